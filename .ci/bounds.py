@@ -1,7 +1,8 @@
-"""Resolve the oldest and the newest packages that our distributions allow, and compare both with the advisories beside this file.
+"""Resolve the oldest and the newest packages that our distributions allow, and compare both with
+the advisories beside this file.
 
-``make bounds`` prints a line for each resolution, and exits with 1 if there is no solution or an advisory fits a package.
-Nothing is installed: ``make campaign bounds`` runs the tests with both.
+``make bounds`` prints a line for each resolution, and exits with 1 if there is no solution or an
+advisory fits a package. Nothing is installed: ``make campaign bounds`` runs the tests with both.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ def _main() -> int:
 
 
 def _is_sound(resolution: str) -> bool:
-    """Resolve, from what was fetched before where no index can be asked; print what came out, and return whether nothing is wrong."""
+    """Resolve, from what was fetched before where no index can be asked; print what came out, and
+    return whether nothing is wrong.
+    """
     found = compiled(_OURS, "--resolution", resolution)
     if isinstance(found, str):
         found = compiled(_OURS, "--resolution", resolution, "--offline")
@@ -29,7 +32,10 @@ def _is_sound(resolution: str) -> bool:
         print(f"bounds, {resolution}: {found}", file=sys.stderr)
         return False
     known = affected(advisories([ADVISORIES]), found)
-    print(f"bounds, {resolution}: {len(found)} packages,", "; ".join(map(" ".join, known)) or "no advisory fits")
+    print(
+        f"bounds, {resolution}: {len(found)} packages,",
+        "; ".join(map(" ".join, known)) or "no advisory fits",
+    )
     return not known
 
 

@@ -1,7 +1,8 @@
 """Compile what isolated connectors import, beside its source, for tests that start them.
 
-Their Python ignores the environment, and with it ``PYTHONPYCACHEPREFIX``, and writes nothing: each of 300 children would compile a hundred
-modules. Run with ``python -I``, which ignores that variable, too.
+Their Python ignores the environment, and with it ``PYTHONPYCACHEPREFIX``, and writes nothing: each
+of 300 children would compile a hundred modules. Run with ``python -I``, which ignores that
+variable, too.
 """
 
 from importlib import import_module

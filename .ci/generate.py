@@ -1,4 +1,6 @@
-"""Write what is made from the code: schemas, manifests, reference pages. With ``--check`` say which files differ, and write none."""
+"""Write what is made from the code: schemas, manifests, reference pages. With ``--check`` say which
+files differ, and write none.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime"), str(ROOT / "connectors" / "http"), str(ROOT)]
+sys.path[:0] = [
+    str(ROOT / ".ci"),
+    str(ROOT / "runtime"),
+    str(ROOT / "connectors" / "http"),
+    str(ROOT),
+]
 
 from generated import (  # noqa: E402 (after the path is set)
     conformance_page,
@@ -96,7 +103,10 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
     for name, schema in _SCHEMAS.items():
         yield root / "schemas" / f"{name}.schema.json", _json(schema())
         if name in _SERVED:
-            yield root / "runtime/jackfield/invocation/schemas" / f"{name}.schema.json", _json(schema())
+            yield (
+                root / "runtime/jackfield/invocation/schemas" / f"{name}.schema.json",
+                _json(schema()),
+            )
     yield root / "shelf" / "service.schema.json", _json(shelf_tasks.schema())
     shown = []
     for package, connector in connectors.declared(root):
@@ -106,7 +116,10 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
             shown.append(described)
     for folder in curated.projects(root):
         yield from curated.files(folder)
-    yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
+    yield (
+        root / "deploy" / "grafana" / "dashboards" / "jackfield.json",
+        _json(grafana_dashboard.dashboard()),
+    )
     yield from shelf_tasks.files(root / "shelf")
     yield root / "runtime/jackfield/kernel/packages.py", packages_above.module(root)
     yield root / "server.json", _json(registry_entry.entry())
@@ -120,11 +133,14 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def connector_pages(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield each page of a connector with its name below ``docs/reference/connectors``: the site is built with them, none is committed."""
+    """Yield each page of a connector with its name below ``docs/reference/connectors``: the site is
+    built with them, none is committed.
+    """
     for package, connector in connectors.declared(root):
         if package.parent.parent == root / "connectors":
             yield from connector_page.pages(
-                describe(connector), {key: action.function.__module__ for key, action in connector.actions.items()}
+                describe(connector),
+                {key: action.function.__module__ for key, action in connector.actions.items()},
             )
     for folder in curated.projects(root):
         yield from connector_page.summary(curated.manifest(folder))
@@ -141,7 +157,11 @@ def _differs(path: Path, text: str) -> bool:
 def main() -> int:
     """Write the files that differ, or list them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; list the files that differ, exit code 1 if there are any")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; list the files that differ, exit code 1 if there are any",
+    )
     check = parser.parse_args().check
     differing = [(path, text) for path, text in artefacts(ROOT) if _differs(path, text)]
     for path, text in differing:
@@ -150,7 +170,11 @@ def main() -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode())
     if check and differing:
-        print("these files differ from what the code makes of them: run 'make generate' and look at the difference", file=sys.stderr)
+        print(
+            "these files differ from what the code makes of them: run 'make generate' and look "
+            "at the difference",
+            file=sys.stderr,
+        )
     return 1 if check and differing else 0
 
 

@@ -1,6 +1,8 @@
-"""Follow docs/tutorial/quickstart.md from wheels: a new environment, pip as it is configured, each line of the page.
+"""Follow docs/tutorial/quickstart.md from wheels: a new environment, pip as it is configured, each
+line of the page.
 
-``quickstart.py WHEELS``. Only the packages' names and the server's address are others than on the page.
+``quickstart.py WHEELS``. Only the packages' names and the server's address are others than on the
+page.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "tutorial" / "quickstart.md"
-_BLOCK = re.compile(r'^```(?P<language>sh|python)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r'^```(?P<language>sh|python)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
 
 
 class Provider(BaseHTTPRequestHandler):
@@ -42,7 +47,9 @@ def follow(wheels: Path, folder: Path, server: str) -> str:
     :raises CalledProcessError: if one ends otherwise than the page says.
     """
     packages = " ".join(
-        str(path) for name in ("jackfield", "jackfield_store", "jackfield_http") for path in wheels.glob(f"{name}-[0-9]*.whl")
+        str(path)
+        for name in ("jackfield", "jackfield_store", "jackfield_http")
+        for path in wheels.glob(f"{name}-[0-9]*.whl")
     )
     lines = ["set -e"]
     for found in _BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
@@ -52,18 +59,33 @@ def follow(wheels: Path, folder: Path, server: str) -> str:
         for line in found["body"].splitlines():
             command, _, code = line.partition("  # exit ")
             lines.append(f"{{ {command}; }} && exit 1 || test $? -eq {code}" if code else command)
-    script = "\n".join(lines).replace("pip install 'jackfield[store]' jackfield-http", f"pip install -qq {packages}")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON", "VIRTUAL_ENV"))}
-    own = {"JACKFIELD_HOME": str(folder / "home"), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
+    script = "\n".join(lines).replace(
+        "pip install 'jackfield[store]' jackfield-http", f"pip install -qq {packages}"
+    )
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JACKFIELD_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    own = {
+        "JACKFIELD_HOME": str(folder / "home"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
+    }
     path = {"PATH": os.pathsep.join([str(folder), kept.get("PATH", "")])}
     (folder / "python3").symlink_to(sys.executable)
     command = ["bash", "-c", script.replace("https://api.github.com", server)]
-    return subprocess.run(command, cwd=folder, env=kept | own | path, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        command, cwd=folder, env=kept | own | path, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 def main(wheels: Path) -> None:
     """Follow the page, and look at what a reader would see."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server, tempfile.TemporaryDirectory() as folder:
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         said = follow(wheels, Path(folder), f"http://127.0.0.1:{server.server_port}").splitlines()
         server.shutdown()

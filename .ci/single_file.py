@@ -1,8 +1,11 @@
-"""Build ``dist/jackfield-linux-x86_64``: one file that needs Linux and its C library, and no Python.
+"""Build ``dist/jackfield-linux-x86_64``: one file that needs Linux and its C library, and no
+Python.
 
-``python .ci/single_file.py`` installs what is shipped, pinned by ``constraints-hashed.txt``, into a folder, lets PyInstaller add an
-interpreter and the shared libraries behind all of it (``deploy/single-file/jackfield.spec``), and packs the outcome behind a program that
-unpacks it once (``deploy/single-file/launcher.c``). It needs a C compiler, binutils, zlib's static form and CPython with a shared library.
+``python .ci/single_file.py`` installs what is shipped, pinned by ``constraints-hashed.txt``, into a
+folder, lets PyInstaller add an interpreter and the shared libraries behind all of it
+(``deploy/single-file/jackfield.spec``), and packs the outcome behind a program that unpacks it once
+(``deploy/single-file/launcher.c``). It needs a C compiler, binutils, zlib's static form and CPython
+with a shared library.
 """
 
 from __future__ import annotations
@@ -30,7 +33,18 @@ OUT = ROOT / "dist" / "jackfield-linux-x86_64"
 _SOURCES = ROOT / "deploy" / "single-file"
 _BIN = Path(sys.executable).parent
 _LIBRARY = Path("lib") / f"python{sysconfig.get_python_version()}"
-_UNUSED = ("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages", "dist-packages", "__pycache__")
+_UNUSED = (
+    "test",
+    "tests",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "lib2to3",
+    "ensurepip",
+    "site-packages",
+    "dist-packages",
+    "__pycache__",
+)
 """Folders of the standard library that no command needs."""
 _BLOCK = re.compile(r"(?m)^(?P<name>[A-Za-z0-9._-]+)==[^\n]*(?:\n +[^\n]*)*\n")
 _LEVEL = 6
@@ -62,13 +76,21 @@ def _lacking() -> list[str]:
     """Return what a build needs and this machine has not, in words."""
     programs = {"cc": "a C compiler (gcc)", "objdump": "binutils", "strip": "binutils"}
     found = {words for name, words in programs.items() if shutil.which(name) is None}
-    for library, words in {"libc.a": "the C library's static form (libc6-dev)", "libz.a": "zlib's static form (zlib1g-dev)"}.items():
+    for library, words in {
+        "libc.a": "the C library's static form (libc6-dev)",
+        "libz.a": "zlib's static form (zlib1g-dev)",
+    }.items():
         if shutil.which("cc") and not os.path.isabs(
-            subprocess.run(["cc", f"-print-file-name={library}"], capture_output=True, text=True, check=False).stdout
+            subprocess.run(
+                ["cc", f"-print-file-name={library}"], capture_output=True, text=True, check=False
+            ).stdout
         ):
             found.add(words)
     if not _has_shared_library():
-        found.add("a CPython with its shared library (configured with --enable-shared; Debian's libpython3.11)")
+        found.add(
+            "a CPython with its shared library (configured with --enable-shared; Debian's "
+            "libpython3.11)"
+        )
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         found.add("Linux on x86-64")
     return sorted(found)
@@ -83,19 +105,38 @@ def _has_shared_library() -> bool:
 
 def _run(words: Sequence[str | Path], **environment: str) -> None:
     done = subprocess.run(
-        [*map(str, words)], env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*map(str, words)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        sys.exit(f"single-file: {' '.join(map(str, words[:4]))} … ended with {done.returncode}\n{done.stdout[-4000:]}")
+        sys.exit(
+            f"single-file: {' '.join(map(str, words[:4]))} … ended with "
+            f"{done.returncode}\n{done.stdout[-4000:]}"
+        )
 
 
 def _install(target: Path, scratch: Path) -> None:
     """Install what our distributions need, by hash, and then ours."""
-    blocks = {match["name"]: match[0] for match in _BLOCK.finditer(HASHED.read_text(encoding="utf-8"))}
+    blocks = {
+        match["name"]: match[0] for match in _BLOCK.finditer(HASHED.read_text(encoding="utf-8"))
+    }
     ours = {name for name in _needed() if name == "jackfield" or name.startswith("jackfield-")}
     theirs = scratch / "theirs.txt"
     theirs.write_text("".join(blocks[name] for name in sorted(_needed() - ours)), encoding="utf-8")
-    into: list[str | Path] = ["pip", "install", "--quiet", "--no-deps", "--target", target, "--python", sys.executable]
+    into: list[str | Path] = [
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        target,
+        "--python",
+        sys.executable,
+    ]
     _run([_BIN / "uv", *into, "--only-binary", ":all:", "--require-hashes", "-r", theirs])
     _run([_BIN / "uv", *into, "--no-build-isolation", *PROJECTS])
     shutil.rmtree(target / "bin", ignore_errors=True)
@@ -114,21 +155,42 @@ def _add_standard_library(target: Path) -> None:
         return {
             name
             for name in names
-            if name in _UNUSED or name.startswith(("config-", "_tkinter.", "_test", "_xxtest", "xxlimited", "_ctypes_test"))
+            if name in _UNUSED
+            or name.startswith(
+                ("config-", "_tkinter.", "_test", "_xxtest", "xxlimited", "_ctypes_test")
+            )
         }
 
     shutil.copytree(sysconfig.get_paths()["stdlib"], target, ignore=unused, dirs_exist_ok=True)
 
 
 def _compile(stage: Path) -> None:
-    """Compile all modules: they never change, so that no source is looked at when one is imported. Some are templates."""
-    words = [sys.executable, "-m", "compileall", "-q", "-j", str(os.cpu_count() or 1), "--invalidation-mode", "unchecked-hash"]
+    """Compile all modules: they never change, so that no source is looked at when one is imported.
+    Some are templates.
+    """
+    words = [
+        sys.executable,
+        "-m",
+        "compileall",
+        "-q",
+        "-j",
+        str(os.cpu_count() or 1),
+        "--invalidation-mode",
+        "unchecked-hash",
+    ]
     beside = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
-    subprocess.run([*words, "-s", str(stage), "-p", "jackfield", str(stage)], env=beside, check=False, capture_output=True)
+    subprocess.run(
+        [*words, "-s", str(stage), "-p", "jackfield", str(stage)],
+        env=beside,
+        check=False,
+        capture_output=True,
+    )
 
 
 def _bundle(stage: Path, scratch: Path) -> Path:
-    """Let PyInstaller make a folder with the program, and move the standard library and the packages there; return it."""
+    """Let PyInstaller make a folder with the program, and move the standard library and the
+    packages there; return it.
+    """
     words: list[str | Path] = [
         "--noconfirm",
         "--log-level",
@@ -143,18 +205,38 @@ def _bundle(stage: Path, scratch: Path) -> Path:
     folder = scratch / "dist" / "jackfield"
     target = folder / "_internal" / "lib"
     (stage / "lib").rename(target)
-    for path in target.parent.glob("*.so*"):  # isolated connectors may read what is below 'lib'; the interpreter is there already
+    # isolated connectors may read what is below 'lib'; the interpreter is there already
+    for path in target.parent.glob("*.so*"):
         if not path.name.startswith("libpython"):
             path.rename(target / path.name)
     # what a wheel brings was changed after it was linked, which strip does not understand
-    libraries = [path for path in folder.rglob("*.so*") if path.is_file() and not path.parent.name.endswith(".libs")]
+    libraries = [
+        path
+        for path in folder.rglob("*.so*")
+        if path.is_file() and not path.parent.name.endswith(".libs")
+    ]
     _run(["strip", "--strip-debug", *map(str, libraries)])
     return folder
 
 
 def _launcher(program: Path) -> bytes:
-    """Compile the launcher, which is the program's ``python3`` where no archive follows it; return it."""
-    _run(["cc", "-O2", "-Wall", "-Wno-format-truncation", "-static", "-s", "-o", program, _SOURCES / "launcher.c", "-lz"])
+    """Compile the launcher, which is the program's ``python3`` where no archive follows it; return
+    it.
+    """
+    _run(
+        [
+            "cc",
+            "-O2",
+            "-Wall",
+            "-Wno-format-truncation",
+            "-static",
+            "-s",
+            "-o",
+            program,
+            _SOURCES / "launcher.c",
+            "-lz",
+        ]
+    )
     return program.read_bytes()
 
 

@@ -1,4 +1,6 @@
-"""Print what an environment has from this repository and whose projects are gone: it declares what others declare now."""
+"""Print what an environment has from this repository and whose projects are gone: it declares what
+others declare now.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Run all parts of the benchmarks (or those named), print the lines and write their sections of docs/performance.md and its further pages.
+"""Run all parts of the benchmarks (or those named), print the lines and write their sections of
+docs/performance.md and its further pages.
 
-``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``CAMPAIGN=1`` has the large sizes.
+``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``CAMPAIGN=1`` has
+the large sizes.
 """
 
 from __future__ import annotations
@@ -16,7 +18,18 @@ from pathlib import Path
 
 from benchmarks.measure import ROOT, Line
 
-_CALLS = ("no_op", "sending", "journal", "twins", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
+_CALLS = (
+    "no_op",
+    "sending",
+    "journal",
+    "twins",
+    "attachment",
+    "listing",
+    "smtp",
+    "pacing",
+    "isolation",
+    "cold",
+)
 _SERVERS = (
     "http_api",
     "http_lanes",
@@ -31,7 +44,11 @@ _SERVERS = (
 _SIZES = ("catalogue", "files", "catalogue_size", "journal_size", "keyed_commits")
 _PARTS = (*_CALLS, *_SERVERS, *_SIZES)
 _DOCS = ROOT / "docs"
-_PAGES = {_DOCS / "performance.md": _CALLS, _DOCS / "performance-servers.md": _SERVERS, _DOCS / "performance-sizes.md": _SIZES}
+_PAGES = {
+    _DOCS / "performance.md": _CALLS,
+    _DOCS / "performance-servers.md": _SERVERS,
+    _DOCS / "performance-sizes.md": _SIZES,
+}
 """Parts by page: one page with all of them would be too long for a phone."""
 _HEAD = """# Performance
 
@@ -53,24 +70,36 @@ catalogues, journals and files.
 Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.
 """
 _FURTHER_HEADS = {
-    _SERVERS: "# Performance of servers\n\nThe HTTP API, the clients of HTTP and AWS, and queues. [Performance](performance.md) says how they are measured.\n\n"
-    "The fair bound is a Starlette and uvicorn application that does the same work for a journalled call, with its HTTP client in threads, as "
+    _SERVERS: "# Performance of servers\n\nThe HTTP API, the clients of HTTP and AWS, and queues. "
+    "[Performance](performance.md) says how they are measured.\n\n"
+    "The fair bound is a Starlette and uvicorn application that does the same work for a "
+    "journalled call, with its HTTP client in threads, as "
     "connectors' functions are, or on the event loop; rows say the database and the connections.\n",
-    _SIZES: "# Performance at size\n\nCatalogues, journals and files at size. [Performance](performance.md) says how they are measured.\n",
+    _SIZES: (
+        "# Performance at size\n\nCatalogues, journals and files at size. "
+        "[Performance](performance.md) says how they are measured.\n"
+    ),
 }
-_TABLE = "| what | measured | against the baseline | goal | met | load |\n|---|---|---|---|---|---|\n"
+_TABLE = (
+    "| what | measured | against the baseline | goal | met | load |\n|---|---|---|---|---|---|\n"
+)
 _MET = {True: "yes", False: "**no**", None: "–"}
 
 
 def _main(names: list[str]) -> int:
     if unknown := set(names).difference(_PARTS):
-        print(f"no such part: {', '.join(sorted(unknown))}. The parts: {', '.join(_PARTS)}", file=sys.stderr)
+        print(
+            f"no such part: {', '.join(sorted(unknown))}. The parts: {', '.join(_PARTS)}",
+            file=sys.stderr,
+        )
         return 2
     sections = _sections()
     for name in names or _PARTS:
         began, first = time.monotonic(), _loop()
         rows = "".join(_measured(name))
-        machine = f"A loop of a million turns took {first:.0f} ms before and {_loop():.0f} ms after."
+        machine = (
+            f"A loop of a million turns took {first:.0f} ms before and {_loop():.0f} ms after."
+        )
         print(f"{name}: {time.monotonic() - began:.0f} s. {machine}", flush=True)
         sections[name] = f"{machine}\n\n{_TABLE}{rows}"
         _write(sections)
@@ -78,10 +107,14 @@ def _main(names: list[str]) -> int:
 
 
 def _write(sections: dict[str, str]) -> None:
-    """Write the pages: their parts in order, then what somebody has written there about other measurements."""
+    """Write the pages: their parts in order, then what somebody has written there about other
+    measurements.
+    """
     for page, parts in _PAGES.items():
         others = [name for name in _sections_of(page) if name not in _PARTS]
-        text = "".join(f"\n## {part}\n\n{sections[part]}" for part in (*parts, *others) if part in sections)
+        text = "".join(
+            f"\n## {part}\n\n{sections[part]}" for part in (*parts, *others) if part in sections
+        )
         page.write_text((_FURTHER_HEADS.get(parts) or _head()) + text, encoding="utf-8")
 
 
@@ -90,13 +123,18 @@ def _measured(name: str) -> Iterator[str]:
     lines: Iterator[Line] = import_module(f"benchmarks.{name}").lines()
     for line in lines:
         met, load = _MET[line.met], f"{os.getloadavg()[0]:.1f}"
-        said = f"{line.what}: {line.measured}, against the baseline {line.before} (goal {line.goal}; met: {met.strip('*')}; load {load})"
+        said = (
+            f"{line.what}: {line.measured}, against the baseline {line.before} (goal "
+            f"{line.goal}; met: {met.strip('*')}; load {load})"
+        )
         print(said, flush=True)
         yield f"| {line.what} | {line.measured} | {line.before} | {line.goal} | {met} | {load} |\n"
 
 
 def _loop() -> float:
-    """Return the milliseconds of CPU time that a loop of a million turns takes here: the best of five."""
+    """Return the milliseconds of CPU time that a loop of a million turns takes here: the best of
+    five.
+    """
     taken = []
     for _ in range(5):
         began = time.process_time()
@@ -107,13 +145,17 @@ def _loop() -> float:
 
 
 def _sections() -> dict[str, str]:
-    """Return what the pages have below each of their headings: tables of parts, and what else was measured."""
+    """Return what the pages have below each of their headings: tables of parts, and what else was
+    measured.
+    """
     return {name: text for page in _PAGES for name, text in _sections_of(page).items()}
 
 
 def _sections_of(page: Path) -> dict[str, str]:
     found = page.read_text(encoding="utf-8").split("\n## ")[1:] if page.exists() else []
-    return {name: table.strip() + "\n" for name, _, table in (text.partition("\n") for text in found)}
+    return {
+        name: table.strip() + "\n" for name, _, table in (text.partition("\n") for text in found)
+    }
 
 
 def _head() -> str:

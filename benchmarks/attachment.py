@@ -1,4 +1,6 @@
-"""A 7 MB attachment: time and peak memory. Run as a child: ``python -m benchmarks.attachment ours|theirs URL``."""
+"""A 7 MB attachment: time and peak memory. Run as a child: ``python -m benchmarks.attachment
+ours|theirs URL``.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,18 @@ def lines() -> Iterator[Line]:
     """Time against EmailMessage and v1 SendRawEmail, and our own peak."""
     with endpoint(blind=True) as aws:
         ours, theirs = (
-            Command([sys.executable, "-m", "benchmarks.attachment", who, aws.url], value="seconds") for who in ("ours", "theirs")
+            Command([sys.executable, "-m", "benchmarks.attachment", who, aws.url], value="seconds")
+            for who in ("ours", "theirs")
         )
         found = compared(ours, theirs, rounds=5)
     yield found.line("a 7 MB attachment, time against EmailMessage + v1 SendRawEmail", at_most=0.15)
     peak = statistics.median(run["peak"] for run in ours.said)
-    yield Line("… peak memory over the base, in sizes of the attachment", f"{peak / SIZE:.1f}×", "≤ 10×", peak <= 10 * SIZE)
+    yield Line(
+        "… peak memory over the base, in sizes of the attachment",
+        f"{peak / SIZE:.1f}×",
+        "≤ 10×",
+        peak <= 10 * SIZE,
+    )
 
 
 def _memory(name: str) -> int:
@@ -40,17 +48,32 @@ def _child(who: str, url: str) -> None:
     if who == "ours":
         jackfield = runtime(static_connection(url))
         jackfield.invoke(invocation(inputs=small)).unwrap()
-        text = json.dumps(invocation(inputs={**MAIL, "attachments": {"a.bin": {"data": base64.b64encode(content).decode()}}}))
+        text = json.dumps(
+            invocation(
+                inputs={
+                    **MAIL,
+                    "attachments": {"a.bin": {"data": base64.b64encode(content).decode()}},
+                }
+            )
+        )
 
         def send() -> None:
             jackfield.invoke(text).unwrap()
 
     else:
         client = boto_client("ses", url)
-        client.send_raw_email(Source="noreply@example.com", Destinations=["ada@example.com"], RawMessage={"Data": _email(b"x")})
+        client.send_raw_email(
+            Source="noreply@example.com",
+            Destinations=["ada@example.com"],
+            RawMessage={"Data": _email(b"x")},
+        )
 
         def send() -> None:
-            client.send_raw_email(Source="noreply@example.com", Destinations=["ada@example.com"], RawMessage={"Data": _email(content)})
+            client.send_raw_email(
+                Source="noreply@example.com",
+                Destinations=["ada@example.com"],
+                RawMessage={"Data": _email(content)},
+            )
 
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -64,9 +87,15 @@ def _email(content: bytes) -> bytes:
     from email.message import EmailMessage
 
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "noreply@example.com", "ada@example.com", "Hello"
+    message["From"], message["To"], message["Subject"] = (
+        "noreply@example.com",
+        "ada@example.com",
+        "Hello",
+    )
     message.set_content("Hello Ada")
-    message.add_attachment(content, maintype="application", subtype="octet-stream", filename="a.bin")
+    message.add_attachment(
+        content, maintype="application", subtype="octet-stream", filename="a.bin"
+    )
     return message.as_bytes()
 
 

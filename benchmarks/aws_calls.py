@@ -1,4 +1,6 @@
-"""Calls of virtual AWS connectors through the whole pipe against boto3, over kept connections to a server in another process."""
+"""Calls of virtual AWS connectors through the whole pipe against boto3, over kept connections to a
+server in another process.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ _INSTANCES = "".join(
 )
 _ANSWERS: Mapping[bytes, str] = {
     b"PutItem": "{}",
-    b"SendMessage": json.dumps({"MessageId": "m", "MD5OfMessageBody": "5d41402abc4b2a76b9719d911017c592"}),
+    b"SendMessage": json.dumps(
+        {"MessageId": "m", "MD5OfMessageBody": "5d41402abc4b2a76b9719d911017c592"}
+    ),
     b"ListSecrets": json.dumps(_SECRETS),
     b"list-type=2": f"<ListBucketResult><Name>b</Name><KeyCount>100</KeyCount><IsTruncated>false</IsTruncated>{_OBJECTS}</ListBucketResult>",
     b"DescribeInstances": "<DescribeInstancesResponse><reservationSet><item><reservationId>r</reservationId><instancesSet>"
@@ -50,7 +54,13 @@ _ANSWERS: Mapping[bytes, str] = {
 """Answers by a word of the request."""
 _CALLS: Mapping[str, tuple[str, str, str, dict[str, Any], float]] = {
     "put": ("dynamodb", "putItem", "put_item", {"TableName": "table", "Item": _ITEM}, 0.6),
-    "send": ("sqs", "sendMessage", "send_message", {"QueueUrl": "http://queue/q", "MessageBody": "hello"}, 0.6),
+    "send": (
+        "sqs",
+        "sendMessage",
+        "send_message",
+        {"QueueUrl": "http://queue/q", "MessageBody": "hello"},
+        0.6,
+    ),
     "list secrets": ("secretsmanager", "listSecrets", "list_secrets", {}, 0.6),
     "list objects": ("s3", "listObjectsV2", "list_objects_v2", {"Bucket": "bucket"}, 0.8),
     "list instances": ("ec2", "describeInstances", "describe_instances", {}, 0.6),
@@ -64,7 +74,10 @@ def lines() -> Iterator[Line]:
     with running("benchmarks.aws_calls") as url:
         for name, (service, action, _, _, goal) in _CALLS.items():
             what = f"aws.{service} {action}{' of 100' if name.startswith('list') else ''}"
-            for scene, how in ((generated, "generated call"), (through_pipe, "through the whole pipe")):
+            for scene, how in (
+                (generated, "generated call"),
+                (through_pipe, "through the whole pipe"),
+            ):
                 found = compared(*(Scene(side, (name, url)) for side in (scene, boto)))
                 yield found.line(f"{what}, {how}, CPU time over boto3", at_most=goal)
 
@@ -76,11 +89,23 @@ def through_pipe(name: str, url: str) -> Iterator[Callable[[], object]]:
     from moto_rig import EVERYTHING, offer
 
     service, action, _, inputs, _ = _CALLS[name]
-    connection = {"bench": {"type": "aws/apiKeySecret", "values": {**_KEYS, "endpoint": url, "region": "eu-west-1"}}}
-    invocation = {"connector": f"aws.{service}", "action": action, "connection": "bench", "inputs": inputs}
+    connection = {
+        "bench": {
+            "type": "aws/apiKeySecret",
+            "values": {**_KEYS, "endpoint": url, "region": "eu-west-1"},
+        }
+    }
+    invocation = {
+        "connector": f"aws.{service}",
+        "action": action,
+        "connection": "bench",
+        "inputs": inputs,
+    }
     with tempfile.TemporaryDirectory() as home:
         environment = offer(Path(home), {"default": EVERYTHING})
-        with Jackfield(database_url="none", environment=environment, connections=[connection]) as jackfield:
+        with Jackfield(
+            database_url="none", environment=environment, connections=[connection]
+        ) as jackfield:
             yield lambda: jackfield.invoke(invocation).unwrap()
 
 
@@ -111,7 +136,9 @@ class _Clients:
 
 @contextmanager
 def generated(name: str, url: str) -> Iterator[Callable[[], object]]:
-    """Call the generated part: the check of the inputs, their conversion, the operation, and the check of the output."""
+    """Call the generated part: the check of the inputs, their conversion, the operation, and the
+    check of the output.
+    """
     from jackfield.schema import compile_schema
     from jackfield_aws.clients import _watched  # what a connection opens, also in the baseline
     from jackfield_aws.keys import Keys
@@ -122,11 +149,19 @@ def generated(name: str, url: str) -> Iterator[Callable[[], object]]:
     service, action, _, inputs, _ = _CALLS[name]
     called = action[0].upper() + action[1:]
     about, (operation, shape) = describe(service, called), callable_of(service, called)
-    schema, output, model = compile_schema(about.inputs), compile_schema(about.output), InputModel(OWN, shape)
+    schema, output, model = (
+        compile_schema(about.inputs),
+        compile_schema(about.output),
+        InputModel(OWN, shape),
+    )
     keys = Keys(_KEYS["accessKeyId"], _KEYS["secretAccessKey"])
-    clients: Any = _Clients(_watched(ClientSpec(service, "eu-west-1", url, keys, validates=False, as_json=True)))
+    clients: Any = _Clients(
+        _watched(ClientSpec(service, "eu-west-1", url, keys, validates=False, as_json=True))
+    )
     given = {"awsRegion": "eu-west-1", **inputs}
-    yield lambda: output.check(operation(model.model_validate(schema.check(given).value), clients).model_dump())
+    yield lambda: output.check(
+        operation(model.model_validate(schema.check(given).value), clients).model_dump()
+    )
 
 
 def _talk(connection: socket.socket) -> None:
@@ -138,7 +173,10 @@ def _talk(connection: socket.socket) -> None:
 
 def _answer(text: str) -> bytes:
     kind = "application/x-amz-json-1.1" if text.startswith("{") else "text/xml"
-    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nx-amzn-RequestId: r\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+    return (
+        f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nx-amzn-RequestId: r\r\nContent-Length: "
+        f"{len(text)}\r\n\r\n{text}"
+    ).encode()
 
 
 def _request(receive: Callable[[int], bytes]) -> bytes:
@@ -150,7 +188,11 @@ def _request(receive: Callable[[int], bytes]) -> bytes:
             return b""
         found += piece
     head, _, body = found.partition(b"\r\n\r\n")
-    sizes = [int(line.partition(b":")[2]) for line in head.lower().splitlines() if line.startswith(b"content-length:")]
+    sizes = [
+        int(line.partition(b":")[2])
+        for line in head.lower().splitlines()
+        if line.startswith(b"content-length:")
+    ]
     while sizes and len(body) < sizes[0]:
         body += receive(65536)
     return head + body

@@ -17,7 +17,10 @@ def main(size: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), size * _MIB)
-    print(f"{size:,} MiB: server {found.peak / 1e6:.0f} MB at most, {(found.peak - found.before) / 1e6:.0f} MB more than after 16 MiB")
+    print(
+        f"{size:,} MiB: server {found.peak / 1e6:.0f} MB at most, "
+        f"{(found.peak - found.before) / 1e6:.0f} MB more than after 16 MiB"
+    )
     for name, seconds in found.seconds.items():
         print(f"{name}: {seconds:.1f} s")
 

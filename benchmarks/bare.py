@@ -1,4 +1,6 @@
-"""A child: the bare Starlette application that answers are compared with. It validates a body by the same schema and echoes it."""
+"""A child: the bare Starlette application that answers are compared with. It validates a body by
+the same schema and echoes it.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,18 @@ def _main() -> None:
         body = orjson.loads(await request.body())
         if not validator.is_valid(body["inputs"]):
             return Response(status_code=422)
-        return Response(orjson.dumps({"status": "succeeded", "output": body["inputs"]}), media_type="application/json")
+        return Response(
+            orjson.dumps({"status": "succeeded", "output": body["inputs"]}),
+            media_type="application/json",
+        )
 
     app = Starlette(routes=[Route("/v1/invocations", echo, methods=["POST"])])
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     sys.stderr.write(f"listens on http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stderr.flush()
-    uvicorn.Server(uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=False)).run([listener])
+    uvicorn.Server(
+        uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=False)
+    ).run([listener])
 
 
 if __name__ == "__main__":

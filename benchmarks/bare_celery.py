@@ -13,7 +13,9 @@ app.conf.update(
     task_acks_late=True,
     task_default_queue="bare",
     task_ignore_result=True,
-    task_queues=[Queue("bare", Exchange(""), routing_key="bare", queue_arguments={"x-queue-type": "quorum"})],
+    task_queues=[
+        Queue("bare", Exchange(""), routing_key="bare", queue_arguments={"x-queue-type": "quorum"})
+    ],
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
 )

@@ -1,10 +1,13 @@
-"""A child: the fair bound of journalled HTTP calls. It does by hand what jackfield does for one call, and nothing else.
+"""A child: the fair bound of journalled HTTP calls. It does by hand what jackfield does for one
+call, and nothing else.
 
-``python -m benchmarks.bound UPSTREAM DATABASE threads|loop`` prints its address. One call: parse the JSON, validate the inputs, record the
-begin (of a write before the upstream is called, in a commit that is on the disk and that others share), call the upstream, record the end,
-answer. With an ``Idempotency-Key`` the row holds the key, a repeat is answered from the row, and the end is on the disk before the answer.
-With ``threads`` the upstream's client runs in threads, as a framework needs whose connectors are plain functions; with ``loop`` in the event
-loop. There are no tokens, rules, masking, encryption, deadlines, retries and metrics.
+``python -m benchmarks.bound UPSTREAM DATABASE threads|loop`` prints its address. One call: parse
+the JSON, validate the inputs, record the begin (of a write before the upstream is called, in a
+commit that is on the disk and that others share), call the upstream, record the end, answer. With
+an ``Idempotency-Key`` the row holds the key, a repeat is answered from the row, and the end is on
+the disk before the answer. With ``threads`` the upstream's client runs in threads, as a framework
+needs whose connectors are plain functions; with ``loop`` in the event loop. There are no tokens,
+rules, masking, encryption, deadlines, retries and metrics.
 """
 
 from __future__ import annotations
@@ -42,7 +45,11 @@ _SCHEMA = {
         "inputs": {
             "type": "object",
             "required": ["url"],
-            "properties": {"url": {"type": "string"}, "method": {"enum": ["GET", "POST"]}, "json": {}},
+            "properties": {
+                "url": {"type": "string"},
+                "method": {"enum": ["GET", "POST"]},
+                "json": {},
+            },
             "additionalProperties": False,
         },
     },
@@ -54,11 +61,15 @@ CREATE UNIQUE INDEX IF NOT EXISTS by_key ON invocations (key) WHERE key IS NOT N
 CREATE INDEX IF NOT EXISTS by_time ON invocations (created_at, id);
 """
 _INSERT = (
-    "INSERT INTO invocations (id, status, connector, action, connection, key, inputs, created_at) VALUES (?, 'running', ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO invocations (id, status, connector, action, connection, key, inputs, "
+    "created_at) VALUES (?, 'running', ?, ?, ?, ?, ?, ?)"
 )
 _FINISH = "UPDATE invocations SET status = ?, result = ?, settled_at = ? WHERE id = ?"
 _HELD = "SELECT result FROM invocations WHERE key = ?"
-_BEARER = {"Authorization": "Bearer token-of-the-benchmark-0123456789", "Content-Type": "application/json"}
+_BEARER = {
+    "Authorization": "Bearer token-of-the-benchmark-0123456789",
+    "Content-Type": "application/json",
+}
 _TOGETHER, _COMPANY = 256, 0.05
 _THREADS = 64
 Statement = tuple[str, Sequence[object]]
@@ -95,7 +106,9 @@ class Sqlite:
 
     @staticmethod
     def _connect(path: str) -> sqlite3.Connection:
-        found = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        found = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
         found.execute("PRAGMA journal_mode = WAL")
         found.execute("PRAGMA synchronous = FULL")
         return found
@@ -108,7 +121,9 @@ class Postgres:
         import psycopg
 
         self._reader, self._writer = psycopg.connect(url, autocommit=True), psycopg.connect(url)
-        for statement in filter(str.strip, _TABLE.format(blob="BYTEA", real="DOUBLE PRECISION").split(";")):
+        for statement in filter(
+            str.strip, _TABLE.format(blob="BYTEA", real="DOUBLE PRECISION").split(";")
+        ):
             self._reader.execute(statement.encode())
 
     def held(self, key: str) -> bytes | None:
@@ -125,11 +140,15 @@ class Postgres:
 
 
 class Writer:
-    """Thread that commits what is queued together. What nobody waits for goes with the next commit, or soon with one of its own."""
+    """Thread that commits what is queued together. What nobody waits for goes with the next commit,
+    or soon with one of its own.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database, self._loop = database, asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[tuple[Statement, asyncio.Future[None] | None]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Statement, asyncio.Future[None] | None]] = (
+            queue.SimpleQueue()
+        )
         threading.Thread(target=self._work, daemon=True).start()
 
     def durable(self, sql: str, *values: object) -> asyncio.Future[None]:
@@ -148,7 +167,9 @@ class Writer:
             while len(batch) < _TOGETHER and (left := until - time.monotonic()) > 0:
                 waited_for = any(told is not None for _, told in batch)
                 try:
-                    batch.append(self._queue.get(block=not waited_for, timeout=None if waited_for else left))
+                    batch.append(
+                        self._queue.get(block=not waited_for, timeout=None if waited_for else left)
+                    )
                 except queue.Empty:
                     break
             self._database.write([statement for statement, _ in batch])
@@ -166,7 +187,10 @@ class InThreads:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
-        self._pool, self._threads = urllib3.PoolManager(maxsize=_THREADS, retries=False), ThreadPoolExecutor(_THREADS)
+        self._pool, self._threads = (
+            urllib3.PoolManager(maxsize=_THREADS, retries=False),
+            ThreadPoolExecutor(_THREADS),
+        )
 
     async def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Send one request."""
@@ -174,24 +198,40 @@ class InThreads:
 
     def _call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         content = orjson.dumps(inputs["json"]) if "json" in inputs else None
-        reply = self._pool.request(inputs.get("method", "GET"), self._upstream + inputs["url"], body=content, headers=_BEARER)
+        reply = self._pool.request(
+            inputs.get("method", "GET"),
+            self._upstream + inputs["url"],
+            body=content,
+            headers=_BEARER,
+        )
         return {"status": reply.status, "json": orjson.loads(reply.data)}
 
 
 class OnLoop:
-    """Client of the upstream in the event loop: HTTP/1.1 over kept connections, as far as this upstream speaks it."""
+    """Client of the upstream in the event loop: HTTP/1.1 over kept connections, as far as this
+    upstream speaks it.
+    """
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in {"Host": parts.netloc, **_BEARER}.items())
+        self._head = "".join(
+            f"{name}: {value}\r\n" for name, value in {"Host": parts.netloc, **_BEARER}.items()
+        )
 
     async def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Send one request."""
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
+        reader, writer = (
+            self._idle.pop()
+            if self._idle
+            else await asyncio.open_connection(self._host, self._port)
+        )
         content = orjson.dumps(inputs["json"]) if "json" in inputs else b""
-        head = f"{inputs.get('method', 'GET')} {inputs['url']} HTTP/1.1\r\n{self._head}Content-Length: {len(content)}\r\n\r\n"
+        head = (
+            f"{inputs.get('method', 'GET')} {inputs['url']} "
+            f"HTTP/1.1\r\n{self._head}Content-Length: {len(content)}\r\n\r\n"
+        )
         writer.write(head.encode() + content)
         told = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         size = int(told.partition("content-length:")[2].partition("\r\n")[0])
@@ -214,7 +254,9 @@ class Bound:
     async def opened(self, _app: Starlette) -> AsyncIterator[None]:
         """Open the database and the client."""
         self._database = Postgres(self._where) if "://" in self._where else Sqlite(self._where)
-        self._client = InThreads(self._upstream) if self._kind == "threads" else OnLoop(self._upstream)
+        self._client = (
+            InThreads(self._upstream) if self._kind == "threads" else OnLoop(self._upstream)
+        )
         self._writer = Writer(self._database)
         yield
 
@@ -223,16 +265,34 @@ class Bound:
         body = orjson.loads(await request.body())
         if not self._is_valid(body):
             return Response(b'{"status":"failed"}', 422, media_type="application/json")
-        inputs, key, identifier = body["inputs"], request.headers.get("idempotency-key"), uuid.uuid4().hex
+        inputs, key, identifier = (
+            body["inputs"],
+            request.headers.get("idempotency-key"),
+            uuid.uuid4().hex,
+        )
         if key is not None and (held := self._database.held(key)) is not None:
             return Response(held or b"{}", 200 if held else 409, media_type="application/json")
-        row = (identifier, body["connector"], body["action"], body.get("connection"), key, orjson.dumps(inputs), time.time())
+        row = (
+            identifier,
+            body["connector"],
+            body["action"],
+            body.get("connection"),
+            key,
+            orjson.dumps(inputs),
+            time.time(),
+        )
         if inputs.get("method", "GET") != "GET" or key is not None:
             await self._writer.durable(_INSERT, *row)
         else:
             self._writer.later(_INSERT, *row)
         output = await self._client.call(inputs)
-        result = orjson.dumps({"status": "succeeded", "output": output, "meta": {"invocationId": identifier, "attempts": 1}})
+        result = orjson.dumps(
+            {
+                "status": "succeeded",
+                "output": output,
+                "meta": {"invocationId": identifier, "attempts": 1},
+            }
+        )
         if key is not None:
             await self._writer.durable(_FINISH, "succeeded", result, time.time(), identifier)
         else:
@@ -242,11 +302,15 @@ class Bound:
 
 def _main() -> None:
     bound = Bound(*sys.argv[1:4])
-    app = Starlette(routes=[Route("/v1/invocations", bound.invoke, methods=["POST"])], lifespan=bound.opened)
+    app = Starlette(
+        routes=[Route("/v1/invocations", bound.invoke, methods=["POST"])], lifespan=bound.opened
+    )
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     sys.stderr.write(f"listens on http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stderr.flush()
-    uvicorn.Server(uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=False)).run([listener])
+    uvicorn.Server(
+        uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=False)
+    ).run([listener])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Put ``once`` and other libraries that make an action happen once beside each other, on the same thirty faults.
+"""Put ``once`` and other libraries that make an action happen once beside each other, on the same
+thirty faults.
 
-``make adapters`` runs it in the environment of the adapters, which has those libraries, and it prints the table of docs/performance-boundaries.md.
-Each call is made by a child process; the provider is a file, in which a line is an effect. A cell says how many effects there were, and
-what the caller was told at the end.
+``make adapters`` runs it in the environment of the adapters, which has those libraries, and it
+prints the table of docs/performance-boundaries.md. Each call is made by a child process; the
+provider is a file, in which a line is an effect. A cell says how many effects there were, and what
+the caller was told at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from typing import Any, NamedTuple
 ABSENT, UNKNOWN = object(), object()
 PAID = "paid"
 LEASE = 1.0
-"""Seconds for which production-agent-systems takes a dead process for a living one; by default 30, for which nobody wants to wait here."""
+"""Seconds for which production-agent-systems takes a dead process for a living one; by default 30,
+for which nobody wants to wait here.
+"""
 
 
 class Declined(Exception):
@@ -94,15 +98,25 @@ class Once(Nothing):
 
         found = asked.look
         return once(
-            "charge", key=lambda key, *_, **__: key, refusals=(Declined,), runtime=self._runtime, absent_after=60.0 if asked.waits else 0.0,
+            "charge",
+            key=lambda key, *_, **__: key,
+            refusals=(Declined,),
+            runtime=self._runtime,
+            absent_after=60.0 if asked.waits else 0.0,
             look=None if found is None else lambda _: self._finding(found()),
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _finding(found: Any) -> Any:
         import jackfield
 
-        return jackfield.ABSENT if found is ABSENT else jackfield.UNKNOWN if found is UNKNOWN else found
+        return (
+            jackfield.ABSENT
+            if found is ABSENT
+            else jackfield.UNKNOWN
+            if found is UNKNOWN
+            else found
+        )
 
     def call(self, asked: Asked) -> Any:
         """Call a decorated function."""
@@ -138,7 +152,13 @@ class Once(Nothing):
         if not isinstance(error, InvocationFailed):
             return super().told(error)
         failure = error.result.error
-        return "doubt" if error.result.status == "in_doubt" else "refused" if failure is not None and not failure.retryable else "not now"
+        return (
+            "doubt"
+            if error.result.status == "in_doubt"
+            else "refused"
+            if failure is not None and not failure.retryable
+            else "not now"
+        )
 
 
 class Call4Agents(Nothing):
@@ -162,7 +182,10 @@ class Call4Agents(Nothing):
             return None if seen is ABSENT else seen
 
         return self._kit.effect(
-            name="charge", key=lambda key, *_, **__: key, reconcile=None if found is None else reconcile, retry_on=(Declined,)
+            name="charge",
+            key=lambda key, *_, **__: key,
+            reconcile=None if found is None else reconcile,
+            retry_on=(Declined,),
         )
 
     def call(self, asked: Asked) -> Any:
@@ -199,7 +222,9 @@ class Call4Agents(Nothing):
     def told(self, error: BaseException) -> str:
         """A doubt, or a refusal of the key."""
         kinds = {self._kit.EffectInDoubt: "doubt", self._kit.KeyConflict: "refused"}
-        return next((said for kind, said in kinds.items() if isinstance(error, kind)), type(error).__name__)
+        return next(
+            (said for kind, said in kinds.items() if isinstance(error, kind)), type(error).__name__
+        )
 
 
 class AgentSystems(Nothing):
@@ -212,7 +237,8 @@ class AgentSystems(Nothing):
 
         self._kit = production_agent_systems
         self._executor = production_agent_systems.EffectExecutor(
-            ledger=production_agent_systems.SQLiteEffectLedger(folder / "effects.db"), lease_seconds=LEASE
+            ledger=production_agent_systems.SQLiteEffectLedger(folder / "effects.db"),
+            lease_seconds=LEASE,
         )
 
     def call(self, asked: Asked) -> Any:
@@ -233,11 +259,23 @@ class AgentSystems(Nothing):
                 return kit.OutcomeProbeResult(status=kit.ProbeStatus.NOT_COMMITTED)
             return kit.OutcomeProbeResult(status=kit.ProbeStatus.COMMITTED, output=found)
 
-        contract = kit.EffectContract(name="charge", operation_id=lambda given: given["key"], outcome_probe=None if look is None else probe)
-        result = self._executor.execute(contract=contract, arguments={"key": asked.key, "amount": asked.amount}, handler=handler)
+        contract = kit.EffectContract(
+            name="charge",
+            operation_id=lambda given: given["key"],
+            outcome_probe=None if look is None else probe,
+        )
+        result = self._executor.execute(
+            contract=contract, arguments={"key": asked.key, "amount": asked.amount}, handler=handler
+        )
         if result.confirmed:
             return result.output
-        raise _Told("not now" if result.in_progress else "refused" if result.status is kit.EffectStatus.REJECTED else "doubt")
+        raise _Told(
+            "not now"
+            if result.in_progress
+            else "refused"
+            if result.status is kit.EffectStatus.REJECTED
+            else "doubt"
+        )
 
     async def acall(self, asked: Asked) -> Any:
         """Say that it takes no coroutine functions."""
@@ -290,7 +328,9 @@ class Play:
         return lambda: (self.effect(), after())[1]
 
     def begin(self, run: Callable[[Nothing], Any]) -> Callable[[], str]:
-        """Start a child that runs something with its library; return what waits for what it was told."""
+        """Start a child that runs something with its library; return what waits for what it was
+        told.
+        """
         read, write = os.pipe()
         child = os.fork()
         if not child:
@@ -314,7 +354,13 @@ class Play:
             found = run(made)
         except BaseException as error:  # noqa: BLE001 (whatever a caller is told)
             return made.told(error) if made is not None else type(error).__name__
-        return "value" if found in (PAID, Receipt("r-1")) else f"{found}" if isinstance(found, str) else f"{type(found).__name__} value"
+        return (
+            "value"
+            if found in (PAID, Receipt("r-1"))
+            else f"{found}"
+            if isinstance(found, str)
+            else f"{type(found).__name__} value"
+        )
 
     def calls(self, do: Callable[[], Any] | None = None, **asked: Any) -> str:
         """Call in a child, and note what it was told."""
@@ -363,7 +409,11 @@ def _at_once(play: Play, threads: int, seconds: float = 0.5) -> None:
         def one() -> None:
             start.wait()
             try:
-                found.append("value" if library.call(Asked(play.then(lambda: _slept(seconds)))) == PAID else "other")
+                found.append(
+                    "value"
+                    if library.call(Asked(play.then(lambda: _slept(seconds)))) == PAID
+                    else "other"
+                )
             except BaseException as error:  # noqa: BLE001 (as above)
                 found.append(library.told(error))
 
@@ -397,8 +447,12 @@ def _waits(play: Play, after: Callable[[], Any]) -> None:
 
 def _coroutines(play: Play) -> None:
     async def both(library: Nothing) -> str:
-        found = await asyncio.gather(*(library.acall(Asked(play.effect)) for _ in range(2)), return_exceptions=True)
-        return ", ".join(sorted({"value" if one == PAID else library.told(one) for one in found}, reverse=True))
+        found = await asyncio.gather(
+            *(library.acall(Asked(play.effect)) for _ in range(2)), return_exceptions=True
+        )
+        return ", ".join(
+            sorted({"value" if one == PAID else library.told(one) for one in found}, reverse=True)
+        )
 
     play.said = play.begin(lambda library: asyncio.run(both(library)))()
 
@@ -458,31 +512,91 @@ def _full_first(play: Play, library: Nothing) -> Any:
 
 
 FAULTS: Sequence[tuple[str, Callable[[Play], Any], str]] = (
-    ("killed after the effect; there is a look", lambda p: _ended(p, p.then(_kill), look=p.look), "1 value"),
+    (
+        "killed after the effect; there is a look",
+        lambda p: _ended(p, p.then(_kill), look=p.look),
+        "1 value",
+    ),
     ("killed after the effect; no look", lambda p: _ended(p, p.then(_kill)), "1 doubt"),
-    ("killed before the effect; there is a look", lambda p: _ended(p, _kill, look=p.look), "1 value"),
+    (
+        "killed before the effect; there is a look",
+        lambda p: _ended(p, _kill, look=p.look),
+        "1 value",
+    ),
     ("killed before the effect; no look", lambda p: _ended(p, _kill), "0 doubt"),
-    ("Ctrl-C after the effect", lambda p: _ended(p, p.then(lambda: _raise(KeyboardInterrupt()))), "1 doubt"),
-    ("an exception after the effect: its caller", lambda p: p.calls(p.then(lambda: _raise(OSError()))), "1 doubt"),
-    ("an exception after the effect: a repeat", lambda p: _ended(p, p.then(lambda: _raise(OSError()))), "1 doubt"),
-    ("an exception after the effect; there is a look", lambda p: _ended(p, p.then(lambda: _raise(OSError())), look=p.look), "1 value"),
-    ("a timeout before the effect; there is a look", lambda p: _ended(p, lambda: _raise(TimeoutError()), look=p.look), "1 value"),
+    (
+        "Ctrl-C after the effect",
+        lambda p: _ended(p, p.then(lambda: _raise(KeyboardInterrupt()))),
+        "1 doubt",
+    ),
+    (
+        "an exception after the effect: its caller",
+        lambda p: p.calls(p.then(lambda: _raise(OSError()))),
+        "1 doubt",
+    ),
+    (
+        "an exception after the effect: a repeat",
+        lambda p: _ended(p, p.then(lambda: _raise(OSError()))),
+        "1 doubt",
+    ),
+    (
+        "an exception after the effect; there is a look",
+        lambda p: _ended(p, p.then(lambda: _raise(OSError())), look=p.look),
+        "1 value",
+    ),
+    (
+        "a timeout before the effect; there is a look",
+        lambda p: _ended(p, lambda: _raise(TimeoutError()), look=p.look),
+        "1 value",
+    ),
     ("a timeout, and the effect comes after the look", _late, "1 (doubt|value)"),
-    ("a declared refusal, then a repeat", lambda p: _ended(p, lambda: _raise(Declined())), "1 value|0 refused"),
-    ("the look raises", lambda p: _ended(p, p.then(_kill), look=lambda: _raise(OSError())), "1 doubt"),
+    (
+        "a declared refusal, then a repeat",
+        lambda p: _ended(p, lambda: _raise(Declined())),
+        "1 value|0 refused",
+    ),
+    (
+        "the look raises",
+        lambda p: _ended(p, p.then(_kill), look=lambda: _raise(OSError())),
+        "1 doubt",
+    ),
     ("the look cannot tell", lambda p: _ended(p, p.then(_kill), look=lambda: UNKNOWN), "1 doubt"),
     ("a person says that it happened", lambda p: _resolved(p, done=True), "1 value"),
     ("a person says that it did not", lambda p: _resolved(p, done=False), "1 value"),
     ("two threads at once", lambda p: _at_once(p, 2), "1 value"),
     ("twenty threads at once", lambda p: _at_once(p, 20), "1 value"),
     ("two coroutines at once", _coroutines, "1 value"),
-    ("a second process, while the first takes 0.5 s", lambda p: _waits(p, lambda: _slept(0.5)), "1 value"),
-    ("a second process, while the first takes 4 s", lambda p: _waits(p, lambda: _slept(4)), "1 value"),
-    ("the first is killed while a second waits", lambda p: _waits(p, lambda: (_slept(1), _kill())), "1 doubt"),
+    (
+        "a second process, while the first takes 0.5 s",
+        lambda p: _waits(p, lambda: _slept(0.5)),
+        "1 value",
+    ),
+    (
+        "a second process, while the first takes 4 s",
+        lambda p: _waits(p, lambda: _slept(4)),
+        "1 value",
+    ),
+    (
+        "the first is killed while a second waits",
+        lambda p: _waits(p, lambda: (_slept(1), _kill())),
+        "1 doubt",
+    ),
     ("another request under the key", lambda p: [p.calls(), p.calls(amount=6)], "1 refused"),
-    ("arguments that are no JSON", lambda p: p.calls(amount=object()), "0 (refused|TypeError|ValueError)"),
-    ("a value that is no JSON: its caller", lambda p: p.calls(p.then(object)), "1 (object value|doubt)"),
-    ("a value of a dataclass, replayed", lambda p: [p.calls(p.then(lambda: Receipt("r-1")), returns=Receipt) for _ in "12"], "1 value"),
+    (
+        "arguments that are no JSON",
+        lambda p: p.calls(amount=object()),
+        "0 (refused|TypeError|ValueError)",
+    ),
+    (
+        "a value that is no JSON: its caller",
+        lambda p: p.calls(p.then(object)),
+        "1 (object value|doubt)",
+    ),
+    (
+        "a value of a dataclass, replayed",
+        lambda p: [p.calls(p.then(lambda: Receipt("r-1")), returns=Receipt) for _ in "12"],
+        "1 value",
+    ),
     ("the clock goes back an hour", lambda p: _at(p, -3_600), "1 value"),
     ("the clock goes on by 31 days", lambda p: _at(p, 31 * 86_400), "1 value"),
     (
@@ -493,7 +607,9 @@ FAULTS: Sequence[tuple[str, Callable[[Play], Any], str]] = (
     ("no room on the disk when it ends: a repeat", lambda p: _ended(p, p.then(_full)), "1 doubt"),
     ("the record is damaged, then a new call", _damaged, "0 [A-Za-z ]+"),
 )
-"""Faults, how they are played, and the cell that is wanted: effects, and what the last caller is told."""
+"""Faults, how they are played, and the cell that is wanted: effects, and what the last caller is
+told.
+"""
 
 LIBRARIES: Sequence[type[Nothing]] = (Once, Call4Agents, AgentSystems, Nothing)
 PACKAGES = ("jackfield", "call4agents", "production-agent-systems")
@@ -502,7 +618,13 @@ PACKAGES = ("jackfield", "call4agents", "production-agent-systems")
 def main() -> None:
     """Play all faults with all libraries, and print the table."""
     print(", ".join(f"{name} {version(name)}" for name in PACKAGES), end="\n\n", flush=True)
-    print("| fault | " + " | ".join(library.title for library in LIBRARIES) + " |\n| --- |" + " --- |" * len(LIBRARIES), flush=True)
+    print(
+        "| fault | "
+        + " | ".join(library.title for library in LIBRARIES)
+        + " |\n| --- |"
+        + " --- |" * len(LIBRARIES),
+        flush=True,
+    )
     right, harmed = [0] * len(LIBRARIES), [0] * len(LIBRARIES)
     for name, fault, wanted in FAULTS:
         cells = []
@@ -512,7 +634,10 @@ def main() -> None:
                 fault(play)
                 effects = play.count()
             cell = f"{effects} {play.said}"
-            is_right, harms = re.fullmatch(wanted, cell) is not None, effects > 1 or cell == "0 value"
+            is_right, harms = (
+                re.fullmatch(wanted, cell) is not None,
+                effects > 1 or cell == "0 value",
+            )
             right[place] += is_right
             harmed[place] += harms
             cells.append(f"**{cell}**" if harms else cell if is_right else f"*{cell}*")

@@ -1,6 +1,8 @@
-"""A catalogue of 300 connectors, in a campaign of 1,000 and 5,000: a build from nothing, one more release, and installations. Time, memory, size.
+"""A catalogue of 300 connectors, in a campaign of 1,000 and 5,000: a build from nothing, one more
+release, and installations. Time, memory, size.
 
-``python -m benchmarks.catalogue FOLDER COUNT`` only makes signed wheels, ``python -m benchmarks.catalogue build DIST [SITE]`` measures one build.
+``python -m benchmarks.catalogue FOLDER COUNT`` only makes signed wheels, ``python -m
+benchmarks.catalogue build DIST [SITE]`` measures one build.
 """
 
 from __future__ import annotations
@@ -29,9 +31,16 @@ from jackfield_market.wheels import parse_wheel, record_hash
 _SIZES = (1_000, 5_000) if CAMPAIGN else (300,)
 _EACH = 40
 """Connectors of one publisher."""
-_ICON = "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'><circle cx='12' cy='12' r='9'/></svg>"
+_ICON = (
+    "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 "
+    "24'><circle cx='12' cy='12' r='9'/></svg>"
+)
 _SETUP = "\n\n".join(
-    f"{number}. Open the settings of the service, and **create** a key with the scope `scope:{number}`." for number in range(1, 6)
+    (
+        f"{number}. Open the settings of the service, and **create** a key with the scope "
+        f"`scope:{number}`."
+    )
+    for number in range(1, 6)
 )
 _WORDS = [
     "invoice",
@@ -50,7 +59,28 @@ _WORDS = [
     "member",
     "payment",
 ]
-_SYLLABLES = ["ba", "co", "du", "fe", "gi", "ho", "ju", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "wy", "xa", "ze", "qui"]
+_SYLLABLES = [
+    "ba",
+    "co",
+    "du",
+    "fe",
+    "gi",
+    "ho",
+    "ju",
+    "ka",
+    "le",
+    "mi",
+    "no",
+    "pu",
+    "ra",
+    "se",
+    "ti",
+    "vo",
+    "wy",
+    "xa",
+    "ze",
+    "qui",
+]
 _MIB = 1024 * 1024
 
 
@@ -64,20 +94,35 @@ def lines() -> Iterator[Line]:
 def _of_size(size: int, folder: Path) -> Iterator[Line]:
     make_wheels(folder / "dist", size)
     what, site = f"catalogue of {size:,} connectors", folder / "site"
-    build = Command([sys.executable, "-m", "benchmarks.catalogue", "build", str(folder / "dist")], value="cpuEach")
-    yield compared(build, rounds=3).line_of_value(f"{what}: CPU of a build from nothing, for each connector", at_most=0.02)
-    yield Line(f"{what}: … memory at most", f"{max(run['rss'] for run in build.said) / _MIB:.0f} MiB")
+    build = Command(
+        [sys.executable, "-m", "benchmarks.catalogue", "build", str(folder / "dist")],
+        value="cpuEach",
+    )
+    yield compared(build, rounds=3).line_of_value(
+        f"{what}: CPU of a build from nothing, for each connector", at_most=0.02
+    )
+    yield Line(
+        f"{what}: … memory at most", f"{max(run['rss'] for run in build.said) / _MIB:.0f} MiB"
+    )
     run_child("benchmarks.catalogue", "build", str(folder / "dist"), str(site))
     files = [path.stat().st_size for path in site.rglob("*") if path.is_file()]
     wheels = sum(path.stat().st_size for path in (site / "packages").iterdir())
     pages = (sum(files) - wheels) / _MIB
-    yield Line(f"{what}: size", f"{pages:.0f} MiB and {wheels / _MIB:.0f} MiB of packages, {len(files):,} files")
+    yield Line(
+        f"{what}: size",
+        f"{pages:.0f} MiB and {wheels / _MIB:.0f} MiB of packages, {len(files):,} files",
+    )
     more = []
     for number in range(5):
         make_wheels(folder / f"more{number}", 1, first=0, version=f"1.1.{number}")
-        more.append(run_child("benchmarks.catalogue", "build", str(folder / f"more{number}"), str(site)))
+        more.append(
+            run_child("benchmarks.catalogue", "build", str(folder / f"more{number}"), str(site))
+        )
     seconds = statistics.median(one["cpu"] for one in more)
-    again = f"{seconds:.2f} s of CPU, {max(one['rss'] for one in more) / _MIB:.0f} MiB at most, {more[-1]['pagesWritten']} pages and lists written"
+    again = (
+        f"{seconds:.2f} s of CPU, {max(one['rss'] for one in more) / _MIB:.0f} MiB at most, "
+        f"{more[-1]['pagesWritten']} pages and lists written"
+    )
     yield Line(f"{what}: add one release", again, "≤ 2 s", seconds <= 2)
     yield from _install(what, site)
 
@@ -96,17 +141,33 @@ def _install(what: str, site: Path) -> Iterator[Line]:
 
         install = ("install", key, "--from", url, "--root", str(site / "metadata" / "root.json"))
         first, again = seconds(*install), []
-        read = sum(path.stat().st_size for path in Path(folder, "catalogues").rglob("*.json") if path.is_file() and not path.is_symlink())
+        read = sum(
+            path.stat().st_size
+            for path in Path(folder, "catalogues").rglob("*.json")
+            if path.is_file() and not path.is_symlink()
+        )
         for _ in range(5):
             seconds("uninstall", key)
             again.append(seconds(*install))
-    yield Line(f"{what}: `jackfield install`, knowing the root only", f"{shown(first)}, {read / 1024:.0f} KiB read", "≤ 2 s", first <= 2)
+    yield Line(
+        f"{what}: `jackfield install`, knowing the root only",
+        f"{shown(first)}, {read / 1024:.0f} KiB read",
+        "≤ 2 s",
+        first <= 2,
+    )
     median = statistics.median(again)
-    yield Line(f"{what}: `jackfield install` of what was downloaded before", shown(median), "≤ 2 s", median <= 2)
+    yield Line(
+        f"{what}: `jackfield install` of what was downloaded before",
+        shown(median),
+        "≤ 2 s",
+        median <= 2,
+    )
 
 
 def make_wheels(folder: Path, count: int, first: int = 0, version: str = "1.0.0") -> None:
-    """Write ``count`` signed wheels of made-up connectors; the keys lie beside the folder, one per ``_EACH`` connectors."""
+    """Write ``count`` signed wheels of made-up connectors; the keys lie beside the folder, one per
+    ``_EACH`` connectors.
+    """
     folder.mkdir(parents=True)
     keys: dict[int, SigningKey] = {}
     for number in range(first, first + count):
@@ -124,25 +185,38 @@ def make_wheels(folder: Path, count: int, first: int = 0, version: str = "1.0.0"
 
 
 def _name(number: int) -> str:
-    """A name that no other looks like: each number's syllables and their sum, so that two differ in more than one letter."""
+    """A name that no other looks like: each number's syllables and their sum, so that two differ in
+    more than one letter.
+    """
     digits = [number // 20**place % 20 for place in range(4)]
-    digits += [sum(digits) % 20, sum((place + 2) * digit for place, digit in enumerate(digits)) % 20]
+    digits += [
+        sum(digits) % 20,
+        sum((place + 2) * digit for place, digit in enumerate(digits)) % 20,
+    ]
     return "".join(_SYLLABLES[digit] for digit in digits)
 
 
 def _wheel(key: str, version: str, word: str) -> bytes:
     package = f"jackfield_{key}"
     info = f"{package}-{version}.dist-info"
-    readme = f"# {key}\n\n" + "\n\n".join(f"## Part {part}\n\n{'It does what the service does. ' * 12}" for part in range(4))
+    readme = f"# {key}\n\n" + "\n\n".join(
+        f"## Part {part}\n\n{'It does what the service does. ' * 12}" for part in range(4)
+    )
     files = {
         f"{package}/__init__.py": f'"""The connector {key}."""\n' + "VALUE = 1\n" * 200,
         f"{package}/connector.json": json.dumps(_manifest(key, version, word), indent=2),
-        f"{info}/METADATA": f"Metadata-Version: 2.4\nName: jackfield-{key}\nVersion: {version}\nLicense-Expression: MIT\n"
+        f"{info}/METADATA": f"Metadata-Version: 2.4\nName: jackfield-{key}\nVersion: "
+        f"{version}\nLicense-Expression: MIT\n"
         f"Description-Content-Type: text/markdown\n\n{readme}",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
         f"{info}/entry_points.txt": f"[jackfield.connectors]\n{key} = {package}:connector\n",
     }
-    record = "".join(f"{path},{record_hash(text.encode())},{len(text.encode())}\n" for path, text in files.items())
+    record = "".join(
+        f"{path},{record_hash(text.encode())},{len(text.encode())}\n"
+        for path, text in files.items()
+    )
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as opened:
         for path, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
@@ -152,8 +226,18 @@ def _wheel(key: str, version: str, word: str) -> bytes:
 
 def _manifest(key: str, version: str, word: str) -> dict[str, Any]:
     closed = {"type": "object", "additionalProperties": False}
-    text = {"type": "string", "title": "Text", "description": "A text that somebody has written. " * 3, "minLength": 1, "maxLength": 200}
-    inputs = {**closed, "properties": {f"field{number}": text for number in range(8)}, "required": ["field0", "field1"]}
+    text = {
+        "type": "string",
+        "title": "Text",
+        "description": "A text that somebody has written. " * 3,
+        "minLength": 1,
+        "maxLength": 200,
+    }
+    inputs = {
+        **closed,
+        "properties": {f"field{number}": text for number in range(8)},
+        "required": ["field0", "field1"],
+    }
     output = {**closed, "properties": {"Id": {"type": "string", "description": "Its id."}}}
     actions = [
         {
@@ -165,12 +249,29 @@ def _manifest(key: str, version: str, word: str) -> dict[str, Any]:
             "output": output,
             "permissions": {"api": [f"{word}:{verb}"]},
         }
-        for verb, effect in (("create", "write"), ("get", "read"), ("list", "read"), ("delete", "idempotent"), ("update", "idempotent"))
+        for verb, effect in (
+            ("create", "write"),
+            ("get", "read"),
+            ("list", "read"),
+            ("delete", "idempotent"),
+            ("update", "idempotent"),
+        )
     ]
     secret = {"type": "string", "title": "Key", "writeOnly": True, "format": "password"}
-    kind = {"key": "apiKey", "title": "API key", "description": "A key of the service.", "auth": "apiKey", "setup": _SETUP}
+    kind = {
+        "key": "apiKey",
+        "title": "API key",
+        "description": "A key of the service.",
+        "auth": "apiKey",
+        "setup": _SETUP,
+    }
     kind["schema"] = {**closed, "properties": {"key": secret}, "required": ["key"]}  # type: ignore[assignment]
-    about = {"title": key.title(), "description": f"Work with each {word} of {key.title()}.", "version": version, "icon": _ICON}
+    about = {
+        "title": key.title(),
+        "description": f"Work with each {word} of {key.title()}.",
+        "version": version,
+        "icon": _ICON,
+    }
     return {
         "manifestVersion": 1,
         "key": key,

@@ -1,7 +1,9 @@
-"""A catalogue of all actions of AWS and generated connectors, 200 or in a campaign 1,000: start, memory, search, listing, and cold commands.
+"""A catalogue of all actions of AWS and generated connectors, 200 or in a campaign 1,000: start,
+memory, search, listing, and cold commands.
 
-``CATALOGUE_FOLDER`` keeps the generated connectors for the next run; they are made anew by default: a minute of CPU time for 1,000.
-``python -m benchmarks.catalogue_size search`` is the part that runs in a process of its own.
+``CATALOGUE_FOLDER`` keeps the generated connectors for the next run; they are made anew by default:
+a minute of CPU time for 1,000. ``python -m benchmarks.catalogue_size search`` is the part that runs
+in a process of its own.
 """
 
 from __future__ import annotations
@@ -44,8 +46,15 @@ def lines() -> Iterator[Line]:
         home.mkdir()
         (home / "offers.json").write_text(json.dumps(_OFFERS), encoding="utf-8")
         settings = {"JACKFIELD_HOME": str(home), "PYTHONPATH": str(folder / "installed")}
-        yield Line("the large catalogue below: all actions of AWS, and connectors generated from OpenAPI documents", _about(made))
-        for what in ("with a new data folder, so that the search index has to be made", "with the search index of an earlier start"):
+        yield Line(
+            "the large catalogue below: all actions of AWS, and connectors generated from "
+            "OpenAPI documents",
+            _about(made),
+        )
+        for what in (
+            "with a new data folder, so that the search index has to be made",
+            "with the search index of an earlier start",
+        ):
             yield from _served(f"large catalogue: a server {what}", settings)
         yield from _searched(settings)
         yield from _commands(settings, Path(scratch))
@@ -53,7 +62,8 @@ def lines() -> Iterator[Line]:
 
 def _about(made: dict[str, Any]) -> str:
     return (
-        f"{made['connectors']:,} connectors with {made['actions']:,} actions from {made['source']}: {made['median']} at the median, "
+        f"{made['connectors']:,} connectors with {made['actions']:,} actions from "
+        f"{made['source']}: {made['median']} at the median, "
         f"{made['hundreds']} with 100 and more, {made['most']:,} at most"
     )
 
@@ -61,7 +71,13 @@ def _about(made: dict[str, Any]) -> str:
 class _Server:
     """A server in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, started: float, ready: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        port: int,
+        started: float,
+        ready: tuple[float, float],
+    ) -> None:
         self._process = process
         self._port = port
         self.started = started
@@ -76,18 +92,27 @@ class _Server:
         return self._cpu(13)
 
     def _cpu(self, first: int) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{self._process.pid}/stat")
+            .read_text(encoding="ascii")
+            .rpartition(")")[2]
+            .split()
+        )
         return (int(fields[first]) + int(fields[first + 1])) / _TICKS
 
     def memory(self) -> float:
         """Resident memory in MiB."""
         text = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+        return (
+            int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
+            / 1024
+        )
 
     def get(self, path: str, token: str = "") -> bytes:
         """Answer of one request."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}{path}", headers={"Authorization": f"Bearer {token}"} if token else {}
+            f"http://127.0.0.1:{self._port}{path}",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
         )
         with urllib.request.urlopen(request, timeout=_WAIT) as reply:
             found: bytes = reply.read()
@@ -101,7 +126,12 @@ def _serving(settings: dict[str, str]) -> Iterator[_Server]:
         port = free.getsockname()[1]
     started = time.perf_counter()
     found = environment(settings={"JACKFIELD_DATABASE_URL": "", **settings})
-    with subprocess.Popen([COMMAND, "serve", "--port", str(port)], env=found, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as it:
+    with subprocess.Popen(
+        [COMMAND, "serve", "--port", str(port)],
+        env=found,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as it:
         server = _Server(it, port, started, (0.0, 0.0))
         try:
             while not _is_ready(server):
@@ -123,34 +153,68 @@ def _is_ready(server: _Server) -> bool:
 
 def _served(what: str, settings: dict[str, str]) -> Iterator[Line]:
     with _serving(settings) as server:
-        searchable = _seconds_until_searchable(server, settings) if (is_first := "new data folder" in what) else 0.0
+        searchable = (
+            _seconds_until_searchable(server, settings)
+            if (is_first := "new data folder" in what)
+            else 0.0
+        )
         time.sleep(_IDLE)
         idle = server.memory()
-        token = json.loads(_run(["tokens", "create", "--scope", "manage", "--json"], settings))["token"]
+        token = json.loads(_run(["tokens", "create", "--scope", "manage", "--json"], settings))[
+            "token"
+        ]
         asked = _cpu_of(
             server,
-            ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?fields=key,title,version,actions,status&limit=100"],
+            [
+                "/v1/actions?q=list+buckets",
+                "/v1/actions?q=send+email",
+                "/v1/connectors?fields=key,title,version,actions,status&limit=100",
+            ],
             token,
         )
         used = server.memory()
         bound = json.loads(_run([*_BOUND, "--json"], settings))["token"]
-        ruled = _cpu_of(server, ["/v1/connectors?fields=key,title,version,actions,status&limit=100"], bound)[0]
+        ruled = _cpu_of(
+            server, ["/v1/connectors?fields=key,title,version,actions,status&limit=100"], bound
+        )[0]
         grown = server.memory() - used
         index_cpu = server.cpu_of_children()
     cpu = server.cpu_until_ready
-    yield Line(f"{what}: CPU until ready", f"{cpu:.2f} s ({server.wall:.2f} s passed)", "≤ 1.5 s", cpu <= 1.5)
+    yield Line(
+        f"{what}: CPU until ready",
+        f"{cpu:.2f} s ({server.wall:.2f} s passed)",
+        "≤ 1.5 s",
+        cpu <= 1.5,
+    )
     if is_first:
-        shown = f"{searchable:.2f} s after the start at most, {index_cpu:.2f} s of CPU in a process of its own"
+        shown = (
+            f"{searchable:.2f} s after the start at most, {index_cpu:.2f} s of CPU in a "
+            "process of its own"
+        )
         yield Line(f"{what}: until the index is made and a search is answered", shown)
-    yield Line(f"{what}: memory when idle, and after searches and lists", f"{idle:.0f} MiB, {used:.0f} MiB", "≤ 150 MiB", idle <= 150)
+    yield Line(
+        f"{what}: memory when idle, and after searches and lists",
+        f"{idle:.0f} MiB, {used:.0f} MiB",
+        "≤ 150 MiB",
+        idle <= 150,
+    )
     if not is_first:
-        yield Line(f"{what}: CPU of a list of 100 connectors", f"{asked[-1] * 1000:.0f} ms", "≤ 100 ms", asked[-1] <= 0.1)
+        yield Line(
+            f"{what}: CPU of a list of 100 connectors",
+            f"{asked[-1] * 1000:.0f} ms",
+            "≤ 100 ms",
+            asked[-1] <= 0.1,
+        )
         shown = f"{ruled * 1000:.0f} ms, and {grown:.0f} MiB of memory"
-        yield Line(f"{what}: CPU of the first list for a token with rules", shown, "≤ 100 ms", ruled <= 0.1)
+        yield Line(
+            f"{what}: CPU of the first list for a token with rules", shown, "≤ 100 ms", ruled <= 0.1
+        )
 
 
 def _seconds_until_searchable(server: _Server, settings: dict[str, str]) -> float:
-    """Return the seconds from the start until a search is answered, with those that making its token takes."""
+    """Return the seconds from the start until a search is answered, with those that making its
+    token takes.
+    """
     token = json.loads(_run(["tokens", "create", "--scope", "read", "--json"], settings))["token"]
     while True:
         try:
@@ -173,15 +237,32 @@ def _cpu_of(server: _Server, paths: list[str], token: str) -> list[float]:
 
 def _run(words: list[str], settings: dict[str, str]) -> str:
     found = environment(settings={"JACKFIELD_DATABASE_URL": "", **settings})
-    return subprocess.run([COMMAND, *words], check=True, capture_output=True, text=True, cwd=ROOT, env=found).stdout
+    return subprocess.run(
+        [COMMAND, *words], check=True, capture_output=True, text=True, cwd=ROOT, env=found
+    ).stdout
 
 
 def _searched(settings: dict[str, str]) -> Iterator[Line]:
     found = run_child("benchmarks.catalogue_size", "search", settings=settings)
-    shown = f"p50 {found['p50']:.1f} ms, p95 {found['p95']:.1f} ms, at most {found['most']:.1f} ms of CPU"
-    yield Line(f"large catalogue: a search among {found['rows']:,} actions, 20 rows", shown, "p95 ≤ 20 ms", found["p95"] <= 20)
-    right = f"{found['right']} of {found['queries']}" + (f"; not {', '.join(found['wrong'])}" if found["wrong"] else "")
-    yield Line("large catalogue: everyday queries with the right action first", right, "all", not found["wrong"])
+    shown = (
+        f"p50 {found['p50']:.1f} ms, p95 {found['p95']:.1f} ms, at most {found['most']:.1f} "
+        "ms of CPU"
+    )
+    yield Line(
+        f"large catalogue: a search among {found['rows']:,} actions, 20 rows",
+        shown,
+        "p95 ≤ 20 ms",
+        found["p95"] <= 20,
+    )
+    right = f"{found['right']} of {found['queries']}" + (
+        f"; not {', '.join(found['wrong'])}" if found["wrong"] else ""
+    )
+    yield Line(
+        "large catalogue: everyday queries with the right action first",
+        right,
+        "all",
+        not found["wrong"],
+    )
 
 
 def _search() -> None:
@@ -219,15 +300,28 @@ def _search() -> None:
 
 def _commands(settings: dict[str, str], folder: Path) -> Iterator[Line]:
     (folder / "alone").mkdir()
-    named = ((["--help"], 3.0), (["connectors", "list"], None), (["search", "list", "buckets"], None))
+    named = (
+        (["--help"], 3.0),
+        (["connectors", "list"], None),
+        (["search", "list", "buckets"], None),
+    )
     with endpoint(blind=True) as aws:
         send = invoke(folder, aws.url)
         for words, goal in (*named, (send.words[1:], 1.3)):
             shared = send.settings if words == send.words[1:] else {}
-            large = Command([COMMAND, *words], {**shared, "PYTHONPATH": settings["PYTHONPATH"]}, home=Path(settings["JACKFIELD_HOME"]))
-            found = compared(large, Command(large.words, shared, home=folder / "alone"), rounds=_ROUNDS)
+            large = Command(
+                [COMMAND, *words],
+                {**shared, "PYTHONPATH": settings["PYTHONPATH"]},
+                home=Path(settings["JACKFIELD_HOME"]),
+            )
+            found = compared(
+                large, Command(large.words, shared, home=folder / "alone"), rounds=_ROUNDS
+            )
             shown = " ".join(words[:1] if shared else words)
-            what = f"large catalogue: cold `jackfield {shown}` against that with the connectors of this repository only"
+            what = (
+                f"large catalogue: cold `jackfield {shown}` against that with the connectors "
+                "of this repository only"
+            )
             yield found.line(what, at_most=goal)
 
 

@@ -1,8 +1,10 @@
-"""A child of ``measure``: open a scene with the code of this process's tree, and run a round of calls for each number on standard input.
+"""A child of ``measure``: open a scene with the code of this process's tree, and run a round of
+calls for each number on standard input.
 
-Arguments: ``module:function``, its arguments as JSON, the number of threads. For each round one line of JSON goes to standard output. Its
-``cpu`` is the CPU time of this process from the begin of the round before until the begin of this one: what a call defers to a thread (journal
-entries) is paid for by the round that deferred it.
+Arguments: ``module:function``, its arguments as JSON, the number of threads. For each round one
+line of JSON goes to standard output. Its ``cpu`` is the CPU time of this process from the begin of
+the round before until the begin of this one: what a call defers to a thread (journal entries) is
+paid for by the round that deferred it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ def _main(name: str, arguments: str, threads: int) -> None:
             count = int(line)
             cpu, began = time.process_time(), time.perf_counter()
             said = run(count)
-            answer = {"count": count, "cpu": cpu - before, "wall": time.perf_counter() - began, "said": said}
+            answer = {
+                "count": count,
+                "cpu": cpu - before,
+                "wall": time.perf_counter() - began,
+                "said": said,
+            }
             print(json.dumps(answer), flush=True)
             before = cpu
 
@@ -67,6 +74,7 @@ def _in_threads(call: Callable[[], Any], threads: int) -> Callable[[int], Any]:
 
 
 if __name__ == "__main__":
-    from benchmarks.child import _main as main  # the module that scenes import, whose class ``Figures`` is theirs
+    # the module that scenes import, whose class ``Figures`` is theirs
+    from benchmarks.child import _main as main
 
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -28,7 +28,9 @@ def lines() -> Iterator[Line]:
     nothing = Command([sys.executable, "-c", "pass"])
     for words, goal in ((["--help"], 3.0), (["connectors", "list"], 3.5)):
         found = compared(Command([COMMAND, *words]), nothing, rounds=31)
-        yield found.line(f"cold `jackfield {' '.join(words)}` against `python -c pass`", at_most=goal)
+        yield found.line(
+            f"cold `jackfield {' '.join(words)}` against `python -c pass`", at_most=goal
+        )
     with tempfile.TemporaryDirectory() as folder, endpoint(blind=True) as aws:
         yield from _invokes(Path(folder), aws.url)
     yield _memory()
@@ -40,11 +42,23 @@ def _invokes(folder: Path, url: str) -> Iterator[Line]:
     plug_in(many, 999)
     command, bare = invoke(folder, url), Command([sys.executable, str(script)])
     (folder / "home").mkdir()
-    journal = Command(command.words, {**command.settings, "JACKFIELD_DATABASE_URL": ""}, home=folder / "home")
+    journal = Command(
+        command.words, {**command.settings, "JACKFIELD_DATABASE_URL": ""}, home=folder / "home"
+    )
     crowd = Command(command.words, {**command.settings, "PYTHONPATH": str(many)})
     for what, ours, theirs, goal in (
-        ("cold `jackfield invoke` against a bare boto3 script that sends the same mail", command, bare, 0.9),
-        ("the same with the journal that jackfield keeps by default, in SQLite", journal, bare, 1.0),
+        (
+            "cold `jackfield invoke` against a bare boto3 script that sends the same mail",
+            command,
+            bare,
+            0.9,
+        ),
+        (
+            "the same with the journal that jackfield keeps by default, in SQLite",
+            journal,
+            bare,
+            1.0,
+        ),
         ("cold `jackfield invoke` with 1,000 connectors against one", crowd, command, 1.3),
     ):
         yield compared(ours, theirs, rounds=_ROUNDS).line(what, at_most=goal)
@@ -55,7 +69,9 @@ def invoke(folder: Path, url: str) -> Command:
     connections, mail = folder / "connections.json", folder / "mail.json"
     connections.write_text(json.dumps({"connections": static_connection(url)}), encoding="utf-8")
     mail.write_text(json.dumps(invocation()), encoding="utf-8")
-    return Command([COMMAND, "invoke", "--file", str(mail)], {"JACKFIELD_CONNECTIONS": str(connections)})
+    return Command(
+        [COMMAND, "invoke", "--file", str(mail)], {"JACKFIELD_CONNECTIONS": str(connections)}
+    )
 
 
 def _memory() -> Line:
@@ -78,11 +94,17 @@ def plug_in(folder: Path, count: int) -> None:
         package = folder / f"jackfield_{name.replace('-', '_')}"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(_MODULE.format(key=name), encoding="utf-8")
-        (package / "connector.json").write_text(json.dumps({**manifest, "key": name}), encoding="utf-8")
+        (package / "connector.json").write_text(
+            json.dumps({**manifest, "key": name}), encoding="utf-8"
+        )
         info = folder / f"{package.name}-1.0.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package.name}\nVersion: 1.0.0\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[jackfield.connectors]\n{name} = {package.name}:connector\n", encoding="utf-8")
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {package.name}\nVersion: 1.0.0\n", encoding="utf-8"
+        )
+        (info / "entry_points.txt").write_text(
+            f"[jackfield.connectors]\n{name} = {package.name}:connector\n", encoding="utf-8"
+        )
 
 
 _MODULE = """

@@ -1,4 +1,6 @@
-"""A child: list every installed connector, use up to ten of them, and say what memory that takes."""
+"""A child: list every installed connector, use up to ten of them, and say what memory that
+takes.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def _main() -> None:
         catalog.load(entry.key)
         used.extend(compile_schema(action.inputs) for action in manifest.actions.values())
     text = Path("/proc/self/status").read_text(encoding="ascii")
-    rss = int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+    rss = (
+        int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+    )
     sys.stdout.write(json.dumps({"connectors": len(entries), "used": len(used), "rss": rss}) + "\n")
 
 

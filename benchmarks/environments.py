@@ -1,7 +1,10 @@
-"""Environments beside ``.venv`` in which the core's tests are run: other interpreters, the oldest and the newest packages that are allowed.
+"""Environments beside ``.venv`` in which the core's tests are run: other interpreters, the oldest
+and the newest packages that are allowed.
 
-``python -m benchmarks.environments interpreters`` runs them on each CPython that is on the machine or can be had, from uv or Debian,
-``... bounds`` with the lowest direct and the newest packages. An interpreter that cannot be had is printed as not run. The environments lie in ``.cache``.
+``python -m benchmarks.environments interpreters`` runs them on each CPython that is on the machine
+or can be had, from uv or Debian,
+``... bounds`` with the lowest direct and the newest packages. An interpreter that cannot be had is
+printed as not run. The environments lie in ``.cache``.
 """
 
 from __future__ import annotations
@@ -23,11 +26,23 @@ from benchmarks.debian import inside
 from benchmarks.measure import ROOT
 
 UV = str(Path(sys.executable).with_name("uv"))
-PROJECTS = [ROOT, *(path.parent for place in ("runtime", "connectors") for path in sorted(ROOT.glob(f"{place}/*/pyproject.toml")))]
+PROJECTS = [
+    ROOT,
+    *(
+        path.parent
+        for place in ("runtime", "connectors")
+        for path in sorted(ROOT.glob(f"{place}/*/pyproject.toml"))
+    ),
+]
 INTERPRETERS = ("3.11", "3.12", "3.13", "3.14", "3.14+freethreaded")
 CORE = ("tests/jackfield", "connectors/http/tests")
 """Tests of the framework, and of the connector that its own tests call."""
-_TESTED = sorted(path for place in ("tests/jackfield_*", "connectors/*/tests") for path in ROOT.glob(place) if path.is_dir())
+_TESTED = sorted(
+    path
+    for place in ("tests/jackfield_*", "connectors/*/tests")
+    for path in ROOT.glob(place)
+    if path.is_dir()
+)
 ALL = ("tests/jackfield", *(str(path.relative_to(ROOT)) for path in _TESTED))
 """Tests of all distributions; those of the house judge the tree, and not the packages beside it."""
 BOUNDS: Mapping[str, tuple[str, str, Sequence[str]]] = {
@@ -35,7 +50,9 @@ BOUNDS: Mapping[str, tuple[str, str, Sequence[str]]] = {
     "all-lowest": ("lowest-direct", "all", ALL),
     "all-highest": ("highest", "all", ALL),
 }
-"""Resolution, extras of the core, and tests; what our projects ask for is pinned so, tools are those of ``constraints.txt``."""
+"""Resolution, extras of the core, and tests; what our projects ask for is pinned so, tools are
+those of ``constraints.txt``.
+"""
 _CONSTRAINTS = ROOT / "constraints.txt"
 _MINUTES = 120
 
@@ -67,49 +84,95 @@ def _interpreter(version: str) -> str:
 
 
 def interpreter(version: str) -> str | None:
-    """Return the program of a CPython, from pyenv, the path, or uv, which may have to fetch it; None if it cannot be had."""
+    """Return the program of a CPython, from pyenv, the path, or uv, which may have to fetch it;
+    None if it cannot be had.
+    """
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     number, _, is_free = version.partition("+")
-    wanted = re.compile(rf"{re.escape(number)}\.\d+{'t' if is_free else ''}")  # pyenv names a free-threaded build 3.14.0t
-    here = [path / "bin" / "python" for path in sorted(pyenv.glob("*"), reverse=True) if wanted.fullmatch(path.name)]
+    # pyenv names a free-threaded build 3.14.0t
+    wanted = re.compile(rf"{re.escape(number)}\.\d+{'t' if is_free else ''}")
+    here = [
+        path / "bin" / "python"
+        for path in sorted(pyenv.glob("*"), reverse=True)
+        if wanted.fullmatch(path.name)
+    ]
     if here:
         return str(here[0])
-    for words in (("find", "--no-python-downloads", "--system"), ("install",), ("find", "--managed-python")):
+    for words in (
+        ("find", "--no-python-downloads", "--system"),
+        ("install",),
+        ("find", "--managed-python"),
+    ):
         done = _run(UV, "python", *words, version)
         if not done.returncode and done.stdout.strip():
             return done.stdout.strip()
     return None
 
 
-def environment(name: str, python: str, overrides: Path | None = None, within: Sequence[str] = ()) -> Path | None:
-    """Make an environment with all of ours, editable, and the tools of tests; return its Python, None if packages cannot be installed.
-    ``within`` are words before each command."""
+def environment(
+    name: str, python: str, overrides: Path | None = None, within: Sequence[str] = ()
+) -> Path | None:
+    """Make an environment with all of ours, editable, and the tools of tests; return its Python,
+    None if packages cannot be installed. ``within`` are words before each command.
+    """
     folder = ROOT / ".cache" / "environments" / name
     program = folder / "bin" / "python"
     _run(*within, UV, "venv", "--quiet", "--clear", "--python", python, str(folder), check=True)
-    projects = [word for project in PROJECTS for word in ("-e", f"{project}[all,dev]" if project == ROOT else str(project))]
+    projects = [
+        word
+        for project in PROJECTS
+        for word in ("-e", f"{project}[all,dev]" if project == ROOT else str(project))
+    ]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         free = _names(overrides) if overrides else set()
-        constraints.writelines(f"{line}\n" for line in _CONSTRAINTS.read_text("utf-8").splitlines() if _name(line) not in free)
+        constraints.writelines(
+            f"{line}\n"
+            for line in _CONSTRAINTS.read_text("utf-8").splitlines()
+            if _name(line) not in free
+        )
         constraints.flush()
         also = ["--override", str(overrides)] if overrides else []
-        done = _run(*within, UV, "pip", "install", "--quiet", "--python", str(program), "-c", constraints.name, *also, *projects)
+        done = _run(
+            *within,
+            UV,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(program),
+            "-c",
+            constraints.name,
+            *also,
+            *projects,
+        )
     print(done.stderr, end="", flush=True)
     return None if done.returncode else program
 
 
 def _bound(name: str) -> str:
-    """Run tests with the packages that a resolution gives for what the core, or all of ours, ask for."""
+    """Run tests with the packages that a resolution gives for what the core, or all of ours, ask
+    for.
+    """
     resolution, extras, tests = BOUNDS[name]
     projects = PROJECTS if extras else [ROOT, ROOT / "connectors" / "http"]
     folder = ROOT / ".cache" / "environments"
     folder.mkdir(parents=True, exist_ok=True)
     pins = folder / f"{name}.txt"
-    found = compiled("".join(f"{asked(project, extras)} @ {project.as_uri()}\n" for project in projects), "--resolution", resolution)
+    found = compiled(
+        "".join(f"{asked(project, extras)} @ {project.as_uri()}\n" for project in projects),
+        "--resolution",
+        resolution,
+    )
     if isinstance(found, str):
         return f"failed: {found}"
     extras_of = _wanted_extras()
-    pins.write_text("".join(f"{package}{extras_of.get(package, '')}=={version}\n" for package, version in found.items()), "utf-8")
+    pins.write_text(
+        "".join(
+            f"{package}{extras_of.get(package, '')}=={version}\n"
+            for package, version in found.items()
+        ),
+        "utf-8",
+    )
     print(f"{name}: {' '.join(pins.read_text('utf-8').split())}", flush=True)
     python = environment(name, sys.executable, pins)
     if python is None:
@@ -119,11 +182,15 @@ def _bound(name: str) -> str:
 
 
 def compiled(wanted: str, *options: str) -> dict[str, str] | str:
-    """Resolve requirements with uv; return the version of each package from an index, or what uv says where there is no solution."""
+    """Resolve requirements with uv; return the version of each package from an index, or what uv
+    says where there is no solution.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".in") as source:
         source.write(wanted)
         source.flush()
-        done = _run(UV, "pip", "compile", "--quiet", "--no-annotate", "--no-header", *options, source.name)
+        done = _run(
+            UV, "pip", "compile", "--quiet", "--no-annotate", "--no-header", *options, source.name
+        )
     if done.returncode:
         return done.stderr.strip()
     lines = (line.partition(";")[0].strip() for line in done.stdout.splitlines())
@@ -132,18 +199,37 @@ def compiled(wanted: str, *options: str) -> dict[str, str] | str:
 
 def asked(project: Path, extras: str = "all") -> str:
     """Return the name of a project's distribution; that of the core with extras."""
-    return f"jackfield[{extras}]".replace("[]", "") if project == ROOT else f"jackfield-{project.name.removeprefix('jackfield_')}"
+    return (
+        f"jackfield[{extras}]".replace("[]", "")
+        if project == ROOT
+        else f"jackfield-{project.name.removeprefix('jackfield_')}"
+    )
 
 
 def core_tests(python: Path, paths: Sequence[str], within: Sequence[str] = ()) -> int:
     """Run tests in an environment, with compiled modules of its own; return the exit code."""
     variables = {**os.environ, "PYTHONPYCACHEPREFIX": str(python.parents[1] / "pycache")}
-    command = [*within, str(python), "-m", "pytest", "-q", "--workers", "2", "-p", "no:cacheprovider", *paths]
-    return subprocess.run(command, cwd=ROOT, env=variables, timeout=_MINUTES * 60, check=False).returncode
+    command = [
+        *within,
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "--workers",
+        "2",
+        "-p",
+        "no:cacheprovider",
+        *paths,
+    ]
+    return subprocess.run(
+        command, cwd=ROOT, env=variables, timeout=_MINUTES * 60, check=False
+    ).returncode
 
 
 def _wanted_extras() -> dict[str, str]:
-    """Return the extras that our projects and the tools of tests ask for, by package: an override without them would take them away."""
+    """Return the extras that our projects and the tools of tests ask for, by package: an override
+    without them would take them away.
+    """
     found: dict[str, set[str]] = {}
     for path in PROJECTS:
         project = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]

@@ -1,4 +1,6 @@
-"""What events cost: one more for a journalled call, a delivery to a callback, and schedules that wait."""
+"""What events cost: one more for a journalled call, a delivery to a callback, and schedules that
+wait.
+"""
 
 from __future__ import annotations
 
@@ -27,22 +29,40 @@ _LOOK = 1.0
 def lines() -> Iterator[Line]:
     """An event of a journalled call, deliveries, and idle schedules."""
     for action in ("say", "post"):
-        found = compared(Scene(told_or_not, (action,), _added, count=1), rounds=_TURNS, is_cost=False)
-        kind = "a journalled call" if action == "say" else "a journalled write, which waits for its commits"
-        yield found.line_of_value(f"an event added to {kind} (SQLite), CPU", at_most=15e-6 if action == "say" else None)
+        found = compared(
+            Scene(told_or_not, (action,), _added, count=1), rounds=_TURNS, is_cost=False
+        )
+        kind = (
+            "a journalled call"
+            if action == "say"
+            else "a journalled write, which waits for its commits"
+        )
+        yield found.line_of_value(
+            f"an event added to {kind} (SQLite), CPU", at_most=15e-6 if action == "say" else None
+        )
     for kind in databases():
         for callbacks in (1, 30):
             ours, bare = (
-                Scene(scene, arguments, _per_core, count=1) for scene, arguments in ((delivered, (kind, callbacks)), (posted, ()))
+                Scene(scene, arguments, _per_core, count=1)
+                for scene, arguments in ((delivered, (kind, callbacks)), (posted, ()))
             )
             found = compared(ours, bare, rounds=_ROUNDS, show=per_second, is_cost=False)
             many = f"{callbacks} callback{'s' if callbacks > 1 else ''}"
-            yield found.line(f"deliveries a second and core ({kind}, {many}) against bare httpx2 that posts signed bodies", at_least=0.5)
+            yield found.line(
+                f"deliveries a second and core ({kind}, {many}) against bare httpx2 that posts "
+                "signed bodies",
+                at_least=0.5,
+            )
     for kind in databases():
         found = compared(Scene(idle_schedules, (kind,)), is_cost=False)
         share = found.mine / _LOOK
         what = f"a scheduler with {_SCHEDULES:,} idle schedules ({kind}), share of a core"
-        yield Line(what, f"{share:.3%} (a look each second takes {shown(found.mine)})", "≤ 1%", share <= 0.01)
+        yield Line(
+            what,
+            f"{share:.3%} (a look each second takes {shown(found.mine)})",
+            "≤ 1%",
+            share <= 0.01,
+        )
 
 
 def _per_core(answer: Answer) -> float:
@@ -55,16 +75,24 @@ def _added(answer: Answer) -> float:
 
 @contextmanager
 def told_or_not(action: str) -> Iterator[Callable[[], Figures]]:
-    """Run a no-op with a journal, in turns with an event at its end and without; a call returns what the event adds, in seconds of CPU.
+    """Run a no-op with a journal, in turns with an event at its end and without; a call returns
+    what the event adds, in seconds of CPU.
 
     Both run in one process: two that do the same differ by more than an event takes.
     """
     from plugboard import make_echo, plugged
 
-    call = {"connector": "echo", "action": action, "connection": "hall", "inputs": {"text": "hello"}}
+    call = {
+        "connector": "echo",
+        "action": action,
+        "connection": "hall",
+        "inputs": {"text": "hello"},
+    }
     connection = {"hall": {"type": "echo/token", "values": {"token": "t"}}}
     with database("SQLite") as (url, home), plugged(*make_echo(home / "plugs")):
-        with Jackfield(connections=[connection], database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:
+        with Jackfield(
+            connections=[connection], database_url=url, environment={"JACKFIELD_HOME": str(home)}
+        ) as jackfield:
 
             def block(notify: bool) -> float:
                 began = time.process_time()
@@ -98,10 +126,19 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
         origin = stack.enter_context(receivers())
         storage = stack.enter_context(Storage(url, {"JACKFIELD_HOME": str(home)}, SystemClock()))
         storage.opened(migrate=True).close()
-        made = Callbacks(storage.database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
+        made = Callbacks(
+            storage.database,
+            storage.vault,
+            "default",
+            SystemClock(),
+            Actor("library"),
+            origin="operator",
+        )
         for number in range(callbacks):
             made.create({"url": f"{origin}/ok/{number}", "types": ["quota.low"]})
-        dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender())
+        dispatcher = Dispatcher(
+            lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()
+        )
         dispatcher.start()
         stack.callback(dispatcher.stop)
         wait, taken = stack.enter_context(_client(origin)), count(_EVENTS, _EVENTS)
@@ -109,7 +146,9 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
         def call() -> None:
             with storage.database.write() as transaction:
                 for _ in range(_EVENTS // callbacks):
-                    record(transaction, "default", "quota.low", "s", time.time(), {"at": time.time()})
+                    record(
+                        transaction, "default", "quota.low", "s", time.time(), {"at": time.time()}
+                    )
             wait(f"/until/{next(taken)}")
 
         yield call
@@ -128,9 +167,19 @@ def posted() -> Iterator[Callable[[], object]]:
             for number in range(_EVENTS):
                 now, name = time.time(), f"01a20507-ced2-70bc-947d-{number:012d}"
                 data = {"eventId": name, "sequence": number, "subject": "s", "payload": {"at": now}}
-                body = json.dumps({"type": "quota.low", "timestamp": "2031-01-31T12:00:00.125Z", "data": data}).encode()
+                body = json.dumps(
+                    {"type": "quota.low", "timestamp": "2031-01-31T12:00:00.125Z", "data": data}
+                ).encode()
                 signed = signatures([secret], name, int(now), body)
-                post("/ok/0", body, {"webhook-id": name, "webhook-timestamp": str(int(now)), "webhook-signature": signed})
+                post(
+                    "/ok/0",
+                    body,
+                    {
+                        "webhook-id": name,
+                        "webhook-timestamp": str(int(now)),
+                        "webhook-signature": signed,
+                    },
+                )
 
         yield call
 
@@ -149,14 +198,23 @@ def idle_schedules(kind: str) -> Iterator[Callable[[], object]]:
     from jackfield.kernel.clock import SystemClock
     from jackfield_service.subjects.schedules import DueSchedules
 
-    with database(kind) as (url, home), Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:
+    with (
+        database(kind) as (url, home),
+        Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield,
+    ):
         opened = jackfield.storage.database
         place = {"at": time.time() + 86_400.0}
         names = (
-            "workspace, id, name, connector, action, timing, missed, overlap, status, version, claim, next_at, wake_at, sealed, created_at"
+            "workspace, id, name, connector, action, timing, missed, overlap, status, "
+            "version, claim, next_at, wake_at, sealed, created_at"
         )
-        values = "'default', :id, :id, 'echo', 'say', '{}', 'latest', 'skip', 'active', 1, 1, :at, :at, :sealed, 1"
+        values = (
+            "'default', :id, :id, 'echo', 'say', '{}', 'latest', 'skip', 'active', 1, 1, "
+            ":at, :at, :sealed, 1"
+        )
         rows = [{**place, "id": f"s{number}", "sealed": b"-"} for number in range(_SCHEDULES)]
         with opened.write() as transaction:
-            transaction.change_many(f"INSERT INTO schedules ({names}, changed_at) VALUES ({values}, 1)", rows)
+            transaction.change_many(
+                f"INSERT INTO schedules ({names}, changed_at) VALUES ({values}, 1)", rows
+            )
         yield DueSchedules(opened, SystemClock()).wait

@@ -1,9 +1,13 @@
-"""Answers of 30 MB to everything that asks a server, while another client asks ``/healthz``: ``python -m benchmarks.hostile_answers``.
+"""Answers of 30 MB to everything that asks a server, while another client asks ``/healthz``:
+``python -m benchmarks.hostile_answers``.
 
-A server on loopback answers each request with 30 MB of empty lists (elements, events, text), plain, as gzip or in chunks. It is asked by an
-action, a poll, a token endpoint's and an STS's client, sends itself to a webhook, and is read as a catalogue and as an OpenAPI document. Prints
-what one such call and four at once cost (``hostile_stand``). Fails if memory grows by more than 100 MiB (four calls: 200), ``/healthz`` waits for more than
-0.2 s of the server's CPU time, or a call is not answered within a second after its deadline. Arguments choose the rows whose names contain them.
+A server on loopback answers each request with 30 MB of empty lists (elements, events, text), plain,
+as gzip or in chunks. It is asked by an
+action, a poll, a token endpoint's and an STS's client, sends itself to a webhook, and is read as a
+catalogue and as an OpenAPI document. Prints what one such call and four at once cost
+(``hostile_stand``). Fails if memory grows by more than 100 MiB (four calls: 200), ``/healthz``
+waits for more than 0.2 s of the server's CPU time, or a call is not answered within a second after
+its deadline. Arguments choose the rows whose names contain them.
 """
 
 from __future__ import annotations
@@ -34,11 +38,17 @@ MOST_PROBE = 0.2
 """Seconds of the server's CPU time that ``/healthz`` may wait for."""
 _AT_ONCE = 4
 _TEXTS = frozenset({"objects", "string", "lists as text", "wide text"})
-"""Bodies within all limits where they are read as JSON, or text was asked for: what they cost is limited by the budget of the process."""
+"""Bodies within all limits where they are read as JSON, or text was asked for: what they cost is
+limited by the budget of the process.
+"""
 MOST_TEXT = 400.0
 """MiB for one of these: copies of the output, of its record and of what is sent."""
 _NAMES = itertools.count()
-_CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"plain": bytes, "gzip": gzip.compress, "chunked": bytes}
+_CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "chunked": bytes,
+}
 _BODIES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "lists": ("application/json", lambda: b"[" + b"[]," * (SIZE // 3) + b"1]"),
     "untyped lists": ("", lambda: b"[" + b"[]," * (SIZE // 3) + b"1]"),
@@ -131,23 +141,35 @@ def _connections(url: str) -> Mapping[str, Mapping[str, Any]]:
         "anonymous": {"type": "http/anonymous", "values": {"server": url}},
         "tokens": {
             "type": "http/oauth2ClientCredentials",
-            "values": {"server": url, "tokenUrl": f"{url}/token", "clientId": "a", "clientSecret": "secret-of-a"},
+            "values": {
+                "server": url,
+                "tokenUrl": f"{url}/token",
+                "clientId": "a",
+                "clientSecret": "secret-of-a",
+            },
         },
         "role": {
             "type": "aws-ses/awsAssumeRole",
             "values": {
-                "roleARN": "arn:aws:iam::123456789012:role/mail", "stsEndpoint": url, "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+                "roleARN": "arn:aws:iam::123456789012:role/mail",
+                "stsEndpoint": url,
+                "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
                 "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             },
         },
         "ses": {
             "type": "aws-ses/apiKeySecret",
             "values": {
-                "endpoint": url, "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                "endpoint": url,
+                "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+                "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             },
         },
-        "github": {"type": "github/accessToken", "values": {"server": url, "token": "secret-of-github"}},
-    }  # fmt: skip
+        "github": {
+            "type": "github/accessToken",
+            "values": {"server": url, "token": "secret-of-github"},
+        },
+    }
 
 
 _GET = {"connector": "http", "action": "request", "inputs": {"url": "/"}}
@@ -156,7 +178,11 @@ _CALLS: Mapping[str, Mapping[str, Any]] = {
     "action": {**_GET, "connection": "anonymous"},
     "action, text": {**_GET, "connection": "anonymous", "inputs": {"url": "/", "response": "text"}},
     "action, json": {**_GET, "connection": "anonymous", "inputs": {"url": "/", "response": "json"}},
-    "write": {**_GET, "connection": "anonymous", "inputs": {"url": "/", "method": "POST", "json": {}}},
+    "write": {
+        **_GET,
+        "connection": "anonymous",
+        "inputs": {"url": "/", "method": "POST", "json": {}},
+    },
     "token endpoint": {**_GET, "connection": "tokens"},
     "STS": {**_ACCOUNT, "connection": "role"},
     "AWS": {**_ACCOUNT, "connection": "ses"},
@@ -174,19 +200,31 @@ _FIT = {
 """Bodies by who reads them; an action gets all."""
 _READERS = (*_CALLS, "poll", "webhook")
 _NOTHING: Mapping[str, Any] = {
-    "manifestVersion": 1, "key": "nothing", "title": "Nothing", "description": "Does nothing.", "version": "1.0.0",
-    "connectionTypes": [], "actions": [],
-}  # fmt: skip
+    "manifestVersion": 1,
+    "key": "nothing",
+    "title": "Nothing",
+    "description": "Does nothing.",
+    "version": "1.0.0",
+    "connectionTypes": [],
+    "actions": [],
+}
 
 
 def _call(stand: Stand, name: str) -> Answer:
-    return stand.send("POST", "/v1/invocations", json.dumps({**_CALLS[name], "timeoutSeconds": DEADLINE}).encode())
+    return stand.send(
+        "POST", "/v1/invocations", json.dumps({**_CALLS[name], "timeoutSeconds": DEADLINE}).encode()
+    )
 
 
 def _polled(stand: Stand, provider: _Provider) -> Answer:
     """Let a subscription poll once."""
     name = f"poll-{next(_NAMES)}"
-    about = {"name": name, "trigger": "github/changedIssues", "connection": "github", "inputs": {"owner": "a", "repo": "b"}}
+    about = {
+        "name": name,
+        "trigger": "github/changedIssues",
+        "connection": "github",
+        "inputs": {"owner": "a", "repo": "b"},
+    }
     while provider.answered.acquire(blocking=False):
         pass
     stand.send("POST", "/v1/subscriptions", json.dumps(about).encode())
@@ -194,7 +232,10 @@ def _polled(stand: Stand, provider: _Provider) -> Answer:
     time.sleep(0.2)  # what was read is judged
     found = stand.read("GET", f"/v1/subscriptions/{name}")
     stand.send("DELETE", f"/v1/subscriptions/{name}")
-    return Answer(200 if asked else 0, f"{found['status']} {found.get('error', '') or found.get('reason', '')}"[:90])
+    return Answer(
+        200 if asked else 0,
+        f"{found['status']} {found.get('error', '') or found.get('reason', '')}"[:90],
+    )
 
 
 def _asking(stand: Stand, provider: _Provider, who: str) -> Callable[[], Answer]:
@@ -204,12 +245,19 @@ def _asking(stand: Stand, provider: _Provider, who: str) -> Callable[[], Answer]
     if who == "poll":
         return partial(_polled, stand, provider)
     hook = {"name": "hook", "trigger": "http/webhook", "inputs": {"signature": "secretPath"}}
-    path = "/" + str(stand.read("POST", "/v1/subscriptions", json.dumps(hook).encode())["url"]).split("/", 3)[3]
+    path = (
+        "/"
+        + str(stand.read("POST", "/v1/subscriptions", json.dumps(hook).encode())["url"]).split(
+            "/", 3
+        )[3]
+    )
     return lambda: stand.send("POST", path, provider.body, provider.kind or "application/json")
 
 
 def _measured(stand: Stand, name: str, ask: Callable[[], Answer], *, is_text: bool) -> bool:
-    """Ask once, then four times at once; print what it costs, and return whether it keeps to the limits."""
+    """Ask once, then four times at once; print what it costs, and return whether it keeps to the
+    limits.
+    """
     kept, most = True, MOST_TEXT if is_text else MOST_GROWN
     for times, note in ((1, ""), (_AT_ONCE, f" x {_AT_ONCE}")):
         answers: list[Answer] = []
@@ -223,12 +271,17 @@ def _measured(stand: Stand, name: str, ask: Callable[[], Answer], *, is_text: bo
         fine = in_time and cost.grown <= most * (1 if times == 1 else 2)
         kept &= fine
         answered = sorted({f"{answer.status} {answer.said}" for answer in answers})
-        print(f"{name + note:44} {cost}  {'' if fine else 'TOO MUCH: '}{'; '.join(answered)}", flush=True)
+        print(
+            f"{name + note:44} {cost}  {'' if fine else 'TOO MUCH: '}{'; '.join(answered)}",
+            flush=True,
+        )
     return kept
 
 
 def _commands(provider: _Provider) -> bool:
-    """Let commands read a catalogue and an OpenAPI document. Their memory is compared with that of one that reads nothing."""
+    """Let commands read a catalogue and an OpenAPI document. Their memory is compared with that of
+    one that reads nothing.
+    """
     kept = True
     with tempfile.TemporaryDirectory() as home:
         least = _command(home, "generate", "openapi", "--help")[0]
@@ -246,9 +299,19 @@ def _commands(provider: _Provider) -> bool:
 def _command(home: str, *words: str) -> tuple[float, str]:
     """Run a command; return the most MiB that it took, and the end of its output."""
     kept = "open('peak', 'w').write(open('/proc/self/status').read())"
-    code = f"import atexit, runpy, sys; atexit.register(lambda: {kept}); sys.argv[1:] = {words!r}; runpy.run_module('jackfield', run_name='__main__')"
+    code = (
+        f"import atexit, runpy, sys; atexit.register(lambda: {kept}); sys.argv[1:] = "
+        f"{words!r}; runpy.run_module('jackfield', run_name='__main__')"
+    )
     environment = {**os.environ, "JACKFIELD_HOME": home}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=home, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     status = Path(home, "peak").read_text(encoding="ascii")
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     return peak / 1024, (done.stdout + done.stderr).strip()
@@ -277,14 +340,19 @@ def _reader(who: str, bodies: Sequence[tuple[str, str]], provider: _Provider) ->
     kept = True
     with standing(_NOTHING) as stand:
         for name, about in _connections(provider.url).items():
-            answer = stand.send("POST", "/v1/connections?test=false", json.dumps({"name": name, **about}).encode())
+            answer = stand.send(
+                "POST", "/v1/connections?test=false", json.dumps({"name": name, **about}).encode()
+            )
             assert answer.status == 201, (name, answer)
         ask = _asking(stand, provider, who)
         provider.give("application/json", b"[]")
         ask()  # what is loaded once
         for kind, coding in bodies:
             provider.give(_BODIES[kind][0], _CODINGS[coding](_BODIES[kind][1]()), coding)
-            is_text = (kind in _TEXTS and who in {"action, text", "action, json"}) or kind in {"objects", "string"}
+            is_text = (kind in _TEXTS and who in {"action, text", "action, json"}) or kind in {
+                "objects",
+                "string",
+            }
             kept &= _measured(stand, f"{who}: {kind}, {coding}", ask, is_text=is_text)
     return kept
 

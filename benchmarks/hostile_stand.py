@@ -1,6 +1,8 @@
-"""A server that hostile requests are sent to, and what each of them costs it: CPU time, the slowest probe beside it, and memory.
+"""A server that hostile requests are sent to, and what each of them costs it: CPU time, the slowest
+probe beside it, and memory.
 
-Limits are in seconds of the server's CPU time: as long as it would take on a machine that does nothing else, whatever this one does.
+Limits are in seconds of the server's CPU time: as long as it would take on a machine that does
+nothing else, whatever this one does.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What requests cost: CPU time of the server, and during the slowest probe; the seconds of both; and the MiB by which its memory grew."""
+    """What requests cost: CPU time of the server, and during the slowest probe; the seconds of
+    both; and the MiB by which its memory grew.
+    """
 
     cpu: float
     probe_cpu: float
@@ -54,14 +58,19 @@ class Cost:
         return self.cpu <= MOST and self.probe_cpu <= MOST_PROBE and self.grown <= MOST_GROWN
 
     def __str__(self) -> str:
-        return f"{self.cpu:7.3f} {self.probe_cpu:7.3f} {self.seconds:7.3f} {self.probe:7.3f} {self.grown:6.1f}"
+        return (
+            f"{self.cpu:7.3f} {self.probe_cpu:7.3f} {self.seconds:7.3f} {self.probe:7.3f} "
+            f"{self.grown:6.1f}"
+        )
 
 
 HEAD = f"{'cpu s':>7} {'probe':>7} {'wall s':>7} {'probe':>7} {'MiB':>6}"
 
 
 class _Probe(threading.Thread):
-    """Asks ``/healthz`` again and again; notes the longest answer, and the most CPU time of the server during one."""
+    """Asks ``/healthz`` again and again; notes the longest answer, and the most CPU time of the
+    server during one.
+    """
 
     def __init__(self, port: int, cpu: Callable[[], float]) -> None:
         super().__init__(daemon=True)
@@ -92,12 +101,17 @@ class Stand:
         self._probe.start()
 
     def _cpu(self) -> float:
-        return time.clock_gettime(~self._process << 3 | 2)  # the clock of a process's CPU time: clock_getcpuclockid(3)
+        # the clock of a process's CPU time: clock_getcpuclockid(3)
+        return time.clock_gettime(~self._process << 3 | 2)
 
-    def send(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> Answer:
+    def send(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+    ) -> Answer:
         """Send a request."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        connection.request(method, path, body, {"Authorization": f"Bearer {self._token}", "Content-Type": kind})
+        connection.request(
+            method, path, body, {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
+        )
         answer = connection.getresponse()
         found = answer.read()
         connection.close()
@@ -106,7 +120,12 @@ class Stand:
     def read(self, method: str, path: str, body: bytes | None = None) -> Mapping[str, Any]:
         """Send a request, and return what it is answered with."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        connection.request(method, path, body, {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"})
+        connection.request(
+            method,
+            path,
+            body,
+            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
         found: dict[str, Any] = json.loads(connection.getresponse().read())
         return found
 
@@ -114,19 +133,24 @@ class Stand:
         """Return the server's OpenAPI document."""
         return self.read("GET", "/openapi.json")
 
-    def sent(self, method: str, path: str, body: bytes, kind: str = "application/json") -> tuple[Cost, Answer]:
+    def sent(
+        self, method: str, path: str, body: bytes, kind: str = "application/json"
+    ) -> tuple[Cost, Answer]:
         """Send a request, and measure what it costs."""
         answers: list[Answer] = []
         return self.cost(lambda: answers.append(self.send(method, path, body, kind))), answers[0]
 
     def cost(self, work: Callable[[], object]) -> Cost:
         """Measure what some requests cost."""
-        Path(f"/proc/{self._process}/clear_refs").write_text("5", encoding="ascii")  # forgets the peak: proc(5)
+        # forgets the peak: proc(5)
+        Path(f"/proc/{self._process}/clear_refs").write_text("5", encoding="ascii")
         before, started, spent = self._memory("VmRSS"), time.monotonic(), self._cpu()
         self._probe.slowest = self._probe.most = 0.0
         work()
         seconds, cpu = time.monotonic() - started, self._cpu() - spent
-        return Cost(cpu, self._probe.most, seconds, self._probe.slowest, self._memory("VmHWM") - before)
+        return Cost(
+            cpu, self._probe.most, seconds, self._probe.slowest, self._memory("VmHWM") - before
+        )
 
     def _memory(self, name: str) -> float:
         lines = Path(f"/proc/{self._process}/status").read_text(encoding="ascii").splitlines()
@@ -139,7 +163,11 @@ def _said(body: bytes) -> str:
     except ValueError:
         return body[:60].decode(errors="replace")
     error = (found.get("error") or found) if isinstance(found, dict) else {}
-    return str((error.get("details") or [{}])[0].get("message", error.get("message", error.get("detail", ""))))[:60]
+    return str(
+        (error.get("details") or [{}])[0].get(
+            "message", error.get("message", error.get("detail", ""))
+        )
+    )[:60]
 
 
 @contextmanager
@@ -154,13 +182,25 @@ def standing(manifest: Mapping[str, Any]) -> Iterator[Stand]:
         make_connector(folder / "site", manifest["key"], "connector = None\n", dict(manifest))
         make_connector(folder / "site", many_keys.KEY, many_keys.SOURCE)
         command = [sys.executable, "-m", "jackfield"]
-        environment = {**os.environ, "JACKFIELD_HOME": str(folder / "home"), "PYTHONPATH": str(folder / "site")}
-        token = subprocess.run([*command, "tokens", "create", "--scope", "manage"], env=environment, check=True, capture_output=True)
+        environment = {
+            **os.environ,
+            "JACKFIELD_HOME": str(folder / "home"),
+            "PYTHONPATH": str(folder / "site"),
+        }
+        token = subprocess.run(
+            [*command, "tokens", "create", "--scope", "manage"],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = int(free.getsockname()[1])
         server = subprocess.Popen(
-            [*command, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, "serve", "--port", str(port)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             _await(server, port)

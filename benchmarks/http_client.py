@@ -1,4 +1,6 @@
-"""An HTTP call through jackfield against the same call of a bare httpx2 client, over kept connections to a server in another process."""
+"""An HTTP call through jackfield against the same call of a bare httpx2 client, over kept
+connections to a server in another process.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,23 @@ from benchmarks.measure import TREE, Line, Scene, compared
 from benchmarks.own_server import running, serve
 
 _BODY = json.dumps({"id": "p1", "items": list(range(200))}).encode()
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
+    _BODY
+)
 _TOKEN = "token-of-the-benchmark-0123456789"
 
 
 def lines() -> Iterator[Line]:
     """Measure the client alone, and the connector ``http`` through the whole pipe."""
     with running("benchmarks.http_client") as url:
-        for scene, name in ((through_client, "client of jackfield-http"), (through_pipe, "http.request through the pipe")):
+        for scene, name in (
+            (through_client, "client of jackfield-http"),
+            (through_pipe, "http.request through the pipe"),
+        ):
             found = compared(Scene(scene, (url,)), Scene(bare, (url,)))
-            yield found.line(f"GET over a kept connection, {name}, CPU time over bare httpx2", at_most=0.9)
+            yield found.line(
+                f"GET over a kept connection, {name}, CPU time over bare httpx2", at_most=0.9
+            )
 
 
 @contextmanager
@@ -52,7 +61,12 @@ def through_pipe(url: str) -> Iterator[Callable[[], object]]:
     from jackfield_market.testing.harness import open_project
 
     connection = {"type": "http/bearer", "values": {"server": url, "token": _TOKEN}}
-    invocation = {"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/parcels/p1?a=1"}}
+    invocation = {
+        "connector": "http",
+        "action": "request",
+        "connection": connection,
+        "inputs": {"url": "/parcels/p1?a=1"},
+    }
     with open_project(str(TREE / "connectors" / "http" / "pyproject.toml")) as jackfield:
         yield lambda: jackfield.invoke(invocation).unwrap()
 

@@ -1,4 +1,6 @@
-"""Scenes of servers under load: jackfield's, of the tree of the process, and a bare Starlette application."""
+"""Scenes of servers under load: jackfield's, of the tree of the process, and a bare Starlette
+application.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,19 @@ _MANIFEST = ROOT / "tests" / "connectors" / "echo" / "jackfield_echo" / "connect
 _HELLO = {"text": "hello"}
 
 
-def _invocation(connector: str, action: str, connection: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _invocation(
+    connector: str, action: str, connection: str, inputs: Mapping[str, Any]
+) -> dict[str, Any]:
     return {"connector": connector, "action": action, "connection": connection, "inputs": inputs}
 
 
 def _tool(**arguments: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "execute_action", "arguments": arguments}}
+    return {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "execute_action", "arguments": arguments},
+    }
 
 
 _POSTED = {"url": "/parcels/p1?a=1", "method": "POST", "json": {"a": 1}}
@@ -57,7 +66,9 @@ _LANES: Mapping[str, dict[str, Any]] = {
 
 
 def lane(name: str, connections: int, *options: Any, value: str = "rate") -> Scene:
-    """Make the scene of a lane of our server, whose connections have this provider; ``value`` is what counts of a load."""
+    """Make the scene of a lane of our server, whose connections have this provider; ``value`` is
+    what counts of a load.
+    """
     return Scene(ours, (name, connections, *options), said(value), count=1)
 
 
@@ -68,35 +79,77 @@ def said(value: str) -> Callable[[Answer], float]:
 
 @contextmanager
 def ours(
-    name: str, connections: int, provider: str = "", workers: int = 1, seconds: float = SECONDS, database: str = ""
+    name: str,
+    connections: int,
+    provider: str = "",
+    workers: int = 1,
+    seconds: float = SECONDS,
+    database: str = "",
 ) -> Iterator[Callable[[], Figures]]:
-    """Serve, and load the server for some seconds; with a ``database``, on that instead of SQLite."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), provider, workers, database) as server:
+    """Serve, and load the server for some seconds; with a ``database``, on that instead of
+    SQLite.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), provider, workers, database) as server,
+    ):
         wanted = _wanted(name)
         for _ in range(2 * workers):  # the first call imports the connector
-            found = server.client.call("POST", wanted["path"], json.loads(wanted["body"]), **wanted["headers"])
+            found = server.client.call(
+                "POST", wanted["path"], json.loads(wanted["body"]), **wanted["headers"]
+            )
             assert found.status == wanted["status"], found.body
-        yield lambda: load(server.port, server.process.pid, name, connections, token=server.token, seconds=seconds)
+        yield lambda: load(
+            server.port, server.process.pid, name, connections, token=server.token, seconds=seconds
+        )
 
 
 @contextmanager
-def serving(folder: Path, provider: str = "", workers: int = 1, database: str = "") -> Iterator[Any]:
+def serving(
+    folder: Path, provider: str = "", workers: int = 1, database: str = ""
+) -> Iterator[Any]:
     """Serve with the connections of all lanes."""
     from http_stand import process
     from plugboard import declare
 
-    declare(folder / "points", "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
-    paths = (str(folder / "points"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    on: dict[str, Any] = {"JACKFIELD_DATABASE_URL": database, "JACKFIELD_MASTER_KEY": _KEY} if database else {}
-    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths, JACKFIELD_PIN="1", **on) as server:
+    declare(
+        folder / "points",
+        "jackfield-http",
+        "jackfield.connectors",
+        {"http": "jackfield_http.request:connector"},
+    )
+    paths = (
+        str(folder / "points"),
+        *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
+    )
+    on: dict[str, Any] = (
+        {"JACKFIELD_DATABASE_URL": database, "JACKFIELD_MASTER_KEY": _KEY} if database else {}
+    )
+    with process(
+        folder,
+        "--workers",
+        str(workers),
+        "--allow-host",
+        "127.0.0.1",
+        paths=paths,
+        JACKFIELD_PIN="1",
+        **on,
+    ) as server:
         for name, kind, values in (
             ("hall", "echo/token", {"token": "t"}),
-            ("far", "http/bearer", {"server": provider, "token": "token-of-the-benchmark-0123456789"}),
+            (
+                "far",
+                "http/bearer",
+                {"server": provider, "token": "token-of-the-benchmark-0123456789"},
+            ),
             ("acme", "aws/apiKeySecret", {**KEYS, "endpoint": provider}),
         ):
             if provider or name == "hall":
-                made = server.client.post("/v1/connections?test=false", {"name": name, "type": kind, "values": values})
-                assert made.status in (201, 409), made.body  # 409: the scene was opened before, on the same database
+                made = server.client.post(
+                    "/v1/connections?test=false", {"name": name, "type": kind, "values": values}
+                )
+                # 409: the scene was opened before, on the same database
+                assert made.status in (201, 409), made.body
         yield server
 
 
@@ -108,15 +161,23 @@ def bare(name: str, connections: int) -> Iterator[Callable[[], Figures]]:
 
 
 @contextmanager
-def bound(name: str, connections: int, provider: str, kind: str, database: str = "") -> Iterator[Callable[[], Figures]]:
-    """Serve the fair bound of a lane that calls a provider, with its client in ``threads`` or on the ``loop``, and load it."""
+def bound(
+    name: str, connections: int, provider: str, kind: str, database: str = ""
+) -> Iterator[Callable[[], Figures]]:
+    """Serve the fair bound of a lane that calls a provider, with its client in ``threads`` or on
+    the ``loop``, and load it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        with _served(name, connections, "benchmarks.bound", provider, database or f"{folder}/bound.db", kind) as loaded:
+        with _served(
+            name, connections, "benchmarks.bound", provider, database or f"{folder}/bound.db", kind
+        ) as loaded:
             yield loaded
 
 
 @contextmanager
-def _served(name: str, connections: int, module: str, *words: str) -> Iterator[Callable[[], Figures]]:
+def _served(
+    name: str, connections: int, module: str, *words: str
+) -> Iterator[Callable[[], Figures]]:
     command = [sys.executable, "-m", module, *words]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None
@@ -128,9 +189,24 @@ def _served(name: str, connections: int, module: str, *words: str) -> Iterator[C
             child.send_signal(signal.SIGTERM)
 
 
-def load(port: int, pid: int, name: str, connections: int, *, token: str = "none", seconds: float = SECONDS) -> Figures:
+def load(
+    port: int,
+    pid: int,
+    name: str,
+    connections: int,
+    *,
+    token: str = "none",
+    seconds: float = SECONDS,
+) -> Figures:
     """Load a server with the requests of a lane."""
-    wanted = {"port": port, "pid": pid, "token": token, "connections": connections, "seconds": seconds, **_wanted(name)}
+    wanted = {
+        "port": port,
+        "pid": pid,
+        "token": token,
+        "connections": connections,
+        "seconds": seconds,
+        **_wanted(name),
+    }
     command = [sys.executable, "-m", "benchmarks.load", json.dumps(wanted)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -141,4 +217,11 @@ def load(port: int, pid: int, name: str, connections: int, *, token: str = "none
 
 def _wanted(name: str) -> dict[str, Any]:
     lane = _LANES[name]
-    return {"path": "/v1/invocations", "status": 200, "keyed": False, "headers": {}, **lane, "body": json.dumps(lane["body"])}
+    return {
+        "path": "/v1/invocations",
+        "status": 200,
+        "keyed": False,
+        "headers": {},
+        **lane,
+        "body": json.dumps(lane["body"]),
+    }

@@ -21,10 +21,18 @@ def lines() -> Iterator[Line]:
     with endpoint(latency=0.02, blind=True) as aws:
         for workers, goal in ((1, 0.9), (2, None)):
             ours = lane("mail", _CALLERS, aws.url, workers)
-            found = compared(ours, Scene(boto_threads, (aws.url,), said("rate"), count=1), rounds=ROUNDS, show=per_second)
+            found = compared(
+                ours,
+                Scene(boto_threads, (aws.url,), said("rate"), count=1),
+                rounds=ROUNDS,
+                show=per_second,
+            )
             how = "" if workers == 1 else f", {workers} worker processes"
             tail = shown(statistics.median(each["p99"] for each in ours.said))
-            what = f"sendEmail over HTTP at 20 ms, {_CALLERS} at once{how}, against {_CALLERS} threads of bare boto3"
+            what = (
+                f"sendEmail over HTTP at 20 ms, {_CALLERS} at once{how}, against {_CALLERS} "
+                "threads of bare boto3"
+            )
             yield found.line(what, at_least=goal, more=f"; p99 {tail}")
 
 

@@ -1,4 +1,6 @@
-"""What it costs that a write with an idempotency key is answered after its outcome is committed: its rate over that of one without a key."""
+"""What it costs that a write with an idempotency key is answered after its outcome is committed:
+its rate over that of one without a key.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,11 @@ def lines() -> Iterator[Line]:
     for kind in databases():
         with database(kind) as (url, _):
             for connections in (1, 16, 64):
-                keyed, plain = (lane(name, connections, "", 1, SECONDS, "" if kind == "SQLite" else url) for name in ("keyed", "write"))
+                keyed, plain = (
+                    lane(name, connections, "", 1, SECONDS, "" if kind == "SQLite" else url)
+                    for name in ("keyed", "write")
+                )
                 found = compared(keyed, plain, rounds=ROUNDS, show=per_second, is_cost=False)
-                yield found.line(f"writes with a new key over such without one, over HTTP: {kind}, {connections}")
+                yield found.line(
+                    f"writes with a new key over such without one, over HTTP: {kind}, {connections}"
+                )

@@ -14,9 +14,13 @@ _COUNT = 1000
 def lines() -> Iterator[Line]:
     """Against boto3's paginator with the same page size; then the check."""
     with endpoint(identities=[f"user{number}@example.com" for number in range(_COUNT)]) as aws:
-        found = compared(*(Scene(scene, (aws.url,), Answer.wall_each) for scene in (list_all, boto_list_all)))
+        found = compared(
+            *(Scene(scene, (aws.url,), Answer.wall_each) for scene in (list_all, boto_list_all))
+        )
     yield found.line("1,000 identities against boto3's paginator, same page size", at_most=0.9)
-    yield compared(Scene(check)).line_of_value("check of valid inputs of sendEmail, CPU", at_most=10e-6)
+    yield compared(Scene(check)).line_of_value(
+        "check of valid inputs of sendEmail, CPU", at_most=10e-6
+    )
 
 
 @contextmanager

@@ -1,6 +1,8 @@
-"""A child: send a request again and again over several connections, and print how fast it was answered, as one line of JSON.
+"""A child: send a request again and again over several connections, and print how fast it was
+answered, as one line of JSON.
 
-The argument is the request as JSON: port, pid (of the server), path, token, headers, body, status, keyed, connections, seconds.
+The argument is the request as JSON: port, pid (of the server), path, token, headers, body, status,
+keyed, connections, seconds.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class Caller(asyncio.Protocol):
             **wanted["headers"],
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._head = f"POST {wanted['path']} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n".encode()
+        self._head = (
+            f"POST {wanted['path']} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n".encode()
+        )
         self._body = b"\r\n" + body
         self._status = f"HTTP/1.1 {wanted['status']}".encode()
         self._keyed = wanted["keyed"]
@@ -94,7 +98,11 @@ async def _main(wanted: dict[str, Any]) -> None:
     times: list[float] = []
     faults: list[bytes] = []
     callers = [
-        (await loop.create_connection(lambda: Caller(wanted, times, faults), "127.0.0.1", wanted["port"]))[1]
+        (
+            await loop.create_connection(
+                lambda: Caller(wanted, times, faults), "127.0.0.1", wanted["port"]
+            )
+        )[1]
         for _ in range(wanted["connections"])
     ]
     await asyncio.sleep(min(1.0, wanted["seconds"] / 4))  # warm
@@ -109,11 +117,21 @@ async def _main(wanted: dict[str, Any]) -> None:
     for caller in callers:
         caller.done = True
     ordered = sorted(times[:count])
-    longest = max(ordered[-1], *(now - caller.sent for caller in callers))  # one that still waits counts, too
-    print(json.dumps({
-        "rate": count / (now - started), "count": count, "cpu": used / count, "p50": ordered[count // 2], "p99": ordered[int(count * 0.99)],
-        "unfair": longest / (sum(ordered) / count), "fault": faults[0].decode(errors="replace") if faults else None,
-    }))  # fmt: skip
+    # one that still waits counts, too
+    longest = max(ordered[-1], *(now - caller.sent for caller in callers))
+    print(
+        json.dumps(
+            {
+                "rate": count / (now - started),
+                "count": count,
+                "cpu": used / count,
+                "p50": ordered[count // 2],
+                "p99": ordered[int(count * 0.99)],
+                "unfair": longest / (sum(ordered) / count),
+                "fault": faults[0].decode(errors="replace") if faults else None,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

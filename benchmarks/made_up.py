@@ -1,4 +1,6 @@
-"""Made-up OpenAPI documents of all sizes, for machines without a collection of public ones: the same ones every time."""
+"""Made-up OpenAPI documents of all sizes, for machines without a collection of public ones: the
+same ones every time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-_SECTORS = ["Billing", "Fleet", "Clinic", "Harbour", "Ledger", "Campus", "Parcel", "Energy", "Museum", "Ticketing"]
+_SECTORS = [
+    "Billing",
+    "Fleet",
+    "Clinic",
+    "Harbour",
+    "Ledger",
+    "Campus",
+    "Parcel",
+    "Energy",
+    "Museum",
+    "Ticketing",
+]
 _NAMES = ["Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Gorse", "Hazel", "Ivy", "Juniper"]
 _THINGS = [
     "invoice",
@@ -69,7 +82,16 @@ _THINGS = [
     "gate",
     "baggage",
 ]
-_QUALITIES = ["", "archived ", "draft ", "shared ", "pending ", "recurring ", "external ", "default "]
+_QUALITIES = [
+    "",
+    "archived ",
+    "draft ",
+    "shared ",
+    "pending ",
+    "recurring ",
+    "external ",
+    "default ",
+]
 _SENTENCE = "It has the state that the last change left, as all regions of the service see it."
 _KINDS: list[dict[str, Any]] = [
     {"type": "string"},
@@ -82,13 +104,23 @@ _SECURITY: list[dict[str, Any]] = [
     {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
     {"type": "http", "scheme": "bearer"},
     {"type": "http", "scheme": "basic"},
-    {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "https://id.example.com/token", "scopes": {"all": "Everything"}}}},
+    {
+        "type": "oauth2",
+        "flows": {
+            "clientCredentials": {
+                "tokenUrl": "https://id.example.com/token",
+                "scopes": {"all": "Everything"},
+            }
+        },
+    },
 ]
 _MOST = 2_000
 
 
 def documents(count: int) -> Iterator[tuple[str, bytes]]:
-    """Yield names and contents. Half of them have fewer than 15 operations, one in ten more than 100, a few more than 1,000."""
+    """Yield names and contents. Half of them have fewer than 15 operations, one in ten more than
+    100, a few more than 1,000.
+    """
     for number in range(count):
         chance = random.Random(number)
         wanted = min(_MOST, int(14 * 2 ** chance.gauss(0, 2.2)) + 1)
@@ -113,7 +145,11 @@ def _document(number: int, wanted: int, chance: random.Random) -> dict[str, Any]
             break
     return {
         "openapi": "3.0.3",
-        "info": {"title": title, "version": "1.0.0", "description": f"Work with the {nouns[0]}s of {title}. {_SENTENCE}"},
+        "info": {
+            "title": title,
+            "version": "1.0.0",
+            "description": f"Work with the {nouns[0]}s of {title}. {_SENTENCE}",
+        },
         "servers": [{"url": f"https://api{number}.example.com/v1"}],
         "security": [{"main": []}],
         "paths": {path: row for path, row in paths.items() if row},
@@ -122,7 +158,9 @@ def _document(number: int, wanted: int, chance: random.Random) -> dict[str, Any]
 
 
 def _schema(noun: str, chance: random.Random, known: list[str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {"id": {"type": "string", "readOnly": True, "description": f"Identifier of the {noun}."}}
+    fields: dict[str, Any] = {
+        "id": {"type": "string", "readOnly": True, "description": f"Identifier of the {noun}."}
+    }
     for _ in range(chance.randint(3, 18)):
         word = chance.choice(_THINGS)
         fields[f"{word}{chance.choice(['Id', 'Name', 'Count', 'State', 'At'])}"] = {
@@ -130,7 +168,10 @@ def _schema(noun: str, chance: random.Random, known: list[str]) -> dict[str, Any
             "description": f"The {word} that the {noun} belongs to. {_SENTENCE}",
         }
     if known:
-        fields["related"] = {"type": "array", "items": {"$ref": f"#/components/schemas/{chance.choice(known)}"}}
+        fields["related"] = {
+            "type": "array",
+            "items": {"$ref": f"#/components/schemas/{chance.choice(known)}"},
+        }
     return {"type": "object", "description": f"A {noun}.", "properties": fields}
 
 
@@ -138,13 +179,35 @@ def _paths(noun: str, name: str) -> dict[str, dict[str, Any]]:
     shape = {"$ref": f"#/components/schemas/{name}"}
     body = {"required": True, "content": {"application/json": {"schema": shape}}}
     one = {"200": {"description": "Done.", "content": {"application/json": {"schema": shape}}}}
-    rows = {"type": "object", "properties": {"items": {"type": "array", "items": shape}, "next_page_token": {"type": "string"}}}
+    rows = {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": shape},
+            "next_page_token": {"type": "string"},
+        },
+    }
     several = {"200": {"description": "Done.", "content": {"application/json": {"schema": rows}}}}
     place = "/" + noun.replace(" ", "-") + "s"
-    about = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": f"Identifier of the {noun}."}
+    about = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": f"Identifier of the {noun}.",
+    }
     listing = [
-        {"name": "page_token", "in": "query", "schema": {"type": "string"}, "description": "The next page's token."},
-        {"name": "page_size", "in": "query", "schema": {"type": "integer", "maximum": 100}, "description": "Number of rows of a page."},
+        {
+            "name": "page_token",
+            "in": "query",
+            "schema": {"type": "string"},
+            "description": "The next page's token.",
+        },
+        {
+            "name": "page_size",
+            "in": "query",
+            "schema": {"type": "integer", "maximum": 100},
+            "description": "Number of rows of a page.",
+        },
     ]
 
     def row(verb: str, more: str = "", **rest: Any) -> dict[str, Any]:
@@ -157,10 +220,15 @@ def _paths(noun: str, name: str) -> dict[str, dict[str, Any]]:
         }
 
     return {
-        place: {"get": row("list", "s", parameters=listing, responses=several), "post": row("create", requestBody=body, responses=one)},
+        place: {
+            "get": row("list", "s", parameters=listing, responses=several),
+            "post": row("create", requestBody=body, responses=one),
+        },
         f"{place}/{{id}}": {
             "get": row("get", parameters=[about], responses=one),
             "patch": row("update", parameters=[about], requestBody=body, responses=one),
-            "delete": row("delete", parameters=[about], responses={"204": {"description": "Gone."}}),
+            "delete": row(
+                "delete", parameters=[about], responses={"204": {"description": "Gone."}}
+            ),
         },
     }

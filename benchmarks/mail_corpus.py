@@ -1,12 +1,15 @@
-"""Send every message of public test corpora with ``sendRawEmail``, and again its addresses, files and header fields with ``sendEmail``, as dry
-runs, and its records of SES events through their reader; print what became of them.
+"""Send every message of public test corpora with ``sendRawEmail``, and again its addresses, files
+and header fields with ``sendEmail``, as dry runs, and its records of SES events through their
+reader; print what became of them.
 
-``make campaign mail`` takes the messages of the running CPython's own tests (``test/test_email/data``), and those below the folders that
-``MAIL_CORPORA`` names (separated as in ``PATH``): checkouts of SpamScope/mail-parser, jhillyerd/enmime, mikel/mail, apache/james-mime4j and
+``make campaign mail`` takes the messages of the running CPython's own tests
+(``test/test_email/data``), and those below the folders that ``MAIL_CORPORA`` names (separated as in
+``PATH``): checkouts of SpamScope/mail-parser, jhillyerd/enmime, mikel/mail, apache/james-mime4j and
 anymail/django-anymail. Nothing of them is in this repository.
 
-It fails if a recipient that Python's parser or npm's mailparser reads is lost, if something is refused that both read alike and without a
-defect, or if a call ends otherwise. Connections of the dry runs have a key of their own: a role would be assumed at each of them.
+It fails if a recipient that Python's parser or npm's mailparser reads is lost, if something is
+refused that both read alike and without a defect, or if a call ends otherwise. Connections of the
+dry runs have a key of their own: a role would be assumed at each of them.
 """
 
 from __future__ import annotations
@@ -43,7 +46,9 @@ _HEAD = re.compile(rb"\r?\n\r?\n|\r\r")
 _FIELD = re.compile(rb"(?:^|[\r\n])(?:From|To|Received|Subject|Date)[ \t]*:", re.IGNORECASE)
 _REGION = {"awsRegion": "eu-west-1"}
 _SIMPLE = {**_REGION, "sender": "noreply@example.com", "subject": "Hello", "text": "Hello"}
-_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)*")
+_PLAIN = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)*"
+)
 _INTENDED = re.compile("has no From field|has a Bcc|names nobody|^[0-9]+ recipients")
 """Refusals of messages whatever their addresses are."""
 
@@ -52,7 +57,11 @@ def folders() -> list[Path]:
     """Return the folders of corpora that there are."""
     named = [Path(name) for name in os.environ.get("MAIL_CORPORA", "").split(os.pathsep) if name]
     spec = importlib.util.find_spec("test")
-    own = [Path(place, "test_email", "data") for place in (spec.submodule_search_locations or ())] if spec else []
+    own = (
+        [Path(place, "test_email", "data") for place in (spec.submodule_search_locations or ())]
+        if spec
+        else []
+    )
     return [*own, *named]
 
 
@@ -66,7 +75,9 @@ def messages(places: list[Path]) -> Iterator[tuple[Path, bytes]]:
 
 
 def in_node(found: list[bytes]) -> list[set[str] | None]:
-    """Return the recipients of each message as mailparser reads them; None for what it cannot read."""
+    """Return the recipients of each message as mailparser reads them; None for what it cannot
+    read.
+    """
     lines = b"".join(base64.b64encode(data) + b"\n" for data in found)
     done = subprocess.run(["node", _READER, _NODE], input=lines, capture_output=True, check=True)
     read = [json.loads(line) for line in done.stdout.splitlines()]
@@ -81,8 +92,16 @@ def in_python(data: bytes) -> tuple[set[str], bool]:
     for name in ("To", "Cc"):
         try:
             for text in read.get_all(name, []):
-                found |= {_comparable(one.addr_spec) for one in text.addresses if one.username and one.domain}
-                sound = sound and not text.defects and all(one.username and one.domain for one in text.addresses)
+                found |= {
+                    _comparable(one.addr_spec)
+                    for one in text.addresses
+                    if one.username and one.domain
+                }
+                sound = (
+                    sound
+                    and not text.defects
+                    and all(one.username and one.domain for one in text.addresses)
+                )
         except (HeaderParseError, MessageError, IndexError, AttributeError, ValueError):
             sound = False  # Python's parser fails itself
     return found, sound
@@ -113,25 +132,47 @@ class Counts:
         refused = self._send("sendRawEmail", path, "message", {**_REGION, **raw})
         if refused is None:
             sent = RawEmail.model_validate({**_REGION, **raw}).raw
-            self._lost(path, in_python_, in_node, {mailbox.address for mailbox in (*sent.to, *sent.cc)})
-        elif not _INTENDED.search(refused) and sound and in_python_ == in_node and in_python_ and _all_plain(in_python_):
+            self._lost(
+                path, in_python_, in_node, {mailbox.address for mailbox in (*sent.to, *sent.cc)}
+            )
+        elif (
+            not _INTENDED.search(refused)
+            and sound
+            and in_python_ == in_node
+            and in_python_
+            and _all_plain(in_python_)
+        ):
             self.faults.append(f"{path}: refused wrongly: {refused}")
         self._addresses(path, data)
         parsed = message_from_bytes(data)
         for part in parsed.walk():
-            if not part.is_multipart() and part.get("Content-Type") and part.get("Content-Disposition"):
+            if (
+                not part.is_multipart()
+                and part.get("Content-Type")
+                and part.get("Content-Disposition")
+            ):
                 file = {"data": "QUJD", "contentType": str(part["Content-Type"])}
-                self._send("sendEmail", path, "file", {**_SIMPLE, "to": "a@example.com", "attachments": {"file": file}})
+                self._send(
+                    "sendEmail",
+                    path,
+                    "file",
+                    {**_SIMPLE, "to": "a@example.com", "attachments": {"file": file}},
+                )
         for name, value in parsed.items():
             if text := " ".join(str(value).split()):
                 self._field(path, name, text)
 
-    def _lost(self, path: Path, in_python: set[str], in_node: set[str] | None, sent: set[str]) -> None:
-        read = in_python | (in_node or set()) if in_python != sent else sent  # mailparser misreads blanks that old syntax allows
+    def _lost(
+        self, path: Path, in_python: set[str], in_node: set[str] | None, sent: set[str]
+    ) -> None:
+        # mailparser misreads blanks that old syntax allows
+        read = in_python | (in_node or set()) if in_python != sent else sent
         self.faults += [f"{path}: lost {address!r}" for address in sorted(read - sent)]
 
     def _addresses(self, path: Path, data: bytes) -> None:
-        """Send to each To and Cc field as a person would paste it; all that Python reads in it must be recipients."""
+        """Send to each To and Cc field as a person would paste it; all that Python reads in it must
+        be recipients.
+        """
         for name in ("To", "Cc"):
             for text in message_from_bytes(data).get_all(name, []):
                 pasted = " ".join(str(text).split())
@@ -139,8 +180,19 @@ class Counts:
                 refused = self._count(path, "address field", result)
                 read, sound = in_python(f"To: {pasted}\r\n\r\n".encode("utf-8", "replace"))
                 if refused is None:
-                    self._lost(path, read, None, in_python(f"To: {', '.join(result.output['to'])}\r\n\r\n".encode())[0])
-                elif sound and ":" not in pasted and read and _all_plain(read) and all("." in one.rpartition("@")[2] for one in read):
+                    self._lost(
+                        path,
+                        read,
+                        None,
+                        in_python(f"To: {', '.join(result.output['to'])}\r\n\r\n".encode())[0],
+                    )
+                elif (
+                    sound
+                    and ":" not in pasted
+                    and read
+                    and _all_plain(read)
+                    and all("." in one.rpartition("@")[2] for one in read)
+                ):
                     self.faults.append(f"{path}: refused wrongly: {refused}")
 
     def _field(self, path: Path, name: str, text: str) -> None:
@@ -148,19 +200,34 @@ class Counts:
             check_header_name(name)
         except HeaderError:
             return  # written by the message or by Amazon SES
-        self._send("sendEmail", path, "header field", {**_SIMPLE, "to": "a@example.com", "headers": {name: text}})
+        self._send(
+            "sendEmail",
+            path,
+            "header field",
+            {**_SIMPLE, "to": "a@example.com", "headers": {name: text}},
+        )
 
     def _send(self, action: str, path: Path, what: str, inputs: dict[str, Any]) -> str | None:
         return self._count(path, what, self._invoke(action, inputs))
 
     def _invoke(self, action: str, inputs: dict[str, Any]) -> Any:
-        return self.jackfield.invoke({"connector": "aws-ses", "action": action, "connection": "w", "dryRun": True, "inputs": inputs})
+        return self.jackfield.invoke(
+            {
+                "connector": "aws-ses",
+                "action": action,
+                "connection": "w",
+                "dryRun": True,
+                "inputs": inputs,
+            }
+        )
 
     def _count(self, path: Path, what: str, result: Any) -> str | None:
         if result.error is None:
             self.kinds[f"{what}: accepted"] += 1
             return None
-        detail: str = result.error.details[0].message if result.error.details else result.error.message
+        detail: str = (
+            result.error.details[0].message if result.error.details else result.error.message
+        )
         self.kinds[f"{what}: refused"] += 1
         self.refused[what, re.sub(r"'.{1,200}?' |\d+", "… ", detail)[:100]] += 1
         if result.error.code != "invalid_input":
@@ -172,7 +239,9 @@ def records(places: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the records of Amazon SES that modules of tests hold as literals."""
     for path in sorted(path for place in places for path in place.rglob("test_*ses*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Dict) and any(isinstance(key, ast.Constant) and key.value == "mail" for key in node.keys):
+            if isinstance(node, ast.Dict) and any(
+                isinstance(key, ast.Constant) and key.value == "mail" for key in node.keys
+            ):
                 try:
                     yield path, ast.literal_eval(node)
                 except ValueError:
@@ -185,9 +254,14 @@ def judge_record(path: Path, record: dict[str, Any], counts: Counts) -> None:
     try:
         events = mail_of_text(json.dumps(record)) if received else events_of(record)
     except Malformed:
-        counts.faults.append(f"{path}: a record of type {record.get('notificationType', record.get('eventType'))!r} is malformed")
+        counts.faults.append(
+            f"{path}: a record of type "
+            f"{record.get('notificationType', record.get('eventType'))!r} is malformed"
+        )
         return
-    counts.kinds[f"record: {'receipt' if received else events[0].type if events else 'nothing'}"] += 1
+    counts.kinds[
+        f"record: {'receipt' if received else events[0].type if events else 'nothing'}"
+    ] += 1
     for event in events:
         data = json.loads(to_json(event.data))
         for recipient in data.get("recipients") or [data.get("recipient")]:
@@ -198,7 +272,10 @@ def judge_record(path: Path, record: dict[str, Any], counts: Counts) -> None:
 def main() -> int:
     """Print the counts; fail if something was lost."""
     places = folders()
-    keys = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+    keys = {
+        "accessKeyId": "AKIAABCDEFGHIJKLWXYZ",
+        "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    }
     connections: Any = {"w": {"type": "aws-ses/apiKeySecret", "values": keys}}
     found = list(messages(places))
     with Jackfield(connections=connections, database_url="none") as jackfield:
@@ -211,9 +288,15 @@ def main() -> int:
     for kind, times in sorted(counts.kinds.items()):
         print(f"{times:6} {kind}")
     print("refused, and why:")
-    for (what, why), times in sorted(counts.refused.items(), key=lambda item: (item[0][0], -item[1])):
+    for (what, why), times in sorted(
+        counts.refused.items(), key=lambda item: (item[0][0], -item[1])
+    ):
         print(f"{times:6} {what}: {why}")
-    print(f"{len(counts.faults)} lost, refused wrongly or failed otherwise", *counts.faults, sep="\n  ")
+    print(
+        f"{len(counts.faults)} lost, refused wrongly or failed otherwise",
+        *counts.faults,
+        sep="\n  ",
+    )
     return 1 if counts.faults or not found else 0
 
 

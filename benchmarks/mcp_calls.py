@@ -1,4 +1,6 @@
-"""A call of an MCP server's tool through jackfield against the same call of the SDK's client, over kept connections to a server in another process."""
+"""A call of an MCP server's tool through jackfield against the same call of the SDK's client, over
+kept connections to a server in another process.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,30 @@ _REVISION = "2026-07-28"
 _TOOL = {
     "name": "add_note",
     "description": "Add a note.",
-    "inputSchema": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}},
+    "inputSchema": {
+        "type": "object",
+        "required": ["text"],
+        "properties": {"text": {"type": "string"}},
+    },
 }
 _DONE = {"resultType": "complete", "content": [{"type": "text", "text": "done"}]}
 _RESULTS: dict[str, Any] = {
     "server/discover": {
-        "resultType": "complete", "supportedVersions": [_REVISION], "capabilities": {"tools": {}}, "ttlMs": 3_600_000, "cacheScope": "private",
+        "resultType": "complete",
+        "supportedVersions": [_REVISION],
+        "capabilities": {"tools": {}},
+        "ttlMs": 3_600_000,
+        "cacheScope": "private",
         "serverInfo": {"name": "notes", "version": "1"},
     },
-    "tools/list": {"resultType": "complete", "tools": [_TOOL], "ttlMs": 3_600_000, "cacheScope": "private"},
+    "tools/list": {
+        "resultType": "complete",
+        "tools": [_TOOL],
+        "ttlMs": 3_600_000,
+        "cacheScope": "private",
+    },
     "tools/call": _DONE,
-}  # fmt: skip
+}
 _TEXT = "hello"
 
 
@@ -37,7 +52,11 @@ def lines() -> Iterator[Line]:
     """Measure a call through the whole pipe, without and with a journal."""
     with running("benchmarks.mcp_calls") as url:
         found = compared(Scene(through_pipe, (url,)), Scene(through_sdk, (url,)))
-        yield found.line("tool of an MCP server over a kept connection, through the pipe, CPU time over the SDK's client", at_most=0.35)
+        yield found.line(
+            "tool of an MCP server over a kept connection, through the pipe, CPU time over the "
+            "SDK's client",
+            at_most=0.35,
+        )
 
 
 @contextmanager
@@ -75,13 +94,23 @@ def through_pipe(url: str) -> Iterator[Callable[[], object]]:
     from plugboard import declare, plugged
 
     connections = [{"connections": {"main": {"type": "notes/anonymous", "values": {}}}}]
-    invocation = {"connector": "notes", "action": "addNote", "connection": "main", "inputs": {"text": _TEXT}}
+    invocation = {
+        "connector": "notes",
+        "action": "addNote",
+        "connection": "main",
+        "inputs": {"text": _TEXT},
+    }
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made"
         with redirect_stdout(sys.stderr):  # the process's own output has the figures
             command([f"{url}/mcp", "--key", "notes", "--out", str(made), "--json"])
         declare(made, "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
-        with plugged(made), Jackfield(connections=connections, catalog=Catalog.installed(), database_url="none") as jackfield:
+        with (
+            plugged(made),
+            Jackfield(
+                connections=connections, catalog=Catalog.installed(), database_url="none"
+            ) as jackfield,
+        ):
             yield lambda: jackfield.invoke(invocation).unwrap()
 
 
@@ -96,9 +125,16 @@ def _talk(connection: socket.socket) -> None:
                 return
             message = json.loads(file.read(size))
             result = _RESULTS.get(message["method"])
-            body = b"" if result is None else json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+            body = (
+                b""
+                if result is None
+                else json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+            )
             status = b"202 Accepted" if result is None else b"200 OK"
-            connection.sendall(b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+            connection.sendall(
+                b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (status, len(body), body)
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""How things are measured: sides take turns in short rounds, and a figure is the median of the ratios within rounds.
+"""How things are measured: sides take turns in short rounds, and a figure is the median of the
+ratios within rounds.
 
-A *side* is a ``Scene`` (calls in a child process), or a ``Command`` (a process for each round). ``compared`` runs ours, theirs and ours with
-the baseline's code in alternating order.
+A *side* is a ``Scene`` (calls in a child process), or a ``Command`` (a process for each round).
+``compared`` runs ours, theirs and ours with the baseline's code in alternating order.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ Turn = Callable[[], float]
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the report: what was compared, what came out, the same against the baseline, and the goal."""
+    """One line of the report: what was compared, what came out, the same against the baseline, and
+    the goal.
+    """
 
     what: str
     measured: str
@@ -98,10 +101,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Scene:
-    """Calls in a child process. ``function`` is a context manager that yields the call; ``value`` is what counts of an answer.
+    """Calls in a child process. ``function`` is a context manager that yields the call; ``value``
+    is what counts of an answer.
 
-    A round has as many calls as ``_ROUND`` takes, or ``count`` of them. A call may return a dictionary, kept in ``said`` for the sides that
-    run in this tree.
+    A round has as many calls as ``_ROUND`` takes, or ``count`` of them. A call may return a
+    dictionary, kept in ``said`` for the sides that run in this tree.
     """
 
     function: Callable[..., AbstractContextManager[Callable[[], Any]]]
@@ -115,11 +119,24 @@ class Scene:
     def opened(self, tree: Path) -> Iterator[Turn]:
         """Start a child of ``tree``, and find the size of a round."""
         name = f"{self.function.__module__}:{self.function.__qualname__}"
-        command = [sys.executable, "-m", "benchmarks.child", name, json.dumps(self.arguments), str(self.threads)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.child",
+            name,
+            json.dumps(self.arguments),
+            str(self.threads),
+        ]
         with (
             tempfile.TemporaryFile() as faults,
             subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=faults, text=True, cwd=ROOT, env=environment(tree)
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=faults,
+                text=True,
+                cwd=ROOT,
+                env=environment(tree),
             ) as child,
         ):
 
@@ -131,7 +148,10 @@ class Scene:
                     return Answer(**json.loads(child.stdout.readline()))
                 except (OSError, ValueError) as error:
                     faults.seek(0)
-                    raise Failed(f"{name} in {tree}: {faults.read().decode(errors='replace').strip()[-2000:]}") from error
+                    raise Failed(
+                        f"{name} in {tree}: "
+                        f"{faults.read().decode(errors='replace').strip()[-2000:]}"
+                    ) from error
 
             count = self.count or self._size(ask)
             ask(count)
@@ -153,7 +173,10 @@ class Scene:
         while True:
             answers = [ask(count) for _ in range(4)]
             # the least: a busy machine makes some rounds several times as long
-            spent = min(answer.cpu if self.value is Answer.cpu_each else answer.wall for answer in answers[1:])
+            spent = min(
+                answer.cpu if self.value is Answer.cpu_each else answer.wall
+                for answer in answers[1:]
+            )
             if spent < _ROUND / 2:
                 count *= 2
             elif time.perf_counter() > until:
@@ -162,10 +185,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Command:
-    """A process for each round; the value is the seconds until it has ended, or the member ``value`` of the last line of its output, JSON.
+    """A process for each round; the value is the seconds until it has ended, or the member
+    ``value`` of the last line of its output, JSON.
 
-    ``home`` is a data folder that each tree gets a copy of, and keeps. PYTHONPATH in ``settings`` comes after that of the tree. ``said`` has
-    the last lines of the runs in this tree.
+    ``home`` is a data folder that each tree gets a copy of, and keeps. PYTHONPATH in ``settings``
+    comes after that of the tree. ``said`` has the last lines of the runs in this tree.
     """
 
     words: Sequence[str]
@@ -178,17 +202,26 @@ class Command:
     def opened(self, tree: Path) -> Iterator[Turn]:
         """Run it once, so that its modules are compiled and its database is made."""
         with tempfile.TemporaryDirectory() as folder:
-            home = {} if self.home is None else {"JACKFIELD_HOME": str(shutil.copytree(self.home, Path(folder, "home")))}
+            home = (
+                {}
+                if self.home is None
+                else {"JACKFIELD_HOME": str(shutil.copytree(self.home, Path(folder, "home")))}
+            )
             found = environment(tree, {**self.settings, **home})
             self._run(found)
             yield lambda: self._run(found)
 
     def _run(self, environment: Mapping[str, str]) -> float:
         began = time.perf_counter()
-        done = subprocess.run(self.words, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+        done = subprocess.run(
+            self.words, check=False, capture_output=True, text=True, cwd=ROOT, env=environment
+        )
         seconds = time.perf_counter() - began
         if done.returncode:
-            raise Failed(f"{' '.join(self.words)} in {environment['BENCH_TREE']}: {done.stderr.strip()[-2000:]}")
+            raise Failed(
+                f"{' '.join(self.words)} in {environment['BENCH_TREE']}: "
+                f"{done.stderr.strip()[-2000:]}"
+            )
         if self.value is None:
             return seconds
         said = json.loads(done.stdout.strip().splitlines()[-1])
@@ -199,7 +232,13 @@ class Command:
 
 def shown(value: float) -> str:
     """Write seconds as people do."""
-    return f"{value * 1e6:.0f} µs" if value < 2e-3 else f"{value * 1e3:.{1 if value < 0.1 else 0}f} ms" if value < 2 else f"{value:.1f} s"
+    return (
+        f"{value * 1e6:.0f} µs"
+        if value < 2e-3
+        else f"{value * 1e3:.{1 if value < 0.1 else 0}f} ms"
+        if value < 2
+        else f"{value:.1f} s"
+    )
 
 
 def per_second(value: float) -> str:
@@ -209,7 +248,9 @@ def per_second(value: float) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """Values of all rounds: ours, theirs (empty without them), and ours with the baseline's code (empty if that cannot run it)."""
+    """Values of all rounds: ours, theirs (empty without them), and ours with the baseline's code
+    (empty if that cannot run it).
+    """
 
     ours: Sequence[float]
     theirs: Sequence[float]
@@ -234,11 +275,23 @@ class Compared:
     @property
     def added(self) -> float:
         """Median of the differences."""
-        return statistics.median(our - their for our, their in zip(self.ours, self.theirs, strict=True))
+        return statistics.median(
+            our - their for our, their in zip(self.ours, self.theirs, strict=True)
+        )
 
-    def line(self, what: str, *, at_most: float | None = None, at_least: float | None = None, more: str = "") -> Line:
+    def line(
+        self,
+        what: str,
+        *,
+        at_most: float | None = None,
+        at_least: float | None = None,
+        more: str = "",
+    ) -> Line:
         """Make the line of the ratio; ``more`` is said behind the medians."""
-        measured = f"{self.ratio:.2f}× ({self.show(self.mine)} / {self.show(statistics.median(self.theirs))}{more})"
+        measured = (
+            f"{self.ratio:.2f}× ({self.show(self.mine)} / "
+            f"{self.show(statistics.median(self.theirs))}{more})"
+        )
         return Line(what, measured, *_judged(self.ratio, at_most, at_least, "×"), self._before())
 
     def line_of_change(self, what: str, *, at_most: float | None = None, more: str = "") -> Line:
@@ -248,15 +301,28 @@ class Compared:
 
     def line_of_difference(self, what: str, *, at_most: float | None = None) -> Line:
         """Make the line of what ours takes more than theirs; ``at_most`` in seconds."""
-        measured = f"{shown(self.added)} ({self.show(self.mine)} / {self.show(statistics.median(self.theirs))})"
+        measured = (
+            f"{shown(self.added)} ({self.show(self.mine)} / "
+            f"{self.show(statistics.median(self.theirs))})"
+        )
         goal = "for scale" if at_most is None else f"≤ {at_most * 1e6:g} µs"
-        return Line(what, measured, goal, None if at_most is None else self.added <= at_most, self._before())
+        return Line(
+            what, measured, goal, None if at_most is None else self.added <= at_most, self._before()
+        )
 
-    def line_of_value(self, what: str, *, at_most: float | None = None, at_least: float | None = None) -> Line:
+    def line_of_value(
+        self, what: str, *, at_most: float | None = None, at_least: float | None = None
+    ) -> Line:
         """Make the line of ours alone."""
         limit = at_least if at_most is None else at_most
         goal, met = _judged(self.mine, at_most, at_least, "")
-        return Line(what, self.show(self.mine), goal if limit is None else f"{goal[0]} {self.show(limit)}", met, self._before())
+        return Line(
+            what,
+            self.show(self.mine),
+            goal if limit is None else f"{goal[0]} {self.show(limit)}",
+            met,
+            self._before(),
+        )
 
     def _before(self) -> str:
         return "–" if self.change is None else f"{self.change:.2f}×"
@@ -266,7 +332,9 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
-def _judged(value: float | None, at_most: float | None, at_least: float | None, unit: str) -> tuple[str, bool | None]:
+def _judged(
+    value: float | None, at_most: float | None, at_least: float | None, unit: str
+) -> tuple[str, bool | None]:
     if at_most is not None:
         return f"≤ {at_most:g}{unit}", None if value is None else value <= at_most
     if at_least is not None:
@@ -275,16 +343,25 @@ def _judged(value: float | None, at_most: float | None, at_least: float | None, 
 
 
 def compared(
-    ours: Side, theirs: Side | None = None, *, rounds: int = _ROUNDS, show: Callable[[float], str] = shown, is_cost: bool = True
+    ours: Side,
+    theirs: Side | None = None,
+    *,
+    rounds: int = _ROUNDS,
+    show: Callable[[float], str] = shown,
+    is_cost: bool = True,
 ) -> Compared:
-    """Measure ours, theirs, and (if it is a cost of ours) ours with the baseline's code, in turns whose order is swapped in each round."""
+    """Measure ours, theirs, and (if it is a cost of ours) ours with the baseline's code, in turns
+    whose order is swapped in each round.
+    """
     with ExitStack() as stack:
         turns = [stack.enter_context(ours.opened(TREE))]
         if theirs is not None:
             turns.append(stack.enter_context(theirs.opened(TREE)))
         before = _before(ours, stack) if is_cost else []
         columns = _alternated([*turns, *before], rounds)
-    return Compared(columns[0], columns[1] if theirs is not None else (), columns[-1] if before else (), show)
+    return Compared(
+        columns[0], columns[1] if theirs is not None else (), columns[-1] if before else (), show
+    )
 
 
 def _before(ours: Side, stack: ExitStack) -> list[Turn]:
@@ -294,7 +371,10 @@ def _before(ours: Side, stack: ExitStack) -> list[Turn]:
     except Failed as error:
         last = str(error).rpartition("\n")[2]
         is_older = last.startswith(("ModuleNotFoundError: ", "ImportError: "))
-        print(f"not against the baseline: {f'it has no such part ({last})' if is_older else error}", file=sys.stderr)
+        print(
+            f"not against the baseline: {f'it has no such part ({last})' if is_older else error}",
+            file=sys.stderr,
+        )
         return []
 
 
@@ -316,9 +396,18 @@ def endpoint(**options: Any) -> Iterator[Any]:
         yield fake
 
 
-def run_child(module: str, *arguments: str, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
+def run_child(
+    module: str, *arguments: str, settings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Run a module of benchmarks in a process of its own; it prints one line of JSON."""
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment(settings=settings))
+    done = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(settings=settings),
+    )
     said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return said

@@ -1,8 +1,11 @@
-"""A whole database moved from SQLite to PostgreSQL and back with ``jackfield db move``, killed twice on each way: ``make campaign moves``.
+"""A whole database moved from SQLite to PostgreSQL and back with ``jackfield db move``, killed
+twice on each way: ``make campaign moves``.
 
-The rows are those that jackfield writes, with every seal: ``ROWS`` invocations (500,000), a third with keys, grants that a provider has
-issued, tokens, an audit log, stored files and a queue. After each way every row is compared, and the database is used: keys replay, files
-are read, grants are renewed at the provider, queued invocations run, the audit log is verified, and ``db check`` finds nothing.
+The rows are those that jackfield writes, with every seal: ``ROWS`` invocations (500,000), a third
+with keys, grants that a provider has issued, tokens, an audit log, stored files and a queue. After
+each way every row is compared, and the database is used: keys replay, files are read, grants are
+renewed at the provider, queued invocations run, the audit log is verified, and ``db check`` finds
+nothing.
 """
 
 from __future__ import annotations
@@ -57,7 +60,9 @@ Contents = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True)
 class Stand:
-    """Databases in the order in which they are moved, the folder of files of each, and the data folder with the master key."""
+    """Databases in the order in which they are moved, the folder of files of each, and the data
+    folder with the master key.
+    """
 
     home: Path
     urls: tuple[str, str, str]
@@ -68,24 +73,44 @@ class Stand:
 
     def environment(self, url: str) -> dict[str, str]:
         """Return the environment of a process that uses a database."""
-        about = {"JACKFIELD_HOME": str(self.home), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_FILES_URL": f"file://{self.files(url)}"}
+        about = {
+            "JACKFIELD_HOME": str(self.home),
+            "JACKFIELD_DATABASE_URL": url,
+            "JACKFIELD_FILES_URL": f"file://{self.files(url)}",
+        }
         return {**os.environ, **about, "JACKFIELD_DURABILITY": "process"}
 
 
 def main() -> int:
     """Fill, move there and back, compare and use; print what came of it."""
-    with tempfile.TemporaryDirectory() as name, running_server() as server, Provider(Authority()) as provider:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_server() as server,
+        Provider(Authority()) as provider,
+    ):
         home = Path(name)
-        stand = Stand(home, (f"sqlite:///{home}/first.db", server.create(), f"sqlite:///{home}/back.db"))
+        stand = Stand(
+            home, (f"sqlite:///{home}/first.db", server.create(), f"sqlite:///{home}/back.db")
+        )
         begun = time.monotonic()
         contents, replayed = _filled(stand, provider)
-        print(f"filled with {_ROWS:,} invocations in {(time.monotonic() - begun) / 60:.1f} min", flush=True)
+        print(
+            f"filled with {_ROWS:,} invocations in {(time.monotonic() - begun) / 60:.1f} min",
+            flush=True,
+        )
         before = _rows(stand.urls[0])
         _hold("db check of the first database", *_checked(stand, stand.urls[0]))
         for source, target in zip(stand.urls, stand.urls[1:], strict=False):
             _move(stand, source, target)
-            differing = sorted(name for name, found in _rows(target).items() if found != before[name])
-            _hold(f"{sum(count for count, _ in before.values()):,} rows in {len(before)} tables are equal", not differing, differing)
+            differing = sorted(
+                name for name, found in _rows(target).items() if found != before[name]
+            )
+            _hold(
+                f"{sum(count for count, _ in before.values()):,} rows in {len(before)} tables "
+                "are equal",
+                not differing,
+                differing,
+            )
             _hold("db check", *_checked(stand, target))
         for url in stand.urls[1:]:
             _use(stand, url, contents, replayed)
@@ -108,7 +133,9 @@ def _filled(stand: Stand, provider: Provider) -> tuple[Contents, Mapping[str, st
         for name in _WORKSPACES[1:]:
             made.create(name, {"rules": {"allow": ["aws-ses/*", "people/*"]}})
         for number in range(_TOKENS):
-            Tokens(storage.database, storage.vault, _WORKSPACES[number % len(_WORKSPACES)], _CLOCK).create("invoke", f"shop {number}")
+            Tokens(
+                storage.database, storage.vault, _WORKSPACES[number % len(_WORKSPACES)], _CLOCK
+            ).create("invoke", f"shop {number}")
         _journal(storage.database, storage.vault)
         _audit(storage)
         contents = _stored(Files(storage, FileLimits(), _CLOCK))
@@ -125,22 +152,38 @@ def _journal(database: Database, vault: Vault) -> None:
     journals = {name: Journal(database, vault, name, _CLOCK) for name in _WORKSPACES}
     for start in range(0, _ROWS, _PER_COMMIT):
         journal = journals[chance.choice(_WORKSPACES)]
-        drafts = [_draft(chance, start + number) for number in range(min(_PER_COMMIT, _ROWS - start))]
+        drafts = [
+            _draft(chance, start + number) for number in range(min(_PER_COMMIT, _ROWS - start))
+        ]
         with database.write() as transaction:
             for draft in drafts:
-                draft.fingerprint = journal.fingerprint({"inputs": draft.id}) if draft.idempotency_key else None
+                draft.fingerprint = (
+                    journal.fingerprint({"inputs": draft.id}) if draft.idempotency_key else None
+                )
                 journal.starting(draft)(transaction)
-                journal.finishing(draft, _result(chance, draft), [{"startedAt": draft.created_at, "step": draft.action}])(transaction)
+                journal.finishing(
+                    draft,
+                    _result(chance, draft),
+                    [{"startedAt": draft.created_at, "step": draft.action}],
+                )(transaction)
 
 
 def _draft(chance: random.Random, number: int) -> Draft:
     at = _CLOCK.time() - _DAY * chance.random()
     labels = {"team": chance.choice(("red", "blue")), "order": f"o-{number}"}
     return Draft(
-        new_invocation_id(), "aws-ses", "1.0.0", chance.choice(("sendEmail", "listIdentities")), "write", f"ses-{number % 12}", "shop", at, at + 60,
+        new_invocation_id(),
+        "aws-ses",
+        "1.0.0",
+        chance.choice(("sendEmail", "listIdentities")),
+        "write",
+        f"ses-{number % 12}",
+        "shop",
+        at,
+        at + 60,
         idempotency_key=f"order-{number}" if number % 3 == 0 else None,
         context={"correlationId": f"c-{number}", "labels": labels} if number % 10 == 0 else None,
-    )  # fmt: skip
+    )
 
 
 def _result(chance: random.Random, draft: Draft) -> Result:
@@ -154,7 +197,11 @@ def _result(chance: random.Random, draft: Draft) -> Result:
     )
     found = chance.random()
     if found < 0.002:
-        return Result("in_doubt", meta, error=InDoubt("the connection was closed", hint="Ask the provider.", sent=Sent.UNKNOWN))
+        return Result(
+            "in_doubt",
+            meta,
+            error=InDoubt("the connection was closed", hint="Ask the provider.", sent=Sent.UNKNOWN),
+        )
     return (
         Result("failed", meta, error=Unavailable("no answer"))
         if found < 0.05
@@ -176,17 +223,29 @@ def _stored(files: Files) -> Contents:
     chance, found = random.Random(2), {}
     for number in range(_FILES + _LARGE_FILES):
         content = chance.randbytes(_LARGE + number if number >= _FILES else number)
-        file = files.store(_WORKSPACES[number % len(_WORKSPACES)], [content], "application/pdf", name=f"{number}.pdf")
+        file = files.store(
+            _WORKSPACES[number % len(_WORKSPACES)],
+            [content],
+            "application/pdf",
+            name=f"{number}.pdf",
+        )
         found[file.workspace, file.id] = sha256(content).hexdigest()
     return found
 
 
 def _called(jackfield: Jackfield, provider: Provider) -> Mapping[str, str]:
     """Have connections approved at the provider, and call each with a key."""
-    server = {"server": provider.url, "authorizationUrl": f"{provider.url}/auth", "tokenUrl": f"{provider.url}/token", "clientId": "web"}
+    server = {
+        "server": provider.url,
+        "authorizationUrl": f"{provider.url}/auth",
+        "tokenUrl": f"{provider.url}/token",
+        "clientId": "web",
+    }
     keys = {}
     for number in range(_GRANTED):
-        jackfield.connections.add(f"ada-{number}", "people/oauth2AuthorizationCode", server, test=False)
+        jackfield.connections.add(
+            f"ada-{number}", "people/oauth2AuthorizationCode", server, test=False
+        )
         approve(jackfield, f"ada-{number}")
         result = jackfield.invoke({**_call(number), "idempotencyKey": f"person-{number}"})
         result.unwrap()
@@ -206,14 +265,23 @@ def _move(stand: Stand, source: str, target: str) -> None:
     def in_files(_said: str) -> bool:
         return sum(1 for _ in folder.rglob("file_*")) >= _FILES // 3
 
-    peaks = [_run(stand, source, target, until)[0] for until in (lambda said: "jackfield: invocations: " in said, in_files)]
+    peaks = [
+        _run(stand, source, target, until)[0]
+        for until in (lambda said: "jackfield: invocations: " in said, in_files)
+    ]
     print(
-        f"killed twice after {(time.monotonic() - begun) / 60:.1f} min: {(stand.home / 'stderr').read_text().splitlines()[-1]}", flush=True
+        f"killed twice after {(time.monotonic() - begun) / 60:.1f} min: "
+        f"{(stand.home / 'stderr').read_text().splitlines()[-1]}",
+        flush=True,
     )
     peak, out = _run(stand, source, target, None)
     found = json.loads(out)
     way = f"{source.partition(':')[0]} → {target.partition(':')[0]}"
-    print(f"{way}: {(time.monotonic() - begun) / 60:.1f} min, at most {max(*peaks, peak):.0f} MB, {found['files']}", flush=True)
+    print(
+        f"{way}: {(time.monotonic() - begun) / 60:.1f} min, at most {max(*peaks, peak):.0f} MB, "
+        f"{found['files']}",
+        flush=True,
+    )
     _hold(
         f"{way} has ended, resumed, with all files",
         found["ok"] and found["resumed"] and found["files"]["files"] == _FILES + _LARGE_FILES,
@@ -221,15 +289,36 @@ def _move(stand: Stand, source: str, target: str) -> None:
     )
 
 
-def _run(stand: Stand, source: str, target: str, until: Callable[[str], bool] | None) -> tuple[float, str]:
-    """Run the command, and kill it once ``until`` is true of what it has said; return its peak memory in MB, and its output."""
-    words = [sys.executable, "-m", "jackfield", "db", "move", source, target, "--files-to", f"file://{stand.files(target)}", "--json"]
+def _run(
+    stand: Stand, source: str, target: str, until: Callable[[str], bool] | None
+) -> tuple[float, str]:
+    """Run the command, and kill it once ``until`` is true of what it has said; return its peak
+    memory in MB, and its output.
+    """
+    words = [
+        sys.executable,
+        "-m",
+        "jackfield",
+        "db",
+        "move",
+        source,
+        target,
+        "--files-to",
+        f"file://{stand.files(target)}",
+        "--json",
+    ]
     said, out = stand.home / "stderr", stand.home / "stdout"
     with said.open("wb") as stderr, out.open("wb") as stdout:
-        process = subprocess.Popen(words, env=stand.environment(source), cwd=ROOT, stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(
+            words, env=stand.environment(source), cwd=ROOT, stdout=stdout, stderr=stderr
+        )
     while until is not None and not until(said.read_text()):
         if process.poll() is not None:
-            _hold("the move was still under way when it was to be killed", held=False, more=out.read_text())
+            _hold(
+                "the move was still under way when it was to be killed",
+                held=False,
+                more=out.read_text(),
+            )
         time.sleep(0.02)
     if until is not None:
         process.kill()
@@ -256,31 +345,56 @@ def _checked(stand: Stand, url: str) -> tuple[bool, str]:
 
 
 def _rows(url: str) -> dict[str, tuple[int, int]]:
-    """Return, for each table, the number of its rows and the sum of their digests, read without jackfield."""
+    """Return, for each table, the number of its rows and the sum of their digests, read without
+    jackfield.
+    """
     found = {}
     for table in moved_tables():
         count = total = 0
         for row in _read(url, table):
-            count, total = count + 1, total + int.from_bytes(sha256(repr(row).encode()).digest()[:8])
+            count, total = (
+                count + 1,
+                total + int.from_bytes(sha256(repr(row).encode()).digest()[:8]),
+            )
         found[table] = (count, total)
     return found
 
 
 def _read(url: str, table: str) -> Iterator[list[tuple[str, object]]]:
-    connection: Any = sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite:") else psycopg.connect(url)
-    cursor = connection.cursor() if url.startswith("sqlite:") else connection.cursor(name="all_rows")
+    connection: Any = (
+        sqlite3.connect(url.removeprefix("sqlite:///"))
+        if url.startswith("sqlite:")
+        else psycopg.connect(url)
+    )
+    cursor = (
+        connection.cursor() if url.startswith("sqlite:") else connection.cursor(name="all_rows")
+    )
     cursor.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in cursor.description]
     for row in cursor:
-        yield sorted(zip(names, (bytes(value) if isinstance(value, memoryview) else value for value in row), strict=True))
+        yield sorted(
+            zip(
+                names,
+                (bytes(value) if isinstance(value, memoryview) else value for value in row),
+                strict=True,
+            )
+        )
     connection.close()
 
 
 def _use(stand: Stand, url: str, contents: Contents, replayed: Mapping[str, str]) -> None:
     """Use a database as its users do."""
     with people(stand.home, url, stand.files(url).name + "-catalog") as jackfield:
-        again = {key: jackfield.invoke({**_call(number), "idempotencyKey": key}).meta for number, key in enumerate(replayed)}
-        _hold("keys replay", all(meta.replayed and meta.invocation_id == replayed[key] for key, meta in again.items()))
+        again = {
+            key: jackfield.invoke({**_call(number), "idempotencyKey": key}).meta
+            for number, key in enumerate(replayed)
+        }
+        _hold(
+            "keys replay",
+            all(
+                meta.replayed and meta.invocation_id == replayed[key] for key, meta in again.items()
+            ),
+        )
         expire(jackfield)
         answers = [jackfield.invoke(_call(number)) for number in range(_GRANTED)]
         _hold(
@@ -293,10 +407,20 @@ def _use(stand: Stand, url: str, contents: Contents, replayed: Mapping[str, str]
         ended = [jackfield.run(claimed).status for claimed in queue.claim(500, most=500)]
         _hold("queued invocations run", ended == ["succeeded"] * 500, ended)
     with Storage(url, stand.environment(url), _CLOCK) as storage:
-        states = {name: Audit(storage.database, lambda: storage.vault, name, _CLOCK).verify() for name in _WORKSPACES}
-        _hold("the audit log is verified", all(state.fault is None for state in states.values()), states)
+        states = {
+            name: Audit(storage.database, lambda: storage.vault, name, _CLOCK).verify()
+            for name in _WORKSPACES
+        }
+        _hold(
+            "the audit log is verified",
+            all(state.fault is None for state in states.values()),
+            states,
+        )
         files = Files(storage, FileLimits(), _CLOCK)
-        _hold("files are read", all(_digest(files, *place) == expected for place, expected in contents.items()))
+        _hold(
+            "files are read",
+            all(_digest(files, *place) == expected for place, expected in contents.items()),
+        )
 
 
 def _digest(files: Files, workspace: str, identifier: str) -> str:

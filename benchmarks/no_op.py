@@ -16,11 +16,18 @@ from jackfield import Jackfield
 def lines() -> Iterator[Line]:
     """Without and with a connection, without a journal and with one."""
     for kind in ("none", "SQLite"):
-        for action, what in (("plain", "without a connection"), ("say", "with a connection"), ("post", "with a connection, a write")):
+        for action, what in (
+            ("plain", "without a connection"),
+            ("say", "with a connection"),
+            ("post", "with a connection, a write"),
+        ):
             if (kind, action) != ("none", "post"):
                 journal = "" if kind == "none" else f", journal in {kind}"
                 found = compared(Scene(no_op, (kind, action)))
-                yield found.line_of_change(f"no-op in process {what}{journal}, CPU", at_most=0.5 if kind == "none" else None)
+                yield found.line_of_change(
+                    f"no-op in process {what}{journal}, CPU",
+                    at_most=0.5 if kind == "none" else None,
+                )
 
 
 @contextmanager
@@ -29,13 +36,22 @@ def no_op(kind: str, action: str) -> Iterator[Callable[[], object]]:
     from plugboard import make_connector, make_echo, plugged
 
     connection = {"hall": {"type": "echo/token", "values": {"token": "t"}}}
-    call: dict[str, Any] = {"connector": "echo", "action": action, "connection": "hall", "inputs": {"text": "hello"}}
+    call: dict[str, Any] = {
+        "connector": "echo",
+        "action": action,
+        "connection": "hall",
+        "inputs": {"text": "hello"},
+    }
     if action == "plain":
         call = {"connector": "plain", "action": "say", "inputs": {"text": "hello"}}
     with tempfile.TemporaryDirectory() as folder, database(kind) as (url, home):
         make_connector(Path(folder), "plain", PLAIN)
         with (
             plugged(*make_echo(Path(folder))),
-            Jackfield(connections=[connection], database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield,
+            Jackfield(
+                connections=[connection],
+                database_url=url,
+                environment={"JACKFIELD_HOME": str(home)},
+            ) as jackfield,
         ):
             yield lambda: jackfield.invoke(call).unwrap()

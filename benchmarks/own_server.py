@@ -1,4 +1,6 @@
-"""Server of a benchmark in a process of its own, over kept connections: it takes no time of the process that is measured."""
+"""Server of a benchmark in a process of its own, over kept connections: it takes no time of the
+process that is measured.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from benchmarks.trees import ROOT
 @contextmanager
 def running(module: str) -> Iterator[str]:
     """Run a module that calls ``serve``; yield its URL."""
-    with subprocess.Popen([sys.executable, "-m", module], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+    with subprocess.Popen(
+        [sys.executable, "-m", module], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as child:
         assert child.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(child.stdout.readline())}"

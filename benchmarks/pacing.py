@@ -1,4 +1,6 @@
-"""What pacing by the account's own limits adds to a call, in one process and through the database."""
+"""What pacing by the account's own limits adds to a call, in one process and through the
+database.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,16 @@ def lines() -> Iterator[Line]:
     yield found.line_of_difference("what pacing adds to a call in one process, CPU", at_most=20e-6)
     for kind, goal in zip(databases(), (15e-6, 60e-6), strict=False):
         found = compared(*(Scene(ask, (kind, is_paced)) for is_paced in (True, False)))
-        yield found.line_of_difference(f"pacing across processes ({kind}), added per send, CPU", at_most=goal)
+        yield found.line_of_difference(
+            f"pacing across processes ({kind}), added per send, CPU", at_most=goal
+        )
 
 
 @contextmanager
 def ask(kind: str, is_paced: bool) -> Iterator[Callable[[], object]]:
-    """Read from a provider that answers at once, with the budget or without; with a database, by two runtimes in turn."""
+    """Read from a provider that answers at once, with the budget or without; with a database, by
+    two runtimes in turn.
+    """
     from scripted import Script, runtime, scripted
 
     with ExitStack() as stack:
@@ -39,7 +45,11 @@ def ask(kind: str, is_paced: bool) -> Iterator[Callable[[], object]]:
         for number in range(1 if kind == "none" else 2):
             connector = scripted(Script("done"), effect="read", budget=_FAST if is_paced else None)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()), str(number))
-            options = {"clock": clock, "database_url": url, "environment": {"JACKFIELD_HOME": str(home)}}
+            options = {
+                "clock": clock,
+                "database_url": url,
+                "environment": {"JACKFIELD_HOME": str(home)},
+            }
             runtimes.append(stack.enter_context(runtime(folder, connector, **options)))
         turn = cycle(runtimes)
         yield lambda: next(turn).ask()

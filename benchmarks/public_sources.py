@@ -1,7 +1,8 @@
-"""Checkouts of public test suites, fetched by git outside of the repository, each at one commit. Nothing of them is in the repository.
+"""Checkouts of public test suites, fetched by git outside of the repository, each at one commit.
+Nothing of them is in the repository.
 
-They lie in ``~/.cache/jackfield/suites``, or where ``SUITES`` says. ``SUITES_FROM`` names another place than GitHub, such as a mirror:
-``/mirror/{owner}+{name}/repo``.
+They lie in ``~/.cache/jackfield/suites``, or where ``SUITES`` says. ``SUITES_FROM`` names another
+place than GitHub, such as a mirror: ``/mirror/{owner}+{name}/repo``.
 """
 
 from __future__ import annotations
@@ -58,7 +59,15 @@ def checkout(source: Source) -> Path:
 def _git(folder: Path, *words: str) -> None:
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:
-        done = subprocess.run(["git", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            ["git", *words],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingSource(f"git {words[0]}: {error}") from None
     if done.returncode:

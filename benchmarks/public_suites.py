@@ -1,8 +1,11 @@
-"""Public suites of others against our own code: one part each, run by ``make campaign suite-…``, printed as counts and the cases that differ.
+"""Public suites of others against our own code: one part each, run by ``make campaign suite-…``,
+printed as counts and the cases that differ.
 
-``tuf``: TUF's conformance suite against the market's refresh. ``jwt``: Wycheproof's signatures and key sets against the judge of JWTs.
-``addresses``: the list of is_email against the format ``email`` and the addresses of ``aws-ses``. ``benchmarks.public_aws`` has AWS's own.
-A suite is fetched outside of the repository (``benchmarks.public_sources``); one that cannot be ends with exit code 77 and the reason.
+``tuf``: TUF's conformance suite against the market's refresh. ``jwt``: Wycheproof's signatures and
+key sets against the judge of JWTs. ``addresses``: the list of is_email against the format ``email``
+and the addresses of ``aws-ses``. ``benchmarks.public_aws`` has AWS's own. A suite is fetched
+outside of the repository (``benchmarks.public_sources``); one that cannot be ends with exit code 77
+and the reason.
 """
 
 from __future__ import annotations
@@ -37,20 +40,36 @@ _LATER = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN"}
 
 
 def tuf() -> int:
-    """Run TUF's conformance suite; its own runner prints what failed. Its busy server takes a processor for ten minutes."""
+    """Run TUF's conformance suite; its own runner prints what failed. Its busy server takes a
+    processor for ten minutes.
+    """
     folder = checkout(TUF)
     client = f"{sys.executable} {ROOT / 'benchmarks' / 'tuf_client.py'}"
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tuf_conformance"), "--entrypoint", client]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(folder / "tuf_conformance"),
+        "--entrypoint",
+        client,
+    ]
     if shutil.which("faketime") is None:
-        print("five tests are left out: they need the program faketime (apt: faketime), which is not installed")
+        print(
+            "five tests are left out: they need the program faketime (apt: faketime), which is "
+            "not installed"
+        )
         words += ["-k", f"not ({' or '.join(_AT_ANOTHER_TIME)})"]
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     return subprocess.run(words, cwd=folder, env=environment, check=False).returncode
 
 
 def signatures() -> int:
-    """Judge each token of Wycheproof as ``Jwts`` does, but for its claims, which are none: each invalid one must be refused, and each valid
-    one of our algorithms taken."""
+    """Judge each token of Wycheproof as ``Jwts`` does, but for its claims, which are none: each
+    invalid one must be refused, and each valid one of our algorithms taken.
+    """
     folder, counts = checkout(WYCHEPROOF) / "testvectors_v1", Counter[str]()
     for name in ("json_web_signature_test.json", "json_web_key_test.json"):
         for group in json.loads((folder / name).read_text(encoding="utf-8"))["testGroups"]:
@@ -65,7 +84,9 @@ def signatures() -> int:
 def _judge(document: Mapping[str, Any]) -> Callable[[object], bool]:
     """Return what takes a token by its signature and the keys of a provider."""
     keys, _ = jwts._fetch_keys("", lambda _url: document)
-    judge = jwts.Jwts(Jwt("https://issuer.example", "https://keys.example", "api"), SystemClock(), lambda: "api")
+    judge = jwts.Jwts(
+        Jwt("https://issuer.example", "https://keys.example", "api"), SystemClock(), lambda: "api"
+    )
     judge._keys = keys
 
     def takes(text: object) -> bool:
@@ -81,7 +102,9 @@ def _judge(document: Mapping[str, Any]) -> Callable[[object], bool]:
     return takes
 
 
-def _verdict(name: str, group: Mapping[str, Any], case: Mapping[str, Any], *, is_taken: bool) -> str:
+def _verdict(
+    name: str, group: Mapping[str, Any], case: Mapping[str, Any], *, is_taken: bool
+) -> str:
     about = f"{name} {group['comment']} {case['tcId']} ({case['comment']})"
     if case["result"] == "invalid":
         return f"WRONG: taken, and invalid: {about}" if is_taken else "invalid, refused"
@@ -93,20 +116,30 @@ def _verdict(name: str, group: Mapping[str, Any], case: Mapping[str, Any], *, is
         return "valid, refused: no compact serialization"
     if head.get("alg") not in jwts._ALGORITHMS:
         return "valid, refused: an algorithm that is not supported"
-    return "valid, refused: without a kid" if "kid" not in head else f"WRONG: refused, and valid: {about}"
+    return (
+        "valid, refused: without a kid"
+        if "kid" not in head
+        else f"WRONG: refused, and valid: {about}"
+    )
 
 
 def addresses() -> int:
-    """Judge each address of the list: none that is an error is taken, and each that mail servers take is, by the format and by SES."""
+    """Judge each address of the list: none that is an error is taken, and each that mail servers
+    take is, by the format and by SES.
+    """
     counts = Counter[str]()
     for number, address, category in _addresses(checkout(IS_EMAIL) / "test" / "tests.xml"):
         by_form, by_ses = email_fault(address) is None, _parses(address)
         for judge, is_taken in (("format", by_form), ("SES", by_ses)):
             text = f"{category}, {judge} {'takes' if is_taken else 'refuses'}"
-            if (address != address.strip() and judge == "SES") or ("." not in address and judge == "format"):
+            if (address != address.strip() and judge == "SES") or (
+                "." not in address and judge == "format"
+            ):
                 counts[f"{text}, on purpose: white space is trimmed, a domain has a dot"] += 1
                 continue
-            is_wrong = is_taken if category == "ISEMAIL_ERR" else not is_taken and category in _LATER
+            is_wrong = (
+                is_taken if category == "ISEMAIL_ERR" else not is_taken and category in _LATER
+            )
             counts[f"WRONG: {text}: {number} {address!r}" if is_wrong else text] += 1
     return _printed("addresses", counts)
 

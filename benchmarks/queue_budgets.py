@@ -1,7 +1,9 @@
-"""Budgets of queued invocations, held by three worker processes: ``python -m benchmarks.queue_budgets sqlite|postgres [celery]``.
+"""Budgets of queued invocations, held by three worker processes: ``python -m
+benchmarks.queue_budgets sqlite|postgres [celery]``.
 
-One tenant has 5,000 invocations queued (20,000 in a campaign) and a rate of 10 a second; one worker is killed and replaced meanwhile. Measured over 30 s: how many
-begin, how long single invocations of another tenant wait for their start, and how far from its ``notBefore`` a delayed one begins.
+One tenant has 5,000 invocations queued (20,000 in a campaign) and a rate of 10 a second; one worker
+is killed and replaced meanwhile. Measured over 30 s: how many begin, how long single invocations of
+another tenant wait for their start, and how far from its ``notBefore`` a delayed one begins.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import CAMPAIGN, Line  # first: it adds the folder of the next ones to the path
+# first: it adds the folder of the next ones to the path
+from benchmarks.measure import CAMPAIGN, Line
 from http_stand import clean
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Workspaces
@@ -50,14 +53,20 @@ def keep(inputs: Nothing) -> Noted:
     return Noted()
 '''
 _CALL = {"connector": "note", "action": "keep", "inputs": {}}
-_BEGUN = "SELECT COUNT(*) AS begun FROM invocations WHERE workspace = 'crowd' AND started_at > :since"
+_BEGUN = (
+    "SELECT COUNT(*) AS begun FROM invocations WHERE workspace = 'crowd' AND started_at > :since"
+)
 
 
 def run(url: str, folder: Path, broker: str | None) -> dict[str, Any]:
     """Run the campaign on a database, with the local engine or a broker."""
     make_connector(folder / "plugs", "note", _SOURCE)
     paths = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
-    more = {"JACKFIELD_DATABASE_URL": url, "PYTHONPATH": paths, **({"JACKFIELD_QUEUE_URL": broker} if broker else {})}
+    more = {
+        "JACKFIELD_DATABASE_URL": url,
+        "PYTHONPATH": paths,
+        **({"JACKFIELD_QUEUE_URL": broker} if broker else {}),
+    }
     environment = clean(folder / "home", **more)
     open_database(url, migrate=True).close()
     with plugged(folder / "plugs"), ExitStack() as stack:
@@ -71,23 +80,33 @@ def run(url: str, folder: Path, broker: str | None) -> dict[str, Any]:
         for _ in range(CROWD // _AT_ONCE):
             runtimes.find("crowd").enqueue_many([_CALL] * _AT_ONCE)
         filled = time.perf_counter() - filled
-        workers = [stack.enter_context(_worker(environment, folder, number)) for number in range(WORKERS)]
+        workers = [
+            stack.enter_context(_worker(environment, folder, number)) for number in range(WORKERS)
+        ]
         while not _begun(runtimes, 0.0):
             _pause(0.05)
         _pause(_WARM_UP)
         since = time.time()
-        waits, delays = _singles(runtimes, since, lambda: _replace(workers, environment, folder, stack))
+        waits, delays = _singles(
+            runtimes, since, lambda: _replace(workers, environment, folder, stack)
+        )
         _pause(max(0.0, since + SECONDS - time.time()))
         begun = _begun(runtimes, since)
         seconds = time.time() - since
         return {
-            "queued per second": round(CROWD / filled), "begun": begun, "seconds": round(seconds, 2), "rate": round(begun / seconds, 2),
-            "waits of the other tenant (s)": waits, "after notBefore (s)": delays,
-        }  # fmt: skip
+            "queued per second": round(CROWD / filled),
+            "begun": begun,
+            "seconds": round(seconds, 2),
+            "rate": round(begun / seconds, 2),
+            "waits of the other tenant (s)": waits,
+            "after notBefore (s)": delays,
+        }
 
 
 def _singles(runtimes: RuntimePool, since: float, replace: Any) -> tuple[list[float], list[float]]:
-    """Queue single invocations of the other tenant, a delayed one with each, and replace a worker in between."""
+    """Queue single invocations of the other tenant, a delayed one with each, and replace a worker
+    in between.
+    """
     waits, delays = [], []
     small = runtimes.find("small")
     for number, at in enumerate((3.0, 9.0, 15.0, 21.0, 26.0)):
@@ -121,7 +140,9 @@ def _begun(runtimes: RuntimePool, since: float) -> int:
 
 
 @contextmanager
-def _worker(environment: dict[str, str], folder: Path, number: int) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(
+    environment: dict[str, str], folder: Path, number: int
+) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"worker-{number}.log").open("ab") as log:
         command = [sys.executable, "-m", "jackfield", "worker", "--concurrency", "8"]
         process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
@@ -132,7 +153,12 @@ def _worker(environment: dict[str, str], folder: Path, number: int) -> Iterator[
             process.wait()
 
 
-def _replace(workers: list[subprocess.Popen[bytes]], environment: dict[str, str], folder: Path, stack: ExitStack) -> None:
+def _replace(
+    workers: list[subprocess.Popen[bytes]],
+    environment: dict[str, str],
+    folder: Path,
+    stack: ExitStack,
+) -> None:
     """Kill a worker and start another one: it must bring no burst."""
     workers[0].kill()
     workers[0].wait()
@@ -154,16 +180,28 @@ def lines() -> Iterator[Line]:
         found = _measured(kind, broker)
         where = "PostgreSQL and Celery" if broker else "SQLite"
         held = abs(found["rate"] / RATE - 1) <= _TOLERANCE
-        yield Line(f"a budget of {RATE} a second over 30 s and {WORKERS} workers ({where})", f"{found['rate']}/s", "10/s ± 5 %", held)
+        yield Line(
+            f"a budget of {RATE} a second over 30 s and {WORKERS} workers ({where})",
+            f"{found['rate']}/s",
+            "10/s ± 5 %",
+            held,
+        )
         worst = max(found["waits of the other tenant (s)"])
-        what = f"time until a single invocation begins while another tenant has {CROWD:,} queued ({where})"
+        what = (
+            f"time until a single invocation begins while another tenant has {CROWD:,} "
+            f"queued ({where})"
+        )
         yield Line(what, f"at most {worst * 1000:.0f} ms of 5", "≤ 1 s", worst <= 1.0)
 
 
 def _measured(kind: str, broker: str | None) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        url = f"sqlite:///{folder}/queue.db" if kind == "sqlite" else stack.enter_context(running_server()).create()
+        url = (
+            f"sqlite:///{folder}/queue.db"
+            if kind == "sqlite"
+            else stack.enter_context(running_server()).create()
+        )
         if broker == "celery":
             from rabbitmq import Node
 

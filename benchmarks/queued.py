@@ -1,7 +1,9 @@
-"""Queued invocations through Celery and RabbitMQ, from the call that queues them to their end in the journal, against bare Celery.
+"""Queued invocations through Celery and RabbitMQ, from the call that queues them to their end in
+the journal, against bare Celery.
 
-All runs on one machine, so that no-ops are bound by its cores, however many workers there are. The CPU time that each part takes tells what
-more machines could do. Each side has a broker and a database of its own.
+All runs on one machine, so that no-ops are bound by its cores, however many workers there are. The
+CPU time that each part takes tells what more machines could do. Each side has a broker and a
+database of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from jackfield_store.runtime import Jackfield
 _COUNT, _WAITING, _SINGLES = (1500, 600, 150) if CAMPAIGN else (400, 160, 40)
 _ROUNDS = 3
 _SLOTS = 2
-"""Invocations that a worker runs at once if they wait for a provider, so that the cores do not bind them."""
+"""Invocations that a worker runs at once if they wait for a provider, so that the cores do not bind
+them.
+"""
 _WARM = 40
 """Invocations before the measure, until which the workers have started."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -59,7 +63,9 @@ _CALL: dict[str, Any] = {"connector": "noop", "action": "do", "inputs": {}}
 
 
 def lines() -> Iterator[Line]:
-    """CPU time of each invocation, throughput of one and of two workers, and the time from submission to the end."""
+    """CPU time of each invocation, throughput of one and of two workers, and the time from
+    submission to the end.
+    """
     from postgres import missing as no_postgres
     from rabbitmq import missing
 
@@ -67,21 +73,42 @@ def lines() -> Iterator[Line]:
     if reason is not None:
         print(f"not measured: {reason}")
         return
-    found = compared(_scene(no_ops, "per core"), _scene(bare_tasks, "per core"), rounds=_ROUNDS, show=per_second)
-    yield found.line("queued no-ops a second and core through Celery, RabbitMQ and PostgreSQL against bare Celery", at_least=0.5)
+    found = compared(
+        _scene(no_ops, "per core"), _scene(bare_tasks, "per core"), rounds=_ROUNDS, show=per_second
+    )
+    yield found.line(
+        "queued no-ops a second and core through Celery, RabbitMQ and PostgreSQL against bare "
+        "Celery",
+        at_least=0.5,
+    )
     two = _scene(no_ops, "rate", 2)
     found = compared(two, _scene(no_ops, "rate", 1), rounds=_ROUNDS, show=per_second, is_cost=False)
     parts = ", ".join(
-        f"{name} {shown(statistics.median(run[name] for run in two.said))}" for name in two.said[0] if name not in ("rate", "per core")
+        f"{name} {shown(statistics.median(run[name] for run in two.said))}"
+        for name in two.said[0]
+        if name not in ("rate", "per core")
     )
-    yield found.line("queued no-ops a second on one machine, 2 workers against 1", more=f"; CPU each: {parts}")
-    found = compared(*(_scene(waits, "rate", workers) for workers in (2, 1)), rounds=_ROUNDS, show=per_second, is_cost=False)
-    what = f"queued invocations a second that wait for 20 ms, {_SLOTS} at once in each worker, 2 workers against 1"
+    yield found.line(
+        "queued no-ops a second on one machine, 2 workers against 1", more=f"; CPU each: {parts}"
+    )
+    found = compared(
+        *(_scene(waits, "rate", workers) for workers in (2, 1)),
+        rounds=_ROUNDS,
+        show=per_second,
+        is_cost=False,
+    )
+    what = (
+        f"queued invocations a second that wait for 20 ms, {_SLOTS} at once in each worker, "
+        "2 workers against 1"
+    )
     yield found.line(what, at_least=1.7)
     alone = _scene(singles, "p50")
     found = compared(alone, rounds=_ROUNDS)
     tail = statistics.median(run["p99"] for run in alone.said)
-    yield found.line_of_change("a queued no-op from its submission to its end, 20 a second, p50", more=f", p99 {shown(tail)}")
+    yield found.line_of_change(
+        "a queued no-op from its submission to its end, 20 a second, p50",
+        more=f", p99 {shown(tail)}",
+    )
 
 
 def _scene(function: Callable[..., Any], value: str, *arguments: Any) -> Scene:
@@ -110,7 +137,9 @@ def bare_tasks() -> Iterator[Callable[[], Figures]]:
 
 @contextmanager
 def waits(workers: int) -> Iterator[Callable[[], Figures]]:
-    """Queue invocations that mostly wait, few at once: the number of workers bounds them, not the cores."""
+    """Queue invocations that mostly wait, few at once: the number of workers bounds them, not the
+    cores.
+    """
     with _standing(_SLOTS) as ours:
 
         def run() -> Figures:
@@ -174,13 +203,21 @@ def _standing(slots: int = 8) -> Iterator[_Ours]:
         stack.enter_context(plugged(folder / "plugs"))
         jackfield = stack.enter_context(Jackfield(database_url=url, environment=environment))
         postmaster = int((server.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
-        yield _Ours(jackfield, environment, {"PostgreSQL": [postmaster], "RabbitMQ": node.pids}, slots)
+        yield _Ours(
+            jackfield, environment, {"PostgreSQL": [postmaster], "RabbitMQ": node.pids}, slots
+        )
 
 
 class _Ours:
     """Queued invocations of jackfield."""
 
-    def __init__(self, jackfield: Jackfield, environment: dict[str, str], services: Mapping[str, Sequence[int]], slots: int) -> None:
+    def __init__(
+        self,
+        jackfield: Jackfield,
+        environment: dict[str, str],
+        services: Mapping[str, Sequence[int]],
+        slots: int,
+    ) -> None:
         self.jackfield = jackfield
         self.environment = environment
         self.services = services
@@ -193,7 +230,9 @@ class _Ours:
     def finished(self) -> bool:
         """Return whether nothing is queued or running."""
         with self.jackfield.storage.database.read() as transaction:
-            return not transaction.execute("SELECT id FROM invocations WHERE status IN ('queued', 'running') LIMIT 1")
+            return not transaction.execute(
+                "SELECT id FROM invocations WHERE status IN ('queued', 'running') LIMIT 1"
+            )
 
     def command(self) -> list[str]:
         """Return the command of a worker."""
@@ -224,8 +263,20 @@ class _Theirs:
 
     def command(self) -> list[str]:
         """Return the command of a worker with one process."""
-        return [sys.executable, "-m", "celery", "-A", "benchmarks.bare_celery", "worker", "-c", "1", "-l", "ERROR",
-                "--without-gossip", "--without-mingle"]  # fmt: skip
+        return [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "benchmarks.bare_celery",
+            "worker",
+            "-c",
+            "1",
+            "-l",
+            "ERROR",
+            "--without-gossip",
+            "--without-mingle",
+        ]
 
 
 def _cost(side: _Ours | _Theirs, workers: int) -> Figures:
@@ -242,7 +293,9 @@ def _cost(side: _Ours | _Theirs, workers: int) -> Figures:
         seconds = time.monotonic() - began
         used = {name: sum(map(_used, group)) - before[name] for name, group in groups.items()}
     each = {name: cpu / _COUNT for name, cpu in {"submission": submitting, **used}.items()}
-    return Figures({"rate": _COUNT / seconds, "per core": 1 / (each["submission"] + each["workers"]), **each})
+    return Figures(
+        {"rate": _COUNT / seconds, "per core": 1 / (each["submission"] + each["workers"]), **each}
+    )
 
 
 def _wait(side: _Ours | _Theirs) -> None:
@@ -254,7 +307,13 @@ def _wait(side: _Ours | _Theirs) -> None:
 def _running(side: _Ours | _Theirs, workers: int) -> Iterator[list[int]]:
     """Start workers, and yield their process IDs."""
     processes = [
-        subprocess.Popen(side.command(), env=side.environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            side.command(),
+            env=side.environment,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for _ in range(workers)
     ]
     try:
@@ -266,7 +325,9 @@ def _running(side: _Ours | _Theirs, workers: int) -> Iterator[list[int]]:
 
 
 def _used(pid: int) -> float:
-    """Return the CPU seconds of a process and of its children, ended ones too; 0 if it has ended itself."""
+    """Return the CPU seconds of a process and of its children, ended ones too; 0 if it has ended
+    itself.
+    """
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()

@@ -1,4 +1,5 @@
-"""5 GB to S3 and from there through a server that is killed in the middle of each: ``python -m benchmarks.s3_files [MIB]``.
+"""5 GB to S3 and from there through a server that is killed in the middle of each: ``python -m
+benchmarks.s3_files [MIB]``.
 
 It needs as many bytes of disk as the file has, and a tenth more; 6 GB at most.
 """
@@ -18,8 +19,9 @@ _MOST, _DISK = 60e6, 6e9
 
 
 def main(size: int) -> int:
-    """Print memory, seconds, requests and disk, of what was done before a failure too; return 1 if the memory or the disk exceeds its
-    bound."""
+    """Print memory, seconds, requests and disk, of what was done before a failure too; return 1 if
+    the memory or the disk exceeds its bound.
+    """
     found = Found()
     try:
         with tempfile.TemporaryDirectory(prefix=f"{TREE.name}-s3-") as folder:
@@ -34,13 +36,20 @@ def main(size: int) -> int:
 
 
 def _print(size: int, found: Found) -> None:
-    print(f"{size:,} MiB; idle server {found.idle / 1e6:.0f} MB after its start, {found.warm / 1e6:.0f} MB after a small file")
+    print(
+        f"{size:,} MiB; idle server {found.idle / 1e6:.0f} MB after its start, "
+        f"{found.warm / 1e6:.0f} MB after a small file"
+    )
     for name, bytes_ in found.peaks.items():
-        print(f"{name}: {bytes_ / 1e6:.0f} MB at most, {(bytes_ - found.warm) / 1e6:+.0f} MB to the idle server")
+        print(
+            f"{name}: {bytes_ / 1e6:.0f} MB at most, {(bytes_ - found.warm) / 1e6:+.0f} MB to "
+            "the idle server"
+        )
     for name, seconds in found.seconds.items():
         print(f"{name}: {seconds:.1f} s")
     print(
-        f"parts sent: {found.sent.get('up', 0):,}; ranges asked for: {found.sent.get('down', 0):,}; disk {found.disk / 1e9:.2f} GB at most"
+        f"parts sent: {found.sent.get('up', 0):,}; ranges asked for: "
+        f"{found.sent.get('down', 0):,}; disk {found.disk / 1e9:.2f} GB at most"
     )
 
 

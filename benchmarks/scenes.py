@@ -1,4 +1,6 @@
-"""Scenes and their parts that several benchmarks share: one mail, sent by jackfield and by bare boto3, and databases."""
+"""Scenes and their parts that several benchmarks share: one mail, sent by jackfield and by bare
+boto3, and databases.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,18 @@ from typing import Any
 
 from jackfield import Jackfield
 
-KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+KEYS = {
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
 MAIL = {
-    "awsRegion": "eu-west-1", "to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada, " * 20,
-}  # fmt: skip
+    "awsRegion": "eu-west-1",
+    "to": ["ada@example.com"],
+    "sender": "noreply@example.com",
+    "subject": "Hello",
+    "text": "Hello Ada, " * 20,
+}
 _V2 = {
     "FromEmailAddress": MAIL["sender"],
     "Destination": {"ToAddresses": MAIL["to"]},
@@ -69,7 +78,12 @@ def runtime(connection: dict[str, Any]) -> Jackfield:
 
 def invocation(action: str = "sendEmail", inputs: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the invocation to run."""
-    return {"connector": "aws-ses", "action": action, "connection": "acme-ses", "inputs": inputs or MAIL}
+    return {
+        "connector": "aws-ses",
+        "action": action,
+        "connection": "acme-ses",
+        "inputs": inputs or MAIL,
+    }
 
 
 def boto_client(service: str, url: str, **config: Any) -> Any:
@@ -78,7 +92,9 @@ def boto_client(service: str, url: str, **config: Any) -> Any:
     from botocore.config import Config
 
     session = boto3.Session(KEYS["accessKeyId"], KEYS["secretAccessKey"], region_name="eu-west-1")
-    return session.client(service, endpoint_url=url, config=Config(max_pool_connections=50, **config))
+    return session.client(
+        service, endpoint_url=url, config=Config(max_pool_connections=50, **config)
+    )
 
 
 def boto_mail(client: Any) -> Callable[[], object]:
@@ -101,7 +117,9 @@ def boto_send(url: str, **config: Any) -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def database(kind: str, *, has_tables: bool = True) -> Iterator[tuple[str, Path]]:
-    """Yield the URL of an empty database, ``none``, ``SQLite`` or ``PostgreSQL``, and a data folder; a SQLite file makes its tables itself."""
+    """Yield the URL of an empty database, ``none``, ``SQLite`` or ``PostgreSQL``, and a data
+    folder; a SQLite file makes its tables itself.
+    """
     with tempfile.TemporaryDirectory() as folder:
         if kind != "PostgreSQL":
             yield "none" if kind == "none" else f"sqlite:///{folder}/journal.db", Path(folder)

@@ -8,15 +8,30 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.measure import Answer, Line, Scene, compared, endpoint, per_second
-from benchmarks.scenes import KEYS, MAIL, ROLE, boto_mail, boto_send, invocation, role_connection, runtime, send
+from benchmarks.scenes import (
+    KEYS,
+    MAIL,
+    ROLE,
+    boto_mail,
+    boto_send,
+    invocation,
+    role_connection,
+    runtime,
+    send,
+)
 
 
 def lines() -> Iterator[Line]:
     """All lines about sending a text."""
     with endpoint(blind=True) as aws:
         for threads in (1, 50):
-            found = compared(*(Scene(scene, (aws.url,), threads=threads) for scene in (send, boto_send)))
-            what = f"sendEmail (text), CPU per call against a cached boto3 client, {threads} thread{'s' if threads > 1 else ''}"
+            found = compared(
+                *(Scene(scene, (aws.url,), threads=threads) for scene in (send, boto_send))
+            )
+            what = (
+                f"sendEmail (text), CPU per call against a cached boto3 client, {threads} "
+                f"thread{'s' if threads > 1 else ''}"
+            )
             yield found.line(what, at_most=0.6)
     yield _against_fresh_clients()
     yield _cold_threads()
@@ -25,9 +40,14 @@ def lines() -> Iterator[Line]:
 def _against_fresh_clients() -> Line:
     """Calls a second at 20 ms latency with two round trips for each new connection."""
     with endpoint(latency=0.02, connect_latency=0.04, roles={ROLE: {"externalId": "jf-1"}}) as aws:
-        sides = (Scene(scene, (aws.url,), Answer.rate) for scene in (send_by_role, send_by_fresh_clients))
+        sides = (
+            Scene(scene, (aws.url,), Answer.rate) for scene in (send_by_role, send_by_fresh_clients)
+        )
         found = compared(*sides, rounds=31, show=per_second)
-    return found.line("sends a second at 20 ms, against assuming the role and building a client on each call", at_least=5)
+    return found.line(
+        "sends a second at 20 ms, against assuming the role and building a client on each call",
+        at_least=5,
+    )
 
 
 @contextmanager
@@ -62,12 +82,22 @@ def _assume_and_send(session: Any, url: str) -> None:
 
 
 def _cold_threads() -> Line:
-    with endpoint(latency=0.005, roles={ROLE: {"externalId": "jf-1"}}) as aws, runtime(role_connection(aws.url)) as jackfield:
+    with (
+        endpoint(latency=0.005, roles={ROLE: {"externalId": "jf-1"}}) as aws,
+        runtime(role_connection(aws.url)) as jackfield,
+    ):
         with ThreadPoolExecutor(50) as pool:
-            results = list(pool.map(lambda _: jackfield.invoke(invocation(inputs=MAIL)), range(1000)))
+            results = list(
+                pool.map(lambda _: jackfield.invoke(invocation(inputs=MAIL)), range(1000))
+            )
         state = aws.state()
         assumed = state["calls"].count("sts:AssumeRole")
         sent = sum(result.status == "succeeded" for result in results)
         connections = state["connections"] - 1  # one for STS
     good = sent == 1000 and assumed == 1 and connections <= 50
-    return Line("1,000 sends from 50 threads, cold", f"{sent} sent, {assumed} AssumeRole, {connections} connections", "1 and ≤ 50", good)
+    return Line(
+        "1,000 sends from 50 threads, cold",
+        f"{sent} sent, {assumed} AssumeRole, {connections} connections",
+        "1 and ≤ 50",
+        good,
+    )

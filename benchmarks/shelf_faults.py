@@ -1,8 +1,9 @@
-"""Faults seeded into the shelf: in each service one fact at a time is changed, and its sign-ins, actions and lists are tried at the fake of
-the file as it is.
+"""Faults seeded into the shelf: in each service one fact at a time is changed, and its sign-ins,
+actions and lists are tried at the fake of the file as it is.
 
-``make campaign shelf-faults`` prints how many of the faults are found, by kind. The fake stands for the provider here: it finds what differs
-between connector and provider, and not what both have wrong.
+``make campaign shelf-faults`` prints how many of the faults are found, by kind. The fake stands for
+the provider here: it finds what differs between connector and provider, and not what both have
+wrong.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ def main(keys: list[str]) -> int:
         print(f"{name}: {found[name]} of {count}")
     print(*missed, sep="\n")
     share = found.total() / all_of.total()
-    print(f"shelf: {found.total()} of {all_of.total()} seeded faults found ({share:.1%}, at least {_LEAST:.0%})")
+    print(
+        f"shelf: {found.total()} of {all_of.total()} seeded faults found ({share:.1%}, at least "
+        f"{_LEAST:.0%})"
+    )
     return 0 if share >= _LEAST else 1
 
 
@@ -57,7 +61,9 @@ def _manifest(service: Service) -> Json:
 
 
 def _seeded(service: Service, truth: Json) -> Iterator[tuple[str, Json | None]]:
-    """Yield a manifest for each fact of a service, with the fact changed; None if the file with the change cannot be built."""
+    """Yield a manifest for each fact of a service, with the fact changed; None if the file with the
+    change cannot be built.
+    """
     for name, seed in _SEEDS.items():
         changed = deepcopy(truth)
         if seed(changed):
@@ -78,15 +84,25 @@ def _paging_name(document: Json, member: str) -> str | None:
     """Return the provider's name in a member of the first paging rule that has one."""
     for item in document["paths"].values():
         for operation in item.values():
-            paging = operation.get("x-jackfield", {}).get("pagination") if isinstance(operation, dict) else None
-            if isinstance(paging, dict) and isinstance(paging.get(member), str) and paging[member].strip("/"):
+            paging = (
+                operation.get("x-jackfield", {}).get("pagination")
+                if isinstance(operation, dict)
+                else None
+            )
+            if (
+                isinstance(paging, dict)
+                and isinstance(paging.get(member), str)
+                and paging[member].strip("/")
+            ):
                 return str(paging[member].rpartition("/")[2])
     return None
 
 
 def _faults(changed: Json, truth: Json) -> Iterator[str]:
     kinds = playable(changed)
-    return chain(*(sign_in_faults(changed, kind, truth) for kind in kinds), action_faults(changed, truth))
+    return chain(
+        *(sign_in_faults(changed, kind, truth) for kind in kinds), action_faults(changed, truth)
+    )
 
 
 def _credentials(manifest: Json) -> Iterator[Json]:
@@ -103,7 +119,14 @@ def _each(manifest: Json, name: str, change: Callable[[Any], Any]) -> bool:
 
 
 def _separator(manifest: Json) -> bool:
-    part = next((one for one in _credentials(manifest) if one["kind"].startswith("oauth2") and one.get("separator", " ") != " "), None)
+    part = next(
+        (
+            one
+            for one in _credentials(manifest)
+            if one["kind"].startswith("oauth2") and one.get("separator", " ") != " "
+        ),
+        None,
+    )
     if part is None:
         return False
     del part["separator"]
@@ -111,7 +134,14 @@ def _separator(manifest: Json) -> bool:
 
 
 def _prefix(manifest: Json) -> bool:
-    part = next((one for one in _credentials(manifest) if one["kind"] in ("bearer", "apiKey") and one.get("in") != "path"), None)
+    part = next(
+        (
+            one
+            for one in _credentials(manifest)
+            if one["kind"] in ("bearer", "apiKey") and one.get("in") != "path"
+        ),
+        None,
+    )
     if part is None:
         return False
     part["prefix"] = "Key "
@@ -119,7 +149,10 @@ def _prefix(manifest: Json) -> bool:
 
 
 def _key_name(manifest: Json) -> bool:
-    part = next((one for one in _credentials(manifest) if one["kind"] == "apiKey" and one["in"] != "path"), None)
+    part = next(
+        (one for one in _credentials(manifest) if one["kind"] == "apiKey" and one["in"] != "path"),
+        None,
+    )
     if part is None:
         return False
     part["name"] = f"x-{part['name']}"
@@ -185,8 +218,12 @@ def _action_path(manifest: Json) -> bool:
     """Change the first fixed segment of a path that only one action has."""
     for action in manifest["actions"]:
         parts = action["http"]["path"].split("/")
-        place = next((number for number, part in enumerate(parts) if part and "{" not in part), None)
-        if place is not None and not action["http"].get("body", {}).get("defaults", {}).get("query"):
+        place = next(
+            (number for number, part in enumerate(parts) if part and "{" not in part), None
+        )
+        if place is not None and not action["http"].get("body", {}).get("defaults", {}).get(
+            "query"
+        ):
             parts[place] += "s"
             action["http"]["path"] = "/".join(parts)
             return True
@@ -194,7 +231,9 @@ def _action_path(manifest: Json) -> bool:
 
 
 def _method(manifest: Json) -> bool:
-    action = next((one for one in manifest["actions"] if one["http"]["method"] in ("PATCH", "PUT")), None)
+    action = next(
+        (one for one in manifest["actions"] if one["http"]["method"] in ("PATCH", "PUT")), None
+    )
     if action is None:
         return False
     action["http"]["method"] = "PUT" if action["http"]["method"] == "PATCH" else "PATCH"
@@ -229,7 +268,11 @@ _SEEDS: dict[str, Seed] = {
     "method of an action": _method,
     "name of a parameter": _parameter,
 }
-_PAGING = {"paging: name of the token": "response", "paging: name of the items": "items", "paging: name of the input": "input"}
+_PAGING = {
+    "paging: name of the token": "response",
+    "paging: name of the items": "items",
+    "paging: name of the input": "input",
+}
 """Members of a paging rule whose names are changed wherever the file has them."""
 
 

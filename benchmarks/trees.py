@@ -1,8 +1,10 @@
-"""Trees of sources whose code is measured: this repository, and beside it the commit that the file ``baseline`` names.
+"""Trees of sources whose code is measured: this repository, and beside it the commit that the file
+``baseline`` names.
 
-A process of a tree has that tree's packages on PYTHONPATH, which comes before the packages that the virtual environment has installed as
-editable, and before them the entry points that the tree's projects declare: those of the environment name modules that another tree may
-not have. What it measures with (``benchmarks``) and the third parties are the same in both.
+A process of a tree has that tree's packages on PYTHONPATH, which comes before the packages that the
+virtual environment has installed as editable, and before them the entry points that the tree's
+projects declare: those of the environment name modules that another tree may not have. What it
+measures with (``benchmarks``) and the third parties are the same in both.
 """
 
 from __future__ import annotations
@@ -21,9 +23,20 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = Path(os.environ.get("BENCH_TREE", ROOT))
 """The tree of this process."""
 _DECLARED = ".declared"
-_NEEDED = ("pyproject.toml", "runtime", "connectors", "tests/support", "tests/connectors", ":(glob)tests/*isolation/connectors/**")
+_NEEDED = (
+    "pyproject.toml",
+    "runtime",
+    "connectors",
+    "tests/support",
+    "tests/connectors",
+    ":(glob)tests/*isolation/connectors/**",
+)
 
-OF_TESTS = ("tests/support", "tests/campaigns", *(f"connectors/{name}/tests" for name in ("aws", "aws-ses", "http", "mcp", "openapi")))
+OF_TESTS = (
+    "tests/support",
+    "tests/campaigns",
+    *(f"connectors/{name}/tests" for name in ("aws", "aws-ses", "http", "mcp", "openapi")),
+)
 """Folders with servers, stages and measurements that benchmarks share with tests."""
 
 sys.path[:0] = [str(TREE / folder) for folder in OF_TESTS]
@@ -31,11 +44,15 @@ sys.path[:0] = [str(TREE / folder) for folder in OF_TESTS]
 
 @cache
 def baseline() -> Path | None:
-    """Return the baseline's tree, extracted on first use; None if this clone does not have its commit."""
+    """Return the baseline's tree, extracted on first use; None if this clone does not have its
+    commit.
+    """
     commit = Path(__file__).with_name("baseline").read_text(encoding="ascii").strip()
     tree = ROOT / ".cache" / "baseline" / commit
     if not tree.is_dir():
-        done = subprocess.run(["git", "archive", commit, *_NEEDED], check=False, capture_output=True, cwd=ROOT)
+        done = subprocess.run(
+            ["git", "archive", commit, *_NEEDED], check=False, capture_output=True, cwd=ROOT
+        )
         if done.returncode:
             print(f"no baseline: {done.stderr.decode().strip()}", file=sys.stderr)
             return None
@@ -48,7 +65,9 @@ def baseline() -> Path | None:
 
 
 def _declare(tree: Path) -> None:
-    """Write the entry points of a tree's projects as installed distributions have them; projects that it lacks declare none."""
+    """Write the entry points of a tree's projects as installed distributions have them; projects
+    that it lacks declare none.
+    """
     found = dict.fromkeys((name for name, _ in _projects(ROOT)), "") | dict(_projects(tree))
     for name, text in found.items():
         folder = tree / _DECLARED / f"{name.replace('-', '_')}-0.dist-info"
@@ -57,7 +76,9 @@ def _declare(tree: Path) -> None:
 
 
 def _pyprojects(tree: Path) -> list[Path]:
-    return sorted([*tree.glob("runtime/*/pyproject.toml"), *tree.glob("connectors/*/pyproject.toml")])
+    return sorted(
+        [*tree.glob("runtime/*/pyproject.toml"), *tree.glob("connectors/*/pyproject.toml")]
+    )
 
 
 def _projects(tree: Path) -> Iterator[tuple[str, str]]:
@@ -66,16 +87,24 @@ def _projects(tree: Path) -> Iterator[tuple[str, str]]:
         groups = project.get("entry-points", {})
         yield (
             project["name"],
-            "".join(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()) for group, points in groups.items()),
+            "".join(
+                f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+                for group, points in groups.items()
+            ),
         )
 
 
 def environment(tree: Path = TREE, settings: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a process of ``tree``: without settings of AWS and of jackfield but these, and without a journal.
+    """Return the environment of a process of ``tree``: without settings of AWS and of jackfield but
+    these, and without a journal.
 
     PYTHONPATH in ``settings`` comes after the tree's.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))
+    }
     more = dict(settings or {})
     paths = [
         str(tree / _DECLARED),

@@ -1,6 +1,8 @@
-"""Command line that TUF's conformance suite drives: the market's own refresh of a catalogue's metadata, and download of a target.
+"""Command line that TUF's conformance suite drives: the market's own refresh of a catalogue's
+metadata, and download of a target.
 
-The suite prefixes target files with their digests, which the market switches off for its sites; here it is on. All else is the market's.
+The suite prefixes target files with their digests, which the market switches off for its sites;
+here it is on. All else is the market's.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def _main(words: list[str]) -> int:
 
 
 def _first(kept: Path) -> Path:
-    """Return where the root of the first use is kept: beside the folder of the metadata, in which the suite wants nothing else."""
+    """Return where the root of the first use is kept: beside the folder of the metadata, in which
+    the suite wants nothing else.
+    """
     return kept.with_name(f"{kept.name}.first-root.json")
 
 
@@ -60,8 +64,18 @@ def _refreshed(given: argparse.Namespace, kept: Path, folder: str) -> Updater:
     class Placed(Updater):
         """The market's updater, with the folder and address that the suite has for targets."""
 
-        def __init__(self, folder: str, url: str, _targets: str, _site: str, *more: Any, bootstrap: bytes | None) -> None:
-            super().__init__(folder, url, given.target_dir, given.target_base_url, *more, bootstrap=bootstrap)
+        def __init__(
+            self,
+            folder: str,
+            url: str,
+            _targets: str,
+            _site: str,
+            *more: Any,
+            bootstrap: bytes | None,
+        ) -> None:
+            super().__init__(
+                folder, url, given.target_dir, given.target_base_url, *more, bootstrap=bootstrap
+            )
 
     with patch.multiple(sources, UpdaterConfig=with_prefixes, Updater=Placed):
         return sources._refreshed(sources.Source.parse(site), folder, _first(kept).read_bytes())

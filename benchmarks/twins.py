@@ -1,4 +1,6 @@
-"""Unkeyed writes that an open equal one would answer (``JACKFIELD_TWINS=join``), beside the same without: the digest of their inputs."""
+"""Unkeyed writes that an open equal one would answer (``JACKFIELD_TWINS=join``), beside the same
+without: the digest of their inputs.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ def lines() -> Iterator[Line]:
     for name, size in _SIZES.items():
         found = compared(Scene(write, ("join", size)), Scene(write, ("allow", size)))
         yield found.line(
-            f"unkeyed write of {name} that joins its twin / that does not, journal in SQLite, CPU", at_most=1.03 if size == 1_000 else None
+            f"unkeyed write of {name} that joins its twin / that does not, journal in SQLite, CPU",
+            at_most=1.03 if size == 1_000 else None,
         )
 
 
@@ -35,5 +38,8 @@ def write(twins: str, size: int) -> Iterator[Callable[[], object]]:
     with tempfile.TemporaryDirectory() as folder, database("SQLite") as (url, home):
         make_connector(Path(folder), "plain", PLAIN)
         environment = {"JACKFIELD_HOME": str(home), "JACKFIELD_TWINS": twins}
-        with plugged(folder), Jackfield(connections=(), database_url=url, environment=environment) as jackfield:
+        with (
+            plugged(folder),
+            Jackfield(connections=(), database_url=url, environment=environment) as jackfield,
+        ):
             yield lambda: jackfield.invoke(call, caller=caller).unwrap()

@@ -1,1 +1,3 @@
-"""What is made from the code and committed: schemas, manifests, reference pages. Development only; nothing of it is shipped."""
+"""What is made from the code and committed: schemas, manifests, reference pages. Development only;
+nothing of it is shipped.
+"""

@@ -1,4 +1,6 @@
-"""``docs/reference/conformance.md``, ``conformance-triggers.md`` and ``conformance-documents.md``: the catalogue of rules, by tier."""
+"""``docs/reference/conformance.md``, ``conformance-triggers.md`` and ``conformance-documents.md``:
+the catalogue of rules, by tier.
+"""
 
 from __future__ import annotations
 
@@ -91,23 +93,39 @@ whose actions are all made from a document, the report names what to write there
 
 def documents_page() -> str:
     """The page of what authors of documents write."""
-    rules = sorted((ALL_RULES[name] for name in CURES), key=lambda rule: (TIERS.index(rule.tier), rule.name))
+    rules = sorted(
+        (ALL_RULES[name] for name in CURES), key=lambda rule: (TIERS.index(rule.tier), rule.name)
+    )
     rows = [(f"`{rule.name}`", rule.tier, CURES[rule.name]) for rule in rules]
     return "\n\n".join([NOTICE, _MADE, table(("rule", "tier", "fix"), rows)]) + "\n"
 
 
 def triggers_page() -> str:
-    """The page of rules about triggers, and of those about what people see before they install a connector."""
-    triggers = sorted((ALL_RULES[name] for name in TRIGGER_RULES), key=lambda rule: (TIERS.index(rule.tier), rule.name))
-    shown = sorted((rule for rule in ALL_RULES.values() if _is_shown(rule)), key=lambda rule: TIERS.index(rule.tier))
+    """The page of rules about triggers, and of those about what people see before they install a
+    connector.
+    """
+    triggers = sorted(
+        (ALL_RULES[name] for name in TRIGGER_RULES),
+        key=lambda rule: (TIERS.index(rule.tier), rule.name),
+    )
+    shown = sorted(
+        (rule for rule in ALL_RULES.values() if _is_shown(rule)),
+        key=lambda rule: TIERS.index(rule.tier),
+    )
     return "\n\n".join([NOTICE, _TRIGGERS, _rows(triggers), _SHOWN, _rows(shown)]) + "\n"
 
 
 def page() -> str:
     """The page of all other rules."""
-    others = (rule for rule in ALL_RULES.values() if rule.name not in TRIGGER_RULES and not _is_shown(rule))
+    others = (
+        rule
+        for rule in ALL_RULES.values()
+        if rule.name not in TRIGGER_RULES and not _is_shown(rule)
+    )
     rules = sorted(others, key=lambda rule: TIERS.index(rule.tier))
-    driven, declared = ([rule for rule in rules if rule.drives is drives] for drives in (True, False))
+    driven, declared = (
+        [rule for rule in rules if rule.drives is drives] for drives in (True, False)
+    )
     return "\n\n".join([NOTICE, _HEAD, _DECLARED, _rows(declared), _DRIVEN, _rows(driven)]) + "\n"
 
 
@@ -116,4 +134,7 @@ def _is_shown(rule: Rule) -> bool:
 
 
 def _rows(rules: list[Rule]) -> str:
-    return table(("rule", "tier", "requires", "fix"), [(f"`{rule.name}`", rule.tier, rule.says, rule.cure) for rule in rules])
+    return table(
+        ("rule", "tier", "requires", "fix"),
+        [(f"`{rule.name}`", rule.tier, rule.says, rule.cure) for rule in rules],
+    )

@@ -1,4 +1,6 @@
-"""``clients/connect``: the package of npm that has the script which the server serves at ``/connect.js``."""
+"""``clients/connect``: the package of npm that has the script which the server serves at
+``/connect.js``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from pathlib import Path
 from jackfield import __version__
 from jackfield_service.shell.pages.layout.assets import content_of
 
-_DESCRIPTION = "Open the page of a jackfield connect session in a modal or a window, and learn how it ended."
+_DESCRIPTION = (
+    "Open the page of a jackfield connect session in a modal or a window, and learn how it ended."
+)
 _MODULE = """// The same functions for `import`.
 import connect from "./connect.js";
 
@@ -19,7 +23,9 @@ export default connect;
 
 
 def files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the package's generated files: its description, the script, and the module that imports it."""
+    """Yield the package's generated files: its description, the script, and the module that imports
+    it.
+    """
     yield folder / "package.json", json.dumps(_about(), indent=2) + "\n"
     yield folder / "connect.js", content_of("embed.js").decode()
     yield folder / "connect.mjs", _MODULE

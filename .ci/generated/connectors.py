@@ -16,8 +16,12 @@ _FOLDERS = ("connectors", "tests/connectors")
 
 
 def declared(root: Path) -> Iterator[tuple[Path, Connector]]:
-    """Each package folder that holds a connector of ours, and the connector. Packages need not be installed."""
-    projects = [path for folder in _FOLDERS for path in sorted(root.glob(f"{folder}/*/pyproject.toml"))]
+    """Each package folder that holds a connector of ours, and the connector. Packages need not be
+    installed.
+    """
+    projects = [
+        path for folder in _FOLDERS for path in sorted(root.glob(f"{folder}/*/pyproject.toml"))
+    ]
     sys.path[:0] = [str(path.parent) for path in projects if str(path.parent) not in sys.path]
     for path in projects:
         if (path.parent / "openapi.json").is_file():

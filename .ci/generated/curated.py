@@ -1,4 +1,6 @@
-"""The connectors of this tree that are made from an OpenAPI document and an overlay, as ``jackfield generate openapi`` writes them."""
+"""The connectors of this tree that are made from an OpenAPI document and an overlay, as ``jackfield
+generate openapi`` writes them.
+"""
 
 from __future__ import annotations
 
@@ -45,5 +47,7 @@ def _made(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     if idle:
         raise SystemExit(f"{overlay}: {idle[0]} selects nothing")
     lock = Lock.read(folder / LOCK)
-    made = converted(document, Choices(folder.name, project["version"], locked=lock.actions, source=DOCUMENT))
+    made = converted(
+        document, Choices(folder.name, project["version"], locked=lock.actions, source=DOCUMENT)
+    )
     return made.manifest, files_of(made, DOCUMENT, content, ())

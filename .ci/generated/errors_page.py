@@ -1,4 +1,6 @@
-"""``docs/reference/errors.md``: every code, from the error tree itself, with what to do about it."""
+"""``docs/reference/errors.md``: every code, from the error tree itself, with what to do about
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,32 @@ from generated.markdown import NOTICE, table
 from jackfield.kernel.errors import CODES, IdempotencyConflict, JackfieldError
 
 _ADVICE = {
-    "invalid_invocation": "Correct the members that `details` names. The schema is `schemas/invocation.schema.json`.",
-    "unknown_connector": "Check the name that the message suggests; `jackfield connectors list` lists the installed connectors.",
+    "invalid_invocation": (
+        "Correct the members that `details` names. The schema is `schemas/invocation.schema.json`."
+    ),
+    "unknown_connector": (
+        "Check the name that the message suggests; `jackfield connectors list` lists the "
+        "installed connectors."
+    ),
     "unknown_action": "Check the name that the message suggests; the hint lists the connector's actions.",
-    "unknown_connection": "Check the name and `JACKFIELD_CONNECTIONS`; `jackfield connections list` lists the connections.",
+    "unknown_connection": (
+        "Check the name and `JACKFIELD_CONNECTIONS`; `jackfield connections list` lists the "
+        "connections."
+    ),
     "invalid_input": "Correct every input in `details`, then send it again.",
-    "invalid_connection": "Correct the connection's values at `details`, or make the secret that it refers to readable.",
-    "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows which step fails.",
+    "invalid_connection": (
+        "Correct the connection's values at `details`, or make the secret that it refers to "
+        "readable."
+    ),
+    "unauthenticated": (
+        "Renew or correct the credentials; `jackfield connections test NAME` shows which "
+        "step fails."
+    ),
     "not_allowed": "Ask the workspace's administrator; `jackfield tokens explain` names the rule.",
-    "approval_required": "Call it where it can wait for a person: over a stored connection, by HTTP, MCP, the command line or the library.",
+    "approval_required": (
+        "Call it where it can wait for a person: over a stored connection, by HTTP, MCP, the "
+        "command line or the library."
+    ),
     "forbidden": "Grant the permission that the hint names, or lift the pause.",
     "not_found": "Check the resource's name and the region.",
     "conflict": "Read the resource's state again, then decide.",
@@ -34,7 +53,13 @@ _ADVICE = {
     "cancelled": "Send it again if you still want it.",
     "internal": "Report it with the invocation ID; the log has the cause under this ID.",
 }
-_RUNNING = ("The request with this idempotency key is still running.", "yes", "409", "2", "Wait, then send it again.")
+_RUNNING = (
+    "The request with this idempotency key is still running.",
+    "yes",
+    "409",
+    "2",
+    "Wait, then send it again.",
+)
 """The case of ``idempotency_conflict`` that differs in everything but its code."""
 
 _TEXT = """# Errors
@@ -79,9 +104,14 @@ _RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 
 
 def _cases() -> Iterator[str]:
-    """Each class that has a code of another class and a status of its own, wherever in the runtime it is declared."""
+    """Each class that has a code of another class and a status of its own, wherever in the runtime
+    it is declared.
+    """
     for path in sorted(_RUNTIME.rglob("*.py")):
-        if "\n    http_status = " not in path.read_text(encoding="utf-8") or path.name == "errors.py":
+        if (
+            "\n    http_status = " not in path.read_text(encoding="utf-8")
+            or path.name == "errors.py"
+        ):
             continue
         place = path.relative_to(_RUNTIME).with_suffix("").parts
         module = importlib.import_module(".".join(place if place[0] == "jackfield" else place[1:]))
@@ -98,7 +128,14 @@ def _cases() -> Iterator[str]:
 
 def _rows(code: str, kind: type[JackfieldError]) -> Iterator[tuple[str, ...]]:
     meaning = (inspect.getdoc(kind) or "").partition(" (HTTP")[0].rstrip(".") + "."
-    yield f"`{code}`", meaning, "yes" if kind.retryable else "no", str(kind.http_status), str(kind.exit_code), _ADVICE[code]
+    yield (
+        f"`{code}`",
+        meaning,
+        "yes" if kind.retryable else "no",
+        str(kind.http_status),
+        str(kind.exit_code),
+        _ADVICE[code],
+    )
     if kind is IdempotencyConflict:
         yield f"`{code}`", *_RUNNING
 
@@ -109,5 +146,7 @@ def page() -> str:
         raise KeyError(f"codes and advice differ: {sorted(set(_ADVICE) ^ set(CODES))}")
     rows = [row for code in _ADVICE for row in _rows(code, CODES[code])]
     codes = table(("Code", "What happened", "Retryable", "HTTP", "Exit", "What to do"), rows)
-    classes = table(("Class", "Code"), [(f"`{CODES[code].__name__}`", f"`{code}`") for code in _ADVICE])
+    classes = table(
+        ("Class", "Code"), [(f"`{CODES[code].__name__}`", f"`{code}`") for code in _ADVICE]
+    )
     return NOTICE + "\n\n" + _TEXT.format(table=codes, classes=classes, cases="\n".join(_cases()))

@@ -1,4 +1,6 @@
-"""``deploy/grafana/dashboards/jackfield.json``: the dashboard, built from short lists of panels so that its queries can be read."""
+"""``deploy/grafana/dashboards/jackfield.json``: the dashboard, built from short lists of panels so
+that its queries can be read.
+"""
 
 from __future__ import annotations
 
@@ -29,18 +31,47 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
     (
         "Now",
         (
-            _Panel("Processes that answer", "short", (('sum(up{job=~"jackfield-.+"})', ""),), "Servers and workers.", "stat", 4),
-            _Panel("Invocations running", "short", (("sum(jackfield_invocations_running)", ""),), "On all servers and workers.", "stat", 4),
-            _Panel("Queued", "short", (("max(jackfield_queue_depth)", ""),), "Queued invocations that wait for a worker.", "stat", 4),
             _Panel(
-                "Ended, per second", "ops", ((f"sum(rate(jackfield_invocations_total{_RATE}))", ""),), "Whatever their outcome.", "stat", 4
+                "Processes that answer",
+                "short",
+                (('sum(up{job=~"jackfield-.+"})', ""),),
+                "Servers and workers.",
+                "stat",
+                4,
+            ),
+            _Panel(
+                "Invocations running",
+                "short",
+                (("sum(jackfield_invocations_running)", ""),),
+                "On all servers and workers.",
+                "stat",
+                4,
+            ),
+            _Panel(
+                "Queued",
+                "short",
+                (("max(jackfield_queue_depth)", ""),),
+                "Queued invocations that wait for a worker.",
+                "stat",
+                4,
+            ),
+            _Panel(
+                "Ended, per second",
+                "ops",
+                ((f"sum(rate(jackfield_invocations_total{_RATE}))", ""),),
+                "Whatever their outcome.",
+                "stat",
+                4,
             ),
             _Panel(
                 "Failed",
                 "percentunit",
                 (
                     (
-                        f'sum(rate(jackfield_invocations_total{{status="failed"}}{_RATE})) / sum(rate(jackfield_invocations_total{_RATE}))',
+                        (
+                            f'sum(rate(jackfield_invocations_total{{status="failed"}}{_RATE})) / '
+                            f"sum(rate(jackfield_invocations_total{_RATE}))"
+                        ),
                         "",
                     ),
                 ),
@@ -64,7 +95,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
             _Panel(
                 "Ended, by outcome",
                 "ops",
-                ((f"sum by (status) (rate(jackfield_invocations_total{{{_BY}}}{_RATE}))", "{{status}}"),),
+                (
+                    (
+                        f"sum by (status) (rate(jackfield_invocations_total{{{_BY}}}{_RATE}))",
+                        "{{status}}",
+                    ),
+                ),
                 "Invocations that ended, per second.",
             ),
             _Panel(
@@ -72,7 +108,11 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 "ops",
                 (
                     (
-                        f'sum by (connector, action) (rate(jackfield_invocations_total{{{_BY}, status="failed"}}{_RATE}))',
+                        (
+                            "sum by (connector, action) "
+                            f"(rate(jackfield_invocations_total{{{_BY}, "
+                            f'status="failed"}}{_RATE}))'
+                        ),
                         "{{connector}} {{action}}",
                     ),
                 ),
@@ -82,7 +122,11 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 "Latency",
                 "s",
                 tuple(
-                    (f"histogram_quantile({q}, sum by (le) (rate({_SECONDS}{{{_BY}}}{_RATE})))", f"p{q * 100:g}") for q in (0.5, 0.95, 0.99)
+                    (
+                        f"histogram_quantile({q}, sum by (le) (rate({_SECONDS}{{{_BY}}}{_RATE})))",
+                        f"p{q * 100:g}",
+                    )
+                    for q in (0.5, 0.95, 0.99)
                 ),
                 "From admission to the final outcome, all attempts included.",
             ),
@@ -91,7 +135,10 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 "s",
                 (
                     (
-                        f"histogram_quantile(0.95, sum by (le, connector, action) (rate({_SECONDS}{{{_BY}}}{_RATE})))",
+                        (
+                            "histogram_quantile(0.95, sum by (le, connector, action) "
+                            f"(rate({_SECONDS}{{{_BY}}}{_RATE})))"
+                        ),
                         "{{connector}} {{action}}",
                     ),
                 ),
@@ -105,28 +152,48 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
             _Panel(
                 "Open, and the oldest",
                 "short",
-                (("max(jackfield_doubts_open)", "open"), ("max(jackfield_doubts_oldest_seconds) / 60", "minutes of the oldest")),
+                (
+                    ("max(jackfield_doubts_open)", "open"),
+                    ("max(jackfield_doubts_oldest_seconds) / 60", "minutes of the oldest"),
+                ),
                 "Calls in doubt that nobody and nothing has settled yet.",
             ),
             _Panel(
                 "Settled, by whom",
                 "short",
                 (
-                    ("sum by (by, verdict) (increase(jackfield_doubts_settled_total[1h]))", "{{by}} {{verdict}}"),
+                    (
+                        "sum by (by, verdict) (increase(jackfield_doubts_settled_total[1h]))",
+                        "{{by}} {{verdict}}",
+                    ),
                     ("sum(increase(jackfield_doubts_contradicted_total[1h]))", "contradicted"),
                 ),
-                "Within the hour: it took effect, was refused, or left no trace. Each that is contradicted may have been sent twice.",
+                "Within the hour: it took effect, was refused, or left no trace. Each that is "
+                "contradicted may have been sent twice.",
             ),
             _Panel(
                 "Looks, by result",
                 "short",
-                (("sum by (source, result) (increase(jackfield_doubt_looks_total[1h]))", "{{source}} {{result}}"),),
+                (
+                    (
+                        "sum by (source, result) (increase(jackfield_doubt_looks_total[1h]))",
+                        "{{source}} {{result}}",
+                    ),
+                ),
                 "Reads at providers that look for what a call in doubt has made, within the hour.",
             ),
             _Panel(
                 "Time to settle",
                 "s",
-                (("histogram_quantile(0.95, sum by (le, by) (rate(jackfield_doubt_settle_seconds_bucket[1h])))", "p95 {{by}}"),),
+                (
+                    (
+                        (
+                            "histogram_quantile(0.95, sum by (le, by) "
+                            "(rate(jackfield_doubt_settle_seconds_bucket[1h])))"
+                        ),
+                        "p95 {{by}}",
+                    ),
+                ),
                 "From the doubt to its settlement.",
             ),
         ),
@@ -134,7 +201,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
     (
         "Queue",
         (
-            _Panel("Queued", "short", (("max(jackfield_queue_depth)", "queued"),), "Queued invocations that wait for a worker."),
+            _Panel(
+                "Queued",
+                "short",
+                (("max(jackfield_queue_depth)", "queued"),),
+                "Queued invocations that wait for a worker.",
+            ),
             _Panel(
                 "Longest wait",
                 "s",
@@ -144,8 +216,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
             _Panel(
                 "Dead and blocked",
                 "short",
-                (("max(jackfield_queue_dead)", "dead"), ("max(jackfield_workspaces_blocked)", "blocked workspaces")),
-                "Invocations that were given up after too many lost workers, and workspaces of which nothing is begun.",
+                (
+                    ("max(jackfield_queue_dead)", "dead"),
+                    ("max(jackfield_workspaces_blocked)", "blocked workspaces"),
+                ),
+                "Invocations that were given up after too many lost workers, and workspaces of "
+                "which nothing is begun.",
             ),
             _Panel(
                 "Schedules late by",
@@ -163,9 +239,15 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 "Database went back",
                 "short",
                 (("max(jackfield_database_went_back)", "went back"),),
-                "1 for an hour after the database went back to an earlier state, such as after a failover that lost commits.",
+                "1 for an hour after the database went back to an earlier state, such as after a "
+                "failover that lost commits.",
             ),
-            _Panel("Running", "short", (("sum by (job) (jackfield_invocations_running)", "{{job}}"),), "Invocations that run now."),
+            _Panel(
+                "Running",
+                "short",
+                (("sum by (job) (jackfield_invocations_running)", "{{job}}"),),
+                "Invocations that run now.",
+            ),
         ),
     ),
     (
@@ -191,23 +273,33 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
             _Panel(
                 "Credentials requested",
                 "ops",
-                ((f"sum by (outcome) (rate(jackfield_credential_leases_total{_RATE}))", "{{outcome}}"),),
+                (
+                    (
+                        f"sum by (outcome) (rate(jackfield_credential_leases_total{_RATE}))",
+                        "{{outcome}}",
+                    ),
+                ),
                 "Requests for credentials, such as AWS STS sessions, per second.",
             ),
             _Panel(
                 "Actions past their deadline",
                 "short",
                 (("sum(jackfield_actions_overdue)", "still running"),),
-                "Calls of actions that block: their invocations have ended, their threads have not. The log names the actions.",
+                "Calls of actions that block: their invocations have ended, their threads have "
+                "not. The log names the actions.",
             ),
             _Panel(
                 "Isolated processes",
                 "short",
                 (
                     ("sum(jackfield_isolated_processes)", "running"),
-                    ("sum by (connector) (increase(jackfield_isolated_process_ends_total[1h]))", "ended within the hour: {{connector}}"),
+                    (
+                        "sum by (connector) (increase(jackfield_isolated_process_ends_total[1h]))",
+                        "ended within the hour: {{connector}}",
+                    ),
                 ),
-                "Child processes that run isolated connectors, and those that ended by themselves or were ended for what they did.",
+                "Child processes that run isolated connectors, and those that ended by "
+                "themselves or were ended for what they did.",
             ),
             _Panel(
                 "Revoked connectors",
@@ -234,7 +326,9 @@ def dashboard() -> dict[str, Any]:
         "timezone": "browser",
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": [_source(), _choice("connector"), _choice("action", 'connector=~"$connector"')]},
+        "templating": {
+            "list": [_source(), _choice("connector"), _choice("action", 'connector=~"$connector"')]
+        },
         "annotations": {"list": []},
         "links": [],
         "panels": _panels(),
@@ -242,7 +336,13 @@ def dashboard() -> dict[str, Any]:
 
 
 def _source() -> dict[str, Any]:
-    return {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0}
+    return {
+        "name": "datasource",
+        "label": "Data source",
+        "type": "datasource",
+        "query": "prometheus",
+        "hide": 0,
+    }
 
 
 def _choice(label: str, within: str = "") -> dict[str, Any]:
@@ -251,7 +351,9 @@ def _choice(label: str, within: str = "") -> dict[str, Any]:
         "label": label.capitalize(),
         "type": "query",
         "datasource": _DATASOURCE,
-        "query": f"label_values(jackfield_invocations_total{f'{{{within}}}' if within else ''}, {label})",
+        "query": (
+            f"label_values(jackfield_invocations_total{f'{{{within}}}' if within else ''}, {label})"
+        ),
         "refresh": 2,
         "includeAll": True,
         "multi": True,
@@ -267,13 +369,24 @@ def _panels() -> list[dict[str, Any]]:
     numbers, top = count(1), 0
     for title, panels in _ROWS:
         place = {"x": 0, "y": top, "w": _WIDTH, "h": 1}
-        made.append({"id": next(numbers), "type": "row", "title": title, "collapsed": False, "gridPos": place, "panels": []})
+        made.append(
+            {
+                "id": next(numbers),
+                "type": "row",
+                "title": title,
+                "collapsed": False,
+                "gridPos": place,
+                "panels": [],
+            }
+        )
         top += 1
         left, height = 0, 4 if panels[0].kind == "stat" else 8
         for panel in panels:
             if left + panel.width > _WIDTH:
                 left, top = 0, top + height
-            made.append(_panel(panel, next(numbers), {"x": left, "y": top, "w": panel.width, "h": height}))
+            made.append(
+                _panel(panel, next(numbers), {"x": left, "y": top, "w": panel.width, "h": height})
+            )
             left += panel.width
         top += height
     return made
@@ -289,9 +402,17 @@ def _panel(panel: _Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "datasource": _DATASOURCE,
         "gridPos": place,
         "targets": [
-            {"refId": chr(65 + at), "datasource": _DATASOURCE, "expr": query, "legendFormat": legend or "__auto", "instant": stat}
+            {
+                "refId": chr(65 + at),
+                "datasource": _DATASOURCE,
+                "expr": query,
+                "legendFormat": legend or "__auto",
+                "instant": stat,
+            }
             for at, (query, legend) in enumerate(panel.queries)
         ],
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
-        "options": {"reduceOptions": {"calcs": ["lastNotNull"]}} if stat else {"legend": {"displayMode": "list", "placement": "bottom"}},
+        "options": {"reduceOptions": {"calcs": ["lastNotNull"]}}
+        if stat
+        else {"legend": {"displayMode": "list", "placement": "bottom"}},
     }

@@ -1,4 +1,6 @@
-"""``docs/reference/http-operations.md``, ``-events`` and ``-manage``: each operation of the HTTP API, from the server's table."""
+"""``docs/reference/http-operations.md``, ``-events`` and ``-manage``: each operation of the HTTP
+API, from the server's table.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ clients](../tutorial/oauth2.md), with the scope that the token needs. [HTTP oper
 _TITLES = {"server": "Server"}
 _EVENTS = frozenset({"approvals", "events", "callbacks", "deliveries", "schedules", "platform"})
 """Groups of operations on what happens without a caller who waits."""
-_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "state", "tokens", "workspaces"})
+_MANAGING = frozenset(
+    {"installations", "connections", "authorizations", "audit", "state", "tokens", "workspaces"}
+)
 """Groups of operations that manage a workspace."""
 _SERVERS = frozenset({"oauth-clients", "mcp-servers"})
 """Groups of operations on servers of others."""
@@ -45,7 +49,14 @@ _SERVERS = frozenset({"oauth-clients", "mcp-servers"})
 
 def page() -> str:
     """The page of what callers use."""
-    return _page(_TEXT, (operation for operation in OPERATIONS if operation.tag not in _EVENTS | _MANAGING | _SERVERS))
+    return _page(
+        _TEXT,
+        (
+            operation
+            for operation in OPERATIONS
+            if operation.tag not in _EVENTS | _MANAGING | _SERVERS
+        ),
+    )
 
 
 def events_page() -> str:
@@ -55,12 +66,16 @@ def events_page() -> str:
 
 def managing_page() -> str:
     """The page of what manages a workspace."""
-    return _page(_MANAGING_TEXT, (operation for operation in OPERATIONS if operation.tag in _MANAGING))
+    return _page(
+        _MANAGING_TEXT, (operation for operation in OPERATIONS if operation.tag in _MANAGING)
+    )
 
 
 def servers_page() -> str:
     """The page of MCP servers and OAuth clients."""
-    return _page(_SERVERS_TEXT, (operation for operation in OPERATIONS if operation.tag in _SERVERS))
+    return _page(
+        _SERVERS_TEXT, (operation for operation in OPERATIONS if operation.tag in _SERVERS)
+    )
 
 
 def _page(text: str, shown: Iterable[Operation]) -> str:
@@ -78,12 +93,22 @@ def _page(text: str, shown: Iterable[Operation]) -> str:
 def _operation(operation: Operation) -> Iterator[str]:
     yield f"### {operation.method} {operation.path}"
     yield operation.summary
-    rows = [("Scope", f"`{operation.scope}`" if operation.scope else "none: no token is needed"), ("Body", _code(operation.body))]
+    rows = [
+        ("Scope", f"`{operation.scope}`" if operation.scope else "none: no token is needed"),
+        ("Body", _code(operation.body)),
+    ]
     rows += [
         ("Query", ", ".join(f"`{name}`" for name in operation.query)),
         ("Headers", ", ".join(f"`{name}`" for name in operation.headers)),
     ]
-    rows.append(("Responses", ", ".join(f"{status} {_code(schema)}".strip() for status, schema in operation.answers.items())))
+    rows.append(
+        (
+            "Responses",
+            ", ".join(
+                f"{status} {_code(schema)}".strip() for status, schema in operation.answers.items()
+            ),
+        )
+    )
     rows.append(("Failed Result", ", ".join(str(status) for status in operation.results)))
     rows.append(("Problem document", ", ".join(str(status) for status in operation.problems)))
     yield "\n".join(f"- {name}: {value}" for name, value in rows if value)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from generated.words import Json, closed, document
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
-from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT, DEFAULT_PRIORITY, MAX_JOB_TIMEOUT, MAX_LABELS, MAX_OUTPUT_BYTES, MAX_PRIORITY
+from jackfield.invocation.request import (
+    DEFAULT_JOB_TIMEOUT,
+    DEFAULT_PRIORITY,
+    MAX_JOB_TIMEOUT,
+    MAX_LABELS,
+    MAX_OUTPUT_BYTES,
+    MAX_PRIORITY,
+)
 from jackfield.invocation.selection import LONGEST as LONGEST_SELECTION
 
 _MAX_KEY = 255
@@ -18,7 +25,10 @@ def _number(value: float) -> float | int:
 def _connection() -> Json:
     name = {
         **_NAME,
-        "description": "The name of a connection of the workspace: 1 to 100 letters, digits, dots, underscores or hyphens.",
+        "description": (
+            "The name of a connection of the workspace: 1 to 100 letters, digits, dots, "
+            "underscores or hyphens."
+        ),
         "examples": ["acme-ses"],
     }
     inline = closed(
@@ -28,13 +38,17 @@ def _connection() -> Json:
                 "description": "A connection type of the connector: its key, or its full name.",
                 "examples": ["apiKeySecret", "aws/awsAssumeRole"],
             },
-            "values": {"type": "object", "description": "The values that the connection type takes; its schema judges them."},
+            "values": {
+                "type": "object",
+                "description": "The values that the connection type takes; its schema judges them.",
+            },
         },
         ["type"],
         "A connection given in place. Its values are never stored and never logged.",
     )
     return {
-        "description": "How to sign in: a name, or an inline connection, {'type', 'values'}. May be left out where the workspace has "
+        "description": "How to sign in: a name, or an inline connection, {'type', 'values'}. May "
+        "be left out where the workspace has "
         "exactly one connection that fits, or none is needed.",
         "oneOf": [name, inline],
     }
@@ -49,16 +63,25 @@ def _context() -> Json:
     }
     return closed(
         {
-            "traceparent": {"type": "string", "description": "The caller's trace, as in W3C Trace Context."},
-            "correlationId": {"type": "string", "description": "An id by which the caller finds this invocation again."},
+            "traceparent": {
+                "type": "string",
+                "description": "The caller's trace, as in W3C Trace Context.",
+            },
+            "correlationId": {
+                "type": "string",
+                "description": "An id by which the caller finds this invocation again.",
+            },
             "notify": {
                 "type": "boolean",
-                "description": "Tell of its end by an event. The end of a queued invocation is always one.",
+                "description": (
+                    "Tell of its end by an event. The end of a queued invocation is always one."
+                ),
                 "default": False,
             },
             "labels": labels,
         },
-        description="What the caller wants kept with the invocation in journal, logs and spans: 'traceparent', 'correlationId', 'labels' "
+        description="What the caller wants kept with the invocation in journal, logs and spans: "
+        "'traceparent', 'correlationId', 'labels' "
         f"(at most {MAX_LABELS} texts), and 'notify', which makes an event of its end.",
     )
 
@@ -67,8 +90,10 @@ def _options() -> Json:
     return {
         "idempotencyKey": {
             "type": "string",
-            "description": "1 to 255 printable ASCII characters. The same key and request give the recorded Result again: of a success, "
-            "and of a failure in part, for 24 hours, of a doubt until it is resolved. All tokens of a workspace share its keys; without "
+            "description": "1 to 255 printable ASCII characters. The same key and request give "
+            "the recorded Result again: of a success, "
+            "and of a failure in part, for 24 hours, of a doubt until it is resolved. All tokens "
+            "of a workspace share its keys; without "
             "a database one is refused.",
             "minLength": 1,
             "maxLength": _MAX_KEY,
@@ -78,7 +103,8 @@ def _options() -> Json:
         },
         "timeoutSeconds": {
             "type": "number",
-            "description": "How long it may take in all: waiting, for a database too, signing in, retries and further pages. It begins "
+            "description": "How long it may take in all: waiting, for a database too, signing in, "
+            "retries and further pages. It begins "
             "when the request has arrived; a queued one's time starts when a worker begins it.",
             "exclusiveMinimum": 0,
             "maximum": _number(MAX_TIMEOUT),
@@ -86,26 +112,36 @@ def _options() -> Json:
         },
         "jobTimeoutSeconds": {
             "type": "number",
-            "description": "Jobs only: how long the job may take in all, while 'timeoutSeconds' limits each of its steps.",
+            "description": (
+                "Jobs only: how long the job may take in all, while 'timeoutSeconds' limits "
+                "each of its steps."
+            ),
             "exclusiveMinimum": 0,
             "maximum": _number(MAX_JOB_TIMEOUT),
             "default": _number(DEFAULT_JOB_TIMEOUT),
         },
         "notBefore": {
             "type": "string",
-            "description": "Queued invocations only: do not begin it earlier (RFC 3339), by the database's clock.",
+            "description": (
+                "Queued invocations only: do not begin it earlier (RFC 3339), by the "
+                "database's clock."
+            ),
             "format": "date-time",
             "examples": ["2026-01-31T08:30:00Z"],
         },
         "notAfter": {
             "type": "string",
-            "description": "Queued invocations only: where it has not begun by then it fails with 'timeout', and is never sent.",
+            "description": (
+                "Queued invocations only: where it has not begun by then it fails with "
+                "'timeout', and is never sent."
+            ),
             "format": "date-time",
             "examples": ["2026-01-31T09:00:00Z"],
         },
         "priority": {
             "type": "integer",
-            "description": "Queued invocations only: within a workspace, higher ones are begun first, then the oldest; lower ones wait "
+            "description": "Queued invocations only: within a workspace, higher ones are begun "
+            "first, then the oldest; lower ones wait "
             "as long as higher ones are due.",
             "minimum": 0,
             "maximum": MAX_PRIORITY,
@@ -113,7 +149,8 @@ def _options() -> Json:
         },
         "dryRun": {
             "type": "boolean",
-            "description": "Do everything up to the action, and not the action. Credentials may be leased; the idempotency key is "
+            "description": "Do everything up to the action, and not the action. Credentials may "
+            "be leased; the idempotency key is "
             "ignored. Without a connection, the inputs are checked alone, with a warning.",
             "default": False,
         },
@@ -126,22 +163,26 @@ def _options() -> Json:
         },
         "onDoubt": {
             "type": "string",
-            "description": "What to do if the request may have taken effect: 'report' it; 'settle' it by evidence, if that is found "
+            "description": "What to do if the request may have taken effect: 'report' it; "
+            "'settle' it by evidence, if that is found "
             "before the deadline; or 'retry' if a duplicate is better than a miss.",
             "enum": ["report", "settle", "retry"],
             "default": "report",
         },
         "partial": {
             "type": "string",
-            "description": "What to do if the provider carried out only a part, such as 7 of 10 entries of a batch: 'warn' of it beside "
-            "a success, or 'fail' with the code 'rejected'. Such a failure is not retryable, and keeps its idempotency key like a "
+            "description": "What to do if the provider carried out only a part, such as 7 of 10 "
+            "entries of a batch: 'warn' of it beside "
+            "a success, or 'fail' with the code 'rejected'. Such a failure is not retryable, and "
+            "keeps its idempotency key like a "
             "success.",
             "enum": ["warn", "fail"],
             "default": "warn",
         },
         "select": {
             "type": "string",
-            "description": "A JMESPath expression: the output has only what it selects, as its member 'selected'. The journal keeps all "
+            "description": "A JMESPath expression: the output has only what it selects, as its "
+            "member 'selected'. The journal keeps all "
             "of it. Not for queued invocations.",
             "minLength": 1,
             "maxLength": LONGEST_SELECTION,
@@ -149,20 +190,23 @@ def _options() -> Json:
         },
         "maxBytes": {
             "type": "integer",
-            "description": "Of an output with more bytes of JSON, its member 'truncated' has size and shape, and a stored file the "
+            "description": "Of an output with more bytes of JSON, its member 'truncated' has size "
+            "and shape, and a stored file the "
             "whole. Over MCP it is 40,000 by default. Not for queued invocations.",
             "minimum": 1,
             "maximum": MAX_OUTPUT_BYTES,
         },
         "repeat": {
             "type": "boolean",
-            "description": "Run a write without an idempotency key although an equal one of this caller is running or in doubt. Without "
+            "description": "Run a write without an idempotency key although an equal one of this "
+            "caller is running or in doubt. Without "
             "it, the call gets that one's Result where such twins are joined. Not beside a key.",
             "default": False,
         },
         "trace": {
             "type": "boolean",
-            "description": "Keep the provider's exchanges with their bodies, masked, however the call ends. Over HTTP it needs the scope "
+            "description": "Keep the provider's exchanges with their bodies, masked, however the "
+            "call ends. Over HTTP it needs the scope "
             "'manage', else the call fails with 'not_allowed'.",
             "default": False,
         },
@@ -170,20 +214,36 @@ def _options() -> Json:
 
 
 def schema() -> Json:
-    """The schema of an invocation. Size, values and depth have no keyword, so the description says them."""
+    """The schema of an invocation. Size, values and depth have no keyword, so the description says
+    them.
+    """
     members = {
-        "connector": {**_NAME, "description": "The key of an installed connector.", "examples": ["aws-ses"]},
-        "action": {**_NAME, "description": "The key of an action of the connector.", "examples": ["sendEmail"]},
+        "connector": {
+            **_NAME,
+            "description": "The key of an installed connector.",
+            "examples": ["aws-ses"],
+        },
+        "action": {
+            **_NAME,
+            "description": "The key of an action of the connector.",
+            "examples": ["sendEmail"],
+        },
         "connection": _connection(),
         "inputs": {
             "type": "object",
-            "description": "What the action takes; its own schema judges it ('jackfield schema CONNECTOR ACTION').",
+            "description": (
+                "What the action takes; its own schema judges it ('jackfield schema "
+                "CONNECTOR ACTION')."
+            ),
             "default": {},
         },
         **_options(),
         "context": _context(),
     }
-    limits = f"At most {MAX_BYTES:,} bytes of JSON with {MAX_VALUES:,} values, nested at most {MAX_DEPTH} levels deep."
+    limits = (
+        f"At most {MAX_BYTES:,} bytes of JSON with {MAX_VALUES:,} values, nested at most "
+        f"{MAX_DEPTH} levels deep."
+    )
     about = f"One request to run an action; answered by one Result. {limits}"
     example = {
         "connector": "aws-ses",
@@ -198,4 +258,9 @@ def schema() -> Json:
         },
         "timeoutSeconds": 30,
     }
-    return document("invocation", "Invocation", about, {**closed(members, ["connector", "action"]), "examples": [example]})
+    return document(
+        "invocation",
+        "Invocation",
+        about,
+        {**closed(members, ["connector", "action"]), "examples": [example]},
+    )

@@ -13,11 +13,19 @@ _FORMATS = {
     "date-time": "a time (RFC 3339)",
     "password": "text",
 }
-_TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "`true` or `false`", "object": "an object"}
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+    "object": "an object",
+}
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:
-    """Such as "An array of email addresses, or text." Nothing for plain text, which needs no word."""
+    """Such as "An array of email addresses, or text." Nothing for plain text, which needs no
+    word.
+    """
     said = _phrase(schema)
     return "" if said in ("", "text") else said[:1].upper() + said[1:] + "."
 
@@ -33,7 +41,9 @@ def _phrase(schema: Mapping[str, Any]) -> str:
         return f"an array, each item {inner}" if inner else "an array"
     if schema.get("type") == "object":
         return _object(schema)
-    return _FORMATS.get(schema.get("format", ""), _TYPES.get(str(schema.get("type")), "")) + _limits(schema)
+    return _FORMATS.get(
+        schema.get("format", ""), _TYPES.get(str(schema.get("type")), "")
+    ) + _limits(schema)
 
 
 def _object(schema: Mapping[str, Any]) -> str:
@@ -41,7 +51,11 @@ def _object(schema: Mapping[str, Any]) -> str:
     if names:
         return "an object with " + ", ".join(f"`{name}`" for name in names)
     inner = schema.get("additionalProperties")
-    return f"an object from names to values, each {_phrase(inner)}" if isinstance(inner, Mapping) and _phrase(inner) else "an object"
+    return (
+        f"an object from names to values, each {_phrase(inner)}"
+        if isinstance(inner, Mapping) and _phrase(inner)
+        else "an object"
+    )
 
 
 def _limits(schema: Mapping[str, Any]) -> str:

@@ -19,8 +19,17 @@ _VERSION = (
 """PEP 440, appendix B, without epochs."""
 
 _META = "https://json-schema.org/draft/2020-12/schema"
-_TITLE: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_TITLE, "description": "For people: a name of a few words."}
-_DESCRIPTION: Json = {"type": "string", "maxLength": LONGEST_TEXT, "description": "For people: one or more sentences."}
+_TITLE: Json = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LONGEST_TITLE,
+    "description": "For people: a name of a few words.",
+}
+_DESCRIPTION: Json = {
+    "type": "string",
+    "maxLength": LONGEST_TEXT,
+    "description": "For people: one or more sentences.",
+}
 _MEMBER: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _OBJECT: Json = {"$ref": "#/$defs/object"}
@@ -32,22 +41,42 @@ def _marks() -> Json:
     yes = {"const": True}
     return closed(
         {
-            "order": {"type": "integer", "minimum": 1, "description": "The place of the field in a form."},
+            "order": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "The place of the field in a form.",
+            },
             "multiline": {**yes, "description": "The field is a text of more than one line."},
             "language": {**_MEMBER, "description": "What is written in the field, such as 'html'."},
-            "options": {"type": "string", "pattern": ACTION_KEY, "description": "The option source that lists the choices."},
+            "options": {
+                "type": "string",
+                "pattern": ACTION_KEY,
+                "description": "The option source that lists the choices.",
+            },
             "sensitive": {**yes, "description": "The value stays out of logs and messages."},
-            "mask": {"const": "last4", "description": "The value is shown as its last four characters."},
+            "mask": {
+                "const": "last4",
+                "description": "The value is shown as its last four characters.",
+            },
             "trim": {**yes, "description": "White space at both ends is not part of the value."},
             "lowercase": {**yes, "description": "The value is converted to lower case."},
             "blank": {"const": "absent", "description": "An empty value counts as missing."},
-            "fromConnection": {**_MEMBER, "description": "The connection value that supplies a missing input."},
+            "fromConnection": {
+                **_MEMBER,
+                "description": "The connection value that supplies a missing input.",
+            },
             "fixed": {
                 **yes,
-                "description": "The connection's value, if it has one, decides: another input is 'invalid_input'. On a value of a "
-                "connection: a person who connects again in a connect session can neither see nor change it.",
+                "description": "The connection's value, if it has one, decides: another input is "
+                "'invalid_input'. On a value of a "
+                "connection: a person who connects again in a connect session can neither see "
+                "nor change it.",
             },
-            "values": {"type": "array", "items": {"type": "string"}, "description": "Known values. The provider may accept others."},
+            "values": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Known values. The provider may accept others.",
+            },
             "titles": {
                 "type": "object",
                 "additionalProperties": _MEMBER,
@@ -55,41 +84,84 @@ def _marks() -> Json:
             },
             "shownFor": {
                 "type": "object",
-                "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "additionalProperties": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "minItems": 1,
+                },
                 "minProperties": 1,
                 "maxProperties": 1,
-                "description": "Forms show this optional field while the field of this name beside it has one of these values.",
+                "description": (
+                    "Forms show this optional field while the field of this name beside it "
+                    "has one of these values."
+                ),
             },
-            "expects": {**_MEMBER, "description": "Completes the sentence '… is not' if the pattern fails."},
-            "secret": {"const": False, "description": "The value is no secret, although its name suggests one."},
-            "recipient": {**yes, "description": "The value is an address that something is sent to."},
-            "destination": {"const": True, "description": "The value determines where the connection's secrets are sent."},
+            "expects": {
+                **_MEMBER,
+                "description": "Completes the sentence '… is not' if the pattern fails.",
+            },
+            "secret": {
+                "const": False,
+                "description": "The value is no secret, although its name suggests one.",
+            },
+            "recipient": {
+                **yes,
+                "description": "The value is an address that something is sent to.",
+            },
+            "destination": {
+                "const": True,
+                "description": "The value determines where the connection's secrets are sent.",
+            },
             "audience": {
                 "enum": ["user", "platform", "operator"],
-                "description": "Who fills in the connection value. The connect page shows the user's. Without it, its other marks decide.",
+                "description": (
+                    "Who fills in the connection value. The connect page shows the user's. "
+                    "Without it, its other marks decide."
+                ),
             },
             "file": {
                 "enum": ["stream", "output"],
-                "description": "The value is a file: read as a stream, or stored and returned by reference.",
+                "description": (
+                    "The value is a file: read as a stream, or stored and returned by reference."
+                ),
             },
-            "reference": {**yes, "description": "An ID of the provider, by which its later events name what was sent."},
-            "hidden": {**yes, "description": "Forms do not offer this optional field: it is accepted for compatibility only."},
-            "generated": {"const": "externalId", "description": "The store generates the value if a stored connection lacks it."},
+            "reference": {
+                **yes,
+                "description": "An ID of the provider, by which its later events name what was sent.",
+            },
+            "hidden": {
+                **yes,
+                "description": (
+                    "Forms do not offer this optional field: it is accepted for compatibility only."
+                ),
+            },
+            "generated": {
+                "const": "externalId",
+                "description": "The store generates the value if a stored connection lacks it.",
+            },
         },
         description="What forms and messages need and JSON Schema has no word for.",
     )
 
 
 def _field() -> Json:
-    """Rules for a schema at any depth: objects with named members are closed, a secret is marked in both ways."""
+    """Rules for a schema at any depth: objects with named members are closed, a secret is marked in
+    both ways.
+    """
     inner = {"additionalProperties": _FIELD}
     branches = {"items": _FIELD}
     is_object = {"required": ["type", "properties"], "properties": {"type": {"const": "object"}}}
-    shut = {"required": ["additionalProperties"], "properties": {"additionalProperties": {"const": False}}}
+    shut = {
+        "required": ["additionalProperties"],
+        "properties": {"additionalProperties": {"const": False}},
+    }
     secret = {"required": ["writeOnly"], "properties": {"writeOnly": {"const": True}}}
     password = {"required": ["format"], "properties": {"format": {"const": "password"}}}
     return {
-        "description": "A schema of a value. Objects with named members are closed; secrets are writeOnly and of the format 'password'.",
+        "description": (
+            "A schema of a value. Objects with named members are closed; secrets are "
+            "writeOnly and of the format 'password'."
+        ),
         "properties": {
             "x-jackfield": {"$ref": "#/$defs/marks"},
             "properties": inner,
@@ -99,7 +171,11 @@ def _field() -> Json:
             "anyOf": branches,
             "oneOf": branches,
         },
-        "allOf": [{"if": is_object, "then": shut}, {"if": secret, "then": password}, {"if": password, "then": secret}],
+        "allOf": [
+            {"if": is_object, "then": shut},
+            {"if": secret, "then": password},
+            {"if": password, "then": secret},
+        ],
     }
 
 
@@ -115,7 +191,10 @@ def _connection_type() -> Json:
             "serves": closed(
                 {
                     "actions": {"type": "array", "items": _KEY, "minItems": 1, "uniqueItems": True},
-                    "reason": {**_MEMBER, "description": "Why no others: what stands behind the colon of a refusal."},
+                    "reason": {
+                        **_MEMBER,
+                        "description": "Why no others: what stands behind the colon of a refusal.",
+                    },
                 },
                 ["actions", "reason"],
                 "The only actions that can be called over this type; left out, all of them can.",
@@ -136,9 +215,16 @@ def _connection_type() -> Json:
             },
             "title": _TITLE,
             "description": _DESCRIPTION,
-            "auth": {**_MEMBER, "description": "How it signs in: 'aws', 'apiKey', 'oauth2', 'custom' …"},
+            "auth": {
+                **_MEMBER,
+                "description": "How it signs in: 'aws', 'apiKey', 'oauth2', 'custom' …",
+            },
             "schema": {**_OBJECT, "description": "What the values must be."},
-            "setup": {"type": "string", "maxLength": LONGEST_TEXT, "description": "How to get the values from the provider, in Markdown."},
+            "setup": {
+                "type": "string",
+                "maxLength": LONGEST_TEXT,
+                "description": "How to get the values from the provider, in Markdown.",
+            },
             "http": binding.credentials(),
         },
         ["key", "title", "description", "auth", "schema", "setup"],
@@ -152,24 +238,48 @@ def _pagination() -> Json:
             "tokenInput": {**_MEMBER, "description": "The input that takes the page token."},
             "tokenOutput": {
                 **_MEMBER,
-                "description": "The output member that gives it: a name, a path, or alternatives (`NextMarker || Keys[-1].Name`).",
+                "description": (
+                    "The output member that gives it: a name, a path, or alternatives "
+                    "(`NextMarker || Keys[-1].Name`)."
+                ),
             },
             "items": {**_MEMBER, "description": "The output's array, merged over pages."},
             "furtherTokens": {
                 "type": "object",
                 "additionalProperties": _MEMBER,
-                "description": "Further tokens of a page: the output members by the inputs that take them.",
+                "description": (
+                    "Further tokens of a page: the output members by the inputs that take them."
+                ),
             },
-            "furtherItems": {"type": "array", "items": _MEMBER, "description": "Further output members to merge: arrays, numbers, texts."},
-            "more": {**_MEMBER, "description": "The output member that is true if more pages follow, whatever the tokens are."},
+            "furtherItems": {
+                "type": "array",
+                "items": _MEMBER,
+                "description": "Further output members to merge: arrays, numbers, texts.",
+            },
+            "more": {
+                **_MEMBER,
+                "description": (
+                    "The output member that is true if more pages follow, whatever the tokens are."
+                ),
+            },
             "pageMembers": {
                 "type": "array",
                 "items": _MEMBER,
-                "description": "Output members that are about one page, such as 'has_more': after all pages, those of the last one.",
+                "description": (
+                    "Output members that are about one page, such as 'has_more': after all "
+                    "pages, those of the last one."
+                ),
             },
             "allInput": {**_MEMBER, "description": "The boolean input that asks for every page."},
-            "sizeInput": {**_MEMBER, "description": "The input that says how many items a page has."},
-            "maxSize": {"type": "integer", "minimum": 1, "description": "The page size to use where every page is asked for."},
+            "sizeInput": {
+                **_MEMBER,
+                "description": "The input that says how many items a page has.",
+            },
+            "maxSize": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "The page size to use where every page is asked for.",
+            },
         },
         ["tokenInput", "tokenOutput", "items"],
         "How the pages hang together.",
@@ -178,10 +288,14 @@ def _pagination() -> Json:
 
 def _example() -> Json:
     return closed(
-        {"title": _TITLE, "invocation": {"$ref": "https://jackfield.dev/schemas/invocation/1"}, "result": {"$ref": "https://jackfield.dev/schemas/result/1"}},
+        {
+            "title": _TITLE,
+            "invocation": {"$ref": "https://jackfield.dev/schemas/invocation/1"},
+            "result": {"$ref": "https://jackfield.dev/schemas/result/1"},
+        },
         ["title", "invocation", "result"],
         "An invocation and what it comes to.",
-    )  # fmt: skip
+    )
 
 
 def _action() -> Json:
@@ -199,14 +313,20 @@ def _action() -> Json:
             },
             "idempotentBy": {
                 "enum": list(typing.get_args(IdempotentBy)),
-                "description": "The condition of the effect 'idempotent': the provider knows a repeated request by the idempotency key.",
+                "description": (
+                    "The condition of the effect 'idempotent': the provider knows a repeated "
+                    "request by the idempotency key."
+                ),
             },
             "repeatOk": {
                 "type": "array",
                 "items": {"enum": list(typing.get_args(RepeatOk))},
                 "minItems": 1,
                 "uniqueItems": True,
-                "description": "Error codes of a retry that mean success, because an earlier attempt may have taken effect.",
+                "description": (
+                    "Error codes of a retry that mean success, because an earlier attempt "
+                    "may have taken effect."
+                ),
             },
             "marker": MARKER,
             "evidence": EVIDENCE,
@@ -215,44 +335,72 @@ def _action() -> Json:
             "output": {**_DESCRIBED, "description": "What the action gives back."},
             "outputPolicy": {
                 "enum": ["describe"],
-                "description": "The output's schema is the provider's description: a difference is a warning in the Result's meta.",
+                "description": (
+                    "The output's schema is the provider's description: a difference is a "
+                    "warning in the Result's meta."
+                ),
             },
-            "group": {**_MEMBER, "description": "For people: a heading under which actions are listed, the tag of searches."},
+            "group": {
+                **_MEMBER,
+                "description": (
+                    "For people: a heading under which actions are listed, the tag of searches."
+                ),
+            },
             "keywords": {
                 "type": "array",
                 "items": {**_MEMBER, "maxLength": 60},
                 "maxItems": 20,
-                "description": "What people search for when they mean the action, besides the words of its key and texts.",
+                "description": (
+                    "What people search for when they mean the action, besides the words of "
+                    "its key and texts."
+                ),
             },
             "deprecated": {"const": True, "description": "The provider intends to remove it."},
             "http": binding.action(),
             "mcp": mcp_binding.action(),
-            "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},
+            "preview": {
+                **_OBJECT,
+                "description": "Output of a dry run whose input 'preview' is true.",
+            },
             "kind": {
                 "const": "job",
-                "description": "The action starts a job, which outlasts its call and is polled until it ends.",
+                "description": (
+                    "The action starts a job, which outlasts its call and is polled until it ends."
+                ),
             },
-            "cancellable": {"const": True, "description": "The provider can be asked to cancel the job."},
+            "cancellable": {
+                "const": True,
+                "description": "The provider can be asked to cancel the job.",
+            },
             "handsOutCredentials": {
                 "type": "boolean",
                 "default": False,
-                "description": "True: the output hands out credentials. Rules treat the action as a write, sources of connectors offer it "
-                "by its full name only, it cannot be queued, and everyone but the caller of a call sees its output masked.",
+                "description": "True: the output hands out credentials. Rules treat the action as "
+                "a write, sources of connectors offer it "
+                "by its full name only, it cannot be queued, and everyone but the caller of a "
+                "call sees its output masked.",
             },
             "borrowsConnections": {
                 "type": "boolean",
                 "default": False,
-                "description": "True: a rule can allow calls over connections of other connectors whose actions are bound to HTTP "
+                "description": "True: a rule can allow calls over connections of other connectors "
+                "whose actions are bound to HTTP "
                 "requests. Its inputs have 'method' and 'url'.",
             },
             "allowedWith": {
                 **names,
-                "description": "Other actions that the caller must be allowed to call, too: the output lets its holder do the same.",
+                "description": (
+                    "Other actions that the caller must be allowed to call, too: the output "
+                    "lets its holder do the same."
+                ),
             },
             "needsConnection": {
                 "type": "boolean",
                 "default": True,
-                "description": "False: the action contacts nobody, and an invocation may leave 'connection' out.",
+                "description": (
+                    "False: the action contacts nobody, and an invocation may leave "
+                    "'connection' out."
+                ),
             },
             "pagination": _pagination(),
             "permissions": {
@@ -262,11 +410,21 @@ def _action() -> Json:
                 "examples": [{"aws:iam": ["ses:SendEmail"]}],
             },
             "rateLimit": closed(
-                {"perSecond": {"type": "number", "exclusiveMinimum": 0, "description": "Calls a second."}},
+                {
+                    "perSecond": {
+                        "type": "number",
+                        "exclusiveMinimum": 0,
+                        "description": "Calls a second.",
+                    }
+                },
                 ["perSecond"],
                 "What the provider allows for one account.",
             ),
-            "examples": {"type": "array", "description": "Invocations, each with its Result.", "items": _example()},
+            "examples": {
+                "type": "array",
+                "description": "Invocations, each with its Result.",
+                "items": _example(),
+            },
         },
         ["key", "title", "description", "effect", "inputs", "output"],
         "One thing that the connector can do.",
@@ -285,8 +443,17 @@ def _option_source() -> Json:
             "key": {"type": "string", "pattern": ACTION_KEY, "description": "camelCase."},
             "title": _TITLE,
             "description": _DESCRIPTION,
-            "needsConnection": {"type": "boolean", "description": "Whether the choices come from the provider.", "default": False},
-            "dependsOn": {"type": "array", "items": _KEY, "uniqueItems": True, "description": "Inputs that change the choices."},
+            "needsConnection": {
+                "type": "boolean",
+                "description": "Whether the choices come from the provider.",
+                "default": False,
+            },
+            "dependsOn": {
+                "type": "array",
+                "items": _KEY,
+                "uniqueItems": True,
+                "description": "Inputs that change the choices.",
+            },
             "http": SOURCE,
         },
         ["key"],
@@ -298,21 +465,39 @@ def _sample() -> Json:
     place = {"type": "string", "pattern": "^(/|$)"}
     source = {
         "item": {"type": "object", "description": "One item of the provider's list."},
-        **{name: {**place, "description": "A JSON Pointer into the item."} for name in ("id", "at")},
+        **{
+            name: {**place, "description": "A JSON Pointer into the item."} for name in ("id", "at")
+        },
         "items": {**place, "description": "A JSON Pointer: where the list is in a response."},
         "since": {**_MEMBER, "description": "Query parameter for the earliest time."},
         "limit": {**_MEMBER, "description": "Query parameter for the items of a page."},
-        "changes": {"type": "boolean", "description": "Whether the time is that of an item's last change."},
+        "changes": {
+            "type": "boolean",
+            "description": "Whether the time is that of an item's last change.",
+        },
     }
     headers = {"type": "object", "additionalProperties": {"type": "string"}}
     return closed(
         {
             "title": _TITLE,
             "inputs": {"type": "object", "description": "Inputs of the subscription."},
-            "request": closed({"body": True, "headers": headers}, ["body"], "What the provider sends to a webhook."),
+            "request": closed(
+                {"body": True, "headers": headers},
+                ["body"],
+                "What the provider sends to a webhook.",
+            ),
             "source": closed(source, ["item", "id", "at"], "What a poll reads."),
-            "events": {"type": "array", "items": {"type": "object"}, "description": "The events that it is."},
-            "registrations": {**place, "description": "A JSON Pointer: where the list of registrations is in the provider's response."},
+            "events": {
+                "type": "array",
+                "items": {"type": "object"},
+                "description": "The events that it is.",
+            },
+            "registrations": {
+                **place,
+                "description": (
+                    "A JSON Pointer: where the list of registrations is in the provider's response."
+                ),
+            },
         },
         ["title"],
         "A request of the provider, or a list of it, and the events that it is.",
@@ -328,22 +513,45 @@ def _trigger() -> Json:
             "description": _DESCRIPTION,
             "kind": {"enum": list(KINDS), "description": "The provider calls, or is asked."},
             "inputs": _OBJECT,
-            "event": {**_DESCRIBED, "description": "Data of an event. Open: providers add members."},
-            "types": {"type": "array", "items": {"type": "string", "pattern": "^[a-z][A-Za-z0-9_]*$"}, "uniqueItems": True},
-            "needsConnection": {"type": "boolean", "description": "Whether it uses a connection.", "default": True},
-            "interval": closed({"defaultSeconds": seconds, "minSeconds": seconds}, [], "How often it is polled."),
+            "event": {
+                **_DESCRIBED,
+                "description": "Data of an event. Open: providers add members.",
+            },
+            "types": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[a-z][A-Za-z0-9_]*$"},
+                "uniqueItems": True,
+            },
+            "needsConnection": {
+                "type": "boolean",
+                "description": "Whether it uses a connection.",
+                "default": True,
+            },
+            "interval": closed(
+                {"defaultSeconds": seconds, "minSeconds": seconds}, [], "How often it is polled."
+            ),
             "webhook": closed(
                 {
                     "maxBodyBytes": {"type": "integer", "minimum": 1, "maximum": LARGEST},
-                    "registers": {"type": "boolean", "description": "Whether the connector registers the URL at the provider."},
+                    "registers": {
+                        "type": "boolean",
+                        "description": "Whether the connector registers the URL at the provider.",
+                    },
                     "signature": binding.signature(),
                 },
                 [],
                 "How it is received.",
             ),
-            "compares": {"type": "boolean", "description": "Whether a list is compared with what it had before.", "default": False},
+            "compares": {
+                "type": "boolean",
+                "description": "Whether a list is compared with what it had before.",
+                "default": False,
+            },
             "setup": _DESCRIPTION,
-            "permissions": {"type": "object", "additionalProperties": {"type": "array", "items": _MEMBER}},
+            "permissions": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": _MEMBER},
+            },
             "examples": {"type": "array", "items": _sample()},
             "http": binding.trigger(),
         },
@@ -355,7 +563,11 @@ def _trigger() -> Json:
 def _listing() -> Json:
     text = {**_MEMBER, "maxLength": LONGEST_TEXT}
     day = {"type": "string", "format": "date"}
-    fact = closed({"about": text, "url": {"type": "string", "format": "uri"}, "on": day}, ["about", "url", "on"], "A fact on a page.")
+    fact = closed(
+        {"about": text, "url": {"type": "string", "format": "uri"}, "on": day},
+        ["about", "url", "on"],
+        "A fact on a page.",
+    )
     return closed(
         {
             "tasks": {
@@ -365,18 +577,37 @@ def _listing() -> Json:
                 "description": "Everyday tasks in words, each with the action that does it.",
                 "examples": [{"create a jira issue": "createIssue"}],
             },
-            "review": {**text, "description": "What the provider asks of an application before its users may approve."},
-            "noAccount": {**text, "description": "Why a connection test cannot say whose account it is: the provider names none."},
+            "review": {
+                **text,
+                "description": "What the provider asks of an application before its users may approve.",
+            },
+            "noAccount": {
+                **text,
+                "description": (
+                    "Why a connection test cannot say whose account it is: the provider names none."
+                ),
+            },
             "proof": closed(
                 {
                     "tier": {
                         "enum": list(PROOFS),
-                        "description": "'written' from what is known, 'checked' against a document of the provider, or 'recorded' there.",
+                        "description": (
+                            "'written' from what is known, 'checked' against a document of "
+                            "the provider, or 'recorded' there."
+                        ),
                     },
                     "on": {**day, "description": "The day of that document or recording."},
                     "document": {**text, "description": "The document."},
-                    "facts": {"type": "array", "items": fact, "description": "What was seen on pages of the provider, and when."},
-                    "known": {"type": "array", "items": text, "description": "What was known, and not seen on a page of the provider."},
+                    "facts": {
+                        "type": "array",
+                        "items": fact,
+                        "description": "What was seen on pages of the provider, and when.",
+                    },
+                    "known": {
+                        "type": "array",
+                        "items": text,
+                        "description": "What was known, and not seen on a page of the provider.",
+                    },
                 },
                 ["tier"],
                 "Proof that what the manifest says about the provider is true.",
@@ -393,7 +624,8 @@ def schema() -> Json:
     members = {
         "manifestVersion": {
             "enum": list(MANIFEST_VERSIONS),
-            "description": "2: actions have the members of bodies as inputs ('http.body.members'); an object 'body' is taken, "
+            "description": "2: actions have the members of bodies as inputs "
+            "('http.body.members'); an object 'body' is taken, "
             "too, and a member that is given in both ways is refused. Version 1 stays readable.",
         },
         "key": {
@@ -403,37 +635,93 @@ def schema() -> Json:
         },
         "title": _TITLE,
         "description": _DESCRIPTION,
-        "version": {"type": "string", "pattern": _VERSION, "description": "The connector's version (PEP 440)."},
+        "version": {
+            "type": "string",
+            "pattern": _VERSION,
+            "description": "The connector's version (PEP 440).",
+        },
         "icon": {**_MEMBER, "description": "A picture: a path inside the package, or a data: URL."},
-        "categories": {"type": "array", "items": _MEMBER, "uniqueItems": True, "description": "For lists: what it is about."},
-        "documentationUrl": {"type": "string", "format": "uri", "description": "A page of the provider for developers."},
+        "categories": {
+            "type": "array",
+            "items": _MEMBER,
+            "uniqueItems": True,
+            "description": "For lists: what it is about.",
+        },
+        "documentationUrl": {
+            "type": "string",
+            "format": "uri",
+            "description": "A page of the provider for developers.",
+        },
         "license": {**_MEMBER, "description": "An SPDX expression."},
         "listing": _listing(),
         "hosts": {
             "type": "array",
-            "items": {"type": "string", "pattern": r"^(\*\.[A-Za-z0-9-]+\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"},
+            "items": {
+                "type": "string",
+                "pattern": r"^(\*\.[A-Za-z0-9-]+\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+            },
             "uniqueItems": True,
-            "description": "Public hosts that the connector connects to besides those that a connection names. An isolated connector "
+            "description": "Public hosts that the connector connects to besides those that a "
+            "connection names. An isolated connector "
             "reaches no other.",
         },
-        "model": {**_MEMBER, "description": "The service description that the actions were made from, for the package that runs them."},
+        "model": {
+            **_MEMBER,
+            "description": (
+                "The service description that the actions were made from, for the package "
+                "that runs them."
+            ),
+        },
         "servers": binding.servers(),
         "http": binding.requests(),
         "mcp": mcp_binding.server(),
-        "connectionTypes": {**listed, "description": "Ways to sign in.", "items": _connection_type()},
+        "connectionTypes": {
+            **listed,
+            "description": "Ways to sign in.",
+            "items": _connection_type(),
+        },
         "actions": {**listed, "description": "What it can do.", "items": _action()},
-        "optionSources": {**listed, "description": "Lists of choices for fields of forms.", "items": _option_source()},
+        "optionSources": {
+            **listed,
+            "description": "Lists of choices for fields of forms.",
+            "items": _option_source(),
+        },
         "triggers": {**listed, "description": "What it can watch.", "items": _trigger()},
-        "$defs": {"type": "object", "additionalProperties": {"$ref": _META}, "description": "Schemas that those of actions refer to."},
-        "aliases": {"type": "object", "description": "Other names under which callers of other systems know these things."},
+        "$defs": {
+            "type": "object",
+            "additionalProperties": {"$ref": _META},
+            "description": "Schemas that those of actions refer to.",
+        },
+        "aliases": {
+            "type": "object",
+            "description": "Other names under which callers of other systems know these things.",
+        },
     }
-    required = ["manifestVersion", "key", "title", "description", "version", "connectionTypes", "actions"]
-    described = {"$ref": _META, "type": "object", "required": ["type"], "properties": {"type": {"const": "object"}}}
+    required = [
+        "manifestVersion",
+        "key",
+        "title",
+        "description",
+        "version",
+        "connectionTypes",
+        "actions",
+    ]
+    described = {
+        "$ref": _META,
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"const": "object"}},
+    }
     definitions = {
         "described": described,
         "object": {**described, "allOf": [_FIELD]},
         "field": _field(),
         "marks": _marks(),
     }
-    about = "A connector as data: what a host knows of it without running its code. It lies inside the wheel as connector.json."
-    return document("manifest", "Manifest", about, {**closed(members, required), "$defs": definitions})
+    about = (
+        "A connector as data: what a host knows of it without running its code. It lies "
+        "inside the wheel as connector.json."
+    )
+    return document(
+        "manifest", "Manifest", about, {**closed(members, required), "$defs": definitions}
+    )

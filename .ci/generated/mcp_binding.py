@@ -19,9 +19,16 @@ def server() -> Json:
                 "minItems": 1,
                 "description": "Revisions that the server spoke.",
             },
-            "trust": {"enum": _TRUST, "description": "Whether the effects of actions follow the server's annotations."},
+            "trust": {
+                "enum": _TRUST,
+                "description": "Whether the effects of actions follow the server's annotations.",
+            },
             "serverInfo": closed(about, [], "What the server calls itself."),
-            "extensions": {"type": "array", "items": {"type": "string"}, "description": "Extensions that the server declared."},
+            "extensions": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Extensions that the server declared.",
+            },
             "leftOut": {
                 "type": "array",
                 "items": closed({"tool": _TEXT, "reason": _TEXT}, ["tool", "reason"]),
@@ -35,7 +42,10 @@ def server() -> Json:
 
 def action() -> Json:
     """The schema of an action's member ``mcp``."""
-    hints = {name: {"type": "boolean"} for name in ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")}
+    hints = {
+        name: {"type": "boolean"}
+        for name in ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+    }
     return closed(
         {
             "method": {
@@ -56,18 +66,37 @@ def action() -> Json:
             "annotations": closed(hints, [], "What the server says about the tool."),
             "headers": {
                 "type": "object",
-                "additionalProperties": {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"},
-                "description": "Header fields `Mcp-Param-…` by the JSON Pointer of the input that they repeat.",
+                "additionalProperties": {
+                    "type": "string",
+                    "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$",
+                },
+                "description": (
+                    "Header fields `Mcp-Param-…` by the JSON Pointer of the input that they repeat."
+                ),
             },
-            "notes": {"type": "array", "items": _TEXT, "description": "What was left off of its schemas, each with its place."},
-            "idempotencyKey": {"type": "string", "minLength": 1, "description": "The input that takes the invocation's idempotency key."},
-            "toolError": {"const": "inDoubt", "description": "An error that the tool reports does not say that it did nothing."},
+            "notes": {
+                "type": "array",
+                "items": _TEXT,
+                "description": "What was left off of its schemas, each with its place.",
+            },
+            "idempotencyKey": {
+                "type": "string",
+                "minLength": 1,
+                "description": "The input that takes the invocation's idempotency key.",
+            },
+            "toolError": {
+                "const": "inDoubt",
+                "description": "An error that the tool reports does not say that it did nothing.",
+            },
             "overlay": closed(
                 {
                     "effect": {"enum": ["read", "idempotent", "write"]},
                     "idempotencyKey": _TEXT,
                     "toolError": {"const": "inDoubt"},
-                    "pagination": {"type": "object", "description": "As the action's own member, without `allInput`."},
+                    "pagination": {
+                        "type": "object",
+                        "description": "As the action's own member, without `allInput`.",
+                    },
                 },
                 [],
                 "What the operator says of the tool of a live server.",

@@ -50,13 +50,19 @@ Alert on doubts that are open for longer than an hour: what [evidence](../tutori
 after its process was taken for lost."""
 
 _KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
-_VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests",
-           "by": "`evidence` or `person`", "verdict": "`took`, `refused` or `absent`; of a person `took` for success, `absent` for failure",
-           "source": "the read, the trigger or the connector of the log that was asked",
-           "result": "`nothing`, `matched`, `refused`, `similar`, `ambiguous` or `failed`"}  # fmt: skip
+_VALUES = {
+    "outcome": "`leased` or `failed`",
+    "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests",
+    "by": "`evidence` or `person`",
+    "verdict": "`took`, `refused` or `absent`; of a person `took` for success, `absent` for failure",
+    "source": "the read, the trigger or the connector of the log that was asked",
+    "result": "`nothing`, `matched`, `refused`, `similar`, `ambiguous` or `failed`",
+}
 """Values of labels that have few."""
 
-_LABELS = "Label values: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."
+_LABELS = (
+    "Label values: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."
+)
 
 
 def page() -> str:

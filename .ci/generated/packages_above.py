@@ -1,4 +1,6 @@
-"""``jackfield/kernel/packages.py``: what the packages above the framework declare, from their ``pyproject.toml``."""
+"""``jackfield/kernel/packages.py``: what the packages above the framework declare, from their
+``pyproject.toml``.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_DOCSTRING = """Packages above the framework, which names them nowhere else. ``make generate`` writes this module from their
-``pyproject.toml``."""
+_DOCSTRING = """Packages above the framework, which names them nowhere else. ``make generate`` writes
+this module from their ``pyproject.toml``.
+"""
 _TOPICS = ("call", "connect", "serve", "operate", "make", "market", "ses", "aws")
 """Topics of commands, in their order."""
 _LEFT_OUT = frozenset({"jackfield.connectors", "jackfield.plugins"})
@@ -26,14 +29,31 @@ def module(root: Path) -> str:
         own = _own(table).get("extras", {})
         for group, points in table["project"].get("entry-points", {}).items():
             if group.startswith("jackfield.") and group not in _LEFT_OUT:
-                declared.setdefault(group, {}).update({name: (package, own.get(name, extras.get(package, ""))) for name in points})
+                declared.setdefault(group, {}).update(
+                    {name: (package, own.get(name, extras.get(package, ""))) for name in points}
+                )
     topics = _topics(projects.values())
-    if {name for commands in topics.values() for name in commands} != {*declared["jackfield.commands"]}:
-        raise SystemExit("each entry point of jackfield.commands needs its summary in a topic of tool.jackfield.commands")
+    if {name for commands in topics.values() for name in commands} != {
+        *declared["jackfield.commands"]
+    }:
+        raise SystemExit(
+            "each entry point of jackfield.commands needs its summary in a topic of "
+            "tool.jackfield.commands"
+        )
     ours = [table for package, table in projects.items() if _is_ours(package, table, extras)]
-    imported = sorted(name for table in ours for name in table["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    imported = sorted(
+        name
+        for table in ours
+        for name in table["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    )
     needs = {extra: name for table in ours for extra, name in _own(table).get("needs", {}).items()}
-    audiences = sorted({own["audience"] for own in (_own(table) for table in projects.values()) if "audience" in own})
+    audiences = sorted(
+        {
+            own["audience"]
+            for own in (_own(table) for table in projects.values())
+            if "audience" in own
+        }
+    )
     parts = [
         f'"""{_DOCSTRING}"""',
         "",
@@ -49,8 +69,13 @@ def module(root: Path) -> str:
         *(line for group, points in sorted(declared.items()) for line in _group(group, points)),
         "}",
         '"""Package and extra of each entry point, by group and name."""',
-        f"NEEDS = {{{', '.join(f'{_text(extra)}: {_text(needs[extra])}' for extra in sorted(needs))}}}",
-        '"""Module of another project by which an installed extra is detected, for extras that only add requirements to a package."""',
+        (
+            "NEEDS = "
+            f"{{{', '.join(f'{_text(extra)}: {_text(needs[extra])}' for extra in sorted(needs))}}}"
+        ),
+        '"""Module of another project by which an installed extra is detected, for extras that only add',
+        "requirements to a package.",
+        '"""',
         "TOPICS = {",
         *(line for topic, commands in topics.items() for line in _topic(topic, commands)),
         "}",
@@ -81,7 +106,10 @@ def _topic(topic: str, commands: Mapping[str, str]) -> Iterator[str]:
 
 
 def _projects(root: Path) -> Iterator[dict[str, Any]]:
-    for path in [*sorted(root.glob("runtime/*/pyproject.toml")), *sorted(root.glob("connectors/*/pyproject.toml"))]:
+    for path in [
+        *sorted(root.glob("runtime/*/pyproject.toml")),
+        *sorted(root.glob("connectors/*/pyproject.toml")),
+    ]:
         yield tomllib.loads(path.read_text(encoding="utf-8"))
 
 
@@ -91,13 +119,17 @@ def _own(table: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _extras(root: Path) -> dict[str, str]:
-    """The extra of the framework that installs a package, by the package: the one with the package's own name, if there are several."""
+    """The extra of the framework that installs a package, by the package: the one with the
+    package's own name, if there are several.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: dict[str, str] = {}
     for extra, requirements in project["optional-dependencies"].items():
         for requirement in requirements:
             package = re.split(r"[\[<>=;, ]", requirement)[0]
-            if package.startswith("jackfield-") and (package not in found or package.removeprefix("jackfield-").startswith(extra)):
+            if package.startswith("jackfield-") and (
+                package not in found or package.removeprefix("jackfield-").startswith(extra)
+            ):
                 found[package] = extra
     return found
 

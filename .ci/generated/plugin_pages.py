@@ -1,4 +1,6 @@
-"""``docs/reference/hooks.md``, ``option-sources.md`` and ``packages.md``: hooks, option sources, and the map of packages."""
+"""``docs/reference/hooks.md``, ``option-sources.md`` and ``packages.md``: hooks, option sources,
+and the map of packages.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,10 @@ def option_sources(manifests: Iterable[Mapping[str, Any]]) -> str:
     for manifest in manifests:
         sources = manifest.get("optionSources", ())
         if sources:
-            rows = [(f"`{row['key']}`", row["title"], row["description"], _users(manifest, row["key"])) for row in sources]
+            rows = [
+                (f"`{row['key']}`", row["title"], row["description"], _users(manifest, row["key"]))
+                for row in sources
+            ]
             parts += [f"## {manifest['title']}", table(("key", "title", "lists", "used by"), rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -103,17 +108,26 @@ def _users(manifest: Mapping[str, Any], source: str) -> str:
     schemas = [(item["key"], item["inputs"]) for item in manifest["actions"]] + [
         (item["key"], item["schema"]) for item in manifest["connectionTypes"]
     ]
-    used = [f"`{key}.{name}`" for key, schema in schemas for name, field in schema["properties"].items()
-            if field.get("x-jackfield", {}).get("options") == source]  # fmt: skip
+    used = [
+        f"`{key}.{name}`"
+        for key, schema in schemas
+        for name, field in schema["properties"].items()
+        if field.get("x-jackfield", {}).get("options") == source
+    ]
     return ", ".join(used)
 
 
 def packages() -> str:
-    """The page of packages: a row for each package or module of a layer, in the order that import-linter keeps."""
+    """The page of packages: a row for each package or module of a layer, in the order that
+    import-linter keeps.
+    """
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     rules = project["tool"]["importlinter"]["contracts"]
     layers = next(rule["layers"] for rule in rules if rule["containers"] == ["jackfield"])
-    return "\n\n".join([NOTICE, _PACKAGES, table(("package", "contents"), _rows(layers)), _CONNECTORS]) + "\n"
+    return (
+        "\n\n".join([NOTICE, _PACKAGES, table(("package", "contents"), _rows(layers)), _CONNECTORS])
+        + "\n"
+    )
 
 
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its

@@ -31,7 +31,12 @@ def markdown(value: object) -> str:
 
 def summary(text: str) -> str:
     """The first paragraph of a docstring, on one line."""
-    return " ".join(_cited(text).strip().partition("\n\n")[0].split()).replace("``", "`").removesuffix("::").strip()
+    return (
+        " ".join(_cited(text).strip().partition("\n\n")[0].split())
+        .replace("``", "`")
+        .removesuffix("::")
+        .strip()
+    )
 
 
 def first_sentence(text: str) -> str:
@@ -47,10 +52,19 @@ def signature(name: str, value: object) -> str:
         given = inspect.signature(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return name
-    parameters = [parameter.replace(annotation=_unquoted(parameter.annotation)) for parameter in given.parameters.values()]
-    text = str(given.replace(parameters=parameters, return_annotation=_unquoted(given.return_annotation)))
+    parameters = [
+        parameter.replace(annotation=_unquoted(parameter.annotation))
+        for parameter in given.parameters.values()
+    ]
+    text = str(
+        given.replace(parameters=parameters, return_annotation=_unquoted(given.return_annotation))
+    )
     text = _ADDRESS.sub("", text)
-    text = re.sub(r"\(self(?:, )?", "(", text, count=1).replace("PydanticUndefined", "…").removesuffix(" -> None")
+    text = (
+        re.sub(r"\(self(?:, )?", "(", text, count=1)
+        .replace("PydanticUndefined", "…")
+        .removesuffix(" -> None")
+    )
     return name + re.sub(r"<[^<>]*>|\b[A-Z]\w+\([^()]*\)", "…", text)
 
 
@@ -86,4 +100,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _fields(lines: str) -> Iterator[str]:
     for line in re.split(r"\n(?=:)", lines):
-        yield "- " + _RAISES.sub(r"Raises `\1`: ", re.sub(r"^:(?:return|returns|yield): ?", "Returns ", " ".join(line.split())))
+        yield "- " + _RAISES.sub(
+            r"Raises `\1`: ",
+            re.sub(r"^:(?:return|returns|yield): ?", "Returns ", " ".join(line.split())),
+        )

@@ -1,4 +1,6 @@
-"""``docs/reference/python.md`` and the pages of the connector API: classes and functions, from their signatures and docstrings."""
+"""``docs/reference/python.md`` and the pages of the connector API: classes and functions, from
+their signatures and docstrings.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
 from jackfield import connector
 from jackfield.connector import answers, context, evidence
+from jackfield.connector.manifests import unwrapped
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
 from jackfield.kernel import price
@@ -127,45 +130,122 @@ _CONNECTIONS = """# Python API: connections
 `jackfield.connections` manages the workspace's connections. [Connections](connections.md#the-database) has examples."""
 
 _AT_RUN = {
-    "Answered", "Call", "Clock", "Deadline", "Detail", "JackfieldError", "OpenContext", "OutputFile",
-    "Provider", "Sent", "StreamedFile", "current_call", "exhausted", "file_name",
-}  # fmt: skip
+    "Answered",
+    "Call",
+    "Clock",
+    "Deadline",
+    "Detail",
+    "JackfieldError",
+    "OpenContext",
+    "OutputFile",
+    "Provider",
+    "Sent",
+    "StreamedFile",
+    "current_call",
+    "exhausted",
+    "file_name",
+}
 """What a connector uses at run time; the rest of the API declares."""
 
 _OF_WIRE = {
-    "ANYWHERE", "Guard", "MAX_ANSWER", "MAX_ANSWER_VALUES", "Reply", "Target", "TooCostly", "Wire", "WireFault", "WireSettings",
-    "bounded_answer", "check_price", "whole_answer",
-}  # fmt: skip
+    "ANYWHERE",
+    "Guard",
+    "MAX_ANSWER",
+    "MAX_ANSWER_VALUES",
+    "Reply",
+    "Target",
+    "TooCostly",
+    "Wire",
+    "WireFault",
+    "WireSettings",
+    "bounded_answer",
+    "check_price",
+    "whole_answer",
+}
 """What sends requests, and guards them, on a page of its own."""
 
 _OF_MODELS = {"Field", "File", "Inputs", "Option", "Output", "Pagination", "Progress"}
 """What inputs and outputs consist of, on a page of their own."""
 
 _OF_EVIDENCE = {
-    "Absent", "Canary", "EventEvidence", "KEY", "Look", "MARKER", "Marker", "Record", "RecordEvidence", "SENT_FROM", "SENT_UNTIL", "When",
-}  # fmt: skip
+    "Absent",
+    "Canary",
+    "EventEvidence",
+    "KEY",
+    "Look",
+    "MARKER",
+    "Marker",
+    "Record",
+    "RecordEvidence",
+    "SENT_FROM",
+    "SENT_UNTIL",
+    "When",
+}
 _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 """What says how fast a provider may be called, on a page of its own."""
 
 _OF_TRIGGERS = {
-    "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Needs", "Outcome", "Polled", "Received", "Registered",
-    "Since", "TriggerEvent", "Unfinished",
-    "SecretPath", "SharedToken", "Signature", "Webhook", "check_signature", "scheme_of",
-}  # fmt: skip
+    "Forged",
+    "Gone",
+    "Hook",
+    "HookRequest",
+    "Item",
+    "Listed",
+    "Malformed",
+    "Needs",
+    "Outcome",
+    "Polled",
+    "Received",
+    "Registered",
+    "Since",
+    "TriggerEvent",
+    "Unfinished",
+    "SecretPath",
+    "SharedToken",
+    "Signature",
+    "Webhook",
+    "check_signature",
+    "scheme_of",
+}
 """What triggers take and return, on a page of their own."""
 
-_OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Minted", "Serves", "Step"}
+_OF_TYPES = {
+    "Account",
+    "Authorization",
+    "ConnectionType",
+    "DeviceAuthorization",
+    "Grant",
+    "Grants",
+    "Minted",
+    "Serves",
+    "Step",
+}
 """What connection types consist of and return, on a page of their own."""
 
 _OF_HTTP_TYPES = {
-    "ApiKey", "AwsSigV4", "BasicLogin", "BearerToken", "HttpConnection", "MutualTls", "OAuth2AuthorizationCode",
-    "OAuth2ClientCredentials", "OpenIdConnect",
-}  # fmt: skip
+    "ApiKey",
+    "AwsSigV4",
+    "BasicLogin",
+    "BearerToken",
+    "HttpConnection",
+    "MutualTls",
+    "OAuth2AuthorizationCode",
+    "OAuth2ClientCredentials",
+    "OpenIdConnect",
+}
 """Connection types of the HTTP library, on a page of their own."""
 
 _OF_HTTP_SIGN_INS = {
-    "Fixed", "LeasedToken", "SignIn", "Together", "basic", "fetch_token", "in_cookie", "in_header", "in_query",
-}  # fmt: skip
+    "Fixed",
+    "LeasedToken",
+    "SignIn",
+    "Together",
+    "basic",
+    "fetch_token",
+    "in_cookie",
+    "in_header",
+    "in_query",
+}
 """What connection types of the HTTP library return, on a page of their own."""
 
 _OF_HTTP_LISTS = {"Page", "PageInputs", "Pages"}
@@ -175,10 +255,26 @@ _OF_HTTP_ERRORS = {"AWS_HTTP_ERRORS", "HTTP_ERRORS", "HttpErrors", "Job", "Refus
 """What failures and jobs of an HTTP API are described by, on a page of their own."""
 
 _HIDDEN = {
-    "begin", "function_calls", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "acting_as",
-    "pause", "play", "reading", "settle", "parts", "uses", "samples", "open_counts",
-}  # fmt: skip
-"""What surfaces and workers use of the façade, and the loopback server of its provider; callers do not."""
+    "begin",
+    "function_calls",
+    "arun",
+    "cancel_here",
+    "drained",
+    "connections_of",
+    "catalog_of",
+    "acting_as",
+    "pause",
+    "play",
+    "reading",
+    "settle",
+    "parts",
+    "uses",
+    "samples",
+    "open_counts",
+}
+"""What surfaces and workers use of the façade, and the loopback server of its provider; callers do
+not.
+"""
 
 
 def python_api() -> str:
@@ -198,7 +294,9 @@ def python_results() -> str:
         "InvocationFailed": jackfield.InvocationFailed,
         "once": jackfield.once,
     }
-    return _page([*parts, *(part for name, found in others.items() for part in _class(name, found))])
+    return _page(
+        [*parts, *(part for name, found in others.items() for part in _class(name, found))]
+    )
 
 
 def python_connections() -> str:
@@ -213,7 +311,17 @@ def connector_api() -> str:
         [
             NOTICE,
             _CONNECTOR,
-            *_named(sorted(declared - _AT_RUN - _OF_TYPES - _OF_WIRE - _OF_TRIGGERS - _OF_PACING - _OF_MODELS)),
+            *_named(
+                sorted(
+                    declared
+                    - _AT_RUN
+                    - _OF_TYPES
+                    - _OF_WIRE
+                    - _OF_TRIGGERS
+                    - _OF_PACING
+                    - _OF_MODELS
+                )
+            ),
         ]
     )
 
@@ -256,35 +364,61 @@ def connector_wire() -> str:
 def connector_errors() -> str:
     """The page of how a connector reports failures."""
     shared = [name for name in connector.__all__ if _is_error(getattr(connector, name))]
-    lines = [f"- `{name}` (`{getattr(connector, name).code}`): {summary(getattr(connector, name).__doc__ or '')}" for name in shared]
-    parts = [NOTICE, _ERRORS, *_named(sorted(_FAILURES)), "## Error classes", "Each takes the arguments of `JackfieldError`."]
+    lines = [
+        (
+            f"- `{name}` (`{getattr(connector, name).code}`): "
+            f"{summary(getattr(connector, name).__doc__ or '')}"
+        )
+        for name in shared
+    ]
+    parts = [
+        NOTICE,
+        _ERRORS,
+        *_named(sorted(_FAILURES)),
+        "## Error classes",
+        "Each takes the arguments of `JackfieldError`.",
+    ]
     return _page([*parts, "\n".join(lines)])
 
 
 def http_library() -> str:
     """The page of what HTTP connectors send requests with."""
     elsewhere = _OF_HTTP_TYPES | _OF_HTTP_SIGN_INS | _OF_HTTP_LISTS | _OF_HTTP_ERRORS | {"VERSION"}
-    return _page([NOTICE, _HTTP, *_named(sorted({*jackfield_http.__all__} - elsewhere, key=str.lower), jackfield_http)])
+    return _page(
+        [
+            NOTICE,
+            _HTTP,
+            *_named(sorted({*jackfield_http.__all__} - elsewhere, key=str.lower), jackfield_http),
+        ]
+    )
 
 
 def http_library_lists() -> str:
     """The page of lists in pages."""
-    return _page([NOTICE, _HTTP_LISTS, *_named(sorted(_OF_HTTP_LISTS, key=str.lower), jackfield_http)])
+    return _page(
+        [NOTICE, _HTTP_LISTS, *_named(sorted(_OF_HTTP_LISTS, key=str.lower), jackfield_http)]
+    )
 
 
 def http_library_errors() -> str:
     """The page of the error map and of jobs."""
-    return _page([NOTICE, _HTTP_ERRORS, *_named(sorted(_OF_HTTP_ERRORS, key=str.lower), jackfield_http)])
+    return _page(
+        [NOTICE, _HTTP_ERRORS, *_named(sorted(_OF_HTTP_ERRORS, key=str.lower), jackfield_http)]
+    )
 
 
 def http_library_sign_ins() -> str:
     """The page of what connection types return."""
-    return _page([NOTICE, _HTTP_SIGN_INS, *_named(sorted(_OF_HTTP_SIGN_INS, key=str.lower), jackfield_http)])
+    return _page(
+        [NOTICE, _HTTP_SIGN_INS, *_named(sorted(_OF_HTTP_SIGN_INS, key=str.lower), jackfield_http)]
+    )
 
 
 def http_library_connections() -> str:
     """The page of the connection types of HTTP connectors."""
-    return _page([NOTICE, _HTTP_TYPES, *_named(sorted(_OF_HTTP_TYPES, key=str.lower), jackfield_http)])
+    return _page(
+        [NOTICE, _HTTP_TYPES, *_named(sorted(_OF_HTTP_TYPES, key=str.lower), jackfield_http)]
+    )
 
 
 def testing_api() -> str:
@@ -313,16 +447,26 @@ def _named(names: Iterable[str], module: ModuleType = connector) -> Iterator[str
 
 
 def _is_error(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, connector.JackfieldError) and value is not connector.JackfieldError
+    return (
+        isinstance(value, type)
+        and issubclass(value, connector.JackfieldError)
+        and value is not connector.JackfieldError
+    )
 
 
 def _constant(name: str, value: object) -> str:
     """Return the text below the constant's definition, after its value if that is a number."""
     for module in (answers, context, evidence, guard, price):
         for node, below in pairwise(ast.parse(inspect.getsource(module)).body):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+            target = (
+                node.targets[0]
+                if isinstance(node, ast.Assign)
+                else node.target
+                if isinstance(node, ast.AnnAssign)
+                else None
+            )
             if target is not None and ast.unparse(target) == name and isinstance(below, ast.Expr):
-                text = str(ast.literal_eval(below.value))
+                text = unwrapped(str(ast.literal_eval(below.value)))
                 return f"`{value:,}`. {text}" if isinstance(value, int) else text
     raise LookupError(name)
 
@@ -335,7 +479,12 @@ def _class(name: str, kind: type, *, title: bool = True) -> Iterator[str]:
         yield "\n".join(f"- `{name}.{item.name}`" for item in kind)
         return
     plain = issubclass(kind, Exception) and kind is not connector.JackfieldError
-    if title and not plain and not getattr(kind, "_is_protocol", False) and not hasattr(kind, "model_fields"):
+    if (
+        title
+        and not plain
+        and not getattr(kind, "_is_protocol", False)
+        and not hasattr(kind, "model_fields")
+    ):
         yield block(signature(name, kind), "text")
     yield markdown(kind)
     if plain:
@@ -355,24 +504,51 @@ def _class(name: str, kind: type, *, title: bool = True) -> Iterator[str]:
 
 
 def _attributes(kind: type) -> str:
-    """Return a list of the class attributes that a connection type sets, and of the values that its connections have."""
-    given = [(name, value) for name, value in vars(kind).items() if name in getattr(kind, "__class_vars__", ())]
-    bases = [base.__name__ for base in kind.__bases__ if base.__name__ in {"HttpConnection", "ConnectionType", "OAuth2AuthorizationCode"}]
+    """Return a list of the class attributes that a connection type sets, and of the values that its
+    connections have.
+    """
+    given = [
+        (name, value)
+        for name, value in vars(kind).items()
+        if name in getattr(kind, "__class_vars__", ())
+    ]
+    bases = [
+        base.__name__
+        for base in kind.__bases__
+        if base.__name__ in {"HttpConnection", "ConnectionType", "OAuth2AuthorizationCode"}
+    ]
     lines = [f"- Derives from `{base}`." for base in bases]
-    lines += [f"- Class attribute `{name} = {value!r}`" for name, value in given if isinstance(value, str | int | bool | None)]
-    own = [(field.alias or name, field) for name, field in getattr(kind, "model_fields", {}).items() if name in kind.__annotations__]
-    return "\n".join([*lines, *(f"- Value `{name}`: {field.description or field.title}" for name, field in own)])
+    lines += [
+        f"- Class attribute `{name} = {value!r}`"
+        for name, value in given
+        if isinstance(value, str | int | bool | None)
+    ]
+    own = [
+        (field.alias or name, field)
+        for name, field in getattr(kind, "model_fields", {}).items()
+        if name in kind.__annotations__
+    ]
+    return "\n".join(
+        [*lines, *(f"- Value `{name}`: {field.description or field.title}" for name, field in own)]
+    )
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    """The public methods and properties that a class itself, or a base of ours, defines with a docstring."""
+    """The public methods and properties that a class itself, or a base of ours, defines with a
+    docstring.
+    """
     seen: set[str] = set()
     for base in kind.__mro__:
         if not base.__module__.startswith("jackfield"):
             continue
         for name, raw in vars(base).items():
             value = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
-            if name.startswith("_") or name in seen or _is_hidden(kind, name) or not _documented(value):
+            if (
+                name.startswith("_")
+                or name in seen
+                or _is_hidden(kind, name)
+                or not _documented(value)
+            ):
                 continue
             seen.add(name)
             yield name, value

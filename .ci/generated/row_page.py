@@ -1,4 +1,6 @@
-"""``docs/reference/row.md``: the states of a call's row, drawn from the table that the journal acts on, and from that of its statements."""
+"""``docs/reference/row.md``: the states of a call's row, drawn from the table that the journal acts
+on, and from that of its statements.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,18 @@ holds in this state. A test executes each of them in each state, on SQLite and o
 
 def page() -> str:
     """The page."""
-    cells = [[f"`{state}`", event, f"`{after}`", statement or ""] for (state, event), (after, statement) in TABLE.items()]
-    pairs = [[f"`{state}`", event, f"`{after}`", f"`{name}`"] for (state, event), (after, name) in row_states.TABLE.items()]
-    known = [[f"`{name}`", sentence, f"`{sql}`" if sql else ""] for name, (sentence, sql) in row_states.STATES.items()]
+    cells = [
+        [f"`{state}`", event, f"`{after}`", statement or ""]
+        for (state, event), (after, statement) in TABLE.items()
+    ]
+    pairs = [
+        [f"`{state}`", event, f"`{after}`", f"`{name}`"]
+        for (state, event), (after, name) in row_states.TABLE.items()
+    ]
+    known = [
+        [f"`{name}`", sentence, f"`{sql}`" if sql else ""]
+        for name, (sentence, sql) in row_states.STATES.items()
+    ]
     return (
         "\n\n".join(
             [
@@ -47,4 +58,6 @@ def page() -> str:
 
 
 def _named(what: str, sentences: Mapping[str, str]) -> str:
-    return table([what, "meaning"], [[f"`{name}`", sentence] for name, sentence in sentences.items()])
+    return table(
+        [what, "meaning"], [[f"`{name}`", sentence] for name, sentence in sentences.items()]
+    )

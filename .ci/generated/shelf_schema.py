@@ -1,4 +1,6 @@
-"""JSON Schema of a shelf's files for editors: made from the readers' own schemas, so that both know the same members."""
+"""JSON Schema of a shelf's files for editors: made from the readers' own schemas, so that both know
+the same members.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +31,36 @@ _REASON: Json = {"enum": [*REASONS]}
 _ANSWER: Json = {
     "anyOf": [
         {"enum": [UNKNOWN, NONE]},
-        {**_OBJECT, "properties": {"says": _TEXT, "url": _URL}, "required": ["says", "url"], "additionalProperties": False},
+        {
+            **_OBJECT,
+            "properties": {"says": _TEXT, "url": _URL},
+            "required": ["says", "url"],
+            "additionalProperties": False,
+        },
     ]
 }
 _ANSWERS: Json = {
-    **_OBJECT, "properties": {"on": _TEXT, **dict.fromkeys(QUESTIONS, _ANSWER)}, "required": ["on", *QUESTIONS],
+    **_OBJECT,
+    "properties": {"on": _TEXT, **dict.fromkeys(QUESTIONS, _ANSWER)},
+    "required": ["on", *QUESTIONS],
     "additionalProperties": False,
-}  # fmt: skip
+}
 _PAGE: Json = {"anyOf": [{"const": UNKNOWN}, _URL]}
 _FACTS: Json = {
-    **_OBJECT, "properties": dict.fromkeys(FACTS, _PAGE), "required": [*FACTS],
+    **_OBJECT,
+    "properties": dict.fromkeys(FACTS, _PAGE),
+    "required": [*FACTS],
     "additionalProperties": False,
-}  # fmt: skip
+}
 
 
 def schema() -> Json:
     """Return the JSON Schema of a shelf's file."""
-    operation = {**_OBJECT, "properties": {"operationId": _TEXT, "x-jackfield": _operation()}, "required": ["operationId", "responses"]}
+    operation = {
+        **_OBJECT,
+        "properties": {"operationId": _TEXT, "x-jackfield": _operation()},
+        "required": ["operationId", "responses"],
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A service of the shelf",
@@ -56,7 +71,13 @@ def schema() -> Json:
             "openapi": {"const": "3.1.0"},
             "info": {**_OBJECT, "required": ["title", "version", "description", "license"]},
             "x-shelf": _about(),
-            "paths": {**_OBJECT, "additionalProperties": {**_OBJECT, "properties": dict.fromkeys(METHODS, _OPERATION)}},
+            "paths": {
+                **_OBJECT,
+                "additionalProperties": {
+                    **_OBJECT,
+                    "properties": dict.fromkeys(METHODS, _OPERATION),
+                },
+            },
         },
         "$defs": {"operation": operation},
     }
@@ -65,21 +86,45 @@ def schema() -> Json:
 def _about() -> Json:
     errors = {**ERRORS, "properties": {"like": _TEXT, **ERRORS["properties"]}}
     known: Json = {
-        "docs": _URL, **dict.fromkeys(("key", "first", "review", "noAccount", "recorded"), _TEXT),
-        **dict.fromkeys(("categories", "known", "changes"), _TEXTS), **dict.fromkeys(("tasks", "headers"), _mapped(_TEXT)),
-        "signIns": _mapped(_sign_in()), "account": ACCOUNT, "errors": {"anyOf": [_TEXT, errors]}, "paging": _mapped(_PAGING),
-        "limit": {**_OBJECT, "properties": {"perSecond": {"type": "number"}}, "required": ["perSecond"]},
-        "optionSources": _mapped(SOURCE), "seen": {"type": "array", "items": FACT}, "triggers": _mapped(TRIGGER),
-        "noEvidence": _REASON, "answers": _ANSWERS, "evidence": _mapped(_FACTS),
-    }  # fmt: skip
+        "docs": _URL,
+        **dict.fromkeys(("key", "first", "review", "noAccount", "recorded"), _TEXT),
+        **dict.fromkeys(("categories", "known", "changes"), _TEXTS),
+        **dict.fromkeys(("tasks", "headers"), _mapped(_TEXT)),
+        "signIns": _mapped(_sign_in()),
+        "account": ACCOUNT,
+        "errors": {"anyOf": [_TEXT, errors]},
+        "paging": _mapped(_PAGING),
+        "limit": {
+            **_OBJECT,
+            "properties": {"perSecond": {"type": "number"}},
+            "required": ["perSecond"],
+        },
+        "optionSources": _mapped(SOURCE),
+        "seen": {"type": "array", "items": FACT},
+        "triggers": _mapped(TRIGGER),
+        "noEvidence": _REASON,
+        "answers": _ANSWERS,
+        "evidence": _mapped(_FACTS),
+    }
     members = {name: known.get(name, True) for name in sorted(MEMBERS)}
-    return {**_OBJECT, "properties": members, "required": ["key", "docs", "signIns"], "additionalProperties": False}
+    return {
+        **_OBJECT,
+        "properties": members,
+        "required": ["key", "docs", "signIns"],
+        "additionalProperties": False,
+    }
 
 
 def _sign_in() -> Json:
-    own: Json = {"kind": {"enum": [*KINDS]}, "in": {"enum": ["header", "query", "path"]}, "client": TYPE["clientAuthentication"]}
+    own: Json = {
+        "kind": {"enum": [*KINDS]},
+        "in": {"enum": ["header", "query", "path"]},
+        "client": TYPE["clientAuthentication"],
+    }
     own |= {"authorizationUrl": _URL, "tokenUrl": _URL, "scopes": _mapped(_TEXT), "seen": _URL}
-    members = {name: own.get(name) or TYPE.get(name) or _TEXT for name in sorted({*OF_SIGN_IN, *OF_TYPE})}
+    members = {
+        name: own.get(name) or TYPE.get(name) or _TEXT for name in sorted({*OF_SIGN_IN, *OF_TYPE})
+    }
     needs = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
@@ -88,13 +133,20 @@ def _sign_in() -> Json:
         for kind, names in NEEDED.items()
     ]
     return {
-        **_OBJECT, "properties": members, "anyOf": [{"required": ["kind"]}, {"required": ["family"]}], "allOf": needs,
+        **_OBJECT,
+        "properties": members,
+        "anyOf": [{"required": ["kind"]}, {"required": ["family"]}],
+        "allOf": needs,
         "additionalProperties": False,
-    }  # fmt: skip
+    }
 
 
 def _operation() -> Json:
-    known: Json = {"effect": {"enum": [*EFFECTS]}, "keywords": _TEXTS, "pagination": {"anyOf": [{"type": "boolean"}, _PAGING]}}
+    known: Json = {
+        "effect": {"enum": [*EFFECTS]},
+        "keywords": _TEXTS,
+        "pagination": {"anyOf": [{"type": "boolean"}, _PAGING]},
+    }
     known |= {"noEvidence": _REASON, "failed": FAILED_HERE}
     members = {name: known.get(name, True) for name in sorted(CURATED)}
     return {**_OBJECT, "properties": members, "additionalProperties": False}

@@ -1,4 +1,6 @@
-"""``docs/reference/sizing.md``: the arithmetic and the simulation of ``benchmarks.sizing``, with the figures of its data file."""
+"""``docs/reference/sizing.md``: the arithmetic and the simulation of ``benchmarks.sizing``, with
+the figures of its data file.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,14 @@ def page() -> str:
     """The page."""
     figures = Figures.read()
     plans = [(row["name"], plan(figures, row["rate"])) for row in figures.data["scenarios"]]
-    parts = [NOTICE, _HEAD, _measured(figures), _assumed(figures), _arithmetic(figures, plans), _FIRST]
+    parts = [
+        NOTICE,
+        _HEAD,
+        _measured(figures),
+        _assumed(figures),
+        _arithmetic(figures, plans),
+        _FIRST,
+    ]
     return "\n\n".join([*parts, _simulated(figures, plans), _SHARDS]) + "\n"
 
 
@@ -60,8 +69,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _measured(figures: Figures) -> str:
-    rows = [[row["stage"], row["what"], f"{row['value']:,} {row['unit']}"] for row in figures.data["figures"].values()]
-    return f"## Measured\n\nWith {figures.data['measuredWith']}.\n\n" + _table(["stage", "figure", "value"], rows)
+    rows = [
+        [row["stage"], row["what"], f"{row['value']:,} {row['unit']}"]
+        for row in figures.data["figures"].values()
+    ]
+    return f"## Measured\n\nWith {figures.data['measuredWith']}.\n\n" + _table(
+        ["stage", "figure", "value"], rows
+    )
 
 
 def _assumed(figures: Figures) -> str:
@@ -82,10 +96,16 @@ def _arithmetic(figures: Figures, plans: Sequence[tuple[str, Plan]]) -> str:
         ["worker cores per shard", *(f"{item.worker_cores}" for _, item in plans)],
         ["concurrent invocations per shard", *(f"{item.slots}" for _, item in plans)],
         ["worker processes per shard", *(f"{item.worker_processes}" for _, item in plans)],
-        ["memory of API and workers per shard", *(f"{item.memory_bytes / 1024**3:,.1f} GiB" for _, item in plans)],
+        [
+            "memory of API and workers per shard",
+            *(f"{item.memory_bytes / 1024**3:,.1f} GiB" for _, item in plans),
+        ],
         ["cores in all", *(f"{item.cores:,}" for _, item in plans)],
         ["journal, per day", *(f"{item.disk_bytes_per_day / 1e12:,.2f} TB" for _, item in plans)],
-        [f"journal, kept {kept:g} days", *(f"{item.disk_bytes_per_day * kept / 1e12:,.1f} TB" for _, item in plans)],
+        [
+            f"journal, kept {kept:g} days",
+            *(f"{item.disk_bytes_per_day * kept / 1e12:,.1f} TB" for _, item in plans),
+        ],
     ]
     return f"""## Arithmetic
 
@@ -105,10 +125,24 @@ def _simulated(figures: Figures, plans: Sequence[tuple[str, Plan]]) -> str:
         for load in _LOADS:
             outcome = simulate(figures, item, item.shard_rate * load)
             busiest = max(outcome.used.items(), key=lambda pair: pair[1])
-            rows.append([name, f"{load:g}×", *_latencies(outcome), f"{busiest[0]}, {busiest[1]:.0%}"])
+            rows.append(
+                [name, f"{load:g}×", *_latencies(outcome), f"{busiest[0]}, {busiest[1]:.0%}"]
+            )
     first = plans[0]
-    order = ", ".join(f"{stage} at {1 / used:.1f}×" for stage, used in stages_by_use(figures, first[1].shard_rate, first[1]))
-    head = ["planned for", "load", "202 p50", "202 p99", "outcome p50", "outcome p95", "outcome p99", "busiest stage"]
+    order = ", ".join(
+        f"{stage} at {1 / used:.1f}×"
+        for stage, used in stages_by_use(figures, first[1].shard_rate, first[1])
+    )
+    head = [
+        "planned for",
+        "load",
+        "202 p50",
+        "202 p99",
+        "outcome p50",
+        "outcome p95",
+        "outcome p99",
+        "busiest stage",
+    ]
     return f"""## Simulated
 
 A discrete-event simulation of one shard (`benchmarks/sizing.py`): random arrivals, exponentially distributed CPU times, queues in

@@ -1,4 +1,6 @@
-"""``schemas/state.schema.json``: what files of ``jackfield apply`` state, made of the declarations that HTTP is made of."""
+"""``schemas/state.schema.json``: what files of ``jackfield apply`` state, made of the declarations
+that HTTP is made of.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +34,44 @@ def schema() -> Json:
 
     def thing(found: Json) -> Json:
         members = {
-            name: {"anyOf": [here(one), {"$ref": f"{_HERE}Variable"}, {"type": "null"}]} for name, one in found["properties"].items()
+            name: {"anyOf": [here(one), {"$ref": f"{_HERE}Variable"}, {"type": "null"}]}
+            for name, one in found["properties"].items()
         }
         return closed(members)
 
     def things(found: Json) -> Json:
-        one = {"anyOf": [thing(found), {"type": "null", "description": "It is taken away from the files before."}]}
+        one = {
+            "anyOf": [
+                thing(found),
+                {"type": "null", "description": "It is taken away from the files before."},
+            ]
+        }
         return {"type": ["object", "null"], "additionalProperties": one}
 
-    members = {"settings": thing(known["WorkspaceSettings"]), **{name: things(kind.schema) for name, kind in kinds().items()}}
-    label = {"type": "string", "minLength": 1, "maxLength": 100, "description": "Marks what the files make; 'apply' by default."}
+    members = {
+        "settings": thing(known["WorkspaceSettings"]),
+        **{name: things(kind.schema) for name, kind in kinds().items()},
+    }
+    label = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 100,
+        "description": "Marks what the files make; 'apply' by default.",
+    }
     whole = closed(
-        {"label": label, "variables": {"type": "object"}, "workspaces": {"type": "object", "additionalProperties": closed(members)}},
+        {
+            "label": label,
+            "variables": {"type": "object"},
+            "workspaces": {"type": "object", "additionalProperties": closed(members)},
+        },
     )
-    about = "What workspaces have, for 'jackfield plan' and 'jackfield apply'. Files are laid over one another; null takes away."
-    return document("state", "State of workspaces", about, {**whole, "$defs": {"Variable": _VARIABLE, **dict(sorted(used.items()))}})
+    about = (
+        "What workspaces have, for 'jackfield plan' and 'jackfield apply'. Files are laid "
+        "over one another; null takes away."
+    )
+    return document(
+        "state",
+        "State of workspaces",
+        about,
+        {**whole, "$defs": {"Variable": _VARIABLE, **dict(sorted(used.items()))}},
+    )

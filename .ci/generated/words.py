@@ -1,4 +1,6 @@
-"""The words that all schemas share: the draft, names of things, and an object that takes nothing else."""
+"""The words that all schemas share: the draft, names of things, and an object that takes nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -19,5 +21,13 @@ ACTION_KEY = "^[a-z][A-Za-z0-9]*$"
 
 
 def document(name: str, title: str, description: str, body: Mapping[str, Any]) -> Json:
-    """A schema document; its ``$id`` is a name that stays the same within major version 1, not an address to fetch."""
-    return {"$schema": _DRAFT, "$id": f"{_HOME}/{name}/1", "title": title, "description": description, **body}
+    """A schema document; its ``$id`` is a name that stays the same within major version 1, not an
+    address to fetch.
+    """
+    return {
+        "$schema": _DRAFT,
+        "$id": f"{_HOME}/{name}/1",
+        "title": title,
+        "description": description,
+        **body,
+    }

@@ -1,7 +1,9 @@
-"""``make prove-public``: prove all rows and write ``docs/prove-results.md``; ``make prove-public ROW=stripe`` proves one, and prints it.
+"""``make prove-public``: prove all rows and write ``docs/prove-results.md``; ``make prove-public
+ROW=stripe`` proves one, and prints it.
 
-No service is called: all requests end at a provider on loopback, and all credentials are made up. ``--newest`` installs newest releases.
-``--resume`` goes on with a run of the same day that was interrupted. ``--all`` prints each situation of the rows that are named.
+No service is called: all requests end at a provider on loopback, and all credentials are made up.
+``--newest`` installs newest releases. ``--resume`` goes on with a run of the same day that was
+interrupted. ``--all`` prints each situation of the rows that are named.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ from typing import Any
 
 from benchmarks.cold import COMMAND
 from benchmarks.measure import ROOT
-from benchmarks.prove_public import engines, frameworks, mcp_servers, node_libraries, python_libraries
+from benchmarks.prove_public import (
+    engines,
+    frameworks,
+    mcp_servers,
+    node_libraries,
+    python_libraries,
+)
 from benchmarks.prove_public.environments import CACHE, PYTHON, SHELF, modules, prepare, version
 from benchmarks.prove_public.page import Found, Ours, page, shared
 from benchmarks.prove_public.software import Software
@@ -42,10 +50,27 @@ _AT_ONCE = 8
 _SECONDS = 1200
 _SILENCE, _LATE, _LIMIT = "2s", "0.5s", "120s"
 _PLAYED = (
-    "refused", "throttled", "failed-before", "failed-503", "taken-reset", "taken-closed", "taken-silent", "taken-late", "taken-500",
-    "taken-503", "taken-half", "taken-always",
-)  # fmt: skip
-_OURS_PLAYED = ("refused", "failed-before", "taken-reset", "taken-silent", "taken-503", "taken-half")
+    "refused",
+    "throttled",
+    "failed-before",
+    "failed-503",
+    "taken-reset",
+    "taken-closed",
+    "taken-silent",
+    "taken-late",
+    "taken-500",
+    "taken-503",
+    "taken-half",
+    "taken-always",
+)
+_OURS_PLAYED = (
+    "refused",
+    "failed-before",
+    "taken-reset",
+    "taken-silent",
+    "taken-503",
+    "taken-half",
+)
 """Of the same kinds, one each."""
 
 
@@ -60,10 +85,22 @@ class _Run:
 
 def main(words: Sequence[str]) -> int:
     """Prove the rows; 1 if one could not be."""
-    parser = argparse.ArgumentParser(prog="make prove-public", description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(row.row for row in ROWS)}")
-    parser.add_argument("--newest", action="store_true", help="install newest releases, also where others are installed")
-    parser.add_argument("--resume", action="store_true", help="keep what was proved today with the same version and settings")
+    parser = argparse.ArgumentParser(
+        prog="make prove-public", description=__doc__.partition("\n")[0] if __doc__ else ""
+    )
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"one of {', '.join(row.row for row in ROWS)}"
+    )
+    parser.add_argument(
+        "--newest",
+        action="store_true",
+        help="install newest releases, also where others are installed",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep what was proved today with the same version and settings",
+    )
     parser.add_argument("--all", action="store_true", help="print each situation")
     given = parser.parse_args(words)
     chosen = [row for row in ROWS if not given.rows or row.row in given.rows]
@@ -77,7 +114,10 @@ def main(words: Sequence[str]) -> int:
     if given.rows:
         for one in found:
             print(one.line() if not given.all else json.dumps(one.said, indent=2), flush=True)
-    print(f"{len(found)} rows, {sum(one.is_proved for one in found)} proved, in {time.monotonic() - began:.0f} s")
+    print(
+        f"{len(found)} rows, {sum(one.is_proved for one in found)} proved, in "
+        f"{time.monotonic() - began:.0f} s"
+    )
     if not given.rows:
         _PAGE.write_text(page(found, datetime.now(UTC).date()), encoding="utf-8")
     return 0 if all(one.is_proved for one in found) else 1
@@ -103,9 +143,14 @@ def _found(row: Software, *, resumes: bool) -> Found:
 
 def _kept(row: Software, folder: Path, digest: str) -> Found | None:
     """Return what an earlier run found; None if there was none with the digest."""
-    if not (folder / "digest").exists() or (folder / "digest").read_text(encoding="utf-8") != digest:
+    if (
+        not (folder / "digest").exists()
+        or (folder / "digest").read_text(encoding="utf-8") != digest
+    ):
         return None
-    found = Found(row, version(row), json.loads((folder / "said.json").read_text(encoding="utf-8")), 0.0)
+    found = Found(
+        row, version(row), json.loads((folder / "said.json").read_text(encoding="utf-8")), 0.0
+    )
     way = "once" if row.once else row.ours
     beside = folder / ("once" if row.once else "ours") / "said.json"
     return found.beside(Ours(way, json.loads(beside.read_text(encoding="utf-8")))) if way else found
@@ -126,7 +171,18 @@ def _only(names: Sequence[str]) -> list[str]:
 
 def _prove(row: Software, folder: Path, program: str, played: Sequence[str]) -> _Run:
     """Run ``jackfield prove`` with a program, or with the row's command."""
-    words = ["prove", "--json", "--silence", _SILENCE, "--late", _LATE, "--limit", _LIMIT, *_only(played), *row.options]
+    words = [
+        "prove",
+        "--json",
+        "--silence",
+        _SILENCE,
+        "--late",
+        _LATE,
+        "--limit",
+        _LIMIT,
+        *_only(played),
+        *row.options,
+    ]
     for name, text in row.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     for option, text in (("answers", row.answers), ("arguments", row.arguments)):
@@ -139,7 +195,11 @@ def _prove(row: Software, folder: Path, program: str, played: Sequence[str]) -> 
 
 def _command(row: Software, folder: Path, program: str) -> list[str]:
     if not program:
-        places = {"python": str(PYTHON.parent), "modules": str(modules(row.place)), "folder": str(folder)}
+        places = {
+            "python": str(PYTHON.parent),
+            "modules": str(modules(row.place)),
+            "folder": str(folder),
+        }
         return [word.format_map(places) for word in row.words]
     is_node = row.place != "python"
     file = folder / ("write.mjs" if is_node else "write.py")
@@ -157,8 +217,14 @@ def _said(words: Sequence[str], folder: Path, row: Software) -> _Run:
     environment = {**os.environ, "PYTHONPATH": str(SHELF) if not row.once else "", **row.variables}
     try:
         done = subprocess.run(
-            [COMMAND, *words], check=False, capture_output=True, text=True, cwd=place, timeout=_SECONDS, env=environment
-        )  # fmt: skip
+            [COMMAND, *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=place,
+            timeout=_SECONDS,
+            env=environment,
+        )
         said: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         said = {"error": {"message": f"it has not ended after {_SECONDS} s"}}

@@ -43,29 +43,52 @@ broker.join(actor.queue_name, fail_fast=True)
 """
 _ROWS = (
     (
-        "Celery", ("celery",), "autoretry_for=(Exception,)", _CELERY,
-        Promise("tasks are ideally idempotent", "https://github.com/celery/celery/blob/main/docs/userguide/tasks.rst"),
+        "Celery",
+        ("celery",),
+        "autoretry_for=(Exception,)",
+        _CELERY,
+        Promise(
+            "tasks are ideally idempotent",
+            "https://github.com/celery/celery/blob/main/docs/userguide/tasks.rst",
+        ),
     ),
     (
-        "Huey", ("huey",), "retries=2", _HUEY,
+        "Huey",
+        ("huey",),
+        "retries=2",
+        _HUEY,
         Promise("a task that fails is retried", "https://github.com/coleifer/huey#readme"),
     ),
     (
-        "RQ", ("rq", "fakeredis"), "Retry(max=3)", _RQ,
+        "RQ",
+        ("rq", "fakeredis"),
+        "Retry(max=3)",
+        _RQ,
         Promise("a job that fails is put back", "https://github.com/rq/rq#readme"),
     ),
     (
-        "Dramatiq", ("dramatiq",), "3 retries; short pauses", _DRAMATIQ,
-        Promise("a task that fails is retried by default", "https://github.com/Bogdanp/dramatiq/blob/master/dramatiq/middleware/retries.py"),
+        "Dramatiq",
+        ("dramatiq",),
+        "3 retries; short pauses",
+        _DRAMATIQ,
+        Promise(
+            "a task that fails is retried by default",
+            "https://github.com/Bogdanp/dramatiq/blob/master/dramatiq/middleware/retries.py",
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def _rows() -> Iterator[Software]:
     for name, packages, settings, text, promise in _ROWS:
         yield Software(
-            name, (*packages, "requests"), promise, program=POST + text, settings=settings, once=GUARDED + text
-        )  # fmt: skip
+            name,
+            (*packages, "requests"),
+            promise,
+            program=POST + text,
+            settings=settings,
+            once=GUARDED + text,
+        )
 
 
 SOFTWARE = tuple(_rows())

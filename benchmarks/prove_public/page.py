@@ -16,12 +16,22 @@ _GROUPS = (
     ("lost answer", ("reset", "closed", "silent")),
 )
 """Situations that are shown as one word if all of them are there."""
-_ORDER = ("sent twice", "reported falsely", "lost", "not reached", "told as unknown", "sent once", "not sent, and told so")
+_ORDER = (
+    "sent twice",
+    "reported falsely",
+    "lost",
+    "not reached",
+    "told as unknown",
+    "sent once",
+    "not sent, and told so",
+)
 
 
 @dataclass(frozen=True)
 class Ours:
-    """What became of the same write through jackfield: in a boundary (``once``), or by a connector's action."""
+    """What became of the same write through jackfield: in a boundary (``once``), or by a
+    connector's action.
+    """
 
     way: str
     said: dict[str, Any]
@@ -44,7 +54,10 @@ class Found:
     @property
     def is_proved(self) -> bool:
         """True if the software, and jackfield beside it, were proved."""
-        return all("cases" in said and not _is_misled(said) for said in (self.said, *([self.ours.said] if self.ours else [])))
+        return all(
+            "cases" in said and not _is_misled(said)
+            for said in (self.said, *([self.ours.said] if self.ours else []))
+        )
 
     @property
     def verdict(self) -> str:
@@ -53,19 +66,34 @@ class Found:
 
     def line(self) -> str:
         """Return it in one line."""
-        beside = f"; through jackfield ({self.ours.way}): {_verdict(self.ours.said)}" if self.ours else ""
-        return f"{self.row.row} {self.version}: {_writes(self.said)} {self.verdict} {', '.join(_situations(self.said))}{beside}"
+        beside = (
+            f"; through jackfield ({self.ours.way}): {_verdict(self.ours.said)}"
+            if self.ours
+            else ""
+        )
+        return (
+            f"{self.row.row} {self.version}: {_writes(self.said)} {self.verdict} "
+            f"{', '.join(_situations(self.said))}{beside}"
+        )
 
     def cells(self) -> Iterator[str]:
         """Yield the cells of its row."""
         promise, settings, verdict = self.row.promise, self.row.settings, self.verdict
         package = self.row.package
-        name = self.row.name if package.lower() in self.row.name.lower() else f"{self.row.name}, {package}"
+        name = (
+            self.row.name
+            if package.lower() in self.row.name.lower()
+            else f"{self.row.name}, {package}"
+        )
         yield f"{name} {self.version}" + (f" ({settings})" if settings else "")
         yield f"[{promise.text}]({promise.source})" if promise.text else NONE_FOUND
         yield f"`{_writes(self.said)}`"
         yield f"**{verdict}**: {', '.join(_situations(self.said))}" if verdict in _BAD else verdict
-        yield "not compared" if self.ours is None else f"`{self.ours.way}`: {_verdict(self.ours.said)}"
+        yield (
+            "not compared"
+            if self.ours is None
+            else f"`{self.ours.way}`: {_verdict(self.ours.said)}"
+        )
 
 
 def _all(said: dict[str, Any]) -> list[dict[str, Any]]:
@@ -73,9 +101,13 @@ def _all(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _is_misled(said: dict[str, Any]) -> bool:
-    """Return whether it fails although it was answered well: the answers of the stand-in are not what it needs, and its row says nothing."""
+    """Return whether it fails although it was answered well: the answers of the stand-in are not
+    what it needs, and its row says nothing.
+    """
     cells = (cell for write in _all(said) for cell in write["situations"])
-    return any(cell["situation"] == "answered" and cell["verdict"] == "reported falsely" for cell in cells)
+    return any(
+        cell["situation"] == "answered" and cell["verdict"] == "reported falsely" for cell in cells
+    )
 
 
 def _verdict(said: dict[str, Any]) -> str:
@@ -90,11 +122,18 @@ def _writes(said: dict[str, Any]) -> str:
 
 
 def _situations(said: dict[str, Any]) -> Iterator[str]:
-    """Yield the situations with a bad verdict, in short: of ``taken-reset`` the last word, and a group's name for all of it."""
+    """Yield the situations with a bad verdict, in short: of ``taken-reset`` the last word, and a
+    group's name for all of it.
+    """
     worst = _verdict(said)
     if worst not in _BAD:
         return
-    cells = [cell["situation"] for write in _all(said) for cell in write["situations"] if cell["verdict"] == worst]
+    cells = [
+        cell["situation"]
+        for write in _all(said)
+        for cell in write["situations"]
+        if cell["verdict"] == worst
+    ]
     names = dict.fromkeys(re.sub(r"^taken-| of .*$", "", name) for name in cells)
     for group, members in _GROUPS:
         if all(member in names for member in members):
@@ -103,28 +142,45 @@ def _situations(said: dict[str, Any]) -> Iterator[str]:
 
 
 def shared(found: Sequence[Found]) -> list[Found]:
-    """Return the rows; one without a boundary of its own has that of a row that makes the same write."""
+    """Return the rows; one without a boundary of its own has that of a row that makes the same
+    write.
+    """
     known: dict[str, Ours] = {}
     for one in found:
         if one.ours is not None and one.ours.way == "once":
             known.setdefault(_path(one.said), one.ours)
-    return [one if one.ours or _path(one.said) not in known else one.beside(known[_path(one.said)]) for one in found]
+    return [
+        one if one.ours or _path(one.said) not in known else one.beside(known[_path(one.said)])
+        for one in found
+    ]
 
 
 def _path(said: dict[str, Any]) -> str:
-    """Return the writes without the made-up host, which software that gets the provider's address does not name."""
+    """Return the writes without the made-up host, which software that gets the provider's address
+    does not name.
+    """
     return _writes(said).replace(" api.example.com/", " /")
 
 
 def page(found: Sequence[Found], day: date) -> str:
     """Return the page, with the day of the run."""
-    head = ("software", "what its documentation says it repeats", "write", "when the answer is lost", "the same write through jackfield")
-    rows = [" | ".join(row) for row in (head, ("---",) * len(head), *(tuple(one.cells()) for one in found))]
+    head = (
+        "software",
+        "what its documentation says it repeats",
+        "write",
+        "when the answer is lost",
+        "the same write through jackfield",
+    )
+    rows = [
+        " | ".join(row)
+        for row in (head, ("---",) * len(head), *(tuple(one.cells()) for one in found))
+    ]
     twice = sum(one.verdict == "sent twice" for one in found)
     beside = [one.ours.said for one in found if one.ours is not None]
     wrong = sum(_verdict(said) in _BAD for said in beside)
     counted = (
-        f"On {day.day} {day:%B %Y}, {twice} of {len(found)} sent the write twice in at least one situation. "
+        f"On {day.day} {day:%B %Y}, {twice} of {len(found)} sent the write twice in at least one "
+        "situation. "
         f"Through jackfield, {wrong} of {len(beside)} went wrong."
     )
     return f"{_HEAD}\n{counted}\n{_HOW}\n" + "".join(f"| {row} |\n" for row in rows)

@@ -1,4 +1,6 @@
-"""A row of the page: a piece of software, how it is run, what its documentation promises, and the same write through jackfield."""
+"""A row of the page: a piece of software, how it is run, what its documentation promises, and the
+same write through jackfield.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Place = Literal["python", "node", "mcp", "nango", "activepieces"]
-"""Environment that the packages are installed into: one for Python, and one of npm for each engine."""
+"""Environment that the packages are installed into: one for Python, and one of npm for each
+engine.
+"""
 
 NONE_FOUND = "no promise found"
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What documentation says about repeats, in our words, and the address of the page that says it. ``text`` is empty if none does."""
+    """What documentation says about repeats, in our words, and the address of the page that says
+    it. ``text`` is empty if none does.
+    """
 
     text: str = ""
     source: str = ""
@@ -25,10 +31,12 @@ class Promise:
 class Software:
     """A piece of software that makes one write.
 
-    ``packages`` are installed, and the version of the first is shown. ``program`` is the text of a program; or ``words`` are a command, in
-    which ``{python}`` and ``{modules}`` are its environment's. ``settings`` are those that are not its own defaults.
-    ``answers``, ``arguments`` and ``files`` are handed to ``jackfield prove``, with ``options``. ``once`` is the same program within a
-    boundary of jackfield, ``ours`` an action of a connector: CONNECTOR/ACTION.
+    ``packages`` are installed, and the version of the first is shown. ``program`` is the text of a
+    program; or ``words`` are a command, in which ``{python}`` and ``{modules}`` are its
+    environment's. ``settings`` are those that are not its own defaults.
+    ``answers``, ``arguments`` and ``files`` are handed to ``jackfield prove``, with ``options``.
+    ``once`` is the same program within a boundary of jackfield, ``ours`` an action of a connector:
+    CONNECTOR/ACTION.
     """
 
     name: str
@@ -49,7 +57,12 @@ class Software:
     @property
     def row(self) -> str:
         """Name for ``make prove-public ROW=…``, and of its folder."""
-        return "".join(one if one.isalnum() else "-" for one in self.name.lower()).strip("-").replace("--", "-").replace("--", "-")
+        return (
+            "".join(one if one.isalnum() else "-" for one in self.name.lower())
+            .strip("-")
+            .replace("--", "-")
+            .replace("--", "-")
+        )
 
     @property
     def package(self) -> str:
@@ -59,7 +72,9 @@ class Software:
 
     @property
     def digest(self) -> str:
-        """Digest of all that decides what a run finds: not of its settings in words, and of what documentation says."""
+        """Digest of all that decides what a run finds: not of its settings in words, and of what
+        documentation says.
+        """
         text = repr(replace(self, promise=Promise(), settings="", name=""))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -68,12 +83,13 @@ ONCE = (
     "import os\n"
     "os.environ['JACKFIELD_HOME'] = os.environ['JACKFIELD_PROVE_FOLDER']\n"
     "from jackfield import once\n"
-)  # fmt: skip
+)
 """First lines of a program that has a boundary: its journal lies in the folder of the run."""
 POST = (
     "import requests\n"
     "def post() -> None:\n"
-    "    requests.post('https://api.example.com/orders', json={'sku': 'lamp'}, timeout=30).raise_for_status()\n"
+    "    requests.post('https://api.example.com/orders', json={'sku': 'lamp'}, "
+    "timeout=30).raise_for_status()\n"
 )
 """One write with requests, for what stands around a function."""
 GUARDED = ONCE + POST + "post = once('order', key=lambda: 'order-1')(post)\n"
@@ -82,4 +98,7 @@ GUARDED = ONCE + POST + "post = once('order', key=lambda: 'order-1')(post)\n"
 
 def boundary(imports: str, call: str) -> str:
     """Return a program that makes ``call`` within a boundary."""
-    return f"{ONCE}{imports}\nwith once('write', key='write-1') as block:\n    block.sending()\n    {call}\n"
+    return (
+        f"{ONCE}{imports}\nwith once('write', key='write-1') as block:\n    "
+        f"block.sending()\n    {call}\n"
+    )

@@ -1,4 +1,6 @@
-"""jackfield, a connector runtime. Connectors declare connections and actions as JSON Schema; one executor accepts and returns JSON."""
+"""jackfield, a connector runtime. Connectors declare connections and actions as JSON Schema; one
+executor accepts and returns JSON.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,17 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
 __all__ = [
-    "ABSENT", "UNKNOWN", "Invocation", "InvocationFailed", "InvocationWaiting", "Jackfield", "JackfieldError", "Result", "__version__",
+    "ABSENT",
+    "UNKNOWN",
+    "Invocation",
+    "InvocationFailed",
+    "InvocationWaiting",
+    "Jackfield",
+    "JackfieldError",
+    "Result",
+    "__version__",
     "once",
-]  # fmt: skip
+]
 
 __version__ = "0.1.0"
 

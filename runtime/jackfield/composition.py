@@ -1,4 +1,6 @@
-"""Composition of a runtime from the installed packages: the framework alone, or with a package that stores rows in a database."""
+"""Composition of a runtime from the installed packages: the framework alone, or with a package that
+stores rows in a database.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ _SAID: list[str] = []
 
 
 class Management(Protocol):
-    """Management of one workspace: its connections, and the parts of journal and events that a caller may see."""
+    """Management of one workspace: its connections, and the parts of journal and events that a
+    caller may see.
+    """
 
     def connections(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
         """Return the connections that an audience sees and a caller may use."""
@@ -58,32 +62,47 @@ class Management(Protocol):
         :raises InvalidInvocation: if there is no journal.
         """
 
-    def events(self, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float) -> Events:
+    def events(
+        self, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float
+    ) -> Events:
         """Return the events after a cursor that a caller may see.
 
-        :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
+        :raises InvalidInvocation: if there is no database, or cursor or types are not valid;
+            ``CursorExpired`` if events are gone.
         """
 
     def lend(self, name: str, connector: str | None) -> Lent:
         """Open a connection for a program's own use.
 
-        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every action over it.
+        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every
+            action over it.
         """
 
     def diagnose(
-        self, catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result]
+        self,
+        catalog: Catalog,
+        tested: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        invoke: Callable[[Mapping[str, Any]], Result],
     ) -> dict[str, Any]:
-        """Run the action ``doctor`` of each connector that a ``tested`` connection serves, and return its diagnosis."""
+        """Run the action ``doctor`` of each connector that a ``tested`` connection serves, and
+        return its diagnosis.
+        """
 
-    def options(self, connector: str, source: str, connection: str | None, caller: Caller, given: Hidden) -> list[dict[str, str]]:
+    def options(
+        self, connector: str, source: str, connection: str | None, caller: Caller, given: Hidden
+    ) -> list[dict[str, str]]:
         """Return the choices of an option source.
 
-        :raises JackfieldError: if the source does not exist, an input is missing, or a live source fails.
+        :raises JackfieldError: if the source does not exist, an input is missing, or a live source
+            fails.
         """
 
 
 class Store(Protocol):
-    """Port to the stored state of one runtime: the distribution with the database, or null objects."""
+    """Port to the stored state of one runtime: the distribution with the database, or null
+    objects.
+    """
 
     @property
     def storage(self) -> Storage:
@@ -101,7 +120,9 @@ class Store(Protocol):
         """Return the stored files."""
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:
-        """Return settings and access decisions of the workspace; ``names`` lists its connections by name and type."""
+        """Return settings and access decisions of the workspace; ``names`` lists its connections by
+        name and type.
+        """
 
     @property
     def current(self) -> Journal | None:
@@ -115,21 +136,26 @@ class Store(Protocol):
         """
 
     def opened(self) -> Journal:
-        """Return the journal. The first use opens it, recovers calls of lost processes, and starts to watch for such calls.
+        """Return the journal. The first use opens it, recovers calls of lost processes, and starts
+        to watch for such calls.
 
         :raises InvalidInvocation: if there is no database; otherwise as ``journal`` does.
         """
 
-    def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return the recording of calls, and share the rate limits among all processes. ``judge`` asks the policies again about a recorded
-        output.
+    def recording(
+        self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None
+    ) -> Recording:
+        """Return the recording of calls, and share the rate limits among all processes. ``judge``
+        asks the policies again about a recorded output.
         """
 
     def gates(self, policies: Policies) -> Sequence[Gate]:
         """Return the features that take part in calls, in order."""
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
-        """Return the leases that processes share for one version of a connection's values; None without a database."""
+        """Return the leases that processes share for one version of a connection's values; None
+        without a database.
+        """
 
     def grants(self, identifier: str, name: str) -> Grants | None:
         """Return the grant of a stored connection; None without a database."""
@@ -175,13 +201,15 @@ def composed(
     storage: Storage | None,
     groups: Mapping[str, Sequence[EntryPoint]] | None = None,
 ) -> Store:
-    """Return the storage side of a runtime: over ``storage`` if given, else over the database of ``url`` or the environment. ``groups`` are
-    the entry points, if they have been read. ``check`` raises where the journal must not be opened.
+    """Return the storage side of a runtime: over ``storage`` if given, else over the database of
+    ``url`` or the environment. ``groups`` are the entry points, if they have been read. ``check``
+    raises where the journal must not be opened.
 
     If no installed package has a store, no URL means ``none``, which is reported once on stderr.
 
-    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no installed package can open it.
-        Otherwise its rules, guards and journal would seem to be gone.
+    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no
+        installed package can open it. Otherwise its rules, guards and journal would seem to be
+        gone.
     """
     wanted = url if storage is not None or url is not None else named_url(environment)
     if storage is None and wanted is not None and is_none(wanted):
@@ -193,18 +221,27 @@ def composed(
     if wanted is not None:
         raise _missing("a database", "store")
     if os.path.exists(path := own_file(environment)):
-        text = f"there is a database at '{path}', and the package {package}, which opens it, is not installed"
-        or_none = "Or set JACKFIELD_DATABASE_URL to 'none': no rule, guard or journal of it holds then."
+        text = (
+            f"there is a database at '{path}', and the package {package}, which opens it, is "
+            "not installed"
+        )
+        or_none = (
+            "Or set JACKFIELD_DATABASE_URL to 'none': no rule, guard or journal of it holds then."
+        )
         raise InvalidInvocation(text, hint=f"Install it: {command}. {or_none}")
     if not _SAID:
-        _SAID.append(f"jackfield: nothing is kept: there is no journal and no stored connection without the package {package}")
+        _SAID.append(
+            "jackfield: nothing is kept: there is no journal and no stored connection without "
+            f"the package {package}"
+        )
         sys.stderr.write(f"{_SAID[0]}\n")
     return NoStore(environment)
 
 
 def answers_of(groups: Mapping[str, Sequence[EntryPoint]]) -> dict[str, Answer]:
-    """Return the functions that answer a provider's questions to a person within a call, by the connector's key. Packages declare them in
-    the entry points ``jackfield.answers``. Each is imported when a question comes; if that fails, the question has no answer.
+    """Return the functions that answer a provider's questions to a person within a call, by the
+    connector's key. Packages declare them in the entry points ``jackfield.answers``. Each is
+    imported when a question comes; if that fails, the question has no answer.
     """
     found: dict[str, list[EntryPoint]] = {}
     for point in groups.get("jackfield.answers", ()):
@@ -217,13 +254,20 @@ def _answer(points: Sequence[EntryPoint], question: Mapping[str, Any]) -> Mappin
     if not isinstance(found, Raised):
         answer: Mapping[str, Any] | None = found
         return answer
-    told = str(found.error) if isinstance(found.error, BrokenPart) else f"it raised {type(found.error).__name__}"
+    told = (
+        str(found.error)
+        if isinstance(found.error, BrokenPart)
+        else f"it raised {type(found.error).__name__}"
+    )
     _LOG.warning("a question of '%s' is not answered: %s", points[0].name, told)
     return None
 
 
-def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Plugins:
-    """Return the plugins of a process: installed ones, ``given`` ones, and the policy service's if its variables are set.
+def plugins_of(
+    environment: Mapping[str, str], points: Iterable[EntryPoint], given: Iterable[object] = ()
+) -> Plugins:
+    """Return the plugins of a process: installed ones, ``given`` ones, and the policy service's if
+    its variables are set.
 
     :raises InvalidInvocation: if the variables are not valid.
     """
@@ -235,7 +279,8 @@ def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], giv
 
 
 class NoStore:
-    """Composition of a runtime without storage: its database is ``none``, or no installed package has a store.
+    """Composition of a runtime without storage: its database is ``none``, or no installed package
+    has a store.
 
     The management needs no database for connections from files.
     """
@@ -264,7 +309,9 @@ class NoStore:
         """
         raise no_database()
 
-    def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
+    def recording(
+        self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None
+    ) -> Recording:
         """Return a recording that records nothing. Each process has its own rate limits."""
         del dependencies, paces, judge
         return unstored.Unrecorded(_advice)
@@ -320,7 +367,10 @@ def searching() -> Any:
 
 def _missing(what: str, name: str) -> InvalidInvocation:
     package, command = package_of(PARTS, name)
-    return InvalidInvocation(f"{what} needs the package {package}, which is not installed", hint=f"Install it: {command}.")
+    return InvalidInvocation(
+        f"{what} needs the package {package}, which is not installed",
+        hint=f"Install it: {command}.",
+    )
 
 
 def _advice() -> str:

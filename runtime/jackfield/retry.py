@@ -1,7 +1,8 @@
-"""Retry policy: the action's effect and the known state of the request decide if a retry is safe (docs/concepts.md).
+"""Retry policy: the action's effect and the known state of the request decide if a retry is safe
+(docs/concepts.md).
 
-The order of the rules is in ``Attempts._retry_or_raise``, except for ``repeat_ok``, which ``Attempts._attempt`` applies before them;
-``errors_map.weigh`` determines the state of the request.
+The order of the rules is in ``Attempts._retry_or_raise``, except for ``repeat_ok``, which
+``Attempts._attempt`` applies before them; ``errors_map.weigh`` determines the state of the request.
 """
 
 from __future__ import annotations
@@ -17,17 +18,26 @@ BASE = 0.1
 CAP = 5.0
 """Maximum back-off in seconds; reached by throttled calls, which have no limit of attempts."""
 TRIES = 6
-"""Maximum number of attempts of one page, without throttled attempts (the contract promises at least 5 within the deadline)."""
+"""Maximum number of attempts of one page, without throttled attempts (the contract promises at
+least 5 within the deadline).
+"""
 
 
 class _Random(Protocol):
     def random(self) -> float: ...
 
 
-def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "settle", "retry"] = "report") -> bool:
-    """Return whether a failed attempt may be repeated; otherwise the run decides whether it is a doubt.
+def may_repeat(
+    effect: Effect,
+    error: JackfieldError,
+    *,
+    on_doubt: Literal["report", "settle", "retry"] = "report",
+) -> bool:
+    """Return whether a failed attempt may be repeated; otherwise the run decides whether it is a
+    doubt.
 
-    A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a duplicate to a miss.
+    A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a
+    duplicate to a miss.
     """
     in_doubt = error.sent is Sent.UNKNOWN and effect == "write"
     return error.repeatable and (on_doubt == "retry" if in_doubt else error.retryable)
@@ -35,8 +45,8 @@ def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["repo
 
 @dataclass(slots=True)
 class Tries:
-    """Counter of the attempts of one page. Throttled attempts do not count towards the limit, unless the caller set it: they are repeated
-    until the deadline.
+    """Counter of the attempts of one page. Throttled attempts do not count towards the limit,
+    unless the caller set it: they are repeated until the deadline.
     """
 
     limit: int | None = None
@@ -59,7 +69,9 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential back-off with full jitter: a random part of ``min(CAP, BASE * 2**n)``, but at least the provider's ``Retry-After``."""
+    """Exponential back-off with full jitter: a random part of ``min(CAP, BASE * 2**n)``, but at
+    least the provider's ``Retry-After``.
+    """
 
     random: _Random
 

@@ -1,4 +1,6 @@
-"""The runtime of one workspace, the entry point of the library: it runs an invocation and returns a Result."""
+"""The runtime of one workspace, the entry point of the library: it runs an invocation and returns a
+Result.
+"""
 
 from __future__ import annotations
 
@@ -74,8 +76,8 @@ T = TypeVar("T")
 
 
 class Managed:
-    """Management by a runtime: connections, and the parts of installed connectors, journal and events that a caller may see. It delegates
-    to the management.
+    """Management by a runtime: connections, and the parts of installed connectors, journal and
+    events that a caller may see. It delegates to the management.
     """
 
     catalog: Catalog
@@ -99,27 +101,42 @@ class Managed:
         return self._management.connections("operator", UNBOUND)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
-        """Return the connections that a caller may see, and change. This reads the rules from the database."""
+        """Return the connections that a caller may see, and change. This reads the rules from the
+        database.
+        """
         return self._management.connections(caller.audience, self.access.authorizer(caller))
 
     def catalog_of(self, caller: Caller) -> Catalog:
-        """Return the connectors and actions that a caller may see. This reads the rules from the database."""
+        """Return the connectors and actions that a caller may see. This reads the rules from the
+        database.
+        """
         caller = self.pipeline.policies.seen_by(caller)
-        return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
+        return seen_catalog(
+            self.catalog.for_audience(caller.audience), self.access.authorizer(caller)
+        )
 
     def journal_of(self, caller: Caller = LIBRARY) -> SeenJournal:
-        """Return the part of the journal that a caller may see: list entries, find one, resolve a doubt.
+        """Return the part of the journal that a caller may see: list entries, find one, resolve a
+        doubt.
 
         :raises InvalidInvocation: if this runtime has no journal.
         """
         return self._management.journal(self.access.authorizer(caller), caller.owner)
 
     def resolve(
-        self, identifier: str, outcome: Literal["succeeded", "failed"], *, by: str, note: str = "", output: Mapping[str, Any] | None = None
+        self,
+        identifier: str,
+        outcome: Literal["succeeded", "failed"],
+        *,
+        by: str,
+        note: str = "",
+        output: Mapping[str, Any] | None = None,
     ) -> Result:
-        """Resolve an invocation in doubt, as the person ``by``, and return its Result; ``output`` is the output of a success.
+        """Resolve an invocation in doubt, as the person ``by``, and return its Result; ``output``
+        is the output of a success.
 
-        :raises InvalidInvocation: if the invocation is not known or not in doubt, or accepts no output.
+        :raises InvalidInvocation: if the invocation is not known or not in doubt, or accepts no
+            output.
         :raises InvalidInput: if the output breaks the action's schema.
         """
         self.journal_of().resolve(identifier, outcome, by, note, output=output)
@@ -131,21 +148,34 @@ class Managed:
         return self.approvals_of(LIBRARY)
 
     def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
-        """Return the calls that wait for an approval and that a caller may see. ``actor`` is recorded in the audit log."""
+        """Return the calls that wait for an approval and that a caller may see. ``actor`` is
+        recorded in the audit log.
+        """
         return self._store.approvals(self.pipeline, caller, actor)
 
-    def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
-        """Return the workspace's events after a cursor (``event.cursor``; default: all), oldest first, for ``for`` or ``async for``. They
-        end when no event of the ``types`` (``invocation.finished``, ``connection.*``; default: all) comes for ``wait`` seconds.
+    def events(
+        self,
+        *,
+        after: str | int | None = None,
+        types: Sequence[str] = (),
+        wait: float = 0.0,
+        caller: Caller = LIBRARY,
+    ) -> Events:
+        """Return the workspace's events after a cursor (``event.cursor``; default: all), oldest
+        first, for ``for`` or ``async for``. They end when no event of the ``types``
+        (``invocation.finished``, ``connection.*``; default: all) comes for ``wait`` seconds.
 
-        :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
+        :raises InvalidInvocation: if there is no database, or cursor or types are not valid;
+            ``CursorExpired`` if events are gone.
         """
         return self._management.events(self.access.authorizer(caller), after, types, wait)
 
     def lend(self, name: str, connector: str | None = None) -> Lent:
-        """Open a connection for this program's own use: a family's library makes its provider's SDK of it. Recorded in the audit log.
+        """Open a connection for this program's own use: a family's library makes its provider's SDK
+        of it. Recorded in the audit log.
 
-        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every action over it.
+        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every
+            action over it.
         """
         return self._management.lend(name, connector)
 
@@ -157,7 +187,8 @@ class Managed:
         return self.connections.show(name)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """Test a connection without changing anything; return it as ``show`` does, with the outcome.
+        """Test a connection without changing anything; return it as ``show`` does, with the
+        outcome.
 
         :raises UnknownConnection: if there is no connection of that name.
         :raises InvalidConnection: if its values break its type's schema.
@@ -165,13 +196,18 @@ class Managed:
         return self.connections.test(name, timeout_seconds=timeout_seconds)
 
     def diagnose(
-        self, name: str, inputs: Mapping[str, Any] | None = None, *, caller: Caller = LIBRARY, actor: Actor | None = None
+        self,
+        name: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        caller: Caller = LIBRARY,
+        actor: Actor | None = None,
     ) -> dict[str, Any]:
-        """Test a connection, then run the action ``doctor`` of each connector that it serves, with ``inputs``. ``actor`` is recorded in the
-        audit log.
+        """Test a connection, then run the action ``doctor`` of each connector that it serves, with
+        ``inputs``. ``actor`` is recorded in the audit log.
 
-        Return ``connection``, ``type``, ``healthy`` and ``findings``, each with ``code``, ``severity`` (``error``, ``warning``),
-        ``message``, ``evidence`` and ``cure``.
+        Return ``connection``, ``type``, ``healthy`` and ``findings``, each with ``code``,
+        ``severity`` (``error``, ``warning``), ``message``, ``evidence`` and ``cure``.
 
         :raises UnknownConnection: if there is no connection of that name.
         :raises JackfieldError: if its values, the inputs or the rules do not allow the examination.
@@ -179,7 +215,10 @@ class Managed:
         connections = self.connections_of(caller)
         tested = (connections if actor is None else connections.acting_as(actor)).test(name)
         return self._management.diagnose(
-            self.catalog_of(caller), tested, inputs or {}, partial(self.invoke, caller=replace(caller, waits=False))
+            self.catalog_of(caller),
+            tested,
+            inputs or {},
+            partial(self.invoke, caller=replace(caller, waits=False)),
         )
 
     def options(
@@ -191,9 +230,11 @@ class Managed:
         inputs: Mapping[str, Any] | None = None,
         caller: Caller = LIBRARY,
     ) -> list[dict[str, str]]:
-        """Return the choices of an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
+        """Return the choices of an option source. A live source queries the provider over
+        ``connection``, if the rules allow ``caller`` to.
 
-        ``inputs`` are the form's current values: the choices of some sources depend on them (a repository's labels).
+        ``inputs`` are the form's current values: the choices of some sources depend on them (a
+        repository's labels).
 
         :raises UnknownName: no such connector or option source.
         :raises JackfieldError: if an input is missing, or a live source fails.
@@ -209,15 +250,19 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     With a database, the workspace must exist; ``default`` always exists.
 
-    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or such a mapping as ``{"connections": …}``),
-    or a single one of these. If omitted, they are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``.
-    ``environment`` holds the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks the hosts named by
-    connections of remote callers. By default it allows this machine, public hosts, and the hosts of ``JACKFIELD_ALLOW_HOSTS`` or the stored
-    setting ``allowHosts``. ``groups`` are the entry points by group, of plugins and of functions that answer questions, for use with
-    ``catalog``. With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default:
-    ``JACKFIELD_ONLY_HOSTS``; without it, any). ``lets_out`` are classes of exceptions that the program raises into calls from other threads
-    or greenlets. These exceptions leave all calls of the process. Entry points (``jackfield.lets_out``) name the classes of Celery, RQ and
-    others. With ``turns``, CPU-bound calls of ``ainvoke``, ``begin`` and ``on_time`` run one at a time.
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or
+    such a mapping as ``{"connections": …}``), or a single one of these. If omitted, they are the
+    files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``. ``environment`` holds
+    the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks
+    the hosts named by connections of remote callers. By default it allows this machine, public
+    hosts, and the hosts of ``JACKFIELD_ALLOW_HOSTS`` or the stored setting ``allowHosts``.
+    ``groups`` are the entry points by group, of plugins and of functions that answer questions, for
+    use with ``catalog``. With ``only_hosts``, its calls reach these hosts only: names
+    (``*.example.com`` too), addresses, networks (default: ``JACKFIELD_ONLY_HOSTS``; without it,
+    any). ``lets_out`` are classes of exceptions that the program raises into calls from other
+    threads or greenlets. These exceptions leave all calls of the process. Entry points
+    (``jackfield.lets_out``) name the classes of Celery, RQ and others. With ``turns``, CPU-bound
+    calls of ``ainvoke``, ``begin`` and ``on_time`` run one at a time.
     """
 
     pipeline: Pipeline
@@ -252,15 +297,29 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             check_workspace_name(workspace)
         self.workspace = workspace
         self._children = Isolated(environment)  # unused with a catalog from elsewhere
-        whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
+        whole = (
+            Catalog.installed(groups, environment, self._children.load)
+            if catalog is None
+            else catalog
+        )
         self.clock = SystemClock() if clock is None else clock
         calls = Calls()
-        store = self._store = self._kept = composed(workspace, database_url, environment, self.clock, calls.check, storage, groups or None)
+        store = self._store = self._kept = composed(
+            workspace, database_url, environment, self.clock, calls.check, storage, groups or None
+        )
         self.storage = store.storage
         self.catalog = of_workspace(whole, workspace, store.manifests)
         self._owns_storage = storage is None
-        sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
-        self._known = Connections(sources, store.connection_table, catalog=self.catalog, environment=environment)
+        sources = (
+            connections
+            if connections is not None
+            else sources_from(environment)
+            if workspace == "default"
+            else []
+        )
+        self._known = Connections(
+            sources, store.connection_table, catalog=self.catalog, environment=environment
+        )
         self._index: ActionIndex | None = None
         self.schemas = Schemas()
         self.files = store.files() if files is None else files
@@ -270,18 +329,43 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         limit = limit_of(only_hosts, environment)
         secrets = Secrets(environment, self.clock)
         self.open_connections = Opener(
-            workspace, self.clock, environment, secrets, self.schemas, store.leases, self._known.access,
-            guard or Guard(loopback=True, shared=self.storage.allowed_hosts), store.refuse_foreign, self.storage.barred_paths,
-            store.grants, limit,
-        )  # fmt: skip
+            workspace,
+            self.clock,
+            environment,
+            secrets,
+            self.schemas,
+            store.leases,
+            self._known.access,
+            guard or Guard(loopback=True, shared=self.storage.allowed_hosts),
+            store.refuse_foreign,
+            self.storage.barred_paths,
+            store.grants,
+            limit,
+        )
         self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)
         observe = self.plugins.request if self.plugins.has("request") else None
-        dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, answers_of(groups), limit)
+        dependencies = Dependencies(
+            workspace, self.clock, self.files, paces, observe, answers_of(groups), limit
+        )
         epoch = self.storage.epoch if self.storage.enabled else None
-        plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas, self._known.oauth_client), self.open_connections, epoch)
-        self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
-        self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
+        plans = Plans(
+            self.access,
+            self.catalog,
+            self._known,
+            Targets(self.schemas, self._known.oauth_client),
+            self.open_connections,
+            epoch,
+        )
+        self._loop, self._on_time, self._turn = (
+            LoopThread(),
+            OnTime(),
+            None if turns is None else partial(turns.turn, workspace),
+        )
+        self._in_thread, self._in_time = (
+            InThread(self.clock, self._loop),
+            InThread(self.clock, self._loop, self._on_time, self._turn),
+        )
         recording = store.recording(dependencies, paces, deciding(self.plugins))
         policies = Policies(self.plugins, self.access, dependencies)
         self.pipeline = Pipeline(
@@ -314,7 +398,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     @property
     def overdue(self) -> int:
-        """Number of calls of actions that still run after their deadline, since they block; their invocations have ended."""
+        """Number of calls of actions that still run after their deadline, since they block; their
+        invocations have ended.
+        """
         return self._on_time.overdue
 
     @property
@@ -351,22 +437,34 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         tries: int | None = None,
         ask_caller: AskCaller | None = None,
     ) -> Result:
-        """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
+        """Run one invocation, JSON text or the object that it describes, in this thread. Bad input
+        is a failed Result, never an exception.
 
-        An action that blocks beyond the deadline returns late, with the Result that the deadline demands (``timeout`` or ``in_doubt``).
-        With ``on_time`` the caller gets the Result at the deadline: the action runs in another thread, which goes on.
+        An action that blocks beyond the deadline returns late, with the Result that the deadline
+        demands (``timeout`` or ``in_doubt``). With ``on_time`` the caller gets the Result at the
+        deadline: the action runs in another thread, which goes on.
 
-        ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
-        for the given seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
-        checked against the rules. ``named`` is called with the invocation's ID before the run begins.
+        ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of
+        refusing, up to the deadline (True) or for the given seconds. Another thread may set
+        ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and checked
+        against the rules. ``named`` is called with the invocation's ID before the run begins.
 
-        A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` gets its
-        progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``. ``tries``
-        limits the attempts, throttled ones included. ``ask_caller`` gets the questions that a provider asks a person and no package
-        answers. It gets the provider's name for the question, and the question in the form for packages, and returns the answer.
+        A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait``
+        waits for its end. ``follow`` gets its progress meanwhile: ``fraction``, from 0 to 1, and
+        ``text``; of a list ``step``, the pages read; of a wait ``text``. ``tries`` limits the
+        attempts, throttled ones included. ``ask_caller`` gets the questions that a provider asks a
+        person and no package answers. It gets the provider's name for the question, and the
+        question in the form for packages, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
-        how = How(waiter, caller, cancelled or self._never_cancelled, wait=wait, follow=follow, settles=True)
+        how = How(
+            waiter,
+            caller,
+            cancelled or self._never_cancelled,
+            wait=wait,
+            follow=follow,
+            settles=True,
+        )
         how.tries, how.ask_caller = tries, ask_caller
         if named is not None:
             named(how.meta.invocation_id)
@@ -387,13 +485,17 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         follow: Follow | None = None,
         ask_caller: AskCaller | None = None,
     ) -> Result:
-        """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this loop, others in worker threads.
+        """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this
+        loop, others in worker threads.
 
-        If the caller is cancelled, a request not yet sent is cancelled too; a request already sent runs to completion.
+        If the caller is cancelled, a request not yet sent is cancelled too; a request already sent
+        runs to completion.
         """
         how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, settles=True)
         how.ask_caller = ask_caller
-        return await self._shielded(self._started(partial(self.pipeline.call, Hidden(invocation), how)), how)
+        return await self._shielded(
+            self._started(partial(self.pipeline.call, Hidden(invocation), how)), how
+        )
 
     def stream(
         self,
@@ -403,10 +505,12 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         caller: Caller = LIBRARY,
         named: Callable[[str], None] | None = None,
     ) -> Stream:
-        """Run one invocation in its own thread, and return the events that its action emits, for ``for`` or ``async for``, as they come,
-        with secrets masked. ``Stream.result`` is the Result that ``invoke`` would have returned.
+        """Run one invocation in its own thread, and return the events that its action emits, for
+        ``for`` or ``async for``, as they come, with secrets masked. ``Stream.result`` is the Result
+        that ``invoke`` would have returned.
 
-        A caller who leaves (``break``, ``Stream.close``) ends a ``read``, as ``cancelled``; other actions run to their end.
+        A caller who leaves (``break``, ``Stream.close``) ends a ``read``, as ``cancelled``; other
+        actions run to their end.
         """
         from jackfield.call.streams import Stream
 
@@ -427,7 +531,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return Bound(self, self._store, self.pipeline.calls, self._in_thread, self._looping)
 
     def once(self, name: str, **options: Any) -> once:
-        """Make a call of a function once for a key, as ``jackfield.once`` does, in this workspace."""
+        """Make a call of a function once for a key, as ``jackfield.once`` does, in this
+        workspace.
+        """
         from jackfield.boundary.once import once
 
         return once(name, runtime=self, **options)
@@ -445,9 +551,10 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         arrived: float | None = None,
         ask_caller: AskCaller | None = None,
     ) -> asyncio.Task[Result]:
-        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its ID.
-        ``reading`` is a reading of the database's epoch for this call. ``follow`` gets the progress. The deadline begins when the
-        request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``.
+        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled.
+        ``named`` is called first, with its ID. ``reading`` is a reading of the database's epoch for
+        this call. ``follow`` gets the progress. The deadline begins when the request ``arrived``,
+        by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``.
         """
         how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, arrived=arrived)
         how.ask_caller = ask_caller
@@ -457,7 +564,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation from the queue, in this thread."""
         stored = self._taken(claimed)
-        how = How(self._in_time, self.access.queued_by(stored), claimed=claimed.of(stored), settles=True)
+        how = How(
+            self._in_time, self.access.queued_by(stored), claimed=claimed.of(stored), settles=True
+        )
         given = Hidden(self.pipeline.known.followed(stored))
         del stored
         with self.storage.one_state():
@@ -472,8 +581,11 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         stored = self._taken(claimed)
 
-        caller, given = await asyncio.to_thread(lambda: (self.access.queued_by(stored), Hidden(self.pipeline.known.followed(stored))))
-        how = How(self._looping(), caller, claimed=claimed.of(stored))  # with the caller's current rights
+        caller, given = await asyncio.to_thread(
+            lambda: (self.access.queued_by(stored), Hidden(self.pipeline.known.followed(stored)))
+        )
+        # with the caller's current rights
+        how = How(self._looping(), caller, claimed=claimed.of(stored))
         call = partial(self.pipeline.call, given, how)
         result = log_queued(await self._shielded(self._started(call), how), self.workspace)
         if isinstance(result.error, InvalidInvocation):
@@ -483,28 +595,39 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     def _taken(self, claimed: Claimed) -> Any:
         """Return the stored invocation of a call from the queue.
 
-        :raises PostponedError: if it calls a function that this process does not declare: it waits for a process that does.
+        :raises PostponedError: if it calls a function that this process does not declare: it waits
+            for a process that does.
         """
         stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         called = stored["invocation"]
-        if called["connector"] == HOST and not any(called["action"] in own.manifest.actions for own in Catalog.own):
-            text = "invocation %s waits for a process that declares the function '%s': --import names its module"
+        if called["connector"] == HOST and not any(
+            called["action"] in own.manifest.actions for own in Catalog.own
+        ):
+            text = (
+                "invocation %s waits for a process that declares the function '%s': --import "
+                "names its module"
+            )
             _LOG.warning(text, claimed.id, called["action"])
             raise PostponedError(self.files.time.now() + _ELSEWHERE)
         return stored
 
     def _end_unread(self, result: Result) -> None:
-        """End the row of a queued call that is no longer a valid invocation, so that no worker claims it again. An older version has queued
-        it, under other rules. A row that has begun, or has ended, stays unchanged.
+        """End the row of a queued call that is no longer a valid invocation, so that no worker
+        claims it again. An older version has queued it, under other rules. A row that has begun, or
+        has ended, stays unchanged.
         """
         journal = self.journal
         if journal is not None:
             journal.end_queued(result.meta.invocation_id, result)
 
-    def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
+    def _started(
+        self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None
+    ) -> asyncio.Task[Result]:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(cleared(self.storage.in_one_state(call, reading)))
+        task = asyncio.get_running_loop().create_task(
+            cleared(self.storage.in_one_state(call, reading))
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -520,18 +643,33 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             raise
 
     def search(
-        self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None
+        self,
+        words: str,
+        *,
+        connector: str | None = None,
+        effect: str | None = None,
+        tag: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Search for actions by ``words``; return the best matches first. ``tag`` is the ``group`` of an action in its manifest.
+        """Search for actions by ``words``; return the best matches first. ``tag`` is the ``group``
+        of an action in its manifest.
 
-        Up to a few matching actions that exist but are not offered to this workspace are among them, with ``"offered": False`` and a
-        command in ``offer``.
+        Up to a few matching actions that exist but are not offered to this workspace are among
+        them, with ``"offered": False`` and a command in ``offer``.
         """
-        return [row.to_json() for row in self._indexed().found_for_operator(self.catalog, words, connector, effect, tag)]
+        return [
+            row.to_json()
+            for row in self._indexed().found_for_operator(
+                self.catalog, words, connector, effect, tag
+            )
+        ]
 
     def search_triggers(self, words: str, *, connector: str | None = None) -> list[dict[str, Any]]:
         """Search for triggers by ``words``; return the best matches first."""
-        return [row.to_json() for row in self._indexed().triggers(words) if connector in (None, row.connector)]
+        return [
+            row.to_json()
+            for row in self._indexed().triggers(words)
+            if connector in (None, row.connector)
+        ]
 
     def _indexed(self) -> ActionIndex:
         if self._index is None:

@@ -1,5 +1,6 @@
-"""Test support for connector authors, under the name that their tests import. The package that implements it declares it as the part
-``testing`` of the entry points ``jackfield.parts``; ``testing.pyi`` next to this file has the types.
+"""Test support for connector authors, under the name that their tests import. The package that
+implements it declares it as the part ``testing`` of the entry points ``jackfield.parts``;
+``testing.pyi`` next to this file has the types.
 """
 
 from __future__ import annotations
@@ -13,5 +14,7 @@ def __getattr__(name: str) -> Any:
     suite = part("testing")
     if suite is None:
         package, command = package_of(PARTS, "testing")
-        raise ModuleNotFoundError(f"jackfield.testing is part of {package}: {command}", name=package.replace("-", "_"))
+        raise ModuleNotFoundError(
+            f"jackfield.testing is part of {package}: {command}", name=package.replace("-", "_")
+        )
     return getattr(suite, name)

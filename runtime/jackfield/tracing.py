@@ -1,5 +1,5 @@
-"""OpenTelemetry (extra ``otel``): a span per invocation, and within it spans of its stages and requests. Spans contain no payload, only
-names, IDs, effects and codes.
+"""OpenTelemetry (extra ``otel``): a span per invocation, and within it spans of its stages and
+requests. Spans contain no payload, only names, IDs, effects and codes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _CURRENT: ContextVar[_Spans | None] = ContextVar("jackfield_spans", default=None
 
 
 def configured(environment: Mapping[str, str]) -> Sequence[Tracing]:
-    """Return the tracing plugin if OpenTelemetry's variables request spans and nothing prevents it; else an empty sequence."""
+    """Return the tracing plugin if OpenTelemetry's variables request spans and nothing prevents it;
+    else an empty sequence.
+    """
     if not exports_spans(environment):
         return ()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -35,15 +37,18 @@ def configured(environment: Mapping[str, str]) -> Sequence[Tracing]:
     from opentelemetry.sdk.trace import TracerProvider as Provider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    resource = Resource.create({"service.name": "jackfield", **OTELResourceDetector().detect().attributes})
-    provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before exit handlers run
+    resource = Resource.create(
+        {"service.name": "jackfield", **OTELResourceDetector().detect().attributes}
+    )
+    # a signal ends the process before exit handlers run
+    provider = Provider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_session(environment))))
     return (Tracing(provider),)
 
 
 def _session(environment: Mapping[str, str]) -> requests.Session | None:
-    """Return the HTTP session of an exporter that uses the operator's outbound proxy; None without a setting, so that the exporter uses the
-    environment's proxy.
+    """Return the HTTP session of an exporter that uses the operator's outbound proxy; None without
+    a setting, so that the exporter uses the environment's proxy.
     """
     if not environment.get(VARIABLE):
         return None
@@ -53,12 +58,19 @@ def _session(environment: Mapping[str, str]) -> requests.Session | None:
     route = outbound(environment)
 
     class Routed(HTTPAdapter):
-        def send(self, request: requests.PreparedRequest, *given: Any, **named: Any) -> requests.Response:
+        def send(
+            self, request: requests.PreparedRequest, *given: Any, **named: Any
+        ) -> requests.Response:
             target, *_ = target_of(request.url or "")
             found = route.named(target)
-            if isinstance(made.verify, str):  # that of OpenTelemetry, before which requests takes its own variables
+            # that of OpenTelemetry, before which requests takes its own variables
+            if isinstance(made.verify, str):
                 named["verify"] = made.verify
-            return super().send(request, *given, **{**named, "proxies": {} if found is None else {target.scheme: found[1]}})
+            return super().send(
+                request,
+                *given,
+                **{**named, "proxies": {} if found is None else {target.scheme: found[1]}},
+            )
 
     made = Session()
     for scheme in ("http://", "https://"):
@@ -67,7 +79,9 @@ def _session(environment: Mapping[str, str]) -> requests.Session | None:
 
 
 def remarked(environment: Mapping[str, str]) -> Sequence[ShownRemarks]:
-    """Return the plugin that reports remarks on OpenTelemetry's variables; an empty sequence if there are none."""
+    """Return the plugin that reports remarks on OpenTelemetry's variables; an empty sequence if
+    there are none.
+    """
     texts = remarks(environment)
     return (ShownRemarks(texts),) if texts else ()
 
@@ -85,26 +99,36 @@ class ShownRemarks:
 
 
 class Tracing:
-    """Tracing plugin: ``Jackfield(plugins=[Tracing()])``. An invocation's ``traceparent`` (W3C Trace Context), if any, is the parent of its
-    span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, such as
-    of libraries that a connector uses, are its children.
+    """Tracing plugin: ``Jackfield(plugins=[Tracing()])``. An invocation's ``traceparent`` (W3C
+    Trace Context), if any, is the parent of its span, else the current span of the host. The span
+    of an invocation is current while it runs: spans of other instrumentations, such as of libraries
+    that a connector uses, are its children.
 
-    Without a ``provider``, which only a server sets, spans go to the provider that the host, or OpenTelemetry's auto-instrumentation, has
-    set. A call is then one span with its requests as events, unless ``stages`` requests spans for them.
+    Without a ``provider``, which only a server sets, spans go to the provider that the host, or
+    OpenTelemetry's auto-instrumentation, has set. A call is then one span with its requests as
+    events, unless ``stages`` requests spans for them.
     """
 
-    def __init__(self, provider: TracerProvider | None = None, *, stages: bool | None = None) -> None:
+    def __init__(
+        self, provider: TracerProvider | None = None, *, stages: bool | None = None
+    ) -> None:
         from opentelemetry import trace
 
         self._provider, self._api = provider, trace
-        self._tracer = trace.get_tracer("jackfield") if provider is None else provider.get_tracer("jackfield")
+        self._tracer = (
+            trace.get_tracer("jackfield") if provider is None else provider.get_tracer("jackfield")
+        )
         self._stages = provider is not None if stages is None else stages
 
     def close(self) -> None:
-        """Export the remaining spans, within a time limit in case the collector is down. The host must close its own provider."""
+        """Export the remaining spans, within a time limit in case the collector is down. The host
+        must close its own provider.
+        """
         if self._provider is None:
             return
-        closing = threading.Thread(target=self._provider.shutdown, name="jackfield-spans", daemon=True)
+        closing = threading.Thread(
+            target=self._provider.shutdown, name="jackfield-spans", daemon=True
+        )
         closing.start()
         closing.join(_LAST_WITHIN)
 
@@ -121,7 +145,9 @@ class Tracing:
             spans.begin(name)
 
     @hookimpl
-    def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
+    def request(
+        self, method: str, server: str, started: float, ended: float, status: int | None
+    ) -> None:
         """Record a request to the provider as a span within the stage."""
         spans = _CURRENT.get()
         if spans is not None:
@@ -129,7 +155,16 @@ class Tracing:
 
 
 class _InSpan:
-    def __init__(self, api: Any, tracer: Tracer, invocation: Invocation, workspace: str, meta: Meta, *, stages: bool) -> None:
+    def __init__(
+        self,
+        api: Any,
+        tracer: Tracer,
+        invocation: Invocation,
+        workspace: str,
+        meta: Meta,
+        *,
+        stages: bool,
+    ) -> None:
         self._api, self._tracer, self._stages = api, tracer, stages
         self._parent = invocation.context.get("traceparent")
         self._meta = meta
@@ -141,9 +176,13 @@ class _InSpan:
         }
 
     def __enter__(self) -> None:
-        self._span = self._tracer.start_span("jackfield.invoke", _parent(self._parent), attributes=self._attributes)
+        self._span = self._tracer.start_span(
+            "jackfield.invoke", _parent(self._parent), attributes=self._attributes
+        )
         self._spans = _Spans(self._api, self._tracer, self._span, stages=self._stages)
-        self._current = self._api.use_span(self._span, record_exception=False, set_status_on_exception=False)
+        self._current = self._api.use_span(
+            self._span, record_exception=False, set_status_on_exception=False
+        )
         self._current.__enter__()
         self._token = _CURRENT.set(self._spans)
 
@@ -158,9 +197,15 @@ class _InSpan:
 
 
 def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
-    """Return masked attributes for unknown names, which may contain anything, even a secret in the wrong field."""
+    """Return masked attributes for unknown names, which may contain anything, even a secret in the
+    wrong field.
+    """
     connector = {"jackfield.connector": "unknown"} if meta.connector_version is None else {}
-    return {**connector, "jackfield.action": "unknown"} if connector or isinstance(error, UnknownAction) else {}
+    return (
+        {**connector, "jackfield.action": "unknown"}
+        if connector or isinstance(error, UnknownAction)
+        else {}
+    )
 
 
 class _Spans:
@@ -176,12 +221,19 @@ class _Spans:
             return
         if self._stage is not None:
             self._stage.end()
-        self._stage = self._tracer.start_span(f"jackfield.{name}", self._api.set_span_in_context(self._whole))
+        self._stage = self._tracer.start_span(
+            f"jackfield.{name}", self._api.set_span_in_context(self._whole)
+        )
 
-    def sent(self, method: str, server: str, times: tuple[float, float], status: int | None) -> None:
+    def sent(
+        self, method: str, server: str, times: tuple[float, float], status: int | None
+    ) -> None:
         """Add the span of a request; neither its path nor its content is recorded."""
         begun, ended = (int(seconds * 1e9) for seconds in times)
-        about: dict[str, str | int] = {"http.request.method": method[:20], "server.address": server[:255]}
+        about: dict[str, str | int] = {
+            "http.request.method": method[:20],
+            "server.address": server[:255],
+        }
         if status is not None:
             about["http.response.status_code"] = status
         if status is None or status >= 400:
@@ -190,7 +242,9 @@ class _Spans:
             self._whole.add_event("jackfield.request", about, timestamp=ended)
             return
         within = self._api.set_span_in_context(self._stage or self._whole)
-        span = self._tracer.start_span("jackfield.request", within, self._api.SpanKind.CLIENT, about, start_time=begun)
+        span = self._tracer.start_span(
+            "jackfield.request", within, self._api.SpanKind.CLIENT, about, start_time=begun
+        )
         if "error.type" in about:
             span.set_status(self._api.Status(self._api.StatusCode.ERROR))
         span.end(ended)
@@ -209,4 +263,8 @@ class _Spans:
 def _parent(traceparent: object) -> Any:
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    return TraceContextTextMapPropagator().extract({"traceparent": traceparent}) if isinstance(traceparent, str) else None
+    return (
+        TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+        if isinstance(traceparent, str)
+        else None
+    )

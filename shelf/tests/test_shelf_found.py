@@ -1,4 +1,6 @@
-"""Lost writes of the shelf are found by their marker in a list of the provider, wherever it stands beside the caller's own values."""
+"""Lost writes of the shelf are found by their marker in a list of the provider, wherever it stands
+beside the caller's own values.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ assert _ROWS
 
 
 class _Shop:
-    """Provider that does what it is asked and hangs up; its lists show that, with values of its own before the caller's."""
+    """Provider that does what it is asked and hangs up; its lists show that, with values of its own
+    before the caller's.
+    """
 
     def __init__(self, row: dict[str, Any], *, effective: bool) -> None:
         self.row, self.effective = row, effective
@@ -55,37 +59,59 @@ class _Shop:
         member = names(self.row["evidence"][0]["match"][0]["at"])[0]
         if request.method == "GET":
             others = [{"id": 1, member: [{"id": 7, "key": self.key, "value": _STRANGE}]}, {"id": 2}]
-            items: Any = [*others, *self.made] if dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0") == "0" else []
+            items: Any = (
+                [*others, *self.made]
+                if dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0") == "0"
+                else []
+            )
             each = self.row["evidence"][0]["each"]
-            for name in reversed(names(each) if each != "/items" else ()):  # a list without a name is "items" of the action
+            # a list without a name is "items" of the action
+            for name in reversed(names(each) if each != "/items" else ()):
                 items = {name: items}
             return Answer(items)
         self.writes.append(request.body)
         if self.effective:
             asked = json.loads(request.body)
             self.made.append(
-                {**asked, "id": 4711, "refunded_payment": True, member: [{"id": 8, "key": "_own", "value": "x"}, *asked[member]]}
+                {
+                    **asked,
+                    "id": 4711,
+                    "refunded_payment": True,
+                    member: [{"id": 8, "key": "_own", "value": "x"}, *asked[member]],
+                }
             )
         return "close"
 
 
 def _settled(
-    folder: Path, key: str, row: dict[str, Any], provider: Callable[[int, Request], Any], inputs: dict[str, Any]
+    folder: Path,
+    key: str,
+    row: dict[str, Any],
+    provider: Callable[[int, Request], Any],
+    inputs: dict[str, Any],
 ) -> dict[str, Any]:
     """Call an action whose answer is lost, and look for what became of it; return its entry."""
     manifest = manifest_of(key)
     kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
     hidden = dict.fromkeys(kind["schema"]["required"], "a-secret-of-the-account")
     given = {**row["examples"][0]["invocation"]["inputs"], **inputs}
-    with plugged(shelve(folder / "shelf", manifest)), settling_home(folder) as environment, Provider(provider) as far:
+    with (
+        plugged(shelve(folder / "shelf", manifest)),
+        settling_home(folder) as environment,
+        Provider(provider) as far,
+    ):
         call = {"connector": key, "action": row["key"], "inputs": given}
         return looked_for(environment, f"{key}/{kind['key']}", {**hidden, "server": far.url}, call)
 
 
 @pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
 @pytest.mark.parametrize(("key", "row"), _ROWS)
-def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: str, row: dict[str, Any], *, effective: bool) -> None:
-    """Behind values of the caller and of the provider: found if it took effect, in doubt if not; another call's marker proves nothing."""
+def test_a_lost_write_is_found_among_the_values_of_a_list(
+    tmp_path: Path, key: str, row: dict[str, Any], *, effective: bool
+) -> None:
+    """Behind values of the caller and of the provider: found if it took effect, in doubt if not;
+    another call's marker proves nothing.
+    """
     own = [{"key": "channel", "value": "fair"}]
     shop = _Shop(row, effective=effective)
     (place,) = names(row["marker"]["at"])
@@ -98,9 +124,15 @@ def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: s
 
 
 _LISTED = ("freshdesk", "jira", "paddle")
-"""Services that list what is new, among which the marker is looked for; the others find it by their own search."""
+"""Services that list what is new, among which the marker is looked for; the others find it by their
+own search.
+"""
 _PROFILE: dict[str, Any] = {"type": "profile", "attributes": {"email": "ada@example.com"}}
-_INCIDENT = {"type": "incident", "title": "Down", "service": {"id": "P1", "type": "service_reference"}}
+_INCIDENT = {
+    "type": "incident",
+    "title": "Down",
+    "service": {"id": "P1", "type": "service_reference"},
+}
 
 
 def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
@@ -111,13 +143,23 @@ def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("key", "action", "inputs", "shown", "other"),
     [
-        ("docusign", "createEnvelope", {}, _transactions, {"transactionId": _STRANGE, "envelopeId": "e-1", "status": "sent"}),
+        (
+            "docusign",
+            "createEnvelope",
+            {},
+            _transactions,
+            {"transactionId": _STRANGE, "envelopeId": "e-1", "status": "sent"},
+        ),
         (
             "klaviyo",
             "createProfile",
             {"data": _PROFILE},
             lambda asked: asked["data"],
-            {"id": "1", **_PROFILE, "attributes": {**_PROFILE["attributes"], "external_id": _STRANGE}},
+            {
+                "id": "1",
+                **_PROFILE,
+                "attributes": {**_PROFILE["attributes"], "external_id": _STRANGE},
+            },
         ),
         (
             "pagerduty",
@@ -136,9 +178,22 @@ def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
         (
             "outlook",
             "sendMail",
-            {"message": {"subject": "Hello", "singleValueExtendedProperties": [{"id": "String {4711} Name own", "value": "x"}]}},
+            {
+                "message": {
+                    "subject": "Hello",
+                    "singleValueExtendedProperties": [
+                        {"id": "String {4711} Name own", "value": "x"}
+                    ],
+                }
+            },
             lambda asked: {**asked["message"], "isDraft": False},
-            {"id": "1", "isDraft": False, "singleValueExtendedProperties": [{"id": "String {4711} Name jackfield", "value": _STRANGE}]},
+            {
+                "id": "1",
+                "isDraft": False,
+                "singleValueExtendedProperties": [
+                    {"id": "String {4711} Name jackfield", "value": _STRANGE}
+                ],
+            },
         ),
         (
             "zendesk",
@@ -147,17 +202,44 @@ def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
             lambda asked: asked["ticket"],
             {"id": 1, "subject": "Lamp", "external_id": _STRANGE},
         ),
-        ("servicenow", "createIncident", {"body": {"short_description": "Dark"}}, dict, {"sys_id": "1", "correlation_id": _STRANGE}),
-        ("freshdesk", "createContact", {"name": "Ada", "email": "ada@example.com"}, dict, {"id": 1, "unique_external_id": _STRANGE}),
+        (
+            "servicenow",
+            "createIncident",
+            {"body": {"short_description": "Dark"}},
+            dict,
+            {"sys_id": "1", "correlation_id": _STRANGE},
+        ),
+        (
+            "freshdesk",
+            "createContact",
+            {"name": "Ada", "email": "ada@example.com"},
+            dict,
+            {"id": 1, "unique_external_id": _STRANGE},
+        ),
         (
             "jira",
             "createIssue",
             {"properties": [{"key": "own", "value": 1}]},
-            lambda asked: {"key": "ABC-1", "properties": {one["key"]: one["value"] for one in asked["properties"]}},
+            lambda asked: {
+                "key": "ABC-1",
+                "properties": {one["key"]: one["value"] for one in asked["properties"]},
+            },
             {"id": "1", "key": "ABC-2", "properties": {"jackfield": {"marker": _STRANGE}}},
         ),
-        ("paddle", "createCustomer", {"customData": {"own": "x"}}, dict, {"id": "ctm_1", "custom_data": None}),
-        ("paddle", "createTransaction", {"customData": {"own": "x"}}, dict, {"id": "txn_1", "custom_data": {"jackfield": "x"}}),
+        (
+            "paddle",
+            "createCustomer",
+            {"customData": {"own": "x"}},
+            dict,
+            {"id": "ctm_1", "custom_data": None},
+        ),
+        (
+            "paddle",
+            "createTransaction",
+            {"customData": {"own": "x"}},
+            dict,
+            {"id": "txn_1", "custom_data": {"jackfield": "x"}},
+        ),
     ],
     ids=[
         "docusign-createEnvelope",
@@ -183,7 +265,9 @@ def test_a_lost_write_is_found_by_a_member(
     *,
     effective: bool,
 ) -> None:
-    """By an ID of the call, or in data beside the caller's own: found if it took effect, in doubt if not."""
+    """By an ID of the call, or in data beside the caller's own: found if it took effect, in doubt
+    if not.
+    """
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
     member = names(row["evidence"][0]["each"])[0]
     writes: list[dict[str, Any]] = []
@@ -192,8 +276,12 @@ def test_a_lost_write_is_found_by_a_member(
     def provider(_number: int, request: Request) -> Any:
         if request.method == "GET":
             asked.append(request.path)
-            found = [other, *([{**shown(one), "id": "made-4711"} for one in writes] if effective else ())]
-            return Answer(found if member == "items" else {member: found})  # a list without a name is "items" of the action
+            found = [
+                other,
+                *([{**shown(one), "id": "made-4711"} for one in writes] if effective else ()),
+            ]
+            # a list without a name is "items" of the action
+            return Answer(found if member == "items" else {member: found})
         writes.append(json.loads(request.body))
         return "close"
 
@@ -210,13 +298,18 @@ def test_a_lost_write_is_found_by_a_member(
 @pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
 @pytest.mark.parametrize(
     ("action", "member", "inputs"),
-    [("createProduct", "products", {"title": "Lamp"}), ("createCustomer", "customers", {"email": "ada@example.com"})],
+    [
+        ("createProduct", "products", {"title": "Lamp"}),
+        ("createCustomer", "customers", {"email": "ada@example.com"}),
+    ],
     ids=["createProduct", "createCustomer"],
 )
 def test_a_lost_write_of_graphql_is_found_by_its_metafield(
     tmp_path: Path, action: str, member: str, inputs: dict[str, Any], *, effective: bool
 ) -> None:
-    """Beside the caller's own, which stay; of what is listed with another call's, or without any, nothing is taken."""
+    """Beside the caller's own, which stay; of what is listed with another call's, or without any,
+    nothing is taken.
+    """
     row = next(one for one in manifest_of("shopify")["actions"] if one["key"] == action)
     own = {"namespace": "shop", "key": "colour", "type": "single_line_text_field", "value": "red"}
     writes: list[dict[str, Any]] = []
@@ -229,14 +322,31 @@ def test_a_lost_write_of_graphql_is_found_by_its_metafield(
             writes.append(made)
             return "close"
         asked.append(body.get("variables", {}))
-        mine = [{"id": "gid://shopify/It/3", "jackfield": {"value": one["metafields"][-1]["value"]}} for one in writes if effective]
-        nodes = [{"id": "gid://shopify/It/1", "jackfield": None}, {"id": "gid://shopify/It/2", "jackfield": {"value": _STRANGE}}, *mine]
-        return Answer({"data": {member: {"nodes": nodes, "pageInfo": {"hasNextPage": False, "endCursor": None}}}})
+        mine = [
+            {"id": "gid://shopify/It/3", "jackfield": {"value": one["metafields"][-1]["value"]}}
+            for one in writes
+            if effective
+        ]
+        nodes = [
+            {"id": "gid://shopify/It/1", "jackfield": None},
+            {"id": "gid://shopify/It/2", "jackfield": {"value": _STRANGE}},
+            *mine,
+        ]
+        return Answer(
+            {
+                "data": {
+                    member: {"nodes": nodes, "pageInfo": {"hasNextPage": False, "endCursor": None}}
+                }
+            }
+        )
 
     entry = _settled(tmp_path, "shopify", row, provider, {**inputs, "metafields": [own]})
     (write,) = writes
     assert (write["metafields"][0], len(MARKER_TEXT.findall(json.dumps(write)))) == (own, 1)
-    assert any(one.get("marked") and one.get("reverse") and one.get("sortKey") == "CREATED_AT" for one in asked)
+    assert any(
+        one.get("marked") and one.get("reverse") and one.get("sortKey") == "CREATED_AT"
+        for one in asked
+    )
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
         ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
     )
@@ -246,13 +356,23 @@ _STARTED: dict[str, tuple[str, str, Callable[[str, str], Any], tuple[str, ...]]]
     "mistral": (
         "createBatch",
         "data",
-        lambda mark, state: {"id": "1", "status": state, "metadata": {"jackfield": mark}, "errors": [{"message": "no", "count": 1}]},
+        lambda mark, state: {
+            "id": "1",
+            "status": state,
+            "metadata": {"jackfield": mark},
+            "errors": [{"message": "no", "count": 1}],
+        },
         ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"),
     ),
     "vercel": (
         "createDeployment",
         "deployments",
-        lambda mark, state: {"uid": "1", "state": state, "errorCode": "x", "meta": {"jackfield": mark}},
+        lambda mark, state: {
+            "uid": "1",
+            "state": state,
+            "errorCode": "x",
+            "meta": {"jackfield": mark},
+        },
         ("QUEUED", "BUILDING", "READY", "ERROR", "CANCELED"),
     ),
     "cal-com": (
@@ -270,22 +390,38 @@ _STARTED: dict[str, tuple[str, str, Callable[[str, str], Any], tuple[str, ...]]]
     "mailgun": (
         "sendMessage",
         "items",
-        lambda mark, state: {"event": state, "user-variables": {"reference": mark}, "message": {"headers": {"message-id": "1@x"}}},
+        lambda mark, state: {
+            "event": state,
+            "user-variables": {"reference": mark},
+            "message": {"headers": {"message-id": "1@x"}},
+        },
         ("accepted", "delivered", "failed", "rejected"),
     ),
     "bigquery": (
         "startJob",
         "jobs",
-        lambda mark, state: {"state": state, "errorResult": {"reason": "invalid"}, "configuration": {"labels": {"jackfield": mark}}},
+        lambda mark, state: {
+            "state": state,
+            "errorResult": {"reason": "invalid"},
+            "configuration": {"labels": {"jackfield": mark}},
+        },
         ("PENDING", "RUNNING", "DONE"),
     ),
 }
-"""Writes that begin something: the action, the member of its list, an item of a state, and the states."""
+"""Writes that begin something: the action, the member of its list, an item of a state, and the
+states.
+"""
 
 
-@pytest.mark.parametrize(("key", "state"), [(key, state) for key, (*_, states) in _STARTED.items() for state in states])
-def test_what_has_begun_was_carried_out_however_it_ends(tmp_path: Path, key: str, state: str) -> None:
-    """The action begins a thing. A thing that waits or has failed has begun: the write is a success, as with its answer."""
+@pytest.mark.parametrize(
+    ("key", "state"), [(key, state) for key, (*_, states) in _STARTED.items() for state in states]
+)
+def test_what_has_begun_was_carried_out_however_it_ends(
+    tmp_path: Path, key: str, state: str
+) -> None:
+    """The action begins a thing. A thing that waits or has failed has begun: the write is a
+    success, as with its answer.
+    """
     action, member, item, _ = _STARTED[key]
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
     marks: list[str] = []
@@ -297,7 +433,10 @@ def test_what_has_begun_was_carried_out_however_it_ends(tmp_path: Path, key: str
         return Answer({member: [item(marks[0], state)] if marks and _is_first(request) else []})
 
     entry = _settled(tmp_path, key, row, provider, {})
-    assert (entry["status"], [one["result"] for one in entry["looks"]]) == ("succeeded", ["matched"])
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        "succeeded",
+        ["matched"],
+    )
 
 
 def _is_first(request: Request) -> bool:
@@ -307,13 +446,17 @@ def _is_first(request: Request) -> bool:
 
 
 @pytest.mark.parametrize(("key", "row"), _ROWS)
-def test_an_item_of_the_caller_at_the_place_of_the_marker_wins(tmp_path: Path, key: str, row: dict[str, Any]) -> None:
+def test_an_item_of_the_caller_at_the_place_of_the_marker_wins(
+    tmp_path: Path, key: str, row: dict[str, Any]
+) -> None:
     """It is sent as it is, and nobody looks: what has its name at the provider is the caller's."""
     (place,) = names(row["marker"]["at"])
     own = json.loads(json.dumps(row["marker"]["value"]).replace('{"$marker": {}}', '"mine"'))
     shop = _Shop(row, effective=True)
     entry = _settled(tmp_path, key, row, shop, {place: own})
-    (sent,) = [json.loads(body)[names(row["evidence"][0]["match"][0]["at"])[0]] for body in shop.writes]
+    (sent,) = [
+        json.loads(body)[names(row["evidence"][0]["match"][0]["at"])[0]] for body in shop.writes
+    ]
     assert (sent, entry["status"], entry.get("looks", [])) == (own, "in_doubt", [])
 
 
@@ -327,7 +470,9 @@ def test_an_item_of_the_caller_at_the_place_of_the_marker_wins(tmp_path: Path, k
         ("resend", "sendEmail"),
     ],
 )
-def test_an_item_of_the_callers_own_by_its_id_or_key_wins(tmp_path: Path, key: str, action: str) -> None:
+def test_an_item_of_the_callers_own_by_its_id_or_key_wins(
+    tmp_path: Path, key: str, action: str
+) -> None:
     """By whichever member the provider tells the items apart, and however deep the list is."""
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
     own = json.loads(json.dumps(row["marker"]["value"]).replace('{"$marker": {}}', '"mine"'))
@@ -342,17 +487,26 @@ def test_an_item_of_the_callers_own_by_its_id_or_key_wins(tmp_path: Path, key: s
         return "close"
 
     entry = _settled(tmp_path, key, row, provider, {first: inputs})
-    assert all(body.count(b'"mine"') == 1 and not MARKER_TEXT.search(body.decode()) for body in writes)
+    assert all(
+        body.count(b'"mine"') == 1 and not MARKER_TEXT.search(body.decode()) for body in writes
+    )
     assert (len(writes) > 0, entry["status"], entry.get("looks", [])) == (True, "in_doubt", [])
 
 
 @pytest.mark.parametrize(
     ("key", "action", "inputs"),
-    [("freshdesk", "createContact", {"name": "Ada"}), ("klaviyo", "createProfile", {"data": {"type": "profile", "attributes": {}}})],
+    [
+        ("freshdesk", "createContact", {"name": "Ada"}),
+        ("klaviyo", "createProfile", {"data": {"type": "profile", "attributes": {}}}),
+    ],
     ids=["freshdesk-createContact", "klaviyo-createProfile"],
 )
-def test_a_marker_does_not_stand_in_for_what_is_required(tmp_path: Path, key: str, action: str, inputs: dict[str, Any]) -> None:
-    """The provider requires one of several members, of which the marker's is one: a call without any is refused, as without evidence."""
+def test_a_marker_does_not_stand_in_for_what_is_required(
+    tmp_path: Path, key: str, action: str, inputs: dict[str, Any]
+) -> None:
+    """The provider requires one of several members, of which the marker's is one: a call without
+    any is refused, as without evidence.
+    """
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
     writes: list[bytes] = []
 
@@ -361,36 +515,88 @@ def test_a_marker_does_not_stand_in_for_what_is_required(tmp_path: Path, key: st
         return "close"
 
     entry = _settled(tmp_path, key, row, provider, inputs)
-    assert (len(MARKER_TEXT.findall(b"".join(writes).decode())), entry["status"], entry.get("looks", [])) == (0, "in_doubt", [])
+    assert (
+        len(MARKER_TEXT.findall(b"".join(writes).decode())),
+        entry["status"],
+        entry.get("looks", []),
+    ) == (0, "in_doubt", [])
 
 
 _UNDONE: dict[str, tuple[str, dict[str, Any], Callable[[str], Any], bool]] = {
     "a draft": (
-        "outlook", {"message": {"subject": "Hello"}},
-        lambda mark: {"value": [{"id": "1", "isDraft": True, "singleValueExtendedProperties": [{"id": "x", "value": mark}]}]}, False,
+        "outlook",
+        {"message": {"subject": "Hello"}},
+        lambda mark: {
+            "value": [
+                {
+                    "id": "1",
+                    "isDraft": True,
+                    "singleValueExtendedProperties": [{"id": "x", "value": mark}],
+                }
+            ]
+        },
+        False,
     ),
     "a message": (
-        "outlook", {"message": {"subject": "Hello"}},
-        lambda mark: {"value": [{"id": "1", "isDraft": False, "singleValueExtendedProperties": [{"id": "x", "value": mark}]}]}, True,
+        "outlook",
+        {"message": {"subject": "Hello"}},
+        lambda mark: {
+            "value": [
+                {
+                    "id": "1",
+                    "isDraft": False,
+                    "singleValueExtendedProperties": [{"id": "x", "value": mark}],
+                }
+            ]
+        },
+        True,
     ),
     "a refund that was not paid": (
-        "woocommerce", {}, lambda mark: [{"id": 1, "refunded_payment": False, "meta_data": [{"key": "_jackfield", "value": mark}]}], False,
+        "woocommerce",
+        {},
+        lambda mark: [
+            {
+                "id": 1,
+                "refunded_payment": False,
+                "meta_data": [{"key": "_jackfield", "value": mark}],
+            }
+        ],
+        False,
     ),
     "a refund that was paid": (
-        "woocommerce", {}, lambda mark: [{"id": 1, "refunded_payment": True, "meta_data": [{"key": "_jackfield", "value": mark}]}], True,
+        "woocommerce",
+        {},
+        lambda mark: [
+            {"id": 1, "refunded_payment": True, "meta_data": [{"key": "_jackfield", "value": mark}]}
+        ],
+        True,
     ),
     "a refund by hand": (
-        "woocommerce", {"apiRefund": False},
-        lambda mark: [{"id": 1, "refunded_payment": False, "meta_data": [{"key": "_jackfield", "value": mark}]}], True,
+        "woocommerce",
+        {"apiRefund": False},
+        lambda mark: [
+            {
+                "id": 1,
+                "refunded_payment": False,
+                "meta_data": [{"key": "_jackfield", "value": mark}],
+            }
+        ],
+        True,
     ),
-}  # fmt: skip
-"""Things with the marker: the service, inputs, what is listed, and whether it is what was asked for."""
+}
+"""Things with the marker: the service, inputs, what is listed, and whether it is what was asked
+for.
+"""
 _ACTIONS = {"outlook": "sendMail", "woocommerce": "refundOrder"}
 
 
 @pytest.mark.parametrize("name", _UNDONE)
-def test_a_thing_that_is_not_yet_what_was_asked_for_proves_nothing(tmp_path: Path, name: str) -> None:
-    """A message that is still a draft may be sent later, or never; a refund is stored before the money goes back."""
+def test_a_thing_that_is_not_yet_what_was_asked_for_proves_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    """A message that is still a draft may be sent later, or never; a refund is stored before the
+    money goes back.
+    """
     key, inputs, shown, is_done = _UNDONE[name]
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == _ACTIONS[key])
     marks: list[str] = []
@@ -411,22 +617,35 @@ def _job(mark: str, **statistics: Any) -> Any:
     failed = {"reason": "invalidQuery", "message": "Division by zero"}
     return {
         "jobs": [
-            {"id": "1", "state": "DONE", "errorResult": failed, "statistics": statistics, "configuration": {"labels": {"jackfield": mark}}}
+            {
+                "id": "1",
+                "state": "DONE",
+                "errorResult": failed,
+                "statistics": statistics,
+                "configuration": {"labels": {"jackfield": mark}},
+            }
         ]
     }
 
 
-@pytest.mark.parametrize(("statistics", "status"), [
-    ({}, "failed"),
-    ({"query": {"statementType": "INSERT"}}, "failed"),
-    ({"query": {"statementType": "SELECT"}, "numChildJobs": "0"}, "failed"),
-    ({"query": {"statementType": "SCRIPT"}, "numChildJobs": "2"}, "in_doubt"),
-    ({"query": {"statementType": "SCRIPT"}}, "in_doubt"),
-    ({"numChildJobs": "1"}, "in_doubt"),
-    ({"query": {"statementType": "CALL"}}, "in_doubt"),
-])  # fmt: skip
-def test_a_script_that_failed_may_have_taken_effect_in_part(tmp_path: Path, statistics: dict[str, Any], status: str) -> None:
-    """Each statement takes effect by itself: to call the script failed would free its key, and the first ones would run again."""
+@pytest.mark.parametrize(
+    ("statistics", "status"),
+    [
+        ({}, "failed"),
+        ({"query": {"statementType": "INSERT"}}, "failed"),
+        ({"query": {"statementType": "SELECT"}, "numChildJobs": "0"}, "failed"),
+        ({"query": {"statementType": "SCRIPT"}, "numChildJobs": "2"}, "in_doubt"),
+        ({"query": {"statementType": "SCRIPT"}}, "in_doubt"),
+        ({"numChildJobs": "1"}, "in_doubt"),
+        ({"query": {"statementType": "CALL"}}, "in_doubt"),
+    ],
+)
+def test_a_script_that_failed_may_have_taken_effect_in_part(
+    tmp_path: Path, statistics: dict[str, Any], status: str
+) -> None:
+    """Each statement takes effect by itself: to call the script failed would free its key, and the
+    first ones would run again.
+    """
     row = next(one for one in manifest_of("bigquery")["actions"] if one["key"] == "query")
     marks: list[str] = []
     asked: list[str] = []
@@ -442,18 +661,32 @@ def test_a_script_that_failed_may_have_taken_effect_in_part(tmp_path: Path, stat
     assert dict(parse_qsl(urlsplit(asked[0]).query))["minCreationTime"].endswith("000")
 
 
-@pytest.mark.parametrize(("message", "status"), [
-    ("Query error: Division by zero: 1 / 0 at [2:1]", "in_doubt"),
-    ("Division by zero: 1 / 0", "failed"),
-    ("Syntax error: Unexpected identifier SELEC at [1:1]", "failed"),
-    ("Unrecognized name: nobody at [1:8]", "failed"),
-])  # fmt: skip
-def test_a_refusal_of_a_script_in_time_is_a_doubt(tmp_path: Path, message: str, status: str) -> None:
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ("Query error: Division by zero: 1 / 0 at [2:1]", "in_doubt"),
+        ("Division by zero: 1 / 0", "failed"),
+        ("Syntax error: Unexpected identifier SELEC at [1:1]", "failed"),
+        ("Unrecognized name: nobody at [1:8]", "failed"),
+    ],
+)
+def test_a_refusal_of_a_script_in_time_is_a_doubt(
+    tmp_path: Path, message: str, status: str
+) -> None:
     """BigQuery begins the errors of a script so; a plain query's are refusals, as before."""
-    error = {"code": 400, "message": message, "errors": [{"message": message, "domain": "global", "reason": "invalidQuery"}]}
+    error = {
+        "code": 400,
+        "message": message,
+        "errors": [{"message": message, "domain": "global", "reason": "invalidQuery"}],
+    }
     inputs = {"projectId": "p", "query": "SELECT 1"}
-    with Provider(lambda _number, _request: Answer({"error": error}, 400)) as far, running(tmp_path, "bigquery", far.url) as jackfield:
-        found = jackfield.invoke({"connector": "bigquery", "action": "query", "connection": "main", "inputs": inputs})
+    with (
+        Provider(lambda _number, _request: Answer({"error": error}, 400)) as far,
+        running(tmp_path, "bigquery", far.url) as jackfield,
+    ):
+        found = jackfield.invoke(
+            {"connector": "bigquery", "action": "query", "connection": "main", "inputs": inputs}
+        )
     assert found.status == status
 
 
@@ -467,18 +700,41 @@ def test_an_empty_page_that_says_that_there_are_more_is_followed(tmp_path: Path)
             marks.extend(MARKER_TEXT.findall(request.body.decode()))
             return "close"
         offset = dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0")
-        found = [{"id": "P1", "status": "triggered", "incident_key": marks[0]}] if offset == "25" else []
-        return Answer({"incidents": found, "more": offset == "0", "limit": 25, "offset": int(offset)})
+        found = (
+            [{"id": "P1", "status": "triggered", "incident_key": marks[0]}]
+            if offset == "25"
+            else []
+        )
+        return Answer(
+            {"incidents": found, "more": offset == "0", "limit": 25, "offset": int(offset)}
+        )
 
     entry = _settled(tmp_path, "pagerduty", row, provider, {"incident": _INCIDENT})
-    assert (entry["status"], [one["result"] for one in entry["looks"]]) == ("succeeded", ["matched"])
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        "succeeded",
+        ["matched"],
+    )
 
 
-@pytest.mark.parametrize("answer", [{}, {"error": "none"}, {"Items": []}], ids=["empty", "an error", "another case"])
-def test_an_answer_without_its_list_is_told_in_words(tmp_path: Path, answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "answer", [{}, {"error": "none"}, {"Items": []}], ids=["empty", "an error", "another case"]
+)
+def test_an_answer_without_its_list_is_told_in_words(
+    tmp_path: Path, answer: dict[str, Any]
+) -> None:
     """People read what a look has met, and decide."""
-    row = next(one for one in manifest_of("google-calendar")["actions"] if one["key"] == "createEvent")
-    entry = _settled(tmp_path, "google-calendar", row, lambda _number, request: Answer(answer) if request.method == "GET" else "close", {})
+    row = next(
+        one for one in manifest_of("google-calendar")["actions"] if one["key"] == "createEvent"
+    )
+    entry = _settled(
+        tmp_path,
+        "google-calendar",
+        row,
+        lambda _number, request: Answer(answer) if request.method == "GET" else "close",
+        {},
+    )
     [look] = entry["looks"]
     assert (entry["status"], look["result"]) == ("in_doubt", "failed")
-    assert look["text"] == "the answer to 'listEvents' has no list at '/items', so it proves nothing"
+    assert (
+        look["text"] == "the answer to 'listEvents' has no list at '/items', so it proves nothing"
+    )

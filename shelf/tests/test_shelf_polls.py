@@ -1,4 +1,6 @@
-"""Polls of the shelf at a running server: what comes while a list is read in several pages is told once, and nothing is left out."""
+"""Polls of the shelf at a running server: what comes while a list is read in several pages is told
+once, and nothing is left out.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def _rows() -> Iterator[Any]:
             manifest = manifest_of(key)
             for row in manifest["triggers"]:
                 if (poll := row["http"].get("poll")) is not None and "at" in poll:
-                    action = next(one for one in manifest["actions"] if one["key"] == poll["action"])
+                    action = next(
+                        one for one in manifest["actions"] if one["key"] == poll["action"]
+                    )
                     yield pytest.param(key, row, action["http"], id=f"{key}-{row['key']}")
 
 
@@ -43,22 +47,42 @@ class _Stage(TriggerStage):
 
 
 @pytest.mark.parametrize(("key", "row", "http"), [*_rows()])
-def test_nothing_is_lost_between_pages(tmp_path: Path, key: str, row: dict[str, Any], http: dict[str, Any]) -> None:
-    """Items of one time, in more pages than one, some of which come while a page is read; the subscription is well in the end."""
+def test_nothing_is_lost_between_pages(
+    tmp_path: Path, key: str, row: dict[str, Any], http: dict[str, Any]
+) -> None:
+    """Items of one time, in more pages than one, some of which come while a page is read; the
+    subscription is well in the end.
+    """
     example = next(one for one in row["examples"] if "source" in one)
     about = example["source"]
-    source = GrowingList(about, Chance(5), pages=PolledPages(http), is_ascending="ascending" in row["http"]["poll"])
+    source = GrowingList(
+        about, Chance(5), pages=PolledPages(http), is_ascending="ascending" in row["http"]["poll"]
+    )
     manifest = json.loads(json.dumps(manifest_of(key)))
     kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
-    with Provider(source) as provider, variables(tmp_path, f"sqlite:///{tmp_path}/j.db") as environment:
+    with (
+        Provider(source) as provider,
+        variables(tmp_path, f"sqlite:///{tmp_path}/j.db") as environment,
+    ):
         for server in manifest["servers"]:
             server["url"] = provider.url
             server.pop("variables", None)
-        given = {name: provider.url if name == "server" else "acme-secret-1" for name in kind["schema"].get("required", ())}
-        with plugged(shelve(tmp_path / "shelved", manifest)), _Stage(environment, StillClock(), 1) as stage:
+        given = {
+            name: provider.url if name == "server" else "acme-secret-1"
+            for name in kind["schema"].get("required", ())
+        }
+        with (
+            plugged(shelve(tmp_path / "shelved", manifest)),
+            _Stage(environment, StillClock(), 1) as stage,
+        ):
             stage.runtime.connections.add("main", f"{key}/{kind['key']}", given, test=False)
             stage.move(source.now - stage.now())
-            added = {"name": "one", "trigger": f"{key}/{row['key']}", "connection": "main", "inputs": example.get("inputs", {})}
+            added = {
+                "name": "one",
+                "trigger": f"{key}/{row['key']}",
+                "connection": "main",
+                "inputs": example.get("inputs", {}),
+            }
             stage.all().add(added)
             for number in range(_ROUNDS):
                 source.grows = number < _ROUNDS - 1
@@ -68,7 +92,9 @@ def test_nothing_is_lost_between_pages(tmp_path: Path, key: str, row: dict[str, 
                 stage.move(_SOON)
                 stage.look()
             shown = stage.all().show("one")
-            payloads = [event.data["payload"] for event in stage.events("*") if "payload" in event.data]
+            payloads = [
+                event.data["payload"] for event in stage.events("*") if "payload" in event.data
+            ]
     told = {(find(one, about["id"]), find(one, about["at"])) for one in payloads}
     final = [source.item(number, at) for number, at in source.rows.items()]
     lost = [one for one in final if (find(one, about["id"]), find(one, about["at"])) not in told]

@@ -1,4 +1,6 @@
-"""Rows of errors that a file has of its own: each is what a refusal of the provider comes to, also where a shared table has the status."""
+"""Rows of errors that a file has of its own: each is what a refusal of the provider comes to, also
+where a shared table has the status.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def _refusal(errors: Json, row: Json) -> Answer:
     code = (row.get("codes") or [""])[0]
     for member, value in (("code", code), ("message", row.get("message", ""))):
         if value:
-            put(body, place_of_words(errors, member), value if member == "code" else f"{value}it is")
+            put(
+                body, place_of_words(errors, member), value if member == "code" else f"{value}it is"
+            )
     if "when" in row:
         value = row["when"].get("equals", row["when"].get("contains", True))
         value = value[0] if isinstance(value, list) else value
@@ -51,11 +55,26 @@ def _refusal(errors: Json, row: Json) -> Answer:
 
 @pytest.mark.parametrize(("key", "errors", "row"), _ROWS)
 def test_each_row_of_a_file_counts(tmp_path: Path, key: str, errors: Json, row: Json) -> None:
-    """A read that is refused so ends with the error of the row, and with its hint, if it has one."""
-    about = next(one for one in manifest_of(key)["actions"] if one["effect"] == "read" and one["examples"])
+    """A read that is refused so ends with the error of the row, and with its hint, if it has
+    one.
+    """
+    about = next(
+        one for one in manifest_of(key)["actions"] if one["effect"] == "read" and one["examples"]
+    )
     asked = about["examples"][0]["invocation"]["inputs"]
-    with Provider(lambda _number, _request: _refusal(errors, row)) as provider, running(tmp_path, key, provider.url) as jackfield:
-        result = jackfield.invoke({"connector": key, "action": about["key"], "connection": "main", "inputs": asked, "timeoutSeconds": 20})
+    with (
+        Provider(lambda _number, _request: _refusal(errors, row)) as provider,
+        running(tmp_path, key, provider.url) as jackfield,
+    ):
+        result = jackfield.invoke(
+            {
+                "connector": key,
+                "action": about["key"],
+                "connection": "main",
+                "inputs": asked,
+                "timeoutSeconds": 20,
+            }
+        )
     error = result.to_json()["error"]
     assert error["code"] == row["error"], error
     assert error["hint"] == row.get("hint", error["hint"])

@@ -1,4 +1,6 @@
-"""People who name a service and what they want of it find its action, with the shelf, AWS and a large document installed."""
+"""People who name a service and what they want of it find its action, with the shelf, AWS and a
+large document installed.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +22,72 @@ from jackfield_openapi.shelf.services import read_shelf
 
 SHELF = Path(__file__).parent.parent
 SERVICES = read_shelf(SHELF)
-TASKS = [(words, f"{service.key}.{action}") for service in SERVICES for words, action in service.about["tasks"].items()]
+TASKS = [
+    (words, f"{service.key}.{action}")
+    for service in SERVICES
+    for words, action in service.about["tasks"].items()
+]
 LARGE = 10_000
 """Actions of the large document."""
 SHOWN = 3
 """Results within which the action must be."""
-_VERBS = {"list": "get", "create": "post", "get": "get", "update": "put", "delete": "delete", "search": "get", "send": "post", "add": "put"}
+_VERBS = {
+    "list": "get",
+    "create": "post",
+    "get": "get",
+    "update": "put",
+    "delete": "delete",
+    "search": "get",
+    "send": "post",
+    "add": "put",
+}
 _THINGS = (
-    "issue", "contact", "file", "message", "email", "event", "task", "page", "record", "deal", "customer", "order", "ticket", "comment",
-)  # fmt: skip
+    "issue",
+    "contact",
+    "file",
+    "message",
+    "email",
+    "event",
+    "task",
+    "page",
+    "record",
+    "deal",
+    "customer",
+    "order",
+    "ticket",
+    "comment",
+)
 _PLACES = (
-    "", "account", "archive", "billing", "board", "calendar", "channel", "draft", "folder", "group", "invoice", "label", "project", "team",
-)  # fmt: skip
+    "",
+    "account",
+    "archive",
+    "billing",
+    "board",
+    "calendar",
+    "channel",
+    "draft",
+    "folder",
+    "group",
+    "invoice",
+    "label",
+    "project",
+    "team",
+)
 
 
 def large_document() -> dict[str, object]:
-    """A document with as many operations as the largest of a provider, about the things that everyday tasks are about."""
-    names = itertools.product(_VERBS, _THINGS, _PLACES, ("", "template", "policy", "version", "report", "share", "rule"))
+    """A document with as many operations as the largest of a provider, about the things that
+    everyday tasks are about.
+    """
+    names = itertools.product(
+        _VERBS, _THINGS, _PLACES, ("", "template", "policy", "version", "report", "share", "rule")
+    )
     paths = {
         f"/{place or 'own'}/{thing}/{kind or 'all'}/{verb}": {
             _VERBS[verb]: {
-                "operationId": "".join([verb, *(part.capitalize() for part in (place, thing, kind))]),
+                "operationId": "".join(
+                    [verb, *(part.capitalize() for part in (place, thing, kind))]
+                ),
                 "summary": " ".join(filter(None, (verb.capitalize(), place, thing, kind))),
                 "responses": {"200": {"description": "It."}},
             }
@@ -49,7 +96,11 @@ def large_document() -> dict[str, object]:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Contoso Suite", "version": "1", "description": "Everything of an office."},
+        "info": {
+            "title": "Contoso Suite",
+            "version": "1",
+            "description": "Everything of an office.",
+        },
         "servers": [{"url": "https://contoso.example"}],
         "paths": paths,
     }
@@ -62,12 +113,16 @@ def _install(folder: Path, manifest: dict[str, object]) -> None:
     (folder / package / "connector.json").write_text(json.dumps(manifest))
     about = folder / f"{package}-1.dist-info"
     about.mkdir()
-    (about / "entry_points.txt").write_text(f"[jackfield.connectors]\n{key} = {package}:connector\n")
+    (about / "entry_points.txt").write_text(
+        f"[jackfield.connectors]\n{key} = {package}:connector\n"
+    )
 
 
 @pytest.fixture(name="index", scope="module")
 def _index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ActionIndex, Catalog]]:
-    """Index of all that is installed: the repository's connectors, AWS, the shelf and the large document."""
+    """Index of all that is installed: the repository's connectors, AWS, the shelf and the large
+    document.
+    """
     folder, home = tmp_path_factory.mktemp("packages"), str(tmp_path_factory.mktemp("home"))
     for service in SERVICES:
         _install(folder, dict(built(service).manifest))
@@ -87,7 +142,9 @@ def test_all_is_installed(index: tuple[ActionIndex, Catalog]) -> None:
 
 
 def test_a_task_finds_its_action(index: tuple[ActionIndex, Catalog]) -> None:
-    """At least 90 % of the tasks find their action first, and 97 % within the first three results."""
+    """At least 90 % of the tasks find their action first, and 97 % within the first three
+    results.
+    """
     places = {}
     for words, name in TASKS:
         rows, _ = found_actions(*index, words, None, None, 0, SHOWN)

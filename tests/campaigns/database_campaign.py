@@ -1,13 +1,18 @@
-"""Calls beside a database that is killed, fails over, or is cut off: what callers were told, against the journal and the provider's count.
+"""Calls beside a database that is killed, fails over, or is cut off: what callers were told,
+against the journal and the provider's count.
 
-``make campaign database-kills``, ``database-failover``, ``database-lossy`` and ``database-swallowed`` run it. By hand::
+``make campaign database-kills``, ``database-failover``, ``database-lossy`` and
+``database-swallowed`` run it. By hand::
 
-    PYTHONPATH=.:tests/support python tests/campaigns/database_campaign.py kills|failover|lossy|swallowed [SECONDS or calls] [SEED]
+    export PYTHONPATH=.:tests/support
+    python tests/campaigns/database_campaign.py KIND [SECONDS or calls] [SEED]
 
-``kills``: SIGKILL of the primary at random moments, and its start again. ``failover``: SIGKILL, and the promotion of its synchronous
-standby, by turns. ``lossy``: the same with an asynchronous standby that lags by a second or two, so that commits are lost.
-``swallowed``: each COMMIT of 500 calls takes effect, and its acknowledgement does not come. The moments are drawn from a seed, which is
-printed: the same seed draws the same pauses, and the machine's load still decides what they hit.
+KIND ``kills``: SIGKILL of the primary at random moments, and its start again. ``failover``:
+SIGKILL, and the promotion of its synchronous standby, by turns. ``lossy``: the same with an
+asynchronous standby that lags by a second or two, so that commits are lost. ``swallowed``: each
+COMMIT of 500 calls takes effect, and its acknowledgement does not come. The moments are drawn from
+a seed, which is printed: the same seed draws the same pauses, and the machine's load still decides
+what they hit.
 """
 
 from __future__ import annotations
@@ -40,7 +45,9 @@ CALLS = 500
 _PAUSE = threading.Event()
 _OLDEST = re.compile(r"after '([^']+)'")
 _WORKS = 20.0
-"""Seconds within which calls must work again after the database does, on a machine that does much else."""
+"""Seconds within which calls must work again after the database does, on a machine that does much
+else.
+"""
 
 
 @dataclass
@@ -76,7 +83,10 @@ def read_all(place: Noted, view: EventView) -> EventView:
         if reply.status != 200:
             return view
         items = reply.json["items"]
-        view.take([(item["id"], item["sequence"], item["subject"]) for item in items], reply.json["nextCursor"])
+        view.take(
+            [(item["id"], item["sequence"], item["subject"]) for item in items],
+            reply.json["nextCursor"],
+        )
         if not items:
             return view
 
@@ -106,7 +116,10 @@ def placed(url: str, folder: Path, **more: Any) -> Iterator[Noted]:
 def kills(seconds: float, drawn: random.Random) -> Figures:
     """Kill the primary at random moments, and start it again."""
     figures, slowest = Figures(), 0.0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, running_server() as primary:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        running_server() as primary,
+    ):
         url = primary.create()
         open_database(url).close()
         with placed(url, Path(folder)) as place:
@@ -123,10 +136,14 @@ def kills(seconds: float, drawn: random.Random) -> Figures:
 
 
 def _works(place: Noted) -> float:
-    return until(lambda: place.post("back", keyed=False, seconds=6.0).status == 200, 60.0, "calls work again")
+    return until(
+        lambda: place.post("back", keyed=False, seconds=6.0).status == 200, 60.0, "calls work again"
+    )
 
 
-def _judged(place: Noted, callers: Callers, figures: Figures, slowest: float, **how: bool) -> Figures:
+def _judged(
+    place: Noted, callers: Callers, figures: Figures, slowest: float, **how: bool
+) -> Figures:
     figures.faults["slowest return in ms"] = round(1000 * slowest)
     if slowest > _WORKS:
         figures.wrong.append(f"calls worked again only {slowest:.1f} seconds after the database")
@@ -138,7 +155,9 @@ def _judged(place: Noted, callers: Callers, figures: Figures, slowest: float, **
 
 @dataclass
 class _Pair:
-    """Two places for servers, of which one is the primary; the other streams from it by way of a proxy."""
+    """Two places for servers, of which one is the primary; the other streams from it by way of a
+    proxy.
+    """
 
     folder: Path
     primary: Server
@@ -152,14 +171,22 @@ class _Pair:
         if self.proxy is not None:
             self.proxy.__exit__()
         self.proxy = DatabaseProxy(self.primary.port).__enter__()
-        self.standby = Server.standby_of(self.primary, self.standby.folder, self.standby.port, self.proxy.port)
+        self.standby = Server.standby_of(
+            self.primary, self.standby.folder, self.standby.port, self.proxy.port
+        )
         with psycopg.connect(self.primary.url(), autocommit=True) as admin:
             if self.is_synchronous:
                 admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
                 admin.execute("SELECT pg_reload_conf()")
             state = ("sync",) if self.is_synchronous else ("async",)
-            streams = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = %s"
-            until(lambda: admin.execute(streams, state).fetchone() is not None, 60.0, "the standby streams")
+            streams = (
+                "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = %s"
+            )
+            until(
+                lambda: admin.execute(streams, state).fetchone() is not None,
+                60.0,
+                "the standby streams",
+            )
 
     def stop(self) -> None:
         """Stop both."""
@@ -175,7 +202,9 @@ class _Pair:
 
 
 def failover(seconds: float, drawn: random.Random, *, loses: bool = False) -> Figures:
-    """Kill the primary and promote the standby, by turns. If the standby ``loses`` what came last, that has to be told."""
+    """Kill the primary and promote the standby, by turns. If the standby ``loses`` what came last,
+    that has to be told.
+    """
     figures, slowest = Figures(), 0.0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
@@ -211,7 +240,9 @@ def failover(seconds: float, drawn: random.Random, *, loses: bool = False) -> Fi
 
 
 def _told_of_losses(place: Noted, figures: Figures, *readers: Reader) -> None:
-    """Hold what is lost against what an operator and readers were told: each reader knows exactly the events that are there."""
+    """Hold what is lost against what an operator and readers were told: each reader knows exactly
+    the events that are there.
+    """
     returns = place.client.get("/v1/audit?event=database.wentBack&limit=200").json["items"]
     figures.faults["returns in the audit log"] = len(returns)
     said = place.client.get("/metrics").body.decode()
@@ -223,17 +254,29 @@ def _told_of_losses(place: Noted, figures: Figures, *readers: Reader) -> None:
     for reader in readers:
         view = read_all(place, reader.view)
         figures.faults |= Counter({f"cursors gone (read each {reader.every:g} s)": view.gone})
-        figures.wrong += [f"a reader was not told that the end of {subject} is lost" for subject in view.lost(there)]
-        figures.wrong += [f"a reader has missed the end of {subject}" for subject in view.missed(there)]
+        figures.wrong += [
+            f"a reader was not told that the end of {subject} is lost"
+            for subject in view.lost(there)
+        ]
+        figures.wrong += [
+            f"a reader has missed the end of {subject}" for subject in view.missed(there)
+        ]
 
 
 def swallowed(calls: float, _drawn: random.Random) -> Figures:
     """Let each call's COMMIT take effect, and its acknowledgement not come."""
     figures = Figures()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, running_server() as server:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        running_server() as server,
+    ):
         url = server.create()
         open_database(url).close()
-        with DatabaseProxy(server.port) as proxy, placed(proxy.url(url), Path(folder)) as place, Callers(place, count=0) as callers:
+        with (
+            DatabaseProxy(server.port) as proxy,
+            placed(proxy.url(url), Path(folder)) as place,
+            Callers(place, count=0) as callers,
+        ):
             for number in range(int(calls)):
                 kind, which = COMMITS[number % len(COMMITS)]
                 write_unacknowledged(callers, proxy, f"{number}-{which}-{kind}", kind, which)

@@ -1,13 +1,17 @@
-"""Deliveries to many receivers, some of them bad, by two processes of which one is killed every two seconds: issue 28, acceptance 1.
+"""Deliveries to many receivers, some of them bad, by two processes of which one is killed every two
+seconds: issue 28, acceptance 1.
 
-``make campaign events`` runs it in full (100,000 events, 50 callbacks) on PostgreSQL, ``make campaign events-sqlite`` on SQLite, and
-``make campaign events-pending`` measures the memory of a dispatcher while a million deliveries wait. ``SIZE=1000`` gives each another
-number of events, and ``KILL_EVERY=5`` kills every five seconds. By hand::
+``make campaign events`` runs it in full (100,000 events, 50 callbacks) on PostgreSQL, ``make
+campaign events-sqlite`` on SQLite, and ``make campaign events-pending`` measures the memory of a
+dispatcher while a million deliveries wait. ``SIZE=1000`` gives each another number of events, and
+``KILL_EVERY=5`` kills every five seconds. By hand::
 
-    SIZE=1000 PYTHONPATH=.:tests/support python tests/campaigns/events_campaign.py [sqlite|postgresql|pending]
+    export PYTHONPATH=.:tests/support
+    SIZE=1000 python tests/campaigns/events_campaign.py [sqlite|postgresql|pending]
 
-Of the callbacks ten are dead, five answer after 14 s and five fail half the time. The receivers are one process, which counts what it got;
-that is the truth. The first part has kills, the second none, but a pace: it measures the time from commit to receipt.
+Of the callbacks ten are dead, five answer after 14 s and five fail half the time. The receivers are
+one process, which counts what it got; that is the truth. The first part has kills, the second none,
+but a pace: it measures the time from commit to receipt.
 """
 
 from __future__ import annotations
@@ -61,9 +65,11 @@ _PATIENCE = 300.0
 
 
 class Receivers:
-    """The receivers' side: an asyncio server that counts requests by path and event, and notes when the first one of each came.
+    """The receivers' side: an asyncio server that counts requests by path and event, and notes when
+    the first one of each came.
 
-    ``/figures`` tells what it has counted; ``/until/N`` is answered when it has taken so many requests.
+    ``/figures`` tells what it has counted; ``/until/N`` is answered when it has taken so many
+    requests.
     """
 
     def __init__(self) -> None:
@@ -83,7 +89,10 @@ class Receivers:
                 path = lines[0].split(" ")[1]
                 if path == "/figures":
                     text = json.dumps({"counts": self._summary(), "lags": self.lags}).encode()
-                    answer, self.lags = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text), []
+                    answer, self.lags = (
+                        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text),
+                        [],
+                    )
                 elif path.startswith("/until/"):
                     await self._until(int(path.removeprefix("/until/")))
                     answer = _TAKEN
@@ -135,7 +144,9 @@ def receivers() -> Iterator[str]:
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _process(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a process until the end; yield it with its first line."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -154,7 +165,14 @@ class Campaign:
         self.storage = stack.enter_context(Storage(url, self.environment, SystemClock()))
         self.storage.opened(migrate=True).close()
         self.origin = stack.enter_context(receivers())
-        callbacks = Callbacks(self.storage.database, self.storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
+        callbacks = Callbacks(
+            self.storage.database,
+            self.storage.vault,
+            "default",
+            SystemClock(),
+            Actor("library"),
+            origin="operator",
+        )
         for kind, count in (("slow", SLOW), ("flaky", FLAKY), ("ok", HEALTHY)):
             for number in range(count):
                 callbacks.create({"url": f"{self.origin}/{kind}/{number}", "types": ["quota.low"]})
@@ -168,7 +186,9 @@ class Campaign:
 
     def dispatcher(self) -> subprocess.Popen[str]:
         """Start a process that dispatches."""
-        process, ready = self._stack.enter_context(_process([sys.executable, "-c", _DISPATCH, self.url], self.environment))
+        process, ready = self._stack.enter_context(
+            _process([sys.executable, "-c", _DISPATCH, self.url], self.environment)
+        )
         assert ready == "ready"
         return process
 
@@ -179,7 +199,9 @@ class Campaign:
                 record(transaction, "default", "quota.low", "s", time.time(), {"at": time.time()})
 
     def figures(self) -> tuple[list[int], int, list[float]]:
-        """Return the events that each healthy receiver got, their requests in all, and the lags since the last time."""
+        """Return the events that each healthy receiver got, their requests in all, and the lags
+        since the last time.
+        """
         import httpx2
 
         found = httpx2.post(f"{self.origin}/figures", content=b"", timeout=60.0).json()
@@ -229,12 +251,19 @@ def killed(campaign: Campaign) -> Figures:
     lost = sum(campaign.events - one for one in got)
     twice = requests - wanted
     return Figures(
-        kills=kills, lost=lost, duplicates=twice / wanted, per_kill=twice / kills, seconds=seconds, per_second=wanted / seconds
-    )  # fmt: skip
+        kills=kills,
+        lost=lost,
+        duplicates=twice / wanted,
+        per_kill=twice / kills,
+        seconds=seconds,
+        per_second=wanted / seconds,
+    )
 
 
 def paced(campaign: Campaign) -> Figures:
-    """Measure the time from commit to receipt without kills, while the bad receivers have all that they have missed before them."""
+    """Measure the time from commit to receipt without kills, while the bad receivers have all that
+    they have missed before them.
+    """
     campaign.dispatcher()
     campaign.dispatcher()
     time.sleep(5.0)
@@ -255,7 +284,9 @@ def paced(campaign: Campaign) -> Figures:
 
 
 def pending(campaign: Campaign) -> Figures:
-    """Measure the most memory that a dispatcher takes while deliveries to callbacks that were paused pile up, and as they are sent."""
+    """Measure the most memory that a dispatcher takes while deliveries to callbacks that were
+    paused pile up, and as they are sent.
+    """
     with campaign.database.write() as transaction:
         transaction.change("UPDATE callbacks SET status = 'paused'")
     begun, process = time.monotonic(), campaign.dispatcher()
@@ -273,7 +304,12 @@ def pending(campaign: Campaign) -> Figures:
     with campaign.database.write() as transaction:
         transaction.change("UPDATE callbacks SET status = 'active'")
     time.sleep(_PACED_SECONDS)
-    return Figures(pending=found, seconds=made_in, kilobytes_pending=waited, kilobytes=_most_memory(process.pid))
+    return Figures(
+        pending=found,
+        seconds=made_in,
+        kilobytes_pending=waited,
+        kilobytes=_most_memory(process.pid),
+    )
 
 
 def _most_memory(pid: int) -> int:
@@ -308,7 +344,11 @@ def _main(arguments: list[str]) -> int:
     kind = arguments[0] if arguments else "postgresql"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'jackfield.db'}" if kind == "sqlite" else stack.enter_context(running_server()).create()
+        url = (
+            f"sqlite:///{folder / 'jackfield.db'}"
+            if kind == "sqlite"
+            else stack.enter_context(running_server()).create()
+        )
         if kind == "pending":
             found = pending(Campaign(int(os.environ.get("SIZE", _PENDING)), url, folder, stack))
             _tell(found)

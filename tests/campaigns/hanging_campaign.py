@@ -1,12 +1,17 @@
-"""Twenty healthy workspaces beside one whose key service hangs, for ten minutes and a real worker: nothing of theirs comes late: issue 46.
+"""Twenty healthy workspaces beside one whose key service hangs, for ten minutes and a real worker:
+nothing of theirs comes late: issue 46.
 
-``make campaign hanging`` runs it on SQLite, then on PostgreSQL if it is installed, for SECONDS each. By hand::
+``make campaign hanging`` runs it on SQLite, then on PostgreSQL if it is installed, for SECONDS
+each. By hand::
 
-    PYTHONPATH=.:tests/support python tests/campaigns/hanging_campaign.py [SECONDS] [sqlite|postgresql]
+    export PYTHONPATH=.:tests/support
+    python tests/campaigns/hanging_campaign.py [SECONDS] [sqlite|postgresql]
 
-Each workspace has a schedule of 10 s, a poll of 10 s whose event goes to a callback, a job every 30 s, and a queued call every 5 s. The
-sick one has the same; its key service takes its requests and never answers. The longest gap between two marks of each is printed. It
-may be the interval and one look more, and one look more than the same worker needed without the sick workspace, which is measured first.
+Each workspace has a schedule of 10 s, a poll of 10 s whose event goes to a callback, a job every 30
+s, and a queued call every 5 s. The sick one has the same; its key service takes its requests and
+never answers. The longest gap between two marks of each is printed. It may be the interval and one
+look more, and one look more than the same worker needed without the sick workspace, which is
+measured first.
 """
 
 from __future__ import annotations
@@ -46,7 +51,13 @@ _LOOK = 2.0
 """Longest pause of a worker between two looks at what is due."""
 _FIRST = 40.0
 """Seconds for which nothing is measured: until a worker has begun, and everything was due once."""
-_EVERY: Mapping[str, float] = {"queue": 5.0, "schedules": 10.0, "polls": 10.0, "deliveries": 10.0, "jobs": 30.0}
+_EVERY: Mapping[str, float] = {
+    "queue": 5.0,
+    "schedules": 10.0,
+    "polls": 10.0,
+    "deliveries": 10.0,
+    "jobs": 30.0,
+}
 _BEAT = '''
 """Notes in a folder when it was called, and for whom."""
 import os, time
@@ -106,9 +117,14 @@ def _place(folder: Path, database_url: str, vault: VaultServer) -> Iterator[dict
     make_connector(folder / "plugs", "beat", _BEAT)
     (folder / "beats").mkdir()
     environment = {
-        **os.environ, **vault.environment(), "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url,
-        "BEATS": str(folder / "beats"), "PYTHONPATH": str(folder / "plugs"), "JACKFIELD_PUBLIC_URL": "http://127.0.0.1:9",
-    }  # fmt: skip
+        **os.environ,
+        **vault.environment(),
+        "JACKFIELD_HOME": str(folder / "home"),
+        "JACKFIELD_DATABASE_URL": database_url,
+        "BEATS": str(folder / "beats"),
+        "PYTHONPATH": str(folder / "plugs"),
+        "JACKFIELD_PUBLIC_URL": "http://127.0.0.1:9",
+    }
     open_database(database_url, migrate=True).close()
     with mock.patch.dict(os.environ, environment, clear=True), plugged(folder / "plugs"):
         yield environment
@@ -116,13 +132,29 @@ def _place(folder: Path, database_url: str, vault: VaultServer) -> Iterator[dict
 
 def _set_up(pool: RuntimePool, receiver: Receiver, name: str) -> None:
     runtime, clock = pool.find(name), SystemClock()
-    invocation = {"connector": "beat", "action": "beat", "inputs": {"who": name, "what": "schedules"}}
-    WorkspaceSchedules(runtime, LIBRARY, Actor("library")).add({"name": "one", "invocation": invocation, "every": "10s"})
+    invocation = {
+        "connector": "beat",
+        "action": "beat",
+        "inputs": {"who": name, "what": "schedules"},
+    }
+    WorkspaceSchedules(runtime, LIBRARY, Actor("library")).add(
+        {"name": "one", "invocation": invocation, "every": "10s"}
+    )
     runtime.connections.add("hall", "beat/door", {})
     subscriptions = WorkspaceSubscriptions(runtime, LIBRARY, Actor("library"), "http://127.0.0.1:9")
-    subscriptions.add({"name": "one", "trigger": "beat/beats", "connection": "hall", "inputs": {"who": name}, "every": 10})
+    subscriptions.add(
+        {
+            "name": "one",
+            "trigger": "beat/beats",
+            "connection": "hall",
+            "inputs": {"who": name},
+            "every": 10,
+        }
+    )
     place = (pool.storage.database, pool.storage.vault, name, clock, Actor("library"))
-    Callbacks(*place, origin="operator").create({"url": f"{receiver.url}/{name}", "types": ["beat.beats"]})
+    Callbacks(*place, origin="operator").create(
+        {"url": f"{receiver.url}/{name}", "types": ["beat.beats"]}
+    )
 
 
 def _noting(path: Path) -> Callable[[Request], Answer]:
@@ -140,7 +172,12 @@ def _noting(path: Path) -> Callable[[Request], Answer]:
 def _working(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
     """Run a real worker."""
     with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "jackfield", "worker"], env=dict(environment), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jackfield", "worker"],
+            env=dict(environment),
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield
     finally:
@@ -149,7 +186,9 @@ def _working(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
 
 
 def _feed(pool: RuntimePool, names: list[str], seconds: float) -> None:
-    """Queue a call for each workspace every 5 s, and a job every 30 s, from a process that has their keys."""
+    """Queue a call for each workspace every 5 s, and a job every 30 s, from a process that has
+    their keys.
+    """
     begun, turn = time.monotonic(), 0
     while time.monotonic() - begun < seconds:
         for name in names:
@@ -162,7 +201,9 @@ def _feed(pool: RuntimePool, names: list[str], seconds: float) -> None:
 
 
 def _gaps(folder: Path, since: float, until: float) -> dict[str, tuple[float, int]]:
-    """Return the longest gap between two marks of one healthy workspace, and how many marks there were, by what is marked."""
+    """Return the longest gap between two marks of one healthy workspace, and how many marks there
+    were, by what is marked.
+    """
     marks: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for what in _EVERY:
         for line in (folder / "beats" / what).read_text(encoding="utf-8").splitlines():
@@ -173,7 +214,15 @@ def _gaps(folder: Path, since: float, until: float) -> dict[str, tuple[float, in
         longest, count = 0.0, 0
         for name in HEALTHY:
             times = sorted(at for at in by_name[name] if since <= at <= until)
-            longest = max([longest, *(after - before for before, after in zip([since, *times], [*times, until], strict=True))])
+            longest = max(
+                [
+                    longest,
+                    *(
+                        after - before
+                        for before, after in zip([since, *times], [*times, until], strict=True)
+                    ),
+                ]
+            )
             count += len(times)
         found[what] = (longest, count)
     return found
@@ -206,21 +255,28 @@ def _measured(database_url: str, seconds: float) -> bool:
     return _judged(alone, beside, [one.workspace for one in told])
 
 
-def _rounds(pool: RuntimePool, folder: Path, names: list[str], seconds: float) -> dict[str, tuple[float, int]]:
+def _rounds(
+    pool: RuntimePool, folder: Path, names: list[str], seconds: float
+) -> dict[str, tuple[float, int]]:
     """Feed for some time, and return the gaps from 40 s on, once the worker has begun."""
     since = time.time() + _FIRST
     _feed(pool, names, seconds)
     return _gaps(folder, since, time.time() - _LOOK)
 
 
-def _judged(alone: Mapping[str, tuple[float, int]], beside: Mapping[str, tuple[float, int]], told: list[str]) -> bool:
+def _judged(
+    alone: Mapping[str, tuple[float, int]], beside: Mapping[str, tuple[float, int]], told: list[str]
+) -> bool:
     fine = told == [SICK]
     _say(f"blocked: {told}")
     for what, every in _EVERY.items():
         (before, _), (longest, count) = alone[what], beside[what]
         limit = max(every, before) + _LOOK
         fine = fine and longest <= limit and count > 0
-        _say(f"{what:12} {count:6} marks; longest gap {longest:5.1f} s beside the sick one, {before:5.1f} s alone; at most {limit:5.1f}")
+        _say(
+            f"{what:12} {count:6} marks; longest gap {longest:5.1f} s beside the sick one, "
+            f"{before:5.1f} s alone; at most {limit:5.1f}"
+        )
     return fine
 
 

@@ -1,7 +1,8 @@
 """The library in hosts that take long to build or start: ``make campaign hosts``.
 
-Wheels are built and installed in a fresh environment, in which a notebook runs in its kernel, and an application is packed with shiv and
-with PyInstaller and calls a provider from there. The first call of a Lambda environment is measured.
+Wheels are built and installed in a fresh environment, in which a notebook runs in its kernel, and
+an application is packed with shiv and with PyInstaller and calls a provider from there. The first
+call of a Lambda environment is measured.
 """
 
 from __future__ import annotations
@@ -70,10 +71,21 @@ print(f"import {(imported - begun) * 1000:.0f} ms, first call {times[0] * 1000:.
 """
 
 
-def _ran(command: Sequence[object], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run([*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def _ran(
+    command: Sequence[object], folder: Path, environment: Mapping[str, str] | None = None
+) -> str:
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
-        raise SystemExit(f"{command[0]}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        raise SystemExit(
+            f"{command[0]}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
     return done.stdout.strip()
 
 
@@ -81,7 +93,10 @@ def _installed(folder: Path) -> Path:
     """Build the wheels and install them in a fresh environment; return its folder of programs."""
     uv = Path(sys.executable).with_name("uv")
     for project in _PROJECTS:
-        _ran([uv, "build", "--quiet", "--wheel", "--out-dir", folder / "wheels", ROOT / project], folder)
+        _ran(
+            [uv, "build", "--quiet", "--wheel", "--out-dir", folder / "wheels", ROOT / project],
+            folder,
+        )
     _ran([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], folder)
     wheels = sorted((folder / "wheels").glob("*.whl"))
     where = ["--python", folder / "venv" / "bin" / "python", "-c", ROOT / "constraints.txt"]
@@ -99,16 +114,46 @@ def main() -> None:
         folder = Path(made)
         programs = _installed(folder)
         (folder / "shop.py").write_text(_APPLICATION)
-        (folder / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "1"\n[tool.setuptools]\npy-modules = ["shop"]\n')
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON"))}
-        given = {**kept, "SHOP_URL": provider.url, "SHOP_TOKEN": SECRET, "HOME": str(folder), "JACKFIELD_HOME": str(folder / "home")}
+        (folder / "pyproject.toml").write_text(
+            '[project]\nname = "shop"\nversion = "1"\n[tool.setuptools]\npy-modules = ["shop"]\n'
+        )
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("JACKFIELD_", "PYTHON"))
+        }
+        given = {
+            **kept,
+            "SHOP_URL": provider.url,
+            "SHOP_TOKEN": SECRET,
+            "HOME": str(folder),
+            "JACKFIELD_HOME": str(folder / "home"),
+        }
         _say("Jupyter, a kernel", _ran([programs / "python", "-c", _NOTEBOOK], folder, given))
-        for name, database in (("without a database", "none"), ("with SQLite", f"sqlite:///{folder / 'cold.db'}")):
-            _say(f"Lambda, {name}", _ran([programs / "python", "-c", _LAMBDA], folder, {**given, "JACKFIELD_DATABASE_URL": database}))
+        for name, database in (
+            ("without a database", "none"),
+            ("with SQLite", f"sqlite:///{folder / 'cold.db'}"),
+        ):
+            _say(
+                f"Lambda, {name}",
+                _ran(
+                    [programs / "python", "-c", _LAMBDA],
+                    folder,
+                    {**given, "JACKFIELD_DATABASE_URL": database},
+                ),
+            )
         wheels = ("--find-links", folder / "wheels")
-        _ran([programs / "shiv", "-o", "shop.pyz", "-e", "shop:main", *wheels, *_PACKED, "."], folder, given)
+        _ran(
+            [programs / "shiv", "-o", "shop.pyz", "-e", "shop:main", *wheels, *_PACKED, "."],
+            folder,
+            given,
+        )
         _say("shiv", _ran([programs / "python", "shop.pyz"], folder, given))
-        taken = [word for name in _PACKED for word in ("--collect-all", name.replace("-", "_"), "--copy-metadata", name)]
+        taken = [
+            word
+            for name in _PACKED
+            for word in ("--collect-all", name.replace("-", "_"), "--copy-metadata", name)
+        ]
         _ran([programs / "pyinstaller", "shop.py", *taken], folder, given)
         _say("PyInstaller", _ran([folder / "dist" / "shop" / "shop"], folder, given))
 

@@ -1,4 +1,6 @@
-"""A thousand requests that an MCP server has recorded: none has a credential of whoever called over HTTP, the queue or MCP."""
+"""A thousand requests that an MCP server has recorded: none has a credential of whoever called over
+HTTP, the queue or MCP.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,16 @@ REQUESTS = 1_000
 
 
 def leaks(count: int) -> int:
-    """Call until so many requests are recorded; return how many credentials of the caller's are in them."""
+    """Call until so many requests are recorded; return how many credentials of the caller's are in
+    them.
+    """
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (_stand, notes, client):
         leaked, own = passed_on(client, notes, count)
         total = len(notes.requests)
-    sys.stdout.write(f"{total:,} requests, {own:,} with the connection's token: {len(leaked)} credentials of the caller's\n")
+    sys.stdout.write(
+        f"{total:,} requests, {own:,} with the connection's token: {len(leaked)} credentials of "
+        "the caller's\n"
+    )
     return len(leaked)
 
 

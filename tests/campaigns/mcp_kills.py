@@ -1,7 +1,9 @@
-"""Writes over MCP by processes that are killed: none is executed twice, and none is told otherwise than it went.
+"""Writes over MCP by processes that are killed: none is executed twice, and none is told otherwise
+than it went.
 
-``make campaign mcp-kills`` runs it: ``SIZE`` writes (10,000), each under a key of its own, on SQLite and on PostgreSQL, with at least
-``KILLS`` (300) kills. Who takes over asks again under the key that a killed process left; at the end every key is asked for its outcome.
+``make campaign mcp-kills`` runs it: ``SIZE`` writes (10,000), each under a key of its own, on
+SQLite and on PostgreSQL, with at least ``KILLS`` (300) kills. Who takes over asks again under the
+key that a killed process left; at the end every key is asked for its outcome.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ KEY = "mcp.notes"
 def opened(url: str, home: str) -> Jackfield:
     """A runtime over the campaign's database."""
     environment = {"JACKFIELD_HOME": home}
-    return Jackfield(database_url=url, environment=environment, catalog=Catalog.installed(environment=environment), connections=[])
+    return Jackfield(
+        database_url=url,
+        environment=environment,
+        catalog=Catalog.installed(environment=environment),
+        connections=[],
+    )
 
 
 def asked(jackfield: Jackfield, number: int, *, wait: bool = False) -> str:
@@ -49,11 +56,17 @@ def asked(jackfield: Jackfield, number: int, *, wait: bool = False) -> str:
         "idempotencyKey": f"write-{number}",
     }
     result = jackfield.invoke(call, wait=wait)
-    return result.error.code if result.status == "failed" and result.error is not None else result.status
+    return (
+        result.error.code
+        if result.status == "failed" and result.error is not None
+        else result.status
+    )
 
 
 def works(url: str, home: str, log: Path, last: int | None) -> None:
-    """Write what is not told yet, in some threads, until killed; with ``last``, up to that number."""
+    """Write what is not told yet, in some threads, until killed; with ``last``, up to that
+    number.
+    """
     told = {int(line.split()[0]) for line in log.read_text().splitlines()}
     numbers, lock = (number for number in count() if number not in told), threading.Lock()
     file = os.open(log, os.O_WRONLY | os.O_APPEND)
@@ -75,7 +88,9 @@ def works(url: str, home: str, log: Path, last: int | None) -> None:
 
 
 def nursery(url: str, home: str, log: Path) -> None:
-    """Fork workers from this process, which has imported everything and has no thread, and kill each; print how often."""
+    """Fork workers from this process, which has imported everything and has no thread, and kill
+    each; print how often.
+    """
     with opened(url, home) as warm:
         asked(warm, 0)
     rng, kills, is_last = random.Random(4711), 0, False
@@ -123,10 +138,14 @@ def campaign(engine: str) -> int:
         log.touch()
         jackfield = stack.enter_context(opened(url, home))
         jackfield.storage.migrates = True
-        mcp_servers(jackfield, Actor("cli", "campaign"), "operator").add(ServerWish("notes", server.url))
+        mcp_servers(jackfield, Actor("cli", "campaign"), "operator").add(
+            ServerWish("notes", server.url)
+        )
         jackfield.connections.add("main", f"{KEY}/anonymous", {})
         words = [sys.executable, __file__, "nursery", url, home, str(log)]
-        found: dict[str, Any] = json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
+        found: dict[str, Any] = json.loads(
+            subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+        )
         return judged(engine, jackfield, log, executed, found["kills"])
 
 
@@ -136,11 +155,16 @@ def judged(engine: str, jackfield: Jackfield, log: Path, executed: Counter[str],
     before = Counter(executed)
     final = {text: asked(jackfield, int(text), wait=True) for text in told}
     twice = [text for text, times in executed.items() if times > 1]
-    changed = [text for text, status in told.items() if status != _OPEN and status != final[text] and status in ("succeeded", "in_doubt")]
+    changed = [
+        text
+        for text, status in told.items()
+        if status != _OPEN and status != final[text] and status in ("succeeded", "in_doubt")
+    ]
     known = {"succeeded": {1}, "in_doubt": {0, 1}}
     wrong = [text for text, status in final.items() if executed[text] not in known.get(status, {0})]
     sys.stdout.write(
-        f"{engine}: {len(told):,} writes, {kills} kills, {sum(before.values()):,} executed, {sum(executed.values()):,} at the end: "
+        f"{engine}: {len(told):,} writes, {kills} kills, {sum(before.values()):,} executed, "
+        f"{sum(executed.values()):,} at the end: "
         f"told {dict(Counter(told.values()))}, finally {dict(Counter(final.values()))}: "
         f"{len(twice)} twice, {len(changed)} told otherwise, {len(wrong)} misreported\n"
     )
@@ -151,4 +175,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["nursery"]:
         nursery(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
         raise SystemExit(0)
-    raise SystemExit(1 if sum(campaign(engine) for engine in sys.argv[1:] or ("sqlite", "postgresql")) else 0)
+    raise SystemExit(
+        1 if sum(campaign(engine) for engine in sys.argv[1:] or ("sqlite", "postgresql")) else 0
+    )

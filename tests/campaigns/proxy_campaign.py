@@ -4,9 +4,11 @@
 
     PYTHONPATH=.:tests/support python tests/campaigns/proxy_campaign.py [SECONDS]
 
-Direct calls with and without keys, queued ones, jobs, a schedule, a poll, a callback and the page of a connect session go on all the time,
-while one fault comes after the other. Then what was told is held against the journal and the provider: nothing is sent twice or late, or
-told as what it is not; each slot and each job is begun at most once, each event of the poll is there once, and each end is delivered.
+Direct calls with and without keys, queued ones, jobs, a schedule, a poll, a callback and the page
+of a connect session go on all the time, while one fault comes after the other. Then what was told
+is held against the journal and the provider: nothing is sent twice or late, or told as what it is
+not; each slot and each job is begun at most once, each event of the poll is there once, and each
+end is delivered.
 """
 
 from __future__ import annotations
@@ -70,22 +72,43 @@ class Scene:
 
     def set_up(self) -> None:
         """Add what runs by itself: a schedule, a subscription and a callback."""
-        client, storage, clock = self.place.client, self.place.stand.host.storage, self.place.stand.host.clock
+        client, storage, clock = (
+            self.place.client,
+            self.place.stand.host.storage,
+            self.place.stand.host.clock,
+        )
         slot = {"$slot": "rfc3339"}
         inputs = {"text": slot, "fault": {"kind": "rejected", "name": slot, "tries": 0}}
-        invocation = {"connector": "echo", "action": "post", "connection": CONNECTION, "inputs": inputs}
-        made = client.post("/v1/schedules", {"name": "beat", "invocation": invocation, "every": "2s"})
+        invocation = {
+            "connector": "echo",
+            "action": "post",
+            "connection": CONNECTION,
+            "inputs": inputs,
+        }
+        made = client.post(
+            "/v1/schedules", {"name": "beat", "invocation": invocation, "every": "2s"}
+        )
         assert made.status == 201, made.json
-        made = client.post("/v1/subscriptions", {"name": "notes", "trigger": "echo/notes", "connection": CONNECTION, "every": 10})
+        made = client.post(
+            "/v1/subscriptions",
+            {"name": "notes", "trigger": "echo/notes", "connection": CONNECTION, "every": 10},
+        )
         assert made.status == 201, made.json
-        callbacks = Callbacks(storage.database, storage.vault, "default", clock, Actor("library"), origin="operator")
+        callbacks = Callbacks(
+            storage.database, storage.vault, "default", clock, Actor("library"), origin="operator"
+        )
         callbacks.create({"url": self.receiver.url, "types": ["invocation.finished"]})
-        self.first = max((event["sequence"] for event in self._events(client, "invocation.finished")), default=0)
+        self.first = max(
+            (event["sequence"] for event in self._events(client, "invocation.finished")), default=0
+        )
 
     @contextmanager
     def going(self) -> Iterator[None]:
         """Start jobs, take notes and open connect pages until left."""
-        threads = [threading.Thread(target=self._repeated, args=(step,)) for step in (self._job, self._note, self._connect)]
+        threads = [
+            threading.Thread(target=self._repeated, args=(step,))
+            for step in (self._job, self._note, self._connect)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -102,7 +125,12 @@ class Scene:
             step(number)
 
     def _job(self, number: int) -> None:
-        body = {"connector": "furnace", "action": "melt", "inputs": {"metal": f"m{number}"}, "timeoutSeconds": 6}
+        body = {
+            "connector": "furnace",
+            "action": "melt",
+            "inputs": {"metal": f"m{number}"},
+            "timeoutSeconds": 6,
+        }
         self.jobs[f"m{number}"] = self.place.client.post("/v1/invocations", body).json
 
     def _note(self, number: int) -> None:
@@ -113,7 +141,12 @@ class Scene:
 
     def _connect(self, number: int) -> None:
         began = time.monotonic()
-        asked = {"user": f"u{number}", "returnTo": "https://shop.example/", "types": ["echo/token"], "connection": "main"}
+        asked = {
+            "user": f"u{number}",
+            "returnTo": "https://shop.example/",
+            "types": ["echo/token"],
+            "connection": "main",
+        }
         reply = self.platform.post(_SESSIONS, asked)
         self._look(f"connect session {reply.status}", reply.status, {201, 503}, began)
         if reply.status == 201:
@@ -144,7 +177,10 @@ class Scene:
             "swallow begins": (lambda: one.swallow(30, b"running"), lambda: one.swallow(0)),
             "swallow ends": (lambda: one.swallow(30, b"succeeded"), lambda: one.swallow(0)),
             "reset": (one.reset, one.reset),
-            "points elsewhere": (lambda: one.point_at(other.port), lambda: one.point_at(other.target)),
+            "points elsewhere": (
+                lambda: one.point_at(other.port),
+                lambda: one.point_at(other.target),
+            ),
             "points nowhere": (lambda: one.point_at(1), lambda: one.point_at(other.target)),
         }
 
@@ -155,30 +191,57 @@ class Scene:
         self.place.ledger.sent[:] = [sent for sent in self.place.ledger.sent if sent[0] != "back"]
         judge(self.place, callers.told.values(), self.figures)
         repeat(self.place, callers.told.values(), self.figures)
-        slots = {name: count for name, count in self.place.ledger.effects.items() if name.startswith("20")}
-        self.figures.faults |= Counter({"slots": len(slots), "jobs": len(self.jobs), "notes": len(self.notes)})
+        slots = {
+            name: count
+            for name, count in self.place.ledger.effects.items()
+            if name.startswith("20")
+        }
+        self.figures.faults |= Counter(
+            {"slots": len(slots), "jobs": len(self.jobs), "notes": len(self.notes)}
+        )
         wrong += [f"slot {name}: {count} effects" for name, count in slots.items() if count > 1]
         started = Counter(line.split()[0] for line in self.provider.reached("start"))
         for name, body in self.jobs.items():
             self.figures.said[f"job {body.get('status')}"] += 1
             if started[name] > 1 or (body.get("status") == "succeeded" and not started[name]):
                 wrong.append(f"job {name}: started {started[name]} times, and told {body}")
-            if body.get("status") in {"failed", 503, 504} and started[name] and "error" in body and body["error"]["code"] != "timeout":
+            if (
+                body.get("status") in {"failed", 503, 504}
+                and started[name]
+                and "error" in body
+                and body["error"]["code"] != "timeout"
+            ):
                 wrong.append(f"job {name}: started, and told {body}")
         events = self._events(client, "echo.*,invocation.finished")
-        polled = Counter(str(event["data"].get("id", event["data"])) for event in events if event["type"].startswith("echo."))
+        polled = Counter(
+            str(event["data"].get("id", event["data"]))
+            for event in events
+            if event["type"].startswith("echo.")
+        )
         self.figures.faults["notes told"] = len(polled)
-        wrong += [f"note {name} is told {count} times" for name, count in polled.items() if count != 1]
+        wrong += [
+            f"note {name} is told {count} times" for name, count in polled.items() if count != 1
+        ]
         missing = [name for name in self.notes[:-12] if not any(name in text for text in polled)]
         wrong += [f"note {name} is not told" for name in missing]
-        ended = {event["id"] for event in events if event["type"] == "invocation.finished" and event["sequence"] > self.first}
-        until(lambda: ended <= {got.id for got in self.receiver.got}, 120.0, "each end is delivered")
+        ended = {
+            event["id"]
+            for event in events
+            if event["type"] == "invocation.finished" and event["sequence"] > self.first
+        }
+        until(
+            lambda: ended <= {got.id for got in self.receiver.got}, 120.0, "each end is delivered"
+        )
         got = Counter(one.id for one in self.receiver.got)
-        self.figures.faults |= Counter({"ends": len(ended), "delivered twice": sum(count > 1 for count in got.values())})
+        self.figures.faults |= Counter(
+            {"ends": len(ended), "delivered twice": sum(count > 1 for count in got.values())}
+        )
 
     def _events(self, client: Client, types: str) -> list[Any]:
         found, after = [], ""
-        while items := (page := client.get(f"/v1/events?types={types}&limit=200{after}").json)["items"]:
+        while items := (page := client.get(f"/v1/events?types={types}&limit=200{after}").json)[
+            "items"
+        ]:
             found += items
             after = f"&after={page['nextCursor']}"
         return found
@@ -199,7 +262,9 @@ def staged() -> Iterator[Scene]:
         place = stack.enter_context(noting(folder, proxies[0].url(url), **more))
         place.until_it_works(60)
         storage = place.stand.host.storage
-        token = PlatformTokens(storage.database, storage.vault, place.stand.host.clock, Actor("library")).create("acme-*", "The Shop")
+        token = PlatformTokens(
+            storage.database, storage.vault, place.stand.host.clock, Actor("library")
+        ).create("acme-*", "The Shop")
         platform = Client(place.stand.port, token.text)
         assert platform.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
         yield Scene(place, (proxies[0], proxies[1]), provider, receiver, platform)
@@ -216,7 +281,11 @@ def play(scene: Scene, seconds: float) -> Figures:
                 begin()
                 _PAUSE.wait(_FAULT)
                 finish()
-                took = until(lambda: scene.place.post("back", keyed=False, seconds=6.0).status == 200, 60.0, f"calls work after '{name}'")
+                took = until(
+                    lambda: scene.place.post("back", keyed=False, seconds=6.0).status == 200,
+                    60.0,
+                    f"calls work after '{name}'",
+                )
                 slowest = max(slowest, took)
                 scene.figures.faults[name] += 1
                 sys.stderr.write(f"{name}: calls worked after {took:.2f} s\n")

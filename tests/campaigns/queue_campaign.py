@@ -1,14 +1,16 @@
-"""Workers that are killed every second under a queue, with the database locked once and its disk full once: issue 9, acceptance 2.
+"""Workers that are killed every second under a queue, with the database locked once and its disk
+full once: issue 9, acceptance 2.
 
-The suite runs it small (``tests/jackfield_store/journal/test_journal_campaign.py``). In full, by hand and as root
-(two minutes for each database)::
+The suite runs it small (``tests/jackfield_store/journal/test_journal_campaign.py``). In full, by
+hand and as root (two minutes for each database)::
 
-    PYTHONPATH=.:tests/support python tests/campaigns/queue_campaign.py sqlite
-    PYTHONPATH=.:tests/support python tests/campaigns/queue_campaign.py postgresql
-    PYTHONPATH=.:tests/support python tests/campaigns/queue_campaign.py fair-sqlite        # acceptance 3; and fair-postgresql
+    export PYTHONPATH=.:tests/support
+    python tests/campaigns/queue_campaign.py sqlite
+    python tests/campaigns/queue_campaign.py postgresql
+    python tests/campaigns/queue_campaign.py fair-sqlite        # acceptance 3; and fair-postgresql
 
-A server and two workers, one of them in UTS and PID namespaces of its own, share a database. The endpoint counts what it accepted; that
-ledger is the truth which the journal is held against.
+A server and two workers, one of them in UTS and PID namespaces of its own, share a database. The
+endpoint counts what it accepted; that ledger is the truth which the journal is held against.
 """
 
 from __future__ import annotations
@@ -89,10 +91,12 @@ class Campaign:
 
 @dataclass
 class Figures:
-    """What came of it. ``open`` lists what had not ended in time, ``wrong`` what the journal says against the ledger.
+    """What came of it. ``open`` lists what had not ended in time, ``wrong`` what the journal says
+    against the ledger.
 
-    ``in_flight`` counts the writes that the endpoint had not answered when their worker was killed: each must be in doubt. Doubts beyond
-    them were begun and had not arrived, or were answered and not recorded.
+    ``in_flight`` counts the writes that the endpoint had not answered when their worker was killed:
+    each must be in doubt. Doubts beyond them were begun and had not arrived, or were answered and
+    not recorded.
     """
 
     accepted: int = 0
@@ -148,13 +152,24 @@ def may_unshare() -> bool:
     """Whether namespaces and mounts may be made here."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
-    return subprocess.run(["unshare", "--uts", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            ["unshare", "--uts", "--pid", "--fork", "--mount-proc", "true"],
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
 
 
 class _Worker:
-    """A worker that is killed and started again; in namespaces of its own where a host name is given."""
+    """A worker that is killed and started again; in namespaces of its own where a host name is
+    given.
+    """
 
-    def __init__(self, environment: dict[str, str], log: Path, host: str | None, *options: str) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, host: str | None, *options: str
+    ) -> None:
         self._environment = environment
         self._options = options
         self._log = log.open("ab")
@@ -193,10 +208,24 @@ class _Worker:
         command = [sys.executable, "-m", "jackfield", "worker", *self._options]
         if self._host is not None:
             shell = f'hostname {self._host}; exec "$@"'
-            command = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", shell, "sh", *command]
+            command = [
+                "unshare",
+                "--uts",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-c",
+                shell,
+                "sh",
+                *command,
+            ]
         self.name = os.urandom(8).hex()
         environment = {**self._environment, "LEDGER_WORKER": self.name}
-        return subprocess.Popen(command, env=environment, stderr=self._log, stdout=self._log, start_new_session=True)
+        return subprocess.Popen(
+            command, env=environment, stderr=self._log, stdout=self._log, start_new_session=True
+        )
 
 
 @dataclass(frozen=True)
@@ -209,28 +238,46 @@ class Cast:
     workers: list[_Worker]
 
 
-def staged(campaign: Campaign, folder: Path, stack: ExitStack, hosts: Sequence[str | None], places: str = "8", **more: str) -> Cast:
+def staged(
+    campaign: Campaign,
+    folder: Path,
+    stack: ExitStack,
+    hosts: Sequence[str | None],
+    places: str = "8",
+    **more: str,
+) -> Cast:
     """Start all, a worker on each of the ``hosts``, until the stack is left."""
     ledger = stack.enter_context(_Ledger(campaign.latency))
     make_connector(folder / "plugs", "ledger", _LEDGER)
     hide_others(folder / "plugs")
-    more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
+    more["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")])
+    )
     more["LEDGER_PORT"] = str(ledger.port)
     token = mint(folder / "home", "manage", "default", **more)
     environment = clean(folder / "home", **more)
     server, port = _served(environment, folder, stack, places)
     workers = []
     for number, host in enumerate(hosts):
-        workers.append(_Worker(environment, folder / f"worker-{number}.log", host if may_unshare() else None))
+        workers.append(
+            _Worker(environment, folder / f"worker-{number}.log", host if may_unshare() else None)
+        )
         stack.callback(workers[-1].stop)
     return Cast(ledger, server, Client(port, token, timeout=60.0), workers)
 
 
-def played(campaign: Campaign, cast: Cast, faults: Sequence[threading.Thread], figures: Figures) -> dict[str, tuple[str, str]]:
-    """Queue invocations and kill workers, beside ``faults``, and judge what came of it; return what was accepted."""
+def played(
+    campaign: Campaign, cast: Cast, faults: Sequence[threading.Thread], figures: Figures
+) -> dict[str, tuple[str, str]]:
+    """Queue invocations and kill workers, beside ``faults``, and judge what came of it; return what
+    was accepted.
+    """
     accepted: dict[str, tuple[str, str]] = {}
     until, workers = time.monotonic() + campaign.seconds, cast.workers
-    threads = [threading.Thread(target=_feeds, args=(campaign, cast.client, accepted, figures, part)) for part in range(4)]
+    threads = [
+        threading.Thread(target=_feeds, args=(campaign, cast.client, accepted, figures, part))
+        for part in range(4)
+    ]
     threads += faults
     for thread in threads:
         thread.start()
@@ -245,24 +292,37 @@ def played(campaign: Campaign, cast: Cast, faults: Sequence[threading.Thread], f
     _wait(campaign, cast.client, accepted, figures)
     if cast.server.poll() is not None:
         figures.died.append("the server")
-    figures.died += [f"worker {place}" for place, worker in enumerate(workers) if worker.process.poll() is not None]
+    figures.died += [
+        f"worker {place}"
+        for place, worker in enumerate(workers)
+        if worker.process.poll() is not None
+    ]
     _judge(cast.client, accepted, cast.ledger, figures)
     return accepted
 
 
 def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = None) -> Figures:
-    """Run the campaign on a database; ``full_folder`` is the small file system that it lies on, and is filled once."""
+    """Run the campaign on a database; ``full_folder`` is the small file system that it lies on, and
+    is filled once.
+    """
     figures = Figures()
     with ExitStack() as stack:
         cast = staged(campaign, folder, stack, (None, "host-b"), JACKFIELD_DATABASE_URL=url)
-        faults = [threading.Thread(target=locks, args=(campaign, url)), threading.Thread(target=_fills, args=(campaign, full_folder))]
+        faults = [
+            threading.Thread(target=locks, args=(campaign, url)),
+            threading.Thread(target=_fills, args=(campaign, full_folder)),
+        ]
         played(campaign, cast, faults, figures)
     return figures
 
 
-def _served(environment: dict[str, str], folder: Path, stack: ExitStack, places: str = "8") -> tuple[subprocess.Popen[str], int]:
+def _served(
+    environment: dict[str, str], folder: Path, stack: ExitStack, places: str = "8"
+) -> tuple[subprocess.Popen[str], int]:
     command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", "--queue-workers", places]
-    server = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
     assert server.stderr is not None
     stack.callback(server.stderr.close)
     log = stack.enter_context((folder / "server.log").open("w", encoding="utf-8"))
@@ -277,11 +337,19 @@ def _served(environment: dict[str, str], folder: Path, stack: ExitStack, places:
     for line in server.stderr:
         if "http://" in line:
             copies.start()
-            return server, int(line.partition("http://")[2].partition("/")[0].rpartition(":")[2].split()[0])
+            return server, int(
+                line.partition("http://")[2].partition("/")[0].rpartition(":")[2].split()[0]
+            )
     raise AssertionError("the server ended")
 
 
-def _feeds(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str]], figures: Figures, part: int) -> None:
+def _feeds(
+    campaign: Campaign,
+    client: Client,
+    accepted: dict[str, tuple[str, str]],
+    figures: Figures,
+    part: int,
+) -> None:
     """Queue a quarter of the invocations, spread over nine tenths of the time."""
     count = campaign.invocations // 4
     started = time.monotonic()
@@ -290,7 +358,11 @@ def _feeds(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, st
         threading.Event().wait(max(0.0, at - time.monotonic()))
         subject = f"s-{part}-{number}"
         action = ("write", "write", "read", "put")[number % 4]
-        body: dict[str, Any] = {"connector": "ledger", "action": action, "inputs": {"subject": subject}}
+        body: dict[str, Any] = {
+            "connector": "ledger",
+            "action": action,
+            "inputs": {"subject": subject},
+        }
         if number % 8 >= 4:
             body["idempotencyKey"] = subject
         try:
@@ -310,7 +382,9 @@ def locks(campaign: Campaign, url: str) -> None:
         return
     threading.Event().wait(campaign.seconds / 3)
     if url.startswith("sqlite"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+        connection = sqlite3.connect(
+            url.removeprefix("sqlite:///"), isolation_level=None, timeout=30
+        )
         connection.execute("BEGIN IMMEDIATE")
         threading.Event().wait(campaign.locked)
         connection.execute("ROLLBACK")
@@ -342,13 +416,16 @@ def _fills(campaign: Campaign, folder: Path | None) -> None:
     filler.unlink()
 
 
-def _wait(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str]], figures: Figures) -> None:
+def _wait(
+    campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str]], figures: Figures
+) -> None:
     """Wait until nothing is open any more, at most as long as the campaign has patience."""
     started, found = time.monotonic(), ["all"]
     while (now := time.monotonic()) - started < campaign.patience:
         found = [
             item["invocationId"]
-            for status in ("queued", "running", "queued")  # one may go back to the queue between two looks, if its worker was lost
+            # one may go back to the queue between two looks, if its worker was lost
+            for status in ("queued", "running", "queued")
             for item in client.get(f"/v1/invocations?status={status}&limit=200").json["items"]
             if item["invocationId"] in accepted
         ]
@@ -359,7 +436,9 @@ def _wait(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str
     figures.open += found
 
 
-def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger, figures: Figures) -> None:
+def _judge(
+    client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger, figures: Figures
+) -> None:
     figures.accepted = len(accepted)
     figures.arrivals = sum(ledger.accepted.values())
     outcomes: Counter[str] = Counter()
@@ -373,20 +452,34 @@ def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger
             figures.open.append(json.dumps(entry))
         if "resolvedBy" in entry:  # a person has decided, maybe wrongly
             continue
-        if (status == "succeeded" and not sent) or (status == "failed" and sent and action == "write"):
-            figures.wrong.append(f"{identifier} {action} {status} ({code}), accepted {sent} times: {json.dumps(entry)}")
+        if (status == "succeeded" and not sent) or (
+            status == "failed" and sent and action == "write"
+        ):
+            figures.wrong.append(
+                f"{identifier} {action} {status} ({code}), accepted {sent} times: "
+                f"{json.dumps(entry)}"
+            )
         figures.doubts_accepted += status == "in_doubt" and sent > 0
         if action == "write" and (action, subject) in ledger.cut:
             figures.in_flight += 1
             if status != "in_doubt":
-                figures.wrong.append(f"{identifier} was in flight when its worker was killed, and is not in doubt: {json.dumps(entry)}")
+                figures.wrong.append(
+                    f"{identifier} was in flight when its worker was killed, and is not in "
+                    f"doubt: {json.dumps(entry)}"
+                )
         if status == "in_doubt" and action != "write":
             figures.wrong.append(f"{identifier} {action} is in doubt")
     figures.wrong += [
-        f"{subject} was sent {count} times" for (action, subject), count in ledger.accepted.items() if action == "write" and count > 1
+        f"{subject} was sent {count} times"
+        for (action, subject), count in ledger.accepted.items()
+        if action == "write" and count > 1
     ]
     ends = ends_told(client)
-    figures.wrong += [f"{identifier} has {ends[identifier]} events of its end" for identifier in accepted if ends[identifier] != 1]
+    figures.wrong += [
+        f"{identifier} has {ends[identifier]} events of its end"
+        for identifier in accepted
+        if ends[identifier] != 1
+    ]
     figures.outcomes = dict(sorted(outcomes.items()))
 
 
@@ -394,7 +487,9 @@ def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger
 def small_disk(megabytes: int) -> Iterator[Path]:
     """Mount a small file system of its own in memory; needs root."""
     folder = Path(tempfile.mkdtemp(prefix="jackfield-disk-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True
+    )
     try:
         yield folder
     finally:
@@ -426,7 +521,9 @@ def _main(kind: str, campaign: Campaign) -> None:
 
 
 def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
-    """Queue ``crowd`` invocations of one workspace, then one of another: how long until that one starts, three times, in milliseconds."""
+    """Queue ``crowd`` invocations of one workspace, then one of another: how long until that one
+    starts, three times, in milliseconds.
+    """
     from jackfield import Jackfield
     from plugboard import plugged
 
@@ -435,7 +532,9 @@ def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
         ledger = stack.enter_context(_Ledger(0.2))
         make_connector(folder / "plugs", "ledger", _LEDGER)
         more = {"JACKFIELD_DATABASE_URL": url, "LEDGER_PORT": str(ledger.port)}
-        more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
+        more["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")])
+        )
         environment = clean(folder / "home", **more)
         token = mint(folder / "home", "manage", "small", **more)
         stack.enter_context(plugged(folder / "plugs"))
@@ -451,7 +550,12 @@ def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
             while len(ledger.accepted) < 50 * (len(found) + 1):
                 threading.Event().wait(0.05)
             assert client.get("/v1/invocations?limit=1").status == 200
-            assert client.post("/v1/invocations", {**call, "inputs": {"subject": name}}, Prefer="respond-async").status == 202
+            assert (
+                client.post(
+                    "/v1/invocations", {**call, "inputs": {"subject": name}}, Prefer="respond-async"
+                ).status
+                == 202
+            )
             started = time.monotonic()
             while True:
                 entries = client.get("/v1/invocations?limit=1").json["items"]
@@ -460,14 +564,18 @@ def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
                 threading.Event().wait(0.005)
             found[name] = round((time.monotonic() - started) * 1000)
         assert server.poll() is None
-        found["crowd left"] = crowd - sum(1 for _, subject in ledger.accepted if subject.startswith("crowd"))
+        found["crowd left"] = crowd - sum(
+            1 for _, subject in ledger.accepted if subject.startswith("crowd")
+        )
     return found
 
 
 def _campaign(arguments: list[str]) -> Campaign:
     """Read ``name=value`` arguments."""
     given: dict[str, Any] = dict(item.split("=") for item in arguments)
-    numbers: dict[str, Any] = {name: int(value) if name == "invocations" else float(value) for name, value in given.items()}
+    numbers: dict[str, Any] = {
+        name: int(value) if name == "invocations" else float(value) for name, value in given.items()
+    }
     return Campaign(**numbers)
 
 

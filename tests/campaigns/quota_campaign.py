@@ -1,10 +1,13 @@
-"""Processes that call against one quota, and are killed: at any instant, also between their count and their begin.
+"""Processes that call against one quota, and are killed: at any instant, also between their count
+and their begin.
 
-The provider writes a line to a file for each effect. It refuses most calls, so that their places go back and forth; of others the answer
-is lost. What of the killed processes' doubts has not taken effect is settled as failed meanwhile, and gives its place back. All of it is
-run by ``forking.alone``.
+The provider writes a line to a file for each effect. It refuses most calls, so that their places go
+back and forth; of others the answer is lost. What of the killed processes' doubts has not taken
+effect is settled as failed meanwhile, and gives its place back. All of it is run by
+``forking.alone``.
 
-``make campaign quotas`` runs it with 64 processes on SQLite, on PostgreSQL, and with a failover to a synchronous standby.
+``make campaign quotas`` runs it with 64 processes on SQLite, on PostgreSQL, and with a failover to
+a synchronous standby.
 """
 
 from __future__ import annotations
@@ -67,15 +70,27 @@ _SETTLE_EACH = 8
 """Kills after which the doubts of killed processes are settled."""
 
 
-def storm(url: str, folder: str, processes: int, calls: int, kills: int, pair: Sequence[tuple[str, int]] = ()) -> dict[str, Any]:
-    """Let so many processes make so many calls, and kill so many more; return what was there in the end. Of the calls, about as many take
-    effect as the quota allows.
+def storm(
+    url: str,
+    folder: str,
+    processes: int,
+    calls: int,
+    kills: int,
+    pair: Sequence[tuple[str, int]] = (),
+) -> dict[str, Any]:
+    """Let so many processes make so many calls, and kill so many more; return what was there in the
+    end. Of the calls, about as many take effect as the quota allows.
 
-    ``pair``: folders and ports of a primary and its standby; after half of the kills, the primary is killed, too, and the standby promoted.
+    ``pair``: folders and ports of a primary and its standby; after half of the kills, the primary
+    is killed, too, and the standby promoted.
     """
     base, chance = Path(folder), random.Random(4711)
     make_connector(base / "plugs", "pit", _PIT)
-    environment, pit, share = clean(base / "home", JACKFIELD_DATABASE_URL=url), base / "pit", 1000 * MOST // calls
+    environment, pit, share = (
+        clean(base / "home", JACKFIELD_DATABASE_URL=url),
+        base / "pit",
+        1000 * MOST // calls,
+    )
     pit.touch()
 
     def start() -> Child:
@@ -84,11 +99,19 @@ def storm(url: str, folder: str, processes: int, calls: int, kills: int, pair: S
     with plugged(base / "plugs"):
         open_database(url, migrate=True).close()
         fork(lambda: _set(environment)).answer()
-        each, dead, ends, settled = -(-calls // processes), list[int](), Counter[str](), Counter[str]()
+        each, dead, ends, settled = (
+            -(-calls // processes),
+            list[int](),
+            Counter[str](),
+            Counter[str](),
+        )
         running = [start() for _ in range(processes)]
-        until(lambda: len([*base.glob("began-*")]) == processes)  # before, there is nothing to interrupt
+        # before, there is nothing to interrupt
+        until(lambda: len([*base.glob("began-*")]) == processes)
         while running:
-            ready, _, _ = select.select([child.reading for child in running], [], [], chance.uniform(0.02, 0.1))
+            ready, _, _ = select.select(
+                [child.reading for child in running], [], [], chance.uniform(0.02, 0.1)
+            )
             for child in [one for one in running if one.reading in ready]:
                 running.remove(child)
                 ends.update(child.answer())
@@ -102,7 +125,13 @@ def storm(url: str, folder: str, processes: int, calls: int, kills: int, pair: S
                     settled.update(fork(lambda: _settled(environment, pit, dead)).answer())
                 running.append(start())
         told: dict[str, Any] = fork(lambda: _told(environment, pit, dead)).answer()
-    return {**told, "calls": sum(ends.values()), "ends": dict(ends), "kills": len(dead), "settled meanwhile": dict(settled)}
+    return {
+        **told,
+        "calls": sum(ends.values()),
+        "ends": dict(ends),
+        "kills": len(dead),
+        "settled meanwhile": dict(settled),
+    }
 
 
 def _fail_over(primary: Server, standby: Server) -> None:
@@ -117,7 +146,12 @@ def _set(environment: Mapping[str, str]) -> None:
 
 def _drop(name: str, pit: Path, succeeds: int, lost: int) -> dict[str, Any]:
     inputs = {"name": name, "path": str(pit), "succeeds": succeeds, "lost": lost}
-    return {"connector": "pit", "action": "drop", "inputs": inputs, "context": {"correlationId": name}}
+    return {
+        "connector": "pit",
+        "action": "drop",
+        "inputs": inputs,
+        "context": {"correlationId": name},
+    }
 
 
 def _calls(environment: Mapping[str, str], pit: Path, count: int, share: int) -> dict[str, int]:
@@ -127,7 +161,10 @@ def _calls(environment: Mapping[str, str], pit: Path, count: int, share: int) ->
         for number in range(count):
             name = f"{os.getpid()}-{number}"
             result = jackfield.invoke(
-                {**_drop(name, pit, share - share // 5, share // 5), **({"idempotencyKey": name} if number % 2 else {})}
+                {
+                    **_drop(name, pit, share - share // 5, share // 5),
+                    **({"idempotencyKey": name} if number % 2 else {}),
+                }
             )
             found[result.status if result.error is None else result.error.code] += 1
             pit.with_name(f"began-{os.getpid()}").touch()
@@ -137,7 +174,8 @@ def _calls(environment: Mapping[str, str], pit: Path, count: int, share: int) ->
 def _settled(environment: Mapping[str, str], pit: Path, dead: Sequence[int]) -> dict[str, int]:
     """Settle the doubts of processes that are certainly dead by what is in the pit."""
     found = Counter[str]()
-    with Jackfield(environment=environment) as jackfield, suppress(Unavailable):  # it is settled later
+    # it is settled later
+    with Jackfield(environment=environment) as jackfield, suppress(Unavailable):
         found.update(_settling(jackfield, pit, dead))
     return found
 
@@ -149,7 +187,9 @@ def _settling(jackfield: Jackfield, pit: Path, dead: Sequence[int]) -> Iterator[
     for entry in journal.entries(status="in_doubt", limit=200)[0]:
         name = str(journal.find(entry.id).context["correlationId"])
         if int(name.partition("-")[0]) in dead:
-            outcome: Literal["succeeded", "failed"] = "succeeded" if name in pit.read_text().splitlines() else "failed"
+            outcome: Literal["succeeded", "failed"] = (
+                "succeeded" if name in pit.read_text().splitlines() else "failed"
+            )
             journal.resolve(entry.id, outcome, "ada")
             yield outcome
 
@@ -157,7 +197,11 @@ def _settling(jackfield: Jackfield, pit: Path, dead: Sequence[int]) -> Iterator[
 def _told(environment: Mapping[str, str], pit: Path, dead: Sequence[int]) -> dict[str, Any]:
     """Wait until all that was killed is recovered, settle it, count, and spend what is left."""
     with Jackfield(environment=environment) as jackfield:
-        database, end, journal = jackfield.storage.database, time.monotonic() + _PATIENCE, jackfield.journal
+        database, end, journal = (
+            jackfield.storage.database,
+            time.monotonic() + _PATIENCE,
+            jackfield.journal,
+        )
         assert journal is not None
 
         def number(statement: str) -> int:
@@ -171,13 +215,16 @@ def _told(environment: Mapping[str, str], pit: Path, dead: Sequence[int]) -> dic
             time.sleep(0.1)
         last = Counter(_settling(jackfield, pit, dead))
         found = {
-            "effects": _effects(pit), "open": number(open_rows) + number(owned),
+            "effects": _effects(pit),
+            "open": number(open_rows) + number(owned),
             "spent": number("SELECT SUM(spent) AS n FROM quota_counts") / 1_000_000,
             "places": number("SELECT COUNT(*) AS n FROM quota_places"),
-            "begun": number("SELECT COUNT(*) AS n FROM invocations WHERE status IN ('succeeded', 'in_doubt')"),
+            "begun": number(
+                "SELECT COUNT(*) AS n FROM invocations WHERE status IN ('succeeded', 'in_doubt')"
+            ),
             "recorded": number("SELECT COUNT(*) AS n FROM invocations"),
             "settled at the end": dict(last),
-        }  # fmt: skip
+        }
         rest = 0
         while jackfield.invoke(_drop(f"rest-{rest}", pit, 1000, 0)).status == "succeeded":
             rest += 1

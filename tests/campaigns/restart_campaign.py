@@ -1,9 +1,12 @@
-"""Restarts of one server under a constant rate of requests: a new process takes the listening socket over, then the old one stops.
+"""Restarts of one server under a constant rate of requests: a new process takes the listening
+socket over, then the old one stops.
 
-``make campaign`` runs it on SQLite and PostgreSQL (``tests/jackfield_service/shell/http/test_http_restarts.py``). By hand::
+``make campaign`` runs it on SQLite and PostgreSQL
+(``tests/jackfield_service/shell/http/test_http_restarts.py``). By hand::
 
-    PYTHONPATH=.:tests/support:tests/campaigns python tests/campaigns/restart_campaign.py seconds=60 restarts=6
-    PYTHONPATH=.:tests/support:tests/campaigns python tests/campaigns/restart_campaign.py url=postgresql://… rate=200
+    export PYTHONPATH=.:tests/support:tests/campaigns
+    python tests/campaigns/restart_campaign.py seconds=60 restarts=6
+    python tests/campaigns/restart_campaign.py url=postgresql://… rate=200
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ _GETS = ("/v1/connections", "/v1/invocations?limit=5", "/v1/connectors")
 
 @dataclass(frozen=True)
 class Campaign:
-    """``rate`` requests a second for ``seconds``, by ``callers``, half of them over connections that they keep; ``restarts`` meanwhile."""
+    """``rate`` requests a second for ``seconds``, by ``callers``, half of them over connections
+    that they keep; ``restarts`` meanwhile.
+    """
 
     rate: int = 200
     seconds: float = 60.0
@@ -47,8 +52,10 @@ class Campaign:
 
 @dataclass
 class Figures:
-    """Outcomes of requests: statuses and faults, seconds from the moment at which each was due, and requests that were sent again since
-    the server had closed the kept connection. ``lost`` are writes that the journal does not have once each."""
+    """Outcomes of requests: statuses and faults, seconds from the moment at which each was due, and
+    requests that were sent again since the server had closed the kept connection. ``lost`` are
+    writes that the journal does not have once each.
+    """
 
     told: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
@@ -59,10 +66,14 @@ class Figures:
 
     def __str__(self) -> str:
         waits = sorted(self.waits)
-        at = {name: waits[min(len(waits) - 1, int(len(waits) * part))] * 1000 for name, part in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))}
+        at = {
+            name: waits[min(len(waits) - 1, int(len(waits) * part))] * 1000
+            for name, part in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+        }
         shown = ", ".join(f"{name} {value:.0f} ms" for name, value in at.items())
         return (
-            f"{len(waits)} requests to {self.processes} processes: {dict(self.told)}; {shown}; {self.again} sent again, "
+            f"{len(waits)} requests to {self.processes} processes: {dict(self.told)}; {shown}; "
+            f"{self.again} sent again, "
             f"{len(self.writes)} writes, {len(self.lost)} of them not once in the journal"
         )
 
@@ -76,7 +87,15 @@ class _Caller:
     token: str
     kept: http.client.HTTPConnection | None = None
 
-    def run(self, numbers: Iterator[int], started: float, figures: Figures, lock: threading.Lock, *, keeps: bool) -> None:
+    def run(
+        self,
+        numbers: Iterator[int],
+        started: float,
+        figures: Figures,
+        lock: threading.Lock,
+        *,
+        keeps: bool,
+    ) -> None:
         """Send requests, each when it is due, until the time is over."""
         while True:
             with lock:
@@ -96,8 +115,9 @@ class _Caller:
                     figures.writes.add(f"restart-{number}")
 
     def _sent(self, number: int, *, keeps: bool) -> tuple[str, bool]:
-        """Send a request; return what came, and whether it was sent again over a new connection, as clients and proxies do when a kept one
-        was closed before the first byte of an answer."""
+        """Send a request; return what came, and whether it was sent again over a new connection, as
+        clients and proxies do when a kept one was closed before the first byte of an answer.
+        """
         for again in (False, True):
             if self.kept is None or not keeps:
                 self.kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
@@ -110,17 +130,28 @@ class _Caller:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 self.kept = None
-                if is_old and isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError) and not again:
+                if (
+                    is_old
+                    and isinstance(
+                        error,
+                        http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError,
+                    )
+                    and not again
+                ):
                     continue
                 return repr(error), again
             return str(answer.status), again
         raise AssertionError("a new connection is not old")
 
-    def _asked(self, connection: http.client.HTTPConnection, number: int) -> http.client.HTTPResponse:
+    def _asked(
+        self, connection: http.client.HTTPConnection, number: int
+    ) -> http.client.HTTPResponse:
         headers = {"Authorization": f"Bearer {self.token}"}
         if number % 2 == 0:
             body = json.dumps({**say("post", text="hello"), "idempotencyKey": f"restart-{number}"})
-            connection.request("POST", "/v1/invocations", body, {**headers, "Content-Type": "application/json"})
+            connection.request(
+                "POST", "/v1/invocations", body, {**headers, "Content-Type": "application/json"}
+            )
         else:
             connection.request("GET", _GETS[number // 2 % len(_GETS)], headers=headers)
         answer = connection.getresponse()
@@ -136,13 +167,18 @@ def run(campaign: Campaign, folder: Path, url: str | None = None) -> Figures:
     with plugged(*plugs):
         token = mint(folder / "home", **more)
     environment = clean(folder / "home", PYTHONPATH=os.pathsep.join(plugs), **more)
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, contextlib.ExitStack() as stack:
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
+        contextlib.ExitStack() as stack,
+    ):
         port = listener.getsockname()[1]
         old = _begun(campaign, folder, environment, listener, stack, 0)
         numbers, started = count(), time.monotonic()
         callers = [
             threading.Thread(
-                target=_Caller(campaign, port, token).run, args=(numbers, started, figures, lock), kwargs={"keeps": place % 2 == 0}
+                target=_Caller(campaign, port, token).run,
+                args=(numbers, started, figures, lock),
+                kwargs={"keeps": place % 2 == 0},
             )
             for place in range(campaign.callers)
         ]
@@ -153,7 +189,9 @@ def run(campaign: Campaign, folder: Path, url: str | None = None) -> Figures:
             threading.Event().wait(max(0.0, at - time.monotonic()))
             new = _begun(campaign, folder, environment, listener, stack, number)
             old.send_signal(signal.SIGTERM)
-            assert old.wait(_PATIENCE) == 0, (folder / f"server-{number - 1}.log").read_text(encoding="utf-8")[-2000:]
+            assert old.wait(_PATIENCE) == 0, (folder / f"server-{number - 1}.log").read_text(
+                encoding="utf-8"
+            )[-2000:]
             old = new
         for one in callers:
             one.join()
@@ -165,14 +203,23 @@ def run(campaign: Campaign, folder: Path, url: str | None = None) -> Figures:
 
 
 def _begun(
-    campaign: Campaign, folder: Path, environment: dict[str, str], listener: socket.socket, stack: contextlib.ExitStack, number: int
+    campaign: Campaign,
+    folder: Path,
+    environment: dict[str, str],
+    listener: socket.socket,
+    stack: contextlib.ExitStack,
+    number: int,
 ) -> subprocess.Popen[bytes]:
     """Begin a server on the socket, and return it when it answers."""
     log = folder / f"server-{number}.log"
     words = ("serve", "--fd", str(listener.fileno()), "--workers", str(campaign.workers))
     with log.open("ab") as file:
         running = subprocess.Popen(
-            [sys.executable, "-m", "jackfield", *words], env=environment, stderr=file, stdout=file, pass_fds=[listener.fileno()]
+            [sys.executable, "-m", "jackfield", *words],
+            env=environment,
+            stderr=file,
+            stdout=file,
+            pass_fds=[listener.fileno()],
         )
     stack.callback(running.wait)
     stack.callback(running.kill)
@@ -186,11 +233,15 @@ def _begun(
 
 
 def _not_once(client: Client, keys: set[str]) -> list[str]:
-    """Return the writes that were answered with success and that the journal does not have once each, as succeeded."""
+    """Return the writes that were answered with success and that the journal does not have once
+    each, as succeeded.
+    """
     found: Counter[str] = Counter()
     after = ""
     while True:
-        page: Any = client.get(f"/v1/invocations?connector=echo&status=succeeded&limit=200{after}").json
+        page: Any = client.get(
+            f"/v1/invocations?connector=echo&status=succeeded&limit=200{after}"
+        ).json
         found.update(row["idempotencyKey"] for row in page["items"] if "idempotencyKey" in row)
         if page["nextCursor"] is None:
             return sorted(key for key in keys if found[key] != 1)

@@ -1,13 +1,17 @@
-"""What SES tells of messages, over SNS, doubled and shuffled, to two servers of which one is killed every two seconds: issue 30.
+"""What SES tells of messages, over SNS, doubled and shuffled, to two servers of which one is killed
+every two seconds: issue 30.
 
-``make campaign ses-events`` runs it with 5,000 notifications on SQLite, then on PostgreSQL; ``SIZE=500`` takes fewer, ``KILL_EVERY=5``
-kills less often. A server that is not up yet is killed as soon as it is: a busy machine takes longer than that to start one. By hand::
+``make campaign ses-events`` runs it with 5,000 notifications on SQLite, then on PostgreSQL;
+``SIZE=500`` takes fewer, ``KILL_EVERY=5`` kills less often. A server that is not up yet is killed
+as soon as it is: a busy machine takes longer than that to start one. By hand::
 
-    SIZE=500 PYTHONPATH=.:tests/support:connectors/aws-ses/tests python tests/campaigns/ses_campaign.py [sqlite] [postgresql]
+    export PYTHONPATH=.:tests/support:connectors/aws-ses/tests
+    SIZE=500 python tests/campaigns/ses_campaign.py [sqlite] [postgresql]
 
-Each notification is signed by SNS's rules, some are published twice by SES, with another ID, and each is sent up to three times, and until
-it is answered with 200, as SNS does. At the end each event is in the feed once, with the invocation that sent the message, and each
-invocation shows the outcome of the highest severity, whatever came first.
+Each notification is signed by SNS's rules, some are published twice by SES, with another ID, and
+each is sent up to three times, and until it is answered with 200, as SNS does. At the end each
+event is in the feed once, with the invocation that sent the message, and each invocation shows the
+outcome of the highest severity, whatever came first.
 """
 
 from __future__ import annotations
@@ -43,11 +47,19 @@ _SIZE = int(os.environ.get("SIZE", "5000"))
 _KILL_EVERY = float(os.environ.get("KILL_EVERY", "2"))
 _SENDERS = 6
 _AGAIN, _REPUBLISHED = 2, 0.1
-"""Times that SNS sends a notification again without need, at most; and the part of them that SES publishes twice."""
+"""Times that SNS sends a notification again without need, at most; and the part of them that SES
+publishes twice.
+"""
 _PAUSE = 0.05
 _TOPIC = "arn:aws:sns:eu-west-1:123456789012:jackfield-receipts"
 _TYPES = ["bounced", "complained", "delivered", "delayed", "opened"]
-_NAMES = {"Bounce": "bounced", "Complaint": "complained", "Delivery": "delivered", "DeliveryDelay": "delayed", "Open": "opened"}
+_NAMES = {
+    "Bounce": "bounced",
+    "Complaint": "complained",
+    "Delivery": "delivered",
+    "DeliveryDelay": "delayed",
+    "Open": "opened",
+}
 _LIVES: Mapping[str, tuple[Sequence[str], str]] = {
     "delivered": (("delay", "full", "delivery", "open", "open"), "delivered"),
     "bounced": (("delay", "full", "delivery", "gone", "open"), "bounced: no such mailbox"),
@@ -84,9 +96,14 @@ class Figures(NamedTuple):
 
 def _record(kind: str, of: Sent, about: Mapping[str, Any]) -> dict[str, Any]:
     mail = {
-        "timestamp": "2026-11-20T10:00:00.000Z", "messageId": of.message, "source": "noreply@example.com", "destination": of.to,
-        "sendingAccountId": "123456789012", "tags": {"ses:configuration-set": ["receipts"]}, "headersTruncated": False,
-    }  # fmt: skip
+        "timestamp": "2026-11-20T10:00:00.000Z",
+        "messageId": of.message,
+        "source": "noreply@example.com",
+        "destination": of.to,
+        "sendingAccountId": "123456789012",
+        "tags": {"ses:configuration-set": ["receipts"]},
+        "headersTruncated": False,
+    }
     return {"eventType": kind, "mail": mail, f"{kind[0].lower()}{kind[1:]}": about}
 
 
@@ -94,14 +111,31 @@ def _happened(step: str, number: int, of: Sent) -> dict[str, Any]:
     """The record of the ``number``-th thing that happens to a message."""
     at, first = f"2026-11-20T10:0{number}:00.000Z", [{"emailAddress": of.to[0]}]
     if step == "delay":
-        return _record("DeliveryDelay", of, {"timestamp": at, "delayType": "MailboxFull", "delayedRecipients": first})
+        return _record(
+            "DeliveryDelay",
+            of,
+            {"timestamp": at, "delayType": "MailboxFull", "delayedRecipients": first},
+        )
     if step == "delivery":
-        return _record("Delivery", of, {"timestamp": at, "recipients": of.to, "smtpResponse": "250 ok", "processingTimeMillis": 546})
+        return _record(
+            "Delivery",
+            of,
+            {
+                "timestamp": at,
+                "recipients": of.to,
+                "smtpResponse": "250 ok",
+                "processingTimeMillis": 546,
+            },
+        )
     if step == "open":
         return _record("Open", of, {"timestamp": at, "userAgent": "Mail", "ipAddress": "192.0.2.1"})
     feedback = {"timestamp": at, "feedbackId": f"f-{of.message}-{number}"}
     if step == "complaint":
-        return _record("Complaint", of, {**feedback, "complainedRecipients": first, "complaintFeedbackType": "abuse"})
+        return _record(
+            "Complaint",
+            of,
+            {**feedback, "complainedRecipients": first, "complaintFeedbackType": "abuse"},
+        )
     kinds = (
         {"bounceType": "Permanent", "bounceSubType": "NoEmail"}
         if step == "gone"
@@ -124,7 +158,9 @@ class Servers:
     def _started(self, port: int) -> subprocess.Popen[bytes]:
         options = ["--port", str(port), "--public-url", "https://hooks.example"]
         command = [sys.executable, "-m", "jackfield", "serve", *options]
-        return subprocess.Popen(command, env=dict(self._environment), stdout=self._log, stderr=self._log)
+        return subprocess.Popen(
+            command, env=dict(self._environment), stdout=self._log, stderr=self._log
+        )
 
     @property
     def oldest(self) -> int:
@@ -153,7 +189,11 @@ class Campaign:
         environment = clean(folder / "home", JACKFIELD_DATABASE_URL=url)
         with Storage(url, environment, SystemClock()) as storage:
             storage.opened(migrate=True).close()
-            self._token = Tokens(storage.database, storage.vault, "default", SystemClock()).create("manage").text
+            self._token = (
+                Tokens(storage.database, storage.vault, "default", SystemClock())
+                .create("manage")
+                .text
+            )
         self.servers = Servers(environment, folder / "servers.log", stack)
         self.requests, self.unanswered = 0, 0
         self._lock = threading.Lock()
@@ -172,11 +212,24 @@ class Campaign:
         return False
 
     def _watch(self) -> None:
-        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": self._aws.url, "region": "eu-west-1"}
-        made = self.client.post("/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": values})
+        values = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": "s3cret-key",
+            "endpoint": self._aws.url,
+            "region": "eu-west-1",
+        }
+        made = self.client.post(
+            "/v1/connections?test=false",
+            {"name": "acme", "type": "aws/apiKeySecret", "values": values},
+        )
         assert made.status == 201, made.body
         inputs = {"configurationSetName": "receipts", "types": _TYPES}
-        document = {"name": "mail", "trigger": "aws-ses/mailEvents", "connection": "acme", "inputs": inputs}
+        document = {
+            "name": "mail",
+            "trigger": "aws-ses/mailEvents",
+            "connection": "acme",
+            "inputs": inputs,
+        }
         assert self.client.post("/v1/subscriptions", document).status == 201
         until(lambda: self.client.get("/v1/subscriptions/mail").json["status"] == "active")
         (self._url,) = self._aws.confirmed
@@ -184,9 +237,23 @@ class Campaign:
     def sent(self, number: int) -> Sent:
         """Send a message, over a connection of AWS; every tenth has two recipients."""
         life = [*_LIVES][number % len(_LIVES)]
-        to = [f"r{number}@example.com", *([f"s{number}@example.com"] if life == "delivered" and number % 40 == 0 else [])]
-        inputs = {"to": to, "sender": "noreply@example.com", "subject": "Hi", "text": "Hi", "configurationSetName": "receipts"}
-        document = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": inputs}
+        to = [
+            f"r{number}@example.com",
+            *([f"s{number}@example.com"] if life == "delivered" and number % 40 == 0 else []),
+        ]
+        inputs = {
+            "to": to,
+            "sender": "noreply@example.com",
+            "subject": "Hi",
+            "text": "Hi",
+            "configurationSetName": "receipts",
+        }
+        document = {
+            "connector": "aws-ses",
+            "action": "sendEmail",
+            "connection": "acme",
+            "inputs": inputs,
+        }
         result = self.client.post("/v1/invocations", document).json
         return Sent(result["meta"]["invocationId"], result["output"]["MessageId"], to, life)
 
@@ -209,7 +276,10 @@ class Campaign:
             waiting.put(message)
         done = threading.Event()
         killer = threading.Thread(target=self._kill_until, args=(done,))
-        senders = [threading.Thread(target=self._send_all, args=(waiting, place)) for place in range(_SENDERS)]
+        senders = [
+            threading.Thread(target=self._send_all, args=(waiting, place))
+            for place in range(_SENDERS)
+        ]
         for thread in (killer, *senders):
             thread.start()
         for thread in senders:
@@ -242,18 +312,28 @@ class Campaign:
     def events(self) -> Iterator[dict[str, Any]]:
         """All events of SES in the feed."""
         after = ""
-        while items := (page := self.client.get(f"/v1/events?types=aws_ses.*&limit=200{after}").json)["items"]:
+        while items := (
+            page := self.client.get(f"/v1/events?types=aws_ses.*&limit=200{after}").json
+        )["items"]:
             yield from items
             after = f"&after={page['nextCursor']}"
 
 
 def _wanted(messages: Sequence[Sent]) -> Counter[tuple[str, str, str]]:
-    """The events that there are to be: of a delivery one for each recipient; who opens a message to several, nobody knows."""
+    """The events that there are to be: of a delivery one for each recipient; who opens a message to
+    several, nobody knows.
+    """
     found: Counter[tuple[str, str, str]] = Counter()
     for of in messages:
         for number, step in enumerate(_LIVES[of.life][0]):
             kind = _NAMES[_happened(step, number, of)["eventType"]]
-            whom = of.to if kind == "delivered" else [""] if kind == "opened" and len(of.to) > 1 else of.to[:1]
+            whom = (
+                of.to
+                if kind == "delivered"
+                else [""]
+                if kind == "opened" and len(of.to) > 1
+                else of.to[:1]
+            )
             found.update((f"aws_ses.{kind}", of.message, one) for one in whom)
     return found
 
@@ -268,25 +348,46 @@ def run(name: str, url: str, folder: Path, stack: ExitStack) -> Figures:
     campaign.publish(requests)
     seconds = time.monotonic() - begun
     campaign.wait()
-    sent_by, wanted, got, orphans = {of.message: of.invocation for of in messages}, _wanted(messages), Counter[tuple[str, str, str]](), 0
+    sent_by, wanted, got, orphans = (
+        {of.message: of.invocation for of in messages},
+        _wanted(messages),
+        Counter[tuple[str, str, str]](),
+        0,
+    )
     for event in campaign.events():
         payload = event["data"]["payload"]
         got[event["type"], payload["messageId"], payload.get("recipient") or ""] += 1
         orphans += event["data"].get("invocationId") != sent_by[payload["messageId"]]
-    outcomes = [campaign.client.get(f"/v1/invocations/{of.invocation}").json.get("outcome") for of in messages]
-    wrong = sum(outcome != _LIVES[of.life][1] for of, outcome in zip(messages, outcomes, strict=True))
+    outcomes = [
+        campaign.client.get(f"/v1/invocations/{of.invocation}").json.get("outcome")
+        for of in messages
+    ]
+    wrong = sum(
+        outcome != _LIVES[of.life][1] for of, outcome in zip(messages, outcomes, strict=True)
+    )
     missing, repeated = (wanted - got).total(), (got - wanted).total()
     return Figures(
-        name, genuine, campaign.requests, campaign.unanswered, campaign.servers.kills, round(seconds, 1), got.total(), missing, repeated,
-        orphans, wrong,
-    )  # fmt: skip
+        name,
+        genuine,
+        campaign.requests,
+        campaign.unanswered,
+        campaign.servers.kills,
+        round(seconds, 1),
+        got.total(),
+        missing,
+        repeated,
+        orphans,
+        wrong,
+    )
 
 
 def _main(names: Sequence[str]) -> int:
     faults = 0
     for name in names or ("sqlite", "postgresql"):
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            )
             found = run(name, stack.enter_context(own_database(name, folder)), folder, stack)
         sys.stdout.write(json.dumps(found._asdict()) + "\n")
         sys.stdout.flush()

@@ -1,11 +1,15 @@
-"""Tenants at size: created by eight clients at once, listed, used by processes that are killed, suspended, and deleted: issue 29.
+"""Tenants at size: created by eight clients at once, listed, used by processes that are killed,
+suspended, and deleted: issue 29.
 
-``make campaign tenants`` runs it in full (10,000 workspaces, 50,000 calls). By hand, at another size and on another database::
+``make campaign tenants`` runs it in full (10,000 workspaces, 50,000 calls). By hand, at another
+size and on another database::
 
-    PYTHONPATH=.:tests/support python tests/campaigns/tenants_campaign.py WORKSPACES CALLS [sqlite|postgresql]
+    export PYTHONPATH=.:tests/support
+    python tests/campaigns/tenants_campaign.py WORKSPACES CALLS [sqlite|postgresql]
 
-Each figure has its goal beside it; the campaign fails if one is missed. The rate of bare inserts is measured between two rounds of
-creations, with the same clients: one row with as many bytes in a transaction of its own.
+Each figure has its goal beside it; the campaign fails if one is missed. The rate of bare inserts is
+measured between two rounds of creations, with the same clients: one row with as many bytes in a
+transaction of its own.
 """
 
 from __future__ import annotations
@@ -75,7 +79,9 @@ def connector() -> Connector:
 
 
 def work(workspace: str, calls: int) -> None:
-    """Call until killed, or until as many calls were made; each process does so for one workspace."""
+    """Call until killed, or until as many calls were made; each process does so for one
+    workspace.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         installed(Path(folder), connector()) as catalog,
@@ -84,7 +90,14 @@ def work(workspace: str, calls: int) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         for number in range(calls):
-            jackfield.invoke({"connector": "counter", "action": "count", "inputs": {"number": number}, "context": {"notify": True}})
+            jackfield.invoke(
+                {
+                    "connector": "counter",
+                    "action": "count",
+                    "inputs": {"number": number},
+                    "context": {"notify": True},
+                }
+            )
 
 
 class Campaign:
@@ -98,7 +111,9 @@ class Campaign:
     def tenants(self) -> Tenants:
         """Return the tenants, as a platform manages them."""
         files = Files(self.storage, FileLimits(), self.clock)
-        return Tenants(self.storage, files, self.clock, "shop-*", Actor("platform", "p", "The Shop"))
+        return Tenants(
+            self.storage, files, self.clock, "shop-*", Actor("platform", "p", "The Shop")
+        )
 
     def judge(self, what: str, figure: str, goal: str, *, met: bool) -> None:
         """Print a figure with its goal."""
@@ -117,17 +132,27 @@ class Campaign:
     def create(self) -> None:
         """Create workspaces and insert bare rows in turns, by the same clients."""
         with self.storage.database.write() as transaction:
-            transaction.change("CREATE TABLE bare (id INTEGER PRIMARY KEY, name TEXT, settings TEXT, seal TEXT)", {})
+            transaction.change(
+                "CREATE TABLE bare (id INTEGER PRIMARY KEY, name TEXT, settings TEXT, seal TEXT)",
+                {},
+            )
         rounds, ratios, rates = 10, list[float](), list[float]()
         each = self.workspaces // rounds
         for turn in range(rounds):
             first = turn * each
             bare = self._rate(self._insert, first, each)
-            made = self._rate(lambda number: self.tenants().put(f"shop-{number:06}", {}), first, each)
+            made = self._rate(
+                lambda number: self.tenants().put(f"shop-{number:06}", {}), first, each
+            )
             ratios.append(made / bare)
             rates.append(made)
         text = f"{median(rates):,.0f}/s, {median(ratios):.2f} of the rate of bare inserts"
-        self.judge(f"{self.workspaces:,} workspaces created by {CLIENTS} clients", text, f">= {_SHARE}", met=median(ratios) >= _SHARE)
+        self.judge(
+            f"{self.workspaces:,} workspaces created by {CLIENTS} clients",
+            text,
+            f">= {_SHARE}",
+            met=median(ratios) >= _SHARE,
+        )
         with self.storage.database.write() as transaction:
             transaction.change("DROP TABLE bare", {})
 
@@ -136,9 +161,19 @@ class Campaign:
         tenants = self.tenants()
         with ThreadPoolExecutor(CLIENTS) as pool:
             new = [
-                sum(pool.map(lambda one: tenants.put(one, {"retentionDays": 9})[1], [name] * CLIENTS)) for name in _names("shop-race-", 50)
+                sum(
+                    pool.map(
+                        lambda one: tenants.put(one, {"retentionDays": 9})[1], [name] * CLIENTS
+                    )
+                )
+                for name in _names("shop-race-", 50)
             ]
-        self.judge("raced PUTs that made a workspace", f"{sum(new)} of 50, {max(new)} at most each", "50, 1 each", met=set(new) == {1})
+        self.judge(
+            "raced PUTs that made a workspace",
+            f"{sum(new)} of 50, {max(new)} at most each",
+            "50, 1 each",
+            met=set(new) == {1},
+        )
 
     def pages(self) -> None:
         """List pages from the beginning, the middle and the end."""
@@ -150,11 +185,21 @@ class Campaign:
                 took.append(time.perf_counter() - started)
                 assert len(found) == _PAGE
         fresh = self._fresh(lambda tenants: tenants.list("", "", _PAGE))
-        text = f"median {median(took) * 1000:.1f} ms; {fresh * 1000:.1f} ms in a process that has just begun"
-        self.judge(f"a page of {_PAGE} workspaces", text, f"<= {_PAGE_SECONDS * 1000:.0f} ms", met=median(took) <= _PAGE_SECONDS)
+        text = (
+            f"median {median(took) * 1000:.1f} ms; {fresh * 1000:.1f} ms in a process that "
+            "has just begun"
+        )
+        self.judge(
+            f"a page of {_PAGE} workspaces",
+            text,
+            f"<= {_PAGE_SECONDS * 1000:.0f} ms",
+            met=median(took) <= _PAGE_SECONDS,
+        )
 
     def use(self) -> None:
-        """Call in processes of which one is killed every second, then compare the usage with the journal."""
+        """Call in processes of which one is killed every second, then compare the usage with the
+        journal.
+        """
         names = [f"shop-{number:06}" for number in range(4)]
         kills, chance = 0, random.Random(7)
         running = {name: self._start(name) for name in names}
@@ -174,9 +219,17 @@ class Campaign:
                 jackfield.journal.entries(limit=1)
             Numbering(self.storage.database, self.storage.vault).run(name, 1000)
         wrong = [self._difference(name) for name in names]
-        total = sum(usage(self.storage.database, name, 0, time.time() + 60)["total"]["calls"] for name in names)
+        total = sum(
+            usage(self.storage.database, name, 0, time.time() + 60)["total"]["calls"]
+            for name in names
+        )
         text = f"{sum(wrong)} of {total:,} calls after {kills} kills"
-        self.judge("differences between usage and journal", text, "0", met=not any(wrong) and total >= self.calls)
+        self.judge(
+            "differences between usage and journal",
+            text,
+            "0",
+            met=not any(wrong) and total >= self.calls,
+        )
 
     def delete(self) -> None:
         """Suspend and purge what was used, and two hundred others; nothing of them is left."""
@@ -185,17 +238,33 @@ class Campaign:
         for name in names:
             tenants.suspend(name)
             with self.storage.database.write() as transaction:  # those that kills have left running
-                transaction.change("UPDATE invocations SET status = 'in_doubt' WHERE workspace = :w AND status = 'running'", {"w": name})
+                transaction.change(
+                    "UPDATE invocations SET status = 'in_doubt' WHERE workspace = :w AND status "
+                    "= 'running'",
+                    {"w": name},
+                )
             tenants.purge(name)
         took = (time.perf_counter() - started) / len(names)
         rest = sum(self._rows(name) for name in names)
-        self.judge("rows of 204 deleted workspaces", f"{rest}, {took * 1000:.0f} ms each", "0", met=rest == 0)
+        self.judge(
+            "rows of 204 deleted workspaces",
+            f"{rest}, {took * 1000:.0f} ms each",
+            "0",
+            met=rest == 0,
+        )
 
     def _rows(self, name: str) -> int:
         with self.storage.database.read() as transaction:
-            shapes = [shape_of(transaction, self.storage.database.dialect, table) for table in declared("TABLE", known_migrations())]
+            shapes = [
+                shape_of(transaction, self.storage.database.dialect, table)
+                for table in declared("TABLE", known_migrations())
+            ]
             return sum(
-                int(transaction.execute(f"SELECT COUNT(*) AS n FROM {shape.name} WHERE workspace = :w", {"w": name})[0].n)
+                int(
+                    transaction.execute(
+                        f"SELECT COUNT(*) AS n FROM {shape.name} WHERE workspace = :w", {"w": name}
+                    )[0].n
+                )
                 for shape in shapes
                 if "workspace" in shape.columns
             )
@@ -205,20 +274,33 @@ class Campaign:
         found = usage(database, name, 0, until, "status")
         with database.read() as transaction:
             rows = transaction.execute(
-                "SELECT status, COUNT(*) AS n, SUM(attempts) AS attempts FROM invocations WHERE workspace = :w GROUP BY status", {"w": name}
+                "SELECT status, COUNT(*) AS n, SUM(attempts) AS attempts FROM invocations WHERE "
+                "workspace = :w GROUP BY status",
+                {"w": name},
             )
-            events = transaction.execute("SELECT COUNT(*) AS n FROM events WHERE workspace = :w", {"w": name})[0].n
+            events = transaction.execute(
+                "SELECT COUNT(*) AS n FROM events WHERE workspace = :w", {"w": name}
+            )[0].n
         counted = {row["status"]: (row["calls"], row["attempts"]) for row in found["items"]}
-        there = {row.status: (int(row.n), int(row.attempts or 0)) for row in rows if row.status not in ("running", "queued")}
+        there = {
+            row.status: (int(row.n), int(row.attempts or 0))
+            for row in rows
+            if row.status not in ("running", "queued")
+        }
         wrong = sum(counted.get(status) != there.get(status) for status in {*counted, *there})
         return wrong + abs(int(found["total"]["events"]) - int(events))
 
     def _settled(self, names: list[str]) -> int:
-        return sum(int(usage(self.storage.database, name, 0, time.time() + 60)["total"]["calls"]) for name in names)
+        return sum(
+            int(usage(self.storage.database, name, 0, time.time() + 60)["total"]["calls"])
+            for name in names
+        )
 
     def _start(self, name: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", _CALLS, str(Path(__file__).parent), name, str(10**9)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _CALLS, str(Path(__file__).parent), name, str(10**9)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -233,12 +315,22 @@ class Campaign:
             return time.perf_counter() - started
 
     def _insert(self, number: int) -> None:
-        values = {"id": number, "name": f"shop-{number:06}", "settings": "{" + " " * 300 + "}", "seal": "s" * 60}
+        values = {
+            "id": number,
+            "name": f"shop-{number:06}",
+            "settings": "{" + " " * 300 + "}",
+            "seal": "s" * 60,
+        }
         with self.storage.database.write() as transaction:
-            transaction.change("INSERT INTO bare (id, name, settings, seal) VALUES (:id, :name, :settings, :seal)", values)
+            transaction.change(
+                "INSERT INTO bare (id, name, settings, seal) VALUES (:id, :name, :settings, :seal)",
+                values,
+            )
 
     def _rate(self, step: Callable[[int], object], first: int, count: int) -> float:
-        """Run a step for each number by all clients at once; return how many were done in a second."""
+        """Run a step for each number by all clients at once; return how many were done in a
+        second.
+        """
         share, gate, clients = count // CLIENTS, threading.Barrier(CLIENTS + 1), []
 
         def client(place: int) -> None:
@@ -271,7 +363,10 @@ def _main(workspaces: int, calls: int, kinds: tuple[str, ...]) -> int:
         _say(f"== {kind}")
         with tempfile.TemporaryDirectory() as home, own_database(kind, Path(home)) as url:
             known = {"JACKFIELD_HOME": home, "JACKFIELD_DATABASE_URL": url}
-            with mock.patch.dict(os.environ, known), Storage(None, os.environ, SystemClock()) as storage:
+            with (
+                mock.patch.dict(os.environ, known),
+                Storage(None, os.environ, SystemClock()) as storage,
+            ):
                 campaign = Campaign(storage, Path(home), workspaces, calls)
                 campaign.run()
                 missed += campaign.missed

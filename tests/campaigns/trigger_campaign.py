@@ -1,9 +1,10 @@
-"""Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of
-its webhooks, and receipts a second against bare inserts.
+"""Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down
+for a fifth of the time and loses 30 % of its webhooks, and receipts a second against bare inserts.
 
 By hand::
 
-    PYTHONPATH=.:tests/support:connectors/http/tests python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]
+    export PYTHONPATH=.:tests/support:connectors/http/tests
+    python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]
 
 The URL is of the database, default: a file of SQLite.
 """
@@ -46,12 +47,17 @@ def lists(seeds: int, items: int) -> int:
     """Poll made-up lists; return how many items were missed."""
     found = [missed(seed, items) for seed in range(seeds)]
     lost = sum(row[1] for row in found)
-    _say(f"{seeds} lists of {items:,} items, {sum(row[0] for row in found):,} versions: {lost} missed")
+    _say(
+        f"{seeds} lists of {items:,} items, {sum(row[0] for row in found):,} versions: {lost} "
+        "missed"
+    )
     return lost
 
 
 class Month:
-    """A provider that is down for a fifth of the time, in outages of up to 6 hours, drops registrations while it is, and loses webhooks."""
+    """A provider that is down for a fifth of the time, in outages of up to 6 hours, drops
+    registrations while it is, and loses webhooks.
+    """
 
     def __init__(self, stage: TriggerStage) -> None:
         self._stage = stage
@@ -73,7 +79,9 @@ class Month:
             raise EchoFault("refusedConnection")
 
     def live(self, days: float) -> float:
-        """Live through some days; return the longest time from when an event could be known until it was told."""
+        """Live through some days; return the longest time from when an event could be known until
+        it was told.
+        """
         begin, worst, cursor = self._stage.now(), 0.0, None
         while self._stage.now() - begin < days * 86_400 or len(self.told) < len(self.came):
             self._stage.move(20.0)
@@ -108,32 +116,48 @@ def _named(stage: TriggerStage, name: str) -> Subscription:
     return SubscriptionTable(storage.database, storage.vault, "default", stage.clock).find(name)
 
 
-def _receive(stage: TriggerStage, events: list[TriggerEvent], found: Subscription | None = None) -> None:
-    storage, subscription, now = stage.pools[0].storage, found or _named(stage, "one"), stage.clock.time()
+def _receive(
+    stage: TriggerStage, events: list[TriggerEvent], found: Subscription | None = None
+) -> None:
+    storage, subscription, now = (
+        stage.pools[0].storage,
+        found or _named(stage, "one"),
+        stage.clock.time(),
+    )
     sealed = Sealer(storage.database, storage.vault, "default", subscription).arrivals(events, now)
     storage.database.record(ArrivalUnit(subscription, sealed, now, _LEAST))
 
 
 def month(stage: TriggerStage, days: float) -> int:
-    """Watch such a provider; return the number of events that were told later than an interval after they could be."""
+    """Watch such a provider; return the number of events that were told later than an interval
+    after they could be.
+    """
     from jackfield_echo.client import EchoClient
 
     provider = Month(stage)
     with mock.patch.object(EchoClient, "send", lambda _client, *given: provider.send(*given)):
         stage.add("kept", every=EVERY)
         worst = provider.live(days)
-    _say(f"{days:g} days, {len(provider.came):,} events: told once, at the latest {worst:.0f} s after they could be (every {EVERY:.0f} s)")
+    _say(
+        f"{days:g} days, {len(provider.came):,} events: told once, at the latest {worst:.0f} s "
+        f"after they could be (every {EVERY:.0f} s)"
+    )
     return int(worst > 1.1 * EVERY + 40)
 
 
 def receipts(stage: TriggerStage) -> int:
-    """Compare receipts with bare inserts through the same group commit, in turn, since other processes run; the middle ratio of several
-    rounds counts. Return 1 if receipts are less than half as fast."""
+    """Compare receipts with bare inserts through the same group commit, in turn, since other
+    processes run; the middle ratio of several rounds counts. Return 1 if receipts are less than
+    half as fast.
+    """
     stage.add("posted", "two")
     storage = stage.pools[0].storage
     _receive(stage, [TriggerEvent({"id": "first", "text": "hello"}, "first")], _named(stage, "two"))
     found = _named(stage, "two")  # as a request that comes within a second finds it
-    bare = "INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES ('default', 'bare', :digest, 0)"
+    bare = (
+        "INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES ('default', "
+        "'bare', :digest, 0)"
+    )
 
     def insert(name: str) -> None:
         digest = sha256(name.encode()).hexdigest()
@@ -144,9 +168,18 @@ def receipts(stage: TriggerStage) -> int:
         for place in range(_ROUNDS):
             names = [f"{place}-{number}" for number in range(_RECEIPTS)]
             inserted = _seconds(threads, insert, names)
-            received = _seconds(threads, lambda name: _receive(stage, [TriggerEvent({"id": name, "text": "hello"}, name)], found), names)
+            received = _seconds(
+                threads,
+                lambda name: _receive(
+                    stage, [TriggerEvent({"id": name, "text": "hello"}, name)], found
+                ),
+                names,
+            )
             ratios.append(inserted / received)
-            _say(f"{_THREADS} threads: {_RECEIPTS / received:.0f} receipts/s, {_RECEIPTS / inserted:.0f} bare inserts/s: {ratios[-1]:.2f}")
+            _say(
+                f"{_THREADS} threads: {_RECEIPTS / received:.0f} receipts/s, "
+                f"{_RECEIPTS / inserted:.0f} bare inserts/s: {ratios[-1]:.2f}"
+            )
     ratio = median(ratios)
     _say(f"{storage.database.dialect.name}: {ratio:.2f}; load {os.getloadavg()[0]:.1f}")
     return int(ratio < 0.5)
@@ -160,7 +193,10 @@ def _seconds(threads: ThreadPoolExecutor, step: Callable[[str], None], names: li
 
 def _main(seeds: str = "200", items: str = "10_000", days: str = "30", url: str = "") -> int:
     faults = lists(int(seeds), int(items))
-    with tempfile.TemporaryDirectory() as folder, trigger_stage(Path(folder), url or f"sqlite:///{folder}/campaign.db") as stage:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        trigger_stage(Path(folder), url or f"sqlite:///{folder}/campaign.db") as stage,
+    ):
         return faults + month(stage, float(days)) + receipts(stage)
 
 

@@ -1,12 +1,15 @@
-"""Writes whose answers are lost at a provider that lies when it is asked for evidence, beside processes that are killed.
+"""Writes whose answers are lost at a provider that lies when it is asked for evidence, beside
+processes that are killed.
 
-``make campaign truth`` runs it with 20,000 calls (``SIZE`` is another number): on SQLite, on PostgreSQL behind Redis and behind RabbitMQ.
-By hand::
+``make campaign truth`` runs it with 20,000 calls (``SIZE`` is another number): on SQLite, on
+PostgreSQL behind Redis and behind RabbitMQ. By hand::
 
-    SIZE=2000 PYTHONPATH=.:tests/support python tests/campaigns/truth_campaign.py sqlite|postgresql|redis|rabbitmq
+    export PYTHONPATH=.:tests/support
+    SIZE=2000 python tests/campaigns/truth_campaign.py sqlite|postgresql|redis|rabbitmq
 
-Half of the calls have a key, some are queued, and some wait for a person who approves them. Evidence settles doubts. The provider counts
-what took effect; what the journal says in the end is held against that.
+Half of the calls have a key, some are queued, and some wait for a person who approves them.
+Evidence settles doubts. The provider counts what took effect; what the journal says in the end is
+held against that.
 """
 
 from __future__ import annotations
@@ -28,14 +31,36 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from http_stand import Client, clean, mint
-from jackfield_market.testing.loopback_provider import CLOSE, RESET, Answer, Provider, Request, Step, throttled
+from jackfield_market.testing.loopback_provider import (
+    CLOSE,
+    RESET,
+    Answer,
+    Provider,
+    Request,
+    Step,
+    throttled,
+)
 from queue_campaign import _served, _Worker
 
 ENDINGS = (
-    "answered", "answered", "answered", "refused", "throttled", "unavailable", "taken_500", "taken_cut", "taken_reset", "taken_late",
-    "lost_cut", "failing", "endless", "half",
-)  # fmt: skip
-"""How the provider ends a write. ``failing`` makes a thing that says that it failed, ``endless`` one that never ends."""
+    "answered",
+    "answered",
+    "answered",
+    "refused",
+    "throttled",
+    "unavailable",
+    "taken_500",
+    "taken_cut",
+    "taken_reset",
+    "taken_late",
+    "lost_cut",
+    "failing",
+    "endless",
+    "half",
+)
+"""How the provider ends a write. ``failing`` makes a thing that says that it failed, ``endless``
+one that never ends.
+"""
 LIES = ("none", "none", "gone", "gateway", "echo", "unavailable", "sign_in", "shifted", "late")
 """How it answers the read of a thing."""
 _CALLERS = 16
@@ -47,11 +72,18 @@ _LOOK_PATIENCE = float(os.environ.get("LOOK_PATIENCE", "600"))
 _WHEN = {"took": {"/status": ["done"]}, "refused": {"/status": ["failed"]}, "code": "/reason"}
 
 
-_REFUSED = {"refused": Answer({"error": "refused"}, 400), "unavailable": Answer({"error": "busy"}, 503)}
+_REFUSED = {
+    "refused": Answer({"error": "refused"}, 400),
+    "unavailable": Answer({"error": "busy"}, 503),
+}
 _LIES = {
-    "gone": Answer({"error": "gone"}, 410), "unavailable": Answer({"error": "busy"}, 503), "sign_in": Answer({"error": "who"}, 401),
-    "gateway": Answer(status=404, content=b"<html>default backend</html>", headers={"Content-Type": "text/html"}),
-}  # fmt: skip
+    "gone": Answer({"error": "gone"}, 410),
+    "unavailable": Answer({"error": "busy"}, 503),
+    "sign_in": Answer({"error": "who"}, 401),
+    "gateway": Answer(
+        status=404, content=b"<html>default backend</html>", headers={"Content-Type": "text/html"}
+    ),
+}
 
 
 class _Things:
@@ -94,8 +126,16 @@ class _Things:
             threading.Event().wait(_TIMEOUT + 2.0)
         if ending == "taken_reset":
             return RESET
-        made = Answer({"id": name}, 500 if ending == "taken_500" else 200, missing=500 if ending == "half" else 0)
-        return made if ending in ("answered", "throttled", "taken_500", "taken_late", "half") else CLOSE
+        made = Answer(
+            {"id": name},
+            500 if ending == "taken_500" else 200,
+            missing=500 if ending == "half" else 0,
+        )
+        return (
+            made
+            if ending in ("answered", "throttled", "taken_500", "taken_late", "half")
+            else CLOSE
+        )
 
     def _read(self, request: Request) -> Step:
         """Answer a read: of one thing, of the list, or of what repeats the question."""
@@ -109,10 +149,14 @@ class _Things:
         if place in lists:
             return Answer({"things": lists[place]})
         if place == "/find":
-            return Answer({"query": {"reference": reference}, "status": "done", "found": thing is not None})
+            return Answer(
+                {"query": {"reference": reference}, "status": "done", "found": thing is not None}
+            )
         if lie == "late" and first:
             return Answer({"error": "not yet"}, 404)
-        return _LIES.get(lie) or (Answer({"error": "no such thing"}, 404) if thing is None else Answer(thing))
+        return _LIES.get(lie) or (
+            Answer({"error": "no such thing"}, 404) if thing is None else Answer(thing)
+        )
 
 
 @dataclass
@@ -129,8 +173,12 @@ class Told:
 
     @property
     def is_sure(self) -> bool:
-        """True if the caller was told how it ended: not that it may be queued, or that the database does not answer."""
-        return self.status == "succeeded" or (self.status == "failed" and not self.error.startswith("unavailable"))
+        """True if the caller was told how it ended: not that it may be queued, or that the database
+        does not answer.
+        """
+        return self.status == "succeeded" or (
+            self.status == "failed" and not self.error.startswith("unavailable")
+        )
 
 
 @dataclass
@@ -184,22 +232,40 @@ def call_of(told: Told) -> dict[str, Any]:
     """Return the invocation of a call."""
     evidence = {**_evidence(told.lie), "looks": _LOOKS}
     body = {"name": told.name, "reference": {"$marker": {}}}
-    inputs = {"method": "POST", "url": f"/t/{told.ending}/{told.lie}", "json": body, "evidence": evidence}
+    inputs = {
+        "method": "POST",
+        "url": f"/t/{told.ending}/{told.lie}",
+        "json": body,
+        "evidence": evidence,
+    }
     keyed = {} if told.key is None else {"idempotencyKey": told.key}
-    return {"connector": "http", "action": "request", "connection": "mine", "inputs": inputs, "timeoutSeconds": _TIMEOUT, **keyed}
+    return {
+        "connector": "http",
+        "action": "request",
+        "connection": "mine",
+        "inputs": inputs,
+        "timeoutSeconds": _TIMEOUT,
+        **keyed,
+    }
 
 
 def _calls(size: int, drawn: random.Random) -> Iterator[Told]:
     for number in range(size):
         name = f"c{number}"
-        yield Told(name, drawn.choice(ENDINGS), drawn.choice(LIES), name if drawn.random() < 0.5 else None)
+        yield Told(
+            name, drawn.choice(ENDINGS), drawn.choice(LIES), name if drawn.random() < 0.5 else None
+        )
 
 
 def _make(scene: Scene, told: Told, route: float) -> None:
     """Make a call: at once, queued, or by a caller whose calls wait for an approval."""
     client = scene.held if route > 0.9 else scene.manage
     with suppress(OSError):
-        reply = client.post("/v1/invocations", call_of(told), **({"Prefer": "respond-async"} if 0.5 < route <= 0.9 else {}))
+        reply = client.post(
+            "/v1/invocations",
+            call_of(told),
+            **({"Prefer": "respond-async"} if 0.5 < route <= 0.9 else {}),
+        )
         body = reply.json if isinstance(reply.json, dict) else {}
         meta = body.get("meta") or {}
         told.identifier = body.get("invocationId") or meta.get("invocationId")
@@ -213,7 +279,11 @@ def _make(scene: Scene, told: Told, route: float) -> None:
 
 def play(scene: Scene, size: int) -> Figures:
     """Make all calls beside kills, wait until nothing is open, and judge."""
-    figures, drawn, lock = Figures(calls=size), random.Random(int(os.environ.get("SEED", "75"))), threading.Lock()
+    figures, drawn, lock = (
+        Figures(calls=size),
+        random.Random(int(os.environ.get("SEED", "75"))),
+        threading.Lock(),
+    )
     calls, over = _calls(size, drawn), threading.Event()
 
     def caller() -> None:
@@ -247,7 +317,10 @@ def play(scene: Scene, size: int) -> Figures:
 def _until_quiet(scene: Scene, figures: Figures) -> None:
     began = time.monotonic()
     while time.monotonic() - began < _PATIENCE:
-        found = [len(scene.manage.get(f"/v1/invocations?status={status}&limit=200").json["items"]) for status in ("queued", "running")]
+        found = [
+            len(scene.manage.get(f"/v1/invocations?status={status}&limit=200").json["items"])
+            for status in ("queued", "running")
+        ]
         figures.open = sum(found)
         if not figures.open:
             return
@@ -258,14 +331,22 @@ def _until_looked(scene: Scene) -> None:
     """Wait until no look is due any more, of one doubt after the other."""
     until = time.monotonic() + _LOOK_PATIENCE
     for told in scene.told:
-        while told.identifier is not None and _is_due(scene, told.identifier) and time.monotonic() < until:
+        while (
+            told.identifier is not None
+            and _is_due(scene, told.identifier)
+            and time.monotonic() < until
+        ):
             threading.Event().wait(1.0)
 
 
 def _is_due(scene: Scene, identifier: str) -> bool:
-    """Return whether a look will be made soon: those for an absence that is never concluded come later."""
+    """Return whether a look will be made soon: those for an absence that is never concluded come
+    later.
+    """
     due = scene.manage.get(f"/v1/invocations/{identifier}").json.get("nextLookAt")
-    return due is not None and datetime.fromisoformat(due) < datetime.now(UTC) + timedelta(seconds=max(_LOOKS))
+    return due is not None and datetime.fromisoformat(due) < datetime.now(UTC) + timedelta(
+        seconds=max(_LOOKS)
+    )
 
 
 def _judge(scene: Scene, figures: Figures) -> None:
@@ -284,9 +365,18 @@ def _judge(scene: Scene, figures: Figures) -> None:
         figures.looks += len(entry.get("looks") or ())
         figures.unlooked += _is_due(scene, told.identifier)
         if (status == "succeeded" and not done) or (status == "failed" and done):
-            figures.wrong.append(f"{told}: {done} effects, and the journal says {json.dumps(entry)[:1500]}")
-        if told.status == "failed" and not told.is_sure and status not in ("failed", 404) and "may" not in told.error:
-            figures.wrong.append(f"{told}: told that nothing was done, and the journal says {status}")
+            figures.wrong.append(
+                f"{told}: {done} effects, and the journal says {json.dumps(entry)[:1500]}"
+            )
+        if (
+            told.status == "failed"
+            and not told.is_sure
+            and status not in ("failed", 404)
+            and "may" not in told.error
+        ):
+            figures.wrong.append(
+                f"{told}: told that nothing was done, and the journal says {status}"
+            )
         if told.is_sure and told.status != status:
             figures.wrong.append(f"{told}: told, and the journal says {status}")
     figures.wrong += [f"{name}: {count} effects" for name, count in effects.items() if count > 1]
@@ -299,9 +389,17 @@ def staged(folder: Path, url: str, stack: ExitStack, **more: str) -> Scene:
 
     things = _Things()
     far = stack.enter_context(Provider(things, keeps=True))
-    settings = {"JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on", "JACKFIELD_ALLOW_HOSTS": "127.0.0.1", **more}
+    settings = {
+        "JACKFIELD_DATABASE_URL": url,
+        "JACKFIELD_SETTLE": "on",
+        "JACKFIELD_ALLOW_HOSTS": "127.0.0.1",
+        **more,
+    }
     environment = clean(folder / "home", **settings)
-    manage, boss = mint(folder / "home", "manage", **settings), mint(folder / "home", "approve", **settings)
+    manage, boss = (
+        mint(folder / "home", "manage", **settings),
+        mint(folder / "home", "approve", **settings),
+    )
     held = _held_token(folder, settings)
     with closing(Jackfield(environment=environment)) as runtime:
         values = {"server": far.url}
@@ -310,7 +408,9 @@ def staged(folder: Path, url: str, stack: ExitStack, **more: str) -> Scene:
     workers = [_Worker(environment, folder / f"worker-{number}.log", None) for number in range(2)]
     for worker in workers:
         stack.callback(worker.stop)
-    by_manage, by_held, by_boss = (Client(port, token, timeout=60.0) for token in (manage, held, boss))
+    by_manage, by_held, by_boss = (
+        Client(port, token, timeout=60.0) for token in (manage, held, boss)
+    )
     return Scene(things, by_manage, by_held, by_boss, workers)
 
 
@@ -333,7 +433,11 @@ def run(kind: str, size: int) -> Figures:
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        url = f"sqlite:///{folder}/truth.db" if kind == "sqlite" else stack.enter_context(running_server()).create()
+        url = (
+            f"sqlite:///{folder}/truth.db"
+            if kind == "sqlite"
+            else stack.enter_context(running_server()).create()
+        )
         open_database(url, migrate=True).close()
         more: dict[str, str] = {}
         if kind in ("redis", "rabbitmq"):

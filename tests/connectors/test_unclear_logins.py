@@ -1,4 +1,6 @@
-"""Servers that have read a login and give no clear answer: they may have refused it, and lock out whoever is refused too often."""
+"""Servers that have read a login and give no clear answer: they may have refused it, and lock out
+whoever is refused too often.
+"""
 
 from __future__ import annotations
 
@@ -63,13 +65,18 @@ def _imap(client: socket.socket, logged: Logged) -> None:
 def _rabbitmq(client: socket.socket, logged: Logged) -> None:
     with _lines(client) as stream:
         stream.read(8)
-        client.sendall(Method(0, spec.Connection.Start(0, 9, {"product": "x"}, "PLAIN", "en_US")).marshal())
+        client.sendall(
+            Method(0, spec.Connection.Start(0, 9, {"product": "x"}, "PLAIN", "en_US")).marshal()
+        )
         stream.read(int.from_bytes(stream.read(7)[3:], "big") + 1)
     logged(client)
 
 
 def _smtp(client: socket.socket, logged: Logged) -> None:
-    with authority().serving("127.0.0.1").wrap_socket(client, server_side=True) as tls, _lines(tls) as lines:
+    with (
+        authority().serving("127.0.0.1").wrap_socket(client, server_side=True) as tls,
+        _lines(tls) as lines,
+    ):
         tls.sendall(b"220 hello\r\n")
         for line in lines:
             if line.startswith(b"AUTH"):
@@ -92,13 +99,23 @@ def _sftp(client: socket.socket, logged: Logged) -> None:
 
 
 _SERVERS: dict[str, Callable[[socket.socket, Logged], None]] = {
-    "aws-ses": _smtp, "imap": _imap, "mysql": _mysql, "postgresql": _postgresql, "rabbitmq": _rabbitmq, "redis": _redis, "sftp": _sftp,
-}  # fmt: skip
+    "aws-ses": _smtp,
+    "imap": _imap,
+    "mysql": _mysql,
+    "postgresql": _postgresql,
+    "rabbitmq": _rabbitmq,
+    "redis": _redis,
+    "sftp": _sftp,
+}
 _ONCE_ANYHOW = frozenset({"redis", "sftp"})
-"""Connectors that do not try again either where the server goes away at once: Redis gets the login before it has said anything."""
+"""Connectors that do not try again either where the server goes away at once: Redis gets the login
+before it has said anything.
+"""
 
 _CODES = {"sftp": {"unavailable", "rejected"}}
-"""What is said of it: decrypted, text is a packet of any length, which may be more than a call takes."""
+"""What is said of it: decrypted, text is a packet of any length, which may be more than a call
+takes.
+"""
 
 
 def test_each_session_has_a_server_that_does_not_answer_a_login() -> None:
@@ -109,7 +126,9 @@ def test_each_session_has_a_server_that_does_not_answer_a_login() -> None:
 @pytest.mark.parametrize("said", [b"", b"\xffwhat is this\r\n" * 4])
 @pytest.mark.parametrize("connector", _SERVERS)
 def test_a_login_without_a_clear_answer_is_sent_once(connector: str, said: bytes) -> None:
-    """A server that goes away before the login is called again; once it has the login, nobody signs in again. Nothing was done."""
+    """A server that goes away before the login is called again; once it has the login, nobody signs
+    in again. Nothing was done.
+    """
     connections, logins = [0], [0]
     early = connector not in _ONCE_ANYHOW
 
@@ -127,9 +146,17 @@ def test_a_login_without_a_clear_answer_is_sent_once(connector: str, said: bytes
     with serving(talk) as port, flooding.runtime() as jackfield:
         given: dict[str, Any] = {"type": kind, "values": flooding.values_for(connector, port)}
         result = jackfield.invoke(
-            {"connector": connector, "action": action, "inputs": inputs, "timeoutSeconds": 60, "connection": given}
-        )  # fmt: skip
+            {
+                "connector": connector,
+                "action": action,
+                "inputs": inputs,
+                "timeoutSeconds": 60,
+                "connection": given,
+            }
+        )
     assert result.error is not None
     assert (result.status, result.error.sent) == ("failed", Sent.NOTHING), result.error
     assert result.error.code in _CODES.get(connector, {"unavailable"}), result.error
-    assert (logins[0], connections[0], result.meta.attempts) == (1, 1 + early, 1 + early), result.error
+    assert (logins[0], connections[0], result.meta.attempts) == (1, 1 + early, 1 + early), (
+        result.error
+    )

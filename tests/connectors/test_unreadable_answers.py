@@ -1,4 +1,6 @@
-"""Whatever a library raises over an answer: the answer cannot be read, and the error says what was sent by that step."""
+"""Whatever a library raises over an answer: the answer cannot be read, and the error says what was
+sent by that step.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,22 @@ from jackfield.connector import Deadline, Sent
 from polite_servers import CHANGE, COMMIT, FIRST, GREETING, SIGN_IN, polite
 
 _SAID, _UNREAD = "said-by-a-stranger", "the server's answer cannot be read"
-_KINDS = (RecursionError, ValueError, MemoryError, IndexError, KeyError, TypeError, AssertionError, RuntimeError, OverflowError)
+_KINDS = (
+    RecursionError,
+    ValueError,
+    MemoryError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AssertionError,
+    RuntimeError,
+    OverflowError,
+)
 _RAISED: dict[str, Exception] = {
     **{kind.__name__: kind(_SAID) for kind in _KINDS},
-    "UnicodeDecodeError": UnicodeDecodeError("utf-8", _SAID.encode(), 0, 1, _SAID), "struct.error": struct.error(_SAID),
-}  # fmt: skip
+    "UnicodeDecodeError": UnicodeDecodeError("utf-8", _SAID.encode(), 0, 1, _SAID),
+    "struct.error": struct.error(_SAID),
+}
 _CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "imap saveDraft": (CHANGE, {"text": "a"}),
     "sftp deleteFile": (CHANGE, {"path": "a"}),
@@ -41,18 +54,31 @@ _CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 _CHANGED = {"postgresql": (COMMIT,)}
 """Steps after which something may have changed, if these are not all that there are."""
 _NO_STEP = {"redis": {GREETING}, "imap": {FIRST}}
-"""Steps without an answer: Redis says nothing before it is spoken to; of IMAP, saving is the first command."""
+"""Steps without an answer: Redis says nothing before it is spoken to; of IMAP, saving is the first
+command.
+"""
 _READERS: dict[str, tuple[str, ...]] = {
     "imap": ("imaplib:IMAP4 _get_response", "imaplib:IMAP4 _get_line"),
     "sftp": (
-        "jackfield_sftp.session:_Packets read_message", "jackfield_sftp.session:_Bounded get_bytes", "paramiko:SFTPClient _read_packet",
+        "jackfield_sftp.session:_Packets read_message",
+        "jackfield_sftp.session:_Bounded get_bytes",
+        "paramiko:SFTPClient _read_packet",
     ),
-    "mysql": ("pymysql.connections:Connection _read_packet", "pymysql.connections:Connection _read_bytes"),
+    "mysql": (
+        "pymysql.connections:Connection _read_packet",
+        "pymysql.connections:Connection _read_bytes",
+    ),
     "postgresql": (),
-    "redis": ("redis._parsers.resp2:_RESP2Parser _read_response", "redis._parsers.socket:SocketBuffer readline"),
+    "redis": (
+        "redis._parsers.resp2:_RESP2Parser _read_response",
+        "redis._parsers.socket:SocketBuffer readline",
+    ),
     "rabbitmq": ("jackfield_rabbitmq.session decode_frame",),
-    "aws-ses": ("jackfield_aws_ses.smtp.session:Session getreply", "jackfield_aws_ses.smtp.session:Session _line"),
-}  # fmt: skip
+    "aws-ses": (
+        "jackfield_aws_ses.smtp.session:Session getreply",
+        "jackfield_aws_ses.smtp.session:Session _line",
+    ),
+}
 """What reads answers."""
 _LIBPQ = ("connect_poll", "consume_input", "get_result")
 """The same of libpq, whose connection no test can change."""
@@ -60,7 +86,9 @@ _LIBPQ = ("connect_poll", "consume_input", "get_result")
 
 @dataclass
 class Readers:
-    """What reads the answers of a connector's library. It raises an error, once, in place of the first answer to a step."""
+    """What reads the answers of a connector's library. It raises an error, once, in place of the
+    first answer to a step.
+    """
 
     step: str = GREETING
     error: Exception | None = None
@@ -133,10 +161,13 @@ class Stage:
         self.readers.step = GREETING
         return self.jackfield.invoke(
             {
-                "connector": connector, "action": action, "inputs": _CALLS[self.name][1], "timeoutSeconds": 60,
+                "connector": connector,
+                "action": action,
+                "inputs": _CALLS[self.name][1],
+                "timeoutSeconds": 60,
                 "connection": {"type": kind, "values": values},
             }
-        )  # fmt: skip
+        )
 
     def places(self, user: int = 0) -> list[tuple[str, str]]:
         """Call the action, and return what has read something, at which steps."""
@@ -161,7 +192,11 @@ def _served(connector: str) -> Iterator[tuple[Readers, int]]:
         for path in _READERS[connector]:
             owner, attribute = path.split()
             found = pkgutil.resolve_name(owner)
-            stack.enter_context(mock.patch.object(found, attribute, readers.after(attribute, getattr(found, attribute))))
+            stack.enter_context(
+                mock.patch.object(
+                    found, attribute, readers.after(attribute, getattr(found, attribute))
+                )
+            )
         stack.enter_context(mock.patch("jackfield_postgresql.session.pq", _Pq(readers)))
         yield readers, port
 
@@ -172,14 +207,27 @@ def _staged(name: str) -> Iterator[Stage]:
         yield Stage(jackfield, readers, name, port)
 
 
-def _check(result: Result, place: tuple[str, str], name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Check that an answer that cannot be read is told as such, with what was sent, and without a stranger's text."""
-    error, is_changed = result.error, place[1] in _CHANGED.get(name.partition(" ")[0], (CHANGE, COMMIT))
+def _check(
+    result: Result, place: tuple[str, str], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Check that an answer that cannot be read is told as such, with what was sent, and without a
+    stranger's text.
+    """
+    error, is_changed = (
+        result.error,
+        place[1] in _CHANGED.get(name.partition(" ")[0], (CHANGE, COMMIT)),
+    )
     assert error is not None, place
-    assert (result.status, error.sent) == (("in_doubt", Sent.UNKNOWN) if is_changed else ("failed", Sent.NOTHING)), (place, error)
+    assert (result.status, error.sent) == (
+        ("in_doubt", Sent.UNKNOWN) if is_changed else ("failed", Sent.NOTHING)
+    ), (place, error)
     assert error.code == ("in_doubt" if is_changed else "unavailable"), (place, error)
     assert _UNREAD in error.message, (place, error.message)
-    own = [record.getMessage() + str(record.exc_text) for record in caplog.records if record.name.startswith("jackfield")]
+    own = [
+        record.getMessage() + str(record.exc_text)
+        for record in caplog.records
+        if record.name.startswith("jackfield")
+    ]
     assert _SAID not in json.dumps(result.to_json()) + "".join(own), (place, own)
     assert result.meta.attempts == 1, place
 
@@ -191,8 +239,11 @@ def test_each_session_is_called() -> None:
 
 @pytest.mark.parametrize("raised", _RAISED)
 @pytest.mark.parametrize("name", _CALLS)
-def test_an_answer_that_no_parser_takes(name: str, raised: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing was sent before the change, and nobody knows afterwards. It is tried once, and the next call has another session.
+def test_an_answer_that_no_parser_takes(
+    name: str, raised: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was sent before the change, and nobody knows afterwards. It is tried once, and the
+    next call has another session.
 
     A mail is none before its last dot: it is sent over another connection, once the login is over.
     """
@@ -206,13 +257,23 @@ def test_an_answer_that_no_parser_takes(name: str, raised: str, caplog: pytest.L
             else:
                 _check(result, place, name, caplog)
             stage.call(user).unwrap()
-    assert {step for _, step in places} >= {GREETING, SIGN_IN, FIRST, CHANGE, _CALLS[name][0]} - _NO_STEP.get(connector, set())
+    assert {step for _, step in places} >= {
+        GREETING,
+        SIGN_IN,
+        FIRST,
+        CHANGE,
+        _CALLS[name][0],
+    } - _NO_STEP.get(connector, set())
 
 
 @pytest.mark.parametrize("raised", _RAISED)
 @pytest.mark.parametrize("name", _CALLS)
-def test_an_answer_over_a_kept_session_that_no_parser_takes(name: str, raised: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The change is made over another session, or not at all; only once it was sent, nobody knows."""
+def test_an_answer_over_a_kept_session_that_no_parser_takes(
+    name: str, raised: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The change is made over another session, or not at all; only once it was sent, nobody
+    knows.
+    """
     with _staged(name) as stage:
         stage.call().unwrap()
         for user, place in enumerate(stage.places(), 1):
@@ -228,15 +289,26 @@ _MOST_PLACES = 20
 
 @pytest.mark.parametrize("raised", _RAISED)
 @pytest.mark.parametrize("connector", flooding.CALLS)
-def test_a_connection_is_tested_by_answers_that_no_parser_takes(connector: str, raised: str) -> None:
-    """The test fails with that reason, and never with an error of the connector's, as it does where a database answers without a row. What
-    answers a farewell fails nothing."""
+def test_a_connection_is_tested_by_answers_that_no_parser_takes(
+    connector: str, raised: str
+) -> None:
+    """The test fails with that reason, and never with an error of the connector's, as it does where
+    a database answers without a row. What answers a farewell fails nothing.
+    """
     with _served(connector) as (readers, port):
-        kind, values = f"{connector}/{flooding.CALLS[connector][2]}", flooding.values_for(connector, port)
-        found = {f"c{user}": {"type": kind, "values": {**values, "username": f"ada{user}"}} for user in range(_MOST_PLACES)}
+        kind, values = (
+            f"{connector}/{flooding.CALLS[connector][2]}",
+            flooding.values_for(connector, port),
+        )
+        found = {
+            f"c{user}": {"type": kind, "values": {**values, "username": f"ada{user}"}}
+            for user in range(_MOST_PLACES)
+        }
         with flooding.runtime([{"connections": found}]) as jackfield:
             sound = jackfield.connections.test("c0")
-            assert sound["status"] == "ok" or _UNREAD in sound["lastTest"]["steps"][-1]["message"], sound
+            assert (
+                sound["status"] == "ok" or _UNREAD in sound["lastTest"]["steps"][-1]["message"]
+            ), sound
             for user, place in enumerate([*dict.fromkeys(readers.met)], 1):
                 readers.step = GREETING
                 readers.fail(place, _RAISED[raised])
@@ -254,7 +326,9 @@ _LOOKS = 4
 
 @pytest.mark.parametrize("name", [name for name in _CALLS if not name.startswith("aws-ses")])
 def test_a_change_that_was_sent_is_waited_for(name: str) -> None:
-    """Whoever leaves once the server has the change gets its outcome: the wait for it does not end, which would leave it in doubt."""
+    """Whoever leaves once the server has the change gets its outcome: the wait for it does not end,
+    which would leave it in doubt.
+    """
     connector, _, action = name.partition(" ")
     left, looked, remaining = threading.Event(), threading.Semaphore(0), Deadline.remaining
 
@@ -266,11 +340,25 @@ def test_a_change_that_was_sent_is_waited_for(name: str) -> None:
     def told(step: str) -> None:
         if step == _CALLS[name][0] and not left.is_set():
             left.set()
-            for _ in range(_LOOKS):  # an answer at once would end each wait, also one that ends when the caller leaves
+            # an answer at once would end each wait, also one that ends when the caller leaves
+            for _ in range(_LOOKS):
                 looked.acquire(timeout=60)
 
-    with polite(connector, told) as port, flooding.runtime() as jackfield, mock.patch.object(Deadline, "remaining", counted):
-        given = {"type": flooding.CALLS[connector][2], "values": flooding.values_for(connector, port)}
-        asked = {"connector": connector, "action": action, "inputs": _CALLS[name][1], "timeoutSeconds": 60, "connection": given}
+    with (
+        polite(connector, told) as port,
+        flooding.runtime() as jackfield,
+        mock.patch.object(Deadline, "remaining", counted),
+    ):
+        given = {
+            "type": flooding.CALLS[connector][2],
+            "values": flooding.values_for(connector, port),
+        }
+        asked = {
+            "connector": connector,
+            "action": action,
+            "inputs": _CALLS[name][1],
+            "timeoutSeconds": 60,
+            "connection": given,
+        }
         result = jackfield.invoke(asked, cancelled=left)
     assert (result.status, left.is_set()) == ("succeeded", True), result.error

@@ -1,10 +1,14 @@
-"""Counter of the function calls of one invocation, run as a process of its own, so that nothing that ran before changes a number.
+"""Counter of the function calls of one invocation, run as a process of its own, so that nothing
+that ran before changes a number.
 
-``python call_counts.py FOLDER`` prints JSON: the calls of each function, by scene. ``cost_tables`` runs it.
+``python call_counts.py FOLDER`` prints JSON: the calls of each function, by scene. ``cost_tables``
+runs it.
 
-A call is a call of a Python function of jackfield's packages, in any thread; a generator or coroutine that continues counts again, as for
-cProfile. Comprehensions are left out, because Python 3.12 and later make no call of them, and so are connectors of tests, clients, servers
-and third parties, whose releases would move the numbers. While calls are counted, time passes only when it is read, and timers
+A call is a call of a Python function of jackfield's packages, in any thread; a generator or
+coroutine that continues counts again, as for cProfile. Comprehensions are left out, because Python
+3.12 and later make no call of them, and so are connectors of tests, clients, servers and third
+parties, whose releases would move the numbers. While calls are counted, time passes only when it is
+read, and timers
 do not go off: deferred writes join the next commit, as in a busy process.
 """
 
@@ -42,7 +46,9 @@ _WARM, _COUNTED, _ROUNDS = 5, 5, 40
 _TICK = 1e-5
 _PATIENCE = 120.0
 _SETTLED = 0.02
-"""Seconds for which a server finishes what its answer did not wait for. If they are too few, a round is repeated."""
+"""Seconds for which a server finishes what its answer did not wait for. If they are too few, a
+round is repeated.
+"""
 
 _calls: list[str] = []
 _real = time.clock_gettime
@@ -50,30 +56,41 @@ _monotonic: Callable[[], float] | None = None
 
 
 def _clock(number: int) -> float:
-    return _monotonic() if _monotonic is not None and number == time.CLOCK_MONOTONIC else _real(number)
+    return (
+        _monotonic() if _monotonic is not None and number == time.CLOCK_MONOTONIC else _real(number)
+    )
 
 
-time.clock_gettime = _clock  # before jackfield is imported, which keeps a reference that nobody can replace
+# before jackfield is imported, which keeps a reference that nobody can replace
+time.clock_gettime = _clock
 
 
 def _note(frame: FrameType, event: str, _argument: object) -> None:
     if event == "call":
         module, code = frame.f_globals.get("__name__", ""), frame.f_code
-        if module.partition(".")[0] in _PACKAGES and code.co_name not in _INLINE and threading.current_thread().name not in _UPKEEP:
+        if (
+            module.partition(".")[0] in _PACKAGES
+            and code.co_name not in _INLINE
+            and threading.current_thread().name not in _UPKEEP
+        ):
             _calls.append(f"{module}:{code.co_qualname}")  # atomic, unlike adding to a counter
 
 
 def counted(call: Callable[[], object], settle: Callable[[], object] = lambda: None) -> Functions:
-    """Count the functions called by one ``call``; ``settle`` waits for what it leaves to other threads.
+    """Count the functions called by one ``call``; ``settle`` waits for what it leaves to other
+    threads.
 
-    A round of several calls counts if each function was called equally often by each: what a thread did too late for its round shows.
+    A round of several calls counts if each function was called equally often by each: what a thread
+    did too late for its round shows.
     """
     for _ in range(_WARM):
         call()
     with contextlib.ExitStack() as stack:
         reads = itertools.count()
         for name in ("time", "monotonic"):
-            stack.enter_context(mock.patch.object(time, name, _ticking(getattr(time, name)(), reads)))
+            stack.enter_context(
+                mock.patch.object(time, name, _ticking(getattr(time, name)(), reads))
+            )
         stack.enter_context(mock.patch.object(sys.modules[__name__], "_monotonic", time.monotonic))
         gc.collect()
         stack.enter_context(uncollected())  # destructors are calls too
@@ -100,14 +117,41 @@ def _ticking(start: float, reads: Iterator[int]) -> Callable[[], float]:
 
 _HALL = {"type": "echo/token", "values": {"token": "s3cret-token"}}
 _NO_OP = {"connector": "noop", "action": "do", "inputs": {}}
-SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
-_MAIL = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada"}
-_GET = {"connector": "http", "action": "request", "connection": "site", "inputs": {"url": "/v1/things/1"}}
-SEND: dict[str, Any] = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": _MAIL}
-_KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "region": "eu-west-1"}
+SAY: dict[str, Any] = {
+    "connector": "echo",
+    "action": "say",
+    "connection": "hall",
+    "inputs": {"text": "Hello"},
+}
+_MAIL = {
+    "to": ["ada@example.com"],
+    "sender": "noreply@example.com",
+    "subject": "Hello",
+    "text": "Hello Ada",
+}
+_GET = {
+    "connector": "http",
+    "action": "request",
+    "connection": "site",
+    "inputs": {"url": "/v1/things/1"},
+}
+SEND: dict[str, Any] = {
+    "connector": "aws-ses",
+    "action": "sendEmail",
+    "connection": "acme",
+    "inputs": _MAIL,
+}
+_KEYS = {
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "region": "eu-west-1",
+}
 _BODY = b'{"MessageId":"m-1","SendQuota":{"Max24HourSend":-1,"MaxSendRate":1000000,"SentLast24Hours":0}}'
 """A body that SES may answer: to a mail, and to the question for limits, which are none."""
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_BODY),
+    _BODY,
+)
 
 
 class _Site(socketserver.BaseRequestHandler):
@@ -123,7 +167,9 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def provider() -> Iterator[dict[str, Any]]:
-    """Run a server that answers all requests alike; yield the connections of all scenes, to the echo, to SES and to a site."""
+    """Run a server that answers all requests alike; yield the connections of all scenes, to the
+    echo, to SES and to a site.
+    """
     with _Server(("127.0.0.1", 0), _Site) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -175,7 +221,9 @@ def _taken(folder: Path) -> Functions:
 
 
 def _served(path: str, body: dict[str, Any], *headers: str) -> Scene:
-    """Return a scene of requests over a kept connection, each sent at once: the server counts what arrives in two parts as two."""
+    """Return a scene of requests over a kept connection, each sent at once: the server counts what
+    arrives in two parts as two.
+    """
 
     def scene(folder: Path) -> Functions:
         from http_stand import standing
@@ -183,13 +231,27 @@ def _served(path: str, body: dict[str, Any], *headers: str) -> Scene:
         with standing(folder) as stand:
             client, text = stand.client(), json.dumps(body)
             assert client.post("/v1/connections", {"name": "hall", **_HALL}).status == 201
-            about = (f"Authorization: Bearer {client.token}", "Content-Type: application/json", f"Content-Length: {len(text)}", *headers)
-            request = "\r\n".join((f"POST {path} HTTP/1.1", "Host: localhost", *about, "", text)).encode()
-            with socket.create_connection(("127.0.0.1", stand.port), _PATIENCE) as connection, connection.makefile("rb") as answers:
+            about = (
+                f"Authorization: Bearer {client.token}",
+                "Content-Type: application/json",
+                f"Content-Length: {len(text)}",
+                *headers,
+            )
+            request = "\r\n".join(
+                (f"POST {path} HTTP/1.1", "Host: localhost", *about, "", text)
+            ).encode()
+            with (
+                socket.create_connection(("127.0.0.1", stand.port), _PATIENCE) as connection,
+                connection.makefile("rb") as answers,
+            ):
 
                 def call() -> None:
                     connection.sendall(request)
-                    lengths = [line for line in iter(answers.readline, b"\r\n") if line.lower().startswith(b"content-length:")]
+                    lengths = [
+                        line
+                        for line in iter(answers.readline, b"\r\n")
+                        if line.lower().startswith(b"content-length:")
+                    ]
                     answer = answers.read(int(lengths[0].partition(b":")[2]))
                     assert b'"succeeded"' in answer, answer
 
@@ -199,7 +261,10 @@ def _served(path: str, body: dict[str, Any], *headers: str) -> Scene:
 
 
 _VERSION = "2026-07-28"
-_META = {"io.modelcontextprotocol/protocolVersion": _VERSION, "io.modelcontextprotocol/clientCapabilities": {}}
+_META = {
+    "io.modelcontextprotocol/protocolVersion": _VERSION,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 _TOOL = {"name": "execute_action", "arguments": SAY, "_meta": _META}
 _MCP = _served(
     "/mcp",
@@ -207,22 +272,48 @@ _MCP = _served(
     *(f"MCP-Protocol-Version: {_VERSION}", "MCP-Method: tools/call", "MCP-Name: execute_action"),
 )
 SCENES: dict[str, tuple[str, Scene]] = {
-    "no-op": ("A no-op through the library, without a connection or a journal.", _invoked(_NO_OP, journal=False)),
-    "connection": ("The echo's `say` through the library, with a connection, without a journal.", _invoked(SAY, journal=False)),
-    "journal": ("The echo's `say` through the library, with a journal in SQLite.", _invoked(SAY, journal=True)),
-    "sendEmail": ("A mail by `aws-ses` through the library, with an access key and a journal in SQLite.", _invoked(SEND, journal=True)),
-    "http.request": ("A GET by `http` through the library, with a bearer token, without a journal.", _invoked(_GET, journal=False)),
-    "http.request, inline": ("The same GET over a connection whose values the call brings.", _inline),
+    "no-op": (
+        "A no-op through the library, without a connection or a journal.",
+        _invoked(_NO_OP, journal=False),
+    ),
+    "connection": (
+        "The echo's `say` through the library, with a connection, without a journal.",
+        _invoked(SAY, journal=False),
+    ),
+    "journal": (
+        "The echo's `say` through the library, with a journal in SQLite.",
+        _invoked(SAY, journal=True),
+    ),
+    "sendEmail": (
+        "A mail by `aws-ses` through the library, with an access key and a journal in SQLite.",
+        _invoked(SEND, journal=True),
+    ),
+    "http.request": (
+        "A GET by `http` through the library, with a bearer token, without a journal.",
+        _invoked(_GET, journal=False),
+    ),
+    "http.request, inline": (
+        "The same GET over a connection whose values the call brings.",
+        _inline,
+    ),
     "queue, submitted": ("The echo's `say`, queued through the library in SQLite.", _submitted),
     "queue, run": ("The echo's `say`, claimed from the queue and run, as a worker does.", _taken),
-    "HTTP": ("The echo's `say` over `POST /v1/invocations`, with a journal in SQLite.", _served("/v1/invocations", SAY)),
-    "MCP": ("The echo's `say` by the tool `execute_action` over `/mcp`, with a journal in SQLite.", _MCP),
+    "HTTP": (
+        "The echo's `say` over `POST /v1/invocations`, with a journal in SQLite.",
+        _served("/v1/invocations", SAY),
+    ),
+    "MCP": (
+        "The echo's `say` by the tool `execute_action` over `/mcp`, with a journal in SQLite.",
+        _MCP,
+    ),
 }
 """Scenes by name: a sentence, and what counts it."""
 
 
 async def _idle(_upkeep: object) -> None:
-    """Do nothing each second: on a slow machine no round would be without what a server does for no call."""
+    """Do nothing each second: on a slow machine no round would be without what a server does for no
+    call.
+    """
 
 
 def main(folder: Path) -> None:
@@ -237,7 +328,13 @@ def main(folder: Path) -> None:
     found = {}
     threading.setprofile(_note)  # for threads to come; this one counts in `counted` only
     with contextlib.ExitStack() as stack:
-        timers = ((batches, "_MOMENT"), (local, "_POLL"), (disconnect, "_PATIENCE"), (due_loop, "POLL"), (poller, "_LOOK"))
+        timers = (
+            (batches, "_MOMENT"),
+            (local, "_POLL"),
+            (disconnect, "_PATIENCE"),
+            (due_loop, "POLL"),
+            (poller, "_LOOK"),
+        )
         for module, timer in timers:
             stack.enter_context(mock.patch.object(module, timer, 3600.0))
         stack.enter_context(mock.patch.object(Upkeep, "tick", _idle))

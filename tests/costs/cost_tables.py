@@ -1,6 +1,8 @@
-"""Tables of what calls and cold commands cost: measured, compared with the committed ones, written again by ``make costs``.
+"""Tables of what calls and cold commands cost: measured, compared with the committed ones, written
+again by ``make costs``.
 
-All is measured in processes of their own, which see the echo, a no-op, ``aws-ses`` and ``http``, whatever else is installed.
+All is measured in processes of their own, which see the echo, a no-op, ``aws-ses`` and ``http``,
+whatever else is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from stage import clean_environment
 ROOT = Path(__file__).parents[2]
 CALLS, IMPORTS = (ROOT / "tests" / "costs" / name for name in ("calls.json", "imports.json"))
 PINNED = "3.11"
-"""Version of Python that the tables are for: others import other modules of their own library, and call some functions otherwise."""
+"""Version of Python that the tables are for: others import other modules of their own library, and
+call some functions otherwise.
+"""
 _SLACK = 0.05
 AGAIN = "If that is worth it, run `make costs`, and say why in the commit."
 Table = dict[str, dict[str, Any]]
@@ -50,7 +54,9 @@ def do(nothing: Nothing) -> Done:
 
 def is_pinned() -> bool:
     """Return True if this is the Python that the tables are for."""
-    return platform.python_implementation() == "CPython" and platform.python_version().startswith(f"{PINNED}.")
+    return platform.python_implementation() == "CPython" and platform.python_version().startswith(
+        f"{PINNED}."
+    )
 
 
 def committed(path: Path) -> Table:
@@ -60,14 +66,27 @@ def committed(path: Path) -> Table:
 
 @cache
 def _environment(folder: Path) -> dict[str, str]:
-    """Return an environment with the connectors of the tables and no others, and nothing that changes what Python imports."""
+    """Return an environment with the connectors of the tables and no others, and nothing that
+    changes what Python imports.
+    """
     own, hidden = folder / "plugs", folder / "hidden"
     paths = make_echo(own)
     make_connector(own, "noop", _NO_OP)
-    declare(own, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
-    declare(own, "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
+    declare(
+        own, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"}
+    )
+    declare(
+        own, "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"}
+    )
     hide_others(hidden)
-    sources = ("runtime", "runtime/jackfield_market", "connectors/aws", "connectors/aws-ses", "connectors/http", "tests/support")
+    sources = (
+        "runtime",
+        "runtime/jackfield_market",
+        "connectors/aws",
+        "connectors/aws-ses",
+        "connectors/http",
+        "tests/support",
+    )
     path = os.pathsep.join([*paths, str(hidden), *(str(ROOT / source) for source in sources)])
     kept = {
         name: value
@@ -80,7 +99,15 @@ def _environment(folder: Path) -> dict[str, str]:
 def _printed(folder: Path, *arguments: str, **more: str) -> Any:
     """Run this Python and read the JSON that it prints."""
     command, environment = [sys.executable, *arguments], {**_environment(folder), **more}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
@@ -95,9 +122,16 @@ def functions(folder: Path) -> dict[str, Functions]:
 
 
 def calls(found: Mapping[str, Functions]) -> Table:
-    """Make the table of calls: for each scene its sentence, the number of calls, and that of each module."""
+    """Make the table of calls: for each scene its sentence, the number of calls, and that of each
+    module.
+    """
     return {
-        name: {"what": call_counts.SCENES[name][0], "calls": sum(own.values()), "modules": _by_module(own)} for name, own in found.items()
+        name: {
+            "what": call_counts.SCENES[name][0],
+            "calls": sum(own.values()),
+            "modules": _by_module(own),
+        }
+        for name, own in found.items()
     }
 
 
@@ -109,13 +143,16 @@ def _by_module(own: Functions) -> dict[str, int]:
 
 
 def changed_calls(old: Table, found: Mapping[str, Functions]) -> Iterator[str]:
-    """Say which scenes differ from the committed table: the modules that do, and the functions called in them now.
+    """Say which scenes differ from the committed table: the modules that do, and the functions
+    called in them now.
 
     Another Python than the pinned one may call a few functions more or less often.
     """
     for name, now in calls(found).items():
         was = old.get(name, {"calls": 0, "modules": {}})
-        if was == now or (not is_pinned() and abs(now["calls"] - was["calls"]) <= _SLACK * was["calls"]):
+        if was == now or (
+            not is_pinned() and abs(now["calls"] - was["calls"]) <= _SLACK * was["calls"]
+        ):
             continue
         yield f"{name}: {was['calls']} calls before, {now['calls']} now. {now['what']}"
         for module in sorted({*was["modules"], *now["modules"]}):
@@ -126,7 +163,11 @@ def changed_calls(old: Table, found: Mapping[str, Functions]) -> Iterator[str]:
 
 
 def _called(own: Functions, module: str) -> str:
-    counts = sorted((function.partition(":")[2], count) for function, count in own.items() if function.partition(":")[0] == module)
+    counts = sorted(
+        (function.partition(":")[2], count)
+        for function, count in own.items()
+        if function.partition(":")[0] == module
+    )
     return ", ".join(f"{function} {count}" for function, count in counts) or "none"
 
 
@@ -140,20 +181,56 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "connectors list": ("The connectors.", ("connectors", "list"), False),
     "schema": ("The schema of an action.", ("schema", "echo", "say"), False),
     "search": ("A search for actions, which makes the index.", ("search", "say"), False),
-    "unknown connector": ("An invocation of a connector that does not exist.", ("invoke", "ecco", "say"), False),
-    "invoke": ("An invocation of the echo's `say`, with a connection from a file, without a journal.", _SAYS, False),
+    "unknown connector": (
+        "An invocation of a connector that does not exist.",
+        ("invoke", "ecco", "say"),
+        False,
+    ),
+    "invoke": (
+        "An invocation of the echo's `say`, with a connection from a file, without a journal.",
+        _SAYS,
+        False,
+    ),
     "invoke, first journal": ("The same, which makes the journal in SQLite.", _SAYS, True),
     "invoke, journal": ("The same, with a journal in SQLite that exists.", _SAYS, True),
     "sendEmail": ("A mail by `aws-ses`, with an access key, without a journal.", _SENDS, False),
 }
 """Commands by name: a sentence, the words, and whether there is a journal."""
 _DEAR = (
-    "argparse", "asyncio", "concurrent.futures", "ctypes", "dataclasses", "decimal", "email", "hashlib", "http.client",
-    "importlib.metadata", "inspect", "json", "logging", "multiprocessing", "pathlib", "random", "shutil", "socket", "sqlite3", "ssl",
-    "subprocess", "tempfile", "threading", "typing", "urllib.parse", "urllib.request", "uuid", "xml.etree.ElementTree", "zipfile",
+    "argparse",
+    "asyncio",
+    "concurrent.futures",
+    "ctypes",
+    "dataclasses",
+    "decimal",
+    "email",
+    "hashlib",
+    "http.client",
+    "importlib.metadata",
+    "inspect",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "random",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "typing",
+    "urllib.parse",
+    "urllib.request",
+    "uuid",
+    "xml.etree.ElementTree",
+    "zipfile",
     "zoneinfo",
-)  # fmt: skip
-"""Modules of the standard library that cost a cold command most. The others are not listed: releases of Python change them."""
+)
+"""Modules of the standard library that cost a cold command most. The others are not listed:
+releases of Python change them.
+"""
 _RUN = """
 import sys
 found, out = set(), sys.stdout
@@ -173,21 +250,33 @@ imported = sorted(found & sys.modules.keys())
 import json
 json.dump([code, imported], out)
 """
-"""Run a command, and print what it imported, without the thread of the journal's upkeep: how far that gets depends on the machine."""
+"""Run a command, and print what it imported, without the thread of the journal's upkeep: how far
+that gets depends on the machine.
+"""
 
 
 def imports(folder: Path) -> Table:
-    """Make the table of modules: for each command ours by package, others' packages, and what is dear of the standard library."""
+    """Make the table of modules: for each command ours by package, others' packages, and what is
+    dear of the standard library.
+    """
     for name, invocation in (("say", call_counts.SAY), ("send", call_counts.SEND)):
         (folder / f"{name}.json").write_text(json.dumps(invocation), encoding="utf-8")
     with call_counts.provider() as known:
-        (folder / "connections.json").write_text(json.dumps({"connections": known}), encoding="utf-8")
-        return {name: {"what": what, **_imported(folder, words, journal=journal)} for name, (what, words, journal) in _COMMANDS.items()}
+        (folder / "connections.json").write_text(
+            json.dumps({"connections": known}), encoding="utf-8"
+        )
+        return {
+            name: {"what": what, **_imported(folder, words, journal=journal)}
+            for name, (what, words, journal) in _COMMANDS.items()
+        }
 
 
 def _imported(folder: Path, words: tuple[str, ...], *, journal: bool) -> dict[str, Any]:
     database = f"sqlite:///{folder / 'cold.db'}" if journal else "none"
-    settings = {"JACKFIELD_CONNECTIONS": str(folder / "connections.json"), "JACKFIELD_DATABASE_URL": database}
+    settings = {
+        "JACKFIELD_CONNECTIONS": str(folder / "connections.json"),
+        "JACKFIELD_DATABASE_URL": database,
+    }
     code, found = _printed(folder, "-c", _RUN, *words, **settings)
     ours = [module for module in found if module.startswith("jackfield")]
     packages: dict[str, str] = {}
@@ -200,7 +289,9 @@ def _imported(folder: Path, words: tuple[str, ...], *, journal: bool) -> dict[st
         "modules": len(ours),
         "jackfield": dict(sorted(packages.items())),
         "others": sorted(
-            {module.partition(".")[0] for module in found if module[0] != "_"} - sys.stdlib_module_names - {*packages[""].split()}
+            {module.partition(".")[0] for module in found if module[0] != "_"}
+            - sys.stdlib_module_names
+            - {*packages[""].split()}
         ),
         "standard": [module for module in _DEAR if module in found],
     }
@@ -215,8 +306,14 @@ def changed_imports(old: Table, found: Table) -> Iterator[str]:
 
 
 def _modules(row: Mapping[str, Any]) -> set[str]:
-    """Flatten a row. Another Python than the pinned one has another library, for which packages of others make up."""
-    ours = {f"{package}.{module}".lstrip(".") for package, own in row["jackfield"].items() for module in own.split()}
+    """Flatten a row. Another Python than the pinned one has another library, for which packages of
+    others make up.
+    """
+    ours = {
+        f"{package}.{module}".lstrip(".")
+        for package, own in row["jackfield"].items()
+        for module in own.split()
+    }
     rest = {*row["others"], *row["standard"]} if is_pinned() else set()
     return {*ours, *rest, f"(exit code {row['exit code']})"}
 
@@ -228,7 +325,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, table in ((CALLS, calls(functions(folder))), (IMPORTS, imports(folder))):
-            path.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            path.write_text(
+                json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
 
 
 if __name__ == "__main__":

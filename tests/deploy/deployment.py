@@ -1,4 +1,6 @@
-"""The files of ``deploy/``, read for tests: container file, compose, rendered Kubernetes manifests, queries; and what jackfield accepts."""
+"""The files of ``deploy/``, read for tests: container file, compose, rendered Kubernetes manifests,
+queries; and what jackfield accepts.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def parsed(words: Sequence[str]) -> Any:
 def variables() -> frozenset[str]:
     """Each environment variable of jackfield that its code reads."""
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "runtime").rglob("*.py")]
-    return frozenset(name for text in sources for name in re.findall(r"\"(JACKFIELD_[A-Z_]*[A-Z])\"", text))
+    return frozenset(
+        name for text in sources for name in re.findall(r"\"(JACKFIELD_[A-Z_]*[A-Z])\"", text)
+    )
 
 
 # The container file
@@ -63,8 +67,12 @@ class Instruction:
 
 
 def stages() -> list[list[Instruction]]:
-    """The instructions of each stage of the container file; those before the first FROM belong to the first stage."""
-    text = re.sub(r"^\s*#.*\n", "", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    """The instructions of each stage of the container file; those before the first FROM belong to
+    the first stage.
+    """
+    text = re.sub(
+        r"^\s*#.*\n", "", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
     found: list[list[Instruction]] = [[]]
     for line in lines:
@@ -84,8 +92,9 @@ def templates() -> list[Path]:
 
 
 def render(overlay: str) -> list[dict[str, Any]]:
-    """The objects of a kustomization, with its namespace, patches, images and labels; as ``kubectl kustomize`` makes them, but for names
-    of generated objects."""
+    """The objects of a kustomization, with its namespace, patches, images and labels; as ``kubectl
+    kustomize`` makes them, but for names of generated objects.
+    """
     return _built(KUBERNETES / overlay)
 
 
@@ -95,18 +104,40 @@ def _built(folder: Path) -> list[dict[str, Any]]:
     _add(folder, plan, objects)
     for name in plan.get("components", []):
         component = (folder / name).resolve()
-        _add(component, yaml.safe_load((component / "kustomization.yaml").read_text(encoding="utf-8")), objects)
+        _add(
+            component,
+            yaml.safe_load((component / "kustomization.yaml").read_text(encoding="utf-8")),
+            objects,
+        )
     for item in objects:
         _finish(item, plan)
     return objects
 
 
 def _add(folder: Path, plan: Mapping[str, Any], objects: list[dict[str, Any]]) -> None:
-    """Add the objects of a kustomization or a component to those that are there, and patch all of them."""
-    known = {"apiVersion", "kind", "namespace", "labels", "resources", "components", "configMapGenerator", "patches", "images"}
-    assert not plan.keys() - known, f"{folder}: this reader does not know {sorted(plan.keys() - known)}"
+    """Add the objects of a kustomization or a component to those that are there, and patch all of
+    them.
+    """
+    known = {
+        "apiVersion",
+        "kind",
+        "namespace",
+        "labels",
+        "resources",
+        "components",
+        "configMapGenerator",
+        "patches",
+        "images",
+    }
+    assert not plan.keys() - known, (
+        f"{folder}: this reader does not know {sorted(plan.keys() - known)}"
+    )
     for name in plan["resources"]:
-        objects += _built((folder / name).resolve()) if (folder / name).is_dir() else documents(folder / name)
+        objects += (
+            _built((folder / name).resolve())
+            if (folder / name).is_dir()
+            else documents(folder / name)
+        )
     objects += [_config_map(folder, wanted) for wanted in plan.get("configMapGenerator", [])]
     for patch in plan.get("patches", []):
         for change in documents(folder / patch["path"]):
@@ -125,11 +156,18 @@ def _name(item: Mapping[str, Any]) -> tuple[str, str]:
 
 def _config_map(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     data = {name: (folder / name).read_text(encoding="utf-8") for name in wanted["files"]}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": wanted["name"]}, "data": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": wanted["name"]},
+        "data": data,
+    }
 
 
 def _merge(target: dict[str, Any], change: Mapping[str, Any]) -> None:
-    """Merge as Kubernetes does: objects by member, lists of named things by name, other lists as a whole."""
+    """Merge as Kubernetes does: objects by member, lists of named things by name, other lists as a
+    whole.
+    """
     for key, value in change.items():
         there = target.get(key)
         if isinstance(value, dict) and isinstance(there, dict):
@@ -161,7 +199,9 @@ def pod(workload: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def containers(objects: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+def containers(
+    objects: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Each container, with the name of its workload and its pod template."""
     for item in objects:
         if item["kind"] in WORKLOADS:
@@ -181,7 +221,9 @@ class Selector:
 
 
 def selectors(query: str) -> set[Selector]:
-    """The selectors of a PromQL query; labels by which a query groups count for each of its metrics."""
+    """The selectors of a PromQL query; labels by which a query groups count for each of its
+    metrics.
+    """
     tree = promql_parser.parse(re.sub(r"\$__rate_interval", "5m", query))
     found = set[Selector]()
     _collect(tree, frozenset(), found)
@@ -207,4 +249,8 @@ def _collect(node: Any, grouped: frozenset[str], found: set[Selector]) -> None:
 
 def rule_queries() -> dict[str, str]:
     """The query of each alert."""
-    return {rule["alert"]: rule["expr"] for group in load("prometheus/rules.yml")["groups"] for rule in group["rules"]}
+    return {
+        rule["alert"]: rule["expr"]
+        for group in load("prometheus/rules.yml")["groups"]
+        for rule in group["rules"]
+    }

@@ -1,4 +1,6 @@
-"""What ``make audit`` writes and finds: the bill of materials, licences, hashes, and advisories that fit."""
+"""What ``make audit`` writes and finds: the bill of materials, licences, hashes, and advisories
+that fit.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,19 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return audit
 
 
-def _record(*events: dict[str, str], name: str = "PyYAML", versions: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+def _record(
+    *events: dict[str, str], name: str = "PyYAML", versions: tuple[str, ...] = (), **more: Any
+) -> dict[str, Any]:
     ranges = [{"type": "ECOSYSTEM", "events": list(events)}]
     return {
         "id": "OSV-1",
-        "affected": [{"package": {"ecosystem": "PyPI", "name": name}, "ranges": ranges, "versions": list(versions)}],
+        "affected": [
+            {
+                "package": {"ecosystem": "PyPI", "name": name},
+                "ranges": ranges,
+                "versions": list(versions),
+            }
+        ],
         **more,
     }
 
@@ -48,27 +58,39 @@ def _record(*events: dict[str, str], name: str = "PyYAML", versions: tuple[str, 
     ],
 )
 def test_an_advisory_fits_a_version(audit: ModuleType, record: dict[str, Any], fits: bool) -> None:
-    """Ranges and versions of OSV records are read as their schema says; one that cannot be read counts, so that somebody looks."""
-    assert audit.affected([record], {"pyyaml": "6.0.3"}) == ([("OSV-1", "pyyaml", "6.0.3")] if fits else [])
+    """Ranges and versions of OSV records are read as their schema says; one that cannot be read
+    counts, so that somebody looks.
+    """
+    assert audit.affected([record], {"pyyaml": "6.0.3"}) == (
+        [("OSV-1", "pyyaml", "6.0.3")] if fits else []
+    )
 
 
 def test_advisories_are_read_from_files_and_folders(audit: ModuleType, tmp_path: Path) -> None:
     """A file holds one record, a list, or ``vulns``; withdrawn ones do not count."""
     one = _record({"introduced": "0"})
     (tmp_path / "one.json").write_text(json.dumps(one))
-    (tmp_path / "many.json").write_text(json.dumps([one, {**one, "withdrawn": "2026-01-01T00:00:00Z"}]))
+    (tmp_path / "many.json").write_text(
+        json.dumps([one, {**one, "withdrawn": "2026-01-01T00:00:00Z"}])
+    )
     (tmp_path / "vulns.json").write_text(json.dumps({"vulns": [one]}))
     assert len(list(audit.advisories([tmp_path]))) == 3
     assert len(list(audit.advisories([tmp_path / "one.json"]))) == 1
 
 
 def test_each_pin_has_a_hash(audit: ModuleType) -> None:
-    """``constraints-hashed.txt`` has each version of ``constraints.txt``, with at least one digest."""
+    """``constraints-hashed.txt`` has each version of ``constraints.txt``, with at least one
+    digest.
+    """
     assert audit.unlike_hashes() == []
 
 
-def test_packages_for_hosts_are_audited(audit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies in ``hosts`` is in the bill of materials, with version and licence, and its wheel is built, too."""
+def test_packages_for_hosts_are_audited(
+    audit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in ``hosts`` is in the bill of materials, with version and licence, and its wheel
+    is built, too.
+    """
     projects = {path.parent for path in CI.parent.glob("hosts/*/pyproject.toml")}
     assert {*audit.HOSTS} == projects
     found = {one["name"]: one for one in audit.bill(audit.shipped(["jackfield"]), {})["components"]}
@@ -81,7 +103,9 @@ def test_packages_for_hosts_are_audited(audit: ModuleType, tmp_path: Path, monke
 
 
 def test_the_bill_of_materials_names_all_that_is_shipped(audit: ModuleType) -> None:
-    """What our distributions need with every extra is in it, with version, licence and hashes; tools of developers are not."""
+    """What our distributions need with every extra is in it, with version, licence and hashes;
+    tools of developers are not.
+    """
     parts = audit.shipped(["jackfield", "jackfield-aws", "jackfield-http", "jackfield-market"])
     found = audit.bill(parts, audit.hashes())
     names = {one["name"] for one in found["components"]}

@@ -1,4 +1,6 @@
-"""The health check of the image: it asks where the container's command listens, whatever its options say."""
+"""The health check of the image: it asks where the container's command listens, whatever its
+options say.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +47,33 @@ def _processes(folder: Path, *commands: tuple[str, ...]) -> str:
         ("db upgrade", {}, None),
     ],
 )
-def test_it_asks_where_the_command_listens(words: str, environment: dict[str, str], where: tuple[str, int, bool] | None) -> None:
-    """``worker`` without a health port, ``serve --port 9000`` and ``--certificate`` were unhealthy for ever. They are its options."""
+def test_it_asks_where_the_command_listens(
+    words: str, environment: dict[str, str], where: tuple[str, int, bool] | None
+) -> None:
+    """``worker`` without a health port, ``serve --port 9000`` and ``--certificate`` were unhealthy
+    for ever. They are its options.
+    """
     parsed(words.split())
     assert place(words.split(), environment) == where
 
 
-def test_a_command_that_listens_nowhere_is_healthy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_that_listens_nowhere_is_healthy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With an init or without; a container without jackfield is not, and says why."""
-    assert main(_processes(tmp_path / "a", (*INIT, "db", "upgrade"), (*PYTHON, "db", "upgrade")), {}) == 0
-    assert main(_processes(tmp_path / "b", (*PYTHON, "worker"), ("python", "-m", "jackfield_service.health")), {}) == 0
+    assert (
+        main(_processes(tmp_path / "a", (*INIT, "db", "upgrade"), (*PYTHON, "db", "upgrade")), {})
+        == 0
+    )
+    assert (
+        main(
+            _processes(
+                tmp_path / "b", (*PYTHON, "worker"), ("python", "-m", "jackfield_service.health")
+            ),
+            {},
+        )
+        == 0
+    )
     assert main(_processes(tmp_path / "c", ("sh", "-c", "sleep 9")), {}) == 1
     assert capsys.readouterr().err == "no jackfield runs here\n"
 
@@ -86,10 +105,16 @@ def _worker(_folder: Path, port: int) -> list[str]:
 def test_it_tells_a_server_that_lives_from_one_that_does_not(
     tmp_path: Path, command: Callable[[Path, int], list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The check of a running server or worker passes, over TLS and a Unix socket, too; after its end it fails with the address."""
+    """The check of a running server or worker passes, over TLS and a Unix socket, too; after its
+    end it fails with the address.
+    """
     words = command(tmp_path, free_port())
     processes = _processes(tmp_path / "proc", (*INIT, *words))
-    with subprocess.Popen([sys.executable, "-m", "jackfield", *words], env=clean(tmp_path / "home"), stderr=subprocess.DEVNULL) as running:
+    with subprocess.Popen(
+        [sys.executable, "-m", "jackfield", *words],
+        env=clean(tmp_path / "home"),
+        stderr=subprocess.DEVNULL,
+    ) as running:
         until(lambda: main(processes, {}) == 0)
         running.terminate()
     capsys.readouterr()
@@ -101,7 +126,8 @@ def test_it_runs_as_the_image_runs_it() -> None:
     """As a module, it looks at this machine's processes and imports no command of jackfield."""
     code = (
         "import sys, jackfield_service.health\n"
-        "print([name for name in sys.modules if name.startswith(('jackfield.', 'jackfield_service.'))])"
+        "print([name for name in sys.modules if name.startswith(('jackfield.', "
+        "'jackfield_service.'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['jackfield_service.health']"

@@ -1,6 +1,8 @@
-"""The single file: everything that it promises, in a root that has the C library and nothing else: no Python, no shell, no /proc.
+"""The single file: everything that it promises, in a root that has the C library and nothing else:
+no Python, no shell, no /proc.
 
-``make single-file-test`` builds the file before, which needs packages from an index, and then runs these.
+``make single-file-test`` builds the file before, which needs packages from an index, and then runs
+these.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ _NULL, _RANDOM = (1, 3), (1, 9)
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Root folder with the C library and the single file; a home folder, too, where the data goes."""
+    """Root folder with the C library and the single file; a home folder, too, where the data
+    goes.
+    """
 
     root: Path
 
@@ -50,7 +54,12 @@ class Room:
         """Start the file in the room."""
         command = [shutil.which("chroot") or "/usr/sbin/chroot", str(self.root), program, *words]
         return subprocess.Popen(
-            command, env=self.environment(**more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, *words: str, code: int = 0, **more: str) -> str:
@@ -80,7 +89,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     for link in ("lib", "lib64"):
         (root / "usr" / link).mkdir(parents=True)
         (root / link).symlink_to(f"usr/{link}")
-    listed = subprocess.run(["dpkg-query", "--listfiles", "libc6"], capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(
+        ["dpkg-query", "--listfiles", "libc6"], capture_output=True, text=True, check=True
+    ).stdout.split("\n")
     for path in map(Path, filter(None, listed)):
         if (path.is_file() and "lib" in path.parts[1:3]) or path.name.startswith("ld-linux"):
             target = root / path.relative_to("/")
@@ -97,9 +108,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
 
 
 def test_it_unpacks_once_for_a_user_and_says_its_version(room: Room) -> None:
-    """The first start unpacks the file into the user's cache, for nobody else to read; of two at once, both run; later ones write none."""
+    """The first start unpacks the file into the user's cache, for nobody else to read; of two at
+    once, both run; later ones write none.
+    """
     both = [room.start("--version") for _ in range(2)]
-    assert [(*process.communicate(timeout=_SECONDS), process.returncode) for process in both] == [("jackfield 0.1.0\n", "", 0)] * 2
+    assert [(*process.communicate(timeout=_SECONDS), process.returncode) for process in both] == [
+        ("jackfield 0.1.0\n", "", 0)
+    ] * 2
     cache = room.root / "home" / ".cache" / "jackfield"
     (home,) = cache.iterdir()
     assert cache.stat().st_mode & 0o077 == 0
@@ -109,7 +124,9 @@ def test_it_unpacks_once_for_a_user_and_says_its_version(room: Room) -> None:
 
 
 def test_it_clears_what_a_killed_process_has_left(room: Room) -> None:
-    """A process that is killed while it unpacks costs no space for long, and what is cleared in part is unpacked again."""
+    """A process that is killed while it unpacks costs no space for long, and what is cleared in
+    part is unpacked again.
+    """
     cache = room.root / "home" / ".cache" / "jackfield"
     (home,) = cache.iterdir()
     part = cache / f".{home.name}-aB3dE6"
@@ -125,7 +142,9 @@ def test_it_clears_what_a_killed_process_has_left(room: Room) -> None:
 
 @pytest.mark.parametrize("damage", ["cut off", "altered"])
 def test_it_runs_nothing_of_a_damaged_copy(room: Room, damage: str) -> None:
-    """A download that was cut off, or whose content is another than its checksum says, is refused, and leaves nothing."""
+    """A download that was cut off, or whose content is another than its checksum says, is refused,
+    and leaves nothing.
+    """
     content = bytearray((room.root / "jackfield").read_bytes())
     if damage == "cut off":
         del content[len(content) // 2 :]
@@ -139,11 +158,18 @@ def test_it_runs_nothing_of_a_damaged_copy(room: Room, damage: str) -> None:
     out, err = process.communicate(timeout=_SECONDS)
     assert (process.returncode, out) == (1, "")
     assert "this file is not whole" in err
-    assert not [*room.root.glob("copy/*/*"), *room.root.glob("copy/*/.*"), *room.root.glob("tmp/*/*"), *room.root.glob("tmp/*/.*")]
+    assert not [
+        *room.root.glob("copy/*/*"),
+        *room.root.glob("copy/*/.*"),
+        *room.root.glob("tmp/*/*"),
+        *room.root.glob("tmp/*/.*"),
+    ]
 
 
 def test_it_refuses_a_folder_that_others_may_write_to(room: Room) -> None:
-    """Whoever could put files there would run code as this user: neither such a folder nor one in its place is used."""
+    """Whoever could put files there would run code as this user: neither such a folder nor one in
+    its place is used.
+    """
     for folder in ("open", "tmp/jackfield-0"):
         (room.root / folder / "jackfield").mkdir(parents=True)
         (room.root / folder / "jackfield").chmod(0o777)
@@ -157,7 +183,9 @@ def test_it_refuses_a_folder_that_others_may_write_to(room: Room) -> None:
 
 
 def test_it_runs_the_demo(room: Room) -> None:
-    """The whole tour: an AWS of its own, leases, retries, doubts, a queue with a worker, signed callbacks."""
+    """The whole tour: an AWS of its own, leases, retries, doubts, a queue with a worker, signed
+    callbacks.
+    """
     said = room.run("demo")
     assert "steps came out as expected" in said, said[-2000:]
 
@@ -185,14 +213,31 @@ def test_it_serves_and_works(room: Room) -> None:
     """`serve` answers an invocation over HTTP from two processes; `worker` runs what was queued.
     A signal reaches the program itself, since nothing stands between."""
     database = {"JACKFIELD_HOME": f"{_HOME}/served"}
-    token = json.loads(room.run("tokens", "create", "--scope", "invoke", code=0, **database))["token"]
+    token = json.loads(room.run("tokens", "create", "--scope", "invoke", code=0, **database))[
+        "token"
+    ]
     port = free_port()
-    words = ("serve", "--port", str(port), "--allow-host", "127.0.0.1", "--queue-workers", "0", "--workers", "2", "--console-link", "never")
+    words = (
+        "serve",
+        "--port",
+        str(port),
+        "--allow-host",
+        "127.0.0.1",
+        "--queue-workers",
+        "0",
+        "--workers",
+        "2",
+        "--console-link",
+        "never",
+    )
     with Provider(Answer({"ok": True})) as far:
         call = {
             "connector": "http",
             "action": "request",
-            "connection": {"type": "http/bearer", "values": {"server": far.url, "token": "t0ken-xyz"}},
+            "connection": {
+                "type": "http/bearer",
+                "values": {"server": far.url, "token": "t0ken-xyz"},
+            },
         }
         room.write("connections.json", {"connections": {"up": call.pop("connection")}})
         files = {**database, "JACKFIELD_CONNECTIONS": "/connections.json"}
@@ -202,19 +247,36 @@ def test_it_serves_and_works(room: Room) -> None:
             assert served.stderr is not None
             while "http://127.0.0.1" not in (line := served.stderr.readline()):
                 assert line, "it ended before it served"
-            now = asked(f"{url}/v1/invocations", token, {**call, "connection": "up", "inputs": {"method": "GET", "url": "/now"}})
-            assert (now["status"], [request.path for request in far.requests]) == ("succeeded", ["/now"]), now
+            now = asked(
+                f"{url}/v1/invocations",
+                token,
+                {**call, "connection": "up", "inputs": {"method": "GET", "url": "/now"}},
+            )
+            assert (now["status"], [request.path for request in far.requests]) == (
+                "succeeded",
+                ["/now"],
+            ), now
             later = {**call, "connection": "up", "inputs": {"method": "GET", "url": "/later"}}
-            place = asked(f"{url}/v1/invocations", token, later, Prefer="respond-async")["invocationId"]
+            place = asked(f"{url}/v1/invocations", token, later, Prefer="respond-async")[
+                "invocationId"
+            ]
             assert asked(f"{url}/v1/invocations/{place}", token)["status"] == "queued"
             with until_told(room.start("worker", "--allow-host", "127.0.0.1", **files)):
-                while (ended := asked(f"{url}/v1/invocations/{place}", token))["status"] in {"queued", "running"}:
+                while (ended := asked(f"{url}/v1/invocations/{place}", token))["status"] in {
+                    "queued",
+                    "running",
+                }:
                     pass
-            assert (ended["status"], [request.path for request in far.requests]) == ("succeeded", ["/now", "/later"]), ended
+            assert (ended["status"], [request.path for request in far.requests]) == (
+                "succeeded",
+                ["/now", "/later"],
+            ), ended
 
 
 def test_it_makes_publishes_installs_and_isolates_a_connector(room: Room) -> None:
-    """From an empty folder to an invocation of an installed connector, in a process with all layers of isolation that this kernel has."""
+    """From an empty folder to an invocation of an installed connector, in a process with all layers
+    of isolation that this kernel has.
+    """
     for words in (
         ("new", "acme-crm"),
         ("pack", "acme-crm", "--out", "dist"),
@@ -224,14 +286,33 @@ def test_it_makes_publishes_installs_and_isolates_a_connector(room: Room) -> Non
         ("catalogue", "build", "dist", "--out", "site"),
     ):
         room.run(*words)
-    path = room.json("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json")["path"]
+    path = room.json("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json")[
+        "path"
+    ]
     assert path.startswith(f"{_HOME}/.local/share/jackfield/connectors/acme-crm/")
-    connection = {"type": "acmeCrmKey", "values": {"server": "https://crm.example.com", "apiKey": "secret"}}
-    call = {"connector": "acme-crm", "action": "createItem", "inputs": {"name": "Ada"}, "connection": connection, "dryRun": True}
+    connection = {
+        "type": "acmeCrmKey",
+        "values": {"server": "https://crm.example.com", "apiKey": "secret"},
+    }
+    call = {
+        "connector": "acme-crm",
+        "action": "createItem",
+        "inputs": {"name": "Ada"},
+        "connection": connection,
+        "dryRun": True,
+    }
     room.write("call.json", call)
     assert room.json("invoke", "--file", "call.json")["status"] == "succeeded"
-    ours = json.loads(subprocess.run([Path(sys.executable).with_name("jackfield"), "isolation"], capture_output=True, check=True).stdout)
-    assert [(row["layer"], row["holds"]) for row in room.json("isolation")] == [(row["layer"], row["holds"]) for row in ours]
+    ours = json.loads(
+        subprocess.run(
+            [Path(sys.executable).with_name("jackfield"), "isolation"],
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
+    assert [(row["layer"], row["holds"]) for row in room.json("isolation")] == [
+        (row["layer"], row["holds"]) for row in ours
+    ]
 
 
 def test_it_refuses_a_connector_with_compiled_modules(room: Room) -> None:

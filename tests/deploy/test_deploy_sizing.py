@@ -26,7 +26,9 @@ def changed(figures: Figures, **values: float) -> Figures:
 
 
 def test_each_figure_is_on_the_page(figures: Figures) -> None:
-    """The page shows each figure, assumption and scenario of the data file; a figure has a unit and the stage that it belongs to."""
+    """The page shows each figure, assumption and scenario of the data file; a figure has a unit and
+    the stage that it belongs to.
+    """
     page = (ROOT / "docs" / "reference" / "sizing.md").read_text(encoding="utf-8")
     for row in figures.data["figures"].values():
         assert f"| {row['stage']} | {row['what']} | {row['value']:,} {row['unit']} |" in page
@@ -54,7 +56,9 @@ def test_cores_are_enough_and_not_one_too_many(figures: Figures, rate: float) ->
         assert cores == 1 or busy / (cores - 1) > share
     assert planned.worker_processes * figures.assumed("slotsPerProcess") >= planned.slots
     assert planned.worker_processes >= planned.worker_cores
-    assert all(used <= share + 1e-9 for _, used in stages_by_use(figures, planned.shard_rate, planned))
+    assert all(
+        used <= share + 1e-9 for _, used in stages_by_use(figures, planned.shard_rate, planned)
+    )
 
 
 def test_a_shard_more_begins_where_one_is_full(figures: Figures) -> None:
@@ -80,11 +84,15 @@ def test_the_simulation_agrees_with_the_arithmetic(figures: Figures) -> None:
         assert outcome.used[name] == pytest.approx(used, rel=0.1)
     settings = figures.data["simulation"]
     assert len(outcome.ended) == len(outcome.accepted)
-    assert len(outcome.ended) == pytest.approx(1000 * (settings["seconds"] - settings["warmUp"]), rel=0.05)
+    assert len(outcome.ended) == pytest.approx(
+        1000 * (settings["seconds"] - settings["warmUp"]), rel=0.05
+    )
 
 
 def test_latency_has_its_floor_and_grows_with_load(figures: Figures) -> None:
-    """Nothing ends before the provider has answered; overload makes the queue wait, and not the caller."""
+    """Nothing ends before the provider has answered; overload makes the queue wait, and not the
+    caller.
+    """
     planned = plan(figures, 200)
     calm, busy = simulate(figures, planned), simulate(figures, planned, rate=planned.shard_rate * 3)
     assert calm.ended[0] > 0.020
@@ -93,8 +101,17 @@ def test_latency_has_its_floor_and_grows_with_load(figures: Figures) -> None:
 
 
 def test_a_queue_behaves_as_theory_says(figures: Figures) -> None:
-    """With all but one stage free of cost, the mean time in a stage of one core is that of an M/M/1 queue."""
-    free = changed(figures, databaseAcceptCpu=0.001, databaseRunCpu=0.001, brokerCpu=0.001, runCpu=0.001, actionCpu=0.001)
+    """With all but one stage free of cost, the mean time in a stage of one core is that of an M/M/1
+    queue.
+    """
+    free = changed(
+        figures,
+        databaseAcceptCpu=0.001,
+        databaseRunCpu=0.001,
+        brokerCpu=0.001,
+        runCpu=0.001,
+        actionCpu=0.001,
+    )
     free = changed(free, networkMs=0, commitMs=0, acceptCpu=1000)
     free.data["simulation"].update(seconds=30, warmUp=5)
     planned = plan(free, 500)
@@ -106,4 +123,10 @@ def test_a_queue_behaves_as_theory_says(figures: Figures) -> None:
 
 def test_percentiles() -> None:
     """The smallest value that a share of all does not exceed."""
-    assert [percentile([1.0, 2.0, 3.0, 4.0], share) for share in (0.25, 0.5, 0.51, 0.99, 1.0)] == [1.0, 2.0, 3.0, 4.0, 4.0]
+    assert [percentile([1.0, 2.0, 3.0, 4.0], share) for share in (0.25, 0.5, 0.51, 0.99, 1.0)] == [
+        1.0,
+        2.0,
+        3.0,
+        4.0,
+        4.0,
+    ]

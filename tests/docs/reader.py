@@ -1,4 +1,5 @@
-"""Somebody who follows a page of documentation: files are written, edits applied, commands executed by a shell.
+"""Somebody who follows a page of documentation: files are written, edits applied, commands executed
+by a shell.
 
 For test modules that say ``pytest_plugins = ["warm", "tests.docs.reader"]``.
 """
@@ -40,11 +41,15 @@ lines = [f"[{group}]\\n" + "".join(f"{name} = {at}\\n" for name, at in rows.item
 for package in project.glob("jackfield_*"):
     (site / package.name).symlink_to(package)
 """
-"""What `pip install --editable` does where there is no package index: the folder's packages and entry points are installed."""
+"""What `pip install --editable` does where there is no package index: the folder's packages and
+entry points are installed.
+"""
 
 
 class Reader:
-    """Somebody who follows the page in ``folder``, in one terminal and, where the page says so, in another."""
+    """Somebody who follows the page in ``folder``, in one terminal and, where the page says so, in
+    another.
+    """
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder / "empty"
@@ -52,13 +57,23 @@ class Reader:
         self.answer = ""
         self._state = folder
         self._others: list[subprocess.Popen[bytes]] = []
-        keep = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON"))}
+        keep = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("JACKFIELD_", "PYTHON"))
+        }
         pip = folder / "bin" / "pip"
         pip.parent.mkdir()
         pip.write_text(f"#!{sys.executable}\n{_PIP}", encoding="utf-8")
         pip.chmod(0o755)
-        path = os.pathsep.join([str(pip.parent), str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        state = {"STATE": str(folder), "JACKFIELD_HOME": str(folder / "home"), "PYTHONPATH": str(folder / "site")}
+        path = os.pathsep.join(
+            [str(pip.parent), str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]
+        )
+        state = {
+            "STATE": str(folder),
+            "JACKFIELD_HOME": str(folder / "home"),
+            "PYTHONPATH": str(folder / "site"),
+        }
         self._environment = {**keep, "PATH": path, **state}
         self._reserved = {port: _reserved() for port in (PORT, SERVED)}
 
@@ -76,22 +91,30 @@ class Reader:
         return int(self._reserved[PORT].getsockname()[1])
 
     def take(self, examples: Path) -> None:
-        """Copy the files of an example into the folder; a server among them listens on the page's port."""
+        """Copy the files of an example into the folder; a server among them listens on the page's
+        port.
+        """
         for file in examples.iterdir():
-            (self.folder / file.name).write_text(file.read_text(encoding="utf-8").replace(PORT, str(self.port)), encoding="utf-8")
+            (self.folder / file.name).write_text(
+                file.read_text(encoding="utf-8").replace(PORT, str(self.port)), encoding="utf-8"
+            )
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
         body, title = self._moved(block.body), block.title or ""
         if title == "stdout":
-            assert matches(json.loads(body), _told(json.loads(self.answer), json.loads(body))), f"line {block.line}: {self.answer}"
+            assert matches(json.loads(body), _told(json.loads(self.answer), json.loads(body))), (
+                f"line {block.line}: {self.answer}"
+            )
         elif block.language == "diff":
             self._edit(self.folder / title, body)
         elif title.endswith(", at the end"):
             path = self.folder / title.removesuffix(", at the end")
             path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{body}", encoding="utf-8")
         elif title == "in another terminal":
-            self._start(body, self._reserved[SERVED if SERVED in block.body else PORT].getsockname())
+            self._start(
+                body, self._reserved[SERVED if SERVED in block.body else PORT].getsockname()
+            )
         elif title == "excerpt":
             pass
         elif title:
@@ -107,15 +130,23 @@ class Reader:
     @staticmethod
     def _edit(path: Path, body: str) -> None:
         text = path.read_text(encoding="utf-8")
-        old, new = ("".join(f"{line[1:]}\n" for line in body.splitlines() if line[0] != sign) for sign in "+-")
+        old, new = (
+            "".join(f"{line[1:]}\n" for line in body.splitlines() if line[0] != sign)
+            for sign in "+-"
+        )
         assert text.count(old) == 1, f"{path.name}: {old}"
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def _run(self, body: str, line: int) -> None:
         done = subprocess.run(
             ["bash", "-e", "-c", f"trap '{_STATE}' EXIT\n{body}"],
-            cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=_PATIENCE, check=False,
-        )  # fmt: skip
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
         assert done.returncode == 0, f"line {line}: {done.stdout}{done.stderr}"
         self.answer = done.stdout.splitlines()[-1] if done.stdout else ""
         self.folder = Path((self._state / "folder").read_text(encoding="utf-8").strip())
@@ -123,7 +154,12 @@ class Reader:
         self._environment = dict(row.split("=", 1) for row in found if row)
 
     def _start(self, body: str, address: tuple[str, int]) -> None:
-        process = subprocess.Popen(["bash", "-c", f"exec {body}"], cwd=self.folder, env=self._environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {body}"],
+            cwd=self.folder,
+            env=self._environment,
+            stderr=subprocess.DEVNULL,
+        )
         self._others.append(process)
         for _ in range(_PATIENCE * 10):
             with socket.socket() as probe:
@@ -143,7 +179,9 @@ class Reader:
 
 
 def _reserved() -> socket.socket:
-    """Return a socket that is bound and does not listen: a server of the page may share its port, and no other socket is given it."""
+    """Return a socket that is bound and does not listen: a server of the page may share its port,
+    and no other socket is given it.
+    """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind(("127.0.0.1", 0))

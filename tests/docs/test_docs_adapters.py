@@ -1,7 +1,9 @@
-"""The adapters of ``once``: the files of ``examples/adapters`` run here as their frameworks run them, and their page has each of them.
+"""The adapters of ``once``: the files of ``examples/adapters`` run here as their frameworks run
+them, and their page has each of them.
 
-FastAPI and Celery are real. Of the others there is as much as an adapter names, with the framework's rule for what is tried again;
-``make adapters`` runs the same files in the frameworks themselves.
+FastAPI and Celery are real. Of the others there is as much as an adapter names, with the
+framework's rule for what is tried again; ``make adapters`` runs the same files in the frameworks
+themselves.
 """
 
 from __future__ import annotations
@@ -22,10 +24,16 @@ from jackfield.boundary import bound
 
 ADAPTERS = ROOT / "examples" / "adapters"
 PAGES = {
-    "airflow": "airflow_task", "celery": "celery_task", "fastapi": "fastapi_endpoint", "fastmcp": "fastmcp_tool",
-    "langgraph": "langgraph_node", "openai-agents": "openai_agents_tool", "prefect": "prefect_task", "pydantic-ai": "pydantic_ai_tool",
+    "airflow": "airflow_task",
+    "celery": "celery_task",
+    "fastapi": "fastapi_endpoint",
+    "fastmcp": "fastmcp_tool",
+    "langgraph": "langgraph_node",
+    "openai-agents": "openai_agents_tool",
+    "prefect": "prefect_task",
+    "pydantic-ai": "pydantic_ai_tool",
     "temporal": "temporal_activity",
-}  # fmt: skip
+}
 PAGE = ROOT / "docs" / "adapters" / "index.md"
 LONGEST, TRIES = 60, 3
 
@@ -99,7 +107,9 @@ def _langgraph(adapter: ModuleType, order: str) -> Any:
 
 def _pydantic_ai(adapter: ModuleType, order: str) -> Any:
     context = SimpleNamespace(deps=adapter.Deps(order))
-    return _tried(lambda: adapter.agent.functions[0](context, 5), lambda error: isinstance(error, ModelRetry))
+    return _tried(
+        lambda: adapter.agent.functions[0](context, 5), lambda error: isinstance(error, ModelRetry)
+    )
 
 
 def _openai_agents(adapter: ModuleType, order: str) -> Any:
@@ -113,15 +123,23 @@ def _openai_agents(adapter: ModuleType, order: str) -> Any:
 
 
 def _temporal(adapter: ModuleType, order: str) -> Any:
-    sys.modules["temporalio"].activity.info = lambda: SimpleNamespace(workflow_run_id="r-1", activity_id=order)
-    return _tried(lambda: adapter.pay(order, 5), lambda error: not getattr(error, "non_retryable", False))
+    sys.modules["temporalio"].activity.info = lambda: SimpleNamespace(
+        workflow_run_id="r-1", activity_id=order
+    )
+    return _tried(
+        lambda: adapter.pay(order, 5), lambda error: not getattr(error, "non_retryable", False)
+    )
 
 
 def _prefect(adapter: ModuleType, order: str) -> Any:
     task = sys.modules["prefect"].made[-1]
 
     def is_tried_again(error: Exception) -> bool:
-        return bool(task.retry_condition_fn(None, None, SimpleNamespace(result=lambda raise_on_failure: error)))
+        return bool(
+            task.retry_condition_fn(
+                None, None, SimpleNamespace(result=lambda raise_on_failure: error)
+            )
+        )
 
     return _tried(lambda: task.function(order, 5), is_tried_again)
 
@@ -138,12 +156,17 @@ def _celery(adapter: ModuleType, order: str) -> Any:
 
 
 def _fastmcp(adapter: ModuleType, order: str) -> Any:
-    return _tried(lambda: adapter.server.functions[0](order, order, 5), lambda error: "declined" in str(error))
+    return _tried(
+        lambda: adapter.server.functions[0](order, order, 5), lambda error: "declined" in str(error)
+    )
 
 
 def _fastapi(adapter: ModuleType, order: str) -> Any:
     def sent() -> Any:
-        given: dict[str, Any] = {"json": {"order": order, "amount": 5}, "headers": {"Idempotency-Key": order}}
+        given: dict[str, Any] = {
+            "json": {"order": order, "amount": 5},
+            "headers": {"Idempotency-Key": order},
+        }
         answer = TestClient(adapter.app).post("/charges", **given)
         if answer.is_error:
             raise ToolError(f"{answer.status_code} {answer.text}")
@@ -153,9 +176,16 @@ def _fastapi(adapter: ModuleType, order: str) -> Any:
 
 
 RUNS: dict[str, Run] = {
-    "airflow": _airflow, "celery": _celery, "fastapi": _fastapi, "fastmcp": _fastmcp, "langgraph": _langgraph,
-    "openai-agents": _openai_agents, "prefect": _prefect, "pydantic-ai": _pydantic_ai, "temporal": _temporal,
-}  # fmt: skip
+    "airflow": _airflow,
+    "celery": _celery,
+    "fastapi": _fastapi,
+    "fastmcp": _fastmcp,
+    "langgraph": _langgraph,
+    "openai-agents": _openai_agents,
+    "prefect": _prefect,
+    "pydantic-ai": _pydantic_ai,
+    "temporal": _temporal,
+}
 
 
 def _stands() -> dict[str, dict[str, Any]]:
@@ -177,22 +207,33 @@ def _stands() -> dict[str, dict[str, Any]]:
         return made
 
     return {
-        "langgraph": {}, "langgraph.graph": {"StateGraph": Typed, "START": "start", "END": "end"},
-        "langgraph.runtime": {"Runtime": Typed}, "langgraph.types": {"RetryPolicy": SimpleNamespace},
+        "langgraph": {},
+        "langgraph.graph": {"StateGraph": Typed, "START": "start", "END": "end"},
+        "langgraph.runtime": {"Runtime": Typed},
+        "langgraph.types": {"RetryPolicy": SimpleNamespace},
         "pydantic_ai": {"Agent": Typed, "ModelRetry": ModelRetry, "RunContext": Typed},
         "agents": {"Agent": Typed, "RunContextWrapper": Typed, "function_tool": _optioned},
         "temporalio": {"activity": SimpleNamespace(defn=lambda function: function)},
         "temporalio.exceptions": {"ApplicationError": ApplicationError},
         "prefect": {"flow": lambda function: function, "task": flow_task, "made": flows},
         "prefect.runtime": {"flow_run": SimpleNamespace(id="f-1")},
-        "airflow": {}, "airflow.sdk": {"dag": lambda **_: lambda made: made, "task": task, "get_current_context": dict, "made": tasks},
+        "airflow": {},
+        "airflow.sdk": {
+            "dag": lambda **_: lambda made: made,
+            "task": task,
+            "get_current_context": dict,
+            "made": tasks,
+        },
         "airflow.sdk.exceptions": {"AirflowFailException": AirflowFailException},
-        "fastmcp": {"FastMCP": Typed}, "fastmcp.exceptions": {"ToolError": ToolError},
-    }  # fmt: skip
+        "fastmcp": {"FastMCP": Typed},
+        "fastmcp.exceptions": {"ToolError": ToolError},
+    }
 
 
 @pytest.fixture(params=PAGES)
-def adapter(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Run]]:
+def adapter(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[ModuleType, Run]]:
     """An adapter beside its framework, or what stands for that, and how the framework runs it."""
     for name, members in _stands().items():
         found = ModuleType(name)
@@ -212,7 +253,11 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 def charges() -> list[str]:
     """The orders that were charged."""
     file: Path = sys.modules["payments"].FILE
-    return [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+    return (
+        [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines()]
+        if file.exists()
+        else []
+    )
 
 
 def in_doubt(error: BaseException) -> bool:
@@ -228,7 +273,9 @@ def test_what_a_framework_repeats_happens_once(adapter: tuple[ModuleType, Run]) 
 
 
 def test_a_doubt_is_told_and_not_tried_again(adapter: tuple[ModuleType, Run]) -> None:
-    """The framework's own retry would have looked: the doubt comes out at the first try. Whoever asks later gets what the look finds."""
+    """The framework's own retry would have looked: the doubt comes out at the first try. Whoever
+    asks later gets what the look finds.
+    """
     module, run = adapter
     with pytest.raises(Exception, match=r".+") as caught:
         run(module, "lost")
@@ -246,9 +293,15 @@ def test_a_refusal_stays_an_error_that_is_tried_again(adapter: tuple[ModuleType,
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_has_each_file(name: str) -> None:
-    """Each adapter of at most 60 lines has a section that names it, and says what its key is and what becomes of a doubt."""
+    """Each adapter of at most 60 lines has a section that names it, and says what its key is and
+    what becomes of a doubt.
+    """
     file = f"{PAGES[name]}.py"
-    (section,) = [part for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if f"\n`{file}`." in part]
+    (section,) = [
+        part
+        for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
+        if f"\n`{file}`." in part
+    ]
     assert "- **Key**" in section
     assert "- **A doubt**" in section
     assert (ADAPTERS / file).read_text(encoding="utf-8").count("\n") <= LONGEST

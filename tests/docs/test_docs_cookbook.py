@@ -28,7 +28,11 @@ _LISTS = ("/issues", "/pulls")
 def _agree(_number: int, request: Request) -> Answer:
     """Stand for GitHub, Slack, Stripe and a shop: agree to everything; lists are empty."""
     is_list = request.method == "GET" and request.path.partition("?")[0].endswith(_LISTS)
-    return Answer([] if is_list else {"ok": True, "id": 1, "data": [], "has_more": False, "channels": [], "object": "list"})
+    return Answer(
+        []
+        if is_list
+        else {"ok": True, "id": 1, "data": [], "has_more": False, "channels": [], "object": "list"}
+    )
 
 
 @pytest.fixture(name="provider", scope="module")
@@ -45,12 +49,25 @@ def _aws() -> Iterator[str]:
 
 @pytest.fixture(name="file", scope="module")
 def _file(tmp_path_factory: pytest.TempPathFactory, aws: str, provider: str) -> Path:
-    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "endpoint": aws}
+    keys = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": "secret/of+acme",
+        "endpoint": aws,
+    }
     rows = {
         "acme-aws": {"type": "aws/apiKeySecret", "values": keys},
-        "acme-github": {"type": "github/accessToken", "values": {"token": "ghp_4711", "server": provider}},
-        "acme-slack": {"type": "slack/botToken", "values": {"token": "xoxb-4711", "server": provider}},
-        "acme-stripe": {"type": "stripe/secretKey", "values": {"token": "sk_test_4711", "server": provider}},
+        "acme-github": {
+            "type": "github/accessToken",
+            "values": {"token": "ghp_4711", "server": provider},
+        },
+        "acme-slack": {
+            "type": "slack/botToken",
+            "values": {"token": "xoxb-4711", "server": provider},
+        },
+        "acme-stripe": {
+            "type": "stripe/secretKey",
+            "values": {"token": "sk_test_4711", "server": provider},
+        },
         "acme-shop": {"type": "http/anonymous", "values": {"server": provider}},
     }
     path = tmp_path_factory.mktemp("connections") / "connections.yaml"
@@ -60,17 +77,30 @@ def _file(tmp_path_factory: pytest.TempPathFactory, aws: str, provider: str) -> 
 
 @pytest.fixture(name="connections")
 def _connections(file: Path, aws: str) -> Path:
-    """The connections of the pages, to the provider and to a moto server in which there is nothing yet."""
+    """The connections of the pages, to the provider and to a moto server in which there is nothing
+    yet.
+    """
     tell(aws, "reset")
     return file
 
 
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Stand]:
-    """A server that offers the services of AWS that the pages name: an index of all of them takes seconds."""
+    """A server that offers the services of AWS that the pages name: an index of all of them takes
+    seconds.
+    """
     folder = tmp_path_factory.mktemp("stand")
     named = {body["connector"] for path in PAGES for body in _bodies(path)}
-    offer(folder / "home", {"default": {"services": sorted(name.removeprefix("aws.") for name in named if name.startswith("aws."))}})
+    offer(
+        folder / "home",
+        {
+            "default": {
+                "services": sorted(
+                    name.removeprefix("aws.") for name in named if name.startswith("aws.")
+                )
+            }
+        },
+    )
     with standing(folder, JACKFIELD_CONNECTIONS=str(file)) as stand:
         yield stand
 
@@ -87,8 +117,12 @@ def _bodies(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("connections")
-def test_the_cookbook_runs_over_http_and_has_its_forms(path: Path, stand: Stand, place: Place) -> None:
-    """Each body is answered by a Result that succeeded, and the console has a form at each address."""
+def test_the_cookbook_runs_over_http_and_has_its_forms(
+    path: Path, stand: Stand, place: Place
+) -> None:
+    """Each body is answered by a Result that succeeded, and the console has a form at each
+    address.
+    """
     bodies = _bodies(path)
     assert len(bodies) == TASKS
     client = stand.client("invoke")

@@ -1,4 +1,6 @@
-"""The page that leads a platform from an empty server to a customer's first call: its commands and its program, in their order."""
+"""The page that leads a platform from an empty server to a customer's first call: its commands and
+its program, in their order.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,11 @@ def github() -> Iterator[str]:
 
     def answer(_number: int, request: Request) -> Answer:
         known = TOKEN in request.header("Authorization")
-        return Answer({"login": "ada", "id": 17, "name": "Ada"}) if known else Answer({"message": "Bad credentials"}, 401)
+        return (
+            Answer({"login": "ada", "id": 17, "name": "Ada"})
+            if known
+            else Answer({"message": "Bad credentials"}, 401)
+        )
 
     with Provider(answer) as found:
         yield found.url
@@ -56,9 +62,13 @@ def github() -> Iterator[str]:
 def at(body: str, server: str) -> str:
     """A block whose sessions lead to another GitHub than the real one."""
     body = body.replace(
-        '"types": ["github/accessToken"]', f'"types": ["github/accessToken"], "defaults": {{"values": {{"server": "{server}"}}}}'
+        '"types": ["github/accessToken"]',
+        f'"types": ["github/accessToken"], "defaults": {{"values": {{"server": "{server}"}}}}',
     )
-    return body.replace('types: ["github/accessToken"]', f'types: ["github/accessToken"], defaults: {{ values: {{ server: "{server}" }} }}')
+    return body.replace(
+        'types: ["github/accessToken"]',
+        f'types: ["github/accessToken"], defaults: {{ values: {{ server: "{server}" }} }}',
+    )
 
 
 def connected(port: int, url: str) -> str:
@@ -73,9 +83,16 @@ def connected(port: int, url: str) -> str:
     return location or (found[1].replace("&amp;", "&") if found else "")
 
 
-@pytest.mark.skipif(shutil.which("jq") is None or shutil.which("curl") is None, reason="curl and jq are not installed")
-def test_from_an_empty_server_to_the_first_call(reader: Reader, github: str, tmp_path: Path) -> None:
-    """Each command of the page works as printed, with the answers that it shows, and its program connects a second customer."""
+@pytest.mark.skipif(
+    shutil.which("jq") is None or shutil.which("curl") is None,
+    reason="curl and jq are not installed",
+)
+def test_from_an_empty_server_to_the_first_call(
+    reader: Reader, github: str, tmp_path: Path
+) -> None:
+    """Each command of the page works as printed, with the answers that it shows, and its program
+    connects a second customer.
+    """
     reader.set(JACKFIELD_ALLOW_HOSTS="127.0.0.1")
     for block in blocks(PAGE):
         found = Block(block.language, block.title, at(block.body, github), block.line)
@@ -85,20 +102,37 @@ def test_from_an_empty_server_to_the_first_call(reader: Reader, github: str, tmp
             reader.set(SESSION=back["session"][0], PROOF=back["proof"][0])
             continue
         reader.follow(found)
-    _try_program(reader, tmp_path, at((ROOT / "examples" / "platform" / "shop.ts").read_text(encoding="utf-8"), github))
+    _try_program(
+        reader,
+        tmp_path,
+        at((ROOT / "examples" / "platform" / "shop.ts").read_text(encoding="utf-8"), github),
+    )
 
 
 def _try_program(reader: Reader, folder: Path, text: str) -> None:
     """Compile the program, run it, and let a customer use it."""
     if not TSC.exists():
-        pytest.skip("typescript is not installed in .venv/node ('make clients' does it, where there is npm)")
+        pytest.skip(
+            "typescript is not installed in .venv/node ('make clients' does it, where there is npm)"
+        )
     port = free_port()
     (folder / "shop.mts").write_text(text.replace("9000", str(port)), encoding="utf-8")
     (folder / "node.d.ts").write_text(NODE, encoding="utf-8")
     options = ["--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom"]
-    done = subprocess.run([TSC, *options, "shop.mts", "node.d.ts"], cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        [TSC, *options, "shop.mts", "node.d.ts"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
-    given = {"PATH": os.environ["PATH"], "URL": reader.get("URL"), "PLATFORM": reader.get("PLATFORM")}
+    given = {
+        "PATH": os.environ["PATH"],
+        "URL": reader.get("URL"),
+        "PLATFORM": reader.get("PLATFORM"),
+    }
     with subprocess.Popen(["node", "shop.mjs"], cwd=folder, env=given) as program:
         try:
             _listens(port)

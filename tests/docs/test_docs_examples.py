@@ -1,4 +1,6 @@
-"""What the documentation shows is true: its examples run, its commands exist, its links lead somewhere."""
+"""What the documentation shows is true: its examples run, its commands exist, its links lead
+somewhere.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,11 @@ connections:
       region: eu-west-1
       sender: noreply@example.com
 """
-MAIL = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"to": "ada@example.com", "subject": "Hello", "text": "Hello"}}
+MAIL = {
+    "connector": "aws-ses",
+    "action": "sendEmail",
+    "inputs": {"to": "ada@example.com", "subject": "Hello", "text": "Hello"},
+}
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
 
 
@@ -50,12 +56,18 @@ def aws() -> Iterator[FakeAws]:
 
 @pytest.fixture
 def notes() -> Iterator[str]:
-    """The URL of the notes server of the page about a client of one's own: it knows one token and three notes, two a page."""
+    """The URL of the notes server of the page about a client of one's own: it knows one token and
+    three notes, two a page.
+    """
 
     def answer(_number: int, request: Request) -> Answer:
         if request.header("Authorization") != "Bearer open-sesame":
             return Answer(status=401)
-        listed = {"notes": ["n2"]} if request.path.endswith("=n1") else {"notes": ["n0", "n1"], "next": "n1"}
+        listed = (
+            {"notes": ["n2"]}
+            if request.path.endswith("=n1")
+            else {"notes": ["n0", "n1"], "next": "n1"}
+        )
         return Answer({"id": "n3"} if request.changes else listed)
 
     with Provider(answer) as found:
@@ -63,11 +75,20 @@ def notes() -> Iterator[str]:
 
 
 @pytest.fixture
-def patch(tmp_path: Path, aws: FakeAws, notes: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A folder in which every page's examples can run: files, connections, an AWS, connectors installed."""
+def patch(
+    tmp_path: Path, aws: FakeAws, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.MonkeyPatch]:
+    """A folder in which every page's examples can run: files, connections, an AWS, connectors
+    installed.
+    """
     project, site = tmp_path / "project", tmp_path / "site"
     project.mkdir()
-    declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
+    declare(
+        site,
+        "jackfield-aws-ses",
+        "jackfield.connectors",
+        {"aws-ses": "jackfield_aws_ses:connector"},
+    )
     files = {
         "connections.yaml": CONNECTIONS,
         "body.txt": "The report is attached.\n",
@@ -99,12 +120,15 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-_CALLERS, _AUTHORS = (ROOT / "docs" / f"{name}.md" for name in ("tutorial/callers", "reference/own-client"))
+_CALLERS, _AUTHORS = (
+    ROOT / "docs" / f"{name}.md" for name in ("tutorial/callers", "reference/own-client")
+)
 WITH_CODE = [
     path
     for path in pages()
     # tests of their own run them in a real shell
-    if path.name not in ("first-connector.md", "first-agent.md", "publish-openapi.md", "embed-platform.md")
+    if path.name
+    not in ("first-connector.md", "first-agent.md", "publish-openapi.md", "embed-platform.md")
     and path.name != "once.md"  # and this one beside a client of the reader
     and path not in (_CALLERS, _AUTHORS)  # tests below run them, and look at what they did
     and any(block.language in ("python", "shell") for block in blocks(path))
@@ -113,7 +137,9 @@ WITH_CODE = [
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=_name)
 def test_examples_run(path: Path, patch: pytest.MonkeyPatch) -> None:
-    """Every example of a page runs, in order, and answers what the page shows; its files may be those of a folder of examples."""
+    """Every example of a page runs, in order, and answers what the page shows; its files may be
+    those of a folder of examples.
+    """
     if (folder := ROOT / "examples" / path.stem).is_dir():
         shutil.copytree(folder, Path(), dirs_exist_ok=True)
     assert Page(path, patch).run() > 0
@@ -129,9 +155,18 @@ def test_examples_send_what_they_say(patch: pytest.MonkeyPatch, aws: FakeAws) ->
 
 
 def test_a_client_of_ones_own_makes_a_connector(patch: pytest.MonkeyPatch) -> None:
-    """The page about a client of one's own ends with an installed connector of two actions, whose files are an example."""
-    shutil.copytree(ROOT / "examples" / "notes", Path(), dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    declare(Path(), "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:connector"})
+    """The page about a client of one's own ends with an installed connector of two actions, whose
+    files are an example.
+    """
+    shutil.copytree(
+        ROOT / "examples" / "notes",
+        Path(),
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    declare(
+        Path(), "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:connector"}
+    )
     assert Page(_AUTHORS, patch).run() > 0
     manifest = json.loads(Path("jackfield_notes/connector.json").read_text(encoding="utf-8"))
     assert [action["key"] for action in manifest["actions"]] == ["addNote", "listNotes"]
@@ -141,7 +176,9 @@ READERS: dict[str, Callable[[str], object]] = {"json": json.loads, "yaml": yaml.
 
 
 def test_blocks_can_be_read() -> None:
-    """Every JSON and YAML block of a page is JSON and YAML, and every block says what language it is in."""
+    """Every JSON and YAML block of a page is JSON and YAML, and every block says what language it
+    is in.
+    """
     faults = []
     for path in pages():
         if re.search(r"^```\n(?!\n|$)[^`]*\n```$", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -157,23 +194,34 @@ def test_blocks_can_be_read() -> None:
 _READMES = [
     path
     for path in ROOT.rglob("*.md")
-    if not any(part.startswith(".") or part in ("node_modules", "site", "docs") for part in path.relative_to(ROOT).parts)
+    if not any(
+        part.startswith(".") or part in ("node_modules", "site", "docs")
+        for part in path.relative_to(ROOT).parts
+    )
 ]
 
 
 def _headings(path: Path) -> set[str]:
     """Anchors of a page: its headings, as GitHub and mkdocs write them."""
-    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    bare = [re.sub(r"[`*]|\[|\]\([^)]*\)", "", line).lower() for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    text = re.sub(
+        r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    bare = [
+        re.sub(r"[`*]|\[|\]\([^)]*\)", "", line).lower()
+        for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    ]
     return {re.sub(r"[^\w\- ]", "", line).strip().replace(" ", "-") for line in bare}
 
 
 def test_links_lead_to_files() -> None:
-    """A relative link of a page, an example or a package's README leads to a file of the repository, and what follows ``#`` to a heading
-    of it."""
+    """A relative link of a page, an example or a package's README leads to a file of the
+    repository, and what follows ``#`` to a heading of it.
+    """
     broken, documented = [], {*pages()}
     for path in documented | {*_READMES}:
-        text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        text = re.sub(
+            r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+        )
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             to, _, heading = target.partition("#")
             if "://" in to or to.startswith("mailto:"):
@@ -183,17 +231,25 @@ def test_links_lead_to_files() -> None:
             if is_page and MADE in place.resolve().parents:
                 continue  # the strict build of the site has that page, and looks for it
             is_there = place.is_file() if is_page else place.exists()
-            if not is_there or (heading and place.suffix == ".md" and heading not in _headings(place)):
+            if not is_there or (
+                heading and place.suffix == ".md" and heading not in _headings(place)
+            ):
                 broken.append((_name(path), target))
     assert broken == []
 
 
 def test_links_name_the_page_that_they_lead_to() -> None:
-    """An example that calls its link by a page's name leads to that page: one was cut in two, and its name went with the other half."""
+    """An example that calls its link by a page's name leads to that page: one was cut in two, and
+    its name went with the other half.
+    """
     wrong = []
     for path in (ROOT / "examples").rglob("*.md"):
-        for name, to in re.findall(r"\[([A-Z][^\]]+)\]\(([^)#\s]+\.md)\)", path.read_text(encoding="utf-8")):
-            title = (path.parent / to).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        for name, to in re.findall(
+            r"\[([A-Z][^\]]+)\]\(([^)#\s]+\.md)\)", path.read_text(encoding="utf-8")
+        ):
+            title = (
+                (path.parent / to).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            )
             if name != title:
                 wrong.append((_name(path), name, title))
     assert wrong == []
@@ -206,7 +262,11 @@ def test_the_changelog_says_what_there_is() -> None:
 
 def test_pages_cite_what_readers_have() -> None:
     """No page cites a section of a contract that is not in the repository."""
-    assert [_name(path) for path in pages() if re.search(r"contract \u00a7", path.read_text(encoding="utf-8"))] == []
+    assert [
+        _name(path)
+        for path in pages()
+        if re.search(r"contract \u00a7", path.read_text(encoding="utf-8"))
+    ] == []
 
 
 def test_the_site_searches_offline() -> None:
@@ -217,14 +277,21 @@ def test_the_site_searches_offline() -> None:
 
 
 def test_the_picture_of_the_pipe_is_the_same_everywhere() -> None:
-    """README and home page draw the same pipe, and its stages are the pipe's modules; attempts are its run."""
+    """README and home page draw the same pipe, and its stages are the pipe's modules; attempts are
+    its run.
+    """
     pictures = {
-        block.body for path in (ROOT / "README.md", ROOT / "docs" / "index.md") for block in blocks(path) if block.language == "text"
+        block.body
+        for path in (ROOT / "README.md", ROOT / "docs" / "index.md")
+        for block in blocks(path)
+        if block.language == "text"
     }
     assert len(pictures) == 1
     for stage in re.findall(r"─► (\w+) ", pictures.pop()):
         module = {"run": "attempts"}.get(stage, stage)
-        assert stage == "JSON" or (ROOT / "runtime" / "jackfield" / "call" / f"{module}.py").is_file()
+        assert (
+            stage == "JSON" or (ROOT / "runtime" / "jackfield" / "call" / f"{module}.py").is_file()
+        )
 
 
 REFERENCE = {
@@ -232,10 +299,19 @@ REFERENCE = {
     "AWS SES Access Key and Secret": ["Access Key ID", "Secret Access Key"],
     "List Identities": ["AWS Region", "Identity Type", "Next Token", "Connection"],
     "Send Email": [
-        "AWS Region", "To Address", "Cc Address", "Bcc Address", "Sender Email", "Reply To", "Subject", "Text", "Html", "Attachments",
+        "AWS Region",
+        "To Address",
+        "Cc Address",
+        "Bcc Address",
+        "Sender Email",
+        "Reply To",
+        "Subject",
+        "Text",
+        "Html",
+        "Attachments",
         "Connection",
     ],
-}  # fmt: skip
+}
 """The rows of the document that the connector must be a match for."""
 
 
@@ -252,7 +328,11 @@ def made() -> dict[str, str]:
 
 def test_pages_of_connectors_can_be_read(made: dict[str, str], tmp_path: Path) -> None:
     """Each connector has its pages, and their JSON and YAML blocks are JSON and YAML."""
-    assert {path.parent.name for path in CONNECTORS.glob("*/openapi.json")} | {"aws-ses", "http", "redis"} <= set(made)
+    assert {path.parent.name for path in CONNECTORS.glob("*/openapi.json")} | {
+        "aws-ses",
+        "http",
+        "redis",
+    } <= set(made)
     for name, text in made.items():
         page = tmp_path / f"{name}.md"
         page.write_text(text, encoding="utf-8")
@@ -261,10 +341,14 @@ def test_pages_of_connectors_can_be_read(made: dict[str, str], tmp_path: Path) -
 
 
 @pytest.mark.parametrize("section", REFERENCE)
-def test_page_of_amazon_ses_has_every_row_of_the_reference(section: str, made: dict[str, str]) -> None:
+def test_page_of_amazon_ses_has_every_row_of_the_reference(
+    section: str, made: dict[str, str]
+) -> None:
     """The page of Amazon SES has each documented input, under the same title."""
     text = "".join(made[name] for name in _PAGES)
-    part = re.split(r"\n##+ (?!#)", text.split(f"# {section}\n")[1].split("\n## ")[0].split("\n### AWS")[0])
+    part = re.split(
+        r"\n##+ (?!#)", text.split(f"# {section}\n")[1].split("\n## ")[0].split("\n### AWS")[0]
+    )
     titles = re.findall(r"^- \*\*([^*]+)\*\*", "".join(part), re.MULTILINE)
     assert [title for title in REFERENCE[section] if title not in titles] == []
 
@@ -284,11 +368,17 @@ def test_page_of_amazon_ses_has_every_row_of_the_reference(section: str, made: d
     ],
 )
 def test_answers_are_compared(shown: object, real: object, same: bool) -> None:
-    """A shown answer stands for a real one of the same members; '…' and fractions stand for anything."""
+    """A shown answer stands for a real one of the same members; '…' and fractions stand for
+    anything.
+    """
     assert matches(shown, real) is same
 
 
 def test_commands_of_a_block() -> None:
     """A shell block is read as commands, with here-documents and expected exit codes."""
     body = "make test   # all\ncat > a.txt <<'END'\nhello\nEND\njackfield invoke  # exit 2\n"
-    assert list(commands(body)) == [("make test", "", 0), ("cat > a.txt <<'END'", "hello\n", 0), ("jackfield invoke", "", 2)]
+    assert list(commands(body)) == [
+        ("make test", "", 0),
+        ("cat > a.txt <<'END'", "hello\n", 0),
+        ("jackfield invoke", "", 2),
+    ]

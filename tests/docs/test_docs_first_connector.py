@@ -1,4 +1,6 @@
-"""The tutorials that lead to a published connector, run as they stand: files are written, edits applied, commands executed by a shell."""
+"""The tutorials that lead to a published connector, run as they stand: files are written, edits
+applied, commands executed by a shell.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ OPENAPI = ROOT / "docs" / "tutorial" / "publish-openapi.md"
 
 
 def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
-    """Every command of the page works as printed, and its answers are those of the page; what it shows of the project is on the disk."""
+    """Every command of the page works as printed, and its answers are those of the page; what it
+    shows of the project is on the disk.
+    """
     for block in blocks(PAGE):
         reader.follow(block)
         if block.title == "excerpt":
@@ -31,9 +35,14 @@ def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
             assert len(module.read_text(encoding="utf-8").splitlines()) == 65
 
 
-@pytest.mark.skipif(shutil.which("jq") is None or shutil.which("curl") is None, reason="curl and jq are not installed")
+@pytest.mark.skipif(
+    shutil.which("jq") is None or shutil.which("curl") is None,
+    reason="curl and jq are not installed",
+)
 def test_the_first_agent(reader: Reader) -> None:
-    """After the first connector: its write gets a key, an agent calls it with a token over HTTP and MCP, and a person approves."""
+    """After the first connector: its write gets a key, an agent calls it with a token over HTTP and
+    MCP, and a person approves.
+    """
     for page in (PAGE, AGENT):
         for block in blocks(page):
             reader.follow(block)
@@ -42,9 +51,17 @@ def test_the_first_agent(reader: Reader) -> None:
 
 
 def test_from_a_document_to_a_published_connector(reader: Reader, tmp_path: Path) -> None:
-    """Every command of the page works as printed: a generated connector is curated, graded, published, installed and called."""
+    """Every command of the page works as printed: a generated connector is curated, graded,
+    published, installed and called.
+    """
     reader.take(ROOT / "examples" / "tickets")
     for block in blocks(OPENAPI):
         reader.follow(block)
     assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-tickets" / "0.1.0").is_dir()
-    assert [row["id"] for row in json.loads(reader.answer)["output"]["tickets"]] == ["1", "2", "3", "4", "5"]
+    assert [row["id"] for row in json.loads(reader.answer)["output"]["tickets"]] == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+    ]

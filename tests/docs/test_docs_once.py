@@ -1,4 +1,6 @@
-"""The page of ``once``: its lines run as they stand, against a client and a server as the page names them."""
+"""The page of ``once``: its lines run as they stand, against a client and a server as the page
+names them.
+"""
 
 from __future__ import annotations
 
@@ -62,15 +64,22 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jackfie
 
 
 def test_the_page_is_short() -> None:
-    """300 words with its lines, which are read before anything else, and two sections: an effect, and what nobody can know."""
+    """300 words with its lines, which are read before anything else, and two sections: an effect,
+    and what nobody can know.
+    """
     first, *sections = PAGE.read_text(encoding="utf-8").split("\n## ")
     assert len(first.split()) <= MOST
-    assert [section.partition("\n")[0] for section in sections] == ["Open a function to others", "What it cannot know"]
+    assert [section.partition("\n")[0] for section in sections] == [
+        "Open a function to others",
+        "What it cannot know",
+    ]
 
 
 @pytest.mark.usefixtures("own_functions")
 def test_its_lines_run(runtime: Jackfield) -> None:
-    """The function charges once, whatever is lost; the block posts once; the function with an effect is an action."""
+    """The function charges once, whatever is lost; the block posts once; the function with an
+    effect is an action.
+    """
     function, block, action = (block.body for block in blocks(PAGE) if block.language == "python")
     stripe, posted = Stripe(), list[Any]()
 
@@ -79,7 +88,14 @@ def test_its_lines_run(runtime: Jackfield) -> None:
         return SimpleNamespace(json=lambda: {"id": "re_1"})
 
     requests = SimpleNamespace(post=post)
-    names: dict[str, Any] = {"stripe": stripe, "Order": Order, "requests": requests, "url": "u", "body": {}, "find_refund": None}
+    names: dict[str, Any] = {
+        "stripe": stripe,
+        "Order": Order,
+        "requests": requests,
+        "url": "u",
+        "body": {},
+        "find_refund": None,
+    }
     exec(compile(function, str(PAGE), "exec"), names)
     order = Order("a")
     assert names["charge"](order, 5) == names["charge"](order, amount=5) == "ch_0"

@@ -1,4 +1,6 @@
-"""The receivers of the tutorial, as they stand there: they take what is signed for them, and nothing else."""
+"""The receivers of the tutorial, as they stand there: they take what is signed for them, and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +28,32 @@ PROGRAMS = {"py": [sys.executable, "-c"], "js": ["node", "-e"]}
 @pytest.mark.tree_only
 @pytest.mark.parametrize("language", list(PROGRAMS))
 def test_a_receiver_takes_what_is_signed_for_it(language: str, tmp_path: Path) -> None:
-    """It answers 204 to its own secret, and 400 to another one, beside a client that stops in the middle of a body and after one that was
-    cut off there."""
+    """It answers 204 to its own secret, and 400 to another one, beside a client that stops in the
+    middle of a body and after one that was cut off there.
+    """
     if shutil.which(PROGRAMS[language][0]) is None:
         pytest.skip(f"{PROGRAMS[language][0]} is not installed")
-    found = re.search(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     assert found is not None
     port = free_port()
-    with Storage(f"sqlite:///{tmp_path}/events.db", {"JACKFIELD_HOME": str(tmp_path)}, SystemClock()) as storage:
-        callbacks = Callbacks(storage.database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
+    with Storage(
+        f"sqlite:///{tmp_path}/events.db", {"JACKFIELD_HOME": str(tmp_path)}, SystemClock()
+    ) as storage:
+        callbacks = Callbacks(
+            storage.database,
+            storage.vault,
+            "default",
+            SystemClock(),
+            Actor("library"),
+            origin="operator",
+        )
         ours, others = (callbacks.create({"url": f"http://127.0.0.1:{port}/"}) for _ in range(2))
         program = [*PROGRAMS[language], found[1].replace("9000", str(port))]
-        with subprocess.Popen(program, env={**os.environ, "WEBHOOK_SECRET": ours.secret}, stderr=subprocess.DEVNULL) as receiver:
+        with subprocess.Popen(
+            program, env={**os.environ, "WEBHOOK_SECRET": ours.secret}, stderr=subprocess.DEVNULL
+        ) as receiver:
             try:
                 _listens(port)
                 _begin(port).close()

@@ -14,38 +14,67 @@ from fake_aws import FakeAws, refused_url
 from jackfield_aws_ses_simulator.aws import sending
 
 RAW = (
-    b"From: Ada <ada@example.com>\r\nTo: Bob <bob@example.org>, c@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+    b"From: Ada <ada@example.com>\r\nTo: Bob <bob@example.org>, c@example.org\r\nSubject: "
+    b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
     b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n'
-    b"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n"
+    b"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+    b"base64\r\n\r\nSGVsbG8=\r\n"
     b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=r.pdf\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--\r\n"
 )
 
 
 def _simple(**body: Any) -> dict[str, Any]:
-    return {"Simple": {"Subject": {"Data": "Hi", "Charset": "UTF-8"}, "Body": {"Text": {"Data": "Hello", **body}}}}
+    return {
+        "Simple": {
+            "Subject": {"Data": "Hi", "Charset": "UTF-8"},
+            "Body": {"Text": {"Data": "Hello", **body}},
+        }
+    }
 
 
-def _send(client: Any, sender: str = "a@example.com", to: tuple[str, ...] = ("b@example.org",), **more: Any) -> str:
-    message = {"FromEmailAddress": sender, "Destination": {"ToAddresses": list(to)}, "Content": _simple(), **more}
+def _send(
+    client: Any,
+    sender: str = "a@example.com",
+    to: tuple[str, ...] = ("b@example.org",),
+    **more: Any,
+) -> str:
+    message = {
+        "FromEmailAddress": sender,
+        "Destination": {"ToAddresses": list(to)},
+        "Content": _simple(),
+        **more,
+    }
     return str(client.send_email(**message)["MessageId"])
 
 
 def _refusal(raised: pytest.ExceptionInfo[ClientError]) -> tuple[str, str, int]:
     response = raised.value.response
-    return response["Error"]["Code"], response["Error"]["Message"], response["ResponseMetadata"]["HTTPStatusCode"]
+    return (
+        response["Error"]["Code"],
+        response["Error"]["Message"],
+        response["ResponseMetadata"]["HTTPStatusCode"],
+    )
 
 
 def test_simple_message_is_captured_whole() -> None:
-    """A v2 Simple send is recorded with envelope, texts, headers, tags and attachments as they were given."""
+    """A v2 Simple send is recorded with envelope, texts, headers, tags and attachments as they were
+    given.
+    """
     with FakeAws() as aws:
         content = _simple()
         content["Simple"]["Body"]["Html"] = {"Data": "<p>Hellö</p>", "Charset": "UTF-8"}
         content["Simple"]["Headers"] = [{"Name": "X-A", "Value": "1"}]
-        content["Simple"]["Attachments"] = [{"FileName": "ä.bin", "RawContent": bytes(range(256)), "ContentType": "application/x"}]
+        content["Simple"]["Attachments"] = [
+            {"FileName": "ä.bin", "RawContent": bytes(range(256)), "ContentType": "application/x"}
+        ]
         sent = boto_client(aws.url, "sesv2", region_name="eu-north-1").send_email(
             FromEmailAddress="Ada <a@example.com>",
-            Destination={"ToAddresses": ["b@x.io"], "CcAddresses": ["c@x.io"], "BccAddresses": ["d@x.io"]},
+            Destination={
+                "ToAddresses": ["b@x.io"],
+                "CcAddresses": ["c@x.io"],
+                "BccAddresses": ["d@x.io"],
+            },
             ReplyToAddresses=["r@x.io"],
             Content=content,
             EmailTags=[{"Name": "k", "Value": "v"}],
@@ -60,9 +89,23 @@ def test_simple_message_is_captured_whole() -> None:
         "simple",
         "Ada <a@example.com>",
     )
-    assert (message.to, message.cc, message.bcc, message.reply_to) == (("b@x.io",), ("c@x.io",), ("d@x.io",), ("r@x.io",))
-    assert (message.subject, message.text, message.html, message.headers) == ("Hi", "Hello", "<p>Hellö</p>", (("X-A", "1"),))
-    assert (message.tags, message.configuration_set, message.feedback_address) == ({"k": "v"}, "set", "f@x.io")
+    assert (message.to, message.cc, message.bcc, message.reply_to) == (
+        ("b@x.io",),
+        ("c@x.io",),
+        ("d@x.io",),
+        ("r@x.io",),
+    )
+    assert (message.subject, message.text, message.html, message.headers) == (
+        "Hi",
+        "Hello",
+        "<p>Hellö</p>",
+        (("X-A", "1"),),
+    )
+    assert (message.tags, message.configuration_set, message.feedback_address) == (
+        {"k": "v"},
+        "set",
+        "f@x.io",
+    )
     assert message.identity_arn == "arn:aws:ses:eu-north-1:123456789012:identity/example.com"
     assert message.content.charsets == {"subject": "UTF-8", "html": "UTF-8"}
     (attachment,) = message.attachments
@@ -71,27 +114,48 @@ def test_simple_message_is_captured_whole() -> None:
 
 
 def test_raw_message_is_captured_and_parsed() -> None:
-    """A v2 Raw send keeps its bytes, takes missing recipients from the headers and is parsed when asked."""
+    """A v2 Raw send keeps its bytes, takes missing recipients from the headers and is parsed when
+    asked.
+    """
     with FakeAws() as aws:
         boto_client(aws.url, "sesv2").send_email(Content={"Raw": {"Data": RAW}})
         (message,) = aws.messages
     assert message.raw == RAW
-    assert (message.source, message.to) == ("Ada <ada@example.com>", ("Bob <bob@example.org>", "c@example.org"))
-    assert (message.subject, message.text, message.html, message.size) == ("Grüße", "Hello", None, len(RAW))
-    assert [(item.name, item.content_type, item.data) for item in message.attachments] == [("r.pdf", "application/pdf", b"%PDF")]
+    assert (message.source, message.to) == (
+        "Ada <ada@example.com>",
+        ("Bob <bob@example.org>", "c@example.org"),
+    )
+    assert (message.subject, message.text, message.html, message.size) == (
+        "Grüße",
+        "Hello",
+        None,
+        len(RAW),
+    )
+    assert [(item.name, item.content_type, item.data) for item in message.attachments] == [
+        ("r.pdf", "application/pdf", b"%PDF")
+    ]
 
 
 def test_v1_raw_send_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SendRawEmail of SES v1 is read from its form, escaped base64 and lists, and ends at its limit, which is 10,485,760 bytes."""
+    """SendRawEmail of SES v1 is read from its form, escaped base64 and lists, and ends at its
+    limit, which is 10,485,760 bytes.
+    """
     monkeypatch.setitem(sending._LARGEST, "ses", 500_000)
     large = b"From: a@example.com\r\nTo: b@x.io\r\n\r\n" + (b"x" * 76 + b"\r\n") * 6_500
     with FakeAws() as aws:
         ses = boto_client(aws.url, "ses", timeout=120)
         sent = ses.send_raw_email(Destinations=["z@x.io"], RawMessage={"Data": RAW})
-        with pytest.raises(ClientError, match=rf"Message length is more than 500000 bytes long: '{len(large)}'"):
+        with pytest.raises(
+            ClientError, match=rf"Message length is more than 500000 bytes long: '{len(large)}'"
+        ):
             ses.send_raw_email(RawMessage={"Data": large})
         (raw,) = aws.messages
-    assert (raw.message_id, raw.raw, raw.to, raw.service) == (sent["MessageId"], RAW, ("z@x.io",), "ses")
+    assert (raw.message_id, raw.raw, raw.to, raw.service) == (
+        sent["MessageId"],
+        RAW,
+        ("z@x.io",),
+        "ses",
+    )
 
 
 def test_account_answers_from_the_settings() -> None:
@@ -100,16 +164,23 @@ def test_account_answers_from_the_settings() -> None:
         v2 = boto_client(aws.url, "sesv2")
         _send(v2)
         account = v2.get_account()
-    assert (account["ProductionAccessEnabled"], account["SendQuota"]["Max24HourSend"]) == (False, 200.0)
+    assert (account["ProductionAccessEnabled"], account["SendQuota"]["Max24HourSend"]) == (
+        False,
+        200.0,
+    )
     assert account["SendQuota"]["SentLast24Hours"] == 8.0
 
 
 def test_v1_pages_2500_identities() -> None:
-    """ListIdentities pages 2,500 identities in three calls, each one once, and keeps to the type that was asked for."""
+    """ListIdentities pages 2,500 identities in three calls, each one once, and keeps to the type
+    that was asked for.
+    """
     names = [f"user{number:04}@example.com" for number in range(2500)]
     with FakeAws(identities=[*names, "example.com"]) as aws:
         ses = boto_client(aws.url, "ses")
-        pages = ses.get_paginator("list_identities").paginate(IdentityType="EmailAddress", MaxItems=1000)
+        pages = ses.get_paginator("list_identities").paginate(
+            IdentityType="EmailAddress", MaxItems=1000
+        )
         assert [name for page in pages for name in page["Identities"]] == names
         assert aws.counts["ses:ListIdentities"] == 3
         assert ses.list_identities(IdentityType="Domain")["Identities"] == ["example.com"]
@@ -127,17 +198,47 @@ def test_v1_pages_2500_identities() -> None:
 @pytest.mark.parametrize(
     ("options", "more", "code", "text"),
     [
-        ({"identities": ["other.com"]}, {}, "MessageRejected", "failed the check in region EU-WEST-1: a@example.com"),
-        ({"identities": [{"name": "example.com", "region": "us-east-1"}]}, {}, "MessageRejected", "EU-WEST-1"),
+        (
+            {"identities": ["other.com"]},
+            {},
+            "MessageRejected",
+            "failed the check in region EU-WEST-1: a@example.com",
+        ),
+        (
+            {"identities": [{"name": "example.com", "region": "us-east-1"}]},
+            {},
+            "MessageRejected",
+            "EU-WEST-1",
+        ),
         ({"identities": ["example.com"], "sandbox": True}, {}, "MessageRejected", "b@example.org"),
         ({}, {"to": tuple(f"u{n}@x.io" for n in range(51))}, "BadRequestException", "exceeds 50"),
         ({}, {"to": ("nobody",)}, "BadRequestException", "Missing final '@domain'"),
-        ({}, {"sender": "Doe, Jane <a@example.com>"}, "BadRequestException", "Missing final '@domain'"),
+        (
+            {},
+            {"sender": "Doe, Jane <a@example.com>"},
+            "BadRequestException",
+            "Missing final '@domain'",
+        ),
         ({}, {"to": ("x@exa mple.com",)}, "BadRequestException", "illegal character"),
-        ({"configuration_sets": ["a"]}, {"ConfigurationSetName": "b"}, "NotFoundException", "<b> does not exist"),
+        (
+            {"configuration_sets": ["a"]},
+            {"ConfigurationSetName": "b"},
+            "NotFoundException",
+            "<b> does not exist",
+        ),
         ({"paused": True}, {}, "SendingPausedException", "paused"),
-        ({"quota": {"max24HourSend": 0}}, {}, "TooManyRequestsException", "Daily message quota exceeded"),
-        ({"rates": {"SendEmail": 1}, "script": [{"do": "pass"}]}, {"twice": True}, "TooManyRequestsException", "Rate exceeded"),
+        (
+            {"quota": {"max24HourSend": 0}},
+            {},
+            "TooManyRequestsException",
+            "Daily message quota exceeded",
+        ),
+        (
+            {"rates": {"SendEmail": 1}, "script": [{"do": "pass"}]},
+            {"twice": True},
+            "TooManyRequestsException",
+            "Rate exceeded",
+        ),
     ],
 )
 def test_v2_refusals(options: Any, more: dict[str, Any], code: str, text: str) -> None:
@@ -163,32 +264,57 @@ def test_v2_refusals(options: Any, more: dict[str, Any], code: str, text: str) -
     ],
 )
 def test_raw_message_rules(raw: bytes, text: str) -> None:
-    """A raw message without From or recipients, with a doubled header or with a line that is too long is refused."""
+    """A raw message without From or recipients, with a doubled header or with a line that is too
+    long is refused.
+    """
     with FakeAws() as aws, pytest.raises(ClientError) as raised:
-        boto_client(aws.url, "sesv2").send_email(FromEmailAddress="a@example.com", Content={"Raw": {"Data": raw}})
+        boto_client(aws.url, "sesv2").send_email(
+            FromEmailAddress="a@example.com", Content={"Raw": {"Data": raw}}
+        )
     assert text in _refusal(raised)[1]
 
 
 def test_subdomains_and_simulator_are_verified() -> None:
-    """A verified domain covers its subdomains, in any case, and the mailbox simulator needs no verification."""
+    """A verified domain covers its subdomains, in any case, and the mailbox simulator needs no
+    verification.
+    """
     with FakeAws(identities=["Example.com"], sandbox=True) as aws:
-        _send(boto_client(aws.url, "sesv2"), sender="a@mail.EXAMPLE.com", to=("success@simulator.amazonses.com",))
+        _send(
+            boto_client(aws.url, "sesv2"),
+            sender="a@mail.EXAMPLE.com",
+            to=("success@simulator.amazonses.com",),
+        )
         assert aws.accepted == 1
 
 
 def test_log_names_calls_in_order() -> None:
-    """The log tells service, operation, region, key and connection of every request, without the message's content."""
+    """The log tells service, operation, region, key and connection of every request, without the
+    message's content.
+    """
     with FakeAws() as aws:
         boto_client(aws.url, "sts").get_caller_identity()
         v2 = boto_client(aws.url, "sesv2", region_name="us-west-2")
         _send(v2)
         _send(v2)
         boto_client(aws.url, "ses").list_identities(IdentityType="Domain", MaxItems=7)
-        assert aws.calls() == ["sts:GetCallerIdentity", "sesv2:SendEmail", "sesv2:SendEmail", "ses:ListIdentities"]
+        assert aws.calls() == [
+            "sts:GetCallerIdentity",
+            "sesv2:SendEmail",
+            "sesv2:SendEmail",
+            "ses:ListIdentities",
+        ]
         _, first, _, listing = aws.requests
-        assert (aws.connections, aws.received, aws.accepted, aws.counts["sesv2:SendEmail"]) == (3, 2, 2, 2)
+        assert (aws.connections, aws.received, aws.accepted, aws.counts["sesv2:SendEmail"]) == (
+            3,
+            2,
+            2,
+            2,
+        )
         assert (first.region, first.access_key_id) == ("us-west-2", "AKIAEXAMPLE")
-        assert (sorted(first.parameters), listing.parameters["MaxItems"]) == (["Destination", "FromEmailAddress"], "7")
+        assert (sorted(first.parameters), listing.parameters["MaxItems"]) == (
+            ["Destination", "FromEmailAddress"],
+            "7",
+        )
         aws.reset()
         assert (aws.calls(), aws.connections, aws.messages) == ([], 0, [])
 
@@ -213,7 +339,13 @@ def test_renew_reads_a_vector() -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", [{"identity": []}, {"roles": {"arn": {"extId": "x"}}}, {"script": [{"do": "nothing"}]}, {"script": [{"doo": "pass"}]}]
+    "endpoint",
+    [
+        {"identity": []},
+        {"roles": {"arn": {"extId": "x"}}},
+        {"script": [{"do": "nothing"}]},
+        {"script": [{"doo": "pass"}]},
+    ],
 )
 def test_wrong_vectors_are_refused(endpoint: dict[str, Any]) -> None:
     """A member or a fault that does not exist is a ValueError that names it."""
@@ -222,7 +354,9 @@ def test_wrong_vectors_are_refused(endpoint: dict[str, Any]) -> None:
 
 
 def test_blind_mode_accepts_unread() -> None:
-    """With blind on, v2 sends are counted and answered with ids of their own, and nothing is kept."""
+    """With blind on, v2 sends are counted and answered with ids of their own, and nothing is
+    kept.
+    """
     with FakeAws(blind=True, paused=True) as aws:
         v2 = boto_client(aws.url, "sesv2")
         assert _send(v2) != _send(v2)

@@ -7,7 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 
 from boto_client import boto_client
@@ -16,17 +21,23 @@ from fake_aws import FakeAws, Fault
 
 def _send(client: Any) -> Any:
     content = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}}
-    return client.send_email(FromEmailAddress="a@example.com", Destination={"ToAddresses": ["b@x.io"]}, Content=content)
+    return client.send_email(
+        FromEmailAddress="a@example.com", Destination={"ToAddresses": ["b@x.io"]}, Content=content
+    )
 
 
 def _send_v1(client: Any) -> Any:
-    return client.send_raw_email(RawMessage={"Data": b"From: a@example.com\r\nTo: b@x.io\r\n\r\nHello"})
+    return client.send_raw_email(
+        RawMessage={"Data": b"From: a@example.com\r\nTo: b@x.io\r\n\r\nHello"}
+    )
 
 
 @pytest.mark.parametrize("kind", ["reset", "close"])
 @pytest.mark.parametrize("accept", [True, False])
 def test_connection_dies_after_the_request(kind: str, *, accept: bool) -> None:
-    """RST and FIN come after the request was read whole: the send is received, and accepted only if the script says so."""
+    """RST and FIN come after the request was read whole: the send is received, and accepted only if
+    the script says so.
+    """
     with FakeAws(script=[{"operation": "SendEmail", "do": kind, "accept": accept}]) as aws:
         client = boto_client(aws.url)
         with pytest.raises(ConnectionClosedError):
@@ -37,7 +48,9 @@ def test_connection_dies_after_the_request(kind: str, *, accept: bool) -> None:
 
 
 def test_hang_ends_with_the_caller() -> None:
-    """A hang gives the caller its read timeout; the message counts as accepted, and the fake stops without delay."""
+    """A hang gives the caller its read timeout; the message counts as accepted, and the fake stops
+    without delay.
+    """
     with FakeAws(script=[{"do": "hang"}]) as aws:
         with pytest.raises(ReadTimeoutError):
             _send(boto_client(aws.url, timeout=2.0))
@@ -45,7 +58,9 @@ def test_hang_ends_with_the_caller() -> None:
 
 
 def test_hang_with_seconds_answers_late() -> None:
-    """A hang with seconds gives the true answer after that time; not accepted before, it is judged then."""
+    """A hang with seconds gives the true answer after that time; not accepted before, it is judged
+    then.
+    """
     with FakeAws(script=[{"do": "hang", "seconds": 0.1, "accept": False}]) as aws:
         started = time.monotonic()
         assert _send(boto_client(aws.url))["MessageId"] == aws.messages[0].message_id
@@ -68,7 +83,11 @@ def test_release_ends_hangs() -> None:
 @pytest.mark.parametrize(
     ("fault", "v1", "v2"),
     [
-        ({"status": 400, "code": "MessageRejected", "message": "No."}, "MessageRejected", "MessageRejected"),
+        (
+            {"status": 400, "code": "MessageRejected", "message": "No."},
+            "MessageRejected",
+            "MessageRejected",
+        ),
         ({"status": 429}, "Throttling", "TooManyRequestsException"),
         ({"status": 503}, "ServiceUnavailable", "ServiceUnavailableException"),
         ({"status": 500}, "InternalFailure", "InternalServiceErrorException"),
@@ -76,8 +95,12 @@ def test_release_ends_hangs() -> None:
     ],
 )
 def test_status_speaks_the_protocol(fault: dict[str, Any], v1: str, v2: str) -> None:
-    """A status fault is parsed by boto3 as that error in both protocols, and nothing is accepted."""
-    with FakeAws(script=[{"do": "status", "times": 2, "headers": {"Retry-After": "3"}, **fault}]) as aws:
+    """A status fault is parsed by boto3 as that error in both protocols, and nothing is
+    accepted.
+    """
+    with FakeAws(
+        script=[{"do": "status", "times": 2, "headers": {"Retry-After": "3"}, **fault}]
+    ) as aws:
         with pytest.raises(ClientError) as first:
             _send_v1(boto_client(aws.url, "ses"))
         with pytest.raises(ClientError) as second:
@@ -86,12 +109,17 @@ def test_status_speaks_the_protocol(fault: dict[str, Any], v1: str, v2: str) -> 
     assert [item.value.response["Error"]["Code"] for item in (first, second)] == [v1, v2]
     for raised in (first, second):
         meta = raised.value.response["ResponseMetadata"]
-        assert (meta["HTTPStatusCode"], meta["HTTPHeaders"]["retry-after"]) == (fault["status"], "3")
+        assert (meta["HTTPStatusCode"], meta["HTTPHeaders"]["retry-after"]) == (
+            fault["status"],
+            "3",
+        )
 
 
 @pytest.mark.parametrize("count", [0, 10, None])
 def test_cut_ends_early(count: int | None) -> None:
-    """A cut answer announces more than it sends: v1 raises, v2 only lacks the id; both sends were accepted."""
+    """A cut answer announces more than it sends: v1 raises, v2 only lacks the id; both sends were
+    accepted.
+    """
     with FakeAws(script=[Fault(do="cut", bytes=count, times=2)]) as aws:
         assert "MessageId" not in _send(boto_client(aws.url))
         with pytest.raises(ResponseParserError):
@@ -110,7 +138,11 @@ def test_drip_outlives_read_timeouts(*, head: bool) -> None:
 
 def test_latency_of_answers_and_connections() -> None:
     """Each answer waits the latency, the first of a connection more, a latency fault more still."""
-    with FakeAws(latency=0.02, connect_latency=0.04, script=[{"do": "pass", "times": 2}, {"do": "latency", "seconds": 0.1}]) as aws:
+    with FakeAws(
+        latency=0.02,
+        connect_latency=0.04,
+        script=[{"do": "pass", "times": 2}, {"do": "latency", "seconds": 0.1}],
+    ) as aws:
         client = boto_client(aws.url)
         times = []
         for _ in range(4):
@@ -124,7 +156,9 @@ def test_latency_of_answers_and_connections() -> None:
 
 
 def test_flaky_port() -> None:
-    """reset_before_read kills the first connections before anything is read; a request on a later one is served."""
+    """reset_before_read kills the first connections before anything is read; a request on a later
+    one is served.
+    """
     with FakeAws(script=[{"do": "reset_before_read", "times": 2}]) as aws:
         for _ in range(2):
             # When the RST arrives decides which of the two boto3 makes of it.
@@ -135,11 +169,19 @@ def test_flaky_port() -> None:
 
 
 def test_queue_is_ordered_and_apart_by_operation() -> None:
-    """Faults go to their operation in order, `pass` takes a turn, `always` stays behind the queue, and "*" fits all."""
+    """Faults go to their operation in order, `pass` takes a turn, `always` stays behind the queue,
+    and "*" fits all.
+    """
     script: list[dict[str, Any]] = [
         {"operation": "ses:ListIdentities", "do": "pass"},
         {"operation": "ListIdentities", "do": "status", "status": 400, "code": "Throttling"},
-        {"operation": "GetAccount", "do": "status", "status": 418, "code": "Teapot", "always": True},
+        {
+            "operation": "GetAccount",
+            "do": "status",
+            "status": 418,
+            "code": "Teapot",
+            "always": True,
+        },
     ]
     with FakeAws(script=script, identities=["a.io", "b.io"]) as aws:
         ses, v2 = boto_client(aws.url, "ses"), boto_client(aws.url)

@@ -35,16 +35,25 @@ def test_large_values_read_the_same(text: str) -> None:
     assert parse_form(urlencode({"a": value}).encode()) == {"a": value}
 
 
-@given(st.lists(st.from_regex(r'("[a-z, <>]*" )?<[a-z]+@[a-z]+\.io>|[a-z]+@[a-z]+\.io', fullmatch=True), min_size=1))
+@given(
+    st.lists(
+        st.from_regex(r'("[a-z, <>]*" )?<[a-z]+@[a-z]+\.io>|[a-z]+@[a-z]+\.io', fullmatch=True),
+        min_size=1,
+    )
+)
 def test_lists_of_mailboxes_split_at_their_commas(mailboxes: list[str]) -> None:
-    """Mailboxes joined by commas split into the same mailboxes, whatever their quoted names hold."""
+    """Mailboxes joined by commas split into the same mailboxes, whatever their quoted names
+    hold.
+    """
     assert split_mailboxes(", ".join(mailboxes)) == mailboxes
     assert check_mailboxes(", ".join(mailboxes)) == len(mailboxes)
 
 
 @given(st.text())
 def test_address_checks_never_fail_otherwise(text: str) -> None:
-    """Any text is either an address or refused with SES's error, and without a domain it is refused."""
+    """Any text is either an address or refused with SES's error, and without a domain it is
+    refused.
+    """
     refused = False
     try:
         check_mailboxes(text)
@@ -75,7 +84,9 @@ def test_bad_addresses(address: str, message: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_http_rubbish_never_harms(data: bytes) -> None:
-    """Bytes that are no request are answered with 400 or a closed connection, and the fake goes on."""
+    """Bytes that are no request are answered with 400 or a closed connection, and the fake goes
+    on.
+    """
     with FakeAws() as aws:
         host, port = aws.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as sock:
@@ -85,7 +96,16 @@ def test_http_rubbish_never_harms(data: bytes) -> None:
         assert answer[:9] in (b"", b"HTTP/1.1 ")
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"[]", b'{"Content": {"Simple": 5}}', b'{"Content": {"Raw": {"Data": "?"}}}', b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"nonsense",
+        b"[]",
+        b'{"Content": {"Simple": 5}}',
+        b'{"Content": {"Raw": {"Data": "?"}}}',
+        b"{}",
+    ],
+)
 def test_misshapen_bodies_are_refused(body: bytes) -> None:
     """A v2 body that is no JSON or has the wrong shape is refused with 400."""
     with FakeAws() as aws:
@@ -94,24 +114,58 @@ def test_misshapen_bodies_are_refused(body: bytes) -> None:
 
 
 def test_unknown_operations_and_unsigned_calls() -> None:
-    """Unsigned requests are told by path and Action; an operation that does not exist is refused in its protocol's form."""
+    """Unsigned requests are told by path and Action; an operation that does not exist is refused in
+    its protocol's form.
+    """
     with FakeAws() as aws:
         assert _exchange(aws, "GET", "/v2/email/account", b"")[0] == 200
         assert b"<Arn>" in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]
         assert _exchange(aws, "POST", "/v2/email/nothing", b"{}")[0] == 404
-        assert b"Invalid type for parameter PageSize" in _exchange(aws, "GET", "/v2/email/templates?PageSize=many", b"")[1]
-        assert b"The simulator does not implement Nothing." in _exchange(aws, "POST", "/", b"Action=Nothing")[1]
-        assert aws.calls() == ["sesv2:GetAccount", "sts:GetCallerIdentity", "sesv2:Unknown", "sesv2:ListEmailTemplates", "ses:Nothing"]
+        assert (
+            b"Invalid type for parameter PageSize"
+            in _exchange(aws, "GET", "/v2/email/templates?PageSize=many", b"")[1]
+        )
+        assert (
+            b"The simulator does not implement Nothing."
+            in _exchange(aws, "POST", "/", b"Action=Nothing")[1]
+        )
+        assert aws.calls() == [
+            "sesv2:GetAccount",
+            "sts:GetCallerIdentity",
+            "sesv2:Unknown",
+            "sesv2:ListEmailTemplates",
+            "ses:Nothing",
+        ]
         aws.configure(users={})
-        assert b"MissingAuthenticationToken" in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]
+        assert (
+            b"MissingAuthenticationToken"
+            in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]
+        )
 
 
 def test_chunked_bodies_and_keep_alive() -> None:
-    """Chunked bodies are read, 100-continue is answered, and one connection serves many requests."""
-    body = json.dumps({"FromEmailAddress": "a@x.io", "Destination": {"ToAddresses": ["b@x.io"]}, "Content": {"Simple": {}}}).encode()
-    with FakeAws() as aws, closing(http.client.HTTPConnection(aws.url.removeprefix("http://"))) as connection:
+    """Chunked bodies are read, 100-continue is answered, and one connection serves many
+    requests.
+    """
+    body = json.dumps(
+        {
+            "FromEmailAddress": "a@x.io",
+            "Destination": {"ToAddresses": ["b@x.io"]},
+            "Content": {"Simple": {}},
+        }
+    ).encode()
+    with (
+        FakeAws() as aws,
+        closing(http.client.HTTPConnection(aws.url.removeprefix("http://"))) as connection,
+    ):
         for headers in ({}, {"Expect": "100-continue"}):
-            connection.request("POST", "/v2/email/outbound-emails", iter([body[:7], body[7:]]), headers, encode_chunked=True)
+            connection.request(
+                "POST",
+                "/v2/email/outbound-emails",
+                iter([body[:7], body[7:]]),
+                headers,
+                encode_chunked=True,
+            )
             assert connection.getresponse().read().startswith(b'{"MessageId"')
         assert (aws.accepted, aws.connections) == (2, 1)
 

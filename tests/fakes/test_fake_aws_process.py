@@ -18,22 +18,30 @@ _client = partial(boto_client, timeout=20, connections=60)
 
 def _send(client: Any, text: str = "Hello") -> str:
     content = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": text}}}}
-    sent = client.send_email(FromEmailAddress="a@example.com", Destination={"ToAddresses": ["b@x.io"]}, Content=content)
+    sent = client.send_email(
+        FromEmailAddress="a@example.com", Destination={"ToAddresses": ["b@x.io"]}, Content=content
+    )
     return str(sent["MessageId"])
 
 
 def test_sixty_threads_share_the_fake() -> None:
-    """Sixty callers at once are each answered once, on connections of their own, and all are recorded."""
+    """Sixty callers at once are each answered once, on connections of their own, and all are
+    recorded.
+    """
     with FakeAws(latency=0.02) as aws:
         client = _client(aws.url)
-        ids = [sent for two in at_once(60, lambda _: [_send(client) for _ in range(2)]) for sent in two]
+        ids = [
+            sent for two in at_once(60, lambda _: [_send(client) for _ in range(2)]) for sent in two
+        ]
         assert len(set(ids)) == 120
         assert {message.message_id for message in aws.messages} == set(ids)
         assert 1 < aws.connections <= 60
 
 
 def test_size_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A raw message of as many bytes as are allowed is accepted and one byte more refused; it is 40 MB at SES."""
+    """A raw message of as many bytes as are allowed is accepted and one byte more refused; it is 40
+    MB at SES.
+    """
     assert sending._LARGEST == {"ses": 10_485_760, "sesv2": 41_943_040}
     limit = 1_000_000
     monkeypatch.setitem(sending._LARGEST, "sesv2", limit)
@@ -50,8 +58,12 @@ def test_size_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_process_takes_options_and_tells_its_state() -> None:
-    """The fake as a process of its own takes options, shows its state while it runs, and ends with its caller."""
-    with FakeAwsProcess(identities=["example.com"], latency=0.001, script=[{"do": "status", "status": 429}]) as aws:
+    """The fake as a process of its own takes options, shows its state while it runs, and ends with
+    its caller.
+    """
+    with FakeAwsProcess(
+        identities=["example.com"], latency=0.001, script=[{"do": "status", "status": 429}]
+    ) as aws:
         client = _client(aws.url)
         with pytest.raises(ClientError):
             _send(client)

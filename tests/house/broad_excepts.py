@@ -5,7 +5,13 @@ from __future__ import annotations
 FAILURES = "runtime/jackfield/kernel/failures.py"
 
 BROAD = {
-    FAILURES: (4, "the boundary to foreign code: its exception as a value, and what is no Exception as one, apart in the caller's thread"),
+    FAILURES: (
+        4,
+        (
+            "the boundary to foreign code: its exception as a value, and what is no Exception as "
+            "one, apart in the caller's thread"
+        ),
+    ),
     "runtime/jackfield_store/jackfield_store/database/batches.py": (
         2,
         "a failed or interrupted commit is given to all callers that wait for it",
@@ -14,20 +20,35 @@ BROAD = {
         1,
         "the outcome exists nowhere else, whatever keeps it from being recorded",
     ),
-    "runtime/jackfield/kernel/frames.py": (3, "the border to the host: whatever leaves goes on, its frames cleared"),
-    "runtime/jackfield/call/attempts.py": (2, "the boundaries to a connection type and to an action"),
+    "runtime/jackfield/kernel/frames.py": (
+        3,
+        "the border to the host: whatever leaves goes on, its frames cleared",
+    ),
+    "runtime/jackfield/call/attempts.py": (
+        2,
+        "the boundaries to a connection type and to an action",
+    ),
     "runtime/jackfield/call/invoke.py": (1, "a bug becomes a Result"),
     "runtime/jackfield_store/jackfield_store/recording/record.py": (
         1,
         "an outcome that cannot be recorded is owed, and causes no second send",
     ),
-    "runtime/jackfield/wire/connection.py": (1, "a host's guard or tracer in the place of a socket's function"),
-    "runtime/jackfield_store/jackfield_service/subjects/mcp/tool_run.py": (1, "a bug becomes a protocol error"),
+    "runtime/jackfield/wire/connection.py": (
+        1,
+        "a host's guard or tracer in the place of a socket's function",
+    ),
+    "runtime/jackfield_store/jackfield_service/subjects/mcp/tool_run.py": (
+        1,
+        "a bug becomes a protocol error",
+    ),
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
     "runtime/jackfield/boundary/actions.py": "functions of the program, which say by what they raise what they have sent",
-    "runtime/jackfield/call/plan.py": "a function of the program that makes a key of inputs, which are refused later if it makes none",
+    "runtime/jackfield/call/plan.py": (
+        "a function of the program that makes a key of inputs, which are refused later if it "
+        "makes none"
+    ),
     "runtime/jackfield/boundary/once.py": "a value of the program, which may be no JSON",
     "runtime/jackfield/boundary/looks.py": "a look of the program: one that fails says nothing about the doubt",
     "runtime/jackfield/cli/session.py": "a module of the program: a process does not start without it",
@@ -53,7 +74,11 @@ FOREIGN = {
     "runtime/jackfield_store/jackfield_store/database/flights.py": "a request, whose failure all waiting callers get",
     "runtime/jackfield_store/jackfield_store/keys/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
     **dict.fromkeys(
-        (f"runtime/jackfield_market/jackfield_market/{one}.py" for one in ("author_process", "static_check")), "another's binding"
+        (
+            f"runtime/jackfield_market/jackfield_market/{one}.py"
+            for one in ("author_process", "static_check")
+        ),
+        "another's binding",
     ),
     "runtime/jackfield_store/jackfield_store/management/authorizing.py": "a connection type's steps of an authorization",
     "runtime/jackfield_store/jackfield_store/management/connection_test.py": "a connection's test, between two of its steps",

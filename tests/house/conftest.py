@@ -10,7 +10,9 @@ import pytest
 
 @pytest.fixture(scope="module", autouse=True)
 def collector_at_rest() -> Iterator[None]:
-    """Look for no garbage while modules are parsed and judged, and never in what is kept: it takes three times as long as parsing."""
+    """Look for no garbage while modules are parsed and judged, and never in what is kept: it takes
+    three times as long as parsing.
+    """
     gc.disable()
     yield
     gc.freeze()

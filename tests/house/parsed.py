@@ -6,7 +6,12 @@ import ast
 from functools import cache
 from pathlib import Path
 
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Name: (), ast.Constant: (), ast.alias: (), ast.Attribute: ("value",)}
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.Name: (),
+    ast.Constant: (),
+    ast.alias: (),
+    ast.Attribute: ("value",),
+}
 """Fields with nodes, of the most frequent nodes."""
 
 
@@ -18,7 +23,9 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """All nodes of a module but the marks of how names are used; ``ast.walk`` takes three times as long."""
+    """All nodes of a module but the marks of how names are used; ``ast.walk`` takes three times as
+    long.
+    """
     found: list[ast.AST] = [tree(path)]
     for node in found:
         for name in _FIELDS.get(type(node), node._fields):

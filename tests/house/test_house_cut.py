@@ -1,4 +1,6 @@
-"""The cut of the house into distributions (design §2): imports that go against it: there are none."""
+"""The cut of the house into distributions (design §2): imports that go against it: there are
+none.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,25 @@ from jackfield.cli import commands
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime"
-PROJECTS = sorted(path for place in ("runtime", "connectors") for path in ROOT.glob(f"{place}/*/pyproject.toml"))
+PROJECTS = sorted(
+    path for place in ("runtime", "connectors") for path in ROOT.glob(f"{place}/*/pyproject.toml")
+)
 PARTS = (
     ("search", r"callers\.searching$"),
-    ("search", r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
+    (
+        "search",
+        r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$",
+    ),
     ("framework", r""),
 )
-"""Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
+"""Part of each module of ``jackfield`` by its name; the first that matches counts. A command
+belongs to the part that it shows.
+"""
 _STORE = ("framework", "jackfield_store")
 _SERVICE = (*_STORE, "jackfield_service", "search")
-_INSIDE = re.compile(r"jackfield\.(call|connections|catalog|connector\.hooks|schema|redaction|invocation)(\.|\Z)")
+_INSIDE = re.compile(
+    r"jackfield\.(call|connections|catalog|connector\.hooks|schema|redaction|invocation)(\.|\Z)"
+)
 _LISTS = ("pyproject.toml", "constraints.txt", ".ci/run", ".ci/types", ".ci/wheels")
 ALLOWED = {
     "framework": ("framework",),
@@ -54,7 +65,10 @@ def modules() -> dict[str, Path]:
     """The modules of ``jackfield`` by their names below it."""
     root = RUNTIME / "jackfield"
     return {
-        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip("."): path for path in root.rglob("*.py")
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        .removesuffix("__init__")
+        .rstrip("."): path
+        for path in root.rglob("*.py")
     }
 
 
@@ -65,19 +79,33 @@ def part_of(module: str) -> str:
 
 
 def imported(node: ast.AST) -> set[str]:
-    """The modules of ``jackfield``, and the other distributions, that are imported at run time, also within functions."""
+    """The modules of ``jackfield``, and the other distributions, that are imported at run time,
+    also within functions.
+    """
     found = set()
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue
-        if isinstance(child, ast.ImportFrom) and not child.level and f"{child.module}.".startswith("jackfield."):
+        if (
+            isinstance(child, ast.ImportFrom)
+            and not child.level
+            and f"{child.module}.".startswith("jackfield.")
+        ):
             base = (child.module or "").removeprefix("jackfield").lstrip(".")
             names = {f"{base}.{alias.name}".lstrip(".") for alias in child.names}
             found |= {name if name in modules() else base for name in names}
-        if isinstance(child, ast.ImportFrom) and not child.level and (child.module or "").startswith("jackfield_"):
+        if (
+            isinstance(child, ast.ImportFrom)
+            and not child.level
+            and (child.module or "").startswith("jackfield_")
+        ):
             found.add((child.module or "").partition(".")[0])
         if isinstance(child, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in child.names if alias.name.startswith("jackfield_")}
+            found |= {
+                alias.name.partition(".")[0]
+                for alias in child.names
+                if alias.name.startswith("jackfield_")
+            }
         found |= imported(child)
     return found
 
@@ -92,14 +120,29 @@ def counted() -> Counter[tuple[str, str]]:
     sources = [(part_of(module), path) for module, path in modules().items()]
     packages = [folder for folder in RUNTIME.glob("jackfield_*/jackfield_*") if folder.is_dir()]
     sources += [(folder.name, path) for folder in packages for path in folder.rglob("*.py")]
-    known = modules().keys() | {folder.name for folder in packages} | {folder.name for folder in ROOT.glob("connectors/*/jackfield_*")}
-    edges = ((part, part_imported(name)) for part, path in sources for name in imported(tree(path)) if name in known)
+    known = (
+        modules().keys()
+        | {folder.name for folder in packages}
+        | {folder.name for folder in ROOT.glob("connectors/*/jackfield_*")}
+    )
+    edges = (
+        (part, part_imported(name))
+        for part, path in sources
+        for name in imported(tree(path))
+        if name in known
+    )
     return Counter((part, other) for part, other in edges if other not in {part, *ALLOWED[part]})
 
 
 def test_the_page_says_which_distribution_has_which_command() -> None:
-    """Each built-in command is in one row of the page, the row of the part that its module belongs to."""
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("\n## Which distribution has which command\n")[2]
+    """Each built-in command is in one row of the page, the row of the part that its module belongs
+    to.
+    """
+    text = (
+        (ROOT / "docs" / "architecture.md")
+        .read_text(encoding="utf-8")
+        .partition("\n## Which distribution has which command\n")[2]
+    )
     rows = re.findall(r"^\| (\w+) \| (`.*`) \|$", text.partition("\n## ")[0], re.MULTILINE)
     listed = {name: part for part, names in rows for name in re.findall(r"`([^`]+)`", names)}
     owners = {name: part_of(f"cli.{commands.module_of(name)}") for name in commands.BUILT_IN}
@@ -107,7 +150,9 @@ def test_the_page_says_which_distribution_has_which_command() -> None:
 
 
 def test_nothing_imports_what_stands_above_it() -> None:
-    """No part and no distribution imports another against the arrows, at its head or in a function; annotations alone may."""
+    """No part and no distribution imports another against the arrows, at its head or in a function;
+    annotations alone may.
+    """
     assert counted() == {}
 
 
@@ -118,25 +163,39 @@ def _about(project: Path) -> dict[str, Any]:
 
 def _packages(project: Path) -> set[str]:
     """The packages of a project's wheel."""
-    return {path.rpartition("/")[2] for path in _about(project)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
+    return {
+        path.rpartition("/")[2]
+        for path in _about(project)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    }
 
 
 def _asked(needs: Iterable[str]) -> Iterator[str]:
-    """The distributions of ours that requirements name; an extra of the framework's names others."""
+    """The distributions of ours that requirements name; an extra of the framework's names
+    others.
+    """
     extras = _about(ROOT / "pyproject.toml")["project"]["optional-dependencies"]
     for need in map(Requirement, needs):
         yield need.name
-        yield from _asked(other for extra in need.extras if need.name == "jackfield" for other in extras[extra])
+        yield from _asked(
+            other for extra in need.extras if need.name == "jackfield" for other in extras[extra]
+        )
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.parent.name)
 def test_a_project_asks_for_what_it_imports(project: Path) -> None:
-    """The packages of ours that a project's modules import are its own, or of projects that it asks for: so a connector imports neither
-    another connector by chance nor what simulates its provider."""
+    """The packages of ours that a project's modules import are its own, or of projects that it asks
+    for: so a connector imports neither another connector by chance nor what simulates its provider.
+    """
     owned = {_about(path)["project"]["name"]: _packages(path) for path in PROJECTS}
-    asked = set().union(*(owned.get(name, ()) for name in _asked(_about(project)["project"]["dependencies"])))
-    paths = [path for package in _packages(project) for path in (project.parent / package).rglob("*.py")]
-    used = {name for path in paths for name in imported(tree(path)) if name.startswith("jackfield_")}
+    asked = set().union(
+        *(owned.get(name, ()) for name in _asked(_about(project)["project"]["dependencies"]))
+    )
+    paths = [
+        path for package in _packages(project) for path in (project.parent / package).rglob("*.py")
+    ]
+    used = {
+        name for path in paths for name in imported(tree(path)) if name.startswith("jackfield_")
+    }
     assert used <= asked | _packages(project)
 
 
@@ -150,18 +209,31 @@ def _named(path: Path) -> Iterator[str]:
 
 
 def test_connectors_use_the_authors_api_only() -> None:
-    """A connector imports nothing of the framework that authors elsewhere could not rely on, in whatever folder it is."""
-    paths = [path for path in ROOT.glob("connectors/*/jackfield_*/**/*.py") if any(map(_INSIDE.match, _named(path)))]
+    """A connector imports nothing of the framework that authors elsewhere could not rely on, in
+    whatever folder it is.
+    """
+    paths = [
+        path
+        for path in ROOT.glob("connectors/*/jackfield_*/**/*.py")
+        if any(map(_INSIDE.match, _named(path)))
+    ]
     assert paths == []
 
 
 def test_a_connector_is_named_in_no_list() -> None:
-    """What checks, builds and runs the connectors finds them by their folders, and what one of them alone needs stands in its own
-    pyproject.toml: a new connector edits no file outside its folder."""
+    """What checks, builds and runs the connectors finds them by their folders, and what one of them
+    alone needs stands in its own pyproject.toml: a new connector edits no file outside its folder.
+    """
     names = {path.parent.name for path in PROJECTS if path.parents[1].name == "connectors"}
-    named = re.compile(rf"connectors/({'|'.join(names)})\b|jackfield_({'|'.join(name.replace('-', '_') for name in names)})\b")
+    named = re.compile(
+        rf"connectors/({'|'.join(names)})\b|jackfield_({'|'.join(name.replace('-', '_') for name in names)})\b"
+    )
     assert names
-    assert {name: found for name in _LISTS if (found := named.findall((ROOT / name).read_text(encoding="utf-8")))} == {}
+    assert {
+        name: found
+        for name in _LISTS
+        if (found := named.findall((ROOT / name).read_text(encoding="utf-8")))
+    } == {}
 
 
 _ACME = {
@@ -182,7 +254,9 @@ def test_the_port_is_known(port: int) -> None:
     assert port == KNOWN
 ''',
 }
-"""The files of a connector, the tests' shared module and ours and others' in two groups of imports."""
+"""The files of a connector, the tests' shared module and ours and others' in two groups of
+imports.
+"""
 
 
 @pytest.fixture
@@ -198,17 +272,28 @@ def with_one_more(tmp_path: Path) -> Path:
 
 
 def test_a_new_connector_is_checked_and_run(with_one_more: Path) -> None:
-    """Its code is linted as ours and typed, its tests run with the modules that they share, and its faults are of the third tier."""
+    """Its code is linted as ours and typed, its tests run with the modules that they share, and its
+    faults are of the third tier.
+    """
 
     def said(*words: str) -> list[str]:
-        done = subprocess.run([sys.executable, *words], cwd=with_one_more, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, *words], cwd=with_one_more, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.split()
 
     patterns = _about(with_one_more / "pyproject.toml")["tool"]["mypy"]["files"]
-    typed = {path.relative_to(with_one_more).as_posix() for pattern in patterns for path in with_one_more.glob(pattern)}
+    typed = {
+        path.relative_to(with_one_more).as_posix()
+        for pattern in patterns
+        for path in with_one_more.glob(pattern)
+    }
     assert {"connectors/acme/jackfield_acme", "connectors/acme/tests"} <= typed
-    paths = [Path(path).relative_to(with_one_more).as_posix() for path in said("tests/runner/connector_paths.py")[0].split(":")]
+    paths = [
+        Path(path).relative_to(with_one_more).as_posix()
+        for path in said("tests/runner/connector_paths.py")[0].split(":")
+    ]
     assert paths == ["connectors/acme/tests", "connectors/acme"]
     tests = ["connectors/acme/tests/test_acme.py"]
     assert said(".ci/tiers.py", "acme") == said(".ci/tiers.py", "3") == tests
@@ -216,13 +301,20 @@ def test_a_new_connector_is_checked_and_run(with_one_more: Path) -> None:
 
 
 def test_pages_of_a_new_connector_are_in_the_navigation() -> None:
-    """The site leads to the pages that are made for a connector, which the file of the navigation does not name."""
+    """The site leads to the pages that are made for a connector, which the file of the navigation
+    does not name.
+    """
     titles = (("acme", "Acme"), ("acme-actions-rows", "Acme: rows"), ("known", "Known"))
     services: list[Any] = [{"Known": "reference/connectors/known.md"}]
     nav = [{"Connectors": [{"Services and databases": services}]}]
     on_config = runpy.run_path(str(ROOT / ".ci" / "site.py"))["on_config"]
-    made = {f"reference/connectors/{name}.md": f"<!-- Made -->\n\n# {title}\n" for name, title in titles}
+    made = {
+        f"reference/connectors/{name}.md": f"<!-- Made -->\n\n# {title}\n" for name, title in titles
+    }
     on_config.__globals__["_connector_pages"] = lambda: made
     on_config({"nav": nav})
-    pages = [{"Acme": "reference/connectors/acme.md"}, {"Acme: rows": "reference/connectors/acme-actions-rows.md"}]
+    pages = [
+        {"Acme": "reference/connectors/acme.md"},
+        {"Acme: rows": "reference/connectors/acme-actions-rows.md"},
+    ]
     assert services[1:] == [{"Acme": pages}]

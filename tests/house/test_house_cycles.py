@@ -1,4 +1,6 @@
-"""No module imports itself over others: not when it is imported, not in a function, not through the names of a package."""
+"""No module imports itself over others: not when it is imported, not in a function, not through the
+names of a package.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ RUNTIME = Path(__file__).parents[2] / "runtime"
 def modules() -> dict[str, ast.Module]:
     """Each module of the distributions in ``runtime``, by its dotted name."""
     found = {}
-    for base, package in ((RUNTIME, "jackfield"), *((path.parent, path.name) for path in sorted(RUNTIME.glob("jackfield_*/jackfield_*")))):
+    for base, package in (
+        (RUNTIME, "jackfield"),
+        *((path.parent, path.name) for path in sorted(RUNTIME.glob("jackfield_*/jackfield_*"))),
+    ):
         for path in sorted((base / package).rglob("*.py")):
             parts = path.relative_to(base).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = tree(path)
@@ -26,7 +31,9 @@ def modules() -> dict[str, ast.Module]:
 
 @cache
 def imports(tree: ast.AST) -> tuple[tuple[ast.ImportFrom, bool], ...]:
-    """Each ``from … import`` of a module, wherever it stands, and whether it is for type checkers only."""
+    """Each ``from … import`` of a module, wherever it stands, and whether it is for type checkers
+    only.
+    """
     return tuple(_imports(tree))
 
 
@@ -34,20 +41,28 @@ def _imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[ast.Impor
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ImportFrom):
             yield node, typing
-        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        elif (
+            isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        ):
             yield from _imports(ast.Module(node.body, []), typing=True)
         elif not isinstance(node, ast.expr):  # no import is in an expression
             yield from _imports(node, typing=typing)
 
 
 class Graph:
-    """Which module imports which. A name that a package exports counts as the module that defines it."""
+    """Which module imports which. A name that a package exports counts as the module that defines
+    it.
+    """
 
     def __init__(self, trees: dict[str, ast.Module], packages: set[str]) -> None:
         self._trees = trees
         self._exports = {
             package: {
-                alias.asname or alias.name: (node.module or "", alias.name) for node, _ in imports(trees[package]) for alias in node.names
+                alias.asname or alias.name: (node.module or "", alias.name)
+                for node, _ in imports(trees[package])
+                for alias in node.names
             }
             for package in packages
         }
@@ -93,7 +108,9 @@ def ours() -> Graph:
 
 
 def test_no_module_imports_itself_over_others() -> None:
-    """Neither at import time, nor lazily, nor by a name of a package; type-only imports inside one package may."""
+    """Neither at import time, nor lazily, nor by a name of a package; type-only imports inside one
+    package may.
+    """
     graph = ours()
     assert len(graph.edges) > 250
     assert graph.cycles() == []
@@ -107,11 +124,16 @@ def test_a_cycle_would_be_seen() -> None:
         "b": ast.parse("if TYPE_CHECKING:\n from b.two import Two"),
         "b.two": ast.parse("def f():\n from a import One"),
     }
-    assert sorted(Graph(trees, {"a", "b"}).cycles()) == [["a.one", "b.two", "a.one"], ["b.two", "a.one", "b.two"]]
+    assert sorted(Graph(trees, {"a", "b"}).cycles()) == [
+        ["a.one", "b.two", "a.one"],
+        ["b.two", "a.one", "b.two"],
+    ]
 
 
 def test_most_modules_serve_several_others() -> None:
-    """At most a third of the modules have a single reader: what serves one module stands in it, unless it is a subject of its own."""
+    """At most a third of the modules have a single reader: what serves one module stands in it,
+    unless it is a subject of its own.
+    """
     edges = ours().edges
     readers = Counter(target for targets in edges.values() for target in targets)
     single = [name for name in edges if readers[name] == 1]

@@ -55,13 +55,19 @@ class Key:
 
 
 def test_a_dataclass_is_made_compared_and_shown_as_the_standard_library_does() -> None:
-    """Defaults, factories, fields out of comparison and repr, class variables, inheritance and fields set afterwards."""
+    """Defaults, factories, fields out of comparison and repr, class variables, inheritance and
+    fields set afterwards.
+    """
     one = Point(1, tags=["a"], note="unseen")
     assert (one, repr(one)) == (Point(1, 2, ["a"]), "Point(x=1, y=2, tags=['a'])")
     assert one != Named(1, 2, ["a"])
     assert Point(1).tags is not Point(1).tags
     named = Named(3, name="spring")
-    assert (named.label, named.kind, Named.__match_args__) == ("spring at 3", "point", ("x", "y", "tags", "note", "name"))
+    assert (named.label, named.kind, Named.__match_args__) == (
+        "spring at 3",
+        "point",
+        ("x", "y", "tags", "note", "name"),
+    )
     assert hash(Key(1, [])) == hash(Key(1, ["other"]))
     with pytest.raises(TypeError, match="unhashable"):
         hash(Counter())
@@ -81,7 +87,9 @@ def test_what_is_frozen_cannot_change() -> None:
     assert not hasattr(one, "__dict__")
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one)), replace])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one)), replace]
+)
 def test_a_copy_is_equal(copied: Any) -> None:
     """Copied, pickled and replaced, it is the same value."""
     one = Named(1, name="spring", tags=["a"])
@@ -90,12 +98,23 @@ def test_a_copy_is_equal(copied: Any) -> None:
 
 
 def test_the_functions_of_the_standard_library_take_them() -> None:
-    """Authors use ``dataclasses.replace``, ``fields`` and ``is_dataclass``; a dataclass of theirs may be a subclass."""
+    """Authors use ``dataclasses.replace``, ``fields`` and ``is_dataclass``; a dataclass of theirs
+    may be a subclass.
+    """
     assert dataclasses.is_dataclass(Point)
-    assert [one.name for one in dataclasses.fields(Named)] == ["x", "y", "tags", "note", "name", "label"]
+    assert [one.name for one in dataclasses.fields(Named)] == [
+        "x",
+        "y",
+        "tags",
+        "note",
+        "name",
+        "label",
+    ]
     assert dataclasses.replace(Named(1, name="a"), name="b") == Named(1, name="b")
     assert dataclasses.asdict(Counter(3)) == {"count": 3}
-    assert str(inspect.signature(Point)).startswith("(x: 'int', y: 'int' = 2, tags: 'list[str]' = <")
+    assert str(inspect.signature(Point)).startswith(
+        "(x: 'int', y: 'int' = 2, tags: 'list[str]' = <"
+    )
 
     @dataclasses.dataclass(frozen=True)
     class Theirs(Point):
@@ -105,12 +124,24 @@ def test_the_functions_of_the_standard_library_take_them() -> None:
 
 
 def test_cold_commands_use_no_others() -> None:
-    """No module that a cold command imports takes the decorator of the standard library, which takes ten times as long."""
+    """No module that a cold command imports takes the decorator of the standard library, which
+    takes ten times as long.
+    """
     table = json.loads((ROOT / "tests/costs/imports.json").read_text())
-    named = (f"{package}.{name}" for row in table.values() for package, names in row["jackfield"].items() for name in names.split())
+    named = (
+        f"{package}.{name}"
+        for row in table.values()
+        for package, names in row["jackfield"].items()
+        for name in names.split()
+    )
     paths = {name.strip(".").replace(".", "/") for name in named}
     roots = [ROOT / "runtime", *(ROOT / "connectors").iterdir()]
-    files = {root / path for root in roots for name in paths for path in (f"{name}.py", f"{name}/__init__.py")}
+    files = {
+        root / path
+        for root in roots
+        for name in paths
+        for path in (f"{name}.py", f"{name}/__init__.py")
+    }
     found = [path for path in files if path.is_file() and path.name != "dataclass.py"]
     assert len(found) > 200
     assert [path for path in found if "\nfrom dataclasses import" in path.read_text()] == []
@@ -122,4 +153,8 @@ def test_a_module_without_the_future_import_has_the_same_fields() -> None:
     scope: dict[str, Any] = {"dataclass": dataclass, "__name__": __name__}
     exec(compile(source, "pair", "exec", dont_inherit=True), scope)
     pair = scope["Pair"](1)
-    assert (pair.left, pair.right, [one.name for one in dataclasses.fields(pair)]) == (1, 2, ["left", "right"])
+    assert (pair.left, pair.right, [one.name for one in dataclasses.fields(pair)]) == (
+        1,
+        2,
+        ["left", "right"],
+    )

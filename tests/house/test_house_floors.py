@@ -1,4 +1,6 @@
-"""Floors of each distribution: its packages and modules by the longest way down, and whether any know each other."""
+"""Floors of each distribution: its packages and modules by the longest way down, and whether any
+know each other.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,24 @@ import pytest
 from tests.house.parsed import nodes
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
-ROOTS = {"jackfield": RUNTIME / "jackfield", **{path.name: path for path in sorted(RUNTIME.glob("jackfield_*/jackfield_*"))}}
+ROOTS = {
+    "jackfield": RUNTIME / "jackfield",
+    **{path.name: path for path in sorted(RUNTIME.glob("jackfield_*/jackfield_*"))},
+}
 MOST = 10
 ENTRIES = {"__main__", "__init__"}
 """Modules that run or export the others, and belong to no floor."""
 
 
 def rooms(root: Path) -> dict[str, set[str]]:
-    """The packages and modules directly in a distribution, with those that each imports, also for types or in a function."""
-    places = {path.stem for path in root.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - ENTRIES
+    """The packages and modules directly in a distribution, with those that each imports, also for
+    types or in a function.
+    """
+    places = {
+        path.stem
+        for path in root.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    } - ENTRIES
     found: dict[str, set[str]] = {place: set() for place in places}
     for path in root.rglob("*.py"):
         place = path.relative_to(root).parts[0].removesuffix(".py")
@@ -47,7 +58,9 @@ def floors(graph: dict[str, set[str]]) -> tuple[list[set[str]], set[str]]:
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_a_distribution_has_few_floors_and_no_circle(name: str) -> None:
-    """At most ten floors, imports for types and within functions included, and no two packages that know each other."""
+    """At most ten floors, imports for types and within functions included, and no two packages that
+    know each other.
+    """
     found, circles = floors(rooms(ROOTS[name]))
     assert circles == set()
     assert len(found) <= MOST, found

@@ -1,4 +1,6 @@
-"""Counts of what makes a call hard to follow: they may fall, and rise for no reason. The call kernel is to bring most of them to zero."""
+"""Counts of what makes a call hard to follow: they may fall, and rise for no reason. The call
+kernel is to bring most of them to zero.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +30,24 @@ TOWER = 12
 GENERATED = RUNTIME / "jackfield" / "kernel" / "packages.py"
 """The one module of the framework that names what stands above it."""
 ABOVE = 4
-"""Names in the framework's texts of what stands above it: an uninstaller's command, a variable, two docstrings of the
-pipe."""
+"""Names in the framework's texts of what stands above it: an uninstaller's command, a variable, two
+docstrings of the pipe.
+"""
 
 
 def modules(root: Path, name: str) -> dict[str, Path]:
     """The modules of a package, by their whole names."""
-    paths = {".".join((name, *path.relative_to(root).with_suffix("").parts)): path for path in root.rglob("*.py")}
+    paths = {
+        ".".join((name, *path.relative_to(root).with_suffix("").parts)): path
+        for path in root.rglob("*.py")
+    }
     return {module.removesuffix(".__init__"): path for module, path in paths.items()}
 
 
 def known(path: Path, of: Mapping[str, Path]) -> Iterator[str]:
-    """The modules of ``of`` that a module imports: at the top, in functions, and for types alone."""
+    """The modules of ``of`` that a module imports: at the top, in functions, and for types
+    alone.
+    """
     for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
@@ -52,7 +60,9 @@ def known(path: Path, of: Mapping[str, Path]) -> Iterator[str]:
 def graph(root: Path, name: str) -> dict[str, set[str]]:
     """Each module of a package, with those of the package that it imports."""
     found = modules(root, name)
-    return {module: ({*known(path, found)} & found.keys()) - {module} for module, path in found.items()}
+    return {
+        module: ({*known(path, found)} & found.keys()) - {module} for module, path in found.items()
+    }
 
 
 def named(path: Path) -> Iterator[str]:
@@ -64,34 +74,51 @@ def named(path: Path) -> Iterator[str]:
 
 
 def above() -> re.Pattern[str]:
-    """A package, an extra or a command of what stands above the framework, a request, or a surface's name."""
+    """A package, an extra or a command of what stands above the framework, a request, or a
+    surface's name.
+    """
     packages = "|".join(name.replace("_", "[-_]") for name in IMPORTED)
-    extras = "|".join({extra for points in DECLARED.values() for _, extra in points.values() if extra})
+    extras = "|".join(
+        {extra for points in DECLARED.values() for _, extra in points.values() if extra}
+    )
     commands = "|".join(name.replace(".", " ") for name in DECLARED["jackfield.commands"])
     requests = r"\b(?:GET|POST|PUT|PATCH|DELETE) /|/v1/(?!data\b)|/openapi\.json"
     surfaces = r"(?i:(?<![a-z])mcp(?![a-z]))|HTTP API|\bthe (?:web )?console\b"
-    named = rf"(?<![\w-])(?:{packages})(?![\w-])|jackfield\[(?:{extras})\]|\bjackfield (?:{commands})(?![\w-])"
+    named = (
+        rf"(?<![\w-])(?:{packages})(?![\w-])|jackfield\[(?:{extras})\]|\bjackfield "
+        rf"(?:{commands})(?![\w-])"
+    )
     return re.compile(f"{named}|{requests}|{surfaces}")
 
 
 def test_the_framework_names_nothing_that_stands_above_it() -> None:
-    """Words belong to the distribution that shows them: outside of one generated module, no text of the framework names a package, command,
-    request or surface of those above, and none is imported, also within functions."""
+    """Words belong to the distribution that shows them: outside of one generated module, no text of
+    the framework names a package, command, request or surface of those above, and none is imported,
+    also within functions.
+    """
     pattern, found, imports = above(), list[str](), list[str]()
     for path in sorted((RUNTIME / "jackfield").rglob("*.py")):
         for node in nodes(path) if path != GENERATED else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found += [f"{path.name}: {name}" for name in pattern.findall(node.value)]
             if isinstance(node, ast.ImportFrom | ast.Import):
-                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                imports += [f"{path.name}: {name}" for name in names if name.partition(".")[0] in IMPORTED]
+                names = (
+                    [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else [alias.name for alias in node.names]
+                )
+                imports += [
+                    f"{path.name}: {name}" for name in names if name.partition(".")[0] in IMPORTED
+                ]
     assert imports == []
     assert len(found) <= ABOVE, found
 
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_a_distribution_has_no_more_floors_of_modules(name: str) -> None:
-    """Whoever reads a module at the top has at most so many below it, imports for types and within functions included."""
+    """Whoever reads a module at the top has at most so many below it, imports for types and within
+    functions included.
+    """
     found, _ = floors(graph(ROOTS[name], name))
     assert len(found) <= FLOORS[name]
 
@@ -108,10 +135,21 @@ def test_the_page_of_a_call_decides_no_more() -> None:
 
 
 def test_no_more_places_make_the_record_of_a_call() -> None:
-    """How far a call has come is noted by the kernel, where a call enters; beside it, work that is no call has a row."""
+    """How far a call has come is noted by the kernel, where a call enters; beside it, work that is
+    no call has a row.
+    """
     paths = [path for root in ROOTS.values() for path in root.rglob("*.py")]
-    made = [path for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.Call) and _is_reached(node.func)]
-    assert sorted(made) == [PAGE, CALL / "pipe.py", ROOTS["jackfield_store"] / "recording" / "rows.py"]
+    made = [
+        path
+        for path in paths
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and _is_reached(node.func)
+    ]
+    assert sorted(made) == [
+        PAGE,
+        CALL / "pipe.py",
+        ROOTS["jackfield_store"] / "recording" / "rows.py",
+    ]
 
 
 def _is_reached(function: ast.expr) -> bool:
@@ -124,7 +162,9 @@ RECORDS = {How: 15, Given: 6, Asked: 6, Found: 6, Checked: 6, Reached: 6, Ended:
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
 def test_a_record_of_a_call_has_few_members(record: type) -> None:
-    """A stage that needs one more thing of another stage makes a record of its own, and no bag grows. The records are plain classes."""
+    """A stage that needs one more thing of another stage makes a record of its own, and no bag
+    grows. The records are plain classes.
+    """
     assert len(record.__slots__) <= RECORDS[record]  # type: ignore[attr-defined]  # each has some
 
 

@@ -1,4 +1,6 @@
-"""Loops over many workspaces read settings by one guarded function, so that a damaged row stops no other workspace."""
+"""Loops over many workspaces read settings by one guarded function, so that a damaged row stops no
+other workspace.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ import pytest
 from tests.house.test_house_ways import MODULES
 
 GUARD = "settings_of"
-_READERS = re.compile(r"(.*\.)?_?(settings|read_settings|limits|limits_of|free_by_limits)|.*limits\.(of|most|free)")
+_READERS = re.compile(
+    r"(.*\.)?_?(settings|read_settings|limits|limits_of|free_by_limits)|.*limits\.(of|most|free)"
+)
 """Functions that read a workspace's settings, as they are called."""
 _LOOP = re.compile(r"BlockedWorkspaces|\.blocked\b|DueRows|DueLoop|\bFairOrder\b")
 """What a module names that works on rows of many workspaces."""
@@ -48,10 +52,24 @@ def _found(text: str) -> list[str]:
 
 
 def test_settings_in_loops_are_read_by_the_guard() -> None:
-    """No loop calls what reads settings but by ``settings_of``, which leaves out a workspace whose settings are damaged."""
-    loops = {name: path for name, path in MODULES.items() if name not in _ELSEWHERE and _LOOP.search(_code(path))}
-    assert {"jackfield_store/journal/queue.py", "jackfield_store/journal/fair_order.py", "jackfield_celery/outbox.py"} <= loops.keys()
-    assert {name: found for name, path in loops.items() if (found := _found(path.read_text(encoding="utf-8")))} == {}
+    """No loop calls what reads settings but by ``settings_of``, which leaves out a workspace whose
+    settings are damaged.
+    """
+    loops = {
+        name: path
+        for name, path in MODULES.items()
+        if name not in _ELSEWHERE and _LOOP.search(_code(path))
+    }
+    assert {
+        "jackfield_store/journal/queue.py",
+        "jackfield_store/journal/fair_order.py",
+        "jackfield_celery/outbox.py",
+    } <= loops.keys()
+    assert {
+        name: found
+        for name, path in loops.items()
+        if (found := _found(path.read_text(encoding="utf-8")))
+    } == {}
 
 
 def _code(path: Path) -> str:
@@ -64,9 +82,18 @@ def _code(path: Path) -> str:
         ("rooms = {name: self._free_by_limits(name, 0, most) for name in workspaces}", 1),
         ("for name in names:\n    limits = self._limits(name)", 1),
         ("x = Workspaces(database, vault, clock).settings(name).retention", 1),
-        ("rooms = self._blocked.settings_of(names, lambda name: self._free_by_limits(name, 0, most))", 0),
         (
-            "class A:\n    def _limits_of(self, name):\n        return self._budgets.limits(name)\nx = a.settings_of(names, limits_of)",
+            (
+                "rooms = self._blocked.settings_of(names, lambda name: "
+                "self._free_by_limits(name, 0, most))"
+            ),
+            0,
+        ),
+        (
+            (
+                "class A:\n    def _limits_of(self, name):\n        return "
+                "self._budgets.limits(name)\nx = a.settings_of(names, limits_of)"
+            ),
             0,
         ),
     ],

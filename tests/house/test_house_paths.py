@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [path for folder in ("runtime", "connectors") for path in (ROOT / folder).rglob("*.py") if ".venv" not in path.parts]
+SOURCES = [
+    path
+    for folder in ("runtime", "connectors")
+    for path in (ROOT / folder).rglob("*.py")
+    if ".venv" not in path.parts
+]
 
 
 @cache
@@ -25,27 +30,44 @@ def _classes() -> dict[str, list[str]]:
 
 
 def is_module(name: str, sources: Sequence[Path]) -> bool:
-    """Whether ``call/attempts`` is a module or package, or ``catalog/loading.connector_at`` a function of one."""
+    """Whether ``call/attempts`` is a module or package, or ``catalog/loading.connector_at`` a
+    function of one.
+    """
     place, _, function = name.partition(".")
-    found = [path for path in sources if str(path).endswith((f"/{place}.py", f"/{place}/__init__.py"))]
+    found = [
+        path for path in sources if str(path).endswith((f"/{place}.py", f"/{place}/__init__.py"))
+    ]
     return any(
-        not function or re.search(rf"^((def|async def|class) {function}\b|{function} = )", path.read_text("utf-8"), re.MULTILINE)
+        not function
+        or re.search(
+            rf"^((def|async def|class) {function}\b|{function} = )",
+            path.read_text("utf-8"),
+            re.MULTILINE,
+        )
         for path in found
     )
 
 
 def is_member(name: str) -> bool:
-    """Whether ``Attempts.page`` is a method or property of a class of that name, or an object's method as authors write it."""
+    """Whether ``Attempts.page`` is a method or property of a class of that name, or an object's
+    method as authors write it.
+    """
     owner, _, member = name.rpartition(".")
-    return any(re.search(rf"\b(def {member}\b|{member}[,:])", body) for body in _classes().get(owner, ()))
+    return any(
+        re.search(rf"\b(def {member}\b|{member}[,:])", body) for body in _classes().get(owner, ())
+    )
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/paths-secrets.md", "docs/paths.md"])
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/paths-secrets.md", "docs/paths.md"]
+)
 def test_pages_that_lead_through_the_code_name_what_exists(page: str) -> None:
     """A reader who follows a path finds each module, each file and each method that it names."""
     words = set(re.findall(r"`([A-Za-z_./]+)`", (ROOT / page).read_text("utf-8")))
     modules = {
-        word.removesuffix(".py") for word in words if re.fullmatch(r"[a-z_]+(/[a-z_]+)+(\.[a-z_]+)?", word) and not (ROOT / word).exists()
+        word.removesuffix(".py")
+        for word in words
+        if re.fullmatch(r"[a-z_]+(/[a-z_]+)+(\.[a-z_]+)?", word) and not (ROOT / word).exists()
     }
     members = {word for word in words if re.fullmatch(r"[A-Z][A-Za-z]+[a-z]\.[a-z_]+", word)}
     assert modules

@@ -1,4 +1,6 @@
-"""The runner of this repository's tests (``tests/runner/forked.py``) says of tests in forked children what pytest would say of them."""
+"""The runner of this repository's tests (``tests/runner/forked.py``) says of tests in forked
+children what pytest would say of them.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +46,42 @@ def test_never():
 
 
 def _ran(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "forked", "-p", "no:cacheprovider", "-rs", "--workers", "2", *more, str(folder)]
-    cheaper = {  # plugins take half a second to import, and hypothesis' table of all characters more than that to make
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(_SUPPORT.parents[1] / ".hypothesis"),
-    }  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "forked",
+        "-p",
+        "no:cacheprovider",
+        "-rs",
+        "--workers",
+        "2",
+        *more,
+        str(folder),
+    ]
+    # plugins take half a second to import, and hypothesis' table of all characters more than that
+    # to make
+    cheaper = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(_SUPPORT.parents[1] / ".hypothesis"),
+    }
     environment = {**os.environ, **cheaper, "PYTHONPATH": str(_SUPPORT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_results_of_children_are_those_of_the_run(tmp_path: Path) -> None:
-    """Passed and skipped tests are counted, and their durations kept; what a session set up is torn down in its child, and its exit
-    functions run."""
+    """Passed and skipped tests are counted, and their durations kept; what a session set up is torn
+    down in its child, and its exit functions run.
+    """
     (tmp_path / "test_good.py").write_text(_GOOD, encoding="utf-8")
     done = _ran(tmp_path)
     assert done.returncode == 0, done.stdout
@@ -63,25 +90,40 @@ def test_results_of_children_are_those_of_the_run(tmp_path: Path) -> None:
     assert (tmp_path / "torn-down").exists()
     assert (tmp_path / "exited").exists()
     command = [sys.executable, str(_SUPPORT / "kept_durations.py")]
-    slowest = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True).stdout
+    slowest = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+    ).stdout
     assert slowest.startswith("slowest of 2 tests")
     assert "  test_good.py::test_child\n" in slowest
 
 
 def test_failures_and_crashes_fail_the_run(tmp_path: Path) -> None:
-    """A failure shows its output; a child that dies fails the test it was at, and the other modules are run all the same."""
+    """A failure shows its output; a child that dies fails the test it was at, and the other modules
+    are run all the same.
+    """
     (tmp_path / "test_bad.py").write_text(_BAD, encoding="utf-8")
     (tmp_path / "test_good.py").write_text(_GOOD, encoding="utf-8")
     done = _ran(tmp_path)
     assert done.returncode == 1, done.stdout
     assert "2 failed, 1 passed, 1 skipped" in done.stdout
     assert "what the test printed" in done.stdout
-    assert "the process of this test ended (7); what follows it in its module was not run" in done.stdout
+    assert (
+        "the process of this test ended (7); what follows it in its module was not run"
+        in done.stdout
+    )
     assert "test_gone" in done.stdout
 
 
-@pytest.mark.parametrize("flags", [pytest.param(("-x",), id="x"), pytest.param(("--maxfail=1",), id="maxfail", marks=pytest.mark.campaign)])
-def test_a_run_ends_at_the_first_failure_where_that_is_asked_for(tmp_path: Path, flags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(("-x",), id="x"),
+        pytest.param(("--maxfail=1",), id="maxfail", marks=pytest.mark.campaign),
+    ],
+)
+def test_a_run_ends_at_the_first_failure_where_that_is_asked_for(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     """``-x`` stops the children, too."""
     (tmp_path / "test_bad.py").write_text(_BAD, encoding="utf-8")
     done = _ran(tmp_path, *flags)

@@ -1,4 +1,6 @@
-"""Brokers and databases of the runs against real software, which ``make interop`` starts: no other run collects them."""
+"""Brokers and databases of the runs against real software, which ``make interop`` starts: no other
+run collects them.
+"""
 
 from postgres import postgres_server
 from rabbitmq import rabbitmq, rabbitmq_node

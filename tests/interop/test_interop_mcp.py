@@ -1,4 +1,6 @@
-"""MCP clients that others wrote, over HTTP and stdio: fastmcp's, the inspector, LangChain's, and those of both SDKs before 2026-07-28."""
+"""MCP clients that others wrote, over HTTP and stdio: fastmcp's, the inspector, LangChain's, and
+those of both SDKs before 2026-07-28.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,14 @@ from waiting import until
 pytestmark = pytest.mark.interop
 _ENVIRONMENTS = Path(sys.prefix)
 _MODULES = _ENVIRONMENTS / "mcp-node" / "node_modules"
-_DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"]
+_DISCOVERY = [
+    "search_actions",
+    "get_action_guide",
+    "list_connections",
+    "read_events",
+    "read_result",
+    "execute_action",
+]
 _PATIENCE = 120.0
 Json = dict[str, Any]
 _FASTMCP = """
@@ -174,12 +183,21 @@ def _written(folder: Path, name: str, text: str) -> str:
 
 def _outside(**more: str) -> dict[str, str]:
     """An environment without what this process tells its Python."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "JACKFIELD_"))}, **more}
+    return {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "JACKFIELD_"))
+        },
+        **more,
+    }
 
 
 def _ran(*command: str, **more: str) -> Any:
     """What a client of others prints, as JSON."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=_outside(**more))
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=_outside(**more)
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout)
 
@@ -187,7 +205,10 @@ def _ran(*command: str, **more: str) -> Any:
 def _over_stdio(folder: Path) -> Json:
     """How a client starts ``jackfield mcp``, with a home of its own."""
     path = os.pathsep.join(make_echo(folder / "plugs"))
-    return {"command": [sys.executable, "-m", "jackfield", "mcp"], "env": clean(folder / "home", PYTHONPATH=path)}
+    return {
+        "command": [sys.executable, "-m", "jackfield", "mcp"],
+        "env": clean(folder / "home", PYTHONPATH=path),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -207,13 +228,21 @@ def given(request: pytest.FixtureRequest, stand: Stand, tmp_path: Path) -> Json:
 
 
 def _with_calls(given: Json) -> str:
-    return json.dumps({**given, "post": say("post", text="hello"), "pages": say("list", total=9, pageSize=4, fetchAll=True)})
+    return json.dumps(
+        {
+            **given,
+            "post": say("post", text="hello"),
+            "pages": say("list", total=9, pageSize=4, fetchAll=True),
+        }
+    )
 
 
 def test_fastmcp(tmp_path: Path, given: Json) -> None:
     """Tools, options that are null, a repeated call under its key, an error, progress."""
     client = _written(tmp_path, "client.py", _FASTMCP)
-    names, found, (first, second), is_wrong, told = _ran(_python("mcp-peers"), client, _with_calls(given))
+    names, found, (first, second), is_wrong, told = _ran(
+        _python("mcp-peers"), client, _with_calls(given)
+    )
     assert (names, found, is_wrong, told) == (_DISCOVERY, "post", True, "Pages read: 1.")
     assert first == second
     assert first["text"] == "hello"
@@ -222,7 +251,9 @@ def test_fastmcp(tmp_path: Path, given: Json) -> None:
 def test_langchain(tmp_path: Path, given: Json) -> None:
     """Its tools are made of ours; a new session for each call."""
     client = _written(tmp_path, "client.py", _LANGCHAIN)
-    names, found, (first, second), is_wrong = _ran(_python("mcp-langchain"), client, _with_calls(given))
+    names, found, (first, second), is_wrong = _ran(
+        _python("mcp-langchain"), client, _with_calls(given)
+    )
     assert (names, found, is_wrong) == (_DISCOVERY, "post", True)
     assert first == second
     assert first["text"] == "hello"
@@ -235,22 +266,49 @@ def test_the_inspector(tmp_path: Path, given: Json, era: str) -> None:
     (tmp_path / "inspector").mkdir()
 
     def ran(*options: str) -> Json:
-        command = ["node", str(package / "clients" / "launcher" / "build" / "index.js"), "--cli", "--quiet", "--format", "json"]
+        command = [
+            "node",
+            str(package / "clients" / "launcher" / "build" / "index.js"),
+            "--cli",
+            "--quiet",
+            "--format",
+            "json",
+        ]
         if "url" in given:
-            way = ["--server-url", given["url"], "--transport", "http", "--header", f"Authorization: Bearer {given['token']}"]
-            found = _ran(*command, *way, "--protocol-era", era, *options, HOME=str(tmp_path / "inspector"))
+            way = [
+                "--server-url",
+                given["url"],
+                "--transport",
+                "http",
+                "--header",
+                f"Authorization: Bearer {given['token']}",
+            ]
+            found = _ran(
+                *command, *way, "--protocol-era", era, *options, HOME=str(tmp_path / "inspector")
+            )
         else:
-            told = [part for name in ("JACKFIELD_HOME", "JACKFIELD_PIN", "PYTHONPATH") for part in ("-e", f"{name}={given['env'][name]}")]
+            told = [
+                part
+                for name in ("JACKFIELD_HOME", "JACKFIELD_PIN", "PYTHONPATH")
+                for part in ("-e", f"{name}={given['env'][name]}")
+            ]
             way = ["--protocol-era", era, *options, "--", *given["command"]]
             found = _ran(*command, *told, *way, HOME=str(tmp_path / "inspector"))
         result: Json = found["result"]
         return result
 
-    assert [tool["name"] for tool in ran("--method", "tools/list", "--strict")["tools"]] == _DISCOVERY
+    assert [
+        tool["name"] for tool in ran("--method", "tools/list", "--strict")["tools"]
+    ] == _DISCOVERY
     arguments = json.dumps(say("post", text="hello"))
-    called = ran("--method", "tools/call", "--tool-name", "execute_action", "--tool-args-json", arguments)
+    called = ran(
+        "--method", "tools/call", "--tool-name", "execute_action", "--tool-args-json", arguments
+    )
     assert (called["structuredContent"]["output"]["text"], called["isError"]) == ("hello", False)
-    assert ran("--method", "resources/templates/list")["resourceTemplates"][0]["uriTemplate"] == "jackfield://files/{id}"
+    assert (
+        ran("--method", "resources/templates/list")["resourceTemplates"][0]["uriTemplate"]
+        == "jackfield://files/{id}"
+    )
 
 
 class _Peer:
@@ -265,7 +323,11 @@ class _Peer:
                 modules.symlink_to(_node("@modelcontextprotocol/sdk").parents[1])
             command = ["node", _written(folder, "peer.mjs", _SDK_TYPESCRIPT)]
         self.process = subprocess.Popen(
-            [*command, json.dumps(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_outside()
+            [*command, json.dumps(given)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=_outside(),
         )
         self._asked = 0
 
@@ -283,10 +345,20 @@ class _Peer:
             self.process.wait()
         self.process.stdout.close()
 
-    def begin(self, arguments: Json, tool: str = "execute_action", *, follows: bool = False, **beside: Any) -> int:
+    def begin(
+        self, arguments: Json, tool: str = "execute_action", *, follows: bool = False, **beside: Any
+    ) -> int:
         """Have a tool called; return the number of the call."""
         self._asked += 1
-        self._say({"id": self._asked, "tool": tool, "arguments": arguments, "beside": beside, "follows": follows})
+        self._say(
+            {
+                "id": self._asked,
+                "tool": tool,
+                "arguments": arguments,
+                "beside": beside,
+                "follows": follows,
+            }
+        )
         return self._asked
 
     def answer(self, number: int) -> Json:
@@ -309,7 +381,11 @@ class _Peer:
 
     def server(self) -> int:
         """Process ID of the server over stdio."""
-        (found,) = [int(one) for row in Path(f"/proc/{self.process.pid}/task").glob("*/children") for one in row.read_text().split()]
+        (found,) = [
+            int(one)
+            for row in Path(f"/proc/{self.process.pid}/task").glob("*/children")
+            for one in row.read_text().split()
+        ]
         return found
 
     def _say(self, line: Json) -> None:
@@ -328,7 +404,11 @@ def _ended(stand: Stand, given: Json, key: str) -> tuple[str, str | None]:
         assert jackfield.journal is not None
         rows = [entry.to_json() for entry in jackfield.journal.entries()[0]]
         (row,) = [row for row in rows if row.get("idempotencyKey") == key]
-        return None if row["status"] == "running" else (row["status"], row.get("error", {}).get("code"))
+        return (
+            None
+            if row["status"] == "running"
+            else (row["status"], row.get("error", {}).get("code"))
+        )
 
     if "url" in given:
         return until(lambda: found(stand.host.runtime("default"))) or ("", None)
@@ -338,11 +418,15 @@ def _ended(stand: Stand, given: Json, key: str) -> tuple[str, str | None]:
 
 @_KINDS
 def test_a_key_beside_the_arguments(tmp_path: Path, given: Json, kind: str) -> None:
-    """``params.idempotencyKey``, where clients put it that were written for SEP-3182: the call is made once."""
+    """``params.idempotencyKey``, where clients put it that were written for SEP-3182: the call is
+    made once.
+    """
     key = f"beside-{kind}-{tmp_path.name}"
     with _Peer(kind, tmp_path, given) as peer:
         first, second = [peer.call(say("post", text="hello"), idempotencyKey=key) for _ in range(2)]
-        two = peer.call({**say("post", text="hello"), "idempotencyKey": "other"}, idempotencyKey=key)
+        two = peer.call(
+            {**say("post", text="hello"), "idempotencyKey": "other"}, idempotencyKey=key
+        )
     assert [first["meta"]["replayed"], second["meta"]["replayed"]] == [False, True]
     assert first["meta"]["invocationId"] == second["meta"]["invocationId"]
     assert two["error"]["code"] == "invalid_invocation"
@@ -350,25 +434,49 @@ def test_a_key_beside_the_arguments(tmp_path: Path, given: Json, kind: str) -> N
 
 @_KINDS
 def test_progress(tmp_path: Path, given: Json, kind: str) -> None:
-    """Pages are counted as they come, before the answer and not after it; a server that knows the client's token does so, too."""
+    """Pages are counted as they come, before the answer and not after it; a server that knows the
+    client's token does so, too.
+    """
     with _Peer(kind, tmp_path, given) as peer:
         for _ in range(2):
-            row = peer.answer(peer.begin(say("list", total=9, pageSize=4, fetchAll=True), follows=True))
+            row = peer.answer(
+                peer.begin(say("list", total=9, pageSize=4, fetchAll=True), follows=True)
+            )
             assert (len(row["found"]["output"]["Items"]), row["told"][0]) == (9, "Pages read: 1.")
 
 
 @_KINDS
-@pytest.mark.parametrize(("before", "ended"), [(True, ("failed", "cancelled")), (False, ("succeeded", None))])
-def test_a_cancelled_call(tmp_path: Path, stand: Stand, given: Json, kind: str, before: bool, ended: tuple[str, str | None]) -> None:
+@pytest.mark.parametrize(
+    ("before", "ended"), [(True, ("failed", "cancelled")), (False, ("succeeded", None))]
+)
+def test_a_cancelled_call(
+    tmp_path: Path,
+    stand: Stand,
+    given: Json,
+    kind: str,
+    before: bool,
+    ended: tuple[str, str | None],
+) -> None:
     """What was not sent is not sent; what was runs to its end. The client goes on."""
     key = f"cancelled-{kind}-{before}-{tmp_path.name}"
     with Gatekeeper() as gate, _Peer(kind, tmp_path, given) as peer:
-        number = peer.begin({**say("post", text="hello", gate={"port": gate.port, "before": before}), "idempotencyKey": key})
+        number = peer.begin(
+            {
+                **say("post", text="hello", gate={"port": gate.port, "before": before}),
+                "idempotencyKey": key,
+            }
+        )
         gate.wait()
         peer.cancel(number)
-        assert peer.call({"query": "post note"}, "search_actions")["items"]  # over stdio, it is behind the cancellation
+        # over stdio, it is behind the cancellation
+        assert peer.call({"query": "post note"}, "search_actions")["items"]
         if "url" in given and before:
-            until(lambda: all(event.is_set() for event in list(stand.host.runtime("default").pipeline.live.values())))
+            until(
+                lambda: all(
+                    event.is_set()
+                    for event in list(stand.host.runtime("default").pipeline.live.values())
+                )
+            )
         gate.open()
         found = _ended(stand, given, key)
     assert found == ended
@@ -390,16 +498,25 @@ def test_a_server_over_http_is_started_again(tmp_path: Path, kind: str) -> None:
         first.process.wait()
     with _started(tmp_path / "second", port), peer:
         after = peer.call(call)
-    assert (after["meta"]["replayed"], after["meta"]["invocationId"]) == (True, before["meta"]["invocationId"])
+    assert (after["meta"]["replayed"], after["meta"]["invocationId"]) == (
+        True,
+        before["meta"]["invocationId"],
+    )
 
 
 def test_a_server_over_http_that_is_killed_within_a_call(tmp_path: Path) -> None:
-    """The next one knows that it may have been done. With the SDK for Python 1.30 the client itself ends there."""
+    """The next one knows that it may have been done. With the SDK for Python 1.30 the client itself
+    ends there.
+    """
     port = free_port()
     with Gatekeeper() as gate:
         call = {**say("post", text="hello", gate={"port": gate.port}), "idempotencyKey": "killed"}
         with _started(tmp_path / "first", port) as first:
-            peer = _Peer("typescript", tmp_path, {"url": f"http://127.0.0.1:{port}/mcp", "token": first.token})
+            peer = _Peer(
+                "typescript",
+                tmp_path,
+                {"url": f"http://127.0.0.1:{port}/mcp", "token": first.token},
+            )
             number = peer.begin(call)
             gate.wait()
             first.process.kill()
@@ -411,11 +528,18 @@ def test_a_server_over_http_that_is_killed_within_a_call(tmp_path: Path) -> None
 
 @_KINDS
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_server_over_stdio_that_is_stopped(tmp_path: Path, kind: str, number: signal.Signals) -> None:
-    """The client learns that it has ended. The next one knows what may have been done, or was done before the end."""
+def test_a_server_over_stdio_that_is_stopped(
+    tmp_path: Path, kind: str, number: signal.Signals
+) -> None:
+    """The client learns that it has ended. The next one knows what may have been done, or was done
+    before the end.
+    """
     given = _over_stdio(tmp_path)
     with Gatekeeper() as gate:
-        call = {**say("post", text="hello", gate={"port": gate.port}), "idempotencyKey": "stopped-stdio"}
+        call = {
+            **say("post", text="hello", gate={"port": gate.port}),
+            "idempotencyKey": "stopped-stdio",
+        }
         with _Peer(kind, tmp_path, given) as peer:
             asked = peer.begin(call)
             gate.wait()

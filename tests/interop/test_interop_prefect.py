@@ -69,8 +69,10 @@ if __name__ == "__main__":
 
 
 def test_tasks_of_prefect_send_once(tmp_path: Path) -> None:
-    """Each task sends once, however often Prefect tries it: a lost answer stays a doubt under the key of the task. Results and failures
-    come out of processes, and a task that takes too long has timed out, in a thread as in a loop."""
+    """Each task sends once, however often Prefect tries it: a lost answer stays a doubt under the
+    key of the task. Results and failures come out of processes, and a task that takes too long has
+    timed out, in a thread as in a loop.
+    """
     if not _PYTHON.exists():
         pytest.skip("Prefect is not installed in .venv/prefect: make interop installs it")
     asked: list[str] = []
@@ -84,13 +86,36 @@ def test_tasks_of_prefect_send_once(tmp_path: Path) -> None:
 
     (tmp_path / "shop.py").write_text(_RUNTIME, encoding="utf-8")
     (tmp_path / "flows.py").write_text(_FLOWS, encoding="utf-8")
-    own = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300", "DO_NOT_TRACK": "1"}
+    own = {
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
+        "DO_NOT_TRACK": "1",
+    }
     with Provider(answer, keeps=True) as far:
-        given = clean(tmp_path / "home", SHOP=far.url, FOUND=str(tmp_path / "found"), PATH=os.environ["PATH"], **own)
-        done = subprocess.run([str(_PYTHON), "flows.py"], cwd=tmp_path, env=given, capture_output=True, text=True, timeout=900, check=False)
+        given = clean(
+            tmp_path / "home",
+            SHOP=far.url,
+            FOUND=str(tmp_path / "found"),
+            PATH=os.environ["PATH"],
+            **own,
+        )
+        done = subprocess.run(
+            [str(_PYTHON), "flows.py"],
+            cwd=tmp_path,
+            env=given,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
         over.set()
     assert done.returncode == 0, done.stderr[-4000:]
     in_threads, in_processes = json.loads((tmp_path / "found").read_text())
     assert in_threads == [["succeeded"] * 3, "Failed", "TimedOut", "TimedOut"]
     assert in_processes == [["succeeded"] * 2, "in_doubt"]
-    assert sorted(asked) == [*(f"/lost/{number}" for number in (1, 2)), *(f"/ok/{number}" for number in range(1, 6)), "/slow/1", "/slow/2"]
+    assert sorted(asked) == [
+        *(f"/lost/{number}" for number in (1, 2)),
+        *(f"/ok/{number}" for number in range(1, 6)),
+        "/slow/1",
+        "/slow/2",
+    ]

@@ -1,4 +1,6 @@
-"""Every path that leaves, through proxies of others: squid, tinyproxy and mitmproxy, whose name servers alone know the server."""
+"""Every path that leaves, through proxies of others: squid, tinyproxy and mitmproxy, whose name
+servers alone know the server.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ from raw_server import read_request
 from waiting import until
 
 pytestmark = pytest.mark.interop
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: "
+    b"close\r\n\r\n{}"
+)
 _SQUID = """http_port 127.0.0.1:{port}
 pid_filename {folder}/squid.pid
 cache_effective_user proxy
@@ -58,7 +63,9 @@ class Place:
 
 
 def _squid(folder: Path, port: int) -> list[str]:
-    hashed = subprocess.run(["openssl", "passwd", "-apr1", "word"], check=True, capture_output=True, text=True).stdout
+    hashed = subprocess.run(
+        ["openssl", "passwd", "-apr1", "word"], check=True, capture_output=True, text=True
+    ).stdout
     (folder / "users").write_text(f"ada:{hashed}")
     (folder / "squid.conf").write_text(_SQUID.format(port=port, folder=folder))
     return ["squid", "-N", "-n", f"jackfield{port}", "-f", str(folder / "squid.conf")]
@@ -70,20 +77,48 @@ def _tinyproxy(folder: Path, port: int) -> list[str]:
 
 
 def _mitmproxy(folder: Path, port: int) -> list[str]:
-    options = ["ssl_insecure=true", f"confdir={folder}/mitmproxy", "proxyauth=ada:word", "connection_strategy=lazy"]
+    options = [
+        "ssl_insecure=true",
+        f"confdir={folder}/mitmproxy",
+        "proxyauth=ada:word",
+        "connection_strategy=lazy",
+    ]
     sets = [word for option in options for word in ("--set", option)]
-    return [str(Path(".venv/interop/bin/mitmdump").absolute()), "-q", "--listen-host", "127.0.0.1", "-p", str(port), *sets]
+    return [
+        str(Path(".venv/interop/bin/mitmdump").absolute()),
+        "-q",
+        "--listen-host",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        *sets,
+    ]
 
 
-PROXIES: dict[str, Callable[[Path, int], list[str]]] = {"squid": _squid, "tinyproxy": _tinyproxy, "mitmproxy": _mitmproxy}
+PROXIES: dict[str, Callable[[Path, int], list[str]]] = {
+    "squid": _squid,
+    "tinyproxy": _tinyproxy,
+    "mitmproxy": _mitmproxy,
+}
 
 
 @contextmanager
 def _started(command: Sequence[str], hosts: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A program that reads ``hosts`` as its /etc/hosts, once it listens."""
     if shutil.which(command[0]) is None or os.geteuid() != 0:
-        pytest.skip(f"{Path(command[0]).name} is not installed, or this is not root: make interop installs it")
-    inside = ["unshare", "--mount", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh", *command]
+        pytest.skip(
+            f"{Path(command[0]).name} is not installed, or this is not root: make interop "
+            "installs it"
+        )
+    inside = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount --bind {hosts} /etc/hosts && exec "$@"',
+        "sh",
+        *command,
+    ]
     with (hosts.parent / "output").open("wb") as output:
         process = subprocess.Popen(inside, stdout=output, stderr=output, start_new_session=True)
     try:
@@ -142,8 +177,11 @@ def _listening(proxy: str, folder: Path) -> Iterator[Place]:
     authority = Authority(folder, "Company")
     command = PROXIES[proxy](folder, port)
     with _server(authority, heard), _started(command, folder / "hosts", port):
-        made = folder / "mitmproxy" / "mitmproxy-ca-cert.pem"  # it opens TLS, by an authority of its own
-        yield Place(f"http://ada:word@127.0.0.1:{port}", made if made.exists() else authority.bundle, heard)
+        # it opens TLS, by an authority of its own
+        made = folder / "mitmproxy" / "mitmproxy-ca-cert.pem"
+        yield Place(
+            f"http://ada:word@127.0.0.1:{port}", made if made.exists() else authority.bundle, heard
+        )
 
 
 @pytest.fixture(name="place")
@@ -156,10 +194,16 @@ def _in_the_environment(served: Place, monkeypatch: pytest.MonkeyPatch) -> Place
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_each_path_through_a_real_proxy(place: Place, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_path_through_a_real_proxy(
+    place: Place, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server gets a request of it, with the proxy's login given where the proxy asks for it."""
     monkeypatch.chdir(tmp_path)
-    for name, value in {"JACKFIELD_HOME": str(tmp_path / "home"), SETTING: place.url, "HTTPS_PROXY": place.url}.items():
+    for name, value in {
+        "JACKFIELD_HOME": str(tmp_path / "home"),
+        SETTING: place.url,
+        "HTTPS_PROXY": place.url,
+    }.items():
         monkeypatch.setenv(name, value)
     before = len(place.heard)
     with suppress(Exception):  # nobody expects that a server which answers {} is of any use
@@ -169,10 +213,20 @@ def test_each_path_through_a_real_proxy(place: Place, path: str, tmp_path: Path,
 
 
 def test_what_is_said_of_a_real_proxy(place: Place) -> None:
-    """A wrong login, and a server that the proxy does not find: the sentence names the proxy and its status."""
+    """A wrong login, and a server that the proxy does not find: the sentence names the proxy and
+    its status.
+    """
     proxy = place.url.rpartition("@")[2]
-    wrong = Sender(None, {**os.environ, SETTING: f"http://ada:wrong@{proxy}"}).send("https://far.example/x", "operator", [], b"{}", 0.0)
-    assert any(f"the proxy '{proxy}' answered {status}" in (wrong.error or "") for status in (407, 401))  # the latter is tinyproxy's
-    away = Sender(None, {**os.environ, SETTING: place.url}).send("https://nowhere.invalid/x", "operator", [], b"{}", 0.0)
-    opens = place.authority.parent.name == "mitmproxy"  # which answers itself within TLS: nobody can tell that from the server
+    wrong = Sender(None, {**os.environ, SETTING: f"http://ada:wrong@{proxy}"}).send(
+        "https://far.example/x", "operator", [], b"{}", 0.0
+    )
+    # the latter is tinyproxy's
+    assert any(
+        f"the proxy '{proxy}' answered {status}" in (wrong.error or "") for status in (407, 401)
+    )
+    away = Sender(None, {**os.environ, SETTING: place.url}).send(
+        "https://nowhere.invalid/x", "operator", [], b"{}", 0.0
+    )
+    # which answers itself within TLS: nobody can tell that from the server
+    opens = place.authority.parent.name == "mitmproxy"
     assert proxy in (away.error or "") or (opens and away.status == 502)

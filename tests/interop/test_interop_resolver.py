@@ -1,4 +1,6 @@
-"""A command whose machine asks dnsmasq, or a name server that is not there or says nothing: whose fault it is, and when the call ends."""
+"""A command whose machine asks dnsmasq, or a name server that is not there or says nothing: whose
+fault it is, and when the call ends.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,21 @@ def _dnsmasq() -> Iterator[None]:
     """A name server that knows ``known.example`` alone."""
     if shutil.which("dnsmasq") is None:
         pytest.skip("dnsmasq is not installed: make interop installs it")
-    about = ["--no-resolv", "--no-hosts", "--address=/known.example/127.0.0.1", "--address=/example/", "--bind-interfaces"]
-    command = ["dnsmasq", "--keep-in-foreground", "--user=root", f"--listen-address={_AT}", "--port=53", *about]
+    about = [
+        "--no-resolv",
+        "--no-hosts",
+        "--address=/known.example/127.0.0.1",
+        "--address=/example/",
+        "--bind-interfaces",
+    ]
+    command = [
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--user=root",
+        f"--listen-address={_AT}",
+        "--port=53",
+        *about,
+    ]
     with subprocess.Popen(command) as process:
         try:
             until(lambda: process.poll() is not None or _answers())
@@ -64,7 +79,11 @@ def _silent() -> Iterator[None]:
 
 SERVERS: dict[str, tuple[Callable[[], object], str, str]] = {
     "a name that it knows": (_dnsmasq, "known.example", "'known.example:9' refused the connection"),
-    "a name that does not exist": (_dnsmasq, "unknown.example", "the host 'unknown.example' does not resolve to an address"),
+    "a name that does not exist": (
+        _dnsmasq,
+        "unknown.example",
+        "the host 'unknown.example' does not resolve to an address",
+    ),
     "nobody there": (_nobody, "known.example", f"the host 'known.example' {_SILENT}"),
     "silent": (_silent, "known.example", f"the host 'known.example' {_SILENT}"),
 }
@@ -78,10 +97,32 @@ def test_whose_fault_it_is(server: str, tmp_path: Path) -> None:
     begins, host, said = SERVERS[server]
     (tmp_path / "resolv.conf").write_text(f"nameserver {_AT}\noptions timeout:30 attempts:1\n")
     connection = {"type": "http/anonymous", "values": {"server": f"http://{host}:9"}}
-    call = {"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/"}, "timeoutSeconds": 5}
+    call = {
+        "connector": "http",
+        "action": "request",
+        "connection": connection,
+        "inputs": {"url": "/"},
+        "timeoutSeconds": 5,
+    }
     (tmp_path / "call.json").write_text(json.dumps(call))
-    command = [sys.executable, "-m", "jackfield", "invoke", "--file", str(tmp_path / "call.json"), "--json"]
-    inside = ["unshare", "--mount", "sh", "-c", f'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && exec "$@"', "sh", *command]
+    command = [
+        sys.executable,
+        "-m",
+        "jackfield",
+        "invoke",
+        "--file",
+        str(tmp_path / "call.json"),
+        "--json",
+    ]
+    inside = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && exec "$@"',
+        "sh",
+        *command,
+    ]
     with begins():  # type: ignore[attr-defined]
         done = subprocess.run(inside, capture_output=True, text=True, timeout=25, check=False)
     assert said in done.stdout + done.stderr

@@ -1,4 +1,6 @@
-"""A Celery engine in the test's own process, with a connector that counts, waits and fails as its inputs say."""
+"""A Celery engine in the test's own process, with a connector that counts, waits and fails as its
+inputs say.
+"""
 
 from __future__ import annotations
 
@@ -53,21 +55,29 @@ def count(item: Item) -> Done:
 
 
 def published(channel: Any, message: Any, queue: str) -> None:
-    """Publish a message of kombu, and wait until the broker has it: RabbitMQ may lose what it has not confirmed when the channel closes."""
-    publish = getattr(channel, "basic_publish_confirm", channel.basic_publish)  # Redis has taken it when this returns
+    """Publish a message of kombu, and wait until the broker has it: RabbitMQ may lose what it has
+    not confirmed when the channel closes.
+    """
+    # Redis has taken it when this returns
+    publish = getattr(channel, "basic_publish_confirm", channel.basic_publish)
     publish(message, exchange="", routing_key=queue)
 
 
 class EngineStand:
-    """A database, a broker and one engine. ``work`` starts the engine and runs a function beside it."""
+    """A database, a broker and one engine. ``work`` starts the engine and runs a function beside
+    it.
+    """
 
     def __init__(self, folder: Path, database_url: str, queue_url: str, **more: str) -> None:
         open_database(database_url, migrate=True).close()
         self.queue_url = queue_url
         environment = {
-            **os.environ, "JACKFIELD_HOME": str(folder), "JACKFIELD_DATABASE_URL": database_url, "JACKFIELD_QUEUE_URL": queue_url,
+            **os.environ,
+            "JACKFIELD_HOME": str(folder),
+            "JACKFIELD_DATABASE_URL": database_url,
+            "JACKFIELD_QUEUE_URL": queue_url,
             **more,
-        }  # fmt: skip
+        }
         self.runtimes = RuntimePool(environment)
         found = self.runtimes.find("default").journal
         assert found is not None
@@ -80,7 +90,9 @@ class EngineStand:
     def queue(self, name: str, **more: Any) -> str:
         """Queue a call, and return its id."""
         inputs = {"name": name, **more.pop("inputs", {})}
-        found = self.runtimes.find("default").enqueue({"connector": "counting", "action": "count", "inputs": inputs, **more})
+        found = self.runtimes.find("default").enqueue(
+            {"connector": "counting", "action": "count", "inputs": inputs, **more}
+        )
         assert isinstance(found, str)
         return found
 
@@ -108,12 +120,16 @@ class EngineStand:
             entries = [self.journal.find(identifier) for identifier in ids]
             if all(map(holds, entries)):
                 return entries
-            assert time.monotonic() < deadline, [entry.to_json() for entry in entries if not holds(entry)][:3]
+            assert time.monotonic() < deadline, [
+                entry.to_json() for entry in entries if not holds(entry)
+            ][:3]
             threading.Event().wait(0.01)
 
 
 @contextmanager
-def engine_stand(folder: Path, database_url: str, queue_url: str, **environment: str) -> Iterator[EngineStand]:
+def engine_stand(
+    folder: Path, database_url: str, queue_url: str, **environment: str
+) -> Iterator[EngineStand]:
     """Make the connector, and open the stand."""
     make_connector(folder / "plugs", "counting", _COUNTING)
     with plugged(folder / "plugs"):

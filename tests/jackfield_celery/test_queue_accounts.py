@@ -1,4 +1,6 @@
-"""Connections to RabbitMQ as operators set them up: with TLS, and with a user of limited permissions."""
+"""Connections to RabbitMQ as operators set them up: with TLS, and with a user of limited
+permissions.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,26 @@ def secured(rabbitmq: Node) -> Secured:
     return secured_node()
 
 
-def test_the_documented_permissions_suffice_over_tls(secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Invocations run over ``amqps://`` as a user with the permissions of the documentation, and the worker answers remote control and
-    sends events, as Flower asks for."""
+def test_the_documented_permissions_suffice_over_tls(
+    secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invocations run over ``amqps://`` as a user with the permissions of the documentation, and
+    the worker answers remote control and sends events, as Flower asks for.
+    """
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.bundle))
     with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", secured.url()) as stand:
 
         def step(_engine: Engine) -> None:
             stand.ended(*[stand.queue(f"order-{number}") for number in range(20)])
             app = new_app(secured.url())
-            assert [list(reply.values()) for reply in app.control.ping(timeout=60.0, limit=1)] == [[{"ok": "pong"}]]
+            assert [list(reply.values()) for reply in app.control.ping(timeout=60.0, limit=1)] == [
+                [{"ok": "pong"}]
+            ]
             with app.connection_for_read() as connection, connection.channel() as channel:
-                events = app.events.Receiver(channel, handlers={"worker-heartbeat": lambda event: heard.append(event["hostname"])})
+                events = app.events.Receiver(
+                    channel,
+                    handlers={"worker-heartbeat": lambda event: heard.append(event["hostname"])},
+                )
                 app.control.enable_events()
                 events.capture(limit=1, timeout=120)
 

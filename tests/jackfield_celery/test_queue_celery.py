@@ -1,4 +1,6 @@
-"""Queued invocations through Celery and a real RabbitMQ, with the engine in this process; test_queue_redis.py does the same with Redis."""
+"""Queued invocations through Celery and a real RabbitMQ, with the engine in this process;
+test_queue_redis.py does the same with Redis.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def each_stand(tmp_path: Path, database_url: str, rabbitmq: Node) -> Iterator[En
 
 @pytest.mark.above_sql
 def test_queued_invocations_run_through_the_broker(each_stand: EngineStand) -> None:
-    """Each invocation runs once, and its message is gone from the broker when the engine has stopped."""
+    """Each invocation runs once, and its message is gone from the broker when the engine has
+    stopped.
+    """
     ids = [each_stand.queue(f"order-{number}") for number in range(40)]
     entries = each_stand.work(lambda _engine: each_stand.ended(*ids))
     assert {entry.status for entry in entries} == {"succeeded"}
@@ -58,7 +62,9 @@ def test_queued_invocations_run_through_the_broker(each_stand: EngineStand) -> N
 
 
 def test_duplicate_messages_are_harmless(each_stand: EngineStand) -> None:
-    """A message that arrives again while its invocation runs, or after it has ended, runs nothing."""
+    """A message that arrives again while its invocation runs, or after it has ended, runs
+    nothing.
+    """
 
     def step(_engine: Engine) -> None:
         first = each_stand.queue("first", inputs={"wait": True})
@@ -74,8 +80,12 @@ def test_duplicate_messages_are_harmless(each_stand: EngineStand) -> None:
     assert each_stand.calls == {"first": 1, "second": 1, "third": 1}
 
 
-def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker cannot run is moved to the dead letters, and it goes on. What names no invocation stays there after the dispatcher."""
+def test_garbage_goes_to_the_dead_letters(
+    stand: EngineStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker cannot run is moved to the dead letters, and it goes on. What names no
+    invocation stays there after the dispatcher.
+    """
     monkeypatch.setattr(CeleryPublisher, "dead", lambda _publisher, _most: ())
     ours = {"task": TASK, "id": "1"}
     garbage: list[tuple[bytes, dict[str, Any], str]] = [
@@ -95,7 +105,9 @@ def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytes
         stand.ended(stand.queue("first"))
         with _channel(stand) as channel:
             for body, headers, content in garbage:
-                message = channel.prepare_message(body, content_type=content, content_encoding="utf-8", headers=headers)
+                message = channel.prepare_message(
+                    body, content_type=content, content_encoding="utf-8", headers=headers
+                )
                 published(channel, message, QUEUE)
         stand.ended(*[stand.queue(f"order-{number}") for number in range(10)])
 
@@ -112,7 +124,9 @@ def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytes
 class _Away:
     """A connection whose broker does not answer for a hundred tries."""
 
-    def ensure_connection(self, lost: Callable[[Exception, float], None], *_given: Any, **_named: Any) -> None:
+    def ensure_connection(
+        self, lost: Callable[[Exception, float], None], *_given: Any, **_named: Any
+    ) -> None:
         for _ in range(100):
             lost(ConnectionRefusedError(), 1.0)
 
@@ -137,26 +151,41 @@ class _Ending:
             self._worker._stopped.set()
 
 
-def test_a_broker_that_is_away_fills_no_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A worker tries each second, and says each thing once a minute, also where connections and Celery's workers come and go."""
+def test_a_broker_that_is_away_fills_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker tries each second, and says each thing once a minute, also where connections and
+    Celery's workers come and go.
+    """
     clock = StillClock()
     made = Worker(
-        new_app("redis://127.0.0.1:1/0"), "one@localhost", 1, lambda _message: None, Lines(logging.getLogger("jackfield.queue"), clock)
+        new_app("redis://127.0.0.1:1/0"),
+        "one@localhost",
+        1,
+        lambda _message: None,
+        Lines(logging.getLogger("jackfield.queue"), clock),
     )
     monkeypatch.setattr(worker, "_LONGEST_RETRY", 0.0)
     monkeypatch.setattr(made, "_new_controller", lambda: _Ending(made, clock))
     made._consume(made._new_controller())
     assert Counter(record.getMessage() for record in caplog.records) == {
-        "the broker is unavailable: ConnectionRefusedError": 2, "the connection to the broker is lost: ConnectionResetError": 2,
+        "the broker is unavailable: ConnectionRefusedError": 2,
+        "the connection to the broker is lost: ConnectionResetError": 2,
         "Celery's worker ended by itself and is started again": 2,
-    }  # fmt: skip
+    }
 
 
-def test_what_the_broker_lost_or_gave_up_is_released_again(each_stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An invocation whose message is lost, or lies in the dead letters, is released again by the journal."""
+def test_what_the_broker_lost_or_gave_up_is_released_again(
+    each_stand: EngineStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invocation whose message is lost, or lies in the dead letters, is released again by the
+    journal.
+    """
     monkeypatch.setattr(dispatcher, "_LOST", 0.1)
     lost, given_up = each_stand.queue("lost"), each_stand.queue("given up")
-    Outbox(each_stand.journal.database, SystemClock()).mark([("default", lost), ("default", given_up)])
+    Outbox(each_stand.journal.database, SystemClock()).mark(
+        [("default", lost), ("default", given_up)]
+    )
     _publish(each_stand, [])
     with _channel(each_stand) as channel:
         body = f'[["default", "{given_up}"], {{}}, {{}}]'
@@ -167,7 +196,9 @@ def test_what_the_broker_lost_or_gave_up_is_released_again(each_stand: EngineSta
 
 
 def test_queued_and_running_invocations_are_cancelled(stand: EngineStand) -> None:
-    """A queued invocation is cancelled and never runs; one that was sent runs to its end, and its entry notes the request."""
+    """A queued invocation is cancelled and never runs; one that was sent runs to its end, and its
+    entry notes the request.
+    """
 
     def step(engine: Engine) -> tuple[str, str]:
         running = stand.queue("running", inputs={"wait": True})
@@ -181,7 +212,9 @@ def test_queued_and_running_invocations_are_cancelled(stand: EngineStand) -> Non
         return running, waiting
 
     entries = stand.ended(*stand.work(step, slots=1))
-    assert [(entry.status, entry.error_code, entry.cancel_requested_at is not None) for entry in entries] == [
+    assert [
+        (entry.status, entry.error_code, entry.cancel_requested_at is not None) for entry in entries
+    ] == [
         ("succeeded", None, True),
         ("failed", "cancelled", False),
     ]
@@ -206,7 +239,9 @@ def test_what_is_due_later_waits_in_the_journal(stand: EngineStand) -> None:
 
 @pytest.mark.above_sql
 def test_an_engine_that_stops_leaves_the_rest_to_others(each_stand: EngineStand) -> None:
-    """Whoever stops begins nothing new: what waits stays queued, unclaimed, and the next engine runs it. What runs is settled by effect."""
+    """Whoever stops begins nothing new: what waits stays queued, unclaimed, and the next engine
+    runs it. What runs is settled by effect.
+    """
 
     def step(_engine: Engine) -> list[str]:
         running = each_stand.queue("running", inputs={"wait": True})
@@ -215,15 +250,22 @@ def test_an_engine_that_stops_leaves_the_rest_to_others(each_stand: EngineStand)
 
     running, *others = each_stand.work(step, slots=1, within=0.2)
     assert each_stand.journal.find(running).status == "in_doubt"
-    assert {(entry.status, entry.owner) for entry in map(each_stand.journal.find, others)} == {("queued", None)}
+    assert {(entry.status, entry.owner) for entry in map(each_stand.journal.find, others)} == {
+        ("queued", None)
+    }
     each_stand.gate.set()
-    assert {entry.status for entry in each_stand.work(lambda _engine: each_stand.ended(*others), slots=1)} == {"succeeded"}
+    assert {
+        entry.status
+        for entry in each_stand.work(lambda _engine: each_stand.ended(*others), slots=1)
+    } == {"succeeded"}
     assert set(each_stand.calls.values()) == {1}
     each_stand.until(running, holds=lambda entry: entry.status == "succeeded")
 
 
 class Line:
-    """The line to a broker, which can be cut: then all connections end, and nobody gets through until it is mended."""
+    """The line to a broker, which can be cut: then all connections end, and nobody gets through
+    until it is mended.
+    """
 
     def __init__(self, port: int) -> None:
         self._broker, self._lock = port, threading.Lock()
@@ -253,7 +295,9 @@ class Line:
                 with self._lock:
                     self._connections += [outside, inside]
                     cut = listener.fileno() < 0
-                threading.Thread(target=self._pass_on, args=(outside, inside, cut), daemon=True).start()
+                threading.Thread(
+                    target=self._pass_on, args=(outside, inside, cut), daemon=True
+                ).start()
 
     @staticmethod
     def _pass_on(outside: socket.socket, inside: socket.socket, cut: bool) -> None:
@@ -263,16 +307,21 @@ class Line:
 
 
 def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, rabbitmq: Node) -> None:
-    """Without the broker, invocations are accepted and wait; what runs goes on. With its return all are run, each once.
+    """Without the broker, invocations are accepted and wait; what runs goes on. With its return all
+    are run, each once.
 
-    Only the line to it is cut: RabbitMQ itself is restarted by the campaigns, which takes it 8 s of CPU time.
+    Only the line to it is cut: RabbitMQ itself is restarted by the campaigns, which takes it 8 s of
+    CPU time.
     """
     line = Line(rabbitmq.port)
     url = rabbitmq.url.replace(f":{rabbitmq.port}/", f":{line.port}/")
     with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", url) as stand:
 
         def step(_engine: Engine) -> list[str]:
-            ids = [stand.queue("running", inputs={"wait": True}), *[stand.queue(f"before-{number}") for number in range(20)]]
+            ids = [
+                stand.queue("running", inputs={"wait": True}),
+                *[stand.queue(f"before-{number}") for number in range(20)],
+            ]
             assert stand.begun.acquire(timeout=60)
             line.cut()
             ids += [stand.queue(f"without-{number}") for number in range(20)]
@@ -291,7 +340,9 @@ def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, rabbitmq: Node) -
 
 
 def test_remote_commands_stop_nothing(stand: EngineStand) -> None:
-    """Commands that would stop a worker, or make it drop messages, are refused with what to do instead; those that ask are answered."""
+    """Commands that would stop a worker, or make it drop messages, are refused with what to do
+    instead; those that ask are answered.
+    """
 
     def step(_engine: Engine) -> None:
         stand.ended(stand.queue("first"))
@@ -306,8 +357,17 @@ def test_remote_commands_stop_nothing(stand: EngineStand) -> None:
         ]
         with app.connection_for_write() as connection:
             for name, arguments in commands:
-                replies = app.control.broadcast(name, arguments=arguments, reply=True, limit=1, timeout=60, connection=connection)
-                assert ["refuse" in reply["error"] for found in replies for reply in found.values()] == [True], name
+                replies = app.control.broadcast(
+                    name,
+                    arguments=arguments,
+                    reply=True,
+                    limit=1,
+                    timeout=60,
+                    connection=connection,
+                )
+                assert [
+                    "refuse" in reply["error"] for found in replies for reply in found.values()
+                ] == [True], name
             assert app.control.inspect(limit=1, timeout=60, connection=connection).ping()
         app.amqp.producer_pool.force_close_all()
         app.pool.force_close_all()
@@ -318,7 +378,9 @@ def test_remote_commands_stop_nothing(stand: EngineStand) -> None:
     assert stand.calls == dict.fromkeys(stand.calls, 1)
 
 
-def test_a_worker_of_celery_that_ends_is_started_again(tmp_path: Path, rabbitmq: Node, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_of_celery_that_ends_is_started_again(
+    tmp_path: Path, rabbitmq: Node, caplog: pytest.LogCaptureFixture
+) -> None:
     """An error that Celery does not recover from ends its worker, but not ours."""
     with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", rabbitmq.url) as stand:
 
@@ -335,7 +397,9 @@ def test_a_worker_of_celery_that_ends_is_started_again(tmp_path: Path, rabbitmq:
         assert stand.calls == dict.fromkeys(stand.calls, 1)
 
 
-@pytest.mark.parametrize("url", ["http://broker", "amqp://", "amqp:broker", "sqs://user:secret@broker"])
+@pytest.mark.parametrize(
+    "url", ["http://broker", "amqp://", "amqp:broker", "sqs://user:secret@broker"]
+)
 def test_a_url_of_no_broker_is_refused(url: str, tmp_path: Path) -> None:
     """The error names the variable and the forms that it takes, and no password."""
     with pytest.raises(InvalidInvocation, match="JACKFIELD_QUEUE_URL") as caught:
@@ -370,9 +434,16 @@ def test_a_url_of_no_broker_is_refused(url: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_url_that_a_driver_reads_as_something_else_is_refused(url: str, said: str) -> None:
-    """Each ended with a traceback of the driver, at the start or at a probe, in part with a piece of the password, or was misread."""
+    """Each ended with a traceback of the driver, at the start or at a probe, in part with a piece
+    of the password, or was misread.
+    """
     with pytest.raises(InvalidInvocation) as caught:
-        check_queue({"JACKFIELD_DATABASE_URL": "sqlite:////nowhere/jackfield.db", "JACKFIELD_QUEUE_URL": url})
+        check_queue(
+            {
+                "JACKFIELD_DATABASE_URL": "sqlite:////nowhere/jackfield.db",
+                "JACKFIELD_QUEUE_URL": url,
+            }
+        )
     text = f"{caught.value} {caught.value.hint}"
     assert said in text
     assert "secret" not in text
@@ -381,14 +452,29 @@ def test_a_url_that_a_driver_reads_as_something_else_is_refused(url: str, said: 
 @pytest.mark.parametrize(
     "url",
     [
-        "amqp://h", "amqp://h/", "amqp://h//", "amqp://h/%2F", "amqp://u:p%2Fw@h:5672/v", "amqp://u:p@w@h/v", "amqp://[::1]:5672/v",
-        "amqps://u@h", "amqp://a/v;amqp://u:p@b:5673/v", "redis://h", "redis://:p@h:6379/5", "redis://u:p@[::1]/0", "rediss://h/0",
+        "amqp://h",
+        "amqp://h/",
+        "amqp://h//",
+        "amqp://h/%2F",
+        "amqp://u:p%2Fw@h:5672/v",
+        "amqp://u:p@w@h/v",
+        "amqp://[::1]:5672/v",
+        "amqps://u@h",
+        "amqp://a/v;amqp://u:p@b:5673/v",
+        "redis://h",
+        "redis://:p@h:6379/5",
+        "redis://u:p@[::1]/0",
+        "rediss://h/0",
         "rediss://h/0?ssl_ca_certs=/ca.pem&ssl_check_hostname=true",
     ],
-)  # fmt: skip
+)
 def test_each_form_of_a_url_makes_an_application(url: str) -> None:
-    """Each form that hosters print, and each host of a list, is read by the driver as it was by us."""
-    check_queue({"JACKFIELD_DATABASE_URL": "sqlite:////nowhere/jackfield.db", "JACKFIELD_QUEUE_URL": url})
+    """Each form that hosters print, and each host of a list, is read by the driver as it was by
+    us.
+    """
+    check_queue(
+        {"JACKFIELD_DATABASE_URL": "sqlite:////nowhere/jackfield.db", "JACKFIELD_QUEUE_URL": url}
+    )
     with new_app(url).connection_for_write() as connection:
         assert connection.as_uri()
 
@@ -401,16 +487,24 @@ def _publish(stand: EngineStand, ids: list[str]) -> None:
 
 @contextmanager
 def _channel(stand: EngineStand) -> Iterator[Any]:
-    with new_app(stand.queue_url).connection_for_read() as connection, closing(connection.channel()) as channel:
+    with (
+        new_app(stand.queue_url).connection_for_read() as connection,
+        closing(connection.channel()) as channel,
+    ):
         yield channel
 
 
 def _waiting(stand: EngineStand, dead: int = 0) -> dict[str, int]:
-    """Return the lengths of the queues once the broker has taken back what consumers that left had not acknowledged."""
+    """Return the lengths of the queues once the broker has taken back what consumers that left had
+    not acknowledged.
+    """
     found: dict[str, int] = {}
     pause, end = threading.Event(), time.monotonic() + 20
     with _channel(stand) as channel:
         while found != {QUEUE: 0, DEAD: dead} and time.monotonic() < end:
             pause.wait(0.02)
-            found = {name: channel.queue_declare(name, passive=True).message_count for name in (QUEUE, DEAD)}
+            found = {
+                name: channel.queue_declare(name, passive=True).message_count
+                for name in (QUEUE, DEAD)
+            }
     return found

@@ -1,4 +1,6 @@
-"""Queued invocations through a network that forgets idle connections: nobody hears of it, and what is sent over them is dropped."""
+"""Queued invocations through a network that forgets idle connections: nobody hears of it, and what
+is sent over them is dropped.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from jackfield_celery import broker, publisher, transport
 def test_all_run_once_after_idle_connections_were_forgotten(
     name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is queued then runs once, over new connections, whether the old ones had waited for messages or been used to publish some."""
+    """What is queued then runs once, over new connections, whether the old ones had waited for
+    messages or been used to publish some.
+    """
     monkeypatch.setattr(transport, "_ANSWER_WITHIN", 1.0)
     monkeypatch.setattr(publisher, "_CONFIRM_WITHIN", 1.0)
     monkeypatch.setattr(broker, "_HEARTBEAT", 2)
@@ -24,7 +28,9 @@ def test_all_run_once_after_idle_connections_were_forgotten(
     port = urlsplit(url).port
     with (
         DatabaseProxy(port) as proxy,
-        engine_stand(tmp_path, f"sqlite:///{tmp_path / 'j.db'}", url.replace(str(port), str(proxy.port))) as stand,
+        engine_stand(
+            tmp_path, f"sqlite:///{tmp_path / 'j.db'}", url.replace(str(port), str(proxy.port))
+        ) as stand,
     ):
 
         def step(_engine: object) -> None:

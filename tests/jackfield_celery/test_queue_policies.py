@@ -1,4 +1,6 @@
-"""Approvals and policies where Celery and RabbitMQ carry the queue: nothing is released before a person or a policy allows it."""
+"""Approvals and policies where Celery and RabbitMQ carry the queue: nothing is released before a
+person or a policy allows it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def _policy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Policy]:
 
 
 @pytest.fixture(name="stand")
-def _stand(tmp_path: Path, database_url: str, rabbitmq: Node, policy: Policy) -> Iterator[EngineStand]:
+def _stand(
+    tmp_path: Path, database_url: str, rabbitmq: Node, policy: Policy
+) -> Iterator[EngineStand]:
     """An engine on SQLite or PostgreSQL, RabbitMQ, and a policy service."""
     with engine_stand(tmp_path, database_url, rabbitmq.url, **policy.environment) as found:
         yield found
@@ -47,7 +51,9 @@ def asked(stand: EngineStand, name: str, **more: Any) -> str:
 
 def decide(stand: EngineStand, identifier: str, *, approves: bool = True) -> None:
     """Decide as somebody else."""
-    approvals = stand.runtimes.find("default").approvals_of(Caller("cli:bob", audience="operator"), BOB)
+    approvals = stand.runtimes.find("default").approvals_of(
+        Caller("cli:bob", audience="operator"), BOB
+    )
     (approvals.approve if approves else approvals.decline)(identifier)
 
 
@@ -58,12 +64,21 @@ def entry_of(stand: EngineStand, identifier: str) -> Entry:
 
 
 @pytest.mark.parametrize("by", ["rule", "policy"])
-def test_what_waits_for_a_person_is_released_once_approved(stand: EngineStand, policy: Policy, by: str) -> None:
-    """Others run meanwhile. What is approved runs once, also beside the messages of others, and what is declined never."""
+def test_what_waits_for_a_person_is_released_once_approved(
+    stand: EngineStand, policy: Policy, by: str
+) -> None:
+    """Others run meanwhile. What is approved runs once, also beside the messages of others, and
+    what is declined never.
+    """
     if by == "rule":
-        stand.runtimes.find("default").access.workspaces.set("default", {"rules": {"approve": ["counting/count"]}})
+        stand.runtimes.find("default").access.workspaces.set(
+            "default", {"rules": {"approve": ["counting/count"]}}
+        )
     else:
-        policy.decide = lambda question: {"allow": True, "approve": question["hook"] == "call" and question["caller"]["name"] == "agent"}
+        policy.decide = lambda question: {
+            "allow": True,
+            "approve": question["hook"] == "call" and question["caller"]["name"] == "agent",
+        }
     approved, declined, left = (asked(stand, name) for name in ("approved", "declined", "left"))
     if by == "rule":
         stand.runtimes.find("default").access.workspaces.set("default", {"rules": {"approve": []}})
@@ -71,7 +86,9 @@ def test_what_waits_for_a_person_is_released_once_approved(stand: EngineStand, p
 
     def step(engine: Engine) -> None:
         stand.ended(other)
-        assert [entry_of(stand, one).status for one in (approved, declined, left)] == ["waiting"] * 3
+        assert [entry_of(stand, one).status for one in (approved, declined, left)] == [
+            "waiting"
+        ] * 3
         assert stand.calls == {"other": 1}
         decide(stand, approved)
         decide(stand, declined, approves=False)
@@ -98,14 +115,19 @@ def test_a_worker_asks_the_policy_of_now(stand: EngineStand, policy: Policy) -> 
 
 
 def test_a_worker_withholds_and_asks_again(stand: EngineStand, policy: Policy) -> None:
-    """An output without a decision is withheld until somebody looks for it while the service is there."""
+    """An output without a decision is withheld until somebody looks for it while the service is
+    there.
+    """
     policy.decide = lambda question: ALLOW if question["hook"] == "call" else None
     queued = stand.queue("queued")
     (entry,) = stand.work(lambda _engine: stand.ended(queued))
     assert (entry.status, "output" in entry.to_json()) == ("succeeded", False)
     policy.decide = lambda _question: ALLOW
     assert entry_of(stand, queued).to_json()["output"] == {"name": "queued"}
-    policy.decide = lambda question: {"allow": True, "withhold": ["/name"] if question["hook"] == "output" else []}
+    policy.decide = lambda question: {
+        "allow": True,
+        "withhold": ["/name"] if question["hook"] == "output" else [],
+    }
     other = stand.queue("other")
     stand.work(lambda _engine: stand.ended(other))
     assert entry_of(stand, other).to_json()["output"] == {}
@@ -118,7 +140,14 @@ def test_a_queued_call_waits_while_the_service_is_away(stand: EngineStand, polic
     policy.status = 500
 
     def step(_engine: Engine) -> None:
-        stand.until(queued, holds=lambda entry: bool(policy.asked) and entry.status == "queued" and (entry.available_at or 0.0) > 0.0)
+        stand.until(
+            queued,
+            holds=lambda entry: (
+                bool(policy.asked)
+                and entry.status == "queued"
+                and (entry.available_at or 0.0) > 0.0
+            ),
+        )
         policy.status = 200
         stand.ended(queued)
 

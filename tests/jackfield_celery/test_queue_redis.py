@@ -1,4 +1,6 @@
-"""Queued invocations through Celery and a real Redis, which forgets messages, and a dispatcher whose broker says nothing useful."""
+"""Queued invocations through Celery and a real Redis, which forgets messages, and a dispatcher
+whose broker says nothing useful.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,11 @@ def _restart(redis: Redis) -> None:
     redis.start()
 
 
-_FAULTS: dict[str, Callable[[Redis], object]] = {"flush": Redis.flush, "restart": _restart, "a stopped worker": Redis.take}
+_FAULTS: dict[str, Callable[[Redis], object]] = {
+    "flush": Redis.flush,
+    "restart": _restart,
+    "a stopped worker": Redis.take,
+}
 
 
 def test_redis_is_a_broker(tmp_path: Path, redis: Redis) -> None:
@@ -53,7 +59,9 @@ def test_redis_is_a_broker(tmp_path: Path, redis: Redis) -> None:
 
 
 def test_of_several_servers_a_replica_is_passed_over(tmp_path: Path, redis: Redis) -> None:
-    """A server and a worker whose first URLs name replicas work with the primary, also after the two have changed, as by Sentinel."""
+    """A server and a worker whose first URLs name replicas work with the primary, also after the
+    two have changed, as by Sentinel.
+    """
     other = Redis()
     with closing(other):
         other.client.execute_command("REPLICAOF", "127.0.0.1", redis.port)
@@ -75,8 +83,11 @@ def test_of_several_servers_a_replica_is_passed_over(tmp_path: Path, redis: Redi
 
 
 @pytest.mark.parametrize("fault", _FAULTS)
-def test_r1_messages_that_redis_has_lost_stop_nobody(fault: str, tmp_path: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that was queued before and after a flush, a restart, or a stopped worker that took the messages, runs once.
+def test_r1_messages_that_redis_has_lost_stop_nobody(
+    fault: str, tmp_path: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that was queued before and after a flush, a restart, or a stopped worker that took the
+    messages, runs once.
 
     The list of messages is empty then, which is no list at all to Redis.
     """
@@ -100,7 +111,9 @@ def test_r1_messages_that_redis_has_lost_stop_nobody(fault: str, tmp_path: Path,
 
 
 def test_r1_nothing_waits_behind_a_lost_message(tmp_path: Path, redis: Redis) -> None:
-    """While one invocation is released and its message is gone, others are handed over beside it."""
+    """While one invocation is released and its message is gone, others are handed over beside
+    it.
+    """
     with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", redis.url) as stand:
         lost = stand.queue("lost")
         Outbox(stand.journal.database, SystemClock()).mark([("default", lost)])
@@ -110,7 +123,9 @@ def test_r1_nothing_waits_behind_a_lost_message(tmp_path: Path, redis: Redis) ->
 
 
 class _Publisher:
-    """A broker that takes messages and drops them; ``waiting`` is its answer to a look, None for an error."""
+    """A broker that takes messages and drops them; ``waiting`` is its answer to a look, None for an
+    error.
+    """
 
     def __init__(self, waiting: int | None) -> None:
         self._waiting = waiting
@@ -138,11 +153,18 @@ class _Publisher:
 
 @pytest.mark.parametrize("waiting", [None, 1_000_000], ids=["no answer", "a wrong answer"])
 def test_r1_no_answer_of_a_broker_stops_recall_or_release(
-    waiting: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    waiting: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A dispatcher that cannot count the broker's messages, or counts others' too, releases what is due and recalls what was lost."""
+    """A dispatcher that cannot count the broker's messages, or counts others' too, releases what is
+    due and recalls what was lost.
+    """
     monkeypatch.setattr(dispatcher, "_LOST_ANYWAY", 0.2, raising=False)
-    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", "redis://127.0.0.1:1/0") as stand:
+    with engine_stand(
+        tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", "redis://127.0.0.1:1/0"
+    ) as stand:
         lost, other = stand.queue("lost"), stand.queue("other")
         Outbox(stand.journal.database, SystemClock()).mark([("default", lost)])
         _has_slots(stand)
@@ -155,10 +177,14 @@ def test_r1_no_answer_of_a_broker_stops_recall_or_release(
     assert "cannot be handed to the broker" not in caplog.text
 
 
-def test_r1_without_workers_messages_do_not_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r1_without_workers_messages_do_not_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While no worker lives, nothing is recalled from a broker that holds its message."""
     monkeypatch.setattr(dispatcher, "_LOST_ANYWAY", 0.0, raising=False)
-    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", "redis://127.0.0.1:1/0") as stand:
+    with engine_stand(
+        tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", "redis://127.0.0.1:1/0"
+    ) as stand:
         held = stand.queue("held")
         outbox = Outbox(stand.journal.database, SystemClock())
         outbox.mark([("default", held)])

@@ -1,4 +1,6 @@
-"""A broker that answers and takes no messages: servers and workers say that they are not ready, and are ready again afterwards."""
+"""A broker that answers and takes no messages: servers and workers say that they are not ready, and
+are ready again afterwards.
+"""
 
 from __future__ import annotations
 
@@ -43,27 +45,37 @@ _REFUSALS: dict[str, tuple[Callable[[Redis], object], Callable[[Redis], object],
     "full": (_fill, _empty, "OOM|maxmemory"),
     "replica": (
         lambda redis: redis.client.execute_command("REPLICAOF", "127.0.0.1", "1"),
-        lambda redis: redis.client.execute_command("REPLICAOF", "NO", "ONE"), "read only replica",
+        lambda redis: redis.client.execute_command("REPLICAOF", "NO", "ONE"),
+        "read only replica",
     ),
     "too few replicas": (
         lambda redis: redis.client.config_set("min-replicas-to-write", "1"),
-        lambda redis: redis.client.config_set("min-replicas-to-write", "0"), "replicas",
+        lambda redis: redis.client.config_set("min-replicas-to-write", "0"),
+        "replicas",
     ),
     "may not publish": (partial(_allow, "-lpush"), partial(_allow, "+lpush"), "no permissions"),
     "may not take": (partial(_allow, "-brpop"), partial(_allow, "+brpop"), "no permissions"),
     "another's key": (
-        lambda redis: redis.client.set(QUEUE, "x"), lambda redis: redis.client.delete(QUEUE), "wrong kind of value",
+        lambda redis: redis.client.set(QUEUE, "x"),
+        lambda redis: redis.client.delete(QUEUE),
+        "wrong kind of value",
     ),
-}  # fmt: skip
+}
 
 
 @contextmanager
 def _worker(folder: Path, url: str) -> Iterator[Client]:
     """A worker with its probes, and the echo connector."""
     echo = os.pathsep.join(map(str, make_echo(folder / "echo")))
-    environment, port = clean(folder / "home", JACKFIELD_QUEUE_URL=url, PYTHONPATH=echo), free_port()
+    environment, port = (
+        clean(folder / "home", JACKFIELD_QUEUE_URL=url, PYTHONPATH=echo),
+        free_port(),
+    )
     command = [sys.executable, "-m", "jackfield", "worker", "--health-port", str(port)]
-    with (folder / "worker.log").open("w") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
+    with (
+        (folder / "worker.log").open("w") as log,
+        subprocess.Popen(command, env=environment, stderr=log) as process,
+    ):
         try:
             yield Client(port, timeout=120.0)
         finally:
@@ -78,10 +90,17 @@ def _answers(client: Client, status: int) -> bool:
 
 
 @pytest.mark.parametrize("refusal", _REFUSALS)
-def test_a_redis_that_refuses_writes_makes_all_unready(refusal: str, tmp_path: Path, redis: Redis) -> None:
-    """The server and the worker answer 503 with the cause as long as it lasts, and 200 afterwards."""
+def test_a_redis_that_refuses_writes_makes_all_unready(
+    refusal: str, tmp_path: Path, redis: Redis
+) -> None:
+    """The server and the worker answer 503 with the cause as long as it lasts, and 200
+    afterwards.
+    """
     begin, end, cause = _REFUSALS[refusal]
-    with standing(tmp_path, JACKFIELD_QUEUE_URL=redis.url) as stand, _worker(tmp_path, redis.url) as worker:
+    with (
+        standing(tmp_path, JACKFIELD_QUEUE_URL=redis.url) as stand,
+        _worker(tmp_path, redis.url) as worker,
+    ):
         server = stand.client()
         for client in (server, worker):
             until(partial(_answers, client, 200))
@@ -99,9 +118,16 @@ def test_a_redis_that_refuses_writes_makes_all_unready(refusal: str, tmp_path: P
     assert not redis.client.exists("jackfield.trial")
 
 
-def test_a_rabbitmq_whose_user_may_not_publish_makes_all_unready(tmp_path: Path, rabbitmq: Node) -> None:
-    """The permission is taken away and given back: the server and the worker answer 503 meanwhile."""
-    with standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand, _worker(tmp_path, rabbitmq.url) as worker:
+def test_a_rabbitmq_whose_user_may_not_publish_makes_all_unready(
+    tmp_path: Path, rabbitmq: Node
+) -> None:
+    """The permission is taken away and given back: the server and the worker answer 503
+    meanwhile.
+    """
+    with (
+        standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand,
+        _worker(tmp_path, rabbitmq.url) as worker,
+    ):
         clients = (stand.client(), worker)
         for client in clients:
             until(partial(_answers, client, 200))
@@ -116,12 +142,18 @@ _ALARMS = {"memory": "set_vm_memory_high_watermark", "disk": "set_disk_free_limi
 
 
 @pytest.mark.parametrize("alarm", _ALARMS)
-def test_a_rabbitmq_with_an_alarm_makes_all_unready(alarm: str, tmp_path: Path, rabbitmq: Node) -> None:
-    """A node with an alarm about its memory or its disk confirms nothing: the server and the worker answer 503 as long as it lasts, and 200
-    afterwards."""
+def test_a_rabbitmq_with_an_alarm_makes_all_unready(
+    alarm: str, tmp_path: Path, rabbitmq: Node
+) -> None:
+    """A node with an alarm about its memory or its disk confirms nothing: the server and the worker
+    answer 503 as long as it lasts, and 200 afterwards.
+    """
     limits = {"memory": ("absolute", "1"), "disk": ("mem_relative", "100000")}
     usual = {"memory": ("absolute", "400MB"), "disk": ("10MB",)}
-    with standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand, _worker(tmp_path, rabbitmq.url) as worker:
+    with (
+        standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand,
+        _worker(tmp_path, rabbitmq.url) as worker,
+    ):
         server = stand.client()
         for client in (server, worker):
             until(partial(_answers, client, 200))
@@ -139,15 +171,29 @@ def test_a_rabbitmq_with_an_alarm_makes_all_unready(alarm: str, tmp_path: Path, 
 
 
 def test_a_full_queue_of_rabbitmq_loses_no_call(tmp_path: Path, rabbitmq: Node) -> None:
-    """A policy of the node refuses what is published to a full queue. Probes, which publish to no queue, stay ready; calls are accepted and
-    stay in the journal, and each runs once as workers take what is there."""
-    rabbitmq.control("set_policy", "full", "^jackfield$", '{"max-length": 1, "overflow": "reject-publish"}', "--apply-to", "queues")
+    """A policy of the node refuses what is published to a full queue. Probes, which publish to no
+    queue, stay ready; calls are accepted and stay in the journal, and each runs once as workers
+    take what is there.
+    """
+    rabbitmq.control(
+        "set_policy",
+        "full",
+        "^jackfield$",
+        '{"max-length": 1, "overflow": "reject-publish"}',
+        "--apply-to",
+        "queues",
+    )
     try:
         with standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand:
             server = stand.client()
             stored = {"name": "hall", "type": "echo/token", "values": {"token": "secret-4711"}}
             assert server.post("/v1/connections?test=false", stored).status == 201
-            calls = [server.post("/v1/invocations", say("say", "hall", text=str(number)), Prefer="respond-async") for number in range(9)]
+            calls = [
+                server.post(
+                    "/v1/invocations", say("say", "hall", text=str(number)), Prefer="respond-async"
+                )
+                for number in range(9)
+            ]
             assert {call.status for call in calls} == {202}
             with closing(CeleryPublisher(new_app(rabbitmq.url), rabbitmq.url)) as broker:
                 until(lambda: broker.ready() > 1)

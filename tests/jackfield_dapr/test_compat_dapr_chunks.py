@@ -1,4 +1,6 @@
-"""Bodies of Dapr's HTTP API as they come off a connection: of a length that is told, or in chunks."""
+"""Bodies of Dapr's HTTP API as they come off a connection: of a length that is told, or in
+chunks.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ BODY = json.dumps({"operation": "create", "data": "<p>late</p>"}).encode()
 def exchange(dapr: SidecarClient, request: bytes) -> bytes:
     """Send octets, and nothing more; everything that comes back until the server closes."""
     answers = bytearray()
-    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=60) as connection, contextlib.suppress(ConnectionError):
+    with (
+        socket.create_connection(("127.0.0.1", dapr.http_port), timeout=60) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
         connection.sendall(request)
         while part := connection.recv(65536):
             answers += part
@@ -30,7 +35,9 @@ def exchange(dapr: SidecarClient, request: bytes) -> bytes:
 
 def statuses(answers: bytes) -> list[int]:
     """The statuses of all answers on a connection."""
-    return [int(line.split()[1]) for line in answers.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    return [
+        int(line.split()[1]) for line in answers.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")
+    ]
 
 
 def chunk(content: bytes, extension: bytes = b"") -> bytes:
@@ -71,8 +78,12 @@ def test_a_body_may_come_in_chunks(dapr: SidecarClient, aws: FakeAws, body: byte
         chunk(BODY) + b"0\r\nno field\r\n\r\n",
     ],
 )
-def test_chunks_that_are_not_well_formed_are_refused(dapr: SidecarClient, aws: FakeAws, body: bytes) -> None:
-    """The answer is 400 and the connection is closed: nobody knows where the next request would begin, and nothing is sent."""
+def test_chunks_that_are_not_well_formed_are_refused(
+    dapr: SidecarClient, aws: FakeAws, body: bytes
+) -> None:
+    """The answer is 400 and the connection is closed: nobody knows where the next request would
+    begin, and nothing is sent.
+    """
     answers = exchange(dapr, CHUNKED + body)
     assert statuses(answers) == [400]
     assert b"connection: close" in answers.lower()
@@ -80,8 +91,12 @@ def test_chunks_that_are_not_well_formed_are_refused(dapr: SidecarClient, aws: F
 
 
 @pytest.mark.parametrize("body", [chunk(BODY), chunk(BODY)[:-9], chunk(BODY) + b"0\r\n"])
-def test_a_body_that_is_cut_off_sends_nothing(dapr: SidecarClient, aws: FakeAws, body: bytes) -> None:
-    """A caller who leaves before the last chunk has called nothing, and the next caller is served."""
+def test_a_body_that_is_cut_off_sends_nothing(
+    dapr: SidecarClient, aws: FakeAws, body: bytes
+) -> None:
+    """A caller who leaves before the last chunk has called nothing, and the next caller is
+    served.
+    """
     with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=60) as connection:
         connection.sendall(CHUNKED + body)
         connection.shutdown(socket.SHUT_WR)
@@ -101,13 +116,23 @@ def test_a_body_that_is_cut_off_sends_nothing(dapr: SidecarClient, aws: FakeAws,
         (b"Content-Length: " + b"9" * 5000, 400),
     ],
 )
-def test_a_body_of_no_clear_or_of_too_great_length_is_refused(dapr: SidecarClient, head: bytes, status: int) -> None:
-    """A body that two readers could divide differently is not read, nor one that is larger than a request may be."""
-    assert statuses(exchange(dapr, HEAD + head + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + HEALTH))[:1] == [status]
+def test_a_body_of_no_clear_or_of_too_great_length_is_refused(
+    dapr: SidecarClient, head: bytes, status: int
+) -> None:
+    """A body that two readers could divide differently is not read, nor one that is larger than a
+    request may be.
+    """
+    assert statuses(exchange(dapr, HEAD + head + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + HEALTH))[
+        :1
+    ] == [status]
 
 
-def test_chunks_are_only_read_up_to_the_limit(dapr: SidecarClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_are_only_read_up_to_the_limit(
+    dapr: SidecarClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The limit of a body counts whatever way it comes."""
     monkeypatch.setattr(routes, "MAX_BODY", len(BODY))
-    assert statuses(exchange(dapr, CHUNKED + chunk(BODY[:9]) + chunk(BODY[9:]) + b"0\r\n\r\n" + HEALTH)) == [204, 204]
+    assert statuses(
+        exchange(dapr, CHUNKED + chunk(BODY[:9]) + chunk(BODY[9:]) + b"0\r\n\r\n" + HEALTH)
+    ) == [204, 204]
     assert statuses(exchange(dapr, CHUNKED + chunk(BODY) + chunk(BODY[:9]))) == [413]

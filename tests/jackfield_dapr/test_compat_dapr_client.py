@@ -1,4 +1,6 @@
-"""The unmodified ``dapr`` package, in a process of its own that knows the sidecar's ports only, as an application would."""
+"""The unmodified ``dapr`` package, in a process of its own that knows the sidecar's ports only, as
+an application would.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ json.dump({"sync": list(sync()), "aio": asyncio.run(collected()), "components": 
 """
 
 
-def call(data: str, operation: str = "create", name: str = "outbox", **metadata: str) -> dict[str, Any]:
+def call(
+    data: str, operation: str = "create", name: str = "outbox", **metadata: str
+) -> dict[str, Any]:
     """One ``invoke_binding``."""
     return {"name": name, "operation": operation, "data": data, "metadata": metadata}
 
@@ -77,7 +81,11 @@ CALLS = [
 
 def used(running: SidecarClient, calls: list[dict[str, Any]], **environment: str) -> dict[str, Any]:
     """What the application prints."""
-    ports = {"DAPR_HTTP_PORT": str(running.http_port), "DAPR_GRPC_PORT": str(running.grpc_port), "DAPR_HEALTH_TIMEOUT": "20"}
+    ports = {
+        "DAPR_HTTP_PORT": str(running.http_port),
+        "DAPR_GRPC_PORT": str(running.grpc_port),
+        "DAPR_HEALTH_TIMEOUT": "20",
+    }
     done = subprocess.run(
         [sys.executable, "-c", APPLICATION],
         input=json.dumps(calls),
@@ -101,7 +109,9 @@ def dapr(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
 
 
 def test_an_application_works_unchanged(dapr: SidecarClient, aws: FakeAws) -> None:
-    """Both clients wait for the sidecar, sign in with the token, send, get the message id, and see errors in Dapr's words."""
+    """Both clients wait for the sidecar, sign in with the token, send, get the message id, and see
+    errors in Dapr's words.
+    """
     found = used(dapr, CALLS, DAPR_API_TOKEN="t0ken")
     assert found["components"] == ["outbox"]
     bodies = ["<p>quoted</p>", "<p>bare</p>", "backticks", "😀"]
@@ -111,8 +121,13 @@ def test_an_application_works_unchanged(dapr: SidecarClient, aws: FakeAws) -> No
     faults = [
         "outbox: binding outbox does not support operation get. supported operations:create",
         "nope: couldn't find output binding nope",
-        "outbox: SES binding error: subject property not supplied in configuration- or request-metadata",
+        (
+            "outbox: SES binding error: subject property not supplied in configuration- or "
+            "request-metadata"
+        ),
     ]
-    refused = [{"code": "INTERNAL", "details": f"error invoking output binding {text}"} for text in faults]
+    refused = [
+        {"code": "INTERNAL", "details": f"error invoking output binding {text}"} for text in faults
+    ]
     assert found["sync"] == sent[:4] + refused
     assert found["aio"] == sent[4:] + refused

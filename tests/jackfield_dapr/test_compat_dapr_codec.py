@@ -1,4 +1,6 @@
-"""The messages and the quoting that Dapr's gRPC needs, held against Dapr's own code and against Go's rules."""
+"""The messages and the quoting that Dapr's gRPC needs, held against Dapr's own code and against
+Go's rules.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,12 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield_dapr.sidecar.messages import GetMetadataResponse, InvokeBindingRequest, InvokeBindingResponse, entries
+from jackfield_dapr.sidecar.messages import (
+    GetMetadataResponse,
+    InvokeBindingRequest,
+    InvokeBindingResponse,
+    entries,
+)
 from jackfield_dapr.sidecar.payload import PayloadError, QuotingError, from_octets, unquote
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -19,9 +26,13 @@ TEXTS = st.dictionaries(TEXT, TEXT, max_size=4)
 
 
 @given(TEXT, st.binary(max_size=300), TEXT, TEXTS)
-def test_requests_of_dapr_are_read(name: str, data: bytes, operation: str, metadata: dict[str, str]) -> None:
+def test_requests_of_dapr_are_read(
+    name: str, data: bytes, operation: str, metadata: dict[str, str]
+) -> None:
     """Whatever Dapr's code encodes is decoded to the same members."""
-    made = binding_pb2.InvokeBindingRequest(name=name, data=data, operation=operation, metadata=metadata)
+    made = binding_pb2.InvokeBindingRequest(
+        name=name, data=data, operation=operation, metadata=metadata
+    )
     found = InvokeBindingRequest.FromString(made.SerializeToString())
     assert (found.name, found.data, found.operation) == (name, data, operation)
     assert {entry.key: entry.value for entry in found.metadata} == metadata
@@ -34,7 +45,11 @@ def test_responses_are_read_by_dapr(metadata: dict[str, str]) -> None:
     assert dict(binding_pb2.InvokeBindingResponse.FromString(made).metadata) == metadata
 
 
-@given(TEXT, TEXT, st.lists(st.fixed_dictionaries({"name": TEXT, "type": TEXT, "version": TEXT}), max_size=3))
+@given(
+    TEXT,
+    TEXT,
+    st.lists(st.fixed_dictionaries({"name": TEXT, "type": TEXT, "version": TEXT}), max_size=3),
+)
 def test_metadata_are_read_by_dapr(app_id: str, version: str, rows: list[dict[str, str]]) -> None:
     """The same holds of the list of components."""
     components = [{**row, "capabilities": ["OUTPUT_BINDING"]} for row in rows]

@@ -1,4 +1,6 @@
-"""Dapr over gRPC: data in quotes and without, errors in Dapr's words, headers that change nothing."""
+"""Dapr over gRPC: data in quotes and without, errors in Dapr's words, headers that change
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,23 @@ def strict(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
         yield running
 
 
-def request(data: bytes, metadata: Mapping[str, str] | None = None, operation: str = "create", name: str = "outbox") -> bytes:
+def request(
+    data: bytes,
+    metadata: Mapping[str, str] | None = None,
+    operation: str = "create",
+    name: str = "outbox",
+) -> bytes:
     """An InvokeBindingRequest, made by Dapr's own code."""
-    made = binding_pb2.InvokeBindingRequest(name=name, data=data, operation=operation, metadata=dict(metadata or {}))
+    made = binding_pb2.InvokeBindingRequest(
+        name=name, data=data, operation=operation, metadata=dict(metadata or {})
+    )
     octets: bytes = made.SerializeToString()
     return octets
 
 
-def refusal(running: SidecarClient, octets: bytes, headers: Mapping[str, str] | None = None) -> grpc.RpcError:
+def refusal(
+    running: SidecarClient, octets: bytes, headers: Mapping[str, str] | None = None
+) -> grpc.RpcError:
     """The error that a call comes to."""
     with pytest.raises(grpc.RpcError) as caught:
         running.call("InvokeBinding", octets, headers)
@@ -57,7 +68,9 @@ UNQUOTABLE = [
 
 
 @pytest.mark.parametrize(("data", "html"), QUOTED)
-def test_quoted_data_are_the_body_in_either_reading(dapr: SidecarClient, aws: FakeAws, data: bytes, html: str) -> None:
+def test_quoted_data_are_the_body_in_either_reading(
+    dapr: SidecarClient, aws: FakeAws, data: bytes, html: str
+) -> None:
     """Go's literals are unquoted, as the original does."""
     octets, _ = dapr.call("InvokeBinding", request(data))
     assert aws.messages[0].content.html == html
@@ -67,14 +80,18 @@ def test_quoted_data_are_the_body_in_either_reading(dapr: SidecarClient, aws: Fa
 
 
 @pytest.mark.parametrize(("data", "html"), UNQUOTABLE)
-def test_d9_d10_other_texts_are_the_body_as_they_are(dapr: SidecarClient, aws: FakeAws, data: bytes, html: str) -> None:
+def test_d9_d10_other_texts_are_the_body_as_they_are(
+    dapr: SidecarClient, aws: FakeAws, data: bytes, html: str
+) -> None:
     """What is no Go literal is a JSON text, or just the text."""
     dapr.call("InvokeBinding", request(data))
     assert aws.messages[0].content.html == html
 
 
 @pytest.mark.parametrize("data", [data for data, _ in UNQUOTABLE])
-def test_d9_d10_strictly_other_texts_are_refused(strict: SidecarClient, aws: FakeAws, data: bytes) -> None:
+def test_d9_d10_strictly_other_texts_are_refused(
+    strict: SidecarClient, aws: FakeAws, data: bytes
+) -> None:
     """In strict reading the caller must quote."""
     error = refusal(strict, request(data))
     assert (error.code(), error.details()) == (grpc.StatusCode.INTERNAL, UNQUOTED)
@@ -82,7 +99,9 @@ def test_d9_d10_strictly_other_texts_are_refused(strict: SidecarClient, aws: Fak
 
 
 @pytest.mark.parametrize("data", [b'{"a": 1}', b"[1]", b"\xff"])
-def test_d8_data_of_another_kind_are_refused(dapr: SidecarClient, aws: FakeAws, data: bytes) -> None:
+def test_d8_data_of_another_kind_are_refused(
+    dapr: SidecarClient, aws: FakeAws, data: bytes
+) -> None:
     """JSON objects and lists, and what is no text, cannot be the body of a mail."""
     error = refusal(dapr, request(data))
     assert error.code() == grpc.StatusCode.INTERNAL
@@ -94,20 +113,33 @@ def test_d8_data_of_another_kind_are_refused(dapr: SidecarClient, aws: FakeAws, 
     ("operation", "name", "text"),
     [
         ("", "outbox", "operation field is missing from request"),
-        ("get", "outbox", "binding outbox does not support operation get. supported operations:create"),
+        (
+            "get",
+            "outbox",
+            "binding outbox does not support operation get. supported operations:create",
+        ),
         ("create", "nope", "couldn't find output binding nope"),
     ],
 )
-def test_d11_what_cannot_be_called_is_internal(dapr: SidecarClient, operation: str, name: str, text: str) -> None:
+def test_d11_what_cannot_be_called_is_internal(
+    dapr: SidecarClient, operation: str, name: str, text: str
+) -> None:
     """The same texts as over HTTP, with the status that Dapr gives them."""
     error = refusal(dapr, request(b'"x"', operation=operation, name=name))
-    assert (error.code(), error.details()) == (grpc.StatusCode.INTERNAL, f"error invoking output binding {name}: {text}")
+    assert (error.code(), error.details()) == (
+        grpc.StatusCode.INTERNAL,
+        f"error invoking output binding {name}: {text}",
+    )
 
 
 def test_d20_headers_of_a_call_are_never_recipients(dapr: SidecarClient, aws: FakeAws) -> None:
     """Headers are no metadata of the binding; traceparent is for the trace only."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    dapr.call("InvokeBinding", request(b'"x"'), {"emailto": "evil@x.test", "emailbcc": "evil@x.test", "traceparent": trace})
+    dapr.call(
+        "InvokeBinding",
+        request(b'"x"'),
+        {"emailto": "evil@x.test", "emailbcc": "evil@x.test", "traceparent": trace},
+    )
     assert aws.messages[0].recipients == ("desk@rcpt.test",)
 
 
@@ -115,9 +147,15 @@ def test_d18_a_token_is_asked_for(folder: Path, aws: FakeAws) -> None:
     """A missing token and a wrong one are told apart in the details, not in the message."""
     (folder / "outbox.yaml").write_text(component())
     with sidecar(folder, token="t0ken") as running:
-        for headers, why in (({}, "missing api token in request metadata"), ({"dapr-api-token": "x"}, "api token mismatch")):
+        for headers, why in (
+            ({}, "missing api token in request metadata"),
+            ({"dapr-api-token": "x"}, "api token mismatch"),
+        ):
             error = refusal(running, request(b'"x"'), headers)
-            assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, "Unauthorized")
+            assert (error.code(), error.details()) == (
+                grpc.StatusCode.UNAUTHENTICATED,
+                "Unauthorized",
+            )
             details = dict(error.trailing_metadata())["grpc-status-details-bin"]
             assert f"authentication error: {why}".encode() in details
         running.call("InvokeBinding", request(b'"x"'), {"dapr-api-token": "t0ken"})
@@ -129,7 +167,12 @@ def test_metadata_are_those_of_http(dapr: SidecarClient) -> None:
     octets, _ = dapr.call("GetMetadata", b"")
     found = metadata_pb2.GetMetadataResponse.FromString(octets)
     (listed,) = found.registered_components
-    assert (listed.name, listed.type, listed.version, list(listed.capabilities)) == ("outbox", "bindings.aws.ses", "v1", ["OUTPUT_BINDING"])
+    assert (listed.name, listed.type, listed.version, list(listed.capabilities)) == (
+        "outbox",
+        "bindings.aws.ses",
+        "v1",
+        ["OUTPUT_BINDING"],
+    )
     assert found.runtime_version
 
 
@@ -141,7 +184,9 @@ def test_other_methods_are_not_implemented(dapr: SidecarClient) -> None:
 
 
 @pytest.mark.parametrize("octets", [b"\xff", b"\x0a\xff", b"\x0a\x02\xff\xfe", b"\x00\x01"])
-def test_octets_that_are_no_request_are_refused(dapr: SidecarClient, aws: FakeAws, octets: bytes) -> None:
+def test_octets_that_are_no_request_are_refused(
+    dapr: SidecarClient, aws: FakeAws, octets: bytes
+) -> None:
     """A message that cannot be read is an error of the caller, and nothing is sent."""
     error = refusal(dapr, octets)
     assert error.code() == grpc.StatusCode.INTERNAL

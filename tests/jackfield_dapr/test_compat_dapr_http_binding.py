@@ -1,4 +1,6 @@
-"""Dapr's binding ``bindings.http`` against a server on loopback: methods, paths, header fields, statuses, bodies, certificates, tokens."""
+"""Dapr's binding ``bindings.http`` against a server on loopback: methods, paths, header fields,
+statuses, bodies, certificates, tokens.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from jackfield.testing import Answer, Provider, Request
 
 @dataclass
 class Site:
-    """Answers each request with ``status`` and ``body``; keeps method, path, header fields (lower case) and body of what came."""
+    """Answers each request with ``status`` and ``body``; keeps method, path, header fields (lower
+    case) and body of what came.
+    """
 
     url: str = ""
     status: int = 200
@@ -37,7 +41,11 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[Site]:
     def answer(_number: int, request: Request) -> Answer:
         fields = {name.lower(): value for name, value in request.headers.items()}
         site.got.append((request.method, request.path, fields, request.body))
-        return Answer(status=site.status, headers={"Content-Type": site.kind, "X-Request-Id": "r-1"}, content=site.body)
+        return Answer(
+            status=site.status,
+            headers={"Content-Type": site.kind, "X-Request-Id": "r-1"},
+            content=site.body,
+        )
 
     with Provider(answer, keeps=True, tls=context) as far:
         site.url = f"{far.url}/api"
@@ -53,16 +61,34 @@ def site() -> Iterator[Site]:
 
 @pytest.mark.parametrize(
     ("operation", "method"),
-    [("create", "POST"), *((name, name.upper()) for name in ("get", "head", "post", "put", "patch", "delete", "options"))],
+    [
+        ("create", "POST"),
+        *(
+            (name, name.upper())
+            for name in ("get", "head", "post", "put", "patch", "delete", "options")
+        ),
+    ],
 )
-def test_each_operation_is_its_method(folder: Path, site: Site, operation: str, method: str) -> None:
-    """The operation names the method; ``create`` is a POST. Only POST, PUT and PATCH have a body: the JSON text of the data."""
+def test_each_operation_is_its_method(
+    folder: Path, site: Site, operation: str, method: str
+) -> None:
+    """The operation names the method; ``create`` is a POST. Only POST, PUT and PATCH have a body:
+    the JSON text of the data.
+    """
     written(folder, "bindings.http", url=site.url)
     with sidecar(folder) as running:
         reply = asked(running, operation, {"name": "Ada"})
-    assert (reply.status, reply.headers["metadata.statuscode"], reply.headers["metadata.status"]) == (200, "200", "200 OK")
+    assert (
+        reply.status,
+        reply.headers["metadata.statuscode"],
+        reply.headers["metadata.status"],
+    ) == (200, "200", "200 OK")
     ((made, path, headers, body),) = site.got
-    assert (made, path, body) == (method, "/api", b'{"name":"Ada"}' if method in ("POST", "PUT", "PATCH") else b"")
+    assert (made, path, body) == (
+        method,
+        "/api",
+        b'{"name":"Ada"}' if method in ("POST", "PUT", "PATCH") else b"",
+    )
     assert headers["accept"] == "application/json; charset=utf-8"
     assert headers.get("content-type") == ("application/json; charset=utf-8" if body else None)
 
@@ -77,17 +103,29 @@ def test_a_path_is_appended_to_the_url(folder: Path, site: Site, path: str) -> N
 
 
 def test_capital_properties_are_header_fields(folder: Path, site: Site) -> None:
-    """Properties that begin with a capital letter are sent; others, and header fields of the call itself, are not."""
+    """Properties that begin with a capital letter are sent; others, and header fields of the call
+    itself, are not.
+    """
     written(folder, "bindings.http", url=site.url)
     with sidecar(folder) as running:
         body = {
             "operation": "post",
             "data": "x",
-            "metadata": {"Content-Type": "text/plain", "Accept": "text/html", "X-A": "1", "other": "2"},
+            "metadata": {
+                "Content-Type": "text/plain",
+                "Accept": "text/html",
+                "X-A": "1",
+                "other": "2",
+            },
         }
         running.ask("POST", "/v1.0/bindings/outbox", body, {"X-Call": "no"})
     (_, _, headers, octets) = site.got[0]
-    assert (headers["content-type"], headers["accept"], headers["x-a"], octets) == ("text/plain", "text/html", "1", b'"x"')
+    assert (headers["content-type"], headers["accept"], headers["x-a"], octets) == (
+        "text/plain",
+        "text/html",
+        "1",
+        b'"x"',
+    )
     assert {"other", "x-call"}.isdisjoint(headers)
 
 
@@ -95,11 +133,17 @@ def test_octets_pass_unchanged_both_ways_over_grpc(folder: Path, site: Site) -> 
     """Over gRPC the data are the body, byte by byte, and so is the answer."""
     site.body, site.kind = bytes(range(256)), "application/octet-stream"
     written(folder, "bindings.http", url=site.url)
-    made = binding_pb2.InvokeBindingRequest(name="outbox", data=b"\xff\x00a", operation="post", metadata={"path": "/up"})
+    made = binding_pb2.InvokeBindingRequest(
+        name="outbox", data=b"\xff\x00a", operation="post", metadata={"path": "/up"}
+    )
     with sidecar(folder) as running:
         octets, _ = running.call("InvokeBinding", made.SerializeToString())
     answer = binding_pb2.InvokeBindingResponse.FromString(octets)
-    assert (answer.data, dict(answer.metadata)["Content-Type"], dict(answer.metadata)["X-Request-Id"]) == (
+    assert (
+        answer.data,
+        dict(answer.metadata)["Content-Type"],
+        dict(answer.metadata)["X-Request-Id"],
+    ) == (
         site.body,
         "application/octet-stream",
         "r-1",
@@ -117,19 +161,29 @@ def test_a_status_that_is_not_2xx_is_an_error(folder: Path, site: Site, status: 
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-def test_it_is_an_answer_if_the_component_or_the_request_says_so(folder: Path, site: Site, status: int) -> None:
-    """With ``errorIfNot2XX`` false the status and the body are the caller's; the request's value counts over the component's."""
+def test_it_is_an_answer_if_the_component_or_the_request_says_so(
+    folder: Path, site: Site, status: int
+) -> None:
+    """With ``errorIfNot2XX`` false the status and the body are the caller's; the request's value
+    counts over the component's.
+    """
     site.status, site.body = status, b'{"why": "no"}'
     written(folder, "bindings.http", url=site.url, errorIfNot2XX="false")
     with sidecar(folder) as running:
         reply = asked(running, "post", "x")
-        assert (reply.status, reply.json, reply.headers["metadata.statuscode"]) == (200, {"why": "no"}, str(status))
+        assert (reply.status, reply.json, reply.headers["metadata.statuscode"]) == (
+            200,
+            {"why": "no"},
+            str(status),
+        )
         assert asked(running, "post", "x", errorIfNot2XX="true").status == 500
     assert len(site.got) == 2
 
 
 def test_a_long_response_is_cut_at_the_configured_size(folder: Path, site: Site) -> None:
-    """``maxResponseBodySize`` limits the data, with Dapr's units; what is no size is refused before anything is sent."""
+    """``maxResponseBodySize`` limits the data, with Dapr's units; what is no size is refused before
+    anything is sent.
+    """
     site.body = b"x" * 3000
     written(folder, "bindings.http", url=site.url, maxResponseBodySize="2Ki")
     with sidecar(folder) as running:
@@ -142,11 +196,24 @@ def test_a_long_response_is_cut_at_the_configured_size(folder: Path, site: Site)
 
 @pytest.mark.parametrize(
     ("header", "name", "value"),
-    [("X-Token", "x-token", "s3cr3t-token"), ("Authorization: Bearer", "authorization", "Bearer s3cr3t-token")],
+    [
+        ("X-Token", "x-token", "s3cr3t-token"),
+        ("Authorization: Bearer", "authorization", "Bearer s3cr3t-token"),
+    ],
 )
-def test_a_security_token_is_sent_in_its_header(folder: Path, site: Site, header: str, name: str, value: str) -> None:
-    """The token is a secret of the connection; a header named with a scheme, as Dapr's document has it, is sent with it."""
-    written(folder, "bindings.http", url=site.url, securityToken="s3cr3t-token", securityTokenHeader=header)
+def test_a_security_token_is_sent_in_its_header(
+    folder: Path, site: Site, header: str, name: str, value: str
+) -> None:
+    """The token is a secret of the connection; a header named with a scheme, as Dapr's document has
+    it, is sent with it.
+    """
+    written(
+        folder,
+        "bindings.http",
+        url=site.url,
+        securityToken="s3cr3t-token",
+        securityTokenHeader=header,
+    )
     with sidecar(folder) as running:
         assert asked(running, "get").status == 200
         assert "s3cr3t-token" not in repr(running.bindings)
@@ -154,7 +221,9 @@ def test_a_security_token_is_sent_in_its_header(folder: Path, site: Site, header
 
 
 def test_certificates_are_texts_or_files(folder: Path, tmp_path: Path) -> None:
-    """Authority, certificate and key may be PEM texts or paths; the server sees the certificate of the client."""
+    """Authority, certificate and key may be PEM texts or paths; the server sees the certificate of
+    the client.
+    """
     authority = Authority(tmp_path)
     ours = tmp_path / "ours.pem"
     ours.write_bytes(authority.pem("client.test"))
@@ -165,7 +234,14 @@ def test_certificates_are_texts_or_files(folder: Path, tmp_path: Path) -> None:
         for given in (str(ours), ours.read_text()):
             certificate = given if "\n" not in given else given[given.index("-----BEGIN CERT") :]
             key = given if "\n" not in given else given[: given.index("-----BEGIN CERT")]
-            written(folder, "bindings.http", url=site.url, MTLSRootCA=str(authority.bundle), MTLSClientCert=certificate, MTLSClientKey=key)
+            written(
+                folder,
+                "bindings.http",
+                url=site.url,
+                MTLSRootCA=str(authority.bundle),
+                MTLSClientCert=certificate,
+                MTLSClientKey=key,
+            )
             with sidecar(folder) as running:
                 assert asked(running, "get").status == 200
         written(folder, "bindings.http", url=site.url, MTLSRootCA=authority.bundle.read_text())
@@ -177,11 +253,19 @@ def test_certificates_are_texts_or_files(folder: Path, tmp_path: Path) -> None:
     ("metadata", "says"),
     [
         ({}, "these fields are missing: url"),
-        ({"url": "http://x", "securityToken": "t"}, "'securityToken' and 'securityTokenHeader' need each other"),
-        ({"url": "http://x", "MTLSRenegotiation": "RenegotiateOnceAsClient"}, "'MTLSRenegotiation'"),
+        (
+            {"url": "http://x", "securityToken": "t"},
+            "'securityToken' and 'securityTokenHeader' need each other",
+        ),
+        (
+            {"url": "http://x", "MTLSRenegotiation": "RenegotiateOnceAsClient"},
+            "'MTLSRenegotiation'",
+        ),
     ],
 )
-def test_a_component_that_cannot_work_is_refused(folder: Path, metadata: dict[str, str], says: str) -> None:
+def test_a_component_that_cannot_work_is_refused(
+    folder: Path, metadata: dict[str, str], says: str
+) -> None:
     """What is missing or not supported is named, and the sidecar does not start with it."""
     written(folder, "bindings.http", **metadata)
     (found,) = bindings_of(folder).problems
@@ -190,9 +274,20 @@ def test_a_component_that_cannot_work_is_refused(folder: Path, metadata: dict[st
 
 def test_the_token_of_the_connection_goes_nowhere_else(folder: Path, site: Site) -> None:
     """A path that tries to leave the server stays on it, as a path."""
-    written(folder, "bindings.http", url=site.url, securityToken="s3cr3t-token", securityTokenHeader="X-Token")
+    written(
+        folder,
+        "bindings.http",
+        url=site.url,
+        securityToken="s3cr3t-token",
+        securityTokenHeader="X-Token",
+    )
     with serving() as other, sidecar(folder) as running:
-        for path in (other.url, f"//{other.url.removeprefix('http://')}", f"@{other.url.removeprefix('http://')}", "/../../x"):
+        for path in (
+            other.url,
+            f"//{other.url.removeprefix('http://')}",
+            f"@{other.url.removeprefix('http://')}",
+            "/../../x",
+        ):
             asked(running, "get", path=path)
         assert other.got == []
 
@@ -201,8 +296,15 @@ def test_an_unreachable_server_is_an_error(folder: Path) -> None:
     """The error says what was reached for, over HTTP and gRPC."""
     written(folder, "bindings.http", url="http://127.0.0.1:9")
     made = binding_pb2.InvokeBindingRequest(name="outbox", data=b"x", operation="post")
-    written_policy = {"apiVersion": "dapr.io/v1alpha1", "kind": "Resiliency", "metadata": {"name": "r"}}
-    spec = {"policies": {"retries": {"none": {"maxRetries": 0}}}, "targets": {"components": {"outbox": {"outbound": {"retry": "none"}}}}}
+    written_policy = {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Resiliency",
+        "metadata": {"name": "r"},
+    }
+    spec = {
+        "policies": {"retries": {"none": {"maxRetries": 0}}},
+        "targets": {"components": {"outbox": {"outbound": {"retry": "none"}}}},
+    }
     (folder / "policy.yaml").write_text(json.dumps({**written_policy, "spec": spec}))
     with sidecar(folder) as running:
         assert "unavailable" in asked(running, "post", "x").message

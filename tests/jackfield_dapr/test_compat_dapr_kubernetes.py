@@ -1,4 +1,6 @@
-"""Dapr's secret store of Kubernetes by its API: a pod's service account reads Secrets that are not mounted, over verified TLS."""
+"""Dapr's secret store of Kubernetes by its API: a pod's service account reads Secrets that are not
+mounted, over verified TLS.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ TOKEN = "pod-token"
 
 
 class KubernetesApi(Provider):
-    """What the API server answers about Secrets: ``status`` for every request, or the Secrets of a namespace."""
+    """What the API server answers about Secrets: ``status`` for every request, or the Secrets of a
+    namespace.
+    """
 
     status = 200
     body: bytes | None = None
@@ -36,7 +40,9 @@ class KubernetesApi(Provider):
         data = {name: base64.b64encode(value).decode() for name, value in (found or {}).items()}
         status = self.status if found is not None or self.status != 200 else 404
         is_known = request.header("Authorization") == f"Bearer {TOKEN}"
-        return Answer({"kind": "Secret", "data": data}, status if is_known else 401, content=self.body)
+        return Answer(
+            {"kind": "Secret", "data": data}, status if is_known else 401, content=self.body
+        )
 
 
 @pytest.fixture(name="authority")
@@ -45,7 +51,9 @@ def _authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture(name="api")
-def _api(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesApi]:
+def _api(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[KubernetesApi]:
     """A pod: the API server, and the files of its service account."""
     with KubernetesApi(authority) as server:
         server.secrets["mail", "ses"] = {"key": b"from-the-api"}
@@ -53,11 +61,21 @@ def _api(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         yield server
 
 
-def account(folder: Path, server: KubernetesApi, authority: Authority, monkeypatch: pytest.MonkeyPatch, token: str = TOKEN) -> None:
+def account(
+    folder: Path,
+    server: KubernetesApi,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str = TOKEN,
+) -> None:
     """The files and variables of a pod's service account."""
     place = folder / "account"
     place.mkdir(exist_ok=True)
-    for name, text in (("token", token), ("namespace", "mail"), ("ca.crt", authority.bundle.read_text())):
+    for name, text in (
+        ("token", token),
+        ("namespace", "mail"),
+        ("ca.crt", authority.bundle.read_text()),
+    ):
         (place / name).write_text(text)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
@@ -67,12 +85,19 @@ def account(folder: Path, server: KubernetesApi, authority: Authority, monkeypat
 
 def referring(tail: str = "", key: str = "key") -> str:
     """A component whose secret key is in a Secret."""
-    return component(secretKey="") + f"  - {{name: secretKey, secretKeyRef: {{name: ses, key: {key}}}}}\n{tail}"
+    return (
+        component(secretKey="")
+        + f"  - {{name: secretKey, secretKeyRef: {{name: ses, key: {key}}}}}\n{tail}"
+    )
 
 
 @pytest.mark.parametrize("tail", ["", "auth: {secretStore: kubernetes}\n"])
-def test_a_pod_s_account_reads_a_secret_of_its_namespace(folder: Path, api: KubernetesApi, tail: str) -> None:
-    """In a pod ``kubernetes`` is the store of a component that names none, and the API is asked with the account's token."""
+def test_a_pod_s_account_reads_a_secret_of_its_namespace(
+    folder: Path, api: KubernetesApi, tail: str
+) -> None:
+    """In a pod ``kubernetes`` is the store of a component that names none, and the API is asked
+    with the account's token.
+    """
     found = bindings_of(write(folder, "a.yaml", referring(tail)).parent)
     assert not found.problems
     assert found.connections["outbox"]["values"]["secretAccessKey"] == "from-the-api"
@@ -82,20 +107,29 @@ def test_a_pod_s_account_reads_a_secret_of_its_namespace(folder: Path, api: Kube
 def test_the_store_s_component_may_name_the_namespace(folder: Path, api: KubernetesApi) -> None:
     """``defaultNamespace`` is the namespace of the Secrets."""
     api.secrets["other", "ses"] = {"key": b"elsewhere"}
-    own = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: k8s}\nspec: {type: secretstores.kubernetes, version: v1, "
+    own = (
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: k8s}\nspec: {type: "
+        "secretstores.kubernetes, version: v1, "
+    )
     own += "metadata: [{name: defaultNamespace, value: other}]}\n"
     write(folder, "a.yaml", f"{referring('auth: {secretStore: k8s}' + chr(10))}---\n{own}")
     assert bindings_of(folder).connections["outbox"]["values"]["secretAccessKey"] == "elsewhere"
 
 
 def test_a_mounted_secret_goes_first(folder: Path, api: KubernetesApi, tmp_path: Path) -> None:
-    """Where the operator names a folder of mounted Secrets, the API is not asked, even for what is missing there."""
+    """Where the operator names a folder of mounted Secrets, the API is not asked, even for what is
+    missing there.
+    """
     (tmp_path / "m" / "ses").mkdir(parents=True)
     (tmp_path / "m" / "ses" / "key").write_text("mounted")
     path = write(folder, "a.yaml", referring())
-    assert connection(path, JACKFIELD_KUBERNETES_SECRETS=str(tmp_path / "m")).values["secretAccessKey"] == "mounted"
+    assert (
+        connection(path, JACKFIELD_KUBERNETES_SECRETS=str(tmp_path / "m")).values["secretAccessKey"]
+        == "mounted"
+    )
     assert "mount the Secret 'ses'" in problem(
-        write(folder, "a.yaml", referring(key="none")), JACKFIELD_KUBERNETES_SECRETS=str(tmp_path / "m")
+        write(folder, "a.yaml", referring(key="none")),
+        JACKFIELD_KUBERNETES_SECRETS=str(tmp_path / "m"),
     )
     assert not api.asked
 
@@ -103,7 +137,14 @@ def test_a_mounted_secret_goes_first(folder: Path, api: KubernetesApi, tmp_path:
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        (403, b"{}", "may not read the Secret 'ses' in the namespace 'mail': bind it to a Role with the verb 'get'"),
+        (
+            403,
+            b"{}",
+            (
+                "may not read the Secret 'ses' in the namespace 'mail': bind it to a Role with "
+                "the verb 'get'"
+            ),
+        ),
         (404, b"{}", "there is no Secret 'ses' in the namespace 'mail'"),
         (500, b"{}", "HTTP status 500"),
         (200, b"<html>", "returned no Secret"),
@@ -112,8 +153,12 @@ def test_a_mounted_secret_goes_first(folder: Path, api: KubernetesApi, tmp_path:
         (200, b"[]", "returned no Secret"),
     ],
 )
-def test_what_the_api_does_not_return_stops_the_start(folder: Path, api: KubernetesApi, status: int, body: bytes, says: str) -> None:
-    """A Secret that cannot be read is an error with its cure, and the pod's own identity is not used for it."""
+def test_what_the_api_does_not_return_stops_the_start(
+    folder: Path, api: KubernetesApi, status: int, body: bytes, says: str
+) -> None:
+    """A Secret that cannot be read is an error with its cure, and the pod's own identity is not
+    used for it.
+    """
     api.status, api.body = status, body
     (told,) = bindings_of(write(folder, "a.yaml", referring()).parent).problems
     assert told.fatal
@@ -134,14 +179,18 @@ def test_another_authority_s_server_gets_no_token(
             assert not server.asked
 
 
-def test_a_server_that_is_not_there_is_told(folder: Path, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_told(
+    folder: Path, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An API that cannot be reached is named with its address."""
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
     (told,) = bindings_of(write(folder, "a.yaml", referring()).parent).problems
     assert "the Kubernetes API at 127.0.0.1:1 cannot be reached" in told.text
 
 
-def test_a_pod_without_an_account_needs_mounted_secrets(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pod_without_an_account_needs_mounted_secrets(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a token the error names the folder to mount the Secret in."""
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("JACKFIELD_KUBERNETES_ACCOUNT", str(tmp_path / "none"))
@@ -150,11 +199,22 @@ def test_a_pod_without_an_account_needs_mounted_secrets(folder: Path, tmp_path: 
 
 
 def test_a_store_of_an_unknown_type_is_told_though_nothing_refers_to_it(folder: Path) -> None:
-    """A secret store that nobody knows and nobody uses is named on the terminal; one that jackfield knows is not."""
+    """A secret store that nobody knows and nobody uses is named on the terminal; one that jackfield
+    knows is not.
+    """
     head = "apiVersion: dapr.io/v1alpha1\nkind: Component\n"
-    azure = f"{head}metadata: {{name: azure}}\nspec: {{type: secretstores.azure.keyvault, version: v1}}\n"
-    aws = f"{head}metadata: {{name: aws}}\nspec: {{type: secretstores.aws.secretmanager, version: v1}}\n"
+    azure = (
+        f"{head}metadata: {{name: azure}}\nspec: {{type: secretstores.azure.keyvault, "
+        f"version: v1}}\n"
+    )
+    aws = (
+        f"{head}metadata: {{name: aws}}\nspec: {{type: secretstores.aws.secretmanager, "
+        f"version: v1}}\n"
+    )
     write(folder, "a.yaml", f"{component()}---\n{azure}---\n{aws}")
     (told,) = bindings_of(folder).problems
     assert not told.fatal
-    assert told.text.startswith("a.yaml, document 2: secret store 'azure': not used: jackfield does not know 'secretstores.azure.keyvault'")
+    assert told.text.startswith(
+        "a.yaml, document 2: secret store 'azure': not used: jackfield does not know "
+        "'secretstores.azure.keyvault'"
+    )

@@ -1,4 +1,6 @@
-"""``jackfield dapr run -f``: a Multi-App Run template starts its applications, each with a sidecar and ports of its own."""
+"""``jackfield dapr run -f``: a Multi-App Run template starts its applications, each with a sidecar
+and ports of its own.
+"""
 
 from __future__ import annotations
 
@@ -47,18 +49,43 @@ def command(*words: str) -> list[str]:
 
 
 def test_each_application_has_a_sidecar_of_its_own(folder: Path, aws: FakeAws) -> None:
-    """Two applications send through their sidecars, in their folders, with shared variables and components and their own."""
+    """Two applications send through their sidecars, in their folders, with shared variables and
+    components and their own.
+    """
     (folder / "shared").mkdir()
     write(folder / "shared", "outbox.yaml", component())
     start = {"command": [sys.executable, "-c", SEND]}
-    one = {"appID": "web", "appDirPath": "apps/web", "appPort": 8080, "env": {"WHO": "w"}, "logLevel": "debug", **start}
+    one = {
+        "appID": "web",
+        "appDirPath": "apps/web",
+        "appPort": 8080,
+        "env": {"WHO": "w"},
+        "logLevel": "debug",
+        **start,
+    }
     two = {"appDirPath": "apps/worker", "env": {"SHARED": "own", "CODE": 3}, **start}
     template(folder, one, two, common={"resourcesPath": "shared", "env": {"SHARED": True}})
-    process = subprocess.run(command("-f", "."), capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    process = subprocess.run(
+        command("-f", "."), capture_output=True, text=True, timeout=_PATIENCE, check=False
+    )
     assert process.returncode == 3, process.stderr
-    web, worker = sorted((json.loads(line) for line in process.stdout.splitlines()), key=lambda row: str(row["APP_ID"]))
-    assert (web["APP_ID"], web["APP_PORT"], web["WHO"], web["SHARED"], web["cwd"]) == ("web", "8080", "w", "true", "web")
-    assert (worker["APP_ID"], worker["APP_PORT"], worker["SHARED"], worker["cwd"]) == ("worker", None, "own", "worker")
+    web, worker = sorted(
+        (json.loads(line) for line in process.stdout.splitlines()),
+        key=lambda row: str(row["APP_ID"]),
+    )
+    assert (web["APP_ID"], web["APP_PORT"], web["WHO"], web["SHARED"], web["cwd"]) == (
+        "web",
+        "8080",
+        "w",
+        "true",
+        "web",
+    )
+    assert (worker["APP_ID"], worker["APP_PORT"], worker["SHARED"], worker["cwd"]) == (
+        "worker",
+        None,
+        "own",
+        "worker",
+    )
     assert web["DAPR_HTTP_PORT"] != worker["DAPR_HTTP_PORT"]
     assert len(aws.messages) == 2
     assert "not used: --log-level" in process.stderr
@@ -71,7 +98,9 @@ def test_a_signal_ends_all(folder: Path) -> None:
     wait = [sys.executable, "-c", "import os, signal; os.write(1, b'here\\n'); signal.pause()"]
     apps = [{"appID": name, "appDirPath": name, "command": wait} for name in ("a", "b")]
     template(folder, *apps, common={"resourcesPath": "r"})
-    with subprocess.Popen(command("-f", "dapr.yaml"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command("-f", "dapr.yaml"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in apps] == ["here\n", "here\n"]
         process.send_signal(signal.SIGTERM)
@@ -81,7 +110,9 @@ def test_a_signal_ends_all(folder: Path) -> None:
 
 
 def test_paths_are_those_of_a_sidecar(folder: Path) -> None:
-    """An application's paths start in its folder, shared ones beside the file; without any, ``.dapr/resources`` is read."""
+    """An application's paths start in its folder, shared ones beside the file; without any,
+    ``.dapr/resources`` is read.
+    """
     (folder / "c" / ".dapr" / "resources").mkdir(parents=True)
     apps: list[dict[str, Any]] = [
         {"appDirPath": "a", "resourcesPaths": "one, two"},
@@ -104,19 +135,39 @@ def test_paths_are_those_of_a_sidecar(folder: Path) -> None:
     ("app", "more", "at", "says"),
     [
         ({"appDirPath": "a", "appPorts": 1}, {}, "/apps/0/appPorts", "is not known"),
-        ({"appDirPath": "a", "appLogDestination": "file"}, {}, "/apps/0/appLogDestination", "both logs go to the console"),
+        (
+            {"appDirPath": "a", "appLogDestination": "file"},
+            {},
+            "/apps/0/appLogDestination",
+            "both logs go to the console",
+        ),
         ({"appDirPath": "a", "containerImage": "x"}, {}, "/apps/0/containerImage", "dapr run -k"),
-        ({"appDirPath": "a", "command": "python app.py"}, {}, "/apps/0/command", "a list of strings"),
+        (
+            {"appDirPath": "a", "command": "python app.py"},
+            {},
+            "/apps/0/command",
+            "a list of strings",
+        ),
         ({"appDirPath": "a", "env": ["A=1"]}, {}, "/apps/0/env", "an object of variables"),
         ({"appID": "x"}, {}, "/apps/0/appDirPath", "must be the path"),
-        ({"appDirPath": "a"}, {"common": {"daprdLogDestination": "file"}}, "/common/daprdLogDestination", "go to the console"),
+        (
+            {"appDirPath": "a"},
+            {"common": {"daprdLogDestination": "file"}},
+            "/common/daprdLogDestination",
+            "go to the console",
+        ),
         ({"appDirPath": "a"}, {"version": 2}, "/version", "must be 1"),
         ({"appDirPath": "a"}, {"workers": []}, "/workers", "is not known"),
         ({"appDirPath": "a"}, {"apps": []}, "/apps", "a list of applications"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(
-    folder: Path, capsys: pytest.CaptureFixture[str], app: dict[str, Any], more: dict[str, Any], at: str, says: str
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    app: dict[str, Any],
+    more: dict[str, Any],
+    at: str,
+    says: str,
 ) -> None:
     """A member that jackfield cannot follow is refused before anything starts."""
     assert main(["dapr", "run", "-f", template(folder, app, **more)]) == 2
@@ -125,17 +176,28 @@ def test_what_cannot_be_done_is_refused_by_name(
     assert says in fault["message"]
 
 
-def test_applications_share_neither_name_nor_port(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_applications_share_neither_name_nor_port(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two of one name, or with one port, are refused."""
-    apps = [{"appID": "x", "appDirPath": "a", "daprHTTPPort": 3501}, {"appID": "x", "appDirPath": "b", "daprHTTPPort": 3501}]
+    apps = [
+        {"appID": "x", "appDirPath": "a", "daprHTTPPort": 3501},
+        {"appID": "x", "appDirPath": "b", "daprHTTPPort": 3501},
+    ]
     assert main(["dapr", "run", "-f", template(folder, *apps)]) == 2
     told = [fault["message"] for fault in json.loads(capsys.readouterr().out)["error"]["details"]]
     assert told == ["appID 'x' is that of 'x', too", "port 3501 is that of 'x', too"]
 
 
-def test_a_template_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder without ``dapr.yaml`` is refused with the name that was looked for; other options of an application do not go with it."""
+def test_a_template_that_is_not_there_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without ``dapr.yaml`` is refused with the name that was looked for; other options of
+    an application do not go with it.
+    """
     assert main(["dapr", "run", "-f", str(folder)]) == 2
     assert "dapr.yaml" in json.loads(capsys.readouterr().out)["error"]["message"]
     assert main(["dapr", "run", "-f", str(folder), "--app-id", "x"]) == 2
-    assert "--run-file has its own --app-id" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert (
+        "--run-file has its own --app-id" in json.loads(capsys.readouterr().out)["error"]["message"]
+    )

@@ -40,26 +40,51 @@ def sent(server: SmtpServer) -> tuple[EmailMessage, list[str]]:
 
 
 def test_a_mail_of_configured_and_given_properties(smtp: SidecarClient, server: SmtpServer) -> None:
-    """The request's properties count over the component's, lists have semicolons, and an empty property changes nothing, as in Dapr."""
-    reply = asked(smtp, "create", "<p>late</p>", emailTo="a@rcpt.test; b@rcpt.test", subject="", EMAILBCC="x@rcpt.test")
+    """The request's properties count over the component's, lists have semicolons, and an empty
+    property changes nothing, as in Dapr.
+    """
+    reply = asked(
+        smtp,
+        "create",
+        "<p>late</p>",
+        emailTo="a@rcpt.test; b@rcpt.test",
+        subject="",
+        EMAILBCC="x@rcpt.test",
+    )
     assert (reply.status, reply.body) == (204, b"")
     mail, recipients = sent(server)
-    assert (mail["from"], mail["to"], mail["cc"], mail["bcc"]) == ("ops@sender.test", "a@rcpt.test, b@rcpt.test", "cc@rcpt.test", None)
-    assert (mail["subject"], mail.get_body(("html",)).get_content().strip()) == ("Nightly report", "<p>late</p>")  # type: ignore[union-attr]
+    assert (mail["from"], mail["to"], mail["cc"], mail["bcc"]) == (
+        "ops@sender.test",
+        "a@rcpt.test, b@rcpt.test",
+        "cc@rcpt.test",
+        None,
+    )
+    assert (mail["subject"], mail.get_body(("html",)).get_content().strip()) == (  # type: ignore[union-attr]
+        "Nightly report",
+        "<p>late</p>",
+    )
     assert sorted(recipients) == ["a@rcpt.test", "b@rcpt.test", "cc@rcpt.test", "x@rcpt.test"]
 
 
-def test_properties_of_one_request_do_not_stay_for_the_next(smtp: SidecarClient, server: SmtpServer) -> None:
+def test_properties_of_one_request_do_not_stay_for_the_next(
+    smtp: SidecarClient, server: SmtpServer
+) -> None:
     """In Dapr's program they do: the second mail would go to the copies of the first."""
     asked(smtp, "create", "x", emailBCC="only-once@rcpt.test")
     asked(smtp, "create", "y")
-    assert [sorted(got.recipients) for got in server.received][1] == ["cc@rcpt.test", "desk@rcpt.test"]
+    assert [sorted(got.recipients) for got in server.received][1] == [
+        "cc@rcpt.test",
+        "desk@rcpt.test",
+    ]
 
 
 def test_a_priority_is_a_header_field(smtp: SidecarClient, server: SmtpServer) -> None:
     """From 1 to 5; anything else is refused before anything is sent."""
     for priority in ("0", "6", "high"):
-        assert "priority value must be between 1" in asked(smtp, "create", "x", priority=priority).message
+        assert (
+            "priority value must be between 1"
+            in asked(smtp, "create", "x", priority=priority).message
+        )
     assert server.received == []
     assert asked(smtp, "create", "x", priority="1").status == 204
     assert sent(server)[0]["X-Priority"] == "1"
@@ -68,9 +93,17 @@ def test_a_priority_is_a_header_field(smtp: SidecarClient, server: SmtpServer) -
 @pytest.mark.parametrize("name", ["emailFrom", "emailTo", "subject"])
 def test_what_is_missing_is_named(folder: Path, server: SmtpServer, name: str) -> None:
     """In Dapr's words."""
-    written(folder, "bindings.smtp", **SERVER, **{key: value for key, value in MAIL.items() if key != name})
+    written(
+        folder,
+        "bindings.smtp",
+        **SERVER,
+        **{key: value for key, value in MAIL.items() if key != name},
+    )
     with sidecar(folder) as running:
-        says = f"smtp binding error: {name} property not supplied in configuration- or request-metadata"
+        says = (
+            f"smtp binding error: {name} property not supplied in configuration- or "
+            "request-metadata"
+        )
         assert asked(running, "create", "x").message.endswith(says)
     assert server.received == []
 
@@ -78,11 +111,16 @@ def test_what_is_missing_is_named(folder: Path, server: SmtpServer, name: str) -
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [
-        ({"host": HOST, "port": "587", "user": "u"}, "fields are required in metadata; missing: password"),
+        (
+            {"host": HOST, "port": "587", "user": "u"},
+            "fields are required in metadata; missing: password",
+        ),
         ({**SERVER, "skipTLSVerify": "true"}, "a certificate is always verified"),
     ],
 )
-def test_a_component_that_cannot_work_is_refused(folder: Path, metadata: dict[str, str], says: str) -> None:
+def test_a_component_that_cannot_work_is_refused(
+    folder: Path, metadata: dict[str, str], says: str
+) -> None:
     """A sign-in needs both its parts, and certificates are verified."""
     written(folder, "bindings.smtp", **metadata)
     (found,) = bindings_of(folder).problems

@@ -1,4 +1,6 @@
-"""``${ … }``: expressions of jq over the input and variables, with faults that name places and no values."""
+"""``${ … }``: expressions of jq over the input and variables, with faults that name places and no
+values.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +42,16 @@ DATA = {
     ],
 )
 def test_an_expression_gives_its_value(text: str, result: object) -> None:
-    """Paths, alternatives, texts, lists, comparisons and conditions give values of their own type."""
+    """Paths, alternatives, texts, lists, comparisons and conditions give values of their own
+    type.
+    """
     assert evaluate(text, DATA, {}) == result
 
 
 def test_texts_may_be_in_single_quotes() -> None:
-    """Single quotes are quotes, as the original reads them; an apostrophe in double quotes stays one."""
+    """Single quotes are quotes, as the original reads them; an apostrophe in double quotes stays
+    one.
+    """
     assert evaluate("'a' + \"it's\"", {}, {}) == "ait's"
 
 
@@ -72,7 +78,17 @@ def test_all_of_jq_works(text: str, result: object) -> None:
     assert evaluate(text, DATA, {"context": DATA}) == result
 
 
-@pytest.mark.parametrize("text", [".list[]", "range(infinite)", "repeat(1)", "empty", ".name | error", ".name | [explode[]] | .x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".list[]",
+        "range(infinite)",
+        "repeat(1)",
+        "empty",
+        ".name | error",
+        ".name | [explode[]] | .x",
+    ],
+)
 def test_one_value_is_expected(text: str) -> None:
     """An expression that gives no value, several, an endless stream or an error is an error."""
     with pytest.raises(ExpressionError, match=r"values; one is expected|cannot be|no members"):
@@ -109,7 +125,19 @@ def test_faults_tell_kinds_and_no_values(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["${ ( }", '${ "a }', "${ .a + }", "${ if }", "${ .a b }", "${ [1, }", '${ "\\q" }', "${ @ }", '${ "\\(1" }', "${ . . }"]
+    "text",
+    [
+        "${ ( }",
+        '${ "a }',
+        "${ .a + }",
+        "${ if }",
+        "${ .a b }",
+        "${ [1, }",
+        '${ "\\q" }',
+        "${ @ }",
+        '${ "\\(1" }',
+        "${ . . }",
+    ],
 )
 def test_what_is_no_expression_is_refused(text: str) -> None:
     """A check finds an expression that cannot be read, without evaluating anything."""
@@ -127,14 +155,18 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
     ],
 )
 def test_a_fault_of_jq_has_its_place_in_what_was_written(text: str, says: str) -> None:
-    """Columns count from the expression's first letter, and the field that it stands in is named."""
+    """Columns count from the expression's first letter, and the field that it stands in is
+    named.
+    """
     with pytest.raises(ExpressionError) as caught:
         check({"a": [{"b": text}]})
     assert str(caught.value).startswith("a[0].b: the expression ")
     assert str(caught.value).endswith(f" cannot be read: {says}")
 
 
-@pytest.mark.parametrize("text", ["(" * 5000 + "1" + ")" * 5000, "1" + " + 1" * 5000, "[" * 8000, "{a:" * 2000])
+@pytest.mark.parametrize(
+    "text", ["(" * 5000 + "1" + ")" * 5000, "1" + " + 1" * 5000, "[" * 8000, "{a:" * 2000]
+)
 def test_endless_expressions_come_to_an_end(text: str) -> None:
     """Depth and length are bounded."""
     with pytest.raises(ExpressionError):
@@ -142,7 +174,9 @@ def test_endless_expressions_come_to_an_end(text: str) -> None:
 
 
 def test_a_whole_text_keeps_its_kind_and_a_part_becomes_text() -> None:
-    """An expression that is all of a text gives its value, one inside of it gives text; what is none stays."""
+    """An expression that is all of a text gives its value, one inside of it gives text; what is
+    none stays.
+    """
     given = {"n": 1, "s": "x", "nothing": None}
     value = {
         "whole": " ${ .n } ",
@@ -164,16 +198,24 @@ def test_a_whole_text_keeps_its_kind_and_a_part_becomes_text() -> None:
 
 
 @pytest.mark.parametrize("text", ["env.NAME", "$ENV.NAME", "def all: env; all.NAME", "env | .[$k]"])
-def test_expressions_read_no_variable_of_our_own(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A workflow could send the master key to its author: jq reads the whole environment of the process."""
+def test_expressions_read_no_variable_of_our_own(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workflow could send the master key to its author: jq reads the whole environment of the
+    process.
+    """
     for name, result in (("JACKFIELD_MASTER_KEY", None), ("DESK", "hush-4711")):
         monkeypatch.setenv(name, "hush-4711")
         assert evaluate(text.replace("NAME", name), {}, {"k": name}) == result
 
 
-@pytest.mark.parametrize("text", ["as ${env} says", "${HOME}/x", "at ${now}.", "a ${ b c } d", "cost ${ .name"])
+@pytest.mark.parametrize(
+    "text", ["as ${env} says", "${HOME}/x", "at ${now}.", "a ${ b c } d", "cost ${ .name"]
+)
 def test_what_is_no_expression_stays_inside_a_text(text: str) -> None:
-    """Bare words, though some are functions of jq, and texts that cannot be read stay as they are."""
+    """Bare words, though some are functions of jq, and texts that cannot be read stay as they
+    are.
+    """
     assert substitute(text, DATA, {}) == text
 
 

@@ -23,8 +23,12 @@ def test_t14_the_dsl_form_notifies(flow: Runner, aws: FakeAws) -> None:
     assert (aws.messages[0].content.text, aws.messages[0].content.subject) == ("Hi Kim", "Welcome")
 
 
-def test_a_workflow_reads_no_variable_of_our_own(flow: Runner, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expressions see the environment, in which the master key may be: a workflow could mail it to its author."""
+def test_a_workflow_reads_no_variable_of_our_own(
+    flow: Runner, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expressions see the environment, in which the master key may be: a workflow could mail it to
+    its author.
+    """
     monkeypatch.setenv("JACKFIELD_X", "hush-4711")
     monkeypatch.setenv("DESK", "desk-4711")
     flow.do(notify(message='${ "\\(.DESK) \\(.JACKFIELD_X) \\(env.JACKFIELD_X)" }'))
@@ -33,12 +37,16 @@ def test_a_workflow_reads_no_variable_of_our_own(flow: Runner, aws: FakeAws, mon
 
 
 def test_t14_without_a_subject_there_is_the_usual_one(flow: Runner, aws: FakeAws) -> None:
-    """Strictly the subject is always the usual one, and nothing but provider, recipient and message is read."""
+    """Strictly the subject is always the usual one, and nothing but provider, recipient and message
+    is read.
+    """
     flow.do(notify(subject="Welcome", cc="boss@rcpt.test"))
     flow.step("--compat", "strict")
     flow.do(notify())
     flow.step()
-    assert [(message.content.subject, message.cc) for message in aws.messages] == [("Workflow Notification", ())] * 2
+    assert [(message.content.subject, message.cc) for message in aws.messages] == [
+        ("Workflow Notification", ())
+    ] * 2
 
 
 def test_t15_a_page_of_a_message_shows_its_characters(flow: Runner, aws: FakeAws) -> None:
@@ -54,14 +62,22 @@ def test_t15_a_page_of_a_message_shows_its_characters(flow: Runner, aws: FakeAws
 @pytest.mark.parametrize(
     ("given", "ran", "sent"),
     [
-        (['user={"name": "Kim", "email": "kim@rcpt.test"}', 'watchers=["lee@rcpt.test"]'], ["choose", "words", "tell"], 2),
+        (
+            ['user={"name": "Kim", "email": "kim@rcpt.test"}', 'watchers=["lee@rcpt.test"]'],
+            ["choose", "words", "tell"],
+            2,
+        ),
         (['user={"name": "Kim"}'], ["choose", "words", "tell"], 0),
         (["quiet=true", "user={}"], ["choose"], 0),
     ],
 )
-def test_branches_are_taken_as_they_say(flow: Runner, aws: FakeAws, given: list[str], ran: list[str], sent: int) -> None:
+def test_branches_are_taken_as_they_say(
+    flow: Runner, aws: FakeAws, given: list[str], ran: list[str], sent: int
+) -> None:
     """switch, set and if do what the sample says, and then ends it."""
-    flow.file(yaml.safe_load((SAMPLES / "thand-dsl.yaml").read_text())["workflows"], {"alerts": PROVIDER})
+    flow.file(
+        yaml.safe_load((SAMPLES / "thand-dsl.yaml").read_text())["workflows"], {"alerts": PROVIDER}
+    )
     answer = flow_run(flow, given)
     assert (answer.code, [step["name"] for step in answer.json["steps"]]) == (0, ran)
     assert len(aws.messages) == sent
@@ -76,7 +92,9 @@ def flow_run(flow: Runner, given: list[str]) -> Answer:
 def test_then_may_lead_anywhere_but_not_for_ever(flow: Runner, aws: FakeAws) -> None:
     """A task may lead to any other; a circle ends with an error."""
     flow.do(
-        {"one": {"set": {"a": 1}, "then": "three"}}, {"two": {"set": {"b": 1}, "then": "end"}}, {"three": {"set": {"c": 1}, "then": "two"}}
+        {"one": {"set": {"a": 1}, "then": "three"}},
+        {"two": {"set": {"b": 1}, "then": "end"}},
+        {"three": {"set": {"c": 1}, "then": "two"}},
     )
     assert [step["name"] for step in flow.run().json["steps"]] == ["one", "three", "two"]
     flow.do({"one": {"set": {"a": 1}, "then": "one"}})
@@ -95,7 +113,10 @@ def test_an_expression_that_fails_ends_the_workflow(flow: Runner, aws: FakeAws) 
     """The expression is quoted, its values are not."""
     flow.do(notify(message="${ $context.user + 1 }"))
     step = flow.step("--set", 'user="hush"', code=2)
-    assert step["error"] == "message: the expression '$context.user + 1': a text and a number cannot be added"
+    assert (
+        step["error"]
+        == "message: the expression '$context.user + 1': a text and a number cannot be added"
+    )
     assert aws.received == 0
 
 
@@ -103,7 +124,10 @@ def test_an_expression_that_fails_ends_the_workflow(flow: Runner, aws: FakeAws) 
     ("task", "says"),
     [
         ({"call": "http", "with": {}}, "do[1].x: the task 'call' is not supported"),
-        ({"thand": "approvals", "with": {}}, "do[1].x: the task thand 'approvals' is not supported; supported: notify"),
+        (
+            {"thand": "approvals", "with": {}},
+            "do[1].x: the task thand 'approvals' is not supported; supported: notify",
+        ),
         ({"for": {}, "do": []}, "do[1].x: the task 'for' is not supported"),
         ({}, "do[1].x: the task without a kind is not supported"),
         ({"thand": "notify"}, "do[1].x.with: must be an object"),
@@ -119,7 +143,9 @@ def test_an_expression_that_fails_ends_the_workflow(flow: Runner, aws: FakeAws) 
         (5, "do[1].x: must be an object"),
     ],
 )
-def test_other_tasks_are_refused_before_anything_is_sent(flow: Runner, aws: FakeAws, task: object, says: str) -> None:
+def test_other_tasks_are_refused_before_anything_is_sent(
+    flow: Runner, aws: FakeAws, task: object, says: str
+) -> None:
     """What cannot be run is refused by name, although a task before it could be."""
     flow.do(notify(), {"x": task})
     message = flow.refusal()

@@ -38,17 +38,36 @@ class Runner:
 
     def file(self, workflows: Any, providers: Any = None) -> None:
         """Write the file, with the usual provider unless others are given."""
-        content = {"version": "1.0", "providers": {"mail-eu": PROVIDER} if providers is None else providers, "workflows": workflows}
+        content = {
+            "version": "1.0",
+            "providers": {"mail-eu": PROVIDER} if providers is None else providers,
+            "workflows": workflows,
+        }
         write(self._shell.folder, "flow.yaml", yaml.safe_dump(content, sort_keys=False))
 
     def steps(self, config: Any, **step: Any) -> None:
         """Write a file with one workflow of one step of the list form."""
-        self.file([{"name": "granted", "steps": [{"task": "notify", "type": "email", "config": config, **step}]}])
+        self.file(
+            [
+                {
+                    "name": "granted",
+                    "steps": [{"task": "notify", "type": "email", "config": config, **step}],
+                }
+            ]
+        )
 
     def do(self, *tasks: Any) -> None:
         """Write a file with one workflow of the DSL form."""
         document = {"dsl": "1.0.0-alpha5", "namespace": "n", "name": "granted", "version": "1.0.0"}
-        self.file({"granted": {"name": "Access granted", "enabled": True, "workflow": {"document": document, "do": list(tasks)}}})
+        self.file(
+            {
+                "granted": {
+                    "name": "Access granted",
+                    "enabled": True,
+                    "workflow": {"document": document, "do": list(tasks)},
+                }
+            }
+        )
 
     def run(self, *words: str) -> Answer:
         """Run it."""
@@ -71,4 +90,14 @@ class Runner:
 
 def notify(**words: Any) -> dict[str, Any]:
     """A DSL task that notifies."""
-    return {"tell": {"thand": "notify", "with": {"provider": "mail-eu", "to": "kim@rcpt.test", "message": "You are in.", **words}}}
+    return {
+        "tell": {
+            "thand": "notify",
+            "with": {
+                "provider": "mail-eu",
+                "to": "kim@rcpt.test",
+                "message": "You are in.",
+                **words,
+            },
+        }
+    }

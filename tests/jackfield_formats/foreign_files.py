@@ -1,4 +1,6 @@
-"""What tests of other systems' files look at: the connections in a file, and what is wrong with it."""
+"""What tests of other systems' files look at: the connections in a file, and what is wrong with
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,13 @@ from jackfield.connections.named_connection import NamedConnection
 
 
 def loaded(*sources: object, **environment: str) -> Connections:
-    """The connections of files (and variables, and mappings) in an environment that holds nothing else."""
-    return Connections([source if isinstance(source, Mapping) else str(source) for source in sources], environment=environment)
+    """The connections of files (and variables, and mappings) in an environment that holds nothing
+    else.
+    """
+    return Connections(
+        [source if isinstance(source, Mapping) else str(source) for source in sources],
+        environment=environment,
+    )
 
 
 def connection(*sources: object, **environment: str) -> NamedConnection:

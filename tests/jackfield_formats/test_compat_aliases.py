@@ -1,4 +1,6 @@
-"""Another connector joins by declaring aliases of its own: data, and not a line of code anywhere else."""
+"""Another connector joins by declaring aliases of its own: data, and not a line of code anywhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -72,9 +74,16 @@ def fax(tmp_path: Path, aws: FakeAws) -> Iterator[None]:
 
 
 def test_another_connector_joins_by_declaring_its_aliases(fax: None, folder: Path) -> None:
-    """A component of its type is a binding, in its own words, without a line of code anywhere else."""
+    """A component of its type is a binding, in its own words, without a line of code anywhere
+    else.
+    """
     entry = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: desk}\n"
-    write(folder, "fax.yaml", f"{entry}spec: {{type: bindings.fax, metadata: [{{name: NUMBER, value: 1}}, {{name: to, value: 9}}]}}\n")
+    write(
+        folder,
+        "fax.yaml",
+        f"{entry}spec: {{type: bindings.fax, metadata: [{{name: NUMBER, value: 1}}, {{name: to, "
+        f"value: 9}}]}}\n",
+    )
     with sidecar(folder) as running:
         reply = running.ask("POST", "/v1.0/bindings/desk", {"operation": "send", "data": "hello"})
     assert (reply.status, reply.headers["metadata.receipt"]) == (204, "1>9:hello")
@@ -82,18 +91,38 @@ def test_another_connector_joins_by_declaring_its_aliases(fax: None, folder: Pat
 
 def test_the_other_formats_are_open_too(fax: None, folder: Path) -> None:
     """Providers and service bindings are found in the same way."""
-    write(folder, "a.yaml", "providers: {line: {name: n, provider: fax, enabled: true, config: {number: '2'}}}\n")
-    write(folder, "b.json", json.dumps({"faxlink": [{"label": "faxlink", "name": "hall", "credentials": {"number": "3"}}]}))
+    write(
+        folder,
+        "a.yaml",
+        "providers: {line: {name: n, provider: fax, enabled: true, config: {number: '2'}}}\n",
+    )
+    write(
+        folder,
+        "b.json",
+        json.dumps(
+            {"faxlink": [{"label": "faxlink", "name": "hall", "credentials": {"number": "3"}}]}
+        ),
+    )
     with Jackfield(connections=[str(folder)]) as runtime:
         for name, number in (("line", "2"), ("hall", "3")):
-            given = {"connector": "fax", "action": "sendPage", "connection": name, "inputs": {"to": "9", "text": "x"}}
+            given = {
+                "connector": "fax",
+                "action": "sendPage",
+                "connection": name,
+                "inputs": {"to": "9", "text": "x"},
+            }
             assert runtime.invoke(given).unwrap() == {"receipt": f"{number}>9:x"}
 
 
-def test_names_that_are_taken_or_broken_change_nothing_for_others(fax: None, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_that_are_taken_or_broken_change_nothing_for_others(
+    fax: None, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The first connector has a name; a broken alias is logged; both leave the rest as it is."""
     write(folder, "a.yaml", component())
     with caplog.at_level(logging.WARNING, "jackfield.connections"):
         assert [item.type for item in loaded(folder).files()] == ["aws/apiKeySecret"]
     assert "'bindings.aws.ses' of dapr is already an alias of 'aws-ses'" in caplog.text
-    assert "its alias 'bindings.broken' of dapr is broken: 'connections' must be of the type list" in caplog.text
+    assert (
+        "its alias 'bindings.broken' of dapr is broken: 'connections' must be of the type list"
+        in caplog.text
+    )

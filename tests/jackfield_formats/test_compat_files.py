@@ -1,4 +1,6 @@
-"""Any of these files may be named as connections or imported: told by content, and a fault spoils only what it is in."""
+"""Any of these files may be named as connections or imported: told by content, and a fault spoils
+only what it is in.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ LINKS = Format("acme", 90, "Acme", "an Acme file with 'acmeLinks'", fits, read)
 pytest_plugins = ["shell_fixture"]
 
 OWN = "connections: {own: {type: aws/apiKeySecret, values: {accessKeyId: A, secretAccessKey: s}}}\n"
-PROVIDERS = "version: '1.0'\nproviders: {mail: {name: n, provider: email.ses, enabled: true, config: {from: a@sender.test}}}\n"
+PROVIDERS = (
+    "version: '1.0'\nproviders: {mail: {name: n, provider: email.ses, enabled: true, config: "
+    "{from: a@sender.test}}}\n"
+)
 
 
 # Which format
@@ -70,16 +75,27 @@ def test_a_format_is_told_by_content(samples: Path, sample: str, form: str | Non
 
 
 def test_a_package_adds_a_format(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A format is an entry point: it is recognised, read and named among the others; one that cannot be loaded is logged and left out."""
+    """A format is an entry point: it is recognised, read and named among the others; one that
+    cannot be loaded is logged and left out.
+    """
     path = write(tmp_path, "acme.yaml", "acmeLinks: {main: AKIA, odd: 1}\n")
     assert "expected 'connections:" in problem(path)
-    declare(tmp_path / "plugs", "acme-links", "jackfield.connection_formats", {"acme": "acme_links:LINKS", "broken": "no_module:LINKS"})
+    declare(
+        tmp_path / "plugs",
+        "acme-links",
+        "jackfield.connection_formats",
+        {"acme": "acme_links:LINKS", "broken": "no_module:LINKS"},
+    )
     write(tmp_path / "plugs", "acme_links.py", ADDED)
     with plugged(tmp_path / "plugs"):
         found = loaded(path)
-        assert [(item.name, item.values) for item in found.files()] == [("main", {"accessKeyId": "AKIA"})]
+        assert [(item.name, item.values) for item in found.files()] == [
+            ("main", {"accessKeyId": "AKIA"})
+        ]
         assert found.problems == ("acme.yaml: acmeLinks.odd: must be a key",)
-        assert problem(write(tmp_path, "b.yaml", "hello")).endswith("Thand 'providers', or the JSON of VCAP_SERVICES")
+        assert problem(write(tmp_path, "b.yaml", "hello")).endswith(
+            "Thand 'providers', or the JSON of VCAP_SERVICES"
+        )
         assert ", an Acme file with 'acmeLinks', " in problem(tmp_path / "b.yaml")
     assert "'broken' of the distribution acme-links cannot be loaded" in caplog.text
 
@@ -90,7 +106,19 @@ def test_a_package_adds_a_format(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["apiVersion", "kind", "spec", "providers", "connection", "inputs", "key", "x", "VCAP_SERVICES"]),
+                st.sampled_from(
+                    [
+                        "apiVersion",
+                        "kind",
+                        "spec",
+                        "providers",
+                        "connection",
+                        "inputs",
+                        "key",
+                        "x",
+                        "VCAP_SERVICES",
+                    ]
+                ),
                 inner,
                 max_size=4,
             )
@@ -105,7 +133,14 @@ def test_anything_is_read_or_told(content: Any) -> None:
 
 
 JUNK: st.SearchStrategy[Any] = (
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just(["x"]) | st.just({"x": [{}]})
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.just([])
+    | st.just({})
+    | st.just(["x"])
+    | st.just({"x": [{}]})
 )
 SAMPLES = Path(__file__).parent / "samples"
 FILES = [
@@ -122,7 +157,9 @@ FILES = [
 
 @given(st.data())
 def test_a_file_with_anything_in_the_place_of_a_part_is_read_or_told(data: st.DataObject) -> None:
-    """Whatever stands where a part of a good file was, connections, sentences and refusals come of it, never another exception."""
+    """Whatever stands where a part of a good file was, connections, sentences and refusals come of
+    it, never another exception.
+    """
     name = data.draw(st.sampled_from(FILES))
     contents = [content for _, content in split_documents((SAMPLES / name).read_text(), name)]
     where = data.draw(st.integers(0, len(contents) - 1))
@@ -137,7 +174,13 @@ def test_a_file_with_anything_in_the_place_of_a_part_is_read_or_told(data: st.Da
 
 def damaged(content: Any, data: st.DataObject) -> Any:
     """The content with junk in the place of one of its parts."""
-    members = list(content) if isinstance(content, dict) else list(range(len(content))) if isinstance(content, list) else []
+    members = (
+        list(content)
+        if isinstance(content, dict)
+        else list(range(len(content)))
+        if isinstance(content, list)
+        else []
+    )
     if not members or data.draw(st.integers(0, 4)) == 0:
         return data.draw(JUNK)
     place = data.draw(st.sampled_from(members))
@@ -155,7 +198,9 @@ def test_a_file_of_no_format_says_what_was_expected(folder: Path) -> None:
 
 
 def test_files_of_secrets_are_not_told_beside_components(folder: Path) -> None:
-    """A folder of components may hold the files of their secret stores; elsewhere such a file is a fault."""
+    """A folder of components may hold the files of their secret stores; elsewhere such a file is a
+    fault.
+    """
     write(folder, "secrets.json", '{"a": "s"}')
     assert "secrets.json: expected" in problem(folder)
     write(folder, "outbox.yaml", component())
@@ -167,7 +212,9 @@ def test_files_may_be_mixed(samples: Path) -> None:
     write(samples, "mixed.yaml", f"{OWN}---\n{component('box')}---\n{PROVIDERS}")
     assert [item.name for item in loaded(samples / "mixed.yaml").files()] == ["box", "mail", "own"]
     everything = loaded(samples)
-    assert {"box", "mail", "own", "outbox", "alerts", "link-eu", "Mail-by-key"} <= {item.name for item in everything.files()}
+    assert {"box", "mail", "own", "outbox", "alerts", "link-eu", "Mail-by-key"} <= {
+        item.name for item in everything.files()
+    }
 
 
 def test_a_mapping_in_code_may_be_of_any_format(samples: Path) -> None:
@@ -191,7 +238,10 @@ _BROKEN: list[Any] = [
     ("a: !!python/object/apply:os.system [ls]", "it is not YAML: "),
     (
         "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
-        + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
+        + "".join(
+            f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n"
+            for a, b in zip("abcdefg", "bcdefgh", strict=True)
+        ),
         "expands to more than 200,000 values",
     ),
     ("[" * 500 + "]" * 500, "it is nested deeper than 100 levels"),
@@ -201,11 +251,19 @@ _AROUND = [OWN, component("own"), PROVIDERS]
 
 
 def test_a_broken_document_spoils_only_itself(folder: Path, subtests: pytest.Subtests) -> None:
-    """Bad YAML, doubled keys, cycles, bombs and wrong kinds are one sentence with file and document; the documents around them are read."""
+    """Bad YAML, doubled keys, cycles, bombs and wrong kinds are one sentence with file and
+    document; the documents around them are read.
+    """
     for bad, says in _BROKEN:
         for good in _AROUND:
             with subtests.test(bad=bad, says=says, good=good):
-                found = loaded(write(folder, "a.yaml", f"{good}---\n{bad}\n---\n{good.replace('own', 'last').replace('mail:', 'last:')}"))
+                found = loaded(
+                    write(
+                        folder,
+                        "a.yaml",
+                        f"{good}---\n{bad}\n---\n{good.replace('own', 'last').replace('mail:', 'last:')}",
+                    )
+                )
                 assert len(found.files()) == 2
                 (told,) = found.problems
                 assert "a.yaml, document 2: " in told
@@ -219,7 +277,9 @@ def test_lines_are_those_of_the_file(folder: Path) -> None:
 
 def test_a_merge_that_explodes_is_refused_at_once(folder: Path) -> None:
     """Merged mappings that double with each level end soon."""
-    rows = "".join(f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 10)}]}}\n" for n in range(1, 10))
+    rows = "".join(
+        f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 10)}]}}\n" for n in range(1, 10)
+    )
     path = write(folder, "a.yaml", f"l0: &l0 {{k: v}}\n{rows}")
     before = time.process_time()
     assert problem(path).startswith(str(path))
@@ -245,24 +305,43 @@ def test_a_file_full_of_faults_is_given_up(folder: Path) -> None:
 
 
 def test_merged_keys_are_not_keys_that_occur_twice(folder: Path) -> None:
-    """A key of its own over a merged one is no repetition, wherever the mapping that is merged on stands."""
-    text = "z: &z {k: 1}\nx: {y: {w: &a {<<: *z, k: 2}}}\nb: {<<: *a}\nc: {<<: {1: one}, <<: {2: two}}\n"
+    """A key of its own over a merged one is no repetition, wherever the mapping that is merged on
+    stands.
+    """
+    text = (
+        "z: &z {k: 1}\nx: {y: {w: &a {<<: *z, k: 2}}}\nb: {<<: *a}\nc: {<<: {1: one}, <<: "
+        "{2: two}}\n"
+    )
     ((_, content),) = split_documents(text, "a.yaml")
     assert content["x"]["y"]["w"] == content["b"] == {"k": 2}
     assert content["c"] == {"1": "one", "2": "two"}
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
-@pytest.mark.parametrize("repeated", ["null", "5", "{name: n, provider: email.ses, enabled: true, config: {from: b@sender.test}}"])
-def test_an_entry_that_occurs_twice_spoils_no_other(folder: Path, suffix: str, repeated: str) -> None:
-    """Neither of the two is read, since nobody knows which is meant; the field is named, and the entries beside them are read."""
+@pytest.mark.parametrize(
+    "repeated",
+    ["null", "5", "{name: n, provider: email.ses, enabled: true, config: {from: b@sender.test}}"],
+)
+def test_an_entry_that_occurs_twice_spoils_no_other(
+    folder: Path, suffix: str, repeated: str
+) -> None:
+    """Neither of the two is read, since nobody knows which is meant; the field is named, and the
+    entries beside them are read.
+    """
     text = PROVIDERS.replace("providers: {", f"providers: {{again: {repeated}, again: {repeated}, ")
     if suffix == "json":
-        text = re.sub(r"([\w.@]+)(?=[:,}])", r'"\1"', "{" + text.replace("'", "").replace("\n", ",").strip(",") + "}")
+        text = re.sub(
+            r"([\w.@]+)(?=[:,}])",
+            r'"\1"',
+            "{" + text.replace("'", "").replace("\n", ",").strip(",") + "}",
+        )
     path = write(folder, f"a.{suffix}", text)
     assert [item.name for item in loaded(path).files()] == ["mail"]
     told = problem(path)
-    assert told.startswith(f"{path}: providers.again: the {'key' if suffix == 'yaml' else 'member'} 'again' occurs twice")
+    assert told.startswith(
+        f"{path}: providers.again: the {'key' if suffix == 'yaml' else 'member'} 'again' occurs "
+        "twice"
+    )
     assert told.endswith("; neither is read")
 
 
@@ -295,7 +374,9 @@ def test_a_thousand_documents_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is not met by a file that has just as many; keys are not counted as values."""
     monkeypatch.setattr("jackfield.connections.yaml_documents.MAX_VALUES", 2_000)
     assert len(list(split_documents("---\na: 1\n" * 1000, "a.yaml"))) == 1000
-    ((_, content),) = split_documents("a:\n" + "- {b: c}\n" * 990 + "b: &b [c]\nc: [*b, *b]\n", "a.yaml")
+    ((_, content),) = split_documents(
+        "a:\n" + "- {b: c}\n" * 990 + "b: &b [c]\nc: [*b, *b]\n", "a.yaml"
+    )
     assert (len(content["a"]), content["c"]) == (990, [["c"], ["c"]])
 
 
@@ -307,13 +388,19 @@ def test_all_documents_of_a_file_share_one_limit(folder: Path) -> None:
 
 
 DOCUMENTS = st.lists(
-    st.sampled_from(["a: 1\n", "# only words\n", "b: [x, y]\n", "|\n  text\n", "", "%YAML 1.1\n", "'--- a'\n"]), min_size=1, max_size=5
+    st.sampled_from(
+        ["a: 1\n", "# only words\n", "b: [x, y]\n", "|\n  text\n", "", "%YAML 1.1\n", "'--- a'\n"]
+    ),
+    min_size=1,
+    max_size=5,
 )
 
 
 @given(DOCUMENTS)
 def test_documents_are_parted_as_yaml_parts_them(pieces: list[str]) -> None:
-    """Document by document we read what a YAML reader makes of the whole, where that is well-formed."""
+    """Document by document we read what a YAML reader makes of the whole, where that is
+    well-formed.
+    """
     import yaml
 
     text = "---\n" + "---\n".join(piece for piece in pieces if not piece.startswith("%"))
@@ -324,7 +411,10 @@ def test_documents_are_parted_as_yaml_parts_them(pieces: list[str]) -> None:
 def test_directives_belong_to_the_document_behind_them() -> None:
     """A directive or a comment before the first mark makes no document of its own."""
     text = "%YAML 1.1\n# words\n---\na: 1\n---\nb: 2\n"
-    assert list(split_documents(text, "a.yaml")) == [(", document 1", {"a": 1}), (", document 2", {"b": 2})]
+    assert list(split_documents(text, "a.yaml")) == [
+        (", document 1", {"a": 1}),
+        (", document 2", {"b": 2}),
+    ]
 
 
 def test_json_is_one_document() -> None:

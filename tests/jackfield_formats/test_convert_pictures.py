@@ -15,20 +15,44 @@ PDF = base64.b64encode(b"%PDF-").decode()
 
 PICTURES: dict[str, dict[str, Any]] = {
     "sendgrid": {
-        "personalizations": [{"to": [{"email": "a@b.cd"}]}], "from": {"email": "a@b.cd"}, "subject": "s",
+        "personalizations": [{"to": [{"email": "a@b.cd"}]}],
+        "from": {"email": "a@b.cd"},
+        "subject": "s",
         "content": [{"type": "text/html", "value": "HTML"}],
-        "attachments": [{"content": PDF, "type": "image/png", "filename": "l.png", "disposition": "inline", "content_id": "IDENT"}],
+        "attachments": [
+            {
+                "content": PDF,
+                "type": "image/png",
+                "filename": "l.png",
+                "disposition": "inline",
+                "content_id": "IDENT",
+            }
+        ],
     },
-    "mailgun": {"from": "a@b.cd", "to": "a@b.cd", "subject": "s", "html": "HTML", "inline": {"filename": "IDENT", "content": PDF}},
+    "mailgun": {
+        "from": "a@b.cd",
+        "to": "a@b.cd",
+        "subject": "s",
+        "html": "HTML",
+        "inline": {"filename": "IDENT", "content": PDF},
+    },
     "postmark": {
-        "From": "a@b.cd", "To": "a@b.cd", "Subject": "s", "HtmlBody": "HTML",
-        "Attachments": [{"Name": "l.png", "Content": PDF, "ContentType": "image/png", "ContentID": "cid:IDENT"}],
+        "From": "a@b.cd",
+        "To": "a@b.cd",
+        "Subject": "s",
+        "HtmlBody": "HTML",
+        "Attachments": [
+            {"Name": "l.png", "Content": PDF, "ContentType": "image/png", "ContentID": "cid:IDENT"}
+        ],
     },
     "resend": {
-        "from": "a@b.cd", "to": "a@b.cd", "subject": "s", "html": "HTML",
+        "from": "a@b.cd",
+        "to": "a@b.cd",
+        "subject": "s",
+        "html": "HTML",
         "attachments": [{"filename": "l.png", "content": PDF, "content_id": "IDENT"}],
     },
-}  # fmt: skip
+}
 
 
 def _pictured(kind: str, identifier: str, html: str) -> dict[str, Any]:
@@ -38,11 +62,17 @@ def _pictured(kind: str, identifier: str, html: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_inline_pictures_stay_inline(kind: str) -> None:
-    """A picture that the HTML of a provider's request shows is shown by the message, without a difference."""
+    """A picture that the HTML of a provider's request shows is shown by the message, without a
+    difference.
+    """
     found = _pictured(kind, "logo.png", "<img alt='' src='cid:logo.png'>")
     (only,) = found["invocations"]
     (file,) = only["inputs"]["attachments"]
-    assert (file["value"]["contentId"], file["value"]["disposition"], notes(found)) == ("logo.png", "inline", {})
+    assert (file["value"]["contentId"], file["value"]["disposition"], notes(found)) == (
+        "logo.png",
+        "inline",
+        {},
+    )
 
 
 @pytest.mark.parametrize("kind", PICTURES)
@@ -61,12 +91,18 @@ def test_two_files_with_one_content_id() -> None:
     document["attachments"] *= 2
     found = convert("resend", document)
     first, second = found["invocations"][0]["inputs"]["attachments"]
-    assert ("contentId" in first["value"], "contentId" in second["value"], list(notes(found))) == (True, False, ["/attachments/1"])
+    assert ("contentId" in first["value"], "contentId" in second["value"], list(notes(found))) == (
+        True,
+        False,
+        ["/attachments/1"],
+    )
 
 
 @pytest.mark.parametrize("given", ["text/calendar", "text/calendar; method=REQUEST"])
 def test_an_invitation_of_sendgrid(given: str) -> None:
-    """A part text/calendar is the invitation; one that states no method anywhere is left out with the reason."""
+    """A part text/calendar is the invitation; one that states no method anywhere is left out with
+    the reason.
+    """
     calendar = "BEGIN:VCALENDAR\r\nEND:VCALENDAR"
     document = json.loads(json.dumps(PICTURES["sendgrid"]))
     document["content"].append({"type": given, "value": calendar})

@@ -1,4 +1,6 @@
-"""``jackfield convert``: bodies of requests to other providers, and SMTP settings, with every difference."""
+"""``jackfield convert``: bodies of requests to other providers, and SMTP settings, with every
+difference.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,18 @@ SHOWN = {"contentId": "logo", "disposition": "inline"}
 
 
 def dry_run(invocations: list[dict[str, Any]]) -> list[Any]:
-    """The Results of the invocations over a connection with a region; a time is for queued ones only."""
-    with Jackfield(connections=[{"only": {"type": "aws/apiKeySecret", "values": KEYS}}], environment={}, database_url="none") as jackfield:
-        direct = [{name: value for name, value in item.items() if name != "notBefore"} for item in invocations]
+    """The Results of the invocations over a connection with a region; a time is for queued ones
+    only.
+    """
+    with Jackfield(
+        connections=[{"only": {"type": "aws/apiKeySecret", "values": KEYS}}],
+        environment={},
+        database_url="none",
+    ) as jackfield:
+        direct = [
+            {name: value for name, value in item.items() if name != "notBefore"}
+            for item in invocations
+        ]
         return [jackfield.invoke({**item, "dryRun": True}) for item in direct]
 
 
@@ -40,7 +51,11 @@ SENDGRID: dict[str, Any] = {
             "custom_args": {"order": "4711"},
             "send_at": 4102444800,
         },
-        {"to": [{"email": "eve@rcpt.test"}], "headers": {"X-Own": "2"}, "from": {"email": "other@sender.test"}},
+        {
+            "to": [{"email": "eve@rcpt.test"}],
+            "headers": {"X-Own": "2"},
+            "from": {"email": "other@sender.test"},
+        },
     ],
     "from": {"email": "shop@sender.test", "name": "Shop"},
     "reply_to_list": [{"email": "a@sender.test"}, {"email": "b@sender.test"}],
@@ -51,8 +66,19 @@ SENDGRID: dict[str, Any] = {
         {"type": "text/calendar", "value": "x"},
     ],
     "attachments": [
-        {"content": PDF, "type": "application/pdf", "filename": "a.pdf", "disposition": "attachment"},
-        {"content": PDF, "type": "image/png", "filename": "logo.png", "disposition": "inline", "content_id": "logo"},
+        {
+            "content": PDF,
+            "type": "application/pdf",
+            "filename": "a.pdf",
+            "disposition": "attachment",
+        },
+        {
+            "content": PDF,
+            "type": "image/png",
+            "filename": "logo.png",
+            "disposition": "inline",
+            "content_id": "logo",
+        },
     ],
     "headers": {
         "X-Campaign": "spring",
@@ -67,7 +93,9 @@ SENDGRID: dict[str, Any] = {
 
 
 def test_sendgrid_makes_an_invocation_for_each_personalization() -> None:
-    """Addresses, lists to reply to, headers, tags, labels, times, files and a sandbox arrive where sendEmail has them."""
+    """Addresses, lists to reply to, headers, tags, labels, times, files and a sandbox arrive where
+    sendEmail has them.
+    """
     found = convert("sendgrid", SENDGRID, "--connection", "acme-ses", "--region", "eu-west-1")
     first, second = found["invocations"]
     shared = {
@@ -107,13 +135,22 @@ def test_sendgrid_makes_an_invocation_for_each_personalization() -> None:
         "headers": {"X-Campaign": "spring", "X-Own": "2"},
     }
     assert set(notes(found)) == {
-        "/content/2", "/categories/1", "/personalizations/0/custom_args/order", "/personalizations/0/send_at", "/mail_settings/footer",
-        "/mail_settings/sandbox_mode", "/asm", "/tracking_settings", "/content/0/value",
-    }  # fmt: skip
+        "/content/2",
+        "/categories/1",
+        "/personalizations/0/custom_args/order",
+        "/personalizations/0/send_at",
+        "/mail_settings/footer",
+        "/mail_settings/sandbox_mode",
+        "/asm",
+        "/tracking_settings",
+        "/content/0/value",
+    }
 
 
 def test_sendgrid_templates_without_content_are_refused() -> None:
-    """What SendGrid keeps cannot be converted; beside content it is left out, and past times are sent at once."""
+    """What SendGrid keeps cannot be converted; beside content it is left out, and past times are
+    sent at once.
+    """
     body = {**SENDGRID, "template_id": "d-1", "send_at": 1, "unheard_of": 1}
     without = convert("sendgrid", {**body, "content": []})
     assert (without["invocations"], list(notes(without, "refused"))) == ([], ["/template_id"])
@@ -134,18 +171,32 @@ def test_sendgrid_templates_without_content_are_refused() -> None:
         ({"content": [{"type": "text/plain", "value": 1}]}, "/content/0/value"),
     ],
 )
-def test_sendgrid_what_cannot_be_sent_is_refused_with_its_place(change: dict[str, Any], path: str) -> None:
-    """A message that sendEmail would refuse is no invocation; the answer says where and why, and the exit code is 2."""
+def test_sendgrid_what_cannot_be_sent_is_refused_with_its_place(
+    change: dict[str, Any], path: str
+) -> None:
+    """A message that sendEmail would refuse is no invocation; the answer says where and why, and
+    the exit code is 2.
+    """
     found = convert("sendgrid", {**SENDGRID, **change})
     assert path in notes(found, "refused")
 
 
 MAILGUN: dict[str, Any] = {
-    "from": "Shop <shop@sender.test>", "to": ["ada@rcpt.test", "Bob <bob@rcpt.test>"], "subject": "Hi %recipient.name%", "text": "Hello",
-    "html": "<p>Hello</p>", "o:tag": ["a", "b"], "o:testmode": "yes", "o:deliverytime": "Fri, 01 Jan 2100 00:00:00 +0000",
-    "o:tracking": "yes", "h:Reply-To": "help@sender.test", "h:X-My": "1", "v:id": "7", "o:dkim": "yes",
+    "from": "Shop <shop@sender.test>",
+    "to": ["ada@rcpt.test", "Bob <bob@rcpt.test>"],
+    "subject": "Hi %recipient.name%",
+    "text": "Hello",
+    "html": "<p>Hello</p>",
+    "o:tag": ["a", "b"],
+    "o:testmode": "yes",
+    "o:deliverytime": "Fri, 01 Jan 2100 00:00:00 +0000",
+    "o:tracking": "yes",
+    "h:Reply-To": "help@sender.test",
+    "h:X-My": "1",
+    "v:id": "7",
+    "o:dkim": "yes",
     "attachment": {"filename": "a.pdf", "content": PDF, "contentType": "application/pdf"},
-}  # fmt: skip
+}
 
 
 def test_mailgun_fields_become_inputs() -> None:
@@ -164,13 +215,22 @@ def test_mailgun_fields_become_inputs() -> None:
             "replyTo": "help@sender.test",
             "tags": {"tag": "a", "tag-2": "b"},
             "headers": {"X-My": "1"},
-            "attachments": [{"key": "a.pdf", "value": {"data": PDF, "contentType": "application/pdf"}}],
+            "attachments": [
+                {"key": "a.pdf", "value": {"data": PDF, "contentType": "application/pdf"}}
+            ],
         },
         "dryRun": True,
         "notBefore": "2100-01-01T00:00:00Z",
         "context": {"labels": {"id": "7"}},
     }
-    assert set(notes(found)) == {"/o:testmode", "/o:deliverytime", "/o:tracking", "/v:id", "/o:dkim", "/subject"}
+    assert set(notes(found)) == {
+        "/o:testmode",
+        "/o:deliverytime",
+        "/o:tracking",
+        "/v:id",
+        "/o:dkim",
+        "/subject",
+    }
 
 
 def test_mailgun_recipient_variables_make_a_message_for_each_recipient() -> None:
@@ -193,8 +253,14 @@ def test_mailgun_multipart_brings_files() -> None:
         b'--b1\r\nContent-Disposition: form-data; name="to"\r\n\r\nada@rcpt.test',
         b'--b1\r\nContent-Disposition: form-data; name="subject"\r\n\r\nGr\xc3\xbc\xc3\x9fe',
         b'--b1\r\nContent-Disposition: form-data; name="text"\r\n\r\nHello',
-        b'--b1\r\nContent-Disposition: form-data; name="attachment"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n%\x00\xff',
-        b'--b1\r\nContent-Disposition: form-data; name="inline"; filename="b.png"\r\nContent-Type: image/png\r\n\r\nPNG',
+        (
+            b'--b1\r\nContent-Disposition: form-data; name="attachment"; '
+            b'filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n%\x00\xff'
+        ),
+        (
+            b'--b1\r\nContent-Disposition: form-data; name="inline"; '
+            b'filename="b.png"\r\nContent-Type: image/png\r\n\r\nPNG'
+        ),
         b"--b1--\r\n",
     ]
     found = convert("mailgun", b"\r\n".join(lines))
@@ -206,17 +272,37 @@ def test_mailgun_multipart_brings_files() -> None:
 
 
 POSTMARK: dict[str, Any] = {
-    "From": "Shop <shop@sender.test>", "To": "ada@rcpt.test, Bob <bob@rcpt.test>", "Cc": "", "Bcc": "audit@rcpt.test", "Subject": "Receipt",
-    "Tag": "Invitation mail", "HtmlBody": "<b>Hello</b>", "TextBody": "Hello", "ReplyTo": "help@sender.test",
-    "Headers": [{"Name": "X-Campaign", "Value": "spring"}, {"Name": "Message-ID", "Value": "<1@x>"}],
-    "Metadata": {"order": "4711"}, "TrackOpens": True, "TrackLinks": "None", "MessageStream": "broadcast",
-    "Attachments": [{"Name": "a.pdf", "Content": PDF, "ContentType": "application/pdf"},
-                    {"Name": "logo.png", "Content": PDF, "ContentType": "image/png", "ContentID": "cid:logo"}],
-}  # fmt: skip
+    "From": "Shop <shop@sender.test>",
+    "To": "ada@rcpt.test, Bob <bob@rcpt.test>",
+    "Cc": "",
+    "Bcc": "audit@rcpt.test",
+    "Subject": "Receipt",
+    "Tag": "Invitation mail",
+    "HtmlBody": "<b>Hello</b>",
+    "TextBody": "Hello",
+    "ReplyTo": "help@sender.test",
+    "Headers": [
+        {"Name": "X-Campaign", "Value": "spring"},
+        {"Name": "Message-ID", "Value": "<1@x>"},
+    ],
+    "Metadata": {"order": "4711"},
+    "TrackOpens": True,
+    "TrackLinks": "None",
+    "MessageStream": "broadcast",
+    "Attachments": [
+        {"Name": "a.pdf", "Content": PDF, "ContentType": "application/pdf"},
+        {"Name": "logo.png", "Content": PDF, "ContentType": "image/png", "ContentID": "cid:logo"},
+    ],
+}
 
 
 @pytest.mark.parametrize(
-    ("wrap", "path"), [(lambda item: item, ""), (lambda item: [item], "/0"), (lambda item: {"Messages": [item]}, "/Messages/0")]
+    ("wrap", "path"),
+    [
+        (lambda item: item, ""),
+        (lambda item: [item], "/0"),
+        (lambda item: {"Messages": [item]}, "/Messages/0"),
+    ],
 )
 def test_postmark_alone_and_in_a_batch(wrap: Any, path: str) -> None:
     """The members of a message, each difference with its place in the batch."""
@@ -250,16 +336,30 @@ def test_postmark_a_message_that_cannot_be_sent_does_not_stop_the_batch() -> Non
     """The others are converted; the template that Postmark keeps is refused with its place."""
     template = {"From": "a@b.cd", "To": "a@b.cd", "TemplateAlias": "welcome", "TemplateModel": {}}
     found = convert("postmark", [template, POSTMARK, {"From": 5}, {}])
-    assert (len(found["invocations"]), set(notes(found, "refused"))) == (1, {"/0/TemplateAlias", "/2/From", "/3"})
+    assert (len(found["invocations"]), set(notes(found, "refused"))) == (
+        1,
+        {"/0/TemplateAlias", "/2/From", "/3"},
+    )
 
 
 RESEND: dict[str, Any] = {
-    "from": "Shop <shop@sender.test>", "to": ["ada@rcpt.test"], "cc": "bob@rcpt.test", "subject": "Hello", "html": "<p>Hi</p>", "text": "",
-    "reply_to": ["help@sender.test"], "headers": {"X-Entity-Ref-ID": "1"}, "tags": [{"name": "category", "value": "confirm_email"}],
-    "scheduled_at": "2100-01-01T01:00:00+01:00", "topic_id": "t",
-    "attachments": [{"filename": "a.pdf", "content": PDF}, {"filename": "b.pdf", "path": "https://sender.test/b.pdf"},
-                    {"filename": "c.png", "content": PDF, "content_type": "image/png", "content_id": "c"}],
-}  # fmt: skip
+    "from": "Shop <shop@sender.test>",
+    "to": ["ada@rcpt.test"],
+    "cc": "bob@rcpt.test",
+    "subject": "Hello",
+    "html": "<p>Hi</p>",
+    "text": "",
+    "reply_to": ["help@sender.test"],
+    "headers": {"X-Entity-Ref-ID": "1"},
+    "tags": [{"name": "category", "value": "confirm_email"}],
+    "scheduled_at": "2100-01-01T01:00:00+01:00",
+    "topic_id": "t",
+    "attachments": [
+        {"filename": "a.pdf", "content": PDF},
+        {"filename": "b.pdf", "path": "https://sender.test/b.pdf"},
+        {"filename": "c.png", "content": PDF, "content_type": "image/png", "content_id": "c"},
+    ],
+}
 
 
 @pytest.mark.parametrize("library", [False, True])
@@ -267,7 +367,11 @@ def test_resend_in_the_words_of_the_api_and_of_the_library(library: bool) -> Non
     """The API's names and those of the Node.js library are the same request; a Buffer is a file."""
     body: dict[str, Any] = dict(RESEND)
     if library:
-        body |= {"replyTo": body.pop("reply_to"), "scheduledAt": body.pop("scheduled_at"), "topicId": body.pop("topic_id")}
+        body |= {
+            "replyTo": body.pop("reply_to"),
+            "scheduledAt": body.pop("scheduled_at"),
+            "topicId": body.pop("topic_id"),
+        }
         buffer = {"filename": "a.pdf", "content": {"type": "Buffer", "data": list(b"%PDF-")}}
         body["attachments"] = [
             buffer,
@@ -290,7 +394,15 @@ def test_resend_in_the_words_of_the_api_and_of_the_library(library: bool) -> Non
             "tags": {"category": "confirm_email"},
             "attachments": [
                 {"key": "a.pdf", "value": {"data": PDF}},
-                {"key": "c.png", "value": {"data": PDF, "contentType": "image/png", "contentId": "c", "disposition": "inline"}},
+                {
+                    "key": "c.png",
+                    "value": {
+                        "data": PDF,
+                        "contentType": "image/png",
+                        "contentId": "c",
+                        "disposition": "inline",
+                    },
+                },
             ],
         },
         "notBefore": "2100-01-01T00:00:00Z",
@@ -302,8 +414,13 @@ def test_resend_in_the_words_of_the_api_and_of_the_library(library: bool) -> Non
 def test_resend_times_in_words_and_templates_are_refused() -> None:
     """A message that would be sent at once instead of later is not converted."""
     body = {name: value for name, value in RESEND.items() if name != "html"}
-    found = convert("resend", [{**RESEND, "scheduled_at": "in 1 min"}, {**body, "template": {"id": "order"}}])
-    assert (found["invocations"], set(notes(found, "refused"))) == ([], {"/0/scheduled_at", "/1/template"})
+    found = convert(
+        "resend", [{**RESEND, "scheduled_at": "in 1 min"}, {**body, "template": {"id": "order"}}]
+    )
+    assert (found["invocations"], set(notes(found, "refused"))) == (
+        [],
+        {"/0/scheduled_at", "/1/template"},
+    )
 
 
 HOST = "email-smtp.eu-west-1.amazonaws.com"
@@ -314,26 +431,63 @@ LOGIN = {"username": "AKI", "password": "p#a=b"}
     ("document", "values"),
     [
         (
-            f"# mail\nexport SMTP_HOST='{HOST}'\nSMTP_PORT=465 # tls\nSMTP_USER=AKI\nSMTP_PASS=\"p#a=b\"\nPORT=80\nHOST=web\nSECRET=x\n",
+            (
+                f"# mail\nexport SMTP_HOST='{HOST}'\nSMTP_PORT=465 # "
+                'tls\nSMTP_USER=AKI\nSMTP_PASS="p#a=b"\nPORT=80\nHOST=web\nSECRET=x\n'
+            ),
             {"port": 465},
         ),
         (
             f"MAIL_MAILER=smtp\nMAIL_HOST={HOST}\nMAIL_PORT=587\nMAIL_USERNAME=AKI\nMAIL_PASSWORD=p#a=b\nMAIL_ENCRYPTION=tls\n",
             {"port": 587},
         ),
-        (f"EMAIL_HOST={HOST}\nEMAIL_HOST_USER=AKI\nEMAIL_HOST_PASSWORD=p#a=b\nEMAIL_USE_TLS=True\n", {"port": 587}),
+        (
+            f"EMAIL_HOST={HOST}\nEMAIL_HOST_USER=AKI\nEMAIL_HOST_PASSWORD=p#a=b\nEMAIL_USE_TLS=True\n",
+            {"port": 587},
+        ),
         (f"smtps://AKI:p%23a%3Db@{HOST}", {"port": 465}),
         (f"MAILER_DSN=smtp://AKI:p%23a%3Db@{HOST}:2587", {"port": 2587}),
-        ({"host": HOST, "port": 465, "secure": True, "auth": {"user": "AKI", "pass": "p#a=b"}}, {"port": 465}),
-        ({"transport": {"host": HOST, "secure": False, "requireTLS": True, "auth": {"user": "AKI", "pass": "p#a=b"}}}, {"port": 587}),
-        ({"service": "SES-EU-WEST-1", "auth": {"type": "login", "user": "AKI", "pass": "p#a=b"}}, {"port": 465}),
-        ({"SMTP_HOST": HOST, "SMTP_PORT": "587", "SMTP_TLS": "yes", "SMTP_USERNAME": "AKI", "SMTP_PASSWORD": "p#a=b"}, {"port": 587}),
+        (
+            {"host": HOST, "port": 465, "secure": True, "auth": {"user": "AKI", "pass": "p#a=b"}},
+            {"port": 465},
+        ),
+        (
+            {
+                "transport": {
+                    "host": HOST,
+                    "secure": False,
+                    "requireTLS": True,
+                    "auth": {"user": "AKI", "pass": "p#a=b"},
+                }
+            },
+            {"port": 587},
+        ),
+        (
+            {"service": "SES-EU-WEST-1", "auth": {"type": "login", "user": "AKI", "pass": "p#a=b"}},
+            {"port": 465},
+        ),
+        (
+            {
+                "SMTP_HOST": HOST,
+                "SMTP_PORT": "587",
+                "SMTP_TLS": "yes",
+                "SMTP_USERNAME": "AKI",
+                "SMTP_PASSWORD": "p#a=b",
+            },
+            {"port": 587},
+        ),
     ],
 )
-def test_smtp_settings_become_a_connection(document: Any, values: dict[str, Any], tmp_path: Path) -> None:
-    """Variables, a URL and Nodemailer's options; the answer is a connection file that works as it is."""
+def test_smtp_settings_become_a_connection(
+    document: Any, values: dict[str, Any], tmp_path: Path
+) -> None:
+    """Variables, a URL and Nodemailer's options; the answer is a connection file that works as it
+    is.
+    """
     found = convert("smtp", document, "--connection", "mail")
-    assert found["connections"] == {"mail": {"type": "aws-ses/smtp", "values": {"hostname": HOST, **LOGIN, **values}}}
+    assert found["connections"] == {
+        "mail": {"type": "aws-ses/smtp", "values": {"hostname": HOST, **LOGIN, **values}}
+    }
     assert "SECRET" not in json.dumps(found)
     path = tmp_path / "connections.json"
     path.write_text(json.dumps(found))
@@ -343,9 +497,19 @@ def test_smtp_settings_become_a_connection(document: Any, values: dict[str, Any]
 
 
 def test_smtp_differences_are_named() -> None:
-    """Certificates are verified and TLS is required, whatever the settings say; another provider's server is told."""
-    given = {"host": "smtp.mail.test", "port": 587, "auth": {"user": "AKI", "pass": "x"}, "from": "a@b.cd", "pool": True, "dkim": {"x": 1},
-             "tls": {"rejectUnauthorized": False, "servername": HOST}, "ignoreTLS": True}  # fmt: skip
+    """Certificates are verified and TLS is required, whatever the settings say; another provider's
+    server is told.
+    """
+    given = {
+        "host": "smtp.mail.test",
+        "port": 587,
+        "auth": {"user": "AKI", "pass": "x"},
+        "from": "a@b.cd",
+        "pool": True,
+        "dkim": {"x": 1},
+        "tls": {"rejectUnauthorized": False, "servername": HOST},
+        "ignoreTLS": True,
+    }
     found = convert("smtp", given)
     values = found["connections"]["smtp"]["values"]
     assert (values["tlsServerName"], values["sender"]) == (HOST, "a@b.cd")
@@ -379,7 +543,9 @@ def test_what_is_no_document_is_an_error_of_the_command(content: Any) -> None:
 
 
 def test_lines_feed_invoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """``--lines`` prints the invocations alone, for ``jackfield invoke --lines``; differences go to stderr."""
+    """``--lines`` prints the invocations alone, for ``jackfield invoke --lines``; differences go to
+    stderr.
+    """
     path = tmp_path / "body.json"
     path.write_text(json.dumps(SENDGRID))
     assert main(["convert", "sendgrid", str(path), "--lines"]) == 0
@@ -389,7 +555,9 @@ def test_lines_feed_invoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_without_the_connector_there_is_nothing_to_convert_to(shell: Shell) -> None:
-    """What would be refused is asked of the connector: where it is not installed, the command says so."""
+    """What would be refused is asked of the connector: where it is not installed, the command says
+    so.
+    """
     shell.write("body.json", json.dumps(SENDGRID))
     answer = shell.run("convert", "sendgrid", "body.json")
     assert answer.code == 2
@@ -397,22 +565,49 @@ def test_without_the_connector_there_is_nothing_to_convert_to(shell: Shell) -> N
 
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
-ADDRESS = st.sampled_from(["ada@rcpt.test", "Bob <bob@rcpt.test>", "no address", "dörte@rcpt.test", "eve@straße.de"])
-SCALAR = st.one_of(WORD, ADDRESS, st.integers(-(2**40), 2**40), st.booleans(), st.none(), st.just(PDF))
-VALUE = st.recursive(SCALAR, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORD, inner, max_size=3)), max_leaves=5)
-SOUND: dict[str, dict[str, Any]] = {"sendgrid": SENDGRID, "mailgun": MAILGUN, "postmark": POSTMARK, "resend": RESEND}
+ADDRESS = st.sampled_from(
+    ["ada@rcpt.test", "Bob <bob@rcpt.test>", "no address", "dörte@rcpt.test", "eve@straße.de"]
+)
+SCALAR = st.one_of(
+    WORD, ADDRESS, st.integers(-(2**40), 2**40), st.booleans(), st.none(), st.just(PDF)
+)
+VALUE = st.recursive(
+    SCALAR,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORD, inner, max_size=3)),
+    max_leaves=5,
+)
+SOUND: dict[str, dict[str, Any]] = {
+    "sendgrid": SENDGRID,
+    "mailgun": MAILGUN,
+    "postmark": POSTMARK,
+    "resend": RESEND,
+}
 
 
 @pytest.mark.parametrize("form", list(SOUND))
-@settings(max_examples=1_000 if os.environ.get("CAMPAIGN") else 15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=1_000 if os.environ.get("CAMPAIGN") else 15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_every_converted_invocation_is_valid(form: str, data: st.DataObject) -> None:
-    """Whatever the members of a request hold, an invocation passes a dry run or is refused with a place; nothing else happens."""
+    """Whatever the members of a request hold, an invocation passes a dry run or is refused with a
+    place; nothing else happens.
+    """
     sound: dict[str, Any] = SOUND[form]
-    names = data.draw(st.lists(st.sampled_from([*sound, "recipient-variables", "unheard of"]), max_size=3))
+    names = data.draw(
+        st.lists(st.sampled_from([*sound, "recipient-variables", "unheard of"]), max_size=3)
+    )
     found = convert(form, {**sound, **{name: data.draw(VALUE) for name in names}})
-    assert [result.error for result in dry_run(found["invocations"])] == [None] * len(found["invocations"])
-    assert all(note["message"] and note["path"][:1] in ("", "/") for kind in ("differences", "refused") for note in found[kind])
+    assert [result.error for result in dry_run(found["invocations"])] == [None] * len(
+        found["invocations"]
+    )
+    assert all(
+        note["message"] and note["path"][:1] in ("", "/")
+        for kind in ("differences", "refused")
+        for note in found[kind]
+    )
 
 
 FLOWS = """
@@ -441,34 +636,65 @@ flows:
 """
 
 
-def test_the_steps_of_a_prismatic_flow_become_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each step of Amazon SES is a file for ``jackfield invoke``; what only Prismatic resolves is named, and other actions are refused."""
+def test_the_steps_of_a_prismatic_flow_become_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each step of Amazon SES is a file for ``jackfield invoke``; what only Prismatic resolves is
+    named, and other actions are refused.
+    """
     (tmp_path / "flow.yaml").write_text(FLOWS)
     out = tmp_path / "out"
     assert main(["convert", "prismatic", str(tmp_path / "flow.yaml"), "--out", str(out)]) == 2
     answer = json.loads(capsys.readouterr().out)
     assert [file.name for file in sorted(out.iterdir())] == [
-        "01-order-arrives-confirm-order.json", "02-order-arrives-domains.json", "03-order-arrives-deep.json",
-    ]  # fmt: skip
+        "01-order-arrives-confirm-order.json",
+        "02-order-arrives-domains.json",
+        "03-order-arrives-deep.json",
+    ]
     assert json.loads((out / "01-order-arrives-confirm-order.json").read_text()) == {
         "connector": "aws-ses",
         "action": "sendEmail",
         "connection": "Mail-by-key",
-        "inputs": {"awsRegion": "us-east-1", "sender": "shop@example.com", "subject": "Your order", "text": "Thank you"},
+        "inputs": {
+            "awsRegion": "us-east-1",
+            "sender": "shop@example.com",
+            "subject": "Your order",
+            "text": "Thank you",
+        },
     }
     assert answer["invocations"][1]["inputs"] == {"identityType": "Domain"}
     assert [note["path"] for note in answer["differences"]] == [
-        "/flows/0/steps/1/inputs/to", "/flows/0/steps/2/steps/0/inputs", "/flows/0/steps/3/branches/0/steps/0/inputs",
-    ]  # fmt: skip
+        "/flows/0/steps/1/inputs/to",
+        "/flows/0/steps/2/steps/0/inputs",
+        "/flows/0/steps/3/branches/0/steps/0/inputs",
+    ]
     assert [note["path"] for note in answer["refused"]] == ["/flows/0/steps/2/steps/1/action/key"]
-    assert main(["convert", "prismatic", str(tmp_path / "flow.yaml"), "--connection", "k", "--region", "eu-west-1"]) == 2
+    assert (
+        main(
+            [
+                "convert",
+                "prismatic",
+                str(tmp_path / "flow.yaml"),
+                "--connection",
+                "k",
+                "--region",
+                "eu-west-1",
+            ]
+        )
+        == 2
+    )
     rows = json.loads(capsys.readouterr().out)["invocations"]
     assert {row["connection"] for row in rows} == {"k"}
     assert {row["inputs"]["awsRegion"] for row in rows} == {"eu-west-1"}
 
 
-@pytest.mark.parametrize(("text", "says"), [("name: x\n", "it has no 'flows'"), ("flows: [{name: x}]\n", "no step of the flows is")])
-def test_an_integration_without_steps_of_ses_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("name: x\n", "it has no 'flows'"), ("flows: [{name: x}]\n", "no step of the flows is")],
+)
+def test_an_integration_without_steps_of_ses_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
     """A document without flows, or without a step of Amazon SES, says so."""
     (tmp_path / "flow.yaml").write_text(text)
     assert main(["convert", "prismatic", str(tmp_path / "flow.yaml")]) == 2

@@ -1,4 +1,6 @@
-"""Sources of packages as they lie in the environment of an isolated connector, which has none but its own."""
+"""Sources of packages as they lie in the environment of an isolated connector, which has none but
+its own.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +16,7 @@ def sources_of(*packages: str) -> Iterator[tuple[str, str]]:
         assert found is not None
         assert found.origin is not None
         folder = Path(found.origin).parent
-        yield from ((f"{package}/{file.relative_to(folder)}", file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
+        yield from (
+            (f"{package}/{file.relative_to(folder)}", file.read_text(encoding="utf-8"))
+            for file in folder.rglob("*.py")
+        )

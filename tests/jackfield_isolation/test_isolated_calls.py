@@ -1,4 +1,6 @@
-"""Calls of a connector that runs in a child process: the same Results as in this process, and the truth about calls whose child dies."""
+"""Calls of a connector that runs in a child process: the same Results as in this process, and the
+truth about calls whose child dies.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ CONNECTIONS: dict[str, Any] = {
     "quiet": {"type": "plain/silent", "values": {"token": "tick-tock"}},
     "moody": {"type": "plain/token", "values": {"token": "moody"}},
     "refused": {"type": "plain/token", "values": {"token": "refused"}},
-    "lines": {"type": "plain/token", "values": {"token": "begin-4711-hidden\nmiddle-4711-hidden\nend-4711-hidden"}},
+    "lines": {
+        "type": "plain/token",
+        "values": {"token": "begin-4711-hidden\nmiddle-4711-hidden\nend-4711-hidden"},
+    },
     "long": {"type": "plain/token", "values": {"token": "begin-4711-hidden" * 3}},
 }
 
@@ -70,20 +75,34 @@ def mortal(shared: Jackfield) -> Jackfield:
     return shared
 
 
-def call(runtime: Jackfield, action: str = "read", connection: str = "mine", timeout: float = 30, **inputs: Any) -> Result:
+def call(
+    runtime: Jackfield,
+    action: str = "read",
+    connection: str = "mine",
+    timeout: float = 30,
+    **inputs: Any,
+) -> Result:
     """Run an action of ``plain``."""
     return runtime.invoke(invocation(action, connection, timeout, **inputs))
 
 
-def invocation(action: str = "read", connection: str = "mine", timeout: float = 30, **inputs: Any) -> dict[str, Any]:
+def invocation(
+    action: str = "read", connection: str = "mine", timeout: float = 30, **inputs: Any
+) -> dict[str, Any]:
     """An invocation of ``plain``."""
     return {
-        "connector": "plain", "action": action, "connection": connection, "timeoutSeconds": timeout, "inputs": {"text": "hi", **inputs},
-    }  # fmt: skip
+        "connector": "plain",
+        "action": action,
+        "connection": connection,
+        "timeoutSeconds": timeout,
+        "inputs": {"text": "hi", **inputs},
+    }
 
 
 def test_a_call_runs_in_another_process(runtime: Jackfield) -> None:
-    """The output comes from a warm child, which later calls use too; the secret and what was minted from it are masked."""
+    """The output comes from a warm child, which later calls use too; the secret and what was minted
+    from it are masked.
+    """
     first, second = call(runtime), call(runtime)
     assert first.unwrap()["process"] not in (os.getpid(), None)
     assert second.unwrap()["process"] == first.unwrap()["process"]
@@ -102,41 +121,77 @@ def test_a_process_that_keeps_to_one_core_leaves_its_children_all(own: Jackfield
 
 
 def test_async_actions_and_actions_without_a_connection(runtime: Jackfield) -> None:
-    """An ``async def`` action runs in an event loop of the child; an action without a client needs no connection."""
+    """An ``async def`` action runs in an event loop of the child; an action without a client needs
+    no connection.
+    """
     assert call(runtime, "later").status == "succeeded"
-    assert runtime.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "ho"}}).unwrap()["text"] == "ho"
+    assert (
+        runtime.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "ho"}}).unwrap()[
+            "text"
+        ]
+        == "ho"
+    )
 
 
 @pytest.mark.parametrize(
     ("fail", "die", "status"),
     [
-        (None, None, "in_doubt"), (None, "refuse", "in_doubt"), ("answered", None, "succeeded"), ("answered", "refuse", "in_doubt"),
-        ("refused", None, "succeeded"), ("refused", "refuse", "failed"),
+        (None, None, "in_doubt"),
+        (None, "refuse", "in_doubt"),
+        ("answered", None, "succeeded"),
+        ("answered", "refuse", "in_doubt"),
+        ("refused", None, "succeeded"),
+        ("refused", "refuse", "failed"),
     ],
-)  # fmt: skip
-def test_requests_of_an_actions_threads_cross_the_boundary(runtime: Jackfield, fail: str | None, die: str | None, status: str) -> None:
-    """The parent knows which requests of a child's threads have an outcome, and nothing is sent for a call that has ended."""
-    given: dict[str, Any] = {name: value for name, value in (("fail", fail), ("die", die)) if value is not None}
+)
+def test_requests_of_an_actions_threads_cross_the_boundary(
+    runtime: Jackfield, fail: str | None, die: str | None, status: str
+) -> None:
+    """The parent knows which requests of a child's threads have an outcome, and nothing is sent for
+    a call that has ended.
+    """
+    given: dict[str, Any] = {
+        name: value for name, value in (("fail", fail), ("die", die)) if value is not None
+    }
     assert call(runtime, "apart", **given).status == status
     assert call(runtime, "apart", fail="late").status == "failed"
 
 
 @pytest.mark.parametrize(
-    "number", ["3.14159265358979323846", "-12345678901234567890.5", "1.5e-400", "9" * 40, "0.10000000000000000555111512312578270211815"]
+    "number",
+    [
+        "3.14159265358979323846",
+        "-12345678901234567890.5",
+        "1.5e-400",
+        "9" * 40,
+        "0.10000000000000000555111512312578270211815",
+    ],
 )
 def test_numbers_cross_the_boundary_with_all_digits(runtime: Jackfield, number: str) -> None:
-    """A number of more digits than a double keeps, or too small for one, reaches the connector and comes back as it was given."""
-    given = decode(f'{{"connector": "plain", "action": "same", "inputs": {{"value": [{number}, {{"n": {number}}}]}}}}')
-    assert exact_json(runtime.invoke(given).unwrap(), json.JSONEncoder()) == f'{{"value": [{number}, {{"n": {number}}}]}}'
+    """A number of more digits than a double keeps, or too small for one, reaches the connector and
+    comes back as it was given.
+    """
+    given = decode(
+        f'{{"connector": "plain", "action": "same", "inputs": {{"value": [{number}, {{"n": '
+        f"{number}}}]}}}}"
+    )
+    assert (
+        exact_json(runtime.invoke(given).unwrap(), json.JSONEncoder())
+        == f'{{"value": [{number}, {{"n": {number}}}]}}'
+    )
 
 
 def test_errors_cross_the_boundary(runtime: Jackfield) -> None:
-    """The connector's error map and rules apply in the child; an exception that it does not know keeps its name, and is in doubt."""
+    """The connector's error map and rules apply in the child; an exception that it does not know
+    keeps its name, and is in doubt.
+    """
     assert (mapped := call(runtime, fail="mapped").error) is not None
     assert (mapped.code, mapped.message) == ("rejected", "the provider refuses it")
     refused = call(runtime, text="forbidden")
     assert refused.error is not None
-    assert [(item.path, item.message) for item in refused.error.details] == [("/text", "must not be that word")]
+    assert [(item.path, item.message) for item in refused.error.details] == [
+        ("/text", "must not be that word")
+    ]
     assert refused.meta.attempts == 0
     doubt = call(runtime, "write", fail="unmapped")
     assert doubt.error is not None
@@ -162,7 +217,9 @@ def test_a_connection_that_is_refused_when_it_opens(runtime: Jackfield) -> None:
 def test_a_dry_run_checks_the_rules(runtime: Jackfield) -> None:
     """A dry run asks the child about the inputs, and runs nothing."""
     assert runtime.invoke({**invocation(text="forbidden"), "dryRun": True}).status == "failed"
-    assert runtime.invoke({**invocation("write", die="before"), "dryRun": True}).status == "succeeded"
+    assert (
+        runtime.invoke({**invocation("write", die="before"), "dryRun": True}).status == "succeeded"
+    )
 
 
 def test_options_and_connection_tests(runtime: Jackfield) -> None:
@@ -176,8 +233,12 @@ def test_options_and_connection_tests(runtime: Jackfield) -> None:
 def test_many_calls_at_once(runtime: Jackfield) -> None:
     """A child answers calls of many threads at the same time."""
     with ThreadPoolExecutor(20) as pool:
-        found = list(pool.map(lambda number: call(runtime, text=str(number), seconds=0.05), range(60)))
-    assert [result.unwrap()["text"] for result in found] == [f"{number} ***" for number in range(60)]
+        found = list(
+            pool.map(lambda number: call(runtime, text=str(number), seconds=0.05), range(60))
+        )
+    assert [result.unwrap()["text"] for result in found] == [
+        f"{number} ***" for number in range(60)
+    ]
 
 
 def test_an_event_loop_goes_on(runtime: Jackfield) -> None:
@@ -200,9 +261,12 @@ def test_an_event_loop_goes_on(runtime: Jackfield) -> None:
         ("write", "quiet", "before", "in_doubt", "in_doubt", 1),
     ],
 )
-def test_a_child_that_dies(mortal: Jackfield, action: str, connection: str, die: str, status: str, code: str, attempts: int) -> None:
-    """A write whose child dies before it announced a request has sent nothing; after that, it is in doubt. Without announcements, entering
-    the action counts."""
+def test_a_child_that_dies(
+    mortal: Jackfield, action: str, connection: str, die: str, status: str, code: str, attempts: int
+) -> None:
+    """A write whose child dies before it announced a request has sent nothing; after that, it is in
+    doubt. Without announcements, entering the action counts.
+    """
     assert mortal.invoke(invocation(connection=connection)).status == "succeeded"
     result = call(mortal, action, connection, 60, die=die)
     assert result.error is not None
@@ -210,7 +274,9 @@ def test_a_child_that_dies(mortal: Jackfield, action: str, connection: str, die:
     assert "ended with status 7" in result.error.message
 
 
-@pytest.mark.parametrize(("action", "status", "attempts"), [("read", "succeeded", 2), ("write", "in_doubt", 1)])
+@pytest.mark.parametrize(
+    ("action", "status", "attempts"), [("read", "succeeded", 2), ("write", "in_doubt", 1)]
+)
 def test_a_child_that_dies_once(own: Jackfield, action: str, status: str, attempts: int) -> None:
     """A read that had begun is repeated in the next child; a write is not."""
     result = call(own, action, timeout=60, die="first")
@@ -227,7 +293,9 @@ def test_a_child_that_was_killed_is_started_again(mortal: Jackfield) -> None:
 
 
 def test_a_call_that_does_not_return(mortal: Jackfield) -> None:
-    """At the deadline the caller gets a typed error, and the child that did not answer is replaced."""
+    """At the deadline the caller gets a typed error, and the child that did not answer is
+    replaced.
+    """
     first = call(mortal).unwrap()["process"]
     late = call(mortal, "write", timeout=4, seconds=60)
     assert late.error is not None
@@ -257,13 +325,19 @@ def test_a_connector_that_fails_on_import(tmp_path: Path) -> None:
     assert "ValueError: not today" in result.error.message
 
 
-def test_what_a_child_prints_is_logged(runtime: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
-    """Output of the child goes to the log, with secrets masked, and not to the standard output of this process."""
+def test_what_a_child_prints_is_logged(
+    runtime: Jackfield, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Output of the child goes to the log, with secrets masked, and not to the standard output of
+    this process.
+    """
     assert call(runtime).status == "succeeded"
     with caplog.at_level(logging.INFO, "jackfield.isolation"):
         assert call(runtime, "print", text="tick-tock is the secret").status == "succeeded"
         until(lambda: caplog.records)
-    assert [record.getMessage() for record in caplog.records] == ["the process of plain 1.0.0 says: *** is the secret"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the process of plain 1.0.0 says: *** is the secret"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -274,13 +348,17 @@ def test_what_a_child_prints_is_logged(runtime: Jackfield, caplog: pytest.LogCap
 def test_a_secret_that_a_child_prints_is_masked_before_it_is_cut(
     runtime: Jackfield, caplog: pytest.LogCaptureFixture, before: str, after: str
 ) -> None:
-    """A private key that a child printed was logged line by line, in clear, and so was the beginning of a secret at the 2,000th character
-    of a line."""
+    """A private key that a child printed was logged line by line, in clear, and so was the
+    beginning of a secret at the 2,000th character of a line.
+    """
     connection = "long" if before else "lines"
     secret = CONNECTIONS[connection]["values"]["token"]
     assert call(runtime, connection=connection, text="x").status == "succeeded"
     with caplog.at_level(logging.INFO, "jackfield.isolation"):
-        assert call(runtime, "print", connection, text=f"{before}{secret}{after}\nafterwards").status == "succeeded"
+        assert (
+            call(runtime, "print", connection, text=f"{before}{secret}{after}\nafterwards").status
+            == "succeeded"
+        )
         until(lambda: any("afterwards" in record.getMessage() for record in caplog.records))
     said = [record.getMessage() for record in caplog.records]
     assert not [line for line in said if "4711" in line or "begin" in line]
@@ -289,10 +367,14 @@ def test_a_secret_that_a_child_prints_is_masked_before_it_is_cut(
 
 
 def test_connections_that_are_gone() -> None:
-    """When the cache of a connection is dropped, each child is told to forget it; numbers are never used again."""
+    """When the cache of a connection is dropped, each child is told to forget it; numbers are never
+    used again.
+    """
     sessions = Sessions()
     first, second = sessions.dropped(), sessions.dropped()
-    caches = [ConnectionCache(SystemClock(), {}, frozenset({f"secret-{number}"})) for number in range(2)]
+    caches = [
+        ConnectionCache(SystemClock(), {}, frozenset({f"secret-{number}"})) for number in range(2)
+    ]
     numbers = [sessions.find(cache).number for cache in caches]
     assert sessions.find(caches[0]).number == numbers[0]
     assert sessions.clean("secret-0, secret-1") == "***, ***"
@@ -301,10 +383,14 @@ def test_connections_that_are_gone() -> None:
     assert sessions.clean("secret-0, secret-1") == "secret-0, ***"
 
 
-def test_the_death_of_a_child_is_logged(mortal: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_death_of_a_child_is_logged(
+    mortal: Jackfield, caplog: pytest.LogCaptureFixture
+) -> None:
     """A child that ends by itself leaves a line in the log, with the reason."""
     call(mortal, "write", die="after")
-    assert "the process of plain 1.0.0 ended with status 7" in [record.getMessage() for record in caplog.records]
+    assert "the process of plain 1.0.0 ended with status 7" in [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 def test_a_caller_who_has_left(runtime: Jackfield) -> None:
@@ -317,7 +403,9 @@ def test_a_caller_who_has_left(runtime: Jackfield) -> None:
 
 
 def test_leases_belong_to_this_process(mortal: Jackfield) -> None:
-    """A credential is minted once, by whichever child was asked, and serves the child that comes after it."""
+    """A credential is minted once, by whichever child was asked, and serves the child that comes
+    after it.
+    """
     first = call(mortal, "minted").unwrap()
     assert call(mortal, "minted").unwrap()["text"] == first["text"]
     os.kill(first["process"], signal.SIGKILL)
@@ -327,14 +415,18 @@ def test_leases_belong_to_this_process(mortal: Jackfield) -> None:
 
 
 def test_a_credential_that_expired(mortal: Jackfield) -> None:
-    """If the provider calls the credential expired, the client renews it in the child, and the attempt is repeated once."""
+    """If the provider calls the credential expired, the client renews it in the child, and the
+    attempt is repeated once.
+    """
     first = call(mortal, "minted").unwrap()
     assert call(mortal, "write", fail="expired once").status == "succeeded"
     assert call(mortal, "minted").unwrap()["text"] != first["text"]
 
 
 def test_a_fault_of_a_connection_type(runtime: Jackfield) -> None:
-    """An exception while opening that nobody maps is a bug, and nothing was sent: a write is not in doubt, also on a warm connection."""
+    """An exception while opening that nobody maps is a bug, and nothing was sent: a write is not in
+    doubt, also on a warm connection.
+    """
     assert call(runtime, "write", "moody").status == "succeeded"
     result = call(runtime, "write", "moody", text="moody")
     assert result.error is not None
@@ -342,15 +434,31 @@ def test_a_fault_of_a_connection_type(runtime: Jackfield) -> None:
 
 
 def test_a_job_is_started_polled_and_cancelled_in_its_process(tmp_path: Path) -> None:
-    """Its steps, its progress and the provider's word cross the border like those of a connector in this process."""
+    """Its steps, its progress and the provider's word cross the border like those of a connector in
+    this process.
+    """
     install_from(tmp_path, "plain", "plain.py")
-    with isolating(tmp_path, CONNECTIONS, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path / 'jackfield.db'}"}) as jackfield:
-        assert [call(jackfield, "cook", text=text).output for text in ("short", "raw")] == [{"text": "done"}, {"text": "raw"}]
+    with isolating(
+        tmp_path,
+        CONNECTIONS,
+        environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path / 'jackfield.db'}"},
+    ) as jackfield:
+        assert [call(jackfield, "cook", text=text).output for text in ("short", "raw")] == [
+            {"text": "done"},
+            {"text": "raw"},
+        ]
         burnt = call(jackfield, "cook", text="burnt")
         assert burnt.error is not None
-        assert (burnt.status, burnt.error.code, burnt.error.message) == ("failed", "rejected", "it is burnt")
+        assert (burnt.status, burnt.error.code, burnt.error.message) == (
+            "failed",
+            "rejected",
+            "it is burnt",
+        )
         running = call(jackfield, "cook", text="long", timeout=1.5)
-        assert (running.status, running.progress) == ("running", {"fraction": 0.5, "text": "it simmers"})
+        assert (running.status, running.progress) == (
+            "running",
+            {"fraction": 0.5, "text": "it simmers"},
+        )
         assert jackfield.cancel(running.meta.invocation_id)
         ended = running.wait()
         assert ended.error is not None

@@ -1,4 +1,6 @@
-"""Files that an isolated connector returns: streamed to this process piece by piece, stored here, in bounded memory."""
+"""Files that an isolated connector returns: streamed to this process piece by piece, stored here,
+in bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -69,13 +71,17 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackfield]:
     """A runtime with a database, and the connector ``filing`` in a process of its own."""
     home = tmp_path_factory.mktemp("home")
     install(home, "filing", SOURCE)
-    with isolating(home, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{home}/j.db"}) as jackfield:
+    with isolating(
+        home, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{home}/j.db"}
+    ) as jackfield:
         yield jackfield
 
 
 def ask(runtime: Jackfield, action: str = "file", **inputs: Any) -> dict[str, Any]:
     """Have something filed; the Result's JSON."""
-    return dict(runtime.invoke({"connector": "filing", "action": action, "inputs": inputs}).to_json())
+    return dict(
+        runtime.invoke({"connector": "filing", "action": action, "inputs": inputs}).to_json()
+    )
 
 
 def content(runtime: Jackfield, file: dict[str, Any]) -> tuple[str, int]:
@@ -100,19 +106,32 @@ def expected(size: int, piece: int) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("action", ["file", "fileLater"])
-@pytest.mark.parametrize(("size", "piece"), [(0, 1), (5, 2), (700_001, 300_000), (128 * 1024, 128 * 1024)])
-def test_files_are_stored_as_they_were_returned(runtime: Jackfield, action: str, size: int, piece: int) -> None:
-    """Streams and bytes of any size arrive whole, with type and name, whatever the size of the chunks."""
+@pytest.mark.parametrize(
+    ("size", "piece"), [(0, 1), (5, 2), (700_001, 300_000), (128 * 1024, 128 * 1024)]
+)
+def test_files_are_stored_as_they_were_returned(
+    runtime: Jackfield, action: str, size: int, piece: int
+) -> None:
+    """Streams and bytes of any size arrive whole, with type and name, whatever the size of the
+    chunks.
+    """
     output = ask(runtime, action, size=size, piece=piece)["output"]
     assert content(runtime, output["first"]) == expected(size, piece)
-    assert (output["first"]["contentType"], output["first"]["name"], output["first"]["size"]) == ("text/plain", "a.txt", size)
+    assert (output["first"]["contentType"], output["first"]["name"], output["first"]["size"]) == (
+        "text/plain",
+        "a.txt",
+        size,
+    )
     assert [content(runtime, file) for file in output["others"]] == [
-        (hashlib.sha256(b"bytes").hexdigest(), 5), (hashlib.sha256(b"").hexdigest(), 0)
-    ]  # fmt: skip
+        (hashlib.sha256(b"bytes").hexdigest(), 5),
+        (hashlib.sha256(b"").hexdigest(), 0),
+    ]
 
 
 def test_a_large_file_takes_little_memory(runtime: Jackfield) -> None:
-    """The child sends a piece only when the last one is stored, so that this process holds few at once."""
+    """The child sends a piece only when the last one is stored, so that this process holds few at
+    once.
+    """
     tracemalloc.start()
     try:
         output = ask(runtime, size=20_000_000, piece=4_500_000)["output"]
@@ -127,17 +146,26 @@ def test_a_large_file_takes_little_memory(runtime: Jackfield) -> None:
 def test_a_stream_that_fails_leaves_nothing(runtime: Jackfield) -> None:
     """Its fault is the action's, and the part that was stored is gone."""
     with runtime.storage.database.read() as transaction:
-        before = transaction.execute("SELECT COUNT(*) AS found FROM files WHERE workspace = 'default'", {})[0].found
+        before = transaction.execute(
+            "SELECT COUNT(*) AS found FROM files WHERE workspace = 'default'", {}
+        )[0].found
     error = ask(runtime, size=400_000, piece=100_000, fail=True)["error"]
     assert error["message"] == "the other side hung up"
     with runtime.storage.database.read() as transaction:
-        assert transaction.execute("SELECT COUNT(*) AS found FROM files WHERE workspace = 'default'", {})[0].found == before
+        assert (
+            transaction.execute(
+                "SELECT COUNT(*) AS found FROM files WHERE workspace = 'default'", {}
+            )[0].found
+            == before
+        )
     assert ask(runtime)["status"] == "succeeded"
 
 
 def test_what_a_child_says_of_a_file_is_checked(runtime: Jackfield) -> None:
     """A content type that is none is replaced, and a name keeps no control characters."""
-    first = ask(runtime, contentType="text/html\r\nSet-Cookie: x", name="a\x00b\n" + "c" * 500)["output"]["first"]
+    first = ask(runtime, contentType="text/html\r\nSet-Cookie: x", name="a\x00b\n" + "c" * 500)[
+        "output"
+    ]["first"]
     assert first["contentType"] == "application/octet-stream"
     assert "\x00" not in first["name"]
     assert len(first["name"]) < 300
@@ -148,4 +176,7 @@ def test_without_storage_it_says_so(tmp_path: Path) -> None:
     install(tmp_path, "filing", SOURCE)
     with isolating(tmp_path) as jackfield:
         error = ask(jackfield, size=3)["error"]
-    assert (error["code"], error["message"]) == ("invalid_output", "the action returned a file, and there is no file storage here")
+    assert (error["code"], error["message"]) == (
+        "invalid_output",
+        "the action returned a file, and there is no file storage here",
+    )

@@ -1,4 +1,6 @@
-"""Two workspaces use one connector, and the child of one forges answers: the other workspace gets its own, and nothing else."""
+"""Two workspaces use one connector, and the child of one forges answers: the other workspace gets
+its own, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,18 @@ def _two(home: Path) -> Iterator[_Two]:
     environment = {"JACKFIELD_HOME": str(home)}
     with closing(Children(environment)) as children:
         catalog = Catalog.installed({}, environment, children.load)
-        one, two = (Jackfield(name, [{}], "none", catalog=catalog, environment=environment, groups={}) for name in ("one", "two"))
+        one, two = (
+            Jackfield(name, [{}], "none", catalog=catalog, environment=environment, groups={})
+            for name in ("one", "two")
+        )
         with one, two:
             yield _Two(one, two)
 
 
 def _run(runtime: Jackfield, code: str) -> Result:
-    return runtime.invoke({"connector": "lying", "action": "run", "timeoutSeconds": 60, "inputs": {"code": code}})
+    return runtime.invoke(
+        {"connector": "lying", "action": "run", "timeoutSeconds": 60, "inputs": {"code": code}}
+    )
 
 
 def _pid(runtime: Jackfield) -> int:
@@ -63,11 +70,29 @@ def _pid(runtime: Jackfield) -> int:
 
 
 FORGERIES = {
-    "answers to all questions before": ("for about in [*range(number)] * 2: raw(forged, about=about)\nout = 'own'", "own"),
-    "answers to questions to come": ("for about in range(number + 1, number + 4): raw(forged, about=about)\nstay(60)", None),
-    "an answer twice": ("""raw(b'{"end":{"out":"own"}}'); raw(forged); raw(forged)\nstay(1)""", "own"),
-    "a late answer": ("Thread(target=lambda: (stay(0.1), [raw(forged) for _ in range(9)]), daemon=True).start()\nout = 'own'", "own"),
-    "parts of an answer": ("""for about in range(number): raw(b'{"returned":{"out":"forged"}}', OTHER, about)\nout = 'own'""", "own"),
+    "answers to all questions before": (
+        "for about in [*range(number)] * 2: raw(forged, about=about)\nout = 'own'",
+        "own",
+    ),
+    "answers to questions to come": (
+        "for about in range(number + 1, number + 4): raw(forged, about=about)\nstay(60)",
+        None,
+    ),
+    "an answer twice": (
+        """raw(b'{"end":{"out":"own"}}'); raw(forged); raw(forged)\nstay(1)""",
+        "own",
+    ),
+    "a late answer": (
+        (
+            "Thread(target=lambda: (stay(0.1), [raw(forged) for _ in range(9)]), "
+            "daemon=True).start()\nout = 'own'"
+        ),
+        "own",
+    ),
+    "parts of an answer": (
+        """for about in range(number): raw(b'{"returned":{"out":"forged"}}', OTHER, about)\nout = 'own'""",
+        "own",
+    ),
     "frames of another workspace": (
         """frame = b'{"workspace":"one","key":{"workspace":"one"},"end":{"out":"forged"}}'
 for about in range(number): raw(frame, OTHER, about)
@@ -81,8 +106,10 @@ out = 'own'""",
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_i23_a_forged_answer_reaches_no_other_workspace(two: _Two, name: str) -> None:
-    """While a call of one workspace waits for its child, that of another answers with its number, twice, late or in parts: the call gets
-    the answer of its own child, and the forger nothing of it."""
+    """While a call of one workspace waits for its child, that of another answers with its number,
+    twice, late or in parts: the call gets the answer of its own child, and the forger nothing of
+    it.
+    """
     code, own = FORGERIES[name]
     child = _pid(two.victim)
     assert _pid(two.forger) != child
@@ -90,7 +117,10 @@ def test_i23_a_forged_answer_reaches_no_other_workspace(two: _Two, name: str) ->
         os.kill(child, signal.SIGSTOP)
         try:
             waiting = thread.submit(_run, two.victim, _VICTIM)
-            results = [_run(two.forger, f"{_RAW}{code}"), *(_run(two.forger, "out = 'after'") for _ in range(3))]
+            results = [
+                _run(two.forger, f"{_RAW}{code}"),
+                *(_run(two.forger, "out = 'after'") for _ in range(3)),
+            ]
             assert not waiting.done()
         finally:
             os.kill(child, signal.SIGCONT)

@@ -1,4 +1,6 @@
-"""Connections of isolated connectors that a person approves: both flows, rotation, the end of an approval, revocation."""
+"""Connections of isolated connectors that a person approves: both flows, rotation, the end of an
+approval, revocation.
+"""
 
 from __future__ import annotations
 
@@ -113,14 +115,20 @@ HERE = "http://127.0.0.1/callback"
 def runtime(tmp_path: Path) -> Iterator[Jackfield]:
     """A runtime with the connection ``ada`` of an isolated connector."""
     install(tmp_path, "people", SOURCE)
-    with isolating(tmp_path, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/j.db"}) as jackfield:
+    with isolating(
+        tmp_path, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/j.db"}
+    ) as jackfield:
         jackfield.connections.add("ada", "people/person", {"clientId": "c-1"}, test=False)
         yield jackfield
 
 
 def look(runtime: Jackfield) -> dict[str, Any]:
     """Use the connection."""
-    return dict(runtime.invoke({"connector": "people", "action": "look", "connection": "ada", "inputs": {}}).to_json())
+    return dict(
+        runtime.invoke(
+            {"connector": "people", "action": "look", "connection": "ada", "inputs": {}}
+        ).to_json()
+    )
 
 
 def connect(runtime: Jackfield, code: str = "good") -> None:
@@ -141,9 +149,14 @@ def forget_leases(runtime: Jackfield) -> None:
 
 
 def test_an_approval_is_used_rotated_and_ended(runtime: Jackfield) -> None:
-    """The child refreshes with the grant, the rotated token is stored here, and an end that it reports asks for a new approval."""
+    """The child refreshes with the grant, the rotated token is stored here, and an end that it
+    reports asks for a new approval.
+    """
     error = look(runtime)["error"]
-    assert (error["code"], "nobody has approved" in error["message"]) == ("invalid_connection", True)
+    assert (error["code"], "nobody has approved" in error["message"]) == (
+        "invalid_connection",
+        True,
+    )
     connect(runtime)
     assert runtime.connections.show("ada")["authorization"]["scopes"] == ["mail.read"]
     assert [look(runtime)["output"]["tokenNumber"] for _ in range(2)] == [0, 0]
@@ -151,7 +164,10 @@ def test_an_approval_is_used_rotated_and_ended(runtime: Jackfield) -> None:
     assert look(runtime)["output"]["tokenNumber"] == 1
     forget_leases(runtime)
     assert look(runtime)["error"]["code"] == "invalid_connection"
-    assert runtime.connections.show("ada")["authorization"]["reason"] == "the provider no longer accepts it"
+    assert (
+        runtime.connections.show("ada")["authorization"]["reason"]
+        == "the provider no longer accepts it"
+    )
     connect(runtime)
     assert look(runtime)["output"]["tokenNumber"] == 0
 
@@ -185,9 +201,19 @@ def test_a_removal_revokes(runtime: Jackfield) -> None:
 def test_a_grant_from_elsewhere_is_read_by_the_child(runtime: Jackfield) -> None:
     """The child makes the grant of another system's tokens; its error hides them."""
     moving, kind = runtime.connections.moving_in(), "people/person"
-    moving.add("grace", kind, {"clientId": "c-1"}, {"refreshToken": "refresh-secret-0", "scopes": "mail.read"}, Provenance())
-    found = runtime.invoke({"connector": "people", "action": "look", "connection": "grace", "inputs": {}})
+    moving.add(
+        "grace",
+        kind,
+        {"clientId": "c-1"},
+        {"refreshToken": "refresh-secret-0", "scopes": "mail.read"},
+        Provenance(),
+    )
+    found = runtime.invoke(
+        {"connector": "people", "action": "look", "connection": "grace", "inputs": {}}
+    )
     assert found.unwrap() == {"tokenNumber": 0}
     with pytest.raises(InvalidConnection) as caught:
-        moving.add("eve", kind, {"clientId": "c-1"}, {"refreshToken": "another-secret-0"}, Provenance())
+        moving.add(
+            "eve", kind, {"clientId": "c-1"}, {"refreshToken": "another-secret-0"}, Provenance()
+        )
     assert "another-secret-0" not in caught.value.message

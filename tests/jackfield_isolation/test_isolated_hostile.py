@@ -1,4 +1,6 @@
-"""A hostile connector: each attempt to break out is refused by the kernel, or ends its own process and call only."""
+"""A hostile connector: each attempt to break out is refused by the kernel, or ends its own process
+and call only.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ def need(layers: dict[str, Any]) -> Any:
     def check(*names: str) -> None:
         for name in names:
             if not layers[name]["holds"]:
-                pytest.skip(f"this machine lacks the layer '{name}' of isolation: {layers[name].get('reason', 'not enforced')}")
+                pytest.skip(
+                    f"this machine lacks the layer '{name}' of isolation: "
+                    f"{layers[name].get('reason', 'not enforced')}"
+                )
 
     return check
 
@@ -60,7 +65,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def warm(home: Path) -> Iterator[Jackfield]:
-    """A runtime for attacks that the child survives, which is started as those of a server are: it is asked what it can reach."""
+    """A runtime for attacks that the child survives, which is started as those of a server are: it
+    is asked what it can reach.
+    """
     with isolating(home) as jackfield:
         with really_started():
             assert attack(jackfield, "modules").status == "succeeded"
@@ -84,54 +91,99 @@ def cold(mortal: Jackfield) -> Jackfield:
 def attack(runtime: Jackfield, kind: str, target: object = "", timeout: float = 20) -> Result:
     """Let the hostile connector try something."""
     inputs = {"kind": kind, "target": str(target)}
-    return runtime.invoke({"connector": "hostile", "action": "attack", "timeoutSeconds": timeout, "inputs": inputs})
+    return runtime.invoke(
+        {"connector": "hostile", "action": "attack", "timeoutSeconds": timeout, "inputs": inputs}
+    )
 
 
 def refused(result: Result) -> bool:
-    """Whether the kernel has refused the attempt, which the connector reports as an exception of its own."""
+    """Whether the kernel has refused the attempt, which the connector reports as an exception of
+    its own.
+    """
     return result.error is not None and "PermissionError" in result.error.message
 
 
 def test_all_layers_can_be_examined(layers: dict[str, Any]) -> None:
-    """The examination has a row for each layer, and names attempts that succeed or the reason why a layer does not hold."""
+    """The examination has a row for each layer, and names attempts that succeed or the reason why a
+    layer does not hold.
+    """
     assert [*layers] == ["environment", *LAYERS]
     assert all(row["holds"] or row.get("reason") or row.get("allowed") for row in layers.values())
 
 
 def test_the_examination_notices_what_is_allowed(tmp_path: Path) -> None:
-    """The same attempts in a process that is not isolated succeed, except the one that needs more memory than there is."""
+    """The same attempts in a process that is not isolated succeed, except the one that needs more
+    memory than there is.
+    """
     (tmp_path / "secret").write_text("secret", encoding="ascii")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        targets = {"secret": str(tmp_path / "secret"), "folder": str(tmp_path), "parent": os.getpid(), "port": port, "memory": 2**60}
+        targets = {
+            "secret": str(tmp_path / "secret"),
+            "folder": str(tmp_path),
+            "parent": os.getpid(),
+            "port": port,
+            "memory": 2**60,
+        }
         source = "import json,sys; from jackfield_isolation.sandbox.probe import *; "
         source += "print(probe(Targets(**json.loads(sys.argv[1]))).model_dump_json())"
         environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
-        done = subprocess.run([sys.executable, "-c", source, json.dumps(targets)], capture_output=True, check=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", source, json.dumps(targets)],
+            capture_output=True,
+            check=True,
+            env=environment,
+        )
     allowed = set(json.loads(done.stdout)["allowed"])
     assert allowed == ATTEMPTS.keys() - {"allocate"}
 
 
-def test_the_command_lists_the_layers(warm_python: Path, home: Path, layers: dict[str, Any]) -> None:
+def test_the_command_lists_the_layers(
+    warm_python: Path, home: Path, layers: dict[str, Any]
+) -> None:
     """``jackfield isolation`` prints the rows; its exit code is 1 if a layer does not hold."""
-    done = subprocess.run([sys.executable, "-m", "jackfield", "isolation"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "jackfield", "isolation"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     rows = json.loads(done.stdout)
     assert [row["layer"] for row in rows] == [*layers]
     assert done.returncode == (0 if all(row["holds"] for row in rows) else 1)
 
 
 def test_files_are_out_of_reach(warm: Jackfield, home: Path, need: Any) -> None:
-    """Key file, database, this process's memory, environment and open files, and other children cannot be read; nothing can be written."""
+    """Key file, database, this process's memory, environment and open files, and other children
+    cannot be read; nothing can be written.
+    """
     need("files")
     me = os.getpid()
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with ExitStack() as stack:
         stack.callback(other.communicate, b"\n")
         opened = stack.enter_context((home / "master.key").open("rb"))
-        paths = [home / "master.key", home / "jackfield.db", "/etc/passwd", f"/proc/{me}/environ", f"/proc/{me}/mem", f"/proc/{me}/maps"]
-        paths += [f"/proc/{me}/fd/{opened.fileno()}", f"/proc/{other.pid}/fd/0", "/proc/self/environ", "/proc/1/environ"]
+        paths = [
+            home / "master.key",
+            home / "jackfield.db",
+            "/etc/passwd",
+            f"/proc/{me}/environ",
+            f"/proc/{me}/mem",
+            f"/proc/{me}/maps",
+        ]
+        paths += [
+            f"/proc/{me}/fd/{opened.fileno()}",
+            f"/proc/{other.pid}/fd/0",
+            "/proc/self/environ",
+            "/proc/1/environ",
+        ]
         assert [str(path) for path in paths if not refused(attack(warm, "read", path))] == []
-    for folder in (home, "/tmp", "/dev/shm", home / "connectors" / "hostile" / "1.0.0" / "site-packages"):
+    for folder in (
+        home,
+        "/tmp",
+        "/dev/shm",
+        home / "connectors" / "hostile" / "1.0.0" / "site-packages",
+    ):
         assert refused(attack(warm, "write", folder)), folder
     assert refused(attack(warm, "remove", home / "master.key"))
     assert (home / "master.key").read_text(encoding="ascii") == "the key"
@@ -175,7 +227,9 @@ def test_jackfields_stores_are_not_loaded(warm: Jackfield) -> None:
 
 
 def test_there_is_no_network(warm: Jackfield, need: Any, tmp_path: Path) -> None:
-    """No connection, datagram or Unix socket of its own; and jackfield does not connect to hosts that nobody has named."""
+    """No connection, datagram or Unix socket of its own; and jackfield does not connect to hosts
+    that nobody has named.
+    """
     need("network")
     path = str(tmp_path / "socket")
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as unix:
@@ -229,7 +283,9 @@ def test_memory_and_threads_are_limited(cold: Jackfield) -> None:
     ],
 )
 def test_a_sudden_end(cold: Jackfield, kind: str, said: str) -> None:
-    """A crash, an exit or garbage on the wire settles the call as in doubt, with the reason, and a new child answers."""
+    """A crash, an exit or garbage on the wire settles the call as in doubt, with the reason, and a
+    new child answers.
+    """
     result = attack(cold, kind)
     assert result.error is not None
     assert result.status == "in_doubt"
@@ -237,9 +293,13 @@ def test_a_sudden_end(cold: Jackfield, kind: str, said: str) -> None:
     assert attack(cold, "modules").status == "succeeded"
 
 
-@pytest.mark.parametrize("kind", [pytest.param("loop", marks=pytest.mark.campaign), "holdTheLock", "never"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("loop", marks=pytest.mark.campaign), "holdTheLock", "never"]
+)
 def test_a_call_without_end(cold: Jackfield, kind: str) -> None:
-    """A call that loops, holds Python's lock, or waits for ever ends at its deadline; a new child answers."""
+    """A call that loops, holds Python's lock, or waits for ever ends at its deadline; a new child
+    answers.
+    """
     assert attack(cold, kind, timeout=1).status == "in_doubt"
     assert attack(cold, "modules").status == "succeeded"
 
@@ -251,29 +311,48 @@ def test_output_stays_out_of_answers(cold: Jackfield, capfd: pytest.CaptureFixtu
 
 
 def test_others_go_on(home: Path) -> None:
-    """While a hostile connector crashes and hangs, a hundred concurrent calls of another one succeed."""
+    """While a hostile connector crashes and hangs, a hundred concurrent calls of another one
+    succeed.
+    """
     with isolating(home) as jackfield, ThreadPoolExecutor(106) as pool:
-        hostile = [pool.submit(attack, jackfield, kind, "", 1) for kind in ("loop", "segfault", "memory", "garbage", "exit", "never")]
+        hostile = [
+            pool.submit(attack, jackfield, kind, "", 1)
+            for kind in ("loop", "segfault", "memory", "garbage", "exit", "never")
+        ]
         gate = threading.Barrier(100)
 
         def call(number: int) -> Result:
             gate.wait()
-            return jackfield.invoke({"connector": "plain", "action": "noop", "inputs": {"text": str(number)}})
+            return jackfield.invoke(
+                {"connector": "plain", "action": "noop", "inputs": {"text": str(number)}}
+            )
 
         found = list(pool.map(call, range(100)))
-        assert [result.unwrap()["text"] for result in found] == [str(number) for number in range(100)]
+        assert [result.unwrap()["text"] for result in found] == [
+            str(number) for number in range(100)
+        ]
         assert all(waiting.result().status != "succeeded" for waiting in hostile)
 
 
 def test_an_event_loop_serves_others(home: Path) -> None:
-    """In asyncio, calls of a hostile connector that hang take no threads of other connectors, however many they are."""
+    """In asyncio, calls of a hostile connector that hang take no threads of other connectors,
+    however many they are.
+    """
 
     async def main(runtime: Jackfield) -> list[Result]:
-        attacking = {"connector": "hostile", "action": "attack", "timeoutSeconds": 3, "inputs": {"kind": "never"}}
+        attacking = {
+            "connector": "hostile",
+            "action": "attack",
+            "timeoutSeconds": 3,
+            "inputs": {"kind": "never"},
+        }
         hanging = [asyncio.create_task(runtime.ainvoke(attacking)) for _ in range(100)]
         calling = {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}
         found = await asyncio.gather(*(runtime.ainvoke(calling) for _ in range(100)))
-        assert {result.status for result in await asyncio.gather(*hanging)} <= {"in_doubt", "failed"}
+        assert {result.status for result in await asyncio.gather(*hanging)} <= {
+            "in_doubt",
+            "failed",
+        }
         return found
 
     with isolating(home) as jackfield:
@@ -285,7 +364,8 @@ def test_work_without_a_call(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """A child that uses the processor while no call runs is replaced."""
     monkeypatch.setattr("jackfield_isolation.supervisor._TICK", 0.2)
     monkeypatch.setattr("jackfield_isolation.supervisor._BUSY_TICKS", 2)
-    monkeypatch.setattr("jackfield_isolation.supervisor._IDLE_CPU", 0.05)  # its share of a busy machine may be small
+    # its share of a busy machine may be small
+    monkeypatch.setattr("jackfield_isolation.supervisor._IDLE_CPU", 0.05)
     with isolating(home) as jackfield:
         busy = int(attack(jackfield, "busyLater").unwrap()["got"])
         opened = os.pidfd_open(busy)
@@ -324,11 +404,15 @@ with isolating(Path(sys.argv[1])) as jackfield:
 
 
 def test_a_child_ends_with_its_parent(home: Path, need: Any) -> None:
-    """If this process is killed, its children end, even one that never looks at its socket again."""
+    """If this process is killed, its children end, even one that never looks at its socket
+    again.
+    """
     need("parent")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", _PARENT, str(home)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as parent:
         assert parent.stdout is not None
         child = os.pidfd_open(int(parent.stdout.readline()))
         try:
@@ -339,10 +423,20 @@ def test_a_child_ends_with_its_parent(home: Path, need: Any) -> None:
 
 
 def test_a_check_of_all_connectors(home: Path, tmp_path: Path) -> None:
-    """``jackfield connectors list --check`` imports installed connectors in their own processes; a broken one is a row."""
+    """``jackfield connectors list --check`` imports installed connectors in their own processes; a
+    broken one is a row.
+    """
     source = (CONNECTORS / "plain.py").read_text(encoding="utf-8")
-    install(home, "falling", source.replace('Connector("plain"', 'Connector("falling"'))
-    module = home / "connectors" / "falling" / "1.0.0" / "site-packages" / "jackfield_falling" / "__init__.py"
+    install(home, "falling", source.replace('"plain"', '"falling"'))
+    module = (
+        home
+        / "connectors"
+        / "falling"
+        / "1.0.0"
+        / "site-packages"
+        / "jackfield_falling"
+        / "__init__.py"
+    )
     module.write_text("import os; os._exit(9)", encoding="utf-8")
     hide_others(tmp_path)
     environment = {**os.environ, "JACKFIELD_HOME": str(home), "PYTHONPATH": str(tmp_path)}
@@ -360,7 +454,9 @@ def test_a_strict_policy(home: Path, layers: dict[str, Any]) -> None:
     with isolating(home, environment={"JACKFIELD_ISOLATION": "strict"}) as jackfield:
         result = attack(jackfield, "modules")
     assert (result.status == "succeeded") == holds
-    assert Policy.from_environment({"JACKFIELD_ISOLATION": "per-workspace, memory=512"}) == Policy(per_workspace=True, memory=512 * 2**20)
+    assert Policy.from_environment({"JACKFIELD_ISOLATION": "per-workspace, memory=512"}) == Policy(
+        per_workspace=True, memory=512 * 2**20
+    )
 
 
 def test_a_policy_that_means_nothing(home: Path) -> None:

@@ -1,4 +1,6 @@
-"""R2: a response answers its own request only, also over connections that are opened for an isolated connector."""
+"""R2: a response answers its own request only, also over connections that are opened for an
+isolated connector.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,16 @@ FIRST = {
 
 
 @pytest.mark.parametrize(
-    "kind", [kind if kind == "a second response" else pytest.param(kind, marks=pytest.mark.campaign) for kind in FIRST]
+    "kind",
+    [
+        kind if kind == "a second response" else pytest.param(kind, marks=pytest.mark.campaign)
+        for kind in FIRST
+    ],
 )
 def test_r2_an_isolated_connector_gets_its_own_response(tmp_path: Path, kind: str) -> None:
-    """R2: bytes after a response close the connection in the child, too; the next write has the outcome of its own response."""
+    """R2: bytes after a response close the connection in the child, too; the next write has the
+    outcome of its own response.
+    """
     first, method = FIRST[kind]
     connections: list[int] = []
 
@@ -37,9 +45,24 @@ def test_r2_an_isolated_connector_gets_its_own_response(tmp_path: Path, kind: st
 
     install_from(tmp_path, "wired", "wired.py", files=dict(sources_of("jackfield_http")))
     with serving(talk) as port:
-        account = {"account": {"type": "wired/account", "values": {"server": f"http://127.0.0.1:{port}", "token": "t"}}}
+        account = {
+            "account": {
+                "type": "wired/account",
+                "values": {"server": f"http://127.0.0.1:{port}", "token": "t"},
+            }
+        }
         with isolating(tmp_path, account) as jackfield:
-            given = {"connector": "wired", "action": "order", "connection": "account", "timeoutSeconds": 20}
-            results = [jackfield.invoke({**given, "inputs": {"method": verb}}) for verb in (method, "POST")]
-    assert [(one.status, one.error and one.error.code) for one in results] == [("succeeded", None), ("failed", "rejected")]
+            given = {
+                "connector": "wired",
+                "action": "order",
+                "connection": "account",
+                "timeoutSeconds": 20,
+            }
+            results = [
+                jackfield.invoke({**given, "inputs": {"method": verb}}) for verb in (method, "POST")
+            ]
+    assert [(one.status, one.error and one.error.code) for one in results] == [
+        ("succeeded", None),
+        ("failed", "rejected"),
+    ]
     assert len(connections) == 2

@@ -54,29 +54,53 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory, server: http.server.ThreadingHTTPServer) -> Iterator[Jackfield]:
+def runtime(
+    tmp_path_factory: pytest.TempPathFactory, server: http.server.ThreadingHTTPServer
+) -> Iterator[Jackfield]:
     """A runtime with the connector ``net`` and connections that name hosts of this machine."""
     home = tmp_path_factory.mktemp("home")
     install_from(home, "net", "net.py")
     port = server.server_port
-    urls = {"numeric": f"http://127.0.0.1:{port}/", "named": f"http://localhost:{port}/base", "elsewhere": "http://elsewhere.invalid/"}
-    connections = {name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()}
+    urls = {
+        "numeric": f"http://127.0.0.1:{port}/",
+        "named": f"http://localhost:{port}/base",
+        "elsewhere": "http://elsewhere.invalid/",
+    }
+    connections = {
+        name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()
+    }
     with isolating(home, connections) as jackfield:
         yield jackfield
 
 
-def fetch(runtime: Jackfield, port: int, way: str, host: str, connection: object, action: str = "fetch") -> Result:
+def fetch(
+    runtime: Jackfield, port: int, way: str, host: str, connection: object, action: str = "fetch"
+) -> Result:
     """Fetch the page."""
     inputs = {"way": way, "host": host, "port": port}
-    return runtime.invoke({"connector": "net", "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 10})
+    return runtime.invoke(
+        {
+            "connector": "net",
+            "action": action,
+            "connection": connection,
+            "inputs": inputs,
+            "timeoutSeconds": 10,
+        }
+    )
 
 
 @pytest.mark.parametrize("way", ["http", "urllib", "guard", "nonblocking"])
 @pytest.mark.parametrize(("host", "connection"), [("127.0.0.1", "numeric"), ("localhost", "named")])
 def test_clients_connect_to_named_hosts(
-    runtime: Jackfield, server: http.server.ThreadingHTTPServer, way: str, host: str, connection: str
+    runtime: Jackfield,
+    server: http.server.ThreadingHTTPServer,
+    way: str,
+    host: str,
+    connection: str,
 ) -> None:
-    """Clients that block and clients that do not reach the host that their connection names, by its name or address."""
+    """Clients that block and clients that do not reach the host that their connection names, by its
+    name or address.
+    """
     assert fetch(runtime, server.server_port, way, host, connection).unwrap()["page"] == "the page"
 
 
@@ -87,24 +111,47 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_from(tmp_path, "net", "net.py")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page) as found:
         found.socket = authority.serving("localhost").wrap_socket(found.socket, server_side=True)
-        threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        urls = {"named": f"https://localhost:{found.server_port}/", "numeric": f"https://127.0.0.1:{found.server_port}/"}
-        connections = {name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()}
+        threading.Thread(
+            target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        urls = {
+            "named": f"https://localhost:{found.server_port}/",
+            "numeric": f"https://127.0.0.1:{found.server_port}/",
+        }
+        connections = {
+            name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()
+        }
         try:
             with isolating(tmp_path, connections) as jackfield:
-                assert fetch(jackfield, found.server_port, "https", "localhost", "named").unwrap()["page"] == "the page"
-                assert fetch(jackfield, found.server_port, "https", "127.0.0.1", "numeric").status == "failed"  # not in the certificate
+                assert (
+                    fetch(jackfield, found.server_port, "https", "localhost", "named").unwrap()[
+                        "page"
+                    ]
+                    == "the page"
+                )
+                # not in the certificate
+                assert (
+                    fetch(jackfield, found.server_port, "https", "127.0.0.1", "numeric").status
+                    == "failed"
+                )
         finally:
             found.shutdown()
 
 
 def test_event_loops_connect(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:
     """A client of asyncio connects, too."""
-    assert fetch(runtime, server.server_port, "", "localhost", "named", "fetchLater").unwrap()["page"] == "the page"
+    assert (
+        fetch(runtime, server.server_port, "", "localhost", "named", "fetchLater").unwrap()["page"]
+        == "the page"
+    )
 
 
-def test_other_hosts_are_refused(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:
-    """A host that only another connection names is refused, and so is a private one that only the manifest names."""
+def test_other_hosts_are_refused(
+    runtime: Jackfield, server: http.server.ThreadingHTTPServer
+) -> None:
+    """A host that only another connection names is refused, and so is a private one that only the
+    manifest names.
+    """
     for host in ("127.0.0.1", "localhost"):
         refused = fetch(runtime, server.server_port, "http", host, "elsewhere")
         assert refused.error is not None
@@ -112,7 +159,9 @@ def test_other_hosts_are_refused(runtime: Jackfield, server: http.server.Threadi
 
 
 def test_a_proxy(tmp_path: Path) -> None:
-    """Hosts other than this machine are reached through the operator's proxy, by CONNECT and with its credentials, but for exceptions."""
+    """Hosts other than this machine are reached through the operator's proxy, by CONNECT and with
+    its credentials, but for exceptions.
+    """
     install_from(tmp_path, "net", "net.py")
     asked: list[bytes] = []
 
@@ -128,7 +177,10 @@ def test_a_proxy(tmp_path: Path) -> None:
 
     connections = {"far": {"type": "net/server", "values": {"url": "http://far.invalid/"}}}
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        environment = {"HTTPS_PROXY": f"http://me:pass%40word@127.0.0.1:{listener.getsockname()[1]}", "NO_PROXY": "near.invalid"}
+        environment = {
+            "HTTPS_PROXY": f"http://me:pass%40word@127.0.0.1:{listener.getsockname()[1]}",
+            "NO_PROXY": "near.invalid",
+        }
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         with isolating(tmp_path, connections, environment=environment) as jackfield:
@@ -151,21 +203,36 @@ def _until_blank_line(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize(
     ("host", "direct"),
     [
-        ("api.acme.example", True), ("acme.example.org", False), ("acme.example", True),
-            ("deep.acme.example", True), ("10.1.2.3", True), ("11.1.2.3", False),
-        ("localhost", True), ("127.0.0.1", True), ("::1", True), ("other.example", True), ("not-acme.example", False),
+        ("api.acme.example", True),
+        ("acme.example.org", False),
+        ("acme.example", True),
+        ("deep.acme.example", True),
+        ("10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("other.example", True),
+        ("not-acme.example", False),
     ],
-)  # fmt: skip
+)
 def test_exceptions_of_a_proxy(host: str, direct: bool) -> None:
-    """NO_PROXY names hosts, domains with their subdomains, networks and hosts with a port; this machine needs no proxy."""
+    """NO_PROXY names hosts, domains with their subdomains, networks and hosts with a port; this
+    machine needs no proxy.
+    """
     route = outbound(
-        {"https_proxy": "proxy.example:3128", "NO_PROXY": ".deep.acme.example, acme.example:443,10.0.0.0/8,other.example:443"},
+        {
+            "https_proxy": "proxy.example:3128",
+            "NO_PROXY": ".deep.acme.example, acme.example:443,10.0.0.0/8,other.example:443",
+        },
         ENVIRONMENT,
     )
     assert (route(Target("https", host, 443)) is None) == direct
 
 
-def test_a_thread_outside_of_a_call(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:
+def test_a_thread_outside_of_a_call(
+    runtime: Jackfield, server: http.server.ThreadingHTTPServer
+) -> None:
     """A thread that the connector has started itself belongs to no call, and is told so."""
     page = fetch(runtime, server.server_port, "thread", "127.0.0.1", "numeric").unwrap()["page"]
     assert "during a call only" in page
@@ -200,24 +267,36 @@ def tell(nothing: Nothing) -> Told:
 
 
 def test_incompatible_dependencies_side_by_side(tmp_path: Path) -> None:
-    """Two connectors that need different versions of one library, and two versions of one connector, answer in one process."""
-    for key, version, number in (("first", "1.0.0", 1), ("second", "1.0.0", 2), ("second", "2.0.0", 3)):
+    """Two connectors that need different versions of one library, and two versions of one
+    connector, answer in one process.
+    """
+    for key, version, number in (
+        ("first", "1.0.0", 1),
+        ("second", "1.0.0", 2),
+        ("second", "2.0.0", 3),
+    ):
         source = _TELLING.replace("KEY", key).replace("VERSION", version)
         install(tmp_path, key, source, version, {"shared_library.py": f"NUMBER = {number}\n"})
     with isolating(tmp_path) as jackfield:
 
         def tell(key: str, version: str) -> object:
-            return jackfield.invoke({"connector": key, "action": "tell", "connectorVersion": version, "inputs": {}}).unwrap()["number"]
+            return jackfield.invoke(
+                {"connector": key, "action": "tell", "connectorVersion": version, "inputs": {}}
+            ).unwrap()["number"]
 
         asked = [("first", "==1.0.0"), ("second", "==1.0.0"), ("second", "==2.0.0")]
         assert [[tell(*one) for one in asked] for _ in range(2)] == [[1, 2, 3]] * 2
 
 
-@pytest.mark.parametrize(("policy", "processes"), [("per-connector", 1), ("", 2), ("processes=1", 2)])
+@pytest.mark.parametrize(
+    ("policy", "processes"), [("per-connector", 1), ("", 2), ("processes=1", 2)]
+)
 def test_workspaces(tmp_path: Path, policy: str, processes: int) -> None:
-    """Each workspace has a process of its own, also for actions without a connection, unless the policy shares one (finding 3).
+    """Each workspace has a process of its own, also for actions without a connection, unless the
+    policy shares one (finding 3).
 
-    One workspace needs one process: the one that has described the connector serves it. Of more than ``processes``, idle ones end.
+    One workspace needs one process: the one that has described the connector serves it. Of more
+    than ``processes``, idle ones end.
     """
     install_from(tmp_path, "plain", "plain.py")
     connections: Any = [{"mine": {"type": "plain/token", "values": {"token": "tick-tock"}}}]
@@ -226,14 +305,19 @@ def test_workspaces(tmp_path: Path, policy: str, processes: int) -> None:
     with closing(Children(environment)) as children:
         catalog = Catalog.installed({}, environment, children.load)
         for workspace in ("one", "two"):
-            with Jackfield(workspace, connections, "none", catalog=catalog, environment=environment, groups={}) as jackfield:
+            with Jackfield(
+                workspace, connections, "none", catalog=catalog, environment=environment, groups={}
+            ) as jackfield:
                 for action, more in (("noop", {}), ("read", {"connection": "mine"})):
-                    result = jackfield.invoke({"connector": "plain", "action": action, "inputs": {"text": "hi"}, **more})
+                    result = jackfield.invoke(
+                        {"connector": "plain", "action": action, "inputs": {"text": "hi"}, **more}
+                    )
                     found.add(result.unwrap()["process"])
         assert len(found) == processes
         if policy == "processes=1":
             deadline = time.monotonic() + 30
-            while [*children.processes()] != [result.unwrap()["process"]]:  # the one of the other workspace ends
+            # the one of the other workspace ends
+            while [*children.processes()] != [result.unwrap()["process"]]:
                 assert time.monotonic() < deadline
                 threading.Event().wait(0.05)
         else:
@@ -245,7 +329,9 @@ def _forked(home: str) -> list[object]:
     with isolating(Path(home)) as jackfield:
 
         def process() -> object:
-            return jackfield.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}).unwrap()["process"]
+            return jackfield.invoke(
+                {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}
+            ).unwrap()["process"]
 
         before = process()
         child = fork(process).answer()
@@ -268,7 +354,9 @@ def test_a_manifest_that_differs_from_the_code(tmp_path: Path) -> None:
     manifest["actions"][1]["effect"] = "read"
     path.write_text(json.dumps(manifest), encoding="utf-8")
     with isolating(tmp_path) as jackfield:
-        refused = jackfield.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}})
+        refused = jackfield.invoke(
+            {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}
+        )
     assert refused.error is not None
     assert "differs from its manifest" in refused.error.message
 
@@ -280,7 +368,9 @@ def test_a_version_that_is_installed_again(tmp_path: Path) -> None:
     with isolating(tmp_path) as jackfield:
 
         def tell() -> object:
-            return jackfield.invoke({"connector": "first", "action": "tell", "inputs": {}}).unwrap()["number"]
+            return jackfield.invoke(
+                {"connector": "first", "action": "tell", "inputs": {}}
+            ).unwrap()["number"]
 
         assert tell() == 1
         shutil.rmtree(site.parent)
@@ -292,15 +382,24 @@ def test_a_version_that_is_installed_again(tmp_path: Path) -> None:
 
 
 def test_a_pool_of_runtimes(tmp_path: Path) -> None:
-    """Servers and workers isolate connectors: workspaces share the children, whose ends are counted; they end with the pool."""
+    """Servers and workers isolate connectors: workspaces share the children, whose ends are
+    counted; they end with the pool.
+    """
     install_from(tmp_path, "plain", "plain.py")
     pool = RuntimePool({"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": "none"})
     try:
-        result = asyncio.run(pool.find("default").ainvoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}))
+        result = asyncio.run(
+            pool.find("default").ainvoke(
+                {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}
+            )
+        )
         process = result.unwrap()["process"]
         assert process in pool.isolated.processes()
         ending = {"connector": "plain", "action": "noop", "inputs": {"text": "hi", "die": "now"}}
-        assert asyncio.run(pool.find("default").ainvoke({**ending, "timeoutSeconds": 1})).status == "failed"
+        assert (
+            asyncio.run(pool.find("default").ainvoke({**ending, "timeoutSeconds": 1})).status
+            == "failed"
+        )
         metrics = Metrics(pool.catalog)
         metrics.note_isolation(len(pool.isolated.processes()), pool.isolated.ends())
         assert b'jackfield_isolated_process_ends_total{connector="plain"} ' in metrics.text()
@@ -310,12 +409,22 @@ def test_a_pool_of_runtimes(tmp_path: Path) -> None:
         os.kill(process, 0)
 
 
-def test_an_installed_connector_without_the_package_for_it_says_what_to_install(tmp_path: Path) -> None:
-    """Without jackfield-isolation, the call fails before anything is sent, and the error names the package."""
+def test_an_installed_connector_without_the_package_for_it_says_what_to_install(
+    tmp_path: Path,
+) -> None:
+    """Without jackfield-isolation, the call fails before anything is sent, and the error names the
+    package.
+    """
     install_from(tmp_path / "home", "net", "net.py")
     (tmp_path / "hidden" / "jackfield_isolation-0.dist-info").mkdir(parents=True)
     with plugged(tmp_path / "hidden"), isolating(tmp_path / "home") as jackfield:
-        result = fetch(jackfield, 1, "http", "127.0.0.1", {"type": "net/server", "values": {"url": "http://127.0.0.1:1/"}})
+        result = fetch(
+            jackfield,
+            1,
+            "http",
+            "127.0.0.1",
+            {"type": "net/server", "values": {"url": "http://127.0.0.1:1/"}},
+        )
     assert result.error is not None
     assert "pip install 'jackfield[isolation]'" in str(result.error.to_json("cli"))
     assert result.meta.attempts == 0
@@ -325,12 +434,27 @@ def test_an_installed_connector_without_the_package_for_it_says_what_to_install(
 def test_a_runtime_that_is_limited_to_some_hosts_connects_for_no_child_to_others(
     action: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the manifest and the connection allow is not enough: the parent, which connects for the child, asks the call's runtime."""
+    """What the manifest and the connection allow is not enough: the parent, which connects for the
+    child, asks the call's runtime.
+    """
     install_from(tmp_path, "net", "net.py")
     with isolating(tmp_path, only_hosts=["127.0.0.1"]) as jackfield:
         connection = {"type": "net/server", "values": {"url": "http://127.0.0.1:1/"}}
         result = fetch(jackfield, 80, "http", "a.public.example", connection, action)
-        named = fetch(jackfield, 1, "http", "b.example", {"type": "net/server", "values": {"url": "http://b.example:1/"}}, action)
-    assert (result.status, "is not among the only hosts that this runtime may reach: 127.0.0.1" in caplog.text) == ("failed", True)
+        named = fetch(
+            jackfield,
+            1,
+            "http",
+            "b.example",
+            {"type": "net/server", "values": {"url": "http://b.example:1/"}},
+            action,
+        )
+    assert (
+        result.status,
+        "is not among the only hosts that this runtime may reach: 127.0.0.1" in caplog.text,
+    ) == ("failed", True)
     assert named.error is not None
-    assert (named.error.code, "allowed to reach 'b.example'" in named.error.message) == ("invalid_connection", True), named.error
+    assert (named.error.code, "allowed to reach 'b.example'" in named.error.message) == (
+        "invalid_connection",
+        True,
+    ), named.error

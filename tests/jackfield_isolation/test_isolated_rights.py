@@ -1,4 +1,6 @@
-"""Rights that a child has given up: each is tried by a process that has reduced its own, also with the Landlock of an older kernel."""
+"""Rights that a child has given up: each is tried by a process that has reduced its own, also with
+the Landlock of an older kernel.
+"""
 
 from __future__ import annotations
 
@@ -93,15 +95,26 @@ print(json.dumps({"layers": layers, "refused": {name: tried[name] for name in re
 
 @pytest.fixture(scope="module", autouse=True)
 def forked_children() -> None:
-    """None here: what a child may reach is asked of one that is started as those of a server are."""
+    """None here: what a child may reach is asked of one that is started as those of a server
+    are.
+    """
 
 
 def _tried(folder: Path, version: int) -> dict[str, Any]:
     with _system_v() as numbers:
-        command = [sys.executable, "-c", _TRIES, str(version), str(folder), ",".join(map(str, numbers))]
+        command = [
+            sys.executable,
+            "-c",
+            _TRIES,
+            str(version),
+            str(folder),
+            ",".join(map(str, numbers)),
+        ]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
-    missing = [f"{name}: {reason}" for name, reason in found["layers"].items() if reason is not True]
+    missing = [
+        f"{name}: {reason}" for name, reason in found["layers"].items() if reason is not True
+    ]
     if missing:
         pytest.skip(f"this machine lacks layers of isolation: {'; '.join(missing)}")
     return found
@@ -109,7 +122,9 @@ def _tried(folder: Path, version: int) -> dict[str, Any]:
 
 @contextmanager
 def _system_v() -> Iterator[tuple[int, int, int]]:
-    """Memory, semaphores and a queue with a message, which another process of the same user may use by their numbers."""
+    """Memory, semaphores and a queue with a message, which another process of the same user may use
+    by their numbers.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     with ExitStack() as stack:
         segment = libc.shmget(0, 4096, 0o1600)
@@ -126,27 +141,36 @@ def _system_v() -> Iterator[tuple[int, int, int]]:
 
 @pytest.mark.parametrize("version", [0, 1, 2, 5])
 def test_no_way_around_the_layers(tmp_path: Path, version: int) -> None:
-    """Files are not emptied, and jackfield is not signalled, slowed or watched, whichever version Landlock has (0: this kernel's).
+    """Files are not emptied, and jackfield is not signalled, slowed or watched, whichever version
+    Landlock has (0: this kernel's).
 
-    Another process's System V memory, semaphores and queue, whose numbers are known, are neither read, changed nor removed.
+    Another process's System V memory, semaphores and queue, whose numbers are known, are neither
+    read, changed nor removed.
     """
     (tmp_path / "file").write_text("content", encoding="ascii")
     found = _tried(tmp_path, version)
-    assert {name: result for name, result in found["refused"].items() if result != "PermissionError"} == {}
+    assert {
+        name: result for name, result in found["refused"].items() if result != "PermissionError"
+    } == {}
     assert (tmp_path / "file").read_text(encoding="ascii") == "content"
     assert {name: result for name, result in found["kept"].items() if result != "allowed"} == {}
 
 
 def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
-    """Where neither Landlock nor a filter forbids emptying files, the layer ``files`` is reported as missing."""
+    """Where neither Landlock nor a filter forbids emptying files, the layer ``files`` is reported
+    as missing.
+    """
     source = (
         "import json, os\nfrom jackfield_isolation.sandbox import kernel, limits, seccomp\n"
         "kernel.restrict_files = lambda *_: 2\nkernel.landlock_version = lambda: 2\n"
         "def refuse(): raise OSError('no filters')\n"
         "seccomp.install = refuse\n"
-        "print(json.dumps(limits.reduce_rights({'memory': 0, 'parent': os.getppid(), 'readable': []})))"
+        "print(json.dumps(limits.reduce_rights({'memory': 0, 'parent': os.getppid(), 'readable': "
+        "[]})))"
     )
-    done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", source], check=True, capture_output=True, text=True
+    )
     layers = json.loads(done.stdout)
     assert "emptying files" in layers["files"]
     assert layers["processes"] == "no filters"
@@ -175,12 +199,19 @@ os._exit(0)
 
 
 def test_the_kernel_limits_threads() -> None:
-    """Of root's child, too, the kernel refuses more threads than allowed, and it cannot become the user that is exempt."""
-    done = subprocess.run([sys.executable, "-c", _THREADS], check=True, capture_output=True, text=True)
+    """Of root's child, too, the kernel refuses more threads than allowed, and it cannot become the
+    user that is exempt.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _THREADS], check=True, capture_output=True, text=True
+    )
     found = json.loads(done.stdout)
     real, effective, _ = found["user"]
     if real == effective:
-        pytest.skip("the kernel counts threads of one process only if a child of root's can have a user number of its own")
+        pytest.skip(
+            "the kernel counts threads of one process only if a child of root's can have a user "
+            "number of its own"
+        )
     assert found["started"] <= MOST_THREADS
     assert not found["back"]
 
@@ -207,14 +238,25 @@ def start(size: Size) -> Done:
 """
 
 
-def test_a_child_with_too_many_threads_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the kernel lets a child have more threads than allowed, jackfield ends it; another one answers the next call."""
+def test_a_child_with_too_many_threads_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the kernel lets a child have more threads than allowed, jackfield ends it; another one
+    answers the next call.
+    """
     install(tmp_path, "crowd", _MANY_THREADS)
     monkeypatch.setattr("jackfield_isolation.sandbox.thread_limit.MOST_THREADS", 20)
     with isolating(tmp_path) as jackfield:
 
         def start(threads: int) -> Result:
-            return jackfield.invoke({"connector": "crowd", "action": "start", "timeoutSeconds": 30, "inputs": {"threads": threads}})
+            return jackfield.invoke(
+                {
+                    "connector": "crowd",
+                    "action": "start",
+                    "timeoutSeconds": 30,
+                    "inputs": {"threads": threads},
+                }
+            )
 
         crowded = start(40)
         assert crowded.error is not None
@@ -250,9 +292,17 @@ print(json.dumps({"same": authorities() == before, "private": private, "readable
 
 
 def test_authorities_but_no_private_keys() -> None:
-    """A child can verify servers by the system's certificate authorities; the folders of private keys beside them are closed."""
+    """A child can verify servers by the system's certificate authorities; the folders of private
+    keys beside them are closed.
+    """
     system = {name: value for name, value in os.environ.items() if not name.startswith("SSL_CERT_")}
-    done = subprocess.run([sys.executable, "-c", _CERTIFICATES], check=True, capture_output=True, text=True, env=system)
+    done = subprocess.run(
+        [sys.executable, "-c", _CERTIFICATES],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=system,
+    )
     found = json.loads(done.stdout)
     assert found["same"]
     for folder, content in found["private"].items():
@@ -265,7 +315,9 @@ _ALLOWED = 0x7FFF0000
 
 
 def _decision(processor: str, architecture: int, number: int, *arguments: int) -> int:
-    """Run the filter as the kernel does; return what it decides: an error number, or 0 if the call is allowed."""
+    """Run the filter as the kernel does; return what it decides: an error number, or 0 if the call
+    is allowed.
+    """
     words = [number, architecture, 0, 0]
     for argument in (*arguments, *[0] * (6 - len(arguments))):
         words += [argument & 0xFFFFFFFF, argument >> 32]
@@ -281,18 +333,31 @@ def _decision(processor: str, architecture: int, number: int, *arguments: int) -
         elif code == 0x54:
             value &= operand
         else:
-            place += matched if {0x15: value == operand, 0x35: value >= operand, 0x45: bool(value & operand)}[code] else unmatched
+            place += (
+                matched
+                if {0x15: value == operand, 0x35: value >= operand, 0x45: bool(value & operand)}[
+                    code
+                ]
+                else unmatched
+            )
 
 
-@pytest.mark.parametrize(("column", "processor", "architecture"), [(0, "x86_64", _X86), (1, "aarch64", _ARM)])
+@pytest.mark.parametrize(
+    ("column", "processor", "architecture"), [(0, "x86_64", _X86), (1, "aarch64", _ARM)]
+)
 def test_the_filter_of_each_processor(column: int, processor: str, architecture: int) -> None:
-    """The numbers of x86-64 and ARM64 are those of the kernel's headers; calls about the caller itself stay allowed."""
+    """The numbers of x86-64 and ARM64 are those of the kernel's headers; calls about the caller
+    itself stay allowed.
+    """
     parent, here = 1234, -100 & 0xFFFFFFFF
     truncate_flag = 0o1000
     forbidden: dict[str, tuple[tuple[int, int], list[tuple[int, ...]]]] = {
         "truncate": ((76, 45), [()]),
         "ftruncate": ((77, 46), [()]),
-        "openat": ((257, 56), [(here, 0, 3), (here, 0, truncate_flag), (here, 0, 0x80000 | 3 | truncate_flag)]),
+        "openat": (
+            (257, 56),
+            [(here, 0, 3), (here, 0, truncate_flag), (here, 0, 0x80000 | 3 | truncate_flag)],
+        ),
         "fcntl": ((72, 25), [(3, 8, parent), (3, 10, 10), (3, 15, 1), (3, 1024, 0), (3, 1026, 1)]),
         "ioctl": ((16, 29), [(3, 0x8901), (3, 0x8902), (3, 0x5452), (3, 0x5412)]),
         "sched_setaffinity": ((203, 122), [(parent,)]),
@@ -346,10 +411,15 @@ def test_the_filter_of_each_processor(column: int, processor: str, architecture:
 
 
 def test_the_memory_of_a_server_stays_private() -> None:
-    """A server writes no core dump, which would have the master key in it, and no process of its user reads its memory (finding 9)."""
+    """A server writes no core dump, which would have the master key in it, and no process of its
+    user reads its memory (finding 9).
+    """
     source = (
-        "import ctypes, resource\nfrom jackfield_store.commands.starting import prepare_process\nprepare_process()\n"
+        "import ctypes, resource\nfrom jackfield_store.commands.starting import "
+        "prepare_process\nprepare_process()\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
-    done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", source], check=True, capture_output=True, text=True
+    )
     assert done.stdout.strip() == ("(0, 0) 0" if sys.platform == "linux" else done.stdout.strip())

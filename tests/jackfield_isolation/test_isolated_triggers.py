@@ -27,8 +27,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jackfield, 
         yield runtimes
 
 
-def _step(runtime: Jackfield, trigger: str, step: Callable[[Any, Any, Any], Any], **inputs: Any) -> Any:
-    """Run a step of a trigger, which gets the trigger, its inputs and the client, as the work on a subscription does."""
+def _step(
+    runtime: Jackfield, trigger: str, step: Callable[[Any, Any, Any], Any], **inputs: Any
+) -> Any:
+    """Run a step of a trigger, which gets the trigger, its inputs and the client, as the work on a
+    subscription does.
+    """
     manifest, stages = runtime.catalog.find("watching"), runtime.pipeline
     connector = runtime.catalog.load("watching")
     found = check_inputs(runtime, manifest, manifest.triggers[trigger], inputs)
@@ -40,8 +44,14 @@ def _step(runtime: Jackfield, trigger: str, step: Callable[[Any, Any, Any], Any]
             return type(error).__name__
 
     call = call_of(stages, 20.0)
-    outcome = over_connection(stages, manifest, connector, stages.known.find("ada"), call, caught, "no")
-    return outcome if isinstance(outcome, str) else {name: _plain(getattr(outcome, name)) for name in outcome.__match_args__}
+    outcome = over_connection(
+        stages, manifest, connector, stages.known.find("ada"), call, caught, "no"
+    )
+    return (
+        outcome
+        if isinstance(outcome, str)
+        else {name: _plain(getattr(outcome, name)) for name in outcome.__match_args__}
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -49,11 +59,17 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
-    return [_plain(getattr(value, name)) for name in value.__match_args__] if hasattr(value, "__match_args__") else value
+    return (
+        [_plain(getattr(value, name)) for name in value.__match_args__]
+        if hasattr(value, "__match_args__")
+        else value
+    )
 
 
 def _request(body: bytes, secret: str = "secret") -> HookRequest:
-    return HookRequest(body, {"signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}, 1.0)
+    return HookRequest(
+        body, {"signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}, 1.0
+    )
 
 
 def _hook(inputs: Any) -> Hook:
@@ -70,7 +86,14 @@ def _certified(trigger: Any, inputs: Any, client: Any) -> Any:
     return trigger.read(_CERTIFIED, replace(_hook(inputs), found={"one.pem": b"\x00\xff"}))
 
 
-_CERTIFIED = HookRequest(b"{}", {"certificate": "one.pem", "signature": hmac.new(b"\x00\xff", b"{}", hashlib.sha256).hexdigest()}, 1.0)
+_CERTIFIED = HookRequest(
+    b"{}",
+    {
+        "certificate": "one.pem",
+        "signature": hmac.new(b"\x00\xff", b"{}", hashlib.sha256).hexdigest(),
+    },
+    1.0,
+)
 
 
 def _page(mark: dict[str, Any], **given: Any) -> Callable[[Jackfield], Any]:
@@ -83,27 +106,55 @@ def _page(mark: dict[str, Any], **given: Any) -> Callable[[Jackfield], Any]:
 STEPS: dict[str, Callable[[Jackfield], Any]] = {
     "a page": _page({}, first=3),
     "the page after": _page({"number": 4}),
-    "a list": lambda one: _step(one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, None)),
-    "its end": lambda one: _step(one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, 1)),
-    "a page that is gone": lambda one: _step(one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, 9)),
-    "a registration": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.enabled(_hook(inputs), client)),
-    "one that is gone": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.renewed(_hook(inputs), client)),
+    "a list": lambda one: _step(
+        one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, None)
+    ),
+    "its end": lambda one: _step(
+        one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, 1)
+    ),
+    "a page that is gone": lambda one: _step(
+        one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, 9)
+    ),
+    "a registration": lambda one: _step(
+        one, "posted", lambda trigger, inputs, client: trigger.enabled(_hook(inputs), client)
+    ),
+    "one that is gone": lambda one: _step(
+        one, "posted", lambda trigger, inputs, client: trigger.renewed(_hook(inputs), client)
+    ),
     "a request": lambda one: _step(
-        one, "posted", lambda trigger, inputs, client: trigger.read(_request(b'{"id": "t-1", "type": "withdrawn"}'), _hook(inputs))
+        one,
+        "posted",
+        lambda trigger, inputs, client: trigger.read(
+            _request(b'{"id": "t-1", "type": "withdrawn"}'), _hook(inputs)
+        ),
     ),
     "a file that a verifier needs": lambda one: _step(one, "shaken", _needs),
     "a request that is judged with it": lambda one: _step(one, "shaken", _certified),
-    "a registration that waits": lambda one: _step(one, "shaken", lambda trigger, inputs, client: trigger.enabled(_hook(inputs), client)),
-    "one that has what it waited for": lambda one: _step(
-        one, "shaken", lambda trigger, inputs, client: trigger.enabled(replace(_hook(inputs), remote={"token": "t"}), client)
+    "a registration that waits": lambda one: _step(
+        one, "shaken", lambda trigger, inputs, client: trigger.enabled(_hook(inputs), client)
     ),
-    "a forged one": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.read(_request(b"{}", "guess"), _hook(inputs))),
-    "a malformed one": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.read(_request(b"{}"), _hook(inputs))),
-}  # fmt: skip
+    "one that has what it waited for": lambda one: _step(
+        one,
+        "shaken",
+        lambda trigger, inputs, client: trigger.enabled(
+            replace(_hook(inputs), remote={"token": "t"}), client
+        ),
+    ),
+    "a forged one": lambda one: _step(
+        one,
+        "posted",
+        lambda trigger, inputs, client: trigger.read(_request(b"{}", "guess"), _hook(inputs)),
+    ),
+    "a malformed one": lambda one: _step(
+        one, "posted", lambda trigger, inputs, client: trigger.read(_request(b"{}"), _hook(inputs))
+    ),
+}
 
 
 def test_triggers_answer_as_they_do_in_this_process(both: tuple[Jackfield, Jackfield]) -> None:
-    """Pages, lists, registrations and requests are equal, as are the steps that a webhook has and the refusal of inputs."""
+    """Pages, lists, registrations and requests are equal, as are the steps that a webhook has and
+    the refusal of inputs.
+    """
     for name, step in STEPS.items():
         here, isolated = (step(runtime) for runtime in both)
         assert here == isolated, name
@@ -113,8 +164,15 @@ def test_triggers_answer_as_they_do_in_this_process(both: tuple[Jackfield, Jackf
         steps.append((found.disabled is None, found.every, found.types, found.takes_client))
         manifest = runtime.catalog.find("watching")
         with pytest.raises(InvalidInvocation) as refused:
-            check_inputs(runtime, manifest, manifest.triggers["posted"], {"first": "x", "colour": 1})
+            check_inputs(
+                runtime, manifest, manifest.triggers["posted"], {"first": "x", "colour": 1}
+            )
         with pytest.raises(InvalidInvocation) as unlucky:
             check_inputs(runtime, manifest, manifest.triggers["posted"], {"first": 13})
-        faults.append([(detail.path, detail.message) for detail in (*refused.value.details, *unlucky.value.details)])
+        faults.append(
+            [
+                (detail.path, detail.message)
+                for detail in (*refused.value.details, *unlucky.value.details)
+            ]
+        )
     assert (steps[0], faults[0]) == (steps[1], faults[1])

@@ -1,4 +1,6 @@
-"""The project of a sound connector, which keeps every rule of a grade; tests of author's tools begin with it."""
+"""The project of a sound connector, which keeps every rule of a grade; tests of author's tools
+begin with it.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,26 @@ from pathlib import Path
 from jackfield_market.testing.project import Project
 from plugboard import make_connector
 
-SOUND = (Path(__file__).parents[1] / "jackfield_market" / "mutants" / "sound.py").read_text(encoding="utf-8")
+SOUND = (Path(__file__).parents[1] / "jackfield_market" / "mutants" / "sound.py").read_text(
+    encoding="utf-8"
+)
 
 
 def _recording(*exchanges: tuple[str, str, object, object]) -> str:
     """A recording of exchanges: method, path, and the JSON of request and response."""
     rows = [
         {
-            "request": {"method": method, "path": path, "contentType": "application/json", "json": sent},
-            "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": returned},
+            "request": {
+                "method": method,
+                "path": path,
+                "contentType": "application/json",
+                "json": sent,
+            },
+            "response": {
+                "status": 200,
+                "headers": {"content-type": "application/json"},
+                "json": returned,
+            },
         }
         for method, path, sent, returned in exchanges
     ]
@@ -54,7 +67,9 @@ Sends parcels {"far and wide " * 10}
 """,
     "CHANGELOG.md": "# Changes\n\n## 1.0.0\n\nThe first.\n",
     "tests/test_parcel.py": "from jackfield.testing import Conformance\n\n\ndef test_it() -> None: ...\n",
-    "tests/recordings/example-findParcel.json": _recording(("GET", "/parcels?name=ada", None, {"id": "p1"})),
+    "tests/recordings/example-findParcel.json": _recording(
+        ("GET", "/parcels?name=ada", None, {"id": "p1"})
+    ),
     "tests/recordings/example-weighParcel.json": _recording(*_WEIGHED),
     "jackfield_parcel/py.typed": "",
 }

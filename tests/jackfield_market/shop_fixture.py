@@ -1,4 +1,6 @@
-"""The fixtures of ``shell_fixture`` and ``shop``, for test modules that name this one in ``pytest_plugins``."""
+"""The fixtures of ``shell_fixture`` and ``shop``, for test modules that name this one in
+``pytest_plugins``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ pytest_plugins = ["shell_fixture"]
 
 @pytest.fixture
 def shop(shell: Shell, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Storefront:
-    """A catalogue with acme 1.0.0, and a data folder. The first one of a process is made, each other one is its copy."""
+    """A catalogue with acme 1.0.0, and a data folder. The first one of a process is made, each
+    other one is its copy.
+    """
     home.mkdir()
     made = tmp_path_factory.getbasetemp() / "shop"
     if made.exists():

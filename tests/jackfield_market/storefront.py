@@ -1,4 +1,6 @@
-"""A publisher's wheels and a catalogue of them, for tests of installations; and small wheels for dependencies."""
+"""A publisher's wheels and a catalogue of them, for tests of installations; and small wheels for
+dependencies.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,12 @@ BODY = 'return Greeting(Greeting=f"Hello {name.name} from {connector.version}")'
 Files = dict[str, bytes]
 
 
-def files_of(key: str, version: str, *, needs: Sequence[str] = (), body: str = BODY, **members: Any) -> Files:
-    """The files of a correct wheel of the connector ``key``, without RECORD. ``members`` replace those of its manifest."""
+def files_of(
+    key: str, version: str, *, needs: Sequence[str] = (), body: str = BODY, **members: Any
+) -> Files:
+    """The files of a correct wheel of the connector ``key``, without RECORD. ``members`` replace
+    those of its manifest.
+    """
     package, info = _names(key, version)
     needed = "".join(f"Requires-Dist: {need}\n" for need in ("jackfield<1,>=0.1", *needs))
     source = CODE.format(key=key, version=version, body=body)
@@ -136,22 +142,37 @@ class Storefront:
         if not key.exists():
             assert self.shell.run("publisher", "new", publisher, "--out", key.name).code == 0
         self._dist += 1
-        info = next(path.partition("/")[0] for path in contents if path.endswith("/METADATA")).removesuffix(".dist-info")
-        wheel = self.shell.write(f"{self.site.name}-dist-{self._dist}/{info}-py3-none-any.whl", wheel_of(contents))
+        info = next(
+            path.partition("/")[0] for path in contents if path.endswith("/METADATA")
+        ).removesuffix(".dist-info")
+        wheel = self.shell.write(
+            f"{self.site.name}-dist-{self._dist}/{info}-py3-none-any.whl", wheel_of(contents)
+        )
         answer = self.shell.run("sign", str(wheel), "--key", key.name)
         assert answer.code == 0, answer.out
         return wheel
 
     def add(
-        self, key: str = "acme", version: str = "1.0.0", publisher: str = "acme-labs", *, at: datetime | None = None,
-        change: Callable[[Files], None] | None = None, names: Sequence[str] = (), **about: Any,
-    ) -> Path:  # fmt: skip
-        """Publish a release, perhaps at an earlier time; ``change`` edits its files. Return its wheel."""
+        self,
+        key: str = "acme",
+        version: str = "1.0.0",
+        publisher: str = "acme-labs",
+        *,
+        at: datetime | None = None,
+        change: Callable[[Files], None] | None = None,
+        names: Sequence[str] = (),
+        **about: Any,
+    ) -> Path:
+        """Publish a release, perhaps at an earlier time; ``change`` edits its files. Return its
+        wheel.
+        """
         contents = files_of(key, version, **about)
         if change is not None:
             change(contents)
         wheel = self.sign(contents, publisher)
-        build(str(wheel.parent), str(self.site), default_keys(str(self.site)), allowed=names, now=at)
+        build(
+            str(wheel.parent), str(self.site), default_keys(str(self.site)), allowed=names, now=at
+        )
         return wheel
 
     def copy(self, name: str) -> Path:
@@ -164,10 +185,18 @@ class Storefront:
         shutil.copytree(self.shell.folder / name, self.site)
 
     def forge(
-        self, key: str = "acme", /, *, content: bytes | None = None, file: str = "", signer: str = "acme-labs",
-        raw: bytes | None = None, **members: Any,
-    ) -> None:  # fmt: skip
-        """Publish as a hostile operator who has every key of the site: any bytes, signed by a publisher, and any statements about them.
+        self,
+        key: str = "acme",
+        /,
+        *,
+        content: bytes | None = None,
+        file: str = "",
+        signer: str = "acme-labs",
+        raw: bytes | None = None,
+        **members: Any,
+    ) -> None:
+        """Publish as a hostile operator who has every key of the site: any bytes, signed by a
+        publisher, and any statements about them.
 
         ``raw`` is the content of the connector's list, whatever it is.
         """
@@ -175,13 +204,21 @@ class Storefront:
             data = {**work.shelves[key].releases[-1].data}
             good = read_wheel(str(self.site / "packages" / data["wheel"]))
             if content is not None:
-                data |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "wheel": file or data["wheel"]}
+                data |= {
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "size": len(content),
+                    "wheel": file or data["wheel"],
+                }
                 signing = read_signing_key(str(self.shell.folder / f"{signer}.key"))
-                statement = attest(replace(good, file=data["wheel"], sha256=data["sha256"]), signing)
+                statement = attest(
+                    replace(good, file=data["wheel"], sha256=data["sha256"]), signing
+                )
                 (self.site / "packages" / data["wheel"]).write_bytes(content)
                 self._put(work, f"packages/{data['wheel']}{SUFFIX}", json.dumps(statement).encode())
             release = Release({**data, **members})
-            work._attestations.setdefault(release.path, (self.site / f"{release.path}{SUFFIX}").read_bytes())
+            work._attestations.setdefault(
+                release.path, (self.site / f"{release.path}{SUFFIX}").read_bytes()
+            )
             shelved = work.shelves[key] = Shelved((release,))
             listed = render_releases(shelved, {}) if raw is None else raw
             self._put(work, path_of(key), listed)

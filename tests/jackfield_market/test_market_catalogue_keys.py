@@ -1,4 +1,6 @@
-"""Keys of a catalogue and of its publishers: delegation, rotation, revocation, expiry, as the TUF library's own updater sees them."""
+"""Keys of a catalogue and of its publishers: delegation, rotation, revocation, expiry, as the TUF
+library's own updater sees them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.jackfield_market.publishing import built, file_of, named, new_key, publish
 from tests.jackfield_market.tuf_client import Client, serving
-from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, LengthOrHashMismatchError, UnsignedMetadataError
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    UnsignedMetadataError,
+)
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.admission import verified
@@ -59,7 +66,9 @@ def versions(site: Path) -> dict[str, int]:
 
 
 def test_releases_are_in_a_role_of_their_publisher(site: Path, client: Client) -> None:
-    """Each publisher has a delegated role for its connectors only; the updater walks to it, and finds what was signed."""
+    """Each publisher has a delegated role for its connectors only; the updater walks to it, and
+    finds what was signed.
+    """
     top = json.loads((site / "metadata/2.targets.json").read_text())["signed"]
     roles = {role["name"]: role["paths"] for role in top["delegations"]["roles"]}
     assert roles == {
@@ -69,20 +78,38 @@ def test_releases_are_in_a_role_of_their_publisher(site: Path, client: Client) -
     }
     assert sorted(top["targets"]) == ["publishers.json", "revoked.json"]
     stated = client.custom(WHEEL)
-    assert (stated["key"], stated["version"], stated["publisher"]["publisher"]) == ("acme", "1.0.0", "acme")
+    assert (stated["key"], stated["version"], stated["publisher"]["publisher"]) == (
+        "acme",
+        "1.0.0",
+        "acme",
+    )
     assert client.download(WHEEL) == named("acme")
-    assert json.loads(client.download("connectors/acme/releases.json"))["releases"][0]["wheel"] == FILE
-    assert [row["key"] for row in json.loads(client.download("catalogue.json"))["connectors"]] == ["acme", "umbrella"]
+    assert (
+        json.loads(client.download("connectors/acme/releases.json"))["releases"][0]["wheel"] == FILE
+    )
+    assert [row["key"] for row in json.loads(client.download("catalogue.json"))["connectors"]] == [
+        "acme",
+        "umbrella",
+    ]
     assert client.find("packages/jackfield_foreign-1.0.0-py3-none-any.whl") is None
 
 
 def test_a_release_changes_one_role(shell: Shell, site: Path, client: Client) -> None:
-    """A further version needs neither the root nor the targets key, and leaves the other publisher's metadata as it is."""
+    """A further version needs neither the root nor the targets key, and leaves the other
+    publisher's metadata as it is.
+    """
     for role in ("root", "targets"):
         (shell.folder / f"site.keys/{role}.pem").rename(shell.folder / f"{role}.offline")
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), dist="more")
     built(shell, dist="more")
-    assert versions(site) == {"root": 1, "targets": 2, "catalogue": 3, "publisher.acme.1": 2, "publisher.umbrella.1": 1, "snapshot": 3}
+    assert versions(site) == {
+        "root": 1,
+        "targets": 2,
+        "catalogue": 3,
+        "publisher.acme.1": 2,
+        "publisher.umbrella.1": 1,
+        "snapshot": 3,
+    }
     assert client.custom(f"packages/{file_of('acme', '1.1.0')}")["version"] == "1.1.0"
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     publish(shell, named("third"), file_of("third"), "third.key", dist="third")
@@ -93,7 +120,9 @@ def test_a_release_changes_one_role(shell: Shell, site: Path, client: Client) ->
 
 @pytest.mark.parametrize("role", ["root", "targets", "releases", "snapshot", "timestamp"])
 def test_a_key_is_rotated(shell: Shell, site: Path, client: Client, role: str) -> None:
-    """After a rotation an installer that trusts the first root follows to the new key; the old one signs nothing any more."""
+    """After a rotation an installer that trusts the first root follows to the new key; the old one
+    signs nothing any more.
+    """
     old = (shell.folder / f"site.keys/{role}.pem").read_bytes()
     rotated = shell.run("catalogue", "rotate", "site", role).json
     assert client.find(WHEEL) is not None
@@ -102,17 +131,35 @@ def test_a_key_is_rotated(shell: Shell, site: Path, client: Client, role: str) -
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), dist="more")
     built(shell, dist="more")
     assert client.find(f"packages/{file_of('acme', '1.1.0')}") is not None
-    text = "".join(path.read_text() for path in (site / "metadata").glob("*.json") if f"{versions(site)['root']}.root" in path.name)
-    assert rotated["keyId"] in (text if role != "releases" else (site / f"metadata/{versions(site)['targets']}.targets.json").read_text())
+    text = "".join(
+        path.read_text()
+        for path in (site / "metadata").glob("*.json")
+        if f"{versions(site)['root']}.root" in path.name
+    )
+    assert rotated["keyId"] in (
+        text
+        if role != "releases"
+        else (site / f"metadata/{versions(site)['targets']}.targets.json").read_text()
+    )
     shutil.copy(kept[0], shell.folder / f"site.keys/{role}.pem")
     publish(shell, named("third"), file_of("third"), "third.key", dist="third")
-    refused = shell.run("catalogue", *(["rotate", "site", "root"] if role == "root" else ["build", "third", "--out", "site"]))
-    assert (refused.code, "is not of this catalogue" in refused.json["error"]["message"]) == (2, True)
+    refused = shell.run(
+        "catalogue",
+        *(["rotate", "site", "root"] if role == "root" else ["build", "third", "--out", "site"]),
+    )
+    assert (refused.code, "is not of this catalogue" in refused.json["error"]["message"]) == (
+        2,
+        True,
+    )
 
 
 @pytest.mark.parametrize("role", ["targets", "releases", "timestamp"])
-def test_an_interrupted_rotation_is_finished(shell: Shell, site: Path, client: Client, role: str) -> None:
-    """If the rotation stops after its first step, the next command signs with the new key, and installers follow."""
+def test_an_interrupted_rotation_is_finished(
+    shell: Shell, site: Path, client: Client, role: str
+) -> None:
+    """If the rotation stops after its first step, the next command signs with the new key, and
+    installers follow.
+    """
     now = datetime.now(UTC)
     Repository.load(str(site), str(shell.folder / "site.keys")).rotate(role, now)
     assert RoleKeys(str(shell.folder / "site.keys")).rotating(role)
@@ -132,7 +179,9 @@ def test_a_lost_key_is_replaced(shell: Shell, client: Client, role: str) -> None
 
 
 def test_a_revoked_publisher(shell: Shell, site: Path, client: Client) -> None:
-    """Releases of a revoked key leave index and metadata, and are listed as withdrawn; the key publishes nothing, its names stay taken."""
+    """Releases of a revoked key leave index and metadata, and are listed as withdrawn; the key
+    publishes nothing, its names stay taken.
+    """
     key_id = new_key(shell, "acme.key")
     answer = shell.run("catalogue", "revoke", "site", key_id, "--reason", "laptop stolen").json
     assert (answer["status"], answer["withdrawn"], answer["connectors"]) == ("revoked", [FILE], 1)
@@ -145,28 +194,45 @@ def test_a_revoked_publisher(shell: Shell, site: Path, client: Client) -> None:
     listed = json.loads((site / "catalogue.json").read_text())["connectors"][0]
     assert (listed["versions"], listed["revoked"][0]["revoked"]["reason"]) == ([], "laptop stolen")
     assert "Withdrawn" in (site / "connectors/acme/index.html").read_text()
-    assert built(shell)["added"] == []  # what was withdrawn may stay in the folder, and is not published again
+    # what was withdrawn may stay in the folder, and is not published again
+    assert built(shell)["added"] == []
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), dist="more")
-    assert shell.run("catalogue", "build", "more", "--out", "site").json["error"]["details"][0]["keyword"] == "revoked-key"
+    assert (
+        shell.run("catalogue", "build", "more", "--out", "site").json["error"]["details"][0][
+            "keyword"
+        ]
+        == "revoked-key"
+    )
     publish(shell, named("acme", "2.0.0"), file_of("acme", "2.0.0"), "umbrella.key", dist="theirs")
-    assert shell.run("catalogue", "build", "theirs", "--out", "site").json["error"]["details"][0]["keyword"] == "owner"
+    assert (
+        shell.run("catalogue", "build", "theirs", "--out", "site").json["error"]["details"][0][
+            "keyword"
+        ]
+        == "owner"
+    )
     assert shell.run("catalogue", "revoke", "site", key_id).json["withdrawn"] == []
     new_key(shell, "acme2.key", "acme")
-    assert shell.run("catalogue", "revoke", "site", key_id, "--successor", "acme2.key.pub").code == 0
+    assert (
+        shell.run("catalogue", "revoke", "site", key_id, "--successor", "acme2.key.pub").code == 0
+    )
     publish(shell, named("acme"), key="acme2.key", dist="good")
     assert built(shell, dist="good")["added"] == [FILE]
     assert client.find(WHEEL) is not None
 
 
 def test_a_publisher_changes_its_key(shell: Shell, site: Path, client: Client) -> None:
-    """A second key of a publisher is refused until the operator names it the successor; then the same wheel may be signed again."""
+    """A second key of a publisher is refused until the operator names it the successor; then the
+    same wheel may be signed again.
+    """
     old = new_key(shell, "acme.key")
     new_key(shell, "acme2.key", "acme")
     publish(shell, named("acme"), key="acme2.key", dist="again")
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), "acme2.key", dist="again")
     refused = shell.run("catalogue", "build", "again", "--out", "site").json["error"]
     assert refused["details"][0]["keyword"] == "publisher-key"
-    assert shell.run("catalogue", "revoke", "site", old, "--successor", "umbrella.key.pub").code == 2
+    assert (
+        shell.run("catalogue", "revoke", "site", old, "--successor", "umbrella.key.pub").code == 2
+    )
     assert shell.run("catalogue", "revoke", "site", old, "--successor", "acme2.key.pub").code == 0
     assert client.find(WHEEL) is None
     assert len(built(shell, dist="again")["added"]) == 2
@@ -175,18 +241,34 @@ def test_a_publisher_changes_its_key(shell: Shell, site: Path, client: Client) -
 
 
 def test_a_retired_key_keeps_its_releases(shell: Shell, site: Path, client: Client) -> None:
-    """A key that is replaced in the ordinary way signs nothing new, and what it has signed is still offered."""
+    """A key that is replaced in the ordinary way signs nothing new, and what it has signed is still
+    offered.
+    """
     new_key(shell, "acme2.key", "acme")
     words = ("--successor", "acme2.key.pub", "--keep-releases")
-    assert shell.run("catalogue", "revoke", "site", new_key(shell, "acme.key"), *words).json["withdrawn"] == []
+    assert (
+        shell.run("catalogue", "revoke", "site", new_key(shell, "acme.key"), *words).json[
+            "withdrawn"
+        ]
+        == []
+    )
     assert client.find(WHEEL) is not None
     assert json.loads((site / "revoked.json").read_text())["keys"] == []
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), dist="more")
-    assert shell.run("catalogue", "build", "more", "--out", "site").json["error"]["details"][0]["keyword"] == "revoked-key"
+    assert (
+        shell.run("catalogue", "build", "more", "--out", "site").json["error"]["details"][0][
+            "keyword"
+        ]
+        == "revoked-key"
+    )
 
 
-def test_an_installer_refuses_old_altered_and_mixed_metadata(shell: Shell, site: Path, client: Client) -> None:
-    """Rollback, a file of another state, an altered wheel and metadata of another catalogue's keys are refused by the updater."""
+def test_an_installer_refuses_old_altered_and_mixed_metadata(
+    shell: Shell, site: Path, client: Client
+) -> None:
+    """Rollback, a file of another state, an altered wheel and metadata of another catalogue's keys
+    are refused by the updater.
+    """
     old = shell.folder / "old"
     shutil.copytree(site, old)
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), dist="more")
@@ -210,7 +292,9 @@ def test_an_installer_refuses_old_altered_and_mixed_metadata(shell: Shell, site:
 
 
 def test_metadata_expires_and_is_refreshed(shell: Shell, tmp_path: Path) -> None:
-    """An expired catalogue is refused by installers and reported by its status; a refresh renews it without the offline keys."""
+    """An expired catalogue is refused by installers and reported by its status; a refresh renews it
+    without the offline keys.
+    """
     site, keys = str(tmp_path / "old" / "site"), str(tmp_path / "old" / "keys")
     then = datetime.now(UTC).replace(microsecond=0) - timedelta(days=100)
     publish(shell, named("acme"))
@@ -222,7 +306,10 @@ def test_metadata_expires_and_is_refreshed(shell: Shell, tmp_path: Path) -> None
             client.updater()
         status = shell.run("catalogue", "status", site, "--keys", keys)
         assert status.code == 1
-        assert ["timestamp" in fault or "snapshot" in fault for fault in status.json["faults"]] == [True, True]
+        assert ["timestamp" in fault or "snapshot" in fault for fault in status.json["faults"]] == [
+            True,
+            True,
+        ]
         for role in ("root", "targets"):
             (Path(keys) / f"{role}.pem").rename(tmp_path / f"{role}.offline")
         refresh(site, keys)
@@ -235,27 +322,44 @@ def test_metadata_expires_and_is_refreshed(shell: Shell, tmp_path: Path) -> None
 
 
 def test_damaged_keys_and_metadata_are_named(shell: Shell, site: Path) -> None:
-    """A key file that others read, that is none or of another kind, and metadata that is missing: each refusal says what and where."""
+    """A key file that others read, that is none or of another kind, and metadata that is missing:
+    each refusal says what and where.
+    """
     key, found = shell.folder / "site.keys/timestamp.pem", []
     content = key.read_bytes()
-    foreign = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    foreign = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
     for mode, text in ((0o644, content), (0o600, b"no key"), (0o600, foreign)):
         key.write_bytes(text)
         key.chmod(mode)
-        found.append(shell.run("catalogue", "build", "dist", "--out", "site").json["error"]["message"])
+        found.append(
+            shell.run("catalogue", "build", "dist", "--out", "site").json["error"]["message"]
+        )
     key.write_bytes(content)
     for name in ("2.publisher.acme.1.json", "1.publisher.acme.1.json", "2.snapshot.json"):
         (site / "metadata" / name).unlink(missing_ok=True)
         answer = shell.run("catalogue", "status", "site").json
         found.append(answer["error"]["message"] if "error" in answer else "whole")
     for message, said in zip(
-        found, ("other users", "not a private key", "not hold an Ed25519", "whole", "is missing", "is missing"), strict=True
+        found,
+        (
+            "other users",
+            "not a private key",
+            "not hold an Ed25519",
+            "whole",
+            "is missing",
+            "is missing",
+        ),
+        strict=True,
     ):
         assert said in message
 
 
 def test_revocations_that_cannot_be(shell: Shell, site: Path) -> None:
-    """An unknown key, a successor that is known already, and a second successor beside a key that signs are refused; nothing changes."""
+    """An unknown key, a successor that is known already, and a second successor beside a key that
+    signs are refused; nothing changes.
+    """
     before = (site / "metadata/timestamp.json").read_bytes()
     acme = new_key(shell, "acme.key")
     for key, name in (("acme2.key", "acme"), ("acme3.key", "acme")):
@@ -264,31 +368,54 @@ def test_revocations_that_cannot_be(shell: Shell, site: Path) -> None:
     assert (unknown.code, acme in unknown.json["error"]["hint"]) == (2, True)
     assert shell.run("catalogue", "revoke", "site", acme, "--successor", "acme.key.pub").code == 2
     assert (site / "metadata/timestamp.json").read_bytes() == before
-    assert shell.run("catalogue", "revoke", "site", acme, "--successor", "acme2.key.pub", "--keep-releases").code == 0
-    again = shell.run("catalogue", "revoke", "site", acme, "--successor", "acme3.key.pub").json["error"]["message"]
+    assert (
+        shell.run(
+            "catalogue", "revoke", "site", acme, "--successor", "acme2.key.pub", "--keep-releases"
+        ).code
+        == 0
+    )
+    again = shell.run("catalogue", "revoke", "site", acme, "--successor", "acme3.key.pub").json[
+        "error"
+    ]["message"]
     assert "signs for 'acme'" in again
 
 
 def test_a_forged_release_is_noticed(shell: Shell, site: Path) -> None:
-    """Who has stolen the online keys can list a wheel under a known name, but not sign as its publisher: status names it, without a key."""
+    """Who has stolen the online keys can list a wheel under a known name, but not sign as its
+    publisher: status names it, without a key.
+    """
     repository = Repository.load(str(site), str(shell.folder / "site.keys"))
-    forged = publish(shell, named("acme", "9.0.0"), file_of("acme", "9.0.0"), "mallory.key", dist="forged")
+    forged = publish(
+        shell, named("acme", "9.0.0"), file_of("acme", "9.0.0"), "mallory.key", dist="forged"
+    )
     found = verified(str(forged), {})
     assert found is not None
     for ending in ("", ".attestation.json"):
         shutil.copy(f"{forged}{ending}", site / f"packages/{forged.name}{ending}")
     targets = {**repository.targets("publisher.acme.1"), **found.release.targets(found.attestation)}
     own = repository.current["targets"].signed.targets
-    repository.publish(Edit(repository.publishers, repository.delegated, {"publisher.acme.1": targets}, own), datetime.now(UTC))
+    repository.publish(
+        Edit(repository.publishers, repository.delegated, {"publisher.acme.1": targets}, own),
+        datetime.now(UTC),
+    )
     status = shell.run("catalogue", "status", "site", "--keys", "nowhere")
     assert (status.code, "9.0.0" in status.json["faults"][0]) == (1, True)
-    claimed = {**found.release.data, "publisher": json.loads((shell.folder / "acme.key.pub").read_text())}
+    claimed = {
+        **found.release.data,
+        "publisher": json.loads((shell.folder / "acme.key.pub").read_text()),
+    }
     targets |= Release(claimed).targets(found.attestation)
     Repository.load(str(site), str(shell.folder / "site.keys")).publish(
-        Edit(repository.publishers, repository.delegated, {"publisher.acme.1": targets}, own), datetime.now(UTC)
+        Edit(repository.publishers, repository.delegated, {"publisher.acme.1": targets}, own),
+        datetime.now(UTC),
     )
     assert shell.run("catalogue", "status", "site", "--keys", "nowhere").json["faults"] == []
-    assert "not attested" in shell.run("catalogue", "status", "site", "--files", "--keys", "nowhere").json["faults"][0]
+    assert (
+        "not attested"
+        in shell.run("catalogue", "status", "site", "--files", "--keys", "nowhere").json["faults"][
+            0
+        ]
+    )
 
 
 def test_two_commands_do_not_change_a_catalogue_at_once(shell: Shell, site: Path) -> None:
@@ -296,5 +423,8 @@ def test_two_commands_do_not_change_a_catalogue_at_once(shell: Shell, site: Path
     with RoleKeys(str(shell.folder / "site.keys")).locked():
         answer = shell.run("catalogue", "build", "dist", "--out", "site")
     assert (answer.code, "another command" in answer.json["error"]["message"]) == (2, True)
-    with pytest.raises(InvalidInvocation, match="cannot be used"), RoleKeys(str(site / "missing")).locked():
+    with (
+        pytest.raises(InvalidInvocation, match="cannot be used"),
+        RoleKeys(str(site / "missing")).locked(),
+    ):
         pass

@@ -15,16 +15,23 @@ from jackfield_market.site.serving import server
 from jackfield_service.subjects.connections.command.loopback import listening
 
 
-@pytest.mark.parametrize("opened", [lambda folder: server(str(folder), "127.0.0.1", 0), lambda _folder: listening(0)])
+@pytest.mark.parametrize(
+    "opened", [lambda folder: server(str(folder), "127.0.0.1", 0), lambda _folder: listening(0)]
+)
 def test_a_client_that_leaves_writes_no_traceback(
-    opened: Callable[[Path], HTTPServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    opened: Callable[[Path], HTTPServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A request that ends in its first line is forgotten, and the next one is answered."""
-    monkeypatch.setattr(ThreadingHTTPServer, "process_request", BaseServer.process_request)  # in this thread
+    # in this thread
+    monkeypatch.setattr(ThreadingHTTPServer, "process_request", BaseServer.process_request)
     with opened(tmp_path) as found:
         address = ("127.0.0.1", found.server_port)
         with socket.create_connection(address) as leaving:
-            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            # a reset
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             leaving.sendall(b"GET /")
         found.handle_request()
         with socket.create_connection(address) as asking:

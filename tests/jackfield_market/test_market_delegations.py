@@ -1,4 +1,6 @@
-"""Confusion of delegated roles: the metadata of one publisher's connectors says nothing about another's, whoever signs it."""
+"""Confusion of delegated roles: the metadata of one publisher's connectors says nothing about
+another's, whoever signs it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ pytest_plugins = ["tests.jackfield_market.shop_fixture"]
 
 
 def _signed_by_another(shop: Storefront, stated: dict[str, bytes], *, drop: bool) -> None:
-    """Let the role of ``mallory`` list paths of acme, as whoever has the online keys could; ``drop`` takes them out of acme's own role."""
+    """Let the role of ``mallory`` list paths of acme, as whoever has the online keys could;
+    ``drop`` takes them out of acme's own role.
+    """
     with _changing(str(shop.site), default_keys(str(shop.site)), None) as work:
         edit = work.edit({}, None)
         own, other = work.registry.role_of("acme"), work.registry.role_of("umbrella")
@@ -33,8 +37,12 @@ def _signed_by_another(shop: Storefront, stated: dict[str, bytes], *, drop: bool
 
 
 @pytest.mark.parametrize("drop", [False, True])
-def test_security_2_a_role_lists_the_files_of_another_publisher(shell: Shell, shop: Storefront, *, drop: bool) -> None:
-    """What the role of ``mallory`` says about the list of acme's releases is not read: the paths of its delegation end at its own."""
+def test_security_2_a_role_lists_the_files_of_another_publisher(
+    shell: Shell, shop: Storefront, *, drop: bool
+) -> None:
+    """What the role of ``mallory`` says about the list of acme's releases is not read: the paths of
+    its delegation end at its own.
+    """
     shop.add("umbrella", publisher="mallory")
     path = path_of("acme")
     listed: Any = json.loads((shop.site / path).read_bytes())

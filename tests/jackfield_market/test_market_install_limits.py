@@ -1,4 +1,6 @@
-"""What a hostile package, catalogue, lock file or data folder cannot do to whoever installs: each case once worked."""
+"""What a hostile package, catalogue, lock file or data folder cannot do to whoever installs: each
+case once worked.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ WHEEL = "jackfield_acme-1.0.0-py3-none-any.whl"
 
 
 def rule_of(shell: Shell, *words: str) -> str:
-    """The rule by which a command is refused, without a traceback; for errors that have none, their code."""
+    """The rule by which a command is refused, without a traceback; for errors that have none, their
+    code.
+    """
     answer = shell.run(*(words or ("install", "acme", "--from", "site")))
     assert answer.code in {1, 2}, answer.out
     assert "Traceback" not in answer.err
@@ -37,7 +41,9 @@ def rule_of(shell: Shell, *words: str) -> str:
 
 
 def test_a_failing_reader(shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that fails at the first use of a source does not take away the root that another one pins meanwhile."""
+    """A reader that fails at the first use of a source does not take away the root that another one
+    pins meanwhile.
+    """
     url = sources.Source.parse(str(shop.site)).url
     entered, done, first = threading.Event(), threading.Event(), sources._first_root
 
@@ -70,7 +76,9 @@ def test_a_failing_reader(shop: Storefront, home: Path, monkeypatch: pytest.Monk
 
 
 def test_a_root_that_was_removed(shell: Shell, shop: Storefront, home: Path) -> None:
-    """What was verified with one root is not upgraded under another, even where the pinned one is gone."""
+    """What was verified with one root is not upgraded under another, even where the pinned one is
+    gone.
+    """
     assert shell.run("install", "acme", "--from", "site").code == 0
     (state,) = (path for path in home.glob("catalogues/*") if path.is_dir())
     (state / "root.json").rename(home / "kept.json")
@@ -95,7 +103,9 @@ LARGE: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("case", LARGE)
 def test_source_that_takes_memory(case: str) -> None:
-    """Source text whose syntax tree would take gigabytes is refused before it is parsed, by pack as by the installer."""
+    """Source text whose syntax tree would take gigabytes is refused before it is parsed, by pack as
+    by the installer.
+    """
     rule, text = LARGE[case]
     contents = files_of("acme", "1.0.0")
     put("jackfield_acme/more.py", text)(contents)
@@ -108,7 +118,11 @@ def test_source_that_takes_memory(case: str) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["jackfield_acme-1.0.0-1-py3-none-any.whl", "jackfield_acme-0!1.0.0-py3-none-any.whl", "jackfield_acme-v1.0.0-py3-none-any.whl"],
+    [
+        "jackfield_acme-1.0.0-1-py3-none-any.whl",
+        "jackfield_acme-0!1.0.0-py3-none-any.whl",
+        "jackfield_acme-v1.0.0-py3-none-any.whl",
+    ],
 )
 def test_another_spelling_of_a_version(file: str) -> None:
     """A version has one spelling, without a build number."""
@@ -118,16 +132,23 @@ def test_another_spelling_of_a_version(file: str) -> None:
 
 
 def test_a_version_with_two_contents(shell: Shell, shop: Storefront) -> None:
-    """Neither a catalogue nor an installer takes a second wheel of a version that has other tags, or is written with fewer zeros."""
+    """Neither a catalogue nor an installer takes a second wheel of a version that has other tags,
+    or is written with fewer zeros.
+    """
     twin = shop.sign(files_of("acme", "1.0", body=BODY + "  # other"))
     assert rule_of(shell, "catalogue", "build", str(twin.parent), "--out", "site") == "immutable"
-    contents = {path: content.replace(b"py3-none", b"py311-none") for path, content in files_of("acme", "1.0.0").items()}
+    contents = {
+        path: content.replace(b"py3-none", b"py311-none")
+        for path, content in files_of("acme", "1.0.0").items()
+    }
     other = shell.write(f"other/{WHEEL.replace('py3', 'py311')}", wheel_of(contents))
     assert shell.run("sign", str(other), "--key", "acme-labs.key").code == 0
     assert rule_of(shell, "catalogue", "build", "other", "--out", "site") == "immutable"
     assert shell.run("install", "acme", "--from", "site").code == 0
     shop.forge(
-        content=wheel_of(files_of("acme", "1.0", body=BODY + "  # other")), file="jackfield_acme-1.0-py3-none-any.whl", version="1.0"
+        content=wheel_of(files_of("acme", "1.0", body=BODY + "  # other")),
+        file="jackfield_acme-1.0-py3-none-any.whl",
+        version="1.0",
     )
     assert rule_of(shell) == "immutable"
 
@@ -144,11 +165,17 @@ DEPENDENCIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", DEPENDENCIES)
-def test_a_lock_file_with_lines_for_uv(shell: Shell, shop: Storefront, home: Path, case: str) -> None:
-    """A dependency in a lock file is a name, a version and hashes, and cannot add a line of its own to what uv reads."""
+def test_a_lock_file_with_lines_for_uv(
+    shell: Shell, shop: Storefront, home: Path, case: str
+) -> None:
+    """A dependency in a lock file is a name, a version and hashes, and cannot add a line of its own
+    to what uv reads.
+    """
     assert shell.run("install", "acme", "--from", "site", "--lock", "a.lock").code == 0
     lock = json.loads((shell.folder / "a.lock").read_text())
-    lock["connectors"][0]["dependencies"] = [{"name": "thing", "version": "1.0", "sha256": ["0" * 64], **DEPENDENCIES[case]}]
+    lock["connectors"][0]["dependencies"] = [
+        {"name": "thing", "version": "1.0", "sha256": ["0" * 64], **DEPENDENCIES[case]}
+    ]
     shell.write("a.lock", json.dumps(lock))
     assert rule_of(shell, "install", "--frozen", "--lock", "a.lock") == "invalid_invocation"
 
@@ -167,7 +194,10 @@ def test_a_locked_dependency_that_nothing_requires(shell: Shell, shop: Storefron
     needy, other = lock["connectors"]
     needy["dependencies"] += other["dependencies"]
     shell.write("a.lock", json.dumps({**lock, "connectors": [needy]}))
-    assert rule_of(shell, "install", "--frozen", "--lock", "a.lock", "--find-links", "wheels") == "lock"
+    assert (
+        rule_of(shell, "install", "--frozen", "--lock", "a.lock", "--find-links", "wheels")
+        == "lock"
+    )
 
 
 FOREIGN = (
@@ -181,28 +211,54 @@ FOREIGN = (
 )
 
 
-def test_no_dependency_may_bring_a_foreign_module(tmp_path: Path, subtests: pytest.Subtests) -> None:
-    """Nothing that runs at the start, and no module of jackfield, Python or another package of the host, is left where it is found."""
-    wheel = parse_wheel("jackfield_needy-1.0.0-py3-none-any.whl", wheel_of(files_of("needy", "1.0.0", needs=["thing"])))
+def test_no_dependency_may_bring_a_foreign_module(
+    tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """Nothing that runs at the start, and no module of jackfield, Python or another package of the
+    host, is left where it is found.
+    """
+    wheel = parse_wheel(
+        "jackfield_needy-1.0.0-py3-none-any.whl",
+        wheel_of(files_of("needy", "1.0.0", needs=["thing"])),
+    )
     for number, foreign in enumerate(("thing.py", *FOREIGN)):
         with subtests.test(foreign=foreign):
             target = tmp_path / str(number)
             (target / foreign).parent.mkdir(parents=True)
             (target / foreign).touch()
-            with nullcontext() if number == 0 else pytest.raises(NotInstalled, match="a dependency of 'jackfield_needy"):
-                check_dependencies(wheel, [Dependency("thing", "1.0", ("0" * 64,))], str(target), ["pydantic"])
+            with (
+                nullcontext()
+                if number == 0
+                else pytest.raises(NotInstalled, match="a dependency of 'jackfield_needy")
+            ):
+                check_dependencies(
+                    wheel, [Dependency("thing", "1.0", ("0" * 64,))], str(target), ["pydantic"]
+                )
 
 
-@pytest.mark.parametrize("path", ["evil.pth", *(pytest.param(path, marks=pytest.mark.campaign) for path in FOREIGN[1:])])
+@pytest.mark.parametrize(
+    "path", ["evil.pth", *(pytest.param(path, marks=pytest.mark.campaign) for path in FOREIGN[1:])]
+)
 def test_a_dependency_with_foreign_modules(shell: Shell, shop: Storefront, path: str) -> None:
-    """A dependency may bring nothing that runs at the start, and no module of jackfield, Python or another package of the host."""
+    """A dependency may bring nothing that runs at the start, and no module of jackfield, Python or
+    another package of the host.
+    """
     wheel = write_dependency(shell.folder / "wheels", "thing", "1.0", "")
     info = "thing-1.0.dist-info"
-    contents = {"thing.py": b"", path: b"", f"{info}/METADATA": b"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n"}
-    contents[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    contents = {
+        "thing.py": b"",
+        path: b"",
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+    }
+    contents[f"{info}/WHEEL"] = (
+        b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
     wheel.write_bytes(wheel_of(contents))
     shop.add("needy", needs=["thing"])
-    assert rule_of(shell, "install", "needy", "--from", "site", "--find-links", "wheels") == "dependencies"
+    assert (
+        rule_of(shell, "install", "needy", "--from", "site", "--find-links", "wheels")
+        == "dependencies"
+    )
 
 
 @pytest.mark.parametrize("place", ["acme", "acme/1.0.0"])
@@ -222,7 +278,9 @@ def test_a_link_in_the_data_folder(shell: Shell, shop: Storefront, home: Path, p
 
 
 def test_one_hostile_catalogue_of_two(shell: Shell, shop: Storefront) -> None:
-    """A catalogue whose signed lists are not valid is reported, and does not keep others from being compared and upgraded."""
+    """A catalogue whose signed lists are not valid is reported, and does not keep others from being
+    compared and upgraded.
+    """
     other = Storefront(shell, "other").open()
     other.add("umbrella")
     assert shell.run("install", "acme", "--from", "site").code == 0
@@ -230,7 +288,10 @@ def test_one_hostile_catalogue_of_two(shell: Shell, shop: Storefront) -> None:
     other.add("umbrella", "1.1.0")
     shop.forge(raw=b'{"releases": [{}]}')
     rows = shell.run("outdated").json
-    assert [(row["connector"], row["status"]) for row in rows] == [("acme", "refused"), ("umbrella", "outdated")]
+    assert [(row["connector"], row["status"]) for row in rows] == [
+        ("acme", "refused"),
+        ("umbrella", "outdated"),
+    ]
     done = shell.run("upgrade").json
     assert [row["to"] for row in done["upgraded"]] == ["1.1.0"]
     assert [row["error"]["details"][0]["keyword"] for row in done["refused"]] == ["metadata"]
@@ -238,7 +299,9 @@ def test_one_hostile_catalogue_of_two(shell: Shell, shop: Storefront) -> None:
 
 def test_an_archive_behind_another() -> None:
     """A file with two archives, of which some readers take the first, is refused."""
-    first, second = (wheel_of(files_of("acme", "1.0.0", body=BODY + more)) for more in ("  # one", "  # two"))
+    first, second = (
+        wheel_of(files_of("acme", "1.0.0", body=BODY + more)) for more in ("  # one", "  # two")
+    )
     with pytest.raises(WheelRefused) as caught:
         parse_wheel(WHEEL, first + second)
     assert caught.value.rule == "zip"
@@ -263,7 +326,9 @@ def test_hosts_are_shown(shell: Shell, shop: Storefront) -> None:
 def test_metadata_with_too_many_values_is_refused_before_it_is_parsed(
     shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The TUF client parses metadata before it knows who has signed it: 30 MB of empty lists would take 1.5 GB."""
+    """The TUF client parses metadata before it knows who has signed it: 30 MB of empty lists would
+    take 1.5 GB.
+    """
     monkeypatch.setattr(sources, "LIST_VALUES", 1_000)
     for path in (shop.site / "metadata").glob(name):
         path.write_bytes(b'{"signed": [' + b"[]," * 4_000 + b"1]}")

@@ -1,4 +1,6 @@
-"""What an installation refuses before any code of the package runs, whoever tampers: network, publisher, or catalogue's operator."""
+"""What an installation refuses before any code of the package runs, whoever tampers: network,
+publisher, or catalogue's operator.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield_market.storefront import BODY, Files, Storefront, files_of, wheel_of, write_dependency
+from tests.jackfield_market.storefront import (
+    BODY,
+    Files,
+    Storefront,
+    files_of,
+    wheel_of,
+    write_dependency,
+)
 from tests.jackfield_market.tuf_client import serving
 
 from plugboard import make_connector, plugged
@@ -29,7 +38,9 @@ INFO = "jackfield_acme-1.0.0.dist-info"
 
 
 def refused(shell: Shell, *words: str) -> str:
-    """The rule by which an installation is refused; nothing of the package has run, and nothing is left of it."""
+    """The rule by which an installation is refused; nothing of the package has run, and nothing is
+    left of it.
+    """
     answer = shell.run(*(words or ("install", "acme", "--from", "site")))
     assert answer.code in {1, 2}, answer.out
     error = answer.json["error"]
@@ -49,7 +60,9 @@ def _edited(path: Path, old: str, new: str) -> None:
 
 
 def test_an_altered_wheel(shell: Shell, shop: Storefront) -> None:
-    """A wheel or an attestation that differs from the signed metadata is refused, also if it was correct before."""
+    """A wheel or an attestation that differs from the signed metadata is refused, also if it was
+    correct before.
+    """
     wheel = next((shop.site / "packages").glob("*.whl"))
     good = wheel.read_bytes()
     wheel.write_bytes(good[:-1] + b"\1")
@@ -61,10 +74,16 @@ def test_an_altered_wheel(shell: Shell, shop: Storefront) -> None:
     assert refused(shell) == "altered"
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", ".targets.json", "publisher.acme-labs.1", "releases.json"])
+@pytest.mark.parametrize(
+    "name", ["timestamp.json", ".targets.json", "publisher.acme-labs.1", "releases.json"]
+)
 def test_altered_metadata(shell: Shell, shop: Storefront, name: str) -> None:
     """Each changed metadata file, and a changed list, is refused."""
-    found = [path for path in shop.site.rglob("*.json") if name in path.name and path.parent.name != "packages"]
+    found = [
+        path
+        for path in shop.site.rglob("*.json")
+        if name in path.name and path.parent.name != "packages"
+    ]
     for path in found:
         text = path.read_text(encoding="utf-8")
         path.write_text(text.replace("2", "3"), encoding="utf-8")
@@ -73,7 +92,9 @@ def test_altered_metadata(shell: Shell, shop: Storefront, name: str) -> None:
 
 
 def test_replayed_metadata(shell: Shell, shop: Storefront) -> None:
-    """A site that is older than what was seen before is refused, even though everything in it is signed."""
+    """A site that is older than what was seen before is refused, even though everything in it is
+    signed.
+    """
     shop.copy("old")
     shop.add("umbrella")
     assert shell.run("install", "umbrella", "--from", "site").code == 0
@@ -90,13 +111,19 @@ def test_mixed_metadata(shell: Shell, shop: Storefront) -> None:
     for role in ("snapshot.json", "publisher.acme-labs.1.json"):
         newest = max(new.glob(f"*.{role}"), key=lambda path: int(path.name.partition(".")[0]))
         before = newest.read_bytes()
-        newest.write_bytes(max(old.glob(f"*.{role}"), key=lambda path: int(path.name.partition(".")[0])).read_bytes())
+        newest.write_bytes(
+            max(
+                old.glob(f"*.{role}"), key=lambda path: int(path.name.partition(".")[0])
+            ).read_bytes()
+        )
         assert refused(shell) == "replayed"
         newest.write_bytes(before)
 
 
 def test_expired_metadata(shell: Shell) -> None:
-    """A site that nobody has renewed for a month is refused: its newest state may be kept from us."""
+    """A site that nobody has renewed for a month is refused: its newest state may be kept from
+    us.
+    """
     then = datetime.now(UTC).replace(microsecond=0) - timedelta(days=60)
     store = Storefront(shell).open(then)
     store.add(at=then)
@@ -104,11 +131,15 @@ def test_expired_metadata(shell: Shell) -> None:
 
 
 def test_a_revoked_key(shell: Shell, shop: Storefront) -> None:
-    """Releases of a revoked key are refused and reported where they are installed; a release of the next key is accepted."""
+    """Releases of a revoked key are refused and reported where they are installed; a release of the
+    next key is accepted.
+    """
     assert shell.run("install", "acme", "--from", "site").code == 0
     key = json.loads((shell.folder / "acme-labs.key.pub").read_text())["keyId"]
     shell.run("publisher", "new", "acme-labs", "--out", "next.key")
-    done = shell.run("catalogue", "revoke", "site", key, "--successor", "next.key.pub", "--reason", "stolen")
+    done = shell.run(
+        "catalogue", "revoke", "site", key, "--successor", "next.key.pub", "--reason", "stolen"
+    )
     assert done.code == 0, done.out
     assert [row["status"] for row in shell.run("outdated").json] == ["revoked"]
     shell.run("uninstall", "acme")
@@ -121,19 +152,32 @@ def test_a_revoked_key(shell: Shell, shop: Storefront) -> None:
 
 
 def test_a_release_forged_with_the_online_keys(shell: Shell, shop: Storefront) -> None:
-    """A wheel that is listed under a known name and signed with another key is refused: 'targets' lets only the publisher's sign."""
+    """A wheel that is listed under a known name and signed with another key is refused: 'targets'
+    lets only the publisher's sign.
+    """
     shell.run("publisher", "new", "mallory", "--out", "mallory.key")
     mallory = json.loads((shell.folder / "mallory.key.pub").read_text())
-    shop.forge(content=wheel_of(files_of("acme", "1.0.0", body=BODY + "  # evil")), signer="mallory", publisher=mallory)
+    shop.forge(
+        content=wheel_of(files_of("acme", "1.0.0", body=BODY + "  # evil")),
+        signer="mallory",
+        publisher=mallory,
+    )
     assert refused(shell) == "publisher"
 
 
 def test_a_replaced_key(shell: Shell, shop: Storefront) -> None:
-    """A publisher's next key upgrades what the former one has signed, once the catalogue's operator has replaced it."""
+    """A publisher's next key upgrades what the former one has signed, once the catalogue's operator
+    has replaced it.
+    """
     assert shell.run("install", "acme", "--from", "site").code == 0
     former = json.loads((shell.folder / "acme-labs.key.pub").read_text())["keyId"]
     shell.run("publisher", "new", "acme-labs", "--out", "next.key")
-    assert shell.run("catalogue", "revoke", "site", former, "--successor", "next.key.pub", "--keep-releases").code == 0
+    assert (
+        shell.run(
+            "catalogue", "revoke", "site", former, "--successor", "next.key.pub", "--keep-releases"
+        ).code
+        == 0
+    )
     (shell.folder / "next.key").replace(shell.folder / "acme-labs.key")
     shop.add(version="1.1.0")
     done = shell.run("upgrade")
@@ -141,42 +185,69 @@ def test_a_replaced_key(shell: Shell, shop: Storefront) -> None:
 
 
 def test_a_rotated_key_of_the_catalogue(shell: Shell, shop: Storefront) -> None:
-    """After a rotation, metadata signed by the key before is refused, also by those who pinned the first root."""
-    assert shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code == 0
+    """After a rotation, metadata signed by the key before is refused, also by those who pinned the
+    first root.
+    """
+    assert (
+        shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code
+        == 0
+    )
     shop.copy("old")
     for role in ("timestamp", "root"):
         assert shell.run("catalogue", "rotate", "site", role).code == 0
     assert shell.run("install", "acme", "--from", "site").code == 0
-    assert shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code == 0
-    (shop.site / "metadata/timestamp.json").write_bytes((shell.folder / "old/metadata/timestamp.json").read_bytes())
+    assert (
+        shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code
+        == 0
+    )
+    (shop.site / "metadata/timestamp.json").write_bytes(
+        (shell.folder / "old/metadata/timestamp.json").read_bytes()
+    )
     answer = shell.run("install", "acme", "--from", "site")
     assert answer.json["error"]["details"][0]["keyword"] == "signature"
 
 
 def test_another_root(shell: Shell, shop: Storefront) -> None:
-    """A source that was set up anew is refused, and so is a root that is not the pinned one; the message says what to delete."""
+    """A source that was set up anew is refused, and so is a root that is not the pinned one; the
+    message says what to delete.
+    """
     assert shell.run("install", "acme", "--from", "site").code == 0
     other = Storefront(shell, "other").open()
     other.add("umbrella")
-    answer = shell.run("install", "umbrella", "--from", "site", "--root", "other/metadata/root.json")
+    answer = shell.run(
+        "install", "umbrella", "--from", "site", "--root", "other/metadata/root.json"
+    )
     assert answer.json["error"]["details"][0]["keyword"] == "root"
     assert "delete" in answer.json["error"]["hint"]
     shop.site.rename(shell.folder / "away")
     other.site.rename(shop.site)
     answer = shell.run("install", "umbrella", "--from", "site")
     assert answer.json["error"]["details"][0]["keyword"] in {"signature", "replayed"}
-    assert shell.run("install", "acme", "--from", "away", "--root", "site/metadata/root.json").code == 2
+    assert (
+        shell.run("install", "acme", "--from", "away", "--root", "site/metadata/root.json").code
+        == 2
+    )
 
 
 def test_a_root_that_the_source_does_not_have(shell: Shell, shop: Storefront) -> None:
-    """The root of another catalogue, given at the first use, refuses the site, and is not pinned."""
+    """The root of another catalogue, given at the first use, refuses the site, and is not
+    pinned.
+    """
     Storefront(shell, "other").open()
-    assert refused(shell, "install", "acme", "--from", "site", "--root", "other/metadata/root.json") == "signature"
-    assert shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code == 0
+    assert (
+        refused(shell, "install", "acme", "--from", "site", "--root", "other/metadata/root.json")
+        == "signature"
+    )
+    assert (
+        shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code
+        == 0
+    )
 
 
 def test_another_publisher(shell: Shell, shop: Storefront) -> None:
-    """A wheel that another publisher has attested than the one whom the catalogue states, or who owns the installed version."""
+    """A wheel that another publisher has attested than the one whom the catalogue states, or who
+    owns the installed version.
+    """
     shell.run("publisher", "new", "mallory", "--out", "mallory.key")
     other = wheel_of(files_of("acme", "1.0.0", body=BODY + "  # evil"))
     shop.forge(content=other, signer="mallory")
@@ -185,28 +256,41 @@ def test_another_publisher(shell: Shell, shop: Storefront) -> None:
     first = Storefront(shell, "first").open()
     first.add(version="0.9.0")
     assert shell.run("install", "acme", "--from", "first").code == 0
-    assert shell.run("install", "acme", "--from", "site").json["error"]["details"][0]["keyword"] == "source"
+    assert (
+        shell.run("install", "acme", "--from", "site").json["error"]["details"][0]["keyword"]
+        == "source"
+    )
     first.add(version="1.1.0")
     first.forge(publisher=mallory)
-    assert shell.run("install", "acme", "--from", "first").json["error"]["details"][0]["keyword"] == "owner"
+    assert (
+        shell.run("install", "acme", "--from", "first").json["error"]["details"][0]["keyword"]
+        == "owner"
+    )
     refusal = shell.run("upgrade").json["refused"][0]
     assert refusal["error"]["details"][0]["keyword"] == "owner"
 
 
 def test_names_that_look_alike(shell: Shell, shop: Storefront) -> None:
-    """A name like that of an installed connector, or of an earlier one of the catalogue, is refused unless somebody means it."""
+    """A name like that of an installed connector, or of an earlier one of the catalogue, is refused
+    unless somebody means it.
+    """
     shop.add("acmee", publisher="mallory", names=["acmee"])
     shop.add("ech0", publisher="mallory", names=["ech0"])
     assert refused(shell, "install", "ech0", "--from", "site") == "look-alike"
     shop.forge("acme", signedAt="2020-01-01T00:00:00Z")
     assert refused(shell, "install", "acmee", "--from", "site") == "look-alike"
     assert shell.run("install", "acme", "--from", "site").code == 0
-    assert shell.run("install", "acmee", "--from", "site").json["error"]["details"][0]["keyword"] == "look-alike"
+    assert (
+        shell.run("install", "acmee", "--from", "site").json["error"]["details"][0]["keyword"]
+        == "look-alike"
+    )
     assert shell.run("install", "acmee", "--from", "site", "--allow-name", "acmee").code == 0
 
 
 def test_a_second_package_of_a_key(shell: Shell, shop: Storefront, tmp_path: Path) -> None:
-    """A key that a package of this Python environment has is refused, and the message names that package."""
+    """A key that a package of this Python environment has is refused, and the message names that
+    package.
+    """
     assert refused(shell, "install", "echo", "--from", _with(shop, "echo")) == "duplicate"
     folder = tmp_path / "more"
     make_connector(folder, "acme", "", {"key": "acme"})
@@ -231,31 +315,83 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a .pth file": ("pth", lambda: _raw(put("evil.pth", "import os"))),
     "a path that leaves the folder": ("path", lambda: _raw(put("../../evil.py", ""))),
     "an absolute path": ("path", lambda: _raw(put("/etc/evil.py", ""))),
-    "a symbolic link": ("symlink", lambda: _raw(put("jackfield_acme/link", "/etc/passwd"), {"jackfield_acme/link": stat.S_IFLNK | 0o777})),
+    "a symbolic link": (
+        "symlink",
+        lambda: _raw(
+            put("jackfield_acme/link", "/etc/passwd"), {"jackfield_acme/link": stat.S_IFLNK | 0o777}
+        ),
+    ),
     "a zip bomb": ("zip-bomb", lambda: _raw(put("jackfield_acme/zeros", b"\0" * 30_000_000))),
-    "bytecode": ("bytecode", lambda: _raw(put("jackfield_acme/__pycache__/x.cpython-311.pyc", b""))),
+    "bytecode": (
+        "bytecode",
+        lambda: _raw(put("jackfield_acme/__pycache__/x.cpython-311.pyc", b"")),
+    ),
     "a module of the host": ("places", lambda: _raw(put("jackfield/__init__.py", ""))),
     "a start-up module": ("places", lambda: _raw(put("sitecustomize.py", ""))),
-    "a hook of the host": ("entry-point", lambda: _raw(swap(f"{INFO}/entry_points.txt", "[jack", "[jackfield.plugins]\nx = os:x\n[jack"))),
-    "a requirement from a URL": ("direct-url", lambda: _raw(swap(f"{INFO}/METADATA", "jackfield<1,>=0.1", "x @ https://example.com/x.whl"))),
+    "a hook of the host": (
+        "entry-point",
+        lambda: _raw(
+            swap(f"{INFO}/entry_points.txt", "[jack", "[jackfield.plugins]\nx = os:x\n[jack")
+        ),
+    ),
+    "a requirement from a URL": (
+        "direct-url",
+        lambda: _raw(
+            swap(f"{INFO}/METADATA", "jackfield<1,>=0.1", "x @ https://example.com/x.whl")
+        ),
+    ),
     "another key": ("names", lambda: _raw(swap(f"{INFO}/entry_points.txt", "acme =", "echo ="))),
     "no archive": ("zip", lambda: b"#!/bin/sh\n"),
-    "another manifest": ("manifest", lambda: _raw(swap(MANIFEST, '"version": "1.0.0"', '"version": "9.0.0"'))),
-    "an effect that the code does not have": ("code", lambda: _raw(swap(CODE, 'effect="read"', 'effect="write"'))),
-    "fewer permissions than the code has": ("code", lambda: _raw(swap(CODE, '["acme:Greet"]', '["acme:Greet", "acme:Delete"]'))),
-    "an action that the code does not have": ("code", lambda: _raw(swap(CODE, '"greet"', '"g" "reat"'))),
-    "source text that is no Python": ("code", lambda: _raw(put("jackfield_acme/more.py", "def broken(:"))),
-    "an entry point without a module": ("code", lambda: _raw(swap(f"{INFO}/entry_points.txt", "jackfield_acme:", "jackfield_acme.gone:"))),
-    "another platform": ("tags", lambda: _raw(swap(f"{INFO}/WHEEL", "py3-none-any", "cp27-cp27m-win32"))),
-    "another Python": ("python", lambda: _raw(swap(f"{INFO}/METADATA", "Requires-Dist", "Requires-Python: <3\nRequires-Dist"))),
-    "another jackfield": ("host", lambda: _raw(swap(f"{INFO}/METADATA", "jackfield<1,>=0.1", "jackfield>=99"))),
-    "other permissions than the catalogue states": ("mixed", lambda: _raw(swap(MANIFEST, "acme:Greet", "acme:Everything"))),
-}  # fmt: skip
+    "another manifest": (
+        "manifest",
+        lambda: _raw(swap(MANIFEST, '"version": "1.0.0"', '"version": "9.0.0"')),
+    ),
+    "an effect that the code does not have": (
+        "code",
+        lambda: _raw(swap(CODE, 'effect="read"', 'effect="write"')),
+    ),
+    "fewer permissions than the code has": (
+        "code",
+        lambda: _raw(swap(CODE, '["acme:Greet"]', '["acme:Greet", "acme:Delete"]')),
+    ),
+    "an action that the code does not have": (
+        "code",
+        lambda: _raw(swap(CODE, '"greet"', '"g" "reat"')),
+    ),
+    "source text that is no Python": (
+        "code",
+        lambda: _raw(put("jackfield_acme/more.py", "def broken(:")),
+    ),
+    "an entry point without a module": (
+        "code",
+        lambda: _raw(swap(f"{INFO}/entry_points.txt", "jackfield_acme:", "jackfield_acme.gone:")),
+    ),
+    "another platform": (
+        "tags",
+        lambda: _raw(swap(f"{INFO}/WHEEL", "py3-none-any", "cp27-cp27m-win32")),
+    ),
+    "another Python": (
+        "python",
+        lambda: _raw(
+            swap(f"{INFO}/METADATA", "Requires-Dist", "Requires-Python: <3\nRequires-Dist")
+        ),
+    ),
+    "another jackfield": (
+        "host",
+        lambda: _raw(swap(f"{INFO}/METADATA", "jackfield<1,>=0.1", "jackfield>=99")),
+    ),
+    "other permissions than the catalogue states": (
+        "mixed",
+        lambda: _raw(swap(MANIFEST, "acme:Greet", "acme:Everything")),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_publisher_and_operator(shell: Shell, shop: Storefront, case: str) -> None:
-    """Even if a publisher has signed it and the catalogue lists it, a hostile wheel is refused by its rule."""
+    """Even if a publisher has signed it and the catalogue lists it, a hostile wheel is refused by
+    its rule.
+    """
     rule, content = HOSTILE[case]
     members: dict[str, Any] = {"requiresPython": "<3"} if rule == "python" else {}
     shop.forge(content=content(), **members)
@@ -283,7 +419,9 @@ LISTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", LISTS)
 def test_a_list_that_is_not_valid(shell: Shell, shop: Storefront, case: str) -> None:
-    """A list that the operator has signed is read as a stranger's: what does not fit is refused without a traceback."""
+    """A list that the operator has signed is read as a stranger's: what does not fit is refused
+    without a traceback.
+    """
     shop.forge(**LISTS[case])
     assert refused(shell) == "metadata"
 
@@ -296,27 +434,43 @@ def test_a_wheel_for_another_platform(shell: Shell, shop: Storefront) -> None:
 
 
 @pytest.mark.parametrize("tag", ["cp311-cp311-manylinux_2_17_x86_64", "py3-none-any"])
-def test_a_compiled_module_in_the_single_file(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
-    """The single file's interpreter loads no modules that were compiled for another, whatever the wheel's name says."""
+def test_a_compiled_module_in_the_single_file(
+    shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    """The single file's interpreter loads no modules that were compiled for another, whatever the
+    wheel's name says.
+    """
     monkeypatch.setattr(sys, "_MEIPASS", "/", raising=False)
     contents = files_of("acme", "1.0.0")
-    for change in (swap(f"{INFO}/WHEEL", "py3-none-any", tag), put("jackfield_acme/fast.abi3.so", "\x7fELF")):
+    for change in (
+        swap(f"{INFO}/WHEEL", "py3-none-any", tag),
+        put("jackfield_acme/fast.abi3.so", "\x7fELF"),
+    ):
         change(contents)
     shop.forge(content=wheel_of(contents), file=f"jackfield_acme-1.0.0-{tag}.whl")
     assert refused(shell) == "compiled"
 
 
-def test_a_dependency_in_the_single_file(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The single file has no installer of packages: a dependency that is not in it is named, wherever it could be had."""
+def test_a_dependency_in_the_single_file(
+    shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The single file has no installer of packages: a dependency that is not in it is named,
+    wherever it could be had.
+    """
     monkeypatch.setattr(sys, "_MEIPASS", "/", raising=False)
     shop.add("second", needs=["needed-thing>=1"])
     write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "")
     answer = shell.run("install", "second", "--from", "site", "--find-links", "wheels")
-    assert "needed-thing>=1, which jackfield's single file does not have" in answer.json["error"]["message"], answer.out
+    assert (
+        "needed-thing>=1, which jackfield's single file does not have"
+        in answer.json["error"]["message"]
+    ), answer.out
     assert answer.json["error"]["details"][0]["keyword"] == "dependencies"
 
 
-def test_a_server_that_is_too_slow(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_slow(
+    shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A download that takes too long is given up, and nothing is pinned."""
     monkeypatch.setattr("jackfield_market.installing.sources.DOWNLOAD_SECONDS", -1)
     with serving(shop.site) as url:
@@ -326,8 +480,12 @@ def test_a_server_that_is_too_slow(shell: Shell, shop: Storefront, monkeypatch: 
     assert list((shell.folder.parent / "home").rglob("root.json")) == []
 
 
-def test_two_writers(shell: Shell, shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits too long for another process is told so; a data folder that cannot be written is named."""
+def test_two_writers(
+    shell: Shell, shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits too long for another process is told so; a data folder that cannot be written is
+    named.
+    """
     monkeypatch.setattr("jackfield_market.installing.receipts.WAIT", 0.0)
     (home / "connectors").mkdir()
     with (home / "connectors" / ".lock").open("w") as other:
@@ -360,7 +518,9 @@ POLICIES: dict[str, str] = {
 
 @pytest.mark.parametrize("case", POLICIES)
 def test_a_policy(shell: Shell, shop: Storefront, home: Path, case: str) -> None:
-    """Each member of the policy in the data folder refuses what it does not allow, and names itself."""
+    """Each member of the policy in the data folder refuses what it does not allow, and names
+    itself.
+    """
     shop.add(version="1.0.1", hosts=["api.acme.test"])
     (home / "install-policy.toml").write_text(POLICIES[case])
     assert refused(shell) == "policy"
@@ -369,11 +529,23 @@ def test_a_policy(shell: Shell, shop: Storefront, home: Path, case: str) -> None
 
 
 def test_a_policy_that_allows(shell: Shell, shop: Storefront) -> None:
-    """A policy under which everything fits: grade, key id, licence, source and permissions by pattern."""
+    """A policy under which everything fits: grade, key id, licence, source and permissions by
+    pattern.
+    """
     key = json.loads((shell.folder / "acme-labs.key.pub").read_text())["keyId"]
-    shell.write("checks/acme.json", json.dumps({"connector": "acme", "version": "1.0.0", "grade": "gold"}))
-    assert shell.run("catalogue", "build", "site-dist-1", "--out", "site", "--checks", "checks").code == 0
-    lines = ['minimumGrade = "silver"', f'publishers = ["{key}"]', 'licences = ["MIT"]', 'connectors = ["ac*"]']
+    shell.write(
+        "checks/acme.json", json.dumps({"connector": "acme", "version": "1.0.0", "grade": "gold"})
+    )
+    assert (
+        shell.run("catalogue", "build", "site-dist-1", "--out", "site", "--checks", "checks").code
+        == 0
+    )
+    lines = [
+        'minimumGrade = "silver"',
+        f'publishers = ["{key}"]',
+        'licences = ["MIT"]',
+        'connectors = ["ac*"]',
+    ]
     lines += [f'sources = ["file://{shop.site}"]', "[permissions]", 'acme = ["acme:*"]']
     shell.write("policy.toml", "\n".join(lines))
     answer = shell.run("install", "acme", "--policy", "policy.toml")
@@ -381,7 +553,16 @@ def test_a_policy_that_allows(shell: Shell, shop: Storefront) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["x =", "unknown = 1", 'minimumGrade = "best"', "publishers = 5", "permissions = []", "index = []", "[permissions]\na = 5"]
+    "content",
+    [
+        "x =",
+        "unknown = 1",
+        'minimumGrade = "best"',
+        "publishers = 5",
+        "permissions = []",
+        "index = []",
+        "[permissions]\na = 5",
+    ],
 )
 def test_a_policy_with_a_fault(shell: Shell, shop: Storefront, home: Path, content: str) -> None:
     """A policy that is not valid stops every installation: it never counts as no policy."""
@@ -395,11 +576,16 @@ def test_a_release_that_changes(shell: Shell, shop: Storefront) -> None:
     """A version that is installed and then published with other content is refused."""
     assert shell.run("install", "acme", "--from", "site").code == 0
     shop.forge(content=wheel_of(files_of("acme", "1.0.0", body=BODY + "  # changed")))
-    assert shell.run("install", "acme", "--from", "site").json["error"]["details"][0]["keyword"] == "immutable"
+    assert (
+        shell.run("install", "acme", "--from", "site").json["error"]["details"][0]["keyword"]
+        == "immutable"
+    )
 
 
 def test_dependencies_that_replace_the_host(shell: Shell, shop: Storefront) -> None:
-    """A dependency may neither be jackfield itself, nor come with another version of what jackfield needs."""
+    """A dependency may neither be jackfield itself, nor come with another version of what jackfield
+    needs.
+    """
     wheels = shell.folder / "wheels"
     write_dependency(wheels, "jackfield", "0.0.1", "")
     write_dependency(wheels, "pluggy", "0.1", "")
@@ -411,15 +597,22 @@ def test_dependencies_that_replace_the_host(shell: Shell, shop: Storefront) -> N
     assert refused(shell, "install", "second", *words) == "host"
     evil: dict[str, Any] = {"name": "evil", "version": "1.0", "source": ""}
     path = write_dependency(wheels, **evil)
-    contents = {"jackfield/__init__.py": b"", "evil-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n"}
-    contents["evil-1.0.dist-info/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    contents = {
+        "jackfield/__init__.py": b"",
+        "evil-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n",
+    }
+    contents["evil-1.0.dist-info/WHEEL"] = (
+        b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
     path.write_bytes(wheel_of(contents))
     shop.add("third", needs=["evil"])
     assert refused(shell, "install", "third", *words) == "dependencies"
 
 
 def test_damage_anywhere_in_a_site(shell: Shell, shop: Storefront, home: Path) -> None:
-    """Whatever file of a site is damaged: the connector is installed from intact files, or refused, without a traceback."""
+    """Whatever file of a site is damaged: the connector is installed from intact files, or refused,
+    without a traceback.
+    """
     wheel = next((shop.site / "packages").glob("*.whl")).read_bytes()
     paths = sorted(path for path in shop.site.rglob("*") if path.suffix in {".json", ".whl"})
     dice, codes = random.Random(20261121), set()
@@ -427,11 +620,31 @@ def test_damage_anywhere_in_a_site(shell: Shell, shop: Storefront, home: Path) -
         good = path.read_bytes()
         at = dice.randrange(len(good))
         damaged = bytes([good[at] ^ 1 << dice.randrange(8)])
-        path.write_bytes(dice.choice([good[:at] + damaged + good[at + 1 :], good[:at], b"", b"null", dice.choice(paths).read_bytes()]))
-        answer = shell.run("install", "acme", "--from", "site", "--root", str(shop.site / "metadata" / "1.root.json"))
+        path.write_bytes(
+            dice.choice(
+                [
+                    good[:at] + damaged + good[at + 1 :],
+                    good[:at],
+                    b"",
+                    b"null",
+                    dice.choice(paths).read_bytes(),
+                ]
+            )
+        )
+        answer = shell.run(
+            "install",
+            "acme",
+            "--from",
+            "site",
+            "--root",
+            str(shop.site / "metadata" / "1.root.json"),
+        )
         error = answer.json.get("error", {"code": None})
         codes.add(error["code"])
-        assert error["code"] in {None, "not_allowed", "invalid_invocation", "unavailable"}, (path, answer.out)
+        assert error["code"] in {None, "not_allowed", "invalid_invocation", "unavailable"}, (
+            path,
+            answer.out,
+        )
         assert answer.code > 0 or path.read_bytes() == good or path.suffix != ".whl", path
         path.write_bytes(good)
         shutil.rmtree(home)
@@ -453,11 +666,15 @@ def test_damage_anywhere_in_a_site(shell: Shell, shop: Storefront, home: Path) -
     ],
 )
 def test_a_damaged_receipt(shell: Shell, shop: Storefront, home: Path, content: str) -> None:
-    """A version whose receipt is damaged counts as not installed, and installing it again mends it."""
+    """A version whose receipt is damaged counts as not installed, and installing it again mends
+    it.
+    """
     assert shell.run("install", "acme", "--from", "site").code == 0
     receipt = home / "connectors/acme/1.0.0/jackfield-receipt.json"
     whole = receipt.read_text(encoding="utf-8")
-    receipt.write_text(whole.replace(content, '"other"') if content[:1] == '"' else content, encoding="utf-8")
+    receipt.write_text(
+        whole.replace(content, '"other"') if content[:1] == '"' else content, encoding="utf-8"
+    )
     assert shell.run("outdated").json == []
     assert shell.run("uninstall", "acme").code == 2
     assert shell.run("install", "acme", "--from", "site").json["changed"] is True

@@ -1,4 +1,6 @@
-"""Rules of connectors whose manifest says how far it is proven: a fake of the provider judges them, and old facts cost the grade."""
+"""Rules of connectors whose manifest says how far it is proven: a fake of the provider judges them,
+and old facts cost the grade.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,24 @@ _ACTIONS = 3
 
 def _fact(days: int) -> Json:
     day = datetime.now(UTC).date() - timedelta(days=days)
-    return {"about": "Lists have pages of 30", "url": "https://docs.github.com/rest", "on": day.isoformat()}
+    return {
+        "about": "Lists have pages of 30",
+        "url": "https://docs.github.com/rest",
+        "on": day.isoformat(),
+    }
 
 
 def _subject(change: Callable[[Json], None]) -> Subject:
     """The connector of GitHub with few actions, a proof, and a change."""
     manifest = deepcopy(dict(Catalog.installed().find("github").whole()))
-    manifest["actions"] = [action for action in manifest["actions"] if action["key"] in ("listGists", "getAuthenticated", "createGist")]
-    manifest["connectionTypes"] = [row for row in manifest["connectionTypes"] if row["key"] in ("accessToken", "oauth")]
+    manifest["actions"] = [
+        action
+        for action in manifest["actions"]
+        if action["key"] in ("listGists", "getAuthenticated", "createGist")
+    ]
+    manifest["connectionTypes"] = [
+        row for row in manifest["connectionTypes"] if row["key"] in ("accessToken", "oauth")
+    ]
     manifest["triggers"], manifest["optionSources"] = [], []
     manifest["listing"] = {"proof": {"tier": "written", "facts": [_fact(100)]}}
     assert 0 < len(manifest["actions"]) <= _ACTIONS
@@ -85,7 +97,11 @@ def _with_a_known_fact(manifest: Json) -> None:
         ("accounts-named", _without_account, "does not name the account"),
         ("credentials-checked", _with_a_wrong_error, "rejected, not unauthenticated"),
         ("actions-run", _with_a_wrong_example, "invalid_input"),
-        ("facts-recent", _with_an_old_page, "more than 18 months ago: look at https://docs.github.com/rest again"),
+        (
+            "facts-recent",
+            _with_an_old_page,
+            "more than 18 months ago: look at https://docs.github.com/rest again",
+        ),
         ("facts-seen", _with_a_known_fact, "not seen on a page"),
     ],
 )
@@ -100,4 +116,10 @@ def test_a_page_that_was_read_long_ago_is_a_warning() -> None:
     """After 12 months a build warns; the rule takes the grade down after 18."""
     assert list(aged_facts([_fact(300)], WARNED)) == []
     assert len(list(aged_facts([_fact(300), _fact(400)], WARNED))) == 1
-    assert judged(_subject(lambda manifest: manifest["listing"]["proof"]["facts"].append(_fact(400))), ALL_RULES["facts-recent"]) == ()
+    assert (
+        judged(
+            _subject(lambda manifest: manifest["listing"]["proof"]["facts"].append(_fact(400))),
+            ALL_RULES["facts-recent"],
+        )
+        == ()
+    )

@@ -1,4 +1,6 @@
-"""``jackfield pack``: an author's folder becomes a reproducible wheel, and nothing that its manifest does not say."""
+"""``jackfield pack``: an author's folder becomes a reproducible wheel, and nothing that its
+manifest does not say.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def _replaced(path: Path, old: str, new: str) -> None:
 
 
 def test_same_bytes_from_another_path_and_day(shell: Shell, author: Path) -> None:
-    """Another path, other times, other modes and what Python left behind change no byte of the wheel."""
+    """Another path, other times, other modes and what Python left behind change no byte of the
+    wheel.
+    """
     one = shell.run("pack", "echo", "--out", "one")
     assert one.code == 0
     other = _copied(shell.folder / "elsewhere" / "deep" / "copy")
@@ -58,11 +62,19 @@ def test_same_bytes_from_another_path_and_day(shell: Shell, author: Path) -> Non
 
 
 def test_what_a_wheel_carries(shell: Shell, author: Path) -> None:
-    """Manifest, page and SBOM are in the wheel where the answer says; it keeps the rules of every reader."""
+    """Manifest, page and SBOM are in the wheel where the answer says; it keeps the rules of every
+    reader.
+    """
     answer = shell.run("pack", author.name, "--out", "dist").json
     wheel = read_wheel(answer["wheel"])
-    assert (wheel.sha256, wheel.size, wheel.manifest.key) == (answer["sha256"], answer["size"], answer["connector"])
-    assert wheel.manifest.raw == json.loads((author / "jackfield_echo" / "connector.json").read_text(encoding="utf-8"))
+    assert (wheel.sha256, wheel.size, wheel.manifest.key) == (
+        answer["sha256"],
+        answer["size"],
+        answer["connector"],
+    )
+    assert wheel.manifest.raw == json.loads(
+        (author / "jackfield_echo" / "connector.json").read_text(encoding="utf-8")
+    )
     page = wheel.files[answer["documentation"]].decode()
     assert "### `say`: Say" in page
     assert "| `token` | string | yes |" in page
@@ -87,27 +99,54 @@ def _text(file: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 REFUSED: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "an effect that the code does not have": ("actions post effect", _manifest(lambda found: found["actions"][1].update(effect="read"))),
+    "an effect that the code does not have": (
+        "actions post effect",
+        _manifest(lambda found: found["actions"][1].update(effect="read")),
+    ),
     "a title that differs": ("title", _manifest(lambda found: found.update(title="Other"))),
-    "an action that the manifest lacks": ("actions", _manifest(lambda found: found["actions"].pop())),
+    "an action that the manifest lacks": (
+        "actions",
+        _manifest(lambda found: found["actions"].pop()),
+    ),
     "another version": ("describes echo 1.0.0", _text("pyproject.toml", '"1.0.0"', '"1.0.1"')),
-    "no manifest": ("connector.json", lambda folder: (folder / "jackfield_echo" / "connector.json").unlink()),
+    "no manifest": (
+        "connector.json",
+        lambda folder: (folder / "jackfield_echo" / "connector.json").unlink(),
+    ),
     "no pyproject": ("pyproject.toml", lambda folder: (folder / "pyproject.toml").unlink()),
     "a broken pyproject": ("TOML", _text("pyproject.toml", "[build", "[[build")),
-    "another build backend": ("hatchling", _text("pyproject.toml", "hatchling.build", "setuptools.build_meta")),
-    "a build that fails": ("build", _text("pyproject.toml", 'packages = ["jackfield_echo"]', "packages = 1")),
+    "another build backend": (
+        "hatchling",
+        _text("pyproject.toml", "hatchling.build", "setuptools.build_meta"),
+    ),
+    "a build that fails": (
+        "build",
+        _text("pyproject.toml", 'packages = ["jackfield_echo"]', "packages = 1"),
+    ),
     "a script": (
         "console_scripts",
-        _text("pyproject.toml", "[project.entry", '[project.scripts]\npip = "jackfield_echo:x"\n[project.entry'),
+        _text(
+            "pyproject.toml",
+            "[project.entry",
+            '[project.scripts]\npip = "jackfield_echo:x"\n[project.entry',
+        ),
     ),
-    "code that cannot be imported": ("KeyError: 'boom'", _text("jackfield_echo/__init__.py", "__all__", 'raise KeyError("boom")\n__all__')),
-    "code that ends Python": ("ended Python", _text("jackfield_echo/__init__.py", "__all__", "import os\nos._exit(0)\n__all__")),
+    "code that cannot be imported": (
+        "KeyError: 'boom'",
+        _text("jackfield_echo/__init__.py", "__all__", 'raise KeyError("boom")\n__all__'),
+    ),
+    "code that ends Python": (
+        "ended Python",
+        _text("jackfield_echo/__init__.py", "__all__", "import os\nos._exit(0)\n__all__"),
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_packed(shell: Shell, author: Path, case: str) -> None:
-    """A folder whose manifest, metadata or code is wrong is refused with the reason, and leaves no wheel."""
+    """A folder whose manifest, metadata or code is wrong is refused with the reason, and leaves no
+    wheel.
+    """
     named, change = REFUSED[case]
     change(author)
     answer = shell.run("pack", "echo", "--out", "dist")
@@ -142,7 +181,9 @@ class Bound:
 def test_a_connector_without_code_is_compared_with_what_its_binding_says(
     shell: Shell, author: Path, kind: str, changed: dict[str, Any], refusal: str | None
 ) -> None:
-    """A package of data alone is packed if its binding describes the manifest; another description and an unknown kind are refused."""
+    """A package of data alone is packed if its binding describes the manifest; another description
+    and an unknown kind are refused.
+    """
     for path in (author / "jackfield_echo").rglob("*"):
         if path.name != "connector.json":
             path.unlink()
@@ -156,8 +197,12 @@ def test_a_connector_without_code_is_compared_with_what_its_binding_says(
 
 
 def test_secrets_of_the_environment_are_not_passed_on(shell: Shell, author: Path) -> None:
-    """The code of a folder that may be a stranger's sees no credential of the caller's environment, whatever its name (finding 9)."""
-    shell.set(JACKFIELD_MASTER_KEY="s3cret-1", AWS_SECRET_ACCESS_KEY="s3cret-2", SOME_TOKEN="s3cret-3")
+    """The code of a folder that may be a stranger's sees no credential of the caller's environment,
+    whatever its name (finding 9).
+    """
+    shell.set(
+        JACKFIELD_MASTER_KEY="s3cret-1", AWS_SECRET_ACCESS_KEY="s3cret-2", SOME_TOKEN="s3cret-3"
+    )
     init = author / "jackfield_echo" / "__init__.py"
     init.write_text(init.read_text() + "\nimport os\nassert 's3cret' not in str(os.environ)\n")
     assert shell.run("pack", "echo", "--out", "dist").code == 0
@@ -167,7 +212,10 @@ def test_without_the_extra(shell: Shell, author: Path, monkeypatch: pytest.Monke
     """Without hatchling, the refusal says what to install; a folder that is none is named."""
     assert shell.run("pack", "nothing").code == 2
     find = importlib.util.find_spec
-    monkeypatch.setattr("jackfield_market.author_process.find_spec", lambda name: None if name == "hatchling" else find(name))
+    monkeypatch.setattr(
+        "jackfield_market.author_process.find_spec",
+        lambda name: None if name == "hatchling" else find(name),
+    )
     answer = shell.run("pack", author.name)
     assert (answer.code, answer.json["error"]["hint"]) == (2, "pip install 'jackfield[market]'")
 

@@ -1,4 +1,6 @@
-"""``jackfield publisher``, ``sign`` and ``verify``: who published a wheel, and whether it is still the same."""
+"""``jackfield publisher``, ``sign`` and ``verify``: who published a wheel, and whether it is still
+the same.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def signed(shell: Shell) -> Path:
 
 
 def test_a_key_pair(shell: Shell) -> None:
-    """The private key file is the owner's alone, the public one holds what is printed, and neither is overwritten."""
+    """The private key file is the owner's alone, the public one holds what is printed, and neither
+    is overwritten.
+    """
     answer = shell.run("publisher", "new", "acme-labs", "--out", "acme.key")
     assert answer.code == 0
     assert answer.json == json.loads((shell.folder / "acme.key.pub").read_text())
@@ -56,32 +60,50 @@ def test_names_of_publishers(shell: Shell, name: str) -> None:
 
 
 def test_a_signed_wheel_is_verified(shell: Shell, signed: Path) -> None:
-    """The answer names publisher, key, wheel and hash; only a publisher given with --publisher is trusted."""
+    """The answer names publisher, key, wheel and hash; only a publisher given with --publisher is
+    trusted.
+    """
     answer = shell.run("verify", FILE, "--publisher", "acme.key.pub")
     assert answer.code == 0
     assert answer.json["verified"] is answer.json["trusted"] is True
-    assert (answer.json["publisher"], answer.json["name"], answer.json["version"]) == ("acme-labs", "jackfield-acme", "1.0.0")
+    assert (answer.json["publisher"], answer.json["name"], answer.json["version"]) == (
+        "acme-labs",
+        "jackfield-acme",
+        "1.0.0",
+    )
     (shell.folder / f"{FILE}.sigstore.json").write_text("{}")
     alone = shell.run("verify", str(signed))
-    assert (alone.code, alone.json["trusted"], alone.json["sigstore"]) == (0, False, "present, not verified")
+    assert (alone.code, alone.json["trusted"], alone.json["sigstore"]) == (
+        0,
+        False,
+        "present, not verified",
+    )
     assert "--publisher" in alone.err
 
 
 def test_several_publishers(shell: Shell, signed: Path) -> None:
-    """With several accepted publishers, one that fits is enough; a key of another is named beside those accepted."""
+    """With several accepted publishers, one that fits is enough; a key of another is named beside
+    those accepted.
+    """
     shell.run("publisher", "new", "other", "--out", "other.key")
     both = ("--publisher", "other.key.pub", "--publisher", "acme.key.pub")
     assert shell.run("verify", signed.name, *both).code == 0
     answer = shell.run("verify", FILE, "--publisher", "other.key.pub")
     assert answer.code == 1
     error = answer.json["error"]
-    assert (answer.json["verified"], error["code"], error["details"][0]["keyword"]) == (False, "not_allowed", "publisher")
+    assert (answer.json["verified"], error["code"], error["details"][0]["keyword"]) == (
+        False,
+        "not_allowed",
+        "publisher",
+    )
     assert "'acme-labs'" in error["message"]
     assert "'other'" in error["message"]
 
 
 def test_an_altered_wheel(shell: Shell, signed: Path) -> None:
-    """A wheel with other content is refused by its hash, before its archive is opened; one with another file name by that."""
+    """A wheel with other content is refused by its hash, before its archive is opened; one with
+    another file name by that.
+    """
     good = signed.read_bytes()
     write_wheel(shell.folder, put(f"{PACKAGE}/extra.py", ""))
     assert _keyword(shell) == "sha256"
@@ -146,7 +168,9 @@ def test_a_signed_wheel_that_breaks_a_rule(shell: Shell, signed: Path) -> None:
 
 
 def test_files_that_are_not_there(shell: Shell, signed: Path) -> None:
-    """A missing wheel, attestation or key, and a key that is none, are usage errors with the file's name."""
+    """A missing wheel, attestation or key, and a key that is none, are usage errors with the file's
+    name.
+    """
     for words in (
         ("verify", "none.whl"),
         ("verify", FILE, "--publisher", "none.pub"),
@@ -163,12 +187,17 @@ def test_files_that_are_not_there(shell: Shell, signed: Path) -> None:
 
 
 def test_a_key_that_others_can_read(shell: Shell, signed: Path) -> None:
-    """A private key file with loose permissions is refused, and the private key is in no message."""
+    """A private key file with loose permissions is refused, and the private key is in no
+    message.
+    """
     (shell.folder / "acme.key").chmod(0o644)
     answer = shell.run("sign", signed.name, "--key", "acme.key")
     assert answer.code == 2
     assert "chmod 600" in answer.json["error"]["hint"]
-    assert json.loads((shell.folder / "acme.key").read_text())["privateKey"] not in answer.out + answer.err
+    assert (
+        json.loads((shell.folder / "acme.key").read_text())["privateKey"]
+        not in answer.out + answer.err
+    )
 
 
 def test_no_hostile_wheel_is_signed(shell: Shell, signed: Path) -> None:

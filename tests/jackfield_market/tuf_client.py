@@ -1,4 +1,6 @@
-"""A catalogue's site over HTTP, and an installer's view of it: the updater of the TUF library, which remembers what it has seen."""
+"""A catalogue's site over HTTP, and an installer's view of it: the updater of the TUF library,
+which remembers what it has seen.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,15 @@ class Client:
     def updater(self) -> Updater:
         """An updater on what was seen before, refreshed."""
         (self.folder / "targets").mkdir(parents=True, exist_ok=True)
-        paths = (str(self.folder / "metadata"), f"{self.url}/metadata/", str(self.folder / "targets"), f"{self.url}/")
-        found = Updater(*paths, config=UpdaterConfig(prefix_targets_with_hash=False), bootstrap=self._root)
+        paths = (
+            str(self.folder / "metadata"),
+            f"{self.url}/metadata/",
+            str(self.folder / "targets"),
+            f"{self.url}/",
+        )
+        found = Updater(
+            *paths, config=UpdaterConfig(prefix_targets_with_hash=False), bootstrap=self._root
+        )
         found.refresh()
         return found
 

@@ -1,4 +1,6 @@
-"""A server for the tests of a module, and a client of it; a module with wishes of its own has its own."""
+"""A server for the tests of a module, and a client of it; a module with wishes of its own has its
+own.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ ON_BOTH = ("connect_attacks", "invocations", "tenant_limits", "two_ways", "works
 ABOVE_SQL = ("invocations", "two_ways")
 """Those of them whose statements are those of the journal's tests: on PostgreSQL in campaigns."""
 ON_POSTGRESQL = {
-    "connect_attacks": ["test_a_person_approves_and_is_confirmed", "test_a_proof_is_used_twice", "test_a_session_ends_by_itself"]
+    "connect_attacks": [
+        "test_a_person_approves_and_is_confirmed",
+        "test_a_proof_is_used_twice",
+        "test_a_session_ends_by_itself",
+    ]
 }
 """Of a module of which only some tests have statements of their own: these."""
 TWICE = ("invocations", "shortage", "stopping", "tracing")
@@ -26,13 +32,19 @@ TWICE = ("invocations", "shortage", "stopping", "tracing")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of some modules both ways, but for those that name theirs, and on both engines."""
+    """Run the tests of some modules both ways, but for those that name theirs, and on both
+    engines.
+    """
     name = metafunc.module.__name__.rpartition("test_http_")[2]
-    named = any("way" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
+    named = any(
+        "way" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize")
+    )
     if not named and name in TWICE:
         metafunc.parametrize("way", list(WAYS), indirect=True, scope="module")
     if name in ON_BOTH and "engine" in metafunc.fixturenames:
-        above = name in ABOVE_SQL or metafunc.function.__name__ not in ON_POSTGRESQL.get(name, [metafunc.function.__name__])
+        above = name in ABOVE_SQL or metafunc.function.__name__ not in ON_POSTGRESQL.get(
+            name, [metafunc.function.__name__]
+        )
         marks = [pytest.mark.campaign] if above else []
         engines = [ENGINES[0], pytest.param(ENGINES[1], marks=marks)]
         metafunc.parametrize("engine", engines, indirect=True, scope="module")
@@ -56,10 +68,17 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def stand(request: pytest.FixtureRequest, way: str | None, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def stand(
+    request: pytest.FixtureRequest,
+    way: str | None,
+    engine: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stand]:
     """One server for all tests of a module, each way, and each engine."""
     with contextlib.ExitStack() as stack:
-        yield stack.enter_context(standing(tmp_path_factory.mktemp("http"), **database_of(request, engine, stack)))
+        yield stack.enter_context(
+            standing(tmp_path_factory.mktemp("http"), **database_of(request, engine, stack))
+        )
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,10 @@ REFERENCE = {"path": "acme/ses", "field": "secretAccessKey"}
 def vault() -> Iterator[VaultServer]:
     """A Vault with one secret of two versions."""
     with VaultServer() as server:
-        server.secrets["secret/acme/ses"] = [{"secretAccessKey": "old"}, {"secretAccessKey": "new", "number": 5, "empty": ""}]
+        server.secrets["secret/acme/ses"] = [
+            {"secretAccessKey": "old"},
+            {"secretAccessKey": "new", "number": 5, "empty": ""},
+        ]
         server.secrets["kv team/a b"] = [{"x": "spaced"}]
         yield server
 
@@ -35,7 +38,10 @@ def test_a_field(vault: VaultServer) -> None:
     """A reference is the newest version's field; another version and another mount can be named."""
     assert read_vault(REFERENCE, vault.environment()) == "new"
     assert read_vault({**REFERENCE, "version": 1}, vault.environment()) == "old"
-    assert read_vault({"path": "/a b/", "field": "x", "mount": "kv team"}, vault.environment()) == "spaced"
+    assert (
+        read_vault({"path": "/a b/", "field": "x", "mount": "kv team"}, vault.environment())
+        == "spaced"
+    )
     assert vault.reads[0] == "/v1/secret/data/acme/ses"
 
 
@@ -69,7 +75,10 @@ def test_a_namespace(vault: VaultServer) -> None:
         ({"VAULT_ADDR": ""}, "VAULT_ADDR is not set"),
         ({"VAULT_ADDR": "vault.example.com"}, "VAULT_ADDR is not set"),
         ({"VAULT_ADDR": "ftp://127.0.0.1"}, "VAULT_ADDR is not set"),
-        ({"VAULT_ADDR": "http://127.0.0.1:9"}, "Vault cannot be reached: '127.0.0.1:9' refused the connection"),
+        (
+            {"VAULT_ADDR": "http://127.0.0.1:9"},
+            "Vault cannot be reached: '127.0.0.1:9' refused the connection",
+        ),
         ({"VAULT_TOKEN": ""}, "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set"),
         ({"VAULT_TOKEN": "a\r\nX-Evil: 1"}, "the Vault token is malformed"),
     ],
@@ -82,18 +91,37 @@ def test_a_host_without_vault(vault: VaultServer, changes: dict[str, str], reaso
 
 @pytest.mark.parametrize(
     "reference",
-    ["acme/ses", 5, None, [], {}, {"path": "a"}, {"field": "b"}, {"path": "", "field": "b"}, {"path": "a/../b", "field": "x"},
-     {"path": "a", "field": "b", "mount": "../sys"}, {"path": "a", "field": "b", "version": 0},
-     {"path": "a", "field": "b", "version": True}, {"path": "a", "field": "b", "versoin": 1}, {"path": ["a"], "field": "b"}],
-)  # fmt: skip
+    [
+        "acme/ses",
+        5,
+        None,
+        [],
+        {},
+        {"path": "a"},
+        {"field": "b"},
+        {"path": "", "field": "b"},
+        {"path": "a/../b", "field": "x"},
+        {"path": "a", "field": "b", "mount": "../sys"},
+        {"path": "a", "field": "b", "version": 0},
+        {"path": "a", "field": "b", "version": True},
+        {"path": "a", "field": "b", "versoin": 1},
+        {"path": ["a"], "field": "b"},
+    ],
+)
 def test_what_is_no_reference(vault: VaultServer, reference: Any) -> None:
-    """A reference of another shape, or one that climbs out of its mount, is refused before Vault is asked."""
+    """A reference of another shape, or one that climbs out of its mount, is refused before Vault is
+    asked.
+    """
     with pytest.raises(ValueError, match=r"'\$vault' takes"):
         read_vault(reference, vault.environment())
     assert vault.reads == []
 
 
-@given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=10))
+@given(
+    st.recursive(
+        st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=10
+    )
+)
 def test_no_reference_is_a_bug(reference: Any) -> None:
     """Whatever stands behind ``$vault``, the answer is a sentence."""
     with pytest.raises(ValueError, match=r"^('\$vault' takes|VAULT_ADDR is not set)"):
@@ -135,7 +163,17 @@ def test_what_is_not_there(vault: VaultServer, reference: dict[str, Any], reason
     assert "new" not in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"data": {"secretAccessKey": "x"}}', b'{"data": null}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"data": {"secretAccessKey": "x"}}',
+        b'{"data": null}',
+        b"[" * 100_000,
+    ],
+)
 def test_what_is_no_answer(vault: VaultServer, body: bytes) -> None:
     """An answer of another server, or of version 1 of the engine, is refused."""
     vault.body = body
@@ -144,7 +182,9 @@ def test_what_is_no_answer(vault: VaultServer, body: bytes) -> None:
 
 
 def test_a_standby_sends_us_on(vault: VaultServer) -> None:
-    """A redirect of a standby node is followed, twice at most, and never to something else than HTTP."""
+    """A redirect of a standby node is followed, twice at most, and never to something else than
+    HTTP.
+    """
     with VaultServer() as standby:
         standby.redirect = f"{vault.url}/v1/secret/data/acme/ses"
         assert read_vault(REFERENCE, standby.environment()) == "new"
@@ -170,15 +210,23 @@ def test_a_standby_sends_us_on(vault: VaultServer) -> None:
         ("http://127.0.0.1:{port}{path}#@localhost", "", True),
     ],
 )
-def test_a_redirect_to_a_host_that_the_operator_has_not_named(vault: VaultServer, location: str, hosts: str, is_followed: bool) -> None:
-    """The token goes to the host of VAULT_ADDR and to those in JACKFIELD_VAULT_HOSTS, and to nobody else, however an address is written."""
+def test_a_redirect_to_a_host_that_the_operator_has_not_named(
+    vault: VaultServer, location: str, hosts: str, is_followed: bool
+) -> None:
+    """The token goes to the host of VAULT_ADDR and to those in JACKFIELD_VAULT_HOSTS, and to nobody
+    else, however an address is written.
+    """
     with VaultServer() as standby:
-        standby.redirect = location.format(port=vault.url.rpartition(":")[2], path="/v1/secret/data/acme/ses")
+        standby.redirect = location.format(
+            port=vault.url.rpartition(":")[2], path="/v1/secret/data/acme/ses"
+        )
         environment = standby.environment(JACKFIELD_VAULT_HOSTS=hosts)
         if is_followed:
             assert read_vault(REFERENCE, environment) == "new"
             return
-        with pytest.raises(ValueError, match="'localhost' is one of its nodes, name it in JACKFIELD_VAULT_HOSTS"):
+        with pytest.raises(
+            ValueError, match="'localhost' is one of its nodes, name it in JACKFIELD_VAULT_HOSTS"
+        ):
             read_vault(REFERENCE, environment)
         assert vault.reads == []
 
@@ -187,14 +235,22 @@ def test_a_redirect_of_a_key_service(vault: VaultServer) -> None:
     """A plain data key goes to no other host either: the rule is that of all requests to Vault."""
     vault.transit.make("first")
     with VaultServer() as standby:
-        standby.redirect = f"http://localhost:{vault.url.rpartition(':')[2]}/v1/transit/encrypt/first"
+        standby.redirect = (
+            f"http://localhost:{vault.url.rpartition(':')[2]}/v1/transit/encrypt/first"
+        )
         with pytest.raises(ValueError, match="redirects to another host"):
-            ask_vault("/v1/transit/encrypt/first", standby.environment(), timeout=5, body={"plaintext": "c2VjcmV0"})
+            ask_vault(
+                "/v1/transit/encrypt/first",
+                standby.environment(),
+                timeout=5,
+                body={"plaintext": "c2VjcmV0"},
+            )
     assert vault.transit.requests == []
 
 
 @pytest.mark.parametrize(
-    ("status", "is_outage"), [(400, False), (403, False), (404, False), (429, True), (473, True), (500, True), (503, True)]
+    ("status", "is_outage"),
+    [(400, False), (403, False), (404, False), (429, True), (473, True), (500, True), (503, True)],
 )
 def test_what_is_an_outage(vault: VaultServer, status: int, is_outage: bool) -> None:
     """A Vault that cannot answer now, or is not there, is told apart from one that refuses."""
@@ -208,10 +264,16 @@ def test_what_is_an_outage(vault: VaultServer, status: int, is_outage: bool) -> 
 
 @pytest.mark.parametrize(
     "start",
-    [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"],
+    [
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    ],
 )
 def test_an_answer_that_trickles_ends_in_time(vault: VaultServer, start: bytes) -> None:
-    """A Vault, or a proxy before it, that sends a byte now and then is an outage once the time of the whole answer is over."""
+    """A Vault, or a proxy before it, that sends a byte now and then is an outage once the time of
+    the whole answer is over.
+    """
     gone = threading.Event()
 
     def trickle(connection: socket.socket) -> None:
@@ -224,7 +286,9 @@ def test_an_answer_that_trickles_ends_in_time(vault: VaultServer, start: bytes) 
         threading.Thread(target=lambda: trickle(server.accept()[0]), daemon=True).start()
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         try:
-            with pytest.raises(VaultFault, match=r"cannot be reached: .* did not respond in time") as raised:
+            with pytest.raises(
+                VaultFault, match=r"cannot be reached: .* did not respond in time"
+            ) as raised:
                 ask_vault("/v1/secret/data/a", vault.environment(VAULT_ADDR=address), timeout=0.3)
         finally:
             gone.set()
@@ -259,7 +323,10 @@ def test_tls_is_not_left(tmp_path: Path, vault: VaultServer) -> None:
 
 def test_the_context_is_ours() -> None:
     """Nothing turns verification off, whatever Vault's own tools understand."""
-    with VaultServer(context=_untrusted()) as vault, pytest.raises(ValueError, match="certificate cannot be verified"):
+    with (
+        VaultServer(context=_untrusted()) as vault,
+        pytest.raises(ValueError, match="certificate cannot be verified"),
+    ):
         read_vault(REFERENCE, vault.environment(VAULT_SKIP_VERIFY="true"))
 
 

@@ -1,4 +1,6 @@
-"""A small HashiCorp Vault on loopback: KV 2 and Transit engines, tokens, namespaces, faults, redirects, with or without TLS."""
+"""A small HashiCorp Vault on loopback: KV 2 and Transit engines, tokens, namespaces, faults,
+redirects, with or without TLS.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ NO_CONTEXT = "missing 'context' for key derivation; the key was created using a 
 
 
 class Transit:
-    """The Transit engine for aes256-gcm96 keys, as Vault 1.15 and OpenBao 2 answer: versions, derivation, associated data, its errors.
+    """The Transit engine for aes256-gcm96 keys, as Vault 1.15 and OpenBao 2 answer: versions,
+    derivation, associated data, its errors.
 
-    ``requests`` lists the operations asked for; ``before`` is called first, ``denied`` are names that the token may not use.
+    ``requests`` lists the operations asked for; ``before`` is called first, ``denied`` are names
+    that the token may not use.
     """
 
     def __init__(self) -> None:
@@ -53,13 +57,22 @@ class Transit:
             return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
         if name not in self.keys:
             return 400, {"errors": ["encryption key not found"]}
-        context, bound = (base64.b64decode(body.get(member, "")) for member in ("context", "associated_data"))
+        context, bound = (
+            base64.b64decode(body.get(member, "")) for member in ("context", "associated_data")
+        )
         if name in self.derived and not context:
             return 400, {"errors": [NO_CONTEXT]}
         if operation == "encrypt":
             number, nonce = len(self.keys[name]), os.urandom(12)
-            text = self._cipher(name, number, context).encrypt(nonce, base64.b64decode(body["plaintext"]), bound)
-            return 200, {"data": {"ciphertext": f"vault:v{number}:{base64.b64encode(nonce + text).decode()}", "key_version": number}}
+            text = self._cipher(name, number, context).encrypt(
+                nonce, base64.b64decode(body["plaintext"]), bound
+            )
+            return 200, {
+                "data": {
+                    "ciphertext": f"vault:v{number}:{base64.b64encode(nonce + text).decode()}",
+                    "key_version": number,
+                }
+            }
         return self._decrypted(name, str(body["ciphertext"]), context, bound)
 
     def _decrypted(self, name: str, text: str, context: bytes, bound: bytes) -> tuple[int, Any]:
@@ -68,7 +81,9 @@ class Transit:
             return 400, {"errors": ["invalid ciphertext: no prefix"]}
         number, content = int(found[1]), base64.b64decode(found[2])
         if number < self.oldest.get(name, 1):
-            return 400, {"errors": ["ciphertext or signature version is disallowed by policy (too old)"]}
+            return 400, {
+                "errors": ["ciphertext or signature version is disallowed by policy (too old)"]
+            }
         try:
             plain = self._cipher(name, number, context).decrypt(content[:12], content[12:], bound)
         except (InvalidTag, IndexError):
@@ -77,17 +92,27 @@ class Transit:
 
     def _cipher(self, name: str, number: int, context: bytes) -> AESGCM:
         key = self.keys[name][number - 1]
-        return AESGCM(HKDF(SHA256(), 32, salt=None, info=context).derive(key) if name in self.derived else key)
+        return AESGCM(
+            HKDF(SHA256(), 32, salt=None, info=context).derive(key) if name in self.derived else key
+        )
 
 
 class VaultServer:
-    """A context manager. ``secrets`` are lists of versions (each an object of fields) by ``mount/path``; ``reads`` counts requests.
+    """A context manager. ``secrets`` are lists of versions (each an object of fields) by
+    ``mount/path``; ``reads`` counts requests.
 
-    ``transit`` is the engine of that name. ``token`` is what it takes, ``namespace`` what it must be told, ``status`` what it answers to
-    everything, ``redirect`` where it sends its clients, ``body`` what it says instead of an answer.
+    ``transit`` is the engine of that name. ``token`` is what it takes, ``namespace`` what it must
+    be told, ``status`` what it answers to everything, ``redirect`` where it sends its clients,
+    ``body`` what it says instead of an answer.
     """
 
-    def __init__(self, *, context: ssl.SSLContext | None = None, token: str = "root-token", namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        context: ssl.SSLContext | None = None,
+        token: str = "root-token",
+        namespace: str | None = None,
+    ) -> None:
         self.secrets: dict[str, list[dict[str, Any]]] = {}
         self.transit = Transit()
         self.token = token
@@ -109,9 +134,16 @@ class VaultServer:
 
     def environment(self, **more: str) -> dict[str, str]:
         """The variables that lead to this server."""
-        return {"VAULT_ADDR": self.url, "VAULT_TOKEN": self.token, "JACKFIELD_KEY_SERVICE_SECONDS": "30", **more}
+        return {
+            "VAULT_ADDR": self.url,
+            "VAULT_TOKEN": self.token,
+            "JACKFIELD_KEY_SERVICE_SECONDS": "30",
+            **more,
+        }
 
-    def answer(self, path: str, token: str | None, namespace: str | None, body: Any = None) -> tuple[int, Any]:
+    def answer(
+        self, path: str, token: str | None, namespace: str | None, body: Any = None
+    ) -> tuple[int, Any]:
         """Status and body of a request."""
         parts = urlsplit(path)
         self.reads.append(path)
@@ -130,7 +162,9 @@ class VaultServer:
 
     def _reply(self, _number: int, request: Request) -> Answer:
         about = request.header("X-Vault-Token") or None, request.header("X-Vault-Namespace") or None
-        status, found = self.answer(request.path, *about, request.json() if request.changes else None)
+        status, found = self.answer(
+            request.path, *about, request.json() if request.changes else None
+        )
         if self.redirect is not None:
             return Answer(found, 307, {"Location": self.redirect}, self.body)
         return Answer(found, status, content=self.body)

@@ -1,10 +1,12 @@
-"""Several processes for one test run: tests are collected once, then the process forks, and each child takes one module after the other.
+"""Several processes for one test run: tests are collected once, then the process forks, and each
+child takes one module after the other.
 
-pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of CPU time here. A fork has all of that.
-``--workers 3`` runs three at once. Whatever a child reports, the parent counts and shows as if it had run the test itself.
+pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of
+CPU time here. A fork has all of that. ``--workers 3`` runs three at once. Whatever a child reports,
+the parent counts and shows as if it had run the test itself.
 
-A process that drove a browser keeps an event loop for good, so the modules ``test_console_*`` run in a child of their own, beside the
-others.
+A process that drove a browser keeps an event loop for good, so the modules ``test_console_*`` run
+in a child of their own, beside the others.
 """
 
 from __future__ import annotations
@@ -32,19 +34,32 @@ from kept_durations import keep
 _APART = "/test_console_"
 _AWS = "connectors/aws/tests/test_aws_"
 _TOGETHER = (
-    ("tests/jackfield_celery/", "tests/jackfield_store/queue/", "tests/jackfield_service/surfaces/test_surfaces_equal"),
+    (
+        "tests/jackfield_celery/",
+        "tests/jackfield_store/queue/",
+        "tests/jackfield_service/surfaces/test_surfaces_equal",
+    ),
     ("tests/house/",),
     ("tests/jackfield_isolation/",),
     (
-        f"{_AWS}virtual_", f"{_AWS}planned_", f"{_AWS}offers", f"{_AWS}handed_", f"{_AWS}host_secrets", f"{_AWS}key_wrapper",
-        "tests/jackfield_dapr/test_compat_dapr_stores", "tests/jackfield/catalog/test_catalog_offers",
+        f"{_AWS}virtual_",
+        f"{_AWS}planned_",
+        f"{_AWS}offers",
+        f"{_AWS}handed_",
+        f"{_AWS}host_secrets",
+        f"{_AWS}key_wrapper",
+        "tests/jackfield_dapr/test_compat_dapr_stores",
+        "tests/jackfield/catalog/test_catalog_offers",
     ),
-)  # fmt: skip
-"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules, the process that forks children
-of installed connectors, the index of all of AWS and moto's services. The first names them all."""
+)
+"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed
+modules, the process that forks children of installed connectors, the index of all of AWS and moto's
+services. The first names them all.
+"""
 _GARBAGE = (10_000, 20, 50)
-"""Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
-spend half of their time in it."""
+"""Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10
+and 10, tests that read large documents spend half of their time in it.
+"""
 _SLOW_FIRST = (
     "tests/jackfield_service/surfaces/",
     "tests/jackfield_celery/",
@@ -65,12 +80,20 @@ _SLOW_FIRST = (
     "tests/jackfield_dapr/test_compat_thand_workflows",
     "tests/jackfield_market/mutants/",
 )
-"""Modules that wait for processes or deadlines: they begin first, so that no worker waits for another one at the end."""
+"""Modules that wait for processes or deadlines: they begin first, so that no worker waits for
+another one at the end.
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--workers``."""
-    parser.addoption("--workers", type=int, default=0, metavar="N", help="run the tests in N processes, forked after collection")
+    parser.addoption(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run the tests in N processes, forked after collection",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -136,7 +159,11 @@ class Forked:
         gc.freeze()  # what has been collected is not searched for garbage again in each child
         gc.set_threshold(*_GARBAGE)
         gc.enable()
-        with tempfile.TemporaryFile() as turns, tempfile.TemporaryFile() as others, selectors.DefaultSelector() as ready:
+        with (
+            tempfile.TemporaryFile() as turns,
+            tempfile.TemporaryFile() as others,
+            selectors.DefaultSelector() as ready,
+        ):
             main, console = _Lane(together, turns), _Lane(apart, others)
             try:
                 if apart:
@@ -151,7 +178,9 @@ class Forked:
         return True
 
     def _follow(self, session: pytest.Session, ready: selectors.BaseSelector, main: _Lane) -> None:
-        """Hear what children say until all have ended; one that died is replaced, and so is the one for browsers when it has ended."""
+        """Hear what children say until all have ended; one that died is replaced, and so is the one
+        for browsers when it has ended.
+        """
         while self.children:
             for key, _ in ready.select():
                 child = self.children[key.fd]
@@ -181,7 +210,9 @@ class Forked:
         """Handle what a child has said; False at its end."""
         data = child.pipe.read(1 << 20)
         child.rest += data
-        while len(child.rest) >= 4 and len(child.rest) >= (end := 4 + int.from_bytes(child.rest[:4], "big")):
+        while len(child.rest) >= 4 and len(child.rest) >= (
+            end := 4 + int.from_bytes(child.rest[:4], "big")
+        ):
             message, child.rest = pickle.loads(child.rest[4:end]), child.rest[end:]
             if "took" in message:
                 self.took[child.at] = message["took"]
@@ -193,18 +224,28 @@ class Forked:
         child.pipe.close()
         _, status = os.waitpid(child.pid, 0)
         if not child.has_ended:
-            said = f"the process of this test ended ({os.waitstatus_to_exitcode(status)}); what follows it in its module was not run"
-            report = pytest.TestReport(child.at or "?", (child.at, None, child.at), {}, "failed", said, "call")
+            said = (
+                f"the process of this test ended ({os.waitstatus_to_exitcode(status)}); what "
+                "follows it in its module was not run"
+            )
+            report = pytest.TestReport(
+                child.at or "?", (child.at, None, child.at), {}, "failed", said, "call"
+            )
             session.config.hook.pytest_runtest_logreport(report=report)
 
 
 def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
-    """Group items by module, or by a folder whose modules share what is dear to start; those of slow folders first."""
+    """Group items by module, or by a folder whose modules share what is dear to start; those of
+    slow folders first.
+    """
     found: dict[str, list[pytest.Item]] = {}
     for item in items:
         found.setdefault(_group(item), []).append(item)
     return sorted(
-        found.items(), key=lambda module: next((place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99)
+        found.items(),
+        key=lambda module: next(
+            (place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99
+        ),
     )
 
 
@@ -214,7 +255,9 @@ def _group(item: pytest.Item) -> str:
 
 
 def _live(worker: _Worker, lane: _Lane) -> NoReturn:
-    """Be a child: work, do what is registered for the exit since the fork, and end without returning to the parent's code."""
+    """Be a child: work, do what is registered for the exit since the fork, and end without
+    returning to the parent's code.
+    """
     status = 1
     try:
         atexit._clear()
@@ -248,7 +291,9 @@ class _Worker:
     def __init__(self, session: pytest.Session, number: int, pipe: int) -> None:
         self._session, self._pipe, self._config = session, pipe, session.config
         options = session.config.option
-        self._is_all_shown = options.durations is not None or options.verbose > 1 or bool(options.xmlpath)
+        self._is_all_shown = (
+            options.durations is not None or options.verbose > 1 or bool(options.xmlpath)
+        )
         self._folder(number)
         manager = self._config.pluginmanager
         for name in ("forked-run", "terminalreporter", "junitxml", "logfinish"):
@@ -257,16 +302,23 @@ class _Worker:
         manager.register(self, "forked-worker")
 
     def _folder(self, number: int) -> None:
-        """Give this process files of its own: temporary folders below those of the run, and those that catch output."""
+        """Give this process files of its own: temporary folders below those of the run, and those
+        that catch output.
+        """
         factory = self._config._tmp_path_factory  # type: ignore[attr-defined]  # what the fixture 'tmp_path_factory' returns
         self._config.option.basetemp = str(factory.getbasetemp() / f"worker{number}")
-        self._config._tmp_path_factory = pytest.TempPathFactory.from_config(self._config, _ispytest=True)  # type: ignore[attr-defined]
+        self._config._tmp_path_factory = pytest.TempPathFactory.from_config(  # type: ignore[attr-defined]
+            self._config, _ispytest=True
+        )
         capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
-        self._inherited, capture._global_capturing = capture._global_capturing, None  # stays open: modules may hold its sys.stderr
+        # stays open: modules may hold its sys.stderr
+        self._inherited, capture._global_capturing = capture._global_capturing, None
         capture.start_global_capturing()
 
     def work(self, lane: _Lane) -> None:
-        """Run modules until none is left. What belongs to the session is torn down at the end only."""
+        """Run modules until none is left. What belongs to the session is torn down at the end
+        only.
+        """
         for items in lane.take():
             for item, nextitem in zip(items, [*items[1:], self._session], strict=True):
                 self._say({"at": item.nodeid, "location": item.location})
@@ -281,9 +333,17 @@ class _Worker:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Send a report to the parent, which shows nothing of most setups and teardowns: they passed and printed nothing."""
+        """Send a report to the parent, which shows nothing of most setups and teardowns: they
+        passed and printed nothing.
+        """
         if report.when == "call" or not report.passed or report.sections or self._is_all_shown:
-            self._say({"report": self._config.hook.pytest_report_to_serializable(config=self._config, report=report)})
+            self._say(
+                {
+                    "report": self._config.hook.pytest_report_to_serializable(
+                        config=self._config, report=report
+                    )
+                }
+            )
 
     def _say(self, message: dict[str, Any]) -> None:
         said = pickle.dumps(message)

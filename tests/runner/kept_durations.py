@@ -1,7 +1,9 @@
-"""How long each test took, from its setup to its teardown, kept in ``.cache/durations.json``: ``make test`` ends with the slowest ten.
+"""How long each test took, from its setup to its teardown, kept in ``.cache/durations.json``:
+``make test`` ends with the slowest ten.
 
-A run with ``--workers`` adds what it has run; ``make unit`` begins a new file. ``python tests/runner/kept_durations.py folders`` prints
-the seconds of each folder. The order of tests does not depend on this file, so that a clean checkout runs them in the same one.
+A run with ``--workers`` adds what it has run; ``make unit`` begins a new file. ``python
+tests/runner/kept_durations.py folders`` prints the seconds of each folder. The order of tests does
+not depend on this file, so that a clean checkout runs them in the same one.
 """
 
 from __future__ import annotations
@@ -44,7 +46,10 @@ def _lines(words: list[str]) -> Iterator[str]:
             folders[name.partition("::")[0].rpartition("/")[0]] += seconds
         yield from (f"{seconds:8.1f} s  {folder}" for folder, seconds in folders.most_common())
         return
-    yield f"slowest of {len(rows):,} tests, which took {sum(rows.values()):,.0f} s together ({_PLACE}):"
+    yield (
+        f"slowest of {len(rows):,} tests, which took {sum(rows.values()):,.0f} s together "
+        f"({_PLACE}):"
+    )
     yield from (f"{seconds:8.1f} s  {name}" for name, seconds in rows.most_common(_SHOWN))
 
 

@@ -1,9 +1,11 @@
-"""What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models and their
-compiled forms, the comparison of code and manifest, search indexes, botocore's models, indexes of all actions of AWS.
+"""What catalogs are made of, made once for each process of pytest: entry points of the environment,
+manifests, schemas of models and their compiled forms, the comparison of code and manifest, search
+indexes, botocore's models, indexes of all actions of AWS.
 
-Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, to make the
-index 60 ms, to compile the schema of an action 10 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds.
-Nothing that these are made from changes with the test.
+Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms,
+to read the manifests 6 ms, to make the index 60 ms, to compile the schema of an action 10 ms, and
+the schema of a model takes a millisecond, of which a catalog has hundreds. Nothing that these are
+made from changes with the test.
 """
 
 from __future__ import annotations
@@ -38,11 +40,19 @@ from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.reading import INDEX, MANIFEST
 from jackfield.schema import CompiledSchema, compile_schema
 
-_SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._entry_points_of, index._table
+_SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = (
+    manifests.model_schema,
+    discovery._distributions,
+    discovery._entry_points_of,
+    index._table,
+)
 _FOLDERS = installed._package_folders
 _ENVIRONMENT = sysconfig.get_path("purelib")
 _PATH = {*sys.path}
-_SHIPPED = tuple(str(Path(__file__).parents[2] / folder) + os.sep for folder in ("connectors", "runtime", "tests/connectors"))
+_SHIPPED = tuple(
+    str(Path(__file__).parents[2] / folder) + os.sep
+    for folder in ("connectors", "runtime", "tests/connectors")
+)
 _FOUND: dict[str, list[str]] = {}
 """Folders of this repository's packages."""
 _SMALL = 65_536
@@ -51,7 +61,9 @@ _SMALL = 65_536
 
 @contextmanager
 def parts_kept(folder: Path) -> Iterator[None]:
-    """Let catalogs be made of parts that were made before, unless a file has changed; ``folder`` keeps large indexes of actions."""
+    """Let catalogs be made of parts that were made before, unless a file has changed; ``folder``
+    keeps large indexes of actions.
+    """
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(index_file, "made_elsewhere", _kept_indexes(folder)))
         stack.enter_context(mock.patch.object(manifests, "model_schema", _kept_schemas()))
@@ -63,14 +75,19 @@ def parts_kept(folder: Path) -> Iterator[None]:
         stack.enter_context(mock.patch.object(jackfield.schema.cache, "compile_schema", _compiled))
         stack.enter_context(mock.patch.object(index, "_table", _kept_tables()))
         stack.enter_context(mock.patch.object(OfferedCatalog, "_virtual_with_type", _kept_types()))
-        if (loaders := sys.modules.get("botocore.loaders")) is not None:  # a test of this run has imported it
-            stack.enter_context(mock.patch.object(loaders.JSONFileLoader, "load_file", _kept_models(loaders)))
+        # a test of this run has imported it
+        if (loaders := sys.modules.get("botocore.loaders")) is not None:
+            stack.enter_context(
+                mock.patch.object(loaders.JSONFileLoader, "load_file", _kept_models(loaders))
+            )
         yield
 
 
 def _kept_indexes(folder: Path) -> Any:
-    """Copy an index of 20,000 actions, which takes 2 s to make, to where another home wants it. It is made here, since a process of its own
-    does not know what a test has plugged in; programs that tests start have such processes."""
+    """Copy an index of 20,000 actions, which takes 2 s to make, to where another home wants it. It
+    is made here, since a process of its own does not know what a test has plugged in; programs that
+    tests start have such processes.
+    """
 
     def made(catalog: Catalog, *, for_operator: bool) -> bool:
         file = IndexFile.of(catalog, for_operator=for_operator)
@@ -78,7 +95,8 @@ def _kept_indexes(folder: Path) -> Any:
         if kept.is_dir():
             os.makedirs(os.path.dirname(file._path), exist_ok=True)
             for ending in ("", index_file._PLACES):
-                shutil.copy(kept / f"index{ending}", file._path + ending)  # its name is another one with another PYTHONPATH
+                # its name is another one with another PYTHONPATH
+                shutil.copy(kept / f"index{ending}", file._path + ending)
         else:
             make(catalog, file, for_operator=for_operator)
             if file.read() is not None:
@@ -93,7 +111,9 @@ def _kept_indexes(folder: Path) -> Any:
 def _kept_schemas() -> Any:
     kept: WeakKeyDictionary[type[BaseModel], dict[bytes, bytes]] = WeakKeyDictionary()
 
-    def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def model_schema(
+        model: type[BaseModel], extra: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         known, key = kept.setdefault(model, {}), pickle.dumps(extra)
         if key not in known:
             known[key] = pickle.dumps(_SCHEMA(model, extra))
@@ -105,14 +125,22 @@ def _kept_schemas() -> Any:
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
     try:
-        return iter(_known_distributions(folder, os.stat(folder).st_mtime_ns)) if folder in _PATH else _DISTRIBUTIONS(folder)
+        return (
+            iter(_known_distributions(folder, os.stat(folder).st_mtime_ns))
+            if folder in _PATH
+            else _DISTRIBUTIONS(folder)
+        )
     except OSError:  # an archive of the standard library that is not there
         return iter(())
 
 
 @cache
 def _known_distributions(folder: str, _changed: int) -> tuple[tuple[str, str], ...]:
-    return tuple((name, path) for name, path in _DISTRIBUTIONS(folder) if folder != _ENVIRONMENT or _known_points(path, name))
+    return tuple(
+        (name, path)
+        for name, path in _DISTRIBUTIONS(folder)
+        if folder != _ENVIRONMENT or _known_points(path, name)
+    )
 
 
 def _points(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
@@ -148,8 +176,12 @@ def _known_manifest(folder: str, *_changed: int) -> Manifest:
 
 
 def _folders(package: str) -> list[str]:
-    """Look for a package again where a test has changed what is imported, and it may be in a folder of the test's own."""
-    is_changed = not {*sys.path} >= _PATH or any(os.path.exists(os.path.join(path, package)) for path in {*sys.path} - _PATH)
+    """Look for a package again where a test has changed what is imported, and it may be in a folder
+    of the test's own.
+    """
+    is_changed = not {*sys.path} >= _PATH or any(
+        os.path.exists(os.path.join(path, package)) for path in {*sys.path} - _PATH
+    )
     if is_changed or sys.modules.get(package, "") is None:
         return _FOLDERS(package)
     if package not in _FOUND:
@@ -176,7 +208,9 @@ def _kept_comparisons() -> Any:
 
 
 def _kept_tables() -> Any:
-    """Keep the index of what is installed as long as all manifests are those that were read before."""
+    """Keep the index of what is installed as long as all manifests are those that were read
+    before.
+    """
     kept: dict[tuple[str, tuple[int, ...]], tuple[Table, list[Manifest | None]]] = {}
 
     def table(catalog: Catalog, *, for_operator: bool) -> Table:
@@ -188,14 +222,17 @@ def _kept_tables() -> Any:
         if about not in kept:
             if len(kept) == 20:
                 kept.clear()
-            kept[about] = _TABLE(catalog, for_operator=for_operator), found  # whose ids are theirs as long as they are kept
+            # whose ids are theirs as long as they are kept
+            kept[about] = _TABLE(catalog, for_operator=for_operator), found
         return kept[about][0]
 
     return table
 
 
 def _kept_types() -> Any:
-    """Keep the 400 manifests of one source that take connections of a type, as long as it has the same services and offers."""
+    """Keep the 400 manifests of one source that take connections of a type, as long as it has the
+    same services and offers.
+    """
     find = OfferedCatalog._virtual_with_type
     kept: dict[tuple[Any, ...], list[Manifest]] = {}
 
@@ -204,7 +241,14 @@ def _kept_types() -> Any:
         if "." in name.partition("/")[0] or name in now.by_type or not now.offers:
             return find(catalog, name)
         source = catalog._offering.source
-        about = name, repr(now.offers), *((type(source(key)), source(key).stamp(), tuple(source(key).keys())) for key in now.offers)
+        about = (
+            name,
+            repr(now.offers),
+            *(
+                (type(source(key)), source(key).stamp(), tuple(source(key).keys()))
+                for key in now.offers
+            ),
+        )
         if about in kept:
             now.by_type[name] = kept[about]
         elif manifests := find(catalog, name):

@@ -1,7 +1,8 @@
-"""A migrated SQLite database, made once for each process of pytest, and for the one that forks the commands of ``warm``: the new database
-of a test begins as a copy of it.
+"""A migrated SQLite database, made once for each process of pytest, and for the one that forks the
+commands of ``warm``: the new database of a test begins as a copy of it.
 
-Migrating takes 60 ms of CPU, and thousands of tests begin with an empty database. ``tests/jackfield_store/database`` migrates for real.
+Migrating takes 60 ms of CPU, and thousands of tests begin with an empty database.
+``tests/jackfield_store/database`` migrates for real.
 """
 
 from __future__ import annotations
@@ -38,10 +39,16 @@ class _Template:
             made.backup(self._pages)
 
     def copy_to(self, path: str) -> bool:
-        """Fill a database without tables, as no other process does meanwhile; False if it has any, or cannot be written now."""
+        """Fill a database without tables, as no other process does meanwhile; False if it has any,
+        or cannot be written now.
+        """
         if os.path.getsize(path) > _FIRST_PAGE:
             return False
-        with self._lock, _alone(os.path.dirname(os.path.abspath(path))), closing(_connected(path)) as new:
+        with (
+            self._lock,
+            _alone(os.path.dirname(os.path.abspath(path))),
+            closing(_connected(path)) as new,
+        ):
             try:
                 new.execute("BEGIN IMMEDIATE")  # fails beside a process that migrates it for real
                 found = new.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
@@ -79,7 +86,11 @@ def databases_copied(folder: Path) -> Iterator[None]:
 
     def apply(self: Migrations) -> list[int]:
         dialect = self._dialect
-        if not isinstance(dialect, SqliteDialect) or self._known is not known_migrations or not template.copy_to(dialect.path):
+        if (
+            not isinstance(dialect, SqliteDialect)
+            or self._known is not known_migrations
+            or not template.copy_to(dialect.path)
+        ):
             return _REAL(self)
         return [migration.version for migration in known_migrations()]
 

@@ -1,6 +1,8 @@
-"""The folder of one run's temporary files: in memory where that has room, and gone with the run. Loaded by ``-p``, before what makes files.
+"""The folder of one run's temporary files: in memory where that has room, and gone with the run.
+Loaded by ``-p``, before what makes files.
 
-A durable write takes a tenth of the CPU time there, and no time of a disk. A whole run leaves 2 GB; a failed one keeps them until the next.
+A durable write takes a tenth of the CPU time there, and no time of a disk. A whole run leaves 2 GB;
+a failed one keeps them until the next.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _ROOM = 8 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the folder to all that make temporary files, unless somebody has named one; remove those of former runs."""
+    """Name the folder to all that make temporary files, unless somebody has named one; remove those
+    of former runs.
+    """
     if "TMPDIR" in os.environ:
         return
     _remove_left(_MEMORY)
@@ -36,7 +40,8 @@ class _RunFolder:
 
     def __init__(self, folder: str) -> None:
         self._folder, self._pid, self._is_kept = folder, os.getpid(), False
-        atexit.register(self._remove)  # before pytest registers its own, so that it is called after those
+        # before pytest registers its own, so that it is called after those
+        atexit.register(self._remove)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep the files of a run that failed: they may say why."""
@@ -56,11 +61,17 @@ def _remove_left(place: Path) -> None:
 
 
 def _has_room(place: Path) -> bool:
-    """Whether a run's files find room in a folder, and in memory, and programs can be started from there."""
+    """Whether a run's files find room in a folder, and in memory, and programs can be started from
+    there.
+    """
     try:
         found = os.statvfs(place)
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except (OSError, AttributeError):  # there is none, or no such call
         return False
-    available = next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0)
-    return min(found.f_bavail * found.f_frsize, available) >= _ROOM and not found.f_flag & os.ST_NOEXEC
+    available = next(
+        (int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0
+    )
+    return (
+        min(found.f_bavail * found.f_frsize, available) >= _ROOM and not found.f_flag & os.ST_NOEXEC
+    )

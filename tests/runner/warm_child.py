@@ -1,8 +1,10 @@
-"""Children of isolated connectors, forked from a process that has imported what each of them imports first.
+"""Children of isolated connectors, forked from a process that has imported what each of them
+imports first.
 
-A child that starts as a Python of its own takes 0.3 s of CPU time, nearly all of it for these imports. The forked one runs the same program
-from its first frame on, so it gives up its rights as any other; it is a child of this process, which waits for it and is its parent to the
-kernel. Tests of the start itself, and of what a child finds in its process, ask for ``really_started``.
+A child that starts as a Python of its own takes 0.3 s of CPU time, nearly all of it for these
+imports. The forked one runs the same program from its first frame on, so it gives up its rights as
+any other; it is a child of this process, which waits for it and is its parent to the kernel. Tests
+of the start itself, and of what a child finds in its process, ask for ``really_started``.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def forked() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    with mock.patch.object(process, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": _Forked})):
+    with mock.patch.object(
+        process, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": _Forked})
+    ):
         yield
 
 
@@ -59,7 +63,9 @@ def really_started() -> Iterator[None]:
 class _Forked:
     """What is used of ``subprocess.Popen``, for a child that was forked."""
 
-    def __init__(self, _: Sequence[str], *, env: Mapping[str, str], pass_fds: tuple[int], **_more: object) -> None:
+    def __init__(
+        self, _: Sequence[str], *, env: Mapping[str, str], pass_fds: tuple[int], **_more: object
+    ) -> None:
         ours, theirs = os.pipe()
         try:
             with _LOCK:
@@ -86,7 +92,12 @@ class _Nursery:
         with theirs:
             self._process = subprocess.Popen(
                 [*options, str(_SERVER), own, isolation, number, *program.configuration()["paths"]],
-                env={"LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "2", "PYDANTIC_DISABLE_PLUGINS": "__all__"},
+                env={
+                    "LANG": "C.UTF-8",
+                    "TZ": "UTC",
+                    "MALLOC_ARENA_MAX": "2",
+                    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+                },
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
@@ -94,7 +105,9 @@ class _Nursery:
             )
 
     def fork(self, environment: dict[str, str], channel: int, output: int) -> int:
-        """Return the number of a new child of this process, which becomes its parent when the one between has ended."""
+        """Return the number of a new child of this process, which becomes its parent when the one
+        between has ended.
+        """
         _adopt(True)
         try:
             socket.send_fds(self._end, [json.dumps(environment).encode()], [channel, output])

@@ -1,4 +1,6 @@
-"""The process that forks children of isolated connectors, run as a script in a Python without site-packages, as a child is."""
+"""The process that forks children of isolated connectors, run as a script in a Python without
+site-packages, as a child is.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,17 @@ import traceback
 from typing import NoReturn
 
 _NEEDED = (
-    "jackfield_isolation.child", "jackfield_isolation.answers", "jackfield_isolation.child_sockets", "jackfield.connector",
-    "jackfield.connector.jobs", "jackfield.connector.manifests", "pydantic.dataclasses",
-)  # fmt: skip
-"""What each child imports, whatever its connector is: no test is to find more in a child than in one that was started."""
+    "jackfield_isolation.child",
+    "jackfield_isolation.answers",
+    "jackfield_isolation.child_sockets",
+    "jackfield.connector",
+    "jackfield.connector.jobs",
+    "jackfield.connector.manifests",
+    "pydantic.dataclasses",
+)
+"""What each child imports, whatever its connector is: no test is to find more in a child than in
+one that was started.
+"""
 
 
 def _import(own: str, isolation: str, *paths: str) -> None:

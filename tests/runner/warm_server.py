@@ -1,8 +1,10 @@
-"""Process that imports what most commands need, and forks for each command that a launcher of ``warm`` sends.
+"""Process that imports what most commands need, and forks for each command that a launcher of
+``warm`` sends.
 
-Run as ``python -P warm_server.py ADDRESS``, where ADDRESS is an abstract Unix socket. A launcher's connection carries its standard streams,
-arguments, environment and folder; the answer is the id of the fork, then its exit code. A connection that sends a length of zero belongs to
-a test process; soon after the last of these is closed, the process ends.
+Run as ``python -P warm_server.py ADDRESS``, where ADDRESS is an abstract Unix socket. A launcher's
+connection carries its standard streams, arguments, environment and folder; the answer is the id of
+the fork, then its exit code. A connection that sends a length of zero belongs to a test process;
+soon after the last of these is closed, the process ends.
 """
 
 from __future__ import annotations
@@ -30,27 +32,91 @@ from typing import NoReturn
 from unittest import mock
 
 _MODULES = (
-    "pytest", "_pytest.assertion.rewrite", "_pytest.junitxml", "_pytest.terminal", "_pytest.tmpdir", "_pytest.capture", "pluggy", "rich",
-    "jackfield.cli.main", "jackfield_market.commands.check", "jackfield_market.commands.new", "jackfield_market.testing.grading",
-    "jackfield_market.testing.conformance", "jackfield_market.testing.harness", "jackfield_market.testing.plugin", "jackfield_isolation",
-    "jackfield.call.invoke", "jackfield.runtime",
-    "jackfield_http", "jackfield_aws", "jsonschema", "jsonschema_rs", "pydantic", "pydantic.deprecated.decorator", "yaml", "cryptography",
-    "concurrent.futures.thread", "http.server", "asyncio", "importlib.metadata", "hatchling.build", "hatchling.builders.wheel", "ssl",
-    "_pytest.faulthandler", "_pytest.helpconfig", "_pytest.skipping", "_pytest.threadexception", "_pytest.tracemalloc", "_pytest.unittest",
-    "_pytest.unraisableexception", "_pytest.warnings", "_pytest.pastebin", "_pytest.setuponly", "_pytest.setupplan", "xdist.plugin",
-    "xdist.workermanage", "execnet.gateway", "pytest_timeout", "pytest_cov.plugin",
-    "multiprocessing.spawn", "jackfield_service.shell.http.app", "jackfield_service.subjects.mcp.sdk_server",
-    "jackfield_service.shell.commands.serve", "uvicorn",
-    "jackfield.schema.compiling", "jackfield_store.database.sqlite",
-    "jackfield.cli.connectors", "jackfield.cli.offers", "jackfield.cli.session",
-    "jackfield.cli.local_files", "jackfield.testing", "jackfield.connections.yaml_documents", "jackfield_aws.virtual.index",
-    "jackfield_aws.virtual.manifests", "jackfield_aws.virtual.operations", "jackfield_aws.virtual.usual",
-    "jackfield_http.bindings.connector", "jackfield_http.oauth2", "jackfield_http.sign_in", "jackfield_openapi.command",
-    "jackfield_openapi.conversion", "platformdirs.pytest_plugin", "pdb", "readline", "xdist.looponfail", "packaging.requirements",
-    "encodings.idna", "pwd", "jackfield_dapr.sidecar", "grpc",
-)  # fmt: skip
+    "pytest",
+    "_pytest.assertion.rewrite",
+    "_pytest.junitxml",
+    "_pytest.terminal",
+    "_pytest.tmpdir",
+    "_pytest.capture",
+    "pluggy",
+    "rich",
+    "jackfield.cli.main",
+    "jackfield_market.commands.check",
+    "jackfield_market.commands.new",
+    "jackfield_market.testing.grading",
+    "jackfield_market.testing.conformance",
+    "jackfield_market.testing.harness",
+    "jackfield_market.testing.plugin",
+    "jackfield_isolation",
+    "jackfield.call.invoke",
+    "jackfield.runtime",
+    "jackfield_http",
+    "jackfield_aws",
+    "jsonschema",
+    "jsonschema_rs",
+    "pydantic",
+    "pydantic.deprecated.decorator",
+    "yaml",
+    "cryptography",
+    "concurrent.futures.thread",
+    "http.server",
+    "asyncio",
+    "importlib.metadata",
+    "hatchling.build",
+    "hatchling.builders.wheel",
+    "ssl",
+    "_pytest.faulthandler",
+    "_pytest.helpconfig",
+    "_pytest.skipping",
+    "_pytest.threadexception",
+    "_pytest.tracemalloc",
+    "_pytest.unittest",
+    "_pytest.unraisableexception",
+    "_pytest.warnings",
+    "_pytest.pastebin",
+    "_pytest.setuponly",
+    "_pytest.setupplan",
+    "xdist.plugin",
+    "xdist.workermanage",
+    "execnet.gateway",
+    "pytest_timeout",
+    "pytest_cov.plugin",
+    "multiprocessing.spawn",
+    "jackfield_service.shell.http.app",
+    "jackfield_service.subjects.mcp.sdk_server",
+    "jackfield_service.shell.commands.serve",
+    "uvicorn",
+    "jackfield.schema.compiling",
+    "jackfield_store.database.sqlite",
+    "jackfield.cli.connectors",
+    "jackfield.cli.offers",
+    "jackfield.cli.session",
+    "jackfield.cli.local_files",
+    "jackfield.testing",
+    "jackfield.connections.yaml_documents",
+    "jackfield_aws.virtual.index",
+    "jackfield_aws.virtual.manifests",
+    "jackfield_aws.virtual.operations",
+    "jackfield_aws.virtual.usual",
+    "jackfield_http.bindings.connector",
+    "jackfield_http.oauth2",
+    "jackfield_http.sign_in",
+    "jackfield_openapi.command",
+    "jackfield_openapi.conversion",
+    "platformdirs.pytest_plugin",
+    "pdb",
+    "readline",
+    "xdist.looponfail",
+    "packaging.requirements",
+    "encodings.idna",
+    "pwd",
+    "jackfield_dapr.sidecar",
+    "grpc",
+)
 _PLUGINS = "-p no:schemathesis -p no:hypothesispytest -p no:anyio"
-"""Options of pytest: plugins of this repository that take seconds to import, and that no author's project here uses."""
+"""Options of pytest: plugins of this repository that take seconds to import, and that no author's
+project here uses.
+"""
 _LINGER = 0.2
 _START_UP = ("sitecustomize.py", "usercustomize.py")
 
@@ -129,7 +195,9 @@ class Server:
         return None
 
     def _leave(self) -> None:
-        """Close what a fork has of its parent. Whatever the garbage collector closed later might have the number of a new file by then."""
+        """Close what a fork has of its parent. Whatever the garbage collector closed later might
+        have the number of a new file by then.
+        """
         for key in [*self._selector.get_map().values()]:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
@@ -158,12 +226,16 @@ def _become(request: Request) -> NoReturn:
     os.environ.update({"PYTEST_ADDOPTS": _PLUGINS} | request.environment)
     paths = [path for path in request.environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     known = _options(request)
-    if known is None or any(os.path.exists(os.path.join(path, name)) for path in paths for name in _START_UP):
+    if known is None or any(
+        os.path.exists(os.path.join(path, name)) for path in paths for name in _START_UP
+    ):
         os.execv(sys.executable, [sys.executable, *request.words])
     first, safe_path = known
     sys.executable = os.path.join(os.path.dirname(request.name), "python")
     sys.path[:0] = paths
-    sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in request.environment or "-B" in request.words[:first]
+    sys.dont_write_bytecode = (
+        "PYTHONDONTWRITEBYTECODE" in request.environment or "-B" in request.words[:first]
+    )
     _streams(bool(request.environment.get("PYTHONUNBUFFERED")))
     importlib.invalidate_caches()
     try:
@@ -173,11 +245,15 @@ def _become(request: Request) -> NoReturn:
 
 
 def _options(request: Request) -> tuple[int, bool] | None:
-    """Return the place of the first word after Python's options, and whether the folder stays off the path; None for other options."""
+    """Return the place of the first word after Python's options, and whether the folder stays off
+    the path; None for other options.
+    """
     first = 0
     while first < len(request.words) and request.words[first] in ("-B", "-P"):
         first += 1
-    if not request.words[first:] or (request.words[first].startswith("-") and request.words[first] not in ("-m", "-c")):
+    if not request.words[first:] or (
+        request.words[first].startswith("-") and request.words[first] not in ("-m", "-c")
+    ):
         return None
     return first, "-P" in request.words[:first] or bool(request.environment.get("PYTHONSAFEPATH"))
 
@@ -185,9 +261,17 @@ def _options(request: Request) -> tuple[int, bool] | None:
 def _streams(unbuffered: bool) -> None:
     def written(number: int, errors: str) -> io.TextIOWrapper:
         raw = io.FileIO(number, "wb", closefd=False)
-        return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", errors, line_buffering=raw.isatty(), write_through=unbuffered)
+        return io.TextIOWrapper(
+            io.BufferedWriter(raw),
+            "utf-8",
+            errors,
+            line_buffering=raw.isatty(),
+            write_through=unbuffered,
+        )
 
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(  # type: ignore[misc]
+        io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8"
+    )
     sys.stdout = sys.__stdout__ = written(1, "strict")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = written(2, "backslashreplace")  # type: ignore[misc]
     sys.stderr.reconfigure(line_buffering=True)

@@ -1,4 +1,6 @@
-"""A certificate authority of our own, for servers whose certificates must be verified: that of ``jackfield prove``."""
+"""A certificate authority of our own, for servers whose certificates must be verified: that of
+``jackfield prove``.
+"""
 
 from __future__ import annotations
 

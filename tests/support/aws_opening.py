@@ -1,4 +1,6 @@
-"""Opens AWS connections in tests, without the runtime: a context in memory that counts what is minted and made."""
+"""Opens AWS connections in tests, without the runtime: a context in memory that counts what is
+minted and made.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
-KEY_ID, SECRET, TOKEN, EXTERNAL_ID = "AKIAABCDEFGHIJKLWXYZ", "wJalrXUtnFEMI/K7MDENG+secret", "FwoGZXIvtoken+/=", "acme-4711-external"
+KEY_ID, SECRET, TOKEN, EXTERNAL_ID = (
+    "AKIAABCDEFGHIJKLWXYZ",
+    "wJalrXUtnFEMI/K7MDENG+secret",
+    "FwoGZXIvtoken+/=",
+    "acme-4711-external",
+)
 NOWHERE = "http://127.0.0.1:9"
 """An endpoint of nobody: the discard port."""
 MAIL = {
@@ -28,26 +35,37 @@ MAIL = {
 
 
 def client_error(
-    code: str = "", message: str = "", status: int = 400, headers: dict[str, str] | None = None, operation: str = "SendEmail", **more: Any
+    code: str = "",
+    message: str = "",
+    status: int = 400,
+    headers: dict[str, str] | None = None,
+    operation: str = "SendEmail",
+    **more: Any,
 ) -> Exception:
     """Return botocore's exception for a refusal; ``more`` are modelled members of the error."""
     from botocore.exceptions import ClientError
 
     about = {"HTTPStatusCode": status, "RequestId": "r-1", "HTTPHeaders": headers or {}}
-    made: Exception = ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": about, **more}, operation)
+    made: Exception = ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": about, **more}, operation
+    )
     return made
 
 
 @dataclass
 class MemoryLeases:
-    """Leases in a dictionary; `minted` counts the mints by key, `made` the objects that were made."""
+    """Leases in a dictionary; `minted` counts the mints by key, `made` the objects that were
+    made.
+    """
 
     held: dict[str, Minted] = field(default_factory=dict)
     objects: dict[object, Any] = field(default_factory=dict)
     minted: Counter[str] = field(default_factory=Counter)
     made: int = 0
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+    def lease(
+        self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False
+    ) -> Minted:
         """Return the lease under the key."""
         deadline.check()
         if key not in self.held:
@@ -80,7 +98,9 @@ class Opener:
     leases: MemoryLeases = field(default_factory=MemoryLeases)
     clock: Clock = field(default_factory=SystemClock)
 
-    def context(self, *, seconds: float = 60.0, connector: str | None = None, **inputs: Any) -> OpenContext:
+    def context(
+        self, *, seconds: float = 60.0, connector: str | None = None, **inputs: Any
+    ) -> OpenContext:
         """Return the context of one try that may take `seconds`, of an action with these inputs."""
         return OpenContext(
             workspace=self.workspace,
@@ -97,7 +117,12 @@ class Opener:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for client in self._clients():
             client.close()
 

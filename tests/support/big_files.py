@@ -1,4 +1,6 @@
-"""A large file through a server and a worker in processes of their own, and the memory that these take."""
+"""A large file through a server and a worker in processes of their own, and the memory that these
+take.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ _WARM = 16 * _PIECE
 
 @dataclass(frozen=True)
 class Measured:
-    """Peak memory of the server and of the worker in bytes, what they took before, and seconds of each step."""
+    """Peak memory of the server and of the worker in bytes, what they took before, and seconds of
+    each step.
+    """
 
     server: int
     worker: int
@@ -47,10 +51,14 @@ def pieces(size: int) -> Iterator[bytes]:
 
 @contextmanager
 def worker(folder: Path, **environment: str) -> Iterator[int]:
-    """Run ``jackfield worker`` on the database of the server in the same folder; yield its process id."""
+    """Run ``jackfield worker`` on the database of the server in the same folder; yield its process
+    id.
+    """
     path = os.pathsep.join([str(folder / "couriers"), str(folder / "plugs")])
     command = [sys.executable, "-m", "jackfield", "worker", "--concurrency", "2"]
-    running = subprocess.Popen(command, env=clean(folder / "home", PYTHONPATH=path, **environment), stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        command, env=clean(folder / "home", PYTHONPATH=path, **environment), stderr=subprocess.PIPE
+    )
     assert running.stderr is not None
     try:
         assert b"runs up to" in running.stderr.readline()
@@ -62,10 +70,18 @@ def worker(folder: Path, **environment: str) -> Iterator[int]:
 
 
 def measure(folder: Path, size: int, **environment: str) -> Measured:
-    """Upload a file, let the server and then the worker copy it as a stream, and download both copies."""
+    """Upload a file, let the server and then the worker copy it as a stream, and download both
+    copies.
+    """
     make_connector(folder / "couriers", "courier", SOURCE)
     with (
-        process(folder, "--queue-workers", "0", paths=(str(folder / "couriers"),), **dict[str, Any](environment)) as server,
+        process(
+            folder,
+            "--queue-workers",
+            "0",
+            paths=(str(folder / "couriers"),),
+            **dict[str, Any](environment),
+        ) as server,
         worker(folder, **environment) as pid,
     ):
         small = upload(server, min(size // 4, _WARM))
@@ -92,17 +108,26 @@ def measure(folder: Path, size: int, **environment: str) -> Measured:
 def peak(pid: int) -> int:
     """Bytes of memory that a process had at most."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+    return (
+        int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+    )
 
 
 def _connected(server: Process) -> tuple[http.client.HTTPConnection, dict[str, str]]:
-    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=900), {"Authorization": f"Bearer {server.token}"}
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=900), {
+        "Authorization": f"Bearer {server.token}"
+    }
 
 
 def upload(server: Process, size: int) -> str:
     """Upload a file and return its ID."""
     connection, headers = _connected(server)
-    connection.request("POST", "/v1/files", pieces(size), {**headers, "Content-Length": str(size), "Content-Type": "application/zip"})
+    connection.request(
+        "POST",
+        "/v1/files",
+        pieces(size),
+        {**headers, "Content-Length": str(size), "Content-Type": "application/zip"},
+    )
     answer = json.loads(connection.getresponse().read())
     connection.close()
     found: str = answer["file"]
@@ -110,14 +135,21 @@ def upload(server: Process, size: int) -> str:
 
 
 def _copied(server: Process, file: str, *, queued: bool) -> Any:
-    body = {"connector": "courier", "action": "carry", "inputs": {"document": {"file": file}}, "timeoutSeconds": 900}
+    body = {
+        "connector": "courier",
+        "action": "carry",
+        "inputs": {"document": {"file": file}},
+        "timeoutSeconds": 900,
+    }
     client = server.client
     client = type(client)(client.port, client.token, timeout=900.0)
     pause = threading.Event()
     if not queued:
         answer = client.post("/v1/invocations", body).json
     else:
-        identifier = client.post("/v1/invocations", body, Prefer="respond-async").json["invocationId"]
+        identifier = client.post("/v1/invocations", body, Prefer="respond-async").json[
+            "invocationId"
+        ]
         answer = client.get(f"/v1/invocations/{identifier}").json
         while answer["status"] in ("queued", "running"):
             pause.wait(0.05)

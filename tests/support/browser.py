@@ -1,4 +1,6 @@
-"""The fixtures ``browser``, ``console`` and ``visitor``, for test modules that say ``pytest_plugins = ["browser"]``."""
+"""The fixtures ``browser``, ``console`` and ``visitor``, for test modules that say ``pytest_plugins
+= ["browser"]``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from browsing import Visitor
 from console_rig import Console, served
 
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""Programs that do, the one without windows first: it takes a fifth less CPU time for all tests of the console."""
+"""Programs that do, the one without windows first: it takes a fifth less CPU time for all tests of
+the console.
+"""
 
 
 def browser_path() -> str | None:
@@ -25,7 +29,9 @@ def browser_path() -> str | None:
 
 @contextmanager
 def _apart(item: pytest.Item) -> Iterator[None]:
-    """Hide the event loop that Playwright leaves running in this thread from tests that drive no browser: they may run one themselves."""
+    """Hide the event loop that Playwright leaves running in this thread from tests that drive no
+    browser: they may run one themselves.
+    """
     loop = asyncio._get_running_loop()
     if loop is None or "playwright" in getattr(item, "fixturenames", ()):
         yield
@@ -52,7 +58,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
     """Tear fixtures down without the browser's loop; the session's last ones need it."""
     if nextitem is None:
         return (yield)
@@ -63,7 +71,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """What drives browsers."""
-    expect.set_options(timeout=60_000)  # of its own it waits 5 s, which is less than a busy machine may take
+    # of its own it waits 5 s, which is less than a busy machine may take
+    expect.set_options(timeout=60_000)
     with sync_playwright() as found:
         yield found
 
@@ -73,15 +82,24 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     """Chromium, as the system has it; ``.ci/apt`` installs it on Debian."""
     path = browser_path()
     if path is None:
-        pytest.skip(f"there is no browser: none of {', '.join(_NAMES)} is installed ('.ci/apt' does it on Debian)")
-    launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--in-process-gpu"])
+        pytest.skip(
+            f"there is no browser: none of {', '.join(_NAMES)} is installed ('.ci/apt' does it "
+            "on Debian)"
+        )
+    launched = playwright.chromium.launch(
+        executable_path=path, args=["--no-sandbox", "--in-process-gpu"]
+    )
     yield launched
     launched.close()
 
 
-@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["light", "thoroughly"])
+@pytest.fixture(
+    params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["light", "thoroughly"]
+)
 def thoroughly(request: pytest.FixtureRequest) -> bool:
-    """Whether axe judges pages in each way in which people look at them, which takes most of the time of the console's tests."""
+    """Whether axe judges pages in each way in which people look at them, which takes most of the
+    time of the console's tests.
+    """
     return bool(request.param)
 
 

@@ -1,6 +1,7 @@
 """Somebody at a real browser, and what holds of every page.
 
-``CONSOLE_PICTURES=FOLDER`` has the tests that judge pages write pictures of them there; ``photographs`` makes the documentation's.
+``CONSOLE_PICTURES=FOLDER`` has the tests that judge pages write pictures of them there;
+``photographs`` makes the documentation's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, ViewportSize
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    ViewportSize,
+)
 
 from console_rig import Console
 
@@ -28,8 +37,13 @@ _FLAT = """() => {
         pre { max-height: none !important; white-space: pre-wrap !important; }`);
     document.adoptedStyleSheets = [sheet];
 }"""
-"""Nothing lies above anything else: axe does not measure the contrast of what it takes for covered."""
-_FOCUSED = "() => { const one = document.activeElement; return (one.labels?.[0] ?? one).textContent.trim(); }"
+"""Nothing lies above anything else: axe does not measure the contrast of what it takes for
+covered.
+"""
+_FOCUSED = (
+    "() => { const one = document.activeElement; return (one.labels?.[0] ?? "
+    "one).textContent.trim(); }"
+)
 _STOPS = 100
 """Presses of Tab after which nothing new comes on any page."""
 _GRAVE = ("serious", "critical")
@@ -45,7 +59,9 @@ _FREE: WeakKeyDictionary[Browser, list[BrowserContext]] = WeakKeyDictionary()
 
 
 class Visitor:
-    """Somebody at a browser. Whatever a page does that it must not is noted, and ``check`` says so."""
+    """Somebody at a browser. Whatever a page does that it must not is noted, and ``check`` says
+    so.
+    """
 
     def __init__(self, browser: Browser, console: Console, *, zone: str | None = None) -> None:
         self.console = console
@@ -62,7 +78,11 @@ class Visitor:
         self.look("light")
         self.page.set_default_timeout(60_000)
         self.faults: list[str] = []
-        self._hears: dict[Any, Any] = {"request": self._asked, "pageerror": self._broke, "console": self._said}
+        self._hears: dict[Any, Any] = {
+            "request": self._asked,
+            "pageerror": self._broke,
+            "console": self._said,
+        }
         for event, hear in self._hears.items():
             self.page.on(event, hear)
 
@@ -73,7 +93,9 @@ class Visitor:
             return
         for event, hear in self._hears.items():
             self.page.remove_listener(event, hear)
-        self.page.evaluate("try { localStorage.clear(); sessionStorage.clear(); } catch { /* of a file */ }")
+        self.page.evaluate(
+            "try { localStorage.clear(); sessionStorage.clear(); } catch { /* of a file */ }"
+        )
         self._context.clear_cookies()
         self._context.clear_permissions()
         try:
@@ -95,7 +117,11 @@ class Visitor:
         if self._looks == (scheme, phone):
             return
         self._looks = scheme, phone
-        self._rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}} if scheme == "dark" else {}
+        self._rules = (
+            {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+            if scheme == "dark"
+            else {}
+        )
         self.page.emulate_media(color_scheme=scheme)
         self.page.set_viewport_size(_PHONE if phone else _WIDE)
 
@@ -119,7 +145,9 @@ class Visitor:
         return self.page.get_by_label(label, exact=True)
 
     def reach(self, words: str) -> None:
-        """Press Tab until what begins with these words has the focus: a button or a link, or the field that they label."""
+        """Press Tab until what begins with these words has the focus: a button or a link, or the
+        field that they label.
+        """
         for _ in range(_STOPS):
             self.page.keyboard.press("Tab")
             if str(self.page.evaluate(_FOCUSED)).startswith(words):
@@ -137,26 +165,38 @@ class Visitor:
         return str(result.get_attribute("data-status"))
 
     def axe(self) -> list[str]:
-        """What axe-core finds serious or critical, by rule and place; of a dark page, only what its colours decide."""
+        """What axe-core finds serious or critical, by rule and place; of a dark page, only what its
+        colours decide.
+        """
         self.page.wait_for_load_state()
         self.page.evaluate(_FLAT)
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        found = self.page.evaluate("(only) => axe.run(document, {...only, resultTypes: ['violations', 'incomplete']})", self._rules)
+        found = self.page.evaluate(
+            "(only) => axe.run(document, {...only, resultTypes: ['violations', 'incomplete']})",
+            self._rules,
+        )
         unsure = [
             item for item in found["incomplete"] if item["id"] == "color-contrast"
         ]  # no pass, but for labels of charts, scrolled code and single letters, which axe cannot
         return [
-            f"{item['id']} ({item['impact']}): {node['target']} {node.get('failureSummary', '')[:300]}"
+            (
+                f"{item['id']} ({item['impact']}): {node['target']} "
+                f"{node.get('failureSummary', '')[:300]}"
+            )
             for item in [*found["violations"], *unsure]
             if item["impact"] in _GRAVE
             for node in item["nodes"]
-            if item in found["violations"] or not (node["html"].startswith(("<text", "<code")) or "too short" in node["failureSummary"])
+            if item in found["violations"]
+            or not (
+                node["html"].startswith(("<text", "<code")) or "too short" in node["failureSummary"]
+            )
         ]
 
     def judged(self, picture: str = "", *, thoroughly: bool, by_axe: bool = True) -> list[str]:
-        """What axe, if it is asked at all, finds on the page in light; ``thoroughly`` in dark and on a phone, too. The page is no wider
-        than the windows."""
+        """What axe, if it is asked at all, finds on the page in light; ``thoroughly`` in dark and
+        on a phone, too. The page is no wider than the windows.
+        """
         found = []
         pictured = picture and os.environ.get("CONSOLE_PICTURES")
         for scheme, phone in LOOKS if thoroughly or pictured else (LOOKS[0], LOOKS[-1]):
@@ -171,23 +211,33 @@ class Visitor:
         return found
 
     def check(self) -> None:
-        """Fail where the page asked another host, broke its policy, raised an error, or is wider than the window."""
-        self.page.wait_for_load_state()  # until its style sheet is there, a page is as wide as its longest line
+        """Fail where the page asked another host, broke its policy, raised an error, or is wider
+        than the window.
+        """
+        # until its style sheet is there, a page is as wide as its longest line
+        self.page.wait_for_load_state()
         violations = self.page.evaluate("window.__violations")
         assert violations == []
         assert self.faults == []
-        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wide = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         assert wide <= 0, f"{self.page.url} is {wide} pixels wider than the window"
 
     def picture(self, name: str, *, whole: bool = False) -> None:
         """Keep a picture of the page, where somebody asked for pictures."""
         folder = os.environ.get("CONSOLE_PICTURES")
         if folder:
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole, animations="disabled")
+            self.page.screenshot(
+                path=Path(folder) / f"{name}.png", full_page=whole, animations="disabled"
+            )
 
     def _asked(self, request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and f"{parts.scheme}://{parts.netloc}" != self.console.origin:
+        if (
+            parts.scheme not in ("data", "blob")
+            and f"{parts.scheme}://{parts.netloc}" != self.console.origin
+        ):
             self.faults.append(f"foreign request: {request.url}")
 
     def _broke(self, error: Error) -> None:
@@ -195,5 +245,9 @@ class Visitor:
 
     def _said(self, message: ConsoleMessage) -> None:
         kind, text = message.type, message.text
-        if kind in ("error", "warning") and "status of 40" not in text and "status of 50" not in text:
+        if (
+            kind in ("error", "warning")
+            and "status of 40" not in text
+            and "status of 50" not in text
+        ):
             self.faults.append(f"{kind}: {text}")

@@ -1,4 +1,6 @@
-"""The clock of the repository's tests is the one that authors of connectors get; a database's own is moved with it."""
+"""The clock of the repository's tests is the one that authors of connectors get; a database's own
+is moved with it.
+"""
 
 import time
 from typing import Protocol
@@ -11,13 +13,16 @@ __all__ = ["FakeClock", "StillClock", "time_passes"]
 
 
 def time_passes(seconds: float, clock: FakeClock, database: Database) -> None:
-    """Let time pass by a process's clock and by a server's own. SQLite has none: its processes agree on what theirs show."""
+    """Let time pass by a process's clock and by a server's own. SQLite has none: its processes
+    agree on what theirs show.
+    """
     clock.advance(seconds)
     dialect = database.dialect
     if dialect.name == "postgresql":
         is_first = "now" not in vars(dialect)
         vars(dialect).update(now=_MovedNow(type(dialect).now, clock))
-        if is_first:  # what the process has read from the server before is ahead of a clock that stands still
+        # what the process has read from the server before is ahead of a clock that stands still
+        if is_first:
             SharedClock.of(database, clock).look()
 
 
@@ -37,13 +42,16 @@ def look_while_due(loop: Loop) -> int:
 
 
 class _MovedNow:
-    """Expression for a server's time as a clock shows it, also where another thread asks while that is being moved."""
+    """Expression for a server's time as a clock shows it, also where another thread asks while that
+    is being moved.
+    """
 
     def __init__(self, now: str, clock: FakeClock) -> None:
         self._now, self._clock = now, clock
 
     def __str__(self) -> str:
-        if isinstance(self._clock, StillClock):  # a server's would go on by what each query takes, and back at a faster one
+        # a server's would go on by what each query takes, and back at a faster one
+        if isinstance(self._clock, StillClock):
             return f"{self._clock.time()!r}::double precision"
         return f"({self._now} + {self._clock.time() - time.time()})"
 
@@ -52,7 +60,9 @@ class _MovedNow:
 
 
 class StillClock(FakeClock):
-    """Clock whose time passes only as it is told: what a slow machine takes for its work is no part of what a test counts."""
+    """Clock whose time passes only as it is told: what a slow machine takes for its work is no part
+    of what a test counts.
+    """
 
     def __init__(self) -> None:
         super().__init__()

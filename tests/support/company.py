@@ -1,4 +1,6 @@
-"""A company's network: a proxy on loopback that opens TLS, by an authority of its own, and answers in the place of every server."""
+"""A company's network: a proxy on loopback that opens TLS, by an authority of its own, and answers
+in the place of every server.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,18 @@ LOGIN = "ada:pass%40word"
 
 
 def _json(_place: str, _request: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+        b"2\r\nConnection: close\r\n\r\n{}"
+    )
 
 
 @dataclass
 class Company:
-    """Its proxy and its authority. ``asked`` are the places that tunnels or requests were asked for, ``logins`` what came with them, and
-    ``passed`` the requests themselves. ``answer`` gives the answer of a server, from its place and a request."""
+    """Its proxy and its authority. ``asked`` are the places that tunnels or requests were asked
+    for, ``logins`` what came with them, and ``passed`` the requests themselves. ``answer`` gives
+    the answer of a server, from its place and a request.
+    """
 
     authority: Authority
     port: int = 0
@@ -55,7 +62,14 @@ class Company:
         """Answer one connection."""
         request = read_request(connection)
         method, place = request.split(b" ", 2)[:2]
-        login = next((line for line in request.split(b"\r\n") if line.lower().startswith(b"proxy-authorization")), b"")
+        login = next(
+            (
+                line
+                for line in request.split(b"\r\n")
+                if line.lower().startswith(b"proxy-authorization")
+            ),
+            b"",
+        )
         with self.came:
             self.asked.append(place.decode())
             self.logins.append(login.partition(b": ")[2])
@@ -67,7 +81,11 @@ class Company:
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         host = place.decode().rpartition(":")[0].strip("[]")
         is_tls = connection.recv(1, socket.MSG_PEEK) == b"\x16"
-        with self._serving(self.name_of.get(host, host)).wrap_socket(connection, server_side=True) if is_tls else connection as inside:
+        with (
+            self._serving(self.name_of.get(host, host)).wrap_socket(connection, server_side=True)
+            if is_tls
+            else connection as inside
+        ):
             request = read_request(inside)
             with self.came:
                 self.passed.append(request)

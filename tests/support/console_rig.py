@@ -1,4 +1,6 @@
-"""A server with its console in a thread, on a database of its own, with the echo connector and Amazon SES installed."""
+"""A server with its console in a thread, on a database of its own, with the echo connector and
+Amazon SES installed.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,13 @@ class Console(Hosted):
         return one_time_link(self.host.storage, self.host.clock, self.origin)
 
     def token(
-        self, scope: str, workspace: str = "default", *, name: str = "", rules: Rules | None = None, expires_at: float | None = None
+        self,
+        scope: str,
+        workspace: str = "default",
+        *,
+        name: str = "",
+        rules: Rules | None = None,
+        expires_at: float | None = None,
     ) -> str:
         """The text of a new token."""
         return self.tokens(workspace).create(scope, name, rules, expires_at).text
@@ -54,20 +62,48 @@ def _listener() -> socket.socket:
 
 @contextlib.contextmanager
 def served(
-    folder: Path, environment: Mapping[str, str] | None = None, clock: Clock | None = None, *, named: bool = False, **settings: object
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    *,
+    named: bool = False,
+    **settings: object,
 ) -> Iterator[Console]:
-    """Serve until the block ends; ``folder`` holds home, database and installed connectors. A ``named`` server knows its own address."""
+    """Serve until the block ends; ``folder`` holds home, database and installed connectors. A
+    ``named`` server knows its own address.
+    """
     site = folder / "site"
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
-    declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
-    known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
+    declare(
+        site,
+        "jackfield-aws-ses",
+        "jackfield.connectors",
+        {"aws-ses": "jackfield_aws_ses:connector"},
+    )
+    known = {
+        "JACKFIELD_HOME": str(folder / "home"),
+        "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}",
+    }
     with plugged(site, ECHO), _listener() as listener:
         port = _LAST[0] = listener.getsockname()[1]
         if named:
             settings["public_url"] = f"http://127.0.0.1:{port}"
-        host = ServerContext(ServerSettings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
-        server = uvicorn.Server(uvicorn.Config(build_app(host, mounts()), log_config=None, access_log=False, timeout_graceful_shutdown=2))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)
+        host = ServerContext(
+            ServerSettings(port=port, **settings),  # type: ignore[arg-type]
+            {**os.environ, **known, **(environment or {})},
+            clock or SystemClock(),
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                build_app(host, mounts()),
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True
+        )
         thread.start()
         pause = threading.Event()
         for _ in range(int(_PATIENCE * 50)):

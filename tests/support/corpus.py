@@ -1,4 +1,6 @@
-"""The vectors of ``tests/vectors``: read, completed with their file's defaults, unfolded. The format is told in README.md there."""
+"""The vectors of ``tests/vectors``: read, completed with their file's defaults, unfolded. The
+format is told in README.md there.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,20 @@ from typing import Any
 FOLDER = Path(__file__).parents[1] / "vectors"
 """Where the vectors lie."""
 
-_REPEAT, _SERIES, _NEST = frozenset({"$repeat", "times"}), frozenset({"$series", "times"}), frozenset({"$nest", "levels"})
+_REPEAT, _SERIES, _NEST = (
+    frozenset({"$repeat", "times"}),
+    frozenset({"$series", "times"}),
+    frozenset({"$nest", "levels"}),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """One invocation, the endpoint that it meets, and what must come of it. Strings may hold ``${endpoint}`` still.
+    """One invocation, the endpoint that it meets, and what must come of it. Strings may hold
+    ``${endpoint}`` still.
 
-    ``given`` is the invocation: an object, or JSON text (perhaps none). ``documents`` are the connection files, ``files`` others to lie
-    in the working folder.
+    ``given`` is the invocation: an object, or JSON text (perhaps none). ``documents`` are the
+    connection files, ``files`` others to lie in the working folder.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""A connector that reads files as streams and returns files: ``courier``, for tests and benchmarks."""
+"""A connector that reads files as streams and returns files: ``courier``, for tests and
+benchmarks.
+"""
 
 SOURCE = '''
 """Copies files."""

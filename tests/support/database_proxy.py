@@ -1,9 +1,10 @@
 """A TCP proxy before a server (PostgreSQL, MariaDB, Redis and others) that fails as networks do.
 
-It keeps bytes and delivers them later, or resets what it kept; delays each answer; drops bytes; lets a COMMIT (or what ``commit`` says)
-reach the server and keeps its acknowledgement; does each of these in one direction only; forgets its connections; and points elsewhere, as
-a name does after a failover. ``accepted`` counts connections, and ``turns`` what a client waits for: how often one wrote after its server
-had answered.
+It keeps bytes and delivers them later, or resets what it kept; delays each answer; drops bytes;
+lets a COMMIT (or what ``commit`` says) reach the server and keeps its acknowledgement; does each of
+these in one direction only; forgets its connections; and points elsewhere, as a name does after a
+failover. ``accepted`` counts connections, and ``turns`` what a client waits for: how often one
+wrote after its server had answered.
 """
 
 from __future__ import annotations
@@ -48,13 +49,17 @@ class _Pair:
 
 
 class DatabaseProxy:
-    """Proxy that listens on 127.0.0.1 while its context is open. Its methods may be called in any thread."""
+    """Proxy that listens on 127.0.0.1 while its context is open. Its methods may be called in any
+    thread.
+    """
 
     def __init__(self, port: int, commit: bytes = _COMMIT) -> None:
         self.target = port
         self._commit = commit
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="database-proxy", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="database-proxy", daemon=True
+        )
         self._modes = {"server": Mode.PASS, "client": Mode.PASS}
         self._going = asyncio.Event()
         self._late = 0.0
@@ -83,7 +88,9 @@ class DatabaseProxy:
         return f"{before.rpartition(':')[0]}:{self.port}/{name}"
 
     def hold(self, *towards: str) -> None:
-        """Keep all bytes, or those towards one side; new connections are accepted and hear nothing."""
+        """Keep all bytes, or those towards one side; new connections are accepted and hear
+        nothing.
+        """
         self._set(Mode.HOLD, towards or BOTH)
 
     def drop(self, *towards: str) -> None:
@@ -105,7 +112,9 @@ class DatabaseProxy:
         self.deliver()
 
     def forget(self) -> None:
-        """Drop all bytes of the connections that are open now, as a firewall that has forgotten them; new ones pass."""
+        """Drop all bytes of the connections that are open now, as a firewall that has forgotten
+        them; new ones pass.
+        """
 
         def step() -> None:
             for pair in self._pairs:
@@ -118,8 +127,10 @@ class DatabaseProxy:
         self._call(lambda: setattr(self, "_late", seconds))
 
     def swallow(self, commits: int, having: bytes = b"", *, then_silent: bool = False) -> None:
-        """Let the next commits of transactions in which bytes were sent reach the server, keep its acknowledgements, and reset the clients'
-        connections; ``then_silent``, hold all bytes from then on."""
+        """Let the next commits of transactions in which bytes were sent reach the server, keep its
+        acknowledgements, and reset the clients' connections; ``then_silent``, hold all bytes from
+        then on.
+        """
 
         def step() -> None:
             self._swallow, self._having, self._then_silent = commits, having, then_silent
@@ -176,7 +187,9 @@ class DatabaseProxy:
             await self._passes("server")
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
             pair.writers["server"] = far_writer
-            await asyncio.gather(self._pump(pair, reader, "server"), self._pump(pair, far_reader, "client"))
+            await asyncio.gather(
+                self._pump(pair, reader, "server"), self._pump(pair, far_reader, "client")
+            )
         except (OSError, asyncio.CancelledError):  # the latter at the end, which asyncio would log
             pair.reset()
         finally:
@@ -207,7 +220,8 @@ class DatabaseProxy:
             self.turns += 1
         pair.spoke = "server"
         pair.said += data
-        if _BEGIN in data:  # a statement before it, such as a look for a key, was none of the transaction's
+        # a statement before it, such as a look for a key, was none of the transaction's
+        if _BEGIN in data:
             pair.said = pair.said[pair.said.rindex(_BEGIN) :]
         if self._commit in pair.said:
             if self._swallow and self._having in pair.said:

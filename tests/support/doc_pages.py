@@ -1,8 +1,12 @@
-"""Pages of documentation as programs: code blocks run in order, in one folder and one namespace for a page.
+"""Pages of documentation as programs: code blocks run in order, in one folder and one namespace for
+a page.
 
-- ``python`` blocks are executed; what they print must be what the comments behind their ``print(…)`` lines say.
-- Blocks with a ``title`` are files and are written, ``connections.yaml`` say; ``title="stdout"`` is what the shell block before it answers.
-- ``shell`` blocks are read line by line: ``jackfield`` runs in this process, other commands only as far as this module knows them.
+- ``python`` blocks are executed; what they print must be what the comments behind their
+  ``print(…)`` lines say.
+- Blocks with a ``title`` are files and are written, ``connections.yaml`` say; ``title="stdout"`` is
+  what the shell block before it answers.
+- ``shell`` blocks are read line by line: ``jackfield`` runs in this process, other commands only as
+  far as this module knows them.
 """
 
 from __future__ import annotations
@@ -27,7 +31,10 @@ from jackfield.cli.main import main
 from plugboard import declare
 
 ROOT = Path(__file__).resolve().parents[2]
-_FENCE = re.compile(r'^```(?P<language>[a-z]+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r'^```(?P<language>[a-z]+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
 _PRINTS = re.compile(r"^\s*print\(.*\)  # (?P<said>.+)$", re.MULTILINE)
 _FORBIDDEN = "make", "uv"
 _EXIT = re.compile(r"\s+# exit (\d)$")
@@ -35,7 +42,14 @@ _EXIT = re.compile(r"\s+# exit (\d)$")
 
 def pages() -> list[Path]:
     """Every page that people read: READMEs and docs."""
-    return sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("connectors/*/README.md"), *ROOT.glob("docs/**/*.md")])
+    return sorted(
+        [
+            ROOT / "README.md",
+            ROOT / "CONTRIBUTING.md",
+            *ROOT.glob("connectors/*/README.md"),
+            *ROOT.glob("docs/**/*.md"),
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -61,13 +75,20 @@ def _document(path: Path, evaluate: Any) -> Document:
     def parse(document: Document) -> Iterator[Region]:
         for found in _FENCE.finditer(document.text):
             line = document.text.count("\n", 0, found.start()) + 1
-            yield Region(found.start(), found.end(), Block(found["language"], found["title"], found["body"], line), evaluate)
+            yield Region(
+                found.start(),
+                found.end(),
+                Block(found["language"], found["title"], found["body"], line),
+                evaluate,
+            )
 
     return Sybil(parsers=[parse], path=str(ROOT)).parse(path)
 
 
 def commands(body: str) -> Iterator[tuple[str, str, int]]:
-    """The command lines of a shell block: the line, what a here-document gives it, and the exit code that is expected."""
+    """The command lines of a shell block: the line, what a here-document gives it, and the exit
+    code that is expected.
+    """
     lines = iter(body.splitlines())
     for line in lines:
         given = ""
@@ -80,15 +101,29 @@ def commands(body: str) -> Iterator[tuple[str, str, int]]:
 
 
 def matches(shown: Any, real: Any) -> bool:
-    """Compare an answer with that of a page: ``…`` stands for any text, a fraction for any other, a schema version for a later one."""
+    """Compare an answer with that of a page: ``…`` stands for any text, a fraction for any other, a
+    schema version for a later one.
+    """
     if isinstance(shown, dict):
         if "database" in shown and isinstance(real, dict) and isinstance(real.get("version"), int):
-            real = {**real, "version": shown.get("version")} if real["version"] >= shown.get("version", 0) else real
-        return isinstance(real, dict) and shown.keys() == real.keys() and all(matches(shown[key], real[key]) for key in shown)
+            real = (
+                {**real, "version": shown.get("version")}
+                if real["version"] >= shown.get("version", 0)
+                else real
+            )
+        return (
+            isinstance(real, dict)
+            and shown.keys() == real.keys()
+            and all(matches(shown[key], real[key]) for key in shown)
+        )
     if isinstance(shown, list):
         return isinstance(real, list) and len(shown) == len(real) and all(map(matches, shown, real))
     if isinstance(shown, str):
-        return isinstance(real, str) and re.fullmatch(".*".join(map(re.escape, shown.split("…"))), real, re.DOTALL) is not None
+        return (
+            isinstance(real, str)
+            and re.fullmatch(".*".join(map(re.escape, shown.split("…"))), real, re.DOTALL)
+            is not None
+        )
     if isinstance(shown, float):
         return isinstance(real, float)
     return bool(shown == real)
@@ -114,7 +149,9 @@ class Page:
         block: Block = example.parsed
         where = f"{self._path.relative_to(ROOT)}:{block.line}"
         if block.title == "stdout":
-            assert matches(json.loads(block.body), json.loads(self._answer)), f"{where}: the answer is {self._answer}"
+            assert matches(json.loads(block.body), json.loads(self._answer)), (
+                f"{where}: the answer is {self._answer}"
+            )
         elif block.title:
             self._write(block)
         elif block.language == "python":
@@ -148,7 +185,12 @@ class Page:
         elif name == "cat" and given:
             Path(rest.partition(">")[2].split()[0]).write_text(given, encoding="utf-8")
         elif name == "python":
-            done = subprocess.run([sys.executable, "-B", *shlex.split(rest)], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, "-B", *shlex.split(rest)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == code, f"{where}: {line}\n{done.stdout}{done.stderr}"
         elif name not in _FORBIDDEN:
             self._jackfield(line, code, where)

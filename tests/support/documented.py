@@ -1,4 +1,6 @@
-"""Answers beside the OpenAPI document: the headers that a client may act on are there, and refusals have a code that is explained."""
+"""Answers beside the OpenAPI document: the headers that a client may act on are there, and refusals
+have a code that is explained.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ def _patterns() -> Sequence[tuple[str, re.Pattern[str], Operation]]:
 
 
 def undocumented(method: str, path: str, reply: Reply) -> set[str]:
-    """Return the headers of an answer that the document has, and not for this operation and status; and the code of a refusal, if nothing
-    explains it."""
+    """Return the headers of an answer that the document has, and not for this operation and status;
+    and the code of a refusal, if nothing explains it.
+    """
     return _headers(method, path, reply) | _code(reply)
 
 
@@ -32,7 +35,11 @@ def _code(reply: Reply) -> set[str]:
         return set()
     said = reply.json
     places = ("about:blank", f"/docs#{said['code']}")  # a worker's probes have no page
-    is_known = said["code"] in explained() and said["type"].endswith(places) and said["status"] == reply.status
+    is_known = (
+        said["code"] in explained()
+        and said["type"].endswith(places)
+        and said["status"] == reply.status
+    )
     return set() if is_known else {f"{said}"}
 
 
@@ -40,6 +47,12 @@ def _headers(method: str, path: str, reply: Reply) -> set[str]:
     for known, pattern, operation in _patterns():
         if known == method and pattern.fullmatch(path):
             told = {*operation.answers, *operation.results, *operation.problems, 429, 500, 503}
-            found = {name for name in HEADERS if name.lower() in reply.headers}.difference(PACES if reply.status >= 400 else ())
-            return found - {*headers_of(OPERATIONS, operation, reply.status)} if reply.status in told else set()
+            found = {name for name in HEADERS if name.lower() in reply.headers}.difference(
+                PACES if reply.status >= 400 else ()
+            )
+            return (
+                found - {*headers_of(OPERATIONS, operation, reply.status)}
+                if reply.status in told
+                else set()
+            )
     return set()

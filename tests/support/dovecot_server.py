@@ -1,4 +1,6 @@
-"""A real IMAP server for tests: a private Dovecot on loopback, with mailboxes in a folder of its own."""
+"""A real IMAP server for tests: a private Dovecot on loopback, with mailboxes in a folder of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ service anvil {{
 
 
 def _program() -> str | None:
-    return shutil.which("dovecot") or ("/usr/sbin/dovecot" if Path("/usr/sbin/dovecot").exists() else None)
+    return shutil.which("dovecot") or (
+        "/usr/sbin/dovecot" if Path("/usr/sbin/dovecot").exists() else None
+    )
 
 
 def missing() -> str | None:
@@ -88,7 +92,9 @@ def missing() -> str | None:
 
 
 class Dovecot:
-    """A server with the users ``ada`` and ``eve``. With a certificate, it offers TLS after its greeting."""
+    """A server with the users ``ada`` and ``eve``. With a certificate, it offers TLS after its
+    greeting.
+    """
 
     def __init__(self, pem: Path | None = None) -> None:
         self.port = free_port()
@@ -103,11 +109,16 @@ class Dovecot:
             shutil.chown(mail, "nobody", "nogroup")
         certificate = "" if pem is None else f"ssl_cert = <{pem}\nssl_key = <{pem}"
         text = _CONFIGURATION.format(
-            folder=self.folder, port=self.port, tls="no" if pem is None else "yes", certificate=certificate,
-            internal="dovecot" if is_root else own, login="dovenull" if is_root else own,
-            group="dovecot" if is_root else str(os.getegid()), user="nobody" if is_root else str(os.geteuid()),
+            folder=self.folder,
+            port=self.port,
+            tls="no" if pem is None else "yes",
+            certificate=certificate,
+            internal="dovecot" if is_root else own,
+            login="dovenull" if is_root else own,
+            group="dovecot" if is_root else str(os.getegid()),
+            user="nobody" if is_root else str(os.geteuid()),
             user_group="nogroup" if is_root else str(os.getegid()),
-        )  # fmt: skip
+        )
         (self.folder / "dovecot.conf").write_text(text, encoding="utf-8")
         program = _program()
         assert program is not None
@@ -115,7 +126,10 @@ class Dovecot:
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         until = time.monotonic() + _WITHIN
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as connection:
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), 1.0) as connection,
+            ):
                 if connection.recv(64).startswith(b"* OK"):
                     return
             assert self._process.poll() is None, self.log
@@ -137,9 +151,13 @@ class Dovecot:
     def empty(self, user: str = "ada") -> None:
         """Delete all mail of a user, and the mailboxes that others than the server have made."""
         with self.client(user) as client:
-            for _, _, name in sorted(client.list_folders(), key=lambda one: len(one[2]), reverse=True):  # levels below first
+            # levels below first
+            for _, _, name in sorted(
+                client.list_folders(), key=lambda one: len(one[2]), reverse=True
+            ):
                 if name not in {"INBOX", "Drafts", "Archive"}:
-                    with suppress(IMAPClientError):  # a level without a mailbox goes with the one below
+                    # a level without a mailbox goes with the one below
+                    with suppress(IMAPClientError):
                         client.delete_folder(name)
                     continue
                 client.select_folder(name)

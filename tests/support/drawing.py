@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 def drawn(
     *strategies: Any, few: int, many: int, cases: Sequence[Mapping[str, Any]] = (), **named: Any
 ) -> Callable[[Callable[..., None]], Callable[[int], None]]:
-    """Try the decorated function with ``few`` examples of the strategies and with ``cases``; a campaign tries ``many``."""
+    """Try the decorated function with ``few`` examples of the strategies and with ``cases``; a
+    campaign tries ``many``.
+    """
 
     def decorate(function: Callable[..., None]) -> Callable[[int], None]:
         @pytest.mark.parametrize("examples", [few, pytest.param(many, marks=pytest.mark.campaign)])
@@ -21,10 +23,19 @@ def drawn(
             tried = asked(function)
             for case in cases:
                 tried = example(**case)(tried)
-            tried = settings(max_examples=examples, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])(tried)
+            tried = settings(
+                max_examples=examples,
+                deadline=None,
+                database=None,
+                suppress_health_check=[HealthCheck.too_slow],
+            )(tried)
             tried()
 
-        test.__name__, test.__qualname__, test.__module__ = function.__name__, function.__qualname__, function.__module__
+        test.__name__, test.__qualname__, test.__module__ = (
+            function.__name__,
+            function.__qualname__,
+            function.__module__,
+        )
         test.__doc__ = function.__doc__
         return test
 

@@ -15,9 +15,15 @@ import pytest
 from jackfield_store.files.s3 import S3Blobs
 from moto_server import moto_server
 
-IN_A_FOLDER = pytest.mark.parametrize("place", ["folder", pytest.param("s3", marks=pytest.mark.campaign)], indirect=True)
+IN_A_FOLDER = pytest.mark.parametrize(
+    "place", ["folder", pytest.param("s3", marks=pytest.mark.campaign)], indirect=True
+)
 """For a test above the bytes, for which their place makes no difference: on S3 in campaigns."""
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-4711", "AWS_REGION": "eu-west-1"}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret-4711",
+    "AWS_REGION": "eu-west-1",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,11 @@ class Place:
     def names(self) -> list[str]:
         """All names."""
         if self.folder is not None:
-            return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+            return sorted(
+                str(path.relative_to(self.folder))
+                for path in self.folder.rglob("*")
+                if path.is_file()
+            )
         import obstore
 
         found = [item["path"] for page in obstore.list(self._store()) for item in page]
@@ -73,17 +83,26 @@ def s3_server() -> Iterator[int]:
     """Run an S3 server with the bucket ``shelf``; yield its port."""
     with moto_server() as url:
         client = boto3.client(
-            "s3", endpoint_url=url, region_name="eu-west-1",
-            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"], aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-        )  # fmt: skip
-        client.create_bucket(Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+            "s3",
+            endpoint_url=url,
+            region_name="eu-west-1",
+            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+        )
+        client.create_bucket(
+            Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
         yield int(url.rpartition(":")[2])
 
 
 def bucket(port: int, prefix: str) -> Place:
     """A prefix of the bucket."""
     endpoint = quote(f"http://127.0.0.1:{port}", safe="")
-    return Place({**KEYS, "JACKFIELD_FILES_URL": f"s3://shelf/{prefix}?endpoint={endpoint}"}, port=port, prefix=prefix)
+    return Place(
+        {**KEYS, "JACKFIELD_FILES_URL": f"s3://shelf/{prefix}?endpoint={endpoint}"},
+        port=port,
+        prefix=prefix,
+    )
 
 
 def folder(path: Path) -> Place:

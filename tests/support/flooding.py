@@ -1,4 +1,5 @@
-"""Servers that send more than anybody asked for, before, in or after the sign-in; and a process that calls them and tells its memory.
+"""Servers that send more than anybody asked for, before, in or after the sign-in; and a process
+that calls them and tells its memory.
 
 Run as a program, with the name of a connector: it writes a line of JSON for each step.
 """
@@ -36,7 +37,9 @@ MYSQL_GREETING = _MYSQL_HEAD + b"A" * 12 + b"\0mysql_native_password\0"
 HOST_KEY = paramiko.ECDSAKey.generate()
 
 
-def _flood(client: socket.socket, said: bytes | None, head: bytes = b"", piece: bytes = _PIECE) -> None:
+def _flood(
+    client: socket.socket, said: bytes | None, head: bytes = b"", piece: bytes = _PIECE
+) -> None:
     """Send ``said``, or more than is taken."""
     client.sendall(head if said is None else said)
     if said is not None:
@@ -86,13 +89,20 @@ def postgresql(client: socket.socket, step: str, said: bytes | None = None) -> N
         return _flood(client, said, piece=_message(b"S", b"a\0" + b"x" * 8000 + b"\0"))
     client.sendall(_message(b"Z", b"I"))
     client.recv(65_536)
-    column = _message(b"T", struct.pack("!H", 1) + b"a\0" + struct.pack("!IHIhih", 0, 0, 25, -1, -1, 0))
+    column = _message(
+        b"T", struct.pack("!H", 1) + b"a\0" + struct.pack("!IHIhih", 0, 0, 25, -1, -1, 0)
+    )
     return _flood(client, said, column + b"D" + struct.pack("!IHI", SIZE + 10, 1, SIZE))
 
 
 def redis(client: socket.socket, step: str, said: bytes | None = None) -> None:
     """Redis."""
-    answers = {b"AUTH": b"+OK\r\n", b"CLIENT": b"+OK\r\n", b"PING": b"+PONG\r\n", b"SELECT": b"+OK\r\n"}
+    answers = {
+        b"AUTH": b"+OK\r\n",
+        b"CLIENT": b"+OK\r\n",
+        b"PING": b"+PONG\r\n",
+        b"SELECT": b"+OK\r\n",
+    }
     while found := client.recv(65_536):
         word = found.split(b"\r\n")[2]
         if step != "after" or word not in answers:
@@ -111,7 +121,9 @@ def imap(client: socket.socket, step: str, said: bytes | None = None) -> None:
             tag, word = line.split()[:2]
             if word == (b"LOGIN" if step == "in" else b"EXAMINE"):
                 return _flood(client, said, piece=b"* NO " + b"x" * 8000 + b"\r\n")
-            client.sendall(b"* CAPABILITY IMAP4rev1\r\n" * (word == b"CAPABILITY") + tag + b" OK done\r\n")
+            client.sendall(
+                b"* CAPABILITY IMAP4rev1\r\n" * (word == b"CAPABILITY") + tag + b" OK done\r\n"
+            )
     return None
 
 
@@ -155,7 +167,9 @@ class Shell(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko has no 
 
 
 def sftp(client: socket.socket, step: str, said: bytes | None = None) -> None:
-    """SSH. After the sign-in, ``said`` answers the second request for files; at the step 'keys', it is a message before the sign-in."""
+    """SSH. After the sign-in, ``said`` answers the second request for files; at the step 'keys', it
+    is a message before the sign-in.
+    """
     if step in {"before", "in"}:
         client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n" * (step == "in"))
         client.recv(65_536)
@@ -189,7 +203,11 @@ def smtp(client: socket.socket, step: str, said: bytes | None = None) -> None:
             verb = line[:4].upper()
             if verb == (b"AUTH" if step == "in" else b"MAIL"):
                 return _flood(tls, said, b"250-")
-            tls.sendall({b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n"}.get(verb, b"250 Ok\r\n"))
+            tls.sendall(
+                {b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n"}.get(
+                    verb, b"250 Ok\r\n"
+                )
+            )
     return None
 
 
@@ -208,7 +226,13 @@ def values_for(connector: str, port: int) -> dict[str, Any]:
     """Values of a connection to a port of this machine."""
     if connector == "aws-ses":
         return {"hostname": "127.0.0.1", "port": port, "security": "tls", **LOGIN}
-    values: dict[str, Any] = {"hostname": "127.0.0.1", "port": port, "username": "ada", "password": "secret", "tls": "disable"}
+    values: dict[str, Any] = {
+        "hostname": "127.0.0.1",
+        "port": port,
+        "username": "ada",
+        "password": "secret",
+        "tls": "disable",
+    }
     if connector in {"mysql", "postgresql"}:
         values["database"] = "shop"
     if connector == "sftp":
@@ -219,7 +243,11 @@ def values_for(connector: str, port: int) -> dict[str, Any]:
 
 def runtime(connections: Any = None) -> Jackfield:
     """A runtime without a database that believes the SMTP server."""
-    return Jackfield(connections=connections, database_url="none", environment={"AWS_CA_BUNDLE": str(authority().bundle)})
+    return Jackfield(
+        connections=connections,
+        database_url="none",
+        environment={"AWS_CA_BUNDLE": str(authority().bundle)},
+    )
 
 
 def _memory(name: str) -> int:
@@ -229,7 +257,9 @@ def _memory(name: str) -> int:
 
 
 def measured(connector: str) -> Iterator[dict[str, Any]]:
-    """Call a server for each step; tell the error, and by how many MB the memory has grown at most, and in the end."""
+    """Call a server for each step; tell the error, and by how many MB the memory has grown at most,
+    and in the end.
+    """
     serve, action, kind, inputs = CALLS[connector]
     with runtime() as jackfield:
         for step in ("warm", "before", "in", "after"):
@@ -243,17 +273,24 @@ def measured(connector: str) -> Iterator[dict[str, Any]]:
                 Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
                 result = jackfield.invoke(
                     {
-                        "connector": connector, "action": action, "inputs": inputs, "timeoutSeconds": 120,
+                        "connector": connector,
+                        "action": action,
+                        "inputs": inputs,
+                        "timeoutSeconds": 120,
                         "connection": {"type": kind, "values": values_for(connector, port)},
                     }
-                )  # fmt: skip
+                )
                 peak = _memory("VmHWM") - before
             until(lambda: step == "warm" or _memory("VmRSS") - before <= MOST_LEFT_MB)  # noqa: B023 (it is called here)
             error = result.error
             yield {
-                "step": step, "peak": peak, "status": result.status, "attempts": result.meta.attempts,
-                "message": str(error and error.message), "hint": str(error and error.details),
-            }  # fmt: skip
+                "step": step,
+                "peak": peak,
+                "status": result.status,
+                "attempts": result.meta.attempts,
+                "message": str(error and error.message),
+                "hint": str(error and error.details),
+            }
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Tests of forked children, in a process of their own: no worker of pytest is forked, and no wait is without a limit.
+"""Tests of forked children, in a process of their own: no worker of pytest is forked, and no wait
+is without a limit.
 
-A worker of pytest has threads of its own and of earlier tests, whose locks stay locked for ever in a child. ``alone`` runs a function of a
-test module in another Python; there, ``fork`` starts a child, which answers with JSON. A process that takes too long is killed, and the
-failure shows its stacks.
+A worker of pytest has threads of its own and of earlier tests, whose locks stay locked for ever in
+a child. ``alone`` runs a function of a test module in another Python; there, ``fork`` starts a
+child, which answers with JSON. A process that takes too long is killed, and the failure shows its
+stacks.
 
-That Python is forked, too: from one that only imports, and so has no threads. To import everything anew would take each test a second.
+That Python is forked, too: from one that only imports, and so has no threads. To import everything
+anew would take each test a second.
 """
 
 from __future__ import annotations
@@ -30,11 +33,24 @@ _ALONE = "JACKFIELD_FORKING_ALONE"
 _PATIENCE = 300.0
 _CHILD_PATIENCE = 120.0
 _SUPPORT = Path(__file__).parent
-_WORTH_IMPORTING = ("jackfield", "pydantic", "psycopg", "cryptography", "jsonschema", "botocore", "asyncio", "ssl", "fake_aws", "smtp_rig")
+_WORTH_IMPORTING = (
+    "jackfield",
+    "pydantic",
+    "psycopg",
+    "cryptography",
+    "jsonschema",
+    "botocore",
+    "asyncio",
+    "ssl",
+    "fake_aws",
+    "smtp_rig",
+)
 
 
 def alone(function: Callable[..., Any], *arguments: object, within: float = _PATIENCE) -> Any:
-    """Run a module's function in another Python and return what it returned ``within`` seconds; arguments and value pass as JSON."""
+    """Run a module's function in another Python and return what it returned ``within`` seconds;
+    arguments and value pass as JSON.
+    """
     source = sys.modules[function.__module__].__file__
     assert source is not None
     return _importer(os.getpid()).run(source, function.__name__, arguments, within)
@@ -45,17 +61,45 @@ class _Importer:
 
     def __init__(self) -> None:
         self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join([str(_SUPPORT), str(_SUPPORT.parent / "runner"), str(_SUPPORT.parents[1]), os.environ.get("PYTHONPATH", "")])
-        command = [sys.executable, "-X", "faulthandler", "-c", f"import forking; forking._serve({theirs.fileno()})"]  # for SIGABRT
+        path = os.pathsep.join(
+            [
+                str(_SUPPORT),
+                str(_SUPPORT.parent / "runner"),
+                str(_SUPPORT.parents[1]),
+                os.environ.get("PYTHONPATH", ""),
+            ]
+        )
+        # for SIGABRT
+        command = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-c",
+            f"import forking; forking._serve({theirs.fileno()})",
+        ]
         with theirs:
-            self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), env={**os.environ, "PYTHONPATH": path, _ALONE: "1"})
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, "PYTHONPATH": path, _ALONE: "1"},
+            )
         self._modules: list[str] = []
         """Modules that the last function needed."""
 
     def run(self, source: str, name: str, arguments: Iterable[object], within: float) -> Any:
         """Run a function."""
-        call = {"source": source, "name": name, "arguments": [*arguments], "environment": dict(os.environ), "modules": self._modules}
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as request:
+        call = {
+            "source": source,
+            "name": name,
+            "arguments": [*arguments],
+            "environment": dict(os.environ),
+            "modules": self._modules,
+        }
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            tempfile.TemporaryFile() as request,
+        ):
             request.write(json.dumps(call).encode())
             request.flush()
             socket.send_fds(self._end, [b"run"], [request.fileno(), out.fileno(), err.fileno()])
@@ -126,7 +170,9 @@ class Child:
 
 def fork(work: Callable[[], Any]) -> Child:
     """Fork this process; the child runs ``work`` and ends."""
-    assert os.environ.get(_ALONE), "fork() is for functions that alone() runs: a worker of pytest must not be forked"
+    assert os.environ.get(_ALONE), (
+        "fork() is for functions that alone() runs: a worker of pytest must not be forked"
+    )
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -144,7 +190,9 @@ def fork(work: Callable[[], Any]) -> Child:
 
 
 def _serve(descriptor: int) -> None:
-    """Fork for each function that ``alone`` asks for, until the process that started this one is gone."""
+    """Fork for each function that ``alone`` asks for, until the process that started this one is
+    gone.
+    """
     end = socket.socket(fileno=descriptor)
     while True:
         message, (*descriptors,), _, _ = socket.recv_fds(end, 10, 3)

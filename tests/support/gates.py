@@ -1,4 +1,6 @@
-"""Gates at which the echo waits: a port of 127.0.0.1 that says when somebody has come, and lets them go on."""
+"""Gates at which the echo waits: a port of 127.0.0.1 that says when somebody has come, and lets
+them go on.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ class Gatekeeper:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._listener.close()
         self.open()
 

@@ -1,4 +1,6 @@
-"""Growth of a function's time with its input: a ratio of two measurements in one process, so that a slow machine changes nothing."""
+"""Growth of a function's time with its input: a ratio of two measurements in one process, so that a
+slow machine changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ _ROUNDS = 3
 """Comparisons that must all say so: a machine may be disturbed for longer than one."""
 
 
-def seconds(call: Callable[[], object], tries: int = 3, clock: Callable[[], float] = time.thread_time) -> float:
-    """Return the shortest CPU time of a few tries, by default in this thread: other processes on the machine do not count."""
+def seconds(
+    call: Callable[[], object], tries: int = 3, clock: Callable[[], float] = time.thread_time
+) -> float:
+    """Return the shortest CPU time of a few tries, by default in this thread: other processes on
+    the machine do not count.
+    """
     found = []
     gc.disable()
     try:
@@ -31,8 +37,11 @@ def seconds(call: Callable[[], object], tries: int = 3, clock: Callable[[], floa
     return min(found)
 
 
-def grows_faster_than_linear(call: Callable[[int], object], size: int, clock: Callable[[], float] = time.thread_time) -> bool:
-    """Run ``call(size)`` and ``call(size // 4)`` and compare. ``call`` builds its input from the size it is given.
+def grows_faster_than_linear(
+    call: Callable[[int], object], size: int, clock: Callable[[], float] = time.thread_time
+) -> bool:
+    """Run ``call(size)`` and ``call(size // 4)`` and compare. ``call`` builds its input from the
+    size it is given.
 
     ``clock`` is ``time.process_time`` if other threads do the work.
     """

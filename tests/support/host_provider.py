@@ -1,4 +1,6 @@
-"""A provider for tests of hosts that embed jackfield: it answers all methods, and can be asked to wait."""
+"""A provider for tests of hosts that embed jackfield: it answers all methods, and can be asked to
+wait.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ SECRET = "tok-4711-very-secret-value"
 
 @dataclass
 class Provider:
-    """``paths`` are those that were asked for; a request of ``/slow`` is answered once ``go`` is set, ``came`` is set when one arrives."""
+    """``paths`` are those that were asked for; a request of ``/slow`` is answered once ``go`` is
+    set, ``came`` is set when one arrives.
+    """
 
     url: str = ""
     paths: list[str] = field(default_factory=list)
@@ -25,12 +29,22 @@ class Provider:
 
     def connection(self, url: str | None = None) -> dict[str, Any]:
         """A connection to it."""
-        return {"connections": {"m": {"type": "http/bearer", "values": {"server": url or self.url, "token": SECRET}}}}
+        return {
+            "connections": {
+                "m": {"type": "http/bearer", "values": {"server": url or self.url, "token": SECRET}}
+            }
+        }
 
 
 def request(path: str = "/", method: str = "POST", **members: Any) -> dict[str, Any]:
     """An invocation of it."""
-    return {"connector": "http", "action": "request", "connection": "m", "inputs": {"url": path, "method": method}, **members}
+    return {
+        "connector": "http",
+        "action": "request",
+        "connection": "m",
+        "inputs": {"url": path, "method": method},
+        **members,
+    }
 
 
 @contextmanager

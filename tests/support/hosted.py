@@ -1,4 +1,6 @@
-"""What tests make beside a server, with its database and clock, whatever serves: tokens, workspaces and platforms."""
+"""What tests make beside a server, with its database and clock, whatever serves: tokens, workspaces
+and platforms.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,16 @@ class Hosted:
 
     def tokens(self, workspace: str = "default") -> Tokens:
         """The tokens of a workspace."""
-        return Tokens(self.host.storage.database, self.host.storage.vault, workspace, self.host.clock)
+        return Tokens(
+            self.host.storage.database, self.host.storage.vault, workspace, self.host.clock
+        )
 
     def platform_token(self, pattern: str = "acme-*", name: str = "The Shop") -> str:
         """The text of a new token of a platform, which ada makes on the command line."""
-        return PlatformTokens(self.host.storage.database, self.host.storage.vault, self.host.clock, _ADA).create(pattern, name).text
+        return (
+            PlatformTokens(
+                self.host.storage.database, self.host.storage.vault, self.host.clock, _ADA
+            )
+            .create(pattern, name)
+            .text
+        )

@@ -1,4 +1,6 @@
-"""A server to call: in a thread of the test process, or as a process of its own; with the echo connector, tokens and a small client."""
+"""A server to call: in a thread of the test process, or as a process of its own; with the echo
+connector, tokens and a small client.
+"""
 
 from __future__ import annotations
 
@@ -65,18 +67,26 @@ class Client:
     host: str = "127.0.0.1"
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        """Send a request; ``body`` is bytes, or what is sent as JSON. Underscores in header names are dashes."""
+        """Send a request; ``body`` is bytes, or what is sent as JSON. Underscores in header names
+        are dashes.
+        """
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode("utf-8", "surrogatepass")
+        data = (
+            body
+            if isinstance(body, bytes) or body is None
+            else json.dumps(body).encode("utf-8", "surrogatepass")
+        )
         if data is not None and not isinstance(body, bytes):
             sent.setdefault("Content-Type", "application/json")
         with contextlib.closing(connection):
             connection.request(method, path, data, sent)
             reply = Reply.read(connection.getresponse())
-        assert not (more := undocumented(method, path, reply)), f"{method} {path} {reply.status}: {more} not in /openapi.json"
+        assert not (more := undocumented(method, path, reply)), (
+            f"{method} {path} {reply.status}: {more} not in /openapi.json"
+        )
         return reply
 
     def get(self, path: str, **headers: str) -> Reply:
@@ -95,7 +105,12 @@ class Client:
 def say(action: str, connection: Any = None, **inputs: Any) -> dict[str, Any]:
     """An invocation of the echo."""
     inline = {"type": "token", "values": {"token": "secret-4711"}}
-    return {"connector": "echo", "action": action, "connection": connection or inline, "inputs": inputs}
+    return {
+        "connector": "echo",
+        "action": action,
+        "connection": connection or inline,
+        "inputs": inputs,
+    }
 
 
 @dataclass
@@ -107,9 +122,17 @@ class Stand(Hosted):
     folder: Path
     clients: dict[str, Client] = field(default_factory=dict)
 
-    def client(self, scope: Scope = "manage", workspace: str = "default", rules: Rules | None = None, **more: Any) -> Client:
+    def client(
+        self,
+        scope: Scope = "manage",
+        workspace: str = "default",
+        rules: Rules | None = None,
+        **more: Any,
+    ) -> Client:
         """A client with a new token."""
-        return Client(self.port, self.tokens(workspace).create(scope, rules=rules or Rules(), **more).text)
+        return Client(
+            self.port, self.tokens(workspace).create(scope, rules=rules or Rules(), **more).text
+        )
 
     def platform(self, name: str = "The Shop") -> Client:
         """The client of a new platform, whose tenant is ``acme-1``."""
@@ -122,7 +145,13 @@ def clean(folder: Path, **more: str) -> dict[str, str]:
     """An environment with a home of its own, its database in it, and nothing of the host's."""
     dropped = ("AWS_", "JACKFIELD_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {**kept, "JACKFIELD_HOME": str(folder), "JACKFIELD_PIN": "0", "AWS_EC2_METADATA_DISABLED": "true", **more}
+    return {
+        **kept,
+        "JACKFIELD_HOME": str(folder),
+        "JACKFIELD_PIN": "0",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **more,
+    }
 
 
 @contextlib.contextmanager
@@ -137,8 +166,9 @@ def standing(
     around: Callable[[ServerContext, Any], Any] = lambda _host, app: app,
     **more: str,
 ) -> Iterator[Stand]:
-    """Serve from a thread until left, with its first sweep done; ``more`` goes into its environment, and what ``around`` makes of the
-    application is served."""
+    """Serve from a thread until left, with its first sweep done; ``more`` goes into its
+    environment, and what ``around`` makes of the application is served.
+    """
     environment = clean(folder / "home", **more)
     with (
         mock.patch.dict(os.environ, environment, clear=True),
@@ -206,14 +236,24 @@ class Process:
     def rss(self) -> int:
         """Bytes of memory that the process has now."""
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+        return (
+            int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
+            * 1024
+        )
 
     def connections(self) -> int:
-        """How many connections of callers the process has open: those that only the system still winds up belong to no process."""
-        lines = Path(f"/proc/{self.process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        """How many connections of callers the process has open: those that only the system still
+        winds up belong to no process.
+        """
+        lines = (
+            Path(f"/proc/{self.process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        )
         found = [line.split() for line in lines]
         listening = "0A"
-        return sum(item[1].endswith(f":{self.port:04X}") and item[3] != listening and item[9] != "0" for item in found)
+        return sum(
+            item[1].endswith(f":{self.port:04X}") and item[3] != listening and item[9] != "0"
+            for item in found
+        )
 
     def children(self) -> list[int]:
         """The workers' process ids: those of its children that serve."""
@@ -238,16 +278,25 @@ def process(
     before: Sequence[str] = (),
     **more: str,
 ) -> Iterator[Process]:
-    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM; with other ``settings``, what that command runs. ``before``
-    is a command that runs it."""
+    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM; with other
+    ``settings``, what that command runs. ``before`` is a command that runs it.
+    """
     home = folder / "home"
     token = mint(home, "manage", "default", **more)
-    environment = clean(home, PYTHONPATH=os.pathsep.join([*make_echo(folder / "plugs"), *paths]), **more)
+    environment = clean(
+        home, PYTHONPATH=os.pathsep.join([*make_echo(folder / "plugs"), *paths]), **more
+    )
     command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", *options]
     if settings is not None:
         command = [sys.executable, "-c", _SERVE, repr(dict(settings))]
     with (folder / "stderr").open("wb", buffering=0) as log:
-        running = subprocess.Popen([*before, *command], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        running = subprocess.Popen(
+            [*before, *command],
+            env=environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
         assert running.stderr is not None
         line = ""
         try:
@@ -258,7 +307,9 @@ def process(
                     break
             else:
                 raise AssertionError(f"the server ended: {line}")
-            drain = threading.Thread(target=_copied, args=(running.stderr, folder / "log"), daemon=True)
+            drain = threading.Thread(
+                target=_copied, args=(running.stderr, folder / "log"), daemon=True
+            )
             drain.start()
             started = Process(running, int(found[2]), folder, token, found[1])
             _wait_until_ready(started)
@@ -285,8 +336,14 @@ _START = 300.0
 
 
 def _wait_until_ready(started: Process) -> None:
-    """The listener takes connections before the application is there: the first answer comes when it is. A busy machine may refuse once."""
-    client, pause, until = replace(started.client, timeout=_START), threading.Event(), time.monotonic() + _START
+    """The listener takes connections before the application is there: the first answer comes when
+    it is. A busy machine may refuse once.
+    """
+    client, pause, until = (
+        replace(started.client, timeout=_START),
+        threading.Event(),
+        time.monotonic() + _START,
+    )
     while (found := client.get("/readyz")).status != 200:
         assert time.monotonic() < until, found.json
         pause.wait(0.1)

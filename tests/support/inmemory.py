@@ -1,4 +1,5 @@
-"""Connectors that a test makes as objects, installed for that test: a manifest in a folder, and a module that is only in memory.
+"""Connectors that a test makes as objects, installed for that test: a manifest in a folder, and a
+module that is only in memory.
 
 The catalog reads and imports them as it does any installed connector.
 """
@@ -19,9 +20,15 @@ from jackfield.connector import Connector, describe
 
 
 @contextmanager
-def installed(folder: Path, *connectors: Connector, manifests: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Catalog]:
-    """A catalog of ``connectors``. ``manifests`` says, by key, what is in ``connector.json`` where it is not what ``describe`` says."""
-    modules = {f"jackfield_memory_{connector.key.replace('-', '_')}": connector for connector in connectors}
+def installed(
+    folder: Path, *connectors: Connector, manifests: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Catalog]:
+    """A catalog of ``connectors``. ``manifests`` says, by key, what is in ``connector.json`` where
+    it is not what ``describe`` says.
+    """
+    modules = {
+        f"jackfield_memory_{connector.key.replace('-', '_')}": connector for connector in connectors
+    }
     for name, connector in modules.items():
         package = folder / name
         package.mkdir(parents=True)
@@ -33,7 +40,12 @@ def installed(folder: Path, *connectors: Connector, manifests: Mapping[str, Mapp
         module.__dict__["connector"] = connector
         sys.modules[name] = module
     try:
-        yield Catalog([EntryPoint(connector.key, f"{name}:connector", f"jackfield-{connector.key}") for name, connector in modules.items()])
+        yield Catalog(
+            [
+                EntryPoint(connector.key, f"{name}:connector", f"jackfield-{connector.key}")
+                for name, connector in modules.items()
+            ]
+        )
     finally:
         for name in modules:
             del sys.modules[name]

@@ -1,4 +1,6 @@
-"""Connectors put into a home as ``jackfield install`` puts them, and a runtime that isolates them."""
+"""Connectors put into a home as ``jackfield install`` puts them, and a runtime that isolates
+them.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,20 @@ CONNECTORS = ROOT / "tests" / "jackfield_isolation" / "connectors"
 """Sources of the connectors that are installed."""
 _DESCRIBED: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
 """Manifests by the module's name, its source and its dependencies."""
-compileall.compile_dir(Path(boot.__file__).parent, maxlevels=0, quiet=2)  # else each child would, which keeps nothing
+# else each child would, which keeps nothing
+compileall.compile_dir(Path(boot.__file__).parent, maxlevels=0, quiet=2)
 
 
-def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Mapping[str, str] | None = None) -> Path:
-    """Install a connector with this source of its module; ``files`` are its dependencies. Return the folder of its environment."""
+def install(
+    home: Path,
+    key: str,
+    source: str,
+    version: str = "1.0.0",
+    files: Mapping[str, str] | None = None,
+) -> Path:
+    """Install a connector with this source of its module; ``files`` are its dependencies. Return
+    the folder of its environment.
+    """
     site = home / "connectors" / key / version / "site-packages"
     package = site / f"jackfield_{key.replace('-', '_')}"
     package.mkdir(parents=True)
@@ -41,21 +52,31 @@ def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Ma
         _DESCRIBED[written] = json.dumps(_described(site, package.name))
     (package / "connector.json").write_text(_DESCRIBED[written], encoding="utf-8")
     receipt = {
-        "key": key, "version": version, "name": f"jackfield-{key}", "entryPoint": f"{package.name}:connector", "paths": ["site-packages"],
-    }  # fmt: skip
+        "key": key,
+        "version": version,
+        "name": f"jackfield-{key}",
+        "entryPoint": f"{package.name}:connector",
+        "paths": ["site-packages"],
+    }
     (site.parent / "jackfield-receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
     write_index(home)
     return site
 
 
 def _described(site: Path, name: str) -> Any:
-    """Describe the connector in this process, and forget its modules, so that an installed connector runs in a child only."""
-    with mock.patch.object(sys, "path", [str(site), *sys.path]), mock.patch.object(sys, "dont_write_bytecode", True):
+    """Describe the connector in this process, and forget its modules, so that an installed
+    connector runs in a child only.
+    """
+    with (
+        mock.patch.object(sys, "path", [str(site), *sys.path]),
+        mock.patch.object(sys, "dont_write_bytecode", True),
+    ):
         importlib.invalidate_caches()
         try:
             return describe(importlib.import_module(name).connector)
         finally:
-            for known, module in sys.modules.copy().items():  # at once: other threads import meanwhile
+            # at once: other threads import meanwhile
+            for known, module in sys.modules.copy().items():
                 if str(getattr(module, "__file__", "")).startswith(f"{site}/"):
                     del sys.modules[known]
 
@@ -72,16 +93,28 @@ def install_from(home: Path, key: str, name: str, **more: Any) -> Path:
 
 
 @contextmanager
-def isolating(home: Path, connections: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Jackfield]:
+def isolating(
+    home: Path, connections: Mapping[str, Any] | None = None, **more: Any
+) -> Iterator[Jackfield]:
     """A runtime whose connectors are those of ``home``."""
-    environment = {"JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": "none", **more.pop("environment", {})}
-    with Jackfield(connections=[dict(connections or {})], environment={**os.environ, **environment}, **more) as jackfield:
+    environment = {
+        "JACKFIELD_HOME": str(home),
+        "JACKFIELD_DATABASE_URL": "none",
+        **more.pop("environment", {}),
+    }
+    with Jackfield(
+        connections=[dict(connections or {})], environment={**os.environ, **environment}, **more
+    ) as jackfield:
         yield jackfield
 
 
 @contextmanager
-def both_ways(home: Path, key: str, connections: Mapping[str, Any]) -> Iterator[tuple[Jackfield, Jackfield]]:
-    """A runtime with the connector ``key`` in this process, and one with it in a child; its source is the file ``KEY.py``."""
+def both_ways(
+    home: Path, key: str, connections: Mapping[str, Any]
+) -> Iterator[tuple[Jackfield, Jackfield]]:
+    """A runtime with the connector ``key`` in this process, and one with it in a child; its source
+    is the file ``KEY.py``.
+    """
     site = install_from(home, key, f"{key}.py")
     here = Catalog([EntryPoint(key, f"jackfield_{key}:connector", f"jackfield-{key}")])
     with (

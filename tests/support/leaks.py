@@ -1,4 +1,6 @@
-"""Where a secret could show: every text that a test gets out of the runtime, and every spelling that a secret could have in it."""
+"""Where a secret could show: every text that a test gets out of the runtime, and every spelling
+that a secret could have in it.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,36 @@ class Recording(logging.Handler):
         self.records.append(record)
 
     def texts(self, logger: str = "") -> list[str]:
-        """What the records of a logger and those below it tell, or those of all: message, arguments, traceback, extra."""
+        """What the records of a logger and those below it tell, or those of all: message,
+        arguments, traceback, extra.
+        """
         formatter = logging.Formatter("%(name)s %(levelname)s %(message)s")
-        chosen = [record for record in self.records if not logger or f"{record.name}.".startswith(f"{logger}.")]
+        chosen = [
+            record
+            for record in self.records
+            if not logger or f"{record.name}.".startswith(f"{logger}.")
+        ]
         return [f"{formatter.format(record)} {vars(record)}" for record in chosen]
 
 
 def spellings(secret: str) -> set[str]:
     """The secret, and how the common encoders write it."""
     octets = secret.encode()
-    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1], repr(octets)[2:-1]}
-    return {secret, *escaped, quote(secret), quote(secret, safe=""), quote_plus(secret), base64.b64encode(octets).decode(), octets.hex()}
+    escaped = {
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        repr(octets)[2:-1],
+    }
+    return {
+        secret,
+        *escaped,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        base64.b64encode(octets).decode(),
+        octets.hex(),
+    }
 
 
 def leaks(secrets: Iterable[str], texts: Iterable[str]) -> list[tuple[str, str]]:
@@ -41,12 +62,18 @@ def leaks(secrets: Iterable[str], texts: Iterable[str]) -> list[tuple[str, str]]
     found = []
     needles = [needle for secret in secrets for needle in spellings(secret)]
     for text in texts:
-        found += [(needle, text[max(0, text.find(needle) - 80) :][: len(needle) + 160]) for needle in needles if needle in text]
+        found += [
+            (needle, text[max(0, text.find(needle) - 80) :][: len(needle) + 160])
+            for needle in needles
+            if needle in text
+        ]
     return found
 
 
 def shown(item: object) -> Iterator[str]:
-    """What an object shows of itself: ``str``, ``repr``, ``format``, and its pickle where it allows one."""
+    """What an object shows of itself: ``str``, ``repr``, ``format``, and its pickle where it allows
+    one.
+    """
     yield from (str(item), repr(item), f"{item}")
     yield from _pickled(item)
     if isinstance(item, BaseException):

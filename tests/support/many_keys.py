@@ -1,4 +1,6 @@
-"""Connector whose answers have as many secrets as it is asked for, with escapes that a search for secrets undoes."""
+"""Connector whose answers have as many secrets as it is asked for, with escapes that a search for
+secrets undoes.
+"""
 
 KEY = "many-keys"
 ACTION = "list"

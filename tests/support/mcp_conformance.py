@@ -1,6 +1,8 @@
-"""A server for the public conformance suite of MCP: ``/mcp`` with a connector whose actions behave as the suite's tools.
+"""A server for the public conformance suite of MCP: ``/mcp`` with a connector whose actions behave
+as the suite's tools.
 
-The suite can send no token and knows its tools by their names: the application adds the one, and maps the others. Nothing else is changed.
+The suite can send no token and knows its tools by their names: the application adds the one, and
+maps the others. Nothing else is changed.
 """
 
 from __future__ import annotations
@@ -206,9 +208,16 @@ class Named:
             await self._app(scope, receive, send)
             return
         body = await _read(receive)
-        headers = [(name, _mapped(name, value)) for name, value in scope["headers"] if name not in (b"authorization", b"content-length")]
+        headers = [
+            (name, _mapped(name, value))
+            for name, value in scope["headers"]
+            if name not in (b"authorization", b"content-length")
+        ]
         changed = _renamed(body)
-        headers += [(b"authorization", b"Bearer " + self._token.encode()), (b"content-length", str(len(changed)).encode())]
+        headers += [
+            (b"authorization", b"Bearer " + self._token.encode()),
+            (b"content-length", str(len(changed)).encode()),
+        ]
         given: list[Message] = [{"type": "http.request", "body": changed, "more_body": False}]
 
         async def again() -> Message:
@@ -230,7 +239,11 @@ def _mapped(name: bytes, value: bytes) -> bytes:
     """The name of a tool in a header keeps the blanks around it, which are what is tested."""
     text = value.decode("latin-1")
     plain = text.strip(" \t")
-    return text.replace(plain, NAMES.get(plain, plain), 1).encode("latin-1") if name == b"mcp-name" and plain else value
+    return (
+        text.replace(plain, NAMES.get(plain, plain), 1).encode("latin-1")
+        if name == b"mcp-name" and plain
+        else value
+    )
 
 
 def _renamed(body: bytes) -> bytes:
@@ -252,7 +265,9 @@ def conforming(folder: Path) -> Iterator[Stand]:
 
 
 @contextmanager
-def offering(folder: Path, around: Callable[[Any, Any], Any] = lambda _host, app: app) -> Iterator[Stand]:
+def offering(
+    folder: Path, around: Callable[[Any, Any], Any] = lambda _host, app: app
+) -> Iterator[Stand]:
     """Serve the connector for clients that have tokens, and know the tools by their own names."""
     make_connector(folder / "made", "conformance", _CONNECTOR)
     settings = replace(SETTINGS, mcp_tools="all", rate=0.0)
@@ -264,4 +279,8 @@ def host_token(host: Any) -> str:
     """A token that runs actions."""
     from jackfield_store.access import Tokens
 
-    return str(Tokens(host.storage.database, host.storage.vault, "default", host.clock).create("invoke").text)
+    return str(
+        Tokens(host.storage.database, host.storage.vault, "default", host.clock)
+        .create("invoke")
+        .text
+    )

@@ -1,8 +1,9 @@
-"""Client that the MCP conformance suite drives: jackfield-mcp's client and sign-in, as the suite's scenarios ask.
+"""Client that the MCP conformance suite drives: jackfield-mcp's client and sign-in, as the suite's
+scenarios ask.
 
-The suite starts a program for each scenario, and gives it the server's URL as the last argument, and what it knows of the client in
-``MCP_CONFORMANCE_CONTEXT``. That program is a few lines, which hand both to this process: to start Python with jackfield takes longer than
-most scenarios.
+The suite starts a program for each scenario, and gives it the server's URL as the last argument,
+and what it knows of the client in ``MCP_CONFORMANCE_CONTEXT``. That program is a few lines, which
+hand both to this process: to start Python with jackfield takes longer than most scenarios.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ MOST = 3
 ECHO = "json_schema_echo"
 """Tool that wants to be told the schema of the other one, as it came."""
 AT_ONCE = 4
-"""Scenarios that run at the same time: the suite starts all of them at once, and the documents of a sign-in have to come within seconds."""
+"""Scenarios that run at the same time: the suite starts all of them at once, and the documents of a
+sign-in have to come within seconds.
+"""
 STUB = """
 import json, os, socket, sys
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as line:
@@ -113,12 +116,24 @@ def accepted(_question: Mapping[str, Any]) -> dict[str, Any]:
 
 def arguments_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Values that fit a schema's types."""
-    made: dict[str, Any] = {"string": "test", "number": 5, "integer": 5, "boolean": True, "array": [], "object": {}}
-    return {name: made.get(str(about.get("type")), "test") for name, about in schema.get("properties", {}).items()}
+    made: dict[str, Any] = {
+        "string": "test",
+        "number": 5,
+        "integer": 5,
+        "boolean": True,
+        "array": [],
+        "object": {},
+    }
+    return {
+        name: made.get(str(about.get("type")), "test")
+        for name, about in schema.get("properties", {}).items()
+    }
 
 
 class Scenario:
-    """One run of the client: against the server at ``url``, with what the suite says of the client."""
+    """One run of the client: against the server at ``url``, with what the suite says of the
+    client.
+    """
 
     def __init__(self, url: str, context: Mapping[str, Any]) -> None:
         self._url, self._about = url, context
@@ -132,7 +147,14 @@ class Scenario:
         for _ in range(MOST):
             try:
                 context = self._context()
-                self._calls(McpClient(context, ClientSettings(address(self._url), MCP_ERRORS, guard=context.guard), sign_in, Peer()))
+                self._calls(
+                    McpClient(
+                        context,
+                        ClientSettings(address(self._url), MCP_ERRORS, guard=context.guard),
+                        sign_in,
+                        Peer(),
+                    )
+                )
             except Unauthenticated:
                 sign_in = self._signed_in()
             except ScopesMissing as error:
@@ -164,12 +186,21 @@ class Scenario:
             except Unfit as reason:
                 self.said += f"left out {tool['name']}: {reason}\n"
                 continue
-            wanted = [one["arguments"] for one in calls if one["name"] == tool["name"]] if calls else [arguments_of(tool["inputSchema"])]
+            wanted = (
+                [one["arguments"] for one in calls if one["name"] == tool["name"]]
+                if calls
+                else [arguments_of(tool["inputSchema"])]
+            )
             if tool["name"] == ECHO:
                 wanted = [{"schema": one["inputSchema"]} for one in tools if one["name"] != ECHO]
             for given in wanted:
                 try:
-                    client.call(Tool(tool["name"], pin_of(tool).whole, {}, made.headers), given, output_of, safe=False)
+                    client.call(
+                        Tool(tool["name"], pin_of(tool).whole, {}, made.headers),
+                        given,
+                        output_of,
+                        safe=False,
+                    )
                 except Forbidden:
                     raise
                 except JackfieldError as error:

@@ -54,7 +54,9 @@ class Conversation:
 
     def __init__(self, server: Server, mode: str = MODES[1]) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="mcp-conversation", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="mcp-conversation", daemon=True
+        )
         self._over = asyncio.Event()
         self._client: Future[Client] = Future()
         self._server, self._mode = server, mode
@@ -76,7 +78,9 @@ class Conversation:
 
     async def _live(self) -> None:
         try:
-            async with Client(self._server(), mode=self._mode, read_timeout_seconds=_PATIENCE) as client:
+            async with Client(
+                self._server(), mode=self._mode, read_timeout_seconds=_PATIENCE
+            ) as client:
                 self._client.set_result(client)
                 await self._over.wait()
         except BaseException as error:
@@ -86,7 +90,9 @@ class Conversation:
 
     def call(self, tool: str, /, **arguments: Any) -> CallToolResult:
         """What a call of a tool comes to."""
-        return asyncio.run_coroutine_threadsafe(self._client.result().call_tool(tool, arguments), self._loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(
+            self._client.result().call_tool(tool, arguments), self._loop
+        ).result(_PATIENCE)
 
 
 def refusal(server: Server, tool: str, mode: str = MODES[1], /, **arguments: Any) -> MCPError:
@@ -120,7 +126,9 @@ def tool_names(server: Server, mode: str = MODES[1]) -> list[str]:
 def local(folder: Path, *options: str, paths: Sequence[str] = (), **more: str) -> Server:
     """``jackfield mcp`` with the echo connector and a home in ``folder``."""
     environment = _environment(folder, paths, more)
-    return lambda: StdioServerParameters(command=sys.executable, args=["-m", "jackfield", "mcp", *options], env=environment)
+    return lambda: StdioServerParameters(
+        command=sys.executable, args=["-m", "jackfield", "mcp", *options], env=environment
+    )
 
 
 def _environment(folder: Path, paths: Sequence[str], more: dict[str, str]) -> dict[str, str]:
@@ -134,7 +142,9 @@ def _echo() -> Path:
 
 
 def remote(port: int, token: str | None, **headers: str) -> Server:
-    """``/mcp`` of a server, with a token and more headers; underscores in their names are dashes."""
+    """``/mcp`` of a server, with a token and more headers; underscores in their names are
+    dashes.
+    """
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
@@ -142,7 +152,8 @@ def remote(port: int, token: str | None, **headers: str) -> Server:
     @contextlib.asynccontextmanager
     async def transport() -> AsyncIterator[Any]:
         async with (
-            AsyncClient(headers=sent, timeout=_PATIENCE, trust_env=False, verify=False) as http,  # to read authorities takes 30 ms
+            # to read authorities takes 30 ms
+            AsyncClient(headers=sent, timeout=_PATIENCE, trust_env=False, verify=False) as http,
             streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http) as streams,
         ):
             yield streams
@@ -151,7 +162,9 @@ def remote(port: int, token: str | None, **headers: str) -> Server:
     return made
 
 
-async def trying(client: Client, tool: str, arguments: dict[str, Any], left: Callable[[], object]) -> None:
+async def trying(
+    client: Client, tool: str, arguments: dict[str, Any], left: Callable[[], object]
+) -> None:
     """Call a tool, and cancel the call when ``left`` returns, which waits in a thread."""
     task = asyncio.ensure_future(client.call_tool(tool, arguments))
     await asyncio.to_thread(left)
@@ -166,8 +179,11 @@ class Lines:
     def __init__(self, folder: Path, *options: str, paths: Sequence[str] = (), **more: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "jackfield", "mcp", *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(folder, paths, more),
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(folder, paths, more),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +199,9 @@ class Lines:
     def say(self, line: bytes | dict[str, Any]) -> None:
         """Write one line."""
         assert self.process.stdin is not None
-        self.process.stdin.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
+        self.process.stdin.write(
+            (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
+        )
         self.process.stdin.flush()
 
     def ask(self, method: str, identifier: int = 1, **params: Any) -> None:
@@ -199,7 +217,13 @@ class Lines:
 
     def greet(self) -> Any:
         """Shake hands as older clients do."""
-        self.ask("initialize", 0, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "lines", "version": "1"})
+        self.ask(
+            "initialize",
+            0,
+            protocolVersion="2025-11-25",
+            capabilities={},
+            clientInfo={"name": "lines", "version": "1"},
+        )
         found = self.hear()
         self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return found
@@ -219,7 +243,9 @@ class Lines:
         self.process.stdin = None
 
     def ended(self) -> tuple[int, bytes, str]:
-        """Close stdin and wait for the end: the exit code, and what was left on stdout and stderr."""
+        """Close stdin and wait for the end: the exit code, and what was left on stdout and
+        stderr.
+        """
         out, err = self.process.communicate(timeout=_PATIENCE)
         return self.process.returncode, out, err.decode()
 

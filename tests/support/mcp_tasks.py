@@ -1,4 +1,6 @@
-"""Tasks of the Model Context Protocol as clients use them: messages of both shapes, and an extension for the SDK's own client."""
+"""Tasks of the Model Context Protocol as clients use them: messages of both shapes, and an
+extension for the SDK's own client.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,26 @@ _END = ("completed", "failed", "cancelled")
 _POLL = "io.modelcontextprotocol/"
 
 
-def modern(client: Client, method: str, /, capabilities: Mapping[str, Any] = WITH_TASKS, header: str = "", **params: Any) -> Reply:
-    """Send one message of the version without a handshake; ``header`` is the name in the header, if it is another than the message's."""
+def modern(
+    client: Client,
+    method: str,
+    /,
+    capabilities: Mapping[str, Any] = WITH_TASKS,
+    header: str = "",
+    **params: Any,
+) -> Reply:
+    """Send one message of the version without a handshake; ``header`` is the name in the header, if
+    it is another than the message's.
+    """
     meta = {
         f"{_POLL}protocolVersion": MODERN,
         f"{_POLL}clientCapabilities": capabilities,
         f"{_POLL}clientInfo": {"name": "t", "version": "1"},
     }
     about = header or params.get("name") or params.get("taskId")
-    headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method} | ({"Mcp-Name": about} if about else {})
+    headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method} | (
+        {"Mcp-Name": about} if about else {}
+    )
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
     return client.post("/mcp", body, **headers)
 
@@ -42,9 +55,13 @@ def legacy(client: Client, method: str, /, **params: Any) -> Any:
     return found.get("result", found.get("error"))
 
 
-def executed(client: Client, invocation: Mapping[str, Any], capabilities: Mapping[str, Any] = WITH_TASKS) -> Any:
+def executed(
+    client: Client, invocation: Mapping[str, Any], capabilities: Mapping[str, Any] = WITH_TASKS
+) -> Any:
     """Result of a call of ``execute_action``."""
-    return modern(client, "tools/call", capabilities, name="execute_action", arguments=dict(invocation)).json["result"]
+    return modern(
+        client, "tools/call", capabilities, name="execute_action", arguments=dict(invocation)
+    ).json["result"]
 
 
 def looked(client: Client, task_id: str) -> Any:
@@ -76,7 +93,9 @@ class _Task(Result):
 
 @dataclass
 class Tasks(ClientExtension):
-    """What a client does with a task: it looks until there is an end, and takes the result for that of the call."""
+    """What a client does with a task: it looks until there is an end, and takes the result for that
+    of the call.
+    """
 
     seen: list[str]
     identifier = EXTENSION

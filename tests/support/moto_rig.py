@@ -1,4 +1,6 @@
-"""A moto server and a runtime that is offered AWS's virtual connectors, over a connection to that server."""
+"""A moto server and a runtime that is offered AWS's virtual connectors, over a connection to that
+server.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from jackfield_aws.virtual.names import action_key
 PATTERN: Mapping[str, Any] = {"services": ["*"]}
 """All that one pattern offers."""
 EVERYTHING: Mapping[str, Any] = {
-    "services": ["*", *(f"{service}.{action_key(name)}" for service, names in HANDS_OUT.items() for name in sorted(names))]
+    "services": [
+        "*",
+        *(
+            f"{service}.{action_key(name)}"
+            for service, names in HANDS_OUT.items()
+            for name in sorted(names)
+        ),
+    ]
 }
 """All of AWS, with the actions that need their full names."""
 
@@ -25,7 +34,9 @@ EVERYTHING: Mapping[str, Any] = {
 def offer(home: Path, offers: Mapping[str, Any]) -> dict[str, str]:
     """Write the operator's offers of AWS by workspace, and return the environment that has them."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / "offers.json").write_text(json.dumps({workspace: {"aws": item} for workspace, item in offers.items()}))
+    (home / "offers.json").write_text(
+        json.dumps({workspace: {"aws": item} for workspace, item in offers.items()})
+    )
     return {"JACKFIELD_HOME": str(home)}
 
 
@@ -70,5 +81,10 @@ def moto_rig(home: Path) -> Iterator[Rig]:
     from moto_server import moto_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with moto_server() as url, Jackfield(database_url="none", environment=offer(home, {"default": EVERYTHING})) as jackfield:
+    with (
+        moto_server() as url,
+        Jackfield(
+            database_url="none", environment=offer(home, {"default": EVERYTHING})
+        ) as jackfield,
+    ):
         yield Rig(jackfield, url)

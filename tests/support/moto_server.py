@@ -1,4 +1,6 @@
-"""A moto server with no state of earlier tests: moto keeps its state per process, for all its servers."""
+"""A moto server with no state of earlier tests: moto keeps its state per process, for all its
+servers.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,8 @@ def moto_server() -> Iterator[str]:
 
 
 def tell(url: str, name: str, value: str = "") -> None:
-    """Use moto's own API: ``reset-auth`` takes the number of calls after which permissions are checked."""
+    """Use moto's own API: ``reset-auth`` takes the number of calls after which permissions are
+    checked.
+    """
     request = Request(f"{url}/moto-api/{name}", value.encode(), {"Content-Type": "text/plain"})
     build_opener(ProxyHandler({})).open(request).close()

@@ -51,9 +51,17 @@ class Noted:
         """Send one write under a name, which is its key, too."""
         inline = {"type": "token", "values": {"token": "secret-4711"}}
         inputs = {"text": name, "fault": {"kind": "rejected", "name": name, "tries": 0}}
-        body = {"connector": "echo", "action": "post", "connection": inline, "inputs": inputs, "timeoutSeconds": seconds}
+        body = {
+            "connector": "echo",
+            "action": "post",
+            "connection": inline,
+            "inputs": inputs,
+            "timeoutSeconds": seconds,
+        }
         began = time.monotonic()
-        reply = self.client.post("/v1/invocations", {**body, "idempotencyKey": name} if keyed else body)
+        reply = self.client.post(
+            "/v1/invocations", {**body, "idempotencyKey": name} if keyed else body
+        )
         self.took[name], self.replies[name] = time.monotonic() - began, reply
         return reply
 
@@ -73,7 +81,9 @@ class Noted:
 def noting(folder: Path, url: str, **more: Any) -> Iterator[Noted]:
     """Serve on a database; ``more`` goes into the server's environment."""
     ledger = Ledger()
-    with standing(folder, replace(SETTINGS, concurrency=200), JACKFIELD_DATABASE_URL=url, **more) as stand:
+    with standing(
+        folder, replace(SETTINGS, concurrency=200), JACKFIELD_DATABASE_URL=url, **more
+    ) as stand:
         from jackfield_echo.client import EchoClient
 
         sent = EchoClient.send

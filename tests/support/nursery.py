@@ -1,7 +1,9 @@
-"""A process that has everything imported and forks a child for each invocation, so that children can be killed by the hundred.
+"""A process that has everything imported and forks a child for each invocation, so that children
+can be killed by the hundred.
 
-Run as ``python nursery.py URL-OF-AWS URL-OF-DATABASE``. Each line on its standard input is an idempotency key; it answers with the id of a
-child that sends one mail under that key and then ends with the exit code of its Result.
+Run as ``python nursery.py URL-OF-AWS URL-OF-DATABASE``. Each line on its standard input is an
+idempotency key; it answers with the id of a child that sends one mail under that key and then ends
+with the exit code of its Result.
 """
 
 from __future__ import annotations
@@ -22,14 +24,31 @@ from typing import Any
 
 def connection(url: str) -> dict[str, Any]:
     """A connection to the fake AWS."""
-    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret-of-the-nursery", "region": "eu-west-1"}
+    keys = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": "secret-of-the-nursery",
+        "region": "eu-west-1",
+    }
     return {"acme-ses": {"type": "aws-ses/apiKeySecret", "values": {**keys, "endpoint": url}}}
 
 
 def mail(key: str) -> dict[str, Any]:
-    """The invocation under a key; the key is the subject too, so that the endpoint's count can be told by it."""
-    inputs = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": key, "text": "Hello Ada"}
-    return {"connector": "aws-ses", "action": "sendEmail", "connection": "acme-ses", "inputs": inputs, "idempotencyKey": key}
+    """The invocation under a key; the key is the subject too, so that the endpoint's count can be
+    told by it.
+    """
+    inputs = {
+        "to": ["ada@example.com"],
+        "sender": "noreply@example.com",
+        "subject": key,
+        "text": "Hello Ada",
+    }
+    return {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": "acme-ses",
+        "inputs": inputs,
+        "idempotencyKey": key,
+    }
 
 
 class Nursery:
@@ -39,7 +58,9 @@ class Nursery:
         self._process = process
 
     def end_at_random(self, keys: Iterable[str], how: signal.Signals, seed: int) -> None:
-        """Start an invocation under each key, one after the other, and send its process ``how`` at a random instant of its life."""
+        """Start an invocation under each key, one after the other, and send its process ``how`` at
+        a random instant of its life.
+        """
         instants = random.Random(seed)
         longest = self._seconds_of_a_life()
         for key in keys:
@@ -58,7 +79,9 @@ class Nursery:
         return int(self._process.stdout.readline())
 
     def _seconds_of_a_life(self) -> float:
-        """How long a child lives here and now, from its fork to its end, if nobody ends it: the longest of three lives."""
+        """How long a child lives here and now, from its fork to its end, if nobody ends it: the
+        longest of three lives.
+        """
         lives = []
         for number in range(3):
             started = time.monotonic()
@@ -77,7 +100,13 @@ class Nursery:
 def nursery(aws_url: str, database_url: str, environment: Mapping[str, str]) -> Iterator[Nursery]:
     """A nursery that is warm."""
     command = [sys.executable, __file__, aws_url, database_url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "warm\n"
         try:
@@ -93,7 +122,9 @@ def _main(aws_url: str, database_url: str) -> None:
 
     with (  # imports all that a child needs
         tempfile.TemporaryDirectory() as folder,
-        Jackfield(connections=[connection(aws_url)], database_url=f"sqlite:///{folder}/warm.db") as warm,
+        Jackfield(
+            connections=[connection(aws_url)], database_url=f"sqlite:///{folder}/warm.db"
+        ) as warm,
     ):
         warm.invoke(mail("warm-up"))
     open_database(database_url, migrate=False).close()
@@ -104,7 +135,12 @@ def _main(aws_url: str, database_url: str) -> None:
         child = os.fork()
         if child == 0:
             code = 130  # as a shell says it of Ctrl-C
-            with suppress(KeyboardInterrupt), Jackfield(connections=[connection(aws_url)], database_url=database_url) as jackfield:
+            with (
+                suppress(KeyboardInterrupt),
+                Jackfield(
+                    connections=[connection(aws_url)], database_url=database_url
+                ) as jackfield,
+            ):
                 code = jackfield.invoke(mail(line.strip())).exit_code
             os._exit(code)
         sys.stdout.write(f"{child}\n")

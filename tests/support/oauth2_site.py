@@ -1,4 +1,6 @@
-"""A connector whose users approve at an authorization server, as an installed package: for servers and for commands."""
+"""A connector whose users approve at an authorization server, as an installed package: for servers
+and for commands.
+"""
 
 from __future__ import annotations
 

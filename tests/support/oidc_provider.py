@@ -1,4 +1,6 @@
-"""A real authorization server (npm's oidc-provider) on loopback, and a browser in which Ada approves."""
+"""A real authorization server (npm's oidc-provider) on loopback, and a browser in which Ada
+approves.
+"""
 
 from __future__ import annotations
 
@@ -75,14 +77,25 @@ class AuthorizationServer:
     def values(self, **more: Any) -> dict[str, Any]:
         """Values of a connection to it, and to its own API."""
         return {
-            "server": self.issuer, "authorizationUrl": f"{self.issuer}/auth", "tokenUrl": f"{self.issuer}/token", "issuer": self.issuer,
-            "deviceUrl": f"{self.issuer}/device/auth", "revocationUrl": f"{self.issuer}/token/revocation", "clientId": "web",
-            "clientSecret": SECRET, "scopes": ["openid", "offline_access", "mail.read"], **more,
-        }  # fmt: skip
+            "server": self.issuer,
+            "authorizationUrl": f"{self.issuer}/auth",
+            "tokenUrl": f"{self.issuer}/token",
+            "issuer": self.issuer,
+            "deviceUrl": f"{self.issuer}/device/auth",
+            "revocationUrl": f"{self.issuer}/token/revocation",
+            "clientId": "web",
+            "clientSecret": SECRET,
+            "scopes": ["openid", "offline_access", "mail.read"],
+            **more,
+        }
 
     def public_values(self, **more: Any) -> dict[str, Any]:
-        """Values of a connection of a public client, which may return to any port of this machine."""
-        found = self.values(**{"clientId": "native", "scopes": ["openid", "offline_access", "mail.read"], **more})
+        """Values of a connection of a public client, which may return to any port of this
+        machine.
+        """
+        found = self.values(
+            **{"clientId": "native", "scopes": ["openid", "offline_access", "mail.read"], **more}
+        )
         return {name: value for name, value in found.items() if name != "clientSecret"}
 
     def browser(self) -> Browser:
@@ -100,13 +113,20 @@ def authorization_server() -> Iterator[AuthorizationServer]:
     """Run an authorization server."""
     node = shutil.which("node")
     if node is None or not (_NODE / "node_modules" / "oidc-provider").exists():
-        pytest.skip("oidc-provider is not installed in .venv/node ('make clients' does it, where there is npm)")
+        pytest.skip(
+            "oidc-provider is not installed in .venv/node ('make clients' does it, where there "
+            "is npm)"
+        )
     script = _NODE / _SCRIPT.name  # Node.js looks for modules beside the script
     part = script.with_suffix(f".{os.getpid()}")
     shutil.copy(_SCRIPT, part)
     part.replace(script)
     with subprocess.Popen(
-        [node, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [node, str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None

@@ -21,7 +21,9 @@ from shell import Shell
 
 @pytest.fixture
 def operator(shell: Shell, database_url: str, tmp_path: Path) -> Shell:
-    """A shell whose database, SQLite or PostgreSQL, is empty and up to date, with a home of its own."""
+    """A shell whose database, SQLite or PostgreSQL, is empty and up to date, with a home of its
+    own.
+    """
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
     assert shell.run("db", "upgrade").code == 0
     return shell
@@ -35,13 +37,21 @@ def storage() -> Iterator[Storage]:
 
 
 def journalled(*statuses: str, workspace: str = "default", action: str = "say") -> list[str]:
-    """Put an invocation of the echo connector into the journal for each status, and give their ids."""
+    """Put an invocation of the echo connector into the journal for each status, and give their
+    ids.
+    """
     made = []
     with storage() as opened:
         clock = SystemClock()
         journal = Journal(opened.database, opened.vault, workspace, clock)
         for place, status in enumerate(statuses):
-            meta = Meta(new_invocation_id(), connector="echo", connector_version="1.0.0", action=action, attempts=1)
+            meta = Meta(
+                new_invocation_id(),
+                connector="echo",
+                connector_version="1.0.0",
+                action=action,
+                attempts=1,
+            )
             draft = Draft(
                 id=meta.invocation_id,
                 connector="echo",
@@ -64,5 +74,7 @@ def _result(status: str, meta: Meta) -> Result:
     if status == "succeeded":
         return Result("succeeded", meta, output={"said": "Hi"})
     if status == "in_doubt":
-        return Result("in_doubt", meta, error=InDoubt("nobody knows", hint="Find out.", sent=Sent.UNKNOWN))
+        return Result(
+            "in_doubt", meta, error=InDoubt("nobody knows", hint="Find out.", sent=Sent.UNKNOWN)
+        )
     return Result("failed", meta, error=Unavailable("not reached"))

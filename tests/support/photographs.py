@@ -1,7 +1,8 @@
 """Pictures of the console, with something on each of its pages.
 
-``make pictures`` makes those of the documentation again; ``make pictures LOOK=FOLDER [PAGES=tenants]`` those of pages, on a desk and on a
-phone, in light and dark, for whoever judges their look.
+``make pictures`` makes those of the documentation again; ``make pictures LOOK=FOLDER
+[PAGES=tenants]`` those of pages, on a desk and on a phone, in light and dark, for whoever judges
+their look.
 """
 
 from __future__ import annotations
@@ -31,15 +32,26 @@ from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 USER = "arn:aws:iam::123456789012:user/jackfield"
 _DAY = 86_400
 _ACCOUNTS = (
-    ("billing-stripe", "stripe/secretKey", {"token": "rk_test_51NvQ"}, "Acme Corp", "acct_1NvQ", "ok"),
+    (
+        "billing-stripe",
+        "stripe/secretKey",
+        {"token": "rk_test_51NvQ"},
+        "Acme Corp",
+        "acct_1NvQ",
+        "ok",
+    ),
     ("team-slack", "slack/botToken", {"token": "xoxb-2048-1"}, "Acme", "T024BE7LD", "ok"),
     ("code-github", "github/accessToken", {"token": "ghp_16C7e42F"}, "acme-bot", "4417", "expired"),
 )
 _CALLS = (
-    ("aws-ses", "sendEmail", "write", "acme-ses", -2.4, 0.02, 5), ("stripe", "createRefund", "write", "billing-stripe", -1.3, 0.03, 2),
-    ("slack", "postMessage", "write", "team-slack", -1.9, 0.01, 4), ("github", "createIssue", "write", "code-github", -1.1, 0.09, 1),
-)  # fmt: skip
-"""Connector, action, effect, connection, logarithm of a second, share of failures, and how often it is called."""
+    ("aws-ses", "sendEmail", "write", "acme-ses", -2.4, 0.02, 5),
+    ("stripe", "createRefund", "write", "billing-stripe", -1.3, 0.03, 2),
+    ("slack", "postMessage", "write", "team-slack", -1.9, 0.01, 4),
+    ("github", "createIssue", "write", "code-github", -1.1, 0.09, 1),
+)
+"""Connector, action, effect, connection, logarithm of a second, share of failures, and how often it
+is called.
+"""
 MAIL: dict[str, Any] = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme-ses"}
 _QUOTAS = [
     {"count": 500, "per": "day", "of": {"effect": "write", "action": "aws-ses/*"}, "by": "token"},
@@ -47,7 +59,9 @@ _QUOTAS = [
 ]
 _WIDE, _NARROW, _HIGH = 1280, 390, 900
 _SHOWN = ["--hide-scrollbars"]
-"""What a driven browser hides, and those of most people show: what scrolls within a page is to be seen."""
+"""What a driven browser hides, and those of most people show: what scrolls within a page is to be
+seen.
+"""
 _DOCS = Path(__file__).parents[2] / "docs" / "images"
 
 
@@ -58,7 +72,12 @@ def _mail(to: str, subject: str) -> dict[str, Any]:
 def furnish(console: Console, aws: EmbeddedAws) -> None:
     """Let there be something of everything, as on a day of a platform."""
     runtime, storage = console.host.runtime("default"), console.host.storage
-    keys = {"roleARN": aws.role_arn, "accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key, "region": aws.region}
+    keys = {
+        "roleARN": aws.role_arn,
+        "accessKeyId": aws.access_key_id,
+        "secretAccessKey": aws.secret_access_key,
+        "region": aws.region,
+    }
     values = {**keys, "endpoint": aws.url, "stsEndpoint": aws.url, "sender": "noreply@example.com"}
     runtime.connections.add("acme-ses", "aws/awsAssumeRole", values, test=False)
     aws.trust(USER, str(runtime.connections.find("acme-ses").values["externalId"]))
@@ -68,7 +87,9 @@ def furnish(console: Console, aws: EmbeddedAws) -> None:
         found = {"name": name, "label": label, "id": identifier, "status": status}
         with storage.database.write() as transaction:
             transaction.change(
-                "UPDATE connections SET status = :status, account_id = :id, account_label = :label WHERE name = :name", found
+                "UPDATE connections SET status = :status, account_id = :id, account_label = "
+                ":label WHERE name = :name",
+                found,
             )
     console.workspaces.set("default", {"keepInputs": True})
     _day(console)
@@ -81,46 +102,103 @@ def furnish(console: Console, aws: EmbeddedAws) -> None:
     aws.lose_answer("SendEmail")
     runtime.invoke({**_mail("mary@example.org", "Your refund"), "idempotencyKey": "refund-4709"})
     schedules = WorkspaceSchedules(runtime, LIBRARY, Actor("library"))
-    schedules.add({"name": "daily-digest", "every": "24h", "invocation": _mail("team@example.org", "What happened today")})
     schedules.add(
-        {"name": "quota-check", "every": "1h", "invocation": {"connector": "aws-ses", "action": "getAccount", "connection": "acme-ses"}}
+        {
+            "name": "daily-digest",
+            "every": "24h",
+            "invocation": _mail("team@example.org", "What happened today"),
+        }
     )
-    callbacks = Callbacks(storage.database, storage.vault, "default", console.host.clock, Actor("library"), origin="operator")
+    schedules.add(
+        {
+            "name": "quota-check",
+            "every": "1h",
+            "invocation": {
+                "connector": "aws-ses",
+                "action": "getAccount",
+                "connection": "acme-ses",
+            },
+        }
+    )
+    callbacks = Callbacks(
+        storage.database,
+        storage.vault,
+        "default",
+        console.host.clock,
+        Actor("library"),
+        origin="operator",
+    )
     for address, types, words in (
-        ("https://api.acme.example/hooks/jackfield", ["invocation.finished"], "The shop: how calls end"),
+        (
+            "https://api.acme.example/hooks/jackfield",
+            ["invocation.finished"],
+            "The shop: how calls end",
+        ),
         ("https://siem.acme.example/jackfield", ["audit.*"], "Audit log to the SIEM"),
     ):
         callbacks.create({"url": address, "types": types, "description": words})
-    for name, limits in (("acme", {"connections": 20}), ("globex", {}), ("initech", {"connections": 5, "queued": 1000}), ("umbrella", {})):
+    for name, limits in (
+        ("acme", {"connections": 20}),
+        ("globex", {}),
+        ("initech", {"connections": 5, "queued": 1000}),
+        ("umbrella", {}),
+    ):
         console.workspaces.create(name, {"limits": limits})
     console.workspaces.set("initech", {"quotas": _QUOTAS})
     console.token("invoke", name="The web shop", rules=Rules(allow=("aws-ses/*",)))
     console.token("read", name="Grafana")
     _retried(console)
     console.workspaces.set("default", {"rules": {"approve": ["aws-ses/sendEmail"]}})
-    for to, subject in (("press@example.org", "Our new prices"), ("everyone@example.org", "Terms of service")):
+    for to, subject in (
+        ("press@example.org", "Our new prices"),
+        ("everyone@example.org", "Terms of service"),
+    ):
         runtime.invoke(_mail(to, subject))
 
 
 def _retried(console: Console) -> None:
-    """Put a call into the journal that was throttled twice: with the attempts of one that was, and the names of another."""
+    """Put a call into the journal that was throttled twice: with the attempts of one that was, and
+    the names of another.
+    """
     other, journal = console.host.runtime("umbrella"), console.host.runtime("default").journal
     other.connections.add("hall", "echo/token", {"token": "sesame-open"})
     fault = {"kind": "throttled", "tries": 2}
-    other.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello", "fault": fault}})
+    other.invoke(
+        {
+            "connector": "echo",
+            "action": "say",
+            "connection": "hall",
+            "inputs": {"text": "Hello", "fault": fault},
+        }
+    )
     assert journal is not None
     assert other.journal is not None
     found = other.journal.find(other.journal.entries()[0][0].id)
-    meta = Meta(new_invocation_id(), connector="stripe", connector_version="0.1.0", action="createRefund", attempts=found.attempts)
+    meta = Meta(
+        new_invocation_id(),
+        connector="stripe",
+        connector_version="0.1.0",
+        action="createRefund",
+        attempts=found.attempts,
+    )
     draft = Draft(
-        id=meta.invocation_id, connector="stripe", connector_version="0.1.0", action="createRefund", effect="write",
-        connection="billing-stripe", caller="shop", created_at=found.created_at, expires_at=found.created_at + 60,
+        id=meta.invocation_id,
+        connector="stripe",
+        connector_version="0.1.0",
+        action="createRefund",
+        effect="write",
+        connection="billing-stripe",
+        caller="shop",
+        created_at=found.created_at,
+        expires_at=found.created_at + 60,
         idempotency_key="refund-4711",
-    )  # fmt: skip
+    )
     output = {"id": "re_3MmlLr", "amount": 1990, "currency": "eur", "status": "succeeded"}
     with journal.database.write() as transaction:
         journal.starting(draft)(transaction)
-        journal.finishing(draft, Result("succeeded", meta, output=output), found.attempt_log)(transaction)
+        journal.finishing(draft, Result("succeeded", meta, output=output), found.attempt_log)(
+            transaction
+        )
         values = {"id": draft.id, "at": found.settled_at}
         transaction.change("UPDATE invocations SET settled_at = :at WHERE id = :id", values)
 
@@ -135,15 +213,32 @@ def _day(console: Console) -> None:
         for number in range(420):
             connector, action, effect, connection, usual, faults, _ = chance.choice(kinds)
             at = now - _DAY * (1 - math.sqrt(chance.random()) * 0.97)
-            meta = Meta(new_invocation_id(), connector=connector, connector_version="1.0.0", action=action, attempts=1)
+            meta = Meta(
+                new_invocation_id(),
+                connector=connector,
+                connector_version="1.0.0",
+                action=action,
+                attempts=1,
+            )
             draft = Draft(
-                id=meta.invocation_id, connector=connector, connector_version="1.0.0", action=action, effect=effect, connection=connection,
-                caller="shop", created_at=at, expires_at=at + 60,
-            )  # fmt: skip
+                id=meta.invocation_id,
+                connector=connector,
+                connector_version="1.0.0",
+                action=action,
+                effect=effect,
+                connection=connection,
+                caller="shop",
+                created_at=at,
+                expires_at=at + 60,
+            )
             journal.starting(draft)(transaction)
             good = Result("succeeded", meta, output={"number": number})
             failed = chance.random() < faults
-            journal.finishing(draft, Result("failed", meta, error=RateLimited("throttled")) if failed else good, [])(transaction)
+            journal.finishing(
+                draft,
+                Result("failed", meta, error=RateLimited("throttled")) if failed else good,
+                [],
+            )(transaction)
             values = {"id": draft.id, "at": at + chance.lognormvariate(usual, 0.5)}
             transaction.change("UPDATE invocations SET settled_at = :at WHERE id = :id", values)
 
@@ -156,23 +251,53 @@ def pages(console: Console) -> dict[str, str]:
     done = journal.entries(status="succeeded", connection="acme-ses")[0][0].id
     waits = journal.entries(status="waiting")[0][0].id
     return {
-        "overview": "/", "invocations": "/invocations", "invocation": f"/invocations/{done}", "doubt": f"/invocations/{doubt}",
+        "overview": "/",
+        "invocations": "/invocations",
+        "invocation": f"/invocations/{done}",
+        "doubt": f"/invocations/{doubt}",
         "tries": f"/invocations/{journal.entries(connection='billing-stripe')[0][0].id}",
-        "connections": "/connections", "connection": "/connections/acme-ses", "action": "/connectors/aws-ses/actions/sendEmail?example=1",
-        "schedules": "/schedules", "callbacks": "/callbacks", "tenants": "/tenants", "workspace": "/workspace", "tokens": "/tokens",
-        "approvals": "/approvals", "decision": f"/approvals?decide={waits}", "doubts": "/doubts", "nowhere": "/nowhere",
-        "tenant": "/tenants/initech", "tenant-used": "/tenants/default", "schedule": "/schedules/daily-digest",
+        "connections": "/connections",
+        "connection": "/connections/acme-ses",
+        "action": "/connectors/aws-ses/actions/sendEmail?example=1",
+        "schedules": "/schedules",
+        "callbacks": "/callbacks",
+        "tenants": "/tenants",
+        "workspace": "/workspace",
+        "tokens": "/tokens",
+        "approvals": "/approvals",
+        "decision": f"/approvals?decide={waits}",
+        "doubts": "/doubts",
+        "nowhere": "/nowhere",
+        "tenant": "/tenants/initech",
+        "tenant-used": "/tenants/default",
+        "schedule": "/schedules/daily-digest",
         "callback": f"/callbacks/{_callback(console)}",
-        "connectors": "/connectors", "connector": "/connectors/aws-ses", "queue": "/queue", "files": "/files", "audit": "/audit",
-        "subscriptions": "/subscriptions", "shared-settings": "/shared-settings", "new-connection": "/new-connection",
-        "new-schedule": "/new-schedule?connector=aws-ses&action=getAccount", "deliveries": "/deliveries",
-        "mcp-servers": "/mcp-servers", "oauth-clients": "/oauth-clients", "suppressions": "/suppressions",
-    }  # fmt: skip
+        "connectors": "/connectors",
+        "connector": "/connectors/aws-ses",
+        "queue": "/queue",
+        "files": "/files",
+        "audit": "/audit",
+        "subscriptions": "/subscriptions",
+        "shared-settings": "/shared-settings",
+        "new-connection": "/new-connection",
+        "new-schedule": "/new-schedule?connector=aws-ses&action=getAccount",
+        "deliveries": "/deliveries",
+        "mcp-servers": "/mcp-servers",
+        "oauth-clients": "/oauth-clients",
+        "suppressions": "/suppressions",
+    }
 
 
 def _callback(console: Console) -> str:
     storage = console.host.storage
-    callbacks = Callbacks(storage.database, storage.vault, "default", console.host.clock, Actor("library"), origin="operator")
+    callbacks = Callbacks(
+        storage.database,
+        storage.vault,
+        "default",
+        console.host.clock,
+        Actor("library"),
+        origin="operator",
+    )
     return callbacks.page()[0][0].id
 
 
@@ -183,20 +308,31 @@ def look(visitor: Visitor, folder: Path, name: str, path: str) -> None:
     for width in (_WIDE, _NARROW):
         page.set_viewport_size({"width": width, "height": _HIGH})
         high = page.evaluate("document.querySelector('main').scrollHeight") + 60
-        page.set_viewport_size({"width": width, "height": max(_HIGH, high)})  # what sticks to an edge does not cover what is below
+        # what sticks to an edge does not cover what is below
+        page.set_viewport_size({"width": width, "height": max(_HIGH, high)})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", animations="disabled")
 
 
-def show(visitor: Visitor, name: str, path: str = "", *, scheme: str = "light", width: int = _WIDE, high: int = 800) -> None:
+def show(
+    visitor: Visitor,
+    name: str,
+    path: str = "",
+    *,
+    scheme: str = "light",
+    width: int = _WIDE,
+    high: int = 800,
+) -> None:
     """Keep a picture for the documentation: of a page, or as the page is now."""
     page = visitor.page
     page.set_viewport_size({"width": width, "height": high})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     if path:
         visitor.go(path)
-    taken = page.context.new_cdp_session(page).send("Page.captureScreenshot", {"format": "webp", "quality": 60})
+    taken = page.context.new_cdp_session(page).send(
+        "Page.captureScreenshot", {"format": "webp", "quality": 60}
+    )
     (_DOCS / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))
 
 
@@ -241,7 +377,9 @@ def document(console: Console, aws: EmbeddedAws, operator: Visitor, approver: Vi
 
 
 def main() -> None:
-    """Take the pictures of the documentation, or those of the pages that are named, or of all, into a folder."""
+    """Take the pictures of the documentation, or those of the pages that are named, or of all, into
+    a folder.
+    """
     folder, only = (Path(sys.argv[1]), sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
     with (
         TemporaryDirectory() as home,
@@ -249,13 +387,22 @@ def main() -> None:
         served(Path(home), queue_workers=0) as console,
         sync_playwright() as playwright,
         playwright.chromium.launch(
-            executable_path=browser_path(), args=["--no-sandbox"], ignore_default_args=_SHOWN if len(sys.argv) > 1 else None
+            executable_path=browser_path(),
+            args=["--no-sandbox"],
+            ignore_default_args=_SHOWN if len(sys.argv) > 1 else None,
         ) as browser,
     ):
-        operator, approver = Visitor(browser, console, zone="UTC"), Visitor(browser, console, zone="UTC")
+        operator, approver = (
+            Visitor(browser, console, zone="UTC"),
+            Visitor(browser, console, zone="UTC"),
+        )
         operator.sign_in()
         if folder is not None:
-            for name, path in (("empty-overview", "/"), ("empty-invocations", "/invocations"), ("empty-connections", "/connections")):
+            for name, path in (
+                ("empty-overview", "/"),
+                ("empty-invocations", "/invocations"),
+                ("empty-connections", "/connections"),
+            ):
                 look(operator, folder, name, path)
         furnish(console, aws)
         approver.enter("approve")
@@ -264,7 +411,9 @@ def main() -> None:
             return
         for name, path in pages(console).items():
             if not only or name in only:
-                look(approver if name in ("approvals", "decision") else operator, folder, name, path)
+                look(
+                    approver if name in ("approvals", "decision") else operator, folder, name, path
+                )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Connectors and commands for tests, plugged into a folder as installed packages are: a package and a ``.dist-info``.
+"""Connectors and commands for tests, plugged into a folder as installed packages are: a package and
+a ``.dist-info``.
 
 Put the folder on ``sys.path`` (``plugged`` does, for one test) or on PYTHONPATH.
 """
@@ -23,11 +24,15 @@ ECHO = Path(__file__).parents[1] / "connectors" / "echo"
 """The folder that holds the package ``jackfield_echo``."""
 
 
-def make_connector(folder: Path, key: str, module_source: str, manifest: Mapping[str, Any] | None = None) -> Path:
-    """Write the connector ``key`` into ``folder`` as an installed package, and give the package's folder.
+def make_connector(
+    folder: Path, key: str, module_source: str, manifest: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the connector ``key`` into ``folder`` as an installed package, and give the package's
+    folder.
 
-    ``module_source`` is its module, which must define ``connector``. ``manifest`` is what goes into ``connector.json``; left out,
-    the module is run and described. The package is called ``jackfield_<key>``, dashes as underscores.
+    ``module_source`` is its module, which must define ``connector``. ``manifest`` is what goes into
+    ``connector.json``; left out, the module is run and described. The package is called
+    ``jackfield_<key>``, dashes as underscores.
     """
     name = "jackfield_" + key.replace("-", "_")
     package = folder / name
@@ -41,30 +46,45 @@ def make_connector(folder: Path, key: str, module_source: str, manifest: Mapping
 
 
 def make_echo(folder: Path) -> list[str]:
-    """Declare the echo connector in ``folder``; the two path entries that make it an installed one."""
+    """Declare the echo connector in ``folder``; the two path entries that make it an installed
+    one.
+    """
     declare(folder, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
     return [str(folder), str(ECHO)]
 
 
 def declare(folder: Path, distribution: str, group: str, points: Mapping[str, str]) -> None:
-    """Write a distribution's metadata into ``folder``: a name, version 1.0.0, and entry points of one group."""
+    """Write a distribution's metadata into ``folder``: a name, version 1.0.0, and entry points of
+    one group.
+    """
     info = folder / f"{distribution.replace('-', '_')}-1.0.0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0.0\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0.0\n", encoding="utf-8"
+    )
     lines = "".join(f"{name} = {value}\n" for name, value in points.items())
     (info / "entry_points.txt").write_text(f"[{group}]\n{lines}", encoding="utf-8")
 
 
 _KEPT = {
-    "jackfield", "jackfield-celery", "jackfield-dapr", "jackfield-echo", "jackfield-formats", "jackfield-isolation", "jackfield-market",
-    "jackfield-store", "jackfield-vault",
-}  # fmt: skip
+    "jackfield",
+    "jackfield-celery",
+    "jackfield-dapr",
+    "jackfield-echo",
+    "jackfield-formats",
+    "jackfield-isolation",
+    "jackfield-market",
+    "jackfield-store",
+    "jackfield-vault",
+}
 
 
 def hide_others(folder: Path) -> None:
-    """Write into ``folder`` what hides all connectors, commands and plugins that this Python has installed but the echo and the runtime's.
+    """Write into ``folder`` what hides all connectors, commands and plugins that this Python has
+    installed but the echo and the runtime's.
 
-    Of distributions with one name the first one on the path counts, so an empty one of each name, found earlier, is enough.
+    Of distributions with one name the first one on the path counts, so an empty one of each name,
+    found earlier, is enough.
     """
     others = {point.distribution for points in entry_points().values() for point in points} - _KEPT
     for distribution in others:
@@ -73,7 +93,9 @@ def hide_others(folder: Path) -> None:
 
 @contextmanager
 def plugged(*folders: Path | str) -> Iterator[None]:
-    """Have ``folders`` first on ``sys.path``; afterwards nothing that was imported from them is left."""
+    """Have ``folders`` first on ``sys.path``; afterwards nothing that was imported from them is
+    left.
+    """
     added = [str(folder) for folder in folders]
     before = set(sys.modules)
     sys.path[:0] = added
@@ -93,11 +115,21 @@ def plugged(*folders: Path | str) -> Iterator[None]:
 
 @contextmanager
 def provided(folder: Path, group: str, objects: Mapping[str, Any]) -> Iterator[None]:
-    """Have an installed package declare objects of a test in a group of entry points, each under its name."""
+    """Have an installed package declare objects of a test in a group of entry points, each under
+    its name.
+    """
     module = ModuleType(f"provided_{group.rpartition('.')[2]}")
     attributes = {f"object_{number}": found for number, found in enumerate(objects.values())}
     vars(module).update(attributes)
-    declare(folder, "provided", group, {name: f"{module.__name__}:{found}" for name, found in zip(objects, attributes, strict=True)})
+    declare(
+        folder,
+        "provided",
+        group,
+        {
+            name: f"{module.__name__}:{found}"
+            for name, found in zip(objects, attributes, strict=True)
+        },
+    )
     sys.modules[module.__name__] = module
     try:
         with plugged(folder):
@@ -107,8 +139,9 @@ def provided(folder: Path, group: str, objects: Mapping[str, Any]) -> Iterator[N
 
 
 class _KeptEcho(MetaPathFinder, Loader):
-    """Imports the echo's modules as they were imported before: to make and describe its models takes 45 ms. It begins without what it was
-    told."""
+    """Imports the echo's modules as they were imported before: to make and describe its models
+    takes 45 ms. It begins without what it was told.
+    """
 
     _modules: ClassVar[dict[str, ModuleType]] = {}
 

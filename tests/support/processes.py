@@ -1,5 +1,6 @@
-"""Processes over one database whose time stands still until it is moved: what the stages of jobs, doubts, schedules and triggers are
-made of."""
+"""Processes over one database whose time stands still until it is moved: what the stages of jobs,
+doubts, schedules and triggers are made of.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +23,13 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 
 
 class Processes:
-    """A context manager. ``pools`` are the processes; the present one is the first, or was begun since. ``clock`` is the time of all."""
+    """A context manager. ``pools`` are the processes; the present one is the first, or was begun
+    since. ``clock`` is the time of all.
+    """
 
-    def __init__(self, environment: dict[str, str], clock: StillClock | None = None, count: int = 1) -> None:
+    def __init__(
+        self, environment: dict[str, str], clock: StillClock | None = None, count: int = 1
+    ) -> None:
         self.environment, self.clock = environment, clock or StillClock()
         self.pools: list[RuntimePool] = []
         for _ in range(count):
@@ -83,7 +88,9 @@ class Processes:
 
     def work(self) -> list[Result]:
         """Run everything that is queued."""
-        return [self.runtime.run(claimed) for claimed in Queue(self.database, self.clock).claim(10_000)]
+        return [
+            self.runtime.run(claimed) for claimed in Queue(self.database, self.clock).claim(10_000)
+        ]
 
     def killed(self, step: Callable[[], object]) -> None:
         """Fork a process that dies in a step; then recover what it left."""
@@ -102,8 +109,15 @@ class Processes:
 
 @contextmanager
 def variables(folder: Path, database_url: str, **more: str) -> Iterator[dict[str, str]]:
-    """Upgrade a database, and set the environment of processes over it, with a home of their own."""
+    """Upgrade a database, and set the environment of processes over it, with a home of their
+    own.
+    """
     open_database(database_url, migrate=True).close()
-    environment = {**os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url, **more}
+    environment = {
+        **os.environ,
+        "JACKFIELD_HOME": str(folder / "home"),
+        "JACKFIELD_DATABASE_URL": database_url,
+        **more,
+    }
     with mock.patch.dict(os.environ, environment, clear=True):
         yield environment

@@ -1,4 +1,5 @@
-"""A real RabbitMQ for tests: a private one on loopback, started by the first test of a process and stopped after the last.
+"""A real RabbitMQ for tests: a private one on loopback, started by the first test of a process and
+stopped after the last.
 
 It has its own name, folders, ports and epmd, so it meets no other node of the machine.
 """
@@ -56,7 +57,9 @@ def missing() -> str | None:
 
 
 class Node:
-    """A node in a folder of its own, ``{folder}`` in its settings, with more ``files``. ``stop`` and ``start`` keep queues and port."""
+    """A node in a folder of its own, ``{folder}`` in its settings, with more ``files``. ``stop``
+    and ``start`` keep queues and port.
+    """
 
     def __init__(self, settings: str = SETTINGS, files: Mapping[str, bytes] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jackfield-rabbitmq-"))
@@ -64,7 +67,9 @@ class Node:
         for name in ("mnesia", "log", "home"):
             (self.folder / name).mkdir()
         (self.folder / "plugins").write_text("[].", encoding="ascii")
-        (self.folder / "rabbitmq.conf").write_text(settings.replace("{folder}", str(self.folder)), encoding="ascii")
+        (self.folder / "rabbitmq.conf").write_text(
+            settings.replace("{folder}", str(self.folder)), encoding="ascii"
+        )
         for name, content in (files or {}).items():
             (self.folder / name).write_bytes(content)
         if os.geteuid() == 0:
@@ -75,9 +80,12 @@ class Node:
         try:
             self.start()
         except AssertionError:
-            if "eaddrinuse" not in (self.folder / "output").read_text(encoding="utf-8", errors="replace"):
+            if "eaddrinuse" not in (self.folder / "output").read_text(
+                encoding="utf-8", errors="replace"
+            ):
                 raise
-            self.port, self._distribution = free_ports(2)  # another test has taken one of them since
+            # another test has taken one of them since
+            self.port, self._distribution = free_ports(2)
             self.start()
 
     @property
@@ -112,12 +120,17 @@ class Node:
     def control(self, *words: str) -> None:
         """Run ``rabbitmqctl``."""
         process = self._run([str(_PROGRAM.with_name("rabbitmqctl")), *words])
-        assert process.wait(_START_WITHIN) == 0, (self.folder / "output").read_text(encoding="utf-8", errors="replace")
+        assert process.wait(_START_WITHIN) == 0, (self.folder / "output").read_text(
+            encoding="utf-8", errors="replace"
+        )
         self._processes.remove(process)
 
     def empty(self) -> None:
         """Delete the queues."""
-        with new_app(self.url).connection_for_write() as connection, closing(connection.channel()) as channel:
+        with (
+            new_app(self.url).connection_for_write() as connection,
+            closing(connection.channel()) as channel,
+        ):
             for queue in (QUEUE, DEAD):
                 channel.queue_delete(queue)
 
@@ -148,14 +161,25 @@ class Node:
             "RABBITMQ_NODENAME": self._name,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none "
+                "+sbwtdio none"
+            ),
         }
-        account = {"user": _ACCOUNT, "group": _ACCOUNT, "extra_groups": ()} if os.geteuid() == 0 else {}
+        account = (
+            {"user": _ACCOUNT, "group": _ACCOUNT, "extra_groups": ()} if os.geteuid() == 0 else {}
+        )
         with (folder / "output").open("ab") as output:
             process: subprocess.Popen[bytes] = subprocess.Popen(
-                command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                command,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
                 **account,  # type: ignore[call-overload]  # optional keywords
-            )  # fmt: skip
+            )
         self._processes.append(process)
         return process
 
@@ -175,7 +199,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True)
 class Secured:
-    """The node of this process, which also has a TLS port, and a user ``worker`` who may do only what the documentation asks for."""
+    """The node of this process, which also has a TLS port, and a user ``worker`` who may do only
+    what the documentation asks for.
+    """
 
     node: Node
     tls_port: int
@@ -192,14 +218,19 @@ def secured_node() -> Secured:
     folder = Path(tempfile.mkdtemp(prefix="jackfield-authority-"))
     atexit.register(shutil.rmtree, folder)
     authority, port = Authority(folder), free_ports(1)[0]
-    files = {"definitions.json": json.dumps(_definitions()).encode(), "server.pem": authority.pem("localhost")}
+    files = {
+        "definitions.json": json.dumps(_definitions()).encode(),
+        "server.pem": authority.pem("localhost"),
+    }
     node = Node(f"{SETTINGS}{_SECURED.format(port=port)}", files)
     atexit.register(node.close)
     return Secured(node, port, authority.bundle)
 
 
 def _definitions() -> dict[str, object]:
-    (command,) = re.findall(r"^rabbitmqctl set_permissions .*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    (command,) = re.findall(
+        r"^rabbitmqctl set_permissions .*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
     rights = {"guest": [".*"] * 3, "worker": shlex.split(command)[-3:]}
     return {
         "vhosts": [{"name": "/"}],
@@ -214,7 +245,12 @@ def _definitions() -> dict[str, object]:
 def _user(name: str, password: str, *tags: str) -> dict[str, object]:
     salt = os.urandom(4)
     hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
-    return {"name": name, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": tags}
+    return {
+        "name": name,
+        "password_hash": hashed,
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": tags,
+    }
 
 
 def process_node() -> Node:

@@ -44,15 +44,26 @@ def serving(talk: Callable[[socket.socket], object]) -> Iterator[int]:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """One request, whole: closing with a part of it unread would reset the connection. Nothing where the caller has left."""
+    """One request, whole: closing with a part of it unread would reset the connection. Nothing
+    where the caller has left.
+    """
     with connection.makefile("rb") as stream:
         lines = list(itertools.takewhile(lambda line: line.strip(), iter(stream.readline, b"")))
-        length = next((int(line.partition(b":")[2]) for line in lines if line.lower().startswith(b"content-length:")), 0)
+        length = next(
+            (
+                int(line.partition(b":")[2])
+                for line in lines
+                if line.lower().startswith(b"content-length:")
+            ),
+            0,
+        )
         return b"".join(lines) + stream.read(length)
 
 
 def make_certificate(folder: Path) -> Path:
-    """Write a file with a key and a certificate for ``localhost`` that only itself has signed: a CA bundle, too."""
+    """Write a file with a key and a certificate for ``localhost`` that only itself has signed: a CA
+    bundle, too.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -67,7 +78,9 @@ def make_certificate(folder: Path) -> Path:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     path = folder / "server.pem"
     path.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
     return path
@@ -83,7 +96,9 @@ def server_context(certificate: Path | str) -> ssl.SSLContext:
 
 def with_tls(certificate: Path, connection: socket.socket) -> ssl.SSLSocket:
     """Take the server's side of a TLS handshake; the socket for what comes after it."""
-    return server_context(certificate).wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
+    return server_context(certificate).wrap_socket(
+        connection, server_side=True, suppress_ragged_eofs=True
+    )
 
 
 class filled:  # noqa: N801 (a context manager that reads as a word)

@@ -58,7 +58,9 @@ def receiving() -> Iterator[Receiver]:
 
     def play(_number: int, request: Request) -> Step:
         with receiver.came:
-            receiver.got.append(Got({name.lower(): value for name, value in request.headers.items()}, request.body))
+            receiver.got.append(
+                Got({name.lower(): value for name, value in request.headers.items()}, request.body)
+            )
             receiver.came.notify_all()
         return receiver.answer(request)
 

@@ -1,4 +1,6 @@
-"""A real Redis for tests: a private one on loopback that stores nothing on disk, so that a restart forgets everything."""
+"""A real Redis for tests: a private one on loopback that stores nothing on disk, so that a restart
+forgets everything.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ _WITHIN = 60.0
 
 def missing() -> str | None:
     """Why there can be no server here; ``None`` where there can."""
-    return None if shutil.which("redis-server") else "Redis is not installed (Debian's package redis-server)"
+    return (
+        None
+        if shutil.which("redis-server")
+        else "Redis is not installed (Debian's package redis-server)"
+    )
 
 
 class Redis:
@@ -42,8 +48,22 @@ class Redis:
         """Start the server, and wait until it accepts connections."""
         program = shutil.which("redis-server")
         assert program is not None
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", gettempdir()]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        command = [
+            program,
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            gettempdir(),
+        ]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
         until = time.monotonic() + _WITHIN
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
@@ -63,7 +83,9 @@ class Redis:
         self.client.flushall()
 
     def take(self) -> int:
-        """Take all waiting messages and do nothing with them, as a worker that is stopped; return their number."""
+        """Take all waiting messages and do nothing with them, as a worker that is stopped; return
+        their number.
+        """
         return len(self.client.lpop(QUEUE, 1_000_000) or ())
 
     def close(self) -> None:
@@ -87,8 +109,9 @@ def redis_process() -> Iterator[Redis]:
 def redis(redis_process: Redis) -> Iterator[Redis]:
     """The server, without messages.
 
-    Kombu leaves a connection that it makes while a channel ends, or after a restart, to the garbage collector, which warns of its socket
-    or does not, by the order in which it comes upon the two. What a test leaves is taken here, so that no later test is told of it.
+    Kombu leaves a connection that it makes while a channel ends, or after a restart, to the garbage
+    collector, which warns of its socket or does not, by the order in which it comes upon the two.
+    What a test leaves is taken here, so that no later test is told of it.
     """
     redis_process.flush()
     yield redis_process

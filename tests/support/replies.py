@@ -20,7 +20,11 @@ class Reply:
     @classmethod
     def read(cls, answer: http.client.HTTPResponse) -> Self:
         """The whole answer, once it is there."""
-        return cls(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        return cls(
+            answer.status,
+            {name.lower(): value for name, value in answer.getheaders()},
+            answer.read(),
+        )
 
     @property
     def json(self) -> Any:

@@ -1,4 +1,6 @@
-"""A database that goes back to an earlier state, and readers of its events: what they miss, and what they have that is not there."""
+"""A database that goes back to an earlier state, and readers of its events: what they miss, and
+what they have that is not there.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ RAISE = "UPDATE epoch SET number = number + 5"
 
 
 class Returned:
-    """A database under a running process, and what takes it back. ``other`` opens it once more, as another process does."""
+    """A database under a running process, and what takes it back. ``other`` opens it once more, as
+    another process does.
+    """
 
     def __init__(self, jackfield: Jackfield, other: Database, url: str) -> None:
         self.jackfield, self.other, self.url = jackfield, other, url
@@ -40,7 +44,9 @@ class Returned:
         with self.other.write() as transaction:
             for _ in range(count):
                 self._told += 1
-                record(transaction, workspace, *QUOTA, f"s{self._told}", 1.0, {"number": self._told})
+                record(
+                    transaction, workspace, *QUOTA, f"s{self._told}", 1.0, {"number": self._told}
+                )
         self.feed(workspace).page(limit=1)
 
     def change(self, *statements: str) -> None:
@@ -55,7 +61,9 @@ class Returned:
         self.database.epoch()
         self.instance.renew()
 
-    def read(self, view: EventView | None = None, workspace: str = "default", limit: int = 50) -> EventView:
+    def read(
+        self, view: EventView | None = None, workspace: str = "default", limit: int = 50
+    ) -> EventView:
         """Read by cursor to the end, as a consumer does that goes on from where a refusal says."""
         return read(self.feed(workspace), EventView() if view is None else view, limit)
 
@@ -104,12 +112,17 @@ def _copied_file(path: str) -> Callable[[], None]:
 def _copied_tables(url: str) -> Callable[[], None]:
     with psycopg.connect(url) as source:
         source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        tables = [row[0] for row in source.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        tables = [
+            row[0]
+            for row in source.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ]
         rows = dict[str, bytes]()
         for table in tables:
             with source.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copy:
                 rows[table] = b"".join(bytes(part) for part in copy)
-        numbers = source.execute("SELECT sequencename, COALESCE(last_value, 1), last_value IS NOT NULL FROM pg_sequences").fetchall()
+        numbers = source.execute(
+            "SELECT sequencename, COALESCE(last_value, 1), last_value IS NOT NULL FROM pg_sequences"
+        ).fetchall()
 
     def back() -> None:
         with psycopg.connect(url) as target:

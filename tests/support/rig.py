@@ -1,4 +1,6 @@
-"""A fake AWS, a clock that tests move, and a runtime with one connection to it: what the fault tests are run on."""
+"""A fake AWS, a clock that tests move, and a runtime with one connection to it: what the fault
+tests are run on.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,41 @@ from jackfield.cli.main import main
 from jackfield_store.runtime import Jackfield
 from stage import clean_environment
 
-__all__ = ["ARN", "EXTERNAL_ID", "KEY_ID", "SECRET", "Rig", "WakingClock", "key_values", "role_values"]
+__all__ = [
+    "ARN",
+    "EXTERNAL_ID",
+    "KEY_ID",
+    "SECRET",
+    "Rig",
+    "WakingClock",
+    "key_values",
+    "role_values",
+]
 
 ARN = "arn:aws:iam::123456789012:role/acme-ses"
-KEY_ID, SECRET, EXTERNAL_ID = "AKIAABCDEFGHIJKLWXYZ", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "acme-4711"
-_MAIL = {"awsRegion": "eu-west-1", "to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada"}
+KEY_ID, SECRET, EXTERNAL_ID = (
+    "AKIAABCDEFGHIJKLWXYZ",
+    "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "acme-4711",
+)
+_MAIL = {
+    "awsRegion": "eu-west-1",
+    "to": ["ada@example.com"],
+    "sender": "noreply@example.com",
+    "subject": "Hello",
+    "text": "Hello Ada",
+}
 
 
 def role_values(**more: Any) -> dict[str, Any]:
     """The values of a role connection."""
-    return {"roleARN": ARN, "accessKeyId": KEY_ID, "secretAccessKey": SECRET, "externalId": EXTERNAL_ID, **more}
+    return {
+        "roleARN": ARN,
+        "accessKeyId": KEY_ID,
+        "secretAccessKey": SECRET,
+        "externalId": EXTERNAL_ID,
+        **more,
+    }
 
 
 def key_values(**more: Any) -> dict[str, Any]:
@@ -51,9 +78,11 @@ class WakingClock(FakeClock):
 
 
 class Rig:
-    """A context manager. ``aws`` is the fake, ``jackfield`` the runtime with the connection ``acme``, ``clock`` the time of both.
+    """A context manager. ``aws`` is the fake, ``jackfield`` the runtime with the connection
+    ``acme``, ``clock`` the time of both.
 
-    ``options`` are FakeAws's. The process's environment is clean but for ``environment`` and the fake's URL.
+    ``options`` are FakeAws's. The process's environment is clean but for ``environment`` and the
+    fake's URL.
     """
 
     def __init__(
@@ -82,7 +111,12 @@ class Rig:
     def __enter__(self) -> Self:
         self.aws.start()
         self._stack.callback(self.aws.stop)
-        environment = {**clean_environment(self.folder), "AWS_ENDPOINT_URL": self.aws.url, "AWS_MAX_ATTEMPTS": "10", **self._environment}
+        environment = {
+            **clean_environment(self.folder),
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_MAX_ATTEMPTS": "10",
+            **self._environment,
+        }
         kind = "aws-ses/awsAssumeRole" if "roleARN" in self._values else "aws-ses/apiKeySecret"
         connections = {"connections": {"acme": {"type": kind, "values": self._values}}}
         path = self.folder / "connections.json"
@@ -99,7 +133,13 @@ class Rig:
     def mail(self, timeout: float = 60, on_doubt: str = "report", **inputs: Any) -> dict[str, Any]:
         """An invocation of sendEmail; ``inputs`` besides or instead of the usual ones."""
         about = {"timeoutSeconds": timeout, "onDoubt": on_doubt}
-        return {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": {**_MAIL, **inputs}, **about}
+        return {
+            "connector": "aws-ses",
+            "action": "sendEmail",
+            "connection": "acme",
+            "inputs": {**_MAIL, **inputs},
+            **about,
+        }
 
     def send(self, timeout: float = 60, on_doubt: str = "report", **inputs: Any) -> Result:
         """Send a mail."""
@@ -109,11 +149,19 @@ class Rig:
         """List identities."""
         inputs = {"awsRegion": "eu-west-1", **inputs}
         return self.jackfield.invoke(
-            {"connector": "aws-ses", "action": "listIdentities", "connection": "acme", "inputs": inputs, "timeoutSeconds": timeout}
+            {
+                "connector": "aws-ses",
+                "action": "listIdentities",
+                "connection": "acme",
+                "inputs": inputs,
+                "timeoutSeconds": timeout,
+            }
         )
 
     def command(self, invocation: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Exit code and Result of ``jackfield invoke --file`` in this process, on this rig's clock."""
+        """Exit code and Result of ``jackfield invoke --file`` in this process, on this rig's
+        clock.
+        """
         path = self.folder / "invocation.json"
         path.write_text(json.dumps(invocation), encoding="utf-8")
         out = io.StringIO()

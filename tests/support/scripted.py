@@ -1,4 +1,6 @@
-"""A connector whose other side plays a script: what each try meets is told by the test, and what each try saw is kept."""
+"""A connector whose other side plays a script: what each try meets is told by the test, and what
+each try saw is kept.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,8 @@ class Reply:
 
 
 class Script:
-    """Turn by turn what a try meets: an exception is raised, a callable is called, an answer is given. The last turn goes on for ever.
+    """Turn by turn what a try meets: an exception is raised, a callable is called, an answer is
+    given. The last turn goes on for ever.
 
     ``begins`` says whether the client tells that bytes leave before the turn comes.
     """
@@ -183,9 +186,15 @@ def scripted(
     gives_nothing: bool = False,
     **more: Any,
 ) -> Connector:
-    """A connector whose one action, ``ask``, plays the script; with ``pages`` it fetches a page; without ``kinds``, no connection."""
-    connector = Connector(key, title="Scripted", version="1.0.0", connections=kinds, explain=explain)
-    takes, gives = (PageAsk, Page) if pages is not None else (Ask, Nothing if gives_nothing else Answer)
+    """A connector whose one action, ``ask``, plays the script; with ``pages`` it fetches a page;
+    without ``kinds``, no connection.
+    """
+    connector = Connector(
+        key, title="Scripted", version="1.0.0", connections=kinds, explain=explain
+    )
+    takes, gives = (
+        (PageAsk, Page) if pages is not None else (Ask, Nothing if gives_nothing else Answer)
+    )
 
     def ask(inputs: Inputs, client: Client) -> Output:
         """Ask the other side."""
@@ -204,7 +213,9 @@ def scripted(
 
     function: Any = (ask_later if is_async else ask) if kinds else ask_alone
     function.__annotations__ |= {"inputs": takes, "return": gives}
-    connector.action("ask", effect=effect, pagination=pages, rate_limit=rate_limit, **more)(function)
+    connector.action("ask", effect=effect, pagination=pages, rate_limit=rate_limit, **more)(
+        function
+    )
     return connector
 
 
@@ -228,9 +239,15 @@ def runtime(
     manifests: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Iterator[Panel]:
-    """A runtime without a database that has ``connectors``, the connections given (else ``front``), and a clock that does not wait."""
+    """A runtime without a database that has ``connectors``, the connections given (else ``front``),
+    and a clock that does not wait.
+    """
     clock = options.pop("clock", None) or FakeClock()
-    given = [{"front": {"type": "stage/key", "values": {"token": "s3cret-token"}}} if connections is None else connections]
+    given = [
+        {"front": {"type": "stage/key", "values": {"token": "s3cret-token"}}}
+        if connections is None
+        else connections
+    ]
     with (
         installed(folder, *connectors, manifests=manifests) as catalog,
         Jackfield(

@@ -1,4 +1,6 @@
-"""Servers that are no AWS: one that talks no TLS, one with a certificate of its own, one that never reads."""
+"""Servers that are no AWS: one that talks no TLS, one with a certificate of its own, one that never
+reads.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def tls_refusing() -> contextlib.AbstractContextManager[Accepted]:
 
     def answer(connection: socket.socket) -> None:
         connection.recv(4096)
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
 
     return _serving("https", answer)
 
@@ -35,7 +39,10 @@ def self_signed(folder: Path) -> Iterator[Accepted]:
     context = server_context(make_certificate(folder))
 
     def answer(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as wrapped:
+        with (
+            contextlib.suppress(OSError),
+            context.wrap_socket(connection, server_side=True) as wrapped,
+        ):
             wrapped.recv(1)
 
     with _serving("https", answer) as server:

@@ -20,13 +20,22 @@ def settling_home(folder: Path) -> Iterator[dict[str, str]]:
     """Make the environment of a process of that home, with a database, and set it."""
     url = f"sqlite:///{folder / 'jackfield.db'}"
     open_database(url, migrate=True).close()
-    found = {**os.environ, "JACKFIELD_HOME": str(folder), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on"}
+    found = {
+        **os.environ,
+        "JACKFIELD_HOME": str(folder),
+        "JACKFIELD_DATABASE_URL": url,
+        "JACKFIELD_SETTLE": "on",
+    }
     with mock.patch.dict(os.environ, found, clear=True):
         yield found
 
 
-def looked_for(environment: Mapping[str, str], kind: str, values: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a call over a connection of a type with these values, whose answer is lost, look for what became of it, and return its entry."""
+def looked_for(
+    environment: Mapping[str, str], kind: str, values: Mapping[str, Any], call: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Make a call over a connection of a type with these values, whose answer is lost, look for
+    what became of it, and return its entry.
+    """
     clock = StillClock()
     with closing(RuntimePool(environment, clock)) as pool:
         runtime = pool.find("default")

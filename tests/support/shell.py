@@ -42,9 +42,17 @@ class Answer:
 
 
 class Shell:
-    """Runs ``jackfield``. ``folder`` is its own: files written there are found by relative paths, since it is the current folder."""
+    """Runs ``jackfield``. ``folder`` is its own: files written there are found by relative paths,
+    since it is the current folder.
+    """
 
-    def __init__(self, folder: Path, paths: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        paths: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
         self.folder = folder
         self.plugs = Path(paths[0])
         self._paths = paths
@@ -81,7 +89,9 @@ class Shell:
             return self.run(*words)
 
     def environment(self) -> dict[str, str]:
-        """The environment of a process in which jackfield and the connectors of this shell are installed."""
+        """The environment of a process in which jackfield and the connectors of this shell are
+        installed.
+        """
         return {**os.environ, "PYTHONPATH": os.pathsep.join([str(_RUNTIME), *self._paths])}
 
     def start(self, *words: str | bytes, **environment: str) -> subprocess.Popen[bytes]:
@@ -134,7 +144,9 @@ class Shell:
 
 
 class GateKeeper:
-    """The other end of the echo's input ``gate``: knows when an action has come to the gate, and lets it pass."""
+    """The other end of the echo's input ``gate``: knows when an action has come to the gate, and
+    lets it pass.
+    """
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,6 @@
-"""Ready connectors of the shelf as installed packages, with the addresses of a fake, and what their providers send to a server."""
+"""Ready connectors of the shelf as installed packages, with the addresses of a fake, and what their
+providers send to a server.
+"""
 
 from __future__ import annotations
 
@@ -36,25 +38,38 @@ def shelve(folder: Path, manifest: Mapping[str, Any]) -> Path:
     name = f"jackfield_{manifest['key'].replace('-', '_')}"
     (folder / name).mkdir(parents=True)
     (folder / name / "connector.json").write_text(json.dumps(manifest), encoding="utf-8")
-    declare(folder, name.replace("_", "-"), "jackfield.connectors", {manifest["key"]: f"{name}:http"})
+    declare(
+        folder, name.replace("_", "-"), "jackfield.connectors", {manifest["key"]: f"{name}:http"}
+    )
     return folder
 
 
 @contextmanager
 def running(folder: Path, key: str, url: str, *, stores: bool = False) -> Iterator[Jackfield]:
-    """Run a runtime that knows a service of the shelf at ``url``, with the connection ``main`` of its first type; with ``stores``, it has a
-    journal. A type whose tokens come from another address is taken only if there is no other."""
+    """Run a runtime that knows a service of the shelf at ``url``, with the connection ``main`` of
+    its first type; with ``stores``, it has a journal. A type whose tokens come from another address
+    is taken only if there is no other.
+    """
     manifest = json.loads(json.dumps(manifest_of(key)))
     for row in manifest["servers"]:
         row["url"] = url
         row.pop("variables", None)
     kinds = [one for one in manifest["connectionTypes"] if "authorizes" not in one]
     kind = next((one for one in kinds if "tokenUrl" not in json.dumps(one["http"])), kinds[0])
-    given = {name: url if name == "server" else "acme-secret-1" for name in kind["schema"].get("required", ())}
+    given = {
+        name: url if name == "server" else "acme-secret-1"
+        for name in kind["schema"].get("required", ())
+    }
     connection = {"connections": {"main": {"type": f"{key}/{kind['key']}", "values": given}}}
-    database, home = f"sqlite:///{folder}/j.db" if stores else "none", {"JACKFIELD_HOME": str(folder)}
+    database, home = (
+        f"sqlite:///{folder}/j.db" if stores else "none",
+        {"JACKFIELD_HOME": str(folder)},
+    )
     shelved = shelve(folder / "shelved", manifest)
-    with plugged(shelved), Jackfield(connections=[connection], database_url=database, environment=home) as found:
+    with (
+        plugged(shelved),
+        Jackfield(connections=[connection], database_url=database, environment=home) as found,
+    ):
         yield found
 
 

@@ -46,9 +46,17 @@ class Rig:
     clock: FakeClock
     server: SmtpServer
 
-    def invoke(self, action: str = "sendEmail", inputs: Mapping[str, Any] | None = None, **members: Any) -> Result:
+    def invoke(
+        self, action: str = "sendEmail", inputs: Mapping[str, Any] | None = None, **members: Any
+    ) -> Result:
         """Run an action over the connection."""
-        given = {"connector": "aws-ses", "action": action, "connection": "link", "inputs": inputs or {}, **members}
+        given = {
+            "connector": "aws-ses",
+            "action": action,
+            "connection": "link",
+            "inputs": inputs or {},
+            **members,
+        }
         return self.jackfield.invoke(given)
 
     def send(self, members: Mapping[str, Any] | None = None, **inputs: Any) -> Result:
@@ -61,11 +69,15 @@ class Rig:
 def connected(
     values: Mapping[str, Any], bundle: Path | None = None, clock: FakeClock | None = None
 ) -> Iterator[tuple[Jackfield, FakeClock]]:
-    """A runtime whose connection ``link`` has these values; ``bundle`` is what it believes besides the machine's certificates."""
+    """A runtime whose connection ``link`` has these values; ``bundle`` is what it believes besides
+    the machine's certificates.
+    """
     clock = clock or FakeClock()
     environment = {"AWS_CA_BUNDLE": str(bundle or authority().bundle)}
     connections = [{"link": {"type": "aws-ses/smtp", "values": dict(values)}}]
-    with Jackfield(connections=connections, environment=environment, clock=clock, database_url="none") as jackfield:
+    with Jackfield(
+        connections=connections, environment=environment, clock=clock, database_url="none"
+    ) as jackfield:
         yield jackfield, clock
 
 
@@ -79,9 +91,11 @@ def rig(
     bundle: Path | None = None,
     **options: Any,
 ) -> Iterator[Rig]:
-    """Such a runtime and a server whose certificate is for ``names``; ``values`` replace the connection's own, None leaves one out.
+    """Such a runtime and a server whose certificate is for ``names``; ``values`` replace the
+    connection's own, None leaves one out.
 
-    ``patience`` is how long one wait may take while a connection is opened; ``options`` are the server's.
+    ``patience`` is how long one wait may take while a connection is opened; ``options`` are the
+    server's.
     """
     given = {"hostname": HOST, **LOGIN, **(values or {})}
     given = {name: value for name, value in given.items() if value is not None}
@@ -89,6 +103,8 @@ def rig(
         server = stack.enter_context(SmtpServer(authority().serving(*names), script, **options))
         stack.enter_context(resolving({str(given["hostname"]): server.port}))
         if patience is not None:
-            stack.enter_context(mock.patch("jackfield_aws_ses.smtp.session.CONNECT_SECONDS", patience))
+            stack.enter_context(
+                mock.patch("jackfield_aws_ses.smtp.session.CONNECT_SECONDS", patience)
+            )
         jackfield, clock = stack.enter_context(connected(given, bundle))
         yield Rig(jackfield, clock, server)

@@ -1,4 +1,6 @@
-"""An SMTP server for tests: aiosmtpd with TLS, users, and faults by script; and names that lead to it."""
+"""An SMTP server for tests: aiosmtpd with TLS, users, and faults by script; and names that lead to
+it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,18 @@ from unittest import mock
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-__all__ = ["CLOSE", "CUT", "DRIP", "HANG", "PASSWORD", "USER", "Fault", "Received", "SmtpServer", "resolving"]
+__all__ = [
+    "CLOSE",
+    "CUT",
+    "DRIP",
+    "HANG",
+    "PASSWORD",
+    "USER",
+    "Fault",
+    "Received",
+    "SmtpServer",
+    "resolving",
+]
 
 USER, PASSWORD = "AKIAIOSFODNN7EXAMPLE", "BF0/eIJm0ruTHsSjOkRuOGzGF+zeSyE3aiRzrzUQ8LwG"
 CUT = "cut"
@@ -48,12 +61,14 @@ class Received:
 
 
 class SmtpServer:
-    """Serves in a thread of its own, on a free port of 127.0.0.1 (``port`` chooses another, ``host`` another address).
+    """Serves in a thread of its own, on a free port of 127.0.0.1 (``port`` chooses another,
+    ``host`` another address).
 
-    ``script`` holds faults by what they stand in for: a verb, ``GREETING``, ``CONTENT`` (the server has said 354) or ``.`` (it has the
-    whole message). Each time that happens the first one left is used up: a reply to give, ``CUT``, ``CLOSE``, ``HANG``, ``DRIP``, a
-    function to call first, or None to do as always. A message that was followed by one of the four counts as taken. ``starttls`` false
-    hides the offer.
+    ``script`` holds faults by what they stand in for: a verb, ``GREETING``, ``CONTENT`` (the server
+    has said 354) or ``.`` (it has the whole message). Each time that happens the first one left is
+    used up: a reply to give, ``CUT``, ``CLOSE``, ``HANG``, ``DRIP``, a function to call first, or
+    None to do as always. A message that was followed by one of the four counts as taken.
+    ``starttls`` false hides the offer.
     """
 
     def __init__(
@@ -125,7 +140,8 @@ class SmtpServer:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.set_exception_handler(lambda _loop, _context: None)  # connections are torn down on purpose
+        # connections are torn down on purpose
+        self._loop.set_exception_handler(lambda _loop, _context: None)
         try:
             self._loop.run_until_complete(self._serve())
         finally:
@@ -134,9 +150,12 @@ class SmtpServer:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         factory = self._talk
-        server = await self._loop.create_server(factory, *self._address, ssl=self._context if self._tls else None)
+        server = await self._loop.create_server(
+            factory, *self._address, ssl=self._context if self._tls else None
+        )
         for listener in server.sockets:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # a message need not be large to fill the buffers on its way
+            # a message need not be large to fill the buffers on its way
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         self.port: int = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -162,18 +181,29 @@ class _Hooks:
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
 
-    async def handle_EHLO(self, smtp: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]) -> list[str]:  # noqa: N802 (aiosmtpd's)
+    async def handle_EHLO(  # noqa: N802 (aiosmtpd's)
+        self, smtp: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
         session.host_name = hostname
         offered = [line for line in responses if self._server.starttls or "STARTTLS" not in line]
-        return [f"250-AUTH {' '.join(self._server.mechanisms)}" if line.startswith("250-AUTH ") else line for line in offered]
+        return [
+            f"250-AUTH {' '.join(self._server.mechanisms)}"
+            if line.startswith("250-AUTH ")
+            else line
+            for line in offered
+        ]
 
-    async def handle_MAIL(self, smtp: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 (aiosmtpd's)
+    async def handle_MAIL(  # noqa: N802 (aiosmtpd's)
+        self, smtp: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         if not session.authenticated:
             return "530 Authentication required"
         envelope.mail_from = address
         return "250 Ok"
 
-    async def handle_RCPT(self, smtp: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 (aiosmtpd's)
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's)
+        self, smtp: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         envelope.rcpt_tos.append(address)
         return "250 Ok"
 
@@ -182,7 +212,13 @@ class _Hooks:
         if fault is None or fault in _DROPS | _STALLS or fault.startswith("2"):
             taken = self._server.received
             content = envelope.original_content or b""
-            sent = Received(str(envelope.mail_from), tuple(envelope.rcpt_tos), content, str(session.auth_data), smtp.encrypted)
+            sent = Received(
+                str(envelope.mail_from),
+                tuple(envelope.rcpt_tos),
+                content,
+                str(session.auth_data),
+                smtp.encrypted,
+            )
             taken.append(sent)
         if fault in _DROPS | _STALLS:
             await smtp.misbehave(fault)
@@ -192,7 +228,9 @@ class _Hooks:
 class _Talk(SMTP):
     """One connection."""
 
-    def __init__(self, server: SmtpServer, context: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: SmtpServer, context: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._server = server
         self._over = False
         super().__init__(
@@ -210,7 +248,9 @@ class _Talk(SMTP):
     @property
     def encrypted(self) -> bool:
         """Whether what is said now cannot be overheard."""
-        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+        return (
+            self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+        )
 
     def hang_up(self, *, reset: bool = False) -> None:
         """Close the connection, at once where it is to look like a reset."""
@@ -220,7 +260,9 @@ class _Talk(SMTP):
             return
         if reset:
             with contextlib.suppress(OSError):  # it may be closed already
-                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+                transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, _LINGER
+                )
             transport.abort()
         else:
             transport.close()
@@ -241,7 +283,14 @@ class _Talk(SMTP):
 
     async def push(self, status: Any) -> None:
         """Reply, unless the script has something else to say."""
-        word = next((word for start, word in _WORD.items() if isinstance(status, str) and status.startswith(start)), None)
+        word = next(
+            (
+                word
+                for start, word in _WORD.items()
+                if isinstance(status, str) and status.startswith(start)
+            ),
+            None,
+        )
         if word == "GREETING" and self._server.heard[-1:] == ["STARTTLS"]:
             word = None  # the 220 after STARTTLS
         fault = self._server.fault(word) if word else None
@@ -252,7 +301,9 @@ class _Talk(SMTP):
         elif not self._over:
             await super().push(fault or status)
 
-    def _scripted(self, verb: str, method: Callable[[str | None], Any]) -> Callable[[str | None], Any]:
+    def _scripted(
+        self, verb: str, method: Callable[[str | None], Any]
+    ) -> Callable[[str | None], Any]:
         async def obey(argument: str | None) -> None:
             self._server.heard.append(verb)
             fault = self._server.fault(verb)
@@ -265,24 +316,40 @@ class _Talk(SMTP):
 
         return obey
 
-    def _judge(self, _server: SMTP, session: Session, _envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    def _judge(
+        self, _server: SMTP, session: Session, _envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
         if mechanism not in self._server.mechanisms or not isinstance(data, LoginPassword):
-            return AuthResult(success=False, handled=False, message="504 Unrecognized authentication type")
+            return AuthResult(
+                success=False, handled=False, message="504 Unrecognized authentication type"
+            )
         if self._server.users.get(data.login.decode()) != data.password.decode():
-            return AuthResult(success=False, handled=False, message="535 Authentication Credentials Invalid")
+            return AuthResult(
+                success=False, handled=False, message="535 Authentication Credentials Invalid"
+            )
         return AuthResult(success=True, auth_data=data.login.decode())
 
 
 @contextlib.contextmanager
 def resolving(hosts: Mapping[str, int | None]) -> Iterator[None]:
-    """Have each of these names lead to a port of this machine, whatever port is asked for, or (None) nowhere; others are as they were."""
+    """Have each of these names lead to a port of this machine, whatever port is asked for, or
+    (None) nowhere; others are as they were.
+    """
     real = socket.getaddrinfo
 
     def found(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
         if host in hosts and hosts[host] is None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if host in hosts:
-            return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", hosts[host]))]
+            return [
+                (
+                    socket.AF_INET,
+                    socket.SOCK_STREAM,
+                    socket.IPPROTO_TCP,
+                    "",
+                    ("127.0.0.1", hosts[host]),
+                )
+            ]
         return real(host, port, *arguments, **options)
 
     with mock.patch("socket.getaddrinfo", found):

@@ -1,4 +1,6 @@
-"""A real OpenSSH server for tests: a private one on loopback, in a folder of its own, for one key of the user who runs the tests."""
+"""A real OpenSSH server for tests: a private one on loopback, in a folder of its own, for one key
+of the user who runs the tests.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def missing() -> str | None:
 
 
 class Sshd:
-    """A server whose clients begin in ``files``. ``private_key`` signs in; ``host_key`` is the fingerprint of its own."""
+    """A server whose clients begin in ``files``. ``private_key`` signs in; ``host_key`` is the
+    fingerprint of its own.
+    """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jackfield-sshd-"))
@@ -55,12 +59,19 @@ class Sshd:
         self.user = getpass.getuser()
         self.port = free_port()
         settings = self.folder / "sshd_config"
-        settings.write_text(_SETTINGS.format(port=self.port, folder=self.folder, files=_FILES), encoding="ascii")
+        settings.write_text(
+            _SETTINGS.format(port=self.port, folder=self.folder, files=_FILES), encoding="ascii"
+        )
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # its folder for the separation of privileges, which Debian makes at boot
+            # its folder for the separation of privileges, which Debian makes at boot
+            Path("/run/sshd").mkdir(exist_ok=True)
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [str(_PROGRAM), "-D", "-e", "-f", str(settings)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [str(_PROGRAM), "-D", "-e", "-f", str(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._wait()
 
@@ -72,12 +83,17 @@ class Sshd:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _keygen(self, *arguments: str) -> str:
-        return subprocess.run(["ssh-keygen", *arguments], check=True, capture_output=True, text=True, timeout=_WITHIN).stdout
+        return subprocess.run(
+            ["ssh-keygen", *arguments], check=True, capture_output=True, text=True, timeout=_WITHIN
+        ).stdout
 
     def _wait(self) -> None:
         until = time.monotonic() + _WITHIN
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as probe:
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), 1.0) as probe,
+            ):
                 probe.settimeout(1.0)
                 if probe.recv(4) == b"SSH-":
                     return

@@ -1,4 +1,6 @@
-"""Where a vector is played: one fake AWS for the process, and for each play a folder, an environment and a clock of its own."""
+"""Where a vector is played: one fake AWS for the process, and for each play a folder, an
+environment and a clock of its own.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,22 @@ _DRIPS = 0.3
 """Seconds in which a few bytes of an answer drip before its deadline passes."""
 _LOOK = 0.05
 """Seconds between two looks at the clock of a play."""
-_AMBIENT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"})
+_AMBIENT = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one vector is played once. ``paths`` must be importable (other connectors); ``files`` are the connection files."""
+    """Where one vector is played once. ``paths`` must be importable (other connectors); ``files``
+    are the connection files.
+    """
 
     aws: FakeAws
     folder: Path
@@ -75,7 +87,8 @@ def _warm_up() -> None:
 
 @functools.cache
 def _schemas() -> Schemas:
-    # Compiling them anew for each play would take half of the corpus's time; their keys name them for good.
+    # Compiling them anew for each play would take half of the corpus's time; their keys name them
+    # for good.
     return Schemas()
 
 
@@ -89,7 +102,8 @@ def _echo() -> tuple[str, ...]:
 
 @functools.cache
 def _catalog(echo: bool) -> Catalog:
-    # Reading the manifests anew for each play, and comparing the code with them, would take half of the corpus's time as well.
+    # Reading the manifests anew for each play, and comparing the code with them, would take half of
+    # the corpus's time as well.
     return Catalog.installed(_points(echo))
 
 
@@ -99,10 +113,15 @@ def _points(_echo: bool) -> Mapping[str, tuple[EntryPoint, ...]]:
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
-    """The process's environment without anything that AWS, jackfield or a proxy would read, but for the way of AWS's calls; ``folder`` is
-    where AWS finds no files."""
+    """The process's environment without anything that AWS, jackfield or a proxy would read, but for
+    the way of AWS's calls; ``folder`` is where AWS finds no files.
+    """
     kept = {name: os.environ[name] for name in ("JACKFIELD_AWS_DIRECT",) if name in os.environ}
-    kept |= {name: value for name, value in os.environ.items() if not name.startswith(_HOSTS) and name.lower() not in _PROXIES}
+    kept |= {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_HOSTS) and name.lower() not in _PROXIES
+    }
     return {
         **kept,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -116,15 +135,20 @@ def clean_environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
-    """Set everything up as the vector says, and put it back afterwards. Unless in real time, the fake AWS lets deadlines pass at once where
-    it hangs or drips: nothing depends on how far a loaded machine comes until then."""
+    """Set everything up as the vector says, and put it back afterwards. Unless in real time, the
+    fake AWS lets deadlines pass at once where it hangs or drips: nothing depends on how far a
+    loaded machine comes until then.
+    """
     aws = _aws()
     settle = functools.partial(_filled, url=aws.url)
     aws.renew(settle(vector.endpoint))
     with tempfile.TemporaryDirectory(prefix="jackfield-vector-") as name, ExitStack() as stack:
         folder = Path(name)
         documents = tuple(settle(document) for document in vector.documents)
-        written = tuple(_write(folder / f"connections-{number}.json", {"connections": item}) for number, item in enumerate(documents))
+        written = tuple(
+            _write(folder / f"connections-{number}.json", {"connections": item})
+            for number, item in enumerate(documents)
+        )
         for path, content in vector.files.items():
             (folder / path).write_text(content, encoding="utf-8")
         environment = {**clean_environment(folder), **settle(dict(vector.environment))}
@@ -144,7 +168,8 @@ def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
         if not _AMBIENT.isdisjoint(vector.environment):
             patch.setattr(jackfield_aws.sessions, "_shared", _own_identities())
         patch.setattr(socket, "getaddrinfo", _resolve)
-        # Where a deadline is close, time goes on; elsewhere nothing depends on how long a loaded machine takes.
+        # Where a deadline is close, time goes on; elsewhere nothing depends on how long a loaded
+        # machine takes.
         clock = FakeClock() if "timeoutSeconds" in vector.given else StillClock()
         place = Place(aws, folder, written, settle(vector.given), documents, paths, clock)
         if not real_time:
@@ -153,8 +178,16 @@ def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
 
 
 def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
-    """Let the deadlines of all requests pass as soon as the fake AWS holds an answer back, or has begun to drip."""
-    watch, hold, drip, send, fill = jackfield_aws.bounded._WATCH, Line.hold, Line.drip, Wire.send, Connection.fill
+    """Let the deadlines of all requests pass as soon as the fake AWS holds an answer back, or has
+    begun to drip.
+    """
+    watch, hold, drip, send, fill = (
+        jackfield_aws.bounded._WATCH,
+        Line.hold,
+        Line.drip,
+        Wire.send,
+        Connection.fill,
+    )
     limits: list[Limit] = []
 
     def end() -> None:
@@ -172,7 +205,14 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
         drip(line, answer, seconds, with_head)
 
     def sent(
-        wire: Wire, method: str, target: Target, path: bytes, fields: Any, body: Any, limit: Limit, begin: Callable[[], None]
+        wire: Wire,
+        method: str,
+        target: Target,
+        path: bytes,
+        fields: Any,
+        body: Any,
+        limit: Limit,
+        begin: Callable[[], None],
     ) -> Reply:
         def begun() -> None:
             begin()
@@ -181,7 +221,8 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
         return send(wire, method, target, path, fields, body, limit, begun)
 
     def filled(connection: Connection, limit: Limit) -> bool:
-        while True:  # the socket's timeout is the machine's time: look at the play's clock in between
+        # the socket's timeout is the machine's time: look at the play's clock in between
+        while True:
             try:
                 return fill(connection, lambda: min(limit(), _LOOK))
             except WireFault as fault:
@@ -210,7 +251,11 @@ def _filled(value: Any, url: str) -> Any:
         return value.replace("${endpoint}", url) if "${" in value else value
     if isinstance(value, list):
         return [_filled(item, url) for item in value]
-    return {name: _filled(item, url) for name, item in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: _filled(item, url) for name, item in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def _write(path: Path, value: object) -> Path:
@@ -219,7 +264,9 @@ def _write(path: Path, value: object) -> Path:
 
 
 def _own_identities() -> Callable[[Ambient | None, str | None, bool], Any]:
-    """Sessions for one play: the process keeps its own AWS identity for good, and a vector brings another one."""
+    """Sessions for one play: the process keeps its own AWS identity for good, and a vector brings
+    another one.
+    """
     kept = jackfield_aws.sessions._shared
     made: dict[tuple[Ambient, str | None, bool], Any] = {}
 

@@ -13,7 +13,8 @@ PATIENCE = 120.0
 
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T]:
-    """What ``work`` gives in so many threads, each of which is told its number; what it raises in one of them is raised here.
+    """What ``work`` gives in so many threads, each of which is told its number; what it raises in
+    one of them is raised here.
 
     Nobody waits for ever: a thread that hangs is a ``TimeoutError``, and dies with the process.
     """

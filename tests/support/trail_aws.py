@@ -1,4 +1,6 @@
-"""A scripted AWS: KMS, IAM, SQS and SES take writes and may lose the answer; CloudTrail's Event history has them later, as tests say."""
+"""A scripted AWS: KMS, IAM, SQS and SES take writes and may lose the answer; CloudTrail's Event
+history has them later, as tests say.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,22 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from jackfield.kernel.clock import iso
-from jackfield_market.testing.loopback_provider import CLOSE, Answer, Provider, Request, Step, refused
+from jackfield_market.testing.loopback_provider import (
+    CLOSE,
+    Answer,
+    Provider,
+    Request,
+    Step,
+    refused,
+)
 
 ACCOUNT = "123456789012"
 _KEY_ID = re.compile(r"Credential=[A-Z0-9]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/")
 _USER = "<User><Path>/</Path><UserName>u</UserName><UserId>AIDA</UserId><Arn>arn:aws:iam::1:user/u</Arn></User>"
-_REST = {"/v2/email/templates": "CreateEmailTemplate", "/v2/email/identities": "CreateEmailIdentity"}
+_REST = {
+    "/v2/email/templates": "CreateEmailTemplate",
+    "/v2/email/identities": "CreateEmailIdentity",
+}
 """Operations of SES's API v2, by their paths."""
 _IAM = f"<CreateUserResponse><CreateUserResult>{_USER}</CreateUserResult></CreateUserResponse>"
 
@@ -28,8 +40,10 @@ class TrailAws:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.script: list[str] = []
-        """What becomes of the next writes: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``throttled``, ``throttled-cut``
-        (refused, no answer), ``broken`` (an internal error on record, no answer)."""
+        """What becomes of the next writes: ``done``, ``cut`` (took effect, no answer), ``lost``
+        (neither), ``throttled``, ``throttled-cut`` (refused, no answer), ``broken`` (an internal
+        error on record, no answer).
+        """
         self.took: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.lookups: list[dict[str, Any]] = []
@@ -44,13 +58,23 @@ class TrailAws:
         self.url = ""
         self.lock = threading.Lock()
 
-    def record(self, agent: str, operation: str, source: str, region: str, **more: Any) -> dict[str, Any]:
+    def record(
+        self, agent: str, operation: str, source: str, region: str, **more: Any
+    ) -> dict[str, Any]:
         """Write a record of a request."""
         number = len(self.records) + 1
         told = {
-            "eventVersion": "1.09", "eventID": f"e-{number}", "requestID": f"r-{number}", "eventTime": iso(self.clock()),
-            "eventSource": source, "eventName": operation, "awsRegion": region, "userAgent": agent, "recipientAccountId": ACCOUNT, **more,
-        }  # fmt: skip
+            "eventVersion": "1.09",
+            "eventID": f"e-{number}",
+            "requestID": f"r-{number}",
+            "eventTime": iso(self.clock()),
+            "eventSource": source,
+            "eventName": operation,
+            "awsRegion": region,
+            "userAgent": agent,
+            "recipientAccountId": ACCOUNT,
+            **more,
+        }
         self.records.append((self.clock() + self.delay, told))
         return told
 
@@ -59,24 +83,37 @@ class TrailAws:
         self.lookups.append(asked)
         self.looked_at.append(self.clock())
         if self.denied:
-            return 400, {"__type": "AccessDeniedException", "message": "not authorized to perform: cloudtrail:LookupEvents"}
+            return 400, {
+                "__type": "AccessDeniedException",
+                "message": "not authorized to perform: cloudtrail:LookupEvents",
+            }
         (attribute,) = asked["LookupAttributes"]
         begin, end = (_moment(asked[name]) for name in ("StartTime", "EndTime"))
         found = [
-            told for visible, told in reversed(self.records)
-            if visible <= self.clock() and told["eventName"] == attribute["AttributeValue"] and told["awsRegion"] == region
-            and begin <= _moment(told["eventTime"]) <= end and not self.omits()
-        ]  # fmt: skip
+            told
+            for visible, told in reversed(self.records)
+            if visible <= self.clock()
+            and told["eventName"] == attribute["AttributeValue"]
+            and told["awsRegion"] == region
+            and begin <= _moment(told["eventTime"]) <= end
+            and not self.omits()
+        ]
         place = int(asked.get("NextToken") or 0)
         more = {"NextToken": str(place + self.page)} if place + self.page < len(found) else {}
         events = [
-            {"EventId": told["eventID"], "EventName": told["eventName"], "EventTime": _moment(told["eventTime"]),
-             "CloudTrailEvent": json.dumps(told)}
+            {
+                "EventId": told["eventID"],
+                "EventName": told["eventName"],
+                "EventTime": _moment(told["eventTime"]),
+                "CloudTrailEvent": json.dumps(told),
+            }
             for told in found[place : place + self.page]
-        ]  # fmt: skip
+        ]
         return 200, {"Events": events, **more}
 
-    def write(self, operation: str, source: str, region: str, agent: str, inputs: dict[str, Any]) -> str:
+    def write(
+        self, operation: str, source: str, region: str, agent: str, inputs: dict[str, Any]
+    ) -> str:
         """Take a write; return what becomes of it."""
         with self.lock:
             step = self.script.pop(0) if self.script else "done"
@@ -86,14 +123,25 @@ class TrailAws:
                 self.took.append(one)
                 self.record(agent, operation, source, region)
             elif step.startswith("throttled"):
-                self.record(agent, operation, source, region, errorCode="ThrottlingException", errorMessage="slow down")
+                self.record(
+                    agent,
+                    operation,
+                    source,
+                    region,
+                    errorCode="ThrottlingException",
+                    errorMessage="slow down",
+                )
             elif step == "broken":
                 self.record(agent, operation, source, region, errorCode="InternalFailure")
             return step
 
 
 def _moment(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
+    return (
+        float(value)
+        if isinstance(value, int | float)
+        else datetime.fromisoformat(value).timestamp()
+    )
 
 
 def _answer(aws: TrailAws, request: Request) -> Step:

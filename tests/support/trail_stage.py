@@ -1,4 +1,6 @@
-"""Processes over one database with a connection to a scripted AWS, whose log tells later what became of writes."""
+"""Processes over one database with a connection to a scripted AWS, whose log tells later what
+became of writes.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,28 @@ class TrailStage(Processes):
     def connect(self, aws: TrailAws) -> None:
         """Store the connection."""
         self.aws = aws
-        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-of-acme", "endpoint": aws.url, "region": "eu-west-1"}
+        values = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": "s3cret-of-acme",
+            "endpoint": aws.url,
+            "region": "eu-west-1",
+        }
         self.runtime.connections.add("acme", "aws/apiKeySecret", values)
 
-    def call(self, action: str = "aws.kms/createKey", inputs: dict[str, Any] | None = None, **more: Any) -> Result:
+    def call(
+        self, action: str = "aws.kms/createKey", inputs: dict[str, Any] | None = None, **more: Any
+    ) -> Result:
         """Make a call."""
         connector, _, key = action.partition("/")
-        return self.runtime.invoke({"connector": connector, "action": key, "connection": "acme", "inputs": inputs or {}, **more})
+        return self.runtime.invoke(
+            {
+                "connector": connector,
+                "action": key,
+                "connection": "acme",
+                "inputs": inputs or {},
+                **more,
+            }
+        )
 
     def look(self, seconds: float = 0.0) -> None:
         """Let time pass, then make all looks that are due."""

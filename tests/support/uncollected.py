@@ -1,4 +1,6 @@
-"""Steps beside which the collector of garbage must not run, such as those deep in the stack, where what it finalizes has no room."""
+"""Steps beside which the collector of garbage must not run, such as those deep in the stack, where
+what it finalizes has no room.
+"""
 
 from __future__ import annotations
 

@@ -29,9 +29,19 @@ def manifest(**members: Any) -> dict[str, Any]:
         "description": "Greet somebody.",
         "effect": "read",
         "inputs": {**closed, "properties": fields, "required": ["name"]},
-        "output": {**closed, "properties": {"Greeting": {"type": "string"}}, "required": ["Greeting"]},
+        "output": {
+            **closed,
+            "properties": {"Greeting": {"type": "string"}},
+            "required": ["Greeting"],
+        },
     }
-    about = {"manifestVersion": 1, "key": "acme", "title": "Acme", "description": "Greets.", "version": "1.0.0"}
+    about = {
+        "manifestVersion": 1,
+        "key": "acme",
+        "title": "Acme",
+        "description": "Greets.",
+        "version": "1.0.0",
+    }
     return {**about, "connectionTypes": [], "actions": [action], **members}
 
 
@@ -40,7 +50,10 @@ def files() -> dict[str, bytes]:
     texts = {
         f"{PACKAGE}/__init__.py": CODE,
         f"{PACKAGE}/connector.json": json.dumps(manifest()),
-        f"{INFO}/METADATA": "Metadata-Version: 2.4\nName: jackfield-acme\nVersion: 1.0.0\nRequires-Dist: jackfield<1,>=0.1\n",
+        f"{INFO}/METADATA": (
+            "Metadata-Version: 2.4\nName: jackfield-acme\nVersion: 1.0.0\nRequires-Dist: "
+            "jackfield<1,>=0.1\n"
+        ),
         f"{INFO}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{INFO}/entry_points.txt": f"[jackfield.connectors]\nacme = {PACKAGE}:connector\n",
     }
@@ -66,7 +79,9 @@ def archive(contents: Mapping[str, bytes], modes: Mapping[str, int] | None = Non
 
 
 def wheel_bytes(change: Change | None = None, modes: Mapping[str, int] | None = None) -> bytes:
-    """A wheel whose files ``change`` has edited before RECORD was written; the wheel is correct without it."""
+    """A wheel whose files ``change`` has edited before RECORD was written; the wheel is correct
+    without it.
+    """
     contents = files()
     if change is not None:
         change(contents)

@@ -1,4 +1,6 @@
-"""Step of the tour that queues a call, and reports its end to a receiver. It has a database and a worker of its own."""
+"""Step of the tour that queues a call, and reports its end to a receiver. It has a database and a
+worker of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +15,23 @@ def told(stage: Stage) -> Report:
     with own_place(stage.aws) as place, receiving() as receiver:
         with place.opened() as jackfield:
             identifier = jackfield.enqueue((EXAMPLES / _EXAMPLE).read_text(encoding="utf-8"))
-        made = place.run("callbacks", "add", receiver.url, "--types", "invocation.finished", "--json")
+        made = place.run(
+            "callbacks", "add", receiver.url, "--types", "invocation.finished", "--json"
+        )
         place.work_until_told(receiver)
         event = receiver.event
-    queued, callback = {"invocationId": identifier, "status": "queued"}, {"id": made["id"], "url": receiver.url}
+    queued, callback = (
+        {"invocationId": identifier, "status": "queued"},
+        {"id": made["id"], "url": receiver.url},
+    )
     return Report(
         (("queued", queued), ("callback", callback), ("event", event)),
         faults=faults(
             {
                 "the end arrived": event.get("type") == "invocation.finished",
                 "it is that of the call": event.get("data", {}).get("subject") == identifier,
-                "the signature is right": bool(receiver.headers) and receiver.verifies(made["secret"]),
+                "the signature is right": bool(receiver.headers)
+                and receiver.verifies(made["secret"]),
             }
         ),
     )

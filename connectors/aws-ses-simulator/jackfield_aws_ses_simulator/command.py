@@ -9,7 +9,8 @@ from jackfield.kernel.errors import InvalidInvocation
 
 
 def command(argv: list[str]) -> int:
-    """Run the demo with the arguments after the command's name; return 0 if all steps passed, else 1.
+    """Run the demo with the arguments after the command's name; return 0 if all steps passed, else
+    1.
 
     :raises InvalidInvocation: for unknown arguments.
     """
@@ -32,9 +33,16 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="jackfield demo",
-        description="A guided tour of Amazon SES through jackfield, on a local AWS simulator inside this command: no account, no network.",
+        description=(
+            "A guided tour of Amazon SES through jackfield, on a local AWS simulator inside "
+            "this command: no account, no network."
+        ),
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON per step")
-    parser.add_argument("--serve", action="store_true", help="keep the simulator running, and print how to use it from another terminal")
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="keep the simulator running, and print how to use it from another terminal",
+    )
     return parser

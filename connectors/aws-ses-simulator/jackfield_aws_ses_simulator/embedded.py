@@ -1,4 +1,6 @@
-"""An AWS inside this process: an account with a role, a user and verified identities, served on loopback, recording every message."""
+"""An AWS inside this process: an account with a role, a user and verified identities, served on
+loopback, recording every message.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +28,32 @@ REGION = "eu-west-1"
 """Region of the identities."""
 ZONES = ("example.com",)
 """Public hosted zones of Route 53."""
-_PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "joan", "katherine", "margaret", "niklaus")
+_PEOPLE = (
+    "ada",
+    "alan",
+    "barbara",
+    "donald",
+    "edsger",
+    "frances",
+    "grace",
+    "joan",
+    "katherine",
+    "margaret",
+    "niklaus",
+)
 IDENTITIES = ("example.com", "newsletter@example.net", *(f"{name}@example.org" for name in _PEOPLE))
-"""Verified identities: a domain, whose addresses may all send, and twelve addresses, enough for three pages of five."""
-_MANIFEST = json.loads(files("jackfield_aws_ses").joinpath("connector.json").read_text(encoding="utf-8"))
+"""Verified identities: a domain, whose addresses may all send, and twelve addresses, enough for
+three pages of five.
+"""
+_MANIFEST = json.loads(
+    files("jackfield_aws_ses").joinpath("connector.json").read_text(encoding="utf-8")
+)
 _OF_PAGE = ("cloudwatch:*", "route53:*", "sns:*", "sqs:*")
 _ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
 _DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
 PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
-"""Permissions of the role: for the connector's actions and triggers, for the page 'Set SES up and watch it', and ``ses:GetAccount`` for the
-connection test.
+"""Permissions of the role: for the connector's actions and triggers, for the page 'Set SES up and
+watch it', and ``ses:GetAccount`` for the connection test.
 """
 
 _LOOPBACK = "127.0.0.1"
@@ -60,10 +78,12 @@ class AnsweredCall:
 class EmbeddedAws:
     """AWS account for experiments, served during the ``with`` block.
 
-    The user may assume the role and nothing else. The role trusts that user with the External ID, and has ``permissions``. ``trusted_ids``
-    is a pattern of External IDs, since a demo has no one to edit a trust policy. The role also trusts the first matching ID that assumes
-    it; so does each role whose ARN extends the role's by a hyphen. ``on_sent`` is called in a server thread for each accepted message;
-    ``clock`` gives the seconds since the epoch, ``zones`` are the public hosted zones of Route 53.
+    The user may assume the role and nothing else. The role trusts that user with the External ID,
+    and has ``permissions``. ``trusted_ids`` is a pattern of External IDs, since a demo has no one
+    to edit a trust policy. The role also trusts the first matching ID that assumes it; so does each
+    role whose ARN extends the role's by a hyphen. ``on_sent`` is called in a server thread for each
+    accepted message; ``clock`` gives the seconds since the epoch, ``zones`` are the public hosted
+    zones of Route 53.
     """
 
     def __init__(
@@ -86,7 +106,12 @@ class EmbeddedAws:
         """Answered requests, oldest first."""
         self._loses: str | None = None
         user = User(self.secret_access_key, arn=_USER_ARN, allow=frozenset({"sts:AssumeRole"}))
-        role = Role(self.external_id, frozenset(permissions), frozenset({_USER_ARN}), external_id_like=trusted_ids)
+        role = Role(
+            self.external_id,
+            frozenset(permissions),
+            frozenset({_USER_ARN}),
+            external_id_like=trusted_ids,
+        )
         account = Account(
             identities=tuple(Identity(name, region) for name in identities),
             roles={_ROLE_ARN: role},
@@ -112,11 +137,16 @@ class EmbeddedAws:
 
     def _note(self, call: Call, answer: Answer) -> bool:
         self.calls.append(AnsweredCall(call.operation, answer.status))
-        is_lost, self._loses = call.operation == self._loses, None if call.operation == self._loses else self._loses
+        is_lost, self._loses = (
+            call.operation == self._loses,
+            None if call.operation == self._loses else self._loses,
+        )
         return not is_lost
 
     def lose_answer(self, operation: str) -> None:
-        """Carry out the next call of an operation (``SendEmail``), but close its connection without an answer."""
+        """Carry out the next call of an operation (``SendEmail``), but close its connection without
+        an answer.
+        """
         self._loses = operation
 
     @property
@@ -130,12 +160,16 @@ class EmbeddedAws:
         role = Role(external_id, (account.roles or {})[_ROLE_ARN].allow, frozenset({principal_arn}))
         self._ledger.account = replace(account, roles={_ROLE_ARN: role})
 
-    def find_fault(self, tenant: str, kind: str, impact: str, text: str, *, is_open: bool = True) -> None:
+    def find_fault(
+        self, tenant: str, kind: str, impact: str, text: str, *, is_open: bool = True
+    ) -> None:
         """Let Amazon SES open a finding about a tenant (``BOUNCE``, ``HIGH``), or resolve it."""
         note_finding(self._ledger, self.region, tenant, kind, impact, text, is_open=is_open)
 
     def count(self, operation: str, *, granted: bool = True) -> int:
-        """Return how often ``operation`` (``AssumeRole``) was granted or, with ``granted`` False, refused."""
+        """Return how often ``operation`` (``AssumeRole``) was granted or, with ``granted`` False,
+        refused.
+        """
         return sum(call.operation == operation and call.granted is granted for call in self.calls)
 
     def connection_values(self) -> dict[str, str]:
@@ -151,7 +185,9 @@ class EmbeddedAws:
         }
 
     def environment(self) -> Mapping[str, str]:
-        """Return the environment variables of the examples' ``connections.yaml``, and the endpoint of all services."""
+        """Return the environment variables of the examples' ``connections.yaml``, and the endpoint
+        of all services.
+        """
         return {
             "AWS_ENDPOINT_URL": self.url,
             "DEMO_ROLE_ARN": self.role_arn,
@@ -162,8 +198,13 @@ class EmbeddedAws:
 
 
 def _alone() -> dict[str, str | None]:
-    """Return environment variables with which AWS clients reach loopback directly; None unsets a variable of this machine."""
-    proxies = {name: ",".join(filter(None, (os.environ.get(name), _LOOPBACK))) for name in ("NO_PROXY", "no_proxy")}
+    """Return environment variables with which AWS clients reach loopback directly; None unsets a
+    variable of this machine.
+    """
+    proxies = {
+        name: ",".join(filter(None, (os.environ.get(name), _LOOPBACK)))
+        for name in ("NO_PROXY", "no_proxy")
+    }
     files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
     return {**proxies, **files, "AWS_PROFILE": None, "AWS_DEFAULT_PROFILE": None}
 

@@ -36,9 +36,14 @@ class Receiver:
 
     def verifies(self, secret: str) -> bool:
         """Return whether the request is signed with a secret, as Standard Webhooks specifies."""
-        signed = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + self.body
+        signed = (
+            f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode()
+            + self.body
+        )
         digest = hmac.digest(b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256)
-        return hmac.compare_digest("v1," + b64encode(digest).decode(), self.headers["webhook-signature"])
+        return hmac.compare_digest(
+            "v1," + b64encode(digest).decode(), self.headers["webhook-signature"]
+        )
 
     @property
     def event(self) -> dict[str, Any]:
@@ -57,17 +62,27 @@ class Place:
 
     def opened(self) -> Jackfield:
         """Open a runtime with the database and the examples' connections."""
-        return Jackfield(connections=[EXAMPLES / "connections.yaml"], database_url=self.url, environment=self.environment)
+        return Jackfield(
+            connections=[EXAMPLES / "connections.yaml"],
+            database_url=self.url,
+            environment=self.environment,
+        )
 
     def run(self, *words: str) -> Any:
         """Run a command of jackfield, and return the JSON that it prints."""
         command = [sys.executable, "-m", "jackfield", *words]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)  # noqa: S603 (the tour's own words)
+        done = subprocess.run(  # noqa: S603 (the tour's own words)
+            command, env=self.environment, capture_output=True, text=True, check=True
+        )
         return json.loads(done.stdout)
 
     def work_until_told(self, receiver: Receiver) -> None:
         """Run a worker until the receiver has a request, or for a minute."""
-        worker = subprocess.Popen([sys.executable, "-m", "jackfield", "worker"], env=self.environment, stderr=subprocess.DEVNULL)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "jackfield", "worker"],
+            env=self.environment,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             receiver.came.wait(_WITHIN)
         finally:
@@ -80,7 +95,11 @@ def own_place(aws: EmbeddedAws) -> Iterator[Place]:
     """Yield a place with an empty folder and a database that does not exist yet."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'jackfield.db'}"
-        places = {"JACKFIELD_HOME": folder, "JACKFIELD_DATABASE_URL": url, "JACKFIELD_CONNECTIONS": str(EXAMPLES / "connections.yaml")}
+        places = {
+            "JACKFIELD_HOME": folder,
+            "JACKFIELD_DATABASE_URL": url,
+            "JACKFIELD_CONNECTIONS": str(EXAMPLES / "connections.yaml"),
+        }
         yield Place(Path(folder), url, {**os.environ, **places, **aws.environment()})
 
 

@@ -1,4 +1,6 @@
-"""``jackfield demo --serve``: the local AWS simulator keeps running, so that the examples can be run by hand."""
+"""``jackfield demo --serve``: the local AWS simulator keeps running, so that the examples can be
+run by hand.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from jackfield_aws_ses_simulator.show import Show
 from jackfield_aws_ses_simulator.stage import EXAMPLES
 
 GENERATED = "jf-*"
-"""Pattern of the External IDs that jackfield generates: the first role connection created in the console works without a trust policy."""
+"""Pattern of the External IDs that jackfield generates: the first role connection created in the
+console works without a trust policy.
+"""
 _POLL = 0.5
 """Seconds between checks for a stop, so that Windows also notices Ctrl-C."""
 
@@ -45,12 +49,18 @@ def _announce(show: Show, aws: EmbeddedAws) -> None:
     if show.one_line:
         show.line({"url": aws.url, "environment": variables, "examples": str(EXAMPLES)})
         return
-    show.text(f"A local AWS simulator runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
+    show.text(
+        f"A local AWS simulator runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold"
+    )
     for name, value in variables.items():
         show.text(f"export {name}={shlex.quote(value)}")
     show.text(
-        f"\njackfield connections test demo\njackfield invoke --file {shlex.quote(str(EXAMPLES / 'send-email.json'))}\njackfield serve\n\n"
-        "'jackfield serve' prints a link to the console. To connect the role there, choose New connection, AWS Role ARN, and enter\n"
-        f"the role ARN and the keys above and the region {aws.region}; leave both endpoints empty. The role keeps the External ID of the\n"
-        f"first connection, as in AWS. For another one, enter a role of its own, such as {aws.role_arn}-2.\n"
+        "\njackfield connections test demo\njackfield invoke --file "
+        f"{shlex.quote(str(EXAMPLES / 'send-email.json'))}\njackfield serve\n\n"
+        "'jackfield serve' prints a link to the console. To connect the role there, choose New "
+        "connection, AWS Role ARN, and enter\n"
+        f"the role ARN and the keys above and the region {aws.region}; leave both endpoints "
+        "empty. The role keeps the External ID of the\n"
+        "first connection, as in AWS. For another one, enter a role of its own, such as "
+        f"{aws.role_arn}-2.\n"
     )

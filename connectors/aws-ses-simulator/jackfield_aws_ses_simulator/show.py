@@ -1,4 +1,6 @@
-"""Output of the demo: paragraphs for people, coloured on a terminal; one JSON line per step for programs."""
+"""Output of the demo: paragraphs for people, coloured on a terminal; one JSON line per step for
+programs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ _LABEL = 12
 
 
 class Show:
-    """Printer to stdout. After its reader has closed the pipe, the printer writes nothing, and the demo still succeeds.
+    """Printer to stdout. After its reader has closed the pipe, the printer writes nothing, and the
+    demo still succeeds.
 
     ``lost`` is set if writing failed for another reason (a full disk); the demo fails then.
     """
@@ -44,7 +47,9 @@ class Show:
         """Print the outcome of a step."""
         if self.one_line:
             about = {"example": f"examples/{step.example}"} if step.example else {}
-            self.line({"step": number, "key": step.key, "title": step.title, **about, **report.to_json()})
+            self.line(
+                {"step": number, "key": step.key, "title": step.title, **about, **report.to_json()}
+            )
             return
         for name, value in report.shown:
             of_example = name == "invocation" and step.example
@@ -63,7 +68,9 @@ class Show:
             self.line({"received": message_json(message)})
             return
         self.text(f"received by AWS ({message.kind.title()} content)", "bold")
-        self.text("\n".join(f"  {label:<{_LABEL}}{value}" for label, value in message_rows(message)))
+        self.text(
+            "\n".join(f"  {label:<{_LABEL}}{value}" for label, value in message_rows(message))
+        )
 
     def text(self, text: str, style: str = "") -> None:
         """Print text for people."""
@@ -106,8 +113,8 @@ class Show:
 
 
 def _console() -> Console | None:
-    """Return Rich's console if colours are wanted: on a terminal, with rich, unless NO_COLOR is set (no-color.org). Return
-    None otherwise.
+    """Return Rich's console if colours are wanted: on a terminal, with rich, unless NO_COLOR is set
+    (no-color.org). Return None otherwise.
     """
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return None
@@ -127,7 +134,10 @@ def folded(value: object, depth: int = 0) -> str:
     if isinstance(value, list):
         pieces, left, right = [folded(item, depth + 1) for item in value], "[", "]"
     else:
-        pieces = [f"{json.dumps(name, ensure_ascii=False)}: {folded(item, depth + 1)}" for name, item in value.items()]
+        pieces = [
+            f"{json.dumps(name, ensure_ascii=False)}: {folded(item, depth + 1)}"
+            for name, item in value.items()
+        ]
         left, right = "{", "}"
     margin = "  " * (depth + 1)
     lines = f",\n{margin}".join(_filled(pieces, _WIDTH - len(margin)))
@@ -150,7 +160,10 @@ def _filled(pieces: Iterable[str], width: int) -> Iterable[str]:
 
 def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: item if name in {"message", "hint"} else _shortened(item) for name, item in value.items()}
+        return {
+            name: item if name in {"message", "hint"} else _shortened(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
         return [_shortened(item) for item in value]
     if isinstance(value, str) and len(value) > _LONGEST:

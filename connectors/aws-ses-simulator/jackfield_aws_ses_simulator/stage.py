@@ -1,4 +1,6 @@
-"""Environment of the tour's steps: a runtime connected to the local AWS simulator, the examples' invocations, and the messages received."""
+"""Environment of the tour's steps: a runtime connected to the local AWS simulator, the examples'
+invocations, and the messages received.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Outcome of a step: named values to print, messages that AWS received, and unmet expectations."""
+    """Outcome of a step: named values to print, messages that AWS received, and unmet
+    expectations.
+    """
 
     shown: tuple[tuple[str, Any], ...] = ()
     received: tuple[SentMessage, ...] = ()
@@ -26,13 +30,24 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as members of the step's JSON line."""
-        received = {"received": [message_json(message) for message in self.received]} if self.received else {}
-        return {"passed": not self.faults, **dict(self.shown), **received, **({"faults": list(self.faults)} if self.faults else {})}
+        received = (
+            {"received": [message_json(message) for message in self.received]}
+            if self.received
+            else {}
+        )
+        return {
+            "passed": not self.faults,
+            **dict(self.shown),
+            **received,
+            **({"faults": list(self.faults)} if self.faults else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """An executed example: the invocation, its Result as JSON, and the messages that AWS received meanwhile."""
+    """An executed example: the invocation, its Result as JSON, and the messages that AWS received
+    meanwhile.
+    """
 
     invocation: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -56,7 +71,9 @@ class Played:
         return found
 
     def report(self, expected: Mapping[str, bool]) -> Report:
-        """Build the report of a step that ran this example. ``expected`` maps each expectation to whether it holds."""
+        """Build the report of a step that ran this example. ``expected`` maps each expectation to
+        whether it holds.
+        """
         shown = (("invocation", self.invocation), ("result", self.result))
         return Report(shown, self.received, faults(expected))
 
@@ -104,7 +121,12 @@ def message_json(message: SentMessage) -> dict[str, Any]:
         "subject": message.subject,
         "parts": [{"contentType": kind, "bytes": size} for kind, size in _texts(message)],
         "attachments": [
-            {"name": item.name, "contentType": item.content_type.partition(";")[0], "bytes": item.size} for item in message.attachments
+            {
+                "name": item.name,
+                "contentType": item.content_type.partition(";")[0],
+                "bytes": item.size,
+            }
+            for item in message.attachments
         ],
     }
     return {name: value for name, value in members.items() if value != []}
@@ -121,8 +143,14 @@ def message_rows(message: SentMessage) -> Iterable[tuple[str, str]]:
         ("Bcc", bcc and f"{bcc}  (envelope only)"),
         ("Reply-To", "; ".join(shown.get("replyTo", ()))),
         ("Subject", message.subject),
-        *(("Part", f"{part['contentType']}, {part['bytes']:,} bytes") for part in shown.get("parts", ())),
-        *(("Attachment", f"{item['name']}, {item['contentType']}, {item['bytes']:,} bytes") for item in shown.get("attachments", ())),
+        *(
+            ("Part", f"{part['contentType']}, {part['bytes']:,} bytes")
+            for part in shown.get("parts", ())
+        ),
+        *(
+            ("Attachment", f"{item['name']}, {item['contentType']}, {item['bytes']:,} bytes")
+            for item in shown.get("attachments", ())
+        ),
         ("MessageId", message.message_id),
     )
     return ((label, value) for label, value in rows if value)
@@ -134,4 +162,6 @@ def _decoded(values: Iterable[str]) -> list[str]:
 
 def _texts(message: SentMessage) -> Iterable[tuple[str, int]]:
     found = (("text/plain", message.text), ("text/html", message.html))
-    return ((kind, len(text.encode("utf-8", "replace"))) for kind, text in found if text is not None)
+    return (
+        (kind, len(text.encode("utf-8", "replace"))) for kind, text in found if text is not None
+    )

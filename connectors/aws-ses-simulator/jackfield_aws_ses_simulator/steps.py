@@ -15,12 +15,22 @@ from jackfield_aws_ses_simulator.doubtful import EXAMPLE as LOST
 from jackfield_aws_ses_simulator.doubtful import doubtful
 from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 from jackfield_aws_ses_simulator.show import Show
-from jackfield_aws_ses_simulator.stage import EXAMPLES, Played, Report, Stage, Step, faults, message_json
+from jackfield_aws_ses_simulator.stage import (
+    EXAMPLES,
+    Played,
+    Report,
+    Stage,
+    Step,
+    faults,
+    message_json,
+)
 
 _CONNECTOR = "aws-ses"
 _CONNECTION = "demo"
 _PAGE, _ALL, _PAGES = 5, 12, 3
-"""Page size of the examples, email addresses in the local AWS simulator, and the resulting number of pages."""
+"""Page size of the examples, email addresses in the local AWS simulator, and the resulting number
+of pages.
+"""
 _FAULTY = {"/attachments/report.pdf/data", "/priority", "/subject", "/text", "/to/1", "/to/2"}
 """Expected pointers of the faults in ``invalid-input.json``."""
 _SESSIONS = 2
@@ -28,10 +38,14 @@ _SESSIONS = 2
 
 
 def _installed(stage: Stage) -> Report:
-    rows = [entry.to_json() for entry in stage.jackfield.catalog.entries() if entry.key == _CONNECTOR]
+    rows = [
+        entry.to_json() for entry in stage.jackfield.catalog.entries() if entry.key == _CONNECTOR
+    ]
     return Report(
         (("connectors", rows),),
-        faults=faults({"the connector is installed and works": [row["status"] for row in rows] == ["ok"]}),
+        faults=faults(
+            {"the connector is installed and works": [row["status"] for row in rows] == ["ok"]}
+        ),
     )
 
 
@@ -56,7 +70,8 @@ def _sent(stage: Stage) -> Report:
         {
             "the message was sent": played.status == "succeeded",
             "AWS received it once": len(played.received) == 1,
-            "the Result has its message id": [message.message_id for message in played.received] == [played.output.get("MessageId")],
+            "the Result has its message id": [message.message_id for message in played.received]
+            == [played.output.get("MessageId")],
         }
         | _whole(played.received[0] if played.received else None, played.invocation["inputs"])
     )
@@ -69,8 +84,11 @@ def _whole(message: SentMessage | None, inputs: Mapping[str, Any]) -> dict[str, 
     return {
         "the subject is complete": message.subject == inputs["subject"],
         "both texts are complete": (message.text, message.html) == (inputs["text"], inputs["html"]),
-        "every recipient is in the envelope": all(received[name] == inputs[name] for name in ("to", "cc", "bcc")),
-        "the attachments arrived": [part.name for part in message.attachments] == [*inputs["attachments"]],
+        "every recipient is in the envelope": all(
+            received[name] == inputs[name] for name in ("to", "cc", "bcc")
+        ),
+        "the attachments arrived": [part.name for part in message.attachments]
+        == [*inputs["attachments"]],
     }
 
 
@@ -118,7 +136,10 @@ def _invalid_inputs(stage: Stage) -> Report:
     return played.report(
         {
             "the inputs are refused": played.error.get("code") == "invalid_input",
-            "every error names its input": {item["path"] for item in played.error.get("details", ())} == _FAULTY,
+            "every error names its input": {
+                item["path"] for item in played.error.get("details", ())
+            }
+            == _FAULTY,
             "AWS was not asked": len(stage.aws.calls) == before,
         }
     )
@@ -140,7 +161,8 @@ def _rejected(stage: Stage) -> Report:
     return played.report(
         {
             "the sender is rejected": played.error.get("code") == "rejected",
-            "the hint says what to verify": played.invocation["inputs"]["sender"] in played.error.get("hint", ""),
+            "the hint says what to verify": played.invocation["inputs"]["sender"]
+            in played.error.get("hint", ""),
             "AWS accepted nothing": not played.received,
         }
     )
@@ -149,8 +171,14 @@ def _rejected(stage: Stage) -> Report:
 def _summed_up(stage: Stage) -> Report:
     aws = stage.aws
     summary = {
-        "assumeRole": {"granted": aws.count("AssumeRole"), "refused": aws.count("AssumeRole", granted=False)},
-        "sendEmail": {"accepted": aws.count("SendEmail"), "rejected": aws.count("SendEmail", granted=False)},
+        "assumeRole": {
+            "granted": aws.count("AssumeRole"),
+            "refused": aws.count("AssumeRole", granted=False),
+        },
+        "sendEmail": {
+            "accepted": aws.count("SendEmail"),
+            "rejected": aws.count("SendEmail", granted=False),
+        },
         "listIdentities": aws.count("ListIdentities"),
         "messages": len(aws.sent),
     }
@@ -171,18 +199,55 @@ def _complete(played: Played) -> object:
 
 STEPS = (
     Step("installed", "What is installed", _installed),
-    Step("connection", "Test the connection: a role, assumed with an External ID; nothing is sent", _tested),
+    Step(
+        "connection",
+        "Test the connection: a role, assumed with an External ID; nothing is sent",
+        _tested,
+    ),
     Step("send", "Send an email with two texts, attachments, Cc and Bcc", _sent, "send-email.json"),
     Step("list", "List identities: one page", _list_page, "list-identities.json"),
-    Step("listAll", "List identities: every page, at AWS's limit of one request per second", _listed_all, "list-all-identities.json"),
-    Step("dryRun", "A dry run: everything is checked, AWS is not asked to send", _dry, "dry-run.json"),
-    Step("invalid", "Invalid inputs: every error at once, before anything is sent", _invalid_inputs, "invalid-input.json"),
-    Step("externalId", "Someone else's External ID: AWS refuses the role", _unauthenticated, "wrong-external-id.json"),
-    Step("rejected", "An unverified sender: AWS rejects the message", _rejected, "unverified-sender.json"),
+    Step(
+        "listAll",
+        "List identities: every page, at AWS's limit of one request per second",
+        _listed_all,
+        "list-all-identities.json",
+    ),
+    Step(
+        "dryRun", "A dry run: everything is checked, AWS is not asked to send", _dry, "dry-run.json"
+    ),
+    Step(
+        "invalid",
+        "Invalid inputs: every error at once, before anything is sent",
+        _invalid_inputs,
+        "invalid-input.json",
+    ),
+    Step(
+        "externalId",
+        "Someone else's External ID: AWS refuses the role",
+        _unauthenticated,
+        "wrong-external-id.json",
+    ),
+    Step(
+        "rejected",
+        "An unverified sender: AWS rejects the message",
+        _rejected,
+        "unverified-sender.json",
+    ),
     Step("summary", "What AWS saw", _summed_up),
     Step("callback", "Queue a call for a worker: its end arrives at a callback, signed", told),
-    Step("bounce", "A mail bounces: the event comes back, the recipient is suppressed, the next send is refused", bounced, BOUNCE),
-    Step("doubt", "The answer to a send is lost: evidence settles the doubt, and nothing is sent twice", doubtful, LOST),
+    Step(
+        "bounce",
+        "A mail bounces: the event comes back, the recipient is suppressed, the next send is "
+        "refused",
+        bounced,
+        BOUNCE,
+    ),
+    Step(
+        "doubt",
+        "The answer to a send is lost: evidence settles the doubt, and nothing is sent twice",
+        doubtful,
+        LOST,
+    ),
 )
 """Steps in the order of the tour."""
 
@@ -195,13 +260,18 @@ What to try next
 
 
 def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
-    """Run ``steps`` on a local AWS simulator; return 0 if each passed and could be shown, else 1."""
+    """Run ``steps`` on a local AWS simulator; return 0 if each passed and could be shown, else
+    1.
+    """
     started = time.monotonic()
     failing: list[str] = []
     with EmbeddedAws() as aws, _connected(aws) as jackfield:
         if not show.one_line:
             services = "IAM, STS, SES, SNS, SQS and CloudWatch"
-            show.text(f"A local AWS simulator runs at {aws.url}: {services}.\nAuthorisation is enforced. No account, no network.")
+            show.text(
+                f"A local AWS simulator runs at {aws.url}: {services}.\nAuthorisation is "
+                "enforced. No account, no network."
+            )
         stage = Stage(jackfield, aws)
         for number, step in enumerate(steps, start=1):
             show.begin(number, step)
@@ -214,8 +284,14 @@ def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
 
 
 def _connected(aws: EmbeddedAws) -> Jackfield:
-    """Open a runtime with the examples' connections; its environment contains only the local AWS simulator's variables."""
-    return Jackfield(connections=[EXAMPLES / "connections.yaml"], database_url="none", environment=aws.environment())
+    """Open a runtime with the examples' connections; its environment contains only the local AWS
+    simulator's variables.
+    """
+    return Jackfield(
+        connections=[EXAMPLES / "connections.yaml"],
+        database_url="none",
+        environment=aws.environment(),
+    )
 
 
 def _report(step: Step, stage: Stage) -> Report:
@@ -227,10 +303,23 @@ def _report(step: Step, stage: Stage) -> Report:
 
 def _close(show: Show, count: int, failing: list[str], seconds: float) -> None:
     if show.one_line:
-        show.line({"passed": not failing, "steps": count, "failing": failing, "seconds": round(seconds, 1)})
+        show.line(
+            {
+                "passed": not failing,
+                "steps": count,
+                "failing": failing,
+                "seconds": round(seconds, 1),
+            }
+        )
         return
     if failing:
-        show.text(f"\n{len(failing)} of {count} steps did not come out as expected: {', '.join(failing)}.", "bold red")
+        show.text(
+            f"\n{len(failing)} of {count} steps did not come out as expected: "
+            f"{', '.join(failing)}.",
+            "bold red",
+        )
     else:
-        show.text(f"\nAll {count} steps came out as expected, in {seconds:.1f} seconds.", "bold green")
+        show.text(
+            f"\nAll {count} steps came out as expected, in {seconds:.1f} seconds.", "bold green"
+        )
     show.text(_NEXT)

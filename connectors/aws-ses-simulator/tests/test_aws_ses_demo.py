@@ -37,29 +37,45 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return
     about = tmp_path / "jackfield_aws_ses-1.0.0.dist-info"
     about.mkdir()
-    (about / "entry_points.txt").write_text("[jackfield.connectors]\naws-ses = jackfield_aws_ses:connector\n")
+    (about / "entry_points.txt").write_text(
+        "[jackfield.connectors]\naws-ses = jackfield_aws_ses:connector\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.mark.usefixtures("installed")
 def test_the_tour_comes_out_as_expected(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every step passes, the exit code is 0, and a line for each says so with its invocation, Result and messages."""
+    """Every step passes, the exit code is 0, and a line for each says so with its invocation,
+    Result and messages.
+    """
     code = command(["--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line.get("faults") for line in lines] == [None] * (len(STEPS) + 1)
-    assert (code, lines[-1]["passed"], [line["key"] for line in lines[:-1]]) == (0, True, [step.key for step in STEPS])
+    assert (code, lines[-1]["passed"], [line["key"] for line in lines[:-1]]) == (
+        0,
+        True,
+        [step.key for step in STEPS],
+    )
     sent = next(line for line in lines if line.get("key") == "send")
     assert sent["result"]["output"]["MessageId"] == sent["received"][0]["MessageId"]
-    assert [item["name"] for item in sent["received"][0]["attachments"]] == list(sent["invocation"]["inputs"]["attachments"])
+    assert [item["name"] for item in sent["received"][0]["attachments"]] == list(
+        sent["invocation"]["inputs"]["attachments"]
+    )
 
 
 @pytest.mark.usefixtures("installed")
 def test_the_tour_does_not_care_for_this_machines_aws(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A profile that there is not, or a configuration that cannot be read, is no reason to fail: the demo has an AWS of its own."""
+    """A profile that there is not, or a configuration that cannot be read, is no reason to fail:
+    the demo has an AWS of its own.
+    """
     (tmp_path / "config").write_text("no configuration", encoding="utf-8")
-    for name, value in {"AWS_PROFILE": "nope", "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_DEFAULT_PROFILE": "neither"}.items():
+    for name, value in {
+        "AWS_PROFILE": "nope",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_DEFAULT_PROFILE": "neither",
+    }.items():
         monkeypatch.setenv(name, value)
     assert command(["--json"]) == 0
     assert os.environ["AWS_PROFILE"] == "nope"
@@ -67,8 +83,12 @@ def test_the_tour_does_not_care_for_this_machines_aws(
 
 
 @pytest.mark.usefixtures("installed")
-def test_the_tour_is_shown_to_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """People see headings, JSON and the message as AWS received it, and no secret; a proxy in the environment is no obstacle."""
+def test_the_tour_is_shown_to_people(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People see headings, JSON and the message as AWS received it, and no secret; a proxy in the
+    environment is no obstacle.
+    """
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     shown = [step for step in STEPS if step.key in {"installed", "connection", "send", "invalid"}]
@@ -85,7 +105,9 @@ def test_the_tour_is_shown_to_people(capsys: pytest.CaptureFixture[str], monkeyp
 
 @pytest.mark.usefixtures("installed")
 def test_a_step_that_goes_wrong_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """One fault, or an error of the runtime, makes the exit code 1, and the end says which steps they were."""
+    """One fault, or an error of the runtime, makes the exit code 1, and the end says which steps
+    they were.
+    """
 
     def wrong(_stage: Stage) -> Report:
         return Report(faults=("failed: all is well",))
@@ -93,7 +115,11 @@ def test_a_step_that_goes_wrong_is_named(capsys: pytest.CaptureFixture[str]) -> 
     def broken(_stage: Stage) -> Report:
         raise Unavailable("nobody is there")
 
-    steps = (Step("fine", "Fine", lambda _: Report()), Step("wrong", "Wrong", wrong), Step("broken", "Broken", broken))
+    steps = (
+        Step("fine", "Fine", lambda _: Report()),
+        Step("wrong", "Wrong", wrong),
+        Step("broken", "Broken", broken),
+    )
     assert tour(Show(one_line=False), steps) == 1
     text = capsys.readouterr().out
     assert "✗ failed: all is well" in text
@@ -116,15 +142,32 @@ def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.usefixtures("installed")
 def test_the_aws_can_be_kept_up() -> None:
-    """``--serve`` prints what a second process needs, shows what AWS accepts, and ends with 0 on Ctrl-C."""
-    program = "import sys; from jackfield_aws_ses_simulator.command import command; sys.exit(command(['--serve', '--json']))"
+    """``--serve`` prints what a second process needs, shows what AWS accepts, and ends with 0 on
+    Ctrl-C.
+    """
+    program = (
+        "import sys; from jackfield_aws_ses_simulator.command import command; "
+        "sys.exit(command(['--serve', '--json']))"
+    )
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=paths, text=True, encoding="utf-8") as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        env=paths,
+        text=True,
+        encoding="utf-8",
+    ) as process:
         assert process.stdout is not None
         served = json.loads(process.stdout.readline())
         environment = served["environment"]
-        with Jackfield(connections=[environment["JACKFIELD_CONNECTIONS"]], database_url="none", environment=environment) as jackfield:
-            result = jackfield.invoke((Path(served["examples"]) / "send-email.json").read_text(encoding="utf-8"))
+        with Jackfield(
+            connections=[environment["JACKFIELD_CONNECTIONS"]],
+            database_url="none",
+            environment=environment,
+        ) as jackfield:
+            result = jackfield.invoke(
+                (Path(served["examples"]) / "send-email.json").read_text(encoding="utf-8")
+            )
         received = json.loads(process.stdout.readline())["received"]
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
@@ -174,7 +217,9 @@ MESSAGE = SentMessage(
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
-def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool) -> None:
+def test_colours_are_for_terminals(
+    monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool
+) -> None:
     """A terminal gets colours, unless NO_COLOR is set; the words are the same."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
@@ -193,7 +238,9 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch, no_color: st
 def test_long_texts_are_cut_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     """An attachment does not fill the screen; what says how to go on is never cut."""
     step = Step("one", "One", lambda _: Report())
-    Show(one_line=False).end(1, step, Report((("result", {"data": "A" * 5000, "hint": "B" * 200}),)))
+    Show(one_line=False).end(
+        1, step, Report((("result", {"data": "A" * 5000, "hint": "B" * 200}),))
+    )
     text = capsys.readouterr().out
     assert "… (5,000 characters)" in text
     assert "B" * 200 in text
@@ -213,9 +260,15 @@ class Gone(io.StringIO):
         raise self.error
 
 
-@pytest.mark.parametrize(("error", "lost"), [(BrokenPipeError(), False), (OSError(28, "No space left on device"), True)])
-def test_a_reader_who_leaves_is_no_fault(monkeypatch: pytest.MonkeyPatch, error: OSError, lost: bool) -> None:
-    """Writing stops at once; only what was lost for another reason than the reader's leaving counts against the demo."""
+@pytest.mark.parametrize(
+    ("error", "lost"), [(BrokenPipeError(), False), (OSError(28, "No space left on device"), True)]
+)
+def test_a_reader_who_leaves_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, lost: bool
+) -> None:
+    """Writing stops at once; only what was lost for another reason than the reader's leaving counts
+    against the demo.
+    """
     gone = Gone(error)
     monkeypatch.setattr(sys, "stdout", gone)
     show = Show(one_line=True)
@@ -226,7 +279,9 @@ def test_a_reader_who_leaves_is_no_fault(monkeypatch: pytest.MonkeyPatch, error:
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=60),
-    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=30), inner, max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=30), inner, max_size=8)
+    ),
     max_leaves=30,
 )
 
@@ -238,7 +293,9 @@ def test_folded_json_is_the_same_json(value: Any) -> None:
 
 
 def test_the_examples_are_the_same_in_both_places() -> None:
-    """The folder ``examples`` of the source tree and the package hold the same files, byte for byte."""
+    """The folder ``examples`` of the source tree and the package hold the same files, byte for
+    byte.
+    """
     tree = Path(__file__).parents[3] / "examples"
     assert {path.name: path.read_bytes() for path in tree.iterdir() if path.is_file()} == {
         path.name: path.read_bytes() for path in EXAMPLES.iterdir()
@@ -250,4 +307,8 @@ def test_every_example_is_on_the_tour_and_explained() -> None:
     invocations = {path.name for path in EXAMPLES.glob("*.json")}
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert invocations == {step.example for step in STEPS if step.example}
-    assert [name for name in invocations if f"`{name}`" not in readme or f"--file examples/{name}" not in readme] == []
+    assert [
+        name
+        for name in invocations
+        if f"`{name}`" not in readme or f"--file examples/{name}" not in readme
+    ] == []

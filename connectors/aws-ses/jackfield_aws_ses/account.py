@@ -19,22 +19,30 @@ _QUOTA = "Read the sending quota"
 _UNREADABLE = "Allow ses:GetAccount to see quota and sandbox here; sending works without it."
 _HEALTHY = "HEALTHY"
 _SANDBOX = (
-    "In the sandbox, SES delivers only to verified recipients and to its mailbox simulator (success@simulator.amazonses.com, "
-    "bounce@simulator.amazonses.com). Request production access in {region}: SES console > Account dashboard > Request production access, "
-    "or the action 'requestProductionAccess'. AWS requires the mail type, the website and the use case."
+    "In the sandbox, SES delivers only to verified recipients and to its mailbox simulator "
+    "(success@simulator.amazonses.com, "
+    "bounce@simulator.amazonses.com). Request production access in {region}: SES console > "
+    "Account dashboard > Request production access, "
+    "or the action 'requestProductionAccess'. AWS requires the mail type, the website and the use "
+    "case."
 )
 _ENFORCEMENT = {
-    "PROBATION": "AWS is reviewing the account because of bounces or complaints and may stop its sending: find the cause with "
+    "PROBATION": "AWS is reviewing the account because of bounces or complaints and may stop its "
+    "sending: find the cause with "
     "'getSendStatistics', remove bounced addresses, and answer the case in AWS Support.",
-    "SHUTDOWN": "AWS has stopped this account's sending: answer the case in AWS Support. Nothing can be sent until AWS lifts it.",
+    "SHUTDOWN": (
+        "AWS has stopped this account's sending: answer the case in AWS Support. Nothing can "
+        "be sent until AWS lifts it."
+    ),
 }
 
 
 def account_steps(aws: AwsClients) -> Iterator[Step]:
     """Read the account through ``GetAccount`` and yield the test's steps.
 
-    A missing permission is no failure, since sending does not need it. Unknown credentials, and a server that is not AWS, are failures. An
-    endpoint in the connection may be another service's (MinIO), or an emulator's without this operation.
+    A missing permission is no failure, since sending does not need it. Unknown credentials, and a
+    server that is not AWS, are failures. An endpoint in the connection may be another service's
+    (MinIO), or an emulator's without this operation.
     """
     region = aws.region or FALLBACK_REGION
     try:
@@ -44,7 +52,10 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         return
     quota = account.get("SendQuota")
     if not isinstance(quota, dict):
-        text = f"The service that answered in {region} is not Amazon SES: its response has no sending quota."
+        text = (
+            f"The service that answered in {region} is not Amazon SES: its response has no "
+            "sending quota."
+        )
         yield Step("quota", _QUOTA, passed=False, message=text, hint="Check the endpoint.")
         return
     yield Step("quota", _QUOTA, passed=True, message=_quota(quota, region), mandatory=False)
@@ -54,7 +65,9 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         "Production access",
         passed=in_production,
         mandatory=False,
-        message=f"The account has production access in {region}." if in_production else f"The account is in the sandbox in {region}.",
+        message=f"The account has production access in {region}."
+        if in_production
+        else f"The account is in the sandbox in {region}.",
         hint=None if in_production else _SANDBOX.format(region=region),
     )
     enforcement = account.get("EnforcementStatus") or _HEALTHY
@@ -65,7 +78,9 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
             passed=False,
             mandatory=False,
             message=f"The account's enforcement status in {region} is {enforcement}.",
-            hint=_ENFORCEMENT.get(enforcement, "See the account's status in the SES console (Account dashboard)."),
+            hint=_ENFORCEMENT.get(
+                enforcement, "See the account's status in the SES console (Account dashboard)."
+            ),
         )
     enabled = bool(account.get("SendingEnabled", True))
     yield Step(
@@ -73,7 +88,9 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         "Sending is enabled",
         passed=enabled,
         mandatory=False,
-        message=f"The account may send in {region}." if enabled else f"Sending is paused in {region}.",
+        message=f"The account may send in {region}."
+        if enabled
+        else f"Sending is paused in {region}.",
         hint=None if enabled else "See the account's status in the SES console.",
     )
 
@@ -86,12 +103,17 @@ def _quota(quota: dict[str, Any], region: str) -> str:
 
 
 def _ends_it(error: JackfieldError | None, aws: AwsClients) -> bool:
-    """Return whether sending would fail, too. Errors with an AWS code, and server errors, may concern ``GetAccount`` alone."""
+    """Return whether sending would fail, too. Errors with an AWS code, and server errors, may
+    concern ``GetAccount`` alone.
+    """
     if error is None or isinstance(error, Unauthenticated) or error.provider is None:
         return True
     if aws.names_endpoint and error.provider.http_status in _LACKING:
         return False
-    return not error.provider.code and (error.provider.http_status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
+    return (
+        not error.provider.code
+        and (error.provider.http_status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
+    )
 
 
 def _unread(error: Exception, aws: AwsClients, region: str) -> Step:

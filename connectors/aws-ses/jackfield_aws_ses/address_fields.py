@@ -1,4 +1,6 @@
-"""Parser of address fields in messages encoded by other programs: folding, comments, groups, empty elements, routes (RFC 5322)."""
+"""Parser of address fields in messages encoded by other programs: folding, comments, groups, empty
+elements, routes (RFC 5322).
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +15,8 @@ _UNCLOSED = {'"': '"', "<": ">", "(": ")"}
 
 
 def read_address_field(text: str) -> tuple[Mailbox, ...]:
-    """Return the mailboxes of a To or Cc field without their display names; a group yields its members.
+    """Return the mailboxes of a To or Cc field without their display names; a group yields its
+    members.
 
     Raises `AddressError` for text that cannot be read as separate mailboxes.
     """
@@ -36,7 +39,11 @@ def _without_comments(text: str) -> str:
             depth -= 1
             start = match.end()
     if depth or quoted:
-        raise AddressError(f"contains an opening quote or bracket without its {_UNCLOSED['(' if depth else chr(34)]!r}", text)
+        raise AddressError(
+            "contains an opening quote or bracket without its "
+            f"{_UNCLOSED['(' if depth else chr(34)]!r}",
+            text,
+        )
     return "".join(kept) + text[start:]
 
 

@@ -1,4 +1,6 @@
-"""Mailboxes: parsing of user input into addresses that Amazon SES delivers to (RFC 5321, RFC 5322, UTS 46)."""
+"""Mailboxes: parsing of user input into addresses that Amazon SES delivers to (RFC 5321, RFC 5322,
+UTS 46).
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -27,7 +29,9 @@ _DROPPED = re.compile(
 )  # invisible, and dropped by IDNA (UTS 46): the domain sent to would differ from the one displayed
 _QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _DOMAIN = re.compile(_LABELS)
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*")
+_ATOMS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*"
+)
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
 _PUNCTUATION = re.compile(r'\\.|[",;<>()\r\n]', re.DOTALL)
@@ -38,7 +42,10 @@ _AT = re.compile("[@\ufe6b\uff20]")
 _END_OF_WORD = frozenset(' \t\r\n\v\f<>()[]",;:@\ufe6b\uff20')
 """Characters that end an atom of an address within a list."""
 _MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
-_TWO = "holds two addresses without a comma between them: separate them, or put a name that contains an address in quotes"
+_TWO = (
+    "holds two addresses without a comma between them: separate them, or put a name that "
+    "contains an address in quotes"
+)
 _CLOSERS = {'"': '"', "<": ">", "(": ")"}
 _OPENERS_INSIDE = {"": '"<(', '"': "", ">": '"', ")": "("}
 
@@ -46,8 +53,8 @@ _OPENERS_INSIDE = {"": '"<(', '"': "", ">": '"', ")": "("}
 class AddressError(ValueError):
     """Error of a text that is not a mailbox to which Amazon SES can deliver.
 
-    ``reason`` is a predicate (``is not an email address``); ``given`` is the text; ``index`` is its place in the list, or None for a single
-    string.
+    ``reason`` is a predicate (``is not an email address``); ``given`` is the text; ``index`` is its
+    place in the list, or None for a single string.
     """
 
     def __init__(self, reason: str, given: str, index: int | None = None) -> None:
@@ -65,8 +72,9 @@ class AddressError(ValueError):
 class Mailbox:
     """Mailbox: a display name (may be empty) and an address.
 
-    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given without needless quotes, ``given`` is the
-    original text. An undeliverable address raises `AddressError`.
+    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given
+    without needless quotes, ``given`` is the original text. An undeliverable address raises
+    `AddressError`.
     """
 
     name: str
@@ -83,7 +91,9 @@ class Mailbox:
             _check_local(self.local, given)
             domain = _ascii_domain(self.domain, given)
             if len(self.local) + 1 + len(domain) > _MAX_ADDRESS:
-                raise AddressError(f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given)
+                raise AddressError(
+                    f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given
+                )
             _check_printable(self.name, given)
             object.__setattr__(self, "domain", domain)
             object.__setattr__(self, "local", _without_quotes(self.local))
@@ -104,10 +114,11 @@ class Mailbox:
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """Parse exactly one mailbox; everything before the last ``<`` is the display name, quoted or not, including commas.
+    """Parse exactly one mailbox; everything before the last ``<`` is the display name, quoted or
+    not, including commas.
 
-    ``ada@x.io (Ada)`` yields the name Ada too. Another address in an unquoted name is refused, since its owner would get nothing. Raises
-    `AddressError`.
+    ``ada@x.io (Ada)`` yields the name Ada too. Another address in an unquoted name is refused,
+    since its owner would get nothing. Raises `AddressError`.
     """
     given = text.strip()
     plain = _PLAIN.fullmatch(given)
@@ -118,7 +129,9 @@ def parse_mailbox(text: str) -> Mailbox:
     _check_printable(given, given)
     name, address, unquoted = _name_and_address(given)
     local, at, domain = address.rpartition("@")
-    if _names_another(unquoted, address) or (not _QUOTED_LOCAL.fullmatch(local) and _names_another(local, "")):
+    if _names_another(unquoted, address) or (
+        not _QUOTED_LOCAL.fullmatch(local) and _names_another(local, "")
+    ):
         raise AddressError(_TWO, given)
     if not at:
         raise AddressError("is not an email address", given)
@@ -128,16 +141,19 @@ def parse_mailbox(text: str) -> Mailbox:
 def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
     """Parse any number of mailboxes; empty parts are dropped.
 
-    A single string is split at ``,``, ``;`` and line breaks outside quotes, angle brackets and comments. An element of a list may hold
-    several mailboxes too, but there a comma in an unquoted name does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for
-    the first invalid mailbox.
+    A single string is split at ``,``, ``;`` and line breaks outside quotes, angle brackets and
+    comments. An element of a list may hold several mailboxes too, but there a comma in an unquoted
+    name does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for the first
+    invalid mailbox.
     """
     if isinstance(value, str):
         return tuple(parse_mailbox(part) for part, _ in _split(value) if part)
     found: list[Mailbox] = []
     for index, item in enumerate(value):
         try:
-            found.extend(_parse_item(item) if not _SEPARATORS.isdisjoint(item) else _parse_one(item))
+            found.extend(
+                _parse_item(item) if not _SEPARATORS.isdisjoint(item) else _parse_one(item)
+            )
         except AddressError as error:
             raise AddressError(error.reason, error.given, index) from None
     return tuple(found)
@@ -146,7 +162,9 @@ def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
 def unique_recipients(
     to: Iterable[Mailbox], cc: Iterable[Mailbox], bcc: Iterable[Mailbox]
 ) -> tuple[tuple[Mailbox, ...], tuple[Mailbox, ...], tuple[Mailbox, ...]]:
-    """Return the three lists with each address only at its first occurrence; domains are compared case-insensitively."""
+    """Return the three lists with each address only at its first occurrence; domains are compared
+    case-insensitively.
+    """
     seen: set[str] = set()
 
     def first(mailboxes: Iterable[Mailbox]) -> Iterator[Mailbox]:
@@ -167,13 +185,15 @@ def _parse_item(item: str) -> Iterator[Mailbox]:
     try:
         parts = _split(item)
     except AddressError:
-        # A lone quote or bracket, as in `Smile :( <a@x.io>`, is harmless in an element with a single mailbox.
+        # A lone quote or bracket, as in `Smile :( <a@x.io>`, is harmless in an element with a
+        # single mailbox.
         parts = [(item, "")]
     pending = ""
     for part, separator in parts:
         if not part:
             continue
-        # Only a part without "@" can start a name: any other part may be a recipient that must not get lost.
+        # Only a part without "@" can start a name: any other part may be a recipient that must not
+        # get lost.
         if separator == "," and "@" not in part:
             pending += f"{part}, "
         else:
@@ -198,7 +218,9 @@ def _split(text: str) -> list[tuple[str, str]]:
             parts.append((text[start : match.start()].strip(), mark))
             start = match.end()
     if len(closers) > 1:
-        raise AddressError(f"contains an opening quote or bracket without its {closers[-1]!r}", text.strip())
+        raise AddressError(
+            f"contains an opening quote or bracket without its {closers[-1]!r}", text.strip()
+        )
     return [*parts, (text[start:].strip(), "")]
 
 
@@ -219,7 +241,9 @@ def _names_another(text: str, address: str) -> bool:
 
 
 def _addresses_inside(text: str) -> Iterator[str]:
-    """Yield parts that look like an address: words on both sides of an at sign, which blanks may surround if the domain has a dot."""
+    """Yield parts that look like an address: words on both sides of an at sign, which blanks may
+    surround if the domain has a dot.
+    """
     for match in _AT.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
         local, domain = _last_word(before.rstrip()), _first_word(after.lstrip())
@@ -229,12 +253,24 @@ def _addresses_inside(text: str) -> Iterator[str]:
 
 
 def _last_word(text: str) -> str:
-    place = next((place for place in range(len(text), 0, -1) if text[place - 1] in _END_OF_WORD or text[place - 1].isspace()), 0)
+    place = next(
+        (
+            place
+            for place in range(len(text), 0, -1)
+            if text[place - 1] in _END_OF_WORD or text[place - 1].isspace()
+        ),
+        0,
+    )
     return text[place:]
 
 
 def _first_word(text: str) -> str:
-    return text[: next((place for place, one in enumerate(text) if one in _END_OF_WORD or one.isspace()), len(text))]
+    return text[
+        : next(
+            (place for place, one in enumerate(text) if one in _END_OF_WORD or one.isspace()),
+            len(text),
+        )
+    ]
 
 
 def _comparable(address: str) -> str:
@@ -246,7 +282,9 @@ def _comparable(address: str) -> str:
 
 
 def _without_comment(text: str) -> tuple[str, str]:
-    """Split a comment off the end; return the text and the comment, which was the name before RFC 822 had display names."""
+    """Split a comment off the end; return the text and the comment, which was the name before RFC
+    822 had display names.
+    """
     escaped = {pair.end() - 1 for pair in _PAIR.finditer(text)} if text.endswith(")") else set()
     depth, last = 0, len(text) - 1
     for index in range(last if text.endswith(")") and last not in escaped else -1, 0, -1):
@@ -264,23 +302,37 @@ def _unquote(match: re.Match[str]) -> str:
 def _check_printable(text: str, given: str) -> None:
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
-        raise AddressError(f"contains U+{ord(unprintable[0]):04X}, which is not allowed in an address", given)
+        raise AddressError(
+            f"contains U+{ord(unprintable[0]):04X}, which is not allowed in an address", given
+        )
 
 
 def _check_local(local: str, given: str) -> None:
     if len(local) > _MAX_LOCAL:
-        raise AddressError(f"has more than {_MAX_LOCAL} characters before the '@' (RFC 5321)", given)
+        raise AddressError(
+            f"has more than {_MAX_LOCAL} characters before the '@' (RFC 5321)", given
+        )
     if "?=" in local.partition("=?")[2]:
-        raise AddressError("has an encoded word (RFC 2047) before the '@', which a mail server could read as another address", given)
+        raise AddressError(
+            "has an encoded word (RFC 2047) before the '@', which a mail server could read as "
+            "another address",
+            given,
+        )
     if _DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local):
         return
     if _MISPLACED_DOTS.fullmatch(local):
-        raise AddressError(f"has a dot at an end of its local part, or two in a row: write '\"{local}\"' before the '@'", given)
+        raise AddressError(
+            f"has a dot at an end of its local part, or two in a row: write '\"{local}\"' before "
+            "the '@'",
+            given,
+        )
     foreign = next((character for character in local if not character.isascii()), None)
     if foreign is None or re.search(r'[\s<>@,;:()"]', local):
         raise AddressError("is not an email address", given)
     shown = repr(foreign)  # escape it: a lone surrogate must not reach a terminal
-    reason = f"has {shown} before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"
+    reason = (
+        f"has {shown} before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"
+    )
     raise AddressError(reason, given)
 
 
@@ -295,7 +347,9 @@ def _ascii_domain(domain: str, given: str) -> str:
         raise AddressError("is not an email address", given)
     # Longer domains cannot fit once encoded, and idna's running time grows faster than linearly.
     if len(domain) > _MAX_DOMAIN:
-        raise AddressError(f"has a domain that is not valid: more than {_MAX_DOMAIN} characters", given)
+        raise AddressError(
+            f"has a domain that is not valid: more than {_MAX_DOMAIN} characters", given
+        )
     encoded = domain.lower() if domain.isascii() else _idna(domain, given)
     if _DOMAIN.fullmatch(encoded):
         return encoded
@@ -314,13 +368,19 @@ def _domain_fault(domain: str) -> str:
 def _idna(domain: str, given: str) -> str:
     dropped = _DROPPED.search(domain)
     if dropped:
-        raise AddressError(f"contains the invisible character U+{ord(dropped[0]):04X} in its domain", given)
+        raise AddressError(
+            f"contains the invisible character U+{ord(dropped[0]):04X} in its domain", given
+        )
     import idna  # its tables cost 15 ms, and most mail never needs them
 
     try:
         return idna.encode(domain, uts46=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError) as error:
-        fault = str(error) if domain.isprintable() else "it contains a character that is not allowed in a domain"
+        fault = (
+            str(error)
+            if domain.isprintable()
+            else "it contains a character that is not allowed in a domain"
+        )
         raise AddressError(f"has a domain that is not valid: {fault}", given) from None
 
 
@@ -329,8 +389,14 @@ def _phrase(name: str) -> tuple[str, ...]:
     looks_encoded = "=?" in name
     if (_ATOMS.fullmatch(name) and not looks_encoded) or is_encoded(name):
         return tuple(name.split(" "))
-    # Leading, trailing or repeated blanks may be lost when a quoted string is unfolded; encoded words keep them.
-    if _PRINTABLE.fullmatch(name) and not looks_encoded and "  " not in name and len(name) <= _MAX_QUOTED:
+    # Leading, trailing or repeated blanks may be lost when a quoted string is unfolded; encoded
+    # words keep them.
+    if (
+        _PRINTABLE.fullmatch(name)
+        and not looks_encoded
+        and "  " not in name
+        and len(name) <= _MAX_QUOTED
+    ):
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return (f'"{escaped}"',)
     return encode_words(name)

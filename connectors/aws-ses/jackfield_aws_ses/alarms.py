@@ -14,7 +14,9 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Alarm on a metric of the namespace ``AWS/SES`` that fires above a threshold. ``period`` is in seconds."""
+    """Alarm on a metric of the namespace ``AWS/SES`` that fires above a threshold. ``period`` is in
+    seconds.
+    """
 
     key: str
     description: str
@@ -32,10 +34,17 @@ class Alarm:
     def parameters(self) -> dict[str, Any]:
         """Parameters of PutMetricAlarm, without the topic that the alarm notifies."""
         return {
-            "AlarmName": self.name, "AlarmDescription": self.description, "Namespace": "AWS/SES", "MetricName": self.metric,
-            "Statistic": self.statistic, "Period": self.period, "EvaluationPeriods": 1, "Threshold": self.threshold,
-            "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
-        }  # fmt: skip
+            "AlarmName": self.name,
+            "AlarmDescription": self.description,
+            "Namespace": "AWS/SES",
+            "MetricName": self.metric,
+            "Statistic": self.statistic,
+            "Period": self.period,
+            "EvaluationPeriods": 1,
+            "Threshold": self.threshold,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+        }
 
     @property
     def resource(self) -> str:
@@ -44,29 +53,66 @@ class Alarm:
 
 
 ALARMS = (
-    Alarm("high-bounce-rate", "Alert on high SES bounce rate: AWS reviews accounts above 5 %.", "Reputation.BounceRate", 0.05),
-    Alarm("critical-bounce-rate", "AWS may pause sending above a bounce rate of 10 %.", "Reputation.BounceRate", 0.1),
-    Alarm("high-complaint-rate", "AWS reviews accounts above a complaint rate of 0.1 %.", "Reputation.ComplaintRate", 0.001),
-    Alarm("critical-complaint-rate", "AWS may pause sending above a complaint rate of 0.5 %.", "Reputation.ComplaintRate", 0.005),
-    Alarm("rejected-messages", "SES rejected a message for its content, such as a virus.", "Reject", 0, "Sum"),
+    Alarm(
+        "high-bounce-rate",
+        "Alert on high SES bounce rate: AWS reviews accounts above 5 %.",
+        "Reputation.BounceRate",
+        0.05,
+    ),
+    Alarm(
+        "critical-bounce-rate",
+        "AWS may pause sending above a bounce rate of 10 %.",
+        "Reputation.BounceRate",
+        0.1,
+    ),
+    Alarm(
+        "high-complaint-rate",
+        "AWS reviews accounts above a complaint rate of 0.1 %.",
+        "Reputation.ComplaintRate",
+        0.001,
+    ),
+    Alarm(
+        "critical-complaint-rate",
+        "AWS may pause sending above a complaint rate of 0.5 %.",
+        "Reputation.ComplaintRate",
+        0.005,
+    ),
+    Alarm(
+        "rejected-messages",
+        "SES rejected a message for its content, such as a virus.",
+        "Reject",
+        0,
+        "Sum",
+    ),
 )
-"""Alarms that AWS recommends on bounce and complaint rates, with limits from its enforcement FAQ (Amazon SES developer guide)."""
+"""Alarms that AWS recommends on bounce and complaint rates, with limits from its enforcement FAQ
+(Amazon SES developer guide).
+"""
 
 _TOPIC = "ARN of the SNS topic that alarms notify; empty for none."
 _CREATE = "true creates the CloudWatch alarms, which cost extra."
 
 
 def with_alarms(documents: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the documents with the alarms added to the CloudFormation template and the Terraform module; either is created if missing."""
+    """Return the documents with the alarms added to the CloudFormation template and the Terraform
+    module; either is created if missing.
+    """
     return {
-        "cloudFormation": _template(documents.get("cloudFormation") or {"AWSTemplateFormatVersion": "2010-09-09"}),
+        "cloudFormation": _template(
+            documents.get("cloudFormation") or {"AWSTemplateFormatVersion": "2010-09-09"}
+        ),
         "terraform": "\n".join(part for part in (documents.get("terraform"), _module()) if part),
     }
 
 
 def _template(template: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {
-        "CreateAlarms": {"Type": "String", "Default": "false", "AllowedValues": ["true", "false"], "Description": _CREATE},
+        "CreateAlarms": {
+            "Type": "String",
+            "Default": "false",
+            "AllowedValues": ["true", "false"],
+            "Description": _CREATE,
+        },
         "AlarmTopicArn": {"Type": "String", "Default": "", "Description": _TOPIC},
     }
     conditions = {
@@ -90,7 +136,9 @@ def _resource(alarm: Alarm) -> dict[str, Any]:
         "Condition": "CreateAlarms",
         "Properties": {
             **alarm.parameters,
-            "AlarmActions": {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]},
+            "AlarmActions": {
+                "Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]
+            },
         },
     }
 

@@ -1,8 +1,9 @@
 """Attachments: conversion of the input ``attachments`` to a name, a media type and octets.
 
-A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or an object with ``data`` (base64) or ``text``, and optionally ``contentType``,
-``disposition`` and ``contentId``. The URL of a web page is sent as text, never fetched; the log warns of it. A text is refused if it is
-base64 of a binary file and its name has such a file's extension, since the recipient could not open it.
+A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or an object with ``data`` (base64) or
+``text``, and optionally ``contentType``, ``disposition`` and ``contentId``. The URL of a web page
+is sent as text, never fetched; the log warns of it. A text is refused if it is base64 of a binary
+file and its name has such a file's extension, since the recipient could not open it.
 """
 
 import binascii
@@ -28,8 +29,9 @@ _MAX_MEDIA_TYPE = 300  # of a data: URL; its comma is searched within this lengt
 class AttachmentError(ValueError):
     """Error of an attachment that cannot be sent.
 
-    ``reason`` is a predicate (``is not base64: …``); ``name`` is the file's name as given; ``index`` is its place; ``pointer`` is its JSON
-    Pointer within the input ``attachments`` (``/0/value/data``, ``/a.pdf``).
+    ``reason`` is a predicate (``is not base64: …``); ``name`` is the file's name as given;
+    ``index`` is its place; ``pointer`` is its JSON Pointer within the input ``attachments``
+    (``/0/value/data``, ``/a.pdf``).
     """
 
     def __init__(self, reason: str, name: str, index: int | None = None, pointer: str = "") -> None:
@@ -45,10 +47,12 @@ class AttachmentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """File to send. ``content`` is its octets, or base64 text, which is stored as given and only folded.
+    """File to send. ``content`` is its octets, or base64 text, which is stored as given and only
+    folded.
 
-    ``content_id`` is the name in the HTML's link (``cid:logo``). A file with such a name is inline unless ``inline`` is False. The name,
-    the media type and the content ID are cleaned and base64 text is checked; faults raise `AttachmentError`.
+    ``content_id`` is the name in the HTML's link (``cid:logo``). A file with such a name is inline
+    unless ``inline`` is False. The name, the media type and the content ID are cleaned and base64
+    text is checked; faults raise `AttachmentError`.
     """
 
     name: str
@@ -61,10 +65,14 @@ class Attachment:
         name = clean_file_name(self.name)
         if is_refused(name):
             shown = extension(name) or name.lstrip(".")
-            raise AttachmentError(f"is of a type that Amazon SES does not accept ('.{shown}')", self.name)
+            raise AttachmentError(
+                f"is of a type that Amazon SES does not accept ('.{shown}')", self.name
+            )
         try:
             content_type = read_content_type(self.content_type, name)
-            content = canonical_base64(self.content) if isinstance(self.content, str) else self.content
+            content = (
+                canonical_base64(self.content) if isinstance(self.content, str) else self.content
+            )
             content_id = None if self.content_id is None else clean_content_id(self.content_id)
         except ValueError as error:
             raise AttachmentError(str(error), self.name) from None
@@ -72,7 +80,9 @@ class Attachment:
         object.__setattr__(self, "content_type", content_type)
         object.__setattr__(self, "content", content)
         object.__setattr__(self, "content_id", content_id)
-        object.__setattr__(self, "inline", content_id is not None if self.inline is None else self.inline)
+        object.__setattr__(
+            self, "inline", content_id is not None if self.inline is None else self.inline
+        )
 
     @property
     def data(self) -> bytes:
@@ -97,7 +107,8 @@ class Attachment:
 
 
 def parse_attachments(value: object) -> tuple[Attachment, ...]:
-    """Parse ``{"name.pdf": FILE}`` or ``[{"key": "name.pdf", "value": FILE}]``; a list may use a name twice.
+    """Parse ``{"name.pdf": FILE}`` or ``[{"key": "name.pdf", "value": FILE}]``; a list may use a
+    name twice.
 
     Raises `AttachmentError` for the first invalid attachment.
     """
@@ -108,7 +119,11 @@ def parse_attachments(value: object) -> tuple[Attachment, ...]:
             found.append(_load_attachment(name, file))
             _name_once(found[-1], identifiers)
             if isinstance(file, str) and _ADDRESS.fullmatch(file):
-                _LOG.warning("attachment %d is the text of an address: that text is sent, not the file behind it", index + 1)
+                _LOG.warning(
+                    "attachment %d is the text of an address: that text is sent, not the file "
+                    "behind it",
+                    index + 1,
+                )
         except AttachmentError as error:
             raise AttachmentError(error.reason, error.name, index, path + error.pointer) from None
     return tuple(found)
@@ -118,7 +133,11 @@ def _name_once(file: Attachment, identifiers: dict[str, str]) -> None:
     if file.content_id is None:
         return
     if (other := identifiers.get(file.content_id)) is not None:
-        raise AttachmentError(f"has the content ID '{file.content_id}', which {other[:60]!r} has too", file.name, pointer="/contentId")
+        raise AttachmentError(
+            f"has the content ID '{file.content_id}', which {other[:60]!r} has too",
+            file.name,
+            pointer="/contentId",
+        )
     identifiers[file.content_id] = file.name
 
 
@@ -128,8 +147,14 @@ def _files(value: object) -> Iterator[tuple[str, str, object]]:
             yield pointer(str(name)), str(name), file
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for index, item in enumerate(value):
-            if not isinstance(item, Mapping) or not isinstance(item.get("key"), str) or "value" not in item:
-                raise AttachmentError("is not an object with 'key' and 'value'", "", index, f"/{index}")
+            if (
+                not isinstance(item, Mapping)
+                or not isinstance(item.get("key"), str)
+                or "value" not in item
+            ):
+                raise AttachmentError(
+                    "is not an object with 'key' and 'value'", "", index, f"/{index}"
+                )
             yield f"/{index}/value", item["key"], item["value"]
     else:
         raise AttachmentError("is neither an object nor a list of files", "")
@@ -142,7 +167,9 @@ def _load_attachment(name: str, file: object) -> Attachment:
         raise AttachmentError("is neither text nor an object with 'data'", name)
     for member in ("contentType", "contentId", "disposition", "text"):
         if file.get(member) is not None and not isinstance(file[member], str):
-            raise AttachmentError(f"has a {_WORDS[member]} that is not text", name, pointer=f"/{member}")
+            raise AttachmentError(
+                f"has a {_WORDS[member]} that is not text", name, pointer=f"/{member}"
+            )
     data, given = file.get("data"), file.get("contentType")
     if isinstance(data, str | bytes):
         kind = given or guess_content_type(clean_file_name(name))
@@ -154,24 +181,43 @@ def _load_attachment(name: str, file: object) -> Attachment:
     return _attachment(name, kind, data, given, file.get("contentId"), inline)
 
 
-_WORDS = {"contentType": "content type", "contentId": "content ID", "disposition": "disposition", "text": "content"}
+_WORDS = {
+    "contentType": "content type",
+    "contentId": "content ID",
+    "disposition": "disposition",
+    "text": "content",
+}
 _PLACES = {"base64": "/data", "content type": "/contentType", "content ID": "/contentId"}
 
 
-def _attachment(name: str, kind: str, data: bytes | str, given: str | None, content_id: str | None, inline: bool | None) -> Attachment:
+def _attachment(
+    name: str,
+    kind: str,
+    data: bytes | str,
+    given: str | None,
+    content_id: str | None,
+    inline: bool | None,
+) -> Attachment:
     try:
         return Attachment(name, kind, data, content_id, inline)
     except AttachmentError as error:
         if isinstance(data, str) and data[:5].lower() == "data:":
-            raise AttachmentError("is not base64: a data: URL goes in place of the object, not into it", name, pointer="/data") from None
+            raise AttachmentError(
+                "is not base64: a data: URL goes in place of the object, not into it",
+                name,
+                pointer="/data",
+            ) from None
         place = next((place for word, place in _PLACES.items() if word in error.reason), "")
-        raise AttachmentError(error.reason, name, pointer="" if place == "/contentType" and not given else place) from None
+        raise AttachmentError(
+            error.reason, name, pointer="" if place == "/contentType" and not given else place
+        ) from None
 
 
 def _from_text(name: str, text: str) -> Attachment:
     if is_encoded_file(clean_file_name(name), text):
         raise AttachmentError(
-            'is a text that looks like the base64 of a file: give {"data": "…"} for the file, or {"text": "…"} for exactly this text',
+            'is a text that looks like the base64 of a file: give {"data": "…"} for the file, or '
+            '{"text": "…"} for exactly this text',
             name,
         )
     return Attachment(name, _kind_of_text(name), _utf8(name, text))
@@ -181,7 +227,9 @@ def _utf8(name: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise AttachmentError("contains an unpaired surrogate, which is not valid Unicode", name) from None
+        raise AttachmentError(
+            "contains an unpaired surrogate, which is not valid Unicode", name
+        ) from None
 
 
 def _kind_of_text(name: str) -> str:
@@ -219,4 +267,6 @@ def _payload(name: str, payload: str, *, encoded: bool) -> bytes | str:
     try:
         return unquote_to_bytes(payload)
     except UnicodeEncodeError:
-        raise AttachmentError("contains an unpaired surrogate, which is not valid Unicode", name) from None
+        raise AttachmentError(
+            "contains an unpaired surrogate, which is not valid Unicode", name
+        ) from None

@@ -1,4 +1,6 @@
-"""Calendar invitations: iCalendar text (RFC 5545) with its method (RFC 5546), an alternative part of a message (RFC 6047)."""
+"""Calendar invitations: iCalendar text (RFC 5545) with its method (RFC 5546), an alternative part
+of a message (RFC 6047).
+"""
 
 import re
 
@@ -14,7 +16,9 @@ _SHOWN = 60
 
 
 class CalendarError(ValueError):
-    """Error of an invitation that cannot be sent: ``reason`` is a predicate, ``pointer`` its member (``/text``, ``/method``)."""
+    """Error of an invitation that cannot be sent: ``reason`` is a predicate, ``pointer`` its member
+    (``/text``, ``/method``).
+    """
 
     def __init__(self, reason: str, pointer: str) -> None:
         super().__init__(reason, pointer)
@@ -31,7 +35,8 @@ class Calendar:
 
 
 def parse_calendar(text: str, method: str | None) -> Calendar:
-    """Check an invitation. Mail clients require the method in both the text and the part's type; a text without one gets ``method``.
+    """Check an invitation. Mail clients require the method in both the text and the part's type; a
+    text without one gets ``method``.
 
     Raises `CalendarError`.
     """
@@ -49,14 +54,22 @@ def parse_calendar(text: str, method: str | None) -> Calendar:
     if not stated:
         return _with_method(trimmed, method)
     if stated[0] not in METHODS:
-        raise CalendarError(f"has the METHOD '{stated[0][:_SHOWN]}'; expected one of {', '.join(METHODS)}", "/text")
+        raise CalendarError(
+            f"has the METHOD '{stated[0][:_SHOWN]}'; expected one of {', '.join(METHODS)}", "/text"
+        )
     if method not in (None, stated[0]):
-        raise CalendarError(f"is {method}, but the iCalendar text has METHOD:{stated[0]}: give the same, or omit it", "/method")
+        raise CalendarError(
+            f"is {method}, but the iCalendar text has METHOD:{stated[0]}: give the same, or omit "
+            "it",
+            "/method",
+        )
     return Calendar(trimmed, stated[0])
 
 
 def _stated(lines: list[str]) -> list[str]:
-    """Return the values of METHOD among the calendar's own properties, which precede its components."""
+    """Return the values of METHOD among the calendar's own properties, which precede its
+    components.
+    """
     found = []
     for line in lines[1:]:
         name, _, value = line.partition(":")
@@ -70,5 +83,8 @@ def _stated(lines: list[str]) -> list[str]:
 
 def _with_method(text: str, method: str | None) -> Calendar:
     if method is None:
-        raise CalendarError("is missing, and the iCalendar text has no METHOD: give 'method', such as REQUEST", "/method")
+        raise CalendarError(
+            "is missing, and the iCalendar text has no METHOD: give 'method', such as REQUEST",
+            "/method",
+        )
     return Calendar(f"{text[: len(_BEGIN)]}\r\nMETHOD:{method}{text[len(_BEGIN) :]}", method)

@@ -1,4 +1,6 @@
-"""Conversion of the inputs of ``sendEmail`` to a message, with the checks that a schema cannot express."""
+"""Conversion of the inputs of ``sendEmail`` to a message, with the checks that a schema cannot
+express.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +10,43 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jackfield.connector import Detail, pointer
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.kernel.dataclass import dataclass
-from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
+from jackfield_aws_ses.addresses import (
+    AddressError,
+    Mailbox,
+    parse_mailbox,
+    parse_mailboxes,
+    unique_recipients,
+)
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
 from jackfield_aws_ses.calendars import Calendar, CalendarError, parse_calendar
-from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
-from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message, MessageError, check_texts, encoded_size, may_exceed
+from jackfield_aws_ses.headers import (
+    HeaderError,
+    check_header_name,
+    check_header_value,
+    list_unsubscribe_headers,
+)
+from jackfield_aws_ses.mime import (
+    MAX_MESSAGE_SIZE,
+    Message,
+    MessageError,
+    check_texts,
+    encoded_size,
+    may_exceed,
+)
 
 if TYPE_CHECKING:
     from jackfield_aws_ses.email_fields import EmailFields, Invitation
 
 MAX_RECIPIENTS = 50
-"""Maximum number of recipients of one message in to, cc and bcc together (SES API v2, Destination)."""
+"""Maximum number of recipients of one message in to, cc and bcc together (SES API v2,
+Destination).
+"""
 MAX_TAGS = 50
 """Maximum number of tags of one message (SES API v2, EmailTags)."""
 MARKER_TAG = "jackfield"
-"""Tag with the marker of the attempt that sent a message. SES's events repeat it, which resolves a call in doubt."""
+"""Tag with the marker of the attempt that sent a message. SES's events repeat it, which resolves a
+call in doubt.
+"""
 
 T = TypeVar("T")
 
@@ -37,36 +61,67 @@ class Composed:
     tags: tuple[tuple[str, str], ...]
 
 
-def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tuple[tuple[str, str, str], ...]:
-    """Return pointer, name and value of each member of a map, or of a list of ``{"key", "value"}``."""
+def pairs(
+    value: Mapping[str, str] | Iterable[Mapping[str, str]] | None,
+) -> tuple[tuple[str, str, str], ...]:
+    """Return pointer, name and value of each member of a map, or of a list of ``{"key",
+    "value"}``.
+    """
     if value is None:
         return ()
     if isinstance(value, Mapping):
         return tuple((pointer(name), name, item) for name, item in value.items())
-    return tuple((f"/{index}/value", item["key"], item["value"]) for index, item in enumerate(value))
+    return tuple(
+        (f"/{index}/value", item["key"], item["value"]) for index, item in enumerate(value)
+    )
 
 
 def compose(email: EmailFields) -> tuple[Composed | None, tuple[Detail, ...]]:
     """Compose the message of the inputs, or return None and all faults."""
     faults = _Faults()
-    to, cc, bcc = faults.mailboxes("/to", email.to), faults.mailboxes("/cc", email.cc), faults.mailboxes("/bcc", email.bcc)
+    to, cc, bcc = (
+        faults.mailboxes("/to", email.to),
+        faults.mailboxes("/cc", email.cc),
+        faults.mailboxes("/bcc", email.bcc),
+    )
     if len(to) + len(cc) + len(bcc) > 1:
         to, cc, bcc = unique_recipients(to, cc, bcc)
     faults.recipients(len(to) + len(cc) + len(bcc))
     nobody: Mailbox | None = None
     sender = faults.read("/sender", parse_mailbox, email.sender, nobody)
     reply_to = faults.mailboxes("/replyTo", email.reply_to)
-    return_path = faults.read("/returnPath", parse_mailbox, email.return_path, nobody) if email.return_path else None
+    return_path = (
+        faults.read("/returnPath", parse_mailbox, email.return_path, nobody)
+        if email.return_path
+        else None
+    )
     no_files: tuple[Attachment, ...] = ()
-    attachments = faults.read("/attachments", parse_attachments, email.attachments, no_files) if email.attachments else no_files
+    attachments = (
+        faults.read("/attachments", parse_attachments, email.attachments, no_files)
+        if email.attachments
+        else no_files
+    )
     calendar = faults.calendar(email.calendar) if email.calendar else None
     headers = faults.headers(email) if email.headers or email.list_unsubscribe else ()
     tags = faults.tags(email) if email.tags else ()
     if faults.found or sender is None:
         return None, tuple(faults.found)
-    message = Message(sender, to, cc, reply_to, email.subject, email.text, email.html, headers, attachments, calendar)
+    message = Message(
+        sender,
+        to,
+        cc,
+        reply_to,
+        email.subject,
+        email.text,
+        email.html,
+        headers,
+        attachments,
+        calendar,
+    )
     faults.size(message)
-    return (None if faults.found else Composed(message, bcc, return_path, tags)), tuple(faults.found)
+    return (None if faults.found else Composed(message, bcc, return_path, tags)), tuple(
+        faults.found
+    )
 
 
 class _Faults:
@@ -82,9 +137,17 @@ class _Faults:
         try:
             return parse(value)
         except AddressError as error:
-            self.add(path if error.index is None else f"{path}/{error.index}", f"'{_cut(error.given)}' {error.reason}", "format")
+            self.add(
+                path if error.index is None else f"{path}/{error.index}",
+                f"'{_cut(error.given)}' {error.reason}",
+                "format",
+            )
         except AttachmentError as error:
-            self.add(f"{path}{error.pointer}", error.reason, "contentEncoding" if "base64" in error.reason else None)
+            self.add(
+                f"{path}{error.pointer}",
+                error.reason,
+                "contentEncoding" if "base64" in error.reason else None,
+            )
         return otherwise
 
     def mailboxes(self, path: str, value: str | Iterable[str] | None) -> tuple[Mailbox, ...]:
@@ -97,7 +160,12 @@ class _Faults:
         if count == 0:
             self.add("/to", "give at least one recipient in 'to', 'cc' or 'bcc'", "required")
         elif count > MAX_RECIPIENTS:
-            self.add("/to", f"{count} recipients in 'to', 'cc' and 'bcc'; Amazon SES accepts at most {MAX_RECIPIENTS}", "maxItems")
+            self.add(
+                "/to",
+                f"{count} recipients in 'to', 'cc' and 'bcc'; Amazon SES accepts at most "
+                f"{MAX_RECIPIENTS}",
+                "maxItems",
+            )
 
     def headers(self, email: EmailFields) -> tuple[tuple[str, str], ...]:
         fields: list[tuple[str, str]] = []
@@ -137,13 +205,22 @@ class _Faults:
         seen: set[str] = set()
         for path, name, value in pairs(email.tags):
             if name in seen:
-                self.add(f"/tags{path.removesuffix('/value')}/key", "occurs twice")  # only a list can repeat a name
+                # only a list can repeat a name
+                self.add(f"/tags{path.removesuffix('/value')}/key", "occurs twice")
             seen.add(name)
             fields.append((name, value))
             if name == MARKER_TAG and MARKER_TEXT.search(value):
-                self.add(f"/tags{path}", "is a marker of jackfield, by which it finds out what became of another call: leave it out")
+                self.add(
+                    f"/tags{path}",
+                    "is a marker of jackfield, by which it finds out what became of another "
+                    "call: leave it out",
+                )
         if len(fields) > MAX_TAGS:
-            self.add("/tags", f"contains {len(fields)} tags; Amazon SES accepts at most {MAX_TAGS}", "maxItems")
+            self.add(
+                "/tags",
+                f"contains {len(fields)} tags; Amazon SES accepts at most {MAX_TAGS}",
+                "maxItems",
+            )
         return tuple(fields)
 
     def size(self, message: Message) -> None:
@@ -154,7 +231,10 @@ class _Faults:
             return
         if size > MAX_MESSAGE_SIZE:
             where = "/attachments" if message.attachments else "/html" if message.html else "/text"
-            reason = f"the encoded message would be {size:,} bytes; Amazon SES accepts at most {MAX_MESSAGE_SIZE:,}"
+            reason = (
+                f"the encoded message would be {size:,} bytes; Amazon SES accepts at most "
+                f"{MAX_MESSAGE_SIZE:,}"
+            )
             self.add(where, reason, "maxLength")
 
 

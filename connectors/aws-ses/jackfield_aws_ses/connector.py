@@ -1,4 +1,6 @@
-"""The connector ``aws-ses``: its connection types, option sources and connection test, and the list of its actions' modules."""
+"""The connector ``aws-ses``: its connection types, option sources and connection test, and the list
+of its actions' modules.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from jackfield.connector import ConnectionType, Connector, OpenContext, Option, Step
-from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, AwsRolesAnywhere, regions_for
+from jackfield_aws import (
+    ApiKeySecret,
+    AwsAssumeRole,
+    AwsClients,
+    AwsDefault,
+    AwsRolesAnywhere,
+    regions_for,
+)
 from jackfield_aws_ses.account import account_steps
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.errors import explain
@@ -26,10 +35,22 @@ _ACTIONS = {
     "templated": ("sendTemplatedEmail", "sendBulkEmail"),
     "raw": ("sendRawEmail",),
     "identities": ("listIdentities",),
-    "verification": ("createIdentity", "getIdentity", "deleteIdentity", "waitUntilVerified", "setMailFrom", "listIdentitiesWithStatus"),
+    "verification": (
+        "createIdentity",
+        "getIdentity",
+        "deleteIdentity",
+        "waitUntilVerified",
+        "setMailFrom",
+        "listIdentitiesWithStatus",
+    ),
     "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),
     "metrics": ("getSendingMetrics",),
-    "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
+    "suppression": (
+        "putSuppressedRecipient",
+        "getSuppressedRecipient",
+        "deleteSuppressedRecipient",
+        "listSuppressedRecipients",
+    ),
     "configuration_sets": (
         "createConfigurationSet",
         "getConfigurationSet",
@@ -37,11 +58,33 @@ _ACTIONS = {
         "deleteConfigurationSet",
         "listConfigurationSets",
     ),
-    "event_destinations": ("createEventDestination", "updateEventDestination", "deleteEventDestination", "listEventDestinations"),
-    "tenants": ("createTenant", "getTenant", "deleteTenant", "listTenants", "updateTenantSuppression"),
-    "tenant_resources": ("createTenantAssociation", "deleteTenantAssociation", "listTenantResources", "listResourceTenants"),
+    "event_destinations": (
+        "createEventDestination",
+        "updateEventDestination",
+        "deleteEventDestination",
+        "listEventDestinations",
+    ),
+    "tenants": (
+        "createTenant",
+        "getTenant",
+        "deleteTenant",
+        "listTenants",
+        "updateTenantSuppression",
+    ),
+    "tenant_resources": (
+        "createTenantAssociation",
+        "deleteTenantAssociation",
+        "listTenantResources",
+        "listResourceTenants",
+    ),
     "tenant_standing": ("updateTenantSending", "updateTenantPolicy", "getTenantReputation"),
-    "contact_lists": ("createContactList", "getContactList", "updateContactList", "deleteContactList", "listContactLists"),
+    "contact_lists": (
+        "createContactList",
+        "getContactList",
+        "updateContactList",
+        "deleteContactList",
+        "listContactLists",
+    ),
     "contacts": ("createContact", "getContact", "updateContact", "deleteContact", "listContacts"),
     "verification_mails": (
         "createCustomVerificationTemplate",
@@ -53,17 +96,28 @@ _ACTIONS = {
     ),
     "doctor": ("doctor",),
     "cost": ("estimateCost",),
-    "templates": ("createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listTemplates", "renderTemplate"),
+    "templates": (
+        "createTemplate",
+        "getTemplate",
+        "updateTemplate",
+        "deleteTemplate",
+        "listTemplates",
+        "renderTemplate",
+    ),
     "events": ("setUpEvents", "tearDownEvents"),
     "set_up": ("setUpAccount",),
     "set_up_dns": ("setUpDns",),
 }
-"""Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
+"""Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the
+manifest.
+"""
 
 
 class SesKeySecret(ApiKeySecret):
-    """Authenticates requests to AWS using an API Key and API Secret. The key's user needs the permissions of the connector's actions; for
-    Amazon SES, read about its [IAM policies](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html)."""
+    """Authenticates requests to AWS using an API Key and API Secret. The key's user needs the
+    permissions of the connector's actions; for Amazon SES, read about its [IAM
+    policies](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
+    """
 
     title: ClassVar[str] = "AWS SES Access Key and Secret"
 
@@ -99,9 +153,11 @@ def aws_regions() -> Iterable[Option]:
 
 @connector.options("identities", title="Email Identities", depends_on=["awsRegion"])
 def identities(client: AwsClients | Transport, inputs: Mapping[str, Any]) -> Iterable[Option]:
-    """The identities of the account in the form's region, or the connection's, verified ones first: the first 1,000 of them. A domain is
-    offered as '@example.com', to be completed."""
-    return senders(client, inputs.get("awsRegion")) if isinstance(client, AwsClients) else []  # SMTP cannot list identities
+    """The identities of the account in the form's region, or the connection's, verified ones first:
+    the first 1,000 of them. A domain is offered as '@example.com', to be completed.
+    """
+    # SMTP cannot list identities
+    return senders(client, inputs.get("awsRegion")) if isinstance(client, AwsClients) else []
 
 
 @connector.test(permissions={"aws:iam": ["ses:GetAccount"]})

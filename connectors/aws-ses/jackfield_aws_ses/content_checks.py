@@ -1,5 +1,5 @@
-"""Checks of a message's content for the preview: they find content that receivers treat as spam, cut off or do not display. They never
-prevent sending.
+"""Checks of a message's content for the preview: they find content that receivers treat as spam,
+cut off or do not display. They never prevent sending.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ _GMAIL = "https://support.google.com/a/answer/81126 (Gmail, guidelines for sende
 _SPAM = "https://spamassassin.apache.org/ (rules of content)"
 
 KINDS: Mapping[str, Kind] = {
-    "text_missing": Kind("warning", "The message has HTML only.", "Give the same content in 'text'.", f"{_SPAM}: MIME_HTML_ONLY"),
+    "text_missing": Kind(
+        "warning",
+        "The message has HTML only.",
+        "Give the same content in 'text'.",
+        f"{_SPAM}: MIME_HTML_ONLY",
+    ),
     "unsubscribe_missing": Kind(
         "warning",
         "The message looks like bulk mail and has no List-Unsubscribe field.",
@@ -43,9 +48,14 @@ KINDS: Mapping[str, Kind] = {
         "Link to the target itself: filters distrust shorteners, whose targets are hidden.",
         "https://www.spamhaus.org/ (domains of redirectors)",
     ),
-    "link_insecure": Kind("warning", "A link uses http.", "Link with https: mail clients warn of http.", _GMAIL),
+    "link_insecure": Kind(
+        "warning", "A link uses http.", "Link with https: mail clients warn of http.", _GMAIL
+    ),
     "link_numeric": Kind(
-        "warning", "A link has an IP address in place of a host name.", "Link to a host name.", f"{_SPAM}: NUMERIC_HTTP_ADDR"
+        "warning",
+        "A link has an IP address in place of a host name.",
+        "Link to a host name.",
+        f"{_SPAM}: NUMERIC_HTTP_ADDR",
     ),
     "picture_without_alt": Kind(
         "warning",
@@ -65,9 +75,17 @@ KINDS: Mapping[str, Kind] = {
         "Link it as cid:{content_id}, or omit 'contentId' to attach it.",
         "RFC 2392",
     ),
-    "subject_capitals": Kind("warning", "The subject is in capitals.", "Write it as a sentence.", f"{_SPAM}: SUBJ_ALL_CAPS"),
+    "subject_capitals": Kind(
+        "warning",
+        "The subject is in capitals.",
+        "Write it as a sentence.",
+        f"{_SPAM}: SUBJ_ALL_CAPS",
+    ),
     "subject_shouting": Kind(
-        "warning", "The subject has words or signs of advertising.", "Say what the message is about.", f"{_SPAM}: SUBJECT rules"
+        "warning",
+        "The subject has words or signs of advertising.",
+        "Say what the message is about.",
+        f"{_SPAM}: SUBJECT rules",
     ),
     "subject_false_reply": Kind(
         "warning",
@@ -113,7 +131,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "return_path_differs": Kind(
         "warning",
-        "The return path is at {domain}, not at the sender's domain: over SMTP, SPF then does not count for DMARC.",
+        "The return path is at {domain}, not at the sender's domain: over SMTP, SPF then does "
+        "not count for DMARC.",
         "Use a return path at the sender's domain, or rely on DKIM.",
         f"{_GUIDE}send-email-authentication-dmarc.html; RFC 7489",
     ),
@@ -131,9 +150,13 @@ _LINK_OF_TEXT = r"(?i)((https?)://([^\s\"'<>/?#()]{1,300}))"
 _PICTURE = r"(?i)<img\b[^<>]{0,5000}>"
 _ALTERNATIVE = r"(?i)\balt\s{0,9}="
 _NUMERIC = r"(?i)(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]+\]"
-_BULK = r"(?i)unsubscribe|newsletter|abbestellen|abmelden|désabonner|désinscrire|darse de baja|uitschrijven"
+_BULK = (
+    r"(?i)unsubscribe|newsletter|abbestellen|abmelden|désabonner|désinscrire|darse de "
+    r"baja|uitschrijven"
+)
 _SHOUTING = (
-    r"(?i)!{2,}|\?{3,}|\${2,}|€{2,}|\b(?:100 ?% free|act now|buy now|cash bonus|click here|earn money|free money|limited time|risk[- ]free|"
+    r"(?i)!{2,}|\?{3,}|\${2,}|€{2,}|\b(?:100 ?% free|act now|buy now|cash bonus|click here|earn "
+    r"money|free money|limited time|risk[- ]free|"
     r"you (?:have )?won|winner|viagra)\b"
 )
 _REPLY = r"(?i)(?:re|fwd?|aw|wg) ?:"
@@ -196,29 +219,46 @@ def _unsubscribing(about: Examined) -> _Found:
     fields = {name.lower(): value for name, value in message.headers}
     recipients = len(message.to) + len(message.cc)
     if recipients > _MANY:
-        yield "recipients_visible", f"{recipients} recipients in 'to' and 'cc'", {"count": recipients}
+        yield (
+            "recipients_visible",
+            f"{recipients} recipients in 'to' and 'cc'",
+            {"count": recipients},
+        )
     if "list-unsubscribe" in fields:
         if "list-unsubscribe-post" not in fields:
             yield "unsubscribe_not_one_click", fields["list-unsubscribe"], {}
         return
-    word = re.search(_BULK, (message.html or "")[:_EXAMINED]) or re.search(_BULK, (message.text or "")[:_EXAMINED])
+    word = re.search(_BULK, (message.html or "")[:_EXAMINED]) or re.search(
+        _BULK, (message.text or "")[:_EXAMINED]
+    )
     reason = (
-        "a List-ID field" if "list-id" in fields
-        else f"Precedence: {fields['precedence']}" if fields.get("precedence", "").lower() in {"bulk", "list"}
-        else f"{recipients + len(about.composed.bcc)} recipients" if recipients + len(about.composed.bcc) > _MANY
-        else f"the word '{word[0]}'" if word
+        "a List-ID field"
+        if "list-id" in fields
+        else f"Precedence: {fields['precedence']}"
+        if fields.get("precedence", "").lower() in {"bulk", "list"}
+        else f"{recipients + len(about.composed.bcc)} recipients"
+        if recipients + len(about.composed.bcc) > _MANY
+        else f"the word '{word[0]}'"
+        if word
         else None
-    )  # fmt: skip
+    )
     if reason is not None:
         yield "unsubscribe_missing", reason, {}
 
 
 def _links(about: Examined) -> _Found:
     message = about.message
-    found = [*re.findall(_LINK_OF_HTML, (message.html or "")[:_EXAMINED]), *re.findall(_LINK_OF_TEXT, (message.text or "")[:_EXAMINED])]
+    found = [
+        *re.findall(_LINK_OF_HTML, (message.html or "")[:_EXAMINED]),
+        *re.findall(_LINK_OF_TEXT, (message.text or "")[:_EXAMINED]),
+    ]
     for link, scheme, authority in found:
         host = authority.rpartition("@")[2].lower()
-        name = host if host.startswith("[") else host.partition(":")[0].removeprefix("www.").rstrip(".")
+        name = (
+            host
+            if host.startswith("[")
+            else host.partition(":")[0].removeprefix("www.").rstrip(".")
+        )
         if name in _SHORTENERS:
             yield "link_shortened", link, {"host": name}
         if re.match(_NUMERIC, name):
@@ -234,7 +274,9 @@ def _subject(about: Examined) -> _Found:
         yield "subject_capitals", subject, {}
     if word := re.search(_SHOUTING, subject):
         yield "subject_shouting", word[0], {}
-    if re.match(_REPLY, subject) and not {"in-reply-to", "references"} & {name.lower() for name, _ in about.message.headers}:
+    if re.match(_REPLY, subject) and not {"in-reply-to", "references"} & {
+        name.lower() for name, _ in about.message.headers
+    }:
         yield "subject_false_reply", subject, {}
 
 
@@ -255,9 +297,17 @@ def _sender(about: Examined) -> _Found:
         yield "sender_at_mailbox_provider", sender.address, {"domain": domain}
     if about.identity_arn:
         identity = about.identity_arn.partition(":identity/")[2]
-        covered = sender.address.lower() == identity.lower() if "@" in identity else _is_within(domain, identity.lower())
+        covered = (
+            sender.address.lower() == identity.lower()
+            if "@" in identity
+            else _is_within(domain, identity.lower())
+        )
         if not covered:
-            yield "sender_not_of_identity", sender.address, {"identity": identity, "sender": sender.address}
+            yield (
+                "sender_not_of_identity",
+                sender.address,
+                {"identity": identity, "sender": sender.address},
+            )
     if return_path is not None:
         other = return_path.domain.lower()
         if not (_is_within(domain, other) or _is_within(other, domain)):
@@ -268,4 +318,11 @@ def _is_within(domain: str, parent: str) -> bool:
     return domain == parent or domain.endswith(f".{parent}")
 
 
-_CHECKS: tuple[Callable[[Examined], _Found], ...] = (_parts, _unsubscribing, _links, _subject, _sizes, _sender)
+_CHECKS: tuple[Callable[[Examined], _Found], ...] = (
+    _parts,
+    _unsubscribing,
+    _links,
+    _subject,
+    _sizes,
+    _sender,
+)

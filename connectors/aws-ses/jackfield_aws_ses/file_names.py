@@ -9,8 +9,11 @@ _MAX_BYTES = 255  # SES API v2, Attachment.FileName; most file systems too
 _MAX_EXTENSION = 32
 _MAX_SECTION = 54  # of RFC 2231 percent-encoding in one line
 
-# Controls, line separators, lone surrogates, and marks that reorder displayed text ("gpj.exe" for "exe.jpg").
-_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+# Controls, line separators, lone surrogates, and marks that reorder displayed text ("gpj.exe" for
+# "exe.jpg").
+_UNWANTED = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 _SIMPLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 # https://docs.aws.amazon.com/ses/latest/dg/mime-types.html
@@ -24,10 +27,11 @@ _REFUSED = frozenset(_REFUSED_TEXT.split())
 
 
 def clean_file_name(name: str) -> str:
-    """Return the last part of a path without control and text-direction characters, at most 255 octets of UTF-8.
+    """Return the last part of a path without control and text-direction characters, at most 255
+    octets of UTF-8.
 
-    Truncation keeps the extension; trailing blanks and dots are removed, as Windows would drop them; an empty result becomes
-    ``attachment``.
+    Truncation keeps the extension; trailing blanks and dots are removed, as Windows would drop
+    them; an empty result becomes ``attachment``.
     """
     last = re.split(r"[/\\]", _UNWANTED.sub("", name))[-1].strip().rstrip(". ")
     if len(last.encode()) > _MAX_BYTES:
@@ -50,7 +54,9 @@ def is_refused(name: str) -> bool:
 
 
 def ascii_file_name(name: str) -> str:
-    """Return a cleaned file name in ASCII without quotes, for receivers without RFC 2231 support."""
+    """Return a cleaned file name in ASCII without quotes, for receivers without RFC 2231
+    support.
+    """
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = name, ""
@@ -59,7 +65,9 @@ def ascii_file_name(name: str) -> str:
 
 
 def disposition_words(name: str, kind: str = "attachment") -> tuple[str, ...]:
-    """Return the words of a ``Content-Disposition`` for a cleaned file name; a header may be folded between them."""
+    """Return the words of a ``Content-Disposition`` for a cleaned file name; a header may be folded
+    between them.
+    """
     # Encoded words are not allowed inside quotes, but some receivers decode them there.
     if _SIMPLE.fullmatch(name) and "=?" not in name and "  " not in name:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
@@ -75,11 +83,17 @@ def disposition_words(name: str, kind: str = "attachment") -> tuple[str, ...]:
 def _ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text)
     stripped = "".join(character for character in plain if not unicodedata.combining(character))
-    return re.sub(r"[^A-Za-z0-9 ._()+,@#-]|(?<= ) ", "_", stripped) if re.search("[A-Za-z0-9]", stripped) else ""
+    return (
+        re.sub(r"[^A-Za-z0-9 ._()+,@#-]|(?<= ) ", "_", stripped)
+        if re.search("[A-Za-z0-9]", stripped)
+        else ""
+    )
 
 
 def _sections(name: str) -> Iterator[str]:
-    """Yield the percent-encoded name in sections of whole characters, since some receivers decode each section alone."""
+    """Yield the percent-encoded name in sections of whole characters, since some receivers decode
+    each section alone.
+    """
     section = ""
     for character in name:
         encoded = quote(character, safe="")

@@ -1,4 +1,6 @@
-"""Header fields: names that a caller may add, allowed values, and encoding (RFC 5322, 2047, 8058)."""
+"""Header fields: names that a caller may add, allowed values, and encoding (RFC 5322, 2047,
+8058).
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,21 +23,77 @@ _BRACKETED = re.compile(r"<[^<>]*>(?:\s*,\s*<[^<>]*>)*")
 
 _ID_ALONE = re.compile(r"[!-;=?-~]+>")
 _PHRASES, _ID, _MAILBOXES, _ASCII = "phrases", "id", "mailboxes", "ascii"
-# Fields whose values are more than text, and where their syntax stands (IANA's registry of message header fields names it, where there is
-# an RFC): an encoded word may replace a phrase of it, and nothing else.
+# Fields whose values are more than text, and where their syntax stands (IANA's registry of message
+# header fields names it, where there is an RFC): an encoded word may replace a phrase of it, and
+# nothing else.
 _SYNTAX = {
     "list-id": (_ID, "RFC 2919"),
     "keywords": (_PHRASES, "RFC 5322"),
     **dict.fromkeys(("in-reply-to", "references"), (_ASCII, "RFC 5322")),
-    **dict.fromkeys(("list-archive", "list-help", "list-owner", "list-post", "list-subscribe", "list-unsubscribe"), (_ASCII, "RFC 2369")),
-    **dict.fromkeys(("mail-followup-to", "mail-reply-to"), (_MAILBOXES, "cr.yp.to/proto/replyto.html, no RFC")),
+    **dict.fromkeys(
+        (
+            "list-archive",
+            "list-help",
+            "list-owner",
+            "list-post",
+            "list-subscribe",
+            "list-unsubscribe",
+        ),
+        (_ASCII, "RFC 2369"),
+    ),
+    **dict.fromkeys(
+        ("mail-followup-to", "mail-reply-to"), (_MAILBOXES, "cr.yp.to/proto/replyto.html, no RFC")
+    ),
     "original-from": (_MAILBOXES, "RFC 5703"),
-    **dict.fromkeys(("expires", "expiry-date", "reply-by", "importance", "priority", "sensitivity", "supersedes"), (_ASCII, "RFC 4021")),
-    **dict.fromkeys(("accept-language", "language", "autoforwarded", "autosubmitted", "conversion"), (_ASCII, "RFC 4021")),
-    **dict.fromkeys(("conversion-with-loss", "delivery-date", "message-context", "obsoletes", "x400-content-type"), (_ASCII, "RFC 4021")),
-    **dict.fromkeys(("alternate-recipient", "deferred-delivery", "disclose-recipients", "encoding", "encrypted"), (_ASCII, "RFC 4021")),
-    **dict.fromkeys(("generate-delivery-report", "incomplete-copy", "latest-delivery-time", "message-type"), (_ASCII, "RFC 4021")),
-    **dict.fromkeys(("originator-return-address", "pics-label", "prevent-nondelivery-report", "x400-mts-identifier"), (_ASCII, "RFC 4021")),
+    **dict.fromkeys(
+        (
+            "expires",
+            "expiry-date",
+            "reply-by",
+            "importance",
+            "priority",
+            "sensitivity",
+            "supersedes",
+        ),
+        (_ASCII, "RFC 4021"),
+    ),
+    **dict.fromkeys(
+        ("accept-language", "language", "autoforwarded", "autosubmitted", "conversion"),
+        (_ASCII, "RFC 4021"),
+    ),
+    **dict.fromkeys(
+        (
+            "conversion-with-loss",
+            "delivery-date",
+            "message-context",
+            "obsoletes",
+            "x400-content-type",
+        ),
+        (_ASCII, "RFC 4021"),
+    ),
+    **dict.fromkeys(
+        (
+            "alternate-recipient",
+            "deferred-delivery",
+            "disclose-recipients",
+            "encoding",
+            "encrypted",
+        ),
+        (_ASCII, "RFC 4021"),
+    ),
+    **dict.fromkeys(
+        ("generate-delivery-report", "incomplete-copy", "latest-delivery-time", "message-type"),
+        (_ASCII, "RFC 4021"),
+    ),
+    **dict.fromkeys(
+        (
+            "originator-return-address",
+            "pics-label",
+            "prevent-nondelivery-report",
+            "x400-mts-identifier",
+        ),
+        (_ASCII, "RFC 4021"),
+    ),
     "solicitation": (_ASCII, "RFC 3865"),
     "jabber-id": (_ASCII, "RFC 7259"),
     **dict.fromkeys(("sio-label", "sio-label-history"), (_ASCII, "RFC 7444")),
@@ -69,13 +127,20 @@ _DENIED = {
     "domainkey-signature": f"{_BY_SES}, which signs for the sender's domain",
     "authentication-results": "is written by the receiving server",
     "received-spf": "is written by the receiving server",
-    "delivered-to": "is written by the receiving server, which takes a message that has it for one that came back",
+    "delivered-to": (
+        "is written by the receiving server, which takes a message that has it for one that "
+        "came back"
+    ),
     "apparently-to": "names recipients: use 'to'",
     "x-ses-tenant": "chooses the tenant of Amazon SES: use 'tenant'",
-    **dict.fromkeys(("errors-to", "return-receipt-to"), "names a return path, which Amazon SES takes from the sender or its identity"),
+    **dict.fromkeys(
+        ("errors-to", "return-receipt-to"),
+        "names a return path, which Amazon SES takes from the sender or its identity",
+    ),
     **dict.fromkeys(
         ("disposition-notification-to", "x-confirm-reading-to"),
-        "would send read receipts to an arbitrary address: use the configuration set's events instead",
+        "would send read receipts to an arbitrary address: use the configuration set's events "
+        "instead",
     ),
 }
 _DENIED_PREFIXES = {
@@ -88,7 +153,9 @@ _DENIED_PREFIXES = {
 
 
 class HeaderError(ValueError):
-    """Error of a header field that cannot be sent. ``reason`` is a predicate about the field ``name``."""
+    """Error of a header field that cannot be sent. ``reason`` is a predicate about the field
+    ``name``.
+    """
 
     def __init__(self, reason: str, name: str) -> None:
         super().__init__(reason, name)
@@ -100,7 +167,9 @@ class HeaderError(ValueError):
 
 
 def check_header_name(name: str) -> str:
-    """Return ``name`` if a caller may add that field; else raise `HeaderError`. For a reserved field, the error names the alternative."""
+    """Return ``name`` if a caller may add that field; else raise `HeaderError`. For a reserved
+    field, the error names the alternative.
+    """
     if not _NAME.fullmatch(name):
         raise HeaderError("is not a header name: printable ASCII without spaces or colons", name)
     if len(name) > _MAX_NAME:
@@ -108,14 +177,18 @@ def check_header_name(name: str) -> str:
     key = name.lower()
     reason = _DENIED.get(key)
     if reason is None:
-        reason = next((why for prefix, why in _DENIED_PREFIXES.items() if key.startswith(prefix)), None)
+        reason = next(
+            (why for prefix, why in _DENIED_PREFIXES.items() if key.startswith(prefix)), None
+        )
     if reason is not None:
         raise HeaderError(reason, name)
     return name
 
 
 def check_header_value(name: str, value: str) -> str:
-    """Return ``value`` if it is one line without control characters, in the field's syntax; else raise `HeaderError`."""
+    """Return ``value`` if it is one line without control characters, in the field's syntax; else
+    raise `HeaderError`.
+    """
     field_words(name, _check_line(name, value))
     return value
 
@@ -125,14 +198,18 @@ def _check_line(name: str, value: str) -> str:
         raise HeaderError(f"has a value of more than {_MAX_VALUE} characters", name)
     unprintable = _UNPRINTABLE.search(value)
     if unprintable:
-        raise HeaderError(f"has a value with the control character U+{ord(unprintable[0]):04X}", name)
+        raise HeaderError(
+            f"has a value with the control character U+{ord(unprintable[0]):04X}", name
+        )
     return value
 
 
 def field_words(name: str, value: str) -> tuple[str, ...]:
-    """Split a value into the words of the field ``name``, as `unstructured` does, but in the field's own syntax if it has one.
+    """Split a value into the words of the field ``name``, as `unstructured` does, but in the
+    field's own syntax if it has one.
 
-    :raises HeaderError: if that syntax forbids a character beyond ASCII or a part that is too long for a line.
+    :raises HeaderError: if that syntax forbids a character beyond ASCII or a part that is too long
+        for a line.
     """
     syntax, source = _SYNTAX.get(name.lower(), ("", ""))
     if not syntax:
@@ -148,7 +225,9 @@ def field_words(name: str, value: str) -> tuple[str, ...]:
     words = (*phrase, *(f"<{identifier}" if listed else value).split())
     if any(not word.isascii() or len(word) > _MAX_WORD for word in words):
         raise HeaderError(
-            f"has a character beyond ASCII, or a part of more than {_MAX_WORD} characters, where its syntax ({source}) has none", name
+            f"has a character beyond ASCII, or a part of more than {_MAX_WORD} characters, where "
+            f"its syntax ({source}) has none",
+            name,
         )
     return words
 
@@ -176,9 +255,11 @@ def _comma_separated(items: list[tuple[str, ...]]) -> Iterator[str]:
 
 
 def unstructured(value: str) -> tuple[str, ...]:
-    """Split free text into the words of a header field: plain if it is printable ASCII, else encoded words (RFC 2047).
+    """Split free text into the words of a header field: plain if it is printable ASCII, else
+    encoded words (RFC 2047).
 
-    The field may be folded at the blanks between words; ``" ".join`` yields the unfolded ASCII value.
+    The field may be folded at the blanks between words; ``" ".join`` yields the unfolded ASCII
+    value.
     """
     if not value:
         return ()
@@ -191,7 +272,8 @@ def unstructured(value: str) -> tuple[str, ...]:
 
 
 def fold(name: str, words: Iterable[str]) -> bytes:
-    r"""Return one header field with its CRLF, folded between words to lines of 76 characters if possible.
+    r"""Return one header field with its CRLF, folded between words to lines of 76 characters if
+    possible.
 
     Removing the CRLFs yields ``name: word word`` again, so nothing is added or lost.
     """
@@ -200,8 +282,13 @@ def fold(name: str, words: Iterable[str]) -> bytes:
     empty = True
     for word in words:
         overlong = len(line) + 1 + len(word) > _LINE
-        # A field that begins with an empty line is legal but discouraged: only if the RFCs leave no choice.
-        if overlong and word and (not empty or word.startswith("=?") or len(line) + 1 + len(word) > _MAX_LINE):
+        # A field that begins with an empty line is legal but discouraged: only if the RFCs leave no
+        # choice.
+        if (
+            overlong
+            and word
+            and (not empty or word.startswith("=?") or len(line) + 1 + len(word) > _MAX_LINE)
+        ):
             lines.append(line)
             line = ""
         line = f"{line} {word}"
@@ -211,14 +298,18 @@ def fold(name: str, words: Iterable[str]) -> bytes:
 
 
 def list_unsubscribe_headers(value: str | Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Return ``List-Unsubscribe``, and with an https address ``List-Unsubscribe-Post`` (one click, RFC 8058).
+    """Return ``List-Unsubscribe``, and with an https address ``List-Unsubscribe-Post`` (one click,
+    RFC 8058).
 
-    ``value`` is an https or mailto URI, a list of the two, or ``<…>, <…>`` in one string. Raises `HeaderError`.
+    ``value`` is an https or mailto URI, a list of the two, or ``<…>, <…>`` in one string. Raises
+    `HeaderError`.
     """
     uris = _uris(value)
     schemes = [uri.partition(":")[0].lower() for uri in uris]
     if not uris or len(set(schemes)) < len(schemes):
-        raise HeaderError("takes one https address, one mailto address, or one of each", "List-Unsubscribe")
+        raise HeaderError(
+            "takes one https address, one mailto address, or one of each", "List-Unsubscribe"
+        )
     for uri, scheme in zip(uris, schemes, strict=True):
         _check_uri(uri, scheme)
     pairs = [("List-Unsubscribe", ", ".join(f"<{uri}>" for uri in uris))]
@@ -245,7 +336,10 @@ def _check_uri(uri: str, scheme: str) -> None:
     if scheme not in {"https", "mailto"}:
         raise HeaderError(f"contains {uri[:100]!r}; expected an https or mailto URI", header)
     if not _URI.fullmatch(uri) or len(uri) > _MAX_WORD - 3:
-        raise HeaderError(f"contains {uri[:100]!r}; expected an ASCII URI of at most {_MAX_WORD - 3} characters", header)
+        raise HeaderError(
+            f"contains {uri[:100]!r}; expected an ASCII URI of at most {_MAX_WORD - 3} characters",
+            header,
+        )
     try:
         if scheme == "mailto":
             parse_mailbox(unquote(urlsplit(uri).path))

@@ -13,8 +13,8 @@ class Email(EmailFields):
     """Message to send, and its recipients."""
 
     def rules(self) -> Iterable[Detail]:
-        """Return the faults that a schema cannot express: undeliverable addresses, none or over fifty recipients, invalid names and files,
-        more than 40 MB encoded.
+        """Return the faults that a schema cannot express: undeliverable addresses, none or over
+        fifty recipients, invalid names and files, more than 40 MB encoded.
         """
         return self._outcome[1]
 
@@ -31,4 +31,5 @@ class Email(EmailFields):
         return compose(self)
 
 
-at_fork(Email.__dict__["_outcome"])  # Python 3.11 holds one lock for all instances during the computation
+# Python 3.11 holds one lock for all instances during the computation
+at_fork(Email.__dict__["_outcome"])

@@ -10,5 +10,7 @@ BY_AGENT = Marker(agent=True)
 
 
 def logged(operation: str, *partly: str) -> tuple[RecordEvidence, ...]:
-    """Return the evidence of a write of API v2. A call with one of the inputs ``partly`` has none, since it sends further requests."""
+    """Return the evidence of a write of API v2. A call with one of the inputs ``partly`` has none,
+    since it sends further requests.
+    """
     return evidence_of("sesv2", operation, partly=(*PARTLY, *partly))

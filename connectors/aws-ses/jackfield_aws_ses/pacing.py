@@ -1,4 +1,6 @@
-"""Pace of sends: the account's own rate and daily quota, as ``GetAccount`` states them. Amazon SES counts recipients, not messages."""
+"""Pace of sends: the account's own rate and daily quota, as ``GetAccount`` states them. Amazon SES
+counts recipients, not messages.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from jackfield_aws_ses.inputs import Email
 def _account(inputs: Any, client: Any) -> str | None:
     """Return the account and region to which a send counts; both APIs and SMTP share it.
 
-    It also creates the API's client, which takes half a second in a new process: later, that would make the call miss its slot.
+    It also creates the API's client, which takes half a second in a new process: later, that would
+    make the call miss its slot.
     """
     if isinstance(client, AwsClients):
         client.client("sesv2", inputs.aws_region, validates=False)

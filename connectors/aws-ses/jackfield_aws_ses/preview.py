@@ -17,7 +17,9 @@ from jackfield_aws_ses.sending import is_simple
 class MessageCost(Output):
     """Estimated cost of one message, in the plan without a monthly fee."""
 
-    total: float = Field(description="Cost of the message to all its recipients, with its attachments.")
+    total: float = Field(
+        description="Cost of the message to all its recipients, with its attachments."
+    )
     currency: str = Field(description="ISO 4217 code of the currency.")
     prices_as_of: str = Field(description="Date of the price list.", schema={"format": "date"})
 
@@ -28,7 +30,9 @@ class PreviewFile(Output):
     name: str = Field(description="The file's name, as recipients see it.")
     content_type: str = Field(description="The media type.")
     size_bytes: int = Field(description="Size of the file.")
-    disposition: Literal["attachment", "inline"] = Field(description="'inline' if mail clients show the file within the message.")
+    disposition: Literal["attachment", "inline"] = Field(
+        description="'inline' if mail clients show the file within the message."
+    )
     content_id: str | None = Field(None, description="The name by which the HTML shows the file.")
     shown: bool = Field(description="True if the HTML shows the file by its content ID.")
 
@@ -37,25 +41,38 @@ class Preview(Output):
     """Preview of a message to be sent. Nothing was sent."""
 
     mime: str = Field(
-        description="The encoded message (RFC 5322), in ASCII with CRLF. Recipients of 'bcc' are never in it; Amazon SES adds "
+        description="The encoded message (RFC 5322), in ASCII with CRLF. Recipients of 'bcc' are "
+        "never in it; Amazon SES adds "
         "Date and Message-ID."
     )
-    size_bytes: int = Field(description="Size of the encoded message; Amazon SES takes at most 41,943,040.")
+    size_bytes: int = Field(
+        description="Size of the encoded message; Amazon SES takes at most 41,943,040."
+    )
     content: Literal["Simple", "Raw"] = Field(
-        description="'Raw': the message is sent exactly as shown here; over SMTP, this is always the case. 'Simple': "
-        "over the API, Amazon SES encodes the message itself, so line breaks and boundaries may differ."
+        description="'Raw': the message is sent exactly as shown here; over SMTP, this is always "
+        "the case. 'Simple': "
+        "over the API, Amazon SES encodes the message itself, so line breaks and boundaries may "
+        "differ."
     )
     to: list[str] = Field(description="Recipients on the To: line, each once.")
     cc: list[str] = Field(description="Recipients on the Cc: line that are not on the To: line.")
     bcc: list[str] = Field(description="Hidden recipients.")
-    recipients: int = Field(description="Number of recipients, each of which is billed and counts against the quota.")
-    attachments: list[PreviewFile] | None = Field(None, description="The attachments, in their order, if there are any.")
-    method: str | None = Field(None, description="Method of the calendar invitation, if there is one.")
+    recipients: int = Field(
+        description="Number of recipients, each of which is billed and counts against the quota."
+    )
+    attachments: list[PreviewFile] | None = Field(
+        None, description="The attachments, in their order, if there are any."
+    )
+    method: str | None = Field(
+        None, description="Method of the calendar invitation, if there is one."
+    )
     estimated_cost: MessageCost = Field(description="Estimated cost of this message.")
     findings: list[Finding] | None = Field(
-        None, description="What receivers may treat as spam, cut off or not show, with a fix. Absent if there is nothing. Findings never "
-        "prevent sending."
-    )  # fmt: skip
+        None,
+        description="What receivers may treat as spam, cut off or not show, with a fix. Absent if "
+        "there is nothing. Findings never "
+        "prevent sending.",
+    )
 
 
 def preview(email: Email) -> Preview:
@@ -75,7 +92,9 @@ def preview(email: Email) -> Preview:
         recipients=count,
         attachments=_files(message) or None,
         method=message.calendar.method if message.calendar else None,
-        estimated_cost=MessageCost(total=float(cost.total), currency=cost.currency, prices_as_of=cost.as_of),
+        estimated_cost=MessageCost(
+            total=float(cost.total), currency=cost.currency, prices_as_of=cost.as_of
+        ),
         findings=check_content(composed, len(encoded), email.identity_arn) or None,
     )
 

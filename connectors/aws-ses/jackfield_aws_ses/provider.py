@@ -24,25 +24,39 @@ class Regional(Inputs):
 class Watched(Inputs):
     """Inputs of a trigger in one region."""
 
-    aws_region: Region | None = Field(None, title="AWS Region", blank="absent", description="By default the connection's region.")
+    aws_region: Region | None = Field(
+        None, title="AWS Region", blank="absent", description="By default the connection's region."
+    )
 
 
 class Paged(Regional):
     """Inputs of an action that lists something page by page."""
 
     next_token: str | None = Field(
-        None, title="Next Token", blank="absent", description="The token that the previous page returned, to fetch the page after it."
+        None,
+        title="Next Token",
+        blank="absent",
+        description="The token that the previous page returned, to fetch the page after it.",
     )
     fetch_all: bool = Field(
-        False, title="Fetch All", blank="absent", description="Fetch every page and merge them; 'Next Token' is then ignored."
+        False,
+        title="Fetch All",
+        blank="absent",
+        description="Fetch every page and merge them; 'Next Token' is then ignored.",
     )
     page_size: int | None = Field(
-        None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 1000}, description="Items per page, 1 to 1000."
+        None,
+        title="Page Size",
+        blank="absent",
+        schema={"minimum": 1, "maximum": 1000},
+        description="Items per page, 1 to 1000.",
     )
 
 
 class Answer(Output):
-    """Answer of Amazon SES under its own member names. Members that a later version of the service adds are dropped."""
+    """Answer of Amazon SES under its own member names. Members that a later version of the service
+    adds are dropped.
+    """
 
     model_config = ConfigDict(alias_generator=to_pascal, extra="ignore")
 
@@ -59,16 +73,24 @@ A = TypeVar("A", bound=Answer)
 
 
 def ask(
-    aws: AwsClients, region: str | None, operation: str, parameters: Mapping[str, Any], *needed: str, service: str = "sesv2"
+    aws: AwsClients,
+    region: str | None,
+    operation: str,
+    parameters: Mapping[str, Any],
+    *needed: str,
+    service: str = "sesv2",
 ) -> dict[str, Any]:
-    """Call an operation (``get_account``) without the parameters that are None, and return its response.
+    """Call an operation (``get_account``) without the parameters that are None, and return its
+    response.
 
-    :raises Unavailable: if the response has no request ID or lacks a member of ``needed``: something other than Amazon SES
-        answered.
+    :raises Unavailable: if the response has no request ID or lacks a member of ``needed``:
+        something other than Amazon SES answered.
     """
     answer = getattr(aws.client(service, region), operation)(**filled(parameters))
     found = answer if isinstance(answer, dict) else {}
-    if not found.get("ResponseMetadata", {}).get("RequestId") or any(name not in found for name in needed):
+    if not found.get("ResponseMetadata", {}).get("RequestId") or any(
+        name not in found for name in needed
+    ):
         raise _unclear(operation)
     return found
 
@@ -90,7 +112,9 @@ def filled(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pages(items: str, most: int = 1000) -> Pagination:
-    """Return the paging of an action whose inputs are ``Paged`` and whose output lists ``items``; ``most`` is the largest page."""
+    """Return the paging of an action whose inputs are ``Paged`` and whose output lists ``items``;
+    ``most`` is the largest page.
+    """
     return Pagination("nextToken", "NextToken", items, "fetchAll", "pageSize", most)
 
 
@@ -100,10 +124,17 @@ def iam(*operations: str) -> dict[str, list[str]]:
 
 
 def _unclear(operation: str) -> Unavailable:
-    hint = "A proxy, or an endpoint that is not Amazon SES, may have answered instead: check HTTPS_PROXY and the endpoint."
-    return Unavailable(f"Amazon SES gave no clear answer to {operation}", sent=Sent.UNKNOWN, hint=hint)
+    hint = (
+        "A proxy, or an endpoint that is not Amazon SES, may have answered instead: check "
+        "HTTPS_PROXY and the endpoint."
+    )
+    return Unavailable(
+        f"Amazon SES gave no clear answer to {operation}", sent=Sent.UNKNOWN, hint=hint
+    )
 
 
-def one_example(action: str, title: str, inputs: Mapping[str, Any], output: Mapping[str, Any], **meta: Any) -> tuple[dict[str, Any], ...]:
+def one_example(
+    action: str, title: str, inputs: Mapping[str, Any], output: Mapping[str, Any], **meta: Any
+) -> tuple[dict[str, Any], ...]:
     """Return an action's single example, in eu-west-1."""
     return (example(title, action, {"awsRegion": "eu-west-1", **inputs}, output, **meta),)

@@ -1,7 +1,7 @@
 """First octets of binary file types, by which base64 given as text is recognized.
 
-Sources: the specification of each format, and the lists of magic numbers at https://www.garykessler.net/library/file_sigs.html and
-https://mimesniff.spec.whatwg.org/.
+Sources: the specification of each format, and the lists of magic numbers at
+https://www.garykessler.net/library/file_sigs.html and https://mimesniff.spec.whatwg.org/.
 """
 
 import binascii
@@ -21,7 +21,8 @@ _PNG = (b"\x89PNG\r\n\x1a\n",)  # W3C PNG
 _GIF = (b"GIF87a", b"GIF89a")
 _TIFF = (b"II*\x00", b"MM\x00*")  # TIFF 6.0
 _RIFF = (b"RIFF",)  # WebP, WAVE, AVI: the form type follows the length
-_DER = (b"0\x80", b"0\x82", b"0\x83", b"0\x84")  # SEQUENCE of ITU-T X.690, as PKCS #7 begins (RFC 5652)
+# SEQUENCE of ITU-T X.690, as PKCS #7 begins (RFC 5652)
+_DER = (b"0\x80", b"0\x82", b"0\x83", b"0\x84")
 _EBML = (b"\x1aE\xdf\xa3",)  # RFC 8794
 _GZIP = (b"\x1f\x8b",)  # RFC 1952
 
@@ -29,7 +30,13 @@ _BY_EXTENSION: dict[str, tuple[bytes, ...]] = {
     suffix: signatures
     for suffixes, signatures in (
         ("pdf ai", (b"%PDF",)),  # ISO 32000
-        ("zip docx docm dotx xlsx xlsm xltx pptx pptm ppsx odt ods odp odg epub jar apk kmz xps cbz pages numbers key", _ZIP),
+        (
+            (
+                "zip docx docm dotx xlsx xlsm xltx pptx pptm ppsx odt ods odp odg epub jar apk "
+                "kmz xps cbz pages numbers key"
+            ),
+            _ZIP,
+        ),
         ("doc dot xls xlt ppt pps msg mpp pub", _OLE),
         ("png", _PNG),
         ("jpg jpeg jpe jfif", _JPEG),
@@ -63,11 +70,15 @@ _BY_EXTENSION: dict[str, tuple[bytes, ...]] = {
     for suffix in suffixes.split()
 }
 _BOX = b"ftyp"  # ISO/IEC 14496-12 4.3, at octet 4
-_ANY = tuple(sorted({mark for marks in _BY_EXTENSION.values() for mark in marks if len(mark) >= _DISTINCT}))
+_ANY = tuple(
+    sorted({mark for marks in _BY_EXTENSION.values() for mark in marks if len(mark) >= _DISTINCT})
+)
 
 
 def is_encoded_file(name: str, text: str) -> bool:
-    """Return whether a text is the base64 of a binary file and its name has a binary file's extension."""
+    """Return whether a text is the base64 of a binary file and its name has a binary file's
+    extension.
+    """
     own = _BY_EXTENSION.get(extension(name).lower())
     if own is None:
         return False

@@ -1,4 +1,6 @@
-"""Inputs of mail from a template: to one set of recipients, or in bulk with the data of each destination."""
+"""Inputs of mail from a template: to one set of recipients, or in bulk with the data of each
+destination.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,13 @@ from jackfield_aws_ses.mime import missing_pictures
 from jackfield_aws_ses.provider import filled
 from jackfield_aws_ses.sending import attachment_parts, is_simple
 
-ONE_TEMPLATE: dict[str, Any] = {"oneOf": [{"required": ["templateName"]}, {"required": ["templateContent"]}]}
+ONE_TEMPLATE: dict[str, Any] = {
+    "oneOf": [{"required": ["templateName"]}, {"required": ["templateContent"]}]
+}
 _OF_DESTINATION = ("/to", "/cc", "/bcc", "/headers", "/tags")
 _NO_CALENDAR = (
-    "cannot be sent with a template: Amazon SES takes no text/calendar alternative beside one. Send the message with 'sendEmail', or "
+    "cannot be sent with a template: Amazon SES takes no text/calendar alternative beside one. "
+    "Send the message with 'sendEmail', or "
     "attach the invitation with the contentType 'text/calendar; method=REQUEST'"
 )
 _Part = Annotated[str | None, WithJsonSchema({"type": "string"})]
@@ -49,13 +54,27 @@ def _shared(name: str) -> Any:
 class TemplateParts(Inputs):
     """Template given with the call."""
 
-    subject: str = Field(title="Subject", schema={"minLength": 1}, description="Subject, with placeholders such as {{name}}.")
-    text: _Part = Field(None, title="Text", multiline=True, description="Text body, with placeholders.")
-    html: _Part = Field(None, title="Html", multiline=True, language="html", description="HTML body, with placeholders.")
+    subject: str = Field(
+        title="Subject",
+        schema={"minLength": 1},
+        description="Subject, with placeholders such as {{name}}.",
+    )
+    text: _Part = Field(
+        None, title="Text", multiline=True, description="Text body, with placeholders."
+    )
+    html: _Part = Field(
+        None,
+        title="Html",
+        multiline=True,
+        language="html",
+        description="HTML body, with placeholders.",
+    )
 
 
 def _data_field(description: str) -> Any:
-    return Field(None, title="Template Data", sensitive=True, blank="absent", description=description)
+    return Field(
+        None, title="Template Data", sensitive=True, blank="absent", description=description
+    )
 
 
 class _FromTemplate(Inputs):
@@ -66,7 +85,10 @@ class _FromTemplate(Inputs):
     reply_to: AddressList | None = _shared("reply_to")
     template_name: str | None = template_name_field(None)
     template_content: TemplateParts | None = Field(
-        None, title="Template Content", sensitive=True, description="A template for this call only, instead of a stored one."
+        None,
+        title="Template Content",
+        sensitive=True,
+        description="A template for this call only, instead of a stored one.",
     )
     template_data: TemplateData | None = _data_field("Values of the placeholders, by name.")
     attachments: Attachments | None = _shared("attachments")
@@ -75,14 +97,18 @@ class _FromTemplate(Inputs):
     headers: Headers | None = _shared("headers")
     return_path: Mailbox | None = _shared("return_path")
     identity_arn: str | None = _shared("identity_arn")
-    calendar: Annotated[Any, WithJsonSchema({})] = Field(None, hidden=True, description="Refused: a template takes no invitation.")
+    calendar: Annotated[Any, WithJsonSchema({})] = Field(
+        None, hidden=True, description="Refused: a template takes no invitation."
+    )
 
     tenant: str | None = _shared("tenant")
     endpoint_id: str | None = _shared("endpoint_id")
 
     @property
     def missing_pictures(self) -> tuple[str, ...]:
-        """Content IDs that the HTML given with the call links to but no attachment has; only for valid inputs."""
+        """Content IDs that the HTML given with the call links to but no attachment has; only for
+        valid inputs.
+        """
         html = self.template_content.html if self.template_content else None
         missing = missing_pictures(html, parse_attachments(self.attachments or {}))
         return tuple(content_id for content_id in missing if "{{" not in content_id)
@@ -91,16 +117,34 @@ class _FromTemplate(Inputs):
         if self.calendar is not None:
             yield Detail("/calendar", _NO_CALENDAR)
 
-    def _compose(self, to: Any, cc: Any, bcc: Any, headers: Any, tags: Any) -> tuple[Composed | None, tuple[Detail, ...]]:
+    def _compose(
+        self, to: Any, cc: Any, bcc: Any, headers: Any, tags: Any
+    ) -> tuple[Composed | None, tuple[Detail, ...]]:
         given = SimpleNamespace(
-            sender=self.sender, reply_to=self.reply_to, return_path=self.return_path, attachments=self.attachments, to=to, cc=cc, bcc=bcc,
-            headers=headers, tags=tags, list_unsubscribe=None, subject="", text="", html=None, calendar=None,
-        )  # fmt: skip
+            sender=self.sender,
+            reply_to=self.reply_to,
+            return_path=self.return_path,
+            attachments=self.attachments,
+            to=to,
+            cc=cc,
+            bcc=bcc,
+            headers=headers,
+            tags=tags,
+            list_unsubscribe=None,
+            subject="",
+            text="",
+            html=None,
+            calendar=None,
+        )
         found, faults = compose(given)  # type: ignore[arg-type]
         if found is not None and not is_simple(found.message):
             faults = (
                 *faults,
-                Detail("/headers", "are more than 15, or one is longer than 995 characters: a template takes no such headers"),
+                Detail(
+                    "/headers",
+                    "are more than 15, or one is longer than 995 characters: a template takes no "
+                    "such headers",
+                ),
             )
         return found, faults
 
@@ -114,7 +158,11 @@ class TemplatedEmail(_FromTemplate):
 
     def rules(self) -> Iterable[Detail]:
         """Return the faults that a schema cannot express."""
-        return (*self._outcome[1], *self._no_calendar(), *check_template_data(self.template_data, "/templateData"))
+        return (
+            *self._outcome[1],
+            *self._no_calendar(),
+            *check_template_data(self.template_data, "/templateData"),
+        )
 
     @property
     def composed(self) -> Composed:
@@ -129,37 +177,60 @@ class TemplatedEmail(_FromTemplate):
 class Destination(Inputs):
     """Recipients of one message in a bulk send, with their own values, tags and headers."""
 
-    to: AddressList | None = Field(None, recipient=True, description="The recipients on the To: line.")
-    cc: AddressList | None = Field(None, recipient=True, description="The recipients on the Cc: line.")
+    to: AddressList | None = Field(
+        None, recipient=True, description="The recipients on the To: line."
+    )
+    cc: AddressList | None = Field(
+        None, recipient=True, description="The recipients on the Cc: line."
+    )
     bcc: AddressList | None = Field(None, recipient=True, description="Hidden recipients.")
-    template_data: TemplateData | None = _data_field("Placeholder values for this destination; they replace the common ones.")
-    tags: Tags | None = Field(None, description="Tags for this message, instead of the common ones.")
-    headers: Headers | None = Field(None, sensitive=True, description="Header fields for this message, instead of the common ones.")
+    template_data: TemplateData | None = _data_field(
+        "Placeholder values for this destination; they replace the common ones."
+    )
+    tags: Tags | None = Field(
+        None, description="Tags for this message, instead of the common ones."
+    )
+    headers: Headers | None = Field(
+        None,
+        sensitive=True,
+        description="Header fields for this message, instead of the common ones.",
+    )
 
 
 class BulkEmail(_FromTemplate):
     """Messages from one template to many destinations."""
 
     destinations: tuple[Destination, ...] = Field(
-        title="Destinations", sensitive=True, schema={"minItems": 1, "maxItems": 50},
-        description="One message each, 1 to 50: the most that one request to Amazon SES accepts. Send more in several invocations.",
-    )  # fmt: skip
+        title="Destinations",
+        sensitive=True,
+        schema={"minItems": 1, "maxItems": 50},
+        description=(
+            "One message each, 1 to 50: the most that one request to Amazon SES accepts. "
+            "Send more in several invocations."
+        ),
+    )
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the faults that a schema cannot express, with the pointer of the destination concerned."""
+        """Yield the faults that a schema cannot express, with the pointer of the destination
+        concerned.
+        """
         yield from self._no_calendar()
         yield from check_template_data(self.template_data, "/templateData")
         common = self._compose("a@example.com", None, None, self.headers, self.tags)
         yield from common[1]
         for index, (found, item) in enumerate(zip(self._outcomes, self.destinations, strict=True)):
-            yield from check_template_data(item.template_data, f"/destinations/{index}/templateData")
+            yield from check_template_data(
+                item.template_data, f"/destinations/{index}/templateData"
+            )
             for fault in found[1]:
                 if fault.path.startswith(_OF_DESTINATION):
                     yield Detail(f"/destinations/{index}{fault.path}", fault.message, fault.keyword)
 
     @property
     def composed(self) -> Composed:
-        """Message with the shared sender, reply-to and attachments, and the first destination; only for valid inputs."""
+        """Message with the shared sender, reply-to and attachments, and the first destination; only
+        for valid inputs.
+        """
         return self.each[0]
 
     @property
@@ -183,7 +254,10 @@ class BulkEmail(_FromTemplate):
 
     @cached_property
     def _outcomes(self) -> list[tuple[Composed | None, tuple[Detail, ...]]]:
-        return [self._compose(item.to, item.cc, item.bcc, item.headers, item.tags) for item in self.destinations]
+        return [
+            self._compose(item.to, item.cc, item.bcc, item.headers, item.tags)
+            for item in self.destinations
+        ]
 
 
 at_fork(TemplatedEmail.__dict__["_outcome"])
@@ -196,14 +270,20 @@ def _valid(found: Composed | None) -> Composed:
     return found
 
 
-def template_request(mail: _FromTemplate, composed: Composed, *, headers: tuple[tuple[str, str], ...] | None = None) -> dict[str, Any]:
+def template_request(
+    mail: _FromTemplate, composed: Composed, *, headers: tuple[tuple[str, str], ...] | None = None
+) -> dict[str, Any]:
     """Return the member ``Template`` of a request."""
     parts = mail.template_content
     shown = composed.message.headers if headers is None else headers
     return filled(
         {
             "TemplateName": mail.template_name,
-            "TemplateContent": filled({"Subject": parts.subject, "Text": parts.text, "Html": parts.html}) if parts else None,
+            "TemplateContent": filled(
+                {"Subject": parts.subject, "Text": parts.text, "Html": parts.html}
+            )
+            if parts
+            else None,
             "TemplateData": dumped(mail.template_data),
             "Headers": [{"Name": name, "Value": value} for name, value in shown] or None,
             "Attachments": attachment_parts(composed.message) or None,
@@ -212,5 +292,7 @@ def template_request(mail: _FromTemplate, composed: Composed, *, headers: tuple[
 
 
 def dumped(data: Mapping[str, Any] | None) -> str:
-    """Return template data as JSON. Amazon SES requires an object even for a template without placeholders."""
+    """Return template data as JSON. Amazon SES requires an object even for a template without
+    placeholders.
+    """
     return json.dumps(data or {})

@@ -1,6 +1,7 @@
 """Transfer encodings (RFC 2045 §6): octets and text as lines of 7-bit ASCII.
 
-base64 is encoded, checked and folded in blocks, so that a large attachment is never copied as a whole.
+base64 is encoded, checked and folded in blocks, so that a large attachment is never copied as a
+whole.
 """
 
 import binascii
@@ -24,29 +25,37 @@ _LITERAL = _PRINTABLE.replace(b"=", b"")
 
 
 def base64_length(size: int) -> int:
-    """Return the length of ``size`` octets as folded base64, including the CRLFs between its lines."""
+    """Return the length of ``size`` octets as folded base64, including the CRLFs between its
+    lines.
+    """
     text = 4 * -(-size // 3)
     return text + 2 * max(0, -(-text // _LINE) - 1)
 
 
 def fold_base64(content: bytes | str) -> Iterator[bytes]:
-    """Yield octets, or text returned by `canonical_base64`, as base64 lines of 76 characters in large pieces.
+    """Yield octets, or text returned by `canonical_base64`, as base64 lines of 76 characters in
+    large pieces.
 
     The pieces join to exactly `base64_length` octets; there is no CRLF at the end.
     """
     step = _BLOCK_TEXT if isinstance(content, str) else _BLOCK_DATA
     for start in range(0, len(content), step):
         piece = content[start : start + step]
-        text = piece.encode("ascii") if isinstance(piece, str) else binascii.b2a_base64(piece, newline=False)
+        text = (
+            piece.encode("ascii")
+            if isinstance(piece, str)
+            else binascii.b2a_base64(piece, newline=False)
+        )
         folded = b"\r\n".join([text[at : at + _LINE] for at in range(0, len(text), _LINE)])
         yield b"\r\n" + folded if start else folded
 
 
 def canonical_base64(text: str) -> str:
-    """Return ``text`` as plain base64 (RFC 4648 §4): standard alphabet, padded, no blanks, unused bits zero.
+    """Return ``text`` as plain base64 (RFC 4648 §4): standard alphabet, padded, no blanks, unused
+    bits zero.
 
-    Blanks, missing padding and the URL-safe alphabet are accepted; clean text is returned unchanged, without a copy. Raises ValueError with
-    a predicate (``is not base64: …``).
+    Blanks, missing padding and the URL-safe alphabet are accepted; clean text is returned
+    unchanged, without a copy. Raises ValueError with a predicate (``is not base64: …``).
     """
     padding = _clean_padding(text)
     if padding is None:
@@ -59,10 +68,12 @@ def canonical_base64(text: str) -> str:
 
 
 def encode_text(text: str) -> tuple[str, bytes]:
-    """Return the transfer encoding for a text body and its lines: 7bit if possible, else the shorter one.
+    """Return the transfer encoding for a text body and its lines: 7bit if possible, else the
+    shorter one.
 
-    Line ends become CRLF, however they were written. An equals sign before an underscore never occurs in the output, so a boundary with
-    that pair cannot occur in a body. A lone surrogate raises `UnicodeEncodeError`.
+    Line ends become CRLF, however they were written. An equals sign before an underscore never
+    occurs in the output, so a boundary with that pair cannot occur in a body. A lone surrogate
+    raises `UnicodeEncodeError`.
     """
     data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
     if _is_7bit(data):
@@ -72,7 +83,8 @@ def encode_text(text: str) -> tuple[str, bytes]:
     if len(data) + 2 * len(data.translate(None, _LITERAL)) < size:
         quoted = binascii.b2a_qp(data, istext=True)
         if b"\r\n" not in data:
-            quoted = quoted.replace(b"=\n", b"=\r\n")  # without a CRLF as a model, b2a_qp writes bare soft breaks
+            # without a CRLF as a model, b2a_qp writes bare soft breaks
+            quoted = quoted.replace(b"=\n", b"=\r\n")
         if len(quoted) <= size:
             return "quoted-printable", quoted
     return "base64", b"".join(fold_base64(data))

@@ -16,9 +16,13 @@ __all__ = ["DnsServer"]
 
 
 class DnsServer:
-    """Answers with ``records``: texts by (name, type). A name without records does not exist; ``broken`` names get SERVFAIL."""
+    """Answers with ``records``: texts by (name, type). A name without records does not exist;
+    ``broken`` names get SERVFAIL.
+    """
 
-    def __init__(self, records: dict[tuple[str, str], tuple[str, ...]], broken: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, records: dict[tuple[str, str], tuple[str, ...]], broken: tuple[str, ...] = ()
+    ) -> None:
         self.records = records
         self.broken = broken
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -35,8 +39,14 @@ class DnsServer:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.sendto(b"", self._socket.getsockname())  # wakes the thread, which ends at an empty datagram
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # wakes the thread, which ends at an empty datagram
+        self._socket.sendto(b"", self._socket.getsockname())
         self._thread.join()
         self._socket.close()
 
@@ -51,7 +61,10 @@ class DnsServer:
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
         asked = query.question[0]
-        name, kind = asked.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(asked.rdtype)
+        name, kind = (
+            asked.name.to_text(omit_final_dot=True).lower(),
+            dns.rdatatype.to_text(asked.rdtype),
+        )
         found = self.records.get((name, kind))
         if name in self.broken:
             answer.set_rcode(dns.rcode.SERVFAIL)

@@ -1,7 +1,9 @@
-"""An AWS whose SES publishes: moto's SNS and SQS, or a simulator of SES, and before it a server that has what those lack.
+"""An AWS whose SES publishes: moto's SNS and SQS, or a simulator of SES, and before it a server
+that has what those lack.
 
-That is: event destinations of configuration sets, receipt rules, sends with an ID of their own, the certificate that SNS signs with, and
-subscriptions over HTTPS that have to be confirmed. ``publish`` is what SES does with an event of a message.
+That is: event destinations of configuration sets, receipt rules, sends with an ID of their own, the
+certificate that SNS signs with, and subscriptions over HTTPS that have to be confirmed. ``publish``
+is what SES does with an event of a message.
 """
 
 from __future__ import annotations
@@ -29,9 +31,13 @@ from sns_signer import PATH, asking, body, certificate, note
 _DESTINATIONS = re.compile(r"/v2/email/configuration-sets/([^/]+)/event-destinations(?:/([^/]+))?")
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:jackfield-receipts"
 _OF_TOPICS = {
-    "CreateTopic": f"<TopicArn>{TOPIC}</TopicArn>", "GetTopicAttributes": "<Attributes/>", "SetTopicAttributes": "",
-    "Subscribe": f"<SubscriptionArn>{TOPIC}:s-1</SubscriptionArn>", "Unsubscribe": "", "DeleteTopic": "",
-}  # fmt: skip
+    "CreateTopic": f"<TopicArn>{TOPIC}</TopicArn>",
+    "GetTopicAttributes": "<Attributes/>",
+    "SetTopicAttributes": "",
+    "Subscribe": f"<SubscriptionArn>{TOPIC}:s-1</SubscriptionArn>",
+    "Unsubscribe": "",
+    "DeleteTopic": "",
+}
 """What SNS answers, where the simulator has none."""
 _XML = '<{0}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><{0}Result>{1}</{0}Result>'
 _XML_END = "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{0}Response>"
@@ -39,11 +45,13 @@ _XML_END = "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{0}
 
 @dataclass
 class PublishingAws:
-    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS, of event destinations and of
-    receipt rules. ``behind`` is moto, or the simulator, which sends itself and has no SNS. ``rules`` are the receipt rules as they were
-    asked for, ``active`` is the active rule set, ``refuses`` the code that refuses a receipt rule; ``loses`` how many of the requests
-    get lost by which SNS asks whether a subscription is wanted. ``sends`` are the messages that were accepted, of which ``hangs_up`` more
-    are answered with an empty 500."""
+    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS, of
+    event destinations and of receipt rules. ``behind`` is moto, or the simulator, which sends
+    itself and has no SNS. ``rules`` are the receipt rules as they were asked for, ``active`` is the
+    active rule set, ``refuses`` the code that refuses a receipt rule; ``loses`` how many of the
+    requests get lost by which SNS asks whether a subscription is wanted. ``sends`` are the messages
+    that were accepted, of which ``hangs_up`` more are answered with an empty 500.
+    """
 
     behind: str
     simulated: bool = False
@@ -66,7 +74,11 @@ class PublishingAws:
     def deliver(self, members: Mapping[str, Any], url: str, **headers: str) -> Reply:
         """Send a message to a webhook, as SNS does."""
         connection = http.client.HTTPConnection("127.0.0.1", self.hooks, timeout=120)
-        fields = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": str(members.get("Type")), **headers}
+        fields = {
+            "Content-Type": "text/plain; charset=UTF-8",
+            "x-amz-sns-message-type": str(members.get("Type")),
+            **headers,
+        }
         connection.request("POST", urlsplit(url).path, body(members), fields)
         reply = Reply.read(connection.getresponse())
         connection.close()
@@ -116,32 +128,59 @@ class PublishingAws:
             self.confirmed.clear()
         if action.endswith(("ReceiptRule", "ReceiptRuleSet")):
             return self._rule(action, given)
-        if action == "GetSubscriptionAttributes" and given["SubscriptionArn"].endswith(":s-1") and self.confirmed:
-            return 200, (_XML.format(action, "<Attributes/>") + _XML_END.format(action)).encode(), "text/xml"
+        if (
+            action == "GetSubscriptionAttributes"
+            and given["SubscriptionArn"].endswith(":s-1")
+            and self.confirmed
+        ):
+            return (
+                200,
+                (_XML.format(action, "<Attributes/>") + _XML_END.format(action)).encode(),
+                "text/xml",
+            )
         if action in _OF_TOPICS and self.simulated:
             inner = _OF_TOPICS[action]
             return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
         if action != "ConfirmSubscription":
             return None
-        if given["Token"] not in self.subscribed or given.get("AuthenticateOnUnsubscribe") != "true":
-            return 400, b"<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>", "text/xml"
+        if (
+            given["Token"] not in self.subscribed
+            or given.get("AuthenticateOnUnsubscribe") != "true"
+        ):
+            return (
+                400,
+                b"<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>",
+                "text/xml",
+            )
         self.confirmed.add(self.subscribed[given["Token"]])
         inner = f"<SubscriptionArn>{given['TopicArn']}:s-1</SubscriptionArn>"
         return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
 
     def _rule(self, action: str, given: dict[str, str]) -> tuple[int, bytes, str]:
         name = given.get("RuleName", given.get("Rule.Name", ""))
-        refused = self.refuses or ("AlreadyExists" if action == "CreateReceiptRule" and name in self.rules else "")
+        refused = self.refuses or (
+            "AlreadyExists" if action == "CreateReceiptRule" and name in self.rules else ""
+        )
         if refused and action != "DescribeActiveReceiptRuleSet":
-            return 400, f"<ErrorResponse><Error><Code>{refused}</Code></Error></ErrorResponse>".encode(), "text/xml"
+            return (
+                400,
+                f"<ErrorResponse><Error><Code>{refused}</Code></Error></ErrorResponse>".encode(),
+                "text/xml",
+            )
         if action == "DeleteReceiptRule":
             self.rules.pop(name, None)
         elif name:
             self.rules[name] = given
-        inner = f"<Metadata><Name>{self.active}</Name></Metadata>" if action.startswith("Describe") and self.active else ""
+        inner = (
+            f"<Metadata><Name>{self.active}</Name></Metadata>"
+            if action.startswith("Describe") and self.active
+            else ""
+        )
         return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
 
-    def _destination(self, method: str, of: str, name: str | None, given: Mapping[str, Any]) -> tuple[int, bytes, str]:
+    def _destination(
+        self, method: str, of: str, name: str | None, given: Mapping[str, Any]
+    ) -> tuple[int, bytes, str]:
         known = self.destinations.setdefault(of, {})
         self.asked.append(f"{method} destination")
         if method == "GET":
@@ -167,11 +206,22 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
             reply = Reply.read(connection.getresponse())
             connection.close()
             code = reply.headers.get("x-amzn-errortype")
-            return reply.status, reply.body, reply.headers.get("content-type", "text/xml"), *([code] if code else [])
+            return (
+                reply.status,
+                reply.body,
+                reply.headers.get("content-type", "text/xml"),
+                *([code] if code else []),
+            )
 
         def answer(_number: int, request: Request) -> Answer:
-            status, content, kind, *code = aws.own(request.method, request.path, request.body) or of_others(request)
-            fields = {"Content-Type": kind, "x-amzn-RequestId": "r-1", **({"x-amzn-ErrorType": code[0]} if code else {})}
+            status, content, kind, *code = aws.own(
+                request.method, request.path, request.body
+            ) or of_others(request)
+            fields = {
+                "Content-Type": kind,
+                "x-amzn-RequestId": "r-1",
+                **({"x-amzn-ErrorType": code[0]} if code else {}),
+            }
             return Answer(status=status, headers=fields, content=content)
 
         with Provider(answer, keeps=True) as far:
@@ -181,11 +231,22 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
 
 @contextmanager
 def connected(aws: PublishingAws, folder: Path, settle: str = "show") -> Iterator[Stand]:
-    """Run a server that AWS reaches, with the connection ``acme`` to it; ``settle`` is what becomes of evidence."""
-    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
-    with standing(folder, settings, JACKFIELD_SETTLE=settle, AWS_CA_BUNDLE=str(authority().bundle)) as opened:
+    """Run a server that AWS reaches, with the connection ``acme`` to it; ``settle`` is what becomes
+    of evidence.
+    """
+    settings = ServerSettings(
+        port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example"
+    )
+    with standing(
+        folder, settings, JACKFIELD_SETTLE=settle, AWS_CA_BUNDLE=str(authority().bundle)
+    ) as opened:
         aws.hooks = opened.port
-        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}
+        values = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": "s3cret-key",
+            "endpoint": aws.url,
+            "region": "eu-west-1",
+        }
         document = {"name": "acme", "type": "aws/apiKeySecret", "values": values}
         made = opened.client().call("POST", "/v1/connections?test=false", document)
         assert made.status == 201, made.body

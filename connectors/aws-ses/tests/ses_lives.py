@@ -1,4 +1,6 @@
-"""The actions of Amazon SES in the order of a life, so that each finds what it needs in an account where nothing exists yet."""
+"""The actions of Amazon SES in the order of a life, so that each finds what it needs in an account
+where nothing exists yet.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ __all__ = ["age"]
 
 
 def age(action: Mapping[str, Any]) -> tuple[int, bool, str]:
-    """Return the place of an action: what it is about is made, verified, used and read, and deleted; a part after and before its whole."""
+    """Return the place of an action: what it is about is made, verified, used and read, and
+    deleted; a part after and before its whole.
+    """
     key = str(action["key"])
     is_part = key.endswith(("Destination", "Contact", "Association"))
     if key.startswith(("create", "put")):

@@ -7,18 +7,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
+from jackfield_aws_ses.addresses import (
+    AddressError,
+    Mailbox,
+    parse_mailbox,
+    parse_mailboxes,
+    unique_recipients,
+)
 
 PROPERTY = settings(deadline=None, database=None)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=120)
-LOCALS = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9+]{1,9}){0,2}", fullmatch=True)
-DOMAINS = st.sampled_from(["x.io", "EXAMPLE.com", "a-b.example", "xn--strae-oqa.de", "bücher.example", "localhost"])
+LOCALS = st.from_regex(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9+]{1,9}){0,2}", fullmatch=True
+)
+DOMAINS = st.sampled_from(
+    ["x.io", "EXAMPLE.com", "a-b.example", "xn--strae-oqa.de", "bücher.example", "localhost"]
+)
 
 
 DOTS = "has a dot at an end of its local part, or two in a row: write '\"{}\"' before the '@'"
-TWO = "holds two addresses without a comma between them: separate them, or put a name that contains an address in quotes"
-ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
+TWO = (
+    "holds two addresses without a comma between them: separate them, or put a name that "
+    "contains an address in quotes"
+)
+ENCODED = (
+    "has an encoded word (RFC 2047) before the '@', which a mail server could read as "
+    "another address"
+)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +60,29 @@ ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server co
         ("d@Bücher.Example", "", "d@xn--bcher-kva.example", "d@xn--bcher-kva.example"),
         ("d@例え。テスト", "", "d@xn--r8jz45g.xn--zckzah", "d@xn--r8jz45g.xn--zckzah"),
         ("Grüße, AG <a@x.io>", "Grüße, AG", "a@x.io", "=?utf-8?b?R3LDvMOfZSwgQUc=?= <a@x.io>"),
-        ("Jörg Bly aus Neustadt <a@x.io>", "Jörg Bly aus Neustadt", "a@x.io", "=?utf-8?q?J=C3=B6rg_Bly_aus_Neustadt?= <a@x.io>"),
-        ("=?utf-8?q?J=C3=B6rg?= Bly <j@x.io>", "=?utf-8?q?J=C3=B6rg?= Bly", "j@x.io", "=?utf-8?q?J=C3=B6rg?= Bly <j@x.io>"),
-        ("=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <j@x.io>", None, "j@x.io", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <j@x.io>"),
+        (
+            "Jörg Bly aus Neustadt <a@x.io>",
+            "Jörg Bly aus Neustadt",
+            "a@x.io",
+            "=?utf-8?q?J=C3=B6rg_Bly_aus_Neustadt?= <a@x.io>",
+        ),
+        (
+            "=?utf-8?q?J=C3=B6rg?= Bly <j@x.io>",
+            "=?utf-8?q?J=C3=B6rg?= Bly",
+            "j@x.io",
+            "=?utf-8?q?J=C3=B6rg?= Bly <j@x.io>",
+        ),
+        (
+            "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <j@x.io>",
+            None,
+            "j@x.io",
+            "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <j@x.io>",
+        ),
     ],
 )
-def test_mailbox_is_read_and_written(text: str, name: str | None, address: str, header: str) -> None:
+def test_mailbox_is_read_and_written(
+    text: str, name: str | None, address: str, header: str
+) -> None:
     """A mailbox in any usual form gives its name, its ASCII address and one RFC 5322 form."""
     mailbox = parse_mailbox(text)
     assert (mailbox.address, mailbox.header, mailbox.given) == (address, header, text.strip())
@@ -75,15 +108,24 @@ _REFUSED = [
     ("a@x.io b@x.io", TWO),
     ("Ada <a@x.io> Byron", "is not an email address"),
     ("mailto:a@x.io", "is not an email address"),
-    ("dörte@x.io", "has 'ö' before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"),
+    (
+        "dörte@x.io",
+        "has 'ö' before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)",
+    ),
     ("a" * 65 + "@x.io", "has more than 64 characters before the '@' (RFC 5321)"),
-    ("a@" + "x" * 64 + ".io", "has a domain that is not valid: a label has more than 63 characters"),
+    (
+        "a@" + "x" * 64 + ".io",
+        "has a domain that is not valid: a label has more than 63 characters",
+    ),
     ("a@" + "x.io" * 80, "has a domain that is not valid: more than 253 characters"),
     ("a@" + "ü" * 70 + ".de", "has a domain that is not valid: Label too long"),
     ("abc@" + ".".join(["x" * 62] * 4), "is an address of more than 254 characters (RFC 5321)"),
     ("a@-x.io", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
     ("a@x_y.io", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
-    ("a@[127.0.0.1]", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
+    (
+        "a@[127.0.0.1]",
+        "has a domain that is not valid: labels are letters, digits and inner hyphens",
+    ),
     ("a@x..io", "has a domain that is not valid: it has an empty label"),
     ("a@x.io.", "has a domain that is not valid: it has an empty label"),
     ("a@ü..io", "has a domain that is not valid: Empty Label"),
@@ -124,7 +166,10 @@ def test_refusal_says_why(subtests: pytest.Subtests) -> None:
         ("'ada@x.io' <ada@x.io>", ["\"'ada@x.io'\" <ada@x.io>"]),
         ("d@straße.de <d@xn--strae-oqa.de>", ["=?utf-8?b?ZEBzdHJhw59lLmRl?= <d@xn--strae-oqa.de>"]),
         ("Tom @ Work <a@x.io>", ['"Tom @ Work" <a@x.io>']),
-        (r'"a \", b" <a@x.io>; c@x.io (one, (two; three) four)', [r'"a \", b" <a@x.io>', '"one, (two; three) four" <c@x.io>']),
+        (
+            r'"a \", b" <a@x.io>; c@x.io (one, (two; three) four)',
+            [r'"a \", b" <a@x.io>', '"one, (two; three) four" <c@x.io>'],
+        ),
         ('<"a,b"@x.io>, "a;b"@x.io', ['"a,b"@x.io', '"a;b"@x.io']),
         ('<"a>,b"@x.io>', ['"a>,b"@x.io']),
         ("", []),
@@ -132,27 +177,40 @@ def test_refusal_says_why(subtests: pytest.Subtests) -> None:
         ([], []),
         (["", "  "], []),
         (["Ada, Countess <ada@x.io>"], ['"Ada, Countess" <ada@x.io>']),
-        (["Doe, Jane <j@x.io>, Roe, Rick <r@x.io>; c@x.io"], ['"Doe, Jane" <j@x.io>', '"Roe, Rick" <r@x.io>', "c@x.io"]),
+        (
+            ["Doe, Jane <j@x.io>, Roe, Rick <r@x.io>; c@x.io"],
+            ['"Doe, Jane" <j@x.io>', '"Roe, Rick" <r@x.io>', "c@x.io"],
+        ),
         (["a@x.io, b@x.io", "c@x.io"], ["a@x.io", "b@x.io", "c@x.io"]),
         (["Smile :(, really <a@x.io>"], ['"Smile :(, really" <a@x.io>']),
         (("a@x.io",), ["a@x.io"]),
     ],
 )
 def test_lists_in_every_usual_form(value: str | list[str], headers: list[str]) -> None:
-    """Lists and strings give the mailboxes that were meant; quotes, brackets and comments protect separators."""
+    """Lists and strings give the mailboxes that were meant; quotes, brackets and comments protect
+    separators.
+    """
     assert [mailbox.header for mailbox in parse_mailboxes(value)] == headers
 
 
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        (r"a@x.io (Ada)", "Ada"), (r"a@x.io (Ada (the Countess))", "Ada (the Countess)"), (r"a@x.io (Ada \) x)", "Ada ) x"),
-        (r"a@x.io (Ada \(x\))", "Ada (x)"), (r"a@x.io (Ada \\)", "Ada \\"), (r"a@x.io (Ada \)", None), (r"a@x.io (\)", None),
-        (r"a@x.io (Ada (x)", None), (r"a@x.io \)", None),
+        (r"a@x.io (Ada)", "Ada"),
+        (r"a@x.io (Ada (the Countess))", "Ada (the Countess)"),
+        (r"a@x.io (Ada \) x)", "Ada ) x"),
+        (r"a@x.io (Ada \(x\))", "Ada (x)"),
+        (r"a@x.io (Ada \\)", "Ada \\"),
+        (r"a@x.io (Ada \)", None),
+        (r"a@x.io (\)", None),
+        (r"a@x.io (Ada (x)", None),
+        (r"a@x.io \)", None),
     ],
-)  # fmt: skip
+)
 def test_a_comment_ends_at_a_parenthesis_that_is_not_quoted(text: str, name: str | None) -> None:
-    """A quoted pair in a comment is its second character and no border (RFC 5322 §3.2.2); a comment without an end is refused."""
+    """A quoted pair in a comment is its second character and no border (RFC 5322 §3.2.2); a comment
+    without an end is refused.
+    """
     if name is not None:
         assert (parse_mailbox(text).name, parse_mailbox(text).address) == (name, "a@x.io")
         return
@@ -175,7 +233,9 @@ def test_a_comment_ends_at_a_parenthesis_that_is_not_quoted(text: str, name: str
     ],
 )
 def test_first_wrong_part_is_named(value: str | list[str], given: str, index: int | None) -> None:
-    """The error names the part that is wrong, and the element of the list; no recipient vanishes into a name."""
+    """The error names the part that is wrong, and the element of the list; no recipient vanishes
+    into a name.
+    """
     with pytest.raises(AddressError) as caught:
         parse_mailboxes(value)
     assert (caught.value.given, caught.value.index) == (given, index)
@@ -183,19 +243,51 @@ def test_first_wrong_part_is_named(value: str | list[str], given: str, index: in
 
 ONE, OTHER = "ada@x.io", "bob@y.io"
 JOINED = [
-    "Ada <{a}> Bob <{b}>", "Ada <{a}> <{b}>", "<{a}><{b}>", "<{a}> <{b}>", "{a} <{b}>", "{a}<{b}>", "{a} {b}", "{a} | {b}", "{a} / {b}",
-    "{a}/{b}", "{a}|{b}", "{a}\t{b}", "Ada {a} Bob <{b}>", "Ada <{a}> Bob {b}", '"Ada" <{a}> "Bob" <{b}>', "'{a}' <{b}>", "({a}) {b}",
-    "{a} (Bob <{b}>)", "<{a}> ({b})", "Ada ({a}) <{b}>", "ada @ x.io <{b}>", "mailto:{a} <{b}>",
-    "{a} and {b}", "{a} & <{b}>", "[{a}] <{b}>",
-    '6" pipe <{a}> 7" pipe <{b}>', "ada\uff20x.io <{b}>", "{a}\u3000{b}", "{a}\u00a0<{b}>", "=?utf-8?q?Ada?= <{a}> Bob <{b}>",
-]  # fmt: skip
+    "Ada <{a}> Bob <{b}>",
+    "Ada <{a}> <{b}>",
+    "<{a}><{b}>",
+    "<{a}> <{b}>",
+    "{a} <{b}>",
+    "{a}<{b}>",
+    "{a} {b}",
+    "{a} | {b}",
+    "{a} / {b}",
+    "{a}/{b}",
+    "{a}|{b}",
+    "{a}\t{b}",
+    "Ada {a} Bob <{b}>",
+    "Ada <{a}> Bob {b}",
+    '"Ada" <{a}> "Bob" <{b}>',
+    "'{a}' <{b}>",
+    "({a}) {b}",
+    "{a} (Bob <{b}>)",
+    "<{a}> ({b})",
+    "Ada ({a}) <{b}>",
+    "ada @ x.io <{b}>",
+    "mailto:{a} <{b}>",
+    "{a} and {b}",
+    "{a} & <{b}>",
+    "[{a}] <{b}>",
+    '6" pipe <{a}> 7" pipe <{b}>',
+    "ada\uff20x.io <{b}>",
+    "{a}\u3000{b}",
+    "{a}\u00a0<{b}>",
+    "=?utf-8?q?Ada?= <{a}> Bob <{b}>",
+]
 
 
 @pytest.mark.parametrize("joined", JOINED)
 def test_no_recipient_hides_in_the_name_of_another(joined: str) -> None:
-    """Two mailboxes without a comma are refused, in one string, in an element of a list and as one mailbox."""
+    """Two mailboxes without a comma are refused, in one string, in an element of a list and as one
+    mailbox.
+    """
     text = joined.format(a=ONE, b=OTHER)
-    for read in (parse_mailbox, parse_mailboxes, lambda value: parse_mailboxes([value]), lambda value: parse_mailboxes(["c@z.io", value])):
+    for read in (
+        parse_mailbox,
+        parse_mailboxes,
+        lambda value: parse_mailboxes([value]),
+        lambda value: parse_mailboxes(["c@z.io", value]),
+    ):
         with pytest.raises(AddressError) as caught:
             read(text)
         assert caught.value.index in {None, 0, 1}
@@ -207,7 +299,9 @@ def test_no_recipient_hides_in_the_name_of_another(joined: str) -> None:
     st.text(alphabet='ab<>()"\\,;:|/ \n', min_size=1, max_size=6),
     st.text(alphabet='ab<>()"\\,;:|/ \n', max_size=6),
 )
-def test_whatever_stands_between_two_addresses_loses_none(before: str, between: str, after: str) -> None:
+def test_whatever_stands_between_two_addresses_loses_none(
+    before: str, between: str, after: str
+) -> None:
     """Both addresses are recipients, or the text is refused, or the first stands within quotes."""
     text = f"{before}ada@x.io{between}bob@y.io{after}"
     for value in (text, [text]):
@@ -220,7 +314,9 @@ def test_whatever_stands_between_two_addresses_loses_none(before: str, between: 
 
 
 def test_each_address_counts_once_where_it_came_first() -> None:
-    """An address is kept in the first list that has it; the domain's case and script do not matter, the local part's case does."""
+    """An address is kept in the first list that has it; the domain's case and script do not matter,
+    the local part's case does.
+    """
     to = parse_mailboxes(["Ada <a@x.io>", "a@X.io", "d@straße.de"])
     cc = parse_mailboxes(["A@x.io", "a@x.io", "d@xn--strae-oqa.de"])
     bcc = parse_mailboxes(["b@x.io", "A@X.IO"])
@@ -232,7 +328,13 @@ def test_each_address_counts_once_where_it_came_first() -> None:
 
 @pytest.mark.parametrize(
     "parts",
-    [("A\r\nBcc: b@x.io", "a", "x.io"), ("", "a\r\nX: y", "x.io"), ("", "a", "x.io\r\nX: y"), ("", "a>, b", "x.io"), ("", "a", "")],
+    [
+        ("A\r\nBcc: b@x.io", "a", "x.io"),
+        ("", "a\r\nX: y", "x.io"),
+        ("", "a", "x.io\r\nX: y"),
+        ("", "a>, b", "x.io"),
+        ("", "a", ""),
+    ],
 )
 def test_mailbox_made_by_hand_is_checked_too(parts: tuple[str, str, str]) -> None:
     """No Mailbox exists that could break a header, however it was made."""
@@ -250,7 +352,9 @@ def test_values_compare_and_travel() -> None:
 
 
 @PROPERTY
-@given(ANY_TEXT | st.builds("{0} <a@x.io>".format, ANY_TEXT) | st.builds("a@{0}.io".format, ANY_TEXT))
+@given(
+    ANY_TEXT | st.builds("{0} <a@x.io>".format, ANY_TEXT) | st.builds("a@{0}.io".format, ANY_TEXT)
+)
 def test_any_text_is_a_safe_mailbox_or_refused(text: str) -> None:
     """Whatever is given, the result is one line of printable ASCII, or an AddressError."""
     try:
@@ -274,9 +378,14 @@ def test_written_mailbox_reads_back(name: str, local: str, domain: str) -> None:
 
 
 @PROPERTY
-@given(st.lists(st.builds(Mailbox, NAMES, LOCALS, DOMAINS), max_size=8), st.sampled_from([", ", ",", ";", " ; "]))
+@given(
+    st.lists(st.builds(Mailbox, NAMES, LOCALS, DOMAINS), max_size=8),
+    st.sampled_from([", ", ",", ";", " ; "]),
+)
 def test_joined_mailboxes_split_again(mailboxes: list[Mailbox], separator: str) -> None:
-    """No display name makes two recipients of one or swallows its neighbour, in a string or in a list's element."""
+    """No display name makes two recipients of one or swallows its neighbour, in a string or in a
+    list's element.
+    """
     text = separator.join(mailbox.header for mailbox in mailboxes)
     expected = [mailbox.address for mailbox in mailboxes]
     assert [mailbox.address for mailbox in parse_mailboxes(text)] == expected
@@ -286,7 +395,9 @@ def test_joined_mailboxes_split_again(mailboxes: list[Mailbox], separator: str) 
 @PROPERTY
 @given(st.text(alphabet='ab@.,;<>()"\\ é', max_size=40))
 def test_any_list_is_read_or_refused(text: str) -> None:
-    """A string of punctuation is read into safe mailboxes or refused, and never fails in another way."""
+    """A string of punctuation is read into safe mailboxes or refused, and never fails in another
+    way.
+    """
     for value in (text, [text]):
         try:
             mailboxes = parse_mailboxes(value)

@@ -10,7 +10,10 @@ import pytest
 
 from jackfield import Jackfield
 
-ROLE = {"type": "aws/awsAssumeRole", "values": {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "externalId": "jf-1"}}
+ROLE = {
+    "type": "aws/awsAssumeRole",
+    "values": {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "externalId": "jf-1"},
+}
 KEY = {"type": "aws/apiKeySecret", "values": {"accessKeyId": "AKIAX", "secretAccessKey": "s3cret"}}
 BOUNCES = {
     "AlarmName": "ses-high-bounce-rate",
@@ -24,7 +27,9 @@ BOUNCES = {
 }
 
 
-@pytest.fixture(params=[pytest.param(ROLE, id="role"), pytest.param(KEY, id="key", marks=pytest.mark.campaign)])
+@pytest.fixture(
+    params=[pytest.param(ROLE, id="role"), pytest.param(KEY, id="key", marks=pytest.mark.campaign)]
+)
 def documents(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The documents of a connection."""
     with Jackfield(connections=[{"acme": request.param}], database_url="none") as jackfield:
@@ -33,25 +38,57 @@ def documents(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_cloudformation_makes_the_alarms(documents: dict[str, Any]) -> None:
-    """The template holds five alarms, the usual one on bounces among them, and cfn-lint finds no fault."""
+    """The template holds five alarms, the usual one on bounces among them, and cfn-lint finds no
+    fault.
+    """
     cfnlint: Any = importlib.import_module("cfnlint.api")  # it has no types
     template = documents["cloudFormation"]
     assert cfnlint.lint(json.dumps(template), cfnlint.ManualArgs(regions=["eu-west-1"])) == []
-    alarms = [row["Properties"] for row in template["Resources"].values() if row["Type"] == "AWS::CloudWatch::Alarm"]
-    assert BOUNCES.items() <= next(alarm for alarm in alarms if alarm["AlarmName"] == "ses-high-bounce-rate").items()
-    assert sorted({alarm["MetricName"] for alarm in alarms}) == ["Reject", "Reputation.BounceRate", "Reputation.ComplaintRate"]
+    alarms = [
+        row["Properties"]
+        for row in template["Resources"].values()
+        if row["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    assert (
+        BOUNCES.items()
+        <= next(alarm for alarm in alarms if alarm["AlarmName"] == "ses-high-bounce-rate").items()
+    )
+    assert sorted({alarm["MetricName"] for alarm in alarms}) == [
+        "Reject",
+        "Reputation.BounceRate",
+        "Reputation.ComplaintRate",
+    ]
     assert len(alarms) == 5
-    assert template["Parameters"]["CreateAlarms"]["Default"] == "false", "alarms cost extra: whoever wants them says so"
+    assert template["Parameters"]["CreateAlarms"]["Default"] == "false", (
+        "alarms cost extra: whoever wants them says so"
+    )
 
 
 def test_terraform_makes_the_same_alarms(documents: dict[str, Any]) -> None:
-    """A Terraform parser reads the module; its alarms have the names, metrics and thresholds of the template."""
+    """A Terraform parser reads the module; its alarms have the names, metrics and thresholds of the
+    template.
+    """
     hcl2: Any = importlib.import_module("hcl2")  # it has no types
     module = hcl2.loads(documents["terraform"])
-    rows = [alarm for block in module["resource"] for kind, named in block.items() if "metric_alarm" in kind for alarm in named.values()]
-    found = {(plain(row["alarm_name"]), plain(row["metric_name"]), float(row["threshold"])) for row in rows}
-    resources = [row["Properties"] for row in documents["cloudFormation"]["Resources"].values() if "Alarm" in row["Type"]]
-    assert found == {(row["AlarmName"], row["MetricName"], float(row["Threshold"])) for row in resources}
+    rows = [
+        alarm
+        for block in module["resource"]
+        for kind, named in block.items()
+        if "metric_alarm" in kind
+        for alarm in named.values()
+    ]
+    found = {
+        (plain(row["alarm_name"]), plain(row["metric_name"]), float(row["threshold"]))
+        for row in rows
+    }
+    resources = [
+        row["Properties"]
+        for row in documents["cloudFormation"]["Resources"].values()
+        if "Alarm" in row["Type"]
+    ]
+    assert found == {
+        (row["AlarmName"], row["MetricName"], float(row["Threshold"])) for row in resources
+    }
 
 
 def plain(text: str) -> str:

@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
-from jackfield_aws_ses.content_types import clean_content_type, guess_content_type, simple_content_type
-from jackfield_aws_ses.file_names import ascii_file_name, clean_file_name, disposition_words, is_refused
+from jackfield_aws_ses.content_types import (
+    clean_content_type,
+    guess_content_type,
+    simple_content_type,
+)
+from jackfield_aws_ses.file_names import (
+    ascii_file_name,
+    clean_file_name,
+    disposition_words,
+    is_refused,
+)
 from jackfield_aws_ses.mime import Message, write_message
 from jackfield_aws_ses.sending import attachment_parts, is_simple
 
@@ -44,25 +53,56 @@ def only(value: object) -> Attachment:
         ("a.pdf", "data:;base64,QUJD", "application/pdf", b"ABC"),
         ("a.bin", "data:;base64,QUJD%2B%2F8%3D", "application/octet-stream", b"ABC\xfb\xff"),
         ("a.bin", "data:,A%20b%00", "application/octet-stream", b"A b\0"),
-        ("a.bin", "data:text/csv;charset=utf-8,ä%2Cb,c", "text/csv; charset=utf-8", "ä,b,c".encode()),
+        (
+            "a.bin",
+            "data:text/csv;charset=utf-8,ä%2Cb,c",
+            "text/csv; charset=utf-8",
+            "ä,b,c".encode(),
+        ),
         ("a.bin", "data:;charset=latin-1,%E4", "text/plain; charset=latin-1", b"\xe4"),
         ("a.pdf", {"data": "QUJD"}, "application/pdf", b"ABC"),
         ("a.PDF", {"data": "QUJD", "contentType": None}, "application/pdf", b"ABC"),
         ("a.docx", {"data": ""}, DOCX, b""),
         ("unknown.zzz", {"data": "QUJD"}, "application/octet-stream", b"ABC"),
         ("a.txt", {"data": "QUJD"}, "text/plain", b"ABC"),
-        ("a", {"data": "QUJD", "contentType": " Text/CSV ; Charset=utf-8; name=x "}, "text/csv; charset=utf-8", b"ABC"),
-        ("a", {"data": "QUJD", "contentType": 'a/b; charset="d;e\\""; c=d'}, 'a/b; charset="d;e\\""', b"ABC"),
-        ("a.eml", {"data": "QUJD", "contentType": "message/rfc822"}, "application/octet-stream", b"ABC"),
-        ("a", {"data": "QUJD", "contentType": "multipart/mixed; boundary=x"}, "application/octet-stream", b"ABC"),
+        (
+            "a",
+            {"data": "QUJD", "contentType": " Text/CSV ; Charset=utf-8; name=x "},
+            "text/csv; charset=utf-8",
+            b"ABC",
+        ),
+        (
+            "a",
+            {"data": "QUJD", "contentType": 'a/b; charset="d;e\\""; c=d'},
+            'a/b; charset="d;e\\""',
+            b"ABC",
+        ),
+        (
+            "a.eml",
+            {"data": "QUJD", "contentType": "message/rfc822"},
+            "application/octet-stream",
+            b"ABC",
+        ),
+        (
+            "a",
+            {"data": "QUJD", "contentType": "multipart/mixed; boundary=x"},
+            "application/octet-stream",
+            b"ABC",
+        ),
         ("a", {"data": b"\0\xff"}, "application/octet-stream", b"\0\xff"),
     ],
 )
 def test_forms_of_a_file(name: str, file: object, content_type: str, data: bytes) -> None:
-    """Text, data: URLs and base64 objects give their octets and a media type, from either shape of the input."""
+    """Text, data: URLs and base64 objects give their octets and a media type, from either shape of
+    the input.
+    """
     for value in ({name: file}, [{"key": name, "value": file}]):
         attachment = only(value)
-        assert (attachment.name, attachment.content_type, attachment.data) == (name, content_type, data)
+        assert (attachment.name, attachment.content_type, attachment.data) == (
+            name,
+            content_type,
+            data,
+        )
         assert attachment.size == len(data)
 
 
@@ -73,9 +113,13 @@ def test_a_list_may_use_a_name_twice() -> None:
     assert parse_attachments({}) == parse_attachments([]) == ()
 
 
-@pytest.mark.parametrize("text", ["+/+/QUI=", "+/+/\r\nQUI=\n", " +/+/QUI", "-_-_QUI=", "-_-_\nQUI", "+/+/QUJ="])
+@pytest.mark.parametrize(
+    "text", ["+/+/QUI=", "+/+/\r\nQUI=\n", " +/+/QUI", "-_-_QUI=", "-_-_\nQUI", "+/+/QUJ="]
+)
 def test_base64_in_the_usual_dialects(text: str) -> None:
-    """Blanks, missing padding, the URL-safe alphabet and stray last bits are put right: the kept text is canonical."""
+    """Blanks, missing padding, the URL-safe alphabet and stray last bits are put right: the kept
+    text is canonical.
+    """
     attachment = only({"a": {"data": text}})
     assert attachment.content == "+/+/QUI="
     assert attachment.data == b"\xfb\xff\xbfAB"
@@ -100,9 +144,16 @@ def test_base64_in_the_usual_dialects(text: str) -> None:
 def test_broken_base64_is_refused(text: str, reason: str) -> None:
     """What is not base64 is refused with the fault and the pointer to the member that holds it."""
     with pytest.raises(AttachmentError) as caught:
-        parse_attachments([{"key": "ok.txt", "value": ""}, {"key": "a.pdf", "value": {"data": text}}])
+        parse_attachments(
+            [{"key": "ok.txt", "value": ""}, {"key": "a.pdf", "value": {"data": text}}]
+        )
     error = caught.value
-    assert (error.reason, error.name, error.index, error.pointer) == (reason, "a.pdf", 1, "/1/value/data")
+    assert (error.reason, error.name, error.index, error.pointer) == (
+        reason,
+        "a.pdf",
+        1,
+        "/1/value/data",
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +166,11 @@ def test_broken_base64_is_refused(text: str, reason: str) -> None:
         ([{"key": 1, "value": ""}], "is not an object with 'key' and 'value'", "/0"),
         ({"a/b~": 5}, "is neither text nor an object with 'data'", "/a~1b~0"),
         ({"a": {"file": "id"}}, "is neither text nor an object with 'data'", "/a"),
-        ({"a": {"data": "", "contentType": 5}}, "has a content type that is not text", "/a/contentType"),
+        (
+            {"a": {"data": "", "contentType": 5}},
+            "has a content type that is not text",
+            "/a/contentType",
+        ),
         (
             {"a": {"data": "", "contentType": "application pdf"}},
             "has a content type that is not 'type/subtype', with parameters or without",
@@ -126,7 +181,11 @@ def test_broken_base64_is_refused(text: str, reason: str) -> None:
             "has a content type that is not 'type/subtype', with parameters or without",
             "/a/contentType",
         ),
-        ({"a": {"data": "", "contentType": "a/" + "b" * 254}}, "has a content type of more than 255 characters", "/a/contentType"),
+        (
+            {"a": {"data": "", "contentType": "a/" + "b" * 254}},
+            "has a content type of more than 255 characters",
+            "/a/contentType",
+        ),
         ({"a.exe": ""}, "is of a type that Amazon SES does not accept ('.exe')", "/a.exe"),
         ({"a": "\ud800"}, "contains an unpaired surrogate, which is not valid Unicode", "/a"),
         ({"a": "data:,\ud800"}, "contains an unpaired surrogate, which is not valid Unicode", "/a"),
@@ -174,10 +233,26 @@ def test_file_names_are_cleaned(given_name: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a.exe", "A.EXE", "a.pdf.js", "a.exe.", "a.exe ", "a.e\u202exe", "x/a.vbs", ".bat", "a.ps1xml", "a.mdb", "a.xnk", "a.crt"]
+    "name",
+    [
+        "a.exe",
+        "A.EXE",
+        "a.pdf.js",
+        "a.exe.",
+        "a.exe ",
+        "a.e\u202exe",
+        "x/a.vbs",
+        ".bat",
+        "a.ps1xml",
+        "a.mdb",
+        "a.xnk",
+        "a.crt",
+    ],
 )
 def test_extensions_that_ses_refuses(name: str) -> None:
-    """Names that Amazon SES refuses are refused before anything is sent, tricks with case, blanks and marks included."""
+    """Names that Amazon SES refuses are refused before anything is sent, tricks with case, blanks
+    and marks included.
+    """
     with pytest.raises(AttachmentError, match="Amazon SES does not accept"):
         parse_attachments({name: ""})
 
@@ -190,17 +265,42 @@ def test_extensions_that_ses_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [0, 1, 2, 3, 56, 57, 58, 114, 58367, 58368, 58369, 1024 * 1024, pytest.param(8 * 1024 * 1024, marks=pytest.mark.campaign)]
+    "size",
+    [
+        0,
+        1,
+        2,
+        3,
+        56,
+        57,
+        58,
+        114,
+        58367,
+        58368,
+        58369,
+        1024 * 1024,
+        pytest.param(8 * 1024 * 1024, marks=pytest.mark.campaign),
+    ],
 )
 def test_octets_arrive_however_they_were_given(size: int) -> None:
-    """Octets and base64 text fold to the same lines of the announced size, and decode to the same SHA-256."""
+    """Octets and base64 text fold to the same lines of the announced size, and decode to the same
+    SHA-256.
+    """
     data = random.Random(size).randbytes(size)
     text = base64.b64encode(data).decode()
-    forms = [Attachment("a", "a/b", data), Attachment("a", "a/b", text), only({"a": {"data": text.rstrip("=")}})]
+    forms = [
+        Attachment("a", "a/b", data),
+        Attachment("a", "a/b", text),
+        only({"a": {"data": text.rstrip("=")}}),
+    ]
     digests = {hashlib.sha256(b"".join(form.encoded())).hexdigest() for form in forms}
     assert len(digests) == 1
     folded = b"".join(forms[1].encoded())
-    assert hashlib.sha256(base64.b64decode(folded)).digest() == hashlib.sha256(data).digest() == hashlib.sha256(forms[1].data).digest()
+    assert (
+        hashlib.sha256(base64.b64decode(folded)).digest()
+        == hashlib.sha256(data).digest()
+        == hashlib.sha256(forms[1].data).digest()
+    )
     assert all(len(line) == 76 for line in folded.split(b"\r\n")[:-1])
     assert {form.encoded_size for form in forms} == {len(folded)}
     assert {form.size for form in forms} == {size}
@@ -215,14 +315,23 @@ def test_clean_base64_is_kept_without_a_copy() -> None:
 
 def test_content_is_not_shown() -> None:
     """The repr of an attachment holds its name, never its content."""
-    assert repr(Attachment("a.txt", "text/plain", b"secret")) == "Attachment(name='a.txt', content_type='text/plain')"
+    assert (
+        repr(Attachment("a.txt", "text/plain", b"secret"))
+        == "Attachment(name='a.txt', content_type='text/plain')"
+    )
 
 
 @PROPERTY
 @given(st.binary(max_size=300), st.booleans(), st.booleans(), st.booleans())
 def test_base64_round_trip(data: bytes, url_safe: bool, padded: bool, folded: bool) -> None:
     """Any octets in any dialect of base64 come back."""
-    raw = base64.urlsafe_b64encode(data) if url_safe else base64.encodebytes(data) if folded else base64.b64encode(data)
+    raw = (
+        base64.urlsafe_b64encode(data)
+        if url_safe
+        else base64.encodebytes(data)
+        if folded
+        else base64.b64encode(data)
+    )
     text = raw.decode() if padded else raw.decode().rstrip("=\n")
     assert only({"a": {"data": text}}).data == data
 
@@ -230,7 +339,9 @@ def test_base64_round_trip(data: bytes, url_safe: bool, padded: bool, folded: bo
 @PROPERTY
 @given(ANY_TEXT)
 def test_any_text_as_a_file_name(name: str) -> None:
-    """Whatever the name, what is written of it is printable ASCII of a bounded length, and cleaning is final."""
+    """Whatever the name, what is written of it is printable ASCII of a bounded length, and cleaning
+    is final.
+    """
     cleaned = clean_file_name(name)
     assert clean_file_name(cleaned) == cleaned != ""
     assert len(cleaned.encode()) <= 255
@@ -253,8 +364,14 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
         (f'image/png; profile="{"a" * 900}"', "image/png"),
         ("image/png; name*=utf-8''a.png", "image/png"),
         ('image/png;\r\n\tname="a b.png";\r\n x-unix-mode=0644', "image/png"),
-        ("text/calendar; method=REQUEST; charset=UTF-8; name=i.ics", "text/calendar; method=REQUEST; charset=UTF-8"),
-        ("text/plain; charset=utf-8; format=flowed; delsp=yes;", "text/plain; charset=utf-8; format=flowed; delsp=yes"),
+        (
+            "text/calendar; method=REQUEST; charset=UTF-8; name=i.ics",
+            "text/calendar; method=REQUEST; charset=UTF-8",
+        ),
+        (
+            "text/plain; charset=utf-8; format=flowed; delsp=yes;",
+            "text/plain; charset=utf-8; format=flowed; delsp=yes",
+        ),
         ("text/plain; charset=utf-8; Charset=latin1", "text/plain; charset=utf-8"),
         ("application/pdf; name=Grüße.pdf; x-mac-type=50", "application/pdf"),
         ("application/pdf; name=a b.pdf", "application/pdf"),
@@ -262,31 +379,49 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
         ("image/jpeg;", "image/jpeg"),
         ("IMAGE / JPEG (a picture)", "image/jpeg"),
         ('text/plain; charset = "utf-8" (comment)', 'text/plain; charset="utf-8"'),
-        ("application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", "application/pkcs7-mime; smime-type=signed-data"),
+        (
+            "application/pkcs7-mime; smime-type=signed-data; name=smime.p7m",
+            "application/pkcs7-mime; smime-type=signed-data",
+        ),
         ("*/*", "application/octet-stream"),
     ],
 )
 def test_content_types_of_real_mail_are_read(given: str, sent: str) -> None:
-    """The type and the parameters that matter are kept, names and what cannot be read are dropped, and all if they are too long."""
+    """The type and the parameters that matter are kept, names and what cannot be read are dropped,
+    and all if they are too long.
+    """
     assert clean_content_type(given) == sent
     assert clean_content_type(sent) == sent
 
 
-@pytest.mark.parametrize("given", ["pdf", "application/", "PDF; name=a.pdf", "file;\r\n\tname=Grüße.pdf"])
-@pytest.mark.parametrize(("name", "kind"), [("a.pdf", "application/pdf"), ("a.csv", "text/csv"), ("a", "application/octet-stream")])
+@pytest.mark.parametrize(
+    "given", ["pdf", "application/", "PDF; name=a.pdf", "file;\r\n\tname=Grüße.pdf"]
+)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.pdf", "application/pdf"), ("a.csv", "text/csv"), ("a", "application/octet-stream")],
+)
 def test_half_a_content_type_leaves_it_to_the_name(given: str, name: str, kind: str) -> None:
-    """Mail has values such as ``pdf``, which no receiver can read: what the file's name says is sent."""
+    """Mail has values such as ``pdf``, which no receiver can read: what the file's name says is
+    sent.
+    """
     (file,) = parse_attachments({name: {"data": "QUJD", "contentType": given}})
     assert file.content_type == kind
 
 
 def test_a_content_type_of_more_than_78_characters_is_sent_where_it_may_be() -> None:
-    """API v2 takes 78: a longer one makes the message Raw, which has no such limit; beside a template, where there is no Raw, the type
-    alone is sent.
+    """API v2 takes 78: a longer one makes the message Raw, which has no such limit; beside a
+    template, where there is no Raw, the type alone is sent.
     """
     content_type = f"{WORD}; charset=utf-8"
     (file,) = parse_attachments({"a.docx": {"data": "QUJD", "contentType": content_type}})
-    message = Message(parse_mailbox("n@x.io"), (parse_mailbox("a@x.io"),), subject="s", text="t", attachments=(file,))
+    message = Message(
+        parse_mailbox("n@x.io"),
+        (parse_mailbox("a@x.io"),),
+        subject="s",
+        text="t",
+        attachments=(file,),
+    )
     assert not is_simple(message)
     assert content_type.encode() in write_message(message)
     assert [part["ContentType"] for part in attachment_parts(message)] == [WORD]
@@ -294,7 +429,11 @@ def test_a_content_type_of_more_than_78_characters_is_sent_where_it_may_be() -> 
 
 
 @PROPERTY
-@given(ANY_TEXT | st.builds("{0}/{1}".format, ANY_TEXT, ANY_TEXT) | st.builds("a/b;c={0}".format, ANY_TEXT))
+@given(
+    ANY_TEXT
+    | st.builds("{0}/{1}".format, ANY_TEXT, ANY_TEXT)
+    | st.builds("a/b;c={0}".format, ANY_TEXT)
+)
 def test_any_text_as_a_content_type(text: str) -> None:
     """A content type is printable ASCII that reads back as it is, or it is refused."""
     try:
@@ -311,7 +450,12 @@ def test_any_text_as_a_content_type(text: str) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | ANY_TEXT,
-        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["key", "value", "data", "contentType", "a.txt"]), inner),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["key", "value", "data", "contentType", "a.txt"]), inner
+            )
+        ),
     )
 )
 def test_any_json_is_read_or_refused(value: Any) -> None:

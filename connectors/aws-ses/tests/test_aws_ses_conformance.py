@@ -7,9 +7,13 @@ import pytest
 from jackfield.testing import Conformance
 
 
-@pytest.mark.campaign  # the test of its grade judges it by the same rules, and by those of a catalogue
+# the test of its grade judges it by the same rules, and by those of a catalogue
+@pytest.mark.campaign
 class TestAwsSes(Conformance):
     """Amazon SES passes the conformance suite."""
 
     key = "aws-ses"
-    left_out: ClassVar = dict.fromkeys(("mailEvents", "mailReceived"), "Amazon SNS signs its requests with a certificate of Amazon's")
+    left_out: ClassVar = dict.fromkeys(
+        ("mailEvents", "mailReceived"),
+        "Amazon SNS signs its requests with a certificate of Amazon's",
+    )

@@ -1,4 +1,6 @@
-"""Events of SES settle the doubt about a message whose answer was lost, whatever their order, and only those of its own account."""
+"""Events of SES settle the doubt about a message whose answer was lost, whatever their order, and
+only those of its own account.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def _aws() -> Iterator[PublishingAws]:
 
 @pytest.fixture(name="stand", scope="module")
 def _stand(aws: PublishingAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """A server where evidence settles doubts, with a subscription to the events of messages that SNS has confirmed."""
+    """A server where evidence settles doubts, with a subscription to the events of messages that
+    SNS has confirmed.
+    """
     with connected(aws, tmp_path_factory.mktemp("evidence"), "on") as opened:
         _subscribe(opened.client())
         yield opened
@@ -43,17 +47,41 @@ def _client(stand: Stand) -> Client:
 
 
 def _subscribe(client: Client) -> None:
-    inputs = {"configurationSetName": "receipts", "types": ["sent", "bounced", "delivered", "rejected"]}
-    document = {"name": "mail", "trigger": "aws-ses/mailEvents", "connection": "acme", "inputs": inputs}
+    inputs = {
+        "configurationSetName": "receipts",
+        "types": ["sent", "bounced", "delivered", "rejected"],
+    }
+    document = {
+        "name": "mail",
+        "trigger": "aws-ses/mailEvents",
+        "connection": "acme",
+        "inputs": inputs,
+    }
     assert client.post("/v1/subscriptions", document).status == 201
     until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
 
 
-def _send(client: Client, aws: PublishingAws, key: str, **more: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Send a message whose answer is lost; return the Result, what SES has got, and the ID that SES has given it."""
+def _send(
+    client: Client, aws: PublishingAws, key: str, **more: Any
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Send a message whose answer is lost; return the Result, what SES has got, and the ID that SES
+    has given it.
+    """
     aws.hangs_up += 1
-    inputs = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hi", "text": "Hi", "configurationSetName": "receipts"}
-    document = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": {**inputs, **more}, "idempotencyKey": key}
+    inputs = {
+        "to": ["ada@example.com"],
+        "sender": "noreply@example.com",
+        "subject": "Hi",
+        "text": "Hi",
+        "configurationSetName": "receipts",
+    }
+    document = {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": "acme",
+        "inputs": {**inputs, **more},
+        "idempotencyKey": key,
+    }
     result = client.post("/v1/invocations", document).json
     return result, aws.sends[-1], f"m-{len(aws.sends)}"
 
@@ -62,17 +90,32 @@ def _marker(sent: dict[str, Any]) -> str:
     return str(next(tag["Value"] for tag in sent["EmailTags"] if tag["Name"] == "jackfield"))
 
 
-def _record(kind: str, message: str, marker: str, about: dict[str, Any] | None = None, account: str = _ACCOUNT) -> dict[str, Any]:
+def _record(
+    kind: str,
+    message: str,
+    marker: str,
+    about: dict[str, Any] | None = None,
+    account: str = _ACCOUNT,
+) -> dict[str, Any]:
     mail = {
-        "timestamp": "2026-11-26T10:00:00.000Z", "messageId": message, "source": "noreply@example.com", "sendingAccountId": account,
-        "destination": ["ada@example.com"], "tags": {"ses:configuration-set": ["receipts"], "jackfield": [marker]},
-    }  # fmt: skip
+        "timestamp": "2026-11-26T10:00:00.000Z",
+        "messageId": message,
+        "source": "noreply@example.com",
+        "sendingAccountId": account,
+        "destination": ["ada@example.com"],
+        "tags": {"ses:configuration-set": ["receipts"], "jackfield": [marker]},
+    }
     return {"eventType": kind, "mail": mail, kind.lower(): about or {}}
 
 
 def _bounce(message: str, marker: str) -> dict[str, Any]:
     whom = [{"emailAddress": "ada@example.com", "status": "5.1.1"}]
-    about = {"bounceType": "Permanent", "bounceSubType": "NoEmail", "bouncedRecipients": whom, "feedbackId": f"f-{message}"}
+    about = {
+        "bounceType": "Permanent",
+        "bounceSubType": "NoEmail",
+        "bouncedRecipients": whom,
+        "feedbackId": f"f-{message}",
+    }
     return _record("Bounce", message, marker, {**about, "timestamp": "2026-11-26T10:00:05.000Z"})
 
 
@@ -81,8 +124,12 @@ def _entry(client: Client, identifier: str) -> dict[str, Any]:
     return found
 
 
-def test_a_send_event_settles_the_doubt_and_later_events_join(client: Client, aws: PublishingAws) -> None:
-    """The answer is lost; the signed ``Send`` comes: ``succeeded`` with the MessageId, one request, the key replays it, a bounce joins."""
+def test_a_send_event_settles_the_doubt_and_later_events_join(
+    client: Client, aws: PublishingAws
+) -> None:
+    """The answer is lost; the signed ``Send`` comes: ``succeeded`` with the MessageId, one request,
+    the key replays it, a bounce joins.
+    """
     lost, sent, message = _send(client, aws, "one")
     assert lost["status"] == "in_doubt"
     identifier, marker, before = lost["meta"]["invocationId"], _marker(sent), len(aws.sends)
@@ -91,13 +138,23 @@ def test_a_send_event_settles_the_doubt_and_later_events_join(client: Client, aw
     entry = _entry(client, identifier)
     assert (entry["output"], entry["resolvedBy"]) == ({"MessageId": message}, "evidence")
     evidence = entry["meta"]["resolution"]["evidence"]
-    assert (evidence["verdict"], evidence["kind"], evidence["source"]) == ("took", "event", "aws-ses/mailEvents")
+    assert (evidence["verdict"], evidence["kind"], evidence["source"]) == (
+        "took",
+        "event",
+        "aws-ses/mailEvents",
+    )
     again = client.post("/v1/invocations", _again("one")).json
-    assert (again["status"], again["meta"]["replayed"], again["output"]) == ("succeeded", True, {"MessageId": message})
+    assert (again["status"], again["meta"]["replayed"], again["output"]) == (
+        "succeeded",
+        True,
+        {"MessageId": message},
+    )
     assert aws.publish(_bounce(message, marker), TOPIC) == [200]
     assert _entry(client, identifier)["outcome"] == "bounced: no such mailbox"
     told = [
-        one for one in client.get("/v1/events?types=aws_ses.*&limit=200").json["items"] if one["data"]["payload"]["messageId"] == message
+        one
+        for one in client.get("/v1/events?types=aws_ses.*&limit=200").json["items"]
+        if one["data"]["payload"]["messageId"] == message
     ]
     assert [one["data"]["invocationId"] for one in told] == [identifier, identifier]
     assert "jackfield" not in str([one["data"]["payload"].get("tags") for one in told])
@@ -105,12 +162,28 @@ def test_a_send_event_settles_the_doubt_and_later_events_join(client: Client, aw
 
 
 def _again(key: str) -> dict[str, Any]:
-    inputs = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hi", "text": "Hi", "configurationSetName": "receipts"}
-    return {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": inputs, "idempotencyKey": key}
+    inputs = {
+        "to": ["ada@example.com"],
+        "sender": "noreply@example.com",
+        "subject": "Hi",
+        "text": "Hi",
+        "configurationSetName": "receipts",
+    }
+    return {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": "acme",
+        "inputs": inputs,
+        "idempotencyKey": key,
+    }
 
 
-def test_a_person_who_was_faster_keeps_the_word_and_gets_the_message_id(client: Client, aws: PublishingAws) -> None:
-    """Resolved as succeeded, then ``Send``: the MessageId is filled in, and a bounce joins. Resolved as failed: nothing but the note."""
+def test_a_person_who_was_faster_keeps_the_word_and_gets_the_message_id(
+    client: Client, aws: PublishingAws
+) -> None:
+    """Resolved as succeeded, then ``Send``: the MessageId is filled in, and a bounce joins.
+    Resolved as failed: nothing but the note.
+    """
     lost, sent, message = _send(client, aws, "two")
     identifier = lost["meta"]["invocationId"]
     assert client.post(f"/v1/invocations/{identifier}/resolve", {"as": "succeeded"}).status == 200
@@ -132,24 +205,37 @@ def test_a_rejected_message_had_been_accepted(client: Client, aws: PublishingAws
     """``Reject`` says that SES had taken the message: the call took effect, with that outcome."""
     lost, sent, message = _send(client, aws, "four")
     identifier = lost["meta"]["invocationId"]
-    assert aws.publish(_record("Reject", message, _marker(sent), {"reason": "Bad content"}), TOPIC) == [200]
+    assert aws.publish(
+        _record("Reject", message, _marker(sent), {"reason": "Bad content"}), TOPIC
+    ) == [200]
     until(lambda: _entry(client, identifier)["status"] == "succeeded")
     assert _entry(client, identifier)["outcome"] == "rejected: Bad content"
 
 
 def test_events_that_prove_nothing_settle_nothing(client: Client, aws: PublishingAws) -> None:
-    """An unsigned event, a made-up marker and one of another account change nothing; the last is shown. Two messages with one marker are
-    ambiguous. Callers cannot bring a marker along."""
+    """An unsigned event, a made-up marker and one of another account change nothing; the last is
+    shown. Two messages with one marker are ambiguous. Callers cannot bring a marker along.
+    """
     stolen = _again("five")
     stolen["inputs"]["tags"] = [{"key": "jackfield", "value": "jf1-" + "a" * 26}]
     refused = client.post("/v1/invocations", stolen).json
     assert (refused["status"], refused["error"]["code"]) == ("failed", "invalid_input")
-    values = {"accessKeyId": "AKIAIOSFODNN7EXAMPL2", "secretAccessKey": "s3cret-two", "endpoint": aws.url, "region": "eu-west-1"}
+    values = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPL2",
+        "secretAccessKey": "s3cret-two",
+        "endpoint": aws.url,
+        "region": "eu-west-1",
+    }
     document = {"name": "other", "type": "aws/apiKeySecret", "values": values}
     assert client.call("POST", "/v1/connections?test=false", document).status == 201
     before = {*aws.confirmed}
     inputs = {"configurationSetName": "others", "types": ["sent"]}
-    document = {"name": "others", "trigger": "aws-ses/mailEvents", "connection": "other", "inputs": inputs}
+    document = {
+        "name": "others",
+        "trigger": "aws-ses/mailEvents",
+        "connection": "other",
+        "inputs": inputs,
+    }
     assert client.post("/v1/subscriptions", document).status == 201
     until(lambda: client.get("/v1/subscriptions/others").json["status"] == "active")
     lost, sent, message = _send(client, aws, "six")
@@ -158,12 +244,20 @@ def test_events_that_prove_nothing_settle_nothing(client: Client, aws: Publishin
     assert 200 in aws.publish(record, TOPIC)
     own, aws.confirmed = {*before}, aws.confirmed - before
     try:
-        assert aws.publish(_record("Send", "m-foreign", marker, account=""), TOPIC.replace("receipts", "others")) == [200]
+        assert aws.publish(
+            _record("Send", "m-foreign", marker, account=""), TOPIC.replace("receipts", "others")
+        ) == [200]
     finally:
         aws.confirmed = own
-    until(lambda: any(one["result"] == "similar" for one in _entry(client, identifier).get("looks", ())))
+    until(
+        lambda: any(
+            one["result"] == "similar" for one in _entry(client, identifier).get("looks", ())
+        )
+    )
     assert _entry(client, identifier)["status"] == "in_doubt"
-    said = note(json.dumps(_record("Send", message, marker)), time.time(), topic=TOPIC, origin=aws.url)
+    said = note(
+        json.dumps(_record("Send", message, marker)), time.time(), topic=TOPIC, origin=aws.url
+    )
     assert aws.deliver({**said, "Signature": "AAAA"}, *own).status == 401
     assert _entry(client, identifier)["status"] == "in_doubt"
     assert aws.publish(_record("Send", message, marker), TOPIC) == [200]
@@ -178,7 +272,9 @@ def test_events_that_prove_nothing_settle_nothing(client: Client, aws: Publishin
 
 @pytest.mark.parametrize("kept", [50, 0])
 def test_tags_of_callers_stay_as_they_are(client: Client, aws: PublishingAws, kept: int) -> None:
-    """SES takes 50 tags: a caller who uses them all, or the name ``jackfield``, has his own only, and no evidence by events."""
+    """SES takes 50 tags: a caller who uses them all, or the name ``jackfield``, has his own only,
+    and no evidence by events.
+    """
     tags = {f"t{number}": "x" for number in range(kept)} or {"jackfield": "mine"}
     lost, sent, _ = _send(client, aws, f"tags-{kept}", tags=tags)
     assert {tag["Name"]: tag["Value"] for tag in sent["EmailTags"]} == tags
@@ -186,18 +282,31 @@ def test_tags_of_callers_stay_as_they_are(client: Client, aws: PublishingAws, ke
 
 
 def test_mail_over_smtp_is_found_by_its_tag(client: Client, aws: PublishingAws) -> None:
-    """The server has the whole message and hangs up: its tag is in X-SES-MESSAGE-TAGS, and ``Send`` settles the doubt with the MessageId.
-    Without a configuration set nobody would tell, so there is no tag."""
-    with SmtpServer(authority().serving(HOST), {".": [CUT, CUT]}) as server, resolving({HOST: server.port}):
+    """The server has the whole message and hangs up: its tag is in X-SES-MESSAGE-TAGS, and ``Send``
+    settles the doubt with the MessageId. Without a configuration set nobody would tell, so there is
+    no tag.
+    """
+    with (
+        SmtpServer(authority().serving(HOST), {".": [CUT, CUT]}) as server,
+        resolving({HOST: server.port}),
+    ):
         document = {"name": "relay", "type": "aws-ses/smtp", "values": {"hostname": HOST, **LOGIN}}
         assert client.call("POST", "/v1/connections?test=false", document).status == 201
         call = _again("smtp")
         inputs = {**call["inputs"], "tags": {"campaign": "autumn"}}
-        lost = client.post("/v1/invocations", {**call, "connection": "relay", "inputs": inputs}).json
+        lost = client.post(
+            "/v1/invocations", {**call, "connection": "relay", "inputs": inputs}
+        ).json
         plain = {name: value for name, value in inputs.items() if name != "configurationSetName"}
-        client.post("/v1/invocations", {**call, "connection": "relay", "inputs": plain, "idempotencyKey": "smtp-plain"})
+        client.post(
+            "/v1/invocations",
+            {**call, "connection": "relay", "inputs": plain, "idempotencyKey": "smtp-plain"},
+        )
     assert lost["status"] == "in_doubt", lost
-    tags = [str(email.message_from_bytes(one.content, policy=email.policy.SMTP)["X-SES-MESSAGE-TAGS"]) for one in server.received]
+    tags = [
+        str(email.message_from_bytes(one.content, policy=email.policy.SMTP)["X-SES-MESSAGE-TAGS"])
+        for one in server.received
+    ]
     marker = re.findall(r"campaign=autumn,\s+jackfield=(jf1-[a-z2-7]{26})", tags[0])
     assert (len(marker), tags[1]) == (1, "campaign=autumn")
     assert 200 in aws.publish(_record("Send", "m-smtp", marker[0]), TOPIC)
@@ -209,8 +318,12 @@ def test_mail_over_smtp_is_found_by_its_tag(client: Client, aws: PublishingAws) 
 
 
 @pytest.mark.parametrize("setting", ["show", "off"])
-def test_shown_evidence_settles_nothing(aws: PublishingAws, tmp_path_factory: pytest.TempPathFactory, setting: str) -> None:
-    """With ``show``, the look is in the entry, and the doubt stays; with ``off``, no marker is sent."""
+def test_shown_evidence_settles_nothing(
+    aws: PublishingAws, tmp_path_factory: pytest.TempPathFactory, setting: str
+) -> None:
+    """With ``show``, the look is in the entry, and the doubt stays; with ``off``, no marker is
+    sent.
+    """
     with connected(aws, tmp_path_factory.mktemp(setting), setting) as opened:
         client = opened.client()
         aws.confirmed.clear()
@@ -221,22 +334,51 @@ def test_shown_evidence_settles_nothing(aws: PublishingAws, tmp_path_factory: py
             return
         identifier = lost["meta"]["invocationId"]
         assert aws.publish(_record("Send", message, _marker(sent)), TOPIC) == [200]
-        until(lambda: any(one["result"] == "matched" for one in _entry(client, identifier).get("looks", ())))
+        until(
+            lambda: any(
+                one["result"] == "matched" for one in _entry(client, identifier).get("looks", ())
+            )
+        )
         assert _entry(client, identifier)["status"] == "in_doubt"
 
 
 @pytest.mark.parametrize("signed", [True, False])
-def test_events_of_a_queue_count_where_their_signature_is_checked(client: Client, aws: PublishingAws, *, signed: bool) -> None:
-    """A queue whose subscription names its topic has signed events, which settle. Anybody whom a queue's policy lets may write others."""
+def test_events_of_a_queue_count_where_their_signature_is_checked(
+    client: Client, aws: PublishingAws, *, signed: bool
+) -> None:
+    """A queue whose subscription names its topic has signed events, which settle. Anybody whom a
+    queue's policy lets may write others.
+    """
     name = f"queue-{signed}".lower()
-    document = {"connector": "aws-ses", "action": "setUpEvents", "connection": "acme",
-                "inputs": {"configurationSetName": name, "queue": True}}  # fmt: skip
+    document = {
+        "connector": "aws-ses",
+        "action": "setUpEvents",
+        "connection": "acme",
+        "inputs": {"configurationSetName": name, "queue": True},
+    }
     made = client.post("/v1/invocations", document).json["output"]
-    inputs = {"queueUrl": made["QueueUrl"], "types": ["sent"], **({"topicArn": made["TopicArn"]} if signed else {})}
-    watched = {"name": name, "trigger": "aws-ses/mailQueue", "connection": "acme", "inputs": inputs, "every": 10}
+    inputs = {
+        "queueUrl": made["QueueUrl"],
+        "types": ["sent"],
+        **({"topicArn": made["TopicArn"]} if signed else {}),
+    }
+    watched = {
+        "name": name,
+        "trigger": "aws-ses/mailQueue",
+        "connection": "acme",
+        "inputs": inputs,
+        "every": 10,
+    }
     lost, sent, message = _send(client, aws, name)
-    body = note(json.dumps(_record("Send", message, _marker(sent))), time.time(), topic=made["TopicArn"], origin=aws.url)
-    boto_client(aws.behind, "sqs").send_message(QueueUrl=made["QueueUrl"], MessageBody=json.dumps(body))
+    body = note(
+        json.dumps(_record("Send", message, _marker(sent))),
+        time.time(),
+        topic=made["TopicArn"],
+        origin=aws.url,
+    )
+    boto_client(aws.behind, "sqs").send_message(
+        QueueUrl=made["QueueUrl"], MessageBody=json.dumps(body)
+    )
     assert client.post("/v1/subscriptions", watched).status == 201
     until(lambda: client.get(f"/v1/subscriptions/{name}").json.get("lastEventAt"), 60)
     identifier = lost["meta"]["invocationId"]

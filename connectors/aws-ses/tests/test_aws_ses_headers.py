@@ -21,7 +21,9 @@ PROPERTY = settings(deadline=None, database=None)
 POST = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 
 
-@pytest.mark.parametrize("name", ["X-Campaign", "In-Reply-To", "List-Id", "Auto-Submitted", "x!#$%", "To-Do", "X" * 126])
+@pytest.mark.parametrize(
+    "name", ["X-Campaign", "In-Reply-To", "List-Id", "Auto-Submitted", "x!#$%", "To-Do", "X" * 126]
+)
 def test_free_names_pass(name: str) -> None:
     """A field that nothing else writes may be added under any legal name."""
     assert check_header_name(name) == name
@@ -64,7 +66,9 @@ def test_fields_written_elsewhere_are_refused(name: str, instead: str) -> None:
     assert caught.value.name == name
 
 
-@pytest.mark.parametrize("name", ["", "X A", "X:", "X-A: 1\r\nBcc", "X\n", "X\r", "Ü", "X\0", "X\ud800", "X" * 127])
+@pytest.mark.parametrize(
+    "name", ["", "X A", "X:", "X-A: 1\r\nBcc", "X\n", "X\r", "Ü", "X\0", "X\ud800", "X" * 127]
+)
 def test_illegal_names_are_refused(name: str) -> None:
     """A name that could end its line, hold a colon or not be written in ASCII is refused."""
     with pytest.raises(HeaderError, match=r"is (?:not )?a header name") as caught:
@@ -72,9 +76,14 @@ def test_illegal_names_are_refused(name: str) -> None:
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("value", ["a\r\nBcc: b@x.io", "a\nb", "a\rb", "\0", "\x7f", "\x85", "\u2028", "\ud800", "x" * 8001])
+@pytest.mark.parametrize(
+    "value",
+    ["a\r\nBcc: b@x.io", "a\nb", "a\rb", "\0", "\x7f", "\x85", "\u2028", "\ud800", "x" * 8001],
+)
 def test_illegal_values_are_refused(value: str) -> None:
-    """A value of two lines, with a control character, half a character or without end is refused."""
+    """A value of two lines, with a control character, half a character or without end is
+    refused.
+    """
     with pytest.raises(HeaderError, match=r"^'X-A' has a value"):
         check_header_value("X-A", value)
 
@@ -92,14 +101,28 @@ def test_error_survives_pickling() -> None:
         ("https://x.io/u?a=1,2", (("List-Unsubscribe", "<https://x.io/u?a=1,2>"), POST)),
         (" <https://x.io/u> ", (("List-Unsubscribe", "<https://x.io/u>"), POST)),
         ("mailto:u@x.io?subject=stop", (("List-Unsubscribe", "<mailto:u@x.io?subject=stop>"),)),
-        ("<mailto:u@x.io>,<HTTPS://x.io/u>", (("List-Unsubscribe", "<mailto:u@x.io>, <HTTPS://x.io/u>"), POST)),
-        ("<https://x.io/?next=a,https://y.io>", (("List-Unsubscribe", "<https://x.io/?next=a,https://y.io>"), POST)),
-        ("https://x.io/u, mailto:u@x.io", (("List-Unsubscribe", "<https://x.io/u>, <mailto:u@x.io>"), POST)),
-        (["https://x.io/u", "<mailto:u@x.io>"], (("List-Unsubscribe", "<https://x.io/u>, <mailto:u@x.io>"), POST)),
+        (
+            "<mailto:u@x.io>,<HTTPS://x.io/u>",
+            (("List-Unsubscribe", "<mailto:u@x.io>, <HTTPS://x.io/u>"), POST),
+        ),
+        (
+            "<https://x.io/?next=a,https://y.io>",
+            (("List-Unsubscribe", "<https://x.io/?next=a,https://y.io>"), POST),
+        ),
+        (
+            "https://x.io/u, mailto:u@x.io",
+            (("List-Unsubscribe", "<https://x.io/u>, <mailto:u@x.io>"), POST),
+        ),
+        (
+            ["https://x.io/u", "<mailto:u@x.io>"],
+            (("List-Unsubscribe", "<https://x.io/u>, <mailto:u@x.io>"), POST),
+        ),
     ],
 )
 def test_unsubscribe_forms(value: str | list[str], headers: tuple[tuple[str, str], ...]) -> None:
-    """A link, a mail address or both become List-Unsubscribe; a link adds the one-click field of RFC 8058."""
+    """A link, a mail address or both become List-Unsubscribe; a link adds the one-click field of
+    RFC 8058.
+    """
     assert list_unsubscribe_headers(value) == headers
 
 
@@ -142,7 +165,9 @@ def test_unsubscribe_refusals(value: str | list[str], reason: str) -> None:
     ],
 )
 def test_free_text_as_words(value: str, words: tuple[str, ...]) -> None:
-    """ASCII stays as it is; all else, and all that would not come back alike, becomes encoded words."""
+    """ASCII stays as it is; all else, and all that would not come back alike, becomes encoded
+    words.
+    """
     assert unstructured(value) == words
 
 
@@ -179,21 +204,31 @@ def test_encoded_words_keep_every_limit(text: str) -> None:
     ],
 )
 def test_what_is_not_encoded_for_a_name(text: str) -> None:
-    """Text without encoded words, or with ones that are broken, too long or hide a line break, does not count as encoded."""
+    """Text without encoded words, or with ones that are broken, too long or hide a line break, does
+    not count as encoded.
+    """
     assert not is_encoded(text)
 
 
 @PROPERTY
-@given(st.from_regex("[!-9;-~]{1,126}", fullmatch=True), st.text(st.characters(codec="utf-8"), max_size=2000))
+@given(
+    st.from_regex("[!-9;-~]{1,126}", fullmatch=True),
+    st.text(st.characters(codec="utf-8"), max_size=2000),
+)
 def test_folded_field_unfolds_to_itself(name: str, value: str) -> None:
-    """Folding adds only CRLFs, before a blank and never an empty line; lines stay within 76, and 998 for long words."""
+    """Folding adds only CRLFs, before a blank and never an empty line; lines stay within 76, and
+    998 for long words.
+    """
     words = unstructured(value)
     raw = fold(name, words)
     lines = raw.decode("ascii").split("\r\n")
     assert "".join(lines) == " ".join([f"{name}:", *words])
     assert lines.pop() == ""
     assert all(line.startswith(" ") and line.strip() for line in lines[1:])
-    assert all(len(line) <= max(76, 1 + len(name), 2 + max(map(len, words), default=0) + len(name)) for line in lines)
+    assert all(
+        len(line) <= max(76, 1 + len(name), 2 + max(map(len, words), default=0) + len(name))
+        for line in lines
+    )
     assert all(len(line) <= 998 for line in lines)
 
 
@@ -203,28 +238,45 @@ def test_folded_field_unfolds_to_itself(name: str, value: str) -> None:
         ("List-ID", "Grüße <news.example.com>", "=?utf-8?b?R3LDvMOfZQ==?= <news.example.com>"),
         ("list-id", "News, and more <news.example.com>", "News, and more <news.example.com>"),
         ("Keywords", "Grüße, sale", "=?utf-8?b?R3LDvMOfZQ==?=, sale"),
-        ("References", f"<{'a' * 60}@x.io>  <{'b' * 60}@x.io>", f"<{'a' * 60}@x.io> <{'b' * 60}@x.io>"),
+        (
+            "References",
+            f"<{'a' * 60}@x.io>  <{'b' * 60}@x.io>",
+            f"<{'a' * 60}@x.io> <{'b' * 60}@x.io>",
+        ),
         ("Mail-Followup-To", "Jörg <j@x.io>, a@x.io", "=?utf-8?b?SsO2cmc=?= <j@x.io>, a@x.io"),
         ("X-Campaign", "Grüße <a>", "=?utf-8?b?R3LDvMOfZSA8YT4=?="),
         ("X-Original-To", "Grüße <a>", "=?utf-8?b?R3LDvMOfZSA8YT4=?="),
     ],
 )
 def test_fields_keep_the_syntax_that_they_have(name: str, value: str, sent: str) -> None:
-    """An encoded word replaces the phrase of a structured field, never its identifier or address (RFC 2047 §5)."""
+    """An encoded word replaces the phrase of a structured field, never its identifier or address
+    (RFC 2047 §5).
+    """
     assert " ".join(field_words(name, check_header_value(name, value))) == sent
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("List-ID", "News <grüße.example.com>"), ("References", "<grüße@x.io>"), ("In-Reply-To", f"<{'a' * 900}@x.io>"),
-        ("Latest-Delivery-Time", "Grüße"), ("Solicitation", "grüße"), ("Jabber-ID", "grüße@x.io"),
-        ("List-Help", "<https://bücher.example/>"), ("Auto-Submitted", "ja, automatisch für dich"), ("Expires", "morgen früh"),
-        ("Mail-Followup-To", "a@x.io b@x.io"), ("Original-From", "a@x.io b@x.io"), ("Obsoletes", "<grüße@x.io>"), ("TLS-Required", "nö"),
+        ("List-ID", "News <grüße.example.com>"),
+        ("References", "<grüße@x.io>"),
+        ("In-Reply-To", f"<{'a' * 900}@x.io>"),
+        ("Latest-Delivery-Time", "Grüße"),
+        ("Solicitation", "grüße"),
+        ("Jabber-ID", "grüße@x.io"),
+        ("List-Help", "<https://bücher.example/>"),
+        ("Auto-Submitted", "ja, automatisch für dich"),
+        ("Expires", "morgen früh"),
+        ("Mail-Followup-To", "a@x.io b@x.io"),
+        ("Original-From", "a@x.io b@x.io"),
+        ("Obsoletes", "<grüße@x.io>"),
+        ("TLS-Required", "nö"),
     ],
-)  # fmt: skip
+)
 def test_text_where_a_syntax_has_none_is_refused(name: str, value: str) -> None:
-    """A character beyond ASCII in an identifier, a URI, a date or a keyword is refused, since encoded it would be another."""
+    """A character beyond ASCII in an identifier, a URI, a date or a keyword is refused, since
+    encoded it would be another.
+    """
     with pytest.raises(HeaderError, match=r"syntax|addresses") as caught:
         check_header_value(name, value)
     assert caught.value.name == name

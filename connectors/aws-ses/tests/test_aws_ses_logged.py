@@ -29,9 +29,15 @@ def test_a_template_whose_answer_was_lost_is_in_the_event_history(stage: TrailSt
     assert [one["operation"] for one in stage.aws.took] == ["CreateEmailTemplate"]
 
 
-@pytest.mark.parametrize(("more", "settles"), [({}, True), ({"mailFromDomain": "mail.shop.example.com"}, False)])
-def test_a_record_of_the_first_request_does_not_speak_for_a_second_one(stage: TrailStage, more: dict[str, Any], *, settles: bool) -> None:
-    """An identity with a MAIL FROM domain takes two requests, of which the second was never sent."""
+@pytest.mark.parametrize(
+    ("more", "settles"), [({}, True), ({"mailFromDomain": "mail.shop.example.com"}, False)]
+)
+def test_a_record_of_the_first_request_does_not_speak_for_a_second_one(
+    stage: TrailStage, more: dict[str, Any], *, settles: bool
+) -> None:
+    """An identity with a MAIL FROM domain takes two requests, of which the second was never
+    sent.
+    """
     stage.aws.script = ["cut"]
     lost = stage.call("aws-ses/createIdentity", {"identity": "shop.example.com", **more})
     assert lost.status == "in_doubt", lost.error

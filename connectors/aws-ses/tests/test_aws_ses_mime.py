@@ -1,4 +1,6 @@
-"""The written message, read back by the standard library and, octet by octet, by a small reader of its own."""
+"""The written message, read back by the standard library and, octet by octet, by a small reader of
+its own.
+"""
 
 import binascii
 import email
@@ -19,14 +21,36 @@ from hypothesis import strategies as st
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
 from jackfield_aws_ses.headers import HeaderError
-from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message, MessageError, encoded_size, write_message
+from jackfield_aws_ses.mime import (
+    MAX_MESSAGE_SIZE,
+    Message,
+    MessageError,
+    encoded_size,
+    write_message,
+)
 from jackfield_aws_ses.transfer import encode_text
 
 PROPERTY = settings(deadline=None, database=None)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=120)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=400)
 LINES = st.lists(
-    st.sampled_from(["", ".", "..", "From x", "--=_jackfield_mixed", "=", "a" * 90, "ü" * 40, "b ", "\t", "=_", "日本語"]), max_size=12
+    st.sampled_from(
+        [
+            "",
+            ".",
+            "..",
+            "From x",
+            "--=_jackfield_mixed",
+            "=",
+            "a" * 90,
+            "ü" * 40,
+            "b ",
+            "\t",
+            "=_",
+            "日本語",
+        ]
+    ),
+    max_size=12,
 )
 LINE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=120)
 FIELDS = st.from_regex(r"X-[!-9;-~]{1,20}", fullmatch=True)
@@ -37,7 +61,9 @@ ADA = parse_mailboxes("bob@x.io")
 
 @dataclass(frozen=True)
 class Part:
-    """A part as the reader of this file sees it: header fields by lower-cased name, body octets, inner parts."""
+    """A part as the reader of this file sees it: header fields by lower-cased name, body octets,
+    inner parts.
+    """
 
     fields: dict[str, str]
     body: bytes
@@ -82,7 +108,9 @@ def decode_body(encoding: str, body: bytes) -> bytes:
 
 
 def decode_words(value: str) -> str:
-    """Decode encoded words by RFC 2047: blanks between two of them vanish, words in quotes are left alone."""
+    """Decode encoded words by RFC 2047: blanks between two of them vanish, words in quotes are left
+    alone.
+    """
     joined = re.sub(r"(\?=) (?==\?utf-8\?)", r"\1", value)
 
     def decode(match: re.Match[str]) -> bytes:
@@ -114,11 +142,14 @@ def crlf(text: str) -> bytes:
 
 
 def test_plain_text_is_as_small_as_can_be() -> None:
-    """A short ASCII text is one 7bit part with the fields in order, and neither Date nor Message-ID."""
+    """A short ASCII text is one 7bit part with the fields in order, and neither Date nor
+    Message-ID.
+    """
     message = Message(SENDER, ADA, subject="Hello", text="Hello\nBob")
     assert write_message(message) == (
         b"From: Ada <ada@x.io>\r\nTo: bob@x.io\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nHello\r\nBob"
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+        b"7bit\r\n\r\nHello\r\nBob"
     )
     assert write_message(message) == write_message(message)
 
@@ -133,41 +164,83 @@ def test_plain_text_is_as_small_as_can_be() -> None:
         ("t", "h", 0, ["multipart/alternative", "text/plain", "text/html"]),
         ("t", None, 2, ["multipart/mixed", "text/plain", "a/b", "a/b"]),
         (None, "h", 1, ["multipart/mixed", "text/html", "a/b"]),
-        ("t", "h", 1, ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", "a/b"]),
+        (
+            "t",
+            "h",
+            1,
+            ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", "a/b"],
+        ),
     ],
 )
 def test_structure(text: str | None, html: str | None, files: int, kinds: list[str]) -> None:
-    """Text comes before HTML in an alternative, attachments stand around it in a mixed, and nothing is wrapped in vain."""
-    message = Message(SENDER, ADA, text=text, html=html, attachments=(Attachment("a", "a/b", b"x"),) * files)
+    """Text comes before HTML in an alternative, attachments stand around it in a mixed, and nothing
+    is wrapped in vain.
+    """
+    message = Message(
+        SENDER, ADA, text=text, html=html, attachments=(Attachment("a", "a/b", b"x"),) * files
+    )
     part, parsed = read_both(message)
     assert [leaf.get_content_type() for leaf in parsed.walk()] == kinds
-    assert [leaf.kind for leaf in part.leaves()] == [kind for kind in kinds if not kind.startswith("multipart/")]
+    assert [leaf.kind for leaf in part.leaves()] == [
+        kind for kind in kinds if not kind.startswith("multipart/")
+    ]
 
 
 def test_hidden_recipients_have_no_place() -> None:
-    """A message to nobody visible has no To and no Cc field, and Message has no member that could hold a Bcc."""
+    """A message to nobody visible has no To and no Cc field, and Message has no member that could
+    hold a Bcc.
+    """
     part, _ = read_both(Message(SENDER, subject="x", text="x"))
-    assert set(part.fields) == {"from", "subject", "mime-version", "content-type", "content-transfer-encoding"}
+    assert set(part.fields) == {
+        "from",
+        "subject",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+    }
     assert not [name for name in Message.__dataclass_fields__ if "bcc" in name]
 
 
 def test_address_fields() -> None:
-    """From is one mailbox even with a comma in its name; To, Cc and Reply-To keep every address in order."""
-    to = parse_mailboxes(['"Doe, Jane" <j@x.io>', "d@straße.de"] + [f"Grüße {n} <n{n}@x.io>" for n in range(48)])
-    message = Message(parse_mailbox("Grüße, AG <a@x.io>"), to, ADA, parse_mailboxes("r@x.io, s@x.io"), "x", "x")
+    """From is one mailbox even with a comma in its name; To, Cc and Reply-To keep every address in
+    order.
+    """
+    to = parse_mailboxes(
+        ['"Doe, Jane" <j@x.io>', "d@straße.de"] + [f"Grüße {n} <n{n}@x.io>" for n in range(48)]
+    )
+    message = Message(
+        parse_mailbox("Grüße, AG <a@x.io>"), to, ADA, parse_mailboxes("r@x.io, s@x.io"), "x", "x"
+    )
     part, parsed = read_both(message)
-    assert [(one.display_name, one.addr_spec) for one in parsed["From"].addresses] == [("Grüße, AG", "a@x.io")]
+    assert [(one.display_name, one.addr_spec) for one in parsed["From"].addresses] == [
+        ("Grüße, AG", "a@x.io")
+    ]
     assert [one.addr_spec for one in parsed["To"].addresses] == [mailbox.address for mailbox in to]
     assert [one.display_name for one in parsed["To"].addresses] == [mailbox.name for mailbox in to]
     assert (part.fields["cc"], part.fields["reply-to"]) == ("bob@x.io", "r@x.io, s@x.io")
-    assert [mailbox.address for mailbox in parse_mailboxes(part.fields["to"])] == [mailbox.address for mailbox in to]
+    assert [mailbox.address for mailbox in parse_mailboxes(part.fields["to"])] == [
+        mailbox.address for mailbox in to
+    ]
 
 
 @pytest.mark.parametrize(
-    "subject", ["", "Hello", '🎉 Grüße, "AG" <x>', "=?utf-8?q?x?=", " a  b\t", "日本語" * 60, "é" * 500, "a" * 900, "🏳️‍🌈" * 30]
+    "subject",
+    [
+        "",
+        "Hello",
+        '🎉 Grüße, "AG" <x>',
+        "=?utf-8?q?x?=",
+        " a  b\t",
+        "日本語" * 60,
+        "é" * 500,
+        "a" * 900,
+        "🏳️‍🌈" * 30,
+    ],
 )
 def test_subjects_arrive(subject: str) -> None:
-    """Any subject comes back character by character from octets that keep RFC 2047, and as before without folding."""
+    """Any subject comes back character by character from octets that keep RFC 2047, and as before
+    without folding.
+    """
     part, parsed = read_both(Message(SENDER, ADA, subject=subject, text="x"))
     assert decode_words(part.fields["subject"]) == subject
     assert "".join(str(parsed["Subject"]).split()) == "".join(subject.split())
@@ -175,7 +248,9 @@ def test_subjects_arrive(subject: str) -> None:
 
 @pytest.mark.parametrize("field", ["subject", "text", "html"])
 def test_half_a_character_is_refused_by_field(field: str) -> None:
-    """A lone surrogate raises a MessageError that names the field, when the message is measured and when it is written."""
+    """A lone surrogate raises a MessageError that names the field, when the message is measured and
+    when it is written.
+    """
     texts = {"subject": "x", "text": "x", "html": "x", field: "a\ud800b"}
     message = Message(SENDER, ADA, subject=texts["subject"], text=texts["text"], html=texts["html"])
     for function in (encoded_size, write_message):
@@ -185,16 +260,26 @@ def test_half_a_character_is_refused_by_field(field: str) -> None:
         assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("subject", ["a\r\nBcc: b@x.io", "a\nb", "a\rb", "a\0", "a\x85b", "a\u2028b"])
+@pytest.mark.parametrize(
+    "subject", ["a\r\nBcc: b@x.io", "a\nb", "a\rb", "a\0", "a\x85b", "a\u2028b"]
+)
 def test_second_line_in_a_subject_is_refused(subject: str) -> None:
-    """A subject of two lines, by any character that some receiver takes for a line end, is refused."""
+    """A subject of two lines, by any character that some receiver takes for a line end, is
+    refused.
+    """
     with pytest.raises(MessageError, match=r"^'subject' contains the control character U"):
         write_message(Message(SENDER, ADA, subject=subject, text="x"))
 
 
 def test_header_fields_are_written_and_checked() -> None:
-    """Further fields come after the subject, non-ASCII encoded; forbidden ones are refused once more when writing."""
-    headers = (("X-Campaign", "a1"), ("List-Unsubscribe", f"<https://x.io/{'u' * 300}>"), ("X-Name", "Größe"))
+    """Further fields come after the subject, non-ASCII encoded; forbidden ones are refused once
+    more when writing.
+    """
+    headers = (
+        ("X-Campaign", "a1"),
+        ("List-Unsubscribe", f"<https://x.io/{'u' * 300}>"),
+        ("X-Name", "Größe"),
+    )
     part, _ = read_both(Message(SENDER, ADA, text="x", headers=headers))
     assert [(name, decode_words(part.fields[name.lower()])) for name, _ in headers] == list(headers)
     for pair in (("Bcc", "b@x.io"), ("X-A: 1\r\nBcc", "b@x.io"), ("X-A", "1\r\nBcc: b@x.io")):
@@ -219,21 +304,30 @@ def test_header_fields_are_written_and_checked() -> None:
     ],
 )
 def test_bodies_take_the_shorter_encoding(text: str, encoding: str) -> None:
-    """Short ASCII lines travel as they are, the rest in whichever encoding is shorter; the text comes back."""
+    """Short ASCII lines travel as they are, the rest in whichever encoding is shorter; the text
+    comes back.
+    """
     part, _ = read_both(Message(SENDER, ADA, text=text))
     assert part.fields["content-transfer-encoding"] == encoding
     assert part.body == crlf(text)
 
 
-@pytest.mark.parametrize("size", [0, 1, 57, 1024 * 1024, pytest.param(8 * 1024 * 1024, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(
+    "size", [0, 1, 57, 1024 * 1024, pytest.param(8 * 1024 * 1024, marks=pytest.mark.campaign)]
+)
 def test_attached_octets_arrive(size: int) -> None:
     """A file of any size, given as octets or base64, has the same SHA-256 after both readers."""
     data = random.Random(size).randbytes(size)
     text = binascii.b2a_base64(data, newline=False).decode()
     for value in ({"a.bin": {"data": text}}, {"a.bin": {"data": data}}):
-        part, parsed = read_both(Message(SENDER, ADA, text="x", attachments=parse_attachments(value)))
+        part, parsed = read_both(
+            Message(SENDER, ADA, text="x", attachments=parse_attachments(value))
+        )
         (file,) = parsed.iter_attachments()
-        digests = {hashlib.sha256(octets).hexdigest() for octets in (data, file.get_content(), list(part.leaves())[1].body)}
+        digests = {
+            hashlib.sha256(octets).hexdigest()
+            for octets in (data, file.get_content(), list(part.leaves())[1].body)
+        }
         assert len(digests) == 1
 
 
@@ -243,14 +337,28 @@ def test_attached_octets_arrive(size: int) -> None:
         ("a.pdf", 'attachment; filename="a.pdf"', "a.pdf"),
         ('a "b".pdf', r'attachment; filename="a \"b\".pdf"', "a _b_.pdf"),
         ("Grüße.pdf", "attachment; filename*=UTF-8''Gr%C3%BC%C3%9Fe.pdf", "Gru_e.pdf"),
-        ("日本語.pdf", "attachment; filename*=UTF-8''%E6%97%A5%E6%9C%AC%E8%AA%9E.pdf", "attachment.pdf"),
-        ("=?utf-8?q?x?=.txt", "attachment; filename*=UTF-8''%3D%3Futf-8%3Fq%3Fx%3F%3D.txt", "__utf-8_q_x__.txt"),
+        (
+            "日本語.pdf",
+            "attachment; filename*=UTF-8''%E6%97%A5%E6%9C%AC%E8%AA%9E.pdf",
+            "attachment.pdf",
+        ),
+        (
+            "=?utf-8?q?x?=.txt",
+            "attachment; filename*=UTF-8''%3D%3Futf-8%3Fq%3Fx%3F%3D.txt",
+            "__utf-8_q_x__.txt",
+        ),
         ("a  b.txt", "attachment; filename*=UTF-8''a%20%20b.txt", "a _b.txt"),
     ],
 )
-def test_file_names_are_written_for_old_and_new_receivers(name: str, disposition: str, fallback: str) -> None:
-    """A plain name is quoted, any other written by RFC 2231, with an ASCII fallback as the parameter ``name``."""
-    part, parsed = read_both(Message(SENDER, ADA, text="x", attachments=parse_attachments({name: ""})))
+def test_file_names_are_written_for_old_and_new_receivers(
+    name: str, disposition: str, fallback: str
+) -> None:
+    """A plain name is quoted, any other written by RFC 2231, with an ASCII fallback as the
+    parameter ``name``.
+    """
+    part, parsed = read_both(
+        Message(SENDER, ADA, text="x", attachments=parse_attachments({name: ""}))
+    )
     file = list(part.leaves())[1]
     assert file.fields["content-disposition"] == disposition
     assert file.fields["content-type"].endswith(f'; name="{fallback}"')
@@ -258,7 +366,9 @@ def test_file_names_are_written_for_old_and_new_receivers(name: str, disposition
 
 
 def test_a_message_of_exactly_the_limit_is_known_without_encoding_it() -> None:
-    """The size is known to the octet: filler can bring a message to the limit and one octet over it."""
+    """The size is known to the octet: filler can bring a message to the limit and one octet over
+    it.
+    """
     attachments = (Attachment("a.bin", "a/b", bytes(30_000_000)),)
     message = Message(SENDER, ADA, text="x", attachments=attachments)
     room = MAX_MESSAGE_SIZE - encoded_size(message)
@@ -270,18 +380,26 @@ def test_a_message_of_exactly_the_limit_is_known_without_encoding_it() -> None:
 
 def test_content_is_not_shown() -> None:
     """The repr of a message holds no subject, no body and no further header field."""
-    message = Message(SENDER, subject="secret", text="secret", html="secret", headers=(("X-A", "secret"),))
+    message = Message(
+        SENDER, subject="secret", text="secret", html="secret", headers=(("X-A", "secret"),)
+    )
     assert "secret" not in repr(message)
 
 
 @PROPERTY
 @given(TEXT | LINES.map("\n".join), TEXT | LINES.map("\r\n".join) | st.none(), st.booleans())
 def test_any_text_arrives_in_any_structure(text: str, html: str | None, attached: bool) -> None:
-    """Any text and HTML come back as they were, line ends made CRLF, even if they hold boundaries or dots."""
+    """Any text and HTML come back as they were, line ends made CRLF, even if they hold boundaries
+    or dots.
+    """
     files = parse_attachments({"a.txt": text}) if attached else ()
     part, parsed = read_both(Message(SENDER, ADA, text=text, html=html, attachments=files))
     bodies = [leaf.body for leaf in part.leaves()]
-    assert bodies == [crlf(text), *([] if html is None else [crlf(html)]), *([text.encode()] if attached else [])]
+    assert bodies == [
+        crlf(text),
+        *([] if html is None else [crlf(html)]),
+        *([text.encode()] if attached else []),
+    ]
     leaves = [leaf for leaf in parsed.walk() if not leaf.is_multipart()]
     assert [leaf.get_payload(decode=True) for leaf in leaves] == bodies
 
@@ -289,7 +407,9 @@ def test_any_text_arrives_in_any_structure(text: str, html: str | None, attached
 @PROPERTY
 @given(TEXT | LINES.map("\n".join))
 def test_encoded_text_keeps_every_limit(text: str) -> None:
-    """Encoded text has lines of at most 78 octets, no blank at a line's end but in 7bit, and never an "=_"."""
+    """Encoded text has lines of at most 78 octets, no blank at a line's end but in 7bit, and never
+    an "=_".
+    """
     encoding, body = encode_text(text)
     lines = body.split(b"\r\n")
     assert max(map(len, lines)) <= (78 if encoding == "7bit" else 76)
@@ -301,7 +421,9 @@ def test_encoded_text_keeps_every_limit(text: str) -> None:
 @PROPERTY
 @given(ANY_TEXT | LINE, ANY_TEXT | LINE, ANY_TEXT | FIELDS, ANY_TEXT | LINE, ANY_TEXT)
 def test_no_text_injects_a_line(name: str, subject: str, field: str, value: str, file: str) -> None:
-    """Whatever stands in names, subject, header fields and file names: it is refused, or the fields are just the expected ones."""
+    """Whatever stands in names, subject, header fields and file names: it is refused, or the fields
+    are just the expected ones.
+    """
     try:
         message = Message(
             Mailbox(name, "a", "x.io"),
@@ -318,7 +440,14 @@ def test_no_text_injects_a_line(name: str, subject: str, field: str, value: str,
     except (AddressError, HeaderError, MessageError, AttachmentError) as error:
         assert str(error)
         return
-    assert list(part.fields) == ["from", "to", "subject", field.lower(), "mime-version", "content-type"]
+    assert list(part.fields) == [
+        "from",
+        "to",
+        "subject",
+        field.lower(),
+        "mime-version",
+        "content-type",
+    ]
     assert [name.lower() for name in parsed] == list(part.fields)
     assert [list(leaf.fields) for leaf in part.leaves()] == [
         ["content-type", "content-transfer-encoding"],
@@ -327,7 +456,9 @@ def test_no_text_injects_a_line(name: str, subject: str, field: str, value: str,
 
 
 def file_names(parsed: EmailMessage) -> list[str]:
-    """The names of the attached files. ``get_filename`` would unquote them twice, and return nothing for ``"<>"`` (email.utils.unquote)."""
+    """The names of the attached files. ``get_filename`` would unquote them twice, and return
+    nothing for ``"<>"`` (email.utils.unquote).
+    """
     return [one["Content-Disposition"].params["filename"] for one in parsed.iter_attachments()]
 
 
@@ -336,24 +467,32 @@ def file_names(parsed: EmailMessage) -> list[str]:
 @example('"a"')
 @given(st.text(r"""<>"'\a=?*;%. """, min_size=1, max_size=6))
 def test_file_names_of_special_characters_arrive(file: str) -> None:
-    """A file name of characters that mean something in a header comes back as it was given: in brackets or quotes, too."""
+    """A file name of characters that mean something in a header comes back as it was given: in
+    brackets or quotes, too.
+    """
     files = parse_attachments({file: ""})
     _, parsed = read_both(Message(SENDER, text="x", attachments=files))
     assert file_names(parsed) == [one.name for one in files]
 
 
 @PROPERTY
-@given(NAMES, st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=200), NAMES)
+@given(
+    NAMES, st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=200), NAMES
+)
 def test_names_and_subjects_arrive(name: str, subject: str, file: str) -> None:
     """Any display name, subject and file name comes back from the octets as it was given."""
     try:
         files = parse_attachments({file: ""})
     except AttachmentError:
         files = ()
-    part, parsed = read_both(Message(Mailbox(name, "a", "x.io"), subject=subject, text="x", attachments=files))
+    part, parsed = read_both(
+        Message(Mailbox(name, "a", "x.io"), subject=subject, text="x", attachments=files)
+    )
     assert decode_words(part.fields["subject"]) == subject
     phrase = part.fields["from"].removesuffix("<a@x.io>").removesuffix(" ")
-    shown = re.sub(r"\\(.)", r"\1", phrase[1:-1]) if phrase.startswith('"') else decode_words(phrase)
+    shown = (
+        re.sub(r"\\(.)", r"\1", phrase[1:-1]) if phrase.startswith('"') else decode_words(phrase)
+    )
     assert shown == name or not name
     assert [one.addr_spec for one in parsed["From"].addresses] == ["a@x.io"]
     assert file_names(parsed) == [one.name for one in files]

@@ -1,4 +1,6 @@
-"""Pace of sends: the account's own rate and quota, over both APIs and SMTP, in one process and in several."""
+"""Pace of sends: the account's own rate and quota, over both APIs and SMTP, in one process and in
+several.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ NEWER_KEY = "AKIA" + "Q" + "A" * 15
 def test_the_rate_of_the_account_is_kept(tmp_path: Path) -> None:
     """The first mails of a second go out at once, then the quota is read once and the rate is kept.
 
-    How many are throttled is not judged: the provider counts arrivals, and a busy machine can delay one of them after its slot.
+    How many are throttled is not judged: the provider counts arrivals, and a busy machine can delay
+    one of them after its slot.
     """
     with Rig(tmp_path, rates={"SendEmail": 5}, quota={"maxSendRate": 5}) as rig:
         began = rig.clock.monotonic()
@@ -38,14 +41,22 @@ def test_recipients_are_counted_not_messages(tmp_path: Path) -> None:
     with Rig(tmp_path, quota={"maxSendRate": 10, "max24HourSend": 35}) as rig:
         began = rig.clock.monotonic()
         results = [rig.send(to=ten) for _ in range(5)]
-        assert [result.error.code if result.error else "sent" for result in results] == ["sent"] * 3 + ["quota_exceeded"] * 2
+        assert [result.error.code if result.error else "sent" for result in results] == [
+            "sent"
+        ] * 3 + ["quota_exceeded"] * 2
         assert rig.aws.accepted == 3
         assert rig.clock.monotonic() - began > 1.9
 
 
 def test_a_missing_permission_fails_nothing(tmp_path: Path) -> None:
     """Without ses:GetAccount the mails go out, paced by throttling alone."""
-    refused = {"do": "status", "status": 403, "code": "AccessDeniedException", "operation": QUOTA, "always": True}
+    refused = {
+        "do": "status",
+        "status": 403,
+        "code": "AccessDeniedException",
+        "operation": QUOTA,
+        "always": True,
+    }
     with Rig(tmp_path, rates={"SendEmail": 5}, script=[refused]) as rig:
         assert {rig.send().status for _ in range(30)} == {"succeeded"}
         assert rig.aws.calls().count(QUOTA) == 1
@@ -53,7 +64,9 @@ def test_a_missing_permission_fails_nothing(tmp_path: Path) -> None:
 
 
 def test_a_warm_up_plan_limits_each_day(tmp_path: Path) -> None:
-    """A connection with a plan sends what each of its days allows, refuses more before it is sent, and is free after the last day."""
+    """A connection with a plan sends what each of its days allows, refuses more before it is sent,
+    and is free after the last day.
+    """
     with Rig(tmp_path, values=key_values(warmup={"perDay": [2, 4]})) as rig:
         rig.clock.advance(86_400 - rig.clock.time() % 86_400)
         allowed = []
@@ -74,16 +87,22 @@ def test_a_warm_up_plan_limits_each_day(tmp_path: Path) -> None:
 
 
 def test_connections_to_one_account_agree_on_its_name() -> None:
-    """A key since 2019 holds its account; an older one names itself, and SMTP credentials are keys."""
+    """A key since 2019 holds its account; an older one names itself, and SMTP credentials are
+    keys.
+    """
     assert account_of_key(NEWER_KEY) == "000000000000"
     assert account_of_key("AKIAIOSFODNN7EXAMPLE") == "key AKIAIOSFODNN7EXAMPLE"
     assert account_of_key("1") == "key 1"
-    smtp = Smtp.model_validate({"hostname": "email-smtp.eu-west-1.amazonaws.com", "username": NEWER_KEY, "password": "p"})
+    smtp = Smtp.model_validate(
+        {"hostname": "email-smtp.eu-west-1.amazonaws.com", "username": NEWER_KEY, "password": "p"}
+    )
     assert smtp._account() == "000000000000 eu-west-1 "
 
 
 def test_processes_share_the_rate_of_the_account(tmp_path: Path) -> None:
-    """Mails from several processes with one database all arrive once, and hardly one is throttled."""
+    """Mails from several processes with one database all arrive once, and hardly one is
+    throttled.
+    """
     figures = run(f"sqlite:///{tmp_path}/shared.db", 60, 20, processes=3)
     assert (figures.sent, figures.distinct, figures.failed) == (60, 60, Counter())
     assert figures.throttled <= 6

@@ -1,4 +1,6 @@
-"""What is made of checked inputs fits SES's own model, so that botocore need not look at each mail again."""
+"""What is made of checked inputs fits SES's own model, so that botocore need not look at each mail
+again.
+"""
 
 from base64 import b64encode
 from typing import Any
@@ -18,7 +20,15 @@ PROPERTY = settings(deadline=None, database=None)
 LINE = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), max_size=60)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=200)
 WORD = st.text("abcXYZ019_-", min_size=1, max_size=12)
-MAILBOX = st.sampled_from(["ada@x.io", "Ada <ada@x.io>", '"Lovelace, Ada" <ada@bücher.example>', "Äda <a.b+c@x.io>", "bob@x.io (Bob)"])
+MAILBOX = st.sampled_from(
+    [
+        "ada@x.io",
+        "Ada <ada@x.io>",
+        '"Lovelace, Ada" <ada@bücher.example>',
+        "Äda <a.b+c@x.io>",
+        "bob@x.io (Bob)",
+    ]
+)
 MAILBOXES = st.lists(MAILBOX, max_size=4) | st.lists(MAILBOX, max_size=3).map("; ".join)
 FILE = st.one_of(
     TEXT,
@@ -28,21 +38,47 @@ FILE = st.one_of(
 )
 PAIR = st.fixed_dictionaries({"key": WORD, "value": WORD})
 EMAIL = st.fixed_dictionaries(
-    {"awsRegion": st.just("eu-west-1"), "sender": MAILBOX, "subject": LINE, "to": MAILBOXES, "text": TEXT},
+    {
+        "awsRegion": st.just("eu-west-1"),
+        "sender": MAILBOX,
+        "subject": LINE,
+        "to": MAILBOXES,
+        "text": TEXT,
+    },
     optional={
-        "cc": MAILBOXES, "bcc": MAILBOXES, "replyTo": MAILBOXES, "html": TEXT, "returnPath": MAILBOX, "configurationSetName": WORD,
+        "cc": MAILBOXES,
+        "bcc": MAILBOXES,
+        "replyTo": MAILBOXES,
+        "html": TEXT,
+        "returnPath": MAILBOX,
+        "configurationSetName": WORD,
         "attachments": st.dictionaries(WORD.map("{}.txt".format) | LINE, FILE, max_size=3),
         "tags": st.dictionaries(WORD | LINE, WORD | LINE, max_size=3) | st.lists(PAIR, max_size=3),
         "headers": st.dictionaries(WORD.map("X-{}".format) | LINE, LINE | TEXT, max_size=20),
         "identityArn": st.just("arn:aws:ses:eu-west-1:123456789012:identity/x.io"),
-        "listUnsubscribe": st.sampled_from(["https://x.io/u", "mailto:u@x.io", "<https://x.io/u>, <mailto:u@x.io>"]),
+        "listUnsubscribe": st.sampled_from(
+            ["https://x.io/u", "mailto:u@x.io", "<https://x.io/u>, <mailto:u@x.io>"]
+        ),
     },
-)  # fmt: skip
+)
 FULL = {
-    "awsRegion": "eu-west-1", "sender": "a@x.io", "subject": "s", "to": ["b@x.io"], "cc": "c@x.io", "bcc": "d@x.io", "replyTo": "e@x.io",
-    "text": "t", "html": "h", "returnPath": "r@x.io", "configurationSetName": "c", "attachments": {"a.txt": "a"}, "tags": {"k": "v"},
-    "headers": {"X-A": "b"}, "identityArn": "arn:aws:ses:eu-west-1:123456789012:identity/x.io", "listUnsubscribe": "https://x.io/u",
-}  # fmt: skip
+    "awsRegion": "eu-west-1",
+    "sender": "a@x.io",
+    "subject": "s",
+    "to": ["b@x.io"],
+    "cc": "c@x.io",
+    "bcc": "d@x.io",
+    "replyTo": "e@x.io",
+    "text": "t",
+    "html": "h",
+    "returnPath": "r@x.io",
+    "configurationSetName": "c",
+    "attachments": {"a.txt": "a"},
+    "tags": {"k": "v"},
+    "headers": {"X-A": "b"},
+    "identityArn": "arn:aws:ses:eu-west-1:123456789012:identity/x.io",
+    "listUnsubscribe": "https://x.io/u",
+}
 
 
 @pytest.fixture(name="schema", scope="module")
@@ -56,7 +92,9 @@ def _model() -> Any:
 
 
 def test_what_is_made_of_checked_inputs_fits_the_model(schema: CompiledSchema, model: Any) -> None:
-    """Whatever the schema and the rules let through, botocore would let through as well: every member is one of the model's."""
+    """Whatever the schema and the rules let through, botocore would let through as well: every
+    member is one of the model's.
+    """
     seen: set[str] = set()
 
     @PROPERTY
@@ -76,11 +114,20 @@ def test_what_is_made_of_checked_inputs_fits_the_model(schema: CompiledSchema, m
         seen.update(made, made["Content"])
 
     holds()
-    members = {"Destination", "ReplyToAddresses", "EmailTags", "ConfigurationSetName", "FeedbackForwardingEmailAddress"}
+    members = {
+        "Destination",
+        "ReplyToAddresses",
+        "EmailTags",
+        "ConfigurationSetName",
+        "FeedbackForwardingEmailAddress",
+    }
     assert {"Simple", "Raw", "FromEmailAddress", "FromEmailAddressIdentityArn", *members} <= seen
 
 
 def test_the_validator_would_see_a_fault(model: Any) -> None:
     """The check above is one: a misspelt member, and one of the wrong type, are faults."""
-    wrongs: tuple[dict[str, Any], ...] = ({"Contents": {}}, {"Content": {}, "ReplyToAddresses": "ada@x.io"})
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"Contents": {}},
+        {"Content": {}, "ReplyToAddresses": "ada@x.io"},
+    )
     assert all(ParamValidator().validate(wrong, model).has_errors() for wrong in wrongs)

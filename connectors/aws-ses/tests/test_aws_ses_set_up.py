@@ -1,4 +1,6 @@
-"""Set-up of an account as one plan: shown first, done exactly as shown, and repeated without harm."""
+"""Set-up of an account as one plan: shown first, done exactly as shown, and repeated without
+harm.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,12 @@ def _aws() -> Iterator[EmbeddedAws]:
 
 def _invoke(aws: EmbeddedAws, **inputs: Any) -> dict[str, Any]:
     connections = {"acme": {"type": "aws-ses/awsAssumeRole", "values": aws.connection_values()}}
-    document = {"connector": "aws-ses", "action": _MANIFEST_ACTION, "connection": "acme", "inputs": {**_WANTED, **inputs}}
+    document = {
+        "connector": "aws-ses",
+        "action": _MANIFEST_ACTION,
+        "connection": "acme",
+        "inputs": {**_WANTED, **inputs},
+    }
     with Jackfield(connections=connections, database_url="none") as jackfield:
         return jackfield.invoke(document).to_json()
 
@@ -66,7 +73,9 @@ def _client(aws: EmbeddedAws, service: str) -> Any:
 
 
 def test_a_plan_reads_and_changes_nothing(aws: EmbeddedAws) -> None:
-    """It has every step of an empty account in a safe order, and the digest is that of the canonical JSON; twice it is the same."""
+    """It has every step of an empty account in a safe order, and the digest is that of the
+    canonical JSON; twice it is the same.
+    """
     plan = _plan(aws)
     assert (plan["applied"], [step["resource"] for step in plan["steps"]]) == (False, _ALL)
     assert {step["change"] for step in plan["steps"]} == {"create"}
@@ -77,10 +86,16 @@ def test_a_plan_reads_and_changes_nothing(aws: EmbeddedAws) -> None:
 
 
 def test_what_was_planned_is_done_and_a_second_run_finds_nothing_to_do(aws: EmbeddedAws) -> None:
-    """The answer has the steps and the queue's URL; then the plan is empty, and applying any digest does no harm."""
+    """The answer has the steps and the queue's URL; then the plan is empty, and applying any digest
+    does no harm.
+    """
     plan = _plan(aws)
     done = _applied(aws, plan["digest"])
-    assert (done["applied"], done["steps"], done["queueUrl"]) == (True, plan["steps"], f"{aws.url}/{NUMBER}/jackfield-receipts")
+    assert (done["applied"], done["steps"], done["queueUrl"]) == (
+        True,
+        plan["steps"],
+        f"{aws.url}/{NUMBER}/jackfield-receipts",
+    )
     again = _plan(aws)
     assert again["steps"] == []
     before = len(_writes(aws))
@@ -90,7 +105,9 @@ def test_what_was_planned_is_done_and_a_second_run_finds_nothing_to_do(aws: Embe
 
 
 def test_a_plan_that_has_been_overtaken_is_refused(aws: EmbeddedAws) -> None:
-    """Somebody makes an alarm meanwhile: nothing is changed, and the error has the digest of the plan as it is now."""
+    """Somebody makes an alarm meanwhile: nothing is changed, and the error has the digest of the
+    plan as it is now.
+    """
     plan = _plan(aws)
     alarm = next(step["to"] for step in plan["steps"] if step["resource"] == "alarm")
     _client(aws, "cloudwatch").put_metric_alarm(**alarm)
@@ -108,39 +125,73 @@ def test_a_plan_that_has_been_overtaken_is_refused(aws: EmbeddedAws) -> None:
 def test_what_was_changed_by_others_is_one_step(aws: EmbeddedAws, other: str) -> None:
     """The plan mends exactly what is otherwise, and leaves the rest."""
     _applied(aws, _plan(aws)["digest"])
-    topic, url = f"arn:aws:sns:eu-west-1:{NUMBER}:jackfield-receipts", f"{aws.url}/{NUMBER}/jackfield-receipts"
+    topic, url = (
+        f"arn:aws:sns:eu-west-1:{NUMBER}:jackfield-receipts",
+        f"{aws.url}/{NUMBER}/jackfield-receipts",
+    )
     more: dict[str, Any] = {}
     if other == "threshold":
-        alarm = {"AlarmName": "ses-high-bounce-rate", "Namespace": "AWS/SES", "MetricName": "Reputation.BounceRate", "Period": 300}
-        compared = {"EvaluationPeriods": 1, "Threshold": 0.5, "ComparisonOperator": "GreaterThanThreshold", "Statistic": "Average"}
+        alarm = {
+            "AlarmName": "ses-high-bounce-rate",
+            "Namespace": "AWS/SES",
+            "MetricName": "Reputation.BounceRate",
+            "Period": 300,
+        }
+        compared = {
+            "EvaluationPeriods": 1,
+            "Threshold": 0.5,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Statistic": "Average",
+        }
         _client(aws, "cloudwatch").put_metric_alarm(**alarm, **compared, AlarmActions=[topic])
     elif other == "types":
         more = {"types": ["bounced", "opened"]}
     elif other == "policy":
-        _client(aws, "sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue='{"Statement": []}')
+        _client(aws, "sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue='{"Statement": []}'
+        )
     elif other == "queue policy":
         _client(aws, "sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
     else:
-        aws._ledger.records = {place: one for place, one in aws._ledger.records.items() if place[0] != "Subscription"}
+        aws._ledger.records = {
+            place: one for place, one in aws._ledger.records.items() if place[0] != "Subscription"
+        }
     plan = _plan(aws, **more)
-    resource = {"threshold": "alarm", "types": "eventDestination", "policy": "topic"}.get(other, "queue")
+    resource = {"threshold": "alarm", "types": "eventDestination", "policy": "topic"}.get(
+        other, "queue"
+    )
     assert [(step["resource"], step["change"]) for step in plan["steps"]] == [(resource, "update")]
     _applied(aws, plan["digest"], **more)
     assert _plan(aws, **more)["steps"] == []
     if other == "threshold":
-        found = _client(aws, "cloudwatch").describe_alarms(AlarmNames=["ses-high-bounce-rate"])["MetricAlarms"][0]
-        assert (found["Threshold"], found["AlarmActions"]) == (0.05, [topic]), "what it notifies stays"
+        found = _client(aws, "cloudwatch").describe_alarms(AlarmNames=["ses-high-bounce-rate"])[
+            "MetricAlarms"
+        ][0]
+        assert (found["Threshold"], found["AlarmActions"]) == (0.05, [topic]), (
+            "what it notifies stays"
+        )
 
 
 def test_parts_can_be_left_out(aws: EmbeddedAws) -> None:
     """Without queue and alarms the plan has neither; a topic for the alarms is in each."""
-    assert [step["resource"] for step in _plan(aws, queue=False, alarms=False)["steps"]] == [*_ALL[:3], "eventDestination"]
+    assert [step["resource"] for step in _plan(aws, queue=False, alarms=False)["steps"]] == [
+        *_ALL[:3],
+        "eventDestination",
+    ]
     topic = f"arn:aws:sns:eu-west-1:{NUMBER}:alerts"
-    alarms = [step["to"]["AlarmActions"] for step in _plan(aws, alarmTopicArn=topic)["steps"] if step["resource"] == "alarm"]
+    alarms = [
+        step["to"]["AlarmActions"]
+        for step in _plan(aws, alarmTopicArn=topic)["steps"]
+        if step["resource"] == "alarm"
+    ]
     assert alarms == [[topic]] * 5
 
 
-@pytest.mark.parametrize("given", [{}, {"plan": True, "apply": "0" * 64}, {"apply": "abc"}], ids=["neither", "both", "no digest"])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"plan": True, "apply": "0" * 64}, {"apply": "abc"}],
+    ids=["neither", "both", "no digest"],
+)
 def test_it_is_either_a_plan_or_its_digest(aws: EmbeddedAws, given: dict[str, Any]) -> None:
     """Anything else is invalid, and AWS is not asked."""
     refused = _invoke(aws, **given)

@@ -20,15 +20,21 @@ from raw_server import serving
 from smtp_rig import HOST, MAIL, authority, connected
 from smtp_server import PASSWORD, USER, resolving
 
-_REPLIES = {b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n"}
+_REPLIES = {
+    b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n",
+    b"AUTH": b"235 ok\r\n",
+    b"DATA": b"354 go\r\n",
+}
 _STRAY = b"250 Ok stray\r\n"
 
 
 @dataclass
 class _Server:
-    """Server that sends ``extra`` after its reply to a verb, of its first connection only, and to the final dot replies ``verdict``.
+    """Server that sends ``extra`` after its reply to a verb, of its first connection only, and to
+    the final dot replies ``verdict``.
 
-    ``later`` is sent after the first message, in a TLS record of its own, so that no read of the message's reply gets it.
+    ``later`` is sent after the first message, in a TLS record of its own, so that no read of the
+    message's reply gets it.
     """
 
     extra: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -42,7 +48,11 @@ class _Server:
         """Serve one connection."""
         self.connections += 1
         extra = self.extra if self.connections == 1 else {}
-        with suppress(OSError), authority().serving(HOST).wrap_socket(connection, server_side=True) as tls, tls.makefile("rb") as lines:
+        with (
+            suppress(OSError),
+            authority().serving(HOST).wrap_socket(connection, server_side=True) as tls,
+            tls.makefile("rb") as lines,
+        ):
             self._open = tls
             tls.sendall(b"220 hello\r\n" + extra.get(b"", b""))
             for line in lines:
@@ -82,21 +92,35 @@ def _send(jackfield: Jackfield) -> Result:
     return jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL})
 
 
-@pytest.mark.parametrize("verb", [b"", b"EHLO", b"AUTH", b"MAIL", b"RCPT", b"DATA"], ids=lambda verb: verb.decode() or "greeting")
+@pytest.mark.parametrize(
+    "verb",
+    [b"", b"EHLO", b"AUTH", b"MAIL", b"RCPT", b"DATA"],
+    ids=lambda verb: verb.decode() or "greeting",
+)
 def test_r2_a_second_reply_answers_no_other_command(verb: bytes) -> None:
-    """A stray 250 ends the connection before anything is sent; over the next one the message is refused, and so is the Result."""
+    """A stray 250 ends the connection before anything is sent; over the next one the message is
+    refused, and so is the Result.
+    """
     server = _Server({verb: _STRAY}, verdict=b"554 Message rejected: no.\r\n")
     with _reached(server) as jackfield:
         result = _send(jackfield)
-    assert (result.status, result.error and result.error.code) == ("failed", "rejected"), result.to_json()
+    assert (result.status, result.error and result.error.code) == ("failed", "rejected"), (
+        result.to_json()
+    )
     assert (server.connections, server.contents, result.meta.attempts) == (2, 1, 2)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "after"), [(b"250 Ok one\r\n", b"554 Message rejected: no.\r\n"), (b"554 Message rejected: no.\r\n", b"250 Ok two\r\n")]
+    ("verdict", "after"),
+    [
+        (b"250 Ok one\r\n", b"554 Message rejected: no.\r\n"),
+        (b"554 Message rejected: no.\r\n", b"250 Ok two\r\n"),
+    ],
 )
 def test_r2_two_replies_to_the_dot_leave_doubt(verdict: bytes, after: bytes) -> None:
-    """Which of two replies is the message's nobody knows: it is in doubt, and neither sent again nor called sent or failed."""
+    """Which of two replies is the message's nobody knows: it is in doubt, and neither sent again
+    nor called sent or failed.
+    """
     server = _Server({b".": after}, verdict)
     with _reached(server) as jackfield:
         result = _send(jackfield)
@@ -107,7 +131,9 @@ def test_r2_two_replies_to_the_dot_leave_doubt(verdict: bytes, after: bytes) -> 
 
 
 def test_r2_a_farewell_after_the_dot_changes_nothing() -> None:
-    """A server may say 421 after a message and close the connection: the message's own reply counts, and the next one goes elsewhere."""
+    """A server may say 421 after a message and close the connection: the message's own reply
+    counts, and the next one goes elsewhere.
+    """
     server = _Server({b".": b"421 bye\r\n"})
     with _reached(server) as jackfield:
         results = [_send(jackfield), _send(jackfield)]
@@ -122,7 +148,9 @@ def test_r2_a_reply_between_messages_ends_the_connection() -> None:
 
     def take_readable(pool: SessionPool[Session], deadline: Deadline) -> Session | None:
         found = take(pool, deadline)
-        assert found is None or (found.sock is not None and select.select([found.sock], [], [], 30)[0])
+        assert found is None or (
+            found.sock is not None and select.select([found.sock], [], [], 30)[0]
+        )
         return found
 
     with _reached(server) as jackfield:

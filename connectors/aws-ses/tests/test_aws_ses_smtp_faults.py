@@ -1,4 +1,6 @@
-"""What breaks while a message goes over SMTP: it is delivered once, or not at all, or in doubt, and the Result says which."""
+"""What breaks while a message goes over SMTP: it is delivered once, or not at all, or in doubt, and
+the Result says which.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,13 @@ def _failed(result: Result, code: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("fault", [CUT, CLOSE])
-@pytest.mark.parametrize("verb", ["GREETING", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "CONTENT"])
+@pytest.mark.parametrize(
+    "verb", ["GREETING", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "CONTENT"]
+)
 def test_what_breaks_before_the_dot_is_tried_again(verb: str, fault: str) -> None:
-    """A server that goes away before it has the whole message gets it once, over another connection."""
+    """A server that goes away before it has the whole message gets it once, over another
+    connection.
+    """
     with rig({verb: [fault]}) as it:
         result = it.send(attachments=LARGE if verb == "CONTENT" else None)
         assert result.status == "succeeded", result.to_json()
@@ -46,13 +52,24 @@ def test_what_breaks_before_the_dot_is_tried_again(verb: str, fault: str) -> Non
         assert it.server.connections == 2
 
 
-_UNCLEAR: tuple[Fault, ...] = (CUT, CLOSE, "what", "235x", "250 Ok", "354 more", "432 A password transition is needed", "451 4.3.0 Later")
+_UNCLEAR: tuple[Fault, ...] = (
+    CUT,
+    CLOSE,
+    "what",
+    "235x",
+    "250 Ok",
+    "354 more",
+    "432 A password transition is needed",
+    "451 4.3.0 Later",
+)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 @pytest.mark.parametrize("said", _UNCLEAR)
 def test_a_sign_in_without_a_clear_answer_is_tried_once(mechanism: str, said: Fault) -> None:
-    """The server may have refused it, and locks out who signs in wrongly too often: only 421 and 454 say that it was not checked."""
+    """The server may have refused it, and locks out who signs in wrongly too often: only 421 and
+    454 say that it was not checked.
+    """
     with rig({"AUTH": [said] * 9}, mechanisms=[mechanism]) as it:
         result = it.send()
         _failed(result, "unavailable")
@@ -62,15 +79,24 @@ def test_a_sign_in_without_a_clear_answer_is_tried_once(mechanism: str, said: Fa
 
 
 def test_an_early_refusal_is_heard() -> None:
-    """A server that refuses a message before it has all of it: the refusal counts, nothing is in doubt."""
+    """A server that refuses a message before it has all of it: the refusal counts, nothing is in
+    doubt.
+    """
 
     def talk(connection: socket.socket) -> None:
-        with authority().serving(HOST).wrap_socket(connection, server_side=True) as tls, tls.makefile("rb") as lines:
+        with (
+            authority().serving(HOST).wrap_socket(connection, server_side=True) as tls,
+            tls.makefile("rb") as lines,
+        ):
             tls.sendall(b"220 hello\r\n")
             for line in lines:
                 verb = line[:4].upper()
                 tls.sendall(
-                    {b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n"}.get(verb, b"250 Ok\r\n")
+                    {
+                        b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n",
+                        b"AUTH": b"235 ok\r\n",
+                        b"DATA": b"354 go\r\n",
+                    }.get(verb, b"250 Ok\r\n")
                 )
                 if verb == b"DATA":
                     tls.sendall(b"552 Message is too long.\r\n")
@@ -112,7 +138,9 @@ def test_a_passing_refusal_is_tried_again(verb: str, reply: str) -> None:
 
 
 def test_a_refused_message_keeps_its_connection() -> None:
-    """After a 4xx to MAIL the same connection is used for the next try: RSET, and no second sign-in."""
+    """After a 4xx to MAIL the same connection is used for the next try: RSET, and no second
+    sign-in.
+    """
     with rig({"MAIL": [RATE, RATE]}) as it:
         assert it.send().meta.attempts == 3
         assert it.server.count["RSET"] == 2
@@ -120,10 +148,15 @@ def test_a_refused_message_keeps_its_connection() -> None:
 
 
 def test_a_refused_connection_is_tried_again_to_the_end() -> None:
-    """A port at which nobody listens: as many tries as there are, each one counted, and nothing in doubt."""
+    """A port at which nobody listens: as many tries as there are, each one counted, and nothing in
+    doubt.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with connected({"hostname": HOST, "username": USER, "password": PASSWORD}) as (jackfield, clock), resolving({HOST: port}):
+    with (
+        connected({"hostname": HOST, "username": USER, "password": PASSWORD}) as (jackfield, clock),
+        resolving({HOST: port}),
+    ):
         result = jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL})
     error = _failed(result, "unavailable")
     assert "refused the connection" in str(error["message"])
@@ -134,14 +167,23 @@ def test_a_refused_connection_is_tried_again_to_the_end() -> None:
 
 def test_an_unknown_host_says_so() -> None:
     """A name that the DNS does not have is the host name's fault, and named."""
-    with connected({"hostname": HOST, "username": USER, "password": PASSWORD}) as (jackfield, _), resolving({HOST: None}):
+    with (
+        connected({"hostname": HOST, "username": USER, "password": PASSWORD}) as (jackfield, _),
+        resolving({HOST: None}),
+    ):
         result = jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL})
     assert f"'{HOST}' cannot be found" in str(_failed(result, "unavailable")["message"])
 
 
 def test_a_server_that_never_answers_ends_each_try() -> None:
-    """A port that takes connections and never talks costs one short wait a try, not the whole deadline (S17)."""
-    with rig(patience=QUICK) as it, socket.create_server(("127.0.0.1", 0)) as silent, resolving({HOST: silent.getsockname()[1]}):
+    """A port that takes connections and never talks costs one short wait a try, not the whole
+    deadline (S17).
+    """
+    with (
+        rig(patience=QUICK) as it,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        resolving({HOST: silent.getsockname()[1]}),
+    ):
         error = _failed(it.send(), "unavailable")  # not a timeout: the deadline was not reached
         assert "did not answer within 5 s" in str(error["message"])
         assert "firewall" in str(error["hint"])
@@ -158,14 +200,18 @@ def test_silence_before_the_dot_ends_at_the_deadline(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", ["GREETING", "AUTH", "MAIL", "DATA"])
 def test_dripping_replies_end_at_the_deadline(verb: str) -> None:
-    """A reply that comes byte by byte and never ends does not keep the invocation beyond its time."""
+    """A reply that comes byte by byte and never ends does not keep the invocation beyond its
+    time.
+    """
     with rig({verb: [DRIP] * 10}) as it:
         _failed(it.send({"timeoutSeconds": 0.7}), "timeout")
         assert it.server.received == []
 
 
 def test_a_deaf_server_ends_at_the_deadline() -> None:
-    """A server that stops reading in the middle of a large message: nothing sent, the deadline holds."""
+    """A server that stops reading in the middle of a large message: nothing sent, the deadline
+    holds.
+    """
     with rig({"CONTENT": [HANG]}) as it:
         _failed(it.send({"timeoutSeconds": 1.5}, attachments=LARGE), "timeout")
         assert it.server.received == []
@@ -175,7 +221,9 @@ def test_who_leaves_before_the_content_sends_nothing() -> None:
     """A caller that goes away while recipients are told has cancelled the message."""
     gone = threading.Event()
     with rig({"RCPT": [gone.set]}) as it:
-        result = it.jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL}, cancelled=gone)
+        result = it.jackfield.invoke(
+            {"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL}, cancelled=gone
+        )
         _failed(result, "cancelled")
         assert it.server.received == []
         assert it.server.count["DATA"] == 0
@@ -186,7 +234,9 @@ def test_who_leaves_before_the_content_sends_nothing() -> None:
 
 @pytest.mark.parametrize("fault", [CUT, CLOSE])
 def test_a_server_gone_after_the_dot_leaves_doubt(fault: str) -> None:
-    """The server has the message and goes away without a reply: exactly one delivery, in doubt, not sent again."""
+    """The server has the message and goes away without a reply: exactly one delivery, in doubt, not
+    sent again.
+    """
     with rig({".": [fault]}) as it:
         result = it.send()
         error = _failed(result, "in_doubt")
@@ -205,7 +255,9 @@ def test_silence_after_the_dot_leaves_doubt(fault: str) -> None:
         assert len(it.server.received) == 1
 
 
-@pytest.mark.parametrize("reply", ["hello", "2", "999 what", "2500 Ok", "354 go on", "250-Ok\r\n550 no"])
+@pytest.mark.parametrize(
+    "reply", ["hello", "2", "999 what", "2500 Ok", "354 go on", "250-Ok\r\n550 no"]
+)
 def test_a_garbled_answer_to_the_dot_leaves_doubt(reply: str) -> None:
     """An answer that is neither yes nor no settles nothing."""
     with rig({".": [reply]}) as it:
@@ -215,10 +267,15 @@ def test_a_garbled_answer_to_the_dot_leaves_doubt(reply: str) -> None:
 
 
 def test_a_cut_answer_to_the_dot_leaves_doubt() -> None:
-    """`250 Ok 01` without its line end is not an answer, and what there is of the id is not given out."""
+    """`250 Ok 01` without its line end is not an answer, and what there is of the id is not given
+    out.
+    """
 
     def talk(connection: socket.socket) -> None:
-        with authority().serving(HOST).wrap_socket(connection, server_side=True) as tls, tls.makefile("rb") as lines:
+        with (
+            authority().serving(HOST).wrap_socket(connection, server_side=True) as tls,
+            tls.makefile("rb") as lines,
+        ):
             tls.sendall(b"220 hello\r\n")
             for line in lines:
                 verb = line[:4].upper()
@@ -227,11 +284,18 @@ def test_a_cut_answer_to_the_dot_leaves_doubt() -> None:
                     list(iter(lines.readline, b".\r\n"))
                     tls.sendall(b"250 Ok 01")
                     return
-                tls.sendall({b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n"}.get(verb, b"250 Ok\r\n"))
+                tls.sendall(
+                    {b"EHLO": b"250-hello\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n"}.get(
+                        verb, b"250 Ok\r\n"
+                    )
+                )
 
     values = {"hostname": HOST, "port": 465, "username": USER, "password": PASSWORD}
     with serving(talk) as port, connected(values) as (jackfield, _), resolving({HOST: port}):
-        _failed(jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL}), "in_doubt")
+        _failed(
+            jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL}),
+            "in_doubt",
+        )
 
 
 def test_who_prefers_twice_gets_twice() -> None:
@@ -256,9 +320,13 @@ def _farewells() -> list[tuple[str, Fault]]:
     ]
 
 
-@pytest.mark.parametrize("fault", [fault for _, fault in _farewells()], ids=[name for name, _ in _farewells()])
+@pytest.mark.parametrize(
+    "fault", [fault for _, fault in _farewells()], ids=[name for name, _ in _farewells()]
+)
 def test_a_dead_kept_connection_is_replaced(fault: Fault) -> None:
-    """A connection that turns out to be dead at MAIL is replaced within the same try: no doubt, no back-off."""
+    """A connection that turns out to be dead at MAIL is replaced within the same try: no doubt, no
+    back-off.
+    """
     with rig({"MAIL": [None, fault]}, patience=1.0 if fault is HANG else 30.0) as it:
         assert it.send().status == "succeeded"
         result = it.send()
@@ -303,14 +371,18 @@ def test_an_endless_reply_ends() -> None:
 
 
 def test_a_connection_that_breaks_at_rset_is_not_kept() -> None:
-    """A refused message whose connection breaks while it is taken back: the next try opens another."""
+    """A refused message whose connection breaks while it is taken back: the next try opens
+    another.
+    """
     with rig({"MAIL": [RATE], "RSET": [CUT]}) as it:
         result = it.send()
         assert (result.status, result.meta.attempts, it.server.connections) == ("succeeded", 2, 2)
 
 
 def test_a_kept_connection_cannot_outlast_the_deadline() -> None:
-    """Silence on a kept connection, and less time than a dead one is given: the invocation's own time counts."""
+    """Silence on a kept connection, and less time than a dead one is given: the invocation's own
+    time counts.
+    """
     with rig({"MAIL": [None, HANG]}) as it:
         it.send()
         _failed(it.send({"timeoutSeconds": 0.5}), "timeout")
@@ -319,10 +391,15 @@ def test_a_kept_connection_cannot_outlast_the_deadline() -> None:
 
 @pytest.mark.parametrize("step", ["announce", "hand_over", "finish"])
 def test_an_interrupted_conversation_is_not_kept(step: str) -> None:
-    """Whoever stops the process in the middle of a message leaves no half-used connection behind."""
+    """Whoever stops the process in the middle of a message leaves no half-used connection
+    behind.
+    """
     with rig() as it:
         it.send()
-        with mock.patch(f"jackfield_aws_ses.smtp.client.{step}", side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
+        with (
+            mock.patch(f"jackfield_aws_ses.smtp.client.{step}", side_effect=KeyboardInterrupt),
+            suppress(KeyboardInterrupt),
+        ):
             it.send()
         assert it.send().status == "succeeded"
         assert it.server.connections == 2
@@ -335,13 +412,30 @@ class Odd(Exception):
     """As what a library that traces or proxies connections raises, or a host's own guard."""
 
 
-_ODD = [ValueError("odd"), RuntimeError("odd"), MemoryError("odd"), KeyError("odd"), SystemExit("odd"), GeneratorExit("odd")]
-_BEFORE = [("MAIL", False), ("MAIL", True), ("RCPT", False), ("RCPT", True), ("DATA", False), ("DATA", True), ("CONTENT", False)]
+_ODD = [
+    ValueError("odd"),
+    RuntimeError("odd"),
+    MemoryError("odd"),
+    KeyError("odd"),
+    SystemExit("odd"),
+    GeneratorExit("odd"),
+]
+_BEFORE = [
+    ("MAIL", False),
+    ("MAIL", True),
+    ("RCPT", False),
+    ("RCPT", True),
+    ("DATA", False),
+    ("DATA", True),
+    ("CONTENT", False),
+]
 
 
 @contextmanager
 def _raising(error: BaseException, verb: str, *, when_read: bool) -> Iterator[None]:
-    """Raise once, in place of the line of a command, of the content or of the dot, or of what is read of the answer to it."""
+    """Raise once, in place of the line of a command, of the content or of the dot, or of what is
+    read of the answer to it.
+    """
     send, recv, said = ssl.SSLSocket.send, ssl.SSLSocket.recv, [""]
 
     def is_due(what: str, *, reading: bool) -> bool:
@@ -364,14 +458,21 @@ def _raising(error: BaseException, verb: str, *, when_read: bool) -> Iterator[No
             raise error
         return recv(sock, *given)
 
-    with mock.patch.object(ssl.SSLSocket, "send", sends), mock.patch.object(ssl.SSLSocket, "recv", receives):
+    with (
+        mock.patch.object(ssl.SSLSocket, "send", sends),
+        mock.patch.object(ssl.SSLSocket, "recv", receives),
+    ):
         yield
 
 
 @pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(("verb", "when_read"), _BEFORE)
-def test_whatever_is_raised_before_the_dot_is_not_sent(verb: str, when_read: bool, error: BaseException) -> None:
-    """By whoever, of whatever class: nothing is in doubt, and the next try delivers the message, once, over another connection."""
+def test_whatever_is_raised_before_the_dot_is_not_sent(
+    verb: str, when_read: bool, error: BaseException
+) -> None:
+    """By whoever, of whatever class: nothing is in doubt, and the next try delivers the message,
+    once, over another connection.
+    """
     with rig() as it:
         with _raising(error, verb, when_read=when_read):
             result = it.send()
@@ -381,8 +482,9 @@ def test_whatever_is_raised_before_the_dot_is_not_sent(verb: str, when_read: boo
 
 @pytest.mark.parametrize(("verb", "when_read"), _BEFORE)
 def test_what_nobody_has_named_is_not_repeated(verb: str, when_read: bool) -> None:
-    """A class of exceptions that neither Python nor a transport raises may be a time limit of the host: nothing was sent, nor is it tried
-    again."""
+    """A class of exceptions that neither Python nor a transport raises may be a time limit of the
+    host: nothing was sent, nor is it tried again.
+    """
     with rig() as it:
         with _raising(Odd("odd"), verb, when_read=when_read):
             result = it.send()
@@ -395,14 +497,24 @@ def test_what_is_raised_before_the_dot_is_told_in_its_words(verb: str) -> None:
     """A caller who tries once gets what was raised, as a failure."""
     with rig() as it:
         with _raising(Odd("no mail in tests"), verb, when_read=False):
-            result = it.jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "connection": "link", "inputs": MAIL}, tries=1)
+            result = it.jackfield.invoke(
+                {
+                    "connector": "aws-ses",
+                    "action": "sendEmail",
+                    "connection": "link",
+                    "inputs": MAIL,
+                },
+                tries=1,
+            )
         assert "Odd: no mail in tests" in str(_failed(result, "unavailable")["message"])
         assert it.server.received == []
 
 
 @pytest.mark.parametrize("error", [*_ODD, Odd("odd")], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("when_read", [False, True])
-def test_whatever_is_raised_from_the_dot_on_is_in_doubt(when_read: bool, error: BaseException) -> None:
+def test_whatever_is_raised_from_the_dot_on_is_in_doubt(
+    when_read: bool, error: BaseException
+) -> None:
     """The dot may have left, and the server may have taken the message: nobody sends it again."""
     with rig() as it:
         with _raising(error, "DOT", when_read=when_read):
@@ -413,8 +525,12 @@ def test_whatever_is_raised_from_the_dot_on_is_in_doubt(when_read: bool, error: 
 
 @pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("when_read", [False, True])
-def test_whatever_is_raised_after_a_refusal_leaves_it_one(when_read: bool, error: BaseException) -> None:
-    """The server has refused the message: what it says to the next command, or does not, puts nothing in doubt."""
+def test_whatever_is_raised_after_a_refusal_leaves_it_one(
+    when_read: bool, error: BaseException
+) -> None:
+    """The server has refused the message: what it says to the next command, or does not, puts
+    nothing in doubt.
+    """
     with rig({"MAIL": ["550 5.7.1 no"]}) as it:
         with _raising(error, "RSET", when_read=when_read):
             result = it.send()
@@ -424,7 +540,9 @@ def test_whatever_is_raised_after_a_refusal_leaves_it_one(when_read: bool, error
 
 @pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("when_read", [False, True])
-def test_whatever_is_raised_by_a_farewell_changes_nothing(when_read: bool, error: BaseException) -> None:
+def test_whatever_is_raised_by_a_farewell_changes_nothing(
+    when_read: bool, error: BaseException
+) -> None:
     """A message that was delivered is, whatever ends its connection."""
     with rig() as it, mock.patch("jackfield_aws_ses.smtp.session.MESSAGES", 1):
         with _raising(error, "QUIT", when_read=when_read):

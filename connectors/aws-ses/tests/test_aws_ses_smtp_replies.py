@@ -25,11 +25,33 @@ REPLIES = [
     ("530 Authentication required", "unauthenticated", "SMTP credentials"),
     ("535 Authentication Credentials Invalid", "unauthenticated", "SMTP credentials"),
     ("535 Account not subscribed to SES", "unauthenticated", "Sign up the AWS account"),
-    ("554 Access denied: User `arn:aws:iam::1:user/x' is not authorized to perform `ses:SendRawEmail'", "forbidden", "ses:SendRawEmail"),
+    (
+        (
+            "554 Access denied: User `arn:aws:iam::1:user/x' is not authorized to perform "
+            "`ses:SendRawEmail'"
+        ),
+        "forbidden",
+        "ses:SendRawEmail",
+    ),
     ("554 Message rejected: Sending paused for this account.", "forbidden", "paused"),
-    ("554 Access denied: Tenant not associated with resources [arn:aws:ses:x].", "forbidden", "createTenantAssociation"),
-    ("554 Message rejected: Email address is not verified. The following identities failed the check", "rejected", "eu-central-1"),
-    ("554 Transaction failed: Configuration set `x' does not exist.", "not_found", "configuration set"),
+    (
+        "554 Access denied: Tenant not associated with resources [arn:aws:ses:x].",
+        "forbidden",
+        "createTenantAssociation",
+    ),
+    (
+        (
+            "554 Message rejected: Email address is not verified. The following identities "
+            "failed the check"
+        ),
+        "rejected",
+        "eu-central-1",
+    ),
+    (
+        "554 Transaction failed: Configuration set `x' does not exist.",
+        "not_found",
+        "configuration set",
+    ),
     ("554 Transaction failed: Illegal content", "rejected", "Amazon SES's own error message"),
     ("550 5.1.1 No such user", "rejected", "address"),
     ("553 5.1.3 Invalid email address", "rejected", "address"),
@@ -41,7 +63,9 @@ REPLIES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "code", "hint"), REPLIES, ids=[text[:24] for text, _, _ in REPLIES])
+@pytest.mark.parametrize(
+    ("text", "code", "hint"), REPLIES, ids=[text[:24] for text, _, _ in REPLIES]
+)
 def test_each_reply_has_a_code_and_a_next_step(text: str, code: str, hint: str) -> None:
     """Code, hint, and the server's own code and words."""
     reply = Reply(int(text[:3]), text[4:])
@@ -65,7 +89,9 @@ def test_only_what_may_pass_is_retryable() -> None:
 def test_the_sender_is_named_where_it_may_be_unverified() -> None:
     """The hint of an unverified identity says who the sender is."""
     reply = Reply(554, "Message rejected: Email address is not verified.")
-    assert str(refused(reply, SERVER, sender="ops@sender.test").hint).startswith("The sender is 'ops@sender.test'.")
+    assert str(refused(reply, SERVER, sender="ops@sender.test").hint).startswith(
+        "The sender is 'ops@sender.test'."
+    )
 
 
 def test_long_replies_are_cut() -> None:
@@ -86,8 +112,14 @@ def test_a_refused_sign_in_is_about_the_credentials() -> None:
     """Any 5xx to AUTH is; with a derived password the hint is about the key it was derived from."""
     assert refused_login(Reply(554, "no"), SERVER, derived=False).code == "unauthenticated"
     assert "awsRegion" in str(refused_login(Reply(535, "no"), SERVER, derived=True).hint)
-    assert refused_login(Reply(454, "Temporary authentication failure"), SERVER, derived=True).code == "unavailable"
-    assert "not signed up" in refused_login(Reply(535, "Account not subscribed to SES"), SERVER, derived=True).message
+    assert (
+        refused_login(Reply(454, "Temporary authentication failure"), SERVER, derived=True).code
+        == "unavailable"
+    )
+    assert (
+        "not signed up"
+        in refused_login(Reply(535, "Account not subscribed to SES"), SERVER, derived=True).message
+    )
     assert refused_login(Reply(334, ""), SERVER, derived=False).code == "unavailable"
 
 
@@ -112,7 +144,9 @@ def test_a_throttle_is_repeated() -> None:
     ],
 )
 def test_refusals_reach_the_result(verb: str, reply: str, code: str, tries: int) -> None:
-    """The Result carries code and provider; what may pass is tried to the end, the rest once; nothing is in doubt (S11)."""
+    """The Result carries code and provider; what may pass is tried to the end, the rest once;
+    nothing is in doubt (S11).
+    """
     with rig({verb: [reply] * 6}) as it:
         result = it.send()
         assert result.status == "failed"

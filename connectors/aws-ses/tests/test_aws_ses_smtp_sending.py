@@ -35,13 +35,20 @@ def _fields(received: Received) -> list[str]:
 
 def test_a_text_goes_to_the_private_host() -> None:
     """EHLO, STARTTLS, verified, EHLO, AUTH, the message; the id is the one in SES's reply (S1)."""
-    with rig(values={"hostname": VPCE, "sender": "ops@sender.test"}, names=("*.email-smtp.eu-central-1.vpce.amazonaws.com",)) as it:
+    with rig(
+        values={"hostname": VPCE, "sender": "ops@sender.test"},
+        names=("*.email-smtp.eu-central-1.vpce.amazonaws.com",),
+    ) as it:
         result = it.send(sender=None)
         assert result.output == {"MessageId": "0102018f6b1c2d3e-0001-000000"}
         assert result.meta.attempts == 1
         assert it.server.heard == ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"]
         (received,) = it.server.received
-        assert (received.sender, received.recipients, received.user) == ("ops@sender.test", ("desk@rcpt.test",), USER)
+        assert (received.sender, received.recipients, received.user) == (
+            "ops@sender.test",
+            ("desk@rcpt.test",),
+            USER,
+        )
         assert received.encrypted
         assert _message(received)["Subject"] == "Late"
 
@@ -57,21 +64,29 @@ def test_tls_from_the_first_byte(port: int) -> None:
 
 @pytest.mark.parametrize("port", [25, "587", 2587, 1025])
 def test_starttls_on_the_other_ports(port: int | str) -> None:
-    """Ports 25, 587 and 2587, and those of other servers, are encrypted by STARTTLS before anybody signs in (S6)."""
+    """Ports 25, 587 and 2587, and those of other servers, are encrypted by STARTTLS before anybody
+    signs in (S6).
+    """
     with rig(values={"port": port}) as it:
         assert it.send().status == "succeeded"
         assert it.server.heard[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
 
 
 def test_an_access_key_signs_in_with_its_derived_password() -> None:
-    """Key id as the user name, and the password of the host's region; neither secret is in the Result (S2)."""
+    """Key id as the user name, and the password of the host's region; neither secret is in the
+    Result (S2).
+    """
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     derived = smtp_password(secret, "eu-central-1")
     values = {"username": None, "password": None, "accessKeyId": KEY_ID, "secretAccessKey": secret}
     with rig(values=values, users={KEY_ID: derived}) as it:
         assert it.send().status == "succeeded"
         assert it.server.received[0].user == KEY_ID
-    with rig({"AUTH": [f"535 not {derived}"]}, values={**values, "awsRegion": "us-east-1"}, users={KEY_ID: derived}) as it:
+    with rig(
+        {"AUTH": [f"535 not {derived}"]},
+        values={**values, "awsRegion": "us-east-1"},
+        users={KEY_ID: derived},
+    ) as it:
         result = it.send()
         assert result.error is not None
         assert result.error.code == "unauthenticated"
@@ -94,11 +109,17 @@ def test_login_where_plain_is_not_offered() -> None:
 
 
 def test_the_first_id_of_the_reply_is_the_message_id() -> None:
-    """SES's `250 Ok <id>`, in any case and with an enhanced status; of other servers' replies what there is."""
+    """SES's `250 Ok <id>`, in any case and with an enhanced status; of other servers' replies what
+    there is.
+    """
     replies = {
-        "250 Ok 0100-1": "0100-1", "250 2.0.0 OK 0100-2": "0100-2", "250 2.0.0 Ok: queued as 3CB2B1": "3CB2B1", "250 ok:  id=7 x": "7",
-        "250 Message accepted": "Message accepted", "250": "250",
-    }  # fmt: skip
+        "250 Ok 0100-1": "0100-1",
+        "250 2.0.0 OK 0100-2": "0100-2",
+        "250 2.0.0 Ok: queued as 3CB2B1": "3CB2B1",
+        "250 ok:  id=7 x": "7",
+        "250 Message accepted": "Message accepted",
+        "250": "250",
+    }
     with rig({".": list(replies)}) as it:
         assert [(it.send().output or {})["MessageId"] for _ in replies] == list(replies.values())
 
@@ -107,18 +128,28 @@ def test_the_first_id_of_the_reply_is_the_message_id() -> None:
 
 
 def test_the_whole_message() -> None:
-    """HTML, text, an attachment, Cc and Bcc: the hidden recipient is in the envelope and nowhere else (S16)."""
+    """HTML, text, an attachment, Cc and Bcc: the hidden recipient is in the envelope and nowhere
+    else (S16).
+    """
     with rig() as it:
         result = it.send(
-            to='"Desk, Late" <desk@rcpt.test>', cc=["carbon@rcpt.test"], bcc="hidden@rcpt.test", html="<p>hi</p>",
-            attachments={"a.bin": {"data": "AAEC"}}, subject="Grüße 😀",
-        )  # fmt: skip
+            to='"Desk, Late" <desk@rcpt.test>',
+            cc=["carbon@rcpt.test"],
+            bcc="hidden@rcpt.test",
+            html="<p>hi</p>",
+            attachments={"a.bin": {"data": "AAEC"}},
+            subject="Grüße 😀",
+        )
         assert result.status == "succeeded"
         (received,) = it.server.received
         assert received.recipients == ("desk@rcpt.test", "carbon@rcpt.test", "hidden@rcpt.test")
         assert b"hidden" not in received.content
         message = _message(received)
-        assert (message["To"], message["Cc"], message["Subject"]) == ('"Desk, Late" <desk@rcpt.test>', "carbon@rcpt.test", "Grüße 😀")
+        assert (message["To"], message["Cc"], message["Subject"]) == (
+            '"Desk, Late" <desk@rcpt.test>',
+            "carbon@rcpt.test",
+            "Grüße 😀",
+        )
         assert message["Bcc"] is None
         (attachment,) = message.iter_attachments()
         assert (attachment.get_filename(), attachment.get_content()) == ("a.bin", b"\x00\x01\x02")
@@ -135,7 +166,9 @@ def test_only_hidden_recipients() -> None:
         assert _message(it.server.received[0])["To"] is None
 
 
-@pytest.mark.parametrize("text", [".", ".\r\n.\r\n", "a\r\n.b\r\n..\r\n.", "x\n.\nMAIL FROM:<a@b.test>\n"])
+@pytest.mark.parametrize(
+    "text", [".", ".\r\n.\r\n", "a\r\n.b\r\n..\r\n.", "x\n.\nMAIL FROM:<a@b.test>\n"]
+)
 def test_lines_with_dots_arrive_as_they_are(text: str) -> None:
     """A line of a dot alone does not end the message, nor lose its dot."""
     with rig() as it:
@@ -152,7 +185,9 @@ def test_what_steers_ses_goes_into_the_header() -> None:
         assert it.send(configurationSetName="main", tags=tags).status == "succeeded"
         message = _message(it.server.received[0])
         assert message["X-SES-CONFIGURATION-SET"] == "main"
-        assert str(message["X-SES-MESSAGE-TAGS"]) == ", ".join(f"{name}={value}" for name, value in tags.items())
+        assert str(message["X-SES-MESSAGE-TAGS"]) == ", ".join(
+            f"{name}={value}" for name, value in tags.items()
+        )
         assert max(len(line) for line in it.server.received[0].content.split(b"\r\n")) <= 998
         assert message["From"] == "ops@sender.test"
 
@@ -174,7 +209,9 @@ def test_bounces_go_to_the_return_path() -> None:
         assert _message(it.server.received[0])["From"] == "ops@sender.test"
 
 
-@pytest.mark.parametrize(("path", "fields"), [(None, 3), ("bounce@sender.test", 3), ("bounce@other.test", 1)])
+@pytest.mark.parametrize(
+    ("path", "fields"), [(None, 3), ("bounce@sender.test", 3), ("bounce@other.test", 1)]
+)
 def test_somebody_elses_identity_is_named(path: str | None, fields: int) -> None:
     """The ARN stands for From, and for the envelope's sender where that is of the same domain."""
     arn = "arn:aws:ses:eu-central-1:123456789012:identity/sender.test"
@@ -186,7 +223,9 @@ def test_somebody_elses_identity_is_named(path: str | None, fields: int) -> None
 
 
 def test_the_size_is_told_before() -> None:
-    """Where the server wants to know the size it hears the right one, so that it can refuse before the upload."""
+    """Where the server wants to know the size it hears the right one, so that it can refuse before
+    the upload.
+    """
     with rig({"MAIL": ["552 5.3.4 Message size exceeds fixed limit"]}) as it:
         result = it.send(attachments={"big.bin": {"data": "AAAA" * 4_000_000}})
         assert result.error is not None
@@ -194,7 +233,9 @@ def test_the_size_is_told_before() -> None:
 
 
 def test_fifty_recipients_and_no_more() -> None:
-    """SES takes fifty recipients a message; the fifty-first is refused before anything is opened."""
+    """SES takes fifty recipients a message; the fifty-first is refused before anything is
+    opened.
+    """
     with rig() as it:
         assert it.send(to=[f"r{number}@rcpt.test" for number in range(50)]).status == "succeeded"
         assert len(it.server.received[0].recipients) == 50
@@ -243,12 +284,16 @@ def test_a_dry_run_opens_nothing() -> None:
 
 
 def test_one_refused_recipient_stops_the_message() -> None:
-    """Nobody gets a message that not everybody can get; the refusal counts and names those refused, and the connection lives on."""
+    """Nobody gets a message that not everybody can get; the refusal counts and names those refused,
+    and the connection lives on.
+    """
     with rig({"RCPT": [None, "550 5.1.1 No such user", None]}) as it:
         result = it.send(to=["a@rcpt.test", "b@rcpt.test"], bcc=["c@rcpt.test"])
         assert result.error is not None
         assert result.error.code == "rejected"
-        assert result.error.message.startswith("1 of 3 recipients were refused, so nothing was sent")
+        assert result.error.message.startswith(
+            "1 of 3 recipients were refused, so nothing was sent"
+        )
         assert "b@rcpt.test" in str(result.error.hint)
         assert it.server.received == []
         assert it.server.heard[-4:] == ["RCPT", "RCPT", "RCPT", "RSET"]
@@ -286,7 +331,9 @@ def test_one_connection_serves_many_messages() -> None:
 
 
 def test_a_connection_has_its_fill() -> None:
-    """After so many messages a connection is closed with QUIT, and the next message opens another."""
+    """After so many messages a connection is closed with QUIT, and the next message opens
+    another.
+    """
     with mock.patch("jackfield_aws_ses.smtp.session.MESSAGES", 3), rig() as it:
         assert [it.send().status for _ in range(7)] == ["succeeded"] * 7
         assert it.server.connections == 3
@@ -306,19 +353,27 @@ def test_an_idle_connection_is_not_used_again() -> None:
 
 
 def test_threads_do_not_share_a_conversation() -> None:
-    """Many threads at once: every message arrives once and whole, over no more connections than threads."""
-    patient = mock.patch.object(session, "CONNECT_SECONDS", 120.0)  # a busy machine takes no connection for a dead one
+    """Many threads at once: every message arrives once and whole, over no more connections than
+    threads.
+    """
+    # a busy machine takes no connection for a dead one
+    patient = mock.patch.object(session, "CONNECT_SECONDS", 120.0)
     with patient, rig() as it, ThreadPoolExecutor(8) as workers:
         results = list(workers.map(lambda number: it.send(subject=f"S{number}"), range(80)))
         assert {result.status for result in results} == {"succeeded"}
-        assert sorted(str(_message(item)["Subject"]) for item in it.server.received) == sorted(f"S{number}" for number in range(80))
+        assert sorted(str(_message(item)["Subject"]) for item in it.server.received) == sorted(
+            f"S{number}" for number in range(80)
+        )
         assert len({(result.output or {})["MessageId"] for result in results}) == 80
         assert it.server.connections <= 8
 
 
 def test_connections_are_not_shared_with_other_values() -> None:
     """Other credentials for the same server sign in for themselves."""
-    inline: dict[str, Any] = {"type": "smtp", "values": {"hostname": HOST, "username": "other", "password": "pass"}}
+    inline: dict[str, Any] = {
+        "type": "smtp",
+        "values": {"hostname": HOST, "username": "other", "password": "pass"},
+    }
     with rig(users={USER: PASSWORD, "other": "pass"}) as it:
         it.send()
         assert it.send({"connection": inline}).status == "succeeded"
@@ -329,18 +384,26 @@ def test_connections_are_not_shared_with_other_values() -> None:
 
 
 def test_the_tenant_of_the_connection_goes_with_each_message() -> None:
-    """SES reads the tenant from a field; the connection's cannot be replaced, and the field cannot be written by a caller."""
+    """SES reads the tenant from a field; the connection's cannot be replaced, and the field cannot
+    be written by a caller.
+    """
     with rig(values={"tenant": "acme"}) as it:
         assert it.send().status == "succeeded"
         assert it.send(tenant="acme").status == "succeeded"
-        assert [[line for line in _fields(one) if "TENANT" in line] for one in it.server.received] == [["X-SES-TENANT: acme"]] * 2
+        assert [
+            [line for line in _fields(one) if "TENANT" in line] for one in it.server.received
+        ] == [["X-SES-TENANT: acme"]] * 2
         refused: dict[str, dict[str, Any]] = {
-            "/tenant": {"tenant": "other"}, "/headers/x-ses-tenant": {"headers": {"x-ses-tenant": "other"}},
-        }  # fmt: skip
+            "/tenant": {"tenant": "other"},
+            "/headers/x-ses-tenant": {"headers": {"x-ses-tenant": "other"}},
+        }
         for path, other in refused.items():
             error = it.send(**other).error
             assert error is not None
-            assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", [path])
+            assert (error.code, [detail.path for detail in error.details]) == (
+                "invalid_input",
+                [path],
+            )
         assert len(it.server.received) == 2
 
 
@@ -349,6 +412,9 @@ def test_smtp_has_no_global_endpoints() -> None:
     with rig() as it:
         error = it.send(endpointId="abcdef12.g3h").error
         assert error is not None
-        assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", ["/endpointId"])
+        assert (error.code, [detail.path for detail in error.details]) == (
+            "invalid_input",
+            ["/endpointId"],
+        )
         assert "over the API" in (error.hint or "")
         assert it.server.received == []

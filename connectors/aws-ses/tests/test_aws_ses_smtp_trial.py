@@ -31,7 +31,9 @@ def test_a_good_connection_passes_and_leaves() -> None:
 
 
 def test_sending_over_port_25_is_a_warning_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The mail goes out, and that AWS throttles the port is logged once for the connection (S6); not for another port."""
+    """The mail goes out, and that AWS throttles the port is logged once for the connection (S6);
+    not for another port.
+    """
     with rig(values={"port": 25}) as it:
         assert [it.send().status for _ in range(3)] == ["succeeded"] * 3
     with rig(values={"port": 587}) as it:
@@ -77,7 +79,13 @@ def test_a_wrong_password_fails_the_third_step() -> None:
 
 def test_what_cannot_be_derived_is_a_failed_step() -> None:
     """Values that do not suffice are told without opening anything."""
-    values = {"hostname": "mail.example.com", "username": None, "password": None, "accessKeyId": "AKIA1", "secretAccessKey": "s"}
+    values = {
+        "hostname": "mail.example.com",
+        "username": None,
+        "password": None,
+        "accessKeyId": "AKIA1",
+        "secretAccessKey": "s",
+    }
     with rig(values=values) as it:
         (step,) = _steps(it).values()
         assert "region" in step["message"]

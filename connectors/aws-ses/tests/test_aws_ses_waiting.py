@@ -20,7 +20,13 @@ HOUR = 3600.0
 def wanted(**more: Any) -> dict[str, Any]:
     """An invocation that looks each hour."""
     inputs = {"awsRegion": "eu-west-1", "identity": "example.com", "intervalSeconds": 3600}
-    return {"connector": "aws-ses", "action": "waitUntilVerified", "connection": "acme", "inputs": inputs, **more}
+    return {
+        "connector": "aws-ses",
+        "action": "waitUntilVerified",
+        "connection": "acme",
+        "inputs": inputs,
+        **more,
+    }
 
 
 def entry_of(rig: Rig, identifier: str) -> Entry:
@@ -43,8 +49,14 @@ def look(rig: Rig) -> list[str]:
 
 
 def test_it_waits_in_the_queue(tmp_path: Path) -> None:
-    """An identity that is pending puts the invocation back for the next hour, visibly; once it is verified the Result is recorded."""
-    with Rig(tmp_path, answers={"GetEmailIdentity": [PENDING, PENDING, DONE]}, environment=stored(tmp_path)) as rig:
+    """An identity that is pending puts the invocation back for the next hour, visibly; once it is
+    verified the Result is recorded.
+    """
+    with Rig(
+        tmp_path,
+        answers={"GetEmailIdentity": [PENDING, PENDING, DONE]},
+        environment=stored(tmp_path),
+    ) as rig:
         identifier = rig.jackfield.enqueue(wanted())
         assert isinstance(identifier, str)
         for _ in range(2):
@@ -73,13 +85,19 @@ def test_it_ends_after_three_days(tmp_path: Path) -> None:
 
 
 def test_it_is_direct_until_its_deadline(tmp_path: Path) -> None:
-    """A direct call looks again until its deadline and then says to queue it; a failed verification ends it at once."""
+    """A direct call looks again until its deadline and then says to queue it; a failed verification
+    ends it at once.
+    """
     with Rig(tmp_path, answers={"GetEmailIdentity": PENDING}) as rig:
         found = rig.jackfield.invoke(wanted(timeoutSeconds=60))
         assert rig.aws.counts["sesv2:GetEmailIdentity"] > 1
     assert found.error is not None
     assert (found.error.code, "Queue" in str(found.error.hint)) == ("timeout", True)
-    failed = {"VerifiedForSendingStatus": False, "VerificationStatus": "FAILED", "VerificationInfo": {"ErrorType": "HOST_NOT_FOUND"}}
+    failed = {
+        "VerifiedForSendingStatus": False,
+        "VerificationStatus": "FAILED",
+        "VerificationInfo": {"ErrorType": "HOST_NOT_FOUND"},
+    }
     with Rig(tmp_path, answers={"GetEmailIdentity": failed}) as rig:
         found = rig.jackfield.invoke(wanted())
     assert found.error is not None

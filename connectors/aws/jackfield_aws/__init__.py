@@ -1,7 +1,7 @@
 """Shared library of jackfield's AWS connectors: connection types, STS leases, errors and policies.
 
-Names are imported on first access (PEP 562): a list of connectors needs none of them, and their import takes 0.1 s. botocore is imported at
-the first call.
+Names are imported on first access (PEP 562): a list of connectors needs none of them, and their
+import takes 0.1 s. botocore is imported at the first call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from jackfield_aws.errors import AWS_ERRORS, AwsErrors
     from jackfield_aws.keys import check_keys, check_login
     from jackfield_aws.policies import identity_policy, sender_address, session_policy, trust_policy
-    from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN, normal_region, partition_of, regions_for
+    from jackfield_aws.regions import (
+        REGION_EXPECTED,
+        REGION_PATTERN,
+        normal_region,
+        partition_of,
+        regions_for,
+    )
     from jackfield_aws.rows import Row
     from jackfield_aws.version import VERSION
 

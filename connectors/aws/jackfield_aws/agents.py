@@ -14,12 +14,16 @@ _MARKED = re.compile(r"(?<![^\s])md/jackfield#([a-z2-7]{26})(?![^\s])")
 
 
 def user_agent() -> str:
-    """Return the fixed User-Agent: composing botocore's own takes a third of a small call's CPU time."""
+    """Return the fixed User-Agent: composing botocore's own takes a third of a small call's CPU
+    time.
+    """
     return f"jackfield/{VERSION} Botocore/{botocore.__version__}"
 
 
 def marked_agent(agent: str, call: Call | None) -> str:
-    """Add the attempt's marker, if it has one, to a User-Agent, which the signature does not cover."""
+    """Add the attempt's marker, if it has one, to a User-Agent, which the signature does not
+    cover.
+    """
     marker = None if call is None else call.marker
     return agent if marker is None else f"{agent} md/jackfield#{marker}"
 

@@ -8,8 +8,12 @@ from jackfield.connector import Detail, InvalidConnection
 from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.regions import partition_of
 
-ROLE_ARN_PATTERN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
-"""Pattern of a role's ARN with its path. The ARN also has 20 to 2,048 characters (STS API reference, AssumeRole)."""
+ROLE_ARN_PATTERN = (
+    "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
+)
+"""Pattern of a role's ARN with its path. The ARN also has 20 to 2,048 characters (STS API
+reference, AssumeRole).
+"""
 
 ROLE_ARN_EXPECTED = "the ARN of an IAM role such as arn:aws:iam::123456789012:role/acme-ses"
 """Phrase for a valid role ARN; it completes "is not …"."""
@@ -30,11 +34,15 @@ class RoleArn:
     def check_region(self, region: str | None) -> None:
         """Check that the role can be used in ``region``, if one is given.
 
-        :raises InvalidConnection: if the region is in another partition, whose IAM does not know the role.
+        :raises InvalidConnection: if the region is in another partition, whose IAM does not know
+            the role.
         """
         partition = partition_of(region) if region else self.partition
         if partition not in (self.partition, None):
-            text = f"a role in partition '{self.partition}' cannot be used in region {region}, which is in partition '{partition}'"
+            text = (
+                f"a role in partition '{self.partition}' cannot be used in region {region}, "
+                f"which is in partition '{partition}'"
+            )
             raise InvalidConnection(
                 f"Role ARN and region do not match: {text}",
                 details=[Detail("/roleARN", text)],
@@ -52,7 +60,10 @@ def parse_role_arn(value: str) -> RoleArn:
         raise InvalidConnection(
             "the Role ARN is not valid",
             details=[Detail("/roleARN", text, "pattern")],
-            hint="Copy the ARN from the role's summary in the IAM console, not that of a user, a policy or an STS session.",
+            hint=(
+                "Copy the ARN from the role's summary in the IAM console, not that of a "
+                "user, a policy or an STS session."
+            ),
         )
     _, partition, _, _, account, resource = value.split(":", 5)
     return RoleArn(value, partition, account, resource.rpartition("/")[2])

@@ -1,4 +1,6 @@
-"""boto3 Sessions for actions. Each is bound to one call, which counts each request and whose deadline ends each wait. They never retry."""
+"""boto3 Sessions for actions. Each is bound to one call, which counts each request and whose
+deadline ends each wait. They never retry.
+"""
 
 from __future__ import annotations
 
@@ -57,15 +59,18 @@ def call_session(clients: Opened) -> boto3.Session:
     """
     call = current_call()
     if call is None:
-        text = "a boto3 Session of a connection belongs to a call, and this thread runs none: make it in the action's own thread"
+        text = (
+            "a boto3 Session of a connection belongs to a call, and this thread runs none: "
+            "make it in the action's own thread"
+        )
         raise Internal(text, sent=Sent.NOTHING)
     bound_to = _Bound(call, clients)
     return Session(botocore_session=BotocoreSession(bound_to.keys, bound_to.adapt, clients.region))
 
 
 class _Bound(SecretHolder):
-    """Binding of a session's clients to one call and its connection. Requests from other threads are recorded apart from the action's own,
-    since the order of their responses is unknown.
+    """Binding of a session's clients to one call and its connection. Requests from other threads
+    are recorded apart from the action's own, since the order of their responses is unknown.
     """
 
     def __init__(self, call: Call, clients: Opened) -> None:
@@ -93,13 +98,16 @@ class _Bound(SecretHolder):
         return self.clients.keys()
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
-        """Complete the arguments for a new client, and return the function that binds it. The connection's and the call's arguments win
-        over the author's.
+        """Complete the arguments for a new client, and return the function that binds it. The
+        connection's and the call's arguments win over the author's.
         """
         self.check()
         endpoint = self.clients.endpoint_of(service)
         if given.get("endpoint_url") not in {None, endpoint}:
-            raise Internal("an action may not choose the endpoint of its connection: leave out 'endpoint_url'", sent=Sent.NOTHING)
+            raise Internal(
+                "an action may not choose the endpoint of its connection: leave out 'endpoint_url'",
+                sent=Sent.NOTHING,
+            )
         given["endpoint_url"] = endpoint
         own = self.clients.s3.members if service == "s3" else {}
         ours = config_at(endpoint).merge(_ONCE).merge(Config(**own))
@@ -124,11 +132,20 @@ class _Bound(SecretHolder):
 
 
 class _Home:
-    """Hosts to which a client's requests may go: its endpoint and subdomains, or AWS's domains for an endpoint of AWS."""
+    """Hosts to which a client's requests may go: its endpoint and subdomains, or AWS's domains for
+    an endpoint of AWS.
+    """
 
     def __init__(self, client: Any) -> None:
         self._host = urlsplit(client.meta.endpoint_url).hostname or ""
-        self._domains = (self._host, *(_aws_domains() if self._host.endswith(tuple(f".{name}" for name in _aws_domains())) else ()))
+        self._domains = (
+            self._host,
+            *(
+                _aws_domains()
+                if self._host.endswith(tuple(f".{name}" for name in _aws_domains()))
+                else ()
+            ),
+        )
 
     def check(self, url: str) -> None:
         """Check the host of a request, to which an earlier response may have redirected.
@@ -137,14 +154,23 @@ class _Home:
         """
         host = urlsplit(url).hostname or ""
         if not any(host == name or host.endswith(f".{name}") for name in self._domains):
-            text = f"the request was redirected from {self._host} to '{host[:200]}', which does not belong to it"
-            raise InvalidConnection(text, hint="Check the region and the endpoint of the connection.", sent=Sent.REFUSED)
+            text = (
+                f"the request was redirected from {self._host} to '{host[:200]}', which does "
+                "not belong to it"
+            )
+            raise InvalidConnection(
+                text, hint="Check the region and the endpoint of the connection.", sent=Sent.REFUSED
+            )
 
 
 @cache
 def _aws_domains() -> tuple[str, ...]:
-    outputs = [partition["outputs"] for partition in model_loader().load_data("partitions")["partitions"]]
-    return tuple(sorted({row[name] for row in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")}))
+    outputs = [
+        partition["outputs"] for partition in model_loader().load_data("partitions")["partitions"]
+    ]
+    return tuple(
+        sorted({row[name] for row in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")})
+    )
 
 
 class _Sending:
@@ -160,7 +186,12 @@ class _Sending:
         self._token = _CURRENT.set(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         _CURRENT.reset(self._token)
         if isinstance(error, Exception):
             found = AWS_ERRORS(error, self._bound.clients)
@@ -208,4 +239,6 @@ def _announce(request: Any, **_: object) -> None:
 def _parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:
     sending = _CURRENT.get()
     if sending is not None:
-        sending.answered(parsed, is_success=http_response is not None and http_response.status_code < _REDIRECTED)
+        sending.answered(
+            parsed, is_success=http_response is not None and http_response.status_code < _REDIRECTED
+        )

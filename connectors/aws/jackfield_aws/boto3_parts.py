@@ -1,4 +1,6 @@
-"""Parts of boto3 Sessions over a connection: credentials without stored keys, and clients bound to the connection. They refuse pickling."""
+"""Parts of boto3 Sessions over a connection: credentials without stored keys, and clients bound to
+the connection. They refuse pickling.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
     from jackfield_aws.keys import Keys
 
 _NO_PROFILE: Mapping[str, Any] = {"profile": (None, [], None, None)}
-"""Override of botocore's profile: a profile in the environment may not exist, and has other credentials."""
+"""Override of botocore's profile: a profile in the environment may not exist, and has other
+credentials.
+"""
 _CALL = "_make_api_call"
 """Name of the method through which a botocore client makes all calls."""
 
 
 class ConnectionCredentials(SecretHolder, RefreshableCredentials):  # type: ignore[misc]
-    """Credentials that store no key: ``find`` returns the current keys, which jackfield leases, shares and renews."""
+    """Credentials that store no key: ``find`` returns the current keys, which jackfield leases,
+    shares and renews.
+    """
 
     def __init__(self, find: Callable[[], Keys]) -> None:
         self._find = find
@@ -37,7 +43,9 @@ class ConnectionCredentials(SecretHolder, RefreshableCredentials):  # type: igno
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the current keys."""
         found = self._find()
-        return ReadOnlyCredentials(found.access_key_id, found.secret_access_key, found.session_token, None)
+        return ReadOnlyCredentials(
+            found.access_key_id, found.secret_access_key, found.session_token, None
+        )
 
     def refresh_needed(self, *_: object, **__: object) -> bool:
         """Return False: jackfield's lease renews the keys."""
@@ -60,7 +68,9 @@ class ConnectionCredentials(SecretHolder, RefreshableCredentials):  # type: igno
 
     @property
     def account_id(self) -> None:
-        """Always None: an endpoint that depends on the account would break lists of allowed hosts."""
+        """Always None: an endpoint that depends on the account would break lists of allowed
+        hosts.
+        """
 
 
 class _Provider:
@@ -75,11 +85,16 @@ class _Provider:
 
 
 class BotocoreSession(ProcessLocal, SecretHolder, botocore.session.Session):  # type: ignore[misc]
-    """botocore Session of a connection, whose clients get its credentials and endpoint. ``adapt`` completes a client's arguments and
-    returns a function that is called with the new client.
+    """botocore Session of a connection, whose clients get its credentials and endpoint. ``adapt``
+    completes a client's arguments and returns a function that is called with the new client.
     """
 
-    def __init__(self, find: Callable[[], Keys], adapt: Callable[[str, dict[str, Any]], Callable[[Any], None]], region: str | None) -> None:
+    def __init__(
+        self,
+        find: Callable[[], Keys],
+        adapt: Callable[[str, dict[str, Any]], Callable[[Any], None]],
+        region: str | None,
+    ) -> None:
         super().__init__(session_vars=dict(_NO_PROFILE))
         self._adapt = adapt
         self._making = threading.RLock()
@@ -100,15 +115,20 @@ class BotocoreSession(ProcessLocal, SecretHolder, botocore.session.Session):  # 
 
 
 class Session(SecretHolder, boto3.Session):  # type: ignore[misc]
-    """boto3 Session of a connection. It cannot be pickled, and reveals secrets only through ``get_credentials``."""
+    """boto3 Session of a connection. It cannot be pickled, and reveals secrets only through
+    ``get_credentials``.
+    """
 
     def _setup_loader(self) -> None:
-        self._loader = self._session.get_component("data_loader")  # it knows boto3's resources already
+        # it knows boto3's resources already
+        self._loader = self._session.get_component("data_loader")
 
 
 @cache
 def model_loader() -> Any:
-    """Return the process's cached loader of service models and boto3's resources: loading them is most of a Session's cost."""
+    """Return the process's cached loader of service models and boto3's resources: loading them is
+    most of a Session's cost.
+    """
     places = botocore.session.get_session().get_config_variable("data_path")
     loader = botocore.loaders.create_loader(places)
     loader.search_paths.append(os.path.join(os.path.dirname(boto3.__file__), "data"))

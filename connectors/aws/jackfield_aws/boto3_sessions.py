@@ -16,19 +16,30 @@ from jackfield_aws.bounded import bound
 from jackfield_aws.clients import AwsClients
 
 
-def boto3_session(jackfield: Lender, connection: str, region_name: str | None = None, *, connector: str | None = None) -> boto3.Session:
-    """Return a boto3 Session over a stored connection, for an operator's program, outside of invocations.
+def boto3_session(
+    jackfield: Lender,
+    connection: str,
+    region_name: str | None = None,
+    *,
+    connector: str | None = None,
+) -> boto3.Session:
+    """Return a boto3 Session over a stored connection, for an operator's program, outside of
+    invocations.
 
-    Its credentials are the connection's, looked up for each request. A role is assumed again before its session ends. A change of the
-    connection or of the workspace's rules takes effect at once. ``region_name`` is by default the connection's. boto3 retries as usual, by
-    its mode ``standard`` unless the environment or ``config`` sets another. ``connector`` narrows a connection with a session policy to the
-    permissions of that connector's actions.
+    Its credentials are the connection's, looked up for each request. A role is assumed again before
+    its session ends. A change of the connection or of the workspace's rules takes effect at once.
+    ``region_name`` is by default the connection's. boto3 retries as usual, by its mode ``standard``
+    unless the environment or ``config`` sets another. ``connector`` narrows a connection with a
+    session policy to the permissions of that connector's actions.
 
-    :raises JackfieldError: if the connection does not exist, the rules do not allow everything over it, or AWS refuses.
+    :raises JackfieldError: if the connection does not exist, the rules do not allow everything over
+        it, or AWS refuses.
     """
     lent = jackfield.lend(connection, connector)
     clients = _open_clients(lent)
-    session = BotocoreSession(lambda: _open_clients(lent).keys(), _ForPrograms(lent).adapt, region_name or clients.region)
+    session = BotocoreSession(
+        lambda: _open_clients(lent).keys(), _ForPrograms(lent).adapt, region_name or clients.region
+    )
     return Session(botocore_session=session)
 
 

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, Minted, OpenContext, Step
+from jackfield.connector import (
+    Account,
+    ConnectionType,
+    Field,
+    JackfieldError,
+    Minted,
+    OpenContext,
+    Step,
+)
 from jackfield_aws import connection_fields as fields
 from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.keys import Keys
-from jackfield_aws.policies import Statement, anywhere_trust_policy, identity_documents, sender_address
+from jackfield_aws.policies import (
+    Statement,
+    anywhere_trust_policy,
+    identity_documents,
+    sender_address,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +35,18 @@ _ARN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:rolesanywhere:[a-z0-9-]+:[0-9
 
 
 def _arn(title: str, kind: str, about: str) -> Any:
-    example = f"arn:aws:rolesanywhere:eu-west-1:123456789012:{kind}/a1b2c3d4-5678-90ab-cdef-000000000001"
+    example = (
+        f"arn:aws:rolesanywhere:eu-west-1:123456789012:{kind}/a1b2c3d4-5678-90ab-cdef-000000000001"
+    )
     schema = {"minLength": 20, "maxLength": 1011, "pattern": _ARN.format(kind=kind)}
-    return Field(title=title, description=about, examples=[example], trim=True, expects=f"an ARN such as {example}", schema=schema)
+    return Field(
+        title=title,
+        description=about,
+        examples=[example],
+        trim=True,
+        expects=f"an ARN such as {example}",
+        schema=schema,
+    )
 
 
 class AwsRolesAnywhere(ConnectionType):
@@ -53,7 +75,11 @@ class AwsRolesAnywhere(ConnectionType):
         trim=True,
         schema={"minLength": 1, "maxLength": 16384},
     )
-    trust_anchor_arn: str = _arn("Trust Anchor ARN", "trust-anchor", "The trust anchor whose authority issued the certificate.")
+    trust_anchor_arn: str = _arn(
+        "Trust Anchor ARN",
+        "trust-anchor",
+        "The trust anchor whose authority issued the certificate.",
+    )
     profile_arn: str = _arn("Profile ARN", "profile", "The profile that lists the role.")
     role_arn: str = Field(
         alias="roleARN",
@@ -64,11 +90,16 @@ class AwsRolesAnywhere(ConnectionType):
         expects=ROLE_ARN_EXPECTED,
         schema={"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN},
     )
-    region: str | None = fields.region("The region for actions that do not set one. The default is the trust anchor's.")
+    region: str | None = fields.region(
+        "The region for actions that do not set one. The default is the trust anchor's."
+    )
     duration_seconds: int | None = Field(
         None,
         title="Session Duration",
-        description="Lifetime of a session in seconds, 900 to 43200 but at most the profile's and the role's own maximum.",
+        description=(
+            "Lifetime of a session in seconds, 900 to 43200 but at most the profile's and "
+            "the role's own maximum."
+        ),
         examples=[3600],
         audience="operator",
         schema={"minimum": 900, "maximum": 43200},
@@ -76,7 +107,8 @@ class AwsRolesAnywhere(ConnectionType):
     endpoint: str | None = fields.endpoint()
     roles_anywhere_endpoint: str | None = fields.url(
         "Roles Anywhere Endpoint",
-        "URL of a private or test endpoint of IAM Roles Anywhere. The default is AWS's own endpoint for the trust anchor's region.",
+        "URL of a private or test endpoint of IAM Roles Anywhere. The default is AWS's own "
+        "endpoint for the trust anchor's region.",
         "https://rolesanywhere.eu-west-1.amazonaws.com",
     )
     sender: str | None = fields.sender()
@@ -100,9 +132,13 @@ class AwsRolesAnywhere(ConnectionType):
         role.check_region(self.region)
         role.check_region(context.inputs.get("awsRegion"))
         return SessionRequest(
-            self._signer(context.clock.time()), role, self.trust_anchor_arn, self.profile_arn, self.duration_seconds,
+            self._signer(context.clock.time()),
+            role,
+            self.trust_anchor_arn,
+            self.profile_arn,
+            self.duration_seconds,
             self.roles_anywhere_endpoint,
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _session(context: OpenContext, request: SessionRequest) -> Minted:
@@ -118,7 +154,8 @@ class AwsRolesAnywhere(ConnectionType):
     def open(self, context: OpenContext) -> AwsClients:
         """Open clients with a session, which is created once and reused while it is valid.
 
-        :raises JackfieldError: if the values cannot be used, or AWS refuses; nothing was sent to the service.
+        :raises JackfieldError: if the values cannot be used, or AWS refuses; nothing was sent to
+            the service.
         """
         account = parse_role_arn(self.role_arn)
         key = "rolesanywhere"
@@ -135,7 +172,9 @@ class AwsRolesAnywhere(ConnectionType):
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Create a session anew, bypassing any lease: a valid lease proves nothing about the current trust policy. Nothing is sent."""
+        """Create a session anew, bypassing any lease: a valid lease proves nothing about the
+        current trust policy. Nothing is sent.
+        """
         title = "IAM Roles Anywhere grants a session of the role"
         try:
             request = self.request(context)
@@ -144,7 +183,12 @@ class AwsRolesAnywhere(ConnectionType):
             yield Step.failed("session", title, error)
             return
         until = f"{request.signer.certificate.not_valid_after_utc:%Y-%m-%d}"
-        yield Step("session", title, passed=True, message=f"{request.role.text} was assumed. The certificate expires on {until}.")
+        yield Step(
+            "session",
+            title,
+            passed=True,
+            message=f"{request.role.text} was assumed. The certificate expires on {until}.",
+        )
         yield Account(id=request.role.account, label=request.role.text)
 
     def policies(
@@ -156,12 +200,18 @@ class AwsRolesAnywhere(ConnectionType):
         testing: Sequence[str] = (),
         statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
-        """Return the role's policies: its permissions, and its trust in the trust anchor and the certificate's common name."""
+        """Return the role's policies: its permissions, and its trust in the trust anchor and the
+        certificate's common name.
+        """
         from jackfield_aws.certificates import common_name_of
 
         del principal_arn  # the service itself is trusted
         sender = sender or sender_address(self.sender)
         return {
-            **identity_documents(permissions, sender, testing, tenant=self.tenant, statements=statements),
-            "trustPolicy": anywhere_trust_policy(self.trust_anchor_arn, common_name_of(self.certificate)),
+            **identity_documents(
+                permissions, sender, testing, tenant=self.tenant, statements=statements
+            ),
+            "trustPolicy": anywhere_trust_policy(
+                self.trust_anchor_arn, common_name_of(self.certificate)
+            ),
         }

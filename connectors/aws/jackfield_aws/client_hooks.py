@@ -1,4 +1,6 @@
-"""Hooks in botocore clients that report requests, their duration and their request IDs to the runtime."""
+"""Hooks in botocore clients that report requests, their duration and their request IDs to the
+runtime.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector import Call, Detail, InvalidInput, Sent, Target, Wire, current_call, seen_exchange
+from jackfield.connector import (
+    Call,
+    Detail,
+    InvalidInput,
+    Sent,
+    Target,
+    Wire,
+    current_call,
+    seen_exchange,
+)
 from jackfield.kernel.failures import OnFailure
 from jackfield_aws.agents import marked_agent
 from jackfield_aws.foreign_answers import check_answer
@@ -21,19 +32,31 @@ _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
 """Key in a botocore request's context for its original origin."""
 _SWITCHED = {"Predict": ("PredictEndpoint", "realtime.")}
-"""Inputs that name the host, by operation, with the prefix that they may add to it (Amazon Machine Learning API reference, Predict)."""
+"""Inputs that name the host, by operation, with the prefix that they may add to it (Amazon Machine
+Learning API reference, Predict).
+"""
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 
 
-def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = None, parsed: Callable[..., None] | None = None) -> None:
-    """Add hooks to a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt. ``announce`` and
-    ``parsed`` replace the functions that report requests and responses to the current call.
+def watch(
+    client: Any,
+    *,
+    begins: bool,
+    announce: Callable[..., None] | None = None,
+    parsed: Callable[..., None] | None = None,
+) -> None:
+    """Add hooks to a new client. Set ``begins`` for the provider's operations; STS calls never
+    count as an attempt. ``announce`` and ``parsed`` replace the functions that report requests and
+    responses to the current call.
 
-    ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread after signing, so a failed credential
-    refresh precedes it.
+    ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's
+    thread after signing, so a failed credential refresh precedes it.
     """
-    _observe(client._endpoint.http_session, sees=begins and client.meta.service_model.service_name != "sts")  # noqa: SLF001 (no event surrounds a request alone)
+    _observe(
+        client._endpoint.http_session,  # noqa: SLF001 (no event surrounds a request alone)
+        sees=begins and client.meta.service_model.service_name != "sts",
+    )
     events = client.meta.events
     events.register_last("before-parse", check_answer)
     events.register_last("before-call", _note_host)
@@ -48,7 +71,9 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
 
 
 def _observe(session: Any, *, sees: bool) -> None:
-    """Report each request to observing plugins once its response has arrived; ``sees`` also stores it with the call's exchanges."""
+    """Report each request to observing plugins once its response has arrived; ``sees`` also stores
+    it with the call's exchanges.
+    """
     plain = partial(_sent, session.send)
 
     def send(request: Any) -> Any:
@@ -64,7 +89,9 @@ def _observe(session: Any, *, sees: bool) -> None:
             response = send(request)
             status = response.status_code
         finally:
-            call.observe(request.method, urlsplit(request.url).hostname or "", started, clock.time(), status)
+            call.observe(
+                request.method, urlsplit(request.url).hostname or "", started, clock.time(), status
+            )
         return response
 
     session.send = observed
@@ -76,7 +103,13 @@ def _sent(send: Callable[[Any], Any], request: Any) -> Any:
     :raises InvalidConnection: if the test replaces only other servers.
     """
     parts = urlsplit(request.url)
-    place = Wire.stand_in(Target(parts.scheme, parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)))
+    place = Wire.stand_in(
+        Target(
+            parts.scheme,
+            parts.hostname or "",
+            parts.port or (80 if parts.scheme == "http" else 443),
+        )
+    )
     if place is None:
         return send(request)
     from botocore.httpsession import URLLib3Session
@@ -89,8 +122,14 @@ def _sent(send: Callable[[Any], Any], request: Any) -> Any:
 
 
 def _seen(send: Callable[[Any], Any], request: Any) -> Any:
-    """Send a request, and store it with its response among the call's exchanges. A streamed response's body is not stored."""
-    exchange = seen_exchange(request.method, request.url, [(_octets(name), _octets(value)) for name, value in request.headers.items()])
+    """Send a request, and store it with its response among the call's exchanges. A streamed
+    response's body is not stored.
+    """
+    exchange = seen_exchange(
+        request.method,
+        request.url,
+        [(_octets(name), _octets(value)) for name, value in request.headers.items()],
+    )
     if exchange is None:
         return send(request)
     body = request.body
@@ -99,7 +138,10 @@ def _seen(send: Callable[[Any], Any], request: Any) -> Any:
     exchange.sent = Sent.UNKNOWN
     with OnFailure(exchange.ended, "no whole response"):
         response = send(request)
-    exchange.answered(response.status_code, [(_octets(name), _octets(value)) for name, value in response.headers.items()])
+    exchange.answered(
+        response.status_code,
+        [(_octets(name), _octets(value)) for name, value in response.headers.items()],
+    )
     if not request.stream_output:
         exchange.answer.add(response.content)
     return response
@@ -114,8 +156,8 @@ def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> 
 
 
 def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
-    """Refuse a request directed by an input to a host other than the endpoint's. The request carries the connection's signature and session
-    token.
+    """Refuse a request directed by an input to a host other than the endpoint's. The request
+    carries the connection's signature and session token.
 
     :raises InvalidInput: for another host; nothing was sent.
     """
@@ -125,8 +167,14 @@ def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
     name, before = _SWITCHED.get(operation_name, ("", ""))
     expected = (was[0], f"{before}{was[1]}")
     if now not in (was, expected):
-        hint = f"Leave it out, or name '{expected[1]}', AWS's host for it in this region." if was[1].endswith(_AWS) else "Leave it out."
-        details = [Detail(f"/{name}".rstrip("/"), f"'{now[1][:100]}' is not a host of this service here")]
+        hint = (
+            f"Leave it out, or name '{expected[1]}', AWS's host for it in this region."
+            if was[1].endswith(_AWS)
+            else "Leave it out."
+        )
+        details = [
+            Detail(f"/{name}".rstrip("/"), f"'{now[1][:100]}' is not a host of this service here")
+        ]
         raise InvalidInput("1 input is not valid", details=details, hint=hint)
 
 
@@ -145,7 +193,9 @@ def _mark(request: Any, event_name: str = "", **_: object) -> None:
     """Add the attempt's marker to a write's User-Agent, which is not signed."""
     if not is_safe(event_name.rpartition(".")[2]):
         agent = request.headers.get("User-Agent", "")
-        request.headers["User-Agent"] = marked_agent(agent.decode() if isinstance(agent, bytes) else agent, current_call())
+        request.headers["User-Agent"] = marked_agent(
+            agent.decode() if isinstance(agent, bytes) else agent, current_call()
+        )
 
 
 def _begin(request: Any, event_name: str = "", **_: object) -> None:
@@ -161,7 +211,11 @@ def _note_header(response_dict: dict[str, Any], **_: object) -> None:
 
 
 def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:
-    note_parsed(current_call(), parsed, is_success=http_response is not None and http_response.status_code < _REDIRECTED)
+    note_parsed(
+        current_call(),
+        parsed,
+        is_success=http_response is not None and http_response.status_code < _REDIRECTED,
+    )
 
 
 def is_safe(operation: str) -> bool:
@@ -173,10 +227,14 @@ def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: boo
     """Record the request ID of a parsed response and, on success, its output."""
     note_request(call, parsed.get("ResponseMetadata", {}).get("RequestId"))
     if call is not None and is_success:
-        call.returned({name: value for name, value in parsed.items() if isinstance(value, str | int)})
+        call.returned(
+            {name: value for name, value in parsed.items() if isinstance(value, str | int)}
+        )
 
 
 def note_request(call: Call | None, request_id: str | None) -> None:
-    """Record a response's request ID. It is read from the header first, since a garbled body is never parsed."""
+    """Record a response's request ID. It is read from the header first, since a garbled body is
+    never parsed.
+    """
     if call is not None and request_id:
         call.request_id = request_id

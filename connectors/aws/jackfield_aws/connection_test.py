@@ -1,4 +1,6 @@
-"""Connection test: the keys' owner, the role, and whether the role enforces the External ID. Nothing is sent or changed."""
+"""Connection test: the keys' owner, the role, and whether the role enforces the External ID.
+Nothing is sent or changed.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +26,37 @@ _ASSUMED = "The role can be assumed"
 _ASKED_FOR = "The role requires the External ID"
 
 
-def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str | None, endpoint: str | None) -> Iterator[Step | Account]:
-    """Identify the owner of the credentials. Nothing is sent if the connection has a custom endpoint and the environment none for STS,
-    since AWS may not know the keys.
+def try_identity(
+    context: OpenContext, identity: Keys | Ambient, *, region: str | None, endpoint: str | None
+) -> Iterator[Step | Account]:
+    """Identify the owner of the credentials. Nothing is sent if the connection has a custom
+    endpoint and the environment none for STS, since AWS may not know the keys.
     """
     sts = sts_endpoint(None, context.environment)
     if endpoint is not None and sts is None:
-        text = "Not checked: the connection uses a custom endpoint, and jackfield does not know the STS that belongs to it."
-        yield Step("credentials", _ACCEPTED, passed=False, mandatory=False, message=text, hint="Set AWS_ENDPOINT_URL_STS.")
+        text = (
+            "Not checked: the connection uses a custom endpoint, and jackfield does not know "
+            "the STS that belongs to it."
+        )
+        yield Step(
+            "credentials",
+            _ACCEPTED,
+            passed=False,
+            mandatory=False,
+            message=text,
+            hint="Set AWS_ENDPOINT_URL_STS.",
+        )
         return
     caller = StsCaller(identity, _region(context, region), sts, context.call.deadline)
     yield from _try_caller(caller)
 
 
 def try_role(context: OpenContext, assumption: Assumption) -> Iterator[Step | Account]:
-    """Test the keys, whether they may assume the role, and whether the role enforces the External ID.
+    """Test the keys, whether they may assume the role, and whether the role enforces the External
+    ID.
 
-    The role is assumed anew, bypassing any lease: a valid session proves nothing about the current trust policy.
+    The role is assumed anew, bypassing any lease: a valid session proves nothing about the current
+    trust policy.
     """
     caller = assumption.sts(context)
     principal = None
@@ -69,30 +85,54 @@ def _try_caller(caller: StsCaller) -> Iterator[Step | Account]:
         yield Step.failed("credentials", _ACCEPTED, error, values=_KEYS)
     else:
         principal = role_of_session(account.label)
-        yield Step("credentials", _ACCEPTED, passed=True, message=f"They belong to {account.label}.", principal=principal, values=_KEYS)
+        yield Step(
+            "credentials",
+            _ACCEPTED,
+            passed=True,
+            message=f"They belong to {account.label}.",
+            principal=principal,
+            values=_KEYS,
+        )
         yield account
 
 
 def _try_without(context: OpenContext, assumption: Assumption, principal: str | None) -> Step:
-    """Assume the role without the External ID. A role that allows this also accepts another customer's External ID: the confused deputy."""
+    """Assume the role without the External ID. A role that allows this also accepts another
+    customer's External ID: the confused deputy.
+    """
     request = dataclasses.replace(assumption, external_id=None).request(context)
     try:
         assume_role(assumption.sts(context), request)
     except Unauthenticated:
-        return Step("externalIdRequired", _ASKED_FOR, passed=True, mandatory=False, message="Without it the role cannot be assumed.")
+        return Step(
+            "externalIdRequired",
+            _ASKED_FOR,
+            passed=True,
+            mandatory=False,
+            message="Without it the role cannot be assumed.",
+        )
     except JackfieldError as error:
         return Step.failed("externalIdRequired", _ASKED_FOR, error, mandatory=False, values=_ROLE)
-    statement = trust_policy(role_of_session(principal or "<ARN of the user>"), "<the External ID of this connection>")["Statement"][0]
+    statement = trust_policy(
+        role_of_session(principal or "<ARN of the user>"), "<the External ID of this connection>"
+    )["Statement"][0]
     return Step(
         "externalIdRequired",
         _ASKED_FOR,
         passed=False,
         mandatory=False,
-        message="The role can be assumed without the External ID, so the External ID protects nothing.",
+        message=(
+            "The role can be assumed without the External ID, so the External ID protects nothing."
+        ),
         hint=f"Add the condition to the role's trust policy: {json.dumps(statement)}",
     )
 
 
 def _region(context: OpenContext, region: str | None) -> str:
-    known = (region, context.inputs.get("awsRegion"), context.environment.get("AWS_REGION"), context.environment.get("AWS_DEFAULT_REGION"))
+    known = (
+        region,
+        context.inputs.get("awsRegion"),
+        context.environment.get("AWS_REGION"),
+        context.environment.get("AWS_DEFAULT_REGION"),
+    )
     return next((name for name in known if name), DEFAULT_REGIONS["aws"])

@@ -1,7 +1,7 @@
 """Foreign responses: HTML pages of proxies, and successes that are not in the service's protocol.
 
-botocore attributes any error status to AWS. It reads an HTML page that is well-formed XML, or content that is not JSON, as an empty
-response.
+botocore attributes any error status to AWS. It reads an HTML page that is well-formed XML, or
+content that is not JSON, as an empty response.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from botocore.exceptions import HTTPClientError
 from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
 from jackfield_aws.rows import BY_STATUS
 
-_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _BEGINNING = 2000
 """Maximum characters searched for a web page at the beginning of a response."""
 _PROTOCOLS = ("json", "rest-json")
@@ -35,10 +38,11 @@ def is_page(text: str) -> bool:
 
 
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
-    """Check, before botocore parses it, that a response can come from the service. A hook for ``before-parse``.
+    """Check, before botocore parses it, that a response can come from the service. A hook for
+    ``before-parse``.
 
-    :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: the response is too costly to parse,
-        damaged, a page of HTML, or not the protocol's JSON.
+    :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: the
+        response is too costly to parse, damaged, a page of HTML, or not the protocol's JSON.
     """
     body, status = response_dict["body"], response_dict["status_code"]
     if status == _LOGIN_WANTED:
@@ -53,26 +57,44 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
         return
     headers, name = response_dict["headers"], operation_model.name
     is_object = body.startswith(b"{")  # as nearly all are: no page begins so
-    if not is_object and (is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers)):
-        raise _unclear(f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers)
+    if not is_object and (
+        is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers)
+    ):
+        raise _unclear(
+            f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers
+        )
     if _is_damaged(body, headers):
-        raise _unclear(f"the answer to {name} was damaged on its way: its checksum is another", status, headers)
-    is_json = shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS
+        raise _unclear(
+            f"the answer to {name} was damaged on its way: its checksum is another", status, headers
+        )
+    is_json = (
+        shape is not None
+        and shape.members
+        and operation_model.service_model.resolved_protocol in _PROTOCOLS
+    )
     if not is_refusal and is_json and not _is_read(body):
-        raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers)
+        raise _unclear(
+            f"{name} had no clear answer: what came is not JSON, or only a part of it",
+            status,
+            headers,
+        )
 
 
 def _login_wanted(operation: str) -> Exception:
     row = BY_STATUS[_LOGIN_WANTED]
     text = (row.says or "").format(operation=operation)
     provider = Provider(http_status=_LOGIN_WANTED)
-    error = row.kind(text, hint=row.hint, provider=provider, sent=row.sent, repeatable=row.repeatable)
+    error = row.kind(
+        text, hint=row.hint, provider=provider, sent=row.sent, repeatable=row.repeatable
+    )
     found: Exception = HTTPClientError(error=error)
     return found
 
 
 def _is_read(body: bytes) -> bool:
-    """Return whether botocore reads a JSON body correctly: it reads a body with a byte order mark as empty, and raises at null."""
+    """Return whether botocore reads a JSON body correctly: it reads a body with a byte order mark
+    as empty, and raises at null.
+    """
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -81,7 +103,9 @@ def _is_read(body: bytes) -> bool:
 
 
 def _is_damaged(body: bytes, headers: Any) -> bool:
-    """Return whether a body differs from DynamoDB's checksum of it (in the SDKs' retry guides: ``x-amz-crc32``)."""
+    """Return whether a body differs from DynamoDB's checksum of it (in the SDKs' retry guides:
+    ``x-amz-crc32``).
+    """
     told = headers.get("x-amz-crc32", "")
     return told.isdigit() and "content-encoding" not in headers and int(told) != zlib.crc32(body)
 
@@ -94,7 +118,9 @@ def _check_price(body: bytes, operation_model: Any, status: int, headers: Any) -
         if form == "json" and status >= _REDIRECTED:  # a success is parsed by ``check_answer``
             _check_depth(body)
     except TooCostly as reason:
-        found = _unclear(f"{operation_model.name} had no clear answer: the response {reason}", status, headers)
+        found = _unclear(
+            f"{operation_model.name} had no clear answer: the response {reason}", status, headers
+        )
         found.kwargs["error"].retryable = found.kwargs["error"].repeatable = False  # type: ignore[attr-defined]  # botocore's own member
         raise found from None
     except (TimedOut, Unavailable) as error:
@@ -111,22 +137,31 @@ def _check_depth(body: bytes) -> None:
 
 
 def _is_data(shape: Any) -> bool:
-    """Return whether the body of a success is the caller's data, such as an image, instead of a document of the protocol."""
+    """Return whether the body of a success is the caller's data, such as an image, instead of a
+    document of the protocol.
+    """
     payload = shape.serialization.get("payload") if shape is not None else None
     return payload is not None and shape.members[payload].type_name in ("blob", "string")
 
 
 def _is_text_of_a_page(body: bytes, headers: Any) -> bool:
-    """Return whether a body is declared as HTML and is neither JSON nor XML. Emulators send JSON and XML under that type, too; moto sends
-    empty JSON values if an operation returns nothing.
+    """Return whether a body is declared as HTML and is neither JSON nor XML. Emulators send JSON
+    and XML under that type, too; moto sends empty JSON values if an operation returns nothing.
     """
     is_other = body.lstrip()[:1] not in (b"<", b"{", b"[") and body.strip() not in (b"null", b'""')
     return is_other and headers.get("content-type", "").startswith("text/html")
 
 
 def _unclear(text: str, status: int, headers: Any) -> Exception:
-    """Return botocore's exception for a failed request, which wraps an ``Unavailable`` for ``explain_transport``."""
-    hint = "A proxy, or an endpoint that is not AWS, may have answered instead: check HTTPS_PROXY and the endpoint."
+    """Return botocore's exception for a failed request, which wraps an ``Unavailable`` for
+    ``explain_transport``.
+    """
+    hint = (
+        "A proxy, or an endpoint that is not AWS, may have answered instead: check "
+        "HTTPS_PROXY and the endpoint."
+    )
     provider = Provider(http_status=status, request_id=headers.get("x-amzn-requestid"))
-    found: Exception = HTTPClientError(error=Unavailable(text, hint=hint, provider=provider, sent=Sent.UNKNOWN))
+    found: Exception = HTTPClientError(
+        error=Unavailable(text, hint=hint, provider=provider, sent=Sent.UNKNOWN)
+    )
     return found

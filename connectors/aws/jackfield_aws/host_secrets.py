@@ -1,8 +1,9 @@
-"""Secrets stored in AWS: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
+"""Secrets stored in AWS: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key":
+"secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
 
-Secrets are read with this machine's identity and AWS's own variables and files; the runtime caches them for five minutes. Dapr's secret
-stores ``secretstores.aws.secretmanager`` and ``secretstores.aws.parameterstore`` may have an access key, a region and an endpoint of their
-own.
+Secrets are read with this machine's identity and AWS's own variables and files; the runtime caches
+them for five minutes. Dapr's secret stores ``secretstores.aws.secretmanager`` and
+``secretstores.aws.parameterstore`` may have an access key, a region and an endpoint of their own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,16 @@ _MEMBERS = {
 }
 _NAMED = {_SECRETS_MANAGER: "secretId", _PARAMETER_STORE: "name"}
 _STORE_MEMBERS = frozenset(
-    {"region", "accesskey", "secretkey", "sessiontoken", "endpoint", "prefix", "multiplekeyvaluespersecret", "multiplekeyspersecret"}
+    {
+        "region",
+        "accesskey",
+        "secretkey",
+        "sessiontoken",
+        "endpoint",
+        "prefix",
+        "multiplekeyvaluespersecret",
+        "multiplekeyspersecret",
+    }
 )
 _MISSING = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
 _DENIED = {"AccessDeniedException", "AccessDenied"}
@@ -41,7 +51,8 @@ _DENIED = {"AccessDeniedException", "AccessDenied"}
 def _read(kind: str, reference: object, _environment: Mapping[str, str]) -> str:
     """Return the secret of a reference. AWS's own variables are the process's.
 
-    :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message contains no secret.
+    :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message
+        contains no secret.
     """
     wanted = _parse_reference(kind, reference)
     return _part(_fetch_secret(kind, wanted, _Signing()), wanted.get("key"))
@@ -49,14 +60,17 @@ def _read(kind: str, reference: object, _environment: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Signing:
-    """Identity that reads a secret (default: the machine's), and an endpoint other than AWS's own."""
+    """Identity that reads a secret (default: the machine's), and an endpoint other than AWS's
+    own.
+    """
 
     identity: Keys | Ambient = field(default_factory=Ambient)
     endpoint: str | None = None
 
 
 def _read_for_dapr(kind: str, reference: Mapping[str, Any], _environment: Mapping[str, str]) -> str:
-    """Return a secret for a Dapr component. A store's access key is never replaced by the machine's identity.
+    """Return a secret for a Dapr component. A store's access key is never replaced by the machine's
+    identity.
 
     :raises ValueError: as ``_read``.
     """
@@ -64,14 +78,28 @@ def _read_for_dapr(kind: str, reference: Mapping[str, Any], _environment: Mappin
     unknown = sorted(member for member in store if member not in _STORE_MEMBERS)
     if unknown:
         raise ValueError(
-            f"the secret store's metadata {', '.join(unknown)[:200]} is not supported: it reads with an access key or as this machine"
+            f"the secret store's metadata {', '.join(unknown)[:200]} is not supported: it reads "
+            "with an access key or as this machine"
         )
     if ("accesskey" in store) != ("secretkey" in store):
-        raise ValueError("the secret store has one of accessKey and secretKey: give both, or neither to read as this machine")
-    identity = Keys(store["accesskey"], store["secretkey"], store.get("sessiontoken")) if "accesskey" in store else Ambient()
-    wanted = {_NAMED[kind]: f"{store.get('prefix', '')}{name}", **({"region": store["region"]} if "region" in store else {})}
+        raise ValueError(
+            "the secret store has one of accessKey and secretKey: give both, or neither to read "
+            "as this machine"
+        )
+    identity = (
+        Keys(store["accesskey"], store["secretkey"], store.get("sessiontoken"))
+        if "accesskey" in store
+        else Ambient()
+    )
+    wanted = {
+        _NAMED[kind]: f"{store.get('prefix', '')}{name}",
+        **({"region": store["region"]} if "region" in store else {}),
+    }
     text = _fetch_secret(kind, wanted, _Signing(identity, store.get("endpoint")))
-    several = any(store.get(member, "").lower() == "true" for member in ("multiplekeyvaluespersecret", "multiplekeyspersecret"))
+    several = any(
+        store.get(member, "").lower() == "true"
+        for member in ("multiplekeyvaluespersecret", "multiplekeyspersecret")
+    )
     return _part(text, key if several or key != name else None)
 
 
@@ -84,7 +112,9 @@ def _parse_reference(kind: str, reference: object) -> Mapping[str, str]:
         or not all(isinstance(value, str) for value in wanted.values())
     ):
         others = ", ".join(sorted(_MEMBERS[kind] - {_NAMED[kind]}))
-        raise ValueError(f"'${kind}' takes a name, or an object with '{_NAMED[kind]}' and optionally {others}")
+        raise ValueError(
+            f"'${kind}' takes a name, or an object with '{_NAMED[kind]}' and optionally {others}"
+        )
     return wanted
 
 
@@ -96,14 +126,22 @@ def _fetch_secret(kind: str, wanted: Mapping[str, str], signing: _Signing) -> st
     try:
         return read(wanted, signing)
     except NoRegionError:
-        raise ValueError("no AWS region is set: neither in the reference nor by AWS_REGION or the profile") from None
+        raise ValueError(
+            "no AWS region is set: neither in the reference nor by AWS_REGION or the profile"
+        ) from None
     except ClientError as error:
         found = AWS_ERRORS.explain(error)
         if found is not None and found.retryable:
-            raise Unavailable(f"AWS gives no answer for {name}: {found.message}", sent=Sent.NOTHING) from None
-        raise ValueError(_refusal(name, str(error.response.get("Error", {}).get("Code", "")))) from None
+            raise Unavailable(
+                f"AWS gives no answer for {name}: {found.message}", sent=Sent.NOTHING
+            ) from None
+        raise ValueError(
+            _refusal(name, str(error.response.get("Error", {}).get("Code", "")))
+        ) from None
     except BotoCoreError as error:
-        raise Unavailable(f"AWS could not be reached for {name}: {type(error).__name__}", sent=Sent.NOTHING) from None
+        raise Unavailable(
+            f"AWS could not be reached for {name}: {type(error).__name__}", sent=Sent.NOTHING
+        ) from None
     except JackfieldError as error:
         if error.retryable:
             raise
@@ -131,22 +169,35 @@ def _from_secrets_manager(wanted: Mapping[str, str], signing: _Signing) -> str:
 
 
 def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
-    answer = _call_aws("ssm", wanted, signing, "get_parameter", {"Name": wanted["name"], "WithDecryption": True})
+    answer = _call_aws(
+        "ssm", wanted, signing, "get_parameter", {"Name": wanted["name"], "WithDecryption": True}
+    )
     return str(answer.get("Parameter", {}).get("Value", ""))
 
 
-def _call_aws(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make one call with a new client, since secrets are read rarely. The call and the fetch of the machine's identity share
-    one timeout.
+def _call_aws(
+    service: str,
+    wanted: Mapping[str, str],
+    signing: _Signing,
+    operation: str,
+    asked: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    """Make one call with a new client, since secrets are read rarely. The call and the fetch of the
+    machine's identity share one timeout.
     """
     from jackfield_aws.direct.client import open_client
 
-    # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
+    # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and
+    # functions set
     region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None
     with within(Deadline.after(patience(_TIMEOUT), SystemClock())):
         if isinstance(signing.identity, Ambient):
             find_keys(signing.identity, region)
-        client = open_client(ClientSpec(service, region, signing.endpoint, signing.identity), begins=False, read_timeout=_TIMEOUT)
+        client = open_client(
+            ClientSpec(service, region, signing.endpoint, signing.identity),
+            begins=False,
+            read_timeout=_TIMEOUT,
+        )
         try:
             found: Mapping[str, Any] = getattr(client, operation)(**asked)
         finally:
@@ -173,5 +224,11 @@ def _part(text: str, key: str | None) -> str:
     return text
 
 
-secrets_manager, parameter_store = partial(_read, _SECRETS_MANAGER), partial(_read, _PARAMETER_STORE)
-dapr_secrets_manager, dapr_parameter_store = partial(_read_for_dapr, _SECRETS_MANAGER), partial(_read_for_dapr, _PARAMETER_STORE)
+secrets_manager, parameter_store = (
+    partial(_read, _SECRETS_MANAGER),
+    partial(_read, _PARAMETER_STORE),
+)
+dapr_secrets_manager, dapr_parameter_store = (
+    partial(_read_for_dapr, _SECRETS_MANAGER),
+    partial(_read_for_dapr, _PARAMETER_STORE),
+)

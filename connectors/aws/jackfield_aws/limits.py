@@ -1,4 +1,6 @@
-"""Deadline of AWS calls in this thread, taken from the current attempt or the credential being leased."""
+"""Deadline of AWS calls in this thread, taken from the current attempt or the credential being
+leased.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from contextvars import ContextVar
 from jackfield.connector import Call, Deadline, current_call
 
 CONNECT_TIMEOUT = 3.0
-"""Connect timeout in seconds: a reachable host accepts within one, so three leave time for a retry."""
+"""Connect timeout in seconds: a reachable host accepts within one, so three leave time for a
+retry.
+"""
 READ_TIMEOUT = 900.0
 """Read timeout in seconds, the longest possible deadline. A call's own deadline ends it earlier."""
 _DEADLINE: ContextVar[Deadline | None] = ContextVar("jackfield_aws_deadline", default=None)
@@ -29,7 +33,9 @@ def deadline_of(call: Call | None) -> Deadline | None:
 
 @contextmanager
 def within(deadline: Deadline) -> Iterator[None]:
-    """Apply ``deadline`` in this thread instead of the attempt's own: leases may be refreshed outside an attempt."""
+    """Apply ``deadline`` in this thread instead of the attempt's own: leases may be refreshed
+    outside an attempt.
+    """
     token = _DEADLINE.set(deadline)
     try:
         yield
@@ -39,7 +45,9 @@ def within(deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def fetching(deadline: Deadline) -> Iterator[None]:
-    """Apply ``deadline`` in this thread while it fetches the machine's identity. botocore then logs nothing: the caller gets the error."""
+    """Apply ``deadline`` in this thread while it fetches the machine's identity. botocore then logs
+    nothing: the caller gets the error.
+    """
     token = _FETCHING.set(True)
     try:
         with within(deadline):

@@ -1,8 +1,10 @@
-"""Verification of Amazon SNS messages: signature, certificate, topic and age. Only ``fetch_certificate`` calls AWS.
+"""Verification of Amazon SNS messages: signature, certificate, topic and age. Only
+``fetch_certificate`` calls AWS.
 
-SNS signs the names and values of some members, each followed by a line break, without their lengths. Text could therefore be moved from one
-member to the next. Strict forms of the members prevent that: no line break except in ``Message``, and exact forms of type, topic and ID.
-Source: its developer guide, verifying the signatures of messages.
+SNS signs the names and values of some members, each followed by a line break, without their
+lengths. Text could therefore be moved from one member to the next. Strict forms of the members
+prevent that: no line break except in ``Message``, and exact forms of type, topic and ID. Source:
+its developer guide, verifying the signatures of messages.
 """
 
 from __future__ import annotations
@@ -22,11 +24,23 @@ from jackfield_aws.regions import partition_of
 if TYPE_CHECKING:
     from jackfield_aws.clients import AwsClients
 
-NOTIFICATION, CONFIRMATION, ENDED = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
+NOTIFICATION, CONFIRMATION, ENDED = (
+    "Notification",
+    "SubscriptionConfirmation",
+    "UnsubscribeConfirmation",
+)
 LARGEST_CERTIFICATE = 16 * 1024
 _SIGNED: Mapping[str, tuple[str, ...]] = {
     NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
-    CONFIRMATION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    CONFIRMATION: (
+        "Message",
+        "MessageId",
+        "SubscribeURL",
+        "Timestamp",
+        "Token",
+        "TopicArn",
+        "Type",
+    ),
     ENDED: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 """Signed members by type, in the order of the signed text. Only ``Subject`` may be missing."""
@@ -35,18 +49,34 @@ _FORMS = {
     "Timestamp": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII),
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_TOPIC = re.compile(r"arn:(aws[a-z-]*):sns:([a-z0-9-]{5,30}):([0-9]{12}):([A-Za-z0-9_-]{1,256}(\.fifo)?)")
+_TOPIC = re.compile(
+    r"arn:(aws[a-z-]*):sns:([a-z0-9-]{5,30}):([0-9]{12}):([A-Za-z0-9_-]{1,256}(\.fifo)?)"
+)
 _PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem")
 _SUFFIXES = {
-    "aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu",
-    "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov", "aws-iso-e": "cloud.adc-e.uk", "aws-iso-f": "csp.hci.ic.gov",
-}  # fmt: skip
+    "aws": "amazonaws.com",
+    "aws-us-gov": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+    "aws-iso-e": "cloud.adc-e.uk",
+    "aws-iso-f": "csp.hci.ic.gov",
+}
 """DNS suffixes of the partitions (``dnsSuffix`` of botocore's ``partitions.json``)."""
-_SIGNERS = re.compile(r"sns(-[a-z0-9-]+)?(\.[a-z0-9-]+)?\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|[a-z.]+\.(gov|uk))")
+_SIGNERS = re.compile(
+    r"sns(-[a-z0-9-]+)?(\.[a-z0-9-]+)?\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|[a-z.]+\.(gov|uk))"
+)
 _OLDEST, _NEWEST = 75 * 60.0, 15 * 60.0
-"""Maximum age of a message, and maximum lead of the sender's clock, in seconds. SNS repeats a message over HTTP for up to an hour."""
+"""Maximum age of a message, and maximum lead of the sender's clock, in seconds. SNS repeats a
+message over HTTP for up to an hour.
+"""
 _LEAST_BITS = 2048
-_HEADERS = {"x-amz-sns-message-type": "Type", "x-amz-sns-message-id": "MessageId", "x-amz-sns-topic-arn": "TopicArn"}
+_HEADERS = {
+    "x-amz-sns-message-type": "Type",
+    "x-amz-sns-message-id": "MessageId",
+    "x-amz-sns-topic-arn": "TopicArn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +96,9 @@ class Topic:
 
 
 def parse_topic(arn: str) -> Topic | None:
-    """Parse a topic's ARN; None if the text is no ARN of a topic, or its region is not in its partition."""
+    """Parse a topic's ARN; None if the text is no ARN of a topic, or its region is not in its
+    partition.
+    """
     found = _TOPIC.fullmatch(arn)
     if found is None or found[1] not in _SUFFIXES or partition_of(found[2]) != found[1]:
         return None
@@ -75,8 +107,8 @@ def parse_topic(arn: str) -> Topic | None:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Expected topic of a message. ``origin`` is the origin of its certificates: AWS's own, or the connection's endpoint; ``versions`` are
-    the accepted signature versions.
+    """Expected topic of a message. ``origin`` is the origin of its certificates: AWS's own, or the
+    connection's endpoint; ``versions`` are the accepted signature versions.
     """
 
     topic: Topic
@@ -84,8 +116,11 @@ class Expected:
     versions: tuple[str, ...] = ("1", "2")
 
     @classmethod
-    def of(cls, topic_arn: str, endpoint: str | None = None, versions: tuple[str, ...] = ("1", "2")) -> Expected:
-        """Return the expectation for a topic, and for a connection's endpoint in place of AWS's own.
+    def of(
+        cls, topic_arn: str, endpoint: str | None = None, versions: tuple[str, ...] = ("1", "2")
+    ) -> Expected:
+        """Return the expectation for a topic, and for a connection's endpoint in place of AWS's
+        own.
 
         :raises Forged: if the ARN names no topic.
         """
@@ -119,7 +154,9 @@ def verify_request(request: HookRequest, expected: Expected, found: Mapping[str,
     :raises Malformed: if it is no JSON object.
     """
     if request.headers.get("x-amz-sns-rawdelivery", "").lower() == "true":
-        raise Forged("raw deliveries are not signed: set RawMessageDelivery of the subscription to false")
+        raise Forged(
+            "raw deliveries are not signed: set RawMessageDelivery of the subscription to false"
+        )
     note = request.json()
     if not isinstance(note, Mapping):
         raise Malformed("the body is no JSON object")
@@ -132,8 +169,11 @@ def verify_request(request: HookRequest, expected: Expected, found: Mapping[str,
     return message
 
 
-def verify_message(note: Mapping[str, Any], expected: Expected, found: Mapping[str, bytes], at: float | None = None) -> Message:
-    """Verify a message of any age. The certificate must be valid at the time ``at``, by default the message's own.
+def verify_message(
+    note: Mapping[str, Any], expected: Expected, found: Mapping[str, bytes], at: float | None = None
+) -> Message:
+    """Verify a message of any age. The certificate must be valid at the time ``at``, by default the
+    message's own.
 
     :raises Needs: as ``verify_request``.
     :raises Forged: as ``verify_request``.
@@ -141,12 +181,19 @@ def verify_message(note: Mapping[str, Any], expected: Expected, found: Mapping[s
     kind = note.get("Type")
     if not isinstance(kind, str) or kind not in _SIGNED:
         raise Forged("the type of the message is none of SNS's")
-    members = {name: note[name] for name in _SIGNED[kind] if name in note or name != "Subject"} if _has(note, kind) else {}
+    members = (
+        {name: note[name] for name in _SIGNED[kind] if name in note or name != "Subject"}
+        if _has(note, kind)
+        else {}
+    )
     if not members or not all(isinstance(value, str) for value in members.values()):
         raise Forged("a signed member is missing, or no text")
     if any(_CONTROL.search(value) for name, value in members.items() if name != "Message"):
         raise Forged("a member has a control character")
-    if any(not form.fullmatch(members[name]) for name, form in _FORMS.items()) or members["TopicArn"] != expected.topic.arn:
+    if (
+        any(not form.fullmatch(members[name]) for name, form in _FORMS.items())
+        or members["TopicArn"] != expected.topic.arn
+    ):
         raise Forged("the message is none of the topic's")
     version = note.get("SignatureVersion")
     if version not in expected.versions:
@@ -170,14 +217,21 @@ def _has(note: Mapping[str, Any], kind: str) -> bool:
 
 
 def _certificate(url: object, expected: Expected, found: Mapping[str, bytes]) -> bytes:
-    """Return the certificate under a URL in exactly SNS's form, without port, user, query or another host.
+    """Return the certificate under a URL in exactly SNS's form, without port, user, query or
+    another host.
 
     :raises Needs: if it was not fetched yet.
     :raises Forged: for another form of URL.
     """
-    if not isinstance(url, str) or not url.startswith(f"{expected.origin}/") or not _PATH.fullmatch(url[len(expected.origin) :]):
+    if (
+        not isinstance(url, str)
+        or not url.startswith(f"{expected.origin}/")
+        or not _PATH.fullmatch(url[len(expected.origin) :])
+    ):
         raise Forged("the certificate is not at the place where SNS publishes it")
-    if urlsplit(url).scheme not in ("https", "http") or (expected.is_aws and not url.startswith("https://sns.")):
+    if urlsplit(url).scheme not in ("https", "http") or (
+        expected.is_aws and not url.startswith("https://sns.")
+    ):
         raise Forged("the certificate is not at the place where SNS publishes it")
     pem = found.get(url)
     if pem is None:
@@ -186,7 +240,8 @@ def _certificate(url: object, expected: Expected, found: Mapping[str, bytes]) ->
 
 
 def _key(pem: bytes, expected: Expected, at: float) -> Any:
-    """Return the public key of a certificate, which must be single, RSA, SNS's own and valid at the time ``at``.
+    """Return the public key of a certificate, which must be single, RSA, SNS's own and valid at the
+    time ``at``.
 
     :raises Forged: otherwise.
     """
@@ -213,7 +268,9 @@ def _names(certificate: Any) -> list[str]:
     from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName
 
     try:
-        found: list[str] = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value.get_values_for_type(DNSName)
+        found: list[str] = certificate.extensions.get_extension_for_class(
+            SubjectAlternativeName
+        ).value.get_values_for_type(DNSName)
     except (ExtensionNotFound, ValueError):
         return []
     return found

@@ -1,4 +1,6 @@
-"""Proxies on the way to AWS: one setting decides for requests over jackfield's wire and for botocore's."""
+"""Proxies on the way to AWS: one setting decides for requests over jackfield's wire and for
+botocore's.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Proxies(ProxyConfiguration):  # type: ignore[misc]
-    """Choice of a proxy for each URL, in the form of botocore. A proxy resolves the names itself, so ``guard`` checks names here."""
+    """Choice of a proxy for each URL, in the form of botocore. A proxy resolves the names itself,
+    so ``guard`` checks names here.
+    """
 
     def __init__(self, guard: Guard = ANYWHERE, path: str = "") -> None:
         super().__init__()

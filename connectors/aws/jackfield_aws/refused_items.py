@@ -1,4 +1,6 @@
-"""Requests with many items that AWS answered with success although all items failed, and the error for them."""
+"""Requests with many items that AWS answered with success although all items failed, and the error
+for them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,15 @@ from jackfield.connector import FailedEntry, Provider, Rejected, Sent, current_c
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, shortened
 
 _HINT = (
-    "Nothing took effect: mend what 'details' say, and call again. What was throttled or not processed can be sent again later as it is."
+    "Nothing took effect: mend what 'details' say, and call again. What was throttled or not "
+    "processed can be sent again later as it is."
 )
 
 
 def all_refused(entries: Sequence[FailedEntry], output: Mapping[str, Any]) -> Rejected:
-    """Return the error of a request whose items were all refused, with a detail for each, and record that nothing took effect."""
+    """Return the error of a request whose items were all refused, with a detail for each, and
+    record that nothing took effect.
+    """
     request_id = None
     if (call := current_call()) is not None:
         call.refused()

@@ -16,8 +16,8 @@ PARTITION_PATTERNS = {
     "aws-iso-f": "us-isof-[a-z0-9]+-[0-9]+",
     "aws-us-gov": "us-gov-[a-z0-9]+-[0-9]+",
 }
-"""Region pattern of each partition: ``regionRegex`` of botocore's ``partitions.json``, with ASCII classes, which ECMA, Rust and Python read
-alike. A test compares it with the installed botocore.
+"""Region pattern of each partition: ``regionRegex`` of botocore's ``partitions.json``, with ASCII
+classes, which ECMA, Rust and Python read alike. A test compares it with the installed botocore.
 """
 
 DEFAULT_REGIONS = {
@@ -39,7 +39,9 @@ REGION_EXPECTED = "an AWS region such as eu-west-1"
 """Phrase for a valid region; it completes "is not …"."""
 
 ANY_REGION_PATTERN = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
-"""JSON Schema ``pattern`` of regions on servers other than AWS's: ``auto``, ``garage``, ``fr-par``."""
+"""JSON Schema ``pattern`` of regions on servers other than AWS's: ``auto``, ``garage``,
+``fr-par``.
+"""
 
 ANY_REGION_EXPECTED = "a region such as eu-west-1, or auto"
 """Phrase for a valid region of any server; it completes "is not …"."""
@@ -58,9 +60,11 @@ def partition_of(region: str) -> str | None:
 
 
 def regions_for(service: str) -> list[tuple[str, str]]:
-    """Return code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
+    """Return code and long name of each region in which botocore knows ``service`` (``sesv2``), by
+    code; for option sources.
 
-    The list comes from botocore's data, without calling AWS. A region newer than that data is missing from it but still accepted.
+    The list comes from botocore's data, without calling AWS. A region newer than that data is
+    missing from it but still accepted.
     """
     with shared_session() as session:
         names = {
@@ -68,5 +72,9 @@ def regions_for(service: str) -> list[tuple[str, str]]:
             for partition in session.get_data("endpoints")["partitions"]
             for code, about in partition["regions"].items()
         }
-        codes = {code for partition in session.get_available_partitions() for code in session.get_available_regions(service, partition)}
+        codes = {
+            code
+            for partition in session.get_available_partitions()
+            for code in session.get_available_regions(service, partition)
+        }
     return [(code, names.get(code, code)) for code in sorted(codes) if partition_of(code)]

@@ -1,5 +1,5 @@
-"""Role that a customer should create (name, permissions, trusted principal, External ID), also as a CloudFormation template and a Terraform
-module for the account's owner.
+"""Role that a customer should create (name, permissions, trusted principal, External ID), also as a
+CloudFormation template and a Terraform module for the account's owner.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ PRINCIPAL_PATTERN = (
     "^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@/-]+)"
     "|arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[A-Za-z0-9_+=,.@/-]+)$"
 )
-"""Pattern of principals in a trust policy (IAM user guide, JSON policy elements: Principal): an account, a user, a role, a session, but not
-``*``.
+"""Pattern of principals in a trust policy (IAM user guide, JSON policy elements: Principal): an
+account, a user, a role, a session, but not ``*``.
 """
 PRINCIPAL_TO_FILL_IN = "<ARN of the user or role that assumes this role>"
 _PRINCIPAL = re.compile(PRINCIPAL_PATTERN.removesuffix("$") + r"\Z")
 _SHORTEST = 3600
-"""Minimum session duration of every role in seconds (IAM API reference, CreateRole, MaxSessionDuration)."""
+"""Minimum session duration of every role in seconds (IAM API reference, CreateRole,
+MaxSessionDuration).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedRole:
-    """Role of a connection. ``principal`` None is filled in by the role's creator. ``max_session`` is in seconds."""
+    """Role of a connection. ``principal`` None is filled in by the role's creator. ``max_session``
+    is in seconds.
+    """
 
     name: str
     path: str
@@ -45,32 +49,66 @@ class WantedRole:
 
     @classmethod
     def of(
-        cls, role_arn: str, permissions: Iterable[str], principal: str | None, external_id: str | None, duration: int | None
+        cls,
+        role_arn: str,
+        permissions: Iterable[str],
+        principal: str | None,
+        external_id: str | None,
+        duration: int | None,
     ) -> WantedRole:
         """Build the specification of the role named by ``role_arn``.
 
         :raises InvalidConnection: if that is not the ARN of a role.
-        :raises InvalidInput: if ``principal`` is not an account, user or role, or is in another partition.
+        :raises InvalidInput: if ``principal`` is not an account, user or role, or is in another
+            partition.
         """
         if principal is not None and not _PRINCIPAL.match(principal):
             text = "is not an AWS account, or the ARN of a user or role"
-            hint = "Give the ARN of the user who owns the connection's access key, such as arn:aws:iam::111122223333:user/jackfield."
-            raise InvalidInput("the principal is not valid", details=[Detail("/principal", text, "pattern")], hint=hint)
+            hint = (
+                "Give the ARN of the user who owns the connection's access key, such as "
+                "arn:aws:iam::111122223333:user/jackfield."
+            )
+            raise InvalidInput(
+                "the principal is not valid",
+                details=[Detail("/principal", text, "pattern")],
+                hint=hint,
+            )
         role = parse_role_arn(role_arn)
-        if principal is not None and principal.startswith("arn:") and principal.split(":")[1] != role.partition:
+        if (
+            principal is not None
+            and principal.startswith("arn:")
+            and principal.split(":")[1] != role.partition
+        ):
             text = (
-                f"is in partition '{principal.split(':')[1]}', and the role in '{role.partition}': IAM trusts nobody of another partition"
+                f"is in partition '{principal.split(':')[1]}', and the role in "
+                f"'{role.partition}': IAM trusts nobody of another partition"
             )
             hint = f"Give an account, a user or a role of partition '{role.partition}'."
-            raise InvalidInput("the principal is not valid", details=[Detail("/principal", text, "pattern")], hint=hint)
+            raise InvalidInput(
+                "the principal is not valid",
+                details=[Detail("/principal", text, "pattern")],
+                hint=hint,
+            )
         path = "/" + role_arn.partition(":role/")[2].removesuffix(role.name)
-        return cls(role.name, path, tuple(sorted(set(permissions))), principal, external_id, max(duration or 0, _SHORTEST))
+        return cls(
+            role.name,
+            path,
+            tuple(sorted(set(permissions))),
+            principal,
+            external_id,
+            max(duration or 0, _SHORTEST),
+        )
 
     @property
     def identity_policy(self) -> dict[str, Any]:
         """Policy of the role's own permissions."""
         return identity_policy(
-            self.permissions, self.sender, self.testing, tenant=self.tenant, statements=self.statements, doubtful=unproven(self.permissions)
+            self.permissions,
+            self.sender,
+            self.testing,
+            tenant=self.tenant,
+            statements=self.statements,
+            doubtful=unproven(self.permissions),
         )
 
     @property
@@ -78,7 +116,10 @@ class WantedRole:
         """Description for the account's owner, and later for an auditor."""
         who = "Whoever the trust policy names" if self.principal is None else _who(self.principal)
         proof = " with the External ID" if self.external_id is not None else ""
-        return f"Access from another account: {who} may assume the role {self.name}{proof}, for the permissions in its policy."
+        return (
+            f"Access from another account: {who} may assume the role {self.name}{proof}, for "
+            "the permissions in its policy."
+        )
 
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
         """Build the role's trust policy; ``principal`` replaces an unknown principal."""
@@ -86,21 +127,30 @@ class WantedRole:
 
 
 def _who(principal: str) -> str:
-    """Describe the trusted principal; an account means all users and roles that its administrators permit to assume the role."""
-    account = principal.removesuffix(":root").rpartition(":")[2] if principal.endswith(":root") else principal
+    """Describe the trusted principal; an account means all users and roles that its administrators
+    permit to assume the role.
+    """
+    account = (
+        principal.removesuffix(":root").rpartition(":")[2]
+        if principal.endswith(":root")
+        else principal
+    )
     return f"any user or role of account {account}" if account.isdigit() else principal
 
 
 _TAGS = {"purpose": "third-party-access"}
 _PARAMETER = "TrustedPrincipal"
 _POLICY = "access"
-"""Name of the inline policy, and of the role in Terraform. It does not reveal to the account's owner which software assumes the role."""
+"""Name of the inline policy, and of the role in Terraform. It does not reveal to the account's
+owner which software assumes the role.
+"""
 
 
 def cloudformation_template(role: WantedRole) -> dict[str, Any]:
     """Build the template that creates ``role``, as JSON (which CloudFormation reads like YAML).
 
-    An unknown principal becomes a parameter of the stack. The role has a fixed name, so the stack needs CAPABILITY_NAMED_IAM.
+    An unknown principal becomes a parameter of the stack. The role has a fixed name, so the stack
+    needs CAPABILITY_NAMED_IAM.
     """
     parameters = {} if role.principal is not None else {"Parameters": {_PARAMETER: _principal()}}
     return {
@@ -108,7 +158,12 @@ def cloudformation_template(role: WantedRole) -> dict[str, Any]:
         "Description": f"{role.about} Delete this stack to end the access.",
         **parameters,
         "Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": _properties(role)}},
-        "Outputs": {"RoleArn": {"Description": "The Role ARN of the connection.", "Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
+        "Outputs": {
+            "RoleArn": {
+                "Description": "The Role ARN of the connection.",
+                "Value": {"Fn::GetAtt": ["Role", "Arn"]},
+            }
+        },
     }
 
 
@@ -180,7 +235,9 @@ def _variable() -> str:
 
 
 def _expression(document: object) -> str:
-    """Encode a document as an HCL expression: JSON is valid HCL (``:`` is allowed in its objects), except for template sequences."""
+    """Encode a document as an HCL expression: JSON is valid HCL (``:`` is allowed in its objects),
+    except for template sequences.
+    """
     return _plain(json.dumps(document, indent=2, ensure_ascii=False)).replace("\n", "\n  ")
 
 
@@ -189,5 +246,7 @@ def _text(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape ``${`` and ``%{``, which begin a template in HCL, by escaping their first character (HCL native syntax)."""
+    """Escape ``${`` and ``%{``, which begin a template in HCL, by escaping their first character
+    (HCL native syntax).
+    """
     return text.replace("${", "\\u0024{").replace("%{", "\\u0025{")

@@ -1,5 +1,6 @@
-"""Sessions of IAM Roles Anywhere: a certificate's key signs, and AWS returns keys of a role (user guide, CreateSession API). botocore's
-model of the service lacks that operation, since no SDK signs it.
+"""Sessions of IAM Roles Anywhere: a certificate's key signs, and AWS returns keys of a role (user
+guide, CreateSession API). botocore's model of the service lacks that operation, since no SDK signs
+it.
 """
 
 from __future__ import annotations
@@ -40,22 +41,34 @@ from jackfield_aws.rows import AWS_ROWS, Row
 from jackfield_aws.transport import raised_by_wire, unusable_proxy
 
 ENDPOINT_AT = "/rolesAnywhereEndpoint"
-_ARN = re.compile(r"arn:(aws[a-z-]*):rolesanywhere:([a-z0-9-]+):([0-9]{12}):(trust-anchor|profile)/[0-9a-f-]{36}")
+_ARN = re.compile(
+    r"arn:(aws[a-z-]*):rolesanywhere:([a-z0-9-]+):([0-9]{12}):(trust-anchor|profile)/[0-9a-f-]{36}"
+)
 _SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
 _SHOWN = 500
 _LARGEST = 1024 * 1024
 _HINT = (
-    "Check that the certificate was issued by the trust anchor's authority, that trust anchor and profile are enabled, that the profile "
-    "lists the role, and that the role's trust policy allows rolesanywhere.amazonaws.com for this trust anchor and certificate."
+    "Check that the certificate was issued by the trust anchor's authority, that trust anchor and "
+    "profile are enabled, that the profile "
+    "lists the role, and that the role's trust policy allows rolesanywhere.amazonaws.com for this "
+    "trust anchor and certificate."
 )
 _DENIED = Row(Unauthenticated, _HINT)
 _ERRORS = AWS_ERRORS.extended(
     {
-        **{key: replace(row, kind=Unauthenticated) for key, row in AWS_ROWS.items() if row.kind is Forbidden},
+        **{
+            key: replace(row, kind=Unauthenticated)
+            for key, row in AWS_ROWS.items()
+            if row.kind is Forbidden
+        },
         "AccessDenied": _DENIED,
-        "ResourceNotFound": Row(InvalidConnection, "Copy the ARNs of the trust anchor and the profile again.", path=""),
+        "ResourceNotFound": Row(
+            InvalidConnection, "Copy the ARNs of the trust anchor and the profile again.", path=""
+        ),
         "Validation": Row(
-            InvalidConnection, "Correct the value that AWS names; the profile and the role limit 'durationSeconds'.", path=""
+            InvalidConnection,
+            "Correct the value that AWS names; the profile and the role limit 'durationSeconds'.",
+            path="",
         ),
     }
 )
@@ -63,7 +76,9 @@ _ERRORS = AWS_ERRORS.extended(
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """Request for a session of a role. ``duration`` is in seconds, ``endpoint`` the URL in place of AWS's own."""
+    """Request for a session of a role. ``duration`` is in seconds, ``endpoint`` the URL in place of
+    AWS's own.
+    """
 
     signer: SigningCertificate
     role: RoleArn
@@ -86,26 +101,35 @@ class SessionRequest:
     def body(self) -> bytes:
         """Return the parameters as JSON."""
         given = {
-            "durationSeconds": self.duration, "profileArn": self.profile, "roleArn": self.role.text, "trustAnchorArn": self.trust_anchor,
-        }  # fmt: skip
-        return json.dumps({name: value for name, value in given.items() if value is not None}).encode()
+            "durationSeconds": self.duration,
+            "profileArn": self.profile,
+            "roleArn": self.role.text,
+            "trustAnchorArn": self.trust_anchor,
+        }
+        return json.dumps(
+            {name: value for name, value in given.items() if value is not None}
+        ).encode()
 
 
 def check_arns(trust_anchor: str, profile: str, role: RoleArn) -> None:
     """Check that the three ARNs fit together.
 
-    :raises InvalidConnection: if trust anchor and profile are in different regions or accounts, or the role in another account.
+    :raises InvalidConnection: if trust anchor and profile are in different regions or accounts, or
+        the role in another account.
     """
     anchor, other = _ARN.fullmatch(trust_anchor), _ARN.fullmatch(profile)
     if anchor is None or other is None:
         return  # the schema refuses it
     for path, found, wanted in (
-        ("/profileArn", other.group(1, 2, 3), anchor.group(1, 2, 3)), ("/roleARN", (role.partition, role.account), anchor.group(1, 3)),
-    ):  # fmt: skip
+        ("/profileArn", other.group(1, 2, 3), anchor.group(1, 2, 3)),
+        ("/roleARN", (role.partition, role.account), anchor.group(1, 3)),
+    ):
         if found != wanted:
             text = f"is in {', '.join(found)}; the trust anchor is in {', '.join(wanted)}"
             hint = "Trust anchor and profile are of one region, and of the account of the role."
-            raise InvalidConnection("the ARNs do not fit together", details=[Detail(path, text)], hint=hint)
+            raise InvalidConnection(
+                "the ARNs do not fit together", details=[Detail(path, text)], hint=hint
+            )
 
 
 def create_session(context: OpenContext, request: SessionRequest) -> Minted:
@@ -119,8 +143,15 @@ def create_session(context: OpenContext, request: SessionRequest) -> Minted:
         try:
             return _parse_credentials(*_sent(context, request))
         except (BotoCoreError, ClientError) as error:
-            found = _ERRORS.explain(error, region=request.region, renewable=False, elsewhere=request.endpoint is not None)
-            raise _error_of_session(found or Unavailable("IAM Roles Anywhere could not be reached"), request) from None
+            found = _ERRORS.explain(
+                error,
+                region=request.region,
+                renewable=False,
+                elsewhere=request.endpoint is not None,
+            )
+            raise _error_of_session(
+                found or Unavailable("IAM Roles Anywhere could not be reached"), request
+            ) from None
         except (KeyError, IndexError, TypeError, ValueError):
             text = "IAM Roles Anywhere returned an invalid response"
             raise Unavailable(text, hint=f"Check '{ENDPOINT_AT[1:]}'.", sent=Sent.NOTHING) from None
@@ -131,7 +162,9 @@ def _error_of_session(error: JackfieldError, request: SessionRequest) -> Jackfie
         error.sent = Sent.NOTHING
     said = error.provider.message or error.provider.code if error.provider else None
     error.message = (
-        f"CreateSession for {request.role.text} {'was refused' if error.sent is Sent.REFUSED else 'failed'}: {said or error.message}"
+        f"CreateSession for {request.role.text} "
+        f"{'was refused' if error.sent is Sent.REFUSED else 'failed'}: "
+        f"{said or error.message}"
     )
     return error
 
@@ -140,18 +173,32 @@ def _sent(context: OpenContext, request: SessionRequest) -> tuple[int, bytes]:
     place, body = urlsplit(request.url), request.body()
     host = place.netloc
     now = context.call.deadline.clock.time()
-    fields = {"Host": host, **request.signer.headers(host, place.path, body, request.region, now), "Content-Length": str(len(body))}
+    fields = {
+        "Host": host,
+        **request.signer.headers(host, place.path, body, request.region, now),
+        "Content-Length": str(len(body)),
+    }
     guard = ANYWHERE if request.endpoint is None else context.guard
     try:
         wire = reach_by_environment(guard, ENDPOINT_AT, READ_TIMEOUT).wire(request.url)
     except LookupError:  # a proxy over TLS, which the wire does not speak
         raise unusable_proxy() from None
-    target = Target(place.scheme.lower(), place.hostname or "", place.port or PORTS[place.scheme.lower()])
+    target = Target(
+        place.scheme.lower(), place.hostname or "", place.port or PORTS[place.scheme.lower()]
+    )
     pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
     end = monotonic() + READ_TIMEOUT
     deadline = context.call.deadline
     try:
-        reply = wire.send("POST", target, place.path.encode(), pairs, body, lambda: min(deadline.remaining(), end - monotonic()), _begin)
+        reply = wire.send(
+            "POST",
+            target,
+            place.path.encode(),
+            pairs,
+            body,
+            lambda: min(deadline.remaining(), end - monotonic()),
+            _begin,
+        )
         try:
             return reply.status, whole_answer(reply.raw(), limit=_LARGEST)
         finally:
@@ -169,7 +216,11 @@ def _parse_credentials(status: int, body: bytes) -> Minted:
         raise _refusal(status, body)
     found = json.loads(body)["credentialSet"][0]["credentials"]
     secrets = str(found["secretAccessKey"]), str(found["sessionToken"])
-    keys = {"access_key_id": str(found["accessKeyId"]), "secret_access_key": secrets[0], "session_token": secrets[1]}
+    keys = {
+        "access_key_id": str(found["accessKeyId"]),
+        "secret_access_key": secrets[0],
+        "session_token": secrets[1],
+    }
     return Minted(keys, datetime.fromisoformat(found["expiration"]).timestamp(), secrets)
 
 
@@ -180,8 +231,12 @@ def _refusal(status: int, body: bytes) -> Exception:
     except ValueError:
         found = None
     said: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    code = str(said.get("__type") or said.get("code") or ("AccessDenied" if status == 403 else "")).rpartition("#")[2]
+    code = str(
+        said.get("__type") or said.get("code") or ("AccessDenied" if status == 403 else "")
+    ).rpartition("#")[2]
     message = str(said.get("message") or said.get("Message") or "")[:_SHOWN]
     about = {"HTTPStatusCode": status, "HTTPHeaders": {}}
-    made: Exception = ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": about}, "CreateSession")
+    made: Exception = ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": about}, "CreateSession"
+    )
     return made

@@ -1,4 +1,6 @@
-"""Meaning of AWS's error codes: one row each, for all services. A connector adds the codes of its service."""
+"""Meaning of AWS's error codes: one row each, for all services. A connector adds the codes of its
+service.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ from jackfield_aws.throttles import THROTTLES
 class Row:
     """Meaning of a code: the error and the next step.
 
-    ``hint`` and ``says`` (the message, by default "AWS refused {operation}") are templates over ``{operation}``, ``{region}``,
-    ``{actions}`` (the missing IAM action, else the connector's), ``{principal}`` and ``{code}``. ``stale`` marks an expired credential that
-    a new lease replaces. ``path`` is the JSON Pointer of the faulty value. Double the braces of JSON.
+    ``hint`` and ``says`` (the message, by default "AWS refused {operation}") are templates over
+    ``{operation}``, ``{region}``, ``{actions}`` (the missing IAM action, else the connector's),
+    ``{principal}`` and ``{code}``. ``stale`` marks an expired credential that a new lease replaces.
+    ``path`` is the JSON Pointer of the faulty value. Double the braces of JSON.
     """
 
     kind: type[JackfieldError]
@@ -39,24 +42,40 @@ class Row:
 
 
 Key = str | tuple[str, str]
-"""Error code without its ``Exception``, or a code and a part of the message (case-insensitive), which takes precedence."""
+"""Error code without its ``Exception``, or a code and a part of the message (case-insensitive),
+which takes precedence.
+"""
 
 Rows = Mapping[Key, Row]
 
 _KEY = "Check the Access Key ID and the Secret Access Key: "
-_CLOCK = "Set this machine's clock (NTP): AWS accepts only requests signed within 5 minutes of its own time."
+_CLOCK = (
+    "Set this machine's clock (NTP): AWS accepts only requests signed within 5 minutes of "
+    "its own time."
+)
 _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
 _OPT_IN = " If {region} is an opt-in region, the account must enable it first."
 
-THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests per second, or ask AWS for a higher quota.")
+THROTTLED = Row(
+    RateLimited,
+    "AWS throttles this account: send fewer requests per second, or ask AWS for a higher quota.",
+)
 """Row of any 429 and every code of ``throttles``: nothing was executed."""
 SERVER_FAULT = Row(
-    Unavailable, "The failure is on AWS's side. See the AWS Health Dashboard for {region}.", "AWS failed to run {operation}", Sent.UNKNOWN
+    Unavailable,
+    "The failure is on AWS's side. See the AWS Health Dashboard for {region}.",
+    "AWS failed to run {operation}",
+    Sent.UNKNOWN,
 )
 """Row of any 5xx: AWS may have executed the request before it failed."""
-NOT_READY = Row(Unavailable, "What {operation} uses is not ready yet: try again in a moment.", "{operation} was not begun")
-"""Row of codes sent before anything was executed: for a function without its network or snapshot, or a model that is being loaded. (AWS
-Lambda API reference, Invoke; Amazon Bedrock API reference, InvokeModel.)
+NOT_READY = Row(
+    Unavailable,
+    "What {operation} uses is not ready yet: try again in a moment.",
+    "{operation} was not begun",
+)
+"""Row of codes sent before anything was executed: for a function without its network or snapshot,
+or a model that is being loaded. (AWS Lambda API reference, Invoke; Amazon Bedrock API reference,
+InvokeModel.)
 """
 ENDPOINT_FAULT = Row(
     Unavailable,
@@ -66,13 +85,21 @@ ENDPOINT_FAULT = Row(
 )
 """Row of any 5xx of an endpoint in the connection or the environment."""
 NOT_IMPLEMENTED = Row(
-    Rejected, "Use an endpoint that implements {operation}: AWS itself, or another emulator.", "the endpoint does not implement {operation}"
+    Rejected,
+    "Use an endpoint that implements {operation}: AWS itself, or another emulator.",
+    "the endpoint does not implement {operation}",
 )
 """Row of a 501: an emulator or a proxy lacks the operation. Nothing was executed."""
 BY_STATUS: Mapping[int, Row] = {
-    401: Row(Unauthenticated, "AWS, or what stands before it, refused the credentials: check the key of the connection."),
+    401: Row(
+        Unauthenticated,
+        "AWS, or what stands before it, refused the credentials: check the key of the connection.",
+    ),
     403: Row(Forbidden, _DENIED),
-    404: Row(NotFound, "Check the name or ID, the account and the region: {region} is the one that was asked."),
+    404: Row(
+        NotFound,
+        "Check the name or ID, the account and the region: {region} is the one that was asked.",
+    ),
     407: Row(
         Unavailable,
         "Check HTTP_PROXY, with its user name and password, and NO_PROXY.",
@@ -81,53 +108,90 @@ BY_STATUS: Mapping[int, Row] = {
         repeatable=False,
     ),
     408: Row(Unavailable, "AWS did not receive the whole request in time: check the network."),
-    409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
+    409: Row(
+        Conflict,
+        "AWS's message says what is in the way: read the resource's state, then send the request "
+        "again.",
+    ),
     429: THROTTLED,
 }
 """Rows by status, for an unknown code. 407 comes from a proxy, which has forwarded nothing."""
 
-CONTENT = Row(Rejected, "AWS refused this request as it is: change what its message names, then send it again.")
+CONTENT = Row(
+    Rejected,
+    "AWS refused this request as it is: change what its message names, then send it again.",
+)
 """Row of any other 4xx."""
-QUOTA = Row(QuotaExceeded, "A quota of the account is used up: free some of it, or request an increase in Service Quotas.")
+QUOTA = Row(
+    QuotaExceeded,
+    "A quota of the account is used up: free some of it, or request an increase in Service Quotas.",
+)
 
-_WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them is truncated or contains a space.")
+_WRONG_SECRET = Row(
+    Unauthenticated,
+    _KEY + "they do not belong together, or one of them is truncated or contains a space.",
+)
 _UNKNOWN_KEY = Row(
-    Unauthenticated, _KEY + "AWS does not know the key, or it is inactive. A temporary key needs its session token." + _OPT_IN
+    Unauthenticated,
+    _KEY
+    + "AWS does not know the key, or it is inactive. A temporary key needs its session token."
+    + _OPT_IN,
 )
 _SKEWED = Row(Unauthenticated, _CLOCK)
 _ELSEWHERE = Row(
     Unauthenticated,
-    "The endpoint belongs to another region or service than the request was signed for: correct the region or the endpoint.",
+    "The endpoint belongs to another region or service than the request was signed for: correct "
+    "the region or the endpoint.",
 )
 _STOPPED = Row(
     Forbidden,
-    "Sending is stopped in {region}, not this message refused: AWS's message says for whom. The account's status in the SES console says "
+    "Sending is stopped in {region}, not this message refused: AWS's message says for whom. The "
+    "account's status in the SES console says "
     "why; a suspension ends in AWS Support only.",
 )
 _UNVERIFIED = Row(
     Rejected,
-    "Verify the identities that AWS's message names in {region}: the sender's address or domain, and in the sandbox each recipient too.",
+    "Verify the identities that AWS's message names in {region}: the sender's address or domain, "
+    "and in the sandbox each recipient too.",
 )
 _EXPIRED = Row(
     Unauthenticated,
-    "The session token has expired: store new credentials, or use a role, whose sessions are renewed automatically.",
+    "The session token has expired: store new credentials, or use a role, whose sessions are "
+    "renewed automatically.",
     stale=True,
 )
-_UNSIGNED = Row(Unauthenticated, _KEY + "the request arrived without a complete signature; a proxy may have changed it.")
+_UNSIGNED = Row(
+    Unauthenticated,
+    _KEY + "the request arrived without a complete signature; a proxy may have changed it.",
+)
 _NO_SERVICE = Row(Unauthenticated, "The account is not signed up for this service." + _OPT_IN)
 _FORBIDDEN = Row(Forbidden, _DENIED)
-_EXPLICIT = Row(Forbidden, "A policy explicitly denies {actions} for {principal}. Remove the Deny; an Allow does not override it.")
-_SCP = Row(Forbidden, "A service control policy of the AWS organisation denies {actions}: its administrators must allow it.")
-_SESSION = Row(
-    Forbidden, "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or remove 'sessionPolicy'."
+_EXPLICIT = Row(
+    Forbidden,
+    "A policy explicitly denies {actions} for {principal}. Remove the Deny; an Allow does not "
+    "override it.",
 )
-_BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there too.")
+_SCP = Row(
+    Forbidden,
+    "A service control policy of the AWS organisation denies {actions}: its administrators must "
+    "allow it.",
+)
+_SESSION = Row(
+    Forbidden,
+    "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or "
+    "remove 'sessionPolicy'.",
+)
+_BOUNDARY = Row(
+    Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there too."
+)
 
 _IN_PROGRESS = Row(
-    RateLimited, "A request with the same token is still running: read what it has done, or repeat this one.", sent=Sent.UNKNOWN
+    RateLimited,
+    "A request with the same token is still running: read what it has done, or repeat this one.",
+    sent=Sent.UNKNOWN,
 )
-"""Row that is no refusal: the running transaction may be an earlier attempt of the same call (DynamoDB API reference,
-TransactWriteItems).
+"""Row that is no refusal: the running transaction may be an earlier attempt of the same call
+(DynamoDB API reference, TransactWriteItems).
 """
 
 _DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
@@ -138,7 +202,11 @@ _REASONS = {
     "explicit deny": _EXPLICIT,
 }
 
-_STOPS = tuple(f"{form}{verb}" for form in ("", "is ", "has been ") for verb in ("suspended", "paused", "disabled"))
+_STOPS = tuple(
+    f"{form}{verb}"
+    for form in ("", "is ", "has been ")
+    for verb in ("suspended", "paused", "disabled")
+)
 """Phrases of Amazon SES's refusals while sending is stopped."""
 
 AWS_ROWS: Rows = {
@@ -164,7 +232,10 @@ AWS_ROWS: Rows = {
     "SubscriptionRequired": _NO_SERVICE,
     **dict.fromkeys(_DENIALS, _FORBIDDEN),
     **{(code, reason): row for code in _DENIALS for reason, row in _REASONS.items()},
-    "RegionDisabled": Row(Forbidden, "STS is not active in {region} for this account: enable the region, or choose another."),
+    "RegionDisabled": Row(
+        Forbidden,
+        "STS is not active in {region} for this account: enable the region, or choose another.",
+    ),
     **dict.fromkeys((code.removesuffix("Exception") for code in THROTTLES), THROTTLED),
     "TransactionInProgress": _IN_PROGRESS,
     **{(code, "Daily message quota"): QUOTA for code in ("Throttling", "TooManyRequests")},
@@ -186,7 +257,15 @@ AWS_ROWS: Rows = {
     "Validation": CONTENT,
     "InvalidParameterValue": CONTENT,
     "BadRequest": CONTENT,
-    "InvalidAction": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
-    "UnknownOperation": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
+    "InvalidAction": Row(
+        Rejected,
+        "The service or the endpoint does not know {operation}; it may not exist in {region}.",
+    ),
+    "UnknownOperation": Row(
+        Rejected,
+        "The service or the endpoint does not know {operation}; it may not exist in {region}.",
+    ),
 }
-"""Rows of codes that any service may return (AWS reference, common errors; botocore's retry tables)."""
+"""Rows of codes that any service may return (AWS reference, common errors; botocore's retry
+tables).
+"""

@@ -30,18 +30,26 @@ if TYPE_CHECKING:
 
 
 class _Hush(logging.Filter):
-    """Log filter that drops records below WARNING during jackfield's calls in this thread; other users of botocore keep their log."""
+    """Log filter that drops records below WARNING during jackfield's calls in this thread; other
+    users of botocore keep their log.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return current_deadline() is None or (record.levelno >= logging.WARNING and not is_fetching())
+        return current_deadline() is None or (
+            record.levelno >= logging.WARNING and not is_fetching()
+        )
 
 
 _HUSH = _Hush()
 
 
 def hush() -> None:
-    """Add the filter to all existing botocore loggers, since a logger's filters do not apply to its children's records."""
-    for name in [name for name in logging.Logger.manager.loggerDict if name.partition(".")[0] == "botocore"]:
+    """Add the filter to all existing botocore loggers, since a logger's filters do not apply to its
+    children's records.
+    """
+    for name in [
+        name for name in logging.Logger.manager.loggerDict if name.partition(".")[0] == "botocore"
+    ]:
         logging.getLogger(name).addFilter(_HUSH)
 
 
@@ -51,10 +59,12 @@ _POOL = 50
 
 @dataclass(frozen=True, slots=True)
 class Ambient:
-    """Identity of this machine or process: botocore's credential chain, or one profile of the AWS configuration.
+    """Identity of this machine or process: botocore's credential chain, or one profile of the AWS
+    configuration.
 
-    With ``prefer_role`` the role of the container or instance takes precedence in the chain, but not over a profile. ``region`` is for the
-    identity's own requests, by default the client's. ``path`` points at the connection's value to set if the machine has no identity.
+    With ``prefer_role`` the role of the container or instance takes precedence in the chain, but
+    not over a profile. ``region`` is for the identity's own requests, by default the client's.
+    ``path`` points at the connection's value to set if the machine has no identity.
     """
 
     profile: str | None = None
@@ -66,9 +76,10 @@ class Ambient:
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for the region; ``guard`` checks a
-    connection's endpoint. ``validates`` enables botocore's parameter validation against the service's model. ``as_json`` makes its parser
-    return JSON values."""
+    """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for
+    the region; ``guard`` checks a connection's endpoint. ``validates`` enables botocore's parameter
+    validation against the service's model. ``as_json`` makes its parser return JSON values.
+    """
 
     service: str
     region: str | None
@@ -85,24 +96,33 @@ _ROLES = ("container-role", "iam-role")
 
 
 def _new_session(ambient: Ambient | None, region: str | None, loader: Any = None) -> Any:
-    """Create a Session. ``loader`` comes from another Session and has read AWS's data files, nine tenths of the time of a fetch."""
+    """Create a Session. ``loader`` comes from another Session and has read AWS's data files, nine
+    tenths of the time of a fetch.
+    """
     import botocore.session
 
     # Explicit keys must not depend on a profile named in the environment, which may not even exist.
     variables: dict[str, Any] | None = None if ambient else {"profile": (None, [], None, None)}
-    session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
+    session = botocore.session.Session(
+        session_vars=variables, profile=ambient.profile if ambient else None
+    )
     # The contract requires the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
     session.set_config_variable("sts_regional_endpoints", "regional")
     if region is not None:
-        # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
-        # client, which is created after the credentials were found, else the global endpoint.
+        # Role profiles and web identity call STS to get the machine's credentials. botocore would
+        # use the region of this Session's last client, which is created after the credentials were
+        # found, else the global endpoint.
         session.set_config_variable("region", region)
     if ambient and ambient.disable_imds:
-        # Like AWS_EC2_METADATA_DISABLED, but for this Session only: the environment belongs to the whole process.
+        # Like AWS_EC2_METADATA_DISABLED, but for this Session only: the environment belongs to the
+        # whole process.
         session.get_component("credential_provider").remove("iam-role")
     if ambient and ambient.prefer_role and not ambient.profile:
-        # the list that the chain goes through; sorting it by what is first keeps the order of the others
-        session.get_component("credential_provider").providers.sort(key=lambda item: item.METHOD not in _ROLES)
+        # the list that the chain goes through; sorting it by what is first keeps the order of the
+        # others
+        session.get_component("credential_provider").providers.sort(
+            key=lambda item: item.METHOD not in _ROLES
+        )
     if loader is not None:
         session.register_component("data_loader", loader)
     hush()
@@ -110,8 +130,9 @@ def _new_session(ambient: Ambient | None, region: str | None, loader: Any = None
 
 
 class _Shared:
-    """Session with the lock for creating clients (boto3 guide: Sessions are not thread-safe). ``machine`` supplies an ambient identity's
-    credentials to all its clients, so none searches for them.
+    """Session with the lock for creating clients (boto3 guide: Sessions are not thread-safe).
+    ``machine`` supplies an ambient identity's credentials to all its clients, so none searches for
+    them.
     """
 
     def __init__(self, ambient: Ambient | None, region: str | None, as_json: bool) -> None:
@@ -121,7 +142,11 @@ class _Shared:
             parse_as_json(self.session.get_component("response_parser_factory"))
         self.machine: MachineIdentity | None = None
         if ambient is not None:
-            loader = self.session.get_component("data_loader") if not as_json and region == (ambient.region or region) else None
+            loader = (
+                self.session.get_component("data_loader")
+                if not as_json and region == (ambient.region or region)
+                else None
+            )
             self.machine = _machine(ambient, ambient.region or region, loader)
             self.machine.lend(self.session)
 
@@ -137,9 +162,10 @@ def _machine(ambient: Ambient, region: str | None, loader: Any) -> MachineIdenti
 class _Sessions(ProcessLocal):
     """Sessions of one process, limited in number.
 
-    One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
-    host's own identity but no tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a lock
-    with an ambient identity.
+    One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to
+    4 ms. It holds service models and the host's own identity but no tenant's data: tenants' keys
+    are passed to each client. Clients with explicit keys (None) do not share a lock with an ambient
+    identity.
     """
 
     __wrapped__ = _Shared
@@ -176,9 +202,12 @@ _shared = _Sessions()
 
 
 @contextmanager
-def shared_session(ambient: Ambient | None = None, region: str | None = None, *, as_json: bool = False) -> Iterator[Any]:
-    """Lock and yield the process's botocore Session for an ambient identity, or for clients with explicit keys. ``region`` is used if an
-    ambient identity has to call STS. Parsers belong to a Session, so clients with JSON responses have a Session of their own.
+def shared_session(
+    ambient: Ambient | None = None, region: str | None = None, *, as_json: bool = False
+) -> Iterator[Any]:
+    """Lock and yield the process's botocore Session for an ambient identity, or for clients with
+    explicit keys. ``region`` is used if an ambient identity has to call STS. Parsers belong to a
+    Session, so clients with JSON responses have a Session of their own.
     """
     shared = _shared(ambient, region if ambient is not None else None, as_json)
     with shared.lock:
@@ -186,9 +215,11 @@ def shared_session(ambient: Ambient | None = None, region: str | None = None, *,
 
 
 def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
-    """Create a botocore client. SDK retries are off despite any setting of the environment, and every wait ends at the current deadline.
+    """Create a botocore client. SDK retries are off despite any setting of the environment, and
+    every wait ends at the current deadline.
 
-    :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine needs an identity but has none.
+    :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine
+        needs an identity but has none.
     """
     from jackfield_aws.bounded import bound
 
@@ -206,8 +237,8 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
             )
         except ValueError as error:
             raise _not_made(spec, error) from None
-    # With one attempt the retry handler has nothing to decide but takes 1 % of a small call. If botocore renames it, it merely stays
-    # registered.
+    # With one attempt the retry handler has nothing to decide but takes 1 % of a small call. If
+    # botocore renames it, it merely stays registered.
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
     bound(client, spec.guard, pointer_to_endpoint(spec))
@@ -227,18 +258,21 @@ def check_endpoint(spec: ClientSpec) -> None:
 
 
 def find_keys(ambient: Ambient, region: str | None = None) -> Keys:
-    """Return the keys of the machine's identity, within the current deadline. They are fetched once for all callers, and renewed before
-    they expire.
+    """Return the keys of the machine's identity, within the current deadline. They are fetched once
+    for all callers, and renewed before they expire.
 
-    :raises JackfieldError: if there are none, they cannot be fetched, or the source refuses; nothing was sent to any other service.
+    :raises JackfieldError: if there are none, they cannot be fetched, or the source refuses;
+        nothing was sent to any other service.
     """
     return find_identity(ambient, region).keys_now()
 
 
 def find_identity(ambient: Ambient, region: str | None = None) -> MachineIdentity:
-    """Return the machine's identity, one per process and region of its own requests, without a request.
+    """Return the machine's identity, one per process and region of its own requests, without a
+    request.
 
-    :raises JackfieldError: if the profile does not exist in this machine's AWS configuration, or cannot be read.
+    :raises JackfieldError: if the profile does not exist in this machine's AWS configuration, or
+        cannot be read.
     """
     try:
         return cast("MachineIdentity", _shared(ambient, ambient.region or region, False).machine)
@@ -251,7 +285,9 @@ def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
         return error
     text = "the endpoint is not a URL that AWS clients can use"
     return InvalidConnection(
-        text, details=[Detail(pointer_to_endpoint(spec), text)], hint="An endpoint is a URL such as https://email.eu-west-1.amazonaws.com."
+        text,
+        details=[Detail(pointer_to_endpoint(spec), text)],
+        hint="An endpoint is a URL such as https://email.eu-west-1.amazonaws.com.",
     )
 
 
@@ -298,4 +334,6 @@ def _config(read_timeout: float, spec: ClientSpec) -> Any:
         account_id_endpoint_mode="disabled",
         max_pool_connections=_POOL,
     )
-    return config.merge(botocore.config.Config(**spec.s3.members)) if spec.s3 != USUAL_S3 else config
+    return (
+        config.merge(botocore.config.Config(**spec.s3.members)) if spec.s3 != USUAL_S3 else config
+    )

@@ -32,21 +32,33 @@ from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 from jackfield_aws.sts_errors import STS_ERRORS
 
 _SHORT_SECRET = 6
-"""Minimum length of a secret that is masked anywhere; a shorter one, which may be part of a word, is masked only in quotes."""
+"""Minimum length of a secret that is masked anywhere; a shorter one, which may be part of a word,
+is masked only in quotes.
+"""
 
 
 def explain_sts(
-    error: Exception, *, region: str, identity: Keys | Ambient, request: RoleRequest | None, elsewhere: bool = False
+    error: Exception,
+    *,
+    region: str,
+    identity: Keys | Ambient,
+    request: RoleRequest | None,
+    elsewhere: bool = False,
 ) -> JackfieldError:
-    """Return the error for a failed STS call. ``request`` is None for GetCallerIdentity; ``elsewhere``: the endpoint is not AWS's.
+    """Return the error for a failed STS call. ``request`` is None for GetCallerIdentity;
+    ``elsewhere``: the endpoint is not AWS's.
 
-    Without an answer, nothing counts as sent, so the call may be retried. The texts contain none of the connection's secrets.
+    Without an answer, nothing counts as sent, so the call may be retried. The texts contain none of
+    the connection's secrets.
     """
-    found = STS_ERRORS.explain(error, region=region, permissions=("sts:AssumeRole",), renewable=False, elsewhere=elsewhere)
+    found = STS_ERRORS.explain(
+        error, region=region, permissions=("sts:AssumeRole",), renewable=False, elsewhere=elsewhere
+    )
     found = found or Unavailable("STS could not be reached")
     if found.sent is Sent.UNKNOWN:
         found.sent = Sent.NOTHING
-    found.expired = found.expired and isinstance(identity, Keys)  # the server's own identity is renewed when it is next opened
+    # the server's own identity is renewed when it is next opened
+    found.expired = found.expired and isinstance(identity, Keys)
     if request is not None:
         _name_stage(found, request)
     _hide(found, _secrets(identity, request))
@@ -62,7 +74,9 @@ def _name_stage(error: JackfieldError, request: RoleRequest) -> None:
 
 
 def _trust_hint(error: JackfieldError, request: RoleRequest) -> str:
-    """Return a hint with the required trust policy. It has a placeholder for the External ID, which only the role's owner may see."""
+    """Return a hint with the required trust policy. It has a placeholder for the External ID, which
+    only the role's owner may see.
+    """
     principal = _principal(error) or "<ARN of the user or role whose keys these are>"
     shown = "<the External ID of this connection>" if request.external_id else None
     statement = json.dumps(trust_policy(principal, shown)["Statement"][0])
@@ -72,7 +86,8 @@ def _trust_hint(error: JackfieldError, request: RoleRequest) -> str:
         else "If it has a condition on sts:ExternalId, set the connection's External ID."
     )
     return (
-        f"The trust policy of {request.role_arn} must contain this statement: {statement} {condition}"
+        f"The trust policy of {request.role_arn} must contain this statement: {statement} "
+        f"{condition}"
         " The role must exist, and the caller's own policies must allow sts:AssumeRole on it."
     )
 
@@ -83,7 +98,9 @@ def _principal(error: JackfieldError) -> str | None:
 
 
 def _secrets(identity: Keys | Ambient, request: RoleRequest | None) -> list[str]:
-    keys = [identity.secret_access_key, identity.session_token] if isinstance(identity, Keys) else []
+    keys = (
+        [identity.secret_access_key, identity.session_token] if isinstance(identity, Keys) else []
+    )
     return [text for text in (*keys, request.external_id if request else None) if text]
 
 
@@ -92,20 +109,25 @@ def _hide(error: JackfieldError, secrets: list[str]) -> None:
 
     def clean(text: str) -> str:
         for secret in secrets:
-            quoted, shown = (f"'{secret}'", "'***'") if len(secret) < _SHORT_SECRET else (secret, "***")
+            quoted, shown = (
+                (f"'{secret}'", "'***'") if len(secret) < _SHORT_SECRET else (secret, "***")
+            )
             text = text.replace(quoted, shown)
         return text
 
     error.message = clean(error.message)
-    error.details = tuple(dataclasses.replace(detail, message=clean(detail.message)) for detail in error.details)
+    error.details = tuple(
+        dataclasses.replace(detail, message=clean(detail.message)) for detail in error.details
+    )
     if error.provider is not None and error.provider.message:
         error.provider = dataclasses.replace(error.provider, message=clean(error.provider.message))
 
 
 @dataclass(frozen=True, slots=True)
 class StsCaller:
-    """Caller of STS: identity, location and deadline. ``endpoint`` None means the regional one; ``guard`` checks a connection's
-    endpoint."""
+    """Caller of STS: identity, location and deadline. ``endpoint`` None means the regional one;
+    ``guard`` checks a connection's endpoint.
+    """
 
     identity: Keys | Ambient
     region: str
@@ -137,15 +159,21 @@ class RoleRequest:
 
 
 def assume_role(caller: StsCaller, request: RoleRequest) -> Minted:
-    """Assume the role once. Return a lease whose value holds the parts of Keys as JSON, which processes can share.
+    """Assume the role once. Return a lease whose value holds the parts of Keys as JSON, which
+    processes can share.
 
-    :raises JackfieldError: if STS, the network or the machine's own identity refuses; never in doubt.
+    :raises JackfieldError: if STS, the network or the machine's own identity refuses; never in
+        doubt.
     """
     with _sts(caller, request) as client:
         answer = client.assume_role(**request.parameters())
         found = answer["Credentials"]
         secrets = found["SecretAccessKey"], found["SessionToken"]
-        keys = {"access_key_id": found["AccessKeyId"], "secret_access_key": secrets[0], "session_token": secrets[1]}
+        keys = {
+            "access_key_id": found["AccessKeyId"],
+            "secret_access_key": secrets[0],
+            "session_token": secrets[1],
+        }
         return Minted(keys, found["Expiration"].timestamp(), secrets)
 
 
@@ -161,21 +189,34 @@ def caller_identity(caller: StsCaller) -> Account:
 
 @contextmanager
 def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
-    """Open a client for one call and explain its errors. Caching is not worthwhile, since a role is assumed once an hour."""
+    """Open a client for one call and explain its errors. Caching is not worthwhile, since a role is
+    assumed once an hour.
+    """
     with within(caller.deadline):
         caller.deadline.check()
         if isinstance(caller.identity, Ambient):
             find_keys(caller.identity, caller.region)  # a failure of it is one of the identity
         client = None
         try:
-            client = open_client(ClientSpec("sts", caller.region, caller.endpoint, caller.identity, caller.guard), begins=False)
+            client = open_client(
+                ClientSpec("sts", caller.region, caller.endpoint, caller.identity, caller.guard),
+                begins=False,
+            )
             yield client
         except (BotoCoreError, ClientError, ResponseParserError, OSError) as error:
             named = caller.endpoint is not None
-            raise explain_sts(error, region=caller.region, identity=caller.identity, request=request, elsewhere=named) from None
+            raise explain_sts(
+                error,
+                region=caller.region,
+                identity=caller.identity,
+                request=request,
+                elsewhere=named,
+            ) from None
         except (KeyError, TypeError, AttributeError):
             text = "STS returned an invalid response"
-            raise Unavailable(text, hint="Check 'stsEndpoint' and AWS_ENDPOINT_URL_STS.", sent=Sent.NOTHING) from None
+            raise Unavailable(
+                text, hint="Check 'stsEndpoint' and AWS_ENDPOINT_URL_STS.", sent=Sent.NOTHING
+            ) from None
         finally:
             if client is not None:
                 client.close()

@@ -1,9 +1,12 @@
-"""Codes of AWS's throttles: nothing was done, whatever the status, so any operation may be sent again.
+"""Codes of AWS's throttles: nothing was done, whatever the status, so any operation may be sent
+again.
 
-Each code has its source, which a test checks in the installed botocore. botocore's list is the basis (``botocore.retries.standard``),
-without three of its codes. ``TransactionInProgressException`` may be about an earlier attempt of the same call. ``RequestTimeout`` is no
-throttle. ``LimitExceededException`` also means a used-up quota, and is a throttle only by its message. Codes with a status 4xx in a
-service's model need no line, since their words or a 429 suffice (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
+Each code has its source, which a test checks in the installed botocore. botocore's list is the
+basis (``botocore.retries.standard``), without three of its codes.
+``TransactionInProgressException`` may be about an earlier attempt of the same call.
+``RequestTimeout`` is no throttle. ``LimitExceededException`` also means a used-up quota, and is a
+throttle only by its message. Codes with a status 4xx in a service's model need no line, since their
+words or a 429 suffice (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
 """
 
 from __future__ import annotations
@@ -46,8 +49,9 @@ THROTTLES: Mapping[str, str] = {
     "DependentServiceRequestThrottlingFault": "model of redshift",
     "ResourceProvisionedThroughputExceededException": "model of kinesisanalytics",
 }
-"""Codes that mean a throttle with any message, with their sources: botocore's lists of retried codes, or the model of a service. The
-service is named as in botocore, and has the code among its errors. A test looks each up.
+"""Codes that mean a throttle with any message, with their sources: botocore's lists of retried
+codes, or the model of a service. The service is named as in botocore, and has the code among its
+errors. A test looks each up.
 """
 THROTTLE_PHRASES: Mapping[str, str] = {
     r"\brate (?:limit )?(?:was |has been |is )?exceeded": "LimitExceededException of Kinesis, ClientException of ECS and Batch",
@@ -58,7 +62,9 @@ THROTTLE_PHRASES: Mapping[str, str] = {
     r"\brequest limit exceeded": "Amazon EC2 API reference, error codes, RequestLimitExceeded",
     r"\bthrottled\b|\bthrottling\b": "AWS's own word for it, under codes of wrong content",
 }
-"""Patterns of lower-case phrases that mark a throttle under an unknown code, or the code of a quota or of invalid content, with sources."""
+"""Patterns of lower-case phrases that mark a throttle under an unknown code, or the code of a quota
+or of invalid content, with sources.
+"""
 _PHRASES = re.compile("|".join(THROTTLE_PHRASES))
 
 

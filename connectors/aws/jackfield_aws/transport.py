@@ -1,4 +1,6 @@
-"""Meaning of exceptions of botocore and of the wire: the failure on the way to AWS, and whether anything may have been sent."""
+"""Meaning of exceptions of botocore and of the wire: the failure on the way to AWS, and whether
+anything may have been sent.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ from jackfield_aws.limits import current_deadline
 class _Fault:
     """Meaning of an exception. ``says`` may use ``{host}``; ``path`` points at the faulty value.
 
-    ``ended`` marks faults that the deadline may also cause: the connection was shut down, or had no time left.
+    ``ended`` marks faults that the deadline may also cause: the connection was shut down, or had no
+    time left.
     """
 
     kind: type[JackfieldError]
@@ -48,13 +51,22 @@ class _Fault:
 
 
 _NAMES: Mapping[str, str] = {
-    **NAMES, "url": "the region, or the endpoint", "authority": "AWS_CA_BUNDLE", "login": "user name and password in HTTPS_PROXY",
+    **NAMES,
+    "url": "the region, or the endpoint",
+    "authority": "AWS_CA_BUNDLE",
+    "login": "user name and password in HTTPS_PROXY",
     "proxy": "JACKFIELD_OUTBOUND_PROXY, HTTPS_PROXY and NO_PROXY",
-}  # fmt: skip
+}
 """Names of settings in the wire's hints."""
 _NETWORK = "Check the region, the endpoint, DNS, proxy and firewall."
-_CONFIG = "Check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
-_IDENTITY = "Give an access key, or set up AWS credentials on this machine (environment, profile, container or instance role)."
+_CONFIG = (
+    "Check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config and "
+    "~/.aws/credentials."
+)
+_IDENTITY = (
+    "Give an access key, or set up AWS credentials on this machine (environment, profile, "
+    "container or instance role)."
+)
 _LOGIN = "Sign in again on this machine: aws sso login, or aws login."
 
 _CERTIFICATE = _Fault(
@@ -72,22 +84,53 @@ _NO_RESOLVER = _Fault(
     "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
     ended=True,
 )
-_NOT_MADE: Mapping[type[OSError], _Fault] = {socket.gaierror: _NO_ADDRESS, ConnectionRefusedError: _REFUSED}
+_NOT_MADE: Mapping[type[OSError], _Fault] = {
+    socket.gaierror: _NO_ADDRESS,
+    ConnectionRefusedError: _REFUSED,
+}
 _LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
 _HANDSHAKE = _Fault(
-    Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy in between.", ended=True
+    Unavailable,
+    "{host} refused the TLS connection",
+    "Check the endpoint's scheme and port, and any proxy in between.",
+    ended=True,
 )
-_TUNNEL = _Fault(Unavailable, "the proxy refused to connect to {host}", "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.", ended=True)
-_AT_PROXY = replace(_TUNNEL, hint="AWS was not asked. Check HTTPS_PROXY, NO_PROXY and the proxy's own log.")
+_TUNNEL = _Fault(
+    Unavailable,
+    "the proxy refused to connect to {host}",
+    "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.",
+    ended=True,
+)
+_AT_PROXY = replace(
+    _TUNNEL, hint="AWS was not asked. Check HTTPS_PROXY, NO_PROXY and the proxy's own log."
+)
 _PROXY_LOGIN = _Fault(
     Unavailable,
     "the proxy refused the login, and passes nothing on to {host}",
-    "Check the user name and the password in HTTPS_PROXY or HTTP_PROXY. Only Basic is spoken: the proxy has to offer it.",
+    "Check the user name and the password in HTTPS_PROXY or HTTP_PROXY. Only Basic is spoken: "
+    "the proxy has to offer it.",
     repeatable=False,
 )
-_PROXY = _Fault(Unavailable, "the proxy could not be reached", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", ended=True)
-_CUT = _Fault(Unavailable, "the connection to {host} broke before AWS answered", _NETWORK, Sent.UNKNOWN, ended=True)
-_SLOW = _Fault(TimedOut, "{host} did not answer in time", "Raise 'timeoutSeconds', or find out what is slow.", Sent.UNKNOWN, ended=True)
+_PROXY = _Fault(
+    Unavailable,
+    "the proxy could not be reached",
+    "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
+    ended=True,
+)
+_CUT = _Fault(
+    Unavailable,
+    "the connection to {host} broke before AWS answered",
+    _NETWORK,
+    Sent.UNKNOWN,
+    ended=True,
+)
+_SLOW = _Fault(
+    TimedOut,
+    "{host} did not answer in time",
+    "Raise 'timeoutSeconds', or find out what is slow.",
+    Sent.UNKNOWN,
+    ended=True,
+)
 _GARBLED = _Fault(
     Unavailable,
     "AWS's answer could not be read",
@@ -95,20 +138,35 @@ _GARBLED = _Fault(
     Sent.UNKNOWN,
     ended=True,
 )
-_DAMAGED = _Fault(Unavailable, "AWS's answer was damaged on its way: its checksum differs", _NETWORK, Sent.UNKNOWN, ended=True)
+_DAMAGED = _Fault(
+    Unavailable,
+    "AWS's answer was damaged on its way: its checksum differs",
+    _NETWORK,
+    Sent.UNKNOWN,
+    ended=True,
+)
 _NO_ALGORITHM = "Unsupported checksum algorithm"
-"""botocore's message for an unsupported checksum of a request (``resolve_request_checksum_algorithm``)."""
+"""botocore's message for an unsupported checksum of a request
+(``resolve_request_checksum_algorithm``).
+"""
 _UNKNOWN_CHECKSUM = _Fault(
-    InvalidInput, "the checksum algorithm that the inputs name cannot be made here", "Use CRC32, SHA1 or SHA256, or leave the member out."
+    InvalidInput,
+    "the checksum algorithm that the inputs name cannot be made here",
+    "Use CRC32, SHA1 or SHA256, or leave the member out.",
 )
 _UNSENDABLE = _Fault(
-    InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
-    "Store the Access Key ID, the session token and the endpoint again, without line breaks or spaces.",
-)  # fmt: skip
+    InvalidConnection,
+    "the request could not be built: a key or an endpoint contains characters that HTTP does not "
+    "allow",
+    "Store the Access Key ID, the session token and the endpoint again, without line breaks or "
+    "spaces.",
+)
 _UNWRITABLE = _Fault(
-    InvalidInput, "the request could not be built: an input contains characters that HTTP does not allow in a header or a path",
+    InvalidInput,
+    "the request could not be built: an input contains characters that HTTP does not allow in a "
+    "header or a path",
     "Leave out line breaks and control characters.",
-)  # fmt: skip
+)
 _BAD_PROXY = _Fault(
     InvalidConnection,
     "the proxy that HTTPS_PROXY or HTTP_PROXY names is not a URL",
@@ -118,29 +176,40 @@ _BAD_PROXY = _Fault(
 _BAD_BUNDLE = _Fault(
     InvalidConnection,
     "the certificate authorities of this machine cannot be loaded",
-    "Set AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, or 'ca_bundle' in ~/.aws/config) to a readable file in PEM form, or unset it.",
+    "Set AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, or 'ca_bundle' in ~/.aws/config) to a readable "
+    "file in PEM form, or unset it.",
     path="",
 )
 _NO_TUNNEL = "Tunnel connection failed: 407"
 """http.client's message that a proxy requires a login."""
 _STEPS: Mapping[str, _Fault] = {
-    "_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE, "_get_proxy_manager": _BAD_PROXY
-}  # fmt: skip
-"""Faults by the function of http.client, ssl or botocore in which a connection broke before the request."""
+    "_tunnel": _TUNNEL,
+    "do_handshake": _HANDSHAKE,
+    "putheader": _UNSENDABLE,
+    "_get_proxy_manager": _BAD_PROXY,
+}
+"""Faults by the function of http.client, ssl or botocore in which a connection broke before the
+request.
+"""
 _UNREADABLE = (FileNotFoundError, IsADirectoryError, PermissionError)
 _CERTIFICATES = "X509"
 """Name of OpenSSL's part that reads certificates."""
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the request counts as begun."""
+"""Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the
+request counts as begun.
+"""
 _SIGNED = ("Authorization", "X-Amz-Security-Token")
 _NO_IDENTITY = _Fault(InvalidConnection, "no AWS credentials were found", _IDENTITY, path="")
 _RETRIEVAL = _Fault(Unauthenticated, "this machine's AWS credentials could not be fetched", _CONFIG)
 _SIGNED_OUT = _Fault(Unauthenticated, "this machine's AWS sign-in has ended", _LOGIN)
-_BAD_CONFIG = _Fault(InvalidConnection, "this machine's AWS configuration cannot be used", _CONFIG, path="")
+_BAD_CONFIG = _Fault(
+    InvalidConnection, "this machine's AWS configuration cannot be used", _CONFIG, path=""
+)
 _BAD_IDENTITY = _Fault(
     InvalidConnection,
     "this machine's AWS identity is misconfigured: its role or web identity cannot be used",
-    "Check AWS_WEB_IDENTITY_TOKEN_FILE (the file must be readable and contain a token), AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME (2 to 64 "
+    "Check AWS_WEB_IDENTITY_TOKEN_FILE (the file must be readable and contain a token), "
+    "AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME (2 to 64 "
     "characters), or the role of the profile in ~/.aws/config.",
     path="",
 )
@@ -165,22 +234,29 @@ _FAULTS: Mapping[str, _Fault] = {
     "OperationNotPageableError": _BUG,
     "UnknownServiceError": _BUG,
     "NoCredentialsError": _NO_IDENTITY,
-    "PartialCredentialsError": _Fault(InvalidConnection, "this machine's AWS credentials are incomplete", _CONFIG, path=""),
-    "ProfileNotFound": _Fault(InvalidConnection, "this machine has no such AWS profile", _CONFIG, path="/profile"),
+    "PartialCredentialsError": _Fault(
+        InvalidConnection, "this machine's AWS credentials are incomplete", _CONFIG, path=""
+    ),
+    "ProfileNotFound": _Fault(
+        InvalidConnection, "this machine has no such AWS profile", _CONFIG, path="/profile"
+    ),
     "CredentialRetrievalError": _RETRIEVAL,
     "TokenRetrievalError": _RETRIEVAL,
     "MetadataRetrievalError": _RETRIEVAL,
     "RefreshWithMFAUnsupportedError": _RETRIEVAL,
     "NoAuthTokenError": _Fault(
         InvalidConnection,
-        "this service takes bearer tokens of IAM Identity Center, which AWS connections do not have",
+        "this service takes bearer tokens of IAM Identity Center, which AWS connections do not "
+        "have",
         "Use the AWS CLI or an SDK for it, after 'aws sso login'.",
         path="",
     ),
     "MissingDependencyException": _Fault(
         InvalidConnection,
-        "this call needs the AWS Common Runtime, for a Signature Version 4A or a checksum such as CRC32C",
-        "Install awscrt beside botocore: pip install 'botocore[crt]'. A checksum may be left out, or be CRC32, SHA1 or SHA256.",
+        "this call needs the AWS Common Runtime, for a Signature Version 4A or a checksum such "
+        "as CRC32C",
+        "Install awscrt beside botocore: pip install 'botocore[crt]'. A checksum may be left "
+        "out, or be CRC32, SHA1 or SHA256.",
         path="",
     ),
     "SSOError": _SIGNED_OUT,
@@ -191,16 +267,34 @@ _FAULTS: Mapping[str, _Fault] = {
     "InvalidConfigError": _BAD_CONFIG,
     "InvalidProxiesConfigError": _BAD_CONFIG,
     "InvalidRetryConfigurationError": _BAD_CONFIG,
-    "InvalidRegionError": _Fault(InvalidInput, "the AWS region is not valid", "Use a region such as eu-west-1.", path="/awsRegion"),
-    "NoRegionError": _Fault(
-        InvalidConnection, "no AWS region is given", "Set 'region' in the connection, or 'awsRegion' in the call.", path="/region"
+    "InvalidRegionError": _Fault(
+        InvalidInput,
+        "the AWS region is not valid",
+        "Use a region such as eu-west-1.",
+        path="/awsRegion",
     ),
-    "BaseEndpointResolverError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
-    "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
+    "NoRegionError": _Fault(
+        InvalidConnection,
+        "no AWS region is given",
+        "Set 'region' in the connection, or 'awsRegion' in the call.",
+        path="/region",
+    ),
+    "BaseEndpointResolverError": _Fault(
+        InvalidConnection,
+        "AWS has no endpoint for this service in that region",
+        _NETWORK,
+        path="/region",
+    ),
+    "EndpointProviderError": _Fault(
+        InvalidConnection,
+        "AWS has no endpoint for this service in that region",
+        _NETWORK,
+        path="/region",
+    ),
 }
-"""Faults by exception class name, nearest ancestor first: importing the classes would import botocore. botocore's messages are never
-repeated, since they quote header lines (keys, tokens) and values. Event streams raise urllib3's errors unchanged, whose base is
-``HTTPError``.
+"""Faults by exception class name, nearest ancestor first: importing the classes would import
+botocore. botocore's messages are never repeated, since they quote header lines (keys, tokens) and
+values. Event streams raise urllib3's errors unchanged, whose base is ``HTTPError``.
 """
 _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "resolve": ("EndpointConnectionError", _NO_ADDRESS),
@@ -222,7 +316,9 @@ _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "garbled": ("ConnectionClosedError", _GARBLED),
     "large": ("HTTPClientError", _GARBLED),
 }
-"""botocore's exception class and the fault by the wire's kind of failure. The wire itself reports what was sent."""
+"""botocore's exception class and the fault by the wire's kind of failure. The wire itself reports
+what was sent.
+"""
 _LIBRARIES = ("botocore.", "urllib3.")
 """Libraries whose exceptions are explained."""
 
@@ -230,15 +326,21 @@ _LIBRARIES = ("botocore.", "urllib3.")
 def explain_transport(error: Exception) -> JackfieldError | None:
     """Return the error for an exception of botocore or of urllib3 below it; None for any other.
 
-    Call it while the attempt's deadline is set (``current_deadline``): failures that the deadline caused are reported as such.
+    Call it while the attempt's deadline is set (``current_deadline``): failures that the deadline
+    caused are reported as such.
     """
-    refused = next((cause for cause in _causes(error) if isinstance(cause, InvalidConnection)), None)
+    refused = next(
+        (cause for cause in _causes(error) if isinstance(cause, InvalidConnection)), None
+    )
     if refused is not None:  # the guard's refusal, raised just before connecting
         return refused
     inner = getattr(error, "kwargs", {}).get("error")
-    if isinstance(inner, JackfieldError):  # the response is too large or not AWS's, or the wire's failure is explained already
+    # the response is too large or not AWS's, or the wire's failure is explained already
+    if isinstance(inner, JackfieldError):
         return inner
-    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(_LIBRARIES)]
+    names = [
+        kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(_LIBRARIES)
+    ]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _unreadable(error))
     if fault in (None, _BUG) and _found_credentials(error):
         fault = _BAD_IDENTITY  # not caused by the connector's request
@@ -252,8 +354,8 @@ def explain_transport(error: Exception) -> JackfieldError | None:
 
 
 def raised_by_wire(fault: WireFault | JackfieldError, url: str) -> Exception:
-    """Return the exception that botocore's client would raise for a failed request; it wraps the error to report. Call it while the
-    attempt's deadline is set.
+    """Return the exception that botocore's client would raise for a failed request; it wraps the
+    error to report. Call it while the attempt's deadline is set.
     """
     if isinstance(fault, JackfieldError):
         return cast("Exception", botocore.exceptions.HTTPClientError(error=fault))
@@ -267,7 +369,9 @@ def raised_by_wire(fault: WireFault | JackfieldError, url: str) -> Exception:
     meaning, place = replace(meaning, sent=fault.sent), urlsplit(url)
     short = exhausted(fault.__cause__, fault.sent) if fault.__cause__ is not None else None
     found = short or _late(meaning, fault.sent, place) or _error_from(meaning, place)
-    return cast("Exception", getattr(botocore.exceptions, name)(endpoint_url=url, proxy_url="", error=found))
+    return cast(
+        "Exception", getattr(botocore.exceptions, name)(endpoint_url=url, proxy_url="", error=found)
+    )
 
 
 def unusable_proxy() -> JackfieldError:
@@ -292,7 +396,8 @@ def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | Non
 def check_sendable(headers: Mapping[str, str | bytes]) -> None:
     """Check that a signed request's keys fit into header lines; botocore writes all other headers.
 
-    :raises InvalidConnection: if a key or token of this machine contains characters not allowed in a header line.
+    :raises InvalidConnection: if a key or token of this machine contains characters not allowed in
+        a header line.
     """
     for name in _SIGNED:
         value = headers.get(name, "")
@@ -303,7 +408,9 @@ def check_sendable(headers: Mapping[str, str | bytes]) -> None:
 def _error_from(fault: _Fault, place: SplitResult) -> JackfieldError:
     message = fault.says.format(host=place.netloc.rpartition("@")[2] or "AWS", name=place.hostname)
     details = [] if fault.path is None else [Detail(fault.path, message)]
-    return fault.kind(message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable)
+    return fault.kind(
+        message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable
+    )
 
 
 def _place(error: Exception) -> SplitResult:
@@ -311,33 +418,55 @@ def _place(error: Exception) -> SplitResult:
 
 
 def _sharpened(fault: _Fault, error: Exception) -> _Fault:
-    """Return a more exact fault for a connection that broke or failed, from the exception's causes. A failure while connecting precedes the
-    request's first byte.
+    """Return a more exact fault for a connection that broke or failed, from the exception's causes.
+    A failure while connecting precedes the request's first byte.
 
     A handshake that only takes too long stays a read timeout, and in doubt.
     """
     causes = list(_causes(error))
-    if fault in (_PROXY, _TUNNEL, _CUT) and any(str(cause).startswith(_NO_TUNNEL) for cause in causes if isinstance(cause, OSError)):
+    if fault in (_PROXY, _TUNNEL, _CUT) and any(
+        str(cause).startswith(_NO_TUNNEL) for cause in causes if isinstance(cause, OSError)
+    ):
         at = urlsplit(str(getattr(error, "kwargs", {}).get("proxy_url") or ""))
         return _refused_by_proxy(_PROXY_LOGIN, f"'{at.netloc.rpartition('@')[2]}' answered 407")
     if fault is _UNREACHABLE:
-        reason = next((reason for kind, reason in _NOT_MADE.items() if any(isinstance(cause, kind) for cause in causes)), fault)
-        silent = reason is _NO_ADDRESS and any(getattr(cause, "errno", None) == socket.EAI_AGAIN for cause in causes)
+        reason = next(
+            (
+                reason
+                for kind, reason in _NOT_MADE.items()
+                if any(isinstance(cause, kind) for cause in causes)
+            ),
+            fault,
+        )
+        silent = reason is _NO_ADDRESS and any(
+            getattr(cause, "errno", None) == socket.EAI_AGAIN for cause in causes
+        )
         return _NO_RESOLVER if silent else reason
     if fault is not _CUT:
         return fault
-    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    refused = next(
+        (cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None
+    )
     if refused is not None:
         return _refused_certificate(no_handshake(refused))
-    if any(isinstance(cause, _UNREADABLE) or getattr(cause, "library", None) == _CERTIFICATES for cause in causes):
+    if any(
+        isinstance(cause, _UNREADABLE) or getattr(cause, "library", None) == _CERTIFICATES
+        for cause in causes
+    ):
         return _BAD_BUNDLE
     steps = {name for cause in causes for name in _functions(cause.__traceback__)}
     slow = any(isinstance(cause, TimeoutError) for cause in causes)
-    return next((found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault)
+    return next(
+        (found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault
+    )
 
 
 def _refused_certificate(fault: WireFault) -> _Fault:
-    return replace(_CERTIFICATE, says=f"{_CERTIFICATE.says}: {_written(fault.reason)}", hint=fault.advice(_NAMES))
+    return replace(
+        _CERTIFICATE,
+        says=f"{_CERTIFICATE.says}: {_written(fault.reason)}",
+        hint=fault.advice(_NAMES),
+    )
 
 
 def _written(text: str) -> str:
@@ -349,22 +478,30 @@ def _refused_by_proxy(fault: _Fault, reason: str) -> _Fault:
 
 
 def _unreadable(error: Exception) -> _Fault | None:
-    """Return the fault of a response that botocore could not read: well-formed but of another type than its model (an array), or with a
-    checksum that is not Base64. None for another exception.
+    """Return the fault of a response that botocore could not read: well-formed but of another type
+    than its model (an array), or with a checksum that is not Base64. None for another exception.
     """
     *_, last = ["", *_modules(error)]
     if last == "botocore.parsers":
         return _GARBLED
-    return _DAMAGED if isinstance(error, binascii.Error) and "botocore.httpchecksum" in _modules(error) else None
+    return (
+        _DAMAGED
+        if isinstance(error, binascii.Error) and "botocore.httpchecksum" in _modules(error)
+        else None
+    )
 
 
 def _found_credentials(error: Exception) -> bool:
-    """Return whether botocore failed while searching for this machine's credentials (a missing token file, a session name too short)."""
+    """Return whether botocore failed while searching for this machine's credentials (a missing
+    token file, a session name too short).
+    """
     return not {"botocore.credentials", "botocore.tokens"}.isdisjoint(_modules(error))
 
 
 def _modules(error: Exception) -> list[str]:
-    """Return the modules in an exception's traceback, from the one that caught it to the one that raised it."""
+    """Return the modules in an exception's traceback, from the one that caught it to the one that
+    raised it.
+    """
     found, traceback = [], error.__traceback__
     while traceback is not None:
         found.append(str(traceback.tb_frame.f_globals.get("__name__")))
@@ -380,7 +517,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if id(current) not in seen:
             seen.add(id(current))
             yield current
-            inner = (current.__cause__, current.__context__, *current.args, *getattr(current, "kwargs", {}).values())
+            inner = (
+                current.__cause__,
+                current.__context__,
+                *current.args,
+                *getattr(current, "kwargs", {}).values(),
+            )
             waiting.extend(item for item in inner if isinstance(item, BaseException))
 
 

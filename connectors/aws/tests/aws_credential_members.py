@@ -1,4 +1,6 @@
-"""Members of AWS's answers that sound like credentials, by the names and types of the shapes of each operation's output."""
+"""Members of AWS's answers that sound like credentials, by the names and types of the shapes of
+each operation's output.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,9 @@ def sounds_secret(name: str) -> bool:
 
 
 def telling_members(outputs: Iterable[Any]) -> Iterator[str]:
-    """Yield the members of a service's outputs, as ``Shape.member``, whose values are texts or bytes and whose names sound like a
-    credential."""
+    """Yield the members of a service's outputs, as ``Shape.member``, whose values are texts or
+    bytes and whose names sound like a credential.
+    """
     seen: set[str] = set()
     waiting = [output for output in outputs if output is not None]
     while waiting:
@@ -45,7 +48,11 @@ def telling_members(outputs: Iterable[Any]) -> Iterator[str]:
         elif shape.type_name == "structure" and shape.name not in seen:
             seen.add(shape.name)
             waiting.extend(shape.members.values())
-            yield from (f"{shape.name}.{name}" for name, member in shape.members.items() if _is_text(member) and sounds_secret(name))
+            yield from (
+                f"{shape.name}.{name}"
+                for name, member in shape.members.items()
+                if _is_text(member) and sounds_secret(name)
+            )
 
 
 def _is_text(shape: Any) -> bool:

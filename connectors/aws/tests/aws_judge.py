@@ -1,7 +1,9 @@
-"""boto3 beside us: one call of any operation of AWS is made by both, and what was sent and what came out are compared.
+"""boto3 beside us: one call of any operation of AWS is made by both, and what was sent and what
+came out are compared.
 
-A server of one process answers both calls (``Stand``), under any host name that ends in ``judge.test``, so that names which belong to the
-host are seen, too. Inputs are made from the models, once as Python's values for boto3 and once as JSON for us, by ``aws_judge_values``.
+A server of one process answers both calls (``Stand``), under any host name that ends in
+``judge.test``, so that names which belong to the host are seen, too. Inputs are made from the
+models, once as Python's values for boto3 and once as JSON for us, by ``aws_judge_values``.
 """
 
 from __future__ import annotations
@@ -36,14 +38,28 @@ from jackfield_store.runtime import Jackfield
 from moto_rig import EVERYTHING, offer
 
 REGION = "us-east-1"
-KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+KEYS = {
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}
 _DOMAIN = "judge.test"
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOKEN = b"00000000-0000-4000-8000-000000000000"
 _HOP = frozenset(
-    ("accept-encoding", "amz-sdk-invocation-id", "amz-sdk-request", "authorization", "connection", "content-length", "expect", "host",
-     "user-agent", "x-amz-date", "x-amzn-trace-id")
-)  # fmt: skip
+    (
+        "accept-encoding",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        "authorization",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "user-agent",
+        "x-amz-date",
+        "x-amzn-trace-id",
+    )
+)
 """Header fields that belong to the connection, to the clock and to the client."""
 _OF_BODY = ("x-amz-content-sha256", "content-md5")
 """Header fields that follow from the body's bytes: another order of its members makes others."""
@@ -56,10 +72,18 @@ _EC2 = b"<Response><Errors><Error><Code>Judged</Code><Message>No.</Message></Err
 def refusal(protocol: str) -> Reply:
     """Return an answer to requests of which only the request matters."""
     if protocol == "smithy-rpc-v2-cbor":
-        return 400, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, b"\xa1\x66__type\x66Judged"
+        return (
+            400,
+            {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"},
+            b"\xa1\x66__type\x66Judged",
+        )
     if protocol in ("query", "ec2", "rest-xml"):
         return 400, {"Content-Type": "text/xml"}, _EC2 if protocol == "ec2" else _XML
-    return 400, {"Content-Type": "application/json", "x-amzn-ErrorType": "Judged"}, b'{"__type": "Judged", "message": "No."}'
+    return (
+        400,
+        {"Content-Type": "application/json", "x-amzn-ErrorType": "Judged"},
+        b'{"__type": "Judged", "message": "No."}',
+    )
 
 
 @dataclass(frozen=True)
@@ -73,13 +97,25 @@ class Sent:
     body: bytes
 
     def exact(self) -> Any:
-        """Return what must be equal for two requests to be equal byte by byte; idempotency tokens are equal."""
-        return self.method, self.host, _UUID.sub(_TOKEN, self.target.encode()), self._fields(), _UUID.sub(_TOKEN, self.body)
+        """Return what must be equal for two requests to be equal byte by byte; idempotency tokens
+        are equal.
+        """
+        return (
+            self.method,
+            self.host,
+            _UUID.sub(_TOKEN, self.target.encode()),
+            self._fields(),
+            _UUID.sub(_TOKEN, self.body),
+        )
 
     def meaning(self) -> Any:
-        """Return what must be equal for two requests to mean the same: the order of members and of query parameters does not matter."""
+        """Return what must be equal for two requests to mean the same: the order of members and of
+        query parameters does not matter.
+        """
         parts = urlsplit(self.target)
-        query = sorted((name, _plain(value)) for name, value in parse_qsl(parts.query, keep_blank_values=True))
+        query = sorted(
+            (name, _plain(value)) for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        )
         fields = {name: value for name, value in self._fields().items() if name not in _OF_BODY}
         return self.method, self.host, unquote(parts.path), query, fields, self._content()
 
@@ -93,10 +129,17 @@ class Sent:
                 return json.loads(body, parse_float=Decimal)
             if "form-urlencoded" in kind:
                 pairs = sorted(parse_qsl(body.decode(), keep_blank_values=True))
-                is_signed = any(name == "SignatureVersion" for name, _ in pairs)  # Signature Version 2 signs the clock
-                return [pair for pair in pairs if not is_signed or pair[0] not in ("Signature", "Timestamp")]
+                # Signature Version 2 signs the clock
+                is_signed = any(name == "SignatureVersion" for name, _ in pairs)
+                return [
+                    pair
+                    for pair in pairs
+                    if not is_signed or pair[0] not in ("Signature", "Timestamp")
+                ]
             if "cbor" in kind and body:
-                return _unordered(BaseCBORParser(None, None).parse_data_item(io.BufferedReader(io.BytesIO(body))))
+                return _unordered(
+                    BaseCBORParser(None, None).parse_data_item(io.BufferedReader(io.BytesIO(body)))
+                )
             if body.startswith(b"<"):
                 return _tree(ET.fromstring(body))
         return body
@@ -140,12 +183,25 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, content = self.server.stand.reply(sent)
         self.send_response(status)
         for name, value in headers.items():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+            if name.lower() not in (
+                "content-length",
+                "transfer-encoding",
+                "connection",
+                "date",
+                "server",
+            ):
                 self.send_header(name, str(value))
         if self.command != "HEAD":
             self.send_header("Content-Length", str(len(content)))
         elif "content-length" in {name.lower() for name in headers}:
-            self.send_header("Content-Length", next(str(value) for name, value in headers.items() if name.lower() == "content-length"))
+            self.send_header(
+                "Content-Length",
+                next(
+                    str(value)
+                    for name, value in headers.items()
+                    if name.lower() == "content-length"
+                ),
+            )
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
@@ -190,7 +246,10 @@ def stand() -> Iterator[Stand]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads, server.stand = True, (made := Stand())
     made.url = f"http://{_DOMAIN}:{server.server_address[1]}"
-    thread, lookup = Thread(target=server.serve_forever, name="judge", daemon=True), socket.getaddrinfo
+    thread, lookup = (
+        Thread(target=server.serve_forever, name="judge", daemon=True),
+        socket.getaddrinfo,
+    )
 
     def found(host: Any, *more: Any, **named: Any) -> Any:
         is_ours = isinstance(host, str) and host.endswith(_DOMAIN)
@@ -208,7 +267,9 @@ def stand() -> Iterator[Stand]:
 
 @dataclass
 class Count:
-    """Outcome of a comparison. ``explained`` has a line for each difference that has a reason, ``different`` one for each that has none."""
+    """Outcome of a comparison. ``explained`` has a line for each difference that has a reason,
+    ``different`` one for each that has none.
+    """
 
     calls: int = 0
     exact: int = 0
@@ -222,8 +283,10 @@ class Count:
     def line(self, what: str) -> str:
         """Return the outcome in one line."""
         return (
-            f"{self.calls} {what} of {len(self.services)} services {dict(sorted(self.protocols.items()))}: {self.exact} equal, "
-            f"{self.alike} equal in meaning, {self.refused} refused by both, {len(self.explained)} explained, {len(self.different)} differ"
+            f"{self.calls} {what} of {len(self.services)} services "
+            f"{dict(sorted(self.protocols.items()))}: {self.exact} equal, "
+            f"{self.alike} equal in meaning, {self.refused} refused by both, "
+            f"{len(self.explained)} explained, {len(self.different)} differ"
         )
 
 
@@ -233,22 +296,41 @@ class Pair:
     def __init__(self, jackfield: Jackfield, at: Stand) -> None:
         self.at = at
         self.jackfield = jackfield
-        self.connection = {"type": "apiKeySecret", "values": {**KEYS, "endpoint": at.url, "region": REGION}}
-        self._session = boto3.Session(KEYS["accessKeyId"], KEYS["secretAccessKey"], region_name=REGION, botocore_session=_quiet_session())
+        self.connection = {
+            "type": "apiKeySecret",
+            "values": {**KEYS, "endpoint": at.url, "region": REGION},
+        }
+        self._session = boto3.Session(
+            KEYS["accessKeyId"],
+            KEYS["secretAccessKey"],
+            region_name=REGION,
+            botocore_session=_quiet_session(),
+        )
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         """Return boto3's client of a service."""
         if service not in self._clients:
             config = Config(
-                retries={"mode": "standard", "total_max_attempts": 1}, inject_host_prefix=False, account_id_endpoint_mode="disabled"
-            )  # an endpoint of one's own has no prefixes here (test_aws_direct_parity.py has those of AWS's own hosts)
-            self._clients[service] = self._session.client(service, endpoint_url=self.at.url, config=config)
+                retries={"mode": "standard", "total_max_attempts": 1},
+                inject_host_prefix=False,
+                account_id_endpoint_mode="disabled",
+                # an endpoint of one's own has no prefixes here (test_aws_direct_parity.py has those
+                # of AWS's own hosts)
+            )
+            self._clients[service] = self._session.client(
+                service, endpoint_url=self.at.url, config=config
+            )
         return self._clients[service]
 
     def ours(self, service: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return our Result as JSON."""
-        asked = {"connector": f"aws.{service}", "action": action_key(name), "connection": self.connection, "inputs": dict(inputs)}
+        asked = {
+            "connector": f"aws.{service}",
+            "action": action_key(name),
+            "connection": self.connection,
+            "inputs": dict(inputs),
+        }
         return self.jackfield.invoke({**asked, "timeoutSeconds": 20}).to_json()
 
     def theirs(self, service: str, name: str, parameters: Mapping[str, Any]) -> Any:
@@ -258,8 +340,18 @@ class Pair:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = client._make_api_call(name, dict(parameters))
-                return {key: value.read() if isinstance(value, StreamingBody) else value for key, value in found.items()}
-        except (BotoCoreError, ClientError, ResponseParserError, ValueError, TypeError, AttributeError) as error:
+                return {
+                    key: value.read() if isinstance(value, StreamingBody) else value
+                    for key, value in found.items()
+                }
+        except (
+            BotoCoreError,
+            ClientError,
+            ResponseParserError,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as error:
             return error
 
     def shape(self, service: str, name: str) -> Any:
@@ -268,13 +360,23 @@ class Pair:
 
 
 def _quiet_session() -> Any:
-    return botocore.session.Session(session_vars={"profile": (None, [], None, None), "config_file": (None, None, "/nonexistent", None)})
+    return botocore.session.Session(
+        session_vars={
+            "profile": (None, [], None, None),
+            "config_file": (None, None, "/nonexistent", None),
+        }
+    )
 
 
 @contextlib.contextmanager
 def pair(home: Any, database_url: str = "none") -> Iterator[Pair]:
     """Start a stand, a runtime that is offered all of AWS, and boto3."""
-    with stand() as at, Jackfield(database_url=database_url, environment=offer(home, {"default": EVERYTHING})) as jackfield:
+    with (
+        stand() as at,
+        Jackfield(
+            database_url=database_url, environment=offer(home, {"default": EVERYTHING})
+        ) as jackfield,
+    ):
         yield Pair(jackfield, at)
 
 
@@ -296,15 +398,27 @@ def requests_differ(ours: list[Sent], theirs: list[Sent]) -> str | None:
     )
 
 
-def answers_differ(result: Mapping[str, Any], theirs: Any, ignored: frozenset[str] = frozenset()) -> list[str]:
+def answers_differ(
+    result: Mapping[str, Any], theirs: Any, ignored: frozenset[str] = frozenset()
+) -> list[str]:
     """Return the places in which our Result differs from boto3's answer or error."""
     error = result.get("error")
     if isinstance(theirs, ClientError):
         code = str(theirs.response.get("Error", {}).get("Code", ""))
         ours = (error or {}).get("provider", {}).get("code", "") if error else None
-        return [] if ours is not None and code in (ours, "", "Unknown") else [f"error {code} of boto3, {_summary(result)}"]
+        return (
+            []
+            if ours is not None and code in (ours, "", "Unknown")
+            else [f"error {code} of boto3, {_summary(result)}"]
+        )
     if isinstance(theirs, Exception):
-        return [] if error else [f"boto3 raised {type(theirs).__name__}: {str(theirs)[:150]}; we {_summary(result)}"]
+        return (
+            []
+            if error
+            else [
+                f"boto3 raised {type(theirs).__name__}: {str(theirs)[:150]}; we {_summary(result)}"
+            ]
+        )
     if error:
         return [f"boto3 answered, {_summary(result)}"]
     expected = {name: value for name, value in theirs.items() if name != "ResponseMetadata"}
@@ -313,4 +427,8 @@ def answers_differ(result: Mapping[str, Any], theirs: Any, ignored: frozenset[st
 
 def _summary(result: Mapping[str, Any]) -> str:
     error = result.get("error")
-    return "succeeded" if not error else f"{error['code']}: {error['message'][:150]} {error.get('details', '')!s:.300}"
+    return (
+        "succeeded"
+        if not error
+        else f"{error['code']}: {error['message'][:150]} {error.get('details', '')!s:.300}"
+    )

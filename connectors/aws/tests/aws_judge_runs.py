@@ -1,4 +1,6 @@
-"""What the judge beside us compares: requests, made-up answers, moto's answers and waiters; with a line for each known difference."""
+"""What the judge beside us compares: requests, made-up answers, moto's answers and waiters; with a
+line for each known difference.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,22 @@ from moto_rig import Rig
 PROTOCOLS = ("query", "ec2", "json 1.0", "json 1.1", "rest-json", "rest-xml", "smithy-rpc-v2-cbor")
 """Wire forms of botocore's models: the six protocols, with both versions of JSON."""
 REASONS: tuple[tuple[str, str], ...] = (
-    (r"^[\w-]+\.Head\w+: error 404 of boto3, not_found", "a HEAD has no body: boto3 makes a code of its status, we say what it means"),
-    (r"^kinesis\.ListShards: request: .*StreamName", "AWS refuses the stream's name beside a token: we leave it out"),
-    (r"error (?:404|500) of boto3, unavailable: .* a page of HTML", "moto lacks the operation, or fails at it, with a page: both fail"),
-    (r"error (?:404|500) of boto3, rejected: the endpoint does not implement", "moto lacks the operation: both fail"),
+    (
+        r"^[\w-]+\.Head\w+: error 404 of boto3, not_found",
+        "a HEAD has no body: boto3 makes a code of its status, we say what it means",
+    ),
+    (
+        r"^kinesis\.ListShards: request: .*StreamName",
+        "AWS refuses the stream's name beside a token: we leave it out",
+    ),
+    (
+        r"error (?:404|500) of boto3, unavailable: .* a page of HTML",
+        "moto lacks the operation, or fails at it, with a page: both fail",
+    ),
+    (
+        r"error (?:404|500) of boto3, rejected: the endpoint does not implement",
+        "moto lacks the operation: both fail",
+    ),
 )
 """Patterns of a difference (``service.Operation: what``), each with its reason."""
 
@@ -44,8 +58,12 @@ def protocol_of(service: str) -> str:
     return f"json {model.metadata.get('jsonVersion', '1.0')}" if protocol == "json" else protocol
 
 
-def operations(seed: int, each: int, most_of_one: int = 12, services: frozenset[str] | None = None) -> Iterator[tuple[str, str, str]]:
-    """Yield protocol, service and operation: ``each`` of every protocol, drawn by ``seed``, from as many services as there are."""
+def operations(
+    seed: int, each: int, most_of_one: int = 12, services: frozenset[str] | None = None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield protocol, service and operation: ``each`` of every protocol, drawn by ``seed``, from as
+    many services as there are.
+    """
     chance, index = random.Random(seed), Index()
     by_protocol: dict[str, list[str]] = {protocol: [] for protocol in PROTOCOLS}
     for service in sorted(index.services):
@@ -57,7 +75,11 @@ def operations(seed: int, each: int, most_of_one: int = 12, services: frozenset[
             chance.shuffle(names)
         chance.shuffle(named)
         least = -(-each // max(1, len(named)))
-        drawn = [(service, name) for service in named for name in rows[service][: max(min(most_of_one, least + 1), least)]]
+        drawn = [
+            (service, name)
+            for service in named
+            for name in rows[service][: max(min(most_of_one, least + 1), least)]
+        ]
         chance.shuffle(drawn)
         yield from ((protocol, service, name) for service, name in drawn[:each])
 
@@ -75,11 +97,17 @@ def requests_run(judge: Pair, seed: int, each: int, **chosen: Any) -> Count:
         _noted(count, protocol, service)
         if not their_requests and not our_requests:
             count.refused += 1
-            count.explained.append(f"refused: {service}.{name}: {str(theirs)[:160]} / {str(ours.get('error'))[:160]}")
+            count.explained.append(
+                f"refused: {service}.{name}: {str(theirs)[:160]} / {str(ours.get('error'))[:160]}"
+            )
             continue
         differ = requests_differ(our_requests, their_requests)
         if differ:
-            told = f"; ours {ours['error']['message']} {str(ours['error'].get('details', ''))[:200]}" if not our_requests else ""
+            told = (
+                f"; ours {ours['error']['message']} {str(ours['error'].get('details', ''))[:200]}"
+                if not our_requests
+                else ""
+            )
             told += f"; theirs {theirs!s:.200}" if not their_requests else ""
             _judged(count, f"{service}.{name}: {differ}{told}")
         elif differ is None:
@@ -94,7 +122,11 @@ def answers_run(judge: Pair, seed: int, each: int, **chosen: Any) -> Count:
     count, chance = Count(), random.Random(seed)
     for protocol, service, name in operations(seed, each, **chosen):
         model = judge.shape(service, name)
-        if model.output_shape is None or not model.output_shape.members or model.has_event_stream_output:
+        if (
+            model.output_shape is None
+            or not model.output_shape.members
+            or model.has_event_stream_output
+        ):
             continue
         given = native(model.input_shape, chance, depth=9) if model.input_shape is not None else {}
         reply = answer(service, model, native(model.output_shape, chance, is_answer=True))
@@ -112,7 +144,9 @@ def answers_run(judge: Pair, seed: int, each: int, **chosen: Any) -> Count:
 
 
 class JudgedRig(Rig):
-    """Rig over moto whose calls boto3 makes, too: it is answered with the bytes that moto has answered us."""
+    """Rig over moto whose calls boto3 makes, too: it is answered with the bytes that moto has
+    answered us.
+    """
 
     def __init__(self, judge: Pair, moto: str, count: Count) -> None:
         super().__init__(judge.jackfield, judge.at.url)
@@ -137,15 +171,27 @@ class JudgedRig(Rig):
             self._compare(service, name, inputs, (found.to_json(), sent, tape))
         return found
 
-    def _compare(self, service: str, name: str, inputs: Mapping[str, Any], ours: tuple[Any, list[Sent], list[Reply]]) -> None:
+    def _compare(
+        self,
+        service: str,
+        name: str,
+        inputs: Mapping[str, Any],
+        ours: tuple[Any, list[Sent], list[Reply]],
+    ) -> None:
         result, sent, tape = ours
         shape = self._judge.shape(service, name).input_shape
         self._judge.at.says(tape[-1])
-        theirs = self._judge.theirs(service, name, as_python(shape, inputs) if shape is not None else {})
+        theirs = self._judge.theirs(
+            service, name, as_python(shape, inputs) if shape is not None else {}
+        )
         _noted(self._count, protocol_of(service), service)
         asked = requests_differ(sent[-1:], self._judge.at.requests)
         differ = [f"request: {asked}"] if asked else []
-        differ += answers_differ(result, theirs, frozenset(f"/{one}Json" for one in JSON_OUTPUTS.get((service, name), ())))
+        differ += answers_differ(
+            result,
+            theirs,
+            frozenset(f"/{one}Json" for one in JSON_OUTPUTS.get((service, name), ())),
+        )
         if not differ:
             self._count.exact += 1
         for one in differ[:3]:
@@ -160,7 +206,9 @@ def _forwarded(to: str, sent: Sent) -> Reply:
     connection = HTTPConnection(to, timeout=120)
     try:
         fields = {
-            name: value for name, value in sent.fields.items() if name not in ("transfer-encoding", "content-length", "expect", "host")
+            name: value
+            for name, value in sent.fields.items()
+            if name not in ("transfer-encoding", "content-length", "expect", "host")
         }
         connection.request(sent.method, sent.target, sent.body, fields)
         got = connection.getresponse()
@@ -183,10 +231,14 @@ def services_with_scenarios() -> list[str]:
 
 
 def reads_run(judge: Pair, moto: str, seed: int, each: int, most: int) -> Count:
-    """Compare reads without required inputs: ``each`` of up to ``most`` services that moto knows, drawn by ``seed``."""
+    """Compare reads without required inputs: ``each`` of up to ``most`` services that moto knows,
+    drawn by ``seed``.
+    """
     count, chance, asked = Count(), random.Random(seed), 0
     known = {name.replace("-", "") for name, _ in backend_url_patterns}
-    services = [one for one in models.services() if one.replace("-", "") in known and one not in _UNFIT]
+    services = [
+        one for one in models.services() if one.replace("-", "") in known and one not in _UNFIT
+    ]
     chance.shuffle(services)
     for service in services:
         rig, names = JudgedRig(judge, moto, count), [*models.operations(service)]
@@ -210,14 +262,21 @@ _UNFIT = frozenset(("bedrock-runtime", "cloudformation"))
 
 
 def waiters_run(services: Iterable[str], seed: int, each: int) -> Count:
-    """Compare the verdicts of all waiters of services on made-up answers with those of botocore's own matchers."""
+    """Compare the verdicts of all waiters of services on made-up answers with those of botocore's
+    own matchers.
+    """
     count, chance = Count(), random.Random(seed)
     for service in services:
         model = models.service_model(service)
         for key, config in models.waiters(service).items():
             botocores, ours = SingleWaiterConfig(config), waiter_of(service, key, config)
             shape = model.operation_model(config["operation"]).output_shape
-            states = [one for acceptor in config["acceptors"] for one in [acceptor["expected"]] if isinstance(one, str)]
+            states = [
+                one
+                for acceptor in config["acceptors"]
+                for one in [acceptor["expected"]]
+                if isinstance(one, str)
+            ]
             for _ in range(each):
                 _noted(count, protocol_of(service), service)
                 seen = _seen(shape, states, config["acceptors"], chance)
@@ -225,7 +284,9 @@ def waiters_run(services: Iterable[str], seed: int, each: int) -> Count:
                 if _ours(ours, seen) == expected:
                     count.exact += 1
                 else:
-                    count.different.append(f"{service} {key}: {_ours(ours, seen)} != {expected} of {str(seen)[:200]}")
+                    count.different.append(
+                        f"{service} {key}: {_ours(ours, seen)} != {expected} of {str(seen)[:200]}"
+                    )
     return count
 
 
@@ -233,16 +294,26 @@ def _seen(shape: Any, states: list[str], acceptors: Any, chance: random.Random) 
     """Make up an answer, or an error, that an acceptor may know."""
     if chance.random() < 0.25:
         codes = [one["expected"] for one in acceptors if one["matcher"] == "error"] or ["Other"]
-        return {"Error": {"Code": chance.choice([*map(str, codes), "Other"]), "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    status = chance.choice([one["expected"] for one in acceptors if one["matcher"] == "status"] or [200])
-    found = _stated(native(shape, chance, is_answer=True), states, chance) if shape is not None else {}
+        return {
+            "Error": {"Code": chance.choice([*map(str, codes), "Other"]), "Message": ""},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+    status = chance.choice(
+        [one["expected"] for one in acceptors if one["matcher"] == "status"] or [200]
+    )
+    found = (
+        _stated(native(shape, chance, is_answer=True), states, chance) if shape is not None else {}
+    )
     return {**found, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
 def _stated(value: Any, states: list[str], chance: random.Random) -> Any:
     """Return a value whose texts are states of a waiter, often all the same one."""
     fixed = chance.choice(states) if states and chance.random() < 0.6 else None
-    return _put(value, lambda old: old if not states or chance.random() < 0.2 else fixed or chance.choice(states))
+    return _put(
+        value,
+        lambda old: old if not states or chance.random() < 0.2 else fixed or chance.choice(states),
+    )
 
 
 def _put(value: Any, made: Any) -> Any:
@@ -255,7 +326,9 @@ def _put(value: Any, made: Any) -> Any:
 
 def _botocores(config: Any, seen: Mapping[str, Any]) -> str:
     try:
-        state = next((acceptor.state for acceptor in config.acceptors if acceptor.matcher_func(seen)), None)
+        state = next(
+            (acceptor.state for acceptor in config.acceptors if acceptor.matcher_func(seen)), None
+        )
     except JMESPathError:
         return "unreadable"
     return state if state is not None else ("raised" if "Error" in seen else "retry")

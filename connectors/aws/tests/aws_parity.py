@@ -1,4 +1,6 @@
-"""Requests as botocore's client sends them and as a direct call does, for generated inputs of any operation."""
+"""Requests as botocore's client sends them and as a direct call does, for generated inputs of any
+operation.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", 
 MOMENT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _TOKEN = "00000000-0000-4000-8000-000000000000"
 _TEXT = "a b/ü&c=+~x"
-_TEXTS = {"region": "eu-west-1", "accountid": "123456789012", "bucket": "123456789012", "arn": "123456789012"}
+_TEXTS = {
+    "region": "eu-west-1",
+    "accountid": "123456789012",
+    "bucket": "123456789012",
+    "arn": "123456789012",
+}
 _UNSIGNED = ("user-agent", "amz-sdk-invocation-id", "amz-sdk-request", "x-amzn-trace-id")
 """Fields that botocore adds after it has signed, and those that it never signs."""
 _DEEP, _DEEPEST = 2, 6
@@ -61,13 +68,20 @@ def session() -> Any:
 
 
 def compare(parts: int = 1, part: int = 0, services: list[str] | None = None) -> Tally:
-    """Compare the requests of each operation whose name's checksum is ``part`` modulo ``parts``, with all inputs and with required ones.
+    """Compare the requests of each operation whose name's checksum is ``part`` modulo ``parts``,
+    with all inputs and with required ones.
 
-    Unless ``services`` are given, they are those whose name's checksum is that: to load a model takes longer than to compare its requests.
+    Unless ``services`` are given, they are those whose name's checksum is that: to load a model
+    takes longer than to compare its requests.
     """
     tally, made = Tally(), session()
-    for name in services or [one for one in made.get_available_services() if zlib.crc32(one.encode()) % parts == part]:
-        client, made_light = None, light.light_service(ClientSpec(name, "eu-west-1", None, KEYS, validates=False), 60.0)
+    for name in services or [
+        one for one in made.get_available_services() if zlib.crc32(one.encode()) % parts == part
+    ]:
+        client, made_light = (
+            None,
+            light.light_service(ClientSpec(name, "eu-west-1", None, KEYS, validates=False), 60.0),
+        )
         for operation in _chosen(made, name, parts, part):
             if client is None:
                 client = _client(made, name)
@@ -81,7 +95,11 @@ def _chosen(made: Any, name: str, parts: int, part: int) -> Iterator[str]:
 
 
 def _client(made: Any, name: str) -> Any:
-    config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": 1}, account_id_endpoint_mode="disabled")
+    config = Config(
+        parameter_validation=False,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        account_id_endpoint_mode="disabled",
+    )
     client = made.create_client(name, region_name="eu-west-1", config=config)
     identity = client.meta.service_model.service_id.hyphenize()
     client.meta.events.unregister(f"needs-retry.{identity}", unique_id=f"retry-config-{identity}")
@@ -93,8 +111,13 @@ def _compare(tally: Tally, client: Any, name: str, made: Any) -> None:
     model = client.meta.service_model.operation_model(name)
     verdict = qualify.judge(client, model)
     service = client.meta.service_model.service_name
-    if made is not None and (name in made[1]) is not bool(verdict.reasons or verdict.before or verdict.after):
-        tally.different.append(f"{service}.{name}: run `make awsindex`, since direct/plain.json does not say what is true of it")
+    if made is not None and (name in made[1]) is not bool(
+        verdict.reasons or verdict.before or verdict.after
+    ):
+        tally.different.append(
+            f"{service}.{name}: run `make awsindex`, since direct/plain.json does not say what "
+            "is true of it"
+        )
     for reason in verdict.reasons:
         tally.reasons[reason] = tally.reasons.get(reason, 0) + 1
     if verdict.reasons:
@@ -106,19 +129,30 @@ def _compare(tally: Tally, client: Any, name: str, made: Any) -> None:
         operation = requests.Operation.of(model, qualify.PLAIN)
         builder = requests.Requests(made[0])
     else:
-        builder = requests.Requests(botocore_parts.service_of(client, reach_of(client, ANYWHERE, "", 60.0)))
+        builder = requests.Requests(
+            botocore_parts.service_of(client, reach_of(client, ANYWHERE, "", 60.0))
+        )
     for whole in (True, False):
         given = sample(model.input_shape, whole=whole) if model.input_shape else {}
         given.update(dict.fromkeys(model.idempotent_members, _TOKEN))
-        theirs, ours = _theirs(client, name, dict(given)), _ours(builder, operation, client, dict(given))
-        if isinstance(theirs, Exception) and isinstance(ours, Exception) and type(theirs) is type(ours):
+        theirs, ours = (
+            _theirs(client, name, dict(given)),
+            _ours(builder, operation, client, dict(given)),
+        )
+        if (
+            isinstance(theirs, Exception)
+            and isinstance(ours, Exception)
+            and type(theirs) is type(ours)
+        ):
             tally.refused += 1
         elif theirs == ours:
             tally.same += 1
         elif isinstance(ours, requests.Unfit):
             tally.unfit += 1
         else:
-            tally.different.append(f"{client.meta.service_model.service_name}.{name}: {theirs!r} != {ours!r}"[:1500])
+            tally.different.append(
+                f"{client.meta.service_model.service_name}.{name}: {theirs!r} != {ours!r}"[:1500]
+            )
 
 
 def _theirs(client: Any, name: str, given: dict[str, Any]) -> Any:
@@ -139,7 +173,11 @@ def _theirs(client: Any, name: str, given: dict[str, Any]) -> Any:
     finally:
         client.meta.events.unregister("before-send", catch)
     sent = caught[0]
-    fields = {key.lower(): _text(value) for key, value in sent.headers.items() if key.lower() not in _UNSIGNED}
+    fields = {
+        key.lower(): _text(value)
+        for key, value in sent.headers.items()
+        if key.lower() not in _UNSIGNED
+    }
     body = _bytes(sent.body)
     if body:
         fields.setdefault("content-length", str(len(body)))  # as urllib3 does
@@ -147,10 +185,14 @@ def _theirs(client: Any, name: str, given: dict[str, Any]) -> Any:
     return sent.method, sent.url, fields, body
 
 
-def _ours(builder: requests.Requests, operation: requests.Operation, client: Any, given: dict[str, Any]) -> Any:
+def _ours(
+    builder: requests.Requests, operation: requests.Operation, client: Any, given: dict[str, Any]
+) -> Any:
     try:
         with mock.patch.object(signing, "now", _moment):
-            sent = builder.build(operation, given, client._request_signer._credentials.get_frozen_credentials)
+            sent = builder.build(
+                operation, given, client._request_signer._credentials.get_frozen_credentials
+            )
     except _REFUSALS as error:
         return error
     fields = {key.lower().decode(): value.decode() for key, value in sent.fields()}
@@ -172,20 +214,33 @@ def _bytes(body: Any) -> bytes:
 
 
 def sample(shape: Any, depth: int = 0, name: str = "", *, whole: bool) -> Any:
-    """Return a value of a shape: with all members up to a depth of two, or only with those that are required."""
+    """Return a value of a shape: with all members up to a depth of two, or only with those that are
+    required.
+    """
     kind = shape.type_name
     if kind == "structure":
         return _structure(shape, depth, whole=whole)
     if kind == "list":
         return [sample(shape.member, depth + 1, whole=whole)] if depth < _DEEPEST else []
     if kind == "map":
-        return {sample(shape.key, depth + 1, whole=whole): sample(shape.value, depth + 1, whole=whole)} if depth < _DEEPEST else {}
+        return (
+            {sample(shape.key, depth + 1, whole=whole): sample(shape.value, depth + 1, whole=whole)}
+            if depth < _DEEPEST
+            else {}
+        )
     if kind == "string":
         return _string(shape, name)
     if kind in ("integer", "long"):
         return max(3, shape.metadata.get("min", 0) or 0)
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    return {"float": 1.5, "double": 1.5, "boolean": True, "timestamp": moment, "blob": b"\x00\xffblob", "bigdecimal": 1}.get(kind, "x")
+    return {
+        "float": 1.5,
+        "double": 1.5,
+        "boolean": True,
+        "timestamp": moment,
+        "blob": b"\x00\xffblob",
+        "bigdecimal": 1,
+    }.get(kind, "x")
 
 
 def _structure(shape: Any, depth: int, *, whole: bool) -> Any:
@@ -205,6 +260,10 @@ def _structure(shape: Any, depth: int, *, whole: bool) -> Any:
 def _string(shape: Any, name: str) -> str:
     if shape.enum:
         return str(shape.enum[0])
-    text = "abc  def" if shape.serialization.get("location") == "header" else _TEXTS.get(name.lower(), _TEXT)
+    text = (
+        "abc  def"
+        if shape.serialization.get("location") == "header"
+        else _TEXTS.get(name.lower(), _TEXT)
+    )
     least = shape.metadata.get("min", 0) or 0
     return text * (least // len(text) + 1) if len(text) < least else text

@@ -1,4 +1,6 @@
-"""Random inputs for AWS operations: valid ones by botocore's shapes, and mutations of them; and the verdicts on both."""
+"""Random inputs for AWS operations: valid ones by botocore's shapes, and mutations of them; and the
+verdicts on both.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,25 @@ _CLASSES: Mapping[str, str] = {
     "minLength": "empty label",
     "minProperties": "map with too few members",
 }
-"""Classes of inputs that the schema refuses and botocore accepts, by the keyword; see ``_class_of`` for the others."""
-_FOREIGN: tuple[Any, ...] = (None, [], {}, "x", 7, 5.0, True, [None], {"nope": 1}, 2**40, -(2**70), "", "a\r\nX: y", "..")
+"""Classes of inputs that the schema refuses and botocore accepts, by the keyword; see ``_class_of``
+for the others.
+"""
+_FOREIGN: tuple[Any, ...] = (
+    None,
+    [],
+    {},
+    "x",
+    7,
+    5.0,
+    True,
+    [None],
+    {"nope": 1},
+    2**40,
+    -(2**70),
+    "",
+    "a\r\nX: y",
+    "..",
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,8 @@ class Judge:
             parameters = self._model.model_validate(inputs).parameters
             if self._botocore({**dict.fromkeys(self._tokens, _TOKEN), **parameters}):
                 return None
-        except (ValueError, TypeError, AttributeError, OverflowError, RuntimeError):  # no JSON that botocore could take
+        except (ValueError, TypeError, AttributeError, OverflowError, RuntimeError):
+            # no JSON that botocore could take
             return None
         if any(_is_emptied(inputs, detail) for detail in checked.details):
             return None
@@ -83,7 +103,12 @@ class Judge:
         self.stricter.update({name for name in classes if name is not None})
         if None not in classes:
             return None
-        return Disagreement(self.name, inputs, "; ".join(f"{item.path} {item.message}" for item in checked.details), "accepts")
+        return Disagreement(
+            self.name,
+            inputs,
+            "; ".join(f"{item.path} {item.message}" for item in checked.details),
+            "accepts",
+        )
 
     def _botocore(self, parameters: Mapping[str, Any]) -> str:
         if self.shape is None:
@@ -95,7 +120,8 @@ class Judge:
 def _class_of(inputs: Any, detail: Any) -> str | None:
     """Return the class of a fault that botocore does not see; None if there is no rule for it.
 
-    botocore takes true for a number, reads nearly any text as a time, and sees the values converted: bytes instead of a file's members.
+    botocore takes true for a number, reads nearly any text as a time, and sees the values
+    converted: bytes instead of a file's members.
     """
     if detail.keyword in _CLASSES:
         return _CLASSES[detail.keyword]
@@ -106,14 +132,20 @@ def _class_of(inputs: Any, detail: Any) -> str | None:
     if detail.keyword == "maximum":
         return "outside the wire type" if abs(value) >= _INT32 else "above a maximum"
     if detail.keyword in ("pattern", "propertyNames"):
-        return "line break in a header" if "\r" in str(value) else "label of dots, or not of a host name"
+        return (
+            "line break in a header"
+            if "\r" in str(value)
+            else "label of dots, or not of a host name"
+        )
     if isinstance(value, bool):
         return "true for a number or a time"
     return "unknown member of a file" if isinstance(owner, dict) and "data" in owner else None
 
 
 def _is_emptied(inputs: Any, detail: Any) -> bool:
-    """Return whether an empty value of another type was converted to an empty list, which botocore would not do."""
+    """Return whether an empty value of another type was converted to an empty list, which botocore
+    would not do.
+    """
     try:
         return detail.keyword == "type" and follow(inputs, detail.path) in ({}, "")
     except LookupError:
@@ -144,15 +176,23 @@ def _structure(shape: Any, chance: random.Random, depth: int) -> dict[str, Any]:
         members = [chance.choice(members)]
         return {name: valid_inputs(member, chance, depth + 1) for name, member in members}
     share = 0.5 if depth == 0 else 0.25
-    wanted = {name for name, _ in members if name in shape.required_members or (depth < _DEEPEST and chance.random() < share)}
-    return {name: valid_inputs(member, chance, depth + 1) for name, member in members if name in wanted}
+    wanted = {
+        name
+        for name, _ in members
+        if name in shape.required_members or (depth < _DEEPEST and chance.random() < share)
+    }
+    return {
+        name: valid_inputs(member, chance, depth + 1) for name, member in members if name in wanted
+    }
 
 
 def _scalar(kind: str, shape: Any, chance: random.Random) -> Any:
     if kind == "blob":
         return chance.choice(["text", {"data": "AAEC"}, {"data": "", "contentType": "image/png"}])
     if kind == "timestamp":
-        return chance.choice(["2026-01-31T08:30:00Z", "2026-01-31", 1_700_000_000, "2026-01-31T08:30:00+02:00"])
+        return chance.choice(
+            ["2026-01-31T08:30:00Z", "2026-01-31", 1_700_000_000, "2026-01-31T08:30:00+02:00"]
+        )
     if kind == "boolean":
         return chance.random() < 0.5
     if kind in ("integer", "long", "float", "double"):
@@ -197,11 +237,17 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from _places(item)
 
 
-def disagreements(service: str, name: str, valid: int, mutated: int) -> tuple[Counter[str], list[Disagreement]]:
-    """Judge random inputs of an operation; return the inputs that only the schema refused by class, and the other disagreements."""
+def disagreements(
+    service: str, name: str, valid: int, mutated: int
+) -> tuple[Counter[str], list[Disagreement]]:
+    """Judge random inputs of an operation; return the inputs that only the schema refused by class,
+    and the other disagreements.
+    """
     chance, judge = random.Random(f"0/{service}.{name}"), Judge(service, name)
     found: list[Disagreement] = []
-    values = [valid_inputs(judge.shape, chance) if judge.shape is not None else {} for _ in range(valid)]
+    values = [
+        valid_inputs(judge.shape, chance) if judge.shape is not None else {} for _ in range(valid)
+    ]
     for value in values:
         checked = judge.differs(value)
         found += [checked] if checked else []

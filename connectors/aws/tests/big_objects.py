@@ -1,4 +1,5 @@
-"""A large file to S3 and back through a server in a process of its own, and the memory that this takes.
+"""A large file to S3 and back through a server in a process of its own, and the memory that this
+takes.
 
 The other side is a small server that keeps objects in files: moto keeps them in memory.
 """
@@ -38,7 +39,9 @@ class _Objects(BaseHTTPRequestHandler):
             while left > 0 and (piece := self.rfile.read(min(left, _PIECE))):
                 left -= len(piece)
                 file.write(piece)
-        self._path().with_suffix(".type").write_text(self.headers.get("Content-Type", ""), encoding="ascii")
+        self._path().with_suffix(".type").write_text(
+            self.headers.get("Content-Type", ""), encoding="ascii"
+        )
         self._head(0, ETag='"e"')
 
     def do_GET(self) -> None:
@@ -88,7 +91,10 @@ class Measured:
 def measure(folder: Path, size: int) -> Measured:
     """Upload a file, put it into S3, get it from there, and download it; it must be the same."""
     with objects(folder / "objects") as address:
-        environment = {"AWS_ENDPOINT_URL": address, **offer(folder / "home", {"default": EVERYTHING})}
+        environment = {
+            "AWS_ENDPOINT_URL": address,
+            **offer(folder / "home", {"default": EVERYTHING}),
+        }
         environment.pop("JACKFIELD_HOME")
         with process(folder, "--queue-workers", "0", **dict[str, Any](environment)) as server:
             small = _there_and_back(server, min(size // 4, _WARM), {})
@@ -119,7 +125,13 @@ def _invoked(server: Process, action: str, **inputs: Any) -> Any:
     given = {"awsRegion": "us-east-1", "Bucket": "big", "Key": "one", **inputs}
     connection = {"type": "apiKeySecret", "values": keys}
     client = type(server.client)(server.port, server.token, timeout=900.0)
-    body = {"connector": "aws.s3", "action": action, "connection": connection, "inputs": given, "timeoutSeconds": 900}
+    body = {
+        "connector": "aws.s3",
+        "action": action,
+        "connection": connection,
+        "inputs": given,
+        "timeoutSeconds": 900,
+    }
     answer = client.post("/v1/invocations", body).json
     assert answer["status"] == "succeeded", answer
     return answer["output"]

@@ -1,4 +1,6 @@
-"""A connector whose actions do what a test says with the open client of AWS, and a runtime with one connection to a fake."""
+"""A connector whose actions do what a test says with the open client of AWS, and a runtime with one
+connection to a fake.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,14 @@ class Stage:
         self.key = key
         self.jackfield: Jackfield
         self.act: Act
-        self.connector = Connector(key, title="Stage", description="Acts.", version="1.0.0", connections=[ApiKeySecret], explain=AWS_ERRORS)
+        self.connector = Connector(
+            key,
+            title="Stage",
+            description="Acts.",
+            version="1.0.0",
+            connections=[ApiKeySecret],
+            explain=AWS_ERRORS,
+        )
 
         @self.connector.action("write", effect="write")
         def write(_inputs: Nothing, aws: AwsClients) -> Said:
@@ -65,7 +74,12 @@ class Stage:
 def stage(folder: Path, endpoint: str, key: str = "boto3-stage") -> Iterator[Stage]:
     """Install the connector, and give it a connection to ``endpoint``."""
     found = Stage(key)
-    keys = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "region": "eu-west-1", "endpoint": endpoint}
+    keys = {
+        "accessKeyId": KEY_ID,
+        "secretAccessKey": SECRET,
+        "region": "eu-west-1",
+        "endpoint": endpoint,
+    }
     connections = {"acme": {"type": "aws/apiKeySecret", "values": keys}}
     with (
         installed(folder, found.connector) as catalog,

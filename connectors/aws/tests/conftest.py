@@ -1,4 +1,6 @@
-"""Fixtures for tests that open connections; a module whose AWS knows users or roles has an ``aws`` of its own."""
+"""Fixtures for tests that open connections; a module whose AWS knows users or roles has an ``aws``
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def _opener(aws: FakeAws) -> Iterator[Opener]:
 
 @pytest.fixture(autouse=True)
 def _own_connections() -> None:
-    """Let no test use a connection that an earlier one has left open: the wires serve the whole process."""
+    """Let no test use a connection that an earlier one has left open: the wires serve the whole
+    process.
+    """
     wires._wire.cache_clear()
 
 

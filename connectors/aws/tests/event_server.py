@@ -1,4 +1,6 @@
-"""A server whose answer is a stream of AWS's events, each of which it sends only when it is told to."""
+"""A server whose answer is a stream of AWS's events, each of which it sends only when it is told
+to.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+KEYS = {
+    "region": "eu-west-1",
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}
 
 
 def event(kind: str, payload: Any, message: str = "event") -> bytes:
     """An event as AWS sends it."""
     name = ":exception-type" if message == "exception" else ":event-type"
     octets = isinstance(payload, bytes)
-    headers = {":message-type": message, ":content-type": "application/octet-stream" if octets else "application/json", name: kind}
+    headers = {
+        ":message-type": message,
+        ":content-type": "application/octet-stream" if octets else "application/json",
+        name: kind,
+    }
     head = b"".join(
-        bytes([len(key)]) + key.encode() + b"\7" + struct.pack("!H", len(word)) + word.encode() for key, word in headers.items()
+        bytes([len(key)]) + key.encode() + b"\7" + struct.pack("!H", len(word)) + word.encode()
+        for key, word in headers.items()
     )
     body = payload if octets else json.dumps(payload).encode()
     lead = struct.pack("!II", 16 + len(head) + len(body), len(head))
@@ -37,7 +48,9 @@ STOP = event("messageStop", {"stopReason": "end_turn"})
 
 
 class EventServer:
-    """Answers one request after the other with the same events. ``go`` lets one event out; ``sent`` counts them."""
+    """Answers one request after the other with the same events. ``go`` lets one event out; ``sent``
+    counts them.
+    """
 
     def __init__(self, events: Sequence[bytes], framing: str) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -77,7 +90,8 @@ class EventServer:
                 self.requests += 1
                 watching.start()
                 self._send(client)
-                client.shutdown(socket.SHUT_WR)  # closing it does not end it while another thread reads it
+                # closing it does not end it while another thread reads it
+                client.shutdown(socket.SHUT_WR)
         except OSError:
             pass
         self.left.set()
@@ -97,14 +111,25 @@ class EventServer:
         while b"\r\n\r\n" not in data:
             data += client.recv(65536)
         head, _, body = data.partition(b"\r\n\r\n")
-        sizes = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        sizes = [
+            int(line.split(b":")[1])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length:")
+        ]
         while sizes and len(body) < sizes[0]:
             body += client.recv(65536)
 
     def _send(self, client: socket.socket) -> None:
         is_chunked = self._framing == "chunked"
-        framing = {"chunked": "Transfer-Encoding: chunked", "length": f"Content-Length: {sum(map(len, self._events))}"}
-        lines = ("HTTP/1.1 200 OK", "Content-Type: application/vnd.amazon.eventstream", framing.get(self._framing, "Connection: close"))
+        framing = {
+            "chunked": "Transfer-Encoding: chunked",
+            "length": f"Content-Length: {sum(map(len, self._events))}",
+        }
+        lines = (
+            "HTTP/1.1 200 OK",
+            "Content-Type: application/vnd.amazon.eventstream",
+            framing.get(self._framing, "Connection: close"),
+        )
         client.sendall("\r\n".join((*lines, "", "")).encode())
         for one in self._events:
             self.go.acquire()
@@ -141,11 +166,15 @@ SELECT = {
     "action": "selectObjectContent",
     "connection": "m",
     "inputs": {
-        "Bucket": "reports", "Key": "k", "Expression": "select 1", "ExpressionType": "SQL",
-        "InputSerialization": {"JSON": {"Type": "LINES"}}, "OutputSerialization": {"JSON": {}},
+        "Bucket": "reports",
+        "Key": "k",
+        "Expression": "select 1",
+        "ExpressionType": "SQL",
+        "InputSerialization": {"JSON": {"Type": "LINES"}},
+        "OutputSerialization": {"JSON": {}},
     },
     "timeoutSeconds": 120,
-}  # fmt: skip
+}
 INVOKE = {
     "connector": "aws.lambda",
     "action": "invokeWithResponseStream",

@@ -1,4 +1,6 @@
-"""Sources of a machine's AWS identity, and Amazon SES beside them, at one port; a mood makes the sources fail."""
+"""Sources of a machine's AWS identity, and Amazon SES beside them, at one port; a mood makes the
+sources fail.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from botocore.utils import generate_login_cache_key
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 
 from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
 
@@ -45,11 +52,17 @@ echo '{{"Version": 1, "AccessKeyId": "ASIAPROCESS", "SecretAccessKey": "s", "Ses
 
 
 class Stand:
-    """The sources. ``mood`` is one of MOODS, or empty while all are well; ``refusal`` is STS's code and message of a denial."""
+    """The sources. ``mood`` is one of MOODS, or empty while all are well; ``refusal`` is STS's code
+    and message of a denial.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.refusal = ("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403)
+        self.refusal = (
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            403,
+        )
         self.asked: Counter[str] = Counter()
         self.changed = threading.Condition()
         self.life = 3600.0
@@ -128,22 +141,35 @@ class _Sources:
             self.stand.well.wait(120)
         if mood == "reset":
             return RESET
-        status, content = (200, good) if mood in ("", "silence", "expiry") else self._bad(mood, name)
+        status, content = (
+            (200, good) if mood in ("", "silence", "expiry") else self._bad(mood, name)
+        )
         return Answer(status=status, content=content)
 
     def _bad(self, mood: str, name: str) -> tuple[int, bytes]:
         if mood == "garbage":
             return 200, b"\x00\xff<nonsense"
         if mood == "fault":
-            return 500, b"<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>"
+            return (
+                500,
+                b"<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>",
+            )
         code, message, status = self.stand.refusal
         if name.startswith("sts:"):
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
             return status, text.encode()
         if name.startswith("signin:"):
-            return 400, b'{"__type": "AccessDeniedException", "error": "TOKEN_EXPIRED", "message": "the session has ended"}'
+            return (
+                400,
+                (
+                    b'{"__type": "AccessDeniedException", "error": "TOKEN_EXPIRED", "message": '
+                    b'"the session has ended"}'
+                ),
+            )
         if name.startswith("sso:"):
-            return 403, json.dumps({"__type": "ForbiddenException", "message": "No access"}).encode()
+            return 403, json.dumps(
+                {"__type": "ForbiddenException", "message": "No access"}
+            ).encode()
         return 403, b'{"code": "AccessDenied", "message": "no role"}'
 
     def _route(self, target: str, form: dict[str, list[str]]) -> tuple[str, bytes]:
@@ -152,18 +178,36 @@ class _Sources:
         if "Action" in form:
             action = form["Action"][0]
             return f"sts:{action}", _session(action, iso)
-        keys = {"AccessKeyId": "ASIAMACHINE", "SecretAccessKey": "s", "Token": "t", "Expiration": iso}
-        sso = {"accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": int(expires.timestamp() * 1000)}
+        keys = {
+            "AccessKeyId": "ASIAMACHINE",
+            "SecretAccessKey": "s",
+            "Token": "t",
+            "Expiration": iso,
+        }
+        sso = {
+            "accessKeyId": "ASIASSO",
+            "secretAccessKey": "s",
+            "sessionToken": "t",
+            "expiration": int(expires.timestamp() * 1000),
+        }
         found: dict[str, tuple[str, Any]] = {
             "/federation/credentials": ("sso:GetRoleCredentials", {"roleCredentials": sso}),
             "/v1/token": ("signin:CreateOAuth2Token", _login(expires)),
-            "/token": ("sso:CreateToken", {"accessToken": "a", "expiresIn": 3600, "tokenType": "Bearer"}),
+            "/token": (
+                "sso:CreateToken",
+                {"accessToken": "a", "expiresIn": 3600, "tokenType": "Bearer"},
+            ),
             "/latest/api/token": ("imds:token", "token"),
             "/latest/meta-data/iam/security-credentials/": ("imds:role", "machine"),
-            "/latest/meta-data/iam/security-credentials/machine": ("imds:credentials", {"Code": "Success", **keys}),
+            "/latest/meta-data/iam/security-credentials/machine": (
+                "imds:credentials",
+                {"Code": "Success", **keys},
+            ),
             "/container": ("container", keys),
         }
-        name, content = found.get(path, (_SENT if path.endswith("outbound-emails") else "other", {"MessageId": "m-1"}))
+        name, content = found.get(
+            path, (_SENT if path.endswith("outbound-emails") else "other", {"MessageId": "m-1"})
+        )
         return name, (content if isinstance(content, str) else json.dumps(content)).encode()
 
 
@@ -179,7 +223,9 @@ def _login(expires: datetime) -> dict[str, Any]:
 
 
 class CrtKeys:
-    """Stands in for ``awscrt.crypto.EC``, which ``pip install botocore[crt]`` brings: a key of P-256, and its signatures."""
+    """Stands in for ``awscrt.crypto.EC``, which ``pip install botocore[crt]`` brings: a key of
+    P-256, and its signatures.
+    """
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -213,32 +259,66 @@ def _session(action: str, expires: str) -> bytes:
         f"<Expiration>{expires}</Expiration></Credentials>"
     )
     user = "<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/machine/x</Arn><AssumedRoleId>x</AssumedRoleId></AssumedRoleUser>"
-    return f'<{action}Response xmlns="{_STS}"><{action}Result>{keys}{user}</{action}Result></{action}Response>'.encode()
+    return (
+        f"<{action}Response "
+        f'xmlns="{_STS}"><{action}Result>{keys}{user}</{action}Result></{action}Response>'
+    ).encode()
 
 
 SOURCES = (
-    "web identity", "web identity of a profile", "role", "role of a container", "role of an instance", "role of a process",
-    "role of a web identity", "sso", "sso session", "sso sign-in", "container", "instance", "process",
-    "login", "role of a login", "role of an sso",
-)  # fmt: skip
+    "web identity",
+    "web identity of a profile",
+    "role",
+    "role of a container",
+    "role of an instance",
+    "role of a process",
+    "role of a web identity",
+    "sso",
+    "sso session",
+    "sso sign-in",
+    "container",
+    "instance",
+    "process",
+    "login",
+    "role of a login",
+    "role of an sso",
+)
 VARIABLES = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION",
-    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_LOGIN_CACHE_DIRECTORY", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED", "AWS_CREDENTIAL_EXPIRATION",
-)  # fmt: skip
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_LOGIN_CACHE_DIRECTORY",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_CREDENTIAL_EXPIRATION",
+)
 
 
 def environment_of(source: str, stand: Stand, **settings: str) -> dict[str, str]:
-    """Write the configuration of a source, with further settings of its profile, and return the variables that it needs."""
+    """Write the configuration of a source, with further settings of its profile, and return the
+    variables that it needs.
+    """
     folder = stand.folder
     (folder / "token").write_text(
         "e30.eyJpc3MiOiJodHRwczovL29pZGMuZXhhbXBsZS5jb20vaWQvNyIsInN1YiI6InN5c3RlbTpzYSIsImF1ZCI6WyJzdHMiXX0.c2ln"
     )
     process = folder / "process.sh"
-    process.write_text(_PROCESS.format(folder=folder, expires=stand.expires.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    process.write_text(
+        _PROCESS.format(folder=folder, expires=stand.expires.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    )
     token = f"web_identity_token_file = {folder}/token\nrole_arn = {ROLE}\n"
     run = f"credential_process = /bin/sh {process}\n"
-    sso = f"sso_account_id = 123456789012\nsso_role_name = r\nsso_region = eu-west-1\nsso_start_url = {stand.url}/start\n"
+    sso = (
+        "sso_account_id = 123456789012\nsso_role_name = r\nsso_region = "
+        f"eu-west-1\nsso_start_url = {stand.url}/start\n"
+    )
     keys = "aws_access_key_id = AKIASOURCE\naws_secret_access_key = s\n"
     session = (
         "sso_account_id = 123456789012\nsso_role_name = r\nsso_session = s\n"
@@ -261,8 +341,15 @@ def environment_of(source: str, stand: Stand, **settings: str) -> dict[str, str]
     }
     extra = "".join(f"{name} = {value}\n" for name, value in settings.items())
     (folder / "config").write_text(f"[default]\n{extra}{profiles.get(source, '')}")
-    found = {"AWS_ENDPOINT_URL": stand.url, "AWS_REGION": "eu-west-1", "AWS_CONFIG_FILE": f"{folder}/config"}
-    found |= {"AWS_SHARED_CREDENTIALS_FILE": f"{folder}/credentials", "AWS_EC2_METADATA_SERVICE_ENDPOINT": stand.url}
+    found = {
+        "AWS_ENDPOINT_URL": stand.url,
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": f"{folder}/config",
+    }
+    found |= {
+        "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/credentials",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": stand.url,
+    }
     if source == "web identity":
         found |= {"AWS_WEB_IDENTITY_TOKEN_FILE": f"{folder}/token", "AWS_ROLE_ARN": ROLE}
     if source in ("container", "role of a container"):
@@ -279,9 +366,24 @@ def environment_of(source: str, stand: Stand, **settings: str) -> dict[str, str]
 
 def _log_in(folder: Path) -> None:
     """Write the cached session of ``aws login``, whose keys have expired."""
-    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-    old = {"accessKeyId": "ASIAOLD", "secretAccessKey": "s", "sessionToken": "t", "accountId": "123456789012", "expiresAt": _PAST}
-    told = {"accessToken": old, "refreshToken": "r", "dpopKey": key, "clientId": "arn:aws:signin:::devtools/same-device"}
+    key = (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        .decode()
+    )
+    old = {
+        "accessKeyId": "ASIAOLD",
+        "secretAccessKey": "s",
+        "sessionToken": "t",
+        "accountId": "123456789012",
+        "expiresAt": _PAST,
+    }
+    told = {
+        "accessToken": old,
+        "refreshToken": "r",
+        "dpopKey": key,
+        "clientId": "arn:aws:signin:::devtools/same-device",
+    }
     (folder / f"{generate_login_cache_key('ada')}.json").write_text(json.dumps(told))
 
 
@@ -290,8 +392,16 @@ def _sign_in(folder: Path, stand: Stand, *, over: bool) -> None:
     at = datetime.now(UTC) + timedelta(hours=-1 if over else 8)
     later = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
     told: dict[str, Any] = {
-        "accessToken": "a", "expiresAt": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "startUrl": f"{stand.url}/start", "region": "eu-west-1",
-        "clientId": "c", "clientSecret": "s", "refreshToken": "r", "registrationExpiresAt": later,
-    }  # fmt: skip
+        "accessToken": "a",
+        "expiresAt": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "startUrl": f"{stand.url}/start",
+        "region": "eu-west-1",
+        "clientId": "c",
+        "clientSecret": "s",
+        "refreshToken": "r",
+        "registrationExpiresAt": later,
+    }
     for name in (f"{stand.url}/start", "s"):
-        (folder / f"{sha1(name.encode(), usedforsecurity=False).hexdigest()}.json").write_text(json.dumps(told))
+        (folder / f"{sha1(name.encode(), usedforsecurity=False).hexdigest()}.json").write_text(
+            json.dumps(told)
+        )

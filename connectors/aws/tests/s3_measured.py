@@ -1,6 +1,8 @@
-"""A large file to S3 and another one from there, through a server in a process of its own that is killed in the middle of each.
+"""A large file to S3 and another one from there, through a server in a process of its own that is
+killed in the middle of each.
 
-The other side is a sink in this process, which hashes and discards. The disk holds one stored file at a time, and its encrypted parts.
+The other side is a sink in this process, which hashes and discards. The disk holds one stored file
+at a time, and its encrypted parts.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ _LONGEST = 1800.0
 
 @dataclass
 class Found:
-    """Memory of the server in bytes (VmRSS idle after its start, and idle after a small file; VmHWM of each transfer), and seconds."""
+    """Memory of the server in bytes (VmRSS idle after its start, and idle after a small file; VmHWM
+    of each transfer), and seconds.
+    """
 
     idle: int = 0
     warm: int = 0
@@ -48,10 +52,20 @@ class _Run:
 
     def __init__(self, folder: Path, sink: Sink, width: int, found: Found) -> None:
         self.folder, self.sink, self.width, self.found = folder, sink, width, found
-        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "sink-secret-4711", "endpoint": sink.url, "region": "us-east-1"}
+        values = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": "sink-secret-4711",
+            "endpoint": sink.url,
+            "region": "us-east-1",
+        }
         file = folder / "connections.json"
-        file.write_text(json.dumps({"connections": {"sink": {"type": "aws/apiKeySecret", "values": values}}}))
-        self._environment = {**offer(folder / "home", {"default": EVERYTHING}), "JACKFIELD_CONNECTIONS": str(file)}
+        file.write_text(
+            json.dumps({"connections": {"sink": {"type": "aws/apiKeySecret", "values": values}}})
+        )
+        self._environment = {
+            **offer(folder / "home", {"default": EVERYTHING}),
+            "JACKFIELD_CONNECTIONS": str(file),
+        }
         self._environment.pop("JACKFIELD_HOME")
 
     @contextmanager
@@ -63,14 +77,23 @@ class _Run:
 
     def begin(self, server: Process, action: str, **inputs: Any) -> str:
         """Queue a call; return its ID."""
-        body = {"connector": "aws.s3", "action": action, "connection": "sink", "timeoutSeconds": 900, "inputs": {"Bucket": "b", **inputs}}
+        body = {
+            "connector": "aws.s3",
+            "action": action,
+            "connection": "sink",
+            "timeoutSeconds": 900,
+            "inputs": {"Bucket": "b", **inputs},
+        }
         answer = server.client.post("/v1/invocations", body, Prefer="respond-async").json
         return str(answer["invocationId"])
 
     def ended(self, server: Process, identifier: str) -> Any:
         """Wait for the end of a call; return its Result."""
         until = time.monotonic() + _LONGEST
-        while (entry := server.client.get(f"/v1/invocations/{identifier}").json)["status"] in ("queued", "running"):
+        while (entry := server.client.get(f"/v1/invocations/{identifier}").json)["status"] in (
+            "queued",
+            "running",
+        ):
             assert time.monotonic() < until, entry
             self._note_disk()
             time.sleep(0.2)
@@ -94,8 +117,9 @@ class _Run:
 
 
 def measure(folder: Path, size: int, found: Found, width: int = 8 * MEBI) -> None:
-    """Move a file of ``size`` bytes up and another one down; check entity tag, checksum and content, and that nothing is left over.
-    ``found`` has what was measured before a failure, too."""
+    """Move a file of ``size`` bytes up and another one down; check entity tag, checksum and
+    content, and that nothing is left over. ``found`` has what was measured before a failure, too.
+    """
     with s3_sink() as sink:
         run = _Run(folder, sink, width, found)
         _up(run, size)
@@ -108,14 +132,21 @@ def _up(run: _Run, size: int) -> None:
     with run.server() as server:
         found.idle = server.rss()
         small = upload(server, 2 * run.width)
-        assert run.ended(server, run.begin(server, "uploadFile", Key="small", Body={"file": small}))["status"] == "succeeded"
+        assert (
+            run.ended(server, run.begin(server, "uploadFile", Key="small", Body={"file": small}))[
+                "status"
+            ]
+            == "succeeded"
+        )
         time.sleep(1)
         found.warm = server.rss()
         with _timed(found, "to the server"):
             file = upload(server, size)
         before, started = len(sink.sent), time.perf_counter()
         _forget_peak(server)
-        identifier = run.begin(server, "uploadFile", Key="large", Body={"file": file}, partSize=run.width)
+        identifier = run.begin(
+            server, "uploadFile", Key="large", Body={"file": file}, partSize=run.width
+        )
         _held(run, lambda: len(sink.sent) - before >= parts // 2)
         found.peaks["up, until it was killed"] = peak(server.process.pid)
         run.killed(server, lambda: True)
@@ -172,7 +203,10 @@ def _down(run: _Run, size: int) -> None:
         for start in range(0, size, 8 * MEBI):
             digest.update(made(start, min(8 * MEBI, size - start)))
         assert download(server, result["output"]["Body"]["file"]) == digest.hexdigest()
-        assert server.client.call("DELETE", f"/v1/files/{result['output']['Body']['file']}").status == 204
+        assert (
+            server.client.call("DELETE", f"/v1/files/{result['output']['Body']['file']}").status
+            == 204
+        )
 
 
 def _aborted(run: _Run) -> None:
@@ -180,7 +214,10 @@ def _aborted(run: _Run) -> None:
     with run.server() as server:
         file = upload(server, 4 * run.width)
         sink.answers["part"] = [DONE, DONE, (403, "AccessDenied")]
-        result = run.ended(server, run.begin(server, "uploadFile", Key="refused", Body={"file": file}, partSize=run.width))
+        result = run.ended(
+            server,
+            run.begin(server, "uploadFile", Key="refused", Body={"file": file}, partSize=run.width),
+        )
         assert (result["status"], result["error"]["provider"]["code"]) == ("failed", "AccessDenied")
         assert sink.uploads == {}
         assert "refused" not in sink.objects

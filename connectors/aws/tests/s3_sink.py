@@ -1,7 +1,9 @@
-"""A server that speaks S3's multipart protocol and keeps no content: it hashes what comes and discards it, and makes up what it sends.
+"""A server that speaks S3's multipart protocol and keeps no content: it hashes what comes and
+discards it, and makes up what it sends.
 
-An object ``made/SIZE`` exists from the beginning; its bytes follow from their place. ``answers`` script what comes next in place of the
-server's own answer: a status with an error code, or ``CUT``, which carries the request out and then closes the connection.
+An object ``made/SIZE`` exists from the beginning; its bytes follow from their place. ``answers``
+script what comes next in place of the server's own answer: a status with an error code, or ``CUT``,
+which carries the request out and then closes the connection.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ _NOISE = random.Random("jackfield").randbytes(PIECE + _PERIOD)
 
 
 def made(start: int, size: int) -> bytes:
-    """Bytes of an object that is made up, from a place on. Each follows from its own place, however the object is cut."""
+    """Bytes of an object that is made up, from a place on. Each follows from its own place, however
+    the object is cut.
+    """
     pieces, left = [], size
     while left > 0:
         number, inside = divmod(start, PIECE)
@@ -78,7 +82,9 @@ class Sink:
         """Keys and entity tags of all objects that came into being."""
         self.requests: list[str] = []
         self.answers: dict[str, list[tuple[int, str]]] = {}
-        """Scripted answers by the kind of request: ``create``, ``part``, ``complete``, ``abort``, ``list``, ``head``, ``get``."""
+        """Scripted answers by the kind of request: ``create``, ``part``, ``complete``, ``abort``,
+        ``list``, ``head``, ``get``.
+        """
         self.gate = threading.Event()
         """Parts wait for it."""
         self.gate.set()
@@ -127,7 +133,9 @@ class Sink:
             content = made(start, min(8 * 1024 * 1024, size - start))
             crc = zlib.crc32(content, crc)
             md5.update(content)
-        self.objects[key] = Kept(size, md5.hexdigest(), b64encode(crc.to_bytes(4, "big")).decode(), "application/zip")
+        self.objects[key] = Kept(
+            size, md5.hexdigest(), b64encode(crc.to_bytes(4, "big")).decode(), "application/zip"
+        )
         return key
 
 
@@ -152,13 +160,18 @@ class _Handler(BaseHTTPRequestHandler):
         if "uploadId" not in query:
             self._served("put", lambda: self._put(kept))
         else:
-            self._served("part", lambda: self._part(query["uploadId"], int(query["partNumber"]), kept))
+            self._served(
+                "part", lambda: self._part(query["uploadId"], int(query["partNumber"]), kept)
+            )
 
     def do_GET(self) -> None:
         """List an upload's parts, or send an object's bytes."""
         query = self._query()
         if "uploadId" in query:
-            self._served("list", lambda: self._list(query["uploadId"], int(query.get("part-number-marker", 0))))
+            self._served(
+                "list",
+                lambda: self._list(query["uploadId"], int(query.get("part-number-marker", 0))),
+            )
         else:
             self._served("get", lambda: self._get(body=True))
 
@@ -188,10 +201,17 @@ class _Handler(BaseHTTPRequestHandler):
         identifier = f"upload-{len(sink.requests)}"
         sums = self.headers.get("x-amz-checksum-algorithm") == "CRC32"
         sink.uploads[identifier] = Open(key, self.headers.get("Content-Type", ""), sums)
-        self._xml(f"<InitiateMultipartUploadResult><UploadId>{identifier}</UploadId></InitiateMultipartUploadResult>")
+        self._xml(
+            f"<InitiateMultipartUploadResult><UploadId>{identifier}</UploadId></InitiateMultipartUploadResult>"
+        )
 
     def _taken(self) -> Kept:
-        left, crc, md5, size = int(self.headers["Content-Length"]), 0, hashlib.md5(usedforsecurity=False), 0
+        left, crc, md5, size = (
+            int(self.headers["Content-Length"]),
+            0,
+            hashlib.md5(usedforsecurity=False),
+            0,
+        )
         while left > 0 and (piece := self.rfile.read(min(left, PIECE))):
             left, size = left - len(piece), size + len(piece)
             crc = zlib.crc32(piece, crc)
@@ -199,9 +219,17 @@ class _Handler(BaseHTTPRequestHandler):
         return Kept(size, md5.hexdigest(), b64encode(crc.to_bytes(4, "big")).decode())
 
     def _copied(self) -> Kept:
-        key = unquote(self.headers["x-amz-copy-source"]).partition("?")[0].lstrip("/").partition("/")[2]
+        key = (
+            unquote(self.headers["x-amz-copy-source"])
+            .partition("?")[0]
+            .lstrip("/")
+            .partition("/")[2]
+        )
         whole = self.sink.objects[key]
-        first, last = map(int, self.headers.get("x-amz-copy-source-range", f"bytes=0-{whole.size - 1}")[6:].split("-"))
+        first, last = map(
+            int,
+            self.headers.get("x-amz-copy-source-range", f"bytes=0-{whole.size - 1}")[6:].split("-"),
+        )
         crc, md5 = 0, hashlib.md5(usedforsecurity=False)
         for start in range(first, last + 1, 8 * 1024 * 1024):
             content = made(start, min(8 * 1024 * 1024, last + 1 - start))
@@ -215,7 +243,8 @@ class _Handler(BaseHTTPRequestHandler):
         if upload is None:
             self._fail(404, "NoSuchUpload")
         elif (said is not None and said != kept.crc32) or (
-            "Content-MD5" in self.headers and b64decode(self.headers["Content-MD5"]).hex() != kept.md5
+            "Content-MD5" in self.headers
+            and b64decode(self.headers["Content-MD5"]).hex() != kept.md5
         ):
             self._fail(400, "BadDigest")
         else:
@@ -225,7 +254,12 @@ class _Handler(BaseHTTPRequestHandler):
                 sums = f"<ChecksumCRC32>{kept.crc32}</ChecksumCRC32>" if upload.sums else ""
                 self._xml(f'<CopyPartResult><ETag>"{kept.md5}"</ETag>{sums}</CopyPartResult>')
             else:
-                self._head(200, 0, ETag=f'"{kept.md5}"', **({"x-amz-checksum-crc32": kept.crc32} if upload.sums else {}))
+                self._head(
+                    200,
+                    0,
+                    ETag=f'"{kept.md5}"',
+                    **({"x-amz-checksum-crc32": kept.crc32} if upload.sums else {}),
+                )
 
     def _put(self, kept: Kept) -> None:
         kept.kind = self.headers.get("Content-Type", "")
@@ -242,21 +276,35 @@ class _Handler(BaseHTTPRequestHandler):
         if upload is None:
             self._fail(404, "NoSuchUpload")
             return
-        named = [{child.tag.rpartition("}")[2]: child.text or "" for child in part} for part in ET.fromstring(body)]
+        named = [
+            {child.tag.rpartition("}")[2]: child.text or "" for child in part}
+            for part in ET.fromstring(body)
+        ]
         parts = [upload.parts.get(int(one["PartNumber"])) for one in named]
         tags = [one["ETag"].strip('"') for one in named]
         if any(part is None or part.md5 != tag for part, tag in zip(parts, tags, strict=True)):
             self._fail(400, "InvalidPart")
             return
         whole = [part for part in parts if part is not None]
-        md5 = hashlib.md5(b"".join(bytes.fromhex(part.md5) for part in whole), usedforsecurity=False).hexdigest()
+        md5 = hashlib.md5(
+            b"".join(bytes.fromhex(part.md5) for part in whole), usedforsecurity=False
+        ).hexdigest()
         crc = zlib.crc32(b"".join(b64decode(part.crc32) for part in whole))
         summed = f"{b64encode(crc.to_bytes(4, 'big')).decode()}-{len(whole)}"
-        kept = Kept(sum(part.size for part in whole), f"{md5}-{len(whole)}", summed, upload.kind, widths=tuple(p.size for p in whole))
+        kept = Kept(
+            sum(part.size for part in whole),
+            f"{md5}-{len(whole)}",
+            summed,
+            upload.kind,
+            widths=tuple(p.size for p in whole),
+        )
         del self.sink.uploads[identifier]
         self._exists(upload.key, kept)
         sums = f"<ChecksumCRC32>{summed}</ChecksumCRC32>" if upload.sums else ""
-        self._xml(f'<CompleteMultipartUploadResult><ETag>"{kept.md5}"</ETag>{sums}</CompleteMultipartUploadResult>', kept.version)
+        self._xml(
+            f'<CompleteMultipartUploadResult><ETag>"{kept.md5}"</ETag>{sums}</CompleteMultipartUploadResult>',
+            kept.version,
+        )
 
     def _list(self, identifier: str, after: int) -> None:
         upload = self.sink.uploads.get(identifier)
@@ -268,10 +316,14 @@ class _Handler(BaseHTTPRequestHandler):
         for number in shown:
             part = upload.parts[number]
             sums = f"<ChecksumCRC32>{part.crc32}</ChecksumCRC32>" if upload.sums else ""
-            parts.append(f'<Part><PartNumber>{number}</PartNumber><Size>{part.size}</Size><ETag>"{part.md5}"</ETag>{sums}</Part>')
+            parts.append(
+                f'<Part><PartNumber>{number}</PartNumber><Size>{part.size}</Size><ETag>"{part.md5}"</ETag>{sums}</Part>'
+            )
         more = f"<NextPartNumberMarker>{shown[-1]}</NextPartNumberMarker>" if shown else ""
         truncated = str(len(later) > len(shown)).lower()
-        self._xml(f"<ListPartsResult><IsTruncated>{truncated}</IsTruncated>{more}{''.join(parts)}</ListPartsResult>")
+        self._xml(
+            f"<ListPartsResult><IsTruncated>{truncated}</IsTruncated>{more}{''.join(parts)}</ListPartsResult>"
+        )
 
     def _get(self, *, body: bool) -> None:
         kept = self.sink.objects.get(self._key())
@@ -280,7 +332,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         number = self._query().get("partNumber")
         asked = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", self.headers.get("Range", ""))
-        first, last = (int(asked[1]), min(int(asked[2]), kept.size - 1)) if asked else (0, kept.size - 1)
+        first, last = (
+            (int(asked[1]), min(int(asked[2]), kept.size - 1)) if asked else (0, kept.size - 1)
+        )
         last += self.sink.further() if asked else 0
         size = kept.widths[int(number) - 1] if number and kept.widths else last + 1 - first
         about = {
@@ -290,7 +344,12 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if self.headers.get("x-amz-checksum-mode") and not asked:
             about["x-amz-checksum-crc32"] = kept.crc32
-        self._head(206 if asked else 200, size, **about, **({"x-amz-version-id": kept.version} if kept.version else {}))
+        self._head(
+            206 if asked else 200,
+            size,
+            **about,
+            **({"x-amz-version-id": kept.version} if kept.version else {}),
+        )
         for start in range(first, last + 1 if body else first, PIECE):
             self.wfile.write(made(start, min(PIECE, last + 1 - start)))
 
@@ -301,21 +360,36 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(204, 0)
 
     def _fail(self, status: int, code: str) -> None:
-        self._xml(f"<Error><Code>{code}</Code><Message>{code}, as the script says.</Message></Error>", status=status)
+        self._xml(
+            f"<Error><Code>{code}</Code><Message>{code}, as the script says.</Message></Error>",
+            status=status,
+        )
 
     def _xml(self, text: str, version: str = "", *, status: int = 200) -> None:
         content = b"" if self.command == "HEAD" else text.encode()
-        self._head(status, len(content), **{"Content-Type": "application/xml"}, **({"x-amz-version-id": version} if version else {}))
+        self._head(
+            status,
+            len(content),
+            **{"Content-Type": "application/xml"},
+            **({"x-amz-version-id": version} if version else {}),
+        )
         self.wfile.write(content)
 
     def _head(self, status: int, size: int, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(size), "x-amz-request-id": "sink", **headers}.items():
+        for name, value in {
+            "Content-Length": str(size),
+            "x-amz-request-id": "sink",
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
 
     def _query(self) -> dict[str, str]:
-        return {name: values[0] for name, values in parse_qs(urlsplit(self.path).query, keep_blank_values=True).items()}
+        return {
+            name: values[0]
+            for name, values in parse_qs(urlsplit(self.path).query, keep_blank_values=True).items()
+        }
 
     def _key(self) -> str:
         return unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]

@@ -1,4 +1,6 @@
-"""The machine's own identity: found once, explained where it is missing, never mixed into connections that bring keys."""
+"""The machine's own identity: found once, explained where it is missing, never mixed into
+connections that bring keys.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,13 @@ def _aws() -> Iterator[FakeAws]:
 @pytest.fixture(autouse=True)
 def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without any AWS identity, and Sessions that know no other."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
@@ -62,11 +70,20 @@ def test_the_environment_signs_in(opener: Opener, aws: FakeAws) -> None:
 
 @pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("token", ["FwoG\nZXIv", "FwoG\x7f"])
-def test_a_token_that_cannot_be_sent_is_no_try(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
-    """What the host brings along is judged before it is sent: no try has begun where a header cannot hold it."""
+def test_a_token_that_cannot_be_sent_is_no_try(
+    opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """What the host brings along is judged before it is sent: no try has begun where a header
+    cannot hold it.
+    """
     monkeypatch.setenv("AWS_SESSION_TOKEN", token)
     context = opener.context(awsRegion="eu-west-1")
-    with entered(context.call), pytest.raises(InvalidConnection, match="a key or an endpoint contains characters") as raised:
+    with (
+        entered(context.call),
+        pytest.raises(
+            InvalidConnection, match="a key or an endpoint contains characters"
+        ) as raised,
+    ):
         AwsDefault().open(context).client("sesv2").get_account()
     assert (context.call.begun, raised.value.sent, aws.calls()) == (False, Sent.NOTHING, [])
     assert raised.value.hint
@@ -74,7 +91,9 @@ def test_a_token_that_cannot_be_sent_is_no_try(opener: Opener, aws: FakeAws, mon
 
 def test_a_profile_signs_in_with_its_region(opener: Opener, aws: FakeAws, tmp_path: Path) -> None:
     """A profile brings keys and region along."""
-    (tmp_path / "credentials").write_text(f"[acme]\naws_access_key_id = {HOST_KEY}\naws_secret_access_key = {SECRET}\n")
+    (tmp_path / "credentials").write_text(
+        f"[acme]\naws_access_key_id = {HOST_KEY}\naws_secret_access_key = {SECRET}\n"
+    )
     (tmp_path / "config").write_text("[profile acme]\nregion = eu-north-1\n")
     clients = AwsDefault(profile="acme").open(opener.context())
     clients.client("sesv2").get_account()
@@ -91,8 +110,12 @@ def test_a_profile_signs_in_with_its_region(opener: Opener, aws: FakeAws, tmp_pa
         (AwsAssumeRole(role_arn=ROLE_ARN), "/accessKeyId"),
     ],
 )
-def test_no_identity_is_the_connections_fault(opener: Opener, aws: FakeAws, kind: Any, path: str) -> None:
-    """A machine without an identity, or without that profile, is told before anything is sent, at the value to set."""
+def test_no_identity_is_the_connections_fault(
+    opener: Opener, aws: FakeAws, kind: Any, path: str
+) -> None:
+    """A machine without an identity, or without that profile, is told before anything is sent, at
+    the value to set.
+    """
     error = _refusal(opener, kind)
     assert isinstance(error, InvalidConnection)
     assert [detail.path for detail in error.details] == [path]
@@ -109,8 +132,13 @@ def test_half_an_identity_is_explained(opener: Opener, monkeypatch: pytest.Monke
 @pytest.mark.usefixtures("host")
 def test_the_machine_may_assume_a_role(opener: Opener, aws: FakeAws) -> None:
     """A role without keys is assumed by the machine's identity."""
-    AwsAssumeRole(role_arn=ROLE_ARN).open(opener.context(awsRegion="eu-west-1")).client("sesv2").get_account()
-    assert [request.access_key_id for request in aws.requests] == [HOST_KEY, aws.sessions[0].access_key_id]
+    AwsAssumeRole(role_arn=ROLE_ARN).open(opener.context(awsRegion="eu-west-1")).client(
+        "sesv2"
+    ).get_account()
+    assert [request.access_key_id for request in aws.requests] == [
+        HOST_KEY,
+        aws.sessions[0].access_key_id,
+    ]
 
 
 @pytest.mark.usefixtures("host")
@@ -130,11 +158,16 @@ def test_a_role_of_the_machine_is_tested_too(opener: Opener) -> None:
 
 
 def test_metadata_can_be_left_out_for_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where disableImds is set, it takes the instance's role out of the chain of that connection, and of no other."""
+    """Where disableImds is set, it takes the instance's role out of the chain of that connection,
+    and of no other.
+    """
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     for disabled in (True, False):
         with sessions.shared_session(sessions.Ambient(disable_imds=disabled)) as session:
-            methods = {provider.METHOD for provider in session.get_component("credential_provider").providers}
+            methods = {
+                provider.METHOD
+                for provider in session.get_component("credential_provider").providers
+            }
         assert ("iam-role" in methods) is not disabled
 
 

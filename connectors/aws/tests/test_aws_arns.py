@@ -87,5 +87,11 @@ def test_partition_must_fit_the_region(arn: str, region: str | None, *, fits: bo
 
 def test_a_session_leads_back_to_its_role() -> None:
     """A trust policy names the role behind a session, and a user as it is."""
-    assert role_of_session("arn:aws:sts::123456789012:assumed-role/ci/run-1") == "arn:aws:iam::123456789012:role/ci"
-    assert role_of_session("arn:aws:iam::123456789012:user/ada") == "arn:aws:iam::123456789012:user/ada"
+    assert (
+        role_of_session("arn:aws:sts::123456789012:assumed-role/ci/run-1")
+        == "arn:aws:iam::123456789012:role/ci"
+    )
+    assert (
+        role_of_session("arn:aws:iam::123456789012:user/ada")
+        == "arn:aws:iam::123456789012:user/ada"
+    )

@@ -1,4 +1,6 @@
-"""A part of ``make campaign aws``: calls made by us and by boto3 have the same requests and the same answers."""
+"""A part of ``make campaign aws``: calls made by us and by boto3 have the same requests and the
+same answers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,22 @@ from moto_server import moto_server
 from virtual_calls import called
 
 _SEED = 58
-_FEW = frozenset(("ec2", "sns", "sqs", "kinesis", "lambda", "route53", "s3", "iot", "eventbridgev2", "kms", "ssm", "cloudwatchomni"))
+_FEW = frozenset(
+    (
+        "ec2",
+        "sns",
+        "sqs",
+        "kinesis",
+        "lambda",
+        "route53",
+        "s3",
+        "iot",
+        "eventbridgev2",
+        "kms",
+        "ssm",
+        "cloudwatchomni",
+    )
+)
 """Services of all protocols, whose models are loaded by other tests, too."""
 
 
@@ -39,7 +56,9 @@ def test_requests_are_those_of_boto3(both: Pair) -> None:
 
 
 def test_made_up_answers_are_read_as_by_boto3(both: Pair) -> None:
-    """Answers made from the models, XML and CBOR among them, become the output that boto3 returns."""
+    """Answers made from the models, XML and CBOR among them, become the output that boto3
+    returns.
+    """
     _agreed(answers_run(both, _SEED, 5, services=_FEW), 20)
 
 
@@ -51,7 +70,9 @@ def test_answers_of_moto_are_those_of_boto3(both: Pair) -> None:
 
 
 def test_all_waiters_judge_as_botocores_do() -> None:
-    """On answers and errors that their acceptors may know, all waiters of three services say what botocore's say."""
+    """On answers and errors that their acceptors may know, all waiters of three services say what
+    botocore's say.
+    """
     _agreed(waiters_run(("ec2", "rds", "s3"), _SEED, 5), 200)
 
 
@@ -75,21 +96,36 @@ def test_times_have_one_notation(sent: str | float, read: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "code"), [("MD5", "invalid_input"), ("CRC64NVME", "invalid_connection"), ("XXHASH64", "invalid_connection")]
+    ("algorithm", "code"),
+    [
+        ("MD5", "invalid_input"),
+        ("CRC64NVME", "invalid_connection"),
+        ("XXHASH64", "invalid_connection"),
+    ],
 )
 def test_a_checksum_that_cannot_be_made_is_no_damaged_answer(algorithm: str, code: str) -> None:
-    """Nothing is sent, and nothing asked again: the input names what nobody can make, or what the AWS Common Runtime is needed for."""
+    """Nothing is sent, and nothing asked again: the input names what nobody can make, or what the
+    AWS Common Runtime is needed for.
+    """
     result, requests = called(
-        "s3/putBucketTagging", {"Bucket": "reports", "Tagging": {"TagSet": []}, "ChecksumAlgorithm": algorithm}, Answer()
+        "s3/putBucketTagging",
+        {"Bucket": "reports", "Tagging": {"TagSet": []}, "ChecksumAlgorithm": algorithm},
+        Answer(),
     )
     assert (result["error"]["code"], requests) == (code, [])
 
 
 @pytest.mark.parametrize("body", [b"null", b'""', b"{}", b""])
 def test_an_emulator_may_answer_nothing_in_json_as_html(body: bytes) -> None:
-    """Moto sends JSON's empty values under HTML's type for operations that return nothing: they succeeded. Other text is a page."""
+    """Moto sends JSON's empty values under HTML's type for operations that return nothing: they
+    succeeded. Other text is a page.
+    """
     inputs = {"AliasName": "alias/a", "TargetKeyId": "k"}
-    result, _ = called("kms/createAlias", inputs, Answer(content=body, headers={"Content-Type": "text/html"}))
+    result, _ = called(
+        "kms/createAlias", inputs, Answer(content=body, headers={"Content-Type": "text/html"})
+    )
     assert (result["status"], result["output"]) == ("succeeded", {})
-    result, _ = called("kms/createAlias", inputs, Answer(content=b"Sign in", headers={"Content-Type": "text/html"}))
+    result, _ = called(
+        "kms/createAlias", inputs, Answer(content=b"Sign in", headers={"Content-Type": "text/html"})
+    )
     assert result["status"] == "in_doubt"

@@ -1,4 +1,6 @@
-"""An action's boto3 Session belongs to its call: the call is told of each request, and nothing is repeated, redirected or sent later."""
+"""An action's boto3 Session belongs to its call: the call is told of each request, and nothing is
+repeated, redirected or sent later.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,12 @@ from jackfield_aws import ApiKeySecret, AwsClients
 from jackfield_aws.transport import explain_transport
 from raw_server import read_request, serving
 
-CUTS = [{"do": "reset"}, {"do": "close"}, {"do": "status", "status": 503}, {"do": "body", "status": 200, "body": "<"}]
+CUTS = [
+    {"do": "reset"},
+    {"do": "close"},
+    {"do": "status", "status": 503},
+    {"do": "body", "status": 200, "body": "<"},
+]
 
 
 @pytest.fixture(name="fake", scope="module")
@@ -66,7 +73,9 @@ def _in_thread(step: Callable[[], Any]) -> None:
 
 
 def test_a_call_goes_out_over_boto3(found: Stage, fake: FakeAws) -> None:
-    """The Session is boto3's own, with the connection's keys, region and endpoint, and its request is the call's."""
+    """The Session is boto3's own, with the connection's keys, region and endpoint, and its request
+    is the call's.
+    """
     seen: list[Any] = []
 
     def act(aws: AwsClients) -> str:
@@ -84,7 +93,9 @@ def test_a_call_goes_out_over_boto3(found: Stage, fake: FakeAws) -> None:
 
 
 @pytest.mark.parametrize("fault", CUTS)
-def test_a_write_that_is_cut_is_in_doubt(found: Stage, fake: FakeAws, fault: dict[str, Any]) -> None:
+def test_a_write_that_is_cut_is_in_doubt(
+    found: Stage, fake: FakeAws, fault: dict[str, Any]
+) -> None:
     """A request that was announced and has no clear answer leaves the call in doubt, tried once."""
     fake.script([fault])
     result = found.run(_send)
@@ -100,13 +111,19 @@ def test_a_refusal_is_no_doubt(found: Stage, fake: FakeAws) -> None:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
-@pytest.mark.parametrize("config", [None, Config(retries={"mode": "standard", "total_max_attempts": 9}, read_timeout=1)])
-def test_boto3_does_not_repeat(found: Stage, fake: FakeAws, monkeypatch: pytest.MonkeyPatch, mode: str, config: Config | None) -> None:
+@pytest.mark.parametrize(
+    "config", [None, Config(retries={"mode": "standard", "total_max_attempts": 9}, read_timeout=1)]
+)
+def test_boto3_does_not_repeat(
+    found: Stage, fake: FakeAws, monkeypatch: pytest.MonkeyPatch, mode: str, config: Config | None
+) -> None:
     """Neither the environment nor the author turns boto3's retries on."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "10")
     monkeypatch.setenv("AWS_RETRY_MODE", mode)
     fake.script([{"do": "status", "status": 503, "always": True}])
-    result = found.run(lambda aws: aws.boto3_session().client("sesv2", config=config).send_email(**MAIL))
+    result = found.run(
+        lambda aws: aws.boto3_session().client("sesv2", config=config).send_email(**MAIL)
+    )
     assert (result.status, fake.calls()) == ("in_doubt", ["sesv2:SendEmail"])
 
 
@@ -137,7 +154,9 @@ def test_nothing_is_sent_after_the_call(found: Stage, fake: FakeAws) -> None:
 
 
 def test_a_thread_that_outlives_its_action_sends_nothing(found: Stage, fake: FakeAws) -> None:
-    """A thread that is still at work when the action returns is refused, and nothing of it was sent."""
+    """A thread that is still at work when the action returns is refused, and nothing of it was
+    sent.
+    """
     go, done, errors = threading.Event(), threading.Event(), list[Exception]()
 
     def act(aws: AwsClients) -> str:
@@ -163,8 +182,12 @@ def test_a_thread_that_outlives_its_action_sends_nothing(found: Stage, fake: Fak
 
 @pytest.mark.parametrize("ends", ["returns", "rejects"])
 @pytest.mark.parametrize("fault", [{"do": "reset"}, {"do": "status", "status": 500}])
-def test_a_cut_in_a_thread_of_its_own_stays_in_doubt(found: Stage, fake: FakeAws, fault: dict[str, Any], ends: str) -> None:
-    """A thread's exception never reaches the action: whatever that says, a request without a clear answer is in doubt."""
+def test_a_cut_in_a_thread_of_its_own_stays_in_doubt(
+    found: Stage, fake: FakeAws, fault: dict[str, Any], ends: str
+) -> None:
+    """A thread's exception never reaches the action: whatever that says, a request without a clear
+    answer is in doubt.
+    """
 
     def act(aws: AwsClients) -> str:
         client = aws.boto3_session().client("sesv2")
@@ -178,8 +201,12 @@ def test_a_cut_in_a_thread_of_its_own_stays_in_doubt(found: Stage, fake: FakeAws
     assert (result.status, fake.calls()) == ("in_doubt", ["sesv2:SendEmail"])
 
 
-@pytest.mark.parametrize("fault", [{"do": "pass"}, {"do": "status", "status": 400, "code": "MessageRejected"}])
-def test_a_thread_whose_request_was_answered_leaves_no_doubt(found: Stage, fake: FakeAws, fault: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"do": "pass"}, {"do": "status", "status": 400, "code": "MessageRejected"}]
+)
+def test_a_thread_whose_request_was_answered_leaves_no_doubt(
+    found: Stage, fake: FakeAws, fault: dict[str, Any]
+) -> None:
     """An answer in the thread is a proof: it took effect, or it did not."""
 
     def act(aws: AwsClients) -> str:
@@ -198,10 +225,17 @@ def test_what_threads_have_done_is_named(found: Stage, fake: FakeAws) -> None:
         client = aws.boto3_session().client("sesv2")
         with ThreadPoolExecutor(1) as pool:
             pool.submit(lambda: client.send_email(**MAIL)).result()
-            pool.submit(lambda: client.create_email_identity(EmailIdentity="a@example.com")).result()
+            pool.submit(
+                lambda: client.create_email_identity(EmailIdentity="a@example.com")
+            ).result()
         return "done"
 
-    fake.script([{"do": "pass"}, {"do": "status", "status": 400, "code": "BadRequestException", "message": "no"}])
+    fake.script(
+        [
+            {"do": "pass"},
+            {"do": "status", "status": 400, "code": "BadRequestException", "message": "no"},
+        ]
+    )
     result = found.run(act)
     assert result.error is not None
     assert result.status == "in_doubt"
@@ -218,7 +252,12 @@ def test_a_refused_request_is_no_step_that_succeeded(found: Stage, fake: FakeAws
             client.create_email_identity(EmailIdentity="a@example.com")
         return str(client.create_email_identity(EmailIdentity="b@example.com"))
 
-    fake.script([{"do": "status", "status": 400, "code": "AlreadyExistsException"}, {"do": "status", "status": 400, "code": "BadRequest"}])
+    fake.script(
+        [
+            {"do": "status", "status": 400, "code": "AlreadyExistsException"},
+            {"do": "status", "status": 400, "code": "BadRequest"},
+        ]
+    )
     assert found.run(act).status == "failed"
 
 
@@ -228,7 +267,9 @@ def test_many_threads_share_a_session(found: Stage, fake: FakeAws) -> None:
     def act(aws: AwsClients) -> int:
         session = aws.boto3_session()
         with ThreadPoolExecutor(16) as pool:
-            return sum(1 for _ in pool.map(lambda _: session.client("sesv2").send_email(**MAIL), range(32)))
+            return sum(
+                1 for _ in pool.map(lambda _: session.client("sesv2").send_email(**MAIL), range(32))
+            )
 
     result = found.run(act)
     assert result.output == {"said": "32"}
@@ -265,7 +306,9 @@ def test_a_deadline_ends_the_wait(found: Stage, fake: FakeAws) -> None:
 def test_a_session_needs_a_call(found: Stage) -> None:
     """Outside a call there is none to announce a request to."""
     with Opener() as opener:
-        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(opener.context())
+        clients = ApiKeySecret.model_validate(
+            {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
+        ).open(opener.context())
         with pytest.raises(JackfieldError, match="belongs to a call"):
             clients.boto3_session()
 
@@ -279,7 +322,10 @@ def test_nothing_shows_or_carries_the_keys(found: Stage) -> None:
         for item in (session, session._session, held):
             with pytest.raises(TypeError, match="cannot be pickled"):
                 pickle.dumps(item)
-        return f"{session!r} {vars(session)} {held!r} {vars(held)} {session._session!r} {vars(session._session)}"
+        return (
+            f"{session!r} {vars(session)} {held!r} {vars(held)} {session._session!r} "
+            f"{vars(session._session)}"
+        )
 
     result = found.run(act)
     assert result.output is not None
@@ -287,19 +333,36 @@ def test_nothing_shows_or_carries_the_keys(found: Stage) -> None:
     assert KEY_ID not in result.output["said"]
 
 
-def test_an_action_may_not_choose_the_endpoint(found: Stage, fake: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_action_may_not_choose_the_endpoint(
+    found: Stage, fake: FakeAws, caplog: pytest.LogCaptureFixture
+) -> None:
     """The connection says where its requests go; the log tells the author."""
-    result = found.run(lambda aws: aws.boto3_session().client("s3", endpoint_url="http://127.0.0.1:9").list_buckets(), "read")
+    result = found.run(
+        lambda aws: (
+            aws.boto3_session().client("s3", endpoint_url="http://127.0.0.1:9").list_buckets()
+        ),
+        "read",
+    )
     assert result.error is not None
     assert result.error.code == "internal"
     assert "an action may not choose the endpoint of its connection" in caplog.text
-    assert found.run(lambda aws: aws.boto3_session().client("sesv2", endpoint_url=fake.url).get_account(), "read").status == "succeeded"
+    assert (
+        found.run(
+            lambda aws: aws.boto3_session().client("sesv2", endpoint_url=fake.url).get_account(),
+            "read",
+        ).status
+        == "succeeded"
+    )
 
 
 _REDIRECT = (
-    b"HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: us-west-2\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
+    b"HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: us-west-2\r\nContent-Type: "
+    b"application/xml\r\nContent-Length: %d\r\n\r\n%s"
 )
-_MOVED = b"<Error><Code>PermanentRedirect</Code><Message>use another</Message><Endpoint>elsewhere.example</Endpoint></Error>"
+_MOVED = (
+    b"<Error><Code>PermanentRedirect</Code><Message>use "
+    b"another</Message><Endpoint>elsewhere.example</Endpoint></Error>"
+)
 _OK = b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n'
 _DENIED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -322,13 +385,23 @@ def _moving(*answers: bytes) -> tuple[Callable[[socket.socket], object], list[by
 
 
 @pytest.mark.parametrize(
-    ("last", "status"), [(_OK, "succeeded"), (b"", "in_doubt"), (_DENIED, "failed")], ids=["answered", "cut", "refused"]
+    ("last", "status"),
+    [(_OK, "succeeded"), (b"", "in_doubt"), (_DENIED, "failed")],
+    ids=["answered", "cut", "refused"],
 )
-def test_a_redirect_is_a_refusal_and_another_request(tmp_path: Path, last: bytes, status: str) -> None:
+def test_a_redirect_is_a_refusal_and_another_request(
+    tmp_path: Path, last: bytes, status: str
+) -> None:
     """S3 sends a request to another region: the first has done nothing, and the second decides."""
     talk, seen = _moving(_REDIRECT % (len(_MOVED), _MOVED), last)
     with serving(talk) as port, stage(tmp_path, f"http://127.0.0.1:{port}", "boto3-other") as found:
-        result = found.run(lambda aws: aws.boto3_session().client("s3").put_object(Bucket="bucket", Key="k", Body=b"x")["ETag"])
+        result = found.run(
+            lambda aws: (
+                aws.boto3_session()
+                .client("s3")
+                .put_object(Bucket="bucket", Key="k", Body=b"x")["ETag"]
+            )
+        )
     assert result.status == status, result.error
     assert [b"/us-west-2/s3" in request for request in seen] == [False, True]
 
@@ -352,7 +425,9 @@ def test_a_redirect_to_a_foreign_host_is_refused(found: Stage, fake: FakeAws) ->
 
 
 def test_a_transfer_reports_its_parts(tmp_path: Path) -> None:
-    """boto3's managed transfers send in threads of their own; a part without an answer leaves the upload in doubt."""
+    """boto3's managed transfers send in threads of their own; a part without an answer leaves the
+    upload in doubt.
+    """
     file = tmp_path / "file"
     file.write_bytes(b"x" * 100)
 
@@ -362,7 +437,10 @@ def test_a_transfer_reports_its_parts(tmp_path: Path) -> None:
 
     for answer, status in ((_OK, "succeeded"), (b"", "in_doubt")):
         talk, seen = _moving(answer)
-        with serving(talk) as port, stage(tmp_path / status, f"http://127.0.0.1:{port}", "boto3-other") as found:
+        with (
+            serving(talk) as port,
+            stage(tmp_path / status, f"http://127.0.0.1:{port}", "boto3-other") as found,
+        ):
             assert found.run(upload).status == status
         assert len(seen) == 1
 
@@ -371,7 +449,9 @@ def test_a_call_is_guarded(fake: FakeAws) -> None:
     """A connection made over HTTP reaches no address that its guard refuses."""
     with Opener() as opener:
         context = replace(opener.context(awsRegion="eu-west-1"), guard=Guard())
-        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "endpoint": fake.url}).open(context)
+        clients = ApiKeySecret.model_validate(
+            {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "endpoint": fake.url}
+        ).open(context)
         call: Call = context.call
         with entered(call):
             client = clients.boto3_session().client("sesv2")

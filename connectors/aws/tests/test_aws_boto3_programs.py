@@ -1,4 +1,6 @@
-"""A program of the operator's uses a stored connection as boto3: its credentials last, and rules, audit log and guard hold for it, too."""
+"""A program of the operator's uses a stored connection as boto3: its credentials last, and rules,
+audit log and guard hold for it, too.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection, JackfieldError
-from jackfield.kernel.errors import InvalidInvocation, NotAllowed, UnknownConnection, UnknownConnector
+from jackfield.kernel.errors import (
+    InvalidInvocation,
+    NotAllowed,
+    UnknownConnection,
+    UnknownConnector,
+)
 from jackfield_aws import boto3_session
 from jackfield_aws.transport import explain_transport
 from jackfield_store.access import Audit
@@ -34,20 +41,31 @@ HOUR = 3600.0
 @pytest.fixture(name="rig")
 def _rig(tmp_path: Path) -> Iterator[Rig]:
     database = {"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/boto3.db"}
-    with Rig(tmp_path, values=role_values(region="eu-west-1"), environment=database, verify_signatures=True) as rig:
+    with Rig(
+        tmp_path,
+        values=role_values(region="eu-west-1"),
+        environment=database,
+        verify_signatures=True,
+    ) as rig:
         yield rig
 
 
 def _buckets(rig: Rig, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Give the machine an S3 with a bucket; STS and SES stay the fake's."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-    keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+    keys = {
+        "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "aws_secret_access_key": "x",
+        "region_name": "us-east-1",
+    }
     boto3.client("s3", endpoint_url=url, **keys).create_bucket(Bucket="invoices")
     assert rig.aws.sessions == []
 
 
 def _events(rig: Rig) -> list[tuple[str, str]]:
-    log = Audit(rig.jackfield.storage.database, lambda: rig.jackfield.storage.vault, "default", rig.clock)
+    log = Audit(
+        rig.jackfield.storage.database, lambda: rig.jackfield.storage.vault, "default", rig.clock
+    )
     return [(entry.about["event"], entry.about["object"]) for entry in log.all()]
 
 
@@ -59,8 +77,12 @@ with Jackfield(clock=clock) as jackfield:
 """
 
 
-def test_a_stranger_lists_buckets_for_longer_than_the_session_lasts(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four lines of one who knows boto3 alone: the role is assumed with its External ID, and anew before each session ends."""
+def test_a_stranger_lists_buckets_for_longer_than_the_session_lasts(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four lines of one who knows boto3 alone: the role is assumed with its External ID, and anew
+    before each session ends.
+    """
 
     def hours() -> Iterator[int]:
         for hour in range(30):
@@ -77,7 +99,9 @@ def test_a_stranger_lists_buckets_for_longer_than_the_session_lasts(rig: Rig, mo
 
 
 def test_credentials_are_renewed_before_they_expire(rig: Rig) -> None:
-    """A client made once is accepted for a day: AWS sees no key of an ended session, and a session serves until shortly before its end."""
+    """A client made once is accepted for a day: AWS sees no key of an ended session, and a session
+    serves until shortly before its end.
+    """
     session = boto3_session(rig.jackfield, "acme")
     client = session.client("sesv2")
     for _ in range(24 * 4):
@@ -96,7 +120,9 @@ def test_a_program_and_calls_share_one_session(rig: Rig) -> None:
 
 
 def test_it_is_a_session_of_boto3(rig: Rig) -> None:
-    """Class, credentials, region, clients and resources are those that libraries of boto3's users look at."""
+    """Class, credentials, region, clients and resources are those that libraries of boto3's users
+    look at.
+    """
     session = boto3_session(rig.jackfield, "acme", "eu-west-3")
     assert isinstance(session, boto3.Session)
     assert isinstance(session.get_credentials(), RefreshableCredentials)
@@ -105,9 +131,14 @@ def test_it_is_a_session_of_boto3(rig: Rig) -> None:
     assert session.resource("s3").meta.client.meta.region_name == "eu-west-3"
     frozen = session.get_credentials().get_frozen_credentials()
     assert (frozen.access_key, frozen.secret_key, frozen.token) == (
-        rig.aws.sessions[0].access_key_id, rig.aws.sessions[0].secret, rig.aws.sessions[0].token,
-    )  # fmt: skip
-    assert (session.get_credentials().access_key, session.get_credentials().token) == (frozen.access_key, frozen.token)
+        rig.aws.sessions[0].access_key_id,
+        rig.aws.sessions[0].secret,
+        rig.aws.sessions[0].token,
+    )
+    assert (session.get_credentials().access_key, session.get_credentials().token) == (
+        frozen.access_key,
+        frozen.token,
+    )
     assert session.client("s3").generate_presigned_url("list_buckets").startswith("http")
 
 
@@ -118,7 +149,10 @@ def test_nothing_shows_or_carries_the_keys(rig: Rig) -> None:
     for item in (session, session._session, held, rig.jackfield.lend("acme")):
         with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(item)
-    shown = f"{session!r} {vars(session)} {vars(session._session)} {held!r} {vars(held)} {session.client('sesv2').__dict__}"
+    shown = (
+        f"{session!r} {vars(session)} {vars(session._session)} {held!r} {vars(held)} "
+        f"{session.client('sesv2').__dict__}"
+    )
     leased = rig.aws.sessions[0]
     assert not any(secret in shown for secret in (SECRET, EXTERNAL_ID, leased.secret, leased.token))
 
@@ -133,21 +167,31 @@ def test_nothing_shows_or_carries_the_keys(rig: Rig) -> None:
     ],
 )
 def test_boto3_retries_as_always(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], config: Config | None, calls: int
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    config: Config | None,
+    calls: int,
 ) -> None:
-    """Nobody else repeats what a program sends: boto3 does, in its mode ``standard``, unless the program or the machine says otherwise."""
+    """Nobody else repeats what a program sends: boto3 does, in its mode ``standard``, unless the
+    program or the machine says otherwise.
+    """
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     for name, value in environment.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
     client = boto3_session(rig.jackfield, "acme").client("sesv2", config=config)
-    rig.aws.script([{"do": "status", "status": 503, "always": True, "operation": "sesv2:GetAccount"}])
+    rig.aws.script(
+        [{"do": "status", "status": 503, "always": True, "operation": "sesv2:GetAccount"}]
+    )
     with pytest.raises(ClientError):
         client.get_account()
     assert rig.aws.counts["sesv2:GetAccount"] == calls
 
 
 def test_each_session_is_in_the_audit_log(rig: Rig) -> None:
-    """Who opens a connection for a program leaves an entry, once; renewals leave none, and refused ones neither."""
+    """Who opens a connection for a program leaves an entry, once; renewals leave none, and refused
+    ones neither.
+    """
     session = boto3_session(rig.jackfield, "acme")
     for _ in range(3):
         session.client("sesv2").get_account()
@@ -183,15 +227,23 @@ FORBIDDEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("rules", ALLOWED, ids=str)
-def test_rules_that_forbid_nothing_over_the_connection_allow_it(rig: Rig, rules: dict[str, Any]) -> None:
-    """A program may do all that the credentials can, so rules must allow all of that, and no more."""
+def test_rules_that_forbid_nothing_over_the_connection_allow_it(
+    rig: Rig, rules: dict[str, Any]
+) -> None:
+    """A program may do all that the credentials can, so rules must allow all of that, and no
+    more.
+    """
     rig.jackfield.access.workspaces.set("default", {"rules": rules})
     assert boto3_session(rig.jackfield, "acme").client("sesv2").get_account()
 
 
 @pytest.mark.parametrize("rules", FORBIDDEN, ids=str)
-def test_rules_that_forbid_something_over_the_connection_refuse_it(rig: Rig, rules: dict[str, Any]) -> None:
-    """No rule can look into what a program sends, so one that forbids a single action over the connection refuses; AWS is not asked."""
+def test_rules_that_forbid_something_over_the_connection_refuse_it(
+    rig: Rig, rules: dict[str, Any]
+) -> None:
+    """No rule can look into what a program sends, so one that forbids a single action over the
+    connection refuses; AWS is not asked.
+    """
     rig.jackfield.access.workspaces.set("default", {"rules": rules})
     with pytest.raises(NotAllowed, match="could do any"):
         boto3_session(rig.jackfield, "acme")
@@ -199,7 +251,14 @@ def test_rules_that_forbid_something_over_the_connection_refuse_it(rig: Rig, rul
     assert "connection.lent" not in {event for event, _ in _events(rig)}
 
 
-@pytest.mark.parametrize("change", [{"rules": {"block": ["effect:write"]}}, {"guards": {"acme": {"paused": {}}}}, {"suspended": True}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rules": {"block": ["effect:write"]}},
+        {"guards": {"acme": {"paused": {}}}},
+        {"suspended": True},
+    ],
+)
 def test_a_change_of_the_rules_holds_for_a_session_in_use(rig: Rig, change: dict[str, Any]) -> None:
     """Whoever takes the right away ends the session's next request, before it is sent."""
     client = boto3_session(rig.jackfield, "acme").client("sesv2")
@@ -212,22 +271,40 @@ def test_a_change_of_the_rules_holds_for_a_session_in_use(rig: Rig, change: dict
 
 def test_a_change_of_the_connection_holds_for_a_session_in_use(rig: Rig) -> None:
     """A replaced key signs the next request, and a removed connection has none."""
-    rig.jackfield.connections.add("own", "aws/apiKeySecret", key_values(region="eu-west-1"), test=False)
+    rig.jackfield.connections.add(
+        "own", "aws/apiKeySecret", key_values(region="eu-west-1"), test=False
+    )
     client = boto3_session(rig.jackfield, "own").client("sesv2")
     client.get_account()
-    rig.aws.configure(users={KEY_ID: {"secret": SECRET}, "AKIANEWNEWNEWNEWNEW2": {"secret": "another-secret"}})
-    changed = {"accessKeyId": "AKIANEWNEWNEWNEWNEW2", "secretAccessKey": "another-secret", "region": "eu-west-1"}
+    rig.aws.configure(
+        users={KEY_ID: {"secret": SECRET}, "AKIANEWNEWNEWNEWNEW2": {"secret": "another-secret"}}
+    )
+    changed = {
+        "accessKeyId": "AKIANEWNEWNEWNEWNEW2",
+        "secretAccessKey": "another-secret",
+        "region": "eu-west-1",
+    }
     rig.jackfield.connections.replace("own", changed, test=False)
     client.get_account()
-    assert [request.access_key_id for request in rig.aws.requests] == [KEY_ID, "AKIANEWNEWNEWNEWNEW2"]
+    assert [request.access_key_id for request in rig.aws.requests] == [
+        KEY_ID,
+        "AKIANEWNEWNEWNEWNEW2",
+    ]
     rig.jackfield.connections.remove("own")
     with pytest.raises(UnknownConnection):
         client.get_account()
 
 
 def test_a_session_may_be_narrowed_to_a_connector(rig: Rig) -> None:
-    """Over a connection with a session policy, the role's session allows what the connector's actions need."""
-    rig.jackfield.connections.add("narrow", "aws/awsAssumeRole", role_values(sessionPolicy=True, region="eu-west-1"), test=False)
+    """Over a connection with a session policy, the role's session allows what the connector's
+    actions need.
+    """
+    rig.jackfield.connections.add(
+        "narrow",
+        "aws/awsAssumeRole",
+        role_values(sessionPolicy=True, region="eu-west-1"),
+        test=False,
+    )
     boto3_session(rig.jackfield, "narrow", connector="aws-ses")
     assert "ses:SendEmail" in (rig.aws.sessions[0].policy or "")
     with pytest.raises(UnknownConnector, match=r"no-such"):
@@ -235,31 +312,55 @@ def test_a_session_may_be_narrowed_to_a_connector(rig: Rig) -> None:
 
 
 def test_refusals_come_before_a_session_is_made(rig: Rig) -> None:
-    """What does not work says so at once, in jackfield's words: another External ID, a connection of another kind."""
-    rig.jackfield.connections.add("wrong", "aws/awsAssumeRole", role_values(externalId="another-one"), test=False)
+    """What does not work says so at once, in jackfield's words: another External ID, a connection
+    of another kind.
+    """
+    rig.jackfield.connections.add(
+        "wrong", "aws/awsAssumeRole", role_values(externalId="another-one"), test=False
+    )
     with pytest.raises(JackfieldError, match=f"AssumeRole on {ARN} was refused"):
         boto3_session(rig.jackfield, "wrong")
-    smtp = {"hostname": "127.0.0.1", "port": 9, "username": "u", "password": "p", "security": "starttls"}
+    smtp = {
+        "hostname": "127.0.0.1",
+        "port": 9,
+        "username": "u",
+        "password": "p",
+        "security": "starttls",
+    }
     rig.jackfield.connections.add("mail", "aws-ses/smtp", smtp, test=False)
     with pytest.raises(InvalidConnection, match="'mail' is not one of AWS"):
         boto3_session(rig.jackfield, "mail")
 
 
 def test_endpoints_are_those_of_calls(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """First the connection's, then the service's variable, then the general one; STS has its own, and the program may say another."""
+    """First the connection's, then the service's variable, then the general one; STS has its own,
+    and the program may say another.
+    """
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example:1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_SES", "http://ses.example:2")
-    values = role_values(endpoint="http://own.example:3", stsEndpoint=rig.aws.url, region="eu-west-1")
+    values = role_values(
+        endpoint="http://own.example:3", stsEndpoint=rig.aws.url, region="eu-west-1"
+    )
     rig.jackfield.connections.add("own", "aws/awsAssumeRole", values, test=False)
-    plain, own = boto3_session(rig.jackfield, "acme", "eu-west-1"), boto3_session(rig.jackfield, "own")
+    plain, own = (
+        boto3_session(rig.jackfield, "acme", "eu-west-1"),
+        boto3_session(rig.jackfield, "own"),
+    )
 
     def asked(session: boto3.Session, service: str, **more: Any) -> str:
         return str(session.client(service, **more).meta.endpoint_url)
 
     assert [asked(plain, name) for name in ("s3", "sesv2", "ses", "sqs")] == [
-        "http://s3.example:1", "http://ses.example:2", "http://ses.example:2", rig.aws.url,
-    ]  # fmt: skip
-    assert [asked(own, name) for name in ("s3", "sesv2", "sts")] == ["http://own.example:3", "http://own.example:3", rig.aws.url]
+        "http://s3.example:1",
+        "http://ses.example:2",
+        "http://ses.example:2",
+        rig.aws.url,
+    ]
+    assert [asked(own, name) for name in ("s3", "sesv2", "sts")] == [
+        "http://own.example:3",
+        "http://own.example:3",
+        rig.aws.url,
+    ]
     assert asked(own, "s3", endpoint_url="http://said.example:4") == "http://said.example:4"
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
@@ -269,7 +370,9 @@ def test_endpoints_are_those_of_calls(rig: Rig, monkeypatch: pytest.MonkeyPatch)
 def test_a_connection_made_over_http_is_guarded(rig: Rig) -> None:
     """Its endpoint may not lead a program of the operator's into the operator's network either."""
     near = key_values(endpoint=rig.aws.url, region="eu-west-1")
-    rig.jackfield.connections.add("near", "aws/apiKeySecret", near, test=False, provenance=Provenance("remote"))
+    rig.jackfield.connections.add(
+        "near", "aws/apiKeySecret", near, test=False, provenance=Provenance("remote")
+    )
     session = boto3_session(rig.jackfield, "near")
     assert session.client("sesv2").get_account()
     once = Config(retries={"total_max_attempts": 1})
@@ -291,7 +394,11 @@ def test_many_threads_share_a_session(rig: Rig) -> None:
     """Clients are made and used by many threads at once, over one session of the role."""
     session = boto3_session(rig.jackfield, "acme")
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: session.client("sesv2").get_account()["EnforcementStatus"], range(32)))
+        answers = list(
+            pool.map(
+                lambda _: session.client("sesv2").get_account()["EnforcementStatus"], range(32)
+            )
+        )
     assert set(answers) == {"HEALTHY"}
     assert rig.aws.counts["sts:AssumeRole"] == 1
 
@@ -302,21 +409,29 @@ def test_a_host_of_asyncio_uses_it_in_threads(rig: Rig) -> None:
     async def host() -> tuple[str, str]:
         session = await asyncio.to_thread(boto3_session, rig.jackfield, "acme")
         client = await asyncio.to_thread(session.client, "sesv2")
-        answer, result = await asyncio.gather(asyncio.to_thread(client.get_account), rig.jackfield.ainvoke(rig.mail()))
+        answer, result = await asyncio.gather(
+            asyncio.to_thread(client.get_account), rig.jackfield.ainvoke(rig.mail())
+        )
         return answer["EnforcementStatus"], result.status
 
     assert asyncio.run(host()) == ("HEALTHY", "succeeded")
 
 
 def test_no_surface_lends() -> None:
-    """Sessions are for the operator's own program: no surface, and nothing below one, hands one out. Management asks MCP servers by one."""
+    """Sessions are for the operator's own program: no surface, and nothing below one, hands one
+    out. Management asks MCP servers by one.
+    """
     root = Path(__file__).parents[3] / "runtime"
-    readers = {path.name for path in root.rglob("*.py") if ".lend(" in path.read_text(encoding="utf-8")}
+    readers = {
+        path.name for path in root.rglob("*.py") if ".lend(" in path.read_text(encoding="utf-8")
+    }
     assert readers == {"runtime.py", "mcp_servers.py"}  # where the library's own method is
 
 
 def test_without_a_database_nothing_is_audited(rig: Rig) -> None:
-    """A program without a database has no audit log, and no rules; it may use the connections of its files."""
+    """A program without a database has no audit log, and no rules; it may use the connections of
+    its files.
+    """
     with Jackfield(clock=rig.clock, database_url="none") as jackfield:
         assert boto3_session(jackfield, "acme").client("sesv2").get_account()
         with pytest.raises(InvalidInvocation):

@@ -37,15 +37,24 @@ def _failure(clients: AwsClients, call: Call) -> JackfieldError:
     return error
 
 
-@pytest.mark.parametrize(("service", "operation"), [("sesv2", "SendEmail"), ("ses", "ListIdentities"), ("sts", "AssumeRole")])
-def test_the_sdk_is_not_asked_whether_to_try_again(opener: Opener, service: str, operation: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("sesv2", "SendEmail"), ("ses", "ListIdentities"), ("sts", "AssumeRole")],
+)
+def test_the_sdk_is_not_asked_whether_to_try_again(
+    opener: Opener, service: str, operation: str
+) -> None:
     """There is one attempt, so nothing of botocore's is left to judge the answer of it."""
     clients, _ = _open(opener)
     assert clients.client(service).meta.events.emit(f"needs-retry.{service}.{operation}") == []
 
 
-def test_a_misspelt_parameter_is_refused_unless_the_author_vouches_for_them(opener: Opener, aws: FakeAws) -> None:
-    """By default botocore judges the parameters of a call before it sends anything; a connector may ask it not to, for its own client."""
+def test_a_misspelt_parameter_is_refused_unless_the_author_vouches_for_them(
+    opener: Opener, aws: FakeAws
+) -> None:
+    """By default botocore judges the parameters of a call before it sends anything; a connector may
+    ask it not to, for its own client.
+    """
     clients, call = _open(opener)
     with entered(call), pytest.raises(ParamValidationError, match="FromEmailAdress"):
         clients.client("sesv2").send_email(**MAIL, FromEmailAdress="a@example.com")
@@ -57,7 +66,9 @@ def test_a_misspelt_parameter_is_refused_unless_the_author_vouches_for_them(open
 
 
 def test_one_client_serves_many_tries(opener: Opener, aws: FakeAws) -> None:
-    """A client is made once for service, region and credentials, however often the connection opens."""
+    """A client is made once for service, region and credentials, however often the connection
+    opens.
+    """
     clients = [_open(opener)[0] for _ in range(20)]
     made = {id(one.client("sesv2")) for one in clients}
     assert len(made) == opener.leases.made == 1
@@ -67,7 +78,9 @@ def test_one_client_serves_many_tries(opener: Opener, aws: FakeAws) -> None:
 
 
 def test_plugins_see_each_request(opener: Opener, aws: FakeAws) -> None:
-    """A plugin that observes requests is told the method, the host, the times and the status, also of one that nobody answered."""
+    """A plugin that observes requests is told the method, the host, the times and the status, also
+    of one that nobody answered.
+    """
     aws.reset()
     clients, call = _open(opener)
     seen: list[tuple[Any, ...]] = []
@@ -94,7 +107,9 @@ def test_many_threads_may_make_clients_at_once(aws: FakeAws) -> None:
     aws.reset()
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(ask, range(24))) == {"HEALTHY"}
-    assert {request.access_key_id for request in aws.requests} == {f"AKIA{number}" for number in range(24)}
+    assert {request.access_key_id for request in aws.requests} == {
+        f"AKIA{number}" for number in range(24)
+    }
 
 
 def test_a_send_begins_and_leaves_its_request_id(opener: Opener, aws: FakeAws) -> None:
@@ -108,10 +123,14 @@ def test_a_send_begins_and_leaves_its_request_id(opener: Opener, aws: FakeAws) -
     assert aws.requests[-1].headers["user-agent"].startswith(f"jackfield/{VERSION} Botocore/")
 
 
-@pytest.mark.parametrize("fault", [{"do": "status", "status": 400}, {"do": "body", "status": 200, "body": "<html"}])
+@pytest.mark.parametrize(
+    "fault", [{"do": "status", "status": 400}, {"do": "body", "status": 200, "body": "<html"}]
+)
 def test_failures_leave_a_request_id(opener: Opener, aws: FakeAws, fault: dict[str, Any]) -> None:
     """A refusal and a garbled answer leave a request id as well, where AWS gave one."""
-    aws.script([{**fault, "headers": {"x-amzn-RequestId": "r-4711"}} if fault["do"] == "body" else fault])
+    aws.script(
+        [{**fault, "headers": {"x-amzn-RequestId": "r-4711"}} if fault["do"] == "body" else fault]
+    )
     clients, call = _open(opener)
     with entered(call), pytest.raises((ClientError, HTTPClientError)):
         clients.client("ses").get_send_quota()
@@ -147,8 +166,12 @@ def test_nothing_begins_past_the_deadline(opener: Opener, aws: FakeAws) -> None:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
-@pytest.mark.parametrize("fault", [{"do": "reset"}, {"do": "status", "status": 503}, {"do": "status", "status": 429}])
-def test_sdk_retries_are_off(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, mode: str, fault: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"do": "reset"}, {"do": "status", "status": 503}, {"do": "status", "status": 429}]
+)
+def test_sdk_retries_are_off(
+    opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, mode: str, fault: dict[str, Any]
+) -> None:
     """Whatever the environment says of retries, a try is one request."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "10")
     monkeypatch.setenv("AWS_RETRY_MODE", mode)
@@ -158,8 +181,15 @@ def test_sdk_retries_are_off(opener: Opener, aws: FakeAws, monkeypatch: pytest.M
 
 
 def test_endpoint_order() -> None:
-    """The connection's endpoint goes first, then the service's variable, then the one for all; STS has its own."""
-    every = {"AWS_ENDPOINT_URL_SESV2": "v2", "AWS_ENDPOINT_URL_SES": "v1", "AWS_ENDPOINT_URL": "any", "AWS_ENDPOINT_URL_STS": "sts"}
+    """The connection's endpoint goes first, then the service's variable, then the one for all; STS
+    has its own.
+    """
+    every = {
+        "AWS_ENDPOINT_URL_SESV2": "v2",
+        "AWS_ENDPOINT_URL_SES": "v1",
+        "AWS_ENDPOINT_URL": "any",
+        "AWS_ENDPOINT_URL_STS": "sts",
+    }
     some = {"AWS_ENDPOINT_URL_SES": "v1", "AWS_ENDPOINT_URL": "any"}
     for service in ("ses", "sesv2"):
         assert service_endpoint(service, "own", every) == "own"
@@ -185,10 +215,16 @@ def test_endpoint_order() -> None:
         ("http://localstack:4566", "http://localstack:4566"),
     ],
 )
-def test_sts_is_not_asked_at_the_endpoint_of_another_service(opener: Opener, endpoint: str | None, expected: str) -> None:
-    """A connection's endpoint is that of its service; only an emulator, which serves all, gets those of STS, too (boto3 likewise)."""
+def test_sts_is_not_asked_at_the_endpoint_of_another_service(
+    opener: Opener, endpoint: str | None, expected: str
+) -> None:
+    """A connection's endpoint is that of its service; only an emulator, which serves all, gets
+    those of STS, too (boto3 likewise).
+    """
     opener.environment = {"AWS_ENDPOINT_URL_STS": "https://sts.of.all"}
-    clients = ApiKeySecret(access_key_id=KEY_ID, secret_access_key=SECRET, region="eu-west-1", endpoint=endpoint).open(opener.context())
+    clients = ApiKeySecret(
+        access_key_id=KEY_ID, secret_access_key=SECRET, region="eu-west-1", endpoint=endpoint
+    ).open(opener.context())
     assert clients.client("sts").meta.endpoint_url == expected
     assert clients.endpoint_of("sts") == expected
     assert clients.endpoint_of("sesv2") == endpoint
@@ -201,7 +237,9 @@ def test_endpoint_variables_can_be_ignored() -> None:
     assert service_endpoint("sesv2", "own", environment) == "own"
 
 
-@pytest.mark.parametrize("endpoint", ["http://", "http://127.0.0.1:99999", "http://127.0.0.1:abc", "http://127.0.0.1:0"])
+@pytest.mark.parametrize(
+    "endpoint", ["http://", "http://127.0.0.1:99999", "http://127.0.0.1:abc", "http://127.0.0.1:0"]
+)
 def test_a_bad_endpoint_is_refused_at_its_value(opener: Opener, endpoint: str) -> None:
     """An endpoint that no client can use is refused before anything is sent."""
     clients, _ = _open(opener, endpoint=endpoint)
@@ -210,8 +248,12 @@ def test_a_bad_endpoint_is_refused_at_its_value(opener: Opener, endpoint: str) -
     assert raised.value.details[0].path == "/endpoint"
 
 
-def test_a_profile_of_the_environment_is_for_who_brings_no_keys(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection with keys of its own works where AWS_PROFILE names a profile that there is not."""
+def test_a_profile_of_the_environment_is_for_who_brings_no_keys(
+    opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection with keys of its own works where AWS_PROFILE names a profile that there is
+    not.
+    """
     monkeypatch.setenv("AWS_PROFILE", "nope")
     clients, call = _open(opener, endpoint=aws.url)
     with entered(call):
@@ -229,14 +271,19 @@ def test_a_region_that_makes_no_host_is_refused(opener: Opener) -> None:
 
 
 def test_a_region_must_come_from_somewhere(opener: Opener) -> None:
-    """Without a region in call and connection the connection is refused; the call's goes before the connection's."""
+    """Without a region in call and connection the connection is refused; the call's goes before the
+    connection's.
+    """
     kind = ApiKeySecret.model_validate(KEYS)
     with pytest.raises(InvalidConnection) as raised:
         kind.open(opener.context()).client("sesv2")
     assert raised.value.details[0].path == "/region"
     settled = ApiKeySecret.model_validate(KEYS | {"region": "us-east-1"})
     assert settled.open(opener.context()).client("sesv2").meta.region_name == "us-east-1"
-    assert settled.open(opener.context(awsRegion="eu-west-1")).client("sesv2").meta.region_name == "eu-west-1"
+    assert (
+        settled.open(opener.context(awsRegion="eu-west-1")).client("sesv2").meta.region_name
+        == "eu-west-1"
+    )
 
 
 def test_clients_show_no_secret_and_stay_here(opener: Opener) -> None:
@@ -256,8 +303,12 @@ def test_static_keys_cannot_be_renewed(opener: Opener) -> None:
 
 
 def test_a_key_with_a_line_break_is_refused_and_not_shown(opener: Opener, aws: FakeAws) -> None:
-    """A key that no header can carry is the connection's fault, sends nothing and appears in no text."""
-    clients, call = _open(opener, accessKeyId="AKIA\nABCDEFGHSECRET", sessionToken=f"{TOKEN}\r\nX-Evil: 1")
+    """A key that no header can carry is the connection's fault, sends nothing and appears in no
+    text.
+    """
+    clients, call = _open(
+        opener, accessKeyId="AKIA\nABCDEFGHSECRET", sessionToken=f"{TOKEN}\r\nX-Evil: 1"
+    )
     error = _failure(clients, call)
     assert (error.code, error.sent) == ("invalid_connection", Sent.NOTHING)
     assert aws.calls() == []

@@ -1,4 +1,6 @@
-"""The connection types are what docs/reference/connectors/aws-ses.md pins: names, marks and rules, as JSON Schema."""
+"""The connection types are what docs/reference/connectors/aws-ses.md pins: names, marks and rules,
+as JSON Schema.
+"""
 
 from __future__ import annotations
 
@@ -26,75 +28,139 @@ def _described(kind: type[ConnectionType]) -> dict[str, Any]:
 
 
 def _faults(kind: type[ConnectionType], values: dict[str, Any]) -> int:
-    return len(list(jsonschema.Draft202012Validator(_described(kind)["schema"]).iter_errors(values)))
+    return len(
+        list(jsonschema.Draft202012Validator(_described(kind)["schema"]).iter_errors(values))
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "key", "fields", "required"),
     [
         (
-            AwsAssumeRole, "awsAssumeRole",
-            {"roleARN", "accessKeyId", "secretAccessKey", "externalId", "durationSeconds", "sessionPolicy", "stsEndpoint"}, ["roleARN"],
+            AwsAssumeRole,
+            "awsAssumeRole",
+            {
+                "roleARN",
+                "accessKeyId",
+                "secretAccessKey",
+                "externalId",
+                "durationSeconds",
+                "sessionPolicy",
+                "stsEndpoint",
+            },
+            ["roleARN"],
         ),
-        (ApiKeySecret, "apiKeySecret", {"accessKeyId", "secretAccessKey"}, ["accessKeyId", "secretAccessKey"]),
+        (
+            ApiKeySecret,
+            "apiKeySecret",
+            {"accessKeyId", "secretAccessKey"},
+            ["accessKeyId", "secretAccessKey"],
+        ),
         (AwsDefault, "awsDefault", {"profile", "disableImds", "preferRole"}, []),
         (
-            AwsRolesAnywhere, "awsRolesAnywhere",
-            {"certificate", "privateKey", "trustAnchorArn", "profileArn", "roleARN", "durationSeconds", "rolesAnywhereEndpoint"},
+            AwsRolesAnywhere,
+            "awsRolesAnywhere",
+            {
+                "certificate",
+                "privateKey",
+                "trustAnchorArn",
+                "profileArn",
+                "roleARN",
+                "durationSeconds",
+                "rolesAnywhereEndpoint",
+            },
             ["certificate", "privateKey", "trustAnchorArn", "profileArn", "roleARN"],
         ),
     ],
-)  # fmt: skip
-def test_types_have_the_contracts_names(kind: type[ConnectionType], key: str, fields: set[str], required: list[str]) -> None:
+)
+def test_types_have_the_contracts_names(
+    kind: type[ConnectionType], key: str, fields: set[str], required: list[str]
+) -> None:
     """Key, family, members and required members are those of the contract, and no more."""
     row = _described(kind)
     assert (row["key"], row["family"], row["auth"]) == (key, "aws", "aws")
-    assert set(row["schema"]["properties"]) == fields | (COMMON - {"sessionToken"} if kind is AwsRolesAnywhere else COMMON | OF_S3)
+    assert set(row["schema"]["properties"]) == fields | (
+        COMMON - {"sessionToken"} if kind is AwsRolesAnywhere else COMMON | OF_S3
+    )
     assert row["schema"].get("required", []) == required
     assert row["schema"]["additionalProperties"] is False
     assert kind.reports_begin
 
 
-@pytest.mark.parametrize(("service", "offers"), [("s3", True), ("sesv2", False), ("dynamodb", False)])
-def test_what_one_service_uses_the_others_accept_and_do_not_offer(service: str, offers: bool) -> None:
-    """A connection of the family serves all connectors, so each accepts the settings of S3; only ``aws.s3`` offers them."""
+@pytest.mark.parametrize(
+    ("service", "offers"), [("s3", True), ("sesv2", False), ("dynamodb", False)]
+)
+def test_what_one_service_uses_the_others_accept_and_do_not_offer(
+    service: str, offers: bool
+) -> None:
+    """A connection of the family serves all connectors, so each accepts the settings of S3; only
+    ``aws.s3`` offers them.
+    """
     manifest = AwsSource().manifest(f"aws.{service}")
     for row in manifest.raw["connectionTypes"]:
         members = row["schema"]["properties"]
-        found = {name for name in OF_S3 & set(members) if not members[name]["x-jackfield"].get("hidden")}
-        assert found == (OF_S3 if offers and row["key"] != "awsRolesAnywhere" else set()), row["key"]
+        found = {
+            name for name in OF_S3 & set(members) if not members[name]["x-jackfield"].get("hidden")
+        }
+        assert found == (OF_S3 if offers and row["key"] != "awsRolesAnywhere" else set()), row[
+            "key"
+        ]
         assert manifest.connection_types[row["key"]].schema == row["schema"]
 
 
 @pytest.mark.parametrize("kind", [ApiKeySecret, AwsDefault])
 def test_an_endpoint_names_its_own_regions(kind: type[ConnectionType]) -> None:
-    """Without an endpoint, a region is one of AWS's; so is the region in which a role is assumed."""
+    """Without an endpoint, a region is one of AWS's; so is the region in which a role is
+    assumed.
+    """
     needed = PAIR if kind is ApiKeySecret else {}
     assert _faults(kind, {**needed, "region": "garage", "endpoint": "https://s3.example.com"}) == 0
     assert _faults(kind, {**needed, "region": "garage"}) == 1
-    assert _faults(AwsAssumeRole, {**ROLE, "region": "garage", "endpoint": "https://s3.example.com"}) == 1
+    assert (
+        _faults(AwsAssumeRole, {**ROLE, "region": "garage", "endpoint": "https://s3.example.com"})
+        == 1
+    )
 
 
 def test_secrets_and_masks_are_marked() -> None:
-    """Secrets are write-only passwords, the key id shows its last four, the External ID stays out of logs."""
+    """Secrets are write-only passwords, the key id shows its last four, the External ID stays out
+    of logs.
+    """
     members = _described(AwsAssumeRole)["schema"]["properties"]
-    secret = {name for name, member in members.items() if member.get("writeOnly") and member.get("format") == "password"}
+    secret = {
+        name
+        for name, member in members.items()
+        if member.get("writeOnly") and member.get("format") == "password"
+    }
     assert secret == {"secretAccessKey", "sessionToken"}
     assert members["accessKeyId"]["x-jackfield"]["mask"] == "last4"
     assert members["externalId"]["x-jackfield"]["sensitive"] is True
-    assert all(members[name]["x-jackfield"]["trim"] for name in ("roleARN", "accessKeyId", "secretAccessKey", "externalId", "region"))
+    assert all(
+        members[name]["x-jackfield"]["trim"]
+        for name in ("roleARN", "accessKeyId", "secretAccessKey", "externalId", "region")
+    )
     assert members["externalId"]["x-jackfield"]["blank"] == "absent"
 
 
 def test_titles_are_what_people_know() -> None:
     """The fields and types carry the titles that users of comparable connectors know."""
     members = _described(AwsAssumeRole)["schema"]["properties"]
-    assert [members[name]["title"] for name in ("roleARN", "accessKeyId", "secretAccessKey", "externalId")] == [
-        "Role ARN", "Access Key ID", "Secret Access Key", "External ID",
-    ]  # fmt: skip
+    assert [
+        members[name]["title"]
+        for name in ("roleARN", "accessKeyId", "secretAccessKey", "externalId")
+    ] == [
+        "Role ARN",
+        "Access Key ID",
+        "Secret Access Key",
+        "External ID",
+    ]
     assert _described(AwsAssumeRole)["title"] == "AWS Role ARN"
     kinds = (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)
-    assert all(member["title"] and member["description"] for kind in kinds for member in _described(kind)["schema"]["properties"].values())
+    assert all(
+        member["title"] and member["description"]
+        for kind in kinds
+        for member in _described(kind)["schema"]["properties"].values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,9 +169,25 @@ def test_titles_are_what_people_know() -> None:
         ROLE,
         ROLE | PAIR,
         ROLE | PAIR | {"sessionToken": TOKEN},
-        ROLE | {"externalId": "ab", "durationSeconds": 900, "region": "eu-west-1", "sessionPolicy": True, "sender": "a@example.com"},
-        ROLE | {"externalId": "a" * 1224, "durationSeconds": 43200, "sessionPolicy": {"Version": "2012-10-17", "Statement": []}},
-        ROLE | {"endpoint": "http://127.0.0.1:4566", "stsEndpoint": "https://sts.eu-west-1.amazonaws.com/path"},
+        ROLE
+        | {
+            "externalId": "ab",
+            "durationSeconds": 900,
+            "region": "eu-west-1",
+            "sessionPolicy": True,
+            "sender": "a@example.com",
+        },
+        ROLE
+        | {
+            "externalId": "a" * 1224,
+            "durationSeconds": 43200,
+            "sessionPolicy": {"Version": "2012-10-17", "Statement": []},
+        },
+        ROLE
+        | {
+            "endpoint": "http://127.0.0.1:4566",
+            "stsEndpoint": "https://sts.eu-west-1.amazonaws.com/path",
+        },
         ROLE | {"accessKeyId": "k", "secretAccessKey": "s"},
         ROLE | {"accessKeyId": "k ß\u2026", "secretAccessKey": "s ß\u2026"},
     ],
@@ -151,18 +233,29 @@ def test_bad_values_fail(values: dict[str, Any]) -> None:
 
 
 def test_guides_explain_the_setup() -> None:
-    """Each type brings a guide; the role's shows trust policy, External ID condition and least privilege."""
-    guides = {kind.key: _described(kind)["setup"] for kind in (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)}
-    assert all("ses:SendEmail" in guide and '"Version": "2012-10-17"' in guide for guide in guides.values())
+    """Each type brings a guide; the role's shows trust policy, External ID condition and least
+    privilege.
+    """
+    guides = {
+        kind.key: _described(kind)["setup"]
+        for kind in (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)
+    }
+    assert all(
+        "ses:SendEmail" in guide and '"Version": "2012-10-17"' in guide for guide in guides.values()
+    )
     assert '"sts:ExternalId"' in guides["awsAssumeRole"]
     assert guides["awsAssumeRole"].startswith("Sign in")
 
 
 def test_policies_are_offered_for_printing() -> None:
-    """A role's connection knows its three policies, External ID included; the others know the identity's."""
+    """A role's connection knows its three policies, External ID included; the others know the
+    identity's.
+    """
     role = AwsAssumeRole.model_validate(ROLE | {"externalId": EXTERNAL_ID})
     policies = role.policies(["ses:SendEmail"], "arn:aws:iam::111122223333:user/ada")
-    assert policies["trustPolicy"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
+    assert policies["trustPolicy"]["Statement"][0]["Condition"] == {
+        "StringEquals": {"sts:ExternalId": EXTERNAL_ID}
+    }
     assert policies["assumePolicy"]["Statement"][0]["Resource"] == ROLE_ARN
     assert role.policies([])["trustPolicy"]["Statement"][0]["Principal"]["AWS"].startswith("<")
     expected = {"identityPolicy": policies["identityPolicy"]}
@@ -171,7 +264,9 @@ def test_policies_are_offered_for_printing() -> None:
 
 
 def test_types_say_whether_they_read_the_host() -> None:
-    """Ambient identities are told from keys in the values, so that a runtime can forbid them to tenants."""
+    """Ambient identities are told from keys in the values, so that a runtime can forbid them to
+    tenants.
+    """
     assert AwsAssumeRole.model_validate(ROLE).reads_host
     assert not AwsAssumeRole.model_validate(ROLE | PAIR).reads_host
     assert not ApiKeySecret.model_validate(PAIR).reads_host
@@ -180,7 +275,9 @@ def test_types_say_whether_they_read_the_host() -> None:
 
 def test_values_show_no_secret() -> None:
     """Neither repr, str nor pickle of a connection's values gives anything away."""
-    values = AwsAssumeRole.model_validate(ROLE | PAIR | {"sessionToken": TOKEN, "externalId": EXTERNAL_ID})
+    values = AwsAssumeRole.model_validate(
+        ROLE | PAIR | {"sessionToken": TOKEN, "externalId": EXTERNAL_ID}
+    )
     shown = f"{values!r} {values}"
     assert not any(secret in shown for secret in (KEY_ID, SECRET, TOKEN, EXTERNAL_ID))
     with pytest.raises(TypeError, match="cannot be pickled"):

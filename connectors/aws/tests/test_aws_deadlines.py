@@ -1,4 +1,6 @@
-"""Whatever the other side does, a try ends when its deadline comes, and what was shut down serves nobody else."""
+"""Whatever the other side does, a try ends when its deadline comes, and what was shut down serves
+nobody else.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,17 @@ pytestmark = pytest.mark.usefixtures("direct")
 
 LARGE = {"Content": {"Raw": {"Data": bytes(8_000_000)}}}
 SECONDS, MARGIN = 1.5, 10.0
-"""A deadline, and how much later its end may be seen on a machine that is busy with other tests; no fault here ends as early."""
+"""A deadline, and how much later its end may be seen on a machine that is busy with other tests; no
+fault here ends as early.
+"""
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%s\r\n{"MessageId": "m-1"}'
 
 
 def _open(opener: Opener, seconds: float = 60.0, **values: Any) -> tuple[AwsClients, Call]:
     context = opener.context(awsRegion="eu-west-1")
-    clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET, **values}).open(context)
+    clients = ApiKeySecret.model_validate(
+        {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, **values}
+    ).open(context)
     clients.client("sesv2")  # made before the deadline begins to count
     return clients, opener.context(seconds=seconds).call
 
@@ -41,7 +47,9 @@ def _sent(opener: Opener, mail: dict[str, Any] = MAIL, **values: Any) -> str:
         return str(clients.client("sesv2").send_email(**mail)["MessageId"])
 
 
-def _ended(opener: Opener, mail: dict[str, Any] = MAIL, seconds: float = SECONDS, **values: Any) -> JackfieldError:
+def _ended(
+    opener: Opener, mail: dict[str, Any] = MAIL, seconds: float = SECONDS, **values: Any
+) -> JackfieldError:
     """What a send comes to that must end at its deadline."""
     clients, call = _open(opener, seconds, **values)
     with entered(call):
@@ -80,8 +88,12 @@ def _threads() -> int:
     ],
 )
 @pytest.mark.parametrize("reused", [False, True])
-def test_waiting_ends_at_the_deadline(opener: Opener, aws: FakeAws, fault: dict[str, Any], reused: bool) -> None:
-    """A silent, a slow, a late and a dripping answer all end when the deadline comes, in doubt, on fresh and on kept connections."""
+def test_waiting_ends_at_the_deadline(
+    opener: Opener, aws: FakeAws, fault: dict[str, Any], reused: bool
+) -> None:
+    """A silent, a slow, a late and a dripping answer all end when the deadline comes, in doubt, on
+    fresh and on kept connections.
+    """
     if reused:
         assert _sent(opener)
     aws.script([fault])
@@ -110,11 +122,18 @@ def test_a_later_try_has_its_own_deadline(opener: Opener, aws: FakeAws) -> None:
     assert aws.connections == 1
 
 
-@pytest.mark.parametrize("headers", [b"", b"Connection: close\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize(
+    "headers", [b"", b"Connection: close\r\n", b"Transfer-Encoding: chunked\r\n"]
+)
 def test_an_answer_without_a_length_ends_at_the_deadline(headers: bytes) -> None:
-    """An answer that only ends with its connection, and drips, ends at the deadline, and what had come is not taken for the whole."""
+    """An answer that only ends with its connection, and drips, ends at the deadline, and what had
+    come is not taken for the whole.
+    """
     stop = threading.Event()
-    with serving(lambda connection: _drip(ANSWER % headers + b" " * 1000, stop, connection)) as port, Opener() as opener:
+    with (
+        serving(lambda connection: _drip(ANSWER % headers + b" " * 1000, stop, connection)) as port,
+        Opener() as opener,
+    ):
         error = _ended(opener, seconds=2, endpoint=f"http://127.0.0.1:{port}")
         stop.set()
     assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
@@ -123,7 +142,12 @@ def test_an_answer_without_a_length_ends_at_the_deadline(headers: bytes) -> None
 def test_headers_that_are_cut_are_no_answer() -> None:
     """Headers that drip end at the deadline, wherever in them that is."""
     stop = threading.Event()
-    with serving(lambda connection: _drip(ANSWER % (b"X-Filler: 1\r\n" * 100), stop, connection)) as port, Opener() as opener:
+    with (
+        serving(
+            lambda connection: _drip(ANSWER % (b"X-Filler: 1\r\n" * 100), stop, connection)
+        ) as port,
+        Opener() as opener,
+    ):
         error = _ended(opener, seconds=2, endpoint=f"http://127.0.0.1:{port}")
         stop.set()
     assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
@@ -131,7 +155,9 @@ def test_headers_that_are_cut_are_no_answer() -> None:
 
 @pytest.mark.parametrize("header", [b"Connection: close\r\n", b"Content-Length: 20\r\n"])
 def test_an_answer_in_time_is_taken(header: bytes) -> None:
-    """An answer in time is whole, whether its connection is kept or not, and the watch has nothing left of it."""
+    """An answer in time is whole, whether its connection is kept or not, and the watch has nothing
+    left of it.
+    """
 
     def answer(connection: socket.socket) -> None:
         while read_request(connection):
@@ -149,7 +175,8 @@ def test_answers_without_a_body_leave_nothing_open(opener: Opener, aws: FakeAws)
     aws.script([{"do": "body", "status": 503, "body": "", "times": 20}])
     for _ in range(20):
         clients, call = _open(opener)
-        with entered(call), pytest.raises(Exception, match=r".") as raised:  # whatever botocore raises
+        # whatever botocore raises
+        with entered(call), pytest.raises(Exception, match=r".") as raised:
             clients.client("sesv2").send_email(**MAIL)
         error = AWS_ERRORS(raised.value, clients)
         assert error is not None
@@ -159,8 +186,12 @@ def test_answers_without_a_body_leave_nothing_open(opener: Opener, aws: FakeAws)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_slow_line_has_until_the_deadline_to_send(scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that cannot be sent whole runs until the deadline, not until a connect timeout, and is in doubt."""
+def test_a_slow_line_has_until_the_deadline_to_send(
+    scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that cannot be sent whole runs until the deadline, not until a connect timeout, and
+    is in doubt.
+    """
     stop = threading.Event()
 
     def stall(connection: socket.socket) -> None:
@@ -177,7 +208,9 @@ def test_a_slow_line_has_until_the_deadline_to_send(scheme: str, certificate: Pa
 
 
 def test_a_slow_line_is_waited_for_on_a_kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large message may take longer than the connect timeout to leave, on a connection that has served before as well."""
+    """A large message may take longer than the connect timeout to leave, on a connection that has
+    served before as well.
+    """
     monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", 0.5)
     pause = threading.Event()
     answer = ANSWER % b"Content-Length: 20\r\n"
@@ -190,11 +223,15 @@ def test_a_slow_line_is_waited_for_on_a_kept_connection(monkeypatch: pytest.Monk
             connection.sendall(answer)
 
     with serving(read_slowly) as port, Opener() as opener:
-        assert [_sent(opener, LARGE, endpoint=f"http://127.0.0.1:{port}") for _ in range(2)] == ["m-1"] * 2
+        assert [_sent(opener, LARGE, endpoint=f"http://127.0.0.1:{port}") for _ in range(2)] == [
+            "m-1"
+        ] * 2
 
 
 @pytest.mark.parametrize("talk", ["silent", "drip"])
-def test_tls_ends_at_the_deadline(certificate: Path, monkeypatch: pytest.MonkeyPatch, talk: str) -> None:
+def test_tls_ends_at_the_deadline(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, talk: str
+) -> None:
     """Over TLS a silent and a dripping answer end at the deadline as well, in doubt."""
     stop = threading.Event()
 
@@ -212,7 +249,9 @@ def test_tls_ends_at_the_deadline(certificate: Path, monkeypatch: pytest.MonkeyP
     assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
 
 
-def test_a_kept_tls_connection_forgets_its_first_deadline(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kept_tls_connection_forgets_its_first_deadline(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The deadline under which a TLS connection was made does not end a later try on it."""
     ready, go = threading.Event(), threading.Event()
 
@@ -234,7 +273,9 @@ def test_a_kept_tls_connection_forgets_its_first_deadline(certificate: Path, mon
 
 @pytest.mark.parametrize("octets", [b"", b"\x16\x03\x03\x40\x00"])
 def test_a_handshake_ends_at_the_deadline(octets: bytes, *, direct: bool) -> None:
-    """A handshake that hangs or drips ends at the deadline; with botocore it is in doubt, which tells it from no other silence."""
+    """A handshake that hangs or drips ends at the deadline; with botocore it is in doubt, which
+    tells it from no other silence.
+    """
     stop = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -255,7 +296,12 @@ def test_a_proxy_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch
     stop = threading.Event()
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with serving(lambda connection: _drip(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 1000, stop, connection)) as port, Opener() as opener:
+    with (
+        serving(
+            lambda connection: _drip(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 1000, stop, connection)
+        ) as port,
+        Opener() as opener,
+    ):
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         error = _ended(opener, endpoint="https://email.example.test")
         stop.set()
@@ -307,12 +353,15 @@ class _Clock:
         self.now += seconds
 
 
-@pytest.mark.parametrize(("seconds", "kind", "waited"), [(2.0, TimedOut, 2.0), (60.0, Unavailable, 3.0)])
+@pytest.mark.parametrize(
+    ("seconds", "kind", "waited"), [(2.0, TimedOut, 2.0), (60.0, Unavailable, 3.0)]
+)
 def test_all_addresses_share_the_deadline(
     monkeypatch: pytest.MonkeyPatch, seconds: float, kind: type[JackfieldError], waited: float
 ) -> None:
-    """A host with many addresses of which none answers takes no longer than the deadline, and nothing was sent (botocore's client; the
-    wire has tests of its own)."""
+    """A host with many addresses of which none answers takes no longer than the deadline, and
+    nothing was sent (botocore's client; the wire has tests of its own).
+    """
     monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
     clock, waits = _Clock(), []
 
@@ -321,7 +370,10 @@ def test_all_addresses_share_the_deadline(
         clock.sleep(timeout)
         raise TimeoutError("timed out")
 
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{number}", 443)) for number in range(5)]
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{number}", 443))
+        for number in range(5)
+    ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
     monkeypatch.setattr(bounded, "first_connected", silent)
     with Opener(clock=clock) as opener:
@@ -335,9 +387,13 @@ def test_all_addresses_share_the_deadline(
     assert waits == [(5, waited)]
 
 
-def test_a_second_address_answers(monkeypatch: pytest.MonkeyPatch, aws: FakeAws, opener: Opener) -> None:
-    """Where the first address of a host swallows packets, the next one is tried beside it; one that refuses gives way at once. The server
-    is asked under the host's own name (the wire has tests of its own)."""
+def test_a_second_address_answers(
+    monkeypatch: pytest.MonkeyPatch, aws: FakeAws, opener: Opener
+) -> None:
+    """Where the first address of a host swallows packets, the next one is tried beside it; one that
+    refuses gives way at once. The server is asked under the host's own name (the wire has tests of
+    its own).
+    """
     monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
     real, port = socket.getaddrinfo, int(aws.url.rpartition(":")[2])
     tried = list[tuple[str, bool]]()
@@ -345,7 +401,10 @@ def test_a_second_address_answers(monkeypatch: pytest.MonkeyPatch, aws: FakeAws,
 
     def three(host: str, *rest: Any, **more: Any) -> Any:
         if host == "email.example.test":
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", port)) for last in (2, 3, 1)]
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", port))
+                for last in (2, 3, 1)
+            ]
         return real(host, *rest, **more)
 
     class Noted(socket.socket):

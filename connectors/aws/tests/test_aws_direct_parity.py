@@ -11,13 +11,17 @@ from aws_parity import compare
 
 _PARTS = 8
 _PART = zlib.crc32(botocore.__version__.encode()) % _PARTS
-"""The eighth of the services of which an eighth of the operations is compared with each commit: another one for each botocore."""
+"""The eighth of the services of which an eighth of the operations is compared with each commit:
+another one for each botocore.
+"""
 _MOST_LEFT_TO_THE_CLIENT = {_PARTS: 0.1, 1: 0.05}
 
 
 @pytest.mark.parametrize("parts", [_PARTS, pytest.param(1, marks=pytest.mark.campaign)])
 def test_requests_are_those_of_botocore(parts: int) -> None:
-    """For generated inputs of each operation that qualifies, method, URL, header fields, body and signature are botocore's."""
+    """For generated inputs of each operation that qualifies, method, URL, header fields, body and
+    signature are botocore's.
+    """
     tally = compare(parts, _PART % parts)
     assert tally.different == []
     assert tally.same > tally.qualified
@@ -26,6 +30,8 @@ def test_requests_are_those_of_botocore(parts: int) -> None:
 
 
 def test_s3_is_left_to_the_client() -> None:
-    """S3 has rules of its own for checksums, names, redirects and signatures, and all of its operations fall back."""
+    """S3 has rules of its own for checksums, names, redirects and signatures, and all of its
+    operations fall back.
+    """
     tally = compare(services=["s3"])
     assert (tally.qualified, tally.reasons["signature s3v4"]) == (0, tally.operations)

@@ -1,4 +1,6 @@
-"""After an outage, thousands of doubts of one operation are settled by one reading of AWS's log, at its pace, beside calls that go on."""
+"""After an outage, thousands of doubts of one operation are settled by one reading of AWS's log, at
+its pace, beside calls that go on.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +61,15 @@ def _served(stage: TrailStage) -> Iterator[None]:
 @pytest.mark.campaign
 @pytest.mark.parametrize("doubts", [10_000])
 def test_an_outage_is_settled_within_minutes(tmp_path: Path, doubts: int) -> None:
-    """All are settled within ten minutes of the last one's first look, at a page a second at most. Printed: the p95 of calls in rounds
-    beside it, and in rounds between."""
+    """All are settled within ten minutes of the last one's first look, at a page a second at most.
+    Printed: the p95 of calls in rounds beside it, and in rounds between.
+    """
     with trail_stage(tmp_path, f"sqlite:///{tmp_path}/j.db") as stage:
         stage.aws.script = ["cut"] * doubts
-        identifiers = [stage.call(inputs={"Description": str(number)}).meta.invocation_id for number in range(doubts)]
+        identifiers = [
+            stage.call(inputs={"Description": str(number)}).meta.invocation_id
+            for number in range(doubts)
+        ]
         begun = stage.clock.time()
         stage.move(100.0)  # the first looks are due
         alone, beside = list[float](), list[float]()
@@ -71,14 +77,20 @@ def test_an_outage_is_settled_within_minutes(tmp_path: Path, doubts: int) -> Non
             alone += _taken(stage)
             with _served(stage):
                 beside += _taken(stage)
-        while any(stage.settled(one)[0] == "in_doubt" for one in identifiers[:: max(1, doubts // 50)]):
+        while any(
+            stage.settled(one)[0] == "in_doubt" for one in identifiers[:: max(1, doubts // 50)]
+        ):
             for _ in range(30):
                 stage.look(1.0)
             assert stage.clock.time() - begun < 144 + 600
-        gaps = [later - earlier for earlier, later in zip(stage.aws.looked_at, stage.aws.looked_at[1:], strict=False)]
+        gaps = [
+            later - earlier
+            for earlier, later in zip(stage.aws.looked_at, stage.aws.looked_at[1:], strict=False)
+        ]
         p95 = [statistics.quantiles(taken, n=20)[-1] for taken in (alone, beside)]
         sys.stdout.write(
-            f"{doubts} doubts: {len(stage.aws.lookups)} pages, settled after {stage.clock.time() - begun:.0f} s; "
+            f"{doubts} doubts: {len(stage.aws.lookups)} pages, settled after "
+            f"{stage.clock.time() - begun:.0f} s; "
             f"p95 of calls {p95[0]:.2f} ms alone, {p95[1]:.2f} ms beside looks\n"
         )
         assert {stage.settled(one) for one in identifiers} == {("succeeded", "evidence")}

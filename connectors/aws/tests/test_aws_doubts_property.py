@@ -1,4 +1,6 @@
-"""Nothing is sent twice and nothing is settled wrongly, whatever is lost: AWS's answers, records of its log, and processes."""
+"""Nothing is sent twice and nothing is settled wrongly, whatever is lost: AWS's answers, records of
+its log, and processes.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class _Campaign:
         stage, lost = self.stage, [step for steps in _LOST for step in steps]
         deaths = {self.draw.randrange(self.writes) for _ in range(4)}
         for number in range(self.writes):
-            stage.aws.delay = 10_800.0 if self.draw.random() < 0.05 else self.draw.uniform(30.0, 900.0)
+            stage.aws.delay = (
+                10_800.0 if self.draw.random() < 0.05 else self.draw.uniform(30.0, 900.0)
+            )
             if number in deaths:
                 stage.aws.script = ["done"]
                 self._dies(number)
@@ -80,14 +84,23 @@ class _Campaign:
         self.doubts[str(number)] = left.id
 
     def _forge(self) -> None:
-        """Write a record that proves nothing: a made-up marker, another region, service, or time, or one of an old call."""
+        """Write a record that proves nothing: a made-up marker, another region, service, or time,
+        or one of an old call.
+        """
         aws, what = self.stage.aws, self.draw.randrange(4)
         agent = self.draw.choice(aws.requests)["agent"] if what else "md/jackfield#" + "a" * 26
         told = aws.record(agent, "CreateKey", "kms.amazonaws.com", "eu-west-1")
-        told |= ({}, {"awsRegion": "eu-central-1"}, {"eventSource": "iam.amazonaws.com"}, {"eventTime": "2020-01-01T00:00:00Z"})[what]
+        told |= (
+            {},
+            {"awsRegion": "eu-central-1"},
+            {"eventSource": "iam.amazonaws.com"},
+            {"eventTime": "2020-01-01T00:00:00Z"},
+        )[what]
 
     def settle(self) -> None:
-        """Let a day pass, a look at a time; some processes die between the reading of a page and its commit."""
+        """Let a day pass, a look at a time; some processes die between the reading of a page and
+        its commit.
+        """
         for _ in range(3):
             self.stage.move(100.0)
             self.stage.killed(self._dying_look)
@@ -122,12 +135,25 @@ def _ran(folder: str, url: str, settle: str, writes: int, seed: int) -> dict[str
         ends = {number: stage.settled(identifier) for number, identifier in campaign.doubts.items()}
         true = [number for number in ends if number in took]
         found: dict[str, Any] = {
-            "doubts": len(ends), "took": len(true), "settled": sum(ends[number][0] == "succeeded" for number in true),
-            "refused": sum(status == "failed" for status, _ in ends.values()), "pages": len(stage.aws.lookups),
-            "wrong": [number for number, (status, by) in ends.items() if by and (status == "succeeded") != (number in took)],
-        }  # fmt: skip
+            "doubts": len(ends),
+            "took": len(true),
+            "settled": sum(ends[number][0] == "succeeded" for number in true),
+            "refused": sum(status == "failed" for status, _ in ends.values()),
+            "pages": len(stage.aws.lookups),
+            "wrong": [
+                number
+                for number, (status, by) in ends.items()
+                if by and (status == "succeeded") != (number in took)
+            ],
+        }
         untold = [number for number in true if not stage.looks(campaign.doubts[number])]
-        return {**found, "replayed": len(campaign.replayed), "most": max(took.values()), "kills": campaign.kills, "untold": untold}
+        return {
+            **found,
+            "replayed": len(campaign.replayed),
+            "most": max(took.values()),
+            "kills": campaign.kills,
+            "untold": untold,
+        }
 
 
 _RUNS = int(os.environ.get("SIZE", "10000")) // 200
@@ -139,16 +165,25 @@ def _cases() -> Iterator[Any]:
     yield pytest.param("on", "sqlite", 60, [60], id="sqlite")
     for settle in ("on", "show"):
         for engine in ("sqlite", "postgresql"):
-            yield pytest.param(settle, engine, 200, [*range(_RUNS)], id=f"{settle}-{engine}-200", marks=_LONG)
+            yield pytest.param(
+                settle, engine, 200, [*range(_RUNS)], id=f"{settle}-{engine}-200", marks=_LONG
+            )
 
 
 @pytest.mark.parametrize(("settle", "engine", "writes", "seeds"), [*_cases()])
 def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(
-    request: pytest.FixtureRequest, tmp_path: Path, settle: str, engine: str, writes: int, seeds: list[int]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    settle: str,
+    engine: str,
+    writes: int,
+    seeds: list[int],
 ) -> None:
-    """One answer in five is lost; looks miss one record in 20, one comes hours late, one in 20 is forged; processes die in calls and in
-    looks. Each outcome by evidence is what happened, at least 99 of 100 doubts that took effect settle, and no key sends again. With
-    ``show`` none settles, and each has its looks."""
+    """One answer in five is lost; looks miss one record in 20, one comes hours late, one in 20 is
+    forged; processes die in calls and in looks. Each outcome by evidence is what happened, at least
+    99 of 100 doubts that took effect settle, and no key sends again. With ``show`` none settles,
+    and each has its looks.
+    """
     total = Counter[str]()
     for seed in seeds:
         folder = tmp_path / str(seed)
@@ -157,9 +192,17 @@ def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(
             url = f"sqlite:///{folder}/j.db" if engine == "sqlite" else new_database(request, stack)
             found = alone(_ran, str(folder), url, settle, writes, seed)
         sys.stdout.write(f"aws {settle} {engine}: {writes} writes: {found}\n")
-        assert (found["wrong"], found["most"], found["replayed"], found["untold"]) == ([], 1, found["settled"], [])
+        assert (found["wrong"], found["most"], found["replayed"], found["untold"]) == (
+            [],
+            1,
+            found["settled"],
+            [],
+        )
         assert found["took"] > writes / 20
-        total.update({name: found[name] for name in ("kills", "doubts", "took", "settled", "refused")}, writes=writes)
+        total.update(
+            {name: found[name] for name in ("kills", "doubts", "took", "settled", "refused")},
+            writes=writes,
+        )
     sys.stdout.write(f"aws {settle} {engine}, in all: {dict(total)}\n")
     if settle == "show":
         assert (total["settled"], total["refused"]) == (0, 0)
@@ -168,7 +211,9 @@ def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(
 
 
 def _scripted(folder: str, number: int, seed: int) -> dict[str, Any]:
-    """Make calls of up to four attempts, each but the last of which is refused with an answer; return what became of them."""
+    """Make calls of up to four attempts, each but the last of which is refused with an answer;
+    return what became of them.
+    """
     draw, ends = random.Random(seed), Counter[str]()
     with trail_stage(Path(folder), f"sqlite:///{folder}/j.db") as stage:
         calls: dict[str, tuple[str, str]] = {}
@@ -191,11 +236,23 @@ def _scripted(folder: str, number: int, seed: int) -> dict[str, Any]:
     return dict(ends)
 
 
-@pytest.mark.parametrize(("number", "seed"), [(40, 4), *(pytest.param(250, seed, marks=pytest.mark.campaign) for seed in range(4))])
-def test_a_throttled_attempt_never_speaks_for_one_that_took_effect(tmp_path: Path, number: int, seed: int) -> None:
-    """Attempts are throttled, with records of that, before the last one takes effect and its answer is lost: never ``failed``. Only a last
-    attempt that AWS has refused on record is; what is nowhere on record stays in doubt."""
+@pytest.mark.parametrize(
+    ("number", "seed"),
+    [(40, 4), *(pytest.param(250, seed, marks=pytest.mark.campaign) for seed in range(4))],
+)
+def test_a_throttled_attempt_never_speaks_for_one_that_took_effect(
+    tmp_path: Path, number: int, seed: int
+) -> None:
+    """Attempts are throttled, with records of that, before the last one takes effect and its answer
+    is lost: never ``failed``. Only a last attempt that AWS has refused on record is; what is
+    nowhere on record stays in doubt.
+    """
     found = alone(_scripted, str(tmp_path), number, seed)
     sys.stdout.write(f"{number} scripts: {found}\n")
-    assert found.keys() <= {"cut: succeeded", "lost: in_doubt", "throttled-cut: failed", "broken: in_doubt"}
+    assert found.keys() <= {
+        "cut: succeeded",
+        "lost: in_doubt",
+        "throttled-cut: failed",
+        "broken: in_doubt",
+    }
     assert found["cut: succeeded"] > number / 5

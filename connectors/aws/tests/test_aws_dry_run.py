@@ -28,10 +28,20 @@ def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]
         yield Rig(jackfield, server.url), server
 
 
-def _result(stand: tuple[Rig, Any], action: str, status: int, body: str, kind: str = "text/xml", **inputs: Any) -> Any:
+def _result(
+    stand: tuple[Rig, Any],
+    action: str,
+    status: int,
+    body: str,
+    kind: str = "text/xml",
+    **inputs: Any,
+) -> Any:
     rig, server = stand
     server.requests.clear()
-    server.asked, server.answers = [], [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}]
+    server.asked, server.answers = (
+        [],
+        [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}],
+    )
     return rig.result(action, **inputs)
 
 
@@ -39,14 +49,30 @@ def _result(stand: tuple[Rig, Any], action: str, status: int, body: str, kind: s
     ("action", "status", "body", "kind", "inputs"),
     [
         ("ec2/runInstances", 412, _xml("DryRunOperation"), "text/xml", {**RUN, "DryRun": True}),
-        ("ec2/describeInstances", 412, _xml("DryRunOperation"), "text/xml", {"DryRun": True, "fetchAll": True}),
+        (
+            "ec2/describeInstances",
+            412,
+            _xml("DryRunOperation"),
+            "text/xml",
+            {"DryRun": True, "fetchAll": True},
+        ),
         ("kms/encrypt", 400, WOULD_JSON, JSON, {"KeyId": "k", "Plaintext": "x", "DryRun": True}),
-        ("kinesis/putRecord", 400, WOULD_JSON, JSON,
-         {"StreamName": "s", "Data": "x", "PartitionKey": "1", "DryRun": True}),
-        ("imagebuilder/createComponent", 412, WOULD_JSON, "application/json",
-         {"name": "n", "semanticVersion": "1.0.0", "platform": "Linux", "dryRun": True}),
+        (
+            "kinesis/putRecord",
+            400,
+            WOULD_JSON,
+            JSON,
+            {"StreamName": "s", "Data": "x", "PartitionKey": "1", "DryRun": True},
+        ),
+        (
+            "imagebuilder/createComponent",
+            412,
+            WOULD_JSON,
+            "application/json",
+            {"name": "n", "semanticVersion": "1.0.0", "platform": "Linux", "dryRun": True},
+        ),
     ],
-)  # fmt: skip
+)
 def test_m2_a_dry_run_that_would_have_succeeded_is_a_success(
     stand: tuple[Rig, Any], action: str, status: int, body: str, kind: str, inputs: dict[str, Any]
 ) -> None:
@@ -61,13 +87,22 @@ def test_m2_a_dry_run_that_would_have_succeeded_is_a_success(
 
 def test_m2_a_dry_run_that_would_have_failed_fails(stand: tuple[Rig, Any]) -> None:
     """Without the permission, the dry run is refused as the request would be."""
-    found = _result(stand, "ec2/runInstances", 403, _xml("UnauthorizedOperation", "You are not authorized."), **RUN, DryRun=True)
+    found = _result(
+        stand,
+        "ec2/runInstances",
+        403,
+        _xml("UnauthorizedOperation", "You are not authorized."),
+        **RUN,
+        DryRun=True,
+    )
     assert found.error is not None
     assert (found.status, found.error.code) == ("failed", "forbidden")
 
 
 @pytest.mark.parametrize("dry_run", [{}, {"DryRun": False}])
-def test_m2_nobody_else_is_told_of_a_dry_run(stand: tuple[Rig, Any], dry_run: dict[str, Any]) -> None:
+def test_m2_nobody_else_is_told_of_a_dry_run(
+    stand: tuple[Rig, Any], dry_run: dict[str, Any]
+) -> None:
     """Where the request did not ask for a dry run, that code is no success."""
     found = _result(stand, "ec2/runInstances", 412, _xml("DryRunOperation"), **RUN, **dry_run)
     assert found.status == "failed"

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DENIED = (
-    "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: ses:SendEmail on resource: arn:aws:ses:eu-west-1:1:identity/x"
+    "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: ses:SendEmail on "
+    "resource: arn:aws:ses:eu-west-1:1:identity/x"
 )
 
 
@@ -46,26 +47,46 @@ _SUFFIXES = ["", "Exception"]
 
 
 def test_every_row_is_found(subtests: pytest.Subtests) -> None:
-    """Each row answers to its code with and without Exception, says what AWS said, and fills its hint in."""
+    """Each row answers to its code with and without Exception, says what AWS said, and fills its
+    hint in.
+    """
     for key, row in AWS_ROWS.items():
         for suffix in _SUFFIXES:
             with subtests.test(key=key, suffix=suffix):
-                code, message = (key, "Because.") if isinstance(key, str) else (key[0], f"because {key[1].upper()} so")
-                error = _explained(client_error(code + suffix, message, 400), permissions=["ses:SendEmail"])
+                code, message = (
+                    (key, "Because.")
+                    if isinstance(key, str)
+                    else (key[0], f"because {key[1].upper()} so")
+                )
+                error = _explained(
+                    client_error(code + suffix, message, 400), permissions=["ses:SendEmail"]
+                )
                 assert type(error) is row.kind
                 assert error.sent is row.sent
                 assert error.stale_credentials is row.stale
                 assert message in error.message
                 assert error.provider is not None
-                assert error.provider.to_json() == {"code": code + suffix, "message": message, "httpStatus": 400, "requestId": "r-1"}
+                assert error.provider.to_json() == {
+                    "code": code + suffix,
+                    "message": message,
+                    "httpStatus": 400,
+                    "requestId": "r-1",
+                }
                 assert (error.hint is None) == (row.hint is None)
                 assert "{" not in (error.hint or "")
 
 
 def test_a_plain_proxys_refusal_is_not_awss() -> None:
-    """An endpoint over http is asked for through the proxy itself, whose 407 has the form of an answer."""
+    """An endpoint over http is asked for through the proxy itself, whose 407 has the form of an
+    answer.
+    """
     error = _explained(client_error("", "", 407))
-    assert (error.code, error.sent, "the proxy refused" in error.message, "AWS" in error.message) == (
+    assert (
+        error.code,
+        error.sent,
+        "the proxy refused" in error.message,
+        "AWS" in error.message,
+    ) == (
         "unavailable",
         Sent.NOTHING,
         True,
@@ -96,47 +117,75 @@ def test_a_plain_proxys_refusal_is_not_awss() -> None:
         ("BadRequestException", 302, Unavailable, Sent.UNKNOWN),
     ],
 )
-def test_code_and_status_together_decide(code: str, status: int, kind: type[JackfieldError], sent: Sent) -> None:
-    """What is no explicit refusal, a 5xx or a redirect, stays in doubt whatever the code; an unknown code goes by its status."""
+def test_code_and_status_together_decide(
+    code: str, status: int, kind: type[JackfieldError], sent: Sent
+) -> None:
+    """What is no explicit refusal, a 5xx or a redirect, stays in doubt whatever the code; an
+    unknown code goes by its status.
+    """
     error = _explained(client_error(code, "Text", status))
     assert (type(error), error.sent) == (kind, sent)
 
 
 def test_botocores_throttling_codes_are_known() -> None:
-    """What botocore would have retried as a throttle is one here, but for a limit that waiting does not lift."""
-    codes = set(botocore_retries.ThrottledRetryableChecker._THROTTLED_ERROR_CODES) - {"LimitExceededException"}
+    """What botocore would have retried as a throttle is one here, but for a limit that waiting does
+    not lift.
+    """
+    codes = set(botocore_retries.ThrottledRetryableChecker._THROTTLED_ERROR_CODES) - {
+        "LimitExceededException"
+    }
     assert {type(_explained(client_error(code))) for code in codes} == {RateLimited}
 
 
 def test_a_denial_names_action_principal_and_region() -> None:
-    """The hint names the IAM action, the resource and the principal that AWS named, else what the connector needs."""
+    """The hint names the IAM action, the resource and the principal that AWS named, else what the
+    connector needs.
+    """
     error = _explained(client_error("AccessDeniedException", DENIED, 403))
-    said = "Allow ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x for arn:aws:iam::123456789012:user/ada in IAM"
+    said = (
+        "Allow ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x for "
+        "arn:aws:iam::123456789012:user/ada in IAM"
+    )
     assert error.hint == f"{said}, in the region eu-west-1."
     quoted = (
-        DENIED.replace(" arn:aws:iam::123456789012:user/ada ", " `arn:aws:iam::123456789012:user/ada' ")
+        DENIED.replace(
+            " arn:aws:iam::123456789012:user/ada ", " `arn:aws:iam::123456789012:user/ada' "
+        )
         .replace(": ses:SendEmail", " `ses:SendEmail'")
         .replace(": arn:aws:ses:eu-west-1:1:identity/x", " `arn:aws:ses:eu-west-1:1:identity/x'")
     )
     assert said in (_explained(client_error("AccessDenied", quoted, 403)).hint or "")
     nowhere = DENIED.partition(" on resource")[0]
-    assert "Allow ses:SendEmail for arn:" in (_explained(client_error("AccessDenied", nowhere, 403)).hint or "")
-    assert "ses:A, ses:B" in (_explained(client_error("AccessDenied", "No.", 403), permissions=["ses:A", "ses:B"]).hint or "")
-    assert "the IAM action of SendEmail" in (_explained(client_error("AccessDenied", "No.", 403)).hint or "")
+    assert "Allow ses:SendEmail for arn:" in (
+        _explained(client_error("AccessDenied", nowhere, 403)).hint or ""
+    )
+    assert "ses:A, ses:B" in (
+        _explained(client_error("AccessDenied", "No.", 403), permissions=["ses:A", "ses:B"]).hint
+        or ""
+    )
+    assert "the IAM action of SendEmail" in (
+        _explained(client_error("AccessDenied", "No.", 403)).hint or ""
+    )
 
 
 def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
-    """Where AWS names no action, the hint names those of the action that was called, and of the connector only outside of one."""
+    """Where AWS names no action, the hint names those of the action that was called, and of the
+    connector only outside of one.
+    """
     with Opener(permissions=("ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail")) as opener:
         context = opener.context(awsRegion="eu-west-1")
-        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(context)
+        clients = ApiKeySecret.model_validate(
+            {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
+        ).open(context)
         context.call.permissions = {"aws:iam": ("ses:SendEmail", "ses:SendRawEmail")}
         outside = AWS_ERRORS(client_error("AccessDenied", "No.", 403), clients)
         with entered(context.call):
             inside = AWS_ERRORS(client_error("AccessDenied", "No.", 403), clients)
     assert outside is not None
     assert inside is not None
-    assert (outside.hint or "").startswith("Allow ses:ListIdentities, ses:SendEmail, ses:SendRawEmail for ")
+    assert (outside.hint or "").startswith(
+        "Allow ses:ListIdentities, ses:SendEmail, ses:SendRawEmail for "
+    )
     assert (inside.hint or "").startswith("Allow ses:SendEmail, ses:SendRawEmail for ")
 
 
@@ -146,7 +195,10 @@ def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
         ("because no identity-based policy allows the ses:SendEmail action", "Allow ses:SendEmail"),
         ("because no session policy allows the ses:SendEmail action", "sessionPolicy"),
         ("because no permissions boundary allows the ses:SendEmail action", "permissions boundary"),
-        ("with an explicit deny in an identity-based policy", "explicitly denies ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x"),
+        (
+            "with an explicit deny in an identity-based policy",
+            "explicitly denies ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x",
+        ),
         ("with an explicit deny in a service control policy", "service control policy"),
     ],
 )
@@ -170,8 +222,20 @@ def test_xml_answers_to_a_json_service_are_read() -> None:
     [
         ({"retry-after": "7"}, 7.0),
         ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT", "date": "Fri, 20 Nov 2026 10:00:00 GMT"}, 30.0),
-        ({"retry-after": "Fri, 20 Nov 2026 09:00:00 GMT", "date": "Fri, 20 Nov 2026 10:00:00 GMT"}, 0.0),
+        (
+            {
+                "retry-after": "Fri, 20 Nov 2026 10:00:30 GMT",
+                "date": "Fri, 20 Nov 2026 10:00:00 GMT",
+            },
+            30.0,
+        ),
+        (
+            {
+                "retry-after": "Fri, 20 Nov 2026 09:00:00 GMT",
+                "date": "Fri, 20 Nov 2026 10:00:00 GMT",
+            },
+            0.0,
+        ),
         ({"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
@@ -181,7 +245,10 @@ def test_xml_answers_to_a_json_service_are_read() -> None:
 )
 def test_retry_after_is_honoured(headers: dict[str, str], seconds: float | None) -> None:
     """Retry-After counts as seconds or as a date, and never as nonsense."""
-    assert _explained(client_error("Throttling", "Rate exceeded", headers=headers)).retry_after == seconds
+    assert (
+        _explained(client_error("Throttling", "Rate exceeded", headers=headers)).retry_after
+        == seconds
+    )
 
 
 def test_an_expired_token_is_stale_only_where_it_can_be_renewed() -> None:
@@ -192,8 +259,13 @@ def test_an_expired_token_is_stale_only_where_it_can_be_renewed() -> None:
 
 
 def test_a_canonical_request_is_not_repeated() -> None:
-    """AWS quotes the signed headers, session token included, to a wrong signature: they are cut off."""
-    said = f"The signature does not match.\n\nThe Canonical String for this request should have been\n'x-amz-security-token:{TOKEN}'"
+    """AWS quotes the signed headers, session token included, to a wrong signature: they are cut
+    off.
+    """
+    said = (
+        "The signature does not match.\n\nThe Canonical String for this request should have "
+        f"been\n'x-amz-security-token:{TOKEN}'"
+    )
     error = _explained(client_error("SignatureDoesNotMatch", said, 403))
     assert isinstance(error, Unauthenticated)
     assert TOKEN not in f"{error} {error.to_json()}"
@@ -205,18 +277,30 @@ def test_a_connector_adds_its_rows_in_one_line_each() -> None:
     ours = AWS_ERRORS.extended(
         {
             "MessageRejected": Row(Rejected, "Read what SES says of {operation}."),
-            ("MessageRejected", "not verified"): Row(Rejected, "Verify the identity in {region}.", "SES does not know the sender"),
+            ("MessageRejected", "not verified"): Row(
+                Rejected, "Verify the identity in {region}.", "SES does not know the sender"
+            ),
             ("Throttling", "Daily message quota"): Row(QuotaExceeded),
             "BadRequestException": Row(InvalidInput, path="/to"),
         }
     )
-    assert _explained(client_error("MessageRejected", "Spam"), ours).hint == "Read what SES says of SendEmail."
+    assert (
+        _explained(client_error("MessageRejected", "Spam"), ours).hint
+        == "Read what SES says of SendEmail."
+    )
     unverified = _explained(client_error("MessageRejected", "Email address is NOT VERIFIED."), ours)
     assert unverified.message == "SES does not know the sender: Email address is NOT VERIFIED."
     assert unverified.hint == "Verify the identity in eu-west-1."
-    assert isinstance(_explained(client_error("ThrottlingException", "Daily message quota exceeded.", 429), ours), QuotaExceeded)
-    assert isinstance(_explained(client_error("TooManyRequestsException", "Rate", 429), ours), RateLimited)
-    assert [detail.path for detail in _explained(client_error("BadRequest", "No."), ours).details] == ["/to"]
+    assert isinstance(
+        _explained(client_error("ThrottlingException", "Daily message quota exceeded.", 429), ours),
+        QuotaExceeded,
+    )
+    assert isinstance(
+        _explained(client_error("TooManyRequestsException", "Rate", 429), ours), RateLimited
+    )
+    assert [
+        detail.path for detail in _explained(client_error("BadRequest", "No."), ours).details
+    ] == ["/to"]
     assert isinstance(_explained(client_error("BadRequest", "No.")), Rejected)
 
 
@@ -230,7 +314,8 @@ def test_our_own_errors_pass_and_others_are_unknown() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=200), st.integers(100, 599))
 def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int) -> None:
-    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else never to a refusal but of a throttle.
+    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else
+    never to a refusal but of a throttle.
 
     A proxy that answers 407 has passed nothing on.
     """
@@ -244,11 +329,20 @@ def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int
         assert error.sent is Sent.UNKNOWN
 
 
-@pytest.mark.parametrize("answer", [("RequestTimeout", 400), ("RequestTimeoutException", 408), ("BrandNew", 408)])
+@pytest.mark.parametrize(
+    "answer", [("RequestTimeout", 400), ("RequestTimeoutException", 408), ("BrandNew", 408)]
+)
 def test_a_request_that_did_not_arrive_whole_is_sent_again(answer: tuple[str, int]) -> None:
-    """AWS refuses a request that it did not receive in time: nothing was done, so it is repeated."""
+    """AWS refuses a request that it did not receive in time: nothing was done, so it is
+    repeated.
+    """
     error = _explained(client_error(answer[0], "Text", answer[1]))
-    assert (error.code, error.retryable, error.repeatable, error.sent) == ("unavailable", True, True, Sent.REFUSED)
+    assert (error.code, error.retryable, error.repeatable, error.sent) == (
+        "unavailable",
+        True,
+        True,
+        Sent.REFUSED,
+    )
 
 
 _SAID = (
@@ -260,36 +354,69 @@ _SAID = (
     "Request limit exceeded.",
     "Please reduce your request rate.",
 )
-_GENERAL = ("LimitExceededException", "ClientException", "BadRequestException", "ServiceQuotaExceededException", "BrandNew")
-_THROTTLES = ("throttlingException", "THROTTLING", "RequestLimitExceeded", "slowDown", "ProvisionedThroughputExceededException")
+_GENERAL = (
+    "LimitExceededException",
+    "ClientException",
+    "BadRequestException",
+    "ServiceQuotaExceededException",
+    "BrandNew",
+)
+_THROTTLES = (
+    "throttlingException",
+    "THROTTLING",
+    "RequestLimitExceeded",
+    "slowDown",
+    "ProvisionedThroughputExceededException",
+)
 
 
 @pytest.mark.parametrize("message", _SAID)
 @pytest.mark.parametrize("code", _GENERAL)
-def test_a_message_that_tells_of_a_throttle_outranks_a_general_code(code: str, message: str) -> None:
-    """Kinesis throttles under the code of a quota, ECS and Batch under that of wrong content: nothing was done, and it is repeated."""
+def test_a_message_that_tells_of_a_throttle_outranks_a_general_code(
+    code: str, message: str
+) -> None:
+    """Kinesis throttles under the code of a quota, ECS and Batch under that of wrong content:
+    nothing was done, and it is repeated.
+    """
     error = _explained(client_error(code, message, 400))
     assert (type(error), error.sent, error.repeatable) == (RateLimited, Sent.REFUSED, True)
 
 
-@pytest.mark.parametrize("message", ["Limit exceeded for streams.", "You have exceeded the number of shards.", "Limit reached: 50 rates"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Limit exceeded for streams.",
+        "You have exceeded the number of shards.",
+        "Limit reached: 50 rates",
+    ],
+)
 def test_a_real_quota_stays_one(message: str) -> None:
-    """A quota that waiting does not lift is no throttle, and a failure on AWS's side stays in doubt whatever its message says."""
-    assert isinstance(_explained(client_error("LimitExceededException", message, 400)), QuotaExceeded)
+    """A quota that waiting does not lift is no throttle, and a failure on AWS's side stays in doubt
+    whatever its message says.
+    """
+    assert isinstance(
+        _explained(client_error("LimitExceededException", message, 400)), QuotaExceeded
+    )
     assert _explained(client_error("InternalFailure", "Rate exceeded", 500)).sent is Sent.UNKNOWN
 
 
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
 @pytest.mark.parametrize("code", _THROTTLES)
 def test_a_throttling_code_is_a_refusal_whatever_its_status(code: str, status: int) -> None:
-    """EC2 throttles with 503, streams of events write their codes with a small letter: nothing was done in either."""
+    """EC2 throttles with 503, streams of events write their codes with a small letter: nothing was
+    done in either.
+    """
     error = _explained(client_error(code, "No.", status))
     assert (type(error), error.sent) == (RateLimited, Sent.REFUSED)
 
 
 def test_a_token_in_use_is_no_refusal() -> None:
-    """TransactionInProgress says that a request with this token runs: it may be an earlier attempt of the call itself."""
-    assert _explained(client_error("TransactionInProgressException", "No.", 400)).sent is Sent.UNKNOWN
+    """TransactionInProgress says that a request with this token runs: it may be an earlier attempt
+    of the call itself.
+    """
+    assert (
+        _explained(client_error("TransactionInProgressException", "No.", 400)).sent is Sent.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize(
@@ -305,11 +432,16 @@ def test_a_token_in_use_is_no_refusal() -> None:
 def test_the_time_to_wait_is_the_services(headers: dict[str, str], seconds: float | None) -> None:
     """``x-amz-retry-after`` is in milliseconds and goes before ``Retry-After``."""
     about = {"HTTPStatusCode": 429, "HTTPHeaders": headers}
-    error = ClientError({"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": about}, "SendEmail")
+    error = ClientError(
+        {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": about}, "SendEmail"
+    )
     assert _explained(error).retry_after == seconds
 
 
-@pytest.mark.parametrize("answer", [{}, {"Error": {}}, {"message": "Forbidden", "ResponseMetadata": {"HTTPStatusCode": 403}}])
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"Error": {}}, {"message": "Forbidden", "ResponseMetadata": {"HTTPStatusCode": 403}}],
+)
 def test_an_answer_without_members_is_read(answer: dict[str, Any]) -> None:
     """A refusal that lacks code, message or metadata still comes to an error."""
     assert _explained(ClientError(answer, "SendEmail")).sent is Sent.REFUSED
@@ -343,9 +475,13 @@ def test_both_apis_come_to_the_same_codes(
     aws.script([{"do": "status", **fault}] if fault else [])
     with Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
         context = opener.context(awsRegion="eu-west-1")
-        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET} | values).open(context)
+        clients = ApiKeySecret.model_validate(
+            {"accessKeyId": KEY_ID, "secretAccessKey": SECRET} | values
+        ).open(context)
         with entered(context.call), pytest.raises(ClientError) as raised:
-            clients.client(service).list_identities() if service == "ses" else clients.client(service).get_account()
+            clients.client(service).list_identities() if service == "ses" else clients.client(
+                service
+            ).get_account()
         error = AWS_ERRORS(raised.value, clients)
     assert error is not None
     if fault == {"status": 404} and service == "ses":

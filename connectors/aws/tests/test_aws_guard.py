@@ -1,4 +1,6 @@
-"""A connection that may not reach the operator's own network connects to nothing there, in a try and outside of one."""
+"""A connection that may not reach the operator's own network connects to nothing there, in a try
+and outside of one.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def test_what_is_no_url_is_refused_as_such(endpoint: str) -> None:
         make_client(_spec(endpoint))
 
 
-def test_a_name_that_resolves_to_nothing_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_resolves_to_nothing_is_not_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A name that cannot be resolved, and so not be judged, is unavailable, and nothing is sent."""
 
     def unknown(*_: object, **__: object) -> None:

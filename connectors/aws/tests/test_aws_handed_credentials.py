@@ -1,4 +1,6 @@
-"""Security 1 (high): a read-only token took AWS credentials out of a stored connection, and everyone who reads the journal had them."""
+"""Security 1 (high): a read-only token took AWS credentials out of a stored connection, and
+everyone who reads the journal had them.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,13 @@ class _Aws:
 
     def call(self, name: str, client: Client, **more: Any) -> Any:
         service, _, action = name.partition(".")
-        told = {"connector": f"aws.{service}", "action": action, "connection": "mine", "inputs": self.calls.get(name, {}), **more}
+        told = {
+            "connector": f"aws.{service}",
+            "action": action,
+            "connection": "mine",
+            "inputs": self.calls.get(name, {}),
+            **more,
+        }
         return client.post("/v1/invocations", told).json
 
 
@@ -57,7 +65,12 @@ def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Aws]:
     folder = tmp_path_factory.mktemp("handed")
     offer(folder / "home", {"default": {"services": [*_SERVICES, *_NAMED], "mcp": True}})
     with moto_server() as url, standing(folder) as stand:
-        keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "moto-secret-4711", "endpoint": url, "region": "us-east-1"}
+        keys = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": "moto-secret-4711",
+            "endpoint": url,
+            "region": "us-east-1",
+        }
         stand.host.runtime("default").connections.add("mine", "aws/apiKeySecret", keys, test=False)
         yield _Aws(stand, _planted(_Aws(stand, {}), stand.client()))
 
@@ -82,20 +95,41 @@ def _planted(aws: _Aws, client: Client) -> Mapping[str, Mapping[str, Any]]:
 
 @pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.campaign)])
 def test_security_1_no_pattern_offers_what_hands_out_credentials(tmp_path: Path, step: int) -> None:
-    """Of the 19,797 actions, an offer of everything has all but those of the class, to the operator, tenants and MCP alike; and each of the
-    class, once it is offered by its full name, is a ``write`` to rules and in lists. With a ``step``, of the services without an action
-    of the class one in so many is looked at."""
-    names = [f"{service}.{action_key(name)}" for service, found in HANDS_OUT.items() for name in sorted(found)]
-    patterns = {**PATTERN, "services": ["*", "sts", "sts.*", "sts.get*", "s*.*", "kms.decryp?", "ssm.getParamete[r]"], "mcp": True}
+    """Of the 19,797 actions, an offer of everything has all but those of the class, to the
+    operator, tenants and MCP alike; and each of the class, once it is offered by its full name, is
+    a ``write`` to rules and in lists. With a ``step``, of the services without an action of the
+    class one in so many is looked at.
+    """
+    names = [
+        f"{service}.{action_key(name)}"
+        for service, found in HANDS_OUT.items()
+        for name in sorted(found)
+    ]
+    patterns = {
+        **PATTERN,
+        "services": ["*", "sts", "sts.*", "sts.get*", "s*.*", "kms.decryp?", "ssm.getParamete[r]"],
+        "mcp": True,
+    }
     environment = offer(
-        tmp_path, {"default": patterns, "named": {"services": ["*", *names]}, "reads": {"services": names, "effects": ["read"]}}
+        tmp_path,
+        {
+            "default": patterns,
+            "named": {"services": ["*", *names]},
+            "reads": {"services": names, "effects": ["read"]},
+        },
     )
     installed = Catalog.installed(environment=environment)
-    catalog, named, reads = (of_workspace(installed, workspace) for workspace in ("default", "named", "reads"))
+    catalog, named, reads = (
+        of_workspace(installed, workspace) for workspace in ("default", "named", "reads")
+    )
     reader = Authorizer(Rules(), _READS, "invoke")
     count = 0
     every = AwsSource().keys()
-    keys = [key for number, key in enumerate(every) if number % step == 0 or key.removeprefix(PREFIX) in HANDS_OUT]
+    keys = [
+        key
+        for number, key in enumerate(every)
+        if number % step == 0 or key.removeprefix(PREFIX) in HANDS_OUT
+    ]
     for key in keys:
         handed = {action_key(name) for name in HANDS_OUT.get(key.removeprefix(PREFIX), ())}
         for audience in ("operator", "tenant", "mcp"):
@@ -121,20 +155,40 @@ def test_security_1_a_read_only_token_gets_no_credentials(aws: _Aws, name: str) 
     client = aws.stand.client("invoke", rules=_READS)
     assert aws.call(name, client)["error"]["code"] == "not_allowed"
     service, _, action = name.partition(".")
-    told = {"connector": f"aws.{service}", "action": action, "connection": "mine", "inputs": aws.calls.get(name, {})}
+    told = {
+        "connector": f"aws.{service}",
+        "action": action,
+        "connection": "mine",
+        "inputs": aws.calls.get(name, {}),
+    }
     server = remote(aws.stand.port, client.token)
-    assert called(server, "execute_action", **told).structured_content["error"]["code"] == "not_allowed"
+    assert (
+        called(server, "execute_action", **told).structured_content["error"]["code"]
+        == "not_allowed"
+    )
     search = client.get(f"/v1/actions?q={action}&connector=aws.{service}&effect=read").json["items"]
     assert action not in {row["action"] for row in search}
-    found = aws.stand.client().get(f"/v1/actions?q={action}&connector=aws.{service}&effect=write").json["items"]
+    found = (
+        aws.stand.client()
+        .get(f"/v1/actions?q={action}&connector=aws.{service}&effect=write")
+        .json["items"]
+    )
     assert action in {row["action"] for row in found}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if place % 2 == 0 else pytest.mark.campaign) for place, name in enumerate(_NAMED)]
+    "name",
+    [
+        pytest.param(name, marks=() if place % 2 == 0 else pytest.mark.campaign)
+        for place, name in enumerate(_NAMED)
+    ],
 )
-def test_security_1_records_and_replays_have_no_credentials(aws: _Aws, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """H3: the caller of the call has the answer, once; the journal, lists, replays and the database have ``***``, and say so."""
+def test_security_1_records_and_replays_have_no_credentials(
+    aws: _Aws, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """H3: the caller of the call has the answer, once; the journal, lists, replays and the database
+    have ``***``, and say so.
+    """
     client, reader = aws.stand.client(), aws.stand.client("read")
     before = json.dumps(reader.get("/v1/invocations?limit=50").json)  # IDs of what was made
     result = aws.call(name, client, idempotencyKey=f"key-{name}")
@@ -147,7 +201,10 @@ def test_security_1_records_and_replays_have_no_credentials(aws: _Aws, name: str
     entry = reader.get(f"/v1/invocations/{identifier}").json
     for body in (replayed, entry):
         assert {*_texts(body["output"])} == {"***"}
-        assert "only the caller of this call was shown the output" in body["meta"]["warnings"][0]["message"]
+        assert (
+            "only the caller of this call was shown the output"
+            in body["meta"]["warnings"][0]["message"]
+        )
     assert "warnings" not in result["meta"]
     server = remote(aws.stand.port, client.token)
     told = {
@@ -157,7 +214,12 @@ def test_security_1_records_and_replays_have_no_credentials(aws: _Aws, name: str
         "idempotencyKey": f"key-{name}",
     }
     again = called(server, "execute_action", inputs=aws.calls.get(name, {}), **told)
-    everywhere = json.dumps([replayed, entry, again.structured_content, reader.get("/v1/invocations?limit=50").json]) + caplog.text
+    everywhere = (
+        json.dumps(
+            [replayed, entry, again.structured_content, reader.get("/v1/invocations?limit=50").json]
+        )
+        + caplog.text
+    )
     assert not {text for text in texts if text in everywhere}
 
 
@@ -172,15 +234,22 @@ def test_security_1_what_hands_out_credentials_cannot_be_queued(aws: _Aws) -> No
 
 
 def test_sensitive_inputs_are_masked_in_the_journal(aws: _Aws) -> None:
-    """What AWS marks sensitive in inputs, nested and of any type, is masked where the workspace keeps inputs: a parameter's value, a
-    text to encrypt, the variables of a function."""
+    """What AWS marks sensitive in inputs, nested and of any type, is masked where the workspace
+    keeps inputs: a parameter's value, a text to encrypt, the variables of a function.
+    """
     client = aws.stand.client()
     aws.stand.host.runtime("default").access.workspaces.set("default", {"keepInputs": True})
     calls: tuple[tuple[str, dict[str, Any]], ...] = (
         ("ssm.putParameter", {"Name": "p2", "Value": _PLANTED, "Type": "SecureString"}),
-        ("secretsmanager.createSecret", {"Name": "s2", "SecretBinary": {"data": b64encode(_PLANTED.encode()).decode()}}),
+        (
+            "secretsmanager.createSecret",
+            {"Name": "s2", "SecretBinary": {"data": b64encode(_PLANTED.encode()).decode()}},
+        ),
         ("kms.encrypt", {"KeyId": "alias/x", "Plaintext": _PLANTED}),
-        ("lambda.updateFunctionConfiguration", {"FunctionName": "f", "Environment": {"Variables": {"TOKEN": _PLANTED}}}),
+        (
+            "lambda.updateFunctionConfiguration",
+            {"FunctionName": "f", "Environment": {"Variables": {"TOKEN": _PLANTED}}},
+        ),
     )
     for name, inputs in calls:
         identifier = aws.call(name, client, inputs=inputs)["meta"]["invocationId"]

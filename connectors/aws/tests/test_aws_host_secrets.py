@@ -1,4 +1,6 @@
-"""``$awsSecretsManager`` and ``$awsParameterStore``: read from moto's services as the machine's own identity."""
+"""``$awsSecretsManager`` and ``$awsParameterStore``: read from moto's services as the machine's own
+identity.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,12 @@ def moto_url() -> Iterator[str]:
         session.client("secretsmanager", endpoint_url=url).create_secret(
             Name="acme/ses", SecretString=json.dumps({"secretAccessKey": "fr0m-aws", "port": 5})
         )
-        session.client("secretsmanager", "us-east-1", endpoint_url=url).create_secret(Name="acme/binary", SecretBinary=b"bytes")
-        session.client("ssm", endpoint_url=url).put_parameter(Name="/acme/key", Value="fr0m-ssm", Type="SecureString")
+        session.client("secretsmanager", "us-east-1", endpoint_url=url).create_secret(
+            Name="acme/binary", SecretBinary=b"bytes"
+        )
+        session.client("ssm", endpoint_url=url).put_parameter(
+            Name="/acme/key", Value="fr0m-ssm", Type="SecureString"
+        )
         yield url
 
 
@@ -52,14 +58,20 @@ def host(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     [
         (MANAGER, {"secretId": "acme/ses", "key": "secretAccessKey"}, "fr0m-aws"),
         (MANAGER, "acme/ses", '{"secretAccessKey": "fr0m-aws", "port": 5}'),
-        (MANAGER, {"secretId": "acme/ses", "key": "secretAccessKey", "versionStage": "AWSCURRENT"}, "fr0m-aws"),
+        (
+            MANAGER,
+            {"secretId": "acme/ses", "key": "secretAccessKey", "versionStage": "AWSCURRENT"},
+            "fr0m-aws",
+        ),
         (MANAGER, {"secretId": "acme/binary", "region": " US-East-1 "}, "bytes"),
         (STORE, "/acme/key", "fr0m-ssm"),
         (STORE, {"name": "/acme/key", "region": "eu-west-1"}, "fr0m-ssm"),
     ],
 )
 def test_secrets(host: pytest.MonkeyPatch, kind: str, reference: Any, expected: str) -> None:
-    """A secret is the whole text, or a member of the JSON object that it is; the region may be named."""
+    """A secret is the whole text, or a member of the JSON object that it is; the region may be
+    named.
+    """
     assert READS[kind](reference, {}) == expected
 
 
@@ -69,13 +81,23 @@ def test_secrets(host: pytest.MonkeyPatch, kind: str, reference: Any, expected: 
         (MANAGER, "acme/none", "AWS has no secret 'acme/none'"),
         (MANAGER, {"secretId": "acme/ses", "region": "eu-north-1"}, "AWS has no secret 'acme/ses'"),
         (STORE, "/none", "AWS has no secret '/none'"),
-        (MANAGER, {"secretId": "acme/ses", "key": "none"}, "not a JSON object with a string 'none'"),
-        (MANAGER, {"secretId": "acme/ses", "key": "port"}, "not a JSON object with a string 'port'"),
+        (
+            MANAGER,
+            {"secretId": "acme/ses", "key": "none"},
+            "not a JSON object with a string 'none'",
+        ),
+        (
+            MANAGER,
+            {"secretId": "acme/ses", "key": "port"},
+            "not a JSON object with a string 'port'",
+        ),
         (STORE, {"name": "/acme/key", "key": "x"}, "not a JSON object with a string 'x'"),
         (MANAGER, {"secretId": "acme/ses", "versionStage": "NONE"}, "AWS has no secret 'acme/ses'"),
     ],
 )
-def test_what_is_not_there(host: pytest.MonkeyPatch, kind: str, reference: Any, reason: str) -> None:
+def test_what_is_not_there(
+    host: pytest.MonkeyPatch, kind: str, reference: Any, reason: str
+) -> None:
     """What is not there is told by its name, without what is."""
     with pytest.raises(ValueError, match=reason) as caught:
         READS[kind](reference, {})
@@ -83,18 +105,33 @@ def test_what_is_not_there(host: pytest.MonkeyPatch, kind: str, reference: Any, 
 
 
 @pytest.mark.parametrize(
-    "reference", [None, 5, "", [], {}, {"secretId": ""}, {"secretId": 5}, {"secretId": "x", "kay": "y"}, {"name": "x"}]
+    "reference",
+    [
+        None,
+        5,
+        "",
+        [],
+        {},
+        {"secretId": ""},
+        {"secretId": 5},
+        {"secretId": "x", "kay": "y"},
+        {"name": "x"},
+    ],
 )
 def test_what_is_no_reference(reference: Any) -> None:
     """A reference of another shape is refused before AWS is asked, with the shape."""
-    with pytest.raises(ValueError, match=r"'\$awsSecretsManager' takes a name, or an object with 'secretId'"):
+    with pytest.raises(
+        ValueError, match=r"'\$awsSecretsManager' takes a name, or an object with 'secretId'"
+    ):
         secrets_manager(reference, {})
 
 
 def test_a_machine_that_cannot(host: pytest.MonkeyPatch) -> None:
     """No identity, no region, nobody at the endpoint: each is a sentence of its own."""
     host.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(Unavailable, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"):
+    with pytest.raises(
+        Unavailable, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"
+    ):
         secrets_manager("acme/ses", {})
     host.delenv("AWS_REGION")
     jackfield_aws.sessions._shared.forget_machines()
@@ -116,7 +153,9 @@ def test_a_service_endpoint(host: pytest.MonkeyPatch, moto_url: str) -> None:
 
 
 def test_connections_can_refer_to_them(host: pytest.MonkeyPatch) -> None:
-    """A connection refers to a secret of AWS: the installed package reads it when the connection is opened."""
+    """A connection refers to a secret of AWS: the installed package reads it when the connection is
+    opened.
+    """
     values = {"accessKeyId": "AKIAX", "secretAccessKey": {f"${MANAGER}": {"secretId": "acme/none"}}}
     invocation = {
         "connector": "aws-ses",
@@ -125,14 +164,18 @@ def test_connections_can_refer_to_them(host: pytest.MonkeyPatch) -> None:
         "inputs": {"awsRegion": "eu-west-1"},
         "dryRun": True,
     }
-    with Jackfield(connections=[{"a": {"type": "aws/apiKeySecret", "values": values}}], database_url="none") as jackfield:
+    with Jackfield(
+        connections=[{"a": {"type": "aws/apiKeySecret", "values": values}}], database_url="none"
+    ) as jackfield:
         error = jackfield.invoke(invocation).error
     assert error is not None
     assert [(detail.path, detail.message) for detail in error.details] == [
         ("/secretAccessKey", "AWS has no secret 'acme/none' in this region and account")
     ]
     values["secretAccessKey"] = {f"${MANAGER}": {"secretId": "acme/ses", "key": "secretAccessKey"}}
-    with Jackfield(connections=[{"a": {"type": "aws/apiKeySecret", "values": values}}], database_url="none") as jackfield:
+    with Jackfield(
+        connections=[{"a": {"type": "aws/apiKeySecret", "values": values}}], database_url="none"
+    ) as jackfield:
         assert jackfield.invoke(invocation).status == "succeeded"
 
 

@@ -36,7 +36,9 @@ class Kms:
 
     def client(self, region: str = REGION) -> object:
         """An administrator's client."""
-        return boto3.Session("AKIASETUP", "setup", region_name=region).client("kms", endpoint_url=self.url)
+        return boto3.Session("AKIASETUP", "setup", region_name=region).client(
+            "kms", endpoint_url=self.url
+        )
 
     def made(self, region: str = REGION) -> str:
         """The URI of a new key."""
@@ -52,7 +54,11 @@ def kms() -> Iterator[Kms]:
 
 @pytest.fixture
 def _host(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"AWS_ACCESS_KEY_ID": "AKIAHOST", "AWS_SECRET_ACCESS_KEY": "host-secret", "AWS_ENDPOINT_URL": kms.url}
+    values = {
+        "AWS_ACCESS_KEY_ID": "AKIAHOST",
+        "AWS_SECRET_ACCESS_KEY": "host-secret",
+        "AWS_ENDPOINT_URL": kms.url,
+    }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
 
@@ -68,7 +74,9 @@ pytestmark = pytest.mark.usefixtures("_host")
 
 
 def test_kms_wraps_for_one_place(kms: Kms) -> None:
-    """What KMS wrapped for a data key of a workspace and an installation is unwrapped for that alone, by that key alone."""
+    """What KMS wrapped for a data key of a workspace and an installation is unwrapped for that
+    alone, by that key alone.
+    """
     first, second = KmsKey(kms.made(), PATIENT), KmsKey(kms.made(), PATIENT)
     wrapped = first.wrap(PLACE, KEY)
     assert KEY not in wrapped
@@ -84,7 +92,11 @@ def test_kms_wraps_for_one_place(kms: Kms) -> None:
     assert second.unwrap(PLACE, moved) == KEY
     with pytest.raises(Rejected):
         second.rewrap({**PLACE, "workspace": "x"}, wrapped, first.id)
-    for source in (KmsKey(kms.made("eu-west-1"), PATIENT).id, "vault-transit://transit/key", "1a2b3c4d"):
+    for source in (
+        KmsKey(kms.made("eu-west-1"), PATIENT).id,
+        "vault-transit://transit/key",
+        "1a2b3c4d",
+    ):
         assert second.rewrap(PLACE, wrapped, source) is None
 
 
@@ -99,12 +111,18 @@ def test_kms_wraps_for_one_place(kms: Kms) -> None:
         ("ThrottlingException", Unavailable),
     ],
 )
-def test_what_kms_answers(kms: Kms, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[JackfieldError]) -> None:
-    """A key that may not be used is a refusal with KMS's code; a KMS that is out of order or throttles is none."""
+def test_what_kms_answers(
+    kms: Kms, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[JackfieldError]
+) -> None:
+    """A key that may not be used is a refusal with KMS's code; a KMS that is out of order or
+    throttles is none.
+    """
     key = KmsKey(kms.made(), PATIENT)
 
     def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Decrypt")
+        raise ClientError(
+            {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Decrypt"
+        )
 
     monkeypatch.setattr(key, "_opened", lambda: SimpleNamespace(decrypt=refuse))
     with pytest.raises(kind, match=f"AWS KMS answers {code}"):
@@ -121,15 +139,26 @@ def test_kms_that_gives_no_answer(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> 
         KmsKey(uri, PATIENT).wrap(PLACE, KEY)
 
 
-@pytest.mark.parametrize("wrong", ["aws-kms://", "aws-kms://alias/jackfield", "aws-kms://arn:aws:kms:eu-central-1:123456789012:alias/x"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "aws-kms://",
+        "aws-kms://alias/jackfield",
+        "aws-kms://arn:aws:kms:eu-central-1:123456789012:alias/x",
+    ],
+)
 def test_the_uri_names_a_key(wrong: str) -> None:
-    """A URI without the ARN of a key is refused, also that of an alias, which could name another key tomorrow."""
+    """A URI without the ARN of a key is refused, also that of an alias, which could name another
+    key tomorrow.
+    """
     with pytest.raises(DatabaseUnfit, match="must be aws-kms:// and the ARN of a key"):
         KeyServices({}).open(wrong)
 
 
 def test_a_vault_moves_to_kms(kms: Kms, database: Database) -> None:
-    """A rotation moves data keys from a file to KMS and to another key of it; and a row that was moved is refused."""
+    """A rotation moves data keys from a file to KMS and to another key of it; and a row that was
+    moved is refused.
+    """
     master = MasterKey.generate()
     sealed = Vault(database, master).seal("w", ("x",), KEY)
     services = KeyServices({**os.environ, **PATIENT})
@@ -152,7 +181,9 @@ def test_a_vault_without_kms(kms: Kms, database: Database, monkeypatch: pytest.M
     sealed = vault.seal("w", ("x",), KEY)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     down = Vault(database, KeyServices({**os.environ, **PATIENT}).open(uri))
-    with pytest.raises(KeyServiceUnavailable, match=f"'{uri}' cannot be reached: AWS KMS in {REGION}"):
+    with pytest.raises(
+        KeyServiceUnavailable, match=f"'{uri}' cannot be reached: AWS KMS in {REGION}"
+    ):
         down.open("w", ("x",), sealed)
     assert vault.open("w", ("x",), sealed) == KEY
 

@@ -1,4 +1,6 @@
-"""A role is assumed once however often its connection opens, with what the connection says, and STS's refusals are explained."""
+"""A role is assumed once however often its connection opens, with what the connection says, and
+STS's refusals are explained.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from hypothesis import strategies as st
 
 from aws_opening import EXTERNAL_ID, KEY_ID, ROLE_ARN, SECRET, TOKEN, Opener
 from fake_aws import FakeAws, Role, User, refused_url
-from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut, Unauthenticated, Unavailable
+from jackfield.connector import (
+    InvalidConnection,
+    JackfieldError,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
 from jackfield_aws import AWS_ERRORS, AwsAssumeRole
 from jackfield_aws.leases import session_name
 
@@ -33,9 +42,13 @@ def _aws() -> Iterator[FakeAws]:
         yield aws
 
 
-def _open(opener: Opener, connector: str | None = None, seconds: float = 60.0, **values: Any) -> Any:
+def _open(
+    opener: Opener, connector: str | None = None, seconds: float = 60.0, **values: Any
+) -> Any:
     given = {name: value for name, value in (VALUES | values).items() if value is not None}
-    return AwsAssumeRole.model_validate(given).open(opener.context(connector=connector, seconds=seconds, awsRegion="eu-west-1"))
+    return AwsAssumeRole.model_validate(given).open(
+        opener.context(connector=connector, seconds=seconds, awsRegion="eu-west-1")
+    )
 
 
 def _refusal(opener: Opener, **values: Any) -> JackfieldError:
@@ -54,18 +67,29 @@ def test_many_opens_assume_the_role_once(opener: Opener, aws: FakeAws) -> None:
     for _ in range(100):
         _open(opener).client("sesv2").get_account()
     assert aws.counts["sts:AssumeRole"] == 1
-    assert {request.access_key_id for request in aws.requests if request.service == "sesv2"} == {aws.sessions[0].access_key_id}
+    assert {request.access_key_id for request in aws.requests if request.service == "sesv2"} == {
+        aws.sessions[0].access_key_id
+    }
     assert sum(hasattr(made, "meta") for made in opener.leases.objects.values()) == 1
 
 
 def test_the_request_says_what_the_connection_says(opener: Opener, aws: FakeAws) -> None:
-    """Role, session name, External ID, duration and policy reach STS in the connection's region, tried once."""
+    """Role, session name, External ID, duration and policy reach STS in the connection's region,
+    tried once.
+    """
     _open(opener, durationSeconds=900, sessionPolicy=True, region="eu-central-1")
     (session,) = aws.sessions
-    assert (session.role_arn, session.external_id, session.duration_seconds) == (ROLE_ARN, EXTERNAL_ID, 900)
+    assert (session.role_arn, session.external_id, session.duration_seconds) == (
+        ROLE_ARN,
+        EXTERNAL_ID,
+        900,
+    )
     assert session.session_name == "jackfield-default-acme-ses"
     assert session.region == "eu-central-1"
-    assert session.policy == '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ses:SendEmail"],"Resource":"*"}]}'
+    assert (
+        session.policy
+        == '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ses:SendEmail"],"Resource":"*"}]}'
+    )
 
 
 def test_the_lease_tells_when_it_ends_and_what_is_secret(opener: Opener, aws: FakeAws) -> None:
@@ -79,8 +103,12 @@ def test_the_lease_tells_when_it_ends_and_what_is_secret(opener: Opener, aws: Fa
         pickle.dumps(minted)
 
 
-def test_sts_is_asked_in_the_actions_region_then_in_the_partitions(opener: Opener, aws: FakeAws) -> None:
-    """Without a region of the connection's own, STS is asked in the action's, and without that in the partition's default."""
+def test_sts_is_asked_in_the_actions_region_then_in_the_partitions(
+    opener: Opener, aws: FakeAws
+) -> None:
+    """Without a region of the connection's own, STS is asked in the action's, and without that in
+    the partition's default.
+    """
     _open(opener)
     with Opener(opener.environment) as other:
         AwsAssumeRole.model_validate(VALUES).open(other.context())
@@ -97,14 +125,19 @@ def test_sts_has_an_endpoint_of_its_own(opener: Opener, aws: FakeAws) -> None:
 
 
 def test_a_narrowed_session_serves_one_connector(opener: Opener, aws: FakeAws) -> None:
-    """Two connectors share a lease, unless the session is narrowed to what one of them needs; what needs something else has its own."""
+    """Two connectors share a lease, unless the session is narrowed to what one of them needs; what
+    needs something else has its own.
+    """
     narrowed = Opener(opener.environment)
     for connector in ("aws-ses", "aws-sns"):
         for _ in range(2):
             _open(opener, connector=connector)
             _open(narrowed, connector=connector, sessionPolicy=True)
     assert opener.leases.minted == {"sts": 1}
-    assert sorted(key.rpartition(":")[0] for key in narrowed.leases.minted) == ["sts:aws-ses", "sts:aws-sns"]
+    assert sorted(key.rpartition(":")[0] for key in narrowed.leases.minted) == [
+        "sts:aws-ses",
+        "sts:aws-sns",
+    ]
     narrowed.permissions = ("sns:Subscribe",)
     _open(narrowed, connector="aws-ses", sessionPolicy=True)
     assert list(narrowed.leases.minted.values()) == [1, 1, 1]
@@ -119,7 +152,9 @@ def test_a_blank_external_id_is_left_out(opener: Opener, aws: FakeAws) -> None:
 
 
 def test_an_expired_session_is_renewed(opener: Opener, aws: FakeAws) -> None:
-    """ExpiredToken asks for a new lease; after renew() the next open assumes the role again and works."""
+    """ExpiredToken asks for a new lease; after renew() the next open assumes the role again and
+    works.
+    """
     clients = _open(opener)
     aws.expire_sessions()
     with pytest.raises(Exception, match="expired") as raised:
@@ -134,8 +169,12 @@ def test_an_expired_session_is_renewed(opener: Opener, aws: FakeAws) -> None:
 
 
 @pytest.mark.parametrize("external_id", ["wrong-one", None])
-def test_a_wrong_or_missing_external_id_is_explained(opener: Opener, external_id: str | None) -> None:
-    """STS's denial is unauthenticated, names the stage, and shows the trust policy to have without the External ID's value."""
+def test_a_wrong_or_missing_external_id_is_explained(
+    opener: Opener, external_id: str | None
+) -> None:
+    """STS's denial is unauthenticated, names the stage, and shows the trust policy to have without
+    the External ID's value.
+    """
     error = _refusal(opener, externalId=external_id)
     assert isinstance(error, Unauthenticated)
     assert error.message.startswith(f"AssumeRole on {ROLE_ARN} was refused: ")
@@ -154,7 +193,9 @@ def test_a_wrong_or_missing_external_id_is_explained(opener: Opener, external_id
         ({"sessionToken": TOKEN}, "ExpiredToken", "has expired"),
     ],
 )
-def test_wrong_keys_are_explained(opener: Opener, values: dict[str, Any], code: str, text: str) -> None:
+def test_wrong_keys_are_explained(
+    opener: Opener, values: dict[str, Any], code: str, text: str
+) -> None:
     """Keys that STS refuses are unauthenticated, with what to check."""
     error = _refusal(opener, **values)
     assert isinstance(error, Unauthenticated)
@@ -171,7 +212,14 @@ QUOTED = f"1 validation error: Value '{EXTERNAL_ID}' at 'externalId'"
 @pytest.mark.parametrize(
     ("refusal", "message", "status", "code", "path", "hint"),
     [
-        ("MalformedPolicyDocument", "No.", 400, "invalid_connection", "/sessionPolicy", "IAM policy document"),
+        (
+            "MalformedPolicyDocument",
+            "No.",
+            400,
+            "invalid_connection",
+            "/sessionPolicy",
+            "IAM policy document",
+        ),
         ("PackedPolicyTooLarge", "No.", 400, "invalid_connection", "/sessionPolicy", "Shorten"),
         ("RegionDisabledException", "No.", 403, "unauthenticated", None, "eu-west-1"),
         ("SignatureDoesNotMatch", SKEWED, 403, "unauthenticated", None, "clock"),
@@ -183,10 +231,27 @@ QUOTED = f"1 validation error: Value '{EXTERNAL_ID}' at 'externalId'"
     ],
 )
 def test_refusals_of_sts_are_explained(
-    opener: Opener, aws: FakeAws, refusal: str, message: str, status: int, code: str, path: str | None, hint: str
+    opener: Opener,
+    aws: FakeAws,
+    refusal: str,
+    message: str,
+    status: int,
+    code: str,
+    path: str | None,
+    hint: str,
 ) -> None:
     """Each refusal has its code, its place and its cure, and never is in doubt."""
-    aws.script([{"do": "status", "operation": "AssumeRole", "code": refusal, "message": message, "status": status}])
+    aws.script(
+        [
+            {
+                "do": "status",
+                "operation": "AssumeRole",
+                "code": refusal,
+                "message": message,
+                "status": status,
+            }
+        ]
+    )
     error = _refusal(opener)
     assert error.code == code
     assert [detail.path for detail in error.details] == ([] if path is None else [path])
@@ -195,8 +260,19 @@ def test_refusals_of_sts_are_explained(
 
 
 def test_short_secrets_are_hidden_where_sts_quotes_them(opener: Opener, aws: FakeAws) -> None:
-    """An External ID that is part of ordinary words is hidden in quotes only, so that the message stays readable."""
-    aws.script([{"do": "status", "operation": "AssumeRole", "code": "ValidationError", "message": "Value 'in' at 'externalId' is invalid"}])
+    """An External ID that is part of ordinary words is hidden in quotes only, so that the message
+    stays readable.
+    """
+    aws.script(
+        [
+            {
+                "do": "status",
+                "operation": "AssumeRole",
+                "code": "ValidationError",
+                "message": "Value 'in' at 'externalId' is invalid",
+            }
+        ]
+    )
     with pytest.raises(InvalidConnection) as raised:
         _open(opener, externalId="in")
     assert raised.value.message.endswith("Value '***' at 'externalId' is invalid")
@@ -211,9 +287,18 @@ def test_too_long_a_duration_is_the_connections_fault(opener: Opener) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{"do": "reset"}, {"do": "close"}, {"do": "cut"}, {"do": "body", "body": "<html>"}, {"do": "body", "body": "<html/>"}]
+    "fault",
+    [
+        {"do": "reset"},
+        {"do": "close"},
+        {"do": "cut"},
+        {"do": "body", "body": "<html>"},
+        {"do": "body", "body": "<html/>"},
+    ],
 )
-def test_a_broken_answer_of_sts_may_be_asked_again(opener: Opener, aws: FakeAws, fault: dict[str, Any]) -> None:
+def test_a_broken_answer_of_sts_may_be_asked_again(
+    opener: Opener, aws: FakeAws, fault: dict[str, Any]
+) -> None:
     """What was no answer counts as nothing sent, so that it is tried again."""
     aws.script([{"operation": "AssumeRole", **fault}])
     error = _refusal(opener)
@@ -239,13 +324,18 @@ def test_bad_values_are_refused_before_anything_is_sent(opener: Opener, aws: Fak
         ({"stsEndpoint": "http://"}, "/stsEndpoint"),
     ):
         error = _refusal(Opener(opener.environment), **values)
-        assert (error.code, [detail.path for detail in error.details]) == ("invalid_connection", [path])
+        assert (error.code, [detail.path for detail in error.details]) == (
+            "invalid_connection",
+            [path],
+        )
     assert aws.calls() == []
 
 
 @given(workspace=st.text(max_size=120), connection=st.none() | st.text(max_size=120))
 def test_session_names_are_legal(workspace: str, connection: str | None) -> None:
-    """Whatever workspace and connection are called, the session's name is one that STS takes, and says who it is."""
+    """Whatever workspace and connection are called, the session's name is one that STS takes, and
+    says who it is.
+    """
     opener = Opener(workspace=workspace, connection=connection)
     name = session_name(opener.context())
     assert re.fullmatch(r"[A-Za-z0-9_+=,.@-]{2,64}", name)
@@ -253,8 +343,13 @@ def test_session_names_are_legal(workspace: str, connection: str | None) -> None
 
 
 def test_a_test_of_what_is_not_stored_says_so() -> None:
-    """The owner of the role reads in CloudTrail that a connection was tested, before it has a name."""
-    assert session_name(Opener(workspace="acme-1", connection=None).context()) == "jackfield-acme-1-connection-test"
+    """The owner of the role reads in CloudTrail that a connection was tested, before it has a
+    name.
+    """
+    assert (
+        session_name(Opener(workspace="acme-1", connection=None).context())
+        == "jackfield-acme-1-connection-test"
+    )
 
 
 def test_long_names_stay_apart() -> None:

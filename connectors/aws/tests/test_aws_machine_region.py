@@ -1,4 +1,6 @@
-"""The machine's own region is used where a connection signs in as the machine and nobody names another one."""
+"""The machine's own region is used where a connection signs in as the machine and nobody names
+another one.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from jackfield import Jackfield
 from jackfield.testing import Answer, Provider
 from jackfield_store.database import open_database
 
-KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+KEYS = {
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}
 CONFIG = """
 [default]
 region = us-west-2
@@ -41,10 +46,19 @@ def _result_and_regions(
     """The Result of a call, and the regions for which its requests were signed."""
     with Provider(lambda _number, _request: Answer({"TableNames": []})) as provider:
         connection = {"type": kind, "values": {"endpoint": provider.url, **(values or {})}}
-        with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
-            body = {"connector": "aws.dynamodb", "action": "listTables", "connection": "m", "inputs": inputs}
+        with Jackfield(
+            connections=[{"connections": {"m": connection}}], database_url="none"
+        ) as jackfield:
+            body = {
+                "connector": "aws.dynamodb",
+                "action": "listTables",
+                "connection": "m",
+                "inputs": inputs,
+            }
             found = [jackfield.invoke(body).to_json() for _ in range(2)]
-        signed = [str(dict(request.headers).get("Authorization", "")) for request in provider.requests]
+        signed = [
+            str(dict(request.headers).get("Authorization", "")) for request in provider.requests
+        ]
     assert found[0]["status"] == found[1]["status"]
     return found[0], [text.split("/")[2] for text in signed]
 
@@ -54,7 +68,13 @@ def _result_and_regions(
     [
         ({"AWS_REGION": "eu-west-1"}, "", {}, {}, "eu-west-1"),
         ({"AWS_DEFAULT_REGION": "eu-west-2"}, "", {}, {}, "eu-west-2"),
-        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, CONFIG, {}, {}, "eu-west-1"),
+        (
+            {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"},
+            CONFIG,
+            {},
+            {},
+            "eu-west-1",
+        ),
         ({}, CONFIG, {}, {}, "us-west-2"),
         ({"AWS_REGION": "eu-west-1"}, CONFIG, {"profile": "mine"}, {}, "ap-south-1"),
         ({"AWS_REGION": "eu-west-1"}, "", {"region": "eu-north-1"}, {}, "eu-north-1"),
@@ -62,9 +82,17 @@ def _result_and_regions(
     ],
 )
 def test_the_machines_region_is_used(
-    home: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], config: str, values: Any, inputs: Any, region: str
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    config: str,
+    values: Any,
+    inputs: Any,
+    region: str,
 ) -> None:
-    """That of the environment, else of the profile; what the connection or the call names goes before it."""
+    """That of the environment, else of the profile; what the connection or the call names goes
+    before it.
+    """
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     (home / "config").write_text(config)
@@ -73,13 +101,19 @@ def test_the_machines_region_is_used(
 
 
 @pytest.mark.parametrize(("kind", "values"), [("aws/awsDefault", {}), ("aws/apiKeySecret", KEYS)])
-def test_without_a_region_the_input_is_missing(monkeypatch: pytest.MonkeyPatch, kind: str, values: dict[str, str]) -> None:
-    """A machine without a region has none to give; and a connection with keys of its own gets nothing of the machine."""
+def test_without_a_region_the_input_is_missing(
+    monkeypatch: pytest.MonkeyPatch, kind: str, values: dict[str, str]
+) -> None:
+    """A machine without a region has none to give; and a connection with keys of its own gets
+    nothing of the machine.
+    """
     if kind == "aws/apiKeySecret":
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
     result, regions = _result_and_regions(kind, values)
     assert regions == []
-    assert [(one["path"], one["keyword"]) for one in result["error"]["details"]] == [("/awsRegion", "required")]
+    assert [(one["path"], one["keyword"]) for one in result["error"]["details"]] == [
+        ("/awsRegion", "required")
+    ]
 
 
 def test_a_queued_call_takes_it_too(home: Path) -> None:
@@ -87,7 +121,15 @@ def test_a_queued_call_takes_it_too(home: Path) -> None:
     environment = {"JACKFIELD_HOME": str(home), "AWS_REGION": "eu-west-1"}
     url = f"sqlite:///{home}/x.db"
     open_database(url, migrate=True).close()
-    connections = {"connections": {"m": {"type": "aws/awsDefault", "values": {"endpoint": "http://127.0.0.1:1"}}}}
-    with Jackfield(connections=[connections], database_url=url, environment=environment) as jackfield:
-        found = jackfield.enqueue({"connector": "aws.dynamodb", "action": "listTables", "connection": "m", "inputs": {}})
+    connections = {
+        "connections": {
+            "m": {"type": "aws/awsDefault", "values": {"endpoint": "http://127.0.0.1:1"}}
+        }
+    }
+    with Jackfield(
+        connections=[connections], database_url=url, environment=environment
+    ) as jackfield:
+        found = jackfield.enqueue(
+            {"connector": "aws.dynamodb", "action": "listTables", "connection": "m", "inputs": {}}
+        )
     assert isinstance(found, str)

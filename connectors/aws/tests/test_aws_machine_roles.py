@@ -1,4 +1,6 @@
-"""Roles and web identities that the machine's own AWS configuration names: where STS is asked, and what a wrong setup comes to."""
+"""Roles and web identities that the machine's own AWS configuration names: where STS is asked, and
+what a wrong setup comes to.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VARIABLES = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION",
-    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
-)  # fmt: skip
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+)
 
 
 @pytest.fixture(name="aws", scope="module")
@@ -42,20 +51,33 @@ def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, aws: FakeAws)
 def test_f2_the_region_of_a_connection_reaches_sts_for_a_role_of_the_machine(
     opener: Opener, aws: FakeAws, tmp_path: Path, region: str
 ) -> None:
-    """A profile with a role and no region assumes it in the connection's region, or in the call's."""
-    (tmp_path / "config").write_text(f"[profile acme]\nrole_arn = {ROLE_ARN}\nsource_profile = base\n")
-    (tmp_path / "credentials").write_text(f"[base]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n")
+    """A profile with a role and no region assumes it in the connection's region, or in the
+    call's.
+    """
+    (tmp_path / "config").write_text(
+        f"[profile acme]\nrole_arn = {ROLE_ARN}\nsource_profile = base\n"
+    )
+    (tmp_path / "credentials").write_text(
+        f"[base]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
+    )
     AwsDefault(profile="acme", region=region).open(opener.context()).client("sesv2").get_account()
-    AwsDefault(profile="acme").open(opener.context(awsRegion=region)).client("sesv2", region).get_account()
+    AwsDefault(profile="acme").open(opener.context(awsRegion=region)).client(
+        "sesv2", region
+    ).get_account()
     assert {request.region for request in aws.requests} == {region}
     assert "sts:AssumeRole" in aws.calls()
 
 
-@pytest.mark.parametrize(("token", "session"), [(None, "jackfield"), ("", "jackfield"), ("abc", "jackfield"), ("t" * 40, "x")])
+@pytest.mark.parametrize(
+    ("token", "session"),
+    [(None, "jackfield"), ("", "jackfield"), ("abc", "jackfield"), ("t" * 40, "x")],
+)
 def test_f5_a_wrong_web_identity_is_the_machines_fault(
     opener: Opener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str | None, session: str
 ) -> None:
-    """A token file that is missing, empty or too short, and a session name of one character, are told with what to check."""
+    """A token file that is missing, empty or too short, and a session name of one character, are
+    told with what to check.
+    """
     if token is not None:
         (tmp_path / "token").write_text(token)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))

@@ -1,4 +1,6 @@
-"""Every write that AWS's log has carries the marker of its attempt, over our own wire and over botocore's client."""
+"""Every write that AWS's log has carries the marker of its attempt, over our own wire and over
+botocore's client.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +54,18 @@ def _json(value: Any) -> Any:
 
 @pytest.mark.parametrize("number", [12, pytest.param(150, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("direct", ["1", "0"], ids=["own-wire", "botocore"])
-def test_random_writes_carry_a_marker_that_is_not_signed(tmp_path: Path, direct: str, number: int) -> None:
-    """Operations of as many services, with the inputs that they require. What the schema or the endpoint's rules refuse sends nothing."""
+def test_random_writes_carry_a_marker_that_is_not_signed(
+    tmp_path: Path, direct: str, number: int
+) -> None:
+    """Operations of as many services, with the inputs that they require. What the schema or the
+    endpoint's rules refuse sends nothing.
+    """
     draw, sent = random.Random(number), dict[str, list[Request]]()
     writes = _writes(number, draw)
     with (
-        variables(tmp_path, f"sqlite:///{tmp_path}/j.db", JACKFIELD_AWS_DIRECT=direct) as environment,
+        variables(
+            tmp_path, f"sqlite:///{tmp_path}/j.db", JACKFIELD_AWS_DIRECT=direct
+        ) as environment,
         Processes(environment) as stage,
         Provider(lambda _number, _request: "close") as provider,
     ):
@@ -69,9 +77,18 @@ def test_random_writes_carry_a_marker_that_is_not_signed(tmp_path: Path, direct:
         }
         stage.runtime.connections.add("acme", "aws/apiKeySecret", values, test=False)
         for service, name in writes:
-            before, shape = len(provider.requests), models.service_model(service).operation_model(name).input_shape
+            before, shape = (
+                len(provider.requests),
+                models.service_model(service).operation_model(name).input_shape,
+            )
             inputs = json.loads(json.dumps(_json(sample(shape, whole=False)) if shape else {}))
-            asked = {"connector": f"aws.{service}", "action": action_key(name), "connection": "acme", "inputs": inputs, "timeoutSeconds": 5}
+            asked = {
+                "connector": f"aws.{service}",
+                "action": action_key(name),
+                "connection": "acme",
+                "inputs": inputs,
+                "timeoutSeconds": 5,
+            }
             stage.runtime.invoke(asked)
             sent[f"{service}.{name}"] = provider.requests[before:]
     reached = {name: requests for name, requests in sent.items() if requests}
@@ -80,5 +97,6 @@ def test_random_writes_carry_a_marker_that_is_not_signed(tmp_path: Path, direct:
     for name, requests in reached.items():
         for request in requests:
             assert _MARKED.search(request.headers["User-Agent"]), name
-            signed = _SIGNED.search(request.headers.get("Authorization", ""))  # some operations are for people without an account
+            # some operations are for people without an account
+            signed = _SIGNED.search(request.headers.get("Authorization", ""))
             assert signed is None or "user-agent" not in signed[1].split(";"), name

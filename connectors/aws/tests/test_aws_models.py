@@ -20,18 +20,25 @@ KINDS = ("service-2", "endpoint-rule-set-1", "paginators-1")
 def test_the_models_are_the_same(service: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever service and kind: by its name the same model is found."""
     files = botocore.loaders.JSONFileLoader
-    monkeypatch.setattr(files, "load_file", inspect.unwrap(files.load_file))  # tests share what was read: each loader adds to its own here
-    assert ServiceModels().load_service_model(service, kind) == botocore.loaders.Loader().load_service_model(service, kind)
+    # tests share what was read: each loader adds to its own here
+    monkeypatch.setattr(files, "load_file", inspect.unwrap(files.load_file))
+    assert ServiceModels().load_service_model(
+        service, kind
+    ) == botocore.loaders.Loader().load_service_model(service, kind)
 
 
 def test_the_services_are_the_same() -> None:
     """The folders are the services that botocore has; its other files are none."""
-    assert ServiceModels().list_available_services("service-2") == botocore.loaders.Loader().list_available_services("service-2")
+    assert ServiceModels().list_available_services(
+        "service-2"
+    ) == botocore.loaders.Loader().list_available_services("service-2")
 
 
 @pytest.mark.parametrize("service", ["no-such-service", "partitions", "half"])
 def test_what_is_not_there_is_an_unknown_service(service: str, tmp_path: Path) -> None:
-    """A service that is not there, or not with a model of that kind, is unknown, as to botocore's own loader."""
+    """A service that is not there, or not with a model of that kind, is unknown, as to botocore's
+    own loader.
+    """
     (tmp_path / "half" / "2020-01-01").mkdir(parents=True)
     (tmp_path / "half" / "2020-01-01" / "service-2.json").write_text("{}", encoding="utf-8")
     for loader in (ServiceModels([str(tmp_path)]), botocore.loaders.Loader([str(tmp_path)])):

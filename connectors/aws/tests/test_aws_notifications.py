@@ -1,4 +1,6 @@
-"""Messages of SNS: what a topic has signed is taken, everything else is refused before anything is read from it."""
+"""Messages of SNS: what a topic has signed is taken, everything else is refused before anything is
+read from it.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +21,43 @@ _FOUND = {f"{_ORIGIN}{PATH}": certificate()}
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _judged(sent: Any, found: dict[str, bytes] | None = None, versions: tuple[str, ...] = ("2",), at: float = NOW, **headers: Any) -> Any:
+def _judged(
+    sent: Any,
+    found: dict[str, bytes] | None = None,
+    versions: tuple[str, ...] = ("2",),
+    at: float = NOW,
+    **headers: Any,
+) -> Any:
     raw = sent if isinstance(sent, bytes) else body(sent)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return verify_request(HookRequest(raw, named, at), Expected.of(TOPIC, versions=versions), _FOUND if found is None else found)
+    return verify_request(
+        HookRequest(raw, named, at),
+        Expected.of(TOPIC, versions=versions),
+        _FOUND if found is None else found,
+    )
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_what_the_topic_has_signed_is_taken(version: str) -> None:
-    """Both versions of signatures; with a subject, line breaks and letters of all kinds; a request for a confirmation; unsigned members."""
+    """Both versions of signatures; with a subject, line breaks and letters of all kinds; a request
+    for a confirmation; unsigned members.
+    """
     plain = _judged(note("a\nb", NOW, version=version), versions=("1", "2"))
     assert (plain.type, plain.text) == ("Notification", "a\nb")
     assert abs(plain.at - NOW) < 0.01
     attributes = {"kind": {"Type": "String", "Value": "x"}}
-    full = {**note("héllo \U0001f600", NOW, version=version, Subject="Amazon SES"), "MessageAttributes": attributes}
+    full = {
+        **note("héllo \U0001f600", NOW, version=version, Subject="Amazon SES"),
+        "MessageAttributes": attributes,
+    }
     assert _judged(full, versions=("1", "2")).text == "héllo \U0001f600"
     assert _judged(asking(NOW, version=version), versions=("1", "2")).token == "t-4711"
 
 
 def test_a_verifier_asks_for_the_certificate() -> None:
-    """By its URL, which was checked first; the certificate then decides. A redelivered message is judged by the time when it was sent."""
+    """By its URL, which was checked first; the certificate then decides. A redelivered message is
+    judged by the time when it was sent.
+    """
     with pytest.raises(Needs) as asked:
         _judged(note("x", NOW), found={})
     assert asked.value.name == f"{_ORIGIN}{PATH}"
@@ -48,24 +67,35 @@ def test_a_verifier_asks_for_the_certificate() -> None:
 
 
 def test_partitions_have_places_of_their_own() -> None:
-    """China, GovCloud and the sovereign cloud have other hosts; a region of another partition, and what is no topic, is refused."""
+    """China, GovCloud and the sovereign cloud have other hosts; a region of another partition, and
+    what is no topic, is refused.
+    """
     origins = {
         "arn:aws-cn:sns:cn-north-1:123456789012:t": "https://sns.cn-north-1.amazonaws.com.cn",
         "arn:aws-us-gov:sns:us-gov-west-1:123456789012:t": "https://sns.us-gov-west-1.amazonaws.com",
         "arn:aws-eusc:sns:eusc-de-east-1:123456789012:t": "https://sns.eusc-de-east-1.amazonaws.eu",
     }
     assert {arn: Expected.of(arn).origin for arn in origins} == origins
-    for arn in ("arn:aws:sns:cn-north-1:123456789012:t", "arn:aws:sns:s3:123456789012:t", "arn:aws:sqs:eu-west-1:123456789012:t", ""):
+    for arn in (
+        "arn:aws:sns:cn-north-1:123456789012:t",
+        "arn:aws:sns:s3:123456789012:t",
+        "arn:aws:sqs:eu-west-1:123456789012:t",
+        "",
+    ):
         assert parse_topic(arn) is None
 
 
 def _with(**members: Any) -> Change:
     """Change members, or drop those of None, and keep the signature."""
-    return lambda made: {name: value for name, value in {**made, **members}.items() if value is not None}
+    return lambda made: {
+        name: value for name, value in {**made, **members}.items() if value is not None
+    }
 
 
 def _signed(**members: Any) -> Change:
-    """Change members before they are signed: SNS signs what a stranger writes to a topic of his own."""
+    """Change members before they are signed: SNS signs what a stranger writes to a topic of his
+    own.
+    """
     return lambda made: signed({**made, **members})
 
 
@@ -114,7 +144,10 @@ _FORGERIES: dict[str, Change] = {
     "dots of another script": _url(f"https://sns。eu-west-1。amazonaws。com{PATH}"),
     "a query": _url(f"{_PLACE}{PATH}?x=1"),
     "another path": _url(f"{_PLACE}/x/..{PATH}"),
-    "Lambda's spelling": lambda made: {("SigningCertUrl" if name == "SigningCertURL" else name): value for name, value in made.items()},
+    "Lambda's spelling": lambda made: {
+        ("SigningCertUrl" if name == "SigningCertURL" else name): value
+        for name, value in made.items()
+    },
     "a confirmation whose topic is foreign": lambda _made: asking(NOW, topic=f"{TOPIC}-2"),
     "a confirmation without its token": lambda _made: _with(Token=None)(asking(NOW)),
     "a confirmation that is a notification": lambda _made: _with(Type="Notification")(asking(NOW)),
@@ -122,7 +155,9 @@ _FORGERIES: dict[str, Change] = {
 
 
 def test_forgeries_are_refused() -> None:
-    """Changed, added, removed and moved members; other topics, versions and certificates: none is taken for the topic's message."""
+    """Changed, added, removed and moved members; other topics, versions and certificates: none is
+    taken for the topic's message.
+    """
     assert len(_FORGERIES) > 40
     for name, change in _FORGERIES.items():
         with pytest.raises(Forged):
@@ -130,21 +165,29 @@ def test_forgeries_are_refused() -> None:
 
 
 def test_old_and_raw_messages_are_refused() -> None:
-    """75 minutes back and 15 ahead are allowed for; a raw delivery has no signature; headers that differ from the body."""
+    """75 minutes back and 15 ahead are allowed for; a raw delivery has no signature; headers that
+    differ from the body.
+    """
     for at in (NOW + 75 * 60 - 1, NOW - 15 * 60 + 1):
         assert _judged(note("x", NOW), at=at)
     sent = note("x", NOW)
     for at in (NOW + 75 * 60 + 2, NOW - 15 * 60 - 2):
         with pytest.raises(Forged):
             _judged(sent, at=at)
-    headers: dict[str, Any] = {"x_amz_sns_rawdelivery": "true", "x_amz_sns_topic_arn": f"{TOPIC}-2", "x_amz_sns_message_type": "Other"}
+    headers: dict[str, Any] = {
+        "x_amz_sns_rawdelivery": "true",
+        "x_amz_sns_topic_arn": f"{TOPIC}-2",
+        "x_amz_sns_message_type": "Other",
+    }
     for header, value in headers.items():
         with pytest.raises(Forged):
             _judged(sent, **{header: value})
 
 
 def test_bodies_that_are_no_messages_are_malformed() -> None:
-    """An array, a member twice, another encoding, trailing bytes: nothing of them is read. A mark of UTF-8 is no part of the message."""
+    """An array, a member twice, another encoding, trailing bytes: nothing of them is read. A mark
+    of UTF-8 is no part of the message.
+    """
     raw = body(note("x", NOW))
     twice = raw[:-1] + b', "Message": "y"}'
     for sent in (b"[]", b"", twice, json.dumps({"a": 1}).encode("utf-16"), raw + b"x", b"1"):
@@ -154,13 +197,21 @@ def test_bodies_that_are_no_messages_are_malformed() -> None:
 
 
 def test_certificates_that_sns_does_not_use_are_refused() -> None:
-    """Expired, not valid yet, another service's, two at once, none, a page, too long, a key that is short or of another kind."""
+    """Expired, not valid yet, another service's, two at once, none, a page, too long, a key that is
+    short or of another kind.
+    """
     first = certificate()
     found = [
-        certificate(until=0, since=-3, now=NOW - 60), certificate(since=1), certificate("sqs.amazonaws.com"),
+        certificate(until=0, since=-3, now=NOW - 60),
+        certificate(since=1),
+        certificate("sqs.amazonaws.com"),
         certificate("sns.evil.example"),
-        first + first, b"", b"<html>", first + b" " * 20_000, *(certificate(key=key) for key in weak_keys()),
-    ]  # fmt: skip
+        first + first,
+        b"",
+        b"<html>",
+        first + b" " * 20_000,
+        *(certificate(key=key) for key in weak_keys()),
+    ]
     for pem in found:
         with pytest.raises(Forged):
             _judged(note("x", NOW), found={f"{_ORIGIN}{PATH}": pem})

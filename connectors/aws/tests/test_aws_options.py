@@ -1,4 +1,6 @@
-"""Each option of the connection types of AWS at the wire, stored and inline: what is accepted has its effect."""
+"""Each option of the connection types of AWS at the wire, stored and inline: what is accepted has
+its effect.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,15 @@ Values = Mapping[str, Any]
 _ROLE = "arn:aws:iam::123456789012:role/acme"
 _KEYS = {"accessKeyId": "AKIAUSUALUSUALUSUAL0", "secretAccessKey": "usual"}
 _OTHER = {"accessKeyId": "AKIAOTHEROTHEROTHER0", "secretAccessKey": "other"}
-_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ses:Own", "Resource": "*"}]}
-_BASE: Mapping[str, Values] = {"apiKeySecret": _KEYS, "awsAssumeRole": {**_KEYS, "roleARN": _ROLE}, "awsDefault": {}}
+_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "ses:Own", "Resource": "*"}],
+}
+_BASE: Mapping[str, Values] = {
+    "apiKeySecret": _KEYS,
+    "awsAssumeRole": {**_KEYS, "roleARN": _ROLE},
+    "awsDefault": {},
+}
 """Values that the types need."""
 _MAIL = ("aws-ses", "sendEmail", {"to": "ada@example.com", "subject": "s", "text": "t"})
 _PUT = ("aws.s3", "putObject", {"Bucket": "bucket", "Key": "k", "Body": "aGVsbG8="})
@@ -35,7 +44,11 @@ def _signed(text: str) -> Callable[[Wire], bool]:
 
 
 def _assumed(name: str, text: str) -> Callable[[Wire], bool]:
-    return lambda wire: any(text in parse_qs(one.body).get(name, [""])[0] for one in wire.seen if "Action=AssumeRole" in one.body)
+    return lambda wire: any(
+        text in parse_qs(one.body).get(name, [""])[0]
+        for one in wire.seen
+        if "Action=AssumeRole" in one.body
+    )
 
 
 def _in_body(text: str) -> Callable[[Wire], bool]:
@@ -48,7 +61,10 @@ def _token(wire: Wire) -> bool:
 
 _OPTIONS: Mapping[str, tuple[Callable[[Wire], Values], Callable[[Wire], bool]]] = {
     "region": (lambda _wire: {"region": "us-east-2"}, _signed("/us-east-2/ses/")),
-    "endpoint": (lambda wire: {"endpoint": f"{wire.url}/own"}, lambda wire: any(one.path.startswith("/own/") for one in wire.seen)),
+    "endpoint": (
+        lambda wire: {"endpoint": f"{wire.url}/own"},
+        lambda wire: any(one.path.startswith("/own/") for one in wire.seen),
+    ),
     "accessKeyId": (lambda _wire: _OTHER, _signed("AKIAOTHER")),
     "secretAccessKey": (lambda _wire: _OTHER, _signed("AKIAOTHER")),
     "sessionToken": (lambda _wire: {"sessionToken": "t-own"}, _token),
@@ -59,27 +75,50 @@ _OPTIONS: Mapping[str, tuple[Callable[[Wire], Values], Callable[[Wire], bool]]] 
     "durationSeconds": (lambda _wire: {"durationSeconds": 901}, _assumed("DurationSeconds", "901")),
     "sessionPolicy": (lambda _wire: {"sessionPolicy": _POLICY}, _assumed("Policy", "ses:Own")),
     "profile": (lambda _wire: {"profile": "own"}, _signed("AKIAOWN")),
-    "preferRole": (lambda _wire: {"preferRole": True}, lambda wire: any(one.path.startswith("/latest/") for one in wire.seen)),
-    "disableImds": (lambda _wire: {"disableImds": True}, lambda wire: not any(one.path.startswith("/latest/") for one in wire.seen)),
+    "preferRole": (
+        lambda _wire: {"preferRole": True},
+        lambda wire: any(one.path.startswith("/latest/") for one in wire.seen),
+    ),
+    "disableImds": (
+        lambda _wire: {"disableImds": True},
+        lambda wire: not any(one.path.startswith("/latest/") for one in wire.seen),
+    ),
     "stsEndpoint": (
-        lambda wire: {"stsEndpoint": f"{wire.url}/sts-own"}, lambda wire: any(one.path.startswith("/sts-own") for one in wire.seen)
+        lambda wire: {"stsEndpoint": f"{wire.url}/sts-own"},
+        lambda wire: any(one.path.startswith("/sts-own") for one in wire.seen),
     ),
     "s3Checksums": (
         lambda _wire: {"s3Checksums": "whenRequired"},
-        lambda wire: not any(name.startswith("x-amz-checksum-") for one in _service(wire) for name in one.headers),
+        lambda wire: (
+            not any(
+                name.startswith("x-amz-checksum-") for one in _service(wire) for name in one.headers
+            )
+        ),
     ),
-}  # fmt: skip
-"""What an option is given, and what is seen on the wire with it: without it, or with another value, that must not be there."""
-ELSEWHERE = {"warmup": "test_a_warm_up_plan_limits_each_day", "s3Addressing": "test_a_connection_says_how_buckets_are_addressed"}
-"""A plan is of days, and is kept of what was sent; a bucket in the host's name has no address here."""
+}
+"""What an option is given, and what is seen on the wire with it: without it, or with another value,
+that must not be there.
+"""
+ELSEWHERE = {
+    "warmup": "test_a_warm_up_plan_limits_each_day",
+    "s3Addressing": "test_a_connection_says_how_buckets_are_addressed",
+}
+"""A plan is of days, and is kept of what was sent; a bucket in the host's name has no address
+here.
+"""
 UNUSED = {("awsDefault", "sessionToken")}
-"""A machine's identity has a token of its own: the member is accepted from other systems, hidden, and says so."""
+"""A machine's identity has a token of its own: the member is accepted from other systems, hidden,
+and says so.
+"""
 OTHER_TYPES = {"awsRolesAnywhere": "test_aws_roles_anywhere.py"}
 _PROFILES = "[profile own]\naws_access_key_id = AKIAOWNOWNOWNOWNOWN0\naws_secret_access_key = own\n"
 
 
 def _types() -> Mapping[str, Mapping[str, Any]]:
-    return {row["key"]: row["schema"]["properties"] for row in AwsSource().manifest("aws.s3").raw["connectionTypes"]}
+    return {
+        row["key"]: row["schema"]["properties"]
+        for row in AwsSource().manifest("aws.s3").raw["connectionTypes"]
+    }
 
 
 @pytest.fixture(name="wire", scope="module")
@@ -97,26 +136,37 @@ def _jackfield(tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> I
     (tmp_path / "config").write_text(_PROFILES)
     monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/config")
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", wire.url)
-    with Jackfield(database_url=f"sqlite:///{tmp_path}/j.db", environment=offer(tmp_path, {"default": EVERYTHING})) as found:
+    with Jackfield(
+        database_url=f"sqlite:///{tmp_path}/j.db",
+        environment=offer(tmp_path, {"default": EVERYTHING}),
+    ) as found:
         yield found
 
 
-def _seen(jackfield: Jackfield, wire: Wire, kind: str, name: str, values: Values, *, stored: bool) -> list[Seen]:
-    """Send a write over a connection with these values; what was asked. A stored one is removed at the end."""
+def _seen(
+    jackfield: Jackfield, wire: Wire, kind: str, name: str, values: Values, *, stored: bool
+) -> list[Seen]:
+    """Send a write over a connection with these values; what was asked. A stored one is removed at
+    the end.
+    """
     wire.seen.clear()
     service, action, inputs = _PUT if name.startswith("s3") else _MAIL
     connection: Any = {"type": f"aws/{kind}", "values": values}
     if stored:
         jackfield.connections.add("main", f"aws/{kind}", values, test=False)
         connection = "main"
-    jackfield.invoke({"connector": service, "action": action, "connection": connection, "inputs": inputs})
+    jackfield.invoke(
+        {"connector": service, "action": action, "connection": connection, "inputs": inputs}
+    )
     if stored:
         jackfield.connections.remove("main")
     return wire.seen
 
 
 def test_each_option_is_looked_at() -> None:
-    """A type or an option that nothing looks at is a fault: what is accepted must have its effect."""
+    """A type or an option that nothing looks at is a fault: what is accepted must have its
+    effect.
+    """
     types = _types()
     assert {*types} == {*_BASE, *OTHER_TYPES}
     assert {name for kind in _BASE for name in types[kind]} == {*_OPTIONS, *ELSEWHERE}
@@ -124,14 +174,27 @@ def test_each_option_is_looked_at() -> None:
 
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "inline"])
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in _BASE for name in _types()[kind] if name not in ELSEWHERE and (kind, name) not in UNUSED]
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind in _BASE
+        for name in _types()[kind]
+        if name not in ELSEWHERE and (kind, name) not in UNUSED
+    ],
 )
 def test_an_option_at_the_wire(
-    jackfield: Jackfield, wire: Wire, kind: str, name: str, monkeypatch: pytest.MonkeyPatch, *, stored: bool
+    jackfield: Jackfield,
+    wire: Wire,
+    kind: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    stored: bool,
 ) -> None:
     """The wire shows it, and does not without it."""
     values, look = _OPTIONS[name]
-    if kind == "awsDefault" and name != "disableImds":  # for which the machine has no other identity
+    # for which the machine has no other identity
+    if kind == "awsDefault" and name != "disableImds":
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAMACHINEMACHINE00")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "machine")
     base = {"region": "eu-west-1", "endpoint": wire.url, "sender": "n@example.com", **_BASE[kind]}

@@ -12,17 +12,33 @@ import jackfield_aws
 
 def test_import_brings_no_sdk() -> None:
     """Importing the package imports neither botocore nor boto3 nor urllib3."""
-    code = "import sys, jackfield_aws; print([name for name in sys.modules if name.split('.')[0] in ('boto3', 'botocore', 'urllib3')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    code = (
+        "import sys, jackfield_aws; print([name for name in sys.modules if "
+        "name.split('.')[0] in ('boto3', 'botocore', 'urllib3')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_import_brings_no_sts() -> None:
     """What only a role or a connection's test needs is not imported with the connection types."""
     code = (
-        "import sys, jackfield_aws; print([name for name in sys.modules if name in ('jackfield_aws.sts', 'jackfield_aws.connection_test')])"
+        "import sys, jackfield_aws; print([name for name in sys.modules if name in "
+        "('jackfield_aws.sts', 'jackfield_aws.connection_test')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == "[]"
 
 

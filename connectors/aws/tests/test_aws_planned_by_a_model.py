@@ -1,4 +1,6 @@
-"""A language model's view: tasks planned and run over MCP from what the tools say alone, by a script in the model's place."""
+"""A language model's view: tasks planned and run over MCP from what the tools say alone, by a
+script in the model's place.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,20 @@ from moto_server import moto_server
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 
-_SERVICES = "s3 dynamodb sqs sns lambda secretsmanager ec2 iam stepfunctions cloudwatch logs ssm route53 kms ecs rds"
+_SERVICES = (
+    "s3 dynamodb sqs sns lambda secretsmanager ec2 iam stepfunctions cloudwatch logs ssm "
+    "route53 kms ecs rds"
+)
 _OFFER = {"services": [*_SERVICES.split(), "secretsmanager.getSecretValue"], "mcp": True}
 _REGION = {"awsRegion": "eu-west-1"}
 TASKS: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("create an s3 bucket", {"Bucket": "reports-4711", "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}),
+    (
+        "create an s3 bucket",
+        {
+            "Bucket": "reports-4711",
+            "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"},
+        },
+    ),
     ("list s3 buckets", {}),
     ("upload a file to s3", {"Bucket": "reports-4711", "Key": "a.txt", "Body": "hello"}),
     ("download a file from s3", {"Bucket": "reports-4711", "Key": "a.txt"}),
@@ -30,8 +41,14 @@ TASKS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("store a secret", {"Name": "s1", "SecretString": "hush-4711"}),
     ("list lambda functions", {}),
     ("list my ec2 instances", {}),
-    ("send a custom metric", {"Namespace": "shop", "MetricData": [{"MetricName": "orders", "Value": 1}]}),
-    ("save a setting in parameter store", {"Name": "/shop/color", "Value": "blue", "Type": "String"}),
+    (
+        "send a custom metric",
+        {"Namespace": "shop", "MetricData": [{"MetricName": "orders", "Value": 1}]},
+    ),
+    (
+        "save a setting in parameter store",
+        {"Name": "/shop/color", "Value": "blue", "Type": "String"},
+    ),
     ("create a github issue", {"owner": "acme", "repo": "shop", "title": "A bug"}),
     ("list pull requests", {"owner": "acme", "repo": "shop"}),
     ("comment on an issue", {"owner": "acme", "repo": "shop", "issueNumber": 1, "body": "Seen."}),
@@ -40,9 +57,19 @@ TASKS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("create a customer", {"email": "ada@example.com"}),
     ("charge a card", {"amount": 1000, "currency": "eur"}),
     ("refund a payment", {"payment_intent": "pi_1"}),
-    ("send an email", {"sender": "a@example.com", "to": ["ada@example.com"], "subject": "Hello", "text": "Hello Ada"}),
+    (
+        "send an email",
+        {
+            "sender": "a@example.com",
+            "to": ["ada@example.com"],
+            "subject": "Hello",
+            "text": "Hello Ada",
+        },
+    ),
 )
-"""Task in a person's words, and the facts that the person knows: values by the names that the provider gives them."""
+"""Task in a person's words, and the facts that the person knows: values by the names that the
+provider gives them.
+"""
 _MOST_WRONG = 2
 
 
@@ -69,9 +96,20 @@ def placed(schema: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any
     members = schema.get("properties", {})
     inputs: dict[str, Any] = {}
     for name, value in {**_REGION, **facts}.items():
-        near = next((own for own in members if own.casefold().replace("_", "") == name.casefold().replace("_", "")), None)
-        inside = next((own for own, member in members.items() if name in member.get("properties", {})), None)
-        if near is not None and not (inside is not None and members[near].get("type") == "object" and isinstance(value, str)):
+        near = next(
+            (
+                own
+                for own in members
+                if own.casefold().replace("_", "") == name.casefold().replace("_", "")
+            ),
+            None,
+        )
+        inside = next(
+            (own for own, member in members.items() if name in member.get("properties", {})), None
+        )
+        if near is not None and not (
+            inside is not None and members[near].get("type") == "object" and isinstance(value, str)
+        ):
             inputs[near] = value
         elif inside is not None:
             inputs.setdefault(inside, {})[name] = value
@@ -79,8 +117,12 @@ def placed(schema: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any
 
 
 async def done(client: Client, task: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Search for the task, take the first result, read its guide, call it over the first connection that is named."""
-    found = (await client.call_tool("search_actions", {"query": task, "limit": 3})).structured_content
+    """Search for the task, take the first result, read its guide, call it over the first connection
+    that is named.
+    """
+    found = (
+        await client.call_tool("search_actions", {"query": task, "limit": 3})
+    ).structured_content
     assert found is not None
     row = found["items"][0]
     which = {"connector": row["connector"], "action": row["action"]}
@@ -88,15 +130,27 @@ async def done(client: Client, task: str, facts: Mapping[str, Any]) -> Mapping[s
     assert guide is not None
     inputs = placed(guide["thirdParty"]["inputs"], facts)
     is_ours = row["connector"].startswith("aws.")
-    call = {**which, "inputs": inputs, "connection": row["connections"][0], **({} if is_ours else {"dryRun": True})}
+    call = {
+        **which,
+        "inputs": inputs,
+        "connection": row["connections"][0],
+        **({} if is_ours else {"dryRun": True}),
+    }
     result = (await client.call_tool("execute_action", call)).structured_content
     assert result is not None
-    return {"task": task, **which, "status": result["status"], "error": result.get("error", {}).get("message")}
+    return {
+        "task": task,
+        **which,
+        "status": result["status"],
+        "error": result.get("error", {}).get("message"),
+    }
 
 
 def test_twenty_tasks_are_planned_from_the_tools_texts_alone(tmp_path: Path, url: str) -> None:
-    """A script that knows no connector searches, reads the schema and calls: at most two of 20 first calls are wrong. Calls of AWS reach a
-    provider; those of services that have no simulator here are dry runs, which judge the same inputs."""
+    """A script that knows no connector searches, reads the schema and calls: at most two of 20
+    first calls are wrong. Calls of AWS reach a provider; those of services that have no simulator
+    here are dry runs, which judge the same inputs.
+    """
     offer(tmp_path / "home", {"default": _OFFER})
     (tmp_path / "connections.json").write_text(connections(url))
     server = local(tmp_path, JACKFIELD_CONNECTIONS=str(tmp_path / "connections.json"))

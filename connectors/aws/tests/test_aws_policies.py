@@ -15,7 +15,9 @@ from jackfield_aws.policies import assume_policy, session_policy_text
 def test_identity_policy_allows_exactly_the_permissions() -> None:
     """Each permission is allowed once, in a fixed order, and nothing else is."""
     policy = identity_policy(["ses:SendEmail", "ses:ListIdentities", "ses:SendEmail"])
-    assert policy["Statement"] == [{"Effect": "Allow", "Action": ["ses:ListIdentities", "ses:SendEmail"], "Resource": "*"}]
+    assert policy["Statement"] == [
+        {"Effect": "Allow", "Action": ["ses:ListIdentities", "ses:SendEmail"], "Resource": "*"}
+    ]
     assert policy["Version"] == "2012-10-17"
 
 
@@ -30,7 +32,9 @@ def test_trust_policy_holds_the_external_id() -> None:
 
 def test_assume_policy_names_one_role() -> None:
     """The user who assumes a role may do that and nothing else."""
-    assert assume_policy(ROLE_ARN)["Statement"] == [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": ROLE_ARN}]
+    assert assume_policy(ROLE_ARN)["Statement"] == [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": ROLE_ARN}
+    ]
 
 
 def test_session_policy_needs_permissions() -> None:
@@ -51,19 +55,29 @@ def test_session_policy_text_ends_at_the_limit_of_sts() -> None:
 
 
 def test_a_session_policy_that_is_too_long_names_verbs() -> None:
-    """Reads become patterns first, other verbs only if that is not enough; what sends never does, and keeps the condition on a tenant."""
+    """Reads become patterns first, other verbs only if that is not enough; what sends never does,
+    and keeps the condition on a tenant.
+    """
     sends = ["ses:SendEmail", "ses:SendBulkEmail"]
-    reads = [f"ses:Get{letter * 20}" for letter in "ABCDEFGH"] + [f"sns:List{letter * 20}" for letter in "AB"]
+    reads = [f"ses:Get{letter * 20}" for letter in "ABCDEFGH"] + [
+        f"sns:List{letter * 20}" for letter in "AB"
+    ]
     writes = [f"ses:Put{letter * 20}" for letter in "ABCDEFGH"]
     short = session_policy([*sends, *reads, *writes])
     assert short == identity_policy([*sends, *reads, *writes])
 
     def actions(count: int) -> list[str]:
-        policy = session_policy([*sends, *reads, *(f"{name}{number}" for name in writes for number in range(count))], "acme")
+        policy = session_policy(
+            [*sends, *reads, *(f"{name}{number}" for name in writes for number in range(count))],
+            "acme",
+        )
         assert len(session_policy_text(policy)) <= 2048
         assert policy["Statement"][0] == {
-            "Effect": "Allow", "Action": sorted(sends), "Resource": "*", "Condition": {"StringEquals": {"ses:TenantName": "acme"}},
-        }  # fmt: skip
+            "Effect": "Allow",
+            "Action": sorted(sends),
+            "Resource": "*",
+            "Condition": {"StringEquals": {"ses:TenantName": "acme"}},
+        }
         return list(policy["Statement"][1]["Action"])
 
     shortened = actions(7)

@@ -1,4 +1,6 @@
-"""Over a connection with a simulator's own key, outputs are what boto3 returns: masks change nothing (docs/reference/masking.md)."""
+"""Over a connection with a simulator's own key, outputs are what boto3 returns: masks change
+nothing (docs/reference/masking.md).
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,22 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dynamodb/getItem", {"TableName": "test", "Key": {"pk": {"S": "my-test"}}}),
     ("dynamodb/getItem", {"TableName": "test", "Key": {"pk": {"S": "secret"}}}),
     ("dynamodb/scan", {"TableName": "test", "Limit": 1}),
-    ("dynamodb/query", {"TableName": "test", "KeyConditionExpression": "pk = :v", "ExpressionAttributeValues": {":v": {"S": "secret"}}}),
+    (
+        "dynamodb/query",
+        {
+            "TableName": "test",
+            "KeyConditionExpression": "pk = :v",
+            "ExpressionAttributeValues": {":v": {"S": "secret"}},
+        },
+    ),
     ("dynamodb/describeTable", {"TableName": "test"}),
     ("dynamodb/listTables", {}),
     ("sqs/getQueueUrl", {"QueueName": "test"}),
     ("sqs/listQueues", {}),
-    ("sqs/getQueueAttributes", {"QueueUrl": "test", "AttributeNames": ["QueueArn", "VisibilityTimeout"]}),
+    (
+        "sqs/getQueueAttributes",
+        {"QueueUrl": "test", "AttributeNames": ["QueueArn", "VisibilityTimeout"]},
+    ),
     ("sns/listTopics", {}),
     ("iam/getUser", {"UserName": "test"}),
     ("iam/listUsers", {}),
@@ -59,7 +71,11 @@ def furnish(client: Callable[[str], Any]) -> None:
     s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "test", "Value": "secret"}]})
     for key in ("my-test/1", "minioadmin", "secret/latest"):
         s3.put_object(
-            Bucket=BUCKET, Key=key, Body=b"this is a test of secret bytes, minioadmin", Metadata={"test": "latest"}, Tagging="test=secret"
+            Bucket=BUCKET,
+            Key=key,
+            Body=b"this is a test of secret bytes, minioadmin",
+            Metadata={"test": "latest"},
+            Tagging="test=secret",
         )
     definitions = {
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -67,15 +83,24 @@ def furnish(client: Callable[[str], Any]) -> None:
     }
     dynamodb.create_table(TableName="test", BillingMode="PAY_PER_REQUEST", **definitions)
     for key in ("my-test", "secret", "minioadmin"):
-        dynamodb.put_item(TableName="test", Item={"pk": {"S": key}, "test": {"S": "latest"}, "blob": {"B": b"a test, a secret"}})
+        dynamodb.put_item(
+            TableName="test",
+            Item={"pk": {"S": key}, "test": {"S": "latest"}, "blob": {"B": b"a test, a secret"}},
+        )
     client("sqs").create_queue(QueueName="test")
     client("sns").create_topic(Name="test-secret")
     client("iam").create_user(UserName="test")
     client("ssm").put_parameter(Name="/test/secret", Value="minioadmin, test", Type="String")
-    client("secretsmanager").create_secret(Name="secret", Description="a test", SecretString="minioadmin")
-    client("kms").create_alias(AliasName="alias/test", TargetKeyId=client("kms").create_key()["KeyMetadata"]["KeyId"])
+    client("secretsmanager").create_secret(
+        Name="secret", Description="a test", SecretString="minioadmin"
+    )
+    client("kms").create_alias(
+        AliasName="alias/test", TargetKeyId=client("kms").create_key()["KeyMetadata"]["KeyId"]
+    )
     client("logs").create_log_group(logGroupName="test/secret")
-    client("events").put_rule(Name="test", ScheduleExpression="rate(1 day)", Description="secret minioadmin")
+    client("events").put_rule(
+        Name="test", ScheduleExpression="rate(1 day)", Description="secret minioadmin"
+    )
     client("kinesis").create_stream(StreamName="test", ShardCount=1)
 
 
@@ -88,13 +113,19 @@ def _rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 def _client(rig: Rig, service: str, secret: str) -> Any:
     return boto3.client(
-        service, REGION, endpoint_url=rig.connection["values"]["endpoint"], aws_access_key_id=secret, aws_secret_access_key=secret
+        service,
+        REGION,
+        endpoint_url=rig.connection["values"]["endpoint"],
+        aws_access_key_id=secret,
+        aws_secret_access_key=secret,
     )
 
 
 @pytest.mark.parametrize("secret", ["test", "minioadmin", "secret"])
 def test_outputs_over_a_public_default_are_boto3s(rig: Rig, secret: str) -> None:
-    """More than 30 calls of twelve services each: files, names, items, ARNs and page tokens are whole, and nothing is withheld."""
+    """More than 30 calls of twelve services each: files, names, items, ARNs and page tokens are
+    whole, and nothing is withheld.
+    """
     values = {**rig.connection["values"], "accessKeyId": secret, "secretAccessKey": secret}
     over = Rig(rig.jackfield, values["endpoint"])
     over.connection = {"type": "apiKeySecret", "values": values}
@@ -107,10 +138,16 @@ def _differs(rig: Rig, secret: str, name: str, inputs: dict[str, Any]) -> bool:
     service, _, key = name.partition("/")
     found = rig.result(name, **inputs).to_json()
     client = _client(rig, service, secret)
-    method = next(method for method, operation in client.meta.method_to_api_mapping.items() if operation.lower() == key.lower())
+    method = next(
+        method
+        for method, operation in client.meta.method_to_api_mapping.items()
+        if operation.lower() == key.lower()
+    )
     expected = getattr(client, method)(**inputs)
     expected.pop("ResponseMetadata")
-    withheld = [warning for warning in found["meta"].get("warnings", ()) if "withheld" in warning["message"]]
+    withheld = [
+        warning for warning in found["meta"].get("warnings", ()) if "withheld" in warning["message"]
+    ]
     return bool(withheld) or _known(found.get("output")) != _known(_plain(expected))
 
 
@@ -127,11 +164,19 @@ def _plain(value: Any) -> Any:
 
 
 def _known(value: Any) -> str:
-    """An answer as text, without what both write in their own way: times, and the type of a body."""
+    """An answer as text, without what both write in their own way: times, and the type of a
+    body.
+    """
     if isinstance(value, dict):
-        kept = {name: _known(item) for name, item in value.items() if not (name == "contentType" and "data" in value)}
+        kept = {
+            name: _known(item)
+            for name, item in value.items()
+            if not (name == "contentType" and "data" in value)
+        }
         return json.dumps(kept, sort_keys=True)
     if isinstance(value, list):
         return json.dumps([_known(item) for item in value])
-    is_time = isinstance(value, str) and (value == "a time" or (value[:2] == "20" and value.endswith("Z") and value[10:11] == "T"))
+    is_time = isinstance(value, str) and (
+        value == "a time" or (value[:2] == "20" and value.endswith("Z") and value[10:11] == "T")
+    )
     return "a time" if is_time else json.dumps(value)

@@ -1,4 +1,6 @@
-"""What a customer is handed: a role as a CloudFormation template and as a Terraform module, with the least that it needs."""
+"""What a customer is handed: a role as a CloudFormation template and as a Terraform module, with
+the least that it needs.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +41,48 @@ def test_all_documents_say_the_same() -> None:
     properties = found["cloudFormation"]["Resources"]["Role"]["Properties"]
     assert properties["AssumeRolePolicyDocument"] == found["trustPolicy"]
     assert properties["Policies"][0]["PolicyDocument"] == found["identityPolicy"]
-    assert [json.loads(text) for text in encoded(found["terraform"])] == [found["trustPolicy"], found["identityPolicy"]]
-    assert found["trustPolicy"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": "jf-4711"}}
-    assert found["identityPolicy"]["Statement"][0]["Action"] == ["ses:SendEmail", "ses:SendRawEmail"]
+    assert [json.loads(text) for text in encoded(found["terraform"])] == [
+        found["trustPolicy"],
+        found["identityPolicy"],
+    ]
+    assert found["trustPolicy"]["Statement"][0]["Condition"] == {
+        "StringEquals": {"sts:ExternalId": "jf-4711"}
+    }
+    assert found["identityPolicy"]["Statement"][0]["Action"] == [
+        "ses:SendEmail",
+        "ses:SendRawEmail",
+    ]
     assert found["assumePolicy"]["Statement"][0]["Resource"] == ROLE_ARN
 
 
 def encoded(module: str) -> list[str]:
     """What the module gives to ``jsonencode``, with its variable filled in."""
     filled = module.replace("${var.trusted_principal_arn}", PRINCIPAL)
-    return [text.replace("\n  ", "\n") for text in re.findall(r"jsonencode\((.*?)\)\n}", filled, re.DOTALL)]
+    return [
+        text.replace("\n  ", "\n")
+        for text in re.findall(r"jsonencode\((.*?)\)\n}", filled, re.DOTALL)
+    ]
 
 
 def test_the_role_is_the_connections() -> None:
-    """Name and path are those of the Role ARN, and its sessions may last as long as the connection wants."""
-    properties = documents(durationSeconds=7200)["cloudFormation"]["Resources"]["Role"]["Properties"]
-    assert (properties["RoleName"], properties["Path"], properties["MaxSessionDuration"]) == ("acme-ses", "/customers/", 7200)
-    short = documents(durationSeconds=900, roleARN="arn:aws:iam::123456789012:role/acme")["terraform"]
-    assert re.search(r'name += "acme"\n  description += "[^"]+"\n  path += "/"\n  max_session_duration = 3600\n', short)
+    """Name and path are those of the Role ARN, and its sessions may last as long as the connection
+    wants.
+    """
+    properties = documents(durationSeconds=7200)["cloudFormation"]["Resources"]["Role"][
+        "Properties"
+    ]
+    assert (properties["RoleName"], properties["Path"], properties["MaxSessionDuration"]) == (
+        "acme-ses",
+        "/customers/",
+        7200,
+    )
+    short = documents(durationSeconds=900, roleARN="arn:aws:iam::123456789012:role/acme")[
+        "terraform"
+    ]
+    assert re.search(
+        r'name += "acme"\n  description += "[^"]+"\n  path += "/"\n  max_session_duration = 3600\n',
+        short,
+    )
 
 
 def test_without_a_principal() -> None:
@@ -64,7 +90,9 @@ def test_without_a_principal() -> None:
     found = documents(None)
     assert found["trustPolicy"]["Statement"][0]["Principal"]["AWS"].startswith("<ARN of")
     assert list(found["cloudFormation"]["Parameters"]) == ["TrustedPrincipal"]
-    trusted = found["cloudFormation"]["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+    trusted = found["cloudFormation"]["Resources"]["Role"]["Properties"][
+        "AssumeRolePolicyDocument"
+    ]["Statement"][0]["Principal"]
     assert trusted == {"AWS": {"Ref": "TrustedPrincipal"}}
     assert 'variable "trusted_principal_arn"' in found["terraform"]
     assert '"AWS": "${var.trusted_principal_arn}"' in found["terraform"]
@@ -79,15 +107,30 @@ def test_without_an_external_id() -> None:
 
 @pytest.mark.parametrize(
     "principal",
-    ["111122223333", "arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/a/b",
-     "arn:aws:sts::111122223333:assumed-role/task/session"],
-)  # fmt: skip
+    [
+        "111122223333",
+        "arn:aws:iam::111122223333:root",
+        "arn:aws:iam::111122223333:role/a/b",
+        "arn:aws:sts::111122223333:assumed-role/task/session",
+    ],
+)
 def test_principals(principal: str) -> None:
     """An account, a user, a role and a session can be trusted."""
     assert documents(principal)["trustPolicy"]["Statement"][0]["Principal"] == {"AWS": principal}
 
 
-@pytest.mark.parametrize("principal", ["*", "", "arn:aws:iam::111122223333:group/x", "ada", "arn:aws:iam::1:root", f"{PRINCIPAL}\n", '"}'])
+@pytest.mark.parametrize(
+    "principal",
+    [
+        "*",
+        "",
+        "arn:aws:iam::111122223333:group/x",
+        "ada",
+        "arn:aws:iam::1:root",
+        f"{PRINCIPAL}\n",
+        '"}',
+    ],
+)
 def test_what_is_no_principal(principal: str) -> None:
     """Nobody else can be trusted, least of all everybody."""
     with pytest.raises(InvalidInput) as caught:
@@ -95,7 +138,10 @@ def test_what_is_no_principal(principal: str) -> None:
     assert caught.value.details[0].path == "/principal"
 
 
-@pytest.mark.parametrize("principal", ["arn:aws-us-gov:iam::111122223333:root", "arn:aws-cn:sts::111122223333:assumed-role/a/b"])
+@pytest.mark.parametrize(
+    "principal",
+    ["arn:aws-us-gov:iam::111122223333:root", "arn:aws-cn:sts::111122223333:assumed-role/a/b"],
+)
 def test_principal_of_another_partition(principal: str) -> None:
     """IAM refuses a trust policy that names somebody of another partition, so none is printed."""
     with pytest.raises(InvalidInput) as caught:
@@ -109,12 +155,19 @@ def test_what_is_no_role() -> None:
         WantedRole.of("arn:aws:iam::123456789012:user/ada", ["ses:SendEmail"], None, None, None)
 
 
-@pytest.mark.campaign  # of the templates with such a role, the one with alarms on SES's sending is linted at each commit
+# of the templates with such a role, the one with alarms on SES's sending is linted at each commit
+@pytest.mark.campaign
 @pytest.mark.parametrize("principal", [PRINCIPAL, None])
 def test_cfn_lint_finds_no_fault(principal: str | None) -> None:
     """CloudFormation's own schemas have nothing against the template."""
     cfnlint: Any = importlib.import_module("cfnlint.api")  # it has no types
-    assert cfnlint.lint(json.dumps(documents(principal)["cloudFormation"]), cfnlint.ManualArgs(regions=["eu-west-1"])) == []
+    assert (
+        cfnlint.lint(
+            json.dumps(documents(principal)["cloudFormation"]),
+            cfnlint.ManualArgs(regions=["eu-west-1"]),
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("principal", [PRINCIPAL, None])
@@ -124,33 +177,52 @@ def test_cloudformation_accepts_it(principal: str | None, monkeypatch: pytest.Mo
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
-        parameters = [{"ParameterKey": "TrustedPrincipal", "ParameterValue": PRINCIPAL}] if principal is None else []
+        parameters = (
+            [{"ParameterKey": "TrustedPrincipal", "ParameterValue": PRINCIPAL}]
+            if principal is None
+            else []
+        )
         stacks, iam = boto3.client("cloudformation", region_name="eu-west-1"), boto3.client("iam")
         patch_client(stacks)
         patch_client(iam)
-        made = stacks.create_stack(StackName="acme", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=parameters)
+        made = stacks.create_stack(
+            StackName="acme",
+            TemplateBody=template,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=parameters,
+        )
         role = iam.get_role(RoleName="acme-ses")["Role"]
         policy = iam.get_role_policy(RoleName="acme-ses", PolicyName="access")["PolicyDocument"]
         (output,) = stacks.describe_stacks(StackName=made["StackId"])["Stacks"][0]["Outputs"]
     assert role["AssumeRolePolicyDocument"] == documents()["trustPolicy"]
     # moto keeps the documents of a stack's inline policies as Python writes them
-    assert (ast.literal_eval(policy) if isinstance(policy, str) else policy) == documents()["identityPolicy"]
+    assert (ast.literal_eval(policy) if isinstance(policy, str) else policy) == documents()[
+        "identityPolicy"
+    ]
     assert output["OutputKey"] == "RoleArn"
     assert role["Path"] == "/customers/"
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_hcl_reads_what_was_meant(name: str, external_id: str) -> None:
-    """Whatever the texts, no template sequence of HCL begins in them, and JSON reads them as they were."""
+    """Whatever the texts, no template sequence of HCL begins in them, and JSON reads them as they
+    were.
+    """
     role = WantedRole(name, "/", ("ses:SendEmail",), None, external_id or None, 3600)
     module = terraform_module(role)
     assert not re.search(r"(?<!\$)(?:\$\$)*\$\{(?!var\.trusted_principal_arn})", module)
     assert not re.search(r"(?<!%)(?:%%)*%\{", module)
-    trust = encoded(module)[0].replace("$${", "${").replace("%%{", "%{") if "${" not in external_id + name else None
-    if trust is not None and "\n" not in json.loads(trust)["Statement"][0].get("Condition", {}).get("StringEquals", {}).get(
-        "sts:ExternalId", ""
-    ):
-        expected = cloudformation_template(role)["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]
+    trust = (
+        encoded(module)[0].replace("$${", "${").replace("%%{", "%{")
+        if "${" not in external_id + name
+        else None
+    )
+    if trust is not None and "\n" not in json.loads(trust)["Statement"][0].get("Condition", {}).get(
+        "StringEquals", {}
+    ).get("sts:ExternalId", ""):
+        expected = cloudformation_template(role)["Resources"]["Role"]["Properties"][
+            "AssumeRolePolicyDocument"
+        ]
         expected["Statement"][0]["Principal"]["AWS"] = PRINCIPAL
         assert json.loads(trust) == expected
 
@@ -165,12 +237,19 @@ def test_hcl_reads_what_was_meant(name: str, external_id: str) -> None:
     ],
 )
 def test_an_auditor_reads_who_gets_in_and_how_to_end_it(principal: str | None, who: str) -> None:
-    """Role and stack say who assumes the role, with what, and that deleting the stack ends it; a whole account is called one."""
-    role = WantedRole.of("arn:aws:iam::123456789012:role/acme", ["ses:SendEmail"], principal, "jf-1", None)
+    """Role and stack say who assumes the role, with what, and that deleting the stack ends it; a
+    whole account is called one.
+    """
+    role = WantedRole.of(
+        "arn:aws:iam::123456789012:role/acme", ["ses:SendEmail"], principal, "jf-1", None
+    )
     template = cloudformation_template(role)
     properties = template["Resources"]["Role"]["Properties"]
     assert who in properties["Description"]
     assert "with the External ID" in properties["Description"]
-    assert template["Description"] == f"{properties['Description']} Delete this stack to end the access."
+    assert (
+        template["Description"]
+        == f"{properties['Description']} Delete this stack to end the access."
+    )
     assert properties["Tags"] == [{"Key": "purpose", "Value": "third-party-access"}]
     assert who in terraform_module(role)

@@ -1,4 +1,6 @@
-"""IAM Roles Anywhere: a certificate's key signs for a session, which a loopback server verifies as AWS's user guide describes."""
+"""IAM Roles Anywhere: a certificate's key signs for a session, which a loopback server verifies as
+AWS's user guide describes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import NameOID
 
 from aws_opening import ROLE_ARN, Opener
@@ -22,8 +29,12 @@ from jackfield.connector import JackfieldError, Sent, Step
 from jackfield.testing import Answer, Provider, Request
 from jackfield_aws import AwsRolesAnywhere
 
-ANCHOR = "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a1b2c3d4-5678-90ab-cdef-000000000001"
-PROFILE = "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/a1b2c3d4-5678-90ab-cdef-000000000002"
+ANCHOR = (
+    "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a1b2c3d4-5678-90ab-cdef-000000000001"
+)
+PROFILE = (
+    "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/a1b2c3d4-5678-90ab-cdef-000000000002"
+)
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -31,8 +42,16 @@ def certificate(key: Key, days: int = 30, name: str = "acme-mailer") -> x509.Cer
     """Return a certificate that is valid for some days from yesterday on."""
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key()).serial_number(4711)
-    made = made.not_valid_before(now - timedelta(days=max(1, 1 - days))).not_valid_after(now + timedelta(days=days))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(4711)
+    )
+    made = made.not_valid_before(now - timedelta(days=max(1, 1 - days))).not_valid_after(
+        now + timedelta(days=days)
+    )
     return made.sign(key, SHA256())
 
 
@@ -48,7 +67,9 @@ def key_text(key: Key, passphrase: bytes | None = None) -> str:
 
 
 class Authority(Provider):
-    """CreateSession: verifies each signature with the public key of the certificate that the request brings."""
+    """CreateSession: verifies each signature with the public key of the certificate that the
+    request brings.
+    """
 
     def __init__(self) -> None:
         super().__init__(self._session)
@@ -58,7 +79,9 @@ class Authority(Provider):
     def _session(self, _number: int, request: Request) -> Answer:
         problem = self._problem(request)
         status, content = self.refusal or (201, self._granted(request))
-        return Answer({"message": problem}, 403) if problem else Answer(status=status, content=content)
+        return (
+            Answer({"message": problem}, 403) if problem else Answer(status=status, content=content)
+        )
 
     def _problem(self, request: Request) -> str:
         kind, _, rest = request.header("Authorization").partition(" ")
@@ -66,7 +89,11 @@ class Authority(Provider):
         found = x509.load_der_x509_certificate(b64decode(request.header("X-Amz-X509")))
         serial, _, scope = parts["Credential"].partition("/")
         names = parts["SignedHeaders"].split(";")
-        if serial != str(found.serial_number) or request.path != "/sessions" or not {"host", "x-amz-date", "x-amz-x509"} <= set(names):
+        if (
+            serial != str(found.serial_number)
+            or request.path != "/sessions"
+            or not {"host", "x-amz-date", "x-amz-x509"} <= set(names)
+        ):
             return "the request is not signed as required"
         fields = "".join(f"{name}:{request.header(name)}\n" for name in names)
         canonical = f"POST\n/sessions\n\n{fields}\n{parts['SignedHeaders']}\n{hashlib.sha256(request.body).hexdigest()}"
@@ -85,8 +112,15 @@ class Authority(Provider):
     def _granted(self, request: Request) -> bytes:
         self.asked.append(request.json() | {"chain": request.header("X-Amz-X509-Chain") or None})
         until = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
-        keys = {"accessKeyId": "ASIAANYWHERE", "secretAccessKey": "anywhere-secret", "sessionToken": "anywhere-token", "expiration": until}
-        return json.dumps({"credentialSet": [{"credentials": keys, "roleArn": ROLE_ARN}], "subjectArn": "arn"}).encode()
+        keys = {
+            "accessKeyId": "ASIAANYWHERE",
+            "secretAccessKey": "anywhere-secret",
+            "sessionToken": "anywhere-token",
+            "expiration": until,
+        }
+        return json.dumps(
+            {"credentialSet": [{"credentials": keys, "roleArn": ROLE_ARN}], "subjectArn": "arn"}
+        ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +142,13 @@ def values(authority: Authority, rsa_key: rsa.RSAPrivateKey) -> dict[str, Any]:
     authority.asked.clear()
     authority.refusal = None
     return {
-        "certificate": pem(certificate(rsa_key)), "privateKey": key_text(rsa_key), "trustAnchorArn": ANCHOR, "profileArn": PROFILE,
-        "roleARN": ROLE_ARN, "rolesAnywhereEndpoint": authority.url,
-    }  # fmt: skip
+        "certificate": pem(certificate(rsa_key)),
+        "privateKey": key_text(rsa_key),
+        "trustAnchorArn": ANCHOR,
+        "profileArn": PROFILE,
+        "roleARN": ROLE_ARN,
+        "rolesAnywhereEndpoint": authority.url,
+    }
 
 
 def _open(opener: Opener, values: dict[str, Any], **inputs: Any) -> Any:
@@ -125,25 +163,48 @@ def _refusal(opener: Opener, values: dict[str, Any]) -> JackfieldError:
     return raised.value
 
 
-def test_a_session_is_created_once(opener: Opener, authority: Authority, values: dict[str, Any]) -> None:
-    """Ten opens cost one CreateSession; calls go to the trust anchor's region unless the action names one."""
+def test_a_session_is_created_once(
+    opener: Opener, authority: Authority, values: dict[str, Any]
+) -> None:
+    """Ten opens cost one CreateSession; calls go to the trust anchor's region unless the action
+    names one.
+    """
     for _ in range(10):
         clients = _open(opener, values | {"durationSeconds": 900})
     assert authority.asked == [
-        {"durationSeconds": 900, "profileArn": PROFILE, "roleArn": ROLE_ARN, "trustAnchorArn": ANCHOR, "chain": None}
+        {
+            "durationSeconds": 900,
+            "profileArn": PROFILE,
+            "roleArn": ROLE_ARN,
+            "trustAnchorArn": ANCHOR,
+            "chain": None,
+        }
     ]
-    assert (clients.region, _open(opener, values, awsRegion="us-east-1").region) == ("eu-west-1", "us-east-1")
+    assert (clients.region, _open(opener, values, awsRegion="us-east-1").region) == (
+        "eu-west-1",
+        "us-east-1",
+    )
     (minted,) = opener.leases.held.values()
-    assert (minted.value["access_key_id"], minted.secrets) == ("ASIAANYWHERE", ("anywhere-secret", "anywhere-token"))
+    assert (minted.value["access_key_id"], minted.secrets) == (
+        "ASIAANYWHERE",
+        ("anywhere-secret", "anywhere-token"),
+    )
     assert minted.expires_at is not None
     assert 3500 < minted.expires_at - datetime.now(UTC).timestamp() <= 3600
 
 
-def test_an_ec_key_and_a_chain(opener: Opener, authority: Authority, values: dict[str, Any], rsa_key: rsa.RSAPrivateKey) -> None:
+def test_an_ec_key_and_a_chain(
+    opener: Opener, authority: Authority, values: dict[str, Any], rsa_key: rsa.RSAPrivateKey
+) -> None:
     """The chain's certificates go along, and an EC key signs by its own algorithm."""
     key, between = ec.generate_private_key(ec.SECP256R1()), certificate(rsa_key, name="between")
-    _open(opener, values | {"certificate": pem(certificate(key)) + pem(between), "privateKey": key_text(key)})
-    assert [found["chain"] for found in authority.asked] == [b64encode(between.public_bytes(Encoding.DER)).decode()]
+    _open(
+        opener,
+        values | {"certificate": pem(certificate(key)) + pem(between), "privateKey": key_text(key)},
+    )
+    assert [found["chain"] for found in authority.asked] == [
+        b64encode(between.public_bytes(Encoding.DER)).decode()
+    ]
 
 
 def test_values_that_cannot_sign_are_named(
@@ -162,19 +223,37 @@ def test_values_that_cannot_sign_are_named(
         ({"roleARN": ROLE_ARN.replace("123456789012", "999999999999")}, "/roleARN", "is in"),
     ):
         error = _refusal(opener, values | wrong)
-        assert (error.code, error.details[0].path, told in error.details[0].message) == ("invalid_connection", path, True), error
+        assert (error.code, error.details[0].path, told in error.details[0].message) == (
+            "invalid_connection",
+            path,
+            True,
+        ), error
     assert authority.asked == []
 
 
-def test_refusals_are_explained_and_never_in_doubt(opener: Opener, authority: Authority, values: dict[str, Any]) -> None:
-    """AWS's own words come first; what is to be checked follows. An endpoint that is not reached or answers nonsense has sent nothing."""
+def test_refusals_are_explained_and_never_in_doubt(
+    opener: Opener, authority: Authority, values: dict[str, Any]
+) -> None:
+    """AWS's own words come first; what is to be checked follows. An endpoint that is not reached or
+    answers nonsense has sent nothing.
+    """
     authority.refusal = 403, b'{"message": "Untrusted certificate. Insufficient certificate"}'
     error = _refusal(opener, values)
-    assert (error.code, "Untrusted certificate" in error.message, "trust anchor" in (error.hint or "")) == ("unauthenticated", True, True)
+    assert (
+        error.code,
+        "Untrusted certificate" in error.message,
+        "trust anchor" in (error.hint or ""),
+    ) == ("unauthenticated", True, True)
     for status, body, code in (
-        (404, b'{"__type": "ResourceNotFoundException", "message": "no profile"}', "invalid_connection"),
-        (500, b"<html>", "unavailable"), (201, b"{}", "unavailable"), (201, b"<p>", "unavailable"),
-    ):  # fmt: skip
+        (
+            404,
+            b'{"__type": "ResourceNotFoundException", "message": "no profile"}',
+            "invalid_connection",
+        ),
+        (500, b"<html>", "unavailable"),
+        (201, b"{}", "unavailable"),
+        (201, b"<p>", "unavailable"),
+    ):
         authority.refusal = status, body
         assert _refusal(opener, values).code == code
     with refused_url() as nowhere:
@@ -189,7 +268,11 @@ def test_a_test_of_the_connection_tells_the_account_and_the_certificates_end(
     for _ in range(2):
         step, account = kind.test(opener.context())
     assert isinstance(step, Step)
-    assert (step.passed, "The certificate expires on" in step.message, account.id) == (True, True, "123456789012")  # type: ignore[union-attr]
+    assert (step.passed, "The certificate expires on" in step.message, account.id) == (  # type: ignore[union-attr]
+        True,
+        True,
+        "123456789012",
+    )
     assert len(authority.asked) == 2
     authority.refusal = 403, b"{}"
     (failed,) = kind.test(opener.context())
@@ -204,8 +287,9 @@ def test_policies_trust_one_anchor_and_one_name(values: dict[str, Any]) -> None:
     (statement,) = found["trustPolicy"]["Statement"]
     assert statement["Principal"] == {"Service": "rolesanywhere.amazonaws.com"}
     assert statement["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": ANCHOR}, "StringEquals": {"aws:PrincipalTag/x509Subject/CN": "acme-mailer"},
-    }  # fmt: skip
+        "ArnEquals": {"aws:SourceArn": ANCHOR},
+        "StringEquals": {"aws:PrincipalTag/x509Subject/CN": "acme-mailer"},
+    }
     assert found["identityPolicy"]["Statement"][0]["Action"] == ["ses:SendEmail"]
     assert not kind.reads_host
     assert "PRIVATE KEY" not in f"{kind!r} {kind}"

@@ -1,4 +1,6 @@
-"""Other servers that speak S3: what a connection says about region, addressing and checksums, and whole files against moto and s3rver."""
+"""Other servers that speak S3: what a connection says about region, addressing and checksums, and
+whole files against moto and s3rver.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,18 @@ OPEN = build_opener(ProxyHandler({})).open
 @contextmanager
 def opened(home: Path, **values: Any) -> Iterator[Any]:
     """A runtime with a database; yield what calls an action of ``aws.s3``."""
-    files = [{"connections": {"main": {"type": "aws/apiKeySecret", "values": {**VALUES, **values}}}}]
+    files = [
+        {"connections": {"main": {"type": "aws/apiKeySecret", "values": {**VALUES, **values}}}}
+    ]
     environment = offer(home, {"default": EVERYTHING})
-    with Jackfield(connections=files, database_url=f"sqlite:///{home}/j.db", environment=environment) as jackfield:
+    with Jackfield(
+        connections=files, database_url=f"sqlite:///{home}/j.db", environment=environment
+    ) as jackfield:
 
         def call(action: str, **inputs: Any) -> Result:
-            return jackfield.invoke({"connector": "aws.s3", "action": action, "connection": "main", "inputs": inputs})
+            return jackfield.invoke(
+                {"connector": "aws.s3", "action": action, "connection": "main", "inputs": inputs}
+            )
 
         yield call
 
@@ -47,15 +55,23 @@ def s3rver(folder: Path) -> Iterator[str]:
     """Run npm's s3rver."""
     node = shutil.which("node")
     if node is None or not (_NODE / "node_modules" / "s3rver").exists():
-        pytest.skip("s3rver is not installed in .venv/node ('make clients' does it, where there is npm)")
+        pytest.skip(
+            "s3rver is not installed in .venv/node ('make clients' does it, where there is npm)"
+        )
     folder.mkdir()
     script = str(_NODE / "node_modules" / "s3rver" / "bin" / "s3rver.js")
     command = [node, script, "--directory", str(folder), "--address", "127.0.0.1", "--port", "0"]
     environment = {**os.environ, "NODE_NO_WARNINGS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
         try:
             assert process.stdout is not None
-            said = next(found for line in process.stdout if (found := re.search(r"listening on .*?:([0-9]+)", line)))
+            said = next(
+                found
+                for line in process.stdout
+                if (found := re.search(r"listening on .*?:([0-9]+)", line))
+            )
             yield f"http://127.0.0.1:{said[1]}"
         finally:
             process.kill()
@@ -68,15 +84,28 @@ def _server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_servers_agree_about_files_and_urls(server: str, tmp_path: Path) -> None:
-    """A file goes up in parts, is copied, comes down as it was, and a presigned request gets it: by servers that we did not write."""
+    """A file goes up in parts, is copied, comes down as it was, and a presigned request gets it: by
+    servers that we did not write.
+    """
     content = made(0, SIZE)
     region = {"region": "us-east-1"}
     with opened(tmp_path, endpoint=server, s3Checksums="whenRequired", **region) as call:
         call("createBucket", Bucket="bucket").unwrap()
-        up = call("uploadFile", Bucket="bucket", Key="a/b.bin", Body=content, partSize=5 * MEGA, Metadata={"by": "ada"}).unwrap()
+        up = call(
+            "uploadFile",
+            Bucket="bucket",
+            Key="a/b.bin",
+            Body=content,
+            partSize=5 * MEGA,
+            Metadata={"by": "ada"},
+        ).unwrap()
         assert (up["Size"], up["Parts"]) == (SIZE, 3)
         about = call("headObject", Bucket="bucket", Key="a/b.bin").unwrap()
-        assert (about["ContentLength"], about["Metadata"], about["ETag"]) == (SIZE, {"by": "ada"}, up["ETag"])
+        assert (about["ContentLength"], about["Metadata"], about["ETag"]) == (
+            SIZE,
+            {"by": "ada"},
+            up["ETag"],
+        )
         down = call("downloadFile", Bucket="bucket", Key="a/b.bin")
         assert down.unwrap()["Size"] == SIZE
         with down.files[0].open() as stream:
@@ -85,14 +114,18 @@ def test_servers_agree_about_files_and_urls(server: str, tmp_path: Path) -> None
         with OPEN(link["url"], timeout=60) as answer:
             assert answer.read() == content
         place = call("presignPut", Bucket="bucket", Key="put", ContentType="text/plain").unwrap()
-        with OPEN(Request(place["url"], b"hello", place["headers"], method="PUT"), timeout=60) as answer:
+        with OPEN(
+            Request(place["url"], b"hello", place["headers"], method="PUT"), timeout=60
+        ) as answer:
             assert answer.status == 200
         assert call("headObject", Bucket="bucket", Key="put").unwrap()["ContentLength"] == 5
 
 
 @pytest.mark.parametrize("region", ["auto", "garage", "fr-par", "fsn1", "gra", "us-west-004"])
 def test_a_server_names_its_own_regions(tmp_path: Path, region: str) -> None:
-    """With an endpoint, the connection's region is whatever the server calls it, and is signed for."""
+    """With an endpoint, the connection's region is whatever the server calls it, and is signed
+    for.
+    """
     with Provider([Answer(content=b"<r/>", headers={"Content-Type": "text/xml"})]) as provider:
         with opened(tmp_path, endpoint=provider.url, region=region) as call:
             call("listBuckets").unwrap()
@@ -111,7 +144,9 @@ def test_at_aws_a_region_is_one_of_awss(tmp_path: Path, values: dict[str, str]) 
         error = call("listBuckets", awsRegion="garage").error
         assert error is not None
         assert (error.code, error.details[0].path) == ("invalid_input", "/awsRegion")
-        assert (call("presignGet", awsRegion="auto", Bucket="b", Key="k").error or error).code == "invalid_input"
+        assert (
+            call("presignGet", awsRegion="auto", Bucket="b", Key="k").error or error
+        ).code == "invalid_input"
 
 
 @pytest.mark.parametrize(
@@ -122,20 +157,30 @@ def test_at_aws_a_region_is_one_of_awss(tmp_path: Path, values: dict[str, str]) 
         ({"s3Addressing": "virtual"}, "bucket.localhost", "/key"),
     ],
 )
-def test_a_connection_says_how_buckets_are_addressed(tmp_path: Path, values: dict[str, str], host: str, path: str) -> None:
+def test_a_connection_says_how_buckets_are_addressed(
+    tmp_path: Path, values: dict[str, str], host: str, path: str
+) -> None:
     """In the path at an endpoint, or in the host's name, for actions and presigned URLs alike."""
     with opened(tmp_path, endpoint="http://localhost:9", **values) as call:
         found = call("presignGet", Bucket="bucket", Key="key").unwrap()["url"]
     assert found.startswith(f"http://{host}:9{path}?")
 
 
-@pytest.mark.parametrize(("checksums", "names"), [(None, {"x-amz-checksum-crc32"}), ("whenRequired", set())])
-def test_a_connection_says_which_checksums_are_sent(tmp_path: Path, checksums: str | None, names: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("checksums", "names"), [(None, {"x-amz-checksum-crc32"}), ("whenRequired", set())]
+)
+def test_a_connection_says_which_checksums_are_sent(
+    tmp_path: Path, checksums: str | None, names: set[str]
+) -> None:
     """``whenRequired`` sends none of the newer checksums with ``putObject``."""
     values = {} if checksums is None else {"s3Checksums": checksums}
     with Provider([Answer(content=b"", headers={"ETag": '"e"'})]) as provider:
         with opened(tmp_path, endpoint=provider.url, **values) as call:
             call("putObject", Bucket="bucket", Key="key", Body="hello").unwrap()
         sent = {name.lower() for name in provider.requests[0].headers}
-        trailer = {provider.requests[0].headers[name].lower() for name in provider.requests[0].headers if name.lower() == "x-amz-trailer"}
+        trailer = {
+            provider.requests[0].headers[name].lower()
+            for name in provider.requests[0].headers
+            if name.lower() == "x-amz-trailer"
+        }
     assert {name for name in sent | trailer if name.startswith("x-amz-checksum-")} == names

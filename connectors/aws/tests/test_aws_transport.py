@@ -37,7 +37,12 @@ pytestmark = pytest.mark.usefixtures("direct")
 def _failure(endpoint: str, seconds: float = 5.0) -> JackfieldError:
     with Opener() as opener:
         context = opener.context(seconds=seconds, awsRegion="eu-west-1")
-        values = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "sessionToken": TOKEN, "endpoint": endpoint}
+        values = {
+            "accessKeyId": KEY_ID,
+            "secretAccessKey": SECRET,
+            "sessionToken": TOKEN,
+            "endpoint": endpoint,
+        }
         clients = ApiKeySecret.model_validate(values).open(context)
         with entered(context.call):
             with pytest.raises(Exception, match=r".") as raised:  # whatever botocore raises
@@ -69,18 +74,26 @@ def test_a_refused_connection_names_its_address() -> None:
 
 
 def test_a_connection_that_is_not_made_in_time_says_so() -> None:
-    """An address that swallows packets is neither refused nor unknown; at the deadline the timeout names it."""
+    """An address that swallows packets is neither refused nor unknown; at the deadline the timeout
+    names it.
+    """
     error = botocore.exceptions.ConnectTimeoutError(endpoint_url="http://10.255.255.1:81/")
     found = AWS_ERRORS(error, None)
     assert found is not None
-    assert (type(found), found.message) == (Unavailable, "10.255.255.1:81 could not be reached in time")
+    assert (type(found), found.message) == (
+        Unavailable,
+        "10.255.255.1:81 could not be reached in time",
+    )
     clock = FakeClock()
     call = Call(Deadline.after(4, clock))
     clock.advance(5)
     with entered(call):
         found = AWS_ERRORS(error, None)
     assert found is not None
-    text = "the deadline of 4 s passed before anything was sent: 10.255.255.1:81 could not be reached in time"
+    text = (
+        "the deadline of 4 s passed before anything was sent: 10.255.255.1:81 could not be "
+        "reached in time"
+    )
     assert (type(found), found.message) == (TimedOut, text)
 
 
@@ -94,7 +107,9 @@ def test_an_unverified_certificate_is_not_tried_again(certificate: Path) -> None
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", RESET])
 def test_a_refused_handshake_sent_nothing(answer: bytes) -> None:
-    """A server that speaks no TLS, hangs up or resets while TLS is set up got no byte of the request."""
+    """A server that speaks no TLS, hangs up or resets while TLS is set up got no byte of the
+    request.
+    """
 
     def refuse(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -109,7 +124,9 @@ def test_a_refused_handshake_sent_nothing(answer: bytes) -> None:
 
 
 def test_a_handshake_that_hangs(*, direct: bool) -> None:
-    """A handshake that does not end sent nothing. botocore shows it as a read timeout, so there it is treated as one."""
+    """A handshake that does not end sent nothing. botocore shows it as a read timeout, so there it
+    is treated as one.
+    """
 
     def listen(connection: socket.socket) -> None:
         while connection.recv(65536):
@@ -120,7 +137,9 @@ def test_a_handshake_that_hangs(*, direct: bool) -> None:
     assert (type(error), error.sent) == (TimedOut, Sent.NOTHING if direct else Sent.UNKNOWN)
 
 
-def test_tls_that_breaks_after_the_request_is_in_doubt(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_that_breaks_after_the_request_is_in_doubt(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What breaks inside an established TLS connection may have been done."""
 
     def garble(connection: socket.socket) -> None:
@@ -137,11 +156,15 @@ def test_tls_that_breaks_after_the_request_is_in_doubt(certificate: Path, monkey
 
 
 def test_a_proxy_that_refuses_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that will not connect, or cannot be reached, is named, and no byte of the request left."""
+    """A proxy that will not connect, or cannot be reached, is named, and no byte of the request
+    left.
+    """
 
     def refuse(connection: socket.socket) -> None:
         connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+        )
 
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -157,14 +180,19 @@ def test_a_proxy_that_refuses_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
 @pytest.mark.parametrize("login", ["", "user:pass-word-4711@"])
-def test_a_proxys_login_is_tried_once(monkeypatch: pytest.MonkeyPatch, login: str, scheme: str) -> None:
-    """A proxy that answers 407 gets one request, since directories lock accounts; the error names it and its status."""
+def test_a_proxys_login_is_tried_once(
+    monkeypatch: pytest.MonkeyPatch, login: str, scheme: str
+) -> None:
+    """A proxy that answers 407 gets one request, since directories lock accounts; the error names
+    it and its status.
+    """
     asked = []
 
     def refuse(connection: socket.socket) -> None:
         asked.append(connection.recv(65536))
         connection.sendall(
-            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate, NTLM\r\nContent-Length: 0\r\n\r\n"
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate, "
+            b"NTLM\r\nContent-Length: 0\r\n\r\n"
         )
 
     for name in ("NO_PROXY", "no_proxy"):
@@ -172,7 +200,12 @@ def test_a_proxys_login_is_tried_once(monkeypatch: pytest.MonkeyPatch, login: st
     with serving(refuse) as port:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://{login}127.0.0.1:{port}")
         error = _failure(f"{scheme}://email.example.test")
-    assert (type(error), error.sent, error.repeatable, len(asked)) == (Unavailable, Sent.NOTHING, False, 1)
+    assert (type(error), error.sent, error.repeatable, len(asked)) == (
+        Unavailable,
+        Sent.NOTHING,
+        False,
+        1,
+    )
     assert "407" in error.message
     assert "pass-word-4711" not in str(error)
 
@@ -190,7 +223,9 @@ def test_a_proxy_that_hangs_up_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("proxy", ["http://:::::", "http://[::", "http://127.0.0.1:99999"])
 def test_a_proxy_that_is_no_url_sent_nothing(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    """A mistake in a variable of this machine is named as such: not a doubt about a request that could not begin."""
+    """A mistake in a variable of this machine is named as such: not a doubt about a request that
+    could not begin.
+    """
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("HTTP_PROXY", proxy)
@@ -200,8 +235,12 @@ def test_a_proxy_that_is_no_url_sent_nothing(monkeypatch: pytest.MonkeyPatch, pr
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_authorities_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None) -> None:
-    """A file of certificate authorities that is missing, or is none, is named: the server has not refused anything."""
+def test_authorities_that_cannot_be_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    """A file of certificate authorities that is missing, or is none, is named: the server has not
+    refused anything.
+    """
     bundle = tmp_path / "bundle.pem"
     if content is not None:
         bundle.write_text(content, encoding="utf-8")
@@ -221,7 +260,11 @@ def test_a_connection_in_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
     monkeypatch.setattr("jackfield_aws.bounded.first_connected", silent)
     error = _failure("http://127.0.0.1:9")
-    assert (type(error), error.sent, error.message) == (Unavailable, Sent.NOTHING, "127.0.0.1:9 could not be reached in time")
+    assert (type(error), error.sent, error.message) == (
+        Unavailable,
+        Sent.NOTHING,
+        "127.0.0.1:9 could not be reached in time",
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,11 +278,17 @@ def test_a_connection_in_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
         ({"do": "body", "body": "<html>Bad Gateway"}, Unavailable),
     ],
 )
-def test_what_was_sent_without_an_answer_is_in_doubt(fault: dict[str, Any], kind: type[JackfieldError]) -> None:
-    """A reset, a close, a cut, a silence, a 5xx and a garbled answer after the request went out may all have done it."""
+def test_what_was_sent_without_an_answer_is_in_doubt(
+    fault: dict[str, Any], kind: type[JackfieldError]
+) -> None:
+    """A reset, a close, a cut, a silence, a 5xx and a garbled answer after the request went out may
+    all have done it.
+    """
     with FakeAws(script=[fault]) as aws, Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
         context = opener.context(seconds=3 if kind is TimedOut else 60, awsRegion="eu-west-1")
-        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(context)
+        clients = ApiKeySecret.model_validate(
+            {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
+        ).open(context)
         with entered(context.call):
             with pytest.raises(Exception, match=r".") as raised:  # whatever botocore raises
                 clients.client("ses").get_send_quota()["Max24HourSend"]
@@ -251,15 +300,23 @@ def test_what_was_sent_without_an_answer_is_in_doubt(fault: dict[str, Any], kind
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "5", '{"SendQuota": []}'])
 def test_an_answer_of_another_kind_is_in_doubt(body: str) -> None:
-    """JSON that is not what the service's model says trips botocore's parser, which is no bug of the connector's."""
+    """JSON that is not what the service's model says trips botocore's parser, which is no bug of
+    the connector's.
+    """
     fault = {"do": "body", "body": body, "contentType": "application/json"}
     with FakeAws(script=[fault]) as aws:
         error = _failure(aws.url)
-    assert (type(error), error.sent, error.message) == (Unavailable, Sent.UNKNOWN, "AWS's answer could not be read")
+    assert (type(error), error.sent, error.message) == (
+        Unavailable,
+        Sent.UNKNOWN,
+        "AWS's answer could not be read",
+    )
 
 
 def test_a_mistake_of_the_connector_is_not_the_answers() -> None:
-    """An exception that did not come out of botocore's parser is not explained, nor is one that was never raised."""
+    """An exception that did not come out of botocore's parser is not explained, nor is one that was
+    never raised.
+    """
     assert AWS_ERRORS.explain(AttributeError("x")) is None
     with pytest.raises(TypeError) as raised:
         len(5)  # type: ignore[arg-type]
@@ -270,25 +327,49 @@ def test_a_mistake_of_the_connector_is_not_the_answers() -> None:
     ("error", "kind", "path"),
     [
         (botocore.exceptions.NoCredentialsError(), InvalidConnection, ""),
-        (botocore.exceptions.PartialCredentialsError(provider="env", cred_var="x"), InvalidConnection, ""),
+        (
+            botocore.exceptions.PartialCredentialsError(provider="env", cred_var="x"),
+            InvalidConnection,
+            "",
+        ),
         (botocore.exceptions.ProfileNotFound(profile="x"), InvalidConnection, "/profile"),
-        (botocore.exceptions.CredentialRetrievalError(provider="p", error_msg=SECRET), Unauthenticated, None),
+        (
+            botocore.exceptions.CredentialRetrievalError(provider="p", error_msg=SECRET),
+            Unauthenticated,
+            None,
+        ),
         (botocore.exceptions.MetadataRetrievalError(error_msg=SECRET), Unauthenticated, None),
-        (botocore.exceptions.TokenRetrievalError(provider="sso", error_msg=SECRET), Unauthenticated, None),
+        (
+            botocore.exceptions.TokenRetrievalError(provider="sso", error_msg=SECRET),
+            Unauthenticated,
+            None,
+        ),
         (botocore.exceptions.NoAuthTokenError(), InvalidConnection, ""),
         (botocore.exceptions.MissingDependencyException(msg=SECRET), InvalidConnection, ""),
         (botocore.exceptions.UnauthorizedSSOTokenError(), Unauthenticated, None),
         (botocore.exceptions.SSOTokenLoadError(error_msg=SECRET), Unauthenticated, None),
         (botocore.exceptions.ConfigParseError(path="x"), InvalidConnection, ""),
-        (botocore.exceptions.InfiniteLoopConfigError(source_profile="a", visited_profiles="b"), InvalidConnection, ""),
+        (
+            botocore.exceptions.InfiniteLoopConfigError(source_profile="a", visited_profiles="b"),
+            InvalidConnection,
+            "",
+        ),
         (botocore.exceptions.ParamValidationError(report=SECRET), Internal, None),
         (botocore.exceptions.InvalidRegionError(region_name="x y"), InvalidInput, "/awsRegion"),
         (botocore.exceptions.NoRegionError(), InvalidConnection, "/region"),
-        (botocore.exceptions.UnknownEndpointError(service_name="a", region_name="b"), InvalidConnection, "/region"),
+        (
+            botocore.exceptions.UnknownEndpointError(service_name="a", region_name="b"),
+            InvalidConnection,
+            "/region",
+        ),
     ],
 )
-def test_what_never_left_the_machine_sent_nothing(error: Exception, kind: type[JackfieldError], path: str | None) -> None:
-    """Faults of configuration, credentials and parameters sent nothing, point at the value at fault, and quote nothing."""
+def test_what_never_left_the_machine_sent_nothing(
+    error: Exception, kind: type[JackfieldError], path: str | None
+) -> None:
+    """Faults of configuration, credentials and parameters sent nothing, point at the value at
+    fault, and quote nothing.
+    """
     found = AWS_ERRORS.explain(error)
     assert found is not None
     assert (type(found), found.sent) == (kind, Sent.NOTHING)

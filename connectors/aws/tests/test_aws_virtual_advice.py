@@ -1,4 +1,6 @@
-"""Rules of virtual actions as callers meet them: what is refused before sending, what only advises, and the permissions to grant."""
+"""Rules of virtual actions as callers meet them: what is refused before sending, what only advises,
+and the permissions to grant.
+"""
 
 from __future__ import annotations
 
@@ -37,25 +39,43 @@ def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]
         ("route53/deleteHostedZone", {"Id": "/hostedzone/"}, "/Id"),
     ],
 )
-def test_labels_that_name_another_resource_are_refused(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], path: str) -> None:
+def test_labels_that_name_another_resource_are_refused(
+    stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], path: str
+) -> None:
     """An empty label or one of dots is an invalid input at its own place, and nothing is sent."""
     rig, server = stand
     server.asked = []
     found = rig.result(action, **inputs)
     assert found.error is not None
-    assert (found.error.code, {item.path for item in found.error.details}, server.asked) == ("invalid_input", {path}, [])
+    assert (found.error.code, {item.path for item in found.error.details}, server.asked) == (
+        "invalid_input",
+        {path},
+        [],
+    )
 
 
 @pytest.mark.parametrize(
     ("action", "inputs", "sent"),
     [
         ("s3/putObject", {"Bucket": "b", "Key": "k", "StorageClass": "BRAND_NEW"}, "BRAND_NEW"),
-        ("ecs/updateService", {"service": "s", "availabilityZoneRebalancing": "SOMETIMES"}, "SOMETIMES"),
-        ("logs/createLogGroup", {"logGroupName": "a name that fits no pattern!"}, "a name that fits no pattern!"),
+        (
+            "ecs/updateService",
+            {"service": "s", "availabilityZoneRebalancing": "SOMETIMES"},
+            "SOMETIMES",
+        ),
+        (
+            "logs/createLogGroup",
+            {"logGroupName": "a name that fits no pattern!"},
+            "a name that fits no pattern!",
+        ),
     ],
 )
-def test_values_and_patterns_of_the_model_only_advise(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], sent: str) -> None:
-    """AWS accepts new values before a new botocore knows them, so what the model does not list is sent; the schema shows what it does."""
+def test_values_and_patterns_of_the_model_only_advise(
+    stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], sent: str
+) -> None:
+    """AWS accepts new values before a new botocore knows them, so what the model does not list is
+    sent; the schema shows what it does.
+    """
     rig, server = stand
     server.asked = []
     assert rig.result(action, **inputs).status == "succeeded"
@@ -68,12 +88,22 @@ def test_values_and_patterns_of_the_model_only_advise(stand: tuple[Rig, Any], ac
 
 
 def test_a_refusal_names_the_values_that_the_model_does_not_have(stand: tuple[Rig, Any]) -> None:
-    """Once AWS has refused the request, the hint says which value is in no list of this version, and the nearest one that is."""
+    """Once AWS has refused the request, the hint says which value is in no list of this version,
+    and the nearest one that is.
+    """
     rig, server = stand
-    body = "<Error><Code>InvalidStorageClass</Code><Message>The storage class you specified is not valid</Message></Error>"
-    server.asked, server.answers = [], [{"status_code": 400, "headers": {"Content-Type": "application/xml"}, "body": body}]
+    body = (
+        "<Error><Code>InvalidStorageClass</Code><Message>The storage class you specified is "
+        "not valid</Message></Error>"
+    )
+    server.asked, server.answers = (
+        [],
+        [{"status_code": 400, "headers": {"Content-Type": "application/xml"}, "body": body}],
+    )
     try:
-        found = rig.result("s3/putObject", Bucket="b", Key="k", StorageClass="STANDARD_AI", ACL="private")
+        found = rig.result(
+            "s3/putObject", Bucket="b", Key="k", StorageClass="STANDARD_AI", ACL="private"
+        )
     finally:
         server.answers = [ACCEPTED]
     assert found.error is not None
@@ -87,11 +117,19 @@ def test_a_refusal_names_the_values_that_the_model_does_not_have(stand: tuple[Ri
     ("action", "inputs", "words"),
     [
         ("codecatalyst/listSpaces", {}, "bearer tokens"),
-        ("cloudfront-keyvaluestore/listKeys", {"KvsARN": "arn:aws:cloudfront::123456789012:key-value-store/a"}, "Signature Version 4A"),
+        (
+            "cloudfront-keyvaluestore/listKeys",
+            {"KvsARN": "arn:aws:cloudfront::123456789012:key-value-store/a"},
+            "Signature Version 4A",
+        ),
     ],
 )
-def test_services_that_cannot_be_signed_in_to_say_so(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], words: str) -> None:
-    """A service that takes other credentials, or a signature that needs another package, is a connection that does not fit."""
+def test_services_that_cannot_be_signed_in_to_say_so(
+    stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], words: str
+) -> None:
+    """A service that takes other credentials, or a signature that needs another package, is a
+    connection that does not fit.
+    """
     rig, server = stand
     server.asked = []
     found = rig.result(action, **inputs)
@@ -101,13 +139,25 @@ def test_services_that_cannot_be_signed_in_to_say_so(stand: tuple[Rig, Any], act
 
 
 def test_policies_have_the_actions_of_iam(tmp_path: Path) -> None:
-    """A connection's policy for some actions names what IAM calls them, which is not always the operation's name."""
+    """A connection's policy for some actions names what IAM calls them, which is not always the
+    operation's name.
+    """
     values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s"}
     environment = offer(tmp_path, {"default": {"services": ["s3", "lambda", "sqs"]}})
     stored = {"acme": {"type": "aws/apiKeySecret", "values": values}}
     with Jackfield(database_url="none", environment=environment, connections=[stored]) as jackfield:
-        wanted = ["aws.s3/headObject", "aws.s3/listObjectsV2", "aws.s3/copyObject", "aws.lambda/invoke", "aws.sqs/sendMessageBatch"]
+        wanted = [
+            "aws.s3/headObject",
+            "aws.s3/listObjectsV2",
+            "aws.s3/copyObject",
+            "aws.lambda/invoke",
+            "aws.sqs/sendMessageBatch",
+        ]
         found = jackfield.connections.policy("acme", wanted)
     assert set(found["permissions"]) == {
-        "s3:GetObject", "s3:ListBucket", "s3:PutObject", "lambda:InvokeFunction", "sqs:SendMessage",
-    }  # fmt: skip
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "lambda:InvokeFunction",
+        "sqs:SendMessage",
+    }

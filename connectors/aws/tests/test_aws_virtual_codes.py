@@ -51,7 +51,9 @@ _WORDS = [
 
 
 def test_m8_words_of_a_code_say_what_it_means(subtests: pytest.Subtests) -> None:
-    """What exists, is in use, in another state or being changed conflicts; only what more of helps is a quota."""
+    """What exists, is in use, in another state or being changed conflicts; only what more of helps
+    is a quota.
+    """
     for code, status, expected, hint in _WORDS:
         with subtests.test(code=code, status=status, expected=expected, hint=hint):
             error = SERVICE_ERRORS.explain(client_error(code, "No.", status))
@@ -70,4 +72,6 @@ def test_m8_a_lack_of_capacity_is_not_repeated_by_itself() -> None:
 def test_m8_long_codes_are_searched_in_bounded_time() -> None:
     """A hostile code costs no more than its beginning."""
     assert row_of("Invalid" * 100_000) is not None
-    assert SERVICE_ERRORS.find(Answer("x" * 1_000_000 + "Throttled", "", 400, "Op")) is not THROTTLED
+    assert (
+        SERVICE_ERRORS.find(Answer("x" * 1_000_000 + "Throttled", "", 400, "Op")) is not THROTTLED
+    )

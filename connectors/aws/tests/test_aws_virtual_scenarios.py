@@ -1,4 +1,6 @@
-"""Scenarios of whole services on moto: a sample of them here, all of them by ``python -m benchmarks.aws_campaign scenarios``."""
+"""Scenarios of whole services on moto: a sample of them here, all of them by ``python -m
+benchmarks.aws_campaign scenarios``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ SAMPLE = ("route53", "scheduler", "sqs", "stepfunctions", "sts")
 def test_the_scenarios_cover_three_hundred_operations() -> None:
     """All steps are operations of the index: more than 500 of more than 20 services."""
     index = Index()
-    named = {(owner, key) for service in aws_scenarios.services() for owner, key in aws_scenarios.operations(service)}
+    named = {
+        (owner, key)
+        for service in aws_scenarios.services()
+        for owner, key in aws_scenarios.operations(service)
+    }
     known = {owner: {action_key(name) for name, _, _ in index.rows(owner)} for owner, _ in named}
     assert not {(owner, key) for owner, key in named if key not in known[owner]}
     assert len(named) > 500
@@ -26,7 +32,9 @@ def test_the_scenarios_cover_three_hundred_operations() -> None:
 
 
 def test_whole_services_run_on_moto(tmp_path: Path, subtests: pytest.Subtests) -> None:
-    """More than 70 operations of five services succeed in the order in which people use them; 9 lists are complete over three pages."""
+    """More than 70 operations of five services succeed in the order in which people use them; 9
+    lists are complete over three pages.
+    """
     succeeded, paged = set[str](), dict[str, int]()
     with moto_rig(tmp_path) as rig:
         for service in SAMPLE:

@@ -1,4 +1,6 @@
-"""The watch shuts sockets down when their deadline comes, and keeps nothing of those that were done in time."""
+"""The watch shuts sockets down when their deadline comes, and keeps nothing of those that were done
+in time.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def _threads() -> int:
 
 
 def test_a_socket_is_shut_down_at_its_deadline_and_no_other() -> None:
-    """What is due ends at once, in any order of adding; what has time left, or was removed, goes on."""
+    """What is due ends at once, in any order of adding; what has time left, or was removed, goes
+    on.
+    """
     watch = Watch()
     late, late_peer = socket.socketpair()
     due, due_peer = socket.socketpair()
@@ -73,7 +77,9 @@ def test_a_clock_that_lags_is_asked_again() -> None:
 
 
 def test_what_is_closed_already_is_no_fault() -> None:
-    """A socket that was closed, or that nobody holds any more, is passed over, and the watch goes on."""
+    """A socket that was closed, or that nobody holds any more, is passed over, and the watch goes
+    on.
+    """
     watch = Watch()
     closed, forgotten_peer = socket.socketpair()
     forgotten, peer = socket.socketpair()
@@ -103,7 +109,9 @@ def test_ten_thousand_calls_leave_nothing_behind() -> None:
 
 
 def test_a_watch_begins_anew_in_a_forked_child() -> None:
-    """A forked process, which has no copy of the thread, still ends what is due, and leaves its parent's sockets alone."""
+    """A forked process, which has no copy of the thread, still ends what is due, and leaves its
+    parent's sockets alone.
+    """
     assert alone(_watched_in_a_child) == {"child": [1, 0], "parent": [0, True]}
 
 
@@ -126,5 +134,7 @@ def _watched_in_a_child() -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", [bounded._PlainConnection, bounded._TlsConnection])
 def test_the_connections_are_those_of_botocore(kind: type) -> None:
-    """What we mix into is what botocore connects with, so that an upgrade that changes it is seen here."""
+    """What we mix into is what botocore connects with, so that an upgrade that changes it is seen
+    here.
+    """
     assert [base.__module__ for base in kind.__mro__[2:3]] == ["botocore.awsrequest"]

@@ -1,4 +1,6 @@
-"""Shared library of jackfield's HTTP connectors: client, connection types, error map. The HTTP library is imported at the first request."""
+"""Shared library of jackfield's HTTP connectors: client, connection types, error map. The HTTP
+library is imported at the first request.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,29 @@ if TYPE_CHECKING:
     from jackfield_http.aws_sig_v4 import AwsSigV4
     from jackfield_http.bodies import Part
     from jackfield_http.client import HttpClient
-    from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, HttpConnection, MutualTls
+    from jackfield_http.connection_types import (
+        ApiKey,
+        BasicLogin,
+        BearerToken,
+        HttpConnection,
+        MutualTls,
+    )
     from jackfield_http.errors import HTTP_ERRORS, DoneBefore, HttpErrors, Refusal, Row
     from jackfield_http.headers import Headers
     from jackfield_http.jobs import Job
     from jackfield_http.oauth2 import OAuth2ClientCredentials, fetch_token
     from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
     from jackfield_http.paging import Page, PageInputs, Pages
-    from jackfield_http.sign_in import Fixed, LeasedToken, SignIn, Together, basic, in_cookie, in_header, in_query
+    from jackfield_http.sign_in import (
+        Fixed,
+        LeasedToken,
+        SignIn,
+        Together,
+        basic,
+        in_cookie,
+        in_header,
+        in_query,
+    )
     from jackfield_http.urls import Url, parse_url
     from jackfield_http.version import VERSION
 

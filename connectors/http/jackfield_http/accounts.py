@@ -1,4 +1,6 @@
-"""Account that the answer to a connection test names. People tell connections of one type apart by it."""
+"""Account that the answer to a connection test names. People tell connections of one type apart by
+it.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +17,22 @@ if TYPE_CHECKING:
     from jackfield_http.answers import Answer
 
 OWN_PATH = re.compile(
-    r"/(me|self|myself|whoami|current|current_?user|account|accounts/me|users?/me|user|profile|user_?info)/?$", re.IGNORECASE
+    r"/(me|self|myself|whoami|current|current_?user|account|accounts/me|users?/me|user|profile|user_?info)/?$",
+    re.IGNORECASE,
 )
 """Regular expression of paths that answer with the person whose credentials are sent."""
 _IDS = ("/id", "/sub", "/user_id", "/userId", "/account_id", "/accountId", "/uuid", "/email")
 _LABELS = ("/email", "/login", "/username", "/preferred_username", "/name")
 ACCOUNT = closed(
     {
-        "path": word(POINTER, "Path to GET after the test, if not the test's answer names the account."),
+        "path": word(
+            POINTER, "Path to GET after the test, if not the test's answer names the account."
+        ),
         "id": POINTER,
-        "label": word({"type": "array", "items": POINTER}, "Members that name it for people; the first that is there is shown."),
+        "label": word(
+            {"type": "array", "items": POINTER},
+            "Members that name it for people; the first that is there is shown.",
+        ),
         "header": word(TEXT, "Header field with the account, if its body does not name it."),
     },
     [],
@@ -38,7 +46,8 @@ _LONGEST = 200
 def account_in(body: Any, about: Mapping[str, Any]) -> Account | None:
     """Return the account in a JSON body; None without an ID, which fails no test.
 
-    ``about`` has JSON Pointers: ``id`` to the account's ID, ``label`` to members. The first existing member is the label.
+    ``about`` has JSON Pointers: ``id`` to the account's ID, ``label`` to members. The first
+    existing member is the label.
     """
     found = _text(find(body, about["id"]))
     labels = (_text(find(body, place)) for place in about.get("label", ()))
@@ -46,8 +55,8 @@ def account_in(body: Any, about: Mapping[str, Any]) -> Account | None:
 
 
 def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
-    """Return the account that an answer names: in the header field ``about["header"]`` if there is one, otherwise in the body. Return None
-    if the answer names none.
+    """Return the account that an answer names: in the header field ``about["header"]`` if there is
+    one, otherwise in the body. Return None if the answer names none.
     """
     if "header" not in about:
         return account_in(body_of(answer), about)
@@ -56,12 +65,14 @@ def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
 
 
 def usual_account(path: str, body: Any) -> Account | None:
-    """Return the account of an answer that the manifest does not describe; None if the answer names none. Only paths of the signed-in
-    person count: other objects have IDs, too.
+    """Return the account of an answer that the manifest does not describe; None if the answer names
+    none. Only paths of the signed-in person count: other objects have IDs, too.
     """
     if not OWN_PATH.search(path):
         return None
-    return next(filter(None, (account_in(body, {"id": place, "label": _LABELS}) for place in _IDS)), None)
+    return next(
+        filter(None, (account_in(body, {"id": place, "label": _LABELS}) for place in _IDS)), None
+    )
 
 
 def body_of(answer: Answer) -> Any:
@@ -74,5 +85,7 @@ def body_of(answer: Answer) -> Any:
 
 def _text(value: Any) -> str:
     usable = isinstance(value, str | int) and not isinstance(value, bool)
-    shown = "".join(letter if letter.isprintable() else " " for letter in str(value)) if usable else ""
+    shown = (
+        "".join(letter if letter.isprintable() else " " for letter in str(value)) if usable else ""
+    )
     return shown.strip()[:_LONGEST]

@@ -8,7 +8,16 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector import MAX_ANSWER, Output, Sent, TooCostly, Unavailable, Unread, bounded_answer, current_call
+from jackfield.connector import (
+    MAX_ANSWER,
+    Output,
+    Sent,
+    TooCostly,
+    Unavailable,
+    Unread,
+    bounded_answer,
+    current_call,
+)
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
 from jackfield_http.parsing import charset_of, is_json, parsed, stream_reading, text_of
@@ -25,7 +34,10 @@ MAX_FIELDS = 200
 """Maximum number of header fields of a response; their size is limited to 64 KiB."""
 NO_CONTENT = frozenset({204, 205})
 """Statuses of responses that have no body (RFC 9110 §15.3.5, §15.3.6)."""
-NOT_THE_API = "Check the server's URL: a proxy, or something other than the provider's API, may have responded."
+NOT_THE_API = (
+    "Check the server's URL: a proxy, or something other than the provider's API, may have "
+    "responded."
+)
 """Hint for a response that the provider's API cannot have sent."""
 _NAMING = re.compile(r"(id|name|number|status|state|url|href)$", re.IGNORECASE)
 _PREFIX = 65_536
@@ -34,8 +46,9 @@ _PREFIX = 65_536
 class Answer:
     """Response with its whole body.
 
-    ``content`` is in bytes, ``url`` is the address that responded, ``step`` names the request in errors. ``fault`` says why the content
-    could not be decoded. ``is_clear`` is True if the status alone proves that a change was made.
+    ``content`` is in bytes, ``url`` is the address that responded, ``step`` names the request in
+    errors. ``fault`` says why the content could not be decoded. ``is_clear`` is True if the status
+    alone proves that a change was made.
     """
 
     def __init__(
@@ -82,11 +95,13 @@ class Answer:
         return self._fault is None
 
     def json(self, pointer: str = "") -> Any:
-        """Return the body as JSON, or the member at a JSON Pointer. None if the member is missing or the status is 204 or 205.
+        """Return the body as JSON, or the member at a JSON Pointer. None if the member is missing
+        or the status is 204 or 205.
 
         JSON Lines and event streams become a list of their items.
 
-        :raises Unavailable: if the body is not JSON: the provider did answer, so a ``write`` is in doubt.
+        :raises Unavailable: if the body is not JSON: the provider did answer, so a ``write`` is in
+            doubt.
         """
         if not self._parsed:
             self._parsed.append(self._parse_body())
@@ -113,10 +128,12 @@ class Answer:
             raise Unreadable(text, hint=NOT_THE_API, content=content) from None
 
     def into(self, model: type[T], pointer: str = "") -> T:
-        """Return the body, or its member at a JSON Pointer, as an output. Undeclared members are ignored.
+        """Return the body, or its member at a JSON Pointer, as an output. Undeclared members are
+        ignored.
 
-        For a write with a successful status, unreadable JSON gives an output without members. The action must return that output and send
-        nothing more: the Result is a success without ``output``, with a warning. Sending more puts the call in doubt.
+        For a write with a successful status, unreadable JSON gives an output without members. The
+        action must return that output and send nothing more: the Result is a success without
+        ``output``, with a warning. Sending more puts the call in doubt.
 
         :raises InvalidOutput: if a declared member is missing or has a wrong type.
         :raises Unavailable: if the body is not JSON.
@@ -127,23 +144,34 @@ class Answer:
             return self.left(model, error)
         return model.from_provider({} if found is None and self.status in NO_CONTENT else found)
 
-    def left(self, model: type[T], error: Unreadable, is_declared: Callable[[str], bool] | None = None) -> T:
-        """Return a placeholder output for an unreadable body of a successful write. ``is_declared`` judges the media type (default: JSON).
+    def left(
+        self, model: type[T], error: Unreadable, is_declared: Callable[[str], bool] | None = None
+    ) -> T:
+        """Return a placeholder output for an unreadable body of a successful write. ``is_declared``
+        judges the media type (default: JSON).
 
-        :raises Unreadable: ``error``, if the response proves no success: for a read, for a manifest with a rule for errors in bodies, or
-            for an undeclared media type.
+        :raises Unreadable: ``error``, if the response proves no success: for a read, for a manifest
+            with a rule for errors in bodies, or for an undeclared media type.
         """
         call, media = current_call(), self.media_type
-        declared = is_json(media) or stream_reading(media) is not None if is_declared is None else is_declared(media)
+        declared = (
+            is_json(media) or stream_reading(media) is not None
+            if is_declared is None
+            else is_declared(media)
+        )
         if not self._is_clear or not declared or call is None or not call.takes_unread:
             raise error
         output = model.model_construct()
-        call.unread = Unread(output, error, error.content, self.headers.get("content-type", "")[:200])
+        call.unread = Unread(
+            output, error, error.content, self.headers.get("content-type", "")[:200]
+        )
         return output
 
     @property
     def text(self) -> str:
-        """Body as text: in the charset of its media type if the WHATWG Encoding Standard knows it, otherwise in UTF-8."""
+        """Body as text: in the charset of its media type if the WHATWG Encoding Standard knows it,
+        otherwise in UTF-8.
+        """
         return text_of(self.content, self.headers.get("content-type", ""))
 
     @property
@@ -153,9 +181,20 @@ class Answer:
 
 
 class StreamedAnswer:
-    """Response whose body is read in chunks, for files of any size: ``status``, ``headers``, ``url``."""
+    """Response whose body is read in chunks, for files of any size: ``status``, ``headers``,
+    ``url``.
+    """
 
-    def __init__(self, reply: Reply, headers: Headers, url: Url, limit: Limit, size: int | None, *, is_clear: bool = False) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        headers: Headers,
+        url: Url,
+        limit: Limit,
+        size: int | None,
+        *,
+        is_clear: bool = False,
+    ) -> None:
         self.status = reply.status
         self.headers = headers
         self.url = url
@@ -165,7 +204,8 @@ class StreamedAnswer:
         self._is_closed = False
 
     def begin(self, most: int) -> bytes | None:
-        """Return the decoded body; None if it exceeds ``most`` bytes or has too many values to parse. ``chunks`` still yields all of it.
+        """Return the decoded body; None if it exceeds ``most`` bytes or has too many values to
+        parse. ``chunks`` still yields all of it.
 
         :raises Unavailable: if the connection breaks, or this process lacks the memory.
         """
@@ -190,31 +230,43 @@ class StreamedAnswer:
     def chunks(self) -> Iterator[bytes]:
         """Yield the decoded body once, inside the ``with`` block of ``stream``.
 
-        :raises ValueError: after the block: the rest is unreadable, and an early stop would look like the end of the body.
+        :raises ValueError: after the block: the rest is unreadable, and an early stop would look
+            like the end of the body.
         """
         while True:
             if self._is_closed:
-                raise ValueError("the response is closed: read its chunks inside of 'with api.stream(…)', in a generator for an OutputFile")
+                raise ValueError(
+                    "the response is closed: read its chunks inside of 'with api.stream(…)', in "
+                    "a generator for an OutputFile"
+                )
             piece = next(self._chunks, None)
             if piece is None:
                 return
             yield piece
 
     def whole(self, content: bytes, step: str, fault: Unreadable | None = None) -> Answer:
-        """Return the response as an ``Answer`` with the whole body, or with ``fault`` if the body could not be decoded."""
-        return Answer(self.status, self.headers, content, self.url, step, fault=fault, is_clear=self._is_clear)
+        """Return the response as an ``Answer`` with the whole body, or with ``fault`` if the body
+        could not be decoded.
+        """
+        return Answer(
+            self.status, self.headers, content, self.url, step, fault=fault, is_clear=self._is_clear
+        )
 
     def close(self) -> None:
         """End the response; the rest of its body can no longer be read."""
         self._is_closed = True
 
     def abort(self) -> None:
-        """End the response while another thread reads its chunks. That thread sees a broken connection."""
+        """End the response while another thread reads its chunks. That thread sees a broken
+        connection.
+        """
         self._reply.abort()
 
 
 def media_type(headers: Headers) -> str:
-    """Return the media type without its parameters, in lower case. An invalid type (``json``, ``*/*``) counts as none."""
+    """Return the media type without its parameters, in lower case. An invalid type (``json``,
+    ``*/*``) counts as none.
+    """
     found = headers.get("content-type", "").partition(";")[0].strip().lower()
     return found if "/" in found and "*" not in found else ""
 
@@ -230,7 +282,9 @@ def header_of(reply: Reply) -> Headers:
     return Headers(reply.fields)
 
 
-def body_of(reply: Reply, headers: Headers, limit: Limit, size: int | None = MAX_ANSWER) -> Iterator[bytes]:
+def body_of(
+    reply: Reply, headers: Headers, limit: Limit, size: int | None = MAX_ANSWER
+) -> Iterator[bytes]:
     """Yield the decoded body up to ``size`` bytes and until the deadline, then close the response.
 
     :raises Unreadable: if the body is complete and cannot be decoded.
@@ -270,7 +324,11 @@ def _bounded(chunks: Iterator[bytes], limit: Limit, size: int | None) -> Iterato
     for chunk in chunks:
         if limit() <= 0:
             call = current_call()
-            raise call.deadline.passed(Sent.UNKNOWN) if call is not None else Unavailable("the deadline passed", sent=Sent.UNKNOWN)
+            raise (
+                call.deadline.passed(Sent.UNKNOWN)
+                if call is not None
+                else Unavailable("the deadline passed", sent=Sent.UNKNOWN)
+            )
         read += len(chunk)
         if size is not None and read > size:
             raise _oversized(f"the provider's response is larger than {size:,} bytes")
@@ -279,7 +337,8 @@ def _bounded(chunks: Iterator[bytes], limit: Limit, size: int | None) -> Iterato
 
 def _oversized(text: str) -> Unavailable:
     hint = (
-        "Request smaller pages of a list, and a file as a stream ('response': 'file' of http.request). Otherwise check the server's URL: "
+        "Request smaller pages of a list, and a file as a stream ('response': 'file' of "
+        "http.request). Otherwise check the server's URL: "
         "something other than the provider may have responded."
     )
     error = Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
@@ -288,8 +347,8 @@ def _oversized(text: str) -> Unavailable:
 
 
 def noted(answer: Answer) -> dict[str, Any]:
-    """Return the identifying members of a created object for the error of a later step: IDs, numbers, states and the location, never the
-    whole body.
+    """Return the identifying members of a created object for the error of a later step: IDs,
+    numbers, states and the location, never the whole body.
     """
     found: dict[str, Any] = {"status": answer.status}
     location = answer.headers.get("location")
@@ -301,5 +360,9 @@ def noted(answer: Answer) -> dict[str, Any]:
         except Unavailable:
             return found
         if isinstance(body, dict):
-            found |= {name: value for name, value in body.items() if isinstance(value, str | int) and _NAMING.search(name)}
+            found |= {
+                name: value
+                for name, value in body.items()
+                if isinstance(value, str | int) and _NAMING.search(name)
+            }
     return found

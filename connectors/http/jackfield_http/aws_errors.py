@@ -10,14 +10,23 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 
 _ELEMENTS = {name: re.compile(f"<{name}>([^<]{{1,1000}})".encode()) for name in ("Code", "Message")}
-_SIGNATURE = Row(Unauthenticated, "Check the access key, 'service' and 'region', and the clock of this machine.")
-_EXPIRED = Row(Unauthenticated, "The session has expired: use new keys, or a role, whose sessions are renewed.")
-_DENIED = Row(Forbidden, "Allow the identity of the connection this request, in IAM and in the policy of the resource.")
+_SIGNATURE = Row(
+    Unauthenticated, "Check the access key, 'service' and 'region', and the clock of this machine."
+)
+_EXPIRED = Row(
+    Unauthenticated, "The session has expired: use new keys, or a role, whose sessions are renewed."
+)
+_DENIED = Row(
+    Forbidden,
+    "Allow the identity of the connection this request, in IAM and in the policy of the resource.",
+)
 
 
 @dataclass(frozen=True)
 class AwsHttpErrors(HttpErrors):
-    """Error map of AWS: the code is in the header field ``x-amzn-errortype``, in ``__type`` of JSON, or in the element ``Code`` of XML."""
+    """Error map of AWS: the code is in the header field ``x-amzn-errortype``, in ``__type`` of
+    JSON, or in the element ``Code`` of XML.
+    """
 
     def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
         code, message = super()._words(refusal)
@@ -33,17 +42,33 @@ class AwsHttpErrors(HttpErrors):
 def _elements(content: bytes) -> dict[str, str]:
     """Return the code and the message of an error in XML, which contains each of them once."""
     found = {name: _ELEMENTS[name].search(content) for name in _ELEMENTS}
-    return {name: unescape(one[1].decode("utf-8", "replace")) for name, one in found.items() if one is not None}
+    return {
+        name: unescape(one[1].decode("utf-8", "replace"))
+        for name, one in found.items()
+        if one is not None
+    }
 
 
 AWS_HTTP_ERRORS = AwsHttpErrors(
     rows={
         **ROWS,
-        **dict.fromkeys(("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignatureException"), _SIGNATURE),
-        **dict.fromkeys(("UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationTokenException"), _SIGNATURE),
+        **dict.fromkeys(
+            ("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignatureException"),
+            _SIGNATURE,
+        ),
+        **dict.fromkeys(
+            (
+                "UnrecognizedClientException",
+                "InvalidClientTokenId",
+                "MissingAuthenticationTokenException",
+            ),
+            _SIGNATURE,
+        ),
         **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _EXPIRED),
         **dict.fromkeys(("AccessDenied", "AccessDeniedException"), _DENIED),
-        **dict.fromkeys(("ThrottlingException", "Throttling", "TooManyRequestsException"), ROWS[429]),
+        **dict.fromkeys(
+            ("ThrottlingException", "Throttling", "TooManyRequestsException"), ROWS[429]
+        ),
         "ResourceNotFoundException": Row(NotFound),
         "LimitExceededException": Row(RateLimited),
     },

@@ -1,6 +1,8 @@
-"""Connection type of servers that require requests signed by AWS Signature Version 4: API Gateway, OpenSearch, Lambda URLs, S3 and others.
+"""Connection type of servers that require requests signed by AWS Signature Version 4: API Gateway,
+OpenSearch, Lambda URLs, S3 and others.
 
-jackfield-aws signs: it leases roles and knows the machine's own identity. This library knows only its entry point.
+jackfield-aws signs: it leases roles and knows the machine's own identity. This library knows only
+its entry point.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ KEYS_TOGETHER: dict[str, Any] = {
 
 
 class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
-    """AWS identity that signs each request (Signature Version 4): an access key, a role that it assumes, or the server's own identity."""
+    """AWS identity that signs each request (Signature Version 4): an access key, a role that it
+    assumes, or the server's own identity.
+    """
 
     key: ClassVar[str] = "awsSigV4"
     title: ClassVar[str] = "AWS Signature"
@@ -37,7 +41,10 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
     service: str = Field(
         "execute-api",
         title="Service",
-        description="The name of the service in signatures: execute-api (API Gateway), lambda (function URLs), es (OpenSearch), s3.",
+        description=(
+            "The name of the service in signatures: execute-api (API Gateway), lambda "
+            "(function URLs), es (OpenSearch), s3."
+        ),
         trim=True,
         expects="a name such as execute-api",
         audience="platform",
@@ -54,11 +61,17 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
         schema={"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
     )
     access_key_id: str | None = fields.aws_key(
-        "Access Key ID", "An AWS IAM Access Key ID. Omit both keys to sign with the server's own AWS identity.", public=True
+        "Access Key ID",
+        "An AWS IAM Access Key ID. Omit both keys to sign with the server's own AWS identity.",
+        public=True,
     )
-    secret_access_key: str | None = fields.aws_key("Secret Access Key", "An AWS IAM Secret Access Key")
+    secret_access_key: str | None = fields.aws_key(
+        "Secret Access Key", "An AWS IAM Secret Access Key"
+    )
     session_token: str | None = fields.aws_key(
-        "Session Token", "Only for temporary keys: the session token issued with them.", audience="platform"
+        "Session Token",
+        "Only for temporary keys: the session token issued with them.",
+        audience="platform",
     )
     role_arn: str | None = Field(
         None,
@@ -92,22 +105,34 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
     sts_endpoint: str | None = Field(
         None,
         title="STS Endpoint",
-        description="URL of a private or test endpoint of STS. The default is AWS's own endpoint for the region.",
+        description=(
+            "URL of a private or test endpoint of STS. The default is AWS's own endpoint for "
+            "the region."
+        ),
         trim=True,
         blank="absent",
         expects="an http or https URL",
         destination=True,
-        schema={"format": "uri", "minLength": 1, "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
+        schema={
+            "format": "uri",
+            "minLength": 1,
+            "maxLength": 2000,
+            "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://",
+        },
     )
 
     @property
     def reads_host(self) -> bool:
-        """True if requests are signed with the host's own AWS identity, which an operator must allow."""
+        """True if requests are signed with the host's own AWS identity, which an operator must
+        allow.
+        """
         return self.access_key_id is None
 
     @property
     def asks_elsewhere(self) -> bool:  # type: ignore[override]  # of this connection, where others have one answer for all
-        """True if opening may wait for the host's identity, which is no lease of this connection."""
+        """True if opening may wait for the host's identity, which is no lease of this
+        connection.
+        """
         return self.access_key_id is None and self.role_arn is None
 
     @property
@@ -118,7 +143,11 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
     @property
     def opens_with(self) -> Hashable:
         """The host's identity in a region: all such connections share it."""
-        return (self.key, self.region) if self.access_key_id is None and self.sts_endpoint is None else None
+        return (
+            (self.key, self.region)
+            if self.access_key_id is None and self.sts_endpoint is None
+            else None
+        )
 
     @property
     def reads_host_at(self) -> str:
@@ -130,7 +159,9 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
 
         :raises InvalidConnection: if jackfield-aws is not installed.
         """
-        values: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True, include=_SIGNED_WITH)
+        values: dict[str, Any] = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, include=_SIGNED_WITH
+        )
         return SignedRequests(find_signer(self.key, "jackfield-aws")(context, values))
 
 

@@ -1,4 +1,6 @@
-"""Bodies of requests: JSON, form, multipart and bytes. A body is built once and streamed in constant memory."""
+"""Bodies of requests: JSON, form, multipart and bytes. A body is built once and streamed in
+constant memory.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ from jackfield_http.urls import compact, plain
 
 _PIECE = 65_536
 Content = bytes | str | IO[bytes] | Iterable[bytes]
-"""Content of a body or part: bytes, text, an open binary file that can seek, or chunks, which can be sent once only."""
+"""Content of a body or part: bytes, text, an open binary file that can seek, or chunks, which can
+be sent once only.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Body of a request. ``chunks`` starts the body from its beginning; ``length`` is None if unknown; ``once`` is True if it cannot be
-    sent again.
+    """Body of a request. ``chunks`` starts the body from its beginning; ``length`` is None if
+    unknown; ``once`` is True if it cannot be sent again.
 
     ``whole`` is the body if it is in memory: it is sent together with the header.
     """
@@ -53,12 +57,16 @@ def json_body(value: object, content_type: str = "application/json") -> Body:
     try:
         text = compact(value).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"the request's body is not JSON ({type(error).__name__})", sent=Sent.NOTHING) from None
+        raise InvalidInput(
+            f"the request's body is not JSON ({type(error).__name__})", sent=Sent.NOTHING
+        ) from None
     return content_body(text, content_type)
 
 
 def form_body(fields: Mapping[str, Any]) -> Body:
-    """Encode fields as ``application/x-www-form-urlencoded``. Items of a list repeat the name; None is omitted."""
+    """Encode fields as ``application/x-www-form-urlencoded``. Items of a list repeat the name; None
+    is omitted.
+    """
     pairs = [f"{quote_plus(name)}={quote_plus(plain(value))}" for name, value in pairs_of(fields)]
     return content_body("&".join(pairs).encode("ascii"), "application/x-www-form-urlencoded")
 
@@ -76,7 +84,9 @@ def content_body(content: Content, content_type: str | None = None) -> Body:
 
 
 def multipart_body(fields: Mapping[str, Any]) -> Body:
-    """Encode fields and files (``Part``, ``File``) as ``multipart/form-data`` (RFC 7578). Files are read during the sending."""
+    """Encode fields and files (``Part``, ``File``) as ``multipart/form-data`` (RFC 7578). Files are
+    read during the sending.
+    """
     boundary = secrets.token_hex(16)
     parts = [_part(name, value, boundary) for name, value in pairs_of(fields)]
     end = f"--{boundary}--\r\n".encode()
@@ -91,7 +101,12 @@ def multipart_body(fields: Mapping[str, Any]) -> Body:
     lengths = [None if body.length is None else len(head) + body.length + 2 for head, body in parts]
     known = [length for length in lengths if length is not None]
     whole = sum(known) + len(end) if len(known) == len(lengths) else None
-    return Body(chunks, whole, f"multipart/form-data; boundary={boundary}", once=any(body.once for _, body in parts))
+    return Body(
+        chunks,
+        whole,
+        f"multipart/form-data; boundary={boundary}",
+        once=any(body.once for _, body in parts),
+    )
 
 
 def _part(name: str, value: Any, boundary: str) -> tuple[bytes, Body]:
@@ -117,7 +132,11 @@ def _quoted(text: str) -> str:
 def pairs_of(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Return fields as pairs. Items of a list repeat the name; None is omitted."""
     for name, value in fields.items():
-        many = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else (value,)
+        many = (
+            value
+            if isinstance(value, Sequence) and not isinstance(value, str | bytes)
+            else (value,)
+        )
         yield from ((name, one) for one in many if one is not None)
 
 

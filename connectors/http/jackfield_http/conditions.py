@@ -27,8 +27,8 @@ TESTS = ("equals", "unless", "contains")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Condition on a member of a value, as ``CONDITION`` declares its words. Without a test, the member is present and not empty, false
-    or 0.
+    """Condition on a member of a value, as ``CONDITION`` declares its words. Without a test, the
+    member is present and not empty, false or 0.
     """
 
     member: str
@@ -51,14 +51,19 @@ class Condition:
         if self.equals:
             return any(is_same(found, one) for one in self.equals)
         if self.unless:
-            return found not in (None, "", [], {}) and not any(is_same(found, one) for one in self.unless)
+            return found not in (None, "", [], {}) and not any(
+                is_same(found, one) for one in self.unless
+            )
         if self.contains:
             return isinstance(found, str) and self.contains.casefold() in found.casefold()
         return bool(found)
 
     def said(self, value: Any) -> str:
         """Return the member with its value, as a text."""
-        return f"'{self.member}' is {json.dumps(find(value, self.member), ensure_ascii=False)[:_LONGEST]}"
+        return (
+            f"'{self.member}' is "
+            f"{json.dumps(find(value, self.member), ensure_ascii=False)[:_LONGEST]}"
+        )
 
 
 def is_same(found: Any, value: Any) -> bool:

@@ -1,17 +1,39 @@
-"""Connection types of HTTP connectors: the server and its credentials. A connector subclasses the type that fits its API."""
+"""Connection types of HTTP connectors: the server and its credentials. A connector subclasses the
+type that fits its API.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Proxy, Step, Target
+from jackfield.connector import (
+    MAX_ANSWER,
+    Account,
+    ConnectionType,
+    Detail,
+    Field,
+    InvalidConnection,
+    OpenContext,
+    Proxy,
+    Step,
+    Target,
+)
 from jackfield_http import connection_fields as fields
 from jackfield_http.accounts import account_of, body_of, usual_account
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.settings import ClientSettings
-from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, bearer, in_cookie, in_header, in_query, kept
+from jackfield_http.sign_in import (
+    ANONYMOUS,
+    SignIn,
+    basic,
+    bearer,
+    in_cookie,
+    in_header,
+    in_query,
+    kept,
+)
 from jackfield_http.tls import tls_context
 from jackfield_http.urls import UrlError, parse_url, server_url
 
@@ -26,15 +48,18 @@ class HttpConnection(ConnectionType):
 
     - ``errors``: meaning of error responses. ``headers``: fields of every request.
     - ``idempotency_header``: name of the field for idempotency keys.
-    - ``http2``: offer HTTP/2, which needs the extra ``http2``. If the deadline passes for one of its requests, the others on the same
-      connection end, too.
-    - ``fresh_writes``: send each write over a new connection, to servers that send unrequested responses.
+    - ``http2``: offer HTTP/2, which needs the extra ``http2``. If the deadline passes for one of
+      its requests, the others on the same connection end, too.
+    - ``fresh_writes``: send each write over a new connection, to servers that send unrequested
+      responses.
     - ``probe``: path that a connection test GETs; None: the test sends nothing.
-    - ``owner``: JSON Pointers to the account in the answer to it, such as ``{"id": "/id", "label": ["/email", "/name"]}``. Without it, the
-      answer at a path of the person's own, such as ``/me``, is searched for the usual members.
+    - ``owner``: JSON Pointers to the account in the answer to it, such as ``{"id": "/id", "label":
+      ["/email", "/name"]}``. Without it, the answer at a path of the person's own, such as ``/me``,
+      is searched for the usual members.
     - ``largest``: maximum size of a response in bytes.
-    - ``own_wire``: the type reaches servers only by clients of this package, through ``proxy`` if set. A subclass with ``open`` or
-      ``settings`` of its own counts as not doing so, unless it declares the attribute.
+    - ``own_wire``: the type reaches servers only by clients of this package, through ``proxy`` if
+      set. A subclass with ``open`` or ``settings`` of its own counts as not doing so, unless it
+      declares the attribute.
     """
 
     reports_begin: ClassVar[bool] = True
@@ -48,13 +73,27 @@ class HttpConnection(ConnectionType):
     largest: ClassVar[int] = MAX_ANSWER
     own_wire: ClassVar[bool] = True
 
-    server: str = fields.url("Server", "The URL that all paths are appended to.", "https://api.example.com/v1")
-    proxy: str | None = fields.url(
-        "Proxy", "The HTTP proxy to connect through, such as http://proxy.example.com:3128.", default=None, audience="operator"
+    server: str = fields.url(
+        "Server", "The URL that all paths are appended to.", "https://api.example.com/v1"
     )
-    proxy_username: str | None = Field(None, title="Proxy User Name", description="The user name for the proxy.", audience="operator")
+    proxy: str | None = fields.url(
+        "Proxy",
+        "The HTTP proxy to connect through, such as http://proxy.example.com:3128.",
+        default=None,
+        audience="operator",
+    )
+    proxy_username: str | None = Field(
+        None,
+        title="Proxy User Name",
+        description="The user name for the proxy.",
+        audience="operator",
+    )
     proxy_password: str | None = Field(
-        None, title="Proxy Password", description="The password for the proxy.", secret=True, audience="operator"
+        None,
+        title="Proxy Password",
+        description="The password for the proxy.",
+        secret=True,
+        audience="operator",
     )
     ca_certificate: str | None = Field(
         None,
@@ -67,19 +106,25 @@ class HttpConnection(ConnectionType):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Mark a subclass with its own ``open`` or ``settings`` as one that may use other clients."""
+        """Mark a subclass with its own ``open`` or ``settings`` as one that may use other
+        clients.
+        """
         super().__pydantic_init_subclass__(**options)
         if not {"open", "settings"}.isdisjoint(vars(cls)) and "own_wire" not in vars(cls):
             cls.own_wire = False
 
     @property
     def checks_addresses(self) -> bool:
-        """True unless a proxy resolves the names, another client may be in use, or a library speaks HTTP/2."""
+        """True unless a proxy resolves the names, another client may be in use, or a library speaks
+        HTTP/2.
+        """
         return self.own_wire and self.proxy is None and not self.http2
 
     def open(self, context: OpenContext) -> HttpClient:
         """Return a client; opening sends nothing to the server."""
-        return HttpClient(context, context.cached("jackfield_http settings", self.settings), self.sign_in(context))
+        return HttpClient(
+            context, context.cached("jackfield_http settings", self.settings), self.sign_in(context)
+        )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """GET the path ``probe``; nothing is changed."""
@@ -92,11 +137,17 @@ class HttpConnection(ConnectionType):
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
         yield from self.accounts(context, self.probe, answer)
 
-    def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
+    def accounts(
+        self, context: OpenContext, path: str = "", answer: Answer | None = None
+    ) -> Sequence[Account]:
         """Return the account that the answer to a test's request names; empty if it names none."""
         if answer is None:
             return []
-        found = usual_account(path, body_of(answer)) if self.owner is None else account_of(answer, self.owner)
+        found = (
+            usual_account(path, body_of(answer))
+            if self.owner is None
+            else account_of(answer, self.owner)
+        )
         return [] if found is None else [found]
 
     def opened(self, message: str) -> Step:
@@ -110,13 +161,18 @@ class HttpConnection(ConnectionType):
     def settings(self) -> ClientSettings:
         """Return the client's settings.
 
-        :raises InvalidConnection: if the URL of the server or the proxy is invalid, or a proxy login lacks its proxy.
+        :raises InvalidConnection: if the URL of the server or the proxy is invalid, or a proxy
+            login lacks its proxy.
         """
         if self.proxy_username is not None and self.proxy is None:
             raise _without("/proxy", "is missing: 'proxyUsername' is for it")
         if self.proxy_password is not None and self.proxy_username is None:
             raise _without("/proxyUsername", "is missing: 'proxyPassword' is for it")
-        login = None if self.proxy_username is None else (self.proxy_username, self.proxy_password or "")
+        login = (
+            None
+            if self.proxy_username is None
+            else (self.proxy_username, self.proxy_password or "")
+        )
         certificate, key = self.client_certificate()
         return ClientSettings(
             server_url(self.server),
@@ -132,12 +188,16 @@ class HttpConnection(ConnectionType):
         )
 
     def client_certificate(self) -> tuple[str | None, str | None]:
-        """Return the client's certificate and private key as PEM; None for each if there are none."""
+        """Return the client's certificate and private key as PEM; None for each if there are
+        none.
+        """
         return None, None
 
 
 class ApiKey(HttpConnection):
-    """API key in a header field, a query parameter or a cookie, whose name the connector sets in ``location`` and ``name``."""
+    """API key in a header field, a query parameter or a cookie, whose name the connector sets in
+    ``location`` and ``name``.
+    """
 
     key: ClassVar[str] = "apiKey"
     title: ClassVar[str] = "API Key"
@@ -151,7 +211,13 @@ class ApiKey(HttpConnection):
         """Return the API key for its place in requests."""
         if self.location == "query":
             return kept(context, in_query, self.name, self.api_key)
-        return kept(context, in_cookie if self.location == "cookie" else in_header, self.name, self.api_key, "/apiKey")
+        return kept(
+            context,
+            in_cookie if self.location == "cookie" else in_header,
+            self.name,
+            self.api_key,
+            "/apiKey",
+        )
 
 
 class BasicLogin(HttpConnection):
@@ -191,9 +257,14 @@ class MutualTls(HttpConnection):
     auth: ClassVar[str] = "mutualTls"
 
     certificate: str = Field(
-        title="Certificate", description="The client's certificate as PEM, with its chain.", multiline=True, schema={"minLength": 1}
+        title="Certificate",
+        description="The client's certificate as PEM, with its chain.",
+        multiline=True,
+        schema={"minLength": 1},
     )
-    private_key: str = fields.secret("Private Key", "The certificate's key as PEM, not encrypted.", multiline=True)
+    private_key: str = fields.secret(
+        "Private Key", "The certificate's key as PEM, not encrypted.", multiline=True
+    )
 
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return the certificate and the private key."""
@@ -205,7 +276,10 @@ def _proxy_at(text: str) -> Target:
 
     :raises InvalidConnection: if the text is not a proxy's URL.
     """
-    hint = "Enter a URL such as http://proxy.example.com:3128, and its login as 'proxyUsername' and 'proxyPassword'."
+    hint = (
+        "Enter a URL such as http://proxy.example.com:3128, and its login as 'proxyUsername' "
+        "and 'proxyPassword'."
+    )
     try:
         found = parse_url(text.strip())
     except UrlError as error:
@@ -213,16 +287,27 @@ def _proxy_at(text: str) -> Target:
     else:
         if found.scheme == "http" and found.target == "/":
             return Target(*found.origin)
-        reason = "must begin with http://; connections to https servers are encrypted through it all the same"
+        reason = (
+            "must begin with http://; connections to https servers are encrypted through it "
+            "all the same"
+        )
         if found.target != "/":
-            reason = "has a path, as a file of rules (PAC) has, which is not read: name the proxy itself"
+            reason = (
+                "has a path, as a file of rules (PAC) has, which is not read: name the proxy itself"
+            )
     if text.strip().lower().startswith("socks"):
         reason = "is a SOCKS proxy, which is not spoken: it must begin with http://"
-    raise InvalidConnection("the connection's proxy is not valid", details=[Detail("/proxy", reason)], hint=hint)
+    raise InvalidConnection(
+        "the connection's proxy is not valid", details=[Detail("/proxy", reason)], hint=hint
+    )
 
 
 def _without(path: str, reason: str) -> InvalidConnection:
-    return InvalidConnection("the connection's proxy is not complete", details=[Detail(path, reason)], hint="Add it, or leave out both.")
+    return InvalidConnection(
+        "the connection's proxy is not complete",
+        details=[Detail(path, reason)],
+        hint="Add it, or leave out both.",
+    )
 
 
 def url_fault(text: str) -> str | None:
@@ -238,13 +323,20 @@ class Certified(HttpConnection):
     """Connection with a client certificate in addition to its credentials."""
 
     certificate: str | None = Field(
-        None, title="Certificate", description="A client certificate as PEM, with its chain, if the server wants one, too.",
-        multiline=True, audience="operator",
-    )  # fmt: skip
-    private_key: str | None = Field(
-        None, title="Private Key", description="The certificate's key as PEM, not encrypted.", secret=True, multiline=True,
+        None,
+        title="Certificate",
+        description="A client certificate as PEM, with its chain, if the server wants one, too.",
+        multiline=True,
         audience="operator",
-    )  # fmt: skip
+    )
+    private_key: str | None = Field(
+        None,
+        title="Private Key",
+        description="The certificate's key as PEM, not encrypted.",
+        secret=True,
+        multiline=True,
+        audience="operator",
+    )
 
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return the certificate and the private key; None for each if there are none."""

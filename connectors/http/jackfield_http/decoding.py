@@ -1,4 +1,6 @@
-"""Decoding of compressed responses in bounded pieces: a small body must not expand until it fills the memory."""
+"""Decoding of compressed responses in bounded pieces: a small body must not expand until it fills
+the memory.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,17 @@ from jackfield_http.unread import Unreadable
 ACCEPTED = "gzip, deflate"
 _READ = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _COMPRESSED = _READ - {"identity"}
-_REGISTERED = _COMPRESSED | {"aes128gcm", "br", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "zstd"}
+_REGISTERED = _COMPRESSED | {
+    "aes128gcm",
+    "br",
+    "compress",
+    "x-compress",
+    "dcb",
+    "dcz",
+    "exi",
+    "pack200-gzip",
+    "zstd",
+}
 """Content codings of IANA's registry that change a body."""
 _MOST_CODINGS = 2
 _MOST_BETWEEN = 64 * 1024 * 1024
@@ -25,22 +37,29 @@ _AUTOMATIC = 32 + zlib.MAX_WBITS
 
 
 def acceptable(value: str) -> str:
-    """Return an ``Accept-Encoding`` without codings that this module cannot decode. A response in such a coding would be unreadable
-    although the request took effect.
+    """Return an ``Accept-Encoding`` without codings that this module cannot decode. A response in
+    such a coding would be unreadable although the request took effect.
     """
-    kept = [part.strip() for part in value.split(",") if part.partition(";")[0].strip().lower() in _READ]
+    kept = [
+        part.strip() for part in value.split(",") if part.partition(";")[0].strip().lower() in _READ
+    ]
     return ", ".join(kept) or "identity"
 
 
 def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """Yield the decoded body in pieces of at most 256 KiB. Codings are decoded from the last to the first (RFC 9110 §8.4).
+    """Yield the decoded body in pieces of at most 256 KiB. Codings are decoded from the last to the
+    first (RFC 9110 §8.4).
 
     An unregistered name, such as ``UTF-8`` or ``none``, changes nothing, as in browsers.
 
     :raises Unreadable: if the body does not match its coding, or the coding was not requested.
     :raises Unavailable: if the body is cut off.
     """
-    names = [name for part in coding.lower().split(",") if (name := part.partition(";")[0].strip()) in _REGISTERED]
+    names = [
+        name
+        for part in coding.lower().split(",")
+        if (name := part.partition(";")[0].strip()) in _REGISTERED
+    ]
     if (unknown := next((name for name in names if name not in _COMPRESSED), None)) is not None:
         raise _garbled(f"the response is encoded as '{unknown}', which was not asked for")
     if len(names) > _MOST_CODINGS:
@@ -53,12 +72,18 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
 
 
 def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the bytes between two codings and limit their number: the caller's limit applies to the fully decoded body only."""
+    """Yield the bytes between two codings and limit their number: the caller's limit applies to the
+    fully decoded body only.
+    """
     size = 0
     for chunk in chunks:
         size += len(chunk)
         if size > _MOST_BETWEEN:
-            raise Unavailable(f"the response has more than {_MOST_BETWEEN:,} bytes between its codings", hint=_HINT, sent=Sent.UNKNOWN)
+            raise Unavailable(
+                f"the response has more than {_MOST_BETWEEN:,} bytes between its codings",
+                hint=_HINT,
+                sent=Sent.UNKNOWN,
+            )
         yield chunk
 
 
@@ -87,8 +112,8 @@ def _inflated(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut chunks into small parts. At the end of each member of a gzip file, zlib copies the rest of its input, and a file may have
-    millions of members.
+    """Cut chunks into small parts. At the end of each member of a gzip file, zlib copies the rest
+    of its input, and a file may have millions of members.
     """
     for chunk in chunks:
         for start in range(0, len(chunk), _PART):
@@ -96,8 +121,14 @@ def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _window(first: bytes, coding: str) -> int:
-    """Return the window bits for a body. Some servers send deflated bodies without zlib's header."""
-    return -zlib.MAX_WBITS if coding == "deflate" and first and first[0] & 0x0F != _ZLIB else _AUTOMATIC
+    """Return the window bits for a body. Some servers send deflated bodies without zlib's
+    header.
+    """
+    return (
+        -zlib.MAX_WBITS
+        if coding == "deflate" and first and first[0] & 0x0F != _ZLIB
+        else _AUTOMATIC
+    )
 
 
 def _garbled(text: str) -> Unreadable:

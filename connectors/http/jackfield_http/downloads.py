@@ -1,4 +1,6 @@
-"""Files that a server returns. Small files become part of the output; larger files are stored while they arrive."""
+"""Files that a server returns. Small files become part of the output; larger files are stored while
+they arrive.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,13 @@ from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.headers import Headers
 
 INLINE = 1024 * 1024
-"""Maximum number of bytes of a file that the output holds as base64. A larger file becomes a stored file."""
+"""Maximum number of bytes of a file that the output holds as base64. A larger file becomes a stored
+file.
+"""
 MAX_TEXT = 4 * 1024 * 1024
-"""Maximum number of bytes of a text in the output where files can be stored. Text takes up to four bytes a character, in several copies."""
+"""Maximum number of bytes of a text in the output where files can be stored. Text takes up to four
+bytes a character, in several copies.
+"""
 MAX_INLINE = 16 * 1024 * 1024
 """Maximum number of bytes of a file in the output where files cannot be stored."""
 
@@ -36,8 +42,14 @@ class Download(OutputFile):
             for piece in chunks:
                 size += len(piece)
                 if size > MAX_INLINE:
-                    text = f"the response has more than {MAX_INLINE:,} bytes, and there is no file storage here"
-                    hint = "Request a part of it, by the header Range, or use a database, in which large files are stored."
+                    text = (
+                        f"the response has more than {MAX_INLINE:,} bytes, and there is no "
+                        "file storage here"
+                    )
+                    hint = (
+                        "Request a part of it, by the header Range, or use a database, in "
+                        "which large files are stored."
+                    )
                     raise Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
                 pieces.append(piece)
         return inline(pieces, self.content_type)
@@ -51,12 +63,16 @@ def inline(pieces: Iterable[bytes], content_type: str) -> dict[str, str]:
 def held(content: bytes, headers: Headers) -> Download | dict[str, str]:
     """Return the file of a response whose body is in memory."""
     kind = media_type(headers) or _OCTETS
-    return inline([content], kind) if len(content) <= INLINE else Download(content, kind, _name(headers))
+    return (
+        inline([content], kind)
+        if len(content) <= INLINE
+        else Download(content, kind, _name(headers))
+    )
 
 
 def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
-    """Return the body of a response. A body of more than ``most`` bytes, or with too many values to parse, becomes a file that is read
-    later.
+    """Return the body of a response. A body of more than ``most`` bytes, or with too many values to
+    parse, becomes a file that is read later.
 
     ``opened`` holds the response open until the file has been read.
 
@@ -65,7 +81,11 @@ def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | 
     content = answer.begin(most)
     if content is not None:
         return content
-    return Download(_rest(answer.chunks(), opened.pop_all()), media_type(answer.headers) or _OCTETS, _name(answer.headers))
+    return Download(
+        _rest(answer.chunks(), opened.pop_all()),
+        media_type(answer.headers) or _OCTETS,
+        _name(answer.headers),
+    )
 
 
 def _name(headers: Headers) -> str | None:
@@ -75,7 +95,11 @@ def _name(headers: Headers) -> str | None:
 def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, str]:
     """Return the body of a response as a file. A large file is read later."""
     found = fetched(answer, opened, INLINE)
-    return found if isinstance(found, Download) else inline([found], media_type(answer.headers) or _OCTETS)
+    return (
+        found
+        if isinstance(found, Download)
+        else inline([found], media_type(answer.headers) or _OCTETS)
+    )
 
 
 def _rest(chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:

@@ -14,8 +14,8 @@ _LONGEST_ID = 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Server-sent event: its data, ``name`` and ``id``, if set. ``last_id`` is the ID of the latest event with an ID: the stream can be
-    resumed after it.
+    """Server-sent event: its data, ``name`` and ``id``, if set. ``last_id`` is the ID of the latest
+    event with an ID: the stream can be resumed after it.
     """
 
     data: bytes
@@ -25,8 +25,9 @@ class Event:
 
 
 class EventReader:
-    """Reader of one stream. ``last_id`` is the ID of the last whole event, ``retry`` the server's reconnection time in seconds. Both are
-    None if the server sends neither. An ID of more than 1,024 characters counts as empty: the stream cannot be resumed after it.
+    """Reader of one stream. ``last_id`` is the ID of the last whole event, ``retry`` the server's
+    reconnection time in seconds. Both are None if the server sends neither. An ID of more than
+    1,024 characters counts as empty: the stream cannot be resumed after it.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,9 @@ class EventReader:
         self._ended_by_return = chunk.endswith(b"\r")
 
     def rest(self) -> Iterator[Event]:
-        """Yield the event at the end of the stream if its sender omitted the empty line after it."""
+        """Yield the event at the end of the stream if its sender omitted the empty line after
+        it.
+        """
         for line in (b"".join(self._line), b""):
             self._line.clear()
             found = self._take(line)
@@ -71,7 +74,11 @@ class EventReader:
     def _take(self, line: bytes) -> Event | None:
         if not line:
             self.last_id = self._next_id
-            found = Event(b"\n".join(self._data), self.last_id, self._name, self._id) if self._data else None
+            found = (
+                Event(b"\n".join(self._data), self.last_id, self._name, self._id)
+                if self._data
+                else None
+            )
             self._data, self._name, self._id = [], None, None
             return found
         name, _, value = line.partition(b":")

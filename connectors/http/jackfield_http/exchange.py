@@ -18,7 +18,17 @@ MOST_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TO_OTHER_PLACES = _REDIRECTS | {300, 305}
 """Statuses whose field ``Location`` names another address."""
-_NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
+_NEUTRAL = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "if-modified-since",
+        "if-none-match",
+        "range",
+        "user-agent",
+    }
+)
 """Header fields that a redirect to another server carries. None of them can hold a credential."""
 
 
@@ -43,7 +53,8 @@ class RequestOptions(TypedDict, total=False):
 class Exchange:
     """Request: its content, its name in errors, and the successful statuses (None: 200 to 299).
 
-    ``given`` are the folded names of the caller's header fields. ``failed`` judges the JSON of a success (None: by the error map).
+    ``given`` are the folded names of the caller's header fields. ``failed`` judges the JSON of a
+    success (None: by the error map).
     """
 
     method: str
@@ -62,30 +73,51 @@ class Exchange:
         return 200 <= status < 300 if self.expect is None else status in self.expect
 
     def moved(self, status: int, headers: Headers) -> Url | None:
-        """Return the address, without its query, to which a response redirects within the same origin; None for any other response."""
+        """Return the address, without its query, to which a response redirects within the same
+        origin; None for any other response.
+        """
         if status not in TO_OTHER_PLACES or "location" not in headers:
             return None
         try:
             url = self.url.joined(octets_encoded(headers["location"].partition("#")[0]))
         except UrlError:
             return None
-        return replace(url, query="") if url.origin == self.url.origin and url.path != self.url.path else None
+        return (
+            replace(url, query="")
+            if url.origin == self.url.origin and url.path != self.url.path
+            else None
+        )
 
     def after(self, status: int, headers: Headers, origin: tuple[str, str, int]) -> Exchange | None:
-        """Return the request that follows a redirect; None if the response is no redirect to follow. Only safe requests are redirected.
+        """Return the request that follows a redirect; None if the response is no redirect to
+        follow. Only safe requests are redirected.
 
-        To an origin other than ``origin``, the request carries neither credentials nor header fields that could hold one.
+        To an origin other than ``origin``, the request carries neither credentials nor header
+        fields that could hold one.
 
         :raises Unavailable: if the redirect has no valid target, or leads from https to http.
         """
-        if status not in _REDIRECTS or self.method not in SAFE or self.accepts(status) or "location" not in headers:
+        if (
+            status not in _REDIRECTS
+            or self.method not in SAFE
+            or self.accepts(status)
+            or "location" not in headers
+        ):
             return None
         try:
             url = self.url.joined(octets_encoded(headers["location"].partition("#")[0]))
         except UrlError as error:
-            raise Unavailable(f"'{self.step}' was redirected to a place that {error}", sent=Sent.UNKNOWN, repeatable=False) from None
+            raise Unavailable(
+                f"'{self.step}' was redirected to a place that {error}",
+                sent=Sent.UNKNOWN,
+                repeatable=False,
+            ) from None
         if self.url.scheme == "https" and url.scheme == "http":
-            raise Rejected(f"'{self.step}' was redirected from https to http, which would send it in clear text", sent=Sent.REFUSED)
+            raise Rejected(
+                f"'{self.step}' was redirected from https to http, which would send it in clear "
+                "text",
+                sent=Sent.REFUSED,
+            )
         if url.origin == origin and self.signed:
             return replace(self, url=url)
         kept = {name: value for name, value in self.headers.items() if name.lower() in _NEUTRAL}

@@ -1,4 +1,6 @@
-"""Errors for failures of the transport. The state of the request decides whether it may be repeated."""
+"""Errors for failures of the transport. The state of the request decides whether it may be
+repeated.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,28 @@ _NAMES: Mapping[str, str] = {
 }
 """Names of settings in the hints of transport failures."""
 _FINAL = frozenset({"certificate", "proxy-denied", "proxy-login"})
-"""Transport failures that another attempt cannot change. Repeating a refused login could lock the account."""
-_NEVER_LATE = frozenset({"certificate", "proxy", "proxy-denied", "proxy-login", "tls", "resolve", "refused", "unreachable"})
+"""Transport failures that another attempt cannot change. Repeating a refused login could lock the
+account.
+"""
+_NEVER_LATE = frozenset(
+    {
+        "certificate",
+        "proxy",
+        "proxy-denied",
+        "proxy-login",
+        "tls",
+        "resolve",
+        "refused",
+        "unreachable",
+    }
+)
 """Transport failures whose meaning does not depend on the deadline."""
 
 
 def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) -> JackfieldError:
-    """Return the error for a failure of the transport. ``late`` is True if the request's deadline has passed."""
+    """Return the error for a failure of the transport. ``late`` is True if the request's deadline
+    has passed.
+    """
     cause = fault.__cause__
     short = None if cause is None else exhausted(cause, fault.sent)
     if short is not None:
@@ -49,7 +66,9 @@ def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) ->
 
 
 def _is_thrown_in(cause: BaseException | None) -> bool:
-    """Return whether another thread raised the cause into the call. That code could not stop the next attempt, so there must be none."""
+    """Return whether another thread raised the cause into the call. That code could not stop the
+    next attempt, so there must be none.
+    """
     return cause is not None and is_unknown(cause)
 
 
@@ -61,14 +80,21 @@ def _late(sent: Sent, cause: Unavailable) -> JackfieldError:
 
 
 def unprocessed(host: str, port: int) -> Unavailable:
-    """Return the error for a request that the server reports as unprocessed. It may be repeated, whatever its effect."""
-    return Unavailable(f"'{host}:{port}' did not process the request", hint="Try again later.", sent=Sent.REFUSED)
+    """Return the error for a request that the server reports as unprocessed. It may be repeated,
+    whatever its effect.
+    """
+    return Unavailable(
+        f"'{host}:{port}' did not process the request", hint="Try again later.", sent=Sent.REFUSED
+    )
 
 
 def not_allowed(host: str) -> InvalidConnection:
     """Return the error for a host that neither the connection nor its connector allows."""
     return InvalidConnection(
         f"the connection does not reach the host '{host[:200]}'",
-        hint="Credentials are sent to the connection's server only. Use a path on it, or a connection to the other server.",
+        hint=(
+            "Credentials are sent to the connection's server only. Use a path on it, or a "
+            "connection to the other server."
+        ),
         sent=Sent.NOTHING,
     )

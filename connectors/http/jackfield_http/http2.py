@@ -1,4 +1,5 @@
-"""HTTP/2 over httpcore2, the transport of httpx2, with guarded connections, deadlines for every read and write, and the start of sending.
+"""HTTP/2 over httpcore2, the transport of httpx2, with guarded connections, deadlines for every
+read and write, and the start of sending.
 
 No other module imports an HTTP library; the extra ``http2`` installs it.
 """
@@ -17,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
-from jackfield.connector import JackfieldError, Sent, Target, WireFault, WireSettings, exhausted, seen_exchange
+from jackfield.connector import (
+    JackfieldError,
+    Sent,
+    Target,
+    WireFault,
+    WireSettings,
+    exhausted,
+    seen_exchange,
+)
 from jackfield.kernel.clock import elapsed, monotonic
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
@@ -36,7 +45,9 @@ _LEFT = ("send_request_headers.complete", "send_request_headers.failed")
 _AGAIN = ("connect_tcp.started", "send_request_headers.started")
 """Trace events of httpcore2 that occur again when a request is sent a second time."""
 _ENDED = getattr(select, "POLLRDHUP", 0)
-"""Poll event for a peer that sends nothing more, even if some of its data is unread. POLLHUP and POLLERR are always reported."""
+"""Poll event for a peer that sends nothing more, even if some of its data is unread. POLLHUP and
+POLLERR are always reported.
+"""
 _REFUSED_STREAM = 7
 """HTTP/2 error code for a request that was not processed (RFC 9113 §7)."""
 _FAULTS: tuple[type[Exception], ...] = (
@@ -81,11 +92,13 @@ class Http2Reply:
             raise _explained(error, self._url, self._limit, begun=True) from error
 
     def abort(self) -> None:
-        """Do nothing: the reading thread ends the stream at its deadline, and the connection serves other streams."""
+        """Do nothing: the reading thread ends the stream at its deadline, and the connection serves
+        other streams.
+        """
 
     def close(self) -> None:
-        """End the response without reading the rest of its body. A connection with excess data is not reused: the next request would read
-        that data as its own response.
+        """End the response without reading the rest of its body. A connection with excess data is
+        not reused: the next request would read that data as its own response.
         """
         if _left_over(self._response):
             self._response.extensions["network_stream"].close()
@@ -103,7 +116,9 @@ class Http2Wire(ProcessLocal, SecretHolder):
         self._pool = _pool(settings)
         self._plain = plain
         self._starting = threading.Lock()
-        """Held by the request that is about to leave: httpcore2 lets two threads take the same stream, and one table of headers."""
+        """Held by the request that is about to leave: httpcore2 lets two threads take the same
+        stream, and one table of headers.
+        """
         weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
 
     def send(
@@ -115,16 +130,20 @@ class Http2Wire(ProcessLocal, SecretHolder):
         limit: Limit,
         begin: Callable[[], None],
     ) -> Any:
-        """Send a request and return the response once its header has arrived. ``begin`` is called at most once, before the first byte.
+        """Send a request and return the response once its header has arrived. ``begin`` is called
+        at most once, before the first byte.
 
-        :raises JackfieldError: if no response arrives; its ``sent`` says whether the request was sent.
+        :raises JackfieldError: if no response arrives; its ``sent`` says whether the request was
+            sent.
         """
         settings = self._settings
         if url.scheme == "http" and settings.route is not None:
             return self._plain.send(method, url, fields, body, limit, begin)
         require_reachable(url.host, settings.guard_path)
         if not self._starting.acquire(timeout=max(0.001, limit())):
-            raise _explained(httpcore2.PoolTimeout("another request is about to leave"), url, limit, begun=False)
+            raise _explained(
+                httpcore2.PoolTimeout("another request is about to leave"), url, limit, begun=False
+            )
         self._drop_stale()
         seen = seen_exchange(method, str(url), fields)
         if seen is not None:
@@ -160,18 +179,27 @@ class Http2Wire(ProcessLocal, SecretHolder):
         return Http2Reply(response, url, limit, pieces)
 
     def _drop_stale(self) -> None:
-        """Close idle connections that the server has ended, or that are idle for too long by either clock.
+        """Close idle connections that the server has ended, or that are idle for too long by either
+        clock.
 
-        httpcore2 reads only one clock for HTTP/2, and a request sent on a dead connection is in doubt.
+        httpcore2 reads only one clock for HTTP/2, and a request sent on a dead connection is in
+        doubt.
         """
         for connection in self._pool.connections:
-            stream = getattr(getattr(connection, "_connection", None), "_network_stream", None)  # as in _left_over
-            if isinstance(stream, _Stream) and connection.is_idle() and stream.is_stale(self._settings.idle):
+            # as in _left_over
+            stream = getattr(getattr(connection, "_connection", None), "_network_stream", None)
+            if (
+                isinstance(stream, _Stream)
+                and connection.is_idle()
+                and stream.is_stale(self._settings.idle)
+            ):
                 connection.close()
 
 
 class _Start:
-    """Progress of a request from httpcore2's trace. It holds the lock ``turn`` until the request's header has been sent."""
+    """Progress of a request from httpcore2's trace. It holds the lock ``turn`` until the request's
+    header has been sent.
+    """
 
     def __init__(self, url: Url, begin: Callable[[], None], turn: threading.Lock) -> None:
         self._url = url
@@ -182,7 +210,8 @@ class _Start:
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Record an event of the request."""
-        if self.begun and name.endswith(_AGAIN):  # the pool would send the rest of the body, of which nothing is left
+        # the pool would send the rest of the body, of which nothing is left
+        if self.begun and name.endswith(_AGAIN):
             raise unprocessed(self._url.host, self._url.port)
         if self.begun and name.endswith(_LEFT):
             self.leave()
@@ -209,33 +238,42 @@ def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
 
 
 def _left_over(response: Any) -> bool:
-    """Return whether bytes after the response have been read. httpcore2 would pass them to the next request, and offers no public query."""
+    """Return whether bytes after the response have been read. httpcore2 would pass them to the next
+    request, and offers no public query.
+    """
     connection = getattr(getattr(response.stream, "_stream", None), "_connection", None)
     state = getattr(connection, "_h11_state", None)
     return state is not None and bool(state.trailing_data[0])
 
 
 def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
-    """Close the pool, but only in the process that made it: a forked child may wait for its lock for ever, and shares the
-    parent's sockets.
+    """Close the pool, but only in the process that made it: a forked child may wait for its lock
+    for ever, and shares the parent's sockets.
     """
     if os.getpid() == born_in:
         pool.close()
 
 
 def _is_unprocessed(error: Exception, stream: int) -> bool:
-    """Return whether the server declares a stream unprocessed: by GOAWAY with a lower stream ID (RFC 9113 §6.8), or by REFUSED_STREAM
-    (§8.7).
+    """Return whether the server declares a stream unprocessed: by GOAWAY with a lower stream ID
+    (RFC 9113 §6.8), or by REFUSED_STREAM (§8.7).
 
     A request that waits for a new connection after such a GOAWAY is unprocessed, too.
     """
     event = error.args[0] if error.args else None
     last = getattr(event, "last_stream_id", None)
-    refused = getattr(event, "stream_id", None) == stream and getattr(event, "error_code", None) == _REFUSED_STREAM
-    return isinstance(error, httpcore2.PoolTimeout) or refused or (last is not None and stream > last)
+    refused = (
+        getattr(event, "stream_id", None) == stream
+        and getattr(event, "error_code", None) == _REFUSED_STREAM
+    )
+    return (
+        isinstance(error, httpcore2.PoolTimeout) or refused or (last is not None and stream > last)
+    )
 
 
-def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written: bool = True) -> JackfieldError:
+def _explained(
+    error: Exception, url: Url, limit: Limit, *, begun: bool, written: bool = True
+) -> JackfieldError:
     found = list(_causes(error))
     refusal = next((cause for cause in found if isinstance(cause, JackfieldError)), None)
     if refusal is not None:  # the guard's
@@ -243,9 +281,12 @@ def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written
     fault = next((cause for cause in found if isinstance(cause, WireFault)), None)
     if fault is not None:  # of the connection; nothing was sent
         return explain_wire_fault(fault, url.host, url.port, late=limit() <= 0)
-    names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")}
+    names = {
+        kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")
+    }
     if written:
-        names.discard("LocalProtocolError")  # the request was right: the server has said what its protocol does not allow now
+        # the request was right: the server has said what its protocol does not allow now
+        names.discard("LocalProtocolError")
     short = next((cause for cause in found if exhausted(cause) is not None), None)
     if short is not None:
         kind = "exhausted"
@@ -257,7 +298,13 @@ def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written
     refused = next((cause for cause in found if isinstance(cause, ssl.SSLError)), None)
     if refused is not None and not begun:
         return explain_wire_fault(no_handshake(refused), url.host, url.port, late=limit() <= 0)
-    reason = type(error).__name__ if kind == "unsendable" else NO_HANDSHAKE if kind == "connect-late" else str(error)
+    reason = (
+        type(error).__name__
+        if kind == "unsendable"
+        else NO_HANDSHAKE
+        if kind == "connect-late"
+        else str(error)
+    )
     if kind == "unreachable" and any(isinstance(cause, OSError) for cause in found):
         reason = ""  # the operating system's number says no more than the kind
     fault = WireFault(Kind(kind), sent, printable(reason))
@@ -276,7 +323,9 @@ def _kind_before(names: set[str], found: list[BaseException]) -> str:
 
 
 def _kind_in_flight(names: set[str], found: list[BaseException]) -> str:
-    """Return the kind of a failure after sending has begun: the server may have read any part of the request."""
+    """Return the kind of a failure after sending has begun: the server may have read any part of
+    the request.
+    """
     if any(refuses_client(cause) for cause in found):
         return "client-certificate"
     return "late" if "TimeoutException" in names else "cut"
@@ -293,15 +342,20 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Backend that opens TCP connections like jackfield's wire: to addresses that the guard has checked, or through a proxy. All
-    connections use TLS.
+    """Backend that opens TCP connections like jackfield's wire: to addresses that the guard has
+    checked, or through a proxy. All connections use TLS.
     """
 
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
 
     def connect_tcp(
-        self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
+        self,
+        host: str,
+        port: int,
+        timeout: Any = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
     ) -> _Stream:
         """Connect to the first address that accepts. For any exception, nothing was sent."""
         found = attempt(reached, Target("https", host, port), self._settings, timeout)
@@ -315,7 +369,9 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """TCP or TLS connection. ``timeout`` is a function, since the reads and writes of a phase share one deadline."""
+    """TCP or TLS connection. ``timeout`` is a function, since the reads and writes of a phase share
+    one deadline.
+    """
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
@@ -348,11 +404,15 @@ class _Stream(httpcore2.NetworkStream):
         """Close the connection."""
         self._sock.close()
 
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None) -> _Stream:
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None
+    ) -> _Stream:
         """Shake hands; the server's certificate must be for ``server_hostname``."""
         try:
             self._sock.settimeout(max(0.001, min(self._seconds, timeout())))
-            return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._seconds)
+            return _Stream(
+                ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._seconds
+            )
         except TimeoutError as error:
             self.close()
             raise httpcore2.ConnectTimeout(str(error)) from error
@@ -376,7 +436,9 @@ class _Stream(httpcore2.NetworkStream):
         return bool(poll.poll(0))
 
     def is_stale(self, idle: float) -> bool:
-        """Return whether nothing was read or written for ``idle`` seconds, or the peer has ended the connection."""
+        """Return whether nothing was read or written for ``idle`` seconds, or the peer has ended
+        the connection.
+        """
         if self._sock.fileno() < 0 or elapsed(*self._used) >= idle:
             return True
         poll = select.poll()

@@ -1,4 +1,6 @@
-"""Asynchronous jobs of a provider: an action starts a job, or gets a job's handle, and polls until the job has ended."""
+"""Asynchronous jobs of a provider: an action starts a job, or gets a job's handle, and polls until
+the job has ended.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _GROWTH = 1.5
 _LEAST = 0.1
 """Minimum interval between two polls in seconds, even if the server requests 0."""
 _LAST = 0.5
-"""Time in seconds before the deadline at which waiting ends, so that its error can still be returned."""
+"""Time in seconds before the deadline at which waiting ends, so that its error can still be
+returned.
+"""
 _DAY = 86_400.0
 ACCEPTED = 202
 """Status of a response about a running job, where responses have no state."""
@@ -22,18 +26,20 @@ ACCEPTED = 202
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Declaration of a job's polls: ``state`` points at the job's state in a response, ``done`` and ``failed`` are its final states.
-    Without ``state``, status 202 means that the job is still running, and any other success that it is done.
+    """Declaration of a job's polls: ``state`` points at the job's state in a response, ``done`` and
+    ``failed`` are its final states. Without ``state``, status 202 means that the job is still
+    running, and any other success that it is done.
 
-    ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
-    takes precedence. A queued invocation is run again for at most ``within`` seconds.
+    ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to
+    ``longest`` later; ``Retry-After`` takes precedence. A queued invocation is run again for at
+    most ``within`` seconds.
 
-    ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent`` points at the percentage done, from 0 to
-    100.
+    ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent``
+    points at the percentage done, from 0 to 100.
 
-    ``wait`` is for any other action. Such an action, which starts a job and waits for it, accepts the handle as an optional input, too.
-    After a deadline, the error names the handle, as a member of the response that started the job. The caller passes the handle to continue
-    waiting.
+    ``wait`` is for any other action. Such an action, which starts a job and waits for it, accepts
+    the handle as an optional input, too. After a deadline, the error names the handle, as a member
+    of the response that started the job. The caller passes the handle to continue waiting.
     """
 
     state: str | None = None
@@ -45,8 +51,11 @@ class Job:
     within: float = _DAY
     percent: str | None = None
 
-    def poll(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer | Progress:
-        """Poll once; return the response if the job is done, else its progress. ``options`` are the options of ``HttpClient.request``.
+    def poll(
+        self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any
+    ) -> Answer | Progress:
+        """Poll once; return the response if the job is done, else its progress. ``options`` are the
+        options of ``HttpClient.request``.
 
         :raises JobFailed: if the job has failed.
         """
@@ -67,7 +76,8 @@ class Job:
         return Progress(fraction, str(state), answer.headers.retry_after)
 
     def wait(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer:
-        """Poll until the job is done and return the last response; ``options`` are the options of ``HttpClient.request``.
+        """Poll until the job is done and return the last response; ``options`` are the options of
+        ``HttpClient.request``.
 
         :raises JobFailed: if the job has failed.
         :raises NotYet: if the job has not ended shortly before the deadline.
@@ -85,7 +95,9 @@ class Job:
     def _failure(self, answer: Answer, state: str) -> JobFailed:
         reason = answer.json(self.message)
         text = f"the job has ended as '{state[:80]}'"
-        return JobFailed(f"{text}: {reason[:500]}" if isinstance(reason, str) else text, sent=Sent.REFUSED)
+        return JobFailed(
+            f"{text}: {reason[:500]}" if isinstance(reason, str) else text, sent=Sent.REFUSED
+        )
 
     def _not_yet(self, state: str, seconds: float) -> NotYet:
         return NotYet(
@@ -94,5 +106,7 @@ class Job:
             hint="Call the action again with the job's handle to wait for its end.",
             retry_after=max(seconds, _LEAST),
             within=self.within,
-            until={self.state: next(iter(self.done))} if self.state is not None and self.done else None,
+            until={self.state: next(iter(self.done))}
+            if self.state is not None and self.done
+            else None,
         )

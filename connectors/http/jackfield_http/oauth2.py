@@ -1,4 +1,6 @@
-"""OAuth 2.0 client credentials: a leased token that threads and processes share, and that one of them renews for all."""
+"""OAuth 2.0 client credentials: a leased token that threads and processes share, and that one of
+them renews for all.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ from math import isfinite
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
-from jackfield.connector import Detail, InvalidConnection, Minted, OpenContext, Sent, Step, Unauthenticated, Unavailable, pointer
+from jackfield.connector import (
+    Detail,
+    InvalidConnection,
+    Minted,
+    OpenContext,
+    Sent,
+    Step,
+    Unauthenticated,
+    Unavailable,
+    pointer,
+)
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http import connection_fields as fields
@@ -22,13 +34,21 @@ from jackfield_http.urls import Url, server_url
 
 REFUSED_GRANT = frozenset({"invalid_grant", "bad_refresh_token", "invalid_refresh_token"})
 """Codes with which a server rejects a refresh token: RFC 6749, GitHub, Slack."""
-REFUSED_CLIENT = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
+REFUSED_CLIENT = frozenset(
+    {"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"}
+)
 """Codes with which a server rejects the client itself: RFC 6749, GitHub, Slack."""
 
 
 def _is_error(body: Any) -> bool:
-    """Return whether an answer with status 200 is an error, as all errors of GitHub and Slack are."""
-    return isinstance(body, Mapping) and isinstance(body.get("error"), str) and "access_token" not in body
+    """Return whether an answer with status 200 is an error, as all errors of GitHub and Slack
+    are.
+    """
+    return (
+        isinstance(body, Mapping)
+        and isinstance(body.get("error"), str)
+        and "access_token" not in body
+    )
 
 
 _REFUSED = Row(Unauthenticated, "Check the client ID, the client secret and the scopes.")
@@ -58,11 +78,23 @@ _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
 """Assumed lifetime, in seconds, of a token without a stated one."""
 _LONGEST = 10 * 365 * 86_400.0
-"""Maximum accepted lifetime in seconds: a longer lifetime may end beyond the calendar, which cannot be stored."""
+"""Maximum accepted lifetime in seconds: a longer lifetime may end beyond the calendar, which cannot
+be stored.
+"""
 
 
 _OWN = frozenset(
-    {"grant_type", "client_id", "client_secret", "code", "code_verifier", "redirect_uri", "refresh_token", "device_code", "scope"}
+    {
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "code",
+        "code_verifier",
+        "redirect_uri",
+        "refresh_token",
+        "device_code",
+        "scope",
+    }
 )
 """Members of a token request that the grant sets."""
 
@@ -71,8 +103,10 @@ _OWN = frozenset(
 class TokenClient(SecretHolder):
     """Client of a token endpoint: its authentication, and the further members of its requests.
 
-    - ``authentication``: place of the secret: ``basic`` (the header field, RFC 6749's first choice), in the ``body``, or ``none``.
-    - ``parameters``: further members of each token request. ``place``: JSON Pointer to the object with the token in an answer.
+    - ``authentication``: place of the secret: ``basic`` (the header field, RFC 6749's first
+      choice), in the ``body``, or ``none``.
+    - ``parameters``: further members of each token request. ``place``: JSON Pointer to the object
+      with the token in an answer.
     - ``as_json``: token requests are JSON instead of a form.
     """
 
@@ -83,15 +117,20 @@ class TokenClient(SecretHolder):
     place: str = ""
     as_json: bool = False
 
-    def request(self, form: Mapping[str, Any], *, extended: bool = True) -> tuple[dict[str, Any], SignIn]:
-        """Return the whole form of a request and its sign-in. With ``extended``, the form includes the client's parameters.
+    def request(
+        self, form: Mapping[str, Any], *, extended: bool = True
+    ) -> tuple[dict[str, Any], SignIn]:
+        """Return the whole form of a request and its sign-in. With ``extended``, the form includes
+        the client's parameters.
 
         :raises InvalidConnection: if the parameters have a member that the grant sets.
         """
         wrong = next((name for name in self.parameters if name in _OWN), None)
         if wrong is not None:
             detail = Detail(pointer("tokenParameters", wrong), "is set by the grant")
-            raise InvalidConnection("the connection's token parameters are not valid", details=[detail])
+            raise InvalidConnection(
+                "the connection's token parameters are not valid", details=[detail]
+            )
         given: dict[str, Any] = {**(self.parameters if extended else {}), **form}
         if self.secret is None or self.authentication == "none":
             return {**given, "client_id": self.id}, ANONYMOUS
@@ -100,13 +139,23 @@ class TokenClient(SecretHolder):
         return given, basic(quote_plus(self.id), quote_plus(self.secret), "/clientSecret")
 
 
-def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: dict[str, Any], client: TokenClient) -> Minted:
-    """Request a token from a token endpoint. ``Minted.value`` is an object with the member ``token``.
+def fetch_token(
+    context: OpenContext,
+    settings: ClientSettings,
+    url: Url,
+    form: dict[str, Any],
+    client: TokenClient,
+) -> Minted:
+    """Request a token from a token endpoint. ``Minted.value`` is an object with the member
+    ``token``.
 
     :raises JackfieldError: if the endpoint issues no token; the action's request was not sent then.
     """
     whole, sign_in = client.request(form)
-    return minted(context, token_at(ask(context, settings, url, whole, sign_in, as_json=client.as_json), client.place))
+    return minted(
+        context,
+        token_at(ask(context, settings, url, whole, sign_in, as_json=client.as_json), client.place),
+    )
 
 
 def ask(
@@ -120,11 +169,18 @@ def ask(
     expect: Collection[int] | None = None,
     as_json: bool = False,
 ) -> dict[str, Any]:
-    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, or an empty object for an empty body.
+    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, or an
+    empty object for an empty body.
 
     :raises JackfieldError: for an error, which does not count as a request of the action.
     """
-    api = HttpClient(context, replace(settings, server=url, announces=False, errors=TOKEN_ERRORS, largest=_LARGEST, headers={}), sign_in)
+    api = HttpClient(
+        context,
+        replace(
+            settings, server=url, announces=False, errors=TOKEN_ERRORS, largest=_LARGEST, headers={}
+        ),
+        sign_in,
+    )
     given = {name: value for name, value in form.items() if value is not None}
     answer = (
         api.request("POST", url, json=given, step=step, expect=expect)
@@ -138,24 +194,34 @@ def ask(
         text = f"the response to '{step}' is neither JSON nor a form ({about})"
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
     if not isinstance(found, dict):
-        raise Unavailable(f"the authorization server answered '{step}' with no object", repeatable=False)
+        raise Unavailable(
+            f"the authorization server answered '{step}' with no object", repeatable=False
+        )
     return found
 
 
-def fetch_object(context: OpenContext, settings: ClientSettings, url: Url, *, step: str) -> dict[str, Any]:
+def fetch_object(
+    context: OpenContext, settings: ClientSettings, url: Url, *, step: str
+) -> dict[str, Any]:
     """Fetch a JSON object of an authorization server.
 
     :raises JackfieldError: for an error, which does not count as a request of the action.
     """
-    api = HttpClient(context, replace(settings, server=url, announces=False, largest=_LARGEST, headers={}))
+    api = HttpClient(
+        context, replace(settings, server=url, announces=False, largest=_LARGEST, headers={})
+    )
     found = api.request("GET", url, step=step).json()
     if not isinstance(found, dict):
-        raise Unavailable(f"the authorization server answered '{step}' with no object", repeatable=False)
+        raise Unavailable(
+            f"the authorization server answered '{step}' with no object", repeatable=False
+        )
     return found
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:
-    """Return the addresses of a provider's metadata: OpenID Connect Discovery §4.1, RFC 8414 §3.1."""
+    """Return the addresses of a provider's metadata: OpenID Connect Discovery §4.1, RFC 8414
+    §3.1.
+    """
     scheme, separator, rest = issuer.rstrip("/").partition("://")
     host, slash, path = rest.partition("/")
     return (
@@ -171,9 +237,18 @@ def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
     """
     token = found.get("access_token")
     if not isinstance(token, str) or not token.strip() or not is_bearer(found.get("token_type")):
-        hint = "Check 'tokenUrl', and 'tokenPlace' if the provider puts the token into another object of its answer."
-        raise Unavailable("the token endpoint returned no bearer token", hint=hint, repeatable=False)
-    secrets = tuple(str(found[name]) for name in ("access_token", "refresh_token", "id_token") if found.get(name))
+        hint = (
+            "Check 'tokenUrl', and 'tokenPlace' if the provider puts the token into another "
+            "object of its answer."
+        )
+        raise Unavailable(
+            "the token endpoint returned no bearer token", hint=hint, repeatable=False
+        )
+    secrets = tuple(
+        str(found[name])
+        for name in ("access_token", "refresh_token", "id_token")
+        if found.get(name)
+    )
     return Minted({"token": token}, _expiry(context, found.get("expires_in")), secrets)
 
 
@@ -182,15 +257,17 @@ def _expiry(context: OpenContext, seconds: Any) -> float:
         left = float(seconds)
     except (TypeError, ValueError, OverflowError):
         left = _LIFETIME
-    return context.clock.time() + (min(left, _LONGEST) if isfinite(left) and left > 0 else _LIFETIME)
+    return context.clock.time() + (
+        min(left, _LONGEST) if isfinite(left) and left > 0 else _LIFETIME
+    )
 
 
 class OAuth2ClientCredentials(HttpConnection):
     """Client ID and client secret, exchanged for a token (RFC 6749 §4.4).
 
-    ``client_authentication`` is the place of the secret in token requests: ``basic`` (the header field, RFC 6749's first choice), the
-    ``body``, or ``none``. ``parameters`` are further form fields. ``token_place`` is a JSON Pointer to the object with the token in the
-    answer.
+    ``client_authentication`` is the place of the secret in token requests: ``basic`` (the header
+    field, RFC 6749's first choice), the ``body``, or ``none``. ``parameters`` are further form
+    fields. ``token_place`` is a JSON Pointer to the object with the token in the answer.
     """
 
     key: ClassVar[str] = "oauth2ClientCredentials"
@@ -211,13 +288,27 @@ class OAuth2ClientCredentials(HttpConnection):
 
     def opened(self, message: str) -> Step:
         """Return a successful step of a test: the server has issued a token for the credentials."""
-        return Step("token", "Sign in", passed=True, message="The authorization server issued a token.")
+        return Step(
+            "token", "Sign in", passed=True, message="The authorization server issued a token."
+        )
 
     def client(self) -> TokenClient:
         """Return the client of the token endpoint."""
-        return TokenClient(self.client_id, self.client_secret, self.client_authentication, self.parameters, self.token_place)
+        return TokenClient(
+            self.client_id,
+            self.client_secret,
+            self.client_authentication,
+            self.parameters,
+            self.token_place,
+        )
 
     def _token(self, context: OpenContext) -> Minted:
-        settings, url = replace(self.settings(), guard_path="/tokenUrl"), server_url(self.token_url, "/tokenUrl")
-        form: dict[str, Any] = {"grant_type": "client_credentials", "scope": " ".join(self.scopes) or None}
+        settings, url = (
+            replace(self.settings(), guard_path="/tokenUrl"),
+            server_url(self.token_url, "/tokenUrl"),
+        )
+        form: dict[str, Any] = {
+            "grant_type": "client_credentials",
+            "scope": " ".join(self.scopes) or None,
+        }
         return fetch_token(context, settings, url, form, self.client())

@@ -1,4 +1,6 @@
-"""Responses with an outcome for each item: the refused items, and whether any item was carried out."""
+"""Responses with an outcome for each item: the refused items, and whether any item was carried
+out.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,30 @@ _OWN = {
     "message": word(POINTER, "Its message."),
     "field": word(POINTER, "The name of the field at fault."),
     "input": word(POINTER, "The list among the inputs that the items answer to."),
-    "beside": word(POINTER, "What was carried out, beside a list of refusals: if that is empty, nothing was."),
+    "beside": word(
+        POINTER, "What was carried out, beside a list of refusals: if that is empty, nothing was."
+    ),
     "index": word(POINTER, "The place of an item in the list among the inputs."),
-    "named": word(POINTER, "The input that an item answers to, where the answer lists what was done and leaves out the others."),
-    "mixed": word({"type": "array", "items": REFUSAL}, "Statuses of refusals that may have been carried out in part."),
-    "onlyWarns": word(FLAG, "An item with an error took effect: something beside it failed. Of a read, the answer lacks something."),
+    "named": word(
+        POINTER,
+        "The input that an item answers to, where the answer lists what was done and leaves out "
+        "the others.",
+    ),
+    "mixed": word(
+        {"type": "array", "items": REFUSAL},
+        "Statuses of refusals that may have been carried out in part.",
+    ),
+    "onlyWarns": word(
+        FLAG,
+        "An item with an error took effect: something beside it failed. Of a read, the answer "
+        "lacks something.",
+    ),
 }
 OUTCOMES = closed(
     {**_ITEMS, **CONDITION, **_OWN},
     ["items"],
-    "Each item of a list has an outcome: if all are refused, the call is; if some are, it succeeds with a warning for each.",
+    "Each item of a list has an outcome: if all are refused, the call is; if some are, it "
+    "succeeds with a warning for each.",
     dependentRequired={"named": ["input"]},
 )
 
@@ -43,10 +59,12 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Items that a provider refused: ``entries`` for the caller, and ``faults`` with the provider's code and message.
+    """Items that a provider refused: ``entries`` for the caller, and ``faults`` with the provider's
+    code and message.
 
-    ``is_whole`` means that no item was carried out. ``verdict`` says why, for a provider that has no words for it. With ``only_warns``, the
-    items were carried out, and what is wrong is beside them.
+    ``is_whole`` means that no item was carried out. ``verdict`` says why, for a provider that has
+    no words for it. With ``only_warns``, the items were carried out, and what is wrong is beside
+    them.
     """
 
     entries: tuple[FailedEntry, ...]
@@ -56,7 +74,9 @@ class Refused:
     only_warns: bool = False
 
     def note(self, *, safe: bool) -> None:
-        """Warn the caller of refused items among others. ``safe`` means that the request is a read."""
+        """Warn the caller of refused items among others. ``safe`` means that the request is a
+        read.
+        """
         if (call := current_call()) is None:
             return
         if safe and self.only_warns:
@@ -66,7 +86,9 @@ class Refused:
             call.failed_in_part(self.entries, path=self.entries[0].path.rpartition("/")[0])
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
-        """Return the error of the whole answer, with a detail for each item; an error that a retry cannot mend is preferred."""
+        """Return the error of the whole answer, with a detail for each item; an error that a retry
+        cannot mend is preferred.
+        """
         known = list(errors)
         found = next((error for error in known if not error.retryable), known[0])
         found.details = tuple(entry.fault for entry in self.entries)
@@ -80,7 +102,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Places of each item's outcome in an answer, from the member ``failed`` of a manifest; ``OUTCOMES`` declares its words.
+    """Places of each item's outcome in an answer, from the member ``failed`` of a manifest;
+    ``OUTCOMES`` declares its words.
 
     ``refused`` is the condition that a refused item meets; without it, each item was refused.
     """
@@ -104,31 +127,56 @@ class Outcomes:
         return cls(refused=refused, **read({**_ITEMS, **_OWN}, given))
 
     def judged(self, body: Any, inputs: Json) -> Refused | bool:
-        """Return the refused items; False if no item was refused, or the answer has no list or object of items."""
+        """Return the refused items; False if no item was refused, or the answer has no list or
+        object of items.
+        """
         found = find(body, self.items)
         if not isinstance(found, list | Mapping):
             return False
         if self.named is not None:
             return self._left_out(found if isinstance(found, list) else found.values(), inputs)
-        keys, listed = (list(found), list(found.values())) if isinstance(found, Mapping) else (range(len(found)), found)
+        keys, listed = (
+            (list(found), list(found.values()))
+            if isinstance(found, Mapping)
+            else (range(len(found)), found)
+        )
         bad = [number for number, item in enumerate(listed) if self._is_refused(item)]
         if not bad:
             return False
         asked = find(inputs, self.input) if self.input is not None else None
         count = len(asked) if isinstance(asked, list) else None
         places = [self._place(listed, number, count) for number in bad]
-        entries = tuple(self._entry(keys[number], listed[number], at) for number, at in zip(bad, places, strict=True))
+        entries = tuple(
+            self._entry(keys[number], listed[number], at)
+            for number, at in zip(bad, places, strict=True)
+        )
         faults = tuple((listed[number], self._words(listed[number])) for number in bad)
-        return Refused(entries, faults, self._is_whole(body, listed, places, count), only_warns=self.only_warns)
+        return Refused(
+            entries, faults, self._is_whole(body, listed, places, count), only_warns=self.only_warns
+        )
 
     def _left_out(self, listed: Iterable[Any], inputs: Json) -> Refused | bool:
         """Return the inputs to which no item answers; False if there are none."""
-        there, asked = [find(item, self.named or "") for item in listed], find(inputs, self.input or "")
-        missing = [number for number, value in enumerate(asked if isinstance(asked, list) else ()) if value not in there]
+        there, asked = (
+            [find(item, self.named or "") for item in listed],
+            find(inputs, self.input or ""),
+        )
+        missing = [
+            number
+            for number, value in enumerate(asked if isinstance(asked, list) else ())
+            if value not in there
+        ]
         if not missing:
             return False
-        entries = tuple(FailedEntry(self.items or "/items", _LEFT_OUT, input=f"{self.input}/{number}") for number in missing)
-        return Refused(entries, ((None, (None, _LEFT_OUT)),), not self.only_warns and len(missing) == len(asked))
+        entries = tuple(
+            FailedEntry(self.items or "/items", _LEFT_OUT, input=f"{self.input}/{number}")
+            for number in missing
+        )
+        return Refused(
+            entries,
+            ((None, (None, _LEFT_OUT)),),
+            not self.only_warns and len(missing) == len(asked),
+        )
 
     def _is_refused(self, item: Any) -> bool:
         return item not in (None, "", {}, []) if self.refused is None else self.refused.holds(item)
@@ -141,7 +189,9 @@ class Outcomes:
             return found if is_place else None
         return number if self.refused is not None and len(listed) == count else None
 
-    def _is_whole(self, body: Any, listed: list[Any], places: list[int | None], count: int | None) -> bool:
+    def _is_whole(
+        self, body: Any, listed: list[Any], places: list[int | None], count: int | None
+    ) -> bool:
         if self.only_warns:
             return False
         if self.refused is not None:
@@ -153,12 +203,21 @@ class Outcomes:
     def _words(self, item: Any) -> tuple[Any, Any]:
         if isinstance(item, str):
             return None, item
-        return (None if self.code is None else find(item, self.code), None if self.message is None else find(item, self.message))
+        return (
+            None if self.code is None else find(item, self.code),
+            None if self.message is None else find(item, self.message),
+        )
 
     def _entry(self, key: str | int, item: Any, place: int | None) -> FailedEntry:
-        said = ": ".join(str(word)[:_LONGEST] for word in self._words(item) if isinstance(word, str | int) and word != "")
+        said = ": ".join(
+            str(word)[:_LONGEST]
+            for word in self._words(item)
+            if isinstance(word, str | int) and word != ""
+        )
         asked = None if self.input is None or place is None else f"{self.input}/{place}"
         field = None if self.field is None else find(item, self.field)
         if asked is not None and isinstance(field, str) and field:
             asked += pointer(field)
-        return FailedEntry(f"{self.items or '/items'}{pointer(key)}", said or "refused", input=asked)
+        return FailedEntry(
+            f"{self.items or '/items'}{pointer(key)}", said or "refused", input=asked
+        )

@@ -1,7 +1,9 @@
-"""Addresses of pages: the tokens that are addresses, and the addresses that requests with credentials may follow.
+"""Addresses of pages: the tokens that are addresses, and the addresses that requests with
+credentials may follow.
 
-An address must be on the connection's own server. An address from the server in this invocation may lead anywhere below the connection's
-path. An address from a caller may lead only to the list itself, or below the declared ``under``.
+An address must be on the connection's own server. An address from the server in this invocation may
+lead anywhere below the connection's path. An address from a caller may lead only to the list
+itself, or below the declared ``under``.
 """
 
 from __future__ import annotations
@@ -24,8 +26,12 @@ class Elsewhere(Unavailable):
 
 
 def is_address(token: object, own: Url) -> bool:
-    """Return whether a token is an address: a whole URL, or the list's own path. Any other string is a value."""
-    return isinstance(token, str) and (is_whole(token) or _AFTER_PATH.split(token, maxsplit=1)[0] == own.path)
+    """Return whether a token is an address: a whole URL, or the list's own path. Any other string
+    is a value.
+    """
+    return isinstance(token, str) and (
+        is_whole(token) or _AFTER_PATH.split(token, maxsplit=1)[0] == own.path
+    )
 
 
 def is_whole(token: str) -> bool:
@@ -34,10 +40,11 @@ def is_whole(token: str) -> bool:
 
 
 def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
-    """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the path that must contain the URL.
+    """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the
+    path that must contain the URL.
 
-    A provider behind a gateway may name the list's path without the gateway's prefix, such as Confluence behind api.atlassian.com. Then
-    only the query of the address is used.
+    A provider behind a gateway may name the list's path without the gateway's prefix, such as
+    Confluence behind api.atlassian.com. Then only the query of the address is used.
 
     :raises Elsewhere: if the URL is invalid, or would carry the credentials elsewhere.
     """
@@ -51,12 +58,17 @@ def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
         return replace(found, path=answered.path)
     if not is_below(found, root):
         hint = "Set the connection's server to a URL above it."
-        raise _lost(address, f"the next page is not below '{root}', where the connection's credentials belong", hint)
+        raise _lost(
+            address,
+            f"the next page is not below '{root}', where the connection's credentials belong",
+            hint,
+        )
     return found
 
 
 def followed(own: Url, token: str, server: Url, *, root: str, under: str | None) -> Url:
-    """Return the URL of a page whose address is a token. A caller may supply any token, so the URL must stay on this server and list.
+    """Return the URL of a page whose address is a token. A caller may supply any token, so the URL
+    must stay on this server and list.
 
     :raises InvalidInput: if the URL leads elsewhere.
     """
@@ -83,15 +95,29 @@ def refuse(text: str) -> NoReturn:
 
     :raises InvalidInput: always.
     """
-    hint = "Use 'nextToken' of a page. Where a list goes on at another path, declare that as 'under'."
-    raise InvalidInput("1 input is not valid", details=[Detail("/nextToken", text)], hint=hint, sent=Sent.NOTHING)
+    hint = (
+        "Use 'nextToken' of a page. Where a list goes on at another path, declare that as 'under'."
+    )
+    raise InvalidInput(
+        "1 input is not valid", details=[Detail("/nextToken", text)], hint=hint, sent=Sent.NOTHING
+    )
 
 
 def own_scheme(found: Url, server: Url) -> Url:
-    """Return a URL with the scheme of the server: a server behind a proxy that ends TLS names itself by http, which is never requested."""
-    if (server.scheme, found.scheme, found.host) != ("https", "http", server.host) or found.port not in {80, server.port}:
+    """Return a URL with the scheme of the server: a server behind a proxy that ends TLS names
+    itself by http, which is never requested.
+    """
+    if (server.scheme, found.scheme, found.host) != (
+        "https",
+        "http",
+        server.host,
+    ) or found.port not in {80, server.port}:
         return found
-    return found if found.port == 80 and server.port not in {80, 443} else replace(found, scheme="https", port=server.port)
+    return (
+        found
+        if found.port == 80 and server.port not in {80, 443}
+        else replace(found, scheme="https", port=server.port)
+    )
 
 
 def _lost(address: str, text: str, hint: str | None = None) -> Elsewhere:

@@ -1,7 +1,8 @@
-"""Parsing of responses' bodies: JSON, items of a stream, and messages of errors. Providers' answers are parsed only here.
+"""Parsing of responses' bodies: JSON, items of a stream, and messages of errors. Providers' answers
+are parsed only here.
 
-``parsed`` is the one entry for successes, ``error_body`` for refusals. Both are bounded: by the size of the body, which the client limits,
-by depth, and by the number of items.
+``parsed`` is the one entry for successes, ``error_body`` for refusals. Both are bounded: by the
+size of the body, which the client limits, by depth, and by the number of items.
 """
 
 from __future__ import annotations
@@ -28,16 +29,22 @@ MAX_ITEMS = 100_000
 """Maximum number of items in a stream that is read into memory."""
 LONGEST_TEXT = 300
 """Maximum length of an error's message, in characters."""
-_LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson|json-stream)(?:\+json)?")
+_LINES = re.compile(
+    r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson|json-stream)(?:\+json)?"
+)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-"""Regular expression of an escaped surrogate pair: an even number of backslashes before it are characters of their own."""
+"""Regular expression of an escaped surrogate pair: an even number of backslashes before it are
+characters of their own.
+"""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
 _JSON_LINE = re.compile("[\x1e \t\r\n]*+([^\n]*)")
-"""Regular expression of a line with more than white space. Lines are matched one by one: a list of all would exceed the body's memory."""
+"""Regular expression of a line with more than white space. Lines are matched one by one: a list of
+all would exceed the body's memory.
+"""
 _DONE = b"[DONE]"
 """Last event of streams in OpenAI's form, which has no data."""
 _MOST_ELEMENTS = 1000
@@ -45,14 +52,29 @@ _MOST_LEVELS = 50
 
 
 WORDS = (
-    "message", "detail", "errordescription", "errormessage", "errormsg", "errmsg", "msg", "messages", "errormessages", "title",
-    "description", "error", "reason", "faultstring", "text",
-)  # fmt: skip
+    "message",
+    "detail",
+    "errordescription",
+    "errormessage",
+    "errormsg",
+    "errmsg",
+    "msg",
+    "messages",
+    "errormessages",
+    "title",
+    "description",
+    "error",
+    "reason",
+    "faultstring",
+    "text",
+)
 """Plain names of members that hold the message of an error."""
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a member in lower case and without separators, in which providers differ."""
+    """Return the name of a member in lower case and without separators, in which providers
+    differ.
+    """
     return name.replace("_", "").replace("-", "").lower()
 
 
@@ -68,18 +90,23 @@ def is_json(media: str) -> bool:
 
 
 def stream_reading(media: str) -> Reading | None:
-    """Return the form of a stream by its media type; None if the media type is no stream of items."""
+    """Return the form of a stream by its media type; None if the media type is no stream of
+    items.
+    """
     if media == "text/event-stream":
         return "events"
     return "lines" if _LINES.fullmatch(media) else None
 
 
 def parsed(content: bytes, reading: Reading = "json", charset: str | None = None) -> Any:
-    """Parse a body in its declared charset. Lone surrogates, which are no characters, are replaced by U+FFFD.
+    """Parse a body in its declared charset. Lone surrogates, which are no characters, are replaced
+    by U+FFFD.
 
-    A stream becomes a list: the values of JSON Lines, or an object for each event with its ``data``, decoded if it is JSON.
+    A stream becomes a list: the values of JSON Lines, or an object for each event with its
+    ``data``, decoded if it is JSON.
 
-    :raises ValueError: if the body is malformed, nested too deeply, or has too many items or values (``TooCostly``).
+    :raises ValueError: if the body is malformed, nested too deeply, or has too many items or values
+        (``TooCostly``).
     """
     octets = _utf8(content, charset)
     check_price(octets, reading)
@@ -99,7 +126,8 @@ def _utf8(content: bytes, charset: str | None) -> bytes:
     codec = codec_of(charset)
     if codec is None or codec.startswith("utf-"):
         return content
-    if (charset or "").lower() in {"us-ascii", "ascii"} and _is_utf8(content):  # declared too narrowly, as RFC 8259 §8.1 wants UTF-8
+    # declared too narrowly, as RFC 8259 §8.1 wants UTF-8
+    if (charset or "").lower() in {"us-ascii", "ascii"} and _is_utf8(content):
         return content
     return content.decode(codec).encode()
 
@@ -119,8 +147,15 @@ def _json(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
         raise ValueError("nested too deeply")
-    may_have_halves = b"\\u" in content or not content.isascii()  # a hundred times as fast as the pattern
-    return _mended(found) if may_have_halves and _HALF_IN_JSON.search(content) and _HALF_IN_JSON.search(_PAIR.sub(b"", content)) else found
+    # a hundred times as fast as the pattern
+    may_have_halves = b"\\u" in content or not content.isascii()
+    return (
+        _mended(found)
+        if may_have_halves
+        and _HALF_IN_JSON.search(content)
+        and _HALF_IN_JSON.search(_PAIR.sub(b"", content))
+        else found
+    )
 
 
 def _mended(found: Any) -> Any:
@@ -141,12 +176,17 @@ def _lines(text: str) -> Iterator[Any]:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    """Yield the events of a stream: ``data``, and ``event`` and ``id`` if present. Comments and the end event are skipped."""
+    """Yield the events of a stream: ``data``, and ``event`` and ``id`` if present. Comments and the
+    end event are skipped.
+    """
     reader = EventReader()
     found = (event for event in chain(reader.feed(content), reader.rest()) if event.data != _DONE)
     for event in islice(found, MAX_ITEMS + 1):
         given = {"event": event.name, "id": event.id}
-        yield {**{name: text for name, text in given.items() if text is not None}, "data": _data(event.data)}
+        yield {
+            **{name: text for name, text in given.items() if text is not None},
+            "data": _data(event.data),
+        }
 
 
 def _data(content: bytes) -> Any:
@@ -158,7 +198,9 @@ def _data(content: bytes) -> Any:
 
 
 def whole(text: str) -> str:
-    """Return a string with U+FFFD in place of lone surrogates, which can be neither stored nor sent."""
+    """Return a string with U+FFFD in place of lone surrogates, which can be neither stored nor
+    sent.
+    """
     return text if text.isascii() else _HALF.sub("\ufffd", text)
 
 
@@ -172,7 +214,8 @@ def text_of(content: bytes, content_type: str) -> str:
 
 
 def error_body(content: bytes, content_type: str) -> Any:
-    """Return the body of an error: JSON, the XML element with its message, or the first part of a text; None for an HTML page.
+    """Return the body of an error: JSON, the XML element with its message, or the first part of a
+    text; None for an HTML page.
 
     JSON is detected whatever the media type says.
     """
@@ -182,9 +225,19 @@ def error_body(content: bytes, content_type: str) -> Any:
     except ValueError:
         text = text_of(content, content_type).strip()
     if text.startswith("<"):
-        return None if "html" in media or text[:14].lower().startswith(("<!doctype html", "<html")) else _xml_words(content)
-    if media in {"", "text/plain"} or (media == "text/html" and "<" not in text):  # a text of Google Cloud Storage
-        return "".join(one if one.isprintable() else " " for one in text[: 4 * LONGEST_TEXT]).strip()[:LONGEST_TEXT] or None
+        return (
+            None
+            if "html" in media or text[:14].lower().startswith(("<!doctype html", "<html"))
+            else _xml_words(content)
+        )
+    # a text of Google Cloud Storage
+    if media in {"", "text/plain"} or (media == "text/html" and "<" not in text):
+        return (
+            "".join(one if one.isprintable() else " " for one in text[: 4 * LONGEST_TEXT]).strip()[
+                :LONGEST_TEXT
+            ]
+            or None
+        )
     return None
 
 
@@ -201,7 +254,9 @@ class _Elements:
         self._count += 1
         if self._count > _MOST_ELEMENTS or len(self._open) > _MOST_LEVELS:
             raise ValueError("too many elements")
-        own: dict[str, str] = {_local(key): value for key, value in attributes.items() if not key.startswith("xml")}
+        own: dict[str, str] = {
+            _local(key): value for key, value in attributes.items() if not key.startswith("xml")
+        }
         self._open.append((_local(name), own))
         self.found.append(own)
         self._text = []
@@ -224,10 +279,16 @@ class _Elements:
 
 
 def _xml_words(content: bytes) -> Mapping[str, str] | None:
-    """Return the first XML element with a message in a child, as an object of its children's texts; None without one."""
+    """Return the first XML element with a message in a child, as an object of its children's texts;
+    None without one.
+    """
     seen = _Elements()
     parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = seen.start, seen.end, seen.add
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = (
+        seen.start,
+        seen.end,
+        seen.add,
+    )
     parser.StartDoctypeDeclHandler = seen.refuse
     try:
         parser.Parse(content, True)
@@ -243,8 +304,8 @@ def _local(name: str) -> str:
 def _is_deep(content: bytes, found: Any) -> bool:
     """Return whether JSON is nested more deeply than an output may be.
 
-    Removing innermost brackets from the bytes is ten times faster than a walk through the values, which is needed only for brackets in
-    strings.
+    Removing innermost brackets from the bytes is ten times faster than a walk through the values,
+    which is needed only for brackets in strings.
     """
     left = content.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):

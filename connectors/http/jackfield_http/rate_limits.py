@@ -1,4 +1,5 @@
-"""Rate limits in header fields: remaining requests, and seconds to wait, in the forms that providers use.
+"""Rate limits in header fields: remaining requests, and seconds to wait, in the forms that
+providers use.
 
 docs/reference/rate-limits.md lists the forms and their sources; tests compare it with this module.
 """
@@ -19,26 +20,55 @@ LONGEST = 86_400.0
 A longer value is mostly in another unit, and would block an account for ever.
 """
 Find = Callable[[str], str | None]
-"""Function that returns a header field by its lower-case name, with repeated fields joined by commas; None without the field."""
+"""Function that returns a header field by its lower-case name, with repeated fields joined by
+commas; None without the field.
+"""
 
 _PREFIXES = (
-    "ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit", "x-ratelimit-requests", "anthropic-ratelimit-requests",
-    "anthropic-ratelimit-tokens", "anthropic-ratelimit-input-tokens", "anthropic-ratelimit-output-tokens", "x-contentful-ratelimit",
-    "x-ratelimit-complexity", "x-ratelimit-endpoint-requests", "x-sentry-rate-limit", "x-sib-ratelimit",
-)  # fmt: skip
+    "ratelimit",
+    "x-ratelimit",
+    "x-rate-limit",
+    "x-app-rate-limit",
+    "x-ratelimit-requests",
+    "anthropic-ratelimit-requests",
+    "anthropic-ratelimit-tokens",
+    "anthropic-ratelimit-input-tokens",
+    "anthropic-ratelimit-output-tokens",
+    "x-contentful-ratelimit",
+    "x-ratelimit-complexity",
+    "x-ratelimit-endpoint-requests",
+    "x-sentry-rate-limit",
+    "x-sib-ratelimit",
+)
 _SCOPES = ("", "-requests", "-tokens")
 """Suffixes of fields of several budgets (OpenAI)."""
 _IN_BODY = tuple(
     f"{place}/{name}"
-    for place in ("", "/error", "/error_extra", "/parameters", "/errors/0", "/errors/0/extensions", "/errors/0/extensions/error_data")
+    for place in (
+        "",
+        "/error",
+        "/error_extra",
+        "/parameters",
+        "/errors/0",
+        "/errors/0/extensions",
+        "/errors/0/extensions/error_data",
+    )
     for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds", "retry_in_seconds")
 )
-"""JSON Pointers of members that state a wait in seconds in a body. Some providers write milliseconds in ``retryAfter``."""
+"""JSON Pointers of members that state a wait in seconds in a body. Some providers write
+milliseconds in ``retryAfter``.
+"""
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
-_RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "x-rate-limit-retry-after-seconds")
+_RETRY_AFTER = (
+    "retry-after",
+    "x-retry-after",
+    "x-ratelimit-retry-after",
+    "x-rate-limit-retry-after-seconds",
+)
 _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
-"""Lower bounds of numbers that are a time since 1970, each with its units per second: ns, µs, ms, s.
+"""Lower bounds of numbers that are a time since 1970, each with its units per second: ns, µs, ms,
+s.
 
 A smaller number is seconds from now.
 """
@@ -48,12 +78,17 @@ _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _SAID = re.compile(
     r"\b(?:(?:retry|try again|available|reset) (?:after|at|in):?|take a break for) "
-    r"([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})(?: (millisecond|second|minute)s?\b)?",
+    r"([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})(?: "
+    r"(millisecond|second|minute)s?\b)?",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
-"""Regular expression of a quoted string in a field. An unterminated string takes the rest, so that the search stays linear."""
-_DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
+"""Regular expression of a quoted string in a field. An unterminated string takes the rest, so that
+the search stays linear.
+"""
+_DURATION = re.compile(
+    r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?"
+)
 _REGAINED = re.compile(r'"estimated_time_to_regain_access"\s*:\s*(\d{1,6})')
 """Regular expression of the minutes until Meta accepts requests again; 0 if no limit is used up."""
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
@@ -67,11 +102,20 @@ def retry_after(find: Find) -> float | None:
         found = _number((find(name) or "").partition(",")[0].strip())
         if found is not None:
             return min(found / 1000, LONGEST)
-    return next((found for name in _RETRY_AFTER if (found := _latest(find(name), find("date"))) is not None), None)
+    return next(
+        (
+            found
+            for name in _RETRY_AFTER
+            if (found := _latest(find(name), find("date"))) is not None
+        ),
+        None,
+    )
 
 
 def told(value: object, now: str | None) -> float | None:
-    """Return the seconds to wait that a body's member states, in the forms of the header fields; None if it states none."""
+    """Return the seconds to wait that a body's member states, in the forms of the header fields;
+    None if it states none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     found = _seconds(str(value).strip()[:_LONGEST_FIELD], now)
@@ -79,7 +123,9 @@ def told(value: object, now: str | None) -> float | None:
 
 
 def told_in(body: object, now: str | None) -> float | None:
-    """Return the seconds to wait from the usual members of an error's body; None if they state none."""
+    """Return the seconds to wait from the usual members of an error's body; None if they state
+    none.
+    """
     values = (*(at_pointer(body, place) for place in _IN_BODY), *_delays(body))
     return next((found for value in values if (found := told(value, now)) is not None), None)
 
@@ -87,12 +133,16 @@ def told_in(body: object, now: str | None) -> float | None:
 def told_by(message: str, now: str | None) -> float | None:
     """Return the seconds to wait that a message states; None if it states none.
 
-    It says ``retry after``, ``try again in``, ``available in``, ``reset in`` or ``take a break for``, and then a time, a date, a duration,
-    or a number with its unit.
+    It says ``retry after``, ``try again in``, ``available in``, ``reset in`` or ``take a break
+    for``, and then a time, a date, a duration, or a number with its unit.
     """
     found = _SAID.search(message[:_LONGEST_FIELD])
     seconds = None if found is None else told(found[1].rstrip("."), now)
-    return seconds if found is None or seconds is None or found[2] is None else min(seconds * _UNITS[found[2].lower()], LONGEST)
+    return (
+        seconds
+        if found is None or seconds is None or found[2] is None
+        else min(seconds * _UNITS[found[2].lower()], LONGEST)
+    )
 
 
 def _delays(body: object) -> Iterator[object]:
@@ -110,9 +160,11 @@ def remaining(find: Find) -> float | None:
 
 
 def reset(find: Find) -> float | None:
-    """Return the seconds until the latest window of an exhausted limit ends; None if no field states a window.
+    """Return the seconds until the latest window of an exhausted limit ends; None if no field
+    states a window.
 
-    Without an exhausted limit, the latest window of a limit without a remainder counts, else the earliest window.
+    Without an exhausted limit, the latest window of a limit without a remainder counts, else the
+    earliest window.
     """
     found = [(left, seconds) for left, seconds in _policies(find) if seconds is not None]
     used_up = [seconds for left, seconds in found if left is not None and left < 1]
@@ -123,27 +175,36 @@ def reset(find: Find) -> float | None:
 
 
 def wait(find: Find, *, is_throttled: bool) -> float | None:
-    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of an exhausted limit ends; None if no field
-    states a time.
+    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of an
+    exhausted limit ends; None if no field states a time.
 
-    With ``is_throttled``, the limit counts as exhausted (status 429), even if no field states the remaining requests.
+    With ``is_throttled``, the limit counts as exhausted (status 429), even if no field states the
+    remaining requests.
     """
     stated = retry_after(find)
     if stated is not None:
         return stated
     left = remaining(find)
-    return reset(find) if (left is not None and left < 1) or (left is None and is_throttled) else None
+    return (
+        reset(find) if (left is not None and left < 1) or (left is None and is_throttled) else None
+    )
 
 
 def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
     """Yield each limit's remaining requests, and the seconds until its window ends."""
     yield from _structured(find)
-    minutes = [float(one) for one in _REGAINED.findall((find("x-business-use-case-usage") or "")[:_LONGEST_FIELD])]
+    minutes = [
+        float(one)
+        for one in _REGAINED.findall((find("x-business-use-case-usage") or "")[:_LONGEST_FIELD])
+    ]
     yield from ((0.0, _bounded(each * _MINUTE)) for each in minutes if each)
     for prefix in _PREFIXES:
         for scope in _SCOPES:
             lefts = _numbers(find(f"{prefix}-remaining{scope}"))
-            resets = [*_seconds_of(find, f"{prefix}-reset{scope}"), *_seconds_of(find, f"{prefix}-reset-after{scope}")]
+            resets = [
+                *_seconds_of(find, f"{prefix}-reset{scope}"),
+                *_seconds_of(find, f"{prefix}-reset-after{scope}"),
+            ]
             if len(lefts) == len(resets):
                 yield from zip(lefts, resets, strict=True)
             elif lefts or resets:
@@ -151,8 +212,8 @@ def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
 
 
 def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the limits in the field ``RateLimit``: one limit of draft 07 (``limit=``, ``remaining=``, ``reset=``), or policies of later
-    drafts.
+    """Yield the limits in the field ``RateLimit``: one limit of draft 07 (``limit=``,
+    ``remaining=``, ``reset=``), or policies of later drafts.
     """
     value = (find("ratelimit") or "")[:_LONGEST_FIELD]
     bare = _QUOTED.sub("", value)
@@ -160,7 +221,10 @@ def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
         given = dict(_PARAMETER.findall(bare))
         yield _number(given.get("remaining", "")), _bounded(_number(given.get("reset", "")))
         return
-    windows = {_name(item): dict(_PARAMETER.findall(item)).get("w", "") for item in _items(find("ratelimit-policy"))}
+    windows = {
+        _name(item): dict(_PARAMETER.findall(item)).get("w", "")
+        for item in _items(find("ratelimit-policy"))
+    }
     for item in _items(value):
         given = dict(_PARAMETER.findall(_QUOTED.sub('""', item)))
         if "r" in given or "t" in given:
@@ -192,7 +256,9 @@ def _latest(value: str | None, now: str | None) -> float | None:
 
 
 def _moments(value: str | None, now: str | None) -> Iterator[float]:
-    """Yield the seconds from now for each value of a field: seconds, a time since 1970, a date, an ISO 8601 time, or a duration."""
+    """Yield the seconds from now for each value of a field: seconds, a time since 1970, a date, an
+    ISO 8601 time, or a duration.
+    """
     for part in _DATE.findall((value or "")[:_LONGEST_FIELD]):
         found = _seconds(part.partition(";")[0].strip(' "'), now)
         if found is not None:

@@ -16,16 +16,21 @@ from jackfield_http.urls import Url
 class ClientSettings:
     """Settings of an HttpClient.
 
-    - ``server``: URL that paths are appended to; credentials are sent only to its origin. None: requests name whole URLs.
+    - ``server``: URL that paths are appended to; credentials are sent only to its origin. None:
+      requests name whole URLs.
     - ``errors``: meaning of error responses. ``headers``: fields of every request.
     - ``idempotency_header``: name of the field for the invocation's idempotency key.
-    - ``tls``: makes the TLS context, once. ``has_certificate``: it has a client certificate, so other servers are not connected to.
-    - ``proxy``: the connection's own HTTP proxy. Without one, the operator's setting decides (``JACKFIELD_OUTBOUND_PROXY``).
+    - ``tls``: makes the TLS context, once. ``has_certificate``: it has a client certificate, so
+      other servers are not connected to.
+    - ``proxy``: the connection's own HTTP proxy. Without one, the operator's setting decides
+      (``JACKFIELD_OUTBOUND_PROXY``).
     - ``http2``: offer HTTP/2 to servers over TLS.
-    - ``fresh_writes``: send each request that may change something over a new connection (HTTP/1.1).
+    - ``fresh_writes``: send each request that may change something over a new connection
+      (HTTP/1.1).
     - ``largest``: maximum size of a response in bytes.
     - ``guard``: replaces the guard of the connection, to be stricter.
-    - ``announces``: requests count as requests of the action. False for requests that only fetch credentials.
+    - ``announces``: requests count as requests of the action. False for requests that only fetch
+      credentials.
     - ``within``: seconds for the client's requests, in place of the attempt's remaining time.
     - ``guard_path``: points at the connection value that names the server.
     """

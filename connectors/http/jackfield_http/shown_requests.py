@@ -1,4 +1,6 @@
-"""Requests as JSON, for dry runs: the request to be sent, without sign-in. Files are described, not read."""
+"""Requests as JSON, for dry runs: the request to be sent, without sign-in. Files are described, not
+read.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +33,40 @@ class ShownFile:
 
 
 def request_shown(
-    method: str, path: str, query: str, headers: Mapping[str, str], options: Mapping[str, Any], server: str | None = None
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    options: Mapping[str, Any],
+    server: str | None = None,
 ) -> dict[str, Any]:
-    """Return a request's description as JSON. ``options`` are the client's options for its body, with ``ShownFile`` for files.
+    """Return a request's description as JSON. ``options`` are the client's options for its body,
+    with ``ShownFile`` for files.
 
     ``server`` is present if it differs from the connection's.
     """
-    about = {"method": method, "server": server, "path": path, "query": query, "headers": dict(headers), **_body(options)}
-    return {name: value for name, value in about.items() if value not in ({}, None) and (value != "" or name == "path")}
+    about = {
+        "method": method,
+        "server": server,
+        "path": path,
+        "query": query,
+        "headers": dict(headers),
+        **_body(options),
+    }
+    return {
+        name: value
+        for name, value in about.items()
+        if value not in ({}, None) and (value != "" or name == "path")
+    }
 
 
 def _body(options: Mapping[str, Any]) -> dict[str, Any]:
     kind = options.get("content_type")
     if "json" in options:
-        options = {"content": json_body(options["json"]).whole, "content_type": kind or "application/json"}
+        options = {
+            "content": json_body(options["json"]).whole,
+            "content_type": kind or "application/json",
+        }
     elif "form" in options:
         body = form_body(options["form"])
         options = {"content": body.whole, "content_type": body.content_type}
@@ -72,7 +94,9 @@ def _part(name: str, value: Any) -> dict[str, Any]:
 
 
 def _description(content: Any, kind: str) -> Any:
-    """Return a body's description: JSON and strings of up to 64 KiB unchanged, other bodies by their size."""
+    """Return a body's description: JSON and strings of up to 64 KiB unchanged, other bodies by
+    their size.
+    """
     if isinstance(content, ShownFile):
         return dict(content.about)
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content

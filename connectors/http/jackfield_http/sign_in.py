@@ -1,4 +1,6 @@
-"""Sign-ins of requests: a header field, a query parameter, a cookie, a leased token, or several together."""
+"""Sign-ins of requests: a header field, a query parameter, a cookie, a leased token, or several
+together.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _BULLETS = frozenset("\u2022\u25cf\u2219\u26ab\u2b24*")
 
 
 class SignIn(Protocol):
-    """Sign-in that adds credentials to requests to the connection's own server. Redirects to other servers drop the credentials."""
+    """Sign-in that adds credentials to requests to the connection's own server. Redirects to other
+    servers drop the credentials.
+    """
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the header fields to add."""
@@ -70,7 +74,9 @@ class Fixed(SecretHolder):
         """Return the parameters to add to the query."""
         if not self.parameters:
             return ""
-        return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.parameters)
+        return "&".join(
+            f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.parameters
+        )
 
     @property
     def renewable(self) -> bool:
@@ -81,16 +87,33 @@ class Fixed(SecretHolder):
         """Do nothing: fixed credentials stay."""
 
 
-def _unfit(path: str, reason: str, hint: str | None = "Copy the value again, and nothing around it.") -> InvalidConnection:
-    return InvalidConnection(f"the value cannot be sent: it {reason}", details=[Detail(path, reason)], hint=hint, sent=Sent.NOTHING)
+def _unfit(
+    path: str, reason: str, hint: str | None = "Copy the value again, and nothing around it."
+) -> InvalidConnection:
+    return InvalidConnection(
+        f"the value cannot be sent: it {reason}",
+        details=[Detail(path, reason)],
+        hint=hint,
+        sent=Sent.NOTHING,
+    )
 
 
 def _reason(value: str) -> str:
-    """Return the reason why a header field cannot carry a value, since its owner does not see the value in a password field."""
+    """Return the reason why a header field cannot carry a value, since its owner does not see the
+    value in a password field.
+    """
     if set(value) <= _BULLETS:
         return "is what is shown in place of the key: copy the key itself"
-    number, found = next((place, one) for place, one in enumerate(value, 1) if ord(one) > _LATIN or not is_fit(one))
-    shown = "a line break" if found in "\r\n" else f"'{found}'" if found.isprintable() else f"the invisible character U+{ord(found):04X}"
+    number, found = next(
+        (place, one) for place, one in enumerate(value, 1) if ord(one) > _LATIN or not is_fit(one)
+    )
+    shown = (
+        "a line break"
+        if found in "\r\n"
+        else f"'{found}'"
+        if found.isprintable()
+        else f"the invisible character U+{ord(found):04X}"
+    )
     return f"has {shown} as its character {number}, which a key cannot have"
 
 
@@ -113,7 +136,9 @@ def bearer(token: str, path: str = "", prefix: str = "Bearer ") -> Fixed:
 
 
 def in_query(name: str, value: str) -> Fixed:
-    """Return the sign-in by a query parameter. Servers and proxies may log it, so use it only for servers without another sign-in."""
+    """Return the sign-in by a query parameter. Servers and proxies may log it, so use it only for
+    servers without another sign-in.
+    """
     return Fixed(parameters=((name, trimmed(value)),))
 
 
@@ -125,8 +150,13 @@ def in_cookie(name: str, value: str, path: str = "") -> Fixed:
 def basic(username: str, password: str, path: str = "") -> Fixed:
     """Return the sign-in by user name and password (RFC 7617), in UTF-8."""
     if ":" in username:
-        raise InvalidConnection("the user name cannot be sent", details=[Detail("/username", "must not contain a colon")])
-    return in_header("Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}", path)
+        raise InvalidConnection(
+            "the user name cannot be sent",
+            details=[Detail("/username", "must not contain a colon")],
+        )
+    return in_header(
+        "Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}", path
+    )
 
 
 def kept(context: OpenContext, make: Callable[..., Fixed], *given: str) -> Fixed:
@@ -135,13 +165,21 @@ def kept(context: OpenContext, make: Callable[..., Fixed], *given: str) -> Fixed
 
 
 class LeasedToken(SecretHolder):
-    """Expiring token, leased by the runtime. Threads and processes share the token, and one of them renews it for all.
+    """Expiring token, leased by the runtime. Threads and processes share the token, and one of them
+    renews it for all.
 
-    ``outlasts`` is the option of ``OpenContext.lease``. ``prefix`` precedes the token in the header field.
+    ``outlasts`` is the option of ``OpenContext.lease``. ``prefix`` precedes the token in the header
+    field.
     """
 
     def __init__(
-        self, context: OpenContext, key: str, mint: Callable[[], Minted], *, outlasts: bool = False, prefix: str = "Bearer "
+        self,
+        context: OpenContext,
+        key: str,
+        mint: Callable[[], Minted],
+        *,
+        outlasts: bool = False,
+        prefix: str = "Bearer ",
     ) -> None:
         self._context = context
         self._key = key
@@ -166,7 +204,9 @@ class LeasedToken(SecretHolder):
         return True
 
     def renew(self) -> None:
-        """Drop the token, unless another caller has renewed it; the next request leases a new one."""
+        """Drop the token, unless another caller has renewed it; the next request leases a new
+        one.
+        """
         used, self._lease = self._lease, None
         if used is not None:
             self._context.drop(self._key, used)

@@ -1,4 +1,6 @@
-"""Sign-ins that sign each request as a whole. The signers come from other packages, on which this library does not depend."""
+"""Sign-ins that sign each request as a whole. The signers come from other packages, on which this
+library does not depend.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,23 @@ from jackfield_http.sign_in import SignIn, Together
 from jackfield_http.urls import Url
 
 GROUP = "jackfield.bindings"
-"""Entry points of signers, as ``TYPE.signer``: functions that accept the context and the connection's values, and return a ``Signer``."""
+"""Entry points of signers, as ``TYPE.signer``: functions that accept the context and the
+connection's values, and return a ``Signer``.
+"""
 
 
 class Signer(Protocol):
-    """Signer of requests with one connection's credentials. Its arguments are plain values, so that a signer needs no import of this
-    library.
+    """Signer of requests with one connection's credentials. Its arguments are plain values, so that
+    a signer needs no import of this library.
     """
 
-    def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
+    def sign(
+        self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None
+    ) -> Mapping[str, str]:
         """Return the header fields to add to a request with these header fields.
 
-        ``digest`` is the SHA-256 of the body in hexadecimal digits; None if the body can be read only once.
+        ``digest`` is the SHA-256 of the body in hexadecimal digits; None if the body can be read
+        only once.
 
         :raises JackfieldError: if the request cannot be signed.
         """
@@ -51,7 +58,9 @@ class Outgoing:
     body: Body | None
 
     def digest(self) -> str | None:
-        """Return the SHA-256 of the body; None if the body can be read only once. A file is read here and again when it is sent."""
+        """Return the SHA-256 of the body; None if the body can be read only once. A file is read
+        here and again when it is sent.
+        """
         if self.body is None:
             return sha256(b"").hexdigest()
         if self.body.once:
@@ -95,21 +104,35 @@ class SignedRequests(SecretHolder):
 def signatures(
     sign_in: SignIn, method: str, url: Url, fields: Sequence[tuple[bytes, bytes]], body: Body | None
 ) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of all signatures of a sign-in. ``fields`` already has the other credentials."""
+    """Return the header fields of all signatures of a sign-in. ``fields`` already has the other
+    credentials.
+    """
     if isinstance(sign_in, Together):
-        return [one for part in sign_in.parts for one in signatures(part, method, url, fields, body)]
-    return sign_in.sign(Outgoing(method, url, fields, body)) if isinstance(sign_in, SignedRequests) else []
+        return [
+            one for part in sign_in.parts for one in signatures(part, method, url, fields, body)
+        ]
+    return (
+        sign_in.sign(Outgoing(method, url, fields, body))
+        if isinstance(sign_in, SignedRequests)
+        else []
+    )
 
 
 def find_signer(name: str, package: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer]:
     """Return the function that makes signers of the type ``name``.
 
-    :raises InvalidConnection: if no installed package provides it; the error recommends ``package``.
+    :raises InvalidConnection: if no installed package provides it; the error recommends
+        ``package``.
     """
     found = _load(name)
     if found is None:
-        text = f"connections of the type '{name}' need the package {package}, which is not installed here"
-        raise InvalidConnection(text, hint=f"Install {package}, and start jackfield again.", sent=Sent.NOTHING)
+        text = (
+            f"connections of the type '{name}' need the package {package}, which is not "
+            "installed here"
+        )
+        raise InvalidConnection(
+            text, hint=f"Install {package}, and start jackfield again.", sent=Sent.NOTHING
+        )
     return found
 
 

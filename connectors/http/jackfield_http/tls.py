@@ -1,4 +1,6 @@
-"""TLS contexts: the machine's certificate authorities, or the connection's own, and a client certificate."""
+"""TLS contexts: the machine's certificate authorities, or the connection's own, and a client
+certificate.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from jackfield.wire.tls import client_context
 class DefaultContext:
     """TLS context that verifies the server by the machine's certificate authorities.
 
-    They are loaded for the first TLS connection, since loading takes 25 ms and other servers do not need them.
+    They are loaded for the first TLS connection, since loading takes 25 ms and other servers do not
+    need them.
     """
 
     __slots__ = ("_loaded",)
@@ -27,10 +30,13 @@ class DefaultContext:
         return self._loaded
 
 
-def tls_context(authority: str | None = None, certificate: str | None = None, private_key: str | None = None) -> ssl.SSLContext:
+def tls_context(
+    authority: str | None = None, certificate: str | None = None, private_key: str | None = None
+) -> ssl.SSLContext:
     """Return a TLS context that verifies the server, from PEM strings.
 
-    :raises InvalidConnection: if a string is not PEM, or the key does not belong to the certificate.
+    :raises InvalidConnection: if a string is not PEM, or the key does not belong to the
+        certificate.
     """
     if authority is None and certificate is None:
         return cast("ssl.SSLContext", DefaultContext())
@@ -46,8 +52,8 @@ def tls_context(authority: str | None = None, certificate: str | None = None, pr
 
 
 def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
-    """Load a client certificate. The ssl module reads only files, so a temporary file exists during the load, readable by this
-    user only.
+    """Load a client certificate. The ssl module reads only files, so a temporary file exists during
+    the load, readable by this user only.
     """
     with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
         file = Path(folder) / "client.pem"
@@ -56,7 +62,10 @@ def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
         try:
             context.load_cert_chain(file, password=_no_password)
         except (ssl.SSLError, ValueError, OSError):
-            raise _refusal("/privateKey", "does not belong to the certificate, is encrypted, or is not in PEM form") from None
+            raise _refusal(
+                "/privateKey",
+                "does not belong to the certificate, is encrypted, or is not in PEM form",
+            ) from None
 
 
 def _no_password() -> str:

@@ -1,4 +1,6 @@
-"""Answers of token endpoints as providers send them: JSON or a form, in any charset, with the error and the token in various places."""
+"""Answers of token endpoints as providers send them: JSON or a form, in any charset, with the error
+and the token in various places.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ _FORM = "application/x-www-form-urlencoded"
 _MOST = 100
 """Maximum number of members of a form."""
 _CHARSET = re.compile(r"charset=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
-_BEARER = frozenset({"bearer", "bearertoken", "bot", "user", "user access token", "application access token"})
-"""Names of bearer tokens: RFC 6750, Apigee, Slack, eBay. A token of an unknown type must not be used (RFC 6749 §7.1)."""
+_BEARER = frozenset(
+    {"bearer", "bearertoken", "bot", "user", "user access token", "application access token"}
+)
+"""Names of bearer tokens: RFC 6750, Apigee, Slack, eBay. A token of an unknown type must not be
+used (RFC 6749 §7.1).
+"""
 _CODES = ("code", "error_code", "errorCode", "errcode", "status", "type")
 _WORDS = ("error_description", "message", "description", "errmsg", "msg", "detail", "error_msg")
 _FINE = frozenset({"", "0", "200", "201", "ok", "success", "none", "null"})
@@ -25,7 +31,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9 _.:/-]{1,80}")
 
 
 def read_answer(content: bytes, content_type: str) -> Any:
-    """Return the value of an answer. An error becomes the members ``error`` and ``error_description``, wherever the provider puts it.
+    """Return the value of an answer. An error becomes the members ``error`` and
+    ``error_description``, wherever the provider puts it.
 
     :raises ValueError: if the answer is neither JSON nor a form.
     """
@@ -39,22 +46,35 @@ def read_answer(content: bytes, content_type: str) -> Any:
 def token_at(found: Mapping[str, Any], place: str, *, renewed: bool = False) -> Mapping[str, Any]:
     """Return the object with the token at ``place``, a JSON Pointer.
 
-    A renewed token may be at the top level instead, as Slack's is. A first token at the top level belongs to another account.
+    A renewed token may be at the top level instead, as Slack's is. A first token at the top level
+    belongs to another account.
     """
     inner = find(found, place) if place else found
     if isinstance(inner, Mapping) and (not renewed or isinstance(inner.get("access_token"), str)):
-        return inner if "id_token" in inner or "id_token" not in found else {**inner, "id_token": found["id_token"]}
+        return (
+            inner
+            if "id_token" in inner or "id_token" not in found
+            else {**inner, "id_token": found["id_token"]}
+        )
     return found if renewed else {}
 
 
 def is_bearer(token_type: Any) -> bool:
     """Return whether a token type means a bearer token; a missing, empty or blank type does."""
-    return token_type is None or (isinstance(token_type, str) and token_type.strip().lower() in {"", *_BEARER})
+    return token_type is None or (
+        isinstance(token_type, str) and token_type.strip().lower() in {"", *_BEARER}
+    )
 
 
 def shown_code(code: str | None, secrets: tuple[str, ...]) -> str:
-    """Return a provider's code in parentheses for a message; empty if the code is not plain text, or contains a secret."""
-    fits = code is not None and _PLAIN.fullmatch(code) and not any(secret and secret in code for secret in secrets)
+    """Return a provider's code in parentheses for a message; empty if the code is not plain text,
+    or contains a secret.
+    """
+    fits = (
+        code is not None
+        and _PLAIN.fullmatch(code)
+        and not any(secret and secret in code for secret in secrets)
+    )
     return f" ({code})" if fits else ""
 
 
@@ -71,16 +91,25 @@ def _value(text: str, media_type: str) -> Any:
         except ValueError:
             if looks_like_json or text.lstrip().startswith("<"):
                 raise
-    form = parse_qsl(text.strip(), keep_blank_values=True, strict_parsing=media_type != _FORM, max_num_fields=_MOST)
+    form = parse_qsl(
+        text.strip(),
+        keep_blank_values=True,
+        strict_parsing=media_type != _FORM,
+        max_num_fields=_MOST,
+    )
     members = dict(form)
-    if len(members) != len(form) or (media_type != _FORM and not members.keys() & {"access_token", "error"}):
+    if len(members) != len(form) or (
+        media_type != _FORM and not members.keys() & {"access_token", "error"}
+    ):
         raise ValueError("a member comes twice, or it is no form")
     return members
 
 
 def _with_error(body: Mapping[str, Any]) -> Mapping[str, Any]:
     said = body.get("error")
-    if (isinstance(said, str) and said) or any(name in body for name in ("access_token", "user_code")):
+    if (isinstance(said, str) and said) or any(
+        name in body for name in ("access_token", "user_code")
+    ):
         return body
     for place in (said, body.get("data"), body):
         if isinstance(place, Mapping) and "access_token" not in place:
@@ -99,4 +128,6 @@ def _code(value: Any) -> str | None:
 
 
 def _words(place: Mapping[str, Any]) -> str | None:
-    return next((value for name in _WORDS if isinstance(value := place.get(name), str) and value), None)
+    return next(
+        (value for name in _WORDS if isinstance(value := place.get(name), str) and value), None
+    )

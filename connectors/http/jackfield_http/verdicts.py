@@ -1,4 +1,6 @@
-"""Successful responses that say of the whole request that it failed, that something beside it failed, or that its work goes on."""
+"""Successful responses that say of the whole request that it failed, that something beside it
+failed, or that its work goes on.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +18,32 @@ _LONGEST = 200
 """Maximum number of characters of a warning's text."""
 
 _PAUSE, _WITHIN = 2.0, 3600.0
-"""Seconds between two reads of a result that is not ready, and for which a queued call reads it again."""
+"""Seconds between two reads of a result that is not ready, and for which a queued call reads it
+again.
+"""
 
 _OWN = {
     "code": word(POINTER, "Place of the provider's code, if it is not that of other errors."),
     "message": word(POINTER, "Place of its message, if it is not that of other errors."),
     "onlyWarns": word(FLAG, "It was carried out: something beside it failed."),
-    "pending": word(FLAG, "The work has not ended: a read waits, and is 'timeout' in the end; a change succeeds with a warning."),
+    "pending": word(
+        FLAG,
+        "The work has not ended: a read waits, and is 'timeout' in the end; a change succeeds "
+        "with a warning.",
+    ),
     "absent": word(FLAG, "What was asked for does not exist: 'not_found'."),
 }
 RULE = closed(
     {**CONDITION, **_OWN},
     ["member"],
-    "The response reports a failure if this member has this value or text; without one, if it is there and not empty, false or 0.",
+    "The response reports a failure if this member has this value or text; without one, if it is "
+    "there and not empty, false or 0.",
 )
 IN_HEADER = closed(
     {"header": word(TEXT, "Header field that says it."), "equals": VALUES, "contains": TEXT},
     ["header"],
-    "The response reports a failure if this header field has this value or text. A row says which, by the same field.",
+    "The response reports a failure if this header field has this value or text. A row says "
+    "which, by the same field.",
     **needs_one("equals", "contains"),
 )
 BY_STATUS = closed(
@@ -47,9 +57,15 @@ BY_STATUS = closed(
     **needs_one("pending", "absent"),
 )
 BESIDE = closed(
-    {"status": REFUSAL, **CONDITION, "message": word(POINTER, "Place of its message."), "onlyWarns": FLAG},
+    {
+        "status": REFUSAL,
+        **CONDITION,
+        "message": word(POINTER, "Place of its message."),
+        "onlyWarns": FLAG,
+    },
     ["status", "onlyWarns"],
-    "A refusal with this status and member says that the request was carried out: something beside it failed. Without a member, its "
+    "A refusal with this status and member says that the request was carried out: something "
+    "beside it failed. Without a member, its "
     "status says that there was nothing to do.",
 )
 
@@ -62,7 +78,8 @@ class Remark:
 
     - ``pending``: the work goes on; ``until`` are members by which it would have ended.
     - ``absent``: what was asked for does not exist.
-    - Otherwise something beside the request failed; ``place`` is the member that says so, ``words`` what it says.
+    - Otherwise something beside the request failed; ``place`` is the member that says so, ``words``
+      what it says.
     """
 
     text: str
@@ -73,7 +90,8 @@ class Remark:
     until: Mapping[str, Any] | None = None
 
     def note(self, step: str, wait: float | None, *, safe: bool) -> None:
-        """Warn the caller. ``safe`` means that the request is a read, ``wait`` are the seconds after which the provider asks for another.
+        """Warn the caller. ``safe`` means that the request is a read, ``wait`` are the seconds
+        after which the provider asks for another.
 
         :raises NotFound: if what was asked for does not exist.
         :raises NotYet: if the request reads the result of work that goes on.
@@ -83,34 +101,50 @@ class Remark:
         if self.pending and safe:
             text = f"what '{step}' reads is not ready: {self.text}"
             pause = {"retry_after": max(wait or 0.0, _PAUSE), "within": _WITHIN}
-            raise NotYet(text, hint="Read it again later.", sent=Sent.REFUSED, until=self.until, **pause)
+            raise NotYet(
+                text, hint="Read it again later.", sent=Sent.REFUSED, until=self.until, **pause
+            )
         call = current_call()
         if call is None:
             return
         if self.pending or safe:
-            call.unfinished(f"'{step}' has begun, and goes on: {self.text}" if self.pending else f"the answer lacks something: {self.text}")
+            call.unfinished(
+                f"'{step}' has begun, and goes on: {self.text}"
+                if self.pending
+                else f"the answer lacks something: {self.text}"
+            )
             return
         call.failed_in_part([FailedEntry(self.place, self.words[:_LONGEST])])
 
 
 Verdict = bool | Mapping[str, Any] | Refused | Remark
-"""Judgement of a response: True or the member with the errors for a failure, the refused items, a remark, or False."""
+"""Judgement of a response: True or the member with the errors for a failure, the refused items, a
+remark, or False.
+"""
 
 
 def strongest(verdicts: Iterator[Verdict]) -> Verdict:
-    """Return the verdict that counts: the first failure of the whole request, else the first remark, else all refused items together."""
+    """Return the verdict that counts: the first failure of the whole request, else the first
+    remark, else all refused items together.
+    """
     found = [one for one in verdicts if one]
     partial = [one for one in found if isinstance(one, Refused) and not one.is_whole]
     other = [one for one in found if one not in partial]
     if other:
         return next((one for one in other if not isinstance(one, Remark)), other[0])
     entries = tuple(entry for one in partial for entry in one.entries)
-    return Refused(entries, (), is_whole=False, only_warns=all(one.only_warns for one in partial)) if partial else False
+    return (
+        Refused(entries, (), is_whole=False, only_warns=all(one.only_warns for one in partial))
+        if partial
+        else False
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Rule about a response as a whole, from the member ``failed`` of a manifest; ``RULE`` declares its words."""
+    """Rule about a response as a whole, from the member ``failed`` of a manifest; ``RULE`` declares
+    its words.
+    """
 
     condition: Condition
     code: str | None = None
@@ -129,9 +163,14 @@ class Rule:
         if not self.condition.holds(body):
             return False
         text, place = self.condition.said(body), self.condition.member
-        words = (None if self.code is None else find(body, self.code), None if self.message is None else find(body, self.message))
+        words = (
+            None if self.code is None else find(body, self.code),
+            None if self.message is None else find(body, self.message),
+        )
         if self.pending or self.absent or self.only_warns:
-            told = next((one for one in (words[1], find(body, place)) if isinstance(one, str)), text)
+            told = next(
+                (one for one in (words[1], find(body, place)) if isinstance(one, str)), text
+            )
             until = {place: True} if self.condition.equals == (False,) else None
             return Remark(text, self.pending, self.absent, place, told, until)
         return Refused((), ((body, words),), is_whole=True, verdict=text)
@@ -144,7 +183,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Rules that judge a successful response together. With ``are_harmless``, no response of a change fails by them."""
+    """Rules that judge a successful response together. With ``are_harmless``, no response of a
+    change fails by them.
+    """
 
     judges: tuple[Callable[[Any], Verdict], ...]
     are_harmless: bool = False
@@ -155,5 +196,7 @@ class Rules:
 
 
 def are_harmless(failed: Callable[[Any], Verdict] | None) -> bool:
-    """Return whether no response of a change fails by a judge. A function of a connector may always find a failure."""
+    """Return whether no response of a change fails by a judge. A function of a connector may always
+    find a failure.
+    """
     return failed is None or (isinstance(failed, Rules) and failed.are_harmless)

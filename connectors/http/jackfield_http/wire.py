@@ -1,11 +1,20 @@
-"""Transport of requests, whose faults become errors with codes: HTTP/1.1 over jackfield's wire, HTTP/2 if requested."""
+"""Transport of requests, whose faults become errors with codes: HTTP/1.1 over jackfield's wire,
+HTTP/2 if requested.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.connector import InvalidConnection, JackfieldError, Sent, Target, WireFault, WireSettings
+from jackfield.connector import (
+    InvalidConnection,
+    JackfieldError,
+    Sent,
+    Target,
+    WireFault,
+    WireSettings,
+)
 from jackfield.connector import Reply as WireReply
 from jackfield.connector import Wire as ConnectorWire
 from jackfield_http.faults import explain_wire_fault
@@ -18,7 +27,9 @@ Limit = Callable[[], float]
 
 
 class Reply(Protocol):
-    """Response whose body can be read once. Closing it returns the connection to the pool or closes the connection."""
+    """Response whose body can be read once. Closing it returns the connection to the pool or closes
+    the connection.
+    """
 
     status: int
     fields: list[tuple[bytes, bytes]]
@@ -48,9 +59,11 @@ class Sender(Protocol):
         limit: Limit,
         begin: Callable[[], None],
     ) -> Reply:
-        """Send a request and return the response once its header has arrived. ``begin`` is called at most once, before the first byte.
+        """Send a request and return the response once its header has arrived. ``begin`` is called
+        at most once, before the first byte.
 
-        :raises JackfieldError: if no response arrives; its ``sent`` says whether the request was sent.
+        :raises JackfieldError: if no response arrives; its ``sent`` says whether the request was
+            sent.
         """
 
 
@@ -65,7 +78,8 @@ def open_wire(settings: WireSettings, *, http2: bool) -> Sender:
         from jackfield_http.http2 import Http2Wire
     except ModuleNotFoundError as error:
         raise InvalidConnection(
-            f"HTTP/2 needs the extra 'http2' of jackfield-http: the package '{error.name}' is not installed",
+            f"HTTP/2 needs the extra 'http2' of jackfield-http: the package '{error.name}' is "
+            "not installed",
             hint="Install it: pip install 'jackfield-http[http2]'.",
             sent=Sent.NOTHING,
         ) from None
@@ -90,7 +104,9 @@ class Wire:
         """Send a request."""
         target = Target(url.scheme, url.host, url.port)
         try:
-            reply = self._wire.send(method, target, url.target.encode("ascii"), fields, body, limit, begin)
+            reply = self._wire.send(
+                method, target, url.target.encode("ascii"), fields, body, limit, begin
+            )
         except WireFault as fault:
             raise _explained(fault, url, limit) from fault
         return Http1Reply(reply, url, limit)

@@ -1,7 +1,9 @@
-"""JSON Schemas of the words by which a manifest or an overlay describes a provider, and the reading of such words.
+"""JSON Schemas of the words by which a manifest or an overlay describes a provider, and the reading
+of such words.
 
-Each module that reads words declares them beside the class that holds them: name, shape and meaning. The schema of manifests, the check of
-overlays, the schema for editors and the reference are made of these declarations.
+Each module that reads words declares them beside the class that holds them: name, shape and
+meaning. The schema of manifests, the check of overlays, the schema for editors and the reference
+are made of these declarations.
 """
 
 from __future__ import annotations
@@ -45,12 +47,24 @@ def one_or_more(*rules: Json, **more: Any) -> Json:
     return {"anyOf": [*rules, some(each)], **more}
 
 
-def closed(properties: Mapping[str, Any], required: Iterable[str] = (), description: str | None = None, **more: Any) -> Json:
+def closed(
+    properties: Mapping[str, Any],
+    required: Iterable[str] = (),
+    description: str | None = None,
+    **more: Any,
+) -> Json:
     """Return the schema of an object with these members and no others."""
     about = {"description": description} if description else {}
     needs = list(required)
     needed = {"required": needs} if needs else {}
-    return {"type": "object", **about, **needed, "properties": dict(properties), "additionalProperties": False, **more}
+    return {
+        "type": "object",
+        **about,
+        **needed,
+        "properties": dict(properties),
+        "additionalProperties": False,
+        **more,
+    }
 
 
 def needs_one(*names: str) -> Json:
@@ -64,6 +78,10 @@ def argument(name: str) -> str:
 
 
 def read(words: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of ``words`` that a declaration has as arguments of a class; lists become tuples."""
+    """Return those of ``words`` that a declaration has as arguments of a class; lists become
+    tuples.
+    """
     found = {argument(name): given[name] for name in words if name in given}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+    }

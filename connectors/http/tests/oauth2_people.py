@@ -1,4 +1,6 @@
-"""A connector whose users approve at a scripted authorization server that rotates refresh tokens, and processes that use it."""
+"""A connector whose users approve at a scripted authorization server that rotates refresh tokens,
+and processes that use it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ from jackfield_store.runtime import Jackfield
 
 _SUPPORT = Path(__file__).parents[3] / "tests" / "support"
 _PATIENCE = 120.0
-LOST = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
+LOST = (
+    "a refresh was interrupted before its answer was stored, and the provider does not "
+    "accept the previous refresh token again"
+)
 """Why a grant has ended whose only valid refresh token was in an answer that nobody stored."""
 
 
@@ -41,9 +46,15 @@ class Person(Output):
 
 
 def make_connector(*types: type[ConnectionType]) -> Connector:
-    """A connector with one action, which asks the provider whose token it has, over connections of these types: of the authorization code
-    by default."""
-    connector = Connector("people", title="People", version="1.0.0", connections=[*(types or (OAuth2AuthorizationCode,))])
+    """A connector with one action, which asks the provider whose token it has, over connections of
+    these types: of the authorization code by default.
+    """
+    connector = Connector(
+        "people",
+        title="People",
+        version="1.0.0",
+        connections=[*(types or (OAuth2AuthorizationCode,))],
+    )
 
     @connector.action("whoAmI", effect="read")
     def who_am_i(inputs: Nothing, api: HttpClient) -> Person:
@@ -55,7 +66,8 @@ def make_connector(*types: type[ConnectionType]) -> Connector:
 
 @dataclass
 class Authority:
-    """Authorization server that rotates. A strict one ends the grant when a used refresh token comes again; another forgives once.
+    """Authorization server that rotates. A strict one ends the grant when a used refresh token
+    comes again; another forgives once.
 
     ``reached`` is called when a refresh has been done and its answer is still to be sent.
     """
@@ -79,13 +91,25 @@ class Authority:
                 self.asked.append(token)
                 if not self.good.get(token):
                     self.good.clear()
-                    return Answer({"error": "invalid_grant", "error_description": "the refresh token was used before"}, 400)
+                    return Answer(
+                        {
+                            "error": "invalid_grant",
+                            "error_description": "the refresh token was used before",
+                        },
+                        400,
+                    )
                 self.good[token] -= 1
             self.issued += 1
             self.good[f"refresh-{self.issued}"] = 2 if self.forgives else 1
-            lasts = 3600 if form["grant_type"] == "refresh_token" else 30  # too short to be used: the first call refreshes
+            # too short to be used: the first call refreshes
+            lasts = 3600 if form["grant_type"] == "refresh_token" else 30
             answer = Answer(
-                {"access_token": f"access-{self.issued}", "refresh_token": f"refresh-{self.issued}", "expires_in": lasts, **self.extra}
+                {
+                    "access_token": f"access-{self.issued}",
+                    "refresh_token": f"refresh-{self.issued}",
+                    "expires_in": lasts,
+                    **self.extra,
+                }
                 | {"token_type": self.extra.get("token_type", "Bearer")}
             )
         if form["grant_type"] == "refresh_token":
@@ -98,28 +122,39 @@ def people(folder: Path, database_url: str, catalog_in: str = "catalog") -> Iter
     """A runtime with the connector. Each process has a catalog of its own."""
     with (
         installed(folder / catalog_in, make_connector()) as catalog,
-        Jackfield(catalog=catalog, database_url=database_url, environment={"JACKFIELD_HOME": str(folder)}) as found,
+        Jackfield(
+            catalog=catalog, database_url=database_url, environment={"JACKFIELD_HOME": str(folder)}
+        ) as found,
     ):
         yield found
 
 
 def connect(runtime: Jackfield, server: Provider) -> None:
     """Store the connection ``ada``, and have it approved."""
-    values = {"server": server.url, "authorizationUrl": f"{server.url}/auth", "tokenUrl": f"{server.url}/token", "clientId": "web"}
+    values = {
+        "server": server.url,
+        "authorizationUrl": f"{server.url}/auth",
+        "tokenUrl": f"{server.url}/token",
+        "clientId": "web",
+    }
     runtime.connections.add("ada", "people/oauth2AuthorizationCode", values, test=False)
     approve(runtime)
 
 
 def approve(runtime: Jackfield, name: str = "ada") -> None:
     """Have the connection approved, at first or again."""
-    begun = runtime.connections.authorizing().begin(name, "https://jackfield.example/oauth2/callback")
+    begun = runtime.connections.authorizing().begin(
+        name, "https://jackfield.example/oauth2/callback"
+    )
     state = dict(parse_qsl(urlsplit(begun["url"]).query))["state"]
     runtime.connections.authorizing().complete(begun["id"], {"state": state, "code": "a-code"})
 
 
 def ask(runtime: Jackfield) -> dict[str, Any]:
     """Ask who has approved, over the connection."""
-    found: dict[str, Any] = runtime.invoke({"connector": "people", "action": "whoAmI", "connection": "ada", "inputs": {}}).to_json()
+    found: dict[str, Any] = runtime.invoke(
+        {"connector": "people", "action": "whoAmI", "connection": "ada", "inputs": {}}
+    ).to_json()
     return found
 
 
@@ -130,13 +165,21 @@ def expire(runtime: Jackfield) -> None:
 
 
 class Asking:
-    """Process that asks in many threads at once, when it is told to. ``dies_at`` names the step of a rotation at which it kills itself."""
+    """Process that asks in many threads at once, when it is told to. ``dies_at`` names the step of
+    a rotation at which it kills itself.
+    """
 
-    def __init__(self, folder: Path, database_url: str, number: int, threads: int = 1, dies_at: str = "") -> None:
+    def __init__(
+        self, folder: Path, database_url: str, number: int, threads: int = 1, dies_at: str = ""
+    ) -> None:
         given = [str(folder), database_url, str(number), str(threads), dies_at]
         environment = {**os.environ, "PYTHONPATH": str(_SUPPORT), "JACKFIELD_HOME": str(folder)}
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__)), *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, str(Path(__file__)), *given],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
 
     def hear(self) -> Any:
@@ -179,12 +222,16 @@ def _say(what: object) -> None:
 
 
 def _main(folder: str, database_url: str, number: str, threads: str, dies_at: str) -> None:
-    shared_leases.HELD = _PATIENCE  # a process that is slow beside others is not taken for a dead one
+    # a process that is slow beside others is not taken for a dead one
+    shared_leases.HELD = _PATIENCE
     if dies_at:
         _dying(dies_at)
     with people(Path(folder), database_url, f"catalog-{number}") as runtime:
         found: list[str] = []
-        crowd = [threading.Thread(target=lambda: found.append(ask(runtime)["status"])) for _ in range(int(threads))]
+        crowd = [
+            threading.Thread(target=lambda: found.append(ask(runtime)["status"]))
+            for _ in range(int(threads))
+        ]
         _say("ready")
         sys.stdin.readline()
         for thread in crowd:

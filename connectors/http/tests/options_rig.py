@@ -1,5 +1,6 @@
-"""A server, a proxy, an authorization server and STS in one, which remembers what arrives over which connection; and each option of a
-connection over it."""
+"""A server, a proxy, an authorization server and STS in one, which remembers what arrives over
+which connection; and each option of a connection over it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +63,14 @@ class Wire:
     def token(self) -> dict[str, Any]:
         """The answer of the token endpoint, with an ID token; tokens of another place, too."""
         now = int(time.time())
-        claims = {"iss": "https://issuer.example", "aud": CLIENT, "sub": "ada", "iat": now, "exp": now + 600, "nonce": self.nonce}
+        claims = {
+            "iss": "https://issuer.example",
+            "aud": CLIENT,
+            "sub": "ada",
+            "iat": now,
+            "exp": now + 600,
+            "nonce": self.nonce,
+        }
         payload = urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
         found = {
             "access_token": "usual-token",
@@ -93,7 +101,11 @@ def wired() -> Iterator[Wire]:
             wire.seen.append(Seen(self.client_address[1], self.command, self.path, headers, body))
             path = urlsplit(self.path).path
             account = {"id": "usual", "name": "Usual", "data": {"id": "placed", "name": "Placed"}}
-            found = _STS if "Action=AssumeRole" in body else json.dumps(wire.token() if path == "/token" else account)
+            found = (
+                _STS
+                if "Action=AssumeRole" in body
+                else json.dumps(wire.token() if path == "/token" else account)
+            )
             self.send_response(200)
             self.send_header("Content-Type", "text/xml" if found is _STS else "application/json")
             self.send_header("Content-Length", str(len(found)))
@@ -122,7 +134,9 @@ Look = Callable[[Wire], object]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What an option needs beside it, and what is seen on the wire with it: without it, that must not be there."""
+    """What an option needs beside it, and what is seen on the wire with it: without it, that must
+    not be there.
+    """
 
     values: Callable[[Wire], Values]
     look: Look
@@ -141,8 +155,12 @@ def _asked_for(**wanted: str) -> Look:
     """Whether a token, or an approval, was asked for with these parameters."""
 
     def look(wire: Wire) -> bool:
-        rows = [one.form for one in wire.asked("/token")] + [dict(parse_qsl(urlsplit(one.path).query)) for one in wire.asked("/authorize")]
-        return any(all(value in row.get(name, "") for name, value in wanted.items()) for row in rows)
+        rows = [one.form for one in wire.asked("/token")] + [
+            dict(parse_qsl(urlsplit(one.path).query)) for one in wire.asked("/authorize")
+        ]
+        return any(
+            all(value in row.get(name, "") for name, value in wanted.items()) for row in rows
+        )
 
     return look
 
@@ -175,38 +193,68 @@ _OTHER_KEYS = {"accessKeyId": "AKIDOTHEROTHEROTHER0", "secretAccessKey": "other"
 OPTIONS: dict[str, Option] = {
     "server": Option(lambda wire: {"server": wire.url}, lambda wire: bool(wire.asked("/x"))),
     "proxy": Option(_proxy, _proxied),
-    "proxyUsername": Option(_fixed(proxyUsername="ada"), _sent("proxy-authorization", "Basic YWRhO"), _proxy),
-    "proxyPassword": Option(_fixed(proxyPassword="pw"), _sent("proxy-authorization", "Basic YWRhOnB3"), _login),
-    "freshConnections": Option(
-        _fixed(freshConnections=True), lambda wire: len({one.port for one in wire.asked("/x")}) == len(wire.asked("/x"))
+    "proxyUsername": Option(
+        _fixed(proxyUsername="ada"), _sent("proxy-authorization", "Basic YWRhO"), _proxy
     ),
-    "headerName": Option(_fixed(headerName="X-Second", headerValue="v-2"), _sent("x-second", "v-2")),
-    "headerValue": Option(_fixed(headerName="X-Second", headerValue="v-2"), _sent("x-second", "v-2")),
+    "proxyPassword": Option(
+        _fixed(proxyPassword="pw"), _sent("proxy-authorization", "Basic YWRhOnB3"), _login
+    ),
+    "freshConnections": Option(
+        _fixed(freshConnections=True),
+        lambda wire: len({one.port for one in wire.asked("/x")}) == len(wire.asked("/x")),
+    ),
+    "headerName": Option(
+        _fixed(headerName="X-Second", headerValue="v-2"), _sent("x-second", "v-2")
+    ),
+    "headerValue": Option(
+        _fixed(headerName="X-Second", headerValue="v-2"), _sent("x-second", "v-2")
+    ),
     "place": Option(_fixed(place="query"), lambda wire: "X-Api-Key=k-1" in _last(wire).path),
     "keyName": Option(_fixed(keyName="X-Other"), _sent("x-other", "k-1")),
     "scopes": Option(_fixed(scopes=["parcels"]), _asked_for(scope="parcels")),
     "clientSecret": Option(_fixed(clientSecret="s-1"), _asked_for(login=f"{CLIENT}:s-1")),
-    "clientAuthentication": Option(_fixed(clientAuthentication="body"), _asked_for(client_secret="s"), _fixed(clientSecret="s")),
+    "clientAuthentication": Option(
+        _fixed(clientAuthentication="body"), _asked_for(client_secret="s"), _fixed(clientSecret="s")
+    ),
     "audience": Option(_fixed(audience="aud-1"), _asked_for(audience="aud-1")),
-    "resource": Option(_fixed(resource="https://r.example"), _asked_for(resource="https://r.example")),
+    "resource": Option(
+        _fixed(resource="https://r.example"), _asked_for(resource="https://r.example")
+    ),
     "tokenParameters": Option(_fixed(tokenParameters={"more": "m-1"}), _asked_for(more="m-1")),
     "tokenPlace": Option(_fixed(tokenPlace="/inner"), _sent("authorization", "inner-token")),
     "service": Option(_fixed(service="es"), _sent("authorization", "/es/aws4_request")),
     "accessKeyId": Option(lambda _wire: dict(_OTHER_KEYS), _sent("authorization", "AKIDOTHER")),
     "secretAccessKey": Option(lambda _wire: dict(_OTHER_KEYS), _sent("authorization", "AKIDOTHER")),
     "sessionToken": Option(_fixed(sessionToken="t-1"), _sent("x-amz-security-token", "t-1")),
-    "roleARN": Option(_role, _sent("x-amz-security-token", "role-session"), lambda wire: {"stsEndpoint": wire.url}),
+    "roleARN": Option(
+        _role, _sent("x-amz-security-token", "role-session"), lambda wire: {"stsEndpoint": wire.url}
+    ),
     "externalId": Option(_fixed(externalId="ext-1"), _assumed("ExternalId=ext-1"), _role),
     "durationSeconds": Option(_fixed(durationSeconds=901), _assumed("DurationSeconds=901"), _role),
-    "stsEndpoint": Option(lambda wire: {**_role(wire), "roleARN": f"{_ROLE}-of-its-own"}, lambda wire: bool(wire.asked("/"))),
-    "revocationUrl": Option(lambda wire: {"revocationUrl": f"{wire.url}/revoke"}, lambda wire: bool(wire.asked("/revoke"))),
+    "stsEndpoint": Option(
+        lambda wire: {**_role(wire), "roleARN": f"{_ROLE}-of-its-own"},
+        lambda wire: bool(wire.asked("/")),
+    ),
+    "revocationUrl": Option(
+        lambda wire: {"revocationUrl": f"{wire.url}/revoke"},
+        lambda wire: bool(wire.asked("/revoke")),
+    ),
 }
 """Options that are seen at the server, in clear text."""
 
 REQUIRED: dict[str, Values] = {
-    "bearer": {"token": "t"}, "apiKey": {"apiKey": "k-1"}, "basic": {"username": "u", "password": "p"}, "mutualTls": {}, "anonymous": {},
-    "awsSigV4": {"region": "eu-west-1", "accessKeyId": "AKIDEXAMPLEEXAMPLE00", "secretAccessKey": "s"},
+    "bearer": {"token": "t"},
+    "apiKey": {"apiKey": "k-1"},
+    "basic": {"username": "u", "password": "p"},
+    "mutualTls": {},
+    "anonymous": {},
+    "awsSigV4": {
+        "region": "eu-west-1",
+        "accessKeyId": "AKIDEXAMPLEEXAMPLE00",
+        "secretAccessKey": "s",
+    },
     "oauth2ClientCredentials": {"clientId": CLIENT, "clientSecret": "s"},
-    "oauth2AuthorizationCode": {"clientId": CLIENT}, "openIdConnect": {"clientId": CLIENT},
-}  # fmt: skip
+    "oauth2AuthorizationCode": {"clientId": CLIENT},
+    "openIdConnect": {"clientId": CLIENT},
+}
 """Values that each type needs beside the server, and its endpoints."""

@@ -1,4 +1,6 @@
-"""A made-up list at a provider, for polls: times that are equal, pages that are unsorted, items that change or appear late."""
+"""A made-up list at a provider, for polls: times that are equal, pages that are unsorted, items
+that change or appear late.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,19 @@ LOOKBACK = 60.0
 EVERY = 300.0
 _SIZE = 100
 _POLL = {
-    "action": "list", "items": "/items", "key": ["/id", "/at"], "at": "/at", "since": {"input": "since", "form": "unix"},
+    "action": "list",
+    "items": "/items",
+    "key": ["/id", "/at"],
+    "at": "/at",
+    "since": {"input": "since", "form": "unix"},
     "lookbackSeconds": LOOKBACK + 1,
-}  # fmt: skip
+}
 
 
 class PolledSource:
-    """Items that come over a day: 30 % share a time, 5 % change while a list is read, some appear up to ``LOOKBACK`` late."""
+    """Items that come over a day: 30 % share a time, 5 % change while a list is read, some appear
+    up to ``LOOKBACK`` late.
+    """
 
     def __init__(self, seed: int, items: int, *, is_ascending: bool = False) -> None:
         self._is_ascending = is_ascending
@@ -65,25 +73,42 @@ class PolledSource:
         self.all.add((identifier, at))
 
     def fetch(self, _client: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page, in the order in which IDs came or of times. Meanwhile, time goes on, and an item changes."""
+        """Return a page, in the order in which IDs came or of times. Meanwhile, time goes on, and
+        an item changes.
+        """
         begin = int(inputs.get("offset", 0))
         self.pass_time(self._choose.random())
         rows = [*self.items.items()]
         if self._is_ascending:  # pages are of the items that are asked for, which are fewer
-            rows = sorted((row for row in rows if row[1] >= inputs["since"]), key=lambda row: row[1])
-        found = [{"id": name, "at": at} for name, at in rows[begin : begin + _SIZE] if at >= inputs["since"]]
+            rows = sorted(
+                (row for row in rows if row[1] >= inputs["since"]), key=lambda row: row[1]
+            )
+        found = [
+            {"id": name, "at": at}
+            for name, at in rows[begin : begin + _SIZE]
+            if at >= inputs["since"]
+        ]
         if self.items and self._changes and not self.ended and self._choose.random() < 0.5:
             self._changes -= 1
             self._show(self._choose.choice([*self.items]), self.now)
-        return {"items": found, "offset": begin + _SIZE} if begin + _SIZE < len(rows) else {"items": found}
+        return (
+            {"items": found, "offset": begin + _SIZE}
+            if begin + _SIZE < len(rows)
+            else {"items": found}
+        )
 
 
-def missed(seed: int, items: int, *, every: float = EVERY, is_ascending: bool = False) -> tuple[int, int]:
-    """Poll a source until nothing comes any more; return how many versions of items there were, and of how many items the last one was
-    never told: of an item that changes twice between two polls, no poll sees the first change."""
+def missed(
+    seed: int, items: int, *, every: float = EVERY, is_ascending: bool = False
+) -> tuple[int, int]:
+    """Poll a source until nothing comes any more; return how many versions of items there were, and
+    of how many items the last one was never told: of an item that changes twice between two polls,
+    no poll sees the first change.
+    """
     source = PolledSource(seed, items, is_ascending=is_ascending)
     poll = BoundPoll(
-        {**_POLL, "ascending": True} if is_ascending else _POLL, lambda _key: Listing(source.fetch, Pagination("offset", "offset", "items"))
+        {**_POLL, "ascending": True} if is_ascending else _POLL,
+        lambda _key: Listing(source.fetch, Pagination("offset", "offset", "items")),
     )
     told: set[tuple[str, float]] = set()
     mark: Mapping[str, Any] = {}
@@ -93,7 +118,9 @@ def missed(seed: int, items: int, *, every: float = EVERY, is_ascending: bool = 
         source.pass_time(every)
         more = True
         while more:
-            page = poll.poll(BoundInputs.model_validate({}), None, Since(source.begin, mark, source.now))
+            page = poll.poll(
+                BoundInputs.model_validate({}), None, Since(source.begin, mark, source.now)
+            )
             told |= {(event.data["id"], event.data["at"]) for event in page.events}  # type: ignore[index]  # items are objects
             mark, more = page.next, page.more
     return len(source.all), sum((name, at) not in told for name, at in source.items.items())

@@ -1,4 +1,6 @@
-"""Values of every kind arrive at a real server exactly as they were given, whatever characters they contain, in every style."""
+"""Values of every kind arrive at a real server exactly as they were given, whatever characters they
+contain, in every style.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from jackfield_http.urls import climbs
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _SCALAR = _TEXT | st.integers(-(10**12), 10**12) | st.booleans()
-_FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_FEW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 _CACHE = Cache()
@@ -49,14 +53,27 @@ def server() -> Iterator[Provider]:
         yield provider
 
 
-def sent(server: Provider, inputs: dict[str, Any], *rows: dict[str, Any], path: str = "/a", body: dict[str, Any] | None = None) -> Request:
+def sent(
+    server: Provider,
+    inputs: dict[str, Any],
+    *rows: dict[str, Any],
+    path: str = "/a",
+    body: dict[str, Any] | None = None,
+) -> Request:
     """Call an action with these parameters; the request that arrived."""
-    binding = {"method": "POST" if body else "GET", "path": path, "parameters": list(rows), "response": {"read": "json"}}
+    binding = {
+        "method": "POST" if body else "GET",
+        "path": path,
+        "parameters": list(rows),
+        "response": {"read": "json"},
+    }
     row = {"key": "call", "effect": "write", "http": {**binding, "body": body} if body else binding}
     with attempt(f"{server.url}/v1", cache=_CACHE) as (api, _):
         try:
             BoundCall(row)(BoundInputs.model_validate(inputs), Clients(api))  # type: ignore[arg-type]  # one client instead of several
-        except Unavailable:  # a busy machine: the server has closed the idle connection; the runtime would repeat the attempt
+        except Unavailable:
+            # a busy machine: the server has closed the idle connection; the runtime would repeat
+            # the attempt
             BoundCall(row)(BoundInputs.model_validate(inputs), Clients(api))  # type: ignore[arg-type]
     return server.requests[-1]
 
@@ -68,13 +85,23 @@ def shown(value: Any) -> str:
 
 def pairs(request: Request) -> list[tuple[str, str]]:
     """The parameters of a query as a server reads them."""
-    return parse_qsl(request.path.partition("?")[2], keep_blank_values=True, encoding="utf-8", errors="strict")
+    return parse_qsl(
+        request.path.partition("?")[2], keep_blank_values=True, encoding="utf-8", errors="strict"
+    )
 
 
 @_FEW
-@given(value=_SCALAR, items=st.lists(_SCALAR, min_size=1, max_size=4), members=st.dictionaries(_TEXT, _SCALAR, max_size=3))
-def test_a_query_arrives(server: Provider, value: Any, items: list[Any], members: dict[str, Any]) -> None:
-    """Single values, repeated ones, exploded objects and brackets are read back by a standard parser, and add no other parameter."""
+@given(
+    value=_SCALAR,
+    items=st.lists(_SCALAR, min_size=1, max_size=4),
+    members=st.dictionaries(_TEXT, _SCALAR, max_size=3),
+)
+def test_a_query_arrives(
+    server: Provider, value: Any, items: list[Any], members: dict[str, Any]
+) -> None:
+    """Single values, repeated ones, exploded objects and brackets are read back by a standard
+    parser, and add no other parameter.
+    """
     rows = [
         {"input": "one", "in": "query", "name": "o&ne"},
         {"input": "many", "in": "query"},
@@ -88,22 +115,39 @@ def test_a_query_arrives(server: Provider, value: Any, items: list[Any], members
 
 
 def test_the_members_of_a_list_of_objects_stay_in_their_objects(server: Provider) -> None:
-    """Each object has its index: a reader would put a member that the first one lacks into the first one (two line items, one of them with
-    a quantity that may be adjusted)."""
+    """Each object has its index: a reader would put a member that the first one lacks into the
+    first one (two line items, one of them with a quantity that may be adjusted).
+    """
     items = [{"price": "p_1", "quantity": 2}, {"adjustable": {"enabled": True}, "price": "p_2"}]
-    request = sent(server, {"deep": {"items": items, "rows": [["a"], ["b"]]}}, {"input": "deep", "in": "query", "style": "deepObject"})
+    request = sent(
+        server,
+        {"deep": {"items": items, "rows": [["a"], ["b"]]}},
+        {"input": "deep", "in": "query", "style": "deepObject"},
+    )
     assert pairs(request) == [
-        ("deep[items][0][price]", "p_1"), ("deep[items][0][quantity]", "2"), ("deep[items][1][adjustable][enabled]", "true"),
-        ("deep[items][1][price]", "p_2"), ("deep[rows][0][]", "a"), ("deep[rows][1][]", "b"),
-    ]  # fmt: skip
+        ("deep[items][0][price]", "p_1"),
+        ("deep[items][0][quantity]", "2"),
+        ("deep[items][1][adjustable][enabled]", "true"),
+        ("deep[items][1][price]", "p_2"),
+        ("deep[rows][0][]", "a"),
+        ("deep[rows][1][]", "b"),
+    ]
 
 
 @_FEW
 @given(items=st.lists(_TEXT.filter(bool), min_size=1, max_size=4))
-@pytest.mark.parametrize(("style", "mark"), [("form", ","), ("spaceDelimited", "%20"), ("pipeDelimited", "%7C")])
-def test_joined_lists_keep_their_delimiters_apart(server: Provider, style: str, mark: str, items: list[str]) -> None:
-    """The delimiter of a list is recognisable, because those within its values are encoded, save for a space."""
-    request = sent(server, {"many": items}, {"input": "many", "in": "query", "style": style, "explode": False})
+@pytest.mark.parametrize(
+    ("style", "mark"), [("form", ","), ("spaceDelimited", "%20"), ("pipeDelimited", "%7C")]
+)
+def test_joined_lists_keep_their_delimiters_apart(
+    server: Provider, style: str, mark: str, items: list[str]
+) -> None:
+    """The delimiter of a list is recognisable, because those within its values are encoded, save
+    for a space.
+    """
+    request = sent(
+        server, {"many": items}, {"input": "many", "in": "query", "style": style, "explode": False}
+    )
     raw = request.path.partition("?many=")[2]
     found = [unquote(part) for part in raw.split(mark)] if mark == "," else [unquote(raw)]
     assert found == (items if mark == "," else [unquote(mark).join(items)])
@@ -112,9 +156,15 @@ def test_joined_lists_keep_their_delimiters_apart(server: Provider, style: str, 
 @_FEW
 @given(value=_TEXT)
 def test_a_path_parameter_stays_in_its_segment(server: Provider, value: str) -> None:
-    """It arrives as one segment, or is refused: empty, '.', '..' in any encoding, and control characters reach no server."""
+    """It arrives as one segment, or is refused: empty, '.', '..' in any encoding, and control
+    characters reach no server.
+    """
     before = len(server.requests)
-    if not value or climbs(value) or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+    if (
+        not value
+        or climbs(value)
+        or any(ord(letter) < 32 or ord(letter) == 127 for letter in value)
+    ):
         with pytest.raises(InvalidInput):
             sent(server, {"id": value}, {"input": "id", "in": "path"}, path="/x/{id}/y")
         assert len(server.requests) == before
@@ -136,9 +186,19 @@ def test_a_path_parameter_stays_in_its_segment(server: Provider, value: str) -> 
         ("simple", False, "a/b:c", "/v1/p/a%2Fb%3Ac"),
     ],
 )
-def test_styles_of_a_path(server: Provider, style: str, explode: bool, value: Any, path: str) -> None:
+def test_styles_of_a_path(
+    server: Provider, style: str, explode: bool, value: Any, path: str
+) -> None:
     """Each style of the specification gives its own example."""
-    assert sent(server, {"id": value}, {"input": "id", "in": "path", "style": style, "explode": explode}, path="/p/{id}").path == path
+    assert (
+        sent(
+            server,
+            {"id": value},
+            {"input": "id", "in": "path", "style": style, "explode": explode},
+            path="/p/{id}",
+        ).path
+        == path
+    )
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\x00", "\x7f"])
@@ -151,12 +211,17 @@ def test_a_header_adds_no_other(server: Provider, value: str) -> None:
 
 
 @_FEW
-@given(members=st.dictionaries(_TEXT, _SCALAR, max_size=4), items=st.lists(_SCALAR, min_size=1, max_size=3))
+@given(
+    members=st.dictionaries(_TEXT, _SCALAR, max_size=4),
+    items=st.lists(_SCALAR, min_size=1, max_size=3),
+)
 def test_a_form_arrives(server: Provider, members: dict[str, Any], items: list[Any]) -> None:
     """A form is read back by a standard parser; objects in it are JSON."""
     row = {"input": "body", "encode": "form", "contentType": "application/x-www-form-urlencoded"}
     given_members = {f"_{name}": value for name, value in members.items()}
-    request = sent(server, {"body": {**given_members, "list": items, "object": {"a": [1]}}}, body=row)
+    request = sent(
+        server, {"body": {**given_members, "list": items, "object": {"a": [1]}}}, body=row
+    )
     found = parse_qsl(request.body.decode("ascii"), keep_blank_values=True, errors="strict")
     expected = [(name, shown(value)) for name, value in given_members.items()]
     assert found == [*expected, *(("list", shown(item)) for item in items), ("object", '{"a":[1]}')]
@@ -166,12 +231,23 @@ def test_a_form_arrives(server: Provider, members: dict[str, Any], items: list[A
 @given(content=st.binary(max_size=200), note=_TEXT)
 def test_a_multipart_body_arrives(server: Provider, content: bytes, note: str) -> None:
     """Files keep every byte and their media type, fields their text."""
-    row = {"input": "body", "encode": "multipart", "contentType": "multipart/form-data", "files": ["file"]}
+    row = {
+        "input": "body",
+        "encode": "multipart",
+        "contentType": "multipart/form-data",
+        "files": ["file"],
+    }
     file = {"data": base64.b64encode(content).decode(), "contentType": "image/png"}
     request = sent(server, {"body": {"file": file, "note": note}}, body=row)
     head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
-    parts = list(email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body).iter_parts())
-    assert [part.get_content_type() for part in parts] == ["image/png", "text/plain"] or parts[0].get_content_type() == "image/png"
+    parts = list(
+        email.parser.BytesParser(policy=email.policy.HTTP)
+        .parsebytes(head + request.body)
+        .iter_parts()
+    )
+    assert [part.get_content_type() for part in parts] == ["image/png", "text/plain"] or parts[
+        0
+    ].get_content_type() == "image/png"
     assert parts[0].get_payload(decode=True) == content
     assert parts[1].get_payload(decode=True) == note.encode()
 
@@ -185,16 +261,33 @@ def test_json_bodies_are_verbatim(server: Provider, body: Any) -> None:
 
 
 def test_names_in_the_query_of_a_path_are_filled_in() -> None:
-    """A document may write parameters of a path into a query behind it; they are encoded like all others."""
-    row = {"method": "GET", "path": "/a", "query": "kind={kind}&fixed=1", "parameters": [{"input": "kind", "in": "path"}], "response": {}}
+    """A document may write parameters of a path into a query behind it; they are encoded like all
+    others.
+    """
+    row = {
+        "method": "GET",
+        "path": "/a",
+        "query": "kind={kind}&fixed=1",
+        "parameters": [{"input": "kind", "in": "path"}],
+        "response": {},
+    }
     assert request_of(row, {"kind": "x&y"}).query == "kind=x%26y&fixed=1"
 
 
 def test_objects_in_multipart_bodies_have_a_media_type() -> None:
-    """An object is a part of JSON, or of the type that the document names; text has none, and neither is a file."""
-    body = {"input": "body", "encode": "multipart", "contentType": "multipart/form-data", "encoding": {"b": {"contentType": "text/csv"}}}
+    """An object is a part of JSON, or of the type that the document names; text has none, and
+    neither is a file.
+    """
+    body = {
+        "input": "body",
+        "encode": "multipart",
+        "contentType": "multipart/form-data",
+        "encoding": {"b": {"contentType": "text/csv"}},
+    }
     row = {"method": "POST", "path": "/a", "body": body, "response": {}}
-    made = multipart_body(request_of(row, {"body": {"a": {"x": 1}, "b": "1,2", "c": "t"}}).options["multipart"])
+    made = multipart_body(
+        request_of(row, {"body": {"a": {"x": 1}, "b": "1,2", "c": "t"}}).options["multipart"]
+    )
     text = b"".join(made.chunks()).decode()
     assert 'name="a"\r\nContent-Type: application/json\r\n\r\n{"x":1}' in text
     assert 'name="b"\r\nContent-Type: text/csv\r\n\r\n1,2' in text

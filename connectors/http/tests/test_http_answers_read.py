@@ -1,4 +1,6 @@
-"""Answers as providers send them: what each becomes, by effect, status, framing, media type, coding, rule of the body and what follows."""
+"""Answers as providers send them: what each becomes, by effect, status, framing, media type,
+coding, rule of the body and what follows.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def make_connector() -> Connector:
 
 
 @contextmanager
-def acme(folder: Path, *script: Step, kind: str = "acmeToken", database: str = "none") -> Iterator[Any]:
+def acme(
+    folder: Path, *script: Step, kind: str = "acmeToken", database: str = "none"
+) -> Iterator[Any]:
     """A function that invokes an action of the connector, over a provider that plays a script."""
     with (
         Provider(list(script)) as provider,
@@ -115,7 +119,13 @@ def acme(folder: Path, *script: Step, kind: str = "acmeToken", database: str = "
         connection = {"type": kind, "values": {"server": provider.url, "token": TOKEN}}
 
         def call(action: str, key: str | None = None, **inputs: str) -> Any:
-            about = {"connector": "acme", "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 5}
+            about = {
+                "connector": "acme",
+                "action": action,
+                "connection": connection,
+                "inputs": inputs,
+                "timeoutSeconds": 5,
+            }
             result = jackfield.invoke(about if key is None else {**about, "idempotencyKey": key})
             return result, provider.requests, jackfield
 
@@ -124,7 +134,11 @@ def acme(folder: Path, *script: Step, kind: str = "acmeToken", database: str = "
 
 def answer(content: bytes, media: str = JSON, status: int = 200, *, coding: str = "") -> Answer:
     """A response with a body of this media type."""
-    return Answer(content=content, status=status, headers={"Content-Type": media, **({"Content-Encoding": coding} if coding else {})})
+    return Answer(
+        content=content,
+        status=status,
+        headers={"Content-Type": media, **({"Content-Encoding": coding} if coding else {})},
+    )
 
 
 _BROKEN = answer(b"{oops")
@@ -153,12 +167,22 @@ _MATRIX: dict[str, tuple[str, Step, str, bool]] = {
     "coding that was not asked for, read": ("read", _BROTLI, "failed", False),
     "not of its coding": ("write", answer(b'{"id": 7}', coding="gzip"), "succeeded", True),
     "page": ("write", answer(b"<html>", "text/html"), "in_doubt", False),
-    "page, not of its coding": ("write", answer(b"<html>", "text/html", coding="br"), "in_doubt", False),
+    "page, not of its coding": (
+        "write",
+        answer(b"<html>", "text/html", coding="br"),
+        "in_doubt",
+        False,
+    ),
     "no media type": ("write", answer(b"{oops", ""), "in_doubt", False),
     "no media type, JSON": ("write", answer(b'{"id": 7}', ""), "succeeded", False),
     "empty": ("write", answer(b""), "in_doubt", False),
     "cut": ("write", Answer({"id": 7}, missing=3), "in_doubt", False),
-    "cut coding": ("write", answer(gzip.compress(b'{"id": 7}', mtime=0)[:12], coding="gzip"), "in_doubt", False),
+    "cut coding": (
+        "write",
+        answer(gzip.compress(b'{"id": 7}', mtime=0)[:12], coding="gzip"),
+        "in_doubt",
+        False,
+    ),
     "closed": ("write", CLOSE, "in_doubt", False),
     "refused": ("write", answer(b"{oops", status=400), "failed", False),
     "error of the server": ("write", answer(b"{oops", status=500), "in_doubt", False),
@@ -172,11 +196,17 @@ _MATRIX: dict[str, tuple[str, Step, str, bool]] = {
 
 @pytest.mark.parametrize("name", [*_MATRIX])
 def test_what_an_answer_becomes(tmp_path: Path, name: str) -> None:
-    """A write is a success without output only if its answer proves that; what proves less is in doubt, and nothing is sent after it."""
+    """A write is a success without output only if its answer proves that; what proves less is in
+    doubt, and nothing is sent after it.
+    """
     action, step, status, warned = _MATRIX[name]
     with acme(tmp_path, *[step] * 8) as call:
         result, requests, _ = call(action)
-    assert (result.status, bool(result.meta.warnings), (result.output is None) == (warned or status != "succeeded")) == (
+    assert (
+        result.status,
+        bool(result.meta.warnings),
+        (result.output is None) == (warned or status != "succeeded"),
+    ) == (
         status,
         warned,
         True,
@@ -199,25 +229,46 @@ def test_the_body_is_kept_as_the_callers_file(tmp_path: Path) -> None:
         with jackfield.files.open_by_id("default", file["file"]) as content:
             assert content.read() == b"\x0b\x02\x80"
         again = call("write", key="k-1")[0]
-    assert (again.status, again.output, again.meta.replayed, len(requests)) == ("succeeded", None, True, 1)
+    assert (again.status, again.output, again.meta.replayed, len(requests)) == (
+        "succeeded",
+        None,
+        True,
+        1,
+    )
     assert again.to_json()["meta"]["warnings"] == result.to_json()["meta"]["warnings"]
 
 
 @pytest.mark.parametrize("secret", ["an input", "the connection", "no store"])
 def test_the_body_is_not_kept(tmp_path: Path, secret: str) -> None:
-    """Nothing can be masked in it, so it is not kept where something is secret; nor without a database."""
+    """Nothing can be masked in it, so it is not kept where something is secret; nor without a
+    database.
+    """
     step = answer(b"{oops " + TOKEN.encode()) if secret == "the connection" else _BROKEN
-    with acme(tmp_path, step, database="none" if secret == "no store" else f"sqlite:///{tmp_path}/j.db") as call:
+    with acme(
+        tmp_path, step, database="none" if secret == "no store" else f"sqlite:///{tmp_path}/j.db"
+    ) as call:
         result, _, _ = call("write", **({"pin": "4711-4711"} if secret == "an input" else {}))
-    assert (result.status, [set(row) for row in result.meta.warnings]) == ("succeeded", [{"path", "message"}])
+    assert (result.status, [set(row) for row in result.meta.warnings]) == (
+        "succeeded",
+        [{"path", "message"}],
+    )
 
 
-_DECLARED = {JSON: {"schema": {"type": "object"}}, "application/xml": {"schema": {"type": "object"}}}
+_DECLARED = {
+    JSON: {"schema": {"type": "object"}},
+    "application/xml": {"schema": {"type": "object"}},
+}
 
 
-def described(content: Any, body: Any = None, statuses: tuple[str, ...] = ("200",)) -> dict[str, Any]:
+def described(
+    content: Any, body: Any = None, statuses: tuple[str, ...] = ("200",)
+) -> dict[str, Any]:
     """A document with one POST."""
-    sent = {} if body is None else {"requestBody": {"required": True, "content": {JSON: {"schema": body}}}}
+    sent = (
+        {}
+        if body is None
+        else {"requestBody": {"required": True, "content": {JSON: {"schema": body}}}}
+    )
     responses = {status: {"description": "", "content": content} for status in statuses}
     path = {"post": operation(operationId="doIt", responses=responses, **sent)}
     return document({"/x": path}, servers=[{"url": "https://api.example.com"}])
@@ -239,27 +290,49 @@ def described(content: Any, body: Any = None, statuses: tuple[str, ...] = ("200"
     ],
 )
 def test_what_a_document_declares(tmp_path: Path, step: Answer, status: str) -> None:
-    """Of a generated connector, only a media type that the document declares for the status proves a success without output."""
+    """Of a generated connector, only a media type that the document declares for the status proves
+    a success without output.
+    """
     made = generate(tmp_path, described(_DECLARED))
-    with Provider([step]) as provider, generated(tmp_path, made, {"server": provider.url}) as jackfield:
-        result = jackfield.invoke({"connector": "acme", "action": "doIt", "connection": "main", "inputs": {}})
+    with (
+        Provider([step]) as provider,
+        generated(tmp_path, made, {"server": provider.url}) as jackfield,
+    ):
+        result = jackfield.invoke(
+            {"connector": "acme", "action": "doIt", "connection": "main", "inputs": {}}
+        )
     assert result.status == status
     assert bool(result.meta.warnings) == (status == "succeeded" and result.output is None)
 
 
-_CHAT = {"type": "object", "properties": {"model": {"type": "string"}, "stream": {"type": "boolean", "default": True}}}
+_CHAT = {
+    "type": "object",
+    "properties": {"model": {"type": "string"}, "stream": {"type": "boolean", "default": True}},
+}
 _BOTH = {JSON: {"schema": {"type": "object"}}, NDJSON: {"schema": {"type": "object"}}}
 
 
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize("flag", [None, False, True])
-def test_json_is_asked_for_in_place_of_a_stream(tmp_path: Path, flag: bool | None, *, is_open: bool) -> None:
-    """Where one response is JSON or a stream, the body's flag is sent as false and the report says so; an input that has it wins."""
+def test_json_is_asked_for_in_place_of_a_stream(
+    tmp_path: Path, flag: bool | None, *, is_open: bool
+) -> None:
+    """Where one response is JSON or a stream, the body's flag is sent as false and the report says
+    so; an input that has it wins.
+    """
     made = generate(tmp_path, described(_BOTH, {**_CHAT, "additionalProperties": is_open}))
     inputs: dict[str, Any] = {"model": "m", **({} if flag is None else {"stream": flag})}
     step = answer(b'{"a": 1}\n\n{"a": 2}\n', NDJSON) if flag else answer(b'{"done": true}')
-    with Provider([step]) as provider, generated(tmp_path, made, {"server": provider.url}) as jackfield:
-        called = {"connector": "acme", "action": "doIt", "connection": "main", "inputs": {"body": inputs} if is_open else inputs}
+    with (
+        Provider([step]) as provider,
+        generated(tmp_path, made, {"server": provider.url}) as jackfield,
+    ):
+        called = {
+            "connector": "acme",
+            "action": "doIt",
+            "connection": "main",
+            "inputs": {"body": inputs} if is_open else inputs,
+        }
         output = jackfield.invoke(called).unwrap()
         assert json.loads(provider.requests[0].body) == {"model": "m", "stream": bool(flag)}
     assert output == ({"items": [{"a": 1}, {"a": 2}]} if flag else {"done": True})
@@ -269,13 +342,25 @@ def test_json_is_asked_for_in_place_of_a_stream(tmp_path: Path, flag: bool | Non
 
 def test_streams_are_items(tmp_path: Path, harness: Harness) -> None:
     """Event streams and JSON Lines are bounded lists, generated and in 'http.request'."""
-    events = answer(b'event: a\nid: 1\ndata: {"x": 1}\n\n: pause\n\ndata: two\ndata: lines\r\n\r\ndata: [DONE]\n\n', SSE)
+    events = answer(
+        b'event: a\nid: 1\ndata: {"x": 1}\n\n: pause\n\ndata: two\ndata: lines\r\n\r\ndata: '
+        b"[DONE]\n\n",
+        SSE,
+    )
     wanted = [{"event": "a", "id": "1", "data": {"x": 1}}, {"data": "two\nlines"}]
     made = generate(tmp_path, described({SSE: {"schema": {"type": "string"}}}))
-    with Provider([events]) as provider, generated(tmp_path, made, {"server": provider.url}) as jackfield:
-        assert jackfield.invoke({"connector": "acme", "action": "doIt", "connection": "main", "inputs": {}}).unwrap() == {"items": wanted}
+    with (
+        Provider([events]) as provider,
+        generated(tmp_path, made, {"server": provider.url}) as jackfield,
+    ):
+        assert jackfield.invoke(
+            {"connector": "acme", "action": "doIt", "connection": "main", "inputs": {}}
+        ).unwrap() == {"items": wanted}
     harness.serve(events, answer(b'{"a": 1}\r\n{"a": 2}', "application/jsonl"))
-    assert [harness.invoke("request", {"url": "/x"}).unwrap()["items"] for _ in range(2)] == [wanted, [{"a": 1}, {"a": 2}]]
+    assert [harness.invoke("request", {"url": "/x"}).unwrap()["items"] for _ in range(2)] == [
+        wanted,
+        [{"a": 1}, {"a": 2}],
+    ]
     with pytest.raises(ValueError, match="more than"):
         parsed(b"1\n" * (MAX_ITEMS + 1), "lines")
 
@@ -312,19 +397,29 @@ def test_a_media_type_that_is_none(harness: Harness, media: str) -> None:
     assert harness.invoke("request", {"url": "/x"}).unwrap()["body"] == {"a": 1}
 
 
-@pytest.mark.parametrize(("content", "coding"), [
-    (gzip.compress(b'{"a": 1}', mtime=0) + b"\0" * 8, "gzip"), (gzip.compress(b'{"a": 1}', mtime=0), "gzip;q=1.0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "coding"),
+    [
+        (gzip.compress(b'{"a": 1}', mtime=0) + b"\0" * 8, "gzip"),
+        (gzip.compress(b'{"a": 1}', mtime=0), "gzip;q=1.0"),
+    ],
+)
 def test_codings_as_they_are_sent(harness: Harness, content: bytes, coding: str) -> None:
     """Parameters of a coding mean nothing, and zeros after compressed content are none of it."""
-    harness.serve(Answer(content=content, headers={"Content-Type": JSON, "Content-Encoding": coding}))
+    harness.serve(
+        Answer(content=content, headers={"Content-Type": JSON, "Content-Encoding": coding})
+    )
     assert harness.invoke("request", {"url": "/x"}).unwrap()["body"] == {"a": 1}
 
 
 def test_no_content_of_an_idempotent_request(harness: Harness) -> None:
-    """A DELETE that was answered with 204 is sent once, although JSON was asked for: there is none."""
+    """A DELETE that was answered with 204 is sent once, although JSON was asked for: there is
+    none.
+    """
     server = harness.serve(Answer(status=204))
-    output = harness.invoke("request", {"method": "DELETE", "url": "/x", "response": "json"}).unwrap()
+    output = harness.invoke(
+        "request", {"method": "DELETE", "url": "/x", "response": "json"}
+    ).unwrap()
     assert (output["status"], "body" in output, len(server.requests)) == (204, False, 1)
 
 
@@ -338,7 +433,10 @@ _SOAP = (
     ("content", "media", "code", "message"),
     [
         (
-            b'[{"message": "Session expired", "errorCode": "INVALID_SESSION_ID"}, {"message": "b"}]',
+            (
+                b'[{"message": "Session expired", "errorCode": "INVALID_SESSION_ID"}, '
+                b'{"message": "b"}]'
+            ),
             JSON,
             "INVALID_SESSION_ID",
             "Session expired",
@@ -347,32 +445,78 @@ _SOAP = (
         (b"[]", JSON, None, None),
         (b'{"Message": "No", "Code": "E1"}', JSON, "E1", "No"),
         ('{"message": "né"}'.encode("latin-1"), f"{JSON}; charset=latin1", None, "né"),
-        (b"<?xml version='1.0'?><Error><Code>E1</Code><Message>No &lt;id&gt;</Message></Error>", "application/xml", "E1", "No <id>"),
-        (b"<errors><error code='E2'><message>No</message></error></errors>", "text/xml", "E2", "No"),
+        (
+            b"<?xml version='1.0'?><Error><Code>E1</Code><Message>No &lt;id&gt;</Message></Error>",
+            "application/xml",
+            "E1",
+            "No <id>",
+        ),
+        (
+            b"<errors><error code='E2'><message>No</message></error></errors>",
+            "text/xml",
+            "E2",
+            "No",
+        ),
         (_SOAP, "text/xml", "C", "No such id"),
-        (b"<!DOCTYPE a [<!ENTITY x 'aaa'>]><Error><Message>&x;</Message></Error>", "application/xml", None, None),
+        (
+            b"<!DOCTYPE a [<!ENTITY x 'aaa'>]><Error><Message>&x;</Message></Error>",
+            "application/xml",
+            None,
+            None,
+        ),
         (b"<a>" * 5000, "application/xml", None, None),
         (b"the id\x00 is\r\nnot known", "text/plain", None, "the id  is  not known"),
         (b"x" * 5000, "text/plain; charset=utf-8", None, "x" * 300),
         (b"<html><body>Bad gateway</body></html>", "text/html", None, None),
-        (b"No such object: acme/a.txt", "text/html; charset=UTF-8", None, "No such object: acme/a.txt"),
+        (
+            b"No such object: acme/a.txt",
+            "text/html; charset=UTF-8",
+            None,
+            "No such object: acme/a.txt",
+        ),
         (b"Oops <br> no", "text/html", None, None),
         (b"\x00\x01\x02", "application/octet-stream", None, None),
         (b'{"errorMessages": ["No such issue"], "errors": {}}', JSON, None, "No such issue"),
-        (b'{"statusCode": 400, "message": ["a must be", "b"], "error": "Bad Request"}', JSON, "Bad Request", "a must be"),
+        (
+            b'{"statusCode": 400, "message": ["a must be", "b"], "error": "Bad Request"}',
+            JSON,
+            "Bad Request",
+            "a must be",
+        ),
         (b'{"error": {"code": "-1", "message": {"lang": "en", "value": "No"}}}', JSON, "-1", "No"),
-        (b'{"detail": [{"field": "/to", "value": "x", "description": "No address"}]}', JSON, None, "No address"),
+        (
+            b'{"detail": [{"field": "/to", "value": "x", "description": "No address"}]}',
+            JSON,
+            None,
+            "No address",
+        ),
         (b'{"error": [{"message": "No"}]}', JSON, None, "No"),
         (b'{"Fault": {"Error": [{"Message": "No", "code": "610"}]}}', JSON, "610", "No"),
         (b'{"errcode": 40001, "errmsg": "invalid"}', JSON, "40001", "invalid"),
-        (b'{"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]}', JSON, None, "field required"),
-        (b'{"error": "Bad Request", "errorCode": 400, "errorDescription": "the name is taken"}', JSON, "Bad Request", "the name is taken"),
+        (
+            b'{"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]}',
+            JSON,
+            None,
+            "field required",
+        ),
+        (
+            b'{"error": "Bad Request", "errorCode": 400, "errorDescription": "the name is taken"}',
+            JSON,
+            "Bad Request",
+            "the name is taken",
+        ),
         (b"<e><msg>No</msg></e>", "application/xml", None, "No"),
     ],
 )
-def test_errors_keep_their_words(content: bytes, media: str, code: str | None, message: str | None) -> None:
+def test_errors_keep_their_words(
+    content: bytes, media: str, code: str | None, message: str | None
+) -> None:
     """Lists, XML and text tell code and message, bounded; a page and a bomb tell nothing."""
-    with Provider([answer(content, media, 400)]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+    with (
+        Provider([answer(content, media, 400)]) as provider,
+        attempt(provider.url) as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
         api.get("/x")
     said = found.value.provider
     assert said is not None
@@ -382,7 +526,11 @@ def test_errors_keep_their_words(content: bytes, media: str, code: str | None, m
 def test_the_rest_of_the_first_error_is_in_its_details() -> None:
     """Members of the first item of a list stay beside its code and message."""
     content = b'[{"message": "No", "errorCode": "E", "fields": ["Name"]}]'
-    with Provider([answer(content, JSON, 400)]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+    with (
+        Provider([answer(content, JSON, 400)]) as provider,
+        attempt(provider.url) as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
         api.get("/x")
     assert found.value.provider is not None
     assert found.value.provider.details == {"fields": ["Name"]}
@@ -390,13 +538,27 @@ def test_the_rest_of_the_first_error_is_in_its_details() -> None:
 
 
 @pytest.mark.parametrize(
-    "charset", ["iso-8859-1", "windows-1252", "shift_jis", "gb18030", "utf-16", '"ISO-8859-15"', "us-ascii", "unknown"]
+    "charset",
+    [
+        "iso-8859-1",
+        "windows-1252",
+        "shift_jis",
+        "gb18030",
+        "utf-16",
+        '"ISO-8859-15"',
+        "us-ascii",
+        "unknown",
+    ],
 )
 def test_charsets(charset: str) -> None:
-    """JSON is read in the charset that the media type declares, UTF-8 if that is none of the web's."""
+    """JSON is read in the charset that the media type declares, UTF-8 if that is none of the
+    web's.
+    """
     text, codec = {"shift_jis": "日本", "gb18030": "汉字"}.get(charset, "né"), charset.strip('"')
     codec = "utf-8" if charset in {"unknown", "us-ascii"} else codec
-    step = answer(json.dumps({"name": text}, ensure_ascii=False).encode(codec), f"{JSON}; charset={charset}")
+    step = answer(
+        json.dumps({"name": text}, ensure_ascii=False).encode(codec), f"{JSON}; charset={charset}"
+    )
     with Provider([step]) as provider, attempt(provider.url) as (api, _):
         assert api.get("/x").json("/name") == text
 

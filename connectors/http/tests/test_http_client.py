@@ -25,7 +25,12 @@ from jackfield_http.wire import Wire
 def echo(_number: int, request: Request) -> Answer:
     """What the server has seen."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    seen = {"method": request.method, "path": request.path, "headers": headers, "body": request.body.decode("latin-1")}
+    seen = {
+        "method": request.method,
+        "path": request.path,
+        "headers": headers,
+        "body": request.body.decode("latin-1"),
+    }
     return Answer(seen, headers={"X-Request-Id": "r-7"})
 
 
@@ -40,9 +45,14 @@ def test_a_request_arrives_whole(server: Provider) -> None:
     """Method, path, query, credentials and body reach the server, and its request ID the call."""
     with attempt(f"{server.url}/v1/") as (api, call):
         query = {"q": "a b&c", "tag": ["x", "y"], "flag": True, "none": None}
-        seen = api.post("/parcels/{id}/notes", {"id": "a/b ü"}, query=query, json={"text": "Zoë"}).json()
+        seen = api.post(
+            "/parcels/{id}/notes", {"id": "a/b ü"}, query=query, json={"text": "Zoë"}
+        ).json()
         assert (call.request_id, call.requests, call.changes) == ("r-7", 1, True)
-    assert (seen["method"], seen["path"]) == ("POST", "/v1/parcels/a%2Fb%20%C3%BC/notes?q=a%20b%26c&tag=x&tag=y&flag=true")
+    assert (seen["method"], seen["path"]) == (
+        "POST",
+        "/v1/parcels/a%2Fb%20%C3%BC/notes?q=a%20b%26c&tag=x&tag=y&flag=true",
+    )
     assert json.loads(seen["body"].encode("latin-1")) == {"text": "Zoë"}
     assert seen["headers"]["authorization"] == f"Bearer {TOKEN}"
     assert seen["headers"]["content-type"] == "application/json"
@@ -53,17 +63,31 @@ def test_a_request_arrives_whole(server: Provider) -> None:
 @pytest.mark.parametrize(
     ("options", "content_type", "body"),
     [
-        ({"form": {"a": "1 2", "b": ["x", "y"], "c": None}}, "application/x-www-form-urlencoded", "a=1+2&b=x&b=y"),
+        (
+            {"form": {"a": "1 2", "b": ["x", "y"], "c": None}},
+            "application/x-www-form-urlencoded",
+            "a=1+2&b=x&b=y",
+        ),
         ({"content": "Zoë"}, "text/plain; charset=utf-8", "Zo\u00c3\u00ab"),
-        ({"content": b"\x00\x01", "content_type": "application/x-acme"}, "application/x-acme", "\x00\x01"),
+        (
+            {"content": b"\x00\x01", "content_type": "application/x-acme"},
+            "application/x-acme",
+            "\x00\x01",
+        ),
         ({"content": io.BytesIO(b"file"), "content_type": "image/png"}, "image/png", "file"),
         ({"content": iter([b"one", b"two"])}, None, "onetwo"),
-        ({"json": {"a": 1}, "content_type": "application/vnd.acme+json"}, "application/vnd.acme+json", '{"a":1}'),
+        (
+            {"json": {"a": 1}, "content_type": "application/vnd.acme+json"},
+            "application/vnd.acme+json",
+            '{"a":1}',
+        ),
         ({}, None, ""),
     ],
     ids=["form", "text", "bytes", "file", "chunks", "vendor json", "nothing"],
 )
-def test_bodies(server: Provider, options: dict[str, Any], content_type: str | None, body: str) -> None:
+def test_bodies(
+    server: Provider, options: dict[str, Any], content_type: str | None, body: str
+) -> None:
     """Each kind of body arrives with its media type."""
     with attempt(server.url) as (api, _):
         seen = api.put("/x", **options).json()
@@ -71,8 +95,14 @@ def test_bodies(server: Provider, options: dict[str, Any], content_type: str | N
 
 
 def test_multipart(server: Provider) -> None:
-    """Fields and files arrive in one body, whose length is known; a name cannot end its header line."""
-    fields = {"title": "Milk", "one": File(b"PNG", "image/png"), 'a"\r\nX: y': Part(io.BytesIO(b"big"), 'n"\r\n.bin')}
+    """Fields and files arrive in one body, whose length is known; a name cannot end its header
+    line.
+    """
+    fields = {
+        "title": "Milk",
+        "one": File(b"PNG", "image/png"),
+        'a"\r\nX: y': Part(io.BytesIO(b"big"), 'n"\r\n.bin'),
+    }
     with attempt(server.url) as (api, _):
         seen = api.post("/files", multipart=fields).json()
     assert int(seen["headers"]["content-length"]) == len(seen["body"])
@@ -81,13 +111,37 @@ def test_multipart(server: Provider) -> None:
     assert 'name="a%22%0D%0AX: y"; filename="n%22%0D%0A.bin"' in seen["body"]
 
 
-@pytest.mark.parametrize(("kind", "values", "name", "value", "path"), [
-    (type("K", (ApiKey,), {}), {"apiKey": " k1 "}, "x-api-key", "k1", "/x"),
-    (type("C", (ApiKey,), {"location": "cookie", "name": "sid"}), {"apiKey": "k;1"}, "cookie", "sid=k%3B1", "/x"),
-    (type("Q", (ApiKey,), {"location": "query", "name": "key"}), {"apiKey": "k&1"}, "x", None, "/x?a=1&key=k%261"),
-    (BasicLogin, {"username": "ada", "password": "p:ü"}, "authorization", "Basic YWRhOnA6w7w=", "/x"),
-], ids=["header", "cookie", "query", "basic"])  # fmt: skip
-def test_credentials(server: Provider, kind: Any, values: dict[str, str], name: str, value: str | None, path: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "values", "name", "value", "path"),
+    [
+        (type("K", (ApiKey,), {}), {"apiKey": " k1 "}, "x-api-key", "k1", "/x"),
+        (
+            type("C", (ApiKey,), {"location": "cookie", "name": "sid"}),
+            {"apiKey": "k;1"},
+            "cookie",
+            "sid=k%3B1",
+            "/x",
+        ),
+        (
+            type("Q", (ApiKey,), {"location": "query", "name": "key"}),
+            {"apiKey": "k&1"},
+            "x",
+            None,
+            "/x?a=1&key=k%261",
+        ),
+        (
+            BasicLogin,
+            {"username": "ada", "password": "p:ü"},
+            "authorization",
+            "Basic YWRhOnA6w7w=",
+            "/x",
+        ),
+    ],
+    ids=["header", "cookie", "query", "basic"],
+)
+def test_credentials(
+    server: Provider, kind: Any, values: dict[str, str], name: str, value: str | None, path: str
+) -> None:
     """Each connection type puts its credentials where they belong."""
     with attempt(server.url, kind, values=values) as (api, _):
         seen = api.get("/x", query={"a": 1} if "?" in path else None).json()
@@ -96,19 +150,33 @@ def test_credentials(server: Provider, kind: Any, values: dict[str, str], name: 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "raw", "members"])
 def test_compressed_answers(coding: str) -> None:
-    """Compressed responses are decoded, also those of several gzip members, and deflated ones without a header."""
+    """Compressed responses are decoded, also those of several gzip members, and deflated ones
+    without a header.
+    """
     body = b'{"text": "' + b"x" * 300_000 + b'"}'
-    content = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "members": gzip.compress(body[:9]) + gzip.compress(body[9:])}
+    content = {
+        "gzip": gzip.compress(body),
+        "deflate": zlib.compress(body),
+        "members": gzip.compress(body[:9]) + gzip.compress(body[9:]),
+    }
     content["raw"] = zlib.compress(body)[2:-4]
     headers = {"Content-Encoding": "deflate" if coding in {"deflate", "raw"} else "gzip"}
-    with Provider([Answer(content=content[coding], headers=headers)]) as provider, attempt(provider.url) as (api, _):
+    with (
+        Provider([Answer(content=content[coding], headers=headers)]) as provider,
+        attempt(provider.url) as (api, _),
+    ):
         assert len(api.get("/x").json("/text")) == 300_000
 
 
 def test_streams_both_ways() -> None:
     """An upload is read in pieces, and a download arrives in pieces."""
     pieces = [b"x" * 50_000] * 40
-    with Provider([Answer(content=b"".join(pieces), headers={"Content-Type": "video/mp4"})]) as provider, attempt(provider.url) as (api, _):
+    with (
+        Provider(
+            [Answer(content=b"".join(pieces), headers={"Content-Type": "video/mp4"})]
+        ) as provider,
+        attempt(provider.url) as (api, _),
+    ):
         with api.stream("POST", "/up", content=iter(pieces)) as answer:
             sizes = [len(chunk) for chunk in answer.chunks()]
         assert (sum(sizes), max(sizes) <= 65_536, answer.status) == (2_000_000, True, 200)
@@ -116,8 +184,13 @@ def test_streams_both_ways() -> None:
 
 
 def test_a_stream_is_not_read_after_its_end() -> None:
-    """Chunks that outlive the block of their stream were an empty file, or a part of one, with success; they are an author's mistake."""
-    with Provider([Answer(content=b"x" * 1_000_000)]) as provider, attempt(provider.url, values={"token": "t"}) as (api, _):
+    """Chunks that outlive the block of their stream were an empty file, or a part of one, with
+    success; they are an author's mistake.
+    """
+    with (
+        Provider([Answer(content=b"x" * 1_000_000)]) as provider,
+        attempt(provider.url, values={"token": "t"}) as (api, _),
+    ):
         with api.stream("GET", "/large") as answer:
             chunks = answer.chunks()
             first = next(chunks)
@@ -137,13 +210,20 @@ def test_a_connection_is_used_again() -> None:
 
 
 def test_idempotency_keys() -> None:
-    """A request passes the invocation's key on; a later one of the attempt has a key of its own, which the next attempt uses again."""
+    """A request passes the invocation's key on; a later one of the attempt has a key of its own,
+    which the next attempt uses again.
+    """
     seen: list[str] = []
     with Provider(echo) as provider:
         for _ in range(2):
-            with attempt(provider.url, type("Stripe", (Acme,), {"idempotency_header": "X-Key"})) as (api, call):
+            with attempt(
+                provider.url, type("Stripe", (Acme,), {"idempotency_header": "X-Key"})
+            ) as (api, call):
                 call.key.value = "order-1"
-                seen += [api.post("/x", json={}, idempotent=True).json("/headers/x-key") for _ in range(2)]
+                seen += [
+                    api.post("/x", json={}, idempotent=True).json("/headers/x-key")
+                    for _ in range(2)
+                ]
                 assert call.key.used
     assert seen == ["order-1", "order-1-2"] * 2
 
@@ -169,28 +249,47 @@ def test_answers_that_are_no_json() -> None:
         assert found.value.sent is Sent.UNKNOWN
 
 
-@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "utf-7", "raw_unicode_escape", "rot13", "none"])
+@pytest.mark.parametrize(
+    "charset", ["idna", "punycode", "undefined", "utf-7", "raw_unicode_escape", "rot13", "none"]
+)
 def test_charsets_that_are_none(charset: str) -> None:
-    """Text in a charset that only Python knows is readable, and never breaks what it passes through."""
-    page = Answer(content=rb"+2AA-\ud800 \xff", headers={"Content-Type": f"text/plain; charset={charset}"})
+    """Text in a charset that only Python knows is readable, and never breaks what it passes
+    through.
+    """
+    page = Answer(
+        content=rb"+2AA-\ud800 \xff", headers={"Content-Type": f"text/plain; charset={charset}"}
+    )
     with Provider([page]) as provider, attempt(provider.url) as (api, _):
         assert api.get("/x").text.encode()
 
 
 @pytest.mark.parametrize(
     ("content", "label", "text"),
-    [(b"\x80", "ISO-8859-1", "€"), (b"\xff\xfea\0", "utf-16", "a"), (b"a\0", "UTF-16LE", "a"), ("ж".encode("koi8-r"), "koi8-r", "ж")],
+    [
+        (b"\x80", "ISO-8859-1", "€"),
+        (b"\xff\xfea\0", "utf-16", "a"),
+        (b"a\0", "UTF-16LE", "a"),
+        ("ж".encode("koi8-r"), "koi8-r", "ж"),
+    ],
 )
 def test_charsets_are_those_of_the_web(content: bytes, label: str, text: str) -> None:
-    """Labels mean what browsers take them for: ISO-8859-1 is Windows-1252, UTF-16 is little endian unless a mark says otherwise."""
+    """Labels mean what browsers take them for: ISO-8859-1 is Windows-1252, UTF-16 is little endian
+    unless a mark says otherwise.
+    """
     assert decoded_text(content, label) == text
 
 
-_CODECS = sorted({*encodings.aliases.aliases.values(), "idna", "punycode", "unicode_escape", "utf-8"})
+_CODECS = sorted(
+    {*encodings.aliases.aliases.values(), "idna", "punycode", "unicode_escape", "utf-8"}
+)
 
 
-def test_s4_no_charset_makes_a_response_take_more_than_linear_time(subtests: pytest.Subtests) -> None:
-    """``punycode`` took seconds for 200 kB and hours for 32 MiB; whatever codec of Python a provider names, time is linear."""
+def test_s4_no_charset_makes_a_response_take_more_than_linear_time(
+    subtests: pytest.Subtests,
+) -> None:
+    """``punycode`` took seconds for 200 kB and hours for 32 MiB; whatever codec of Python a
+    provider names, time is linear.
+    """
     for label in _CODECS:
         with subtests.test(label=label):
             for start in (b"ab-1", b"\xff\x1b$B"):
@@ -201,13 +300,21 @@ def _decoding(start: bytes, label: str) -> Callable[[int], object]:
     return lambda size: decoded_text(start * (size // 4), label)
 
 
-@pytest.mark.parametrize(("content", "found"), [
-    (rb'{"a": "\ud83d", "\udfff": "\ud83d\ude00"}', {"a": "\ufffd", "\ufffd": "\U0001f600"}),
-    (b"[" * 200 + b"]" * 200, None), (b"[" * 201 + b"]" * 201, Unavailable), (b'["[",' * 201 + b"1" + b"]" * 201, Unavailable),
-    (b'{"a": 1e400}', Unavailable), (b'{"a": 1e-400, "b": 1e100}', {"a": 0.0, "b": 1e100}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (rb'{"a": "\ud83d", "\udfff": "\ud83d\ude00"}', {"a": "\ufffd", "\ufffd": "\U0001f600"}),
+        (b"[" * 200 + b"]" * 200, None),
+        (b"[" * 201 + b"]" * 201, Unavailable),
+        (b'["[",' * 201 + b"1" + b"]" * 201, Unavailable),
+        (b'{"a": 1e400}', Unavailable),
+        (b'{"a": 1e-400, "b": 1e100}', {"a": 0.0, "b": 1e100}),
+    ],
+)
 def test_json_that_is_no_output(content: bytes, found: Any) -> None:
-    """Half a character is replaced; what is nested too deeply, or is no number, is refused as unclear instead of failing later."""
+    """Half a character is replaced; what is nested too deeply, or is no number, is refused as
+    unclear instead of failing later.
+    """
     with Provider([Answer(content=content)]) as provider, attempt(provider.url) as (api, _):
         answer = api.post("/x")
         if found is Unavailable:
@@ -217,12 +324,22 @@ def test_json_that_is_no_output(content: bytes, found: Any) -> None:
             assert found is None or answer.json() == found
 
 
-@pytest.mark.parametrize("value", [
-    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999", "soon", "-5", "1e999",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999",
+        "soon",
+        "-5",
+        "1e999",
+    ],
+)
 def test_waits_that_are_none(value: str) -> None:
     """A Retry-After that is neither a number of seconds nor a date says nothing."""
-    with Provider([Answer(status=503, headers={"Retry-After": value})]) as provider, attempt(provider.url) as (api, _):
+    with (
+        Provider([Answer(status=503, headers={"Retry-After": value})]) as provider,
+        attempt(provider.url) as (api, _),
+    ):
         with pytest.raises(Unavailable) as found:
             api.get("/x")
         assert found.value.retry_after is None
@@ -237,7 +354,13 @@ def test_a_redirect_in_octets(server: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"json": float("nan")}, {"json": {"a": object()}}, {"headers": {"X-A": "a\r\nb"}}, {"headers": {"a b": "c"}}]
+    "options",
+    [
+        {"json": float("nan")},
+        {"json": {"a": object()}},
+        {"headers": {"X-A": "a\r\nb"}},
+        {"headers": {"a b": "c"}},
+    ],
 )
 def test_requests_that_cannot_be_built(server: Provider, options: dict[str, Any]) -> None:
     """What cannot be sent is refused before anything is sent."""
@@ -254,8 +377,13 @@ def test_one_body(server: Provider) -> None:
 
 
 def test_expected_statuses() -> None:
-    """A status that is expected is a success, one that is not is an error, and a 204 has no body."""
-    with Provider([Answer(status=404), Answer(status=204), Answer()]) as provider, attempt(provider.url) as (api, _):
+    """A status that is expected is a success, one that is not is an error, and a 204 has no
+    body.
+    """
+    with (
+        Provider([Answer(status=404), Answer(status=204), Answer()]) as provider,
+        attempt(provider.url) as (api, _),
+    ):
         assert api.get("/x", expect=(200, 404)).status == 404
         assert api.delete("/x").content == b""
         with pytest.raises(JackfieldError, match="status 200"):

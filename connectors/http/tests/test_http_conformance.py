@@ -1,4 +1,6 @@
-"""N4: the suite judges what the tutorials teach: pages of every kind, with any pointer, jobs that are polled, and downloads."""
+"""N4: the suite judges what the tutorials teach: pages of every kind, with any pointer, jobs that
+are polled, and downloads.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,13 @@ def download_report(ticket: Ticket, api: HttpClient) -> Download:
     return Download(content=OutputFile(chunks(), "text/csv", "report.csv"))
 '''
 DRIVEN = [name for name, rule in RULES.items() if rule.drives]
-LISTS = ("output-is-declared", "pages-are-complete", "pages-are-single", "answers-may-grow", "examples-fit-recordings")
+LISTS = (
+    "output-is-declared",
+    "pages-are-complete",
+    "pages-are-single",
+    "answers-may-grow",
+    "examples-fit-recordings",
+)
 BUSY, DONE = {"progress": {"state": "busy"}}, {"progress": {"state": "done"}}
 
 
@@ -125,21 +133,34 @@ def subject(tmp_path: Path) -> Iterator[Any]:
 
         def made(source: str, **recordings: list[dict[str, Any]]) -> Subject:
             make_connector(tmp_path, "desk", HEAD + source)
-            text = '[project]\nname = "jackfield-desk"\nversion = "1.0.0"\n[project.entry-points."jackfield.connectors"]\n'
-            tmp_path.joinpath("pyproject.toml").write_text(f'{text}desk = "jackfield_desk:connector"\n', encoding="utf-8")
+            text = (
+                '[project]\nname = "jackfield-desk"\nversion = '
+                '"1.0.0"\n[project.entry-points."jackfield.connectors"]\n'
+            )
+            tmp_path.joinpath("pyproject.toml").write_text(
+                f'{text}desk = "jackfield_desk:connector"\n', encoding="utf-8"
+            )
             for action, exchanges in recordings.items():
                 path = tmp_path / "tests" / "recordings" / f"example-{action}.json"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps({"recordingVersion": 1, "exchanges": exchanges}), encoding="utf-8")
+                path.write_text(
+                    json.dumps({"recordingVersion": 1, "exchanges": exchanges}), encoding="utf-8"
+                )
             return Subject.of_project(Project.read(tmp_path))
 
         yield made
 
 
-def exchange(method: str, path: str, answer: Any, body: Any = None, **headers: str) -> dict[str, Any]:
+def exchange(
+    method: str, path: str, answer: Any, body: Any = None, **headers: str
+) -> dict[str, Any]:
     """One exchange of a recording."""
     sent = {} if body is None else {"contentType": "application/json", "json": body}
-    response = {"status": 200, "headers": {"content-type": "application/json", **headers}, "json": answer}
+    response = {
+        "status": 200,
+        "headers": {"content-type": "application/json", **headers},
+        "json": answer,
+    }
     return {"request": {"method": method, "path": path, **sent}, "response": response}
 
 
@@ -150,7 +171,9 @@ def faults(subject: Subject, *names: str) -> dict[str, tuple[str, ...] | None]:
 
 @pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
 def test_n4_lists_of_every_kind_are_right(subject: Any, pages: str) -> None:
-    """A list that is declared in one line keeps every rule, wherever its responses name the next page; nothing was recorded."""
+    """A list that is declared in one line keeps every rule, wherever its responses name the next
+    page; nothing was recorded.
+    """
     rules = LISTS if pages != PAGES["token"] else DRIVEN
     assert faults(subject(LIST.format(pages=pages, token="page.next")), *rules) == {}
 
@@ -165,27 +188,47 @@ RECORDED: dict[str, tuple[Any, dict[str, str]]] = {
 @pytest.mark.parametrize(
     ("token", "kind"),
     [  # each kind is right, and wrong in one of two ways by turns
-        pytest.param(token, kind, id=f"{name}-{kind}", marks=pytest.mark.campaign if turn and (place + turn) % 2 else ())
-        for turn, (name, token) in enumerate({"right": "page.next", "stops": "page.next if page.items else None", "loses": "None"}.items())
+        pytest.param(
+            token,
+            kind,
+            id=f"{name}-{kind}",
+            marks=pytest.mark.campaign if turn and (place + turn) % 2 else (),
+        )
+        for turn, (name, token) in enumerate(
+            {
+                "right": "page.next",
+                "stops": "page.next if page.items else None",
+                "loses": "None",
+            }.items()
+        )
         for place, kind in enumerate(RECORDED)
     ],
 )
 def test_n4_recorded_lists_are_judged(subject: Any, kind: str, token: str) -> None:
-    """From the recording of one page the suite makes an empty one and a last one: a list that stops there, or has no token, is found."""
+    """From the recording of one page the suite makes an empty one and a last one: a list that stops
+    there, or has no token, is found.
+    """
     answer, headers = RECORDED[kind]
-    made = subject(LIST.format(pages=PAGES[kind], token=token), listTickets=[exchange("GET", "/tickets", answer, **headers)])
+    made = subject(
+        LIST.format(pages=PAGES[kind], token=token),
+        listTickets=[exchange("GET", "/tickets", answer, **headers)],
+    )
     found = faults(made, *LISTS)
     assert found.keys() == (set() if token == "page.next" else {"pages-are-complete"})
 
 
 def test_n4_jobs_that_are_polled_are_right(subject: Any) -> None:
-    """An action that waits for two jobs keeps every rule, although no response says that they are done; nothing was recorded."""
+    """An action that waits for two jobs keeps every rule, although no response says that they are
+    done; nothing was recorded.
+    """
     assert faults(subject(JOB)) == {}
 
 
 def test_n4_recorded_jobs_take_the_time_that_they_took(subject: Any) -> None:
     """A job of five minutes is replayed as it was recorded, in no time."""
-    polls = [exchange("GET", "/jobs/r1", BUSY, **{"retry-after": "60"})] * 4 + [exchange("GET", "/jobs/r1", DONE)]
+    polls = [exchange("GET", "/jobs/r1", BUSY, **{"retry-after": "60"})] * 4 + [
+        exchange("GET", "/jobs/r1", DONE)
+    ]
     mails = [exchange("GET", "/mails/r1", {"state": "sent"})]
     started = exchange("POST", "/reports", {"report": "r1"}, {"ticket": "7"})
     assert faults(subject(JOB, makeReport=[started, *polls, *mails])) == {}

@@ -1,4 +1,6 @@
-"""Evidence that a caller gives with a request: where its marker goes, and which read finds it again."""
+"""Evidence that a caller gives with a request: where its marker goes, and which read finds it
+again.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ PARCEL: dict[str, Any] = {
 
 
 class _Depot:
-    """Provider that takes parcels and hangs up; reads show what it took. ``loses`` what it is sent."""
+    """Provider that takes parcels and hangs up; reads show what it took. ``loses`` what it is
+    sent.
+    """
 
     def __init__(self, *, loses: bool = False) -> None:
         self.loses, self.taken = loses, list[Request]()
@@ -38,7 +42,11 @@ class _Depot:
             parcels = [{"id": 7, **json.loads(one.body)} for one in self.taken]
             if request.path.startswith("/parcels?"):
                 return Answer({"parcels": [{"id": 1, "reference": "of somebody else"}, *parcels]})
-            found = [one for one in parcels if str(one["reference"]).endswith(request.path.rpartition("/")[2])]
+            found = [
+                one
+                for one in parcels
+                if str(one["reference"]).endswith(request.path.rpartition("/")[2])
+            ]
             return Answer(found[0]) if found else Answer({"error": "none"}, status=404)
         self.requests += 1
         if not self.loses:
@@ -53,17 +61,26 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield found
 
 
-def _lost(environment: dict[str, str], depot: Callable[[int, Request], Any], inputs: dict[str, Any]) -> dict[str, Any]:
+def _lost(
+    environment: dict[str, str], depot: Callable[[int, Request], Any], inputs: dict[str, Any]
+) -> dict[str, Any]:
     """Send a request whose answer is lost, look for it, and return its entry."""
     with Provider(depot) as provider:
         return looked_for(
-            environment, "http/anonymous", {"server": provider.url}, {"connector": "http", "action": "request", "inputs": inputs}
+            environment,
+            "http/anonymous",
+            {"server": provider.url},
+            {"connector": "http", "action": "request", "inputs": inputs},
         )
 
 
 @pytest.mark.parametrize("loses", [False, True], ids=["took", "lost"])
-def test_a_lost_request_is_found_by_the_callers_evidence(environment: dict[str, str], *, loses: bool) -> None:
-    """The marker is in the body where the caller has asked for it; other members with a dollar are his."""
+def test_a_lost_request_is_found_by_the_callers_evidence(
+    environment: dict[str, str], *, loses: bool
+) -> None:
+    """The marker is in the body where the caller has asked for it; other members with a dollar are
+    his.
+    """
     depot = _Depot(loses=loses)
     entry = _lost(environment, depot, PARCEL)
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
@@ -77,8 +94,9 @@ def test_a_lost_request_is_found_by_the_callers_evidence(environment: dict[str, 
 
 
 def test_a_look_that_is_sent_elsewhere_proves_nothing(environment: dict[str, str]) -> None:
-    """The provider redirects the read to another server, which would confirm anything: a look stays where its connection leads, as calls
-    do, and nobody asks the other one."""
+    """The provider redirects the read to another server, which would confirm anything: a look stays
+    where its connection leads, as calls do, and nobody asks the other one.
+    """
     asked: list[Request] = []
 
     def confirms(_number: int, request: Request) -> Any:
@@ -103,20 +121,37 @@ def test_a_thing_is_read_by_an_id_that_the_marker_made(environment: dict[str, st
         **PARCEL,
         "headers": {"X-Trace": "of {marker}"},
         "json": {"reference": {"$marker": {"text": "order-{marker}"}}},
-        "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "equals": {"$marker": {"text": "order-{marker}"}}},
+        "evidence": {
+            "url": "/parcels/{marker}",
+            "pointer": "/reference",
+            "equals": {"$marker": {"text": "order-{marker}"}},
+        },
     }
     depot = _Depot()
     entry = _lost(environment, depot, inputs)
     assert (entry["status"], entry["resolvedBy"]) == ("succeeded", "evidence"), entry["looks"]
     sent = depot.taken[0]
     marker = json.loads(sent.body)["reference"].removeprefix("order-")
-    assert (sent.headers["X-Trace"], depot.reads[0], len(depot.reads)) == (f"of {marker}", f"/parcels/{marker}", 2)
-    assert MARKER_TEXT.fullmatch(depot.reads[1].rpartition("/")[2])  # that of nobody, which finds nothing
+    assert (sent.headers["X-Trace"], depot.reads[0], len(depot.reads)) == (
+        f"of {marker}",
+        f"/parcels/{marker}",
+        2,
+    )
+    # that of nobody, which finds nothing
+    assert MARKER_TEXT.fullmatch(depot.reads[1].rpartition("/")[2])
 
 
-@pytest.mark.parametrize(("more", "bodies"), [({}, 2), ({"idempotencyHeader": "Idempotency-Key"}, 1)], ids=["unkeyed", "keyed"])
-def test_attempts_under_one_key_are_equal(environment: dict[str, str], more: dict[str, str], bodies: int) -> None:
-    """A provider that knows keys compares the requests of one, so they have one marker; without a key, each attempt has its own."""
+@pytest.mark.parametrize(
+    ("more", "bodies"),
+    [({}, 2), ({"idempotencyHeader": "Idempotency-Key"}, 1)],
+    ids=["unkeyed", "keyed"],
+)
+def test_attempts_under_one_key_are_equal(
+    environment: dict[str, str], more: dict[str, str], bodies: int
+) -> None:
+    """A provider that knows keys compares the requests of one, so they have one marker; without a
+    key, each attempt has its own.
+    """
     depot, pages = _Depot(), [Answer({}, status=429, headers={"Retry-After": "0"})]
     sent: list[bytes] = []
 
@@ -133,18 +168,57 @@ def test_attempts_under_one_key_are_equal(environment: dict[str, str], more: dic
     ("change", "path"),
     [
         ({"json": {"name": "Ada"}}, "/evidence"),
-        ({"evidence": {"url": "https://elsewhere.example/parcels", "pointer": "/reference"}}, "/evidence/url"),
-        ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": "a constant"}}, "/evidence"),
-        ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": {"$marker": {"text": "a constant"}}}}, "/evidence"),
-        ({"evidence": {"url": "/parcels", "pointer": "/reference", "absentAfter": 600}}, "/evidence"),
+        (
+            {"evidence": {"url": "https://elsewhere.example/parcels", "pointer": "/reference"}},
+            "/evidence/url",
+        ),
+        (
+            {"evidence": {"url": "/parcels", "pointer": "/reference", "equals": "a constant"}},
+            "/evidence",
+        ),
+        (
+            {
+                "evidence": {
+                    "url": "/parcels",
+                    "pointer": "/reference",
+                    "equals": {"$marker": {"text": "a constant"}},
+                }
+            },
+            "/evidence",
+        ),
+        (
+            {"evidence": {"url": "/parcels", "pointer": "/reference", "absentAfter": 600}},
+            "/evidence",
+        ),
         ({"evidence": {"url": "/parcels", "pointer": "/reference", "looks": [30, 5]}}, "/evidence"),
-        ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": ["x" * 3000, {"$marker": {}}]}}, "/evidence"),
+        (
+            {
+                "evidence": {
+                    "url": "/parcels",
+                    "pointer": "/reference",
+                    "equals": ["x" * 3000, {"$marker": {}}],
+                }
+            },
+            "/evidence",
+        ),
         ({"json": {"reference": {"$marker": {}}, "copied": f"jf1-{'a' * 26}"}}, "/json"),
-        ({"json": {"name": "Ada"}, "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "equals": {"$key": {}}}}, "/evidence"),
+        (
+            {
+                "json": {"name": "Ada"},
+                "evidence": {
+                    "url": "/parcels/{marker}",
+                    "pointer": "/reference",
+                    "equals": {"$key": {}},
+                },
+            },
+            "/evidence",
+        ),
         ({"evidence": {"url": f"/parcels/jf1-{'a' * 26}", "pointer": "/reference"}}, "/evidence"),
     ],
 )
-def test_evidence_that_proves_nothing_is_refused(harness: Harness, change: dict[str, Any], path: str) -> None:
+def test_evidence_that_proves_nothing_is_refused(
+    harness: Harness, change: dict[str, Any], path: str
+) -> None:
     """Nothing is sent, and the Result says where the fault is."""
     server = harness.serve(Answer({}))
     error = harness.invoke("request", {**PARCEL, **change}).error
@@ -154,44 +228,93 @@ def test_evidence_that_proves_nothing_is_refused(harness: Harness, change: dict[
 
 @pytest.mark.parametrize(
     "server",
-    ["https://{marker}.depot.example", "https://{marker}", "https://depot.example:{marker}", "https://{marker}@depot.example",
-     "https://a:{marker}@depot.example", "https://depot.example\\@{marker}.example", "{marker}://depot.example", "//{marker}.example",
-     "HTTPS://depot.{marker}", "{marker}", "https:{marker}"],
-)  # fmt: skip
+    [
+        "https://{marker}.depot.example",
+        "https://{marker}",
+        "https://depot.example:{marker}",
+        "https://{marker}@depot.example",
+        "https://a:{marker}@depot.example",
+        "https://depot.example\\@{marker}.example",
+        "{marker}://depot.example",
+        "//{marker}.example",
+        "HTTPS://depot.{marker}",
+        "{marker}",
+        "https:{marker}",
+    ],
+)
 @pytest.mark.parametrize("both", [False, True], ids=["look", "request"])
 def test_a_marker_chooses_no_server(harness: Harness, server: str, *, both: bool) -> None:
-    """It may be in the path and the query of what is sent and read, never before: a look goes where the write went."""
+    """It may be in the path and the query of what is sent and read, never before: a look goes where
+    the write went.
+    """
     harness.serve(Answer({}))
     evidence = {"url": f"{server}/parcels", "pointer": "/reference"}
-    error = harness.invoke("request", {**PARCEL, "evidence": evidence, **({"url": f"{server}/parcels"} if both else {})}).error
+    error = harness.invoke(
+        "request",
+        {**PARCEL, "evidence": evidence, **({"url": f"{server}/parcels"} if both else {})},
+    ).error
     assert error is not None
-    assert [detail.path for detail in error.details] == ([*(["/url"] if both else []), "/evidence/url"])
+    assert [detail.path for detail in error.details] == (
+        [*(["/url"] if both else []), "/evidence/url"]
+    )
 
 
 @pytest.mark.parametrize("by", ["token", "redirect"])
-def test_only_the_server_that_is_asked_can_miss_a_thing(environment: dict[str, str], by: str) -> None:
-    """A token endpoint or another server that says 404 says nothing about the parcel: the look has failed, and the doubt stays."""
-    inputs = {**PARCEL, "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "absentAfter": 300, "page": "its page"}}
+def test_only_the_server_that_is_asked_can_miss_a_thing(
+    environment: dict[str, str], by: str
+) -> None:
+    """A token endpoint or another server that says 404 says nothing about the parcel: the look has
+    failed, and the doubt stays.
+    """
+    inputs = {
+        **PARCEL,
+        "evidence": {
+            "url": "/parcels/{marker}",
+            "pointer": "/reference",
+            "absentAfter": 300,
+            "page": "its page",
+        },
+    }
     clock, tokens, missing = StillClock(), list[str](), Answer({}, status=404)
 
     def depot(_number: int, request: Request) -> Any:
         if request.path == "/token":
             tokens.append(request.path)
-            return Answer({"access_token": "tok-12345678", "token_type": "Bearer", "expires_in": 1}) if len(tokens) == 1 else missing
+            return (
+                Answer({"access_token": "tok-12345678", "token_type": "Bearer", "expires_in": 1})
+                if len(tokens) == 1
+                else missing
+            )
         if request.method == "POST":
             return "close"
-        return Answer({}, status=302, headers={"Location": f"{elsewhere.url}/login"}) if by == "redirect" else Answer({"reference": "none"})
+        return (
+            Answer({}, status=302, headers={"Location": f"{elsewhere.url}/login"})
+            if by == "redirect"
+            else Answer({"reference": "none"})
+        )
 
     with Provider(depot) as provider, Provider(lambda _number, _request: missing) as elsewhere:
-        login = {"tokenUrl": f"{provider.url}/token", "clientId": "c", "clientSecret": "a-secret-of-the-depot"}
-        kind, values = ("http/oauth2ClientCredentials", login) if by == "token" else ("http/anonymous", {})
+        login = {
+            "tokenUrl": f"{provider.url}/token",
+            "clientId": "c",
+            "clientSecret": "a-secret-of-the-depot",
+        }
+        kind, values = (
+            ("http/oauth2ClientCredentials", login) if by == "token" else ("http/anonymous", {})
+        )
         pool = RuntimePool(environment, clock)
         try:
             runtime = pool.find("default")
             runtime.access.workspaces.set("default", {"settleAbsent": True})
             time_passes(0.0, clock, pool.storage.database)
             runtime.connections.add("depot", kind, {"server": provider.url, **values}, test=False)
-            call = {"connector": "http", "action": "request", "connection": "depot", "inputs": inputs, "timeoutSeconds": 5}
+            call = {
+                "connector": "http",
+                "action": "request",
+                "connection": "depot",
+                "inputs": inputs,
+                "timeoutSeconds": 5,
+            }
             identifier = runtime.invoke(call).meta.invocation_id
             for seconds in (400.0, 61.0):
                 clock.advance(seconds)
@@ -217,7 +340,12 @@ def test_where_nobody_looks_the_request_is_complete_all_the_same(harness: Harnes
 def test_without_evidence_placeholders_are_data(harness: Harness) -> None:
     """Objects and texts that look like placeholders are the caller's own."""
     server = harness.serve(Answer({}))
-    inputs = {"method": "POST", "url": "/notes", "json": {"$marker": {}}, "headers": {"X-Trace": "{marker}"}}
+    inputs = {
+        "method": "POST",
+        "url": "/notes",
+        "json": {"$marker": {}},
+        "headers": {"X-Trace": "{marker}"},
+    }
     assert harness.invoke("request", inputs).status == "succeeded"
     sent = server.requests[0]
     assert (json.loads(sent.body), sent.headers["X-Trace"]) == ({"$marker": {}}, "{marker}")

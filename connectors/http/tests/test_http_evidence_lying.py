@@ -1,4 +1,6 @@
-"""Evidence that lies: statuses, gateways, echoes, things that have failed. A doubt settles by proof only, and looks say why it does not."""
+"""Evidence that lies: statuses, gateways, echoes, things that have failed. A doubt settles by proof
+only, and looks say why it does not.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,19 @@ from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_now
 from jackfield_store.runtime.runtime_pool import RuntimePool
 from settling_home import settling_home
 
-_ABSENT = {"url": "/parcels/{marker}", "pointer": "/reference", "absentAfter": 600, "page": "its page", "canary": "/parcels"}
+_ABSENT = {
+    "url": "/parcels/{marker}",
+    "pointer": "/reference",
+    "absentAfter": 600,
+    "page": "its page",
+    "canary": "/parcels",
+}
 _NONE, _LIST = Answer({"error": {"code": "no_such_parcel"}}, status=404), Answer({"parcels": []})
-_PAGE = Answer(content=b"<!doctype html><html><body>default backend</body></html>", status=404, headers={"Content-Type": "text/html"})
+_PAGE = Answer(
+    content=b"<!doctype html><html><body>default backend</body></html>",
+    status=404,
+    headers={"Content-Type": "text/html"},
+)
 _TEXT = Answer(content=b"404 page not found", status=404, headers={"Content-Type": "text/plain"})
 _BARE = Answer(content=b"", status=404)
 _NO_OPTIONS: Mapping[str, Any] = {}
@@ -30,15 +42,23 @@ _OUTSIDE = ("failed", "idempotencyHeader")
 
 def _headed(answer: Answer, **fields: str) -> Answer:
     """Return an answer with further header fields."""
-    return Answer(answer.body, status=answer.status, headers={name.replace("_", "-"): value for name, value in fields.items()})
+    return Answer(
+        answer.body,
+        status=answer.status,
+        headers={name.replace("_", "-"): value for name, value in fields.items()},
+    )
 
 
 _OLD, _NOW = "Sat, 28 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 11:00:00 GMT"
-_LOGIN = Answer(content=b"<html><body>Sign in</body></html>", status=200, headers={"Content-Type": "text/html"})
+_LOGIN = Answer(
+    content=b"<html><body>Sign in</body></html>", status=200, headers={"Content-Type": "text/html"}
+)
 
 
 class _Depot:
-    """Provider that hangs up on what it is sent. ``reads`` answer a path, or all of one kind in turn."""
+    """Provider that hangs up on what it is sent. ``reads`` answer a path, or all of one kind in
+    turn.
+    """
 
     def __init__(self, answer: Callable[[str], Any], *, loses: bool = True) -> None:
         self._answer, self.loses = answer, loses
@@ -72,13 +92,22 @@ class _Stage:
         """The workspace."""
         return self.pool.find("default")
 
-    def lose(self, evidence: Mapping[str, Any], *, options: Mapping[str, Any] = _NO_OPTIONS, **more: Any) -> str:
+    def lose(
+        self, evidence: Mapping[str, Any], *, options: Mapping[str, Any] = _NO_OPTIONS, **more: Any
+    ) -> str:
         """Send a parcel whose answer is lost, with these ``options`` of the call; return its ID."""
         body = {"reference": {"$marker": {}}, **more}
         beside = {name: evidence[name] for name in _OUTSIDE if name in evidence}
         own = {name: value for name, value in evidence.items() if name not in beside}
         inputs = {"method": "POST", "url": "/parcels", "json": body, "evidence": own, **beside}
-        call = {"connector": "http", "action": "request", "connection": "depot", "inputs": inputs, "timeoutSeconds": 5, **options}
+        call = {
+            "connector": "http",
+            "action": "request",
+            "connection": "depot",
+            "inputs": inputs,
+            "timeoutSeconds": 5,
+            **options,
+        }
         lost = self.runtime.invoke(call)
         assert lost.status == "in_doubt", lost.error
         return lost.meta.invocation_id
@@ -144,7 +173,15 @@ _STATUSES = [
     ("another", Answer({"reference": "of somebody else"}), _LIST, {}, "in_doubt", "nothing", ""),
     ("gateway's page", _PAGE, _LIST, {}, "in_doubt", "failed", "404"),
     ("gateway's text", _TEXT, _LIST, {}, "in_doubt", "failed", "404"),
-    ("redirect", Answer(content=b"", status=302, headers={"Location": "/login"}), _LIST, {}, "in_doubt", "failed", "404"),
+    (
+        "redirect",
+        Answer(content=b"", status=302, headers={"Location": "/login"}),
+        _LIST,
+        {},
+        "in_doubt",
+        "failed",
+        "404",
+    ),
     ("no canary", _NONE, _LIST, {"canary": None}, "in_doubt", "nothing", "no canary"),
     ("canary missing", _NONE, _NONE, {}, "in_doubt", "failed", "canary"),
     ("canary's page", _NONE, _PAGE, {}, "in_doubt", "failed", "canary"),
@@ -152,64 +189,410 @@ _STATUSES = [
     ("canary down", _NONE, Answer({}, status=503), {}, "in_doubt", "failed", "canary"),
     ("canary cut", _NONE, "close", {}, "in_doubt", "failed", "canary"),
     ("canary's login", _NONE, _LOGIN, {}, "in_doubt", "failed", "canary"),
-    ("canary elsewhere", _NONE, Answer(content=b"", status=302, headers={"Location": "/login"}), {}, "in_doubt", "failed", "canary"),
+    (
+        "canary elsewhere",
+        _NONE,
+        Answer(content=b"", status=302, headers={"Location": "/login"}),
+        {},
+        "in_doubt",
+        "failed",
+        "canary",
+    ),
     ("declared", _NONE, _LIST, {"absent": {"code": ["no_such_parcel"]}}, "failed", "nothing", ""),
-    ("declared, by both", _NONE, _LIST, {"absent": {"status": [404], "code": ["no_such_parcel"]}}, "failed", "nothing", ""),
-    ("declared otherwise", _NONE, _LIST, {"absent": {"code": ["no_such_depot"]}}, "in_doubt", "nothing", "not the declared answer"),
-    ("of its code", Answer({"error": {"code": "none"}}, status=400), _LIST, {"absent": {"code": ["none"]}}, "failed", "nothing", ""),
-    ("of another code", Answer({"error": {"code": "bad"}}, status=400), _LIST, {"absent": {"code": ["none"]}}, "in_doubt", "failed", "400"),
-    ("canary accepted", _NONE, Answer({"parcels": []}, status=202), {}, "in_doubt", "failed", "status 202"),
-    ("canary by another", _NONE, Answer({"parcels": []}, status=203), {}, "in_doubt", "failed", "status 203"),
+    (
+        "declared, by both",
+        _NONE,
+        _LIST,
+        {"absent": {"status": [404], "code": ["no_such_parcel"]}},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "declared otherwise",
+        _NONE,
+        _LIST,
+        {"absent": {"code": ["no_such_depot"]}},
+        "in_doubt",
+        "nothing",
+        "not the declared answer",
+    ),
+    (
+        "of its code",
+        Answer({"error": {"code": "none"}}, status=400),
+        _LIST,
+        {"absent": {"code": ["none"]}},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "of another code",
+        Answer({"error": {"code": "bad"}}, status=400),
+        _LIST,
+        {"absent": {"code": ["none"]}},
+        "in_doubt",
+        "failed",
+        "400",
+    ),
+    (
+        "canary accepted",
+        _NONE,
+        Answer({"parcels": []}, status=202),
+        {},
+        "in_doubt",
+        "failed",
+        "status 202",
+    ),
+    (
+        "canary by another",
+        _NONE,
+        Answer({"parcels": []}, status=203),
+        {},
+        "in_doubt",
+        "failed",
+        "status 203",
+    ),
     ("canary empty", _NONE, Answer(content=b"", status=204), {}, "in_doubt", "failed", "canary"),
-    ("canary in part", _NONE, Answer({"parcels": []}, status=206), {}, "in_doubt", "failed", "status 206"),
-    ("canary moved", _NONE, Answer(content=b"", status=302, headers={"Location": "/moved"}), {}, "in_doubt", "failed", "status 302"),
-    ("canary's error", _NONE, Answer({"error": {"code": "down"}}), {}, "in_doubt", "failed", "reports a failure"),
-    ("canary's errors", _NONE, Answer({"errors": [{"message": "down"}], "data": None}), {}, "in_doubt", "failed", "reports a failure"),
+    (
+        "canary in part",
+        _NONE,
+        Answer({"parcels": []}, status=206),
+        {},
+        "in_doubt",
+        "failed",
+        "status 206",
+    ),
+    (
+        "canary moved",
+        _NONE,
+        Answer(content=b"", status=302, headers={"Location": "/moved"}),
+        {},
+        "in_doubt",
+        "failed",
+        "status 302",
+    ),
+    (
+        "canary's error",
+        _NONE,
+        Answer({"error": {"code": "down"}}),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
+    (
+        "canary's errors",
+        _NONE,
+        Answer({"errors": [{"message": "down"}], "data": None}),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
     ("canary not ok", _NONE, Answer({"ok": False}), {}, "in_doubt", "failed", "reports a failure"),
-    ("canary's status", _NONE, Answer({"status": "error"}), {}, "in_doubt", "failed", "reports a failure"),
-    ("canary's word", _NONE, Answer("under maintenance"), {}, "in_doubt", "failed", "reports a failure"),
-    ("canary's null", _NONE, Answer(content=b"null", headers={"Content-Type": "application/json"}), {}, "in_doubt", "failed", "canary"),
-    ("canary's other status", _NONE, Answer({"status": 503, "title": "down"}), {}, "in_doubt", "failed", "reports a failure"),
-    ("canary's code", _NONE, Answer({"code": "404", "parcels": []}), {}, "in_doubt", "failed", "reports a failure"),
-    ("canary's problem", _NONE, _headed(_LIST, Content_Type="application/problem+json"), {}, "in_doubt", "failed", "reports a failure"),
+    (
+        "canary's status",
+        _NONE,
+        Answer({"status": "error"}),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
+    (
+        "canary's word",
+        _NONE,
+        Answer("under maintenance"),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
+    (
+        "canary's null",
+        _NONE,
+        Answer(content=b"null", headers={"Content-Type": "application/json"}),
+        {},
+        "in_doubt",
+        "failed",
+        "canary",
+    ),
+    (
+        "canary's other status",
+        _NONE,
+        Answer({"status": 503, "title": "down"}),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
+    (
+        "canary's code",
+        _NONE,
+        Answer({"code": "404", "parcels": []}),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
+    (
+        "canary's problem",
+        _NONE,
+        _headed(_LIST, Content_Type="application/problem+json"),
+        {},
+        "in_doubt",
+        "failed",
+        "reports a failure",
+    ),
     ("canary as a list", _NONE, Answer([]), {}, "failed", "nothing", ""),
-    ("canary's plain status", _NONE, Answer({"status": 200, "code": 0, "parcels": []}), {}, "failed", "nothing", ""),
-    ("canary's own failure", _NONE, Answer({"code": 40001}), {"failed": {"member": "/code"}}, "in_doubt", "failed", "canary"),
-    ("canary without it", _NONE, Answer({"code": 0, "error": None, "ok": True}), {"failed": {"member": "/code"}}, "failed", "nothing", ""),
-    ("canary cached", _NONE, _headed(_LIST, Age="30"), {}, "in_doubt", "failed", "a cache has answered"),
+    (
+        "canary's plain status",
+        _NONE,
+        Answer({"status": 200, "code": 0, "parcels": []}),
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "canary's own failure",
+        _NONE,
+        Answer({"code": 40001}),
+        {"failed": {"member": "/code"}},
+        "in_doubt",
+        "failed",
+        "canary",
+    ),
+    (
+        "canary without it",
+        _NONE,
+        Answer({"code": 0, "error": None, "ok": True}),
+        {"failed": {"member": "/code"}},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "canary cached",
+        _NONE,
+        _headed(_LIST, Age="30"),
+        {},
+        "in_doubt",
+        "failed",
+        "a cache has answered",
+    ),
     ("cached", _headed(_NONE, Age="30"), _LIST, {}, "in_doubt", "nothing", "a cache has answered"),
-    ("fresh", _headed(_NONE, Age="0", X_Cache="Miss from edge"), _LIST, {}, "failed", "nothing", ""),
-    ("a cache's hit", _headed(_NONE, X_Cache="Error from edge, HIT"), _LIST, {}, "in_doubt", "nothing", "a cache has answered"),
-    ("a cache's rule", _headed(_NONE, Cache_Status="edge; hit; ttl=30"), _LIST, {}, "in_doubt", "nothing", "a cache has answered"),
-    ("another cache's hit", _headed(_NONE, X_Vercel_Cache="HIT"), _LIST, {}, "in_doubt", "nothing", "a cache has answered"),
-    ("a cache's stale", _headed(_NONE, CF_Cache_Status="STALE"), _LIST, {}, "in_doubt", "nothing", "a cache has answered"),
-    ("a cache's own", _headed(_NONE, X_Varnish="32770 5"), _LIST, {}, "in_doubt", "nothing", "a cache has answered"),
-    ("a cache that asked", _headed(_NONE, X_Varnish="32770", X_Cache="MISS", Cache_Control="no-store"), _LIST, {}, "failed", "nothing", ""),
-    ("of an hour ago", _headed(_NONE, Date=_OLD), _headed(_LIST, Date=_NOW), {}, "in_doubt", "nothing", "another time"),
-    ("canary of an hour ago", _headed(_NONE, Date=_NOW), _headed(_LIST, Date=_OLD), {}, "in_doubt", "nothing", "another time"),
-    ("of one time", _headed(_NONE, Date=_OLD), _headed(_LIST, Date=_OLD), {}, "failed", "nothing", ""),
-    ("of no time", _headed(_NONE, Date="yesterday"), _headed(_LIST, Date=_NOW), {}, "failed", "nothing", ""),
-    ("again later", _headed(_NONE, Retry_After="1"), _LIST, {}, "in_doubt", "nothing", "field retry-after"),
-    ("sign in first", _headed(_NONE, WWW_Authenticate="Bearer"), _LIST, {}, "in_doubt", "nothing", "field www-authenticate"),
-    ("gateway's JSON", _headed(_NONE, Server="kong/3.4"), _headed(_LIST, Server="uvicorn"), {}, "in_doubt", "nothing", "other software"),
-    ("by a proxy", _headed(_NONE, Via="1.1 a, 1.1 b"), _headed(_LIST, Via="1.1 c, 1.1 d"), {}, "failed", "nothing", ""),
-    ("of a proxy", _NONE, _headed(_LIST, Via="1.1 edge"), {}, "in_doubt", "nothing", "other software"),
-    ("of another type", _headed(_NONE, Content_Type="text/json"), _LIST, {}, "failed", "nothing", ""),
-    ("a problem", _headed(_NONE, Content_Type="application/problem+json"), _LIST, {}, "failed", "nothing", ""),
-    ("a type of its own", _headed(_NONE, Content_Type="text/x-json"), _LIST, {}, "in_doubt", "nothing", "content type"),
-    ("declared, cached", _headed(_NONE, Age="9"), _LIST, {"absent": {"code": ["no_such_parcel"]}}, "in_doubt", "nothing", "cache"),
-    ("gone by code", Answer({"error": {"code": "none"}}, status=410), _LIST, {"absent": {"code": ["none"]}}, "in_doubt", "nothing", "it"),
-]  # fmt: skip
+    (
+        "fresh",
+        _headed(_NONE, Age="0", X_Cache="Miss from edge"),
+        _LIST,
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "a cache's hit",
+        _headed(_NONE, X_Cache="Error from edge, HIT"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "a cache has answered",
+    ),
+    (
+        "a cache's rule",
+        _headed(_NONE, Cache_Status="edge; hit; ttl=30"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "a cache has answered",
+    ),
+    (
+        "another cache's hit",
+        _headed(_NONE, X_Vercel_Cache="HIT"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "a cache has answered",
+    ),
+    (
+        "a cache's stale",
+        _headed(_NONE, CF_Cache_Status="STALE"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "a cache has answered",
+    ),
+    (
+        "a cache's own",
+        _headed(_NONE, X_Varnish="32770 5"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "a cache has answered",
+    ),
+    (
+        "a cache that asked",
+        _headed(_NONE, X_Varnish="32770", X_Cache="MISS", Cache_Control="no-store"),
+        _LIST,
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "of an hour ago",
+        _headed(_NONE, Date=_OLD),
+        _headed(_LIST, Date=_NOW),
+        {},
+        "in_doubt",
+        "nothing",
+        "another time",
+    ),
+    (
+        "canary of an hour ago",
+        _headed(_NONE, Date=_NOW),
+        _headed(_LIST, Date=_OLD),
+        {},
+        "in_doubt",
+        "nothing",
+        "another time",
+    ),
+    (
+        "of one time",
+        _headed(_NONE, Date=_OLD),
+        _headed(_LIST, Date=_OLD),
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "of no time",
+        _headed(_NONE, Date="yesterday"),
+        _headed(_LIST, Date=_NOW),
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "again later",
+        _headed(_NONE, Retry_After="1"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "field retry-after",
+    ),
+    (
+        "sign in first",
+        _headed(_NONE, WWW_Authenticate="Bearer"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "field www-authenticate",
+    ),
+    (
+        "gateway's JSON",
+        _headed(_NONE, Server="kong/3.4"),
+        _headed(_LIST, Server="uvicorn"),
+        {},
+        "in_doubt",
+        "nothing",
+        "other software",
+    ),
+    (
+        "by a proxy",
+        _headed(_NONE, Via="1.1 a, 1.1 b"),
+        _headed(_LIST, Via="1.1 c, 1.1 d"),
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "of a proxy",
+        _NONE,
+        _headed(_LIST, Via="1.1 edge"),
+        {},
+        "in_doubt",
+        "nothing",
+        "other software",
+    ),
+    (
+        "of another type",
+        _headed(_NONE, Content_Type="text/json"),
+        _LIST,
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "a problem",
+        _headed(_NONE, Content_Type="application/problem+json"),
+        _LIST,
+        {},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "a type of its own",
+        _headed(_NONE, Content_Type="text/x-json"),
+        _LIST,
+        {},
+        "in_doubt",
+        "nothing",
+        "content type",
+    ),
+    (
+        "declared, cached",
+        _headed(_NONE, Age="9"),
+        _LIST,
+        {"absent": {"code": ["no_such_parcel"]}},
+        "in_doubt",
+        "nothing",
+        "cache",
+    ),
+    (
+        "gone by code",
+        Answer({"error": {"code": "none"}}, status=410),
+        _LIST,
+        {"absent": {"code": ["none"]}},
+        "in_doubt",
+        "nothing",
+        "it",
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("answer", "canary", "more", "status", "result", "text"), [row[1:] for row in _STATUSES], ids=[row[0] for row in _STATUSES]
+    ("answer", "canary", "more", "status", "result", "text"),
+    [row[1:] for row in _STATUSES],
+    ids=[row[0] for row in _STATUSES],
 )
 def test_only_a_plain_answer_beside_a_canary_is_absence(
-    stage: Stages, answer: Any, canary: Any, more: dict[str, Any], status: str, result: str, text: str
+    stage: Stages,
+    answer: Any,
+    canary: Any,
+    more: dict[str, Any],
+    status: str,
+    result: str,
+    text: str,
 ) -> None:
-    """A lost request is absent by the plain or declared answer of the thing itself, if the canary succeeded in the same look. Whatever else
-    is answered leaves the doubt and its key, and the look says why; nothing is sent."""
+    """A lost request is absent by the plain or declared answer of the thing itself, if the canary
+    succeeded in the same look. Whatever else is answered leaves the doubt and its key, and the look
+    says why; nothing is sent.
+    """
     elsewhere = {"/parcels": canary, "/login": _NONE, "/moved": _LIST}
     depot = _Depot(lambda path: elsewhere.get(path, answer))
     here = stage(depot)
@@ -222,7 +605,9 @@ def test_only_a_plain_answer_beside_a_canary_is_absence(
 
 @pytest.mark.parametrize("first", [Answer({}, status=410), "pending"], ids=["gone", "found"])
 def test_what_was_there_once_is_not_absent_later(stage: Stages, first: Any) -> None:
-    """It was gone, or there without a verdict, at the first look; that nothing is found afterwards proves nothing."""
+    """It was gone, or there without a verdict, at the first look; that nothing is found afterwards
+    proves nothing.
+    """
     answers: list[Any] = [first]
 
     def answer(path: str) -> Any:
@@ -243,39 +628,88 @@ def test_what_was_there_once_is_not_absent_later(stage: Stages, first: Any) -> N
 
 
 def test_what_another_server_says_is_no_evidence(stage: Stages) -> None:
-    """The read is redirected to another server, which gets no credentials, and finds there what has the marker: that settles nothing. On
-    the server of the request, a redirect does."""
+    """The read is redirected to another server, which gets no credentials, and finds there what has
+    the marker: that settles nothing. On the server of the request, a redirect does.
+    """
     marker = list[str]()
-    with Provider(lambda _number, _request: Answer({"parcels": [{"reference": marker[0]}]})) as other:
-        depot = _Depot(lambda path: moved if path == "/parcels" else Answer({"parcels": depot.taken}), loses=False)
+    with Provider(
+        lambda _number, _request: Answer({"parcels": [{"reference": marker[0]}]})
+    ) as other:
+        depot = _Depot(
+            lambda path: moved if path == "/parcels" else Answer({"parcels": depot.taken}),
+            loses=False,
+        )
         here = stage(depot)
         moved = Answer(content=b"", status=302, headers={"Location": f"{other.url}/parcels"})
         lost = here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference"})
         marker.append(depot.taken[0]["reference"])
         entry = here.look(lost, 7.0)
-        assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "failed"), entry["looks"]
+        assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "failed"), entry[
+            "looks"
+        ]
         assert "another server" in entry["looks"][-1]["text"]
         moved = Answer(content=b"", status=302, headers={"Location": "/moved"})
         assert here.look(lost, 30.0)["status"] == "succeeded"
 
 
 _ECHOES = [
-    ("query", "/find?ref={marker}", "/query/reference", lambda asked: {"query": {"reference": asked}, "items": []}, {}),
-    ("found: false", "/find?ref={marker}", "/reference", lambda asked: {"reference": asked, "found": False}, {}),
-    ("elsewhere in the body", "/find?ref={marker}", "/meta/request/args/0", lambda asked: {"meta": {"request": {"args": [asked]}}}, {}),
-    ("a list of one", "/find?ref={marker}", "/reference", lambda asked: {"items": [{"reference": asked}]}, {"each": "/items"}),
-    ("a path", "/parcels/{marker}", "/self", lambda asked: {"self": asked, "state": "done"}, {"when": {"took": {"/state": "done"}}}),
-    ("failed", "/parcels/{marker}", "/ref", lambda asked: {"ref": asked, "state": "no"},
-     {"when": {"took": {"/state": "done"}, "refused": {"/state": "no"}}}),
-]  # fmt: skip
+    (
+        "query",
+        "/find?ref={marker}",
+        "/query/reference",
+        lambda asked: {"query": {"reference": asked}, "items": []},
+        {},
+    ),
+    (
+        "found: false",
+        "/find?ref={marker}",
+        "/reference",
+        lambda asked: {"reference": asked, "found": False},
+        {},
+    ),
+    (
+        "elsewhere in the body",
+        "/find?ref={marker}",
+        "/meta/request/args/0",
+        lambda asked: {"meta": {"request": {"args": [asked]}}},
+        {},
+    ),
+    (
+        "a list of one",
+        "/find?ref={marker}",
+        "/reference",
+        lambda asked: {"items": [{"reference": asked}]},
+        {"each": "/items"},
+    ),
+    (
+        "a path",
+        "/parcels/{marker}",
+        "/self",
+        lambda asked: {"self": asked, "state": "done"},
+        {"when": {"took": {"/state": "done"}}},
+    ),
+    (
+        "failed",
+        "/parcels/{marker}",
+        "/ref",
+        lambda asked: {"ref": asked, "state": "no"},
+        {"when": {"took": {"/state": "done"}, "refused": {"/state": "no"}}},
+    ),
+]
 
 
-@pytest.mark.parametrize(("url", "pointer", "body", "more"), [row[1:] for row in _ECHOES], ids=[row[0] for row in _ECHOES])
+@pytest.mark.parametrize(
+    ("url", "pointer", "body", "more"),
+    [row[1:] for row in _ECHOES],
+    ids=[row[0] for row in _ECHOES],
+)
 def test_an_answer_that_repeats_the_question_is_no_match(
     stage: Stages, url: str, pointer: str, body: Callable[[str], Any], more: dict[str, Any]
 ) -> None:
-    """The provider answers with what it is asked for, wherever in the body. The evidence is refused by name, at every look, and asked once
-    with a marker of nobody; the doubt stays, since the request never arrived."""
+    """The provider answers with what it is asked for, wherever in the body. The evidence is refused
+    by name, at every look, and asked once with a marker of nobody; the doubt stays, since the
+    request never arrived.
+    """
 
     def answer(path: str) -> Any:
         asked = parse_qs(urlsplit(path).query).get("ref", [path.rpartition("/")[2]])[0]
@@ -283,18 +717,28 @@ def test_an_answer_that_repeats_the_question_is_no_match(
 
     depot = _Depot(answer)
     here = stage(depot)
-    first, second = (here.lose({"url": url, "pointer": pointer, **more}, number=number) for number in range(2))
+    first, second = (
+        here.lose({"url": url, "pointer": pointer, **more}, number=number) for number in range(2)
+    )
     here.look_due(7.0)
     for entry in (here.entry(first), here.look(second, 7.0)):
         assert entry["status"] == "in_doubt"
         assert {one["result"] for one in entry["looks"]} == {"failed"}
-        assert "'given' is refused: its read repeats what it is asked for" in entry["looks"][-1]["text"]
+        assert (
+            "'given' is refused: its read repeats what it is asked for"
+            in entry["looks"][-1]["text"]
+        )
     assert len({*depot.reads}) == 3  # of each call, and of nobody
 
 
-@pytest.mark.parametrize("unclear", [Answer({}, status=503), Answer({}, status=401), _PAGE, "close", Answer({}, status=403)])
+@pytest.mark.parametrize(
+    "unclear",
+    [Answer({}, status=503), Answer({}, status=401), _PAGE, "close", Answer({}, status=403)],
+)
 def test_a_read_for_nobody_that_ends_unclearly_is_no_verdict(stage: Stages, unclear: Any) -> None:
-    """What was found settles only once the same read has not found what does not exist; then that is remembered."""
+    """What was found settles only once the same read has not found what does not exist; then that
+    is remembered.
+    """
     answers = [unclear]
 
     def answer(path: str) -> Any:
@@ -310,15 +754,17 @@ def test_a_read_for_nobody_that_ends_unclearly_is_no_verdict(stage: Stages, uncl
     answers.clear()
     entry = here.look(lost, 30.0)
     assert (entry["status"], entry["resolvedBy"]) == ("succeeded", "evidence"), entry["looks"]
-    assert json.loads(entry["looks"][-1]["text"])["id"] == "7"  # the thing, not the answer around it
+    # the thing, not the answer around it
+    assert json.loads(entry["looks"][-1]["text"])["id"] == "7"
     before = len(depot.reads)
     assert here.look(here.lose(evidence, number=2), 7.0)["status"] == "succeeded"
     assert len(depot.reads) == before + 2  # with one for nobody, before it settles
 
 
 def test_a_read_that_begins_to_repeat_is_found_out(stage: Stages) -> None:
-    """The first doubt was settled by a read that repeated nothing. The provider then answers with what it is asked: the next doubt, whose
-    request never arrived, stays."""
+    """The first doubt was settled by a read that repeated nothing. The provider then answers with
+    what it is asked: the next doubt, whose request never arrived, stays.
+    """
     repeats = list[bool]()
 
     def answer(path: str) -> Any:
@@ -339,44 +785,79 @@ def test_a_read_that_begins_to_repeat_is_found_out(stage: Stages) -> None:
 
 def test_a_thing_without_a_verdict_is_not_asked_for_nobody_again(stage: Stages) -> None:
     """What settles nothing needs no second read at each look."""
-    depot = _Depot(lambda path: next((Answer(one) for one in depot.taken if path.endswith(one["reference"])), _NONE), loses=False)
+    depot = _Depot(
+        lambda path: next(
+            (Answer(one) for one in depot.taken if path.endswith(one["reference"])), _NONE
+        ),
+        loses=False,
+    )
     here = stage(depot)
-    lost = here.lose({"url": "/parcels/{marker}", "pointer": "/reference", "when": {"took": {"/state": "done"}}}, state="open")
+    lost = here.lose(
+        {"url": "/parcels/{marker}", "pointer": "/reference", "when": {"took": {"/state": "done"}}},
+        state="open",
+    )
     assert here.look(lost, 7.0, 30.0, 30.0)["status"] == "in_doubt"
     assert len(depot.reads) == 4
 
 
 def test_a_list_that_is_not_asked_by_the_marker_is_read_once(stage: Stages) -> None:
     """It cannot repeat what it is not told."""
-    depot = _Depot(lambda _path: Answer({"parcels": [{"id": 3, **one} for one in depot.taken]}), loses=False)
+    depot = _Depot(
+        lambda _path: Answer({"parcels": [{"id": 3, **one} for one in depot.taken]}), loses=False
+    )
     here = stage(depot)
-    entry = here.look(here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference"}), 7.0)
+    entry = here.look(
+        here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference"}), 7.0
+    )
     assert (entry["status"], depot.reads) == ("succeeded", ["/parcels"])
 
 
 _FAILED = {"state": "failed", "error": {"code": "card_declined", "text": "Your card was declined."}}
 _SAID = [
-    ({"state": "done"}, "succeeded", "matched"), (_FAILED, "failed", "refused"), ({"state": "processing"}, "in_doubt", "pending"),
-    ({"state": "requires_action"}, "in_doubt", "pending"), ({"state": None}, "in_doubt", "pending"), ({}, "in_doubt", "pending"),
-    ({"state": "DONE"}, "in_doubt", "pending"), ({"state": True}, "in_doubt", "pending"),
-]  # fmt: skip
+    ({"state": "done"}, "succeeded", "matched"),
+    (_FAILED, "failed", "refused"),
+    ({"state": "processing"}, "in_doubt", "pending"),
+    ({"state": "requires_action"}, "in_doubt", "pending"),
+    ({"state": None}, "in_doubt", "pending"),
+    ({}, "in_doubt", "pending"),
+    ({"state": "DONE"}, "in_doubt", "pending"),
+    ({"state": True}, "in_doubt", "pending"),
+]
 
 
 @pytest.mark.parametrize(("thing", "status", "result"), _SAID)
-def test_a_thing_that_is_found_must_say_success(stage: Stages, thing: dict[str, Any], status: str, result: str) -> None:
-    """Only the declared values are a verdict: success, or failure with the thing's own error. Any other is looked at again, until it is
-    one."""
+def test_a_thing_that_is_found_must_say_success(
+    stage: Stages, thing: dict[str, Any], status: str, result: str
+) -> None:
+    """Only the declared values are a verdict: success, or failure with the thing's own error. Any
+    other is looked at again, until it is one.
+    """
     now = [thing]
-    depot = _Depot(lambda _path: Answer({"data": [{"id": 1, **one, **now[0]} for one in depot.taken]}), loses=False)
+    depot = _Depot(
+        lambda _path: Answer({"data": [{"id": 1, **one, **now[0]} for one in depot.taken]}),
+        loses=False,
+    )
     here = stage(depot)
-    when = {"took": {"/state": ["done"]}, "refused": {"/state": "failed"}, "code": "/error/code", "message": "/error/text"}
+    when = {
+        "took": {"/state": ["done"]},
+        "refused": {"/state": "failed"},
+        "code": "/error/code",
+        "message": "/error/text",
+    }
     lost = here.lose({"url": "/parcels", "each": "/data", "pointer": "/reference", "when": when})
     here.look_due(7.0)
     entry = here.entry(lost)
     assert (entry["status"], entry["looks"][-1]["result"]) == (status, result), entry["looks"]
     if status == "failed":
-        assert entry["error"]["provider"] == {"code": "card_declined", "message": "Your card was declined."}
-        assert (entry["error"]["code"], entry["error"]["retryable"], "declined" in entry["error"]["message"]) == ("rejected", False, True)
+        assert entry["error"]["provider"] == {
+            "code": "card_declined",
+            "message": "Your card was declined.",
+        }
+        assert (
+            entry["error"]["code"],
+            entry["error"]["retryable"],
+            "declined" in entry["error"]["message"],
+        ) == ("rejected", False, True)
         assert entry["meta"]["resolution"]["evidence"]["verdict"] == "refused"
     if status == "in_doubt":
         assert "/state is" in entry["looks"][-1]["text"]
@@ -388,41 +869,71 @@ def test_a_thing_that_is_found_must_say_success(stage: Stages, thing: dict[str, 
 
 @pytest.mark.parametrize(
     ("thing", "status"),
-    [({"state": "DONE"}, "succeeded"), ({"state": "DONE", "error": None}, "succeeded"), ({"state": "RUNNING"}, "in_doubt"),
-     ({"state": "DONE", "error": {"reason": "unknown"}}, "in_doubt"), ({"state": "DONE", "error": {"reason": "quota"}}, "failed")],
-)  # fmt: skip
-def test_a_success_that_only_lacks_an_error(stage: Stages, thing: dict[str, Any], status: str) -> None:
+    [
+        ({"state": "DONE"}, "succeeded"),
+        ({"state": "DONE", "error": None}, "succeeded"),
+        ({"state": "RUNNING"}, "in_doubt"),
+        ({"state": "DONE", "error": {"reason": "unknown"}}, "in_doubt"),
+        ({"state": "DONE", "error": {"reason": "quota"}}, "failed"),
+    ],
+)
+def test_a_success_that_only_lacks_an_error(
+    stage: Stages, thing: dict[str, Any], status: str
+) -> None:
     """A job that has ended says that it succeeded by having no error."""
-    depot = _Depot(lambda _path: Answer({"jobs": [{**one, **thing} for one in depot.taken]}), loses=False)
+    depot = _Depot(
+        lambda _path: Answer({"jobs": [{**one, **thing} for one in depot.taken]}), loses=False
+    )
     here = stage(depot)
-    when = {"took": {"/state": ["DONE"], "/error": [None]}, "refused": {"/state": ["DONE"], "/error/reason": ["quota"]}}
-    entry = here.look(here.lose({"url": "/jobs", "each": "/jobs", "pointer": "/reference", "when": when}), 7.0)
+    when = {
+        "took": {"/state": ["DONE"], "/error": [None]},
+        "refused": {"/state": ["DONE"], "/error/reason": ["quota"]},
+    }
+    entry = here.look(
+        here.lose({"url": "/jobs", "each": "/jobs", "pointer": "/reference", "when": when}), 7.0
+    )
     assert entry["status"] == status, entry["looks"]
 
 
-@pytest.mark.parametrize("keyed", [{}, {"idempotencyHeader": "Idempotency-Key"}], ids=["unkeyed", "keyed"])
+@pytest.mark.parametrize(
+    "keyed", [{}, {"idempotencyHeader": "Idempotency-Key"}], ids=["unkeyed", "keyed"]
+)
 @pytest.mark.parametrize("retries", [False, True], ids=["once", "repeated"])
-def test_one_failed_thing_speaks_for_one_attempt(stage: Stages, keyed: dict[str, Any], *, retries: bool) -> None:
-    """A call was sent once, or repeatedly. With a key of the caller's, all attempts carry one marker, and the server may not know the key:
-    the one failed thing that it shows is that of one attempt. Another attempt may have succeeded."""
+def test_one_failed_thing_speaks_for_one_attempt(
+    stage: Stages, keyed: dict[str, Any], *, retries: bool
+) -> None:
+    """A call was sent once, or repeatedly. With a key of the caller's, all attempts carry one
+    marker, and the server may not know the key: the one failed thing that it shows is that of one
+    attempt. Another attempt may have succeeded.
+    """
     failed = {"state": "failed"}
-    depot = _Depot(lambda path: next((Answer({**one, **failed}) for one in depot.taken if path.endswith(one["reference"])), _NONE))
+    depot = _Depot(
+        lambda path: next(
+            (Answer({**one, **failed}) for one in depot.taken if path.endswith(one["reference"])),
+            _NONE,
+        )
+    )
     depot.loses = False
     here = stage(depot)
     when = {"took": {"/state": ["done"]}, "refused": {"/state": ["failed"]}}
     options = {"onDoubt": "retry"} if retries else {}
-    lost = here.lose({"url": "/parcels/{marker}", "pointer": "/reference", "when": when, **keyed}, options=options)
+    lost = here.lose(
+        {"url": "/parcels/{marker}", "pointer": "/reference", "when": when, **keyed},
+        options=options,
+    )
     assert (depot.requests > 1) is retries
     entry = here.look(lost, 7.0)
     settles = not (keyed and retries)
-    assert (entry["status"], entry["looks"][-1]["result"]) == (("failed", "refused") if settles else ("in_doubt", "pending")), entry[
-        "looks"
-    ]
+    assert (entry["status"], entry["looks"][-1]["result"]) == (
+        ("failed", "refused") if settles else ("in_doubt", "pending")
+    ), entry["looks"]
 
 
 @pytest.mark.parametrize("same", ["equal", "by its id", "by a declared id"])
 def test_one_thing_on_two_pages_is_one(stage: Stages, same: str) -> None:
-    """The list shifts while it is read, so the last of one page is the first of the next; a counter of it may have changed meanwhile."""
+    """The list shifts while it is read, so the last of one page is the first of the next; a counter
+    of it may have changed meanwhile.
+    """
     evidence: dict[str, Any] = {"url": "/find/{marker}", "each": "/items", "pointer": "/reference"}
     if same == "by a declared id":
         evidence["id"] = "/meta/key"
@@ -431,12 +942,20 @@ def test_one_thing_on_two_pages_is_one(stage: Stages, same: str) -> None:
         of_call = depot.taken[0]["reference"] == path.rpartition("/")[2]
         of = {"meta": {"key": 5}} if same == "by a declared id" else {"id": 5}
         later = {} if same == "equal" else {"comments": 2}
-        return Answer({"items": [{**of, **depot.taken[0]}, {**of, **depot.taken[0], **later}] if of_call else []})
+        return Answer(
+            {
+                "items": [{**of, **depot.taken[0]}, {**of, **depot.taken[0], **later}]
+                if of_call
+                else []
+            }
+        )
 
     depot = _Depot(answer, loses=False)
     here = stage(depot)
     entry = here.look(here.lose(evidence), 7.0)
-    assert (entry["status"], entry["looks"][-1]["result"]) == ("succeeded", "matched"), entry["looks"]
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("succeeded", "matched"), entry[
+        "looks"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -444,11 +963,16 @@ def test_one_thing_on_two_pages_is_one(stage: Stages, same: str) -> None:
     [
         (lambda one: one | {"id": "p-9"}, "/reference"),
         (lambda one: {"data": one | {"id": "p-9"}}, "/data/reference"),
-        (lambda one: {"ok": True, "data": {"attributes": one, "id": "p-9"}}, "/data/attributes/reference"),
+        (
+            lambda one: {"ok": True, "data": {"attributes": one, "id": "p-9"}},
+            "/data/attributes/reference",
+        ),
         (lambda one: {"count": 1, "data": [one | {"id": "p-9"}]}, "/data/0/reference"),
     ],
 )
-def test_a_matched_look_shows_the_thing(stage: Stages, body: Callable[[dict[str, Any]], Any], pointer: str) -> None:
+def test_a_matched_look_shows_the_thing(
+    stage: Stages, body: Callable[[dict[str, Any]], Any], pointer: str
+) -> None:
     """Whoever compares sees what was found, not status and header of the answer around it."""
 
     def answer(path: str) -> Any:
@@ -459,7 +983,12 @@ def test_a_matched_look_shows_the_thing(stage: Stages, body: Callable[[dict[str,
     here = stage(depot)
     entry = here.look(here.lose({"url": "/parcels/{marker}", "pointer": pointer}, name="Ada"), 7.0)
     shown = json.loads(entry["looks"][-1]["text"])
-    assert (shown["id"], shown["name"], shown["reference"], "status" in shown) == ("p-9", "Ada", depot.taken[0]["reference"], False)
+    assert (shown["id"], shown["name"], shown["reference"], "status" in shown) == (
+        "p-9",
+        "Ada",
+        depot.taken[0]["reference"],
+        False,
+    )
 
 
 _WHEN = {"took": {"/state": "done"}, "refused": {"/state": "failed"}}
@@ -474,10 +1003,17 @@ _WHEN = {"took": {"/state": "done"}, "refused": {"/state": "failed"}}
     ],
     ids=["another reference", "no reference", "gone"],
 )
-def test_what_answers_at_its_own_address_is_a_sighting(stage: Stages, first: Any, then: Any) -> None:
-    """Whatever its own address has answered with once, what is missing there later is no absence."""
+def test_what_answers_at_its_own_address_is_a_sighting(
+    stage: Stages, first: Any, then: Any
+) -> None:
+    """Whatever its own address has answered with once, what is missing there later is no
+    absence.
+    """
     answers = [first]
-    depot = _Depot(lambda path: _LIST if path == "/parcels" else answers.pop() if answers else then, loses=False)
+    depot = _Depot(
+        lambda path: _LIST if path == "/parcels" else answers.pop() if answers else then,
+        loses=False,
+    )
     here = stage(depot)
     entry = here.look(here.lose(_ABSENT), 1_000.0, 61.0, 61.0)
     assert entry["status"] == "in_doubt", entry["looks"]
@@ -485,46 +1021,82 @@ def test_what_answers_at_its_own_address_is_a_sighting(stage: Stages, first: Any
 
 @pytest.mark.parametrize("states", [("failed", "done"), ("done", "failed")])
 def test_a_thing_that_says_two_things_says_nothing(stage: Stages, states: tuple[str, str]) -> None:
-    """A thing that changes between two pages, or fits success and failure, is no verdict, whichever comes first."""
+    """A thing that changes between two pages, or fits success and failure, is no verdict, whichever
+    comes first.
+    """
 
     def answer(_path: str) -> Any:
         reference = depot.taken[0]["reference"]
-        return Answer({"parcels": [{"id": 7, "reference": reference, "state": state} for state in states]})
+        return Answer(
+            {"parcels": [{"id": 7, "reference": reference, "state": state} for state in states]}
+        )
 
     depot = _Depot(answer, loses=False)
     here = stage(depot)
-    entry = here.look(here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference", "when": _WHEN}), 10.0)
-    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "pending"), entry["looks"]
+    entry = here.look(
+        here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference", "when": _WHEN}),
+        10.0,
+    )
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "pending"), entry[
+        "looks"
+    ]
 
 
 def test_a_thing_that_fits_success_and_failure_is_no_verdict(stage: Stages) -> None:
     """Values of success and of failure at once prove neither."""
     depot = _Depot(
-        lambda _path: Answer({"parcels": [{"reference": depot.taken[0]["reference"], "state": "done", "ok": False}]}), loses=False
+        lambda _path: Answer(
+            {"parcels": [{"reference": depot.taken[0]["reference"], "state": "done", "ok": False}]}
+        ),
+        loses=False,
     )
     here = stage(depot)
     when = {"took": {"/state": "done"}, "refused": {"/ok": False}}
-    entry = here.look(here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference", "when": when}), 10.0)
-    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "pending"), entry["looks"]
+    entry = here.look(
+        here.lose({"url": "/parcels", "each": "/parcels", "pointer": "/reference", "when": when}),
+        10.0,
+    )
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "pending"), entry[
+        "looks"
+    ]
 
 
 @pytest.mark.parametrize("status", [401, 403, 407, 408, 410, 425, 429])
-def test_a_declared_code_beside_a_status_of_callers_is_no_absence(stage: Stages, status: int) -> None:
+def test_a_declared_code_beside_a_status_of_callers_is_no_absence(
+    stage: Stages, status: int
+) -> None:
     """A code counts, whatever its status, unless that is about who asks, when and how often."""
-    depot = _Depot(lambda path: _LIST if path == "/parcels" else Answer({"error": {"code": "none"}}, status=status))
+    depot = _Depot(
+        lambda path: (
+            _LIST if path == "/parcels" else Answer({"error": {"code": "none"}}, status=status)
+        )
+    )
     here = stage(depot)
     entry = here.look(here.lose({**_ABSENT, "absent": {"code": ["none"]}}), 1_000.0, 61.0)
     assert entry["status"] == "in_doubt", entry["looks"]
 
 
 def test_a_header_that_may_choose_the_account_stands_beside_no_absence(stage: Stages) -> None:
-    """The read does not send the call's own header fields: beside one that may choose an account, 'absentAfter' is refused."""
+    """The read does not send the call's own header fields: beside one that may choose an account,
+    'absentAfter' is refused.
+    """
     depot = _Depot(lambda _path: _NONE)
     here = stage(depot)
-    inputs = {"method": "POST", "url": "/parcels", "json": {"reference": {"$marker": {}}}, "evidence": _ABSENT}
+    inputs = {
+        "method": "POST",
+        "url": "/parcels",
+        "json": {"reference": {"$marker": {}}},
+        "evidence": _ABSENT,
+    }
     refused = [
         here.runtime.invoke(
-            {"connector": "http", "action": "request", "connection": "depot", "inputs": {**inputs, "headers": {name: "1"}}, "dryRun": True}
+            {
+                "connector": "http",
+                "action": "request",
+                "connection": "depot",
+                "inputs": {**inputs, "headers": {name: "1"}},
+                "dryRun": True,
+            }
         )
         for name in ("X-Tenant", "Accept")
     ]

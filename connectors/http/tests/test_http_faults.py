@@ -1,4 +1,6 @@
-"""Faults at every phase of a request: what had been sent, which error it is, and whether a retry is allowed."""
+"""Faults at every phase of a request: what had been sent, which error it is, and whether a retry is
+allowed.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,14 @@ from raw_server import make_certificate, read_request, serving, with_tls
 Talk = Callable[[socket.socket], object]
 
 
-def failure(url: str, method: str = "POST", seconds: float = 60.0, **options: Any) -> JackfieldError:
+def failure(
+    url: str, method: str = "POST", seconds: float = 60.0, **options: Any
+) -> JackfieldError:
     """The error of a request."""
-    with attempt(url, seconds=seconds, values={"token": "t", **options}) as (api, call), pytest.raises(JackfieldError) as found:
+    with (
+        attempt(url, seconds=seconds, values={"token": "t", **options}) as (api, call),
+        pytest.raises(JackfieldError) as found,
+    ):
         assert api.request(method, "/x", json={"a": 1} if method == "POST" else None).content
     found.value.begun = call.begun  # type: ignore[attr-defined]
     return found.value
@@ -90,18 +97,30 @@ def test_an_unknown_authority(tmp_path: Path) -> None:
     """A certificate that cannot be verified: nothing was sent, and no retry can help."""
     certificate = make_certificate(tmp_path)
     with serving(lambda connection: with_tls(certificate, connection).close()) as port:
-        assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, False, True)
+        assert outcome(failure(f"https://localhost:{port}")) == (
+            "unavailable",
+            Sent.NOTHING,
+            False,
+            True,
+        )
 
 
 def test_no_tls_at_all() -> None:
-    """A server that speaks plain HTTP where TLS is expected: the handshake fails, and nothing was sent."""
+    """A server that speaks plain HTTP where TLS is expected: the handshake fails, and nothing was
+    sent.
+    """
 
     def talk(connection: socket.socket) -> None:
         connection.recv(10)
         connection.sendall(b"HTTP/1.1 400 no\r\n\r\n")
 
     with serving(talk) as port:
-        assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, True, True)
+        assert outcome(failure(f"https://localhost:{port}")) == (
+            "unavailable",
+            Sent.NOTHING,
+            True,
+            True,
+        )
 
 
 def test_a_handshake_that_hangs() -> None:
@@ -122,20 +141,41 @@ def test_the_deadline_has_passed() -> None:
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("step", [RESET, CLOSE, Answer(missing=9)], ids=["reset", "close", "cut"])
 def test_a_connection_breaks(step: Any, method: str) -> None:
-    """A connection that breaks once the request is on its way: the outcome is unknown, whichever part of the response was missing."""
+    """A connection that breaks once the request is on its way: the outcome is unknown, whichever
+    part of the response was missing.
+    """
     with Provider([step]) as provider:
         assert outcome(failure(provider.url, method)) == ("unavailable", Sent.UNKNOWN, True, True)
 
 
-@pytest.mark.parametrize("answer", [
-    b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000,
-    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
-    b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nxx",
-    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03",
-    b"HTTP/1.1 100 Continue\r\n\r\n",
-], ids=["garbage", "short", "chunk", "size", "header", "not gzip", "brotli", "cut gzip", "only 100"])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nxx",
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: "
+            b"10\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+        ),
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=[
+        "garbage",
+        "short",
+        "chunk",
+        "size",
+        "header",
+        "not gzip",
+        "brotli",
+        "cut gzip",
+        "only 100",
+    ],
+)
 def test_garbled_answers(answer: bytes) -> None:
     """A response that is not one: the outcome is unknown."""
 
@@ -144,7 +184,12 @@ def test_garbled_answers(answer: bytes) -> None:
         connection.sendall(answer)
 
     with serving(talk) as port:
-        assert outcome(failure(f"http://127.0.0.1:{port}")) == ("unavailable", Sent.UNKNOWN, True, True)
+        assert outcome(failure(f"http://127.0.0.1:{port}")) == (
+            "unavailable",
+            Sent.UNKNOWN,
+            True,
+            True,
+        )
 
 
 def test_an_answer_that_is_no_http() -> None:
@@ -161,7 +206,9 @@ def test_an_answer_that_is_no_http() -> None:
 
 
 def test_another_protocol_that_goes_on_waiting() -> None:
-    """A server that greets in its own protocol, and waits, is told by its greeting; the deadline need not pass."""
+    """A server that greets in its own protocol, and waits, is told by its greeting; the deadline
+    need not pass.
+    """
     stop = threading.Event()
 
     def talk(connection: socket.socket) -> None:
@@ -183,12 +230,19 @@ def test_a_connection_that_ends_without_an_answer(tmp_path: Path, scheme: str) -
     context = authority.serving("localhost")
 
     def talk(connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) if scheme == "https" else connection as stream:
+        with (
+            context.wrap_socket(connection, server_side=True)
+            if scheme == "https"
+            else connection as stream
+        ):
             read_request(stream)
 
     with serving(talk) as port:
         error = failure(f"{scheme}://localhost:{port}", caCertificate=authority.bundle.read_text())
-    assert error.message == f"'localhost:{port}' closed the connection before the first byte of an answer"
+    assert (
+        error.message
+        == f"'localhost:{port}' closed the connection before the first byte of an answer"
+    )
     assert ("write https://" in str(error.hint)) == (scheme == "http")
 
 
@@ -209,7 +263,9 @@ def test_whose_certificate_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_that_was_misdirected(method: str) -> None:
-    """It goes to a new connection once, whatever its effect: it was not processed. No connection is kept that was answered so."""
+    """It goes to a new connection once, whatever its effect: it was not processed. No connection is
+    kept that was answered so.
+    """
     answers, used = [200, 421, 200, 421, 421, 200], list[int]()
 
     def talk(connection: socket.socket) -> None:
@@ -217,20 +273,30 @@ def test_a_request_that_was_misdirected(method: str) -> None:
             used.append(connection.getpeername()[1])
             connection.sendall(b"HTTP/1.1 %d x\r\nContent-Length: 2\r\n\r\n{}" % answers.pop(0))
 
-    with serving(talk) as port, attempt(f"http://127.0.0.1:{port}", values={"token": "t"}) as (api, _):
+    with (
+        serving(talk) as port,
+        attempt(f"http://127.0.0.1:{port}", values={"token": "t"}) as (api, _),
+    ):
         send = partial(api.request, method, "/x", json=None if method == "GET" else {"a": 1})
         assert [send().status, send().status] == [200, 200]
         with pytest.raises(JackfieldError) as found:
             send()
         assert send().status == 200
-    assert (found.value.code, found.value.provider and found.value.provider.http_status) == ("rejected", 421)
+    assert (found.value.code, found.value.provider and found.value.provider.http_status) == (
+        "rejected",
+        421,
+    )
     assert "does not serve this host" in str(found.value.hint)
     assert [one == other for one, other in pairwise(used)] == [True, False, True, False, False]
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"HTTP/1.1 200 OK\r\nX"])
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"HTTP/1.1 200 OK\r\nX"]
+)
 def test_a_server_that_hangs(answer: bytes) -> None:
-    """A response that does not end by the deadline, at the header or in the body: a timeout with an unknown outcome."""
+    """A response that does not end by the deadline, at the header or in the body: a timeout with an
+    unknown outcome.
+    """
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
@@ -238,7 +304,12 @@ def test_a_server_that_hangs(answer: bytes) -> None:
         connection.recv(1)
 
     with serving(talk) as port:
-        assert outcome(failure(f"http://127.0.0.1:{port}", seconds=2)) == ("timeout", Sent.UNKNOWN, True, True)
+        assert outcome(failure(f"http://127.0.0.1:{port}", seconds=2)) == (
+            "timeout",
+            Sent.UNKNOWN,
+            True,
+            True,
+        )
 
 
 def test_a_server_that_drips() -> None:
@@ -264,24 +335,38 @@ def test_an_upload_that_nobody_reads() -> None:
     """A server that stops reading: the write ends with the deadline, and the outcome is unknown."""
     stop = threading.Event()
     with serving(lambda connection: connection.recv(1) and stop.wait(30)) as port:
-        with attempt(f"http://127.0.0.1:{port}", seconds=2) as (api, _), pytest.raises(TimedOut) as found:
+        with (
+            attempt(f"http://127.0.0.1:{port}", seconds=2) as (api, _),
+            pytest.raises(TimedOut) as found,
+        ):
             api.post("/x", content=b"x" * 30_000_000)
         stop.set()
     assert found.value.sent is Sent.UNKNOWN
 
 
 def test_an_early_answer() -> None:
-    """A server that refuses before it has read the body: its answer is reported, not the broken upload."""
+    """A server that refuses before it has read the body: its answer is reported, not the broken
+    upload.
+    """
 
     def talk(connection: socket.socket) -> None:
         connection.recv(100)
-        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
         while connection.recv(1 << 20):
             pass
 
-    with serving(talk) as port, attempt(f"http://127.0.0.1:{port}") as (api, _), pytest.raises(JackfieldError) as found:
+    with (
+        serving(talk) as port,
+        attempt(f"http://127.0.0.1:{port}") as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
         api.post("/x", content=iter([b"x" * 100_000] * 20))
-    assert (found.value.code, found.value.provider and found.value.provider.http_status) == ("rejected", 413)
+    assert (found.value.code, found.value.provider and found.value.provider.http_status) == (
+        "rejected",
+        413,
+    )
 
 
 def test_a_kept_connection_that_the_server_has_closed() -> None:
@@ -290,8 +375,10 @@ def test_a_kept_connection_that_the_server_has_closed() -> None:
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")  # and close, without having said so
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))  # close() waits for the ACK
+        # and close, without having said so
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        # close() waits for the ACK
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))
         connection.close()
         closed.release()
 
@@ -313,26 +400,53 @@ def test_the_caller_leaves() -> None:
 @pytest.mark.parametrize(
     ("status", "code", "sent"),
     [
-        (400, "rejected", Sent.REFUSED), (401, "unauthenticated", Sent.REFUSED), (402, "quota_exceeded", Sent.REFUSED),
-        (403, "forbidden", Sent.REFUSED), (404, "not_found", Sent.REFUSED), (409, "conflict", Sent.REFUSED),
-        (410, "not_found", Sent.REFUSED), (423, "conflict", Sent.REFUSED),
-        (412, "conflict", Sent.REFUSED), (422, "rejected", Sent.REFUSED), (429, "rate_limited", Sent.REFUSED),
-        (418, "rejected", Sent.REFUSED), (499, "unavailable", Sent.UNKNOWN),
-        (500, "unavailable", Sent.UNKNOWN), (501, "rejected", Sent.REFUSED), (502, "unavailable", Sent.UNKNOWN),
-        (503, "unavailable", Sent.UNKNOWN), (504, "unavailable", Sent.UNKNOWN), (599, "unavailable", Sent.UNKNOWN),
-        (301, "rejected", Sent.REFUSED), (302, "rejected", Sent.UNKNOWN), (303, "rejected", Sent.UNKNOWN), (304, "rejected", Sent.UNKNOWN),
+        (400, "rejected", Sent.REFUSED),
+        (401, "unauthenticated", Sent.REFUSED),
+        (402, "quota_exceeded", Sent.REFUSED),
+        (403, "forbidden", Sent.REFUSED),
+        (404, "not_found", Sent.REFUSED),
+        (409, "conflict", Sent.REFUSED),
+        (410, "not_found", Sent.REFUSED),
+        (423, "conflict", Sent.REFUSED),
+        (412, "conflict", Sent.REFUSED),
+        (422, "rejected", Sent.REFUSED),
+        (429, "rate_limited", Sent.REFUSED),
+        (418, "rejected", Sent.REFUSED),
+        (499, "unavailable", Sent.UNKNOWN),
+        (500, "unavailable", Sent.UNKNOWN),
+        (501, "rejected", Sent.REFUSED),
+        (502, "unavailable", Sent.UNKNOWN),
+        (503, "unavailable", Sent.UNKNOWN),
+        (504, "unavailable", Sent.UNKNOWN),
+        (599, "unavailable", Sent.UNKNOWN),
+        (301, "rejected", Sent.REFUSED),
+        (302, "rejected", Sent.UNKNOWN),
+        (303, "rejected", Sent.UNKNOWN),
+        (304, "rejected", Sent.UNKNOWN),
     ],
-)  # fmt: skip
+)
 def test_statuses(status: int, code: str, sent: Sent) -> None:
     """Each status of a POST has an error, with what had been sent and the provider's words."""
-    answer = Answer({"error": {"code": "E7", "message": "no\x00 way"}}, status, {"X-Request-Id": "r-1", "Location": "/y"})
+    answer = Answer(
+        {"error": {"code": "E7", "message": "no\x00 way"}},
+        status,
+        {"X-Request-Id": "r-1", "Location": "/y"},
+    )
     with Provider([answer]) as provider:
         error = failure(provider.url)
         assert len(provider.requests) == 1
-    assert (error.code, error.sent, error.provider and error.provider.http_status) == (code, sent, status)
+    assert (error.code, error.sent, error.provider and error.provider.http_status) == (
+        code,
+        sent,
+        status,
+    )
     if status != 304:
         assert error.provider is not None
-        assert (error.provider.code, error.provider.message, error.provider.request_id) == ("E7", "no  way", "r-1")
+        assert (error.provider.code, error.provider.message, error.provider.request_id) == (
+            "E7",
+            "no  way",
+            "r-1",
+        )
 
 
 @pytest.mark.parametrize(("method", "repeatable"), [("GET", True), ("POST", False)])
@@ -385,12 +499,18 @@ def test_a_proxy_passes_on() -> None:
         request = proxy.requests[0]
     headers = {name.lower(): value for name, value in request.headers.items()}
     assert request.path == "http://api.example.com:80/v1/x"
-    assert (headers["host"], headers["proxy-authorization"]) == ("api.example.com", "Basic YWRhOnB3")
+    assert (headers["host"], headers["proxy-authorization"]) == (
+        "api.example.com",
+        "Basic YWRhOnB3",
+    )
 
 
 def test_a_proxy_over_tls_is_refused() -> None:
     """A proxy must be reached over plain HTTP; the tunnel through it is encrypted."""
-    with pytest.raises(InvalidConnection) as found, attempt("https://api.example.com", values={"token": "t", "proxy": "https://p.example"}):
+    with (
+        pytest.raises(InvalidConnection) as found,
+        attempt("https://api.example.com", values={"token": "t", "proxy": "https://p.example"}),
+    ):
         pass
     assert found.value.details[0].path == "/proxy"
 
@@ -403,7 +523,10 @@ def test_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("socket.socket", fail)
     error = failure("http://127.0.0.1:9")
-    assert (error.message, error.sent) == ("this process has no file descriptors left", Sent.NOTHING)
+    assert (error.message, error.sent) == (
+        "this process has no file descriptors left",
+        Sent.NOTHING,
+    )
 
 
 def test_a_hang_is_the_deadlines() -> None:
@@ -417,16 +540,28 @@ EXCESS = {
     "a second response": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "POST"),
     "a 204 with a body": (b"HTTP/1.1 204 No Content\r\n\r\n", "POST"),
     "a HEAD with a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "HEAD"),
-    "chunks and more": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "POST"),
-    "a response before the request was read": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "EARLY"),
+    "chunks and more": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "POST",
+    ),
+    "a response before the request was read": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        "EARLY",
+    ),
 }
-NEXT = {"400": b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n", "500": b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n", "cut": b""}
+NEXT = {
+    "400": b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n",
+    "500": b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n",
+    "cut": b"",
+}
 
 
 @pytest.mark.parametrize("following", NEXT)
 @pytest.mark.parametrize("kind", EXCESS)
 def test_r2_a_response_answers_its_own_request_only(kind: str, following: str) -> None:
-    """R2: bytes after a response close its connection, so that no later request is answered by them."""
+    """R2: bytes after a response close its connection, so that no later request is answered by
+    them.
+    """
     first, method = EXCESS[kind]
     connections: list[int] = []
 
@@ -441,7 +576,10 @@ def test_r2_a_response_answers_its_own_request_only(kind: str, following: str) -
         if read_request(connection):
             connection.sendall(NEXT[following])
 
-    with serving(talk) as port, attempt(f"http://127.0.0.1:{port}", values={"token": "t"}) as (api, _call):
+    with (
+        serving(talk) as port,
+        attempt(f"http://127.0.0.1:{port}", values={"token": "t"}) as (api, _call),
+    ):
         body = None if method == "HEAD" else {"a": "x" * (4_000_000 if method == "EARLY" else 1)}
         answer = api.request("POST" if method == "EARLY" else method, "/first", json=body)
         assert answer.status in (200, 204)

@@ -1,4 +1,6 @@
-"""GraphQL: errors under status 200 are failures, queries are reads, and a mutation that was carried out in part is in doubt."""
+"""GraphQL: errors under status 200 are failures, queries are reads, and a mutation that was carried
+out in part is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,14 @@ import pytest
 from jackfield.testing import RESET, Answer, Harness
 from jackfield_http.graphql import effect_of
 
-QUERY, MUTATION = "query($id: ID!) { node(id: $id) { id } }", "mutation { close(id: 7) { id } open(id: 8) { id } }"
-ERRORS = [{"message": "Could not resolve to a node", "extensions": {"code": "NOT_FOUND"}}, {"message": "Second"}]
+QUERY, MUTATION = (
+    "query($id: ID!) { node(id: $id) { id } }",
+    "mutation { close(id: 7) { id } open(id: 8) { id } }",
+)
+ERRORS = [
+    {"message": "Could not resolve to a node", "extensions": {"code": "NOT_FOUND"}},
+    {"message": "Second"},
+]
 
 
 def test_an_answer_with_errors_has_failed(harness: Harness) -> None:
@@ -21,10 +29,16 @@ def test_an_answer_with_errors_has_failed(harness: Harness) -> None:
     result = harness.invoke("graphql", {"query": QUERY, "variables": {"id": "7"}})
     assert result.error is not None
     assert result.error.provider is not None
-    assert (result.error.code, result.error.provider.message) == ("rejected", "Could not resolve to a node")
+    assert (result.error.code, result.error.provider.message) == (
+        "rejected",
+        "Could not resolve to a node",
+    )
     assert "Could not resolve to a node" in result.error.message
     sent = server.requests[0]
-    assert (sent.path, json.loads(sent.body)) == ("/graphql", {"query": QUERY, "variables": {"id": "7"}})
+    assert (sent.path, json.loads(sent.body)) == (
+        "/graphql",
+        {"query": QUERY, "variables": {"id": "7"}},
+    )
 
 
 def test_partial_data_is_returned_where_it_is_accepted(harness: Harness) -> None:
@@ -34,12 +48,15 @@ def test_partial_data_is_returned_where_it_is_accepted(harness: Harness) -> None
     assert harness.invoke("graphql", {"query": "{ a b }"}).error.code == "rejected"  # type: ignore[union-attr]
     result = harness.invoke("graphql", {"query": "{ a b }", "partialData": True})
     assert result.unwrap() == {"data": {"a": 1, "b": None}, "errors": ERRORS}
-    assert [(one["code"], one["failed"], one["entries"][0]["path"]) for one in result.meta.warnings] == [
-        ("partial", len(ERRORS), "/errors/0")
-    ]
+    assert [
+        (one["code"], one["failed"], one["entries"][0]["path"]) for one in result.meta.warnings
+    ] == [("partial", len(ERRORS), "/errors/0")]
     failed = harness.invoke("graphql", {"query": "{ a b }", "partialData": True}, partial="fail")
     details = failed.error.details  # type: ignore[union-attr]
-    assert [(one.path, one.message.partition(" ")[0]) for one in details] == [("", "/errors/0"), ("", "/errors/1")]
+    assert [(one.path, one.message.partition(" ")[0]) for one in details] == [
+        ("", "/errors/0"),
+        ("", "/errors/1"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +67,12 @@ def test_partial_data_is_returned_where_it_is_accepted(harness: Harness) -> None
         (None, "failed"),
     ],
 )
-def test_a_mutation_carried_out_in_part_is_in_doubt(harness: Harness, data: Any, status: str) -> None:
-    """Data beside the errors of a mutation says that something has changed; without data nothing has. The error has all errors only."""
+def test_a_mutation_carried_out_in_part_is_in_doubt(
+    harness: Harness, data: Any, status: str
+) -> None:
+    """Data beside the errors of a mutation says that something has changed; without data nothing
+    has. The error has all errors only.
+    """
     server = harness.serve(Answer({"data": data, "errors": ERRORS}))
     result = harness.invoke("graphql", {"query": MUTATION})
     assert (result.status, len(server.requests)) == (status, 1)
@@ -64,34 +85,61 @@ def test_a_mutation_carried_out_in_part_is_in_doubt(harness: Harness, data: Any,
 
 _NO_ANSWERS: list[Any] = [(QUERY, "failed"), (MUTATION, "in_doubt")]
 _CONTENTS: list[Any] = [
-    b'{"message": "deprecated"}', b"{}", b'{"errors": []}', b'{"errors": null}', b'{"data": 7}', b"[]", b"null", b"<html></html>",
-]  # fmt: skip
+    b'{"message": "deprecated"}',
+    b"{}",
+    b'{"errors": []}',
+    b'{"errors": null}',
+    b'{"data": 7}',
+    b"[]",
+    b"null",
+    b"<html></html>",
+]
 
 
-def test_an_answer_that_is_no_graphql_answer_is_no_success(harness: Harness, subtests: pytest.Subtests) -> None:
-    """An answer without data and errors was a success with an empty output; nobody knows what became of a mutation."""
+def test_an_answer_that_is_no_graphql_answer_is_no_success(
+    harness: Harness, subtests: pytest.Subtests
+) -> None:
+    """An answer without data and errors was a success with an empty output; nobody knows what
+    became of a mutation.
+    """
     for document, status in _NO_ANSWERS:
         for content in _CONTENTS:
             with subtests.test(document=document, status=status, content=content):
-                harness.serve(lambda *_, content=content: Answer(content=content, headers={"Content-Type": "application/json"}))
+                harness.serve(
+                    lambda *_, content=content: Answer(
+                        content=content, headers={"Content-Type": "application/json"}
+                    )
+                )
                 result = harness.invoke("graphql", {"query": document})
                 assert result.error is not None
-                assert (result.status, result.error.code) == (status, "unavailable" if status == "failed" else "in_doubt")
+                assert (result.status, result.error.code) == (
+                    status,
+                    "unavailable" if status == "failed" else "in_doubt",
+                )
 
 
 @pytest.mark.parametrize("document", [QUERY, MUTATION])
 def test_data_that_are_null_are_returned(harness: Harness, document: str) -> None:
     """Null without errors is a result: the output has it, where it was empty."""
     harness.serve(Answer({"data": None, "extensions": {"cost": 1}}))
-    assert harness.invoke("graphql", {"query": document}).unwrap() == {"data": None, "extensions": {"cost": 1}}
+    assert harness.invoke("graphql", {"query": document}).unwrap() == {
+        "data": None,
+        "extensions": {"cost": 1},
+    }
 
 
 def test_a_query_is_repeated_and_a_mutation_is_not(harness: Harness) -> None:
     """After a reset a query is sent again, and a mutation is in doubt."""
     server = harness.serve(RESET, Answer({"data": {"node": None}}))
-    assert (harness.invoke("graphql", {"query": QUERY}).unwrap(), len(server.requests)) == ({"data": {"node": None}}, 2)
+    assert (harness.invoke("graphql", {"query": QUERY}).unwrap(), len(server.requests)) == (
+        {"data": {"node": None}},
+        2,
+    )
     server = harness.serve(RESET)
-    assert (harness.invoke("graphql", {"query": MUTATION}).status, len(server.requests)) == ("in_doubt", 1)
+    assert (harness.invoke("graphql", {"query": MUTATION}).status, len(server.requests)) == (
+        "in_doubt",
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,16 +177,24 @@ def test_the_effect_of_a_document(document: str, name: str | None, effect: str) 
         ({"code": 3}, {"member": "/code", "equals": 3}, "rejected"),
     ],
 )
-def test_a_request_says_how_an_answer_reports_failure(harness: Harness, body: Any, rule: dict[str, Any], code: str | None) -> None:
-    """An API that answers failures with status 200 has failed calls, not successes that look like failures."""
+def test_a_request_says_how_an_answer_reports_failure(
+    harness: Harness, body: Any, rule: dict[str, Any], code: str | None
+) -> None:
+    """An API that answers failures with status 200 has failed calls, not successes that look like
+    failures.
+    """
     harness.serve(Answer(body))
     result = harness.invoke("request", {"url": "/x", "failed": rule})
     assert (result.error.code if result.error else None) == code
 
 
 @pytest.mark.parametrize("response", ["auto", "json", "file"])
-def test_a_reported_failure_is_one_however_the_response_is_read(harness: Harness, response: str) -> None:
-    """A response that is read as a stream was a success whatever its body reported; what reports none is returned whole."""
+def test_a_reported_failure_is_one_however_the_response_is_read(
+    harness: Harness, response: str
+) -> None:
+    """A response that is read as a stream was a success whatever its body reported; what reports
+    none is returned whole.
+    """
     rule = {"member": "/ok", "equals": False}
     harness.serve(Answer({"ok": False, "error": "nope"}), Answer({"ok": True, "n": 7}))
     error = harness.invoke("request", {"url": "/x", "failed": rule, "response": response}).error

@@ -30,9 +30,18 @@ def _jackfield() -> Iterator[Jackfield]:
 
 def _ask(jackfield: Jackfield, url: str, pem: Path, method: str = "POST") -> Result:
     text = pem.read_text()
-    values = {"server": url, "token": "t", "caCertificate": text[text.index("-----BEGIN CERTIFICATE") :]}
+    values = {
+        "server": url,
+        "token": "t",
+        "caCertificate": text[text.index("-----BEGIN CERTIFICATE") :],
+    }
     inputs = {"url": "/x", "method": method}
-    found = {"connector": "http", "action": "request", "connection": {"type": "http/bearer", "values": values}, "inputs": inputs}
+    found = {
+        "connector": "http",
+        "action": "request",
+        "connection": {"type": "http/bearer", "values": values},
+        "inputs": inputs,
+    }
     return jackfield.invoke({**found, "timeoutSeconds": 60})
 
 
@@ -84,7 +93,11 @@ def _resets(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("change", "said", "where"),
     [
-        (_old, "it speaks no version of TLS that this machine accepts", "switched on at the server"),
+        (
+            _old,
+            "it speaks no version of TLS that this machine accepts",
+            "switched on at the server",
+        ),
         (_other_cipher, "it refused", "share no cipher"),
         (_wants_certificate_as_before, "it refused", "It may want a client certificate"),
         (_clear, "it answered in clear text", "does not speak TLS there"),
@@ -92,18 +105,25 @@ def _resets(connection: socket.socket) -> None:
         (_resets, "it ended the connection", "load balancer or firewall"),
     ],
 )
-def test_a_handshake_that_fails(jackfield: Jackfield, pem: Path, change: Callable[..., None], said: str, where: str) -> None:
+def test_a_handshake_that_fails(
+    jackfield: Jackfield, pem: Path, change: Callable[..., None], said: str, where: str
+) -> None:
     """Nothing was sent, and the reason is told, with where to look."""
     talk = change if change in {_clear, _ends, _resets} else _tls(pem, change)
     with serving(talk) as port:
         error = _ask(jackfield, f"https://localhost:{port}", pem).error
     assert error is not None
-    assert (error.code, error.message.rpartition(", ")[0]) == ("unavailable", f"the TLS handshake with 'localhost:{port}' failed: {said}")
+    assert (error.code, error.message.rpartition(", ")[0]) == (
+        "unavailable",
+        f"the TLS handshake with 'localhost:{port}' failed: {said}",
+    )
     assert where in str(error.hint)
 
 
 def test_a_client_certificate_is_wanted(jackfield: Jackfield, pem: Path) -> None:
-    """With TLS 1.3 the server says after the handshake that it wants a certificate; who has given none is told so."""
+    """With TLS 1.3 the server says after the handshake that it wants a certificate; who has given
+    none is told so.
+    """
 
     def talk(connection: socket.socket) -> None:
         with contextlib.suppress(ssl.SSLError):
@@ -113,7 +133,10 @@ def test_a_client_certificate_is_wanted(jackfield: Jackfield, pem: Path) -> None
     with serving(talk) as port:
         error = _ask(jackfield, f"https://localhost:{port}", pem, "GET").error
     assert error is not None
-    assert (error.code, error.message) == ("unauthenticated", f"'localhost:{port}' wants a client certificate, and none was given")
+    assert (error.code, error.message) == (
+        "unauthenticated",
+        f"'localhost:{port}' wants a client certificate, and none was given",
+    )
     assert "ask whoever runs the server" in str(error.hint)
 
 
@@ -127,14 +150,22 @@ def test_a_client_certificate_is_wanted(jackfield: Jackfield, pem: Path) -> None
     ids=["nginx", "go", "apache"],
 )
 def test_clear_text_to_a_port_of_tls(jackfield: Jackfield, pem: Path, page: str) -> None:
-    """Servers that answer clear text at a port of TLS say so in a page, which is told as what it means."""
+    """Servers that answer clear text at a port of TLS say so in a page, which is told as what it
+    means.
+    """
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
-        head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nContent-Length: "
+            f"{len(page)}\r\nConnection: close\r\n\r\n"
+        )
         connection.sendall(f"{head}{page}".encode())
 
     with serving(talk) as port:
         error = _ask(jackfield, f"http://localhost:{port}", pem).error
     assert error is not None
-    assert (error.code, error.hint) == ("rejected", "That port speaks TLS: write https:// in the server's URL.")
+    assert (error.code, error.hint) == (
+        "rejected",
+        "That port speaks TLS: write https:// in the server's URL.",
+    )

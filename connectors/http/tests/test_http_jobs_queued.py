@@ -1,4 +1,6 @@
-"""A provider's job that takes longer than any deadline: a queued invocation that has its handle waits for it without a worker."""
+"""A provider's job that takes longer than any deadline: a queued invocation that has its handle
+waits for it without a worker.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,11 @@ def make_connector() -> Connector:
 
         def poll(self, handle: Handle, api: HttpClient) -> Progress | Report:
             found = JOB.poll(api, "/jobs/{id}", {"id": handle.job})
-            return found if isinstance(found, Progress) else Report(job=handle.job, rows=found.json("/rows"))
+            return (
+                found
+                if isinstance(found, Progress)
+                else Report(job=handle.job, rows=found.json("/rows"))
+            )
 
     return connector
 
@@ -92,16 +98,35 @@ def office() -> Office:
 def runtime(tmp_path: Path, office: Office, clock: FakeClock) -> Iterator[Jackfield]:
     """A runtime with a journal and a connection to it."""
     with Provider(office) as server, installed(tmp_path, make_connector()) as catalog:
-        connections = [{"connections": {"main": {"type": "acme/acmeToken", "values": {"server": server.url, "token": TOKEN}}}}]
+        connections = [
+            {
+                "connections": {
+                    "main": {
+                        "type": "acme/acmeToken",
+                        "values": {"server": server.url, "token": TOKEN},
+                    }
+                }
+            }
+        ]
         home = {"JACKFIELD_HOME": str(tmp_path)}
         url = f"sqlite:///{tmp_path}/j.db"
-        with Jackfield(connections=connections, catalog=catalog, database_url=url, clock=clock, environment=home) as found:
+        with Jackfield(
+            connections=connections,
+            catalog=catalog,
+            database_url=url,
+            clock=clock,
+            environment=home,
+        ) as found:
             yield found
 
 
 def queued(runtime: Jackfield, **inputs: Any) -> str:
     """Queue an invocation; its id."""
-    return str(runtime.enqueue({"connector": "acme", "action": "report", "connection": "main", "inputs": inputs}))
+    return str(
+        runtime.enqueue(
+            {"connector": "acme", "action": "report", "connection": "main", "inputs": inputs}
+        )
+    )
 
 
 def work(runtime: Jackfield) -> int:
@@ -118,8 +143,12 @@ def entry_of(runtime: Jackfield, identifier: str) -> Entry:
     return runtime.journal.find(identifier)
 
 
-def test_a_job_is_started_once_and_waited_for_by_its_handle(runtime: Jackfield, office: Office, clock: FakeClock) -> None:
-    """The invocation that started the job is in doubt and names it; another one waits in the queue for hours, and starts none."""
+def test_a_job_is_started_once_and_waited_for_by_its_handle(
+    runtime: Jackfield, office: Office, clock: FakeClock
+) -> None:
+    """The invocation that started the job is in doubt and names it; another one waits in the queue
+    for hours, and starts none.
+    """
     first = queued(runtime)
     assert work(runtime) == 1
     entry = entry_of(runtime, first)
@@ -137,7 +166,11 @@ def test_a_job_is_started_once_and_waited_for_by_its_handle(runtime: Jackfield, 
     assert work(runtime) == 1
     entry = entry_of(runtime, second)
     assert entry.result is not None
-    assert (entry.status, entry.result["output"], office.started) == ("succeeded", {"job": "j-4711", "rows": 7}, 1)
+    assert (entry.status, entry.result["output"], office.started) == (
+        "succeeded",
+        {"job": "j-4711", "rows": 7},
+        1,
+    )
 
 
 def test_a_job_that_never_ends(runtime: Jackfield, clock: FakeClock) -> None:
@@ -149,9 +182,21 @@ def test_a_job_that_never_ends(runtime: Jackfield, clock: FakeClock) -> None:
     assert (entry.status, entry.error_code) == ("failed", "timeout")
 
 
-def test_a_job_in_steps_is_polled_when_the_provider_wants_it(runtime: Jackfield, office: Office, clock: FakeClock) -> None:
-    """Its state is the progress; ``Retry-After`` says when the next poll is due; it is started once."""
-    started = runtime.invoke({"connector": "acme", "action": "reportInSteps", "connection": "main", "inputs": {}, "timeoutSeconds": 5})
+def test_a_job_in_steps_is_polled_when_the_provider_wants_it(
+    runtime: Jackfield, office: Office, clock: FakeClock
+) -> None:
+    """Its state is the progress; ``Retry-After`` says when the next poll is due; it is started
+    once.
+    """
+    started = runtime.invoke(
+        {
+            "connector": "acme",
+            "action": "reportInSteps",
+            "connection": "main",
+            "inputs": {},
+            "timeoutSeconds": 5,
+        }
+    )
     assert (started.status, started.progress) == ("running", {"fraction": 0.4, "text": "busy"})
     office.done = True
     assert started.wait(9 * MINUTE).status == "running"

@@ -47,7 +47,8 @@ def look(inputs: Nothing, api: HttpClient) -> Seen:
 
 
 class Authority:
-    """An authorization server and the API that it guards, in one: a token is good until it is ``spent``.
+    """An authorization server and the API that it guards, in one: a token is good until it is
+    ``spent``.
 
     A token is spent after a first request if ``spends``.
     """
@@ -66,7 +67,13 @@ class Authority:
         if request.path == "/token":
             self.forms.append(parse_qs(request.body.decode()))
             self.headers.append(sent.get("authorization", ""))
-            return self.answer or Answer({"access_token": f"tok-{len(self.forms)}", "token_type": "Bearer", "expires_in": 3600})
+            return self.answer or Answer(
+                {
+                    "access_token": f"tok-{len(self.forms)}",
+                    "token_type": "Bearer",
+                    "expires_in": 3600,
+                }
+            )
         token = sent.get("authorization", "").removeprefix("Bearer ")
         self.calls += 1
         if token in self.spent:
@@ -95,10 +102,17 @@ def values(server: Provider, **more: Any) -> dict[str, Any]:
 
 
 def test_a_token_is_fetched_once(server: Provider, authority: Authority) -> None:
-    """The secret goes to the token endpoint, the token to the server; another attempt uses the same, and neither counts as a request."""
+    """The secret goes to the token endpoint, the token to the server; another attempt uses the
+    same, and neither counts as a request.
+    """
     cache = Cache()
     for _ in range(2):
-        with attempt(server.url, OAuth2ClientCredentials, cache=cache, values=values(server, scopes=["a", "b"])) as (api, call):
+        with attempt(
+            server.url,
+            OAuth2ClientCredentials,
+            cache=cache,
+            values=values(server, scopes=["a", "b"]),
+        ) as (api, call):
             assert call.requests == 0
             assert api.post("/x").json("/token") == "number 1"
     assert authority.forms == [{"grant_type": ["client_credentials"], "scope": ["a b"]}]
@@ -108,22 +122,46 @@ def test_a_token_is_fetched_once(server: Provider, authority: Authority) -> None
 
 def test_a_secret_in_the_body(server: Provider, authority: Authority) -> None:
     """For servers that want it there."""
-    kind = type("InBody", (OAuth2ClientCredentials,), {"client_authentication": "body", "parameters": {"audience": "api"}})
+    kind = type(
+        "InBody",
+        (OAuth2ClientCredentials,),
+        {"client_authentication": "body", "parameters": {"audience": "api"}},
+    )
     with attempt(server.url, kind, values=values(server)) as (api, _):
         api.get("/x")
-    assert (authority.forms[0]["client_secret"], authority.forms[0]["audience"], authority.headers) == ([SECRET], ["api"], [""])
+    assert (
+        authority.forms[0]["client_secret"],
+        authority.forms[0]["audience"],
+        authority.headers,
+    ) == ([SECRET], ["api"], [""])
 
 
-@pytest.mark.parametrize(("answer", "code"), [
-    (Answer({"error": "invalid_client", "refresh_token": "r"}, 401), "unauthenticated"), (refused(503), "unavailable"),
-    (Answer({"error": "invalid_scope"}, 400), "unauthenticated"), (Answer({"access_token": 7}), "unavailable"), (Answer([]), "unavailable"),
-    (Answer({"access_token": "t", "token_type": "mac"}), "unavailable"), (Answer(content=b"<html>"), "unavailable"),
-    (Answer({"error": "incorrect_client_credentials", "error_description": "no"}), "unauthenticated"), (Answer({"error": "x"}), "rejected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Answer({"error": "invalid_client", "refresh_token": "r"}, 401), "unauthenticated"),
+        (refused(503), "unavailable"),
+        (Answer({"error": "invalid_scope"}, 400), "unauthenticated"),
+        (Answer({"access_token": 7}), "unavailable"),
+        (Answer([]), "unavailable"),
+        (Answer({"access_token": "t", "token_type": "mac"}), "unavailable"),
+        (Answer(content=b"<html>"), "unavailable"),
+        (
+            Answer({"error": "incorrect_client_credentials", "error_description": "no"}),
+            "unauthenticated",
+        ),
+        (Answer({"error": "x"}), "rejected"),
+    ],
+)
 def test_no_token(server: Provider, authority: Authority, answer: Answer, code: str) -> None:
-    """Without a token nothing is sent to the server, and no error has what else a token endpoint says."""
+    """Without a token nothing is sent to the server, and no error has what else a token endpoint
+    says.
+    """
     authority.answer = answer
-    with pytest.raises(JackfieldError) as found, attempt(server.url, OAuth2ClientCredentials, values=values(server)):
+    with (
+        pytest.raises(JackfieldError) as found,
+        attempt(server.url, OAuth2ClientCredentials, values=values(server)),
+    ):
         pass
     assert (found.value.code, authority.calls) == (code, 0)
     assert SECRET not in str(found.value)
@@ -149,7 +187,10 @@ def test_lifetimes_that_are_none(server: Provider, authority: Authority, lifetim
 def test_a_token_url_inside_the_network(server: Provider) -> None:
     """The token endpoint is a host of the connection's values, and guarded like all of them."""
     given = values(server)
-    with pytest.raises(InvalidConnection) as found, attempt("http://93.184.215.14", OAuth2ClientCredentials, guard=Guard(), values=given):
+    with (
+        pytest.raises(InvalidConnection) as found,
+        attempt("http://93.184.215.14", OAuth2ClientCredentials, guard=Guard(), values=given),
+    ):
         pass
     assert found.value.details[0].path == "/tokenUrl"
 
@@ -159,8 +200,13 @@ def runtime(tmp_path: Path, server: Provider) -> Iterator[Jackfield]:
     """A runtime with a connection to the server."""
     make_connector(tmp_path / "plugs", "acme", CONNECTOR)
     stored = {"server": server.url, **values(server)}
-    connections = [{"connections": {"main": {"type": "acme/oauth2ClientCredentials", "values": stored}}}]
-    with plugged(tmp_path / "plugs"), Jackfield(connections=connections, database_url=f"sqlite:///{tmp_path}/j.db") as found:
+    connections = [
+        {"connections": {"main": {"type": "acme/oauth2ClientCredentials", "values": stored}}}
+    ]
+    with (
+        plugged(tmp_path / "plugs"),
+        Jackfield(connections=connections, database_url=f"sqlite:///{tmp_path}/j.db") as found,
+    ):
         yield found
 
 
@@ -168,17 +214,29 @@ LOOK = {"connector": "acme", "action": "look", "connection": "main", "inputs": {
 
 
 def test_a_refused_token_is_replaced(runtime: Jackfield, authority: Authority) -> None:
-    """A token that the server refuses at the first request is replaced, and the attempt repeated once."""
+    """A token that the server refuses at the first request is replaced, and the attempt repeated
+    once.
+    """
     authority.spent.add("tok-1")
     result = runtime.invoke(LOOK)
-    assert (result.status, result.output, len(authority.forms)) == ("succeeded", {"token": "number 2"}, 2)
+    assert (result.status, result.output, len(authority.forms)) == (
+        "succeeded",
+        {"token": "number 2"},
+        2,
+    )
 
 
 def test_a_token_is_refused_in_the_middle(runtime: Jackfield, authority: Authority) -> None:
-    """A token that is refused after a write has succeeded is replaced for the next request, and the first is not repeated."""
+    """A token that is refused after a write has succeeded is replaced for the next request, and the
+    first is not repeated.
+    """
     authority.spends = True
     result = runtime.invoke(LOOK)
-    assert (result.status, result.output, authority.calls) == ("succeeded", {"token": "number 2"}, 3)
+    assert (result.status, result.output, authority.calls) == (
+        "succeeded",
+        {"token": "number 2"},
+        3,
+    )
 
 
 def test_a_token_that_never_works(runtime: Jackfield, authority: Authority) -> None:
@@ -186,7 +244,11 @@ def test_a_token_that_never_works(runtime: Jackfield, authority: Authority) -> N
     authority.spent.update(f"tok-{number}" for number in range(9))
     result = runtime.invoke(LOOK)
     assert result.error is not None
-    assert (result.error.code, result.error.sent, authority.calls) == ("unauthenticated", Sent.REFUSED, 2)
+    assert (result.error.code, result.error.sent, authority.calls) == (
+        "unauthenticated",
+        Sent.REFUSED,
+        2,
+    )
 
 
 def test_threads_share_a_token(runtime: Jackfield, authority: Authority) -> None:
@@ -194,7 +256,10 @@ def test_threads_share_a_token(runtime: Jackfield, authority: Authority) -> None
     runtime.invoke(LOOK).unwrap()
     authority.spent.add("tok-1")
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(str(runtime.invoke(LOOK).status))) for _ in range(20)]
+    threads = [
+        threading.Thread(target=lambda: found.append(str(runtime.invoke(LOOK).status)))
+        for _ in range(20)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

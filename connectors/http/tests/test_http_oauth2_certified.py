@@ -1,4 +1,6 @@
-"""Rotated refresh tokens at a certified server, which ends a grant whose used token comes again: one refresh, and killed processes."""
+"""Rotated refresh tokens at a certified server, which ends a grant whose used token comes again:
+one refresh, and killed processes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def provider() -> Iterator[AuthorizationServer]:
 def approve(runtime: Jackfield, provider: AuthorizationServer) -> None:
     """Ada approves in a browser."""
     begun = runtime.connections.authorizing().begin("ada", REDIRECT_URI)
-    runtime.connections.authorizing().complete(begun["id"], provider.browser().approve(begun["url"]))
+    runtime.connections.authorizing().complete(
+        begun["id"], provider.browser().approve(begun["url"])
+    )
 
 
 def connect(runtime: Jackfield, provider: AuthorizationServer) -> None:
@@ -39,8 +43,12 @@ def connect(runtime: Jackfield, provider: AuthorizationServer) -> None:
 
 @pytest.mark.campaign  # the scripted server's test of the same name runs with fewer threads
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-def test_two_processes_of_many_threads_refresh_once(tmp_path: Path, database_url: str, provider: AuthorizationServer) -> None:
-    """A hundred callers in two processes that find an expired token make one refresh; with a second one the server would end the grant."""
+def test_two_processes_of_many_threads_refresh_once(
+    tmp_path: Path, database_url: str, provider: AuthorizationServer
+) -> None:
+    """A hundred callers in two processes that find an expired token make one refresh; with a second
+    one the server would end the grant.
+    """
     open_database(database_url, migrate=True).close()
     with people(tmp_path, database_url) as runtime:
         connect(runtime, provider)
@@ -70,7 +78,12 @@ _DEATHS = {
     ("database_url", "dies_at", "lost"),
     [
         # the statements are the same on both: one death at each place, alternately
-        pytest.param(store, *death, id=f"{store}-{name}", marks=() if number % 2 == place else pytest.mark.campaign)
+        pytest.param(
+            store,
+            *death,
+            id=f"{store}-{name}",
+            marks=() if number % 2 == place else pytest.mark.campaign,
+        )
         for place, store in enumerate(("sqlite", "postgresql"))
         for number, (name, death) in enumerate(_DEATHS.items())
     ],
@@ -79,8 +92,10 @@ _DEATHS = {
 def test_a_killed_process_loses_no_token_that_could_be_kept(
     tmp_path: Path, database_url: str, provider: AuthorizationServer, dies_at: str, lost: bool
 ) -> None:
-    """Only the death between the server's answer and its commit costs the approval: that answer held the only token which this server
-    accepts. The connection says so, sends nothing more, and works after it is connected again."""
+    """Only the death between the server's answer and its commit costs the approval: that answer
+    held the only token which this server accepts. The connection says so, sends nothing more, and
+    works after it is connected again.
+    """
     open_database(database_url, migrate=True).close()
     with people(tmp_path, database_url) as runtime:
         connect(runtime, provider)
@@ -93,7 +108,11 @@ def test_a_killed_process_loses_no_token_that_could_be_kept(
         if not lost:
             assert (first["status"], state["status"]) == ("succeeded", "granted")
             return
-        assert (first["error"]["code"], state["status"], state["reason"]) == ("invalid_connection", "ended", LOST)
+        assert (first["error"]["code"], state["status"], state["reason"]) == (
+            "invalid_connection",
+            "ended",
+            LOST,
+        )
         assert "connect" in first["error"]["hint"]
         before = provider.count("/token")
         assert ask(runtime)["error"]["code"] == "invalid_connection"

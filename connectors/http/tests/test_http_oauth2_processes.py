@@ -1,4 +1,6 @@
-"""Rotated refresh tokens, against a scripted authorization server: one refresh for many processes, and processes that are killed."""
+"""Rotated refresh tokens, against a scripted authorization server: one refresh for many processes,
+and processes that are killed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _DEATHS = {
     "before-the-commit": ("before rotate", True, "refresh-1"),
     "after-the-commit": ("after rotate", False, "refresh-2"),
 }
-"""Where a process dies: the step, whether it has lost a token then, and the token that the next one sends."""
+"""Where a process dies: the step, whether it has lost a token then, and the token that the next one
+sends.
+"""
 
 
 @pytest.fixture
@@ -46,8 +50,12 @@ def server(authority: Authority) -> Iterator[Provider]:
 
 
 @pytest.mark.usefixtures("warm_python")
-def test_two_processes_of_many_threads_refresh_once(tmp_path: Path, database_url: str, authority: Authority, server: Provider) -> None:
-    """Two dozen callers in two processes that find an expired token make one refresh, and all succeed."""
+def test_two_processes_of_many_threads_refresh_once(
+    tmp_path: Path, database_url: str, authority: Authority, server: Provider
+) -> None:
+    """Two dozen callers in two processes that find an expired token make one refresh, and all
+    succeed.
+    """
     open_database(database_url, migrate=True).close()
     with people(tmp_path, database_url) as runtime:
         connect(runtime, server)
@@ -70,8 +78,14 @@ def test_two_processes_of_many_threads_refresh_once(tmp_path: Path, database_url
 @pytest.mark.parametrize(
     ("dies_at", "lost", "next_token", "forgives"),
     [
-        # whether a used token is accepted once more matters only to a process that has lost the new one
-        pytest.param(*death, forgives, id=f"{name}-{grace}", marks=pytest.mark.campaign if forgives and not death[1] else ())
+        # whether a used token is accepted once more matters only to a process that has lost the new
+        # one
+        pytest.param(
+            *death,
+            forgives,
+            id=f"{name}-{grace}",
+            marks=pytest.mark.campaign if forgives and not death[1] else (),
+        )
         for name, death in _DEATHS.items()
         for forgives, grace in ((True, "with-grace"), (False, "strict"))
     ],
@@ -86,8 +100,10 @@ def test_a_killed_process_loses_no_token_that_could_be_kept(
     forgives: bool,
     request: pytest.FixtureRequest,
 ) -> None:
-    """The next process goes on with the stored token. Only if the provider had used that up and accepts it no more, a person must connect
-    again: the connection then says so, and sends nothing further."""
+    """The next process goes on with the stored token. Only if the provider had used that up and
+    accepts it no more, a person must connect again: the connection then says so, and sends nothing
+    further.
+    """
     if dies_at:  # it kills itself: who is killed from outside has to be a process of its own
         request.getfixturevalue("warm_python")
     authority.forgives = forgives
@@ -106,7 +122,11 @@ def test_a_killed_process_loses_no_token_that_could_be_kept(
         assert authority.asked[1 if lost or dies_at == "after rotate" else 0 :] == [next_token]
         found = runtime.connections.show("ada")["authorization"]
         if not lost or forgives:
-            assert (first["status"], second["status"], found["status"]) == ("succeeded", "succeeded", "granted")
+            assert (first["status"], second["status"], found["status"]) == (
+                "succeeded",
+                "succeeded",
+                "granted",
+            )
             return
         assert {first["error"]["code"], second["error"]["code"]} == {"invalid_connection"}
         assert "connect" in first["error"]["hint"]
@@ -115,7 +135,9 @@ def test_a_killed_process_loses_no_token_that_could_be_kept(
         assert ask(runtime)["status"] == "succeeded"
 
 
-def test_a_rotated_token_is_stored_although_the_access_token_is_of_no_use(tmp_path: Path, authority: Authority, server: Provider) -> None:
+def test_a_rotated_token_is_stored_although_the_access_token_is_of_no_use(
+    tmp_path: Path, authority: Authority, server: Provider
+) -> None:
     """An answer with an access token that cannot be used still replaces the refresh token."""
     with people(tmp_path, f"sqlite:///{tmp_path}/j.db") as runtime:
         connect(runtime, server)
@@ -126,7 +148,9 @@ def test_a_rotated_token_is_stored_although_the_access_token_is_of_no_use(tmp_pa
         assert authority.asked == ["refresh-1", "refresh-2"]
 
 
-def test_a_revoked_grant_is_told_from_a_lost_answer(tmp_path: Path, authority: Authority, server: Provider) -> None:
+def test_a_revoked_grant_is_told_from_a_lost_answer(
+    tmp_path: Path, authority: Authority, server: Provider
+) -> None:
     """After refreshes that were answered, a refusal means that somebody has ended the grant."""
     with people(tmp_path, f"sqlite:///{tmp_path}/j.db") as runtime:
         connect(runtime, server)
@@ -141,7 +165,9 @@ def test_a_revoked_grant_is_told_from_a_lost_answer(tmp_path: Path, authority: A
 def test_rotated_tokens_wait_for_the_database(
     tmp_path: Path, authority: Authority, server: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is unavailable when the answer arrives gets the rotated token once it is back: it exists nowhere else."""
+    """A database that is unavailable when the answer arrives gets the rotated token once it is
+    back: it exists nowhere else.
+    """
     with people(tmp_path, f"sqlite:///{tmp_path}/j.db") as runtime:
         connect(runtime, server)
         change = Transaction.change
@@ -161,8 +187,12 @@ def test_rotated_tokens_wait_for_the_database(
         assert authority.asked == ["refresh-1", "refresh-2"]
 
 
-def test_a_late_answer_replaces_no_newer_token(tmp_path: Path, authority: Authority, server: Provider) -> None:
-    """A process that was stopped during its refresh does not overwrite the tokens that another one has stored meanwhile."""
+def test_a_late_answer_replaces_no_newer_token(
+    tmp_path: Path, authority: Authority, server: Provider
+) -> None:
+    """A process that was stopped during its refresh does not overwrite the tokens that another one
+    has stored meanwhile.
+    """
     with people(tmp_path, f"sqlite:///{tmp_path}/j.db") as runtime:
         connect(runtime, server)
         store: Any = runtime.connections.known.store
@@ -170,18 +200,30 @@ def test_a_late_answer_replaces_no_newer_token(tmp_path: Path, authority: Author
         used = table.find(identifier, "ada")
         assert ask(runtime)["status"] == "succeeded"
         newer = table.find(identifier, "ada")
-        table.rotate(identifier, used, type(used)({"refreshToken": "late"}, used.scopes, ("late",), used.id))
+        table.rotate(
+            identifier, used, type(used)({"refreshToken": "late"}, used.scopes, ("late",), used.id)
+        )
         table.end(identifier, used, "late")
         assert table.find(identifier, "ada").value == newer.value
 
 
-def test_a_caller_in_a_hurry_does_not_lose_the_answer(tmp_path: Path, authority: Authority, server: Provider) -> None:
-    """A refresh that was sent is waited for although the caller's deadline passes: its answer holds the only valid refresh token."""
+def test_a_caller_in_a_hurry_does_not_lose_the_answer(
+    tmp_path: Path, authority: Authority, server: Provider
+) -> None:
+    """A refresh that was sent is waited for although the caller's deadline passes: its answer holds
+    the only valid refresh token.
+    """
     with people(tmp_path, f"sqlite:///{tmp_path}/j.db") as runtime:
         connect(runtime, server)
         gone = threading.Event()
         authority.reached = lambda: gone.wait(0.6)
-        asked = {"connector": "people", "action": "whoAmI", "connection": "ada", "inputs": {}, "timeoutSeconds": 0.5}
+        asked = {
+            "connector": "people",
+            "action": "whoAmI",
+            "connection": "ada",
+            "inputs": {},
+            "timeoutSeconds": 0.5,
+        }
         runtime.invoke(asked)
         authority.reached = lambda: None
         expire(runtime)

@@ -51,20 +51,40 @@ def making(folder: Path, script: Sequence[Step], *plugins: object) -> Iterator[A
         Jackfield(catalog=catalog, database_url="none", plugins=plugins) as jackfield,
     ):
         connection = {"type": "acmeToken", "values": {"server": provider.url, "token": TOKEN}}
-        yield lambda: jackfield.invoke({"connector": "acme", "action": "make", "connection": connection, "inputs": {"name": "secret-name"}})
+        yield lambda: jackfield.invoke(
+            {
+                "connector": "acme",
+                "action": "make",
+                "connection": connection,
+                "inputs": {"name": "secret-name"},
+            }
+        )
 
 
 def test_each_request_is_a_span(tmp_path: Path) -> None:
-    """Requests are spans within the stage that sends them, with method, host and status; no path, no content, no credential."""
+    """Requests are spans within the stage that sends them, with method, host and status; no path,
+    no content, no credential.
+    """
     exporter, tracer = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     tracer.add_span_processor(SimpleSpanProcessor(exporter))
-    with making(tmp_path, [Answer(status=201), CLOSE, refused(503), Answer({"state": "new"})], Tracing(tracer)) as invoke:
+    with making(
+        tmp_path,
+        [Answer(status=201), CLOSE, refused(503), Answer({"state": "new"})],
+        Tracing(tracer),
+    ) as invoke:
         assert invoke().unwrap() == {"state": "new"}
     spans = exporter.get_finished_spans()
     run = next(span for span in spans if span.name == "jackfield.run")
     sent = [span for span in spans if span.name == "jackfield.request"]
-    assert [_about(span) for span in sent] == [("POST", 201, None), ("GET", None, "no_response"), ("GET", 503, "503"), ("GET", 200, None)]
-    assert {span.parent.span_id for span in sent if span.parent is not None} == {run.context.span_id}
+    assert [_about(span) for span in sent] == [
+        ("POST", 201, None),
+        ("GET", None, "no_response"),
+        ("GET", 503, "503"),
+        ("GET", 200, None),
+    ]
+    assert {span.parent.span_id for span in sent if span.parent is not None} == {
+        run.context.span_id
+    }
     assert all(_times(run)[0] <= _times(span)[0] <= _times(span)[1] for span in sent)
     told = "".join(span.to_json() for span in spans)
     assert "127.0.0.1" in told
@@ -74,15 +94,22 @@ def test_each_request_is_a_span(tmp_path: Path) -> None:
 
 def _about(span: ReadableSpan) -> tuple[Any, ...]:
     attributes = dict(span.attributes or {})
-    return tuple(attributes.get(name) for name in ("http.request.method", "http.response.status_code", "error.type"))
+    return tuple(
+        attributes.get(name)
+        for name in ("http.request.method", "http.response.status_code", "error.type")
+    )
 
 
 def _times(span: ReadableSpan) -> tuple[int, int]:
     return span.start_time or 0, span.end_time or 0
 
 
-def test_a_plugin_that_fails_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A hook that raises after a request was answered is logged; the action goes on, and no request is repeated."""
+def test_a_plugin_that_fails_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hook that raises after a request was answered is logged; the action goes on, and no request
+    is repeated.
+    """
 
     class Faulty:
         """A plugin with a bug."""

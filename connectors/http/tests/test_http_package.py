@@ -12,8 +12,17 @@ import jackfield_http
 
 def test_import_brings_no_http_library() -> None:
     """Declaring a connector with it imports neither httpcore2 nor httpx2."""
-    code = "import sys; from jackfield_http import *; print(sorted({'httpcore2', 'httpx2', 'h11', 'h2'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    code = (
+        "import sys; from jackfield_http import *; print(sorted({'httpcore2', 'httpx2', "
+        "'h11', 'h2'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == "[]"
 
 

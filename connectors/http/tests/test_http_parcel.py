@@ -1,4 +1,6 @@
-"""The example of a REST connector: it is short, and the mistakes that authors of such connectors make cannot be made in it."""
+"""The example of a REST connector: it is short, and the mistakes that authors of such connectors
+make cannot be made in it.
+"""
 
 from __future__ import annotations
 
@@ -30,22 +32,41 @@ def parcels() -> Iterator[Harness]:
 
 
 def test_it_is_short_and_sound() -> None:
-    """Five actions, their tests and their packaging take at most 110 lines, and every rule of the grade bronze holds."""
+    """Five actions, their tests and their packaging take at most 110 lines, and every rule of the
+    grade bronze holds.
+    """
     files = [FOLDER / "pyproject.toml", *FOLDER.rglob("*.py")]
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 110
-    assert len(json.loads((FOLDER / "jackfield_parcel" / "connector.json").read_text(encoding="utf-8"))["actions"]) == 5
+    assert (
+        len(
+            json.loads(
+                (FOLDER / "jackfield_parcel" / "connector.json").read_text(encoding="utf-8")
+            )["actions"]
+        )
+        == 5
+    )
     assert check(str(FOLDER)).grade == "bronze"
 
 
 def test_b1_a_job_is_started_once(parcels: Harness) -> None:
-    """B1: a poll that is throttled, fails or is reset is repeated by itself; the POST before it is not."""
-    server = parcels.serve(JOB, throttled(), refused(503), RESET, Answer({"state": "busy"}), DONE, PDF)
+    """B1: a poll that is throttled, fails or is reset is repeated by itself; the POST before it is
+    not.
+    """
+    server = parcels.serve(
+        JOB, throttled(), refused(503), RESET, Answer({"state": "busy"}), DONE, PDF
+    )
     result = parcels.invoke("printLabel", {"id": "p1"})
-    assert (result.status, result.output, server.writes) == ("succeeded", {"id": "j1", "state": "done", "pdf": "JVBERg=="}, 1)
+    assert (result.status, result.output, server.writes) == (
+        "succeeded",
+        {"id": "j1", "state": "done", "pdf": "JVBERg=="},
+        1,
+    )
 
 
 def test_b1_a_job_that_takes_too_long_can_be_resumed(parcels: Harness) -> None:
-    """B1: at the deadline the outcome is in doubt, its error names the job, and the job can be waited for without a second one."""
+    """B1: at the deadline the outcome is in doubt, its error names the job, and the job can be
+    waited for without a second one.
+    """
     server = parcels.serve(JOB, Answer({"state": "busy"}))
     result = parcels.invoke("printLabel", {"id": "p1"}, timeoutSeconds=20)
     assert (result.status, server.writes) == ("in_doubt", 1)
@@ -56,9 +77,13 @@ def test_b1_a_job_that_takes_too_long_can_be_resumed(parcels: Harness) -> None:
     assert server.writes == 0
 
 
-@pytest.mark.parametrize("step", [refused(500), RESET, Answer(missing=5), Answer(content=b"<html>")])
+@pytest.mark.parametrize(
+    "step", [refused(500), RESET, Answer(missing=5), Answer(content=b"<html>")]
+)
 def test_b2_a_write_of_unknown_outcome_is_sent_once(parcels: Harness, step: Step) -> None:
-    """B2: whatever the server does to a write, its requests are announced, so it is in doubt and not repeated."""
+    """B2: whatever the server does to a write, its requests are announced, so it is in doubt and
+    not repeated.
+    """
     server = parcels.serve(step)
     result = parcels.invoke("addPhoto", {"id": "p1", "photo": "x"})
     assert (result.status, result.meta.attempts, server.writes) == ("in_doubt", 1, 1)
@@ -67,7 +92,10 @@ def test_b2_a_write_of_unknown_outcome_is_sent_once(parcels: Harness, step: Step
 def test_b2_a_write_that_hangs_is_in_doubt(parcels: Harness) -> None:
     """B2: a deadline that passes while the server works is no timeout that could be repeated."""
     server = parcels.serve(HANG)
-    assert (parcels.invoke("addPhoto", {"id": "p1", "photo": "x"}, timeoutSeconds=2).status, server.writes) == ("in_doubt", 1)
+    assert (
+        parcels.invoke("addPhoto", {"id": "p1", "photo": "x"}, timeoutSeconds=2).status,
+        server.writes,
+    ) == ("in_doubt", 1)
 
 
 def test_b3_tenants_do_not_reach_the_operators_network(parcels: Harness) -> None:
@@ -75,14 +103,23 @@ def test_b3_tenants_do_not_reach_the_operators_network(parcels: Harness) -> None
     kind = importlib.import_module("jackfield_parcel").ParcelKey
     with Provider([Answer()]) as provider:
         values = {"apiKey": "k"}
-        with attempt(provider.url, kind, guard=Guard(), values=values) as (api, _), pytest.raises(InvalidConnection):
+        with (
+            attempt(provider.url, kind, guard=Guard(), values=values) as (api, _),
+            pytest.raises(InvalidConnection),
+        ):
             api.get("/parcels")
         assert provider.requests == []
 
 
 def test_b4_a_deadline_between_two_requests_is_a_timeout(parcels: Harness) -> None:
-    """B4: a deadline that passes between the requests of a read is a timeout, not an error of the connector."""
-    parcels.serve(lambda number, _request: Answer({"parcels": [{"id": "p1"}], "nextToken": "t"}) if number == 1 else HANG)
+    """B4: a deadline that passes between the requests of a read is a timeout, not an error of the
+    connector.
+    """
+    parcels.serve(
+        lambda number, _request: (
+            Answer({"parcels": [{"id": "p1"}], "nextToken": "t"}) if number == 1 else HANG
+        )
+    )
     result = parcels.invoke("listParcels", {"fetchAll": True}, timeoutSeconds=4)
     assert (result.status, result.meta.complete) == ("succeeded", False)
     parcels.serve(HANG)
@@ -99,9 +136,15 @@ def test_b5_nothing_is_printed(parcels: Harness, capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_server_without_tls_needs_no_authorities(parcels: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's certificate authorities, which take 25 ms, are loaded when the first connection needs them."""
-    monkeypatch.setattr("ssl.create_default_context", lambda: pytest.fail("the authorities were loaded"))
+def test_a_server_without_tls_needs_no_authorities(
+    parcels: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's certificate authorities, which take 25 ms, are loaded when the first connection
+    needs them.
+    """
+    monkeypatch.setattr(
+        "ssl.create_default_context", lambda: pytest.fail("the authorities were loaded")
+    )
     parcels.serve(Answer({"id": "p1"}))
     assert parcels.invoke("findParcel", {"id": "p1"}).status == "succeeded"
 
@@ -110,13 +153,20 @@ def test_b6_all_attempts_have_one_key(parcels: Harness) -> None:
     """B6: a repeated request carries the key of the first, so that the provider recognises it."""
     server = parcels.serve(refused(500), RESET, throttled(), Answer({"id": "p1"}))
     result = parcels.invoke("addParcel", {"name": "Ada"}, idempotencyKey="order-7")
-    keys = {value for request in server.requests for name, value in request.headers.items() if name.lower() == "idempotency-key"}
+    keys = {
+        value
+        for request in server.requests
+        for name, value in request.headers.items()
+        if name.lower() == "idempotency-key"
+    }
     assert (result.status, len(server.requests), keys) == ("succeeded", 4, {"order-7"})
 
 
 def test_lists_go_on(parcels: Harness) -> None:
     """All pages of a list, and a single one that says where the next begins."""
-    parcels.serve(Answer({"parcels": [{"id": "a"}], "nextToken": "t"}), Answer({"parcels": [{"id": "b"}]}))
+    parcels.serve(
+        Answer({"parcels": [{"id": "a"}], "nextToken": "t"}), Answer({"parcels": [{"id": "b"}]})
+    )
     result = parcels.invoke("listParcels", {"fetchAll": True})
     assert (result.output, result.meta.complete) == ({"parcels": [{"id": "a"}, {"id": "b"}]}, True)
     parcels.serve(Answer({"parcels": [{"id": "a"}], "nextToken": "t"}))

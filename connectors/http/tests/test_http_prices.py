@@ -1,4 +1,6 @@
-"""An answer with too many values is refused before it is parsed, however it comes, and one that is parsed is parsed once."""
+"""An answer with too many values is refused before it is parsed, however it comes, and one that is
+parsed is parsed once.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ from jackfield_http.request.models import RequestInputs
 from raw_server import read_request, serving
 
 MIB = 1024 * 1024
-CODINGS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
 
 
 def many(size: int) -> bytes:
@@ -33,7 +39,9 @@ def many(size: int) -> bytes:
 
 
 @contextmanager
-def provider(content: bytes, coding: str, *, chunked: bool, kind: bytes = b"application/json") -> Iterator[str]:
+def provider(
+    content: bytes, coding: str, *, chunked: bool, kind: bytes = b"application/json"
+) -> Iterator[str]:
     """A server that answers with this content."""
     body = CODINGS[coding](content)
     coded = b"Content-Encoding: %s\r\n" % coding.encode() if coding else b""
@@ -61,9 +69,16 @@ def provider(content: bytes, coding: str, *, chunked: bool, kind: bytes = b"appl
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("times", [1, 2, 4])
-def test_too_many_values_are_refused_while_they_are_read(coding: str, *, chunked: bool, times: int) -> None:
-    """7.5, 15 and 30 MB of empty lists, plain, compressed and in chunks, take no more memory than the limit has; a write is in doubt."""
-    with provider(many(times * 7_500_000), coding, chunked=chunked) as url, attempt(url) as (api, call):
+def test_too_many_values_are_refused_while_they_are_read(
+    coding: str, *, chunked: bool, times: int
+) -> None:
+    """7.5, 15 and 30 MB of empty lists, plain, compressed and in chunks, take no more memory than
+    the limit has; a write is in doubt.
+    """
+    with (
+        provider(many(times * 7_500_000), coding, chunked=chunked) as url,
+        attempt(url) as (api, call),
+    ):
         tracemalloc.start()
         try:
             with pytest.raises(Unavailable, match="more than 1,000,000 values") as raised:
@@ -72,22 +87,36 @@ def test_too_many_values_are_refused_while_they_are_read(coding: str, *, chunked
         finally:
             tracemalloc.stop()
     assert peak < 16 * MIB
-    assert (raised.value.sent, raised.value.retryable, raised.value.repeatable) == (Sent.UNKNOWN, False, False)
+    assert (raised.value.sent, raised.value.retryable, raised.value.repeatable) == (
+        Sent.UNKNOWN,
+        False,
+        False,
+    )
     assert call.requests == 1
 
 
 def test_a_declared_text_is_judged_before_it_is_parsed() -> None:
     """A body that is not declared as JSON is read as text; who parses it gets the same refusal."""
-    with provider(many(7_500_000), "gzip", chunked=False, kind=b"text/plain") as url, attempt(url) as (api, _):
+    with (
+        provider(many(7_500_000), "gzip", chunked=False, kind=b"text/plain") as url,
+        attempt(url) as (api, _),
+    ):
         answer = api.get("/lists")
-        with mock.patch("json.loads", side_effect=AssertionError), pytest.raises(JackfieldError, match="1,000,000 values"):
+        with (
+            mock.patch("json.loads", side_effect=AssertionError),
+            pytest.raises(JackfieldError, match="1,000,000 values"),
+        ):
             answer.json()
 
 
 def test_an_error_with_too_many_values_is_told_by_its_status() -> None:
     """The status is clear without the body."""
     answer = Answer(status=403, content=many(200_000), headers={"Content-Type": "application/json"})
-    with Provider([answer]) as server, attempt(server.url) as (api, _), pytest.raises(JackfieldError) as raised:
+    with (
+        Provider([answer]) as server,
+        attempt(server.url) as (api, _),
+        pytest.raises(JackfieldError) as raised,
+    ):
         api.get("/lists")
     assert raised.value.code == "forbidden"
 
@@ -116,7 +145,9 @@ def test_a_million_values_pass() -> None:
 )
 def test_half_a_character_is_replaced_and_the_text_is_parsed_once(text: str, value: Any) -> None:
     """Escaped or not, as value or name, one half alone is no character; both halves are one."""
-    with mock.patch.object(json.JSONDecoder, "decode", autospec=True, side_effect=json.JSONDecoder.decode) as decode:
+    with mock.patch.object(
+        json.JSONDecoder, "decode", autospec=True, side_effect=json.JSONDecoder.decode
+    ) as decode:
         assert parsed(text.encode("utf-8", "surrogatepass")) == value
     assert decode.call_count == 1
 
@@ -139,8 +170,12 @@ def test_brackets_of_a_text_cost_nothing(times: int) -> None:
         ("events", b":\r"),
     ],
 )
-def test_the_items_of_a_stream_are_counted_together(reading: Reading, piece: bytes, times: int) -> None:
-    """Small items are refused by their sum, before any is parsed: a quote in one hides nothing of the next, and lines count, too."""
+def test_the_items_of_a_stream_are_counted_together(
+    reading: Reading, piece: bytes, times: int
+) -> None:
+    """Small items are refused by their sum, before any is parsed: a quote in one hides nothing of
+    the next, and lines count, too.
+    """
     content = piece * (times * 4 * MIB // len(piece))
     with mock.patch("json.loads", side_effect=AssertionError), pytest.raises(TooCostly):
         parsed(content, reading)
@@ -149,7 +184,9 @@ def test_the_items_of_a_stream_are_counted_together(reading: Reading, piece: byt
 @pytest.mark.parametrize("times", [1, 2, 4])
 @pytest.mark.parametrize("piece", [b"\n", b" \r\n", b"\x1e\n"])
 def test_empty_lines_of_a_stream_take_no_memory(piece: bytes, times: int) -> None:
-    """Of n, 2n, 4n empty lines no list is made, which would take eight bytes for each; nor work in Python."""
+    """Of n, 2n, 4n empty lines no list is made, which would take eight bytes for each; nor work in
+    Python.
+    """
     content = piece * (times * 2 * MIB // len(piece)) + b"1\n"
     tracemalloc.start()
     try:
@@ -164,6 +201,9 @@ def test_empty_lines_of_a_stream_take_no_memory(piece: bytes, times: int) -> Non
 def test_a_text_stays_one_where_no_file_can_be_stored() -> None:
     """Without storage, a text of any length that an output may have is part of it."""
     size = 5 * MIB
-    with provider(b"x" * size, "", chunked=False, kind=b"text/plain") as url, attempt(url) as (api, call):
+    with (
+        provider(b"x" * size, "", chunked=False, kind=b"text/plain") as url,
+        attempt(url) as (api, call),
+    ):
         assert call.files is None
         assert len(request(RequestInputs(url="/text"), api).text or "") == size

@@ -1,4 +1,6 @@
-"""Attacks through the action ``http.request`` and through a generated connector: each is refused, or harmless, through both."""
+"""Attacks through the action ``http.request`` and through a generated connector: each is refused,
+or harmless, through both.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,13 @@ _TOKEN = "tok-4711-secret"
 _REMOTE = Caller(remote=True)
 _LIMIT = 1_000_000
 _LINK = {"Link": {"schema": {"type": "string"}}}
-_LISTED = {"200": {"description": "", "headers": _LINK, "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}}
+_LISTED = {
+    "200": {
+        "description": "",
+        "headers": _LINK,
+        "content": {"application/json": {"schema": {"type": "array", "items": {}}}},
+    }
+}
 _DOCUMENT = document(
     {
         "/p/{id}/x": {
@@ -40,13 +48,23 @@ _DOCUMENT = document(
                     {"name": "q", "in": "query", "schema": {"type": "string"}},
                     {"name": "X-Note", "in": "header", "schema": {"type": "string"}},
                 ],
-                **({} if method == "get" else {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}),
+                **(
+                    {}
+                    if method == "get"
+                    else {
+                        "requestBody": {
+                            "content": {"application/json": {"schema": {"type": "object"}}}
+                        }
+                    }
+                ),
             )
             for method in ("get", "post", "put", "patch", "delete")
         },
         "/list": {
             "get": operation(
-                operationId="listP", parameters=[{"name": "page", "in": "query", "schema": {"type": "integer"}}], responses=_LISTED
+                operationId="listP",
+                parameters=[{"name": "page", "in": "query", "schema": {"type": "integer"}}],
+                responses=_LISTED,
             )
         },
     },
@@ -64,11 +82,27 @@ class Door:
     connector: str
     type: str
 
-    def call(self, server: str, *, caller: Caller = LIBRARY, method: str = "GET", token: str = _TOKEN, **values: str) -> Result:
-        """Send a request with a path value ``id``, a query value ``q`` and a header value ``note``."""
+    def call(
+        self,
+        server: str,
+        *,
+        caller: Caller = LIBRARY,
+        method: str = "GET",
+        token: str = _TOKEN,
+        **values: str,
+    ) -> Result:
+        """Send a request with a path value ``id``, a query value ``q`` and a header value
+        ``note``.
+        """
         connection = {"type": self.type, "values": {"server": server, "token": token}}
         action, inputs = self.request(method, values)
-        called = {"connector": self.connector, "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 60}
+        called = {
+            "connector": self.connector,
+            "action": action,
+            "connection": connection,
+            "inputs": inputs,
+            "timeoutSeconds": 60,
+        }
         return self.runtime.invoke(called, caller=caller)
 
     def request(self, method: str, values: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
@@ -76,9 +110,17 @@ class Door:
         if self.connector == "http":
             query = {"q": values["q"]} if "q" in values else {}
             headers = {"X-Note": values["note"]} if "note" in values else {}
-            return "request", {"method": method, "url": f"/p/{values.get('id', '7')}/x", "query": query, "headers": headers}
+            return "request", {
+                "method": method,
+                "url": f"/p/{values.get('id', '7')}/x",
+                "query": query,
+                "headers": headers,
+            }
         names = {"id": "id", "q": "q", "note": "xNote"}
-        return f"{method.lower()}P", {"id": "7", **{names[name]: value for name, value in values.items()}}
+        return f"{method.lower()}P", {
+            "id": "7",
+            **{names[name]: value for name, value in values.items()},
+        }
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +128,27 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a connector that is generated from a document."""
     folder = tmp_path_factory.mktemp("generated")
     generate(folder, _DOCUMENT)
-    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    declare(
+        folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"}
+    )
     return folder / "made"
 
 
 @pytest.fixture(params=["http.request", "generated"], scope="module")
 def door(request: pytest.FixtureRequest, generated: Path) -> Iterator[Door]:
-    """Each test runs through both connectors. A connection that came over HTTP reaches public addresses only."""
-    key, module = ("http", "jackfield_http.request:connector") if request.param == "http.request" else ("acme", "jackfield_acme:http")
+    """Each test runs through both connectors. A connection that came over HTTP reaches public
+    addresses only.
+    """
+    key, module = (
+        ("http", "jackfield_http.request:connector")
+        if request.param == "http.request"
+        else ("acme", "jackfield_acme:http")
+    )
     catalog = Catalog([EntryPoint(key, module, f"jackfield-{key}")])
-    with plugged(generated), Jackfield(catalog=catalog, database_url="none", guard=Guard()) as runtime:
+    with (
+        plugged(generated),
+        Jackfield(catalog=catalog, database_url="none", guard=Guard()) as runtime,
+    ):
         yield Door(runtime, key, f"{key}/bearer")
 
 
@@ -110,10 +163,26 @@ def lower(request: Request) -> dict[str, str]:
 
 
 _INTERNAL: list[Any] = [
-    "127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "[fd00:ec2::254]",
-    "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "100.64.0.1", "2130706433", "0x7f000001", "127.1", "192.0.0.192",
-    "[fe80::1]", "224.0.0.1",
-]  # fmt: skip
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "[fd00:ec2::254]",
+    "[::ffff:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "100.64.0.1",
+    "2130706433",
+    "0x7f000001",
+    "127.1",
+    "192.0.0.192",
+    "[fe80::1]",
+    "224.0.0.1",
+]
 
 
 def test_internal_addresses(door: Door, subtests: pytest.Subtests) -> None:
@@ -125,7 +194,9 @@ def test_internal_addresses(door: Door, subtests: pytest.Subtests) -> None:
 
 
 def test_dns_rebinding(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is public when it is checked, and internal when it is connected to, is refused."""
+    """A name that is public when it is checked, and internal when it is connected to, is
+    refused.
+    """
     asked: list[str] = []
 
     def resolve(host: str, port: object, *_: Any, **__: Any) -> list[Any]:
@@ -135,21 +206,37 @@ def test_dns_rebinding(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("socket.getaddrinfo", resolve)
     with Provider([Answer()]) as provider:
-        result = door.call(f"http://rebind.example:{provider.url.rpartition(':')[2]}", caller=_REMOTE)
+        result = door.call(
+            f"http://rebind.example:{provider.url.rpartition(':')[2]}", caller=_REMOTE
+        )
     assert (code_of(result), len(asked) >= 2, provider.requests) == ("invalid_connection", True, [])
 
 
 _LOCATIONS: list[Any] = [
-    "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://192.168.1.1/admin",
-    "file:///etc/passwd", "gopher://127.0.0.1/", "http://ada:pw@example.com/", "http://exa mple.com/", "http://a\\@b/", "http:///x",
-    "/../../etc", "/x",
-]  # fmt: skip
+    "http://10.0.0.1/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[fd00:ec2::254]/",
+    "http://192.168.1.1/admin",
+    "file:///etc/passwd",
+    "gopher://127.0.0.1/",
+    "http://ada:pw@example.com/",
+    "http://exa mple.com/",
+    "http://a\\@b/",
+    "http:///x",
+    "/../../etc",
+    "/x",
+]
 
 
 def test_redirects(door: Door, subtests: pytest.Subtests) -> None:
-    """A redirect into the network, to no plain URL or in a circle is an error, even over an operator's connection."""
+    """A redirect into the network, to no plain URL or in a circle is an error, even over an
+    operator's connection.
+    """
     for location in _LOCATIONS:
-        with subtests.test(location=location), Provider([Answer(status=302, headers={"Location": location})]) as provider:
+        with (
+            subtests.test(location=location),
+            Provider([Answer(status=302, headers={"Location": location})]) as provider,
+        ):
             assert code_of(door.call(provider.url)) in {"invalid_connection", "unavailable"}
 
 
@@ -160,18 +247,35 @@ def test_credentials_do_not_follow(door: Door, status: int) -> None:
         with Provider([Answer(status=status, headers={"Location": f"{other.url}/y"})]) as provider:
             assert door.call(provider.url, note="n").status == "succeeded"
         seen = lower(other.requests[0])
-    assert (lower(provider.requests[0])["authorization"], "authorization" in seen, "x-note" in seen) == (f"Bearer {_TOKEN}", False, False)
+    assert (
+        lower(provider.requests[0])["authorization"],
+        "authorization" in seen,
+        "x-note" in seen,
+    ) == (f"Bearer {_TOKEN}", False, False)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_writes_are_not_redirected(door: Door, method: str) -> None:
     """A redirect of a request that changes something is an error."""
-    with Provider([Answer()]) as other, Provider([Answer(status=307, headers={"Location": f"{other.url}/y"})]) as provider:
+    with (
+        Provider([Answer()]) as other,
+        Provider([Answer(status=307, headers={"Location": f"{other.url}/y"})]) as provider,
+    ):
         assert door.call(provider.url, method=method).status != "succeeded"
         assert (len(provider.requests), other.requests) == (1, [])
 
 
-_TRAVERSALS: list[Any] = ["..", ".", "%2e%2e", "../../admin", "..\\admin", "a\r\nX: y", "a\nb", "a\x00b", "\x7f"]
+_TRAVERSALS: list[Any] = [
+    "..",
+    ".",
+    "%2e%2e",
+    "../../admin",
+    "..\\admin",
+    "a\r\nX: y",
+    "a\nb",
+    "a\x00b",
+    "\x7f",
+]
 
 
 def test_path_traversal(door: Door, subtests: pytest.Subtests) -> None:
@@ -181,12 +285,18 @@ def test_path_traversal(door: Door, subtests: pytest.Subtests) -> None:
             with Provider([Answer({})]) as provider:
                 result = door.call(f"{provider.url}/v1", id=value)
                 paths = [request.path for request in provider.requests]
-            assert paths == [] if code_of(result) else all(path.startswith("/v1/p/") and "/../" not in path for path in paths)
+            assert (
+                paths == []
+                if code_of(result)
+                else all(path.startswith("/v1/p/") and "/../" not in path for path in paths)
+            )
             assert code_of(result) in {"", "invalid_input"}
             assert not any("\n" in path or "X" in path for path in paths)
 
 
-@pytest.mark.parametrize("value", ["a&admin=1", "a#b", "a=b", "a\r\nX: y", "a b", "%26admin=1", "a;b"])
+@pytest.mark.parametrize(
+    "value", ["a&admin=1", "a#b", "a=b", "a\r\nX: y", "a b", "%26admin=1", "a;b"]
+)
 def test_query_injection(door: Door, value: str) -> None:
     """A query value stays one value."""
     with Provider([Answer({})]) as provider:
@@ -198,14 +308,23 @@ def test_query_injection(door: Door, value: str) -> None:
 def test_header_injection(door: Door, value: str) -> None:
     """A header value that is more than one is refused before anything is sent."""
     with Provider([Answer({})]) as provider:
-        assert (code_of(door.call(provider.url, note=value)), provider.requests) == ("invalid_input", [])
+        assert (code_of(door.call(provider.url, note=value)), provider.requests) == (
+            "invalid_input",
+            [],
+        )
 
 
 def test_a_token_with_a_line_break(door: Door) -> None:
-    """A credential that a header cannot carry is refused at the connection's value, and not shown."""
+    """A credential that a header cannot carry is refused at the connection's value, and not
+    shown.
+    """
     with Provider([Answer({})]) as provider:
         result = door.call(provider.url, token="tok-4711\r\nX: y")
-    assert (code_of(result), provider.requests, "4711" in str(result.to_json())) == ("invalid_connection", [], False)
+    assert (code_of(result), provider.requests, "4711" in str(result.to_json())) == (
+        "invalid_connection",
+        [],
+        False,
+    )
 
 
 @cache
@@ -214,11 +333,17 @@ def _answers() -> dict[str, Answer]:
     packed = gzip.compress(zeros)
     return {
         "gzip bomb": Answer(content=packed, headers={"Content-Encoding": "gzip"}),
-        "deflate bomb": Answer(content=zlib.compress(zeros), headers={"Content-Encoding": "deflate"}),
-        "nested bomb": Answer(content=gzip.compress(packed), headers={"Content-Encoding": "gzip, gzip"}),
+        "deflate bomb": Answer(
+            content=zlib.compress(zeros), headers={"Content-Encoding": "deflate"}
+        ),
+        "nested bomb": Answer(
+            content=gzip.compress(packed), headers={"Content-Encoding": "gzip, gzip"}
+        ),
         "large": Answer(content=b"x" * (_LIMIT + 1)),
         "deep": Answer(content=b"[" * 100_000, headers={"Content-Type": "application/json"}),
-        "deep objects": Answer(content=b'{"a":' * 50_000, headers={"Content-Type": "application/json"}),
+        "deep objects": Answer(
+            content=b'{"a":' * 50_000, headers={"Content-Type": "application/json"}
+        ),
         "long number": Answer(content=b"9" * 10_000, headers={"Content-Type": "application/json"}),
         "not a number": Answer(content=b"NaN", headers={"Content-Type": "application/json"}),
         "no text": Answer(content=b"\xff\xfe", headers={"Content-Type": "application/json"}),
@@ -228,18 +353,26 @@ def _answers() -> dict[str, Answer]:
 
 @pytest.mark.parametrize("name", [*_answers()])
 def test_answers_that_break_parsers(door: Door, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A response that inflates beyond the limit, or that breaks parsers, is an error and no crash. Where a document declares JSON, a whole
-    response of a write that is none is a success without output."""
+    """A response that inflates beyond the limit, or that breaks parsers, is an error and no crash.
+    Where a document declares JSON, a whole response of a write that is none is a success without
+    output.
+    """
     monkeypatch.setattr(HttpConnection, "largest", _LIMIT)
     answer = _answers()[name]
-    is_declared = door.connector != "http" and answer.headers.get("Content-Type") == "application/json"
+    is_declared = (
+        door.connector != "http" and answer.headers.get("Content-Type") == "application/json"
+    )
     with Provider([answer]) as provider:
         result = door.call(provider.url, method="POST")
     assert (result.status, result.output) == ("succeeded" if is_declared else "in_doubt", None)
-    assert (code_of(result) or "warned") == ("warned" if is_declared and result.meta.warnings else "in_doubt")
+    assert (code_of(result) or "warned") == (
+        "warned" if is_declared and result.meta.warnings else "in_doubt"
+    )
 
 
-@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 422 No\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: "])
+@pytest.mark.parametrize(
+    "begins", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 422 No\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: "]
+)
 def test_endless_answers(door: Door, monkeypatch: pytest.MonkeyPatch, begins: bytes) -> None:
     """A body, an error's body or a header without an end is read up to a limit."""
     monkeypatch.setattr(HttpConnection, "largest", _LIMIT)
@@ -251,7 +384,10 @@ def test_endless_answers(door: Door, monkeypatch: pytest.MonkeyPatch, begins: by
             connection.sendall(b"x" * 65536)
 
     with serving(talk) as port:
-        assert code_of(door.call(f"http://127.0.0.1:{port}", method="POST")) in {"in_doubt", "rejected"}
+        assert code_of(door.call(f"http://127.0.0.1:{port}", method="POST")) in {
+            "in_doubt",
+            "rejected",
+        }
 
 
 def test_many_header_fields(door: Door) -> None:
@@ -259,7 +395,9 @@ def test_many_header_fields(door: Door) -> None:
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000 + b"Content-Length: 2\r\n\r\n{}")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000 + b"Content-Length: 2\r\n\r\n{}"
+        )
 
     with serving(talk) as port:
         assert code_of(door.call(f"http://127.0.0.1:{port}", method="POST")) == "in_doubt"

@@ -66,7 +66,11 @@ def authority(pem: Path) -> str:
 
 
 def over_tls(
-    pem: Path, talk: Callable[[ssl.SSLSocket], object], *, asks: str | None = None, http2: bool = False
+    pem: Path,
+    talk: Callable[[ssl.SSLSocket], object],
+    *,
+    asks: str | None = None,
+    http2: bool = False,
 ) -> Callable[[socket.socket], None]:
     """A server's side of TLS, which asks for a client's certificate of that authority."""
     context = server_context(pem)
@@ -84,17 +88,24 @@ def over_tls(
 
 
 def answer(connection: ssl.SSLSocket) -> None:
-    """Answer one request with whether the client has shown a certificate; a client that has left gets none."""
+    """Answer one request with whether the client has shown a certificate; a client that has left
+    gets none.
+    """
     if not read_request(connection):
         return
     body = b'{"seen": %s}' % (b"true" if connection.getpeercert() else b"false")
-    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    connection.sendall(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
 
 
 def test_a_private_authority(pem: Path) -> None:
     """A server with a certificate of the connection's own authority is trusted."""
     values = {"token": "t", "caCertificate": authority(pem)}
-    with serving(over_tls(pem, answer)) as port, attempt(f"https://localhost:{port}", values=values) as (api, _):
+    with (
+        serving(over_tls(pem, answer)) as port,
+        attempt(f"https://localhost:{port}", values=values) as (api, _),
+    ):
         assert api.get("/x").json() == {"seen": False}
 
 
@@ -121,7 +132,9 @@ def test_a_client_certificate(pem: Path, client: tuple[str, str]) -> None:
 
 
 def test_a_server_refuses_the_certificate(pem: Path, client: tuple[str, str]) -> None:
-    """With TLS 1.3 the refusal arrives after the request was written: it is one all the same, and nothing was carried out."""
+    """With TLS 1.3 the refusal arrives after the request was written: it is one all the same, and
+    nothing was carried out.
+    """
     certificate, key = client
     values = {"certificate": certificate, "privateKey": key, "caCertificate": authority(pem)}
 
@@ -140,15 +153,22 @@ def test_a_server_refuses_the_certificate(pem: Path, client: tuple[str, str]) ->
     ):
         api.post("/x")
     assert found.value.code in {"unauthenticated", "unavailable"}
-    assert found.value.sent is (Sent.REFUSED if found.value.code == "unauthenticated" else Sent.UNKNOWN)
+    assert found.value.sent is (
+        Sent.REFUSED if found.value.code == "unauthenticated" else Sent.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize("name", ["certificate", "privateKey", "caCertificate"])
 def test_certificates_that_are_none(client: tuple[str, str], name: str) -> None:
     """Text that is no PEM is refused at its value, before anything is sent."""
     certificate, key = client
-    values = {"certificate": certificate, "privateKey": key, "caCertificate": certificate} | {name: "nonsense"}
-    with attempt("https://127.0.0.1:9", MutualTls, values=values) as (api, _), pytest.raises(InvalidConnection) as found:
+    values = {"certificate": certificate, "privateKey": key, "caCertificate": certificate} | {
+        name: "nonsense"
+    }
+    with (
+        attempt("https://127.0.0.1:9", MutualTls, values=values) as (api, _),
+        pytest.raises(InvalidConnection) as found,
+    ):
         api.get("/x")
     assert found.value.details[0].path in {"/privateKey", "/caCertificate"}
 
@@ -158,14 +178,22 @@ def _port(pem: Path) -> Iterator[int]:
     """A server of HTTP/2 that answers with the path."""
 
     def talk(connection: ssl.SSLSocket) -> None:
-        talk_http2(connection, lambda fields: (404 if "none" in fields[":path"] else 200, b'{"path": "%s"}' % fields[":path"].encode()))
+        talk_http2(
+            connection,
+            lambda fields: (
+                404 if "none" in fields[":path"] else 200,
+                b'{"path": "%s"}' % fields[":path"].encode(),
+            ),
+        )
 
     with serving(over_tls(pem, talk, http2=True)) as port:
         yield port
 
 
 def test_http2(pem: Path, port: int) -> None:
-    """Requests of several threads share one connection over HTTP/2, and errors are those of HTTP/1.1."""
+    """Requests of several threads share one connection over HTTP/2, and errors are those of
+    HTTP/1.1.
+    """
     cache, values = Cache(), {"token": "t", "caCertificate": authority(pem)}
     found: list[str] = []
 
@@ -181,18 +209,26 @@ def test_http2(pem: Path, port: int) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found) == [f"/x{number}" for number in range(5)]
-    with attempt(f"https://localhost:{port}", Fast, cache=cache, values=values) as (api, _), pytest.raises(JackfieldError) as refused:
+    with (
+        attempt(f"https://localhost:{port}", Fast, cache=cache, values=values) as (api, _),
+        pytest.raises(JackfieldError) as refused,
+    ):
         api.get("/none")
     assert refused.value.code == "not_found"
     cache.objects.clear()  # closes the connection, for which the server waits
 
 
 def two_streams(pem: Path, seen: list[bytes], *ends: End) -> Callable[[socket.socket], None]:
-    """A server of HTTP/2 whose requests end one after the other as ``ends`` say; ``seen`` gets their bodies. Later ones succeed."""
+    """A server of HTTP/2 whose requests end one after the other as ``ends`` say; ``seen`` gets
+    their bodies. Later ones succeed.
+    """
     turns = iter(ends)
 
     def talk(connection: ssl.SSLSocket) -> None:
-        spoken, body = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False)), bytearray()
+        spoken, body = (
+            h2.connection.H2Connection(h2.config.H2Configuration(client_side=False)),
+            bytearray(),
+        )
         spoken.initiate_connection()
         connection.sendall(spoken.data_to_send())
         with contextlib.suppress(OSError):
@@ -207,7 +243,8 @@ def two_streams(pem: Path, seen: list[bytes], *ends: End) -> Callable[[socket.so
                 connection.sendall(spoken.data_to_send())
                 if spoken.state_machine.state is h2.connection.ConnectionState.CLOSED:
                     connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(65536):  # what is unread at a close makes it a reset, which discards the GOAWAY
+                    # what is unread at a close makes it a reset, which discards the GOAWAY
+                    while connection.recv(65536):
                         pass
                     return
 
@@ -251,21 +288,33 @@ def leave_after_answering(spoken: h2.connection.H2Connection, stream: int) -> by
     ids=["above the last", "far above", "the last", "refused", "answered after it"],
 )
 @pytest.mark.parametrize("before", [0, 1])
-def test_w7_a_request_that_was_not_processed_may_be_repeated(pem: Path, end: Any, sent: Sent, before: int) -> None:
-    """W7: above the last stream of a GOAWAY nothing was processed; at or below it nobody knows. Nothing is sent twice by the pool."""
+def test_w7_a_request_that_was_not_processed_may_be_repeated(
+    pem: Path, end: Any, sent: Sent, before: int
+) -> None:
+    """W7: above the last stream of a GOAWAY nothing was processed; at or below it nobody knows.
+    Nothing is sent twice by the pool.
+    """
     seen: list[bytes] = []
     values = {"token": "t", "caCertificate": authority(pem)}
     with (
         serving(two_streams(pem, seen, *[succeed] * before, end)) as port,
-        attempt(f"https://localhost:{port}", Fast, cache=(cache := Cache()), values=values) as (api, call),
+        attempt(f"https://localhost:{port}", Fast, cache=(cache := Cache()), values=values) as (
+            api,
+            call,
+        ),
     ):
         for _ in range(before):
             api.post("/x", json={"first": 1})
-        call.requests, call.begun = 0, False  # the runtime repeats an attempt, and the client its later requests
+        # the runtime repeats an attempt, and the client its later requests
+        call.requests, call.begun = 0, False
         with pytest.raises(JackfieldError) as found:
             api.post("/x", json={"second": 2})
         cache.objects.clear()
-    assert (found.value.code, found.value.sent, found.value.retryable) == ("unavailable", sent, True)
+    assert (found.value.code, found.value.sent, found.value.retryable) == (
+        "unavailable",
+        sent,
+        True,
+    )
     assert seen == [b'{"first":1}'] * before + [b'{"second":2}']
 
 
@@ -282,23 +331,45 @@ def test_w7_the_runtime_repeats_a_write_that_was_not_processed(pem: Path, tmp_pa
 
     values = {"token": "t", "caCertificate": authority(pem)}
     with serving(two_streams(pem, seen, go_away(1))) as port:
-        connections = {"acme": {"type": "acme/acmeToken", "values": {**values, "server": f"https://localhost:{port}"}}}
+        connections = {
+            "acme": {
+                "type": "acme/acmeToken",
+                "values": {**values, "server": f"https://localhost:{port}"},
+            }
+        }
         with runtime(tmp_path, connector, connections=connections) as board:
-            result = board.jackfield.invoke({"connector": "acme", "action": "order", "connection": "acme", "inputs": {"what": "milk"}})
+            result = board.jackfield.invoke(
+                {
+                    "connector": "acme",
+                    "action": "order",
+                    "connection": "acme",
+                    "inputs": {"what": "milk"},
+                }
+            )
     assert (result.status, result.meta.attempts) == ("succeeded", 2)
     assert seen == [b'{"what":"milk"}'] * 2
 
 
 def test_http2_without_a_status_that_is_a_number(pem: Path) -> None:
-    """A response that is none leaves the outcome unknown; it is not taken for a mistake of the connector."""
+    """A response that is none leaves the outcome unknown; it is not taken for a mistake of the
+    connector.
+    """
     values, seen = {"token": "t", "caCertificate": authority(pem)}, list[bytes]()
     with (
-        serving(two_streams(pem, seen, lambda spoken, stream: spoken.send_headers(stream, [(":status", "abc")]))) as port,
+        serving(
+            two_streams(
+                pem, seen, lambda spoken, stream: spoken.send_headers(stream, [(":status", "abc")])
+            )
+        ) as port,
         attempt(f"https://localhost:{port}", Fast, values=values) as (api, _),
         pytest.raises(JackfieldError) as found,
     ):
         api.post("/x", json={"first": 1})
-    assert (found.value.code, found.value.sent, seen) == ("unavailable", Sent.UNKNOWN, [b'{"first":1}'])
+    assert (found.value.code, found.value.sent, seen) == (
+        "unavailable",
+        Sent.UNKNOWN,
+        [b'{"first":1}'],
+    )
 
 
 def test_http2_breaks(pem: Path) -> None:
@@ -315,7 +386,9 @@ def test_http2_breaks(pem: Path) -> None:
 
 
 def test_http2_over_a_connection_that_the_server_has_ended(pem: Path) -> None:
-    """A server that hangs up after a response, without GOAWAY: the next write goes over a new connection, and is not in doubt."""
+    """A server that hangs up after a response, without GOAWAY: the next write goes over a new
+    connection, and is not in doubt.
+    """
     ended, seen = threading.Event(), list[str]()
 
     def answer_once(connection: ssl.SSLSocket) -> None:
@@ -336,7 +409,10 @@ def test_http2_over_a_connection_that_the_server_has_ended(pem: Path) -> None:
     values = {"token": "t", "caCertificate": authority(pem)}
     with (
         serving(over_tls(pem, answer_once, http2=True)) as port,
-        attempt(f"https://localhost:{port}", Fast, cache=(cache := Cache()), values=values) as (api, _),
+        attempt(f"https://localhost:{port}", Fast, cache=(cache := Cache()), values=values) as (
+            api,
+            _,
+        ),
     ):
         api.post("/first")
         answered.set()
@@ -363,15 +439,23 @@ def test_a_pool_that_stays_in_use_until_the_deadline(monkeypatch: pytest.MonkeyP
         pytest.raises(JackfieldError) as found,
     ):
         api.get("/x")
-    text = f"the deadline of 0.2 s passed before anything was sent: all connections to '127.0.0.1:{port}' are in use"
+    text = (
+        "the deadline of 0.2 s passed before anything was sent: all connections to "
+        f"'127.0.0.1:{port}' are in use"
+    )
     assert (found.value.code, found.value.message) == ("timeout", text)
 
 
 def test_http2_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connector that offers HTTP/2 needs an extra; without it nothing is sent, and the error names it."""
+    """A connector that offers HTTP/2 needs an extra; without it nothing is sent, and the error
+    names it.
+    """
     monkeypatch.setitem(sys.modules, "httpcore2", None)
     monkeypatch.delitem(sys.modules, "jackfield_http.http2", raising=False)
-    with attempt("https://localhost:9", Fast) as (api, _), pytest.raises(InvalidConnection) as found:
+    with (
+        attempt("https://localhost:9", Fast) as (api, _),
+        pytest.raises(InvalidConnection) as found,
+    ):
         api.get("/x")
     assert "jackfield-http[http2]" in str(found.value.hint)
     assert found.value.sent is Sent.NOTHING

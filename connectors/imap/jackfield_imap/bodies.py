@@ -23,7 +23,9 @@ class Part:
 
 
 def texts_of(message: Message) -> tuple[str | None, str | None]:
-    """Return the first plain-text and the first HTML part that is no attachment; None for a missing one."""
+    """Return the first plain-text and the first HTML part that is no attachment; None for a missing
+    one.
+    """
     found: dict[str, str] = {}
     for part in _leaves(message):
         kind = part.get_content_type()
@@ -41,7 +43,14 @@ def attachments_of(message: Message) -> list[Part]:
         if kind in {"text/plain", "text/html"} and kind not in taken and not _is_attached(part):
             taken.add(kind)
             continue
-        found.append(Part(_name(part), kind, _content(part), raw_of(part, "Content-ID").strip().strip("<>") or None))
+        found.append(
+            Part(
+                _name(part),
+                kind,
+                _content(part),
+                raw_of(part, "Content-ID").strip().strip("<>") or None,
+            )
+        )
     return found
 
 

@@ -22,15 +22,19 @@ class ImapClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, step: str, work: Callable[[Server], T]) -> T:
-        """Run ``work``, whose commands change nothing, and return its value. ``step`` names it in errors.
+        """Run ``work``, whose commands change nothing, and return its value. ``step`` names it in
+        errors.
 
-        :raises JackfieldError: if the server refuses a command or is not reached, or the deadline passes.
+        :raises JackfieldError: if the server refuses a command or is not reached, or the deadline
+            passes.
         """
         return self.used(step, lambda session: session.ask(work), safe=True)
 
     def change(self, step: str, work: Callable[[Server], T]) -> T:
-        """Run ``work``, whose last command alone changes something, and return its value. ``step`` names it in errors.
+        """Run ``work``, whose last command alone changes something, and return its value. ``step``
+        names it in errors.
 
-        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if an answer is lost, otherwise nothing.
+        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if an answer
+            is lost, otherwise nothing.
         """
         return self.used(step, lambda session: session.ask(work), safe=False)

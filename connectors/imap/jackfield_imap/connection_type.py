@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, Deadline, Field, Guard, JackfieldError, Sent, Unauthenticated
-from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector import (
+    Account,
+    Deadline,
+    Field,
+    Guard,
+    JackfieldError,
+    Sent,
+    Unauthenticated,
+)
+from jackfield.connector.servers import (
+    authority_field,
+    hostname_field,
+    password_field,
+    port_field,
+    tls_field,
+)
 from jackfield.connector.sessions import Login, Refusal, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_imap.client import ImapClient
@@ -32,29 +46,50 @@ class LoginType(ServerLogin):
     hostname: str = hostname_field("imap.example.com")
     port: int = port_field(993)
     username: str = Field(
-        title="User Name", description="The user that signs in, most often a mail address.", trim=True, audience="user",
-        examples=["shop@example.com"], schema=_USER,
-    )  # fmt: skip
-    password: str = password_field("The user's password, or the one that the provider has made for this program.")
+        title="User Name",
+        description="The user that signs in, most often a mail address.",
+        trim=True,
+        audience="user",
+        examples=["shop@example.com"],
+        schema=_USER,
+    )
+    password: str = password_field(
+        "The user's password, or the one that the provider has made for this program."
+    )
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     start_tls: bool = Field(
-        False, title="Start TLS", blank="absent", destination=True, audience="user",
-        description="True for a server that begins in clear text, and encrypts before the login: at port 143.",
-    )  # fmt: skip
+        False,
+        title="Start TLS",
+        blank="absent",
+        destination=True,
+        audience="user",
+        description=(
+            "True for a server that begins in clear text, and encrypts before the login: at "
+            "port 143."
+        ),
+    )
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
         """Connect, without signing in."""
-        return Session(self.address, Login(self.username, self.password), guard, deadline, starts_clear=self.start_tls)
+        return Session(
+            self.address,
+            Login(self.username, self.password),
+            guard,
+            deadline,
+            starts_clear=self.start_tls,
+        )
 
     def account(self, client: ImapClient) -> tuple[str, Account]:
         """Check that the server answers; read and change nothing."""
         client.read("NOOP", lambda server: server.noop())
-        return "The server", Account(f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}")
+        return "The server", Account(
+            f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}"
+        )
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a refused login. It does not quote an unknown refusal, since a server may repeat the command with the
-        password.
+        """Return the error for a refused login. It does not quote an unknown refusal, since a
+        server may repeat the command with the password.
         """
         if refusal.code in MEANINGS.rows:
             return MEANINGS.explain(Refusal(refusal.code, f"[{refusal.code}]"))

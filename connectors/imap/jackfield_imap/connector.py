@@ -15,7 +15,10 @@ connector = Connector(
     "imap",
     title="IMAP",
     version="0.1.0",
-    description="Search, read, flag, move and delete the mail of a mailbox, save drafts, and learn of new mail.",
+    description=(
+        "Search, read, flag, move and delete the mail of a mailbox, save drafts, and learn "
+        "of new mail."
+    ),
     connections=[LoginType],
     icon=_ICON,
     categories=["email"],

@@ -7,7 +7,16 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Look, Marker, Output, current_call
+from jackfield.connector import (
+    Detail,
+    Field,
+    Inputs,
+    InvalidInput,
+    Look,
+    Marker,
+    Output,
+    current_call,
+)
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connector import connector
 from jackfield_imap.fields import TEXT, mailbox_field
@@ -26,21 +35,49 @@ _BODY = {"maxLength": 1_000_000}
 class Draft(Inputs):
     """Message to save."""
 
-    mailbox: str = mailbox_field("The mailbox for drafts: the one whose 'use' is drafts.", default="Drafts")
-    to: tuple[str, ...] = Field(
-        (), title="To", blank="absent", description="Recipients.", examples=[["Ada <ada@example.com>"]], schema=_ADDRESSES
+    mailbox: str = mailbox_field(
+        "The mailbox for drafts: the one whose 'use' is drafts.", default="Drafts"
     )
-    cc: tuple[str, ...] = Field((), title="Cc", blank="absent", description="Who gets a copy.", schema=_ADDRESSES)
-    subject: str | None = Field(None, title="Subject", blank="absent", description="The subject.", schema=TEXT)
-    text: str = Field(title="Text", description="The plain text.", multiline=True, examples=["Dear Ada,"], schema=_BODY)
-    html: str | None = Field(None, title="HTML", blank="absent", description="The HTML text.", multiline=True, schema=_BODY)
+    to: tuple[str, ...] = Field(
+        (),
+        title="To",
+        blank="absent",
+        description="Recipients.",
+        examples=[["Ada <ada@example.com>"]],
+        schema=_ADDRESSES,
+    )
+    cc: tuple[str, ...] = Field(
+        (), title="Cc", blank="absent", description="Who gets a copy.", schema=_ADDRESSES
+    )
+    subject: str | None = Field(
+        None, title="Subject", blank="absent", description="The subject.", schema=TEXT
+    )
+    text: str = Field(
+        title="Text",
+        description="The plain text.",
+        multiline=True,
+        examples=["Dear Ada,"],
+        schema=_BODY,
+    )
+    html: str | None = Field(
+        None,
+        title="HTML",
+        blank="absent",
+        description="The HTML text.",
+        multiline=True,
+        schema=_BODY,
+    )
 
 
 class Saved(Output):
     """Draft that was saved."""
 
     uid: int | None = Field(None, title="UID", description="Its UID, if the server tells it.")
-    uid_validity: int | None = Field(None, title="UID Validity", description="UIDs name the same messages while this number stays.")
+    uid_validity: int | None = Field(
+        None,
+        title="UID Validity",
+        description="UIDs name the same messages while this number stays.",
+    )
 
 
 @connector.action(
@@ -58,7 +95,11 @@ class Saved(Output):
         )
     ],
     examples=[
-        ("A draft", {"to": ["Ada <ada@example.com>"], "subject": "Order 7", "text": "Dear Ada,"}, {"uid": 12, "uidValidity": 1732000000})
+        (
+            "A draft",
+            {"to": ["Ada <ada@example.com>"], "subject": "Order 7", "text": "Dear Ada,"},
+            {"uid": 12, "uidValidity": 1732000000},
+        )
     ],
     keywords=("write mail", "append"),
 )
@@ -68,7 +109,9 @@ def save_draft(draft: Draft, client: ImapClient) -> Saved:
 
     def save(server: Server) -> Saved:
         said = server.append(draft.mailbox, content, [b"\\Draft", b"\\Seen"])
-        found = _APPENDED.search(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said))
+        found = _APPENDED.search(
+            said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        )
         return Saved() if found is None else Saved(uid=int(found[2]), uid_validity=int(found[1]))
 
     return client.change("APPEND", save)
@@ -94,4 +137,6 @@ def _set(message: EmailMessage, name: str, value: str) -> None:
         message[name] = value
     except ValueError:
         detail = Detail(f"/{name.lower()}", "cannot be written as a header")
-        raise InvalidInput("the draft cannot be written", details=[detail], hint="Correct the value.") from None
+        raise InvalidInput(
+            "the draft cannot be written", details=[detail], hint="Correct the value."
+        ) from None

@@ -1,4 +1,6 @@
-"""Meaning of the server's refusals, by the response code in brackets (RFC 9051, section 7.1; RFC 5530)."""
+"""Meaning of the server's refusals, by the response code in brackets (RFC 9051, section 7.1; RFC
+5530).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,31 @@ import re
 from jackfield.connector import Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
 from jackfield.connector.sessions import Meaning, Meanings, Refusal
 
-LOGIN = "Check user name and password of the connection. Many providers want a password of its own for each program."
+LOGIN = (
+    "Check user name and password of the connection. Many providers want a password of its "
+    "own for each program."
+)
 _LATER = "Send it again later."
 _MAILBOX = "List the mailboxes ('listMailboxes'): names are as the server writes them."
 _ROWS: dict[str, Meaning] = {
     "AUTHENTICATIONFAILED": (Unauthenticated, "the server refused the login", LOGIN),
     "AUTHORIZATIONFAILED": (Unauthenticated, "the server refused the login", LOGIN),
     "EXPIRED": (Unauthenticated, "the password has expired", LOGIN),
-    "PRIVACYREQUIRED": (Rejected, "the server wants TLS", "Set the connection's 'tls' to verify, or 'startTls'."),
-    "CONTACTADMIN": (Forbidden, "the server asks the user to contact its administrator", "Ask the administrator of the mailbox."),
-    "NOPERM": (Forbidden, "the user may not do this", "Give the user the right to it, or use another mailbox."),
+    "PRIVACYREQUIRED": (
+        Rejected,
+        "the server wants TLS",
+        "Set the connection's 'tls' to verify, or 'startTls'.",
+    ),
+    "CONTACTADMIN": (
+        Forbidden,
+        "the server asks the user to contact its administrator",
+        "Ask the administrator of the mailbox.",
+    ),
+    "NOPERM": (
+        Forbidden,
+        "the user may not do this",
+        "Give the user the right to it, or use another mailbox.",
+    ),
     "NONEXISTENT": (NotFound, "there is no such mailbox", _MAILBOX),
     "TRYCREATE": (NotFound, "there is no such mailbox", _MAILBOX),
     "OVERQUOTA": (Rejected, "the mailbox is full", "Delete mail, or raise the quota."),

@@ -1,4 +1,6 @@
-"""Actions that flag, move and delete messages. Each may be repeated, since a server never gives a UID to a second message."""
+"""Actions that flag, move and delete messages. Each may be repeated, since a server never gives a
+UID to a second message.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ class Filed(Output):
 
     uids: tuple[int, ...] = Field(title="UIDs", description="Messages that were there.")
     missing: tuple[int, ...] = Field(
-        title="Missing", description="UIDs that were not there: moved or deleted before, perhaps by this call."
+        title="Missing",
+        description="UIDs that were not there: moved or deleted before, perhaps by this call.",
     )
 
 
@@ -30,11 +33,19 @@ class Flagging(Inputs):
     uids: tuple[int, ...] = uids_field("to flag")
     uid_validity: int | None = validity_field()
     add: tuple[str, ...] = Field(
-        (), title="Add", blank="absent", description="Flags to set: seen, answered, flagged, draft, deleted, or keywords.",
-        examples=[["seen"]], schema={"maxItems": 20, "items": KEYWORD},
-    )  # fmt: skip
+        (),
+        title="Add",
+        blank="absent",
+        description="Flags to set: seen, answered, flagged, draft, deleted, or keywords.",
+        examples=[["seen"]],
+        schema={"maxItems": 20, "items": KEYWORD},
+    )
     remove: tuple[str, ...] = Field(
-        (), title="Remove", blank="absent", description="Flags to take away.", schema={"maxItems": 20, "items": KEYWORD}
+        (),
+        title="Remove",
+        blank="absent",
+        description="Flags to take away.",
+        schema={"maxItems": 20, "items": KEYWORD},
     )
 
 
@@ -68,7 +79,9 @@ def flag_messages(flagging: Flagging, client: ImapClient) -> Filed:
     """Set flags of messages, or take them away."""
     if not flagging.add and not flagging.remove:
         detail = Detail("/add", "is needed, or 'remove'")
-        raise InvalidInput("there are no flags to change", details=[detail], hint="Name at least one flag.")
+        raise InvalidInput(
+            "there are no flags to change", details=[detail], hint="Name at least one flag."
+        )
 
     def flag(server: Server) -> Filed:
         opened(server, flagging.mailbox, validity=flagging.uid_validity, changes=True)
@@ -89,7 +102,9 @@ def flag_messages(flagging: Flagging, client: ImapClient) -> Filed:
     keywords=("archive", "file"),
 )
 def move_messages(moving: Moving, client: ImapClient) -> Filed:
-    """Move messages to another mailbox, where they get new UIDs. The server moves them in one step (RFC 6851), or refuses."""
+    """Move messages to another mailbox, where they get new UIDs. The server moves them in one step
+    (RFC 6851), or refuses.
+    """
 
     def move(server: Server) -> Filed:
         _require(server, "MOVE", "move messages at once, so none is moved")
@@ -108,7 +123,9 @@ def move_messages(moving: Moving, client: ImapClient) -> Filed:
     examples=[("Delete for good", {"uids": [4711]}, _DONE)],
 )
 def delete_messages(deleting: Deleting, client: ImapClient) -> Filed:
-    """Delete messages for good. To put them into the trash instead, move them to the mailbox with 'use': trash."""
+    """Delete messages for good. To put them into the trash instead, move them to the mailbox with
+    'use': trash.
+    """
 
     def delete(server: Server) -> Filed:
         _require(server, "UIDPLUS", "delete single messages, so none is deleted")
@@ -128,7 +145,9 @@ def _require(server: Server, capability: str, what: str) -> None:
     :raises Rejected: if it does not.
     """
     if not server.has_capability(capability):
-        raise Rejected(f"the server cannot {what}", sent=Sent.REFUSED, hint="Use a mail program for it.")
+        raise Rejected(
+            f"the server cannot {what}", sent=Sent.REFUSED, hint="Use a mail program for it."
+        )
 
 
 def _filed(asked: tuple[int, ...], found: tuple[int, ...]) -> Filed:

@@ -1,4 +1,6 @@
-"""Decoded mail headers: encoded words (RFC 2047) are decoded, and invalid bytes become replacement characters."""
+"""Decoded mail headers: encoded words (RFC 2047) are decoded, and invalid bytes become replacement
+characters.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def text_of(message: Message, name: str) -> str:
 
 
 def raw_of(message: Message, name: str) -> str:
-    """Return a header without decoding it and without line breaks. Bytes outside ASCII are read as UTF-8."""
+    """Return a header without decoding it and without line breaks. Bytes outside ASCII are read as
+    UTF-8.
+    """
     found = message.get(name)
     text = "" if found is None else str(found)[:_LONGEST]
     with suppress(UnicodeEncodeError):  # it has other characters already
@@ -39,7 +43,9 @@ def decoded(text: str) -> str:
         parts = decode_header(text)
     except (HeaderParseError, ValueError):
         return text
-    return "".join(part if isinstance(part, str) else read(part, charset) for part, charset in parts)
+    return "".join(
+        part if isinstance(part, str) else read(part, charset) for part, charset in parts
+    )
 
 
 def read(content: bytes, charset: str | None) -> str:
@@ -53,11 +59,15 @@ def read(content: bytes, charset: str | None) -> str:
 def addresses_of(message: Message, name: str) -> tuple[str, ...]:
     """Return a header's addresses, with names where it has them: ``Ada <ada@example.com>``."""
     found = getaddresses([raw_of(message, name)])[:_MOST_ADDRESSES]
-    return tuple(f"{decoded(name)} <{address}>" if name else address for name, address in found if address)
+    return tuple(
+        f"{decoded(name)} <{address}>" if name else address for name, address in found if address
+    )
 
 
 def date_of(message: Message) -> str | None:
-    """Return the time of a message's ``Date`` header in RFC 3339, UTC; None if it is missing or invalid."""
+    """Return the time of a message's ``Date`` header in RFC 3339, UTC; None if it is missing or
+    invalid.
+    """
     try:
         return moment(parsedate_to_datetime(raw_of(message, "Date")))
     except (TypeError, ValueError, OverflowError):

@@ -24,14 +24,26 @@ class Asked(Inputs):
 class Mailbox(Output):
     """Mailbox of the user."""
 
-    name: str = Field(title="Name", description="The name, as inputs take it. Levels are parted by 'separator'.")
-    separator: str | None = Field(None, title="Separator", description="What parts the levels of names; none if there are no levels.")
+    name: str = Field(
+        title="Name", description="The name, as inputs take it. Levels are parted by 'separator'."
+    )
+    separator: str | None = Field(
+        None,
+        title="Separator",
+        description="What parts the levels of names; none if there are no levels.",
+    )
     use: str | None = Field(
         None,
         title="Use",
-        description="What it is for: all, archive, drafts, flagged, junk, sent or trash; none if the server does not say.",
+        description=(
+            "What it is for: all, archive, drafts, flagged, junk, sent or trash; none if the "
+            "server does not say."
+        ),
     )
-    has_messages: bool = Field(title="Has Messages", description="False for a level of names that holds no messages itself.")
+    has_messages: bool = Field(
+        title="Has Messages",
+        description="False for a level of names that holds no messages itself.",
+    )
 
 
 class Mailboxes(Output):
@@ -43,7 +55,13 @@ class Mailboxes(Output):
 @connector.action(
     "listMailboxes",
     effect="read",
-    examples=[("All mailboxes", {}, {"mailboxes": [{"name": "INBOX", "separator": "/", "hasMessages": True}]})],
+    examples=[
+        (
+            "All mailboxes",
+            {},
+            {"mailboxes": [{"name": "INBOX", "separator": "/", "hasMessages": True}]},
+        )
+    ],
     keywords=("folders", "labels"),
 )
 def list_mailboxes(_asked: Asked, client: ImapClient) -> Mailboxes:
@@ -61,18 +79,23 @@ def _mailbox(flags: Any, parted: Any, name: Any) -> Mailbox:
     )
 
 
-def opened(server: Server, mailbox: str, *, validity: int | None = None, changes: bool = False) -> int:
+def opened(
+    server: Server, mailbox: str, *, validity: int | None = None, changes: bool = False
+) -> int:
     """Open a mailbox for the next commands, read-only unless ``changes``; return its UID validity.
 
     :raises NotFound: if no mailbox has this name.
-    :raises Conflict: if the UID validity differs from ``validity``: the caller's UIDs are no longer valid.
+    :raises Conflict: if the UID validity differs from ``validity``: the caller's UIDs are no longer
+        valid.
     """
     found = int(server.opened(mailbox, changes=changes)[b"UIDVALIDITY"])
     if validity is not None and validity != found:
         raise Conflict(
-            f"the server has numbered the messages of '{mailbox}' anew (uidValidity {found}, not {validity}), and nothing was done",
-            sent=Sent.REFUSED, hint="Search again for the messages, and use the UIDs that are found.",
-        )  # fmt: skip
+            f"the server has numbered the messages of '{mailbox}' anew (uidValidity {found}, not "
+            f"{validity}), and nothing was done",
+            sent=Sent.REFUSED,
+            hint="Search again for the messages, and use the UIDs that are found.",
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""One connection to a server, signed in. IMAPClient writes commands and reads answers over jackfield's own socket."""
+"""One connection to a server, signed in. IMAPClient writes commands and reads answers over
+jackfield's own socket.
+"""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations
@@ -27,14 +29,18 @@ _CHANGES = re.compile(rb"[A-Z0-9]+ (?:UID )?(?:APPEND|STORE|MOVE|EXPUNGE)\b")
 
 
 class Value(bytes):
-    """Search text. It is quoted or sent as a literal, since a bare text could be read as grammar (RFC 9051, section 9)."""
+    """Search text. It is quoted or sent as a literal, since a bare text could be read as grammar
+    (RFC 9051, section 9).
+    """
 
 
 class _Protocol(imaplib.IMAP4):
     """imaplib's connection over an already open socket."""
 
     told = ""
-    """Status that ended the last command: OK, NO, BAD or another text; empty while a command runs."""
+    """Status that ended the last command: OK, NO, BAD or another text; empty while a command
+    runs.
+    """
     changing = False
     """True once a changing command was sent."""
 
@@ -43,7 +49,9 @@ class _Protocol(imaplib.IMAP4):
         super().__init__("")
 
     def send(self, data: Any) -> None:
-        """Send a part of a command, and record in ``changing`` whether the command changes something."""
+        """Send a part of a command, and record in ``changing`` whether the command changes
+        something.
+        """
         self.changing = self.changing or _CHANGES.match(data) is not None
         super().send(data)
 
@@ -68,7 +76,9 @@ class _Protocol(imaplib.IMAP4):
         return self._open_socket
 
     def begin_tls(self, encrypt: Callable[[], None]) -> tuple[str, list[Any]]:
-        """Begin TLS and return the server's answer. Capabilities from before are discarded, since they may be forged."""
+        """Begin TLS and return the server's answer. Capabilities from before are discarded, since
+        they may be forged.
+        """
         said: tuple[str, list[Any]] = self._simple_command("STARTTLS")
         if said[0] == "OK":
             encrypt()
@@ -88,7 +98,9 @@ class Server(IMAPClient):
 
     @property
     def refuses(self) -> bool:
-        """True if the server refused the last command. Other errors concern the content or form of its answer."""
+        """True if the server refused the last command. Other errors concern the content or form of
+        its answer.
+        """
         return self._imap.told in _REFUSES
 
     @property
@@ -105,13 +117,20 @@ class Server(IMAPClient):
 
     def _raw_command(self, command: bytes, args: Any, uid: bool = True) -> Any:
         if isinstance(
-            args, list
-        ):  # IMAPClient has quoted those with a space, a quote or a backslash, and sends what is not ASCII as literals
-            args = [b'"' + one + b'"' if isinstance(one, Value) and one.isascii() else one for one in args]
+            args,
+            list,
+            # IMAPClient has quoted those with a space, a quote or a backslash, and sends what is
+            # not ASCII as literals
+        ):
+            args = [
+                b'"' + one + b'"' if isinstance(one, Value) and one.isascii() else one
+                for one in args
+            ]
         return super()._raw_command(command, args, uid)
 
     def sign_in(self, login: Login) -> None:
-        """Sign in by SASL's PLAIN, which accepts any text (RFC 4616), or by LOGIN if the server lacks PLAIN.
+        """Sign in by SASL's PLAIN, which accepts any text (RFC 4616), or by LOGIN if the server
+        lacks PLAIN.
 
         :raises Unauthenticated: if LOGIN cannot send the user name or password.
         """
@@ -121,14 +140,16 @@ class Server(IMAPClient):
         words = [login.username, login.password]
         if not all(word.isascii() and word.isprintable() for word in words):
             raise Unauthenticated(
-                "user name or password has characters that this server takes in no login", sent=Sent.NOTHING,
+                "user name or password has characters that this server takes in no login",
+                sent=Sent.NOTHING,
                 hint="Use a password of ASCII characters.",
-            )  # fmt: skip
+            )
         user = login.username.replace("\\", "\\\\").replace('"', '\\"')
         self.login(f'"{user}"', login.password)  # imaplib quotes the password only
 
     def opened(self, mailbox: str, *, changes: bool) -> Any:
-        """Open a mailbox for the next commands, read-only unless ``changes``; return the server's data about it.
+        """Open a mailbox for the next commands, read-only unless ``changes``; return the server's
+        data about it.
 
         :raises NotFound: if no mailbox has this name.
         """
@@ -141,7 +162,10 @@ class Server(IMAPClient):
             if self.folder_exists(mailbox):
                 self._imap.told = told  # what counts is the answer to the command that has failed
                 raise
-            text, hint = f"there is no mailbox '{mailbox}'", "List the mailboxes ('listMailboxes'): names are as the server writes them."
+            text, hint = (
+                f"there is no mailbox '{mailbox}'",
+                "List the mailboxes ('listMailboxes'): names are as the server writes them.",
+            )
             raise NotFound(text, sent=Sent.REFUSED, hint=hint) from None
 
     def begin_tls(self, encrypt: Callable[[], None]) -> None:
@@ -151,12 +175,22 @@ class Server(IMAPClient):
 
 
 class Session(ServerSession):
-    """Connection to one server, signed in. With ``starts_clear``, TLS begins after the server's greeting."""
+    """Connection to one server, signed in. With ``starts_clear``, TLS begins after the server's
+    greeting.
+    """
 
     ends = (IMAPClientAbortError,)
     login_sent = False
 
-    def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline, *, starts_clear: bool) -> None:
+    def __init__(
+        self,
+        address: Address,
+        login: Login,
+        guard: Guard,
+        deadline: Deadline,
+        *,
+        starts_clear: bool,
+    ) -> None:
         super().__init__(address, guard, deadline, encrypted=not starts_clear)
         self._login, self._starts_clear = login, starts_clear
         self._server: Server | None = None
@@ -164,7 +198,9 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if the session is closed, as after a command that failed midway: the next answer could belong to it."""
+        """True if the session is closed, as after a command that failed midway: the next answer
+        could belong to it.
+        """
         return self._is_closed
 
     def sign_in(self) -> None:
@@ -179,7 +215,9 @@ class Session(ServerSession):
         self.ask(lambda server: server.sign_in(self._login), sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if the server answers a NOOP. Answers name their command, so a late answer cannot be mistaken."""
+        """Return True if the server answers a NOOP. Answers name their command, so a late answer
+        cannot be mistaken.
+        """
         self.ask(lambda server: server.noop())
         return True
 
@@ -187,7 +225,9 @@ class Session(ServerSession):
         if not server.has_capability("STARTTLS"):
             raise no_tls("the server does not offer it", self.address.place)
         try:
-            server.begin_tls(lambda: self._sock.encrypt(self.address.trust(), self.address.hostname))
+            server.begin_tls(
+                lambda: self._sock.encrypt(self.address.trust(), self.address.hostname)
+            )
         except ssl.SSLError as error:
             raise no_tls(str(error), self.address.place) from None
 
@@ -207,7 +247,11 @@ class Session(ServerSession):
 
     def refusal(self, error: Exception) -> Refusal | None:
         """Return the refusal in the server's last answer; None if ``error`` is no refusal."""
-        if not isinstance(error, IMAPClientError) or isinstance(error, IMAPClientAbortError) or self._sock.failure is not None:
+        if (
+            not isinstance(error, IMAPClientError)
+            or isinstance(error, IMAPClientAbortError)
+            or self._sock.failure is not None
+        ):
             return None
         refuses = _says_goodbye(error) if self._server is None else self._server.refuses
         return refusal_of(str(error)) if refuses else None
@@ -220,7 +264,9 @@ class Session(ServerSession):
     def leave(self) -> None:
         """Log out and close the session."""
         if self._server is not None and not self.worn:
-            self.deadline = Deadline.after(min(_LEAVING_SECONDS, self.deadline.remaining()), self.deadline.clock)
+            self.deadline = Deadline.after(
+                min(_LEAVING_SECONDS, self.deadline.remaining()), self.deadline.clock
+            )
             self.obeys = False
             self.ask(lambda server: server.logout())
         self.close()

@@ -25,8 +25,9 @@ class Watched(Inputs):
 
 @connector.poll("newMessages", inputs=Watched, event=Summary, every=60, types=("messageArrived",))
 def new_messages(watched: Watched, client: ImapClient, since: Since) -> Polled:
-    """Report messages as they arrive in a mailbox, or are moved there, oldest first. Messages that exist when the subscription is added, or
-    when the server renumbers its messages, are not reported.
+    """Report messages as they arrive in a mailbox, or are moved there, oldest first. Messages that
+    exist when the subscription is added, or when the server renumbers its messages, are not
+    reported.
     """
 
     def poll(server: Server) -> Polled:
@@ -35,8 +36,11 @@ def new_messages(watched: Watched, client: ImapClient, since: Since) -> Polled:
             newest = server.search(["UID", "*"])
             return Polled([], {"validity": validity, "after": max(newest, default=0)})
         after = since.mark["after"]
-        uids = sorted(uid for uid in server.search(["UID", f"{after + 1}:*"]) if uid > after)  # '*' is the last one, however small
-        events = [TriggerEvent(one, f"{validity}-{one.uid}") for one in summaries(server, uids[:_PAGE])]
+        # '*' is the last one, however small
+        uids = sorted(uid for uid in server.search(["UID", f"{after + 1}:*"]) if uid > after)
+        events = [
+            TriggerEvent(one, f"{validity}-{one.uid}") for one in summaries(server, uids[:_PAGE])
+        ]
         last = uids[:_PAGE][-1] if uids else after
         return Polled(events, {"validity": validity, "after": last}, more=len(uids) > _PAGE)
 

@@ -12,8 +12,26 @@ from raw_server import serving
 
 _SPECIALS = '(){%*"\\] '
 """Characters that no atom has (RFC 9051, section 9: atom-specials)."""
-_TEXTS = [*_SPECIALS.strip(), *(f"a{one}b" for one in _SPECIALS), "{10}", "{10+}", "~{10}", "(ALL)", "ALL", "NIL", "OR", "1:*", "plain"]
-_KEYS = {"from": "FROM", "to": "TO", "subject": "SUBJECT", "text": "TEXT", "messageId": "HEADER MESSAGE-ID"}
+_TEXTS = [
+    *_SPECIALS.strip(),
+    *(f"a{one}b" for one in _SPECIALS),
+    "{10}",
+    "{10+}",
+    "~{10}",
+    "(ALL)",
+    "ALL",
+    "NIL",
+    "OR",
+    "1:*",
+    "plain",
+]
+_KEYS = {
+    "from": "FROM",
+    "to": "TO",
+    "subject": "SUBJECT",
+    "text": "TEXT",
+    "messageId": "HEADER MESSAGE-ID",
+}
 
 
 class Listening:
@@ -36,23 +54,38 @@ class Listening:
                     b"CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n",
                     b"EXAMINE": b"* OK [UIDVALIDITY 7] v\r\n* 0 EXISTS\r\n",
                 }
-                client.sendall(said.get(command, b"* SEARCH\r\n" if b"SEARCH" in line else b"") + tag + b" OK done\r\n")
+                client.sendall(
+                    said.get(command, b"* SEARCH\r\n" if b"SEARCH" in line else b"")
+                    + tag
+                    + b" OK done\r\n"
+                )
 
 
 @pytest.mark.parametrize("key", _KEYS)
 def test_each_value_is_quoted(key: str) -> None:
-    """Each special character alone and within a text, and texts that are grammar; nothing waits for more of them."""
+    """Each special character alone and within a text, and texts that are grammar; nothing waits for
+    more of them.
+    """
     server = Listening()
     with serving(server) as port, Jackfield(database_url="none") as jackfield:
-        values = {"hostname": "127.0.0.1", "port": port, "username": "ada", "password": "secret", "tls": "disable"}
+        values = {
+            "hostname": "127.0.0.1",
+            "port": port,
+            "username": "ada",
+            "password": "secret",
+            "tls": "disable",
+        }
         for text in _TEXTS:
             server.heard.clear()
             result = jackfield.invoke(
                 {
-                    "connector": "imap", "action": "searchMessages", "inputs": {key: text}, "timeoutSeconds": 60,
+                    "connector": "imap",
+                    "action": "searchMessages",
+                    "inputs": {key: text},
+                    "timeoutSeconds": 60,
                     "connection": {"type": "login", "values": values},
                 }
-            )  # fmt: skip
+            )
             assert result.unwrap()["messages"] == []
             (line,) = (line for line in server.heard if b"SEARCH" in line)
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,6 +1,7 @@
 """Search for the answer to one message in a server's body, including malformed bodies.
 
-The message's ID, which nobody can guess, identifies the answer: a formality does not put an answered write in doubt.
+The message's ID, which nobody can guess, identifies the answer: a formality does not put an
+answered write in doubt.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from jackfield_mcp.texts import one_line
 
 _BEGINS = (b"{", b"[")
 _LOOSE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\\?\Z)|-?(?:NaN|Infinity)\b', re.DOTALL)
-"""Regular expression of JSON's strings, also a truncated one, and of the literals NaN and Infinity, which JSON does not allow."""
+"""Regular expression of JSON's strings, also a truncated one, and of the literals NaN and Infinity,
+which JSON does not allow.
+"""
 _CONTROLS = re.compile(rb"[\x00-\x1f]")
 _EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:event|data|id|retry): ?[^\r\n]*[\r\n]")
 _MOST_EVENTS = 100
@@ -29,17 +32,24 @@ _METHOD = b'"method"'
 _MARK = b"\xef\xbb\xbf"
 _LARGEST_PAGE = 16 * 1024
 _LONGEST_WORDS = 160
-_MARKUP = re.compile(r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)", re.DOTALL | re.IGNORECASE)
-"""Regular expression of an invisible element, a comment or any other tag, each possibly truncated."""
+_MARKUP = re.compile(
+    r"<(?:!--.*?(?:-->|\Z)|(script|style|noscript|template|svg)\b.*?(?:</\1\s*>|\Z)|[^<>]*>?)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Regular expression of an invisible element, a comment or any other tag, each possibly
+truncated.
+"""
 _PADDING = b"\x00 \t\r\n"
 _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
 _REPLACED = "the server's answer is not UTF-8: its other characters are U+FFFD"
 
 
 def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
-    """Return the answer to a message in a body that is not one JSON value, with the messages before it; None without an answer.
+    """Return the answer to a message in a body that is not one JSON value, with the messages before
+    it; None without an answer.
 
-    The body may be a stream of events, a message per line, or JSON with NaN, Infinity or control characters.
+    The body may be a stream of events, a message per line, or JSON with NaN, Infinity or control
+    characters.
 
     :raises TooCostly: if the body has too many values.
     """
@@ -50,12 +60,15 @@ def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
             found = _answer(piece, message)
             if found is not None:
                 return [*others, *messages_in(found)] if others else found
-            others += messages_in(_loosely(piece)) if _METHOD in piece and piece is not content else ()
+            others += (
+                messages_in(_loosely(piece)) if _METHOD in piece and piece is not content else ()
+            )
     return None
 
 
 def read_event(data: bytes, message: Message) -> Any:
-    """Return the JSON of an event; None if it is not JSON. Lenient JSON is accepted only as the answer to ``message``.
+    """Return the JSON of an event; None if it is not JSON. Lenient JSON is accepted only as the
+    answer to ``message``.
 
     :raises TooCostly: if the event has too many values.
     """
@@ -68,15 +81,22 @@ def read_event(data: bytes, message: Message) -> Any:
 
 
 def unwrapped(found: Any, message: Message) -> Any:
-    """Return the answer inside a JSON string, since some servers encode JSON twice; any other value unchanged.
+    """Return the answer inside a JSON string, since some servers encode JSON twice; any other value
+    unchanged.
 
     :raises TooCostly: if the string has too many values.
     """
-    return _answer(found.encode("utf-8", "replace"), message) or found if isinstance(found, str) else found
+    return (
+        _answer(found.encode("utf-8", "replace"), message) or found
+        if isinstance(found, str)
+        else found
+    )
 
 
 def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
-    """Yield the events of a stream, including a last event without its empty line. A body that begins as JSON is one event."""
+    """Yield the events of a stream, including a last event without its empty line. A body that
+    begins as JSON is one event.
+    """
     pieces = iter(chunks)
     first = next(pieces, b"")
     if first.lstrip()[:1] in _BEGINS:
@@ -90,7 +110,8 @@ def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
 
 
 def refusal_body(content: bytes, content_type: str) -> Any:
-    """Return the body of a refusal as JSON or text: the error among several messages, or the visible text of an HTML page.
+    """Return the body of a refusal as JSON or text: the error among several messages, or the
+    visible text of an HTML page.
 
     :raises ValueError: if a stream has too many values.
     """
@@ -101,9 +122,14 @@ def refusal_body(content: bytes, content_type: str) -> Any:
     found = error_body(content, content_type)
     if isinstance(found, list):
         return _error_among(found) or found
-    if not isinstance(found, Mapping) and (error := _error_among(_json_of_lines(content))) is not None:
+    if (
+        not isinstance(found, Mapping)
+        and (error := _error_among(_json_of_lines(content))) is not None
+    ):
         return error
-    is_page = found is None and ("html" in content_type.lower() or content.lstrip(_PADDING).startswith(b"<"))
+    is_page = found is None and (
+        "html" in content_type.lower() or content.lstrip(_PADDING).startswith(b"<")
+    )
     return _text_of_page(content, content_type) if is_page else found
 
 
@@ -113,17 +139,24 @@ def is_stream(content: bytes, content_type: str) -> bool:
 
 
 def shows_work_in(content: bytes, content_type: str) -> bool:
-    """Return whether the body of a refusal has messages that prove that the server had begun the request.
+    """Return whether the body of a refusal has messages that prove that the server had begun the
+    request.
 
     The body may be a stream of events, a batch, a message, or a message per line.
 
     :raises ValueError: if a stream has too many values.
     """
-    found = _json_of_events(content) if is_stream(content, content_type) else error_body(content, content_type)
+    found = (
+        _json_of_events(content)
+        if is_stream(content, content_type)
+        else error_body(content, content_type)
+    )
     if isinstance(found, list):
-        return any("method" in row and shows_work(row) for row in messages_in(found))  # an error without an ID is the refusal itself
+        # an error without an ID is the refusal itself
+        return any("method" in row and shows_work(row) for row in messages_in(found))
     rows = messages_in([found] if isinstance(found, Mapping) else _json_of_lines(content))
-    return any(row.get("jsonrpc") == "2.0" and "method" in row and shows_work(row) for row in rows)  # other errors name an HTTP method
+    # other errors name an HTTP method
+    return any(row.get("jsonrpc") == "2.0" and "method" in row and shows_work(row) for row in rows)
 
 
 def _json_of_lines(content: bytes) -> list[Any]:
@@ -155,11 +188,15 @@ def _events_in(content: bytes) -> Iterator[bytes]:
 
 
 def _error_among(rows: list[Any]) -> Any:
-    return next((row for row in rows if isinstance(row, Mapping) and row.get("error") is not None), None)
+    return next(
+        (row for row in rows if isinstance(row, Mapping) and row.get("error") is not None), None
+    )
 
 
 def _text_of_page(content: bytes, content_type: str) -> str | None:
-    """Return the visible text of a page, which may come from a proxy; None if the page has no text."""
+    """Return the visible text of a page, which may come from a proxy; None if the page has no
+    text.
+    """
     pieces = _MARKUP.sub("\n", text_of(content[:_LARGEST_PAGE], content_type)).split("\n")
     words = [" ".join(unescape(piece).split()) for piece in pieces if piece.strip()]
     text = one_line(" ".join(piece for piece, _ in groupby(words)), _LONGEST_WORDS)
@@ -167,7 +204,9 @@ def _text_of_page(content: bytes, content_type: str) -> str | None:
 
 
 def _in_utf8(content: bytes, charset: str | None) -> bytes:
-    """Return a body in UTF-8. The declared charset counts only if the body is not UTF-8: many servers declare a wrong one."""
+    """Return a body in UTF-8. The declared charset counts only if the body is not UTF-8: many
+    servers declare a wrong one.
+    """
     codec = codec_of(charset)
     try:
         content.decode()
@@ -184,8 +223,8 @@ def _answer(piece: bytes, message: Message) -> Any:
 
 
 def _loosely(content: bytes) -> Any:
-    """Parse JSON in which NaN, Infinity, control characters and bytes other than UTF-8 are valid; None if the content is not even lenient
-    JSON. Warn about what is replaced.
+    """Parse JSON in which NaN, Infinity, control characters and bytes other than UTF-8 are valid;
+    None if the content is not even lenient JSON. Warn about what is replaced.
 
     :raises TooCostly: if the content has too many values.
     """

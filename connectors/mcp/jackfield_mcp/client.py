@@ -1,4 +1,6 @@
-"""Client of an attempt: it negotiates, refreshes the list of tools, and calls a tool only in the form that was accepted."""
+"""Client of an attempt: it negotiates, refreshes the list of tools, and calls a tool only in the
+form that was accepted.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,16 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
 from jackfield_mcp.exchange import LONGEST_ID, Exchanges
-from jackfield_mcp.messages import CLIENT, LEGACY, MODERN, Message, RequestIds, Session, offered, param_headers
+from jackfield_mcp.messages import (
+    CLIENT,
+    LEGACY,
+    MODERN,
+    Message,
+    RequestIds,
+    Session,
+    offered,
+    param_headers,
+)
 from jackfield_mcp.outcomes import (
     Garbled,
     HeaderMismatch,
@@ -61,11 +72,19 @@ _UNKNOWN = "-32601"
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
 """Errors of the version probe that any other request would cause, too."""
 PROBE_WITHIN = 5.0
-"""Seconds for the version probe, and for the notification that begins a session: some servers never answer them."""
+"""Seconds for the version probe, and for the notification that begins a session: some servers never
+answer them.
+"""
 _OF_VERSION = re.compile(r"protocol[ _-]?version|unsupported version", re.IGNORECASE)
 _NO_POST = (400, 404, 405)
-_LIST_AGAIN = "List the server's tools again: it may have renamed or removed this one. Then accept its present tools."
-_OTHER_TRANSPORT = "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or put a bridge before it."
+_LIST_AGAIN = (
+    "List the server's tools again: it may have renamed or removed this one. Then accept its "
+    "present tools."
+)
+_OTHER_TRANSPORT = (
+    "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or "
+    "put a bridge before it."
+)
 
 _MOST_ROUNDS = 10
 """Maximum number of times that a server may ask a person before it carries out a call."""
@@ -76,7 +95,9 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """Accepted tool: its exact name, its digest, its members' digests, and the header fields that repeat arguments."""
+    """Accepted tool: its exact name, its digest, its members' digests, and the header fields that
+    repeat arguments.
+    """
 
     name: str
     digest: str
@@ -87,10 +108,12 @@ class Tool:
 
 
 class McpClient(SecretHolder):
-    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action.
+    """Client of one server for one attempt. Requests that change nothing do not count as requests
+    of the action.
 
-    ``on_missing`` receives the scopes that the server requires beyond the sign-in's. With ``declares``, sessions and lists, which many
-    calls share, declare that the client can answer questions.
+    ``on_missing`` receives the scopes that the server requires beyond the sign-in's. With
+    ``declares``, sessions and lists, which many calls share, declare that the client can answer
+    questions.
     """
 
     def __init__(
@@ -104,9 +127,14 @@ class McpClient(SecretHolder):
         declares: bool = False,
     ) -> None:
         if settings.server is None:
-            raise InvalidConnection("the connection names no server", hint="Set 'server' of the connection to the server's URL.")
+            raise InvalidConnection(
+                "the connection names no server",
+                hint="Set 'server' of the connection to the server's URL.",
+            )
         self._context = context
-        self._url: Url = replace(settings.server, query="") if settings.server.query else settings.server
+        self._url: Url = (
+            replace(settings.server, query="") if settings.server.query else settings.server
+        )
         self._peer = peer
         self._declares = declares
         self._wire = Exchanges(context, settings, self._url, sign_in, on_missing, peer.forget_tools)
@@ -131,8 +159,8 @@ class McpClient(SecretHolder):
         return self._url.host
 
     def session(self) -> Session:
-        """Return the session of the connection; the first call negotiates it for all calls. A session in which a request had no answer is
-        begun anew unless it answers now.
+        """Return the session of the connection; the first call negotiates it for all calls. A
+        session in which a request had no answer is begun anew unless it answers now.
 
         :raises JackfieldError: if the server cannot be reached, or supports no known revision.
         """
@@ -152,7 +180,9 @@ class McpClient(SecretHolder):
         """Return whether the server answers a ping in a session, with whatever it likes."""
         message = Message.request(session.ids, "ping", {})
         try:
-            self._wire.exchange(self._wire.brief(self._probe_seconds()), session, message, _whole, safe=True)
+            self._wire.exchange(
+                self._wire.brief(self._probe_seconds()), session, message, _whole, safe=True
+            )
         except (SessionEnded, SessionDoubted):
             return False
         except JackfieldError as error:
@@ -167,25 +197,48 @@ class McpClient(SecretHolder):
         return self._listed()[0]
 
     def ask(self, method: str, params: Json, offers: Json = _NOTHING) -> Json:
-        """Send a request that changes nothing, and return its result. Repeat the request once if the session has ended."""
+        """Send a request that changes nothing, and return its result. Repeat the request once if
+        the session has ended.
+        """
         return self._asked(self._wire.quiet, method, params, _whole, offers)
 
-    def call(self, tool: Tool, arguments: Json, into: Callable[[Json], T], *, safe: bool, takes_tasks: bool = False) -> T:
-        """Call a tool that the server still lists in its accepted form; return ``into`` of the result.
+    def call(
+        self,
+        tool: Tool,
+        arguments: Json,
+        into: Callable[[Json], T],
+        *,
+        safe: bool,
+        takes_tasks: bool = False,
+    ) -> T:
+        """Call a tool that the server still lists in its accepted form; return ``into`` of the
+        result.
 
-        ``safe`` means that the call changes nothing, ``takes_tasks`` that the result may be a task. Questions to a person are answered if
-        an answer is available.
+        ``safe`` means that the call changes nothing, ``takes_tasks`` that the result may be a task.
+        Questions to a person are answered if an answer is available.
 
         :raises NotAllowed: if the server has changed or removed the tool. Nothing was sent.
-        :raises InputRequired: if the server asks a person a question that cannot be answered. Nothing was done.
+        :raises InputRequired: if the server asks a person a question that cannot be answered.
+            Nothing was done.
         :raises JackfieldError: for every other outcome but a result.
         """
         session = self._prepared(tool, Sent.NOTHING)
         plain: dict[str, Any] = {"name": tool.name, "arguments": arguments}
-        params, headers, is_again, follows = plain, param_headers(tool.headers, arguments), False, self._is_followed
+        params, headers, is_again, follows = (
+            plain,
+            param_headers(tool.headers, arguments),
+            False,
+            self._is_followed,
+        )
         had_begun = False
         for _ in range(_MOST_ROUNDS):
-            message = Message.request(session.ids, "tools/call", params, self._offers(takes_tasks=takes_tasks), follows=follows)
+            message = Message.request(
+                session.ids,
+                "tools/call",
+                params,
+                self._offers(takes_tasks=takes_tasks),
+                follows=follows,
+            )
             try:
                 return self._called(session, message, headers, into, safe=safe, had_begun=had_begun)
             except InputRequired as asks:
@@ -211,7 +264,10 @@ class McpClient(SecretHolder):
                 follows = False
                 _note_refusal()
         with doubting(had_begun=had_begun):
-            raise asks_person({}, f"the server has asked a person more than {_MOST_ROUNDS} times before it does this")
+            raise asks_person(
+                {},
+                f"the server has asked a person more than {_MOST_ROUNDS} times before it does this",
+            )
 
     def read(self, method: str, params: Json, into: Callable[[Json], T]) -> T:
         """Send a request of an action that reads, and return the value of ``into`` for the result.
@@ -242,7 +298,11 @@ class McpClient(SecretHolder):
         :raises JackfieldError: if the server refuses the answers.
         """
         answers = self._answers_to(asks).get("inputResponses", {})
-        self.ask("tasks/update", {"taskId": identifier, "inputResponses": answers}, self._offers(takes_tasks=True))
+        self.ask(
+            "tasks/update",
+            {"taskId": identifier, "inputResponses": answers},
+            self._offers(takes_tasks=True),
+        )
 
     @property
     def _is_followed(self) -> bool:
@@ -252,11 +312,14 @@ class McpClient(SecretHolder):
         return offered(takes_tasks=takes_tasks, answers=self._wire.questions is not None)
 
     def _shared_offers(self, *, takes_tasks: bool = False) -> Json:
-        """Return the capabilities that all callers share, without capabilities of a single caller."""
+        """Return the capabilities that all callers share, without capabilities of a single
+        caller.
+        """
         return offered(takes_tasks=takes_tasks, answers=self._declares)
 
     def _answers_to(self, asks: InputRequired) -> dict[str, Any]:
-        """Return the members that answer a server's questions in a repeated request; the refused request has done nothing.
+        """Return the members that answer a server's questions in a repeated request; the refused
+        request has done nothing.
 
         :raises InputRequired: if a question has no answer.
         """
@@ -267,27 +330,55 @@ class McpClient(SecretHolder):
         found: dict[str, Any] = {"inputResponses": answers} if answers else {}
         return found if asks.state is None else {**found, "requestState": asks.state}
 
-    def _asked(self, http: HttpClient, method: str, params: Json, into: Callable[[Json], T], offers: Json = _NOTHING) -> T:
+    def _asked(
+        self,
+        http: HttpClient,
+        method: str,
+        params: Json,
+        into: Callable[[Json], T],
+        offers: Json = _NOTHING,
+    ) -> T:
         session = self.session()
         try:
             with self._doubting(session):
-                return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
+                return self._wire.exchange(
+                    http,
+                    session,
+                    Message.request(session.ids, method, params, offers),
+                    into,
+                    safe=True,
+                )
         except (SessionEnded, SessionDoubted, VersionRefused):
             self._peer.forget(session)
         session = self.session()
         try:
             with self._doubting(session):
-                return self._wire.exchange(http, session, Message.request(session.ids, method, params, offers), into, safe=True)
+                return self._wire.exchange(
+                    http,
+                    session,
+                    Message.request(session.ids, method, params, offers),
+                    into,
+                    safe=True,
+                )
         except SessionEnded as error:
             raise error.refusal from None
 
     def _called(
-        self, session: Session, message: Message, headers: Mapping[str, str], into: Callable[[Json], T], *, safe: bool, had_begun: bool
+        self,
+        session: Session,
+        message: Message,
+        headers: Mapping[str, str],
+        into: Callable[[Json], T],
+        *,
+        safe: bool,
+        had_begun: bool,
     ) -> T:
         read = into if session.is_modern else _untyped(into)
         try:
             with self._wire.listening(session), self._doubting(session):
-                return self._wire.exchange(self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun)
+                return self._wire.exchange(
+                    self._wire.http, session, message, read, headers, safe=safe, had_begun=had_begun
+                )
         except TimedOut:
             if not session.is_modern:  # there, the hang-up is the cancel
                 self._wire.cancel(session, message)
@@ -304,7 +395,9 @@ class McpClient(SecretHolder):
             raise
 
     def _prepared_again(self, session: Session, tool: Tool, error: JackfieldError) -> Session:
-        """Negotiate and list the tools again after a refusal that proves that the server did nothing."""
+        """Negotiate and list the tools again after a refusal that proves that the server did
+        nothing.
+        """
         _note_refusal()
         if isinstance(error, HeaderMismatch):
             self._peer.tools = None
@@ -313,7 +406,8 @@ class McpClient(SecretHolder):
         return self._prepared(tool, Sent.REFUSED)
 
     def _prepared(self, tool: Tool, sent: Sent) -> Session:
-        """Check the tool first, then return the session: a stale list may belong to an ended session.
+        """Check the tool first, then return the session: a stale list may belong to an ended
+        session.
 
         A failure carries ``sent``, the state of the call's earlier requests.
         """
@@ -333,13 +427,17 @@ class McpClient(SecretHolder):
             return
         shown = one_line(tool.name, 128)
         if not now:
-            raise NotAllowed(f"the server no longer has the tool '{shown}'", hint=tool.hint, sent=Sent.NOTHING)
+            raise NotAllowed(
+                f"the server no longer has the tool '{shown}'", hint=tool.hint, sent=Sent.NOTHING
+            )
         names = ", ".join(changed(tool.parts, tools.parts(tool.name))) or "its description"
         text = f"the server has changed the tool '{shown}' since it was accepted: {names}"
         raise NotAllowed(text, hint=tool.hint, sent=Sent.NOTHING)
 
     def _fresh(self, *, refuses: bool = False) -> Tools:
-        """Return the server's tools from a fresh list. With ``refuses``, the list must be recent enough to refuse a call."""
+        """Return the server's tools from a fresh list. With ``refuses``, the list must be recent
+        enough to refuse a call.
+        """
         found = self._kept(refuses=refuses)
         if found is None:
             with self._peer.alone(self._wire.seconds_left()):
@@ -349,7 +447,9 @@ class McpClient(SecretHolder):
         return found
 
     def _read_tools(self) -> Tools:
-        """Read the list of tools, once more if the tools change meanwhile; keep it unless they change again."""
+        """Read the list of tools, once more if the tools change meanwhile; keep it unless they
+        change again.
+        """
         for _ in range(2):
             changes = self._peer.changes
             rows, seconds = self._listed()
@@ -361,16 +461,26 @@ class McpClient(SecretHolder):
 
     def _kept(self, *, refuses: bool) -> Tools | None:
         found, now = self._peer.tools, self._context.clock.monotonic()
-        return None if found is None or now >= (found.refuses_until if refuses else found.until) else found
+        return (
+            None
+            if found is None or now >= (found.refuses_until if refuses else found.until)
+            else found
+        )
 
     def _listed(self, *, is_again: bool = False) -> tuple[list[Json], float]:
         """Return the server's tools, and the seconds for which the list is fresh.
 
-        If the server refuses to continue a list, such as after a change, the list is read again once.
+        If the server refuses to continue a list, such as after a change, the list is read again
+        once.
         """
         rows: list[Json] = []
         seen: set[str] = set()
-        cursor, size, seconds, offers = None, 0, 0.0, self._shared_offers(takes_tasks=self.session().has_tasks)
+        cursor, size, seconds, offers = (
+            None,
+            0,
+            0.0,
+            self._shared_offers(takes_tasks=self.session().has_tasks),
+        )
         for number in range(MOST_PAGES):
             try:
                 page = self.ask("tools/list", {} if cursor is None else {"cursor": cursor}, offers)
@@ -400,8 +510,8 @@ class McpClient(SecretHolder):
         raise _bad_list(f"has more than {MOST_PAGES} pages")
 
     def _negotiated(self) -> Session:
-        """Return a session in the version that the server is known to support, else probe the server. No tool is called to detect the
-        version.
+        """Return a session in the version that the server is known to support, else probe the
+        server. No tool is called to detect the version.
         """
         probe: JackfieldError | None = None
         if not self._peer.is_older:
@@ -420,7 +530,8 @@ class McpClient(SecretHolder):
     def _probed(self) -> tuple[Session | None, JackfieldError | None]:
         """Return the session with a modern server; else None and the server's error.
 
-        Only a rejected sign-in, a rate limit or a code of a modern server decides: legacy servers fail in any way, and some never answer.
+        Only a rejected sign-in, a rate limit or a code of a modern server decides: legacy servers
+        fail in any way, and some never answer.
 
         :raises JackfieldError: for such an error, or if nothing was sent.
         """
@@ -430,7 +541,9 @@ class McpClient(SecretHolder):
             return (self._discovered(), None) if MODERN in error.supported else (None, error)
         except JackfieldError as error:
             is_unsent = error.sent is Sent.NOTHING and not isinstance(error, TimedOut)
-            is_modern = isinstance(error, HeaderMismatch) or (error.provider is not None and error.provider.code == _LACKS)
+            is_modern = isinstance(error, HeaderMismatch) or (
+                error.provider is not None and error.provider.code == _LACKS
+            )
             if is_unsent or is_modern or isinstance(error, _DECISIVE):
                 raise
             return None, error
@@ -439,23 +552,28 @@ class McpClient(SecretHolder):
         return min(PROBE_WITHIN, self._wire.seconds_left() / 2)
 
     def _asked_again(self, refused: Rejected, probe: JackfieldError | None) -> Session:
-        """Probe a server that refuses ``initialize`` again, without the shorter limit, and return its modern session.
+        """Probe a server that refuses ``initialize`` again, without the shorter limit, and return
+        its modern session.
 
-        :raises JackfieldError: if the probe fails: ``refused``, or the probe's error if the server does not know ``initialize`` and was
-            probed before.
+        :raises JackfieldError: if the probe fails: ``refused``, or the probe's error if the server
+            does not know ``initialize`` and was probed before.
         """
         self._peer.is_older = False
         try:
             found = self._discovered()
         except JackfieldError as error:
-            is_unknown = isinstance(refused, VersionRefused) or (refused.provider is not None and refused.provider.code == _UNKNOWN)
+            is_unknown = isinstance(refused, VersionRefused) or (
+                refused.provider is not None and refused.provider.code == _UNKNOWN
+            )
             raise (error if is_unknown and probe is not None else refused) from None
         if found is None:
             raise refused
         return found
 
     def _discovered(self, within: float | None = None) -> Session | None:
-        """Return the session of a modern server after probing its version; None if the server does not support the modern revision."""
+        """Return the session of a modern server after probing its version; None if the server does
+        not support the modern revision.
+        """
         session = Session(MODERN)
         message = Message.request(session.ids, "server/discover", {}, self._shared_offers())
         http = self._wire.quiet if within is None else self._wire.brief(within)
@@ -466,8 +584,8 @@ class McpClient(SecretHolder):
         return Session(MODERN, None, _object(found, "capabilities"), _object(found, "serverInfo"))
 
     def _initialized(self) -> Session:
-        """Begin a session. Some servers refuse an unknown revision instead of answering with their own: then request the older revisions
-        that they may speak.
+        """Begin a session. Some servers refuse an unknown revision instead of answering with their
+        own: then request the older revisions that they may speak.
         """
         try:
             return self._begun(LEGACY[0])
@@ -478,13 +596,28 @@ class McpClient(SecretHolder):
             raise
 
     def _begun(self, wanted: str) -> Session:
-        asked = {"protocolVersion": wanted, "capabilities": self._shared_offers(), "clientInfo": CLIENT}
+        asked = {
+            "protocolVersion": wanted,
+            "capabilities": self._shared_offers(),
+            "clientInfo": CLIENT,
+        }
         try:
-            found, identifier, cookies = self._wire.begun(Message.request(RequestIds(), "initialize", asked))
+            found, identifier, cookies = self._wire.begun(
+                Message.request(RequestIds(), "initialize", asked)
+            )
         except Rejected as error:
-            if error.provider is not None and error.provider.http_status in _NO_POST and self._wire.names_endpoint():
-                text = "the server speaks HTTP+SSE, the transport of MCP's revision of 2024, which is not spoken here"
-                raise Rejected(text, hint=_OTHER_TRANSPORT, provider=error.provider, sent=Sent.REFUSED) from None
+            if (
+                error.provider is not None
+                and error.provider.http_status in _NO_POST
+                and self._wire.names_endpoint()
+            ):
+                text = (
+                    "the server speaks HTTP+SSE, the transport of MCP's revision of 2024, "
+                    "which is not spoken here"
+                )
+                raise Rejected(
+                    text, hint=_OTHER_TRANSPORT, provider=error.provider, sent=Sent.REFUSED
+                ) from None
             raise
         version = found.get("protocolVersion")
         if version not in LEGACY:
@@ -492,17 +625,29 @@ class McpClient(SecretHolder):
             text = f"the server speaks the revision '{one_line(version, 40)}' of MCP, which {why}"
             raise Unavailable(text, hint="Upgrade jackfield-mcp, or the server.", repeatable=False)
         identifier = _once(identifier)
-        if identifier is not None and (len(identifier) > LONGEST_ID or not identifier.isprintable() or not identifier.isascii()):
+        if identifier is not None and (
+            len(identifier) > LONGEST_ID or not identifier.isprintable() or not identifier.isascii()
+        ):
             raise garbled("has a session ID that cannot be sent back")
-        session = Session(str(version), identifier, _object(found, "capabilities"), _object(found, "serverInfo"), cookies)
-        # some servers have no answer to a notification, or answer it late; one that waits for it says so next
+        session = Session(
+            str(version),
+            identifier,
+            _object(found, "capabilities"),
+            _object(found, "serverInfo"),
+            cookies,
+        )
+        # some servers have no answer to a notification, or answer it late; one that waits for it
+        # says so next
         with suppress(Rejected, Unavailable, TimedOut):
-            self._wire.notify(session, "notifications/initialized", {}, self._wire.brief(self._probe_seconds()))
+            self._wire.notify(
+                session, "notifications/initialized", {}, self._wire.brief(self._probe_seconds())
+            )
         return session
 
 
 def _older_revisions(refused: Rejected) -> Sequence[str]:
-    """Return the revisions to try after a server has refused the newest: the revisions that its error names, else all older ones.
+    """Return the revisions to try after a server has refused the newest: the revisions that its
+    error names, else all older ones.
 
     The result is empty if the error is not about revisions.
     """
@@ -517,7 +662,11 @@ def _older_revisions(refused: Rejected) -> Sequence[str]:
 def _once(identifier: str | None) -> str | None:
     """Return the ID of a session once, although a proxy may have repeated its header field."""
     first = None if identifier is None else identifier.partition(",")[0].strip()
-    return first if identifier is not None and {one.strip() for one in identifier.split(",")} == {first} else identifier
+    return (
+        first
+        if identifier is not None and {one.strip() for one in identifier.split(",")} == {first}
+        else identifier
+    )
 
 
 def _note_refusal() -> None:
@@ -528,7 +677,9 @@ def _note_refusal() -> None:
 
 
 def _untyped(into: Callable[[Json], T]) -> Callable[[Json], T]:
-    """Return ``into`` for the revisions with sessions, which have no ``resultType``: beside content, the member means nothing there."""
+    """Return ``into`` for the revisions with sessions, which have no ``resultType``: beside
+    content, the member means nothing there.
+    """
 
     def read(result: Json) -> T:
         has_content = not result.keys().isdisjoint({"content", "structuredContent"})
@@ -551,14 +702,21 @@ def _object(found: Json, name: str) -> Json:
 def _is_answer(error: JackfieldError) -> bool:
     """Return True for an error of the request itself, not of the connection to the server."""
     said = error.provider
-    return isinstance(error, Rejected) or (said is not None and said.http_status == 200 and not isinstance(error, Garbled))
+    return isinstance(error, Rejected) or (
+        said is not None and said.http_status == 200 and not isinstance(error, Garbled)
+    )
 
 
 def _tools_of(page: Json) -> list[Json]:
-    """Return the tools of a page. A row that is no object becomes a tool without a name, which the report lists as unusable."""
+    """Return the tools of a page. A row that is no object becomes a tool without a name, which the
+    report lists as unusable.
+    """
     listed = page.get("tools")
     if isinstance(listed, Mapping):  # by name
-        listed = [{"name": name, **row} if isinstance(row, Mapping) else row for name, row in listed.items()]
+        listed = [
+            {"name": name, **row} if isinstance(row, Mapping) else row
+            for name, row in listed.items()
+        ]
     if isinstance(listed, list):
         if len(listed) > MOST_TOOLS:
             raise _bad_list(_TOO_LARGE)
@@ -570,9 +728,15 @@ def _tools_of(page: Json) -> list[Json]:
 
 
 def _is_end(cursor: object) -> bool:
-    """Return whether a cursor counts as omitted, in the forms of several languages. Other values continue, even 0 and an empty string."""
+    """Return whether a cursor counts as omitted, in the forms of several languages. Other values
+    continue, even 0 and an empty string.
+    """
     return cursor is None or cursor is False or cursor in ([], {})
 
 
 def _bad_list(reason: str) -> Unavailable:
-    return Unavailable(f"the server's list of tools {reason}", hint="Report it to whoever runs the server.", repeatable=False)
+    return Unavailable(
+        f"the server's list of tools {reason}",
+        hint="Report it to whoever runs the server.",
+        repeatable=False,
+    )

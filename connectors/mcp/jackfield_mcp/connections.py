@@ -21,16 +21,22 @@ Json = Mapping[str, Any]
 
 
 class McpConnection(BoundConnection):
-    """MCP server over Streamable HTTP, without sign-in. The manifest's schema validates its values."""
+    """MCP server over Streamable HTTP, without sign-in. The manifest's schema validates its
+    values.
+    """
 
     own_wire: ClassVar[bool] = True
     key: ClassVar[str] = "anonymous"
     abroad: ClassVar[bool] = False
-    """True if a tenant has named the server: then even the operator's own connections reach public hosts only."""
+    """True if a tenant has named the server: then even the operator's own connections reach public
+    hosts only.
+    """
 
     def open(self, context: OpenContext) -> McpClient:  # type: ignore[override]  # a client for tools, not for paths
         """Return the client of an attempt; opening sends nothing."""
-        settings = context.cached(("jackfield_mcp settings", *(row.get("url") for row in self.servers)), self.settings)
+        settings = context.cached(
+            ("jackfield_mcp settings", *(row.get("url") for row in self.servers)), self.settings
+        )
         if self.abroad and settings.server is not None:
             settings = replace(settings, guard=abroad(context, settings.server))
         noted = tuple if context.grants is None else context.grants.want
@@ -47,8 +53,18 @@ class McpConnection(BoundConnection):
         client = self.open(context)
         session = client.session()
         name = one_line(session.about.get("name"), 80) or client.host
-        yield Step("session", "Reach the server", passed=True, message=f"'{name}' speaks the revision {session.version}.")
-        yield Step("tools", "List the tools", passed=True, message=f"The server lists {len(client.tools()):,} tools.")
+        yield Step(
+            "session",
+            "Reach the server",
+            passed=True,
+            message=f"'{name}' speaks the revision {session.version}.",
+        )
+        yield Step(
+            "tools",
+            "List the tools",
+            passed=True,
+            message=f"The server lists {len(client.tools()):,} tools.",
+        )
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return a sign-in without credentials."""

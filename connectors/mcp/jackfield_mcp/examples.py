@@ -1,4 +1,6 @@
-"""Examples of a package's actions: from its overlay, else short values that fit the tools' schemas."""
+"""Examples of a package's actions: from its overlay, else short values that fit the tools'
+schemas.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,14 @@ Json = Mapping[str, Any]
 
 
 def with_examples(manifest: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-    """Return a manifest whose actions have examples. Above 300 actions, only the overlay's examples are used."""
+    """Return a manifest whose actions have examples. Above 300 actions, only the overlay's examples
+    are used.
+    """
     makes = len(manifest["actions"]) <= MOST_ACTIONS
-    actions = [_shown(action, manifest, overlay.get(action["key"], {}), makes=makes) for action in manifest["actions"]]
+    actions = [
+        _shown(action, manifest, overlay.get(action["key"], {}), makes=makes)
+        for action in manifest["actions"]
+    ]
     return {**manifest, "actions": actions}
 
 
@@ -26,7 +33,13 @@ def _shown(action: Json, manifest: Json, said: Json, *, makes: bool) -> dict[str
     if not rows and makes and (found := _made(action, manifest["$defs"])) is not None:
         rows = [{"title": action["title"], "inputs": found[0], "output": found[1]}]
     named = manifest["key"], manifest["version"], action["key"]
-    return {**action, "examples": [example(*named, row["title"][:80], row["inputs"], row["output"], took=120.5) for row in rows]}
+    return {
+        **action,
+        "examples": [
+            example(*named, row["title"][:80], row["inputs"], row["output"], took=120.5)
+            for row in rows
+        ],
+    }
 
 
 def _made(action: Json, definitions: Json) -> tuple[Json, Json] | None:

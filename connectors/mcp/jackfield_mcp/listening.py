@@ -1,4 +1,6 @@
-"""Stream of a legacy server for questions and answers outside of a call's response, read while the call continues."""
+"""Stream of a legacy server for questions and answers outside of a call's response, read while the
+call continues.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from jackfield_http.answers import StreamedAnswer
 _OPENS_WITHIN = 2.0
 """Maximum wait for the server to open the stream, in seconds: many servers have none."""
 _ENDS_WITHIN, _ENDS_SOON = 1.0, 0.1
-"""Maximum wait for the thread's end, and for that of a thread that the call did not need: its server may never open the stream."""
+"""Maximum wait for the thread's end, and for that of a thread that the call did not need: its
+server may never open the stream.
+"""
 
 Json = Mapping[str, Any]
 Tell = Callable[[Json], object]
@@ -26,13 +30,17 @@ class Awaited(Protocol):
         """Return whether ``found`` is the answer to this message."""
 
     def is_worked_on(self, found: Json) -> bool:
-        """Return whether ``found``, from a stream of all requests, proves that the server has begun this one."""
+        """Return whether ``found``, from a stream of all requests, proves that the server has begun
+        this one.
+        """
 
 
 class Mailbox:
-    """Messages on the streams of one session, for the exchanges that wait for them. Any open stream may bring any answer.
+    """Messages on the streams of one session, for the exchanges that wait for them. Any open stream
+    may bring any answer.
 
-    ``is_used`` means that the server sends answers there, so that a stream must be open before a message is sent.
+    ``is_used`` means that the server sends answers there, so that a stream must be open before a
+    message is sent.
     """
 
     def __init__(self) -> None:
@@ -50,7 +58,9 @@ class Mailbox:
 
     @contextmanager
     def awaiting(self, message: Awaited, tell: Tell | None) -> Iterator[None]:
-        """Accept the answer to a message within the block, and its progress if somebody follows it."""
+        """Accept the answer to a message within the block, and its progress if somebody follows
+        it.
+        """
         with self._changed:
             self._awaited[message] = None
             if tell is not None:
@@ -76,7 +86,9 @@ class Mailbox:
                 self._changed.notify_all()
 
     def deliver(self, found: Json) -> None:
-        """Store a server's message for the exchange that it answers, or note the requests that it proves begun."""
+        """Store a server's message for the exchange that it answers, or note the requests that it
+        proves begun.
+        """
         with self._changed:
             for message in self._awaited:
                 if message.is_answered_by(found):
@@ -97,7 +109,8 @@ class Mailbox:
                 self._begun.add(message)
 
     def has_begun(self, message: Awaited, within: float = 0.0) -> bool:
-        """Return whether the server is known to have begun an awaited request: by its messages, or since it has sent a result.
+        """Return whether the server is known to have begun an awaited request: by its messages, or
+        since it has sent a result.
 
         Wait up to ``within`` seconds for them while a stream is open.
         """
@@ -110,20 +123,26 @@ class Mailbox:
             return is_known()
 
     def wait(self, message: Awaited, seconds: float) -> Json | None:
-        """Return the answer to an awaited message; None if all streams end without it, or after ``seconds``."""
+        """Return the answer to an awaited message; None if all streams end without it, or after
+        ``seconds``.
+        """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._awaited[message] is not None or not self._streams, min(max(0.0, seconds), threading.TIMEOUT_MAX)
+                lambda: self._awaited[message] is not None or not self._streams,
+                min(max(0.0, seconds), threading.TIMEOUT_MAX),
             )
             return self._awaited[message]
 
 
 class Listener:
-    """Thread that reads the stream. ``open_stream`` opens the stream, passes the response to its argument, and reads to the end. It is
-    called ``after`` some seconds, unless the block ends before; without them, the block begins once the stream is open.
+    """Thread that reads the stream. ``open_stream`` opens the stream, passes the response to its
+    argument, and reads to the end. It is called ``after`` some seconds, unless the block ends
+    before; without them, the block begins once the stream is open.
     """
 
-    def __init__(self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None], after: float = 0.0) -> None:
+    def __init__(
+        self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None], after: float = 0.0
+    ) -> None:
         self._open_stream = open_stream
         self._after = after
         self._ready = threading.Event()

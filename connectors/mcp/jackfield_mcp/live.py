@@ -1,5 +1,6 @@
-"""Live connectors: a server's present description, compared with the accepted one (``mcp.live`` of the entry points
-``jackfield.bindings``)."""
+"""Live connectors: a server's present description, compared with the accepted one (``mcp.live`` of
+the entry points ``jackfield.bindings``).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,13 @@ from jackfield_mcp.binding import McpConnector
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.conversion import TRUST, Choices, converted, unusable
 from jackfield_mcp.messages import MODERN, Session
-from jackfield_mcp.overlays import LIVE_MEMBERS, apply_fitting, apply_overlay, check_overlay, without_overlay
+from jackfield_mcp.overlays import (
+    LIVE_MEMBERS,
+    apply_fitting,
+    apply_overlay,
+    check_overlay,
+    without_overlay,
+)
 from jackfield_mcp.reaching import address, client_for
 
 Json = Mapping[str, Any]
@@ -35,8 +42,8 @@ class ToolPin:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """Manifest of a server's present tools, and the report of omitted tools. With ``needs_sign_in``, only signed-in clients
-    get the list.
+    """Manifest of a server's present tools, and the report of omitted tools. With
+    ``needs_sign_in``, only signed-in clients get the list.
     """
 
     manifest: dict[str, Any]
@@ -69,7 +76,11 @@ class McpServers:
         sign_in = ANONYMOUS if credentials is None else in_header(*credentials)
         needs_sign_in = False
         try:
-            with nullcontext(client) if client is not None else client_for(at, sign_in, key=key, guard=guard) as asked:
+            with (
+                nullcontext(client)
+                if client is not None
+                else client_for(at, sign_in, key=key, guard=guard) as asked
+            ):
                 session, tools = asked.session(), asked.tools()
         except Unauthenticated:
             if client is not None or credentials is not None:
@@ -94,7 +105,9 @@ class McpServers:
         return unusable(report)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
-        """Return the stored manifest with the present form of ``tools``, and without tools that the server has removed."""
+        """Return the stored manifest with the present form of ``tools``, and without tools that the
+        server has removed.
+        """
         kept = [row for row in stored["actions"] if _name(row) not in tools]
         taken = [row for row in now["actions"] if _name(row) in tools]
         definitions = {**_definitions(stored, kept), **_definitions(now, taken)}
@@ -104,24 +117,36 @@ class McpServers:
     def pins(self, manifest: Json) -> dict[str, ToolPin]:
         """Return the accepted tools of a manifest, by name."""
         rows = manifest["actions"]
-        return {_name(row): ToolPin(row["key"], row["mcp"]["digest"], row["mcp"].get("parts", {})) for row in rows}
+        return {
+            _name(row): ToolPin(row["key"], row["mcp"]["digest"], row["mcp"].get("parts", {}))
+            for row in rows
+        }
 
     def overlays(self, manifest: Json) -> dict[str, Json]:
         """Return the operator's overlays of tools, by action key."""
-        return {row["key"]: row["mcp"]["overlay"] for row in manifest["actions"] if "overlay" in row["mcp"]}
+        return {
+            row["key"]: row["mcp"]["overlay"]
+            for row in manifest["actions"]
+            if "overlay" in row["mcp"]
+        }
 
     def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-        """Return the stored manifest with the operator's settings of tools, by action key. An empty object removes a tool's settings.
+        """Return the stored manifest with the operator's settings of tools, by action key. An empty
+        object removes a tool's settings.
 
         :raises InvalidInput: if a setting is unknown, or does not fit the tool.
         """
         trusts = stored["mcp"]["trust"] == TRUST[1]
-        return {**stored, "actions": [_overlaid(row, overlay, trusts=trusts) for row in stored["actions"]]}
+        return {
+            **stored,
+            "actions": [_overlaid(row, overlay, trusts=trusts) for row in stored["actions"]],
+        }
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> McpConnector:
         """Return the connector of a manifest.
 
-        With ``abroad``, connections reach public hosts only, as the person who added the connector may.
+        With ``abroad``, connections reach public hosts only, as the person who added the connector
+        may.
         """
         return McpConnector(manifest.raw, hint=hint, abroad=abroad)
 
@@ -137,7 +162,10 @@ def _overlaid(row: Json, overlay: Mapping[str, Json], *, trusts: bool) -> Json:
     if said is None:
         return row
     if "method" in row["mcp"]:
-        raise InvalidInput("a resource is read, whatever anybody says of that", hint="Say something of the server's tools.")
+        raise InvalidInput(
+            "a resource is read, whatever anybody says of that",
+            hint="Say something of the server's tools.",
+        )
     check_overlay(row["key"], said, LIVE_MEMBERS)
     apply_overlay(without_overlay(row), said, trusts=trusts)
     return apply_fitting(without_overlay(row), said, trusts=trusts)
@@ -151,10 +179,16 @@ def _given(credentials: tuple[str, str] | None) -> str:
 
 
 def _definitions(manifest: Json, rows: list[Json]) -> dict[str, Any]:
-    """Return the definitions of some actions: the shared ones, and definitions whose names begin with an action's key."""
+    """Return the definitions of some actions: the shared ones, and definitions whose names begin
+    with an action's key.
+    """
     keys = {row["key"] for row in rows}
     found = manifest.get("$defs", {}).items()
-    return {name: schema for name, schema in found if name.startswith(_SHARED) or name.partition(".")[0] in keys}
+    return {
+        name: schema
+        for name, schema in found
+        if name.startswith(_SHARED) or name.partition(".")[0] in keys
+    }
 
 
 LIVE = McpServers()

@@ -1,4 +1,6 @@
-"""JSON-RPC messages of MCP, the supported revisions, and the header fields that repeat parts of a message."""
+"""JSON-RPC messages of MCP, the supported revisions, and the header fields that repeat parts of a
+message.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ _NAMED_BY = {
 }
 """Parameter whose value the field ``Mcp-Name`` repeats, by method."""
 _LEAST_ID, _IDS = 10**9, 10**9 + 7
-"""Lower bound and number of IDs, a prime: all have 10 digits and fit 32 bits with a sign, since some servers store no larger numbers."""
+"""Lower bound and number of IDs, a prime: all have 10 digits and fit 32 bits with a sign, since
+some servers store no larger numbers.
+"""
 _ID = re.compile(r'\s*"?([0-9]{10})(?:\.0+)?"?\s*', re.ASCII)
 _OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
 PROGRESS = "notifications/progress"
@@ -45,10 +49,16 @@ Json = Mapping[str, Any]
 
 
 class RequestIds:
-    """Sequence of IDs of the requests in one session. Each occurs once, and nobody can guess the next one from another."""
+    """Sequence of IDs of the requests in one session. Each occurs once, and nobody can guess the
+    next one from another.
+    """
 
     def __init__(self) -> None:
-        self._first, self._step, self._numbers = secrets.randbelow(_IDS), 1 + secrets.randbelow(_IDS - 1), count()
+        self._first, self._step, self._numbers = (
+            secrets.randbelow(_IDS),
+            1 + secrets.randbelow(_IDS - 1),
+            count(),
+        )
 
     def next(self) -> int:
         """Return a new ID."""
@@ -57,7 +67,9 @@ class RequestIds:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Outcome of a negotiation with a server: the revision, its capabilities, and the session's ID if the server uses sessions."""
+    """Outcome of a negotiation with a server: the revision, its capabilities, and the session's ID
+    if the server uses sessions.
+    """
 
     version: str
     id: str | None = None
@@ -90,7 +102,9 @@ TASKS = f"{_META}tasks"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """Request: its method, its parameters, the client's capabilities, and an ID that nobody can guess; None for a notification."""
+    """Request: its method, its parameters, the client's capabilities, and an ID that nobody can
+    guess; None for a notification.
+    """
 
     method: str
     params: Json
@@ -98,8 +112,18 @@ class Message:
     offers: Json = field(default_factory=dict)
 
     @classmethod
-    def request(cls, ids: RequestIds, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
-        """Return a request with the next ID of ``ids``. With ``follows``, the server is to report its progress under that ID."""
+    def request(
+        cls,
+        ids: RequestIds,
+        method: str,
+        params: Json,
+        offers: Json | None = None,
+        *,
+        follows: bool = False,
+    ) -> Message:
+        """Return a request with the next ID of ``ids``. With ``follows``, the server is to report
+        its progress under that ID.
+        """
         identifier = ids.next()
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
@@ -109,34 +133,54 @@ class Message:
         return Message.request(ids, self.method, {**self.params}, self.offers)
 
     def is_answered_by(self, found: Json) -> bool:
-        """Return whether ``found`` answers this message: it has the message's ID, and a result or an error.
+        """Return whether ``found`` answers this message: it has the message's ID, and a result or
+        an error.
 
-        Some servers omit ``jsonrpc`` or write it as a number; such an answer must have no further members.
+        Some servers omit ``jsonrpc`` or write it as a number; such an answer must have no further
+        members.
         """
         is_message = found.get("jsonrpc") == "2.0" or found.keys() <= _OF_ANSWERS
-        return is_message and self.has_id(found.get("id")) and not {"result", "error"}.isdisjoint(found)
+        return (
+            is_message
+            and self.has_id(found.get("id"))
+            and not {"result", "error"}.isdisjoint(found)
+        )
 
     def is_worked_on(self, found: Json) -> bool:
-        """Return whether ``found``, from a stream of all requests, proves that the server has begun this one.
+        """Return whether ``found``, from a stream of all requests, proves that the server has begun
+        this one.
 
-        Its progress does. A question to a person or a model counts for every request, since it does not name the request.
+        Its progress does. A question to a person or a model counts for every request, since it does
+        not name the request.
         """
         if found.get("method") in _QUESTIONS:
             return True
         params = found.get("params")
-        return found.get("method") == PROGRESS and isinstance(params, Mapping) and self.has_id(params.get("progressToken"))
+        return (
+            found.get("method") == PROGRESS
+            and isinstance(params, Mapping)
+            and self.has_id(params.get("progressToken"))
+        )
 
     def has_id(self, value: object) -> bool:
-        """Return whether a server's value is this request's ID. Some servers write the number as a string, or with a fraction of zero."""
+        """Return whether a server's value is this request's ID. Some servers write the number as a
+        string, or with a fraction of zero.
+        """
         if isinstance(value, str) and (number := _ID.fullmatch(value)) is not None:
             value = int(number[1])
         return self.id is not None and value == self.id
 
     def body(self, session: Session | None) -> dict[str, Any]:
-        """Return the JSON body; a modern request carries the revision and the client's capabilities in ``_meta``."""
+        """Return the JSON body; a modern request carries the revision and the client's capabilities
+        in ``_meta``.
+        """
         params = dict(self.params)
         if session is not None and session.is_modern:
-            about = {f"{_META}protocolVersion": session.version, f"{_META}clientCapabilities": self.offers, f"{_META}clientInfo": CLIENT}
+            about = {
+                f"{_META}protocolVersion": session.version,
+                f"{_META}clientCapabilities": self.offers,
+                f"{_META}clientInfo": CLIENT,
+            }
             params["_meta"] = {**params.get("_meta", {}), **about}
         made: dict[str, Any] = {"jsonrpc": "2.0", "method": self.method}
         if params or self.id is not None:  # some servers require them of each request
@@ -162,7 +206,9 @@ class Message:
 
 
 def present(found: Json) -> dict[str, Any]:
-    """Return an object without its null members. Many servers write null for an omitted member, such as Go for an empty list."""
+    """Return an object without its null members. Many servers write null for an omitted member,
+    such as Go for an empty list.
+    """
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -178,37 +224,54 @@ def amount(value: object) -> float | None:
 
 
 def messages_in(found: object) -> list[Json]:
-    """Return the messages in a server's JSON, one or a batch, without null members. Values other than objects are ignored.
+    """Return the messages in a server's JSON, one or a batch, without null members. Values other
+    than objects are ignored.
 
-    A null result becomes an empty one, since functions without a value return null. An empty error beside a result is dropped.
+    A null result becomes an empty one, since functions without a value return null. An empty error
+    beside a result is dropped.
     """
-    rows = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
+    rows = [
+        one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)
+    ]
     return [present(_plain(one)) for one in rows]
 
 
 def _plain(message: Json) -> Json:
     if "error" not in message:
-        return {**message, "result": {}} if "result" in message and message["result"] is None else message
+        return (
+            {**message, "result": {}}
+            if "result" in message and message["result"] is None
+            else message
+        )
     is_success = message.get("result") is not None and not message["error"]
-    return {name: value for name, value in message.items() if name != "error"} if is_success else message
+    return (
+        {name: value for name, value in message.items() if name != "error"}
+        if is_success
+        else message
+    )
 
 
 def shows_work(found: Json) -> bool:
-    """Return whether a server's message in the response to a request proves that the server has begun the request.
+    """Return whether a server's message in the response to a request proves that the server has
+    begun the request.
 
-    A ping does not, nor does an answer to another request. An error without an ID does, since it may concern the request.
+    A ping does not, nor does an answer to another request. An error without an ID does, since it
+    may concern the request.
     """
     return found.get("method", "ping") != "ping" or ("error" in found and "id" not in found)
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:
-    """Return the capabilities that a client declares: tasks as results, and answers to questions."""
+    """Return the capabilities that a client declares: tasks as results, and answers to
+    questions.
+    """
     found: dict[str, Any] = {"extensions": {TASKS: {}}} if takes_tasks else {}
     return {**found, "elicitation": {"form": {}}} if answers else found
 
 
 def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:
-    """Return the fields ``Mcp-Param-…`` of a call; ``names`` has the fields' names by JSON Pointer into the arguments.
+    """Return the fields ``Mcp-Param-…`` of a call; ``names`` has the fields' names by JSON Pointer
+    into the arguments.
 
     Omitted or null arguments have no field.
     """

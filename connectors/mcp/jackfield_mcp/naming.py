@@ -52,7 +52,11 @@ def title_of(name: str) -> str:
 def connector_key(url: str) -> str:
     """Return a connector's key from the part of its server's host that names the service."""
     host = urlsplit(url).hostname or ""
-    parts = [part for part in host.split(".") if part not in ("www", "mcp", "api")] if not re.fullmatch(r"[0-9.]+|.*:.*", host) else []
+    parts = (
+        [part for part in host.split(".") if part not in ("www", "mcp", "api")]
+        if not re.fullmatch(r"[0-9.]+|.*:.*", host)
+        else []
+    )
     named = parts[-2] if len(parts) > 1 else parts[0] if parts else "mcp-server"
     key = re.sub(r"[^a-z0-9]+", "-", named.lower()).strip("-")
     return key if key and key[0].isalpha() else f"mcp-{key or 'server'}"

@@ -37,8 +37,14 @@ _LACKS = -32021
 _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS, *range(400, 500)} - {408, 425, 499})
-"""Error codes, including HTTP statuses, which prove that nothing was done; after any other code the effect is unknown."""
-_OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
+"""Error codes, including HTTP statuses, which prove that nothing was done; after any other code the
+effect is unknown.
+"""
+_OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    429: RateLimited,
+}
 """Errors of HTTP statuses that servers write as JSON-RPC codes."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
 """Codes whose data are read separately."""
@@ -50,18 +56,25 @@ _RESENT = frozenset({404, 410})
 """Statuses of an ended session, whatever the words; 404 is the specification's."""
 _SUSPECT = frozenset({"-32000", "-32001", "-32600"})
 """Codes with which servers refuse an unknown session; the codes have other meanings, too."""
-_OF_MESSAGE = frozenset({"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"})
+_OF_MESSAGE = frozenset(
+    {"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"}
+)
 """Codes that concern a message, not its session."""
 _UNREADABLE = "Invalid request parameters"
-"""Whole message in which the Python SDK refuses a request before its session has begun, which an arguments' fault does not get."""
+"""Whole message in which the Python SDK refuses a request before its session has begun, which an
+arguments' fault does not get.
+"""
 _NO_ID = (None, "", "server-error")
 """IDs of errors that answer no particular request; the last one is the Python SDK's."""
 _NO_SESSION = re.compile(
     r"(?:[\w -]{1,40}: )?(?:the |this |your )?(?:"
-    r"(?:no|unknown|invalid|missing|expired|stale)(?: (?:or )?(?:valid|invalid|unknown|missing|expired|active))*[ -](?:mcp[ -])?session\b"
+    r"(?:no|unknown|invalid|missing|expired|stale)(?: (?:or "
+    r")?(?:valid|invalid|unknown|missing|expired|active))*[ -](?:mcp[ -])?session\b"
     r"|(?:mcp[ -])?session(?: with)?(?:[ -]id)?(?: header)?(?: [^ ]{1,200})? (?:is |was |has )?"
-    r"(?:not (?:found|known|valid|initialized)|unknown|invalid|required|missing|does not exist|expired)"
-    r"|(?:server|client) (?:is |was )?not (?:yet )?initialized|received request before initialization)",
+    r"(?:not (?:found|known|valid|initialized)|unknown|invalid|required|missing|does not "
+    r"exist|expired)"
+    r"|(?:server|client) (?:is |was )?not (?:yet )?initialized|received request before "
+    r"initialization)",
     re.IGNORECASE,
 )
 """Regular expression of the beginnings of messages in which servers reject an unknown session."""
@@ -72,17 +85,21 @@ _OVER = re.compile(
 )
 """Regular expression of the beginnings of messages by which servers report an ended session.
 
-The message may mean another session, such as a browser's: only the status or the code proves that nothing was done.
+The message may mean another session, such as a browser's: only the status or the code proves that
+nothing was done.
 """
 _TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
 _NO_TOOL = re.compile(
     r"(?:[\w -]{1,40}: )?"
-    r"(unknown tool\b|no such tool\b|(?:the )?tool (?:[^ ]{1,200} )?(?:is |was |does )?(?:not (?:found|known|exist)|unknown)\b)",
+    r"(unknown tool\b|no such tool\b|(?:the )?tool (?:[^ ]{1,200} )?(?:is |was |does )?(?:not "
+    r"(?:found|known|exist)|unknown)\b)",
     re.IGNORECASE,
 )
 """Regular expression of the beginnings of messages in which servers do not know the called tool."""
 _IS_NARROW = re.compile(r'\berror="?insufficient_scope\b', re.IGNORECASE)
-"""Regular expression of the error of a challenge for more scopes, which a new token of the same sign-in does not mend."""
+"""Regular expression of the error of a challenge for more scopes, which a new token of the same
+sign-in does not mend.
+"""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
@@ -98,7 +115,8 @@ Json = Mapping[str, Any]
 class SessionEnded(Rejected):
     """Refusal by a server that may no longer know the session: nothing was done.
 
-    ``refusal`` is the error for the caller where the request is not sent again: without ``is_resent``, or if a new session is refused, too.
+    ``refusal`` is the error for the caller where the request is not sent again: without
+    ``is_resent``, or if a new session is refused, too.
     """
 
     refusal: JackfieldError
@@ -106,29 +124,39 @@ class SessionEnded(Rejected):
 
 
 class SessionDoubted(Unavailable):
-    """Failure at a server that may no longer know the session; it is unknown whether the server has done anything."""
+    """Failure at a server that may no longer know the session; it is unknown whether the server has
+    done anything.
+    """
 
 
 class VersionRefused(Rejected):
-    """Refusal by a server that does not support the request's revision: nothing was done. ``supported`` has the revisions that it names."""
+    """Refusal by a server that does not support the request's revision: nothing was done.
+    ``supported`` has the revisions that it names.
+    """
 
     supported: tuple[str, ...] = ()
 
 
 class HeaderMismatch(Rejected):
-    """Refusal of header fields that contradict the message in the server's view of the tool: nothing was done."""
+    """Refusal of header fields that contradict the message in the server's view of the tool:
+    nothing was done.
+    """
 
 
 class ScopesMissing(Forbidden):
-    """Refusal of a call that the sign-in does not cover: nothing was done. ``scopes`` are the scopes that the server requires."""
+    """Refusal of a call that the sign-in does not cover: nothing was done. ``scopes`` are the
+    scopes that the server requires.
+    """
 
     scopes: tuple[str, ...] = ()
 
 
 class InputRequired(Forbidden):
-    """Refusal by a server that asks a person first. ``requests`` has its questions by name; the answer must return ``state``.
+    """Refusal by a server that asks a person first. ``requests`` has its questions by name; the
+    answer must return ``state``.
 
-    ``had_begun`` means that the server had begun the call before it asked: a call without an answer is then in doubt.
+    ``had_begun`` means that the server had begun the call before it asked: a call without an answer
+    is then in doubt.
     """
 
     requests: Mapping[str, Json] = {}
@@ -141,7 +169,9 @@ class McpErrors(HttpErrors):
     """Meaning of HTTP statuses and the JSON-RPC errors that come with them."""
 
     def explain(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for an unsuccessful response. A refusal leaves a doubt if the response proves that the request had begun."""
+        """Return the error for an unsuccessful response. A refusal leaves a doubt if the response
+        proves that the request had begun.
+        """
         error = self._explained(refusal)
         return doubted(error) if error.sent is Sent.REFUSED and _had_begun(refusal) else error
 
@@ -156,7 +186,10 @@ class McpErrors(HttpErrors):
             return explained(error, status)
         found = HttpErrors.explain(self, refusal)
         found.provider = _shortened(found.provider, refusal)
-        is_forbidden = status == 403 or (status == 401 and _IS_NARROW.search(refusal.headers.get("www-authenticate", "")) is not None)
+        is_forbidden = status == 403 or (
+            status == 401
+            and _IS_NARROW.search(refusal.headers.get("www-authenticate", "")) is not None
+        )
         return _forbidden(found, refusal) if is_forbidden else found
 
 
@@ -182,11 +215,17 @@ def _had_begun(refusal: Refusal) -> bool:
 
 
 def _shortened(said: Provider | None, refusal: Refusal) -> Provider:
-    """Return the server's own error without hidden characters. A body that is not JSON counts only if it reports a lost session."""
+    """Return the server's own error without hidden characters. A body that is not JSON counts only
+    if it reports a lost session.
+    """
     found = said or Provider()
-    words = plain(found.message, 1000) or one_line(refusal.content[:1000].decode("utf-8", "replace"), 200)
+    words = plain(found.message, 1000) or one_line(
+        refusal.content[:1000].decode("utf-8", "replace"), 200
+    )
     told = words if found.message or _NO_SESSION.match(words) else None
-    return Provider(one_line(found.code, 100) or None, told or None, refusal.status, found.request_id)
+    return Provider(
+        one_line(found.code, 100) or None, told or None, refusal.status, found.request_id
+    )
 
 
 def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
@@ -197,7 +236,11 @@ def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
     wanted = one_line(scopes[1], 1000) if scopes else ""
     details = [Detail("/scopes", f"the server asks for: {wanted}")] if wanted else []
     missing = ScopesMissing(
-        "the sign-in does not cover this call", details=details, hint=_AGAIN, provider=found.provider, sent=Sent.REFUSED
+        "the sign-in does not cover this call",
+        details=details,
+        hint=_AGAIN,
+        provider=found.provider,
+        sent=Sent.REFUSED,
     )
     missing.scopes = tuple(wanted.split())
     return missing
@@ -218,9 +261,16 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
         return asks_person(error.get("data"), status=status)
     kind = NotFound if code == _NO_RESOURCE and method == READ else _OF_ACCESS.get(code)
     if kind is not None:
-        return kind(text, provider=said, sent=Sent.REFUSED, retry_after=told_in(error.get("data"), None))
+        return kind(
+            text, provider=said, sent=Sent.REFUSED, retry_after=told_in(error.get("data"), None)
+        )
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
-        return Rejected(text, hint=_lacking(error.get("data")) if code == _LACKS else None, provider=said, sent=Sent.REFUSED)
+        return Rejected(
+            text,
+            hint=_lacking(error.get("data")) if code == _LACKS else None,
+            provider=said,
+            sent=Sent.REFUSED,
+        )
     why = words or ("it does not say why" if code is None else code)
     return Unavailable(f"the server failed: {why}", hint=_LOOK, provider=said, sent=Sent.UNKNOWN)
 
@@ -228,15 +278,22 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
 def _words_of(error: Json) -> str:
     """Return the message of an error, followed by the error's data."""
     message, data = error.get("message"), error.get("data")
-    words = plain(json.dumps(message, ensure_ascii=False) if isinstance(message, Mapping | list) else message, _MOST_WORDS)
+    words = plain(
+        json.dumps(message, ensure_ascii=False) if isinstance(message, Mapping | list) else message,
+        _MOST_WORDS,
+    )
     if not data or _code_of(error) in _WITH_DATA:
         return words
-    more = plain(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), _MOST_WORDS)
+    more = plain(
+        data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), _MOST_WORDS
+    )
     return words if more in words else plain(f"{words}: {more}" if words else more, _MOST_WORDS)
 
 
 def _code_of(error: Json) -> int | str | None:
-    """Return the code of an error, as an integer where possible: some servers write a string or a fraction of zero."""
+    """Return the code of an error, as an integer where possible: some servers write a string or a
+    fraction of zero.
+    """
     code = error.get("code")
     if isinstance(code, float) and code.is_integer():
         return int(code)
@@ -246,21 +303,33 @@ def _code_of(error: Json) -> int | str | None:
 
 
 def _lacking(data: object) -> str | None:
-    """Return advice about the capabilities that a server requires of its clients; None if it names none."""
+    """Return advice about the capabilities that a server requires of its clients; None if it names
+    none.
+    """
     wanted = data.get("requiredCapabilities") if isinstance(data, Mapping) else None
     names = [one_line(name, 40) for name in wanted][:5] if isinstance(wanted, Mapping) else []
     if names == ["elicitation"]:
         return f"It asks a person first: {_ANSWERED}"
-    return f"Use the server's own client: it has {', '.join(names)}, which the server wants." if names else None
+    return (
+        f"Use the server's own client: it has {', '.join(names)}, which the server wants."
+        if names
+        else None
+    )
 
 
 class Garbled(Unavailable):
-    """Error for an answer that was read and is malformed, so that a resumed stream cannot mend it."""
+    """Error for an answer that was read and is malformed, so that a resumed stream cannot mend
+    it.
+    """
 
 
 def garbled(reason: str) -> Garbled:
     """Return the error for a malformed answer, after which the effect is unknown."""
-    return Garbled(f"the server's answer {reason}", hint="Report it to whoever runs the server.", sent=Sent.UNKNOWN)
+    return Garbled(
+        f"the server's answer {reason}",
+        hint="Report it to whoever runs the server.",
+        sent=Sent.UNKNOWN,
+    )
 
 
 def asks_person(data: object, text: str = "", *, status: int | None = None) -> InputRequired:
@@ -275,18 +344,31 @@ def asks_person(data: object, text: str = "", *, status: int | None = None) -> I
         else f"Use the tool in the server's own client once, or {_ANSWERED}"
     )
     said = Provider("input_required", words or None, status) if words or status else None
-    text = text or "the server asks a person for something before it does this, and nobody here answers"
+    text = (
+        text
+        or "the server asks a person for something before it does this, and nobody here answers"
+    )
     found = InputRequired(text, hint=hint, provider=said, sent=Sent.REFUSED)
     asked = present(data) if isinstance(data, Mapping) else {}
     if isinstance(asked.get("inputRequests", {}), Mapping):
-        found.requests = {str(name): row for name, row in asked.get("inputRequests", {}).items() if isinstance(row, Mapping)}
-        found.state = asked.get("requestState") if isinstance(asked.get("requestState"), str) else None
+        found.requests = {
+            str(name): row
+            for name, row in asked.get("inputRequests", {}).items()
+            if isinstance(row, Mapping)
+        }
+        found.state = (
+            asked.get("requestState") if isinstance(asked.get("requestState"), str) else None
+        )
     return found
 
 
 def _supported(data: object) -> tuple[str, ...]:
     listed = data.get("supported") if isinstance(data, Mapping) else None
-    return tuple(one for one in listed if isinstance(one, str))[:100] if isinstance(listed, list) else ()
+    return (
+        tuple(one for one in listed if isinstance(one, str))[:100]
+        if isinstance(listed, list)
+        else ()
+    )
 
 
 def _asked_in(data: object) -> list[Json]:
@@ -294,14 +376,22 @@ def _asked_in(data: object) -> list[Json]:
     if not isinstance(data, Mapping):
         return []
     listed = data.get("inputRequests") or data.get("elicitations") or ()
-    rows = listed.values() if isinstance(listed, Mapping) else listed if isinstance(listed, list) else ()
+    rows = (
+        listed.values()
+        if isinstance(listed, Mapping)
+        else listed
+        if isinstance(listed, list)
+        else ()
+    )
     found = [row.get("params", row) for row in rows if isinstance(row, Mapping)]
     return [params for params in found if isinstance(params, Mapping)]
 
 
 def _question_in(data: object) -> str:
     """Return the first question of a server, in its own words; an empty string without one."""
-    return next((words for params in _asked_in(data) if (words := plain(params.get("message"), 1000))), "")
+    return next(
+        (words for params in _asked_in(data) if (words := plain(params.get("message"), 1000))), ""
+    )
 
 
 def _host_in(data: object) -> str:
@@ -332,16 +422,21 @@ def result_of(found: object, message: Message) -> Json:
         raise explained(error, method=message.method)
     if not is_ours:
         raise garbled("belongs to another request")
-    result = {} if one.get("result") == [] else one.get("result")  # PHP writes an empty list for an empty object
+    # PHP writes an empty list for an empty object
+    result = {} if one.get("result") == [] else one.get("result")
     if not isinstance(result, Mapping):
         raise garbled("has no result that can be read")
     return present(result)
 
 
 def refuses_token(error: JackfieldError) -> bool:
-    """Return whether a server with strict schemas refuses the progress token: the call is then sent without the token."""
+    """Return whether a server with strict schemas refuses the progress token: the call is then sent
+    without the token.
+    """
     said = error.provider
-    return said is not None and said.code == _INVALID and _TOKEN.search(said.message or "") is not None
+    return (
+        said is not None and said.code == _INVALID and _TOKEN.search(said.message or "") is not None
+    )
 
 
 def misses_tool(error: JackfieldError, name: str) -> bool:
@@ -351,14 +446,20 @@ def misses_tool(error: JackfieldError, name: str) -> bool:
 
 
 def doubted(error: JackfieldError) -> JackfieldError:
-    """Return the error of a request that the server had begun: a refusal by status or code leaves a doubt.
+    """Return the error of a request that the server had begun: a refusal by status or code leaves a
+    doubt.
 
-    Errors that a tool reports and questions as results have no status. They stay as they are; a question notes that the call had begun.
+    Errors that a tool reports and questions as results have no status. They stay as they are; a
+    question notes that the call had begun.
     """
     said = error.provider
     if isinstance(error, InputRequired):
         error.had_begun = True
-    return error if error.sent is not Sent.REFUSED or said is None or said.http_status is None else in_doubt(error)
+    return (
+        error
+        if error.sent is not Sent.REFUSED or said is None or said.http_status is None
+        else in_doubt(error)
+    )
 
 
 def doubted_later(error: JackfieldError) -> JackfieldError:
@@ -386,31 +487,54 @@ def doubting(*, had_begun: bool) -> Iterator[None]:
 
 
 def judged(error: JackfieldError, session: Session | None, *, safe: bool) -> JackfieldError:
-    """Return the error of a request, or a session error if the server may no longer know its session.
+    """Return the error of a request, or a session error if the server may no longer know its
+    session.
 
-    Only the server's words distinguish such an error from a refusal with the same code. Words alone do not prove that a request which
-    is not ``safe`` may be sent again.
+    Only the server's words distinguish such an error from a refusal with the same code. Words alone
+    do not prove that a request which is not ``safe`` may be sent again.
     """
     said = error.provider
-    if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):
+    if (
+        session is None
+        or session.is_modern
+        or said is None
+        or said.http_status is None
+        or isinstance(error, RateLimited)
+    ):
         return error
     names_it = _NO_SESSION.match(said.message or "") is not None
     is_named = names_it or _OVER.match(said.message or "") is not None
     if not is_named and (session.id is None or isinstance(error, _CLEAR) or not _is_suspect(said)):
         return error
     is_answer = said.http_status == _OK and not isinstance(error, Garbled)
-    if error.sent is Sent.REFUSED or (safe and names_it and is_answer and said.code in _SUSPECT | {str(_NO_RESOURCE)}):
+    if error.sent is Sent.REFUSED or (
+        safe and names_it and is_answer and said.code in _SUSPECT | {str(_NO_RESOURCE)}
+    ):
         ended = SessionEnded(error.message, hint=error.hint, provider=said, sent=Sent.REFUSED)
         ended.refusal = error
-        ended.is_resent = safe or (session.id is not None and (said.http_status in _RESENT or (names_it and said.http_status != _OK)))
+        ended.is_resent = safe or (
+            session.id is not None
+            and (said.http_status in _RESENT or (names_it and said.http_status != _OK))
+        )
         return ended
-    return SessionDoubted(error.message, hint=error.hint, provider=said, sent=error.sent, retry_after=error.retry_after)
+    return SessionDoubted(
+        error.message,
+        hint=error.hint,
+        provider=said,
+        sent=error.sent,
+        retry_after=error.retry_after,
+    )
 
 
 def is_unanswered(error: JackfieldError) -> bool:
-    """Return whether a request was sent, and the server itself did not answer: by a lost connection, a deadline, a status of a failure."""
+    """Return whether a request was sent, and the server itself did not answer: by a lost
+    connection, a deadline, a status of a failure.
+    """
     said = error.provider
-    is_lost = isinstance(error, Unavailable | TimedOut) and error.sent not in (Sent.NOTHING, Sent.REFUSED)
+    is_lost = isinstance(error, Unavailable | TimedOut) and error.sent not in (
+        Sent.NOTHING,
+        Sent.REFUSED,
+    )
     return is_lost and (said is None or said.http_status != _OK)
 
 

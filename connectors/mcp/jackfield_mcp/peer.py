@@ -1,4 +1,6 @@
-"""State of a server for one connection: the session, and the tools that the server lists now. Connections never share it."""
+"""State of a server for one connection: the session, and the tools that the server lists now.
+Connections never share it.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,24 @@ from jackfield_mcp.pins import pins_of
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
 """Minimum, default and maximum time for which a list of tools is fresh, in seconds."""
 REFUSES = 10.0
-"""Maximum age of a list that may refuse a call, in seconds. An older list is read again first, since the tools may have changed."""
+"""Maximum age of a list that may refuse a call, in seconds. An older list is read again first,
+since the tools may have changed.
+"""
 
 Json = Mapping[str, Any]
 
 
 class Tools:
-    """Digests of a server's tools and of the tools' members. The list, of up to 16 MiB per connection, is not stored."""
+    """Digests of a server's tools and of the tools' members. The list, of up to 16 MiB per
+    connection, is not stored.
+    """
 
     def __init__(self, rows: Sequence[Json], now: float, seconds: float) -> None:
         pins = {str(row.get("name")): pins_of(row) for row in reversed(rows)}
         self._digests = {name: tuple(pin.whole for pin in found) for name, found in pins.items()}
         self._parts = {
-            name: " ".join(f"{part}:{short}" for pin in found for part, short in pin.parts.items()) for name, found in pins.items()
+            name: " ".join(f"{part}:{short}" for pin in found for part, short in pin.parts.items())
+            for name, found in pins.items()
         }
         self.until = now + seconds
         """Time on the monotonic clock at which the list has to be read again."""
@@ -35,7 +42,9 @@ class Tools:
         """Time until which it may refuse a call."""
 
     def digests(self, name: str) -> tuple[str, ...]:
-        """Return the digests under which a tool may have been accepted; empty if the list lacks the tool."""
+        """Return the digests under which a tool may have been accepted; empty if the list lacks the
+        tool.
+        """
         return self._digests.get(name, ())
 
     def parts(self, name: str) -> dict[str, set[str]]:
@@ -55,12 +64,18 @@ class Peer(ProcessLocal):
     def _begin_anew(self) -> None:
         self.session: Session | None = None
         self.doubted: Session | None = None
-        """Session in which a request had no answer: it may be broken, although the server knows it. It is tried before its next request."""
+        """Session in which a request had no answer: it may be broken, although the server knows it.
+        It is tried before its next request.
+        """
         self.is_older = False
-        """True if the server was found to speak a revision that begins with ``initialize``; that stays when a session ends."""
+        """True if the server was found to speak a revision that begins with ``initialize``; that
+        stays when a session ends.
+        """
         self.tools: Tools | None = None
         self.changes = 0
-        """Number of times that the list of tools was forgotten. A list that was read in between may be old already."""
+        """Number of times that the list of tools was forgotten. A list that was read in between may
+        be old already.
+        """
         self._lock = threading.RLock()
 
     @contextmanager

@@ -34,11 +34,14 @@ def read_lock(path: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise InvalidInput(f"'{path}' is no lock of this generator", hint="Restore it; its keys are in use.") from None
+        raise InvalidInput(
+            f"'{path}' is no lock of this generator", hint="Restore it; its keys are in use."
+        ) from None
 
 
 def read_overlay(path: Path) -> dict[str, Json]:
-    """Return the settings of the project's overlay, by action key; an empty object without an overlay.
+    """Return the settings of the project's overlay, by action key; an empty object without an
+    overlay.
 
     :raises InvalidInput: if the overlay cannot be read, or has an unknown setting.
     """
@@ -48,11 +51,14 @@ def read_overlay(path: Path) -> dict[str, Json]:
         return {}
     except OSError as error:
         raise InvalidInput(
-            f"'{path}' cannot be read ({type(error).__name__})", hint="Write an object 'actions' of objects by key."
+            f"'{path}' cannot be read ({type(error).__name__})",
+            hint="Write an object 'actions' of objects by key.",
         ) from None
     rows = found.get("actions") if isinstance(found, dict) else None
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-        raise InvalidInput(f"'{path}' has no object 'actions'", hint="Write an object 'actions' of objects by key.")
+        raise InvalidInput(
+            f"'{path}' has no object 'actions'", hint="Write an object 'actions' of objects by key."
+        )
     for key, row in rows.items():
         check_overlay(str(key), row)
     return {str(key): row for key, row in rows.items()}
@@ -75,7 +81,10 @@ def files_of(made: Converted, url: str) -> dict[str, bytes]:
 
 
 def _pyproject(manifest: Json, package: str) -> str:
-    left = "".join(f'{row["key"]} = "its server speaks MCP, which the loopback provider does not"\n' for row in manifest["actions"])
+    left = "".join(
+        f'{row["key"]} = "its server speaks MCP, which the loopback provider does not"\n'
+        for row in manifest["actions"]
+    )
     return f"""{pyproject_head(manifest, package, "mcp")}
 [tool.jackfield.check]
 connection = "{manifest["connectionTypes"][0]["key"]}"

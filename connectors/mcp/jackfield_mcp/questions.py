@@ -1,4 +1,6 @@
-"""Questions of a server to a person within a call, answered by an installed package or by the caller."""
+"""Questions of a server to a person within a call, answered by an installed package or by the
+caller.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +29,24 @@ Json = Mapping[str, Any]
 class Questions:
     """Questions of one server within one attempt, answered by a package, or else by the caller."""
 
-    def __init__(self, context: OpenContext, answer: Answer | None, ask_caller: AskCaller | None) -> None:
+    def __init__(
+        self, context: OpenContext, answer: Answer | None, ask_caller: AskCaller | None
+    ) -> None:
         self._context = context
         self._answer = answer
         self._ask_caller = ask_caller
 
     @classmethod
     def of(cls, context: OpenContext) -> Questions | None:
-        """Return the questions of an attempt; None if neither a package nor the caller can answer."""
+        """Return the questions of an attempt; None if neither a package nor the caller can
+        answer.
+        """
         call = context.call
-        return None if call.answer is None and call.ask_caller is None else cls(context, call.answer, call.ask_caller)
+        return (
+            None
+            if call.answer is None and call.ask_caller is None
+            else cls(context, call.answer, call.ask_caller)
+        )
 
     @property
     def at_once(self) -> bool:
@@ -48,45 +58,74 @@ class Questions:
 
         :raises Forbidden: if the caller must answer.
         """
-        if not all(row.get("method") == ASKS and can_answer(row.get("params")) for row in asks.requests.values()):
+        if not all(
+            row.get("method") == ASKS and can_answer(row.get("params"))
+            for row in asks.requests.values()
+        ):
             return {}
         return {name: self._found(name, row["params"]) for name, row in asks.requests.items()}
 
     def answer(self, params: Json) -> dict[str, Any]:
-        """Return the package's answer to a form, completed by the form's defaults; a cancellation if the package has no answer."""
+        """Return the package's answer to a form, completed by the form's defaults; a cancellation
+        if the package has no answer.
+        """
         found = None if self._answer is None else self._answer(self._question(params))
-        return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
+        return (
+            {"action": "cancel"}
+            if found is None
+            else self._fitted(found, params["requestedSchema"])
+        )
 
     def _found(self, name: str, params: Json) -> dict[str, Any]:
         question = self._question(params)
         found = None if self._answer is None else self._answer(question)
         if found is None and self._ask_caller is not None:
             found = self._ask_caller(name, question)
-        return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
+        return (
+            {"action": "cancel"}
+            if found is None
+            else self._fitted(found, params["requestedSchema"])
+        )
 
     def _question(self, params: Json) -> dict[str, Any]:
         call = self._context.call
         return {
-            "workspace": call.workspace, "invocationId": call.invocation_id, "connector": self._context.connector,
-            "connection": self._context.connection, "message": plain(params.get("message"), _LONGEST), "schema": params["requestedSchema"],
-        }  # fmt: skip
+            "workspace": call.workspace,
+            "invocationId": call.invocation_id,
+            "connector": self._context.connector,
+            "connection": self._context.connection,
+            "message": plain(params.get("message"), _LONGEST),
+            "schema": params["requestedSchema"],
+        }
 
     def _fitted(self, found: Json, schema: Json) -> dict[str, Any]:
         action, content = found.get("action"), found.get("content", {})
         fields: Json = present(schema).get("properties", {})
-        if action not in _ACTIONS or not isinstance(content, Mapping) or content.keys() - fields.keys():
-            _LOG.error("an answer to a question of '%s' does not fit its form", self._context.connector)
+        if (
+            action not in _ACTIONS
+            or not isinstance(content, Mapping)
+            or content.keys() - fields.keys()
+        ):
+            _LOG.error(
+                "an answer to a question of '%s' does not fit its form", self._context.connector
+            )
             return {"action": "cancel"}
         if action != "accept":
             return {"action": action}
-        defaults = {name: about["default"] for name, about in fields.items() if about.get("default") is not None}
+        defaults = {
+            name: about["default"]
+            for name, about in fields.items()
+            if about.get("default") is not None
+        }
         return {"action": action, "content": {**defaults, **content}}
 
 
 def declares_answers(context: OpenContext) -> bool:
-    """Return whether a package answers the questions of a connection's server. Sessions and lists of tools depend on it.
+    """Return whether a package answers the questions of a connection's server. Sessions and lists
+    of tools depend on it.
 
-    Some servers list a tool that asks questions only for clients that answer. Tests and reviews list the same tools as calls.
+    Some servers list a tool that asks questions only for clients that answer. Tests and reviews
+    list the same tools as calls.
     """
     if context.call.invocation_id:
         return context.call.answer is not None
@@ -106,4 +145,8 @@ def can_answer(params: object) -> bool:
     if given.get("mode", "form") != "form" or not isinstance(schema, Mapping):
         return False
     fields = present(schema).get("properties", {})
-    return isinstance(fields, Mapping) and len(fields) <= _MOST_FIELDS and all(isinstance(one, Mapping) for one in fields.values())
+    return (
+        isinstance(fields, Mapping)
+        and len(fields) <= _MOST_FIELDS
+        and all(isinstance(one, Mapping) for one in fields.values())
+    )

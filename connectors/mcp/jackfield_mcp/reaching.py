@@ -19,7 +19,8 @@ from jackfield_mcp.questions import is_answered
 
 _SECONDS = 60.0
 _STDIO = (
-    "A server that speaks over stdio is a program that would run with all rights of this process. Run it as a service of its own, behind a "
+    "A server that speaks over stdio is a program that would run with all rights of this process. "
+    "Run it as a service of its own, behind a "
     "bridge to Streamable HTTP, and give that service's URL."
 )
 
@@ -34,23 +35,37 @@ def address(text: str) -> Url:
     try:
         return parse_url(text)
     except UrlError as error:
-        raise InvalidInput(f"the server's URL {error}", hint="Give a URL such as https://mcp.example.com/mcp.") from None
+        raise InvalidInput(
+            f"the server's URL {error}", hint="Give a URL such as https://mcp.example.com/mcp."
+        ) from None
 
 
 @contextmanager
 def client_for(
-    url: Url, sign_in: SignIn = ANONYMOUS, *, key: str, seconds: float = _SECONDS, guard: Guard | None = None
+    url: Url,
+    sign_in: SignIn = ANONYMOUS,
+    *,
+    key: str,
+    seconds: float = _SECONDS,
+    guard: Guard | None = None,
 ) -> Iterator[McpClient]:
     """Yield a client of a server for the connector ``key``, and close its connections at the end.
 
-    A host with a public name is reached only at public addresses, whatever the name resolves to later.
+    A host with a public name is reached only at public addresses, whatever the name resolves to
+    later.
     """
     clock = SystemClock()
     allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
     with closing(_NoLeases()) as made:
         context = OpenContext("default", None, key, {}, {}, call, clock, os.environ, made, allowed)
-        yield McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer(), declares=is_answered(key))
+        yield McpClient(
+            context,
+            ClientSettings(url, MCP_ERRORS, guard=allowed),
+            sign_in,
+            Peer(),
+            declares=is_answered(key),
+        )
 
 
 class _NoLeases:
@@ -59,7 +74,9 @@ class _NoLeases:
     def __init__(self) -> None:
         self._made: dict[object, Any] = {}
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+    def lease(
+        self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False
+    ) -> Minted:
         """Return a new credential."""
         del key, deadline, outlasts
         return mint()

@@ -1,4 +1,6 @@
-"""Outputs from a tool's results: its structured content and its content, in which media and long texts are files."""
+"""Outputs from a tool's results: its structured content and its content, in which media and long
+texts are files.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Output, OutputFile, Provider, Rejected, Sent, Unavailable, current_call
+from jackfield.connector import (
+    Output,
+    OutputFile,
+    Provider,
+    Rejected,
+    Sent,
+    Unavailable,
+    current_call,
+)
 from jackfield_http.downloads import Download
 from jackfield_mcp.messages import present
 from jackfield_mcp.outcomes import asks_person, garbled
@@ -73,7 +83,8 @@ def _stored(value: Any) -> Any:
 
 
 def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
-    """Return the output of a result. With ``is_unclear``, a tool's error does not prove that nothing was done.
+    """Return the output of a result. With ``is_unclear``, a tool's error does not prove that
+    nothing was done.
 
     :raises Rejected: if the tool reports an error.
     :raises Forbidden: if the server asks a person for something first.
@@ -89,27 +100,47 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     content, structured = _content(result), result.get("structuredContent")
     if _is_error(flag := result.get("isError")):
         said = [flag] if isinstance(flag, str) and flag.lower() not in _TRUE else []
-        raise _failed([*content, *({"type": "text", "text": one} for one in said)], structured, is_unclear=is_unclear)
-    if error := result.get("error"):  # no member of a result: what it says of the call is anybody's guess
+        raise _failed(
+            [*content, *({"type": "text", "text": one} for one in said)],
+            structured,
+            is_unclear=is_unclear,
+        )
+    # no member of a result: what it says of the call is anybody's guess
+    if error := result.get("error"):
         raise _failed([], error, is_unclear=True)
     if told := _failure_beside(named):
-        raise _failed([*content, {"type": "text", "text": json.dumps(told, ensure_ascii=False)}], None, is_unclear=True)
+        raise _failed(
+            [*content, {"type": "text", "text": json.dumps(told, ensure_ascii=False)}],
+            None,
+            is_unclear=True,
+        )
     if (inner := next(_errors_within(content, structured), None)) is not None:
         raise _failed(_content(inner), inner.get("structuredContent"), is_unclear=True)
     files = list[OutputFile]()
     parts = [_part(part, files) for part in content if not _repeats(part, structured)]
-    body = {"content": parts} if "structuredContent" not in result else {"structuredContent": structured, "content": parts}
+    body = (
+        {"content": parts}
+        if "structuredContent" not in result
+        else {"structuredContent": structured, "content": parts}
+    )
     return ToolOutput.of(body, files)
 
 
 def _named(result: Json) -> Json:
-    """Return a result with the protocol's names of members: servers in Python may write the names of their models."""
-    given = {name: result[own] for own, name in _OWN_NAMES.items() if own in result and name not in result}
+    """Return a result with the protocol's names of members: servers in Python may write the names
+    of their models.
+    """
+    given = {
+        name: result[own]
+        for own, name in _OWN_NAMES.items()
+        if own in result and name not in result
+    }
     return {**result, **given} if given else result
 
 
 def _completed(result: Json) -> Json:
-    """Return a result that has neither ``content`` nor ``structuredContent`` with its other members as structured content.
+    """Return a result that has neither ``content`` nor ``structuredContent`` with its other members
+    as structured content.
 
     :raises Garbled: if the result is a task that no request allowed.
     """
@@ -120,17 +151,23 @@ def _completed(result: Json) -> Json:
     if isinstance(task, Mapping) and "taskId" in task:
         raise garbled("is a task of 2025-11-25, which nobody has asked for: the tool may still run")
     if others.keys() != {_OLD_NAME}:
-        _warn("the server's result has no content: its members are kept as structured content", "/structuredContent")
+        _warn(
+            "the server's result has no content: its members are kept as structured content",
+            "/structuredContent",
+        )
     return {**result, "structuredContent": others.get(_OLD_NAME, others)}
 
 
 def _is_error(flag: object) -> bool:
-    """Return whether a value of ``isError`` means an error; some servers write a string, or the error itself."""
+    """Return whether a value of ``isError`` means an error; some servers write a string, or the
+    error itself.
+    """
     return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
 
 
 def _failure_beside(result: Json) -> Json:
-    """Return the members beside the content that say that the call has failed, although the protocol has none of them; empty without one.
+    """Return the members beside the content that say that the call has failed, although the
+    protocol has none of them; empty without one.
 
     Without content, the members are the tool's data.
     """
@@ -151,15 +188,31 @@ def _says_failure(name: str, value: Any) -> bool:
 
 
 def _errors_within(content: list[Json], structured: Any) -> Iterator[Json]:
-    """Yield the results within a result that report an error: servers that forward a call may wrap the other server's result once more."""
-    inner = structured["result"] if isinstance(structured, Mapping) and structured.keys() == {"result"} else structured
+    """Yield the results within a result that report an error: servers that forward a call may wrap
+    the other server's result once more.
+    """
+    inner = (
+        structured["result"]
+        if isinstance(structured, Mapping) and structured.keys() == {"result"}
+        else structured
+    )
     text = content[0].get("text") if len(content) == 1 else None
     whole = [inner]
     if isinstance(text, str) and text.lstrip()[:1] == "{" and '"isError"' in text:
         with suppress(ValueError, RecursionError):
             whole.append(json.loads(text))
-    yield from (one for one in whole if isinstance(one, Mapping) and isinstance(one.get("content"), list) and _is_error(one.get("isError")))
-    yield from (one if "content" in one else {"content": [one]} for one in content if _is_error(one.get("isError")))
+    yield from (
+        one
+        for one in whole
+        if isinstance(one, Mapping)
+        and isinstance(one.get("content"), list)
+        and _is_error(one.get("isError"))
+    )
+    yield from (
+        one if "content" in one else {"content": [one]}
+        for one in content
+        if _is_error(one.get("isError"))
+    )
 
 
 def resource_of(result: Json) -> ToolOutput:
@@ -173,7 +226,9 @@ def resource_of(result: Json) -> ToolOutput:
     files, contents = list[OutputFile](), result.get("contents")
     if isinstance(contents, Mapping) and not _has_holes(contents):
         result = {"contents": [contents]}
-    return ToolOutput.of({"contents": [_resource(part, files) for part in rows_of(result, "contents")]}, files)
+    return ToolOutput.of(
+        {"contents": [_resource(part, files) for part in rows_of(result, "contents")]}, files
+    )
 
 
 def listed_of(result: Json) -> ToolOutput:
@@ -182,13 +237,16 @@ def listed_of(result: Json) -> ToolOutput:
     :raises Unavailable: if the result has no readable list.
     """
     following = result.get("nextCursor")
-    found: dict[str, Any] = {"resources": [_without(row, "_meta") for row in rows_of(result, "resources")]}
+    found: dict[str, Any] = {
+        "resources": [_without(row, "_meta") for row in rows_of(result, "resources")]
+    }
     is_cursor = isinstance(following, str | int) and not isinstance(following, bool)
     return ToolOutput.of({**found, "nextCursor": following} if is_cursor else found, [])
 
 
 def rows_of(result: Json, name: str) -> list[Json]:
-    """Return the objects in a result's list, without null members and null items; empty if the list is omitted.
+    """Return the objects in a result's list, without null members and null items; empty if the list
+    is omitted.
 
     :raises Garbled: if the member is no list of objects, or too long.
     """
@@ -197,18 +255,23 @@ def rows_of(result: Json, name: str) -> list[Json]:
         rows = [*rows.values()]
     if isinstance(rows, list) and len(rows) > _MOST_PARTS:
         raise garbled(f"has more than {_MOST_PARTS:,} {name}")
-    if not isinstance(rows, list) or not all(row is None or isinstance(row, Mapping) for row in rows):
+    if not isinstance(rows, list) or not all(
+        row is None or isinstance(row, Mapping) for row in rows
+    ):
         raise garbled(f"has no {name} that can be read")
     return [present(row) for row in rows if row is not None]
 
 
 def _has_holes(rows: Json) -> bool:
-    """Return whether all names of an object are numbers, as PHP writes a list with missing indexes."""
+    """Return whether all names of an object are numbers, as PHP writes a list with missing
+    indexes.
+    """
     return bool(rows) and all(name.isdecimal() for name in rows)
 
 
 def _content(result: Json) -> list[Json]:
-    """Return the parts of a tool's content. A single part or string is accepted in place of the list, and a string as a part.
+    """Return the parts of a tool's content. A single part or string is accepted in place of the
+    list, and a string as a part.
 
     A warning reports both: the server has answered, so the call must not fail.
     """
@@ -220,7 +283,14 @@ def _content(result: Json) -> list[Json]:
         return rows_of(result, "content")
     else:
         _warn("the server's content has bare texts: they are kept as its parts", "/content")
-    return rows_of({"content": [{"type": "text", "text": row} if isinstance(row, str) else row for row in found]}, "content")
+    return rows_of(
+        {
+            "content": [
+                {"type": "text", "text": row} if isinstance(row, str) else row for row in found
+            ]
+        },
+        "content",
+    )
 
 
 def _warn(text: str, place: str) -> None:
@@ -230,23 +300,40 @@ def _warn(text: str, place: str) -> None:
 
 
 def _failed(content: list[Json], structured: Any, *, is_unclear: bool) -> Rejected | Unavailable:
-    """Return the error that a tool reports: in the words of its texts, else of its resources, else of its structured content."""
-    resources = [resource for part in content if isinstance(resource := part.get("resource"), Mapping)]
-    told = [part.get("text") for part in content if part.get("type") == "text"], [row.get("text") for row in resources]
+    """Return the error that a tool reports: in the words of its texts, else of its resources, else
+    of its structured content.
+    """
+    resources = [
+        resource for part in content if isinstance(resource := part.get("resource"), Mapping)
+    ]
+    told = (
+        [part.get("text") for part in content if part.get("type") == "text"],
+        [row.get("text") for row in resources],
+    )
     spoken = [" ".join(str(text) for text in texts if text) for texts in told]
     spoken.append("" if structured is None else json.dumps(structured, ensure_ascii=False))
     words = next((found for text in spoken if (found := plain(text, _WORDS))), "")
     said = Provider("isError", words or None)
     text = f"the tool reports an error: {words}" if words else "the tool reports an error"
     if is_unclear:
-        return Unavailable(text, hint="Look at the server what the tool has done.", provider=said, sent=Sent.UNKNOWN)
+        return Unavailable(
+            text,
+            hint="Look at the server what the tool has done.",
+            provider=said,
+            sent=Sent.UNKNOWN,
+        )
     return Rejected(text, provider=said, sent=Sent.REFUSED)
 
 
 def _repeats(part: Json, structured: Any) -> bool:
     """Return whether a part is JSON that repeats the structured content."""
     text = part.get("text")
-    if structured is None or part.get("type") != "text" or not isinstance(text, str) or text[:1] not in "{[":
+    if (
+        structured is None
+        or part.get("type") != "text"
+        or not isinstance(text, str)
+        or text[:1] not in "{["
+    ):
         return False
     try:
         found: bool = json.loads(text) == structured
@@ -256,7 +343,9 @@ def _repeats(part: Json, structured: Any) -> bool:
 
 
 def _part(part: Json, files: list[OutputFile]) -> dict[str, Any]:
-    """Return a part of the content; its media, blob or long text becomes a file. Links are not followed."""
+    """Return a part of the content; its media, blob or long text becomes a file. Links are not
+    followed.
+    """
     found = {name: value for name, value in part.items() if name != "_meta"}
     kind, media = found.get("type"), found.get("mimeType")
     if kind in ("image", "audio") and isinstance(found.get("data"), str):
@@ -273,21 +362,31 @@ def _resource(resource: Json, files: list[OutputFile]) -> dict[str, Any]:
     """Return a resource without ``_meta``; its blob or long text becomes a file."""
     inner = _without(present(resource), "_meta")
     if isinstance(inner.get("blob"), str):
-        return {**_without(inner, "blob"), "file": _file(inner["blob"], inner.get("mimeType"), files)}
-    return _text(inner, inner.get("mimeType"), files) if isinstance(inner.get("text"), str) else inner
+        return {
+            **_without(inner, "blob"),
+            "file": _file(inner["blob"], inner.get("mimeType"), files),
+        }
+    return (
+        _text(inner, inner.get("mimeType"), files) if isinstance(inner.get("text"), str) else inner
+    )
 
 
 def _text(found: dict[str, Any], media: object, files: list[OutputFile]) -> dict[str, Any]:
     text = found["text"]
-    if len(text) <= LONGEST_TEXT // 4 or len(content := text.encode("utf-8", "replace")) <= LONGEST_TEXT:
+    if (
+        len(text) <= LONGEST_TEXT // 4
+        or len(content := text.encode("utf-8", "replace")) <= LONGEST_TEXT
+    ):
         return found
     return {**_without(found, "text"), "file": _kept(content, media, files)}
 
 
 def _file(data: str, media: object, files: list[OutputFile]) -> OutputFile:
-    """Decode a file from base64, including line breaks, URL-safe characters, missing padding and data URLs.
+    """Decode a file from base64, including line breaks, URL-safe characters, missing padding and
+    data URLs.
 
-    Any other string is stored unchanged, with a warning: the server has answered, so the call must not fail.
+    Any other string is stored unchanged, with a warning: the server has answered, so the call must
+    not fail.
     """
     try:
         return _kept(b64decode(data, validate=True), media, files)

@@ -1,7 +1,9 @@
-"""Schemas of tools in a manifest's form: bounded before they are compiled, and in JSON Schema 2020-12.
+"""Schemas of tools in a manifest's form: bounded before they are compiled, and in JSON Schema
+2020-12.
 
-Only keywords of JSON Schema stay: a mark such as ``x-jackfield`` would fill an input from a value of the connection. Any other keyword is
-dropped with a note, since the server checks its arguments anyway. The remaining schema is never stricter than the server's.
+Only keywords of JSON Schema stay: a mark such as ``x-jackfield`` would fill an input from a value
+of the connection. Any other keyword is dropped with a note, since the server checks its arguments
+anyway. The remaining schema is never stricter than the server's.
 """
 
 from __future__ import annotations
@@ -27,22 +29,48 @@ MOST_SCHEMAS, DEEPEST = 4_000, 64
 _MOST_NOTES = 20
 """Maximum number of notes about a tool."""
 _MOST_JUDGED = 100
-"""Maximum number of a tool's defaults that are validated with its definitions; further defaults with references are dropped."""
+"""Maximum number of a tool's defaults that are validated with its definitions; further defaults
+with references are dropped.
+"""
 _MOST_DIGITS = 308
 """Maximum number of digits in a number of a manifest."""
 _TOO_LARGE = 10**_MOST_DIGITS
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_TYPES = frozenset({"string", "integer", "boolean"})
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
-_ONE = frozenset({
-    "items", "contains", "additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties", "not", "if", "then", "else",
-})  # fmt: skip
+_ONE = frozenset(
+    {
+        "items",
+        "contains",
+        "additionalProperties",
+        "propertyNames",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "not",
+        "if",
+        "then",
+        "else",
+    }
+)
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_NUMBERS = frozenset({
-    "multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum",
-    "maxLength", "minLength", "maxItems", "minItems", "maxContains", "minContains", "maxProperties", "minProperties",
-})  # fmt: skip
+_NUMBERS = frozenset(
+    {
+        "multipleOf",
+        "maximum",
+        "minimum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "maxLength",
+        "minLength",
+        "maxItems",
+        "minItems",
+        "maxContains",
+        "minContains",
+        "maxProperties",
+        "minProperties",
+    }
+)
 _VALUES = frozenset({"default", "examples", "enum", "const"})
 _FLAGS = frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})
 _LISTS = frozenset({"enum", "examples"})
@@ -55,10 +83,14 @@ _SAME = {"$dynamicRef": "$ref", "$recursiveRef": "$ref"}
 _INVERTS = frozenset({"not", "oneOf", "if", "contains"})
 """Keywords that refuse more values if their subschema refuses fewer."""
 _REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItems"}
-"""Keywords that apply to the members or items that another keyword does not cover: without that keyword, they refuse more."""
+"""Keywords that apply to the members or items that another keyword does not cover: without that
+keyword, they refuse more.
+"""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
-"""Keywords whose subschemas apply to the same value: a cycle of references through only these never ends."""
+"""Keywords whose subschemas apply to the same value: a cycle of references through only these never
+ends.
+"""
 
 Json = Mapping[str, Any]
 
@@ -69,7 +101,8 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """Converted schemas of one tool: inputs, structured content, their definitions, and header fields that repeat inputs by JSON Pointer.
+    """Converted schemas of one tool: inputs, structured content, their definitions, and header
+    fields that repeat inputs by JSON Pointer.
 
     ``notes`` lists dropped parts, each with its place.
     """
@@ -103,8 +136,16 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     structured = output.root()
     notes = [*inputs.notes, *output.notes]
     if not isinstance(out, Mapping):
-        return Schemas(made, None, inputs.definitions(), headers, _bounded([*notes, "/outputSchema: is no object"]))
-    return Schemas(made, structured, {**inputs.definitions(), **output.definitions()}, headers, _bounded(notes))
+        return Schemas(
+            made,
+            None,
+            inputs.definitions(),
+            headers,
+            _bounded([*notes, "/outputSchema: is no object"]),
+        )
+    return Schemas(
+        made, structured, {**inputs.definitions(), **output.definitions()}, headers, _bounded(notes)
+    )
 
 
 def _read(schema: Any) -> Any:
@@ -121,7 +162,8 @@ def _read(schema: Any) -> Any:
 
 
 def _of_object(schema: Any, notes: list[str]) -> Json:
-    """Return the schema of a tool's inputs without a ``type`` that excludes objects, since arguments are always an object.
+    """Return the schema of a tool's inputs without a ``type`` that excludes objects, since
+    arguments are always an object.
 
     An omitted, empty or true schema accepts any arguments.
     """
@@ -139,14 +181,29 @@ def _of_object(schema: Any, notes: list[str]) -> Json:
 
 def _is_open(made: Json, given: Json) -> bool:
     """Return whether a schema may accept inputs that ``properties`` does not list."""
-    open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
-    return bool(open_by) or "properties" not in made or not made["properties"].keys() >= {*made.get("required", ())}
+    open_by = (made.keys() | given.keys()) & {
+        "patternProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "$ref",
+        "if",
+        "additionalProperties",
+    }
+    return (
+        bool(open_by)
+        or "properties" not in made
+        or not made["properties"].keys() >= {*made.get("required", ())}
+    )
 
 
 def _bounded(notes: list[str]) -> tuple[str, ...]:
     """Return the first notes as distinct lines, and a line with the number of further notes."""
     found = list(dict.fromkeys(one_line(note, 300) for note in notes))
-    return (*found[:_MOST_NOTES], *([f"and {len(found) - _MOST_NOTES:,} more"] if len(found) > _MOST_NOTES else []))
+    return (
+        *found[:_MOST_NOTES],
+        *([f"and {len(found) - _MOST_NOTES:,} more"] if len(found) > _MOST_NOTES else []),
+    )
 
 
 def require_small(tool: Json) -> None:
@@ -176,11 +233,16 @@ def require_small(tool: Json) -> None:
 
 
 class _Conversion:
-    """Conversion of one schema of a tool: its root, and the definitions that are moved out of it. ``notes`` list dropped parts."""
+    """Conversion of one schema of a tool: its root, and the definitions that are moved out of it.
+    ``notes`` list dropped parts.
+    """
 
     def __init__(self, schema: Json, prefix: str, place: str) -> None:
         self._schema, self._prefix, self._at = schema, prefix, place
-        self._is_old = any(mark in str(schema.get("$schema", "")) for mark in ("draft-03", "draft-04", "draft-06", "draft-07"))
+        self._is_old = any(
+            mark in str(schema.get("$schema", ""))
+            for mark in ("draft-03", "draft-04", "draft-06", "draft-07")
+        )
         self._anchors: dict[str, str] | None = None
         self._names: dict[str, str] = {}
         self._made: dict[str, Any] = {}
@@ -202,15 +264,22 @@ class _Conversion:
         return found if isinstance(found, dict) else {}
 
     def drop_defaults(self, root: Json) -> None:
-        """Drop defaults that their own schemas refuse, such as null for a text: they would be filled in, and each call refused."""
+        """Drop defaults that their own schemas refuse, such as null for a text: they would be
+        filled in, and each call refused.
+        """
         definitions, judged = self.definitions(), 0
-        bodies = [(root, self._at), *((body, f"{self._at}{place}") for place, body in self._made.items())]
+        bodies = [
+            (root, self._at),
+            *((body, f"{self._at}{place}") for place, body in self._made.items()),
+        ]
         for node, place in chain.from_iterable(_nested(body, at) for body, at in bodies):
             if "default" not in node:
                 continue
             is_alone = '"$ref"' not in json.dumps(node)
             judged += not is_alone
-            if judged > _MOST_JUDGED or not fits(node["default"], node, {} if is_alone else definitions):
+            if judged > _MOST_JUDGED or not fits(
+                node["default"], node, {} if is_alone else definitions
+            ):
                 del node["default"]
                 self.notes.append(f"{child(place, 'default')}: its own schema refuses it")
 
@@ -223,12 +292,16 @@ class _Conversion:
         self.notes.append(f"{place}: {reason}")
 
     def _reference(self, text: object, place: str) -> str | None:
-        """Return the reference to the definition for the target of ``text``; None, with a note, if it has no target in the schema."""
+        """Return the reference to the definition for the target of ``text``; None, with a note, if
+        it has no target in the schema.
+        """
         try:
             target = self._target(text)
             node = follow(self._schema, target)
         except (LookupError, ValueError):
-            self._left_off(place, f"the reference '{one_line(text, 80)}' leads to no place of the schema")
+            self._left_off(
+                place, f"the reference '{one_line(text, 80)}' leads to no place of the schema"
+            )
             return None
         if target not in self._made:
             self._names[target] = self._name(target)
@@ -249,7 +322,11 @@ class _Conversion:
         base, _, fragment = str(text).partition("#")
         if self._anchors is None:
             self._anchors = _anchors(self._schema)
-        start = "" if base in ("", str(self._schema.get("$id", "")).rstrip("#")) else self._anchors[base]
+        start = (
+            ""
+            if base in ("", str(self._schema.get("$id", "")).rstrip("#"))
+            else self._anchors[base]
+        )
         if fragment in ("", "/"):
             return start
         return f"{start}{fragment}" if fragment.startswith("/") else self._anchors[f"#{fragment}"]
@@ -269,7 +346,10 @@ class _Conversion:
         """
         self._parts += 1
         if self._parts > 2 * MOST_SCHEMAS:
-            raise Unfit(f"it has more than {2 * MOST_SCHEMAS:,} subschemas, with those that its references repeat")
+            raise Unfit(
+                f"it has more than {2 * MOST_SCHEMAS:,} subschemas, with those that its "
+                "references repeat"
+            )
         if isinstance(node, bool):
             return node
         if not isinstance(node, Mapping):
@@ -284,21 +364,36 @@ class _Conversion:
             before, at = self._losses, child(place, name)
             made = self._keyword(name, value, at)
             if name in _INVERTS and self._losses > before:
-                self._left_off(at, "without what is left off of it, it would refuse more than the server does")
+                self._left_off(
+                    at, "without what is left off of it, it would refuse more than the server does"
+                )
             elif made is not None or name in _NULLS:
                 found[name] = made
         self._open_remainders(node, found, place, is_looser=self._losses > start)
         return found
 
-    def _open_remainders(self, node: Json, found: dict[str, Any], place: str, *, is_looser: bool) -> None:
+    def _open_remainders(
+        self, node: Json, found: dict[str, Any], place: str, *, is_looser: bool
+    ) -> None:
         """Drop keywords that would refuse more because the keywords next to them were dropped."""
-        lost = [rest for rest, named in _REMAINDERS.items() if rest in found and len(found.get(named, ())) < len(_sized(node.get(named)))]
+        lost = [
+            rest
+            for rest, named in _REMAINDERS.items()
+            if rest in found and len(found.get(named, ())) < len(_sized(node.get(named)))
+        ]
         lost += sorted(found.keys() & _UNEVALUATED) if is_looser else []
-        if "contains" in found and "minContains" not in found and node.get("minContains") is not None:
+        if (
+            "contains" in found
+            and "minContains" not in found
+            and node.get("minContains") is not None
+        ):
             lost.append("contains")
         for name in lost:
             del found[name]
-            self._left_off(child(place, name), "without what is left off beside it, it would refuse more than the server does")
+            self._left_off(
+                child(place, name),
+                "without what is left off beside it, it would refuse more than the server does",
+            )
 
     def _keyword(self, name: str, value: Any, place: str) -> Any:
         """Return the value of a keyword in JSON Schema 2020-12; None if the keyword is dropped."""
@@ -310,7 +405,11 @@ class _Conversion:
         if name in _ONE:
             return self._converted(value, place)
         if name in _MANY:
-            listed = [(number, one) for number, one in enumerate(self._listed(value, place)) if one is not None or name == "prefixItems"]
+            listed = [
+                (number, one)
+                for number, one in enumerate(self._listed(value, place))
+                if one is not None or name == "prefixItems"
+            ]
             return [self._converted(one, child(place, number)) for number, one in listed] or None
         if name in _MAPS:
             return self._mapped(name, value, place)
@@ -322,7 +421,11 @@ class _Conversion:
             return None
         kept = {key: (one, child(place, key)) for key, one in rows.items()}
         if name == "patternProperties":
-            kept = {key: (one, at) for key, (one, at) in kept.items() if self._pattern(key, at) is not None}
+            kept = {
+                key: (one, at)
+                for key, (one, at) in kept.items()
+                if self._pattern(key, at) is not None
+            }
         return {key: self._converted(one, at) for key, (one, at) in kept.items()}
 
     def _plain_keyword(self, name: str, value: Any, place: str) -> Any:
@@ -336,7 +439,13 @@ class _Conversion:
         elif name in _FLAGS:
             found = value if isinstance(value, bool) else None
         elif name in ("format", "contentEncoding", "contentMediaType"):
-            found = value if isinstance(value, str) and len(value) <= 100 and not value.startswith("jackfield:") else None
+            found = (
+                value
+                if isinstance(value, str)
+                and len(value) <= 100
+                and not value.startswith("jackfield:")
+                else None
+            )
         elif name == "pattern":
             found = self._pattern(value, place)
         elif name == "type":
@@ -344,7 +453,10 @@ class _Conversion:
         elif name == "required":
             found = self._texts(value, place)
         elif name == "dependentRequired":
-            found = {key: self._texts(names, child(place, key)) or [] for key, names in (self._keyed(value, place) or {}).items()}
+            found = {
+                key: self._texts(names, child(place, key)) or []
+                for key, names in (self._keyed(value, place) or {}).items()
+            }
         return found
 
     def _number(self, name: str, value: Any, place: str) -> Any:
@@ -373,7 +485,8 @@ class _Conversion:
         return value if isinstance(value, list) else []
 
     def _keyed(self, value: Any, place: str) -> Json | None:
-        if isinstance(value, Mapping) or value == []:  # PHP writes an empty list for an empty object
+        # PHP writes an empty list for an empty object
+        if isinstance(value, Mapping) or value == []:
             return value or {}
         self._left_off(place, "is no object")
         return None
@@ -381,12 +494,18 @@ class _Conversion:
     def _texts(self, value: Any, place: str) -> list[str] | None:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             self._left_off(place, "is no list of names")
-        return list(dict.fromkeys(one for one in value if isinstance(one, str))) if isinstance(value, list) else None
+        return (
+            list(dict.fromkeys(one for one in value if isinstance(one, str)))
+            if isinstance(value, list)
+            else None
+        )
 
     def _modern(self, node: Json) -> Json:
         """Return a schema of an older draft with the keywords of JSON Schema 2020-12."""
         found = {_SAME.get(name, name): value for name, value in node.items()}
-        if (isinstance(found.get("items"), list) and found["items"]) or (self._is_old and "additionalItems" in found):
+        if (isinstance(found.get("items"), list) and found["items"]) or (
+            self._is_old and "additionalItems" in found
+        ):
             items = found.pop("items", None)
             if isinstance(items, list):
                 found["prefixItems"] = items
@@ -406,7 +525,8 @@ class _Conversion:
         return found
 
     def _break_circles(self) -> None:
-        """Open the definitions that refer to themselves for the same value: validation would never end.
+        """Open the definitions that refer to themselves for the same value: validation would never
+        end.
 
         :raises Unfit: if an open definition could make other keywords refuse more.
         """
@@ -430,7 +550,10 @@ class _Conversion:
             raise Unfit("its schema has references in a circle")
         for name in dict.fromkeys(circles):
             self._made[names[name]] = {}
-            self._left_off(f"{self._at}{names[name]}", "its references lead back to it without a step into the value")
+            self._left_off(
+                f"{self._at}{names[name]}",
+                "its references lead back to it without a step into the value",
+            )
 
 
 def _nested(node: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
@@ -448,12 +571,17 @@ def _nested(node: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _dependent(dependencies: Any) -> dict[str, Any]:
-    """Return the 2020-12 keywords for ``dependencies`` of older drafts, with its lists of names and its schemas."""
+    """Return the 2020-12 keywords for ``dependencies`` of older drafts, with its lists of names and
+    its schemas.
+    """
     if not isinstance(dependencies, Mapping):
         return {}
     lists = {name: one for name, one in dependencies.items() if isinstance(one, list)}
     others = {name: one for name, one in dependencies.items() if not isinstance(one, list)}
-    return {**({"dependentRequired": lists} if lists else {}), **({"dependentSchemas": others} if others else {})}
+    return {
+        **({"dependentRequired": lists} if lists else {}),
+        **({"dependentSchemas": others} if others else {}),
+    }
 
 
 def _sized(value: Any) -> Any:
@@ -478,9 +606,17 @@ def _anchors(schema: Json) -> dict[str, str]:
     while waiting:
         place, node = waiting.pop()
         if isinstance(node, Mapping):
-            for name in {f"{start}{node[name]}" for name, start in _NAMED_BY.items() if isinstance(node.get(name), str)}:
+            for name in {
+                f"{start}{node[name]}"
+                for name, start in _NAMED_BY.items()
+                if isinstance(node.get(name), str)
+            }:
                 found.setdefault(name, []).append(place)
-            waiting += [(f"{place}{quote(child('', name), safe='/~')}", one) for name, one in node.items() if name not in _VALUES]
+            waiting += [
+                (f"{place}{quote(child('', name), safe='/~')}", one)
+                for name, one in node.items()
+                if name not in _VALUES
+            ]
         elif isinstance(node, list):
             waiting += [(child(place, number), one) for number, one in enumerate(node)]
     return {name: places[0] for name, places in found.items() if len(places) == 1}
@@ -497,20 +633,32 @@ def _in_place(node: Any) -> Iterator[str]:
             yield one["$ref"]
         for name in one.keys() & _IN_PLACE:
             value = one[name]
-            waiting += value if isinstance(value, list) else value.values() if name == "dependentSchemas" else [value]
+            waiting += (
+                value
+                if isinstance(value, list)
+                else value.values()
+                if name == "dependentSchemas"
+                else [value]
+            )
 
 
 def _headers(schema: Json) -> dict[str, str]:
     """Return the names of header fields that repeat inputs, by JSON Pointer.
 
-    :raises Unfit: if a name is not valid or occurs twice, or its place cannot be in a call's arguments.
+    :raises Unfit: if a name is not valid or occurs twice, or its place cannot be in a call's
+        arguments.
     """
     found: dict[str, str] = {}
     for place, node in _placed(schema):
         if "x-mcp-header" not in node:
             continue
         name = node["x-mcp-header"]
-        if not isinstance(name, str) or not _HEADER.fullmatch(name) or not place or node.get("type") not in _HEADER_TYPES:
+        if (
+            not isinstance(name, str)
+            or not _HEADER.fullmatch(name)
+            or not place
+            or node.get("type") not in _HEADER_TYPES
+        ):
             raise Unfit("it names a header field that cannot be sent ('x-mcp-header')")
         if name.lower() in {one.lower() for one in found.values()}:
             raise Unfit(f"it names the header field '{name}' twice")
@@ -519,7 +667,9 @@ def _headers(schema: Json) -> dict[str, str]:
 
 
 def _placed(schema: Json) -> Iterator[tuple[str | None, Json]]:
-    """Yield the objects of a schema, each with the JSON Pointer of the input that it describes; None if the input is uncertain."""
+    """Yield the objects of a schema, each with the JSON Pointer of the input that it describes;
+    None if the input is uncertain.
+    """
     waiting: list[tuple[str | None, Any]] = [("", schema)]
     while waiting:
         place, node = waiting.pop()
@@ -530,6 +680,9 @@ def _placed(schema: Json) -> Iterator[tuple[str | None, Json]]:
         yield place, node
         for key, value in node.items():
             if key == "properties" and isinstance(value, Mapping):
-                waiting += [(None if place is None else child(place, inner), one) for inner, one in value.items()]
+                waiting += [
+                    (None if place is None else child(place, inner), one)
+                    for inner, one in value.items()
+                ]
             elif key not in _VALUES:
                 waiting.append((None, value))

@@ -1,4 +1,6 @@
-"""Tasks of a server (``io.modelcontextprotocol/tasks``) as jobs: the runtime polls and cancels the task that a call has started."""
+"""Tasks of a server (``io.modelcontextprotocol/tasks``) as jobs: the runtime polls and cancels the
+task that a call has started.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import JackfieldError, JobFailed, Progress, Provider, Rejected, Sent, Unavailable
+from jackfield.connector import (
+    JackfieldError,
+    JobFailed,
+    Progress,
+    Provider,
+    Rejected,
+    Sent,
+    Unavailable,
+)
 from jackfield.connector.jobs import NoOutput, PolledJob, Started, polled, polled_stored
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.exchange import LONGEST_ID
@@ -28,18 +38,27 @@ Json = Mapping[str, Any]
 
 
 def started_or_output(result: Json, now: float) -> Started | ToolOutput:
-    """Return the handle of the task that a call has started, or the output if the result is complete. The handle has the time until which
-    the server keeps the task, if it says so; ``now`` is the present time.
+    """Return the handle of the task that a call has started, or the output if the result is
+    complete. The handle has the time until which the server keeps the task, if it says so; ``now``
+    is the present time.
 
     :raises JackfieldError: as ``output_of`` does.
     """
     if result.get("resultType") != "task":
         return output_of(result)
     identifier = result.get(_IDENTIFIER)
-    if not isinstance(identifier, str) or not 0 < len(identifier) <= LONGEST_ID or not identifier.isprintable():
+    if (
+        not isinstance(identifier, str)
+        or not 0 < len(identifier) <= LONGEST_ID
+        or not identifier.isprintable()
+    ):
         raise garbled("names no task, though it says that there is one")
     kept = amount(result.get("ttlMs"))
-    return Started({_IDENTIFIER: identifier} if kept is None else {_IDENTIFIER: identifier, _UNTIL: now + kept / 1000})
+    return Started(
+        {_IDENTIFIER: identifier}
+        if kept is None
+        else {_IDENTIFIER: identifier, _UNTIL: now + kept / 1000}
+    )
 
 
 def poll(handle: Json, client: McpClient) -> PolledJob:
@@ -53,13 +72,23 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
     except Rejected as error:  # it may have forgotten the task, whose effect stays unknown
         if _is_unknown(error) and client.context.clock.time() >= handle.get(_UNTIL, math.inf):
             text = f"the server knows its task no more, whose time is over: {error.message}"
-            raise JobFailed(text, hint=_LOOK, provider=error.provider, sent=Sent.UNKNOWN, repeatable=False) from None
-        return polled(Progress(None, plain(f"The state of the task cannot be read: {error.message}", _LONGEST_TEXT)))
+            raise JobFailed(
+                text, hint=_LOOK, provider=error.provider, sent=Sent.UNKNOWN, repeatable=False
+            ) from None
+        return polled(
+            Progress(
+                None, plain(f"The state of the task cannot be read: {error.message}", _LONGEST_TEXT)
+            )
+        )
     status, text = found.get("status"), one_line(found.get("statusMessage"), _LONGEST_TEXT)
     if status == "working":
         return polled(Progress(None, text, _pause(found)))
     if status == "input_required":
-        return polled(Progress(None, _answered(handle[_IDENTIFIER], asks_person(found), client), _pause(found)))
+        return polled(
+            Progress(
+                None, _answered(handle[_IDENTIFIER], asks_person(found), client), _pause(found)
+            )
+        )
     if status == "completed" and isinstance(found.get("result"), Mapping):
         if found.get("error"):
             raise _unclear(garbled("has both a result and an error"))
@@ -81,7 +110,9 @@ def cancel(handle: Json, client: McpClient) -> NoOutput:
 
 
 def _answered(identifier: str, asks: InputRequired, client: McpClient) -> str:
-    """Answer a task's questions, and return a message about them. An unanswered task waits for an answer given at the server."""
+    """Answer a task's questions, and return a message about them. An unanswered task waits for an
+    answer given at the server.
+    """
     words = asks.provider.message if asks.provider is not None else None
     try:
         client.answer_task(identifier, asks)
@@ -101,7 +132,9 @@ def _output(result: Json) -> ToolOutput:
 
 def _is_unknown(error: JackfieldError) -> bool:
     said = error.provider
-    return said is not None and (said.code == _UNKNOWN or (said.code is None and said.http_status in _GONE))
+    return said is not None and (
+        said.code == _UNKNOWN or (said.code is None and said.http_status in _GONE)
+    )
 
 
 def _ended(error: JackfieldError | None, text: str) -> JobFailed:
@@ -112,7 +145,9 @@ def _ended(error: JackfieldError | None, text: str) -> JobFailed:
 
 def _unclear(error: JackfieldError) -> JobFailed:
     """Return the error for a task that has ended, and whose effect is unknown."""
-    return JobFailed(error.message, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN, repeatable=False)
+    return JobFailed(
+        error.message, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN, repeatable=False
+    )
 
 
 def _pause(found: Json) -> float | None:

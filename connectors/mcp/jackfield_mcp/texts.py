@@ -1,4 +1,6 @@
-"""Strings of a server, made safe to display: short, without control characters, and without characters that hide or reorder others."""
+"""Strings of a server, made safe to display: short, without control characters, and without
+characters that hide or reorder others.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ _KEPT = "\n\t"
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
-    """Return a text without hidden characters, cut off after ``longest``; an empty text for any other value."""
+    """Return a text without hidden characters, cut off after ``longest``; an empty text for any
+    other value.
+    """
     if not isinstance(text, str):
         return ""
     return hidden.without_hidden(text[: 4 * longest], _KEPT)[:longest].strip()

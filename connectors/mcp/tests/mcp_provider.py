@@ -1,4 +1,6 @@
-"""An authorization server whose documents a test changes, and an MCP server that asks for its tokens."""
+"""An authorization server whose documents a test changes, and an MCP server that asks for its
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,23 @@ from mcp_rig import Talk, ToolServer
 
 
 class Provider:
-    """Authorization server whose documents a test changes; ``seen`` are its requests, each a method, a path and a body."""
+    """Authorization server whose documents a test changes; ``seen`` are its requests, each a
+    method, a path and a body.
+    """
 
     def __init__(self) -> None:
         self.place = loopback_provider.Provider(self._answer)
         self.url = self.place.url
         self.seen: list[tuple[str, str, str, dict[str, str]]] = []
         self.metadata: dict[str, Any] = {
-            "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize", "token_endpoint": f"{self.url}/token",
-            "registration_endpoint": f"{self.url}/register", "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": ["notes:read", "offline_access"], "authorization_response_iss_parameter_supported": True,
-        }  # fmt: skip
+            "issuer": self.url,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "registration_endpoint": f"{self.url}/register",
+            "code_challenge_methods_supported": ["S256"],
+            "scopes_supported": ["notes:read", "offline_access"],
+            "authorization_response_iss_parameter_supported": True,
+        }
         self.documents: dict[str, Any] = {"/.well-known/oauth-authorization-server": self.metadata}
         self.registered: Any = {
             "client_id": "made-1",
@@ -34,11 +42,20 @@ class Provider:
     def token(self) -> Any:
         """A new token."""
         self.issued += 1
-        return {"access_token": f"access-{self.issued}", "token_type": "Bearer", "expires_in": self.lasts, "refresh_token": "refresh-1"}
+        return {
+            "access_token": f"access-{self.issued}",
+            "token_type": "Bearer",
+            "expires_in": self.lasts,
+            "refresh_token": "refresh-1",
+        }
 
     def forms(self) -> list[dict[str, str]]:
         """Forms that the token endpoint got."""
-        return [{name: one[0] for name, one in parse_qs(body).items()} for _, path, body, _ in self.seen if path == "/token"]
+        return [
+            {name: one[0] for name, one in parse_qs(body).items()}
+            for _, path, body, _ in self.seen
+            if path == "/token"
+        ]
 
     def registrations(self) -> int:
         """How many clients were registered."""
@@ -55,7 +72,9 @@ class Provider:
         if request.path.startswith("/authorize?"):
             return self._asking(parse_qs(urlsplit(request.path).query))
         found = self._made(request.path) if request.changes else self.documents.get(request.path)
-        status, headers, value = found if isinstance(found, tuple) else (200 if found else 404, {}, found)
+        status, headers, value = (
+            found if isinstance(found, tuple) else (200 if found else 404, {}, found)
+        )
         return Answer(value, status, headers)
 
     def _made(self, path: str) -> Any:
@@ -64,16 +83,26 @@ class Provider:
     def _asking(self, given: dict[str, list[str]]) -> Answer:
         """Show the page on which a person approves."""
         answer = {"code": "c0de", "state": given["state"][0], "iss": self.url}
-        content = f'<h1>{given["scope"][0]}</h1><a href="{given["redirect_uri"][0]}?{urlencode(answer)}">Approve</a>'
+        content = (
+            f"<h1>{given['scope'][0]}</h1><a "
+            f'href="{given["redirect_uri"][0]}?{urlencode(answer)}">Approve</a>'
+        )
         return Answer(headers={"Content-Type": "text/html"}, content=content.encode())
 
 
 def guarded(server: ToolServer, provider: Provider) -> list[bool]:
     """Let a server ask for tokens of a provider, once the flag that is returned is True."""
-    about = {"resource": server.url, "authorization_servers": [provider.url], "scopes_supported": ["notes:read"]}
+    about = {
+        "resource": server.url,
+        "authorization_servers": [provider.url],
+        "scopes_supported": ["notes:read"],
+    }
     documents: dict[str, Any] = {"/.well-known/oauth-protected-resource/mcp": about}
     server.documents = documents  # type: ignore[attr-defined]
-    challenge = f'Bearer resource_metadata="{server.url.removesuffix("/mcp")}/.well-known/oauth-protected-resource/mcp"'
+    challenge = (
+        "Bearer "
+        f'resource_metadata="{server.url.removesuffix("/mcp")}/.well-known/oauth-protected-resource/mcp"'
+    )
     server.challenge = challenge  # type: ignore[attr-defined]
     locked = [False]
 

@@ -1,4 +1,6 @@
-"""MCP servers whose every byte a test decides, and connectors that are generated from them and called through the library."""
+"""MCP servers whose every byte a test decides, and connectors that are generated from them and
+called through the library.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,11 @@ class Talk(BaseHTTPRequestHandler):
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         given = {name.replace("_", "-"): content for name, content in headers.items()}
-        for name, content in {"Content-Type": "application/json", "Content-Length": str(len(body)), **given}.items():
+        for name, content in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **given,
+        }.items():
             self.send_header(name, content)
         self.end_headers()
         self.wfile.write(body)
@@ -80,10 +86,21 @@ class Talk(BaseHTTPRequestHandler):
 
     def error(self, code: int, text: str = "no", status: int = 200, **more: Any) -> None:
         """Answer with an error."""
-        self.json({"jsonrpc": "2.0", "id": self.message.get("id"), "error": {"code": code, "message": text, **more}}, status)
+        self.json(
+            {
+                "jsonrpc": "2.0",
+                "id": self.message.get("id"),
+                "error": {"code": code, "message": text, **more},
+            },
+            status,
+        )
 
-    def stream(self, *pieces: bytes, ends: bool = True, waits: Callable[[], object] = tuple) -> None:
-        """Answer with a stream of events; without its end, the connection is closed within it. ``waits`` is called before that."""
+    def stream(
+        self, *pieces: bytes, ends: bool = True, waits: Callable[[], object] = tuple
+    ) -> None:
+        """Answer with a stream of events; without its end, the connection is closed within it.
+        ``waits`` is called before that.
+        """
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -99,7 +116,11 @@ class Talk(BaseHTTPRequestHandler):
 
     def answered(self, value: Json) -> bytes:
         """The event with the result."""
-        return b"data: " + json.dumps({"jsonrpc": "2.0", "id": self.message["id"], "result": value}).encode() + b"\r\n\r\n"
+        return (
+            b"data: "
+            + json.dumps({"jsonrpc": "2.0", "id": self.message["id"], "result": value}).encode()
+            + b"\r\n\r\n"
+        )
 
     def hang_up(self) -> None:
         """Close the connection."""
@@ -118,7 +139,9 @@ class Place(ThreadingHTTPServer):
 
 
 class ToolServer:
-    """MCP server with tools; ``on_call`` answers a call, ``sessions`` are those that it knows (None: it has none)."""
+    """MCP server with tools; ``on_call`` answers a call, ``sessions`` are those that it knows
+    (None: it has none).
+    """
 
     def __init__(self, *tools: Json, legacy: bool = False, ttl: int | None = None) -> None:
         self.tools: list[dict[str, Any]] = [dict(one) for one in tools or [tool()]]
@@ -153,12 +176,22 @@ class ToolServer:
         if self.before(talk):
             return
         known = talk.headers.get("Mcp-Session-Id")
-        if self.sessions is not None and method not in ("initialize", "server/discover") and known not in self.sessions:
+        if (
+            self.sessions is not None
+            and method not in ("initialize", "server/discover")
+            and known not in self.sessions
+        ):
             talk.json(b"", 404)
         elif self.is_legacy and (method == "server/discover" or talk.headers.get("Mcp-Method")):
             talk.error(-32000, "no session", 400)
         elif method == "server/discover":
-            talk.result({"resultType": "complete", "supportedVersions": [MODERN], "capabilities": self.capabilities})
+            talk.result(
+                {
+                    "resultType": "complete",
+                    "supportedVersions": [MODERN],
+                    "capabilities": self.capabilities,
+                }
+            )
         elif method == "initialize":
             self.initialized(talk)
         elif method == "tools/list":
@@ -174,7 +207,11 @@ class ToolServer:
 
     def initialized(self, talk: Talk) -> None:
         """Begin a session."""
-        result = {"protocolVersion": LEGACY, "capabilities": self.capabilities, "serverInfo": {"name": "notes", "version": "1"}}
+        result = {
+            "protocolVersion": LEGACY,
+            "capabilities": self.capabilities,
+            "serverInfo": {"name": "notes", "version": "1"},
+        }
         headers = {}
         if self.sessions is not None:
             self.sessions.add(made := f"session-{len(self.requests)}")
@@ -198,41 +235,71 @@ def serving(server: ToolServer) -> Iterator[ToolServer]:
 def generate(folder: Path, url: str, *options: str) -> dict[str, Any]:
     """Generate a connector into ``folder / "made"``; its manifest."""
     command([url, "--key", "notes", "--out", str(folder / "made"), "--json", *options])
-    found: dict[str, Any] = json.loads(next((folder / "made").glob("*/connector.json")).read_bytes())
+    found: dict[str, Any] = json.loads(
+        next((folder / "made").glob("*/connector.json")).read_bytes()
+    )
     return found
 
 
 @contextmanager
 def installed(
-    folder: Path, kind: str = "anonymous", database: str = "none", answers: Answers | None = None, clock: Clock | None = None, **values: Any
+    folder: Path,
+    kind: str = "anonymous",
+    database: str = "none",
+    answers: Answers | None = None,
+    clock: Clock | None = None,
+    **values: Any,
 ) -> Iterator[Jackfield]:
     """Run a runtime that has the generated connector, and one connection."""
     made = folder / "made"
     declare(made, "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
-    answering = nullcontext() if answers is None else provided(folder / "answering", "jackfield.answers", {"notes": answers.answer})
+    answering = (
+        nullcontext()
+        if answers is None
+        else provided(folder / "answering", "jackfield.answers", {"notes": answers.answer})
+    )
     with plugged(made), answering, running(kind, database, clock, **values) as jackfield:
         yield jackfield
 
 
-def running(kind: str = "anonymous", database: str = "none", clock: Clock | None = None, **values: Any) -> Jackfield:
+def running(
+    kind: str = "anonymous", database: str = "none", clock: Clock | None = None, **values: Any
+) -> Jackfield:
     """Make a runtime in a process that has the connector."""
     connections = [{"connections": {"main": {"type": f"notes/{kind}", "values": values}}}]
     groups = entry_points()
-    return Jackfield(connections=connections, database_url=database, catalog=Catalog.installed(groups), groups=groups, clock=clock)
+    return Jackfield(
+        connections=connections,
+        database_url=database,
+        catalog=Catalog.installed(groups),
+        groups=groups,
+        clock=clock,
+    )
 
 
 @contextmanager
-def stage(folder: Path, server: ToolServer, *options: str, clock: Clock | None = None) -> Iterator[Jackfield]:
-    """Run a server, the connector that is made of it, and a runtime, whose waits cost nothing with a clock of the tests."""
+def stage(
+    folder: Path, server: ToolServer, *options: str, clock: Clock | None = None
+) -> Iterator[Jackfield]:
+    """Run a server, the connector that is made of it, and a runtime, whose waits cost nothing with
+    a clock of the tests.
+    """
     with serving(server):
         generate(folder, server.url, *options)
         with installed(folder, clock=clock) as jackfield:
             yield jackfield
 
 
-def call(jackfield: Jackfield, action: str = "addNote", follow: Follow | None = None, **more: Any) -> Any:
+def call(
+    jackfield: Jackfield, action: str = "addNote", follow: Follow | None = None, **more: Any
+) -> Any:
     """Invoke an action of the connector."""
-    about = {"connector": "notes", "action": action, "connection": "main", "inputs": {"text": "hello"}}
+    about = {
+        "connector": "notes",
+        "action": action,
+        "connection": "main",
+        "inputs": {"text": "hello"},
+    }
     return jackfield.invoke({**about, **more}, follow=follow)
 
 

@@ -1,4 +1,6 @@
-"""A server that wants a sign-in by discovery, with its provider and a runtime that has a connection to it."""
+"""A server that wants a sign-in by discovery, with its provider and a runtime that has a connection
+to it.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    folder: Path, change: Callable[[ToolServer, Provider], object] = lambda _server, _provider: None, host: str = "127.0.0.1"
+    folder: Path,
+    change: Callable[[ToolServer, Provider], object] = lambda _server, _provider: None,
+    host: str = "127.0.0.1",
 ) -> Iterator[Stage]:
-    """Run all of it; ``change`` changes what is said before anybody asks. ``host`` is the server's name."""
+    """Run all of it; ``change`` changes what is said before anybody asks. ``host`` is the server's
+    name.
+    """
     server, provider = ToolServer(), Provider()
     server.host = host
     locked = guarded(server, provider)
@@ -49,11 +55,20 @@ def stage(
         generate(folder, server.url)
         locked[0] = True
         change(server, provider)
-        declare(folder / "made", "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
+        declare(
+            folder / "made",
+            "jackfield-notes",
+            "jackfield.connectors",
+            {"notes": "jackfield_notes:mcp"},
+        )
         home = {"JACKFIELD_HOME": str(folder)}
         with (
             plugged(folder / "made"),
-            Jackfield(catalog=Catalog.installed(), database_url=f"sqlite:///{folder}/j.db", environment=home) as jackfield,
+            Jackfield(
+                catalog=Catalog.installed(),
+                database_url=f"sqlite:///{folder}/j.db",
+                environment=home,
+            ) as jackfield,
         ):
             yield Stage(server, provider, jackfield)
 

@@ -1,4 +1,6 @@
-"""Calls that a server had begun, as its messages before the answer prove: no refusal is believed then, and nothing is sent again."""
+"""Calls that a server had begun, as its messages before the answer prove: no refusal is believed
+then, and nothing is sent again.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +33,21 @@ BEGUN: dict[str, Callable[[Talk], Json]] = {
     "a question": lambda _talk: {"jsonrpc": "2.0", "id": 9, "method": "roots/list"},
     "a list that changed": lambda _talk: _note("tools/list_changed"),
     "an unknown notification": lambda _talk: _note("x/began"),
-    "an error of no request": lambda _talk: {"jsonrpc": "2.0", "id": None, "error": {"code": -32603, "message": "retrying"}},
+    "an error of no request": lambda _talk: {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {"code": -32603, "message": "retrying"},
+    },
 }
 IDLE: dict[str, Callable[[Talk], Json]] = {
     "a ping": lambda _talk: {"jsonrpc": "2.0", "id": 9, "method": "ping"},
     "a heartbeat": lambda _talk: {"type": "heartbeat"},
     "an answer to another request": lambda _talk: {"jsonrpc": "2.0", "id": 9, "result": {}},
-    "an error of another request": lambda _talk: {"jsonrpc": "2.0", "id": 9, "error": {"code": -32603, "message": "no"}},
+    "an error of another request": lambda _talk: {
+        "jsonrpc": "2.0",
+        "id": 9,
+        "error": {"code": -32603, "message": "no"},
+    },
 }
 """Messages that say nothing of the call."""
 AGAIN: dict[str, tuple[int, str]] = {
@@ -64,7 +74,12 @@ REFUSED: dict[str, tuple[int, str]] = {
 }
 """Errors that are refusals of a call that the server had not begun."""
 ERRORS = AGAIN | REFUSED
-PAIRS = [(before, error) for before in BEGUN for error in ERRORS if before == "a log" or error in ("the session", "the parameters")]
+PAIRS = [
+    (before, error)
+    for before in BEGUN
+    for error in ERRORS
+    if before == "a log" or error in ("the session", "the parameters")
+]
 STATUSES = [301, 400, 401, 403, 404, 409, 410, 422, 429, 501]
 
 
@@ -89,7 +104,9 @@ def _server() -> ToolServer:
 
 @pytest.mark.parametrize(("before", "error"), PAIRS)
 def test_a_call_that_had_begun_is_sent_once(tmp_path: Path, before: str, error: str) -> None:
-    """A message before the error proves that the server had begun the call: its outcome is in doubt."""
+    """A message before the error proves that the server had begun the call: its outcome is in
+    doubt.
+    """
     server = _server()
     server.on_call = lambda talk: talk.stream(*map(_event, _begins(talk, before, error)))
     with stage(tmp_path, server, clock=FakeClock()) as jackfield:
@@ -115,7 +132,11 @@ def test_messages_that_come_together(tmp_path: Path, error: str, form: str) -> N
 
     def answer(talk: Talk) -> None:
         rows = _begins(talk, "a log", error)
-        joined = b"".join(map(_event, rows)) if form == "events as JSON" else b"\n".join(json.dumps(row).encode() for row in rows)
+        joined = (
+            b"".join(map(_event, rows))
+            if form == "events as JSON"
+            else b"\n".join(json.dumps(row).encode() for row in rows)
+        )
         talk.json([*rows] if form == "a batch" else joined)
 
     server.on_call = answer
@@ -147,10 +168,22 @@ BODIES: dict[str, tuple[Callable[[list[Json]], bytes], str]] = {
     "a batch": (lambda rows: json.dumps(rows).encode(), "application/json"),
     "a log alone": (lambda rows: json.dumps(rows[0]).encode(), "application/json"),
     "a log as text": (lambda rows: json.dumps(rows[0]).encode(), "text/plain"),
-    "a log behind a mark": (lambda rows: b"\xef\xbb\xbf" + json.dumps(rows[0]).encode(), "application/json"),
-    "lines": (lambda rows: b"\n".join(json.dumps(row).encode() for row in rows), "application/json"),
-    "lines as lines": (lambda rows: b"\r\n".join(json.dumps(row).encode() for row in rows), "application/x-ndjson"),
-    "lines behind a mark": (lambda rows: b"\xef\xbb\xbf" + b"\n".join(json.dumps(row).encode() for row in rows), "text/plain"),
+    "a log behind a mark": (
+        lambda rows: b"\xef\xbb\xbf" + json.dumps(rows[0]).encode(),
+        "application/json",
+    ),
+    "lines": (
+        lambda rows: b"\n".join(json.dumps(row).encode() for row in rows),
+        "application/json",
+    ),
+    "lines as lines": (
+        lambda rows: b"\r\n".join(json.dumps(row).encode() for row in rows),
+        "application/x-ndjson",
+    ),
+    "lines behind a mark": (
+        lambda rows: b"\xef\xbb\xbf" + b"\n".join(json.dumps(row).encode() for row in rows),
+        "text/plain",
+    ),
 }
 """Bodies of refusals by status that tell of work."""
 
@@ -161,16 +194,25 @@ def test_work_in_the_body_of_a_refusal(tmp_path: Path, status: int, form: str) -
     """A refusal by status is judged by the messages in its body, however they are written."""
     server = _server()
     made, media = BODIES[form]
-    server.on_call = lambda talk: talk.json(made([*_begins(talk, "a log", "the session")]), status, Content_Type=media)
+    server.on_call = lambda talk: talk.json(
+        made([*_begins(talk, "a log", "the session")]), status, Content_Type=media
+    )
     with stage(tmp_path, server, clock=FakeClock()) as jackfield:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
 
 
-@pytest.mark.parametrize("body", [
-    {"method": "POST", "path": "/mcp", "error": "Not Found"}, {"jsonrpc": "2.0", "id": 9, "method": "ping"}, [{"error": "Not Found"}],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"method": "POST", "path": "/mcp", "error": "Not Found"},
+        {"jsonrpc": "2.0", "id": 9, "method": "ping"},
+        [{"error": "Not Found"}],
+    ],
+)
 def test_no_work_in_the_body_of_a_refusal(tmp_path: Path, body: Any) -> None:
-    """Bodies without such a message leave no doubt: a framework's error names the method of HTTP."""
+    """Bodies without such a message leave no doubt: a framework's error names the method of
+    HTTP.
+    """
     server = _server()
     server.on_call = lambda talk: talk.json(body, 422)
     with stage(tmp_path, server, clock=FakeClock()) as jackfield:
@@ -180,7 +222,9 @@ def test_no_work_in_the_body_of_a_refusal(tmp_path: Path, body: Any) -> None:
 @pytest.mark.parametrize("form", ["a stream", "a stream that is cut"])
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_after_work(tmp_path: Path, status: int, form: str) -> None:
-    """A refusal by status is judged by the messages in its body, and by none where a stream cannot be read to its end."""
+    """A refusal by status is judged by the messages in its body, and by none where a stream cannot
+    be read to its end.
+    """
     server = _server()
 
     def answer(talk: Talk) -> None:
@@ -202,13 +246,18 @@ def test_a_stream_of_nothing(tmp_path: Path, status: int) -> None:
         b"",
         b": hi\n\n",
         b"data: ping\n\n",
-        b'data: {"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}\n\n',
+        (
+            b'data: {"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not '
+            b'found"}}\n\n'
+        ),
     ):
         server, sent = _server(), list[int]()
 
         def answer(talk: Talk, body: bytes = body, sent: list[int] = sent) -> None:
             sent.append(1)
-            talk.json(body, status, Content_Type="text/event-stream") if len(sent) == 1 else talk.result(said("done"))
+            talk.json(body, status, Content_Type="text/event-stream") if len(
+                sent
+            ) == 1 else talk.result(said("done"))
 
         server.on_call = answer
         with stage(tmp_path / str(len(body)), server) as jackfield:
@@ -216,9 +265,13 @@ def test_a_stream_of_nothing(tmp_path: Path, status: int) -> None:
 
 
 def test_a_tool_that_reports_an_error(tmp_path: Path) -> None:
-    """Its own error is told as it is, after whatever it reported: the overlay says what it means."""
+    """Its own error is told as it is, after whatever it reported: the overlay says what it
+    means.
+    """
     server = _server()
-    server.on_call = lambda talk: talk.stream(_event(_progress(talk)), talk.answered(said("too long", isError=True)))
+    server.on_call = lambda talk: talk.stream(
+        _event(_progress(talk)), talk.answered(said("too long", isError=True))
+    )
     with stage(tmp_path, server) as jackfield:
         assert (call(jackfield).error.code, server.count("tools/call")) == ("rejected", 1)
 
@@ -233,7 +286,9 @@ def test_a_read_that_had_begun(tmp_path: Path, error: str) -> None:
 
 
 class OwnStream:
-    """Server that says something on the session's own stream within a call, and then refuses the call by a status."""
+    """Server that says something on the session's own stream within a call, and then refuses the
+    call by a status.
+    """
 
     def __init__(self, server: ToolServer, status: int, says: Callable[[Talk], Json]) -> None:
         self._status, self._says, self._server = status, says, server
@@ -242,7 +297,9 @@ class OwnStream:
         server.before, server.on_call = self.before, self.on_call
 
     def before(self, talk: Talk) -> bool:
-        """Open the stream; note the reply to the ping behind the message, by which the client has read both."""
+        """Open the stream; note the reply to the ping behind the message, by which the client has
+        read both.
+        """
         if talk.message.get("id") == "behind":
             self._heard.set()
         if talk.message.get("method") != "GET":
@@ -263,7 +320,10 @@ class OwnStream:
     def _say(self, talk: Talk) -> None:
         if not self._called.wait(10):
             return
-        for row in (self._says(self._asked[0]), {"jsonrpc": "2.0", "id": "behind", "method": "ping"}):
+        for row in (
+            self._says(self._asked[0]),
+            {"jsonrpc": "2.0", "id": "behind", "method": "ping"},
+        ):
             piece = _event(row)
             talk.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             talk.wfile.flush()
@@ -271,13 +331,29 @@ class OwnStream:
 
 ON_OWN_STREAM: dict[str, tuple[Callable[[Talk], Json], bool]] = {
     "its progress": (_progress, True),
-    "its result": (lambda talk: {"jsonrpc": "2.0", "id": talk.message["id"], "result": said("done")}, True),
-    "a question": (lambda _talk: {"jsonrpc": "2.0", "id": 9, "method": "elicitation/create", "params": {"message": "sure?"}}, True),
-    "the progress of another call": (lambda _talk: _note("progress", progressToken=9, progress=1), False),
+    "its result": (
+        lambda talk: {"jsonrpc": "2.0", "id": talk.message["id"], "result": said("done")},
+        True,
+    ),
+    "a question": (
+        lambda _talk: {
+            "jsonrpc": "2.0",
+            "id": 9,
+            "method": "elicitation/create",
+            "params": {"message": "sure?"},
+        },
+        True,
+    ),
+    "the progress of another call": (
+        lambda _talk: _note("progress", progressToken=9, progress=1),
+        False,
+    ),
     "a log": (BEGUN["a log"], False),
     "a list that changed": (BEGUN["a list that changed"], False),
 }
-"""Messages on a session's own stream, which has those of all requests, and whether they prove that the call had begun."""
+"""Messages on a session's own stream, which has those of all requests, and whether they prove that
+the call had begun.
+"""
 
 
 @pytest.mark.parametrize("status", [404, 410, 400, 500])
@@ -291,7 +367,9 @@ def test_what_the_own_stream_said(tmp_path: Path, name: str, status: int) -> Non
         OwnStream(server, status, says)
         with installed(tmp_path, answers=Answers()) as jackfield:
             found = call(jackfield, follow=lambda _told: None, timeoutSeconds=30)
-    wanted = {404: ("succeeded", 2), 410: ("succeeded", 2), 400: ("failed", 1)}.get(status, ("in_doubt", 1))
+    wanted = {404: ("succeeded", 2), 410: ("succeeded", 2), 400: ("failed", 1)}.get(
+        status, ("in_doubt", 1)
+    )
     assert (found.status, server.count("tools/call")) == (("in_doubt", 1) if is_begun else wanted)
 
 

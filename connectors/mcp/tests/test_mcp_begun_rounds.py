@@ -1,4 +1,6 @@
-"""Calls that a server had begun before it asked a person: a later round that fails in any way leaves a doubt, and nothing is sent again."""
+"""Calls that a server had begun before it asked a person: a later round that fails in any way
+leaves a doubt, and nothing is sent again.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,21 @@ from clocks import FakeClock
 from mcp_rig import Answers, Talk, ToolServer, call, generate, installed, said, serving, tool
 
 Json = dict[str, Any]
-FORM = {"mode": "form", "message": "Delete all?", "requestedSchema": {"type": "object", "properties": {}}}
+FORM = {
+    "mode": "form",
+    "message": "Delete all?",
+    "requestedSchema": {"type": "object", "properties": {}},
+}
 ASKED = {
     "resultType": "input_required",
     "inputRequests": {"q": {"method": "elicitation/create", "params": FORM}},
     "requestState": "s-1",
 }
-LOG = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "note 1 of 2 was written"}}
+LOG = {
+    "jsonrpc": "2.0",
+    "method": "notifications/message",
+    "params": {"level": "info", "data": "note 1 of 2 was written"},
+}
 ENDS: dict[str, Callable[[Talk], object]] = {
     "the parameters": lambda talk: talk.error(-32602, "too long"),
     "the tool": lambda talk: talk.error(-32602, "Unknown tool: add_note"),
@@ -38,7 +48,9 @@ ENDS: dict[str, Callable[[Talk], object]] = {
     "the time": lambda talk: talk.json(b"", 408),
     "for now": lambda talk: talk.json(b"", 503, Retry_After="1"),
 }
-"""Answers to a later round, after which a call that the server had not begun has failed, or is sent again."""
+"""Answers to a later round, after which a call that the server had not begun has failed, or is sent
+again.
+"""
 
 
 def _event(message: Json) -> bytes:
@@ -47,13 +59,22 @@ def _event(message: Json) -> bytes:
 
 def _progress(talk: Talk) -> Json:
     token = talk.message["params"].get("_meta", {}).get("progressToken", 0)
-    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+    return {
+        "jsonrpc": "2.0",
+        "method": "notifications/progress",
+        "params": {"progressToken": token, "progress": 1},
+    }
 
 
 BEGUN: dict[str, Callable[[Talk], Json]] = {
     "a log": lambda _talk: LOG,
     "progress": _progress,
-    "a question": lambda _talk: {"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": FORM},
+    "a question": lambda _talk: {
+        "jsonrpc": "2.0",
+        "id": "q1",
+        "method": "elicitation/create",
+        "params": FORM,
+    },
 }
 
 
@@ -62,10 +83,20 @@ def _asks(talk: Talk, before: str = "a log") -> None:
 
 
 def _run(
-    folder: Path, rounds: Callable[[Talk, int], object], *options: str, action: str = "addNote", answers: Json | None = None, **more: Any
+    folder: Path,
+    rounds: Callable[[Talk, int], object],
+    *options: str,
+    action: str = "addNote",
+    answers: Json | None = None,
+    **more: Any,
 ) -> tuple[Any, int]:
-    """Call a tool of a server, whose answer to each round is ``rounds``; the result, and how often the call was sent."""
-    server, sent = ToolServer(tool(), tool("look", annotations={"readOnlyHint": True}), **more), list[Talk]()
+    """Call a tool of a server, whose answer to each round is ``rounds``; the result, and how often
+    the call was sent.
+    """
+    server, sent = (
+        ToolServer(tool(), tool("look", annotations={"readOnlyHint": True}), **more),
+        list[Talk](),
+    )
 
     def on_call(talk: Talk) -> None:
         sent.append(talk)
@@ -78,17 +109,24 @@ def _run(
             return call(jackfield, action, follow=lambda _told: None), len(sent)
 
 
-@pytest.mark.parametrize(("before", "end"), [(before, end) for before in BEGUN for end in ENDS if before == "a log" or end == "the limit"])
+@pytest.mark.parametrize(
+    ("before", "end"),
+    [(before, end) for before in BEGUN for end in ENDS if before == "a log" or end == "the limit"],
+)
 def test_a_later_round_is_refused(tmp_path: Path, before: str, end: str) -> None:
     """The refusal is no proof that nothing was done: an earlier round had begun."""
-    found, sent = _run(tmp_path, lambda talk, number: ENDS[end](talk) if number > 1 else _asks(talk, before))
+    found, sent = _run(
+        tmp_path, lambda talk, number: ENDS[end](talk) if number > 1 else _asks(talk, before)
+    )
     assert (found.status, sent) == ("in_doubt", 2)
 
 
 @pytest.mark.parametrize("end", ["the parameters", "the limit", "the session", "a person's page"])
 def test_a_later_round_of_an_older_server(tmp_path: Path, end: str) -> None:
     """It is the same in a session, which is not begun anew for the call."""
-    found, sent = _run(tmp_path, lambda talk, number: ENDS[end](talk) if number > 1 else _asks(talk), legacy=True)
+    found, sent = _run(
+        tmp_path, lambda talk, number: ENDS[end](talk) if number > 1 else _asks(talk), legacy=True
+    )
     assert (found.status, sent) == ("in_doubt", 2)
 
 
@@ -96,7 +134,9 @@ def test_a_round_in_between(tmp_path: Path) -> None:
     """The first round counts for the third one, too."""
 
     def rounds(talk: Talk, number: int) -> None:
-        _asks(talk) if number == 1 else talk.result(ASKED) if number == 2 else talk.error(-32602, "too long")
+        _asks(talk) if number == 1 else talk.result(ASKED) if number == 2 else talk.error(
+            -32602, "too long"
+        )
 
     found, sent = _run(tmp_path, rounds)
     assert (found.status, sent) == ("in_doubt", 3)
@@ -131,7 +171,11 @@ def test_a_question_that_nobody_answers(tmp_path: Path, legacy: bool) -> None:
         generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             found = call(jackfield)
-    assert (found.status, found.error.provider.message, server.count("tools/call")) == ("in_doubt", "Delete all?", 1)
+    assert (found.status, found.error.provider.message, server.count("tools/call")) == (
+        "in_doubt",
+        "Delete all?",
+        1,
+    )
 
 
 def test_questions_without_end(tmp_path: Path) -> None:
@@ -154,7 +198,10 @@ def test_a_later_round_that_ends(tmp_path: Path, answer: str) -> None:
 
 def test_a_question_alone(tmp_path: Path) -> None:
     """A server that only asked had done nothing, so a refusal of the next round is one."""
-    found, sent = _run(tmp_path, lambda talk, number: talk.error(-32602, "too long") if number > 1 else talk.result(ASKED))
+    found, sent = _run(
+        tmp_path,
+        lambda talk, number: talk.error(-32602, "too long") if number > 1 else talk.result(ASKED),
+    )
     assert (found.status, found.error.code, sent) == ("failed", "rejected", 2)
 
 

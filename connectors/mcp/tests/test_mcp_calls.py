@@ -14,10 +14,14 @@ from mcp_rig import Talk, ToolServer, call, generate, said, serving, stage, tool
 
 
 def test_modern_request(tmp_path: Path) -> None:
-    """A modern request repeats its method and its tool's name in the header, and says the revision in its message."""
+    """A modern request repeats its method and its tool's name in the header, and says the revision
+    in its message.
+    """
     server = ToolServer(tool(" größe "))
     with stage(tmp_path, server) as jackfield:
-        key = next(iter(json.loads((tmp_path / "made/mcp.lock.json").read_bytes())["tools"].values()))["key"]
+        key = next(
+            iter(json.loads((tmp_path / "made/mcp.lock.json").read_bytes())["tools"].values())
+        )["key"]
         assert call(jackfield, key).status == "succeeded"
     message, headers = server.requests[-1]
     assert (headers["Mcp-Method"], headers["MCP-Protocol-Version"]) == ("tools/call", "2026-07-28")
@@ -27,7 +31,9 @@ def test_modern_request(tmp_path: Path) -> None:
 
 
 def test_repeated_arguments(tmp_path: Path) -> None:
-    """Inputs with 'x-mcp-header' go into fields, encoded where a field cannot carry them; null and what is left out do not."""
+    """Inputs with 'x-mcp-header' go into fields, encoded where a field cannot carry them; null and
+    what is left out do not.
+    """
     schema = {
         "type": "object",
         "properties": {
@@ -71,7 +77,9 @@ def test_changed_tool(tmp_path: Path, what: str) -> None:
 
 @pytest.mark.parametrize("meanwhile", [[tool("other")], [], [tool(description="For a moment.")]])
 def test_a_tool_that_was_away_for_a_moment(tmp_path: Path, meanwhile: list[dict[str, Any]]) -> None:
-    """A gateway leaves out what it cannot reach just now: a list refuses calls for ten seconds, in which it is not read again."""
+    """A gateway leaves out what it cannot reach just now: a list refuses calls for ten seconds, in
+    which it is not read again.
+    """
     server, clock = ToolServer(), FakeClock()
     with stage(tmp_path, server, clock=clock) as jackfield:
         kept, server.tools = server.tools, meanwhile
@@ -121,12 +129,17 @@ def test_list_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_contents(tmp_path: Path) -> None:
-    """Structured content is kept, a text that repeats it is not; media and blobs are files, links stay data."""
+    """Structured content is kept, a text that repeats it is not; media and blobs are files, links
+    stay data.
+    """
     content = [
         {"type": "text", "text": '{"id": 1}'},
         {"type": "text", "text": "a note", "_meta": {"x": 1}},
         {"type": "image", "mimeType": "image/png", "data": "iVBORw=="},
-        {"type": "resource", "resource": {"uri": "file:///a", "mimeType": "application/zip", "blob": "UEsDBA=="}},
+        {
+            "type": "resource",
+            "resource": {"uri": "file:///a", "mimeType": "application/zip", "blob": "UEsDBA=="},
+        },
         {"type": "resource_link", "uri": "http://169.254.169.254/", "name": "x"},
     ]
     server = ToolServer()
@@ -134,18 +147,27 @@ def test_contents(tmp_path: Path) -> None:
     with stage(tmp_path, server) as jackfield:
         output = call(jackfield).output
     assert output["structuredContent"] == {"id": 1}
-    assert [part["type"] for part in output["content"]] == ["text", "image", "resource", "resource_link"]
+    assert [part["type"] for part in output["content"]] == [
+        "text",
+        "image",
+        "resource",
+        "resource_link",
+    ]
     assert output["content"][0] == {"type": "text", "text": "a note"}
     assert output["content"][1]["file"] == {"data": "iVBORw==", "contentType": "image/png"}
     assert output["content"][2]["resource"]["file"]["contentType"] == "application/zip"
 
 
 def test_unclear_errors_by_overlay(tmp_path: Path) -> None:
-    """The overlay says that a tool's own error leaves its call in doubt, and which effect it has."""
+    """The overlay says that a tool's own error leaves its call in doubt, and which effect it
+    has.
+    """
     server = ToolServer()
     server.on_call = lambda talk: talk.result(said("broke half way", isError=True))
     (tmp_path / "made").mkdir()
-    (tmp_path / "made/overlay.yaml").write_text("actions: {addNote: {toolError: inDoubt, title: Note}}")
+    (tmp_path / "made/overlay.yaml").write_text(
+        "actions: {addNote: {toolError: inDoubt, title: Note}}"
+    )
     with stage(tmp_path, server) as jackfield:
         error = call(jackfield).error
     assert (error.code, error.provider.message) == ("in_doubt", "broke half way")
@@ -153,7 +175,10 @@ def test_unclear_errors_by_overlay(tmp_path: Path) -> None:
 
 def test_key_of_the_invocation(tmp_path: Path) -> None:
     """An input that the overlay names takes the idempotency key, and the call may be repeated."""
-    schema = {"type": "object", "properties": {"text": {"type": "string"}, "key": {"type": "string"}}}
+    schema = {
+        "type": "object",
+        "properties": {"text": {"type": "string"}, "key": {"type": "string"}},
+    }
     server, keys = ToolServer(tool(inputSchema=schema)), []
 
     def answer(talk: Talk) -> None:
@@ -162,7 +187,9 @@ def test_key_of_the_invocation(tmp_path: Path) -> None:
 
     server.on_call = answer
     (tmp_path / "made").mkdir()
-    (tmp_path / "made/overlay.yaml").write_text("actions: {addNote: {effect: idempotent, idempotencyKey: key}}")
+    (tmp_path / "made/overlay.yaml").write_text(
+        "actions: {addNote: {effect: idempotent, idempotencyKey: key}}"
+    )
     with stage(tmp_path, server) as jackfield:
         assert call(jackfield).status == "succeeded"
     assert keys == [keys[0]] * 2
@@ -178,19 +205,38 @@ PAGES = """actions:
 
 @pytest.mark.parametrize("last", ["whole", "text only", "another form", "nothing said"])
 def test_pages_by_overlay(tmp_path: Path, last: str) -> None:
-    """All pages are one list; a page that does not say that it is the last one, or has no list, completes nothing."""
-    inputs = {"type": "object", "additionalProperties": False, "properties": {"cursor": {"type": "string"}}}
+    """All pages are one list; a page that does not say that it is the last one, or has no list,
+    completes nothing.
+    """
+    inputs = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"cursor": {"type": "string"}},
+    }
     server = ToolServer(tool("list_notes", inputSchema=inputs))
     whole, other, open_end = {"notes": [3], "more": False}, {"notes": "3"}, {"notes": [3]}
     ends: dict[str, dict[str, Any]] = {
-        "whole": {"structuredContent": whole}, "text only": {}, "another form": {"structuredContent": other},
+        "whole": {"structuredContent": whole},
+        "text only": {},
+        "another form": {"structuredContent": other},
         "nothing said": {"structuredContent": open_end},
-    }  # fmt: skip
+    }
 
     def answer(talk: Talk) -> None:
         given = talk.message["params"]["arguments"]
         first: dict[str, Any] = {"structuredContent": {"notes": [1, 2], "next": "2", "more": True}}
-        talk.result({"content": [], **(first if given == {} else ends[last] if given == {"cursor": "2"} else {"isError": True})})
+        talk.result(
+            {
+                "content": [],
+                **(
+                    first
+                    if given == {}
+                    else ends[last]
+                    if given == {"cursor": "2"}
+                    else {"isError": True}
+                ),
+            }
+        )
 
     server.on_call = answer
     (tmp_path / "made").mkdir()
@@ -204,19 +250,28 @@ def test_pages_by_overlay(tmp_path: Path, last: str) -> None:
 
 
 def test_resources(tmp_path: Path) -> None:
-    """A server that declares them has an action for them; binary content is a file; no URI is longer than 2,000 characters."""
+    """A server that declares them has an action for them; binary content is a file; no URI is
+    longer than 2,000 characters.
+    """
     server = ToolServer(legacy=True)
     server.capabilities["resources"] = {}
     server.on_other = lambda talk: (
-        talk.result({"contents": [{"uri": "notes://1", "blob": "aGVsbG8=", "mimeType": "image/png"}]})
+        talk.result(
+            {"contents": [{"uri": "notes://1", "blob": "aGVsbG8=", "mimeType": "image/png"}]}
+        )
         if talk.message["method"] == "resources/read"
         else talk.json(b"", 202)
     )
     with stage(tmp_path, server) as jackfield:
         found = call(jackfield, "readResource", inputs={"uri": "notes://1"})
-        assert found.unwrap() == {"contents": [{"uri": "notes://1", "mimeType": "image/png", "file": PNG}]}
+        assert found.unwrap() == {
+            "contents": [{"uri": "notes://1", "mimeType": "image/png", "file": PNG}]
+        }
         sent = len(server.requests)
-        assert call(jackfield, "readResource", inputs={"uri": f"notes://{'1' * 2000}"}).error.code == "invalid_input"
+        assert (
+            call(jackfield, "readResource", inputs={"uri": f"notes://{'1' * 2000}"}).error.code
+            == "invalid_input"
+        )
         assert len(server.requests) == sent
 
 
@@ -232,7 +287,10 @@ def test_list_of_resources(tmp_path: Path, every: bool) -> None:
     server.on_other = lambda talk: talk.result(pages[talk.message["params"].get("cursor")])
     with stage(tmp_path, server) as jackfield:
         found = call(jackfield, "listResources", inputs={"fetchAll": every})
-        assert (found.unwrap()["resources"], found.meta.complete) == ([{"uri": "a:1", "name": "one"}, {"uri": "a:2"}][: 1 + every], every)
+        assert (found.unwrap()["resources"], found.meta.complete) == (
+            [{"uri": "a:1", "name": "one"}, {"uri": "a:2"}][: 1 + every],
+            every,
+        )
         assert every or found.meta.next == {"cursor": "2"}
         assert call(jackfield, "listResources", inputs={}, dryRun=True).status == "succeeded"
 

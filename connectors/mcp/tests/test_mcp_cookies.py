@@ -1,4 +1,6 @@
-"""Cookies of a balancer: they go with the session that they came with, to the same server, and nowhere else."""
+"""Cookies of a balancer: they go with the session that they came with, to the same server, and
+nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +14,44 @@ import pytest
 
 from jackfield_http.urls import parse_url
 from jackfield_mcp.cookies import SessionCookies
-from mcp_rig import LEGACY, Talk, ToolServer, call, generate, installed, running, said, serving, stage
+from mcp_rig import (
+    LEGACY,
+    Talk,
+    ToolServer,
+    call,
+    generate,
+    installed,
+    running,
+    said,
+    serving,
+    stage,
+)
 
 HOME = "https://mcp.example.com/v1/mcp"
 NOW = 1_800_000_000.0
 KEPT: dict[str, tuple[list[str], str]] = {
     "plain": (["lb=a"], "lb=a"),
     "with attributes": (
-        ["AWSALB=x/y+z==; Expires=Mon, 07 Dec 2037 07:28:00 GMT; Path=/; HttpOnly; SameSite=None; Secure"],
+        [
+            (
+                "AWSALB=x/y+z==; Expires=Mon, 07 Dec 2037 07:28:00 GMT; Path=/; HttpOnly; "
+                "SameSite=None; Secure"
+            )
+        ],
         "AWSALB=x/y+z==",
     ),
-    "several in one field": (["a=1; Expires=Mon, 07 Dec 2037 07:28:00 GMT, b=2; Path=/,c=3"], "a=1; b=2; c=3"),
+    "several in one field": (
+        ["a=1; Expires=Mon, 07 Dec 2037 07:28:00 GMT, b=2; Path=/,c=3"],
+        "a=1; b=2; c=3",
+    ),
     "another value": (["lb=a", "lb=b"], "lb=b"),
     "in quotes": (['lb="a b"'], 'lb="a b"'),
     "an empty one": (["lb="], "lb="),
     "of a parent domain": (["lb=a; Domain=.Example.com"], "lb=a"),
-    "of the path": (["a=1; Path=/v1", "b=2; Path=/v1/mcp", "c=3; Path=/v1/", "d=4; Path=nothing"], "a=1; b=2; c=3; d=4"),
+    "of the path": (
+        ["a=1; Path=/v1", "b=2; Path=/v1/mcp", "c=3; Path=/v1/", "d=4; Path=nothing"],
+        "a=1; b=2; c=3; d=4",
+    ),
     "for some time": (["lb=a; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], "lb=a"),
 }
 NONE: dict[str, list[str]] = {
@@ -39,7 +63,7 @@ NONE: dict[str, list[str]] = {
     "with what breaks a field": ["lb=a\r\nX-Own: 1", "lb=\x00", "l b=a", "lb=\xe9"],
     "too large": [f"lb={'a' * 5_000}"],
     "the sign-in's": ["mine=a"],
-}  # fmt: skip
+}
 
 
 def _of(rows: list[str], home: str = HOME) -> str:
@@ -75,7 +99,9 @@ def test_bounds() -> None:
 
 
 class Balancer:
-    """Balancer over several servers: the first request of a session gets a cookie, and what comes without it reaches another one."""
+    """Balancer over several servers: the first request of a session gets a cookie, and what comes
+    without it reaches another one.
+    """
 
     def __init__(self, server: ToolServer, lost: Callable[[Talk], object]) -> None:
         self._lost = lost
@@ -94,7 +120,11 @@ class Balancer:
         """Answer what reaches the wrong server."""
         method = talk.message["method"]
         if method == "initialize":
-            result = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": {"name": "notes", "version": "1"}}
+            result = {
+                "protocolVersion": LEGACY,
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "notes", "version": "1"},
+            }
             identifier = f"session-{next(self._numbers)}"
             cookie = self.known[identifier] = f"node-{identifier}"
             talk.server.owner.sessions.add(identifier)  # type: ignore[union-attr]
@@ -105,13 +135,22 @@ class Balancer:
             return False
         given = SimpleCookie(talk.headers.get("Cookie", ""))
         identifier = talk.headers.get("Mcp-Session-Id", "")
-        if identifier not in self.known or "lb" not in given or given["lb"].value != self.known[identifier]:
+        if (
+            identifier not in self.known
+            or "lb" not in given
+            or given["lb"].value != self.known[identifier]
+        ):
             self._lost(talk)
             return True
         if self._rotates and method in ("tools/list", "tools/call"):
             cookie = self.known[identifier] = f"node-{next(self._numbers)}"
-            found: Any = said("done") if method == "tools/call" else {"tools": talk.server.owner.tools}
-            talk.json({"jsonrpc": "2.0", "id": talk.message["id"], "result": found}, Set_Cookie=f"lb={cookie}; Path=/")
+            found: Any = (
+                said("done") if method == "tools/call" else {"tools": talk.server.owner.tools}
+            )
+            talk.json(
+                {"jsonrpc": "2.0", "id": talk.message["id"], "result": found},
+                Set_Cookie=f"lb={cookie}; Path=/",
+            )
             return True
         return False
 
@@ -146,7 +185,11 @@ def test_a_session_that_has_ended(tmp_path: Path) -> None:
         assert call(jackfield, inputs={"text": "1"}).status == "succeeded"
         balancer.known.clear()
         assert call(jackfield, inputs={"text": "2"}).status == "succeeded"
-    assert not [headers for message, headers in server.requests if message["method"] == "initialize" and "Cookie" in headers]
+    assert not [
+        headers
+        for message, headers in server.requests
+        if message["method"] == "initialize" and "Cookie" in headers
+    ]
 
 
 def test_connections_share_none(tmp_path: Path) -> None:
@@ -156,11 +199,15 @@ def test_connections_share_none(tmp_path: Path) -> None:
     with serving(server):
         generate(tmp_path, server.url)
         with installed(tmp_path) as one, running() as two:
-            assert [call(jackfield, inputs={"text": str(number)}).status for number in range(2) for jackfield in (one, two)] == [
-                "succeeded"
-            ] * 4
+            assert [
+                call(jackfield, inputs={"text": str(number)}).status
+                for number in range(2)
+                for jackfield in (one, two)
+            ] == ["succeeded"] * 4
     pairs = {
-        (headers.get("Mcp-Session-Id"), headers.get("Cookie")) for message, headers in server.requests if message["method"] == "tools/call"
+        (headers.get("Mcp-Session-Id"), headers.get("Cookie"))
+        for message, headers in server.requests
+        if message["method"] == "tools/call"
     }
     assert len(pairs) == 2
 
@@ -172,14 +219,27 @@ def test_a_cookie_of_the_sign_in(tmp_path: Path) -> None:
     def before(talk: Talk) -> bool:
         if talk.message["method"] != "initialize":
             return False
-        result = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": {"name": "notes", "version": "1"}}
-        talk.json({"jsonrpc": "2.0", "id": talk.message["id"], "result": result}, Set_Cookie="key=theirs, lb=a")
+        result = {
+            "protocolVersion": LEGACY,
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "notes", "version": "1"},
+        }
+        talk.json(
+            {"jsonrpc": "2.0", "id": talk.message["id"], "result": result},
+            Set_Cookie="key=theirs, lb=a",
+        )
         return True
 
     server.before = before
     with serving(server):
         generate(tmp_path, server.url)
-        with installed(tmp_path, "headerKey", header="Cookie", key="key=mine-and-secret") as jackfield:
+        with installed(
+            tmp_path, "headerKey", header="Cookie", key="key=mine-and-secret"
+        ) as jackfield:
             assert call(jackfield).status == "succeeded"
-    sent = next(headers["Cookie"] for message, headers in server.requests if message["method"] == "tools/call")
+    sent = next(
+        headers["Cookie"]
+        for message, headers in server.requests
+        if message["method"] == "tools/call"
+    )
     assert sorted(sent.split("; ")) == ["key=mine-and-secret", "lb=a"]

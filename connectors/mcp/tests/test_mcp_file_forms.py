@@ -1,4 +1,6 @@
-"""Files and texts of results in forms that servers write beside those of the standard: the server has answered, so no write is in doubt."""
+"""Files and texts of results in forms that servers write beside those of the standard: the server
+has answered, so no write is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,10 @@ def test_forms_of_base64(tmp_path: Path, name: str) -> None:
     assert "warnings" not in result["meta"]
 
 
-@pytest.mark.parametrize("data", ["not base64 at all!", "***", "data:image/png;base64,%%%", "data:text/plain,hello", "ÿ" * 9])
+@pytest.mark.parametrize(
+    "data",
+    ["not base64 at all!", "***", "data:image/png;base64,%%%", "data:text/plain,hello", "ÿ" * 9],
+)
 def test_what_is_no_base64(tmp_path: Path, data: str) -> None:
     """It is kept as it came, as a text, and a warning says so: the server has answered."""
     server = ToolServer(legacy=True)
@@ -53,14 +58,19 @@ def test_what_is_no_base64(tmp_path: Path, data: str) -> None:
         result = call(jackfield).to_json()
     assert (result["status"], server.count("tools/call")) == ("succeeded", 1)
     file = result["output"]["content"][0]["file"]
-    assert (b64decode(file["data"]).decode(), file["contentType"]) == (data, "text/plain; charset=utf-8")
+    assert (b64decode(file["data"]).decode(), file["contentType"]) == (
+        data,
+        "text/plain; charset=utf-8",
+    )
     assert "not base64" in result["meta"]["warnings"][0]["message"]
 
 
 def test_bare_texts(tmp_path: Path) -> None:
     """Texts in place of parts are those parts, with a warning."""
     server = ToolServer(legacy=True)
-    server.on_call = lambda talk: talk.result({"content": ["done", {"type": "text", "text": "twice"}, None]})
+    server.on_call = lambda talk: talk.result(
+        {"content": ["done", {"type": "text", "text": "twice"}, None]}
+    )
     with stage(tmp_path, server) as jackfield:
         result = call(jackfield).to_json()
     assert [part["text"] for part in result["output"]["content"]] == ["done", "twice"]

@@ -1,4 +1,6 @@
-"""Generation from an MCP server: tools become actions, and what a hostile server sends stays harmless."""
+"""Generation from an MCP server: tools become actions, and what a hostile server sends stays
+harmless.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +30,39 @@ pytest_plugins = ["warm"]
 
 def made(*tools: dict[str, Any], **choices: Any) -> Converted:
     """A connector of some tools."""
-    return converted(tools, Session(MODERN), Choices("notes", "https://notes.example.com/mcp", **choices), ["anonymous"])
+    return converted(
+        tools,
+        Session(MODERN),
+        Choices("notes", "https://notes.example.com/mcp", **choices),
+        ["anonymous"],
+    )
 
 
 def test_keys() -> None:
-    """Keys are words in camelCase, of the second of two that would be equal with a number; locked ones stay."""
+    """Keys are words in camelCase, of the second of two that would be equal with a number; locked
+    ones stay.
+    """
     names = ["admin.tools.list", "get_user", "getUser", "2fa-check", "größe", "HTTPGet"]
-    assert list(keys_of(names, {}).values())[:4] == ["adminToolsList", "getUser", "getUser2", "n2FaCheck"]
+    assert list(keys_of(names, {}).values())[:4] == [
+        "adminToolsList",
+        "getUser",
+        "getUser2",
+        "n2FaCheck",
+    ]
     assert keys_of(names, {})["größe"].startswith("tool")
-    assert keys_of(["getUser", "get_user"], {"get_user": "getUser"}) == {"get_user": "getUser", "getUser": "getUser2"}
+    assert keys_of(["getUser", "get_user"], {"get_user": "getUser"}) == {
+        "get_user": "getUser",
+        "getUser": "getUser2",
+    }
 
 
 @pytest.mark.parametrize(
     ("url", "key"),
-    [("https://mcp.linear.app/mcp", "linear"), ("https://notes.example.com/", "example"), ("http://127.0.0.1:80/", "mcp-server")],
+    [
+        ("https://mcp.linear.app/mcp", "linear"),
+        ("https://notes.example.com/", "example"),
+        ("http://127.0.0.1:80/", "mcp-server"),
+    ],
 )
 def test_connector_keys(url: str, key: str) -> None:
     """A connector is named by its server's host, never by what the server calls itself."""
@@ -51,22 +72,42 @@ def test_connector_keys(url: str, key: str) -> None:
 def test_older_drafts() -> None:
     """Schemas of draft-07 and draft-04 mean the same in 2020-12."""
     schema = {
-        "$schema": "http://json-schema.org/draft-07/schema#", "$id": "http://evil.example.com/x", "type": "object",
-        "definitions": {"Point": {"type": "array", "items": [{"type": "number"}, {"type": "number"}], "additionalItems": False}},
-        "properties": {"at": {"$ref": "#/definitions/Point", "description": "ignored"}, "size": {"minimum": 0, "exclusiveMinimum": True}},
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "http://evil.example.com/x",
+        "type": "object",
+        "definitions": {
+            "Point": {
+                "type": "array",
+                "items": [{"type": "number"}, {"type": "number"}],
+                "additionalItems": False,
+            }
+        },
+        "properties": {
+            "at": {"$ref": "#/definitions/Point", "description": "ignored"},
+            "size": {"minimum": 0, "exclusiveMinimum": True},
+        },
         "dependencies": {"at": ["size"]},
-    }  # fmt: skip
+    }
     found = schemas_of(tool(inputSchema=schema), "move")
     assert found.inputs == {
-        "type": "object", "additionalProperties": False, "dependentRequired": {"at": ["size"]},
+        "type": "object",
+        "additionalProperties": False,
+        "dependentRequired": {"at": ["size"]},
         "properties": {"at": {"$ref": "#/$defs/move.in.Point"}, "size": {"exclusiveMinimum": 0}},
-    }  # fmt: skip
-    assert found.definitions["move.in.Point"] == {"type": "array", "prefixItems": [{"type": "number"}] * 2, "items": False}
+    }
+    assert found.definitions["move.in.Point"] == {
+        "type": "array",
+        "prefixItems": [{"type": "number"}] * 2,
+        "items": False,
+    }
 
 
 def test_marks_of_ours_are_left_out() -> None:
     """A server cannot have an input filled from a value of the connection, such as its token."""
-    schema = {"type": "object", "properties": {"note": {"type": "string", "x-jackfield": {"fromConnection": "token"}}}}
+    schema = {
+        "type": "object",
+        "properties": {"note": {"type": "string", "x-jackfield": {"fromConnection": "token"}}},
+    }
     assert "x-jackfield" not in json.dumps(schemas_of(tool(inputSchema=schema), "a").inputs)
 
 
@@ -80,19 +121,43 @@ def _deep(levels: int) -> dict[str, Any]:
 TURNED = {"a": {"not": {"$ref": "#/$defs/b"}}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}
 BOMBS: dict[str, dict[str, Any]] = {
     "too large": tool(description="x" * 200_000),
-    "many properties": tool(inputSchema={"type": "object", "properties": {f"p{n}": {} for n in range(5_000)}}),
+    "many properties": tool(
+        inputSchema={"type": "object", "properties": {f"p{n}": {} for n in range(5_000)}}
+    ),
     "wide": tool(inputSchema={"type": "object", "anyOf": [{"const": n} for n in range(20_000)]}),
     "deep": tool(inputSchema=_deep(200)),
-    "a circle of opposites": tool(inputSchema={"type": "object", "$ref": "#/$defs/a", "$defs": TURNED}),
-    "a chain": tool(inputSchema={"$ref": "#/$defs/0", "$defs": {f"{n}": {"$ref": f"#/$defs/{n + 1}"} for n in range(2000)}}),
-    "header": tool(inputSchema={"type": "object", "properties": {"a": {"type": "string", "x-mcp-header": "A\r\nB"}}}),
-    "header in a list": tool(inputSchema={"type": "object", "properties": {"a": {"items": {"type": "string", "x-mcp-header": "A"}}}}),
+    "a circle of opposites": tool(
+        inputSchema={"type": "object", "$ref": "#/$defs/a", "$defs": TURNED}
+    ),
+    "a chain": tool(
+        inputSchema={
+            "$ref": "#/$defs/0",
+            "$defs": {f"{n}": {"$ref": f"#/$defs/{n + 1}"} for n in range(2000)},
+        }
+    ),
+    "header": tool(
+        inputSchema={
+            "type": "object",
+            "properties": {"a": {"type": "string", "x-mcp-header": "A\r\nB"}},
+        }
+    ),
+    "header in a list": tool(
+        inputSchema={
+            "type": "object",
+            "properties": {"a": {"items": {"type": "string", "x-mcp-header": "A"}}},
+        }
+    ),
     "header twice": tool(
-        inputSchema={"type": "object", "properties": {name: {"type": "string", "x-mcp-header": "Same"} for name in ("a", "b")}}
+        inputSchema={
+            "type": "object",
+            "properties": {name: {"type": "string", "x-mcp-header": "Same"} for name in ("a", "b")},
+        }
     ),
     "deep as text": tool(inputSchema=json.dumps(_deep(200))),
-    "wide as text": tool(inputSchema=json.dumps({"type": "object", "anyOf": [{"const": n} for n in range(8_000)]})),
-}  # fmt: skip
+    "wide as text": tool(
+        inputSchema=json.dumps({"type": "object", "anyOf": [{"const": n} for n in range(8_000)]})
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BOMBS)
@@ -115,8 +180,14 @@ def _seconds_until_unfit(bomb: dict[str, Any]) -> float:
 
 def test_recursion_is_kept() -> None:
     """A schema may refer to itself where each step goes into the value."""
-    schema = {"type": "object", "properties": {"tree": {"$ref": "#/$defs/Tree"}}, "$defs": {"Tree": {"items": {"$ref": "#/$defs/Tree"}}}}
-    assert schemas_of(tool(inputSchema=schema), "a").definitions == {"a.in.Tree": {"items": {"$ref": "#/$defs/a.in.Tree"}}}
+    schema = {
+        "type": "object",
+        "properties": {"tree": {"$ref": "#/$defs/Tree"}},
+        "$defs": {"Tree": {"items": {"$ref": "#/$defs/Tree"}}},
+    }
+    assert schemas_of(tool(inputSchema=schema), "a").definitions == {
+        "a.in.Tree": {"items": {"$ref": "#/$defs/a.in.Tree"}}
+    }
 
 
 def test_slow_pattern(tmp_path: Path) -> None:
@@ -129,23 +200,38 @@ def test_slow_pattern(tmp_path: Path) -> None:
 
 
 def test_effects() -> None:
-    """Without trust, a server's annotations change nothing; with it, they give the effect, and the overlay beats both."""
-    read, repeatable = tool("a", annotations={"readOnlyHint": True}), tool("b", annotations={"idempotentHint": True})
-    assert [row["effect"] for row in made(read, repeatable).manifest["actions"]] == ["write", "write"]
-    assert [row["effect"] for row in made(read, repeatable, trusts=True).manifest["actions"]] == ["read", "idempotent"]
+    """Without trust, a server's annotations change nothing; with it, they give the effect, and the
+    overlay beats both.
+    """
+    read, repeatable = (
+        tool("a", annotations={"readOnlyHint": True}),
+        tool("b", annotations={"idempotentHint": True}),
+    )
+    assert [row["effect"] for row in made(read, repeatable).manifest["actions"]] == [
+        "write",
+        "write",
+    ]
+    assert [row["effect"] for row in made(read, repeatable, trusts=True).manifest["actions"]] == [
+        "read",
+        "idempotent",
+    ]
     overlaid = made(read, trusts=True, overlay={"a": {"effect": "write"}})
     assert overlaid.manifest["actions"][0]["effect"] == "write"
 
 
 def test_names_that_collide() -> None:
-    """Of two tools with the same name, only the first is kept: a later one must not stand for it."""
+    """Of two tools with the same name, only the first is kept: a later one must not stand for
+    it.
+    """
     found = made(tool(), tool(description="Another."), tool(""), {"inputSchema": {}})
     assert [row["description"] for row in found.manifest["actions"]] == ["Add a note."]
     assert len(found.report["leftOut"]) == 3
 
 
 def test_hidden_characters() -> None:
-    """Control, bidirectional, zero-width and tag characters are stripped from texts, and reported."""
+    """Control, bidirectional, zero-width and tag characters are stripped from texts, and
+    reported.
+    """
     hidden = "Add\u202e a\u200b note\x1b[2J\U000e0041."
     found = made(tool(description=hidden, title=hidden))
     row = found.manifest["actions"][0]
@@ -182,9 +268,19 @@ _SILVER = """actions:
 
 @pytest.mark.usefixtures("warm_python")
 def test_a_described_server_becomes_a_silver_connector(tmp_path: Path) -> None:
-    """Examples are made from the schemas, or are the overlay's; the overlay describes inputs that the server does not."""
-    described = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "description": "Which."}}}
-    counted = {"type": "object", "required": ["count"], "properties": {"count": {"type": "integer"}}}
+    """Examples are made from the schemas, or are the overlay's; the overlay describes inputs that
+    the server does not.
+    """
+    described = {
+        "type": "object",
+        "required": ["text"],
+        "properties": {"text": {"type": "string", "description": "Which."}},
+    }
+    counted = {
+        "type": "object",
+        "required": ["count"],
+        "properties": {"count": {"type": "integer"}},
+    }
     tools = (
         tool(),
         tool("count_notes", inputSchema=described, outputSchema=counted),
@@ -196,9 +292,17 @@ def test_a_described_server_becomes_a_silver_connector(tmp_path: Path) -> None:
         manifest = generate(tmp_path, server.url)
     shown = {row["key"]: row["examples"][0]["result"]["output"] for row in manifest["actions"]}
     assert shown["countNotes"]["structuredContent"] == {"count": 2}
-    assert shown["sumNotes"]["content"] == [{"type": "text", "text": json.dumps(shown["sumNotes"]["structuredContent"])}]
+    assert shown["sumNotes"]["content"] == [
+        {"type": "text", "text": json.dumps(shown["sumNotes"]["structuredContent"])}
+    ]
     (tmp_path / "made" / "LICENSE").write_text("Apache-2.0")
-    words = [str(Path(sys.executable).with_name("jackfield")), "check", "made", "--at-least", "silver"]
+    words = [
+        str(Path(sys.executable).with_name("jackfield")),
+        "check",
+        "made",
+        "--at-least",
+        "silver",
+    ]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -251,7 +355,11 @@ def test_pages_of_a_list(tmp_path: Path) -> None:
 
     server.before, circular = before, False
     with serving(server):
-        assert [row["key"] for row in generate(tmp_path, server.url)["actions"]] == ["tool0", "tool1", "tool2"]
+        assert [row["key"] for row in generate(tmp_path, server.url)["actions"]] == [
+            "tool0",
+            "tool1",
+            "tool2",
+        ]
         circular = True
         with pytest.raises(JackfieldError, match="circles"):
             generate(tmp_path, server.url)
@@ -291,10 +399,23 @@ def test_sign_in_for_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("NOTES_TOKEN", "t0ken-4711")
         manifest = generate(tmp_path, server.url, "--token-env", "NOTES_TOKEN")
     assert manifest["connectionTypes"][0]["key"] == "bearer"
-    assert not [path for path in (tmp_path / "made").rglob("*") if path.is_file() and b"t0ken-4711" in path.read_bytes()]
+    assert not [
+        path
+        for path in (tmp_path / "made").rglob("*")
+        if path.is_file() and b"t0ken-4711" in path.read_bytes()
+    ]
 
 
-@pytest.mark.parametrize("text", ["actions: [a", "actions: 3", "actions: {a: {effect: poem}}", "actions: {a: {colour: red}}", "- a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "actions: [a",
+        "actions: 3",
+        "actions: {a: {effect: poem}}",
+        "actions: {a: {colour: red}}",
+        "- a",
+    ],
+)
 def test_overlays_that_say_nothing(tmp_path: Path, text: str) -> None:
     """An overlay that cannot be read, or says something unknown, is refused."""
     (tmp_path / "overlay.yaml").write_text(text)

@@ -16,7 +16,9 @@ def _sent(**headers: str) -> Callable[[Talk], object]:
     """Answer with a result under other header fields."""
 
     def answer(talk: Talk) -> None:
-        body = json.dumps({"jsonrpc": "2.0", "id": talk.message["id"], "result": said("done")}).encode()
+        body = json.dumps(
+            {"jsonrpc": "2.0", "id": talk.message["id"], "result": said("done")}
+        ).encode()
         talk.json(body, int(headers.pop("status", "200")), **headers)
 
     return answer
@@ -35,14 +37,19 @@ ANSWERS: dict[str, tuple[Callable[[Talk], object], str]] = {
     "a code as text": (lambda talk: talk.error("-32602", "no"), "failed"),  # type: ignore[arg-type]
     "a code as text, with 400": (lambda talk: talk.error("-32602", "no", 400), "failed"),  # type: ignore[arg-type]
     "a code in words": (lambda talk: talk.error("INVALID", "no"), "in_doubt"),  # type: ignore[arg-type]
-    "parts without a type": (lambda talk: talk.result({"content": [{"text": "done"}]}), "succeeded"),
+    "parts without a type": (
+        lambda talk: talk.result({"content": [{"text": "done"}]}),
+        "succeeded",
+    ),
     "a text as content": (lambda talk: talk.result({"content": "done"}), "succeeded"),
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_answers(tmp_path: Path, name: str) -> None:
-    """What has the request's ID and a result is the answer, whatever it is sent as; the tool is called once."""
+    """What has the request's ID and a result is the answer, whatever it is sent as; the tool is
+    called once.
+    """
     answer, status = ANSWERS[name]
     server = ToolServer(legacy=True)
     server.on_call = answer
@@ -58,7 +65,9 @@ def test_an_empty_session_id(tmp_path: Path) -> None:
         if talk.message["method"] != "initialize":
             return False
         result = {"protocolVersion": LEGACY, "capabilities": None, "serverInfo": None}
-        talk.json({"jsonrpc": "2.0", "id": talk.message["id"], "result": result}, 200, Mcp_Session_Id="")
+        talk.json(
+            {"jsonrpc": "2.0", "id": talk.message["id"], "result": result}, 200, Mcp_Session_Id=""
+        )
         return True
 
     server.before = before
@@ -69,14 +78,28 @@ def test_an_empty_session_id(tmp_path: Path) -> None:
 
 def test_types_in_capital_letters(tmp_path: Path) -> None:
     """As schemas for Gemini have them: they judge as the others do."""
-    schema: dict[str, Any] = {"type": "OBJECT", "properties": {"text": {"type": "STRING"}, "n": {"type": ["Integer", "NULL"]}}}
+    schema: dict[str, Any] = {
+        "type": "OBJECT",
+        "properties": {"text": {"type": "STRING"}, "n": {"type": ["Integer", "NULL"]}},
+    }
     server = ToolServer(tool(inputSchema=schema))
     with stage(tmp_path, server) as jackfield:
-        assert [row.path for row in call(jackfield, inputs={"text": 1, "n": "x"}).error.details] == ["/text", "/n"]
+        assert [
+            row.path for row in call(jackfield, inputs={"text": 1, "n": "x"}).error.details
+        ] == ["/text", "/n"]
         assert call(jackfield, inputs={"text": "x", "n": None}).status == "succeeded"
 
 
-@pytest.mark.parametrize("more", [{"annotations": []}, {"annotations": "read"}, {"title": 5}, {"description": ["a"]}, {"execution": None}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"annotations": []},
+        {"annotations": "read"},
+        {"title": 5},
+        {"description": ["a"]},
+        {"execution": None},
+    ],
+)
 def test_odd_members_of_a_tool(tmp_path: Path, more: dict[str, Any]) -> None:
     """They cost themselves."""
     with serving(ToolServer(tool(**more))) as server:

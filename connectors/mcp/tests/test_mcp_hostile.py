@@ -1,4 +1,6 @@
-"""A hostile server: names, floods, questions and texts that are meant to harm whoever calls or reads."""
+"""A hostile server: names, floods, questions and texts that are meant to harm whoever calls or
+reads.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +39,39 @@ def test_names_that_show_as_others(tmp_path: Path) -> None:
     assert all(row["tool"].isprintable() for row in report["leftOut"])
 
 
-@pytest.mark.parametrize("method", ["elicitation/create", "sampling/createMessage", "roots/list", "tools/call"])
+@pytest.mark.parametrize(
+    "method", ["elicitation/create", "sampling/createMessage", "roots/list", "tools/call"]
+)
 def test_questions_on_a_stream(tmp_path: Path, method: str) -> None:
-    """A legacy server's questions are refused, and only some of them: each costs a request of ours."""
+    """A legacy server's questions are refused, and only some of them: each costs a request of
+    ours.
+    """
     server = ToolServer(legacy=True)
 
     def answer(talk: Talk) -> None:
-        asked = [{"jsonrpc": "2.0", "id": number, "method": method, "params": {"message": "Your password?"}} for number in range(200)]
-        talk.stream(*(b"data: " + json.dumps(one).encode() + b"\n\n" for one in asked), talk.answered(said("done")))
+        asked = [
+            {
+                "jsonrpc": "2.0",
+                "id": number,
+                "method": method,
+                "params": {"message": "Your password?"},
+            }
+            for number in range(200)
+        ]
+        talk.stream(
+            *(b"data: " + json.dumps(one).encode() + b"\n\n" for one in asked),
+            talk.answered(said("done")),
+        )
 
     server.on_call = answer
     with stage(tmp_path, server) as jackfield:
         error = call(jackfield).error
     replies = [message for message, _ in server.requests if "method" not in message]
-    assert (error.code, 0 < len(replies) < 30, {message["error"]["code"] for message in replies}) == ("in_doubt", True, {-32601})
+    assert (
+        error.code,
+        0 < len(replies) < 30,
+        {message["error"]["code"] for message in replies},
+    ) == ("in_doubt", True, {-32601})
 
 
 def _discovers(capabilities: Any) -> ToolServer:
@@ -61,7 +82,10 @@ def _discovers(capabilities: Any) -> ToolServer:
 
 def test_a_server_that_says_too_much_of_itself(tmp_path: Path) -> None:
     """What is kept of a server for a connection is bounded."""
-    with serving(_discovers({"experimental": {"x": "y" * 2_000_000}})) as server, pytest.raises(JackfieldError):
+    with (
+        serving(_discovers({"experimental": {"x": "y" * 2_000_000}})) as server,
+        pytest.raises(JackfieldError),
+    ):
         generate(tmp_path, server.url)
 
 
@@ -82,10 +106,15 @@ def test_a_cursor_that_is_too_long(tmp_path: Path) -> None:
 
 
 def test_a_list_that_grows_by_ten_megabytes(tmp_path: Path) -> None:
-    """A call of an accepted tool does not suffer from another one of ten megabytes, and that one is refused without a call."""
+    """A call of an accepted tool does not suffer from another one of ten megabytes, and that one is
+    refused without a call.
+    """
     server = ToolServer(tool(), tool("large"), ttl=0)
     with stage(tmp_path, server) as jackfield:
-        large = {"type": "object", "properties": {f"p{number}": {"description": "x" * 1000} for number in range(10_000)}}
+        large = {
+            "type": "object",
+            "properties": {f"p{number}": {"description": "x" * 1000} for number in range(10_000)},
+        }
         server.tools[1] = tool("large", inputSchema=large)
         began = time.process_time()
         assert call(jackfield).status == "succeeded"
@@ -98,15 +127,22 @@ def test_a_list_that_grows_by_ten_megabytes(tmp_path: Path) -> None:
 def test_a_list_that_is_too_long(tmp_path: Path, count: int) -> None:
     """Its size is the reason, however long it is."""
     rows = [tool(f"tool_{number}") for number in range(count)]
-    with serving(ToolServer(*rows)) as server, pytest.raises(Unavailable, match="is larger than 5,000 tools"):
+    with (
+        serving(ToolServer(*rows)) as server,
+        pytest.raises(Unavailable, match="is larger than 5,000 tools"),
+    ):
         generate(tmp_path, server.url)
 
 
 def test_a_list_is_not_kept() -> None:
-    """Of the longest list that is read, a connection keeps digests; those of members locate a change."""
+    """Of the longest list that is read, a connection keeps digests; those of members locate a
+    change.
+    """
     tracemalloc.start()
     try:
-        rows = [tool(f"tool_{number}", description="x" * 2_000 + str(number)) for number in range(5_000)]
+        rows = [
+            tool(f"tool_{number}", description="x" * 2_000 + str(number)) for number in range(5_000)
+        ]
         before = tracemalloc.get_traced_memory()[0]
         kept = Tools(rows, 0.0, 1.0)
         assert tracemalloc.get_traced_memory()[0] - before < 3_000_000
@@ -117,7 +153,10 @@ def test_a_list_is_not_kept() -> None:
     finally:
         tracemalloc.stop()
     pin = pin_of(last)
-    assert (kept.digests("tool_4999"), kept.parts("tool_4999")) == ((pin.whole,), {name: {short} for name, short in pin.parts.items()})
+    assert (kept.digests("tool_4999"), kept.parts("tool_4999")) == (
+        (pin.whole,),
+        {name: {short} for name, short in pin.parts.items()},
+    )
 
 
 def test_texts_in_results(tmp_path: Path) -> None:

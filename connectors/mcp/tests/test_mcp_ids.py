@@ -1,4 +1,6 @@
-"""IDs of requests: small numbers that nobody can guess, recognised in each form in which servers write a number back."""
+"""IDs of requests: small numbers that nobody can guess, recognised in each form in which servers
+write a number back.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ OTHERS: dict[str, Callable[[int], bytes]] = {
     "the next one as text": lambda number: b'"%d"' % (number + 1),
     "half more": lambda number: b"%d.5" % number,
     "more digits": lambda number: b'"%d1"' % number,
-    "in digits of other scripts": lambda number: json.dumps(str(number).translate({48 + n: 0x660 + n for n in range(10)})).encode(),
+    "in digits of other scripts": lambda number: json.dumps(
+        str(number).translate({48 + n: 0x660 + n for n in range(10)})
+    ).encode(),
     "the first": lambda _: b"1",
     "true": lambda _: b"true",
     "in a list": lambda number: b"[%d]" % number,
@@ -36,7 +40,10 @@ def _answering(spelled: Callable[[int], bytes], *, streams: bool) -> ToolServer:
     server = ToolServer(legacy=True)
 
     def answer(talk: Talk) -> None:
-        body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (spelled(talk.message["id"]), json.dumps(said("done")).encode())
+        body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (
+            spelled(talk.message["id"]),
+            json.dumps(said("done")).encode(),
+        )
         talk.stream(b"data: " + body + b"\n\n") if streams else talk.json(body)
 
     server.on_call = answer
@@ -61,10 +68,15 @@ def test_the_id_of_another(tmp_path: Path, name: str, streams: bool) -> None:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
 
 
-@pytest.mark.parametrize("refuses", [
-    lambda talk: talk.error(-32600, "id must be an integer", 400), lambda talk: talk.json(b"", 202), lambda talk: talk.json(b"", 500),
-    lambda talk: talk.json({"jsonrpc": "2.0", "id": 2**31 - 1, "result": said("done")}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "refuses",
+    [
+        lambda talk: talk.error(-32600, "id must be an integer", 400),
+        lambda talk: talk.json(b"", 202),
+        lambda talk: talk.json(b"", 500),
+        lambda talk: talk.json({"jsonrpc": "2.0", "id": 2**31 - 1, "result": said("done")}),
+    ],
+)
 def test_a_server_of_numbers(tmp_path: Path, refuses: Callable[[Talk], object]) -> None:
     """A server that knows no IDs but numbers of 32 bits with a sign is called as any other."""
     server = ToolServer(legacy=True)
@@ -90,7 +102,11 @@ def test_progress_under_a_token_as_text(tmp_path: Path) -> None:
     server, heard = ToolServer(legacy=True), list[Any]()
 
     def answer(talk: Talk) -> None:
-        about = {"progressToken": str(talk.message["params"]["_meta"]["progressToken"]), "progress": 1, "message": "half"}
+        about = {
+            "progressToken": str(talk.message["params"]["_meta"]["progressToken"]),
+            "progress": 1,
+            "message": "half",
+        }
         told = {"jsonrpc": "2.0", "method": "notifications/progress", "params": about}
         talk.stream(b"data: " + json.dumps(told).encode() + b"\n\n", talk.answered(said("done")))
 

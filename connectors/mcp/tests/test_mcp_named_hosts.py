@@ -1,4 +1,6 @@
-"""Hosts that a server names for the sign-in: what is private is never asked, and no credential reaches anybody but who it is for."""
+"""Hosts that a server names for the sign-in: what is private is never asked, and no credential
+reaches anybody but who it is for.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,22 @@ from mcp_sign_in import REDIRECT, Stage, asked, stage
 PUBLIC = "93.184.215.14"
 METADATA = "/.well-known/oauth-protected-resource/mcp"
 ISSUER = "/.well-known/oauth-authorization-server"
-SECRETS = (b"c0de", b"access-", b"refresh-", b"secret-of", b"code_verifier", b"Bearer", b"Authorization")
+SECRETS = (
+    b"c0de",
+    b"access-",
+    b"refresh-",
+    b"secret-of",
+    b"code_verifier",
+    b"Bearer",
+    b"Authorization",
+)
 MOVED = (301, 302, 303, 307, 308)
 
 
 class Network:
-    """Names that resolve as a test says, and every address that a connection is opened to. Those beyond this machine are unreachable."""
+    """Names that resolve as a test says, and every address that a connection is opened to. Those
+    beyond this machine are unreachable.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: dict[str, list[str]] = {}
@@ -38,7 +50,15 @@ class Network:
                 return resolve(host, port, *rest, **more)
             turns = self.names[host]
             address = turns.pop(0) if len(turns) > 1 else turns[0]
-            return [(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))]
+            return [
+                (
+                    socket.AF_INET6 if ":" in address else socket.AF_INET,
+                    socket.SOCK_STREAM,
+                    6,
+                    "",
+                    (address, port or 0),
+                )
+            ]
 
         def connected(this: socket.socket, address: Any) -> None:
             self.reached.append(address[:2])
@@ -93,18 +113,30 @@ PRIVATE = ("169.254.169.254", "127.0.0.1", "::1", "10.1.2.3", "fd00:ec2::254")
 @pytest.mark.parametrize("by_name", [True, False])
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_private_issuer(tmp_path: Path, network: Network, address: str, by_name: bool) -> None:
-    """A server elsewhere names nobody on this machine or in the operator's network, neither by an address nor by a name."""
+    """A server elsewhere names nobody on this machine or in the operator's network, neither by an
+    address nor by a name.
+    """
     network.names["mcp.example.com"], network.names["login.example.com"] = ["127.0.0.1"], [address]
     with stage(tmp_path, host="mcp.example.com") as found:
         network.reached.clear()
-        names_issuer(found, "https://login.example.com" if by_name else f"https://{f'[{address}]' if ':' in address else address}")
+        names_issuer(
+            found,
+            "https://login.example.com"
+            if by_name
+            else f"https://{f'[{address}]' if ':' in address else address}",
+        )
         assert refused(found) == "invalid_connection"
         assert network.beside(found.server) == set()
 
 
 def test_an_issuer_by_rebinding(tmp_path: Path, network: Network) -> None:
-    """A name that is public at first, and private when it is looked up again, is judged each time."""
-    network.names["mcp.example.com"], network.names["login.example.com"] = ["127.0.0.1"], [PUBLIC, "127.0.0.1"]
+    """A name that is public at first, and private when it is looked up again, is judged each
+    time.
+    """
+    network.names["mcp.example.com"], network.names["login.example.com"] = (
+        ["127.0.0.1"],
+        [PUBLIC, "127.0.0.1"],
+    )
     with stage(tmp_path, host="mcp.example.com") as found:
         network.reached.clear()
         names_issuer(found, "https://login.example.com")
@@ -150,7 +182,9 @@ def _moved(talk: Talk, status: int, port: str) -> bool:
 @pytest.mark.parametrize("private", ["169.254.169.254", "10.1.2.3", "internal.example.com"])
 @pytest.mark.parametrize("endpoint", ["token_endpoint", "registration_endpoint"])
 def test_a_private_endpoint(tmp_path: Path, network: Network, endpoint: str, private: str) -> None:
-    """What a provider names is judged, too, when it is asked: neither a code nor a client's metadata reach the operator's network."""
+    """What a provider names is judged, too, when it is asked: neither a code nor a client's
+    metadata reach the operator's network.
+    """
     network.names["internal.example.com"] = ["10.0.0.5"]
     with stage(tmp_path) as found:
         network.reached.clear()
@@ -177,10 +211,18 @@ def test_an_answer_of_another_issuer(tmp_path: Path, iss: str) -> None:
     """It ends the sign-in before the code is sent, and nothing of the answer is shown."""
     with stage(tmp_path) as found:
         own = found.provider.url
-        given = {"missing": None, "wrong": "https://other.example.com", "slash": f"{own}/", "upper case": own.upper(), "port": f"{own}:80"}
+        given = {
+            "missing": None,
+            "wrong": "https://other.example.com",
+            "slash": f"{own}/",
+            "upper case": own.upper(),
+            "port": f"{own}:80",
+        }
         begun = found.begin()
         with pytest.raises(JackfieldError) as caught:
-            found.complete(begun, iss=given[iss], error="access_denied", error_description="call 555-0100")
+            found.complete(
+                begun, iss=given[iss], error="access_denied", error_description="call 555-0100"
+            )
         assert (found.provider.forms(), "555-0100" in str(caught.value)) == ([], False)
         with pytest.raises(JackfieldError):
             found.complete(found.begin(), iss=given[iss])
@@ -189,7 +231,9 @@ def test_an_answer_of_another_issuer(tmp_path: Path, iss: str) -> None:
 
 @pytest.mark.parametrize("grant", ["authorization_code", "refresh_token"])
 @pytest.mark.parametrize("status", MOVED)
-def test_a_token_endpoint_that_redirects(tmp_path: Path, network: Network, status: int, grant: str) -> None:
+def test_a_token_endpoint_that_redirects(
+    tmp_path: Path, network: Network, status: int, grant: str
+) -> None:
     """Neither a code nor a refresh token is sent where a redirect leads."""
     with trap() as (port, got), stage(tmp_path) as found:
         found.provider.lasts = 1
@@ -212,7 +256,9 @@ def test_a_token_endpoint_that_redirects(tmp_path: Path, network: Network, statu
 
 
 def test_an_issuer_that_is_swapped_after_consent(tmp_path: Path) -> None:
-    """A refresh, and a code that is under way, go to the provider that the person has seen; another one is another client and consent."""
+    """A refresh, and a code that is under way, go to the provider that the person has seen; another
+    one is another client and consent.
+    """
     other = Provider()
     with other.serving(), stage(tmp_path) as found:
         found.provider.lasts = 1
@@ -221,19 +267,32 @@ def test_an_issuer_that_is_swapped_after_consent(tmp_path: Path) -> None:
         found.complete(begun)
         for _ in range(2):
             assert call(found.jackfield).status == "succeeded"
-        assert [form["grant_type"] for form in found.provider.forms()][:2] == ["authorization_code", "refresh_token"]
+        assert [form["grant_type"] for form in found.provider.forms()][:2] == [
+            "authorization_code",
+            "refresh_token",
+        ]
         assert other.seen == []
         other.metadata["scopes_supported"], other.registered["client_id"] = [], "made-elsewhere"
         anew = asked(found.jackfield.connections.authorizing().begin("main", REDIRECT))
-        assert (anew["client_id"], anew["scope"], other.registrations()) == ("made-elsewhere", "notes:read", 1)
-        heard = json.dumps([body for _, _, body, _ in other.seen]) + json.dumps([header for _, _, _, header in other.seen])
+        assert (anew["client_id"], anew["scope"], other.registrations()) == (
+            "made-elsewhere",
+            "notes:read",
+            1,
+        )
+        heard = json.dumps([body for _, _, body, _ in other.seen]) + json.dumps(
+            [header for _, _, _, header in other.seen]
+        )
         assert not [secret for secret in SECRETS if secret.decode() in heard]
 
 
 @pytest.mark.parametrize("method", ["server/discover", "tools/list", "tools/call"])
 @pytest.mark.parametrize("status", MOVED)
-def test_a_call_that_is_redirected(tmp_path: Path, network: Network, method: str, status: int) -> None:
-    """The credential goes to the connection's own server, and to nobody where a redirect of one of its requests leads."""
+def test_a_call_that_is_redirected(
+    tmp_path: Path, network: Network, method: str, status: int
+) -> None:
+    """The credential goes to the connection's own server, and to nobody where a redirect of one of
+    its requests leads.
+    """
     server = ToolServer()
     with trap() as (port, got), serving(server):
         generate(tmp_path, server.url)
@@ -246,5 +305,6 @@ def test_a_call_that_is_redirected(tmp_path: Path, network: Network, method: str
         server.before = before
         with installed(tmp_path, "bearer", token="t0ken-4711-abcdef") as jackfield:
             found = call(jackfield, timeoutSeconds=5).status
-        assert (found == "succeeded") is (method == "server/discover")  # which a server of an older revision may answer in any way
+        # which a server of an older revision may answer in any way
+        assert (found == "succeeded") is (method == "server/discover")
         assert (got, network.beside(server)) == ([], set())

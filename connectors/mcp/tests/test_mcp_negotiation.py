@@ -1,4 +1,6 @@
-"""What a server speaks: the question that older ones do not know decides nothing, and neither do their other habits at the beginning."""
+"""What a server speaks: the question that older ones do not know decides nothing, and neither do
+their other habits at the beginning.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def _once(answer: Answer, method: str = _ASKED) -> Callable[[Talk], bool]:
 
 @pytest.mark.parametrize("name", OLDER)
 def test_an_older_server_is_begun_with(tmp_path: Path, name: str) -> None:
-    """Whatever it answers to the question, the session begins as it did before there was that question."""
+    """Whatever it answers to the question, the session begins as it did before there was that
+    question.
+    """
     server = ToolServer(legacy=True)
     server.before = _once(OLDER[name])
     with stage(tmp_path, server) as jackfield:
@@ -95,7 +99,9 @@ def test_an_older_server_is_begun_with(tmp_path: Path, name: str) -> None:
 
 @contextmanager
 def _silent(server: ToolServer, answer: Answer | None = None) -> Iterator[None]:
-    """Have a server answer the question only when ``initialize`` was asked for, or the block ends."""
+    """Have a server answer the question only when ``initialize`` was asked for, or the block
+    ends.
+    """
     over = threading.Event()
 
     def before(talk: Talk) -> bool:
@@ -118,7 +124,9 @@ def _silent(server: ToolServer, answer: Answer | None = None) -> Iterator[None]:
 
 
 def test_a_server_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The question has some seconds of its own. What was found out stays: a session that ends costs no other question."""
+    """The question has some seconds of its own. What was found out stays: a session that ends costs
+    no other question.
+    """
     monkeypatch.setattr("jackfield_mcp.client.PROBE_WITHIN", 0.05)
     server = ToolServer(legacy=True)
     server.sessions = set()
@@ -132,8 +140,12 @@ def test_a_server_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert server.count(_ASKED) - asked == 1
 
 
-def test_a_notification_that_is_never_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that begins a session has some seconds of its own, too; the session goes on without its answer."""
+def test_a_notification_that_is_never_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that begins a session has some seconds of its own, too; the session goes on without
+    its answer.
+    """
     monkeypatch.setattr("jackfield_mcp.client.PROBE_WITHIN", 0.05)
     server, over = ToolServer(legacy=True), threading.Event()
     server.on_other = lambda _talk: over.wait(60)
@@ -143,8 +155,12 @@ def test_a_notification_that_is_never_answered(tmp_path: Path, monkeypatch: pyte
     assert server.count("notifications/initialized") == 2
 
 
-@pytest.mark.parametrize("answer", [_error(-32601), _error(-32601, 404), _error(-32022, 400), _status(400)])
-def test_a_modern_server_that_is_slow_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+@pytest.mark.parametrize(
+    "answer", [_error(-32601), _error(-32601, 404), _error(-32022, 400), _status(400)]
+)
+def test_a_modern_server_that_is_slow_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
     """One that refuses to begin a session is asked again, for as long as the call has."""
     server = ToolServer()
     with stage(tmp_path, server) as jackfield, _silent(server, answer):
@@ -162,9 +178,14 @@ def test_a_server_that_is_replaced(tmp_path: Path) -> None:
         known = server.count("initialize")
 
         def before(talk: Talk) -> bool:
-            is_old = talk.message["method"] == "initialize" or talk.headers["MCP-Protocol-Version"] != "2026-07-28"
+            is_old = (
+                talk.message["method"] == "initialize"
+                or talk.headers["MCP-Protocol-Version"] != "2026-07-28"
+            )
             if is_old:
-                talk.error(-32022, "Unsupported protocol version", 400, data={"supported": ["2026-07-28"]})
+                talk.error(
+                    -32022, "Unsupported protocol version", 400, data={"supported": ["2026-07-28"]}
+                )
             return is_old
 
         server.before = before
@@ -194,14 +215,20 @@ def test_what_decides(tmp_path: Path, name: str) -> None:
 
 FAILS: dict[str, tuple[Answer, Answer, str]] = {
     "both": (_status(500), _error(-32603), "the server failed: no"),
-    "no session is begun": (_status(500), lambda talk: talk.error(-32602, "clientInfo is too new", 400), "clientInfo is too new"),
+    "no session is begun": (
+        _status(500),
+        lambda talk: talk.error(-32602, "clientInfo is too new", 400),
+        "clientInfo is too new",
+    ),
     "a modern one that fails": (_status(503), _error(-32601), "status 503"),
 }
 
 
 @pytest.mark.parametrize("name", FAILS)
 def test_whose_error_is_told(tmp_path: Path, name: str) -> None:
-    """It is that of the session's beginning; of a server that has no such request, that of the question."""
+    """It is that of the session's beginning; of a server that has no such request, that of the
+    question.
+    """
     probe, begun, words = FAILS[name]
     server = ToolServer(legacy=True)
     server.before = lambda talk: _once(probe)(talk) or _once(begun, "initialize")(talk)
@@ -220,12 +247,20 @@ def test_an_answer_to_what_wants_none(tmp_path: Path, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [("2024-11-05", ""), ("2026-07-28", "has no 'initialize'"), ("2023-01-01", "not known"), (None, "not known")]
+    ("version", "words"),
+    [
+        ("2024-11-05", ""),
+        ("2026-07-28", "has no 'initialize'"),
+        ("2023-01-01", "not known"),
+        (None, "not known"),
+    ],
 )
 def test_revisions(tmp_path: Path, version: str | None, words: str) -> None:
     """The oldest one is spoken; another one is named."""
     server = ToolServer(legacy=True)
-    server.before = _once(_framed(result={"protocolVersion": version, "capabilities": {"tools": {}}}), "initialize")
+    server.before = _once(
+        _framed(result={"protocolVersion": version, "capabilities": {"tools": {}}}), "initialize"
+    )
     with serving(server):
         if not words:
             assert generate(tmp_path, server.url)["mcp"]["protocolVersions"] == [version]
@@ -237,12 +272,16 @@ def test_revisions(tmp_path: Path, version: str | None, words: str) -> None:
 @pytest.mark.parametrize("status", [400, 404, 405])
 @pytest.mark.parametrize("names", [True, False])
 def test_the_transport_of_2024(tmp_path: Path, status: int, names: bool) -> None:
-    """A server of HTTP+SSE is told by its stream, which names an address first; another stream is none."""
+    """A server of HTTP+SSE is told by its stream, which names an address first; another stream is
+    none.
+    """
     server = ToolServer(legacy=True)
 
     def before(talk: Talk) -> bool:
         if talk.message["method"] == "GET":
-            talk.stream(b"event: endpoint\ndata: /messages?sessionId=1\n\n" if names else b"data: {}\n\n")
+            talk.stream(
+                b"event: endpoint\ndata: /messages?sessionId=1\n\n" if names else b"data: {}\n\n"
+            )
         else:
             talk.json(b"", status)
         return True
@@ -295,24 +334,48 @@ ONE, TWO = tool("one"), tool("two")
 LISTS: dict[str, tuple[dict[object, Any], list[str]]] = {
     "null": ({None: {"tools": [ONE], "nextCursor": None}}, ["one"]),
     "empty, and refused": ({None: {"tools": [ONE], "nextCursor": ""}, "": _error(-32602)}, ["one"]),
-    "empty, and an internal error": ({None: {"tools": [ONE], "nextCursor": ""}, "": _error(-32603)}, ["one"]),
-    "empty, and back": ({None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": [ONE], "nextCursor": ""}}, ["one"]),
-    "empty, and nothing": ({None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": None}}, ["one"]),
-    "empty, and on": ({None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": [TWO]}}, ["one", "two"]),
-    "empty, and on, and empty": ({None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": [TWO], "nextCursor": ""}}, ["one", "two"]),
+    "empty, and an internal error": (
+        {None: {"tools": [ONE], "nextCursor": ""}, "": _error(-32603)},
+        ["one"],
+    ),
+    "empty, and back": (
+        {None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": [ONE], "nextCursor": ""}},
+        ["one"],
+    ),
+    "empty, and nothing": (
+        {None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": None}},
+        ["one"],
+    ),
+    "empty, and on": (
+        {None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": [TWO]}},
+        ["one", "two"],
+    ),
+    "empty, and on, and empty": (
+        {None: {"tools": [ONE], "nextCursor": ""}, "": {"tools": [TWO], "nextCursor": ""}},
+        ["one", "two"],
+    ),
     "empty at the end": (
-        {None: {"tools": [ONE], "nextCursor": "2"}, "2": {"tools": [TWO], "nextCursor": ""}, "": {"tools": [ONE], "nextCursor": "2"}},
+        {
+            None: {"tools": [ONE], "nextCursor": "2"},
+            "2": {"tools": [TWO], "nextCursor": ""},
+            "": {"tools": [ONE], "nextCursor": "2"},
+        },
         ["one", "two"],
     ),
     "a number": ({None: {"tools": [ONE], "nextCursor": 2}, 2: {"tools": [TWO]}}, ["one", "two"]),
     "a zero": ({None: {"tools": [ONE], "nextCursor": 0}, 0: {"tools": [TWO]}}, ["one", "two"]),
-    "a fraction": ({None: {"tools": [ONE], "nextCursor": 1.5}, 1.5: {"tools": [TWO]}}, ["one", "two"]),
+    "a fraction": (
+        {None: {"tools": [ONE], "nextCursor": 1.5}, 1.5: {"tools": [TWO]}},
+        ["one", "two"],
+    ),
 }
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_ends_of_lists(tmp_path: Path, name: str) -> None:
-    """Null ends a list, an empty cursor that leads nowhere too; one of another type is sent back as it came."""
+    """Null ends a list, an empty cursor that leads nowhere too; one of another type is sent back as
+    it came.
+    """
     pages, keys = LISTS[name]
     server = ToolServer(legacy=True)
     server.before = _pages(pages)
@@ -349,15 +412,27 @@ def test_resources_by_numbers(tmp_path: Path) -> None:
     """The list of resources is followed by such a cursor, too."""
     server = ToolServer(legacy=True)
     server.capabilities["resources"] = {}
-    pages: dict[object, Any] = {None: {"resources": [{"uri": "a:1"}], "nextCursor": 2}, 2: {"resources": [{"uri": "a:2"}]}}
+    pages: dict[object, Any] = {
+        None: {"resources": [{"uri": "a:1"}], "nextCursor": 2},
+        2: {"resources": [{"uri": "a:2"}]},
+    }
     server.on_other = lambda talk: (
-        talk.result(pages[talk.message["params"].get("cursor")] if talk.message.get("params") else pages[None])
+        talk.result(
+            pages[talk.message["params"].get("cursor")]
+            if talk.message.get("params")
+            else pages[None]
+        )
         if talk.message["method"] == "resources/list"
         else talk.json(b"", 202)
     )
     server.on_call = lambda talk: talk.result(said("done"))
     with stage(tmp_path, server) as jackfield:
         found = call(jackfield, "listResources", inputs={"fetchAll": True})
-        assert (found.unwrap()["resources"], found.meta.complete) == ([{"uri": "a:1"}, {"uri": "a:2"}], True)
+        assert (found.unwrap()["resources"], found.meta.complete) == (
+            [{"uri": "a:1"}, {"uri": "a:2"}],
+            True,
+        )
         first = call(jackfield, "listResources", inputs={})
-        assert call(jackfield, "listResources", inputs=dict(first.meta.next)).unwrap()["resources"] == [{"uri": "a:2"}]
+        assert call(jackfield, "listResources", inputs=dict(first.meta.next)).unwrap()[
+            "resources"
+        ] == [{"uri": "a:2"}]

@@ -1,4 +1,6 @@
-"""Each option of each connection type of a connector that is made of an MCP server, at the wire, stored and inline."""
+"""Each option of each connection type of a connector that is made of an MCP server, at the wire,
+stored and inline.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,15 @@ from mcp_rig import ToolServer, call, generate, installed, serving
 from mcp_sign_in import asked, stage
 
 Values = Mapping[str, Any]
-_NEEDS: Mapping[str, Values] = {"anonymous": {}, "bearer": {"token": "t-1"}, "headerKey": {"header": "X-Key", "key": "k-1"}}
+_NEEDS: Mapping[str, Values] = {
+    "anonymous": {},
+    "bearer": {"token": "t-1"},
+    "headerKey": {"header": "X-Key", "key": "k-1"},
+}
 _SIGNED_IN = "oauth2Discovered"
-"""The type that a person approves: it is stored, since there is nothing to send without the approval."""
+"""The type that a person approves: it is stored, since there is nothing to send without the
+approval.
+"""
 _SEEN: Mapping[str, tuple[Values, tuple[str, str]]] = {
     "token": ({"token": "t-own"}, ("authorization", "Bearer t-own")),
     "header": ({"header": "X-Own"}, ("x-own", "k-1")),
@@ -37,7 +45,9 @@ _APPROVED: Mapping[str, tuple[Values, Values]] = {
 
 @pytest.fixture(name="types", scope="module")
 def _types(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    """The connection types of a connector, by their keys; those of a server that wants a sign-in, too."""
+    """The connection types of a connector, by their keys; those of a server that wants a sign-in,
+    too.
+    """
     server, provider = ToolServer(), Provider()
     guarded(server, provider)
     with serving(server), provider.serving():
@@ -46,19 +56,27 @@ def _types(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 
 def _rows() -> Iterator[tuple[str, str]]:
-    """Yield each type with each of its options; ``test_each_option_is_looked_at`` compares them with a manifest."""
+    """Yield each type with each of its options; ``test_each_option_is_looked_at`` compares them
+    with a manifest.
+    """
     for kind, needs in _NEEDS.items():
         yield from ((kind, name) for name in ("server", *needs))
     yield from ((_SIGNED_IN, name) for name in ("server", *_APPROVED))
 
 
 def test_each_option_is_looked_at(types: Mapping[str, Any]) -> None:
-    """A type or an option that no test here looks at is a fault: what is accepted must have its effect."""
+    """A type or an option that no test here looks at is a fault: what is accepted must have its
+    effect.
+    """
     assert {(kind, name) for kind, members in types.items() for name in members} == {*_rows()}
 
 
-def _asked(jackfield: Jackfield, kind: str, values: Values, *servers: ToolServer, stored: bool) -> list[list[Mapping[str, str]]]:
-    """Call a tool over a connection with these values; the header fields of what each server was asked."""
+def _asked(
+    jackfield: Jackfield, kind: str, values: Values, *servers: ToolServer, stored: bool
+) -> list[list[Mapping[str, str]]]:
+    """Call a tool over a connection with these values; the header fields of what each server was
+    asked.
+    """
     before = [len(one.requests) for one in servers]
     connection: Any = {"type": f"notes/{kind}", "values": dict(values)}
     if stored:
@@ -69,7 +87,9 @@ def _asked(jackfield: Jackfield, kind: str, values: Values, *servers: ToolServer
         jackfield.connections.remove("kept")
     assert result.status == "succeeded", json.dumps(result.to_json())
     rows = [one.requests[start:] for one, start in zip(servers, before, strict=True)]
-    return [[{name.lower(): text for name, text in fields.items()} for _, fields in row] for row in rows]
+    return [
+        [{name.lower(): text for name, text in fields.items()} for _, fields in row] for row in rows
+    ]
 
 
 @contextmanager
@@ -88,7 +108,9 @@ def test_an_option_at_the_wire(tmp_path: Path, kind: str, name: str, *, stored: 
     server, other = ToolServer(), ToolServer()
     with _connected(tmp_path, server, other) as jackfield:
         own, (place, text) = _SEEN.get(name, ({"server": other.url}, ("", "")))
-        ours, theirs = _asked(jackfield, kind, {**_NEEDS[kind], **own}, server, other, stored=stored)
+        ours, theirs = _asked(
+            jackfield, kind, {**_NEEDS[kind], **own}, server, other, stored=stored
+        )
         assert (bool(ours), bool(theirs)) == (name != "server", name == "server")
         assert all(fields.get(place, "") == text for fields in [*ours, *theirs])
         ours, theirs = _asked(jackfield, kind, _NEEDS[kind], server, other, stored=stored)
@@ -120,7 +142,9 @@ def test_an_option_of_a_sign_in(tmp_path: Path, name: str) -> None:
 
 
 def test_the_server_of_a_sign_in(tmp_path: Path) -> None:
-    """The connection's own server is the one that is asked who signs people in, and that is called; without an approval, none is."""
+    """The connection's own server is the one that is asked who signs people in, and that is called;
+    without an approval, none is.
+    """
     with stage(tmp_path) as it:
         other = ToolServer()
         guarded(other, it.provider)[0] = True

@@ -1,4 +1,6 @@
-"""The server's own stream: answers that come there instead of in the response, and what a server says beside an answer."""
+"""The server's own stream: answers that come there instead of in the response, and what a server
+says beside an answer.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,25 @@ DONE = "done"
 
 
 class Apart:
-    """Server that accepts some methods with 202, and answers them on its newest stream; ``keeps`` the answers until there is one."""
+    """Server that accepts some methods with 202, and answers them on its newest stream; ``keeps``
+    the answers until there is one.
+    """
 
-    def __init__(self, server: ToolServer, *methods: str, keeps: bool = False, opens: bool = True, body: bytes = b"") -> None:
-        self._server, self._methods, self._keeps, self._opens, self._body = server, methods, keeps, opens, body
+    def __init__(
+        self,
+        server: ToolServer,
+        *methods: str,
+        keeps: bool = False,
+        opens: bool = True,
+        body: bytes = b"",
+    ) -> None:
+        self._server, self._methods, self._keeps, self._opens, self._body = (
+            server,
+            methods,
+            keeps,
+            opens,
+            body,
+        )
         self._streams: list[queue.Queue[bytes]] = []
         self._kept: list[bytes] = []
         self.ends = False
@@ -34,7 +51,11 @@ class Apart:
             return True
         if method not in self._methods:
             return False
-        result = {"tools": self._server.tools} if method == "tools/list" else said(talk.message["params"]["arguments"]["text"])
+        result = (
+            {"tools": self._server.tools}
+            if method == "tools/list"
+            else said(talk.message["params"]["arguments"]["text"])
+        )
         answer = json.dumps({"jsonrpc": "2.0", "id": talk.message["id"], "result": result}).encode()
         if self._streams:
             self._streams[-1].put(answer)
@@ -78,7 +99,11 @@ def test_answers_apart(tmp_path: Path, methods: tuple[str, ...], keeps: bool) ->
         results = [call(jackfield, inputs={"text": str(number)}) for number in range(3)]
         apart.ends = True
     assert [one.error for one in results] == [None] * 3
-    assert "tools/call" not in methods or [one.output["content"][0]["text"] for one in results] == ["0", "1", "2"]
+    assert "tools/call" not in methods or [one.output["content"][0]["text"] for one in results] == [
+        "0",
+        "1",
+        "2",
+    ]
     assert server.count("tools/call") == 3
 
 
@@ -88,15 +113,22 @@ def test_answers_apart_to_many(tmp_path: Path) -> None:
     apart = Apart(server, "tools/list", "tools/call", keeps=True)
     with stage(tmp_path, server) as jackfield, ThreadPoolExecutor(8) as pool:
         names = [str(number) for number in range(8)]
-        results = [*pool.map(lambda name: call(jackfield, inputs={"text": name}, timeoutSeconds=9), names)]
+        results = [
+            *pool.map(lambda name: call(jackfield, inputs={"text": name}, timeoutSeconds=9), names)
+        ]
         apart.ends = True
     told = [(one.status, one.output and one.output["content"][0]["text"]) for one in results]
-    assert all(one in (("succeeded", name), ("in_doubt", None)) for one, name in zip(told, names, strict=True))
+    assert all(
+        one in (("succeeded", name), ("in_doubt", None))
+        for one, name in zip(told, names, strict=True)
+    )
     assert server.count("tools/call") == 8
 
 
 def test_a_write_that_was_put_off_first(tmp_path: Path) -> None:
-    """The stream is opened behind it: the answer is found there if the server has kept it, and the write is in doubt if not."""
+    """The stream is opened behind it: the answer is found there if the server has kept it, and the
+    write is in doubt if not.
+    """
     for keeps, status in ((True, "succeeded"), (False, "in_doubt")):
         server = ToolServer(legacy=True)
         apart = Apart(server, "tools/call", keeps=keeps)
@@ -106,37 +138,54 @@ def test_a_write_that_was_put_off_first(tmp_path: Path) -> None:
         assert (result.status, server.count("tools/call")) == (status, 1)
 
 
-@pytest.mark.parametrize("body", [b"Accepted", b"{}", b'{"status": "accepted"}', b"null", b" ", b"<p>Accepted</p>", b"[]"])
+@pytest.mark.parametrize(
+    "body",
+    [b"Accepted", b"{}", b'{"status": "accepted"}', b"null", b" ", b"<p>Accepted</p>", b"[]"],
+)
 def test_an_acceptance_in_words(tmp_path: Path, body: bytes) -> None:
     """A 202 whose body answers nothing puts the answer off like an empty one."""
     server = ToolServer(legacy=True)
     apart = Apart(server, "tools/call", keeps=True, body=body)
     with stage(tmp_path, server) as jackfield:
-        found = [call(jackfield, inputs={"text": str(number)}, timeoutSeconds=9) for number in range(2)]
+        found = [
+            call(jackfield, inputs={"text": str(number)}, timeoutSeconds=9) for number in range(2)
+        ]
         apart.ends = True
-    assert ([one.output["content"][0]["text"] for one in found], server.count("tools/call")) == (["0", "1"], 2)
+    assert ([one.output["content"][0]["text"] for one in found], server.count("tools/call")) == (
+        ["0", "1"],
+        2,
+    )
 
 
-@pytest.mark.parametrize(("answer", "status"), [
-    ({"result": said(DONE)}, "succeeded"),
-    ({"error": {"code": -32602, "message": "no"}}, "failed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"result": said(DONE)}, "succeeded"),
+        ({"error": {"code": -32602, "message": "no"}}, "failed"),
+    ],
+)
 def test_an_answer_with_202(tmp_path: Path, answer: dict[str, object], status: str) -> None:
     """It is the answer: nothing else is waited for."""
     server = ToolServer(legacy=True)
-    server.on_call = lambda talk: talk.json({"jsonrpc": "2.0", "id": talk.message["id"], **answer}, 202)
+    server.on_call = lambda talk: talk.json(
+        {"jsonrpc": "2.0", "id": talk.message["id"], **answer}, 202
+    )
     with stage(tmp_path, server) as jackfield:
         before = server.count("GET")
         assert (call(jackfield).status, server.count("GET") - before) == (status, 0)
 
 
 def test_no_stream(tmp_path: Path) -> None:
-    """A server that accepts a call and has no stream leaves it in doubt, at once, and is asked as before the next time."""
+    """A server that accepts a call and has no stream leaves it in doubt, at once, and is asked as
+    before the next time.
+    """
     server = ToolServer(legacy=True)
     Apart(server, "tools/call", opens=False)
     with stage(tmp_path, server) as jackfield:
         before = server.count("GET")
-        results = [call(jackfield, inputs={"text": str(number)}, timeoutSeconds=300) for number in range(2)]
+        results = [
+            call(jackfield, inputs={"text": str(number)}, timeoutSeconds=300) for number in range(2)
+        ]
     assert [(one.status, one.error.code) for one in results] == [("in_doubt", "in_doubt")] * 2
     assert server.count("GET") - before == 2
 
@@ -151,7 +200,9 @@ def test_a_stream_that_ends(tmp_path: Path) -> None:
 
 
 class Telling:
-    """Server with sessions that tells the progress of a call on its own stream, and answers once ``seen`` is set."""
+    """Server with sessions that tells the progress of a call on its own stream, and answers once
+    ``seen`` is set.
+    """
 
     def __init__(self) -> None:
         self.server, self.seen = ToolServer(legacy=True), threading.Event()
@@ -173,7 +224,11 @@ class Telling:
             while not self.ends:
                 with suppress(queue.Empty):
                     params = self._told.get(timeout=0.05)
-                    message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+                    message = {
+                        "jsonrpc": "2.0",
+                        "method": "notifications/progress",
+                        "params": params,
+                    }
                     talk.wfile.write(b"data: " + json.dumps(message).encode() + b"\n\n")
                     talk.wfile.flush()
         return True
@@ -182,8 +237,12 @@ class Telling:
         token = talk.message["params"].get("_meta", {}).get("progressToken")
         if token is not None and talk.message["params"]["arguments"]["text"] != "short":
             assert self._is_open.wait(20)
-            self._told.put({"progressToken": 5, "progress": 1, "total": 2, "message": "of another call"})
-            self._told.put({"progressToken": token, "progress": 1, "total": 4, "message": "melting"})
+            self._told.put(
+                {"progressToken": 5, "progress": 1, "total": 2, "message": "of another call"}
+            )
+            self._told.put(
+                {"progressToken": token, "progress": 1, "total": 4, "message": "melting"}
+            )
             assert self.seen.wait(20)
         talk.result(said(DONE))
 
@@ -207,7 +266,11 @@ def test_who_does_not_listen(tmp_path: Path) -> None:
     """A call that nobody follows reads no stream, nor does one that ends soon."""
     telling = Telling()
     with stage(tmp_path, telling.server) as jackfield:
-        assert call(jackfield).status == call(jackfield, inputs={"text": "short"}, follow=lambda _told: None).status == "succeeded"
+        assert (
+            call(jackfield).status
+            == call(jackfield, inputs={"text": "short"}, follow=lambda _told: None).status
+            == "succeeded"
+        )
     assert telling.server.count("GET") == 0
 
 
@@ -217,7 +280,9 @@ CHANGED = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\
 @pytest.mark.parametrize("legacy", [True, False])
 @pytest.mark.parametrize("change", [False, True])
 def test_tools_that_change_in_a_call(tmp_path: Path, change: bool, legacy: bool) -> None:
-    """The call goes on; before the next one the tools are read again, and one that has changed is not called."""
+    """The call goes on; before the next one the tools are read again, and one that has changed is
+    not called.
+    """
     server = ToolServer(legacy=legacy)
 
     def answer(talk: Talk) -> None:
@@ -234,13 +299,17 @@ def test_tools_that_change_in_a_call(tmp_path: Path, change: bool, legacy: bool)
             assert call(jackfield, inputs={"text": "1"}).status == "succeeded"
             assert server.count("tools/list") == listed
             result = call(jackfield, inputs={"text": "2"})
-    assert (result.status, result.error and result.error.code) == (("failed", "not_allowed") if change else ("succeeded", None))
+    assert (result.status, result.error and result.error.code) == (
+        ("failed", "not_allowed") if change else ("succeeded", None)
+    )
     assert server.count("tools/list") > listed
     assert server.count("tools/call") == (2 if change else 3)
 
 
 def test_tools_that_change_in_a_list(tmp_path: Path) -> None:
-    """A list within which the server says that it changes is read again, and what has changed is not called."""
+    """A list within which the server says that it changes is read again, and what has changed is
+    not called.
+    """
     server, asked = ToolServer(), list[Talk]()
 
     def before(talk: Talk) -> bool:

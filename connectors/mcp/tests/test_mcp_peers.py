@@ -60,7 +60,11 @@ def peer(folder: Path, form: str) -> Iterator[str]:
     """The SDK's server in a process of its own; its URL."""
     script, port = folder / "server.py", free_port()
     script.write_text(_SERVER, encoding="utf-8")
-    with subprocess.Popen([sys.executable, str(script), str(port), form], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, str(script), str(port), form],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         try:
             until(lambda: _listens(port))
             yield f"http://127.0.0.1:{port}/mcp"
@@ -75,7 +79,9 @@ def _listens(port: int) -> bool:
 
 @pytest.mark.parametrize("form", ["json", "stream"])
 @pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
-def test_the_sdks_server(tmp_path: Path, form: str, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdks_server(
+    tmp_path: Path, form: str, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each era and each form of answer comes to the same: outputs, errors of tools, files."""
     if era != "2026-07-28":
         monkeypatch.setattr("jackfield_mcp.client.McpClient._negotiated", McpClient._initialized)
@@ -91,7 +97,10 @@ def test_the_sdks_server(tmp_path: Path, form: str, era: str, monkeypatch: pytes
     assert manifest["mcp"]["protocolVersions"][0] == era
     assert added.output == {"structuredContent": {"id": 1, "text": "hello"}, "content": []}
     assert listed.output["structuredContent"] == {"result": ["hello"]}
-    assert (failed.error.code, failed.error.provider.message) == ("rejected", "Error executing tool fail")
+    assert (failed.error.code, failed.error.provider.message) == (
+        "rejected",
+        "Error executing tool fail",
+    )
     assert drawn.output["content"][0]["file"]["size"] == 5
     assert again[0] == again[1]
     assert rest.output["structuredContent"] == {"result": ["hello"] * 2}

@@ -1,4 +1,6 @@
-"""Pins of tools: what has no order in a schema has none in its digest, whatever else changes is a change, and older pins still hold."""
+"""Pins of tools: what has no order in a schema has none in its digest, whatever else changes is a
+change, and older pins still hold.
+"""
 
 from __future__ import annotations
 
@@ -21,29 +23,59 @@ from mcp_rig import ToolServer, call, generate, installed, said, serving, stage,
 TEXT = {"type": "string"}
 BOTH = {"a": TEXT, "b": TEXT}
 SETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "required": ({"properties": BOTH, "required": ["b", "a"]}, {"properties": BOTH, "required": ["a", "b"]}),
-    "a name twice": ({"properties": BOTH, "required": ["b", "a", "b"]}, {"properties": BOTH, "required": ["a", "b"]}),
-    "types": ({"properties": {"a": {"type": ["string", "null"]}}}, {"properties": {"a": {"type": ["null", "string"]}}}),
+    "required": (
+        {"properties": BOTH, "required": ["b", "a"]},
+        {"properties": BOTH, "required": ["a", "b"]},
+    ),
+    "a name twice": (
+        {"properties": BOTH, "required": ["b", "a", "b"]},
+        {"properties": BOTH, "required": ["a", "b"]},
+    ),
+    "types": (
+        {"properties": {"a": {"type": ["string", "null"]}}},
+        {"properties": {"a": {"type": ["null", "string"]}}},
+    ),
     "deeper": (
         {"properties": {"x": {"items": {"anyOf": [{"required": ["b", "a"]}]}}}},
         {"properties": {"x": {"items": {"anyOf": [{"required": ["a", "b"]}]}}}},
     ),
-    "of a definition": ({"$defs": {"default": {"required": ["b", "a"]}}}, {"$defs": {"default": {"required": ["a", "b"]}}}),
+    "of a definition": (
+        {"$defs": {"default": {"required": ["b", "a"]}}},
+        {"$defs": {"default": {"required": ["a", "b"]}}},
+    ),
     "of an input with a keyword's name": (
         {"properties": {"enum": {"required": ["b", "a"]}, "required": {"required": ["b", "a"]}}},
         {"properties": {"enum": {"required": ["a", "b"]}, "required": {"required": ["a", "b"]}}},
     ),
-    "what another needs": ({"dependentRequired": {"a": ["c", "b"]}}, {"dependentRequired": {"a": ["b", "c"]}}),
+    "what another needs": (
+        {"dependentRequired": {"a": ["c", "b"]}},
+        {"dependentRequired": {"a": ["b", "c"]}},
+    ),
     "in older words": ({"dependencies": {"a": ["c", "b"]}}, {"dependencies": {"a": ["b", "c"]}}),
     "members": ({"properties": {"b": TEXT, "a": TEXT}}, {"properties": BOTH}),
 }
 ORDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "choices": ({"properties": {"a": {"enum": ["b", "a"]}}}, {"properties": {"a": {"enum": ["a", "b"]}}}),
-    "a default": ({"properties": {"a": {"default": {"type": ["b", "a"]}}}}, {"properties": {"a": {"default": {"type": ["a", "b"]}}}}),
-    "a constant": ({"properties": {"a": {"const": ["b", "a"]}}}, {"properties": {"a": {"const": ["a", "b"]}}}),
-    "a tuple": ({"properties": {"a": {"prefixItems": [TEXT, {}]}}}, {"properties": {"a": {"prefixItems": [{}, TEXT]}}}),
-    "one name less": ({"properties": BOTH, "required": ["b", "a"]}, {"properties": BOTH, "required": ["a"]}),
-}  # fmt: skip
+    "choices": (
+        {"properties": {"a": {"enum": ["b", "a"]}}},
+        {"properties": {"a": {"enum": ["a", "b"]}}},
+    ),
+    "a default": (
+        {"properties": {"a": {"default": {"type": ["b", "a"]}}}},
+        {"properties": {"a": {"default": {"type": ["a", "b"]}}}},
+    ),
+    "a constant": (
+        {"properties": {"a": {"const": ["b", "a"]}}},
+        {"properties": {"a": {"const": ["a", "b"]}}},
+    ),
+    "a tuple": (
+        {"properties": {"a": {"prefixItems": [TEXT, {}]}}},
+        {"properties": {"a": {"prefixItems": [{}, TEXT]}}},
+    ),
+    "one name less": (
+        {"properties": BOTH, "required": ["b", "a"]},
+        {"properties": BOTH, "required": ["a"]},
+    ),
+}
 
 
 def _schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -69,13 +101,19 @@ def test_sets_have_no_order(tmp_path: Path, name: str, member: str) -> None:
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_orders_count(tmp_path: Path, name: str) -> None:
-    """What is shown or sent in an order is changed by another one, and so is a set by another member: nothing is called."""
+    """What is shown or sent in an order is changed by another one, and so is a set by another
+    member: nothing is called.
+    """
     accepted, now = ORDERS[name]
     server = ToolServer(tool(inputSchema=_schema(accepted)))
     with stage(tmp_path, server) as jackfield:
         server.tools[0]["inputSchema"] = _schema(now)
         error = call(jackfield, **_inputs() if "required" in accepted else {"inputs": {}}).error
-    assert (error.code, server.count("tools/call"), "inputSchema" in error.message) == ("not_allowed", 0, True)
+    assert (error.code, server.count("tools/call"), "inputSchema" in error.message) == (
+        "not_allowed",
+        0,
+        True,
+    )
 
 
 def test_a_server_that_shuffles(tmp_path: Path) -> None:
@@ -101,7 +139,10 @@ def test_a_server_that_shuffles(tmp_path: Path) -> None:
 def _pinned_earlier(manifest: dict[str, Any], one: dict[str, Any]) -> None:
     """Give the only action of a manifest the digests that were made before sets were sorted."""
     members = {name: one[name] for name in MEMBERS if name in one}
-    hashed = {name: hashlib.sha256(b"".join(canonical(value))).hexdigest() for name, value in [*members.items(), ("", members)]}
+    hashed = {
+        name: hashlib.sha256(b"".join(canonical(value))).hexdigest()
+        for name, value in [*members.items(), ("", members)]
+    }
     about = manifest["actions"][0]["mcp"]
     older = f"sha256:{hashed.pop('')}"
     assert about["digest"] != older
@@ -109,7 +150,9 @@ def _pinned_earlier(manifest: dict[str, Any], one: dict[str, Any]) -> None:
 
 
 def test_an_older_pin(tmp_path: Path) -> None:
-    """It holds while the order is the one that was accepted; a change of another member is located."""
+    """It holds while the order is the one that was accepted; a change of another member is
+    located.
+    """
     server = ToolServer(tool(inputSchema=_schema({"properties": BOTH, "required": ["b", "a"]})))
     with serving(server):
         generate(tmp_path, server.url)
@@ -132,10 +175,19 @@ def test_an_older_pin_of_a_live_server(tmp_path: Path) -> None:
     environment = {"JACKFIELD_HOME": str(tmp_path)}
     url = f"sqlite:///{tmp_path}/jackfield.db"
     with (
-        serving(ToolServer(tool(inputSchema=_schema({"properties": BOTH, "required": ["b", "a"]})))) as server,
-        Jackfield(database_url=url, environment=environment, catalog=Catalog.installed(environment=environment)) as jackfield,
+        serving(
+            ToolServer(tool(inputSchema=_schema({"properties": BOTH, "required": ["b", "a"]})))
+        ) as server,
+        Jackfield(
+            database_url=url,
+            environment=environment,
+            catalog=Catalog.installed(environment=environment),
+        ) as jackfield,
     ):
-        wish, managed = ServerWish("notes", server.url), mcp_servers(jackfield, Actor("cli", "ada"), "operator")
+        wish, managed = (
+            ServerWish("notes", server.url),
+            mcp_servers(jackfield, Actor("cli", "ada"), "operator"),
+        )
         found = asked(wish, None)
         now = found.manifest["actions"][0]["mcp"]["digest"]
         _pinned_earlier(found.manifest, server.tools[0])
@@ -143,7 +195,9 @@ def test_an_older_pin_of_a_live_server(tmp_path: Path) -> None:
         assert managed.review("notes")["changed"] == []
         assert managed.accept("notes")["tools"][0]["digest"] == older != now
         server.tools[0]["inputSchema"]["required"] = ["a", "b"]
-        assert [(row["members"], row["digest"]) for row in managed.review("notes")["changed"]] == [(["inputSchema"], now)]
+        assert [(row["members"], row["digest"]) for row in managed.review("notes")["changed"]] == [
+            (["inputSchema"], now)
+        ]
         assert managed.accept("notes")["tools"][0]["digest"] == now
         server.tools[0]["inputSchema"]["required"] = ["b", "a"]
         assert managed.review("notes")["changed"] == []

@@ -1,4 +1,6 @@
-"""Questions that a server asks a person within a call: refused with the way out, or answered by a package; nothing is done twice."""
+"""Questions that a server asks a person within a call: refused with the way out, or answered by a
+package; nothing is done twice.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,32 @@ SCHEMA = {
     "properties": {"sure": {"type": "boolean"}, "name": {"type": "string", "default": "Ada"}},
 }
 FORM = {"mode": "form", "message": "Delete\u200b all?", "requestedSchema": SCHEMA}
-PAGE = {"mode": "url", "message": "Sign in", "url": "https://sign-in.example.com/x", "elicitationId": "1"}
+PAGE = {
+    "mode": "url",
+    "message": "Sign in",
+    "url": "https://sign-in.example.com/x",
+    "elicitationId": "1",
+}
 ACCEPTED = {"action": "accept", "content": {"sure": True}}
 
 
-def asked(params: Any, method: str = "elicitation/create", state: str | None = "s-1") -> dict[str, Any]:
+def asked(
+    params: Any, method: str = "elicitation/create", state: str | None = "s-1"
+) -> dict[str, Any]:
     """A result that asks."""
-    found = {"resultType": "input_required", "inputRequests": {"q": {"method": method, "params": params}}}
+    found = {
+        "resultType": "input_required",
+        "inputRequests": {"q": {"method": method, "params": params}},
+    }
     return found if state is None else {**found, "requestState": state}
 
 
 def modern(params: Any, **more: Any) -> ToolServer:
     """A server of 2026-07-28 that asks once."""
     server = ToolServer()
-    server.on_call = lambda talk: talk.result(said("done") if "inputResponses" in talk.message["params"] else asked(params, **more))
+    server.on_call = lambda talk: talk.result(
+        said("done") if "inputResponses" in talk.message["params"] else asked(params, **more)
+    )
     return server
 
 
@@ -43,26 +57,47 @@ def run(folder: Path, server: ToolServer, answers: Answers | None = None, **more
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
-    """The call is refused: nothing was done. The question is in the error, and the hint names the ways to answer it."""
+    """The call is refused: nothing was done. The question is in the error, and the hint names the
+    ways to answer it.
+    """
     server = modern(FORM)
     error = run(tmp_path, server).error
-    assert (error.code, error.provider.message, server.count("tools/call")) == ("forbidden", "Delete all?", 1)
+    assert (error.code, error.provider.message, server.count("tools/call")) == (
+        "forbidden",
+        "Delete all?",
+        1,
+    )
     assert "package that answers" in error.hint
     assert "elicitation" not in json.dumps([message for message, _ in server.requests])
 
 
 @pytest.mark.parametrize("state", ["s-1", None])
 def test_a_package_answers(tmp_path: Path, state: str | None) -> None:
-    """The call is sent again with its answers, the same state and another id; defaults of the form fill in what the package leaves out."""
+    """The call is sent again with its answers, the same state and another id; defaults of the form
+    fill in what the package leaves out.
+    """
     server, answers = modern(FORM, state=state), Answers(ACCEPTED)
     assert run(tmp_path, server, answers).status == "succeeded"
-    (first, _), (second, _) = [one for one in server.requests if one[0].get("method") == "tools/call"]
-    assert second["params"]["inputResponses"] == {"q": {"action": "accept", "content": {"sure": True, "name": "Ada"}}}
+    (first, _), (second, _) = [
+        one for one in server.requests if one[0].get("method") == "tools/call"
+    ]
+    assert second["params"]["inputResponses"] == {
+        "q": {"action": "accept", "content": {"sure": True, "name": "Ada"}}
+    }
     assert second["params"].get("requestState") == state
-    assert (first["id"] != second["id"], first["params"]["arguments"]) == (True, second["params"]["arguments"])
-    assert first["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {"elicitation": {"form": {}}}
+    assert (first["id"] != second["id"], first["params"]["arguments"]) == (
+        True,
+        second["params"]["arguments"],
+    )
+    assert first["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {
+        "elicitation": {"form": {}}
+    }
     (question,) = answers.asked
-    assert (question["connector"], question["connection"], question["message"]) == ("notes", "main", "Delete all?")
+    assert (question["connector"], question["connection"], question["message"]) == (
+        "notes",
+        "main",
+        "Delete all?",
+    )
     assert (question["schema"], bool(question["invocationId"])) == (SCHEMA, True)
 
 
@@ -75,17 +110,27 @@ def test_a_question_in_rounds(tmp_path: Path) -> None:
 
 
 def test_the_answer_is_lost(tmp_path: Path) -> None:
-    """A write that was answered and whose result is lost is in doubt, like any other; it is not sent again."""
+    """A write that was answered and whose result is lost is in doubt, like any other; it is not
+    sent again.
+    """
     server = modern(FORM)
     answer = server.on_call
-    server.on_call = lambda talk: talk.hang_up() if "inputResponses" in talk.message["params"] else answer(talk)
+    server.on_call = lambda talk: (
+        talk.hang_up() if "inputResponses" in talk.message["params"] else answer(talk)
+    )
     assert run(tmp_path, server, Answers(ACCEPTED)).status == "in_doubt"
     assert server.count("tools/call") == 2
 
 
-@pytest.mark.parametrize("answer", [
-    {}, {"action": "dance"}, {"action": "accept", "content": {"other": 1}}, {"action": "accept", "content": 7},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"action": "dance"},
+        {"action": "accept", "content": {"other": 1}},
+        {"action": "accept", "content": 7},
+    ],
+)
 def test_answers_that_do_not_fit(tmp_path: Path, answer: dict[str, Any]) -> None:
     """The server is told that nobody has answered."""
     server = modern(FORM)
@@ -101,10 +146,17 @@ def test_a_package_declines(tmp_path: Path, action: str) -> None:
     assert server.requests[-1][0]["params"]["inputResponses"] == {"q": {"action": action}}
 
 
-@pytest.mark.parametrize(("params", "method"), [
-    (PAGE, "elicitation/create"), ({}, "sampling/createMessage"), ({}, "roots/list"), ("x", "elicitation/create"),
-    ({"message": "no schema"}, "elicitation/create"), ({**FORM, "requestedSchema": {"properties": [1]}}, "elicitation/create"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("params", "method"),
+    [
+        (PAGE, "elicitation/create"),
+        ({}, "sampling/createMessage"),
+        ({}, "roots/list"),
+        ("x", "elicitation/create"),
+        ({"message": "no schema"}, "elicitation/create"),
+        ({**FORM, "requestedSchema": {"properties": [1]}}, "elicitation/create"),
+    ],
+)
 def test_what_no_package_is_asked(tmp_path: Path, params: Any, method: str) -> None:
     """Pages at addresses, models, files and questions that make no sense are nobody's to answer."""
     server, answers = modern(params, method=method), Answers(ACCEPTED)
@@ -114,12 +166,16 @@ def test_what_no_package_is_asked(tmp_path: Path, params: Any, method: str) -> N
 
 
 def legacy(params: Any) -> tuple[ToolServer, list[Any]]:
-    """A server of 2025-11-25 that asks on the stream of the call; the list gets what it was answered."""
+    """A server of 2025-11-25 that asks on the stream of the call; the list gets what it was
+    answered.
+    """
     server, replies = ToolServer(legacy=True), []
 
     def answer(talk: Talk) -> None:
         question = {"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": params}
-        talk.stream(b"data: " + json.dumps(question).encode() + b"\n\n", talk.answered(said("done")))
+        talk.stream(
+            b"data: " + json.dumps(question).encode() + b"\n\n", talk.answered(said("done"))
+        )
 
     def other(talk: Talk) -> bool:
         if talk.message.get("id") != "q1":
@@ -134,12 +190,20 @@ def legacy(params: Any) -> tuple[ToolServer, list[Any]]:
 
 @pytest.mark.parametrize(("params", "answered"), [(FORM, True), (PAGE, False)])
 def test_a_question_on_the_stream(tmp_path: Path, params: Any, answered: bool) -> None:
-    """A legacy server asks while the call goes on, and is answered there; the capability is declared at the handshake."""
+    """A legacy server asks while the call goes on, and is answered there; the capability is
+    declared at the handshake.
+    """
     server, replies = legacy(params)
     assert run(tmp_path, server, Answers(ACCEPTED)).status == "succeeded"
     found = replies[0].get("result")
-    assert found == ({"action": "accept", "content": {"sure": True, "name": "Ada"}} if answered else None)
-    shaken = [message["params"]["capabilities"] for message, _ in server.requests if message.get("method") == "initialize"]
+    assert found == (
+        {"action": "accept", "content": {"sure": True, "name": "Ada"}} if answered else None
+    )
+    shaken = [
+        message["params"]["capabilities"]
+        for message, _ in server.requests
+        if message.get("method") == "initialize"
+    ]
     assert shaken[-1] == {"elicitation": {"form": {}}}
 
 
@@ -152,7 +216,9 @@ def test_a_question_on_the_stream_that_nobody_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_question_beside_the_call(tmp_path: Path, ends: bool) -> None:
-    """A legacy server with sessions may ask on its own stream, which is listened to while the call goes on, and closed with it."""
+    """A legacy server with sessions may ask on its own stream, which is listened to while the call
+    goes on, and closed with it.
+    """
     server, replies, asked_for, left = ToolServer(legacy=True), [], Event(), Event()
     server.sessions = set()
 
@@ -166,7 +232,12 @@ def test_a_question_beside_the_call(tmp_path: Path, ends: bool) -> None:
             talk.json(b"", 202)
             asked_for.set()
         elif talk.message.get("method") == "GET":
-            question = {"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": FORM}
+            question = {
+                "jsonrpc": "2.0",
+                "id": "q1",
+                "method": "elicitation/create",
+                "params": FORM,
+            }
             event = b"data: " + json.dumps(question).encode() + b"\n\n"
             talk.stream(event, ends=ends, waits=tuple if ends else lambda: talk.rfile.read(1))
             left.set()
@@ -189,7 +260,9 @@ def test_a_server_without_a_stream_of_its_own(tmp_path: Path) -> None:
 
 
 def hiding(*, legacy: bool) -> ToolServer:
-    """A server that lists a tool to clients alone that declare that they can be asked: by session, or by request."""
+    """A server that lists a tool to clients alone that declare that they can be asked: by session,
+    or by request.
+    """
     server, known = ToolServer(tool(), tool("ask_first"), legacy=legacy), dict[str, Any]()
     server.sessions = set() if legacy else None
 
@@ -198,12 +271,18 @@ def hiding(*, legacy: bool) -> ToolServer:
         if message.get("method") == "initialize":
             had = {*sessions}
             server.initialized(talk)
-            known.update(dict.fromkeys((server.sessions or set()) - had, message["params"]["capabilities"]))
+            known.update(
+                dict.fromkeys((server.sessions or set()) - had, message["params"]["capabilities"])
+            )
             return True
         if message.get("method") not in ("tools/list", "tools/call"):
             return False
         meta = message["params"].get("_meta", {}) if "params" in message else {}
-        offers = known.get(talk.headers.get("Mcp-Session-Id", ""), {}) if legacy else meta["io.modelcontextprotocol/clientCapabilities"]
+        offers = (
+            known.get(talk.headers.get("Mcp-Session-Id", ""), {})
+            if legacy
+            else meta["io.modelcontextprotocol/clientCapabilities"]
+        )
         if message["method"] == "tools/list":
             talk.result({"tools": server.tools if "elicitation" in offers else server.tools[:1]})
         elif message["params"]["name"] == "ask_first" and "elicitation" not in offers:
@@ -219,9 +298,14 @@ def hiding(*, legacy: bool) -> ToolServer:
 @pytest.mark.parametrize("legacy", [True, False])
 @pytest.mark.parametrize("tested", [True, False])
 def test_a_tool_for_clients_that_can_be_asked(tmp_path: Path, legacy: bool, tested: bool) -> None:
-    """Where a package answers, it is generated, listed and called, also after a test of the connection, which has no answer of its own."""
+    """Where a package answers, it is generated, listed and called, also after a test of the
+    connection, which has no answer of its own.
+    """
     server = hiding(legacy=legacy)
-    with serving(server), provided(tmp_path / "answering", "jackfield.answers", {"notes": Answers(ACCEPTED).answer}):
+    with (
+        serving(server),
+        provided(tmp_path / "answering", "jackfield.answers", {"notes": Answers(ACCEPTED).answer}),
+    ):
         manifest = generate(tmp_path, server.url)
         with installed(tmp_path, database=f"sqlite:///{tmp_path}/j.db") as jackfield:
             if tested:
@@ -231,20 +315,32 @@ def test_a_tool_for_clients_that_can_be_asked(tmp_path: Path, legacy: bool, test
 
 
 @pytest.mark.parametrize("legacy", [True, False])
-def test_a_tool_for_clients_that_can_be_asked_where_nobody_answers(tmp_path: Path, legacy: bool) -> None:
+def test_a_tool_for_clients_that_can_be_asked_where_nobody_answers(
+    tmp_path: Path, legacy: bool
+) -> None:
     """The capability is not declared, and there is no such tool: it would ask in vain."""
     server = hiding(legacy=legacy)
     with serving(server):
         assert [row["key"] for row in generate(tmp_path, server.url)["actions"]] == ["addNote"]
 
 
-@pytest.mark.parametrize(("wanted", "hint"), [
-    ({"elicitation": {}}, "package that answers"), ({"sampling": {}}, "own client: it has sampling"), ({}, None), ("x", None),
-])  # fmt: skip
-def test_a_server_that_wants_more_of_its_clients(tmp_path: Path, wanted: Any, hint: str | None) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ({"elicitation": {}}, "package that answers"),
+        ({"sampling": {}}, "own client: it has sampling"),
+        ({}, None),
+        ("x", None),
+    ],
+)
+def test_a_server_that_wants_more_of_its_clients(
+    tmp_path: Path, wanted: Any, hint: str | None
+) -> None:
     """The call is refused, and the hint says what to do."""
     server = ToolServer()
-    server.on_call = lambda talk: talk.error(-32021, "missing", 400, data={"requiredCapabilities": wanted})
+    server.on_call = lambda talk: talk.error(
+        -32021, "missing", 400, data={"requiredCapabilities": wanted}
+    )
     error = run(tmp_path, server).error
     assert (error.code, server.count("tools/call")) == ("rejected", 1)
     assert hint in error.hint if hint else "answers" not in (error.hint or "")

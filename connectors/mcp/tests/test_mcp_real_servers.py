@@ -1,4 +1,6 @@
-"""MCP servers that others wrote: called, killed in use, and signed in to. ``make interop`` installs and runs them."""
+"""MCP servers that others wrote: called, killed in use, and signed in to. ``make interop`` installs
+and runs them.
+"""
 
 from __future__ import annotations
 
@@ -163,15 +165,23 @@ app.listen(Number(process.env.PORT), "127.0.0.1");
 class RealServer:
     """A server of others in a process of its own, on a port that it keeps over restarts."""
 
-    def __init__(self, command: Sequence[str], port: int, path: str = "/mcp", **environment: str) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, path: str = "/mcp", **environment: str
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}{path}"
         self._command, self._port, self._environment = command, port, environment
 
     def __enter__(self) -> Self:
         own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         given = {**own, "PORT": str(self._port), **self._environment}
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(self._command, env=given, start_new_session=True, **streams)  # type: ignore[call-overload]
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+        }
+        self._process = subprocess.Popen(
+            self._command, env=given, start_new_session=True, **streams
+        )  # type: ignore[call-overload]
         until(self._listens)
         return self
 
@@ -213,15 +223,27 @@ def _python(folder: Path, text: str, *arguments: str) -> list[str]:
 
 
 def _everything() -> RealServer:
-    return RealServer(_node("@modelcontextprotocol/server-everything", "streamableHttp"), free_port())
+    return RealServer(
+        _node("@modelcontextprotocol/server-everything", "streamableHttp"), free_port()
+    )
 
 
 def _bridged(transport: str, *server: str, **environment: str) -> RealServer:
     """A server of stdio behind supergateway."""
     port = free_port()
     options = ["--stateful"] if transport == "streamableHttp" else []
-    command = ["--stdio", " ".join(server), "--outputTransport", transport, "--port", str(port), *options]
-    return RealServer(_node("supergateway", *command), port, "/mcp" if options else "/sse", **environment)
+    command = [
+        "--stdio",
+        " ".join(server),
+        "--outputTransport",
+        transport,
+        "--port",
+        str(port),
+        *options,
+    ]
+    return RealServer(
+        _node("supergateway", *command), port, "/mcp" if options else "/sse", **environment
+    )
 
 
 def _texts(result: Any) -> str:
@@ -230,16 +252,25 @@ def _texts(result: Any) -> str:
 
 
 def test_server_everything(tmp_path: Path) -> None:
-    """Answers, structured ones, links and progress of the reference server; killed in use, it is called again at once."""
+    """Answers, structured ones, links and progress of the reference server; killed in use, it is
+    called again at once.
+    """
     told: list[Any] = []
     with _everything() as server:
         generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             assert "hello" in _texts(call(jackfield, "echo", inputs={"message": "hello"}))
             assert "3" in _texts(call(jackfield, "getSum", inputs={"a": 1, "b": 2}))
-            weather = call(jackfield, "getStructuredContent", inputs={"location": "Chicago"}).unwrap()["structuredContent"]
+            weather = call(
+                jackfield, "getStructuredContent", inputs={"location": "Chicago"}
+            ).unwrap()["structuredContent"]
             links = call(jackfield, "getResourceLinks", inputs={"count": 2}).unwrap()["content"]
-            call(jackfield, "triggerLongRunningOperation", told.append, inputs={"duration": 1, "steps": 2}).unwrap()
+            call(
+                jackfield,
+                "triggerLongRunningOperation",
+                told.append,
+                inputs={"duration": 1, "steps": 2},
+            ).unwrap()
             server.restart()
             assert "again" in _texts(call(jackfield, "echo", inputs={"message": "again"}))
     assert "temperature" in weather
@@ -251,25 +282,37 @@ def test_server_memory_behind_supergateway(tmp_path: Path) -> None:
     """What was written before the bridge was killed is read after it."""
     entity = {"name": "Ada", "entityType": "person", "observations": ["wrote notes"]}
     with _bridged(
-        "streamableHttp", *_node("@modelcontextprotocol/server-memory"), MEMORY_FILE_PATH=str(tmp_path / "memory.jsonl")
+        "streamableHttp",
+        *_node("@modelcontextprotocol/server-memory"),
+        MEMORY_FILE_PATH=str(tmp_path / "memory.jsonl"),
     ) as server:
         generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             call(jackfield, "createEntities", inputs={"entities": [entity]}).unwrap()
             server.restart()
-            assert call(jackfield, "readGraph", inputs={}).unwrap()["structuredContent"]["entities"] == [entity]
+            assert call(jackfield, "readGraph", inputs={}).unwrap()["structuredContent"][
+                "entities"
+            ] == [entity]
 
 
 def test_server_filesystem_behind_supergateway(tmp_path: Path) -> None:
-    """A file is written once and read; one outside of the folder is refused with the server's words."""
+    """A file is written once and read; one outside of the folder is refused with the server's
+    words.
+    """
     folder = tmp_path / "files"
     folder.mkdir()
-    with _bridged("streamableHttp", *_node("@modelcontextprotocol/server-filesystem", str(folder))) as server:
+    with _bridged(
+        "streamableHttp", *_node("@modelcontextprotocol/server-filesystem", str(folder))
+    ) as server:
         generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
-            call(jackfield, "writeFile", inputs={"path": str(folder / "a.txt"), "content": "first"}).unwrap()
+            call(
+                jackfield, "writeFile", inputs={"path": str(folder / "a.txt"), "content": "first"}
+            ).unwrap()
             server.restart()
-            assert "first" in _texts(call(jackfield, "readTextFile", inputs={"path": str(folder / "a.txt")}))
+            assert "first" in _texts(
+                call(jackfield, "readTextFile", inputs={"path": str(folder / "a.txt")})
+            )
             refused = call(jackfield, "readTextFile", inputs={"path": "/etc/hostname"})
     assert (refused.status, refused.error.code) == ("failed", "rejected")
     assert "Access denied" in refused.error.message
@@ -280,19 +323,26 @@ def test_older_transport_is_named(tmp_path: Path, server: str) -> None:
     """Servers of HTTP+SSE are told apart from servers that are not there."""
     older = RealServer(_node("@modelcontextprotocol/server-everything", "sse"), free_port(), "/sse")
     bridged = _bridged("sse", *_node("@modelcontextprotocol/server-memory"))
-    with older if server == "everything" else bridged as peer, pytest.raises(JackfieldError, match=r"HTTP\+SSE"):
+    with (
+        older if server == "everything" else bridged as peer,
+        pytest.raises(JackfieldError, match=r"HTTP\+SSE"),
+    ):
         generate(tmp_path, peer.url)
 
 
 def test_fastmcp(tmp_path: Path) -> None:
-    """Three pages of tools, errors, links, progress, a restart, a deadline, and a death within a call, which is sent once."""
+    """Three pages of tools, errors, links, progress, a restart, a deadline, and a death within a
+    call, which is sent once.
+    """
     told: list[Any] = []
     port = free_port()
     with RealServer(_python(tmp_path, _FASTMCP), port, NOTES=str(tmp_path / "notes")) as server:
         manifest = generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             for _ in range(2):
-                assert call(jackfield, "add", inputs={"a": 1, "b": 2}).unwrap()["structuredContent"] == {"total": 3}
+                assert call(jackfield, "add", inputs={"a": 1, "b": 2}).unwrap()[
+                    "structuredContent"
+                ] == {"total": 3}
                 failed = call(jackfield, "fail", inputs={"text": "no such note"})
                 call(jackfield, "count", told.append, inputs={"to": 3}).unwrap()
                 linked = call(jackfield, "link", inputs={"text": "a"}).unwrap()["content"]
@@ -340,7 +390,9 @@ def test_the_sdk_for_typescript_is_told_of_a_deadline(tmp_path: Path, form: str)
     (tmp_path / "node_modules").symlink_to(_MODULES)
     (tmp_path / "peer.mjs").write_text(_SDK_CANCELLED, encoding="utf-8")
     more = {"JSON": "yes"} if form == "json" else {}
-    with RealServer(["node", str(tmp_path / "peer.mjs")], free_port(), NOTES=str(tmp_path / "notes"), **more) as server:
+    with RealServer(
+        ["node", str(tmp_path / "peer.mjs")], free_port(), NOTES=str(tmp_path / "notes"), **more
+    ) as server:
         generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             assert call(jackfield, "wait", inputs={}, timeoutSeconds=2).status == "in_doubt"
@@ -355,15 +407,22 @@ class _Stops(urllib.request.HTTPRedirectHandler):
 
 
 def _approved(url: str) -> dict[str, str]:
-    """Open the page on which a person approves, which these servers answer at once; what they send back."""
+    """Open the page on which a person approves, which these servers answer at once; what they send
+    back.
+    """
     with pytest.raises(urllib.error.HTTPError) as found:
         urllib.request.build_opener(_Stops).open(url, timeout=30)
     with found.value as answer:
-        return {name: one[0] for name, one in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
+        return {
+            name: one[0]
+            for name, one in parse_qs(urlsplit(answer.headers["Location"]).query).items()
+        }
 
 
 def _signing_in(folder: Path, kind: str) -> RealServer:
-    """A server with a provider of its own. That of the TypeScript SDK issues no token for another resource (RFC 8707)."""
+    """A server with a provider of its own. That of the TypeScript SDK issues no token for another
+    resource (RFC 8707).
+    """
     if kind == "fastmcp":
         return RealServer(_python(folder, _FASTMCP_SIGN_IN), free_port())
     _node("@modelcontextprotocol/server-everything")
@@ -374,15 +433,26 @@ def _signing_in(folder: Path, kind: str) -> RealServer:
 
 @contextmanager
 def _at_a_provider(folder: Path, kind: str, **environment: str) -> Iterator[Jackfield]:
-    """Run a server whose tools were listed before it asked for a sign-in, and a runtime with a connection."""
+    """Run a server whose tools were listed before it asked for a sign-in, and a runtime with a
+    connection.
+    """
     with _signing_in(folder, kind) as server:
         generate(folder, server.url)
         server.restart(SIGNS="yes", **environment)
-        declare(folder / "made", "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
+        declare(
+            folder / "made",
+            "jackfield-notes",
+            "jackfield.connectors",
+            {"notes": "jackfield_notes:mcp"},
+        )
         home = {"JACKFIELD_HOME": str(folder)}
         with (
             plugged(folder / "made"),
-            Jackfield(catalog=Catalog.installed(), database_url=f"sqlite:///{folder}/j.db", environment=home) as jackfield,
+            Jackfield(
+                catalog=Catalog.installed(),
+                database_url=f"sqlite:///{folder}/j.db",
+                environment=home,
+            ) as jackfield,
         ):
             jackfield.connections.add("main", "notes/oauth2Discovered", {}, test=False)
             yield jackfield
@@ -390,7 +460,9 @@ def _at_a_provider(folder: Path, kind: str, **environment: str) -> Iterator[Jack
 
 @pytest.mark.parametrize("kind", ["fastmcp", "sdk"])
 def test_sign_in(tmp_path: Path, kind: str) -> None:
-    """Discovery below the server's path, registration, PKCE and the resource, at the providers of both SDKs."""
+    """Discovery below the server's path, registration, PKCE and the resource, at the providers of
+    both SDKs.
+    """
     with _at_a_provider(tmp_path, kind) as jackfield:
         begun = jackfield.connections.authorizing().begin("main", _REDIRECT)
         jackfield.connections.authorizing().complete(begun["id"], _approved(begun["url"]))
@@ -400,5 +472,8 @@ def test_sign_in(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["fastmcp", "sdk"])
 def test_a_provider_that_registers_nobody(tmp_path: Path, kind: str) -> None:
     """The error says what to enter."""
-    with _at_a_provider(tmp_path, kind, REGISTERS="no") as jackfield, pytest.raises(JackfieldError, match="enter 'clientId'"):
+    with (
+        _at_a_provider(tmp_path, kind, REGISTERS="no") as jackfield,
+        pytest.raises(JackfieldError, match="enter 'clientId'"),
+    ):
         jackfield.connections.authorizing().begin("main", _REDIRECT)

@@ -29,16 +29,44 @@ REASONS: dict[str, tuple[Callable[[Talk], object], str, str | None]] = {
     "an error without a code": (_error({"message": WHY}), "in_doubt", None),
     "an error whose code is null": (_error({"code": None, "message": WHY}), "in_doubt", None),
     "an error whose code is a list": (_error({"code": [-32602], "message": WHY}), "in_doubt", None),
-    "an error whose code is an object": (_error({"code": {"n": 1}, "message": WHY}), "in_doubt", None),
+    "an error whose code is an object": (
+        _error({"code": {"n": 1}, "message": WHY}),
+        "in_doubt",
+        None,
+    ),
     "an error whose code is true": (_error({"code": True, "message": WHY}), "in_doubt", None),
     "a code with a fraction": (_error({"code": -32602.0, "message": WHY}), "rejected", "-32602"),
-    "data in words": (_error({"code": -32602, "message": "Invalid params", "data": WHY}), "rejected", "-32602"),
-    "data in a member": (_error({"code": -32602, "message": "Invalid params", "data": {"detail": WHY}}), "rejected", "-32602"),
-    "data in a list": (_error({"code": -32602, "message": "", "data": [{"loc": ["text"], "msg": WHY}]}), "rejected", "-32602"),
-    "data of a failure": (_error({"code": -32603, "message": "Internal error", "data": {"exception": WHY}}), "in_doubt", "-32603"),
+    "data in words": (
+        _error({"code": -32602, "message": "Invalid params", "data": WHY}),
+        "rejected",
+        "-32602",
+    ),
+    "data in a member": (
+        _error({"code": -32602, "message": "Invalid params", "data": {"detail": WHY}}),
+        "rejected",
+        "-32602",
+    ),
+    "data in a list": (
+        _error({"code": -32602, "message": "", "data": [{"loc": ["text"], "msg": WHY}]}),
+        "rejected",
+        "-32602",
+    ),
+    "data of a failure": (
+        _error({"code": -32603, "message": "Internal error", "data": {"exception": WHY}}),
+        "in_doubt",
+        "-32603",
+    ),
     "a tool's texts": (_reports(**said(WHY)), "rejected", "isError"),
-    "a tool's structured content": (_reports(structuredContent={"error": {"code": "FULL", "message": WHY}}), "rejected", "isError"),
-    "a tool's resource": (_reports(content=[{"type": "resource", "resource": {"uri": "x:1", "text": WHY}}]), "rejected", "isError"),
+    "a tool's structured content": (
+        _reports(structuredContent={"error": {"code": "FULL", "message": WHY}}),
+        "rejected",
+        "isError",
+    ),
+    "a tool's resource": (
+        _reports(content=[{"type": "resource", "resource": {"uri": "x:1", "text": WHY}}]),
+        "rejected",
+        "isError",
+    ),
     "a tool's bare text": (_reports(content=[WHY]), "rejected", "isError"),
 }
 
@@ -51,14 +79,20 @@ def test_the_reason_is_told(tmp_path: Path, name: str) -> None:
     server.on_call = answer
     with stage(tmp_path, server) as jackfield:
         error = call(jackfield).to_json()["error"]
-    assert (error["code"], error["provider"].get("code"), server.count("tools/call")) == (code, said_code, 1)
+    assert (error["code"], error["provider"].get("code"), server.count("tools/call")) == (
+        code,
+        said_code,
+        1,
+    )
     assert WHY in error["message"]
     assert WHY in error["provider"]["message"]
 
 
 @pytest.mark.parametrize("data", [{"a": "x" * 5_000}, _NESTED, 0, False, "", {}, {"a": "\u202eb"}])
 def test_data_that_say_nothing(tmp_path: Path, data: object) -> None:
-    """They change neither the outcome nor the rest of the message, which stays short and without hidden characters."""
+    """They change neither the outcome nor the rest of the message, which stays short and without
+    hidden characters.
+    """
     server = ToolServer(legacy=True)
     server.on_call = _error({"code": -32602, "message": WHY, "data": data})
     with stage(tmp_path, server) as jackfield:
@@ -79,7 +113,9 @@ def test_a_data_that_repeats_the_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_list_that_is_not_gone_on_with(tmp_path: Path, times: int) -> None:
-    """A server whose list changes meanwhile refuses the cursor: the list is begun anew once, and then it is the list that is told."""
+    """A server whose list changes meanwhile refuses the cursor: the list is begun anew once, and
+    then it is the list that is told.
+    """
     server = ToolServer(tool("second"), legacy=True)
 
     def before(talk: Talk) -> bool:
@@ -106,20 +142,30 @@ def test_a_list_that_is_not_gone_on_with(tmp_path: Path, times: int) -> None:
         assert server.count("tools/call") == 0
 
 
-@pytest.mark.parametrize("members", [{"isError": value} for value in (True, "true", "TRUE", "yes", 1)] + [{"is_error": True}])
+@pytest.mark.parametrize(
+    "members",
+    [{"isError": value} for value in (True, "true", "TRUE", "yes", 1)] + [{"is_error": True}],
+)
 def test_an_error_in_other_words(tmp_path: Path, members: dict[str, Any]) -> None:
     """A tool that reports one has not succeeded, however its server writes that."""
     server = ToolServer()
-    server.on_call = lambda talk: talk.result({"content": [{"type": "text", "text": "no such note"}], **members})
+    server.on_call = lambda talk: talk.result(
+        {"content": [{"type": "text", "text": "no such note"}], **members}
+    )
     with stage(tmp_path, server) as jackfield:
         error = call(jackfield).error
     assert (error.code, error.provider.message) == ("rejected", "no such note")
 
 
-@pytest.mark.parametrize("members", [{"isError": value} for value in (False, "false", None, 0, "")] + [{"is_error": False}, {}])
+@pytest.mark.parametrize(
+    "members",
+    [{"isError": value} for value in (False, "false", None, 0, "")] + [{"is_error": False}, {}],
+)
 def test_no_error(tmp_path: Path, members: dict[str, Any]) -> None:
     """Members in the names of a server's own language are read where the protocol's are missing."""
     server = ToolServer()
-    server.on_call = lambda talk: talk.result({"content": [], "structured_content": {"id": 1}, **members})
+    server.on_call = lambda talk: talk.result(
+        {"content": [], "structured_content": {"id": 1}, **members}
+    )
     with stage(tmp_path, server) as jackfield:
         assert call(jackfield).unwrap()["structuredContent"] == {"id": 1}

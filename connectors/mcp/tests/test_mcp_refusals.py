@@ -1,4 +1,6 @@
-"""Bodies of refusals in the forms of answers: the reason is told in the server's words, short and without markup."""
+"""Bodies of refusals in the forms of answers: the reason is told in the server's words, short and
+without markup.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +17,51 @@ LONG = "The text is longer than the three characters that a note may have."
 
 
 def _error(talk: Talk, code: int = -32602) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "id": talk.message["id"], "error": {"code": code, "message": LONG}}).encode()
+    return json.dumps(
+        {"jsonrpc": "2.0", "id": talk.message["id"], "error": {"code": code, "message": LONG}}
+    ).encode()
 
 
 FORMS: dict[str, tuple[Callable[[Talk], bytes], str]] = {
-    "an event": (lambda talk: b"event: message\ndata: " + _error(talk) + b"\n\n", "text/event-stream"),
+    "an event": (
+        lambda talk: b"event: message\ndata: " + _error(talk) + b"\n\n",
+        "text/event-stream",
+    ),
     "an event behind others": (
-        lambda talk: b': hi\n\nid: 1\ndata:\n\ndata: ping\n\ndata: {"jsonrpc":"2.0","method":"ping"}\n\ndata: ' + _error(talk) + b"\n\n",
+        lambda talk: (
+            (
+                b": hi\n\nid: 1\ndata:\n\ndata: ping\n\ndata: "
+                b'{"jsonrpc":"2.0","method":"ping"}\n\ndata: '
+            )
+            + _error(talk)
+            + b"\n\n"
+        ),
         "text/event-stream; charset=utf-8",
     ),
     "an event without its end": (lambda talk: b"data: " + _error(talk), "text/event-stream"),
-    "an event by another name": (lambda talk: b"event: error\ndata: " + _error(talk) + b"\n\n", "application/json"),
+    "an event by another name": (
+        lambda talk: b"event: error\ndata: " + _error(talk) + b"\n\n",
+        "application/json",
+    ),
     "a batch": (lambda talk: b"[" + _error(talk) + b"]", "application/json"),
     "a batch as an event": (lambda talk: b"data: [" + _error(talk) + b"]\n\n", "text/event-stream"),
     "a text as an event": (lambda _: f"data: {LONG}\n\n".encode(), "text/event-stream"),
     "a text": (lambda _: LONG.encode(), "text/plain"),
     "a page": (
         lambda _: (
-            f"<!DOCTYPE html><html><head><title>Error</title><style>p {{}}</style></head><body><h1>Error</h1><pre>{LONG}</pre>"
+            "<!DOCTYPE html><html><head><title>Error</title><style>p "
+            f"{{}}</style></head><body><h1>Error</h1><pre>{LONG}</pre>"
             f"<script>alert('x')</script></body></html>".encode()
         ),
         "text/html; charset=utf-8",
     ),
     "a page of no type": (lambda _: f"<html><body>{LONG}".encode(), ""),
-    "a page in pieces": (lambda _: f"<html><p>{LONG.replace(' ', '</p> <p>', 1).replace('may', '<b>may</b>')}".encode(), "text/html"),
+    "a page in pieces": (
+        lambda _: (
+            f"<html><p>{LONG.replace(' ', '</p> <p>', 1).replace('may', '<b>may</b>')}".encode()
+        ),
+        "text/html",
+    ),
 }
 STATUSES = {400: "failed", 422: "failed", 500: "in_doubt", 503: "in_doubt"}
 
@@ -59,7 +82,10 @@ def test_the_reason_is_told(tmp_path: Path, name: str, status: int) -> None:
 
 
 PAGES = {
-    "long": ("<html><title>Bad</title>" + "<p>word</p><p>again and again</p>" * 5_000, "Bad word again and again"),
+    "long": (
+        "<html><title>Bad</title>" + "<p>word</p><p>again and again</p>" * 5_000,
+        "Bad word again and again",
+    ),
     "of nothing": ("<html><script>x</script></html>", ""),
     "of hidden characters": ("<html>sor\u202e\u200bry</html>", "sorry"),
     "of unclosed marks": ("<html>" + "<!-- <![ <" * 20_000, ""),
@@ -73,11 +99,17 @@ def test_pages(tmp_path: Path, name: str) -> None:
     """What is told of one is at most 200 characters, on one line, and read at once."""
     page, words = PAGES[name]
     server = ToolServer(legacy=True)
-    server.on_call = lambda talk: talk.json(page.encode(), 400, Content_Type="text/html; charset=utf-8")
+    server.on_call = lambda talk: talk.json(
+        page.encode(), 400, Content_Type="text/html; charset=utf-8"
+    )
     with stage(tmp_path, server) as jackfield:
         error = call(jackfield, timeoutSeconds=20).error
     told = error.provider.message or ""
-    assert (error.code, len(told) <= 200, told.isprintable() or not told) == ("rejected", True, True)
+    assert (error.code, len(told) <= 200, told.isprintable() or not told) == (
+        "rejected",
+        True,
+        True,
+    )
     assert told.startswith(f'a page that says "{words}' if words else ""), told
 
 
@@ -88,15 +120,22 @@ def test_a_result_with_the_status_of_a_failure(tmp_path: Path, status: int, medi
     server = ToolServer(legacy=True)
 
     def answer(talk: Talk) -> None:
-        body: Any = json.dumps({"jsonrpc": "2.0", "id": talk.message["id"], "result": said("done")}).encode()
-        talk.json(b"data: " + body + b"\n\n" if "event" in media else body, status, Content_Type=media)
+        body: Any = json.dumps(
+            {"jsonrpc": "2.0", "id": talk.message["id"], "result": said("done")}
+        ).encode()
+        talk.json(
+            b"data: " + body + b"\n\n" if "event" in media else body, status, Content_Type=media
+        )
 
     server.on_call = answer
     with stage(tmp_path, server) as jackfield:
         assert (call(jackfield).status, server.count("tools/call")) == ("in_doubt", 1)
 
 
-@pytest.mark.parametrize(("status", "advised"), [(404, True), (405, True), (410, True), (409, False), (412, False), (423, False)])
+@pytest.mark.parametrize(
+    ("status", "advised"),
+    [(404, True), (405, True), (410, True), (409, False), (412, False), (423, False)],
+)
 def test_the_url_is_to_be_checked(tmp_path: Path, status: int, advised: bool) -> None:
     """Where a status may be that of a wrong URL, and nowhere else."""
     server = ToolServer(legacy=True)
@@ -114,7 +153,9 @@ GONE: dict[str, Callable[[Talk], object]] = {
     "unknown": _says(-32602, "Unknown tool: add_note"),
     "not found": _says(-32602, "Tool 'add_note' not found"),
     "does not exist": _says(-32601, "The tool add_note does not exist"),
-    "with a code before": lambda talk: talk.result(said("MCP error -32602: Tool add_note not found", isError=True)),
+    "with a code before": lambda talk: talk.result(
+        said("MCP error -32602: Tool add_note not found", isError=True)
+    ),
     "as a result": lambda talk: talk.result(said("Unknown tool: add_note", isError=True)),
 }
 
@@ -132,7 +173,10 @@ def test_a_tool_that_was_renamed(tmp_path: Path, name: str) -> None:
         assert (call(jackfield).error.code, server.count("tools/call")) == ("not_allowed", 2)
 
 
-@pytest.mark.parametrize("words", ["Unknown tool: hammer", "Tool hammer not found", "add_note: the tool shed was not found"])
+@pytest.mark.parametrize(
+    "words",
+    ["Unknown tool: hammer", "Tool hammer not found", "add_note: the tool shed was not found"],
+)
 def test_another_tool_that_is_not_found(tmp_path: Path, words: str) -> None:
     """It is a matter of the call's."""
     server = ToolServer(legacy=True)
@@ -141,12 +185,17 @@ def test_another_tool_that_is_not_found(tmp_path: Path, words: str) -> None:
         assert "List the server's tools again" not in call(jackfield).error.hint
 
 
-@pytest.mark.parametrize(("location", "words"), [
-    ("/mcp/?key=k-4711", "redirects to http://127.0.0.1:{port}/mcp/"),
-    ("https://sign-in.example.com/?next=/mcp", "redirects to another address"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("/mcp/?key=k-4711", "redirects to http://127.0.0.1:{port}/mcp/"),
+        ("https://sign-in.example.com/?next=/mcp", "redirects to another address"),
+    ],
+)
 @pytest.mark.parametrize("status", [300, 302, 303, 305])
-def test_a_redirect_that_leaves_a_doubt(tmp_path: Path, status: int, location: str, words: str) -> None:
+def test_a_redirect_that_leaves_a_doubt(
+    tmp_path: Path, status: int, location: str, words: str
+) -> None:
     """Its address is told as other redirects' are: within the server, and without its query."""
     server = ToolServer(legacy=True)
     server.on_call = lambda talk: talk.json(b"", status, Location=location)

@@ -1,4 +1,6 @@
-"""Credentials of a connection: they go to its server alone, and what a server sends back of them is masked."""
+"""Credentials of a connection: they go to its server alone, and what a server sends back of them is
+masked.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,17 @@ def test_echoed_credentials(tmp_path: Path, kind: str, where: str) -> None:
         if where == "error":
             talk.error(-32602, f"no: {TOKEN}")
         elif where == "header":
-            talk.json({}, 403, WWW_Authenticate=f'Bearer error="insufficient_scope", scope="{TOKEN}"')
+            talk.json(
+                {}, 403, WWW_Authenticate=f'Bearer error="insufficient_scope", scope="{TOKEN}"'
+            )
         else:
             talk.result(ECHOES[where])
 
     server = ToolServer(tool())
     server.on_call = answer
-    values: dict[str, Any] = {"token": TOKEN} if kind == "bearer" else {"header": "X-Key", "key": TOKEN}
+    values: dict[str, Any] = (
+        {"token": TOKEN} if kind == "bearer" else {"header": "X-Key", "key": TOKEN}
+    )
     with serving(server):
         generate(tmp_path, server.url)
         with installed(tmp_path, kind, f"sqlite:///{tmp_path}/j.db", **values) as jackfield:
@@ -51,7 +57,11 @@ def test_a_name_that_echoes(tmp_path: Path) -> None:
     with serving(server):
         generate(tmp_path, server.url)
         server.initialized = lambda talk: talk.result(  # type: ignore[method-assign]
-            {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": f"you are {TOKEN}", "version": "1"}}
+            {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "serverInfo": {"name": f"you are {TOKEN}", "version": "1"},
+            }
         )
         with installed(tmp_path, "bearer", token=TOKEN) as jackfield:
             shown = json.dumps(jackfield.connections.test("main"))

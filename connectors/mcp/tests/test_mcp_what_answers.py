@@ -1,4 +1,6 @@
-"""What is an answer: a message with the request's ID, and a result or an error. Whatever else comes is none, and null is left out."""
+"""What is an answer: a message with the request's ID, and a result or an error. Whatever else comes
+is none, and null is left out.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,12 @@ def _answers(method: str, answer: Callable[[Talk], object]) -> Callable[[Talk], 
 
 BEFORE: dict[str, Events] = {
     "event of another type": lambda _: [_event(b"ping", name="ping")],
-    "event of another type that is an answer": lambda ours: [_event(_framed(ours, result=OTHER), name="debug")],
-    "event of another type that asks": lambda _: [_event(_framed("p", method="ping"), name="debug")],
+    "event of another type that is an answer": lambda ours: [
+        _event(_framed(ours, result=OTHER), name="debug")
+    ],
+    "event of another type that asks": lambda _: [
+        _event(_framed("p", method="ping"), name="debug")
+    ],
     "unnamed event that is no JSON": lambda _: [_event(b"ping"), _event(b"[DONE]"), _event(b"{")],
     "message that is no JSON": lambda _: [_event(b"keep-alive", name="message")],
     "heartbeat": lambda _: [_event({"type": "heartbeat"}), _event({})],
@@ -49,26 +55,42 @@ BEFORE: dict[str, Events] = {
     "values": lambda _: [_event(one) for one in VALUES],
     "neither": lambda ours: [_event(_framed(ours)), _event(_framed(ours, result=None, error=None))],
     "answers to others": lambda _: [_event(_framed(one, result=OTHER)) for one in IDS],
-    "errors of others": lambda _: [_event(_framed(one, error={"code": -32600, "message": "no"})) for one in IDS],
+    "errors of others": lambda _: [
+        _event(_framed(one, error={"code": -32600, "message": "no"})) for one in IDS
+    ],
     "request with our ID": lambda ours: [_event(_framed(ours, method="ping"))],
-    "batch of notifications": lambda _: [_event([{"jsonrpc": "2.0", "method": "notifications/message", "params": None}] * 3)],
-    "comments and empty events": lambda _: [b": hello\n\n", b"event: ping\n\n", b"event: ping\ndata\n\n", b"id: 1\ndata:\n\n"],
+    "batch of notifications": lambda _: [
+        _event([{"jsonrpc": "2.0", "method": "notifications/message", "params": None}] * 3)
+    ],
+    "comments and empty events": lambda _: [
+        b": hello\n\n",
+        b"event: ping\n\n",
+        b"event: ping\ndata\n\n",
+        b"id: 1\ndata:\n\n",
+    ],
 }
 
 
 @pytest.mark.parametrize("answered", [True, False])
 @pytest.mark.parametrize("name", BEFORE)
 def test_what_stands_before_an_answer(tmp_path: Path, name: str, answered: bool) -> None:
-    """It is passed over; without an answer behind it, the write is in doubt. The tool is called once."""
+    """It is passed over; without an answer behind it, the write is in doubt. The tool is called
+    once.
+    """
     server = ToolServer(legacy=True)
 
     def answer(talk: Talk) -> None:
-        talk.stream(*BEFORE[name](talk.message["id"]), *([talk.answered(said("done"))] if answered else []))
+        talk.stream(
+            *BEFORE[name](talk.message["id"]), *([talk.answered(said("done"))] if answered else [])
+        )
 
     server.on_call = answer
     with stage(tmp_path, server) as jackfield:
         result = call(jackfield)
-    assert (result.status, server.count("tools/call")) == ("succeeded" if answered else "in_doubt", 1)
+    assert (result.status, server.count("tools/call")) == (
+        "succeeded" if answered else "in_doubt",
+        1,
+    )
     assert not answered or result.output["content"][0]["text"] == "done"
 
 
@@ -76,12 +98,20 @@ def test_what_stands_before_an_answer(tmp_path: Path, name: str, answered: bool)
 def test_what_stands_before_other_answers(tmp_path: Path, method: str) -> None:
     """It is passed over in each reader: those of the handshake and of the list, too."""
     server = ToolServer(legacy=method != "server/discover")
-    about: dict[str, Any] = {"capabilities": {"tools": {}}, "protocolVersion": "2025-11-25", "supportedVersions": ["2026-07-28"]}
+    about: dict[str, Any] = {
+        "capabilities": {"tools": {}},
+        "protocolVersion": "2025-11-25",
+        "supportedVersions": ["2026-07-28"],
+    }
 
     def before(talk: Talk) -> bool:
         if talk.message["method"] != method:
             return False
-        talk.stream(_event(b"ping", name="ping"), _event({"type": "heartbeat"}), talk.answered({"tools": server.tools, **about}))
+        talk.stream(
+            _event(b"ping", name="ping"),
+            _event({"type": "heartbeat"}),
+            talk.answered({"tools": server.tools, **about}),
+        )
         return True
 
     server.before = before
@@ -94,7 +124,10 @@ def test_a_handshake_without_an_answer(tmp_path: Path) -> None:
     server = ToolServer(legacy=True)
     with stage(tmp_path, server, clock=FakeClock()) as jackfield:
         server.before = _answers("initialize", lambda talk: talk.stream(_event({})))
-        assert (call(jackfield, timeoutSeconds=300).error.code, server.count("tools/call")) == ("unavailable", 0)
+        assert (call(jackfield, timeoutSeconds=300).error.code, server.count("tools/call")) == (
+            "unavailable",
+            0,
+        )
 
 
 def test_heartbeats_count(tmp_path: Path) -> None:
@@ -118,20 +151,31 @@ def test_a_batch_counts_by_its_messages(tmp_path: Path) -> None:
 DONE = [{"type": "text", "text": "done"}]
 NULLS: dict[str, dict[str, Any]] = {
     "error": {"error": None, "method": None, "params": None},
-    "members of a result": {"result": dict.fromkeys(("resultType", "isError", "structuredContent", "_meta")) | {"content": DONE}},
-    "members of a part": {"result": {"content": [{**DONE[0], "annotations": None, "mimeType": None, "_meta": None}]}},
+    "members of a result": {
+        "result": dict.fromkeys(("resultType", "isError", "structuredContent", "_meta"))
+        | {"content": DONE}
+    },
+    "members of a part": {
+        "result": {"content": [{**DONE[0], "annotations": None, "mimeType": None, "_meta": None}]}
+    },
 }
 
 
 @pytest.mark.parametrize("way", ["json", "stream", "batch", "batch on a stream"])
 @pytest.mark.parametrize("name", NULLS)
 def test_null_is_left_out(tmp_path: Path, name: str, way: str) -> None:
-    """A null member is an absent one, in an answer and in what is in it, over each way that an answer comes."""
+    """A null member is an absent one, in an answer and in what is in it, over each way that an
+    answer comes.
+    """
     server = ToolServer(legacy=True)
 
     def answer(talk: Talk) -> None:
         found: Any = {**_framed(talk.message["id"], result=said("done")), **NULLS[name]}
-        found = [{"jsonrpc": "2.0", "method": "notifications/message"}, found] if "batch" in way else found
+        found = (
+            [{"jsonrpc": "2.0", "method": "notifications/message"}, found]
+            if "batch" in way
+            else found
+        )
         talk.stream(_event(found)) if "stream" in way else talk.json(found)
 
     server.on_call = answer
@@ -158,15 +202,30 @@ def test_null_beside_an_error(tmp_path: Path, way: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "parts", "warns"),
-    [(None, [], False), ([], [], False), ([None], [], False), ([None, *DONE], DONE, False), ("done", DONE, True), (DONE[0], DONE, True)],
+    [
+        (None, [], False),
+        ([], [], False),
+        ([None], [], False),
+        ([None, *DONE], DONE, False),
+        ("done", DONE, True),
+        (DONE[0], DONE, True),
+    ],
 )
-def test_content_that_is_no_list(tmp_path: Path, content: object, parts: list[Any], warns: bool) -> None:
-    """The server has answered: null is an empty list, and one part or a text is a list of one, with a warning."""
+def test_content_that_is_no_list(
+    tmp_path: Path, content: object, parts: list[Any], warns: bool
+) -> None:
+    """The server has answered: null is an empty list, and one part or a text is a list of one, with
+    a warning.
+    """
     server = ToolServer()
     server.on_call = lambda talk: talk.result({"content": content})
     with stage(tmp_path, server) as jackfield:
         result = call(jackfield)
-    assert (result.status, result.output, bool(result.meta.warnings)) == ("succeeded", {"content": parts}, warns)
+    assert (result.status, result.output, bool(result.meta.warnings)) == (
+        "succeeded",
+        {"content": parts},
+        warns,
+    )
 
 
 @pytest.mark.parametrize("way", ["json", "stream"])
@@ -183,7 +242,11 @@ def test_a_result_that_is_an_empty_list(tmp_path: Path, way: str) -> None:
     with stage(tmp_path, server) as jackfield:
         empty = call(jackfield)
         rows.append(DONE[0])
-        assert (empty.status, empty.output, call(jackfield).status) == ("succeeded", {"content": []}, "in_doubt")
+        assert (empty.status, empty.output, call(jackfield).status) == (
+            "succeeded",
+            {"content": []},
+            "in_doubt",
+        )
 
 
 @pytest.mark.parametrize("content", [1, True, ["done", 1], [[]]])
@@ -200,30 +263,52 @@ def test_null_lists_of_resources(tmp_path: Path) -> None:
     server = ToolServer()
     server.capabilities["resources"] = {}
     row = {"uri": "a:1", "name": "one", "title": None, "mimeType": None, "size": None}
-    answers: dict[str, Any] = {"resources/list": {"resources": None, "nextCursor": None}, "resources/read": {"contents": None}}
+    answers: dict[str, Any] = {
+        "resources/list": {"resources": None, "nextCursor": None},
+        "resources/read": {"contents": None},
+    }
     server.on_other = lambda talk: talk.result(answers[talk.message["method"]])
     with stage(tmp_path, server) as jackfield:
         assert call(jackfield, "listResources", inputs={}).output == {"resources": []}
         assert call(jackfield, "readResource", inputs={"uri": "a:1"}).output == {"contents": []}
-        answers = {"resources/list": {"resources": [row]}, "resources/read": {"contents": [{**row, "text": "x", "blob": None}]}}
+        answers = {
+            "resources/list": {"resources": [row]},
+            "resources/read": {"contents": [{**row, "text": "x", "blob": None}]},
+        }
         listed = call(jackfield, "listResources", inputs={})
-        assert (listed.output, listed.meta.warnings) == ({"resources": [{"uri": "a:1", "name": "one"}]}, ())
+        assert (listed.output, listed.meta.warnings) == (
+            {"resources": [{"uri": "a:1", "name": "one"}]},
+            (),
+        )
         read = call(jackfield, "readResource", inputs={"uri": "a:1"})
-        assert (read.output, read.meta.warnings) == ({"contents": [{"uri": "a:1", "name": "one", "text": "x"}]}, ())
+        assert (read.output, read.meta.warnings) == (
+            {"contents": [{"uri": "a:1", "name": "one", "text": "x"}]},
+            (),
+        )
 
 
 def test_a_list_of_tools_that_is_null(tmp_path: Path) -> None:
     """It is empty: an accepted tool is gone, and nothing is called."""
     server = ToolServer()
     with stage(tmp_path, server) as jackfield:
-        server.before = _answers("tools/list", lambda talk: talk.result({"tools": None, "ttlMs": None}))
+        server.before = _answers(
+            "tools/list", lambda talk: talk.result({"tools": None, "ttlMs": None})
+        )
         error = call(jackfield).error
-    assert (error.code, "no longer has the tool" in error.message, server.count("tools/call")) == ("not_allowed", True, 0)
+    assert (error.code, "no longer has the tool" in error.message, server.count("tools/call")) == (
+        "not_allowed",
+        True,
+        0,
+    )
 
 
 def test_null_members_of_a_tool(tmp_path: Path) -> None:
-    """They are not part of its digest: a server that begins to write them, or no longer does, has the same tool."""
-    nulls: dict[str, Any] = dict.fromkeys(("title", "outputSchema", "annotations", "execution", "icons", "_meta"))
+    """They are not part of its digest: a server that begins to write them, or no longer does, has
+    the same tool.
+    """
+    nulls: dict[str, Any] = dict.fromkeys(
+        ("title", "outputSchema", "annotations", "execution", "icons", "_meta")
+    )
     assert pin_of(tool(**nulls)) == pin_of(tool())
     server = ToolServer()
     with stage(tmp_path, server) as jackfield:

@@ -1,4 +1,6 @@
-"""Open client of a connection: transactions that read, and transactions that change, each of one statement."""
+"""Open client of a connection: transactions that read, and transactions that change, each of one
+statement.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,18 @@ from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
 from jackfield_sql.statements import Unfit, bad_parameter, check_statement
 
 _MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-"""Strict SQL mode, the default of both servers: a value that does not fit is refused instead of changed."""
+"""Strict SQL mode, the default of both servers: a value that does not fit is refused instead of
+changed.
+"""
 _NOT_ROLLED_BACK = 1196
-"""Warning ER_WARNING_NOT_COMPLETE_ROLLBACK: the rollback did not undo changes to a non-transactional table."""
+"""Warning ER_WARNING_NOT_COMPLETE_ROLLBACK: the rollback did not undo changes to a
+non-transactional table.
+"""
 _KEPT = "; what it changed in tables that know no transactions stays"
 _AHEAD = 0.1
-"""Share of the remaining time, at most ``_MOST_AHEAD`` seconds, by which the server's time limit lies before the deadline."""
+"""Share of the remaining time, at most ``_MOST_AHEAD`` seconds, by which the server's time limit
+lies before the deadline.
+"""
 _MOST_AHEAD = 0.5
 
 
@@ -42,7 +50,8 @@ class MysqlClient(SessionClient[Session]):
     def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction that cannot change data; return at most ``most`` rows.
 
-        :raises JackfieldError: if the server refuses the statement or is not reached; nothing was changed.
+        :raises JackfieldError: if the server refuses the statement or is not reached; nothing was
+            changed.
         """
         check_statement(statement)
         check_reads(statement)
@@ -57,11 +66,14 @@ class MysqlClient(SessionClient[Session]):
 
         return self.used("read", run, safe=True)
 
-    def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Committed:
+    def change(
+        self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS
+    ) -> Committed:
         """Run a statement in a transaction of its own, and commit it.
 
-        :raises JackfieldError: with ``sent`` unknown if the answer to the statement or its commit is lost. Tables without transactions
-            change before the commit, and no server reports on a commit afterwards.
+        :raises JackfieldError: with ``sent`` unknown if the answer to the statement or its commit
+            is lost. Tables without transactions change before the commit, and no server reports on
+            a commit afterwards.
         """
         check_statement(statement)
         check_stays(statement)
@@ -69,20 +81,24 @@ class MysqlClient(SessionClient[Session]):
 
         def run(session: Session) -> Committed:
             _begin(session, "READ WRITE")
-            changed = Committed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
+            changed = Committed(
+                _run(session, variables, len(parameters), most, drains=True), session.last_id
+            )
             _commit(session)
             return changed
 
         return self.used("statement", run, safe=False, obeys=True)
 
     def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
-        """Roll back a refused statement and return its error. ``sent`` is unknown if some changes remain, or if the rollback's outcome is
-        unknown.
+        """Roll back a refused statement and return its error. ``sent`` is unknown if some changes
+        remain, or if the rollback's outcome is unknown.
         """
         try:
             with session.reading(Sent.UNKNOWN):
                 session.run("ROLLBACK", Sent.UNKNOWN)
-                left = session.warnings and any(row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN))
+                left = session.warnings and any(
+                    row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN)
+                )
         except (Refusal, JackfieldError):
             session.close()
             return refused(refusal, Sent.UNKNOWN)
@@ -97,7 +113,11 @@ def _begin(session: Session, mode: str) -> None:
     """
     left = session.deadline.remaining()
     left = max(0.001, left - min(left * _AHEAD, _MOST_AHEAD))
-    limit = f"max_statement_time = {left:.3f}" if session.is_mariadb else f"max_execution_time = {int(left * 1000) or 1}"
+    limit = (
+        f"max_statement_time = {left:.3f}"
+        if session.is_mariadb
+        else f"max_execution_time = {int(left * 1000) or 1}"
+    )
     try:
         session.run(f"SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '{_MODE}', {limit}")
         session.run(f"START TRANSACTION {mode}")
@@ -120,8 +140,8 @@ def _variables(statement: str, parameters: Sequence[Any]) -> str:
 
 
 def _run(session: Session, variables: str, count: int, most: int, *, drains: bool) -> Rows:
-    """Let the server prepare and execute the caller's statement. Its parser distinguishes placeholders from strings and refuses a second
-    statement.
+    """Let the server prepare and execute the caller's statement. Its parser distinguishes
+    placeholders from strings and refuses a second statement.
     """
     session.run(variables)
     session.run("PREPARE jackfield FROM @jackfield")

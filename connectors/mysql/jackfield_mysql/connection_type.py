@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from jackfield.connector import Account, Deadline, Field, Guard
-from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.servers import (
+    authority_field,
+    hostname_field,
+    password_field,
+    port_field,
+    tls_field,
+)
 from jackfield.connector.sessions import Login, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_mysql.client import MysqlClient
@@ -32,21 +38,36 @@ class Password(ServerLogin):
 
     hostname: str = hostname_field("db.example.com")
     port: int = port_field(3306)
-    database: str = Field(title="Database", description="The database's name.", examples=["shop"], audience="user", schema=_NAME)
-    username: str = Field(title="User Name", description="The user that signs in.", trim=True, schema=_NAME)
+    database: str = Field(
+        title="Database",
+        description="The database's name.",
+        examples=["shop"],
+        audience="user",
+        schema=_NAME,
+    )
+    username: str = Field(
+        title="User Name", description="The user that signs in.", trim=True, schema=_NAME
+    )
     password: str = password_field("The user's password.")
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
         """Connect, without signing in."""
-        return Session(self.address, Login(self.username, self.password, self.database), guard, deadline)
+        return Session(
+            self.address, Login(self.username, self.password, self.database), guard, deadline
+        )
 
     def account(self, client: MysqlClient) -> tuple[str, Account]:
         """Read the user, the database and the server's version."""
-        (row,) = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows
+        (row,) = client.read(
+            "SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version"
+        ).rows
         who, database, version = (str(row[name]) for name in ("who", "db", "version"))
-        account = Account(f"{who} {self.address.place}/{database}", f"{who.partition('@')[0]} at {self.hostname}, database {database}")
+        account = Account(
+            f"{who} {self.address.place}/{database}",
+            f"{who.partition('@')[0]} at {self.hostname}, database {database}",
+        )
         return f"The server, version {version},", account
 
 

@@ -1,4 +1,6 @@
-"""The connector ``mysql``: its connection type, option sources, and the list of its actions' modules."""
+"""The connector ``mysql``: its connection type, option sources, and the list of its actions'
+modules.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,14 @@ from jackfield_mysql.connection_type import Password
 _ICON = (
     "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
     "<rect width='24' height='24' rx='4' fill='%2300546b'/>"
-    "<text x='12' y='17' font-family='sans-serif' font-size='13' text-anchor='middle' fill='white'>M</text></svg>"
+    "<text x='12' y='17' font-family='sans-serif' font-size='13' text-anchor='middle' "
+    "fill='white'>M</text></svg>"
 )
 _MOST_OFFERED = 1000
-UNRECORDED = "The server tells nobody what became of a transaction, and a marker would need a column of the caller's own table."
+UNRECORDED = (
+    "The server tells nobody what became of a transaction, and a marker would need a column "
+    "of the caller's own table."
+)
 """Reason why writes have no evidence."""
 
 connector = Connector(
@@ -40,7 +46,9 @@ connector = Connector(
 @connector.options("tables", title="Tables")
 def tables(client: MysqlClient) -> Iterable[Option]:
     """The tables and views of the connection's database."""
-    return [Option(row["name"], row["name"]) for row in client.read(TABLES, [""], _MOST_OFFERED).rows]
+    return [
+        Option(row["name"], row["name"]) for row in client.read(TABLES, [""], _MOST_OFFERED).rows
+    ]
 
 
 @connector.options("columns", title="Columns", depends_on=["table"])

@@ -12,5 +12,9 @@ _NAME = {"minLength": 1, "maxLength": 64, "pattern": "^[^\\u0000]+$"}
 def table_field() -> Any:
     """Declare the input for a table of the connection's database."""
     return Field(
-        title="Table", description="The table's name, in the connection's database.", options="tables", examples=["orders"], schema=_NAME
+        title="Table",
+        description="The table's name, in the connection's database.",
+        options="tables",
+        examples=["orders"],
+        schema=_NAME,
     )

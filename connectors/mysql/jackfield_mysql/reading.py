@@ -1,7 +1,9 @@
-"""Checks of reading statements: a read-only transaction protects tables, and keywords reveal other changes.
+"""Checks of reading statements: a read-only transaction protects tables, and keywords reveal other
+changes.
 
-Keywords are found by the server's lexical rules (MariaDB's documentation, "Comment Syntax", "Identifier Names"). The ``sql_mode`` of each
-session makes a backslash an escape, and double quotes strings.
+Keywords are found by the server's lexical rules (MariaDB's documentation, "Comment Syntax",
+"Identifier Names"). The ``sql_mode`` of each session makes a backslash an escape, and double quotes
+strings.
 """
 
 from __future__ import annotations
@@ -34,12 +36,15 @@ def check_reads(statement: str) -> None:
 
 
 def check_stays(statement: str) -> None:
-    """Check that a statement does not select another database, which the session's next call would use.
+    """Check that a statement does not select another database, which the session's next call would
+    use.
 
     :raises Rejected: otherwise; nothing was sent.
     """
     if _words(statement)[:1] == [_DATABASE]:
-        raise not_reading("USE would choose a database for other calls. Write database.table instead")
+        raise not_reading(
+            "USE would choose a database for other calls. Write database.table instead"
+        )
 
 
 def _words(statement: str) -> list[str]:

@@ -18,7 +18,11 @@ class UpsertRows(Inputs):
 
     table: str = table_field()
     rows: tuple[dict[str, Any], ...] = Field(
-        title="Rows", schema=ROWS, description="Objects with a value for each column; columns that a row lacks get their default."
+        title="Rows",
+        schema=ROWS,
+        description=(
+            "Objects with a value for each column; columns that a row lacks get their default."
+        ),
     )
 
     def rules(self) -> Iterable[Detail]:
@@ -36,7 +40,10 @@ class InsertRows(UpsertRows):
     """Rows to insert, and the rule for existing rows."""
 
     on_conflict: Literal["fail", "skip"] = Field(
-        "fail", title="On Conflict", blank="absent", description="'fail' inserts all or none; 'skip' leaves out rows whose key exists."
+        "fail",
+        title="On Conflict",
+        blank="absent",
+        description="'fail' inserts all or none; 'skip' leaves out rows whose key exists.",
     )
 
 
@@ -61,7 +68,13 @@ def quoted(name: str) -> str:
 def insert_rows(asked: InsertRows, client: MysqlClient) -> Changed:
     """Insert rows, all of them or none where the table knows transactions (InnoDB)."""
     first = quoted(columns_of(asked.rows)[0])
-    return changed(client.change(*asked.statement(f" ON DUPLICATE KEY UPDATE {first} = {first}" if asked.on_conflict == "skip" else "")))
+    return changed(
+        client.change(
+            *asked.statement(
+                f" ON DUPLICATE KEY UPDATE {first} = {first}" if asked.on_conflict == "skip" else ""
+            )
+        )
+    )
 
 
 @connector.action(
@@ -78,6 +91,8 @@ def insert_rows(asked: InsertRows, client: MysqlClient) -> Changed:
     keywords=("insert or update", "merge rows"),
 )
 def upsert_rows(asked: UpsertRows, client: MysqlClient) -> Changed:
-    """Insert rows, or change those whose primary or unique key exists already. A changed row counts twice."""
+    """Insert rows, or change those whose primary or unique key exists already. A changed row counts
+    twice.
+    """
     given = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in columns_of(asked.rows))
     return changed(client.change(*asked.statement(f" ON DUPLICATE KEY UPDATE {given}")))

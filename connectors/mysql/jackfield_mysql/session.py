@@ -1,4 +1,6 @@
-"""One connection to a server, signed in. PyMySQL speaks the protocol over jackfield's own socket; every wait ends at the deadline."""
+"""One connection to a server, signed in. PyMySQL speaks the protocol over jackfield's own socket;
+every wait ends at the deadline.
+"""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations
@@ -21,17 +23,24 @@ _CLIENT_ERRORS = range(2000, 3000)
 """Error numbers of client errors (MySQL's documentation, "Client Error Message Reference")."""
 _NO_TLS = "SSL is required"
 _MOST_COLUMNS = 4096
-"""Maximum columns of a result, the servers' own limit (MySQL's documentation, "Column Count Limits"). Each column becomes an object."""
+"""Maximum columns of a result, the servers' own limit (MySQL's documentation, "Column Count
+Limits"). Each column becomes an object.
+"""
 _RESET = 0x1F
-"""Command COM_RESET_CONNECTION, which discards variables, transactions, locks and temporary tables of the previous call."""
+"""Command COM_RESET_CONNECTION, which discards variables, transactions, locks and temporary tables
+of the previous call.
+"""
 Row = tuple[Any, ...]
 _QUICK, _QUICK_DONE = "caching_sha2_password", b"\x01\x03"
 _PROOFS = ("mysql_native_password", "client_ed25519")
-"""Authentication plugins that prove knowledge of the password without sending it. An unverified server gets only these and the fast path of
-``caching_sha2_password``; every other plugin of PyMySQL is refused.
+"""Authentication plugins that prove knowledge of the password without sending it. An unverified
+server gets only these and the fast path of ``caching_sha2_password``; every other plugin of PyMySQL
+is refused.
 """
 _UNNAMED = ""
-"""Plugin name of a greeting that names none: PyMySQL answers it as it does ``mysql_native_password``."""
+"""Plugin name of a greeting that names none: PyMySQL answers it as it does
+``mysql_native_password``.
+"""
 
 
 class _Refuse:
@@ -45,12 +54,16 @@ class _Refuse:
 
         :raises Refusal: always.
         """
-        raise Refusal("1251", "it asks for the password itself, which only a server with a checked certificate gets (tls: verify)")
+        raise Refusal(
+            "1251",
+            "it asks for the password itself, which only a server with a checked certificate "
+            "gets (tls: verify)",
+        )
 
 
 class _Quick(_Refuse):
-    """Fast path of ``caching_sha2_password``, which proves knowledge of the password. A server without a cached hash asks for
-    the password.
+    """Fast path of ``caching_sha2_password``, which proves knowledge of the password. A server
+    without a cached hash asks for the password.
     """
 
     def authenticate(self, packet: Any) -> Any:
@@ -69,14 +82,19 @@ class _Quick(_Refuse):
 
 
 class _Unverified(dict[str, type[_Refuse] | None]):
-    """PyMySQL's authentication plugins by name, for an unverified server; None for plugins that PyMySQL implements safely."""
+    """PyMySQL's authentication plugins by name, for an unverified server; None for plugins that
+    PyMySQL implements safely.
+    """
 
     def __init__(self) -> None:
         super().__init__({_QUICK: _Quick, **dict.fromkeys(_PROOFS)})
 
-    def get(self, name: str | bytes, _default: Any = None) -> Any:  # PyMySQL asks for bytes, and for text then
+    # PyMySQL asks for bytes, and for text then
+    def get(self, name: str | bytes, _default: Any = None) -> Any:
         """Return a plugin's class; ``_Refuse`` for an unknown name."""
-        return dict.get(self, name.decode("ascii", "replace") if isinstance(name, bytes) else name, _Refuse)
+        return dict.get(
+            self, name.decode("ascii", "replace") if isinstance(name, bytes) else name, _Refuse
+        )
 
 
 class _Tls:
@@ -92,7 +110,9 @@ class _Tls:
 
 
 class _Result(MySQLResult):
-    """PyMySQL's result with a limit: without it, PyMySQL creates as many columns as the server announces."""
+    """PyMySQL's result with a limit: without it, PyMySQL creates as many columns as the server
+    announces.
+    """
 
     def _get_descriptions(self) -> None:
         if not 0 < self.field_count <= _MOST_COLUMNS:
@@ -106,11 +126,20 @@ class _Link(Connection):
     def __init__(self, address: Address, login: Login) -> None:
         verified, trust = address.tls == VERIFY, address.trust()
         super().__init__(
-            host=address.hostname, port=address.port, user=login.username, password=login.password.encode(), database=login.database,
-            charset="utf8mb4", conv=dict(READERS), autocommit=None, defer_connect=True, program_name="jackfield",
+            host=address.hostname,
+            port=address.port,
+            user=login.username,
+            password=login.password.encode(),
+            database=login.database,
+            charset="utf8mb4",
+            conv=dict(READERS),
+            autocommit=None,
+            defer_connect=True,
+            program_name="jackfield",
             auth_plugin_map={} if verified else _Unverified(),
-            ssl_disabled=address.tls == DISABLE, ssl=trust,
-        )  # fmt: skip
+            ssl_disabled=address.tls == DISABLE,
+            ssl=trust,
+        )
         self.ctx: Any = None if address.tls == DISABLE else _Tls(trust)
         self._verified = verified
 
@@ -135,7 +164,9 @@ class _Link(Connection):
     def _get_server_information(self) -> None:
         super()._get_server_information()
         if not self._verified and self._auth_plugin_name not in {_QUICK, *_PROOFS}:
-            self._auth_plugin_name = _UNNAMED  # it may send the password at once; so the server has to ask for it, or for another login
+            # it may send the password at once; so the server has to ask for it, or for another
+            # login
+            self._auth_plugin_name = _UNNAMED
 
     def _request_authentication(self) -> None:
         self._asked = True
@@ -144,7 +175,9 @@ class _Link(Connection):
 
 
 class Session(ServerSession):
-    """Connection to one server, signed in. ``warnings`` is the number of the last statement's warnings."""
+    """Connection to one server, signed in. ``warnings`` is the number of the last statement's
+    warnings.
+    """
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
         self._link = _Link(address, login)
@@ -177,8 +210,8 @@ class Session(ServerSession):
             self._link.connect(self._sock)
 
     def stands(self) -> bool:
-        """Reset the server's state of the session (variables, locks, temporary tables) and return True; return False if unexpected bytes
-        have arrived.
+        """Reset the server's state of the session (variables, locks, temporary tables) and return
+        True; return False if unexpected bytes have arrived.
         """
         if not self.is_quiet:
             return False
@@ -188,7 +221,8 @@ class Session(ServerSession):
         return True
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the server's refusal in an error of PyMySQL; None if the error makes the session unusable.
+        """Return the server's refusal in an error of PyMySQL; None if the error makes the session
+        unusable.
 
         :raises JackfieldError: if the server does not support TLS.
         """
@@ -202,9 +236,11 @@ class Session(ServerSession):
         return None
 
     def run(self, statement: str, sent: Sent = Sent.NOTHING) -> list[Row]:
-        """Run one of jackfield's own statements and return its rows. ``sent`` is the state of the request if the answer is lost.
+        """Run one of jackfield's own statements and return its rows. ``sent`` is the state of the
+        request if the answer is lost.
 
-        :raises Refusal: if the server refuses it; JackfieldError if the connection ends or the deadline passes.
+        :raises Refusal: if the server refuses it; JackfieldError if the connection ends or the
+            deadline passes.
         """
         rows: list[Row] = []
         self.execute(statement, sent, rows.append)
@@ -213,28 +249,39 @@ class Session(ServerSession):
     def commit(self) -> None:
         """Commit.
 
-        :raises Refusal: if the server refuses the commit; JackfieldError, with ``sent`` unknown, if its answer is lost.
+        :raises Refusal: if the server refuses the commit; JackfieldError, with ``sent`` unknown, if
+            its answer is lost.
         """
         with self.reading(Sent.UNKNOWN):
             if self.execute("COMMIT", Sent.UNKNOWN, _ignored):
                 raise ValueError  # rows confirm nothing
 
-    def execute(self, statement: str, sent: Sent, keep: Callable[[Row], bool | None]) -> tuple[str, ...]:
-        """Run a statement, pass its rows to ``keep`` as they arrive, and return the names of its columns. The session closes once ``keep``
-        returns True. Of several results, the first one with columns counts.
+    def execute(
+        self, statement: str, sent: Sent, keep: Callable[[Row], bool | None]
+    ) -> tuple[str, ...]:
+        """Run a statement, pass its rows to ``keep`` as they arrive, and return the names of its
+        columns. The session closes once ``keep`` returns True. Of several results, the first one
+        with columns counts.
 
         :raises Refusal: as ``run`` does.
         """
         with self.reading(sent):
             self._link.query(statement, unbuffered=True)
             result = self._link._result
-            self.affected, self.last_id, self.warnings = result.affected_rows, result.insert_id or 0, result.warning_count
+            self.affected, self.last_id, self.warnings = (
+                result.affected_rows,
+                result.insert_id or 0,
+                result.warning_count,
+            )
             names: tuple[str, ...] = ()
             while True:
                 counts = not names and result.description is not None
                 if counts:
                     names, self.affected = tuple(column[0] for column in result.description), 0
-                while result.unbuffered_active and (row := result._read_rowdata_packet_unbuffered()) is not None:
+                while (
+                    result.unbuffered_active
+                    and (row := result._read_rowdata_packet_unbuffered()) is not None
+                ):
                     self.affected += counts
                     if counts and keep(row):
                         self.close()
@@ -247,7 +294,8 @@ class Session(ServerSession):
     def close(self) -> None:
         """Close the session."""
         if self._link._result is not None:
-            self._link._result.unbuffered_active = False  # it would read the rest of its rows when it is deleted
+            # it would read the rest of its rows when it is deleted
+            self._link._result.unbuffered_active = False
         self._link._force_close()  # ``close`` says goodbye first, which may wait
         super().close()
 

@@ -15,10 +15,12 @@ class Statement(Inputs):
     """Statement to run."""
 
     sql: str = sql_field(
-        "SELECT id, total FROM orders WHERE customer = ?", "One statement. Write ? for each value; never put values into the text."
+        "SELECT id, total FROM orders WHERE customer = ?",
+        "One statement. Write ? for each value; never put values into the text.",
     )
     parameters: tuple[Any, ...] = parameters_field(
-        'The values of each ?, in their order: JSON values. Lists and objects are JSON; bytes are {"base64": "…"}.'
+        "The values of each ?, in their order: JSON values. Lists and objects are JSON; bytes "
+        'are {"base64": "…"}.'
     )
     max_rows: int = max_rows_field()
 
@@ -26,13 +28,20 @@ class Statement(Inputs):
 class Changed(FoundRows):
     """Outcome of a statement that was committed."""
 
-    affected: int = Field(title="Affected", description="Rows that were inserted, deleted, returned or changed to other values.")
-    last_id: int | None = Field(None, title="Last ID", description="The first ID that was generated, if any.")
+    affected: int = Field(
+        title="Affected",
+        description="Rows that were inserted, deleted, returned or changed to other values.",
+    )
+    last_id: int | None = Field(
+        None, title="Last ID", description="The first ID that was generated, if any."
+    )
 
 
 def changed(outcome: client.Committed) -> Changed:
     """Convert the outcome of a statement to an output."""
-    return Changed(**found(outcome.rows), affected=outcome.rows.affected, last_id=outcome.last_id or None)
+    return Changed(
+        **found(outcome.rows), affected=outcome.rows.affected, last_id=outcome.last_id or None
+    )
 
 
 @connector.action(

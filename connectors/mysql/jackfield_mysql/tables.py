@@ -16,10 +16,15 @@ class TableQuery(Inputs):
     """Part of the list to fetch."""
 
     next_token: str | None = Field(
-        None, title="Next Token", description="Token of the page to fetch: the last name of the page before it.", blank="absent",
+        None,
+        title="Next Token",
+        description="Token of the page to fetch: the last name of the page before it.",
+        blank="absent",
         schema={"maxLength": 64},
-    )  # fmt: skip
-    fetch_all: bool = Field(False, title="Fetch All", description="True to fetch every page.", blank="absent")
+    )
+    fetch_all: bool = Field(
+        False, title="Fetch All", description="True to fetch every page.", blank="absent"
+    )
 
 
 class Table(Output):
@@ -33,14 +38,18 @@ class Tables(Output):
     """Page of the list."""
 
     tables: tuple[Table, ...] = Field(title="Tables", description="Tables and views.")
-    next_token: str | None = Field(None, title="Next Token", description="Token of the next page, if there is one.")
+    next_token: str | None = Field(
+        None, title="Next Token", description="Token of the next page, if there is one."
+    )
 
 
 @connector.action(
     "listTables",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "tables", all_input="fetchAll"),
-    examples=[("All tables", {"fetchAll": True}, {"tables": [{"name": "orders", "kind": "table"}]})],
+    examples=[
+        ("All tables", {"fetchAll": True}, {"tables": [{"name": "orders", "kind": "table"}]})
+    ],
 )
 def list_tables(query: TableQuery, client: MysqlClient) -> Tables:
     """List the tables and views of the connection's database that the user may use, by name."""
@@ -59,7 +68,11 @@ class TableName(Inputs):
     "describeTable",
     effect="read",
     examples=[
-        ("Columns of a table", {"table": "orders"}, {"columns": [{"name": "id", "type": "int(11)", "nullable": False, "key": True}]})
+        (
+            "Columns of a table",
+            {"table": "orders"},
+            {"columns": [{"name": "id", "type": "int(11)", "nullable": False, "key": True}]},
+        )
     ],
 )
 def describe_table(asked: TableName, client: MysqlClient) -> TableDescription:
@@ -68,5 +81,8 @@ def describe_table(asked: TableName, client: MysqlClient) -> TableDescription:
     if not rows:
         raise no_table(f"there is no table '{asked.table}' in the connection's database")
     return TableDescription(
-        columns=tuple(TableColumn(**{**row, "nullable": bool(row["nullable"]), "key": bool(row["key"])}) for row in rows)
+        columns=tuple(
+            TableColumn(**{**row, "nullable": bool(row["nullable"]), "key": bool(row["key"])})
+            for row in rows
+        )
     )

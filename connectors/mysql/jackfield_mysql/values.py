@@ -1,7 +1,8 @@
 """Conversion of JSON values to the server's literals, and of column values to JSON.
 
-A value reaches the server in a user variable, so it is never a part of the statement; texts and bytes are written in hexadecimal. Numbers
-that JSON cannot hold without loss (DECIMAL) are text; dates and times are ISO 8601, TIMESTAMP in UTC; bytes are base64.
+A value reaches the server in a user variable, so it is never a part of the statement; texts and
+bytes are written in hexadecimal. Numbers that JSON cannot hold without loss (DECIMAL) are text;
+dates and times are ISO 8601, TIMESTAMP in UTC; bytes are base64.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def literal(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return repr(value) if "e" in repr(value) else f"{value!r}e0"  # a number without exponent is a DECIMAL
+        # a number without exponent is a DECIMAL
+        return repr(value) if "e" in repr(value) else f"{value!r}e0"
     if isinstance(value, dict) and value.keys() == {_BYTES}:
         return f"X'{bytes_of(value[_BYTES]).hex()}'"
     return text_literal(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -60,9 +62,17 @@ def _moment(text: str) -> str:
 
 
 READERS: Mapping[int, Callable[[Any], Any]] = {
-    FIELD_TYPE.TINY: int, FIELD_TYPE.SHORT: int, FIELD_TYPE.LONG: int, FIELD_TYPE.LONGLONG: int, FIELD_TYPE.INT24: int,
-    FIELD_TYPE.YEAR: int, FIELD_TYPE.FLOAT: float, FIELD_TYPE.DOUBLE: float, FIELD_TYPE.DATETIME: _moment,
+    FIELD_TYPE.TINY: int,
+    FIELD_TYPE.SHORT: int,
+    FIELD_TYPE.LONG: int,
+    FIELD_TYPE.LONGLONG: int,
+    FIELD_TYPE.INT24: int,
+    FIELD_TYPE.YEAR: int,
+    FIELD_TYPE.FLOAT: float,
+    FIELD_TYPE.DOUBLE: float,
+    FIELD_TYPE.DATETIME: _moment,
     FIELD_TYPE.TIMESTAMP: lambda text: f"{_moment(text)}Z",
-    FIELD_TYPE.JSON: json_of, FIELD_TYPE.BIT: lambda raw: int.from_bytes(raw, "big"),
-}  # fmt: skip
+    FIELD_TYPE.JSON: json_of,
+    FIELD_TYPE.BIT: lambda raw: int.from_bytes(raw, "big"),
+}
 """Converters of a column's text, by its type; texts of other types stay unchanged."""

@@ -1,4 +1,6 @@
-"""Servers that answer a commit with something else than OK or an error of theirs: it is unknown then what has changed."""
+"""Servers that answer a commit with something else than OK or an error of theirs: it is unknown
+then what has changed.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,16 @@ _COLUMN = b"\x03def\0\0\0\x01a\0\x0c\x2d\0\x01\0\0\0\xfd\0\0\0\0\0"
 _NO_ANSWER = {
     "rows": _packet(1, b"\x01") + _packet(2, _COLUMN) + _end(3) + _packet(4, b"\x01x") + _end(5),
     "no rows": _packet(1, b"\x01") + _packet(2, _COLUMN) + _end(3) + _end(4),
-    "an end": _end(1), "the wish for a file": _packet(1, b"\xfb/etc/passwd"), "an error without a number": _packet(1, b"\xff\0\0no"),
-    "an error of clients": _packet(1, b"\xff\xd6\x07#HY000gone"), "half an error": _packet(1, b"\xff"), "half an OK": _packet(1, b"\0"),
-    "nothing": _packet(1, b""), "another number": _packet(9, _OK), "a length that is none": _packet(1, b"\0\xfe\xff"),
-}  # fmt: skip
+    "an end": _end(1),
+    "the wish for a file": _packet(1, b"\xfb/etc/passwd"),
+    "an error without a number": _packet(1, b"\xff\0\0no"),
+    "an error of clients": _packet(1, b"\xff\xd6\x07#HY000gone"),
+    "half an error": _packet(1, b"\xff"),
+    "half an OK": _packet(1, b"\0"),
+    "nothing": _packet(1, b""),
+    "another number": _packet(9, _OK),
+    "a length that is none": _packet(1, b"\0\xfe\xff"),
+}
 
 
 def _call(said: bytes) -> Result:
@@ -48,10 +56,13 @@ def _call(said: bytes) -> Result:
     with serving(talk) as port, runtime() as jackfield:
         return jackfield.invoke(
             {
-                "connector": "mysql", "action": "executeStatement", "inputs": {"sql": "DELETE FROM a"}, "timeoutSeconds": 60,
+                "connector": "mysql",
+                "action": "executeStatement",
+                "inputs": {"sql": "DELETE FROM a"},
+                "timeoutSeconds": 60,
                 "connection": {"type": "password", "values": values_for("mysql", port)},
             }
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("case", _NO_ANSWER)

@@ -24,12 +24,19 @@ _SALT, _OTHER_SALT = b"A" * 20, b"B" * 20
 _PROOFS = {"mysql_native_password", "client_ed25519"}
 _QUICK = "caching_sha2_password"
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-_PEM = _KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+_PEM = _KEY.public_key().public_bytes(
+    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+)
 _OAEP = padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None)
 _FULL = b"\x01\x04"
 _CAPABILITIES = (
-    CLIENT.LONG_PASSWORD | CLIENT.PROTOCOL_41 | CLIENT.SECURE_CONNECTION | CLIENT.PLUGIN_AUTH | CLIENT.CONNECT_WITH_DB | CLIENT.TRANSACTIONS
-)  # fmt: skip
+    CLIENT.LONG_PASSWORD
+    | CLIENT.PROTOCOL_41
+    | CLIENT.SECURE_CONNECTION
+    | CLIENT.PLUGIN_AUTH
+    | CLIENT.CONNECT_WITH_DB
+    | CLIENT.TRANSACTIONS
+)
 
 
 def _logins_of_the_library() -> list[str]:
@@ -38,7 +45,11 @@ def _logins_of_the_library() -> list[str]:
     for node in ast.walk(ast.parse(inspect.getsource(pymysql.connections))):
         if isinstance(node, ast.Compare) and "plugin_name" in ast.unparse(node.left):
             texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
-            found |= {text.decode() if isinstance(text, bytes) else text for text in texts if isinstance(text, str | bytes)}
+            found |= {
+                text.decode() if isinstance(text, bytes) else text
+                for text in texts
+                if isinstance(text, str | bytes)
+            }
     return sorted(found - {""})
 
 
@@ -46,7 +57,9 @@ LOGINS = _logins_of_the_library()
 
 
 class Asking:
-    """A server that names a login, at the greeting or by a switch, and then asks for the password in every way."""
+    """A server that names a login, at the greeting or by a switch, and then asks for the password
+    in every way.
+    """
 
     def __init__(self, greets: str, answers: tuple[bytes, ...], certificate: Path | None) -> None:
         self.greets, self.answers, self.certificate = greets, answers, certificate
@@ -56,7 +69,12 @@ class Asking:
         """Serve one client."""
         capabilities = _CAPABILITIES | (CLIENT.SSL if self.certificate else 0)
         low, high = capabilities & 0xFFFF, capabilities >> 16
-        body = b"\x0a8.4.0\0" + struct.pack("<I8sxHBHHB10x", 7, _SALT[:8], low, 45, 2, high, 21) + _SALT[8:] + b"\0"
+        body = (
+            b"\x0a8.4.0\0"
+            + struct.pack("<I8sxHBHHB10x", 7, _SALT[:8], low, 45, 2, high, 21)
+            + _SALT[8:]
+            + b"\0"
+        )
         client.sendall(_packet(0, body + self.greets.encode() + b"\0"))
         with suppress(EOFError, OSError), ExitStack() as opened:
             if self.certificate is not None:
@@ -81,7 +99,10 @@ class Asking:
 def _opened(body: bytes) -> bool:
     with suppress(ValueError):
         found = _KEY.decrypt(body, _OAEP)
-        return any(bytes(one ^ salt[at % 20] for at, one in enumerate(found)).startswith(_PASSWORD) for salt in (_SALT, _OTHER_SALT))
+        return any(
+            bytes(one ^ salt[at % 20] for at, one in enumerate(found)).startswith(_PASSWORD)
+            for salt in (_SALT, _OTHER_SALT)
+        )
     return False
 
 
@@ -105,14 +126,24 @@ def _exactly(client: socket.socket, size: int) -> bytes:
 
 
 def _call(port: int, tls: str) -> Result:
-    values = {"hostname": "127.0.0.1", "port": port, "database": "shop", "username": "ada", "password": _PASSWORD.decode(), "tls": tls}
+    values = {
+        "hostname": "127.0.0.1",
+        "port": port,
+        "database": "shop",
+        "username": "ada",
+        "password": _PASSWORD.decode(),
+        "tls": tls,
+    }
     with Jackfield(database_url="none") as jackfield:
         return jackfield.invoke(
             {
-                "connector": "mysql", "action": "executeStatement", "inputs": {"sql": "DELETE FROM orders"}, "timeoutSeconds": 60,
+                "connector": "mysql",
+                "action": "executeStatement",
+                "inputs": {"sql": "DELETE FROM orders"},
+                "timeoutSeconds": 60,
                 "connection": {"type": "password", "values": values},
             }
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="module")
@@ -122,16 +153,34 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_logins_of_the_library_are_known() -> None:
-    """The names are found, so that the other tests try each; a new one is refused, and tried as well."""
-    assert {*_PROOFS, _QUICK, "sha256_password", "mysql_clear_password", "mysql_old_password", "dialog"} <= {*LOGINS}
+    """The names are found, so that the other tests try each; a new one is refused, and tried as
+    well.
+    """
+    assert {
+        *_PROOFS,
+        _QUICK,
+        "sha256_password",
+        "mysql_clear_password",
+        "mysql_old_password",
+        "dialog",
+    } <= {*LOGINS}
 
 
 @pytest.mark.parametrize("tls", ["encrypt", "disable"])
 @pytest.mark.parametrize("way", ["greeting", "switch"])
 @pytest.mark.parametrize("login", [*LOGINS, "login_of_tomorrow"])
-def test_no_login_shows_the_password_to_a_server_that_is_not_verified(login: str, way: str, tls: str, certificate: Path) -> None:
-    """Whatever it names and asks for; what is no proof is refused, and the connection's error says so."""
-    switch = b"\xfe" + login.encode() + b"\0" + (b"\x04Password: " if login == "dialog" else _OTHER_SALT + b"\0")
+def test_no_login_shows_the_password_to_a_server_that_is_not_verified(
+    login: str, way: str, tls: str, certificate: Path
+) -> None:
+    """Whatever it names and asks for; what is no proof is refused, and the connection's error says
+    so.
+    """
+    switch = (
+        b"\xfe"
+        + login.encode()
+        + b"\0"
+        + (b"\x04Password: " if login == "dialog" else _OTHER_SALT + b"\0")
+    )
     asks = (_FULL, b"\x01" + _PEM, b"\x01" + _PEM)
     switches = (switch,) if way == "switch" else ()
     greets = login if way == "greeting" else "mysql_native_password"
@@ -143,7 +192,10 @@ def test_no_login_shows_the_password_to_a_server_that_is_not_verified(login: str
     assert result.status == "failed"
     assert result.error is not None
     if login not in _PROOFS:
-        assert (result.error.code, "it asks for the password itself" in result.error.message) == ("unauthenticated", True), result.error
+        assert (result.error.code, "it asks for the password itself" in result.error.message) == (
+            "unauthenticated",
+            True,
+        ), result.error
 
 
 @pytest.mark.parametrize("way", ["greeting", "switch"])
@@ -160,7 +212,11 @@ def test_the_quick_path_is_used(way: str, certificate: Path) -> None:
                 return number + 1  # and OK follows
             return number
 
-    server = Knowing(_QUICK if way == "greeting" else "mysql_native_password", (*switches, b"\0\0\0\2\0\0\0"), certificate)
+    server = Knowing(
+        _QUICK if way == "greeting" else "mysql_native_password",
+        (*switches, b"\0\0\0\2\0\0\0"),
+        certificate,
+    )
     with serving(server) as port:
         _call(port, "encrypt")
     assert any(scramble_caching_sha2(_PASSWORD, salt) in body for body in server.heard)
@@ -169,7 +225,9 @@ def test_the_quick_path_is_used(way: str, certificate: Path) -> None:
 
 
 def test_a_login_is_answered_where_the_greeting_names_another(certificate: Path) -> None:
-    """A server whose default login is refused may still ask for one that is a proof, which the account has."""
+    """A server whose default login is refused may still ask for one that is a proof, which the
+    account has.
+    """
     switch = b"\xfemysql_native_password\0" + _OTHER_SALT + b"\0"
     server = Asking("sha256_password", (switch, b"\0\0\0\2\0\0\0"), certificate)
     with serving(server) as port:

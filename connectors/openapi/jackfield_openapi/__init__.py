@@ -1,1 +1,3 @@
-"""Package that makes connectors from OpenAPI documents: reading, conversion, curation and the files of the project."""
+"""Package that makes connectors from OpenAPI documents: reading, conversion, curation and the files
+of the project.
+"""

@@ -1,4 +1,6 @@
-"""Actions from operations: inputs, output, effect, pagination and the binding that says how a request is made."""
+"""Actions from operations: inputs, output, effect, pagination and the binding that says how a
+request is made.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,19 @@ _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
 _UNFIT = re.compile(r"(\{[^{}/]+\})|[^A-Za-z0-9._~!$&'()*+,;=:@%/?-]")
 _AGED = " (deprecated)"
-_ALL = {"type": "boolean", "default": False, "title": "Fetch all", "description": "Fetch every page and return all items together."}
+_ALL = {
+    "type": "boolean",
+    "default": False,
+    "title": "Fetch all",
+    "description": "Fetch every page and return all items together.",
+}
 _FAILED = Judge(FAILED_HERE)
-_NEXT = {"type": "string", "minLength": 1, "title": "Next page", "description": "Address of the page, as 'nextPage' of the page before it."}
+_NEXT = {
+    "type": "string",
+    "minLength": 1,
+    "title": "Next page",
+    "description": "Address of the page, as 'nextPage' of the page before it.",
+}
 
 Json = dict[str, Any]
 
@@ -45,7 +57,14 @@ Json = dict[str, Any]
 class Actions:
     """Drafter of the actions of one document."""
 
-    def __init__(self, pointing: Pointing, schemas: Schemas, security: Security, servers: Servers, report: Report) -> None:
+    def __init__(
+        self,
+        pointing: Pointing,
+        schemas: Schemas,
+        security: Security,
+        servers: Servers,
+        report: Report,
+    ) -> None:
         self._schemas = schemas
         self._security = security
         self._servers = servers
@@ -61,10 +80,13 @@ class Actions:
         self.cases: dict[str, tuple[Case, ...]] = {}
         """Dry runs of each action by its key."""
 
-    def drafted(self, operation: Operation, keys: Keys, keep: Callable[[Operation, str], bool]) -> tuple[Json, list[Alternative]] | None:
+    def drafted(
+        self, operation: Operation, keys: Keys, keep: Callable[[Operation, str], bool]
+    ) -> tuple[Json, list[Alternative]] | None:
         """Return an operation's action and the alternatives of credentials that it accepts.
 
-        None means that the operation becomes no action: it is not selected, or its credentials or its body are not supported.
+        None means that the operation becomes no action: it is not selected, or its credentials or
+        its body are not supported.
         """
         wanted = action_key(operation.method, operation.path, operation.raw)
         fixed = operation.extension.get("key")
@@ -78,12 +100,20 @@ class Actions:
         except LookupError as error:
             self._report.left_out("media type", operation.at, str(error))
             return None
-        key, numbered = keys.choose(operation.name, wanted, fixed=fixed if isinstance(fixed, str) and _KEY.fullmatch(fixed) else None)
+        key, numbered = keys.choose(
+            operation.name,
+            wanted,
+            fixed=fixed if isinstance(fixed, str) and _KEY.fullmatch(fixed) else None,
+        )
         if numbered:
-            self._report.assumed("key made unique", operation.at, f"'{wanted}' is taken, so it is '{key}'")
+            self._report.assumed(
+                "key made unique", operation.at, f"'{wanted}' is taken, so it is '{key}'"
+            )
         parameters = drawn(operation, self._schemas, self._report, self._security.path_keys)
         self.fields |= parameters.fields
-        return self._action(operation, key, parameters, body, self._response(operation), alternatives), alternatives
+        return self._action(
+            operation, key, parameters, body, self._response(operation), alternatives
+        ), alternatives
 
     def suggestions(self) -> Json:
         """Return an overlay with suggested curation, derived from names, for a person's review."""
@@ -103,8 +133,11 @@ class Actions:
         about, is_aged = raw.get("description") or raw.get("summary"), raw.get("deprecated") is True
         action: Json = {
             "key": key,
-            "title": own["title"] if isinstance(own.get("title"), str) and own["title"] else title_of(key, raw, _AGED if is_aged else ""),
-            "description": (markdown(about).strip() if isinstance(about, str) else "") or f"{operation.name}.",
+            "title": own["title"]
+            if isinstance(own.get("title"), str) and own["title"]
+            else title_of(key, raw, _AGED if is_aged else ""),
+            "description": (markdown(about).strip() if isinstance(about, str) else "")
+            or f"{operation.name}.",
             "group": self._group(operation),
             "effect": effect_of(operation, self._report),
         }
@@ -128,7 +161,11 @@ class Actions:
             action["idempotentBy"] = "key"
         action |= evidence_of(operation, action)
         limit = own.get("rateLimit")
-        if isinstance(limit, dict) and isinstance(limit.get("perSecond"), int | float) and limit["perSecond"] > 0:
+        if (
+            isinstance(limit, dict)
+            and isinstance(limit.get("perSecond"), int | float)
+            and limit["perSecond"] > 0
+        ):
             action["rateLimit"] = {"perSecond": limit["perSecond"]}
         if alternatives == [()]:
             pass  # the server's URL is a connection's value, so a connection is needed all the same
@@ -137,61 +174,102 @@ class Actions:
         response = (
             response
             if action["effect"] == "read"
-            else replace(response, row={**response.row, **({"types": response.types} if response.types else {})})
+            else replace(
+                response,
+                row={**response.row, **({"types": response.types} if response.types else {})},
+            )
         )
         action["http"] = self._binding(operation, parameters, body, response, alternatives, paging)
         action["examples"] = own_examples(operation, response)
-        self.shown[key] = Shown(operation.at, {**parameters.examples, **_body_examples(body)}, response.example)
+        self.shown[key] = Shown(
+            operation.at, {**parameters.examples, **_body_examples(body)}, response.example
+        )
         self.cases[key] = tuple(cases_of(parameters.shown, body))
         self._note(operation, key)
         return action
 
-    def _ask_for_one_value(self, operation: Operation, body: RequestBody | None, response: Response) -> None:
+    def _ask_for_one_value(
+        self, operation: Operation, body: RequestBody | None, response: Response
+    ) -> None:
         """Send the body's flag ``stream`` as false where a response is either JSON or a stream."""
         if not response.is_also_stream:
             return
         if body is not None and body.has_stream_flag:
             body.row["defaults"] = {"stream": False}
-            self._report.assumed("stream sent as false", operation.at, "the response is one JSON value, unless an input asks for a stream")
+            self._report.assumed(
+                "stream sent as false",
+                operation.at,
+                "the response is one JSON value, unless an input asks for a stream",
+            )
         else:
-            self._report.assumed("response is a stream", operation.at, "a stream that comes in place of JSON is read as its items")
+            self._report.assumed(
+                "response is a stream",
+                operation.at,
+                "a stream that comes in place of JSON is read as its items",
+            )
 
     def _response(self, operation: Operation) -> Response:
         """Return the response that becomes the output.
 
-        For a job it is the response of the request that ends the job, if the document describes this request.
+        For a job it is the response of the request that ends the job, if the document describes
+        this request.
         """
         job = job_of(operation)
         if job is None:
             return self._contents.response(operation)
         result = job.get("result", {})
-        ending = find_operation(self._pointing, "get", result.get("path") or ("" if result else job["poll"].get("path", "")))
-        found = Response({"type": "object"}, {"read": "auto"}, None, None) if ending is None else self._contents.response(ending)
+        ending = find_operation(
+            self._pointing,
+            "get",
+            result.get("path") or ("" if result else job["poll"].get("path", "")),
+        )
+        found = (
+            Response({"type": "object"}, {"read": "auto"}, None, None)
+            if ending is None
+            else self._contents.response(ending)
+        )
         own = self._contents.response(operation)
         return replace(found, row=own.row, types=own.types)
 
     def _group(self, operation: Operation) -> str:
         tags = operation.raw.get("tags")
-        first = tags[0] if isinstance(tags, list) and tags and isinstance(tags[0], str) and tags[0].strip() else None
+        first = (
+            tags[0]
+            if isinstance(tags, list) and tags and isinstance(tags[0], str) and tags[0].strip()
+            else None
+        )
         if first is None:
             parts = [part for part in operation.path.split("/") if part and "{" not in part]
             first = " ".join(words(parts[0])).capitalize() if parts else ""
         return first.strip()[:80] or "Other"
 
-    def _paging(self, operation: Operation, parameters: Drawn, response: Response, effect: str) -> Paging | None:
+    def _paging(
+        self, operation: Operation, parameters: Drawn, response: Response, effect: str
+    ) -> Paging | None:
         if effect != "read":
             if isinstance(operation.extension.get("pagination"), dict):
                 hint = "Declare 'effect: read' beside it, if the operation changes nothing."
-                raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: only a read has pages", hint=hint)
+                raise InvalidInput(
+                    f"the 'pagination' of {operation.name} is not valid: only a read has pages",
+                    hint=hint,
+                )
             return None
         found = self._pages.of(operation, parameters, response)
         if found is not None and found.row["confidence"] != "high":
-            begins = ", say as 'first' where it begins" if found.row["kind"] == "page" and "first" not in found.row else ""
+            begins = (
+                ", say as 'first' where it begins"
+                if found.row["kind"] == "page" and "first" not in found.row
+                else ""
+            )
             unsure = "" if found.enabled else f": only suggested{begins}"
             text = f"by {found.row['kind']}, {found.row['confidence']} confidence{unsure}"
             self._report.assumed("pagination", operation.at, text)
         if found is not None and not found.enabled:
-            row = {name: value for name, value in found.row.items() if name not in ("confidence", "enabled")}
+            row = {
+                name: value
+                for name, value in found.row.items()
+                if name not in ("confidence", "enabled")
+            }
             self._suggest(operation, {"pagination": row})
         return found
 
@@ -208,10 +286,18 @@ class Actions:
         binding: Json = {"method": operation.method.upper(), "path": _encoded(path) or "/"}
         if query:
             binding["query"] = _encoded(query)
-        server = self._servers.main if not operation.servers else self._servers.number(operation.servers, f"{operation.at}/servers")
+        server = (
+            self._servers.main
+            if not operation.servers
+            else self._servers.number(operation.servers, f"{operation.at}/servers")
+        )
         if server != self._servers.main:
             binding["server"] = server
-        placed = {"parameters": parameters.rows, "connection": parameters.connection, "headers": _headers(operation)}
+        placed = {
+            "parameters": parameters.rows,
+            "connection": parameters.connection,
+            "headers": _headers(operation),
+        }
         binding |= {name: rows for name, rows in placed.items() if rows}
         if body is not None:
             binding["body"] = body.row
@@ -219,19 +305,27 @@ class Actions:
         if alternatives != [()]:
             binding["security"] = [list(one) for one in alternatives]
         binding |= _keyed(operation, parameters, body)
-        if operation.extension.get("failed") and (fault := _FAILED.fault(operation.extension["failed"], "failed")):
+        if operation.extension.get("failed") and (
+            fault := _FAILED.fault(operation.extension["failed"], "failed")
+        ):
             raise refused(f"'x-jackfield' of {operation.name} is not valid: {fault}")
         for name in ("failed", "graphql", "file", "before", "job"):
             if operation.extension.get(name):
                 binding[name] = operation.extension[name]
         if (asked := fixed_query(operation)) is not None:
-            binding["graphql"] = {name: asked[name] for name in ("result", "errors") if name in asked}
+            binding["graphql"] = {
+                name: asked[name] for name in ("result", "errors") if name in asked
+            }
         if paging is not None:
-            binding["paging"] = {name: value for name, value in paging.row.items() if name != "also"}
+            binding["paging"] = {
+                name: value for name, value in paging.row.items() if name != "also"
+            }
         return binding
 
     def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody | None) -> None:
-        """Make each member of a flat body an input. The binding's row says where the request has each member."""
+        """Make each member of a flat body an input. The binding's row says where the request has
+        each member.
+        """
         if body is not None and body.is_flat:
             self._spread(operation, parameters, body)
         if body is not None:
@@ -246,18 +340,36 @@ class Actions:
             key = input_key(name, "body", parameters.taken, exact)
             members[key] = name
             if key != input_name(name):
-                self._report.assumed("input renamed", operation.at, f"the body's member '{name[:80]}' is the input '{key}'")
-            drawn_as = {**FILE, "description": schema.get("description", "")} if name in operation.extension.get("files", ()) else schema
-            parameters.properties[key] = _titled(name, key, drawn_as) if isinstance(drawn_as, dict) else drawn_as
-        if encoded := [name for name, way in operation.extension.get("files", {}).items() if way == "base64"]:
+                self._report.assumed(
+                    "input renamed",
+                    operation.at,
+                    f"the body's member '{name[:80]}' is the input '{key}'",
+                )
+            drawn_as = (
+                {**FILE, "description": schema.get("description", "")}
+                if name in operation.extension.get("files", ())
+                else schema
+            )
+            parameters.properties[key] = (
+                _titled(name, key, drawn_as) if isinstance(drawn_as, dict) else drawn_as
+            )
+        if encoded := [
+            name for name, way in operation.extension.get("files", {}).items() if way == "base64"
+        ]:
             body.row["base64"] = encoded
         needed = [key for key, name in members.items() if name in body.schema.get("required", ())]
-        body.row["members"] = {key: name for key, name in {**members, **operation.extension.get("place", {})}.items() if name is not None}
+        body.row["members"] = {
+            key: name
+            for key, name in {**members, **operation.extension.get("place", {})}.items()
+            if name is not None
+        }
         if body.required:
             body.row["required"] = True
             parameters.required += needed
         elif needed:
-            parameters.together = {key: [one for one in needed if one != key] for key in members if needed != [key]}
+            parameters.together = {
+                key: [one for one in needed if one != key] for key in members if needed != [key]
+            }
 
     def _note(self, operation: Operation, key: str) -> None:
         for name, cause in (("callbacks", "callback"), ("links", "link")):
@@ -266,7 +378,9 @@ class Actions:
         if seems_to_read(operation) and "effect" not in operation.extension:
             self._suggest(operation, {"effect": "read"})
             self._report.assumed(
-                "POST that seems to read", operation.at, f"'{key}' stays a write; the suggested overlay has the other effect"
+                "POST that seems to read",
+                operation.at,
+                f"'{key}' stays a write; the suggested overlay has the other effect",
             )
 
     def _suggest(self, operation: Operation, update: Json) -> None:
@@ -287,12 +401,26 @@ def _keyed(operation: Operation, parameters: Drawn, body: RequestBody | None) ->
         return found
     given = operation.extension["idempotencyInput"]
     about: Json = given if isinstance(given, dict) else {}
-    members = {} if body is None else {name.removeprefix("/"): key for key, name in body.row.get("members", {}).items()}
+    members = (
+        {}
+        if body is None
+        else {name.removeprefix("/"): key for key, name in body.row.get("members", {}).items()}
+    )
     known = {**members, **parameters.named}
     longest = about.get("longest", 1)
-    if about.get("input") not in known or about.keys() - {"input", "longest"} or type(longest) is not int or longest < 1:
-        text = f"the 'idempotencyInput' of {operation.name} is not valid: 'input' names a parameter or a member of a flat body"
-        raise InvalidInput(text, hint="Write {input: NAME}, and 'longest', if the provider takes no longer key.")
+    if (
+        about.get("input") not in known
+        or about.keys() - {"input", "longest"}
+        or type(longest) is not int
+        or longest < 1
+    ):
+        text = (
+            f"the 'idempotencyInput' of {operation.name} is not valid: 'input' names a "
+            "parameter or a member of a flat body"
+        )
+        raise InvalidInput(
+            text, hint="Write {input: NAME}, and 'longest', if the provider takes no longer key."
+        )
     return {**found, "idempotencyInput": {**about, "input": known[about["input"]]}}
 
 
@@ -303,25 +431,35 @@ def _headers(operation: Operation) -> Json:
     """
     found = operation.extension.get("headers", {})
     given: Json = found if isinstance(found, dict) else {"": found}
-    if not all(is_token(name) and isinstance(text, str) and text.isprintable() for name, text in given.items()):
-        raise refused(f"'headers' of {operation.name} must be header fields, as texts by their names")
+    if not all(
+        is_token(name) and isinstance(text, str) and text.isprintable()
+        for name, text in given.items()
+    ):
+        raise refused(
+            f"'headers' of {operation.name} must be header fields, as texts by their names"
+        )
     return given
 
 
 def _handing_out(operation: Operation) -> Json:
-    """Return ``handsOutCredentials`` of an operation whose overlay declares its whole output a credential; else an empty object.
+    """Return ``handsOutCredentials`` of an operation whose overlay declares its whole output a
+    credential; else an empty object.
 
     :raises InvalidInput: if the operation is a job: a job's output is stored in the journal.
     """
     if operation.extension.get("handsOutCredentials") is not True:
         return {}
     if "job" in operation.extension:
-        raise refused(f"{operation.name} is a job, so it cannot have 'handsOutCredentials': mark its members with 'secret'")
+        raise refused(
+            f"{operation.name} is a job, so it cannot have 'handsOutCredentials': mark its "
+            "members with 'secret'"
+        )
     return {"handsOutCredentials": True}
 
 
 def _titled(name: str, key: str, schema: Json) -> Json:
-    """Return the schema of a body's member with the member's name as title, if the name differs from the key.
+    """Return the schema of a body's member with the member's name as title, if the name differs
+    from the key.
 
     A title of the document stays only if it says the member's name: other titles name the type.
     """
@@ -333,7 +471,9 @@ def _titled(name: str, key: str, schema: Json) -> Json:
 
 
 def _encoded(text: str) -> str:
-    """Percent-encode characters that a URL cannot contain, except the names of parameters in braces."""
+    """Percent-encode characters that a URL cannot contain, except the names of parameters in
+    braces.
+    """
     return _UNFIT.sub(lambda found: found[1] or quote(found[0], safe=""), text)
 
 
@@ -342,7 +482,9 @@ def _inputs(parameters: Drawn, body: RequestBody | None, paging: Paging | None) 
     if body is not None and not body.is_flat:
         schema = dict(body.schema) if isinstance(body.schema, dict) else {}
         if "description" not in schema:
-            schema["description"] = body.description or f"The body of the request ({body.row['contentType']})."
+            schema["description"] = (
+                body.description or f"The body of the request ({body.row['contentType']})."
+            )
         properties["body"] = schema
         if body.required and "default" not in schema:
             required.append("body")
@@ -369,8 +511,13 @@ def _body_examples(body: RequestBody | None) -> Json:
 
 
 def _output(response: Response, paging: Paging | None) -> Json:
-    schema: Json = {"type": "object", **response.schema} if isinstance(response.schema, dict) else {"type": "object"}
-    if schema["type"] != "object":  # a type of several, or one that the document has wrong: an output is always an object
+    schema: Json = (
+        {"type": "object", **response.schema}
+        if isinstance(response.schema, dict)
+        else {"type": "object"}
+    )
+    # a type of several, or one that the document has wrong: an output is always an object
+    if schema["type"] != "object":
         schema = {"type": "object", "anyOf": [schema]}
     more = _of_pages(paging) if paging is not None and paging.enabled else {}
     if not more:
@@ -385,7 +532,12 @@ def _of_pages(paging: Paging) -> Json:
     """Return the schemas of an output's members for paging that the document does not declare."""
     if paging.token_output != NEXT_PAGE:
         return dict(paging.only_shown)
-    return {**paging.only_shown, NEXT_PAGE: {"description": "What the next call takes to continue; absent on the last page."}}
+    return {
+        **paging.only_shown,
+        NEXT_PAGE: {
+            "description": "What the next call takes to continue; absent on the last page."
+        },
+    }
 
 
 def _pagination(paging: Paging, inputs: Json) -> Json:
@@ -395,8 +547,12 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
         "items": _place(paging.items or "/items"),
     }
     found["allInput"] = "fetchAll"
-    about = [_place(paging.row[name]) for name in ("response", "more", "last") if name in paging.row]
-    if others := [member for member in about if member not in (found["tokenOutput"], found["items"])]:
+    about = [
+        _place(paging.row[name]) for name in ("response", "more", "last") if name in paging.row
+    ]
+    if others := [
+        member for member in about if member not in (found["tokenOutput"], found["items"])
+    ]:
         found["pageMembers"] = others
     if "also" in paging.row:
         found["furtherItems"] = [_place(one) for one in paging.row["also"]]
@@ -405,11 +561,18 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
     if paging.size_input is not None:
         found["sizeInput"] = paging.size_input
         most = inputs["properties"][paging.size_input].get("maximum")
-        if isinstance(most, int | float) and not isinstance(most, bool) and 1 <= most <= 10_000 and most == int(most):
+        if (
+            isinstance(most, int | float)
+            and not isinstance(most, bool)
+            and 1 <= most <= 10_000
+            and most == int(most)
+        ):
             found["maxSize"] = int(most)
     return found
 
 
 def _place(at: str) -> str:
-    """Return the name of an output's top-level member without its slash, or a deeper JSON Pointer unchanged."""
+    """Return the name of an output's top-level member without its slash, or a deeper JSON Pointer
+    unchanged.
+    """
     return at[1:] if _PLAIN.fullmatch(at[1:]) else at

@@ -1,4 +1,6 @@
-"""Properties of a composed schema: the names that it declares over all of its branches, and the inheritances of a document."""
+"""Properties of a composed schema: the names that it declares over all of its branches, and the
+inheritances of a document.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Composition:
             self._heirs.setdefault(base, []).append(heir)
 
     def is_base(self, at: str) -> bool:
-        """Return whether the schema at ``at`` is a base: its discriminator selects derived schemas, not its own alternatives."""
+        """Return whether the schema at ``at`` is a base: its discriminator selects derived schemas,
+        not its own alternatives.
+        """
         node = self.at(at)
         about = node.get("discriminator") if isinstance(node, dict) else None
         if not isinstance(about, dict) or any(node.get(name) for name in ("oneOf", "anyOf")):
@@ -32,7 +36,9 @@ class Composition:
         return at in self._heirs or bool(about.get("mapping"))
 
     def derived(self, at: str) -> list[str]:
-        """Return the JSON Pointers of all schemas that derive from the schema at ``at``, by ``allOf`` or by a discriminator's mapping."""
+        """Return the JSON Pointers of all schemas that derive from the schema at ``at``, by
+        ``allOf`` or by a discriminator's mapping.
+        """
         found: dict[str, None] = {}
         waiting = [at]
         while waiting:
@@ -59,13 +65,17 @@ class Composition:
             return None
 
     def is_marked(self, sub: object, mark: str) -> bool:
-        """Return whether a member is marked, such as by ``readOnly``, in its own schema or in the schema that it refers to."""
+        """Return whether a member is marked, such as by ``readOnly``, in its own schema or in the
+        schema that it refers to.
+        """
         if isinstance(sub, dict) and isinstance(sub.get("$ref"), str) and mark not in sub:
             sub = self.target(sub["$ref"])
         return isinstance(sub, dict) and sub.get(mark) is True
 
     def members(self, node: object) -> dict[str, list[Any]]:
-        """Return all schemas of each property that a schema or one of its branches declares, by the property's name."""
+        """Return all schemas of each property that a schema or one of its branches declares, by the
+        property's name.
+        """
         found: dict[str, list[Any]] = {}
         for part in self.parts(node):
             named = part.get("properties")
@@ -75,17 +85,25 @@ class Composition:
         return found
 
     def refined(self, node: object) -> frozenset[str]:
-        """Return the names of objects and lists that several parts of an ``allOf`` describe differently."""
+        """Return the names of objects and lists that several parts of an ``allOf`` describe
+        differently.
+        """
         found: dict[str, list[Any]] = {}
         for part in self.parts(node, ("allOf",)):
             named = part.get("properties")
             for name, schema in named.items() if isinstance(named, dict) else ():
-                if any("properties" in one or "items" in one for one in self.parts(schema)) and schema not in found.get(name, ()):
+                if any(
+                    "properties" in one or "items" in one for one in self.parts(schema)
+                ) and schema not in found.get(name, ()):
                     found.setdefault(name, []).append(schema)
         return frozenset(name for name, schemas in found.items() if len(schemas) > 1)
 
-    def parts(self, node: object, combining: tuple[str, ...] = COMBINING) -> Iterator[Mapping[str, Any]]:
-        """Yield a schema and all of its branches by the keywords ``combining``, each once, with references resolved."""
+    def parts(
+        self, node: object, combining: tuple[str, ...] = COMBINING
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield a schema and all of its branches by the keywords ``combining``, each once, with
+        references resolved.
+        """
         seen: set[int] = set()
         waiting = [node]
         while waiting:
@@ -109,7 +127,8 @@ class Composition:
 
 
 def mapped(target: object) -> str:
-    """Return the JSON Pointer of a schema that a discriminator's mapping names, by a reference or by its bare name.
+    """Return the JSON Pointer of a schema that a discriminator's mapping names, by a reference or
+    by its bare name.
 
     :raises LookupError: if the target is outside this document.
     """
@@ -118,7 +137,9 @@ def mapped(target: object) -> str:
 
 
 def _inheritances(root: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the JSON Pointers of a base schema and of a schema that inherits it by ``allOf``, for each such pair."""
+    """Yield the JSON Pointers of a base schema and of a schema that inherits it by ``allOf``, for
+    each such pair.
+    """
     named = [(name,) for name in ("components", "paths", "webhooks", BUNDLED)]
     waiting: list[tuple[Any, tuple[str, ...]]] = [(root.get(steps[0]), steps) for steps in named]
     while waiting:
@@ -128,6 +149,14 @@ def _inheritances(root: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                     with suppress(LookupError):
                         yield local(branch["$ref"]), pointer(*steps)
-            waiting.extend((member, (*steps, name)) for name, member in value.items() if isinstance(member, dict | list))
+            waiting.extend(
+                (member, (*steps, name))
+                for name, member in value.items()
+                if isinstance(member, dict | list)
+            )
         elif isinstance(value, list):
-            waiting.extend((item, (*steps, str(number))) for number, item in enumerate(value) if isinstance(item, dict | list))
+            waiting.extend(
+                (item, (*steps, str(number)))
+                for number, item in enumerate(value)
+                if isinstance(item, dict | list)
+            )

@@ -1,4 +1,6 @@
-"""Conversion of a document to a manifest: the order of the steps, up to the check that all actions compile."""
+"""Conversion of a document to a manifest: the order of the steps, up to the check that all actions
+compile.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ _VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:\D.*)?$")
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Settings of one generation: the connector's key and version, the selected operations, the lock's keys and the source."""
+    """Settings of one generation: the connector's key and version, the selected operations, the
+    lock's keys and the source.
+    """
 
     key: str | None = None
     version: str | None = None
@@ -48,7 +52,9 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Outcome of a conversion. ``locked`` has the key of each operation, also of earlier versions; ``overlay`` has suggested curation."""
+    """Outcome of a conversion. ``locked`` has the key of each operation, also of earlier versions;
+    ``overlay`` has suggested curation.
+    """
 
     manifest: Json
     report: Report
@@ -67,7 +73,10 @@ def converted(document: Json, choices: Choices) -> Converted:
     is_old = version.startswith("2.")
     if not is_old and not re.match(r"3\.[01](\.|$)", version):
         said = f"it says {version[:20]!r}" if version else "it has neither 'openapi' nor 'swagger'"
-        raise InvalidInput(f"the document is not OpenAPI 3.0, 3.1 or Swagger 2.0: {said}", hint="Give one of these versions.")
+        raise InvalidInput(
+            f"the document is not OpenAPI 3.0, 3.1 or Swagger 2.0: {said}",
+            hint="Give one of these versions.",
+        )
     report = Report(RENAMED if is_old else None)
     root = with_sign_ins(upgraded(document, report) if is_old else document)
     pointing = Pointing(root)
@@ -85,7 +94,11 @@ def converted(document: Json, choices: Choices) -> Converted:
         if "probe" in operation.extension:
             parts = drawn(operation, schemas, Report(), security.path_keys)
             drafting.fields |= parts.fields
-            number = servers.number(operation.servers, operation.at) if operation.servers else servers.main
+            number = (
+                servers.number(operation.servers, operation.at)
+                if operation.servers
+                else servers.main
+            )
             probe = declared_probe(operation, parts.connection, number) or probe
         if operation.extension.get("ignore") is True:
             continue
@@ -99,23 +112,47 @@ def converted(document: Json, choices: Choices) -> Converted:
     dry_run(actions, drafting.cases, definitions, report)
     for action, alternatives in actions:
         security.use(alternatives, action["key"])
-    manifest = _manifest(root, choices, [action for action, _ in actions], definitions, security, servers)
+    manifest = _manifest(
+        root, choices, [action for action, _ in actions], definitions, security, servers
+    )
     add_fields(manifest["connectionTypes"], drafting.fields)
     for row in manifest["connectionTypes"]:
         path = None if probe is not None else probe_of(row, manifest["actions"])
         if path is not None:
-            report.assumed("connection test", pointer("paths", path), f"'GET {path}' tests connections of the type '{row['key']}'")
+            report.assumed(
+                "connection test",
+                pointer("paths", path),
+                f"'GET {path}' tests connections of the type '{row['key']}'",
+            )
         if (found := probe or path) is not None:
             row["http"]["probe"] = found
     curate(manifest, extension, triggers)
     explain_doubts(manifest, extension)
     check_looks(manifest)
-    suggest_evidence(manifest["actions"], definitions, {key: shown.at for key, shown in drafting.shown.items()}, report)
+    suggest_evidence(
+        manifest["actions"],
+        definitions,
+        {key: shown.at for key, shown in drafting.shown.items()},
+        report,
+    )
     report.cut(cut_texts(manifest))
-    return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
+    return Converted(
+        manifest,
+        report,
+        {**choices.locked, **keys.chosen},
+        drafting.suggestions(),
+        licence_in(root),
+    )
 
 
-def _manifest(root: Json, choices: Choices, actions: list[Json], definitions: Json, security: Security, servers: Servers) -> Json:
+def _manifest(
+    root: Json,
+    choices: Choices,
+    actions: list[Json],
+    definitions: Json,
+    security: Security,
+    servers: Servers,
+) -> Json:
     info = root.get("info")
     info = info if isinstance(info, dict) else {}
     title = title_in(root)
@@ -123,10 +160,14 @@ def _manifest(root: Json, choices: Choices, actions: list[Json], definitions: Js
     documentation = root.get("externalDocs")
     url = documentation.get("url") if isinstance(documentation, dict) else None
     manifest: Json = {
-        "manifestVersion": 2 if any("members" in action["http"].get("body", ()) for action in actions) else 1,
+        "manifestVersion": 2
+        if any("members" in action["http"].get("body", ()) for action in actions)
+        else 1,
         "key": choices.key or key_in(root),
         "title": title,
-        "description": about.strip() if isinstance(about, str) and about.strip() else f"Actions of {title}.",
+        "description": about.strip()
+        if isinstance(about, str) and about.strip()
+        else f"Actions of {title}.",
         "version": choices.version or _version(info.get("version")),
         "icon": lettermark(title),
     }
@@ -159,7 +200,9 @@ _LICENCES = {
 
 
 def licence_in(document: Json) -> str | None:
-    """Return the SPDX identifier of a document's licence, from the member ``identifier`` or from a usual name; else None."""
+    """Return the SPDX identifier of a document's licence, from the member ``identifier`` or from a
+    usual name; else None.
+    """
     info = document.get("info")
     given = info.get("license") if isinstance(info, dict) else None
     about = given if isinstance(given, dict) else {}
@@ -174,7 +217,9 @@ def title_in(document: Json) -> str:
     """Return the title of a document."""
     info = document.get("info")
     text = str((info.get("title") if isinstance(info, dict) else None) or "")
-    return as_title("".join(letter if letter.isprintable() else " " for letter in text))[:120] or "API"
+    return (
+        as_title("".join(letter if letter.isprintable() else " " for letter in text))[:120] or "API"
+    )
 
 
 def key_in(document: Json) -> str:
@@ -186,7 +231,9 @@ def key_in(document: Json) -> str:
 
 
 def _version(given: object) -> str:
-    """Convert the document's version to a version of PEP 440: the date 2024-05-01 becomes 2024.5.1."""
+    """Convert the document's version to a version of PEP 440: the date 2024-05-01 becomes
+    2024.5.1.
+    """
     text = str(given or "").strip()
     date = re.match(r"(\d{4})-(\d{2})-(\d{2})", text)
     if date is not None:
@@ -201,4 +248,9 @@ def _note_unread(root: Json, report: Report, read: Collection[str]) -> None:
         member = "webhooks" if root.get("webhooks") else "x-webhooks"
         place = pointer(member, name)
         if place not in read:
-            report.lossy("webhook", place, "what the provider sends is no action: a trigger of the overlay receives it, if it is signed")
+            report.lossy(
+                "webhook",
+                place,
+                "what the provider sends is no action: a trigger of the overlay receives it, if "
+                "it is signed",
+            )

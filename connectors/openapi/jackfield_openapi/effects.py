@@ -65,7 +65,22 @@ _WRITING = frozenset(
         "upload",
     ]
 )
-_ANEW = frozenset(["add", "append", "create", "enqueue", "export", "post", "publish", "run", "send", "start", "submit", "trigger"])
+_ANEW = frozenset(
+    [
+        "add",
+        "append",
+        "create",
+        "enqueue",
+        "export",
+        "post",
+        "publish",
+        "run",
+        "send",
+        "start",
+        "submit",
+        "trigger",
+    ]
+)
 _READING = frozenset(
     [
         "batchget",
@@ -106,24 +121,41 @@ def effect_of(operation: Operation, report: Report) -> Effect:
         return curated
     if given is not None:
         hint = "It is 'read', 'idempotent' (the same again changes nothing more) or 'write'."
-        raise InvalidInput(f"the effect of {operation.name} is not valid: {str(given)[:80]!r}", hint=hint)
+        raise InvalidInput(
+            f"the effect of {operation.name} is not valid: {str(given)[:80]!r}", hint=hint
+        )
     method, names = operation.method, {operation.verb, _last_word(operation.path)}
     if method in _SAFE:
-        if method == "get" and (operation.verb in _WRITING or (not operation.verb and _last_word(operation.path) in _WRITING)):
-            report.assumed("GET that seems to write", operation.at, f"'{operation.name}' is never repeated; an overlay may set its effect")
+        if method == "get" and (
+            operation.verb in _WRITING
+            or (not operation.verb and _last_word(operation.path) in _WRITING)
+        ):
+            report.assumed(
+                "GET that seems to write",
+                operation.at,
+                f"'{operation.name}' is never repeated; an overlay may set its effect",
+            )
             return "write"
         return "read"
     if method == "put":
         if names & _ANEW:
-            report.assumed("PUT that seems to create", operation.at, f"'{operation.name}' is never repeated; an overlay may set its effect")
+            report.assumed(
+                "PUT that seems to create",
+                operation.at,
+                f"'{operation.name}' is never repeated; an overlay may set its effect",
+            )
             return "write"
         return "idempotent"
     return "idempotent" if method == "delete" else "write"
 
 
 def seems_to_read(operation: Operation) -> bool:
-    """Return whether a POST has a name of a read. The caller only suggests the effect: a third of such names mislead."""
-    return operation.method == "post" and (operation.verb in _READING or _last_word(operation.path) in ("search", "query", "lookup"))
+    """Return whether a POST has a name of a read. The caller only suggests the effect: a third of
+    such names mislead.
+    """
+    return operation.method == "post" and (
+        operation.verb in _READING or _last_word(operation.path) in ("search", "query", "lookup")
+    )
 
 
 def _last_word(path: str) -> str:

@@ -1,4 +1,6 @@
-"""Evidence that an overlay declares for operations: the place of a call's marker, and the reads that find the marker."""
+"""Evidence that an overlay declares for operations: the place of a call's marker, and the reads
+that find the marker.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,16 @@ Json = dict[str, Any]
 
 
 def evidence_of(operation: Operation, action: Json) -> Json:
-    """Return the members ``marker`` and ``evidence``, or ``noEvidence``, that ``x-jackfield`` of an operation adds to its action.
+    """Return the members ``marker`` and ``evidence``, or ``noEvidence``, that ``x-jackfield`` of an
+    operation adds to its action.
 
     :raises InvalidInput: if one of them is not valid.
     """
-    found: Json = {name: operation.extension[name] for name in ("marker", "evidence", "noEvidence") if name in operation.extension}
+    found: Json = {
+        name: operation.extension[name]
+        for name in ("marker", "evidence", "noEvidence")
+        if name in operation.extension
+    }
     try:
         read_evidence({**action, **found})
     except (EvidenceFault, LookupError, TypeError, AttributeError) as fault:
@@ -26,7 +33,8 @@ def evidence_of(operation: Operation, action: Json) -> Json:
 
 
 def explain_doubts(manifest: Json, extension: Any) -> None:
-    """Copy the document's ``noEvidence`` to each action that may be in doubt and declares neither ``evidence`` nor ``noEvidence``.
+    """Copy the document's ``noEvidence`` to each action that may be in doubt and declares neither
+    ``evidence`` nor ``noEvidence``.
 
     :raises InvalidInput: if the reason is not valid as an action's ``noEvidence``.
     """
@@ -44,8 +52,8 @@ def explain_doubts(manifest: Json, extension: Any) -> None:
 def check_looks(manifest: Json) -> None:
     """Check that the reads and events of all looks exist.
 
-    :raises InvalidInput: if a look's read does not exist in the connector, or lacks one of the look's inputs, or an event comes from no
-        trigger.
+    :raises InvalidInput: if a look's read does not exist in the connector, or lacks one of the
+        look's inputs, or an event comes from no trigger.
     """
     fault = next(unfit_looks(manifest), None)
     if fault is not None:

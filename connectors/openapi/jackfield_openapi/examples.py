@@ -1,4 +1,6 @@
-"""Examples of actions: the document's examples where they fit the schemas, else minimal values made from the schemas."""
+"""Examples of actions: the document's examples where they fit the schemas, else minimal values made
+from the schemas.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from jackfield_openapi.proof import DIALECT, Draft, closure
 from jackfield_openapi.report import Report
 
 MOST_ACTIONS = 300
-"""Maximum number of actions for which examples are made: each example is validated, and few people read thousands of them."""
+"""Maximum number of actions for which examples are made: each example is validated, and few people
+read thousands of them.
+"""
 
 Json = dict[str, Any]
 
@@ -29,28 +33,56 @@ class Shown:
     response: Any = None
 
 
-def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: Json, report: Report) -> None:
-    """Add an example to each action without one, if the document's or a minimal example fits the action's schemas."""
+def add_examples(
+    drafts: list[Draft], shown: Mapping[str, Shown], definitions: Json, report: Report
+) -> None:
+    """Add an example to each action without one, if the document's or a minimal example fits the
+    action's schemas.
+    """
     if len(drafts) > MOST_ACTIONS:
-        report.assumed("no examples", "/paths", f"a connector of more than {MOST_ACTIONS} actions has only the examples of its overlay")
+        report.assumed(
+            "no examples",
+            "/paths",
+            f"a connector of more than {MOST_ACTIONS} actions has only the examples of its overlay",
+        )
         return
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     for action, _ in drafts:
         if action["examples"]:
             continue
         about = shown[action["key"]]
-        inputs = _first_valid(_inputs(action["inputs"], about.inputs, definitions), action["inputs"], definitions, uses)
-        output = _first_valid(_outputs(action["output"], about.response, definitions), action["output"], definitions, uses)
+        inputs = _first_valid(
+            _inputs(action["inputs"], about.inputs, definitions),
+            action["inputs"],
+            definitions,
+            uses,
+        )
+        output = _first_valid(
+            _outputs(action["output"], about.response, definitions),
+            action["output"],
+            definitions,
+            uses,
+        )
         if inputs is None or output is None:
-            report.assumed("no example", about.at, f"no short value fits the schema of the {'inputs' if inputs is None else 'output'}")
+            report.assumed(
+                "no example",
+                about.at,
+                f"no short value fits the schema of the {'inputs' if inputs is None else 'output'}",
+            )
         else:
-            action["examples"] = [{"title": action["title"][:80], "inputs": inputs, "output": output}]
+            action["examples"] = [
+                {"title": action["title"][:80], "inputs": inputs, "output": output}
+            ]
 
 
 def minimal(action: Json, output: Json, definitions: Json) -> tuple[Json, Json] | None:
-    """Return minimal inputs that fit an action's schema, and an output that fits ``output``; None if none are found."""
+    """Return minimal inputs that fit an action's schema, and an output that fits ``output``; None
+    if none are found.
+    """
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
-    inputs = _first_valid(_inputs(action["inputs"], {}, definitions), action["inputs"], definitions, uses)
+    inputs = _first_valid(
+        _inputs(action["inputs"], {}, definitions), action["inputs"], definitions, uses
+    )
     made = ({**one, **output} for one in _outputs(action["output"], None, definitions))
     found = _first_valid(made, action["output"], definitions, uses)
     return None if inputs is None or found is None else (inputs, found)
@@ -83,7 +115,13 @@ def _made(schema: Json, definitions: Json, *, shown: bool = True) -> Any:
         return {}
 
 
-def _first_valid(values: Iterator[Any], schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Any:
+def _first_valid(
+    values: Iterator[Any], schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]
+) -> Any:
     used = closure(schema, definitions, uses)
-    judge = jsonschema_rs.Draft202012Validator({"$schema": DIALECT, **schema, "$defs": used}, validate_formats=True, offline=True)
-    return next((value for value in values if isinstance(value, dict) and judge.is_valid(value)), None)
+    judge = jsonschema_rs.Draft202012Validator(
+        {"$schema": DIALECT, **schema, "$defs": used}, validate_formats=True, offline=True
+    )
+    return next(
+        (value for value in values if isinstance(value, dict) and judge.is_valid(value)), None
+    )

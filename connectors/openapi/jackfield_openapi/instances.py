@@ -22,7 +22,9 @@ _BOTTOM = 40
 _MANY = 200
 """Number of values after which only required members are made."""
 _MOST, LARGEST = 20_000, 65_536
-"""Maximum number of values, and maximum size in characters and digits, of one instance. They bound the numbers of a document."""
+"""Maximum number of values, and maximum size in characters and digits, of one instance. They bound
+the numbers of a document.
+"""
 _BITS = 3
 """Minimum number of bits of a decimal digit."""
 _FORMATS = {
@@ -47,9 +49,37 @@ _FORMATS = {
     "uuid": "8f14e45f-ceea-467f-a0e6-3f2b1c9d7a10",
     "byte": "QUJD",
 }
-_WORDS = ("a", "A", "1", "10", "abc", "Abc-1", "a_b", "AB", "ABC", "us", "en-US", "2026-01-31", "08:30", "a.b", "/a", "#aabbcc",
-         "+15550100",          "https://example.com/a", "ada@example.com", "12345", "0123456789", "1.0", "1.0.0", "true", "*", "{}",
-          "8f14e45f-ceea-467f-a0e6-3f2b1c9d7a10", "0123456789abcdef01234567", "0123456789abcdef0123456789abcdef")  # fmt: skip
+_WORDS = (
+    "a",
+    "A",
+    "1",
+    "10",
+    "abc",
+    "Abc-1",
+    "a_b",
+    "AB",
+    "ABC",
+    "us",
+    "en-US",
+    "2026-01-31",
+    "08:30",
+    "a.b",
+    "/a",
+    "#aabbcc",
+    "+15550100",
+    "https://example.com/a",
+    "ada@example.com",
+    "12345",
+    "0123456789",
+    "1.0",
+    "1.0.0",
+    "true",
+    "*",
+    "{}",
+    "8f14e45f-ceea-467f-a0e6-3f2b1c9d7a10",
+    "0123456789abcdef01234567",
+    "0123456789abcdef0123456789abcdef",
+)
 _LETTERS = "abcxyz ABC019-._~%/?#&=+,;:'\"<>[]{}|\\äß€😀"
 
 Json = dict[str, Any]
@@ -60,10 +90,12 @@ class TooLarge(ValueError):
 
 
 class Instances:
-    """Generator of values for one connector's schemas. ``random`` varies the values; without it they are minimal and deterministic.
+    """Generator of values for one connector's schemas. ``random`` varies the values; without it
+    they are minimal and deterministic.
 
-    ``shown`` prefers the schemas' examples, which may not fit the schemas. ``matching`` makes a string for a pattern. By default usual
-    words are tried first, then a short string is made from the pattern.
+    ``shown`` prefers the schemas' examples, which may not fit the schemas. ``matching`` makes a
+    string for a pattern. By default usual words are tried first, then a short string is made from
+    the pattern.
     """
 
     def __init__(
@@ -97,7 +129,11 @@ class Instances:
             return self._copied(self._one(node["examples"]))
         kinds = node.get("type", self._guessed(node))
         listed = kinds if isinstance(kinds, list) else [kinds]
-        kind = self._one([one for one in listed if one != "null"] or listed) if not self._rarely() or "null" not in listed else "null"
+        kind = (
+            self._one([one for one in listed if one != "null"] or listed)
+            if not self._rarely() or "null" not in listed
+            else "null"
+        )
         return self._of_kind(kind, node, depth)
 
     def _spend(self, values: int = 0, size: int = 0) -> None:
@@ -110,7 +146,9 @@ class Instances:
             raise TooLarge("no short value fits")
 
     def _copied(self, value: Any) -> Any:
-        """Return a value of the document after charging it to the budget: a list may repeat it thousands of times."""
+        """Return a value of the document after charging it to the budget: a list may repeat it
+        thousands of times.
+        """
         self._spend(size=len(str(value)))
         return value
 
@@ -138,7 +176,13 @@ class Instances:
     def _guessed(self, node: Json) -> str:
         if "properties" in node or "additionalProperties" in node:
             return "object"
-        return "array" if "items" in node else "number" if "minimum" in node or "maximum" in node else "string"
+        return (
+            "array"
+            if "items" in node
+            else "number"
+            if "minimum" in node or "maximum" in node
+            else "string"
+        )
 
     def _keeps_examples(self) -> bool:
         return self._shown and (self._random is None or self._random.random() < 0.2)
@@ -150,7 +194,9 @@ class Instances:
         return choices[0] if self._random is None else self._random.choice(choices)
 
     def _merged(self, schema: Any, depth: int) -> Json:
-        """Return a schema merged with its reference, its branches and one of its alternatives, as far as a value needs them."""
+        """Return a schema merged with its reference, its branches and one of its alternatives, as
+        far as a value needs them.
+        """
         if not isinstance(schema, dict):
             return {}
         if depth > _BOTTOM:
@@ -164,14 +210,27 @@ class Instances:
     def _parts(self, schema: Json, depth: int, level: int = 0) -> Iterator[Json]:
         if level > _BOTTOM:
             return
-        yield {name: value for name, value in schema.items() if name not in ("$ref", "allOf", "oneOf", "anyOf")}
+        yield {
+            name: value
+            for name, value in schema.items()
+            if name not in ("$ref", "allOf", "oneOf", "anyOf")
+        }
         reference = schema.get("$ref")
-        branches = [self._definitions.get(reference.removeprefix(_PREFIX), True)] if isinstance(reference, str) else []
+        branches = (
+            [self._definitions.get(reference.removeprefix(_PREFIX), True)]
+            if isinstance(reference, str)
+            else []
+        )
         branches += schema.get("allOf", ())
         for name in ("oneOf", "anyOf"):
-            listed = [one for one in schema.get(name, ()) if one is not True and not (isinstance(one, dict) and one.get("type") == "null")]
+            listed = [
+                one
+                for one in schema.get(name, ())
+                if one is not True and not (isinstance(one, dict) and one.get("type") == "null")
+            ]
             if schema.get("x-jackfield", {}).get("file") == "stream":
-                listed = listed[:-1]  # the last form refers to a stored file, and no value is the ID of one
+                # the last form refers to a stored file, and no value is the ID of one
+                listed = listed[:-1]
             if listed:
                 branches.append(listed[0] if depth > _DEEPEST else self._one(listed))
         for branch in branches:
@@ -194,39 +253,70 @@ class Instances:
         names = [name for name in properties if name not in found]
         for name in names[: max(0, missing)]:
             found[name] = self._member(name, properties[name], depth)
-        if free is not False and (missing > len(names) or (isinstance(free, dict) and self._wants(depth))):
-            found |= {f"key{number}": self.value(free, depth + 1) for number in range(max(1, missing - len(names)))}
+        if free is not False and (
+            missing > len(names) or (isinstance(free, dict) and self._wants(depth))
+        ):
+            found |= {
+                f"key{number}": self.value(free, depth + 1)
+                for number in range(max(1, missing - len(names)))
+            }
         return found
 
     def _wants(self, depth: int) -> bool:
-        return self._random is not None and depth <= _DEEPEST and self._made < _MANY and self._random.random() < 0.8 / (1 + depth)
+        return (
+            self._random is not None
+            and depth <= _DEEPEST
+            and self._made < _MANY
+            and self._random.random() < 0.8 / (1 + depth)
+        )
 
     def _array(self, node: Json, depth: int) -> list[Any]:
         least = _count(node, "minItems", 0)
         self._require(least)
         most = max(least, min(_count(node, "maxItems", least + 3), least + 3))
-        count = least if self._random is None or depth > _DEEPEST else self._random.randint(least, most)
+        count = (
+            least if self._random is None or depth > _DEEPEST else self._random.randint(least, most)
+        )
         prefix = node.get("prefixItems", [])
         found: list[Any] = []
         for number in range(count):
-            item = self.value(prefix[number] if number < len(prefix) else node.get("items", {}), depth + 1)
+            item = self.value(
+                prefix[number] if number < len(prefix) else node.get("items", {}), depth + 1
+            )
             if not (node.get("uniqueItems") and item in found):
                 found.append(item)
         return found
 
     def _number(self, node: Json) -> int | float:
-        usual = Fraction(1) if node.get("type") != "number" or self._random is None else Fraction(1, 2)
-        step, above, below = (exact(node.get(name)) for name in ("multipleOf", "exclusiveMinimum", "exclusiveMaximum"))
+        usual = (
+            Fraction(1) if node.get("type") != "number" or self._random is None else Fraction(1, 2)
+        )
+        step, above, below = (
+            exact(node.get(name)) for name in ("multipleOf", "exclusiveMinimum", "exclusiveMaximum")
+        )
         step = step if step is not None and step > 0 else usual
         low, high = exact(node.get("minimum")), exact(node.get("maximum"))
-        return self._chosen(step, above if low is None else low, below if high is None else high, above, below)
+        return self._chosen(
+            step, above if low is None else low, below if high is None else high, above, below
+        )
 
     def _chosen(
-        self, step: Fraction, low: Fraction | None, high: Fraction | None, above: Fraction | None, below: Fraction | None
+        self,
+        step: Fraction,
+        low: Fraction | None,
+        high: Fraction | None,
+        above: Fraction | None,
+        below: Fraction | None,
     ) -> int | float:
-        """Return a multiple of ``step`` within bounds; ``above`` and ``below`` are exclusive. Fractions avoid rounding and overflow."""
+        """Return a multiple of ``step`` within bounds; ``above`` and ``below`` are exclusive.
+        Fractions avoid rounding and overflow.
+        """
         if low is None:
-            low = min(Fraction(1), high if below is None else high - step) if high is not None else Fraction(1)
+            low = (
+                min(Fraction(1), high if below is None else high - step)
+                if high is not None
+                else Fraction(1)
+            )
         top = min(high, low + 1000 * step) if high is not None else low + 1000 * step
         first = math.ceil(low / step)
         if above is not None and first * step <= above:
@@ -267,7 +357,9 @@ def exact(value: object) -> Fraction | None:
 
 
 def _count(node: Json, name: str, usual: int) -> int:
-    """Return the value of a keyword such as ``minItems`` as a count, or ``usual`` if the value is no count."""
+    """Return the value of a keyword such as ``minItems`` as a count, or ``usual`` if the value is
+    no count.
+    """
     found = exact(node.get(name))
     return usual if found is None else max(0, math.floor(found))
 
@@ -291,10 +383,16 @@ def _fold(made: Json, name: str, value: Any) -> None:
 
 
 def _usual(node: Json) -> str | None:
-    """Return the first usual word that fits a pattern and its lengths, else a short string made from the pattern; None if neither fits."""
+    """Return the first usual word that fits a pattern and its lengths, else a short string made
+    from the pattern; None if neither fits.
+    """
     try:
-        judge = jsonschema_rs.Draft202012Validator({name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node})
+        judge = jsonschema_rs.Draft202012Validator(
+            {name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node}
+        )
     except ValueError:
         return None
     made = shortest(node["pattern"], _count(node, "minLength", 0))
-    return next((word for word in (*_WORDS, made) if word is not None and judge.is_valid(word)), made)
+    return next(
+        (word for word in (*_WORDS, made) if word is not None and judge.is_valid(word)), made
+    )

@@ -22,9 +22,15 @@ class Judge:
         self._schema = jsonschema_rs.Draft202012Validator(schema)
 
     def fault(self, given: Any, *place: str) -> str | None:
-        """Return the first fault of a value, with its place below ``place``; None for a valid value."""
+        """Return the first fault of a value, with its place below ``place``; None for a valid
+        value.
+        """
         found = next(self._schema.iter_errors(given), None)
-        return None if found is None else f"'{'/'.join(map(str, (*place, *found.instance_path)))}' {_said(found)}"
+        return (
+            None
+            if found is None
+            else f"'{'/'.join(map(str, (*place, *found.instance_path)))}' {_said(found)}"
+        )
 
     def check(self, given: Any, *place: str) -> None:
         """Check a value at ``place`` in the document's ``x-jackfield``.
@@ -37,7 +43,10 @@ class Judge:
 
 def _said(found: jsonschema_rs.ValidationError) -> str:
     kind = found.kind
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Pattern) and kind.pattern == POINTER["pattern"]:
+    if (
+        isinstance(kind, jsonschema_rs.ValidationErrorKind.Pattern)
+        and kind.pattern == POINTER["pattern"]
+    ):
         return "must be a JSON Pointer, such as /meta/next"
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Enum):
         return f"must be one of {', '.join(map(str, kind.options))}"
@@ -46,4 +55,10 @@ def _said(found: jsonschema_rs.ValidationError) -> str:
 
 def refused(reason: str) -> InvalidInput:
     """Return the error for an invalid overlay."""
-    return InvalidInput(reason, hint="Correct the overlay, or the shelf's file: docs/tutorial/openapi.md and shelf.md list the members.")
+    return InvalidInput(
+        reason,
+        hint=(
+            "Correct the overlay, or the shelf's file: docs/tutorial/openapi.md and shelf.md "
+            "list the members."
+        ),
+    )

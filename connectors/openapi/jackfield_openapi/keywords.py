@@ -1,4 +1,6 @@
-"""Keywords of a schema that hold plain values: valid values in JSON Schema 2020-12, and the repair of common errors."""
+"""Keywords of a schema that hold plain values: valid values in JSON Schema 2020-12, and the repair
+of common errors.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,28 @@ from typing import Any
 import jsonschema_rs
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains")
+_COUNTS = (
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "minContains",
+    "maxContains",
+)
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _TEXTS = ("title", "description", "contentMediaType", "contentEncoding", "$comment")
 _MARKS = ("uniqueItems", "deprecated")
-_SLIPS = {"int": "integer", "long": "integer", "float": "number", "double": "number", "bool": "boolean", "text": "string", "date": "string"}
+_SLIPS = {
+    "int": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+    "bool": "boolean",
+    "text": "string",
+    "date": "string",
+}
 """Types of other languages that documents use by mistake, with their types in JSON Schema."""
 
 
@@ -28,7 +47,8 @@ def number(value: object) -> int | float | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if isinstance(value, int) or isfinite(value) else None  # a whole number may be beyond all of float's
+    # a whole number may be beyond all of float's
+    return value if isinstance(value, int) or isfinite(value) else None
 
 
 def count(value: object) -> int | None:
@@ -61,7 +81,9 @@ PLAIN: Mapping[str, Callable[[object], Any]] = {
 
 
 def types_of(node: Mapping[str, Any]) -> tuple[list[str], list[object]]:
-    """Return a schema's types in the document's order, and the values of ``type`` that are no JSON Schema type."""
+    """Return a schema's types in the document's order, and the values of ``type`` that are no JSON
+    Schema type.
+    """
     given = node.get("type")
     listed = given if isinstance(given, list) else [] if given is None else [given]
     found = [_SLIPS.get(name, name) if isinstance(name, str) else name for name in listed]
@@ -70,7 +92,9 @@ def types_of(node: Mapping[str, Any]) -> tuple[list[str], list[object]]:
 
 
 def enum_of(values: object, types: Sequence[str]) -> list[Any]:
-    """Return an enumeration's distinct values, converted to the schema's types where the conversion is lossless."""
+    """Return an enumeration's distinct values, converted to the schema's types where the conversion
+    is lossless.
+    """
     found: dict[str, Any] = {}
     for value in values if isinstance(values, list) else [values]:
         fitting = _fitting(value, types)
@@ -98,7 +122,12 @@ def is_type(value: object, name: str) -> bool:
         return name == "boolean"
     if isinstance(value, int | float):
         return name == "number" or (name == "integer" and value == int(value))
-    kinds: dict[str, type | tuple[type, ...]] = {"string": str, "array": list, "object": dict, "null": type(None)}
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "string": str,
+        "array": list,
+        "object": dict,
+        "null": type(None),
+    }
     return name in kinds and isinstance(value, kinds[name])
 
 
@@ -106,7 +135,9 @@ _SLASHED = re.compile(r"/(\^.*|.*[^\\]\$)/([a-z]*)", re.DOTALL)
 
 
 def unslashed(pattern: object) -> object:
-    """Return a pattern without JavaScript's slashes, which would match no string; None if it has flags other than ``g`` and ``u``."""
+    """Return a pattern without JavaScript's slashes, which would match no string; None if it has
+    flags other than ``g`` and ``u``.
+    """
     found = _SLASHED.fullmatch(pattern) if isinstance(pattern, str) else None
     if found is None:
         return pattern
@@ -114,7 +145,9 @@ def unslashed(pattern: object) -> object:
 
 
 class Patterns:
-    """Validator of regular expressions: one pattern that the engine refuses would invalidate the whole schema."""
+    """Validator of regular expressions: one pattern that the engine refuses would invalidate the
+    whole schema.
+    """
 
     def __init__(self) -> None:
         self._judged: dict[str, bool] = {}
@@ -127,7 +160,9 @@ class Patterns:
         if found is None:
             try:
                 jsonschema_rs.Draft202012Validator({"pattern": pattern})
-                jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", "pattern": pattern})
+                jsonschema_rs.meta.validate(
+                    {"$schema": "https://json-schema.org/draft/2020-12/schema", "pattern": pattern}
+                )
             except ValueError:
                 found = False
             else:

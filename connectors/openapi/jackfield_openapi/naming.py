@@ -1,4 +1,6 @@
-"""Keys and titles of actions and inputs, and the lock that keeps the keys of actions over later versions of a document."""
+"""Keys and titles of actions and inputs, and the lock that keeps the keys of actions over later
+versions of a document.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,21 @@ from typing import Any
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _WIDE_WORD = re.compile(rf"{_WORD.pattern}|[^\x00-\x7f\s]+")
-_LATIN = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"})
+_LATIN = str.maketrans(
+    {
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "Œ": "OE",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+        "đ": "d",
+        "Đ": "D",
+    }
+)
 """Latin letters that have no decomposition."""
 _NOISE = re.compile(r"Using(?:GET|PUT|POST|DELETE|PATCH|HEAD|OPTIONS)(?:_\d+)?$")
 _TAIL = re.compile(r"_\d+$")
@@ -190,16 +206,21 @@ _DULL = frozenset({"api", "rest"})
 _VERSION = re.compile(r"v\d+(?:[._]\d+)*(?:beta\d*|alpha\d*)?$")
 _LONGEST_TITLE = 80
 _SENTENCE = re.compile(r"(?<![.]\w)(?<!\b(?:etc|inc|ltd|org))(?<![.])[.]$", re.IGNORECASE)
-"""Regular expression of a final full stop that ends a sentence, not an abbreviation such as "etc." or "U.S.", nor an ellipsis."""
+"""Regular expression of a final full stop that ends a sentence, not an abbreviation such as "etc."
+or "U.S.", nor an ellipsis.
+"""
 
 
 def words(text: str) -> list[str]:
-    """Split a name of any style into ASCII words: Latin letters lose their accents, other letters separate words."""
+    """Split a name of any style into ASCII words: Latin letters lose their accents, other letters
+    separate words.
+    """
     return _WORD.findall(text if text.isascii() else _folded(text))
 
 
 def input_name(text: str) -> str:
-    """Return the preferred key of an input: the name as camelCase, with letters of other scripts unchanged.
+    """Return the preferred key of an input: the name as camelCase, with letters of other scripts
+    unchanged.
 
     It is empty if the name has no letters or digits.
     """
@@ -207,7 +228,9 @@ def input_name(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Return a name with Latin letters in ASCII, and a space for each character that is no letter, mark or number."""
+    """Return a name with Latin letters in ASCII, and a space for each character that is no letter,
+    mark or number.
+    """
     composed = unicodedata.normalize("NFC", text).translate(_LATIN)
     return "".join(letter if letter.isascii() else _plain(letter) for letter in composed)
 
@@ -225,7 +248,8 @@ def camel(parts: list[str]) -> str:
         return ""
     first, *rest = parts
     joined = first.lower() + "".join(
-        part[:1].upper() + part[1:].lower() if part.isupper() else part[:1].upper() + part[1:] for part in rest
+        part[:1].upper() + part[1:].lower() if part.isupper() else part[:1].upper() + part[1:]
+        for part in rest
     )
     return joined if joined[0].isalpha() else f"n{joined}"
 
@@ -235,7 +259,11 @@ def action_key(method: str, path: str, operation: Mapping[str, Any]) -> str:
     given = operation.get("operationId")
     if isinstance(given, str) and words(given):
         parts = words(_TAIL.sub("", _NOISE.sub("", given)) or given)
-        if _is_generated(parts, method, path) and isinstance(operation.get("summary"), str) and 1 < len(words(operation["summary"])) <= 8:
+        if (
+            _is_generated(parts, method, path)
+            and isinstance(operation.get("summary"), str)
+            and 1 < len(words(operation["summary"])) <= 8
+        ):
             parts = words(operation["summary"])
         called = _called(path)
         if len(parts) == 1 and called and called[0].lower() == parts[0].lower():
@@ -254,7 +282,9 @@ def _is_generated(parts: list[str], method: str, path: str) -> bool:
 
 def _of_path(method: str, path: str) -> list[str]:
     segments = [part for part in path.partition("?")[0].replace("#", "/").split("/") if part]
-    fixed = [word for part in segments if "{" not in part for word in words(part) if not _is_dull(part)]
+    fixed = [
+        word for part in segments if "{" not in part for word in words(part) if not _is_dull(part)
+    ]
     last = words(segments[-1]) if segments and "{" in segments[-1] else []
     if called := _called(path):
         return called
@@ -262,8 +292,14 @@ def _of_path(method: str, path: str) -> list[str]:
 
 
 def _called(path: str) -> list[str]:
-    """Return the words of a path that names a call, such as ``/getMonitors``; empty for any other path."""
-    own = words(path.partition("?")[0].rstrip("/").rpartition("/")[2]) if not path.rstrip("/").endswith("}") else []
+    """Return the words of a path that names a call, such as ``/getMonitors``; empty for any other
+    path.
+    """
+    own = (
+        words(path.partition("?")[0].rstrip("/").rpartition("/")[2])
+        if not path.rstrip("/").endswith("}")
+        else []
+    )
     return own if len(own) > 1 and own[0].lower() in _VERBS else []
 
 
@@ -292,13 +328,26 @@ _RESERVED = frozenset({"example", "test", "invalid", "local", "localhost", "inte
 """Top-level domains that no provider has (RFC 2606, RFC 6762)."""
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "ac"})
 _SHARED = frozenset(
-    {"example", "googleapis", "amazonaws", "azurewebsites", "azure", "windows", "github", "herokuapp", "rapidapi", "apispot"}
+    {
+        "example",
+        "googleapis",
+        "amazonaws",
+        "azurewebsites",
+        "azure",
+        "windows",
+        "github",
+        "herokuapp",
+        "rapidapi",
+        "apispot",
+    }
 )
 """Domain names below which many providers have their servers."""
 
 
 def _provider(url: str) -> str:
-    """Return the name of the provider's domain, such as ``xero`` of api.xero.com; empty if the address has none."""
+    """Return the name of the provider's domain, such as ``xero`` of api.xero.com; empty if the
+    address has none.
+    """
     host = url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
     labels = host.split(".")
     if not _DOMAIN.fullmatch(host) or labels[-1] in _RESERVED:
@@ -311,7 +360,8 @@ def _provider(url: str) -> str:
 def connector_key(title: str, url: str = "") -> str:
     """Return a connector's key in kebab-case, made from a title without a final ``api``.
 
-    The name of the provider's domain precedes a title that lacks it: ``Accounting`` at api.xero.com becomes ``xero-accounting``.
+    The name of the provider's domain precedes a title that lacks it: ``Accounting`` at api.xero.com
+    becomes ``xero-accounting``.
     """
     parts = [part.lower() for part in words(title)]
     while len(parts) > 1 and parts[-1] in ("api", "rest", "openapi", "specification"):
@@ -335,7 +385,8 @@ class Keys:
         self.chosen: dict[str, str] = {}
 
     def choose(self, name: str, wanted: str, *, fixed: str | None = None) -> tuple[str, bool]:
-        """Return the key of the operation ``name`` (``GET /items``), and whether a number was appended to make it unique.
+        """Return the key of the operation ``name`` (``GET /items``), and whether a number was
+        appended to make it unique.
 
         ``fixed`` is an overlay's key, which the lock does not override.
         """

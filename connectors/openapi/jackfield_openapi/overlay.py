@@ -33,7 +33,8 @@ def applied(document: Json, overlay: Json, name: str) -> list[str]:
         found = sorted(dict.fromkeys(_selected(document, action["target"], name)), key=_numbers)
         if not found:
             idle.append(action["target"])
-        for parts in reversed(found):  # items of an array are removed from its end, members before what holds them
+        # items of an array are removed from its end, members before what holds them
+        for parts in reversed(found):
             _change(document, parts, action, name)
     return idle
 
@@ -45,7 +46,9 @@ def _selected(document: Json, target: str, name: str) -> Iterator[tuple[str | in
                 raise _refusal(name, f"'{target[:200]}' selects more than {_MOST:,} places")
             yield match.parts
     except jsonpath.JSONPathError as error:
-        raise _refusal(name, f"'{target[:200]}' is not a JSONPath ({str(error).partition(chr(10))[0]})") from None
+        raise _refusal(
+            name, f"'{target[:200]}' is not a JSONPath ({str(error).partition(chr(10))[0]})"
+        ) from None
 
 
 def _numbers(parts: tuple[str | int, ...]) -> list[int]:
@@ -67,7 +70,9 @@ def _change(document: Json, parts: tuple[str | int, ...], action: Json, name: st
     if isinstance(action.get("copy"), str):
         sources = list(_selected(document, action["copy"], name))
         if len(sources) != 1:
-            raise _refusal(name, f"'{action['copy'][:200]}' must select one place to copy, not {len(sources)}")
+            raise _refusal(
+                name, f"'{action['copy'][:200]}' must select one place to copy, not {len(sources)}"
+            )
         update = document
         for part in sources[0]:
             update = update[part]  # type: ignore[index]  # the path was just found in the document
@@ -80,12 +85,17 @@ def _merged(old: Any, new: Any) -> Any:
         return [*old, *new] if isinstance(new, list) else [*old, new]
     if isinstance(old, dict) and isinstance(new, dict):
         for name, value in new.items():
-            old[name] = _merged(old[name], value) if name in old and isinstance(old[name], dict | list) else value
+            old[name] = (
+                _merged(old[name], value)
+                if name in old and isinstance(old[name], dict | list)
+                else value
+            )
         return old
     return new
 
 
 def _refusal(name: str, reason: str) -> InvalidInput:
     return InvalidInput(
-        f"the overlay '{name[:200]}' cannot be applied: {reason}", hint="See https://spec.openapis.org/overlay/latest.html."
+        f"the overlay '{name[:200]}' cannot be applied: {reason}",
+        hint="See https://spec.openapis.org/overlay/latest.html.",
     )

@@ -1,4 +1,6 @@
-"""Parameters of an operation: inputs of its action, and the binding's rows that place them in a request."""
+"""Parameters of an operation: inputs of its action, and the binding's rows that place them in a
+request.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +20,28 @@ from jackfield_openapi.shown_examples import Example, examples_of
 RESERVED = frozenset({"body", "fetchAll", "nextPage"})
 """Names of inputs that the generator adds."""
 _OURS = FRAMING | {"authorization", "content-type", "accept", "user-agent"}
-_SIGNING = re.compile(r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$")
+_SIGNING = re.compile(
+    r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$"
+)
 _KEYS = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
 _VALUE = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
 NO_KEYS: Mapping[str, str] = {}
-_STYLES = {"path": ("simple", "label", "matrix"), "query": ("form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"),
-           "header": ("simple",), "cookie": ("form",)}  # fmt: skip
+_STYLES = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form",),
+}
 
 Json = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Drawn:
-    """Inputs from an operation's parameters: their schemas by key, the required ones, and the binding's rows."""
+    """Inputs from an operation's parameters: their schemas by key, the required ones, and the
+    binding's rows.
+    """
 
     properties: Json = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
@@ -53,18 +63,26 @@ class Drawn:
     """Inputs that each member of an optional body requires in addition."""
 
 
-def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Mapping[str, str] = NO_KEYS) -> Drawn:
+def drawn(
+    operation: Operation, schemas: Schemas, report: Report, path_keys: Mapping[str, str] = NO_KEYS
+) -> Drawn:
     """Return the inputs from an operation's parameters and the names in its path.
 
     ``path_keys`` are names in paths that the connection's values fill.
     """
     in_path = dict.fromkeys(_TEMPLATE.findall(operation.path))
-    found = Drawn(exact=exact_names([*(parameter["name"] for parameter, _ in operation.parameters), *in_path]))
+    found = Drawn(
+        exact=exact_names([*(parameter["name"] for parameter, _ in operation.parameters), *in_path])
+    )
     for parameter, at in operation.parameters:
         name, place = parameter["name"], parameter["in"]
         if place == "path":
             if name not in in_path:
-                report.lossy("path parameter not in the path", at, f"'{name[:80]}' does not occur in {operation.path}")
+                report.lossy(
+                    "path parameter not in the path",
+                    at,
+                    f"'{name[:80]}' does not occur in {operation.path}",
+                )
                 continue
             del in_path[name]
         own = parameter.get("x-jackfield")
@@ -79,28 +97,46 @@ def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Map
         found.connection.append({"value": path_keys[name], "in": "path", "name": name})
     for name in in_path:
         report.assumed("path parameter not declared", operation.at, f"'{name}' is taken for text")
-        _draw(found, {"name": name, "in": "path", "schema": {"type": "string"}}, operation.at, schemas, report)
+        _draw(
+            found,
+            {"name": name, "in": "path", "schema": {"type": "string"}},
+            operation.at,
+            schemas,
+            report,
+        )
     _keep_apart(found, operation.at, report)
     return found
 
 
-def _connect(found: Drawn, parameter: Json, at: str, own: Json, schemas: Schemas, report: Report) -> None:
+def _connect(
+    found: Drawn, parameter: Json, at: str, own: Json, schemas: Schemas, report: Report
+) -> None:
     """Bind a parameter to a value of the connection, which becomes a field of the connection types.
 
     :raises InvalidInput: if the value's name is not in camelCase.
     """
     name, value = parameter["name"], own["connection"]
     if not _VALUE.fullmatch(value):
-        raise InvalidInput(f"'connection' of the parameter '{name[:80]}' must be a name in camelCase", hint="Correct the overlay.")
+        raise InvalidInput(
+            f"'connection' of the parameter '{name[:80]}' must be a name in camelCase",
+            hint="Correct the overlay.",
+        )
     found.connection.append({"value": value, "in": parameter["in"], "name": name})
-    schema = {**_not_empty(_schema_of(parameter, at, {}, schemas, report)), "title": str(own.get("title") or name)[:200]}
+    schema = {
+        **_not_empty(_schema_of(parameter, at, {}, schemas, report)),
+        "title": str(own.get("title") or name)[:200],
+    }
     if isinstance(parameter.get("description"), str):
         schema["description"] = parameter["description"].strip()
-    found.fields[value] = schema | ({"writeOnly": True, "format": "password"} if own.get("secret") is True else {})
+    found.fields[value] = schema | (
+        {"writeOnly": True, "format": "password"} if own.get("secret") is True else {}
+    )
 
 
 def _keep_apart(found: Drawn, at: str, report: Report) -> None:
-    """Remove optional members of query objects that would be sent under the name of another parameter or an earlier member."""
+    """Remove optional members of query objects that would be sent under the name of another
+    parameter or an earlier member.
+    """
     rows = [row for row in found.rows if row["in"] == "query"]
     objects = [row for row in rows if _is_spread(row, found.properties[row["input"]])]
     taken = {row.get("name", row["input"]) for row in rows if row not in objects}
@@ -110,7 +146,9 @@ def _keep_apart(found: Drawn, at: str, report: Report) -> None:
         twice = [name for name in schema["properties"] if name in taken and name not in required]
         for name in twice:
             report.lossy(
-                "member with a parameter's name", at, f"'{name[:80]}' of '{row['input']}' would be sent as another parameter: left out"
+                "member with a parameter's name",
+                at,
+                f"'{name[:80]}' of '{row['input']}' would be sent as another parameter: left out",
             )
         members = {name: sub for name, sub in schema["properties"].items() if name not in twice}
         found.properties[row["input"]] = {**schema, "properties": members}
@@ -119,7 +157,12 @@ def _keep_apart(found: Drawn, at: str, report: Report) -> None:
 
 def _is_spread(row: Json, schema: Json) -> bool:
     """Return whether an object's members are sent as separate parameters."""
-    return "properties" in schema and "encode" not in row and row.get("style", "form") == "form" and row.get("explode", True) is True
+    return (
+        "properties" in schema
+        and "encode" not in row
+        and row.get("style", "form") == "form"
+        and row.get("explode", True) is True
+    )
 
 
 def _is_ours(low: str, at: str, found: Drawn, name: str, report: Report) -> bool:
@@ -141,7 +184,9 @@ def exact_names(names: Iterable[str]) -> frozenset[str]:
 
 
 def input_key(name: str, place: str, taken: set[str], exact: frozenset[str] = frozenset()) -> str:
-    """Return a free key for an input, and add it to ``taken``; the exact name of another input is not free."""
+    """Return a free key for an input, and add it to ``taken``; the exact name of another input is
+    not free.
+    """
     wanted = input_name(name) or "value"
     reserved = exact - {name}
     key = wanted if wanted not in taken | reserved else f"{wanted}{place.capitalize()}"
@@ -164,13 +209,17 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     key = input_key(name, place, found.taken, found.exact)
     row: Json = {"input": key, "in": place, **({"name": name} if name != key else {})}
     schema = _schema_of(parameter, at, row, schemas, report)
-    if place == "path" or (parameter.get("required") is True and parameter.get("allowEmptyValue") is not True):
+    if place == "path" or (
+        parameter.get("required") is True and parameter.get("allowEmptyValue") is not True
+    ):
         schema = _not_empty(schema)
     about = parameter.get("description")
     if isinstance(about, str) and about.strip():
         schema = {**schema, "description": _joined(about.strip(), schema.get("description"))}
     node = parameter if "x-jackfield" in parameter else parameter.get("schema", parameter)
-    schema = schemas.secrets.marked(name, node, at, schema, about=about if isinstance(about, str) else "")
+    schema = schemas.secrets.marked(
+        name, node, at, schema, about=about if isinstance(about, str) else ""
+    )
     if name != key and "title" not in schema:
         schema = {"title": name[:200], **schema}
     if parameter.get("deprecated") is True:
@@ -194,24 +243,45 @@ def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Re
     :raises InvalidInput: if the parameter is no such header field.
     """
     name, content = parameter["name"], parameter.get("content", {})
-    schema = content.get("application/json", {}).get("schema", {}) if isinstance(content, dict) else {}
+    schema = (
+        content.get("application/json", {}).get("schema", {}) if isinstance(content, dict) else {}
+    )
     if parameter["in"] != "header" or not isinstance(schema.get("properties"), dict):
-        text = f"'flatten' of the parameter '{name[:80]}' is for a header field whose content is JSON, an object with named members"
+        text = (
+            f"'flatten' of the parameter '{name[:80]}' is for a header field whose content "
+            "is JSON, an object with named members"
+        )
         raise InvalidInput(text, hint="Correct the overlay.")
     for member, sub in schema["properties"].items():
         required = member in schema.get("required", ())
-        _draw(found, {"name": member, "in": "header", "schema": sub, "required": required}, at, schemas, report)
+        _draw(
+            found,
+            {"name": member, "in": "header", "schema": sub, "required": required},
+            at,
+            schemas,
+            report,
+        )
         found.rows[-1] |= {"name": name, "encode": "json", "member": member}
 
 
 def _twice(parameter: Json) -> Json:
-    """Return the row's ``encode`` of a path parameter whose slashes need double encoding; empty for other parameters."""
+    """Return the row's ``encode`` of a path parameter whose slashes need double encoding; empty for
+    other parameters.
+    """
     own = parameter.get("x-jackfield")
-    return {"encode": "twice"} if isinstance(own, dict) and own.get("encode") == "twice" and parameter["in"] == "path" else {}
+    return (
+        {"encode": "twice"}
+        if isinstance(own, dict) and own.get("encode") == "twice" and parameter["in"] == "path"
+        else {}
+    )
 
 
 def _joined(about: str, more: object) -> str:
-    return f"{about}\n\n{more}" if isinstance(more, str) and more.startswith("Default of the provider") else about
+    return (
+        f"{about}\n\n{more}"
+        if isinstance(more, str) and more.startswith("Default of the provider")
+        else about
+    )
 
 
 def _schema_of(parameter: Json, at: str, row: Json, schemas: Schemas, report: Report) -> Json:
@@ -223,7 +293,9 @@ def _schema_of(parameter: Json, at: str, row: Json, schemas: Schemas, report: Re
         else:
             report.lossy("media type of a parameter", at, f"'{media[:80]}' is sent as text")
         schema = given.get("schema", True) if isinstance(given, dict) else True
-        made = schemas.input(schema, f"{at}/content/{media.replace('~', '~0').replace('/', '~1')}/schema")
+        made = schemas.input(
+            schema, f"{at}/content/{media.replace('~', '~0').replace('/', '~1')}/schema"
+        )
     elif "schema" in parameter:
         made = schemas.input(parameter["schema"], f"{at}/schema")
     else:
@@ -236,7 +308,9 @@ _LEAST = {"string": "minLength", "array": "minItems", "object": "minProperties"}
 
 
 def _not_empty(schema: Json) -> Json:
-    """Return a schema that refuses null and empty values: in a URL they look like an omitted value, which may select everything."""
+    """Return a schema that refuses null and empty values: in a URL they look like an omitted value,
+    which may select everything.
+    """
     given = schema.get("type")
     if isinstance(given, list) and "null" in given:
         rest = [name for name in given if name != "null"]
@@ -246,7 +320,9 @@ def _not_empty(schema: Json) -> Json:
     if "enum" in schema or "const" in schema:
         return schema
     types = schema.get("type", ())
-    keywords = [_LEAST[name] for name in ([types] if isinstance(types, str) else types) if name in _LEAST]
+    keywords = [
+        _LEAST[name] for name in ([types] if isinstance(types, str) else types) if name in _LEAST
+    ]
     return {**schema, **{keyword: max(1, schema.get(keyword, 0)) for keyword in keywords}}
 
 
@@ -254,7 +330,11 @@ def _style(parameter: Json, row: Json, at: str, report: Report) -> None:
     place, style = row["in"], parameter.get("style")
     usual = "form" if place in ("query", "cookie") else "simple"
     if style is not None and style not in _STYLES[place]:
-        report.lossy("style", f"{at}/style", f"the style {str(style)[:40]!r} does not exist for parameters in {place}")
+        report.lossy(
+            "style",
+            f"{at}/style",
+            f"the style {str(style)[:40]!r} does not exist for parameters in {place}",
+        )
         style = None
     if style not in (None, usual):
         row["style"] = style

@@ -37,7 +37,8 @@ class Pointing:
         return found
 
     def resolved(self, node: Any, at: str) -> tuple[dict[str, Any], str]:
-        """Follow the references of an object that is not a schema; return the target with its place.
+        """Follow the references of an object that is not a schema; return the target with its
+        place.
 
         :raises LookupError: if a reference points to nothing, leaves the document or never ends.
         """

@@ -1,4 +1,6 @@
-"""Files of a generated connector: manifest, project file, lock and report, and the changes that a new generation would make."""
+"""Files of a generated connector: manifest, project file, lock and report, and the changes that a
+new generation would make.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,16 @@ class Lock:
             return cls({}, ())
         except (OSError, ValueError) as error:
             raise InvalidInput(
-                f"the lock '{path}' cannot be read ({type(error).__name__})", hint="Restore it; its keys are in use."
+                f"the lock '{path}' cannot be read ({type(error).__name__})",
+                hint="Restore it; its keys are in use.",
             ) from None
         actions = found.get("actions") if isinstance(found, dict) else None
-        if not isinstance(actions, dict) or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in actions.values()):
-            raise InvalidInput(f"'{path}' is no lock of this generator", hint="Restore it; its keys are in use.")
+        if not isinstance(actions, dict) or not all(
+            isinstance(key, str) and _KEY.fullmatch(key) for key in actions.values()
+        ):
+            raise InvalidInput(
+                f"'{path}' is no lock of this generator", hint="Restore it; its keys are in use."
+            )
         select = found.get("select")
         return cls(actions, tuple(map(str, select)) if isinstance(select, list) else ())
 
@@ -62,7 +69,9 @@ def project_version(folder: Path) -> str | None:
 
 
 def project_key(folder: Path) -> str | None:
-    """Return the key of the connector that the project file declares; None if it declares none, or several."""
+    """Return the key of the connector that the project file declares; None if it declares none, or
+    several.
+    """
     points = _project(folder).get("entry-points")
     keys = list(points.get("jackfield.connectors") or ()) if isinstance(points, dict) else []
     return keys[0] if len(keys) == 1 else None
@@ -77,13 +86,18 @@ def _project(folder: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def files_of(converted: Converted, source: str, content: bytes, select: tuple[str, ...]) -> dict[str, bytes]:
+def files_of(
+    converted: Converted, source: str, content: bytes, select: tuple[str, ...]
+) -> dict[str, bytes]:
     """Return the files of the project by their paths; the same document gives the same bytes."""
     manifest = converted.manifest
     package = package_of(manifest["key"])
     lock: Json = {
         "lockVersion": 1,
-        "document": {"source": source if "://" in source else os.path.basename(source), "sha256": hashlib.sha256(content).hexdigest()},
+        "document": {
+            "source": source if "://" in source else os.path.basename(source),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        },
         "actions": dict(sorted(converted.locked.items())),
     }
     if select:
@@ -102,20 +116,24 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
 
 
 _SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
-"""Kinds of credentials that are plain values of the connection: a loopback server can stand in for the provider."""
+"""Kinds of credentials that are plain values of the connection: a loopback server can stand in for
+the provider.
+"""
 _APPROVED = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
 """Kinds of credentials that need a person's approval at the provider."""
 
 
 _FEW = 10
-"""Maximum number of actions of a manifest without an index: reading by an index takes a third of the memory."""
+"""Maximum number of actions of a manifest without an index: reading by an index takes a third of
+the memory.
+"""
 _LARGE = 64 * 1024
 """Size in bytes above which a manifest of few actions has an index, too."""
 
 
 def written(manifest: Json) -> tuple[bytes, bytes | None]:
-    """Return the manifest as a file, and its index, or None if it has few actions and is small. With an index, each action is on a line of
-    its own.
+    """Return the manifest as a file, and its index, or None if it has few actions and is small.
+    With an index, each action is on a line of its own.
     """
     if len(manifest["actions"]) <= _FEW and len(whole := as_json(manifest)) <= _LARGE:
         return whole, None
@@ -149,25 +167,34 @@ def written(manifest: Json) -> tuple[bytes, bytes | None]:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 _KEPT = ("README.md", "pyproject.toml", "tests/")
-"""Files, by the beginning of their path, that are written only once: the author owns them afterwards."""
+"""Files, by the beginning of their path, that are written only once: the author owns them
+afterwards.
+"""
 
 
 def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
-    """Return the names of the files to write: those that differ from the folder's, except files of the author."""
+    """Return the names of the files to write: those that differ from the folder's, except files of
+    the author.
+    """
     return [
         name
         for name, content in files.items()
-        if _file_bytes(folder / name) != content and not (name.startswith(_KEPT) and _is_there(folder, name))
+        if _file_bytes(folder / name) != content
+        and not (name.startswith(_KEPT) and _is_there(folder, name))
     ]
 
 
 def _is_there(folder: Path, name: str) -> bool:
     """Return whether the author's file exists; any test file replaces the template's."""
-    return (folder / name).is_file() or (name.startswith("tests/") and any((folder / "tests").glob("test_*.py")))
+    return (folder / name).is_file() or (
+        name.startswith("tests/") and any((folder / "tests").glob("test_*.py"))
+    )
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -184,15 +211,24 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
             made.write_bytes(files[name])
             made.replace(path)
         except OSError as error:
-            raise InvalidInput(f"'{path}' cannot be written: {error.strerror}", hint="Choose another folder with '--out'.") from None
+            raise InvalidInput(
+                f"'{path}' cannot be written: {error.strerror}",
+                hint="Choose another folder with '--out'.",
+            ) from None
     return changed
 
 
 def changes(folder: Path, manifest: Json) -> dict[str, list[str]]:
-    """Return the keys of the actions that are added, removed and changed compared with the manifest in the folder."""
+    """Return the keys of the actions that are added, removed and changed compared with the manifest
+    in the folder.
+    """
     old = _file_bytes(folder / package_of(manifest["key"]) / "connector.json")
     try:
-        before = {action["key"]: action for action in json.loads(old)["actions"]} if old is not None else {}
+        before = (
+            {action["key"]: action for action in json.loads(old)["actions"]}
+            if old is not None
+            else {}
+        )
     except (ValueError, KeyError, TypeError):  # damaged: all is written anew
         before = {}
     after = {action["key"]: action for action in manifest["actions"]}
@@ -215,9 +251,16 @@ def as_json(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def pyproject_head(manifest: Mapping[str, Any], package: str, binding: str, license: str | None = None) -> str:
-    """Return the first part of the project file of a connector without code, which runs by the package ``jackfield-BINDING``."""
-    key, title = manifest["key"], json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
+def pyproject_head(
+    manifest: Mapping[str, Any], package: str, binding: str, license: str | None = None
+) -> str:
+    """Return the first part of the project file of a connector without code, which runs by the
+    package ``jackfield-BINDING``.
+    """
+    key, title = (
+        manifest["key"],
+        json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False),
+    )
     licence = f'license = "{license}"\n' if license else ""
     return f"""[build-system]
 requires = ["hatchling>=1.27"]
@@ -244,9 +287,18 @@ packages = ["{package}"]
 
 
 def _check(manifest: Json) -> str:
-    """Return the settings of ``jackfield check`` that run the actions over the most used connection type with plain credentials."""
+    """Return the settings of ``jackfield check`` that run the actions over the most used connection
+    type with plain credentials.
+    """
     rows = manifest["connectionTypes"]
-    simple = next((row for row in rows if all(part["kind"] in _SIMPLE for part in row["http"]["credentials"])), None)
+    simple = next(
+        (
+            row
+            for row in rows
+            if all(part["kind"] in _SIMPLE for part in row["http"]["credentials"])
+        ),
+        None,
+    )
     if not rows:
         return ""
     text = f"""
@@ -263,22 +315,37 @@ values = {{ server = "${{url}}" }}
 
 
 def _why_not(kinds: Iterable[str]) -> str:
-    """Return the reason why a loopback server cannot stand in for a provider with these kinds of credentials."""
+    """Return the reason why a loopback server cannot stand in for a provider with these kinds of
+    credentials.
+    """
     found = set(kinds) - _SIMPLE
     if "mutualTls" in found:
         return "its connection needs a client certificate"
-    return "a person approves its connection" if found & _APPROVED else "its connection needs an exchange of credentials"
+    return (
+        "a person approves its connection"
+        if found & _APPROVED
+        else "its connection needs an exchange of credentials"
+    )
 
 
 def _safe_posts(manifest: Json) -> str:
-    """Return the setting that names POSTs which the overlay declares repeatable; empty without such POSTs.
+    """Return the setting that names POSTs which the overlay declares repeatable; empty without such
+    POSTs.
 
     ``jackfield check`` would count their repeats as faults.
     """
-    rows = [action for action in manifest["actions"] if action["http"]["method"] == "POST" and action["effect"] != "write"]
+    rows = [
+        action
+        for action in manifest["actions"]
+        if action["http"]["method"] == "POST" and action["effect"] != "write"
+    ]
     posts = [action["key"] for action in rows if "idempotentBy" not in action]
     posts += [row["key"] for row in manifest["connectionTypes"] if _posts(row["http"].get("probe"))]
-    return f"# The overlay says that they may be repeated.\nsafe-posts = {json.dumps(posts)}\n" if posts else ""
+    return (
+        f"# The overlay says that they may be repeated.\nsafe-posts = {json.dumps(posts)}\n"
+        if posts
+        else ""
+    )
 
 
 def _posts(probe: Any) -> bool:
@@ -318,7 +385,8 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
 
 
 def _readme(manifest: Json) -> str:
-    title = _MARKUP.sub(r"\\\1", manifest["title"])  # a document's text, on one line: no heading, link or HTML of its author
+    # a document's text, on one line: no heading, link or HTML of its author
+    title = _MARKUP.sub(r"\\\1", manifest["title"])
     return f"""# {title}
 
 A connector for jackfield, generated from the OpenAPI document of the API; it contains no code.

@@ -1,4 +1,6 @@
-"""Proof that a converted connector compiles: definitions without circles, every schema valid, each action compiled with its definitions."""
+"""Proof that a converted connector compiles: definitions without circles, every schema valid, each
+action compiled with its definitions.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,16 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
     for name, schema in list(definitions.items()):
         fault = _form_fault(schema)
         if fault is not None:
-            report.lossy("schema is not valid", f"/components/schemas/{name[2:].rstrip('!')}", f"anything is accepted: {fault}")
+            report.lossy(
+                "schema is not valid",
+                f"/components/schemas/{name[2:].rstrip('!')}",
+                f"anything is accepted: {fault}",
+            )
             definitions[name] = True
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     kept = []
-    actions = list(_affordable(actions, definitions, uses, report, cost_fault))  # before anything is compiled
+    # before anything is compiled
+    actions = list(_affordable(actions, definitions, uses, report, cost_fault))
     needed: dict[str, None] = {}
     for action, alternatives in actions:
         used = closure(action["inputs"], definitions, uses)
@@ -41,29 +48,50 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
             kept.append((action, alternatives))
             needed.update(dict.fromkeys([*used, *references(action["output"])]))
         else:
-            report.left_out("schema does not compile", action["http"]["path"], f"{action['key']}: {fault}")
+            report.left_out(
+                "schema does not compile", action["http"]["path"], f"{action['key']}: {fault}"
+            )
     kept = list(_affordable(kept, definitions, uses, report, schema_fault))
     everything = closure([{"$ref": _PREFIX + name} for name in needed], definitions, uses)
     return kept, {name: schema for name, schema in definitions.items() if name in everything}
 
 
-def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf) -> Iterator[Draft]:
+def _affordable(
+    kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf
+) -> Iterator[Draft]:
     """Yield the actions whose schemas ``fault_of`` accepts, mostly by their cost.
 
-    An action with refused inputs is left out; a refused output schema is replaced by a schema for any object. All schemas are checked
-    together first, which costs a hundredth of separate checks.
+    An action with refused inputs is left out; a refused output schema is replaced by a schema for
+    any object. All schemas are checked together first, which costs a hundredth of separate checks.
     """
-    schemas = {f"{role}{number}": action[role] for number, (action, _) in enumerate(kept) for role in ("inputs", "output")}
-    if fault_of({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:
+    schemas = {
+        f"{role}{number}": action[role]
+        for number, (action, _) in enumerate(kept)
+        for role in ("inputs", "output")
+    }
+    if (
+        fault_of(
+            {"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}
+        )
+        is None
+    ):
         yield from kept
         return
     for action, alternatives in kept:
-        inputs, output = (fault_of(_closed(action[role], definitions, uses)) for role in ("inputs", "output"))
+        inputs, output = (
+            fault_of(_closed(action[role], definitions, uses)) for role in ("inputs", "output")
+        )
         if inputs is not None:
-            report.left_out("schema is too costly", action["http"]["path"], f"{action['key']}: {inputs}")
+            report.left_out(
+                "schema is too costly", action["http"]["path"], f"{action['key']}: {inputs}"
+            )
             continue
         if output is not None:
-            report.lossy("schema is too costly", action["http"]["path"], f"{action['key']}: any output is accepted: {output}")
+            report.lossy(
+                "schema is too costly",
+                action["http"]["path"],
+                f"{action['key']}: any output is accepted: {output}",
+            )
         yield (action if output is None else {**action, "output": {"type": "object"}}), alternatives
 
 
@@ -74,7 +102,9 @@ def _closed(schema: Json, definitions: Json, uses: _Uses) -> Json:
 
 
 def closure(schema: Any, definitions: Json, uses: _Uses) -> Json:
-    """Return the definitions that a schema refers to, directly and through others; ``uses`` has the references of each definition."""
+    """Return the definitions that a schema refers to, directly and through others; ``uses`` has the
+    references of each definition.
+    """
     found: Json = {}
     waiting = list(references(schema))
     while waiting:
@@ -87,7 +117,9 @@ def closure(schema: Any, definitions: Json, uses: _Uses) -> Json:
 
 def _form_fault(schema: Any) -> str | None:
     try:
-        jsonschema_rs.meta.validate({"$schema": DIALECT, **schema} if isinstance(schema, dict) else schema)
+        jsonschema_rs.meta.validate(
+            {"$schema": DIALECT, **schema} if isinstance(schema, dict) else schema
+        )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         return str(getattr(error, "message", error)).partition("\n")[0][:200]
     return None
@@ -102,7 +134,9 @@ def _fault(schema: Json, used: Json) -> str | None:
     if fault is not None:
         return fault
     try:
-        jsonschema_rs.Draft202012Validator({**schema, "$defs": used} if used else schema, offline=True)
+        jsonschema_rs.Draft202012Validator(
+            {**schema, "$defs": used} if used else schema, offline=True
+        )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         return str(getattr(error, "message", error)).partition("\n")[0][:200]
     return None
@@ -111,14 +145,18 @@ def _fault(schema: Json, used: Json) -> str | None:
 def fits(value: Any, schema: Json, definitions: Json) -> bool:
     """Return whether a value fits a schema; True if the schema cannot be compiled."""
     try:
-        judge = jsonschema_rs.Draft202012Validator({**schema, "$defs": definitions}, validate_formats=True, offline=True)
+        judge = jsonschema_rs.Draft202012Validator(
+            {**schema, "$defs": definitions}, validate_formats=True, offline=True
+        )
         return judge.is_valid(value)
     except (jsonschema_rs.ValidationError, ValueError):
         return True
 
 
 def _break_circles(definitions: Json, report: Report) -> None:
-    """Remove each reference that leads back to its own schema without a member between: validation would never end."""
+    """Remove each reference that leads back to its own schema without a member between: validation
+    would never end.
+    """
     done: set[str] = set()
     for start in definitions:
         if start not in done:
@@ -140,7 +178,9 @@ def _walk(start: str, definitions: Json, done: set[str], report: Report) -> None
         if target in open_names:
             remove()
             report.lossy(
-                "reference in a circle", f"/components/schemas/{name[2:].rstrip('!')}", f"its reference to '{target[2:]}' is dropped"
+                "reference in a circle",
+                f"/components/schemas/{name[2:].rstrip('!')}",
+                f"its reference to '{target[2:]}' is dropped",
             )
         elif target not in done and target in definitions:
             open_names[target] = None
@@ -148,7 +188,9 @@ def _walk(start: str, definitions: Json, done: set[str], report: Report) -> None
 
 
 def _in_place(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the definitions that apply to the same value as a schema, each with a function that removes the reference."""
+    """Yield the definitions that apply to the same value as a schema, each with a function that
+    removes the reference.
+    """
     if not isinstance(schema, dict):
         return
     reference = schema.get("$ref")

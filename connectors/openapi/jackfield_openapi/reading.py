@@ -1,4 +1,6 @@
-"""Reading of a document: JSON or YAML 1.2 with the types of JSON, within limits of size, depth and number of values."""
+"""Reading of a document: JSON or YAML 1.2 with the types of JSON, within limits of size, depth and
+number of values.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,11 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     except RecursionError:
         raise _refusal(name, "it is nested too deeply") from None
     if _Size().of(found, 0) > MAX_VALUES:
-        raise _refusal(name, f"it has more than {MAX_VALUES:,} values, or is nested more than {MAX_DEPTH} levels deep")
+        raise _refusal(
+            name,
+            f"it has more than {MAX_VALUES:,} values, or is nested more than {MAX_DEPTH} levels "
+            "deep",
+        )
     copied = _copied(found)
     if not isinstance(copied, dict) and not part:
         raise _refusal(name, "it is not an object")
@@ -74,16 +80,22 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
 
 
 def _fault(error: Exception) -> str:
-    """Return the place and kind of a YAML fault, at the problem's mark rather than its context's."""
+    """Return the place and kind of a YAML fault, at the problem's mark rather than its
+    context's.
+    """
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return f" ({str(error).partition(chr(10))[0]})"
-    about = [text for text in (getattr(error, "context", None), getattr(error, "problem", None)) if text]
+    about = [
+        text for text in (getattr(error, "context", None), getattr(error, "problem", None)) if text
+    ]
     return f" at line {mark.line + 1}, column {mark.column + 1} ({', '.join(about)})"
 
 
 def _begins_more(content: bytes) -> bool:
-    """Return whether an unparsed document has more values than the limit, counted by its punctuation (JSON) or its lines (YAML)."""
+    """Return whether an unparsed document has more values than the limit, counted by its
+    punctuation (JSON) or its lines (YAML).
+    """
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
         return len(content) > MAX_VALUES and structure(content) + content.count(b"\n") > MAX_VALUES
     try:
@@ -112,12 +124,16 @@ def _yaml(text: str) -> Any:
 
 
 def composed(content: bytes) -> Any:
-    """Return the nodes of a document that ``parsed`` has read, each with its position in the text and its spelling."""
+    """Return the nodes of a document that ``parsed`` has read, each with its position in the text
+    and its spelling.
+    """
     return yaml.compose(content.decode("utf-8-sig"), _Loader)
 
 
 def _overflows(text: str) -> bool:
-    """Return whether YAML is nested too deeply for libyaml, whose recursion in C ends the process at 30,000 levels."""
+    """Return whether YAML is nested too deeply for libyaml, whose recursion in C ends the process
+    at 30,000 levels.
+    """
     left = text.encode().translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         size = len(left)
@@ -128,27 +144,34 @@ def _overflows(text: str) -> bool:
 
 
 class _Size:
-    """Counter of the values in parsed YAML. Aliases may stand for billions of values, so each shared object is counted once."""
+    """Counter of the values in parsed YAML. Aliases may stand for billions of values, so each
+    shared object is counted once.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, int] = {}
 
     def of(self, value: Any, depth: int) -> int:
-        """Return the number of values with all aliases expanded; more than the limit if the value is too deep or contains itself."""
+        """Return the number of values with all aliases expanded; more than the limit if the value
+        is too deep or contains itself.
+        """
         if not isinstance(value, dict | list):
             return 1
         if depth > MAX_DEPTH:
             return MAX_VALUES + 1
         found = self._known.get(id(value))
         if found is None:
-            self._known[id(value)] = MAX_VALUES + 1  # while it is counted: a value that contains itself
+            # while it is counted: a value that contains itself
+            self._known[id(value)] = MAX_VALUES + 1
             parts = value.values() if isinstance(value, dict) else value
             found = self._known[id(value)] = 1 + sum(self.of(part, depth + 1) for part in parts)
         return found
 
 
 def _copied(value: Any) -> Any:
-    """Copy parsed values with text as keys, without the non-finite numbers and lone surrogates that JSON does not have."""
+    """Copy parsed values with text as keys, without the non-finite numbers and lone surrogates that
+    JSON does not have.
+    """
     if isinstance(value, dict):
         return {_key(name): _copied(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -169,5 +192,6 @@ def _text(value: object) -> str:
 
 def _refusal(name: str, reason: str) -> InvalidInput:
     return InvalidInput(
-        f"'{name[:200]}' cannot be read: {reason}", hint="Give an OpenAPI 3.0, 3.1 or Swagger 2.0 document in JSON or YAML."
+        f"'{name[:200]}' cannot be read: {reason}",
+        hint="Give an OpenAPI 3.0, 3.1 or Swagger 2.0 document in JSON or YAML.",
     )

@@ -1,4 +1,6 @@
-"""Report of a conversion: parts of the document that the connector lacks, and assumptions, by JSON Pointer."""
+"""Report of a conversion: parts of the document that the connector lacks, and assumptions, by JSON
+Pointer.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,17 @@ from typing import Any, Literal
 Kind = Literal["left_out", "lossy", "assumed", "suggested"]
 """Kind of an entry.
 
-``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot express. ``assumed``: a choice that a person should
-check. ``suggested``: a setting that a person may add to an overlay; the connector does not have it.
+``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot express.
+``assumed``: a choice that a person should check. ``suggested``: a setting that a person may add to
+an overlay; the connector does not have it.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Entry of a report: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word for counting and searching."""
+    """Entry of a report: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word for
+    counting and searching.
+    """
 
     kind: Kind
     cause: str
@@ -37,7 +42,9 @@ class Report:
         self.examples = {"accepted": 0, "refused": 0}
         """Request examples of the document by the outcome of their dry run."""
         self._renamed = dict(renamed or {})
-        """Prefixes of pointers in the upgraded document, with the matching ones in the given document."""
+        """Prefixes of pointers in the upgraded document, with the matching ones in the given
+        document.
+        """
 
     def __iter__(self) -> Iterator[Note]:
         return iter(self._notes)
@@ -70,7 +77,11 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``report.json``."""
-        return {"counts": self.counts(), "examples": self.examples, "notes": [note.to_json() for note in self._notes]}
+        return {
+            "counts": self.counts(),
+            "examples": self.examples,
+            "notes": [note.to_json() for note in self._notes],
+        }
 
     def _add(self, kind: Kind, cause: str, at: str, text: str) -> None:
         for new, old in self._renamed.items():

@@ -1,6 +1,7 @@
 """Marks of secrets: declared by a document or its overlay, or assumed from names and descriptions.
 
-A mark changes the display of a value in records, logs and replays. It changes neither the effect of an action nor who may call it.
+A mark changes the display of a value in records, logs and replays. It changes neither the effect of
+an action nor who may call it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,21 @@ class Secrets:
         self._composition = composition
         self._report = report
 
-    def marked(self, name: str, node: object, at: str, made: Any, *, siblings: Collection[str] = (), about: str = "") -> Any:
-        """Return the converted schema of the member or parameter ``name`` with its mark, if it needs one.
+    def marked(
+        self,
+        name: str,
+        node: object,
+        at: str,
+        made: Any,
+        *,
+        siblings: Collection[str] = (),
+        about: str = "",
+    ) -> Any:
+        """Return the converted schema of the member or parameter ``name`` with its mark, if it
+        needs one.
 
-        ``secret`` in ``x-jackfield`` of the schema, or of the schema that it refers to, takes precedence.
+        ``secret`` in ``x-jackfield`` of the schema, or of the schema that it refers to, takes
+        precedence.
         """
         if not isinstance(node, dict) or not isinstance(made, dict):
             return made
@@ -39,11 +51,18 @@ class Secrets:
             return _with(made, _MARK)
         why = self._assumed(name, node, about, siblings)
         if declared is False:
-            refused = {"x-jackfield": {**made.get("x-jackfield", {}), **_REFUSED}} if why is not None else {}
+            refused = (
+                {"x-jackfield": {**made.get("x-jackfield", {}), **_REFUSED}}
+                if why is not None
+                else {}
+            )
             return {**_unmarked(made), **refused}
         if why is None:
             return made
-        text = f"'{name[:80]}' is secret by its {why}: records, logs and replays show ***; 'secret: false' in the overlay shows it"
+        text = (
+            f"'{name[:80]}' is secret by its {why}: records, logs and replays show ***; "
+            "'secret: false' in the overlay shows it"
+        )
         self._report.assumed("secret", at, text)
         if self._is_text_list(node):
             items = made.get("items")
@@ -53,7 +72,11 @@ class Secrets:
     def _assumed(self, name: str, node: Json, about: str, siblings: Collection[str]) -> str | None:
         several = self._is_text_list(node)
         text = about or self._description(node)
-        return basis(name, text, several=several, siblings=siblings) if several or self._is_text(node) else None
+        return (
+            basis(name, text, several=several, siblings=siblings)
+            if several or self._is_text(node)
+            else None
+        )
 
     def _parts(self, node: object) -> list[Mapping[str, Any]]:
         return list(self._composition.parts(node))
@@ -66,10 +89,20 @@ class Secrets:
         return None
 
     def _is_password(self, node: Json) -> bool:
-        return any(part.get("format") == "password" and part.get("type", "string") == "string" for part in self._parts(node))
+        return any(
+            part.get("format") == "password" and part.get("type", "string") == "string"
+            for part in self._parts(node)
+        )
 
     def _description(self, node: Json) -> str:
-        return next((part["description"] for part in self._parts(node) if isinstance(part.get("description"), str)), "")
+        return next(
+            (
+                part["description"]
+                for part in self._parts(node)
+                if isinstance(part.get("description"), str)
+            ),
+            "",
+        )
 
     def _is_text(self, node: object, depth: int = 0) -> bool:
         """Return whether a schema accepts free text, and otherwise only null."""
@@ -79,14 +112,22 @@ class Secrets:
             return self._is_text(self._composition.target(node["$ref"]), depth + 1)
         if not may_hold(node):
             return False
-        branches = [part for word in COMBINING if isinstance(node.get(word), list) for part in node[word]]
-        open_to_text = [part for part in branches if not (isinstance(part, dict) and part.get("type") == "null")]
+        branches = [
+            part for word in COMBINING if isinstance(node.get(word), list) for part in node[word]
+        ]
+        open_to_text = [
+            part for part in branches if not (isinstance(part, dict) and part.get("type") == "null")
+        ]
         return all(self._is_text(part, depth + 1) for part in open_to_text)
 
     def _is_text_list(self, node: object) -> bool:
         if isinstance(node, dict) and isinstance(node.get("$ref"), str):
             node = self._composition.target(node["$ref"])
-        return isinstance(node, dict) and node.get("type") == "array" and self._is_text(node.get("items"))
+        return (
+            isinstance(node, dict)
+            and node.get("type") == "array"
+            and self._is_text(node.get("items"))
+        )
 
 
 def _with(made: Json, mark: Json) -> Json:
@@ -94,7 +135,9 @@ def _with(made: Json, mark: Json) -> Json:
 
 
 def without_paging(actions: list[Json], definitions: Json) -> None:
-    """Remove the secret marks of page tokens: the caller returns them for the next page, and a replay must show them."""
+    """Remove the secret marks of page tokens: the caller returns them for the next page, and a
+    replay must show them.
+    """
     for action in actions:
         paging = action.get("pagination", {})
         token = paging.get("tokenInput")
@@ -112,7 +155,9 @@ def _unmark_output(schema: Any, definitions: Json, steps: list[str]) -> None:
         if not isinstance(node, dict) or id(node) in seen:
             continue
         seen.add(id(node))
-        waiting.append(definitions.get(unescaped(str(node.get("$ref", "")).removeprefix("#/$defs/"))))
+        waiting.append(
+            definitions.get(unescaped(str(node.get("$ref", "")).removeprefix("#/$defs/")))
+        )
         waiting.extend(part for word in COMBINING for part in node.get(word, ()))
         named = node.get("properties", {})
         if steps[0] in named and len(steps) == 1:

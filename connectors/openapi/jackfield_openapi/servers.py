@@ -18,11 +18,17 @@ Json = dict[str, Any]
 def _is_secret(name: str, about: Json) -> bool:
     """Return whether a variable of a server's address is a credential, which gets no default."""
     text = about.get("description")
-    return "enum" not in about and basis(name, text if isinstance(text, str) else "", several=False, siblings=()) is not None
+    return (
+        "enum" not in about
+        and basis(name, text if isinstance(text, str) else "", several=False, siblings=())
+        is not None
+    )
 
 
 class Servers:
-    """Servers of one document by number, in order of use; the first is the document's main server."""
+    """Servers of one document by number, in order of use; the first is the document's main
+    server.
+    """
 
     def __init__(self, root: Json, report: Report, source: str = "") -> None:
         self._report = report
@@ -32,18 +38,31 @@ class Servers:
         self.main = self.number(listed if isinstance(listed, list) else [], "/servers")
 
     def number(self, listed: Any, at: str) -> int:
-        """Return the number of the server to use from a document's list: the first with https, else the first."""
-        usable = [(found, index) for index, found in enumerate(listed if isinstance(listed, list) else ()) if isinstance(found, dict)]
+        """Return the number of the server to use from a document's list: the first with https, else
+        the first.
+        """
         usable = [
-            (found, index) for found, index in usable if isinstance(found.get("url"), str) and not self._is_socket(found["url"], at, index)
+            (found, index)
+            for index, found in enumerate(listed if isinstance(listed, list) else ())
+            if isinstance(found, dict)
         ]
-        best = next(((found, index) for found, index in usable if found["url"].startswith("https://")), usable[0] if usable else None)
+        usable = [
+            (found, index)
+            for found, index in usable
+            if isinstance(found.get("url"), str) and not self._is_socket(found["url"], at, index)
+        ]
+        best = next(
+            ((found, index) for found, index in usable if found["url"].startswith("https://")),
+            usable[0] if usable else None,
+        )
         if best is None:
             row: Json = {}
         else:
             row = self._row(best[0], f"{at}/{best[1]}")
             if len(usable) > 1:
-                self._report.assumed("several servers", at, f"'{row.get('url', '')[:200]}' is the default")
+                self._report.assumed(
+                    "several servers", at, f"'{row.get('url', '')[:200]}' is the default"
+                )
         if row not in self.rows:
             self.rows.append(row)
         return self.rows.index(row)
@@ -51,7 +70,11 @@ class Servers:
     def _is_socket(self, url: str, at: str, index: int) -> bool:
         found = url.strip().lower().startswith(("ws://", "wss://"))
         if found:
-            self._report.lossy("websocket", f"{at}/{index}", "actions are requests over HTTP: this server is not used")
+            self._report.lossy(
+                "websocket",
+                f"{at}/{index}",
+                "actions are requests over HTTP: this server is not used",
+            )
         return found
 
     def _row(self, server: Json, at: str) -> Json:
@@ -59,7 +82,9 @@ class Servers:
         try:
             urlsplit(url)
         except ValueError:
-            self._report.lossy("server is no URL", at, f"'{url[:200]}' is no URL: the connection names it")
+            self._report.lossy(
+                "server is no URL", at, f"'{url[:200]}' is no URL: the connection names it"
+            )
             return {}
         if not urlsplit(url).scheme and self._source.startswith(("http://", "https://")):
             url = urljoin(self._source, url)
@@ -77,7 +102,9 @@ class Servers:
             about = variables.get(name) if isinstance(variables, dict) else None
             about = about if isinstance(about, dict) else {}
             default = None if _is_secret(name, about) else about.get("default")
-            named[name] = {"input": camel(["server", *words(name)])} | ({"default": str(default)} if default not in (None, "") else {})
+            named[name] = {"input": camel(["server", *words(name)])} | (
+                {"default": str(default)} if default not in (None, "") else {}
+            )
             choices = about.get("enum")
             if isinstance(choices, list) and choices:
                 named[name]["enum"] = list(dict.fromkeys(map(str, choices)))
@@ -86,9 +113,16 @@ class Servers:
         return {**row, "variables": named} if named else row
 
     def fields(self) -> Json:
-        """Return the properties that every connection type has, and the names of the required ones."""
+        """Return the properties that every connection type has, and the names of the required
+        ones.
+        """
         main = self.rows[self.main]
-        server: Json = {"type": "string", "format": "uri", "title": "Server", "x-jackfield": {"destination": True}}
+        server: Json = {
+            "type": "string",
+            "format": "uri",
+            "title": "Server",
+            "x-jackfield": {"destination": True},
+        }
         if "url" in main:
             server["description"] = f"URL of the API; without it {main['url']} is used."
         else:
@@ -97,15 +131,27 @@ class Servers:
         required = [] if "url" in main else ["server"]
         for row in self.rows:
             for name, about in row.get("variables", {}).items():
-                schema: Json = {"type": "string", "minLength": 1, "title": title_of(name, {}) or name}
+                schema: Json = {
+                    "type": "string",
+                    "minLength": 1,
+                    "title": title_of(name, {}) or name,
+                }
                 if _is_secret(name, about):
                     schema |= {"writeOnly": True, "format": "password"}
-                    self._report.assumed("secret", "/servers", f"'{name[:80]}' is secret by its name, and part of the server's address")
+                    self._report.assumed(
+                        "secret",
+                        "/servers",
+                        f"'{name[:80]}' is secret by its name, and part of the server's address",
+                    )
                 else:
                     schema["x-jackfield"] = {"destination": True}
                 schema |= {"default": about["default"]} if "default" in about else {}
                 if "enum" in about:
-                    schema["enum"] = list(dict.fromkeys([*about["enum"], *([about["default"]] if "default" in about else [])]))
+                    schema["enum"] = list(
+                        dict.fromkeys(
+                            [*about["enum"], *([about["default"]] if "default" in about else [])]
+                        )
+                    )
                 if "description" in about:
                     schema["description"] = about["description"]
                 properties[about["input"]] = schema
@@ -117,17 +163,29 @@ class Servers:
         """Return the servers in the manifest's form."""
         drop = ("description",)
         return [
-            {**row, "variables": {name: {k: v for k, v in about.items() if k not in drop} for name, about in row["variables"].items()}}
+            {
+                **row,
+                "variables": {
+                    name: {k: v for k, v in about.items() if k not in drop}
+                    for name, about in row["variables"].items()
+                },
+            }
             if "variables" in row
             else row
             for row in self.rows
         ]
 
     def hosts(self) -> list[str]:
-        """Return the public hosts of the servers, which apply unless a connection names another host."""
+        """Return the public hosts of the servers, which apply unless a connection names another
+        host.
+        """
         found = []
         for row in self.rows:
-            host = urlsplit(row["url"]).hostname if "url" in row and "{" not in row["url"].partition("//")[2].partition("/")[0] else None
+            host = (
+                urlsplit(row["url"]).hostname
+                if "url" in row and "{" not in row["url"].partition("//")[2].partition("/")[0]
+                else None
+            )
             if host and re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host):
                 found.append(host)
         return sorted(set(found))

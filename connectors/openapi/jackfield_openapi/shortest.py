@@ -1,6 +1,8 @@
-"""Short texts that match a regular expression, for examples of values that a document describes only by a pattern.
+"""Short texts that match a regular expression, for examples of values that a document describes
+only by a pattern.
 
-The dialect is ECMA-262's without assertions and back-references. The text is a proposal, which the caller validates.
+The dialect is ECMA-262's without assertions and back-references. The text is a proposal, which the
+caller validates.
 """
 
 from __future__ import annotations
@@ -29,7 +31,18 @@ _KINDS = {
     "f": "\f",
     "v": "\v",
 }
-_CATEGORIES = {"L": "A", "Lu": "A", "Ll": "a", "Alphabetic": "a", "N": "0", "Nd": "0", "P": "-", "Z": " ", "S": "+", "M": "\u0301"}
+_CATEGORIES = {
+    "L": "A",
+    "Lu": "A",
+    "Ll": "a",
+    "Alphabetic": "a",
+    "N": "0",
+    "Nd": "0",
+    "P": "-",
+    "Z": " ",
+    "S": "+",
+    "M": "\u0301",
+}
 _MEMBERS = {"d": "09", "w": "azAZ09__", "s": "  "}
 _TRIED = "aA0-_ .~é€"
 _CODES = {"x": 2, "u": 4}
@@ -37,7 +50,9 @@ _CODES = {"x": 2, "u": 4}
 
 
 def shortest(pattern: str, least: int = 0) -> str | None:
-    """Return a short string that should match a pattern, of ``least`` characters if possible; None if the pattern is not supported."""
+    """Return a short string that should match a pattern, of ``least`` characters if possible; None
+    if the pattern is not supported.
+    """
     try:
         first = _Maker(pattern)
         text = first.made()
@@ -57,7 +72,9 @@ class _BeyondError(ValueError):
 
 
 class _Maker:
-    """Parser of one pattern that writes a text. The repetition number ``place`` adds ``missing`` characters to its minimum."""
+    """Parser of one pattern that writes a text. The repetition number ``place`` adds ``missing``
+    characters to its minimum.
+    """
 
     def __init__(self, pattern: str, place: int = -1, missing: int = 0) -> None:
         self._pattern = pattern
@@ -179,7 +196,14 @@ class _Maker:
         ranges: list[tuple[str, str]] = []
         while not self._takes("]"):
             ranges += self._member()
-        usual = next((one for one in _TRIED if any(low <= one <= high for low, high in ranges) != is_negated), None)
+        usual = next(
+            (
+                one
+                for one in _TRIED
+                if any(low <= one <= high for low, high in ranges) != is_negated
+            ),
+            None,
+        )
         if usual is not None:
             return usual
         if is_negated or not ranges:

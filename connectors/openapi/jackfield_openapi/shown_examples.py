@@ -22,7 +22,9 @@ class Example:
 
 
 def examples_of(given: Json, at: str, pointing: Pointing) -> Iterator[Example]:
-    """Yield the examples of a parameter or a media type: its single example, its named examples, and its schema's."""
+    """Yield the examples of a parameter or a media type: its single example, its named examples,
+    and its schema's.
+    """
     if given.get("example") is not None:
         yield Example(f"{at}/example", given["example"])
     listed = given.get("examples")

@@ -7,7 +7,16 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput, Wire, WireFault, WireSettings, pointer
+from jackfield.connector import (
+    ANYWHERE,
+    Guard,
+    InvalidConnection,
+    InvalidInput,
+    Wire,
+    WireFault,
+    WireSettings,
+    pointer,
+)
 from jackfield.wire.fetching import fetched as fetched_by
 from jackfield.wire.outbound import ENVIRONMENT, way_out
 from jackfield.wire.tls import client_context
@@ -28,9 +37,11 @@ Json = dict[str, Any]
 
 
 def read(source: str) -> tuple[Json, bytes]:
-    """Read a document and every document that it refers to, bundled into one; return it with the bytes of the main document.
+    """Read a document and every document that it refers to, bundled into one; return it with the
+    bytes of the main document.
 
-    References of a public document are fetched from public addresses only, whatever their host's name resolves to later.
+    References of a public document are fetched from public addresses only, whatever their host's
+    name resolves to later.
 
     :raises InvalidInput: if a document cannot be read.
     """
@@ -54,7 +65,10 @@ def _bytes(source: str, guard: Guard = ANYWHERE) -> bytes:
         with open(source, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InvalidInput(f"'{source[:200]}' cannot be read: {error.strerror}", hint="Give the path of a document, or its URL.") from None
+        raise InvalidInput(
+            f"'{source[:200]}' cannot be read: {error.strerror}",
+            hint="Give the path of a document, or its URL.",
+        ) from None
 
 
 def _is_public(url: str) -> bool:
@@ -69,7 +83,11 @@ def fetched(url: str, guard: Guard) -> bytes:
 
     :raises InvalidInput: if the URL cannot be fetched.
     """
-    wire = Wire(WireSettings(guard=guard, tls=cache(client_context), route=way_out(os.environ, usual=ENVIRONMENT)))
+    wire = Wire(
+        WireSettings(
+            guard=guard, tls=cache(client_context), route=way_out(os.environ, usual=ENVIRONMENT)
+        )
+    )
     try:
         return fetched_by(wire, url, "*/*", _TIMEOUT, MAX_BYTES, _stay)
     except InvalidConnection as error:
@@ -83,15 +101,20 @@ def fetched(url: str, guard: Guard) -> bytes:
 
 
 def _stay(old: str, new: str) -> None:
-    """Refuse a redirect to another origin; a redirect from http to https of the same host is allowed.
+    """Refuse a redirect to another origin; a redirect from http to https of the same host is
+    allowed.
 
     :raises InvalidInput: for a redirect to another origin.
     """
     here, there = urlsplit(old), urlsplit(new)
-    if here[:2] != there[:2] and not ((here.scheme, there.scheme) == ("http", "https") and here.netloc == there.netloc):
+    if here[:2] != there[:2] and not (
+        (here.scheme, there.scheme) == ("http", "https") and here.netloc == there.netloc
+    ):
         shown = "".join(letter for letter in new[:200] if letter.isprintable())
         text = f"'{old[:200]}' redirects to another origin, '{shown}'"
-        raise InvalidInput(text, hint="Give that address if you trust it, or download the document.")
+        raise InvalidInput(
+            text, hint="Give that address if you trust it, or download the document."
+        )
 
 
 _SAMPLES = frozenset({"x-codeSamples", "x-code-samples"})
@@ -99,7 +122,9 @@ _SAMPLES = frozenset({"x-codeSamples", "x-code-samples"})
 
 
 class _Bundle:
-    """Bundler of documents. A fetched document may refer to its own origin only, a file to its own folder and folders below."""
+    """Bundler of documents. A fetched document may refer to its own origin only, a file to its own
+    folder and folders below.
+    """
 
     def __init__(self, main: str, guard: Guard) -> None:
         self._guard = guard
@@ -117,14 +142,18 @@ class _Bundle:
         return document
 
     def _rewrite(self, value: Any, base: str, loaded: list[tuple[Any, str]]) -> None:
-        """Point the references of a document to the bundled documents; add new documents to ``loaded``."""
+        """Point the references of a document to the bundled documents; add new documents to
+        ``loaded``.
+        """
         waiting = [value]
         while waiting:
             node = waiting.pop()
             if isinstance(node, dict):
                 self._put_prose(node, base)
                 reference = node.get("$ref")
-                if isinstance(reference, str) and not (base == self._main and reference.startswith("#")):
+                if isinstance(reference, str) and not (
+                    base == self._main and reference.startswith("#")
+                ):
                     node["$ref"] = self._moved(reference, base, loaded)
                 self._rewrite_mapping(node.get("discriminator"), base, loaded)
                 waiting.extend(member for name, member in node.items() if name not in _SAMPLES)
@@ -134,19 +163,29 @@ class _Bundle:
     def _put_prose(self, node: Json, base: str) -> None:
         """Replace references to files of prose by the files' content."""
         for name, member in node.items():
-            reference = member.get("$ref") if isinstance(member, dict) and len(member) == 1 else None
+            reference = (
+                member.get("$ref") if isinstance(member, dict) and len(member) == 1 else None
+            )
             if isinstance(reference, str) and reference.lower().endswith(_PROSE):
                 target = self._target(reference, base)
                 if target is not None and not is_url(target):
                     node[name] = self._load_bytes(target).decode("utf-8", "replace")
 
-    def _rewrite_mapping(self, discriminator: Any, base: str, loaded: list[tuple[Any, str]]) -> None:
+    def _rewrite_mapping(
+        self, discriminator: Any, base: str, loaded: list[tuple[Any, str]]
+    ) -> None:
         mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
         if not isinstance(mapping, dict):
             return
         for value, target in mapping.items():
-            if isinstance(target, str) and ("#" in target or "/" in target or target.endswith((".json", ".yaml", ".yml"))):
-                mapping[value] = target if base == self._main and target.startswith("#") else self._moved(target, base, loaded)
+            if isinstance(target, str) and (
+                "#" in target or "/" in target or target.endswith((".json", ".yaml", ".yml"))
+            ):
+                mapping[value] = (
+                    target
+                    if base == self._main and target.startswith("#")
+                    else self._moved(target, base, loaded)
+                )
 
     def _moved(self, reference: str, base: str, loaded: list[tuple[Any, str]]) -> str:
         relative, _, fragment = reference.partition("#")
@@ -155,7 +194,10 @@ class _Bundle:
             return reference  # reported where the schema is converted
         if target not in self._places:
             if is_url(target) and len(self._places) >= _MOST:
-                raise InvalidInput(f"the document refers to more than {_MOST} others", hint="Download it, or bundle it into one document.")
+                raise InvalidInput(
+                    f"the document refers to more than {_MOST} others",
+                    hint="Download it, or bundle it into one document.",
+                )
             key = self._key(target)
             self._places[target] = pointer(BUNDLED, key)
             self._documents[key] = parsed(self._load_bytes(target), target, part=True)
@@ -164,7 +206,12 @@ class _Bundle:
 
     def _key(self, target: str) -> str:
         """Return a unique key from the file's name, which becomes the name of its schema."""
-        name = os.path.splitext(os.path.basename(urlsplit(target).path if is_url(target) else target))[0] or "document"
+        name = (
+            os.path.splitext(os.path.basename(urlsplit(target).path if is_url(target) else target))[
+                0
+            ]
+            or "document"
+        )
         key, number = name, 1
         while key in self._documents:
             number += 1
@@ -175,18 +222,24 @@ class _Bundle:
         content = _bytes(target, self._guard)
         self._size += len(content)
         if self._size > _MOST_BYTES:
-            raise InvalidInput(f"the document and its files have more than {_MOST_BYTES // 1024 // 1024} MB", hint="Select a part of it.")
+            raise InvalidInput(
+                f"the document and its files have more than {_MOST_BYTES // 1024 // 1024} MB",
+                hint="Select a part of it.",
+            )
         return content
 
     def _target(self, relative: str, base: str) -> str | None:
         if is_url(self._main):
             try:
                 found = urljoin(base, relative)
-                return found if urlsplit(found)[:2] == urlsplit(self._main)[:2] else None  # scheme and host
+                # scheme and host
+                return found if urlsplit(found)[:2] == urlsplit(self._main)[:2] else None
             except ValueError:  # no URL
                 return None
         if "://" in relative or "\0" in relative:
             return None
         path = os.path.realpath(os.path.join(os.path.dirname(base), relative))
-        inside = os.path.commonpath([os.path.dirname(self._main), path]) == os.path.dirname(self._main)
+        inside = os.path.commonpath([os.path.dirname(self._main), path]) == os.path.dirname(
+            self._main
+        )
         return path if inside and os.path.isfile(path) else None

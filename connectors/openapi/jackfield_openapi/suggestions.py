@@ -1,6 +1,7 @@
 """Suggestions of evidence for the report: parts of a document by which a lost call may be found.
 
-A name proves nothing: a person compares each suggestion with the provider's pages before adding it to an overlay.
+A name proves nothing: a person compares each suggestion with the provider's pages before adding it
+to an overlay.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ _NAMED = "jackfield"
 """Member of a map that would hold the marker."""
 
 
-def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping[str, str], report: Report) -> None:
-    """Record possible evidence of writes that declare none. ``places`` are pointers into the document, by action."""
+def suggest_evidence(
+    actions: Sequence[Json], definitions: Json, places: Mapping[str, str], report: Report
+) -> None:
+    """Record possible evidence of writes that declare none. ``places`` are pointers into the
+    document, by action.
+    """
     reads = [row for row in actions if row["effect"] == "read"]
     by_path: dict[str, list[Json]] = {}
     for row in reads:
@@ -36,9 +41,16 @@ def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping
         if row["effect"] == "write" and "evidence" not in row and "noEvidence" not in row:
             text = next(_suggestions(row, by_path.get(row["http"]["path"], ()), definitions), None)
             if text is None and "idempotencyHeader" in row["http"]:
-                text = "if the provider knows repeats by it, the header of the idempotency key: {effect: idempotent, idempotentBy: key}"
+                text = (
+                    "if the provider knows repeats by it, the header of the idempotency key: "
+                    "{effect: idempotent, idempotentBy: key}"
+                )
             if text is not None:
-                report.suggested("evidence", places.get(row["key"], ""), f"'{row['key']}' may be found again by {text}")
+                report.suggested(
+                    "evidence",
+                    places.get(row["key"], ""),
+                    f"'{row['key']}' may be found again by {text}",
+                )
 
 
 def _parent(path: str) -> str:
@@ -61,8 +73,18 @@ def _suggestions(row: Json, reads: Sequence[Json], definitions: Json) -> Iterato
             match = pointer(str(sent), _NAMED) if is_map else pointer(str(sent))
             if is_id:
                 if place is not None and _members(read["output"], definitions) & {str(sent)}:
-                    look = {"key": "object", "action": read["key"], "inputs": {place: {"$marker": {}}}}
-                    yield _text(sent, {"at": at}, look, match, _same(read["output"], row["output"], definitions))
+                    look = {
+                        "key": "object",
+                        "action": read["key"],
+                        "inputs": {place: {"$marker": {}}},
+                    }
+                    yield _text(
+                        sent,
+                        {"at": at},
+                        look,
+                        match,
+                        _same(read["output"], row["output"], definitions),
+                    )
                 continue
             found = _list_with(read["output"], str(sent), definitions)
             if found is not None:
@@ -72,17 +94,25 @@ def _suggestions(row: Json, reads: Sequence[Json], definitions: Json) -> Iterato
 
 
 def _item(read: Json, row: Json) -> str | None:
-    """Return the path input of a read that returns one item of the collection a write adds to; None for other reads."""
+    """Return the path input of a read that returns one item of the collection a write adds to; None
+    for other reads.
+    """
     path = read["http"]["path"]
     if _parent(path) != row["http"]["path"]:
         return None
     name = path.rpartition("/")[2].strip("{}")
-    rows = [one for one in read["http"].get("parameters", ()) if one["in"] == "path" and one.get("name", one["input"]) == name]
+    rows = [
+        one
+        for one in read["http"].get("parameters", ())
+        if one["in"] == "path" and one.get("name", one["input"]) == name
+    ]
     return str(rows[0]["input"]) if rows else None
 
 
 def _same(thing: Any, output: Any, definitions: Json) -> Json:
-    """Return the look's member ``output`` if what a read returns has the members of the write's output; else an empty object."""
+    """Return the look's member ``output`` if what a read returns has the members of the write's
+    output; else an empty object.
+    """
     members = _properties(output, definitions)
     return {"output": ""} if members and members == _properties(thing, definitions) else {}
 
@@ -108,15 +138,23 @@ def _resolved(schema: Any, definitions: Json) -> Iterator[Json]:
 
 
 def _properties(schema: Any, definitions: Json) -> Json:
-    return {name: one for part in _resolved(schema, definitions) for name, one in (part.get("properties") or {}).items()}
+    return {
+        name: one
+        for part in _resolved(schema, definitions)
+        for name, one in (part.get("properties") or {}).items()
+    }
 
 
 def _members(schema: Any, definitions: Json) -> set[str]:
     return {*_properties(schema, definitions)}
 
 
-def _list_with(schema: Any, name: str, definitions: Json, at: str = "", depth: int = 0) -> tuple[str, Any] | None:
-    """Return the pointer to the first list in an output whose items have a member ``name``, and the items' schema; None without one."""
+def _list_with(
+    schema: Any, name: str, definitions: Json, at: str = "", depth: int = 0
+) -> tuple[str, Any] | None:
+    """Return the pointer to the first list in an output whose items have a member ``name``, and the
+    items' schema; None without one.
+    """
     for part in _resolved(schema, definitions):
         if "items" in part and name in _members(part["items"], definitions):
             return at, part["items"]

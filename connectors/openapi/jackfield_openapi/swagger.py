@@ -9,16 +9,46 @@ from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.report import Report
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-RENAMED = {"/components/schemas/": "/definitions/", "/components/securitySchemes/": "/securityDefinitions/"}
+RENAMED = {
+    "/components/schemas/": "/definitions/",
+    "/components/securitySchemes/": "/securityDefinitions/",
+}
 """Pointer prefixes in the converted document, with the prefixes in the original."""
 _MOVED = {"#/definitions/": "#/components/schemas/", "#/responses/": "#/components/responses/"}
-_STYLES = {"csv": ("form", False), "multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False),
-           "tsv": ("tabDelimited", False)}  # fmt: skip
-_FLOWS = {"implicit": "implicit", "password": "password", "application": "clientCredentials", "accessCode": "authorizationCode"}
+_STYLES = {
+    "csv": ("form", False),
+    "multi": ("form", True),
+    "ssv": ("spaceDelimited", False),
+    "pipes": ("pipeDelimited", False),
+    "tsv": ("tabDelimited", False),
+}
+_FLOWS = {
+    "implicit": "implicit",
+    "password": "password",
+    "application": "clientCredentials",
+    "accessCode": "authorizationCode",
+}
 _OF_SCHEMA = (
-    "type", "format", "items", "enum", "default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength",
-    "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "example", "x-example", "x-nullable",
-)  # fmt: skip
+    "type",
+    "format",
+    "items",
+    "enum",
+    "default",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "multipleOf",
+    "example",
+    "x-example",
+    "x-nullable",
+)
 
 Json = dict[str, Any]
 
@@ -36,15 +66,28 @@ class _Upgrade:
 
     def document(self) -> Json:
         old = self._old
-        new = {name: value for name, value in old.items() if name in ("info", "tags", "security", "externalDocs") or name.startswith("x-")}
+        new = {
+            name: value
+            for name, value in old.items()
+            if name in ("info", "tags", "security", "externalDocs") or name.startswith("x-")
+        }
         new |= {"openapi": "3.0.3", "servers": self._servers()}
         paths = old.get("paths")
-        new["paths"] = {path: self._path(item, f"/paths/{path}") for path, item in paths.items()} if isinstance(paths, dict) else {}
+        new["paths"] = (
+            {path: self._path(item, f"/paths/{path}") for path, item in paths.items()}
+            if isinstance(paths, dict)
+            else {}
+        )
         responses = old.get("responses")
         new["components"] = {
             "schemas": _schemas(old.get("definitions")),
-            "responses": {name: self._response(item, self._media("produces", {})) for name, item in _pairs(responses)},
-            "securitySchemes": {name: _scheme(item) for name, item in _pairs(old.get("securityDefinitions"))},
+            "responses": {
+                name: self._response(item, self._media("produces", {}))
+                for name, item in _pairs(responses)
+            },
+            "securitySchemes": {
+                name: _scheme(item) for name, item in _pairs(old.get("securityDefinitions"))
+            },
         }
         return new
 
@@ -54,19 +97,30 @@ class _Upgrade:
         if not isinstance(host, str) or not host:
             return [{"url": base or "/"}]
         schemes = self._old.get("schemes")
-        listed = [name for name in schemes if name in ("https", "http")] if isinstance(schemes, list) else []
-        return [{"url": f"{scheme}://{host}{base.rstrip('/')}"} for scheme in sorted(listed, reverse=True) or ["https"]]
+        listed = (
+            [name for name in schemes if name in ("https", "http")]
+            if isinstance(schemes, list)
+            else []
+        )
+        return [
+            {"url": f"{scheme}://{host}{base.rstrip('/')}"}
+            for scheme in sorted(listed, reverse=True) or ["https"]
+        ]
 
     def _media(self, name: str, operation: Json) -> list[str]:
         found = operation.get(name, self._old.get(name))
-        listed = [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+        listed = (
+            [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+        )
         return listed or ["application/json"]
 
     def _path(self, item: Any, at: str) -> Any:
         if not isinstance(item, dict):
             return item
         shared = self._parameters(item.get("parameters"), at)
-        new: Json = {name: value for name, value in item.items() if name.startswith("x-") or name == "$ref"}
+        new: Json = {
+            name: value for name, value in item.items() if name.startswith("x-") or name == "$ref"
+        }
         for method in METHODS:
             operation = item.get(method)
             if isinstance(operation, dict):
@@ -79,50 +133,91 @@ class _Upgrade:
             try:
                 found.append(self._pointing.resolved(given, f"{at}/parameters/{number}")[0])
             except LookupError:
-                self._report.lossy("broken reference", f"{at}/parameters/{number}", "this parameter is left out")
+                self._report.lossy(
+                    "broken reference", f"{at}/parameters/{number}", "this parameter is left out"
+                )
         return found
 
     def _operation(self, old: Json, shared: list[Json], at: str) -> Json:
-        new = {name: value for name, value in old.items() if name not in ("parameters", "responses", "consumes", "produces", "schemes")}
+        new = {
+            name: value
+            for name, value in old.items()
+            if name not in ("parameters", "responses", "consumes", "produces", "schemes")
+        }
         own = self._parameters(old.get("parameters"), at)
         named = {_place(item) for item in own}
         listed = [*(item for item in shared if _place(item) not in named), *own]
-        new["parameters"] = [_parameter(item) for item in listed if item.get("in") not in ("body", "formData")]
-        body = self._body(listed, self._media("consumes", old) if "consumes" in {*old, *self._old} else [])
+        new["parameters"] = [
+            _parameter(item) for item in listed if item.get("in") not in ("body", "formData")
+        ]
+        body = self._body(
+            listed, self._media("consumes", old) if "consumes" in {*old, *self._old} else []
+        )
         if body is not None:
             new["requestBody"] = body
         produces = self._media("produces", old)
-        new["responses"] = {status: self._response(item, produces) for status, item in _pairs(old.get("responses"))}
+        new["responses"] = {
+            status: self._response(item, produces) for status, item in _pairs(old.get("responses"))
+        }
         return new
 
     def _body(self, listed: list[Json], consumes: list[str]) -> Json | None:
         whole = next((item for item in listed if item.get("in") == "body"), None)
         if whole is not None:
             content = {"schema": _schema(whole.get("schema", True))}
-            body: Json = {"required": whole.get("required") is True, "content": dict.fromkeys(consumes or ["application/json"], content)}
-            return {**body, "description": whole["description"]} if isinstance(whole.get("description"), str) else body
-        fields = [item for item in listed if item.get("in") == "formData" and isinstance(item.get("name"), str)]
+            body: Json = {
+                "required": whole.get("required") is True,
+                "content": dict.fromkeys(consumes or ["application/json"], content),
+            }
+            return (
+                {**body, "description": whole["description"]}
+                if isinstance(whole.get("description"), str)
+                else body
+            )
+        fields = [
+            item
+            for item in listed
+            if item.get("in") == "formData" and isinstance(item.get("name"), str)
+        ]
         if not fields:
             return None
         required = [item["name"] for item in fields if item.get("required") is True]
-        schema: Json = {"type": "object", "properties": {item["name"]: _plain_schema(item) for item in fields}}
+        schema: Json = {
+            "type": "object",
+            "properties": {item["name"]: _plain_schema(item) for item in fields},
+        }
         schema |= {"required": required} if required else {}
         files = any(item.get("type") == "file" for item in fields)
-        forms = [kind for kind in consumes if "form" in kind] or ["application/x-www-form-urlencoded"]
+        forms = [kind for kind in consumes if "form" in kind] or [
+            "application/x-www-form-urlencoded"
+        ]
         encoding = {
-            item["name"]: dict(zip(("style", "explode"), _style(item), strict=True)) for item in fields if item.get("type") == "array"
+            item["name"]: dict(zip(("style", "explode"), _style(item), strict=True))
+            for item in fields
+            if item.get("type") == "array"
         }
         content = {"schema": schema, **({"encoding": encoding} if encoding else {})}
-        return {"required": bool(required), "content": dict.fromkeys(["multipart/form-data"] if files else forms, content)}
+        return {
+            "required": bool(required),
+            "content": dict.fromkeys(["multipart/form-data"] if files else forms, content),
+        }
 
     def _response(self, old: Any, produces: list[str]) -> Any:
         if not isinstance(old, dict):
             return old
         if isinstance(old.get("$ref"), str):
             return _schema(old)
-        new = {name: value for name, value in old.items() if name not in ("schema", "examples", "headers")}
+        new = {
+            name: value
+            for name, value in old.items()
+            if name not in ("schema", "examples", "headers")
+        }
         if isinstance(old.get("headers"), dict):
-            new["headers"] = {name: {"schema": _plain_schema(item)} for name, item in _pairs(old["headers"]) if isinstance(item, dict)}
+            new["headers"] = {
+                name: {"schema": _plain_schema(item)}
+                for name, item in _pairs(old["headers"])
+                if isinstance(item, dict)
+            }
         if "schema" in old:
             schema, examples = _schema(old["schema"]), old.get("examples")
             content = {kind: {"schema": schema} for kind in produces}
@@ -177,7 +272,10 @@ def _schema(old: Any) -> Any:
         return [_schema(item) for item in old]
     if not isinstance(old, dict):
         return old
-    new = {name: value if name in ("enum", "default", "example") else _schema(value) for name, value in old.items()}
+    new = {
+        name: value if name in ("enum", "default", "example") else _schema(value)
+        for name, value in old.items()
+    }
     reference = new.get("$ref")
     if isinstance(reference, str):
         for before, after in _MOVED.items():
@@ -200,6 +298,14 @@ def _scheme(old: Any) -> Any:
     if old.get("type") != "oauth2":
         return old
     flow = {"scopes": old.get("scopes") if isinstance(old.get("scopes"), dict) else {}}
-    flow |= {name: old[name] for name in ("authorizationUrl", "tokenUrl") if isinstance(old.get(name), str)}
-    kept = {name: value for name, value in old.items() if name not in ("flow", "scopes", "authorizationUrl", "tokenUrl")}
+    flow |= {
+        name: old[name]
+        for name in ("authorizationUrl", "tokenUrl")
+        if isinstance(old.get(name), str)
+    }
+    kept = {
+        name: value
+        for name, value in old.items()
+        if name not in ("flow", "scopes", "authorizationUrl", "tokenUrl")
+    }
     return {**kept, "flows": {_FLOWS.get(str(old.get("flow")), "implicit"): flow}}

@@ -1,7 +1,9 @@
-"""Lists that a made-up provider holds, in the shapes in which public APIs page, with what may go wrong with one of their pages.
+"""Lists that a made-up provider holds, in the shapes in which public APIs page, with what may go
+wrong with one of their pages.
 
-A shape is how the provider numbers, names and ends its pages; a fault spoils one page. Neither lies: no fault is what the shape declares
-as its end. So the provider's items are known, and a list that is called complete must have them all.
+A shape is how the provider numbers, names and ends its pages; a fault spoils one page. Neither
+lies: no fault is what the shape declares as its end. So the provider's items are known, and a list
+that is called complete must have them all.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def _object(**members: Any) -> Json:
 
 @dataclass(frozen=True)
 class Held:
-    """A page that the provider holds: its items, where the next one begins (None after the last), and how many items there are."""
+    """A page that the provider holds: its items, where the next one begins (None after the last),
+    and how many items there are.
+    """
 
     items: list[Json]
     next: int | None
@@ -49,9 +53,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Shape:
-    """Shape of a list. ``pages`` declares it to ``http.request`` and to authors, ``overlay`` to the generator where that must be told.
+    """Shape of a list. ``pages`` declares it to ``http.request`` and to authors, ``overlay`` to the
+    generator where that must be told.
 
-    ``named`` is where a body names the next page, ``flag`` where it says that there is more; ``wide``: an address is named.
+    ``named`` is where a body names the next page, ``flag`` where it says that there is more;
+    ``wide``: an address is named.
     """
 
     name: str
@@ -69,7 +75,9 @@ class Shape:
     after: Callable[[int], Answer] | None = None
     """Response to the request for a page after the last; by default an empty page."""
     ends_truly: bool = True
-    """False if the provider never says that the list has ended, in any word that is known as one."""
+    """False if the provider never says that the list has ended, in any word that is known as
+    one.
+    """
     link: str | None = None
     """Form of the header field ``Link``, with ``{}`` for the address."""
     header: str = ""
@@ -104,148 +112,369 @@ _NAMED = _object(data=_LIST, next_cursor=_TEXT)
 _OVER = {"kind": "page", "input": "page", "items": "/data"}
 
 SHAPES = (
-    Shape("null", lambda held, at: _data(held, next_cursor=at), _TOKEN, _NAMED, _CURSOR, named="/next_cursor"),
-    Shape("absent", lambda held, at: _without(held, "next_cursor", at), _TOKEN, _NAMED, _CURSOR, named="/next_cursor"),
-    Shape("empty", lambda held, at: _data(held, next_cursor="" if at is None else at), _TOKEN, _NAMED, _CURSOR, named="/next_cursor"),
-    Shape("base64", lambda held, at: _data(held, next_cursor=at), _TOKEN, _NAMED, _CURSOR, named="/next_cursor", token=_base64),
     Shape(
-        "integers", lambda held, at: _data(held, next_cursor=at), _TOKEN, _object(data=_LIST, next_cursor=_NUMBER),
-        _CURSOR, named="/next_cursor", token=lambda at: at,
+        "null",
+        lambda held, at: _data(held, next_cursor=at),
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
     ),
     Shape(
-        "omitted", lambda held, at: {**({"data": held.items} if held.items else {}), **({} if at is None else {"next_cursor": at})},
-        _TOKEN, _NAMED, _CURSOR, named="/next_cursor",
+        "absent",
+        lambda held, at: _without(held, "next_cursor", at),
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
     ),
     Shape(
-        "flagged", lambda held, at: _data(held, next_cursor=at, has_more=held.more), {**_TOKEN, "more": "/has_more"},
-        _object(data=_LIST, next_cursor=_TEXT, has_more=_FLAG), _CURSOR, named="/next_cursor", flag="/has_more",
+        "empty",
+        lambda held, at: _data(held, next_cursor="" if at is None else at),
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
     ),
     Shape(
-        "flag as text", lambda held, at: _without(held, "next_cursor", at, has_more=str(held.more).lower()),
-        {**_TOKEN, "more": "/has_more"}, _object(data=_LIST, next_cursor=_TEXT, has_more=_TEXT), _CURSOR, named="/next_cursor",
+        "base64",
+        lambda held, at: _data(held, next_cursor=at),
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
+        token=_base64,
+    ),
+    Shape(
+        "integers",
+        lambda held, at: _data(held, next_cursor=at),
+        _TOKEN,
+        _object(data=_LIST, next_cursor=_NUMBER),
+        _CURSOR,
+        named="/next_cursor",
+        token=lambda at: at,
+    ),
+    Shape(
+        "omitted",
+        lambda held, at: {
+            **({"data": held.items} if held.items else {}),
+            **({} if at is None else {"next_cursor": at}),
+        },
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
+    ),
+    Shape(
+        "flagged",
+        lambda held, at: _data(held, next_cursor=at, has_more=held.more),
+        {**_TOKEN, "more": "/has_more"},
+        _object(data=_LIST, next_cursor=_TEXT, has_more=_FLAG),
+        _CURSOR,
+        named="/next_cursor",
         flag="/has_more",
     ),
     Shape(
-        "nested", lambda held, at: _data(held, meta={"pagination": {"next_cursor": at, "total": held.total}}),
-        {**_TOKEN, "next": "/meta/pagination/next_cursor"}, _object(data=_LIST, meta=_object(pagination=_object(next_cursor=_TEXT))),
-        _CURSOR, named="/meta/pagination/next_cursor",
+        "flag as text",
+        lambda held, at: _without(held, "next_cursor", at, has_more=str(held.more).lower()),
+        {**_TOKEN, "more": "/has_more"},
+        _object(data=_LIST, next_cursor=_TEXT, has_more=_TEXT),
+        _CURSOR,
+        named="/next_cursor",
+        flag="/has_more",
     ),
     Shape(
-        "hubspot", lambda held, at: {"results": held.items} | ({"paging": {"next": {"after": at, "link": "/x"}}} if at is not None else {}),
+        "nested",
+        lambda held, at: _data(held, meta={"pagination": {"next_cursor": at, "total": held.total}}),
+        {**_TOKEN, "next": "/meta/pagination/next_cursor"},
+        _object(data=_LIST, meta=_object(pagination=_object(next_cursor=_TEXT))),
+        _CURSOR,
+        named="/meta/pagination/next_cursor",
+    ),
+    Shape(
+        "hubspot",
+        lambda held, at: (
+            {"results": held.items}
+            | ({"paging": {"next": {"after": at, "link": "/x"}}} if at is not None else {})
+        ),
         {"kind": "token", "parameter": "after", "next": "/paging/next/after", "items": "/results"},
-        _object(results=_LIST, paging=_object(next=_object(after=_TEXT, link=_TEXT))), (("after", _TEXT), ("limit", _NUMBER)),
-        items="/results", named="/paging/next/after",
+        _object(results=_LIST, paging=_object(next=_object(after=_TEXT, link=_TEXT))),
+        (("after", _TEXT), ("limit", _NUMBER)),
+        items="/results",
+        named="/paging/next/after",
     ),
     Shape(
-        "graphql", lambda held, at: _data(held, pageInfo={"hasNextPage": held.more, "endCursor": "end" if at is None else at}),
-        {"kind": "token", "parameter": "after", "next": "/pageInfo/endCursor", "more": "/pageInfo/hasNextPage", "items": "/data"},
-        _object(data=_LIST, pageInfo=_object(hasNextPage=_FLAG, endCursor=_TEXT)), (("after", _TEXT), ("first", _NUMBER)),
-        named="/pageInfo/endCursor", flag="/pageInfo/hasNextPage",
+        "graphql",
+        lambda held, at: _data(
+            held, pageInfo={"hasNextPage": held.more, "endCursor": "end" if at is None else at}
+        ),
+        {
+            "kind": "token",
+            "parameter": "after",
+            "next": "/pageInfo/endCursor",
+            "more": "/pageInfo/hasNextPage",
+            "items": "/data",
+        },
+        _object(data=_LIST, pageInfo=_object(hasNextPage=_FLAG, endCursor=_TEXT)),
+        (("after", _TEXT), ("first", _NUMBER)),
+        named="/pageInfo/endCursor",
+        flag="/pageInfo/hasNextPage",
     ),
     Shape(
-        "offset as text", lambda held, at: _data(held, next_page={"offset": at, "path": "/x"} if at is not None else None),
+        "offset as text",
+        lambda held, at: _data(
+            held, next_page={"offset": at, "path": "/x"} if at is not None else None
+        ),
         {"kind": "token", "parameter": "offset", "next": "/next_page/offset", "items": "/data"},
-        _object(data=_LIST, next_page=_object(offset=_TEXT, path=_TEXT)), (("offset", _TEXT), ("limit", _NUMBER)),
+        _object(data=_LIST, next_page=_object(offset=_TEXT, path=_TEXT)),
+        (("offset", _TEXT), ("limit", _NUMBER)),
         named="/next_page/offset",
     ),
-    Shape("whole address", lambda held, at: _data(held, next_cursor=at), _TOKEN, _NAMED, _CURSOR, named="/next_cursor", wide="whole"),
-    Shape("own path", lambda held, at: _data(held, next_cursor=at), _TOKEN, _NAMED, _CURSOR, named="/next_cursor", wide="path"),
     Shape(
-        "url", lambda held, at: _data(held, next=at), {"kind": "url", "next": "/next", "items": "/data"}, _object(data=_LIST, next=_TEXT),
-        _PAGED, named="/next", wide="whole",
+        "whole address",
+        lambda held, at: _data(held, next_cursor=at),
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
+        wide="whole",
     ),
     Shape(
-        "url without host", lambda held, at: _data(held, next_url="" if at is None else at),
-        {"kind": "url", "next": "/next_url", "items": "/data"}, _object(data=_LIST, next_url=_TEXT), (), named="/next_url", wide="path",
+        "own path",
+        lambda held, at: _data(held, next_cursor=at),
+        _TOKEN,
+        _NAMED,
+        _CURSOR,
+        named="/next_cursor",
+        wide="path",
     ),
     Shape(
-        "url of a query", lambda held, at: _without(held, "nextLink", at), {"kind": "url", "next": "/nextLink", "items": "/data"},
-        _object(data=_LIST, nextLink=_TEXT), (), named="/nextLink", wide="query",
+        "url",
+        lambda held, at: _data(held, next=at),
+        {"kind": "url", "next": "/next", "items": "/data"},
+        _object(data=_LIST, next=_TEXT),
+        _PAGED,
+        named="/next",
+        wide="whole",
     ),
     Shape(
-        "hal", lambda held, at: _data(held, _links={"self": {"href": "/x"}, **({"next": {"href": at}} if at is not None else {})}),
-        {"kind": "url", "next": "/_links/next", "items": "/data"}, _object(data=_LIST, _links=_object(next=_object(href=_TEXT))),
-        _PAGED, named="/_links/next/href", wide="path",
+        "url without host",
+        lambda held, at: _data(held, next_url="" if at is None else at),
+        {"kind": "url", "next": "/next_url", "items": "/data"},
+        _object(data=_LIST, next_url=_TEXT),
+        (),
+        named="/next_url",
+        wide="path",
     ),
     Shape(
-        "links of pages", lambda held, at: _data(held, links={"pages": {"last": "x", "next": at}} if at is not None else {}),
-        {"kind": "url", "next": "/links/pages/next", "items": "/data"}, _object(data=_LIST, links=_object(pages=_object(next=_TEXT))),
-        _PAGED, named="/links/pages/next", wide="whole",
+        "url of a query",
+        lambda held, at: _without(held, "nextLink", at),
+        {"kind": "url", "next": "/nextLink", "items": "/data"},
+        _object(data=_LIST, nextLink=_TEXT),
+        (),
+        named="/nextLink",
+        wide="query",
     ),
-    Shape("link", lambda held, _: held.items, {"kind": "linkHeader"}, _LIST, _PAGED, items="", link='<{}>; rel="next"', wide="whole"),
     Shape(
-        "link as RFC 8288 allows", lambda held, _: held.items, {"kind": "linkHeader"}, _LIST, _PAGED, items="", wide="path",
+        "hal",
+        lambda held, at: _data(
+            held,
+            _links={"self": {"href": "/x"}, **({"next": {"href": at}} if at is not None else {})},
+        ),
+        {"kind": "url", "next": "/_links/next", "items": "/data"},
+        _object(data=_LIST, _links=_object(next=_object(href=_TEXT))),
+        _PAGED,
+        named="/_links/next/href",
+        wide="path",
+    ),
+    Shape(
+        "links of pages",
+        lambda held, at: _data(
+            held, links={"pages": {"last": "x", "next": at}} if at is not None else {}
+        ),
+        {"kind": "url", "next": "/links/pages/next", "items": "/data"},
+        _object(data=_LIST, links=_object(pages=_object(next=_TEXT))),
+        _PAGED,
+        named="/links/pages/next",
+        wide="whole",
+    ),
+    Shape(
+        "link",
+        lambda held, _: held.items,
+        {"kind": "linkHeader"},
+        _LIST,
+        _PAGED,
+        items="",
+        link='<{}>; rel="next"',
+        wide="whole",
+    ),
+    Shape(
+        "link as RFC 8288 allows",
+        lambda held, _: held.items,
+        {"kind": "linkHeader"},
+        _LIST,
+        _PAGED,
+        items="",
+        wide="path",
         link='</v1/first>; title="a; rel=next, <x>"; rel=first,<{}> ; REL = "last next"; title="b"',
     ),
     Shape("page", lambda held, _: _data(held), _COUNTED, _object(data=_LIST), _PAGED),
     Shape(
-        "page from zero", lambda held, _: _data(held, total=held.total), {**_COUNTED, "first": 0}, _object(data=_LIST, total=_NUMBER),
+        "page from zero",
+        lambda held, _: _data(held, total=held.total),
+        {**_COUNTED, "first": 0},
+        _object(data=_LIST, total=_NUMBER),
         (("page", {"type": "integer", "default": 0}), ("per_page", _NUMBER)),
     ),
     Shape(
-        "page with a flag", lambda held, _: _data(held, has_more=held.more), {**_COUNTED, "more": "/has_more"},
-        _object(data=_LIST, has_more=_FLAG), _PAGED, flag="/has_more",
+        "page with a flag",
+        lambda held, _: _data(held, has_more=held.more),
+        {**_COUNTED, "more": "/has_more"},
+        _object(data=_LIST, has_more=_FLAG),
+        _PAGED,
+        flag="/has_more",
     ),
     Shape(
-        "page with a number as flag", lambda held, _: _data(held, has_more=int(held.more)), {**_COUNTED, "more": "/has_more"},
-        _object(data=_LIST, has_more=_FLAG), _PAGED, flag="/has_more",
+        "page with a number as flag",
+        lambda held, _: _data(held, has_more=int(held.more)),
+        {**_COUNTED, "more": "/has_more"},
+        _object(data=_LIST, has_more=_FLAG),
+        _PAGED,
+        flag="/has_more",
     ),
     Shape(
-        "not found at the end", lambda held, _: _data(held), {**_COUNTED, "ends": [404]}, _object(data=_LIST), _PAGED,
-        overlay={**_OVER, "ends": [404]}, after=lambda _: Answer({"detail": "Invalid page."}, 404),
+        "not found at the end",
+        lambda held, _: _data(held),
+        {**_COUNTED, "ends": [404]},
+        _object(data=_LIST),
+        _PAGED,
+        overlay={**_OVER, "ends": [404]},
+        after=lambda _: Answer({"detail": "Invalid page."}, 404),
     ),
     Shape(
-        "not found, undeclared", lambda held, _: _data(held), _COUNTED, _object(data=_LIST), _PAGED,
-        after=lambda _: Answer({"detail": "Invalid page."}, 404), ends_truly=False,
+        "not found, undeclared",
+        lambda held, _: _data(held),
+        _COUNTED,
+        _object(data=_LIST),
+        _PAGED,
+        after=lambda _: Answer({"detail": "Invalid page."}, 404),
+        ends_truly=False,
     ),
-    Shape("no content at the end", lambda held, _: _data(held), _COUNTED, _object(data=_LIST), _PAGED, after=lambda _: Answer(status=204)),
     Shape(
-        "no body at the end", lambda held, _: _data(held), _COUNTED, _object(data=_LIST), _PAGED, after=lambda _: Answer(content=b""),
+        "no content at the end",
+        lambda held, _: _data(held),
+        _COUNTED,
+        _object(data=_LIST),
+        _PAGED,
+        after=lambda _: Answer(status=204),
+    ),
+    Shape(
+        "no body at the end",
+        lambda held, _: _data(held),
+        _COUNTED,
+        _object(data=_LIST),
+        _PAGED,
+        after=lambda _: Answer(content=b""),
         ends_truly=False,
     ),
     Shape("offset", lambda held, _: _data(held), _OFFSET, _object(data=_LIST), _SKIPPED),
     Shape(
-        "offset with a flag", lambda held, _: _data(held, meta={"has_more": held.more}), {**_OFFSET, "more": "/meta/has_more"},
-        _object(data=_LIST, meta=_object(has_more=_FLAG)), _SKIPPED, flag="/meta/has_more",
+        "offset with a flag",
+        lambda held, _: _data(held, meta={"has_more": held.more}),
+        {**_OFFSET, "more": "/meta/has_more"},
+        _object(data=_LIST, meta=_object(has_more=_FLAG)),
+        _SKIPPED,
+        flag="/meta/has_more",
     ),
     Shape(
-        "last item", lambda held, _: _data(held, has_more=held.more),
-        {"kind": "lastId", "parameter": "starting_after", "next": "/id", "more": "/has_more", "items": "/data"},
-        _object(data=_LIST, has_more=_FLAG), (("starting_after", _TEXT), ("limit", _NUMBER)), flag="/has_more",
+        "last item",
+        lambda held, _: _data(held, has_more=held.more),
+        {
+            "kind": "lastId",
+            "parameter": "starting_after",
+            "next": "/id",
+            "more": "/has_more",
+            "items": "/data",
+        },
+        _object(data=_LIST, has_more=_FLAG),
+        (("starting_after", _TEXT), ("limit", _NUMBER)),
+        flag="/has_more",
     ),
     Shape(
-        "last ID", lambda held, _: _data(held, has_more=held.more, last_id=held.items[-1]["id"] if held.items else None),
-        {"kind": "token", "parameter": "after", "next": "/last_id", "more": "/has_more", "items": "/data"},
-        _object(data=_LIST, has_more=_FLAG, last_id=_TEXT), (("after", _TEXT), ("limit", _NUMBER)), flag="/has_more", named="/last_id",
+        "last ID",
+        lambda held, _: _data(
+            held, has_more=held.more, last_id=held.items[-1]["id"] if held.items else None
+        ),
+        {
+            "kind": "token",
+            "parameter": "after",
+            "next": "/last_id",
+            "more": "/has_more",
+            "items": "/data",
+        },
+        _object(data=_LIST, has_more=_FLAG, last_id=_TEXT),
+        (("after", _TEXT), ("limit", _NUMBER)),
+        flag="/has_more",
+        named="/last_id",
     ),
     Shape(
-        "last page", lambda held, at: _data(held, next_cursor="spent" if at is None else at, isLast=not held.more),
-        {**_TOKEN, "last": "/isLast"}, _object(data=_LIST, next_cursor=_TEXT, isLast=_FLAG), _CURSOR, named="/next_cursor", flag="/isLast",
+        "last page",
+        lambda held, at: _data(
+            held, next_cursor="spent" if at is None else at, isLast=not held.more
+        ),
+        {**_TOKEN, "last": "/isLast"},
+        _object(data=_LIST, next_cursor=_TEXT, isLast=_FLAG),
+        _CURSOR,
+        named="/next_cursor",
+        flag="/isLast",
     ),
     Shape(
-        "last page by number", lambda held, _: _data(held, page={"last": not held.more}), {**_COUNTED, "last": "/page/last"},
-        _object(data=_LIST, page=_object(last=_FLAG)), _PAGED, flag="/page/last", after=lambda _: Answer({"error": "no such page"}, 400),
+        "last page by number",
+        lambda held, _: _data(held, page={"last": not held.more}),
+        {**_COUNTED, "last": "/page/last"},
+        _object(data=_LIST, page=_object(last=_FLAG)),
+        _PAGED,
+        flag="/page/last",
+        after=lambda _: Answer({"error": "no such page"}, 400),
     ),
     Shape(
-        "cursor in the header", lambda held, _: held.items, {"kind": "token", "parameter": "cursor", "header": "X-Next-Cursor"}, _LIST,
-        _CURSOR, items="", header="X-Next-Cursor",
+        "cursor in the header",
+        lambda held, _: held.items,
+        {"kind": "token", "parameter": "cursor", "header": "X-Next-Cursor"},
+        _LIST,
+        _CURSOR,
+        items="",
+        header="X-Next-Cursor",
     ),
     Shape(
-        "number of the next page", lambda held, at: _data(held, meta={"next_page": at}),
+        "number of the next page",
+        lambda held, at: _data(held, meta={"next_page": at}),
         {"kind": "token", "parameter": "page", "next": "/meta/next_page", "items": "/data"},
-        _object(data=_LIST, meta=_object(next_page=_NUMBER)), _PAGED, named="/meta/next_page", token=lambda at: at,
+        _object(data=_LIST, meta=_object(next_page=_NUMBER)),
+        _PAGED,
+        named="/meta/next_page",
+        token=lambda at: at,
     ),
     Shape(
-        "search by POST", lambda held, at: _data(held, next_cursor=at), {}, _NAMED, (("cursor", _TEXT),), named="/next_cursor",
-        overlay={"kind": "token", "input": "cursor", "response": "/next_cursor", "items": "/data"}, by_post=True,
+        "search by POST",
+        lambda held, at: _data(held, next_cursor=at),
+        {},
+        _NAMED,
+        (("cursor", _TEXT),),
+        named="/next_cursor",
+        overlay={"kind": "token", "input": "cursor", "response": "/next_cursor", "items": "/data"},
+        by_post=True,
     ),
-)  # fmt: skip
+)
 
 
 def listing_document() -> Json:
     """Return an OpenAPI document with a list of each shape."""
     return document(
-        {f"/{number}": {"post" if shape.by_post else "get": _operation(number, shape)} for number, shape in enumerate(SHAPES)},
+        {
+            f"/{number}": {"post" if shape.by_post else "get": _operation(number, shape)}
+            for number, shape in enumerate(SHAPES)
+        },
         servers=[{"url": f"https://api.example.com{BASE}"}],
         components={"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
         security=[{"key": []}],
@@ -253,22 +482,36 @@ def listing_document() -> Json:
 
 
 def _operation(number: int, shape: Shape) -> Json:
-    headers = {name: {"schema": _TEXT} for name in ("Link" if shape.link else "", shape.header) if name}
-    answer = {"description": "", "headers": headers, "content": {"application/json": {"schema": shape.schema}}}
+    headers = {
+        name: {"schema": _TEXT} for name in ("Link" if shape.link else "", shape.header) if name
+    }
+    answer = {
+        "description": "",
+        "headers": headers,
+        "content": {"application/json": {"schema": shape.schema}},
+    }
     made: Json = {"operationId": f"list{number}", "responses": {"200": answer}}
     if shape.by_post:
         body = _object(**dict(shape.parameters))
         made |= {"requestBody": {"content": {"application/json": {"schema": body}}}}
     else:
-        made |= {"parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in shape.parameters]}
+        made |= {
+            "parameters": [
+                {"name": name, "in": "query", "schema": schema} for name, schema in shape.parameters
+            ]
+        }
     if shape.overlay is not None:
-        made["x-jackfield"] = {"pagination": shape.overlay} | ({"effect": "read"} if shape.by_post else {})
+        made["x-jackfield"] = {"pagination": shape.overlay} | (
+            {"effect": "read"} if shape.by_post else {}
+        )
     return made
 
 
 @dataclass
 class Listed:
-    """A list of a provider at ``url``, and a fault of the page that has the item ``at``; ``elsewhere`` is the URL of another server."""
+    """A list of a provider at ``url``, and a fault of the page that has the item ``at``;
+    ``elsewhere`` is the URL of another server.
+    """
 
     number: int
     total: int
@@ -299,7 +542,10 @@ class Listed:
     def answer(self, request: Request) -> Answer | Any:
         """Answer a request for a page."""
         self.requests += 1
-        path, query = urlsplit(request.path).path, {name: found[0] for name, found in parse_qs(urlsplit(request.path).query).items()}
+        path, query = (
+            urlsplit(request.path).path,
+            {name: found[0] for name, found in parse_qs(urlsplit(request.path).query).items()},
+        )
         if path != f"{BASE}/{self.number}" or self.requests > _ENDLESS:
             self.astray.append(request.path)
             return Answer({"data": [{"id": "astray"}]})
@@ -320,10 +566,15 @@ class Listed:
         return FAULTS[self.fault](self, held, honest) if is_spoilt else honest
 
     def _begin(self, query: Row) -> int | None:
-        """Return the place of the first item of the page that a request asks for; None if its token is none of the list's."""
+        """Return the place of the first item of the page that a request asks for; None if its token
+        is none of the list's.
+        """
         if "at" in query:
             return int(query["at"])
-        kind, name = self.shape.pages.get("kind", "token"), self.shape.pages.get("parameter", "cursor")
+        kind, name = (
+            self.shape.pages.get("kind", "token"),
+            self.shape.pages.get("parameter", "cursor"),
+        )
         if kind in {"linkHeader", "url"} or name not in query:
             return 0
         value = query[name]
@@ -339,17 +590,27 @@ class Listed:
 
     def page(self, held: Held, named: Any) -> Answer:
         """Return a page that names the next one so."""
-        headers = {"Link": self.shape.link.format(named)} if self.shape.link and named is not None else {}
-        headers |= {self.shape.header: "" if named is None else str(named)} if self.shape.header else {}
+        headers = (
+            {"Link": self.shape.link.format(named)} if self.shape.link and named is not None else {}
+        )
+        headers |= (
+            {self.shape.header: "" if named is None else str(named)} if self.shape.header else {}
+        )
         return Answer(self.shape.body(held, named), headers=headers)
 
     def named(self, at: int | None, *, again: bool = False) -> Any:
-        """Return what names the page at a place: a token or an address; another one than before, if it is named ``again``."""
+        """Return what names the page at a place: a token or an address; another one than before, if
+        it is named ``again``.
+        """
         if at is None:
             return None
         if self.shape.wide is None:
             return self.shape.token(at + _AGAIN if again else at)
-        begins = {"whole": f"{self.url}/{self.number}", "path": f"{BASE}/{self.number}", "query": ""}[self.shape.wide]
+        begins = {
+            "whole": f"{self.url}/{self.number}",
+            "path": f"{BASE}/{self.number}",
+            "query": "",
+        }[self.shape.wide]
         return f"{begins}?at={at}{'&again=1' if again else ''}"
 
 
@@ -370,12 +631,17 @@ def _always(answer: Any) -> Fault:
 
 
 def _flagged(*values: Any) -> Fault:
-    """Replace what says whether there is more by something that is neither yes nor no; ``...`` leaves it out."""
+    """Replace what says whether there is more by something that is neither yes nor no; ``...``
+    leaves it out.
+    """
 
     def fault(listed: Listed, _held: Held, honest: Answer) -> Any:
         if listed.shape.flag is None or not honest.body:
             return honest
-        return Answer(_set(honest.body, listed.shape.flag, values[listed.at % len(values)]), headers=honest.headers)
+        return Answer(
+            _set(honest.body, listed.shape.flag, values[listed.at % len(values)]),
+            headers=honest.headers,
+        )
 
     return fault
 
@@ -387,7 +653,11 @@ def _name_fault(make: Callable[[Listed], Any]) -> Fault:
         if held.next is None or (listed.shape.named is None and not listed.shape.is_headed):
             return honest
         name = make(listed)
-        return honest if listed.shape.is_headed and not isinstance(name, str) else listed.page(held, name)
+        return (
+            honest
+            if listed.shape.is_headed and not isinstance(name, str)
+            else listed.page(held, name)
+        )
 
     return fault
 
@@ -396,14 +666,23 @@ def _linked(value: str) -> Fault:
     """Send a ``Link`` that is not well formed where there is a next page."""
 
     def fault(listed: Listed, held: Held, honest: Answer) -> Any:
-        return honest if listed.shape.link is None or held.next is None else Answer(honest.body, headers={"Link": value})
+        return (
+            honest
+            if listed.shape.link is None or held.next is None
+            else Answer(honest.body, headers={"Link": value})
+        )
 
     return fault
 
 
 def _hollow(listed: Listed, held: Held, honest: Answer) -> Any:
     """Send an empty page before this one, of a list whose pages name the next one."""
-    if listed.hollow or held.next is None or listed.shape.name == "last ID" or not (listed.shape.named or listed.shape.is_headed):
+    if (
+        listed.hollow
+        or held.next is None
+        or listed.shape.name == "last ID"
+        or not (listed.shape.named or listed.shape.is_headed)
+    ):
         return honest
     listed.hollow = True
     return listed.page(Held([], listed.at, listed.total), listed.named(listed.begun, again=True))
@@ -413,7 +692,9 @@ def _itemless(listed: Listed, _held: Held, honest: Answer) -> Any:
     """Leave out the list of items of a counted page."""
     if listed.shape.pages.get("kind") not in {"page", "offset", "lastId"}:
         return honest
-    return Answer({name: value for name, value in honest.body.items() if f"/{name}" != listed.shape.items})
+    return Answer(
+        {name: value for name, value in honest.body.items() if f"/{name}" != listed.shape.items}
+    )
 
 
 def _clamped(listed: Listed, held: Held, honest: Answer) -> Any:
@@ -432,7 +713,11 @@ def _set(body: Any, place: str, value: Any) -> Any:
         return body
     if rest:
         return {**body, name: _set(body.get(name, {}), f"/{rest}", value)}
-    return {key: one for key, one in body.items() if key != name} if value is ... else {**body, name: value}
+    return (
+        {key: one for key, one in body.items() if key != name}
+        if value is ...
+        else {**body, name: value}
+    )
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -443,9 +728,15 @@ FAULTS: Mapping[str, Fault] = {
     "unavailable": _always(Answer({"message": "down"}, 503)),
     "refused": _always(Answer({"message": "no"}, 400)),
     "not authorized": _always(Answer({"message": "no"}, 403)),
-    "another page than JSON": _always(Answer(content=b"<html>down for maintenance</html>", headers={"Content-Type": "text/html"})),
-    "half of the JSON": _always(Answer(content=b'{"data": [{"id":', headers={"Content-Type": "application/json"})),
-    "an error with status 200": _always(Answer({"error": {"code": "overloaded", "message": "try again"}})),
+    "another page than JSON": _always(
+        Answer(content=b"<html>down for maintenance</html>", headers={"Content-Type": "text/html"})
+    ),
+    "half of the JSON": _always(
+        Answer(content=b'{"data": [{"id":', headers={"Content-Type": "application/json"})
+    ),
+    "an error with status 200": _always(
+        Answer({"error": {"code": "overloaded", "message": "try again"}})
+    ),
     "errors with status 200": _always(Answer({"errors": [{"message": "try again"}], "data": None})),
     "a text": _always(Answer("later")),
     "null": lambda listed, _held, honest: Answer(None) if listed.shape.items else honest,
@@ -455,8 +746,12 @@ FAULTS: Mapping[str, Fault] = {
     "token is true": _name_fault(lambda _: True),
     "token is zero": _name_fault(lambda _: 0),
     "foreign address": _name_fault(lambda listed: f"{listed.elsewhere}/v1/{listed.number}?at=1"),
-    "foreign host without scheme": _name_fault(lambda listed: f"//{_host(listed.elsewhere)}/v1/{listed.number}?at=1"),
-    "name before the host": _name_fault(lambda listed: f"http://{_host(listed.url)}@{_host(listed.elsewhere)}/v1?at=1"),
+    "foreign host without scheme": _name_fault(
+        lambda listed: f"//{_host(listed.elsewhere)}/v1/{listed.number}?at=1"
+    ),
+    "name before the host": _name_fault(
+        lambda listed: f"http://{_host(listed.url)}@{_host(listed.elsewhere)}/v1?at=1"
+    ),
     "outside the base": _name_fault(lambda listed: f"{listed.url.removesuffix(BASE)}/admin?at=1"),
     "a path outside the base": _name_fault(lambda _: "/admin?at=1"),
     "beside the base": _name_fault(lambda listed: f"{listed.url}2/{listed.number}?at=1"),
@@ -472,7 +767,9 @@ FAULTS: Mapping[str, Fault] = {
 }
 """Faults of a page by name. None is an end that the provider's shape declares."""
 
-HARMLESS = frozenset({"", "unavailable once", "throttled once", "closed once", "cut once", "an empty page before it"})
+HARMLESS = frozenset(
+    {"", "unavailable once", "throttled once", "closed once", "cut once", "an empty page before it"}
+)
 """Faults that a list survives whole."""
 
 
@@ -480,9 +777,28 @@ def drawn(choose: random.Random, url: str, elsewhere: str, number: int) -> Liste
     """Draw a list of a shape."""
     total = choose.choice([0, 1, 2, 3, 5, 7, 8])
     fault = choose.choice(["", "", *FAULTS])
-    return Listed(number, total, choose.choice([1, 2, 3, 4]), fault, choose.randrange(total + 1), url, elsewhere)
+    return Listed(
+        number,
+        total,
+        choose.choice([1, 2, 3, 4]),
+        fault,
+        choose.randrange(total + 1),
+        url,
+        elsewhere,
+    )
 
 
 def shown(listed: Listed, result: Any) -> str:
     """Describe a list and what was made of it, for a failed test."""
-    return json.dumps([listed.shape.name, listed.fault, listed.total, listed.size, listed.at, listed.astray, result.to_json()], default=str)
+    return json.dumps(
+        [
+            listed.shape.name,
+            listed.fault,
+            listed.total,
+            listed.size,
+            listed.at,
+            listed.astray,
+            result.to_json(),
+        ],
+        default=str,
+    )

@@ -1,4 +1,6 @@
-"""Connections of generated connectors that a person approves, against a real authorization server."""
+"""Connections of generated connectors that a person approves, against a real authorization
+server.
+"""
 
 from __future__ import annotations
 
@@ -29,24 +31,43 @@ def _runtime(folder: Path, scheme: dict[str, Any]) -> Iterator[Jackfield]:
     schemes = {"login": scheme, "app": {"type": "apiKey", "in": "header", "name": "X-App"}}
     about = operation(operationId="whoAmI", security=[{"login": [], "app": []}])
     generate(folder, document({"/me": {"get": about}}, components={"securitySchemes": schemes}))
-    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    declare(
+        folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"}
+    )
     database, home = f"sqlite:///{folder}/j.db", {"JACKFIELD_HOME": str(folder)}
-    with plugged(folder / "made"), Jackfield(catalog=Catalog.installed(), database_url=database, environment=home) as found:
+    with (
+        plugged(folder / "made"),
+        Jackfield(catalog=Catalog.installed(), database_url=database, environment=home) as found,
+    ):
         yield found
 
 
 _OAUTH = {
     "type": "oauth2",
-    "flows": {"authorizationCode": {"authorizationUrl": "/auth", "tokenUrl": "/token", "scopes": {"mail.read": "Read"}}},
+    "flows": {
+        "authorizationCode": {
+            "authorizationUrl": "/auth",
+            "tokenUrl": "/token",
+            "scopes": {"mail.read": "Read"},
+        }
+    },
 }
 _OIDC = {"type": "openIdConnect", "openIdConnectUrl": "/.well-known/openid-configuration"}
 
 
 @pytest.mark.parametrize("scheme", [_OAUTH, _OIDC], ids=["oauth2", "openIdConnect"])
-def test_a_person_approves_a_generated_connection(tmp_path: Path, provider: AuthorizationServer, scheme: dict[str, Any]) -> None:
-    """Before the approval an invocation says what to do; afterwards it is signed in by the person's token and the API key together."""
+def test_a_person_approves_a_generated_connection(
+    tmp_path: Path, provider: AuthorizationServer, scheme: dict[str, Any]
+) -> None:
+    """Before the approval an invocation says what to do; afterwards it is signed in by the person's
+    token and the API key together.
+    """
     given = provider.values()
-    values = {f"login{name[:1].upper()}{name[1:]}": value for name, value in given.items() if name != "server"}
+    values = {
+        f"login{name[:1].upper()}{name[1:]}": value
+        for name, value in given.items()
+        if name != "server"
+    }
     values |= {"loginScopes": " ".join(given["scopes"]), "appValue": "k", "server": given["server"]}
     if scheme is _OAUTH:
         del values["loginIssuer"]
@@ -67,14 +88,18 @@ def test_a_person_approves_a_generated_connection(tmp_path: Path, provider: Auth
 
 
 def test_schemes_of_one_kind_are_told_apart() -> None:
-    """Several keys have the schemes' names in words as titles, and what the document says of each; a single one stays "API key"."""
+    """Several keys have the schemes' names in words as titles, and what the document says of each;
+    a single one stays "API key".
+    """
     about = {"type": "apiKey", "name": "X-Key"}
     schemes = {
         "clientTokenHeader": {**about, "in": "header", "description": "A client's token."},
         "appTokenQuery": {**about, "in": "query"},
         "login": {"type": "http", "scheme": "basic"},
     }
-    paths = {f"/{name}": {"get": operation(operationId=name, security=[{name: []}])} for name in schemes}
+    paths = {
+        f"/{name}": {"get": operation(operationId=name, security=[{name: []}])} for name in schemes
+    }
     found = converted(document(paths, components={"securitySchemes": schemes}), Choices())
     assert [(row["title"], row["description"]) for row in found.manifest["connectionTypes"]] == [
         ("Client token, header", "A client's token."),

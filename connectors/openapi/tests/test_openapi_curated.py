@@ -1,4 +1,6 @@
-"""The curated connectors of this repository are what generation makes of their documents and overlays."""
+"""The curated connectors of this repository are what generation makes of their documents and
+overlays.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,18 @@ _CONNECTORS = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    "key", [pytest.param(key, marks=() if key == "slack" else pytest.mark.campaign) for key in ("github", "slack", "stripe")]
+    "key",
+    [
+        pytest.param(key, marks=() if key == "slack" else pytest.mark.campaign)
+        for key in ("github", "slack", "stripe")
+    ],
 )
 def test_a_curated_connector_is_what_its_document_and_overlay_make(
     key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command changes nothing, and each target of the overlay selects something, which ``make drift`` asks of all three."""
+    """The command changes nothing, and each target of the overlay selects something, which ``make
+    drift`` asks of all three.
+    """
     monkeypatch.chdir(_CONNECTORS / key)
     assert command([*_printed(key).split()[3:], "--check", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -1,4 +1,6 @@
-"""An attempt whose outcome is unclear is not forgotten: whatever refuses a later one, the Result says that the earlier may have worked."""
+"""An attempt whose outcome is unclear is not forgotten: whatever refuses a later one, the Result
+says that the earlier may have worked.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ _CALLS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "idempotent by its key": ("keyThing", {"idempotencyKey": "k"}, "failed"),
     "idempotent by a derived key": ("keyThing", {}, "in_doubt"),
 }
-"""By effect and key: the action, the members of its invocation, and how it ends if an attempt was unclear and a later one is refused."""
+"""By effect and key: the action, the members of its invocation, and how it ends if an attempt was
+unclear and a later one is refused.
+"""
 _STATUSES = (400, 401, 402, 403, 404, 405, 409, 410, 412, 422, 423, 451, 501, 503, 429)
 _EARLIER = "an earlier attempt had an unclear outcome and may have taken effect"
 _LAST = "the outcome of the last attempt is unknown"
@@ -65,18 +69,24 @@ def _refusal(status: int, code: str = "no", message: str = "no") -> Answer:
 
 @contextmanager
 def _runtime(folder: Path, script: Sequence[Step]) -> Iterator[tuple[Jackfield, Provider]]:
-    """A runtime with the connector, a database, a clock that does not wait, and a provider that plays the script."""
+    """A runtime with the connector, a database, a clock that does not wait, and a provider that
+    plays the script.
+    """
     made = _made(folder)
     with plugged(made), Provider(script) as far:
         main = {"connections": {"main": {"type": "acme/anonymous", "values": {"server": far.url}}}}
         url = f"sqlite:///{folder / 'journal.db'}"
-        with Jackfield(connections=[main], catalog=Catalog.installed(), database_url=url, clock=FakeClock()) as jackfield:
+        with Jackfield(
+            connections=[main], catalog=Catalog.installed(), database_url=url, clock=FakeClock()
+        ) as jackfield:
             yield jackfield, far
 
 
 def _made(folder: Path) -> Path:
     generate(folder, _SOURCE, "--key", "acme")
-    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    declare(
+        folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"}
+    )
     return folder / "made"
 
 
@@ -93,35 +103,57 @@ def _run(jackfield: Jackfield, way: str, action: str, members: Mapping[str, Any]
 def _texts(result: Result) -> str:
     error = result.error
     assert error is not None
-    return " ".join([error.message, *(detail.message for detail in error.details), error.hint or ""])
+    return " ".join(
+        [error.message, *(detail.message for detail in error.details), error.hint or ""]
+    )
 
 
 @pytest.mark.parametrize("way", ["direct", "queued"])
 @pytest.mark.parametrize("call", _CALLS)
 def test_an_unclear_attempt_is_not_forgotten(tmp_path: Path, call: str, way: str) -> None:
-    """Whatever refuses a later attempt: a write stays in doubt, as does a derived key; else the failure tells of the earlier attempt."""
+    """Whatever refuses a later attempt: a write stays in doubt, as does a derived key; else the
+    failure tells of the earlier attempt.
+    """
     action, members, ends = _CALLS[call]
     script = [step for status in _STATUSES for step in (CLOSE, _refusal(status))]
     with _runtime(tmp_path, script) as (jackfield, far):
         for count, status in enumerate(_STATUSES, 1):
-            key = {name: f"{value}{status}" if name == "idempotencyKey" else value for name, value in members.items()}
+            key = {
+                name: f"{value}{status}" if name == "idempotencyKey" else value
+                for name, value in members.items()
+            }
             result = _run(jackfield, way, action, key)
-            assert (result.status, result.meta.attempts, len(far.requests)) == (ends, 2, 2 * count), (status, result.error)
+            assert (result.status, result.meta.attempts, len(far.requests)) == (
+                ends,
+                2,
+                2 * count,
+            ), (status, result.error)
             told = _texts(result)
             if status == 503:  # it may have taken effect itself
-                assert ends == "in_doubt" or (_LAST in told and "may have taken effect" in told), status
+                assert ends == "in_doubt" or (_LAST in told and "may have taken effect" in told), (
+                    status
+                )
             else:
                 assert _EARLIER in told, status
-            assert ends == "in_doubt" or "took effect" in told or ("same idempotencyKey" in told or "send the same call again" in told)
+            assert (
+                ends == "in_doubt"
+                or "took effect" in told
+                or ("same idempotencyKey" in told or "send the same call again" in told)
+            )
 
 
 @pytest.mark.parametrize("way", ["direct", "queued"])
 @pytest.mark.parametrize(
     ("call", "next_step"),
-    [("idempotent", "send the same call again"), ("idempotent by its key", "Call again with the same idempotencyKey")],
+    [
+        ("idempotent", "send the same call again"),
+        ("idempotent by its key", "Call again with the same idempotencyKey"),
+    ],
 )
 def test_all_answers_lost(tmp_path: Path, call: str, next_step: str, way: str) -> None:
-    """A call that may be repeated, and whose answers were all lost, may have taken effect: it says so, and never blames the network."""
+    """A call that may be repeated, and whose answers were all lost, may have taken effect: it says
+    so, and never blames the network.
+    """
     action, members, ends = _CALLS[call]
     with _runtime(tmp_path, [CLOSE]) as (jackfield, far):
         result = _run(jackfield, way, action, members)
@@ -145,12 +177,20 @@ def test_a_read_whose_answers_were_lost(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", ["direct", "queued"])
 @pytest.mark.parametrize("call", _CALLS)
 def test_a_first_refusal_is_what_it_was(tmp_path: Path, call: str, way: str) -> None:
-    """Without an unclear attempt before it, a refusal says nothing of one, also one that would say that it had been done before."""
+    """Without an unclear attempt before it, a refusal says nothing of one, also one that would say
+    that it had been done before.
+    """
     action, members, _ = _CALLS[call]
-    refusals = [*(_refusal(status) for status in _STATUSES if status not in (429, 503)), _refusal(418, message="not modified")]
+    refusals = [
+        *(_refusal(status) for status in _STATUSES if status not in (429, 503)),
+        _refusal(418, message="not modified"),
+    ]
     with _runtime(tmp_path, [*refusals]) as (jackfield, _):
         for number in range(len(refusals)):
-            key = {name: f"{value}{number}" if name == "idempotencyKey" else value for name, value in members.items()}
+            key = {
+                name: f"{value}{number}" if name == "idempotencyKey" else value
+                for name, value in members.items()
+            }
             result = _run(jackfield, way, action, key)
             assert (result.status, result.meta.attempts) == ("failed", 1)
             assert "earlier attempt" not in _texts(result)
@@ -160,7 +200,9 @@ def test_a_first_refusal_is_what_it_was(tmp_path: Path, call: str, way: str) -> 
 @pytest.mark.parametrize("way", ["direct", "queued"])
 @pytest.mark.parametrize("call", _CALLS)
 def test_done_before(tmp_path: Path, call: str, way: str) -> None:
-    """A refusal that a row of ``doneBefore`` names is a success after an unclear attempt, with a warning in place of the output."""
+    """A refusal that a row of ``doneBefore`` names is a success after an unclear attempt, with a
+    warning in place of the output.
+    """
     action, members, ends = _CALLS[call]
     steps = [
         (_refusal(418, message="It is not modified."), True),
@@ -169,18 +211,40 @@ def test_done_before(tmp_path: Path, call: str, way: str) -> None:
         (_refusal(409, code="already_there"), action == "putThing"),
         (_refusal(406), True),
         (Answer(None, 406, content=b""), True),
-        (Answer(None, 406, {"Content-Type": "text/html"}, content=b"<html><h1>404 Not Found</h1></html>"), False),  # of a proxy
-        (Answer(None, 406, {"Content-Type": "text/plain"}, content=b"404 page not found\n"), False),  # of a router
+        # of a proxy
+        (
+            Answer(
+                None,
+                406,
+                {"Content-Type": "text/html"},
+                content=b"<html><h1>404 Not Found</h1></html>",
+            ),
+            False,
+        ),
+        # of a router
+        (Answer(None, 406, {"Content-Type": "text/plain"}, content=b"404 page not found\n"), False),
     ]
-    with _runtime(tmp_path, [step for refusal, _ in steps for step in (CLOSE, refusal)]) as (jackfield, _):
+    with _runtime(tmp_path, [step for refusal, _ in steps for step in (CLOSE, refusal)]) as (
+        jackfield,
+        _,
+    ):
         for number, (_, succeeds) in enumerate(steps):
-            key = {name: f"{value}{number}" if name == "idempotencyKey" else value for name, value in members.items()}
+            key = {
+                name: f"{value}{number}" if name == "idempotencyKey" else value
+                for name, value in members.items()
+            }
             result = _run(jackfield, way, action, key)
-            assert (result.status, result.meta.attempts) == ("succeeded" if succeeds else ends, 2), number
+            assert (result.status, result.meta.attempts) == (
+                "succeeded" if succeeds else ends,
+                2,
+            ), number
             if succeeds:
                 assert result.output is None
                 (warning,) = result.meta.warnings
-                assert "its repeat was told that it had been done before: the provider refused" in warning["message"]
+                assert (
+                    "its repeat was told that it had been done before: the provider refused"
+                    in warning["message"]
+                )
                 assert "The output is missing" in warning["message"]
 
 
@@ -204,7 +268,10 @@ def test_over_http(tmp_path: Path) -> None:
             told.append(until(partial(_ended, client, path)))
     assert [one["status"] for one in told] == ["failed", "failed", "succeeded", "succeeded"]
     assert [_EARLIER in one["error"]["details"][0]["message"] for one in told[:2]] == [True, True]
-    assert ["done before" in one["meta"]["warnings"][0]["message"] for one in told[2:]] == [True, True]
+    assert ["done before" in one["meta"]["warnings"][0]["message"] for one in told[2:]] == [
+        True,
+        True,
+    ]
 
 
 def _ended(client: Client, path: str) -> Mapping[str, Any] | None:
@@ -213,7 +280,14 @@ def _ended(client: Client, path: str) -> Mapping[str, Any] | None:
 
 
 @pytest.mark.parametrize(
-    "row", [{}, {"actions": ["putThing"]}, {"codes": []}, {"status": 409, "actions": ["listThings"]}, {"status": 409, "actions": ["x"]}]
+    "row",
+    [
+        {},
+        {"actions": ["putThing"]},
+        {"codes": []},
+        {"status": 409, "actions": ["listThings"]},
+        {"status": 409, "actions": ["x"]},
+    ],
 )
 def test_rows_are_judged(tmp_path: Path, row: Mapping[str, Any]) -> None:
     """A row without a condition, or for an action that there is not or that reads, is refused."""
@@ -223,13 +297,20 @@ def test_rows_are_judged(tmp_path: Path, row: Mapping[str, Any]) -> None:
         command([str(tmp_path / "openapi.json"), "--out", str(tmp_path / "made")])
 
 
-_EDITED = "Bad Request: message is not modified: specified new message content and reply markup are exactly the same"
+_EDITED = (
+    "Bad Request: message is not modified: specified new message content and reply markup "
+    "are exactly the same"
+)
 _GONE = "Bad Request: message to delete not found"
 
 
-@pytest.mark.parametrize(("action", "text"), [("editMessageText", _EDITED), ("deleteMessage", _GONE)])
+@pytest.mark.parametrize(
+    ("action", "text"), [("editMessageText", _EDITED), ("deleteMessage", _GONE)]
+)
 def test_telegram(tmp_path: Path, action: str, text: str) -> None:
-    """Telegram refuses to change a message to what it is, and to delete one that is gone: after a lost answer, that is the success."""
+    """Telegram refuses to change a message to what it is, and to delete one that is gone: after a
+    lost answer, that is the success.
+    """
     manifest = manifest_of("telegram")
     refusal = Answer({"ok": False, "error_code": 400, "description": text}, 400)
     kind = manifest["connectionTypes"][0]
@@ -238,8 +319,19 @@ def test_telegram(tmp_path: Path, action: str, text: str) -> None:
     inputs = row["examples"][0]["invocation"]["inputs"]
     with plugged(shelve(tmp_path / "shelf", manifest)), Provider([CLOSE, refusal, refusal]) as far:
         connection = {"type": f"telegram/{kind['key']}", "values": {**values, "server": far.url}}
-        with Jackfield(connections=[{"connections": {"bot": connection}}], database_url="none", clock=FakeClock()) as jackfield:
-            given = {"connector": "telegram", "action": action, "connection": "bot", "inputs": inputs}
+        with Jackfield(
+            connections=[{"connections": {"bot": connection}}],
+            database_url="none",
+            clock=FakeClock(),
+        ) as jackfield:
+            given = {
+                "connector": "telegram",
+                "action": action,
+                "connection": "bot",
+                "inputs": inputs,
+            }
             found = [jackfield.invoke(given) for _ in "ab"]
-    assert [(one.status, one.output) for one in found] == [("succeeded", None), ("failed", None)], found
+    assert [(one.status, one.output) for one in found] == [("succeeded", None), ("failed", None)], (
+        found
+    )
     assert text in found[0].meta.warnings[0]["message"]

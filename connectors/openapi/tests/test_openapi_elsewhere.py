@@ -1,4 +1,6 @@
-"""Arguments in a header field, and pages after the first on another path: how some providers pass files and lists."""
+"""Arguments in a header field, and pages after the first on another path: how some providers pass
+files and lists.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,41 @@ from jackfield.testing import Answer, Provider
 from jackfield_openapi.conversion import Choices, converted
 from openapi_rig import document, generate, installed
 
-_SCHEMA = {"type": "object", "required": ["path"], "properties": {"path": {"type": "string"}, "mute": {"type": "boolean"}}}
+_SCHEMA = {
+    "type": "object",
+    "required": ["path"],
+    "properties": {"path": {"type": "string"}, "mute": {"type": "boolean"}},
+}
 _ARGUMENT: dict[str, Any] = {
-    "name": "Acme-Arg", "in": "header", "x-jackfield": {"flatten": True}, "content": {"application/json": {"schema": _SCHEMA}},
-}  # fmt: skip
-_FOLDER = {"type": "object", "required": ["path"], "properties": {"path": {"type": "string"}, "cursor": {"type": "string"}}}
-_LIST = {"type": "object", "properties": {"entries": {"type": "array", "items": {}}, "cursor": {"type": "string"}, "more": {}}}
+    "name": "Acme-Arg",
+    "in": "header",
+    "x-jackfield": {"flatten": True},
+    "content": {"application/json": {"schema": _SCHEMA}},
+}
+_FOLDER = {
+    "type": "object",
+    "required": ["path"],
+    "properties": {"path": {"type": "string"}, "cursor": {"type": "string"}},
+}
+_LIST = {
+    "type": "object",
+    "properties": {
+        "entries": {"type": "array", "items": {}},
+        "cursor": {"type": "string"},
+        "more": {},
+    },
+}
 
 
 def _document(**pages: Any) -> dict[str, Any]:
-    paging = {"kind": "token", "input": "cursor", "response": "/cursor", "more": "/more", "items": "/entries", **pages}
+    paging = {
+        "kind": "token",
+        "input": "cursor",
+        "response": "/cursor",
+        "more": "/more",
+        "items": "/entries",
+        **pages,
+    }
     listed = {"200": {"description": "", "content": {"application/json": {"schema": _LIST}}}}
     body = {"required": True, "content": {"application/json": {"schema": _FOLDER}}}
     return document(
@@ -35,7 +62,13 @@ def _document(**pages: Any) -> dict[str, Any]:
                     "x-jackfield": {"effect": "read", "pagination": paging},
                 }
             },
-            "/upload": {"post": {"operationId": "upload", "parameters": [_ARGUMENT], "responses": {"200": {"description": ""}}}},
+            "/upload": {
+                "post": {
+                    "operationId": "upload",
+                    "parameters": [_ARGUMENT],
+                    "responses": {"200": {"description": ""}},
+                }
+            },
         }
     )
 
@@ -44,9 +77,20 @@ def test_members_of_a_header_field_are_inputs(tmp_path: Path) -> None:
     """The field has the object as JSON, in ASCII, with the members that were given."""
     manifest = generate(tmp_path, _document())
     action = next(one for one in manifest["actions"] if one["key"] == "upload")
-    assert (list(action["inputs"]["properties"]), action["inputs"]["required"]) == (["path", "mute"], ["path"])
-    with Provider([Answer({})]) as provider, installed(tmp_path, manifest, {"server": provider.url}) as jackfield:
-        called = {"connector": "acme", "action": "upload", "connection": "main", "inputs": {"path": "/Ä 😀", "mute": True}}
+    assert (list(action["inputs"]["properties"]), action["inputs"]["required"]) == (
+        ["path", "mute"],
+        ["path"],
+    )
+    with (
+        Provider([Answer({})]) as provider,
+        installed(tmp_path, manifest, {"server": provider.url}) as jackfield,
+    ):
+        called = {
+            "connector": "acme",
+            "action": "upload",
+            "connection": "main",
+            "inputs": {"path": "/Ä 😀", "mute": True},
+        }
         jackfield.invoke(called).unwrap()
         shown = jackfield.invoke({**called, "dryRun": True})
     fields = {name.lower(): value for name, value in provider.requests[0].headers.items()}
@@ -58,16 +102,26 @@ def test_members_of_a_header_field_are_inputs(tmp_path: Path) -> None:
 def test_later_pages_take_the_token_alone(tmp_path: Path) -> None:
     """The first page is asked for with all inputs, those after it on the other path."""
     manifest = generate(tmp_path, _document(**{"continue": "/list/continue"}))
-    pages = [Answer({"entries": [1], "cursor": "c-1", "more": True}), Answer({"entries": [2], "cursor": "c-2", "more": False})]
-    with Provider(pages) as provider, installed(tmp_path, manifest, {"server": provider.url}) as jackfield:
+    pages = [
+        Answer({"entries": [1], "cursor": "c-1", "more": True}),
+        Answer({"entries": [2], "cursor": "c-2", "more": False}),
+    ]
+    with (
+        Provider(pages) as provider,
+        installed(tmp_path, manifest, {"server": provider.url}) as jackfield,
+    ):
         inputs = {"path": "/a", "fetchAll": True}
-        result = jackfield.invoke({"connector": "acme", "action": "listFiles", "connection": "main", "inputs": inputs})
+        result = jackfield.invoke(
+            {"connector": "acme", "action": "listFiles", "connection": "main", "inputs": inputs}
+        )
     assert result.unwrap()["entries"] == [1, 2]
     sent = [(request.path, json.loads(request.body)) for request in provider.requests]
     assert sent == [("/list", {"path": "/a"}), ("/list/continue", {"cursor": "c-1"})]
 
 
-@pytest.mark.parametrize("pages", [{"continue": "list"}, {"continue": "/list/{id}"}, {"continue": 1}])
+@pytest.mark.parametrize(
+    "pages", [{"continue": "list"}, {"continue": "/list/{id}"}, {"continue": 1}]
+)
 def test_a_path_that_cannot_be_asked_is_refused(pages: dict[str, Any]) -> None:
     """It is a path of its own, whose only input is the token."""
     with pytest.raises(InvalidInput, match="'continue'"):
@@ -76,6 +130,13 @@ def test_a_path_that_cannot_be_asked_is_refused(pages: dict[str, Any]) -> None:
 
 def test_only_an_object_in_a_header_field_is_flattened() -> None:
     """Elsewhere there is no such form."""
-    parameter = {"name": "q", "in": "query", "schema": {"type": "string"}, "x-jackfield": {"flatten": True}}
+    parameter = {
+        "name": "q",
+        "in": "query",
+        "schema": {"type": "string"},
+        "x-jackfield": {"flatten": True},
+    }
     with pytest.raises(InvalidInput, match="flatten"):
-        converted(document({"/a": {"get": {"parameters": [parameter], "responses": {}}}}), Choices())
+        converted(
+            document({"/a": {"get": {"parameters": [parameter], "responses": {}}}}), Choices()
+        )

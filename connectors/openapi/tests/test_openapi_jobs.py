@@ -1,4 +1,6 @@
-"""Jobs of connectors without code: an overlay says how what a request has started is polled, fetched and cancelled."""
+"""Jobs of connectors without code: an overlay says how what a request has started is polled,
+fetched and cancelled.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +23,47 @@ PROJECT = {"name": "project", "in": "path", "required": True, "schema": {"type":
 BY_STATE = {
     "handle": {"id": "/id"},
     "poll": {"path": "/projects/{project}/exports/{id}"},
-    "state": "/state", "done": ["DONE"], "failed": ["FAILED", "STOPPED"], "message": "/why", "percent": "/percent",
+    "state": "/state",
+    "done": ["DONE"],
+    "failed": ["FAILED", "STOPPED"],
+    "message": "/why",
+    "percent": "/percent",
     "result": {"path": "/projects/{project}/exports/{id}/rows"},
     "cancel": {"method": "POST", "path": "/projects/{project}/exports/{id}/cancel"},
-}  # fmt: skip
-BY_ADDRESS = {"handle": {"operation": "Operation-Location"}, "poll": {"to": "operation"}, "cancel": {"to": "operation", "method": "DELETE"}}
+}
+BY_ADDRESS = {
+    "handle": {"operation": "Operation-Location"},
+    "poll": {"to": "operation"},
+    "cancel": {"to": "operation", "method": "DELETE"},
+}
 DOCUMENT = document(
     {
-        "/projects/{project}/exports": {"post": operation(parameters=[PROJECT], **{"x-jackfield": {"key": "export", "job": BY_STATE}})},
+        "/projects/{project}/exports": {
+            "post": operation(
+                parameters=[PROJECT], **{"x-jackfield": {"key": "export", "job": BY_STATE}}
+            )
+        },
         "/projects/{project}/exports/{id}/rows": {
-            "get": {"responses": {"200": {"description": "", "content": {"application/json": {"schema": REPORT}}}}, "operationId": "rows"}
+            "get": {
+                "responses": {
+                    "200": {"description": "", "content": {"application/json": {"schema": REPORT}}}
+                },
+                "operationId": "rows",
+            }
         },
         "/scans": {"post": operation(**{"x-jackfield": {"key": "scan", "job": BY_ADDRESS}})},
         "/prints": {
             "post": operation(
-                **{"x-jackfield": {"key": "print", "job": {**BY_STATE, "poll": {"path": "/prints/{id}"}, "result": {"member": "/pages"}}}},
+                **{
+                    "x-jackfield": {
+                        "key": "print",
+                        "job": {
+                            **BY_STATE,
+                            "poll": {"path": "/prints/{id}"},
+                            "result": {"member": "/pages"},
+                        },
+                    }
+                },
             )
         },
     }
@@ -43,7 +71,9 @@ DOCUMENT = document(
 
 
 class Site:
-    """A provider with jobs: each poll has the next of the ``answers`` in turn, the last one again and again."""
+    """A provider with jobs: each poll has the next of the ``answers`` in turn, the last one again
+    and again.
+    """
 
     def __init__(self) -> None:
         self.answers: list[Answer] = [Answer({"state": "BUSY", "percent": 40})]
@@ -55,10 +85,15 @@ class Site:
         if request.path.endswith("/rows"):
             return Answer({"rows": 7})
         if request.path.endswith("/cancel") or request.method == "DELETE":
-            self.answers = [Answer({"state": "STOPPED", "why": "by request"}), Answer({"message": "gone"}, 404)]
+            self.answers = [
+                Answer({"state": "STOPPED", "why": "by request"}),
+                Answer({"message": "gone"}, 404),
+            ]
             return Answer({})
         if request.method == "POST":
-            located = {"Operation-Location": "/operations/7?v=1"} if request.path == "/scans" else {}
+            located = (
+                {"Operation-Location": "/operations/7?v=1"} if request.path == "/scans" else {}
+            )
             return Answer({"id": "a b"}, 202, located)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -73,7 +108,13 @@ class Acme:
     def call(self, action: str, seconds: float = 60.0, **inputs: Any) -> Result:
         """Call an action."""
         return self.runtime.invoke(
-            {"connector": "acme", "action": action, "connection": "main", "inputs": inputs, "timeoutSeconds": seconds}
+            {
+                "connector": "acme",
+                "action": action,
+                "connection": "main",
+                "inputs": inputs,
+                "timeoutSeconds": seconds,
+            }
         )
 
 
@@ -81,11 +122,24 @@ class Acme:
 def opened(folder: Path, site: Site) -> Iterator[Acme]:
     """Generate the connector and open a runtime over the site."""
     manifest = generate(folder, DOCUMENT)
-    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    declare(
+        folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"}
+    )
     with plugged(folder / "made"), Provider(site) as provider:
-        connections = [{"connections": {"main": {"type": "acme/anonymous", "values": {"server": provider.url}}}}]
+        connections = [
+            {
+                "connections": {
+                    "main": {"type": "acme/anonymous", "values": {"server": provider.url}}
+                }
+            }
+        ]
         url = f"sqlite:///{folder / 'acme.db'}"
-        with Jackfield(catalog=Catalog.installed(), connections=connections, database_url=url, clock=StillClock()) as runtime:
+        with Jackfield(
+            catalog=Catalog.installed(),
+            connections=connections,
+            database_url=url,
+            clock=StillClock(),
+        ) as runtime:
             yield Acme(runtime, site, manifest)
 
 
@@ -96,10 +150,15 @@ def _acme(tmp_path: Path) -> Iterator[Acme]:
 
 
 def test_a_job_by_states_is_polled_fetched_and_cancelled(acme: Acme) -> None:
-    """Inputs and answers fill the paths of polls; ``Retry-After`` and the percentage are heeded; the end is a request for the result."""
+    """Inputs and answers fill the paths of polls; ``Retry-After`` and the percentage are heeded;
+    the end is a request for the result.
+    """
     assert [acme.actions["export"][name] for name in ("kind", "cancellable")] == ["job", True]
     assert acme.actions["export"]["output"]["properties"] == REPORT["properties"]
-    acme.site.answers = [Answer({"state": "BUSY", "percent": 40}, headers={"Retry-After": "600"}), Answer({"state": "DONE"})]
+    acme.site.answers = [
+        Answer({"state": "BUSY", "percent": 40}, headers={"Retry-After": "600"}),
+        Answer({"state": "DONE"}),
+    ]
     found = acme.call("export", 30, project="p/q")
     assert (found.status, found.progress) == ("running", {"fraction": 0.4, "text": "BUSY"})
     assert found.wait(500).status == "running"
@@ -127,12 +186,18 @@ def test_a_job_by_its_address_runs_while_the_status_is_202(acme: Acme) -> None:
 
 @pytest.mark.parametrize("address", ["", "https://elsewhere.example/operations/7"])
 def test_a_job_that_cannot_be_polled_is_in_doubt(tmp_path: Path, address: str) -> None:
-    """It has started, but its address is missing, or on a server that must not see the credentials."""
+    """It has started, but its address is missing, or on a server that must not see the
+    credentials.
+    """
 
     class Odd(Site):
         def __call__(self, number: int, request: Request) -> Answer:
             found = super().__call__(number, request)
-            return Answer({}, 202, {"Operation-Location": address} if address else {}) if request.method == "POST" else found
+            return (
+                Answer({}, 202, {"Operation-Location": address} if address else {})
+                if request.method == "POST"
+                else found
+            )
 
     with opened(tmp_path, Odd()) as acme:
         found = acme.call("scan")

@@ -1,4 +1,6 @@
-"""Lists of a made-up provider in many shapes, with faults: what is called complete is compared with what the provider holds."""
+"""Lists of a made-up provider in many shapes, with faults: what is called complete is compared with
+what the provider holds.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ _SIZE = 100
 
 @dataclass
 class Stand:
-    """A provider, another server to which nothing may go, and a runtime with three ways to ask for a list."""
+    """A provider, another server to which nothing may go, and a runtime with three ways to ask for
+    a list.
+    """
 
     jackfield: Jackfield
     provider: Provider
@@ -77,13 +81,23 @@ class Stand:
 
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """All lists as a generated connector, as an author's, and for ``http.request``; retries do not wait."""
+    """All lists as a generated connector, as an author's, and for ``http.request``; retries do not
+    wait.
+    """
     folder = tmp_path_factory.mktemp("lists")
     key = generate(folder, listing_document())["key"]
-    declare(folder / "made", f"jackfield-{key}", "jackfield.connectors", {key: f"jackfield_{key.replace('-', '_')}:http"})
+    declare(
+        folder / "made",
+        f"jackfield-{key}",
+        "jackfield.connectors",
+        {key: f"jackfield_{key.replace('-', '_')}:http"},
+    )
     make_connector(folder / "own", "authors", _AUTHORS)
     stand: list[Stand] = []
-    with pytest.MonkeyPatch.context() as patch, Provider(lambda _, request: stand[0].answer(request)) as provider:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Provider(lambda _, request: stand[0].answer(request)) as provider,
+    ):
         patch.setattr(Backoff, "wait", lambda *_: 0.0)
         values = {"server": provider.url + BASE, "token": "t-4711"}
         kinds = {"acme": f"{key}/key", "authors": "authors/account", "http": "http/bearer"}
@@ -91,7 +105,11 @@ def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         with (
             Provider([Answer({"data": [{"id": "elsewhere"}]})]) as elsewhere,
             plugged(folder / "made", folder / "own"),
-            Jackfield(connections=[{"connections": connections}], catalog=Catalog.installed(), database_url="none") as jackfield,
+            Jackfield(
+                connections=[{"connections": connections}],
+                catalog=Catalog.installed(),
+                database_url="none",
+            ) as jackfield,
         ):
             stand.append(Stand(jackfield, provider, elsewhere))
             yield stand[0]
@@ -103,7 +121,11 @@ def _called(way: str, listed: Listed) -> dict[str, Any]:
         return {"connector": "acme", "action": f"list{number}", "inputs": {}}
     if way == "authors":
         return {"connector": "authors", "action": "list", "inputs": {"number": number}}
-    return {"connector": "http", "action": "request", "inputs": {"url": f"/{number}", "pages": dict(shape.pages)}}
+    return {
+        "connector": "http",
+        "action": "request",
+        "inputs": {"url": f"/{number}", "pages": dict(shape.pages)},
+    }
 
 
 def _read(stand: Stand, way: str, listed: Listed, *, whole: bool) -> tuple[Any, list[Any]]:
@@ -126,7 +148,9 @@ def _read(stand: Stand, way: str, listed: Listed, *, whole: bool) -> tuple[Any, 
 def _tried(stand: Stand, seed: int, turn: int) -> str | None:
     """Read one list; return what is wrong with the result."""
     choose = random.Random(f"{seed}/{turn}")
-    listed = stand.listed = drawn(choose, stand.provider.url + BASE, stand.elsewhere.url, turn % len(SHAPES))
+    listed = stand.listed = drawn(
+        choose, stand.provider.url + BASE, stand.elsewhere.url, turn % len(SHAPES)
+    )
     way = "acme" if listed.shape.by_post else choose.choice(["acme", "http", "authors"])
     result, found = _read(stand, way, listed, whole=choose.random() < 0.7)
     complete = result.status == "succeeded" and result.meta.complete is True
@@ -136,14 +160,23 @@ def _tried(stand: Stand, seed: int, turn: int) -> str | None:
         return f"{way} sent elsewhere: {shown(listed, result)}"
     if listed.fault in HARMLESS and listed.shape.ends_truly and not complete:
         return f"{way} is not complete: {found} {shown(listed, result)}"
-    if result.status == "succeeded" and result.meta.complete is not True and not result.meta.warnings and not result.meta.next:
+    if (
+        result.status == "succeeded"
+        and result.meta.complete is not True
+        and not result.meta.warnings
+        and not result.meta.next
+    ):
         return f"{way} gives no reason: {shown(listed, result)}"
     return None
 
 
-@pytest.mark.parametrize("seed", [pytest.param(seed, marks=() if seed < 5 else pytest.mark.campaign) for seed in range(100)])
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, marks=() if seed < 5 else pytest.mark.campaign) for seed in range(100)],
+)
 def test_a_complete_list_lacks_nothing(stand: Stand, seed: int) -> None:
-    """What is called complete has all that the provider holds; no request goes elsewhere; a list without a lasting fault is complete; one
-    that is not has a reason or a way on."""
+    """What is called complete has all that the provider holds; no request goes elsewhere; a list
+    without a lasting fault is complete; one that is not has a reason or a way on.
+    """
     faults = [fault for turn in range(_SIZE) if (fault := _tried(stand, seed, turn)) is not None]
     assert not faults, "\n".join(faults)

@@ -1,4 +1,6 @@
-"""Documents with a slip, or made to harm: whatever stands at a place of a document, it is converted and reported, or refused."""
+"""Documents with a slip, or made to harm: whatever stands at a place of a document, it is converted
+and reported, or refused.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,21 @@ _NODE_SCHEMA = {
     "discriminator": {"propertyName": "name"},
     "properties": {
         "id": {"type": "string", "readOnly": True},
-        "name": {"type": "string", "maxLength": 9, "pattern": "^a", "nullable": True, "enum": ["a", "b"], "example": "a"},
-        "size": {"type": "number", "minimum": 0, "exclusiveMinimum": True, "multipleOf": 0.5, "default": 1},
+        "name": {
+            "type": "string",
+            "maxLength": 9,
+            "pattern": "^a",
+            "nullable": True,
+            "enum": ["a", "b"],
+            "example": "a",
+        },
+        "size": {
+            "type": "number",
+            "minimum": 0,
+            "exclusiveMinimum": True,
+            "multipleOf": 0.5,
+            "default": 1,
+        },
         "nodes": {"type": "array", "items": _NODE, "minItems": 1},
         "more": {"allOf": [_NODE, {"properties": {"x": {"type": "boolean"}}, "required": ["x"]}]},
     },
@@ -32,60 +47,124 @@ _NODE_SCHEMA = {
 _PARTS = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {"type": "string", "format": "binary"},
-                   "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-                   "tree": {"$ref": "#/components/schemas/Tree"}},
-}  # fmt: skip
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "tree": {"$ref": "#/components/schemas/Tree"},
+    },
+}
 _OPENAPI: dict[str, Any] = {
     "openapi": "3.0.3",
     "info": {"title": "Acme", "version": "1.0", "license": {"name": "MIT"}},
-    "servers": [{"url": "https://{r}.acme.example/{p}", "variables": {"r": {"default": "eu", "enum": ["eu"]}, "p": {"default": "v1"}}}],
+    "servers": [
+        {
+            "url": "https://{r}.acme.example/{p}",
+            "variables": {"r": {"default": "eu", "enum": ["eu"]}, "p": {"default": "v1"}},
+        }
+    ],
     "security": [{"key": []}, {"person": ["a"]}],
     "x-jackfield": {
         "categories": ["a"],
         "headers": {"X-A": "1"},
-        "errors": {"code": "/c", "failed": {"member": "/ok", "equals": False},
-                   "rows": [{"status": 400, "codes": ["x"], "error": "conflict"}]},
+        "errors": {
+            "code": "/c",
+            "failed": {"member": "/ok", "equals": False},
+            "rows": [{"status": 400, "codes": ["x"], "error": "conflict"}],
+        },
         "connections": {"key": {"title": "Key", "fields": {"value": {"title": "t"}}}},
     },
     "components": {
         "securitySchemes": {
             "key": {"type": "apiKey", "in": "header", "name": "X-K"},
-            "person": {"type": "oauth2", "flows": {"authorizationCode": {
-                "authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t", "scopes": {"a": "A"}}}},
+            "person": {
+                "type": "oauth2",
+                "flows": {
+                    "authorizationCode": {
+                        "authorizationUrl": "https://a.example/a",
+                        "tokenUrl": "https://a.example/t",
+                        "scopes": {"a": "A"},
+                    }
+                },
+            },
         },
-        "schemas": {"Node": _NODE_SCHEMA, "Tree": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}},
+        "schemas": {
+            "Node": _NODE_SCHEMA,
+            "Tree": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+        },
     },
     "paths": {
         "/nodes/{id}": {
-            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+            ],
             "get": {
                 "tags": ["T"],
-                "parameters": [{"name": "f", "in": "query", "style": "deepObject", "schema": {"type": "object"}},
-                               {"name": "X-H", "in": "header", "schema": {"type": "array", "items": {"type": "string"}}}],
-                "responses": {"200": {"description": "", "content": _JSON, "headers": {"Link": {}}}},
+                "parameters": [
+                    {
+                        "name": "f",
+                        "in": "query",
+                        "style": "deepObject",
+                        "schema": {"type": "object"},
+                    },
+                    {
+                        "name": "X-H",
+                        "in": "header",
+                        "schema": {"type": "array", "items": {"type": "string"}},
+                    },
+                ],
+                "responses": {
+                    "200": {"description": "", "content": _JSON, "headers": {"Link": {}}}
+                },
             },
             "put": {
                 "requestBody": {"required": True, "content": _JSON},
                 "responses": {"default": {"description": ""}},
-                "x-jackfield": {"key": "putIt", "effect": "idempotent", "flatten": True, "examples": [{"inputs": {"id": "1"}}],
-                                "permissions": {"acme": ["x"]}, "rateLimit": {"perSecond": 5}},
+                "x-jackfield": {
+                    "key": "putIt",
+                    "effect": "idempotent",
+                    "flatten": True,
+                    "examples": [{"inputs": {"id": "1"}}],
+                    "permissions": {"acme": ["x"]},
+                    "rateLimit": {"perSecond": 5},
+                },
             },
         },
         "/nodes": {
             "get": {
-                "parameters": [{"name": "page", "in": "query", "schema": {"type": "integer", "default": 1}}],
-                "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": _NODE}}}}},
-                "x-jackfield": {"pagination": {"kind": "page", "input": "page", "first": 1, "more": "/more"}},
+                "parameters": [
+                    {"name": "page", "in": "query", "schema": {"type": "integer", "default": 1}}
+                ],
+                "responses": {
+                    "200": {
+                        "description": "",
+                        "content": {
+                            "application/json": {"schema": {"type": "array", "items": _NODE}}
+                        },
+                    }
+                },
+                "x-jackfield": {
+                    "pagination": {"kind": "page", "input": "page", "first": 1, "more": "/more"}
+                },
             },
             "post": {
-                "requestBody": {"content": {"multipart/form-data": {
-                    "schema": _PARTS, "encoding": {"tree": {"contentType": "a/b", "style": "form"}}}}},
-                "responses": {"201": {"description": "", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+                "requestBody": {
+                    "content": {
+                        "multipart/form-data": {
+                            "schema": _PARTS,
+                            "encoding": {"tree": {"contentType": "a/b", "style": "form"}},
+                        }
+                    }
+                },
+                "responses": {
+                    "201": {
+                        "description": "",
+                        "content": {"text/plain": {"schema": {"type": "string"}}},
+                    }
+                },
             },
         },
     },
-}  # fmt: skip
+}
 _SWAGGER: dict[str, Any] = {
     "swagger": "2.0",
     "info": {"title": "Old", "version": "2"},
@@ -94,8 +173,23 @@ _SWAGGER: dict[str, Any] = {
     "schemes": ["https"],
     "securityDefinitions": {"key": {"type": "apiKey", "in": "query", "name": "key"}},
     "security": [{"key": []}],
-    "parameters": {"P": {"name": "p", "in": "query", "type": "array", "items": {"type": "string"}, "collectionFormat": "csv"}},
-    "definitions": {"T": {"type": "object", "discriminator": "kind", "required": ["kind"], "properties": {"kind": {"type": "string"}}}},
+    "parameters": {
+        "P": {
+            "name": "p",
+            "in": "query",
+            "type": "array",
+            "items": {"type": "string"},
+            "collectionFormat": "csv",
+        }
+    },
+    "definitions": {
+        "T": {
+            "type": "object",
+            "discriminator": "kind",
+            "required": ["kind"],
+            "properties": {"kind": {"type": "string"}},
+        }
+    },
     "paths": {
         "/a/{id}": {
             "parameters": [{"name": "id", "in": "path", "required": True, "type": "string"}],
@@ -112,15 +206,44 @@ _SWAGGER: dict[str, Any] = {
     },
 }
 _ODD: tuple[Any, ...] = (
-    None, True, 0, -1, 1.5, 10**30, "", "x", "Infinity", "NaN", "a\r\nb", "../..", [], {}, [None], [True], ["x"], [{}],
-    {"x": None}, {"": ""}, {"x": "y"}, {"$ref": "#"}, {"$ref": "#/paths"}, {"$ref": "#/nope"}, {"$ref": 1},
-)  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "Infinity",
+    "NaN",
+    "a\r\nb",
+    "../..",
+    [],
+    {},
+    [None],
+    [True],
+    ["x"],
+    [{}],
+    {"x": None},
+    {"": ""},
+    {"x": "y"},
+    {"$ref": "#"},
+    {"$ref": "#/paths"},
+    {"$ref": "#/nope"},
+    {"$ref": 1},
+)
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if path:
         yield path
-    for name, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for name, part in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield from _places(part, (*path, name))
 
 
@@ -141,12 +264,17 @@ def _refuse(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "first"), [(_OPENAPI, 0), ({**_OPENAPI, "openapi": "3.1.0"}, 2), (_SWAGGER, 0)], ids=["3.0", "3.1", "2.0"]
+    ("base", "first"),
+    [(_OPENAPI, 0), ({**_OPENAPI, "openapi": "3.1.0"}, 2), (_SWAGGER, 0)],
+    ids=["3.0", "3.1", "2.0"],
 )
-@pytest.mark.parametrize(("tries", "step"), [(1, 8), pytest.param(5, 1, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(
+    ("tries", "step"), [(1, 8), pytest.param(5, 1, marks=pytest.mark.campaign)]
+)
 def test_any_value_at_any_place(base: dict[str, Any], first: int, tries: int, step: int) -> None:
-    """Every member of a document (one in eight for each commit, others of 3.0 than of 3.1) is replaced by values that do not belong there:
-    a connector is made, or the document is refused."""
+    """Every member of a document (one in eight for each commit, others of 3.0 than of 3.1) is
+    replaced by values that do not belong there: a connector is made, or the document is refused.
+    """
     chance = random.Random(4711)
     for path in [*_places(base)][first % step :: step]:
         for odd in chance.sample(_ODD, tries):

@@ -1,5 +1,7 @@
-"""What a file says of a provider's refusals: waits in the body, quotas, several places of the message, codes of GraphQL, ended approvals,
-ends of lists by their total, and values of paths that are encoded twice."""
+"""What a file says of a provider's refusals: waits in the body, quotas, several places of the
+message, codes of GraphQL, ended approvals, ends of lists by their total, and values of paths that
+are encoded twice.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,18 @@ from plugboard import declare, plugged
 
 Json = Mapping[str, Any]
 _ROWS: list[Json] = [
-    {"status": 429, "when": {"member": "/policy", "equals": "DAILY"}, "error": "quota_exceeded", "hint": "Wait until midnight."},
+    {
+        "status": 429,
+        "when": {"member": "/policy", "equals": "DAILY"},
+        "error": "quota_exceeded",
+        "hint": "Wait until midnight.",
+    },
     {"status": 429, "message": "per month", "error": "quota_exceeded"},
-    {"status": 429, "error": "rate_limited", "wait": {"member": "/parameters/retry_after", "seconds": 30}},
+    {
+        "status": 429,
+        "error": "rate_limited",
+        "wait": {"member": "/parameters/retry_after", "seconds": 30},
+    },
     {"codes": ["LOCKED"], "error": "rate_limited"},
     {"status": 530, "error": "rate_limited"},
     {"status": 502, "when": {"member": "/slow", "equals": True}, "error": "rate_limited"},
@@ -32,39 +43,82 @@ _ROWS: list[Json] = [
     {"status": 420, "when": {"member": "/fatal", "equals": True}, "error": "forbidden"},
 ]
 _PLACES = ["/message", "/fields", "/errors"]
-_LIST = {"200": {"description": "", "content": {"application/json": {"schema": {"type": "object"}}}}}
+_LIST = {
+    "200": {"description": "", "content": {"application/json": {"schema": {"type": "object"}}}}
+}
 
 
 def _source(**more: Any) -> dict[str, Any]:
     """A document of an API with a table of errors, a list by offset, and a path with an ID."""
-    pages = {"kind": "offset", "input": "start", "items": "/rows", "total": "/total", "totalEnds": True}
+    pages = {
+        "kind": "offset",
+        "input": "start",
+        "items": "/rows",
+        "total": "/total",
+        "totalEnds": True,
+    }
     start = {"name": "start", "in": "query", "schema": {"type": "integer"}}
-    thing = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "x-jackfield": {"encode": "twice"}}
+    thing = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "x-jackfield": {"encode": "twice"},
+    }
     paths = {
-        "/things": {"post": operation(operationId="makeThing"), "get": operation(operationId="showThings")},
-        "/rows": {"get": {"operationId": "listRows", "parameters": [start], "responses": _LIST, "x-jackfield": {"pagination": pages}}},
+        "/things": {
+            "post": operation(operationId="makeThing"),
+            "get": operation(operationId="showThings"),
+        },
+        "/rows": {
+            "get": {
+                "operationId": "listRows",
+                "parameters": [start],
+                "responses": _LIST,
+                "x-jackfield": {"pagination": pages},
+            }
+        },
         "/things/{id}/parts": {"get": operation(operationId="getThing", parameters=[thing])},
     }
     errors = {"code": "/code", "message": _PLACES, "rows": _ROWS}
-    return document(paths, servers=[{"url": "https://api.acme.example"}], **{"x-jackfield": {"errors": errors}, **more})
+    return document(
+        paths,
+        servers=[{"url": "https://api.acme.example"}],
+        **{"x-jackfield": {"errors": errors}, **more},
+    )
 
 
 @contextmanager
 def _running(folder: Path, clock: FakeClock, database: str) -> Iterator[Jackfield]:
     """Run a runtime that has the generated connector."""
-    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    declare(
+        folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"}
+    )
     home = {"JACKFIELD_HOME": str(folder)}
-    with plugged(folder / "made"), Jackfield(catalog=Catalog.installed(), database_url=database, clock=clock, environment=home) as found:
+    with (
+        plugged(folder / "made"),
+        Jackfield(
+            catalog=Catalog.installed(), database_url=database, clock=clock, environment=home
+        ) as found,
+    ):
         yield found
 
 
-def _called(folder: Path, action: str, *answers: Any, source: Json | None = None, **inputs: Any) -> tuple[Any, Provider, FakeClock]:
+def _called(
+    folder: Path, action: str, *answers: Any, source: Json | None = None, **inputs: Any
+) -> tuple[Any, Provider, FakeClock]:
     """Invoke an action against a provider that answers by a script; its waits cost nothing."""
     clock = FakeClock()
     generate(folder, _source() if source is None else source, "--key", "acme")
     with Provider(list(answers)) as provider, _running(folder, clock, "none") as jackfield:
         connection = {"type": "acme/anonymous", "values": {"server": provider.url}}
-        call = {"connector": "acme", "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 600}
+        call = {
+            "connector": "acme",
+            "action": action,
+            "connection": connection,
+            "inputs": inputs,
+            "timeoutSeconds": 600,
+        }
         return jackfield.invoke(call), provider, clock
 
 
@@ -75,18 +129,31 @@ def _limit(status: int = 429, **members: Any) -> Answer:
 
 @pytest.mark.parametrize(
     "answer",
-    [_limit(503, code="LOCKED"), _limit(500, code="LOCKED"), _limit(529, code="LOCKED"), _limit(502, slow=True)],
+    [
+        _limit(503, code="LOCKED"),
+        _limit(500, code="LOCKED"),
+        _limit(529, code="LOCKED"),
+        _limit(502, slow=True),
+    ],
     ids=["503", "500", "529", "member"],
 )
 def test_a_throttling_code_is_a_refusal_whatever_its_status(tmp_path: Path, answer: Answer) -> None:
-    """A write whose answer names a limit by its code or a member was not carried out: the write is repeated."""
+    """A write whose answer names a limit by its code or a member was not carried out: the write is
+    repeated.
+    """
     result, provider, _ = _called(tmp_path, "makeThing", answer, Answer({"id": 1}))
     assert (result.status, len(provider.requests)) == ("succeeded", 2)
 
 
-@pytest.mark.parametrize("answer", [_limit(530), _limit(503, code="OTHER"), _limit(503), _limit(502, slow=False)])
-def test_a_failure_of_the_server_alone_leaves_a_write_in_doubt(tmp_path: Path, answer: Answer) -> None:
-    """A status from 500 without such a code leaves open whether the write was carried out, also if a row calls the status a limit."""
+@pytest.mark.parametrize(
+    "answer", [_limit(530), _limit(503, code="OTHER"), _limit(503), _limit(502, slow=False)]
+)
+def test_a_failure_of_the_server_alone_leaves_a_write_in_doubt(
+    tmp_path: Path, answer: Answer
+) -> None:
+    """A status from 500 without such a code leaves open whether the write was carried out, also if
+    a row calls the status a limit.
+    """
     result, provider, _ = _called(tmp_path, "makeThing", answer, Answer({"id": 1}))
     assert (result.status, len(provider.requests)) == ("in_doubt", 1)
 
@@ -96,7 +163,10 @@ WAITS: dict[str, tuple[Answer, float]] = {
     "as text": (_limit(parameters={"retry_after": "35"}), 35),
     "as a duration": (_limit(parameters={"retry_after": "1m5s"}), 65),
     "with a fraction": (_limit(parameters={"retry_after": 1.5}), 1.5),
-    "the body beats the field": (_limit(parameters={"retry_after": 35}, headers={"Retry-After": "3"}), 35),
+    "the body beats the field": (
+        _limit(parameters={"retry_after": 35}, headers={"Retry-After": "3"}),
+        35,
+    ),
     "in the field": (_limit(headers={"Retry-After": "7"}), 7),
     "documented alone": (_limit(), 30),
     "null": (_limit(parameters={"retry_after": None}), 30),
@@ -119,20 +189,36 @@ def test_a_wait_is_kept(tmp_path: Path, name: str) -> None:
 def test_a_wait_beyond_the_deadline(tmp_path: Path) -> None:
     """It is told, and nothing is sent for nothing."""
     result, provider, _ = _called(tmp_path, "makeThing", _limit(parameters={"retry_after": 3_600}))
-    assert (result.error.code, result.error.retry_after, len(provider.requests)) == ("rate_limited", 3_600, 1)
+    assert (result.error.code, result.error.retry_after, len(provider.requests)) == (
+        "rate_limited",
+        3_600,
+        1,
+    )
 
 
-QUOTAS = [_limit(policy="DAILY", parameters={"retry_after": 1}), _limit(message="10,000 requests Per Month are used up")]
+QUOTAS = [
+    _limit(policy="DAILY", parameters={"retry_after": 1}),
+    _limit(message="10,000 requests Per Month are used up"),
+]
 
 
 @pytest.mark.parametrize("refusal", QUOTAS, ids=["by a member", "by words"])
 def test_a_quota_is_none_of_rate(tmp_path: Path, refusal: Answer) -> None:
-    """A limit of the day has the status of one of seconds: it is told by a member or by its words, and not tried again."""
+    """A limit of the day has the status of one of seconds: it is told by a member or by its words,
+    and not tried again.
+    """
     result, provider, _ = _called(tmp_path, "showThings", refusal)
-    assert (result.error.code, result.error.retryable, len(provider.requests)) == ("quota_exceeded", False, 1)
+    assert (result.error.code, result.error.retryable, len(provider.requests)) == (
+        "quota_exceeded",
+        False,
+        1,
+    )
 
 
-@pytest.mark.parametrize(("fatal", "code"), [(True, "forbidden"), (1, "rejected"), ("true", "rejected"), (None, "rejected")])
+@pytest.mark.parametrize(
+    ("fatal", "code"),
+    [(True, "forbidden"), (1, "rejected"), ("true", "rejected"), (None, "rejected")],
+)
 def test_a_member_is_compared_as_it_is(tmp_path: Path, fatal: Any, code: str) -> None:
     """True is not 1, and no text."""
     assert _called(tmp_path, "makeThing", _limit(420, fatal=fatal))[0].error.code == code
@@ -141,9 +227,18 @@ def test_a_member_is_compared_as_it_is(tmp_path: Path, fatal: Any, code: str) ->
 MESSAGES: dict[str, tuple[Json, str]] = {
     "one": ({"message": "No."}, "No."),
     "two": ({"message": "Not valid", "fields": ["name is missing"]}, "Not valid; name is missing"),
-    "an object": ({"errors": {"summary": "You must specify a summary"}}, "summary: You must specify a summary"),
-    "lists in an object": ({"errors": {"email": ["is taken", "is bad"]}}, "email: is taken; email: is bad"),
-    "objects with words": ({"errors": [{"Message": "Must be unique", "Id": 7}, {"message": "Again"}]}, "Must be unique; Again"),
+    "an object": (
+        {"errors": {"summary": "You must specify a summary"}},
+        "summary: You must specify a summary",
+    ),
+    "lists in an object": (
+        {"errors": {"email": ["is taken", "is bad"]}},
+        "email: is taken; email: is bad",
+    ),
+    "objects with words": (
+        {"errors": [{"Message": "Must be unique", "Id": 7}, {"message": "Again"}]},
+        "Must be unique; Again",
+    ),
     "each once": ({"message": "No.", "fields": ["No.", "no"]}, "No.; no"),
     "at most five": ({"fields": [f"f{number}" for number in range(9)]}, "f0; f1; f2; f3; f4"),
     "none of them": ({"detail": "Elsewhere"}, "Elsewhere"),
@@ -173,10 +268,18 @@ TOTALS: dict[str, tuple[list[Json], int, bool]] = {
 
 @pytest.mark.parametrize("name", TOTALS)
 def test_a_list_ends_by_its_total(tmp_path: Path, name: str) -> None:
-    """Once so many items were read, nothing is asked for any more; a page without its list ends nothing before."""
+    """Once so many items were read, nothing is asked for any more; a page without its list ends
+    nothing before.
+    """
     pages, count, is_complete = TOTALS[name]
-    result, provider, _ = _called(tmp_path, "listRows", *(Answer(page) for page in pages), fetchAll=True)
-    assert (result.status, len(provider.requests), result.meta.complete) == ("succeeded", count, is_complete)
+    result, provider, _ = _called(
+        tmp_path, "listRows", *(Answer(page) for page in pages), fetchAll=True
+    )
+    assert (result.status, len(provider.requests), result.meta.complete) == (
+        "succeeded",
+        count,
+        is_complete,
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,7 +293,9 @@ def test_a_list_ends_by_its_total(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_value_that_is_encoded_twice(tmp_path: Path, given: str, sent: str) -> None:
-    """One that begins with a slash, or has two in a row, is: servers split a path at those although they are encoded."""
+    """One that begins with a slash, or has two in a row, is: servers split a path at those although
+    they are encoded.
+    """
     result, provider, _ = _called(tmp_path, "getThing", Answer({}), id=given)
     assert (result.status, provider.requests[0].path) == ("succeeded", f"/things/{sent}/parts")
 
@@ -198,7 +303,9 @@ def test_a_value_that_is_encoded_twice(tmp_path: Path, given: str, sent: str) ->
 def _graphql(query: str, **more: Any) -> dict[str, Any]:
     about = {"graphql": {"query": query, "result": "/data/viewer"}}
     paths = {"/graphql": {"post": operation(operationId="createAsk", **{"x-jackfield": about})}}
-    return document(paths, servers=[{"url": "https://api.acme.example"}], **{"x-jackfield": {"errors": more}})
+    return document(
+        paths, servers=[{"url": "https://api.acme.example"}], **{"x-jackfield": {"errors": more}}
+    )
 
 
 CODES: dict[str, tuple[Json, str]] = {
@@ -218,10 +325,14 @@ CODES: dict[str, tuple[Json, str]] = {
 }
 
 
-@pytest.mark.parametrize("query", ["query { viewer { id } }", "mutation { viewer { id } }"], ids=["query", "mutation"])
+@pytest.mark.parametrize(
+    "query", ["query { viewer { id } }", "mutation { viewer { id } }"], ids=["query", "mutation"]
+)
 @pytest.mark.parametrize("name", CODES)
 def test_codes_of_graphql(tmp_path: Path, name: str, query: str) -> None:
-    """An error in a success has a code or a status in its extensions, which counts as that of HTTP does."""
+    """An error in a success has a code or a status in its extensions, which counts as that of HTTP
+    does.
+    """
     extensions, code = CODES[name]
     refusal = Answer({"errors": [{"message": "No.", "extensions": extensions}], "data": None})
     result, provider, _ = _called(tmp_path, "createAsk", refusal, source=_graphql(query))
@@ -230,10 +341,20 @@ def test_codes_of_graphql(tmp_path: Path, name: str, query: str) -> None:
 
 def test_a_wait_of_graphql(tmp_path: Path) -> None:
     """It stands in the extensions, too."""
-    rows = [{"codes": ["MINUTE"], "error": "rate_limited", "wait": {"member": "/errors/0/extensions/retry_in_seconds"}}]
-    refusal = Answer({"errors": [{"message": "No.", "extensions": {"code": "MINUTE", "retry_in_seconds": 20}}]})
+    rows = [
+        {
+            "codes": ["MINUTE"],
+            "error": "rate_limited",
+            "wait": {"member": "/errors/0/extensions/retry_in_seconds"},
+        }
+    ]
+    refusal = Answer(
+        {"errors": [{"message": "No.", "extensions": {"code": "MINUTE", "retry_in_seconds": 20}}]}
+    )
     answers = (refusal, Answer({"data": {"viewer": {"id": 1}}}))
-    result, _, clock = _called(tmp_path, "createAsk", *answers, source=_graphql("mutation { viewer { id } }", rows=rows))
+    result, _, clock = _called(
+        tmp_path, "createAsk", *answers, source=_graphql("mutation { viewer { id } }", rows=rows)
+    )
     assert (result.status, 20 <= clock.waited < 21) == ("succeeded", True)
 
 
@@ -252,8 +373,13 @@ _OF_SERVER: dict[str, list[Json]] = {
 @pytest.mark.parametrize("data", [None, {}, [], {"viewer": None}], ids=str)
 @pytest.mark.parametrize("name", _OF_SERVER)
 def test_a_failure_of_a_graphql_server(tmp_path: Path, name: str, data: Any) -> None:
-    """As with HTTP's 500, nobody knows what was done: a write is in doubt, and what may be repeated is."""
-    failure = {"errors": [{"message": "No.", "extensions": one} for one in _OF_SERVER[name]], "data": data}
+    """As with HTTP's 500, nobody knows what was done: a write is in doubt, and what may be repeated
+    is.
+    """
+    failure = {
+        "errors": [{"message": "No.", "extensions": one} for one in _OF_SERVER[name]],
+        "data": data,
+    }
     answers = (Answer(failure), Answer({"data": {"viewer": {"id": 1}}}))
     for folder, query, effect, status in (
         ("write", "mutation { viewer { id } }", "write", "in_doubt"),
@@ -264,38 +390,56 @@ def test_a_failure_of_a_graphql_server(tmp_path: Path, name: str, data: Any) -> 
         source = _graphql(query)
         source["paths"]["/graphql"]["post"]["x-jackfield"]["effect"] = effect
         result, provider, _ = _called(tmp_path / folder, "createAsk", *answers, source=source)
-        assert (effect, result.status, len(provider.requests)) == (effect, status, 1 if effect == "write" else 2)
+        assert (effect, result.status, len(provider.requests)) == (
+            effect,
+            status,
+            1 if effect == "write" else 2,
+        )
 
 
-@pytest.mark.parametrize(("extensions", "code"), [
-    ({"code": "TAKEN", "status": 500}, "conflict"),
-    ({"code": "INTERNAL_SERVER_ERROR", "status": 404}, "rejected"),
-    ({"code": "INTERNAL_SERVER_ERROR", "status": 401}, "unauthenticated"),
-    ({"code": "THROTTLED", "status": 503}, "rate_limited"),
-])  # fmt: skip
-def test_a_graphql_error_that_says_more_than_failure(tmp_path: Path, extensions: Json, code: str) -> None:
+@pytest.mark.parametrize(
+    ("extensions", "code"),
+    [
+        ({"code": "TAKEN", "status": 500}, "conflict"),
+        ({"code": "INTERNAL_SERVER_ERROR", "status": 404}, "rejected"),
+        ({"code": "INTERNAL_SERVER_ERROR", "status": 401}, "unauthenticated"),
+        ({"code": "THROTTLED", "status": 503}, "rate_limited"),
+    ],
+)
+def test_a_graphql_error_that_says_more_than_failure(
+    tmp_path: Path, extensions: Json, code: str
+) -> None:
     """A row for its code, and a status of the caller's fault, say that nothing was done."""
     refusal = Answer({"errors": [{"message": "No.", "extensions": extensions}], "data": None})
-    source = _graphql("mutation { viewer { id } }", rows=[{"codes": ["TAKEN"], "error": "conflict"}])
+    source = _graphql(
+        "mutation { viewer { id } }", rows=[{"codes": ["TAKEN"], "error": "conflict"}]
+    )
     result = _called(tmp_path, "createAsk", refusal, source=source)[0]
     assert (result.status, result.error.code) == ("failed", code)
 
 
 @pytest.mark.parametrize(("code", "status"), [("GONE", "ended"), ("OTHER", "granted")])
 def test_an_approval_that_has_ended(tmp_path: Path, code: str, status: str) -> None:
-    """A code of the provider ends it at once, and the connection says so; another one does when it comes twice."""
+    """A code of the provider ends it at once, and the connection says so; another one does when it
+    comes twice.
+    """
     flow = {"authorizationUrl": "/auth", "tokenUrl": "/token", "scopes": {}}
     schemes = {"login": {"type": "oauth2", "flows": {"authorizationCode": flow}}}
     about = {"connections": {"loginAccount": {"refusedGrants": ["GONE"]}}}
     source = document(
-        {"/me": {"get": operation(operationId="whoAmI", security=[{"login": []}])}}, components={"securitySchemes": schemes},
-        servers=[{"url": "https://api.acme.example"}], **{"x-jackfield": about},
-    )  # fmt: skip
+        {"/me": {"get": operation(operationId="whoAmI", security=[{"login": []}])}},
+        components={"securitySchemes": schemes},
+        servers=[{"url": "https://api.acme.example"}],
+        **{"x-jackfield": about},
+    )
     kind = generate(tmp_path, source, "--key", "acme")["connectionTypes"][0]
     tokens = Answer({"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 30})
     names = {name.lower().removeprefix("login"): name for name in kind["schema"]["properties"]}
     script = [tokens, Answer({"status": code, "message": "no"}, 400)]
-    with Provider(script) as provider, _running(tmp_path, FakeClock(), f"sqlite:///{tmp_path}/j.db") as jackfield:
+    with (
+        Provider(script) as provider,
+        _running(tmp_path, FakeClock(), f"sqlite:///{tmp_path}/j.db") as jackfield,
+    ):
         given = {"clientid": "c", "clientsecret": "s", "server": provider.url}
         given |= {"tokenurl": f"{provider.url}/token", "authorizationurl": f"{provider.url}/auth"}
         values = {names[name]: value for name, value in given.items() if name in names}
@@ -303,7 +447,9 @@ def test_an_approval_that_has_ended(tmp_path: Path, code: str, status: str) -> N
         begun = jackfield.connections.authorizing().begin(code, "http://127.0.0.1/cb")
         state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
         jackfield.connections.authorizing().complete(begun["id"], {"state": state, "code": "x"})
-        error = jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": code, "inputs": {}}).error
+        error = jackfield.invoke(
+            {"connector": "acme", "action": "whoAmI", "connection": code, "inputs": {}}
+        ).error
         shown = jackfield.connections.show(code)["authorization"]
     assert error is not None
     assert (shown["status"], error.code == "invalid_connection") == (status, status == "ended")
@@ -312,9 +458,15 @@ def test_an_approval_that_has_ended(tmp_path: Path, code: str, status: str) -> N
 
 FAULTS: dict[str, Json] = {
     "a wait of nothing": {"rows": [{"status": 429, "error": "rate_limited", "wait": {}}]},
-    "a negative wait": {"rows": [{"status": 429, "error": "rate_limited", "wait": {"seconds": -1}}]},
-    "a wait at no pointer": {"rows": [{"status": 429, "error": "rate_limited", "wait": {"member": "retry"}}]},
-    "a member without its value": {"rows": [{"status": 429, "error": "rate_limited", "when": {"member": "/a"}}]},
+    "a negative wait": {
+        "rows": [{"status": 429, "error": "rate_limited", "wait": {"seconds": -1}}]
+    },
+    "a wait at no pointer": {
+        "rows": [{"status": 429, "error": "rate_limited", "wait": {"member": "retry"}}]
+    },
+    "a member without its value": {
+        "rows": [{"status": 429, "error": "rate_limited", "when": {"member": "/a"}}]
+    },
     "no places": {"message": []},
     "a place that is none": {"message": ["message"]},
 }
@@ -324,20 +476,46 @@ FAULTS: dict[str, Json] = {
 def test_faults_of_a_table(name: str) -> None:
     """What says nothing is refused where the file is read."""
     with pytest.raises(InvalidInput):
-        converted(document({"/a": {"get": operation(operationId="a")}}, **{"x-jackfield": {"errors": FAULTS[name]}}), Choices())
+        converted(
+            document(
+                {"/a": {"get": operation(operationId="a")}},
+                **{"x-jackfield": {"errors": FAULTS[name]}},
+            ),
+            Choices(),
+        )
 
 
 _STEP: Json = {"totalEnds": None, "total": None, "step": "/limit"}
 
 
 @pytest.mark.parametrize(
-    "pages", [{"kind": "page"}, {"totalEnds": "yes"}, {"total": None}, _STEP, {"lastHeader": "X-Last"}, {"step": "limit"}]
+    "pages",
+    [
+        {"kind": "page"},
+        {"totalEnds": "yes"},
+        {"total": None},
+        _STEP,
+        {"lastHeader": "X-Last"},
+        {"step": "limit"},
+    ],
 )
 def test_faults_of_a_total(pages: Json) -> None:
     """Only a list by offset counts its items."""
-    given = {"kind": "offset", "input": "start", "items": "/rows", "total": "/total", "totalEnds": True, **pages}
+    given = {
+        "kind": "offset",
+        "input": "start",
+        "items": "/rows",
+        "total": "/total",
+        "totalEnds": True,
+        **pages,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     start = {"name": "start", "in": "query", "schema": {"type": "integer"}}
-    about = {"operationId": "listRows", "parameters": [start], "responses": _LIST, "x-jackfield": {"pagination": given}}
+    about = {
+        "operationId": "listRows",
+        "parameters": [start],
+        "responses": _LIST,
+        "x-jackfield": {"pagination": given},
+    }
     with pytest.raises(InvalidInput, match="not valid"):
         converted(document({"/rows": {"get": about}}), Choices())

@@ -1,4 +1,6 @@
-"""A doubt that a person resolves as succeeded replays the output that they give, by the action's schema, or none with a warning."""
+"""A doubt that a person resolves as succeeded replays the output that they give, by the action's
+schema, or none with a warning.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ from plugboard import declare, plugged
 _ORDER = {
     "type": "object",
     "required": ["id"],
-    "properties": {"id": {"type": "string"}, "count": {"type": "integer"}, "token": {"type": "string", "format": "password"}},
+    "properties": {
+        "id": {"type": "string"},
+        "count": {"type": "integer"},
+        "token": {"type": "string", "format": "password"},
+    },
 }
 _RESPONSE = {"200": {"description": "", "content": {"application/json": {"schema": _ORDER}}}}
 _SOURCE = document({"/orders": {"post": {"operationId": "placeOrder", "responses": _RESPONSE}}})
@@ -49,7 +55,9 @@ class _Shop:
     def again(self, key: str) -> dict[str, Any]:
         """Make the same call again, which sends nothing; return the Result."""
         before = len(self.far.requests)
-        found: dict[str, Any] = self.client.post("/v1/invocations", {**_CALL, "idempotencyKey": key}).json
+        found: dict[str, Any] = self.client.post(
+            "/v1/invocations", {**_CALL, "idempotencyKey": key}
+        ).json
         assert (len(self.far.requests), found["meta"]["replayed"]) == (before, True)
         return found
 
@@ -89,7 +97,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Shop]:
     """The server."""
     folder = tmp_path_factory.mktemp("resolved")
     generate(folder, _SOURCE, "--key", "acme")
-    declare(folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
+    declare(
+        folder / "made", "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"}
+    )
     with plugged(folder / "made"), Provider([CLOSE]) as far, standing(folder) as stand:
         client = stand.client()
         given = {"name": "main", "type": "acme/anonymous", "values": {"server": far.url}}
@@ -110,17 +120,27 @@ def test_without_an_output(shop: _Shop, way: Way) -> None:
 
 @pytest.mark.parametrize("way", _WAYS)
 def test_with_an_output(shop: _Shop, way: Way) -> None:
-    """It is replayed as the provider's own would be: without its secrets, and without that warning."""
+    """It is replayed as the provider's own would be: without its secrets, and without that
+    warning.
+    """
     key = f"given-{way.__name__}"
     found = way(shop, shop.lost(key), {"id": "o6", "token": "a-secret-of-theirs"})
     for result in (found, shop.again(key)):
-        assert (result["status"], result["output"]) == ("succeeded", {"id": "o6", "token": "***"}), result
+        assert (result["status"], result["output"]) == (
+            "succeeded",
+            {"id": "o6", "token": "***"},
+        ), result
         assert "warnings" not in result["meta"]
 
 
 @pytest.mark.parametrize("way", _WAYS)
 @pytest.mark.parametrize(
-    ("output", "places"), [({}, ["/output/id"]), ({"id": 6}, ["/output/id"]), ({"count": "x"}, ["/output/count", "/output/id"])]
+    ("output", "places"),
+    [
+        ({}, ["/output/id"]),
+        ({"id": 6}, ["/output/id"]),
+        ({"count": "x"}, ["/output/count", "/output/id"]),
+    ],
 )
 def test_another_output_is_refused(shop: _Shop, way: Way, output: Any, places: list[str]) -> None:
     """What breaks the schema is refused with a pointer to each fault, and the doubt stays."""
@@ -135,7 +155,14 @@ def test_another_output_is_refused(shop: _Shop, way: Way, output: Any, places: l
 def test_what_has_no_output(shop: _Shop) -> None:
     """A failure takes none; over HTTP it is an object."""
     identifier = shop.lost("failure")
-    failed = shop.client.post(f"/v1/invocations/{identifier}/resolve", {"as": "failed", "output": {"id": "o6"}})
-    listed = shop.client.post(f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "output": []})
-    assert [(one.status, one.json["code"]) for one in (failed, listed)] == [(409, "conflict"), (400, "invalid_request")]
+    failed = shop.client.post(
+        f"/v1/invocations/{identifier}/resolve", {"as": "failed", "output": {"id": "o6"}}
+    )
+    listed = shop.client.post(
+        f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "output": []}
+    )
+    assert [(one.status, one.json["code"]) for one in (failed, listed)] == [
+        (409, "conflict"),
+        (400, "invalid_request"),
+    ]
     assert "only what has succeeded has an output" in failed.json["detail"]

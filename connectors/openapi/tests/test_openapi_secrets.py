@@ -1,4 +1,6 @@
-"""Members that hold credentials are marked, whether the document says so or only their names do; an overlay refuses and adds marks."""
+"""Members that hold credentials are marked, whether the document says so or only their names do; an
+overlay refuses and adds marks.
+"""
 
 from __future__ import annotations
 
@@ -35,24 +37,37 @@ def _converted(members: dict[str, Any], **more: Any) -> Converted:
     body = {"type": "object", "properties": members}
     content = {"application/json": {"schema": body}}
     post = operation(
-        operationId="make", requestBody={"content": content}, responses={"200": {"description": "", "content": content}}, **more
+        operationId="make",
+        requestBody={"content": content},
+        responses={"200": {"description": "", "content": content}},
+        **more,
     )
     return converted(document({"/things": {"post": post}}), Choices())
 
 
 def _marks(found: Converted, place: str, name: str) -> bool:
     schema = {**found.manifest["actions"][0][place], "$defs": found.manifest.get("$defs", {})}
-    member = next(node["properties"][name] for node in nodes(schema, schema) if name in node.get("properties", {}))
+    member = next(
+        node["properties"][name]
+        for node in nodes(schema, schema)
+        if name in node.get("properties", {})
+    )
     return any(map(is_secret, nodes(schema, member)))
 
 
 def _assumed(found: Converted) -> list[str]:
-    return [note.at.rpartition("/")[2] for note in found.report if note.kind == "assumed" and note.cause == "secret"]
+    return [
+        note.at.rpartition("/")[2]
+        for note in found.report
+        if note.kind == "assumed" and note.cause == "secret"
+    ]
 
 
 @pytest.mark.parametrize("name", _CREDENTIALS.split())
 def test_credentials_are_marked_by_name(name: str) -> None:
-    """A text named like a credential is marked in inputs and in outputs, and the report says that this was assumed, with its place."""
+    """A text named like a credential is marked in inputs and in outputs, and the report says that
+    this was assumed, with its place.
+    """
     found = _converted({name: _TEXT})
     properties = found.manifest["actions"][0]["inputs"]["properties"]
     assert [is_secret(schema) for schema in properties.values()] == [True]
@@ -61,14 +76,22 @@ def test_credentials_are_marked_by_name(name: str) -> None:
 
 
 def test_other_names_stay_in_clear() -> None:
-    """Names that only mention a credential, those of paging, of counts and of parts of a text are not marked."""
+    """Names that only mention a credential, those of paging, of counts and of parts of a text are
+    not marked.
+    """
     found = _converted(dict.fromkeys(_OTHERS.split(), _TEXT))
     assert _assumed(found) == []
 
 
 @pytest.mark.parametrize(
     "schema",
-    [{"type": "integer"}, {"type": "boolean"}, {**_TEXT, "enum": ["a"]}, {**_TEXT, "format": "date-time"}, {**_TEXT, "example": "true"}],
+    [
+        {"type": "integer"},
+        {"type": "boolean"},
+        {**_TEXT, "enum": ["a"]},
+        {**_TEXT, "format": "date-time"},
+        {**_TEXT, "example": "true"},
+    ],
 )
 def test_only_texts_are_marked(schema: dict[str, Any]) -> None:
     """Numbers, booleans, enumerations and dates are no credentials, whatever they are called."""
@@ -91,21 +114,50 @@ def test_only_texts_are_marked(schema: dict[str, Any]) -> None:
     ],
 )
 def test_descriptions_decide_where_names_do_not(member: dict[str, Any], expected: bool) -> None:
-    """A description that begins with a credential's noun marks a neutral name; one about pages or repeats refuses a mark."""
+    """A description that begins with a credential's noun marks a neutral name; one about pages or
+    repeats refuses a mark.
+    """
     assert bool(_assumed(_converted(member))) is expected
 
 
 def test_references_and_alternatives_are_followed() -> None:
-    """A member that refers to a text, or is a text or null, is marked itself; the definition that it shares with others is not."""
+    """A member that refers to a text, or is a text or null, is marked itself; the definition that
+    it shares with others is not.
+    """
     text = {"$ref": "#/components/schemas/Text"}
     source = document(
-        {"/me": {"get": operation(operationId="me", responses={"200": {"description": "", "content": {"application/json": {"schema": {
-            "type": "object", "properties": {"token": text, "name": text, "password": {"anyOf": [text, {"type": "string"}]}},
-        }}}}})}},
+        {
+            "/me": {
+                "get": operation(
+                    operationId="me",
+                    responses={
+                        "200": {
+                            "description": "",
+                            "content": {
+                                "application/json": {
+                                    "schema": {
+                                        "type": "object",
+                                        "properties": {
+                                            "token": text,
+                                            "name": text,
+                                            "password": {"anyOf": [text, {"type": "string"}]},
+                                        },
+                                    }
+                                }
+                            },
+                        }
+                    },
+                )
+            }
+        },
         components={"schemas": {"Text": _TEXT}},
-    )  # fmt: skip
+    )
     found = converted(source, Choices())
-    assert [_marks(found, "output", name) for name in ("token", "name", "password")] == [True, False, True]
+    assert [_marks(found, "output", name) for name in ("token", "name", "password")] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_declared_passwords_are_marked_in_outputs() -> None:
@@ -115,32 +167,67 @@ def test_declared_passwords_are_marked_in_outputs() -> None:
 
 
 def test_overlays_decide() -> None:
-    """``secret: false`` refuses a mark, also a declared one; ``secret: true`` adds one; parameters take both."""
+    """``secret: false`` refuses a mark, also a declared one; ``secret: true`` adds one; parameters
+    take both.
+    """
     refused, added = {"x-jackfield": {"secret": False}}, {"x-jackfield": {"secret": True}}
-    parameters = [{"name": name, "in": "query", "schema": _TEXT, **mark} for name, mark in (("otp", refused), ("code", added))]
-    members = {"token": {**_TEXT, **refused}, "hint": {**_TEXT, "format": "password", **refused}, "note": {**_TEXT, **added}}
+    parameters = [
+        {"name": name, "in": "query", "schema": _TEXT, **mark}
+        for name, mark in (("otp", refused), ("code", added))
+    ]
+    members = {
+        "token": {**_TEXT, **refused},
+        "hint": {**_TEXT, "format": "password", **refused},
+        "note": {**_TEXT, **added},
+    }
     found = _converted(members, parameters=parameters)
-    assert {name: _marks(found, "inputs", name) for name in ("token", "hint", "note", "otp", "code")} == {
-        "token": False, "hint": False, "note": True, "otp": False, "code": True,
-    }  # fmt: skip
-    assert found.manifest["actions"][0]["inputs"]["properties"]["token"]["x-jackfield"] == {"secret": False}
+    assert {
+        name: _marks(found, "inputs", name) for name in ("token", "hint", "note", "otp", "code")
+    } == {
+        "token": False,
+        "hint": False,
+        "note": True,
+        "otp": False,
+        "code": True,
+    }
+    assert found.manifest["actions"][0]["inputs"]["properties"]["token"]["x-jackfield"] == {
+        "secret": False
+    }
     assert _assumed(found) == []
 
 
 def test_overlays_say_what_hands_out_credentials() -> None:
-    """``handsOutCredentials`` of an operation makes its whole output secret, and the action a write to rules."""
-    action = _converted({"name": _TEXT}, **{"x-jackfield": {"handsOutCredentials": True}}).manifest["actions"][0]
+    """``handsOutCredentials`` of an operation makes its whole output secret, and the action a write
+    to rules.
+    """
+    action = _converted({"name": _TEXT}, **{"x-jackfield": {"handsOutCredentials": True}}).manifest[
+        "actions"
+    ][0]
     assert action["handsOutCredentials"] is True
 
 
 def test_tokens_of_paging_stay_in_clear() -> None:
-    """A token that leads to a next page is not marked, though it is called just 'token': a replay must show it."""
-    page = {"type": "object", "properties": {"items": {"type": "array", "items": _TEXT}, "token": _TEXT}}
+    """A token that leads to a next page is not marked, though it is called just 'token': a replay
+    must show it.
+    """
+    page = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": _TEXT}, "token": _TEXT},
+    }
     get = operation(
         operationId="list",
         parameters=[{"name": "token", "in": "query", "schema": _TEXT}],
         responses={"200": {"description": "", "content": {"application/json": {"schema": page}}}},
-        **{"x-jackfield": {"pagination": {"kind": "token", "items": "/items", "input": "token", "response": "/token"}}},
+        **{
+            "x-jackfield": {
+                "pagination": {
+                    "kind": "token",
+                    "items": "/items",
+                    "input": "token",
+                    "response": "/token",
+                }
+            }
+        },
     )
     found = converted(document({"/things": {"get": get}}), Choices())
     action = found.manifest["actions"][0]
@@ -149,21 +236,51 @@ def test_tokens_of_paging_stay_in_clear() -> None:
 
 
 def test_assumed_secrets_are_shown_once_and_never_stored(tmp_path: Path) -> None:
-    """The caller gets the whole answer; the journal, a replay, and the error that quotes an input do not have the credentials."""
+    """The caller gets the whole answer; the journal, a replay, and the error that quotes an input
+    do not have the credentials.
+    """
     secret, password = "Cabcdefgh12345678", "hunter2-topsecret"
-    user = {"type": "object", "properties": {"name": _TEXT, "pass": _TEXT, "token": _TEXT, "note": _TEXT}}
+    user = {
+        "type": "object",
+        "properties": {"name": _TEXT, "pass": _TEXT, "token": _TEXT, "note": _TEXT},
+    }
     content = {"application/json": {"schema": user}}
-    post = operation(operationId="createUser", requestBody={"content": content}, responses={"200": {"description": "", "content": content}})
-    manifest = generate(tmp_path, document({"/users": {"post": post}}, servers=[{"url": "https://go.example"}]))
-    answers = [Answer({"name": "ada", "token": secret, "note": f"pass is {password}"}), Answer({"message": f"weak: {password}"}, 400)]
-    call = {"connector": "acme", "action": "createUser", "connection": "main", "inputs": {"name": "ada", "pass": password}}
+    post = operation(
+        operationId="createUser",
+        requestBody={"content": content},
+        responses={"200": {"description": "", "content": content}},
+    )
+    manifest = generate(
+        tmp_path, document({"/users": {"post": post}}, servers=[{"url": "https://go.example"}])
+    )
+    answers = [
+        Answer({"name": "ada", "token": secret, "note": f"pass is {password}"}),
+        Answer({"message": f"weak: {password}"}, 400),
+    ]
+    call = {
+        "connector": "acme",
+        "action": "createUser",
+        "connection": "main",
+        "inputs": {"name": "ada", "pass": password},
+    }
     made = tmp_path / "made"
     declare(made, "jackfield-acme", "jackfield.connectors", {"acme": "jackfield_acme:http"})
     with Provider(answers) as provider, plugged(made):
         values = {"server": provider.url}
-        known = [{"connections": {"main": {"type": f"acme/{manifest['connectionTypes'][0]['key']}", "values": values}}}]
+        known = [
+            {
+                "connections": {
+                    "main": {
+                        "type": f"acme/{manifest['connectionTypes'][0]['key']}",
+                        "values": values,
+                    }
+                }
+            }
+        ]
         url = f"sqlite:///{tmp_path / 'journal.db'}"
-        with Jackfield(connections=known, catalog=Catalog.installed(), database_url=url) as jackfield:
+        with Jackfield(
+            connections=known, catalog=Catalog.installed(), database_url=url
+        ) as jackfield:
             first = jackfield.invoke({**call, "idempotencyKey": "k1"})
             again = jackfield.invoke({**call, "idempotencyKey": "k1"})
             refused = jackfield.invoke(call)
@@ -171,4 +288,8 @@ def test_assumed_secrets_are_shown_once_and_never_stored(tmp_path: Path) -> None
     assert again.unwrap() == {"name": "ada", "token": "***", "note": "pass is ***"}
     assert password not in json.dumps(refused.to_json())
     assert "weak: ***" in json.dumps(refused.to_json())
-    assert not any(text.encode() in path.read_bytes() for path in tmp_path.glob("journal.db*") for text in (secret, password))
+    assert not any(
+        text.encode() in path.read_bytes()
+        for path in tmp_path.glob("journal.db*")
+        for text in (secret, password)
+    )

@@ -1,4 +1,6 @@
-"""The shelf: its commands, the files of services, and what is refused in them. ``make shelf-test`` runs the services themselves."""
+"""The shelf: its commands, the files of services, and what is refused in them. ``make shelf-test``
+runs the services themselves.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def shelf(tmp_path: Path) -> Path:
     (folder / "services").mkdir(parents=True)
     (folder / "services" / "acme.yaml").write_text(_SERVICE)
     (folder / "sign-ins.yaml").write_text(_FAMILY)
-    (folder / "errors.yaml").write_text("rest: {rows: [{status: 401, error: unauthenticated, hint: Check the token.}]}\n")
+    (folder / "errors.yaml").write_text(
+        "rest: {rows: [{status: 401, error: unauthenticated, hint: Check the token.}]}\n"
+    )
     (folder / "LICENSE").write_text("Apache-2.0\n")
     return folder
 
@@ -78,7 +82,9 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 
 def test_a_file_is_expanded(shelf: Path) -> None:
-    """Families, tables, rules of paging and limits come from where they are shared; the rest is plain OpenAPI."""
+    """Families, tables, rules of paging and limits come from where they are shared; the rest is
+    plain OpenAPI.
+    """
     service = read_shelf(shelf)[0]
     files = project_files(service, "text")
     manifest = json.loads(files["jackfield_acme/connector.json"])
@@ -100,15 +106,27 @@ def test_a_file_is_expanded(shelf: Path) -> None:
 
 
 def test_a_secret_is_called_what_the_provider_calls_it(shelf: Path) -> None:
-    """By the title of its sign-in, unless the file gives the field one; a part of the address by its name, as words."""
+    """By the title of its sign-in, unless the file gives the field one; a part of the address by
+    its name, as words.
+    """
     file = shelf / "services" / "acme.yaml"
     text = file.read_text()
-    address = 'servers: [{url: "https://api.acme.net/{accountRegion}", variables: {accountRegion: {default: ""}}}]'
+    address = (
+        'servers: [{url: "https://api.acme.net/{accountRegion}", variables: {accountRegion: '
+        '{default: ""}}}]'
+    )
     text = re.sub(r"^servers: .*$", address, text, flags=re.MULTILINE)
     titles = []
     for own in ("", ", fields: {token: {title: Passphrase}}"):
-        file.write_text(text.replace("token: {kind: bearer, title: Token", f"token: {{kind: bearer, title: Personal access token{own}"))
-        manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+        file.write_text(
+            text.replace(
+                "token: {kind: bearer, title: Token",
+                f"token: {{kind: bearer, title: Personal access token{own}",
+            )
+        )
+        manifest = json.loads(
+            project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"]
+        )
         fields = manifest["connectionTypes"][0]["schema"]["properties"]
         titles.append((fields["token"]["title"], fields["serverAccountRegion"]["title"]))
     assert titles == [("Personal access token", "Account region"), ("Passphrase", "Account region")]
@@ -118,19 +136,36 @@ _HOST = """servers: [{url: "https://{host}/v1", variables: {host: {default: %s}}
 _PART = """servers: [{url: "https://{name}.acme.example/v1", variables: {name: {default: %s}}}]"""
 
 
-@pytest.mark.parametrize(("servers", "is_refused"), [
-    (_PART % "example", True), (_PART % "us1", True), (_HOST % "acme.example.com", True),
-    (_PART % "''", False), (_PART % "us1, enum: [us1, eu1]", False), (_HOST % "api.acme.net", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("servers", "is_refused"),
+    [
+        (_PART % "example", True),
+        (_PART % "us1", True),
+        (_HOST % "acme.example.com", True),
+        (_PART % "''", False),
+        (_PART % "us1, enum: [us1, eu1]", False),
+        (_HOST % "api.acme.net", False),
+    ],
+)
 def test_a_server_has_no_made_up_default(shelf: Path, servers: str, is_refused: bool) -> None:
-    """Credentials of who leaves a name out would go to somebody else's host: only a whole host and one of several values are defaults."""
-    (shelf / "services" / "acme.yaml").write_text(_SERVICE.replace('servers: [{url: "https://api.acme.example/v1"}]', servers))
+    """Credentials of who leaves a name out would go to somebody else's host: only a whole host and
+    one of several values are defaults.
+    """
+    (shelf / "services" / "acme.yaml").write_text(
+        _SERVICE.replace('servers: [{url: "https://api.acme.example/v1"}]', servers)
+    )
     if is_refused:
         with pytest.raises(InvalidInput, match="leave it empty"):
             read_shelf(shelf)
     else:
-        manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
-        needed = [name for name in manifest["connectionTypes"][0]["schema"]["required"] if name.startswith("server")]
+        manifest = json.loads(
+            project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"]
+        )
+        needed = [
+            name
+            for name in manifest["connectionTypes"][0]["schema"]["required"]
+            if name.startswith("server")
+        ]
         assert needed == (["serverName"] if "''" in servers else [])
 
 
@@ -138,10 +173,15 @@ def test_a_service_has_triggers(shelf: Path) -> None:
     """They are written as in overlays, and name an action of the file."""
     poll = "{action: listThings, items: /items, id: /id}"
     event = "{required: [id], properties: {id: {type: string, description: ID of it.}}}"
-    line = f"triggers: {{things: {{title: Things, description: Things of Acme., inputs: [], http: {{poll: {poll}}}, event: {event}}}}}"
+    line = (
+        f"triggers: {{things: {{title: Things, description: Things of Acme., inputs: [], "
+        f"http: {{poll: {poll}}}, event: {event}}}}}"
+    )
     file = shelf / "services" / "acme.yaml"
     file.write_text(_SERVICE.replace("  limit:", f"  {line}\n  limit:"))
-    manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+    manifest = json.loads(
+        project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"]
+    )
     assert [(row["key"], row["kind"]) for row in manifest["triggers"]] == [("things", "poll")]
 
 
@@ -149,7 +189,11 @@ def test_a_service_has_triggers(shelf: Path) -> None:
     ("line", "tier", "shown"),
     [
         ("known: [The rest]", {"tier": "written"}, "*written*."),
-        ("recorded: 2026-11-20", {"tier": "recorded", "on": "2026-11-20"}, "*recorded* on 2026-11-20."),
+        (
+            "recorded: 2026-11-20",
+            {"tier": "recorded", "on": "2026-11-20"},
+            "*recorded* on 2026-11-20.",
+        ),
         (
             "",
             {"tier": "checked", "on": "2026-11-25", "document": "npm:acme-api 2.0.0"},
@@ -157,12 +201,16 @@ def test_a_service_has_triggers(shelf: Path) -> None:
         ),
     ],
 )
-def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[str, str], shown: str) -> None:
+def test_a_service_says_how_far_it_is_proven(
+    shelf: Path, line: str, tier: dict[str, str], shown: str
+) -> None:
     """It is written until it was compared with a document of the provider, or recorded there."""
     file = shelf / "services" / "acme.yaml"
     file.write_text(_SERVICE.replace("  limit:", f"  {line}\n  limit:"))
     if not line:
-        (shelf / "sources.lock.yaml").write_text("acme: {package: 'npm:acme-api', version: 2.0.0, on: 2026-11-25}\n")
+        (shelf / "sources.lock.yaml").write_text(
+            "acme: {package: 'npm:acme-api', version: 2.0.0, on: 2026-11-25}\n"
+        )
     service = read_shelf(shelf)[0]
     assert tier.items() <= service.proof.items()
     assert f"Tier of proof: {shown}" in project_files(service, "text")["README.md"].decode()
@@ -180,19 +228,57 @@ def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[
         ("like: cursor", "like: nothing", "no paging 'nothing'"),
         ("on: 2026-11-26", "on: lately", "a date"),
         ("on: 2026-11-26", "on: 2999-01-01", "which is to come"),
-        ("id: /id, label", "id: /idd, label", "names '/idd', which the answer to the test does not declare"),
+        (
+            "id: /id, label",
+            "id: /idd, label",
+            "names '/idd', which the answer to the test does not declare",
+        ),
         ("label: [/email]", "label: [/user/email]", "names '/user/email'"),
-        ("items: /items}", "items: /item}", r"'pagination' of 'listThings' names '/item' \('items'\), which its answer does not declare"),
+        (
+            "items: /items}",
+            "items: /item}",
+            (
+                r"'pagination' of 'listThings' names '/item' \('items'\), which its answer does "
+                r"not declare"
+            ),
+        ),
         ("items: /items}", "items: /items, more: /hasmore}", "names '/hasmore'"),
-        ("  limit:", "  first: listThing\n  limit:", "'first' names no operation 'listThing'; did you mean 'listThings'"),
-        ("family: acme, ", "kind: oauth2, authorizationUrl: 'https://a.example', ", "of the kind 'oauth2' needs 'tokenUrl'"),
+        (
+            "  limit:",
+            "  first: listThing\n  limit:",
+            "'first' names no operation 'listThing'; did you mean 'listThings'",
+        ),
+        (
+            "family: acme, ",
+            "kind: oauth2, authorizationUrl: 'https://a.example', ",
+            "of the kind 'oauth2' needs 'tokenUrl'",
+        ),
         ("  docs: https://acme.example/docs\n", "", "needs 'docs'"),
         ("family: acme", "family: google", "of the table 'google'"),
         ("  limit:", "  noEvidence: People see it.\n  limit:", "'noEvidence' is one of seen, "),
-        ("x-jackfield: {pagination:", "x-jackfield: {noEvidence: secret, pagination:", "not 'secret'"),
-        ("  limit:", "  answers: {on: 2026-11-26, ends: none}\n  limit:", "'answers' has 'on' and outcomes, "),
-        ("  limit:", "  answers: {ANSWERS, empty: yes, on: 2026-11-26}\n  limit:", "'empty' in 'answers' has 'says' and 'url'"),
-        ("  limit:", "  answers: {ANSWERS, empty: none, on: 2026-11-26}\n  evidence: {listThings: {}}\n  limit:", "see 'listThings'"),
+        (
+            "x-jackfield: {pagination:",
+            "x-jackfield: {noEvidence: secret, pagination:",
+            "not 'secret'",
+        ),
+        (
+            "  limit:",
+            "  answers: {on: 2026-11-26, ends: none}\n  limit:",
+            "'answers' has 'on' and outcomes, ",
+        ),
+        (
+            "  limit:",
+            "  answers: {ANSWERS, empty: yes, on: 2026-11-26}\n  limit:",
+            "'empty' in 'answers' has 'says' and 'url'",
+        ),
+        (
+            "  limit:",
+            (
+                "  answers: {ANSWERS, empty: none, on: 2026-11-26}\n  evidence: {listThings: "
+                "{}}\n  limit:"
+            ),
+            "see 'listThings'",
+        ),
     ],
 )
 def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason: str) -> None:
@@ -204,21 +290,38 @@ def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason:
 
 
 def test_answers_are_facts_with_their_pages_and_unknown_ones_are_told(shelf: Path) -> None:
-    """What has a page is seen there, what is unknown is told as not seen, and what does not arise is neither; a word is a sentence."""
+    """What has a page is seen there, what is unknown is told as not seen, and what does not arise
+    is neither; a word is a sentence.
+    """
     file = shelf / "services" / "acme.yaml"
     page = "https://acme.example/limits"
     given = _ANSWERS.replace("ends: none", "ends: unknown")
-    answers = f"  answers: {{{given}, empty: {{says: An empty list, url: '{page}'}}, on: 2026-11-27}}\n"
+    answers = (
+        f"  answers: {{{given}, empty: {{says: An empty list, url: '{page}'}}, on: 2026-11-27}}\n"
+    )
     facts = f"  evidence: {{createThing: {{takes: '{page}', returns: '{page}', finds: unknown}}}}\n"
-    text = _SERVICE.replace("  limit:", f"{answers}{facts}  limit:") + _WRITE.replace("LOOK", _LOOK.replace("WHEN", "when: [{}], "))
-    file.write_text(text.replace("items: {type: object}", "items: {type: object, properties: {reference: {type: string}}}"))
+    text = _SERVICE.replace("  limit:", f"{answers}{facts}  limit:") + _WRITE.replace(
+        "LOOK", _LOOK.replace("WHEN", "when: [{}], ")
+    )
+    file.write_text(
+        text.replace(
+            "items: {type: object}",
+            "items: {type: object, properties: {reference: {type: string}}}",
+        )
+    )
     proof = read_shelf(shelf)[0].proof
     told = [(fact["about"], fact["url"]) for fact in proof["facts"] if fact["on"] == "2026-11-27"]
     assert ("Empty pages: An empty list", page) in told
     assert ("Evidence of createThing: the write takes the member", page) in told
     assert proof["known"] == ["Ends of lists", "Evidence of createThing: that read finds it"]
-    file.write_text(_SERVICE.replace("  limit:", "  noEvidence: seen\n  limit:") + _WRITE.partition("      x-jackfield")[0])
-    assert REASONS["seen"] in project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"].decode()
+    file.write_text(
+        _SERVICE.replace("  limit:", "  noEvidence: seen\n  limit:")
+        + _WRITE.partition("      x-jackfield")[0]
+    )
+    assert (
+        REASONS["seen"]
+        in project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"].decode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,13 +332,20 @@ def test_answers_are_facts_with_their_pages_and_unknown_ones_are_told(shelf: Pat
             "'listThings' goes on by 'before', so it has no parameter 'after'",
         ),
         (
-            {"name: cursor, in: query,": "name: If-Match, in: header, required: true,", "/things:\n    get:": "/things:\n    put:"},
+            {
+                "name: cursor, in: query,": "name: If-Match, in: header, required: true,",
+                "/things:\n    get:": "/things:\n    put:",
+            },
             "'listThings' needs 'If-Match', so its effect is 'write'",
         ),
     ],
 )
-def test_a_service_that_contradicts_itself_is_refused(shelf: Path, slips: dict[str, str], reason: str) -> None:
-    """Inputs that exclude each other would end a list early; a change of a version is refused as soon as it was made."""
+def test_a_service_that_contradicts_itself_is_refused(
+    shelf: Path, slips: dict[str, str], reason: str
+) -> None:
+    """Inputs that exclude each other would end a list early; a change of a version is refused as
+    soon as it was made.
+    """
     text = _SERVICE
     for old, new in slips.items():
         text = text.replace(old, new)
@@ -247,10 +357,12 @@ def test_a_service_that_contradicts_itself_is_refused(shelf: Path, slips: dict[s
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("a: [b\nc: d\n", "line 2, column 2 (while parsing a flow sequence"), ("a: b\n c: d\n", "line 2, column 3"),
-        ("a: 1\nb: @x\n", "line 2, column 4"), ('{"a": 1,\n  ]}', "line 2 column 3"),
+        ("a: [b\nc: d\n", "line 2, column 2 (while parsing a flow sequence"),
+        ("a: b\n c: d\n", "line 2, column 3"),
+        ("a: 1\nb: @x\n", "line 2, column 4"),
+        ('{"a": 1,\n  ]}', "line 2 column 3"),
     ],
-)  # fmt: skip
+)
 def test_a_slip_in_yaml_is_told_with_its_place(shelf: Path, text: str, place: str) -> None:
     """Line and column are those of what is wrong, not of what it is in."""
     (shelf / "services" / "acme.yaml").write_text(text)
@@ -264,59 +376,143 @@ def test_a_misspelt_member_of_an_operation_is_refused(shelf: Path) -> None:
     """In a shelf as in any document: what is ignored in silence changes what may be repeated."""
     file = shelf / "services" / "acme.yaml"
     file.write_text(_SERVICE.replace("{probe: true}", "{probe: true, efect: read}"))
-    with pytest.raises(InvalidInput, match=r"'x-jackfield' of GET /me has no member 'efect'; did you mean 'effect'"):
+    with pytest.raises(
+        InvalidInput, match=r"'x-jackfield' of GET /me has no member 'efect'; did you mean 'effect'"
+    ):
         project_files(read_shelf(shelf)[0], "text")
 
 
-@pytest.mark.parametrize(("fixed", "secret"), [("fixed: {password: ''}, ", ""), ("", ", secret: true")])
+@pytest.mark.parametrize(
+    ("fixed", "secret"), [("fixed: {password: ''}, ", ""), ("", ", secret: true")]
+)
 def test_a_key_that_is_a_user_name_is_a_secret(shelf: Path, fixed: str, secret: str) -> None:
     """Beside a fixed password by itself; elsewhere where the file says so."""
     file = shelf / "services" / "acme.yaml"
-    given = f"token: {{kind: basic, title: Key, setup: Ask., {fixed}fields: {{username: {{title: API key{secret}}}}}}}"
-    file.write_text(_SERVICE.replace("token: {kind: bearer, title: Token, setup: Ask Acme.}", given))
-    manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+    given = (
+        f"token: {{kind: basic, title: Key, setup: Ask., {fixed}fields: {{username: {{title: "
+        f"API key{secret}}}}}}}"
+    )
+    file.write_text(
+        _SERVICE.replace("token: {kind: bearer, title: Token, setup: Ask Acme.}", given)
+    )
+    manifest = json.loads(
+        project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"]
+    )
     field = manifest["connectionTypes"][0]["schema"]["properties"]["username"]
     assert (field["title"], field["writeOnly"]) == ("API key", True)
 
 
-def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_services_are_listed_and_built(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A second build changes nothing; a service that does not exist is named."""
     code, said = _run(capsys, "shelf", "list", "--shelf", str(shelf))
-    row = {"key": "acme", "title": "Acme", "actions": 2, "triggers": [], "signIns": ["bearer", "oauth2"], "proof": "written"}
+    row = {
+        "key": "acme",
+        "title": "Acme",
+        "actions": 2,
+        "triggers": [],
+        "signIns": ["bearer", "oauth2"],
+        "proof": "written",
+    }
     assert (code, said["services"]) == (0, [row])
     out = str(tmp_path / "out")
     assert _run(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0
-    assert _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0]["changed"] == 0
-    assert _run(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "sources": 0, "exceptions": []})
+    assert (
+        _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0][
+            "changed"
+        ]
+        == 0
+    )
+    assert _run(capsys, "shelf", "licences", "--shelf", str(shelf)) == (
+        0,
+        {"services": 1, "sources": 0, "exceptions": []},
+    )
     assert main(["shelf", "build", "nobody", "--shelf", str(shelf)]) == 2
 
 
-def test_what_is_missing_is_said_in_words_of_the_file(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its author writes no Python. A service that a person alone can approve says so, and what else it needs."""
+def test_what_is_missing_is_said_in_words_of_the_file(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its author writes no Python. A service that a person alone can approve says so, and what else
+    it needs.
+    """
     file = shelf / "services" / "acme.yaml"
-    file.write_text(_SERVICE.replace("    token: {kind: bearer, title: Token, setup: Ask Acme.}\n", ""))
-    code, said = _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
+    file.write_text(
+        _SERVICE.replace("    token: {kind: bearer, title: Token, setup: Ask Acme.}\n", "")
+    )
+    code, said = _run(
+        capsys,
+        "shelf",
+        "build",
+        "acme",
+        "--shelf",
+        str(shelf),
+        "--out",
+        str(tmp_path / "out"),
+        "--check",
+    )
     missing = {text.partition(":")[0]: text for text in said["built"][0]["missing"]}
     assert (code, said["built"][0]["grade"]) == (0, "silver")
-    assert "2 of 2 actions are not run (a person approves its connection)" in missing["actions-are-run"]
+    assert (
+        "2 of 2 actions are not run (a person approves its connection)"
+        in missing["actions-are-run"]
+    )
     assert "{kind: bearer}" in missing["actions-are-run"]
     assert "in 'signIns' of 'x-shelf'" in missing["setup-explained"]
 
 
 @pytest.mark.parametrize("ends", [", emptyEnds: true", ""])
-def test_lists_whose_empty_page_ends_them_are_complete(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ends: str) -> None:
-    """The check of pages has an empty one in the middle of a list, but not where it is declared that such a page is the last."""
+def test_lists_whose_empty_page_ends_them_are_complete(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ends: str
+) -> None:
+    """The check of pages has an empty one in the middle of a list, but not where it is declared
+    that such a page is the last.
+    """
     file = shelf / "services" / "acme.yaml"
-    file.write_text(_SERVICE.replace("{kind: token, input: cursor, response: /next}", f"{{kind: url, response: /next{ends}}}"))
-    _, said = _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
-    assert {found.partition(":")[0] for found in said["built"][0]["missing"]}.isdisjoint({"pages-are-complete", "actions-are-run"})
+    file.write_text(
+        _SERVICE.replace(
+            "{kind: token, input: cursor, response: /next}", f"{{kind: url, response: /next{ends}}}"
+        )
+    )
+    _, said = _run(
+        capsys,
+        "shelf",
+        "build",
+        "acme",
+        "--shelf",
+        str(shelf),
+        "--out",
+        str(tmp_path / "out"),
+        "--check",
+    )
+    assert {found.partition(":")[0] for found in said["built"][0]["missing"]}.isdisjoint(
+        {"pages-are-complete", "actions-are-run"}
+    )
 
 
-def test_wheels_are_signed_and_can_be_published(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Their attestations are those of ``jackfield sign``, and stay as they are while the wheels do."""
+def test_wheels_are_signed_and_can_be_published(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their attestations are those of ``jackfield sign``, and stay as they are while the wheels
+    do.
+    """
     key, out = str(tmp_path / "acme.key"), tmp_path / "out"
     assert main(["publisher", "new", "acme", "--out", key]) == 0
-    build = ("shelf", "build", "--shelf", str(shelf), "--out", str(out), "--check", "--pack", "--at-least", "bronze", "--key", key)
+    build = (
+        "shelf",
+        "build",
+        "--shelf",
+        str(shelf),
+        "--out",
+        str(out),
+        "--check",
+        "--pack",
+        "--at-least",
+        "bronze",
+        "--key",
+        key,
+    )
     capsys.readouterr()
     code, said = _run(capsys, *build)
     assert (code, said["built"][0]["signedBy"]) == (0, "acme")
@@ -329,14 +525,26 @@ def test_wheels_are_signed_and_can_be_published(shelf: Path, tmp_path: Path, cap
     assert attestation.read_bytes() == before
     site = str(tmp_path / "site")
     assert _run(capsys, "catalogue", "init", site)[0] == 0
-    code, said = _run(capsys, "catalogue", "build", str(out / "dist"), "--out", site, "--checks", str(out / "checks"))
+    code, said = _run(
+        capsys,
+        "catalogue",
+        "build",
+        str(out / "dist"),
+        "--out",
+        site,
+        "--checks",
+        str(out / "checks"),
+    )
     assert code == 0, said
     assert said["added"] == [Path(wheel).name]
 
 
 def test_a_key_without_packing_is_refused(shelf: Path, tmp_path: Path) -> None:
     """Nothing would be signed."""
-    assert main(["shelf", "build", "--shelf", str(shelf), "--out", str(tmp_path), "--key", "acme.key"]) == 2
+    assert (
+        main(["shelf", "build", "--shelf", str(shelf), "--out", str(tmp_path), "--key", "acme.key"])
+        == 2
+    )
 
 
 def test_a_text_that_changes_is_written_again(shelf: Path, tmp_path: Path) -> None:
@@ -347,7 +555,10 @@ def test_a_text_that_changes_is_written_again(shelf: Path, tmp_path: Path) -> No
     assert write_project(tmp_path / "p", project_files(service, "text")) == ["README.md"]
 
 
-_LOOK = "{key: list, action: listThings, WHENeach: /items, match: [{at: /reference, is: {$marker: {}}}]}"
+_LOOK = (
+    "{key: list, action: listThings, WHENeach: /items, match: [{at: /reference, is: "
+    "{$marker: {}}}]}"
+)
 _WRITE = """    post:
       operationId: createThing
       summary: Create a thing
@@ -357,33 +568,73 @@ _WRITE = """    post:
 """
 
 
-@pytest.mark.parametrize(("when", "is_missing"), [
-    ("", True), ("when: [{}], ", False), ("when: [{took: {/state: [done]}, refused: {/state: [failed]}}], ", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("when", "is_missing"),
+    [
+        ("", True),
+        ("when: [{}], ", False),
+        ("when: [{took: {/state: [done]}, refused: {/state: [failed]}}], ", False),
+    ],
+)
 def test_evidence_of_a_thing_with_a_status_says_what_means_success(
     shelf: Path, capsys: pytest.CaptureFixture[str], when: str, *, is_missing: bool
 ) -> None:
-    """A check asks for the values of success wherever the thing that evidence finds has a status: it may be there, and have failed."""
-    file, item = shelf / "services" / "acme.yaml", "{type: object, properties: {reference: {type: string}, state: {type: string}}}"
-    text = _SERVICE.replace("items: {type: object}", f"items: {item}") + _WRITE.replace("LOOK", _LOOK.replace("WHEN", when))
+    """A check asks for the values of success wherever the thing that evidence finds has a status:
+    it may be there, and have failed.
+    """
+    file, item = (
+        shelf / "services" / "acme.yaml",
+        "{type: object, properties: {reference: {type: string}, state: {type: string}}}",
+    )
+    text = _SERVICE.replace("items: {type: object}", f"items: {item}") + _WRITE.replace(
+        "LOOK", _LOOK.replace("WHEN", when)
+    )
     file.write_text(text)
-    _, said = _run(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
-    told = [text for text in said["built"][0]["missing"] if text.startswith("evidence-says-success")]
+    _, said = _run(
+        capsys,
+        "shelf",
+        "build",
+        "acme",
+        "--shelf",
+        str(shelf),
+        "--out",
+        str(shelf / "out"),
+        "--check",
+    )
+    told = [
+        text for text in said["built"][0]["missing"] if text.startswith("evidence-says-success")
+    ]
     assert bool(told) is is_missing, said
     assert (said["built"][0]["grade"] == "none") is is_missing, said
 
 
-def test_a_new_service_is_a_file_that_can_be_read(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It asks for changes where the provider's facts belong, and cannot be silver before; a key that is taken is refused."""
+def test_a_new_service_is_a_file_that_can_be_read(
+    shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It asks for changes where the provider's facts belong, and cannot be silver before; a key
+    that is taken is refused.
+    """
     code, said = _run(capsys, "shelf", "new", "widget-works", "--shelf", str(shelf))
     assert code == 0
     assert "CHANGE ME" in Path(said["file"]).read_text()
-    code, said = _run(capsys, "shelf", "build", "widget-works", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
+    code, said = _run(
+        capsys,
+        "shelf",
+        "build",
+        "widget-works",
+        "--shelf",
+        str(shelf),
+        "--out",
+        str(shelf / "out"),
+        "--check",
+    )
     built = said["built"][0]
     assert (code, built["grade"]) == (1, "bronze")
-    assert [text.partition(":")[0] for text in built["missing"] if not text.startswith(("facts-seen", "doubts-have-evidence"))] == [
-        "placeholders-replaced"
-    ]
+    assert [
+        text.partition(":")[0]
+        for text in built["missing"]
+        if not text.startswith(("facts-seen", "doubts-have-evidence"))
+    ] == ["placeholders-replaced"]
     assert (shelf / "out" / "checks" / "widget-works-0.1.0.json").is_file()
     assert [service.title for service in read_shelf(shelf)] == ["Acme", "Widget Works"]
     assert main(["shelf", "new", "widget-works", "--shelf", str(shelf)]) == 2

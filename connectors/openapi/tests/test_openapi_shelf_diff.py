@@ -1,4 +1,6 @@
-"""Services of a shelf against documents of their providers: what a file uses and a document lacks, and where documents come from."""
+"""Services of a shelf against documents of their providers: what a file uses and a document lacks,
+and where documents come from.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +52,17 @@ paths:
         {name: {type: string}}}}}}
       responses: {"200": {description: It., content: {application/json: {schema: {type: object, properties: {id: {type: string}}}}}}}
 """
-_THING: Json = {"type": "object", "required": ["name"], "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+_THING: Json = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"id": {"type": "string"}, "name": {"type": "string"}},
+}
 _PAGE = {
     "type": "object",
-    "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}, "next": {"type": "string"}},
+    "properties": {
+        "items": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}},
+        "next": {"type": "string"},
+    },
 }
 _DOCUMENT: Json = {
     "openapi": "3.0.3",
@@ -64,26 +73,53 @@ _DOCUMENT: Json = {
             "get": {
                 "parameters": [
                     {"name": "cursor", "in": "query", "schema": {"type": "string"}},
-                    {"name": "order", "in": "query", "schema": {"type": "string", "enum": ["new", "old", "size"]}},
+                    {
+                        "name": "order",
+                        "in": "query",
+                        "schema": {"type": "string", "enum": ["new", "old", "size"]},
+                    },
                 ],
-                "responses": {"200": {"description": "They.", "content": {"application/json": {"schema": _PAGE}}}},
+                "responses": {
+                    "200": {
+                        "description": "They.",
+                        "content": {"application/json": {"schema": _PAGE}},
+                    }
+                },
             },
             "post": {
-                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}},
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}
+                    }
+                },
                 "responses": {
-                    "200": {"description": "It.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}}
+                    "200": {
+                        "description": "It.",
+                        "content": {
+                            "application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}
+                        },
+                    }
                 },
             },
         }
     },
     "components": {
         "schemas": {
-            "Thing": {"type": "object", "required": ["name"], "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+            "Thing": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"id": {"type": "string"}, "name": {"type": "string"}},
+            }
         },
         "securitySchemes": {
             "account": {
                 "type": "oauth2",
-                "flows": {"authorizationCode": {"authorizationUrl": "https://acme.example/auth", "tokenUrl": "https://acme.example/token"}},
+                "flows": {
+                    "authorizationCode": {
+                        "authorizationUrl": "https://acme.example/auth",
+                        "tokenUrl": "https://acme.example/token",
+                    }
+                },
             }
         },
     },
@@ -106,10 +142,18 @@ def service(shelf: Path) -> Service:
 
 
 def test_a_secret_of_an_answer_is_declared(service: Service) -> None:
-    """What an answer has and a file does not declare is in records as it is: a credential is declared, so that they show none."""
+    """What an answer has and a file does not declare is in records as it is: a credential is
+    declared, so that they show none.
+    """
     document = deepcopy(_DOCUMENT)
-    link = {"type": "object", "properties": {"access_token": {"type": "string"}, "is_token": {"type": "boolean"}}}
-    document["components"]["schemas"]["Thing"]["properties"] |= {"password": {"type": "string"}, "links": {"type": "array", "items": link}}
+    link = {
+        "type": "object",
+        "properties": {"access_token": {"type": "string"}, "is_token": {"type": "boolean"}},
+    }
+    document["components"]["schemas"]["Thing"]["properties"] |= {
+        "password": {"type": "string"},
+        "links": {"type": "array", "items": link},
+    }
     assert differences(service, [document]) == [
         f"{name}: the answer has a secret at '{at}{place}', which the file does not declare"
         for name, at in (("GET /things", "/items"), ("POST /things", ""))
@@ -118,29 +162,43 @@ def test_a_secret_of_an_answer_is_declared(service: Service) -> None:
 
 
 def test_a_document_that_has_everything_is_no_difference(service: Service) -> None:
-    """Other operations, further parameters, members and values of it do not count; nor does where the server's path ends."""
+    """Other operations, further parameters, members and values of it do not count; nor does where
+    the server's path ends.
+    """
     assert differences(service, [_DOCUMENT]) == []
 
 
 def test_what_only_answers_have_is_not_needed_in_a_body(service: Service) -> None:
-    """OpenAPI: a required member that is read-only is required in answers alone. Documents with one schema for both have many."""
+    """OpenAPI: a required member that is read-only is required in answers alone. Documents with one
+    schema for both have many.
+    """
     document = deepcopy(_DOCUMENT)
     thing = document["components"]["schemas"]["Thing"]
     thing["required"] = ["id", "name"]
     assert differences(service, [document]) == ["POST /things: body needs the member 'id'"]
     thing["properties"]["id"]["readOnly"] = True
     assert differences(service, [document]) == []
-    assert differences(service, [{**_DOCUMENT, "paths": {"/v1/others": {"get": {}}}}, _DOCUMENT]) == []
+    assert (
+        differences(service, [{**_DOCUMENT, "paths": {"/v1/others": {"get": {}}}}, _DOCUMENT]) == []
+    )
 
 
 def test_a_key_in_the_query_and_a_gateway_are_no_difference(service: Service) -> None:
-    """A parameter that is a key is one of the document's security schemes, and a document knows nothing of a gateway to its server."""
-    service.document["servers"] = [{"url": "https://gateway.example/ex/{site}/v1", "variables": {"site": {"default": "s"}}}]
+    """A parameter that is a key is one of the document's security schemes, and a document knows
+    nothing of a gateway to its server.
+    """
+    service.document["servers"] = [
+        {"url": "https://gateway.example/ex/{site}/v1", "variables": {"site": {"default": "s"}}}
+    ]
     row = {"name": "key", "in": "query", "required": True, "schema": {"type": "string"}}
     service.document["paths"]["/things"]["get"]["parameters"].append(row)
     keyed = deepcopy(_DOCUMENT)
-    keyed.setdefault("components", {})["securitySchemes"] = {"key": {"type": "apiKey", "in": "query", "name": "key"}}
-    assert [one for one in differences(service, [_DOCUMENT]) if "server" not in one] == ["GET /things: it has no parameter 'key'"]
+    keyed.setdefault("components", {})["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "query", "name": "key"}
+    }
+    assert [one for one in differences(service, [_DOCUMENT]) if "server" not in one] == [
+        "GET /things: it has no parameter 'key'"
+    ]
     assert [one for one in differences(service, [keyed]) if "server" not in one] == []
 
 
@@ -162,7 +220,9 @@ def _without_parameter(document: Json) -> None:
 
 
 def _with_a_further_parameter(document: Json) -> None:
-    _operation(document)["parameters"].append({"name": "account", "in": "query", "required": True, "schema": {"type": "string"}})
+    _operation(document)["parameters"].append(
+        {"name": "account", "in": "query", "required": True, "schema": {"type": "string"}}
+    )
 
 
 def _without_a_value(document: Json) -> None:
@@ -186,7 +246,9 @@ def _on_another_server(document: Json) -> None:
 
 
 def _with_other_endpoints(document: Json) -> None:
-    document["components"]["securitySchemes"]["account"]["flows"]["authorizationCode"]["tokenUrl"] = "https://id.acme.example/token"
+    document["components"]["securitySchemes"]["account"]["flows"]["authorizationCode"][
+        "tokenUrl"
+    ] = "https://id.acme.example/token"
 
 
 @pytest.mark.parametrize(
@@ -199,27 +261,54 @@ def _with_other_endpoints(document: Json) -> None:
         (_without_a_value, "GET /things: parameter 'order' cannot be old"),
         (_without_a_member, "POST /things: body has no member 'name'"),
         (_with_a_further_member, "POST /things: body needs the member 'colour'"),
-        (_without_the_token, "GET /things: the answer has nothing at '/next', where paging looks for it"),
+        (
+            _without_the_token,
+            "GET /things: the answer has nothing at '/next', where paging looks for it",
+        ),
         (_on_another_server, "the server is api.acme-new.example, not api.acme.example"),
-        (_with_other_endpoints, "tokenUrl is https://id.acme.example/token, not https://acme.example/token"),
+        (
+            _with_other_endpoints,
+            "tokenUrl is https://id.acme.example/token, not https://acme.example/token",
+        ),
     ],
 )
-def test_what_a_document_does_not_have_so_is_told(service: Service, change: Callable[[Json], None], said: str) -> None:
+def test_what_a_document_does_not_have_so_is_told(
+    service: Service, change: Callable[[Json], None], said: str
+) -> None:
     """Each kind of change of a provider has its sentence."""
     document = deepcopy(_DOCUMENT)
     change(document)
     assert said in differences(service, [document])
 
 
-@pytest.mark.parametrize(("asked", "said"), [
-    ({"things.read": ""}, ["POST /things: the sign-in 'oauth' asks for none of its scopes: things.all, things.write"]),
-    ({"things.read": "", "things.write": ""}, []), ({"things.all": ""}, []), ({}, []),
-])  # fmt: skip
-def test_a_sign_in_asks_for_a_scope_of_each_operation(service: Service, asked: Json, said: list[str]) -> None:
-    """Without one, everybody who approves gets 403. A sign-in without scopes leaves them to the application."""
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"things.read": ""},
+            [
+                (
+                    "POST /things: the sign-in 'oauth' asks for none of its scopes: things.all, "
+                    "things.write"
+                )
+            ],
+        ),
+        ({"things.read": "", "things.write": ""}, []),
+        ({"things.all": ""}, []),
+        ({}, []),
+    ],
+)
+def test_a_sign_in_asks_for_a_scope_of_each_operation(
+    service: Service, asked: Json, said: list[str]
+) -> None:
+    """Without one, everybody who approves gets 403. A sign-in without scopes leaves them to the
+    application.
+    """
     known = deepcopy(_DOCUMENT)
     flow = {**dict.fromkeys(("things.read", "things.write", "things.all"), "")}
-    known["components"]["securitySchemes"] = {"own": {"type": "oauth2", "flows": {"implicit": {"scopes": flow}}}}
+    known["components"]["securitySchemes"] = {
+        "own": {"type": "oauth2", "flows": {"implicit": {"scopes": flow}}}
+    }
     things = next(item for path, item in known["paths"].items() if path.endswith("/things"))
     things["get"]["security"] = [{"own": ["things.read"]}, {"own": ["things.all"]}]
     things["post"]["security"] = [{"own": ["things.write"]}, {"own": ["things.all"]}]
@@ -261,15 +350,26 @@ def _github(folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("package", "fetched"), [("npm:@acme/api", _npm), ("pypi:acme-api", _pypi), ("github:acme/api", _github)], ids=["npm", "pypi", "github"]
+    ("package", "fetched"),
+    [("npm:@acme/api", _npm), ("pypi:acme-api", _pypi), ("github:acme/api", _github)],
+    ids=["npm", "pypi", "github"],
 )
 def test_documents_are_those_that_the_lock_names(
     shelf: Path, package: str, fetched: Callable[[Path], bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was fetched once is read again; other bytes than the lock's are refused, and a difference is exit code 1."""
+    """What was fetched once is read again; other bytes than the lock's are refused, and a
+    difference is exit code 1.
+    """
     cache = shelf / "cache"
     digest = f"sha512-{base64.b64encode(hashlib.sha512(fetched(cache)).digest()).decode()}"
-    row = {"package": package, "version": "2.0.0", "integrity": digest, "path": "package/openapi.json", "licence": "MIT", "use": "check"}
+    row = {
+        "package": package,
+        "version": "2.0.0",
+        "integrity": digest,
+        "path": "package/openapi.json",
+        "licence": "MIT",
+        "use": "check",
+    }
     lock = shelf / "sources.lock.yaml"
     lock.write_text(json.dumps({"acme": {**row, "on": "2026-11-20"}}))
     words = ["shelf", "diff", "--shelf", str(shelf), "--cache", str(cache), "--json"]
@@ -283,7 +383,9 @@ def test_documents_are_those_that_the_lock_names(
     assert "has the integrity sha512-" in capsys.readouterr().out
 
 
-def test_a_source_needs_a_licence_that_allows_it(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_source_needs_a_licence_that_allows_it(
+    shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is only compared with may have any; an unknown registry is refused."""
     row = {
         "package": "npm:acme",
@@ -306,7 +408,9 @@ def test_a_source_needs_a_licence_that_allows_it(shelf: Path, capsys: pytest.Cap
 
 
 def test_endpoints_that_were_seen_elsewhere_are_kept(shelf: Path) -> None:
-    """A sign-in that names the page of a fact keeps the endpoints of that page; a page that is no fact is refused."""
+    """A sign-in that names the page of a fact keeps the endpoints of that page; a page that is no
+    fact is refused.
+    """
     document, file = deepcopy(_DOCUMENT), shelf / "services" / "acme.yaml"
     _with_other_endpoints(document)
     page = "https://acme.example/clients"
@@ -314,5 +418,7 @@ def test_endpoints_that_were_seen_elsewhere_are_kept(shelf: Path) -> None:
     file.write_text(text)
     with pytest.raises(InvalidInput, match="none of the pages in 'seen'"):
         read_shelf(shelf)
-    file.write_text(text.replace("known: [All]", f'seen: [{{about: Endpoints, url: "{page}", on: 2026-01-31}}]'))
+    file.write_text(
+        text.replace("known: [All]", f'seen: [{{about: Endpoints, url: "{page}", on: 2026-01-31}}]')
+    )
     assert differences(read_shelf(shelf)[0], [document]) == []

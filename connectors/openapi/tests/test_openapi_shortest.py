@@ -31,12 +31,27 @@ def test_the_text_matches(pattern: str, least: int) -> None:
     """The text fits the pattern, has the length, and is not much longer than needed."""
     made = shortest(pattern, least)
     assert made is not None
-    assert jsonschema_rs.Draft202012Validator({"pattern": pattern, "minLength": least}).is_valid(made)
+    assert jsonschema_rs.Draft202012Validator({"pattern": pattern, "minLength": least}).is_valid(
+        made
+    )
     assert len(made) <= max(40, least + 3)
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(?=a)b", r"(a)\1", "[]", "(a", "a)", "[a", "\\", "((a{999}){999}){999}", "(" * 5000, r"\u12", r"\P{L}"]
+    "pattern",
+    [
+        "(?=a)b",
+        r"(a)\1",
+        "[]",
+        "(a",
+        "a)",
+        "[a",
+        "\\",
+        "((a{999}){999}){999}",
+        "(" * 5000,
+        r"\u12",
+        r"\P{L}",
+    ],
 )
 def test_others_are_given_up(pattern: str) -> None:
     """What is not understood, broken or too long gives no text, at once."""
@@ -44,7 +59,9 @@ def test_others_are_given_up(pattern: str) -> None:
 
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None)
-@given(pattern=st.text(alphabet="ab01^$.[](){}|\\-,?*+dwsWpu:", max_size=40), least=st.integers(0, 50))
+@given(
+    pattern=st.text(alphabet="ab01^$.[](){}|\\-,?*+dwsWpu:", max_size=40), least=st.integers(0, 50)
+)
 def test_any_text_may_be_a_pattern(pattern: str, least: int) -> None:
     """No pattern is an error, or gives a text of more than some thousand characters."""
     made = shortest(pattern, least)

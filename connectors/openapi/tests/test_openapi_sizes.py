@@ -1,4 +1,6 @@
-"""Numbers of a document are never sizes: each keyword with numbers beyond all bounds, in each place, costs a bounded number of values."""
+"""Numbers of a document are never sizes: each keyword with numbers beyond all bounds, in each
+place, costs a bounded number of values.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +55,15 @@ class Counted(Instances):
 @pytest.mark.parametrize("varied", [True, False])
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_work_is_bounded(kind: str, name: str, varied: bool) -> None:
-    """A value is small, or there is none; what is made for it is counted, and no number raises anything else."""
+    """A value is small, or there is none; what is made for it is counted, and no number raises
+    anything else.
+    """
     for number in NUMBERS:
         schema: Any = {"type": kind, name: number}
-        shapes = [*_nested(schema), *_nested({**schema, "pattern": PATTERN} if kind == "string" else {name: number})]
+        shapes = [
+            *_nested(schema),
+            *_nested({**schema, "pattern": PATTERN} if kind == "string" else {name: number}),
+        ]
         for shape in shapes:
             made = Counted({"one": schema}, Random(1) if varied else None)
             with suppress(TooLarge):
@@ -67,7 +74,12 @@ def test_work_is_bounded(kind: str, name: str, varied: bool) -> None:
 def test_two_numbers_multiply() -> None:
     """Lists of lists, and what is copied into each item, count together."""
     text = "x" * 10_000
-    for inner in ({"const": text}, {"enum": [text]}, {"examples": [text]}, {"type": "string", "minLength": 10_000}):
+    for inner in (
+        {"const": text},
+        {"enum": [text]},
+        {"examples": [text]},
+        {"type": "string", "minLength": 10_000},
+    ):
         for least in (2, 10**9):
             items = {"type": "array", "minItems": 1000, "items": inner}
             made = Counted({})
@@ -76,36 +88,66 @@ def test_two_numbers_multiply() -> None:
             assert made.asked < 100
     named = Counted({})
     with pytest.raises(TooLarge):
-        named.value({"type": "array", "minItems": 1000, "items": {"type": "object", "required": [text], "properties": {text: {}}}})
+        named.value(
+            {
+                "type": "array",
+                "minItems": 1000,
+                "items": {"type": "object", "required": [text], "properties": {text: {}}},
+            }
+        )
     assert named.asked < 100
 
 
 @pytest.mark.parametrize(
     "schema",
     [
-        {"minimum": 0, "exclusiveMinimum": -5}, {"exclusiveMinimum": 0}, {"maximum": 0}, {"exclusiveMaximum": 0},
+        {"minimum": 0, "exclusiveMinimum": -5},
+        {"exclusiveMinimum": 0},
+        {"maximum": 0},
+        {"exclusiveMaximum": 0},
         {"multipleOf": 0.1, "minimum": 0.25},
-        {"minimum": 10**30, "multipleOf": 7}, {"minimum": 1.5, "maximum": 1.75, "multipleOf": 0.25}, {"maximum": -(10**30)},
+        {"minimum": 10**30, "multipleOf": 7},
+        {"minimum": 1.5, "maximum": 1.75, "multipleOf": 0.25},
+        {"maximum": -(10**30)},
     ],
-)  # fmt: skip
+)
 def test_numbers_within_bounds(schema: Any) -> None:
     """Bounds that a value can keep are kept, exactly."""
     whole = {"type": "number", **schema}
     judge = jsonschema_rs.Draft202012Validator(whole)
     for random in (None, Random(1), Random(2)):
-        assert judge.is_valid(Instances({}, random).value(whole)), (whole, Instances({}, random).value(whole))
+        assert judge.is_valid(Instances({}, random).value(whole)), (
+            whole,
+            Instances({}, random).value(whole),
+        )
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_documents_of_such_numbers(tmp_path: Path, kind: str, name: str) -> None:
-    """The connector is generated, with no example where none is short: parameters, bodies and answers alike."""
+    """The connector is generated, with no example where none is short: parameters, bodies and
+    answers alike.
+    """
     paths = {}
     for place, number in enumerate(NUMBERS):
-        schema = {"type": kind, name: number, **({"items": {"type": "string"}} if kind == "array" else {})}
-        content = {"content": {"application/json": {"schema": {"type": "object", "required": ["a"], "properties": {"a": schema}}}}}
+        schema = {
+            "type": kind,
+            name: number,
+            **({"items": {"type": "string"}} if kind == "array" else {}),
+        }
+        content = {
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "required": ["a"], "properties": {"a": schema}}
+                }
+            }
+        }
         row = {"name": "q", "in": "query", "required": True, "schema": schema}
         answers = {"200": {"description": "", **content}}
-        paths[f"/p{place}"] = {"post": operation(operationId=f"send{place}", parameters=[row], requestBody=content, responses=answers)}
+        paths[f"/p{place}"] = {
+            "post": operation(
+                operationId=f"send{place}", parameters=[row], requestBody=content, responses=answers
+            )
+        }
     manifest = generate(tmp_path, document(paths))
     report = json.loads(next((tmp_path / "made").rglob("*.report.json")).read_bytes())
     left_out = [row for row in report["notes"] if row["kind"] == "left_out"]

@@ -1,4 +1,6 @@
-"""Open client of a connection: transactions that read, and transactions that change, each of one statement."""
+"""Open client of a connection: transactions that read, and transactions that change, each of one
+statement.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,13 @@ from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
 from jackfield_sql.statements import Unfit, bad_parameter, check_statement
 
 _SETTINGS = (
-    "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = 'hex'; "
+    "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL TimeZone = "
+    "'UTC'; SET LOCAL bytea_output = 'hex'; "
     "SET LOCAL extra_float_digits = 1; "
 )
-"""SQL for each transaction's settings: a pooler between jackfield and the server may drop settings of a session."""
+"""SQL for each transaction's settings: a pooler between jackfield and the server may drop settings
+of a session.
+"""
 T = TypeVar("T")
 _PAUSE_SECONDS = 0.2
 """Seconds between two queries for the state of a transaction."""
@@ -32,7 +37,8 @@ class PostgresClient(SessionClient[Session]):
     def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction that cannot change data; return at most ``most`` rows.
 
-        :raises JackfieldError: if the server refuses the statement or is not reached; nothing was changed.
+        :raises JackfieldError: if the server refuses the statement or is not reached; nothing was
+            changed.
         """
         check_statement(statement)
 
@@ -50,17 +56,20 @@ class PostgresClient(SessionClient[Session]):
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction and commit it; return the rows of its RETURNING clause.
 
-        If the answer to the commit is lost, a query over another connection finds the outcome of the transaction.
+        If the answer to the commit is lost, a query over another connection finds the outcome of
+        the transaction.
 
-        :raises JackfieldError: with ``sent`` nothing before the commit; unknown if neither the commit nor the query for its outcome was
-            answered.
+        :raises JackfieldError: with ``sent`` nothing before the commit; unknown if neither the
+            commit nor the query for its outcome was answered.
         """
         check_statement(statement)
 
         def run(session: Session, transaction: str) -> Rows:
             found = self._run(session, statement, parameters, most, drains=True)
             if not session.in_transaction:
-                raise refusal_of("25000", "the statement ends the transaction, which only the action may")
+                raise refusal_of(
+                    "25000", "the statement ends the transaction, which only the action may"
+                )
             self.call.check()
             self._commit(session, transaction)
             return found
@@ -81,18 +90,22 @@ class PostgresClient(SessionClient[Session]):
     def _settle(self, transaction: str, deadline: Deadline, doubt: JackfieldError) -> None:
         """Return normally if the transaction of an unanswered commit was committed.
 
-        :raises JackfieldError: with ``sent`` nothing if it was rolled back; ``doubt`` if the server does not know the outcome or does
-            not answer.
+        :raises JackfieldError: with ``sent`` nothing if it was rolled back; ``doubt`` if the server
+            does not know the outcome or does not answer.
         """
         state = self._outcome(transaction, deadline)
         if state == "aborted":
-            raise Unavailable(f"{doubt.message}; the server has rolled the transaction back", sent=Sent.NOTHING, hint=doubt.hint)
+            raise Unavailable(
+                f"{doubt.message}; the server has rolled the transaction back",
+                sent=Sent.NOTHING,
+                hint=doubt.hint,
+            )
         if state != "committed":
             raise doubt
 
     def _outcome(self, transaction: str, deadline: Deadline) -> str:
-        """Return PostgreSQL's state of a transaction (``committed``, ``aborted``); empty if the server does not know it or does not answer
-        in time.
+        """Return PostgreSQL's state of a transaction (``committed``, ``aborted``); empty if the
+        server does not know it or does not answer in time.
         """
         state = ""
         try:
@@ -101,7 +114,9 @@ class PostgresClient(SessionClient[Session]):
                 session.obeys = False
                 try:
                     with session.reading(Sent.UNKNOWN):
-                        (state,) = _texts(session.run(f"SELECT txid_status({transaction})")) or ("",)
+                        (state,) = _texts(session.run(f"SELECT txid_status({transaction})")) or (
+                            "",
+                        )
                 finally:
                     session.close()
                 if state != "in progress":
@@ -111,9 +126,11 @@ class PostgresClient(SessionClient[Session]):
             return ""
         return state
 
-    def _in_transaction(self, step: str, mode: str, first: str, work: Callable[[Session, str], T]) -> T:
-        """Run ``work`` in a transaction, with the value of the query ``first``. Beginning it also checks whether an idle
-        session is alive.
+    def _in_transaction(
+        self, step: str, mode: str, first: str, work: Callable[[Session, str], T]
+    ) -> T:
+        """Run ``work`` in a transaction, with the value of the query ``first``. Beginning it also
+        checks whether an idle session is alive.
         """
         begun: list[str] = []
 
@@ -129,10 +146,18 @@ class PostgresClient(SessionClient[Session]):
                     begin(session)
                 return work(session, begun[0])
 
-        return self.used(step, run, safe=mode == "READ ONLY", obeys=True, stands=lambda session: session.is_quiet and begin(session))
+        return self.used(
+            step,
+            run,
+            safe=mode == "READ ONLY",
+            obeys=True,
+            stands=lambda session: session.is_quiet and begin(session),
+        )
 
     def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
-        """Roll back a refused transaction, and return the error. Nothing of the transaction takes effect."""
+        """Roll back a refused transaction, and return the error. Nothing of the transaction takes
+        effect.
+        """
         session.obeys = False
         try:
             with session.reading(Sent.NOTHING):
@@ -141,13 +166,30 @@ class PostgresClient(SessionClient[Session]):
             session.close()
         return MEANINGS.explain(refusal)
 
-    def _run(self, session: Session, statement: str, parameters: Sequence[Any], most: int, *, drains: bool) -> Rows:
+    def _run(
+        self,
+        session: Session,
+        statement: str,
+        parameters: Sequence[Any],
+        most: int,
+        *,
+        drains: bool,
+    ) -> Rows:
         prepared = session.prepare(statement)
         if len(prepared.parameters) != len(parameters):
-            text = f"the statement has {len(prepared.parameters)} parameters ($1, $2, …), and {len(parameters)} are given"
-            raise InvalidInput("the parameters do not fit the statement", details=[Detail("/parameters", text)], hint="Give one for each.")
+            text = (
+                f"the statement has {len(prepared.parameters)} parameters ($1, $2, …), and "
+                f"{len(parameters)} are given"
+            )
+            raise InvalidInput(
+                "the parameters do not fit the statement",
+                details=[Detail("/parameters", text)],
+                hint="Give one for each.",
+            )
         known = len(session.types)
-        elements = _elements(session, (*prepared.parameters, *(column.type for column in prepared.columns)))
+        elements = _elements(
+            session, (*prepared.parameters, *(column.type for column in prepared.columns))
+        )
         if len(session.types) != known:
             session.prepare(statement)  # the question ended what was prepared: a simple query does
         values = [
@@ -162,23 +204,33 @@ class PostgresClient(SessionClient[Session]):
         return _read(found, prepared.columns, session.affected, elements)
 
 
-def _read(found: Collected[Row], described: Sequence[Column], affected: int, elements: Callable[[int], int | None]) -> Rows:
+def _read(
+    found: Collected[Row],
+    described: Sequence[Column],
+    affected: int,
+    elements: Callable[[int], int | None],
+) -> Rows:
     names = unique_names([column.name for column in described])
     rows = tuple(
-        {name: decoded(raw, column.type, elements(column.type)) for name, column, raw in zip(names, described, row, strict=True)}
+        {
+            name: decoded(raw, column.type, elements(column.type))
+            for name, column, raw in zip(names, described, row, strict=True)
+        }
         for row in found.rows
     )
     return Rows(tuple(names), rows, affected, found.full)
 
 
 def _elements(session: Session, oids: Sequence[int]) -> Callable[[int], int | None]:
-    """Return a function from an array type to its element type, None for another type. Types that are not built in are read from the server
-    once.
+    """Return a function from an array type to its element type, None for another type. Types that
+    are not built in are read from the server once.
     """
     unknown = [oid for oid in {*oids} if oid >= BUILT_IN and oid not in session.types]
     if unknown:
         asked = ",".join(str(oid) for oid in unknown)
-        rows = session.run(f"SELECT oid, typcategory, typelem FROM pg_catalog.pg_type WHERE oid IN ({asked})")
+        rows = session.run(
+            f"SELECT oid, typcategory, typelem FROM pg_catalog.pg_type WHERE oid IN ({asked})"
+        )
         for row in rows:
             oid, category, element = (value.decode() if value is not None else "" for value in row)
             session.types[int(oid)] = (category, int(element or 0))

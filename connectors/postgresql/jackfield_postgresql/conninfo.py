@@ -1,4 +1,6 @@
-"""libpq's settings for one server and login, independent of this machine's files and environment."""
+"""libpq's settings for one server and login, independent of this machine's files and
+environment.
+"""
 
 from __future__ import annotations
 
@@ -18,37 +20,63 @@ from jackfield.connector import Guard
 from jackfield.connector.servers import Address, lost, trusting
 from jackfield.connector.sessions import Login
 
-_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 """Files in which Linux distributions and BSDs store their trusted authorities."""
 _NO_FILE = os.path.join(os.devnull, "none")
-"""Path of no file, for ``sslrootcert``: with an existing file, ``require`` would check certificates ("SSL Support")."""
+"""Path of no file, for ``sslrootcert``: with an existing file, ``require`` would check certificates
+("SSL Support").
+"""
 _MODES = {"verify": "verify-full", "encrypt": "require", "disable": "disable"}
-_LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-256,none", "disable": "scram-sha-256,none"}
-"""Authentication methods by TLS mode. An unverified server never gets the password: SCRAM proves knowledge of it."""
+_LOGINS = {
+    "verify": "password,md5,scram-sha-256,none",
+    "encrypt": "scram-sha-256,none",
+    "disable": "scram-sha-256,none",
+}
+"""Authentication methods by TLS mode. An unverified server never gets the password: SCRAM proves
+knowledge of it.
+"""
 
 
 _UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
 """Neutral values of settings whose empty value libpq refuses."""
 _SERVICE = "service"
-"""Name of a setting without a neutral value: it selects a section of this machine's service file, and cannot be turned off."""
+"""Name of a setting without a neutral value: it selects a section of this machine's service file,
+and cannot be turned off.
+"""
 
 
 @cache
 def _unset() -> dict[str, str]:
     """Return neutral values for all settings that libpq would read from environment variables."""
     known = ((one.keyword.decode(), one) for one in pq.Conninfo.get_defaults() if one.envvar)
-    return {name: _UNSET.get(name, (one.compiled or b"").decode()) for name, one in known if name != _SERVICE}
+    return {
+        name: _UNSET.get(name, (one.compiled or b"").decode())
+        for name, one in known
+        if name != _SERVICE
+    }
 
 
 def settings(address: Address, login: Login, guard: Guard, authority: str) -> bytes:
-    """Return libpq's connection string. It disables libpq's own use of this machine's files and environment.
+    """Return libpq's connection string. It disables libpq's own use of this machine's files and
+    environment.
 
     :raises JackfieldError: if the guard refuses the server, or its name cannot be resolved.
     """
     try:
-        addresses = [*dict.fromkeys(_numeric(one) for _, one in guard.resolve(address.hostname, address.port, "/hostname"))]
+        addresses = [
+            *dict.fromkeys(
+                _numeric(one)
+                for _, one in guard.resolve(address.hostname, address.port, "/hostname")
+            )
+        ]
     except socket.gaierror as error:
-        raise lost(f"the host name '{address.hostname}' cannot be found: {error.strerror}", address.place) from None
+        raise lost(
+            f"the host name '{address.hostname}' cannot be found: {error.strerror}", address.place
+        ) from None
     given = {
         "host": ",".join([address.hostname] * len(addresses)),
         "hostaddr": ",".join(addresses),
@@ -92,7 +120,9 @@ def _machine_authorities() -> str:
 
 
 def _numeric(address: Sequence[object]) -> str:
-    """Return the resolved address in the form of ``hostaddr``, with the scope of a link-local IPv6 address."""
+    """Return the resolved address in the form of ``hostaddr``, with the scope of a link-local IPv6
+    address.
+    """
     host = str(address[0])
     scope = address[3] if len(address) == 4 and address[3] else None
     return f"{host}%{socket.if_indextoname(int(str(scope)))}" if scope and "%" not in host else host

@@ -1,4 +1,6 @@
-"""Relay between libpq and a server: libpq accepts no foreign socket, and the server's bytes must be counted."""
+"""Relay between libpq and a server: libpq accepts no foreign socket, and the server's bytes must be
+counted.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,19 @@ _PIECE = 65_536
 _HEAD = 5
 """Bytes of a message's kind and length."""
 _FIRST = (b"R", b"v")
-"""Kinds of a server's first message without TLS. TLS begins with another byte, and libpq itself limits refusals of the oldest protocol to
-30,000 bytes.
+"""Kinds of a server's first message without TLS. TLS begins with another byte, and libpq itself
+limits refusals of the oldest protocol to 30,000 bytes.
 """
 _SIGNED_IN = (b"S", b"K", b"Z")
-"""Kinds of messages that follow an accepted login. Before it, libpq itself refuses long messages."""
+"""Kinds of messages that follow an accepted login. Before it, libpq itself refuses long
+messages.
+"""
 _ENDS = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Relay(Intake):
-    """Relay in place of libpq's connected socket: libpq gets one end of a socket pair, and ``wait`` moves the bytes in libpq's own thread.
+    """Relay in place of libpq's connected socket: libpq gets one end of a socket pair, and ``wait``
+    moves the bytes in libpq's own thread.
 
     TLS passes through it, between libpq and the server.
     """
@@ -49,13 +54,16 @@ class Relay(Intake):
         return not self._coming and not poll.poll(0)
 
     def wait(self, seconds: float, *, write: bool) -> bool:
-        """Wait up to ``seconds`` and move bytes once. Return True if libpq can already read or, with ``write``, write.
+        """Wait up to ``seconds`` and move bytes once. Return True if libpq can already read or,
+        with ``write``, write.
 
         :raises TooMuchError: if the server has sent more than the limit of a call.
         """
         poll = select.poll()
         poll.register(self._file, select.POLLOUT if write else select.POLLIN)
-        poll.register(self._ours, select.POLLOUT if self._coming else 0 if self._going else select.POLLIN)
+        poll.register(
+            self._ours, select.POLLOUT if self._coming else 0 if self._going else select.POLLIN
+        )
         listens = 0 if self._coming or self.ended else select.POLLIN
         if listens or self._going:
             poll.register(self._server, listens | (select.POLLOUT if self._going else 0))
@@ -70,14 +78,18 @@ class Relay(Intake):
                 self.count(len(found))
                 self._weigh(found)
                 self._coming = found
-        self._coming, self._going = _sent(self._ours, self._coming), _sent(self._server, self._going)
+        self._coming, self._going = (
+            _sent(self._ours, self._coming),
+            _sent(self._server, self._going),
+        )
         if self.ended and not self._coming:
             with suppress(OSError):
                 self._ours.shutdown(socket.SHUT_WR)
         return False
 
     def _weigh(self, found: bytes) -> None:
-        """Check the declared length of messages without TLS, since libpq would wait for a gigabyte. With TLS, only received bytes count.
+        """Check the declared length of messages without TLS, since libpq would wait for a gigabyte.
+        With TLS, only received bytes count.
 
         :raises TooMuchError: if a message is longer than the limit of a call.
         """
@@ -100,7 +112,9 @@ class Relay(Intake):
                 self._rest = max(0, size - _HEAD + 1)
 
     def close(self) -> None:
-        """Send libpq's last bytes as far as the server accepts them at once, and close both sockets."""
+        """Send libpq's last bytes as far as the server accepts them at once, and close both
+        sockets.
+        """
         while rest := self._going or _received(self._ours):
             self._going = _sent(self._server, rest)
             if self._going:
@@ -110,7 +124,9 @@ class Relay(Intake):
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """Return the received bytes; None if no bytes have arrived, and empty bytes after the end of the connection, whatever its cause."""
+    """Return the received bytes; None if no bytes have arrived, and empty bytes after the end of
+    the connection, whatever its cause.
+    """
     try:
         return sock.recv(_PIECE)
     except BlockingIOError:
@@ -120,7 +136,9 @@ def _received(sock: socket.socket) -> bytes | None:
 
 
 def _sent(sock: socket.socket, data: bytes) -> bytes:
-    """Send as much as possible without blocking; return the rest. The end of a connection is noticed by the next read."""
+    """Send as much as possible without blocking; return the rest. The end of a connection is
+    noticed by the next read.
+    """
     try:
         return data[sock.send(data) :] if data else data
     except BlockingIOError:

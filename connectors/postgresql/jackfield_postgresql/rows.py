@@ -13,8 +13,14 @@ from jackfield_postgresql.statements import Changed
 from jackfield_sql.inserting import ROWS, columns_of, lines_of, too_many
 from jackfield_sql.statements import found
 
-_OWN_COLUMNS = "A marker would need a column of the caller's own table. A key of his own finds the rows again."
-_NAMES: dict[str, Any] = {"uniqueItems": True, "maxItems": 1600, "items": {"type": "string", "minLength": 1, "maxLength": 63}}
+_OWN_COLUMNS = (
+    "A marker would need a column of the caller's own table. A key of his own finds the rows again."
+)
+_NAMES: dict[str, Any] = {
+    "uniqueItems": True,
+    "maxItems": 1600,
+    "items": {"type": "string", "minLength": 1, "maxLength": 63},
+}
 
 
 class NewRows(Inputs):
@@ -23,9 +29,18 @@ class NewRows(Inputs):
     db_schema: str = schema_field()
     table: str = table_field()
     rows: tuple[dict[str, Any], ...] = Field(
-        title="Rows", schema=ROWS, description="Objects with a value for each column; columns that a row lacks get their default."
+        title="Rows",
+        schema=ROWS,
+        description=(
+            "Objects with a value for each column; columns that a row lacks get their default."
+        ),
     )
-    returning: tuple[str, ...] = Field((), title="Returning", schema=_NAMES, description="Columns to return, such as a generated ID.")
+    returning: tuple[str, ...] = Field(
+        (),
+        title="Returning",
+        schema=_NAMES,
+        description="Columns to return, such as a generated ID.",
+    )
 
     def rules(self) -> Iterable[Detail]:
         """Yield a fault if the rows have more values than one statement allows."""
@@ -35,15 +50,25 @@ class NewRows(Inputs):
         """Return the statement and its parameters."""
         lines, values = lines_of(self.rows, lambda number: f"${number}")
         names = ", ".join(quoted(name) for name in columns_of(self.rows))
-        text = f"INSERT INTO {quoted(self.db_schema)}.{quoted(self.table)} ({names}) VALUES {lines}{conflict}"
-        return text + (f" RETURNING {', '.join(quoted(name) for name in self.returning)}" if self.returning else ""), values
+        text = (
+            f"INSERT INTO {quoted(self.db_schema)}.{quoted(self.table)} ({names}) VALUES "
+            f"{lines}{conflict}"
+        )
+        return text + (
+            f" RETURNING {', '.join(quoted(name) for name in self.returning)}"
+            if self.returning
+            else ""
+        ), values
 
 
 class InsertRows(NewRows):
     """Rows to insert, and the rule for existing rows."""
 
     on_conflict: Literal["fail", "skip"] = Field(
-        "fail", title="On Conflict", blank="absent", description="'fail' inserts all or none; 'skip' leaves out rows whose key exists."
+        "fail",
+        title="On Conflict",
+        blank="absent",
+        description="'fail' inserts all or none; 'skip' leaves out rows whose key exists.",
     )
 
 
@@ -77,7 +102,9 @@ def quoted(name: str) -> str:
 )
 def insert_rows(asked: InsertRows, client: PostgresClient) -> Changed:
     """Insert rows, all of them or none."""
-    statement, values = asked.statement(" ON CONFLICT DO NOTHING" if asked.on_conflict == "skip" else "")
+    statement, values = asked.statement(
+        " ON CONFLICT DO NOTHING" if asked.on_conflict == "skip" else ""
+    )
     rows = client.change(statement, values)
     return Changed(**found(rows), affected=rows.affected)
 

@@ -1,7 +1,7 @@
 """One connection to a server, signed in: every wait ends at the deadline of its current call.
 
-libpq is driven without blocking (its documentation, "Asynchronous Command Processing"). The server enforces a statement's time-out, but a
-server that stops answering would not.
+libpq is driven without blocking (its documentation, "Asynchronous Command Processing"). The server
+enforces a statement's time-out, but a server that stops answering would not.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _LOOK_SECONDS = 0.25
 _ROW, _TUPLES, _DONE = pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK
 _UNTAKEN: dict[int, tuple[str, str]] = {
     pq.ExecStatus.EMPTY_QUERY: ("42601", "the statement is empty"),
-    **dict.fromkeys((pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH), ("0A000", "COPY is not supported")),
+    **dict.fromkeys(
+        (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH),
+        ("0A000", "COPY is not supported"),
+    ),
 }
 """Refusals of statements without a normal answer: after COPY, the server would wait for data."""
 _READY = (pq.PollingStatus.OK, pq.PollingStatus.FAILED)
@@ -44,7 +47,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Statement that the server has parsed: the types of its parameters, by their OIDs, and the columns of its rows."""
+    """Statement that the server has parsed: the types of its parameters, by their OIDs, and the
+    columns of its rows.
+    """
 
     parameters: tuple[int, ...]
     columns: tuple[Column, ...]
@@ -54,7 +59,9 @@ Row = tuple[bytes | None, ...]
 
 
 class Session(ServerSession):
-    """Connection to one server. Callers of ``run``, ``prepare`` and ``execute`` use them within ``reading``."""
+    """Connection to one server. Callers of ``run``, ``prepare`` and ``execute`` use them within
+    ``reading``.
+    """
 
     obeys = True
     login_sent = False
@@ -68,7 +75,9 @@ class Session(ServerSession):
         """Rows that the last statement has changed or found."""
         self._tag: bytes | None = None
         self.types: dict[int, tuple[str, int]] = {}
-        """Category and type of elements of types that are not built in, by OID; filled by the code that looks them up."""
+        """Category and type of elements of types that are not built in, by OID; filled by the code
+        that looks them up.
+        """
         self._files = ExitStack()
         with self.reading(Sent.NOTHING), OnFailure(self._files.close):
             authority = self._files.enter_context(authority_file(address))
@@ -94,7 +103,10 @@ class Session(ServerSession):
     @property
     def worn(self) -> bool:
         """True if the session is closed, or in the middle of a command or transaction."""
-        return self._connection.status != pq.ConnStatus.OK or self._connection.transaction_status != pq.TransactionStatus.IDLE
+        return (
+            self._connection.status != pq.ConnStatus.OK
+            or self._connection.transaction_status != pq.TransactionStatus.IDLE
+        )
 
     @property
     def in_transaction(self) -> bool:
@@ -103,7 +115,9 @@ class Session(ServerSession):
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived since the last statement, not even the end of the connection."""
+        """True if nothing has arrived since the last statement, not even the end of the
+        connection.
+        """
         return self._relay is not None and self._relay.is_quiet
 
     def sign_in(self) -> None:
@@ -122,7 +136,9 @@ class Session(ServerSession):
                     self._part()
                     self._relay = Relay(connection.socket)
                 state = connection.connect_poll()
-                self.login_sent = connection.used_password and connection.status != pq.ConnStatus.AUTH_OK
+                self.login_sent = (
+                    connection.used_password and connection.status != pq.ConnStatus.AUTH_OK
+                )
             if state == pq.PollingStatus.FAILED:
                 raise self._failed()
             connection.nonblocking = 1
@@ -130,7 +146,8 @@ class Session(ServerSession):
     def run(self, statements: str) -> list[Row]:
         """Run one or more of jackfield's own statements, without parameters; return all their rows.
 
-        :raises Refusal: if the server refuses a statement; OSError if the connection ends, or at the deadline.
+        :raises Refusal: if the server refuses a statement; OSError if the connection ends, or at
+            the deadline.
         """
         self._do(lambda: self._connection.send_query(statements.encode()))
         return [*self._rows()]
@@ -146,8 +163,13 @@ class Session(ServerSession):
         found = self._drain()
         if found is None:
             return Prepared((), ())
-        columns = (Column((found.fname(place) or b"").decode("utf-8", "replace"), found.ftype(place)) for place in range(found.nfields))
-        return Prepared(tuple(found.param_type(place) for place in range(found.nparams)), tuple(columns))
+        columns = (
+            Column((found.fname(place) or b"").decode("utf-8", "replace"), found.ftype(place))
+            for place in range(found.nfields)
+        )
+        return Prepared(
+            tuple(found.param_type(place) for place in range(found.nparams)), tuple(columns)
+        )
 
     def execute(self, parameters: Sequence[bytes | None]) -> Iterator[Row]:
         """Execute the last prepared statement and yield its rows as they arrive.
@@ -159,9 +181,11 @@ class Session(ServerSession):
         return self._rows(theirs=True)
 
     def commit(self) -> None:
-        """Commit, and check the server's command tag: after a failed transaction, COMMIT answers ROLLBACK.
+        """Commit, and check the server's command tag: after a failed transaction, COMMIT answers
+        ROLLBACK.
 
-        :raises Refusal: if the server has rolled the transaction back; JackfieldError if it does not confirm the commit.
+        :raises Refusal: if the server has rolled the transaction back; JackfieldError if it does
+            not confirm the commit.
         """
         with self.reading(Sent.UNKNOWN):
             self.run("COMMIT")
@@ -202,7 +226,9 @@ class Session(ServerSession):
             raise ValueError(self._tag)  # the server has not said what it has done
 
     def _drain(self) -> pq.abc.PGresult | None:
-        """Read all results of a statement; return the first, or None if the statement has no result."""
+        """Read all results of a statement; return the first, or None if the statement has no
+        result.
+        """
         first: pq.abc.PGresult | None = None
         while (result := self._result()) is not None:
             if result.status not in (_TUPLES, _DONE):
@@ -211,11 +237,19 @@ class Session(ServerSession):
         return first
 
     def _drain_after(self, refused: pq.abc.PGresult) -> None:
-        """Read the remaining messages after a refusal, so that the connection stays usable, and raise the refusal."""
+        """Read the remaining messages after a refusal, so that the connection stays usable, and
+        raise the refusal.
+        """
         if refused.status != pq.ExecStatus.FATAL_ERROR:
             raise ValueError(refused.status)
-        fields = (pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY, pq.DiagnosticField.MESSAGE_HINT)
-        state, message, hint = ((refused.error_field(one) or b"").decode("utf-8", "replace") for one in fields)
+        fields = (
+            pq.DiagnosticField.SQLSTATE,
+            pq.DiagnosticField.MESSAGE_PRIMARY,
+            pq.DiagnosticField.MESSAGE_HINT,
+        )
+        state, message, hint = (
+            (refused.error_field(one) or b"").decode("utf-8", "replace") for one in fields
+        )
         position = (refused.error_field(pq.DiagnosticField.STATEMENT_POSITION) or b"").decode()
         if self._connection.status != pq.ConnStatus.OK and not state:
             raise self._lost(message or self._error_text())
@@ -224,7 +258,9 @@ class Session(ServerSession):
         if not state:
             raise ValueError(
                 message
-            )  # the error is libpq's: what the server says is no answer, whether or not it has done what it was told
+                # the error is libpq's: what the server says is no answer, whether or not it has
+                # done what it was told
+            )
         raise refusal_of(state, message or self._error_text(), hint, position)
 
     def _result(self) -> pq.abc.PGresult | None:
@@ -239,8 +275,12 @@ class Session(ServerSession):
         try:
             return step()
         except OperationalError as error:
-            if self._connection.status == pq.ConnStatus.OK and (found := self._connection.get_result()) is not None:
-                self._drain_after(found)  # the reason that the server gave before it closed the connection
+            if (
+                self._connection.status == pq.ConnStatus.OK
+                and (found := self._connection.get_result()) is not None
+            ):
+                # the reason that the server gave before it closed the connection
+                self._drain_after(found)
             raise self._lost(str(error)) from None
 
     def _wait(self, *, write: bool = False) -> None:
@@ -266,16 +306,24 @@ class Session(ServerSession):
         return bool(poll.poll(seconds * 1000))
 
     def _failed(self) -> OSError | Refusal:
-        """Return the error of a failed connection attempt. libpq has no SQLSTATE for it, so the server's message decides."""
+        """Return the error of a failed connection attempt. libpq has no SQLSTATE for it, so the
+        server's message decides.
+        """
         said = self._error_text()
         refusal = refused_login(said)
         self.login_sent = self.login_sent and refusal is None
         return refusal or self._lost(said)
 
     def _lost(self, said: str) -> OSError:
-        """Record in ``failure`` why the connection is unusable, from libpq's message, and return the error."""
+        """Record in ``failure`` why the connection is unusable, from libpq's message, and return
+        the error.
+        """
         text = (said.strip().splitlines()[-1:] or ["it ended"])[0]
-        self.failure = ssl.SSLError(0, text) if "certificate" in said or "SSL" in said else ConnectionError(text)
+        self.failure = (
+            ssl.SSLError(0, text)
+            if "certificate" in said or "SSL" in said
+            else ConnectionError(text)
+        )
         return self.failure
 
     def _error_text(self) -> str:

@@ -7,7 +7,14 @@ from typing import Any
 from jackfield.connector import Field, Inputs
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
-from jackfield_sql.statements import FoundRows, found, max_rows_field, parameters_field, rows_output, sql_field
+from jackfield_sql.statements import (
+    FoundRows,
+    found,
+    max_rows_field,
+    parameters_field,
+    rows_output,
+    sql_field,
+)
 
 
 class Statement(Inputs):
@@ -18,7 +25,8 @@ class Statement(Inputs):
         "One statement. Write $1, $2 and so on for values; never put values into the text.",
     )
     parameters: tuple[Any, ...] = parameters_field(
-        "The values of $1, $2 and so on: JSON values. Lists are arrays, or JSON where the column is; bytes are base64."
+        "The values of $1, $2 and so on: JSON values. Lists are arrays, or JSON where the column "
+        "is; bytes are base64."
     )
     max_rows: int = max_rows_field()
 
@@ -27,14 +35,17 @@ class Found(FoundRows):
     """Rows that a statement returned."""
 
     rows: tuple[dict[str, Any], ...] = rows_output(
-        "The rows, by column. Numerics are text, times are ISO 8601, bytes are base64, json is JSON."
+        "The rows, by column. Numerics are text, times are ISO 8601, bytes are base64, json is "
+        "JSON."
     )
 
 
 class Changed(Found):
     """Outcome of a statement that was committed."""
 
-    affected: int = Field(title="Affected", description="Rows that were inserted, changed, deleted or returned.")
+    affected: int = Field(
+        title="Affected", description="Rows that were inserted, changed, deleted or returned."
+    )
 
 
 @connector.action(
@@ -57,12 +68,23 @@ def run_query(statement: Statement, client: PostgresClient) -> Found:
 @connector.action(
     "executeStatement",
     effect="write",
-    no_evidence="What a statement changes is the caller's own text: jackfield does not know where a marker would go.",
+    no_evidence=(
+        "What a statement changes is the caller's own text: jackfield does not know where a "
+        "marker would go."
+    ),
     examples=[
         (
             "Cancel an order",
-            {"sql": "UPDATE orders SET state = 'cancelled' WHERE id = $1 RETURNING id, state", "parameters": [1]},
-            {"rows": [{"id": 1, "state": "cancelled"}], "columns": ["id", "state"], "truncated": False, "affected": 1},
+            {
+                "sql": "UPDATE orders SET state = 'cancelled' WHERE id = $1 RETURNING id, state",
+                "parameters": [1],
+            },
+            {
+                "rows": [{"id": 1, "state": "cancelled"}],
+                "columns": ["id", "state"],
+                "truncated": False,
+                "affected": 1,
+            },
         )
     ],
     keywords=("update rows", "delete rows", "call a procedure"),

@@ -18,9 +18,15 @@ class TableQuery(Inputs):
     """Part of the list to fetch."""
 
     next_token: str | None = Field(
-        None, title="Next Token", description="Token of the page to fetch.", blank="absent", schema={"maxLength": 400}
+        None,
+        title="Next Token",
+        description="Token of the page to fetch.",
+        blank="absent",
+        schema={"maxLength": 400},
     )
-    fetch_all: bool = Field(False, title="Fetch All", description="True to fetch every page.", blank="absent")
+    fetch_all: bool = Field(
+        False, title="Fetch All", description="True to fetch every page.", blank="absent"
+    )
 
 
 class Table(Output):
@@ -35,14 +41,22 @@ class Tables(Output):
     """Page of the list."""
 
     tables: tuple[Table, ...] = Field(title="Tables", description="Tables and views.")
-    next_token: str | None = Field(None, title="Next Token", description="Token of the next page, if there is one.")
+    next_token: str | None = Field(
+        None, title="Next Token", description="Token of the next page, if there is one."
+    )
 
 
 @connector.action(
     "listTables",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "tables", all_input="fetchAll"),
-    examples=[("All tables", {"fetchAll": True}, {"tables": [{"schema": "public", "name": "orders", "kind": "table"}]})],
+    examples=[
+        (
+            "All tables",
+            {"fetchAll": True},
+            {"tables": [{"schema": "public", "name": "orders", "kind": "table"}]},
+        )
+    ],
 )
 def list_tables(query: TableQuery, client: PostgresClient) -> Tables:
     """List the tables and views in schemas that the user may use, by name."""
@@ -73,7 +87,11 @@ class TableName(Inputs):
     "describeTable",
     effect="read",
     examples=[
-        ("Columns of a table", {"table": "orders"}, {"columns": [{"name": "id", "type": "integer", "nullable": False, "key": True}]})
+        (
+            "Columns of a table",
+            {"table": "orders"},
+            {"columns": [{"name": "id", "type": "integer", "nullable": False, "key": True}]},
+        )
     ],
 )
 def describe_table(asked: TableName, client: PostgresClient) -> TableDescription:

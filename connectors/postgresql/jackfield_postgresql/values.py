@@ -1,7 +1,9 @@
-"""Conversion of JSON values to PostgreSQL's text format and back, exact for all settings of the server.
+"""Conversion of JSON values to PostgreSQL's text format and back, exact for all settings of the
+server.
 
-Numbers that JSON cannot hold without loss (``numeric``) are text; dates and times are ISO 8601; ``bytea`` is base64; ``json`` is JSON. OIDs
-come from ``pg_type.dat`` in PostgreSQL's source; they never change.
+Numbers that JSON cannot hold without loss (``numeric``) are text; dates and times are ISO 8601;
+``bytea`` is base64; ``json`` is JSON. OIDs come from ``pg_type.dat`` in PostgreSQL's source; they
+never change.
 """
 
 from __future__ import annotations
@@ -16,16 +18,49 @@ from typing import Any
 from jackfield_sql.rows import json_of
 from jackfield_sql.statements import Unfit, bytes_of, sendable
 
-_BOOL, _BYTEA, _INT8, _INT2, _INT4, _OID, _JSON, _FLOAT4, _FLOAT8, _JSONB = 16, 17, 20, 21, 23, 26, 114, 700, 701, 3802
+_BOOL, _BYTEA, _INT8, _INT2, _INT4, _OID, _JSON, _FLOAT4, _FLOAT8, _JSONB = (
+    16,
+    17,
+    20,
+    21,
+    23,
+    26,
+    114,
+    700,
+    701,
+    3802,
+)
 _DATE, _TIME, _TIMESTAMP, _TIMESTAMPTZ, _TIMETZ = 1082, 1083, 1114, 1184, 1266
 JSON_TYPES = frozenset({_JSON, _JSONB})
 BUILT_IN = 16384
 """First OID of types that are not built in ("FirstNormalObjectId")."""
 ARRAYS: Mapping[int, int] = {
-    1000: 16, 1001: 17, 1005: 21, 1007: 23, 1009: 25, 1014: 1042, 1015: 1043, 1016: 20, 1021: 700, 1022: 701, 1028: 26, 1115: 1114,
-    1182: 1082, 1183: 1083, 1185: 1184, 1187: 1186, 1231: 1700, 1270: 1266, 199: 114, 2951: 2950, 3807: 3802, 1041: 869, 651: 650,
-    1002: 18, 1003: 19,
-}  # fmt: skip
+    1000: 16,
+    1001: 17,
+    1005: 21,
+    1007: 23,
+    1009: 25,
+    1014: 1042,
+    1015: 1043,
+    1016: 20,
+    1021: 700,
+    1022: 701,
+    1028: 26,
+    1115: 1114,
+    1182: 1082,
+    1183: 1083,
+    1185: 1184,
+    1187: 1186,
+    1231: 1700,
+    1270: 1266,
+    199: 114,
+    2951: 2950,
+    3807: 3802,
+    1041: 869,
+    651: 650,
+    1002: 18,
+    1003: 19,
+}
 """Element types by array type, as OIDs."""
 _ZONE = re.compile(r"([+-][0-9]{2})(?::?([0-9]{2}))?$")
 _BARE = re.compile(r'[^\s"\\{},]+')
@@ -33,13 +68,18 @@ _NULL = "NULL"
 
 
 def encoded(value: Any, oid: int, elements: int | None) -> bytes | None:
-    """Convert a JSON value to a parameter's text; ``elements`` is the element type of an array type. Return None for null.
+    """Convert a JSON value to a parameter's text; ``elements`` is the element type of an array
+    type. Return None for null.
 
     :raises Unfit: if the value cannot be encoded.
     """
     if value is None:
         return None
-    text = _array(value, elements) if elements is not None and isinstance(value, list) else _text(value, oid)
+    text = (
+        _array(value, elements)
+        if elements is not None and isinstance(value, list)
+        else _text(value, oid)
+    )
     if "\0" in text:
         raise Unfit("has a NUL character, which PostgreSQL cannot store")
     return sendable(text)
@@ -72,7 +112,9 @@ def _element(value: Any, oid: int) -> str:
 
 
 def decoded(raw: bytes | None, oid: int, elements: int | None) -> Any:
-    """Convert the text of a type to a JSON value; ``elements`` is the element type of an array type."""
+    """Convert the text of a type to a JSON value; ``elements`` is the element type of an array
+    type.
+    """
     if raw is None:
         return None
     text = raw.decode("utf-8", "replace")
@@ -93,8 +135,15 @@ def _bytes(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """Convert a time stamp to ISO 8601 with its zone; infinity and years before Christ stay unchanged."""
-    return _ZONE.sub(lambda found: "Z" if found[1] == "+00" and not found[2] else f"{found[1]}:{found[2] or '00'}", _stamp(text))
+    """Convert a time stamp to ISO 8601 with its zone; infinity and years before Christ stay
+    unchanged.
+    """
+    return _ZONE.sub(
+        lambda found: (
+            "Z" if found[1] == "+00" and not found[2] else f"{found[1]}:{found[2] or '00'}"
+        ),
+        _stamp(text),
+    )
 
 
 def _stamp(text: str) -> str:
@@ -102,16 +151,27 @@ def _stamp(text: str) -> str:
 
 
 _READERS: Mapping[int, Callable[[str], Any]] = {
-    _BOOL: lambda text: text == "t", _INT2: int, _INT4: int, _INT8: int, _OID: int, _FLOAT4: _float, _FLOAT8: _float, _JSON: json_of,
-    _JSONB: json_of, _BYTEA: _bytes, _TIMESTAMP: _stamp, _TIMESTAMPTZ: _moment,
-}  # fmt: skip
+    _BOOL: lambda text: text == "t",
+    _INT2: int,
+    _INT4: int,
+    _INT8: int,
+    _OID: int,
+    _FLOAT4: _float,
+    _FLOAT8: _float,
+    _JSON: json_of,
+    _JSONB: json_of,
+    _BYTEA: _bytes,
+    _TIMESTAMP: _stamp,
+    _TIMESTAMPTZ: _moment,
+}
 
 
 class _ArrayText:
     """Parser of an array's text, with elements nested to any depth."""
 
     def __init__(self, text: str, read: Callable[[str], Any]) -> None:
-        self._text = text.partition("=")[2] if text.startswith("[") else text  # bounds that do not begin with 1
+        # bounds that do not begin with 1
+        self._text = text.partition("=")[2] if text.startswith("[") else text
         self._at = 0
         self._read = read
 

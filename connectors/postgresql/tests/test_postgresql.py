@@ -1,4 +1,6 @@
-"""PostgreSQL: reading, changing, and what is told of commits whose answer is lost; against a real server."""
+"""PostgreSQL: reading, changing, and what is told of commits whose answer is lost; against a real
+server.
+"""
 
 from __future__ import annotations
 
@@ -52,17 +54,33 @@ class Rig:
     def values(self, **changed: Any) -> dict[str, Any]:
         """Values of a connection."""
         database = self.url.rpartition("/")[2]
-        login = {"hostname": "127.0.0.1", "port": self.port, "database": database, "username": "postgres", "password": "unused"}
+        login = {
+            "hostname": "127.0.0.1",
+            "port": self.port,
+            "database": database,
+            "username": "postgres",
+            "password": "unused",
+        }
         return {**login, "tls": "disable", **changed}
 
-    def call(self, action: str, *, timeout: float = 30.0, values: dict[str, Any] | None = None, **inputs: Any) -> Result:
+    def call(
+        self,
+        action: str,
+        *,
+        timeout: float = 30.0,
+        values: dict[str, Any] | None = None,
+        **inputs: Any,
+    ) -> Result:
         """Call an action."""
         return self.jackfield.invoke(
             {
-                "connector": "postgresql", "action": action, "inputs": inputs, "timeoutSeconds": timeout,
+                "connector": "postgresql",
+                "action": action,
+                "inputs": inputs,
+                "timeoutSeconds": timeout,
                 "connection": {"type": "password", "values": values or self.values()},
             }
-        )  # fmt: skip
+        )
 
     def rows(self, sql: str, *parameters: Any) -> list[Any]:
         """Read rows by another client."""
@@ -84,11 +102,21 @@ def rig(postgres_server: Server) -> Iterator[Rig]:
 def test_a_row_comes_back_as_it_was_written(rig: Rig) -> None:
     """Values of all kinds, as parameters, in JSON's terms."""
     row = {
-        "id": 1, "one": "fine", "many": ["bad", None, "fine"], "raw": base64.b64encode(b"\0\xff").decode(), "at": "2026-11-27T10:00:00.5Z",
-        "day": "2026-11-27", "f": 0.1, "i": 2**62, "j": {"a": [1, None, "é"]}, "t": "P1DT2H",
-    }  # fmt: skip
+        "id": 1,
+        "one": "fine",
+        "many": ["bad", None, "fine"],
+        "raw": base64.b64encode(b"\0\xff").decode(),
+        "at": "2026-11-27T10:00:00.5Z",
+        "day": "2026-11-27",
+        "f": 0.1,
+        "i": 2**62,
+        "j": {"a": [1, None, "é"]},
+        "t": "P1DT2H",
+    }
     assert rig.call("insertRows", table="moods", rows=[row]).unwrap()["affected"] == 1
-    assert rig.call("runQuery", sql="SELECT * FROM moods WHERE i = $1", parameters=[2**62]).unwrap()["rows"] == [row]
+    assert rig.call(
+        "runQuery", sql="SELECT * FROM moods WHERE i = $1", parameters=[2**62]
+    ).unwrap()["rows"] == [row]
 
 
 def test_a_part_of_the_rows_reads_as_all_do(rig: Rig) -> None:
@@ -103,8 +131,15 @@ def test_choices_of_forms_are_what_the_database_has(rig: Rig) -> None:
     """Schemas, tables and columns are offered by name; a column's choice shows its type."""
     connections = {"db": {"type": "postgresql/password", "values": rig.values()}}
     with Jackfield(connections=[connections], database_url="none") as jackfield:
-        asked: dict[str, dict[str, str]] = {"schemas": {}, "tables": {}, "columns": {"table": "moods"}}
-        found = {source: jackfield.options("postgresql", source, connection="db", inputs=inputs) for source, inputs in asked.items()}
+        asked: dict[str, dict[str, str]] = {
+            "schemas": {},
+            "tables": {},
+            "columns": {"table": "moods"},
+        }
+        found = {
+            source: jackfield.options("postgresql", source, connection="db", inputs=inputs)
+            for source, inputs in asked.items()
+        }
     assert [one["value"] for one in found["schemas"]] == ["public"]
     assert [one["value"] for one in found["tables"]] == ["moods", "orders"]
     assert found["columns"][2] == {"value": "many", "label": "many (mood[])"}
@@ -114,27 +149,53 @@ def test_lists_are_arrays_or_json_as_the_column_is(rig: Rig) -> None:
     """A parameter has the type that the server tells."""
     inputs: dict[str, Any] = {
         "table": "orders",
-        "rows": [{"customer": 1, "data": ["a", 1], "tags": ["a,b", 'q"\\', "NULL", "", "{x}"], "total": "1.10"}],
+        "rows": [
+            {
+                "customer": 1,
+                "data": ["a", 1],
+                "tags": ["a,b", 'q"\\', "NULL", "", "{x}"],
+                "total": "1.10",
+            }
+        ],
     }
-    assert rig.call("insertRows", **inputs, returning=["data", "tags", "total"]).unwrap()["rows"] == [
-        {"data": ["a", 1], "tags": ["a,b", 'q"\\', "NULL", "", "{x}"], "total": "1.10"}
-    ]
-    found = rig.call("runQuery", sql="SELECT customer FROM orders WHERE customer = ANY($1)", parameters=[[1, 2]]).unwrap()
+    assert rig.call("insertRows", **inputs, returning=["data", "tags", "total"]).unwrap()[
+        "rows"
+    ] == [{"data": ["a", 1], "tags": ["a,b", 'q"\\', "NULL", "", "{x}"], "total": "1.10"}]
+    found = rig.call(
+        "runQuery", sql="SELECT customer FROM orders WHERE customer = ANY($1)", parameters=[[1, 2]]
+    ).unwrap()
     assert found["rows"] == [{"customer": 1}]
 
 
 @pytest.mark.parametrize(
     "sql",
     [
-        "DELETE FROM orders", "INSERT INTO orders (customer) VALUES (2) RETURNING id", "SELECT nextval('orders_id_seq')", "TRUNCATE orders",
-        "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone", "DO $$ BEGIN DELETE FROM orders; END $$", "COMMIT",
-        "SET TRANSACTION READ WRITE", "SELECT set_config('transaction_read_only', 'off', false)", "DROP TABLE orders", "CALL nothing()",
-        "DO $$ BEGIN SET TRANSACTION READ WRITE; DELETE FROM orders; END $$", "SELECT 1; DELETE FROM orders",
+        "DELETE FROM orders",
+        "INSERT INTO orders (customer) VALUES (2) RETURNING id",
+        "SELECT nextval('orders_id_seq')",
+        "TRUNCATE orders",
+        "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone",
+        "DO $$ BEGIN DELETE FROM orders; END $$",
+        "COMMIT",
+        "SET TRANSACTION READ WRITE",
+        "SELECT set_config('transaction_read_only', 'off', false)",
+        "DROP TABLE orders",
+        "CALL nothing()",
+        "DO $$ BEGIN SET TRANSACTION READ WRITE; DELETE FROM orders; END $$",
+        "SELECT 1; DELETE FROM orders",
         "ROLLBACK; DELETE FROM orders",
-        "DO $$ BEGIN COMMIT; DELETE FROM orders; END $$", "COPY orders TO STDOUT", "COPY orders FROM STDIN", "LISTEN x", "VACUUM orders",
-        "PREPARE TRANSACTION 'x'", "LOCK TABLE orders", "SELECT * FROM orders FOR UPDATE", "SAVEPOINT x", "START TRANSACTION READ WRITE",
+        "DO $$ BEGIN COMMIT; DELETE FROM orders; END $$",
+        "COPY orders TO STDOUT",
+        "COPY orders FROM STDIN",
+        "LISTEN x",
+        "VACUUM orders",
+        "PREPARE TRANSACTION 'x'",
+        "LOCK TABLE orders",
+        "SELECT * FROM orders FOR UPDATE",
+        "SAVEPOINT x",
+        "START TRANSACTION READ WRITE",
     ],
-)  # fmt: skip
+)
 def test_a_query_changes_nothing(rig: Rig, sql: str) -> None:
     """Whatever the statement is, the rows stay, and so does the next call's answer."""
     rig.call("executeStatement", sql="INSERT INTO orders (customer) VALUES (1)").unwrap()
@@ -143,23 +204,36 @@ def test_a_query_changes_nothing(rig: Rig, sql: str) -> None:
     assert (again.status, again.error and again.error.code) == ("failed", "rejected")
     assert rig.rows("SELECT customer FROM orders") == [(1,)]
     assert rig.rows("SELECT last_value FROM orders_id_seq") == [(1,)]
-    assert rig.call("runQuery", sql="SELECT count(*) AS n FROM orders").unwrap()["rows"] == [{"n": 1}]
+    assert rig.call("runQuery", sql="SELECT count(*) AS n FROM orders").unwrap()["rows"] == [
+        {"n": 1}
+    ]
 
 
 def test_answers_are_bounded(rig: Rig) -> None:
     """Rows beyond the limit are not read, and a change is made whole, however much it returns."""
     many = "SELECT n, repeat('x', 1000) AS text FROM generate_series(1, 1000000) AS n"
-    assert [rig.call("runQuery", sql=many, maxRows=3).unwrap()[name] for name in ("truncated", "columns")] == [True, ["n", "text"]]
+    assert [
+        rig.call("runQuery", sql=many, maxRows=3).unwrap()[name]
+        for name in ("truncated", "columns")
+    ] == [True, ["n", "text"]]
     found = rig.call("runQuery", sql=many, maxRows=10_000).unwrap()
     assert found["truncated"]
     assert 4000 < len(found["rows"]) < 4200
     changed = rig.call(
-        "executeStatement", sql="INSERT INTO orders (customer) SELECT generate_series(1, 5000) RETURNING id", maxRows=2
+        "executeStatement",
+        sql="INSERT INTO orders (customer) SELECT generate_series(1, 5000) RETURNING id",
+        maxRows=2,
     ).unwrap()
     assert (changed["affected"], len(changed["rows"]), changed["truncated"]) == (5000, 2, True)
     assert rig.rows("SELECT count(*) FROM orders") == [(5000,)]
-    assert rig.call("runQuery", sql="SELECT 1 AS a, 2 AS a, 3 AS a_2").unwrap()["rows"] == [{"a": 1, "a_2": 2, "a_2_2": 3}]
-    assert rig.call("runQuery", sql="SELECT id FROM orders WHERE false").unwrap() == {"rows": [], "columns": ["id"], "truncated": False}
+    assert rig.call("runQuery", sql="SELECT 1 AS a, 2 AS a, 3 AS a_2").unwrap()["rows"] == [
+        {"a": 1, "a_2": 2, "a_2_2": 3}
+    ]
+    assert rig.call("runQuery", sql="SELECT id FROM orders WHERE false").unwrap() == {
+        "rows": [],
+        "columns": ["id"],
+        "truncated": False,
+    }
 
 
 _REFUSED = [
@@ -183,12 +257,22 @@ _REFUSED = [
 
 
 @pytest.mark.parametrize(("sql", "parameters", "code"), _REFUSED)
-def test_refusals_are_told_and_nothing_is_left(rig: Rig, sql: str, parameters: list[Any], code: str) -> None:
+def test_refusals_are_told_and_nothing_is_left(
+    rig: Rig, sql: str, parameters: list[Any], code: str
+) -> None:
     """Each has its code, nothing is in doubt, and the next call succeeds."""
-    result = rig.call("executeStatement", sql=sql, parameters=parameters, timeout=1.0 if code == "timeout" else 30.0)
+    result = rig.call(
+        "executeStatement",
+        sql=sql,
+        parameters=parameters,
+        timeout=1.0 if code == "timeout" else 30.0,
+    )
     assert (result.status, result.error and result.error.code) == ("failed", code), result.error
     assert rig.rows("SELECT count(*) FROM orders") == [(0,)]
-    assert rig.call("executeStatement", sql="INSERT INTO orders (customer) VALUES (1)").status == "succeeded"
+    assert (
+        rig.call("executeStatement", sql="INSERT INTO orders (customer) VALUES (1)").status
+        == "succeeded"
+    )
 
 
 def test_a_conflict_can_be_skipped_or_replaced(rig: Rig) -> None:
@@ -198,11 +282,30 @@ def test_a_conflict_can_be_skipped_or_replaced(rig: Rig) -> None:
     refused = rig.call("insertRows", table="orders", rows=rows)
     assert refused.error is not None
     assert refused.error.code == "conflict"
-    assert rig.call("insertRows", table="orders", rows=[*rows, {"customer": 3}], onConflict="skip").unwrap()["affected"] == 1
-    changed: dict[str, Any] = {"table": "orders", "rows": [{"customer": 1, "note": "b"}], "keyColumns": ["customer"], "returning": ["note"]}
+    assert (
+        rig.call(
+            "insertRows", table="orders", rows=[*rows, {"customer": 3}], onConflict="skip"
+        ).unwrap()["affected"]
+        == 1
+    )
+    changed: dict[str, Any] = {
+        "table": "orders",
+        "rows": [{"customer": 1, "note": "b"}],
+        "keyColumns": ["customer"],
+        "returning": ["note"],
+    }
     assert rig.call("upsertRows", **changed).unwrap()["rows"] == [{"note": "b"}]
-    assert rig.call("upsertRows", table="orders", rows=[{"customer": 1}], keyColumns=["customer"]).unwrap()["affected"] == 0
-    assert rig.rows("SELECT customer, note FROM orders ORDER BY customer") == [(1, "b"), (2, None), (3, None)]
+    assert (
+        rig.call(
+            "upsertRows", table="orders", rows=[{"customer": 1}], keyColumns=["customer"]
+        ).unwrap()["affected"]
+        == 0
+    )
+    assert rig.rows("SELECT customer, note FROM orders ORDER BY customer") == [
+        (1, "b"),
+        (2, None),
+        (3, None),
+    ]
 
 
 def test_names_are_names(rig: Rig) -> None:
@@ -216,7 +319,10 @@ def test_names_are_names(rig: Rig) -> None:
 def test_tables_are_listed_and_described(rig: Rig) -> None:
     """Every page, with kinds; columns with types, defaults and keys."""
     with psycopg.connect(rig.url, autocommit=True) as connection:
-        connection.execute('CREATE VIEW seen AS SELECT 1 AS one; CREATE SCHEMA "Odd"; CREATE TABLE "Odd"."T a" (x int)')
+        connection.execute(
+            'CREATE VIEW seen AS SELECT 1 AS one; CREATE SCHEMA "Odd"; CREATE TABLE "Odd"."T a" '
+            "(x int)"
+        )
         for number in range(205):
             connection.execute(f"CREATE TABLE many_{number:03} (x int)".encode())
     found = rig.call("listTables", fetchAll=True).unwrap()["tables"]
@@ -238,20 +344,29 @@ _LOSSES = ["cut", "silent"]
 
 @pytest.mark.parametrize("loss", _LOSSES)
 def test_a_commit_without_an_answer_is_asked_for(rig: Rig, loss: str) -> None:
-    """The change is made once: another connection tells that it was committed, so the call succeeds."""
+    """The change is made once: another connection tells that it was committed, so the call
+    succeeds.
+    """
     with DatabaseProxy(rig.server.port) as proxy:
         rig.port = proxy.port
         rig.call("runQuery", sql="SELECT 1").unwrap()
         proxy.swallow(1, then_silent=loss == "silent")
-        result = rig.call("executeStatement", sql="INSERT INTO orders (customer) VALUES (1)", timeout=5.0)
+        result = rig.call(
+            "executeStatement", sql="INSERT INTO orders (customer) VALUES (1)", timeout=5.0
+        )
         rows = rig.rows("SELECT count(*) FROM orders")
     assert rows == [(1,)]
     assert result.status == ("in_doubt" if loss == "silent" else "succeeded"), result.error
 
 
 def test_a_server_that_dies_before_the_commit_has_done_nothing(rig: Rig) -> None:
-    """An idle connection that was ended is not used; one that ends during a statement has changed nothing, and nothing is in doubt."""
-    kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'jackfield'"
+    """An idle connection that was ended is not used; one that ends during a statement has changed
+    nothing, and nothing is in doubt.
+    """
+    kill = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "
+        "application_name = 'jackfield'"
+    )
     rig.call("runQuery", sql="SELECT 1").unwrap()
     rig.rows(kill)
     result = rig.call("executeStatement", sql="INSERT INTO orders (customer) VALUES (1)")
@@ -275,7 +390,12 @@ def test_an_idle_connection_that_is_silent_does_not_use_up_the_deadline(rig: Rig
         rig.port = proxy.port
         rig.call("runQuery", sql="SELECT 1").unwrap()
         proxy.hold("client")
-        late = pool.submit(rig.call, "executeStatement", sql="INSERT INTO orders (customer) VALUES (1)", timeout=60.0)
+        late = pool.submit(
+            rig.call,
+            "executeStatement",
+            sql="INSERT INTO orders (customer) VALUES (1)",
+            timeout=60.0,
+        )
         until(lambda: proxy.accepted > 1)
         proxy.deliver()
         result = late.result(60)
@@ -292,7 +412,13 @@ def test_an_idle_connection_that_is_silent_does_not_use_up_the_deadline(rig: Rig
         ({"hostname": "does-not-exist.invalid"}, "unavailable"),
         ({"tls": "verify"}, "unavailable"),
         ({"tls": "encrypt"}, "unavailable"),
-        ({"tls": "verify", "caCertificate": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----"}, "invalid_connection"),
+        (
+            {
+                "tls": "verify",
+                "caCertificate": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----",
+            },
+            "invalid_connection",
+        ),
     ],
 )
 def test_a_login_that_fails_says_why(rig: Rig, changed: dict[str, Any], code: str) -> None:
@@ -305,7 +431,9 @@ def test_a_login_that_fails_says_why(rig: Rig, changed: dict[str, Any], code: st
 def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
     """The login is tried, and the account is named."""
     named = {"good": rig.values(), "bad": rig.values(username="nobody")}
-    connections = {name: {"type": "postgresql/password", "values": values} for name, values in named.items()}
+    connections = {
+        name: {"type": "postgresql/password", "values": values} for name, values in named.items()
+    }
     with Jackfield(connections=[connections], database_url="none") as jackfield:
         good, bad = (jackfield.connections.test(name) for name in named)
     assert good["status"] == "ok"
@@ -313,9 +441,13 @@ def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
     assert (bad["status"], bad["lastTest"]["steps"][0]["passed"]) == ("failing", False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"]
+)
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
-    """A connection of somebody who may not reach the operator's network does not, by name or address."""
+    """A connection of somebody who may not reach the operator's network does not, by name or
+    address.
+    """
     login = Password.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
         login.connect(Guard(), Deadline.after(30.0, CLOCK))
@@ -335,7 +467,10 @@ def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path
     tried = trials(authority.bundle, tmp_path)
     with fronting(rig.server.port, pem, begins=_agreed) as front:
         rig.port = front.port
-        results = {why: rig.call("runQuery", sql="SELECT 1", values=rig.values(**changed)) for why, changed in tried.items()}
+        results = {
+            why: rig.call("runQuery", sql="SELECT 1", values=rig.values(**changed))
+            for why, changed in tried.items()
+        }
     only_the_known_server(results)
 
 
@@ -344,13 +479,17 @@ def _polled(rig: Rig, mark: dict[str, Any]) -> Polled:
     pool = SessionPool(partial(Password.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
     client = PostgresClient(pool, Call(Deadline.after(30.0, CLOCK)))
     try:
-        return new_rows(Watched.model_validate({"table": "orders", "column": "id"}), client, Since(0, mark))
+        return new_rows(
+            Watched.model_validate({"table": "orders", "column": "id"}), client, Since(0, mark)
+        )
     finally:
         pool.close()
 
 
 def _pages(rig: Rig, mark: Mapping[str, Any], count: int) -> list[Polled]:
-    """Poll until so many rows were told: transactions of other tests, in other databases of the server, hold rows back as well."""
+    """Poll until so many rows were told: transactions of other tests, in other databases of the
+    server, hold rows back as well.
+    """
     pages: list[Polled] = []
     while sum(len(page.events) for page in pages) < count:
         pages.append(_polled(rig, dict(pages[-1].next if pages else mark)))
@@ -358,7 +497,9 @@ def _pages(rig: Rig, mark: Mapping[str, Any], count: int) -> list[Polled]:
 
 
 def test_rows_are_told_once_and_in_order(rig: Rig) -> None:
-    """What was there is not told; a row whose transaction still runs holds back those behind it, so that none is skipped."""
+    """What was there is not told; a row whose transaction still runs holds back those behind it, so
+    that none is skipped.
+    """
     add = "INSERT INTO orders (customer) VALUES (%s)"
     with psycopg.connect(rig.url) as early, psycopg.connect(rig.url, autocommit=True) as late:
         late.execute(add, [1])
@@ -371,7 +512,11 @@ def test_rows_are_told_once_and_in_order(rig: Rig) -> None:
         early.commit()
         found = _pages(rig, held.next, 2)
     events = [one for page in found for one in page.events]
-    rows = [one.data.model_dump()["row"]["customer"] for one in events if not isinstance(one.data, Mapping)]
+    rows = [
+        one.data.model_dump()["row"]["customer"]
+        for one in events
+        if not isinstance(one.data, Mapping)
+    ]
     assert (rows, [one.key for one in events]) == ([2, 3], ["2", "3"])
     assert _polled(rig, dict(found[-1].next)).events == []
 
@@ -379,13 +524,19 @@ def test_rows_are_told_once_and_in_order(rig: Rig) -> None:
 def test_an_empty_table_can_be_watched(rig: Rig) -> None:
     """Its first row is told; more than a page of them, page by page."""
     page = _polled(rig, {})
-    rig.call("executeStatement", sql="INSERT INTO orders (customer) SELECT generate_series(1, 450)").unwrap()
+    rig.call(
+        "executeStatement", sql="INSERT INTO orders (customer) SELECT generate_series(1, 450)"
+    ).unwrap()
     found = [(len(page.events), page.more) for page in _pages(rig, page.next, 450) if page.events]
     assert found == [(200, True), (200, True), (50, False)]
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.lists
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    st.lists,
 )
 
 
@@ -410,7 +561,12 @@ def test_any_bytes_can_be_read(raw: bytes) -> None:
 
 def test_numbers_that_json_lacks_are_text() -> None:
     """Infinities and NaN, and JSON that cannot be held."""
-    assert [decoded(text, 701, None) for text in (b"NaN", b"Infinity", b"-Infinity", b"1.5")] == ["NaN", "Infinity", "-Infinity", 1.5]
+    assert [decoded(text, 701, None) for text in (b"NaN", b"Infinity", b"-Infinity", b"1.5")] == [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        1.5,
+    ]
     assert decoded(b"[" * 100_000, 3802, None) == "[" * 100_000
     assert decoded(b"2026-11-27 10:00:00+05:30", 1184, None) == "2026-11-27T10:00:00+05:30"
     assert decoded(b"infinity", 1184, None) == "infinity"

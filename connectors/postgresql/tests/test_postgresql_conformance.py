@@ -1,4 +1,6 @@
-"""The connector keeps what every connector owes its callers, as far as that can be seen without an HTTP provider."""
+"""The connector keeps what every connector owes its callers, as far as that can be seen without an
+HTTP provider.
+"""
 
 from jackfield.testing import Conformance
 

@@ -6,8 +6,23 @@ from typing import ClassVar, Literal
 
 from pika import spec
 
-from jackfield.connector import Account, Deadline, Field, Guard, JackfieldError, Provider, Sent, Unauthenticated
-from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector import (
+    Account,
+    Deadline,
+    Field,
+    Guard,
+    JackfieldError,
+    Provider,
+    Sent,
+    Unauthenticated,
+)
+from jackfield.connector.servers import (
+    authority_field,
+    hostname_field,
+    password_field,
+    port_field,
+    tls_field,
+)
 from jackfield.connector.sessions import Login, Refusal, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_rabbitmq.client import RabbitClient
@@ -36,28 +51,46 @@ class LoginType(ServerLogin):
     hostname: str = hostname_field("broker.example.com")
     port: int = port_field(5671, "The broker's port: usually 5671 with TLS, 5672 without.")
     virtual_host: str = Field(
-        "/", title="Virtual Host", description="The virtual host's name.", blank="absent", destination=True, audience="user", schema=_NAME
+        "/",
+        title="Virtual Host",
+        description="The virtual host's name.",
+        blank="absent",
+        destination=True,
+        audience="user",
+        schema=_NAME,
     )
-    username: str = Field(title="User Name", description="The user that signs in.", trim=True, schema=_NAME)
+    username: str = Field(
+        title="User Name", description="The user that signs in.", trim=True, schema=_NAME
+    )
     password: str = password_field("The user's password.")
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
         """Connect, without signing in."""
-        return Session(self.address, Login(self.username, self.password, self.virtual_host), guard, deadline)
+        return Session(
+            self.address, Login(self.username, self.password, self.virtual_host), guard, deadline
+        )
 
     def account(self, client: RabbitClient) -> tuple[str, Account]:
         """Check that the broker answers on the channel."""
         client.ask(spec.Basic.Qos(), spec.Basic.QosOk, safe=True)
         place, host = self.address.place, self.virtual_host
-        return "The server", Account(f"{self.username}@{place}{host}", f"{self.username} at {self.hostname}, virtual host {host}")
+        return "The server", Account(
+            f"{self.username}@{place}{host}",
+            f"{self.username} at {self.hostname}, virtual host {host}",
+        )
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:
         """Return the error for a refusal while signing in."""
         if refusal.code == "403":
             hint = "Check user name and password of the connection."
-            return Unauthenticated("the broker refused the login", sent=Sent.REFUSED, hint=hint, provider=Provider(code="403"))
+            return Unauthenticated(
+                "the broker refused the login",
+                sent=Sent.REFUSED,
+                hint=hint,
+                provider=Provider(code="403"),
+            )
         return MEANINGS.explain(refusal)
 
 

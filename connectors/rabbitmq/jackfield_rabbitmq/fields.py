@@ -16,4 +16,10 @@ def queue_field() -> Any:
 
 def exchange_field(default: Any, description: str) -> Any:
     """Declare the input for an exchange's name."""
-    return Field(default, title="Exchange", description=description, examples=["shop"], schema={"maxLength": 255})
+    return Field(
+        default,
+        title="Exchange",
+        description=description,
+        examples=["shop"],
+        schema={"maxLength": 255},
+    )

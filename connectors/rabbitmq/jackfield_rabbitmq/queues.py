@@ -23,28 +23,46 @@ class NewQueue(Inputs):
 
     queue: str = queue_field()
     kind: Literal["classic", "quorum"] = Field(
-        "classic", title="Kind", blank="absent", description="'quorum' keeps copies on several nodes of a cluster."
+        "classic",
+        title="Kind",
+        blank="absent",
+        description="'quorum' keeps copies on several nodes of a cluster.",
     )
     max_length: int | None = Field(
-        None, title="Max Length", blank="absent", description="Messages that it holds at most: the oldest are dropped.",
+        None,
+        title="Max Length",
+        blank="absent",
+        description="Messages that it holds at most: the oldest are dropped.",
         schema={"minimum": 1, "maximum": 2**40},
-    )  # fmt: skip
+    )
     dead_letter_exchange: str | None = Field(
-        None, title="Dead Letter Exchange", blank="absent", description="Where messages go that expire or are refused.", schema=NAME
+        None,
+        title="Dead Letter Exchange",
+        blank="absent",
+        description="Where messages go that expire or are refused.",
+        schema=NAME,
     )
 
     @property
     def arguments(self) -> dict[str, Any] | None:
         """Optional arguments (RabbitMQ's documentation, "Queues")."""
-        given = {"x-max-length": self.max_length, "x-dead-letter-exchange": self.dead_letter_exchange}
+        given = {
+            "x-max-length": self.max_length,
+            "x-dead-letter-exchange": self.dead_letter_exchange,
+        }
         kind = {"x-queue-type": self.kind} if self.kind != "classic" else {}
-        return {**kind, **{name: value for name, value in given.items() if value is not None}} or None
+        return {
+            **kind,
+            **{name: value for name, value in given.items() if value is not None},
+        } or None
 
 
 class QueueState(Output):
     """Queue, as the broker describes it."""
 
-    messages: int = Field(title="Messages", description="Messages that wait for somebody to take them.")
+    messages: int = Field(
+        title="Messages", description="Messages that wait for somebody to take them."
+    )
     consumers: int = Field(title="Consumers", description="Programs that listen to it.")
 
 
@@ -54,9 +72,14 @@ class Binding(Inputs):
     queue: str = queue_field()
     exchange: str = exchange_field(..., "The exchange's name.")
     routing_key: str = Field(
-        "", title="Routing Key", blank="absent", description="The key or pattern of the messages.", examples=["orders.#"], secret=False,
+        "",
+        title="Routing Key",
+        blank="absent",
+        description="The key or pattern of the messages.",
+        examples=["orders.#"],
+        secret=False,
         schema={"maxLength": 255},
-    )  # fmt: skip
+    )
 
 
 class Bound(Output):
@@ -73,7 +96,9 @@ class Bound(Output):
 )
 def describe_queue(asked: QueueName, client: RabbitClient) -> QueueState:
     """Return how many messages and consumers a queue has."""
-    told = client.ask(spec.Queue.Declare(queue=asked.queue, passive=True), spec.Queue.DeclareOk, safe=True)
+    told = client.ask(
+        spec.Queue.Declare(queue=asked.queue, passive=True), spec.Queue.DeclareOk, safe=True
+    )
     return QueueState(messages=told.message_count, consumers=told.consumer_count)
 
 
@@ -93,10 +118,18 @@ def declare_queue(new: NewQueue, client: RabbitClient) -> QueueState:
 @connector.action(
     "bindQueue",
     effect="idempotent",
-    examples=[("All orders", {"queue": "orders", "exchange": "shop", "routingKey": "orders.#"}, {"bound": True})],
+    examples=[
+        (
+            "All orders",
+            {"queue": "orders", "exchange": "shop", "routingKey": "orders.#"},
+            {"bound": True},
+        )
+    ],
 )
 def bind_queue(binding: Binding, client: RabbitClient) -> Bound:
     """Let a queue get messages of an exchange."""
-    method = spec.Queue.Bind(queue=binding.queue, exchange=binding.exchange, routing_key=binding.routing_key)
+    method = spec.Queue.Bind(
+        queue=binding.queue, exchange=binding.exchange, routing_key=binding.routing_key
+    )
     client.ask(method, spec.Queue.BindOk, safe=False)
     return Bound(bound=True)

@@ -1,6 +1,8 @@
-"""One connection to a broker with one channel: requests and answers in turn (AMQP 0-9-1), each before the deadline of its call.
+"""One connection to a broker with one channel: requests and answers in turn (AMQP 0-9-1), each
+before the deadline of its call.
 
-pika encodes and decodes frames and methods. Its own connections are not used: they wait without jackfield's deadline.
+pika encodes and decodes frames and methods. Its own connections are not used: they wait without
+jackfield's deadline.
 """
 
 from __future__ import annotations
@@ -22,7 +24,12 @@ T = TypeVar("T")
 _CHANNEL = 1
 _FRAME = 131_072
 """Maximum bytes of a frame in both directions, RabbitMQ's own default."""
-_CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "authentication_failure_close": True, "connection.blocked": True}
+_CAPABILITIES = {
+    "publisher_confirms": True,
+    "basic.nack": True,
+    "authentication_failure_close": True,
+    "connection.blocked": True,
+}
 _NOTICES = (spec.Connection.Blocked, spec.Connection.Unblocked)
 _CLOSINGS = (spec.Connection.Close, spec.Channel.Close)
 _HEAD = 7
@@ -42,7 +49,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Unreadable message and its error. ``properties`` is None if the properties are the unreadable part."""
+    """Unreadable message and its error. ``properties`` is None if the properties are the unreadable
+    part.
+    """
 
     method: Any
     properties: BasicProperties | None
@@ -70,7 +79,8 @@ class Session(ServerSession):
     def sign_in(self) -> None:
         """Sign in and open a channel in confirm mode.
 
-        :raises Refusal: if the broker refuses the login or the channel; JackfieldError if the connection ends.
+        :raises Refusal: if the broker refuses the login or the channel; JackfieldError if the
+            connection ends.
         """
         login = self._login
         with self.reading(Sent.NOTHING):
@@ -83,25 +93,36 @@ class Session(ServerSession):
             tune = self._wait_for(0, spec.Connection.Tune)
             self.login_sent = False
             self._longest = min(tune.frame_max or _FRAME, _FRAME)
-            self._send(0, spec.Connection.TuneOk(channel_max=_CHANNEL, frame_max=self._longest, heartbeat=0))
+            self._send(
+                0,
+                spec.Connection.TuneOk(channel_max=_CHANNEL, frame_max=self._longest, heartbeat=0),
+            )
             self._ask(0, spec.Connection.Open(login.database), spec.Connection.OpenOk)
             self._ask(_CHANNEL, spec.Channel.Open(), spec.Channel.OpenOk)
             self._ask(_CHANNEL, spec.Confirm.Select(), spec.Confirm.SelectOk)
 
     def stands(self) -> bool:
-        """Return True if the server answers a request that changes nothing; False if unexpected bytes have arrived."""
-        return self.is_quiet and self.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
+        """Return True if the server answers a request that changes nothing; False if unexpected
+        bytes have arrived.
+        """
+        return (
+            self.is_quiet
+            and self.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
+        )
 
     def ask(self, method: Any, *answers: Any, sent: Sent) -> Any:
-        """Send a method and return its answer, of a type in ``answers``. ``sent`` is the state of the request if the answer is lost.
+        """Send a method and return its answer, of a type in ``answers``. ``sent`` is the state of
+        the request if the answer is lost.
 
-        :raises Refusal: if the broker closes the channel or connection; JackfieldError if the connection ends or the deadline passes.
+        :raises Refusal: if the broker closes the channel or connection; JackfieldError if the
+            connection ends or the deadline passes.
         """
         with self.reading(sent):
             return self._ask(_CHANNEL, method, *answers)
 
     def publish(self, method: Any, properties: BasicProperties, body: bytes) -> tuple[bool, bool]:
-        """Publish a message. Return whether the broker accepted it, and whether it was routed: False if the broker returned it.
+        """Publish a message. Return whether the broker accepted it, and whether it was routed:
+        False if the broker returned it.
 
         :raises Refusal: as ``ask`` does.
         """
@@ -113,7 +134,9 @@ class Session(ServerSession):
             self._sock.sendall(b"".join(frame.marshal() for frame in frames))
             routed = True
             while True:
-                answer = self._wait_for(_CHANNEL, spec.Basic.Ack, spec.Basic.Nack, spec.Basic.Return)
+                answer = self._wait_for(
+                    _CHANNEL, spec.Basic.Ack, spec.Basic.Nack, spec.Basic.Return
+                )
                 if not isinstance(answer, spec.Basic.Return):
                     self._check_confirms(answer)
                     return isinstance(answer, spec.Basic.Ack), routed
@@ -121,14 +144,18 @@ class Session(ServerSession):
                 routed = False
 
     def get(self, queue: str, read: Callable[[Message], T]) -> tuple[Message, T] | Unfit | None:
-        """Get a message without acknowledging it, and the value of ``read`` for it; None if the queue is empty.
+        """Get a message without acknowledging it, and the value of ``read`` for it; None if the
+        queue is empty.
 
-        ``Unfit`` is returned for a message whose properties or headers, which its publisher writes, are unreadable.
+        ``Unfit`` is returned for a message whose properties or headers, which its publisher writes,
+        are unreadable.
 
         :raises Refusal: as ``ask`` does.
         """
         with self.reading(Sent.NOTHING):
-            answer = self._ask(_CHANNEL, spec.Basic.Get(queue=queue), spec.Basic.GetOk, spec.Basic.GetEmpty)
+            answer = self._ask(
+                _CHANNEL, spec.Basic.Get(queue=queue), spec.Basic.GetOk, spec.Basic.GetEmpty
+            )
             if not isinstance(answer, spec.Basic.GetOk):
                 return None
             properties, body = self._content()
@@ -139,14 +166,20 @@ class Session(ServerSession):
         if not isinstance(found, Raised):
             return message, found
         return Unfit(
-            answer, properties, found.error if isinstance(found.error, JackfieldError) else unfit("it has values that JSON has not")
+            answer,
+            properties,
+            found.error
+            if isinstance(found.error, JackfieldError)
+            else unfit("it has values that JSON has not"),
         )
 
     def acknowledge(self, tag: int, left: Sequence[int]) -> None:
-        """Acknowledge all messages up to a delivery tag, except ``left``, which return to the queue. The broker does not answer this, so a
-        harmless request follows, whose answer confirms it.
+        """Acknowledge all messages up to a delivery tag, except ``left``, which return to the
+        queue. The broker does not answer this, so a harmless request follows, whose answer confirms
+        it.
 
-        :raises JackfieldError: if that request is not answered: whether the messages are gone is unknown.
+        :raises JackfieldError: if that request is not answered: whether the messages are gone is
+            unknown.
         """
         with self.reading(Sent.UNKNOWN):
             for one in left:
@@ -184,11 +217,14 @@ class Session(ServerSession):
                 raise ValueError(method)
 
     def _check_confirms(self, answer: Any) -> None:
-        """Check that a confirmation belongs to the last message; confirmations number the messages of a channel.
+        """Check that a confirmation belongs to the last message; confirmations number the messages
+        of a channel.
 
         :raises ValueError: if it belongs to another message.
         """
-        if answer.delivery_tag != self._published and not (answer.multiple and answer.delivery_tag == 0):
+        if answer.delivery_tag != self._published and not (
+            answer.multiple and answer.delivery_tag == 0
+        ):
             raise ValueError(answer)
 
     def _refuse(self, method: Any) -> NoReturn:
@@ -210,7 +246,11 @@ class Session(ServerSession):
         raw = self._raw_frame()
         found = attempt(decode_frame, raw)
         if isinstance(found, Raised):
-            if raw[0] != spec.FRAME_HEADER or raw[-1] != spec.FRAME_END or len(raw) < _HEAD + _SIZE.stop:
+            if (
+                raw[0] != spec.FRAME_HEADER
+                or raw[-1] != spec.FRAME_END
+                or len(raw) < _HEAD + _SIZE.stop
+            ):
                 raise found.error
             return int.from_bytes(raw[_HEAD:][_SIZE], "big"), None
         header = found[1]

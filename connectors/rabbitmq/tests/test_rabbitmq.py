@@ -1,4 +1,6 @@
-"""RabbitMQ: publishing, taking, and what is told of messages whose confirm is lost; against a real broker."""
+"""RabbitMQ: publishing, taking, and what is told of messages whose confirm is lost; against a real
+broker.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +37,33 @@ class Rig:
 
     def values(self, **changed: Any) -> dict[str, Any]:
         """Values of a connection."""
-        return {"hostname": "127.0.0.1", "port": self.port, "username": "guest", "password": "guest", "tls": "disable", **changed}
+        return {
+            "hostname": "127.0.0.1",
+            "port": self.port,
+            "username": "guest",
+            "password": "guest",
+            "tls": "disable",
+            **changed,
+        }
 
-    def call(self, action: str, *, timeout: float = 30.0, values: dict[str, Any] | None = None, **inputs: Any) -> Result:
+    def call(
+        self,
+        action: str,
+        *,
+        timeout: float = 30.0,
+        values: dict[str, Any] | None = None,
+        **inputs: Any,
+    ) -> Result:
         """Call an action."""
         return self.jackfield.invoke(
             {
-                "connector": "rabbitmq", "action": action, "inputs": inputs, "timeoutSeconds": timeout,
+                "connector": "rabbitmq",
+                "action": action,
+                "inputs": inputs,
+                "timeoutSeconds": timeout,
                 "connection": {"type": "login", "values": values or self.values()},
             }
-        )  # fmt: skip
+        )
 
     def publish(self, **inputs: Any) -> Result:
         """Publish a message to the queue."""
@@ -69,7 +88,9 @@ def secured() -> Secured:
 def rig(secured: Secured) -> Iterator[Rig]:
     """A broker with an empty queue."""
     login = pika.PlainCredentials("guest", "guest")
-    other = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", secured.node.port, "/", login))
+    other = pika.BlockingConnection(
+        pika.ConnectionParameters("127.0.0.1", secured.node.port, "/", login)
+    )
     with Jackfield(database_url="none") as jackfield:
         found = Rig(secured, jackfield, other.channel())
         found.channel.confirm_delivery()  # A publication returns when its queue has the message.
@@ -86,19 +107,39 @@ def test_a_message_comes_back_as_it_was_published(rig: Rig) -> None:
     """With its properties, which another client sees, too; oldest first, and each one once."""
     headers = {"n": 7, "who": "ada", "yes": True, "none": None}
     given = {
-        "headers": headers, "contentType": "text/plain", "correlationId": "c", "replyTo": "r", "type": "t", "priority": 3,
-        "expireSeconds": 60, "messageId": "m-1",
-    }  # fmt: skip
+        "headers": headers,
+        "contentType": "text/plain",
+        "correlationId": "c",
+        "replyTo": "r",
+        "type": "t",
+        "priority": 3,
+        "expireSeconds": 60,
+        "messageId": "m-1",
+    }
     assert rig.publish(body="ä", **given).unwrap() == {"messageId": "m-1"}
     assert rig.publish(body="/w==", encoding="base64").unwrap()["messageId"]
     method, properties, body = rig.channel.basic_get(rig.queue)
-    assert (body.decode(), properties.expiration, properties.delivery_mode, properties.priority) == ("ä", "60000", 2, 3)
+    assert (
+        body.decode(),
+        properties.expiration,
+        properties.delivery_mode,
+        properties.priority,
+    ) == ("ä", "60000", 2, 3)
     rig.channel.basic_nack(method.delivery_tag)
     first, second = rig.call("takeMessages", queue=rig.queue, count=10).unwrap()["messages"]
     assert first == {
-        "body": "ä", "encoding": "text", "exchange": "", "routingKey": rig.queue, "redelivered": True, "headers": headers,
-        "contentType": "text/plain", "messageId": "m-1", "correlationId": "c", "replyTo": "r", "type": "t",
-    }  # fmt: skip
+        "body": "ä",
+        "encoding": "text",
+        "exchange": "",
+        "routingKey": rig.queue,
+        "redelivered": True,
+        "headers": headers,
+        "contentType": "text/plain",
+        "messageId": "m-1",
+        "correlationId": "c",
+        "replyTo": "r",
+        "type": "t",
+    }
     assert (second["body"], second["encoding"]) == ("/w==", "base64")
     assert rig.call("takeMessages", queue=rig.queue).unwrap()["messages"] == []
     assert rig.count() == 0
@@ -129,9 +170,14 @@ def test_queues_are_declared_and_bound(rig: Rig) -> None:
     name = f"{rig.queue}-new"
     try:
         for _ in range(2):
-            assert rig.call("declareQueue", queue=name, kind="quorum", maxLength=3).unwrap() == {"messages": 0, "consumers": 0}
+            assert rig.call("declareQueue", queue=name, kind="quorum", maxLength=3).unwrap() == {
+                "messages": 0,
+                "consumers": 0,
+            }
         assert _code(rig.call("declareQueue", queue=name)) == "conflict"
-        assert rig.call("bindQueue", queue=name, exchange="amq.topic", routingKey="orders.#").unwrap() == {"bound": True}
+        assert rig.call(
+            "bindQueue", queue=name, exchange="amq.topic", routingKey="orders.#"
+        ).unwrap() == {"bound": True}
         rig.call("publishMessage", exchange="amq.topic", routingKey="orders.eu", body="m").unwrap()
         assert rig.call("describeQueue", queue=name).unwrap() == {"messages": 1, "consumers": 0}
     finally:
@@ -144,14 +190,23 @@ def test_refusals_are_told_and_nothing_is_in_doubt(rig: Rig) -> None:
     refused = {
         "not_found": rig.call("publishMessage", exchange="nowhere", routingKey="x", body=""),
         "not_found ": rig.call("publishMessage", routingKey=f"{rig.queue}-none", body=""),
-        "not_found  ": rig.call("takeMessages", queue="nowhere"), "not_found   ": rig.call("describeQueue", queue="nowhere"),
-        "forbidden": rig.call("publishMessage", exchange="amq.topic", routingKey="x", body="", values=worker),
+        "not_found  ": rig.call("takeMessages", queue="nowhere"),
+        "not_found   ": rig.call("describeQueue", queue="nowhere"),
+        "forbidden": rig.call(
+            "publishMessage", exchange="amq.topic", routingKey="x", body="", values=worker
+        ),
         "forbidden ": rig.call("takeMessages", queue=rig.queue, values=worker),
-        "invalid_input": rig.publish(body="?", encoding="base64"), "invalid_input ": rig.publish(headers={"n": 2**63}),
+        "invalid_input": rig.publish(body="?", encoding="base64"),
+        "invalid_input ": rig.publish(headers={"n": 2**63}),
         "invalid_input  ": rig.publish(body="\ud800"),
-    }  # fmt: skip
-    assert {name: (one.status, _code(one)) for name, one in refused.items()} == {name: ("failed", name.strip()) for name in refused}
-    assert rig.call("publishMessage", routingKey=f"{rig.queue}-none", body="", mandatory=False).status == "succeeded"
+    }
+    assert {name: (one.status, _code(one)) for name, one in refused.items()} == {
+        name: ("failed", name.strip()) for name in refused
+    }
+    assert (
+        rig.call("publishMessage", routingKey=f"{rig.queue}-none", body="", mandatory=False).status
+        == "succeeded"
+    )
     assert rig.publish().status == "succeeded"
     assert rig.count() == 1
 
@@ -225,12 +280,21 @@ def test_an_idle_connection_that_has_ended_is_not_used(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"password": "s3cret-of-eve"}, "unauthenticated"), ({"username": "nobody"}, "unauthenticated"),
+        ({"password": "s3cret-of-eve"}, "unauthenticated"),
+        ({"username": "nobody"}, "unauthenticated"),
         ({"virtualHost": "none"}, "forbidden"),
-        ({"port": 1}, "unavailable"), ({"hostname": "does-not-exist.invalid"}, "unavailable"), ({"tls": "verify"}, "unavailable"),
-        ({"tls": "verify", "caCertificate": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----"}, "invalid_connection"),
+        ({"port": 1}, "unavailable"),
+        ({"hostname": "does-not-exist.invalid"}, "unavailable"),
+        ({"tls": "verify"}, "unavailable"),
+        (
+            {
+                "tls": "verify",
+                "caCertificate": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----",
+            },
+            "invalid_connection",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_login_that_fails_says_why(rig: Rig, changed: dict[str, Any], code: str) -> None:
     """The error names the cause and no secret."""
     result = rig.publish(values=rig.values(**changed), timeout=5.0)
@@ -241,16 +305,25 @@ def test_a_login_that_fails_says_why(rig: Rig, changed: dict[str, Any], code: st
 def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
     """The login is tried, and the account is named."""
     named = {"good": rig.values(), "bad": rig.values(password="no")}
-    connections = {name: {"type": "rabbitmq/login", "values": values} for name, values in named.items()}
+    connections = {
+        name: {"type": "rabbitmq/login", "values": values} for name, values in named.items()
+    }
     with Jackfield(connections=[connections], database_url="none") as jackfield:
         good, bad = (jackfield.connections.test(name) for name in named)
-    assert (good["status"], good["account"]["label"]) == ("ok", "guest at 127.0.0.1, virtual host /")
+    assert (good["status"], good["account"]["label"]) == (
+        "ok",
+        "guest at 127.0.0.1, virtual host /",
+    )
     assert (bad["status"], bad["lastTest"]["steps"][0]["passed"]) == ("failing", False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"]
+)
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
-    """A connection of somebody who may not reach the operator's network does not, by name or address."""
+    """A connection of somebody who may not reach the operator's network does not, by name or
+    address.
+    """
     login = LoginType.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
         login.connect(Guard(), Deadline.after(30.0, CLOCK))
@@ -266,7 +339,14 @@ def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x01\0\0\xff\xff\xff\xff", b"\x01\0\0\0\0\0\x04????\xce", b"AMQP\0\0\x09\x01", b""]
+    "said",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x01\0\0\xff\xff\xff\xff",
+        b"\x01\0\0\0\0\0\x04????\xce",
+        b"AMQP\0\0\x09\x01",
+        b"",
+    ],
 )
 def test_what_is_no_broker_is_told(rig: Rig, said: bytes) -> None:
     """Bytes that are no frame, frames that are too long, and nothing at all."""

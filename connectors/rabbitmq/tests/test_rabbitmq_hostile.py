@@ -1,4 +1,6 @@
-"""Brokers that confirm another message than ours, and messages that have no form as an output: nothing is confirmed or lost by them."""
+"""Brokers that confirm another message than ours, and messages that have no form as an output:
+nothing is confirmed or lost by them.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +43,12 @@ def _frames(client: socket.socket) -> Iterator[Any]:
 _EMPTY = _answer(spec.Basic.GetEmpty())
 
 
-def _call(said: bytes, action: str, inputs: dict[str, Any], *more: bytes) -> tuple[Result, list[str]]:
-    """Call an action at a broker that answers a message, or the questions for one, with ``said`` and ``more``, and then that there is none;
-    return what it was asked, too."""
+def _call(
+    said: bytes, action: str, inputs: dict[str, Any], *more: bytes
+) -> tuple[Result, list[str]]:
+    """Call an action at a broker that answers a message, or the questions for one, with ``said``
+    and ``more``, and then that there is none; return what it was asked, too.
+    """
     asked: list[str] = []
     answers = [said, *more]
 
@@ -53,33 +58,50 @@ def _call(said: bytes, action: str, inputs: dict[str, Any], *more: bytes) -> tup
             for frame in _frames(client):
                 method: Any = getattr(frame, "method", None)
                 settles = isinstance(method, spec.Basic.Ack | spec.Basic.Nack)
-                asked.append(f"{type(method).__name__} {method.delivery_tag}" if settles else type(method or frame).__name__)
+                asked.append(
+                    f"{type(method).__name__} {method.delivery_tag}"
+                    if settles
+                    else type(method or frame).__name__
+                )
                 is_ours = isinstance(frame, Body) or isinstance(method, spec.Basic.Get)
-                client.sendall((answers.pop(0) if answers else _EMPTY) if is_ours else _ANSWERS.get(type(method), b""))
+                client.sendall(
+                    (answers.pop(0) if answers else _EMPTY)
+                    if is_ours
+                    else _ANSWERS.get(type(method), b"")
+                )
 
     with serving(talk) as port, runtime() as jackfield:
         result = jackfield.invoke(
             {
-                "connector": "rabbitmq", "action": action, "inputs": inputs, "timeoutSeconds": 60,
+                "connector": "rabbitmq",
+                "action": action,
+                "inputs": inputs,
+                "timeoutSeconds": 60,
                 "connection": {"type": "login", "values": values_for("rabbitmq", port)},
             }
-        )  # fmt: skip
+        )
     return result, asked
 
 
 _MESSAGE = {"routingKey": "orders", "body": "a"}
 
 
-@pytest.mark.parametrize("answer", [spec.Basic.Ack(2), spec.Basic.Ack(0), spec.Basic.Ack(99, True), spec.Basic.Nack(2)])
+@pytest.mark.parametrize(
+    "answer", [spec.Basic.Ack(2), spec.Basic.Ack(0), spec.Basic.Ack(99, True), spec.Basic.Nack(2)]
+)
 def test_the_confirmation_of_another_message_confirms_nothing(answer: Any) -> None:
-    """A broker numbers the messages of a channel: a number that is not ours says nothing of ours."""
+    """A broker numbers the messages of a channel: a number that is not ours says nothing of
+    ours.
+    """
     result, _ = _call(_answer(answer), "publishMessage", _MESSAGE)
     assert result.error is not None
     assert (result.status, result.error.sent) == ("in_doubt", Sent.UNKNOWN)
     assert "the server's answer cannot be read" in result.error.message
 
 
-@pytest.mark.parametrize("answer", [spec.Basic.Ack(1), spec.Basic.Ack(1, True), spec.Basic.Ack(0, True)])
+@pytest.mark.parametrize(
+    "answer", [spec.Basic.Ack(1), spec.Basic.Ack(1, True), spec.Basic.Ack(0, True)]
+)
 def test_the_confirmation_of_our_message_confirms_it(answer: Any) -> None:
     """Our number, or all numbers up to it, or all of them."""
     assert _call(_answer(answer), "publishMessage", _MESSAGE)[0].status == "succeeded"
@@ -95,35 +117,58 @@ def _nested(kind: bytes, levels: int) -> bytes:
 
 
 def _headers(table: bytes) -> bytes:
-    body = struct.pack(">HHQHI", spec.Basic.INDEX, 0, 1, BasicProperties.FLAG_HEADERS, len(table)) + table
+    body = (
+        struct.pack(">HHQHI", spec.Basic.INDEX, 0, 1, BasicProperties.FLAG_HEADERS, len(table))
+        + table
+    )
     return b"\x02\0\1" + len(body).to_bytes(4, "big") + body + b"\xce"
 
 
 _UNFIT = {
-    "tables": (_nested(b"F", 100), "rejected"), "lists": (_nested(b"A", 100), "rejected"),
-    "many tables": (_nested(b"F", 400), "rejected"), "too many tables": (_nested(b"F", 2000), "unavailable"),
-    "no number": (b"\x01ad" + struct.pack(">d", float("nan")), "unavailable"), "no time": (b"\x01aT" + b"\xff" * 8, "unavailable"),
-}  # fmt: skip
+    "tables": (_nested(b"F", 100), "rejected"),
+    "lists": (_nested(b"A", 100), "rejected"),
+    "many tables": (_nested(b"F", 400), "rejected"),
+    "too many tables": (_nested(b"F", 2000), "unavailable"),
+    "no number": (b"\x01ad" + struct.pack(">d", float("nan")), "unavailable"),
+    "no time": (b"\x01aT" + b"\xff" * 8, "unavailable"),
+}
 
 
 @pytest.mark.parametrize("case", _UNFIT)
 def test_a_message_that_cannot_be_told_stays_in_its_queue(case: str) -> None:
-    """It is acknowledged only once it is an output: whoever publishes to a queue writes the headers."""
+    """It is acknowledged only once it is an output: whoever publishes to a queue writes the
+    headers.
+    """
     table, code = _UNFIT[case]
-    got = _answer(spec.Basic.GetOk(1, False, "", "orders", 0)) + _headers(table) + bytes(Body(1, b"a").marshal())
+    got = (
+        _answer(spec.Basic.GetOk(1, False, "", "orders", 0))
+        + _headers(table)
+        + bytes(Body(1, b"a").marshal())
+    )
     result, asked = _call(got, "takeMessages", {"queue": "orders"})
     assert result.error is not None
-    assert (result.status, result.error.code, result.error.sent) == ("failed", code, Sent.NOTHING), result.error
+    assert (result.status, result.error.code, result.error.sent) == (
+        "failed",
+        code,
+        Sent.NOTHING,
+    ), result.error
     assert "Get" in asked
     assert not [one for one in asked if "ck" in one]
 
 
 @pytest.mark.parametrize("case", _UNFIT)
 def test_a_message_that_cannot_be_told_blocks_no_other(case: str) -> None:
-    """Those behind it are taken, in the same call; it stays in its queue, and is told with its reason."""
+    """Those behind it are taken, in the same call; it stays in its queue, and is told with its
+    reason.
+    """
     unfit = _headers(_UNFIT[case][0]) + bytes(Body(1, b"a").marshal())
-    fit = bytes(Header(1, 1, BasicProperties(message_id="m")).marshal()) + bytes(Body(1, b"b").marshal())
-    got = [_answer(spec.Basic.GetOk(tag, False, "", "orders", 0)) + (fit if tag % 2 == 0 else unfit) for tag in (1, 2, 3, 4, 5)]
+    fit = bytes(Header(1, 1, BasicProperties(message_id="m")).marshal()) + bytes(
+        Body(1, b"b").marshal()
+    )
+    got = [
+        _answer(spec.Basic.GetOk(tag, False, "", "orders", 0)) + (fit if tag % 2 == 0 else unfit)
+        for tag in (1, 2, 3, 4, 5)
+    ]
     result, asked = _call(got[0], "takeMessages", {"queue": "orders", "count": 9}, *got[1:])
     assert result.output is not None, result.error
     assert [one["body"] for one in result.output["messages"]] == ["b", "b"]
@@ -134,8 +179,12 @@ def test_a_message_that_cannot_be_told_blocks_no_other(case: str) -> None:
 
 def test_a_message_without_faults_is_acknowledged() -> None:
     """The broker of these tests is one whose messages can be taken."""
-    got = _answer(spec.Basic.GetOk(1, False, "", "orders", 0)) + bytes(Header(1, 1, BasicProperties(headers={"a": [1]})).marshal())
-    result, asked = _call(got + bytes(Body(1, b"a").marshal()), "takeMessages", {"queue": "orders", "count": 1})
+    got = _answer(spec.Basic.GetOk(1, False, "", "orders", 0)) + bytes(
+        Header(1, 1, BasicProperties(headers={"a": [1]})).marshal()
+    )
+    result, asked = _call(
+        got + bytes(Body(1, b"a").marshal()), "takeMessages", {"queue": "orders", "count": 1}
+    )
     assert result.status == "succeeded"
     assert result.output is not None
     assert result.output["messages"][0]["headers"] == {"a": [1]}

@@ -40,9 +40,11 @@ def value(answer: Any) -> bytes | None:
 
 
 def found(answer: Any, count: int | None = None) -> list[bytes | None]:
-    """Return a list of values, with None for each missing value; an empty list for no answer. ``count`` is the required length.
+    """Return a list of values, with None for each missing value; an empty list for no answer.
+    ``count`` is the required length.
 
-    :raises TypeError: if the answer is not a list of values; ValueError if its length is not ``count``.
+    :raises TypeError: if the answer is not a list of values; ValueError if its length is not
+        ``count``.
     """
     values = [value(one) for one in ([] if answer is None else _be(answer, list))]
     if count is not None and len(values) != count:
@@ -53,7 +55,8 @@ def found(answer: Any, count: int | None = None) -> list[bytes | None]:
 def pairs(answer: Any) -> Pairs:
     """Return alternating names and values.
 
-    :raises TypeError: if the answer is not a list of strings; ValueError if the last name has no value.
+    :raises TypeError: if the answer is not a list of strings; ValueError if the last name has no
+        value.
     """
     parts = [_be(one, bytes) for one in _be(answer, list)]
     if len(parts) % 2:

@@ -22,14 +22,16 @@ class RedisClient(SessionClient[Session]):
     def read(self, answered: Callable[[Any], T], *command: Argument) -> T:
         """Send a command that changes nothing; return its answer as ``answered`` reads it.
 
-        :raises JackfieldError: if the server refuses the command or is not reached, the deadline passes, or the answer cannot be read.
+        :raises JackfieldError: if the server refuses the command or is not reached, the deadline
+            passes, or the answer cannot be read.
         """
         return self._ask(answered, command, safe=True)
 
     def change(self, answered: Callable[[Any], T], *command: Argument) -> T:
         """Send a command that changes data; return its answer as ``answered`` reads it.
 
-        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if the answer is lost, otherwise nothing.
+        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if the answer
+            is lost, otherwise nothing.
         """
         return self._ask(answered, command, safe=False)
 
@@ -43,4 +45,6 @@ def _bytes(word: Argument) -> Argument:
         return word.encode() if isinstance(word, str) else word
     except UnicodeEncodeError:
         text = "has half of a surrogate pair, which is no character"
-        raise InvalidInput("a name cannot be sent", details=[Detail("", text)], hint="Correct the name.") from None
+        raise InvalidInput(
+            "a name cannot be sent", details=[Detail("", text)], hint="Correct the name."
+        ) from None

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, Deadline, Field, Guard, JackfieldError, Rejected, Sent, Unauthenticated
-from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector import (
+    Account,
+    Deadline,
+    Field,
+    Guard,
+    JackfieldError,
+    Rejected,
+    Sent,
+    Unauthenticated,
+)
+from jackfield.connector.servers import (
+    authority_field,
+    hostname_field,
+    password_field,
+    port_field,
+    tls_field,
+)
 from jackfield.connector.sessions import Login, Refusal, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_redis import answers
@@ -35,35 +50,56 @@ class LoginType(ServerLogin):
     hostname: str = hostname_field("redis.example.com")
     port: int = port_field(6379)
     username: str | None = Field(
-        None, title="User Name", description="The user that signs in; empty for the server's user 'default'.", trim=True, blank="absent",
+        None,
+        title="User Name",
+        description="The user that signs in; empty for the server's user 'default'.",
+        trim=True,
+        blank="absent",
         schema=_USER,
-    )  # fmt: skip
-    password: str | None = password_field("The user's password; empty for a server that wants none.", None, blank="absent")
+    )
+    password: str | None = password_field(
+        "The user's password; empty for a server that wants none.", None, blank="absent"
+    )
     database: int = Field(
-        0, title="Database", description="The number of the database.", blank="absent", audience="user",
+        0,
+        title="Database",
+        description="The number of the database.",
+        blank="absent",
+        audience="user",
         schema={"minimum": 0, "maximum": 1_000_000},
-    )  # fmt: skip
+    )
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
         """Connect, without signing in."""
-        return Session(self.address, Login(self.username or "", self.password or "", str(self.database)), guard, deadline)
+        return Session(
+            self.address,
+            Login(self.username or "", self.password or "", str(self.database)),
+            guard,
+            deadline,
+        )
 
     def account(self, client: RedisClient) -> tuple[str, Account]:
         """Check that the server answers; it does not report the user."""
         client.read(answers.anything, "PING")
         who, place = self.username or "default", self.address.place
-        return "The server", Account(f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}")
+        return "The server", Account(
+            f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}"
+        )
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a refused login. It does not quote an unknown refusal: a server that does not know the command repeats it
-        with the password.
+        """Return the error for a refused login. It does not quote an unknown refusal: a server that
+        does not know the command repeats it with the password.
         """
         if refusal.key in MEANINGS.rows:
             return MEANINGS.explain(refusal)
         if "DB index" in refusal.text:
-            return Rejected("the server has no database of this number", sent=Sent.REFUSED, hint="Check the connection's 'database'.")
+            return Rejected(
+                "the server has no database of this number",
+                sent=Sent.REFUSED,
+                hint="Check the connection's 'database'.",
+            )
         return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=LOGIN)
 
 

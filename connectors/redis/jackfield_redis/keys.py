@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, Pagination, current_call
+from jackfield.connector import (
+    Detail,
+    Field,
+    Inputs,
+    InvalidInput,
+    Output,
+    Pagination,
+    current_call,
+)
 from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.values import expiry_field, key_field
 
-_KEYS: dict[str, Any] = {"minItems": 1, "maxItems": 1000, "items": {"type": "string", "minLength": 1, "maxLength": 65_536}}
+_KEYS: dict[str, Any] = {
+    "minItems": 1,
+    "maxItems": 1000,
+    "items": {"type": "string", "minLength": 1, "maxLength": 65_536},
+}
 _TOKEN: dict[str, Any] = {"pattern": "^[0-9]{1,20}$"}
 
 
@@ -18,28 +30,52 @@ class KeyQuery(Inputs):
     """Keys to list."""
 
     pattern: str = Field(
-        "*", title="Pattern", blank="absent", description="Pattern of the keys: * for any text, ? for a character, [ab] for one of some.",
-        examples=["cart:*"], schema={"maxLength": 1000},
-    )  # fmt: skip
+        "*",
+        title="Pattern",
+        blank="absent",
+        description="Pattern of the keys: * for any text, ? for a character, [ab] for one of some.",
+        examples=["cart:*"],
+        schema={"maxLength": 1000},
+    )
     scan: int = Field(
-        1000, title="Scan", blank="absent", description="Keys that the server looks at for one page: pages of a rare pattern may be empty.",
+        1000,
+        title="Scan",
+        blank="absent",
+        description=(
+            "Keys that the server looks at for one page: pages of a rare pattern may be empty."
+        ),
         schema={"minimum": 1, "maximum": 10_000},
-    )  # fmt: skip
-    next_token: str | None = Field(None, title="Next Token", description="Token of the page to fetch.", blank="absent", schema=_TOKEN)
-    fetch_all: bool = Field(False, title="Fetch All", description="True to fetch every page.", blank="absent")
+    )
+    next_token: str | None = Field(
+        None,
+        title="Next Token",
+        description="Token of the page to fetch.",
+        blank="absent",
+        schema=_TOKEN,
+    )
+    fetch_all: bool = Field(
+        False, title="Fetch All", description="True to fetch every page.", blank="absent"
+    )
 
 
 class Keys(Output):
     """Page of keys."""
 
-    keys: tuple[str, ...] = Field(title="Keys", description="The keys, in no order. One may come twice while the server changes its table.")
-    next_token: str | None = Field(None, title="Next Token", description="Token of the next page, if there is one.")
+    keys: tuple[str, ...] = Field(
+        title="Keys",
+        description="The keys, in no order. One may come twice while the server changes its table.",
+    )
+    next_token: str | None = Field(
+        None, title="Next Token", description="Token of the next page, if there is one."
+    )
 
 
 class KeyNames(Inputs):
     """Keys to delete."""
 
-    keys: tuple[str, ...] = Field(title="Keys", description="The keys' names.", examples=[["cart:7"]], schema=_KEYS)
+    keys: tuple[str, ...] = Field(
+        title="Keys", description="The keys' names.", examples=[["cart:7"]], schema=_KEYS
+    )
 
 
 class Deleted(Output):
@@ -68,11 +104,19 @@ class Found(Output):
     examples=[("All carts", {"pattern": "cart:*", "fetchAll": True}, {"keys": ["cart:7"]})],
 )
 def list_keys(query: KeyQuery, client: RedisClient) -> Keys:
-    """List keys by a pattern (SCAN). Keys that come or go meanwhile may be missed; keys that are not UTF-8 are left out."""
+    """List keys by a pattern (SCAN). Keys that come or go meanwhile may be missed; keys that are
+    not UTF-8 are left out.
+    """
     cursor = query.next_token or "0"
     if int(cursor) >= 2**64:
-        raise InvalidInput("the page token cannot be read", details=[Detail("/nextToken", "is no token of this list")], hint="Begin anew.")
-    following, found = client.read(answers.page, "SCAN", cursor, "MATCH", query.pattern, "COUNT", query.scan)
+        raise InvalidInput(
+            "the page token cannot be read",
+            details=[Detail("/nextToken", "is no token of this list")],
+            hint="Begin anew.",
+        )
+    following, found = client.read(
+        answers.page, "SCAN", cursor, "MATCH", query.pattern, "COUNT", query.scan
+    )
     keys = [key for raw in found if (key := _text(raw)) is not None]
     if len(keys) < len(found) and (call := current_call()) is not None:
         call.warn("keys that are no UTF-8 are left out: no action can name them", "/keys")
@@ -100,8 +144,12 @@ def delete_keys(asked: KeyNames, client: RedisClient) -> Deleted:
 @connector.action(
     "expireKey",
     effect="idempotent",
-    examples=[("Delete a cart in a day", {"key": "cart:7", "expireSeconds": 86_400}, {"found": True})],
+    examples=[
+        ("Delete a cart in a day", {"key": "cart:7", "expireSeconds": 86_400}, {"found": True})
+    ],
 )
 def expire_key(asked: Expiry, client: RedisClient) -> Found:
     """Delete a key after some time (EXPIRE)."""
-    return Found(found=bool(client.change(answers.number, "EXPIRE", asked.key, asked.expire_seconds)))
+    return Found(
+        found=bool(client.change(answers.number, "EXPIRE", asked.key, asked.expire_seconds))
+    )

@@ -12,7 +12,11 @@ from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.values import LONGEST, key_field, texts
 
 _MOST_ITEMS = 1000
-_ITEMS: dict[str, Any] = {"minItems": 1, "maxItems": _MOST_ITEMS, "items": {"type": "string", "maxLength": LONGEST}}
+_ITEMS: dict[str, Any] = {
+    "minItems": 1,
+    "maxItems": _MOST_ITEMS,
+    "items": {"type": "string", "maxLength": LONGEST},
+}
 _INDEX = {"minimum": -(2**31), "maximum": 2**31 - 1}
 _COUNT = {"minimum": 1, "maximum": _MOST_ITEMS}
 End = Literal["first", "last"]
@@ -23,9 +27,19 @@ class Part(Inputs):
 
     key: str = key_field()
     start: int = Field(
-        0, title="Start", blank="absent", description="Index of the first item, from 0; negative from the end.", schema=_INDEX
+        0,
+        title="Start",
+        blank="absent",
+        description="Index of the first item, from 0; negative from the end.",
+        schema=_INDEX,
     )
-    count: int = Field(100, title="Count", blank="absent", description="How many items to read at most.", schema=_COUNT)
+    count: int = Field(
+        100,
+        title="Count",
+        blank="absent",
+        description="How many items to read at most.",
+        schema=_COUNT,
+    )
 
 
 class Items(Output):
@@ -39,8 +53,18 @@ class Push(Inputs):
     """Items to add."""
 
     key: str = key_field()
-    items: tuple[str, ...] = Field(title="Items", description="The items, in their order in the list.", examples=[["a"]], schema=_ITEMS)
-    end: End = Field("last", title="End", blank="absent", description="Whether they become the first or the last ones.")
+    items: tuple[str, ...] = Field(
+        title="Items",
+        description="The items, in their order in the list.",
+        examples=[["a"]],
+        schema=_ITEMS,
+    )
+    end: End = Field(
+        "last",
+        title="End",
+        blank="absent",
+        description="Whether they become the first or the last ones.",
+    )
     encoding: Encoding = encoding_field()
 
 
@@ -54,19 +78,32 @@ class Pop(Inputs):
     """Items to take."""
 
     key: str = key_field()
-    count: int = Field(1, title="Count", blank="absent", description="How many to take at most.", schema=_COUNT)
-    end: End = Field("first", title="End", blank="absent", description="Whether to take the first or the last ones.")
+    count: int = Field(
+        1, title="Count", blank="absent", description="How many to take at most.", schema=_COUNT
+    )
+    end: End = Field(
+        "first",
+        title="End",
+        blank="absent",
+        description="Whether to take the first or the last ones.",
+    )
 
 
 @connector.action(
     "listItems",
     effect="read",
-    examples=[("The first jobs", {"key": "jobs", "count": 2}, {"items": ["a", "b"], "encoding": "text"})],
+    examples=[
+        ("The first jobs", {"key": "jobs", "count": 2}, {"items": ["a", "b"], "encoding": "text"})
+    ],
 )
 def list_items(part: Part, client: RedisClient) -> Items:
     """Read items of a list (LRANGE). They stay in it."""
     last = part.start + part.count - 1
-    items, encoding = decoded(client.read(answers.found, "LRANGE", part.key, part.start, -1 if part.start < 0 <= last else last))
+    items, encoding = decoded(
+        client.read(
+            answers.found, "LRANGE", part.key, part.start, -1 if part.start < 0 <= last else last
+        )
+    )
     return Items(items=texts(items), encoding=encoding)
 
 
@@ -93,7 +130,9 @@ def push_items(new: Push, client: RedisClient) -> Length:
     keywords=("dequeue", "take from a list"),
 )
 def pop_items(asked: Pop, client: RedisClient) -> Items:
-    """Take items from a list (LPOP, RPOP). They are then in no list: if the answer is lost, so are they."""
+    """Take items from a list (LPOP, RPOP). They are then in no list: if the answer is lost, so are
+    they.
+    """
     command = "LPOP" if asked.end == "first" else "RPOP"
     items, encoding = decoded(client.change(answers.found, command, asked.key, asked.count))
     return Items(items=texts(items), encoding=encoding)

@@ -1,4 +1,6 @@
-"""One connection to a server, signed in. redis-py writes commands and reads answers over jackfield's own socket."""
+"""One connection to a server, signed in. redis-py writes commands and reads answers over
+jackfield's own socket.
+"""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations
@@ -36,7 +38,9 @@ def _refuse_values(sock: TimedSocket) -> NoReturn:
 
 
 class _Buffer(SocketBuffer):
-    """redis-py's buffer with a limit: without it, redis-py waits for as many bytes as the server announces."""
+    """redis-py's buffer with a limit: without it, redis-py waits for as many bytes as the server
+    announces.
+    """
 
     def read(self, length: int, *given: Any, **named: Any) -> Any:
         """Read a value.
@@ -87,9 +91,17 @@ class _Link(Connection):
 
     def __init__(self, sock: TimedSocket, address: Address, login: Login) -> None:
         super().__init__(
-            host=address.hostname, port=address.port, db=int(login.database), username=login.username, password=login.password, protocol=2,
-            client_name=_CLIENT, driver_info=None, socket_timeout=None, parser_class=_Parser,
-        )  # fmt: skip
+            host=address.hostname,
+            port=address.port,
+            db=int(login.database),
+            username=login.username,
+            password=login.password,
+            protocol=2,
+            client_name=_CLIENT,
+            driver_info=None,
+            socket_timeout=None,
+            parser_class=_Parser,
+        )
         self._open = sock
 
     login_sent = False
@@ -113,8 +125,8 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if the session is closed. redis-py closes it after any failure, since a late answer could be mistaken for
-        another command's.
+        """True if the session is closed. redis-py closes it after any failure, since a late answer
+        could be mistaken for another command's.
         """
         return not self._link.is_connected
 
@@ -126,14 +138,17 @@ class Session(ServerSession):
     def sign_in(self) -> None:
         """Sign in and select the database.
 
-        :raises Refusal: if the server refuses the login or the database; JackfieldError if the connection ends.
+        :raises Refusal: if the server refuses the login or the database; JackfieldError if the
+            connection ends.
         """
         with self.reading(Sent.NOTHING):
             self._link.connect()
         self.ask(answers.value, "PING", sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if the server echoes a random string, which proves that no late answer is outstanding."""
+        """Return True if the server echoes a random string, which proves that no late answer is
+        outstanding.
+        """
         nonce = token_hex(8)
         return self.is_quiet and self.ask(answers.value, "PING", nonce) == nonce.encode()
 
@@ -141,7 +156,8 @@ class Session(ServerSession):
         """Send a command; return its answer as ``answered`` reads it.
 
         :raises Refusal: if the server refuses it.
-        :raises JackfieldError: with ``sent``, if the connection ends, the deadline passes or the answer cannot be read.
+        :raises JackfieldError: with ``sent``, if the connection ends, the deadline passes or the
+            answer cannot be read.
         """
         with self.reading(sent):
             self._link.send_command(*command, check_health=False)

@@ -25,7 +25,9 @@ class NewValue(Inputs):
     key: str = key_field()
     value: str = Field(title="Value", description="The value.", multiline=True, schema=TEXT)
     encoding: Encoding = encoding_field()
-    expire_seconds: int | None = expiry_field(None, "Seconds until the key is deleted; empty to keep it.", blank="absent")
+    expire_seconds: int | None = expiry_field(
+        None, "Seconds until the key is deleted; empty to keep it.", blank="absent"
+    )
 
     @property
     def command(self) -> list[Argument]:
@@ -45,7 +47,9 @@ class Value(Output):
 class Stored(Output):
     """Outcome of storing a value."""
 
-    stored: bool = Field(title="Stored", description="True if the value was stored, false if the key existed.")
+    stored: bool = Field(
+        title="Stored", description="True if the value was stored, false if the key existed."
+    )
 
 
 class Increment(Inputs):
@@ -53,7 +57,11 @@ class Increment(Inputs):
 
     key: str = key_field()
     by: int = Field(
-        1, title="By", blank="absent", description="What to add; negative to subtract.", schema={"minimum": -_INT64, "maximum": _INT64 - 1}
+        1,
+        title="By",
+        blank="absent",
+        description="What to add; negative to subtract.",
+        schema={"minimum": -_INT64, "maximum": _INT64 - 1},
     )
 
 
@@ -66,7 +74,9 @@ class Number(Output):
 @connector.action(
     "getValue",
     effect="read",
-    examples=[("Read a cart", {"key": "cart:7"}, {"found": True, "value": "lamp", "encoding": "text"})],
+    examples=[
+        ("Read a cart", {"key": "cart:7"}, {"found": True, "value": "lamp", "encoding": "text"})
+    ],
 )
 def get_value(asked: Key, client: RedisClient) -> Value:
     """Read the value of a key (GET)."""
@@ -78,7 +88,13 @@ def get_value(asked: Key, client: RedisClient) -> Value:
 @connector.action(
     "setValue",
     effect="idempotent",
-    examples=[("Keep a session", {"key": "session:7", "value": "ada", "expireSeconds": 3600}, {"stored": True})],
+    examples=[
+        (
+            "Keep a session",
+            {"key": "session:7", "value": "ada", "expireSeconds": 3600},
+            {"stored": True},
+        )
+    ],
 )
 def set_value(new: NewValue, client: RedisClient) -> Stored:
     """Store a value, whether the key exists or not (SET)."""
@@ -90,7 +106,13 @@ def set_value(new: NewValue, client: RedisClient) -> Stored:
     "setValueIfAbsent",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=[("Take a lock", {"key": "lock:import", "value": "worker-1", "expireSeconds": 60}, {"stored": True})],
+    examples=[
+        (
+            "Take a lock",
+            {"key": "lock:import", "value": "worker-1", "expireSeconds": 60},
+            {"stored": True},
+        )
+    ],
     keywords=("lock", "set if not exists"),
 )
 def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
@@ -99,10 +121,12 @@ def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
 
 
 @connector.action(
-    "incrementValue", effect="write", no_evidence=UNRECORDED,
+    "incrementValue",
+    effect="write",
+    no_evidence=UNRECORDED,
     examples=[("Count a visit", {"key": "visits"}, {"value": 42})],
     keywords=("counter", "decrement"),
-)  # fmt: skip
+)
 def increment_value(asked: Increment, client: RedisClient) -> Number:
     """Add to a whole number (INCRBY). A key that does not exist counts as 0."""
     return Number(value=client.change(answers.number, "INCRBY", asked.key, asked.by))

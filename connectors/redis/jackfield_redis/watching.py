@@ -21,10 +21,16 @@ class Watched(Inputs):
 
 @connector.poll("newEntries", inputs=Watched, event=Entry, every=60, types=("entryAdded",))
 def new_entries(watched: Watched, client: RedisClient, since: Since) -> Polled:
-    """Report entries as they are added to a stream, oldest first. Entries that exist when the subscription is added are not reported."""
+    """Report entries as they are added to a stream, oldest first. Entries that exist when the
+    subscription is added are not reported.
+    """
     if "after" not in since.mark:
         last = client.read(answers.entries, "XREVRANGE", watched.key, "+", "-", "COUNT", 1)
         return Polled([], {"after": last[0][0] if last else _FIRST})
     entries = entries_after(client, watched.key, since.mark["after"], _PAGE)
     events = [TriggerEvent(entry, entry.id) for entry in entries]
-    return Polled(events, {"after": entries[-1].id if entries else since.mark["after"]}, more=len(entries) == _PAGE)
+    return Polled(
+        events,
+        {"after": entries[-1].id if entries else since.mark["after"]},
+        more=len(entries) == _PAGE,
+    )

@@ -1,4 +1,6 @@
-"""Redis: reading, changing, and what is told of commands whose answer is lost; against a real server."""
+"""Redis: reading, changing, and what is told of commands whose answer is lost; against a real
+server.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +43,33 @@ class Rig:
 
     def values(self, **changed: Any) -> dict[str, Any]:
         """Values of a connection."""
-        return {"hostname": "127.0.0.1", "port": self.port, "username": "ada", "password": "s3cret-of-ada", "tls": "disable", **changed}
+        return {
+            "hostname": "127.0.0.1",
+            "port": self.port,
+            "username": "ada",
+            "password": "s3cret-of-ada",
+            "tls": "disable",
+            **changed,
+        }
 
-    def call(self, action: str, *, timeout: float = 30.0, values: dict[str, Any] | None = None, **inputs: Any) -> Result:
+    def call(
+        self,
+        action: str,
+        *,
+        timeout: float = 30.0,
+        values: dict[str, Any] | None = None,
+        **inputs: Any,
+    ) -> Result:
         """Call an action."""
         return self.jackfield.invoke(
             {
-                "connector": "redis", "action": action, "inputs": inputs, "timeoutSeconds": timeout,
+                "connector": "redis",
+                "action": action,
+                "inputs": inputs,
+                "timeoutSeconds": timeout,
                 "connection": {"type": "login", "values": values or self.values()},
             }
-        )  # fmt: skip
+        )
 
     def output(self, action: str, **inputs: Any) -> Any:
         """Call an action that succeeds."""
@@ -78,9 +97,18 @@ def test_values_come_back_as_they_were_written(rig: Rig) -> None:
 
 def test_a_key_is_taken_once(rig: Rig) -> None:
     """Locks and counters: the second one sees the first."""
-    assert [rig.output("setValueIfAbsent", key="lock", value=one, expireSeconds=9)["stored"] for one in "ab"] == [True, False]
-    assert [rig.output("incrementValue", key="n")["value"], rig.output("incrementValue", key="n", by=-3)["value"]] == [1, -2]
-    assert (rig.output("expireKey", key="n", expireSeconds=5), rig.output("expireKey", key="x", expireSeconds=5)) == (
+    assert [
+        rig.output("setValueIfAbsent", key="lock", value=one, expireSeconds=9)["stored"]
+        for one in "ab"
+    ] == [True, False]
+    assert [
+        rig.output("incrementValue", key="n")["value"],
+        rig.output("incrementValue", key="n", by=-3)["value"],
+    ] == [1, -2]
+    assert (
+        rig.output("expireKey", key="n", expireSeconds=5),
+        rig.output("expireKey", key="x", expireSeconds=5),
+    ) == (
         {"found": True},
         {"found": False},
     )
@@ -93,7 +121,13 @@ def test_a_list_keeps_its_order(rig: Rig) -> None:
     assert rig.output("pushItems", key="jobs", items=["0", "a"], end="first") == {"length": 4}
     read = partial(rig.output, "listItems", key="jobs")
     parts = [read(), read(start=1, count=2), read(start=-2), read(start=-3, count=2), read(start=9)]
-    assert [part["items"] for part in parts] == [["0", "a", "b", "c"], ["a", "b"], ["b", "c"], ["a", "b"], []]
+    assert [part["items"] for part in parts] == [
+        ["0", "a", "b", "c"],
+        ["a", "b"],
+        ["b", "c"],
+        ["a", "b"],
+        [],
+    ]
     assert rig.output("popItems", key="jobs", count=2)["items"] == ["0", "a"]
     assert rig.output("popItems", key="jobs", count=9, end="last")["items"] == ["c", "b"]
     assert rig.output("popItems", key="jobs")["items"] == []
@@ -103,30 +137,51 @@ def test_a_hash_has_fields(rig: Rig) -> None:
     """All of them, or those that are named and there."""
     rig.output("setHashFields", key="order", fields={"state": "paid", "total": "19.90"})
     assert rig.output("getHash", key="order")["fields"] == {"state": "paid", "total": "19.90"}
-    assert rig.output("getHash", key="order", names=["total", "none"])["fields"] == {"total": "19.90"}
+    assert rig.output("getHash", key="order", names=["total", "none"])["fields"] == {
+        "total": "19.90"
+    }
     rig.client.hset("order", "raw", b"\xff")
-    assert rig.output("getHash", key="order", names=["raw"]) == {"fields": {"raw": "/w=="}, "encoding": "base64"}
+    assert rig.output("getHash", key="order", names=["raw"]) == {
+        "fields": {"raw": "/w=="},
+        "encoding": "base64",
+    }
 
 
 def test_keys_are_listed_to_the_end(rig: Rig) -> None:
     """Over pages without a key that fits; a name that is no text is left out, with a warning."""
-    rig.client.mset({f"other:{number}": "x" for number in range(500)} | {f"cart:{number}": "x" for number in range(5)} | {b"\xff": "x"})
+    rig.client.mset(
+        {f"other:{number}": "x" for number in range(500)}
+        | {f"cart:{number}": "x" for number in range(5)}
+        | {b"\xff": "x"}
+    )
     result = rig.call("listKeys", pattern="cart:*", scan=10, fetchAll=True)
     assert sorted({*result.unwrap()["keys"]}) == [f"cart:{number}" for number in range(5)]
     everything = rig.call("listKeys", fetchAll=True)
-    assert (len({*everything.unwrap()["keys"]}), [one["path"] for one in everything.meta.warnings]) == (505, ["/keys"])
+    assert (
+        len({*everything.unwrap()["keys"]}),
+        [one["path"] for one in everything.meta.warnings],
+    ) == (505, ["/keys"])
     for token in ("9" * 20, "x"):
         assert _code(rig.call("listKeys", nextToken=token)) == "invalid_input"
 
 
 def test_a_stream_is_read_page_by_page(rig: Rig) -> None:
     """Oldest first, each entry once; the length is limited if asked for."""
-    added = [rig.output("addToStream", key="events", fields={"n": str(number)})["id"] for number in range(7)]
+    added = [
+        rig.output("addToStream", key="events", fields={"n": str(number)})["id"]
+        for number in range(7)
+    ]
     found = rig.output("readStream", key="events", pageSize=3, fetchAll=True)["entries"]
-    assert [(one["id"], one["fields"]) for one in found] == [(one, {"n": str(number)}) for number, one in enumerate(added)]
-    assert [one["id"] for one in rig.output("readStream", key="events", after=added[4])["entries"]] == added[5:]
+    assert [(one["id"], one["fields"]) for one in found] == [
+        (one, {"n": str(number)}) for number, one in enumerate(added)
+    ]
+    assert [
+        one["id"] for one in rig.output("readStream", key="events", after=added[4])["entries"]
+    ] == added[5:]
     for _ in range(300):
-        rig.output("addToStream", key="short", fields={"raw": "/w=="}, encoding="base64", maxLength=10)
+        rig.output(
+            "addToStream", key="short", fields={"raw": "/w=="}, encoding="base64", maxLength=10
+        )
     assert rig.client.xlen("short") < 200
     assert rig.output("readStream", key="short", pageSize=1)["entries"][0]["encoding"] == "base64"
 
@@ -149,15 +204,23 @@ def _code(result: Result) -> str | None:
 @pytest.mark.parametrize(
     ("action", "inputs", "code"),
     [
-        ("incrementValue", {"key": "text"}, "rejected"), ("pushItems", {"key": "text", "items": ["a"]}, "rejected"),
-        ("getHash", {"key": "text"}, "rejected"), ("setValue", {"key": "k", "value": "?", "encoding": "base64"}, "invalid_input"),
-        ("setValue", {"key": "k", "value": "\ud800"}, "invalid_input"), ("setValue", {"key": "\ud800", "value": ""}, "invalid_input"),
+        ("incrementValue", {"key": "text"}, "rejected"),
+        ("pushItems", {"key": "text", "items": ["a"]}, "rejected"),
+        ("getHash", {"key": "text"}, "rejected"),
+        ("setValue", {"key": "k", "value": "?", "encoding": "base64"}, "invalid_input"),
+        ("setValue", {"key": "k", "value": "\ud800"}, "invalid_input"),
+        ("setValue", {"key": "\ud800", "value": ""}, "invalid_input"),
         ("setHashFields", {"key": "k", "fields": {"\ud800": ""}}, "invalid_input"),
-        ("incrementValue", {"key": "n", "by": 2**63}, "invalid_input"), ("incrementValue", {"key": "most"}, "rejected"),
+        ("incrementValue", {"key": "n", "by": 2**63}, "invalid_input"),
+        ("incrementValue", {"key": "most"}, "rejected"),
     ],
-)  # fmt: skip
-def test_refusals_are_told_and_nothing_is_left(rig: Rig, action: str, inputs: dict[str, Any], code: str) -> None:
-    """Each has its code, nothing is in doubt, nothing is changed, and the connection serves the next call."""
+)
+def test_refusals_are_told_and_nothing_is_left(
+    rig: Rig, action: str, inputs: dict[str, Any], code: str
+) -> None:
+    """Each has its code, nothing is in doubt, nothing is changed, and the connection serves the
+    next call.
+    """
     rig.client.mset({"text": "abc", "most": 2**63 - 1})
     result = rig.call(action, **inputs)
     assert (result.status, _code(result)) == ("failed", code), result.error
@@ -166,7 +229,9 @@ def test_refusals_are_told_and_nothing_is_left(rig: Rig, action: str, inputs: di
 
 
 def test_what_the_server_does_not_allow_is_forbidden(rig: Rig) -> None:
-    """Commands and keys that the user may not use, a full server, and one that may not change data."""
+    """Commands and keys that the user may not use, a full server, and one that may not change
+    data.
+    """
     rig.client.execute_command("ACL", "SETUSER", "ada", "resetkeys", "~mine:*", "-incrby")
     assert _code(rig.call("getValue", key="yours")) == "forbidden"
     assert _code(rig.call("incrementValue", key="mine:1")) == "forbidden"
@@ -187,16 +252,21 @@ def test_what_the_server_does_not_allow_is_forbidden(rig: Rig) -> None:
 
 
 _WRITES: list[tuple[str, str, dict[str, Any]]] = [
-    ("setValueIfAbsent", "SET", {"key": "k", "value": "v"}), ("incrementValue", "INCRBY", {"key": "k"}),
-    ("pushItems", "RPUSH", {"key": "k", "items": ["a"]}), ("addToStream", "XADD", {"key": "k", "fields": {"a": "b"}}),
-    ("popItems", "LPOP", {"key": "k"}), ("deleteKeys", "DEL", {"keys": ["k"]}),
+    ("setValueIfAbsent", "SET", {"key": "k", "value": "v"}),
+    ("incrementValue", "INCRBY", {"key": "k"}),
+    ("pushItems", "RPUSH", {"key": "k", "items": ["a"]}),
+    ("addToStream", "XADD", {"key": "k", "fields": {"a": "b"}}),
+    ("popItems", "LPOP", {"key": "k"}),
+    ("deleteKeys", "DEL", {"keys": ["k"]}),
     ("publishMessage", "PUBLISH", {"channel": "c", "message": "m"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("loss", ["cut", "silent"])
 @pytest.mark.parametrize(("action", "command", "inputs"), _WRITES)
-def test_a_change_without_an_answer_is_made_once(rig: Rig, action: str, command: str, inputs: dict[str, Any], loss: str) -> None:
+def test_a_change_without_an_answer_is_made_once(
+    rig: Rig, action: str, command: str, inputs: dict[str, Any], loss: str
+) -> None:
     """The server has carried it out, nobody says so, and it is not sent again: it is in doubt."""
     with DatabaseProxy(rig.server_port, command.encode()) as proxy:
         rig.port = proxy.port
@@ -211,11 +281,15 @@ def test_a_change_without_an_answer_is_made_once(rig: Rig, action: str, command:
 @pytest.mark.parametrize(
     ("action", "command", "inputs"),
     [
-        ("setValue", "SET", {"key": "k", "value": "v"}), ("expireKey", "EXPIRE", {"key": "k", "expireSeconds": 9}),
-        ("setHashFields", "HSET", {"key": "k", "fields": {"a": "b"}}), ("getValue", "GET", {"key": "k"}),
+        ("setValue", "SET", {"key": "k", "value": "v"}),
+        ("expireKey", "EXPIRE", {"key": "k", "expireSeconds": 9}),
+        ("setHashFields", "HSET", {"key": "k", "fields": {"a": "b"}}),
+        ("getValue", "GET", {"key": "k"}),
     ],
-)  # fmt: skip
-def test_what_may_be_repeated_is_repeated(rig: Rig, action: str, command: str, inputs: dict[str, Any]) -> None:
+)
+def test_what_may_be_repeated_is_repeated(
+    rig: Rig, action: str, command: str, inputs: dict[str, Any]
+) -> None:
     """An answer that is lost costs another attempt."""
     with DatabaseProxy(rig.server_port, command.encode()) as proxy:
         rig.port = proxy.port
@@ -247,7 +321,10 @@ def test_a_call_ends_at_its_deadline(rig: Rig) -> None:
     rig.output("getValue", key="k")
     rig.client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
     try:
-        reading, writing = rig.call("getValue", key="k", timeout=5), rig.call("incrementValue", key="k", timeout=1)
+        reading, writing = (
+            rig.call("getValue", key="k", timeout=5),
+            rig.call("incrementValue", key="k", timeout=1),
+        )
     finally:
         rig.client.execute_command("CLIENT", "UNPAUSE")
     assert (reading.status, writing.status) == ("succeeded", "in_doubt")
@@ -264,11 +341,21 @@ def test_an_answer_that_is_too_large_is_refused(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"password": "s3cret-of-eve"}, "unauthenticated"), ({"username": "s3cret"}, "unauthenticated"), ({"database": 999}, "rejected"),
-        ({"port": 1}, "unavailable"), ({"hostname": "does-not-exist.invalid"}, "unavailable"), ({"tls": "verify"}, "timeout"),
-        ({"tls": "verify", "caCertificate": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----"}, "invalid_connection"),
+        ({"password": "s3cret-of-eve"}, "unauthenticated"),
+        ({"username": "s3cret"}, "unauthenticated"),
+        ({"database": 999}, "rejected"),
+        ({"port": 1}, "unavailable"),
+        ({"hostname": "does-not-exist.invalid"}, "unavailable"),
+        ({"tls": "verify"}, "timeout"),
+        (
+            {
+                "tls": "verify",
+                "caCertificate": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----",
+            },
+            "invalid_connection",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_login_that_fails_says_why(rig: Rig, changed: dict[str, Any], code: str) -> None:
     """The error names the cause and no secret, and a server without TLS gets no login."""
     result = rig.call("incrementValue", key="k", values=rig.values(**changed), timeout=2.0)
@@ -291,7 +378,9 @@ def test_a_server_may_want_no_login(rig: Rig) -> None:
 def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
     """The login is tried, and the account is named."""
     named = {"good": rig.values(database=3), "bad": rig.values(password="no")}
-    connections = {name: {"type": "redis/login", "values": values} for name, values in named.items()}
+    connections = {
+        name: {"type": "redis/login", "values": values} for name, values in named.items()
+    }
     with Jackfield(connections=[connections], database_url="none") as jackfield:
         good, bad = (jackfield.connections.test(name) for name in named)
     assert (good["status"], good["account"]["label"]) == ("ok", "ada at 127.0.0.1, database 3")
@@ -309,7 +398,14 @@ def _use(rig: Rig) -> None:
     with Jackfield(database_url="none") as jackfield:
         for _ in range(5):
             values = {"type": "login", "values": rig.values()}
-            jackfield.invoke({"connector": "redis", "action": "getValue", "inputs": {"key": "k"}, "connection": values}).unwrap()
+            jackfield.invoke(
+                {
+                    "connector": "redis",
+                    "action": "getValue",
+                    "inputs": {"key": "k"},
+                    "connection": values,
+                }
+            ).unwrap()
         assert len(_sessions(rig)) == 1
 
 
@@ -317,9 +413,13 @@ def _sessions(rig: Rig) -> list[Any]:
     return [one for one in rig.client.client_list() if one["user"] == "ada"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"]
+)
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
-    """A connection of somebody who may not reach the operator's network does not, by name or address."""
+    """A connection of somebody who may not reach the operator's network does not, by name or
+    address.
+    """
     login = LoginType.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
         login.connect(Guard(), Deadline.after(30.0, CLOCK))
@@ -333,7 +433,10 @@ def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path
     tried = trials(authority.bundle, tmp_path)
     with fronting(rig.server_port, pem) as front:
         rig.port = front.port
-        results = {why: rig.call("getValue", key="k", values=rig.values(**changed)) for why, changed in tried.items()}
+        results = {
+            why: rig.call("getValue", key="k", values=rig.values(**changed))
+            for why, changed in tried.items()
+        }
         again = rig.call("incrementValue", key="k", values=rig.values(**tried["good"]))
     only_the_known_server(results)
     assert again.status == "succeeded"

@@ -18,7 +18,9 @@ from jackfield_sftp.session import Session
 MOST_BYTES = 8 * 1024 * 1024
 """Maximum bytes of a file that ``readFile`` and ``writeFile`` handle."""
 _PIECE = 1024 * 1024
-"""Bytes of a file that are read or written over one session at a time. Written bytes are pipelined."""
+"""Bytes of a file that are read or written over one session at a time. Written bytes are
+pipelined.
+"""
 _PART = 32_768
 """Maximum bytes of one read request, as in paramiko."""
 T = TypeVar("T")
@@ -31,16 +33,20 @@ class SftpClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, step: str, work: Callable[[Any], T]) -> T:
-        """Run a reading ``work`` with paramiko's client and return its value. ``step`` names it in errors.
+        """Run a reading ``work`` with paramiko's client and return its value. ``step`` names it in
+        errors.
 
-        :raises JackfieldError: if the server refuses a request or is not reached, or the deadline passes.
+        :raises JackfieldError: if the server refuses a request or is not reached, or the deadline
+            passes.
         """
         return self.used(step, lambda session: session.ask(work), safe=True)
 
     def change(self, step: str, work: Callable[[Any], T]) -> T:
-        """Run a changing ``work`` with paramiko's client and return its value. ``step`` names it in errors.
+        """Run a changing ``work`` with paramiko's client and return its value. ``step`` names it in
+        errors.
 
-        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if the answer is lost, otherwise nothing.
+        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if the answer
+            is lost, otherwise nothing.
         """
         return self.used(step, lambda session: session.ask(work), safe=False)
 
@@ -49,16 +55,22 @@ class SftpClient(SessionClient[Session]):
 
         :raises Rejected: if the file is longer than ``MOST_BYTES``.
         """
-        found = b"".join(piece for _, piece in zip(range(MOST_BYTES // _PIECE + 1), self.pieces(path), strict=False))
+        found = b"".join(
+            piece
+            for _, piece in zip(range(MOST_BYTES // _PIECE + 1), self.pieces(path), strict=False)
+        )
         if len(found) > MOST_BYTES:
             hint = "Use 'downloadFile', which takes files of any length."
-            raise Rejected(f"the file is longer than {MOST_BYTES:,} bytes", sent=Sent.REFUSED, hint=hint)
+            raise Rejected(
+                f"the file is longer than {MOST_BYTES:,} bytes", sent=Sent.REFUSED, hint=hint
+            )
         return found
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield a file's content in pieces, without a limit of its length.
 
-        :raises Unavailable: if the file changes meanwhile, since the pieces would come from two versions.
+        :raises Unavailable: if the file changes meanwhile, since the pieces would come from two
+            versions.
         """
         at, first = 0, None
 
@@ -72,17 +84,24 @@ class SftpClient(SessionClient[Session]):
             state, piece = self.read("open", work)
             first = first or state
             if state != first:
-                raise Unavailable("the file was changed while it was read", sent=Sent.REFUSED, hint="Read it when it is written whole.")
+                raise Unavailable(
+                    "the file was changed while it was read",
+                    sent=Sent.REFUSED,
+                    hint="Read it when it is written whole.",
+                )
             yield piece
             at += len(piece)
             if len(piece) < _PIECE:
                 return
 
     def replace(self, path: str, source: BinaryIO) -> int:
-        """Write a file under a temporary name in its folder, then rename it, and return its length. Readers see either the old or the new
-        file as a whole.
+        """Write a file under a temporary name in its folder, then rename it, and return its length.
+        Readers see either the old or the new file as a whole.
         """
-        part = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)[:100]}.{self.call.invocation_id[-12:]}.part")
+        part = posixpath.join(
+            posixpath.dirname(path),
+            f".{posixpath.basename(path)[:100]}.{self.call.invocation_id[-12:]}.part",
+        )
         at, read = 0, partial(source.read, _PIECE)
         with OnFailure(lambda: self._forget(part)):
             for piece in chain([read()], iter(read, b"")):
@@ -97,7 +116,9 @@ class SftpClient(SessionClient[Session]):
 
 
 def _parts(file: Any) -> Iterator[bytes]:
-    """Yield one piece in parts of ``_PART`` bytes: paramiko copies its data at each part of a longer read."""
+    """Yield one piece in parts of ``_PART`` bytes: paramiko copies its data at each part of a
+    longer read.
+    """
     left = _PIECE
     while left and (part := file.read(min(left, _PART))):
         yield part

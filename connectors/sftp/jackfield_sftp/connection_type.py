@@ -33,22 +33,40 @@ class LoginType(ServerLogin, json_schema_extra=_ONE):
 
     hostname: str = hostname_field("files.example.com")
     port: int = port_field(22)
-    username: str = Field(title="User Name", description="The user that signs in.", trim=True, schema=_USER)
+    username: str = Field(
+        title="User Name", description="The user that signs in.", trim=True, schema=_USER
+    )
     host_key: str = Field(
-        title="Host Key", description="The fingerprint of the server's host key: of its Ed25519 key, if it has one.", trim=True,
-        examples=["SHA256:uNiVztksCsDhcc0u9e8BrXXJCOhqxmWcVzX2bsX6hTI"], secret=False, destination=True, audience="user",
+        title="Host Key",
+        description="The fingerprint of the server's host key: of its Ed25519 key, if it has one.",
+        trim=True,
+        examples=["SHA256:uNiVztksCsDhcc0u9e8BrXXJCOhqxmWcVzX2bsX6hTI"],
+        secret=False,
+        destination=True,
+        audience="user",
         expects="a fingerprint such as SHA256:uNiVztksCsDhcc0u9e8BrXXJCOhqxmWcVzX2bsX6hTI",
         schema={"pattern": "^SHA256:[A-Za-z0-9+/]{43}=?$"},
-    )  # fmt: skip
-    password: str | None = password_field("The user's password; empty with a private key.", None, blank="absent")
+    )
+    password: str | None = password_field(
+        "The user's password; empty with a private key.", None, blank="absent"
+    )
     private_key: str | None = Field(
-        None, title="Private Key", description="The user's private key, in OpenSSH's or PEM form; empty with a password.", multiline=True,
-        secret=True, blank="absent", schema={"minLength": 1, "maxLength": 20_000},
-    )  # fmt: skip
+        None,
+        title="Private Key",
+        description="The user's private key, in OpenSSH's or PEM form; empty with a password.",
+        multiline=True,
+        secret=True,
+        blank="absent",
+        schema={"minLength": 1, "maxLength": 20_000},
+    )
     passphrase: str | None = Field(
-        None, title="Passphrase", description="The private key's passphrase, if it has one.", secret=True, blank="absent",
+        None,
+        title="Passphrase",
+        description="The private key's passphrase, if it has one.",
+        secret=True,
+        blank="absent",
         schema={"minLength": 1, "maxLength": 1000},
-    )  # fmt: skip
+    )
 
     @property
     def address(self) -> Address:
@@ -57,14 +75,19 @@ class LoginType(ServerLogin, json_schema_extra=_ONE):
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
         """Connect, without signing in."""
-        login = Login(self.username, self.host_key, self.password, self.private_key, self.passphrase)
+        login = Login(
+            self.username, self.host_key, self.password, self.private_key, self.passphrase
+        )
         return Session(self.address, login, guard, deadline)
 
     def account(self, client: SftpClient) -> tuple[str, Account]:
         """Read the user's folder from the server."""
         folder = client.read("realpath", lambda server: str(server.normalize(".")))
         place = self.address.place
-        return "The server", Account(f"{self.username}@{place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")
+        return "The server", Account(
+            f"{self.username}@{place}{folder}",
+            f"{self.username} at {self.hostname}, folder {folder}",
+        )
 
 
 late_hints(__name__)

@@ -8,7 +8,8 @@ from jackfield_sftp.connection_type import LoginType
 _ICON = (
     "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
     "<rect width='24' height='24' rx='4' fill='%233a5a40'/>"
-    "<text x='12' y='17' font-family='sans-serif' font-size='13' text-anchor='middle' fill='white'>F</text></svg>"
+    "<text x='12' y='17' font-family='sans-serif' font-size='13' text-anchor='middle' "
+    "fill='white'>F</text></svg>"
 )
 UNRECORDED = "The server keeps no record of who has moved, made or deleted a file."
 """Reason why writes have no evidence."""
@@ -24,7 +25,14 @@ connector = Connector(
     documentation_url="https://man.openbsd.org/sftp-server",
     license="Apache-2.0",
     modules={
-        f"{__package__}.files": ("readFile", "writeFile", "downloadFile", "uploadFile", "moveFile", "deleteFile"),
+        f"{__package__}.files": (
+            "readFile",
+            "writeFile",
+            "downloadFile",
+            "uploadFile",
+            "moveFile",
+            "deleteFile",
+        ),
         f"{__package__}.folders": ("listFiles", "createFolder"),
     },
     trigger_modules={f"{__package__}.watching": ("files",)},

@@ -9,7 +9,10 @@ from jackfield.connector import Detail, Field, InvalidInput
 _PATH = {"minLength": 1, "maxLength": 4096, "pattern": "^[^\\u0000]+$"}
 
 
-def path_field(title: str = "Path", description: str = "The path: from the user's folder, or from the root with a slash.") -> Any:
+def path_field(
+    title: str = "Path",
+    description: str = "The path: from the user's folder, or from the root with a slash.",
+) -> Any:
     """Declare the input for a path."""
     return Field(title=title, description=description, examples=["inbox/orders.csv"], schema=_PATH)
 
@@ -23,5 +26,7 @@ def checked(path: str, pointer: str) -> str:
         path.encode()
     except UnicodeEncodeError:
         text = "has half of a surrogate pair, which is no character"
-        raise InvalidInput("a path cannot be sent", details=[Detail(pointer, text)], hint="Correct the path.") from None
+        raise InvalidInput(
+            "a path cannot be sent", details=[Detail(pointer, text)], hint="Correct the path."
+        ) from None
     return path

@@ -6,7 +6,15 @@ import io
 import mimetypes
 import posixpath
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, OutputFile, StreamedFile
+from jackfield.connector import (
+    Detail,
+    Field,
+    Inputs,
+    InvalidInput,
+    Output,
+    OutputFile,
+    StreamedFile,
+)
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
 from jackfield_sftp.client import MOST_BYTES, SftpClient
 from jackfield_sftp.connector import UNRECORDED, connector
@@ -14,7 +22,13 @@ from jackfield_sftp.fields import checked, path_field
 
 _LONGEST = MOST_BYTES * 4 // 3 + 4
 """Maximum length of a file in base64, in characters."""
-_STORED = {"file": "01a2", "size": 13, "contentType": "text/csv", "expiresAt": "2031-01-31T12:00:00Z", "name": "orders.csv"}
+_STORED = {
+    "file": "01a2",
+    "size": 13,
+    "contentType": "text/csv",
+    "expiresAt": "2031-01-31T12:00:00Z",
+    "name": "orders.csv",
+}
 
 
 class FilePath(Inputs):
@@ -27,14 +41,21 @@ class Content(Output):
     """Content of a file."""
 
     content: str = Field(title="Content", description="What is in the file.")
-    encoding: Encoding = Field(title="Encoding", description="'text', or 'base64' if the content is no UTF-8.")
+    encoding: Encoding = Field(
+        title="Encoding", description="'text', or 'base64' if the content is no UTF-8."
+    )
 
 
 class NewFile(Inputs):
     """File to write."""
 
     path: str = path_field()
-    content: str = Field(title="Content", description="What is to be in the file.", multiline=True, schema={"maxLength": _LONGEST})
+    content: str = Field(
+        title="Content",
+        description="What is to be in the file.",
+        multiline=True,
+        schema={"maxLength": _LONGEST},
+    )
     encoding: Encoding = encoding_field()
 
 
@@ -42,7 +63,9 @@ class Upload(Inputs):
     """File to send."""
 
     path: str = path_field()
-    file: StreamedFile = Field(title="File", description="The file: a stored one of any size, or content.")
+    file: StreamedFile = Field(
+        title="File", description="The file: a stored one of any size, or content."
+    )
 
 
 class Download(Output):
@@ -79,7 +102,13 @@ class Deleted(Output):
 @connector.action(
     "readFile",
     effect="read",
-    examples=[("Read orders", {"path": "inbox/orders.csv"}, {"content": "id;total\n7;19.90\n", "encoding": "text"})],
+    examples=[
+        (
+            "Read orders",
+            {"path": "inbox/orders.csv"},
+            {"content": "id;total\n7;19.90\n", "encoding": "text"},
+        )
+    ],
     keywords=("download", "get a file"),
 )
 def read_file(asked: FilePath, client: SftpClient) -> Content:
@@ -91,15 +120,25 @@ def read_file(asked: FilePath, client: SftpClient) -> Content:
 @connector.action(
     "writeFile",
     effect="idempotent",
-    examples=[("Send orders", {"path": "outbox/orders.csv", "content": "id;total\n7;19.90\n"}, {"size": 17})],
+    examples=[
+        (
+            "Send orders",
+            {"path": "outbox/orders.csv", "content": "id;total\n7;19.90\n"},
+            {"size": 17},
+        )
+    ],
     keywords=("upload", "put a file"),
 )
 def write_file(new: NewFile, client: SftpClient) -> Written:
-    """Write a file of at most 8 MiB, replacing an existing one. It appears whole: it is written under another name in its folder and moved
-    to its place."""
+    """Write a file of at most 8 MiB, replacing an existing one. It appears whole: it is written
+    under another name in its folder and moved to its place.
+    """
     content = encoded(new.content, new.encoding, "/content")
     if len(content) > MOST_BYTES:
-        raise InvalidInput("the file is too long", details=[Detail("/content", f"has more than {MOST_BYTES:,} bytes")])
+        raise InvalidInput(
+            "the file is too long",
+            details=[Detail("/content", f"has more than {MOST_BYTES:,} bytes")],
+        )
     return Written(size=client.replace(checked(new.path, "/path"), io.BytesIO(content)))
 
 
@@ -119,12 +158,15 @@ def download_file(asked: FilePath, client: SftpClient) -> Download:
 @connector.action(
     "uploadFile",
     effect="idempotent",
-    examples=[("Send orders", {"path": "outbox/orders.csv", "file": "id;total\n7;19.90\n"}, {"size": 17})],
+    examples=[
+        ("Send orders", {"path": "outbox/orders.csv", "file": "id;total\n7;19.90\n"}, {"size": 17})
+    ],
     keywords=("put a large file",),
 )
 def upload_file(upload: Upload, client: SftpClient) -> Written:
-    """Send a file of any size, replacing an existing one. It appears whole: it is written under another name in its folder and moved to its
-    place."""
+    """Send a file of any size, replacing an existing one. It appears whole: it is written under
+    another name in its folder and moved to its place.
+    """
     path = checked(upload.path, "/path")
     with upload.file.open() as source:
         return Written(size=client.replace(path, source))
@@ -134,11 +176,19 @@ def upload_file(upload: Upload, client: SftpClient) -> Written:
     "moveFile",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=[("Put orders aside", {"path": "inbox/orders.csv", "newPath": "done/orders.csv"}, {"moved": True})],
+    examples=[
+        (
+            "Put orders aside",
+            {"path": "inbox/orders.csv", "newPath": "done/orders.csv"},
+            {"moved": True},
+        )
+    ],
     keywords=("rename a file",),
 )
 def move_file(move: Move, client: SftpClient) -> Moved:
-    """Move or rename a file or folder. An existing file or folder at the new path is not replaced."""
+    """Move or rename a file or folder. An existing file or folder at the new path is not
+    replaced.
+    """
     old, new = checked(move.path, "/path"), checked(move.new_path, "/newPath")
     client.change("rename", lambda server: server.rename(old, new))
     return Moved(moved=True)

@@ -19,14 +19,23 @@ class FolderQuery(Inputs):
     """Part of a folder's list."""
 
     path: str = Field(
-        ".", title="Path", blank="absent", description="The folder's path; the user's folder by default.", examples=["inbox"],
+        ".",
+        title="Path",
+        blank="absent",
+        description="The folder's path; the user's folder by default.",
+        examples=["inbox"],
         schema={"maxLength": 4096, "pattern": "^[^\\u0000]*$"},
-    )  # fmt: skip
+    )
     next_token: str | None = Field(
-        None, title="Next Token", description="Token of the page to fetch: the last name of the page before it.", blank="absent",
+        None,
+        title="Next Token",
+        description="Token of the page to fetch: the last name of the page before it.",
+        blank="absent",
         schema={"maxLength": 4096},
-    )  # fmt: skip
-    fetch_all: bool = Field(False, title="Fetch All", description="True to fetch every page.", blank="absent")
+    )
+    fetch_all: bool = Field(
+        False, title="Fetch All", description="True to fetch every page.", blank="absent"
+    )
 
 
 class Entry(Output):
@@ -35,14 +44,18 @@ class Entry(Output):
     name: str = Field(title="Name", description="Its name.")
     kind: Kind = Field(title="Kind", description="file, folder, link or other.")
     size: int = Field(title="Size", description="Its bytes.")
-    modified: str | None = Field(None, title="Modified", description="When it was changed last, in UTC.")
+    modified: str | None = Field(
+        None, title="Modified", description="When it was changed last, in UTC."
+    )
 
 
 class Entries(Output):
     """Page of a folder's list."""
 
     entries: tuple[Entry, ...] = Field(title="Entries", description="Files and folders, by name.")
-    next_token: str | None = Field(None, title="Next Token", description="Token of the next page, if there is one.")
+    next_token: str | None = Field(
+        None, title="Next Token", description="Token of the next page, if there is one."
+    )
 
 
 class FolderPath(Inputs):
@@ -65,22 +78,40 @@ class Created(Output):
         (
             "The inbox",
             {"path": "inbox", "fetchAll": True},
-            {"entries": [{"name": "orders.csv", "kind": "file", "size": 17, "modified": "2026-11-27T10:00:00Z"}]},
+            {
+                "entries": [
+                    {
+                        "name": "orders.csv",
+                        "kind": "file",
+                        "size": 17,
+                        "modified": "2026-11-27T10:00:00Z",
+                    }
+                ]
+            },
         )
     ],
 )
 def list_files(query: FolderQuery, client: SftpClient) -> Entries:
     """List the files and folders of a folder, by name."""
     path = checked(query.path or ".", "/path")
-    found = sorted(client.read("opendir", lambda server: server.listdir_attr(path)), key=lambda one: str(one.filename))
+    found = sorted(
+        client.read("opendir", lambda server: server.listdir_attr(path)),
+        key=lambda one: str(one.filename),
+    )
     rest = [one for one in found if not query.next_token or one.filename > query.next_token]
     page = tuple(_entry(one) for one in rest[:_PAGE])
     return Entries(entries=page, next_token=page[-1].name if len(rest) > _PAGE else None)
 
 
 def _entry(told: Any) -> Entry:
-    modified = None if told.st_mtime is None else datetime.fromtimestamp(told.st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Entry(name=told.filename, kind=_kind(told.st_mode or 0), size=told.st_size or 0, modified=modified)
+    modified = (
+        None
+        if told.st_mtime is None
+        else datetime.fromtimestamp(told.st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+    return Entry(
+        name=told.filename, kind=_kind(told.st_mode or 0), size=told.st_size or 0, modified=modified
+    )
 
 
 def _kind(mode: int) -> Kind:

@@ -1,4 +1,6 @@
-"""One connection to a server, signed in, with a channel for files. paramiko speaks SSH; each wait ends at the deadline of its call."""
+"""One connection to a server, signed in, with a channel for files. paramiko speaks SSH; each wait
+ends at the deadline of its call.
+"""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations
@@ -39,8 +41,24 @@ from paramiko.sftp import (
     CMD_STATUS,
 )
 
-from jackfield.connector import Deadline, Detail, Guard, InvalidConnection, JackfieldError, Sent, Unauthenticated, Unavailable
-from jackfield.connector.servers import Address, LibraryConnection, Reading, broken, lost, unreadable
+from jackfield.connector import (
+    Deadline,
+    Detail,
+    Guard,
+    InvalidConnection,
+    JackfieldError,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
+from jackfield.connector.servers import (
+    Address,
+    LibraryConnection,
+    Reading,
+    broken,
+    lost,
+    unreadable,
+)
 from jackfield.connector.sessions import Refusal, ServerSession
 from jackfield.connector.timed_socket import CountedSocket, TimedSocket, TooMuchError
 from jackfield.kernel.dataclass import dataclass, field
@@ -49,15 +67,35 @@ from jackfield.kernel.secrecy import SecretHolder
 T = TypeVar("T")
 _KINDS: tuple[type[PKey], ...] = (Ed25519Key, ECDSAKey, RSAKey)
 LONGEST, _LONGEST_SEALED = 35_000, 262_144
-"""Maximum bytes of a packet before the key exchange (RFC 4253, section 6.1), and after it (OpenSSH's limit)."""
+"""Maximum bytes of a packet before the key exchange (RFC 4253, section 6.1), and after it
+(OpenSSH's limit).
+"""
 MOST_NAMES = 100_000
-"""Maximum number of names in a folder that a call reads: each becomes an object of some hundred bytes."""
+"""Maximum number of names in a folder that a call reads: each becomes an object of some hundred
+bytes.
+"""
 _MOST_MISSING = 64
-"""Maximum number of fields that a packet may lack at its end, as some servers' packets do, and maximum bytes of such a field."""
-_TOLD = frozenset({CMD_FSTAT, CMD_LSTAT, CMD_OPEN, CMD_OPENDIR, CMD_READ, CMD_READDIR, CMD_READLINK, CMD_REALPATH, CMD_STAT})
+"""Maximum number of fields that a packet may lack at its end, as some servers' packets do, and
+maximum bytes of such a field.
+"""
+_TOLD = frozenset(
+    {
+        CMD_FSTAT,
+        CMD_LSTAT,
+        CMD_OPEN,
+        CMD_OPENDIR,
+        CMD_READ,
+        CMD_READDIR,
+        CMD_READLINK,
+        CMD_REALPATH,
+        CMD_STAT,
+    }
+)
 """Requests whose answers hold more than a status."""
 _ENDED = (SSHException, EOFError, OSError)
-"""Errors of paramiko that mean a broken connection. An OSError of paramiko's SFTP client may instead be a refusal."""
+"""Errors of paramiko that mean a broken connection. An OSError of paramiko's SFTP client may
+instead be a refusal.
+"""
 _CODE_BYTES = 4
 _STEP_SECONDS = 15.0
 """Maximum seconds for signing in."""
@@ -86,8 +124,16 @@ class Login(SecretHolder):
                 return kind.from_private_key(io.StringIO(self.private_key), self.passphrase)
             except (SSHException, ValueError, TypeError, IndexError, struct.error):
                 continue
-        fault = Detail("/privateKey", "is no Ed25519, ECDSA or RSA key in OpenSSH's or PEM form, or the passphrase does not fit")
-        raise InvalidConnection("the connection's private key cannot be read", details=[fault], hint="Paste the whole file.")
+        fault = Detail(
+            "/privateKey",
+            "is no Ed25519, ECDSA or RSA key in OpenSSH's or PEM form, or the passphrase does "
+            "not fit",
+        )
+        raise InvalidConnection(
+            "the connection's private key cannot be read",
+            details=[fault],
+            hint="Paste the whole file.",
+        )
 
 
 def fingerprint(key: PKey) -> str:
@@ -96,7 +142,9 @@ def fingerprint(key: PKey) -> str:
 
 
 class _Bounded(Message):
-    """Packet that ends where its bytes end. paramiko's own returns zeros for as many fields as a server declares: up to 4,294,967,295."""
+    """Packet that ends where its bytes end. paramiko's own returns zeros for as many fields as a
+    server declares: up to 4,294,967,295.
+    """
 
     _missing = 0
 
@@ -120,7 +168,8 @@ class _Bounded(Message):
     def get_bytes(self, n: int) -> bytes:
         """Return the next bytes, padded with zeros if a few are missing.
 
-        :raises ValueError: if too many fields are missing, or one of more than ``_MOST_MISSING`` bytes.
+        :raises ValueError: if too many fields are missing, or one of more than ``_MOST_MISSING``
+            bytes.
         """
         found = self.packet.read(n)
         if len(found) == n:
@@ -153,7 +202,8 @@ class _Files(SFTPClient):
     def _request(self, kind: Any, *words: Any) -> Any:
         answer, message = super()._request(kind, *words)
         if kind not in _TOLD and answer != CMD_STATUS:
-            raise ValueError(answer)  # what is no status confirms nothing; of questions, paramiko checks the answers itself
+            # what is no status confirms nothing; of questions, paramiko checks the answers itself
+            raise ValueError(answer)
         return answer, message
 
     def _convert_status(self, message: Any) -> None:
@@ -166,7 +216,8 @@ class _Files(SFTPClient):
         super()._convert_status(told)
 
     def end(self, file: Any) -> None:
-        """Flush and close a written file. paramiko would ignore an error that the server reports only here, such as a full disk.
+        """Flush and close a written file. paramiko would ignore an error that the server reports
+        only here, such as a full disk.
 
         :raises OSError: if the server reports an error.
         """
@@ -179,7 +230,9 @@ class _Files(SFTPClient):
 
 
 class _Packets(Packetizer):
-    """paramiko's packet reader with a limit: without it, a server may declare packets of up to 4 GiB."""
+    """paramiko's packet reader with a limit: without it, a server may declare packets of up to 4
+    GiB.
+    """
 
     def __init__(self, sock: CountedSocket) -> None:
         super().__init__(sock)
@@ -223,7 +276,9 @@ class _Packets(Packetizer):
 
 
 class _Transport(Transport):
-    """paramiko transport that logs nothing: its messages could put text of an untrusted server into the application's log."""
+    """paramiko transport that logs nothing: its messages could put text of an untrusted server into
+    the application's log.
+    """
 
     def _log(self, *_said: Any) -> None:
         """Log nothing."""
@@ -266,8 +321,8 @@ class Session(ServerSession):
         return not self._transport.is_active() or self._client is None
 
     def stands(self) -> bool:
-        """Return True if the server answers a harmless request. Answers carry the number of their request, so a late answer cannot be
-        mistaken.
+        """Return True if the server answers a harmless request. Answers carry the number of their
+        request, so a late answer cannot be mistaken.
         """
         self.ask(lambda server: server.normalize("."))
         return True
@@ -275,9 +330,11 @@ class Session(ServerSession):
     def sign_in(self) -> None:
         """Exchange keys, check the server's host key, sign in and open the channel.
 
-        :raises JackfieldError: if the host key differs, the server refuses the login, or the connection ends; nothing was done.
+        :raises JackfieldError: if the host key differs, the server refuses the login, or the
+            connection ends; nothing was done.
         """
-        watch = threading.Timer(self._left(), self._transport.close)  # paramiko waits for some answers without a limit
+        # paramiko waits for some answers without a limit
+        watch = threading.Timer(self._left(), self._transport.close)
         watch.daemon = True
         watch.start()
         try:
@@ -293,7 +350,9 @@ class Session(ServerSession):
 
     def _sign_in(self) -> None:
         transport, login = self._transport, self._login
-        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self._left()
+        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = (
+            self._left()
+        )
         transport.start_client(timeout=self._left())
         self._check(transport.get_remote_server_key(), login.host_key)
         if self._key is not None:
@@ -307,9 +366,13 @@ class Session(ServerSession):
         self._client = _Files(self._sock)
 
     def _login_refusal(self) -> JackfieldError:
-        if not self._transport.is_active():  # paramiko takes that for a refusal, and a server may end so what it refuses
+        # paramiko takes that for a refusal, and a server may end so what it refuses
+        if not self._transport.is_active():
             return self._ended("it ended while signing in, and may have refused the login")
-        hint = "Check user name, password or private key of the connection, and how the server lets users sign in."
+        hint = (
+            "Check user name, password or private key of the connection, and how the server "
+            "lets users sign in."
+        )
         return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=hint)
 
     def _ended(self, said: str) -> JackfieldError:
@@ -317,13 +380,18 @@ class Session(ServerSession):
             return self.deadline.passed(Sent.NOTHING)
         if isinstance(self._counted.failure, TooMuchError):
             return broken(self._counted, self.address.place, Sent.NOTHING)
-        return unreadable(self.address.place, Sent.NOTHING) if self._is_unread else lost(said, self.address.place)
+        return (
+            unreadable(self.address.place, Sent.NOTHING)
+            if self._is_unread
+            else lost(said, self.address.place)
+        )
 
     def ask(self, work: Callable[[Any], T]) -> T:
         """Run ``work`` with paramiko's client and return its value.
 
         :raises Refusal: if the server refuses a request.
-        :raises JackfieldError: if the connection ends or the deadline passes; the outcome is then unknown.
+        :raises JackfieldError: if the connection ends or the deadline passes; the outcome is then
+            unknown.
         """
         if self._client is None:
             raise lost("it is not open", self.address.place)
@@ -331,11 +399,13 @@ class Session(ServerSession):
             return work(self._client)
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the server's refusal in an error of paramiko's client; None if the error holds none.
+        """Return the server's refusal in an error of paramiko's client; None if the error holds
+        none.
 
         :raises JackfieldError: if the server's answer could not be read.
         """
-        self._sock.failure = self._sock.failure or self._counted.failure  # it has failed under paramiko's thread
+        # it has failed under paramiko's thread
+        self._sock.failure = self._sock.failure or self._counted.failure
         if not isinstance(error, _ENDED):
             return None
         if self._is_unread:
@@ -346,7 +416,9 @@ class Session(ServerSession):
 
     @property
     def _is_unread(self) -> bool:
-        """True if paramiko's thread ended the connection because it could not read a packet. Other threads see only the end."""
+        """True if paramiko's thread ended the connection because it could not read a packet. Other
+        threads see only the end.
+        """
         met = self._transport.saved_exception
         return met is not None and not isinstance(met, _ENDED)
 
@@ -362,6 +434,12 @@ class Session(ServerSession):
     def _check(self, key: PKey, expected: str) -> None:
         found = fingerprint(key)
         if found != expected.strip().rstrip("="):
-            hint = "Compare it with the server's, and correct 'hostKey'. If the server has not changed, somebody may be in between."
-            text = f"{self.address.place} has the host key {found} ({key.get_name()}), which is not the connection's"
+            hint = (
+                "Compare it with the server's, and correct 'hostKey'. If the server has not "
+                "changed, somebody may be in between."
+            )
+            text = (
+                f"{self.address.place} has the host key {found} ({key.get_name()}), which is "
+                "not the connection's"
+            )
             raise Unavailable(text, sent=Sent.NOTHING, hint=hint, repeatable=False)

@@ -1,4 +1,6 @@
-"""SFTP: files and folders, and what is told of changes whose answer is lost; against a real OpenSSH."""
+"""SFTP: files and folders, and what is told of changes whose answer is lost; against a real
+OpenSSH.
+"""
 
 from __future__ import annotations
 
@@ -41,17 +43,40 @@ class Rig:
 
     def values(self, **changed: Any) -> dict[str, Any]:
         """Values of a connection."""
-        login = {"username": self.server.user, "hostKey": self.server.host_key, "privateKey": self.server.private_key}
-        return {name: one for name, one in {"hostname": "127.0.0.1", "port": self.port, **login, **changed}.items() if one is not None}
+        login = {
+            "username": self.server.user,
+            "hostKey": self.server.host_key,
+            "privateKey": self.server.private_key,
+        }
+        return {
+            name: one
+            for name, one in {
+                "hostname": "127.0.0.1",
+                "port": self.port,
+                **login,
+                **changed,
+            }.items()
+            if one is not None
+        }
 
-    def call(self, action: str, *, timeout: float = 30.0, values: dict[str, Any] | None = None, **inputs: Any) -> Result:
+    def call(
+        self,
+        action: str,
+        *,
+        timeout: float = 30.0,
+        values: dict[str, Any] | None = None,
+        **inputs: Any,
+    ) -> Result:
         """Call an action."""
         return self.jackfield.invoke(
             {
-                "connector": "sftp", "action": action, "inputs": inputs, "timeoutSeconds": timeout,
+                "connector": "sftp",
+                "action": action,
+                "inputs": inputs,
+                "timeoutSeconds": timeout,
                 "connection": {"type": "login", "values": values or self.values()},
             }
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture
@@ -76,30 +101,47 @@ def _code(result: Result) -> str | None:
 
 @pytest.mark.parametrize(
     ("content", "encoding"),
-    [("", "text"), ("lämp\r\n", "text"), ("x" * 1_000_000, "text"), (base64.b64encode(b"\0\xff" * 5).decode(), "base64")],
+    [
+        ("", "text"),
+        ("lämp\r\n", "text"),
+        ("x" * 1_000_000, "text"),
+        (base64.b64encode(b"\0\xff" * 5).decode(), "base64"),
+    ],
 )
 def test_a_file_comes_back_as_it_was_written(rig: Rig, content: str, encoding: str) -> None:
     """Of any length; in place of what is there, and nothing is left beside it."""
     for _ in range(2):
         written = rig.call("writeFile", path="a b.ü", content=content, encoding=encoding).unwrap()
     assert rig.call("readFile", path="a b.ü").unwrap() == {"content": content, "encoding": encoding}
-    assert [(path.name, path.stat().st_size) for path in rig.files.iterdir()] == [("a b.ü", written["size"])]
+    assert [(path.name, path.stat().st_size) for path in rig.files.iterdir()] == [
+        ("a b.ü", written["size"])
+    ]
 
 
 @pytest.mark.parametrize("size", [0, 1, 1024 * 1024, 3 * 1024 * 1024 + 5])
 def test_a_file_of_any_size_is_streamed(stored: Rig, size: int) -> None:
-    """From and to the storage, in pieces; in place of what is there, and nothing is left beside it."""
+    """From and to the storage, in pieces; in place of what is there, and nothing is left beside
+    it.
+    """
     content = random.Random(size).randbytes(size)
     (stored.files / "old").write_bytes(content)
     (stored.files / "new").write_bytes(b"before")
     file = stored.call("downloadFile", path="old").unwrap()["file"]
-    assert (file["size"], file["name"], file["contentType"]) == (size, "old", "application/octet-stream")
-    assert stored.call("uploadFile", path="new", file={"file": file["file"]}).unwrap() == {"size": size}
+    assert (file["size"], file["name"], file["contentType"]) == (
+        size,
+        "old",
+        "application/octet-stream",
+    )
+    assert stored.call("uploadFile", path="new", file={"file": file["file"]}).unwrap() == {
+        "size": size
+    }
     assert (stored.files / "new").read_bytes() == content
     assert sorted(path.name for path in stored.files.iterdir()) == ["new", "old"]
 
 
-def test_a_file_that_changes_while_it_is_read_is_no_file(stored: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read_is_no_file(
+    stored: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its pieces would be those of two: it is read again, and the second is whole."""
     path = stored.files / "a"
     path.write_bytes(b"a" * 1_500_000)
@@ -114,10 +156,16 @@ def test_a_file_that_changes_while_it_is_read_is_no_file(stored: Rig, monkeypatc
 
     monkeypatch.setattr(SftpClient, "read", changing)
     result = stored.call("downloadFile", path="a")
-    assert (result.status, result.meta.attempts, result.unwrap()["file"]["size"]) == ("succeeded", 2, 1_500_001), result.error
+    assert (result.status, result.meta.attempts, result.unwrap()["file"]["size"]) == (
+        "succeeded",
+        2,
+        1_500_001,
+    ), result.error
 
 
-def test_a_disk_that_is_full_is_told_and_leaves_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_is_told_and_leaves_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server refuses a part in the middle; the answers to all parts are read."""
     original = paramiko.SFTPFile.write
     parts: list[int] = []
@@ -139,7 +187,9 @@ def _read_folder(rig: Rig, after: str | None = None) -> Listed:
     """Read the folder once, as the runtime does for the trigger."""
     pool = SessionPool(partial(LoginType.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
     try:
-        return files(Watched.model_validate({}), SftpClient(pool, Call(Deadline.after(30.0, CLOCK))), after)
+        return files(
+            Watched.model_validate({}), SftpClient(pool, Call(Deadline.after(30.0, CLOCK))), after
+        )
     finally:
         pool.close()
 
@@ -164,7 +214,11 @@ def test_files_are_listed_moved_and_deleted(rig: Rig) -> None:
     (rig.files / "in" / "link").symlink_to("000")
     (rig.files / "in" / "sub").mkdir()
     found = rig.call("listFiles", path="in", fetchAll=True).unwrap()["entries"]
-    assert [one["name"] for one in found] == [*(f"{number:03}" for number in range(505)), "link", "sub"]
+    assert [one["name"] for one in found] == [
+        *(f"{number:03}" for number in range(505)),
+        "link",
+        "sub",
+    ]
     assert [found[place]["kind"] for place in (0, 505, 506)] == ["file", "link", "folder"]
     assert (found[1]["size"], found[1]["modified"][-1]) == (1, "Z")
     rig.call("moveFile", path="in/000", newPath="moved").unwrap()
@@ -182,14 +236,21 @@ def test_refusals_are_told_and_nothing_is_in_doubt(rig: Rig) -> None:
     (rig.files / "folder").mkdir()
     (rig.files / "large").write_bytes(b"x" * (8 * 1024 * 1024 + 1))
     refused = [
-        ("not_found", rig.call("readFile", path="none")), ("not_found", rig.call("deleteFile", path="none")),
-        ("not_found", rig.call("writeFile", path="none/a", content="")), ("not_found", rig.call("listFiles", path="none")),
-        ("rejected", rig.call("moveFile", path="a", newPath="b")), ("rejected", rig.call("createFolder", path="folder")),
-        ("rejected", rig.call("deleteFile", path="folder")), ("rejected", rig.call("readFile", path="large")),
-        ("rejected", rig.call("writeFile", path="folder", content="")), ("invalid_input", rig.call("readFile", path="\ud800")),
+        ("not_found", rig.call("readFile", path="none")),
+        ("not_found", rig.call("deleteFile", path="none")),
+        ("not_found", rig.call("writeFile", path="none/a", content="")),
+        ("not_found", rig.call("listFiles", path="none")),
+        ("rejected", rig.call("moveFile", path="a", newPath="b")),
+        ("rejected", rig.call("createFolder", path="folder")),
+        ("rejected", rig.call("deleteFile", path="folder")),
+        ("rejected", rig.call("readFile", path="large")),
+        ("rejected", rig.call("writeFile", path="folder", content="")),
+        ("invalid_input", rig.call("readFile", path="\ud800")),
         ("invalid_input", rig.call("writeFile", path="x", content="?", encoding="base64")),
-    ]  # fmt: skip
-    assert [(one.status, _code(one)) for _, one in refused] == [("failed", code) for code, _ in refused], refused
+    ]
+    assert [(one.status, _code(one)) for _, one in refused] == [
+        ("failed", code) for code, _ in refused
+    ], refused
     assert sorted(path.name for path in rig.files.iterdir()) == ["a", "b", "folder", "large"]
     assert rig.call("readFile", path="b").unwrap()["content"] == "b"
 
@@ -216,7 +277,13 @@ _CHANGES: list[tuple[str, str, dict[str, Any], Callable[[Path], bool]]] = [
 @pytest.mark.parametrize("loss", ["cut", "silent"])
 @pytest.mark.parametrize(("action", "method", "inputs", "done"), _CHANGES)
 def test_a_change_without_an_answer_is_in_doubt_and_made_once(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, action: str, method: str, inputs: dict[str, Any], done: Callable[[Path], bool], loss: str
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    method: str,
+    inputs: dict[str, Any],
+    done: Callable[[Path], bool],
+    loss: str,
 ) -> None:
     """The server has made it; nobody says so, and it is not asked for again."""
     (rig.files / "a").write_text("a")
@@ -242,7 +309,9 @@ def test_a_change_without_an_answer_is_in_doubt_and_made_once(
     assert (result.status, asked) == ("in_doubt", [method]), result.error
 
 
-def test_a_file_is_written_again_if_the_answer_is_lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_written_again_if_the_answer_is_lost(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is whole at the end, and nothing is left beside it."""
     original = paramiko.SFTPClient.posix_rename
     times: list[int] = []
@@ -287,11 +356,15 @@ _OTHER = "SHA256:uNiVztksCsDhcc0u9e8BrXXJCOhqxmWcVzX2bsX6hTI"
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"username": "nobody-here"}, "unauthenticated"), ({"privateKey": None, "password": "s3cret-of-eve"}, "unauthenticated"),
-        ({"hostKey": _OTHER}, "unavailable"), ({"port": 1}, "unavailable"), ({"hostname": "does-not-exist.invalid"}, "unavailable"),
-        ({"privateKey": "s3cret-of-eve"}, "invalid_connection"), ({"password": "s3cret-of-eve"}, "invalid_connection"),
+        ({"username": "nobody-here"}, "unauthenticated"),
+        ({"privateKey": None, "password": "s3cret-of-eve"}, "unauthenticated"),
+        ({"hostKey": _OTHER}, "unavailable"),
+        ({"port": 1}, "unavailable"),
+        ({"hostname": "does-not-exist.invalid"}, "unavailable"),
+        ({"privateKey": "s3cret-of-eve"}, "invalid_connection"),
+        ({"password": "s3cret-of-eve"}, "invalid_connection"),
     ],
-)  # fmt: skip
+)
 def test_a_login_that_fails_says_why(rig: Rig, changed: dict[str, Any], code: str) -> None:
     """The error names the cause and no secret."""
     result = rig.call("createFolder", path="x", values=rig.values(**changed), timeout=10.0)
@@ -345,7 +418,9 @@ def test_a_password_goes_to_the_server_that_is_known(rig: Rig, known: bool) -> N
     """And to no other."""
     server = _Imitator()
     with _imitated(server) as (port, key):
-        values = rig.values(port=port, privateKey=None, password="right", hostKey=key if known else _OTHER)
+        values = rig.values(
+            port=port, privateKey=None, password="right", hostKey=key if known else _OTHER
+        )
         result = rig.call("createFolder", path="x", values=values, timeout=10.0)
     assert server.heard == (["right"] if known else [])
     assert _code(result) == ("rejected" if known else "unavailable"), result.error
@@ -359,7 +434,9 @@ def test_signing_in_ends_at_the_deadline(rig: Rig) -> None:
         result = rig.call("createFolder", path="x", values=values, timeout=2.0)
     assert server.over is not None
     server.over.set()
-    assert (result.status, _code(result), server.heard) == ("failed", "timeout", ["right"]), result.error
+    assert (result.status, _code(result), server.heard) == ("failed", "timeout", ["right"]), (
+        result.error
+    )
 
 
 def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
@@ -368,13 +445,20 @@ def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
     connections = {name: {"type": "sftp/login", "values": values} for name, values in named.items()}
     with Jackfield(connections=[connections], database_url="none") as jackfield:
         good, bad = (jackfield.connections.test(name) for name in named)
-    assert (good["status"], good["account"]["label"]) == ("ok", f"{rig.server.user} at 127.0.0.1, folder {rig.files}")
+    assert (good["status"], good["account"]["label"]) == (
+        "ok",
+        f"{rig.server.user} at 127.0.0.1, folder {rig.files}",
+    )
     assert (bad["status"], bad["lastTest"]["steps"][0]["passed"]) == ("failing", False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"]
+)
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
-    """A connection of somebody who may not reach the operator's network does not, by name or address."""
+    """A connection of somebody who may not reach the operator's network does not, by name or
+    address.
+    """
     connection = LoginType.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
         connection.connect(Guard(), Deadline.after(30.0, CLOCK))

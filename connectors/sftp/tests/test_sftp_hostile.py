@@ -64,9 +64,11 @@ def _serve(client: socket.socket, at: int, answer: Callable[[bytes], bytes]) -> 
 
 
 _CALLS: dict[str, tuple[int, dict[str, Any]]] = {
-    "deleteFile": (CMD_REMOVE, {"path": "a"}), "createFolder": (CMD_MKDIR, {"path": "a"}),
-    "moveFile": (CMD_RENAME, {"path": "a", "newPath": "b"}), "writeFile": (CMD_EXTENDED, {"path": "/a", "content": "x"}),
-}  # fmt: skip
+    "deleteFile": (CMD_REMOVE, {"path": "a"}),
+    "createFolder": (CMD_MKDIR, {"path": "a"}),
+    "moveFile": (CMD_RENAME, {"path": "a", "newPath": "b"}),
+    "writeFile": (CMD_EXTENDED, {"path": "/a", "content": "x"}),
+}
 _NO_STATUS: dict[str, Callable[[bytes], bytes]] = {
     "a handle": lambda number: _packet(CMD_HANDLE, number + b"\0\0\0\1h"),
     "data": lambda number: _packet(CMD_DATA, number + b"\0\0\0\1h"),
@@ -86,16 +88,21 @@ def _call(action: str, at: int, answer: Callable[[bytes], bytes]) -> Result:
     with serving(talk) as port, runtime() as jackfield:
         return jackfield.invoke(
             {
-                "connector": "sftp", "action": action, "inputs": _CALLS[action][1], "timeoutSeconds": 60,
+                "connector": "sftp",
+                "action": action,
+                "inputs": _CALLS[action][1],
+                "timeoutSeconds": 60,
                 "connection": {"type": "login", "values": values_for("sftp", port)},
             }
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("case", _NO_STATUS)
 @pytest.mark.parametrize("action", _CALLS)
 def test_what_is_no_status_confirms_nothing(action: str, case: str) -> None:
-    """A change is confirmed by a status that says so; with another answer, it is unknown what was done."""
+    """A change is confirmed by a status that says so; with another answer, it is unknown what was
+    done.
+    """
     result = _call(action, _CALLS[action][0], _NO_STATUS[case])
     assert result.error is not None
     assert result.status == ("failed" if action == "writeFile" else "in_doubt")
@@ -104,16 +111,28 @@ def test_what_is_no_status_confirms_nothing(action: str, case: str) -> None:
 
 
 def test_a_file_that_cannot_be_closed_is_not_written() -> None:
-    """A server may tell only at the end that it cannot keep what was written, for lack of room for example."""
+    """A server may tell only at the end that it cannot keep what was written, for lack of room for
+    example.
+    """
     result = _call("writeFile", CMD_CLOSE, lambda number: _status(number, _FAILURE, b"no room"))
     assert result.error is not None
-    assert (result.status, result.error.code, result.error.sent) == ("failed", "rejected", Sent.REFUSED)
+    assert (result.status, result.error.code, result.error.sent) == (
+        "failed",
+        "rejected",
+        Sent.REFUSED,
+    )
     assert "no room" in result.error.message
 
 
 def test_a_refusal_is_one_in_any_language() -> None:
     """Words that are no UTF-8 are shown as far as they can be."""
-    result = _call("deleteFile", CMD_REMOVE, lambda number: _status(number, _NO_RIGHT, b"verweigert \xfc"))
+    result = _call(
+        "deleteFile", CMD_REMOVE, lambda number: _status(number, _NO_RIGHT, b"verweigert \xfc")
+    )
     assert result.error is not None
-    assert (result.status, result.error.code, result.error.sent) == ("failed", "forbidden", Sent.REFUSED)
+    assert (result.status, result.error.code, result.error.sent) == (
+        "failed",
+        "forbidden",
+        Sent.REFUSED,
+    )
     assert "verweigert" in result.error.message

@@ -1,4 +1,6 @@
-"""The log of a process whose SSH server is a stranger: it has nothing of what the server has sent."""
+"""The log of a process whose SSH server is a stranger: it has nothing of what the server has
+sent.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from raw_server import serving
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_server_that_says_too_much(tmp_path: Path, form: str) -> None:
-    """100 lines of 60 kB that are no protocol leave a short error, and nothing of theirs in the log."""
+    """100 lines of 60 kB that are no protocol leave a short error, and nothing of theirs in the
+    log.
+    """
     reached = []
 
     def talk(connection: socket.socket) -> None:
@@ -26,11 +30,30 @@ def test_a_server_that_says_too_much(tmp_path: Path, form: str) -> None:
         connection.recv(65536)
 
     with serving(talk) as port:
-        values = {"hostname": "127.0.0.1", "port": port, "username": "ada", "password": "p-4711", "hostKey": f"SHA256:{'A' * 43}"}
-        (tmp_path / "connections.yaml").write_text(json.dumps({"connections": {"files": {"type": "sftp/login", "values": values}}}))
-        settings = {"JACKFIELD_CONNECTIONS": str(tmp_path / "connections.yaml"), "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_LOG": form}
+        values = {
+            "hostname": "127.0.0.1",
+            "port": port,
+            "username": "ada",
+            "password": "p-4711",
+            "hostKey": f"SHA256:{'A' * 43}",
+        }
+        (tmp_path / "connections.yaml").write_text(
+            json.dumps({"connections": {"files": {"type": "sftp/login", "values": values}}})
+        )
+        settings = {
+            "JACKFIELD_CONNECTIONS": str(tmp_path / "connections.yaml"),
+            "JACKFIELD_HOME": str(tmp_path),
+            "JACKFIELD_LOG": form,
+        }
         words = [sys.executable, "-m", "jackfield", "invoke", "sftp", "listFiles", "path=/"]
-        found = subprocess.run(words, env={**os.environ, **settings}, capture_output=True, text=True, timeout=120, check=False)
+        found = subprocess.run(
+            words,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert (found.returncode != 0, bool(reached)) == (True, True), found.stdout + found.stderr
     assert "stranger" not in found.stderr
     assert "paramiko" not in found.stderr
@@ -49,7 +72,10 @@ with Jackfield(database_url="none") as jackfield:
 _SAID = {
     "lines": b"stranger\x1b[31m says no\r\n" * 101,
     "version": b"SSH-1.0-stranger\x1b[31m\r\n",
-    "goodbye": b"SSH-2.0-stranger\r\n" + bytes([0, 0, 0, 44, 10, 1, 0, 0, 0, 2, 0, 0, 0, 20]) + b"stranger\x1b[31m says !!" + bytes(16),
+    "goodbye": b"SSH-2.0-stranger\r\n"
+    + bytes([0, 0, 0, 44, 10, 1, 0, 0, 0, 2, 0, 0, 0, 20])
+    + b"stranger\x1b[31m says !!"
+    + bytes(16),
 }
 
 
@@ -63,9 +89,22 @@ def test_a_host_that_embeds_the_library(said: str, level: str) -> None:
         connection.recv(65536)
 
     with serving(talk) as port:
-        values = {"hostname": "127.0.0.1", "port": port, "username": "ada", "password": "p-4711", "hostKey": f"SHA256:{'A' * 43}"}
-        call = {"connector": "sftp", "action": "listFiles", "inputs": {}, "connection": {"type": "sftp/login", "values": values}}
+        values = {
+            "hostname": "127.0.0.1",
+            "port": port,
+            "username": "ada",
+            "password": "p-4711",
+            "hostKey": f"SHA256:{'A' * 43}",
+        }
+        call = {
+            "connector": "sftp",
+            "action": "listFiles",
+            "inputs": {},
+            "connection": {"type": "sftp/login", "values": values},
+        }
         words = [sys.executable, "-c", _EMBEDDED, json.dumps(call), level]
         found = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert found.stdout == "failed\n", found.stderr
-    assert ("stranger" not in found.stderr, "Traceback" not in found.stderr) == (True, True), found.stderr
+    assert ("stranger" not in found.stderr, "Traceback" not in found.stderr) == (True, True), (
+        found.stderr
+    )

@@ -1,1 +1,3 @@
-"""Library of the connectors for SQL databases: bounded rows, statements, inserts and descriptions of tables."""
+"""Library of the connectors for SQL databases: bounded rows, statements, inserts and descriptions
+of tables.
+"""

@@ -8,7 +8,11 @@ from typing import Any
 from jackfield.connector import Detail
 from jackfield_sql.statements import MOST_VALUES
 
-ROWS: dict[str, Any] = {"minItems": 1, "maxItems": 1000, "items": {"type": "object", "minProperties": 1, "maxProperties": 1600}}
+ROWS: dict[str, Any] = {
+    "minItems": 1,
+    "maxItems": 1000,
+    "items": {"type": "object", "minProperties": 1, "maxProperties": 1600},
+}
 """Schema of the rows."""
 
 
@@ -23,9 +27,11 @@ def too_many(rows: Sequence[Mapping[str, Any]]) -> Iterable[Detail]:
         yield Detail("/rows", f"has more than {MOST_VALUES:,} values: send fewer rows at a time")
 
 
-def lines_of(rows: Sequence[Mapping[str, Any]], placeholder: Callable[[int], str]) -> tuple[str, list[Any]]:
-    """Return the VALUES lists and their parameters; ``placeholder`` formats the placeholder of a number, from 1. Columns missing in a row
-    get their default.
+def lines_of(
+    rows: Sequence[Mapping[str, Any]], placeholder: Callable[[int], str]
+) -> tuple[str, list[Any]]:
+    """Return the VALUES lists and their parameters; ``placeholder`` formats the placeholder of a
+    number, from 1. Columns missing in a row get their default.
     """
     values: list[Any] = []
     names = columns_of(rows)

@@ -10,13 +10,22 @@ from jackfield.connector import Detail, Field, InvalidInput, Output
 from jackfield_sql.rows import MOST_ROWS, Rows
 
 MOST_VALUES = 65_535
-"""Maximum number of a statement's parameters: the limit of PostgreSQL ("PostgreSQL Limits") and of MySQL (error 1390)."""
+"""Maximum number of a statement's parameters: the limit of PostgreSQL ("PostgreSQL Limits") and of
+MySQL (error 1390).
+"""
 
 
 def sql_field(example: str, description: str) -> Any:
     """Declare the input for the caller's own SQL statement."""
     limits = {"minLength": 1, "maxLength": 1_000_000}
-    return Field(title="SQL", multiline=True, language="sql", examples=[example], schema=limits, description=description)
+    return Field(
+        title="SQL",
+        multiline=True,
+        language="sql",
+        examples=[example],
+        schema=limits,
+        description=description,
+    )
 
 
 def parameters_field(description: str) -> Any:
@@ -27,7 +36,9 @@ def parameters_field(description: str) -> Any:
 def max_rows_field() -> Any:
     """Declare the input for the maximum number of rows to return."""
     limits = {"minimum": 1, "maximum": MOST_ROWS}
-    return Field(1000, title="Max Rows", description="Rows to return at most.", blank="absent", schema=limits)
+    return Field(
+        1000, title="Max Rows", description="Rows to return at most.", blank="absent", schema=limits
+    )
 
 
 def rows_output(description: str) -> Any:
@@ -39,17 +50,29 @@ class FoundRows(Output):
     """Rows that a statement returned."""
 
     rows: tuple[dict[str, Any], ...] = rows_output("The rows, by column.")
-    columns: tuple[str, ...] = Field(title="Columns", description="Names of the columns, in their order. One that comes again is numbered.")
-    truncated: bool = Field(title="Truncated", description="True if there are more rows than were asked for, or than 4 MiB hold.")
+    columns: tuple[str, ...] = Field(
+        title="Columns",
+        description="Names of the columns, in their order. One that comes again is numbered.",
+    )
+    truncated: bool = Field(
+        title="Truncated",
+        description="True if there are more rows than were asked for, or than 4 MiB hold.",
+    )
 
 
 def found(rows: Rows) -> dict[str, Any]:
     """Return rows as the members of ``FoundRows``."""
-    return {"rows": tuple(dict(row) for row in rows.rows), "columns": rows.columns, "truncated": rows.truncated}
+    return {
+        "rows": tuple(dict(row) for row in rows.rows),
+        "columns": rows.columns,
+        "truncated": rows.truncated,
+    }
 
 
 class Unfit(ValueError):
-    """Error of a parameter that cannot be sent. Its message continues a pointer: "…/parameters/0 is not base64"."""
+    """Error of a parameter that cannot be sent. Its message continues a pointer: "…/parameters/0 is
+    not base64".
+    """
 
 
 def bytes_of(value: Any) -> bytes:
@@ -80,15 +103,25 @@ def check_statement(statement: str) -> None:
     :raises InvalidInput: if it has NUL or half of a surrogate pair.
     """
     if "\0" in statement:
-        raise InvalidInput("the statement has a NUL character", details=[Detail("/sql", "has a NUL character")], hint="Remove it.")
+        raise InvalidInput(
+            "the statement has a NUL character",
+            details=[Detail("/sql", "has a NUL character")],
+            hint="Remove it.",
+        )
     try:
         statement.encode()
     except UnicodeEncodeError:
         raise InvalidInput(
-            "the statement has half of a surrogate pair", details=[Detail("/sql", "is no text")], hint="Correct it."
+            "the statement has half of a surrogate pair",
+            details=[Detail("/sql", "is no text")],
+            hint="Correct it.",
         ) from None
 
 
 def bad_parameter(place: int, unfit: Unfit) -> InvalidInput:
     """Return the error for a parameter that cannot be sent. ``place`` counts from 0."""
-    return InvalidInput("a parameter cannot be sent", details=[Detail(f"/parameters/{place}", str(unfit))], hint="Change the parameter.")
+    return InvalidInput(
+        "a parameter cannot be sent",
+        details=[Detail(f"/parameters/{place}", str(unfit))],
+        hint="Change the parameter.",
+    )

@@ -18,7 +18,9 @@ class TableColumn(Output):
 class TableDescription(Output):
     """Columns of a table."""
 
-    columns: tuple[TableColumn, ...] = Field(title="Columns", description="The columns, in their order.")
+    columns: tuple[TableColumn, ...] = Field(
+        title="Columns", description="The columns, in their order."
+    )
 
 
 def no_table(message: str) -> NotFound:
@@ -30,4 +32,8 @@ def no_table(message: str) -> NotFound:
 def bad_token() -> InvalidInput:
     """Return the error for an invalid page token."""
     text = "is no token of this list"
-    return InvalidInput("the page token cannot be read", details=[Detail("/nextToken", text)], hint="Begin without one.")
+    return InvalidInput(
+        "the page token cannot be read",
+        details=[Detail("/nextToken", text)],
+        hint="Begin without one.",
+    )

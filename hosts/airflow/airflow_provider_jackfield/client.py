@@ -1,4 +1,6 @@
-"""Requests to a jackfield server about invocations, and their answers. Callers send the requests with ``httpx``."""
+"""Requests to a jackfield server about invocations, and their answers. Callers send the requests
+with ``httpx``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 class ServerError(Exception):
-    """Error of a server that did not answer, or refused the request itself. ``retryable`` means that a later request may succeed."""
+    """Error of a server that did not answer, or refused the request itself. ``retryable`` means
+    that a later request may succeed.
+    """
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
@@ -46,7 +50,9 @@ class Invocation:
 
     @property
     def retryable(self) -> bool:
-        """True if the same call may succeed later; a retryable call was not sent to the provider."""
+        """True if the same call may succeed later; a retryable call was not sent to the
+        provider.
+        """
         return self.status == "failed" and bool((self.error or {}).get("retryable"))
 
 
@@ -63,17 +69,25 @@ class Server:
         return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
 
     def submitting(self, body: Mapping[str, Any], key: str | None) -> httpx.Request:
-        """Return the request that queues an invocation. A repetition with the same key returns the state of the first invocation.
+        """Return the request that queues an invocation. A repetition with the same key returns the
+        state of the first invocation.
 
         The server refuses a blank key, since a call without a key may be sent twice.
         """
         content = {**body} if key is None else {"idempotencyKey": key, **body}
         headers = {**self.headers, "Prefer": "respond-async"}
-        return httpx.Request("POST", f"{self.url}/v1/invocations", json=content, headers=headers, extensions=_LIMITS)
+        return httpx.Request(
+            "POST", f"{self.url}/v1/invocations", json=content, headers=headers, extensions=_LIMITS
+        )
 
     def asking(self, identifier: str) -> httpx.Request:
         """Return the request for the state of an invocation."""
-        return httpx.Request("GET", f"{self.url}/v1/invocations/{quote(identifier, safe='')}", headers=self.headers, extensions=_LIMITS)
+        return httpx.Request(
+            "GET",
+            f"{self.url}/v1/invocations/{quote(identifier, safe='')}",
+            headers=self.headers,
+            extensions=_LIMITS,
+        )
 
     def cancelling(self, identifier: str) -> httpx.Request:
         """Return the request that cancels an invocation that has not been sent yet."""
@@ -87,20 +101,30 @@ _LIMITS = {"timeout": TIMEOUT.as_dict()}
 def read(response: httpx.Response) -> Invocation:
     """Parse the state of an invocation in a response.
 
-    :raises ServerError: if the response holds none: the server refused the request, or something else answered.
+    :raises ServerError: if the response holds none: the server refused the request, or something
+        else answered.
     """
     try:
         content = response.json()
     except ValueError:
         content = None
     if not isinstance(content, Mapping):
-        raise ServerError(f"HTTP status {response.status_code} without JSON: is this a jackfield server?", retryable=_is_later(response))
+        raise ServerError(
+            f"HTTP status {response.status_code} without JSON: is this a jackfield server?",
+            retryable=_is_later(response),
+        )
     result, meta = _object(content, "result") or content, _object(content, "meta")
     identifier = content.get("invocationId") or content.get("id") or meta.get("invocationId")
     if not identifier or "status" not in content or isinstance(content["status"], int):
-        text = content.get("detail") or content.get("title") or "it is no answer of a jackfield server"
-        raise ServerError(f"HTTP status {response.status_code}: {text}", retryable=_is_later(response))
-    return Invocation(str(identifier), str(content["status"]), result.get("output"), result.get("error"))
+        text = (
+            content.get("detail") or content.get("title") or "it is no answer of a jackfield server"
+        )
+        raise ServerError(
+            f"HTTP status {response.status_code}: {text}", retryable=_is_later(response)
+        )
+    return Invocation(
+        str(identifier), str(content["status"]), result.get("output"), result.get("error")
+    )
 
 
 def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -21,7 +21,8 @@ _PAUSES = (0.2, 0.5, 1.0)
 class JackfieldHook(BaseHook):
     """Airflow hook that calls actions of connectors through a jackfield server.
 
-    The connection has the server's host, schema (``https`` unless the host is a URL) and port, and a token of jackfield as its password.
+    The connection has the server's host, schema (``https`` unless the host is a URL) and port, and
+    a token of jackfield as its password.
     """
 
     conn_name_attr = "jackfield_conn_id"
@@ -35,7 +36,9 @@ class JackfieldHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return Airflow's settings for the connection's form: hidden fields, labels and placeholders."""
+        """Return Airflow's settings for the connection's form: hidden fields, labels and
+        placeholders.
+        """
         return {
             "hidden_fields": ["login", "extra"],
             "relabeling": {"password": "Token", "host": "Server"},
@@ -43,13 +46,20 @@ class JackfieldHook(BaseHook):
         }
 
     def test_connection(self) -> tuple[bool, str]:
-        """Check that the server lists its connectors, which needs a valid token. Return success and a message."""
+        """Check that the server lists its connectors, which needs a valid token. Return success and
+        a message.
+        """
         try:
             server = self.server()
-            response = self._answer(httpx.Request("GET", f"{server.url}/v1/connectors", headers=server.headers))
+            response = self._answer(
+                httpx.Request("GET", f"{server.url}/v1/connectors", headers=server.headers)
+            )
         except AirflowException as error:
             return False, str(error)
-        return response.is_success, "the server answers" if response.is_success else f"HTTP status {response.status_code}"
+        return (
+            response.is_success,
+            "the server answers" if response.is_success else f"HTTP status {response.status_code}",
+        )
 
     def server(self) -> Server:
         """Return address and token of the connection.
@@ -69,24 +79,30 @@ class JackfieldHook(BaseHook):
     ) -> Invocation:
         """Queue an invocation; with a key used before, return the state of its first invocation.
 
-        ``action`` is ``CONNECTOR/ACTION``, ``options`` are further members of an invocation, such as ``timeoutSeconds``.
+        ``action`` is ``CONNECTOR/ACTION``, ``options`` are further members of an invocation, such
+        as ``timeoutSeconds``.
 
-        :raises AirflowException: if the server did not answer, or may accept a later request; the same key may be used again.
+        :raises AirflowException: if the server did not answer, or may accept a later request; the
+            same key may be used again.
         :raises AirflowFailException: if the server would refuse a retry, too.
         """
         connector, slash, name = action.partition("/")
         if not slash:
-            raise AirflowFailException(f"'{action}' must be CONNECTOR/ACTION, such as aws-ses/sendEmail")
+            raise AirflowFailException(
+                f"'{action}' must be CONNECTOR/ACTION, such as aws-ses/sendEmail"
+            )
         body = {"connector": connector, "action": name, "inputs": dict(inputs), **(options or {})}
-        return self._state(self.server().submitting(body | ({"connection": connection} if connection else {}), key))
+        return self._state(
+            self.server().submitting(body | ({"connection": connection} if connection else {}), key)
+        )
 
     def state(self, invocation_id: str) -> Invocation:
         """Return the state of an invocation."""
         return self._state(self.server().asking(invocation_id))
 
     def wait(self, invocation: Invocation, poll_interval: float = 5.0) -> Invocation:
-        """Poll an invocation until it has ended, pausing for at most ``poll_interval`` seconds. Only the task's ``execution_timeout``
-        limits the wait.
+        """Poll an invocation until it has ended, pausing for at most ``poll_interval`` seconds.
+        Only the task's ``execution_timeout`` limits the wait.
         """
         pauses = iter(_PAUSES)
         pause = 0.0
@@ -101,16 +117,28 @@ class JackfieldHook(BaseHook):
         self._answer(self.server().cancelling(invocation_id))
 
     def invoke(
-        self, action: str, inputs: Mapping[str, Any], *, context: Context, part: str = "", connection: str | None = None, **options: Any
+        self,
+        action: str,
+        inputs: Mapping[str, Any],
+        *,
+        context: Context,
+        part: str = "",
+        connection: str | None = None,
+        **options: Any,
     ) -> Any:
-        """Call an action once for all tries of the running task, wait for its end, and return its output.
+        """Call an action once for all tries of the running task, wait for its end, and return its
+        output.
 
-        ``part`` distinguishes several calls of one task. ``options`` are further members of an invocation.
+        ``part`` distinguishes several calls of one task. ``options`` are further members of an
+        invocation.
 
         :raises AirflowException: if it failed, was not sent, and may succeed in another try.
-        :raises AirflowFailException: if another try would end in the same way, or the outcome is unknown (``in_doubt``).
+        :raises AirflowFailException: if another try would end in the same way, or the outcome is
+            unknown (``in_doubt``).
         """
-        submitted = self.submit(action, inputs, key=key_of(context, part), connection=connection, options=options)
+        submitted = self.submit(
+            action, inputs, key=key_of(context, part), connection=connection, options=options
+        )
         return output_of(self.wait(submitted))
 
     def _state(self, request: httpx.Request) -> Invocation:
@@ -128,7 +156,8 @@ class JackfieldHook(BaseHook):
                 return client.send(request)
         except httpx.TransportError as error:
             raise AirflowException(
-                f"the jackfield server {request.url.host} cannot be reached: {str(error) or type(error).__name__}"
+                f"the jackfield server {request.url.host} cannot be reached: "
+                f"{str(error) or type(error).__name__}"
             ) from None
 
 
@@ -138,22 +167,39 @@ def server_of(name: str, connection: Connection) -> Server:
     :raises AirflowFailException: if it has no host or no token.
     """
     if not connection.host or not connection.password:
-        raise AirflowFailException(f"the connection '{name}' needs a host and, as its password, a token of jackfield")
-    url = connection.host if "://" in connection.host else f"{connection.schema or 'https'}://{connection.host}"
-    return Server(url.rstrip("/") + (f":{connection.port}" if connection.port else ""), connection.password)
+        raise AirflowFailException(
+            f"the connection '{name}' needs a host and, as its password, a token of jackfield"
+        )
+    url = (
+        connection.host
+        if "://" in connection.host
+        else f"{connection.schema or 'https'}://{connection.host}"
+    )
+    return Server(
+        url.rstrip("/") + (f":{connection.port}" if connection.port else ""), connection.password
+    )
 
 
 def key_of(context: Context, part: str = "") -> str:
-    """Return the idempotency key of the running task, made from dag, run, task and map index, without the number of the try."""
+    """Return the idempotency key of the running task, made from dag, run, task and map index,
+    without the number of the try.
+    """
     task = context["ti"]
-    return task_key(task.dag_id, task.run_id, task.task_id, task.map_index if task.map_index is not None else -1, part)
+    return task_key(
+        task.dag_id,
+        task.run_id,
+        task.task_id,
+        task.map_index if task.map_index is not None else -1,
+        part,
+    )
 
 
 def output_of(invocation: Invocation) -> Any:
     """Return the output of an invocation that has ended.
 
     :raises AirflowException: if it failed, was not sent, and may succeed in another try.
-    :raises AirflowFailException: if another try would end in the same way, or the outcome is unknown (``in_doubt``).
+    :raises AirflowFailException: if another try would end in the same way, or the outcome is
+        unknown (``in_doubt``).
     """
     if invocation.status == "succeeded":
         return invocation.output

@@ -12,12 +12,15 @@ _SHOWN = 80
 
 
 def task_key(dag_id: str, run_id: str, task_id: str, map_index: int = -1, part: str = "") -> str:
-    """Return the idempotency key of a task, without the number of its try. ``part`` distinguishes several calls of one task.
+    """Return the idempotency key of a task, without the number of its try. ``part`` distinguishes
+    several calls of one task.
 
-    Dag and task are readable in the key, so that readers of jackfield's journal find the task. A digest of all parts gives each task a key
-    of its own, whatever characters the IDs contain.
+    Dag and task are readable in the key, so that readers of jackfield's journal find the task. A
+    digest of all parts gives each task a key of its own, whatever characters the IDs contain.
     """
-    digest = hashlib.sha256(json.dumps([dag_id, run_id, task_id, map_index, part]).encode()).hexdigest()
+    digest = hashlib.sha256(
+        json.dumps([dag_id, run_id, task_id, map_index, part]).encode()
+    ).hexdigest()
     return f"airflow/{_shown(dag_id)}/{_shown(task_id)}/{digest}"
 
 

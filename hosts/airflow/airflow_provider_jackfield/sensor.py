@@ -13,9 +13,11 @@ from airflow_provider_jackfield.trigger import JackfieldTrigger
 
 
 class JackfieldSensor(BaseSensorOperator):
-    """Sensor that waits until an invocation has ended, such as one that waits for a person's approval, and returns its output.
+    """Sensor that waits until an invocation has ended, such as one that waits for a person's
+    approval, and returns its output.
 
-    It fails if the invocation has failed or is in doubt. With ``deferrable`` (the default) it holds no worker.
+    It fails if the invocation has failed or is in doubt. With ``deferrable`` (the default) it holds
+    no worker.
 
     :param invocation_id: the ID that the server returned for the invocation.
     """
@@ -37,12 +39,16 @@ class JackfieldSensor(BaseSensorOperator):
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
-        """Wait for the end, in a trigger if ``deferrable``, else in this worker, and return the output."""
+        """Wait for the end, in a trigger if ``deferrable``, else in this worker, and return the
+        output.
+        """
         if not self.deferrable:
             return super().execute(context)
         found = JackfieldHook(self.jackfield_conn_id).state(self.invocation_id)
         if found.is_open:
-            trigger = JackfieldTrigger(self.invocation_id, self.jackfield_conn_id, self.poke_interval)
+            trigger = JackfieldTrigger(
+                self.invocation_id, self.jackfield_conn_id, self.poke_interval
+            )
             self.defer(trigger=trigger, method_name="execute_complete", timeout=self.timeout)
         return output_of(found)
 
@@ -53,4 +59,8 @@ class JackfieldSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 (Airflow's)
         """Return whether the invocation has ended, with its output."""
         found = JackfieldHook(self.jackfield_conn_id).state(self.invocation_id)
-        return PokeReturnValue(is_done=False) if found.is_open else PokeReturnValue(is_done=True, xcom_value=output_of(found))
+        return (
+            PokeReturnValue(is_done=False)
+            if found.is_open
+            else PokeReturnValue(is_done=True, xcom_value=output_of(found))
+        )

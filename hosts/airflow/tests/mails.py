@@ -1,4 +1,6 @@
-"""Dags that a scheduler of the test runs, as a user writes them. Some kill their own process after the send, three times each."""
+"""Dags that a scheduler of the test runs, as a user writes them. Some kill their own process after
+the send, three times each.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,23 @@ from airflow_provider_jackfield.hook import JackfieldHook
 from airflow_provider_jackfield.operator import JackfieldOperator
 from airflow_provider_jackfield.sensor import JackfieldSensor
 
-RETRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(0), "retry_exponential_backoff": 0}
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(0),
+    "retry_exponential_backoff": 0,
+}
 
 
 def mail(subject: str, **more: object) -> dict[str, Any]:
     """Inputs of a mail."""
-    return {"awsRegion": "eu-west-1", "sender": "ops@sender.test", "to": "desk@rcpt.test", "subject": subject, "text": "hi", **more}
+    return {
+        "awsRegion": "eu-west-1",
+        "sender": "ops@sender.test",
+        "to": "desk@rcpt.test",
+        "subject": subject,
+        "text": "hi",
+        **more,
+    }
 
 
 def killed(context: Context) -> None:
@@ -45,29 +58,46 @@ class Killed(JackfieldOperator):
 MAIL: dict[str, Any] = {"action": "aws-ses/sendEmail", "connection": "acme"}
 
 with DAG("killed", schedule="@once", default_args=RETRIES):
-    Killed(task_id="waiting", inputs=mail("killed waiting"), deferrable=False, poll_interval=0.2, **MAIL)
+    Killed(
+        task_id="waiting",
+        inputs=mail("killed waiting"),
+        deferrable=False,
+        poll_interval=0.2,
+        **MAIL,
+    )
     Killed(task_id="deferred", inputs=mail("killed deferred"), poll_interval=0.5, **MAIL)
 
     @task  # type: ignore[untyped-decorator]  # Airflow is in an environment of its own
     def hooked(number: int) -> str:
         """Send one mail by the hook, and die."""
         context = get_current_context()
-        sent = JackfieldHook().invoke("aws-ses/sendEmail", mail(f"killed hooked {number}"), context=context, connection="acme")
+        sent = JackfieldHook().invoke(
+            "aws-ses/sendEmail", mail(f"killed hooked {number}"), context=context, connection="acme"
+        )
         killed(context)
         return str(sent["MessageId"])
 
     hooked.expand(number=[1, 2])
 
 with DAG("plain", schedule="@once", default_args=RETRIES):
-    first = JackfieldOperator(task_id="first", inputs=mail("plain {{ dag.dag_id }}"), poll_interval=0.5, **MAIL)
+    first = JackfieldOperator(
+        task_id="first", inputs=mail("plain {{ dag.dag_id }}"), poll_interval=0.5, **MAIL
+    )
     JackfieldOperator(
-        task_id="second", inputs=mail("after {{ ti.xcom_pull('first')['MessageId'] }}"), poll_interval=0.5, **MAIL
+        task_id="second",
+        inputs=mail("after {{ ti.xcom_pull('first')['MessageId'] }}"),
+        poll_interval=0.5,
+        **MAIL,
     ).set_upstream(first)
 
     @task  # type: ignore[untyped-decorator]  # Airflow is in an environment of its own
     def submitted() -> str:
         """Queue a mail that something else waits for."""
-        return JackfieldHook().submit("aws-ses/sendEmail", mail("watched"), key=None, connection="acme").id
+        return (
+            JackfieldHook()
+            .submit("aws-ses/sendEmail", mail("watched"), key=None, connection="acme")
+            .id
+        )
 
     begun = submitted()
     JackfieldSensor(task_id="watched", invocation_id=begun, poke_interval=0.5)
@@ -75,6 +105,12 @@ with DAG("plain", schedule="@once", default_args=RETRIES):
 
 with DAG("refused", schedule="@once", default_args=RETRIES):
     JackfieldOperator(task_id="invalid", inputs=mail("invalid", to="nobody"), **MAIL)
-    JackfieldOperator(task_id="unknown", action="aws-ses/sendMail", inputs=mail("unknown"), connection="acme")
-    JackfieldOperator(task_id="stranger", inputs=mail("stranger"), jackfield_conn_id="jackfield_stranger", **MAIL)
-    JackfieldOperator(task_id="away", inputs=mail("away"), jackfield_conn_id="jackfield_away", **MAIL)
+    JackfieldOperator(
+        task_id="unknown", action="aws-ses/sendMail", inputs=mail("unknown"), connection="acme"
+    )
+    JackfieldOperator(
+        task_id="stranger", inputs=mail("stranger"), jackfield_conn_id="jackfield_stranger", **MAIL
+    )
+    JackfieldOperator(
+        task_id="away", inputs=mail("away"), jackfield_conn_id="jackfield_away", **MAIL
+    )

@@ -1,6 +1,8 @@
-"""The provider in a real Airflow (``.venv/airflow``): scheduler, workers and triggerer run dags against a real server of jackfield.
+"""The provider in a real Airflow (``.venv/airflow``): scheduler, workers and triggerer run dags
+against a real server of jackfield.
 
-Not asked for by ``make test``: Airflow starts six processes, and needs an environment of its own. ``make airflow`` runs it, and so does CI.
+Not asked for by ``make test``: Airflow starts six processes, and needs an environment of its own.
+``make airflow`` runs it, and so does CI.
 """
 
 from __future__ import annotations
@@ -27,17 +29,30 @@ from ports import free_port
 ROOT = Path(__file__).parents[3]
 AIRFLOW = ROOT / ".venv" / "airflow" / "bin"
 PATIENCE = 1800.0
-"""Seconds until all tasks must have ended. Unloaded it takes about 60, beside a load of 36 it took 560."""
+"""Seconds until all tasks must have ended. Unloaded it takes about 60, beside a load of 36 it took
+560.
+"""
 pytestmark = pytest.mark.timeout(2 * PATIENCE)
 PARTS = ("scheduler", "dag-processor", "triggerer")
 ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 
 
 @contextmanager
-def program(*command: str, environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program in a group of its own, with what it prints in a file; its whole group ends with the block."""
+def program(
+    *command: str, environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """A program in a group of its own, with what it prints in a file; its whole group ends with the
+    block.
+    """
     with log.open("w") as file:
-        running = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        running = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         try:
             yield running
         finally:
@@ -52,20 +67,45 @@ def program(*command: str, environment: dict[str, str], log: Path) -> Iterator[s
 @contextmanager
 def jackfield_server(folder: Path, aws: FakeAws) -> Iterator[tuple[str, str]]:
     """A server with one connection to a fake AWS; its URL and a token."""
-    keys = {"accessKeyId": "AKIDAIRFLOW", "secretAccessKey": "s", "region": "eu-west-1", "endpoint": aws.url}
+    keys = {
+        "accessKeyId": "AKIDAIRFLOW",
+        "secretAccessKey": "s",
+        "region": "eu-west-1",
+        "endpoint": aws.url,
+    }
     connections = folder / "connections.yaml"
-    connections.write_text(json.dumps({"connections": {"acme": {"type": "aws/apiKeySecret", "values": keys}}}))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "AIRFLOW"))}
+    connections.write_text(
+        json.dumps({"connections": {"acme": {"type": "aws/apiKeySecret", "values": keys}}})
+    )
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JACKFIELD_", "AIRFLOW"))
+    }
     environment |= {
         "JACKFIELD_HOME": str(folder / "home"),
         "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'jackfield.db'}",
         "JACKFIELD_CONNECTIONS": str(connections),
     }
     command = [sys.executable, "-m", "jackfield"]
-    made = subprocess.run([*command, "tokens", "create", "--scope", "invoke", "--json"], env=environment, capture_output=True, check=True)
+    made = subprocess.run(
+        [*command, "tokens", "create", "--scope", "invoke", "--json"],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
     port = free_port()
     log = folder / "jackfield.log"
-    with program(*command, "serve", "--port", str(port), "--allow-host", "127.0.0.1", environment=environment, log=log) as running:
+    with program(
+        *command,
+        "serve",
+        "--port",
+        str(port),
+        "--allow-host",
+        "127.0.0.1",
+        environment=environment,
+        log=log,
+    ) as running:
         until(lambda: listens(port) or running.poll() is not None, "jackfield serve", log)
         yield f"http://127.0.0.1:{port}", json.loads(made.stdout)["token"]
 
@@ -96,10 +136,17 @@ class Runs:
 
     def tasks(self, dag: str = "%") -> dict[str, tuple[str, int]]:
         """State and last try of each task; a mapped one has its number."""
-        query = "select task_id || iif(map_index < 0, '', map_index), state, try_number from task_instance where dag_id like ?"
+        query = (
+            "select task_id || iif(map_index < 0, '', map_index), state, try_number from "
+            "task_instance where dag_id like ?"
+        )
         try:
-            with sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=30) as database:
-                return {name: (state, tried) for name, state, tried in database.execute(query, (dag,))}
+            with sqlite3.connect(
+                f"file:{self._database}?mode=ro", uri=True, timeout=30
+            ) as database:
+                return {
+                    name: (state, tried) for name, state, tried in database.execute(query, (dag,))
+                }
         except sqlite3.OperationalError:  # it is being made
             return {}
 
@@ -111,15 +158,26 @@ class Runs:
     def ends(self, task: str) -> list[str]:
         """Errors of the tries in which a task of the dag ``refused`` made its call, in order.
 
-        A try that Airflow itself loses before the task begins (its API server is late) counts for Airflow, and has made no call.
+        A try that Airflow itself loses before the task begins (its API server is late) counts for
+        Airflow, and has made no call.
         """
-        logs = sorted(self._database.parent.glob(f"logs/dag_id=refused/*/task_id={task}/attempt=*.log"))
+        logs = sorted(
+            self._database.parent.glob(f"logs/dag_id=refused/*/task_id={task}/attempt=*.log")
+        )
         lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-        return [line["error_detail"][0]["exc_type"] for line in lines if line["event"] == "Task failed with exception"]
+        return [
+            line["error_detail"][0]["exc_type"]
+            for line in lines
+            if line["event"] == "Task failed with exception"
+        ]
 
     def subjects(self, begin: str) -> list[str]:
         """Subjects of the mails that AWS has got."""
-        return sorted(one.content.subject for one in self.aws.messages if one.content.subject.startswith(begin))
+        return sorted(
+            one.content.subject
+            for one in self.aws.messages
+            if one.content.subject.startswith(begin)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -129,19 +187,28 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     (folder / "dags").mkdir()
     shutil.copy(Path(__file__).with_name("mails.py"), folder / "dags")
     with FakeAws() as aws, jackfield_server(folder, aws) as (url, token):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "AIRFLOW", "PYTHON"))}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("JACKFIELD_", "AIRFLOW", "PYTHON"))
+        }
         environment |= airflow_settings(folder, url, token)
-        subprocess.run([AIRFLOW / "airflow", "db", "migrate"], env=environment, check=True, capture_output=True)
+        subprocess.run(
+            [AIRFLOW / "airflow", "db", "migrate"], env=environment, check=True, capture_output=True
+        )
         found = Runs(folder / "airflow.db", aws)
         with ExitStack() as parts:
 
             def start(part: str) -> Path:
                 log = folder / f"{part}.log"
-                parts.enter_context(program(str(AIRFLOW / "airflow"), part, environment=environment, log=log))
+                parts.enter_context(
+                    program(str(AIRFLOW / "airflow"), part, environment=environment, log=log)
+                )
                 return log
 
             log = start("api-server")
-            until(lambda: listens(int(environment["AIRFLOW__API__PORT"])), "the API server", log)  # without it a try is lost
+            # without it a try is lost
+            until(lambda: listens(int(environment["AIRFLOW__API__PORT"])), "the API server", log)
             for part in PARTS:
                 start(part)
             until(found.have_ended, "the dags", folder / "scheduler.log", PATIENCE)
@@ -149,7 +216,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 
 def airflow_settings(folder: Path, url: str, token: str) -> dict[str, str]:
-    """Settings of an Airflow that reads one folder of dags, runs all of them at once, and has three connections to jackfield."""
+    """Settings of an Airflow that reads one folder of dags, runs all of them at once, and has three
+    connections to jackfield.
+    """
     port = str(free_port())
 
     def connection(host: str, password: str) -> str:
@@ -180,15 +249,23 @@ def airflow_settings(folder: Path, url: str, token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("task", ["waiting", "deferred", "hooked0", "hooked1"])
-def test_a_task_killed_after_the_send_and_retried_three_times_sends_one_mail(runs: Runs, task: str) -> None:
-    """Killed in its worker, in a call by the hook, or once it is resumed: the fourth try succeeds, with the outcome of the first send."""
-    subject = f"killed {task}" if not task.startswith("hooked") else f"killed hooked {int(task[-1]) + 1}"
+def test_a_task_killed_after_the_send_and_retried_three_times_sends_one_mail(
+    runs: Runs, task: str
+) -> None:
+    """Killed in its worker, in a call by the hook, or once it is resumed: the fourth try succeeds,
+    with the outcome of the first send.
+    """
+    subject = (
+        f"killed {task}" if not task.startswith("hooked") else f"killed hooked {int(task[-1]) + 1}"
+    )
     assert runs.tasks("killed")[task] == ("success", 4)
     assert runs.subjects(subject) == [subject]
 
 
 def test_templates_and_outputs(runs: Runs) -> None:
-    """Inputs are rendered, and the output is the task's: the second mail names the first one's ID."""
+    """Inputs are rendered, and the output is the task's: the second mail names the first one's
+    ID.
+    """
     assert {runs.tasks("plain")[task][0] for task in ("first", "second")} == {"success"}
     (first,) = (one for one in runs.aws.messages if one.content.subject == "plain plain")
     assert runs.subjects("after") == [f"after {first.message_id}"]
@@ -196,15 +273,23 @@ def test_templates_and_outputs(runs: Runs) -> None:
 
 def test_a_sensor_waits_for_an_invocation(runs: Runs) -> None:
     """Deferred or in a worker, it succeeds with the invocation that another task has begun."""
-    assert {runs.tasks("plain")[task][0] for task in ("submitted", "watched", "poked")} == {"success"}
+    assert {runs.tasks("plain")[task][0] for task in ("submitted", "watched", "poked")} == {
+        "success"
+    }
     assert runs.subjects("watched") == ["watched"]
 
 
 def test_what_no_retry_cures_is_not_retried(runs: Runs) -> None:
-    """Invalid inputs, an unknown action and a refused token fail the first try that makes its call; one who is away is tried four times."""
+    """Invalid inputs, an unknown action and a refused token fail the first try that makes its call;
+    one who is away is tried four times.
+    """
     found = runs.tasks("refused")
     for task in ("invalid", "unknown", "stranger"):
         assert (found[task][0], runs.ends(task)) == ("failed", ["AirflowFailException"])
     assert found["away"] == ("failed", 4)
     assert {*runs.ends("away")} == {"AirflowException"}
-    assert {subject for start in ("invalid", "unknown", "stranger", "away") for subject in runs.subjects(start)} == set()
+    assert {
+        subject
+        for start in ("invalid", "unknown", "stranger", "away")
+        for subject in runs.subjects(start)
+    } == set()

@@ -1,4 +1,6 @@
-"""Journal that records calls of functions: a runtime's, or the environment's for programs without a runtime."""
+"""Journal that records calls of functions: a runtime's, or the environment's for programs without a
+runtime.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,27 @@ class Runtime(Protocol):
 
 
 class Bound:
-    """Runtime that a program has made, with the store of its calls. The environment's runtime (``Environment``) has the same members."""
+    """Runtime that a program has made, with the store of its calls. The environment's runtime
+    (``Environment``) has the same members.
+    """
 
     __slots__ = ("_in_thread", "_looping", "calls", "runtime", "store")
 
-    def __init__(self, runtime: Runtime, store: WorkStore, calls: Calls, in_thread: Waiter, looping: Callable[[], Waiter]) -> None:
-        self.runtime, self.store, self.calls, self._in_thread, self._looping = runtime, store, calls, in_thread, looping
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: WorkStore,
+        calls: Calls,
+        in_thread: Waiter,
+        looping: Callable[[], Waiter],
+    ) -> None:
+        self.runtime, self.store, self.calls, self._in_thread, self._looping = (
+            runtime,
+            store,
+            calls,
+            in_thread,
+            looping,
+        )
 
     def waiter(self, *, loops: bool) -> Waiter:
         """Return the waiter of a thread, or of a task of the running loop if ``loops``."""
@@ -59,7 +76,10 @@ def environment() -> Bound:
         making: Callable[[], Bound] | None = part("once")
         if making is None:
             package, command = package_of(PARTS, "once")
-            text = f"'once' needs a journal, and the package {package}, which keeps one, is not installed"
+            text = (
+                f"'once' needs a journal, and the package {package}, which keeps one, is not "
+                "installed"
+            )
             raise InvalidInvocation(text, hint=f"Install it: {command}.")
         made = making()
         if not _FOUND:  # else another thread was faster, and this one has opened nothing

@@ -1,5 +1,5 @@
-"""``once``: a function or a block whose effect happens once for a key. If nobody knows whether the effect happened, the call
-is in doubt.
+"""``once``: a function or a block whose effect happens once for a key. If nobody knows whether the
+effect happened, the call is in doubt.
 """
 
 from __future__ import annotations
@@ -12,14 +12,31 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from jackfield.boundary.bound import environment
 from jackfield.boundary.looks import LOOKING, FunctionLook
-from jackfield.boundary.values import decoded, encoded, is_async, key_of, refusal, request_of, unrecorded
+from jackfield.boundary.values import (
+    decoded,
+    encoded,
+    is_async,
+    key_of,
+    refusal,
+    request_of,
+    unrecorded,
+)
 from jackfield.call.how import How
 from jackfield.call.waiter import run_in_thread
 from jackfield.call.work import Work
 from jackfield.callers.caller import LIBRARY
 from jackfield.invocation.result import InvocationFailed, Result
 from jackfield.kernel.clock import within
-from jackfield.kernel.errors import Cancelled, InDoubt, InvalidInput, JackfieldError, Rejected, Sent, TimedOut, Unavailable
+from jackfield.kernel.errors import (
+    Cancelled,
+    InDoubt,
+    InvalidInput,
+    JackfieldError,
+    Rejected,
+    Sent,
+    TimedOut,
+    Unavailable,
+)
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
@@ -43,31 +60,38 @@ _EXAMPLE = '"charge", key=lambda order: order.id'
 
 
 class _DoneBefore(BaseException):
-    """Exception that leaves the block of a call that was made before; the end of the block suppresses it."""
+    """Exception that leaves the block of a call that was made before; the end of the block
+    suppresses it.
+    """
 
 
 @bordered
 class once:  # noqa: N801 (a decorator and a context manager, used like a function)
-    """Make a call once for a key, which is remembered for 30 days (``keep_for``, in seconds); after that the key is free. Without ``look``
-    a doubt waits for a person.
+    """Make a call once for a key, which is remembered for 30 days (``keep_for``, in seconds); after
+    that the key is free. Without ``look`` a doubt waits for a person.
 
-    As a decorator: if the function has run before, it does not run again, and the caller gets the recorded value. ``with once(…) as call``
-    is for code that cannot be a function: it calls ``call.sending()`` before the effect, and sets ``call.value`` after it. In ``async
-    with`` it awaits ``call.asending()``.
+    As a decorator: if the function has run before, it does not run again, and the caller gets the
+    recorded value. ``with once(…) as call`` is for code that cannot be a function: it calls
+    ``call.sending()`` before the effect, and sets ``call.value`` after it. In ``async with`` it
+    awaits ``call.asending()``.
 
-    Before ``sending`` nothing is recorded. Exceptions listed in ``refusals`` prove that nothing took effect: after ``sending``, only they
-    free the key. Any other exception, also a timeout, leaves a doubt: the call and its repeats raise ``InvocationFailed`` from it.
+    Before ``sending`` nothing is recorded. Exceptions listed in ``refusals`` prove that nothing
+    took effect: after ``sending``, only they free the key. Any other exception, also a timeout,
+    leaves a doubt: the call and its repeats raise ``InvocationFailed`` from it.
 
     - ``name``: name of the function in the journal.
-    - ``key``: the name of the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
-      after a restart.
-    - ``effect``: ``read``, ``idempotent`` or ``write``. A function whose arguments have types becomes an action of the connector ``host``,
-      and its calls, direct ones too, are calls of this action. Only a ``write`` needs a ``key``.
-    - ``look``: function of the key, a string, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt. ``ABSENT`` counts
-      only after ``absent_after`` seconds, when the provider must know of the effect. None counts as a value only if the function's
-      annotation says that it returns None.
+    - ``key``: the name of the intent, such as an order's ID: a value, or for the decorator a
+      function of the arguments. It must be the same after a restart.
+    - ``effect``: ``read``, ``idempotent`` or ``write``. A function whose arguments have types
+      becomes an action of the connector ``host``, and its calls, direct ones too, are calls of this
+      action. Only a ``write`` needs a ``key``.
+    - ``look``: function of the key, a string, that returns the value, ``ABSENT`` or ``UNKNOWN``. It
+      settles a doubt. ``ABSENT`` counts only after ``absent_after`` seconds, when the provider must
+      know of the effect. None counts as a value only if the function's annotation says that it
+      returns None.
     - ``keep``: False to record a digest of the value, and answer repeats with None.
-    - ``about``: values that must be equal when the key is; for the decorator a function of the arguments. Default: all arguments.
+    - ``about``: values that must be equal when the key is; for the decorator a function of the
+      arguments. Default: all arguments.
     - ``timeout``: seconds for which a call waits for a running call with the same key.
     - ``title``: words for people. Default: the first line of the function's docstring.
     - ``context``: the ``context`` of an invocation (``correlationId``, ``labels``, ``notify``).
@@ -92,13 +116,35 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         runtime: Runtime | None = None,
     ) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"'once' takes a name first, not {type(name).__name__}: @once({_EXAMPLE})")
-        if not (0 < len(name) <= _NAME and name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier()):
-            raise ValueError(f"the name is {name[:80]!r}, and must have letters, digits, '-', '_' and '.', at most {_NAME} of them")
+            raise TypeError(
+                f"'once' takes a name first, not {type(name).__name__}: @once({_EXAMPLE})"
+            )
+        if not (
+            0 < len(name) <= _NAME
+            and name.isascii()
+            and name.replace("-", "_").replace(".", "_").isidentifier()
+        ):
+            raise ValueError(
+                f"the name is {name[:80]!r}, and must have letters, digits, '-', '_' and '.', at "
+                f"most {_NAME} of them"
+            )
         if not 0 < keep_for <= _LONGEST:
-            raise ValueError(f"'keep_for' is {keep_for!r}, and must be more than 0 and at most {_LONGEST:.0f} seconds (a year)")
-        self.name, self.look = name, FunctionLook(name, look, absent_after, runtime, keeps=keep, is_action=effect is not None)
-        self.refusals, self.keep, self.keep_for, self.timeout = tuple(refusals), keep, keep_for, timeout
+            raise ValueError(
+                f"'keep_for' is {keep_for!r}, and must be more than 0 and at most {_LONGEST:.0f} "
+                "seconds (a year)"
+            )
+        self.name, self.look = (
+            name,
+            FunctionLook(
+                name, look, absent_after, runtime, keeps=keep, is_action=effect is not None
+            ),
+        )
+        self.refusals, self.keep, self.keep_for, self.timeout = (
+            tuple(refusals),
+            keep,
+            keep_for,
+            timeout,
+        )
         self.key, self.effect, self.about, self._runtime = key, effect, about, runtime
         self.context: dict[str, Any] = dict(context or {})
         if title is not None:
@@ -117,8 +163,12 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         """Runtime that runs calls with an effect."""
         return environment().runtime if self._runtime is None else self._runtime
 
-    async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
-        """Look for the effect of a call in doubt; return its settled Result, or ``known`` if no look is declared."""
+    async def looked_up(
+        self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result
+    ) -> Result:
+        """Look for the effect of a call in doubt; return its settled Result, or ``known`` if no
+        look is declared.
+        """
         if not self.look.is_declared:
             return known
         found = await self.look.made(key, waiter, deadline, bound.store.digest)
@@ -127,11 +177,15 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     def __call__(self, function: F) -> F:
         """Return the function that runs once for a key.
 
-        :raises TypeError: for a generator function, or a key that is not a function of the arguments.
+        :raises TypeError: for a generator function, or a key that is not a function of the
+            arguments.
         """
         keyless = self.key is None and self.effect in ("read", "idempotent")
         if not (callable(self.key) or keyless) or not (self.about is None or callable(self.about)):
-            raise TypeError(f"'{self.name}': of a function, 'key' and 'about' are functions of its arguments: @once({_EXAMPLE})")
+            raise TypeError(
+                f"'{self.name}': of a function, 'key' and 'about' are functions of its "
+                f"arguments: @once({_EXAMPLE})"
+            )
         loops, self._signature = is_async(function), signature(function)
         self.returns, self.look.function = partial(decoded, function), function
         if function.__doc__:
@@ -168,14 +222,23 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         return acalled
 
     def _call_of(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> OnceCall:
-        about = request_of(self._signature, given, named) if self.about is None else self.about(*given, **named)
+        about = (
+            request_of(self._signature, given, named)
+            if self.about is None
+            else self.about(*given, **named)
+        )
         return OnceCall(self, self.key(*given, **named), about)
 
     def _opened(self) -> OnceCall:
         if callable(self.key) or self.effect is not None:
-            raise TypeError(f"'{self.name}' is no block: its key is a function, or it has an effect, so that it decorates one")
+            raise TypeError(
+                f"'{self.name}' is no block: its key is a function, or it has an effect, so that "
+                "it decorates one"
+            )
         if self._block is not None:
-            raise TypeError(f"'{self.name}' is no block: its block was entered before: make a new one")
+            raise TypeError(
+                f"'{self.name}' is no block: its block was entered before: make a new one"
+            )
         self._block = OnceCall(self, self.key, self.about)
         return self._block
 
@@ -194,23 +257,36 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
 @bordered
 class OnceCall:
-    """One call of a block. ``value`` is the call's value, ``result`` its Result once it has ended; ``replayed`` is true if an earlier call
-    made the value.
+    """One call of a block. ``value`` is the call's value, ``result`` its Result once it has ended;
+    ``replayed`` is true if an earlier call made the value.
     """
 
     def __init__(self, declared: once, key: object, about: Any) -> None:
-        self._declared, self._bound, self._value, self._sent = declared, declared.function_calls, None, False
+        self._declared, self._bound, self._value, self._sent = (
+            declared,
+            declared.function_calls,
+            None,
+            False,
+        )
         self.result: Result | None = None
         try:
             self._key = key_of(declared.name, key)
             request = encoded(about)
         except InvalidInput as error:
-            error.hint = error.hint or "Say with 'about' what of the arguments must be equal if the key is, as JSON."
+            error.hint = (
+                error.hint
+                or "Say with 'about' what of the arguments must be equal if the key is, as JSON."
+            )
             self._refuse(error)
         self._work = Work(
-            HOST, declared.name, f"{HOST}/{declared.name}/{self._key}", request, seconds=declared.timeout, context=declared.context or None,
+            HOST,
+            declared.name,
+            f"{HOST}/{declared.name}/{self._key}",
+            request,
+            seconds=declared.timeout,
+            context=declared.context or None,
             kept_for=declared.keep_for,
-        )  # fmt: skip
+        )
         self._row: WorkRow
         self._how: How
 
@@ -228,12 +304,14 @@ class OnceCall:
     def value(self, value: Any) -> None:
         if not self._sent:
             raise RuntimeError(
-                f"'{self._declared.name}' sets a value before it calls sending(): nothing would keep it from happening twice"
+                f"'{self._declared.name}' sets a value before it calls sending(): nothing would "
+                "keep it from happening twice"
             )
         self._value = value
 
     def sending(self) -> None:
-        """Record that from here on the call may take effect. If an earlier call with the key did, the block ends here.
+        """Record that from here on the call may take effect. If an earlier call with the key did,
+        the block ends here.
 
         :raises InvocationFailed: if the earlier call is in doubt, or this call cannot begin.
         """
@@ -256,7 +334,8 @@ class OnceCall:
         return await self._end(error)
 
     async def _begin(self, waiter: Waiter) -> None:
-        """Begin, unless an earlier call with the key answers this one. If the earlier call is in doubt, look for its effect first.
+        """Begin, unless an earlier call with the key answers this one. If the earlier call is in
+        doubt, look for its effect first.
 
         :raises InvocationFailed: if it is in doubt, or this call cannot begin.
         :raises _DoneBefore: if the earlier call has made the value.
@@ -279,7 +358,9 @@ class OnceCall:
                 if not has_begun:
                     self._bound.calls.end(row.call)
             if known is not None and known.status == "in_doubt":
-                known = await self._declared.looked_up(self._bound, waiter, self._how.deadline, self._key, known)
+                known = await self._declared.looked_up(
+                    self._bound, waiter, self._how.deadline, self._key, known
+                )
                 if known.status == "failed":
                     known = None  # the look has freed the key
         if known is None:
@@ -301,7 +382,9 @@ class OnceCall:
             self._refuse(error, self._how)
         finally:
             if not is_over:
-                row.interrupt(_ended(self._how, Cancelled("the caller has left before anything was sent"), 0))
+                row.interrupt(
+                    _ended(self._how, Cancelled("the caller has left before anything was sent"), 0)
+                )
         return found
 
     def _refuse(self, error: JackfieldError, how: How | None = None) -> NoReturn:
@@ -313,7 +396,9 @@ class OnceCall:
         raise InvocationFailed(self.result) from error
 
     async def _result_with_looks(self, result: Result) -> Result:
-        """Return a Result. To the Result of a doubt, add that processes look for evidence, if they do."""
+        """Return a Result. To the Result of a doubt, add that processes look for evidence, if they
+        do.
+        """
         if result.status != "in_doubt" or self._declared.look not in LOOKING:
             return result
         return await self._how.waiter.ask(partial(self._bound.store.told, result))
@@ -326,8 +411,14 @@ class OnceCall:
         """
         if not self._sent:
             if error is None:
-                text = f"'{self._declared.name}' ended without sending(): nothing keeps it from happening twice"
-                raise RuntimeError(f"{text}. Call it before what is to happen once: 'with once(…) as call: call.sending(); …'")
+                text = (
+                    f"'{self._declared.name}' ended without sending(): nothing keeps it from "
+                    "happening twice"
+                )
+                raise RuntimeError(
+                    f"{text}. Call it before what is to happen once: 'with once(…) as call: "
+                    "call.sending(); …'"
+                )
             return isinstance(error, _DoneBefore)
         try:
             return await self._ended(error)
@@ -345,7 +436,12 @@ class OnceCall:
             self.result = _ended(how, Rejected(refusal(declared.name, error), sent=Sent.REFUSED))
         else:
             hint = NextStep("resolve", id=how.meta.invocation_id)
-            self.result = _ended(how, InDoubt(f"'{declared.name}' may have taken effect: {kind}", hint=hint, sent=Sent.UNKNOWN))
+            self.result = _ended(
+                how,
+                InDoubt(
+                    f"'{declared.name}' may have taken effect: {kind}", hint=hint, sent=Sent.UNKNOWN
+                ),
+            )
         if not isinstance(error, Exception) or interrupt(error):
             self._row.interrupt(self.result)
             return False
@@ -366,12 +462,16 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _ended(how: How, error: JackfieldError, attempts: int = 1) -> Result:
-    return Result("in_doubt" if isinstance(error, InDoubt) else "failed", how.ended(attempts), error=error)
+    return Result(
+        "in_doubt" if isinstance(error, InDoubt) else "failed", how.ended(attempts), error=error
+    )
 
 
 def _succeeded(how: How, output: Mapping[str, Any] | None, warning: str | None) -> Result:
     found = Result("succeeded", how.ended(1), output=output)
     if warning is not None:
-        _LOG.warning("invocation %s of '%s': %s", found.meta.invocation_id, found.meta.action, warning)
+        _LOG.warning(
+            "invocation %s of '%s': %s", found.meta.invocation_id, found.meta.action, warning
+        )
         found.meta.warnings = ({"path": "", "message": warning},)
     return found

@@ -24,20 +24,32 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 def key_of(name: str, given: object) -> str:
     """Return the key of a call as a string.
 
-    :raises InvalidInput: if it is not a string, number or UUID, or is blank, too long or not printable ASCII.
+    :raises InvalidInput: if it is not a string, number or UUID, or is blank, too long or not
+        printable ASCII.
     """
     kind = type(given)
     text = str(given) if kind in {str, int} or kind.__name__ == "UUID" else ""
-    if not 1 <= len(text) <= _LONGEST or not text.isascii() or not text.isprintable() or text.isspace():
-        fault = f"must be text, a whole number or a UUID, of 1 to {_LONGEST} printable ASCII characters, not {kind.__name__}"
+    if (
+        not 1 <= len(text) <= _LONGEST
+        or not text.isascii()
+        or not text.isprintable()
+        or text.isspace()
+    ):
+        fault = (
+            f"must be text, a whole number or a UUID, of 1 to {_LONGEST} printable ASCII "
+            f"characters, not {kind.__name__}"
+        )
         raise InvalidInput(
-            f"'{name}' has no valid key", details=[Detail("/key", fault)], hint="Use what names the intent, as an order's ID."
+            f"'{name}' has no valid key",
+            details=[Detail("/key", fault)],
+            hint="Use what names the intent, as an order's ID.",
         )
     return text
 
 
 def encoded(value: Any) -> Any:
-    """Return a value as JSON. Dates, decimals, enumerations, dataclasses and pydantic models get the form that inputs of actions have.
+    """Return a value as JSON. Dates, decimals, enumerations, dataclasses and pydantic models get
+    the form that inputs of actions have.
 
     :raises InvalidInput: with each part that is not JSON.
     """
@@ -50,7 +62,9 @@ def encoded(value: Any) -> Any:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """Return a value with Python's classes converted to JSON. A value without a JSON form stays unchanged, and is refused later."""
+    """Return a value with Python's classes converted to JSON. A value without a JSON form stays
+    unchanged, and is refused later.
+    """
     kind = type(value)
     if kind in _ATOMS or depth <= 0:
         return value
@@ -70,20 +84,25 @@ def _plain(value: Any, depth: int) -> Any:
 def unrecorded(error: Exception) -> str:
     """Return the message about a value that is not JSON."""
     faults = error.details if isinstance(error, InvalidInput) else ()
-    where = f" at {faults[0].path or '/'}, which {faults[0].message}" if faults else f" ({type(error).__name__})"
+    where = (
+        f" at {faults[0].path or '/'}, which {faults[0].message}"
+        if faults
+        else f" ({type(error).__name__})"
+    )
     return f"the value is not recorded: it is not JSON{where}; repeats get None"
 
 
 def refusal(name: str, error: BaseException) -> str:
-    """Return the recorded message of an exception that proves that nothing took effect. By declaring the exception, the author allows its
-    message to be displayed.
+    """Return the recorded message of an exception that proves that nothing took effect. By
+    declaring the exception, the author allows its message to be displayed.
     """
     words = " ".join(str(error).split())
     return f"'{name}' was refused: {type(error).__name__}{': ' if words else ''}{words[:_QUOTED]}"
 
 
 def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
-    """Return the arguments of a call by name, with defaults, so that equal calls make equal requests.
+    """Return the arguments of a call by name, with defaults, so that equal calls make equal
+    requests.
 
     :raises TypeError: if the function does not take the arguments.
     """
@@ -93,7 +112,9 @@ def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str,
 
 
 def decoded(function: Callable[..., Any], value: Any) -> Any:
-    """Return a recorded value, converted to the type that its function's annotation names; without such a type, return plain JSON."""
+    """Return a recorded value, converted to the type that its function's annotation names; without
+    such a type, return plain JSON.
+    """
     kind = _kind_of(function)
     if kind in _ATOMS or kind is Any:
         return value
@@ -103,17 +124,25 @@ def decoded(function: Callable[..., Any], value: Any) -> Any:
 
 
 def may_be_none(function: Callable[..., Any] | None) -> bool:
-    """Return whether None is a value of a function, by its annotation. Pass None for a block, which has no function; the result is True."""
+    """Return whether None is a value of a function, by its annotation. Pass None for a block, which
+    has no function; the result is True.
+    """
     kind = Any if function is None else _kind_of(function)
     return kind is type(None) or type(None) in get_args(kind)
 
 
 def _kind_of(function: Callable[..., Any]) -> Any:
-    return get_type_hints(function)["return"] if "return" in getattr(function, "__annotations__", {}) else Any
+    return (
+        get_type_hints(function)["return"]
+        if "return" in getattr(function, "__annotations__", {})
+        else Any
+    )
 
 
 async def tried(function: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-    """Await a coroutine function; return its value, or the ``Exception`` that it raises. The host's own exceptions pass through."""
+    """Await a coroutine function; return its value, or the ``Exception`` that it raises. The host's
+    own exceptions pass through.
+    """
     from asyncio import gather  # only programs with coroutines need it
 
     found: Any = (await gather(function(*given, **named), return_exceptions=True))[0]
@@ -128,5 +157,8 @@ def is_async(function: Callable[..., Any]) -> bool:
     :raises TypeError: for a generator function, which runs only after the call.
     """
     if isgeneratorfunction(function) or isasyncgenfunction(function):
-        raise TypeError("'once' takes functions and coroutine functions: a generator runs only after it was called")
+        raise TypeError(
+            "'once' takes functions and coroutine functions: a generator runs only after it was "
+            "called"
+        )
     return iscoroutinefunction(function)

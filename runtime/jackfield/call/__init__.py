@@ -1,1 +1,3 @@
-"""The path from an invocation to a Result: admit, check, open, run, settle. ``pipeline`` calls the stages in order."""
+"""The path from an invocation to a Result: admit, check, open, run, settle. ``pipeline`` calls the
+stages in order.
+"""

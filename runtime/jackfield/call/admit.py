@@ -1,6 +1,8 @@
-"""Connection of an invocation: found by name, chosen, or inline. Only manifests are read, so a refused call imports no connector code.
+"""Connection of an invocation: found by name, chosen, or inline. Only manifests are read, so a
+refused call imports no connector code.
 
-Calls over inline values have one plan each; they share the parts of it that depend on no value of a connection.
+Calls over inline values have one plan each; they share the parts of it that depend on no value of a
+connection.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.manifest.manifest import OAUTH_CLIENT, ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.manifest.manifest import (
+    OAUTH_CLIENT,
+    ActionManifest,
+    ConnectionTypeManifest,
+    Manifest,
+)
 from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
@@ -39,16 +46,18 @@ if TYPE_CHECKING:
 
 _BRANCHES = ("allOf", "anyOf", "oneOf")
 _VERBATIM = ("password", "passphrase")
-"""Endings of the names of secrets that a person has made up, which may begin or end with white space."""
+"""Endings of the names of secrets that a person has made up, which may begin or end with white
+space.
+"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CallTarget(SecretHolder):
     """Connection of an invocation.
 
-    ``name`` is None for inline values. ``values`` are validated, with references unresolved. ``id`` is set for connections stored in the
-    database. ``origin`` is the source of the values. ``inputs`` are default inputs by connector and action, which files of other systems
-    may contain.
+    ``name`` is None for inline values. ``values`` are validated, with references unresolved. ``id``
+    is set for connections stored in the database. ``origin`` is the source of the values.
+    ``inputs`` are default inputs by connector and action, which files of other systems may contain.
     """
 
     name: str | None
@@ -62,7 +71,9 @@ class CallTarget(SecretHolder):
     client: OAuthClient | None = None
     """OAuth client that the connection refers to; ``values`` already contain its values."""
     refers: bool = True
-    """True if a value is or contains a secret reference. If False, no invocation searches the values for references."""
+    """True if a value is or contains a secret reference. If False, no invocation searches the
+    values for references.
+    """
     chosen: tuple[str, ...] = ()
     """Fields with an External ID, chosen by a remote caller for an inline connection."""
     quotas: Sequence[Mapping[str, Any]] = ()
@@ -78,14 +89,18 @@ def find_target(
     authorizer: Authorizer,
     note: Callable[[str], object] | None,
 ) -> CallTarget | None:
-    """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
+    """Find the connection of an invocation, and validate its values. ``origin`` applies to an
+    inline connection.
 
-    ``authorizer`` limits the connections that may be chosen or suggested; ``note`` is called with the rule that forbids all of them. Return
-    None if the action needs no connection, or if a dry run names no connection and no stored one fits.
+    ``authorizer`` limits the connections that may be chosen or suggested; ``note`` is called with
+    the rule that forbids all of them. Return None if the action needs no connection, or if a dry
+    run names no connection and no stored one fits.
 
     :raises UnknownConnection: no such connection.
-    :raises InvalidInvocation: an unknown inline type, or a missing connection that cannot be guessed.
-    :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector.
+    :raises InvalidInvocation: an unknown inline type, or a missing connection that cannot be
+        guessed.
+    :raises InvalidConnection: values that break their schema, or a type that cannot serve the
+        connector.
     """
     given = invocation.connection
     if given is None:
@@ -101,21 +116,45 @@ def find_target(
     return inline_target(given, manifest, connections, targets, origin)
 
 
-def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> CallTarget:
+def inline_target(
+    given: Mapping[str, Any],
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    origin: Origin,
+) -> CallTarget:
     """Return the target of a connection whose values the call contains, validated.
 
     :raises InvalidInvocation: an unknown type.
     :raises InvalidConnection: values that break their schema.
     """
-    kind = manifest.connection_type(given["type"]) or manifest.connection_type(connections.full_name_of(given["type"]))
+    kind = manifest.connection_type(given["type"]) or manifest.connection_type(
+        connections.full_name_of(given["type"])
+    )
     if kind is None:
         tail = did_you_mean(given["type"], manifest.connection_types)
-        fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
-        raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_accepted_types(manifest))
+        fault = Detail(
+            "/connection/type",
+            f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}",
+            "enum",
+        )
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[fault],
+            hint=_accepted_types(manifest),
+        )
     own, client = targets.joined(kind, given.get("values") or {}, None)
     values = check_values(kind, own, manifest, targets.schemas)
     chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
-    return CallTarget(None, kind, values, origin=_origin(origin, client), client=client, refers=_refers(values), chosen=chosen)
+    return CallTarget(
+        None,
+        kind,
+        values,
+        origin=_origin(origin, client),
+        client=client,
+        refers=_refers(values),
+        chosen=chosen,
+    )
 
 
 def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
@@ -124,14 +163,21 @@ def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) 
     :raises InvalidConnection: if the type cannot serve the action.
     """
     if kind.serves is not None and not kind.can_serve(action):
-        fitting = [manifest.full_name(other) for other in manifest.connection_types.values() if other.can_serve(action)]
+        fitting = [
+            manifest.full_name(other)
+            for other in manifest.connection_types.values()
+            if other.can_serve(action)
+        ]
         raise InvalidConnection(
-            f"connections of the type '{manifest.full_name(kind)}' cannot serve '{action}': {kind.serves.reason}",
+            f"connections of the type '{manifest.full_name(kind)}' cannot serve '{action}': "
+            f"{kind.serves.reason}",
             hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
         )
 
 
-def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _chosen_external_ids(
+    kind: ConnectionTypeManifest, values: Mapping[str, Any]
+) -> tuple[str, ...]:
     return tuple(field for field in generated_fields(kind.schema) if values.get(field))
 
 
@@ -148,8 +194,13 @@ def _only_target(
         return None
     fits = permitted(connections, manifest, action, authorizer, note)
     kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}
-    known = {name: kind for name, kind in kinds.items() if kind is not None and manifest.takes_unnamed(manifest.full_name(kind))}
-    # If no connection can serve the action, those that cannot still count: a single one is chosen, and its refusal says why.
+    known = {
+        name: kind
+        for name, kind in kinds.items()
+        if kind is not None and manifest.takes_unnamed(manifest.full_name(kind))
+    }
+    # If no connection can serve the action, those that cannot still count: a single one is chosen,
+    # and its refusal says why.
     fitting = [name for name, kind in known.items() if kind.can_serve(action)] or list(known)
     if len(fitting) == 1:
         return targets.find(connections.find(fitting[0]), manifest)
@@ -157,45 +208,78 @@ def _only_target(
         reason = f"'connection' is missing, and {len(fitting)} connections fit '{manifest.key}'"
         hint = f"Set 'connection' to one of {', '.join(fitting[:10])}."
     elif kinds:
-        reason = f"'connection' is missing, and '{manifest.key}' gets connections that it shares with other connectors only by name"
+        reason = (
+            f"'connection' is missing, and '{manifest.key}' gets connections that it shares "
+            "with other connectors only by name"
+        )
         hint = f"Set 'connection' to one of {', '.join([*kinds][:10])}."
     elif invocation.dry_run:
         return None
     else:
-        reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
+        reason = (
+            f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
+        )
         more = _accepted_types(manifest)
-        unusable = [] if authorizer.is_bound else [*connections.problems, *_of_no_type(connections, manifest)]
+        unusable = (
+            []
+            if authorizer.is_bound
+            else [*connections.problems, *_of_no_type(connections, manifest)]
+        )
         if unusable:
-            more += f" Some connections in connection files cannot be used: {'; '.join(unusable[:3])}."
-        first = next((manifest.full_name(kind) for kind in manifest.connection_types.values()), "TYPE")
+            more += (
+                f" Some connections in connection files cannot be used: {'; '.join(unusable[:3])}."
+            )
+        first = next(
+            (manifest.full_name(kind) for kind in manifest.connection_types.values()), "TYPE"
+        )
         hint = NextStep("add_connection", type=first, more=more)
-    raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
+    raise InvalidInvocation(
+        "1 member of the invocation is not valid",
+        details=[Detail("/connection", reason, "required")],
+        hint=hint,
+    )
 
 
 def _of_no_type(connections: Connections, manifest: Manifest) -> Iterator[str]:
-    """Yield a sentence for each connection of a file whose type has the connector's or its family's name, and does not exist."""
-    families = {manifest.key, *(manifest.full_name(kind).partition("/")[0] for kind in manifest.connection_types.values())}
+    """Yield a sentence for each connection of a file whose type has the connector's or its family's
+    name, and does not exist.
+    """
+    families = {
+        manifest.key,
+        *(
+            manifest.full_name(kind).partition("/")[0]
+            for kind in manifest.connection_types.values()
+        ),
+    }
     for item in connections.files():
         if item.type.partition("/")[0] in families and manifest.connection_type(item.type) is None:
-            yield f"'{item.name}' has the type '{item.type[:80]}', which '{manifest.key}' does not have"
+            yield (
+                f"'{item.name}' has the type '{item.type[:80]}', which '{manifest.key}' does "
+                "not have"
+            )
 
 
 class Targets(ProcessLocal):
-    """Cache of the targets of stored connections. An entry is valid for the same connection object, and for the same OAuth client, which
-    ``find_client`` finds.
+    """Cache of the targets of stored connections. An entry is valid for the same connection object,
+    and for the same OAuth client, which ``find_client`` finds.
     """
 
-    def __init__(self, schemas: Schemas, find_client: Callable[[object], OAuthClient], limit: int = 2000) -> None:
+    def __init__(
+        self, schemas: Schemas, find_client: Callable[[object], OAuthClient], limit: int = 2000
+    ) -> None:
         self.schemas = schemas
         self._find_client = find_client
         self._limit = limit
-        self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, CallTarget]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, CallTarget]] = (
+            OrderedDict()
+        )
         self._lock = threading.Lock()
 
     def find(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the target for a stored connection and a connector.
 
-        :raises InvalidConnection: if the connector does not have the connection's type, or the values break the type's schema.
+        :raises InvalidConnection: if the connector does not have the connection's type, or the
+            values break the type's schema.
         """
         key = (stored.name, manifest.key, manifest.version)
         cached = self._cache.get(key)
@@ -211,9 +295,11 @@ class Targets(ProcessLocal):
     def joined(
         self, kind: ConnectionTypeManifest, own: Mapping[str, Any], name: str | None
     ) -> tuple[Mapping[str, Any], OAuthClient | None]:
-        """Return the values of a connection with those of the OAuth client that it names, and the client.
+        """Return the values of a connection with those of the OAuth client that it names, and the
+        client.
 
-        :raises InvalidConnection: if there is no such client, or the connection sets a value that only the client may set.
+        :raises InvalidConnection: if there is no such client, or the connection sets a value that
+            only the client may set.
         """
         if own.get(OAUTH_CLIENT) is None:
             return own, None
@@ -221,7 +307,9 @@ class Targets(ProcessLocal):
         return client.join(kind, own, name), client
 
     def _is_current(self, stored: NamedConnection, target: CallTarget) -> bool:
-        return target.client is None or target.client is self._find_client(stored.values[OAUTH_CLIENT])
+        return target.client is None or target.client is self._find_client(
+            stored.values[OAUTH_CLIENT]
+        )
 
     def _judged(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         kind = type_of(stored, manifest)
@@ -233,9 +321,18 @@ class Targets(ProcessLocal):
         inputs = stored.foreign.inputs if stored.foreign is not None else {}
         origin = _origin(stored.origin, client)
         return CallTarget(
-            stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values),
+            stored.name,
+            kind,
+            values,
+            stored.folder,
+            stored.version,
+            stored.id,
+            origin,
+            inputs,
+            client,
+            _refers(values),
             quotas=stored.quotas,
-        )  # fmt: skip
+        )
 
 
 def _origin(origin: Origin, client: OAuthClient | None) -> Origin:
@@ -251,7 +348,8 @@ def type_of(stored: NamedConnection, manifest: Manifest) -> ConnectionTypeManife
     kind = manifest.connection_type(stored.type)
     if kind is None:
         raise InvalidConnection(
-            f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'",
+            f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve "
+            f"'{manifest.key}'",
             hint=_accepted_types(manifest),
         )
     return kind
@@ -262,30 +360,48 @@ def _refers(values: Mapping[str, Any]) -> bool:
 
 
 def check_values(
-    kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None,
+    kind: ConnectionTypeManifest,
+    values: Mapping[str, Any],
+    manifest: Manifest,
+    schemas: Schemas,
+    *,
+    name: str | None = None,
     is_read: bool = False,
-) -> Mapping[str, Any]:  # fmt: skip
+) -> Mapping[str, Any]:
     """Clean connection values, validate them against their type's schema and fill in defaults.
 
-    References to secrets are not validated until they are read; with ``is_read`` the values contain the secrets themselves. ``name`` is the
-    connection's: None for an inline connection, empty for one without a name yet.
+    References to secrets are not validated until they are read; with ``is_read`` the values contain
+    the secrets themselves. ``name`` is the connection's: None for an inline connection, empty for
+    one without a name yet.
 
     :raises InvalidConnection: with all faults at once.
     """
-    schema = schemas.find((manifest.key, manifest.version, "connection", kind.key), kind.schema, noun="value")
+    schema = schemas.find(
+        (manifest.key, manifest.version, "connection", kind.key), kind.schema, noun="value"
+    )
     values = cleaned(kind.schema, values, cuts=not is_read)
     checked = schema.check(values)
     if not checked.details:
         return checked.value
     references = tuple(f"{path}/" for path in reference_paths(values))
-    faults = [fault for fault in checked.details if not _is_unread(fault, references)] if references else checked.details
+    faults = (
+        [fault for fault in checked.details if not _is_unread(fault, references)]
+        if references
+        else checked.details
+    )
     if not faults:
         return values
     secrets = hidden_values(kind.schema, values)
     faults = _cleaned(faults, secrets)
     number = checked.count - (len(checked.details) - len(faults))
     count = "1 value" if number == 1 else f"{number} values"
-    which = "the inline connection" if name is None else f"the connection '{name}'" if name else "the connection"
+    which = (
+        "the inline connection"
+        if name is None
+        else f"the connection '{name}'"
+        if name
+        else "the connection"
+    )
     raise InvalidConnection(
         f"{count} of {which} ({kind.key}) {'is' if number == 1 else 'are'} not valid",
         details=faults,
@@ -298,11 +414,15 @@ def is_blank(value: object) -> bool:
     return isinstance(value, str) and not trimmed(value)
 
 
-def cleaned(schema: Mapping[str, Any], values: Mapping[str, Any], *, cuts: bool = True) -> Mapping[str, Any]:
-    """Return the values of a connection without white space and invisible characters at the ends of strings.
+def cleaned(
+    schema: Mapping[str, Any], values: Mapping[str, Any], *, cuts: bool = True
+) -> Mapping[str, Any]:
+    """Return the values of a connection without white space and invisible characters at the ends of
+    strings.
 
-    A string of only such characters is left out if the schema requires it, so that it counts as missing. Passwords and multi-line strings
-    are not trimmed; nor are secrets read from a reference, for which ``cuts`` is False.
+    A string of only such characters is left out if the schema requires it, so that it counts as
+    missing. Passwords and multi-line strings are not trimmed; nor are secrets read from a
+    reference, for which ``cuts`` is False.
     """
     fields, required = schema.get("properties", {}), set(_required(schema))
     found: dict[str, Any] = {}
@@ -314,12 +434,18 @@ def cleaned(schema: Mapping[str, Any], values: Mapping[str, Any], *, cuts: bool 
                 continue
             found[name] = text if cuts and text and not _keeps_ends(name, field) else value
         else:
-            found[name] = cleaned(field, value, cuts=cuts) if isinstance(value, Mapping) and isinstance(field, Mapping) else value
+            found[name] = (
+                cleaned(field, value, cuts=cuts)
+                if isinstance(value, Mapping) and isinstance(field, Mapping)
+                else value
+            )
     return found if found != values else values
 
 
 def _keeps_ends(name: object, field: object) -> bool:
-    is_of_lines = isinstance(field, Mapping) and field.get("x-jackfield", {}).get("multiline") is True
+    is_of_lines = (
+        isinstance(field, Mapping) and field.get("x-jackfield", {}).get("multiline") is True
+    )
     return is_of_lines or str(name).lower().endswith(_VERBATIM)
 
 
@@ -332,15 +458,22 @@ def _required(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_unread(fault: Detail, references: tuple[str, ...]) -> bool:
-    """Return whether a fault is about a secret that has not been read yet. An unknown member's name is a fault in any case."""
+    """Return whether a fault is about a secret that has not been read yet. An unknown member's name
+    is a fault in any case.
+    """
     is_name = fault.keyword == "additionalProperties" and f"{fault.path}/" in references
     return f"{fault.path}/".startswith(references) and not is_name
 
 
 def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
-    """Redact the connection's secrets in the faults: a fault may quote a field that repeats a secret or contain it as a member's name."""
+    """Redact the connection's secrets in the faults: a fault may quote a field that repeats a
+    secret or contain it as a member's name.
+    """
     redactor = Redactor(secrets)
-    return [Detail(redactor.clean(fault.path), redactor.clean(fault.message), fault.keyword) for fault in faults]
+    return [
+        Detail(redactor.clean(fault.path), redactor.clean(fault.message), fault.keyword)
+        for fault in faults
+    ]
 
 
 def _accepted_types(manifest: Manifest) -> str:
@@ -349,7 +482,9 @@ def _accepted_types(manifest: Manifest) -> str:
 
 
 class Coded(Protocol):
-    """Protocol of a plan with its code: the connector's, the action's, and the code of the connection's connector."""
+    """Protocol of a plan with its code: the connector's, the action's, and the code of the
+    connection's connector.
+    """
 
     connector: LoadedConnector
     code: Action
@@ -359,7 +494,8 @@ class Coded(Protocol):
 
 
 class ActionParts:
-    """Code and validators of an action with a connection type, each set by the first call that needs it.
+    """Code and validators of an action with a connection type, each set by the first call that
+    needs it.
 
     - ``inputs`` and ``judge``: validators of the inputs and of the output.
     - ``secrets``: True if the output has secrets, and their places.
@@ -386,12 +522,18 @@ class ActionParts:
 
 
 class PartsByType:
-    """Parts of plans over inline values, by action and connection type. The number is limited; the oldest are dropped first."""
+    """Parts of plans over inline values, by action and connection type. The number is limited; the
+    oldest are dropped first.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, ActionParts]] = BoundedCache(limit)
+        self._known: BoundedCache[
+            tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, ActionParts]
+        ] = BoundedCache(limit)
 
-    def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> ActionParts:
+    def find(
+        self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest
+    ) -> ActionParts:
         """Return the parts of an action; new parts if its manifest has been read again."""
         key = (manifest.key, manifest.version, action.key, kind.key)
         found = self._known.get(key)
@@ -403,4 +545,7 @@ class PartsByType:
 
 def bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
     """Return the inputs that a connection may supply as defaults or make optional."""
-    return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))
+    return (
+        *(name for name, _ in action.defaults),
+        *(name for kind in manifest.connection_types.values() for name in kind.waives),
+    )

@@ -1,4 +1,6 @@
-"""Python objects in an invocation that a caller of the library passes: dates, numbers and models, where JSON has strings and numbers."""
+"""Python objects in an invocation that a caller of the library passes: dates, numbers and models,
+where JSON has strings and numbers.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,13 @@ def members(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(given: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an invocation as JSON. Objects in its members, and in inputs that ``schema`` describes, are converted."""
-    found = {built_in(name): value if name == "inputs" else _plain(name, value) for name, value in given.items()}
+    """Return an invocation as JSON. Objects in its members, and in inputs that ``schema``
+    describes, are converted.
+    """
+    found = {
+        built_in(name): value if name == "inputs" else _plain(name, value)
+        for name, value in given.items()
+    }
     if "inputs" in found:
         found["inputs"] = as_json(found["inputs"], schema)
     return found

@@ -34,7 +34,9 @@ class Calls(ProcessLocal):
         self._running: dict[Reached, tuple[int, asyncio.AbstractEventLoop | None]] = {}
         """Each call's thread and loop."""
         self._unrecorded: set[Reached] = set()
-        """Calls whose outcomes are not recorded yet: they share the next commit of postponed outcomes."""
+        """Calls whose outcomes are not recorded yet: they share the next commit of postponed
+        outcomes.
+        """
         self._ended = threading.Event()
 
     def begin(self, call: Reached) -> None:
@@ -50,7 +52,11 @@ class Calls(ProcessLocal):
         if sys.is_finalizing():
             raise no_modules(Sent.NOTHING)
         if self.is_closed:
-            raise Unavailable("the runtime is closed", hint="Make a new Jackfield, or close this one later.", sent=Sent.NOTHING)
+            raise Unavailable(
+                "the runtime is closed",
+                hint="Make a new Jackfield, or close this one later.",
+                sent=Sent.NOTHING,
+            )
 
     def end(self, call: Reached) -> None:
         """Note that a call has ended."""
@@ -60,7 +66,8 @@ class Calls(ProcessLocal):
             self._ended.set()
 
     def is_last(self, call: Reached) -> bool:
-        """Note that the outcome of a call is recorded or postponed; return whether no other outcome is to come.
+        """Note that the outcome of a call is recorded or postponed; return whether no other outcome
+        is to come.
 
         Of calls that end at the same time exactly one is the last.
         """
@@ -68,8 +75,8 @@ class Calls(ProcessLocal):
         return not self._unrecorded or all(other.row is None for other in [*self._unrecorded])
 
     def any_others(self) -> bool:
-        """Return whether other calls run that will end by themselves. Calls of this thread, of stopped loops and past their deadlines do
-        not count.
+        """Return whether other calls run that will end by themselves. Calls of this thread, of
+        stopped loops and past their deadlines do not count.
         """
         own = threading.get_ident()
         return any(
@@ -78,7 +85,9 @@ class Calls(ProcessLocal):
         )
 
     def wait_for_others(self, within: float = math.inf) -> bool:
-        """Wait up to ``within`` seconds until no other call runs; return False if one still runs."""
+        """Wait up to ``within`` seconds until no other call runs; return False if one still
+        runs.
+        """
         end = monotonic() + within
         while self.any_others():
             left = end - monotonic()

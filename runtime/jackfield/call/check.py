@@ -43,15 +43,28 @@ async def checked_inputs(plan: Plan, asked: Asked, dependencies: Dependencies) -
         asked.row.keep_inputs()
     if names_files(given.inputs):
         filled = await fill(
-            how.waiter, given.inputs, plan.action.inputs, dependencies.files, dependencies.workspace, how.caller.owner, given.files
+            how.waiter,
+            given.inputs,
+            plan.action.inputs,
+            dependencies.files,
+            dependencies.workspace,
+            how.caller.owner,
+            given.files,
         )
         given.inputs, given.sources = filled
     check = partial(checked, plan, given.inputs)
-    return await how.waiter.compute(check, how.deadline) if how.waiter.suspends and plan.checks_long(given.inputs) else check()
+    return (
+        await how.waiter.compute(check, how.deadline)
+        if how.waiter.suspends and plan.checks_long(given.inputs)
+        else check()
+    )
 
 
-async def filled_inputs(plan: Plan, asked: Asked, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
-    """Return the valid inputs as ``checked_inputs`` does; the machine's defaults fill in values that inputs and connection lack.
+async def filled_inputs(
+    plan: Plan, asked: Asked, dependencies: Dependencies, catalog: Catalog
+) -> Mapping[str, Any]:
+    """Return the valid inputs as ``checked_inputs`` does; the machine's defaults fill in values
+    that inputs and connection lack.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -63,23 +76,41 @@ async def filled_inputs(plan: Plan, asked: Asked, dependencies: Dependencies, ca
     return await checked_inputs(plan, asked, dependencies)
 
 
-async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, dependencies: Dependencies) -> tuple[Inputs, Mapping[str, Any]]:
-    """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
+async def typed_inputs(
+    plan: Plan, inputs: Mapping[str, Any], asked: Asked, dependencies: Dependencies
+) -> tuple[Inputs, Mapping[str, Any]]:
+    """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was
+    made from.
 
-    :raises InvalidInput: if the rules refuse the inputs, or a preview is requested outside a dry run.
+    :raises InvalidInput: if the rules refuse the inputs, or a preview is requested outside a dry
+        run.
     :raises InvalidInvocation: if ``jobTimeoutSeconds`` is set for an action that is not a job.
     """
     if not plan.code.takes_streams and names_files(inputs):
         how, files = asked.how, asked.given.files
-        inputs = await by_value(how.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, how.caller.owner, files)
+        inputs = await by_value(
+            how.waiter,
+            inputs,
+            plan.action.inputs,
+            dependencies.files,
+            dependencies.workspace,
+            how.caller.owner,
+            files,
+        )
     if plan.loan is not None:
         inputs = plan.loan.confirmed(inputs)
     values = typed(plan, inputs, asked.given.sources)
     if plan.code.marker is not None:
         plan.code.marker.refuse_foreign(inputs)
     if plan.code.preview is not None and wants_preview(values) and not asked.invocation.dry_run:
-        fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
-        raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
+        fault = Detail(
+            "/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'"
+        )
+        raise InvalidInput(
+            "1 input is not valid",
+            details=[fault],
+            hint="Nothing was sent. Set 'dryRun' to true for the preview.",
+        )
     if asked.invocation.job_timeout_seconds is not None:
         refuse_job_timeout(plan.action)
     return values, inputs
@@ -91,11 +122,13 @@ def wants_preview(values: Inputs) -> bool:
 
 
 def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
+    """Return the inputs for the action: defaults filled in, strings converted losslessly, validated
+    against the schema.
 
-    Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated only if their native reading is refused. The same holds for Python's ``Decimal``, for a service
-    that accepts all its digits. If the translation is refused, too, the caller sees its faults.
+    Inputs that the connection's type waives may be left out; if given, they are validated, too.
+    Inputs under the provider's names or in another system's form are translated only if their
+    native reading is refused. The same holds for Python's ``Decimal``, for a service that accepts
+    all its digits. If the translation is refused, too, the caller sees its faults.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -108,7 +141,9 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
         from jackfield.connections.formats import native_inputs
 
         refused = {names(detail.path)[0] for detail in error.details if "/" in detail.path}
-        translated = renamed(plan.action, given) or native_inputs(given, refused, plan.manifest, plan.action.key)
+        translated = renamed(plan.action, given) or native_inputs(
+            given, refused, plan.manifest, plan.action.key
+        )
         if translated is None:
             raise
     return _natively(plan, translated)
@@ -129,28 +164,42 @@ def _natively(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _replaced(plan: Plan, given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield the faults of inputs that differ from the connection's value if only the connection may set it."""
-    asked = {name: source for name, source in plan.fixed.items() if name in given and name in values}
+    """Yield the faults of inputs that differ from the connection's value if only the connection may
+    set it.
+    """
+    asked = {
+        name: source for name, source in plan.fixed.items() if name in given and name in values
+    }
     decided = plan.defaults({}) if asked else _NO_DEFAULTS
     for name, source in asked.items():
         if decided.get(source) not in (None, "", values[name]):
-            yield Detail(f"/{name}", "is not the connection's own, which nobody may replace: omit it, or use another connection", "const")
+            yield Detail(
+                f"/{name}",
+                "is not the connection's own, which nobody may replace: omit it, or use another "
+                "connection",
+                "const",
+            )
 
 
 _NO_DEFAULTS: Mapping[str, Any] = {}
 
 
 def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None = None) -> Inputs:
-    """Build the author's typed model of validated inputs; waived inputs that were left out are None. ``files`` are the sources of streamed
-    files by ID.
+    """Build the author's typed model of validated inputs; waived inputs that were left out are
+    None. ``files`` are the sources of streamed files by ID.
 
     :raises InvalidInput: if the author's rules refuse the inputs.
     """
     if plan.waived:
         required = plan.action.inputs.get("required", ())
-        values = {**{name: None for name in plan.waived if name in required and name not in values}, **values}
+        values = {
+            **{name: None for name in plan.waived if name in required and name not in values},
+            **values,
+        }
     try:
-        inputs = plan.code.inputs.model_validate(values, context={"files": files} if files else None)
+        inputs = plan.code.inputs.model_validate(
+            values, context={"files": files} if files else None
+        )
     except ValueError as error:
         if not isinstance(error, ValidationError):
             raise
@@ -162,7 +211,9 @@ def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None
 
 
 def _refusal(plan: Plan, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
-    """Build the error; ``count`` is the number of faults if ``faults`` does not list all of them."""
+    """Build the error; ``count`` is the number of faults if ``faults`` does not list all of
+    them.
+    """
     count = len(faults) if count is None else count
     return InvalidInput(
         "1 input is not valid" if count == 1 else f"{count} inputs are not valid",

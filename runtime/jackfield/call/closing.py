@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from jackfield.catalog.loading import Isolated
     from jackfield.invocation import Result
 
-_OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
+# seconds to wait at the end for a locked database, to record outstanding outcomes
+_OUTSTANDING_WAIT = 2.0
 
 
 class Closing:
@@ -46,7 +47,8 @@ class Closing:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        self.close(0.0 if kind is KeyboardInterrupt else math.inf)  # who presses Ctrl-C waits for no other thread's call
+        # who presses Ctrl-C waits for no other thread's call
+        self.close(0.0 if kind is KeyboardInterrupt else math.inf)
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,13 +57,15 @@ class Closing:
         await self.aclose()
 
     def close(self, within: float = math.inf) -> None:
-        """Refuse new calls (``unavailable``), wait for running ones, then stop the threads and close the connections.
+        """Refuse new calls (``unavailable``), wait for running ones, then stop the threads and
+        close the connections.
 
-        If calls still run after ``within`` seconds, return. A daemon thread then waits for these calls and closes threads and connections,
-        so that their outcomes are recorded if the process lives on.
+        If calls still run after ``within`` seconds, return. A daemon thread then waits for these
+        calls and closes threads and connections, so that their outcomes are recorded if the process
+        lives on.
 
-        In a running event loop, which must not block, a thread waits for the running calls and then closes threads and connections. To wait
-        for this thread, ``await aclose()``.
+        In a running event loop, which must not block, a thread waits for the running calls and then
+        closes threads and connections. To wait for this thread, ``await aclose()``.
         """
         calls = self.pipeline.calls
         calls.is_closed = True
@@ -71,13 +75,27 @@ class Closing:
             self._end(within)
 
     def __del__(self) -> None:
-        """Warn that the runtime was not closed; its resources end by themselves. There is no warning while the program ends."""
-        if getattr(self, "_owns_storage", False) and self.storage.is_open and not (self.pipeline.calls.is_closed or is_ending()):
-            source = self if is_tracing() else None  # what records the warning keeps it, and with it the database
-            warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=source)
+        """Warn that the runtime was not closed; its resources end by themselves. There is no
+        warning while the program ends.
+        """
+        if (
+            getattr(self, "_owns_storage", False)
+            and self.storage.is_open
+            and not (self.pipeline.calls.is_closed or is_ending())
+        ):
+            # what records the warning keeps it, and with it the database
+            source = self if is_tracing() else None
+            warnings.warn(
+                f"unclosed {self!r}: use 'with', or close it",
+                ResourceWarning,
+                stacklevel=1,
+                source=source,
+            )
 
     async def aclose(self, within: float = math.inf) -> None:
-        """Close as ``close`` does, and wait without blocking the event loop. All tasks of the loop have their Results when this returns."""
+        """Close as ``close`` does, and wait without blocking the event loop. All tasks of the loop
+        have their Results when this returns.
+        """
         self.pipeline.calls.is_closed = True
         loop = running_loop()
         if loop is None:
@@ -86,7 +104,8 @@ class Closing:
             await loop.run_in_executor(None, partial(self._end, within))
             return
         end = monotonic() + within
-        while self.pipeline.calls.any_others() and monotonic() < end:  # no thread can wait for their event
+        # no thread can wait for their event
+        while self.pipeline.calls.any_others() and monotonic() < end:
             pause = loop.create_future()
             loop.call_later(LOOK, pause.set_result, None)
             await pause
@@ -95,7 +114,9 @@ class Closing:
     def _end(self, within: float) -> None:
         if not self.pipeline.calls.wait_for_others(within):
             if not is_ending():
-                threading.Thread(target=self._end, args=(math.inf,), name="jackfield-closing", daemon=True).start()
+                threading.Thread(
+                    target=self._end, args=(math.inf,), name="jackfield-closing", daemon=True
+                ).start()
             return
         self._loop.close()
         if self._on_loop is not None:
@@ -110,8 +131,8 @@ class Closing:
             self.storage.close()
 
     async def drained(self, within: float) -> int:
-        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the tasks that still run and record
-        their state.
+        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then
+        cancel the tasks that still run and record their state.
 
         Return the number of cancelled tasks; their threads may still run.
         """

@@ -1,4 +1,6 @@
-"""Ends of a call other than success: an error, a bug, an interruption. Each becomes a Result without secrets; causes are logged."""
+"""Ends of a call other than success: an error, a bug, an interruption. Each becomes a Result
+without secrets; causes are logged.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ from jackfield.call.masking import mask_names, masked_error
 from jackfield.call.settle import failed
 from jackfield.call.tally import repeated
 from jackfield.connector.hooks import PluginFailed
-from jackfield.kernel.errors import InDoubt, Internal, InvalidConnection, JackfieldError, JobFailed, Unauthenticated
+from jackfield.kernel.errors import (
+    InDoubt,
+    Internal,
+    InvalidConnection,
+    JackfieldError,
+    JobFailed,
+    Unauthenticated,
+)
 from jackfield.kernel.failures import exhausted
 from jackfield.kernel.hints import OF_PROVIDERS
 from jackfield.kernel.interrupts import drop_frames
@@ -23,21 +32,35 @@ _LOG, _QUEUED = logging.getLogger("jackfield.call"), logging.getLogger("jackfiel
 
 
 def log_queued(result: Result, workspace: str) -> Result:
-    """Log the end of a queued invocation, as the request line of a direct call does; return its Result."""
+    """Log the end of a queued invocation, as the request line of a direct call does; return its
+    Result.
+    """
     if _QUEUED.isEnabledFor(logging.INFO):
         meta, code = result.meta, None if result.error is None else result.error.code
         about = {
-            "workspace": workspace, "invocationId": meta.invocation_id, "connector": meta.connector, "action": meta.action,
-            "outcome": result.status, "errorCode": code, "attempts": meta.attempts, "durationMs": round(meta.duration_ms, 1),
-        }  # fmt: skip
+            "workspace": workspace,
+            "invocationId": meta.invocation_id,
+            "connector": meta.connector,
+            "action": meta.action,
+            "outcome": result.status,
+            "errorCode": code,
+            "attempts": meta.attempts,
+            "durationMs": round(meta.duration_ms, 1),
+        }
         fields = {name: value for name, value in about.items() if value is not None}
-        _QUEUED.info("queued %s/%s %s", meta.connector, meta.action, code or result.status, extra=fields)
+        _QUEUED.info(
+            "queued %s/%s %s", meta.connector, meta.action, code or result.status, extra=fields
+        )
     return result
 
 
 def ended(call: Reached, error: Exception, workspace: str) -> Result:
     """End a call with an exception: an error with a code, or a bug."""
-    return refused(call, error, workspace) if isinstance(error, JackfieldError) else unexpected(call, error, workspace)
+    return (
+        refused(call, error, workspace)
+        if isinstance(error, JackfieldError)
+        else unexpected(call, error, workspace)
+    )
 
 
 def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
@@ -47,11 +70,16 @@ def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
         error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
-    elif claimed is not None and claimed.is_again and (plan is None or plan.action.effect == "idempotent"):
+    elif (
+        claimed is not None
+        and claimed.is_again
+        and (plan is None or plan.action.effect == "idempotent")
+    ):
         error = error if plan is None else repeated(error)
         is_keyed = call.asked is not None and call.asked.invocation.idempotency_key is not None
         error.binds_key = is_keyed and not isinstance(error, JobFailed)
-    judged = plan is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
+    # the validation has redacted these values by their schema
+    judged = plan is None and isinstance(error, InvalidConnection)
     redactor = None if judged else call.redactor
     if redactor is not None and call.asked is not None and call.asked.unfound is not None:
         mask_names(call.how.meta, redactor)
@@ -65,10 +93,13 @@ def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
 
 
 def unexpected(call: Reached, error: Exception, workspace: str) -> Result:
-    """End a call with an unexpected exception: a bug, or a shortage of memory, threads or file descriptors."""
+    """End a call with an unexpected exception: a bug, or a shortage of memory, threads or file
+    descriptors.
+    """
     log(call, error, workspace)
     attempts = call.attempts
-    short = exhausted(error) if attempts is None or not attempts.count else None  # an attempt that has begun may have sent
+    # an attempt that has begun may have sent
+    short = exhausted(error) if attempts is None or not attempts.count else None
     failure: JackfieldError = short or _bug(call)
     if attempts is not None:
         judged = attempts.unusable(Unmapped(error))
@@ -83,13 +114,17 @@ def interrupted(call: Reached, workspace: str) -> None:
         return
     if call.how.claimed is not None:
         call.how.cancelled.set()  # so that a thread that still runs the action sends nothing more
-    call.row.finish_interrupted(None if call.attempts is None else refused(call, call.attempts.interrupted(), workspace))
+    call.row.finish_interrupted(
+        None if call.attempts is None else refused(call, call.attempts.interrupted(), workspace)
+    )
 
 
 def log(call: Reached, error: Exception, workspace: str) -> None:
     """Log the exception that ended a call, with secrets redacted."""
     meta = call.how.meta
-    text = cause_of(error, call.redactor, {} if call.asked is None else call.asked.given.inputs, _LOG)
+    text = cause_of(
+        error, call.redactor, {} if call.asked is None else call.asked.given.inputs, _LOG
+    )
     about = (meta.invocation_id, workspace, meta.connector, meta.action, text)
     _LOG.error("invocation %s of workspace %s: %s/%s: %s", *about, extra={"has_lines": True})
 

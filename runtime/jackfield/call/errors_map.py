@@ -1,5 +1,5 @@
-"""Mapping of an exception of an attempt to an error with a code, and to whether its request was sent. An author's mistake must never cause
-an unsafe retry.
+"""Mapping of an exception of an attempt to an error with a code, and to whether its request was
+sent. An author's mistake must never cause an unsafe retry.
 """
 
 from __future__ import annotations
@@ -58,10 +58,16 @@ class Unmapped(Internal):
 
 
 def judged(
-    connector: LoadedConnector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell, handled: BaseException | None
+    connector: LoadedConnector,
+    cause: Exception,
+    client: Any,
+    values: Inputs | None,
+    call: Call,
+    tell: Tell,
+    handled: BaseException | None,
 ) -> JackfieldError:
-    """Map the exception that ended an attempt, as ``explained`` does. The host's own exceptions pass through; ``handled`` is the exception
-    that the host was handling.
+    """Map the exception that ended an attempt, as ``explained`` does. The host's own exceptions
+    pass through; ``handled`` is the exception that the host was handling.
 
     Tracebacks' frames remain only on errors that are logged later.
     """
@@ -74,8 +80,17 @@ def judged(
     return error
 
 
-def explained(connector: LoadedConnector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
-    """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
+def explained(
+    connector: LoadedConnector,
+    cause: Exception,
+    client: Any,
+    values: Inputs | None,
+    call: Call,
+    tell: Tell,
+) -> JackfieldError:
+    """Map an exception to an error: by the connector's error map, else by the client's;
+    ``Unmapped`` if neither recognizes it.
+    """
     if isinstance(cause, RuntimeError) and isinstance(cause.__cause__, StopIteration):
         cause = cause.__cause__  # a coroutine cannot raise it as it is (PEP 479)
     found: JackfieldError | None
@@ -88,7 +103,9 @@ def explained(connector: LoadedConnector, cause: Exception, client: Any, values:
         return _as_timeout(_unclear(found) if isinstance(found, InDoubt) else found, call)
     if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
         what = Unavailable(cause.strerror or type(cause).__name__)
-        return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING, what)
+        return call.deadline.passed(
+            Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING, what
+        )
     return exhausted(cause) or Unmapped(cause)
 
 
@@ -97,54 +114,93 @@ def _tell_type(text: str, fault: Exception) -> None:
 
 
 def recognised(
-    connector: LoadedConnector, cause: Exception, client: Any = None, values: Inputs | None = None, tell: Tell = _tell_type
+    connector: LoadedConnector,
+    cause: Exception,
+    client: Any = None,
+    values: Inputs | None = None,
+    tell: Tell = _tell_type,
 ) -> JackfieldError | None:
-    """Ask the connector's error map about an exception, then the client's. Return None if neither recognizes it."""
+    """Ask the connector's error map about an exception, then the client's. Return None if neither
+    recognizes it.
+    """
     for explain in (connector.explain, getattr(client, "explain", None)):
         if explain is None:
             continue
         found = attempt_foreign(explain, cause, client, values)
         if isinstance(found, Raised):
-            tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", found.error)
+            tell(
+                f"the error map of the connector '{connector.key}' failed on a "
+                f"{type(cause).__name__}",
+                found.error,
+            )
         elif isinstance(found, JackfieldError):
             return found
     return None
 
 
 def _unclear(error: InDoubt) -> Unavailable:
-    """Return a doubt that a connector raised as an error whose request may have taken effect. The action's effect decides whether it stays
-    a doubt.
+    """Return a doubt that a connector raised as an error whose request may have taken effect. The
+    action's effect decides whether it stays a doubt.
     """
-    return Unavailable(error.message, details=error.details, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN)
+    return Unavailable(
+        error.message,
+        details=error.details,
+        hint=error.hint,
+        provider=error.provider,
+        sent=Sent.UNKNOWN,
+    )
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
-    """Return a timeout caused by the error if the deadline may have ended the attempt by closing the connection; else the error.
+    """Return a timeout caused by the error if the deadline may have ended the attempt by closing
+    the connection; else the error.
 
-    If the client knows that nothing was sent (a refused connection), its error stays, also after the deadline.
+    If the client knows that nothing was sent (a refused connection), its error stays, also after
+    the deadline.
     """
     known = error.tells_sent and error.sent is Sent.NOTHING
-    unclear = isinstance(error, Unavailable) and error.repeatable and error.provider is None and not known
+    unclear = (
+        isinstance(error, Unavailable) and error.repeatable and error.provider is None and not known
+    )
     if not unclear or call.deadline.remaining() > 0:
         return error
-    return call.deadline.passed(error.sent if error.tells_sent else Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING, error)
+    return call.deadline.passed(
+        error.sent
+        if error.tells_sent
+        else Sent.UNKNOWN
+        if call.begun or call.entered
+        else Sent.NOTHING,
+        error,
+    )
 
 
 def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
-    """Set on ``error`` whether the failed attempt sent anything, and on ``call`` whether the attempt had begun.
+    """Set on ``error`` whether the failed attempt sent anything, and on ``call`` whether the
+    attempt had begun.
 
-    An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as unknown. An attempt that ends without
-    ``begin()`` counts as begun, unless the error says that nothing was sent. ``reports``: the client reports its requests, so if all of
-    them were safe methods, nothing was changed.
+    An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as
+    unknown. An attempt that ends without ``begin()`` counts as begun, unless the error says that
+    nothing was sent. ``reports``: the client reports its requests, so if all of them were safe
+    methods, nothing was changed.
     """
     if not call.begun:
-        call.begun = call.entered and (error.sent is not Sent.NOTHING if error.tells_sent else not isinstance(error, _NEVER_SENT))
+        call.begun = call.entered and (
+            error.sent is not Sent.NOTHING
+            if error.tells_sent
+            else not isinstance(error, _NEVER_SENT)
+        )
     if not call.begun:
         error.sent = Sent.NOTHING
     elif not error.tells_sent:
         error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
     is_whole = isinstance(error, JobFailed)  # not about the requests of its poll
-    if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN and not is_whole:
+    if (
+        reports
+        and call.requests
+        and not call.changes
+        and error.sent is Sent.UNKNOWN
+        and not is_whole
+    ):
         error.sent = Sent.NOTHING
     if call.unproven:
         error.sent = Sent.UNKNOWN
@@ -153,21 +209,40 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
 
 
 def unproven(call: Call) -> Unavailable:
-    """Return the error for an action that returned while a request of another thread had no clear answer."""
+    """Return the error for an action that returned while a request of another thread had no clear
+    answer.
+    """
     steps = " and ".join(sorted({f"'{request.step}'" for request in (*call.unproven,)})[:5])
-    hint = "Let the action wait for its threads and raise what they raise, so that it knows the outcome of each request."
+    hint = (
+        "Let the action wait for its threads and raise what they raise, so that it knows the "
+        "outcome of each request."
+    )
     return Unavailable(
-        f"the action ended before the outcome of {steps}, sent in a thread of its own, was known", hint=hint, sent=Sent.UNKNOWN
+        f"the action ended before the outcome of {steps}, sent in a thread of its own, was known",
+        hint=hint,
+        sent=Sent.UNKNOWN,
     )
 
 
-def in_doubt(action: str, identifier: str, error: JackfieldError, done: Sequence[Answered], *, answered: bool = False) -> InDoubt:
-    """Build the error for an action that may have taken effect, or that took effect in part because one of its steps succeeded.
-    ``identifier`` is the invocation's ID.
+def in_doubt(
+    action: str,
+    identifier: str,
+    error: JackfieldError,
+    done: Sequence[Answered],
+    *,
+    answered: bool = False,
+) -> InDoubt:
+    """Build the error for an action that may have taken effect, or that took effect in part because
+    one of its steps succeeded. ``identifier`` is the invocation's ID.
 
-    ``answered``: the provider has reported success, and ``error`` says why its answer cannot be used.
+    ``answered``: the provider has reported success, and ``error`` says why its answer cannot be
+    used.
     """
-    what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
+    what = (
+        error.message
+        if not isinstance(error, Unmapped)
+        else f"an unexpected {type(error.cause).__name__}"
+    )
     step = NextStep("in_part" if done else "in_doubt", id=identifier)
     text = f"'{action}' was sent and may have taken effect: {what}"
     if answered:
@@ -176,9 +251,16 @@ def in_doubt(action: str, identifier: str, error: JackfieldError, done: Sequence
         text = f"'{action}' has partly taken effect: after {_steps(done)} had succeeded, {what}"
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
-    if known is not None:  # the request id of the step that succeeded, since that is the one to look up
+    # the request id of the step that succeeded, since that is the one to look up
+    if known is not None:
         provider = replace(provider or Provider(), request_id=known)
-    doubt = InDoubt(text, details=[*map(_success_detail, done), *error.details], hint=step, provider=provider, sent=Sent.UNKNOWN)
+    doubt = InDoubt(
+        text,
+        details=[*map(_success_detail, done), *error.details],
+        hint=step,
+        provider=provider,
+        sent=Sent.UNKNOWN,
+    )
     doubt.__cause__ = error
     return doubt
 
@@ -202,25 +284,41 @@ def quoted(value: object) -> str:
     return text[:_MAX_QUOTED]
 
 
-def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> None:
+def log_error(
+    invocation: str,
+    text: str,
+    fault: Exception,
+    redactor: Redactor | None,
+    inputs: Mapping[str, Any],
+) -> None:
     """Log an exception of an author's code, redacted; with its traceback at DEBUG."""
     about = cause_of(fault, redactor, inputs, AUTHORS)
     AUTHORS.error("invocation %s: %s: %s", invocation, text, about, extra={"has_lines": True})
 
 
-def cause_of(fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any], log: logging.Logger) -> str:
-    """Return the redacted message of an exception for a log; with its traceback if the log is at DEBUG."""
+def cause_of(
+    fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any], log: logging.Logger
+) -> str:
+    """Return the redacted message of an exception for a log; with its traceback if the log is at
+    DEBUG.
+    """
     from jackfield.redaction.logs import reason, trace
 
-    return reason(fault, redactor, inputs) + (trace(fault, redactor) if log.isEnabledFor(logging.DEBUG) else "")
+    return reason(fault, redactor, inputs) + (
+        trace(fault, redactor) if log.isEnabledFor(logging.DEBUG) else ""
+    )
 
 
 def late(how: How, names: tuple[str, str], call: Call) -> JackfieldError:
-    """Log that an attempt goes on in its thread, and return the error that ends it here. Code that has been entered may have sent something
-    without reporting it. ``names`` are the names of the action and the connector.
+    """Log that an attempt goes on in its thread, and return the error that ends it here. Code that
+    has been entered may have sent something without reporting it. ``names`` are the names of the
+    action and the connector.
     """
     AUTHORS.error(
-        "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
-        how.meta.invocation_id, *names, how.deadline.seconds,
-    )  # fmt: skip
+        "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it "
+        "blocks, and goes on in its thread",
+        how.meta.invocation_id,
+        *names,
+        how.deadline.seconds,
+    )
     return how.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)

@@ -1,4 +1,6 @@
-"""Events of a workspace, as a caller of the library reads them. A higher package numbers and stores them."""
+"""Events of a workspace, as a caller of the library reads them. A higher package numbers and stores
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ PAUSE = 0.2
 class Event:
     """Event of a workspace.
 
-    ``sequence`` counts a workspace's events in the order of their commits; numbers that a restored database may have lost are skipped. A
-    reader continues after ``cursor``. ``at`` is the time of the event, in seconds since 1970. ``data`` depends on the type
-    (docs/reference/events.md).
+    ``sequence`` counts a workspace's events in the order of their commits; numbers that a restored
+    database may have lost are skipped. A reader continues after ``cursor``. ``at`` is the time of
+    the event, in seconds since 1970. ``data`` depends on the type (docs/reference/events.md).
     """
 
     id: str
@@ -33,13 +35,20 @@ class Event:
     def to_json(self) -> dict[str, Any]:
         """Return the event as JSON."""
         return {
-            "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
-            "cursor": self.cursor, "data": dict(self.data),
-        }  # fmt: skip
+            "id": self.id,
+            "sequence": self.sequence,
+            "type": self.type,
+            "subject": self.subject,
+            "timestamp": iso(self.at),
+            "cursor": self.cursor,
+            "data": dict(self.data),
+        }
 
 
 class Events:
-    """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
+    """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event
+    has come for ``wait`` seconds.
+    """
 
     def __iter__(self) -> Iterator[Event]:
         for events in self.pages():
@@ -58,5 +67,7 @@ class Events:
                 await asyncio.sleep(PAUSE)
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
-        """Yield the events page by page. A page without events means that the reader waits for ``PAUSE`` seconds."""
+        """Yield the events page by page. A page without events means that the reader waits for
+        ``PAUSE`` seconds.
+        """
         raise NotImplementedError

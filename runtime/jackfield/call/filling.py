@@ -1,4 +1,6 @@
-"""Stored files in inputs: contents for actions that take values, streams for actions that take streams, copies for queued invocations."""
+"""Stored files in inputs: contents for actions that take values, streams for actions that take
+streams, copies for queued invocations.
+"""
 
 from __future__ import annotations
 
@@ -79,19 +81,32 @@ class Outputs:
     workspace: str
     caller: str | None
     claimed: Claimed | None
-    """Delivery of the call, if it was queued. A later delivery takes over from a lost process, which may have been storing a file."""
+    """Delivery of the call, if it was queued. A later delivery takes over from a lost process,
+    which may have been storing a file.
+    """
     returned: list[str]
     """IDs of the stored files."""
 
-    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+    def store(
+        self, chunks: Iterable[bytes], content_type: str, name: str | None
+    ) -> Mapping[str, Any]:
         """Store content and return the file as it appears in the output."""
         claimed = self.claimed
         queued = None if claimed is None else claimed.id
         if claimed is not None and claimed.delivery > 1:
             self.files.discard_lost(self.workspace, claimed.id)
-        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller, invocation=queued, returned=True)
+        stored = self.files.store(
+            self.workspace,
+            chunks,
+            content_type,
+            name=name,
+            caller=self.caller,
+            invocation=queued,
+            returned=True,
+        )
         self.returned.append(stored.id)
-        self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
+        # it must outlive the idempotency key that replays its id
+        self.files.renew(self.workspace, [stored.id])
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 
     def find(self, identifier: str) -> StoredSource | None:
@@ -101,9 +116,15 @@ class Outputs:
 
 
 async def compared(
-    waiter: Waiter, invocation: Invocation, files: Files, workspace: str, owner: str | None, given: GivenFiles
+    waiter: Waiter,
+    invocation: Invocation,
+    files: Files,
+    workspace: str,
+    owner: str | None,
+    given: GivenFiles,
 ) -> Invocation:
-    """Return the invocation with digests in place of its files, for comparison under an idempotency key.
+    """Return the invocation with digests in place of its files, for comparison under an idempotency
+    key.
 
     :raises InvalidInput: if a file that the caller passed cannot be read.
     """
@@ -122,14 +143,22 @@ async def compared(
 
 
 async def fill(
-    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None, given: GivenFiles
+    waiter: Waiter,
+    inputs: Mapping[str, Any],
+    schema: Schema,
+    files: Files,
+    workspace: str,
+    owner: str | None,
+    given: GivenFiles,
 ) -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
-    """Replace references to files by ``{"data", "contentType"}`` if the schema declares a FILE, and find the files to be streamed, by ID.
+    """Replace references to files by ``{"data", "contentType"}`` if the schema declares a FILE, and
+    find the files to be streamed, by ID.
 
-    ``owner``: only this caller's files may be used; None allows all files of the workspace. ``given`` are files that the caller passed.
+    ``owner``: only this caller's files may be used; None allows all files of the workspace.
+    ``given`` are files that the caller passed.
 
-    :raises InvalidInput: for unknown or expired IDs and files of another owner, for files that are too large together, and for unreadable
-        files of the caller.
+    :raises InvalidInput: for unknown or expired IDs and files of another owner, for files that are
+        too large together, and for unreadable files of the caller.
     """
     inputs, places = given.put(inputs, schema)
     if not places:
@@ -138,19 +167,30 @@ async def fill(
     def step() -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
         given.check(inputs)
         streamed = [place for place in places if place.is_streamed]
-        found = _find_files(files, workspace, owner, [place for place in streamed if place.identifier not in given])
+        found = _find_files(
+            files, workspace, owner, [place for place in streamed if place.identifier not in given]
+        )
         passed = [place for place in places if not place.is_streamed]
         contents = _contents(files, workspace, owner, passed, given)
         if stored := {place.identifier for place in places} - given.keys():
             files.renew(workspace, stored)
         filled = replaced(inputs, [(place.steps, contents[place.identifier]) for place in passed])
-        return filled, {**{name: StoredSource(files, file) for name, file in found.items()}, **given}
+        return filled, {
+            **{name: StoredSource(files, file) for name, file in found.items()},
+            **given,
+        }
 
     return await waiter.call(step)
 
 
 async def by_value(
-    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None, given: GivenFiles
+    waiter: Waiter,
+    inputs: Mapping[str, Any],
+    schema: Schema,
+    files: Files,
+    workspace: str,
+    owner: str | None,
+    given: GivenFiles,
 ) -> Mapping[str, Any]:
     """Return the inputs with the content of streamed files, for a connector in another process.
 
@@ -160,15 +200,23 @@ async def by_value(
     if not places:
         return inputs
     contents = await waiter.call(partial(_contents, files, workspace, owner, places, given))
-    filled: Mapping[str, Any] = replaced(inputs, [(place.steps, contents[place.identifier]) for place in places])
+    filled: Mapping[str, Any] = replaced(
+        inputs, [(place.steps, contents[place.identifier]) for place in places]
+    )
     return filled
 
 
 async def kept(
-    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, caller: str | None, given: GivenFiles
+    waiter: Waiter,
+    inputs: Mapping[str, Any],
+    schema: Schema,
+    files: Files,
+    workspace: str,
+    caller: str | None,
+    given: GivenFiles,
 ) -> Mapping[str, Any]:
-    """Store the files that the caller passed, and return the inputs of a queued invocation with references to them, which a worker can
-    read.
+    """Store the files that the caller passed, and return the inputs of a queued invocation with
+    references to them, which a worker can read.
 
     :raises InvalidInput: if one of the files cannot be read.
     """
@@ -181,7 +229,9 @@ async def kept(
             file = given[place.identifier]
             with file.open() as content:
                 pieces = iter(partial(content.read, _PIECE), b"")
-                about = files.store(workspace, pieces, file.content_type, name=file.name, caller=caller)
+                about = files.store(
+                    workspace, pieces, file.content_type, name=file.name, caller=caller
+                )
             stored.append((place.steps, {"file": about.id}))
         found: Mapping[str, Any] = replaced(inputs, stored)
         return found
@@ -198,8 +248,9 @@ async def reserve(
     owner: str | None,
     given: Mapping[str, GivenFile] = _NONE_GIVEN,
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """Return the inputs of an invocation with a placeholder for each file, which the schema accepts, and the IDs of the stored files. The
-    files stay references. ``given`` are files that the caller passed.
+    """Return the inputs of an invocation with a placeholder for each file, which the schema
+    accepts, and the IDs of the stored files. The files stay references. ``given`` are files that
+    the caller passed.
 
     :raises InvalidInput: as ``fill`` does.
     """
@@ -207,20 +258,31 @@ async def reserve(
     if not places:
         return inputs, ()
     stored = [place for place in places if place.identifier not in given]
-    found = await waiter.call(partial(_find_files, files, workspace, owner, stored)) if stored else {}
+    found = (
+        await waiter.call(partial(_find_files, files, workspace, owner, stored)) if stored else {}
+    )
     holes = [
-        (place.steps, _placeholder(given.get(place.identifier) or found[place.identifier])) for place in places if not place.is_streamed
+        (place.steps, _placeholder(given.get(place.identifier) or found[place.identifier]))
+        for place in places
+        if not place.is_streamed
     ]
     return replaced(inputs, holes), tuple(found)
 
 
 async def stow(
-    waiter: Waiter, body: Mapping[str, Any], inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, caller: str | None
+    waiter: Waiter,
+    body: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    schema: Schema,
+    files: Files,
+    workspace: str,
+    caller: str | None,
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """Return the body of a queued invocation with its large contents stored as files, as if the caller had uploaded them, and the IDs of
-    these files.
+    """Return the body of a queued invocation with its large contents stored as files, as if the
+    caller had uploaded them, and the IDs of these files.
 
-    Contents stay in the body if other processes cannot reach the files, or if the files cannot be stored now.
+    Contents stay in the body if other processes cannot reach the files, or if the files cannot be
+    stored now.
     """
     places = large_contents(inputs, schema, _LARGE)
     if not places or body.get("inputs") != inputs:
@@ -232,7 +294,9 @@ async def stow(
         stored = []
         for steps in places:
             content: Any = reduce(getitem, steps, cast("Any", inputs))
-            file = files.store(workspace, [b64decode(content["data"])], content["contentType"], caller=caller)
+            file = files.store(
+                workspace, [b64decode(content["data"])], content["contentType"], caller=caller
+            )
             stored.append((steps, {"file": file.id}))
         return {**body, "inputs": replaced(inputs, stored)}, [about["file"] for _, about in stored]
 
@@ -243,16 +307,23 @@ async def stow(
     return waiting
 
 
-def _find_files(files: Files, workspace: str, owner: str | None, places: list[FileLocation]) -> dict[str, StoredFile]:
+def _find_files(
+    files: Files, workspace: str, owner: str | None, places: list[FileLocation]
+) -> dict[str, StoredFile]:
     found = {place.identifier: files.find(workspace, place.identifier, owner) for place in places}
     check_there([place for place in places if found[place.identifier] is None])
     return {name: file for name, file in found.items() if file is not None}
 
 
 def _contents(
-    files: Files, workspace: str, owner: str | None, places: Sequence[FileLocation], given: Mapping[str, GivenFile]
+    files: Files,
+    workspace: str,
+    owner: str | None,
+    places: Sequence[FileLocation],
+    given: Mapping[str, GivenFile],
 ) -> dict[str, dict[str, str]]:
-    """Return the files at these places in the form of an input, by ID; ``given`` are files that the caller passed.
+    """Return the files at these places in the form of an input, by ID; ``given`` are files that the
+    caller passed.
 
     :raises InvalidInput: for unknown IDs, and for files that are too large together.
     """
@@ -263,7 +334,10 @@ def _contents(
         raise too_large_together(places, weight, files.together)
     contents = {name: files.content(file) for name, file in known.items()}
     check_there([place for place in stored if contents[place.identifier] is None])
-    passed = {name: given[name].as_value() for name in {place.identifier for place in places} & given.keys()}
+    passed = {
+        name: given[name].as_value()
+        for name in {place.identifier for place in places} & given.keys()
+    }
     return passed | {name: content for name, content in contents.items() if content is not None}
 
 

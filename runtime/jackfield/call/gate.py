@@ -1,7 +1,8 @@
-"""The port by which a feature takes part in calls. A ``Gate`` decides which calls pass it; a ``Passing`` is its part in one call.
+"""The port by which a feature takes part in calls. A ``Gate`` decides which calls pass it; a
+``Passing`` is its part in one call.
 
-Gates are chosen once per plan, terms and shape of a call (``Chosen``), in one order for all points. A call enters only the gates that apply
-to it, and of each only the points that it defines.
+Gates are chosen once per plan, terms and shape of a call (``Chosen``), in one order for all points.
+A call enters only the gates that apply to it, and of each only the points that it defines.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
     """Statements of one transaction; returns how many rows they changed."""
 
 KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 32, 64
-"""Flags of a call's shape, the facts besides plan and terms that decide about gates. The call has a key, wants a part of its output, comes
-from the queue, was approved, is a dry run, is recorded, or its code is loaded.
+"""Flags of a call's shape, the facts besides plan and terms that decide about gates. The call has a
+key, wants a part of its output, comes from the queue, was approved, is a dry run, is recorded, or
+its code is loaded.
 """
 
 
 class Passing:
-    """Part of a gate in one call. A subclass defines only the points at which it acts; the call enters no others. Attributes get their
-    first values in the class.
+    """Part of a gate in one call. A subclass defines only the points at which it acts; the call
+    enters no others. Attributes get their first values in the class.
     """
 
     __slots__ = ("asked", "found", "row")
@@ -42,33 +44,45 @@ class Passing:
 
         :raises TypeError: for a public method that is not a point.
         """
-        unknown = [name for name in vars(cls) if not name.startswith("_") and name not in POINTS and callable(getattr(cls, name))]
+        unknown = [
+            name
+            for name in vars(cls)
+            if not name.startswith("_") and name not in POINTS and callable(getattr(cls, name))
+        ]
         if unknown:
             raise TypeError(f"'{unknown[0]}' is no point of a call; known are {', '.join(POINTS)}")
 
     async def admit(self, found: Found) -> Result | None:
-        """Inspect a call whose plan is found, before its inputs are read. A Result ends the call; None lets it go on."""
+        """Inspect a call whose plan is found, before its inputs are read. A Result ends the call;
+        None lets it go on.
+        """
 
     async def check(self, checked: Checked) -> None:
-        """Check a call with valid inputs, also a dry run; raise to refuse it. Its code is loaded; its connection is not resolved yet."""
+        """Check a call with valid inputs, also a dry run; raise to refuse it. Its code is loaded;
+        its connection is not resolved yet.
+        """
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Inspect a call whose connection is open. ``again``: the row of another call prevented its begin. A Result ends the call; None
-        lets it go on.
+        """Inspect a call whose connection is open. ``again``: the row of another call prevented its
+        begin. A Result ends the call; None lets it go on.
         """
 
     def attempt(self, checked: Checked) -> None:
         """Prepare the attempts of a call that is about to begin."""
 
     def begin(self, unit: Unit) -> Unit:
-        """Return the unit of work that writes the begin, extended by statements for the same transaction.
+        """Return the unit of work that writes the begin, extended by statements for the same
+        transaction.
 
-        It is called for begins that must be on the disk before anything is sent: writes, calls with a key, and calls from the queue.
+        It is called for begins that must be on the disk before anything is sent: writes, calls with
+        a key, and calls from the queue.
         """
         return unit
 
     async def follow(self, checked: Checked, output: Any) -> Ended | None:
-        """Inspect the output of an attempt. A returned end replaces settling; None settles the output as usual."""
+        """Inspect the output of an attempt. A returned end replaces settling; None settles the
+        output as usual.
+        """
 
     async def output(self, ended: Ended) -> Ended:
         """Return the end of a call, changed if need be, before it is recorded and returned.
@@ -78,8 +92,8 @@ class Passing:
         return ended
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Return the unit of work that writes the end of a begun row, extended by statements for the same transaction. ``back``: the row
-        returns to the queue.
+        """Return the unit of work that writes the end of a begun row, extended by statements for
+        the same transaction. ``back``: the row returns to the queue.
         """
         del result, back
         return unit
@@ -106,30 +120,40 @@ class Gate:
         return self.part(found)
 
     def refuse(self, call: Reached, error: Exception) -> Exception:
-        """Return the error that ends a call that has failed, perhaps before its gates were chosen."""
+        """Return the error that ends a call that has failed, perhaps before its gates were
+        chosen.
+        """
         del call
         return error
 
 
 @cache
 def _points(parts: tuple[type[Passing], ...]) -> Points:
-    """Return the points of these parts. They are cached, since each call over inline values has its own plan and chooses its gates anew."""
+    """Return the points of these parts. They are cached, since each call over inline values has its
+    own plan and chooses its gates anew.
+    """
     return Points(parts, Passing)
 
 
 class Chosen:
-    """Gates that calls of one plan, terms and shape pass: factories of their parts, in order, and the points at which these act."""
+    """Gates that calls of one plan, terms and shape pass: factories of their parts, in order, and
+    the points at which these act.
+    """
 
     __slots__ = ("makers", "points")
 
     def __init__(self, gates: Sequence[Gate], plan: Plan, terms: Terms, shape: int) -> None:
         found = [gate for gate in gates if gate.applies(plan, terms, shape)]
-        self.makers: Sequence[Callable[[Found], Passing]] = [gate.part if type(gate).of is Gate.of else gate.of for gate in found]
+        self.makers: Sequence[Callable[[Found], Passing]] = [
+            gate.part if type(gate).of is Gate.of else gate.of for gate in found
+        ]
         self.points = _points(tuple([gate.part for gate in found]))
 
 
 def chosen(gates: Sequence[Gate], served: Served, asked: Asked) -> Chosen:
-    """Return the gates that a call passes. They are chosen at the first call of its plan, terms and shape."""
+    """Return the gates that a call passes. They are chosen at the first call of its plan, terms and
+    shape.
+    """
     invocation, claimed, plan = asked.invocation, asked.how.claimed, served.plan
     shape = RECORDED if asked.row is not None else 0
     if plan.is_loaded:

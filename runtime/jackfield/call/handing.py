@@ -1,7 +1,9 @@
-"""Events that an action emits while it runs: passed from its thread, masked, through a bounded channel to the reader.
+"""Events that an action emits while it runs: passed from its thread, masked, through a bounded
+channel to the reader.
 
-A ``read`` waits for its reader: a full channel blocks it until the deadline, and it ends when the reader leaves. Any other action runs to
-its end: a full channel drops further events, and the output contains everything.
+A ``read`` waits for its reader: a full channel blocks it until the deadline, and it ends when the
+reader leaves. Any other action runs to its end: a full channel drops further events, and the output
+contains everything.
 """
 
 from __future__ import annotations
@@ -45,19 +47,23 @@ class Channel:
         self.given = 0
         """Number of events that the reader got, or that wait for him."""
         self.skipped = 0
-        """Number of events that were not handed on: the reader was too slow for an action that does not wait."""
+        """Number of events that were not handed on: the reader was too slow for an action that does
+        not wait.
+        """
         self._close: Callable[[], None] | None = None
 
-    def reader(self, opening: OpenConnection | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> Handing:
-        """Return the receiver of an attempt's events, which masks them. ``reads``: the action only reads; ``in_loop``: the receiver must
-        not block.
+    def reader(
+        self, opening: OpenConnection | None, deadline: Deadline, *, reads: bool, in_loop: bool
+    ) -> Handing:
+        """Return the receiver of an attempt's events, which masks them. ``reads``: the action only
+        reads; ``in_loop``: the receiver must not block.
         """
         mask = None if opening is None else opening.cache.output_mask
         return Handing(self, mask, deadline, reads=reads, in_loop=in_loop)
 
     def put(self, event: Event, size: int, wait: Callable[[], float]) -> bool:
-        """Add an event, and wait for space. If there is no space within the seconds that ``wait`` returns, drop the event and
-        return False.
+        """Add an event, and wait for space. If there is no space within the seconds that ``wait``
+        returns, drop the event and return False.
         """
         with self._changed:
             while not self.has_left and self._size and self._size + size > ROOM:
@@ -149,9 +155,19 @@ def _resolve(asked: asyncio.Future[None]) -> None:
 
 
 class Handing(AttemptEvents):
-    """Events of one attempt for a reader. A ``read`` ends when the reader leaves, and waits for a reader with its own thread."""
+    """Events of one attempt for a reader. A ``read`` ends when the reader leaves, and waits for a
+    reader with its own thread.
+    """
 
-    def __init__(self, channel: Channel, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        mask: OutputMask | None,
+        deadline: Deadline,
+        *,
+        reads: bool,
+        in_loop: bool,
+    ) -> None:
         super().__init__()
         self._channel, self._deadline = channel, deadline
         self._reads, self._waits = reads, reads and not in_loop
@@ -170,16 +186,21 @@ class Handing(AttemptEvents):
             self._put(one)
         self._check()
 
-    def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Pass on the withheld events of an ended attempt. Return its error, else the error that the reader of a ``read`` has left, else
-        None.
+    def finished(
+        self, error: JackfieldError | None, warn: Callable[[str], None]
+    ) -> JackfieldError | None:
+        """Pass on the withheld events of an ended attempt. Return its error, else the error that
+        the reader of a ``read`` has left, else None.
 
         An attempt that has emitted events is not repeated: its reader would get them twice.
         """
         for one in () if self._joints is None else self._joints.rest():
             self._put(one)
         if self._channel.skipped:
-            warn(f"{self._channel.skipped:,} events were not handed on, for {ROOM:,} bytes of others waited: the output has them")
+            warn(
+                f"{self._channel.skipped:,} events were not handed on, for {ROOM:,} bytes of "
+                "others waited: the output has them"
+            )
         if error is not None and self._reads and self._channel.has_left:
             return self._left()
         if error is not None and self._channel.given:
@@ -193,9 +214,20 @@ class Handing(AttemptEvents):
 
     def _put(self, event: Event) -> None:
         size = len(json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        if not self._channel.put(event, size, self._deadline.remaining if self._waits else _never) and self._waits:
-            text = f"the deadline of {self._deadline.seconds:g} s passed while {ROOM:,} bytes of events waited for their reader"
-            raise TimedOut(text, hint="Read faster, or raise 'timeoutSeconds'.", sent=Sent.UNKNOWN, repeatable=False)
+        if (
+            not self._channel.put(event, size, self._deadline.remaining if self._waits else _never)
+            and self._waits
+        ):
+            text = (
+                f"the deadline of {self._deadline.seconds:g} s passed while {ROOM:,} bytes "
+                "of events waited for their reader"
+            )
+            raise TimedOut(
+                text,
+                hint="Read faster, or raise 'timeoutSeconds'.",
+                sent=Sent.UNKNOWN,
+                repeatable=False,
+            )
 
     def _check(self) -> None:
         if self._reads and self._channel.has_left:
@@ -203,7 +235,11 @@ class Handing(AttemptEvents):
 
     def _left(self) -> Cancelled:
         count = self._channel.given
-        return Cancelled(f"the caller left after {count} event{'' if count == 1 else 's'}", sent=Sent.UNKNOWN, repeatable=False)
+        return Cancelled(
+            f"the caller left after {count} event{'' if count == 1 else 's'}",
+            sent=Sent.UNKNOWN,
+            repeatable=False,
+        )
 
 
 def _never() -> float:

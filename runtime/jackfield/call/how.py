@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from jackfield.redaction.redactor import Redactor
 
 Follow = Callable[[Mapping[str, Any]], object]
-"""Function that receives a call's progress. A job reports ``fraction``, from 0 to 1, and ``text``; a list ``step``, the pages read, and
-``text``; a wait ``text``. An unknown fraction is 0.
+"""Function that receives a call's progress. A job reports ``fraction``, from 0 to 1, and ``text``;
+a list ``step``, the pages read, and ``text``; a wait ``text``. An unknown fraction is 0.
 """
 _BETWEEN = 0.1
 """Minimum seconds between two reports of an action's own progress."""
@@ -35,30 +35,50 @@ _TOLD = 1.0
 class Listener(Protocol):
     """Receiver of the events of a call."""
 
-    def reader(self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool) -> AttemptEvents:
+    def reader(
+        self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool
+    ) -> AttemptEvents:
         """Return the receiver of one attempt's events."""
 
 
 class How:
     """Circumstances of a call, given by its surface. ``meta`` is filled in as the call goes on.
 
-    - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for the given seconds.
+    - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True)
+      or for the given seconds.
     - ``cancelled``: set once the caller has left: then nothing more is sent.
     - ``claimed``: the delivery of a queued call.
-    - ``handled``: the exception that the caller was handling, as context of all exceptions raised since.
+    - ``handled``: the exception that the caller was handling, as context of all exceptions raised
+      since.
     - ``tries``: the caller's limit of attempts per page.
     - ``follow``: gets the progress of the call while the caller waits.
-    - ``settles``: commit the outcome before the caller gets it, unless other calls run. If False, it may wait until a process ends.
-    - ``arrived``: time at which the request arrived, by the runtime's monotonic clock; None: the time at which it is run. The
-      ``deadline`` counts from there, and is None until the request is parsed.
+    - ``settles``: commit the outcome before the caller gets it, unless other calls run. If False,
+      it may wait until a process ends.
+    - ``arrived``: time at which the request arrived, by the runtime's monotonic clock; None: the
+      time at which it is run. The ``deadline`` counts from there, and is None until the request is
+      parsed.
     - ``channel``: receives the events that the action emits, if the caller requested them.
-    - ``ask_caller``: asks the caller a question that the provider asks a person; None if the caller cannot be asked.
+    - ``ask_caller``: asks the caller a question that the provider asks a person; None if the caller
+      cannot be asked.
     """
 
     __slots__ = (
-        "arrived", "ask_caller", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "handled", "meta", "settles", "started",
-        "tries", "wait", "waiter",
-    )  # fmt: skip
+        "arrived",
+        "ask_caller",
+        "caller",
+        "cancelled",
+        "channel",
+        "claimed",
+        "deadline",
+        "follow",
+        "handled",
+        "meta",
+        "settles",
+        "started",
+        "tries",
+        "wait",
+        "waiter",
+    )
     deadline: Deadline
 
     def __init__(
@@ -74,7 +94,13 @@ class How:
         settles: bool = False,
     ) -> None:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
-        self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
+        self.waiter, self.caller, self.wait, self.claimed, self.follow = (
+            waiter,
+            caller,
+            wait,
+            claimed,
+            follow,
+        )
         self.settles = settles
         self.tries: int | None = None
         self.ask_caller: AskCaller | None = None
@@ -85,7 +111,9 @@ class How:
         self.started = time.perf_counter()
 
     def ended(self, attempts: int = 0) -> Meta:
-        """Complete and return the meta of a call that ends now, after this number of ``attempts``."""
+        """Complete and return the meta of a call that ends now, after this number of
+        ``attempts``.
+        """
         self.meta.attempts = attempts
         self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
         return self.meta
@@ -103,8 +131,9 @@ class How:
 
 
 class ProgressWords:
-    """Progress of an action, passed to the call's followers: masked, never falling, at most ten times a second. An exception of a follower
-    is ignored. ``redactor`` returns the redactor of the call's secrets.
+    """Progress of an action, passed to the call's followers: masked, never falling, at most ten
+    times a second. An exception of a follower is ignored. ``redactor`` returns the redactor of the
+    call's secrets.
     """
 
     __slots__ = ("_follow", "_fraction", "_last", "_redactor")

@@ -1,25 +1,32 @@
 """One call, from its JSON to its Result: the module to read first.
 
-In order: parse. Admit: draft the journal's entry, find the plan. Check: inputs, stored files. Open: load the connector's code and type the
-inputs; **a dry run ends here**; open the connection, wait for the rate limit, begin (put the entry on the disk). Run: attempts, page by
-page. Settle: judge and mask the output. End: record the outcome. Plugins that observe stages are notified of the five in between.
+In order: parse. Admit: draft the journal's entry, find the plan. Check: inputs, stored files. Open:
+load the connector's code and type the inputs; **a dry run ends here**; open the connection, wait
+for the rate limit, begin (put the entry on the disk). Run: attempts, page by page. Settle: judge
+and mask the output. End: record the outcome. Plugins that observe stages are notified of the five
+in between.
 
-Between the stages features act, each as a gate (``gate``): ``jackfield_store/gates/order`` lists the gates in order, with reasons.
+Between the stages features act, each as a gate (``gate``): ``jackfield_store/gates/order`` lists
+the gates in order, with reasons.
 
-Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte. Opening may have
-reached a token endpoint by then. The outcome of a call that has a key or is in doubt is on the disk before the caller gets it. The outcome
-of a ``write`` that runs alone is committed by then (``CallRecord.end``). Every other outcome is written with the next commit, a moment
-later. An outcome that cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are
-refused.
+Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before
+the action's first byte. Opening may have reached a token endpoint by then. The outcome of a call
+that has a key or is in doubt is on the disk before the caller gets it. The outcome of a ``write``
+that runs alone is committed by then (``CallRecord.end``). Every other outcome is written with the
+next commit, a moment later. An outcome that cannot be written changes no Result: it is logged, and
+written once the database is back. Without a journal keys are refused.
 
-Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
-disk, it leaves a begin without an end: a ``write`` is in doubt, any other call may be run again. That includes a ``write`` without a key
-whose caller got the Result a moment before, while others ran.
+Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent.
+From then until its outcome is on the disk, it leaves a begin without an end: a ``write`` is in
+doubt, any other call may be run again. That includes a ``write`` without a key whose caller got the
+Result a moment before, while others ran.
 
-``Attempts`` decides on retries and doubts, by the action's effect and the bytes that an attempt had sent. ``endings`` asks it about
-interrupted calls and bugs, ``settle`` about unusable outputs. ``journal/abandoned`` decides on calls of dead processes.
+``Attempts`` decides on retries and doubts, by the action's effect and the bytes that an attempt had
+sent. ``endings`` asks it about interrupted calls and bugs, ``settle`` about unusable outputs.
+``journal/abandoned`` decides on calls of dead processes.
 
-Masked: outputs in ``settle``, errors by ``masking``, log lines in ``endings``, recorded inputs in ``recording/record``.
+Masked: outputs in ``settle``, errors by ``masking``, log lines in ``endings``, recorded inputs in
+``recording/record``.
 """
 
 from __future__ import annotations
@@ -66,18 +73,22 @@ class Pipeline(Pipe):
     gates: Sequence[Gate]
 
     async def call(self, given: Hidden, how: How) -> Result:
-        """Run one call. An exception becomes a Result, which is recorded once the call has a record.
+        """Run one call. An exception becomes a Result, which is recorded once the call has a
+        record.
 
-        The exception of a postponed call goes on to the queue, which puts its row back. Ctrl-C, a cancelled task and the host's other
-        exceptions (``interrupts``) pass through after ``endings.interrupted`` or ``row.end`` has recorded what had been sent. Another
-        thread cancels a call through ``live``, which attempts check.
+        The exception of a postponed call goes on to the queue, which puts its row back. Ctrl-C, a
+        cancelled task and the host's other exceptions (``interrupts``) pass through after
+        ``endings.interrupted`` or ``row.end`` has recorded what had been sent. Another thread
+        cancels a call through ``live``, which attempts check.
         """
         call = Reached(how)
         self.calls.begin(call)
         try:
             ended = await self._outcome(given, call)
             if call.asked is not None and (row := call.asked.row) is not None:
-                await row.end(ended.recorded, ended.undecided, is_last=partial(self.calls.is_last, call))
+                await row.end(
+                    ended.recorded, ended.undecided, is_last=partial(self.calls.is_last, call)
+                )
                 ended.result.meta.warnings = (*ended.result.meta.warnings, *row.unrecorded)
         finally:
             self.calls.end(call)
@@ -123,9 +134,15 @@ class Pipeline(Pipe):
         """Parse the call, then do the rest within its deadline and the wrappers of plugins."""
         asked, how = self.plans.parsed(given.value, call), call.how
         invocation = asked.invocation
-        if how.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
+        if how.claimed is None and (
+            invocation.not_before,
+            invocation.not_after,
+            invocation.priority,
+        ) != (None, None, None):
             refuse_queue_members(invocation)
-        how.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, how.arrived)
+        how.deadline = Deadline.after(
+            invocation.timeout_seconds, self.dependencies.clock, how.arrived
+        )
         around: AbstractContextManager[None] = _UNWRAPPED
         if self.wraps:
             wrappers = self.plugins.around(invocation, self.workspace, how.meta)
@@ -153,7 +170,10 @@ class Pipeline(Pipe):
             return Ended(await rehearsed(attempts), attempts)
         if attempts.opening is not None:
             attempts.client = await attempts.opened()
-        if checked.row is not None and (result := await self._begun(checked, checked.row, call)) is not None:
+        if (
+            checked.row is not None
+            and (result := await self._begun(checked, checked.row, call)) is not None
+        ):
             return Ended(result, attempts)
         enter("run")
         if (paging := plan.code.pagination) is None:
@@ -167,13 +187,19 @@ class Pipeline(Pipe):
                 return ended
         enter("settle")
         settle = partial(settled, attempts, output)
-        ended = await how.waiter.compute(settle) if how.waiter.suspends and plan.settles_long(output) else settle()
+        ended = (
+            await how.waiter.compute(settle)
+            if how.waiter.suspends and plan.settles_long(output)
+            else settle()
+        )
         if plan.target is not None and attempts.opening is not None:
             self.note_used(attempts.opening, plan.target, attempts.opened_at)
         return ended
 
     async def _checked(self, found: Found, call: Reached) -> Checked:
-        """Check the inputs, load the code, type the inputs, and find the connection with its secrets."""
+        """Check the inputs, load the code, type the inputs, and find the connection with its
+        secrets.
+        """
         asked, plan = found.asked, found.plan
         self.enter("check")
         inputs = await filled_inputs(plan, asked, self.dependencies, self.catalog)
@@ -185,20 +211,26 @@ class Pipeline(Pipe):
         for place in call.points.check:
             await call.parts[place].check(checked)
         opening = None if plan.target is None else await plan.resolved(asked.how, self.dependencies)
-        call.attempts = checked.attempts = Attempts(asked, plan, values, inputs, opening, self.dependencies, checked.conceals)
+        call.attempts = checked.attempts = Attempts(
+            asked, plan, values, inputs, opening, self.dependencies, checked.conceals
+        )
         return checked
 
     async def _begun(self, checked: Checked, row: CallRecord, call: Reached) -> Result | None:
-        """Wait for the rate limit, then record that the call begins; repeat this if the row of another call was in the way. Return the
-        Result of another call if it answers this one, else None.
+        """Wait for the rate limit, then record that the call begins; repeat this if the row of
+        another call was in the way. Return the Result of another call if it answers this one, else
+        None.
 
-        A call that may meet another's row, and counts against an account's limit, begins first and waits at its first attempt. So a second
-        call neither waits nor counts.
+        A call that may meet another's row, and counts against an account's limit, begins first and
+        waits at its first attempt. So a second call neither waits nor counts.
         """
         attempts, points, code = checked.attempts, call.points, checked.found.plan.code
         parts: Sequence[Passing] = call.parts
         is_claimed = checked.asked.how.claimed is not None
-        row.weigh(None if code.effect_of is None else attempts.declared, is_unrepeatable=not is_claimed and attempts.ends_in_doubt)
+        row.weigh(
+            None if code.effect_of is None else attempts.declared,
+            is_unrepeatable=not is_claimed and attempts.ends_in_doubt,
+        )
         for place in points.before_begin:
             if (result := await parts[place].before_begin(checked, again=False)) is not None:
                 return result

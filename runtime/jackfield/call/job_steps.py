@@ -1,4 +1,6 @@
-"""Steps of a job, and the job whose handle cannot be stored: its call polls it. ``recording/jobs`` has all other jobs."""
+"""Steps of a job, and the job whose handle cannot be stored: its call polls it. ``recording/jobs``
+has all other jobs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from jackfield.call.reached import Ended
 from jackfield.call.settle import settled
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.invocation.result import NO_PROGRESS
-from jackfield.kernel.errors import Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, Sent, TimedOut
+from jackfield.kernel.errors import (
+    Detail,
+    InDoubt,
+    InvalidOutput,
+    JackfieldError,
+    JobFailed,
+    Sent,
+    TimedOut,
+)
 from jackfield.kernel.failures import contained
 
 if TYPE_CHECKING:
@@ -35,7 +45,11 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
     how, steps = attempts.asked.how, attempts.plan.code.job
     if steps is None:
         raise TypeError("this action is no job")
-    started, pause, clock = attempts.dependencies.clock.monotonic(), FIRST_POLL, attempts.dependencies.clock
+    started, pause, clock = (
+        attempts.dependencies.clock.monotonic(),
+        FIRST_POLL,
+        attempts.dependencies.clock,
+    )
     reserve = _reserved(how) if steps.cancels_late else 0.0
     while pause < how.deadline.remaining() - reserve and not how.cancelled.is_set():
         await how.waiter.pause(pause, how.cancelled)
@@ -57,8 +71,14 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
         told = answer.get("progress", {})
         pause = bounded(told.get("retryAfter")) or pause
         if how.follow is not None:
-            how.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
-    raise await abandoned(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
+            how.follow(
+                {**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}}
+            )
+    raise await abandoned(
+        attempts,
+        handle,
+        "it had not ended by the deadline of its call, and its handle could not be kept for later",
+    )
 
 
 def _reserved(how: How) -> float:
@@ -66,7 +86,9 @@ def _reserved(how: How) -> float:
 
 
 async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
-    """Cancel a started job that nobody will poll, if its author declares late cancelling; return the error that says so."""
+    """Cancel a started job that nobody will poll, if its author declares late cancelling; return
+    the error that says so.
+    """
     steps = attempts.plan.code.job
     if steps is not None and steps.cancels_late and steps.cancel is not None:
         reason += await _stopped(attempts, steps.cancel, handle)
@@ -92,15 +114,36 @@ def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, An
 
 
 async def step(
-    asked: Asked, plan: Plan, code: Action, handle: Mapping[str, Any], dependencies: Dependencies, *, conceals: bool
+    asked: Asked,
+    plan: Plan,
+    code: Action,
+    handle: Mapping[str, Any],
+    dependencies: Dependencies,
+    *,
+    conceals: bool,
 ) -> Attempts:
     """Create the attempts of one step of a job: a poll or a cancellation."""
     opening = await plan.resolved(asked.how, dependencies)
-    return Attempts(asked, plan.with_code(code), cast("Any", handle), asked.given.inputs, opening, dependencies, conceals)
+    return Attempts(
+        asked,
+        plan.with_code(code),
+        cast("Any", handle),
+        asked.given.inputs,
+        opening,
+        dependencies,
+        conceals,
+    )
 
 
 async def _next_step(attempts: Attempts, code: Action, handle: Mapping[str, Any]) -> Attempts:
-    return await step(attempts.asked, attempts.plan, code, handle, attempts.dependencies, conceals=attempts.conceals)
+    return await step(
+        attempts.asked,
+        attempts.plan,
+        code,
+        handle,
+        attempts.dependencies,
+        conceals=attempts.conceals,
+    )
 
 
 def bounded(seconds: object) -> float | None:
@@ -114,12 +157,18 @@ def still(action: str, effect: str | None, reason: str) -> JackfieldError:
     """Build the error for a job that was started and whose end is unknown."""
     text = f"the job '{action}' was started, and {reason}"
     if effect == "write":
-        return InDoubt(text, hint="Check with the provider whether it has ended before you start it again.", sent=Sent.UNKNOWN)
+        return InDoubt(
+            text,
+            hint="Check with the provider whether it has ended before you start it again.",
+            sent=Sent.UNKNOWN,
+        )
     return TimedOut(text, hint="Start it again, or check with the provider.", sent=Sent.UNKNOWN)
 
 
 def unended(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
-    """Build the error for a job that was started over ``attempts`` and is no longer polled; it names the handle."""
+    """Build the error for a job that was started over ``attempts`` and is no longer polled; it
+    names the handle.
+    """
     effect = "write" if attempts.ends_in_doubt else attempts.declared
     error = still(attempts.plan.code.key, effect, reason)
     error.details = (Detail("", f"the job's handle is {quoted(handle)}"),)

@@ -1,4 +1,6 @@
-"""Hosts that the schema of a connection type offers as defaults, choices or examples: the author's choice, which must be public."""
+"""Hosts that the schema of a connection type offers as defaults, choices or examples: the author's
+choice, which must be public.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,18 @@ from jackfield.wire.guard import Guard
 
 _PUBLIC = Guard()
 _OFFERING = frozenset({"default", "const", "enum", "examples"})
-"""Keywords of a schema whose values the author offers. An operator who chooses one has not written it."""
+"""Keywords of a schema whose values the author offers. An operator who chooses one has not written
+it.
+"""
 
 
 def inner_hosts(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the values that a connection type's schema offers and that name this machine or an address in the operator's network."""
+    """Yield the values that a connection type's schema offers and that name this machine or an
+    address in the operator's network.
+    """
     for text in offered(schema):
-        with suppress(InvalidConnection):  # no client can read the host: a connection with this value is refused
+        # no client can read the host: a connection with this value is refused
+        with suppress(InvalidConnection):
             if any(map(_is_inner, hosts_of(text, ""))):
                 yield text
 

@@ -1,4 +1,6 @@
-"""Waits of the calls' pipe in an event loop: blocking work runs in threads, and no task waits beyond its deadline."""
+"""Waits of the calls' pipe in an event loop: blocking work runs in threads, and no task waits
+beyond its deadline.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WORKERS, _ASKERS, _OPENERS = 64, 16, 256
-"""Numbers of threads for connectors' calls, for waits for the database, and for fetching credentials."""
+"""Numbers of threads for connectors' calls, for waits for the database, and for fetching
+credentials.
+"""
 
 
 class OnLoop:
-    """Waiter of a task. It runs blocking calls in a worker thread, and stops waiting at their deadline."""
+    """Waiter of a task. It runs blocking calls in a worker thread, and stops waiting at their
+    deadline.
+    """
 
-    __slots__ = ("_askers", "_clock", "_late_openings", "_lock", "_on_time", "_openers", "_turn", "_workers", "suspends")
+    __slots__ = (
+        "_askers",
+        "_clock",
+        "_late_openings",
+        "_lock",
+        "_on_time",
+        "_openers",
+        "_turn",
+        "_workers",
+        "suspends",
+    )
 
     def __init__(self, clock: Clock, on_time: OnTime, turn: Turn | None = None) -> None:
         self._clock, self._on_time, self._turn = clock, on_time, turn
-        self._workers, self._askers = Threads(_WORKERS, "jackfield"), Threads(_ASKERS, "jackfield-asking")
+        self._workers, self._askers = (
+            Threads(_WORKERS, "jackfield"),
+            Threads(_ASKERS, "jackfield-asking"),
+        )
         self._openers: Executor | None = None
         self._late_openings = OnTime(_OPENERS)  # they count against no action
         self._lock = threading.Lock()
@@ -51,7 +70,12 @@ class OnLoop:
             self._openers.shutdown(wait=wait and not self._late_openings.overdue)
 
     async def call(
-        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+        self,
+        function: Callable[[], T],
+        *,
+        inline_ok: bool = False,
+        executor: Executor | None = None,
+        until: Until | None = None,
     ) -> T:
         """Call a function that may block."""
         if inline_ok:
@@ -70,12 +94,16 @@ class OnLoop:
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call a function that fetches credentials, in a thread separate from the actions' threads. While all slots of the source are in
-        use, wait without a thread. If cached credentials suffice by then, call it without a slot.
+        """Call a function that fetches credentials, in a thread separate from the actions' threads.
+        While all slots of the source are in use, wait without a thread. If cached credentials
+        suffice by then, call it without a slot.
         """
         if inline_ok() and (found := contained(without_waiting, function)) is not None:
             return found[0]
-        give_back, begun = await slots.take(until.deadline, asyncio.get_running_loop()), threading.Event()
+        give_back, begun = (
+            await slots.take(until.deadline, asyncio.get_running_loop()),
+            threading.Event(),
+        )
 
         def step() -> T:
             begun.set()
@@ -84,7 +112,9 @@ class OnLoop:
         try:
             if inline_ok() and (found := contained(without_waiting, function)) is not None:
                 return found[0]
-            return value_of(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
+            return value_of(
+                await self._late_openings.acall(step, *until, executor or self._opening_threads())
+            )
         finally:
             if not begun.is_set():
                 give_back()
@@ -164,16 +194,22 @@ async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventL
     seconds = patience(math.inf)
     if seconds == math.inf:
         return await future
-    alarm = loop.call_later(seconds, _give_up, future, taken_back, loop if database.dialect.bounds_each else None)
+    alarm = loop.call_later(
+        seconds, _give_up, future, taken_back, loop if database.dialect.bounds_each else None
+    )
     try:
         return await future
     finally:
         alarm.cancel()
 
 
-def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool], loop: asyncio.AbstractEventLoop | None) -> None:
-    """End the wait for a commit at its deadline, and withdraw the commit if it has not started. A ``loop`` waits briefly for a commit in
-    progress; then its effect is unknown.
+def _give_up(
+    future: asyncio.Future[Any],
+    taken_back: Callable[[], bool],
+    loop: asyncio.AbstractEventLoop | None,
+) -> None:
+    """End the wait for a commit at its deadline, and withdraw the commit if it has not started. A
+    ``loop`` waits briefly for a commit in progress; then its effect is unknown.
     """
     if future.done():
         return

@@ -1,7 +1,9 @@
-"""Calls of a connector's code that end for their caller at a deadline, although the code may block in its thread for longer.
+"""Calls of a connector's code that end for their caller at a deadline, although the code may block
+in its thread for longer.
 
-Python cannot stop a thread. The caller gets an answer; the code goes on in its thread, is counted until it ends, and its value is dropped.
-A limit keeps code that never ends from occupying all threads.
+Python cannot stop a thread. The caller gets an answer; the code goes on in its thread, is counted
+until it ends, and its value is dropped. A limit keeps code that never ends from occupying all
+threads.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GRACE = 0.5
-"""Seconds after its deadline for which a call is awaited. Most code ends at the deadline by itself, with an error that explains the cause
-better.
+"""Seconds after its deadline for which a call is awaited. Most code ends at the deadline by itself,
+with an error that explains the cause better.
 """
 MOST = 32
 """Maximum number of calls of one runtime that still run after their deadline."""
@@ -98,7 +100,9 @@ class _Helper:
 
 
 class OnTime(ProcessLocal):
-    """Threads of one runtime for calls that are not awaited beyond their deadline, and the number of calls that still run."""
+    """Threads of one runtime for calls that are not awaited beyond their deadline, and the number
+    of calls that still run.
+    """
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
@@ -115,16 +119,21 @@ class OnTime(ProcessLocal):
         with self._lock:
             self.overdue += change
 
-    def call(self, function: Callable[[], T], deadline: Deadline, late: Callable[[], JackfieldError]) -> T | Raised:
-        """Call a connector's code in another thread. Return its value, or its exception as ``Raised``.
+    def call(
+        self, function: Callable[[], T], deadline: Deadline, late: Callable[[], JackfieldError]
+    ) -> T | Raised:
+        """Call a connector's code in another thread. Return its value, or its exception as
+        ``Raised``.
 
-        :raises JackfieldError: the error that ``late`` returns, if the code has not ended by the deadline.
+        :raises JackfieldError: the error that ``late`` returns, if the code has not ended by the
+            deadline.
         :raises Unavailable: if too many calls still run after their deadlines.
         """
         self._admit()
         call, helper = _Watched(function, self), self._idle.pop() if self._idle else _Helper()
         answer = helper.ask(call)
-        with OnFailure(call.abandon):  # if the host interrupts the wait, nobody waits for the call any more
+        # if the host interrupts the wait, nobody waits for the call any more
+        with OnFailure(call.abandon):
             try:
                 found: T | Raised = answer.get(timeout=deadline.remaining() + GRACE)
             except Empty:
@@ -135,7 +144,11 @@ class OnTime(ProcessLocal):
         return found
 
     async def acall(
-        self, function: Callable[[], T], deadline: Deadline, late: Callable[[], JackfieldError], workers: Executor
+        self,
+        function: Callable[[], T],
+        deadline: Deadline,
+        late: Callable[[], JackfieldError],
+        workers: Executor,
     ) -> T | Raised:
         """Call a connector's code in a thread of ``workers``, as ``call`` does."""
         import asyncio
@@ -169,15 +182,21 @@ class OnTime(ProcessLocal):
     def _admit(self) -> None:
         if self.overdue >= (self._most or MOST):
             raise Unavailable(
-                f"{self.overdue} calls of connectors still run after their deadlines, so no more are begun",
-                hint="The log names the actions that block. Installed connectors run in processes of their own, which are stopped instead.",
+                f"{self.overdue} calls of connectors still run after their deadlines, so no more "
+                "are begun",
+                hint=(
+                    "The log names the actions that block. Installed connectors run in "
+                    "processes of their own, which are stopped instead."
+                ),
                 sent=Sent.NOTHING,
             )
 
 
-def tell(step: Callable[[], Any], loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]) -> None:
-    """Call a function that raises nothing, unless its waiter has left, and pass its outcome to a loop. This is cheaper than the chain of
-    futures of ``run_in_executor``.
+def tell(
+    step: Callable[[], Any], loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]
+) -> None:
+    """Call a function that raises nothing, unless its waiter has left, and pass its outcome to a
+    loop. This is cheaper than the chain of futures of ``run_in_executor``.
     """
     if told.done():
         return

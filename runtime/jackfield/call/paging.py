@@ -1,4 +1,6 @@
-"""Fetching all pages as one output: the action fetches one page; this loop merges pages, limits the rate and detects endless lists."""
+"""Fetching all pages as one output: the action fetches one page; this loop merges pages, limits the
+rate and detects endless lists.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from jackfield.call.attempts import Attempts
 
 MAX_EQUAL = 3
-"""Maximum number of equal pages in a row; after them, a list is not fetched further. A server that repeats its last page would
-never end.
+"""Maximum number of equal pages in a row; after them, a list is not fetched further. A server that
+repeats its last page would never end.
 """
 MAX_PAGES = 10_000
 """Maximum number of pages of one invocation; the output's token resumes after them."""
@@ -25,14 +27,19 @@ MAX_PAGES = 10_000
 
 def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
     """Return whether the inputs request every page."""
-    return paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
+    return (
+        paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
+    )
 
 
-def next_inputs(paging: Pagination, values: Mapping[str, Any], following: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the inputs for the next call that fetches the page after this one; ``following`` has the page token.
+def next_inputs(
+    paging: Pagination, values: Mapping[str, Any], following: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the inputs for the next call that fetches the page after this one; ``following`` has
+    the page token.
 
-    After all pages were requested, they contain the page size, which the token depends on, and turn off fetching all pages, which would
-    restart at the first page.
+    After all pages were requested, they contain the page size, which the token depends on, and turn
+    off fetching all pages, which would restart at the first page.
     """
     if paging.all_input is None or not wants_all(paging, values):
         return following
@@ -41,7 +48,8 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], following: Mappin
 
 
 async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
-    """Call an action with pages until it succeeds, for one page or for all. A started job returns its handle instead of a page.
+    """Call an action with pages until it succeeds, for one page or for all. A started job returns
+    its handle instead of a page.
 
     :raises JackfieldError: the error that ends the call.
     """
@@ -53,7 +61,9 @@ async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, A
 
 
 def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -> None:
-    """Set ``meta.complete`` after the last page. Warn if the list has neither a next page nor an end."""
+    """Set ``meta.complete`` after the last page. Warn if the list has neither a next page nor an
+    end.
+    """
     is_open = attempts.remarks.open_end
     attempts.asked.how.meta.complete = paging.ends(page) and not is_open
     if not is_open and not attempts.asked.how.meta.complete and paging.following(page) is None:
@@ -63,12 +73,14 @@ def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -
 async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
     """Fetch every page of the action and merge them into the first.
 
-    Pages after the first obey the action's rate limit. If time runs out, or a later page is not found or fails with a retryable error, the
-    output has the pages fetched so far and the token to resume with. ``meta.complete`` is false then, with the reason as a warning. It is
-    also false if the provider repeats a page, if a page lacks items, and after a page that does not say whether it is the last.
+    Pages after the first obey the action's rate limit. If time runs out, or a later page is not
+    found or fails with a retryable error, the output has the pages fetched so far and the token to
+    resume with. ``meta.complete`` is false then, with the reason as a warning. It is also false if
+    the provider repeats a page, if a page lacks items, and after a page that does not say whether
+    it is the last.
 
-    :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a
-        secret.
+    :raises JackfieldError: if the first page fails, or a later one with an error that is not
+        retryable, or a page token has a secret.
     """
     plan, sources = attempts.plan, attempts.asked.given.sources
     values = _first(attempts.inputs, paging)
@@ -90,10 +102,15 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
         if number == 0:
             attempts.turn.mark()
         following = paging.following(page)
-        if attempts.opening is not None and attempts.opening.cache.output_mask.holds_token(following):
+        if attempts.opening is not None and attempts.opening.cache.output_mask.holds_token(
+            following
+        ):
             raise attempts.unusable(secret_token())
         if guard.is_stuck(page, following):
-            attempts.remarks.warn(f"the provider returned {MAX_EQUAL} equal pages in a row, so nobody can tell where the list ends")
+            attempts.remarks.warn(
+                f"the provider returned {MAX_EQUAL} equal pages in a row, so nobody can tell "
+                "where the list ends"
+            )
             break
         merged = _merged(merged, page, paging)
         attempts.asked.how.tell(f"Pages read: {number + 1}.", step=number + 1)
@@ -120,7 +137,9 @@ class _Guard:
         """
         if following is None:
             return False
-        items = [found[:] for path in self._paging.merged if isinstance(found := find(page, path), list)]
+        items = [
+            found[:] for path in self._paging.merged if isinstance(found := find(page, path), list)
+        ]
         self._equal = self._equal + 1 if any(items) and items == self._before else 1
         self._before, token = items, json.dumps(following, sort_keys=True)
         if token in self._seen:
@@ -133,7 +152,11 @@ class _Guard:
 
 def _first(values: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
     first = _without_tokens(values, paging)
-    if paging.size_input is not None and paging.max_size is not None and paging.size_input not in first:
+    if (
+        paging.size_input is not None
+        and paging.max_size is not None
+        and paging.size_input not in first
+    ):
         first[paging.size_input] = paging.max_size
     return first
 
@@ -143,7 +166,9 @@ def _without_tokens(values: Mapping[str, Any], paging: Pagination) -> dict[str, 
     return {name: value for name, value in values.items() if name not in tokens}
 
 
-def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
+def _merged(
+    merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagination
+) -> dict[str, Any]:
     if merged is None:
         return dict(page)
     for path in paging.merged:
@@ -155,12 +180,16 @@ def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagi
 
 
 def _is_counted(following: Mapping[str, Any]) -> bool:
-    """Return whether the page tokens are numbers. A server may ignore numbers, so only equal items prove that a page is repeated."""
+    """Return whether the page tokens are numbers. A server may ignore numbers, so only equal items
+    prove that a page is repeated.
+    """
     return all(str(value).isdecimal() for value in following.values())
 
 
 def _are_distinct(items: list[Any]) -> bool:
-    """Return whether a page has several items, all different. A list of equal items may have equal pages."""
+    """Return whether a page has several items, all different. A list of equal items may have equal
+    pages.
+    """
     return 1 < len(items) == len({json.dumps(item, sort_keys=True, default=str) for item in items})
 
 
@@ -173,11 +202,15 @@ def _loop(what: str) -> Unavailable:
 
 
 def secret_token() -> Unavailable:
-    """Return the error for a page token that contains a secret of the connection. Such a token cannot be returned, and a part of it fetches
-    nothing.
+    """Return the error for a page token that contains a secret of the connection. Such a token
+    cannot be returned, and a part of it fetches nothing.
     """
     return Unavailable(
-        "the provider's page token has a secret of the connection in it, so the list ends here and cannot be continued",
-        hint="Ask for a page that holds the whole list, or report it to the provider: a page token must not repeat credentials.",
+        "the provider's page token has a secret of the connection in it, so the list ends here "
+        "and cannot be continued",
+        hint=(
+            "Ask for a page that holds the whole list, or report it to the provider: a page "
+            "token must not repeat credentials."
+        ),
         repeatable=False,
     )

@@ -1,6 +1,8 @@
-"""The part of an output that a caller requested: the selection of ``select``, at most ``maxBytes`` long.
+"""The part of an output that a caller requested: the selection of ``select``, at most ``maxBytes``
+long.
 
-Both are applied after the end. The call has succeeded and the journal has the whole output, so a failure here returns the whole output.
+Both are applied after the end. The call has succeeded and the journal has the whole output, so a
+failure here returns the whole output.
 """
 
 from __future__ import annotations
@@ -27,11 +29,15 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NAME, _KIND = "output.json", "application/json"
 _PIECE = 1024 * 1024
 _KEPT = 3600.0
-"""Seconds for which the whole output is stored. Each large answer leaves a file, and a workspace may have 10,000."""
+"""Seconds for which the whole output is stored. Each large answer leaves a file, and a workspace
+may have 10,000.
+"""
 _MEMBERS = 60
 _LEVELS = 4
 _EXPANDS = 8
-"""Maximum bytes of JSON per unit of ``weight``: an escaped character may have six bytes, and a number 25 digits."""
+"""Maximum bytes of JSON per unit of ``weight``: an escaped character may have six bytes, and a
+number 25 digits.
+"""
 _NAME_LENGTH = 80
 """Maximum characters of a member's name in a shape. A provider may use data as names."""
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -46,10 +52,11 @@ _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 async def part_of_output(asked: Asked, ended: Ended, files: Files, workspace: str) -> Result:
     """Return the Result of a call with the requested part of its output.
 
-    - ``select``: the member ``selected`` has the selection; if the expression cannot be applied, the Result has the whole output and a
-      warning.
-    - ``maxBytes``: an output with more bytes of JSON becomes ``truncated`` with its size, the file with the whole output, and its shape. If
-      no file can be stored, the Result has the whole output and a warning.
+    - ``select``: the member ``selected`` has the selection; if the expression cannot be applied,
+      the Result has the whole output and a warning.
+    - ``maxBytes``: an output with more bytes of JSON becomes ``truncated`` with its size, the file
+      with the whole output, and its shape. If no file can be stored, the Result has the whole
+      output and a warning.
     """
     how, result, whole = asked.how, ended.result, ended.result.output
     if whole is None:
@@ -67,15 +74,24 @@ async def part_of_output(asked: Asked, ended: Ended, files: Files, workspace: st
     try:
         _check_may_be_stored(ended.recorded, whole, files)
         content = await how.waiter.compute(partial(encoded, whole))
-        file = await how.waiter.call(partial(_store_output, content, how.caller.name, files, workspace))
+        file = await how.waiter.call(
+            partial(_store_output, content, how.caller.name, files, workspace)
+        )
     except JackfieldError as error:
         return _warned(result, f"'maxBytes' leaves the output whole: {error.message}")
     return _truncated(result, size, file, whole, wanted.max_bytes)
 
 
-def fitted(result: Result, most: int, caller: str | None, files: Files, workspace: str, whole: Mapping[str, Any] | None = None) -> Result:
-    """Return a recorded Result with at most ``most`` bytes of its output, as ``part_of_output`` does for a call. ``whole`` is the complete
-    output if the Result has only a part of it.
+def fitted(
+    result: Result,
+    most: int,
+    caller: str | None,
+    files: Files,
+    workspace: str,
+    whole: Mapping[str, Any] | None = None,
+) -> Result:
+    """Return a recorded Result with at most ``most`` bytes of its output, as ``part_of_output``
+    does for a call. ``whole`` is the complete output if the Result has only a part of it.
     """
     if result.output is None or weight(result.output, most) <= most // _EXPANDS:
         return result
@@ -84,7 +100,9 @@ def fitted(result: Result, most: int, caller: str | None, files: Files, workspac
     if size <= most:
         return result
     try:
-        file = _store_output(content if whole is result.output else encoded(whole), caller, files, workspace)
+        file = _store_output(
+            content if whole is result.output else encoded(whole), caller, files, workspace
+        )
     except JackfieldError as error:
         return _warned(result, f"the output is whole: {error.message}")
     return _truncated(result, size, file, whole, most)
@@ -98,8 +116,8 @@ def _check_may_be_stored(recorded: Result, whole: object, files: Files) -> None:
 
 
 def selected(expression: str, result: Result) -> Result:
-    """Return a Result with the selection of an expression as its output. If the expression cannot be applied, return the whole output and a
-    warning.
+    """Return a Result with the selection of an expression as its output. If the expression cannot
+    be applied, return the whole output and a warning.
     """
     meta = copy(result.meta)
     try:
@@ -121,13 +139,21 @@ def encoded(output: object) -> bytes:
     return result_json(output, _ENCODER).encode("utf-8", "backslashreplace")
 
 
-def _store_output(content: bytes, caller: str | None, files: Files, workspace: str) -> dict[str, Any]:
+def _store_output(
+    content: bytes, caller: str | None, files: Files, workspace: str
+) -> dict[str, Any]:
     pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
-    return files.store(workspace, pieces, _KIND, name=_NAME, caller=caller, returned=True, kept=_KEPT).to_json()
+    return files.store(
+        workspace, pieces, _KIND, name=_NAME, caller=caller, returned=True, kept=_KEPT
+    ).to_json()
 
 
-def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object, most: int) -> Result:
-    """Return the Result with the shape of the output instead of the output; without the shape if it needs more than ``most`` bytes."""
+def _truncated(
+    result: Result, size: int, file: Mapping[str, Any], whole: object, most: int
+) -> Result:
+    """Return the Result with the shape of the output instead of the output; without the shape if it
+    needs more than ``most`` bytes.
+    """
     meta, about = copy(result.meta), {"bytes": size, **file}
     meta.truncated, meta.selected = {"bytes": size, "file": file["file"]}, False
     shown = {**about, "shape": shape(whole)}
@@ -136,7 +162,9 @@ def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object
 
 
 def shape(value: object) -> Any:
-    """Return the shape of a JSON value: types of values, the first items of lists with the number of the others, some members."""
+    """Return the shape of a JSON value: types of values, the first items of lists with the number
+    of the others, some members.
+    """
     return _shape(value, _LEVELS, iter(range(_MEMBERS)))
 
 
@@ -149,10 +177,19 @@ def _shape(value: object, levels: int, left: Iterator[int]) -> Any:
 
 
 def _object_shape(value: Mapping[Any, Any], levels: int, left: Iterator[int]) -> Any:
-    shown = {str(name)[:_NAME_LENGTH]: _shape(inner, levels - 1, left) for (name, inner), _ in zip(value.items(), left, strict=False)}
-    return {**shown, "…": f"{len(value) - len(shown)} more members"} if len(shown) < len(value) else shown
+    shown = {
+        str(name)[:_NAME_LENGTH]: _shape(inner, levels - 1, left)
+        for (name, inner), _ in zip(value.items(), left, strict=False)
+    }
+    return (
+        {**shown, "…": f"{len(value) - len(shown)} more members"}
+        if len(shown) < len(value)
+        else shown
+    )
 
 
 def _list_shape(value: list[Any] | tuple[Any, ...], levels: int, left: Iterator[int]) -> Any:
-    shown = [_shape(inner, levels - 1, left) for inner, _ in zip(islice(value, 1), left, strict=False)]
+    shown = [
+        _shape(inner, levels - 1, left) for inner, _ in zip(islice(value, 1), left, strict=False)
+    ]
     return [*shown, f"… {len(value) - len(shown)} more"] if len(shown) < len(value) else shown

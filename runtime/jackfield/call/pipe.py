@@ -1,4 +1,6 @@
-"""Pipe of a workspace, which its calls share, and the port to the recording of calls: a journal, or nothing (``Recording``)."""
+"""Pipe of a workspace, which its calls share, and the port to the recording of calls: a journal, or
+nothing (``Recording``).
+"""
 
 from __future__ import annotations
 
@@ -40,17 +42,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
-"""Minimum seconds between two notes that a connection works, and between two notes that its credentials are refused, since both may
-alternate.
+"""Minimum seconds between two notes that a connection works, and between two notes that its
+credentials are refused, since both may alternate.
 """
 _ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
-"""Function that does nothing, for when no plugin observes stages. A C function is fast: a call enters five stages."""
+"""Function that does nothing, for when no plugin observes stages. A C function is fast: a call
+enters five stages.
+"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pipe:
-    """State shared by the calls of one workspace, and by its steps that are not calls. ``journal`` returns its journal, or None, and
-    ``recording`` writes to it. ``live`` maps running invocations to their cancel events.
+    """State shared by the calls of one workspace, and by its steps that are not calls. ``journal``
+    returns its journal, or None, and ``recording`` writes to it. ``live`` maps running invocations
+    to their cancel events.
     """
 
     catalog: Catalog
@@ -79,7 +84,9 @@ class Pipe:
     """True if a plugin observes stages."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "opener", partial(self.dependencies.files.open_by_id, self.dependencies.workspace))
+        object.__setattr__(
+            self, "opener", partial(self.dependencies.files.open_by_id, self.dependencies.workspace)
+        )
         object.__setattr__(self, "wraps", self.plugins.has("around"))
         object.__setattr__(self, "is_observed", self.plugins.has("stage"))
         object.__setattr__(self, "enter", self.plugins.stage if self.is_observed else _ignore_stage)
@@ -90,7 +97,8 @@ class Pipe:
         return self.dependencies.workspace
 
     async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:
-        """Run work that uses some stages of a call but is not a call: enqueue an invocation, poll a job, look for evidence of a doubt.
+        """Run work that uses some stages of a call but is not a call: enqueue an invocation, poll a
+        job, look for evidence of a doubt.
 
         :raises JackfieldError: the error of the work, without secrets.
         """
@@ -104,14 +112,26 @@ class Pipe:
         """Note at most every ten minutes that a named connection works, for other processes."""
         if target.name is not None:
             name, identifier, version = target.name, target.id, target.version
-            opening.cache.cached(("used", moment // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
+            opening.cache.cached(
+                ("used", moment // _USED_EVERY),
+                lambda: self.known.note_used(name, identifier, version),
+            )
 
     def note_expired(self, attempts: Attempting, error: JackfieldError) -> None:
-        """Mark the stored connection of a call whose credentials the provider refuses. The next success over the connection is
-        noted again.
+        """Mark the stored connection of a call whose credentials the provider refuses. The next
+        success over the connection is noted again.
         """
-        target, opening, moment = attempts.plan.target, attempts.opening, self.dependencies.clock.monotonic()
-        if target is not None and target.id is not None and opening is not None and attempts.lost_credentials(error):
+        target, opening, moment = (
+            attempts.plan.target,
+            attempts.opening,
+            self.dependencies.clock.monotonic(),
+        )
+        if (
+            target is not None
+            and target.id is not None
+            and opening is not None
+            and attempts.lost_credentials(error)
+        ):
             identifier, version = target.id, target.version
 
             def note() -> bool:
@@ -131,7 +151,9 @@ class Judged(Protocol):
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs; None if there are no secrets."""
+        """Redactor of the secrets of the connection and the inputs; None if there are no
+        secrets.
+        """
 
 
 class StepPolicies(Protocol):
@@ -153,10 +175,16 @@ class StepPolicies(Protocol):
         """Ask whether a call may be queued."""
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
-        """Return an end without the parts that policies withhold from its ``caller``, by default the call's caller."""
+        """Return an end without the parts that policies withhold from its ``caller``, by default
+        the call's caller.
+        """
 
-    def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
-        """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow."""
+    def judged_choices(
+        self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]
+    ) -> list[dict[str, str]]:
+        """Return the choices of a form's field that ``fetch`` gets from the provider and the
+        policies allow.
+        """
 
     def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
         """Ask whether a read that is not a call may be made."""
@@ -174,22 +202,30 @@ class Recording(Protocol):
     def drafted(self, asked: Asked, call: Reached) -> Awaitable[CallRecord | None]:
         """Draft the record of a call; None if nothing records it.
 
-        :raises InvalidInvocation: if the call has an idempotency key or requests an event, and nothing records it.
+        :raises InvalidInvocation: if the call has an idempotency key or requests an event, and
+            nothing records it.
         """
 
-    def enqueue(self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
-        """Admit, check and queue an invocation. Return its ID, or the Result that its idempotency key replays.
+    def enqueue(
+        self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None
+    ) -> Coroutine[Any, Any, Result | str]:
+        """Admit, check and queue an invocation. Return its ID, or the Result that its idempotency
+        key replays.
 
         :raises JackfieldError: if the invocation is refused at once.
         """
 
-    def prepared(self, pipeline: Pipe, given: RawInvocation, call: Reached) -> Coroutine[Any, Any, Draft]:
+    def prepared(
+        self, pipeline: Pipe, given: RawInvocation, call: Reached
+    ) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue.
 
         :raises JackfieldError: if the invocation is refused.
         """
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    def enqueue_many(
+        self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter
+    ) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit. A refused invocation is a failed Result."""
 
     def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
@@ -209,11 +245,15 @@ class Recording(Protocol):
         *,
         settles: bool = False,
     ) -> Coroutine[Any, Any, Result]:
-        """Wait for the end of an invocation, for at most ``seconds`` if given. With ``settles``, wait also for the end of its doubt if
-        evidence may settle it.
+        """Wait for the end of an invocation, for at most ``seconds`` if given. With ``settles``,
+        wait also for the end of its doubt if evidence may settle it.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
 
-    def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
-        """Poll a claimed job, and record the finding. Return the job's Result if it has ended, else None."""
+    def polled(
+        self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter
+    ) -> Coroutine[Any, Any, Result | None]:
+        """Poll a claimed job, and record the finding. Return the job's Result if it has ended, else
+        None.
+        """

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-POINTS = ("admit", "check", "before_begin", "attempt", "begin", "follow", "output", "end", "answer", "leave")
-"""Names of the points in the order in which a call reaches them; ``gate.Passing`` describes each."""
+POINTS = (
+    "admit",
+    "check",
+    "before_begin",
+    "attempt",
+    "begin",
+    "follow",
+    "output",
+    "end",
+    "answer",
+    "leave",
+)
+"""Names of the points in the order in which a call reaches them; ``gate.Passing`` describes
+each.
+"""
 
 
 class Points:
-    """Places of the parts that act at each point: parts whose class overrides the method of ``base``."""
+    """Places of the parts that act at each point: parts whose class overrides the method of
+    ``base``.
+    """
 
     __slots__ = POINTS
     admit: Sequence[int]
@@ -25,7 +40,11 @@ class Points:
 
     def __init__(self, parts: Sequence[type] = (), base: type = object) -> None:
         for name in POINTS:
-            acting = (place for place, kind in enumerate(parts) if getattr(kind, name) is not getattr(base, name))
+            acting = (
+                place
+                for place, kind in enumerate(parts)
+                if getattr(kind, name) is not getattr(base, name)
+            )
             setattr(self, name, tuple(acting))
 
 

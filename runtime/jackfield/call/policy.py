@@ -1,7 +1,9 @@
-"""Policies from outside: plugins that judge a listing, a call before it is made, and its output (the hook ``judge``).
+"""Policies from outside: plugins that judge a listing, a call before it is made, and its output
+(the hook ``judge``).
 
-Without a plugin that judges, nothing here runs. Without a decision, a listing contains reads only, a call with another effect than ``read``
-does not begin, and an output is withheld until a decision (``decided``). No policy changes the status of a call.
+Without a plugin that judges, nothing here runs. Without a decision, a listing contains reads only,
+a call with another effect than ``read`` does not begin, and an output is withheld until a decision
+(``decided``). No policy changes the status of a call.
 """
 
 from __future__ import annotations
@@ -22,7 +24,15 @@ from jackfield.callers.rules import Rules
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.file_references import file_places, replaced
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed, Provider, Unavailable, brief
+from jackfield.kernel.errors import (
+    InvalidInput,
+    InvalidInvocation,
+    JackfieldError,
+    NotAllowed,
+    Provider,
+    Unavailable,
+    brief,
+)
 from jackfield.kernel.pointers import names
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.redaction.marks import leaves, masked
@@ -40,19 +50,31 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.policy")
 _ONLY_READS = ("effect:change",)
 _NONE = ("*",)
-_KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "reason": str, "withhold": list, "keep": list}
-"""Members of a decision, with their types. An unknown member, such as ``deny``, may have a meaning that this version does not know."""
+_KINDS: Mapping[str, type] = {
+    "allow": bool,
+    "approve": bool,
+    "reason": str,
+    "withhold": list,
+    "keep": list,
+}
+"""Members of a decision, with their types. An unknown member, such as ``deny``, may have a meaning
+that this version does not know.
+"""
 
 
 async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies) -> None:
-    """Ask whether a call may be made, before a key or connection is looked up or the call waits. A policy may demand a person's approval.
+    """Ask whether a call may be made, before a key or connection is looked up or the call waits. A
+    policy may demand a person's approval.
 
     :raises NotAllowed: if a policy refuses it.
     :raises Unavailable: if a policy has no decision, unless the call is a ``read``.
     """
     plan, how = found.plan, found.asked.how
     if how.channel is not None:
-        raise NotAllowed("not allowed: a policy judges outputs, and none judges the events of a stream", hint="Call it without streaming.")
+        raise NotAllowed(
+            "not allowed: a policy judges outputs, and none judges the events of a stream",
+            hint="Call it without streaming.",
+        )
     shown, redactor = await _effective_inputs(found, dependencies), found.redactor
     question = {
         **_about(found, dependencies.workspace, "call", how.caller),
@@ -76,26 +98,57 @@ async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies
             found.terms = replace(found.terms, asks="a policy asks for a person's approval")
 
 
-async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependencies: Dependencies, caller: Caller) -> Ended:
-    """Ask which members of an output, or of a provider's error, the ``caller`` may have; return the end without the others. Without a
-    decision the end has no output: the record stores it for ``decided``. Withheld files of this call are deleted, so that lists of files
-    do not offer them.
+async def judge_output(
+    plugins: Plugins, found: Judged, ended: Ended, dependencies: Dependencies, caller: Caller
+) -> Ended:
+    """Ask which members of an output, or of a provider's error, the ``caller`` may have; return the
+    end without the others. Without a decision the end has no output: the record stores it for
+    ``decided``. Withheld files of this call are deleted, so that lists of files do not offer them.
     """
-    how, attempts, result, known, names_all, undecided = found.asked.how, ended.attempts, ended.result, ended.recorded, False, None
-    question = {**_about(found, dependencies.workspace, "output", caller), **_facts_of_result(known)}
+    how, attempts, result, known, names_all, undecided = (
+        found.asked.how,
+        ended.attempts,
+        ended.result,
+        ended.recorded,
+        False,
+        None,
+    )
+    question = {
+        **_about(found, dependencies.workspace, "output", caller),
+        **_facts_of_result(known),
+    }
     try:
         verdicts = await how.waiter.call(partial(_decisions, plugins, question))
-        places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
+        places, names_all = (
+            [*_places(verdicts, question["output"])],
+            any("keep" in verdict for verdict in verdicts),
+        )
     except (JackfieldError, TypeError, ValueError) as error:
         said = brief(error)
-        _LOG.warning("the output of the invocation %s is withheld: %s", result.meta.invocation_id, said)
+        _LOG.warning(
+            "the output of the invocation %s is withheld: %s", result.meta.invocation_id, said
+        )
         places = [ALL]
-        if known.output is not None and not known.meta.dry_run and (found.asked.row is not None or how.claimed is not None):
-            about = {"next": known.meta.next, "requestId": known.meta.request_id, "warnings": [*known.meta.warnings]}
+        if (
+            known.output is not None
+            and not known.meta.dry_run
+            and (found.asked.row is not None or how.claimed is not None)
+        ):
+            about = {
+                "next": known.meta.next,
+                "requestId": known.meta.request_id,
+                "warnings": [*known.meta.warnings],
+            }
             undecided = {"question": question, **about}
     if missed := missing(question["output"], places):
         text = "the policy withholds '%s', which the invocation %s of %s/%s does not return"
-        _LOG.warning(text, "', '".join(missed[:5]), result.meta.invocation_id, question["connector"], question["action"])
+        _LOG.warning(
+            text,
+            "', '".join(missed[:5]),
+            result.meta.invocation_id,
+            question["connector"],
+            question["action"],
+        )
     why = "withheld by a policy" if undecided is None else "withheld until a policy decides"
     conceals, shown = names_all or bool(places), without(result, places, why, names_all=names_all)
     if places[:1] == [ALL] or undecided is not None:
@@ -104,7 +157,12 @@ async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependenci
         attempts.conceals = conceals
         if conceals or shown.error is not None:
             await _delete_files(how, attempts, dependencies, shown.output)
-    return Ended(shown, attempts, None if known is result else without(known, places, why, names_all=names_all), undecided)
+    return Ended(
+        shown,
+        attempts,
+        None if known is result else without(known, places, why, names_all=names_all),
+        undecided,
+    )
 
 
 def _facts_of_result(result: Result) -> dict[str, Any]:
@@ -113,7 +171,11 @@ def _facts_of_result(result: Result) -> dict[str, Any]:
     if error is None:
         return {"status": result.status, "output": result.output}
     said = error.provider or Provider()
-    about = {"code": error.code, "message": error.message, "provider": {"code": said.code, "message": said.message}}
+    about = {
+        "code": error.code,
+        "message": error.message,
+        "provider": {"code": said.code, "message": said.message},
+    }
     return {"status": result.status, "output": said.details, "error": about}
 
 
@@ -125,28 +187,48 @@ def _forget_requests(how: How, attempts: Attempting | None) -> None:
 
 
 def judge_choices(
-    plugins: Plugins, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]
+    plugins: Plugins,
+    caller: Caller,
+    about: Mapping[str, Any],
+    fetch: Callable[[], list[dict[str, str]]],
 ) -> list[dict[str, str]]:
-    """Ask whether the choices of a form's field may be fetched from a provider, and which of them the caller may have.
+    """Ask whether the choices of a form's field may be fetched from a provider, and which of them
+    the caller may have.
 
     :raises NotAllowed: if a policy refuses them, or demands a person's approval.
     :raises Unavailable: if a policy has no decision.
     """
-    question = {**about, "caller": asker(caller), "effect": "read", "invocationId": None, "dryRun": False}
+    question = {
+        **about,
+        "caller": asker(caller),
+        "effect": "read",
+        "invocationId": None,
+        "dryRun": False,
+    }
     _require_allowed(_decisions(plugins, {**question, "hook": "call"}))
     found = {"items": fetch()}
-    places = [*_places(_decisions(plugins, {**question, "hook": "output", "status": "succeeded", "output": found}), found)]
+    places = [
+        *_places(
+            _decisions(
+                plugins, {**question, "hook": "output", "status": "succeeded", "output": found}
+            ),
+            found,
+        )
+    ]
     left = without(Result("succeeded", Meta(""), found), places, "withheld").output
     return [] if left is None else [one for one in left.get("items", ()) if "value" in one]
 
 
 def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping[str, Any]) -> None:
-    """Ask whether a step that is not a call may be made. The step is a read: without a decision, it is made.
+    """Ask whether a step that is not a call may be made. The step is a read: without a decision, it
+    is made.
 
     :raises NotAllowed: if a policy refuses it, or demands a person's approval.
     """
     try:
-        verdicts = _decisions(plugins, {**step.question("call", workspace), "inputs": masked_members(inputs)})
+        verdicts = _decisions(
+            plugins, {**step.question("call", workspace), "inputs": masked_members(inputs)}
+        )
     except NotAllowed:
         raise
     except JackfieldError as error:
@@ -167,24 +249,35 @@ def left_of(plugins: Plugins, workspace: str, step: ReadStep, output: Any) -> An
         raise Unavailable(f"nothing is shown before a policy decides: {error.message}") from None
 
 
-def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Ask again about an output that was withheld because no policy had decided. Return the Result's JSON as it would have been recorded;
-    None if there is no decision yet."""
+def decided(
+    plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Ask again about an output that was withheld because no policy had decided. Return the
+    Result's JSON as it would have been recorded; None if there is no decision yet.
+    """
     try:
         question = undecided["question"]
         places = [*_places(_decisions(plugins, question), question["output"])]
-        return without(restored(Result.from_json(result), undecided), places, "withheld by a policy").to_json()
+        return without(
+            restored(Result.from_json(result), undecided), places, "withheld by a policy"
+        ).to_json()
     except (JackfieldError, LookupError, TypeError, ValueError):
         return None
 
 
 def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
-    """Return a caller who sees only the connectors and actions that policies permit; only reads, if there is no decision."""
+    """Return a caller who sees only the connectors and actions that policies permit; only reads, if
+    there is no decision.
+    """
     question = {"hook": "listing", "workspace": workspace, "caller": asker(caller)}
     own = caller.rules or Rules()
     try:
         verdicts = _decisions(plugins, question)
-        hidden = [pattern for verdict in verdicts for pattern in (_NONE if verdict.get("allow") is False else _texts(verdict))]
+        hidden = [
+            pattern
+            for verdict in verdicts
+            for pattern in (_NONE if verdict.get("allow") is False else _texts(verdict))
+        ]
         rules = Rules.checked(own.allow, (*own.block, *hidden), own.approve) if hidden else own
     except (JackfieldError, ValueError, TypeError) as error:
         _LOG.warning("a listing has reads only: %s", error)
@@ -197,37 +290,58 @@ def _require_allowed(verdicts: Iterable[Mapping[str, Any]]) -> None:
 
     :raises NotAllowed: if a policy refuses the step, or demands a person's approval.
     """
-    if not all(verdict.get("allow") is True and verdict.get("approve") is not True for verdict in verdicts):
+    if not all(
+        verdict.get("allow") is True and verdict.get("approve") is not True for verdict in verdicts
+    ):
         raise _refusal()
 
 
 def _refusal(reason: str = "") -> NotAllowed:
-    return NotAllowed(f"not allowed: a policy refuses it{reason}", hint="Ask the operator of jackfield what the policy allows.")
+    return NotAllowed(
+        f"not allowed: a policy refuses it{reason}",
+        hint="Ask the operator of jackfield what the policy allows.",
+    )
 
 
-async def _delete_files(how: How, attempts: Attempting, dependencies: Dependencies, left: Any) -> None:
+async def _delete_files(
+    how: How, attempts: Attempting, dependencies: Dependencies, left: Any
+) -> None:
     """Delete the files of a call's output, except the files that the caller may have (``left``)."""
     kept = {*leaves(left)} if attempts.returned else ()
     for identifier in attempts.returned:
         if identifier not in kept:
-            await how.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
+            await how.waiter.call(
+                partial(dependencies.files.delete, dependencies.workspace, identifier)
+            )
 
 
 async def _effective_inputs(found: Judged, dependencies: Dependencies) -> Any:
-    """Return the effective inputs of a call, including the connection's, with secrets masked; files are references. Invalid inputs are
-    returned as given, since the call is refused whatever a policy decides.
+    """Return the effective inputs of a call, including the connection's, with secrets masked; files
+    are references. Invalid inputs are returned as given, since the call is refused whatever a
+    policy decides.
     """
     plan, how, files = found.plan, found.asked.how, found.asked.given.files
     given, schema = found.asked.given.inputs, plan.action.inputs
     try:
         inputs = unfolded(plan.action, given) if WHOLE_BODY in given else given
         inputs, _ = files.put(inputs, schema)
-        judged, _ = await reserve(how.waiter, inputs, schema, dependencies.files, dependencies.workspace, how.caller.owner, files)
+        judged, _ = await reserve(
+            how.waiter,
+            inputs,
+            schema,
+            dependencies.files,
+            dependencies.workspace,
+            how.caller.owner,
+            files,
+        )
         effective = masked(schema, checked(plan, judged))
     except InvalidInput:
         return masked(schema, given)
     with suppress(LookupError, TypeError):  # another system's form, which moves a file
-        return replaced(effective, [(place.steps, {"file": place.identifier}) for place in file_places(inputs, schema)])
+        return replaced(
+            effective,
+            [(place.steps, {"file": place.identifier}) for place in file_places(inputs, schema)],
+        )
     return effective
 
 
@@ -241,8 +355,17 @@ def _decisions(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[st
         raise Unavailable("a policy has given no decision")
     for verdict in found:
         if unknown := [name for name in verdict if name not in _KINDS]:
-            raise Unavailable(f"a policy has given no decision: '{unknown[0]!s:.80}' is no member of one")
-        wrong = next((name for name, kind in _KINDS.items() if name in verdict and not isinstance(verdict[name], kind)), None)
+            raise Unavailable(
+                f"a policy has given no decision: '{unknown[0]!s:.80}' is no member of one"
+            )
+        wrong = next(
+            (
+                name
+                for name, kind in _KINDS.items()
+                if name in verdict and not isinstance(verdict[name], kind)
+            ),
+            None,
+        )
         if wrong is not None:
             raise Unavailable(f"a policy has given no decision: its '{wrong}' is of another type")
         if not verdict and question["hook"] == "output":
@@ -253,12 +376,24 @@ def _decisions(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[st
 def _about(found: Judged, workspace: str, hook: str, caller: Caller) -> dict[str, Any]:
     plan, asked, invocation = found.plan, found.asked, found.asked.invocation
     return {
-        "hook": hook, "workspace": workspace, "caller": asker(caller), "invocationId": asked.how.meta.invocation_id,
-        "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
-        "effect": plan.action.rule_effect, "connection": None if plan.target is None else plan.target.name,
-        "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "inline": asked.inline is not None,
-        "dryRun": invocation.dry_run, "trace": invocation.trace, "partial": invocation.partial, "select": invocation.select,
-    }  # fmt: skip
+        "hook": hook,
+        "workspace": workspace,
+        "caller": asker(caller),
+        "invocationId": asked.how.meta.invocation_id,
+        "connector": plan.manifest.key,
+        "connectorVersion": plan.manifest.version,
+        "action": plan.action.key,
+        "effect": plan.action.rule_effect,
+        "connection": None if plan.target is None else plan.target.name,
+        "connectionType": None
+        if plan.target is None
+        else plan.manifest.full_name(plan.target.kind),
+        "inline": asked.inline is not None,
+        "dryRun": invocation.dry_run,
+        "trace": invocation.trace,
+        "partial": invocation.partial,
+        "select": invocation.select,
+    }
 
 
 def _texts(verdict: Mapping[str, Any], name: str = "withhold") -> list[str]:

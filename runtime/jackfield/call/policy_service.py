@@ -1,8 +1,10 @@
-"""The operator's policy service: a plugin that asks it by HTTP, in the form of Open Policy Agent's REST API.
+"""The operator's policy service: a plugin that asks it by HTTP, in the form of Open Policy Agent's
+REST API.
 
 A question is a signed POST of ``{"input": {…}}``, and a decision is the ``result`` of its answer
-(https://www.openpolicyagent.org/docs/latest/rest-api/#get-a-document-with-input). ``JACKFIELD_POLICY_URL`` is its URL, and
-``JACKFIELD_POLICY_SECRET`` the secret that signs questions, as in Standard Webhooks. A question times out after 500 ms.
+(https://www.openpolicyagent.org/docs/latest/rest-api/#get-a-document-with-input).
+``JACKFIELD_POLICY_URL`` is its URL, and ``JACKFIELD_POLICY_SECRET`` the secret that signs
+questions, as in Standard Webhooks. A question times out after 500 ms.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ _LARGEST, _LARGEST_DECISION = 8 * 1024 * 1024, 1024 * 1024
 
 
 def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
-    """Return the plugin that asks the policy service that the variables name; an empty tuple if they name none.
+    """Return the plugin that asks the policy service that the variables name; an empty tuple if
+    they name none.
 
     :raises InvalidInvocation: if the variables are not valid.
     """
@@ -47,12 +50,16 @@ def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
         return ()
     if not url:
         text = f"{URL} is empty" if url is not None else f"{SECRET} is set, and {URL} is not"
-        raise InvalidInvocation(f"{text}: no policy would be asked", hint=f"Name the policy service, or unset both {URL} and {SECRET}.")
+        raise InvalidInvocation(
+            f"{text}: no policy would be asked",
+            hint=f"Name the policy service, or unset both {URL} and {SECRET}.",
+        )
     try:
         target_of(url)
     except ValueError as fault:
         raise InvalidInvocation(
-            f"{URL} is not valid: it {fault}", hint=f"Write it as http://127.0.0.1:8181/v1/data/jackfield, or unset {URL}."
+            f"{URL} is not valid: it {fault}",
+            hint=f"Write it as http://127.0.0.1:8181/v1/data/jackfield, or unset {URL}.",
         ) from None
     if not _is_secret(secret):
         text = f"{SECRET} must be set beside {URL}: 'whsec_' and at least 24 bytes in Base64"
@@ -61,12 +68,18 @@ def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
 
 
 class PolicyService:
-    """Plugin that asks one policy service. It reuses connections and follows no redirect; ``route`` is the network route. Thread-safe."""
+    """Plugin that asks one policy service. It reuses connections and follows no redirect; ``route``
+    is the network route. Thread-safe.
+    """
 
     def __init__(self, url: str, secret: str, route: Route | None = None) -> None:
         self._target, self._path, self._host = target_of(url)
         self._secret = secret
-        self._wire = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=cache(client_context), route=route, kept=8))
+        self._wire = Wire(
+            WireSettings(
+                guard=ANYWHERE, guard_path="/url", tls=cache(client_context), route=route, kept=8
+            )
+        )
 
     @hookimpl
     def judge(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,7 +91,9 @@ class PolicyService:
         until = monotonic() + WITHIN
         body = exact_json({"input": question}, _JSON).encode("utf-8", "replace")
         if len(body) > _LARGEST:
-            text = f"not allowed: it has more than {_LARGEST:,} bytes, which no policy service judges"
+            text = (
+                f"not allowed: it has more than {_LARGEST:,} bytes, which no policy service judges"
+            )
             raise NotAllowed(text, hint="Upload files and name them, or ask for less.")
         try:
             answer = self._answer(body, lambda: until - monotonic())
@@ -97,10 +112,14 @@ class PolicyService:
     def _answer(self, body: bytes, left: Callable[[], float]) -> bytes:
         identifier, at = f"msg_{new_invocation_id()}", int(SystemClock().time())
         fields = [
-            (b"Host", self._host), (b"Content-Type", b"application/json"), (b"User-Agent", b"jackfield"),
-            (b"Content-Length", str(len(body)).encode()), (b"webhook-id", identifier.encode()),
-            (b"webhook-timestamp", str(at).encode()), (b"webhook-signature", signatures((self._secret,), identifier, at, body).encode()),
-        ]  # fmt: skip
+            (b"Host", self._host),
+            (b"Content-Type", b"application/json"),
+            (b"User-Agent", b"jackfield"),
+            (b"Content-Length", str(len(body)).encode()),
+            (b"webhook-id", identifier.encode()),
+            (b"webhook-timestamp", str(at).encode()),
+            (b"webhook-signature", signatures((self._secret,), identifier, at, body).encode()),
+        ]
         reply = self._wire.send("POST", self._target, self._path, fields, body, left, lambda: None)
         try:
             if reply.status != 200:
@@ -111,11 +130,17 @@ class PolicyService:
 
 
 def _undecided(reason: str) -> Unavailable:
-    return Unavailable(f"the policy service gave no decision ({reason})", hint="Try again. The operator of jackfield runs that service.")
+    return Unavailable(
+        f"the policy service gave no decision ({reason})",
+        hint="Try again. The operator of jackfield runs that service.",
+    )
 
 
 def _is_secret(text: str) -> bool:
     try:
-        return text.startswith(SYMMETRIC) and len(b64decode(text.removeprefix(SYMMETRIC), validate=True)) >= 24
+        return (
+            text.startswith(SYMMETRIC)
+            and len(b64decode(text.removeprefix(SYMMETRIC), validate=True)) >= 24
+        )
     except ValueError:
         return False

@@ -1,4 +1,6 @@
-"""Steps over a connection that are not calls, but that policies judge: events of triggers, and looks for evidence."""
+"""Steps over a connection that are not calls, but that policies judge: events of triggers, and
+looks for evidence.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,24 @@ class ReadStep:
         """Return the question about the read, without inputs and output."""
         more = {} if self.trigger is None else {"trigger": self.trigger}
         return {
-            "hook": hook, "workspace": workspace, "caller": asker(self.caller), "connector": self.manifest.key,
-            "connectorVersion": self.manifest.version, "action": self.action, **more, "effect": "read", "connection": self.connection,
-        }  # fmt: skip
+            "hook": hook,
+            "workspace": workspace,
+            "caller": asker(self.caller),
+            "connector": self.manifest.key,
+            "connectorVersion": self.manifest.version,
+            "action": self.action,
+            **more,
+            "effect": "read",
+            "connection": self.connection,
+        }
 
 
 def asker(caller: Caller) -> dict[str, Any]:
     """Return a caller in the form for policies."""
-    return {"name": caller.name, "token": caller.token, "scope": caller.scope, "remote": caller.remote, "audience": caller.audience}
+    return {
+        "name": caller.name,
+        "token": caller.token,
+        "scope": caller.scope,
+        "remote": caller.remote,
+        "audience": caller.audience,
+    }

@@ -1,7 +1,8 @@
-"""Ports of a runtime to storage beyond its process: database, files, rules, journal, management. They are only types: no call imports them.
+"""Ports of a runtime to storage beyond its process: database, files, rules, journal, management.
+They are only types: no call imports them.
 
-``jackfield.composition`` has the other ports, and chooses the implementation: the null objects of ``call.unstored``, or the classes of a
-package with a database.
+``jackfield.composition`` has the other ports, and chooses the implementation: the null objects of
+``call.unstored``, or the classes of a package with a database.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ T = TypeVar("T")
 
 
 class Database(Protocol):
-    """Database of a process, as waits for its commits need it. It passes its transaction to units of work."""
+    """Database of a process, as waits for its commits need it. It passes its transaction to units
+    of work.
+    """
 
     @property
     def dialect(self) -> Dialect:
@@ -29,12 +32,16 @@ class Database(Protocol):
     def record(self, unit: Callable[[Any], Any]) -> Any:
         """Run ``unit`` in a transaction and return its value once it is on the disk.
 
-        :raises Unavailable: if nothing was done; ``CommitUnknown`` if the commit may have been done.
+        :raises Unavailable: if nothing was done; ``CommitUnknown`` if the commit may have been
+            done.
         """
 
-    def submit(self, unit: Callable[[Any], Any], done: Callable[[Any, Exception | None], None]) -> Callable[[], bool]:
-        """Queue ``unit`` for the next commit, after which ``done`` is called with its value or the error. Return a function that cancels
-        the unit; it returns True if no part of the unit was or will be done.
+    def submit(
+        self, unit: Callable[[Any], Any], done: Callable[[Any, Exception | None], None]
+    ) -> Callable[[], bool]:
+        """Queue ``unit`` for the next commit, after which ``done`` is called with its value or the
+        error. Return a function that cancels the unit; it returns True if no part of the unit was
+        or will be done.
         """
 
 
@@ -43,7 +50,9 @@ class Dialect(Protocol):
 
     @property
     def bounds_each(self) -> bool:
-        """True if each statement and commit has its own time limit, so that a commit of several units need not have one."""
+        """True if each statement and commit has its own time limit, so that a commit of several
+        units need not have one.
+        """
 
 
 class Journal(Protocol):
@@ -63,7 +72,9 @@ class Journal(Protocol):
         """Return the keyed digest by which requests are compared."""
 
     def end_queued(self, identifier: str, result: Result) -> bool:
-        """Finish a queued invocation, claimed or not, as failed; return False if a worker has started it."""
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has
+        started it.
+        """
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
@@ -71,13 +82,23 @@ class Journal(Protocol):
         :raises InvalidInvocation: if there is no entry.
         """
 
-    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """Return entries that match all filters, newest first, and the cursor of the next page; None after the last page."""
+    def entries(
+        self, *, cursor: str | None = None, limit: int = 50, **filters: Any
+    ) -> tuple[list[Entry], str | None]:
+        """Return entries that match all filters, newest first, and the cursor of the next page;
+        None after the last page.
+        """
 
     def resolve(
-        self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
+        self,
+        identifier: str,
+        outcome: Literal["succeeded", "failed"],
+        by: str,
+        note: str = "",
+        because: int | None = None,
     ) -> Entry:
-        """Resolve an in-doubt entry with a person's answer; ``because`` is the number of the look that proves the answer.
+        """Resolve an in-doubt entry with a person's answer; ``because`` is the number of the look
+        that proves the answer.
 
         :raises InvalidInvocation: if there is no such entry, or it is not in doubt.
         """
@@ -87,7 +108,9 @@ class WorkspaceLimits(Protocol):
     """Limits of the workspaces of a process."""
 
     def begins(self, workspace: str, most: float) -> bool:
-        """Count a call as running; return False, and do not count it, if ``most`` calls run already."""
+        """Count a call as running; return False, and do not count it, if ``most`` calls run
+        already.
+        """
 
     def most(self, workspace: str, limit: str) -> float | None:
         """Return one limit of a workspace; None if the workspace has no such limit."""
@@ -104,7 +127,9 @@ class Time(Protocol):
 
 
 class Settings(Protocol):
-    """Settings of one workspace, as calls need them. They mean the same as in the workspace's JSON (docs/reference/http.md)."""
+    """Settings of one workspace, as calls need them. They mean the same as in the workspace's JSON
+    (docs/reference/http.md).
+    """
 
     @property
     def keep_inputs(self) -> bool:
@@ -124,7 +149,9 @@ class Settings(Protocol):
 
     @property
     def twins(self) -> str | None:
-        """Rule for a write without a key that equals an open one: ``join`` or ``allow``; None for the process's rule."""
+        """Rule for a write without a key that equals an open one: ``join`` or ``allow``; None for
+        the process's rule.
+        """
 
     @property
     def settle_absent(self) -> bool:
@@ -161,7 +188,9 @@ class Readings(Protocol):
 
 
 class Storage(Readings, Protocol):
-    """Database and vault of a process. They may be used only if ``enabled``; otherwise they raise ``InvalidInvocation``."""
+    """Database and vault of a process. They may be used only if ``enabled``; otherwise they raise
+    ``InvalidInvocation``.
+    """
 
     migrates: bool
     """False if opening the database must not upgrade it."""
@@ -197,8 +226,12 @@ class Storage(Readings, Protocol):
     def held(self, reading: int) -> AbstractContextManager[object]:
         """Return a block in which every reading of the epoch is ``reading``."""
 
-    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
-        """Return ``work()``, to be run in its own task, with one reading of the epoch throughout."""
+    def in_one_state(
+        self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None
+    ) -> Coroutine[Any, Any, T]:
+        """Return ``work()``, to be run in its own task, with one reading of the epoch
+        throughout.
+        """
 
     def bar(self, *paths: str) -> None:
         """Add files of this process to the paths that no tenant's ``$file`` reference may read."""
@@ -210,8 +243,8 @@ class Storage(Readings, Protocol):
         """Return the internal hosts that connections of remote callers may reach."""
 
     def shared_setting(self, name: str) -> str:
-        """Return a setting that all processes on the database share; without a database, return this process's own. Return an empty string
-        if the setting is not set.
+        """Return a setting that all processes on the database share; without a database, return
+        this process's own. Return an empty string if the setting is not set.
         """
 
     def close(self) -> None:
@@ -268,8 +301,9 @@ class Files(Protocol):
         invocation: str | None = None,
         kept: float | None = None,
     ) -> StoredFile:
-        """Store content; an output that a call has ``returned`` may exceed the workspace's own limit. ``invocation`` is the ID of a queued
-        call; ``kept`` is the lifetime in seconds, if shorter than usual.
+        """Store content; an output that a call has ``returned`` may exceed the workspace's own
+        limit. ``invocation`` is the ID of a queued call; ``kept`` is the lifetime in seconds, if
+        shorter than usual.
         """
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
@@ -279,9 +313,13 @@ class Files(Protocol):
         """Delete a file; return False if there is no such file."""
 
     def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
-        """Extend the lifetime of files beyond the idempotency key of an invocation that uses them now."""
+        """Extend the lifetime of files beyond the idempotency key of an invocation that uses them
+        now.
+        """
 
-    def digests(self, workspace: str, owner: str | None, identifiers: Iterable[str]) -> dict[str, Any]:
+    def digests(
+        self, workspace: str, owner: str | None, identifiers: Iterable[str]
+    ) -> dict[str, Any]:
         """Return a digest of each file that ``find`` finds, for comparing requests."""
 
     def is_full(self, workspace: str) -> bool:
@@ -294,7 +332,9 @@ class Access(Protocol):
     is_gone: bool
     """True if the last read of ``settings`` found no such workspace."""
     lacks_policy: bool
-    """True if, by the last settings read, a policy judges the calls of the database, and this process has no policy."""
+    """True if, by the last settings read, a policy judges the calls of the database, and this
+    process has no policy.
+    """
     epoch: Callable[[], int]
     """Function that returns a reading that changes with connections, tokens, rules and settings."""
 
@@ -304,7 +344,9 @@ class Access(Protocol):
 
     @property
     def settle(self) -> str:
-        """Use of evidence about a doubt: the stricter of the operator's and the workspace's setting, ``off``, ``show`` or ``on``."""
+        """Use of evidence about a doubt: the stricter of the operator's and the workspace's
+        setting, ``off``, ``show`` or ``on``.
+        """
 
     @property
     def storage(self) -> Readings:
@@ -318,4 +360,6 @@ class Access(Protocol):
         """Return the authorizer of a caller under the current settings."""
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
-        """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``."""
+        """Return the caller of a queued invocation with their current rights; ``stored`` is the
+        output of ``Caller.to_json``.
+        """

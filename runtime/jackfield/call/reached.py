@@ -1,7 +1,9 @@
-"""Records of a call that its end reads, at whichever stage it ends: the request, the progress, and the end.
+"""Records of a call that its end reads, at whichever stage it ends: the request, the progress, and
+the end.
 
-In order: ``How``, which a surface makes; ``Asked``, once the call is parsed; ``call_records.Found``, once its plan is found; ``Checked``,
-once its inputs are valid; and ``Ended``. ``Reached`` notes the progress. All are plain classes, which are the fastest to make.
+In order: ``How``, which a surface makes; ``Asked``, once the call is parsed;
+``call_records.Found``, once its plan is found; ``Checked``, once its inputs are valid; and
+``Ended``. ``Reached`` notes the progress. All are plain classes, which are the fastest to make.
 """
 
 from __future__ import annotations
@@ -34,22 +36,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Terms:
-    """Terms of one call. Calls with the same plan and caller share them while catalog, connections, rules and settings are unchanged."""
+    """Terms of one call. Calls with the same plan and caller share them while catalog, connections,
+    rules and settings are unchanged.
+    """
 
     keeps: bool = False
     """True if the workspace stores the inputs of its invocations."""
     is_guarded: bool = False
     """True if suppressed recipients are refused."""
     joins: bool = False
-    """True if an equal open write of the same caller answers the call, unless the call has a key."""
+    """True if an equal open write of the same caller answers the call, unless the call has a
+    key.
+    """
     limits: Mapping[str, float] = field(default_factory=dict)
     """Limits of the workspace."""
     asks: str | None = None
-    """Sentence that names the rule by which the call waits for a person's approval; None if no rule requires an approval."""
+    """Sentence that names the rule by which the call waits for a person's approval; None if no rule
+    requires an approval.
+    """
     settle: str = "off"
     """Use of evidence about a doubt in the workspace: ``off``, ``show`` or ``on``."""
     quotas: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """Quotas on effects, by owner: the ``workspace``, the caller's ``token`` and the ``connection``."""
+    """Quotas on effects, by owner: the ``workspace``, the caller's ``token`` and the
+    ``connection``.
+    """
 
 
 NO_TERMS = Terms()
@@ -57,7 +67,9 @@ NO_TERMS = Terms()
 
 
 class Planned(Protocol):
-    """Plan of a call, as the code that ends the call sees it: the manifest of its action, and its target."""
+    """Plan of a call, as the code that ends the call sees it: the manifest of its action, and its
+    target.
+    """
 
     manifest: Manifest
     action: ActionManifest
@@ -65,18 +77,21 @@ class Planned(Protocol):
 
     @property
     def secrets(self) -> tuple[bool, SecretPlaces | None]:
-        """Return whether the action's output has secrets, and the places of the secrets; None instead of places if all of it is secret."""
+        """Return whether the action's output has secrets, and the places of the secrets; None
+        instead of places if all of it is secret.
+        """
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
-        """Return a redactor of the inputs that the action marks as secret; None if the action marks no input, or no marked
-        input is given.
+        """Return a redactor of the inputs that the action marks as secret; None if the action marks
+        no input, or no marked input is given.
         """
 
 
 class Attempting(Protocol):
     """Attempts of a call, as the code that ends the call sees them.
 
-    - ``conceals``: a policy may withhold the provider's answer: no error quotes the answer, and its exchanges are stored without it.
+    - ``conceals``: a policy may withhold the provider's answer: no error quotes the answer, and its
+      exchanges are stored without it.
     - ``returned``: the IDs of the output's files that the attempts have stored.
     """
 
@@ -94,7 +109,9 @@ class Attempting(Protocol):
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs; None if there are no secrets."""
+        """Redactor of the secrets of the connection and the inputs; None if there are no
+        secrets.
+        """
 
     @property
     def count(self) -> int:
@@ -117,7 +134,8 @@ class Attempting(Protocol):
 
 
 class Given:
-    """Content of a call, as far as it has been read. It is mutable: its inputs are unfolded and filled in.
+    """Content of a call, as far as it has been read. It is mutable: its inputs are unfolded and
+    filled in.
 
     - ``body``: the invocation as JSON, as it was received.
     - ``inputs``: the inputs of the invocation, with stored files once these have been read.
@@ -136,7 +154,8 @@ class Asked:
     """A call as requested.
 
     - ``row``: the row in the journal, once it is drafted; None without a journal.
-    - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
+    - ``unfound``: returns the redactor of the named connection's secrets; set until connector and
+      action are found.
     """
 
     __slots__ = ("given", "how", "invocation", "row", "unfound")
@@ -150,17 +169,23 @@ class Asked:
     def inline(self) -> object:
         """Values of an inline connection as received; None for another connection."""
         connection = self.invocation.connection
-        return None if connection is None or isinstance(connection, str) else connection.get("values")
+        return (
+            None if connection is None or isinstance(connection, str) else connection.get("values")
+        )
 
     def redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are no secrets.
-        Even a refusal needs the redactor, since it may quote another value or an input that contains the secret.
+        """Return a redactor of the secrets of the connection and the inputs, before the connection
+        is open; None if there are no secrets. Even a refusal needs the redactor, since it may quote
+        another value or an input that contains the secret.
         """
-        return joined(self.connection_redactor(plan), None if plan is None else plan.secrets_in(self.given.inputs))
+        return joined(
+            self.connection_redactor(plan),
+            None if plan is None else plan.secrets_in(self.given.inputs),
+        )
 
     def connection_redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of the connection's secrets that are known before the connection is open; None if no connection is
-        known yet.
+        """Return a redactor of the connection's secrets that are known before the connection is
+        open; None if no connection is known yet.
         """
         target = None if plan is None else plan.target
         if target is not None:
@@ -195,7 +220,9 @@ class Reached:
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the secrets of the connection and the inputs, as far as these are known; None if there are no secrets."""
+        """Redactor of the secrets of the connection and the inputs, as far as these are known; None
+        if there are no secrets.
+        """
         if self.attempts is not None:
             return self.attempts.redactor
         asked = self.asked
@@ -208,11 +235,13 @@ class Reached:
 
     def ended(self) -> Meta:
         """Complete and return the meta of a call that ends now."""
-        return self.how.ended(self.how.meta.attempts if self.attempts is None else self.attempts.count)
+        return self.how.ended(
+            self.how.meta.attempts if self.attempts is None else self.attempts.count
+        )
 
     def release(self) -> None:
-        """Release references to this call once it has ended. Reference cycles would hold its inputs and output until a garbage
-        collection.
+        """Release references to this call once it has ended. Reference cycles would hold its inputs
+        and output until a garbage collection.
         """
         attempts, self.parts, self.points = self.attempts, (), NO_POINTS
         if self.asked is not None:
@@ -226,7 +255,8 @@ class Ended:
     """End of a call: the Result for the caller, and the recorded Result.
 
     - ``attempts``: the attempts made; None if none was made.
-    - ``undecided``: an output without a policy's decision, with its context, for the journal; None for any other output.
+    - ``undecided``: an output without a policy's decision, with its context, for the journal; None
+      for any other output.
     """
 
     __slots__ = ("attempts", "recorded", "result", "undecided")

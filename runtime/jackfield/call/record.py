@@ -1,4 +1,6 @@
-"""Record of one call, as its stages see it. ``recording`` makes it; without a journal there is none."""
+"""Record of one call, as its stages see it. ``recording`` makes it; without a journal there is
+none.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,21 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ActionManifest, Manifest
 
 Barred = Callable[[str], str | None]
-"""Function that returns why the caller may not make a read, by the key of its action; None if the caller may."""
+"""Function that returns why the caller may not make a read, by the key of its action; None if the
+caller may.
+"""
 
 
 class CallRecord(Protocol):
     """Record of one call.
 
     - ``keeps``: True if the workspace stores the inputs of its invocations.
-    - ``fingerprints``: computes the request's fingerprint, which identifies a repeat; it is computed again after the workspace's settings
-      are read anew.
+    - ``fingerprints``: computes the request's fingerprint, which identifies a repeat; it is
+      computed again after the workspace's settings are read anew.
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     - ``references``: the places in the output that later events refer to.
-    - ``marking``: makes the marker of one attempt, or of ``EVERY`` attempt: 26 characters that nobody outside the workspace can compute.
-      None if no look would search for the marker.
+    - ``marking``: makes the marker of one attempt, or of ``EVERY`` attempt: 26 characters that
+      nobody outside the workspace can compute. None if no look would search for the marker.
     - ``unrecorded``: warning for the caller, if the outcome could not be recorded.
     """
 
@@ -35,7 +39,9 @@ class CallRecord(Protocol):
     unrecorded: tuple[Mapping[str, Any], ...]
 
     def name(self, meta: Meta) -> None:
-        """Copy the names of connector and action from a Result's meta, where secrets are redacted in names that were not found."""
+        """Copy the names of connector and action from a Result's meta, where secrets are redacted
+        in names that were not found.
+        """
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
         """Note the connector and the action, before the rules are applied to them."""
@@ -43,14 +49,20 @@ class CallRecord(Protocol):
     def rule(self, text: str) -> None:
         """Note the rule that refused the invocation."""
 
-    def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
-        """Record the connector, action and connection that the invocation's names were resolved to, and whether its inputs are stored."""
+    def describe(
+        self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool
+    ) -> None:
+        """Record the connector, action and connection that the invocation's names were resolved to,
+        and whether its inputs are stored.
+        """
 
     def keep_inputs(self) -> None:
         """Store the inputs, redacted."""
 
     def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
-        """Record the effect that the action has with these inputs, which decides how a lost call ends. None: the effect of ``describe``."""
+        """Record the effect that the action has with these inputs, which decides how a lost call
+        ends. None: the effect of ``describe``.
+        """
 
     @property
     def may_meet_another(self) -> bool:
@@ -58,7 +70,9 @@ class CallRecord(Protocol):
 
     @property
     def wait_left(self) -> float:
-        """Seconds for which the caller still waits for an earlier call with its key; zero or less if the wait is over."""
+        """Seconds for which the caller still waits for an earlier call with its key; zero or less
+        if the wait is over.
+        """
 
     def set_aside(self) -> None:
         """Leave no row of a call that does not begin and was counted in no limit."""
@@ -69,17 +83,24 @@ class CallRecord(Protocol):
         :raises Unavailable: if the begin cannot be recorded; nothing was sent.
         """
 
-    async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Any], None] | None) -> bool:
-        """Record the output of a job's start and its polls, with ``in_transaction`` in the same transaction. Return False if another
-        process has taken over the invocation.
+    async def store_job(
+        self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Any], None] | None
+    ) -> bool:
+        """Record the output of a job's start and its polls, with ``in_transaction`` in the same
+        transaction. Return False if another process has taken over the invocation.
         """
 
     def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
-        """Record the output, or the failure, of a call that has ended in doubt and whose caller has left."""
+        """Record the output, or the failure, of a call that has ended in doubt and whose caller has
+        left.
+        """
 
-    async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
-        """Record the outcome, with an output that no policy has decided on. ``is_last`` is called once the outcome is recorded or
-        postponed; it returns True if no other call will share the commit.
+    async def end(
+        self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]
+    ) -> None:
+        """Record the outcome, with an output that no policy has decided on. ``is_last`` is called
+        once the outcome is recorded or postponed; it returns True if no other call will share the
+        commit.
         """
 
     def finish_interrupted(self, result: Result | None) -> None:

@@ -17,7 +17,15 @@ from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.provider_ids import references_in
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
+from jackfield.kernel.errors import (
+    Detail,
+    FailedInPart,
+    InDoubt,
+    InvalidOutput,
+    JackfieldError,
+    Provider,
+    Sent,
+)
 from jackfield.kernel.pointers import find, pointer, shown
 from jackfield.redaction.marks import MASK, Concealed, masked
 from jackfield.redaction.outputs import OutputMask, masked_events
@@ -36,18 +44,26 @@ _NUMBER = re.compile(r"/[0-9]+(?=/|$)")
 """Regular expression of a step in a JSON Pointer to an item of a list."""
 
 
-def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:
-    """Validate the output, or the preview, against the action's schema. If the schema is only descriptive, return the differences.
+def check_output(
+    output: Mapping[str, Any], plan: Plan, *, preview: bool = False
+) -> tuple[Mapping[str, Any], ...]:
+    """Validate the output, or the preview, against the action's schema. If the schema is only
+    descriptive, return the differences.
 
-    :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names members, never values.
+    :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names
+        members, never values.
     """
     judge = plan.judge_of_preview if preview else plan.judge
     faults = () if judge is None else judge.judge(output)
     if not faults:
         return ()
     if plan.action.only_describes:
-        return _differences([fault for fault in faults if not _is_no_page(fault, output, plan.action.pagination)])
-    noun, done = ("preview", "Nothing was sent") if preview else ("output", "The action was executed")
+        return _differences(
+            [fault for fault in faults if not _is_no_page(fault, output, plan.action.pagination)]
+        )
+    noun, done = (
+        ("preview", "Nothing was sent") if preview else ("output", "The action was executed")
+    )
     places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
     raise InvalidOutput(
         f"the {noun} of '{plan.action.key}' violates its own schema at {places}",
@@ -56,24 +72,40 @@ def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False
 
 
 def _is_no_page(fault: Detail, output: Mapping[str, Any], paging: Pagination | None) -> bool:
-    """Return whether a difference is a null in place of the next page's name: the list has ended, whatever the schema promises."""
+    """Return whether a difference is a null in place of the next page's name: the list has ended,
+    whatever the schema promises.
+    """
     if paging is None or not fault.path or find(output, fault.path) is not None:
         return False
-    places = (at if at.startswith("/") else pointer(at) for at in (*(path for _, path in paging.tokens), *paging.page_members))
+    places = (
+        at if at.startswith("/") else pointer(at)
+        for at in (*(path for _, path in paging.tokens), *paging.page_members)
+    )
     return any(f"{at}/".startswith(f"{fault.path}/") for at in places)
 
 
 def _differences(faults: Sequence[Detail]) -> tuple[Mapping[str, Any], ...]:
-    """Return one warning for each kind of difference from the schema, since the items of a list mostly differ in the same way."""
+    """Return one warning for each kind of difference from the schema, since the items of a list
+    mostly differ in the same way.
+    """
     alike: dict[tuple[str, str | None], list[Detail]] = {}
     for fault in faults:
         alike.setdefault((_NUMBER.sub("/*", fault.path), fault.keyword), []).append(fault)
     told = islice(alike.values(), MAX_WARNINGS)
-    return tuple({"path": found[0].path, "message": _difference(found[0]) + _as_well(len(found) - 1)} for found in told)
+    return tuple(
+        {"path": found[0].path, "message": _difference(found[0]) + _as_well(len(found) - 1)}
+        for found in told
+    )
 
 
 def _as_well(others: int) -> str:
-    return f", and so do {others} more like it" if others > 1 else ", and so does another like it" if others else ""
+    return (
+        f", and so do {others} more like it"
+        if others > 1
+        else ", and so does another like it"
+        if others
+        else ""
+    )
 
 
 def _difference(fault: Detail) -> str:
@@ -82,7 +114,11 @@ def _difference(fault: Detail) -> str:
         return f"is null here: it {fault.message}"
     if fault.keyword == "required":
         return "is missing, which differs from the schema"
-    return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
+    return (
+        "differs from the schema"
+        if fault.keyword is None
+        else f"differs from the schema in '{fault.keyword}'"
+    )
 
 
 _MOST_WITHHELD = 10
@@ -90,10 +126,11 @@ _MOST_WITHHELD = 10
 
 
 def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
-    """Return a successful Result as the journal stores it, and as everyone but its caller sees it: without the secrets of its output.
+    """Return a successful Result as the journal stores it, and as everyone but its caller sees it:
+    without the secrets of its output.
 
-    An output that hands out credentials is secret as a whole; any other by the marks of its schema. Up to 20 of these values, of 8 or more
-    characters, are also masked in other members.
+    An output that hands out credentials is secret as a whole; any other by the marks of its schema.
+    Up to 20 of these values, of 8 or more characters, are also masked in other members.
     """
     if result.output is None:
         return result
@@ -116,24 +153,39 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
 
 
 def without(result: Result, given: Redactor | None) -> Result:
-    """Return a Result for the record: secrets of ``given``, such as secret inputs, are masked wherever the provider returned them."""
+    """Return a Result for the record: secrets of ``given``, such as secret inputs, are masked
+    wherever the provider returned them.
+    """
     if given is None or result.output is None:
         return result
     mask, meta = OutputMask(given), result.meta
     output, withheld = mask.masked(result.output)
-    following = meta.next and {name: MASK if mask.holds_token(token) else token for name, token in meta.next.items()}
-    return replace(result, output=output, meta=replace(meta, next=following, warnings=_with_withheld(withheld, meta.warnings)))
+    following = meta.next and {
+        name: MASK if mask.holds_token(token) else token for name, token in meta.next.items()
+    }
+    return replace(
+        result,
+        output=output,
+        meta=replace(meta, next=following, warnings=_with_withheld(withheld, meta.warnings)),
+    )
 
 
-def _with_withheld(withheld: Sequence[str], warnings: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+def _with_withheld(
+    withheld: Sequence[str], warnings: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], ...]:
     """Return the warnings of an output, and a warning for its withheld members."""
     if not withheld:
         return tuple(warnings)
     more = len(withheld) - _MOST_WITHHELD
-    text = "is withheld: it has a secret of the call that cannot be cut out of it (in Base64, a page token or a member's name)"
+    text = (
+        "is withheld: it has a secret of the call that cannot be cut out of it (in Base64, a "
+        "page token or a member's name)"
+    )
     named = [{"path": path, "message": text} for path in withheld[:_MOST_WITHHELD]]
     if more > 0:
-        named.append({"path": "", "message": f"{more:,} more members are withheld for the same reason"})
+        named.append(
+            {"path": "", "message": f"{more:,} more members are withheld for the same reason"}
+        )
     return (*named, *warnings)[:MAX_WARNINGS]
 
 
@@ -143,14 +195,27 @@ def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
     more = f" and {found.count - len(found.places)} more" if found.count > len(found.places) else ""
     what = f"the secrets of the output ({named}{more})" if named else "the output"
     if queued:
-        return {"path": "", "message": f"nobody was shown {what}, because the invocation was queued: run the action directly to see it"}
-    return {"path": "", "message": f"only the caller of this call was shown {what}: records and replays have *** in its place"}
+        return {
+            "path": "",
+            "message": (
+                f"nobody was shown {what}, because the invocation was queued: run the action "
+                "directly to see it"
+            ),
+        }
+    return {
+        "path": "",
+        "message": (
+            f"only the caller of this call was shown {what}: records and replays have *** in "
+            "its place"
+        ),
+    }
 
 
 def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
     """Judge and mask the output of a success; return its forms for the caller and for the journal.
 
-    :raises JackfieldError: if the output breaks its schema: a doubt, if the action may have changed something.
+    :raises JackfieldError: if the output breaks its schema: a doubt, if the action may have changed
+        something.
     """
     asked, plan = attempts.asked, attempts.plan
     meta, paging = asked.how.meta, plan.code.pagination
@@ -166,7 +231,9 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
     if warnings and (redactor := attempts.redactor) is not None:
         warnings = tuple(redactor.clean_json(list(warnings[:MAX_WARNINGS])))
     shown, withheld = _masked_output(attempts, output)
-    meta.warnings = _with_withheld(withheld, warnings)[:MAX_WARNINGS] if withheld or warnings else ()
+    meta.warnings = (
+        _with_withheld(withheld, warnings)[:MAX_WARNINGS] if withheld or warnings else ()
+    )
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
@@ -174,39 +241,56 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
         meta.next = following and _paging().next_inputs(paging, attempts.inputs, following)
     if asked.invocation.partial == "fail":
         _refuse_part(attempts, output)
-    result = Result("succeeded", asked.how.ended(attempts.count), output=shown if attempts.unread is None else None)
+    result = Result(
+        "succeeded",
+        asked.how.ended(attempts.count),
+        output=shown if attempts.unread is None else None,
+    )
     if asked.row is None:
         return Ended(result, attempts)
     if plan.references:
         asked.row.references = references_in(output, plan.references, plan.manifest.key)
-    return Ended(result, attempts, without(recorded(result, plan, queued=asked.how.claimed is not None), given))
+    return Ended(
+        result,
+        attempts,
+        without(recorded(result, plan, queued=asked.how.claimed is not None), given),
+    )
 
 
 def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
     """Raise an error for a call that the provider carried out only in part.
 
-    :raises FailedInPart: with a detail for each entry that failed, which points into the inputs, and the output as the provider's
-        details.
+    :raises FailedInPart: with a detail for each entry that failed, which points into the inputs,
+        and the output as the provider's details.
     """
     parts = [warning for warning in attempts.remarks.warnings if isinstance(warning, FailedEntries)]
     if not parts:
         return
     details = [entry.fault for part in parts for entry in part.entries]
     told = concealed(output, attempts.plan.secrets)
-    provider = Provider(request_id=attempts.asked.how.meta.request_id, details=told if isinstance(told, Mapping) else None)
+    provider = Provider(
+        request_id=attempts.asked.how.meta.request_id,
+        details=told if isinstance(told, Mapping) else None,
+    )
     raise FailedInPart(
         "; ".join(dict.fromkeys(part.message for part in parts)),
         details=details[:MAX_FAILED_ENTRIES],
-        hint="The rest took effect: send only the entries that failed again, as a new request with a key of its own.",
+        hint=(
+            "The rest took effect: send only the entries that failed again, as a new request "
+            "with a key of its own."
+        ),
         provider=provider,
         sent=Sent.REFUSED,
     )
 
 
-def _masked_output(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _masked_output(
+    attempts: Attempts, output: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Mask the connection's secrets in the output; return it with the places of withheld members.
 
-    :raises JackfieldError: if a page token has a secret: neither the token nor a part of it could fetch the next page.
+    :raises JackfieldError: if a page token has a secret: neither the token nor a part of it could
+        fetch the next page.
     """
     opening, paging = attempts.opening, attempts.plan.code.pagination
     if opening is None:
@@ -231,11 +315,16 @@ def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
     return masked(plan.action.output, concealed(output, plan.secrets))
 
 
-_UNCONNECTED = {"path": "", "message": "no connection fits: signing in was not tried, nor what a connection fills in"}
+_UNCONNECTED = {
+    "path": "",
+    "message": "no connection fits: signing in was not tried, nor what a connection fills in",
+}
 
 
 async def rehearsed(attempts: Attempts) -> Result:
-    """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
+    """Return the Result of a dry run, with the action's preview as output if the inputs ask for
+    it.
+    """
     code, values, how = attempts.plan.code, attempts.values, attempts.asked.how
     await attempts.opened()
     if attempts.plan.is_unconnected:
@@ -249,9 +338,11 @@ async def rehearsed(attempts: Attempts) -> Result:
     return _previewed(attempts, await how.waiter.call(partial(code.preview.function, values)))
 
 
-def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
-    """Describe the request of a call from its inputs, with secrets masked. None if the description needs data that only the
-    real call has.
+def _request(
+    attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]
+) -> Mapping[str, Any] | None:
+    """Describe the request of a call from its inputs, with secrets masked. None if the description
+    needs data that only the real call has.
     """
     given, code, redactor = attempts.asked.given, attempts.plan.code, attempts.redactor
     try:

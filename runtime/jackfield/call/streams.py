@@ -20,9 +20,11 @@ Event = Mapping[str, Any]
 
 
 class Stream:
-    """Events of a call that runs in its own thread, for ``for`` or ``async for``; ``result`` is its Result.
+    """Events of a call that runs in its own thread, for ``for`` or ``async for``; ``result`` is its
+    Result.
 
-    A reader who leaves, by ``close`` or by dropping the stream, ends a ``read``; any other action runs to its end.
+    A reader who leaves, by ``close`` or by dropping the stream, ends a ``read``; any other action
+    runs to its end.
     """
 
     def __init__(self, how: How, work: Callable[[], Result]) -> None:
@@ -31,7 +33,12 @@ class Stream:
         self._channel = how.channel = Channel()
         self._cancelled = how.cancelled
         self._outcome: list[Result] = []
-        thread = threading.Thread(target=_work, args=(work, self._channel, self._outcome), name="jackfield-stream", daemon=True)
+        thread = threading.Thread(
+            target=_work,
+            args=(work, self._channel, self._outcome),
+            name="jackfield-stream",
+            daemon=True,
+        )
         try:
             thread.start()
         except RuntimeError:
@@ -59,7 +66,8 @@ class Stream:
 
     @property
     def result(self) -> Result:
-        """Result of the call. Before the end this waits, and drops the events that have not been read.
+        """Result of the call. Before the end this waits, and drops the events that have not been
+        read.
 
         :raises Internal: if there is none, since its thread was ended (``sys.exit``).
         """
@@ -69,14 +77,21 @@ class Stream:
         return self._outcome[0]
 
     def close(self) -> None:
-        """Stop reading. A ``read`` ends; any other action sends nothing that it has not begun to send."""
+        """Stop reading. A ``read`` ends; any other action sends nothing that it has not begun to
+        send.
+        """
         self._cancelled.set()
         self._channel.leave()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:

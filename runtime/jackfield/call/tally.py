@@ -1,4 +1,6 @@
-"""Tally of the attempts of a call, which decides its verdict, and the dependencies that a workspace's attempts share."""
+"""Tally of the attempts of a call, which decides its verdict, and the dependencies that a
+workspace's attempts share.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.failed_entries import FailedEntries
 from jackfield.kernel.dataclass import dataclass, field, replace
-from jackfield.kernel.errors import Cancelled, Detail, InDoubt, JackfieldError, NotYet, Sent, TimedOut
+from jackfield.kernel.errors import (
+    Cancelled,
+    Detail,
+    InDoubt,
+    JackfieldError,
+    NotYet,
+    Sent,
+    TimedOut,
+)
 from jackfield.kernel.hints import NextStep
 from jackfield.retry import Backoff
 
@@ -26,26 +36,42 @@ if TYPE_CHECKING:
     from jackfield.wire.guard import OnlyHosts
 
 DONE_BEFORE = {
-    "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",
-    "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
+    "not_found": (
+        "nothing was found: an earlier attempt of this call may have removed it, or it has "
+        "never existed"
+    ),
+    "conflict": (
+        "it exists already: an earlier attempt of this call may have made it, or somebody else has"
+    ),
 }
 """Warnings of a success that the provider reported by refusing a repeated request."""
-_EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
+_EARLIER = Detail(
+    "",
+    "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of "
+    "its retry",
+)
 _LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
-_EARLIER_PART = "an earlier attempt of this call had an unclear outcome, and may have carried out what failed now"
+_EARLIER_PART = (
+    "an earlier attempt of this call had an unclear outcome, and may have carried out what "
+    "failed now"
+)
 EVERY = 0
-"""Marker number of a call with ``idempotent_by="key"``. All its attempts carry this marker, since the provider compares their requests."""
+"""Marker number of a call with ``idempotent_by="key"``. All its attempts carry this marker, since
+the provider compares their requests.
+"""
 _MAX_LOGGED = 100
 
 
 def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
-    """Return whether all attempts of a call carry the same marker: a provider compares requests that have the same idempotency key."""
+    """Return whether all attempts of a call carry the same marker: a provider compares requests
+    that have the same idempotency key.
+    """
     return declared != "write" or (marker is not None and marker.is_shared(inputs))
 
 
 def counted(error: JackfieldError, attempts: int) -> JackfieldError:
-    """Return a copy of ``error`` that says after how many attempts it ended the run. It is a copy, since callers who wait for one lease
-    share its error.
+    """Return a copy of ``error`` that says after how many attempts it ended the run. It is a copy,
+    since callers who wait for one lease share its error.
     """
     return _copied(error, f"{error.message}, {attempts} attempts")
 
@@ -58,42 +84,68 @@ def _copied(error: JackfieldError, message: str) -> JackfieldError:
     return found
 
 
-def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = False) -> JackfieldError:
-    """Return a copy of ``error`` that says that its own or an earlier attempt may have taken effect. A refusal of a repeat is often due to
-    that effect, whatever its code.
+def repeated(
+    error: JackfieldError, *, is_doubt: bool = False, has_key: bool = False
+) -> JackfieldError:
+    """Return a copy of ``error`` that says that its own or an earlier attempt may have taken
+    effect. A refusal of a repeat is often due to that effect, whatever its code.
 
-    ``is_doubt``: the caller turns the error into a doubt, which says so about the last attempt. ``has_key``: the provider knows the
-    caller's key.
+    ``is_doubt``: the caller turns the error into a doubt, which says so about the last attempt.
+    ``has_key``: the provider knows the caller's key.
     """
     is_last = error.sent is Sent.UNKNOWN
     if isinstance(error, InDoubt) or (is_last and is_doubt) or {_EARLIER, _LAST} & {*error.details}:
         return error
-    found = _copied(error, error.message + (" (it may have taken effect)" if is_last else " (an earlier attempt may have taken effect)"))
+    found = _copied(
+        error,
+        error.message
+        + (
+            " (it may have taken effect)"
+            if is_last
+            else " (an earlier attempt may have taken effect)"
+        ),
+    )
     found.details, found.binds_key = (*error.details, _LAST if is_last else _EARLIER), has_key
     if error.retryable or isinstance(error, Cancelled):
         found.hint = NextStep("send_again_keyed" if has_key else "send_again")
     else:
-        found.hint = f"{error.hint or ''} Check with the provider whether {'it' if is_last else 'the earlier attempt'} took effect.".strip()
+        found.hint = (
+            f"{error.hint or ''} Check with the provider whether "
+            f"{'it' if is_last else 'the earlier attempt'} took effect."
+        ).strip()
     return found
 
 
 def done_before(error: JackfieldError) -> Mapping[str, Any]:
-    """Return the warning of a success without output: an earlier attempt may have taken effect, and the provider refused a later attempt as
-    already done.
+    """Return the warning of a success without output: an earlier attempt may have taken effect, and
+    the provider refused a later attempt as already done.
     """
-    text = f"an earlier attempt of this call had an unclear outcome, and its repeat was told that it had been done before: {error.message}"
-    return {"path": "", "message": f"{text}. The output is missing; somebody else may have done the same, or nothing was there."}
+    text = (
+        "an earlier attempt of this call had an unclear outcome, and its repeat was told "
+        f"that it had been done before: {error.message}"
+    )
+    return {
+        "path": "",
+        "message": (
+            f"{text}. The output is missing; somebody else may have done the same, or "
+            "nothing was there."
+        ),
+    }
 
 
 def _with_earlier(warning: Detail) -> Detail:
-    """Return a warning of failed entries that also says that an earlier attempt may have carried them out; others as they are."""
+    """Return a warning of failed entries that also says that an earlier attempt may have carried
+    them out; others as they are.
+    """
     is_part = isinstance(warning, FailedEntries)
     return replace(warning, message=f"{warning.message}; {_EARLIER_PART}") if is_part else warning
 
 
 @dataclass(slots=True)
 class Tally:
-    """Outcome of the attempts of a call so far, from which ``Attempts.verdict`` decides how it ends."""
+    """Outcome of the attempts of a call so far, from which ``Attempts.verdict`` decides how it
+    ends.
+    """
 
     failed: int = 0
     """Number of attempts that failed after they had begun."""
@@ -102,14 +154,16 @@ class Tally:
     doubtful: bool = False
     """True if an attempt may have taken effect and must not be repeated."""
     unclear: bool = False
-    """True if a changing attempt may have taken effect. A later refusal may be due to that effect."""
+    """True if a changing attempt may have taken effect. A later refusal may be due to that
+    effect.
+    """
     unannounced: bool = False
     """True once an attempt has succeeded without reporting a request: it may have needed none."""
     done: tuple[Answered, ...] = ()
     """Requests that succeeded and that must not be repeated by another invocation."""
     last: JackfieldError | None = None
-    """Last failure of an attempt, of opening the connection or of reading the provider's limits. It is the cause if a wait then exceeds the
-    deadline.
+    """Last failure of an attempt, of opening the connection or of reading the provider's limits. It
+    is the cause if a wait then exceeds the deadline.
     """
     failures: int = 0
     """Number of consecutive failures of the kinds in ``last``."""
@@ -122,7 +176,9 @@ class Tally:
     tried: int = 0
     """Number of attempts that were prepared, begun or not."""
     markers: dict[int, str] = field(default_factory=dict)
-    """Markers of attempts that may have taken effect, by number. Each attempt has its own marker, or all share the marker ``EVERY``."""
+    """Markers of attempts that may have taken effect, by number. Each attempt has its own marker,
+    or all share the marker ``EVERY``.
+    """
     shares_marker: bool = False
     """True if all attempts carry the same marker, if any."""
 
@@ -143,37 +199,58 @@ class Tally:
             self.last, self.failures = error, self.failures + 1
 
     def ended(self, error: JackfieldError, *, has_key: bool) -> JackfieldError:
-        """Return the error that ends the run, as ``Attempts.ended`` does. ``has_key``: the provider knows the caller's key."""
-        if self.last is not None and isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
+        """Return the error that ends the run, as ``Attempts.ended`` does. ``has_key``: the provider
+        knows the caller's key.
+        """
+        if (
+            self.last is not None
+            and isinstance(error, TimedOut)
+            and error.unexplained
+            and error.sent is Sent.NOTHING
+        ):
             error = self.last
         if error is self.last and self.failures > 1 and not isinstance(error, NotYet):
             error = counted(error, self.failures)
-        return repeated(error, is_doubt=self.doubtful, has_key=has_key) if self.unclear and not self.fetched else error
+        return (
+            repeated(error, is_doubt=self.doubtful, has_key=has_key)
+            if self.unclear and not self.fetched
+            else error
+        )
 
     def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:
         """Add the line of an attempt that had begun to the log."""
         if len(self.log) < _MAX_LOGGED:
             times = {"startedAt": round(started, 3), "endedAt": round(ended, 3)}
-            self.log.append({**times, "step": step, "outcome": outcome, "requestId": call.request_id})
+            self.log.append(
+                {**times, "step": step, "outcome": outcome, "requestId": call.request_id}
+            )
 
 
 @dataclass(slots=True)
 class Remarks:
-    """Remarks about a success: warnings of the action's calls and of the runtime, and whether the last page was final."""
+    """Remarks about a success: warnings of the action's calls and of the runtime, and whether the
+    last page was final.
+    """
 
     warnings: tuple[Detail, ...] = ()
     open_end: bool = False
-    """True if a page lacks items of the list, or it is unknown whether the last page is the list's last."""
+    """True if a page lacks items of the list, or it is unknown whether the last page is the list's
+    last.
+    """
     handed: int = 0
     """Number of events that the action has emitted."""
 
     def take(self, call: Call, *, unclear: bool = False) -> None:
-        """Add the remarks of a successful attempt. ``unclear``: an earlier attempt may have carried out the entries that failed now."""
+        """Add the remarks of a successful attempt. ``unclear``: an earlier attempt may have carried
+        out the entries that failed now.
+        """
         self.open_end = self.open_end or call.open_end
         self.handed += call.events.count
         if call.warnings:
             told = [_with_earlier(one) if unclear else one for one in call.warnings]
-            self.warnings = (*self.warnings, *(one for one in told if one not in self.warnings))[:MAX_WARNINGS]
+            self.warnings = (*self.warnings, *(one for one in told if one not in self.warnings))[
+                :MAX_WARNINGS
+            ]
 
     def warn(self, message: str) -> None:
         """Add a warning by the runtime."""

@@ -1,4 +1,6 @@
-"""A runtime without a database: null objects behind the ports, which store nothing and refuse steps that need storage."""
+"""A runtime without a database: null objects behind the ports, which store nothing and refuse steps
+that need storage.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def required(journal: T | None) -> T:
 
 
 def _unrecorded(advice: str = "") -> InvalidInvocation:
-    return InvalidInvocation("this runtime has no journal", hint=f"Set JACKFIELD_DATABASE_URL.{advice}")
+    return InvalidInvocation(
+        "this runtime has no journal", hint=f"Set JACKFIELD_DATABASE_URL.{advice}"
+    )
 
 
 class NoStorage:
@@ -83,7 +87,9 @@ class NoStorage:
         del reading
         return nullcontext()
 
-    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
+    def in_one_state(
+        self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None
+    ) -> Coroutine[Any, Any, T]:
         """Return ``work()``: without a database the state never changes."""
         del reading
         return work()
@@ -121,7 +127,9 @@ class NoFiles:
 
     enabled = is_shared = False
     together = MAX_BYTES
-    content = open = open_by_id = store = discard_lost = delete = renew = digests = is_full = staticmethod(_refuse)
+    content = open = open_by_id = store = discard_lost = delete = renew = digests = is_full = (
+        staticmethod(_refuse)
+    )
     time = property(_refuse)
 
     def __init__(self, storage: Storage) -> None:
@@ -132,7 +140,9 @@ class NoFiles:
 
 
 class NoAccess:
-    """Access of a workspace without rules: only the caller's own limits apply. ``names`` returns the names and types of its connections."""
+    """Access of a workspace without rules: only the caller's own limits apply. ``names`` returns
+    the names and types of its connections.
+    """
 
     is_gone, lacks_policy, twins, settle = False, False, "allow", "off"
     settings = workspaces = property(_refuse)
@@ -143,7 +153,9 @@ class NoAccess:
     def authorizer(self, caller: Caller) -> Authorizer:
         """Return the authorizer of a caller."""
         ended = caller.end
-        return Authorizer(Rules(), caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+        return Authorizer(
+            Rules(), caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote
+        )
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
         """Refuse, since nothing was queued.
@@ -155,8 +167,8 @@ class NoAccess:
 
 
 class Unrecorded:
-    """Recording of a runtime without a journal: it stores nothing, and refuses steps that need a journal. ``advice`` returns an addition to
-    the hint.
+    """Recording of a runtime without a journal: it stores nothing, and refuses steps that need a
+    journal. ``advice`` returns an addition to the hint.
     """
 
     def __init__(self, advice: Callable[[], str] = str) -> None:
@@ -167,11 +179,18 @@ class Unrecorded:
         del call
         invocation = asked.invocation
         if invocation.idempotency_key is not None and not invocation.dry_run:
-            raise _refusal("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey", self._advice())
+            raise _refusal(
+                "/idempotencyKey",
+                "idempotency keys need a journal",
+                "idempotencyKey",
+                self._advice(),
+            )
         if invocation.context.get("notify"):
             raise _refusal("/context/notify", "events need a database", "notify", self._advice())
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    def enqueue_many(
+        self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter
+    ) -> list[Enqueued | Result]:
         """Return a refusal for each invocation."""
         del pipeline
         return [failed(How(waiter, caller).ended(), _unrecorded(self._advice())) for _ in given]
@@ -185,5 +204,7 @@ class Unrecorded:
 def _refusal(path: str, need: str, member: str, advice: str) -> InvalidInvocation:
     fault = Detail(path, f"{need}, and this runtime has none")
     return InvalidInvocation(
-        "1 member of the invocation is not valid", details=[fault], hint=f"{advice.strip() or _SET} Or leave '{member}' out."
+        "1 member of the invocation is not valid",
+        details=[fault],
+        hint=f"{advice.strip() or _SET} Or leave '{member}' out.",
     )

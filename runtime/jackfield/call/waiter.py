@@ -1,4 +1,6 @@
-"""Waits of the calls' pipe for two kinds of callers: threads, where its coroutines never suspend, and event loops (``on_loop``)."""
+"""Waits of the calls' pipe for two kinds of callers: threads, where its coroutines never suspend,
+and event loops (``on_loop``).
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WORKERS, _OPENERS = 64, 256
-"""Maximum threads of a runtime under event loops: for actions, and for opening connections, which slow sources of credentials may block."""
+"""Maximum threads of a runtime under event loops: for actions, and for opening connections, which
+slow sources of credentials may block.
+"""
 
 
 class Until(NamedTuple):
-    """End of a caller's wait for a call: a deadline, and the error for a call that goes on after it."""
+    """End of a caller's wait for a call: a deadline, and the error for a call that goes on after
+    it.
+    """
 
     deadline: Deadline
     late: Callable[[], JackfieldError]
@@ -48,23 +54,31 @@ class Waiter(Protocol):
     """True if long computations wait for their turn, or would block other calls."""
 
     async def call(
-        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+        self,
+        function: Callable[[], T],
+        *,
+        inline_ok: bool = False,
+        executor: Executor | None = None,
+        until: Until | None = None,
     ) -> T:
         """Call a function that may block.
 
-        ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: its threads under an
-        event loop, by default those that all calls share. ``until``: end of the wait for a call in another thread.
+        ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event
+        loop. ``executor``: its threads under an event loop, by default those that all calls share.
+        ``until``: end of the wait for a call in another thread.
         """
 
     async def ask(self, function: Callable[[], T]) -> T:
-        """Call a function that only waits for the database. In a server it runs in a few reserved threads, at most until the call's
-        deadline.
+        """Call a function that only waits for the database. In a server it runs in a few reserved
+        threads, at most until the call's deadline.
 
         :raises Unavailable: if there is no answer by then.
         """
 
     async def fix_state(self, storage: Readings) -> None:
-        """Read the state on which this call runs, without blocking an event loop on the server that holds the state."""
+        """Read the state on which this call runs, without blocking an event loop on the server that
+        holds the state.
+        """
 
     async def open(
         self,
@@ -75,10 +89,13 @@ class Waiter(Protocol):
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call a function that fetches credentials, in a slot of their source if its thread would block other calls."""
+        """Call a function that fetches credentials, in a slot of their source if its thread would
+        block other calls.
+        """
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call a function with a long computation that waits for nothing; in a server, one such call at a time.
+        """Call a function with a long computation that waits for nothing; in a server, one such
+        call at a time.
 
         :raises TimedOut: if its turn has not come by ``deadline``.
         """
@@ -94,7 +111,9 @@ class Waiter(Protocol):
 
 
 class LoopThread(ProcessLocal):
-    """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous callers."""
+    """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous
+    callers.
+    """
 
     def __init__(self) -> None:
         self._inherited: list[object] = []
@@ -107,17 +126,19 @@ class LoopThread(ProcessLocal):
         self._lock = threading.Lock()
 
     def _leave_to_parent(self) -> None:
-        """Reset in a forked child. The parent's loop stays referenced and unused, since closing it would change the selector shared with
-        the parent.
+        """Reset in a forked child. The parent's loop stays referenced and unused, since closing it
+        would change the selector shared with the parent.
         """
         self._inherited.append(self._loop)
         self._begin_anew()
 
     def run(self, coroutine: Coroutine[Any, Any, T], until: Until | None = None) -> T:
-        """Run a coroutine to completion; callable from any other thread. While Python shuts down, it runs in the calling thread.
+        """Run a coroutine to completion; callable from any other thread. While Python shuts down,
+        it runs in the calling thread.
 
         :raises Unavailable: if Python shuts down and a loop runs in the calling thread.
-        :raises JackfieldError: the error of ``until``, if a coroutine still blocks the loop at that time; the loop is then abandoned.
+        :raises JackfieldError: the error of ``until``, if a coroutine still blocks the loop at that
+            time; the loop is then abandoned.
         """
         import asyncio
 
@@ -129,7 +150,9 @@ class LoopThread(ProcessLocal):
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="jackfield-loop", daemon=True)
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name="jackfield-loop", daemon=True
+                )
                 self._thread.start()
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
             self._running.add(future)
@@ -148,8 +171,8 @@ class LoopThread(ProcessLocal):
             self._running.discard(future)
 
     def close(self) -> None:
-        """Wait for the coroutines of the loop (each run has its deadline), cancel the tasks that they started and left, and
-        stop the loop.
+        """Wait for the coroutines of the loop (each run has its deadline), cancel the tasks that
+        they started and left, and stop the loop.
         """
         with self._lock:
             loop, self._loop = self._loop, None
@@ -176,7 +199,9 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None if no loop runs. While another thread imports asyncio, there is none."""
+    """Return the event loop that runs in this thread; None if no loop runs. While another thread
+    imports asyncio, there is none.
+    """
     find = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
     try:
         return None if find is None else find()
@@ -194,20 +219,32 @@ async def _cancel_others() -> None:
 
 
 class InThread:
-    """Waiter of a synchronous caller: everything happens in its thread, so no coroutine of the run ever suspends.
+    """Waiter of a synchronous caller: everything happens in its thread, so no coroutine of the run
+    ever suspends.
 
-    With ``on_time``, calls with a deadline run in other threads, and the caller stops waiting at the deadline. With ``turn``, long
-    computations wait for their turn.
+    With ``on_time``, calls with a deadline run in other threads, and the caller stops waiting at
+    the deadline. With ``turn``, long computations wait for their turn.
     """
 
     __slots__ = ("_clock", "_loop", "_on_time", "_turn", "suspends")
 
-    def __init__(self, clock: Clock, loop: LoopThread, on_time: OnTime | None = None, turn: Turn | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        loop: LoopThread,
+        on_time: OnTime | None = None,
+        turn: Turn | None = None,
+    ) -> None:
         self._clock, self._loop, self._on_time, self._turn = clock, loop, on_time, turn
         self.suspends = turn is not None
 
     async def call(
-        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+        self,
+        function: Callable[[], T],
+        *,
+        inline_ok: bool = False,
+        executor: Executor | None = None,
+        until: Until | None = None,
     ) -> T:
         """Call a function that may block."""
         del executor  # threads for an event loop
@@ -253,7 +290,9 @@ class InThread:
 
 
 class AtEnd(InThread):
-    """Waiter of a task while Python ends, or after the end of the runtime. No thread can be started, so every call blocks the loop."""
+    """Waiter of a task while Python ends, or after the end of the runtime. No thread can be
+    started, so every call blocks the loop.
+    """
 
     __slots__ = ()
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work with a row in the journal. A row that holds the ``key`` answers a repeat with an equal ``request``, and refuses any other
-    request. Work with the effect ``write`` is in doubt if its process is lost; other work may be done again.
+    """Work with a row in the journal. A row that holds the ``key`` answers a repeat with an equal
+    ``request``, and refuses any other request. Work with the effect ``write`` is in doubt if its
+    process is lost; other work may be done again.
     """
 
     connector: str
@@ -26,7 +27,9 @@ class Work:
     request: Any = None
     effect: str = "write"
     seconds: float = 60.0
-    """Seconds until the deadline. A repeat with ``How.wait`` waits until then for the row that has its key."""
+    """Seconds until the deadline. A repeat with ``How.wait`` waits until then for the row that has
+    its key.
+    """
     context: Mapping[str, Any] | None = None
     kept_for: float | None = None
     """Seconds for which the ended row holds the key; None: as long as calls hold their keys."""
@@ -34,8 +37,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Finding of a look at work in doubt. It is one of three: the ``output`` of the work; no effect, which is conclusive ``absent_after``
-    seconds after the doubt; or the reason why neither is known.
+    """Finding of a look at work in doubt. It is one of three: the ``output`` of the work; no
+    effect, which is conclusive ``absent_after`` seconds after the doubt; or the reason why neither
+    is known.
     """
 
     absent_after: float
@@ -52,10 +56,11 @@ class WorkRow(Protocol):
         """Work as a call, for counting running calls."""
 
     async def begin(self) -> Result | None:
-        """Begin, and return None. If a row already has the key, return its Result, and leave no new row.
+        """Begin, and return None. If a row already has the key, return its Result, and leave no new
+        row.
 
-        :raises JackfieldError: if the work did not begin: the row with the key has another request, or still runs; or the
-            journal cannot be written.
+        :raises JackfieldError: if the work did not begin: the row with the key has another request,
+            or still runs; or the journal cannot be written.
         """
 
     async def end(self, result: Result) -> None:
@@ -80,10 +85,14 @@ class WorkStore(Protocol):
         """URL of the database, and name of the workspace."""
 
     def looked(self, identifier: str, found: Looked) -> Result:
-        """Record the finding of a look at work in doubt, which may settle the doubt. Return the Result for a repeat."""
+        """Record the finding of a look at work in doubt, which may settle the doubt. Return the
+        Result for a repeat.
+        """
 
     def told(self, result: Result) -> Result:
-        """Return the Result of work in doubt with the time of its next look; unchanged if no look is due."""
+        """Return the Result of work in doubt with the time of its next look; unchanged if no look
+        is due.
+        """
 
     def digest(self, value: Any) -> str:
         """Return a keyed digest of a value."""

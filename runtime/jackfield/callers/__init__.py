@@ -1,7 +1,9 @@
-"""Callers and their rights: the rules of workspace and token, the decision, and the installed connectors that a caller sees. No I/O.
+"""Callers and their rights: the rules of workspace and token, the decision, and the installed
+connectors that a caller sees. No I/O.
 
-decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses")) decision.allowed, decision.rule
-# the sentence is written to the journal raise decision.refusal()                                         # not_allowed (HTTP 403)
+decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
+decision.allowed, decision.rule # the sentence is written to the journal raise decision.refusal()
+# not_allowed (HTTP 403)
 
 Names are imported at first use (PEP 562): a call without rules needs few of them.
 """
@@ -73,7 +75,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".authorizer": "UNBOUND Authorizer",
             ".caller": "LIBRARY Caller seen_catalog",
             ".roles": "checked_grants",
-            ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule Rules Scope Source TriedPattern asks decide"
+            ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule "
+            "Rules Scope Source TriedPattern asks decide"
             " may rule scope_of united",
             ".visible_catalog": "SeenCatalog",
         },

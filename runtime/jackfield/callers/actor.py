@@ -11,7 +11,9 @@ from jackfield.kernel.local import COMMAND_LINE, account_keys
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Author of an operation: a token, a user of the operator's identity provider, a person at the command line or a program."""
+    """Author of an operation: a token, a user of the operator's identity provider, a person at the
+    command line or a program.
+    """
 
     kind: Literal["token", "user", "link", "cli", "library", "platform"]
     id: str = ""
@@ -26,12 +28,14 @@ class Actor:
 
     @property
     def person(self) -> str:
-        """Actor as one word that names a person: the user behind ``sudo`` instead of root, and the account of a program instead of the
-        program.
+        """Actor as one word that names a person: the user behind ``sudo`` instead of root, and the
+        account of a program instead of the program.
         """
         if self.kind == "library":
             return account_keys()[-1]
-        return f"{COMMAND_LINE}:{self.name}" if self.kind == COMMAND_LINE and self.name else self.key
+        return (
+            f"{COMMAND_LINE}:{self.name}" if self.kind == COMMAND_LINE and self.name else self.key
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Actor:
@@ -39,7 +43,9 @@ class Actor:
 
         :raises KeyError: if the JSON has no kind.
         """
-        return cls(data["kind"], data.get("id", ""), data.get("name", ""), data.get("onBehalfOf", ""))
+        return cls(
+            data["kind"], data.get("id", ""), data.get("name", ""), data.get("onBehalfOf", "")
+        )
 
     def to_json(self) -> dict[str, str]:
         """Return the actor as a JSON object without its empty members."""

@@ -1,4 +1,6 @@
-"""Detection of rules that miss idempotent changes: ``writes: ask``, and patterns that block ``effect:write`` or make it wait."""
+"""Detection of rules that miss idempotent changes: ``writes: ask``, and
+patterns that block ``effect:write`` or make it wait.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _SETTING, _ASKS = "/writes", "writes: ask"
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Pattern at ``path`` that misses ``count`` installed actions that change something, such as ``example``."""
+    """Pattern at ``path`` that misses ``count`` installed actions that change something, such as
+    ``example``.
+    """
 
     path: str
     pattern: str
@@ -26,17 +30,24 @@ class Gap:
 
     def to_json(self) -> dict[str, str]:
         """Return the gap as a warning."""
-        noun = "1 installed action that changes something" if self.count == 1 else f"{self.count:,} installed actions that change something"
+        noun = (
+            "1 installed action that changes something"
+            if self.count == 1
+            else f"{self.count:,} installed actions that change something"
+        )
         wider = " & ".join(_WIDER if term == _WRITE else term for term in _terms(self.pattern))
         given = _ASKS if self.path == _SETTING else self.pattern[:80]
         wider = f"approve {wider}" if self.path == _SETTING else wider
-        message = f"'{given}' leaves out {noun}, being idempotent, such as '{self.example}'; '{wider[:80]}' covers all changes"
+        message = (
+            f"'{given}' leaves out {noun}, being idempotent, such as '{self.example}'; "
+            f"'{wider[:80]}' covers all changes"
+        )
         return {"path": self.path, "message": message}
 
 
 def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
-    """Return the gaps of patterns that block or approve ``effect:write``: actions that no other pattern covers. ``catalog`` is called only
-    if there is such a pattern.
+    """Return the gaps of patterns that block or approve ``effect:write``: actions that no other
+    pattern covers. ``catalog`` is called only if there is such a pattern.
     """
     narrow = [
         (f"/rules/{name}/{place}", text)
@@ -54,7 +65,8 @@ def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
         left = [
             f"{one.connector}/{one.action}"
             for one in _idempotent(whole, rule(_bare(text.replace(_WRITE, _LEFT))), _sample(text))
-            if not any(other.fits(one) for other in covering) and (not allowing or any(other.fits(one) for other in allowing))
+            if not any(other.fits(one) for other in covering)
+            and (not allowing or any(other.fits(one) for other in allowing))
         ]
         found += [Gap(path, text, len(left), left[0])] if left else []
     return found
@@ -64,7 +76,11 @@ def _idempotent(catalog: Catalog, pattern: Rule, connection: str | None) -> Iter
     for key in catalog:
         manifest = catalog.look(key)[1] if pattern.may_fit(key) else None
         rows = manifest.rows() if manifest is not None else ()
-        yield from (one for row in rows if pattern.fits(one := Request(key, row.key, row.effect, connection)))
+        yield from (
+            one
+            for row in rows
+            if pattern.fits(one := Request(key, row.key, row.effect, connection))
+        )
 
 
 def _parsed(patterns: Iterable[str]) -> Iterator[Rule]:

@@ -1,4 +1,6 @@
-"""Search for connectors and actions: the full index, filtered to the catalog that the caller may see."""
+"""Search for connectors and actions: the full index, filtered to the catalog that the caller may
+see.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +16,32 @@ from jackfield.catalog.offers import OfferedCatalog
 from jackfield.kernel.errors import UnknownName
 
 
-def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[CatalogRow]:
-    """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key. Rules are applied row by row.
+def listed_connectors(
+    index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False
+) -> Iterable[CatalogRow]:
+    """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key.
+    Rules are applied row by row.
 
-    ``folded`` leaves out the connectors of sources that are offered as a whole, which ``offered_whole`` of the catalog lists.
+    ``folded`` leaves out the connectors of sources that are offered as a whole, which
+    ``offered_whole`` of the catalog lists.
     """
     if isinstance(catalog, SeenCatalog) and catalog.by_names and index.has_all_of(catalog.base):
-        return catalog.narrowed(listed_connectors(index, catalog.base, after, folded=folded), _names(index, catalog.base))
+        return catalog.narrowed(
+            listed_connectors(index, catalog.base, after, folded=folded),
+            _names(index, catalog.base),
+        )
     rows = _all(index, catalog, folded=folded)
     return rows[bisect_right(rows, after, key=attrgetter("key")) :] if after else rows
 
 
 def _names(index: ActionIndex, catalog: Catalog) -> Callable[[str], Iterable[tuple[str, str]]]:
-    """Return a function that finds keys and effects of a connector's actions, also of connectors without an index."""
-    stored = {manifest.key: [(row.key, row.effect) for row in manifest.rows()] for manifest in catalog.stored_manifests()}
+    """Return a function that finds keys and effects of a connector's actions, also of connectors
+    without an index.
+    """
+    stored = {
+        manifest.key: [(row.key, row.effect) for row in manifest.rows()]
+        for manifest in catalog.stored_manifests()
+    }
     return lambda key: stored[key] if key in stored else index.names(key)
 
 
@@ -51,21 +65,27 @@ def found_actions(
     limit: int,
     tag: str | None = None,
 ) -> tuple[list[Match], int | None]:
-    """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start``; and the position to continue from,
-    None at the end.
+    """Return at most ``limit`` matching actions in ``catalog``, best first, from position
+    ``start``; and the position to continue from, None at the end.
     """
     keep = None if index.covers(catalog.whole) and not index.has_offers else catalog.has
     stored = found_stored(catalog, words, connector, effect, tag)
     first = stored[start : start + limit]
     if len(first) == limit:
         return first, start + limit
-    rows, more = index.find(words, connector, effect, max(0, start - len(stored)), limit - len(first), keep, tag)
+    rows, more = index.find(
+        words, connector, effect, max(0, start - len(stored)), limit - len(first), keep, tag
+    )
     rows = [*first, *(rows if not stored or not rows or rows[0].exact else [])]
     return rows, start + len(rows) if more and len(rows) > len(first) else None
 
 
-def found_triggers(index: ActionIndex, catalog: Catalog, words: str | None, connector: str | None = None) -> list[FoundTrigger]:
-    """Return the triggers in ``catalog`` that match every word, best first; all triggers if ``words`` is None."""
+def found_triggers(
+    index: ActionIndex, catalog: Catalog, words: str | None, connector: str | None = None
+) -> list[FoundTrigger]:
+    """Return the triggers in ``catalog`` that match every word, best first; all triggers if
+    ``words`` is None.
+    """
 
     def is_seen(row: FoundTrigger) -> bool:
         try:
@@ -73,4 +93,6 @@ def found_triggers(index: ActionIndex, catalog: Catalog, words: str | None, conn
         except UnknownName:
             return False
 
-    return [row for row in index.triggers(words) if connector in (None, row.connector) and is_seen(row)]
+    return [
+        row for row in index.triggers(words) if connector in (None, row.connector) and is_seen(row)
+    ]

@@ -1,4 +1,6 @@
-"""The catalog as one caller sees it: connectors and actions that the rules forbid appear not to be installed."""
+"""The catalog as one caller sees it: connectors and actions that the rules forbid appear not to be
+installed.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,15 @@ if TYPE_CHECKING:
 
 
 class SeenCatalog(Catalog):
-    """Part of a catalog that a caller may see. ``connection`` narrows it to actions that may be run over the connection of that name.
+    """Part of a catalog that a caller may see. ``connection`` narrows it to actions that may be run
+    over the connection of that name.
 
     A broken connector is hidden: without its manifest, the rules cannot be applied to its actions.
     """
 
-    def __init__(self, whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> None:
+    def __init__(
+        self, whole: Catalog, authorizer: Authorizer, connection: str | None = None
+    ) -> None:
         super().__init__(())
         self._whole = whole
         self._authorizer = authorizer
@@ -33,8 +38,8 @@ class SeenCatalog(Catalog):
         return (key for key in self._whole if self._part(key) is not None)
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
-        """Return a connector's row and its manifest, limited to the visible actions. If none is visible, the row has an error and the
-        manifest is None.
+        """Return a connector's row and its manifest, limited to the visible actions. If none is
+        visible, the row has an error and the manifest is None.
         """
         part = self._part(key)
         if part is None:
@@ -47,14 +52,19 @@ class SeenCatalog(Catalog):
         return [found for key in self._whole if (found := self._part(key)) is not None]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the visible connectors that accept connections of the type ``name``, sorted by key."""
+        """Return the manifests of the visible connectors that accept connections of the type
+        ``name``, sorted by key.
+        """
         parts = (self._part(manifest.key) for manifest in self._whole.with_type(name))
-        return [part for part in parts if part is not None and part.connection_type(name) is not None]
+        return [
+            part for part in parts if part is not None and part.connection_type(name) is not None
+        ]
 
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector, limited to the visible actions.
 
-        :raises UnknownConnector: if the connector is unknown, hidden or broken, or no version matches.
+        :raises UnknownConnector: if the connector is unknown, hidden or broken, or no version
+            matches.
         """
         part = self._part(key)
         if part is None:
@@ -80,25 +90,38 @@ class SeenCatalog(Catalog):
 
     @property
     def offered_whole(self) -> tuple[str, ...]:
-        """Names of the catalog sources whose connectors are all offered. Lists name such a source once."""
+        """Names of the catalog sources whose connectors are all offered. Lists name such a source
+        once.
+        """
         return self._whole.offered_whole
 
     def stored_manifests(self) -> list[Manifest]:
         """Return the visible parts of the manifests that the workspace has stored."""
-        return [part for one in self._whole.stored_manifests() if (part := self._part(one.key)) is not None]
+        return [
+            part
+            for one in self._whole.stored_manifests()
+            if (part := self._part(one.key)) is not None
+        ]
 
     @property
     def base(self) -> Catalog:
         """Catalog whose visible part this is."""
         return self._whole
 
-    def narrowed(self, entries: Iterable[CatalogRow], names: Callable[[str], Iterable[tuple[str, str]]]) -> Iterator[CatalogRow]:
-        """Yield the visible part of the rows of ``base``, without reading manifests. This requires ``by_names``.
+    def narrowed(
+        self, entries: Iterable[CatalogRow], names: Callable[[str], Iterable[tuple[str, str]]]
+    ) -> Iterator[CatalogRow]:
+        """Yield the visible part of the rows of ``base``, without reading manifests. This requires
+        ``by_names``.
 
         ``names`` returns keys and effects of a connector's actions.
         """
         for entry in entries:
-            seen = {*self._authorizer.seen_names(entry.key, partial(names, entry.key))} if entry.error is None else ()
+            seen = (
+                {*self._authorizer.seen_names(entry.key, partial(names, entry.key))}
+                if entry.error is None
+                else ()
+            )
             actions = tuple(action for action in entry.actions if action in seen) if seen else ()
             if actions:
                 yield replace(entry, actions=actions)
@@ -112,7 +135,9 @@ class SeenCatalog(Catalog):
         return unknown_connector(key, self._whole, lambda name: self._part(name) is not None)
 
     def _part(self, key: str, chosen: Manifest | None = None) -> Manifest | None:
-        """Return the visible part of a manifest, by default of the default version; None if all of it is hidden."""
+        """Return the visible part of a manifest, by default of the default version; None if all of
+        it is hidden.
+        """
         version = None if chosen is None else chosen.version
         if (key, version) not in self._seen:
             self._seen[key, version] = self._cut(key, chosen)
@@ -131,12 +156,24 @@ class SeenCatalog(Catalog):
         if not seen:
             return None
         actions = {name: manifest.actions[name] for name in manifest.actions if name in seen}
-        serving = {key: kind for key, kind in manifest.connection_types.items() if any(kind.can_serve(name) for name in actions)}
-        return manifest.part(actions=actions, connection_types=serving or manifest.connection_types, raw=_raw(manifest, actions))
+        serving = {
+            key: kind
+            for key, kind in manifest.connection_types.items()
+            if any(kind.can_serve(name) for name in actions)
+        }
+        return manifest.part(
+            actions=actions,
+            connection_types=serving or manifest.connection_types,
+            raw=_raw(manifest, actions),
+        )
 
     def _seen_in(self, manifest: Manifest) -> set[str]:
         if self.by_names:  # without making the actions
-            return {*self._authorizer.seen_names(manifest.key, lambda: ((row.key, row.effect) for row in manifest.rows()))}
+            return {
+                *self._authorizer.seen_names(
+                    manifest.key, lambda: ((row.key, row.effect) for row in manifest.rows())
+                )
+            }
         return {name for name, action in manifest.actions.items() if self._sees(manifest, action)}
 
     def _sees(self, manifest: Manifest, action: ActionManifest) -> bool:
@@ -146,13 +183,19 @@ class SeenCatalog(Catalog):
 
 
 def _raw(manifest: Manifest, actions: dict[str, Any]) -> dict[str, Any]:
-    """Return the published JSON without hidden actions, without connection types that serve only hidden actions, and without aliases, which
-    name all actions.
+    """Return the published JSON without hidden actions, without connection types that serve only
+    hidden actions, and without aliases, which name all actions.
     """
     raw = {name: value for name, value in manifest.raw.items() if name != "aliases"}
     raw["actions"] = [item for item in raw.get("actions", ()) if item["key"] in actions]
-    serving = {kind.key for kind in manifest.connection_types.values() if any(kind.can_serve(name) for name in actions)}
-    raw["connectionTypes"] = [_type(item, actions) for item in raw.get("connectionTypes", ()) if item["key"] in serving]
+    serving = {
+        kind.key
+        for kind in manifest.connection_types.values()
+        if any(kind.can_serve(name) for name in actions)
+    }
+    raw["connectionTypes"] = [
+        _type(item, actions) for item in raw.get("connectionTypes", ()) if item["key"] in serving
+    ]
     return raw
 
 
@@ -160,4 +203,7 @@ def _type(item: dict[str, Any], actions: dict[str, Any]) -> dict[str, Any]:
     serves = item.get("serves")
     if not serves:
         return item
-    return {**item, "serves": {**serves, "actions": [name for name in serves["actions"] if name in actions]}}
+    return {
+        **item,
+        "serves": {**serves, "actions": [name for name in serves["actions"] if name in actions]},
+    }

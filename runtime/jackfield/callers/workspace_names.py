@@ -18,10 +18,16 @@ def check_workspace_name(name: str, path: str = "") -> None:
     """
     if not _NAME.match(name):
         reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"
-        raise invalid_workspace_name(name, path, reason, "Choose another name." if path else NextStep("workspaces"))
+        raise invalid_workspace_name(
+            name, path, reason, "Choose another name." if path else NextStep("workspaces")
+        )
 
 
-def invalid_workspace_name(name: str, path: str, reason: str, hint: str | NextStep) -> InvalidInvocation:
+def invalid_workspace_name(
+    name: str, path: str, reason: str, hint: str | NextStep
+) -> InvalidInvocation:
     """Return the error for the name of a workspace that the caller gave at ``path``."""
     fault = Detail(path, reason, "pattern")
-    return InvalidInvocation(f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint=hint)
+    return InvalidInvocation(
+        f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint=hint
+    )

@@ -1,6 +1,7 @@
 """The installed connectors: manifests at once, code on demand. Standard library only.
 
-Names are imported on first access (PEP 562): a cold ``jackfield --help`` reads entry points but no manifests.
+Names are imported on first access (PEP 562): a cold ``jackfield --help`` reads entry points but no
+manifests.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog, CatalogRow
     from jackfield.catalog.live import StoredManifests
 
-__all__ = ["Catalog", "CatalogRow", "EntryPoint", "Match", "entry_points", "installed_here", "of_workspace", "search"]
+__all__ = [
+    "Catalog",
+    "CatalogRow",
+    "EntryPoint",
+    "Match",
+    "entry_points",
+    "installed_here",
+    "of_workspace",
+    "search",
+]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
@@ -31,11 +41,14 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     )
 
 
-def of_workspace(catalog: Catalog, workspace: str, stored: StoredManifests | None = None) -> Catalog:
-    """Return ``catalog`` with the operator's own offers in the workspace; ``for_audience`` returns the offers of other audiences.
-    ``stored`` are the manifests stored in the workspace.
+def of_workspace(
+    catalog: Catalog, workspace: str, stored: StoredManifests | None = None
+) -> Catalog:
+    """Return ``catalog`` with the operator's own offers in the workspace; ``for_audience`` returns
+    the offers of other audiences. ``stored`` are the manifests stored in the workspace.
 
-    Without catalog sources and packages with stored connectors, return the installed catalog, and import nothing else.
+    Without catalog sources and packages with stored connectors, return the installed catalog, and
+    import nothing else.
     """
     kept = stored if catalog.takes_stored else None
     if catalog.offering is None and kept is None:
@@ -46,7 +59,12 @@ def of_workspace(catalog: Catalog, workspace: str, stored: StoredManifests | Non
 
 
 def installed_here(environment: Mapping[str, str]) -> Catalog:
-    """Return the catalog of the workspace that ``JACKFIELD_WORKSPACE`` names (default: ``default``)."""
+    """Return the catalog of the workspace that ``JACKFIELD_WORKSPACE`` names (default:
+    ``default``).
+    """
     from jackfield.catalog.installed import Catalog
 
-    return of_workspace(Catalog.installed(environment=environment), environment.get("JACKFIELD_WORKSPACE") or "default")
+    return of_workspace(
+        Catalog.installed(environment=environment),
+        environment.get("JACKFIELD_WORKSPACE") or "default",
+    )

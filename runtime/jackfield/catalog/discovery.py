@@ -1,7 +1,7 @@
 """Entry points of installed distributions, read without importing their code.
 
-``importlib.metadata`` takes four times as long, in every cold command: it builds an object for each distribution and parses all groups. See
-docs/decisions/0003-discovery.md.
+``importlib.metadata`` takes four times as long, in every cold command: it builds an object for each
+distribution and parses all groups. See docs/decisions/0003-discovery.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # typing and dataclasses would cost a cold --help more time than starting Python
+# typing and dataclasses would cost a cold --help more time than starting Python
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
@@ -20,14 +21,23 @@ RECEIPT = "jackfield-receipt.json"
 
 
 class EntryPoint:
-    """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``.
+    """One name that a distribution declares in a group: ``aws-ses`` →
+    ``jackfield_aws_ses:connector``.
 
-    An installed connector also has its ``version`` and the ``paths`` of its own environment, which its imports search first.
+    An installed connector also has its ``version`` and the ``paths`` of its own environment, which
+    its imports search first.
     """
 
     __slots__ = ("distribution", "name", "paths", "value", "version")
 
-    def __init__(self, name: str, value: str, distribution: str, version: str = "", paths: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        distribution: str,
+        version: str = "",
+        paths: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
         self.value = value
         self.distribution = distribution
@@ -53,11 +63,15 @@ class EntryPoint:
         return self.value.partition(":")[2].partition("[")[0].strip()
 
 
-def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """Return all entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
+def entry_points(
+    paths: Iterable[str] | None = None, *, isolated: bool = False
+) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Return all entry points in groups that start with ``jackfield.``, by group, in the order of
+    ``paths`` (default ``sys.path``).
 
-    Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out, since entry
-    points of their dependencies would extend the host. ``isolated`` includes them, for the process of such a connector.
+    Of duplicate distributions, the first on the path counts, as for imports. Environments of
+    installed connectors are left out, since entry points of their dependencies would extend the
+    host. ``isolated`` includes them, for the process of such a connector.
     """
     found: dict[str, list[EntryPoint]] = {}
     seen: set[str] = set()
@@ -73,11 +87,19 @@ def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) 
 
 
 def metadata_fault(distribution: str) -> str | None:
-    """Return why the entry points of a distribution on ``sys.path`` cannot be read, an empty string if they can be read; None if there is
-    no such distribution.
+    """Return why the entry points of a distribution on ``sys.path`` cannot be read, an empty string
+    if they can be read; None if there is no such distribution.
     """
     wanted = _normalised(distribution)
-    path = next((path for folder in sys.path for name, path in _distributions(folder or ".") if name == wanted), None)
+    path = next(
+        (
+            path
+            for folder in sys.path
+            for name, path in _distributions(folder or ".")
+            if name == wanted
+        ),
+        None,
+    )
     try:
         return None if path is None else _text(path)[:0]
     except FileNotFoundError:
@@ -87,8 +109,8 @@ def metadata_fault(distribution: str) -> str | None:
 
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the distributions of an entry of ``sys.path``, each with its metadata folder. An entry may be an archive (a wheel, an egg), or
-    a folder in an archive, as for imports.
+    """Yield the distributions of an entry of ``sys.path``, each with its metadata folder. An entry
+    may be an archive (a wheel, an egg), or a folder in an archive, as for imports.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -100,12 +122,19 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
         if name.endswith((".dist-info", ".egg-info")):
             yield _normalised(name.rpartition(".")[0].partition("-")[0]), os.path.join(folder, name)
     if folder.endswith(".egg") and "EGG-INFO" in names:
-        yield _normalised(os.path.basename(folder).partition("-")[0]), os.path.join(folder, "EGG-INFO")
+        yield (
+            _normalised(os.path.basename(folder).partition("-")[0]),
+            os.path.join(folder, "EGG-INFO"),
+        )
 
 
 def _normalised(name: str) -> str:
-    """Normalise a distribution's name: runs of ``-``, ``_`` and ``.`` become one hyphen (packaging specification, names)."""
-    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+    """Normalise a distribution's name: runs of ``-``, ``_`` and ``.`` become one hyphen (packaging
+    specification, names).
+    """
+    return "-".join(
+        part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part
+    )
 
 
 def _text(path: str) -> str:
@@ -129,7 +158,9 @@ def _entry_points_of(path: str, distribution: str) -> Iterator[tuple[str, EntryP
 
 
 def in_archive(path: str) -> tuple[str, str]:
-    """Return the archive that a path leads into, and the rest of the path; two empty strings if it leads into none."""
+    """Return the archive that a path leads into, and the rest of the path; two empty strings if it
+    leads into none.
+    """
     archive, rest = path, ""
     while archive and not os.path.exists(archive):
         archive, _, name = archive.rpartition(os.sep)
@@ -159,7 +190,9 @@ def read_bytes(path: str, offset: int = 0, length: int = -1) -> bytes:
 
 
 def _archived_names(path: str) -> list[str]:
-    """Return the names in an archive, or in a folder of an archive; an empty list if the path leads into no readable archive."""
+    """Return the names in an archive, or in a folder of an archive; an empty list if the path leads
+    into no readable archive.
+    """
     archive, below = (path, "") if os.path.isfile(path) else in_archive(path)
     if not archive:
         return []
@@ -169,7 +202,9 @@ def _archived_names(path: str) -> list[str]:
     except OSError:  # imports pass over it, too
         return []
     prefix = f"{below}/" if below else ""
-    return sorted({name[len(prefix) :].partition("/")[0] for name in names if name.startswith(prefix)} - {""})
+    return sorted(
+        {name[len(prefix) :].partition("/")[0] for name in names if name.startswith(prefix)} - {""}
+    )
 
 
 def _zip(archive: str) -> Any:

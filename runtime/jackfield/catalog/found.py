@@ -20,13 +20,19 @@ class FoundTrigger:
     def to_json(self) -> dict[str, Any]:
         """Return the row that ``jackfield search`` prints."""
         return {
-            "connector": self.connector, "trigger": self.trigger, "title": self.title, "description": self.description, "kind": self.kind,
-        }  # fmt: skip
+            "connector": self.connector,
+            "trigger": self.trigger,
+            "title": self.title,
+            "description": self.description,
+            "kind": self.kind,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Matching action with its rank; higher is better. ``exact`` is False if only some words of the query match."""
+    """Matching action with its rank; higher is better. ``exact`` is False if only some words of the
+    query match.
+    """
 
     connector: str
     action: str
@@ -41,7 +47,15 @@ class Match:
     def to_json(self) -> dict[str, Any]:
         """Return the row that ``jackfield search`` prints."""
         row: dict[str, Any] = {
-            "connector": self.connector, "action": self.action, "title": self.title, "description": self.description, "effect": self.effect,
-        }  # fmt: skip
+            "connector": self.connector,
+            "action": self.action,
+            "title": self.title,
+            "description": self.description,
+            "effect": self.effect,
+        }
         row |= {} if self.exact else {"exact": False}
-        return {**row, "offered": False, "offer": f"jackfield offers add {self.offer}"} if self.offer else row
+        return (
+            {**row, "offered": False, "offer": f"jackfield offers add {self.offer}"}
+            if self.offer
+            else row
+        )

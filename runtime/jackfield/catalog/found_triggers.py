@@ -1,4 +1,6 @@
-"""Search over the triggers of installed connectors, by the same words as for actions and by the types of their events."""
+"""Search over the triggers of installed connectors, by the same words as for actions and by the
+types of their events.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.manifest import ActionRow, Manifest
 
 Row = Sequence[str]
-"""Row of a trigger: connector, its title, key of the trigger, title, description, kind, and the types of its events in one string."""
+"""Row of a trigger: connector, its title, key of the trigger, title, description, kind, and the
+types of its events in one string.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,20 @@ def trigger_rows(manifest: Manifest) -> Iterator[Row]:
     """Yield the search rows of a connector's triggers."""
     for trigger in manifest.triggers.values():
         types = " ".join(trigger.types).replace("_", " ")
-        yield [manifest.key, manifest.title, trigger.key, trigger.title, trigger.description.partition("\n")[0], trigger.kind, types]
+        yield [
+            manifest.key,
+            manifest.title,
+            trigger.key,
+            trigger.title,
+            trigger.description.partition("\n")[0],
+            trigger.kind,
+            types,
+        ]
 
 
 def matching_triggers(rows: Sequence[Row], words: str | None) -> list[FoundTrigger]:
-    """Return the triggers that contain every word of the query, apart from stop words, best first. Return no trigger for an empty query,
-    and all for None.
+    """Return the triggers that contain every word of the query, apart from stop words, best first.
+    Return no trigger for an empty query, and all for None.
     """
     if words is None:
         return [_trigger_from(row) for row in rows]

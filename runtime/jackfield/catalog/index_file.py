@@ -1,4 +1,6 @@
-"""File of the search index in the data folder. It is derived data: a file with any fault is rebuilt."""
+"""File of the search index in the data folder. It is derived data: a file with any fault is
+rebuilt.
+"""
 
 from __future__ import annotations
 
@@ -41,15 +43,29 @@ class IndexFile:
 
     @classmethod
     def of(cls, catalog: Catalog, *, for_operator: bool = False) -> IndexFile:
-        """Return the file of a catalog. Each Python environment has its own file, and another file ``for_operator``."""
+        """Return the file of a catalog. Each Python environment has its own file, and another file
+        ``for_operator``.
+        """
         if catalog.home is None:
             return cls("", None)
-        owner = hashlib.sha256(f"{_FORMAT}\n{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}".encode("utf-8", "replace")).hexdigest()
-        path = os.path.join(catalog.home, _FOLDER, f"actions-{'operator-' if for_operator else ''}{owner[:16]}.index")
+        owner = hashlib.sha256(
+            f"{_FORMAT}\n{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}".encode(
+                "utf-8", "replace"
+            )
+        ).hexdigest()
+        path = os.path.join(
+            catalog.home,
+            _FOLDER,
+            f"actions-{'operator-' if for_operator else ''}{owner[:16]}.index",
+        )
         stamp = catalog.stamp(noted_folders(path + _PLACES), for_operator=for_operator)
         about = None if stamp is None else json.dumps([_FORMAT, sys.byteorder, stamp])
         packages = catalog.packages()
-        return cls(path, None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(), packages)
+        return cls(
+            path,
+            None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(),
+            packages,
+        )
 
     def read(self) -> Table | None:
         """Return the table; None if the file is missing, damaged, or of other connectors."""
@@ -67,47 +83,71 @@ class IndexFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the file's lock where the system has such locks; go on without it if it cannot be acquired."""
+        """Hold the file's lock where the system has such locks; go on without it if it cannot be
+        acquired.
+        """
         with ExitStack() as stack:
             with suppress(OSError):
                 stack.enter_context(turn(self._path))
             yield
 
     def write(self, table: Table) -> Table:
-        """Write a table and return it as read from the file; if it cannot be written, return the table in memory."""
+        """Write a table and return it as read from the file; if it cannot be written, return the
+        table in memory.
+        """
         if self._stamp is None:
             return table
         content = table.to_bytes()
         try:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
             replace_file(self._path + _PLACES, note_of(self._packages), mode=0o600)
-            replace_file(self._path, f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"), content, mode=0o600)
+            replace_file(
+                self._path,
+                f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"),
+                content,
+                mode=0o600,
+            )
         except OSError:
             return Table.of(memoryview(content))
         return self.read() or table
 
 
 def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
-    """Build the file in another process; return whether it succeeded. The file of another catalog has another stamp."""
+    """Build the file in another process; return whether it succeeded. The file of another catalog
+    has another stamp.
+    """
     import subprocess
 
     if catalog.home is None:
         return False
     environment = {**os.environ, "JACKFIELD_HOME": catalog.home}
-    words = [sys.executable, "-P", "-m", "jackfield.catalog.index_program", *(["--for-operator"] if for_operator else [])]
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "jackfield.catalog.index_program",
+        *(["--for-operator"] if for_operator else []),
+    ]
     try:
         with OnAllCores():
             done = subprocess.run(
-                words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                timeout=_SECONDS, check=False,
-            )  # fmt: skip
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=_SECONDS,
+                check=False,
+            )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
 
 
 def free_memory() -> None:
-    """Return freed memory to the system where the C library can (glibc). Building a large index leaves 40 MB of it."""
+    """Return freed memory to the system where the C library can (glibc). Building a large index
+    leaves 40 MB of it.
+    """
     import ctypes
 
     with suppress(OSError, AttributeError):
@@ -115,7 +155,9 @@ def free_memory() -> None:
 
 
 def _checksum(file: Any) -> int:
-    """Return the checksum of the rest of a file. It is read in pieces, which need less memory than a mapped file."""
+    """Return the checksum of the rest of a file. It is read in pieces, which need less memory than
+    a mapped file.
+    """
     found = 0
     while piece := file.read(_CHUNK):
         found = zlib.crc32(piece, found)

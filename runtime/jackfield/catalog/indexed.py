@@ -1,7 +1,9 @@
-"""Manifests with an index: of a connector with hundreds of actions, only the data for lists and rules is read at once.
+"""Manifests with an index: of a connector with hundreds of actions, only the data for lists and
+rules is read at once.
 
-``connector.index.json`` stands next to ``connector.json`` and has everything but schemas and bindings, with the byte offsets of each action
-and definition, which are read at first use. Tools that need the whole manifest read ``connector.json`` alone.
+``connector.index.json`` stands next to ``connector.json`` and has everything but schemas and
+bindings, with the byte offsets of each action and definition, which are read at first use. Tools
+that need the whole manifest read ``connector.json`` alone.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
-_PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "marker", "evidence", "at"}
+_PLAIN = _TEXTS | {
+    "permissions",
+    "deprecated",
+    "outputPolicy",
+    "idempotentBy",
+    "repeatOk",
+    "marker",
+    "evidence",
+    "at",
+}
 """Members of a row that ``_check`` checks itself, or that need no check."""
 _RANK = 98
 """Rank in searches, just below the rank of connectors whose actions are all read at once."""
@@ -49,7 +60,11 @@ def _indexed(index: Any, path: str) -> Manifest:
     if not isinstance(index, dict) or index.get("size") != _size(path):
         raise ManifestError(f"its {INDEX} belongs to another {MANIFEST}: generate both again")
     head, places = index.get("manifest"), index.get("definitions")
-    if not isinstance(head, dict) or not isinstance(head.get("actions"), list) or not isinstance(places, dict):
+    if (
+        not isinstance(head, dict)
+        or not isinstance(head.get("actions"), list)
+        or not isinstance(places, dict)
+    ):
         raise ManifestError(f"its {INDEX} is not an index")
     described = Manifest.from_json({**head, "actions": []})
     where, file = f"manifest of '{described.key}'", _Stored(path, head)
@@ -62,7 +77,9 @@ def _indexed(index: Any, path: str) -> Manifest:
         about = _described(rows[key], where)
         return replace(about, content=_StoredContent(file, about), definitions=definitions)
 
-    return replace(described, actions=LazyMapping(rows, made), published=file, virtual=True, rank=_RANK)
+    return replace(
+        described, actions=LazyMapping(rows, made), published=file, virtual=True, rank=_RANK
+    )
 
 
 def _size(path: str) -> int:
@@ -73,22 +90,34 @@ def _size(path: str) -> int:
 
 
 def _check(row: Any, where: str) -> None:
-    """Check that the action of a row can be created. Rows with only texts, which are most rows, are checked without creating the action.
+    """Check that the action of a row can be created. Rows with only texts, which are most rows, are
+    checked without creating the action.
 
     :raises ManifestError: if the action cannot be created.
     """
     if not isinstance(row, dict):
         raise ManifestError(f"{where}: 'actions' must be an array of objects")
     texts = [value for name, value in row.items() if name in _TEXTS]
-    is_plain = row.keys() <= _PLAIN and "key" in row and all(isinstance(text, str) and text for text in texts)
-    if not is_plain or row.get("effect", "write") not in EFFECTS or not _is_permissions(row.get("permissions", {})):
+    is_plain = (
+        row.keys() <= _PLAIN
+        and "key" in row
+        and all(isinstance(text, str) and text for text in texts)
+    )
+    if (
+        not is_plain
+        or row.get("effect", "write") not in EFFECTS
+        or not _is_permissions(row.get("permissions", {}))
+    ):
         _described(row, where)
 
 
 def _is_permissions(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values())
+    return all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in value.values()
+    )
 
 
 def _described(row: Json, where: str) -> ActionManifest:
@@ -96,7 +125,9 @@ def _described(row: Json, where: str) -> ActionManifest:
 
 
 class _Stored:
-    """JSON of a manifest in its file; ``head`` has everything but the parts that the index leaves out."""
+    """JSON of a manifest in its file; ``head`` has everything but the parts that the index leaves
+    out.
+    """
 
     def __init__(self, path: str, head: Json) -> None:
         self._path = path
@@ -113,9 +144,19 @@ class _Stored:
     def rows(self, _actions: Mapping[str, ActionManifest]) -> Iterator[ActionRow]:
         """Yield a row for each action, without creating the action."""
         for row in self._head["actions"]:
-            key, effect = row["key"], "write" if row.get("handsOutCredentials") else row.get("effect", "write")
+            key, effect = (
+                row["key"],
+                "write" if row.get("handsOutCredentials") else row.get("effect", "write"),
+            )
             title = shown_title(row.get("title") or "") or key
-            yield ActionRow(key, title, row.get("description") or "", effect, row.get("group") or "", " ".join(row.get("keywords", ())))
+            yield ActionRow(
+                key,
+                title,
+                row.get("description") or "",
+                effect,
+                row.get("group") or "",
+                " ".join(row.get("keywords", ())),
+            )
 
     def read(self, place: Any) -> Any:
         """Read the value at a place.
@@ -126,11 +167,16 @@ class _Stored:
             offset, length = place
             return json.loads(read_bytes(self._path, offset, length))
         except (OSError, ValueError, TypeError) as error:
-            raise ManifestError(f"{MANIFEST} cannot be read at the place that its index gives ({type(error).__name__})") from None
+            raise ManifestError(
+                f"{MANIFEST} cannot be read at the place that its index gives "
+                f"({type(error).__name__})"
+            ) from None
 
 
 class _StoredContent:
-    """Content of an action, whose schemas are read at first use; the index has all other content."""
+    """Content of an action, whose schemas are read at first use; the index has all other
+    content.
+    """
 
     __slots__ = ("_about", "_file", "_row", "defaults", "pagination", "permissions")
 
@@ -153,7 +199,10 @@ class _StoredContent:
             place: Any = expected.get("at")
             found = self._file.read(place)
             if not isinstance(found, dict) or light_row(found, place) != {**expected, "at": place}:
-                raise ManifestError(f"{INDEX} and {MANIFEST} disagree about the action '{self._about.key}': generate both again")
+                raise ManifestError(
+                    f"{INDEX} and {MANIFEST} disagree about the action '{self._about.key}': "
+                    "generate both again"
+                )
             self._row = found
         return self._row
 
@@ -171,11 +220,15 @@ class _StoredContent:
 
 
 class LazyMapping(Mapping[str, "V"]):
-    """Mapping of ``keys`` to the values that ``make`` returns. Each value is created once, or at every access unless ``kept``."""
+    """Mapping of ``keys`` to the values that ``make`` returns. Each value is created once, or at
+    every access unless ``kept``.
+    """
 
     __slots__ = ("_kept", "_keys", "_make")
 
-    def __init__(self, keys: Collection[str], make: Callable[[str], V], *, kept: bool = True) -> None:
+    def __init__(
+        self, keys: Collection[str], make: Callable[[str], V], *, kept: bool = True
+    ) -> None:
         self._keys = keys
         self._make = make
         self._kept: dict[str, V] | None = {} if kept else None

@@ -1,7 +1,7 @@
 """Connectors that are installed into the data folder, each version in its own environment.
 
-Every cold command reads one index file instead of a folder per version. The index is derived from the receipts, which are read if the index
-is damaged.
+Every cold command reads one index file instead of a folder per version. The index is derived from
+the receipts, which are read if the index is damaged.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 FOLDER = "connectors"
-"""Name of the folder of installed connectors in the data folder: ``KEY/VERSION/`` each, and the index."""
+"""Name of the folder of installed connectors in the data folder: ``KEY/VERSION/`` each, and the
+index.
+"""
 INDEX = "installed.json"
 """Name of the index file of the installed connectors."""
 INDEX_VERSION = 1
 REVOKED = "revoked.json"
-"""File of revocations of installed connectors, as last published by the catalogues. Each reading of a catalogue rewrites the file."""
+"""File of revocations of installed connectors, as last published by the catalogues. Each reading of
+a catalogue rewrites the file.
+"""
 
 
 class InstallationFolder:
@@ -33,7 +37,9 @@ class InstallationFolder:
         self._stamp: tuple[int, ...] = ()
 
     def points(self) -> list[EntryPoint]:
-        """Return the entry points of the installed connectors, the default version of each key first."""
+        """Return the entry points of the installed connectors, the default version of each key
+        first.
+        """
         self._stamp = self._present_stamp()
         try:
             with open(os.path.join(self._folder, INDEX), encoding="utf-8") as file:
@@ -57,14 +63,21 @@ class InstallationFolder:
 
 def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:
     return [
-        EntryPoint(key, row["entryPoint"], row["distribution"], row["version"], tuple(os.path.join(folder, path) for path in row["paths"]))
+        EntryPoint(
+            key,
+            row["entryPoint"],
+            row["distribution"],
+            row["version"],
+            tuple(os.path.join(folder, path) for path in row["paths"]),
+        )
         for key, connector in data["connectors"].items()
         for row in connector["versions"]
     ]
 
 
 def revocations(home: str | None) -> dict[str, dict[str, Any]]:
-    """Return the revocations of installed connectors, by key: ``{"version", "publisher", "keyId", "at", "reason"?}``.
+    """Return the revocations of installed connectors, by key: ``{"version", "publisher", "keyId",
+    "at", "reason"?}``.
 
     It is the state last read from their catalogues: nothing is downloaded.
     """
@@ -76,17 +89,25 @@ def revocations(home: str | None) -> dict[str, dict[str, Any]]:
 
 
 def read_revocations(folder: str) -> list[dict[str, Any]]:
-    """Return the recorded revocations of the connectors in ``folder``; an empty list if the file is missing or damaged."""
+    """Return the recorded revocations of the connectors in ``folder``; an empty list if the file is
+    missing or damaged.
+    """
     try:
         with open(os.path.join(folder, REVOKED), encoding="utf-8") as file:
             rows = json.load(file)["revoked"]
-        return [row for row in rows if all(isinstance(row[name], str) for name in ("connector", "version", "keyId", "at"))]
+        return [
+            row
+            for row in rows
+            if all(isinstance(row[name], str) for name in ("connector", "version", "keyId", "at"))
+        ]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
 def read_receipts(folder: str) -> list[dict[str, Any]]:
-    """Return the receipts of all connectors installed in ``folder``, without the remains of interrupted installations."""
+    """Return the receipts of all connectors installed in ``folder``, without the remains of
+    interrupted installations.
+    """
     found = []
     for key in _names(folder):
         for version in _names(os.path.join(folder, key)):
@@ -101,7 +122,10 @@ def read_receipts(folder: str) -> list[dict[str, Any]]:
 
 
 def _is_receipt(receipt: Any, key: str, version: str) -> bool:
-    if not isinstance(receipt, dict) or (receipt.get("key"), receipt.get("version")) != (key, version):
+    if not isinstance(receipt, dict) or (receipt.get("key"), receipt.get("version")) != (
+        key,
+        version,
+    ):
         return False
     paths = receipt.get("paths")
     return (
@@ -119,7 +143,9 @@ def _names(folder: str) -> list[str]:
 
 
 def index(receipts: Iterable[Mapping[str, Any]], pins: Mapping[str, str]) -> dict[str, Any]:
-    """Return the content of the index, the default version of each connector first: the version in ``pins``, or else the highest."""
+    """Return the content of the index, the default version of each connector first: the version in
+    ``pins``, or else the highest.
+    """
     from packaging.version import Version
 
     by_key: dict[str, list[Mapping[str, Any]]] = {}

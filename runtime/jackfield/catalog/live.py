@@ -1,7 +1,8 @@
-"""Ports of live connectors: servers that describe themselves, and whose accepted manifests a workspace stores.
+"""Ports of live connectors: servers that describe themselves, and whose accepted manifests a
+workspace stores.
 
-They are only types: no call imports them. The store owns the rows; the package that declares the kind (as ``live`` in the entry points
-``jackfield.bindings``) interprets a server's description.
+They are only types: no call imports them. The store owns the rows; the package that declares the
+kind (as ``live`` in the entry points ``jackfield.bindings``) interprets a server's description.
 """
 
 from __future__ import annotations
@@ -60,20 +61,23 @@ class LiveKind(Protocol):
         guard: Any = None,
         client: Any = None,
     ) -> Described:
-        """Read a server's description, over ``client`` if a connection is given, else with ``credentials``, a header field and its value.
-        ``pins`` are the accepted tools by name, which retain the keys of their actions; ``overlay`` has the operator's settings of
-        tools, by the keys of their actions.
+        """Read a server's description, over ``client`` if a connection is given, else with
+        ``credentials``, a header field and its value. ``pins`` are the accepted tools by name,
+        which retain the keys of their actions; ``overlay`` has the operator's settings of tools, by
+        the keys of their actions.
 
         :raises InvalidInput: if ``url`` is not a URL.
-        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. A server that requires a sign-in has no
-            tools.
+        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. A
+            server that requires a sign-in has no tools.
         """
 
     def unusable(self, report: Json) -> tuple[str, Sequence[str]]:
         """Return the message for a server without any usable tool, and the reasons."""
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
-        """Return the stored manifest with the current state of these tools; tools that the server no longer has are left out."""
+        """Return the stored manifest with the current state of these tools; tools that the server
+        no longer has are left out.
+        """
 
     def pins(self, manifest: Json) -> Mapping[str, Pin]:
         """Return the accepted tools of a manifest, by name."""
@@ -82,15 +86,16 @@ class LiveKind(Protocol):
         """Return the operator's settings of tools, by the keys of their actions."""
 
     def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-        """Return the stored manifest with the operator's settings of tools, by the keys of their actions; an empty object removes the
-        settings of a tool.
+        """Return the stored manifest with the operator's settings of tools, by the keys of their
+        actions; an empty object removes the settings of a tool.
 
         :raises InvalidInput: if a setting is unknown or does not fit the tool.
         """
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> Any:
-        """Return the connector of a manifest; ``hint`` says what to do about a changed tool. ``abroad``: the person who added the server
-        may reach only public hosts, so other people's connections may, too.
+        """Return the connector of a manifest; ``hint`` says what to do about a changed tool.
+        ``abroad``: the person who added the server may reach only public hosts, so other people's
+        connections may, too.
         """
 
 

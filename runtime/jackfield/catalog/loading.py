@@ -1,6 +1,7 @@
-"""Import of the objects that packages declare in entry points: the code of a connector's version, in this or another process, and parts of
-the host. Only here does the catalog run a connector's code. The runner of isolated connectors is imported with the first of them. The
-module also makes the errors for connectors that are missing, with the cause, or that cannot be used.
+"""Import of the objects that packages declare in entry points: the code of a connector's version,
+in this or another process, and parts of the host. Only here does the catalog run a connector's
+code. The runner of isolated connectors is imported with the first of them. The module also makes
+the errors for connectors that are missing, with the cause, or that cannot be used.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
             """Return the process IDs of the running children."""
 
         def ends(self) -> dict[str, int]:
-            """Return the number of children that ended by themselves or were ended for misbehaviour, by connector."""
+            """Return the number of children that ended by themselves or were ended for
+            misbehaviour, by connector.
+            """
 
         def close(self) -> None:
             """End all children."""
@@ -47,33 +50,45 @@ if TYPE_CHECKING:
 
 REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
+_KEEP = (
+    "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make "
+    "archives small leave it out."
+)
 BINDINGS = "jackfield.bindings"
-"""Group of entry points that libraries of connectors declare for their kind. A name ``KIND`` makes connectors from manifests without code;
-a name with a role (``aws.source``) is looked up by ``of_role``.
+"""Group of entry points that libraries of connectors declare for their kind. A name ``KIND`` makes
+connectors from manifests without code; a name with a role (``aws.source``) is looked up by
+``of_role``.
 """
 LIVE = "live"
-"""Role of a package that makes connectors from servers, whose manifests workspaces store. The keys of such connectors begin with the kind
-and a dot.
+"""Role of a package that makes connectors from servers, whose manifests workspaces store. The keys
+of such connectors begin with the kind and a dot.
 """
 SOURCE = "source"
-"""Role of a package that describes a family of connectors on demand, whose keys begin with the kind and a dot."""
+"""Role of a package that describes a family of connectors on demand, whose keys begin with the kind
+and a dot.
+"""
 PARTS = "jackfield.parts"
 """Group of entry points for a runtime's parts beyond the framework."""
 _ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
 _APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.lets_out"})
-"""Groups of entry points that are examined elsewhere, or that name classes of libraries that need not be installed."""
+"""Groups of entry points that are examined elsewhere, or that name classes of libraries that need
+not be installed.
+"""
 _SLOW = 2.0
 """Seconds above which an import is logged as slow."""
 _DEBUG = 10
 """Number of the log level ``logging.DEBUG``."""
 Loader = Callable[["Manifest", EntryPoint], "Any"]
-"""Function that returns the connector of an entry point; it may raise any exception that an import may raise."""
+"""Function that returns the connector of an entry point; it may raise any exception that an import
+may raise.
+"""
 
 
 def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
-    """Import the object that ``point`` names into this process and return it; log an import that takes more than ``_SLOW`` seconds."""
+    """Import the object that ``point`` names into this process and return it; log an import that
+    takes more than ``_SLOW`` seconds.
+    """
     began = time.perf_counter() - _queued()
     found = connector_at(point.module, point.attribute, manifest)
     seconds = time.perf_counter() - _queued() - began
@@ -83,8 +98,9 @@ def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
 
 
 def _queued() -> float:
-    """Return the seconds for which this thread has waited for a processor, which are not the connector's fault; 0 on systems without this
-    figure (Linux's Documentation/scheduler/sched-stats).
+    """Return the seconds for which this thread has waited for a processor, which are not the
+    connector's fault; 0 on systems without this figure (Linux's
+    Documentation/scheduler/sched-stats).
     """
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as file:
@@ -94,17 +110,29 @@ def _queued() -> float:
 
 
 def _log_slow(key: str, module: str, seconds: float) -> None:
-    said = "the import of connector '%s' took %.1f s, and the first call of a process waits for it: move work from '%s' into functions"
+    said = (
+        "the import of connector '%s' took %.1f s, and the first call of a process waits for "
+        "it: move work from '%s' into functions"
+    )
     _log().warning(said, key, seconds, module)
 
 
 def log_broken(key: str, error: Exception) -> None:
-    """Log why a connector cannot be imported, with the author's own line, and at the level DEBUG with the traceback."""
+    """Log why a connector cannot be imported, with the author's own line, and at the level DEBUG
+    with the traceback.
+    """
     from jackfield.kernel.places import frames_of, place_of
 
     log = _log()
     frames = frames_of(error) if log.isEnabledFor(_DEBUG) else ""
-    log.error("the connector '%s' fails on import: %s: %s%s%s", key, type(error).__name__, error, place_of(error), frames)
+    log.error(
+        "the connector '%s' fails on import: %s: %s%s%s",
+        key,
+        type(error).__name__,
+        error,
+        place_of(error),
+        frames,
+    )
 
 
 def _log() -> Any:
@@ -114,10 +142,12 @@ def _log() -> Any:
 
 
 def connector_at(module: str, attribute: str, manifest: Manifest | None = None) -> Any:
-    """Return the connector at ``module:attribute``. For a package without code, ``attribute`` is the kind of binding of its actions, and
-    the entry point of that name in the group ``jackfield.bindings`` makes the connector from ``manifest``.
+    """Return the connector at ``module:attribute``. For a package without code, ``attribute`` is
+    the kind of binding of its actions, and the entry point of that name in the group
+    ``jackfield.bindings`` makes the connector from ``manifest``.
 
-    :raises ImportError: if the connector cannot be imported, or no installed package knows the binding.
+    :raises ImportError: if the connector cannot be imported, or no installed package knows the
+        binding.
     """
     found = importlib.import_module(module)
     if getattr(found, "__file__", None) is not None or hasattr(found, attribute.partition(".")[0]):
@@ -128,7 +158,8 @@ def connector_at(module: str, attribute: str, manifest: Manifest | None = None) 
 
 
 def bound(attribute: str, raw: Any) -> Any:
-    """Return the connector of a package without code: ``attribute`` is the kind of binding, ``raw`` the content of its connector.json.
+    """Return the connector of a package without code: ``attribute`` is the kind of binding, ``raw``
+    the content of its connector.json.
 
     :raises ImportError: if no installed package knows the binding.
     """
@@ -138,12 +169,16 @@ def bound(attribute: str, raw: Any) -> Any:
 def _binding(attribute: str, *, isolated: bool) -> Callable[..., Any]:
     found: Callable[..., Any] | None = declared(BINDINGS, attribute, isolated=isolated)
     if found is None:
-        raise ImportError(f"no installed package binds actions to '{attribute[:80]}'; the package jackfield-{attribute[:80]} may do so")
+        raise ImportError(
+            f"no installed package binds actions to '{attribute[:80]}'; the package "
+            f"jackfield-{attribute[:80]} may do so"
+        )
     return found
 
 
 def declared(group: str, name: str, *, isolated: bool = False) -> Any:
-    """Import the object that an installed package declares as ``name`` in a group of entry points; return None if no package does.
+    """Import the object that an installed package declares as ``name`` in a group of entry points;
+    return None if no package does.
 
     ``isolated`` also reads environments of installed connectors, as ``entry_points`` does.
 
@@ -158,7 +193,9 @@ def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]])
 
 
 def lacks_extra(group: str, name: str) -> bool:
-    """Return whether an entry point of jackfield's installed packages needs an extra that is not installed."""
+    """Return whether an entry point of jackfield's installed packages needs an extra that is not
+    installed.
+    """
     _, extra = _above().DECLARED.get(group, {}).get(name, ("", ""))
     needed = _above().NEEDS.get(extra)
     return needed is not None and _find_spec(needed) is None
@@ -171,7 +208,8 @@ def _above() -> Any:
 
 
 def package_of(group: str, name: str | None = None) -> tuple[str, str]:
-    """Return the package of jackfield that declares an entry point, by default any of a group, and the command that installs it.
+    """Return the package of jackfield that declares an entry point, by default any of a group, and
+    the command that installs it.
 
     :raises KeyError: if no package does.
     """
@@ -181,7 +219,8 @@ def package_of(group: str, name: str | None = None) -> tuple[str, str]:
 
 
 def chosen(group: str, name: str) -> Any:
-    """Import the object that the operator has chosen, as ``declared`` does; return None also if it needs an extra that is not installed.
+    """Import the object that the operator has chosen, as ``declared`` does; return None also if it
+    needs an extra that is not installed.
 
     :raises InvalidInvocation: if the object cannot be imported, or two packages declare it.
     """
@@ -192,15 +231,20 @@ def _chosen(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]]) -
     try:
         return _declared(group, name, groups)
     except BrokenPart as error:
-        raise InvalidInvocation(str(error), hint="Reinstall or upgrade the package, or uninstall one of two.") from error
+        raise InvalidInvocation(
+            str(error), hint="Reinstall or upgrade the package, or uninstall one of two."
+        ) from error
 
 
 def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> Any:
-    """Import a part of a runtime from an installed package; return None if no package has it. It is looked up once per process.
+    """Import a part of a runtime from an installed package; return None if no package has it. It is
+    looked up once per process.
 
-    Parts are ``store`` and ``management`` (storage and its management), ``platform`` (events, schedules, subscriptions), ``search`` and
-    ``search-listing``, ``stored-manifests`` and ``webhook-samples``, ``testing`` (of ``jackfield.testing``) and ``trying`` (a first read).
-    ``isolation`` starts child processes. A server mounts parts, too. ``groups`` are the entry points, if they have been read already.
+    Parts are ``store`` and ``management`` (storage and its management), ``platform`` (events,
+    schedules, subscriptions), ``search`` and ``search-listing``, ``stored-manifests`` and
+    ``webhook-samples``, ``testing`` (of ``jackfield.testing``) and ``trying`` (a first read).
+    ``isolation`` starts child processes. A server mounts parts, too. ``groups`` are the entry
+    points, if they have been read already.
 
     :raises InvalidInvocation: if the part cannot be imported, or two packages have it.
     """
@@ -209,15 +253,27 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
     return _FOUND[name]
 
 
-def of_role(group: str, role: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> list[EntryPoint]:
-    """Return the entry points of a group whose names end in a dot and ``role``, with that ending removed."""
+def of_role(
+    group: str, role: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None
+) -> list[EntryPoint]:
+    """Return the entry points of a group whose names end in a dot and ``role``, with that ending
+    removed.
+    """
     points, ending = (entry_points() if groups is None else groups).get(group, ()), f".{role}"
-    return [EntryPoint(point.name[: -len(ending)], point.value, point.distribution) for point in points if point.name.endswith(ending)]
+    return [
+        EntryPoint(point.name[: -len(ending)], point.value, point.distribution)
+        for point in points
+        if point.name.endswith(ending)
+    ]
 
 
 def package_folders() -> Iterator[str]:
-    """Yield the folders of packages with entry points of jackfield, the framework's own folder last. Nothing is imported."""
-    packages = {point.module.partition(".")[0] for points in entry_points().values() for point in points}
+    """Yield the folders of packages with entry points of jackfield, the framework's own folder
+    last. Nothing is imported.
+    """
+    packages = {
+        point.module.partition(".")[0] for points in entry_points().values() for point in points
+    }
     for package in (*sorted(packages - {"jackfield"}), "jackfield"):
         spec = _find_spec(package)
         yield from (spec.submodule_search_locations or ()) if spec is not None else ()
@@ -231,21 +287,31 @@ def has_part(name: str) -> bool:
 def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
     """Import the object of a single entry point; return None if there is no entry point.
 
-    :raises BrokenPart: if the object cannot be imported, or there are several, one of which could be an impostor.
+    :raises BrokenPart: if the object cannot be imported, or there are several, one of which could
+        be an impostor.
     """
     if len(points) > 1:
-        raise BrokenPart(noun, points[0], f"it is declared twice, by {' and '.join(point.distribution for point in points)}")
+        raise BrokenPart(
+            noun,
+            points[0],
+            f"it is declared twice, by {' and '.join(point.distribution for point in points)}",
+        )
     return loaded(points[0], noun) if points else None
 
 
 def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
-    """Import all parts that installed packages declare. Yield the message for each part that cannot be loaded, with its distribution."""
+    """Import all parts that installed packages declare. Yield the message for each part that cannot
+    be loaded, with its distribution.
+    """
     for group, points in groups.items():
         for name in dict.fromkeys(point.name for point in points) if group not in _APART else ():
             if lacks_extra(group, name):
                 continue
             try:
-                of_one([point for point in points if point.name == name], f"{group.removeprefix('jackfield.')} entry point")
+                of_one(
+                    [point for point in points if point.name == name],
+                    f"{group.removeprefix('jackfield.')} entry point",
+                )
             except BrokenPart as error:
                 yield str(error)
 
@@ -259,40 +325,76 @@ def _whole(folder: str) -> Any:
 
 
 def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
-    """Refuse a connector of the data folder, in a catalog that has no processes for such connectors.
+    """Refuse a connector of the data folder, in a catalog that has no processes for such
+    connectors.
 
     :raises ImportError: always.
     """
-    raise ImportError(f"'{manifest.key}' {manifest.version} of the data folder runs in a process of its own, and this program starts none")
+    raise ImportError(
+        f"'{manifest.key}' {manifest.version} of the data folder runs in a process of its own, "
+        "and this program starts none"
+    )
 
 
 def unknown_connector(
-    key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None, *, is_whole: bool = False
+    key: str,
+    known: Iterable[str],
+    shown: Callable[[str], bool] | None = None,
+    *,
+    is_whole: bool = False,
 ) -> UnknownConnector:
-    """Return the error for a connector that is not among ``known``, with a suggestion or, if the list ``is_whole``, the cause. ``shown``
-    returns whether the caller may see a name. For a service of a source, only such services are suggested.
+    """Return the error for a connector that is not among ``known``, with a suggestion or, if the
+    list ``is_whole``, the cause. ``shown`` returns whether the caller may see a name. For a service
+    of a source, only such services are suggested.
     """
     found = _cause(key) if is_whole else None
-    tail = f": {found[0]}" if found else did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
-    return UnknownConnector(f"no connector '{key[:80]}' is installed{tail}", hint=found[1] if found else NextStep("connectors"))
+    tail = (
+        f": {found[0]}"
+        if found
+        else did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
+    )
+    return UnknownConnector(
+        f"no connector '{key[:80]}' is installed{tail}",
+        hint=found[1] if found else NextStep("connectors"),
+    )
 
 
 def _cause(key: str) -> tuple[str, str] | None:
-    """Return why a connector is missing although its package is installed, and the remedy; None if the package is not installed."""
+    """Return why a connector is missing although its package is installed, and the remedy; None if
+    the package is not installed.
+    """
     if key == HOST:
-        return "this process declares no function with an effect", "Start it with '--import MODULE', the module that declares it."
+        return (
+            "this process declares no function with an effect",
+            "Start it with '--import MODULE', the module that declares it.",
+        )
     module, name = f"jackfield_{key.replace('-', '_')}", f"jackfield-{key}"
     found = _find_spec(module) if len(key) <= 80 and _NAME.fullmatch(key) else None
     if found is None:
         return None
     fault = metadata_fault(name)
     if fault is None:
-        return f"the module {module} can be imported, but the metadata of {name} is missing, which declares the connector", _KEEP
+        return (
+            (
+                f"the module {module} can be imported, but the metadata of {name} is missing, "
+                "which declares the connector"
+            ),
+            _KEEP,
+        )
     if fault:
-        return f"the metadata of {name} cannot be read ({fault})", "Make it readable, or install the package again."
+        return (
+            f"the metadata of {name} cannot be read ({fault})",
+            "Make it readable, or install the package again.",
+        )
     folders = found.submodule_search_locations or ()
     if any(os.path.isfile(os.path.join(folder, MANIFEST)) for folder in folders):
-        return f"the module {module} can be imported, but the metadata of {name} declares no connector", REINSTALL
+        return (
+            (
+                f"the module {module} can be imported, but the metadata of {name} declares no "
+                "connector"
+            ),
+            REINSTALL,
+        )
     return None  # a library without a connector
 
 
@@ -305,10 +407,20 @@ def _find_spec(module: str) -> ModuleSpec | None:
 
 def declared_twice(key: str, points: list[EntryPoint]) -> UnknownConnector:
     """Return the error for a connector that two distributions declare."""
-    owners = " and ".join(dict.fromkeys(f"{point.distribution} (data folder)" if point.version else point.distribution for point in points))
-    undo = f"jackfield uninstall {key}" if points[-1].version else f"pip uninstall {points[-1].distribution}"
+    owners = " and ".join(
+        dict.fromkeys(
+            f"{point.distribution} (data folder)" if point.version else point.distribution
+            for point in points
+        )
+    )
+    undo = (
+        f"jackfield uninstall {key}"
+        if points[-1].version
+        else f"pip uninstall {points[-1].distribution}"
+    )
     return broken_connector(
-        f"the connector '{key}' is declared twice, by {owners}: neither is used, since either could be an impostor",
+        f"the connector '{key}' is declared twice, by {owners}: neither is used, since either "
+        "could be an impostor",
         f"Uninstall the one that you do not trust, for example: {undo}.",
     )
 
@@ -319,7 +431,9 @@ def broken_connector(message: str, hint: str = REINSTALL) -> UnknownConnector:
 
 
 class Isolated:
-    """Child processes of the isolated connectors of one catalog. Until the first connector is loaded, nothing is imported or started."""
+    """Child processes of the isolated connectors of one catalog. Until the first connector is
+    loaded, nothing is imported or started.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -328,7 +442,8 @@ class Isolated:
     def load(self, manifest: Manifest, point: EntryPoint) -> Any:
         """Start the connector that ``point`` names in a child, and return its stand-in.
 
-        :raises ImportError: if the connector cannot run, or no installed package isolates connectors.
+        :raises ImportError: if the connector cannot run, or no installed package isolates
+            connectors.
         :raises Unavailable: if it cannot be started now.
         """
         return self._children(manifest).load(manifest, point)
@@ -341,7 +456,8 @@ class Isolated:
                 package, command = package_of(PARTS, _ISOLATION)
                 text = f"runs in a process of its own, which needs the package {package}: {command}"
                 raise ImportError(f"'{manifest.key}' {manifest.version} {text}")
-            found = self._made.setdefault("", make(self._environment))  # of two threads, the first one's
+            # of two threads, the first one's
+            found = self._made.setdefault("", make(self._environment))
         return found
 
     def processes(self) -> list[int]:
@@ -349,7 +465,9 @@ class Isolated:
         return [number for made in self._made.values() for number in made.processes()]
 
     def ends(self) -> dict[str, int]:
-        """Return the number of children that ended by themselves or were ended for misbehaviour, by connector."""
+        """Return the number of children that ended by themselves or were ended for misbehaviour, by
+        connector.
+        """
         return {key: count for made in self._made.values() for key, count in made.ends().items()}
 
     def close(self) -> None:
@@ -359,7 +477,8 @@ class Isolated:
 
 
 def choose(key: str, versions: Sequence[str], specifier: str) -> str:
-    """Return the highest of ``versions`` that ``specifier`` allows; a prerelease only if no final version matches.
+    """Return the highest of ``versions`` that ``specifier`` allows; a prerelease only if no final
+    version matches.
 
     :raises UnknownConnector: if no version matches, or the specifier is not valid.
     """
@@ -373,7 +492,11 @@ def choose(key: str, versions: Sequence[str], specifier: str) -> str:
             hint="Give a PEP 440 specifier such as '>=1.2,<2' as connectorVersion.",
         ) from None
     if not fitting:
-        have = f"version {versions[0]} is" if len(versions) == 1 else f"versions {', '.join(versions)} are"
+        have = (
+            f"version {versions[0]} is"
+            if len(versions) == 1
+            else f"versions {', '.join(versions)} are"
+        )
         raise UnknownConnector(
             f"no installed version of '{key}' matches '{specifier[:80]}'; {have} installed",
             hint="Install a matching version, or widen connectorVersion.",
@@ -390,7 +513,8 @@ def _fitting(versions: Sequence[str], specifier: str) -> list[str]:
     for text in versions:
         try:
             fits = wanted.contains(text, prereleases=True)
-        except version.InvalidVersion:  # of packaging before 26, for a version that is not of PEP 440
+        except version.InvalidVersion:
+            # of packaging before 26, for a version that is not of PEP 440
             fits = str(wanted) == f"==={text}"
         if fits:
             found.append(text)

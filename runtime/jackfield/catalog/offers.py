@@ -1,4 +1,6 @@
-"""Catalog of one workspace and audience: the installed connectors, and the operator's offers of catalog sources."""
+"""Catalog of one workspace and audience: the installed connectors, and the operator's offers of
+catalog sources.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ class _Offered:
 
 
 class OfferedCatalog(Catalog):
-    """Catalog of one workspace: all installed connectors, the current offers of catalog sources to ``audience``, and the ``stored``
-    connectors."""
+    """Catalog of one workspace: all installed connectors, the current offers of catalog sources to
+    ``audience``, and the ``stored`` connectors.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,8 @@ class OfferedCatalog(Catalog):
         self._stored = stored
         self._workspace = workspace
         self._audience: Audience = audience
-        self._others: dict[Audience, OfferedCatalog] = {}  # without itself: it has the workspace's storage, and no collector may run
+        # without itself: it has the workspace's storage, and no collector may run
+        self._others: dict[Audience, OfferedCatalog] = {}
         self._seen = _Offered(-1, {})
         self._loaded_parts: set[str] = set()
 
@@ -58,7 +62,9 @@ class OfferedCatalog(Catalog):
         """Return the catalog of the same workspace for another audience."""
         found = self if audience == self._audience else self._others.get(audience)
         if found is None:
-            found = self._others[audience] = OfferedCatalog(self._whole, self.offering, self._workspace, audience, self._stored)
+            found = self._others[audience] = OfferedCatalog(
+                self._whole, self.offering, self._workspace, audience, self._stored
+            )
         return found
 
     @property
@@ -86,9 +92,13 @@ class OfferedCatalog(Catalog):
         return () if self._stored is None else self._stored.keys()
 
     def stored_manifests(self) -> list[Manifest]:
-        """Return the program's own and the workspace's stored manifests, sorted by key, without broken ones."""
+        """Return the program's own and the workspace's stored manifests, sorted by key, without
+        broken ones.
+        """
         own = self._whole.stored_manifests()
-        return own + [found for key in self._stored_keys() if (found := self._usable_part(key)) is not None]
+        return own + [
+            found for key in self._stored_keys() if (found := self._usable_part(key)) is not None
+        ]
 
     def prepare(self, key: str) -> None:
         """Read a stored manifest now, so that a later call does not wait for the database."""
@@ -107,7 +117,9 @@ class OfferedCatalog(Catalog):
     def _keys(self, source: str) -> Iterator[str]:
         offers = self._now.offers[source]
         keys = self._offering.source(source).keys()
-        return (key for key in keys if any(offer.may_hold(key[len(source) + 1 :]) for offer in offers))
+        return (
+            key for key in keys if any(offer.may_hold(key[len(source) + 1 :]) for offer in offers)
+        )
 
     def refresh(self) -> None:
         """Read the data folder again if it has changed."""
@@ -125,7 +137,9 @@ class OfferedCatalog(Catalog):
         return [self.look(key, load=load)[0] for key in keys]
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
-        """Return a connector's row and its manifest. The manifest is None if the connector is broken; the row then has the error."""
+        """Return a connector's row and its manifest. The manifest is None if the connector is
+        broken; the row then has the error.
+        """
         try:
             part = self._part(key)
         except UnknownConnector as error:
@@ -151,24 +165,35 @@ class OfferedCatalog(Catalog):
 
     @property
     def offered_whole(self) -> tuple[str, ...]:
-        """Names of the catalog sources whose connectors are all offered. Lists name such a source once."""
-        return tuple(name for name, offers in self._now.offers.items() if any("*" in offer.services for offer in offers))
+        """Names of the catalog sources whose connectors are all offered. Lists name such a source
+        once.
+        """
+        return tuple(
+            name
+            for name, offers in self._now.offers.items()
+            if any("*" in offer.services for offer in offers)
+        )
 
     def offered_entries(self, *, folded: bool = False) -> list[CatalogRow]:
-        """Return the rows of virtual and stored connectors, sorted by key; ``folded`` leaves out the sources in ``offered_whole``."""
+        """Return the rows of virtual and stored connectors, sorted by key; ``folded`` leaves out
+        the sources in ``offered_whole``.
+        """
         offered = (key for key in self._virtual(folded=folded) if self._part(key) is not None)
         return [self.look(key)[0] for key in sorted([*offered, *self._stored_keys()])]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the connectors that accept connections of the type ``name``, sorted by key, isolated connectors last."""
-        stored = () if "." in name.partition("/")[0] else self.stored_manifests()  # one of a stored connector is asked for by its full name
+        """Return the manifests of the connectors that accept connections of the type ``name``,
+        sorted by key, isolated connectors last.
+        """
+        # one of a stored connector is asked for by its full name
+        stored = () if "." in name.partition("/")[0] else self.stored_manifests()
         taking = (one for one in stored if one.connection_type(name) is not None)
         found = [*self._whole.with_type(name), *self._virtual_with_type(name), *taking]
         return sorted(found, key=lambda manifest: (manifest.isolated, manifest.key))
 
     def _virtual_with_type(self, name: str) -> Sequence[Manifest]:
-        """Return the virtual manifests with a connection type. The connectors of a source share their types, so only the first connector is
-        checked.
+        """Return the virtual manifests with a connection type. The connectors of a source share
+        their types, so only the first connector is checked.
         """
         now, owner = self._now, name.partition("/")[0]
         if "." in owner:
@@ -177,7 +202,9 @@ class OfferedCatalog(Catalog):
         if name not in now.by_type:
             found: list[Manifest] = []
             for source in now.offers:
-                parts = (part for key in self._keys(source) if (part := self._part(key)) is not None)
+                parts = (
+                    part for key in self._keys(source) if (part := self._part(key)) is not None
+                )
                 first = next(parts, None)
                 if first is not None and first.connection_type(name) is not None:
                     found += [first, *parts]
@@ -189,16 +216,24 @@ class OfferedCatalog(Catalog):
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all connectors that are not broken, sorted by key."""
         found = [part for key in self._virtual() if (part := self._part(key)) is not None]
-        return sorted([*self._whole.manifests(), *found, *self.stored_manifests()], key=lambda manifest: manifest.key)
+        return sorted(
+            [*self._whole.manifests(), *found, *self.stored_manifests()],
+            key=lambda manifest: manifest.key,
+        )
 
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector.
 
-        :raises UnknownConnector: if it is not installed, not offered or broken, or no version matches. Only the operator learns which.
+        :raises UnknownConnector: if it is not installed, not offered or broken, or no version
+            matches. Only the operator learns which.
         """
         part = self._part(key)
         if part is None:
-            if "." in key and self.offering is not None and key.partition(".")[0] in self.offering.names:
+            if (
+                "." in key
+                and self.offering is not None
+                and key.partition(".")[0] in self.offering.names
+            ):
                 raise self._unoffered(key)
             return self._whole.find(key, version)
         if version is not None:
@@ -215,30 +250,50 @@ class OfferedCatalog(Catalog):
         return UnknownConnector(f"'{key}' exists but is not offered here", hint=self._how(key))
 
     def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
-        """Return the error for an action that exists and is not offered, for the operator. None for other callers, from whom
-        it is hidden.
+        """Return the error for an action that exists and is not offered, for the operator. None for
+        other callers, from whom it is hidden.
         """
         if self._audience != "operator" or self._is_stored(key) or self._part(key) is None:
             return None
         whole = self._offering.source(key.partition(".")[0]).manifest(key)
         if action not in {row.key for row in whole.rows()}:
             return None
-        return UnknownAction(f"'{key}.{action}' exists but is not offered here", hint=self._how(f"{key}.{action}", handed_out=True))
+        return UnknownAction(
+            f"'{key}.{action}' exists but is not offered here",
+            hint=self._how(f"{key}.{action}", handed_out=True),
+        )
 
     def missing_offer(self, key: str, action: str) -> str | None:
-        """Return the pattern that would offer an action, for the operator's 'offers add'. None if the action is offered, or cannot be
-        offered to the operator's own surfaces.
+        """Return the pattern that would offer an action, for the operator's 'offers add'. None if
+        the action is offered, or cannot be offered to the operator's own surfaces.
         """
         name, _, short = key.partition(".")
-        if self._audience != "operator" or self.offering is None or name not in self.offering.names or not short or self.has(key, action):
+        if (
+            self._audience != "operator"
+            or self.offering is None
+            or name not in self.offering.names
+            or not short
+            or self.has(key, action)
+        ):
             return None
         handed_out = action in self._offering.source(name).hands_out(key)
-        hint = self._how(f"{key}.{action}" if handed_out or self._part(key) is not None else key, handed_out=handed_out)
+        hint = self._how(
+            f"{key}.{action}" if handed_out or self._part(key) is not None else key,
+            handed_out=handed_out,
+        )
         return hint.facts["pattern"]
 
     def _how(self, pattern: str, *, handed_out: bool = False) -> NextStep:
-        """Return the hint with the command. In the operator's own workspace, credentials are offered only to the operator."""
-        more = f" --workspace {self._workspace}" if self._workspace != DEFAULT else " --operator" if handed_out else ""
+        """Return the hint with the command. In the operator's own workspace, credentials are
+        offered only to the operator.
+        """
+        more = (
+            f" --workspace {self._workspace}"
+            if self._workspace != DEFAULT
+            else " --operator"
+            if handed_out
+            else ""
+        )
         return NextStep("offer", pattern=pattern + more)
 
     def has(self, key: str, action: str, effect: str | None = None) -> bool:
@@ -268,19 +323,26 @@ class OfferedCatalog(Catalog):
         return found
 
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
-        """Return whether ``load`` would find the action's code imported; a virtual connector's model is read on first use."""
+        """Return whether ``load`` would find the action's code imported; a virtual connector's
+        model is read on first use.
+        """
         if (stored := self._stored) is not None and self._is_stored(key):
             return stored.has_loaded(key, version)
-        return key in self._loaded_parts if self._part(key) is not None else self._whole.has_loaded(key, action, version)
+        return (
+            key in self._loaded_parts
+            if self._part(key) is not None
+            else self._whole.has_loaded(key, action, version)
+        )
 
     def differs(self, key: str) -> str | None:
-        """Return the first difference between a connector's manifest and its code; None for a virtual connector, which has one source for
-        both.
+        """Return the first difference between a connector's manifest and its code; None for a
+        virtual connector, which has one source for both.
         """
         return None if self._part(key) is not None else self._whole.differs(key)
 
     def _part(self, key: str) -> Manifest | None:
-        """Return the offered part of a virtual connector, or a stored manifest; None if it is neither, or nothing of it is offered.
+        """Return the offered part of a virtual connector, or a stored manifest; None if it is
+        neither, or nothing of it is offered.
 
         :raises UnknownConnector: if a stored connector is broken.
         """
@@ -300,7 +362,10 @@ class OfferedCatalog(Catalog):
 
     def _cut(self, key: str, offers: Iterable[Offer]) -> Manifest | None:
         name, _, short = key.partition(".")
-        fitting, source = [offer for offer in offers if offer.may_hold(short)], self._offering.source(name)
+        fitting, source = (
+            [offer for offer in offers if offer.may_hold(short)],
+            self._offering.source(name),
+        )
         if not fitting:
             return None
         try:
@@ -308,16 +373,27 @@ class OfferedCatalog(Catalog):
         except UnknownConnector:
             return None
         if any(offer.holds_all(short) for offer in fitting):
-            named = {action for action in source.hands_out(key) if self._holds(fitting, key, action, "write")}
+            named = {
+                action
+                for action in source.hands_out(key)
+                if self._holds(fitting, key, action, "write")
+            }
             return source.manifest(key, credentials=named)
-        kept = {item.key: item for item in whole.actions.values() if self._holds(fitting, key, item.key, item.rule_effect)}
+        kept = {
+            item.key: item
+            for item in whole.actions.values()
+            if self._holds(fitting, key, item.key, item.rule_effect)
+        }
         if len(kept) == len(whole.actions):
             return whole
         return _only(whole, kept) if kept else None
 
 
 def _only(manifest: Manifest, actions: Mapping[str, ActionManifest]) -> Manifest:
-    raw = {**manifest.raw, "actions": [item for item in manifest.raw["actions"] if item["key"] in actions]}
+    raw = {
+        **manifest.raw,
+        "actions": [item for item in manifest.raw["actions"] if item["key"] in actions],
+    }
     return manifest.part(actions=actions, raw=raw)
 
 

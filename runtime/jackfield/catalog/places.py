@@ -1,6 +1,8 @@
-"""Folders of connector packages, stored for the next process: the import system takes 0.1 s to find a thousand of them.
+"""Folders of connector packages, stored for the next process: the import system takes 0.1 s to find
+a thousand of them.
 
-The file is valid while no entry was added to or removed from the folders of ``sys.path``, and only for packages in exactly one folder.
+The file is valid while no entry was added to or removed from the folders of ``sys.path``, and only
+for packages in exactly one folder.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ def noted_folders(path: str) -> Mapping[str, str]:
             elif known[folder] != _stamp(folder):
                 return {}
         here = {*sys.path}
-        return {name: folder for name, folder in folders.items() if name not in elsewhere and os.path.dirname(folder) in here}
+        return {
+            name: folder
+            for name, folder in folders.items()
+            if name not in elsewhere and os.path.dirname(folder) in here
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -36,8 +42,18 @@ def note_of(packages: Iterable[str]) -> bytes:
     listed = {folder: {*_names(folder)} for folder in paths}
     counted = Counter(name for names in listed.values() for name in names)
     alone = [name for name in packages if counted[name] == 1]
-    folders = {name: os.path.join(folder, name) for name in alone for folder, names in listed.items() if name in names}
-    return json.dumps({"paths": paths, "folders": {name: path for name, path in folders.items() if os.path.isdir(path)}}).encode()
+    folders = {
+        name: os.path.join(folder, name)
+        for name in alone
+        for folder, names in listed.items()
+        if name in names
+    }
+    return json.dumps(
+        {
+            "paths": paths,
+            "folders": {name: path for name, path in folders.items() if os.path.isdir(path)},
+        }
+    ).encode()
 
 
 def _names(folder: str) -> list[str]:

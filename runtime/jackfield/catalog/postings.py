@@ -1,6 +1,8 @@
-"""Inverted index of actions in a few flat arrays: small in memory, and the same bytes in a file that processes map and share.
+"""Inverted index of actions in a few flat arrays: small in memory, and the same bytes in a file
+that processes map and share.
 
-An object for each action and each word would take eight times as much memory, and a second for 20,000 actions at each start.
+An object for each action and each word would take eight times as much memory, and a second for
+20,000 actions at each start.
 """
 
 from __future__ import annotations
@@ -20,22 +22,28 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.manifest import EFFECTS, ActionRow
 
 KEY, KEYWORDS, TITLE, DESCRIPTION, CONNECTOR, NAME, ABOUT = range(7)
-"""Fields of a posting. An action has a key, keywords, title and description; a connector a key, title and description."""
+"""Fields of a posting. An action has a key, keywords, title and description; a connector a key,
+title and description.
+"""
 _FIELDS = 7
 OF_CONNECTORS = frozenset({CONNECTOR, NAME, ABOUT})
 """Fields whose postings are numbers of connectors, and apply to all their actions."""
 LONGEST_KEY = 9
-"""Maximum number of a key's words that cost rank, since of equal matches the shortest key is the nearest. The cost is below the least
-weight.
+"""Maximum number of a key's words that cost rank, since of equal matches the shortest key is the
+nearest. The cost is below the least weight.
 """
 STEP = 100
 """Ranks per unit of weight, and the cost of a word of a key."""
 MOST_COST = LONGEST_KEY + 6
 """Maximum cost of a row's length and of its connector, in words."""
 _CHOSEN, _USUAL, _BOOST = 5 * STEP // 2, 3 * STEP // 2, STEP
-"""Ranks added to a row: of an installed connector, of a much used connector of a family, and of an action with keywords."""
+"""Ranks added to a row: of an installed connector, of a much used connector of a family, and of an
+action with keywords.
+"""
 _BULK = 100
-"""Maximum number of generated connectors that still count as chosen by a person. Above it, they rank no longer before offered ones."""
+"""Maximum number of generated connectors that still count as chosen by a person. Above it, they
+rank no longer before offered ones.
+"""
 _ALIGN = 8
 _END = "\0"
 _SUMMARY = 300
@@ -45,7 +53,8 @@ _SUMMARY = 300
 class Lexicon:
     """Sorted words as lines of one string, each with its postings in a number of fields.
 
-    ``part_at`` has the offset of each word in the string, ``posting_at`` the offset of its postings in each field.
+    ``part_at`` has the offset of each word in the string, ``posting_at`` the offset of its postings
+    in each field.
     """
 
     text: str
@@ -108,11 +117,12 @@ class Lexicon:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Index of actions. Rows are numbered by connector and key, so their numbers break ties; ``starts`` has the first row of each
-    connector.
+    """Index of actions. Rows are numbered by connector and key, so their numbers break ties;
+    ``starts`` has the first row of each connector.
 
-    ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write a key as one word. ``groups`` has the
-    number of each row's group among ``group_names``. ``about`` is data that its maker stores with the index.
+    ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write
+    a key as one word. ``groups`` has the number of each row's group among ``group_names``.
+    ``about`` is data that its maker stores with the index.
     """
 
     connectors: Sequence[str]
@@ -132,14 +142,20 @@ class Table:
 
     def row(self, number: int, rank: int, *, exact: bool) -> Match:
         """Return a row as a match with its rank."""
-        action, title, summary = bytes(self.text[self.text_at[number] : self.text_at[number + 1]]).decode().split(_END)
+        action, title, summary = (
+            bytes(self.text[self.text_at[number] : self.text_at[number + 1]]).decode().split(_END)
+        )
         effect = EFFECTS[self.effects[number]]
         return Match(self.connector_of(number), action, title, summary, effect, rank, exact)
 
     def name(self, number: int) -> tuple[str, str, str]:
         """Return the connector of a row, its action and the action's effect."""
         text = bytes(self.text[self.text_at[number] : self.text_at[number + 1]])
-        return self.connector_of(number), text[: text.index(0)].decode(), EFFECTS[self.effects[number]]
+        return (
+            self.connector_of(number),
+            text[: text.index(0)].decode(),
+            EFFECTS[self.effects[number]],
+        )
 
     def names(self, connector: str) -> Iterator[tuple[str, str]]:
         """Yield the keys and effects of a connector's actions."""
@@ -149,7 +165,11 @@ class Table:
     def rows_named(self, connector: str) -> range:
         """Return the numbers of a connector's rows, by its key."""
         at = bisect_left(self.connectors, connector)
-        return self.rows_of(at) if at < len(self.connectors) and self.connectors[at] == connector else range(0)
+        return (
+            self.rows_of(at)
+            if at < len(self.connectors) and self.connectors[at] == connector
+            else range(0)
+        )
 
     def connector_of(self, number: int) -> str:
         """Return the key of a row's connector."""
@@ -172,13 +192,25 @@ class Table:
         arrays = [_raw(section) for section in self._arrays()]
         texts = [self.words.text.encode(), self.keys.text.encode(), self.text, bytes(self.effects)]
         sizes = [list(map(len, arrays)), list(map(len, texts))]
-        named = {"connectors": list(self.connectors), "groups": list(self.group_names), "about": self.about}
+        named = {
+            "connectors": list(self.connectors),
+            "groups": list(self.group_names),
+            "about": self.about,
+        }
         head = json.dumps({"sizes": sizes, **named}).encode()
-        return b"".join((f"{len(head):0{_ALIGN * 2}d}".encode(), *map(_padded, (head, *arrays, *texts))))
+        return b"".join(
+            (f"{len(head):0{_ALIGN * 2}d}".encode(), *map(_padded, (head, *arrays, *texts)))
+        )
 
     def _arrays(self) -> list[Sequence[int]]:
         lexicons = ((one.part_at, one.posting_at, one.postings) for one in (self.words, self.keys))
-        return [*chain.from_iterable(lexicons), self.starts, self.text_at, self.lengths, self.groups]
+        return [
+            *chain.from_iterable(lexicons),
+            self.starts,
+            self.text_at,
+            self.lengths,
+            self.groups,
+        ]
 
     @classmethod
     def of(cls, content: memoryview) -> Table:
@@ -209,7 +241,11 @@ class Table:
 
 
 def _raw(section: Sequence[int]) -> bytes:
-    return section.tobytes() if isinstance(section, array | memoryview) else array("I", section).tobytes()
+    return (
+        section.tobytes()
+        if isinstance(section, array | memoryview)
+        else array("I", section).tobytes()
+    )
 
 
 class _Indexed(Protocol):
@@ -243,7 +279,9 @@ class PostingsDraft:
         self._group_numbers: dict[str, int] = {}
         self._generated: list[int] = []
         self._keys: defaultdict[str, array[int]] = defaultdict(_numbers)
-        self._fields: list[defaultdict[str, array[int]]] = [defaultdict(_numbers) for _ in range(_FIELDS)]
+        self._fields: list[defaultdict[str, array[int]]] = [
+            defaultdict(_numbers) for _ in range(_FIELDS)
+        ]
 
     def add(self, manifest: _Indexed) -> None:
         """Add the actions of a connector. The connector's rank weighs less than any match."""
@@ -261,8 +299,14 @@ class PostingsDraft:
         number = len(self._lengths)
         parts = parts_of_key(row.key)
         summary = row.description.partition("\n")[0]
-        shown = (row.key, row.title, summary if len(summary) <= _SUMMARY else summary[: _SUMMARY - 1] + "…")
-        self._text.append(_END.join(one.replace(_END, " ") for one in shown).encode("utf-8", "replace"))
+        shown = (
+            row.key,
+            row.title,
+            summary if len(summary) <= _SUMMARY else summary[: _SUMMARY - 1] + "…",
+        )
+        self._text.append(
+            _END.join(one.replace(_END, " ") for one in shown).encode("utf-8", "replace")
+        )
         self._effects.append(EFFECTS.index(row.effect))
         own += _BOOST if row.keywords else 0
         self._lengths.append((min(len(parts) + 1, LONGEST_KEY) + 5) * STEP - own)
@@ -275,7 +319,9 @@ class PostingsDraft:
         self._note(DESCRIPTION, number, parts_of(row.description))
 
     def _own_rank(self, number: int, manifest: _Indexed) -> int:
-        """Return the rank of a connector among otherwise equal rows: installed connectors first, then the most used."""
+        """Return the rank of a connector among otherwise equal rows: installed connectors first,
+        then the most used.
+        """
         if manifest.is_generated:
             self._generated.append(number)
             return _CHOSEN + STEP - 2
@@ -284,7 +330,9 @@ class PostingsDraft:
         return _CHOSEN + STEP - 1
 
     def _lengthened(self) -> array[int]:
-        """Return the lengths. If there are too many generated connectors for an installation to mean much, their lengths are increased."""
+        """Return the lengths. If there are too many generated connectors for an installation to
+        mean much, their lengths are increased.
+        """
         ends = [*self._starts[1:], len(self._lengths)]
         for number in self._generated if len(self._generated) > _BULK else ():
             for row in range(self._starts[number], ends[number]):

@@ -1,4 +1,6 @@
-"""Words of texts and queries: runs of letters and digits, without stop words, with the stems that their forms share."""
+"""Words of texts and queries: runs of letters and digits, without stop words, with the stems that
+their forms share.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,23 @@ one or our out over please s should single so some someone that the their them t
 want we what when where which who will with would you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-_ENDINGS = (("ies", "i"), ("ying", "i"), ("ations", "at"), ("ation", "at"), ("ings", ""), ("ing", ""), ("ed", ""),
-            ("es", ""), ("s", ""), ("e", ""), ("y", "i"))  # fmt: skip
+_ENDINGS = (
+    ("ies", "i"),
+    ("ying", "i"),
+    ("ations", "at"),
+    ("ation", "at"),
+    ("ings", ""),
+    ("ing", ""),
+    ("ed", ""),
+    ("es", ""),
+    ("s", ""),
+    ("e", ""),
+    ("y", "i"),
+)
 _KEY_WORD = re.compile(r"[A-Z][a-z0-9]*|[a-z0-9]+")
-_ASCII = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)).ljust(256)
+_ASCII = bytes(
+    ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)
+).ljust(256)
 """Translation table: letters and digits become lower case, and everything else a space."""
 _SHORTEST = 3
 """Minimum letters of a stem: shorter stems begin too many words."""
@@ -30,19 +45,28 @@ def words_of(text: str) -> list[str]:
 
 
 def query_words(text: str) -> list[str]:
-    """Return the distinct words of a query without stop words, longest first; all words if only stop words remain ("to do")."""
+    """Return the distinct words of a query without stop words, longest first; all words if only
+    stop words remain ("to do").
+    """
     words = set(words_of(text))
     return sorted(words - STOP_WORDS or words, key=lambda word: (-len(word), word))[:_MAX_WORDS]
 
 
 def stem(word: str) -> str:
-    """Return the stem that a word shares with its other forms: ``email`` of ``emails``, ``send`` of ``sending``."""
+    """Return the stem that a word shares with its other forms: ``email`` of ``emails``, ``send`` of
+    ``sending``.
+    """
     for ending, put in _ENDINGS:
         if word.endswith(ending) and not word.endswith("ss"):
             base = word[: -len(ending)]
             if len(base) < _SHORTEST:
                 continue
-            doubled = ending in ("ing", "ings", "ed") and len(base) > _SHORTEST and base[-1] == base[-2] and base[-1] not in "lsz"
+            doubled = (
+                ending in ("ing", "ings", "ed")
+                and len(base) > _SHORTEST
+                and base[-1] == base[-2]
+                and base[-1] not in "lsz"
+            )
             return (base[:-1] if doubled else base) + put
     return word
 

@@ -1,4 +1,6 @@
-"""Synonyms for words of a query: the words that people use ("text message", "show", "server"), and the words in names of actions."""
+"""Synonyms for words of a query: the words that people use ("text message", "show", "server"), and
+the words in names of actions.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +205,9 @@ class Term:
 
 
 def terms_of(text: str) -> list[Term]:
-    """Return the distinct words of a query, longest first, without stop words, each with its synonyms."""
+    """Return the distinct words of a query, longest first, without stop words, each with its
+    synonyms.
+    """
     verbs, nouns, phrases = _tables()
     found = []
     for word in query_words(_rewritten(words_of(text), phrases)):
@@ -216,7 +220,14 @@ def terms_of(text: str) -> list[Term]:
 def _rewritten(words: list[str], phrases: dict[str, str]) -> str:
     found, at, roots = [], 0, [stem(word) for word in words]
     while at < len(words):
-        size = next((size for size in (4, 3, 2) if " ".join(roots[at : at + size]) in phrases and at + size <= len(words)), 1)
+        size = next(
+            (
+                size
+                for size in (4, 3, 2)
+                if " ".join(roots[at : at + size]) in phrases and at + size <= len(words)
+            ),
+            1,
+        )
         found.append(phrases[" ".join(roots[at : at + size])] if size > 1 else words[at])
         at += size
     return " ".join(found)
@@ -224,9 +235,19 @@ def _rewritten(words: list[str], phrases: dict[str, str]) -> str:
 
 @cache
 def _tables() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]], dict[str, str]]:
-    verbs, nouns = ({stem(word): tuple(others.split()) for word, others in _read(text)} for text in (_VERBS, _NOUNS))
-    return verbs, nouns, {" ".join(map(stem, phrase.split())): words.strip() for phrase, words in _read(_PHRASES)}
+    verbs, nouns = (
+        {stem(word): tuple(others.split()) for word, others in _read(text)}
+        for text in (_VERBS, _NOUNS)
+    )
+    return (
+        verbs,
+        nouns,
+        {" ".join(map(stem, phrase.split())): words.strip() for phrase, words in _read(_PHRASES)},
+    )
 
 
 def _read(text: str) -> list[tuple[str, str]]:
-    return [(word, others) for word, _, others in (line.partition(": ") for line in text.strip().splitlines())]
+    return [
+        (word, others)
+        for word, _, others in (line.partition(": ") for line in text.strip().splitlines())
+    ]

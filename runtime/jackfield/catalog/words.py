@@ -1,4 +1,6 @@
-"""Search over the actions of many connectors: rows ranked by the words that they share with a query."""
+"""Search over the actions of many connectors: rows ranked by the words that they share with a
+query.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +39,28 @@ _WEIGHTS = {KEY: 80, KEYWORDS: 65, TITLE: 50, CONNECTOR: 78, NAME: 40, DESCRIPTI
 Levels = dict[int, list[tuple[bool, Sequence[int]]]]
 """Postings by the weight of the match, each with a flag that is True for numbers of connectors."""
 _SAME, _FORM, _SYNONYM, _BEGINS, _INSIDE = 60, 59, 40, 25, 10
-"""Weights of a match: the word itself, another form of it, a synonym, a word that begins with it, or a word that contains it."""
+"""Weights of a match: the word itself, another form of it, a synonym, a word that begins with it,
+or a word that contains it.
+"""
 _COMMON = 200
 """Number of keys with a word above which the word is not searched in keys written as one word."""
 _SHORT = 2
-"""Maximum letters of a word that matches only beginnings, since short words occur inside nearly everything."""
+"""Maximum letters of a word that matches only beginnings, since short words occur inside nearly
+everything.
+"""
 _VERB = 3 * STEP
-"""Ranks added to a row with a stop word of the query in its key: more than the cost of two words of the key."""
+"""Ranks added to a row with a stop word of the query in its key: more than the cost of two words of
+the key.
+"""
 _NEAREST = 20
 """Minimum number of results; near matches are added below it."""
 _ENOUGH = 2_000
-"""Number of rows with rarer query words above which rows with only commoner words are not searched."""
+"""Number of rows with rarer query words above which rows with only commoner words are not
+searched.
+"""
 _SENTENCE = 3
-"""Minimum words of a query that counts as a sentence. For sentences, rows without one of the words compete with chance matches of all
-words.
+"""Minimum words of a query that counts as a sentence. For sentences, rows without one of the words
+compete with chance matches of all words.
 """
 _APART = MOST_COST + 4
 """Difference between two levels that the length of a key and verbs cannot outweigh."""
@@ -70,7 +80,9 @@ _NO_ROWS = 100
 
 
 class Hits:
-    """Matches of one query word: numbers of rows or connectors by the weight of the match. ``share`` is the word's part in a rank."""
+    """Matches of one query word: numbers of rows or connectors by the weight of the match.
+    ``share`` is the word's part in a rank.
+    """
 
     def __init__(self, table: Table, levels: Levels, most: float = 1) -> None:
         self._table = table
@@ -79,7 +91,11 @@ class Hits:
         self._is_asked_again = False
         self.size = sum(self._count(*numbers) for _, found in self._levels for numbers in found)
         """Upper bound of the rows that match."""
-        self.share = most if most < 1 else max(_LEAST_SHARE, 1 - 0.8 * log(self.size + 1) / log(len(table) + 2))
+        self.share = (
+            most
+            if most < 1
+            else max(_LEAST_SHARE, 1 - 0.8 * log(self.size + 1) / log(len(table) + 2))
+        )
         self.is_verb = most < 1
 
     def __bool__(self) -> bool:
@@ -89,17 +105,23 @@ class Hits:
         return sum(map(len, map(self._table.rows_of, numbers))) if of_connectors else len(numbers)
 
     def all(self) -> dict[int, int]:
-        """Return the rank of each row that matches, by which the rows of several words are compared. The caller must not
-        change the result.
+        """Return the rank of each row that matches, by which the rows of several words are
+        compared. The caller must not change the result.
         """
         if self._every is None:
-            self._every = self._ranks(lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers)
+            self._every = self._ranks(
+                lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers
+            )
         return self._every
 
-    def among(self, rows: set[int], connectors_of: Callable[[], Mapping[int, Sequence[int]]]) -> dict[int, int]:
-        """Return the rank of each of ``rows`` that matches; ``connectors_of`` returns the same rows by connector.
+    def among(
+        self, rows: set[int], connectors_of: Callable[[], Mapping[int, Sequence[int]]]
+    ) -> dict[int, int]:
+        """Return the rank of each of ``rows`` that matches; ``connectors_of`` returns the same rows
+        by connector.
 
-        At the second call the ranks of all rows are computed and cached, since more calls are likely.
+        At the second call the ranks of all rows are computed and cached, since more calls are
+        likely.
         """
         if self._is_asked_again:
             every = self.all()
@@ -109,7 +131,9 @@ class Hits:
 
         def within(of_connectors: bool, numbers: Sequence[int]) -> Iterable[int]:
             if of_connectors:
-                return chain.from_iterable(connectors[number] for number in numbers if number in connectors)
+                return chain.from_iterable(
+                    connectors[number] for number in numbers if number in connectors
+                )
             return rows.intersection(numbers)
 
         return self._ranks(within)
@@ -122,7 +146,9 @@ class Hits:
         return found
 
     def tiers(self) -> Iterator[dict[int, int]]:
-        """Yield the ranks of the rows that match, best first. Levels whose order a key's length could reverse are in one tier."""
+        """Yield the ranks of the rows that match, best first. Levels whose order a key's length
+        could reverse are in one tier.
+        """
         seen: set[int] = set()
         waiting: dict[int, int] = {}
         lowest = 0
@@ -130,7 +156,11 @@ class Hits:
             if waiting and lowest - level > _APART:
                 yield waiting
                 waiting = {}
-            rows = {row for of_connectors, numbers in several for row in (self._rows(numbers) if of_connectors else numbers)} - seen
+            rows = {
+                row
+                for of_connectors, numbers in several
+                for row in (self._rows(numbers) if of_connectors else numbers)
+            } - seen
             seen |= rows
             waiting.update(dict.fromkeys(rows, level))
             lowest = level
@@ -141,7 +171,9 @@ class Hits:
 
 
 class _Remembered:
-    """Cache of the matches of words of earlier queries, for one table, which never changes. It is emptied above a number of rows."""
+    """Cache of the matches of words of earlier queries, for one table, which never changes. It is
+    emptied above a number of rows.
+    """
 
     def __init__(self) -> None:
         self._hits: dict[Term, Hits] = {}
@@ -157,7 +189,8 @@ class _Remembered:
         if self._rows + rows > _REMEMBERED:
             self._hits, self._rows = {}, 0
         self._hits[term] = hits
-        self._rows += rows  # threads that search at once may lose one of two: a bound of memory, not an account
+        # threads that search at once may lose one of two: a bound of memory, not an account
+        self._rows += rows
         return hits
 
 
@@ -194,22 +227,33 @@ class Words:
         keep: Keep | None = None,
         tag: str | None = None,
     ) -> tuple[list[Match], bool]:
-        """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` filters the rows.
+        """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more.
+        ``keep`` filters the rows.
 
-        A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts matches, the nearest
-        few are returned, ranked by the share of words that occur. For a sentence they also follow the matching rows. Their ``exact`` is
-        False.
+        A row matches if it contains every word of the query, apart from stop words. If no row that
+        ``keep`` accepts matches, the nearest few are returned, ranked by the share of words that
+        occur. For a sentence they also follow the matching rows. Their ``exact`` is False.
         """
-        return _Query(self.table, self._remembered, words, connector, effect, tag).page(start, limit, keep)
+        return _Query(self.table, self._remembered, words, connector, effect, tag).page(
+            start, limit, keep
+        )
 
 
 class _Query:
     def __init__(
-        self, table: Table, remembered: _Remembered, words: str, connector: str | None, effect: str | None, tag: str | None
+        self,
+        table: Table,
+        remembered: _Remembered,
+        words: str,
+        connector: str | None,
+        effect: str | None,
+        tag: str | None,
     ) -> None:
         self._table, self._remembered = table, remembered
         self._wanted = terms_of(words)
-        self._verbs = STOP_WORDS.intersection(words_of(words)).difference(term.word for term in self._wanted)
+        self._verbs = STOP_WORDS.intersection(words_of(words)).difference(
+            term.word for term in self._wanted
+        )
         self._range = None if connector is None else table.rows_named(connector)
         self._effect = None if effect is None else EFFECTS.index(effect)
         self._group = None if tag is None else table.group_number(tag)
@@ -220,18 +264,30 @@ class _Query:
         """Return a page of rows, and whether there are more."""
         table, width = self._table, max(1, len(self._table))
         if not self._wanted:
-            numbers: Iterator[int] = iter(self._limited(range(len(table)) if self._range is None else self._range))
-            some = list(islice(_kept(table, numbers, keep), start, None if limit is None else start + limit + 1))
-            return [table.row(number, 0, exact=True) for number in some[:limit]], limit is not None and len(some) > limit
+            numbers: Iterator[int] = iter(
+                self._limited(range(len(table)) if self._range is None else self._range)
+            )
+            some = list(
+                islice(
+                    _kept(table, numbers, keep), start, None if limit is None else start + limit + 1
+                )
+            )
+            return [
+                table.row(number, 0, exact=True) for number in some[:limit]
+            ], limit is not None and len(some) > limit
         end = None if limit is None else start + limit
         keys = self._ranked(None if end is None else end + 1, keep)
         found = ((-(key // width), key % width) for key in keys[start:end])
-        return [table.row(row, rank // STEP, exact=row not in self._partial) for rank, row in found], end is not None and len(keys) > end
+        return [
+            table.row(row, rank // STEP, exact=row not in self._partial) for rank, row in found
+        ], end is not None and len(keys) > end
 
     def _ranked(self, count: int | None, keep: Keep | None) -> list[int]:
-        """Return the sort keys, computed from a row's rank and number, of the first ``count`` rows; None means all rows.
+        """Return the sort keys, computed from a row's rank and number, of the first ``count`` rows;
+        None means all rows.
 
-        Near matches are added if too few rows pass ``keep``: rows that a caller may not see do not count.
+        Near matches are added if too few rows pass ``keep``: rows that a caller may not see do not
+        count.
         """
         hits = [self._remembered.hits(term, self._hits) for term in self._wanted]
         is_sentence = len(hits) >= _SENTENCE
@@ -243,7 +299,9 @@ class _Query:
             keys = _best(self._table, self._keys(every, found, _PER_WORD), most, keep)
         if not keys or (is_sentence and len(keys) < _NEAREST):
             keep = None if keep is None else cache(keep)  # rows may be asked about twice
-            known = [hit or self._typo(term.word) for hit, term in zip(hits, self._wanted, strict=True)]
+            known = [
+                hit or self._typo(term.word) for hit, term in zip(hits, self._wanted, strict=True)
+            ]
             near = self._near(known, every, _NEAREST - len(keys), keep)
             if not keys and len(near) < _NEAREST:
                 near = self._near(self._without_lost(known, near), every, _NEAREST, keep)
@@ -251,10 +309,17 @@ class _Query:
         return keys[:count]
 
     def _without_lost(self, hits: Sequence[Hits], near: Sequence[int]) -> list[Hits]:
-        """Return ``hits``, with matches of similar spellings for each word that does not occur in the ``near`` rows."""
+        """Return ``hits``, with matches of similar spellings for each word that does not occur in
+        the ``near`` rows.
+        """
         found = self._hits_among(hits, {key % max(1, len(self._table)) for key in near})
-        is_lost = [not rows and not (hit.is_verb and near) for hit, rows in zip(hits, found, strict=True)]
-        return [self._typo(term.word) if lost else hit for hit, term, lost in zip(hits, self._wanted, is_lost, strict=True)]
+        is_lost = [
+            not rows and not (hit.is_verb and near) for hit, rows in zip(hits, found, strict=True)
+        ]
+        return [
+            self._typo(term.word) if lost else hit
+            for hit, term, lost in zip(hits, self._wanted, is_lost, strict=True)
+        ]
 
     def _of_one(self, hits: Hits, count: int | None, keep: Keep | None) -> list[int]:
         """Return the first ``count`` sort keys of the rows that match the query's only word."""
@@ -266,23 +331,32 @@ class _Query:
                 break
         return keys
 
-    def _near(self, hits: Sequence[Hits], every: set[int], count: int, keep: Keep | None) -> list[int]:
-        """Return the sort keys of the ``count`` nearest rows that are not in ``every``. Rows with only verbs or only the commonest word are
-        used last.
+    def _near(
+        self, hits: Sequence[Hits], every: set[int], count: int, keep: Keep | None
+    ) -> list[int]:
+        """Return the sort keys of the ``count`` nearest rows that are not in ``every``. Rows with
+        only verbs or only the commonest word are used last.
         """
         keys: list[int] = []
         asked = set(every)
         for some in self._candidates(hits):
             rows = some - asked
             asked |= rows
-            keys += _best(self._table, self._keys(rows, self._hits_among(hits, rows), _PER_WORD), count - len(keys), keep)
+            keys += _best(
+                self._table,
+                self._keys(rows, self._hits_among(hits, rows), _PER_WORD),
+                count - len(keys),
+                keep,
+            )
             if len(keys) >= count:
                 break
         self._partial.update(key % max(1, len(self._table)) for key in keys)
         return keys
 
     def _candidates(self, hits: Sequence[Hits]) -> Iterator[set[int]]:
-        """Yield sets of rows that match any of the words, rarer words first. The later sets are needed only if rows are missing."""
+        """Yield sets of rows that match any of the words, rarer words first. The later sets are
+        needed only if rows are missing.
+        """
         known = sorted(filter(None, hits), key=lambda hit: hit.size)
         some: set[int] = set()
         for hit in [hit for hit in known if not hit.is_verb] or known[:-1] or known:
@@ -319,30 +393,57 @@ class _Query:
         return found
 
     def _limited(self, rows: Iterable[int]) -> list[int] | range:
-        """Return the rows of the connector, the effect and the group to which the search is limited."""
+        """Return the rows of the connector, the effect and the group to which the search is
+        limited.
+        """
         if self._range is None and self._effect is None and self._group is None:
             return rows if isinstance(rows, range) else list(rows)
-        inside, effect, group, effects, groups = self._range, self._effect, self._group, self._table.effects, self._table.groups
+        inside, effect, group, effects, groups = (
+            self._range,
+            self._effect,
+            self._group,
+            self._table.effects,
+            self._table.groups,
+        )
         return [
             row
             for row in rows
-            if (inside is None or row in inside) and (effect is None or effects[row] == effect) and (group is None or groups[row] == group)
+            if (inside is None or row in inside)
+            and (effect is None or effects[row] == effect)
+            and (group is None or groups[row] == group)
         ]
 
-    def _keys(self, rows: Iterable[int], found: Sequence[Mapping[int, int]], per_word: int) -> list[int]:
-        """Return a sort key for each row: first by the weights of its matches, then by short keys, at ``per_word`` a word, and verbs."""
+    def _keys(
+        self, rows: Iterable[int], found: Sequence[Mapping[int, int]], per_word: int
+    ) -> list[int]:
+        """Return a sort key for each row: first by the weights of its matches, then by short keys,
+        at ``per_word`` a word, and verbs.
+        """
         lengths, width = self._table.lengths, max(1, len(self._table))
         verbs = self._with_verbs({*rows}) if self._verbs else set()
         if len(found) == 1:
             (one,) = found
-            return [row - (one[row] * STEP - lengths[row] * per_word + (_VERB if row in verbs else 0)) * width for row in rows]
+            return [
+                row
+                - (one[row] * STEP - lengths[row] * per_word + (_VERB if row in verbs else 0))
+                * width
+                for row in rows
+            ]
         return [
-            row - (sum(hit.get(row, 0) for hit in found) * STEP - lengths[row] * per_word + (_VERB if row in verbs else 0)) * width
+            row
+            - (
+                sum(hit.get(row, 0) for hit in found) * STEP
+                - lengths[row] * per_word
+                + (_VERB if row in verbs else 0)
+            )
+            * width
             for row in rows
         ]
 
     def _with_verbs(self, rows: set[int]) -> set[int]:
-        """Return the rows with a stop word of the query in their key: "get item" means ``getItem`` first."""
+        """Return the rows with a stop word of the query in their key: "get item" means ``getItem``
+        first.
+        """
         found: set[int] = set()
         words = self._table.words
         for verb in self._verbs:
@@ -362,7 +463,9 @@ class _Query:
     def _gather(self, levels: Levels, word: str) -> None:
         table, in_keys, root = self._table, 0, stem(word)
         fits: dict[int, int] = {}
-        for number, begins in chain.from_iterable(_fitting(table.words, each) for each in _looked_for(word, root)):
+        for number, begins in chain.from_iterable(
+            _fitting(table.words, each) for each in _looked_for(word, root)
+        ):
             part = table.words.part(number)
             if part == word:
                 fits[number] = _SAME
@@ -372,15 +475,23 @@ class _Query:
                 fits[number] = _BEGINS if begins else _INSIDE
         for number, fit in fits.items():
             in_keys += self._gather_part(levels, number, fit)
-        if in_keys < _COMMON:  # in keys written as one word it finds what begins in one word of the key and ends in another
+        # in keys written as one word it finds what begins in one word of the key and ends in
+        # another
+        if in_keys < _COMMON:
             for number, begins in _fitting(table.keys, word):
-                levels.setdefault(_WEIGHTS[KEY] * (_BEGINS if begins else _INSIDE), []).append((False, table.keys.posted(number, 0)))
+                levels.setdefault(_WEIGHTS[KEY] * (_BEGINS if begins else _INSIDE), []).append(
+                    (False, table.keys.posted(number, 0))
+                )
 
     def _gather_other(self, levels: Levels, word: str) -> None:
         """Add the matches of a synonym of a word of the query."""
         words, root = self._table.words, stem(word)
         exact = words.exact(word)
-        forms = {number for number in range(words.place(root), words.place(root + _LAST)) if stem(words.part(number)) == root}
+        forms = {
+            number
+            for number in range(words.place(root), words.place(root + _LAST))
+            if stem(words.part(number)) == root
+        }
         for number in forms if exact is None else forms | {exact}:
             self._gather_part(levels, number, _SYNONYM)
 
@@ -397,16 +508,19 @@ class _Query:
         found: Levels = {}
         if len(word) > _SHORT + 1:
             words = self._table.words
-            lengths = range(len(word), len(word) + 3)  # one less to one more, and the end of the line
+            # one less to one more, and the end of the line
+            lengths = range(len(word), len(word) + 3)
             for number in range(words.place(word[0]), words.place(word[0] + _LAST)):
-                if words.part_at[number + 1] - words.part_at[number] in lengths and one_edit(words.part(number), word):
+                if words.part_at[number + 1] - words.part_at[number] in lengths and one_edit(
+                    words.part(number), word
+                ):
                     self._gather_part(found, number, _BEGINS)
         return Hits(self._table, found)
 
 
 def _looked_for(word: str, root: str) -> tuple[str, ...]:
-    """Return the strings to search for ``word`` and its root: the root alone, if every word that contains ``word`` contains
-    the root, too.
+    """Return the strings to search for ``word`` and its root: the root alone, if every word that
+    contains ``word`` contains the root, too.
     """
     if root == word or len(root) <= _SHORT or root not in word:
         return (word,) if root == word else (word, root)
@@ -420,7 +534,9 @@ def _fitting(words: Lexicon, word: str) -> Iterable[tuple[int, bool]]:
 
 
 def _best(table: Table, keys: list[int], count: int | None, keep: Keep | None) -> list[int]:
-    """Return the first ``count`` of the keys in their order; None means all. ``keep`` is called for as few rows as possible."""
+    """Return the first ``count`` of the keys in their order; None means all. ``keep`` is called for
+    as few rows as possible.
+    """
     if keep is not None:
         width, waiting = max(1, len(table)), list(keys)
         heapify(waiting)

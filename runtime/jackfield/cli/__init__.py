@@ -1,1 +1,3 @@
-"""Command line: one module per command, JSON on stdout, everything else on stderr (docs/reference/cli.md)."""
+"""Command line: one module per command, JSON on stdout, everything else on stderr
+(docs/reference/cli.md).
+"""

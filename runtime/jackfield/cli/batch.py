@@ -1,4 +1,6 @@
-"""Concurrent invocations with Results in input order, in bounded memory; and a single invocation, with its progress on stderr."""
+"""Concurrent invocations with Results in input order, in bounded memory; and a single invocation,
+with its progress on stderr.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +15,30 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _AHEAD = 4
-"""Results buffered per concurrent job while an earlier job is pending, so that one slow line does not stall the others."""
+"""Results buffered per concurrent job while an earlier job is pending, so that one slow line does
+not stall the others.
+"""
 
 
 class Batch(Generic[J, R]):
-    """Runner of ``jobs`` with at most ``concurrency`` at a time; reads a job only when it can start.
+    """Runner of ``jobs`` with at most ``concurrency`` at a time; reads a job only when it can
+    start.
 
-    ``run`` gets the job and an event that is set when its Result is no longer awaited. Jobs are read and run in threads of this class: the
-    main thread stays free for signals, and reading stdin may block. The threads are daemons, so a second Ctrl-C does not wait for them.
+    ``run`` gets the job and an event that is set when its Result is no longer awaited. Jobs are
+    read and run in threads of this class: the main thread stays free for signals, and reading stdin
+    may block. The threads are daemons, so a second Ctrl-C does not wait for them.
     """
 
-    def __init__(self, run: Callable[[J, threading.Event], R], jobs: Iterator[J], concurrency: int) -> None:
+    def __init__(
+        self, run: Callable[[J, threading.Event], R], jobs: Iterator[J], concurrency: int
+    ) -> None:
         self._run = run
         self._jobs = jobs
         self._concurrency = concurrency
         self._room = threading.Semaphore(concurrency * _AHEAD)
         self._taking = threading.Lock()
-        self._changed = threading.Condition(threading.RLock())  # a signal may call stop() while this thread holds it
+        # a signal may call stop() while this thread holds it
+        self._changed = threading.Condition(threading.RLock())
         self._cancelled = threading.Event()
         self._done: dict[int, R] = {}
         self._begun = 0
@@ -102,7 +111,8 @@ class Batch(Generic[J, R]):
 
 
 def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> R:
-    """Call ``run`` in another thread, so that this thread is free for signals, and return its result.
+    """Call ``run`` in another thread, so that this thread is free for signals, and return its
+    result.
 
     :raises Internal: if it ends its thread without a result (``sys.exit``).
     """
@@ -138,5 +148,6 @@ class ProgressWriter:
 
 def _no_result() -> Internal:
     return Internal(
-        "the connector exited without a Result", hint="Report it to the connector's author. Whether the action took effect is unknown."
+        "the connector exited without a Result",
+        hint="Report it to the connector's author. Whether the action took effect is unknown.",
     )

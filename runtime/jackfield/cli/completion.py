@@ -1,4 +1,6 @@
-"""``jackfield completion``: completion scripts for shells, and ``jackfield __complete WORDS… CURRENT``, which they call on each Tab."""
+"""``jackfield completion``: completion scripts for shells, and ``jackfield __complete WORDS…
+CURRENT``, which they call on each Tab.
+"""
 
 from __future__ import annotations
 
@@ -91,17 +93,25 @@ VERBS = {"": Verb("Print a shell completion script.", _declare, _run)}
 
 
 def complete(words: Sequence[str]) -> list[str]:
-    """Return candidates for the last of ``words``, with a tab and a description if known; an empty list after an error."""
+    """Return candidates for the last of ``words``, with a tab and a description if known; an empty
+    list after an error.
+    """
     *before, current = (words[1:] if words[:1] == ["--"] else words) or [""]
     try:
-        found = [(word, about) for word, about in _candidates(before, current) if word.startswith(current) and _is_due(word, current)]
+        found = [
+            (word, about)
+            for word, about in _candidates(before, current)
+            if word.startswith(current) and _is_due(word, current)
+        ]
     except JackfieldError:  # a broken connector or file offers no candidates
         return []
     return [f"{word}\t{_one_line(about)}" if about else word for word, about in found]
 
 
 def _is_due(word: str, current: str) -> bool:
-    """Return whether to offer a candidate now: values of an input only after its name is complete."""
+    """Return whether to offer a candidate now: values of an input only after its name is
+    complete.
+    """
     return word.endswith("=") != ("=" in current) if "=" in word else True
 
 
@@ -112,10 +122,20 @@ def _one_line(text: str) -> str:
 
 def _candidates(before: Sequence[str], current: str) -> Candidates:
     if not before:
-        yield from sorted((name.partition(".")[0], about) for commands in topics().values() for name, about in commands.items())
+        yield from sorted(
+            (name.partition(".")[0], about)
+            for commands in topics().values()
+            for name, about in commands.items()
+        )
         return
     name, *words = before
-    found = built_in(name) if name in BUILT_IN else load_plugged(plugged()[name]) if name in plugged() else {}
+    found = (
+        built_in(name)
+        if name in BUILT_IN
+        else load_plugged(plugged()[name])
+        if name in plugged()
+        else {}
+    )
     if callable(found):
         return
     verbs: Verbs = found
@@ -133,7 +153,9 @@ def _arguments(command: str, parser: Parser, words: Sequence[str], current: str)
     if option is not None and option.nargs != 0:
         yield from ((str(choice), "") for choice in option.choices or ())
         if words[-1] == "--connection":
-            yield from (_connection_types if command == "schema" else _connections)(_positional(parser, words))
+            yield from (_connection_types if command == "schema" else _connections)(
+                _positional(parser, words)
+            )
         return
     if current.startswith("-"):
         yield from ((flag, action.help or "") for flag, action in parser.flags.items())
@@ -182,7 +204,10 @@ def _inputs(words: Sequence[str]) -> Candidates:
             continue
         yield f"{name}=", schema.get("title") or ""
         choices = [True, False] if schema.get("type") == "boolean" else schema.get("enum") or ()
-        yield from ((f"{name}={str(choice).lower() if isinstance(choice, bool) else choice}", "") for choice in choices)
+        yield from (
+            (f"{name}={str(choice).lower() if isinstance(choice, bool) else choice}", "")
+            for choice in choices
+        )
 
 
 def _option_sources(words: Sequence[str]) -> Candidates:
@@ -195,19 +220,25 @@ def _option_sources(words: Sequence[str]) -> Candidates:
 
 def _connection_types(words: Sequence[str]) -> Candidates:
     if words:
-        yield from ((kind.key, kind.title) for kind in _catalog().find(words[0]).connection_types.values())
+        yield from (
+            (kind.key, kind.title) for kind in _catalog().find(words[0]).connection_types.values()
+        )
 
 
 def _connections(_words: Sequence[str]) -> Candidates:
     from jackfield.connections.connection_lookup import Connections, sources_from
 
     yield from ((item.name, item.type) for item in Connections(sources_from(os.environ)).files())
-    if (os.environ.get("JACKFIELD_DATABASE_URL") or os.environ.get("JACKFIELD_HOME") or "none") != "none":
+    if (
+        os.environ.get("JACKFIELD_DATABASE_URL") or os.environ.get("JACKFIELD_HOME") or "none"
+    ) != "none":
         yield from _stored_connections(os.environ.get("JACKFIELD_WORKSPACE") or "default")
 
 
 def _stored_connections(workspace: str) -> Candidates:
-    """List connections of a configured database. The default database is not opened, since each Tab would then import the pipeline."""
+    """List connections of a configured database. The default database is not opened, since each Tab
+    would then import the pipeline.
+    """
     from jackfield.cli import logs
     from jackfield.composition import composed
     from jackfield.kernel.clock import SystemClock
@@ -217,7 +248,10 @@ def _stored_connections(workspace: str) -> Candidates:
     store.storage.migrates = False
     with closing(store.storage):
         opened = store.connection_table
-        yield from ((item.name, item.type) for item in (opened().list(limit=_OFFERED) if opened is not None else ()))
+        yield from (
+            (item.name, item.type)
+            for item in (opened().list(limit=_OFFERED) if opened is not None else ())
+        )
 
 
 def _shells(words: Sequence[str]) -> Candidates:
@@ -234,7 +268,9 @@ def _installed(words: Sequence[str]) -> Candidates:
     from jackfield.catalog.installations import InstallationFolder
 
     if not words:
-        yield from dict.fromkeys((point.name, "") for point in InstallationFolder(home(os.environ)).points())
+        yield from dict.fromkeys(
+            (point.name, "") for point in InstallationFolder(home(os.environ)).points()
+        )
 
 
 _POSITIONAL: Mapping[str, Callable[[Sequence[str]], Candidates]] = {
@@ -242,7 +278,13 @@ _POSITIONAL: Mapping[str, Callable[[Sequence[str]], Candidates]] = {
     "connectors show": _connectors,
     "schema": _actions,
     "options": _option_sources,
-    **dict.fromkeys([f"connections {verb}" for verb in ("show", "test", "replace", "rename", "remove", "export", "policy")], _names),
+    **dict.fromkeys(
+        [
+            f"connections {verb}"
+            for verb in ("show", "test", "replace", "rename", "remove", "export", "policy")
+        ],
+        _names,
+    ),
     "completion": _shells,
     **dict.fromkeys(["upgrade", "uninstall"], _installed),
 }

@@ -1,6 +1,8 @@
-"""``jackfield connectors``, ``schema``, ``search`` and ``options``: the installed connectors, their actions, schemas and choices.
+"""``jackfield connectors``, ``schema``, ``search`` and ``options``: the installed connectors, their
+actions, schemas and choices.
 
-Listing connectors opens no runtime, so that it stays fast. The other commands import the modules that they need.
+Listing connectors opens no runtime, so that it stays fast. The other commands import the modules
+that they need.
 """
 
 from __future__ import annotations
@@ -13,9 +15,22 @@ from jackfield.catalog import Catalog, CatalogRow, installed_here
 from jackfield.catalog.installations import revocations
 from jackfield.catalog.loading import BINDINGS, LIVE, Isolated, of_role, part
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom, declare_workspace
+from jackfield.cli.parsing import (
+    Namespace,
+    Parser,
+    UsageError,
+    Verb,
+    collect_seldom,
+    declare_workspace,
+)
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
+from jackfield.kernel.errors import (
+    InvalidInvocation,
+    JackfieldError,
+    UnknownAction,
+    UnknownConnector,
+    did_you_mean,
+)
 from jackfield.kernel.hints import NextStep
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -32,22 +47,39 @@ _FAILED = 1
 
 def _declare_list(parser: Parser) -> None:
     declare_workspace(parser)
-    text = "import each connector, validate its schemas and compare its manifest with its code; exit code 1 if one is broken"
+    text = (
+        "import each connector, validate its schemas and compare its manifest with its code; "
+        "exit code 1 if one is broken"
+    )
     parser.add_argument("--check", action="store_true", help=text)
-    parser.add_argument("--all", action="store_true", help="also each connector of a source that is offered as a whole, such as aws.s3")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also each connector of a source that is offered as a whole, such as aws.s3",
+    )
 
 
 def _list(arguments: Namespace, output: Output) -> int:
     collect_seldom()
     catalog = installed_here(os.environ)
-    rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries(catalog, folded=not arguments.all)]
+    rows = (
+        _checked_rows()
+        if arguments.check
+        else [entry.to_json() for entry in _entries(catalog, folded=not arguments.all)]
+    )
     rows = sorted([*rows, *_live_rows(catalog, arguments)], key=lambda row: str(row["key"]))
     revoked = revocations(catalog.whole.home)
-    rows = [{**row, "revoked": revoked[row["key"]]} if row["key"] in revoked else row for row in rows]
-    output.rows(rows, (*_COLUMNS, *(name for name in ("revoked", "error") if any(name in row for row in rows))))
+    rows = [
+        {**row, "revoked": revoked[row["key"]]} if row["key"] in revoked else row for row in rows
+    ]
+    output.rows(
+        rows,
+        (*_COLUMNS, *(name for name in ("revoked", "error") if any(name in row for row in rows))),
+    )
     for name in () if arguments.all else catalog.offered_whole:
         sys.stderr.write(
-            f"jackfield: every service of {name} is a connector, too: {name}.SERVICE; 'jackfield search WORDS' finds their actions,"
+            f"jackfield: every service of {name} is a connector, too: {name}.SERVICE; 'jackfield "
+            "search WORDS' finds their actions,"
             " '--all' lists them\n"
         )
     return _FAILED if arguments.check and any(row["status"] != "ok" for row in rows) else 0
@@ -65,8 +97,8 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[CatalogRow]:
 
 
 def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
-    """Return the rows of the connectors that the workspace has stored. If the database cannot be read, other connectors are
-    still listed.
+    """Return the rows of the connectors that the workspace has stored. If the database cannot be
+    read, other connectors are still listed.
     """
     if not catalog.whole.takes_stored or not _has_database():
         return []
@@ -75,7 +107,10 @@ def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
             found = jackfield.catalog
             return [found.look(key)[0].to_json() for key in found if _is_live(key)]
     except JackfieldError as error:
-        sys.stderr.write(f"jackfield: the connectors that the workspace has stored are not listed: {error.message}\n")
+        sys.stderr.write(
+            "jackfield: the connectors that the workspace has stored are not listed: "
+            f"{error.message}\n"
+        )
         return []
 
 
@@ -126,7 +161,9 @@ def _show(arguments: Namespace, output: Output) -> int:
 
 @contextmanager
 def _opened(arguments: Namespace) -> Iterator[Catalog]:
-    """Open the catalog that contains a connector. A live connector is stored, and needs the runtime."""
+    """Open the catalog that contains a connector. A live connector is stored, and needs the
+    runtime.
+    """
     if not _is_live(str(arguments.connector)):
         yield installed_here(os.environ)
         return
@@ -147,15 +184,32 @@ def _runtime(arguments: Namespace) -> Jackfield:
 def _declare_schema(parser: Parser) -> None:
     declare_workspace(parser)
     parser.usage = (
-        "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR --connection TYPE\n"
+        "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR "
+        "--connection TYPE\n"
         "       jackfield schema --invocation | --result"
     )
     parser.add_argument("connector", nargs="?", metavar="CONNECTOR")
-    parser.add_argument("--invocation", action="store_const", const="invocation", dest="shape", help="print the schema of invocations")
-    parser.add_argument("--result", action="store_const", const="result", dest="shape", help="print the schema of Results")
+    parser.add_argument(
+        "--invocation",
+        action="store_const",
+        const="invocation",
+        dest="shape",
+        help="print the schema of invocations",
+    )
+    parser.add_argument(
+        "--result",
+        action="store_const",
+        const="result",
+        dest="shape",
+        help="print the schema of Results",
+    )
     parser.add_argument("action", nargs="?", metavar="ACTION")
-    parser.add_argument("--output", action="store_true", help="print the schema of the output instead of the inputs")
-    parser.add_argument("--connection", metavar="TYPE", help="print the schema of a connection type")
+    parser.add_argument(
+        "--output", action="store_true", help="print the schema of the output instead of the inputs"
+    )
+    parser.add_argument(
+        "--connection", metavar="TYPE", help="print the schema of a connection type"
+    )
 
 
 def _schema(arguments: Namespace, output: Output) -> int:
@@ -167,8 +221,14 @@ def _schema(arguments: Namespace, output: Output) -> int:
     if arguments.shape is not None or arguments.connector is None:
         message = "give a CONNECTOR, --invocation or --result"
         raise UsageError(message, usage=arguments.usage, hint="See 'jackfield schema --help'.")
-    if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
-        raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
+    if (arguments.action is None) == (arguments.connection is None) or (
+        arguments.output and arguments.action is None
+    ):
+        raise UsageError(
+            "give either an ACTION or --connection TYPE",
+            usage=arguments.usage,
+            hint="See 'jackfield schema --help'.",
+        )
     with _opened(arguments) as catalog:
         manifest = catalog.find(arguments.connector)
         if arguments.connection is not None:
@@ -179,8 +239,16 @@ def _schema(arguments: Namespace, output: Output) -> int:
             from jackfield.call.call_rules import find_action
 
             if manifest.connection_type(arguments.action) is not None:
-                text = f"'{manifest.key}' has no action '{arguments.action}': that is a connection type"
-                raise UnknownAction(text, hint=NextStep("connection_schema", connector=manifest.key, type=arguments.action))
+                text = (
+                    f"'{manifest.key}' has no action '{arguments.action}': that is a "
+                    "connection type"
+                )
+                raise UnknownAction(
+                    text,
+                    hint=NextStep(
+                        "connection_schema", connector=manifest.key, type=arguments.action
+                    ),
+                )
             action = find_action(manifest, arguments.action, catalog)
         output.value(action.output if arguments.output else action.inputs)
     return 0
@@ -191,7 +259,10 @@ def _connection_schema(manifest: Manifest, name: str) -> object:
     if found is None:
         tail = did_you_mean(name, manifest.connection_types)
         types = ", ".join(sorted(manifest.connection_types)) or "no connection types"
-        raise InvalidInvocation(f"'{manifest.key}' has no connection type '{name[:80]}'{tail}", hint=f"'{manifest.key}' has {types}.")
+        raise InvalidInvocation(
+            f"'{manifest.key}' has no connection type '{name[:80]}'{tail}",
+            hint=f"'{manifest.key}' has {types}.",
+        )
     return found.schema
 
 
@@ -200,10 +271,21 @@ def _declare_search(parser: Parser) -> None:
     from jackfield.cli.session import LARGEST_LIMIT, LIMIT
 
     declare_workspace(parser)
-    parser.add_argument("words", nargs="*", metavar="WORDS", help="such as: send email; may be left out with --connector or --tag")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORDS",
+        help="such as: send email; may be left out with --connector or --tag",
+    )
     parser.add_argument("--connector", metavar="CONNECTOR", help="only this connector's actions")
-    parser.add_argument("--effect", choices=("read", "idempotent", "write"), help="only actions with this effect")
-    parser.add_argument("--tag", metavar="TAG", help="only actions with this tag, the 'group' of an action in its manifest")
+    parser.add_argument(
+        "--effect", choices=("read", "idempotent", "write"), help="only actions with this effect"
+    )
+    parser.add_argument(
+        "--tag",
+        metavar="TAG",
+        help="only actions with this tag, the 'group' of an action in its manifest",
+    )
     parser.add_argument(
         "--limit",
         type=count(1, LARGEST_LIMIT),
@@ -220,9 +302,13 @@ def _search(arguments: Namespace, output: Output) -> int:
         raise UsageError(missing, usage=arguments.usage, hint="See 'jackfield search --help'.")
     with _runtime(arguments) as jackfield:
         words = " ".join(arguments.words)
-        found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
+        found = jackfield.search(
+            words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag
+        )
         narrowed = arguments.effect or arguments.tag
-        triggers = [] if narrowed else jackfield.search_triggers(words, connector=arguments.connector)
+        triggers = (
+            [] if narrowed else jackfield.search_triggers(words, connector=arguments.connector)
+        )
     answers_locally = bool(found) and not any(row.get("exact", True) for row in found)
     if answers_locally and not triggers:
         sys.stderr.write("jackfield: no action matches all words; showing the closest\n")
@@ -235,7 +321,10 @@ def _search(arguments: Namespace, output: Output) -> int:
         sys.stderr.write(f"jackfield: … {len(found) - limit:,} more; --limit N\n")
     for row in found[:limit]:
         if "offer" in row:
-            sys.stderr.write(f"jackfield: {row['connector']}.{row['action']} is not offered here; '{row['offer']}' offers it\n")
+            sys.stderr.write(
+                f"jackfield: {row['connector']}.{row['action']} is not offered here; "
+                f"'{row['offer']}' offers it\n"
+            )
     return 0
 
 
@@ -243,8 +332,12 @@ def _declare_options(parser: Parser) -> None:
     declare_workspace(parser)
     parser.add_argument("connector", metavar="CONNECTOR")
     parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
-    parser.add_argument("words", nargs="*", metavar="key=value", help="an input that the choices depend on")
-    parser.add_argument("--connection", metavar="NAME", help="the connection to query the provider with")
+    parser.add_argument(
+        "words", nargs="*", metavar="key=value", help="an input that the choices depend on"
+    )
+    parser.add_argument(
+        "--connection", metavar="NAME", help="the connection to query the provider with"
+    )
 
 
 def _options(arguments: Namespace, output: Output) -> int:
@@ -253,7 +346,9 @@ def _options(arguments: Namespace, output: Output) -> int:
 
     with _runtime(arguments) as jackfield:
         inputs = read_inputs(arguments.words, {}, LocalFiles())
-        found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection, inputs=inputs)
+        found = jackfield.options(
+            arguments.connector, arguments.source, connection=arguments.connection, inputs=inputs
+        )
     output.rows(found, ("value", "label"))
     return 0
 
@@ -262,6 +357,8 @@ VERBS = {
     "list": Verb("List the installed connectors.", _declare_list, _list),
     "show": Verb("Print the manifest of a connector.", _declare_show, _show),
 }
-SCHEMA = {"": Verb("Print the JSON Schema of an action or a connection type.", _declare_schema, _schema)}
+SCHEMA = {
+    "": Verb("Print the JSON Schema of an action or a connection type.", _declare_schema, _schema)
+}
 SEARCH = {"": Verb("Search actions and triggers, best match first.", _declare_search, _search)}
 OPTIONS = {"": Verb("List the choices from an option source.", _declare_options, _options)}

@@ -1,4 +1,6 @@
-"""Terminal output drawn by rich (extra ``tables``): coloured JSON, and tables that fit the terminal. ``tables`` works without rich."""
+"""Terminal output drawn by rich (extra ``tables``): coloured JSON, and tables that fit the
+terminal. ``tables`` works without rich.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def coloured(text: str, stdout: TextIO) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: TextIO) -> str:
-    """Draw a table, one line per row; cells are plain text, so markup and control characters have no effect."""
+    """Draw a table, one line per row; cells are plain text, so markup and control characters have
+    no effect.
+    """
     if not rows:
         return "(none)\n"
     drawn = Table(box=None, pad_edge=False, header_style="bold")
@@ -34,7 +38,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: Tex
 def _drawn(what: RenderableType, stdout: TextIO, *, soft_wrap: bool = False) -> str:
     terminal = Console(file=stdout)
     sheet = Console(
-        file=io.StringIO(), width=terminal.width, color_system=_colours(terminal), force_terminal=True, no_color=terminal.no_color
+        file=io.StringIO(),
+        width=terminal.width,
+        color_system=_colours(terminal),
+        force_terminal=True,
+        no_color=terminal.no_color,
     )
     with sheet.capture() as captured:
         sheet.print(what, soft_wrap=soft_wrap)

@@ -1,7 +1,7 @@
 """Names of nested inputs: ``payment.card=…`` is the member ``card`` of the input ``payment``.
 
-Names that contain dots take precedence: of an input, of a member, and of a map whose values are not objects
-(``labels.app.kubernetes.io/name``).
+Names that contain dots take precedence: of an input, of a member, and of a map whose values are not
+objects (``labels.app.kubernetes.io/name``).
 """
 
 from __future__ import annotations
@@ -29,10 +29,17 @@ def path_of(name: str, schema: Mapping[str, Any]) -> Path:
 
 
 def schema_at(path: Path, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of the value at a path; an empty schema if there is no schema at the path."""
+    """Return the schema of the value at a path; an empty schema if there is no schema at the
+    path.
+    """
     applying, starts = nodes(schema, schema), list[object]()
     for step in path:
-        starts = [found for node in applying for found in member_schemas(node, step) if isinstance(found, Mapping)]
+        starts = [
+            found
+            for node in applying
+            for found in member_schemas(node, step)
+            if isinstance(found, Mapping)
+        ]
         applying = nodes(schema, *starts)
     found = _direct(starts[0], schema) if len(starts) == 1 else {"allOf": starts}
     return found if isinstance(found, Mapping) else {}
@@ -63,19 +70,29 @@ def _is_whole(name: str, applying: Sequence[Mapping[str, Any]], *, is_input: boo
         return False
     rest = [found for node in applying for found in member_schemas(node, name)]
     if is_input:
-        return False not in rest  # an open schema of inputs takes any name; to a closed one it is unknown, whole or not
+        # an open schema of inputs takes any name; to a closed one it is unknown, whole or not
+        return False not in rest
     values = [found for found in rest if isinstance(found, Mapping)]
-    return bool(values) and all("type" in found and "object" not in found["type"] for found in values)
+    return bool(values) and all(
+        "type" in found and "object" not in found["type"] for found in values
+    )
 
 
 def _head(name: str, applying: Sequence[Mapping[str, Any]]) -> str:
-    """Return the longest known name that the name begins with, else its part before the first dot."""
+    """Return the longest known name that the name begins with, else its part before the first
+    dot.
+    """
     known = [one for one in _known_paths(applying) if name.startswith(f"{one}.")]
     return max(known, key=len, default=name.partition(".")[0])
 
 
 def _known_paths(applying: Iterable[Mapping[str, Any]]) -> set[str]:
-    return {name for node in applying if isinstance(node.get("properties"), Mapping) for name in node["properties"]}
+    return {
+        name
+        for node in applying
+        if isinstance(node.get("properties"), Mapping)
+        for name in node["properties"]
+    }
 
 
 def _direct(schema: object, root: Mapping[str, Any]) -> object:
@@ -93,5 +110,7 @@ def _refuse_overlap(given: Mapping[Path, Any]) -> None:
                 outer, inner = (cut(".".join(names)) for names in (path[:end], path))
                 reason = f"'{outer}' is given whole and also by its member '{inner}'"
                 raise InvalidInvocation(
-                    reason, details=[Detail(pointer("inputs", *path), reason)], hint=f"Give either {outer}:=JSON or only members of it."
+                    reason,
+                    details=[Detail(pointer("inputs", *path), reason)],
+                    hint=f"Give either {outer}:=JSON or only members of it.",
                 )

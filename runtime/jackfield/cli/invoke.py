@@ -13,7 +13,14 @@ from jackfield.cli.local_files import STDIN, LocalFiles, changed, is_lines, read
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
-from jackfield.cli.session import caller, declare_import, import_modules, in_workspace, open_jackfield, read_moment
+from jackfield.cli.session import (
+    caller,
+    declare_import,
+    import_modules,
+    in_workspace,
+    open_jackfield,
+    read_moment,
+)
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Enqueued, Result
 from jackfield.invocation.request import MAX_JOB_TIMEOUT, MAX_OUTPUT_BYTES
 from jackfield.kernel.clock import iso
@@ -37,16 +44,31 @@ _MEMBERS = {
 }
 """Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
-_REPEATS = "jackfield: --repeat changes nothing here: no call of the command line waits for an equal one; --idempotency-key guards a repeat"
+_REPEATS = (
+    "jackfield: --repeat changes nothing here: no call of the command line waits for an "
+    "equal one; --idempotency-key guards a repeat"
+)
 
 
 def _declare(parser: Parser) -> None:
-    parser.usage = "jackfield invoke CONNECTOR ACTION [key=value …] [options]\n       jackfield invoke --file FILE [--lines] [options]"
+    parser.usage = (
+        "jackfield invoke CONNECTOR ACTION [key=value …] [options]\n       jackfield invoke "
+        "--file FILE [--lines] [options]"
+    )
     parser.add_argument("connector", nargs="?", metavar="CONNECTOR", help="such as aws-ses")
     parser.add_argument("action", nargs="?", metavar="ACTION", help="such as sendEmail")
-    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also a.b=value, key:=JSON, key=@file; repeat for a list")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="key=value",
+        help="an input; also a.b=value, key:=JSON, key=@file; repeat for a list",
+    )
     parser.add_argument("--connection", metavar="NAME", help="the connection to use")
-    parser.add_argument("--inputs", metavar="FILE", help="inputs from a JSON or YAML file ('-' = stdin); key=value overrides them")
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE",
+        help="inputs from a JSON or YAML file ('-' = stdin); key=value overrides them",
+    )
     parser.add_argument("--idempotency-key", metavar="KEY", help="run at most once under this key")
     parser.add_argument(
         "--timeout",
@@ -60,42 +82,116 @@ def _declare(parser: Parser) -> None:
         type=duration(MAX_JOB_TIMEOUT, zero=False),
         help="of a job: when it counts as lost (default 1d)",
     )
-    parser.add_argument("--follow", action="store_true", help="of a job: show its progress, and wait for its end")
-    parser.add_argument("--stream", action="store_true", help="print each event of the action as a line when it comes, then the Result")
-    parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument(
-        "--on-doubt", choices=("report", "settle", "retry"), help="what to do if a write may have taken effect (default report)"
+        "--follow", action="store_true", help="of a job: show its progress, and wait for its end"
     )
-    parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
-    parser.add_argument("--select", metavar="EXPR", help="print only what this JMESPath expression selects of the output")
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="print each event of the action as a line when it comes, then the Result",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="validate and connect, but do not run the action"
+    )
+    parser.add_argument(
+        "--on-doubt",
+        choices=("report", "settle", "retry"),
+        help="what to do if a write may have taken effect (default report)",
+    )
+    parser.add_argument(
+        "--partial",
+        choices=("warn", "fail"),
+        help="what a batch or function that failed in part is (default warn)",
+    )
+    parser.add_argument(
+        "--select",
+        metavar="EXPR",
+        help="print only what this JMESPath expression selects of the output",
+    )
     parser.add_argument(
         "--max-bytes",
         metavar="N",
         type=count(1, MAX_OUTPUT_BYTES),
-        help="of an output with more bytes of JSON, print what it is like: a stored file has the whole",
+        help=(
+            "of an output with more bytes of JSON, print what it is like: a stored file has "
+            "the whole"
+        ),
     )
     parser.add_argument(
-        "--repeat", action="store_true", help="run it although an equal write without a key is open, as the command line does anyway"
+        "--repeat",
+        action="store_true",
+        help=(
+            "run it although an equal write without a key is open, as the command line does anyway"
+        ),
     )
-    parser.add_argument("--trace", action="store_true", help="keep what is exchanged with the provider, bodies too, however it ends")
-    parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="keep what is exchanged with the provider, bodies too, however it ends",
+    )
+    parser.add_argument(
+        "--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'"
+    )
     parser.add_argument("--queue", action="store_true", help="queue it for the workers instead")
-    parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
     parser.add_argument(
-        "--not-before", metavar="TIME", help="with --queue: do not begin it earlier: a time (RFC 3339), or a duration from now such as 15s"
+        "--priority",
+        metavar="N",
+        type=count(0, 9),
+        help="with --queue: 0 to 9, higher ones are begun first (default 5)",
     )
-    parser.add_argument("--not-after", metavar="TIME", help="with --queue: do not begin it later; it then ends as 'timeout'")
-    parser.add_argument("--save-to", metavar="FILE", help="save the output's file there; several files into this folder")
-    parser.add_argument("--wait", action="store_true", help="wait if an invocation with this idempotency key is already running")
+    parser.add_argument(
+        "--not-before",
+        metavar="TIME",
+        help=(
+            "with --queue: do not begin it earlier: a time (RFC 3339), or a duration from "
+            "now such as 15s"
+        ),
+    )
+    parser.add_argument(
+        "--not-after",
+        metavar="TIME",
+        help="with --queue: do not begin it later; it then ends as 'timeout'",
+    )
+    parser.add_argument(
+        "--save-to",
+        metavar="FILE",
+        help="save the output's file there; several files into this folder",
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait if an invocation with this idempotency key is already running",
+    )
     declare_import(parser)
-    parser.add_argument("--file", metavar="FILE", help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line")
-    parser.add_argument("--lines", action="store_true", help="read one invocation per line, whatever the file's name")
-    parser.add_argument("--no-line-keys", action="store_true", help="with lines: run them even if the same ones ran before")
     parser.add_argument(
-        "--resume", metavar="N|RESULTS", help="continue at line N, or run the lines that neither succeeded nor are in doubt in RESULTS"
+        "--file",
+        metavar="FILE",
+        help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line",
     )
     parser.add_argument(
-        "--concurrency", metavar="N", type=count(1, _MAX_CONCURRENCY), default=1, help="lines to run concurrently (default 1)"
+        "--lines",
+        action="store_true",
+        help="read one invocation per line, whatever the file's name",
+    )
+    parser.add_argument(
+        "--no-line-keys",
+        action="store_true",
+        help="with lines: run them even if the same ones ran before",
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="N|RESULTS",
+        help=(
+            "continue at line N, or run the lines that neither succeeded nor are in doubt in "
+            "RESULTS"
+        ),
+    )
+    parser.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=count(1, _MAX_CONCURRENCY),
+        default=1,
+        help="lines to run concurrently (default 1)",
     )
 
 
@@ -118,16 +214,29 @@ def _run(arguments: Namespace, output: Output) -> int:
 
         if "idempotencyKey" in changes:
             message = "'--idempotency-key' cannot be shared by many invocations"
-            raise UsageError(message, usage=arguments.usage, hint="Give each line its own 'idempotencyKey'.")
+            raise UsageError(
+                message, usage=arguments.usage, hint="Give each line its own 'idempotencyKey'."
+            )
         if arguments.queue:
             if arguments.resume is not None and not arguments.resume.isdecimal():
                 message = "'--queue' continues at a line number only"
-                raise UsageError(message, usage=arguments.usage, hint="Queue all lines again: those with an idempotency key are replayed.")
+                raise UsageError(
+                    message,
+                    usage=arguments.usage,
+                    hint="Queue all lines again: those with an idempotency key are replayed.",
+                )
             return queue_lines(path, changes, arguments, output)
         return run_lines(path, changes, arguments, output)
-    for given, option in ((arguments.resume is not None, "--resume"), (arguments.no_line_keys, "--no-line-keys")):
+    for given, option in (
+        (arguments.resume is not None, "--resume"),
+        (arguments.no_line_keys, "--no-line-keys"),
+    ):
         if given:
-            raise UsageError(f"'{option}' works only with JSON Lines", usage=arguments.usage, hint="Add '--lines'.")
+            raise UsageError(
+                f"'{option}' works only with JSON Lines",
+                usage=arguments.usage,
+                hint="Add '--lines'.",
+            )
     content = LocalFiles().read_invocation(path)
     invocation = changed(content, changes)
     collect_seldom()
@@ -141,22 +250,38 @@ def _warn(arguments: Namespace) -> None:
 
 
 def _check_saving(arguments: Namespace) -> None:
-    """Check that the options permit saving files: the command makes one call, and the target is valid.
+    """Check that the options permit saving files: the command makes one call, and the target is
+    valid.
 
     :raises UsageError, InvalidInvocation: if they do not.
     """
     from jackfield.cli.saving import check_target
 
-    for excluded, option in ((arguments.queue, "--queue"), (arguments.lines or is_lines(arguments.file or ""), "--lines")):
+    for excluded, option in (
+        (arguments.queue, "--queue"),
+        (arguments.lines or is_lines(arguments.file or ""), "--lines"),
+    ):
         if excluded:
-            raise UsageError(f"'--save-to' cannot be used with '{option}'", usage=arguments.usage, hint="Run one invocation at a time.")
+            raise UsageError(
+                f"'--save-to' cannot be used with '{option}'",
+                usage=arguments.usage,
+                hint="Run one invocation at a time.",
+            )
     check_target(arguments.save_to)
 
 
 def _run_words(arguments: Namespace, output: Output) -> int:
-    missing = [name for name, value in (("CONNECTOR", arguments.connector), ("ACTION", arguments.action)) if not value]
+    missing = [
+        name
+        for name, value in (("CONNECTOR", arguments.connector), ("ACTION", arguments.action))
+        if not value
+    ]
     if missing:
-        raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
+        raise UsageError(
+            f"missing: {' and '.join(missing)}",
+            usage=arguments.usage,
+            hint="Or give a whole invocation with --file.",
+        )
     collect_seldom()
     with open_jackfield(arguments, migrates=True) as jackfield:
         schema = _inputs_schema(jackfield.catalog, arguments)
@@ -165,7 +290,8 @@ def _run_words(arguments: Namespace, output: Output) -> int:
 
 def _invocation(arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:
     invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
-    if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
+    # otherwise the pipeline reports the unknown connector or action; inputs do not matter
+    if schema is not None:
         from jackfield.cli.arguments import read_inputs
 
         files = LocalFiles()
@@ -175,7 +301,11 @@ def _invocation(arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
-    found = {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
+    found = {
+        member: value
+        for name, member in _MEMBERS.items()
+        if (value := getattr(arguments, name)) is not None
+    }
     for name, member in (("not_before", "notBefore"), ("not_after", "notAfter")):
         at = read_moment(arguments, name, 1)
         if at is not None:
@@ -186,7 +316,9 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
 
 def _inputs_schema(catalog: Catalog, arguments: Namespace) -> Mapping[str, Any] | None:
     try:
-        found = catalog.find(arguments.connector, arguments.connector_version).actions.get(arguments.action)
+        found = catalog.find(arguments.connector, arguments.connector_version).actions.get(
+            arguments.action
+        )
     except UnknownConnector:
         return None
     return None if found is None else found.inputs
@@ -207,10 +339,15 @@ def _run_single(
     with interruptible(cancelled.set):
         how: dict[str, Any] = {"wait": arguments.wait, "caller": invoker, "on_time": True}
         follow = ProgressWriter() if arguments.follow else None
-        result = run_one(lambda left: jackfield.invoke(invocation, cancelled=left, follow=follow, **how), cancelled)
+        result = run_one(
+            lambda left: jackfield.invoke(invocation, cancelled=left, follow=follow, **how),
+            cancelled,
+        )
         if follow is not None and result.status == "running":
             identifier = result.meta.invocation_id
-            result = run_one(lambda left: jackfield.wait(identifier, cancelled=left, follow=follow), cancelled)
+            result = run_one(
+                lambda left: jackfield.wait(identifier, cancelled=left, follow=follow), cancelled
+            )
         if arguments.save_to is not None and result.output is not None:
             from jackfield.cli.saving import saved
 
@@ -253,13 +390,17 @@ def _queue_single(
         output.value(Enqueued(found).to_json())
         return 0
     if arguments.wait:  # until it ends, but for evidence as long as a call would
-        found = found.wait(None if found.meta.settling is None else arguments.timeout or DEFAULT_TIMEOUT)
+        found = found.wait(
+            None if found.meta.settling is None else arguments.timeout or DEFAULT_TIMEOUT
+        )
     queued = Enqueued.of(found)
     output.value(_json_of_result(found, arguments, schema) if queued is None else queued.to_json())
     return found.exit_code
 
 
-def _json_of_result(result: Result, arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+def _json_of_result(
+    result: Result, arguments: Namespace, schema: Mapping[str, Any] | None
+) -> dict[str, Any]:
     body = result.to_json("cli")
     if schema is None or result.error is None:
         return body

@@ -1,6 +1,7 @@
 """``jackfield invoke --lines``: run or queue the invocations of a file, one per line.
 
-Options apply to all lines; a run can be resumed; each Result names its line; a key for each line prevents it from running twice.
+Options apply to all lines; a run can be resumed; each Result names its line; a key for each line
+prevents it from running twice.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ _FINAL = frozenset({"succeeded", "in_doubt", "running"})
 _AT_ONCE = 250
 
 
-def _line_keys(jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool) -> LineKeys | None:
-    """Return the keys for a run with these options; None if no keys are wanted, there is no journal, or nothing is run.
+def _line_keys(
+    jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool
+) -> LineKeys | None:
+    """Return the keys for a run with these options; None if no keys are wanted, there is no
+    journal, or nothing is run.
 
     :raises JackfieldError: if the journal cannot be opened.
     """
@@ -60,20 +64,30 @@ def report_replays(count: int, keys: LineKeys | None) -> None:
 
 @contextmanager
 def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[bool], None]]:
-    """Yield a counter of Results. It displays the number done of ``total``, the rate and the time left if stderr is a terminal and
-    ``stdout`` is not. On a terminal, the Results themselves are the progress. Without rich (extra ``tables``), it displays nothing.
+    """Yield a counter of Results. It displays the number done of ``total``, the rate and the time
+    left if stderr is a terminal and ``stdout`` is not. On a terminal, the Results themselves are
+    the progress. Without rich (extra ``tables``), it displays nothing.
     """
     if stdout.isatty() or not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda _failed: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     done = failures = 0
     began = time.monotonic()
     known = () if total is None else (BarColumn(), TextColumn("left:"), TimeRemainingColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *known)
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
+    with Progress(
+        *columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
+    ) as bar:
         task = bar.add_task("no invocation finished yet", total=total)
 
         def tell(failed: bool) -> None:
@@ -81,14 +95,20 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[boo
             done, failures = done + 1, failures + failed
             rate = done / max(0.001, time.monotonic() - began)
             of = f" of {total:,}" if total is not None else ""
-            bar.update(task, completed=done, description=f"{done:,}{of} finished, {failures:,} failed, {rate:,.1f}/s")
+            bar.update(
+                task,
+                completed=done,
+                description=f"{done:,}{of} finished, {failures:,} failed, {rate:,.1f}/s",
+            )
 
         yield tell
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Invocation on one line of a file. ``key`` holds the members that set an idempotency key if it has none."""
+    """Invocation on one line of a file. ``key`` holds the members that set an idempotency key if it
+    has none.
+    """
 
     number: int
     content: bytes | InvalidInvocation
@@ -110,7 +130,11 @@ class _Tally:
 
     def add(self, line: _Line, result: Result, *, written: bool) -> None:
         """Count a Result."""
-        self.given, self.last, self.worst = self.given + 1, line.number, max(self.worst, result.exit_code, key=_rank)
+        self.given, self.last, self.worst = (
+            self.given + 1,
+            line.number,
+            max(self.worst, result.exit_code, key=_rank),
+        )
         self.replayed += result.meta.replayed
         if result.error is not None and result.error.code == "cancelled":
             self.cancelled.append(line.number)
@@ -120,13 +144,15 @@ class _Tally:
 
 
 def _rank(code: int) -> float:
-    """Return the severity of an exit code: waiting for an approval ranks between success and failure."""
+    """Return the severity of an exit code: waiting for an approval ranks between success and
+    failure.
+    """
     return 0.5 if code == WAITING_CODE else code
 
 
 def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
-    """Run the invocations of a file, one per line, and print their Results. Return the largest exit code, at least 1 if the run stopped
-    early.
+    """Run the invocations of a file, one per line, and print their Results. Return the largest exit
+    code, at least 1 if the run stopped early.
 
     :raises InvalidInvocation: if the file, or the Results to resume from, cannot be read.
     """
@@ -134,11 +160,15 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     numbered = LocalFiles().numbered(path)
     invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
-    with open_jackfield(arguments, migrates=True) as jackfield, progress(output.stream, total) as tell:
+    with (
+        open_jackfield(arguments, migrates=True) as jackfield,
+        progress(output.stream, total) as tell,
+    ):
         keys = _line_keys(jackfield, changes, wanted=not arguments.no_line_keys)
         if skip.unknown_after is not None and keys is None:
             sys.stderr.write(
-                f"jackfield: the earlier Results are cut after line {skip.unknown_after}: later lines that ran and have no idempotency key "
+                f"jackfield: the earlier Results are cut after line {skip.unknown_after}: later "
+                "lines that ran and have no idempotency key "
                 "run again\n"
             )
 
@@ -148,9 +178,15 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
                 return line, given
             if changes:
                 _note_replaced(line, changes, tally)
-            return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=invoker, on_time=True)
+            return line, jackfield.invoke(
+                given, wait=arguments.wait, cancelled=cancelled, caller=invoker, on_time=True
+            )
 
-        batch = Batch(run, (line for line in _keyed(numbered, keys) if not skip.skips(line.number)), arguments.concurrency)
+        batch = Batch(
+            run,
+            (line for line in _keyed(numbered, keys) if not skip.skips(line.number)),
+            arguments.concurrency,
+        )
         with interruptible(batch.stop):
             for line, result in _until_closed(batch, output):
                 output.line(_row(line, result))
@@ -161,11 +197,14 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
         _report_unwritten(tally)
     else:
         _report(path, tally, batch, skip)
-    # If the reader has closed stdout, some Results are lost even when all lines have run: never report success.
+    # If the reader has closed stdout, some Results are lost even when all lines have run: never
+    # report success.
     return tally.worst if batch.complete and not output.closed else max(tally.worst, _FAILED)
 
 
-def _until_closed(batch: Batch[_Line, tuple[_Line, Result]], output: Output) -> Iterator[tuple[_Line, Result]]:
+def _until_closed(
+    batch: Batch[_Line, tuple[_Line, Result]], output: Output
+) -> Iterator[tuple[_Line, Result]]:
     for item in batch.results():
         yield item
         if output.closed:
@@ -173,7 +212,9 @@ def _until_closed(batch: Batch[_Line, tuple[_Line, Result]], output: Output) -> 
 
 
 def _row(line: _Line, result: Result) -> dict[str, Any]:
-    """Return the Result with its line number and, unless it succeeded, the caller's own IDs of the invocation."""
+    """Return the Result with its line number and, unless it succeeded, the caller's own IDs of the
+    invocation.
+    """
     row = result.to_json("cli")
     row.setdefault("meta", {})["line"] = line.number
     if result.status != "succeeded":
@@ -203,38 +244,71 @@ def _note_replaced(line: _Line, changes: Mapping[str, Any], tally: _Tally) -> No
             tally.replaced.setdefault(name, []).append(line.number)
 
 
-def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip) -> None:
-    """Report on stderr the facts that the Results do not contain: an empty file, members that options replaced, and how to resume."""
+def _report(
+    path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip
+) -> None:
+    """Report on stderr the facts that the Results do not contain: an empty file, members that
+    options replaced, and how to resume.
+    """
     name = "stdin" if path == STDIN else f"'{path[:200]}'"
     if tally.given == 0 and batch.complete:
-        sys.stderr.write(f"jackfield: {name} has no lines to run: it is empty, blank or already done\n")
+        sys.stderr.write(
+            f"jackfield: {name} has no lines to run: it is empty, blank or already done\n"
+        )
     for member, numbers in sorted(tally.replaced.items()):
-        sys.stderr.write(f"jackfield: an option replaced '{member}' on {len(numbers):,} lines, first on line {min(numbers)}\n")
+        sys.stderr.write(
+            f"jackfield: an option replaced '{member}' on {len(numbers):,} lines, first on line "
+            f"{min(numbers)}\n"
+        )
     if skip.doubtful:
-        sys.stderr.write(f"jackfield: lines in doubt were skipped: {_text_of(skip.doubtful)}. {worded(NextStep('skipped'), 'cli')}\n")
+        sys.stderr.write(
+            f"jackfield: lines in doubt were skipped: {_text_of(skip.doubtful)}. "
+            f"{worded(NextStep('skipped'), 'cli')}\n"
+        )
     total = count_lines(path) if not batch.complete else None
     if total is not None:
-        left = sum(1 for number, _ in LocalFiles().numbered(path) if number > tally.last and not skip.skips(number))
+        left = sum(
+            1
+            for number, _ in LocalFiles().numbered(path)
+            if number > tally.last and not skip.skips(number)
+        )
         say = f"jackfield: {left:,} of {total:,} invocations were not started"
         if tally.cancelled:
-            say += f", and cancelled before they were sent: {_text_of(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS "
-            say += f"is the file with these Results ('--resume {tally.last + 1}' would skip the cancelled ones)"
+            say += (
+                f", and cancelled before they were sent: {_text_of(tally.cancelled)}; "
+                "continue with '--resume RESULTS', where RESULTS "
+            )
+            say += (
+                f"is the file with these Results ('--resume {tally.last + 1}' would skip the "
+                "cancelled ones)"
+            )
         else:
             say += f"; continue with '--resume {tally.last + 1}'"
         sys.stderr.write(f"{say}\n")
 
 
 def _report_unwritten(tally: _Tally) -> None:
-    """Report on stderr the lines that ran after the output was closed, and how to continue without running a line twice."""
+    """Report on stderr the lines that ran after the output was closed, and how to continue without
+    running a line twice.
+    """
     if not tally.unwritten:
         return
-    say = f"jackfield: lines that ran and whose Results are not in the output: {_ranges(tally.unwritten)}; "
+    say = (
+        "jackfield: lines that ran and whose Results are not in the output: "
+        f"{_ranges(tally.unwritten)}; "
+    )
     if not tally.keyless:
         say += "'--resume RESULTS', where RESULTS is the file with the others, replays them"
     else:
-        say += f"without idempotency keys, '--resume RESULTS' would run {tally.keyless:,} of them again: use '--resume {tally.last + 1}'"
+        say += (
+            f"without idempotency keys, '--resume RESULTS' would run {tally.keyless:,} of "
+            f"them again: use '--resume {tally.last + 1}'"
+        )
         if tally.cancelled:
-            say += f", and then run those that were cancelled before they were sent: {_ranges(tally.cancelled)}"
+            say += (
+                ", and then run those that were cancelled before they were sent: "
+                f"{_ranges(tally.cancelled)}"
+            )
     sys.stderr.write(f"{say}\n")
 
 
@@ -262,7 +336,9 @@ class _Skip:
     done: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
     unknown_after: int | None = None
-    """Number of the last line with a Result if the earlier output was truncated, so that later lines may have run; else None."""
+    """Number of the last line with a Result if the earlier output was truncated, so that later
+    lines may have run; else None.
+    """
 
     def skips(self, number: int) -> bool:
         """Return whether to skip a line."""
@@ -286,11 +362,15 @@ class _Skip:
             cut = not ended and isinstance(row, bytes) and not row.endswith(b"\n")
         done = frozenset(number for number, status in found.items() if status in _FINAL)
         doubtful = frozenset(number for number in done if found[number] == "in_doubt")
-        return cls(done=done, doubtful=doubtful, unknown_after=max(found, default=0) if cut else None)
+        return cls(
+            done=done, doubtful=doubtful, unknown_after=max(found, default=0) if cut else None
+        )
 
 
 def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple[int, str]]:
-    """Yield the line number and status of a printed Result; nothing for a truncated last line or a dry run."""
+    """Yield the line number and status of a printed Result; nothing for a truncated last line or a
+    dry run.
+    """
     if isinstance(row, InvalidInvocation):
         raise row
     try:
@@ -304,7 +384,13 @@ def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple
         if not row.endswith(b"\n") and _START.startswith(start):
             return
         message = f"'{word[:200]}', line {at}, is not a Result with its line number in 'meta.line'"
-        raise InvalidInvocation(message, hint="Give the file that the Results were written to, or the number of the line to continue at.")
+        raise InvalidInvocation(
+            message,
+            hint=(
+                "Give the file that the Results were written to, or the number of the line "
+                "to continue at."
+            ),
+        )
     if not dry:
         yield number, status
 
@@ -323,19 +409,31 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
             for number, found in _queued(jackfield, part, changes):
                 refused = isinstance(found, Result) and not found.meta.replayed
                 row = found.to_json("cli") if isinstance(found, Result) else found.to_json()
-                output.line({**row, "line": number} if not refused else {**row, "meta": {**row["meta"], "line": number}})
+                output.line(
+                    {**row, "line": number}
+                    if not refused
+                    else {**row, "meta": {**row["meta"], "line": number}}
+                )
                 waits = isinstance(found, Enqueued) and found.status == "waiting"
-                worst = max(worst, found.exit_code if isinstance(found, Result) else WAITING_CODE * waits, key=_rank)
+                worst = max(
+                    worst,
+                    found.exit_code if isinstance(found, Result) else WAITING_CODE * waits,
+                    key=_rank,
+                )
                 replayed += found.meta.replayed if isinstance(found, Result) else found.replayed
             if output.closed:
-                sys.stderr.write(f"jackfield: stdout was closed; lines up to {part[-1].number:,} are queued\n")
+                sys.stderr.write(
+                    f"jackfield: stdout was closed; lines up to {part[-1].number:,} are queued\n"
+                )
                 worst = max(worst, 1)
                 break
     report_replays(replayed, keys)
     return worst
 
 
-def _queued(jackfield: Jackfield, part: list[_Line], changes: Mapping[str, Any]) -> Iterator[tuple[int, Enqueued | Result]]:
+def _queued(
+    jackfield: Jackfield, part: list[_Line], changes: Mapping[str, Any]
+) -> Iterator[tuple[int, Enqueued | Result]]:
     given = [_apply_options(line, changes) for line in part]
     good = [item for item in given if not isinstance(item, Result)]
     found = iter(jackfield.enqueue_many(good, caller=caller()))
@@ -343,17 +441,25 @@ def _queued(jackfield: Jackfield, part: list[_Line], changes: Mapping[str, Any])
         yield line.number, item if isinstance(item, Result) else next(found)
 
 
-def _keyed(numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: LineKeys | None) -> Iterator[_Line]:
+def _keyed(
+    numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: LineKeys | None
+) -> Iterator[_Line]:
     for number, content in numbered:
-        key = keys.members(number, content) if keys is not None and isinstance(content, bytes) else {}
+        key = (
+            keys.members(number, content) if keys is not None and isinstance(content, bytes) else {}
+        )
         if keys is not None and keys.ended_at == number:
             most = f"{line_keys.MOST_KEYS:,} different ones have one"
-            sys.stderr.write(f"jackfield: from line {number:,} on, lines get no idempotency key: {most}\n")
+            sys.stderr.write(
+                f"jackfield: from line {number:,} on, lines get no idempotency key: {most}\n"
+            )
         yield _Line(number, content, key)
 
 
 def _apply_options(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:
-    """Return the invocation of a line with the members that options set, or a failed Result for an unreadable line."""
+    """Return the invocation of a line with the members that options set, or a failed Result for an
+    unreadable line.
+    """
     try:
         if isinstance(line.content, InvalidInvocation):
             raise line.content

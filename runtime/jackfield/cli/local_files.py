@@ -1,4 +1,6 @@
-"""Reading of files and stdin, limited by the maximum size of an invocation; inputs from a JSON or YAML file."""
+"""Reading of files and stdin, limited by the maximum size of an invocation; inputs from a JSON or
+YAML file.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def is_lines(path: str) -> bool:
 
 
 class LocalPath:
-    """Path of a file that becomes an input. A cold command avoids importing ``pathlib``, which costs more than all of its work."""
+    """Path of a file that becomes an input. A cold command avoids importing ``pathlib``, which
+    costs more than all of its work.
+    """
 
     __slots__ = ("_path",)
 
@@ -51,12 +55,15 @@ class LocalFiles:
         with self._open(path, at) as file:
             content = _guarded(file, self._left + 1, path, at)
         if len(content) > self._left:
-            raise _refusal(f"{_file_label(path)} makes the invocation larger than {MAX_BYTES:,} bytes", at)
+            raise _refusal(
+                f"{_file_label(path)} makes the invocation larger than {MAX_BYTES:,} bytes", at
+            )
         self._left -= len(content)
         return content
 
     def whole(self, path: str, at: str = "") -> IO[bytes] | LocalPath:
-        """Return a file of any size for an input that accepts a file; the content is read when it is sent.
+        """Return a file of any size for an input that accepts a file; the content is read when it
+        is sent.
 
         :raises InvalidInvocation: if the file cannot be opened.
         """
@@ -75,10 +82,13 @@ class LocalFiles:
             return self.read(path, at).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             hint = "Inputs that take files take any content; this one takes text."
-            raise _refusal(f"{_file_label(path)} is not UTF-8 text (byte {error.start})", at, hint) from None
+            raise _refusal(
+                f"{_file_label(path)} is not UTF-8 text (byte {error.start})", at, hint
+            ) from None
 
     def read_invocation(self, path: str) -> bytes:
-        """Read an invocation; if it is too large, return one byte more than allowed, so that the pipeline refuses it.
+        """Read an invocation; if it is too large, return one byte more than allowed, so that the
+        pipeline refuses it.
 
         :raises InvalidInvocation: if the file cannot be read.
         """
@@ -88,9 +98,11 @@ class LocalFiles:
     def lines(self, path: str) -> Iterator[bytes | InvalidInvocation]:
         """Return an iterator over the non-blank lines of a file, read on demand.
 
-        A line that is too large is truncated to one byte more than allowed. A read error is the last item.
+        A line that is too large is truncated to one byte more than allowed. A read error is the
+        last item.
 
-        :raises InvalidInvocation: if the file cannot be opened; raised by this call, before the iteration.
+        :raises InvalidInvocation: if the file cannot be opened; raised by this call, before the
+            iteration.
         """
         return (line for _, line in self.numbered(path))
 
@@ -114,7 +126,9 @@ class LocalFiles:
 
 
 def count_lines(path: str) -> int | None:
-    """Return the number of non-blank lines of a regular file; None for anything else, which can be read only once."""
+    """Return the number of non-blank lines of a regular file; None for anything else, which can be
+    read only once.
+    """
     try:
         if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):
             return None
@@ -154,7 +168,8 @@ def _stdin() -> IO[bytes]:
     try:
         # a separate reader: a thread blocked in sys.stdin's would abort the process at exit
         return open(sys.stdin.fileno(), "rb", closefd=False)
-    except (AttributeError, ValueError, OSError):  # closed (None), or replaced by something that is not a file
+    except (AttributeError, ValueError, OSError):
+        # closed (None), or replaced by something that is not a file
         found: IO[bytes] | None = getattr(sys.stdin, "buffer", None)
         if found is None:
             raise _refusal("stdin is closed", "") from None
@@ -167,7 +182,9 @@ def _file_label(path: str) -> str:
 
 def _unreadable(path: str, error: Exception, at: str) -> InvalidInvocation:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _refusal(f"{_file_label(path)} cannot be read: {reason}", at, "Check the path and its permissions.")
+    return _refusal(
+        f"{_file_label(path)} cannot be read: {reason}", at, "Check the path and its permissions."
+    )
 
 
 def _refusal(message: str, at: str, hint: str | None = None) -> InvalidInvocation:
@@ -177,7 +194,8 @@ def _refusal(message: str, at: str, hint: str | None = None) -> InvalidInvocatio
 def read_inputs_file(path: str, files: LocalFiles) -> dict[str, Any]:
     """Read inputs from the file ``path`` (``-`` = stdin).
 
-    :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single object of JSON values.
+    :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single
+        object of JSON values.
     """
     text = files.read_text(path, "/inputs")
     name = _file_label(path)
@@ -185,12 +203,16 @@ def read_inputs_file(path: str, files: LocalFiles) -> dict[str, Any]:
         try:
             found = decode(text)
         except InvalidInvocation as error:
-            raise _refusal(error.message.replace("the invocation", name), "/inputs", error.hint) from None
+            raise _refusal(
+                error.message.replace("the invocation", name), "/inputs", error.hint
+            ) from None
     else:
         found = from_yaml(text, name)
     if not isinstance(found, dict):
         raise _refusal(
-            f"{name} must contain one object with a member for each input", "/inputs", 'Write {"subject": "Hello"} or "subject: Hello".'
+            f"{name} must contain one object with a member for each input",
+            "/inputs",
+            'Write {"subject": "Hello"} or "subject: Hello".',
         )
     return found
 
@@ -211,7 +233,9 @@ def from_yaml(text: str, name: str) -> Any:
 
 
 def _check_json(document: object, name: str) -> None:
-    """Refuse NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap."""
+    """Refuse NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting
+    each value is cheap.
+    """
     waiting = [document]
     while waiting:
         item = waiting.pop()
@@ -220,11 +244,18 @@ def _check_json(document: object, name: str) -> None:
         elif isinstance(item, list):
             waiting.extend(item)
         elif isinstance(item, float) and not math.isfinite(item):
-            raise _refusal(f"{name} contains {item}, which is not a JSON number", "/inputs", "Put it in quotes if it is meant as text.")
+            raise _refusal(
+                f"{name} contains {item}, which is not a JSON number",
+                "/inputs",
+                "Put it in quotes if it is meant as text.",
+            )
 
 
-def changed(content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> bytes | dict[str, Any]:
-    """Return an invocation with members replaced by options, and missing members filled from ``defaults``.
+def changed(
+    content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> bytes | dict[str, Any]:
+    """Return an invocation with members replaced by options, and missing members filled from
+    ``defaults``.
 
     :raises InvalidInvocation: if it is not JSON.
     """
@@ -248,5 +279,7 @@ def read_document(arguments: Namespace, option: str) -> Any:
             return decode(file.read())
     except OSError as error:
         raise UsageError(
-            f"--{option} '{path[:200]}' cannot be read: {error.strerror}", usage=arguments.usage, hint="Give a file with JSON."
+            f"--{option} '{path[:200]}' cannot be read: {error.strerror}",
+            usage=arguments.usage,
+            hint="Give a file with JSON.",
         ) from None

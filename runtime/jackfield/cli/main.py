@@ -1,4 +1,5 @@
-"""Entry point of ``jackfield``: it dispatches to a command and converts every error to JSON and an exit code.
+"""Entry point of ``jackfield``: it dispatches to a command and converts every error to JSON and an
+exit code.
 
 Imports are lazy: ``jackfield --help`` imports no command, and each command only its own module.
 """
@@ -10,7 +11,15 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import BUILT_IN, built_in, lacks_extra, load_plugged, of_packages, plugged, topics
+from jackfield.cli.commands import (
+    BUILT_IN,
+    built_in,
+    lacks_extra,
+    load_plugged,
+    of_packages,
+    plugged,
+    topics,
+)
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -46,14 +55,17 @@ _INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in ``argv`` (default: ``sys.argv``) and return its exit code: 0, 1, 2, 3, or 130 after a second Ctrl-C."""
+    """Run the command in ``argv`` (default: ``sys.argv``) and return its exit code: 0, 1, 2, 3, or
+    130 after a second Ctrl-C.
+    """
     if argv is None and os.name == "posix" and os.getppid() <= 1:  # of a container, or of its init
         from jackfield.kernel import first_process
 
         first_process.obey()
     words = list(sys.argv[1:] if argv is None else argv)
     collecting = gc.get_threshold()
-    # pydantic searches every installed distribution for its plugins: 40 ms of a cold call if there are many
+    # pydantic searches every installed distribution for its plugins: 40 ms of a cold call if there
+    # are many
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _speak_utf8()
     try:
@@ -64,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     finally:
         if argv is None:
-            # Python's two collections at exit take a tenth of a cold call, to free memory that the system frees anyway
+            # Python's two collections at exit take a tenth of a cold call, to free memory that the
+            # system frees anyway
             gc.freeze()
         else:  # the process continues; undo what the command has set
             gc.set_threshold(*collecting)
@@ -99,7 +112,11 @@ def _dispatch(words: list[str], output: Output) -> int:
 
     for place, word in enumerate(words, start=1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise _misuse(f"argument {place} is not valid text in this locale's encoding", usage=_USAGE, hint="Write it in UTF-8.")
+            raise _misuse(
+                f"argument {place} is not valid text in this locale's encoding",
+                usage=_USAGE,
+                hint="Write it in UTF-8.",
+            )
     if words and words[0] == "help":
         words = [word for word in words[1:] if word != "--json"]
         if not words or (words[0] in _TOPICS and not words[1:]):
@@ -114,15 +131,27 @@ def _dispatch(words: list[str], output: Output) -> int:
     found = plugged()
     if name in found and not lacks_extra(name):
         command = load_plugged(found[name])
-        return command(rest) or 0 if callable(command) else _of_table(name, _summaries()[name], command, rest, output)
-    verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
+        return (
+            command(rest) or 0
+            if callable(command)
+            else _of_table(name, _summaries()[name], command, rest, output)
+        )
+    verbs = {
+        verb.partition(".")[2]: points
+        for verb, points in found.items()
+        if verb.startswith(f"{name}.")
+    }
     declared, two = of_packages(), f"{name}.{rest[0]}" if rest else ""
     if verbs and (two in found or two not in declared):
         return _plugged_verb(name, rest, verbs)
     name = two.replace(".", " ") if two in declared else name
     package, extra = declared.get(two) or declared.get(name, ("", ""))
     if package:
-        needed, named = (f"extra '{extra}'", f"'jackfield[{extra}]'") if extra else (f"package '{package}'", package)
+        needed, named = (
+            (f"extra '{extra}'", f"'jackfield[{extra}]'")
+            if extra
+            else (f"package '{package}'", package)
+        )
         text = f"the command '{name}' needs the {needed}, which is not installed"
         raise _misuse(text, usage=_USAGE, hint=f"Install it: pip install {named}.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
@@ -130,7 +159,9 @@ def _dispatch(words: list[str], output: Output) -> int:
 
 
 def _tidy(words: list[str]) -> None:
-    """Strip white space from jackfield's environment variables. Help is printed whatever the variables are."""
+    """Strip white space from jackfield's environment variables. Help is printed whatever the
+    variables are.
+    """
     if not {"-h", "--help"}.intersection(words):
         from jackfield.kernel.variables import tidy_process
 
@@ -144,7 +175,9 @@ def _misuse(text: str, *, usage: str, hint: str) -> UsageError:
 
 
 def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[EntryPoint]]) -> int:
-    """Run a command of two words, whose verbs may be declared by several packages; return its exit code."""
+    """Run a command of two words, whose verbs may be declared by several packages; return its exit
+    code.
+    """
     from jackfield.kernel.errors import did_you_mean
 
     usage = f"usage: jackfield {name} {{{','.join(sorted(verbs))}}} …"
@@ -152,7 +185,11 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
     if verb in verbs:
         command = load_plugged(verbs[verb])
         if not callable(command):
-            raise _misuse(f"'{name} {verb}' is declared as a table of verbs", usage=usage, hint="Declare a function.")
+            raise _misuse(
+                f"'{name} {verb}' is declared as a table of verbs",
+                usage=usage,
+                hint="Declare a function.",
+            )
         return command(words[1:]) or 0
     if verb in {"-h", "--help"}:
         about = _summaries()
@@ -166,7 +203,9 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
     raise _misuse(text, usage=usage, hint=f"See 'jackfield {name} --help'.")
 
 
-def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str], output: Output) -> int:
+def _of_table(
+    name: str, about: str, verbs: Mapping[str, Verb], words: list[str], output: Output
+) -> int:
     from jackfield.kernel.errors import did_you_mean
 
     if "" in verbs:
@@ -179,7 +218,11 @@ def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str]
     if not verb:
         raise _misuse(f"'{name}' needs one of: {', '.join(verbs)}", usage=usage, hint=hint)
     if verb not in verbs:
-        raise _misuse(f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}", usage=usage, hint=hint)
+        raise _misuse(
+            f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}",
+            usage=usage,
+            hint=hint,
+        )
     words.remove(verb)
     return _call(verbs[verb], f"{name} {verb}", words, output)
 
@@ -235,14 +278,25 @@ def _sections(asked: Sequence[str]) -> str:
         return f"{_HEADS[asked[0]]}\n  nothing of it is installed\n"
     width = max(len(name) for commands in found.values() for name in commands)
     return "\n".join(
-        "".join([f"{_HEADS[topic]}\n", *(f"  {name.replace('.', ' '):<{width}}  {about}\n" for name, about in commands.items())])
+        "".join(
+            [
+                f"{_HEADS[topic]}\n",
+                *(
+                    f"  {name.replace('.', ' '):<{width}}  {about}\n"
+                    for name, about in commands.items()
+                ),
+            ]
+        )
         for topic, commands in found.items()
     )
 
 
 def _verbs_help(name: str, about: str, verbs: Mapping[str, Verb]) -> str:
     rows = "\n".join(f"  {key:<8} {verb.summary}" for key, verb in verbs.items())
-    return f"usage: jackfield {name} {{{','.join(verbs)}}} …\n\n{about[:1].upper()}{about[1:]}.\n\n{rows}\n"
+    return (
+        f"usage: jackfield {name} {{{','.join(verbs)}}} "
+        f"…\n\n{about[:1].upper()}{about[1:]}.\n\n{rows}\n"
+    )
 
 
 def _print(text: str) -> int:
@@ -257,7 +311,9 @@ def _print(text: str) -> int:
 
 
 def _speak_utf8() -> None:
-    """Write UTF-8 regardless of the locale; a lone surrogate becomes an escape, from which JSON restores it."""
+    """Write UTF-8 regardless of the locale; a lone surrogate becomes an escape, from which JSON
+    restores it.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller (>&-)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open until the process ends)

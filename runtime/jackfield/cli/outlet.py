@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PIPE = 1024 * 1024
-"""Capacity of a pipe in bytes, set where the system allows it (Linux: ``fs.pipe-max-size``, by default this number)."""
+"""Capacity of a pipe in bytes, set where the system allows it (Linux: ``fs.pipe-max-size``, by
+default this number).
+"""
 
 
 class Outlet:
     """Stream of lines to a descriptor; writing never blocks on a pipe, a socket or a terminal.
 
-    A line that does not fit into the pipe is dropped. Once there is space again, ``note`` makes a line with the number of dropped lines.
+    A line that does not fit into the pipe is dropped. Once there is space again, ``note`` makes a
+    line with the number of dropped lines.
     """
 
     def __init__(self, descriptor: int, note: Callable[[int], str]) -> None:
@@ -40,8 +43,11 @@ class Outlet:
                 self._close = twin.close
                 return lambda data: twin.send(data, socket.MSG_DONTWAIT)
             if stat.S_ISFIFO(mode) or os.isatty(descriptor):
-                # opened anew: O_NONBLOCK on the one that exists would be that of every process which shares it
-                own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+                # opened anew: O_NONBLOCK on the one that exists would be that of every process
+                # which shares it
+                own = os.open(
+                    f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+                )
                 self._close = lambda: os.close(own)
                 _widen(own)
                 return lambda data: os.write(own, data)

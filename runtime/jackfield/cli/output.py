@@ -1,7 +1,7 @@
 """Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal.
 
-JSON escapes invisible characters, characters that reorder others or control a terminal, and letters of another alphabet than the rest of
-their word. The parsed value is equal.
+JSON escapes invisible characters, characters that reorder others or control a terminal, and letters
+of another alphabet than the rest of their word. The parsed value is equal.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, TextIO
 
-_PLAIN, _INDENTED = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder(ensure_ascii=False, indent=2)
+_PLAIN, _INDENTED = (
+    json.JSONEncoder(ensure_ascii=False),
+    json.JSONEncoder(ensure_ascii=False, indent=2),
+)
 
 
 class Output:
     """Writer of one command's answers.
 
-    ``closed`` means that writing to stdout has failed. ``lost`` means that it failed for another reason than a closed pipe, such as a full
-    disk; only this is an error.
+    ``closed`` means that writing to stdout has failed. ``lost`` means that it failed for another
+    reason than a closed pipe, such as a full disk; only this is an error.
     """
 
     def __init__(self, *, one_line: bool = False, for_good: bool = False) -> None:
@@ -45,7 +48,9 @@ class Output:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Reserve stdout for answers, whatever connectors print; release it afterwards unless the process ends with the command."""
+        """Reserve stdout for answers, whatever connectors print; release it afterwards unless the
+        process ends with the command.
+        """
         self._claim = claim = Claim()
         try:
             yield
@@ -63,14 +68,18 @@ class Output:
         self._write(visible_json(exact_json(value, _PLAIN)) + "\n")
 
     def text(self, text: str) -> None:
-        """Write text verbatim: the only kind of answer that is not JSON, unless ``--json`` is given."""
+        """Write text verbatim: the only kind of answer that is not JSON, unless ``--json`` is
+        given.
+        """
         if self.one_line:
             self.line(text)
         else:
             self._write(text)
 
     def value(self, value: object) -> None:
-        """Write ``value`` as JSON: indented on a terminal, in colours unless NO_COLOR is set; else on one line."""
+        """Write ``value`` as JSON: indented on a terminal, in colours unless NO_COLOR is set; else
+        on one line.
+        """
         if not self.for_people:
             self.line(value)
             return
@@ -80,7 +89,9 @@ class Output:
         self._write(text + "\n")
 
     def rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        """Write a list: as a table of ``columns`` on a terminal, else as a JSON array on one line."""
+        """Write a list: as a table of ``columns`` on a terminal, else as a JSON array on one
+        line.
+        """
         if not self.for_people:
             self.line(list(rows))
             return
@@ -98,7 +109,9 @@ class Output:
 
 
 def _drawing() -> ModuleType:
-    """Return the module that formats output for people: with rich if the extra ``tables`` is installed, else in plain text."""
+    """Return the module that formats output for people: with rich if the extra ``tables`` is
+    installed, else in plain text.
+    """
     try:
         from jackfield.cli import drawn
     except ModuleNotFoundError:
@@ -109,7 +122,8 @@ def _drawing() -> ModuleType:
 
 
 def is_lost(error: OSError, stream: TextIO | None = None) -> bool:
-    """Return whether a failed write lost the answer. A full disk does, and is reported on stderr; a closed pipe does not.
+    """Return whether a failed write lost the answer. A full disk does, and is reported on stderr; a
+    closed pipe does not.
 
     Silence stdout from then on.
     """

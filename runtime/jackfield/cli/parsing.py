@@ -1,4 +1,6 @@
-"""Parsing of a command's arguments with argparse; an error raises an exception with a code instead of exiting."""
+"""Parsing of a command's arguments with argparse; an error raises an exception with a code instead
+of exiting.
+"""
 
 from __future__ import annotations
 
@@ -23,24 +25,32 @@ Namespace = argparse.Namespace
 _FAILED = 1
 _UNKNOWN = "unrecognized arguments: "
 _YOUNG = 200_000
-"""Number of allocations before a garbage collection: more than a cold call makes, which loads modules and service models."""
+"""Number of allocations before a garbage collection: more than a cold call makes, which loads
+modules and service models.
+"""
 
 
 def collect_seldom() -> None:
-    """Collect garbage rarely until the command ends: repeated collections take a tenth of a cold call, which mostly allocates modules,
-    manifests and service models that stay. Long-running processes (``serve``, ``--lines``) keep Python's default."""
+    """Collect garbage rarely until the command ends: repeated collections take a tenth of a cold
+    call, which mostly allocates modules, manifests and service models that stay. Long-running
+    processes (``serve``, ``--lines``) keep Python's default.
+    """
     gc.set_threshold(_YOUNG)
 
 
 def _columns() -> int:
     try:
-        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stdout.fileno()).columns
+        return (
+            int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stdout.fileno()).columns
+        )
     except (ValueError, OSError):  # no number, or no terminal
         return 80
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help formatter that is cheap to create. argparse creates one for each argument, and imports ``shutil`` for the terminal's width."""
+    """Help formatter that is cheap to create. argparse creates one for each argument, and imports
+    ``shutil`` for the terminal's width.
+    """
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -55,7 +65,8 @@ class UsageError(InvalidInvocation):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser of one command. ``flags`` are its options, for completion; the parsed values have ``usage``, for errors found later.
+    """Parser of one command. ``flags`` are its options, for completion; the parsed values have
+    ``usage``, for errors found later.
 
     With ``takes_command``, the words after ``--`` are a command of the user, the value ``command``.
     """
@@ -63,8 +74,15 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, command: str, description: str) -> None:
         self.flags: dict[str, argparse.Action] = {}
         self.takes_command = False
-        super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False, formatter_class=_Formatter)
-        self.add_argument("--json", action="store_true", help="print JSON on one line, even on a terminal")
+        super().__init__(
+            prog=f"jackfield {command}",
+            description=description,
+            allow_abbrev=False,
+            formatter_class=_Formatter,
+        )
+        self.add_argument(
+            "--json", action="store_true", help="print JSON on one line, even on a terminal"
+        )
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
         """Add an argument and store its options. ``jackfield.cli.quantities`` parses numbers."""
@@ -89,7 +107,9 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:  # noqa: ARG002 (argparse's signature; help is an answer)
-        """Print the help, and report write errors, such as a full disk, which argparse's own method ignores."""
+        """Print the help, and report write errors, such as a full disk, which argparse's own method
+        ignores.
+        """
         output = Output()
         output.text(self.format_help())
         if output.lost:
@@ -104,7 +124,9 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, message: str) -> str:
         _, _, words = message.partition(_UNKNOWN)
-        unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
+        unknown = next(
+            (word.partition("=")[0] for word in words.split() if word.startswith("--")), None
+        )
         if not unknown:
             return ""
         flags = [flag for flag in self.flags if flag.startswith("--")]
@@ -114,13 +136,17 @@ class Parser(argparse.ArgumentParser):
 
 def declare_workspace(parser: Parser) -> None:
     """Add ``--workspace``."""
-    parser.add_argument("--workspace", metavar="WORKSPACE", help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')")
+    parser.add_argument(
+        "--workspace",
+        metavar="WORKSPACE",
+        help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code. A verb that uses a
-    protocol on stdout sets ``claims_output``.
+    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and
+    returns the exit code. A verb that uses a protocol on stdout sets ``claims_output``.
     """
 
     summary: str

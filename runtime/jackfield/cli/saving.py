@@ -23,17 +23,23 @@ def check_target(target: str) -> None:
     """
     folder = target if os.path.isdir(target) else os.path.dirname(target.rstrip("/")) or "."
     if not os.path.isdir(folder):
-        raise InvalidInvocation(f"'{target[:200]}' cannot be written: there is no folder '{folder[:200]}'", hint="Create the folder.")
+        raise InvalidInvocation(
+            f"'{target[:200]}' cannot be written: there is no folder '{folder[:200]}'",
+            hint="Create the folder.",
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InvalidInvocation(f"'{target[:200]}' cannot be written: the folder '{folder[:200]}' is read-only", hint="Name another one.")
+        raise InvalidInvocation(
+            f"'{target[:200]}' cannot be written: the folder '{folder[:200]}' is read-only",
+            hint="Name another one.",
+        )
 
 
 def saved(result: Result, target: str) -> tuple[dict[str, Any], int]:
-    """Save the files of a Result: one file as ``target``, several into a folder of that name. Return the Result as JSON, with ``savedTo``
-    in place of contents, and the exit code.
+    """Save the files of a Result: one file as ``target``, several into a folder of that name.
+    Return the Result as JSON, with ``savedTo`` in place of contents, and the exit code.
 
-    If the output has no file, or the files cannot be saved, that is reported on stderr, and the exit code is 1, although the action has
-    run.
+    If the output has no file, or the files cannot be saved, that is reported on stderr, and the
+    exit code is 1, although the action has run.
     """
     body = result.to_json("cli")
     files = result.files
@@ -41,14 +47,28 @@ def saved(result: Result, target: str) -> tuple[dict[str, Any], int]:
         paths = _write(files, target)
     except (JackfieldError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        sys.stderr.write(f"jackfield: the action succeeded, but its files could not be saved to '{target}': {reason}\n")
+        sys.stderr.write(
+            f"jackfield: the action succeeded, but its files could not be saved to '{target}': "
+            f"{reason}\n"
+        )
         return body, 1
     if not files:
-        hint = "; 'response=file' makes one of any response" if (result.meta.connector, result.meta.action) == ("http", "request") else ""
-        sys.stderr.write(f"jackfield: the action succeeded, but its output has no file: nothing was saved{hint}\n")
+        hint = (
+            "; 'response=file' makes one of any response"
+            if (result.meta.connector, result.meta.action) == ("http", "request")
+            else ""
+        )
+        sys.stderr.write(
+            "jackfield: the action succeeded, but its output has no file: nothing was "
+            f"saved{hint}\n"
+        )
         return body, 1
     body["output"] = replaced(
-        body["output"], [(file.steps, _about(body["output"], file, path)) for file, path in zip(files, paths, strict=True)]
+        body["output"],
+        [
+            (file.steps, _about(body["output"], file, path))
+            for file, path in zip(files, paths, strict=True)
+        ],
     )
     return body, result.exit_code
 
@@ -71,7 +91,9 @@ def _names(files: Iterable[ReturnedFile]) -> list[str]:
     for file in files:
         place = next((step for step in reversed(file.steps) if isinstance(step, str)), "file")
         own = os.path.basename((file.name or "").replace("\\", "/")).lstrip(".").replace("\0", "")
-        name = own or place.replace("/", "_") + (mimetypes.MimeTypes().guess_extension(file.content_type) or "")
+        name = own or place.replace("/", "_") + (
+            mimetypes.MimeTypes().guess_extension(file.content_type) or ""
+        )
         stem, suffix = os.path.splitext(name)
         number = 2
         while name in names:

@@ -1,4 +1,6 @@
-"""Session of one command: the user, the configured runtime, the options that several commands have, pages and points in time."""
+"""Session of one command: the user, the configured runtime, the options that several commands have,
+pages and points in time.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def caller() -> Caller:
-    """Return the caller for the journal: the account of this process and, for root, the account that ran ``sudo``."""
+    """Return the caller for the journal: the account of this process and, for root, the account
+    that ran ``sudo``.
+    """
     from jackfield.callers import Caller
 
     own, *others = account_keys()
@@ -31,8 +35,8 @@ def caller() -> Caller:
 
 
 def open_jackfield(arguments: Namespace | None = None, *, migrates: bool = False) -> Jackfield:
-    """Open the runtime for the workspace in ``--workspace`` or JACKFIELD_WORKSPACE and configure logging. ``migrates``: upgrade an older
-    SQLite database, too.
+    """Open the runtime for the workspace in ``--workspace`` or JACKFIELD_WORKSPACE and configure
+    logging. ``migrates``: upgrade an older SQLite database, too.
 
     :raises JackfieldError: if the environment names something that cannot be used.
     """
@@ -67,9 +71,16 @@ def declare_one(parser: Parser) -> None:
 def declare_import(parser: Parser) -> None:
     """Add ``--import``."""
     parser.add_argument(
-        "--import", action="append", default=[], dest="modules", metavar="MODULE",
-        help="import this module of a program: offer its functions, and look for their doubts; repeatable",
-    )  # fmt: skip
+        "--import",
+        action="append",
+        default=[],
+        dest="modules",
+        metavar="MODULE",
+        help=(
+            "import this module of a program: offer its functions, and look for their "
+            "doubts; repeatable"
+        ),
+    )
 
 
 def import_modules(names: Iterable[str]) -> None:
@@ -82,8 +93,13 @@ def import_modules(names: Iterable[str]) -> None:
             sys.path.insert(0, os.getcwd())
         found = attempt(import_module, name)
         if isinstance(found, Raised):
-            hint = "Give its name as the program imports it, and start in the folder of the program, or set PYTHONPATH."
-            raise InvalidInvocation(f"--import {name[:200]} failed: {brief(found.error)}", hint=hint) from found.error
+            hint = (
+                "Give its name as the program imports it, and start in the folder of the "
+                "program, or set PYTHONPATH."
+            )
+            raise InvalidInvocation(
+                f"--import {name[:200]} failed: {brief(found.error)}", hint=hint
+            ) from found.error
 
 
 def declare_nothing(_parser: Parser) -> None:
@@ -129,7 +145,10 @@ def of_platforms(verbs: Verbs) -> Verbs:
             parser.add_argument(
                 "--workspaces",
                 metavar="PATTERN",
-                help="those of the platform whose token has this pattern, such as 'acme-*'; not of a workspace",
+                help=(
+                    "those of the platform whose token has this pattern, such as 'acme-*'; "
+                    "not of a workspace"
+                ),
             )
 
         return both
@@ -146,11 +165,15 @@ def declare_pages(parser: Parser) -> None:
         metavar="N",
         help=f"maximum number of items (default {LIMIT}, at most {LARGEST_LIMIT:,})",
     )
-    parser.add_argument("--cursor", metavar="CURSOR", help="continue from a cursor printed by a previous list")
+    parser.add_argument(
+        "--cursor", metavar="CURSOR", help="continue from a cursor printed by a previous list"
+    )
 
 
 class Noun(Generic[T]):
-    """Factory of the verbs' runs for a noun, each on the object that ``opened`` opens for its arguments."""
+    """Factory of the verbs' runs for a noun, each on the object that ``opened`` opens for its
+    arguments.
+    """
 
     def __init__(self, opened: Callable[[Namespace], AbstractContextManager[T]]) -> None:
         self._opened = opened
@@ -166,8 +189,12 @@ class Noun(Generic[T]):
 
         return run
 
-    def rows(self, step: Callable[[T, Namespace], list[dict[str, Any]]], columns: Sequence[str]) -> Callable[[Namespace, Output], int]:
-        """Return a run that prints the rows that ``step`` returns, on a terminal as a table with these columns."""
+    def rows(
+        self, step: Callable[[T, Namespace], list[dict[str, Any]]], columns: Sequence[str]
+    ) -> Callable[[Namespace, Output], int]:
+        """Return a run that prints the rows that ``step`` returns, on a terminal as a table with
+        these columns.
+        """
 
         def run(arguments: Namespace, output: Output) -> int:
             with self._opened(arguments) as things:
@@ -178,8 +205,12 @@ class Noun(Generic[T]):
         return run
 
 
-def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> list[T]:
-    """Fetch up to ``--limit`` items; if more follow, write the next cursor to stderr. ``fetch`` returns one page and the next cursor."""
+def pages(
+    arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T], str | None]]
+) -> list[T]:
+    """Fetch up to ``--limit`` items; if more follow, write the next cursor to stderr. ``fetch``
+    returns one page and the next cursor.
+    """
     limit: int = arguments.limit
     found: list[T] = []
     cursor: str | None = arguments.cursor
@@ -203,9 +234,11 @@ def every(fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> Ite
             return
 
 
-def read_moment(arguments: Namespace, option: str, direction: int, *, ends: bool = False) -> float | None:
-    """Parse the option's date or span into seconds since 1970; None if not given. A span counts forward from now (``direction`` 1) or back
-    (-1).
+def read_moment(
+    arguments: Namespace, option: str, direction: int, *, ends: bool = False
+) -> float | None:
+    """Parse the option's date or span into seconds since 1970; None if not given. A span counts
+    forward from now (``direction`` 1) or back (-1).
 
     :raises UsageError: if it is neither a date nor a span.
     """

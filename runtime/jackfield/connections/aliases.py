@@ -1,26 +1,32 @@
-"""Aliases, which translate foreign names: data in the manifests of installed connectors, under ``aliases``.
+"""Aliases, which translate foreign names: data in the manifests of installed connectors, under
+``aliases``.
 
-``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: the format, then its own name for a connection. An
-ALIAS has these members, all optional except ``connections``; ``…`` stands for members that only one format uses:
+``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: the format,
+then its own name for a connection. An ALIAS has these members, all optional except ``connections``;
+``…`` stands for members that only one format uses:
 
-============ =========================================================================================================================
-connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the first whose conditions all hold wins.
-             CONDITION is a field that must be present, or ``field=text``. VALUE is the name of a connection value, null (the field is
-             understood and not needed), ``{"name", "pattern"}`` (the first group of the regular expression, if it matches),
-             ``{"name", "file": true}`` (the field is the path of a file with the value), or a list. ``"needs": ["a|b"]``: fields of which
-             one each must be present, or the entry is refused with ``"why"``
+============ =======================================================================================
+connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the
+             first whose conditions all hold wins. CONDITION is a field that must be present, or
+             ``field=text``. VALUE is the name of a connection value, null (the field is understood
+             and not needed), ``{"name", "pattern"}`` (the first group of the regular expression, if
+             it matches), ``{"name", "file": true}`` (the field is the path of a file with the
+             value), or a list. ``"needs": ["a|b"]``: fields of which one each must be present, or
+             the entry is refused with ``"why"``
 operations   ``{"create": "sendEmail"}``: foreign operations and their actions
 inputs       ``{FIELD: "to"}``: fields that are inputs of those actions
 lists        inputs that are lists in one text, with ``separator`` between the items
-defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins; ``$AWS_REGION`` and
-             ``$AWS_DEFAULT_REGION`` are environment variables, and there are no others: the rest of the environment is not the author's
+defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins;
+             ``$AWS_REGION`` and ``$AWS_DEFAULT_REGION`` are environment variables, and there are no
+             others: the rest of the environment is not the author's
 required     fields without which an entry is refused
-expected     fields without which calls fail, though the entry is read; a Dapr sidecar warns of them when it starts
+expected     fields without which calls fail, though the entry is read; a Dapr sidecar warns of them
+             when it starts
 refused      ``{FIELD: "why"}``: fields that are not supported
 files        inputs that are files (only ``prismatic``)
-messages     messages that callers of the other system expect: ``missing`` (``{fields}``), ``absent`` (``{field}``), ``failed`` and ``data``
-             (``{reason}``)
-============ =========================================================================================================================
+messages     messages that callers of the other system expect: ``missing`` (``{fields}``),
+             ``absent`` (``{field}``), ``failed`` and ``data`` (``{reason}``)
+============ =======================================================================================
 """
 
 from __future__ import annotations
@@ -46,14 +52,18 @@ class AliasError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Connection value that a field provides: the whole field, the match of a pattern in it, or the content of the file that it names."""
+    """Connection value that a field provides: the whole field, the match of a pattern in it, or the
+    content of the file that it names.
+    """
 
     name: str
     pattern: re.Pattern[str] | None = None
     is_file: bool = False
 
     def of(self, value: Any) -> Any:
-        """Return this connection value's part of a field's value; None if the field does not contain it."""
+        """Return this connection value's part of a field's value; None if the field does not
+        contain it.
+        """
         if self.pattern is None:
             return {"$file": value} if self.is_file else value
         found = self.pattern.search(value) if isinstance(value, str) else None
@@ -75,13 +85,24 @@ class Choice:
         return all(_holds(condition, fields) for condition in self.when)
 
     def lacks(self, fields: Mapping[str, Any]) -> str | None:
-        """Return the first of ``needs`` none of whose fields is present; None if each has a present field."""
-        return next((need for need in self.needs if not any(_holds(name, fields) for name in need.split("|"))), None)
+        """Return the first of ``needs`` none of whose fields is present; None if each has a present
+        field.
+        """
+        return next(
+            (
+                need
+                for need in self.needs
+                if not any(_holds(name, fields) for name in need.split("|"))
+            ),
+            None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Translation of one foreign name. ``raw`` is the whole alias, for members that only one format uses."""
+    """Translation of one foreign name. ``raw`` is the whole alias, for members that only one format
+    uses.
+    """
 
     connector: str
     key: str
@@ -113,7 +134,10 @@ class Alias:
             inputs=_texts(data, "inputs"),
             lists=frozenset(_strings(data, "lists")),
             separator=_typed(data, "separator", str) or ",",
-            defaults={name: _default(_typed(data, "defaults", dict), name) for name in _typed(data, "defaults", dict)},
+            defaults={
+                name: _default(_typed(data, "defaults", dict), name)
+                for name in _typed(data, "defaults", dict)
+            },
             required=_strings(data, "required"),
             expected=_strings(data, "expected"),
             refused=_texts(data, "refused"),
@@ -124,12 +148,18 @@ class Alias:
     @property
     def fields(self) -> frozenset[str]:
         """All fields that the alias uses."""
-        conditions = {condition.partition("=")[0] for choice in self.choices for condition in choice.when}
+        conditions = {
+            condition.partition("=")[0] for choice in self.choices for condition in choice.when
+        }
         values = {name for choice in self.choices for name in choice.values}
-        return frozenset({*conditions, *values, *self.inputs, *self.refused, *self.defaults, *self.required})
+        return frozenset(
+            {*conditions, *values, *self.inputs, *self.refused, *self.defaults, *self.required}
+        )
 
     def message(self, key: str, otherwise: str, **words: str) -> str:
-        """Return the other system's message with ``words`` filled in, or ``otherwise`` if the alias has no message."""
+        """Return the other system's message with ``words`` filled in, or ``otherwise`` if the alias
+        has no message.
+        """
         text = self.messages.get(key, otherwise)
         for name, word in words.items():
             text = text.replace(f"{{{name}}}", word)
@@ -144,20 +174,35 @@ class Aliases:
 
     @classmethod
     def installed(cls, catalog: Catalog) -> Aliases:
-        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins, isolated connectors last, since they
-        would get the credentials of another connector's documents. Broken aliases are skipped. Both cases are logged.
+        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins,
+        isolated connectors last, since they would get the credentials of another connector's
+        documents. Broken aliases are skipped. Both cases are logged.
         """
         found: dict[str, dict[str, Alias]] = {}
-        for manifest in sorted(catalog.chosen(catalog.manifests()), key=lambda manifest: manifest.isolated):
+        for manifest in sorted(
+            catalog.chosen(catalog.manifests()), key=lambda manifest: manifest.isolated
+        ):
             for form, key, data in _entries(manifest.raw.get("aliases")):
                 try:
                     alias = Alias.from_json(manifest.key, key, data)
                 except AliasError as error:
-                    _LOG.warning("the connector '%s': its alias '%s' of %s is broken: %s", manifest.key, key, form, error)
+                    _LOG.warning(
+                        "the connector '%s': its alias '%s' of %s is broken: %s",
+                        manifest.key,
+                        key,
+                        form,
+                        error,
+                    )
                     continue
                 taken = found.setdefault(form, {}).setdefault(key, alias)
                 if taken is not alias:
-                    _LOG.warning("the connector '%s': '%s' of %s is already an alias of '%s'", manifest.key, key, form, taken.connector)
+                    _LOG.warning(
+                        "the connector '%s': '%s' of %s is already an alias of '%s'",
+                        manifest.key,
+                        key,
+                        form,
+                        taken.connector,
+                    )
         return cls(found)
 
     def find(self, form: str, key: str) -> Alias | None:
@@ -170,7 +215,9 @@ class Aliases:
 
 
 def alias_for(manifest: Manifest, form: str, action: object) -> Alias | None:
-    """Return the alias of a connector's own manifest in the format ``form`` that names the action; None if no such alias exists."""
+    """Return the alias of a connector's own manifest in the format ``form`` that names the action;
+    None if no such alias exists.
+    """
     for declared, key, data in _entries(manifest.raw.get("aliases")):
         if declared == form and isinstance(data, Mapping):
             try:
@@ -203,15 +250,29 @@ def _choice(data: object) -> Choice:
     if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
         raise AliasError("each of 'connections' must be an object with a 'type'")
     values = {name: tuple(_parts(value)) for name, value in _typed(data, "values", dict).items()}
-    return Choice(data["type"], _strings(data, "when"), values, _strings(data, "needs"), _typed(data, "why", str))
+    return Choice(
+        data["type"],
+        _strings(data, "when"),
+        values,
+        _strings(data, "needs"),
+        _typed(data, "why", str),
+    )
 
 
 def _parts(value: object) -> Iterator[Part]:
     if isinstance(value, str):
         yield Part(value)
-    elif isinstance(value, Mapping) and isinstance(value.get("name"), str) and value.get("file") is True:
+    elif (
+        isinstance(value, Mapping)
+        and isinstance(value.get("name"), str)
+        and value.get("file") is True
+    ):
         yield Part(value["name"], is_file=True)
-    elif isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("pattern"), str):
+    elif (
+        isinstance(value, Mapping)
+        and isinstance(value.get("name"), str)
+        and isinstance(value.get("pattern"), str)
+    ):
         try:
             pattern = re.compile(value["pattern"])
         except re.error as error:
@@ -230,7 +291,10 @@ def _default(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
     found = _strings(data, name)
     other = next((text for text in found if text.startswith("$") and text not in _VARIABLES), None)
     if other is not None:
-        raise AliasError(f"the default of '{name}' reads the variable '{other[:80]}': only {' and '.join(_VARIABLES)} can be read")
+        raise AliasError(
+            f"the default of '{name}' reads the variable '{other[:80]}': only "
+            f"{' and '.join(_VARIABLES)} can be read"
+        )
     return found
 
 

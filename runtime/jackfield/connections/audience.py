@@ -1,4 +1,5 @@
-"""The audience of a field of a connection type: the person who owns the account, the platform that asks for the account, or the operator.
+"""The audience of a field of a connection type: the person who owns the account, the platform that
+asks for the account, or the operator.
 
 A field declares its audience; docs/reference/audiences.md has the audiences of undeclared fields.
 """
@@ -14,12 +15,15 @@ Audience = Literal["user", "platform", "operator"]
 
 AUDIENCES: tuple[Audience, ...] = ("user", "platform", "operator")
 _CLIENT = frozenset({"clientId", "clientSecret", "scopes"})
-"""Fields of a client that the platform has registered at the provider, for sign-ins by approval in manifests without declared audiences."""
+"""Fields of a client that the platform has registered at the provider, for sign-ins by approval in
+manifests without declared audiences.
+"""
 
 
 def audience_of(schema: Mapping[str, Any], name: str, *, authorizes: bool = False) -> Audience:
-    """Return the audience of a field of a connection type. It is the declared one (``x-jackfield.audience``), else the one that other marks
-    in the type's ``schema`` imply, else the user. ``authorizes`` is true for a type that a person approves at the provider.
+    """Return the audience of a field of a connection type. It is the declared one
+    (``x-jackfield.audience``), else the one that other marks in the type's ``schema`` imply, else
+    the user. ``authorizes`` is true for a type that a person approves at the provider.
     """
     marks = extension(schema.get("properties", {}).get(name))
     declared = marks.get("audience")

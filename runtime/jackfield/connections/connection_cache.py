@@ -1,7 +1,9 @@
-"""Caches of leased credentials and open clients, one per connection. Concurrent callers share one mint; leases are renewed before expiry.
+"""Caches of leased credentials and open clients, one per connection. Concurrent callers share one
+mint; leases are renewed before expiry.
 
-``OpeningSlots`` limits the threads that open connections with one source of credentials at once. A call without a slot waits in the event
-loop, without a thread, until its own deadline. So calls that wait for an unresponsive source hold no threads that other calls need.
+``OpeningSlots`` limits the threads that open connections with one source of credentials at once. A
+call without a slot waits in the event loop, without a thread, until its own deadline. So calls that
+wait for an unresponsive source hold no threads that other calls need.
 """
 
 from __future__ import annotations
@@ -32,11 +34,15 @@ if TYPE_CHECKING:
     from jackfield.connections.ports import SharedLeases
 
 AHEAD = 300.0
-"""Seconds before expiry at which a lease is renewed; a quarter of its lifetime if that is shorter."""
+"""Seconds before expiry at which a lease is renewed; a quarter of its lifetime if that is
+shorter.
+"""
 _RETRY_AFTER_FAILURE = 30.0
 _KEPT_OBJECTS = 64
 _APART = 30.0
-"""Maximum seconds of each wait of a mint that goes on without its caller; its request has its own limit."""
+"""Maximum seconds of each wait of a mint that goes on without its caller; its request has its own
+limit.
+"""
 _SLOW = "Find out why the provider's token endpoint does not answer."
 _RECENT = 8
 """Number of replaced leases whose secrets are still masked."""
@@ -80,7 +86,8 @@ class ConnectionCache(SecretHolder):
         self._flights: dict[str, _Flight] = {}
         self._objects: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
-        self._making = threading.RLock()  # reentrant: making one object may require another cached one
+        # reentrant: making one object may require another cached one
+        self._making = threading.RLock()
         self.opened_in = float("inf")
         """Seconds that opening the connection took most recently."""
         self.slots = OpeningSlots()
@@ -100,9 +107,11 @@ class ConnectionCache(SecretHolder):
             known = self._mask = (redactor, OutputMask(redactor))
         return known[1]
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
-        """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most; a mint that
-        ``outlasts`` its caller has its own thread.
+    def lease(
+        self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False
+    ) -> Minted:
+        """Return the credential under ``key``. One caller mints it while the others wait, until
+        ``deadline`` at most; a mint that ``outlasts`` its caller has its own thread.
 
         A valid lease serves all other callers during its renewal, and survives a failed renewal.
 
@@ -128,7 +137,9 @@ class ConnectionCache(SecretHolder):
                 raise deadline.passed(Sent.NOTHING, flight.error)
 
     def fresh(self, key: str) -> Minted | None:
-        """Return the credential under ``key`` if it is cached in this process and not due for renewal; else None."""
+        """Return the credential under ``key`` if it is cached in this process and not due for
+        renewal; else None.
+        """
         held = self._held.get(key)
         return held.minted if held is not None and self._clock.time() < held.renew_at else None
 
@@ -190,26 +201,48 @@ class ConnectionCache(SecretHolder):
             flight = self._flights[key] = _Flight()
             return flight, True
 
-    def _mint_apart(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
-        """Mint in a thread that continues after ``deadline``; the caller then gets the previous lease if it is still valid."""
+    def _mint_apart(
+        self,
+        key: str,
+        mint: Callable[[], Minted],
+        flight: _Flight,
+        held: _Held | None,
+        deadline: Deadline,
+    ) -> Minted:
+        """Mint in a thread that continues after ``deadline``; the caller then gets the previous
+        lease if it is still valid.
+        """
 
         def run() -> None:
-            with within(_APART):  # not until the caller's deadline: what the provider has answered must be stored
+            # not until the caller's deadline: what the provider has answered must be stored
+            with within(_APART):
                 attempt(self._mint, key, mint, flight, held, Deadline.after(_APART, self._clock))
 
         try:
-            threading.Thread(target=copy_context().run, args=(run,), name="jackfield-lease", daemon=True).start()
+            threading.Thread(
+                target=copy_context().run, args=(run,), name="jackfield-lease", daemon=True
+            ).start()
         except (RuntimeError, MemoryError):  # no more threads
             return self._mint(key, mint, flight, held, deadline)
         if not flight.done.wait(max(0.0, deadline.remaining())):
             if held is not None and self._clock.time() < (held.minted.expires_at or 0.0):
                 return held.minted
-            raise deadline.passed(Sent.NOTHING, Unavailable("the provider has not yet renewed the credential", hint=_SLOW))
+            raise deadline.passed(
+                Sent.NOTHING,
+                Unavailable("the provider has not yet renewed the credential", hint=_SLOW),
+            )
         if flight.minted is None:
             raise flight.error or Unavailable("the credential was not renewed")
         return flight.minted
 
-    def _mint(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
+    def _mint(
+        self,
+        key: str,
+        mint: Callable[[], Minted],
+        flight: _Flight,
+        held: _Held | None,
+        deadline: Deadline,
+    ) -> Minted:
         try:
             found = attempt(self._minted_anew, key, mint, held, deadline)
             if not isinstance(found, Raised):
@@ -226,7 +259,9 @@ class ConnectionCache(SecretHolder):
             flight.done.set()
         return flight.minted
 
-    def _minted_anew(self, key: str, mint: Callable[[], Minted], held: _Held | None, deadline: Deadline) -> Minted:
+    def _minted_anew(
+        self, key: str, mint: Callable[[], Minted], held: _Held | None, deadline: Deadline
+    ) -> Minted:
         current = self._held.get(key)
         if current is not None and current is not held and self._clock.time() < current.renew_at:
             return current.minted  # another caller minted between our check and our turn
@@ -241,7 +276,11 @@ class ConnectionCache(SecretHolder):
             self._report("leased")
             return found
 
-        return counted() if self._shared is None else self._shared.lease(key, counted, self._renew_at, deadline)
+        return (
+            counted()
+            if self._shared is None
+            else self._shared.lease(key, counted, self._renew_at, deadline)
+        )
 
     def _renew_at(self, minted: Minted) -> float:
         if minted.expires_at is None:
@@ -251,11 +290,15 @@ class ConnectionCache(SecretHolder):
     def _keep(self, key: str, minted: Minted) -> None:
         with self._lock:
             now = self._clock.time()
-            self._held = {known: held for known, held in self._held.items() if not _is_over(held, now)}
+            self._held = {
+                known: held for known, held in self._held.items() if not _is_over(held, now)
+            }
             self._held[key] = _Held(minted, self._renew_at(minted))
             self._recent.append(minted.secrets)  # the previous lease may still be in use
             self._redactor = self._redactor.limited_to(
-                self._secrets.union(*self._recent, *(held.minted.secrets for held in self._held.values()))
+                self._secrets.union(
+                    *self._recent, *(held.minted.secrets for held in self._held.values())
+                )
             )
 
 
@@ -265,7 +308,9 @@ def _is_over(held: _Held, now: float) -> bool:
 
 def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:
     if not flight.done.wait(max(0.0, deadline.remaining())):
-        raise deadline.passed(Sent.NOTHING, Unavailable("another call was still requesting the credential"))
+        raise deadline.passed(
+            Sent.NOTHING, Unavailable("another call was still requesting the credential")
+        )
     if isinstance(flight.error, TimedOut | Cancelled):
         return None  # the leader's deadline passed, not ours
     if flight.error is not None:
@@ -279,7 +324,9 @@ def _count(caches: ref[ConnectionCaches], outcome: str) -> None:
 
 
 class ConnectionCaches(ProcessLocal):
-    """Caches of one process, limited in number: the least recently used connection is evicted first."""
+    """Caches of one process, limited in number: the least recently used connection is evicted
+    first.
+    """
 
     def __init__(self, clock: Clock, limit: int = 1000) -> None:
         self._clock = clock
@@ -289,7 +336,8 @@ class ConnectionCaches(ProcessLocal):
         """Number of credentials requested from providers, by outcome."""
 
     def _begin_anew(self) -> None:
-        """Drop every open client and lease: a forked child would share its parent's sockets and read the parent's answers.
+        """Drop every open client and lease: a forked child would share its parent's sockets and
+        read the parent's answers.
 
         Nothing is closed on the providers' side.
         """
@@ -317,8 +365,8 @@ class ConnectionCaches(ProcessLocal):
             cache.release()
 
     def __del__(self) -> None:
-        """Drop the open clients, which may form reference cycles with their caches, so that their sockets close without a garbage
-        collection.
+        """Drop the open clients, which may form reference cycles with their caches, so that their
+        sockets close without a garbage collection.
         """
         if hasattr(self, "_caches"):
             self.release()
@@ -330,11 +378,15 @@ class ConnectionCaches(ProcessLocal):
         secrets: Callable[[], frozenset[str]],
         shared: Callable[[], SharedLeases | None] = lambda: None,
     ) -> ConnectionCache:
-        """Return the cache of the connection under ``key``, or a new one if its resolved ``values`` have changed."""
+        """Return the cache of the connection under ``key``, or a new one if its resolved ``values``
+        have changed.
+        """
         with self._lock:
             found = self._caches.get(key)
             if found is None or (found.values is not values and found.values != values):
-                found = self._caches[key] = ConnectionCache(self._clock, values, secrets(), shared(), partial(_count, ref(self)))
+                found = self._caches[key] = ConnectionCache(
+                    self._clock, values, secrets(), shared(), partial(_count, ref(self))
+                )
                 if len(self._caches) > self._limit:
                     self._caches.popitem(last=False)
             self._caches.move_to_end(key)
@@ -357,7 +409,9 @@ class OpeningSlots(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Reset to free slots: a parent's threads, which hold slots, do not exist in a forked child."""
+        """Reset to free slots: a parent's threads, which hold slots, do not exist in a forked
+        child.
+        """
         self._lock = threading.Lock()
         self._taken = 0
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
@@ -365,7 +419,8 @@ class OpeningSlots(ProcessLocal):
         """Error of the last opening, if the source was out of reach."""
 
     async def take(self, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        """Wait for a slot in the running loop, and return the function that returns the slot; only its first call counts.
+        """Wait for a slot in the running loop, and return the function that returns the slot; only
+        its first call counts.
 
         :raises TimedOut: if the deadline passes before a slot is free; nothing was sent.
         """
@@ -438,10 +493,14 @@ class OpeningSlots(ProcessLocal):
 
 
 def _silence(error: JackfieldError) -> JackfieldError | None:
-    """Return the error that explains why a source gives no answer, without a traceback, which would hold the call's objects; None for a
-    refusal.
+    """Return the error that explains why a source gives no answer, without a traceback, which would
+    hold the call's objects; None for a refusal.
     """
     if not error.retryable:
         return None
-    cause = error.__cause__ if isinstance(error, TimedOut) and isinstance(error.__cause__, JackfieldError) else error
+    cause = (
+        error.__cause__
+        if isinstance(error, TimedOut) and isinstance(error.__cause__, JackfieldError)
+        else error
+    )
     return Unavailable(cause.message, hint=cause.hint)

@@ -9,7 +9,9 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:
-    """One page of connections by name; ``next_cursor`` requests the next page, None after the last."""
+    """One page of connections by name; ``next_cursor`` requests the next page, None after the
+    last.
+    """
 
     items: tuple[dict[str, Any], ...]
     next_cursor: str | None

@@ -19,7 +19,9 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class ConnectionKind:
-    """Connection type under its full name, with the connectors that accept it; the first connector's schema validates the values."""
+    """Connection type under its full name, with the connectors that accept it; the first
+    connector's schema validates the values.
+    """
 
     full_name: str
     about: ConnectionTypeManifest
@@ -50,16 +52,28 @@ class Kinds:
         for manifest in sorted(self._catalog.manifests(), key=lambda manifest: manifest.isolated):
             for kind in manifest.connection_types.values():
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
-        return [self._kind(name, pairs, [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]
+        return [
+            self._kind(name, pairs, [manifest for _, manifest in pairs])
+            for name, pairs in sorted(found.items())
+        ]
 
-    def _kind(self, name: str, pairs: Sequence[tuple[ConnectionTypeManifest, Manifest]], manifests: Sequence[Manifest]) -> ConnectionKind:
+    def _kind(
+        self,
+        name: str,
+        pairs: Sequence[tuple[ConnectionTypeManifest, Manifest]],
+        manifests: Sequence[Manifest],
+    ) -> ConnectionKind:
         titles = Counter(kind.title for kind, _ in pairs)
-        about = replace(pairs[0][0], title=titles.most_common(1)[0][0]) if len(titles) > 1 else pairs[0][0]
+        about = (
+            replace(pairs[0][0], title=titles.most_common(1)[0][0])
+            if len(titles) > 1
+            else pairs[0][0]
+        )
         return ConnectionKind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))
 
     def find(self, name: str) -> ConnectionKind:
-        """Return the type with this full name, in which a connector's key may replace the family's. A type's key alone works if it is
-        unique.
+        """Return the type with this full name, in which a connector's key may replace the family's.
+        A type's key alone works if it is unique.
 
         :raises InvalidConnection: if no installed connector has it, or the name is ambiguous.
         """
@@ -89,9 +103,15 @@ class Kinds:
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]
         more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-        hint = f"Known types: {', '.join(names[:_MOST_NAMED])}{more}." if names else NextStep("connectors")
+        hint = (
+            f"Known types: {', '.join(names[:_MOST_NAMED])}{more}."
+            if names
+            else NextStep("connectors")
+        )
         if meant:
             text = f"'{name[:80]}' is ambiguous: {' or '.join(meant)}"
             return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)
-        text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(name, names)
+        text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(
+            name, names
+        )
         return UnknownType(text, details=[Detail("/type", text, "enum")], hint=hint)

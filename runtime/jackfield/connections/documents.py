@@ -1,4 +1,6 @@
-"""Parsers of YAML and JSON documents from untrusted sources: bounded, without duplicate members, without code."""
+"""Parsers of YAML and JSON documents from untrusted sources: bounded, without duplicate members,
+without code.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,24 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
+from jackfield.connections.document_limits import (
+    MAX_DEPTH,
+    MAX_DOCUMENTS,
+    MAX_VALUES,
+    DocumentError,
+    Repeated,
+)
 from jackfield.invocation.wire import repeated_members
 
-__all__ = ["MAX_FILE", "DocumentError", "documents", "is_json", "read_text", "shown_path", "split_documents"]
+__all__ = [
+    "MAX_FILE",
+    "DocumentError",
+    "documents",
+    "is_json",
+    "read_text",
+    "shown_path",
+    "split_documents",
+]
 
 MAX_FILE = 8 * 1024 * 1024
 """Maximum size of a connection file in bytes."""
@@ -23,11 +39,15 @@ _NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
 _NO_PATH = re.compile(r"""[{}"'\r\n]|:\s|^\s""")
 _FLOW = re.compile(r"\s*(?:\[\s*)?\{\s*['\w$]")
 _ENTRIES = ("connections", "providers", "workflows")
-"""Members of a document that contain independent entries: a duplicate entry does not invalidate the others."""
+"""Members of a document that contain independent entries: a duplicate entry does not invalidate the
+others.
+"""
 
 
 def shown_path(path: str) -> str:
-    """Return a path for a message. A string that may be a document instead of a path is not returned, since it may contain secrets."""
+    """Return a path for a message. A string that may be a document instead of a path is not
+    returned, since it may contain secrets.
+    """
     return "a text that is no path of a file" if _NO_PATH.search(path) else path[:200]
 
 
@@ -37,7 +57,8 @@ def read_text(path: str) -> str:
     :raises DocumentError: if the file cannot be read, is too large, or is not UTF-8.
     """
     if _NO_PATH.search(path) and not os.path.exists(path):
-        raise DocumentError(f"it cannot be read: {os.strerror(errno.ENOENT)}")  # the system's error would quote it
+        # the system's error would quote it
+        raise DocumentError(f"it cannot be read: {os.strerror(errno.ENOENT)}")
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE + 1)
@@ -54,8 +75,8 @@ def read_text(path: str) -> str:
 def documents(text: str, name: str) -> Iterator[Any]:
     """Yield the documents of a file: one for JSON, one or more for YAML.
 
-    :raises DocumentError: if a document is broken, has a duplicate member, or contains more than 200,000 values after its aliases are
-        expanded.
+    :raises DocumentError: if a document is broken, has a duplicate member, or contains more than
+        200,000 values after its aliases are expanded.
     """
     for document, _, faults in _parse_documents(text, is_json(text, name)):
         if faults:
@@ -64,10 +85,12 @@ def documents(text: str, name: str) -> Iterator[Any]:
 
 
 def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the documents of a file, each with its place in words (``", document 2"``; ``""`` for the only one).
+    """Yield the documents of a file, each with its place in words (``", document 2"``; ``""`` for
+    the only one).
 
-    A broken document is replaced by a DocumentError, so that the others can be used. A duplicate entry is removed, and a DocumentError for
-    it follows its document. The limits of a file apply to all its documents together.
+    A broken document is replaced by a DocumentError, so that the others can be used. A duplicate
+    entry is removed, and a DocumentError for it follows its document. The limits of a file apply to
+    all its documents together.
     """
     as_json = is_json(text, name)
     pieces = [(0, text)] if as_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
@@ -88,11 +111,18 @@ def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
             yield "", DocumentError(f"{broken} of its documents are broken; the rest is not read")
             return
     if len(pieces) > MAX_DOCUMENTS:
-        yield "", DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents; the rest is not read")
+        yield (
+            "",
+            DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents; the rest is not read"),
+        )
 
 
-def _parse_documents(text: str, as_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
-    """Yield each document without its duplicate entries, its number of values, and a fault for each duplicate entry."""
+def _parse_documents(
+    text: str, as_json: bool, line: int = 0, before: int = 0
+) -> Iterator[tuple[Any, int, list[DocumentError]]]:
+    """Yield each document without its duplicate entries, its number of values, and a fault for each
+    duplicate entry.
+    """
     if as_json:
         found = iter([_json_document(text)])
     else:
@@ -102,7 +132,11 @@ def _parse_documents(text: str, as_json: bool, line: int = 0, before: int = 0) -
     for document, repeats in found:
         size = _size(document, before, "has" if as_json else "expands to")
         faults = list(_without_repeated(document)) if repeats else []
-        more = [DocumentError(f"{len(faults) - _MAX_FAULTS:,} more of its entries occur twice")] if len(faults) > _MAX_FAULTS else []
+        more = (
+            [DocumentError(f"{len(faults) - _MAX_FAULTS:,} more of its entries occur twice")]
+            if len(faults) > _MAX_FAULTS
+            else []
+        )
         yield document, size, [*faults[:_MAX_FAULTS], *more]
 
 
@@ -115,7 +149,12 @@ def _json_document(text: str) -> tuple[Any, bool]:
         if len(members) == len(pairs):
             return members
         repeats = True
-        found = Repeated({name: f"the member '{name[:80]}' occurs twice in one object" for name in repeated_members(pairs)})
+        found = Repeated(
+            {
+                name: f"the member '{name[:80]}' occurs twice in one object"
+                for name in repeated_members(pairs)
+            }
+        )
         found.update(members)
         return found
 
@@ -133,7 +172,10 @@ def _advice(text: str, place: int) -> str:
     """Return advice on common faults of pasted samples at the place of a JSON error."""
     before, after = text[:place].rstrip(), text[place:].lstrip()
     if after.startswith(("...", "\u2026")):
-        return "; the '...' of an abridged sample stands there: paste the whole document, or remove the dots"
+        return (
+            "; the '...' of an abridged sample stands there: paste the whole document, or "
+            "remove the dots"
+        )
     if before.endswith(",") and after.startswith(("}", "]")):
         return f"; remove the comma before the '{after[0]}'"
     if after.startswith(",") and after[1:].lstrip().startswith(("}", "]")):
@@ -144,7 +186,8 @@ def _advice(text: str, place: int) -> str:
 def _without_repeated(document: object) -> Iterator[DocumentError]:
     """Remove duplicate entries and yield a fault for each, since the intended entry is unknown.
 
-    :raises DocumentError: for any other duplicate member, which leaves the meaning of the whole document unknown.
+    :raises DocumentError: for any other duplicate member, which leaves the meaning of the whole
+        document unknown.
     """
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
     while waiting:
@@ -155,23 +198,38 @@ def _without_repeated(document: object) -> Iterator[DocumentError]:
             if name in item:
                 del item[name]
                 yield DocumentError(f"{_format_place((*path, name))}: {sentence}; neither is read")
-        members = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        members = (
+            item.items()
+            if isinstance(item, dict)
+            else enumerate(item)
+            if isinstance(item, list)
+            else ()
+        )
         waiting.extend(((*path, key), child) for key, child in reversed(list(members)))
 
 
 def _format_place(path: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path
+    ).removeprefix(".")
 
 
 def is_json(text: str, name: str) -> bool:
-    """Return whether a file is JSON, by its name or else by its beginning; ``{name: …}`` without quotes is YAML in flow style."""
+    """Return whether a file is JSON, by its name or else by its beginning; ``{name: …}`` without
+    quotes is YAML in flow style.
+    """
     suffix = os.path.splitext(name)[1].lower()
-    return suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip().startswith(("{", "[")) and not _FLOW.match(text))
+    return suffix == ".json" or (
+        suffix not in (".yaml", ".yml")
+        and text.lstrip().startswith(("{", "["))
+        and not _FLOW.match(text)
+    )
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """Split YAML into documents, each with the number of lines before it. ``---`` at the start of a line begins a document, wherever it
-    occurs (YAML 1.2.2 §9.1.2); directives and comments before it belong to that document.
+    """Split YAML into documents, each with the number of lines before it. ``---`` at the start of a
+    line begins a document, wherever it occurs (YAML 1.2.2 §9.1.2); directives and comments before
+    it belong to that document.
     """
     begin = line = 0
     for end in [found.start() for found in _BOUNDARY.finditer(text)] + [len(text)]:
@@ -184,8 +242,8 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _size(document: object, before: int, verb: str) -> int:
-    """Return the number of values with aliases expanded, so that aliases of aliases (a "bomb") are refused before any code
-    traverses them.
+    """Return the number of values with aliases expanded, so that aliases of aliases (a "bomb") are
+    refused before any code traverses them.
     """
     values, waiting = 0, [(document, 1)]
     while waiting:
@@ -196,5 +254,7 @@ def _size(document: object, before: int, verb: str) -> int:
         if isinstance(item, dict | list):
             if depth > MAX_DEPTH:
                 raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
-            waiting.extend((child, depth + 1) for child in (item.values() if isinstance(item, dict) else item))
+            waiting.extend(
+                (child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)
+            )
     return values

@@ -1,4 +1,6 @@
-"""Connections from files: ``connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}``, as YAML or JSON."""
+"""Connections from files: ``connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}``, as
+YAML or JSON.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.installed import Catalog as Installed
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
-from jackfield.connections.named_connection import IN_CODE, NAME, NAME_EXPECTED, NamedConnection, Source, listed
+from jackfield.connections.named_connection import (
+    IN_CODE,
+    NAME,
+    NAME_EXPECTED,
+    NamedConnection,
+    Source,
+    listed,
+)
 from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -21,8 +30,8 @@ _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Contents of files: every definition of each name, a sentence with file and member for each fault, and the disabled entries of other
-    systems' files.
+    """Contents of files: every definition of each name, a sentence with file and member for each
+    fault, and the disabled entries of other systems' files.
     """
 
     connections: Mapping[str, tuple[NamedConnection, ...]]
@@ -35,10 +44,11 @@ def load(
     catalog: Catalog | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Read one or more sources: files, the files of folders (not of their sub-folders), environment variables (``$NAME``) and mappings.
+    """Read one or more sources: files, the files of folders (not of their sub-folders), environment
+    variables (``$NAME``) and mappings.
 
-    The connectors of ``catalog`` (default: the installed ones) translate files of other systems. A fault affects only the entry that
-    contains it.
+    The connectors of ``catalog`` (default: the installed ones) translate files of other systems. A
+    fault affects only the entry that contains it.
     """
     environment = os.environ if environment is None else environment
     read = [item for source in listed(sources) for item in _load_source(source, environment)]
@@ -54,8 +64,14 @@ def load(
 
 
 def stamp(sources: Iterable[Source]) -> tuple[object, ...]:
-    """Return a value that changes with each file and folder of the sources; an empty tuple without files and folders."""
-    paths = [os.path.expanduser(os.fspath(source)) for source in sources if not isinstance(source, Mapping)]
+    """Return a value that changes with each file and folder of the sources; an empty tuple without
+    files and folders.
+    """
+    paths = [
+        os.path.expanduser(os.fspath(source))
+        for source in sources
+        if not isinstance(source, Mapping)
+    ]
     return tuple(_stamped(path) for path in paths if not path.startswith("$"))
 
 
@@ -64,7 +80,11 @@ def _stamped(path: str) -> object:
         if not os.path.isdir(path):
             return _state(os.stat(path))
         with os.scandir(path) as found:
-            return sorted((item.name, _state(item.stat())) for item in found if item.name.lower().endswith(_SUFFIXES))
+            return sorted(
+                (item.name, _state(item.stat()))
+                for item in found
+                if item.name.lower().endswith(_SUFFIXES)
+            )
     except OSError as error:
         return error.errno
 
@@ -74,23 +94,35 @@ def _state(about: os.stat_result) -> tuple[int, int, int]:
 
 
 def read_foreign(
-    documents: Iterable[Document], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
+    documents: Iterable[Document],
+    catalog: Catalog | None,
+    environment: Mapping[str, str],
+    *,
+    reads_host: bool = True,
 ) -> Iterator[NamedConnection | Disabled | str]:
-    """Yield the connections in documents of other systems, the disabled entries, and a sentence for each fault. The documents are read
-    together, since one may refer to another.
+    """Yield the connections in documents of other systems, the disabled entries, and a sentence for
+    each fault. The documents are read together, since one may refer to another.
 
     Unless ``reads_host``, documents may not name files of this host.
     """
     from jackfield.connections import formats
 
-    around = formats.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
+    around = formats.Surroundings(
+        lambda: catalog or Installed.installed(), environment, reads_files=reads_host
+    )
     for item in formats.read(documents, around):
         yield item.text if isinstance(item, formats.Problem) else item
 
 
-def _load_source(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
+def _load_source(
+    source: Source, environment: Mapping[str, str]
+) -> Iterator[NamedConnection | Document | str]:
     if isinstance(source, Mapping):
-        yield from connections_of(source, IN_CODE, ".") if _is_own(source) else [_foreign(source, IN_CODE, IN_CODE, ".")]
+        yield from (
+            connections_of(source, IN_CODE, ".")
+            if _is_own(source)
+            else [_foreign(source, IN_CODE, IN_CODE, ".")]
+        )
         return
     path = os.path.expanduser(os.fspath(source))
     if path.startswith("$"):
@@ -111,14 +143,18 @@ def _load_source(source: Source, environment: Mapping[str, str]) -> Iterator[Nam
 def _foreign(content: object, source: str, place: str, folder: str, variable: str = "") -> Document:
     from jackfield.connections.formats import Document, format_of_variable
 
-    return Document(content, source, place, folder, format_of_variable(variable) if variable else None)
+    return Document(
+        content, source, place, folder, format_of_variable(variable) if variable else None
+    )
 
 
 def _is_own(mapping: Mapping[str, Any]) -> bool:
-    """Return whether a mapping given in code has jackfield's own format. If unclear, return True, so that faults are described in terms of
-    that format.
+    """Return whether a mapping given in code has jackfield's own format. If unclear, return True,
+    so that faults are described in terms of that format.
     """
-    if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
+    if "connections" in mapping or all(
+        isinstance(item, Mapping) and "type" in item for item in mapping.values()
+    ):
         return True
     from jackfield.connections.formats import recognise
 
@@ -135,7 +171,9 @@ def _from_file(path: str) -> Iterator[NamedConnection | Document | str]:
     yield from _from_text(text, name, path, os.path.dirname(path) or ".")
 
 
-def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
+def _from_variable(
+    path: str, environment: Mapping[str, str]
+) -> Iterator[NamedConnection | Document | str]:
     text = environment.get(path[1:])
     if text is None:
         yield f"{path}: the environment variable '{path[1:81]}' is not set"
@@ -143,7 +181,9 @@ def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[NamedC
     yield from _from_text(text, f"{path}.json", path, ".")
 
 
-def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[NamedConnection | Document | str]:
+def _from_text(
+    text: str, name: str, path: str, folder: str
+) -> Iterator[NamedConnection | Document | str]:
     source = path if path.startswith("$") else name
     for where, document in split_documents(text, name):
         if isinstance(document, DocumentError):
@@ -151,7 +191,13 @@ def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[NamedCo
         elif isinstance(document, Mapping) and "connections" in document:
             yield from connections_of(document, f"{source}{where}", folder)
         else:
-            yield _foreign(document, source, f"{source}{where}", folder, path.removeprefix("$") if path.startswith("$") else "")
+            yield _foreign(
+                document,
+                source,
+                f"{source}{where}",
+                folder,
+                path.removeprefix("$") if path.startswith("$") else "",
+            )
 
 
 def connections_of(document: object, source: str, folder: str) -> Iterator[NamedConnection | str]:

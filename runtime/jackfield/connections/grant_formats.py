@@ -1,8 +1,9 @@
-"""Other systems' exports of grants, found as ``grants`` in the entry points ``jackfield.connection_formats``, and the rows of their
-readers.
+"""Other systems' exports of grants, found as ``grants`` in the entry points
+``jackfield.connection_formats``, and the rows of their readers.
 
-An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens it has. The connection type, or
-a registered OAuth client, decides where tokens are sent, never a row.
+An entry point names a function that gets the text of an export and yields its rows. A row says
+whose tokens it has. The connection type, or a registered OAuth client, decides where tokens are
+sent, never a row.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from jackfield.kernel.secrecy import SecretHolder
 _GROUP = "jackfield.connection_formats"
 _ROLE = "grants"
 MEMBERS = frozenset({"refreshToken", "accessToken", "expiresAt", "scopes", "user", "metadata"})
-"""Members of a grant. ``user`` is the ID of its owner in the caller's product; ``metadata`` is any object."""
+"""Members of a grant. ``user`` is the ID of its owner in the caller's product; ``metadata`` is any
+object.
+"""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ForeignGrant(SecretHolder):
-    """Row of an export. ``place`` identifies the row in messages (``line 3``). ``provider`` and ``id`` identify it in the other system;
-    ``type`` is the connection type if the export names one. ``values`` are the connection's; ``grant`` has the ``MEMBERS``. ``fault``
-    says why the row cannot be imported; it contains no value of the row.
+    """Row of an export. ``place`` identifies the row in messages (``line 3``). ``provider`` and
+    ``id`` identify it in the other system; ``type`` is the connection type if the export names one.
+    ``values`` are the connection's; ``grant`` has the ``MEMBERS``. ``fault`` says why the row
+    cannot be imported; it contains no value of the row.
     """
 
     place: str

@@ -1,10 +1,11 @@
-"""Texts of connectors in the languages of people who connect their accounts: ``locales/<language>.json`` in the packages of distributions
-that extend jackfield.
+"""Texts of connectors in the languages of people who connect their accounts:
+``locales/<language>.json`` in the packages of distributions that extend jackfield.
 
-Such a file maps texts of ``connector.json``, or of a connection's test, to texts for the reader. ``{name}`` stands for a variable part;
-``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type, and
-``#scope repo`` explains a scope of that type. ``en.json`` replaces texts for engineers by texts for customers. An empty text
-removes a text.
+Such a file maps texts of ``connector.json``, or of a connection's test, to texts for the reader.
+``{name}`` stands for a variable part; ``github/oauth#title``, ``#description`` and ``#setup`` are
+members of one connection type, and
+``#scope repo`` explains a scope of that type. ``en.json`` replaces texts for engineers by texts for
+customers. An empty text removes a text.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Texts:
         self._patterns = sorted(made, key=lambda pair: -len(pair[1]))
 
     def find(self, text: str) -> str | None:
-        """Return the text for the reader; None if the reader's language has no such text. Variable parts are translated, too."""
+        """Return the text for the reader; None if the reader's language has no such text. Variable
+        parts are translated, too.
+        """
         found = self._exact.get(text)
         if found is not None or len(text) > _LONGEST:
             return found
@@ -55,7 +58,9 @@ class Texts:
         return None
 
     def _part(self, part: str) -> str:
-        """Return a variable part for the reader: translated like a text, or a number with the language's digit grouping."""
+        """Return a variable part for the reader: translated like a text, or a number with the
+        language's digit grouping.
+        """
         if self._locale == "de" and _GROUPED.fullmatch(part):
             return part.translate(_GERMAN)
         found = self.find(part)
@@ -67,24 +72,40 @@ class Texts:
         return text if found is None else found
 
     def hint(self, text: str) -> str:
-        """Return a hint for the reader, without the sentences that only an operator can follow: sentences with variables and commands."""
+        """Return a hint for the reader, without the sentences that only an operator can follow:
+        sentences with variables and commands.
+        """
         found = self.find(text)
-        return found if found is not None else " ".join(part for part in _SENTENCES.split(text) if not _FOR_OPERATORS.search(part))
+        return (
+            found
+            if found is not None
+            else " ".join(
+                part for part in _SENTENCES.split(text) if not _FOR_OPERATORS.search(part)
+            )
+        )
 
     def about(self, name: str, member: str, text: str) -> str:
-        """Return the ``title``, the ``description`` or the ``setup`` of a connection type for its users."""
+        """Return the ``title``, the ``description`` or the ``setup`` of a connection type for its
+        users.
+        """
         found = self._exact.get(f"{name}#{member}")
         return self.of(text) if found is None else found
 
     def schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a connection type's schema with the titles and descriptions of its fields for the reader."""
+        """Return a connection type's schema with the titles and descriptions of its fields for the
+        reader.
+        """
         fields = schema.get("properties", {}).items()
         return {**schema, "properties": {name: self._field(field) for name, field in fields}}
 
     def _field(self, field: Any) -> Any:
         if not isinstance(field, Mapping):
             return field
-        texts = {name: self.of(field[name]) for name in ("title", "description") if isinstance(field.get(name), str)}
+        texts = {
+            name: self.of(field[name])
+            for name in ("title", "description")
+            if isinstance(field.get(name), str)
+        }
         return {**field, **texts}
 
 
@@ -95,17 +116,32 @@ def texts_of(locale: str) -> Texts:
 
 @lru_cache(maxsize=8)
 def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
-    return Texts(filter(None, (_load_texts(os.path.join(folder, "locales", f"{locale}.json")) for folder in package_folders())), locale)
+    return Texts(
+        filter(
+            None,
+            (
+                _load_texts(os.path.join(folder, "locales", f"{locale}.json"))
+                for folder in package_folders()
+            ),
+        ),
+        locale,
+    )
 
 
 def _load_texts(path: str) -> Mapping[str, str]:
-    """Return the texts of a file; an empty mapping if it is missing or damaged: the page is then in English."""
+    """Return the texts of a file; an empty mapping if it is missing or damaged: the page is then in
+    English.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             found = json.loads(file.read(_LARGEST))
     except (OSError, ValueError, RecursionError):
         return {}
-    return {key: text for key, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
+    return (
+        {key: text for key, text in found.items() if isinstance(text, str)}
+        if isinstance(found, dict)
+        else {}
+    )
 
 
 def _pattern(key: str) -> re.Pattern[str]:

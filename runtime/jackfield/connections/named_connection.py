@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import InvalidConnection
 
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
-"""Regular expression of valid connection names. Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""
-NAME_EXPECTED = "a name is 1 to 100 letters, digits, dots, underscores or hyphens, including at least one letter or digit"
+"""Regular expression of valid connection names. Punctuation alone is not valid: ``.`` and ``..``
+could not be part of a URL.
+"""
+NAME_EXPECTED = (
+    "a name is 1 to 100 letters, digits, dots, underscores or hyphens, including at least "
+    "one letter or digit"
+)
 
 Origin = Literal["operator", "remote"]
 """Origin of the values: the operator (files, command line, library), or a remote caller."""
@@ -29,8 +34,9 @@ _STORED = ("name", "type", "values", "version", "id", "origin")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Foreign:
-    """Facts about a connection in another system's file, apart from its values. ``type`` is the alias by which it was read, ``names`` are
-    its names in the file (the closest first), and ``inputs`` default inputs by action (``aws-ses/sendEmail``).
+    """Facts about a connection in another system's file, apart from its values. ``type`` is the
+    alias by which it was read, ``names`` are its names in the file (the closest first), and
+    ``inputs`` default inputs by action (``aws-ses/sendEmail``).
     """
 
     format: str
@@ -44,10 +50,11 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class NamedConnection(SecretHolder):
-    """One named set of values. ``type`` is the full name of a connection type, ``source`` the origin (such as a file's name), ``folder``
-    the start of relative ``$file`` references. ``id`` is None unless the database stores the connection, ``foreign`` is None unless
-    another system's file defines it. ``place`` is the exact position in the source, if known. ``quotas`` limit the effects over a stored
-    connection.
+    """One named set of values. ``type`` is the full name of a connection type, ``source`` the
+    origin (such as a file's name), ``folder`` the start of relative ``$file`` references. ``id`` is
+    None unless the database stores the connection, ``foreign`` is None unless another system's file
+    defines it. ``place`` is the exact position in the source, if known. ``quotas`` limit the
+    effects over a stored connection.
     """
 
     name: str
@@ -63,14 +70,18 @@ class NamedConnection(SecretHolder):
     quotas: Sequence[Mapping[str, Any]] = ()
 
     def explain(self, error: InvalidConnection) -> InvalidConnection:
-        """Add to a refusal of the values the sentence about values that the connection's file lacks; return the error."""
+        """Add to a refusal of the values the sentence about values that the connection's file
+        lacks; return the error.
+        """
         if self.foreign is not None and self.foreign.lacks:
             error.message = f"{error.message}: {self.foreign.lacks}"
             error.hint = self.foreign.cure
         return error
 
     def to_json(self) -> dict[str, Any]:
-        """Return the contents of a stored connection, which are stored sealed after the connection is removed."""
+        """Return the contents of a stored connection, which are stored sealed after the connection
+        is removed.
+        """
         return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
@@ -92,9 +103,13 @@ class NamedConnection(SecretHolder):
 
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
-"""Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
+"""Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a
+mapping.
+"""
 
 
 def listed(sources: Iterable[Source] | Source) -> Sequence[Source]:
-    """Return the sources as a sequence. A string and a mapping are iterable themselves, but each is a single source."""
+    """Return the sources as a sequence. A string and a mapping are iterable themselves, but each is
+    a single source.
+    """
     return [sources] if isinstance(sources, str | os.PathLike | Mapping) else [*sources]

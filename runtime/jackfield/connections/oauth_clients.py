@@ -1,8 +1,10 @@
-"""OAuth clients that an operator, or a workspace, registers once, and connections refer to by name (``oauthClient``).
+"""OAuth clients that an operator, or a workspace, registers once, and connections refer to by name
+(``oauthClient``).
 
-A client seals the values that decide where its secret goes. A connection that refers to a client must not set any of these values, even
-those that the client lacks: no endpoint, no proxy, no certificate authority. Its calls reach the hosts of the client only. It may set other
-values, such as the path of its test.
+A client seals the values that decide where its secret goes. A connection that refers to a client
+must not set any of these values, even those that the client lacks: no endpoint, no proxy, no
+certificate authority. Its calls reach the hosts of the client only. It may set other values, such
+as the path of its test.
 """
 
 from __future__ import annotations
@@ -30,17 +32,29 @@ DESTINATIONS = frozenset({*ENDPOINTS, "proxy", "caCertificate"})
 """Values that decide where secrets are sent, or which server is trusted."""
 VALUES = frozenset(
     {
-        "clientId", "scopes", "clientAuthentication", "audience", "resource", "tokenParameters", "tokenPlace", "proxy", "proxyUsername",
-        "caCertificate", "certificate", *ENDPOINTS, *SECRETS,
+        "clientId",
+        "scopes",
+        "clientAuthentication",
+        "audience",
+        "resource",
+        "tokenParameters",
+        "tokenPlace",
+        "proxy",
+        "proxyUsername",
+        "caCertificate",
+        "certificate",
+        *ENDPOINTS,
+        *SECRETS,
     }
-)  # fmt: skip
+)
 """Values that a client may have. A connection gets those that its type has."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class OAuthClient(SecretHolder):
-    """Client of an authorization server. ``workspace`` is its owner: ``default`` for the server's. ``hosts`` are names, and patterns such
-    as ``*.example.com``, that requests with the client may reach in addition to the hosts of its URLs.
+    """Client of an authorization server. ``workspace`` is its owner: ``default`` for the server's.
+    ``hosts`` are names, and patterns such as ``*.example.com``, that requests with the client may
+    reach in addition to the hosts of its URLs.
     """
 
     name: str
@@ -51,30 +65,60 @@ class OAuthClient(SecretHolder):
     values: Mapping[str, Any]
 
     def limit(self, within: OnlyHosts | None) -> OnlyHosts:
-        """Return the hosts that the client's connections may reach, within the runtime's own hosts."""
-        named = (urlsplit(self.values[name]).hostname or "" for name in (*ENDPOINTS, "proxy") if isinstance(self.values.get(name), str))
-        return OnlyHosts(tuple(dict.fromkeys((*self.hosts, *named))), f"connections with the OAuth client '{self.name}'", within)
+        """Return the hosts that the client's connections may reach, within the runtime's own
+        hosts.
+        """
+        named = (
+            urlsplit(self.values[name]).hostname or ""
+            for name in (*ENDPOINTS, "proxy")
+            if isinstance(self.values.get(name), str)
+        )
+        return OnlyHosts(
+            tuple(dict.fromkeys((*self.hosts, *named))),
+            f"connections with the OAuth client '{self.name}'",
+            within,
+        )
 
-    def join(self, kind: ConnectionTypeManifest, own: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
+    def join(
+        self, kind: ConnectionTypeManifest, own: Mapping[str, Any], name: str | None
+    ) -> Mapping[str, Any]:
         """Return the values of a connection with those of the client.
 
-        :raises InvalidConnection: if the connection's type has no client, or the connection sets a value reserved to the client.
+        :raises InvalidConnection: if the connection's type has no client, or the connection sets a
+            value reserved to the client.
         """
         fields = kind.schema.get("properties", {})
         if OAUTH_CLIENT not in fields:
             text = f"connections of the type '{kind.key}' have no OAuth client"
-            raise InvalidConnection(text, details=[Detail(f"/{OAUTH_CLIENT}", "is not a value of this type", "additionalProperties")])
+            raise InvalidConnection(
+                text,
+                details=[
+                    Detail(
+                        f"/{OAUTH_CLIENT}", "is not a value of this type", "additionalProperties"
+                    )
+                ],
+            )
         given = {member: value for member, value in own.items() if member != OAUTH_CLIENT}
         if faults := list(self._faults(kind, given)):
             which = f"the connection '{name}'" if name else "the connection"
             raise InvalidConnection(
-                f"{which} sets what its OAuth client '{self.name}' decides", details=faults,
-                hint=f"Leave these values out, or leave '{OAUTH_CLIENT}' out and give all of them yourself.",
-            )  # fmt: skip
-        values = {member: value for member, value in self.values.items() if member in fields and member != "scopes"}
+                f"{which} sets what its OAuth client '{self.name}' decides",
+                details=faults,
+                hint=(
+                    f"Leave these values out, or leave '{OAUTH_CLIENT}' out and give all of "
+                    "them yourself."
+                ),
+            )
+        values = {
+            member: value
+            for member, value in self.values.items()
+            if member in fields and member != "scopes"
+        }
         if "scopes" in fields and "scopes" not in given and self.values.get("scopes"):
             scopes = self.values["scopes"]
-            values["scopes"] = " ".join(scopes) if fields["scopes"].get("type") == "string" else list(scopes)
+            values["scopes"] = (
+                " ".join(scopes) if fields["scopes"].get("type") == "string" else list(scopes)
+            )
         return {**given, **values}
 
     def _faults(self, kind: ConnectionTypeManifest, given: Mapping[str, Any]) -> Iterator[Detail]:
@@ -84,7 +128,11 @@ class OAuthClient(SecretHolder):
             if member == "scopes":
                 more = sorted({*_words(value)} - {*self.values["scopes"]})
                 if more:
-                    yield Detail("/scopes", f"'{more[0][:100]}' is not among the scopes of the OAuth client", "enum")
+                    yield Detail(
+                        "/scopes",
+                        f"'{more[0][:100]}' is not among the scopes of the OAuth client",
+                        "enum",
+                    )
             elif member == "server" and member not in self.values:
                 yield from self._server_faults(value)
             elif member in VALUES or not _is_harmless(kind, member):
@@ -98,11 +146,21 @@ class OAuthClient(SecretHolder):
 
 
 def _is_harmless(kind: ConnectionTypeManifest, member: str) -> bool:
-    """Return whether a value decides neither where requests go nor how the server's network is used, such as a path for tests."""
+    """Return whether a value decides neither where requests go nor how the server's network is
+    used, such as a path for tests.
+    """
     marks = extension(kind.schema.get("properties", {}).get(member))
     audience = audience_of(kind.schema, member, authorizes=bool(kind.authorizes))
-    return audience == "user" or (audience == "platform" and not marks.get("destination") and not marks.get("fixed"))
+    return audience == "user" or (
+        audience == "platform" and not marks.get("destination") and not marks.get("fixed")
+    )
 
 
 def _words(value: Any) -> Sequence[str]:
-    return value.split() if isinstance(value, str) else [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+    return (
+        value.split()
+        if isinstance(value, str)
+        else [str(one) for one in value]
+        if isinstance(value, list | tuple)
+        else [str(value)]
+    )

@@ -16,14 +16,23 @@ if TYPE_CHECKING:
 class SharedLeases(Protocol):
     """Leases of one version of a connection, which all processes share."""
 
-    def lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
-        """Return the credential under ``key``; when it is due for renewal, exactly one process mints a new one.
+    def lease(
+        self,
+        key: str,
+        mint: Callable[[], Minted],
+        renew_at: Callable[[Minted], float],
+        deadline: Deadline,
+    ) -> Minted:
+        """Return the credential under ``key``; when it is due for renewal, exactly one process
+        mints a new one.
 
         :raises TimedOut: if the deadline passes while another process mints.
         """
 
     def drop(self, key: str, used: Minted) -> None:
-        """Drop ``used``, which the provider reports as expired, unless another lease has replaced it."""
+        """Drop ``used``, which the provider reports as expired, unless another lease has replaced
+        it.
+        """
 
 
 class FileOutcomes(Protocol):
@@ -68,9 +77,11 @@ class StoredConnections(Protocol):
         """True if the database is in this process."""
 
     def find(self, name: str) -> NamedConnection | None:
-        """Return the connection called ``name`` with its secrets decrypted; None if no such connection is stored.
+        """Return the connection called ``name`` with its secrets decrypted; None if no such
+        connection is stored.
 
-        :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
+        :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in
+            the database.
         """
 
     def name_of(self, identifier: str) -> str | None:
@@ -80,13 +91,17 @@ class StoredConnections(Protocol):
         """Return whether ``find`` needs no SQL for this name now."""
 
     def show(self, name: str) -> StoredConnection | None:
-        """Return the connection called ``name`` without its secrets; None if no such connection is stored."""
+        """Return the connection called ``name`` without its secrets; None if no such connection is
+        stored.
+        """
 
     def list(self, *, limit: int) -> Sequence[StoredConnection]:
         """Return up to ``limit`` connections by name."""
 
     def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
-        """Return the names of up to ``limit`` connections of each of ``types``, optionally only approved ones."""
+        """Return the names of up to ``limit`` connections of each of ``types``, optionally only
+        approved ones.
+        """
 
     def named(self) -> Sequence[tuple[str, str]]:
         """Return name and type of every connection, by name."""

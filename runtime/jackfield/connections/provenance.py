@@ -10,9 +10,10 @@ from jackfield.kernel.dataclass import dataclass
 class Provenance:
     """Origin of submitted values, and its rights.
 
-    ``own_external_id`` is True if the values may contain an External ID. None: the operator's values may contain one, and values of remote
-    callers if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from which the
-    values are imported; a connection in that file may still hide the stored connection.
+    ``own_external_id`` is True if the values may contain an External ID. None: the operator's
+    values may contain one, and values of remote callers if the workspace's settings allow it.
+    Relative ``$file`` references start at ``folder``. ``source`` is the file from which the values
+    are imported; a connection in that file may still hide the stored connection.
     """
 
     origin: Origin = "operator"

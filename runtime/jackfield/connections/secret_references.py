@@ -1,10 +1,12 @@
-"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and references to secret stores. The secrets never replace them in
-storage.
+"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and references to secret stores.
+The secrets never replace them in storage.
 
-``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference, environment)`` that an installed package declares
-under that name in the entry points ``jackfield.secret_stores``. It returns the secret. It raises ``ValueError`` if the reference is wrong
-or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither message may contain a secret. A name with a
-dot is the type of a secret store of another system: only documents of that system have references to it.
+``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference,
+environment)`` that an installed package declares under that name in the entry points
+``jackfield.secret_stores``. It returns the secret. It raises ``ValueError`` if the reference is
+wrong or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither
+message may contain a secret. A name with a dot is the type of a secret store of another system:
+only documents of that system have references to it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from jackfield.catalog.loading import declared, package_of
 from jackfield.connections.host_access import ReferenceRules, allowed_by
 from jackfield.kernel.clock import Clock, SystemClock, patience
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidConnection,
+    JackfieldError,
+    Sent,
+    TimedOut,
+    Unavailable,
+)
 from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained, exhausted
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.pointers import child
@@ -34,15 +43,29 @@ _STORES = "jackfield.secret_stores"
 _NO_TEXT = "what resolves '{}' returned {} where the text of the secret is expected"
 _MAX_FILE = 64 * 1024
 _TRIES = 3
-"""Maximum attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Maximum attempts to resolve a path: a mounted secret may be replaced while it is opened
+(Kubernetes swaps a link).
+"""
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+)
+_STEP = (
+    getattr(os, "O_PATH", os.O_RDONLY)
+    | getattr(os, "O_DIRECTORY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
 
 
 def read_reference(target: object, folder: str, rules: ReferenceRules | None = None) -> str:
-    """Read the text of a file without its final line end. ``rules`` are the rules for a connection of a remote caller.
+    """Read the text of a file without its final line end. ``rules`` are the rules for a connection
+    of a remote caller.
 
-    :raises ValueError: if the file cannot be read, is not regular, is too large or not text, or ``rules`` do not allow it.
+    :raises ValueError: if the file cannot be read, is not regular, is too large or not text, or
+        ``rules`` do not allow it.
     """
     if not isinstance(target, str) or not target or "\0" in target:
         raise ValueError("'$file' takes the path of a file")
@@ -55,14 +78,18 @@ def read_reference(target: object, folder: str, rules: ReferenceRules | None = N
     except UnicodeDecodeError:
         raise ValueError(f"the file '{target[:200]}' is not UTF-8 text") from None
     except UnicodeEncodeError:
-        raise ValueError(f"no file can have the path {target[:200]!a}: it has a lone surrogate") from None
+        raise ValueError(
+            f"no file can have the path {target[:200]!a}: it has a lone surrogate"
+        ) from None
     if len(content) > _MAX_FILE:
         raise ValueError(f"the file '{target[:200]}' is larger than {_MAX_FILE:,} bytes")
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def _content(path: str, target: str, rules: ReferenceRules | None) -> bytes:
-    descriptor = _open_file(path, target) if rules is None else _opened_by_rules(path, target, rules)
+    descriptor = (
+        _open_file(path, target) if rules is None else _opened_by_rules(path, target, rules)
+    )
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         _require_regular(found, target)
@@ -78,7 +105,9 @@ def _open_file(path: str, target: str) -> int:
 
 
 def _opened_by_rules(path: str, target: str, rules: ReferenceRules) -> int:
-    """Open the resolved path if the rules allow it, without following links that are created meanwhile."""
+    """Open the resolved path if the rules allow it, without following links that are created
+    meanwhile.
+    """
     fault: str | None = None
     for left in reversed(range(_TRIES)):
         try:
@@ -126,12 +155,16 @@ _LONGEST_READ = 60.0
 LIFE = 300.0
 """Seconds after which a secret is read again."""
 YOUNG = 10.0
-"""Minimum seconds between two reads of a secret, so that a wrong key does not flood its store with requests."""
+"""Minimum seconds between two reads of a secret, so that a wrong key does not flood its store with
+requests.
+"""
 
 
 @dataclass(slots=True, repr=False)
 class _Slot(SecretHolder):
-    """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not read the secret too."""
+    """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not
+    read the secret too.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: str | None = None
@@ -155,7 +188,9 @@ class SecretCache(ProcessLocal, SecretHolder):
         return len(self._slots)
 
     def find(self, kind: str, target: object, read: Callable[[], str]) -> str:
-        """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""
+        """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``.
+        Errors are not cached.
+        """
         slot = self._slot(_key(kind, target))
         if not slot.lock.acquire(timeout=patience(_LONGEST_READ)):
             raise Unavailable("another call is still reading the secret", sent=Sent.NOTHING)
@@ -239,13 +274,16 @@ _CURES = {
 """Advice on references that this machine resolves, by kind."""
 _AT_HAND = tuple(_CURES)
 _Origin = tuple[str, "ReferenceRules | None", list[Detail]]
-"""Start folder of relative paths, the rules for opened files, and the references whose stores give no answer."""
+"""Start folder of relative paths, the rules for opened files, and the references whose stores give
+no answer.
+"""
 
 
 class Secrets:
     """Resolver of secret references: environment, files and secret stores.
 
-    The environment and files are read each time; other secrets are cached for five minutes, up to 1,000 references.
+    The environment and files are read each time; other secrets are cached for five minutes, up to
+    1,000 references.
     """
 
     def __init__(self, environment: Mapping[str, str], clock: Clock | None = None) -> None:
@@ -253,17 +291,24 @@ class Secrets:
         self._cache = SecretCache(clock or SystemClock())
 
     def answers_locally(self, values: Mapping[str, Any]) -> bool:
-        """Return whether ``resolve`` asks no other machine, because all references are to the environment, files or cached secrets."""
-        return all(kind in _AT_HAND or self._cache.holds(kind, target) for _, kind, target in references(values))
+        """Return whether ``resolve`` asks no other machine, because all references are to the
+        environment, files or cached secrets.
+        """
+        return all(
+            kind in _AT_HAND or self._cache.holds(kind, target)
+            for _, kind, target in references(values)
+        )
 
     def forget(self, values: Mapping[str, Any]) -> None:
         """Drop the cached secrets that ``values`` refer to, because the provider refused them."""
         for _, kind, target in references(values):
             self._cache.forget(kind, target)
 
-    def resolve(self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None) -> Mapping[str, Any]:
-        """Replace each reference in ``values`` by its secret; return ``values`` itself if there is none. ``rules`` check each file that is
-        opened for a connection of a remote caller.
+    def resolve(
+        self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None
+    ) -> Mapping[str, Any]:
+        """Replace each reference in ``values`` by its secret; return ``values`` itself if there is
+        none. ``rules`` check each file that is opened for a connection of a remote caller.
 
         :raises InvalidConnection: with a detail for each reference that cannot be read.
         :raises Unavailable: if a secret store gives no answer now, and all references are valid.
@@ -273,14 +318,26 @@ class Secrets:
         resolved: Mapping[str, Any] = self._resolved(values, (folder, rules, outages), "", faults)
         if faults:
             count = "1 secret reference" if len(faults) == 1 else f"{len(faults)} secret references"
-            raise InvalidConnection(f"{count} in the connection cannot be resolved", details=faults, hint=_hint(values, faults))
+            raise InvalidConnection(
+                f"{count} in the connection cannot be resolved",
+                details=faults,
+                hint=_hint(values, faults),
+            )
         if outages:
             text = f"a secret store gives no answer now: {outages[0].message}"
-            raise Unavailable(text, details=outages, hint="Find out why the secret store does not answer.", sent=Sent.NOTHING)
+            raise Unavailable(
+                text,
+                details=outages,
+                hint="Find out why the secret store does not answer.",
+                sent=Sent.NOTHING,
+            )
         return resolved
 
     def _resolved(self, values: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
-        read = [self._resolve_value(value, origin, child(path, name), faults) for name, value in _members(values)]
+        read = [
+            self._resolve_value(value, origin, child(path, name), faults)
+            for name, value in _members(values)
+        ]
         members = list(values.values()) if isinstance(values, Mapping) else values
         if all(new is old for new, old in zip(read, members, strict=True)):
             return values
@@ -288,7 +345,11 @@ class Secrets:
 
     def _resolve_value(self, value: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
         if not _is_reference(value):
-            return self._resolved(value, origin, path, faults) if isinstance(value, Mapping | list | tuple) else value
+            return (
+                self._resolved(value, origin, path, faults)
+                if isinstance(value, Mapping | list | tuple)
+                else value
+            )
         ((kind, target),) = value.items()
         try:
             return self._read_secret(kind, target, origin)
@@ -306,17 +367,23 @@ class Secrets:
         return self._cache.find(kind, target, lambda: self._read_elsewhere(kind, target))
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
-        # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint: not for values of connections.
+        # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint:
+        # not for values of connections.
         store = secret_store(kind[1:]) if "." not in kind else None
         if store is None:
-            raise ValueError(f"nothing installed resolves the reference '{kind[:40]}'{_brought_by(kind[1:])}")
+            raise ValueError(
+                f"nothing installed resolves the reference '{kind[:40]}'{_brought_by(kind[1:])}"
+            )
         return ask_store(kind, store, target, self._environment)
 
     def _from_environment(self, target: object) -> str:
         if not isinstance(target, str) or not target:
             raise ValueError("'$env' takes the name of an environment variable")
         if "\0" in target or not _is_encodable(target):
-            raise ValueError(f"no environment variable can have the name {target[:80]!a}: it has a NUL or a lone surrogate")
+            raise ValueError(
+                f"no environment variable can have the name {target[:80]!a}: it has a NUL or a "
+                "lone surrogate"
+            )
         found = self._environment.get(target)
         if found is None:
             raise ValueError(f"the environment variable '{target[:80]}' is not set")
@@ -328,29 +395,43 @@ def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
     paths = {fault.path for fault in faults}
     kinds = {kind for path, kind, _ in references(values) if path in paths}
     local = [text for kind, text in _CURES.items() if kind in kinds]
-    elsewhere = ["Correct the reference, or create the secret in its store."] if kinds - _CURES.keys() else []
+    elsewhere = (
+        ["Correct the reference, or create the secret in its store."]
+        if kinds - _CURES.keys()
+        else []
+    )
     return " ".join([*local, *elsewhere])
 
 
 def ask_store(kind: str, store: SecretStore, target: object, environment: Mapping[str, str]) -> str:
-    """Return the secret of a reference. An exception that a store raises by mistake may quote a secret that cannot be masked, since it was
-    not returned. So its message is neither logged nor returned.
+    """Return the secret of a reference. An exception that a store raises by mistake may quote a
+    secret that cannot be masked, since it was not returned. So its message is neither logged nor
+    returned.
 
     :raises JackfieldError: if the store raises it.
-    :raises ValueError: if the store raises it, or returns no string, such as None for a missing secret.
+    :raises ValueError: if the store raises it, or returns no string, such as None for a missing
+        secret.
     :raises RuntimeError: for any other exception of the store.
     """
     found: object = attempt(contained, store, target, environment)
     if isinstance(found, str):
         return found
-    error = found.error if isinstance(found, Raised) else ValueError(_NO_TEXT.format(kind[:40], type(found).__name__))
+    error = (
+        found.error
+        if isinstance(found, Raised)
+        else ValueError(_NO_TEXT.format(kind[:40], type(found).__name__))
+    )
     if isinstance(error, (JackfieldError, ValueError)) or exhausted(error) is not None:
         raise error
-    raise RuntimeError(f"what resolves '{kind[:40]}' raised {type(error).__name__}").with_traceback(error.__traceback__)
+    raise RuntimeError(f"what resolves '{kind[:40]}' raised {type(error).__name__}").with_traceback(
+        error.__traceback__
+    )
 
 
 def _brought_by(name: str) -> str:
-    """Return the end of a sentence that names jackfield's package with a secret store, for users who have not installed it."""
+    """Return the end of a sentence that names jackfield's package with a secret store, for users
+    who have not installed it.
+    """
     if "." in name:  # a type of Dapr's
         return ""
     try:
@@ -361,7 +442,8 @@ def _brought_by(name: str) -> str:
 
 
 def secret_store(name: str) -> SecretStore | None:
-    """Import the secret store that an installed package declares under a name; return None if none does.
+    """Import the secret store that an installed package declares under a name; return None if none
+    does.
 
     :raises ValueError: if the store cannot be imported, or two packages declare it.
     """
@@ -385,8 +467,18 @@ def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRu
 
     :raises InvalidConnection: with a detail for each refused reference.
     """
-    faults = [(path, rules.fault(kind, target, folder)) for path, kind, target in references(values)]
+    faults = [
+        (path, rules.fault(kind, target, folder)) for path, kind, target in references(values)
+    ]
     details = [Detail(path, fault) for path, fault in faults if fault is not None]
     if details:
-        which = "secret references" if len(details) == len(faults) else f"{len(details)} of its secret references"
-        raise InvalidConnection(f"the connection is not allowed to use {which}", details=details, hint=allowed_by("allowReferences"))
+        which = (
+            "secret references"
+            if len(details) == len(faults)
+            else f"{len(details)} of its secret references"
+        )
+        raise InvalidConnection(
+            f"the connection is not allowed to use {which}",
+            details=details,
+            hint=allowed_by("allowReferences"),
+        )

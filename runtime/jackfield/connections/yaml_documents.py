@@ -1,4 +1,6 @@
-"""Parser of YAML documents, limited to JSON's types. The events are checked as a flat sequence before any object is built."""
+"""Parser of YAML documents, limited to JSON's types. The events are checked as a flat sequence
+before any object is built.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from typing import Any, ClassVar
 
 import yaml
 
-from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
+from jackfield.connections.document_limits import (
+    MAX_DEPTH,
+    MAX_DOCUMENTS,
+    MAX_VALUES,
+    DocumentError,
+    Repeated,
+)
 from jackfield.kernel.dataclass import dataclass, field
 
 _ASTERISKS = re.compile(r"(?:^|[\s:,\[{-])\*{2,}(?:$|[\s,\]}])")
@@ -17,16 +25,19 @@ _MAP = "tag:yaml.org,2002:map"
 _TEXT = "tag:yaml.org,2002:str"
 _TWICE = "jackfield_twice"
 """Attribute of a node that records its duplicate keys."""
-_NOT_JSON = frozenset(f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set", "timestamp"))
+_NOT_JSON = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set", "timestamp")
+)
 """YAML types without a counterpart in JSON; an untagged date is a string."""
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[Any, bool]]:
-    """Yield each document that is not empty, and whether it contains a ``Repeated``. ``line`` lines and ``before`` values of the file
-    precede the text.
+    """Yield each document that is not empty, and whether it contains a ``Repeated``. ``line`` lines
+    and ``before`` values of the file precede the text.
 
-    :raises DocumentError: if the text is not YAML or exceeds a limit, or an alias refers to a node that contains it.
+    :raises DocumentError: if the text is not YAML or exceeds a limit, or an alias refers to a node
+        that contains it.
     """
     try:
         _check(yaml.parse(text, Loader=_BASE), line, before)
@@ -40,7 +51,11 @@ def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[
     except yaml.MarkedYAMLError as error:
         where = f" {_at(error.problem_mark, line)}" if error.problem_mark else ""
         # For a duplicate anchor, the context describes the fault.
-        what = str(error.context).partition(";")[0] if error.problem == "second occurrence" else error.problem
+        what = (
+            str(error.context).partition(";")[0]
+            if error.problem == "second occurrence"
+            else error.problem
+        )
         if _is_placeholder(error, text):
             what = "a placeholder of asterisks is in place of the value"
         raise DocumentError(f"it is not YAML: {what}{where}") from None
@@ -65,7 +80,9 @@ def _at(mark: Any, line: int = 0) -> str:
 
 @dataclass(slots=True)
 class _Open:
-    """Mapping or list whose end has not been read, and its number of nodes so far; in a mapping, keys and values alternate."""
+    """Mapping or list whose end has not been read, and its number of nodes so far; in a mapping,
+    keys and values alternate.
+    """
 
     is_mapping: bool
     anchor: str | None
@@ -74,7 +91,9 @@ class _Open:
 
 @dataclass(slots=True)
 class _Outline:
-    """Counts over the events before anything is built. libyaml's composer recurses in C, so deep nesting would crash the process."""
+    """Counts over the events before anything is built. libyaml's composer recurses in C, so deep
+    nesting would crash the process.
+    """
 
     values: int
     line: int
@@ -89,7 +108,10 @@ class _Outline:
     def alias(self, event: Any) -> None:
         self.node()
         if any(item.anchor == event.anchor for item in self.open):
-            raise DocumentError(f"the alias '*{event.anchor[:80]}' refers to its own container, {_at(event.start_mark, self.line)}")
+            raise DocumentError(
+                f"the alias '*{event.anchor[:80]}' refers to its own container, "
+                f"{_at(event.start_mark, self.line)}"
+            )
 
     def node(self) -> None:
         """Count a node unless it is a key."""
@@ -122,11 +144,16 @@ def _check(events: Iterable[Any], line: int, before: int) -> None:
 
 
 class _Loader(_BASE):  # type: ignore[misc]
-    """Safe loader restricted to JSON: keys and dates are strings. A mapping with a duplicate key becomes a ``Repeated``."""
+    """Safe loader restricted to JSON: keys and dates are strings. A mapping with a duplicate key
+    becomes a ``Repeated``.
+    """
 
-    yaml_constructors: ClassVar[dict[str, Any]] = {tag: made for tag, made in _BASE.yaml_constructors.items() if tag not in _NOT_JSON}
+    yaml_constructors: ClassVar[dict[str, Any]] = {
+        tag: made for tag, made in _BASE.yaml_constructors.items() if tag not in _NOT_JSON
+    }
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, pattern) for tag, pattern in known if tag not in _NOT_JSON] for first, known in _BASE.yaml_implicit_resolvers.items()
+        first: [(tag, pattern) for tag, pattern in known if tag not in _NOT_JSON]
+        for first, known in _BASE.yaml_implicit_resolvers.items()
     }
     repeats = False
     line = 0
@@ -139,13 +166,17 @@ class _Loader(_BASE):  # type: ignore[misc]
         made.update(self.construct_mapping(node))
 
     def flatten_mapping(self, node: Any) -> None:
-        self._keys(node)  # a merged mapping may be flattened before it is built; by then its own keys may include those that it merges
+        # a merged mapping may be flattened before it is built; by then its own keys may include
+        # those that it merges
+        self._keys(node)
         super().flatten_mapping(node)
         if len(node.value) > MAX_VALUES:  # nested merges expand while they are read
             raise DocumentError(f"it expands to more than {MAX_VALUES:,} values (merges)")
 
     def _keys(self, node: Any) -> dict[str, str]:
-        """Convert the mapping's keys to strings; return the duplicate keys, each with a sentence about the second occurrence."""
+        """Convert the mapping's keys to strings; return the duplicate keys, each with a sentence
+        about the second occurrence.
+        """
         if not isinstance(node, yaml.MappingNode):
             return {}
         known: dict[str, str] | None = getattr(node, _TWICE, None)
@@ -154,7 +185,11 @@ class _Loader(_BASE):  # type: ignore[misc]
             for key, _ in node.value:
                 if isinstance(key.value, str) and key.tag != _MERGE:
                     if key.value in seen:
-                        known.setdefault(key.value, f"the key '{key.value[:80]}' occurs twice {_at(key.start_mark, self.line)}")
+                        known.setdefault(
+                            key.value,
+                            f"the key '{key.value[:80]}' occurs twice "
+                            f"{_at(key.start_mark, self.line)}",
+                        )
                     seen.add(key.value)
                     key.tag = _TEXT
             setattr(node, _TWICE, known)

@@ -1,7 +1,7 @@
 """The author's API: every name that a connector imports from jackfield.
 
-Names are imported on first access (PEP 562): the runtime uses parts of this package before it loads any connector, and does not import
-pydantic until then.
+Names are imported on first access (PEP 562): the runtime uses parts of this package before it loads
+any connector, and does not import pydantic until then.
 """
 
 from __future__ import annotations
@@ -15,17 +15,48 @@ if TYPE_CHECKING:
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer, check_price, whole_answer
     from jackfield.connector.budget import Budget, Limits, Warmup
     from jackfield.connector.connection_steps import Account, Step
-    from jackfield.connector.context import Answered, Apart, Call, Minted, OpenContext, check_may_wait, current_call
+    from jackfield.connector.context import (
+        Answered,
+        Apart,
+        Call,
+        Minted,
+        OpenContext,
+        check_may_wait,
+        current_call,
+    )
     from jackfield.connector.declare import Connector
-    from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, EventEvidence, Look, Marker, Record, RecordEvidence
+    from jackfield.connector.evidence import (
+        KEY,
+        MARKER,
+        SENT_FROM,
+        SENT_UNTIL,
+        EventEvidence,
+        Look,
+        Marker,
+        Record,
+        RecordEvidence,
+    )
     from jackfield.connector.failed_entries import FailedEntry
-    from jackfield.connector.grants import Authorization, ClientRegistrations, DeviceAuthorization, Grant, Grants
+    from jackfield.connector.grants import (
+        Authorization,
+        ClientRegistrations,
+        DeviceAuthorization,
+        Grant,
+        Grants,
+    )
     from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
     from jackfield.connector.hooks import hookimpl
     from jackfield.connector.jobs import Progress
     from jackfield.connector.lending import Lender, Lent
     from jackfield.connector.manifests import describe
-    from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
+    from jackfield.connector.models import (
+        ConnectionType,
+        DeclarationError,
+        Field,
+        File,
+        Inputs,
+        Output,
+    )
     from jackfield.connector.proofs import Absent, Canary, When
     from jackfield.connector.reading import Unread
     from jackfield.connector.signatures import SecretPath, SharedToken, Signature, scheme_of
@@ -208,7 +239,9 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".context": "Answered Apart Call Minted OpenContext check_may_wait current_call",
             ".actions": "Action Option",
             ".declare": "Connector",
-            ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker Record RecordEvidence",
+            ".evidence": (
+                "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker Record RecordEvidence"
+            ),
             ".failed_entries": "FailedEntry",
             ".grants": "Authorization ClientRegistrations DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
@@ -221,13 +254,16 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".streamed": "OutputFile StreamedFile",
             ".hook_requests": "HookRequest Malformed strict_json",
             ".triggers": (
-                "Forged Gone Hook Item Listed Needs Outcome Polled Received Registered Since TriggerEvent "
+                "Forged Gone Hook Item Listed Needs Outcome Polled Received Registered Since "
+                "TriggerEvent "
                 "Unfinished Webhook check_signature"
             ),
             "jackfield.kernel.clock": "Clock Deadline",
             "jackfield.kernel.errors": (
-                "Conflict Detail Forbidden Internal InvalidConnection InvalidInput InvalidOutput JackfieldError JobFailed NotFound NotYet "
-                "Provider QuotaExceeded RateLimited Rejected Sent TimedOut Unauthenticated Unavailable"
+                "Conflict Detail Forbidden Internal InvalidConnection InvalidInput InvalidOutput "
+                "JackfieldError JobFailed NotFound NotYet "
+                "Provider QuotaExceeded RateLimited Rejected Sent TimedOut Unauthenticated "
+                "Unavailable"
             ),
             "jackfield.connector.hooks": "hookimpl",
             "jackfield.kernel.pointers": "pointer",

@@ -1,4 +1,6 @@
-"""Declared actions and option sources: the data built from an author's declarations, in part on demand."""
+"""Declared actions and option sources: the data built from an author's declarations, in part on
+demand.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,9 @@ class Option:
 class OptionSource:
     """Source of a form field's choices.
 
-    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if it has a parameter ``inputs`` for the form's current
-    values; ``depends_on`` names the inputs that change the choices. ``action`` is the action that it calls, by which rules decide.
+    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if it has a
+    parameter ``inputs`` for the form's current values; ``depends_on`` names the inputs that change
+    the choices. ``action`` is the action that it calls, by which rules decide.
     """
 
     key: str
@@ -63,7 +66,9 @@ class OptionSource:
 
 
 class _FormInputs(dict[str, Any]):
-    """Inputs of an option source. Reading a missing input of ``depends_on`` raises ``InvalidInput`` with its name."""
+    """Inputs of an option source. Reading a missing input of ``depends_on`` raises ``InvalidInput``
+    with its name.
+    """
 
     def __init__(self, source: OptionSource, inputs: Mapping[str, Any]) -> None:
         super().__init__(inputs)
@@ -73,7 +78,11 @@ class _FormInputs(dict[str, Any]):
         if name not in self._source.depends_on:
             raise KeyError(name)
         detail = Detail(pointer(name), f"'{name}' is missing: the choices depend on it", "required")
-        raise InvalidInput(f"the option source '{self._source.key}' needs '{name}'", details=[detail], hint=f"Give '{name}'.")
+        raise InvalidInput(
+            f"the option source '{self._source.key}' needs '{name}'",
+            details=[detail],
+            hint=f"Give '{name}'.",
+        )
 
 
 def one_unit(_inputs: Any) -> float:
@@ -83,7 +92,9 @@ def one_unit(_inputs: Any) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Function that computes the output of a dry run from the inputs alone, and the model of that output."""
+    """Function that computes the output of a dry run from the inputs alone, and the model of that
+    output.
+    """
 
     function: Callable[[Any], Output]
     output: type[Output]
@@ -91,10 +102,12 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class JobSteps:
-    """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has no such step.
+    """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel``
+    is None if the job has no such step.
 
-    ``poll`` returns a ``jackfield.connector.jobs.PolledJob``; only ``JobFailed`` among its exceptions ends the job. With ``cancels_late``,
-    a job past its deadline is cancelled: no call would continue its work, and its remains would stay.
+    ``poll`` returns a ``jackfield.connector.jobs.PolledJob``; only ``JobFailed`` among its
+    exceptions ends the job. With ``cancels_late``, a job past its deadline is cancelled: no call
+    would continue its work, and its remains would stay.
     """
 
     poll: Action
@@ -104,9 +117,10 @@ class JobSteps:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Idempotency key of a call's intent. ``of`` returns the key for the inputs, as JSON, and the values that must be equal when the key
-    is. The key replaces the caller's own; if ``of`` is None, the caller's is used. The key is held ``kept_for`` seconds after the call's
-    end. The call times out after ``seconds``, or the caller's shorter timeout. A late answer counts.
+    """Idempotency key of a call's intent. ``of`` returns the key for the inputs, as JSON, and the
+    values that must be equal when the key is. The key replaces the caller's own; if ``of`` is None,
+    the caller's is used. The key is held ``kept_for`` seconds after the call's end. The call times
+    out after ``seconds``, or the caller's shorter timeout. A late answer counts.
     """
 
     of: Callable[[Mapping[str, Any]], tuple[str, Any]] | None
@@ -139,20 +153,24 @@ class Action:
     preview: Preview | None = None
     needs_connection: bool = True
     verify: Callable[[Any, str], object] | None = None
-    """Function that judges the inputs for a dry run where the action runs; None if the models and rules of this process have
-    judged them.
+    """Function that judges the inputs for a dry run where the action runs; None if the models and
+    rules of this process have judged them.
     """
     effect_of: Callable[[Any], Effect] | None = None
     """Function that returns the effect of a call by its inputs; None if it is always ``effect``."""
     pace_by: tuple[str, ...] = ()
-    """Inputs that name the throttled object, such as a bucket. Each combination of their values has its own rate limit."""
+    """Inputs that name the throttled object, such as a bucket. Each combination of their values has
+    its own rate limit.
+    """
     executor: Executor | None = None
     """Threads in which an event loop calls the action; None for the shared threads of actions."""
     returns_files: bool = False
     hands_out: bool = False
     """True if the output hands out credentials."""
     borrows: bool = False
-    """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
+    """True if a rule can allow calls over connections of other connectors, whose actions are bound
+    to HTTP requests.
+    """
     allowed_with: tuple[str, ...] = ()
     """Other actions that a caller of this action must be allowed to call."""
     keywords: tuple[str, ...] = ()
@@ -160,7 +178,9 @@ class Action:
     job: JobSteps | None = None
     """Steps of a job, which ``function`` starts; None for an action that ends with its call."""
     marker: Marker | None = None
-    """Place of the marker by which evidence recognizes an attempt; None if attempts carry no marker."""
+    """Place of the marker by which evidence recognizes an attempt; None if attempts carry no
+    marker.
+    """
     evidence: tuple[Evidence, ...] = ()
     """Reads that find the outcome of an attempt in doubt."""
     no_evidence: str | None = None
@@ -170,8 +190,8 @@ class Action:
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None
-    """Function that describes a call's request for a dry run, without sign-in and without sending anything; None for an action whose
-    function builds its requests.
+    """Function that describes a call's request for a dry run, without sign-in and without sending
+    anything; None for an action whose function builds its requests.
     """
 
 
@@ -185,8 +205,8 @@ def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[
 
 
 class OnDemand(Mapping[str, T]):
-    """Actions or triggers of a connector (``noun``) by key, which separate modules declare. Each module is imported when its action or
-    trigger is called or described.
+    """Actions or triggers of a connector (``noun``) by key, which separate modules declare. Each
+    module is imported when its action or trigger is called or described.
     """
 
     def __init__(self, noun: str, on_demand: Mapping[str, str], declared: Mapping[str, T]) -> None:
@@ -198,7 +218,9 @@ class OnDemand(Mapping[str, T]):
         if key not in self._declared and key in self._on_demand:
             importlib.import_module(self._on_demand[key])
             if key not in self._declared:
-                raise DeclarationError(f"the module '{self._on_demand[key]}' declares no {self._noun} '{key}'")
+                raise DeclarationError(
+                    f"the module '{self._on_demand[key]}' declares no {self._noun} '{key}'"
+                )
         return self._declared[key]
 
     def __contains__(self, key: object) -> bool:

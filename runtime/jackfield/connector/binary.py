@@ -16,13 +16,21 @@ Encoding = Literal["text", "base64"]
 def encoding_field() -> Any:
     """Return the field for the encoding of the inputs' values."""
     return Field(
-        "text", title="Encoding", blank="absent", description="'text' for UTF-8; 'base64' for bytes, which are written as base64 then."
+        "text",
+        title="Encoding",
+        blank="absent",
+        description="'text' for UTF-8; 'base64' for bytes, which are written as base64 then.",
     )
 
 
 def encoding_output() -> Any:
     """Return the field for the encoding of the output's values."""
-    return Field(title="Encoding", description="'text'; or 'base64' if any of them is no UTF-8, and all of them are written as base64.")
+    return Field(
+        title="Encoding",
+        description=(
+            "'text'; or 'base64' if any of them is no UTF-8, and all of them are written as base64."
+        ),
+    )
 
 
 def encoded(value: str, encoding: Encoding, path: str) -> bytes:
@@ -36,12 +44,18 @@ def encoded(value: str, encoding: Encoding, path: str) -> bytes:
         said = "has half of a surrogate pair, which is no character"
     except (binascii.Error, ValueError):
         said = "is not base64"
-    raise InvalidInput("a value cannot be sent", details=[Detail(path, said)], hint="Correct the value.") from None
+    raise InvalidInput(
+        "a value cannot be sent", details=[Detail(path, said)], hint="Correct the value."
+    ) from None
 
 
 def decoded(values: Sequence[bytes | None]) -> tuple[list[str | None], Encoding]:
-    """Return the strings of an answer's values, and their encoding: base64 for all if any of them is not UTF-8."""
+    """Return the strings of an answer's values, and their encoding: base64 for all if any of them
+    is not UTF-8.
+    """
     try:
         return [None if value is None else value.decode() for value in values], "text"
     except UnicodeDecodeError:
-        return [None if value is None else base64.b64encode(value).decode() for value in values], "base64"
+        return [
+            None if value is None else base64.b64encode(value).decode() for value in values
+        ], "base64"

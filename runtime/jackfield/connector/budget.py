@@ -1,4 +1,6 @@
-"""Declaration of a budget: a rate and a daily quota that the provider sets for an account, shared by several actions."""
+"""Declaration of a budget: a rate and a daily quota that the provider sets for an account, shared
+by several actions.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """Plan of a connection that starts with few calls: the number of allowed calls on each day (UTC), beginning with the day of its first
-    call.
+    """Plan of a connection that starts with few calls: the number of allowed calls on each day
+    (UTC), beginning with the day of its first call.
 
     ``name`` is the connection's name; after the last day there is no limit.
     """
@@ -42,13 +44,17 @@ def _no_warmup(_client: Any) -> Warmup | None:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Rate and daily quota of the provider's account, shared by all actions that declare this budget.
+    """Rate and daily quota of the provider's account, shared by all actions that declare this
+    budget.
 
-    ``scope`` gets the inputs and the open client and returns the account's name (account and region, for instance), without sending a
-    request to the provider. It may prepare the client, so that the call does not miss its slot. None means that the call is not limited.
-    All connections of a workspace with the same scope share one rate, in all processes that share a database. ``limits`` gets the open
-    client and reads the provider's limits; the runtime calls it rarely, and a failure in it never fails an action. Without ``limits``, the
-    rate is derived from throttling responses alone. ``warmup`` gets the open client and returns its connection's plan, if there is one.
+    ``scope`` gets the inputs and the open client and returns the account's name (account and
+    region, for instance), without sending a request to the provider. It may prepare the client, so
+    that the call does not miss its slot. None means that the call is not limited. All connections
+    of a workspace with the same scope share one rate, in all processes that share a database.
+    ``limits`` gets the open client and reads the provider's limits; the runtime calls it rarely,
+    and a failure in it never fails an action. Without ``limits``, the rate is derived from
+    throttling responses alone. ``warmup`` gets the open client and returns its connection's plan,
+    if there is one.
     """
 
     key: str

@@ -1,4 +1,6 @@
-"""The context that the runtime passes to a connection when it opens, and the ``Call`` in which a client reports each attempt's progress."""
+"""The context that the runtime passes to a connection when it opens, and the ``Call`` in which a
+client reports each attempt's progress.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]
-"""Function that receives a request's method, host, start and end, in seconds since 1970, and status; None if there was no response."""
+"""Function that receives a request's method, host, start and end, in seconds since 1970, and
+status; None if there was no response.
+"""
 
 MAX_WARNINGS = 20
 """Maximum number of entries in ``meta.warnings``."""
@@ -39,8 +43,9 @@ _SHORTEST = 0.001
 class Answered:
     """Successful request that changed something at the provider, within an attempt.
 
-    Its response reported success, or must have done so because another request followed. ``returned`` is the provider's return value, as
-    recorded by the author; it appears in the error of a later step, with secrets redacted.
+    Its response reported success, or must have done so because another request followed.
+    ``returned`` is the provider's return value, as recorded by the author; it appears in the error
+    of a later step, with secrets redacted.
     """
 
     step: str
@@ -50,14 +55,16 @@ class Answered:
 
 @dataclass(slots=True, eq=False)
 class Apart:
-    """Request that an action sends in a separate thread. Its failure may never reach the action, so its outcome is recorded here; without
-    an outcome, the attempt ends as unclear.
+    """Request that an action sends in a separate thread. Its failure may never reach the action, so
+    its outcome is recorded here; without an outcome, the attempt ends as unclear.
     """
 
     call: Call
     step: str
     share: Share | None = None
-    """Share of the memory for this thread's response; each thread releases its share independently."""
+    """Share of the memory for this thread's response; each thread releases its share
+    independently.
+    """
     number: int = field(default_factory=count().__next__)
 
     def answered(self, request_id: str | None = None) -> None:
@@ -72,12 +79,16 @@ class Apart:
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 """Function that receives a question of a provider to a person; it returns the answer, or None."""
 AskCaller = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Function that receives the name of a question, and the question; it returns the caller's answer, or raises."""
+"""Function that receives the name of a question, and the question; it returns the caller's answer,
+or raises.
+"""
 
 
 @dataclass(slots=True)
 class IdempotencyKey:
-    """Key by which a provider can recognise a repeated request. ``used`` is set once a client has read the key."""
+    """Key by which a provider can recognise a repeated request. ``used`` is set once a client has
+    read the key.
+    """
 
     value: str = field(default_factory=lambda: str(uuid4()))
     used: bool = False
@@ -87,35 +98,46 @@ class IdempotencyKey:
 class Call:
     """One attempt of an action, as its client sees it.
 
-    A client that uses the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from the
-    response. A failure that the error map knows is never in doubt before the first ``begin()``. An unknown exception, such as a
-    ``KeyError``, leaves a ``write`` in doubt: the code may have sent something by other means.
+    A client that uses the network calls ``begin()`` right before it sends the first byte of each
+    request, and sets ``request_id`` from the response. A failure that the error map knows is never
+    in doubt before the first ``begin()``. An unknown exception, such as a ``KeyError``, leaves a
+    ``write`` in doubt: the code may have sent something by other means.
 
-    - ``permissions``: permissions that the action or trigger needs, by system, for errors that list what to allow; else empty.
-    - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as
-      "not sent".
-    - ``entered``: set once the action's function runs; ``ended`` once it has returned. Nothing is sent after that.
-    - ``unproven``: requests of ``begin_apart`` that may have changed something and have no known outcome.
+    - ``permissions``: permissions that the action or trigger needs, by system, for errors that list
+      what to allow; else empty.
+    - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is
+      neither retried nor reported as "not sent".
+    - ``entered``: set once the action's function runs; ``ended`` once it has returned. Nothing is
+      sent after that.
+    - ``unproven``: requests of ``begin_apart`` that may have changed something and have no known
+      outcome.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
-    - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each request.
+    - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each
+      request.
     - ``workspace``: the workspace that calls; empty outside an action.
     - ``files``: stores the files that the action returns; None without storage.
     - ``warnings``: remarks for the caller of a successful call; set by ``warn``.
-    - ``unread``: the response that proves a success although it could not be read; set by a client if the runtime ``takes_unread``.
+    - ``unread``: the response that proves a success although it could not be read; set by a client
+      if the runtime ``takes_unread``.
     - ``share``: the memory that its responses hold, from its first request to its end.
-    - ``follows``: True if the page token comes from the previous page of this invocation, and not from the caller.
+    - ``follows``: True if the page token comes from the previous page of this invocation, and not
+      from the caller.
     - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any host.
     - ``open_end``: the page does not show whether it is the last one; set by ``unfinished``.
     - ``events``: receives the events that the action emits, for a caller who requested them.
-    - ``exchanges``: receives its requests and responses, with their bodies if it ``sees_bodies``; None if they are not recorded.
-    - ``progress``: receives the fraction done, from 0 to 1 (None if unknown), and a text about the current work; None if nobody
-      follows the call.
-    - ``answer``: answers a provider's question to a person (the entry points ``jackfield.answers``); None if no package does.
-    - ``ask_caller``: returns the caller's answer to such a question, under the provider's name for it, or raises if the caller must
-      answer by another call. It may be called only before anything was done. None if the caller cannot be asked.
-    - ``answer_late``: records the output, or the failure, of a call whose caller has left; None before that, and for calls of
-      connectors.
-    - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for an attempt that needs no marker.
+    - ``exchanges``: receives its requests and responses, with their bodies if it ``sees_bodies``;
+      None if they are not recorded.
+    - ``progress``: receives the fraction done, from 0 to 1 (None if unknown), and a text about the
+      current work; None if nobody follows the call.
+    - ``answer``: answers a provider's question to a person (the entry points
+      ``jackfield.answers``); None if no package does.
+    - ``ask_caller``: returns the caller's answer to such a question, under the provider's name for
+      it, or raises if the caller must answer by another call. It may be called only before anything
+      was done. None if the caller cannot be asked.
+    - ``answer_late``: records the output, or the failure, of a call whose caller has left; None
+      before that, and for calls of connectors.
+    - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for an
+      attempt that needs no marker.
     """
 
     deadline: Deadline
@@ -157,28 +179,36 @@ class Call:
 
     @property
     def idempotency_key(self) -> str:
-        """Idempotency key of the caller, or one derived from the invocation. All attempts of an invocation share it.
+        """Idempotency key of the caller, or one derived from the invocation. All attempts of an
+        invocation share it.
 
-        Pass the key on to a provider that accepts idempotency keys. An action that sends several requests appends the step's name for each.
+        Pass the key on to a provider that accepts idempotency keys. An action that sends several
+        requests appends the step's name for each.
         """
         self.key.used = True
         return self.key.value
 
     @property
     def marker(self) -> str | None:
-        """Marker of this attempt, 26 random-looking characters by which evidence recognises it; None if the attempt needs no marker."""
+        """Marker of this attempt, 26 random-looking characters by which evidence recognises it;
+        None if the attempt needs no marker.
+        """
         if self.mark is not None and self._marker is None:
             self._marker = self.mark() or None
         return self._marker
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
-        """Report that a request is about to be sent. A second request in the same attempt implies that the first one received a response.
+        """Report that a request is about to be sent. A second request in the same attempt implies
+        that the first one received a response.
 
-        ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider (HTTP GET and HEAD).
+        ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider
+        (HTTP GET and HEAD).
 
-        :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
+        :raises Cancelled: if the caller has disconnected before anything was sent, or the action
+            has ended.
         :raises TimedOut: if the deadline has passed.
-        :raises JackfieldError: if the last response could not be read: the action would continue without its content.
+        :raises JackfieldError: if the last response could not be read: the action would continue
+            without its content.
         :raises Unavailable: if this process lacks memory for another response.
         """
         if self.unread is not None:
@@ -192,8 +222,9 @@ class Call:
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def begin_apart(self, step: str, *, safe: bool = False) -> Apart:
-        """Report a request that another thread than the action's is about to send, concurrently with others. The returned object records
-        its outcome, which is independent of the other requests' outcomes.
+        """Report a request that another thread than the action's is about to send, concurrently
+        with others. The returned object records its outcome, which is independent of the other
+        requests' outcomes.
 
         :raises Cancelled: as ``begin`` does.
         :raises TimedOut: as ``begin`` does.
@@ -208,7 +239,9 @@ class Call:
         return found
 
     def prove(self, request: Apart, done: Answered | None) -> None:
-        """Record the outcome of a request of ``begin_apart``; ``done`` is None if the request has changed nothing."""
+        """Record the outcome of a request of ``begin_apart``; ``done`` is None if the request has
+        changed nothing.
+        """
         if request in self.unproven:
             self.unproven.discard(request)
             if done is not None:
@@ -220,14 +253,18 @@ class Call:
         raise Cancelled("the action has ended, so nothing more is sent for it", sent=Sent.NOTHING)
 
     def _let_go(self, share: Share) -> None:
-        """Check right before the first byte of a request whether it may be sent, and reserve memory for its response in ``share``."""
+        """Check right before the first byte of a request whether it may be sent, and reserve memory
+        for its response in ``share``.
+        """
         if self.ended:
             self.refuse_late()
         if not self.begun:
             gate, self.gate = self.gate, None
             if gate is not None:
                 gate()
-            self.begun = True  # before the look at the deadline: whoever gives up at the deadline sees this, or nothing is sent any more
+            # before the look at the deadline: whoever gives up at the deadline sees this, or
+            # nothing is sent any more
+            self.begun = True
             may_send = False
             try:
                 self.check()
@@ -241,7 +278,9 @@ class Call:
             share.admit()
 
     def drop_answers(self) -> None:
-        """Release the memory for responses of a failed attempt, whose exception may hold the attempt in a reference cycle for long."""
+        """Release the memory for responses of a failed attempt, whose exception may hold the
+        attempt in a reference cycle for long.
+        """
         if self.share is not None:
             self.share.release()
 
@@ -252,39 +291,54 @@ class Call:
         return self.share
 
     def wait_for_slot(self) -> None:
-        """Wait until the first request may begin, if the action is rate-limited; the wait takes a few milliseconds at most."""
+        """Wait until the first request may begin, if the action is rate-limited; the wait takes a
+        few milliseconds at most.
+        """
         gate, self.gate = self.gate, None
         if gate is not None:
             gate()
 
     def returned(self, value: Any) -> None:
-        """Store the value of a response with a success status, without counting the response as a success yet.
+        """Store the value of a response with a success status, without counting the response as a
+        success yet.
 
-        A transport cannot distinguish a valid response from a malformed one. The response counts as a success when the next request begins,
-        or when the attempt fails in a way that would otherwise count as not sent.
+        A transport cannot distinguish a valid response from a malformed one. The response counts as
+        a success when the next request begins, or when the attempt fails in a way that would
+        otherwise count as not sent.
         """
         self._returned = value
 
     def answered(self, returned: Any = None) -> None:
-        """Record that the last request succeeded, and optionally the provider's returned value (an ID to find the result by)."""
-        if self._unanswered is None and not self.requests:  # the author forgot begin(), but a response proves that a request was sent
+        """Record that the last request succeeded, and optionally the provider's returned value (an
+        ID to find the result by).
+        """
+        # the author forgot begin(), but a response proves that a request was sent
+        if self._unanswered is None and not self.requests:
             self.begun = self.changes = True
             self._unanswered = "a request that was not announced"
         if self._unanswered is not None:
-            found = Answered(self._unanswered, self.request_id, self._returned if returned is None else returned)
+            found = Answered(
+                self._unanswered, self.request_id, self._returned if returned is None else returned
+            )
             self._unanswered = None
             self.add_done(found)
 
     def add_done(self, found: Answered) -> None:
-        """Add a successful request to ``done``; beyond the limit, the last entry stands for all further requests."""
+        """Add a successful request to ``done``; beyond the limit, the last entry stands for all
+        further requests.
+        """
         if len(self.done) < MAX_DONE:
             self.done.append(found)
         else:
             self._further += 1
-            self.done[-1] = replace(found, step=f"{found.step}, the last of {self._further + 1:,} further steps")
+            self.done[-1] = replace(
+                found, step=f"{found.step}, the last of {self._further + 1:,} further steps"
+            )
 
     def refused(self) -> None:
-        """Record that the last request was refused, so that a further request of this attempt does not imply its success."""
+        """Record that the last request was refused, so that a further request of this attempt does
+        not imply its success.
+        """
         self._unanswered = self._returned = None
 
     def warn(self, message: str, path: str = "") -> None:
@@ -294,32 +348,48 @@ class Call:
         """
         if len(self.warnings) < MAX_WARNINGS:
             where = path if path.startswith("/") else ""
-            self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
+            self.warnings = (
+                *self.warnings,
+                Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]),
+            )
 
-    def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
-        """Report to the caller that the provider carried out only a part of the request. ``entries`` are the failed entries: each has a
-        JSON Pointer into the output, and the provider's message; a ``FailedEntry`` also points into the inputs. ``failed`` is their
+    def failed_in_part(
+        self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0
+    ) -> None:
+        """Report to the caller that the provider carried out only a part of the request.
+        ``entries`` are the failed entries: each has a JSON Pointer into the output, and the
+        provider's message; a ``FailedEntry`` also points into the inputs. ``failed`` is their
         number, if ``entries`` does not contain all of them.
 
-        The report is a warning with the code ``partial``; with ``partial: "fail"`` the call fails, with details that point into the inputs.
+        The report is a warning with the code ``partial``; with ``partial: "fail"`` the call fails,
+        with details that point into the inputs.
         """
         if entries and len(self.warnings) < MAX_WARNINGS:
             known = sum(len(one.entries) for one in self.warnings if isinstance(one, FailedEntries))
             shown = tuple(shortened(one) for one in entries[: MAX_FAILED_ENTRIES - known])
             count = max(failed, len(entries))
-            text = message or f"succeeded in part: {count:,} {'entry' if count == 1 else 'entries'} failed"
-            self.warnings = (*self.warnings, FailedEntries(path[:_LONGEST_WARNING], text[:_LONGEST_WARNING], None, shown, count))
+            text = (
+                message
+                or f"succeeded in part: {count:,} {'entry' if count == 1 else 'entries'} failed"
+            )
+            self.warnings = (
+                *self.warnings,
+                FailedEntries(path[:_LONGEST_WARNING], text[:_LONGEST_WARNING], None, shown, count),
+            )
 
     def hand_on(self, event: Mapping[str, Any]) -> None:
-        """Pass an event, a JSON object, to a caller who requested events. The output contains the event, too.
+        """Pass an event, a JSON object, to a caller who requested events. The output contains the
+        event, too.
 
-        :raises JackfieldError: if the caller of a ``read`` has left, or does not read its events in time.
+        :raises JackfieldError: if the caller of a ``read`` has left, or does not read its events in
+            time.
         """
         self.events.hand_on(event)
 
     def unfinished(self, reason: str) -> None:
-        """Report that a page has neither a next page nor an end of its list, or lacks items. A page that names its next page is continued.
-        ``meta.complete`` is false, with ``reason`` as a warning.
+        """Report that a page has neither a next page nor an end of its list, or lacks items. A page
+        that names its next page is continued. ``meta.complete`` is false, with ``reason`` as a
+        warning.
         """
         self.open_end = True
         self.warn(reason)
@@ -330,17 +400,22 @@ class Call:
             self.answered()
 
     def remaining(self) -> float:
-        """Return the seconds left for the next request: a valid socket timeout, always greater than 0."""
+        """Return the seconds left for the next request: a valid socket timeout, always greater than
+        0.
+        """
         return max(_SHORTEST, self.deadline.remaining())
 
     def check(self) -> None:
-        """Check that the operation may continue. Clients that need several steps before the operation takes effect call it.
+        """Check that the operation may continue. Clients that need several steps before the
+        operation takes effect call it.
 
         :raises Cancelled: if the caller has disconnected.
         :raises TimedOut: if the deadline has passed.
         """
         if self.cancelled.is_set():
-            raise Cancelled("the invocation was cancelled before anything was sent", sent=Sent.NOTHING)
+            raise Cancelled(
+                "the invocation was cancelled before anything was sent", sent=Sent.NOTHING
+            )
         if self.deadline.clock.monotonic() >= self.deadline.at:
             raise self.deadline.passed(Sent.NOTHING)
 
@@ -349,13 +424,15 @@ _CURRENT = cast("ContextVar[Call | None]", CURRENT)
 
 
 def current_call() -> Call | None:
-    """Return the attempt that this thread or task runs, for hooks deep inside a client; None outside an attempt."""
+    """Return the attempt that this thread or task runs, for hooks deep inside a client; None
+    outside an attempt.
+    """
     return _CURRENT.get()
 
 
 set_current, reset_current = _CURRENT.set, _CURRENT.reset
-"""Functions that make a call current for this thread or task, and reset it with the returned token. ``entered`` does both, with three more
-function calls.
+"""Functions that make a call current for this thread or task, and reset it with the returned token.
+``entered`` does both, with three more function calls.
 """
 
 
@@ -378,8 +455,8 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
 
 
 class WouldWait(BaseException):
-    """Signal that opening a connection in an event loop has to wait, which would block all other calls. The opening is repeated in a
-    thread.
+    """Signal that opening a connection in an event loop has to wait, which would block all other
+    calls. The opening is repeated in a thread.
     """
 
 
@@ -396,8 +473,8 @@ def check_may_wait() -> None:
 
 
 def without_waiting(function: Callable[[], T]) -> tuple[T] | None:
-    """Call a function that opens a connection in an event loop; return its client in a tuple, or None if it would have to wait for
-    credentials.
+    """Call a function that opens a connection in an event loop; return its client in a tuple, or
+    None if it would have to wait for credentials.
     """
     token = _HURRIES.set(True)
     try:
@@ -412,8 +489,9 @@ def without_waiting(function: Callable[[], T]) -> tuple[T] | None:
 class Minted(SecretHolder):
     """Newly issued credential.
 
-    ``value`` must be JSON, because processes share it through the database. ``expires_at`` is in seconds since 1970, or None if the
-    credential does not expire. ``secrets`` are the strings in ``value`` that must never be displayed.
+    ``value`` must be JSON, because processes share it through the database. ``expires_at`` is in
+    seconds since 1970, or None if the credential does not expire. ``secrets`` are the strings in
+    ``value`` that must never be displayed.
     """
 
     value: Any
@@ -424,31 +502,38 @@ class Minted(SecretHolder):
 class Leases(Protocol):
     """Store of leased credentials and open clients, for one connection of one workspace."""
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
-        """Return the credential under ``key``. Concurrent callers share one ``mint``; the credential is refreshed before it expires. A mint
-        that ``outlasts`` its caller goes on after the caller's deadline.
+    def lease(
+        self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False
+    ) -> Minted:
+        """Return the credential under ``key``. Concurrent callers share one ``mint``; the
+        credential is refreshed before it expires. A mint that ``outlasts`` its caller goes on after
+        the caller's deadline.
         """
 
     def drop(self, key: str, used: Minted) -> None:
         """Remove ``used``, which the provider reported as expired."""
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return the object under ``key``. It is created on first use and lives as long as the connection's cache entry."""
+        """Return the object under ``key``. It is created on first use and lives as long as the
+        connection's cache entry.
+        """
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenContext(SecretHolder):
-    """Arguments with which a connection type opens a client: identity, inputs, permissions, leases and caches.
+    """Arguments with which a connection type opens a client: identity, inputs, permissions, leases
+    and caches.
 
     - ``connection``: None for inline values.
     - ``inputs``: the validated inputs of the action, empty for a connection test.
-    - ``permissions``: the permissions that a session may be narrowed to, by system: those of all actions of the connector, or of the
-      working trigger.
-    - ``narrowed``: True if the session must be narrowed to ``permissions``, whatever the connection says: a look for evidence needs no
-      more.
-    - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
-      before connecting.
-    - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.
+    - ``permissions``: the permissions that a session may be narrowed to, by system: those of all
+      actions of the connector, or of the working trigger.
+    - ``narrowed``: True if the session must be narrowed to ``permissions``, whatever the connection
+      says: a look for evidence needs no more.
+    - ``guard``: checks hosts that come from the connection's own values. Connect with
+      ``guard.connect``, or have it check the address before connecting.
+    - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values
+      and without a database.
     - ``registrations``: the workspace's clients at providers, while a person approves; else None.
     """
 
@@ -473,15 +558,18 @@ class OpenContext(SecretHolder):
 
     @property
     def idempotency_key(self) -> str:
-        """Idempotency key of the call. A client stored with ``cached`` must read ``current_call()`` for each request instead."""
+        """Idempotency key of the call. A client stored with ``cached`` must read ``current_call()``
+        for each request instead.
+        """
         return self.call.idempotency_key
 
     def lease(self, key: str, mint: Callable[[], Minted], *, outlasts: bool = False) -> Minted:
-        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share a
-        credential.
+        """Return a credential, minted once for all concurrent callers and reused while fresh.
+        Connections and tenants never share a credential.
 
-        ``outlasts``: ``mint`` has its own time limit, because its outcome must not be lost (a refresh token that replaces the previous
-        one). It runs in a separate thread, and each caller waits until its own deadline at most.
+        ``outlasts``: ``mint`` has its own time limit, because its outcome must not be lost (a
+        refresh token that replaces the previous one). It runs in a separate thread, and each caller
+        waits until its own deadline at most.
 
         :raises TimedOut: if the deadline passes before the mint ends; nothing was sent.
         """
@@ -492,6 +580,8 @@ class OpenContext(SecretHolder):
         self.leases.drop(key, used)
 
     def cached(self, key: object, make: Callable[[], T]) -> T:
-        """Return an object that is expensive to create; it is cached until the connection changes."""
+        """Return an object that is expensive to create; it is cached until the connection
+        changes.
+        """
         found: T = self.leases.cached(key, make)
         return found

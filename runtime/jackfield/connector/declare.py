@@ -1,4 +1,6 @@
-"""Declaration of a connector: its connection types, its actions and the option sources of its forms."""
+"""Declaration of a connector: its connection types, its actions and the option sources of its
+forms.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,28 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from jackfield.connector.actions import Action, JobSteps, OnDemand, OptionSource, Preview, by_key, one_unit, united
+from jackfield.connector.actions import (
+    Action,
+    JobSteps,
+    OnDemand,
+    OptionSource,
+    Preview,
+    by_key,
+    one_unit,
+    united,
+)
 from jackfield.connector.connection_steps import Step
 from jackfield.connector.context import OpenContext
-from jackfield.connector.models import ConnectionType, DeclarationError, Documents, Explain, Inputs, Output, check_evidence, spelt_out
+from jackfield.connector.models import (
+    ConnectionType,
+    DeclarationError,
+    Documents,
+    Explain,
+    Inputs,
+    Output,
+    check_evidence,
+    spelt_out,
+)
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
 from jackfield.kernel.dataclass import replace
@@ -23,16 +43,22 @@ if typing.TYPE_CHECKING:
 
 
 Example = Json | tuple[Json, Json] | tuple[str, Json, Json]
-"""Example of an action: a title, an invocation and a result; or inputs and output, with an optional title before them."""
+"""Example of an action: a title, an invocation and a result; or inputs and output, with an optional
+title before them.
+"""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
-"""Function that maps the open client and the context to the steps that this connector adds to a connection test."""
+"""Function that maps the open client and the context to the steps that this connector adds to a
+connection test.
+"""
 
 
 class _Permissions(Mapping[str, tuple[str, ...]]):
-    """Permissions of all actions together, by system. Reading them imports the modules of all actions."""
+    """Permissions of all actions together, by system. Reading them imports the modules of all
+    actions.
+    """
 
     def __init__(self, actions: Mapping[str, Action]) -> None:
         self._actions = actions
@@ -54,14 +80,17 @@ class _Permissions(Mapping[str, tuple[str, ...]]):
 
 
 class Connector(Triggers):
-    """One external system, as declared by its author. ``explain`` maps the client's exceptions to errors with codes.
+    """One external system, as declared by its author. ``explain`` maps the client's exceptions to
+    errors with codes.
 
-    ``modules`` maps the name of a module to the keys of the actions that it declares on this connector. Such a module is imported when one
-    of its actions is called or described, so that a connector with many actions starts as fast as one with few. ``trigger_modules`` does
-    the same for triggers.
+    ``modules`` maps the name of a module to the keys of the actions that it declares on this
+    connector. Such a module is imported when one of its actions is called or described, so that a
+    connector with many actions starts as fast as one with few. ``trigger_modules`` does the same
+    for triggers.
 
-    ``hosts`` are the public hosts that the connector connects to, in addition to hosts in a connection's values: ``api.acme.example``, or
-    ``*.acme.example``. An isolated connector reaches no other hosts.
+    ``hosts`` are the public hosts that the connector connects to, in addition to hosts in a
+    connection's values: ``api.acme.example``, or ``*.acme.example``. An isolated connector reaches
+    no other hosts.
     """
 
     def __init__(
@@ -89,12 +118,17 @@ class Connector(Triggers):
         self.description = description
         self.connections = {kind.key: kind for kind in connections}
         if len(self.connections) < len(connections):
-            raise DeclarationError(f"connector '{key}' lists two connection types with the same key")
+            raise DeclarationError(
+                f"connector '{key}' lists two connection types with the same key"
+            )
         self.explain = explain
         self.about: dict[str, Any] = {
-            "icon": icon, "categories": list(categories), "documentationUrl": documentation_url, "license": license,
+            "icon": icon,
+            "categories": list(categories),
+            "documentationUrl": documentation_url,
+            "license": license,
             "hosts": list(hosts),
-        }  # fmt: skip
+        }
         self.aliases = dict(aliases or {})
         self._on_demand = by_key("action", modules or {})
         self._declared: dict[str, Action] = {}
@@ -146,70 +180,94 @@ class Connector(Triggers):
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
-        Its first parameter gets the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema keywords
-        to the inputs as a whole (``anyOf`` over required members). An example is a title, an invocation and a result; or a pair of inputs
+        Its first parameter gets the inputs, the second (if any) the open client; it returns an
+        Output. ``schema`` adds JSON Schema keywords to the inputs as a whole (``anyOf`` over
+        required members). An example is a title, an invocation and a result; or a pair of inputs
         and output, with an optional title before them.
 
-        ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` gets the inputs and returns how much a
-        call counts (the number of recipients, for instance).
+        ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``;
+        ``cost`` gets the inputs and returns how much a call counts (the number of recipients, for
+        instance).
 
-        ``pace_by`` lists the inputs (their names in JSON) that name the throttled object: a bucket, a table, a URL. A throttle then slows
-        only the calls with the same values; without ``pace_by``, all calls of the action over the connection. A ``rate_limit`` applies to
-        all calls.
+        ``pace_by`` lists the inputs (their names in JSON) that name the throttled object: a bucket,
+        a table, a URL. A throttle then slows only the calls with the same values; without
+        ``pace_by``, all calls of the action over the connection. A ``rate_limit`` applies to all
+        calls.
 
         Two parameters refine the effect ``idempotent``:
 
-        - ``idempotent_by="key"``: the provider recognises a repeated request by ``Call.idempotency_key``. An attempt that did not read
-          that key counts as a ``write``.
-        - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that
-          it did. The output then consists of the model's defaults.
+        - ``idempotent_by="key"``: the provider recognises a repeated request by
+          ``Call.idempotency_key``. An attempt that did not read that key counts as a ``write``.
+        - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry
+          (``not_found``, ``conflict``) mean that it did. The output then consists of the model's
+          defaults.
 
-        ``effect_of`` gets the inputs and returns the effect of this call, for an action that is a ``write`` only with some inputs. Rules
-        and the journal still treat the action as a ``write``.
+        ``effect_of`` gets the inputs and returns the effect of this call, for an action that is a
+        ``write`` only with some inputs. Rules and the journal still treat the action as a
+        ``write``.
 
-        ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime
-        calls it if the boolean input ``preview`` is true, and refuses that input without ``dryRun``.
+        ``preview`` computes the output of a dry run: a function of the inputs alone that returns an
+        Output and sends nothing. The runtime calls it if the boolean input ``preview`` is true, and
+        refuses that input without ``dryRun``.
 
-        ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat the action as a ``write``, whatever its
-        effect, and only the caller of a call sees its output. For single members of an output, ``Field(secret=True)`` does the latter.
+        ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat
+        the action as a ``write``, whatever its effect, and only the caller of a call sees its
+        output. For single members of an output, ``Field(secret=True)`` does the latter.
 
-        ``allowed_with`` lists other actions of the connector that the rules must also allow to the caller, over the same connection. It is
-        for outputs that let their holder do the same, such as a signed URL.
+        ``allowed_with`` lists other actions of the connector that the rules must also allow to the
+        caller, over the same connection. It is for outputs that let their holder do the same, such
+        as a signed URL.
 
-        ``borrows_connections=True`` declares that a rule can allow calls over connections of other connectors whose actions are bound to
-        HTTP requests (docs/reference/any-path.md). The inputs have ``method`` and ``url``, by which the rules judge each call.
+        ``borrows_connections=True`` declares that a rule can allow calls over connections of other
+        connectors whose actions are bound to HTTP requests (docs/reference/any-path.md). The inputs
+        have ``method`` and ``url``, by which the rules judge each call.
 
-        ``keywords`` are phrases by which people search for the action and that its texts lack, such as "charge a card".
+        ``keywords`` are phrases by which people search for the action and that its texts lack, such
+        as "charge a card".
 
-        ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel`` (``jackfield.connector.jobs``) as an action that
-        outlasts its call. The effect is that of ``start``.
+        ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel``
+        (``jackfield.connector.jobs``) as an action that outlasts its call. The effect is that of
+        ``start``.
 
-        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads that find the marker after
-        a lost answer (``jackfield.connector.evidence``). ``no_evidence`` is the reason why an action has no evidence.
+        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence``
+        lists the reads that find the marker after a lost answer (``jackfield.connector.evidence``).
+        ``no_evidence`` is the reason why an action has no evidence.
 
-        ``request`` describes the request of a call, for ``meta.request`` of a dry run. It gets the inputs, secrets masked, and returns the
-        members of that object, or None.
+        ``request`` describes the request of a call, for ``meta.request`` of a dry run. It gets the
+        inputs, secrets masked, and returns the members of that object, or None.
 
-        ``needs_connection=False`` declares an action that has no client and sends no requests: invocations may omit ``connection``.
+        ``needs_connection=False`` declares an action that has no client and sends no requests:
+        invocations may omit ``connection``.
 
-        :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong
-            signature.
+        :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not
+            fit the effect, or a wrong signature.
         """
 
         def declare(function: F) -> F:
             if key in self._declared:
                 raise DeclarationError(f"action '{key}' is declared twice")
             listed = self._on_demand.get(key)
-            if listed != function.__module__ and (listed is not None or function.__module__ in self._on_demand.values()):
-                raise DeclarationError(f"action '{key}': 'modules' of the connector does not list it under '{function.__module__}'")
+            if listed != function.__module__ and (
+                listed is not None or function.__module__ in self._on_demand.values()
+            ):
+                raise DeclarationError(
+                    f"action '{key}': 'modules' of the connector does not list it under "
+                    f"'{function.__module__}'"
+                )
             if effect not in typing.get_args(Effect):
-                raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
+                raise DeclarationError(
+                    f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}"
+                )
             started: Callable[..., Any] = function
             steps, handle = None, None
             if kind == "job":
                 from jackfield.connector.jobs import check_job, declared_steps, start_of
 
-                ours = {"pagination": pagination, "repeat_ok": repeat_ok, "hands_out_credentials": hands_out_credentials}
+                ours = {
+                    "pagination": pagination,
+                    "repeat_ok": repeat_ok,
+                    "hands_out_credentials": hands_out_credentials,
+                }
                 check_job(key, **ours, marker=marker, evidence=evidence)
                 steps = function()
                 inputs, handle, output, takes_client = declared_steps(steps, key)
@@ -218,11 +276,29 @@ class Connector(Triggers):
                 inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
             if effect_of is not None and effect != "write":
-                raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
-            if (unknown := next(iter(set(pace_by) - {one.alias or name for name, one in inputs.model_fields.items()}), None)) is not None:
-                raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
+                raise DeclarationError(
+                    f"action '{key}': 'effect_of' needs the effect write, the most cautious one"
+                )
+            if (
+                unknown := next(
+                    iter(
+                        set(pace_by)
+                        - {one.alias or name for name, one in inputs.model_fields.items()}
+                    ),
+                    None,
+                )
+            ) is not None:
+                raise DeclarationError(
+                    f"action '{key}': pace_by names '{unknown}', which is no input"
+                )
             check_evidence(key, marker, evidence, no_evidence, effect, idempotent_by)
-            _check_connection(key, inputs, takes_client=takes_client, needs=needs_connection, borrows=borrows_connections)
+            _check_connection(
+                key,
+                inputs,
+                takes_client=takes_client,
+                needs=needs_connection,
+                borrows=borrows_connections,
+            )
             action = Action(
                 key=key,
                 title=title or spelt_out(key),
@@ -260,22 +336,36 @@ class Connector(Triggers):
                 from jackfield.connector.jobs import steps_of
 
                 late = getattr(steps, "cancels_late", False) is True
-                action = replace(action, job=JobSteps(*steps_of(action, steps, handle, output), cancels_late=late))
+                action = replace(
+                    action,
+                    job=JobSteps(*steps_of(action, steps, handle, output), cancels_late=late),
+                )
             self._declared[key] = action
             return function
 
         return declare
 
-    def options(self, key: str, *, title: str | None = None, depends_on: Sequence[str] = ()) -> Callable[[F], F]:
-        """Declare the decorated function as an option source. It returns a sequence of `Option`, and gets the open client if it needs one.
+    def options(
+        self, key: str, *, title: str | None = None, depends_on: Sequence[str] = ()
+    ) -> Callable[[F], F]:
+        """Declare the decorated function as an option source. It returns a sequence of `Option`,
+        and gets the open client if it needs one.
 
-        A parameter ``inputs`` gets the form's current values; ``depends_on`` names the inputs that change the choices.
+        A parameter ``inputs`` gets the form's current values; ``depends_on`` names the inputs that
+        change the choices.
         """
 
         def declare(function: F) -> F:
             taken = inspect.signature(function).parameters.keys()
             about = (title or spelt_out(key), inspect.getdoc(function) or "")
-            self.option_sources[key] = OptionSource(key, *about, function, bool(taken - {"inputs"}), "inputs" in taken, tuple(depends_on))
+            self.option_sources[key] = OptionSource(
+                key,
+                *about,
+                function,
+                bool(taken - {"inputs"}),
+                "inputs" in taken,
+                tuple(depends_on),
+            )
             return function
 
         return declare
@@ -284,15 +374,21 @@ class Connector(Triggers):
     def test(self, function: ConnectionTest) -> ConnectionTest: ...
 
     @typing.overload
-    def test(self, *, permissions: Mapping[str, Sequence[str]]) -> Callable[[ConnectionTest], ConnectionTest]: ...
+    def test(
+        self, *, permissions: Mapping[str, Sequence[str]]
+    ) -> Callable[[ConnectionTest], ConnectionTest]: ...
 
     def test(
-        self, function: ConnectionTest | None = None, *, permissions: Mapping[str, Sequence[str]] | None = None
+        self,
+        function: ConnectionTest | None = None,
+        *,
+        permissions: Mapping[str, Sequence[str]] | None = None,
     ) -> ConnectionTest | Callable[[ConnectionTest], ConnectionTest]:
         """Declare the decorated function as part of the connection test.
 
-        It gets the open client and the context, yields Steps, and must not change anything. ``permissions`` are the permissions that it
-        needs, by system; the policies made for a connection allow them too.
+        It gets the open client and the context, yields Steps, and must not change anything.
+        ``permissions`` are the permissions that it needs, by system; the policies made for a
+        connection allow them too.
         """
 
         def declare(function: ConnectionTest) -> ConnectionTest:
@@ -306,7 +402,8 @@ class Connector(Triggers):
     def policy_documents(self, function: Documents) -> Documents:
         """Declare the decorated function as a source of documents for the policies of a connection.
 
-        It gets the documents made so far by name, and the connection's values; it returns documents to add or replace.
+        It gets the documents made so far by name, and the connection's values; it returns documents
+        to add or replace.
         """
         self.documents.append(function)
         return function
@@ -323,37 +420,70 @@ class Connector(Triggers):
         return describe(self, actions)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions of all actions together, by system. They are computed on first access."""
+        """Return the permissions of all actions together, by system. They are computed on first
+        access.
+        """
         return _Permissions(self.actions)
 
 
-def _check_connection(key: str, inputs: type[Inputs], *, takes_client: bool, needs: bool, borrows: bool) -> None:
+def _check_connection(
+    key: str, inputs: type[Inputs], *, takes_client: bool, needs: bool, borrows: bool
+) -> None:
     if takes_client and not needs:
         raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
     if borrows and not {"method", "url"} <= inputs.model_fields.keys():
-        raise DeclarationError(f"action '{key}' borrows connections, so its inputs need 'method' and 'url'")
+        raise DeclarationError(
+            f"action '{key}' borrows connections, so its inputs need 'method' and 'url'"
+        )
 
 
-def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:
+def _check_repeats(
+    key: str,
+    effect: Effect,
+    output: type[Output],
+    by: IdempotentBy | None,
+    repeat_ok: Sequence[RepeatOk],
+) -> None:
     if (by is not None or repeat_ok) and effect != "idempotent":
-        raise DeclarationError(f"action '{key}': idempotent_by and repeat_ok need the effect idempotent, not {effect}")
+        raise DeclarationError(
+            f"action '{key}': idempotent_by and repeat_ok need the effect idempotent, not {effect}"
+        )
     if by not in (None, *typing.get_args(IdempotentBy)):
-        raise DeclarationError(f"action '{key}': idempotent_by must be {' or '.join(typing.get_args(IdempotentBy))}")
+        raise DeclarationError(
+            f"action '{key}': idempotent_by must be {' or '.join(typing.get_args(IdempotentBy))}"
+        )
     unknown = sorted({*repeat_ok} - {*typing.get_args(RepeatOk)})
     if unknown:
-        raise DeclarationError(f"action '{key}': repeat_ok must be of {', '.join(typing.get_args(RepeatOk))}, not '{unknown[0]}'")
-    needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
+        raise DeclarationError(
+            f"action '{key}': repeat_ok must be of {', '.join(typing.get_args(RepeatOk))}, not "
+            f"'{unknown[0]}'"
+        )
+    needed = (
+        [name for name, field in output.model_fields.items() if field.is_required()]
+        if repeat_ok
+        else []
+    )
     if needed:
-        raise DeclarationError(f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' has none")
+        raise DeclarationError(
+            f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' "
+            "has none"
+        )
 
 
 def _preview(function: Callable[[Any], Output], inputs: type[Inputs], key: str) -> Preview:
-    taken, output, takes_client = _signature(function, f"{key}' and its preview '{getattr(function, '__name__', '')}")
+    taken, output, takes_client = _signature(
+        function, f"{key}' and its preview '{getattr(function, '__name__', '')}"
+    )
     flag = inputs.model_fields.get("preview")
     if taken is not inputs or takes_client:
-        raise DeclarationError(f"action '{key}': its preview must take the action's inputs, and nothing else")
+        raise DeclarationError(
+            f"action '{key}': its preview must take the action's inputs, and nothing else"
+        )
     if flag is None or flag.annotation is not bool or flag.default is not False:
-        raise DeclarationError(f"action '{key}': a preview needs the input 'preview', a boolean that is false by default")
+        raise DeclarationError(
+            f"action '{key}': a preview needs the input 'preview', a boolean that is false by "
+            "default"
+        )
     return Preview(function, output)
 
 
@@ -362,12 +492,20 @@ def _signature(function: Callable[..., Any], key: str) -> tuple[type[Inputs], ty
     try:
         hints = typing.get_type_hints(function)
     except NameError as error:
-        raise DeclarationError(f"action '{key}': the annotation '{error.name}' is not defined in its module") from None
+        raise DeclarationError(
+            f"action '{key}': the annotation '{error.name}' is not defined in its module"
+        ) from None
     if not 1 <= len(parameters) <= 2:
-        raise DeclarationError(f"action '{key}' must take its inputs, and the client if it needs one")
+        raise DeclarationError(
+            f"action '{key}' must take its inputs, and the client if it needs one"
+        )
     inputs, output = hints.get(parameters[0].name), hints.get("return")
     if not (isinstance(inputs, type) and issubclass(inputs, Inputs)):
-        raise DeclarationError(f"action '{key}': the first parameter must be annotated with an Inputs model")
+        raise DeclarationError(
+            f"action '{key}': the first parameter must be annotated with an Inputs model"
+        )
     if not (isinstance(output, type) and issubclass(output, Output)):
-        raise DeclarationError(f"action '{key}': the return value must be annotated with an Output model")
+        raise DeclarationError(
+            f"action '{key}': the return value must be annotated with an Output model"
+        )
     return inputs, output, len(parameters) == 2

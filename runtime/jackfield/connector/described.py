@@ -1,4 +1,6 @@
-"""Connectors without their own code: a manifest describes them, and each action is created when it is first called."""
+"""Connectors without their own code: a manifest describes them, and each action is created when it
+is first called.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,18 @@ Json = Mapping[str, Any]
 
 
 class DescribedConnector(Connector):
-    """Connector that a manifest describes. ``make`` returns the action with a key; it is called once per key unless ``kept`` is False."""
+    """Connector that a manifest describes. ``make`` returns the action with a key; it is called
+    once per key unless ``kept`` is False.
+    """
 
     def __init__(
-        self, manifest: Json, connections: Sequence[type[Any]], make: Callable[[str], Action], *, kept: bool = True, **settings: Any
+        self,
+        manifest: Json,
+        connections: Sequence[type[Any]],
+        make: Callable[[str], Action],
+        *,
+        kept: bool = True,
+        **settings: Any,
     ) -> None:
         super().__init__(
             manifest["key"],
@@ -28,7 +38,9 @@ class DescribedConnector(Connector):
             **settings,
         )
         self.raw = manifest
-        self.actions = LazyMapping(dict.fromkeys(row["key"] for row in manifest["actions"]), make, kept=kept)
+        self.actions = LazyMapping(
+            dict.fromkeys(row["key"] for row in manifest["actions"]), make, kept=kept
+        )
 
     @property
     def on_demand(self) -> Collection[str]:
@@ -38,7 +50,10 @@ class DescribedConnector(Connector):
     def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
         """Return the manifest, with all its actions or only some."""
         rows = self.raw["actions"]
-        return {**self.raw, "actions": rows if actions is None else [row for row in rows if row["key"] in actions]}
+        return {
+            **self.raw,
+            "actions": rows if actions is None else [row for row in rows if row["key"] in actions],
+        }
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions of all actions together, by system."""

@@ -1,7 +1,9 @@
-"""Declaration of evidence: where a ``write`` leaves its marker at the provider, and which reads find the marker again after a lost answer.
+"""Declaration of evidence: where a ``write`` leaves its marker at the provider, and which reads
+find the marker again after a lost answer.
 
-An attempt whose answer is lost is in doubt. The provider may know its outcome: a marker that only this attempt carries proves that the
-attempt took effect. Evidence decides the reported outcome of an invocation; it never sends one.
+An attempt whose answer is lost is in doubt. The provider may know its outcome: a marker that only
+this attempt carries proves that the attempt took effect. Evidence decides the reported outcome of
+an invocation; it never sends one.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ T = TypeVar("T")
 
 _SECONDS = len("2031-01-31T23:59:59")
 MARKER: Mapping[str, Any] = {"$marker": {}}
-"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in its comparisons; ``{"$marker": {"text":
-"/orders/{marker}"}}`` is a string with the marker.
+"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in its
+comparisons; ``{"$marker": {"text": "/orders/{marker}"}}`` is a string with the marker.
 """
 SENT_FROM: Mapping[str, Any] = {"$sent": "from"}
-"""Placeholder for a minute before the begin of the call, as RFC 3339 in whole seconds. ``{"$sent": "from", "as": "unix"}`` is in seconds
-since 1970, with ``"as": "unixText"`` as a string, with ``"as": "unixMillisText"`` as a string of milliseconds.
+"""Placeholder for a minute before the begin of the call, as RFC 3339 in whole seconds. ``{"$sent":
+"from", "as": "unix"}`` is in seconds since 1970, with ``"as": "unixText"`` as a string, with
+``"as": "unixMillisText"`` as a string of milliseconds.
 """
 SENT_UNTIL: Mapping[str, Any] = {"$sent": "until"}
 """Placeholder for a minute after the end of the call."""
@@ -43,16 +46,22 @@ MOST_SIMILAR = 8
 MAX_LOOKING = 86_400.0
 """Maximum age of a doubt, in seconds, for which looks are made automatically."""
 LONGEST_TEXT = 16_384
-"""Maximum characters of a caller's text to which a marker is appended. A longer text may be near the provider's limit, so it gets no
-marker.
+"""Maximum characters of a caller's text to which a marker is appended. A longer text may be near
+the provider's limit, so it gets no marker.
 """
 LONGEST_LIST = 50
-"""Maximum number of items in a list, including the marker. A caller's list with as many items gets no marker."""
+"""Maximum number of items in a list, including the marker. A caller's list with as many items gets
+no marker.
+"""
 _IDENTIFYING = ("id", "key", "name")
 LONGEST_ADDRESS = 1900
-"""Maximum characters of an address to which a marker is added: some providers refuse more than 2,000."""
+"""Maximum characters of an address to which a marker is added: some providers refuse more than
+2,000.
+"""
 LEAST_ABSENT = 300.0
-"""Minimum seconds after a call's deadline before a missing object proves anything: a proxy may deliver the request late."""
+"""Minimum seconds after a call's deadline before a missing object proves anything: a proxy may
+deliver the request late.
+"""
 _FORMS: Mapping[str | None, Callable[[float], Any]] = {
     None: lambda moment: f"{iso(float(moment))}"[:_SECONDS] + "Z",
     "unix": int,
@@ -71,21 +80,26 @@ class EvidenceFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Place of the marker in a request. ``at`` is a JSON Pointer into the action's inputs, ``header`` a header field of HTTP; with
-    ``agent`` it is part of the User-Agent. ``code`` names, in words, a place that the action's own code fills in with
-    ``current_call().marker``. A value that the caller sets at the place wins: then no evidence by this marker counts.
+    """Place of the marker in a request. ``at`` is a JSON Pointer into the action's inputs,
+    ``header`` a header field of HTTP; with ``agent`` it is part of the User-Agent. ``code`` names,
+    in words, a place that the action's own code fills in with ``current_call().marker``. A value
+    that the caller sets at the place wins: then no evidence by this marker counts.
 
-    ``text`` is for a place that callers write to, such as the body of a comment: it is appended to the caller's text, with the marker in
-    place of ``{marker}``. Choose a form that people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
+    ``text`` is for a place that callers write to, such as the body of a comment: it is appended to
+    the caller's text, with the marker in place of ``{marker}``. Choose a form that people do not
+    see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
 
-    ``value`` is for a place that accepts more than a string: the value to put there, as JSON, with the marker in place of ``MARKER``. A
-    list is appended to the caller's own, unless the caller's has an item with the same ``id``, ``key`` or ``name``.
+    ``value`` is for a place that accepts more than a string: the value to put there, as JSON, with
+    the marker in place of ``MARKER``. A list is appended to the caller's own, unless the caller's
+    has an item with the same ``id``, ``key`` or ``name``.
 
-    ``query`` is for a place with an address to which the provider reports the outcome of the request: the parameter to add to the address's
-    query. If the caller gives no such address, there is no marker.
+    ``query`` is for a place with an address to which the provider reports the outcome of the
+    request: the parameter to add to the address's query. If the caller gives no such address, there
+    is no marker.
 
-    ``beside`` is for a place that is one of several of which the provider requires one: JSON Pointers to the others. If the caller gives
-    none of them, there is no marker: it would make a request valid that the provider refuses.
+    ``beside`` is for a place that is one of several of which the provider requires one: JSON
+    Pointers to the others. If the caller gives none of them, there is no marker: it would make a
+    request valid that the provider refuses.
     """
 
     at: str | None = None
@@ -99,8 +113,16 @@ class Marker:
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
-        members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text,
-                   "code": self.code, "value": self.value, "query": self.query, "beside": [*self.beside] or None}  # fmt: skip
+        members = {
+            "at": self.at,
+            "header": self.header,
+            "agent": self.agent or None,
+            "text": self.text,
+            "code": self.code,
+            "value": self.value,
+            "query": self.query,
+            "beside": [*self.beside] or None,
+        }
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -109,32 +131,59 @@ class Marker:
 
         :raises EvidenceFault: if it names no place, or several places.
         """
-        agent, others = data.get("agent") is True, (data.get("text"), data.get("code"), data.get("value"), data.get("query"))
-        return cls(data.get("at"), data.get("header"), agent, *others, tuple(data.get("beside", ()))).checked()
+        agent, others = (
+            data.get("agent") is True,
+            (data.get("text"), data.get("code"), data.get("value"), data.get("query")),
+        )
+        return cls(
+            data.get("at"), data.get("header"), agent, *others, tuple(data.get("beside", ()))
+        ).checked()
 
     def checked(self) -> Marker:
         """Return the marker, after checking that it names exactly one place.
 
         :raises EvidenceFault: if it does not.
         """
-        if [self.at is not None, self.header is not None, self.agent, self.code is not None].count(True) != 1:
+        if [self.at is not None, self.header is not None, self.agent, self.code is not None].count(
+            True
+        ) != 1:
             raise EvidenceFault("'marker' needs exactly one of 'at', 'header', 'agent' and 'code'")
         if self.at is not None and not (self.at.startswith("/") and all(names(self.at))):
-            raise EvidenceFault("'marker.at' must be a JSON Pointer to an input, such as /externalId")
+            raise EvidenceFault(
+                "'marker.at' must be a JSON Pointer to an input, such as /externalId"
+            )
         if self.beside and (self.at is None or not all(at.startswith("/") for at in self.beside)):
-            raise EvidenceFault("'marker.beside' needs 'at', and JSON Pointers to inputs of which the caller gives one")
+            raise EvidenceFault(
+                "'marker.beside' needs 'at', and JSON Pointers to inputs of which the caller "
+                "gives one"
+            )
         if self.text is not None and (self.at is None or self.text.count("{marker}") != 1):
-            raise EvidenceFault("'marker.text' needs 'at', the input to which it is appended, and '{marker}' once")
-        if self.value is not None and (self.at is None or self.text is not None or [*placeholders(self.value)] != ["$marker"]):
-            raise EvidenceFault("'marker.value' needs 'at', no 'text', and {\"$marker\": {}} once as its only placeholder")
-        if self.query is not None and (
-            self.at is None or self.text is not None or self.value is not None or not _NAME.fullmatch(self.query)
+            raise EvidenceFault(
+                "'marker.text' needs 'at', the input to which it is appended, and '{marker}' once"
+            )
+        if self.value is not None and (
+            self.at is None or self.text is not None or [*placeholders(self.value)] != ["$marker"]
         ):
-            raise EvidenceFault("'marker.query' needs 'at', an input that takes an address, no 'text' or 'value', and a plain name")
+            raise EvidenceFault(
+                "'marker.value' needs 'at', no 'text', and {\"$marker\": {}} once as its only "
+                "placeholder"
+            )
+        if self.query is not None and (
+            self.at is None
+            or self.text is not None
+            or self.value is not None
+            or not _NAME.fullmatch(self.query)
+        ):
+            raise EvidenceFault(
+                "'marker.query' needs 'at', an input that takes an address, no 'text' or "
+                "'value', and a plain name"
+            )
         return self
 
     def is_shared(self, _inputs: Mapping[str, Any], /) -> bool:
-        """Return whether all attempts of a ``write`` with these inputs carry one marker, since the provider compares their requests."""
+        """Return whether all attempts of a ``write`` with these inputs carry one marker, since the
+        provider compares their requests.
+        """
         return False
 
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
@@ -145,27 +194,53 @@ class Marker:
         declared(self, evidence, effect, idempotent_by)
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
-        """Refuse inputs that already have a marker, at this marker's place or as a whole value anywhere: it could be mistaken for another
-        call's marker. Some providers build one value from several members.
+        """Refuse inputs that already have a marker, at this marker's place or as a whole value
+        anywhere: it could be mistaken for another call's marker. Some providers build one value
+        from several members.
 
         :raises InvalidInput: if the inputs have a marker.
         """
         if self.at is None:
             return
-        at = self.at if any(MARKER_TEXT.search(self._as_read(text)) for text in texts_in(_at(inputs, self.at))) else None
+        at = (
+            self.at
+            if any(
+                MARKER_TEXT.search(self._as_read(text)) for text in texts_in(_at(inputs, self.at))
+            )
+            else None
+        )
         if at is None:
-            at = next((f"/{name}" for name, value in inputs.items() if any(marker_in(text.strip()) for text in texts_in(value))), None)
+            at = next(
+                (
+                    f"/{name}"
+                    for name, value in inputs.items()
+                    if any(marker_in(text.strip()) for text in texts_in(value))
+                ),
+                None,
+            )
         if at is not None:
-            about = "is a marker of jackfield, by which it finds out what became of another call: give another value"
+            about = (
+                "is a marker of jackfield, by which it finds out what became of another "
+                "call: give another value"
+            )
             hint = "Nothing was sent. Leave the member out, and it is filled in."
-            raise InvalidInput("1 input is not valid", details=[Detail(at, about, "pattern")], hint=hint)
+            raise InvalidInput(
+                "1 input is not valid", details=[Detail(at, about, "pattern")], hint=hint
+            )
 
     def _as_read(self, text: str) -> str:
         return text if self.query is None else unquote_plus(text)
 
-    def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
-        """Return the inputs of one attempt with its marker at this place, built by ``make`` from the JSON ``given`` and the ``sources`` of
-        files. Return None if nothing changes: the place is elsewhere, or the caller has set it.
+    def filled(
+        self,
+        make: Callable[..., T],
+        given: Mapping[str, Any],
+        sources: Mapping[str, Any],
+        marker: str | None,
+    ) -> T | None:
+        """Return the inputs of one attempt with its marker at this place, built by ``make`` from
+        the JSON ``given`` and the ``sources`` of files. Return None if nothing changes: the place
+        is elsewhere, or the caller has set it.
         """
         if self.at is None or marker is None or not places_marker(self, given):
             return None
@@ -190,7 +265,9 @@ class Evidence:
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that the reads need in addition to the declarations of the read actions, by system; by default none."""
+        """Permissions that the reads need in addition to the declarations of the read actions, by
+        system; by default none.
+        """
         return {}
 
     def to_json(self) -> dict[str, Any]:
@@ -198,7 +275,9 @@ class Evidence:
         raise NotImplementedError
 
     def of(self, _inputs: Mapping[str, Any], /) -> Sequence[Evidence]:
-        """Return the evidence that applies to a call with these inputs; by default only this one."""
+        """Return the evidence that applies to a call with these inputs; by default only this
+        one.
+        """
         return (self,)
 
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
@@ -213,26 +292,31 @@ class Evidence:
 class Look(Evidence):
     """Look for evidence by a ``read`` of the same connector.
 
-    - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input":
-      "/to"}``).
+    - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``,
+      ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
     - ``each``: JSON Pointer to the list of found objects; None if the output is the one object.
-    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal. ``contains``: likewise values, but a text
-      must contain the value, and a list must have it as an item, or an item with its members. At least one of these values must be the
-      marker or the key.
-    - ``output``: JSON Pointer into the matching object; its value becomes the output of the invocation if it fits the action's schema.
+    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal.
+      ``contains``: likewise values, but a text must contain the value, and a list must have it as
+      an item, or an item with its members. At least one of these values must be the marker or the
+      key.
+    - ``output``: JSON Pointer into the matching object; its value becomes the output of the
+      invocation if it fits the action's schema.
     - ``looks``: seconds after the doubt at which the look is made.
-    - ``when``: values of a found object that mean success and failure; without it, the existence of the object proves that the call
-      took effect.
+    - ``when``: values of a found object that mean success and failure; without it, the existence of
+      the object proves that the call took effect.
     - ``id``: JSON Pointer to the ID of each object, so that an object on two pages counts once.
-    - ``absent_after``: seconds after the call's deadline from which "not found" proves that nothing took effect. It is for a read of
-      one object by an ID made from the marker, with a ``canary``, a read that must succeed in the same look.
+    - ``absent_after``: seconds after the call's deadline from which "not found" proves that nothing
+      took effect. It is for a read of one object by an ID made from the marker, with a ``canary``,
+      a read that must succeed in the same look.
     - ``absent``: answer that means "not found", if it is not a plain 404.
-    - ``page``: the provider's page that documents the look's assumptions, and the date on which it was read; needed for
-      ``absent_after``.
-    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each object. An object without the marker that has all
-      of them proves nothing; people see it next to the request.
-    - ``link``: address at the provider where people see the found object, with its values: ``https://dashboard.example/things/{/id}``.
-      Or a JSON Pointer to the object's member with such an address.
+    - ``page``: the provider's page that documents the look's assumptions, and the date on which it
+      was read; needed for ``absent_after``.
+    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each object. An
+      object without the marker that has all of them proves nothing; people see it next to the
+      request.
+    - ``link``: address at the provider where people see the found object, with its values:
+      ``https://dashboard.example/things/{/id}``. Or a JSON Pointer to the object's member with such
+      an address.
     """
 
     action: str
@@ -255,14 +339,25 @@ class Look(Evidence):
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""
         members: dict[str, Any] = {
-            "key": self.key, "action": self.action, "inputs": dict(self.inputs), "each": self.each,
-            "match": [*({"at": at, "is": value} for at, value in self.match.items()),
-                      *({"at": at, "contains": value} for at, value in self.contains.items())], "output": self.output,
-            "looks": [*self.looks] if self.looks != LOOKS else None, "absentAfter": self.absent_after, "page": self.page,
-            "similar": [{"at": at, "is": value} for at, value in self.similar.items()] or None, "link": self.link,
-            "when": [row.to_json() for row in self.when] or None, "canary": None if self.canary is None else self.canary.to_json(),
-            "absent": None if self.absent is None else self.absent.to_json(), "id": self.id if self.id != "/id" else None,
-        }  # fmt: skip
+            "key": self.key,
+            "action": self.action,
+            "inputs": dict(self.inputs),
+            "each": self.each,
+            "match": [
+                *({"at": at, "is": value} for at, value in self.match.items()),
+                *({"at": at, "contains": value} for at, value in self.contains.items()),
+            ],
+            "output": self.output,
+            "looks": [*self.looks] if self.looks != LOOKS else None,
+            "absentAfter": self.absent_after,
+            "page": self.page,
+            "similar": [{"at": at, "is": value} for at, value in self.similar.items()] or None,
+            "link": self.link,
+            "when": [row.to_json() for row in self.when] or None,
+            "canary": None if self.canary is None else self.canary.to_json(),
+            "absent": None if self.absent is None else self.absent.to_json(),
+            "id": self.id if self.id != "/id" else None,
+        }
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -271,40 +366,70 @@ class Look(Evidence):
 
         :raises EvidenceFault: if it is wrong.
         """
-        match, contains = ({row["at"]: row[how] for row in data.get("match", ()) if how in row} for how in ("is", "contains"))
+        match, contains = (
+            {row["at"]: row[how] for row in data.get("match", ()) if how in row}
+            for how in ("is", "contains")
+        )
         looks = tuple(map(float, data.get("looks", LOOKS)))
-        about = (data.get("inputs", {}), data.get("each"), match, data.get("output"), looks, data.get("absentAfter"), data.get("page"))
+        about = (
+            data.get("inputs", {}),
+            data.get("each"),
+            match,
+            data.get("output"),
+            looks,
+            data.get("absentAfter"),
+            data.get("page"),
+        )
         similar = {row["at"]: row["is"] for row in data.get("similar", ())}
-        more = (data.get("key", "object"), contains, similar, data.get("link"), tuple(map(When.from_json, data.get("when", ()))))
+        more = (
+            data.get("key", "object"),
+            contains,
+            similar,
+            data.get("link"),
+            tuple(map(When.from_json, data.get("when", ()))),
+        )
         absence = (Canary.from_json(data.get("canary")), Absent.from_json(data.get("absent")))
         return cls(data.get("action", ""), *about, *more, *absence, data.get("id", "/id")).checked()
 
     def checked(self) -> Look:
         """Return the look, after checking that it can prove something.
 
-        :raises EvidenceFault: if it compares neither marker nor key, is made too often, or "not found" would prove too much.
+        :raises EvidenceFault: if it compares neither marker nor key, is made too often, or "not
+            found" would prove too much.
         """
         where = f"evidence '{self.key}'"
         if not self.action:
             raise EvidenceFault(f"{where} needs 'action', a read of the connector")
         placed = [*placeholders(self.match), *placeholders(self.contains)]
         if not any(name in ("$marker", "$key") for name in placed):
-            raise EvidenceFault(f"{where} must compare the marker or the key: a similar thing without either proves nothing")
+            raise EvidenceFault(
+                f"{where} must compare the marker or the key: a similar thing without either "
+                "proves nothing"
+            )
         beside = [*placeholders({} if self.canary is None else self.canary.inputs)]
         named = (*placed, *placeholders(self.inputs), *placeholders(self.similar), *beside)
         unknown = next((name for name in named if name not in _PLACEHOLDERS), None)
         if unknown is not None:
-            raise EvidenceFault(f"{where}: '{unknown}' is no placeholder: they are {', '.join(sorted(_PLACEHOLDERS))}")
+            raise EvidenceFault(
+                f"{where}: '{unknown}' is no placeholder: they are "
+                f"{', '.join(sorted(_PLACEHOLDERS))}"
+            )
         if (
             not 1 <= len(self.looks) <= MAX_LOOKS
             or [*self.looks] != sorted(self.looks)
             or not 1 <= self.looks[0] <= self.looks[-1] <= MAX_LOOKING
         ):
-            raise EvidenceFault(f"{where}: 'looks' must be 1 to {MAX_LOOKS} rising numbers of seconds, from 1 to {MAX_LOOKING:,.0f}")
+            raise EvidenceFault(
+                f"{where}: 'looks' must be 1 to {MAX_LOOKS} rising numbers of seconds, from 1 to "
+                f"{MAX_LOOKING:,.0f}"
+            )
         if len(self.similar) > MOST_SIMILAR:
             raise EvidenceFault(f"{where}: 'similar' compares at most {MOST_SIMILAR} values")
         if self.link is not None and not self.link.startswith(("https://", "/")):
-            raise EvidenceFault(f"{where}: 'link' must be an address that begins with https://, or a JSON Pointer to one")
+            raise EvidenceFault(
+                f"{where}: 'link' must be an address that begins with https://, or a JSON "
+                "Pointer to one"
+            )
         self._check_proofs(where, beside)
         return self
 
@@ -314,30 +439,45 @@ class Look(Evidence):
         except ProofFault as fault:
             raise EvidenceFault(f"{where}: {fault}") from None
         if self.id and not self.id.startswith("/"):
-            raise EvidenceFault(f"{where}: 'id' must be a JSON Pointer to the ID of a thing, such as /id")
+            raise EvidenceFault(
+                f"{where}: 'id' must be a JSON Pointer to the ID of a thing, such as /id"
+            )
         if self.absent_after is not None:
             self._check_absence(where)
         elif self.canary is not None or self.absent is not None:
-            raise EvidenceFault(f"{where}: 'canary' and 'absent' are for 'absentAfter', which says when a missing thing proves something")
+            raise EvidenceFault(
+                f"{where}: 'canary' and 'absent' are for 'absentAfter', which says when a "
+                "missing thing proves something"
+            )
 
     def _check_absence(self, where: str) -> None:
         by_own_id = any(name in ("$marker", "$key") for name in placeholders(self.inputs))
         if self.each is not None or not by_own_id:
-            raise EvidenceFault(f"{where}: 'absentAfter' needs a read of one thing by an ID that the marker made, not a list")
+            raise EvidenceFault(
+                f"{where}: 'absentAfter' needs a read of one thing by an ID that the marker "
+                "made, not a list"
+            )
         if not self.page:
-            raise EvidenceFault(f"{where}: 'absentAfter' needs 'page', the provider's page that says when its reads are complete")
+            raise EvidenceFault(
+                f"{where}: 'absentAfter' needs 'page', the provider's page that says when its "
+                "reads are complete"
+            )
         if (self.absent_after or 0.0) < LEAST_ABSENT:
-            raise EvidenceFault(f"{where}: 'absentAfter' must be at least {LEAST_ABSENT:,.0f} seconds")
+            raise EvidenceFault(
+                f"{where}: 'absentAfter' must be at least {LEAST_ABSENT:,.0f} seconds"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class EventEvidence(Evidence):
     """Evidence from events of a trigger of the same connector.
 
-    A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt took effect. Its ``reference`` becomes
-    the output's member that is marked ``Field(reference=True)``.
+    A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt
+    took effect. Its ``reference`` becomes the output's member that is marked
+    ``Field(reference=True)``.
 
-    It needs a subscription to the trigger in the workspace of the call, over the connection of the call or one of the same account.
+    It needs a subscription to the trigger in the workspace of the call, over the connection of the
+    call or one of the same account.
     """
 
     trigger: str
@@ -350,8 +490,9 @@ class EventEvidence(Evidence):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Record of one request in the provider's own log. ``error`` is the provider's error code, and ``refused`` jackfield's code if the
-    provider refused the request, so that nothing took effect. ``shown`` are details for people, ``link`` the address of the record.
+    """Record of one request in the provider's own log. ``error`` is the provider's error code, and
+    ``refused`` jackfield's code if the provider refused the request, so that nothing took effect.
+    ``shown`` are details for people, ``link`` the address of the record.
     """
 
     id: str
@@ -366,11 +507,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordEvidence(Evidence):
-    """Evidence from the provider's own log of requests: the records that a read of the connector ``source`` returns over the connection of
-    the call. Callers of the provider cannot write the log, so it also proves that a request was refused.
+    """Evidence from the provider's own log of requests: the records that a read of the connector
+    ``source`` returns over the connection of the call. Callers of the provider cannot write the
+    log, so it also proves that a request was refused.
 
-    A subclass implements the reading of one log; ``permissions`` are the permissions that its read needs, by system. One read serves all
-    calls in doubt with the same ``about`` and time.
+    A subclass implements the reading of one log; ``permissions`` are the permissions that its read
+    needs, by system. One read serves all calls in doubt with the same ``about`` and time.
     """
 
     source: str
@@ -384,35 +526,59 @@ class RecordEvidence(Evidence):
         return {"key": self.key, "source": self.source}
 
     def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
-        """Return the facts of a call that a read of the log needs; None if the log has no records of such calls."""
+        """Return the facts of a call that a read of the log needs; None if the log has no records
+        of such calls.
+        """
         raise NotImplementedError
 
-    def asked(self, about: Mapping[str, str], since: float, until: float, page: str | None) -> Mapping[str, Any]:
-        """Return the inputs of the read of one page of the log, from ``since`` to ``until`` in seconds since 1970."""
+    def asked(
+        self, about: Mapping[str, str], since: float, until: float, page: str | None
+    ) -> Mapping[str, Any]:
+        """Return the inputs of the read of one page of the log, from ``since`` to ``until`` in
+        seconds since 1970.
+        """
         raise NotImplementedError
 
-    def found(self, about: Mapping[str, str], output: Mapping[str, Any]) -> tuple[Sequence[Record], str | None]:
-        """Return the records of a page that have a marker, and the token of the next page; None after the last."""
+    def found(
+        self, about: Mapping[str, str], output: Mapping[str, Any]
+    ) -> tuple[Sequence[Record], str | None]:
+        """Return the records of a page that have a marker, and the token of the next page; None
+        after the last.
+        """
         raise NotImplementedError
 
 
-def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
+def declared(
+    marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None
+) -> None:
     """Check the evidence of an action.
 
-    :raises EvidenceFault: if the action has evidence and is never in doubt, or evidence compares a marker that is placed nowhere.
+    :raises EvidenceFault: if the action has evidence and is never in doubt, or evidence compares a
+        marker that is placed nowhere.
     """
     if marker is not None:
         marker.checked()
     if (marker is not None or evidence) and effect != "write" and idempotent_by != "key":
-        raise EvidenceFault(f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt")
+        raise EvidenceFault(
+            f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt"
+        )
     for look in evidence:
         if not isinstance(look, Look):
             if marker is None:
-                raise EvidenceFault(f"evidence '{look.key}' knows the attempt by its marker, and the action places none")
+                raise EvidenceFault(
+                    f"evidence '{look.key}' knows the attempt by its marker, and the action "
+                    "places none"
+                )
             continue
         look.checked()
-        if marker is None and "$marker" in (*placeholders(look.match), *placeholders(look.contains), *placeholders(look.inputs)):
-            raise EvidenceFault(f"evidence '{look.key}' compares the marker, and the action places none")
+        if marker is None and "$marker" in (
+            *placeholders(look.match),
+            *placeholders(look.contains),
+            *placeholders(look.inputs),
+        ):
+            raise EvidenceFault(
+                f"evidence '{look.key}' compares the marker, and the action places none"
+            )
     keys = [look.key for look in evidence]
     if len(set(keys)) < len(keys):
         raise EvidenceFault("two members of 'evidence' have the same key")
@@ -420,7 +586,11 @@ def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, i
 
 def marker_in(value: object) -> str | None:
     """Return the marker in a value, without its prefix; None if the value is not a marker."""
-    return value.removeprefix(PREFIX) if isinstance(value, str) and MARKER_TEXT.fullmatch(value) else None
+    return (
+        value.removeprefix(PREFIX)
+        if isinstance(value, str) and MARKER_TEXT.fullmatch(value)
+        else None
+    )
 
 
 def placeholders(value: Any) -> Iterator[str]:
@@ -480,7 +650,13 @@ def texts_in(value: Any) -> Iterator[str]:
     """Yield all strings in a value of JSON."""
     if isinstance(value, str):
         yield value
-    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+    for one in (
+        value.values()
+        if isinstance(value, Mapping)
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    ):
         yield from texts_in(one)
 
 
@@ -499,18 +675,29 @@ def _at(inputs: Any, at: str) -> Any:
 
 
 def _names_in(items: Sequence[Any]) -> set[tuple[str, str]]:
-    """Return the values by which a provider tells the items of a list apart, in lower case: some ignore the case of names."""
+    """Return the values by which a provider tells the items of a list apart, in lower case: some
+    ignore the case of names.
+    """
     rows = [item for item in items if isinstance(item, Mapping)]
-    return {(name, row[name].lower()) for row in rows for name in _IDENTIFYING if isinstance(row.get(name), str)}
+    return {
+        (name, row[name].lower())
+        for row in rows
+        for name in _IDENTIFYING
+        if isinstance(row.get(name), str)
+    }
 
 
 def _takes_parameter(address: str, name: str) -> bool:
-    """Return whether a parameter can be added to the query of an address that does not have it yet."""
+    """Return whether a parameter can be added to the query of an address that does not have it
+    yet.
+    """
     try:
         parts = urlsplit(address)
     except ValueError:
         return False
-    is_address = parts.scheme in ("http", "https") and bool(parts.netloc) and len(address) <= LONGEST_ADDRESS
+    is_address = (
+        parts.scheme in ("http", "https") and bool(parts.netloc) and len(address) <= LONGEST_ADDRESS
+    )
     return is_address and name not in parse_qs(parts.query, keep_blank_values=True)
 
 
@@ -520,16 +707,24 @@ def _with_parameter(address: str, name: str, value: str) -> str:
 
 
 def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
-    """Return whether a call with these inputs carries a marker: the caller has not set its place, or a marker can be appended there."""
+    """Return whether a call with these inputs carries a marker: the caller has not set its place,
+    or a marker can be appended there.
+    """
     if marker.at is None:
         return True
-    if marker.beside and not any(_at(inputs, at) not in (_MISSING, None, "") for at in marker.beside):
+    if marker.beside and not any(
+        _at(inputs, at) not in (_MISSING, None, "") for at in marker.beside
+    ):
         return False
     found = _at(inputs, marker.at)
     if marker.query is not None:
         return isinstance(found, str) and _takes_parameter(found, marker.query)
     if found is not _MISSING and isinstance(marker.value, list):
-        return isinstance(found, list) and len(found) < LONGEST_LIST and not _names_in(found) & _names_in(marker.value)
+        return (
+            isinstance(found, list)
+            and len(found) < LONGEST_LIST
+            and not _names_in(found) & _names_in(marker.value)
+        )
     if found is not _MISSING:
         return marker.text is not None and isinstance(found, str) and len(found) <= LONGEST_TEXT
     return is_free(inputs, marker.at)

@@ -1,5 +1,5 @@
-"""Request of a webhook, for verifiers and readers. Its charset is given by its byte order mark, else by its media type, else
-it is UTF-8.
+"""Request of a webhook, for verifiers and readers. Its charset is given by its byte order mark,
+else by its media type, else it is UTF-8.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ from jackfield.kernel.price import LARGE_NUMBER
 from jackfield.kernel.secrecy import SecretHolder
 
 _MARKS = (
-    (BOM_UTF8, "utf-8-sig"), (BOM_UTF32_LE, "utf-32"), (BOM_UTF32_BE, "utf-32"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
+    (BOM_UTF8, "utf-8-sig"),
+    (BOM_UTF32_LE, "utf-32"),
+    (BOM_UTF32_BE, "utf-32"),
+    (BOM_UTF16_LE, "utf-16"),
+    (BOM_UTF16_BE, "utf-16"),
+)
 _CHARSET = re.compile(r"charset=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
 _TEXTUAL = re.compile(
     r"utf-(8|16|32)(-[bl]e)?|iso8859-[0-9]{1,2}|cp(125[0-8]|866|874|932|949)|koi8-[ru]|shift_jis|euc_(jp|kr)|gbk|gb2312|gb18030|big5(hkscs)?"
 )
-"""Codecs of plain charsets. Other codecs of Python take quadratic time, or do something else than decode text."""
+"""Codecs of plain charsets. Other codecs of Python take quadratic time, or do something else than
+decode text.
+"""
 
 
 _MOST_FIELDS = 1000
@@ -37,7 +43,9 @@ class Malformed(Exception):
 
 
 def codec_of(body: bytes, headers: Mapping[str, str]) -> str:
-    """Return the name of the codec that decodes a body; the names of ``headers`` are in lower case."""
+    """Return the name of the codec that decodes a body; the names of ``headers`` are in lower
+    case.
+    """
     for mark, codec in _MARKS:
         if body.startswith(mark):
             return codec
@@ -50,8 +58,8 @@ def codec_of(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """Return a JSON value, parsed as strictly as an invocation: UTF-8 without a byte order mark, no duplicate members, limited depth, and
-    no number that is infinite as a float.
+    """Return a JSON value, parsed as strictly as an invocation: UTF-8 without a byte order mark, no
+    duplicate members, limited depth, and no number that is infinite as a float.
 
     :raises Malformed: if the text is not such JSON.
     """
@@ -69,8 +77,10 @@ def strict_json(text: str | bytes) -> Any:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HookRequest(SecretHolder):
-    """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of arrival in seconds since 1970.
-    ``query_string`` is the query as it was sent, which some providers sign."""
+    """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of
+    arrival in seconds since 1970. ``query_string`` is the query as it was sent, which some
+    providers sign.
+    """
 
     body: bytes
     headers: Mapping[str, str]
@@ -80,8 +90,8 @@ class HookRequest(SecretHolder):
     query_string: str = ""
 
     def json(self) -> Any:
-        """Return the body, parsed as JSON in its declared charset, with or without a byte order mark. It is parsed as strictly as an
-        invocation: no duplicate member, limited depth.
+        """Return the body, parsed as JSON in its declared charset, with or without a byte order
+        mark. It is parsed as strictly as an invocation: no duplicate member, limited depth.
 
         :raises Malformed: if the body is not such JSON.
         """
@@ -94,13 +104,20 @@ class HookRequest(SecretHolder):
             raise Malformed from None
 
     def form(self) -> list[tuple[str, str]]:
-        """Return the members of a form, sorted by name, without duplicate pairs, as Twilio signs them.
+        """Return the members of a form, sorted by name, without duplicate pairs, as Twilio signs
+        them.
 
         :raises Malformed: if the body has too many members, or is not UTF-8.
         """
         try:
             text = self.body.decode()
-            return sorted(set(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)))
+            return sorted(
+                set(
+                    parse_qsl(
+                        text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+                    )
+                )
+            )
         except ValueError:
             raise Malformed from None
 

@@ -13,8 +13,9 @@ from jackfield.connector.triggers import Trigger
 
 
 class LoadedConnector(Protocol):
-    """Connector whose code can be called: declared in this process, described by a manifest (bound to HTTP or to a service of AWS), or in a
-    separate process. The pipeline and the management of connections use no other members.
+    """Connector whose code can be called: declared in this process, described by a manifest (bound
+    to HTTP or to a service of AWS), or in a separate process. The pipeline and the management of
+    connections use no other members.
     """
 
     key: str
@@ -23,7 +24,9 @@ class LoadedConnector(Protocol):
 
     @property
     def explain(self) -> Explain | None:
-        """Mapping of the exceptions of the connector's client to errors with codes; None if the connector has no error map."""
+        """Mapping of the exceptions of the connector's client to errors with codes; None if the
+        connector has no error map.
+        """
 
     @property
     def actions(self) -> Mapping[str, Action]:

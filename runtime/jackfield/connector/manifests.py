@@ -38,14 +38,17 @@ if TYPE_CHECKING:
 
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_OWN_LINE = re.compile(r"[-*+] |\d+[.)] |[|#>]")
-"""Start of a line of Markdown that begins a list item, a row of a table, a heading or a quotation."""
+_OWN_LINE = re.compile(r"[-*+] |\d{1,2}[.)] |[|#>]")
+"""Start of a line of Markdown that begins a list item, a row of a table, a heading or a
+quotation.
+"""
 
 
 def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the JSON Schema 2020-12 of a model: an object whose ``properties`` are in field order.
 
-    An optional field (``X | None = None``) becomes an ``X`` that may be absent. ``extra`` adds keywords to the object.
+    An optional field (``X | None = None``) becomes an ``X`` that may be absent. ``extra`` adds
+    keywords to the object.
 
     :raises DeclarationError: for a recursive model, which no form could represent.
     """
@@ -65,12 +68,18 @@ def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None)
 
 
 def unwrapped(text: str) -> str:
-    """Return Markdown from the source, such as a docstring, with each paragraph and list item on one line. Code keeps its lines."""
+    """Return Markdown from the source, such as a docstring, with each paragraph and list item on
+    one line. Code keeps its lines.
+    """
     lines, is_fenced = [""], False
     for line in inspect.cleandoc(text).split("\n"):
         content, last = line.strip(), lines[-1]
         begins_or_ends_code = content.startswith("```")
-        is_code = is_fenced or begins_or_ends_code or (line.startswith("    ") and (not last or last.startswith("    ")))
+        is_code = (
+            is_fenced
+            or begins_or_ends_code
+            or (line.startswith("    ") and (not last or last.startswith("    ")))
+        )
         is_fenced ^= begins_or_ends_code
         if is_code or not content or not last or last.endswith("```") or _OWN_LINE.match(content):
             lines.append(line)
@@ -87,10 +96,20 @@ def _inlined(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...])
     if isinstance(node.get("$ref"), str):
         name = node["$ref"].rpartition("/")[2]
         if name in inside:
-            raise DeclarationError(f"the model '{name}' contains itself; accept any object there, and check it in rules()")
+            raise DeclarationError(
+                f"the model '{name}' contains itself; accept any object there, and check it in "
+                "rules()"
+            )
         beside = {key: value for key, value in node.items() if key != "$ref"}
-        return {**_inlined(definitions[name], definitions, (*inside, name)), **_inlined(beside, definitions, inside)}
-    return {key: _inlined(value, definitions, inside) for key, value in node.items() if key != "discriminator"}
+        return {
+            **_inlined(definitions[name], definitions, (*inside, name)),
+            **_inlined(beside, definitions, inside),
+        }
+    return {
+        key: _inlined(value, definitions, inside)
+        for key, value in node.items()
+        if key != "discriminator"
+    }
 
 
 def _cleaned(node: Any) -> Any:
@@ -109,7 +128,11 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
     if isinstance(branches, list) and {"type": "null"} in branches:
         rest = [branch for branch in branches if branch != {"type": "null"}]
         beside = {key: value for key, value in node.items() if key != "anyOf"}
-        node = {**rest[0], **beside, **_hints(rest[0], beside)} if len(rest) == 1 else {**beside, "anyOf": rest}
+        node = (
+            {**rest[0], **beside, **_hints(rest[0], beside)}
+            if len(rest) == 1
+            else {**beside, "anyOf": rest}
+        )
     if "default" in node and node["default"] is None:
         del node["default"]
     return node
@@ -121,10 +144,13 @@ def _hints(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]
 
 
 def describe(connector: Declared, actions: Collection[str] | None = None) -> dict[str, Any]:
-    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value. It has all its actions, or only
-    the given ones, and the triggers whose modules are installed.
+    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no
+    value. It has all its actions, or only the given ones, and the triggers whose modules are
+    installed.
     """
-    chosen = [connector.actions[key] for key in connector.actions if actions is None or key in actions]
+    chosen = [
+        connector.actions[key] for key in connector.actions if actions is None or key in actions
+    ]
     about = {name: value for name, value in connector.about.items() if value}
     manifest: dict[str, Any] = {
         "manifestVersion": MANIFEST_VERSION,
@@ -147,7 +173,11 @@ def _connection_type(kind: type[ConnectionType]) -> dict[str, Any]:
     schema = model_schema(kind)
     schema.pop("description", None)
     family = {"family": kind.family} if kind.family else {}
-    serves = {"serves": {"actions": list(kind.serves.actions), "reason": kind.serves.reason}} if kind.serves else {}
+    serves = (
+        {"serves": {"actions": list(kind.serves.actions), "reason": kind.serves.reason}}
+        if kind.serves
+        else {}
+    )
     waives = {"waives": list(kind.waives)} if kind.waives else {}
     authorizes = {"authorizes": list(kind.authorizes)} if kind.authorizes else {}
     return {
@@ -171,7 +201,11 @@ def _action(action: Action) -> dict[str, Any]:
         "description": unwrapped(action.description),
         "effect": action.effect,
         **({"kind": "job"} if action.job is not None else {}),
-        **({"cancellable": True} if action.job is not None and action.job.cancel is not None else {}),
+        **(
+            {"cancellable": True}
+            if action.job is not None and action.job.cancel is not None
+            else {}
+        ),
         "inputs": model_schema(action.inputs, action.schema),
         "output": model_schema(action.output),
     }
@@ -190,7 +224,10 @@ def _action(action: Action) -> dict[str, Any]:
         row["preview"] = model_schema(action.preview.output)
     if not action.needs_connection:
         row["needsConnection"] = False
-    last: dict[str, Any] = {"handsOutCredentials": action.hands_out, "borrowsConnections": action.borrows}
+    last: dict[str, Any] = {
+        "handsOutCredentials": action.hands_out,
+        "borrowsConnections": action.borrows,
+    }
     last |= {"allowedWith": [*action.allowed_with], "keywords": [*action.keywords]}
     row |= {name: value for name, value in last.items() if value}
     row["examples"] = [dict(example) for example in action.examples]
@@ -199,7 +236,11 @@ def _action(action: Action) -> dict[str, Any]:
 
 def _evidence(action: Action) -> dict[str, Any]:
     marker = None if action.marker is None else action.marker.to_json()
-    found = {"marker": marker, "evidence": [look.to_json() for look in action.evidence], "noEvidence": action.no_evidence}
+    found = {
+        "marker": marker,
+        "evidence": [look.to_json() for look in action.evidence],
+        "noEvidence": action.no_evidence,
+    }
     return {name: value for name, value in found.items() if value}
 
 
@@ -229,7 +270,11 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
     if trigger.compares:
         row["compares"] = True
     if isinstance(trigger, Webhook):
-        row["webhook"] = {"maxBodyBytes": trigger.max_body_bytes, "registers": trigger.enabled is not None, **_signature(trigger)}
+        row["webhook"] = {
+            "maxBodyBytes": trigger.max_body_bytes,
+            "registers": trigger.enabled is not None,
+            **_signature(trigger),
+        }
     if trigger.setup:
         row["setup"] = unwrapped(trigger.setup)
     if trigger.permissions:
@@ -238,16 +283,24 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
 
 
 def _signature(trigger: Webhook) -> dict[str, Any]:
-    """Return the member ``signature`` of a webhook, if its signature scheme is one of the closed list; else no member."""
+    """Return the member ``signature`` of a webhook, if its signature scheme is one of the closed
+    list; else no member.
+    """
     from jackfield.connector.signatures import Scheme, row_of  # few connectors have webhooks
 
     return {"signature": row_of(trigger.verify)} if isinstance(trigger.verify, Scheme) else {}
 
 
 def _open(node: Any) -> Any:
-    """Return a schema that allows members beyond its own, since providers add members to their events."""
+    """Return a schema that allows members beyond its own, since providers add members to their
+    events.
+    """
     if isinstance(node, list):
         return [_open(item) for item in node]
     if not isinstance(node, dict):
         return node
-    return {name: _open(value) for name, value in node.items() if (name, value) != ("additionalProperties", False)}
+    return {
+        name: _open(value)
+        for name, value in node.items()
+        if (name, value) != ("additionalProperties", False)
+    }

@@ -1,5 +1,5 @@
-"""Proofs of a look: the values of an object that mean success or failure, and the checks that a missing object was searched for in the
-right place.
+"""Proofs of a look: the values of an object that mean success or failure, and the checks that a
+missing object was searched for in the right place.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ class ProofFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Read that must succeed in the same look before a missing object proves anything. ``action`` is a read of the connector: of the list
-    that would contain the object, or of an object that certainly exists. It uses the same connection, and its ``inputs`` name the same
-    parent (``{"$input": "/project"}``). They have neither the marker nor the key.
+    """Read that must succeed in the same look before a missing object proves anything. ``action``
+    is a read of the connector: of the list that would contain the object, or of an object that
+    certainly exists. It uses the same connection, and its ``inputs`` name the same parent
+    (``{"$input": "/project"}``). They have neither the marker nor the key.
     """
 
     action: str
@@ -46,8 +47,9 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Answer by which the provider says that the requested object does not exist: an HTTP ``status``, an error ``code`` of the provider, or
-    both. 410 does not count: it says that the object existed.
+    """Answer by which the provider says that the requested object does not exist: an HTTP
+    ``status``, an error ``code`` of the provider, or both. 410 does not count: it says that the
+    object existed.
     """
 
     status: tuple[int, ...] = ()
@@ -60,7 +62,11 @@ class Absent:
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Absent | None:
         """Read the member ``absent``; return None if the member is missing."""
-        return None if data is None else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
+        return (
+            None
+            if data is None
+            else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
+        )
 
     def check(self) -> None:
         """Require that the evidence identifies a missing object.
@@ -70,10 +76,15 @@ class Absent:
         if not (self.status or self.code):
             raise ProofFault("'absent' needs a status or a code")
         if _GONE in self.status or not all(400 <= status < 500 for status in self.status):
-            raise ProofFault("'absent.status' are statuses from 400 to 499, without 410, which says that the thing was there")
+            raise ProofFault(
+                "'absent.status' are statuses from 400 to 499, without 410, which says that the "
+                "thing was there"
+            )
 
     def fits(self, status: int | None, code: str | None) -> bool:
-        """Return whether an answer with this status and code of the provider says that the object does not exist."""
+        """Return whether an answer with this status and code of the provider says that the object
+        does not exist.
+        """
         by_status = status in self.status if self.status else status not in _OF_CALLERS
         return status != _GONE and by_status and (not self.code or code in self.code)
 
@@ -84,12 +95,14 @@ PLAIN = Absent((404,))
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Final states of a found object: ``took`` are the values for success, ``refused`` the values for failure. All pointers must lead to
-    one of their values; None means a missing member, or null. Any other object gives no verdict, and is read again later. A row with
-    neither means that an object exists only if the action has succeeded.
+    """Final states of a found object: ``took`` are the values for success, ``refused`` the values
+    for failure. All pointers must lead to one of their values; None means a missing member, or
+    null. Any other object gives no verdict, and is read again later. A row with neither means that
+    an object exists only if the action has succeeded.
 
-    ``if_`` names inputs of the call, with the values for which the row applies; None means an input that was not given. The first
-    applicable row decides; without one there is no verdict. ``code`` and ``message`` are pointers to the error of a failed object.
+    ``if_`` names inputs of the call, with the values for which the row applies; None means an input
+    that was not given. The first applicable row decides; without one there is no verdict. ``code``
+    and ``message`` are pointers to the error of a failed object.
     """
 
     took: Values = field(default_factory=dict)
@@ -102,13 +115,23 @@ class When:
         """Return one row of the member ``when`` of an evidence."""
         rows = {"if": self.if_, "took": self.took, "refused": self.refused}
         told = {"code": self.code, "message": self.message}
-        found = {name: {at: _as_list(values) for at, values in row.items()} for name, row in rows.items() if row}
+        found = {
+            name: {at: _as_list(values) for at, values in row.items()}
+            for name, row in rows.items()
+            if row
+        }
         return {**found, **{name: at for name, at in told.items() if at is not None}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> When:
         """Read one row of the member ``when``."""
-        return cls(data.get("took", {}), data.get("refused", {}), data.get("if", {}), data.get("code"), data.get("message"))
+        return cls(
+            data.get("took", {}),
+            data.get("refused", {}),
+            data.get("if", {}),
+            data.get("code"),
+            data.get("message"),
+        )
 
     def counts(self, inputs: Mapping[str, Any]) -> bool:
         """Return whether the row applies to a call with these inputs."""
@@ -117,47 +140,72 @@ class When:
     def check(self) -> None:
         """Require that the row can distinguish success from failure.
 
-        :raises ProofFault: if a pointer is malformed, or a value is not a string, a number or a Boolean.
+        :raises ProofFault: if a pointer is malformed, or a value is not a string, a number or a
+            Boolean.
         """
         for row in (self.took, self.refused, self.if_):
             for at, values in row.items():
                 _check_pointer(at)
-                if not _as_list(values) or not all(isinstance(value, _SCALAR) for value in _as_list(values)):
-                    raise ProofFault(f"'when' compares '{at}' with a text, a number, true, false or null, or a list of them")
+                if not _as_list(values) or not all(
+                    isinstance(value, _SCALAR) for value in _as_list(values)
+                ):
+                    raise ProofFault(
+                        f"'when' compares '{at}' with a text, a number, true, false or null, or "
+                        "a list of them"
+                    )
         for row in (self.took, self.refused):
             if row and all(None in _as_list(values) for values in row.values()):
-                raise ProofFault("'when' needs a member that is there: what lacks the others may be anything")
+                raise ProofFault(
+                    "'when' needs a member that is there: what lacks the others may be anything"
+                )
         for place in (self.code, self.message):
             if place is not None:
                 _check_pointer(place)
         if self.refused and not self.took:
-            raise ProofFault("'when' needs 'took' beside 'refused': what has not failed may be on its way")
+            raise ProofFault(
+                "'when' needs 'took' beside 'refused': what has not failed may be on its way"
+            )
         if (self.code or self.message) and not self.refused:
-            raise ProofFault("'when' has an error of a failure, and no 'refused' that says which things have failed")
+            raise ProofFault(
+                "'when' has an error of a failure, and no 'refused' that says which things have "
+                "failed"
+            )
 
     def said(self, thing: Any) -> tuple[str | None, str]:
-        """Return the verdict of an object, ``took``, ``refused`` or None, and the deciding values for display."""
+        """Return the verdict of an object, ``took``, ``refused`` or None, and the deciding values
+        for display.
+        """
         refused = bool(self.refused) and _fits(thing, self.refused)
         took = _fits(thing, self.took)
         if refused and not took:
             return "refused", self._text_of_values(thing, self.refused)
-        return "took" if took and not refused else None, self._text_of_values(thing, self.took or self.refused)
+        return "took" if took and not refused else None, self._text_of_values(
+            thing, self.took or self.refused
+        )
 
     def error(self, thing: Any) -> tuple[str | None, str | None]:
         """Return code and message of a failed object's error; None for each that it lacks."""
-        code, message = (None if at is None else _at(thing, at, None) for at in (self.code, self.message))
+        code, message = (
+            None if at is None else _at(thing, at, None) for at in (self.code, self.message)
+        )
         return _text(code), _text(message)
 
     def _text_of_values(self, thing: Any, row: Values) -> str:
         found = ((at, _at(thing, at, _MISSING)) for at in row)
-        return ", ".join(f"{at} is {'not there' if value is _MISSING else _text(value) or 'empty'}" for at, value in found)
+        return ", ".join(
+            f"{at} is {'not there' if value is _MISSING else _text(value) or 'empty'}"
+            for at, value in found
+        )
 
 
 _MISSING: Any = object()
 
 
-def check_proofs(when: Sequence[When], canary: Canary | None, absent: Absent | None, placed: Iterable[str]) -> None:
-    """Require that a look's declarations can prove an outcome. ``placed`` are the placeholders in the canary's inputs.
+def check_proofs(
+    when: Sequence[When], canary: Canary | None, absent: Absent | None, placed: Iterable[str]
+) -> None:
+    """Require that a look's declarations can prove an outcome. ``placed`` are the placeholders in
+    the canary's inputs.
 
     :raises ProofFault: if the declarations cannot.
     """
@@ -170,7 +218,10 @@ def check_proofs(when: Sequence[When], canary: Canary | None, absent: Absent | N
     if canary is not None and not canary.action:
         raise ProofFault("'canary' needs 'action', a read of the connector")
     if any(name.startswith(("$marker", "$key")) for name in placed):
-        raise ProofFault("'canary' must read what exists without the call: its inputs have neither the marker nor the key")
+        raise ProofFault(
+            "'canary' must read what exists without the call: its inputs have neither the marker "
+            "nor the key"
+        )
     if absent is not None:
         absent.check()
 
@@ -192,7 +243,9 @@ def _fits(thing: Any, row: Values) -> bool:
 
 
 def _member(thing: Any, at: str) -> Any:
-    """Return a value of an object; None for a member that the object does not have, or whose holder it does not have."""
+    """Return a value of an object; None for a member that the object does not have, or whose holder
+    it does not have.
+    """
     found, holder = _at(thing, at, _MISSING), at
     while found is _MISSING and holder:
         holder = holder.rpartition("/")[0]
@@ -211,4 +264,8 @@ def _as_list(values: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None or isinstance(value, Mapping | list) else str(value).strip()[:256] or None
+    return (
+        None
+        if value is None or isinstance(value, Mapping | list)
+        else str(value).strip()[:256] or None
+    )

@@ -1,4 +1,6 @@
-"""Public keys that verify webhooks whose provider signs with its own private key: ECDSA with SHA-256, and Ed25519."""
+"""Public keys that verify webhooks whose provider signs with its own private key: ECDSA with
+SHA-256, and Ed25519.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ Algorithm = Literal["ecdsa", "ed25519"]
 
 
 def check_public_key(algorithm: str, text: str) -> None:
-    """Check a public key as entered: base64 or PEM of X.509's form; of Ed25519, also its 32 bytes in hex or base64.
+    """Check a public key as entered: base64 or PEM of X.509's form; of Ed25519, also its 32 bytes
+    in hex or base64.
 
     :raises DeclarationError: if the text is not a public key of the algorithm.
     """
@@ -39,7 +42,9 @@ def check_public_key(algorithm: str, text: str) -> None:
 
 
 def fits(algorithm: str, key: str, signature: bytes, text: bytes) -> bool:
-    """Return whether a signature of a text was made with the private key that belongs to a public key."""
+    """Return whether a signature of a text was made with the private key that belongs to a public
+    key.
+    """
     public = _read(algorithm, key)
     try:
         if isinstance(public, EllipticCurvePublicKey):
@@ -55,15 +60,23 @@ def fits(algorithm: str, key: str, signature: bytes, text: bytes) -> bool:
 
 def sign_from(algorithm: str, seed: str, text: bytes) -> bytes:
     """Sign a sample with the private key that is derived from a seed."""
-    return _elliptic(seed).sign(text, ECDSA(SHA256())) if algorithm == "ecdsa" else _edwards(seed).sign(text)
+    return (
+        _elliptic(seed).sign(text, ECDSA(SHA256()))
+        if algorithm == "ecdsa"
+        else _edwards(seed).sign(text)
+    )
 
 
 def public_key_from(algorithm: str, seed: str, encoding: str) -> str:
-    """Return the public key of the private key that is derived from a seed, in the form of providers: Ed25519's as ``hex`` or
-    ``base64``.
+    """Return the public key of the private key that is derived from a seed, in the form of
+    providers: Ed25519's as ``hex`` or ``base64``.
     """
     if algorithm == "ecdsa":
-        return b64encode(_elliptic(seed).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+        return b64encode(
+            _elliptic(seed)
+            .public_key()
+            .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        ).decode()
     raw = _edwards(seed).public_key().public_bytes_raw()
     return raw.hex() if encoding == "hex" else b64encode(raw).decode()
 
@@ -72,16 +85,28 @@ def _read(algorithm: str, text: str) -> object | None:
     """Return a public key; None if the text is not a key of the algorithm."""
     plain = "".join(_PEM.sub("", text[:_LONGEST]).split())
     try:
-        octets = bytes.fromhex(plain) if len(plain) == 2 * _BYTES else b64decode(plain, validate=True)
-        found = Ed25519PublicKey.from_public_bytes(octets) if len(octets) == _BYTES else load_der_public_key(octets)
+        octets = (
+            bytes.fromhex(plain) if len(plain) == 2 * _BYTES else b64decode(plain, validate=True)
+        )
+        found = (
+            Ed25519PublicKey.from_public_bytes(octets)
+            if len(octets) == _BYTES
+            else load_der_public_key(octets)
+        )
     except (NotBase64, ValueError, UnsupportedAlgorithm):
         return None
-    return found if isinstance(found, EllipticCurvePublicKey if algorithm == "ecdsa" else Ed25519PublicKey) else None
+    return (
+        found
+        if isinstance(found, EllipticCurvePublicKey if algorithm == "ecdsa" else Ed25519PublicKey)
+        else None
+    )
 
 
 def _elliptic(seed: str) -> EllipticCurvePrivateKey:
 
-    return derive_private_key(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:31], "big") + 1, SECP256R1())
+    return derive_private_key(
+        int.from_bytes(hashlib.sha256(seed.encode()).digest()[:31], "big") + 1, SECP256R1()
+    )
 
 
 def _edwards(seed: str) -> Ed25519PrivateKey:

@@ -1,4 +1,6 @@
-"""Ports of an attempt: events that an action emits while it runs, stored files, and a response that could not be read."""
+"""Ports of an attempt: events that an action emits while it runs, stored files, and a response that
+could not be read.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from jackfield.kernel.errors import JackfieldError
 
 
 class AttemptEvents:
-    """Events of one attempt. This class only counts them; a subclass passes them to a caller who requested events."""
+    """Events of one attempt. This class only counts them; a subclass passes them to a caller who
+    requested events.
+    """
 
     __slots__ = ("count",)
 
@@ -24,12 +28,16 @@ class AttemptEvents:
         self.count += 1
 
     def closes(self, close: Callable[[], None]) -> None:
-        """Register a function that ends the wait for the provider's next event. It is called, in another thread, if the caller of a
-        ``read`` leaves.
+        """Register a function that ends the wait for the provider's next event. It is called, in
+        another thread, if the caller of a ``read`` leaves.
         """
 
-    def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """End the events of the attempt; return its error, or None after a success. ``warn`` adds a warning to a successful call."""
+    def finished(
+        self, error: JackfieldError | None, warn: Callable[[str], None]
+    ) -> JackfieldError | None:
+        """End the events of the attempt; return its error, or None after a success. ``warn`` adds a
+        warning to a successful call.
+        """
         del warn
         return error
 
@@ -56,7 +64,9 @@ class FileSource(Protocol):
 class FileStore(Protocol):
     """Storage of the files of one workspace."""
 
-    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, object]:
+    def store(
+        self, chunks: Iterable[bytes], content_type: str, name: str | None
+    ) -> Mapping[str, object]:
         """Store content and return the file as it appears in the output."""
 
     def find(self, identifier: str) -> FileSource | None:
@@ -67,8 +77,9 @@ class FileStore(Protocol):
 class Unread:
     """Response that proves a success although its body could not be read.
 
-    ``output`` is a placeholder: if the action returns it unchanged, the action has nothing more to send, and the call has succeeded without
-    output. ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as received.
+    ``output`` is a placeholder: if the action returns it unchanged, the action has nothing more to
+    send, and the call has succeeded without output. ``error`` says why the body could not be read,
+    and ends the call in any other case. ``content`` is the body as received.
     """
 
     output: Any

@@ -19,8 +19,12 @@ def schema_fault(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def inputs_judge(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Detail, ...]]]:
-    """Return a function that checks inputs as a call does; it returns the prepared inputs and their faults."""
+def inputs_judge(
+    schema: Mapping[str, Any],
+) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Detail, ...]]]:
+    """Return a function that checks inputs as a call does; it returns the prepared inputs and their
+    faults.
+    """
     compiled = compile_schema(schema)
 
     def judged(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Detail, ...]]:
@@ -31,7 +35,9 @@ def inputs_judge(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tup
 
 
 def cost_fault(schema: Mapping[str, Any]) -> str | None:
-    """Return why jackfield would refuse a schema for its cost, without compiling it; None if it would not."""
+    """Return why jackfield would refuse a schema for its cost, without compiling it; None if it
+    would not.
+    """
     try:
         check_cost(schema)
     except SchemaError as error:

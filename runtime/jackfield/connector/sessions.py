@@ -1,7 +1,8 @@
-"""Base of connectors whose protocol begins with a sign-in: sessions in a pool, the client over them, and the connection type.
+"""Base of connectors whose protocol begins with a sign-in: sessions in a pool, the client over
+them, and the connection type.
 
-A connector implements its session (connect, sign in, check that it is alive), the meanings of the server's refusals as rows, and its
-actions.
+A connector implements its session (connect, sign in, check that it is alive), the meanings of the
+server's refusals as rows, and its actions.
 """
 
 from __future__ import annotations
@@ -32,17 +33,22 @@ Meaning = tuple[type[JackfieldError], str, str]
 class Refusal(Exception):
     """Refusal of a request by the server, with its code and message; the session remains usable.
 
-    ``key`` is its row of ``Meanings``: its code by default. ``hint`` replaces the row's hint, and ``more`` follows the server's message.
+    ``key`` is its row of ``Meanings``: its code by default. ``hint`` replaces the row's hint, and
+    ``more`` follows the server's message.
     """
 
-    def __init__(self, code: str, text: str, key: str = "", *, hint: str = "", more: str = "") -> None:
+    def __init__(
+        self, code: str, text: str, key: str = "", *, hint: str = "", more: str = ""
+    ) -> None:
         super().__init__(text)
         self.code, self.text, self.key, self.hint, self.more = code, text, key or code, hint, more
 
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """Meanings of a server's refusals, by code. ``other`` is the meaning of a code without a row."""
+    """Meanings of a server's refusals, by code. ``other`` is the meaning of a code without a
+    row.
+    """
 
     rows: Mapping[str, Meaning]
     other: Meaning
@@ -53,7 +59,13 @@ class Meanings:
         said = Provider(code=refusal.code or None, message=refusal.text[:1000])
         text = f"{message}: {refusal.text[:500]}{refusal.more}"
         # a server that ends a request at the deadline has left no time for another one
-        return kind(text, sent=sent, provider=said, hint=refusal.hint or hint, repeatable=kind is not TimedOut)
+        return kind(
+            text,
+            sent=sent,
+            provider=said,
+            hint=refusal.hint or hint,
+            repeatable=kind is not TimedOut,
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,13 +78,17 @@ class Login(SecretHolder):
 
 
 class ServerSession:
-    """Base of a session of a ``SessionPool``: a connection to one server, whose socket a library uses."""
+    """Base of a session of a ``SessionPool``: a connection to one server, whose socket a library
+    uses.
+    """
 
     _sock: TimedSocket
     ends: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions by which the library reports that the connection has ended."""
 
-    def __init__(self, address: Address, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> None:
+    def __init__(
+        self, address: Address, guard: Guard, deadline: Deadline, *, encrypted: bool = True
+    ) -> None:
         self.address = address
         self._sock = address.reach(guard, deadline, encrypted=encrypted)
 
@@ -88,16 +104,26 @@ class ServerSession:
         raise NotImplementedError
 
     def refusal(self, error: Exception) -> Refusal | None:  # noqa: ARG002 (for subclasses)
-        """Return the refusal that a library's exception reports; None if the connection has failed."""
+        """Return the refusal that a library's exception reports; None if the connection has
+        failed.
+        """
         return None
 
     def reading(self, sent: Sent) -> Reading:
-        """Return the context manager around code that sends a request and reads its answer. ``sent`` is the state of the request if the
-        answer is lost.
+        """Return the context manager around code that sends a request and reads its answer.
+        ``sent`` is the state of the request if the answer is lost.
 
-        :raises Refusal: from the block, if the server refuses the request; JackfieldError for any other exception in the block.
+        :raises Refusal: from the block, if the server refuses the request; JackfieldError for any
+            other exception in the block.
         """
-        return Reading(self.wire, self.address.place, sent, passes=(Refusal,), ends=self.ends, refusal=self.refusal)
+        return Reading(
+            self.wire,
+            self.address.place,
+            sent,
+            passes=(Refusal,),
+            ends=self.ends,
+            refusal=self.refusal,
+        )
 
     @property
     def wire(self) -> LibraryConnection:
@@ -106,8 +132,8 @@ class ServerSession:
 
     @property
     def login_sent(self) -> bool:
-        """True from the login to the server's answer. If the answer is lost, the server may have refused the login, which is not sent
-        again.
+        """True from the login to the server's answer. If the answer is lost, the server may have
+        refused the login, which is not sent again.
         """
         return False
 
@@ -140,7 +166,9 @@ class ServerSession:
         return self._sock.is_quiet
 
     def leave(self) -> None:
-        """End the session as the protocol requires. An exception here is not a failure of the previous request."""
+        """End the session as the protocol requires. An exception here is not a failure of the
+        previous request.
+        """
         self.close()
 
     def close(self) -> None:
@@ -153,7 +181,9 @@ T = TypeVar("T")
 
 
 class SessionClient(SecretHolder, Generic[S]):
-    """Base of a client over a pool's sessions. It is created for each attempt, so it only references shared objects."""
+    """Base of a client over a pool's sessions. It is created for each attempt, so it only
+    references shared objects.
+    """
 
     __slots__ = ("_call", "_pool")
     meanings: ClassVar[Meanings]
@@ -175,14 +205,23 @@ class SessionClient(SecretHolder, Generic[S]):
         return self.meanings.explain(refusal)
 
     def used(
-        self, step: str, work: Callable[[S], T], *, safe: bool, obeys: bool | None = None, stands: Callable[[S], bool] | None = None
+        self,
+        step: str,
+        work: Callable[[S], T],
+        *,
+        safe: bool,
+        obeys: bool | None = None,
+        stands: Callable[[S], bool] | None = None,
     ) -> T:
-        """Report ``step`` as a request, let ``work`` make it over a live session, and return its value.
+        """Report ``step`` as a request, let ``work`` make it over a live session, and return its
+        value.
 
-        A ``safe`` request changes nothing. Waits of a safe request end when the caller leaves, waits of a change do not, unless ``obeys``
-        overrides this. ``stands`` replaces the session's own check that it is alive.
+        A ``safe`` request changes nothing. Waits of a safe request end when the caller leaves,
+        waits of a change do not, unless ``obeys`` overrides this. ``stands`` replaces the session's
+        own check that it is alive.
 
-        :raises JackfieldError: if the server refuses the request or is not reached, or the deadline passes.
+        :raises JackfieldError: if the server refuses the request or is not reached, or the deadline
+            passes.
         """
         call = self.call
         call.begin(step, safe=safe)
@@ -207,8 +246,8 @@ def _is_proven(stands: Callable[[S], bool] | None, session: S) -> bool:
 
 
 class ServerLogin(ConnectionType):
-    """Base of a connection type for a server and a user of the server, with the fields of ``servers``. Its clients share a pool of
-    sessions.
+    """Base of a connection type for a server and a user of the server, with the fields of
+    ``servers``. Its clients share a pool of sessions.
     """
 
     auth: ClassVar[str] = "basic"
@@ -234,7 +273,9 @@ class ServerLogin(ConnectionType):
         raise NotImplementedError
 
     def account(self, client: Any) -> tuple[str, Account]:
-        """Send the server a request that changes nothing. Return the kind of server, for a sentence, and the account."""
+        """Send the server a request that changes nothing. Return the kind of server, for a
+        sentence, and the account.
+        """
         raise NotImplementedError
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:
@@ -257,7 +298,9 @@ class ServerLogin(ConnectionType):
 
     def open(self, context: OpenContext) -> Any:
         """Open a client over the connection's pool; no session is opened yet."""
-        pool = context.cached("session-pool", lambda: SessionPool(partial(self.connect, context.guard), context.clock))
+        pool = context.cached(
+            "session-pool", lambda: SessionPool(partial(self.connect, context.guard), context.clock)
+        )
         return self.client(pool, context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:

@@ -1,4 +1,6 @@
-"""Files that an action reads or returns as streams, so that their size does not count against memory."""
+"""Files that an action reads or returns as streams, so that their size does not count against
+memory.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,9 @@ _ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
 class StreamedFile:
     """File passed by a caller, read as a stream. For fields of ``Inputs``.
 
-    In JSON it has the forms of a ``File``, and ``{"file": id}`` of an uploaded file of any size. ``open()`` returns a new reader, with
-    ``read(n)`` and ``seek``, that holds a few megabytes at most; iteration yields chunks from the beginning. Each attempt opens its own
-    reader.
+    In JSON it has the forms of a ``File``, and ``{"file": id}`` of an uploaded file of any size.
+    ``open()`` returns a new reader, with ``read(n)`` and ``seek``, that holds a few megabytes at
+    most; iteration yields chunks from the beginning. Each attempt opens its own reader.
     """
 
     __slots__ = ("_source", "content_type", "name", "size")
@@ -43,13 +45,16 @@ class StreamedFile:
 
     @property
     def id(self) -> str | None:
-        """ID of a stored file; None for content that came with the call, which is deleted when the call ends."""
+        """ID of a stored file; None for content that came with the call, which is deleted when the
+        call ends.
+        """
         return getattr(self._source, "id", None)
 
     @classmethod
     def stored(cls, identifier: str) -> Self | None:
-        """Return a stored file by the ID that a job has put into its handle, as ``{"file": id}``. The file is stored until the job has
-        ended. None if the file is gone, or there is no file storage.
+        """Return a stored file by the ID that a job has put into its handle, as ``{"file": id}``.
+        The file is stored until the job has ended. None if the file is gone, or there is no file
+        storage.
         """
         call = current_call()
         source = None if call is None or call.files is None else call.files.find(identifier)
@@ -65,15 +70,24 @@ class StreamedFile:
         return io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source.open()
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(_validate_file)
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         text, content = File.__get_pydantic_json_schema__(schema, handler)["anyOf"]
         stored = {
             "type": "object",
-            "properties": {"file": {"type": "string", "description": "The ID of an uploaded file, of any size."}},
+            "properties": {
+                "file": {
+                    "type": "string",
+                    "description": "The ID of an uploaded file, of any size.",
+                }
+            },
             "required": ["file"],
             "additionalProperties": False,
         }
@@ -95,14 +109,20 @@ def _validate_file(value: object, info: ValidationInfo) -> StreamedFile:
 class OutputFile(SecretHolder):
     """File returned by an action. For fields of ``Output``.
 
-    ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received. Right after the action
-    has returned, the runtime reads it in the action's thread and under its deadline, stores it encrypted, and closes it. In JSON it is
-    ``{"file": id, "size", "contentType", "expiresAt"}``; the content is read by the ID.
+    ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still
+    being received. Right after the action has returned, the runtime reads it in the action's thread
+    and under its deadline, stores it encrypted, and closes it. In JSON it is ``{"file": id, "size",
+    "contentType", "expiresAt"}``; the content is read by the ID.
     """
 
     __slots__ = ("_content", "content_type", "name", "stored")
 
-    def __init__(self, content: bytes | BinaryIO | Iterable[bytes], content_type: str = OCTETS, name: str | None = None) -> None:
+    def __init__(
+        self,
+        content: bytes | BinaryIO | Iterable[bytes],
+        content_type: str = OCTETS,
+        name: str | None = None,
+    ) -> None:
         self._content = content
         self.content_type = content_type
         self.name = name
@@ -113,7 +133,8 @@ class OutputFile(SecretHolder):
         return f"OutputFile({self.content_type!r})"
 
     def without_storage(self) -> Mapping[str, Any]:
-        """Return the file's form in the output if files cannot be stored. A subclass may put small content there.
+        """Return the file's form in the output if files cannot be stored. A subclass may put small
+        content there.
 
         :raises InvalidOutput: always, unless overridden.
         """
@@ -138,13 +159,17 @@ class OutputFile(SecretHolder):
                 getattr(content, "close", _nothing)()
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             _checked, serialization=core_schema.plain_serializer_function_ser_schema(_dumped)
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {
             "type": "object",
             "description": "A stored file; its content is read by its ID.",
@@ -152,7 +177,10 @@ class OutputFile(SecretHolder):
                 "file": {"type": "string", "description": "The file's ID."},
                 "size": {"type": "integer", "description": "The size in bytes."},
                 "contentType": {"type": "string", "description": "The media type."},
-                "expiresAt": {"type": "string", "description": "The time at which the file is deleted (RFC 3339)."},
+                "expiresAt": {
+                    "type": "string",
+                    "description": "The time at which the file is deleted (RFC 3339).",
+                },
                 "name": {"type": "string", "description": "The file's name."},
             },
             "required": ["file", "size", "contentType", "expiresAt"],
@@ -194,8 +222,15 @@ def returns_files(annotation: Any, seen: frozenset[Any] = frozenset()) -> bool:
     """Return whether values of an annotation may contain an ``OutputFile``."""
     if isinstance(annotation, type) and issubclass(annotation, OutputFile):
         return True
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
-        return any(returns_files(field.annotation, seen | {annotation}) for field in annotation.model_fields.values())
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and annotation not in seen
+    ):
+        return any(
+            returns_files(field.annotation, seen | {annotation})
+            for field in annotation.model_fields.values()
+        )
     return any(returns_files(part, seen) for part in get_args(annotation))
 
 
@@ -211,10 +246,12 @@ def _timely(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _files(value: object) -> Iterator[OutputFile]:
     parts: Iterable[object] = ()
-    if isinstance(value, dict):  # plain JSON first: isinstance with a model or an abstract class is slow
+    # plain JSON first: isinstance with a model or an abstract class is slow
+    if isinstance(value, dict):
         parts = value.values()
     elif isinstance(value, (list, tuple)):
-        if {*map(type, value)} <= _ATOMS:  # a provider's response may be long, and most of it is text and numbers
+        # a provider's response may be long, and most of it is text and numbers
+        if {*map(type, value)} <= _ATOMS:
             return
         parts = value
     elif isinstance(value, OutputFile):

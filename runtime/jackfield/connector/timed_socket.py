@@ -1,4 +1,6 @@
-"""Sockets for client libraries that block: each wait ends at the deadline of its call, and the received bytes are limited."""
+"""Sockets for client libraries that block: each wait ends at the deadline of its call, and the
+received bytes are limited.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_ANSWER = 16 * 1024 * 1024
-"""Maximum bytes that a server may send for one call. Libraries hold a whole answer in memory, whatever length the server announces."""
+"""Maximum bytes that a server may send for one call. Libraries hold a whole answer in memory,
+whatever length the server announces.
+"""
 _PIECE = 65_536
 _LOOK_SECONDS = 0.25
 """Seconds between a wait's checks whether the caller has left."""
 
 
 class TooMuchError(OSError):
-    """Error for a server that sent more than the limit. It has a number, which libraries expect of an OSError."""
+    """Error for a server that sent more than the limit. It has a number, which libraries expect of
+    an OSError.
+    """
 
     def __init__(self, said: str) -> None:
         super().__init__(errno.EMSGSIZE, said)
@@ -42,8 +48,8 @@ class TooMuchError(OSError):
 class Intake:
     """Count of the bytes that a server sends for one call.
 
-    ``failure`` is why its connection is unusable, which a library may hide in its own exception; ``ended`` is True once the server has
-    ended the connection.
+    ``failure`` is why its connection is unusable, which a library may hide in its own exception;
+    ``ended`` is True once the server has ended the connection.
     """
 
     failure: OSError | None = None
@@ -65,7 +71,8 @@ class Intake:
             self.refuse(f"the server sent more than {MOST_ANSWER:,} bytes for one call")
 
     def expect(self, size: int) -> None:
-        """Check a size that a server announces, before a library allocates memory for it or waits for it.
+        """Check a size that a server announces, before a library allocates memory for it or waits
+        for it.
 
         :raises TooMuchError: if the call would receive more bytes than it may.
         """
@@ -82,14 +89,19 @@ class Intake:
 
 
 class CountedSocket(Intake, SecretHolder):
-    """Connected socket for a library that limits its waits itself, in its own thread. The received bytes are limited as in
-    ``TimedSocket``.
+    """Connected socket for a library that limits its waits itself, in its own thread. The received
+    bytes are limited as in ``TimedSocket``.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
         self.deadline = deadline
-        self.settimeout, self.send, self.getpeername, self.close = sock.settimeout, sock.send, sock.getpeername, sock.close
+        self.settimeout, self.send, self.getpeername, self.close = (
+            sock.settimeout,
+            sock.send,
+            sock.getpeername,
+            sock.close,
+        )
 
     @property
     def _closed(self) -> bool:
@@ -106,15 +118,18 @@ class CountedSocket(Intake, SecretHolder):
 
         :raises TooMuchError: if the server has sent more than one call may receive.
         """
-        found = self._sock.recv(min(size, _PIECE))  # of so many bytes as are asked for, memory would be taken before one is there
+        # of so many bytes as are asked for, memory would be taken before one is there
+        found = self._sock.recv(min(size, _PIECE))
         self.count(len(found))
         return found
 
 
 class TimedSocket(Intake, SecretHolder):
-    """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` starts another call.
+    """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` starts
+    another call.
 
-    ``obeys`` is True while a wait ends as soon as the caller leaves, and False during the wait for the answer to a change.
+    ``obeys`` is True while a wait ends as soon as the caller leaves, and False during the wait for
+    the answer to a change.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
@@ -135,11 +150,14 @@ class TimedSocket(Intake, SecretHolder):
     def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
         """Start TLS.
 
-        :raises OSError: if the server's certificate or name is not the expected one, or the handshake fails.
+        :raises OSError: if the server's certificate or name is not the expected one, or the
+            handshake fails.
         """
         try:
             self._sock.settimeout(self._left())
-            self._sock = context.wrap_socket(self._sock, server_hostname=hostname, suppress_ragged_eofs=False)
+            self._sock = context.wrap_socket(
+                self._sock, server_hostname=hostname, suppress_ragged_eofs=False
+            )
         except OSError as error:
             self.failure = error
             raise
@@ -147,7 +165,8 @@ class TimedSocket(Intake, SecretHolder):
     def recv(self, size: int) -> bytes:
         """Wait for bytes; empty bytes mean the connection's end.
 
-        :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one call may receive.
+        :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one
+            call may receive.
         """
         found = self._waited(lambda: self._sock.recv(size))
         self.count(len(found))
@@ -184,7 +203,9 @@ class TimedSocket(Intake, SecretHolder):
             rest = rest[self.send(rest) :]
 
     def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
-        """Return a buffered file that reads from this socket; closing it does not close the socket."""
+        """Return a buffered file that reads from this socket; closing it does not close the
+        socket.
+        """
         return _Reader(_Incoming(self))
 
     def settimeout(self, _seconds: float | None) -> None:
@@ -253,7 +274,9 @@ class _Incoming(io.RawIOBase):
 
 
 class _Reader(io.BufferedReader):
-    """Buffered file of the received bytes. ``read`` of the base class would allocate the requested size before any byte has arrived."""
+    """Buffered file of the received bytes. ``read`` of the base class would allocate the requested
+    size before any byte has arrived.
+    """
 
     raw: _Incoming
 

@@ -1,4 +1,6 @@
-"""Part of an output that a caller requests (``select``, ``maxBytes``). It is cut after the whole output is recorded."""
+"""Part of an output that a caller requests (``select``, ``maxBytes``). It is cut after the whole
+output is recorded.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class _Part(Passing):
         from jackfield.call.part_of_output import part_of_output
 
         pipe = self.found.pipe
-        return ended.shown(await part_of_output(self.asked, ended, pipe.dependencies.files, pipe.workspace))
+        return ended.shown(
+            await part_of_output(self.asked, ended, pipe.dependencies.files, pipe.workspace)
+        )
 
 
 class Parts(Gate):

@@ -1,4 +1,6 @@
-"""Gate of a workspace's policies, which judge calls, listings, choices and steps. ``call/policy`` defines questions and decisions."""
+"""Gate of a workspace's policies, which judge calls, listings, choices and steps. ``call/policy``
+defines questions and decisions.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ class Judging(Gate):
 
 
 class Policies:
-    """Policies of a workspace, for calls and for steps that are not calls. ``is_on`` is true if this process has a policy."""
+    """Policies of a workspace, for calls and for steps that are not calls. ``is_on`` is true if
+    this process has a policy.
+    """
 
     def __init__(self, plugins: Plugins, access: Access, dependencies: Dependencies) -> None:
         self._plugins, self._access, self._dependencies = plugins, access, dependencies
@@ -86,7 +90,9 @@ class Policies:
 
     @property
     def must_judge(self) -> bool:
-        """True if policies must judge calls: one is loaded, or the database requires one and this process has none."""
+        """True if policies must judge calls: one is loaded, or the database requires one and this
+        process has none.
+        """
         return self.is_on or self._access.lacks_policy
 
     def over(self, plugins: Any) -> Policies:
@@ -102,26 +108,34 @@ class Policies:
         await self._judging().judge_call(self._plugins, found, self._dependencies)
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
-        """Return an end, also a replayed one, without the members that the policies withhold. ``caller`` is the caller who requests it, by
-        default the call's.
+        """Return an end, also a replayed one, without the members that the policies withhold.
+        ``caller`` is the caller who requests it, by default the call's.
         """
         if not self.is_on or not _tells(ended):
             return ended
-        left: Ended = await _policy().judge_output(self._plugins, found, ended, self._dependencies, caller or found.asked.how.caller)
+        left: Ended = await _policy().judge_output(
+            self._plugins, found, ended, self._dependencies, caller or found.asked.how.caller
+        )
         return left
 
-    def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
-        """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow.
+    def judged_choices(
+        self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]
+    ) -> list[dict[str, str]]:
+        """Return the choices of a form's field that ``fetch`` gets from the provider and the
+        policies allow.
 
         :raises NotAllowed: if a policy refuses them.
         :raises Unavailable: if there is no decision.
         """
         known = {**about, "workspace": self._dependencies.workspace}
-        found: list[dict[str, str]] = self._judging().judge_choices(self._plugins, caller, known, fetch)
+        found: list[dict[str, str]] = self._judging().judge_choices(
+            self._plugins, caller, known, fetch
+        )
         return found
 
     def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
-        """Ask whether a read that is not a call may be made: a poll of a trigger, or a look for evidence.
+        """Ask whether a read that is not a call may be made: a poll of a trigger, or a look for
+        evidence.
 
         :raises NotAllowed: if a policy refuses it.
         """
@@ -138,23 +152,34 @@ class Policies:
         """Return a caller who sees only the connectors and actions that the policies permit."""
         if not self.is_on:
             return caller
-        found: Caller = _policy().judged_listing(self._plugins, caller, self._dependencies.workspace)
+        found: Caller = _policy().judged_listing(
+            self._plugins, caller, self._dependencies.workspace
+        )
         return found
 
     def _judging(self) -> Any:
         """Return the module that asks policies.
 
-        :raises Unavailable: if a policy judges the calls of the database, and this process has none.
+        :raises Unavailable: if a policy judges the calls of the database, and this process has
+            none.
         """
         if self._access.lacks_policy:
-            text = "a policy judges the calls of this database, and this process has none: nothing was sent"
-            cure = "The operator of jackfield sets JACKFIELD_POLICY_URL for each process, or takes the policy back for all."
+            text = (
+                "a policy judges the calls of this database, and this process has none: "
+                "nothing was sent"
+            )
+            cure = (
+                "The operator of jackfield sets JACKFIELD_POLICY_URL for each process, or "
+                "takes the policy back for all."
+            )
             raise Unavailable(text, hint=cure)
         return _policy()
 
 
 def deciding(plugins: Plugins) -> Callable[..., Any] | None:
-    """Return the function that asks the policies again about an output without a decision; None if there are no policies."""
+    """Return the function that asks the policies again about an output without a decision; None if
+    there are no policies.
+    """
     return partial(_decided, plugins) if plugins.has("judge") else None
 
 
@@ -163,11 +188,17 @@ def _decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str
 
 
 def _tells(ended: Ended) -> bool:
-    """Return whether an end has an output, files of an output, or an error that may contain a provider's text."""
+    """Return whether an end has an output, files of an output, or an error that may contain a
+    provider's text.
+    """
     result, attempts, error = ended.result, ended.attempts, ended.result.error
     if result.output is not None or (attempts is not None and attempts.returned):
         return True
-    return error is not None and (error.provider is not None or result.meta.replayed or (attempts is not None and attempts.count > 0))
+    return error is not None and (
+        error.provider is not None
+        or result.meta.replayed
+        or (attempts is not None and attempts.count > 0)
+    )
 
 
 def _policy() -> Any:

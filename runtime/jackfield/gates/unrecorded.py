@@ -1,5 +1,5 @@
-"""Features of calls in a runtime without a database, which can store neither a call that waits for an approval nor the handle of a job. The
-features of a runtime with a database extend them.
+"""Features of calls in a runtime without a database, which can store neither a call that waits for
+an approval nor the handle of a job. The features of a runtime with a database extend them.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ class NoApprovals(Gate):
         self._policies = policies
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Return True for approved calls, and for calls that need an approval by a rule, or may need one by a policy; False
-        for dry runs.
+        """Return True for approved calls, and for calls that need an approval by a rule, or may
+        need one by a policy; False for dry runs.
         """
         del plan
-        return not shape & REHEARSED and (terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge)
+        return not shape & REHEARSED and (
+            terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge
+        )
 
 
 class Following(Passing):
@@ -64,7 +66,9 @@ class Following(Passing):
 
     async def follow(self, checked: Checked, output: Any) -> Ended | None:
         """Follow the job if the output is a handle; else return None."""
-        return await self._followed(checked.attempts, output) if isinstance(output, Handle) else None
+        return (
+            await self._followed(checked.attempts, output) if isinstance(output, Handle) else None
+        )
 
     async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
         from jackfield.call.job_steps import followed_here

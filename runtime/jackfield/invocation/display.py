@@ -1,4 +1,6 @@
-"""Display of a Result in a notebook: a table without values of the output, since a notebook is saved with its displays."""
+"""Display of a Result in a notebook: a table without values of the output, since a notebook is
+saved with its displays.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ _KINDS = {str: "text", bool: "true or false", int: "number", float: "number", ty
 
 
 def table_of(result: Mapping[str, Any]) -> str:
-    """Return the HTML of a Result's JSON. Members of the output appear by their kind and size, since only their schema says which are
-    secret, and it may be wrong.
+    """Return the HTML of a Result's JSON. Members of the output appear by their kind and size,
+    since only their schema says which are secret, and it may be wrong.
     """
     rows = [*_facts(result), *_output(result.get("output")), *_error(result.get("error"))]
     return f"<table>{''.join(f'<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)}</table>"
@@ -23,14 +25,19 @@ def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     meta = result.get("meta", result)
     yield "status", result["status"]
     if "action" in meta:
-        yield "action", f"{meta['connector']}/{meta['action']}" + " (dry run)" * meta.get("dryRun", False)
+        yield (
+            "action",
+            f"{meta['connector']}/{meta['action']}" + " (dry run)" * meta.get("dryRun", False),
+        )
     yield "invocation", meta["invocationId"]
     if "progress" in result:
         yield "progress", f"{float(result['progress'].get('fraction') or 0):.0%}"
     if "durationMs" in meta:
         attempts = f"{meta['attempts']} attempt" + "s" * (meta["attempts"] != 1)
         yield "took", f"{meta['durationMs']:.0f} ms, {attempts}" + ", replayed" * meta["replayed"]
-    yield from (("warning", str(warning.get("message", ""))) for warning in meta.get("warnings", ())[:_MOST])
+    yield from (
+        ("warning", str(warning.get("message", ""))) for warning in meta.get("warnings", ())[:_MOST]
+    )
 
 
 def _output(output: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -43,7 +50,10 @@ def _output(output: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
 def _error(error: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     if error is not None:
         yield "error", f"{error['code']}: {error['message']}"
-        yield from ((detail.get("path") or "/", str(detail.get("message", ""))) for detail in error.get("details", ())[:_MOST])
+        yield from (
+            (detail.get("path") or "/", str(detail.get("message", "")))
+            for detail in error.get("details", ())[:_MOST]
+        )
         if error.get("hint"):
             yield "what to do", str(error["hint"])
 

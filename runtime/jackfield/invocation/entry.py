@@ -1,5 +1,6 @@
-"""Entry of the journal about one invocation: the request, its caller and its outcome. Another package, which imports this one, stores
-entries."""
+"""Entry of the journal about one invocation: the request, its caller and its outcome. Another
+package, which imports this one, stores entries.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from jackfield.kernel.exports import late_hints
 
 @dataclass(frozen=True, slots=True)
 class AskedApproval:
-    """Approval that a call waits for. ``rule`` is the sentence of the rule that requires it, ``requested_by`` the caller as JSON, and
-    ``twin`` the digest of equal calls of the same caller. ``about`` is the request for the approver, sealed. Times are seconds since
-    1970.
+    """Approval that a call waits for. ``rule`` is the sentence of the rule that requires it,
+    ``requested_by`` the caller as JSON, and ``twin`` the digest of equal calls of the same caller.
+    ``about`` is the request for the approver, sealed. Times are seconds since 1970.
     """
 
     rule: str
@@ -27,7 +28,9 @@ class AskedApproval:
 
 @dataclass(slots=True, repr=False)
 class Draft:
-    """Entry that is not yet written; the pipeline fills it in stage by stage. Times are seconds since 1970."""
+    """Entry that is not yet written; the pipeline fills it in stage by stage. Times are seconds
+    since 1970.
+    """
 
     id: str
     connector: str
@@ -41,7 +44,9 @@ class Draft:
     fingerprint: str | None = None
     idempotency_key: str | None = None
     twin: str | None = None
-    """Digest that equal writes of the same caller share (``recording.twins``); None if no twin may answer for another."""
+    """Digest that equal writes of the same caller share (``recording.twins``); None if no twin may
+    answer for another.
+    """
     dry_run: bool = False
     context: Mapping[str, Any] | None = None
     rule: str | None = None
@@ -54,7 +59,9 @@ class Draft:
     not_after: float | None = None
     priority: int = 5
     inputs: bytes | None = None
-    """Encrypted inputs: redacted, if the workspace stores them, or the whole invocation while it is queued."""
+    """Encrypted inputs: redacted, if the workspace stores them, or the whole invocation while it is
+    queued.
+    """
     approval: AskedApproval | None = None
     """Approval that the invocation waits for, instead of for a worker."""
     undecided: Mapping[str, Any] | None = None
@@ -62,17 +69,21 @@ class Draft:
     in_transaction: Callable[[Any], None] | None = None
     """Function with more statements for the database transaction that queues the invocation."""
     repeats: str | None = None
-    """ID of the failed call of the same request whose key this call takes over as it begins. The failed call may have taken effect."""
+    """ID of the failed call of the same request whose key this call takes over as it begins. The
+    failed call may have taken effect.
+    """
     kept_for: float | None = None
-    """Seconds for which an ended invocation holds its key and is stored at least; None: by the settings."""
+    """Seconds for which an ended invocation holds its key and is stored at least; None: by the
+    settings.
+    """
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
     """Entry as read from the database.
 
-    ``result`` is the Result's JSON once settled, secrets masked. ``inputs`` are the redacted inputs, if the workspace stores them and the
-    query reads them.
+    ``result`` is the Result's JSON once settled, secrets masked. ``inputs`` are the redacted
+    inputs, if the workspace stores them and the query reads them.
     """
 
     id: str
@@ -109,22 +120,36 @@ class Entry:
     priority: int
     dead_at: float | None
     job_until: float | None
-    """Time at which the job counts as lost; None until its handle is stored, and for calls without a job."""
+    """Time at which the job counts as lost; None until its handle is stored, and for calls without
+    a job.
+    """
     progress_fraction: float | None
     progress_text: str | None
     kept_for: float | None = None
-    """Seconds for which an ended invocation holds its key and is stored at least; None: by the settings."""
+    """Seconds for which an ended invocation holds its key and is stored at least; None: by the
+    settings.
+    """
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
-    """Outcomes of the objects that the invocation had sent, the most severe first; only for an entry that was read alone."""
+    """Outcomes of the objects that the invocation had sent, the most severe first; only for an
+    entry that was read alone.
+    """
     evidence: Mapping[str, Any] | None = None
-    """Looks for a call that is or was in doubt, as displayed members; only for an entry that was read alone."""
+    """Looks for a call that is or was in doubt, as displayed members; only for an entry that was
+    read alone.
+    """
     blocked: Mapping[str, Any] | None = None
-    """Reason why the workspace's queue is currently blocked; only for an entry that was read alone."""
+    """Reason why the workspace's queue is currently blocked; only for an entry that was read
+    alone.
+    """
     undecided: Mapping[str, Any] | None = None
-    """Output that no policy has decided on, of a job that ends. Entries read from the journal never have it."""
+    """Output that no policy has decided on, of a job that ends. Entries read from the journal never
+    have it.
+    """
     binds_key: bool = False
-    """True for a failure that may have taken effect under its key. Only the same request may be sent under this key."""
+    """True for a failure that may have taken effect under its key. Only the same request may be
+    sent under this key.
+    """
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; damaged parts are left out."""
 
@@ -144,16 +169,27 @@ class Entry:
 
     @property
     def progress(self) -> Mapping[str, Any] | None:
-        """Progress of a running job: ``fraction``, from 0 to 1, and ``text``; None for other invocations."""
+        """Progress of a running job: ``fraction``, from 0 to 1, and ``text``; None for other
+        invocations.
+        """
         if self.job_until is None or not self.is_open:
             return None
         return {"fraction": self.progress_fraction or 0.0, "text": self.progress_text or ""}
 
     @property
     def problem(self) -> str | None:
-        """Reason why the entry cannot be read in full, or why no call can repeat it; None if the entry has no such problem."""
-        if self.damage is None and self.idempotency_key is not None and not self.idempotency_key.strip():
-            return "its idempotency key consists of blanks, which are none: an older version has taken it"
+        """Reason why the entry cannot be read in full, or why no call can repeat it; None if the
+        entry has no such problem.
+        """
+        if (
+            self.damage is None
+            and self.idempotency_key is not None
+            and not self.idempotency_key.strip()
+        ):
+            return (
+                "its idempotency key consists of blanks, which are none: an older version "
+                "has taken it"
+            )
         return self.damage
 
     def to_json(self) -> dict[str, Any]:
@@ -181,9 +217,13 @@ class Entry:
             "resolvedAt": self._resolution.get("at"),
             "correctedAt": iso(self.corrected_at),
             "cancelRequested": self.cancel_requested_at is not None or None,
-            "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
+            "notBefore": iso(self.available_at)
+            if self.status == "queued" and (self.available_at or 0.0) > self.created_at
+            else None,
             "notAfter": iso(self.not_after) if self.status != "waiting" else None,
-            "approval": {"id": self.id, "expiresAt": iso(self.not_after)} if self.status == "waiting" else None,
+            "approval": {"id": self.id, "expiresAt": iso(self.not_after)}
+            if self.status == "waiting"
+            else None,
             "priority": self.priority if self.status == "queued" else None,
             "blocked": self.blocked,
             "deadAt": iso(self.dead_at),
@@ -196,18 +236,27 @@ class Entry:
         }
         known = {name: value for name, value in members.items() if value is not None}
         if self.result is not None:
-            known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
+            known |= {
+                name: self.result[name]
+                for name in ("output", "error", "meta")
+                if name in self.result
+            }
             if self.status == "succeeded" and self._resolution:
                 if not known.get("output"):
                     known.pop(
-                        "output", None
-                    )  # the provider's answer is unknown; the Result has an empty one because its schema requires it
+                        "output",
+                        None,
+                        # the provider's answer is unknown; the Result has an empty one because its
+                        # schema requires it
+                    )
                 known |= {"error": self.doubt} if self.doubt is not None else {}
         return known
 
     @property
     def _resolution(self) -> Mapping[str, Any]:
-        """Member ``meta.resolution``: who resolved the doubt, when, and the error that caused the doubt; empty if it was not resolved."""
+        """Member ``meta.resolution``: who resolved the doubt, when, and the error that caused the
+        doubt; empty if it was not resolved.
+        """
         found: Mapping[str, Any] = (self.result or {}).get("meta", {}).get("resolution", {})
         return found
 
@@ -222,7 +271,11 @@ def _outcome(found: Mapping[str, Any]) -> str:
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:
-    times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
+    times = {
+        name: iso(item[name])
+        for name in ("startedAt", "endedAt")
+        if isinstance(item.get(name), int | float)
+    }
     return {**item, **times}
 
 

@@ -43,7 +43,9 @@ class SizedReader(io.RawIOBase):
 
 
 class Shared:
-    """Open file that several readers share, each at its own position. ``close`` closes the file if this object owns it."""
+    """Open file that several readers share, each at its own position. ``close`` closes the file if
+    this object owns it.
+    """
 
     def __init__(self, file: BinaryIO, start: int, *, owned: bool) -> None:
         self._file, self._start, self._owned = file, start, owned
@@ -64,7 +66,8 @@ class Shared:
 class FilePart(SizedReader):
     """Reader of ``size`` bytes of an open file, even if the file grows.
 
-    Reading raises ``FileDamaged`` if the file has become shorter, since the announced size could not be sent.
+    Reading raises ``FileDamaged`` if the file has become shorter, since the announced size could
+    not be sent.
     """
 
     def __init__(self, file: Shared, size: int) -> None:

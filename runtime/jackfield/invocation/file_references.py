@@ -1,4 +1,6 @@
-"""References to stored files in inputs (``{"file": id}``): their places, and the kind of file that the schema declares there."""
+"""References to stored files in inputs (``{"file": id}``): their places, and the kind of file that
+the schema declares there.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,16 @@ if TYPE_CHECKING:
 _DEPTH = 20
 _NESTING = (dict, list)
 _ATOMS = frozenset({str, int, float, bool, type(None)})
-_REFERENCE = frozenset({"file", "contentType", "disposition", "contentId"})  # what a FILE has besides its content may stand beside its id
+# what a FILE has besides its content may stand beside its id
+_REFERENCE = frozenset({"file", "contentType", "disposition", "contentId"})
 _BYTES = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
 class FileLocation:
-    """Location of one ``{"file": id}``: the steps to it, and whether the action reads it as a stream."""
+    """Location of one ``{"file": id}``: the steps to it, and whether the action reads it as a
+    stream.
+    """
 
     steps: tuple[str | int, ...]
     identifier: str
@@ -39,7 +44,8 @@ class FileLocation:
 def names_files(value: object) -> bool:
     """Return whether the inputs contain any ``{"file": …}``."""
     left: list[Any] = [value] if isinstance(value, _NESTING) else []
-    for item in left:  # a list that grows meanwhile: recursion would take longer, and every invocation passes here
+    # a list that grows meanwhile: recursion would take longer, and every invocation passes here
+    for item in left:
         parts = item
         if isinstance(item, dict):
             if "file" in item and item.keys() <= _REFERENCE:
@@ -50,7 +56,9 @@ def names_files(value: object) -> bool:
 
 
 def holds_objects(value: dict[str, Any]) -> bool:
-    """Return whether the inputs contain anything but parsed JSON: a path, an open file, a date, a model."""
+    """Return whether the inputs contain anything but parsed JSON: a path, an open file, a date, a
+    model.
+    """
     left: list[Any] = [value]
     for item in left:  # as above
         for part in item.values() if type(item) is dict else item:
@@ -67,7 +75,11 @@ def is_content(value: object) -> bool:
     kind = type(value)
     if kind in _ATOMS:
         return False
-    return issubclass(kind, _BYTES) or hasattr(kind, "__fspath__") or (hasattr(kind, "__enter__") and hasattr(value, "read"))
+    return (
+        issubclass(kind, _BYTES)
+        or hasattr(kind, "__fspath__")
+        or (hasattr(kind, "__enter__") and hasattr(value, "read"))
+    )
 
 
 def file_places(inputs: object, schema: Schema) -> list[FileLocation]:
@@ -81,8 +93,8 @@ def named_files(inputs: object) -> set[str]:
 
 
 Form = Literal["map", "pairs", "pair", "array", "file", "text"]
-"""Form in which a schema accepts files: ``{"a.pdf": FILE}``, ``[{"key", "value": FILE}]``, an item of the latter, ``[FILE]``, FILE, or
-text.
+"""Form in which a schema accepts files: ``{"a.pdf": FILE}``, ``[{"key", "value": FILE}]``, an item
+of the latter, ``[FILE]``, FILE, or text.
 """
 
 
@@ -101,11 +113,16 @@ def form_of_files(root: Schema, applying: Iterable[Schema]) -> Form:
 
 
 def _is_file(root: Schema, schema: object) -> bool:
-    return any({"data", "contentType"} <= _properties(branch).keys() for branch in nodes(root, schema))
+    return any(
+        {"data", "contentType"} <= _properties(branch).keys() for branch in nodes(root, schema)
+    )
 
 
 def _is_pair(root: Schema, schema: object) -> bool:
-    return any("key" in _properties(branch) and _is_file(root, _properties(branch).get("value")) for branch in nodes(root, schema))
+    return any(
+        "key" in _properties(branch) and _is_file(root, _properties(branch).get("value"))
+        for branch in nodes(root, schema)
+    )
 
 
 def _properties(schema: Schema) -> Mapping[str, Any]:
@@ -114,9 +131,19 @@ def _properties(schema: Schema) -> Mapping[str, Any]:
 
 
 def large_contents(inputs: object, schema: Schema, least: int) -> list[tuple[str | int, ...]]:
-    """Return the steps to each ``{"data", "contentType"}`` of at least ``least`` characters where the schema accepts a FILE."""
-    found = _find(inputs, (), lambda value: value.keys() == {"data", "contentType"} and len(str(value["data"])) >= least)
-    return [steps for steps, _ in found if any(_takes_file(node) or _is_stream(node) for node in _applying(schema, steps))]
+    """Return the steps to each ``{"data", "contentType"}`` of at least ``least`` characters where
+    the schema accepts a FILE.
+    """
+    found = _find(
+        inputs,
+        (),
+        lambda value: value.keys() == {"data", "contentType"} and len(str(value["data"])) >= least,
+    )
+    return [
+        steps
+        for steps, _ in found
+        if any(_takes_file(node) or _is_stream(node) for node in _applying(schema, steps))
+    ]
 
 
 def _applying(schema: Schema, steps: Sequence[str | int]) -> list[Schema]:
@@ -153,9 +180,15 @@ def _find(
 
 
 def _takes_file(schema: Schema) -> bool:
-    """Return whether the schema is a FILE in its long form and has no ``file`` property of its own."""
+    """Return whether the schema is a FILE in its long form and has no ``file`` property of its
+    own.
+    """
     properties = schema.get("properties")
-    return isinstance(properties, Mapping) and {"data", "contentType"} <= properties.keys() and "file" not in properties
+    return (
+        isinstance(properties, Mapping)
+        and {"data", "contentType"} <= properties.keys()
+        and "file" not in properties
+    )
 
 
 def _is_stream(schema: Schema) -> bool:
@@ -163,8 +196,8 @@ def _is_stream(schema: Schema) -> bool:
 
 
 def replaced(inputs: Any, values: Sequence[tuple[tuple[str | int, ...], Any]]) -> Any:
-    """Return a copy of the inputs with other values at some places. Members next to a reference to a file stay next to the
-    file's content.
+    """Return a copy of the inputs with other values at some places. Members next to a reference to
+    a file stay next to the file's content.
     """
     copy = _copied(inputs)
     for steps, value in values:
@@ -173,7 +206,11 @@ def replaced(inputs: Any, values: Sequence[tuple[tuple[str | int, ...], Any]]) -
             parent = parent[step]
         before = parent[steps[-1]]
         beside = isinstance(value, dict) and isinstance(before, dict) and "file" in before
-        parent[steps[-1]] = {**value, **{name: item for name, item in before.items() if name != "file"}} if beside else value
+        parent[steps[-1]] = (
+            {**value, **{name: item for name, item in before.items() if name != "file"}}
+            if beside
+            else value
+        )
     return copy
 
 
@@ -184,8 +221,14 @@ def _copied(value: Any) -> Any:
 
 
 def with_digests(inputs: Any, digests: Mapping[str, Any]) -> Any:
-    """Return a copy of the inputs with a digest in place of each reference, so that equal files count as equal requests."""
-    found = [(place.steps, digests[place.identifier]) for place in _candidates(inputs, ()) if place.identifier in digests]
+    """Return a copy of the inputs with a digest in place of each reference, so that equal files
+    count as equal requests.
+    """
+    found = [
+        (place.steps, digests[place.identifier])
+        for place in _candidates(inputs, ())
+        if place.identifier in digests
+    ]
     return replaced(inputs, found) if found else inputs
 
 
@@ -196,14 +239,24 @@ def check_there(missing: Sequence[FileLocation]) -> None:
     """
     if missing:
         count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
-        details = [Detail(f"{place.path}/file", "the file does not exist or has expired") for place in missing]
+        details = [
+            Detail(f"{place.path}/file", "the file does not exist or has expired")
+            for place in missing
+        ]
         raise InvalidInput(f"{count} not valid", details=details, hint=NextStep("upload"))
 
 
 def too_large_together(places: Sequence[FileLocation], weight: int, limit: int) -> InvalidInput:
     """Return the error for files that are too large in total to be passed by value."""
-    text = f"the files of an invocation must not exceed {limit:,} bytes in total; these have {weight:,}"
-    several = "is one of several files that together exceed the limit" if len(places) > 1 else "exceeds the limit"
+    text = (
+        f"the files of an invocation must not exceed {limit:,} bytes in total; these have "
+        f"{weight:,}"
+    )
+    several = (
+        "is one of several files that together exceed the limit"
+        if len(places) > 1
+        else "exceeds the limit"
+    )
     details = [Detail(f"{place.path}/file", several) for place in places]
     return InvalidInput(text, details=details, hint="Use fewer or smaller files.")
 
@@ -212,10 +265,16 @@ _GIVEN = "given-"
 
 
 def without_given(value: Any) -> Any:
-    """Return recorded inputs without files that the caller passed as objects, since their IDs were valid only in that call."""
+    """Return recorded inputs without files that the caller passed as objects, since their IDs were
+    valid only in that call.
+    """
     if isinstance(value, dict):
         return {name: without_given(item) for name, item in value.items() if not _is_given(item)}
-    return [without_given(item) for item in value if not _is_given(item)] if isinstance(value, list) else value
+    return (
+        [without_given(item) for item in value if not _is_given(item)]
+        if isinstance(value, list)
+        else value
+    )
 
 
 def _is_given(value: object) -> bool:
@@ -226,7 +285,9 @@ class GivenFiles(dict[str, "GivenFile"]):
     """Files of one call by their IDs in its inputs."""
 
     def lift(self, value: Any) -> Any:
-        """Store each file in a value, and return the value with ``{"file": id}`` in place of each file."""
+        """Store each file in a value, and return the value with ``{"file": id}`` in place of each
+        file.
+        """
         if isinstance(value, dict):
             return {name: self.lift(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -243,18 +304,25 @@ class GivenFiles(dict[str, "GivenFile"]):
         """Return the places that refer to these files."""
         return [place for place in places if place.identifier in self]
 
-    def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[FileLocation]]:
-        """Return the inputs and the places of all files in them. A file where the schema accepts files by name is put under its own name.
-        Where the schema accepts no file, the caller's object stays, so that the schema refuses it.
+    def put(
+        self, inputs: Mapping[str, Any], schema: Schema
+    ) -> tuple[Mapping[str, Any], list[FileLocation]]:
+        """Return the inputs and the places of all files in them. A file where the schema accepts
+        files by name is put under its own name. Where the schema accepts no file, the caller's
+        object stays, so that the schema refuses it.
 
         :raises InvalidInput: for content without a name where the schema accepts files by name.
         """
         places = file_places(inputs, schema)
         taken = {place.steps for place in places}
-        strays = [place for place in self.places(_candidates(inputs, ())) if place.steps not in taken]
+        strays = [
+            place for place in self.places(_candidates(inputs, ())) if place.steps not in taken
+        ]
         if not strays:
             return inputs, places
-        found: Mapping[str, Any] = replaced(inputs, [(place.steps, self._value_of_file(place, schema)) for place in strays])
+        found: Mapping[str, Any] = replaced(
+            inputs, [(place.steps, self._value_of_file(place, schema)) for place in strays]
+        )
         return found, file_places(found, schema)
 
     def _value_of_file(self, place: FileLocation, schema: Schema) -> Any:
@@ -263,7 +331,11 @@ class GivenFiles(dict[str, "GivenFile"]):
             return file.original
         if file.name is None:
             text = "files need names here: pass {'report.pdf': content}"
-            raise InvalidInput("1 input is not valid", details=[Detail(place.path, text)], hint="Pass a path, or the content by its name.")
+            raise InvalidInput(
+                "1 input is not valid",
+                details=[Detail(place.path, text)],
+                hint="Pass a path, or the content by its name.",
+            )
         reference = {"file": place.identifier}
         if form == "map":
             return {file.name: reference}
@@ -281,9 +353,13 @@ class GivenFiles(dict[str, "GivenFile"]):
             try:
                 _ = file.size
             except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                reason = (
+                    error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                )
                 named = f"the file '{file.name[:200]}'" if file.name else "the file"
                 details.append(Detail(place.path, f"{named} cannot be read: {reason}"))
         if details:
             count = "1 input is" if len(details) == 1 else f"{len(details)} inputs are"
-            raise InvalidInput(f"{count} not valid", details=details, hint="Check the path and its permissions.")
+            raise InvalidInput(
+                f"{count} not valid", details=details, hint="Check the path and its permissions."
+            )

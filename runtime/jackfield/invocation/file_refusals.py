@@ -10,7 +10,9 @@ class FileTooLarge(InvalidInput):
     """Error for a file over the limit of ``limit`` bytes; nothing of the file is stored."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the file is larger than {limit:,} bytes", hint="Split it into smaller files.")
+        super().__init__(
+            f"the file is larger than {limit:,} bytes", hint="Split it into smaller files."
+        )
         self.limit = limit
 
 
@@ -18,12 +20,16 @@ class NoRoom(QuotaExceeded):
     """Error for a full quota of the workspace, or a full disk."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, hint="Delete files that are no longer needed, or wait until they expire.")
+        super().__init__(
+            message, hint="Delete files that are no longer needed, or wait until they expire."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Maximum bytes of a workspace's files: the server's, or the workspace's own ``limit``, which has a name."""
+    """Maximum bytes of a workspace's files: the server's, or the workspace's own ``limit``, which
+    has a name.
+    """
 
     most: int
     limit: str = ""

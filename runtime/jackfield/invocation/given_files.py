@@ -1,4 +1,6 @@
-"""Files that a caller of the library passes as objects: a path, bytes, or an open binary file. They are read in place."""
+"""Files that a caller of the library passes as objects: a path, bytes, or an open binary file. They
+are read in place.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ _LONGEST = 5 * 1024**3
 class GivenFile(SecretHolder):
     """File that a caller passes: a path, bytes, or an open binary file from its current position.
 
-    A source that can be read only once, such as a pipe, is copied to a temporary file when needed; others are read in place.
+    A source that can be read only once, such as a pipe, is copied to a temporary file when needed;
+    others are read in place.
     """
 
     __slots__ = ("_copy", "_file", "_path", "_size", "content_type", "name", "original")
@@ -70,14 +73,21 @@ class GivenFile(SecretHolder):
     def as_value(self) -> dict[str, str]:
         """Return the file in the form of an input."""
         with self.open() as content:
-            return {"data": b64encode(content.read()).decode("ascii"), "contentType": self.content_type}
+            return {
+                "data": b64encode(content.read()).decode("ascii"),
+                "contentType": self.content_type,
+            }
 
     def digest(self) -> dict[str, str]:
-        """Return a digest of type and content, for comparing requests. A stored file of the same content has the same digest."""
+        """Return a digest of type and content, for comparing requests. A stored file of the same
+        content has the same digest.
+        """
         with self.open() as content:
             return {
                 "contentType": self.content_type,
-                "sha256": hashlib.file_digest(cast("io.BufferedReader", content), "sha256").hexdigest(),
+                "sha256": hashlib.file_digest(
+                    cast("io.BufferedReader", content), "sha256"
+                ).hexdigest(),
             }
 
     def _measured(self) -> int:

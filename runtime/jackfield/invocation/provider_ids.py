@@ -1,4 +1,6 @@
-"""Marks in schemas: IDs in providers' answers that later events refer to, and recipients among inputs."""
+"""Marks in schemas: IDs in providers' answers that later events refer to, and recipients among
+inputs.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,19 @@ Places = Sequence[tuple[str, ...]]
 
 
 def marked_places(schema: Mapping[str, Any], mark: str) -> Places:
-    """Return the places that a schema marks ``reference`` or ``recipient``: members, and members of the objects of a list."""
+    """Return the places that a schema marks ``reference`` or ``recipient``: members, and members of
+    the objects of a list.
+    """
     found: list[tuple[str, ...]] = []
     for name, member in _properties(schema, schema):
         if _is_marked(member, mark):
             found.append((name,))
         elif "items" in member:
-            found += [(name, inner) for inner, part in _properties(_resolved(member["items"], schema), schema) if _is_marked(part, mark)]
+            found += [
+                (name, inner)
+                for inner, part in _properties(_resolved(member["items"], schema), schema)
+                if _is_marked(part, mark)
+            ]
     return tuple(found)
 
 
@@ -25,13 +33,21 @@ def references_in(output: Mapping[str, Any], places: Places, connector: str) -> 
     found: list[Any] = []
     for name, *rest in places:
         value = output.get(name)
-        found += [value] if not rest else [one.get(rest[0]) for one in value or () if isinstance(one, Mapping)]
+        found += (
+            [value]
+            if not rest
+            else [one.get(rest[0]) for one in value or () if isinstance(one, Mapping)]
+        )
     return [reference_of(connector, value) for value in found if isinstance(value, str) and value]
 
 
 def _properties(schema: Any, root: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
     members = _resolved(schema, root).get("properties")
-    return [(name, part) for name, part in members.items() if isinstance(part, Mapping)] if isinstance(members, Mapping) else []
+    return (
+        [(name, part) for name, part in members.items() if isinstance(part, Mapping)]
+        if isinstance(members, Mapping)
+        else []
+    )
 
 
 def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:

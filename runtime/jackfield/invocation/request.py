@@ -27,10 +27,26 @@ DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 """Maximum seconds of a job from its start: the default and the limit."""
 
 _MEMBERS = (
-    "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "partial", "repeat", "select", "maxBytes", "context", "notBefore", "notAfter", "priority",
-    "jobTimeoutSeconds", "trace",
-)  # fmt: skip
+    "connector",
+    "action",
+    "connection",
+    "inputs",
+    "idempotencyKey",
+    "timeoutSeconds",
+    "dryRun",
+    "connectorVersion",
+    "onDoubt",
+    "partial",
+    "repeat",
+    "select",
+    "maxBytes",
+    "context",
+    "notBefore",
+    "notAfter",
+    "priority",
+    "jobTimeoutSeconds",
+    "trace",
+)
 MAX_LABELS = 100
 MAX_OUTPUT_BYTES = 1024 * 1024
 """Upper limit of ``maxBytes``."""
@@ -38,10 +54,16 @@ DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
 """Default and maximum priority of queued invocations; higher priorities start first."""
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "notify", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_SAYS_NO_NAME = "contains control characters or an unpaired surrogate, which are not allowed in a name"
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_SAYS_NO_NAME = (
+    "contains control characters or an unpaired surrogate, which are not allowed in a name"
+)
 _MAX_VERSION_LENGTH = 200
-"""Maximum characters of a version specifier: packaging takes half a second for a specifier of 250 kB."""
+"""Maximum characters of a version specifier: packaging takes half a second for a specifier of 250
+kB.
+"""
 _MAX_FAULTS = 100
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs", "maxBytes"})
 _INLINE = frozenset({"type", "values"})
@@ -49,7 +71,9 @@ _INLINE = frozenset({"type", "values"})
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Invocation(SecretHolder):
-    """One request to run an action. ``connection`` is a name, inline ``{"type", "values"}`` or None; ``inputs`` are as received."""
+    """One request to run an action. ``connection`` is a name, inline ``{"type", "values"}`` or
+    None; ``inputs`` are as received.
+    """
 
     connector: str
     action: str
@@ -65,7 +89,9 @@ class Invocation(SecretHolder):
     repeat: bool = False
     """True to run the invocation although an equal write without a key is open."""
     select: str | None = None
-    """JMESPath expression of the part of the output that the caller wants; None means the whole output."""
+    """JMESPath expression of the part of the output that the caller wants; None means the whole
+    output.
+    """
     max_bytes: int | None = None
     """Maximum bytes of the output as JSON; a larger output becomes a file. None: no limit."""
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -80,8 +106,8 @@ class Invocation(SecretHolder):
     trace: bool = False
     """True to record the bodies of the provider's exchanges, however the call ends."""
     about: Any = None
-    """Value that all calls with its key must share, in place of the inputs; None: the inputs. The action declares this value and the fields
-    below.
+    """Value that all calls with its key must share, in place of the inputs; None: the inputs. The
+    action declares this value and the fields below.
     """
     kept_for: float | None = None
     """Seconds for which an ended invocation holds its key; None: by the settings."""
@@ -92,37 +118,59 @@ class Invocation(SecretHolder):
     @classmethod
     @bordered
     def from_json(cls, data: object) -> Invocation:
-        """Parse an invocation and validate its own members. The action's schema validates the inputs later.
+        """Parse an invocation and validate its own members. The action's schema validates the
+        inputs later.
 
         :raises InvalidInvocation: with all faults at once.
         """
         found = attempt(parse_invocation, data)
-        if isinstance(found, Raised) and not isinstance(found.error, (JackfieldError, RecursionError, MemoryError)):
+        if isinstance(found, Raised) and not isinstance(
+            found.error, (JackfieldError, RecursionError, MemoryError)
+        ):
             raise unreadable(data)
         return value_of(found)
 
 
 def unreadable(data: object) -> InvalidInvocation:
     """Return the error for an invocation of a host's own class whose code raises."""
-    about = f"'{type(data).__name__[:80]}', or the class of a value in it, raises an exception as it is read"
-    return InvalidInvocation(f"an invocation must be a JSON object; {about}", hint="Give a dict of plain values.")
+    about = (
+        f"'{type(data).__name__[:80]}', or the class of a value in it, raises an exception "
+        "as it is read"
+    )
+    return InvalidInvocation(
+        f"an invocation must be a JSON object; {about}", hint="Give a dict of plain values."
+    )
 
 
 def parse_invocation(data: object) -> Invocation:
     """Parse an invocation as ``from_json`` does, for callers inside the runtime."""
-    if not isinstance(data, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
+    # dict first: isinstance with an abstract class is slow
+    if not isinstance(data, (dict, Mapping)):
         raise InvalidInvocation(
             f"an invocation must be a JSON object, not {_json_type(data)}",
             hint='Send {"connector": …, "action": …, "inputs": {…}}.',
         )
     if _is_simple(data):
-        return Invocation(data["connector"], data["action"], data["inputs"], data.get("connection"), max_bytes=data.get("maxBytes"))
+        return Invocation(
+            data["connector"],
+            data["action"],
+            data["inputs"],
+            data.get("connection"),
+            max_bytes=data.get("maxBytes"),
+        )
     faults = tuple(islice(_faults(data), _MAX_FAULTS + 1))
-    if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
+    # each member is compared with the known names: a hundred thousand would take seconds
+    if len(faults) > _MAX_FAULTS:
         faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
     if faults:
-        count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
-        raise InvalidInvocation(f"{count} not valid", details=faults, hint=NextStep("invocation_schema"))
+        count = (
+            "1 member of the invocation is"
+            if len(faults) == 1
+            else f"{len(faults)} members of the invocation are"
+        )
+        raise InvalidInvocation(
+            f"{count} not valid", details=faults, hint=NextStep("invocation_schema")
+        )
     return Invocation(
         connector=data["connector"],
         action=data["action"],
@@ -147,8 +195,16 @@ def parse_invocation(data: object) -> Invocation:
 
 
 def _json_type(value: object) -> str:
-    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else "something else")
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "an array",
+        str: "a string",
+        bool: "a boolean",
+        type(None): "null",
+    }
+    return names.get(
+        type(value), "a number" if isinstance(value, int | float) else "something else"
+    )
 
 
 def _is_simple(data: Mapping[str, Any]) -> bool:
@@ -166,8 +222,15 @@ def _is_simple(data: Mapping[str, Any]) -> bool:
         and connector != ""
         and action != ""
         and type(find("inputs")) is dict
-        and ("maxBytes" not in data or (type(most := data["maxBytes"]) is int and 1 <= most <= MAX_OUTPUT_BYTES))
-        and (((connection := find("connection")) is None and "connection" not in data) or _is_name(connection) or _is_inline(connection))
+        and (
+            "maxBytes" not in data
+            or (type(most := data["maxBytes"]) is int and 1 <= most <= MAX_OUTPUT_BYTES)
+        )
+        and (
+            ((connection := find("connection")) is None and "connection" not in data)
+            or _is_name(connection)
+            or _is_inline(connection)
+        )
     )
 
 
@@ -176,7 +239,12 @@ def _is_name(value: object) -> bool:
 
 
 def _is_inline(value: object) -> bool:
-    return type(value) is dict and value.keys() == _INLINE and type(value["type"]) is str and type(value["values"]) is dict
+    return (
+        type(value) is dict
+        and value.keys() == _INLINE
+        and type(value["type"]) is str
+        and type(value["values"]) is dict
+    )
 
 
 def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
@@ -206,23 +274,48 @@ def _connection_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         elif _NO_NAME.search(given):
             yield Detail("/connection", _SAYS_NO_NAME, "pattern")
     elif not isinstance(given, Mapping):
-        yield Detail("/connection", f"must be a connection's name or an object, not {_json_type(given)}", "type")
+        yield Detail(
+            "/connection",
+            f"must be a connection's name or an object, not {_json_type(given)}",
+            "type",
+        )
     else:
         for name in given:
             if name not in ("type", "values"):
-                text = f"'{str(name)[:80]}' is not a member of an inline connection; it has only 'type' and 'values'"
+                text = (
+                    f"'{str(name)[:80]}' is not a member of an inline connection; it has "
+                    "only 'type' and 'values'"
+                )
                 yield Detail(pointer("connection", str(name)), text, "additionalProperties")
         if not isinstance(given.get("type"), str):
-            yield Detail("/connection/type", "must name a connection type", "required" if "type" not in given else "type")
+            yield Detail(
+                "/connection/type",
+                "must name a connection type",
+                "required" if "type" not in given else "type",
+            )
         if not isinstance(given.get("values", {}), Mapping):
-            yield Detail("/connection/values", f"must be an object, not {_json_type(given['values'])}", "type")
+            yield Detail(
+                "/connection/values",
+                f"must be an object, not {_json_type(given['values'])}",
+                "type",
+            )
 
 
 def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     if "idempotencyKey" in data:
         key = data["idempotencyKey"]
-        if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable() or key.isspace():
-            yield Detail("/idempotencyKey", "must be 1 to 255 printable ASCII characters, not only blanks", "pattern")
+        if (
+            not isinstance(key, str)
+            or not 1 <= len(key) <= 255
+            or not key.isascii()
+            or not key.isprintable()
+            or key.isspace()
+        ):
+            yield Detail(
+                "/idempotencyKey",
+                "must be 1 to 255 printable ASCII characters, not only blanks",
+                "pattern",
+            )
     for name, most in (("timeoutSeconds", MAX_TIMEOUT), ("jobTimeoutSeconds", MAX_JOB_TIMEOUT)):
         limit = data.get(name, most)
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
@@ -233,16 +326,26 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         yield from _selection_faults(data["select"])
     size = _whole(data.get("maxBytes", 1))
     if size is None or not 1 <= size <= MAX_OUTPUT_BYTES:
-        yield Detail("/maxBytes", f"must be a whole number of bytes from 1 to {MAX_OUTPUT_BYTES:,}", "maximum")
+        yield Detail(
+            "/maxBytes",
+            f"must be a whole number of bytes from 1 to {MAX_OUTPUT_BYTES:,}",
+            "maximum",
+        )
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
     elif len(version) > _MAX_VERSION_LENGTH:
-        yield Detail("/connectorVersion", f"must have at most {_MAX_VERSION_LENGTH} characters", "maxLength")
+        yield Detail(
+            "/connectorVersion", f"must have at most {_MAX_VERSION_LENGTH} characters", "maxLength"
+        )
     yield from _choice_faults(data)
     priority = _whole(data.get("priority", DEFAULT_PRIORITY))
     if priority is None or not 0 <= priority <= MAX_PRIORITY:
-        yield Detail("/priority", f"must be a whole number from 0 to {MAX_PRIORITY}; higher ones are begun first", "maximum")
+        yield Detail(
+            "/priority",
+            f"must be a whole number from 0 to {MAX_PRIORITY}; higher ones are begun first",
+            "maximum",
+        )
 
 
 def _whole(value: object) -> int | None:
@@ -257,7 +360,11 @@ def _switch_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         if not isinstance(data.get(name, False), bool):
             yield Detail(f"/{name}", "must be true or false", "type")
     if data.get("repeat") is True and "idempotencyKey" in data:
-        yield Detail("/repeat", "is for a call without 'idempotencyKey': to run it again, give it a new key", "not")
+        yield Detail(
+            "/repeat",
+            "is for a call without 'idempotencyKey': to run it again, give it a new key",
+            "not",
+        )
 
 
 def _selection_faults(expression: object) -> Iterator[Detail]:
@@ -273,7 +380,10 @@ def _selection_faults(expression: object) -> Iterator[Detail]:
 
 
 def _choice_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
-    for name, choices in (("onDoubt", ("report", "settle", "retry")), ("partial", ("warn", "fail"))):
+    for name, choices in (
+        ("onDoubt", ("report", "settle", "retry")),
+        ("partial", ("warn", "fail")),
+    ):
         if data.get(name, choices[0]) not in choices:
             *first, last = (f"'{choice}'" for choice in choices)
             yield Detail(f"/{name}", f"must be {', '.join(first)} or {last}", "enum")
@@ -293,7 +403,11 @@ def _moment_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     moments = {name: _moment(data[name]) for name in ("notBefore", "notAfter") if name in data}
     for name, moment in moments.items():
         if moment is None:
-            yield Detail(f"/{name}", "must be a date and time with an offset (RFC 3339), such as '2026-01-31T08:30:00Z'", "format")
+            yield Detail(
+                f"/{name}",
+                "must be a date and time with an offset (RFC 3339), such as '2026-01-31T08:30:00Z'",
+                "format",
+            )
     early, late = moments.get("notBefore"), moments.get("notAfter")
     if early is not None and late is not None and late <= early:
         yield Detail("/notAfter", "must be later than 'notBefore'", "minimum")
@@ -317,10 +431,22 @@ def _context_faults(context: object) -> Iterator[Detail]:
         yield Detail("/context/labels", f"must have at most {MAX_LABELS} members", "maxProperties")
     for name, value in labels.items():
         if not isinstance(value, str):
-            yield Detail(pointer("context", "labels", str(name)), f"must be a string, not {_json_type(value)}", "type")
+            yield Detail(
+                pointer("context", "labels", str(name)),
+                f"must be a string, not {_json_type(value)}",
+                "type",
+            )
 
 
 def patience_of(body: Mapping[str, Any]) -> float:
-    """Return the ``timeoutSeconds`` of an invocation whose members are not checked yet; the default for an invalid value."""
+    """Return the ``timeoutSeconds`` of an invocation whose members are not checked yet; the default
+    for an invalid value.
+    """
     found = body.get("timeoutSeconds")
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and 0 < found <= MAX_TIMEOUT else DEFAULT_TIMEOUT
+    return (
+        float(found)
+        if isinstance(found, int | float)
+        and not isinstance(found, bool)
+        and 0 < found <= MAX_TIMEOUT
+        else DEFAULT_TIMEOUT
+    )

@@ -33,26 +33,37 @@ def _error_key(error: JackfieldError | None) -> object:
 
 
 def _parse_result(given: Mapping[str, Any]) -> Result:
-    """Parse a Result's JSON, or its fields from ``dataclasses.asdict``, since frameworks validate either form."""
+    """Parse a Result's JSON, or its fields from ``dataclasses.asdict``, since frameworks validate
+    either form.
+    """
     if given["status"] not in _STATUSES:
         raise ValueError(f"has no status of a Result, but {str(given['status'])[:80]!r}")
     meta, error = given.get("meta", given), given.get("error")
     if not {"invocationId", "invocation_id"} & meta.keys():
-        raise ValueError("has no 'invocationId': it is in 'meta', or beside the status of what has not ended")
+        raise ValueError(
+            "has no 'invocationId': it is in 'meta', or beside the status of what has not ended"
+        )
     if "invocation_id" in meta:
         said = error and error["provider"]
-        given = {**given, "meta": _camel_case(meta), "error": error and {**error, "provider": said and _camel_case(said)}}
+        given = {
+            **given,
+            "meta": _camel_case(meta),
+            "error": error and {**error, "provider": said and _camel_case(said)},
+        }
     return Result.from_json(given)
 
 
 def _camel_case(members: Mapping[str, Any]) -> dict[str, Any]:
     words = {name: name.split("_") for name in members}
-    return {first + "".join(map(str.title, rest)): members[name] for name, (first, *rest) in words.items()}
+    return {
+        first + "".join(map(str.title, rest)): members[name]
+        for name, (first, *rest) in words.items()
+    }
 
 
 def new_invocation_id() -> str:
-    """Return a new UUIDv7: the time in units of 2^-12 ms, so that a process's IDs are in order (RFC 9562 §6.2, method 3), and 62 random
-    bits.
+    """Return a new UUIDv7: the time in units of 2^-12 ms, so that a process's IDs are in order (RFC
+    9562 §6.2, method 3), and 62 random bits.
     """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     random = int.from_bytes(os.urandom(8))
@@ -62,7 +73,9 @@ def new_invocation_id() -> str:
 
 @dataclass(slots=True)
 class Meta:
-    """Facts about a run. ``attempts`` counts attempts started; ``duration_ms`` covers the whole pipeline."""
+    """Facts about a run. ``attempts`` counts attempts started; ``duration_ms`` covers the whole
+    pipeline.
+    """
 
     invocation_id: str
     connector: str | None = None
@@ -76,26 +89,38 @@ class Meta:
     """ID of the equal open write without a key. This is its Result, and nothing was sent again."""
     dry_run: bool = False
     selected: bool = False
-    """True if the output is only the selection of the call's ``select``, under the member ``selected``."""
+    """True if the output is only the selection of the call's ``select``, under the member
+    ``selected``.
+    """
     truncated: Mapping[str, Any] | None = None
-    """Facts about an output with more bytes of JSON than ``maxBytes``: its ``bytes``, and the ``file`` with the whole output."""
+    """Facts about an output with more bytes of JSON than ``maxBytes``: its ``bytes``, and the
+    ``file`` with the whole output.
+    """
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
     """Inputs to merge into the next call of a paginated action, which fetches the missing pages."""
     warnings: tuple[Mapping[str, Any], ...] = ()
-    """Warnings, each with ``path`` and ``message``: the action's remarks on a success, and differences between the output and a schema that
-    only describes it.
+    """Warnings, each with ``path`` and ``message``: the action's remarks on a success, and
+    differences between the output and a schema that only describes it.
     """
     approval: Mapping[str, Any] | None = None
     """Approval that the invocation waits for: ``id``, which an approver uses, and ``expiresAt``."""
     request: Mapping[str, Any] | None = None
-    """Request that a call would send, without sign-in and with secrets masked; for dry runs of actions that describe their requests."""
+    """Request that a call would send, without sign-in and with secrets masked; for dry runs of
+    actions that describe their requests.
+    """
     resolution: Mapping[str, Any] | None = None
-    """Resolution of a doubt by a person, or by evidence: ``by``, ``at``, and the ``error`` that caused the doubt."""
+    """Resolution of a doubt by a person, or by evidence: ``by``, ``at``, and the ``error`` that
+    caused the doubt.
+    """
     settling: Mapping[str, Any] | None = None
-    """State of a doubt that evidence may still settle: the number of ``looks`` made, and the time of the ``next``. It is not recorded."""
+    """State of a doubt that evidence may still settle: the number of ``looks`` made, and the time
+    of the ``next``. It is not recorded.
+    """
     observed: bool = field(default=False, init=False, compare=False)
-    """True if another call or process has ended the invocation, and this Result was read from the journal. It is not part of the JSON."""
+    """True if another call or process has ended the invocation, and this Result was read from the
+    journal. It is not part of the JSON.
+    """
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Meta:
@@ -160,11 +185,13 @@ class _Origin:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result(_Origin):
-    """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
+    """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action
+    has a preview), ``error`` otherwise.
 
-    A running job has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. An invocation of
-    status ``queued`` has not started; a wait returns such a Result, and so does ``enqueue`` for an idempotency key whose invocation has not
-    ended. An invocation of status ``waiting`` starts only if a person approves it (``meta.approval``).
+    A running job has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait``
+    waits for its end. An invocation of status ``queued`` has not started; a wait returns such a
+    Result, and so does ``enqueue`` for an idempotency key whose invocation has not ended. An
+    invocation of status ``waiting`` starts only if a person approves it (``meta.approval``).
     """
 
     status: Status | Literal["queued", "running", "waiting"]
@@ -208,11 +235,17 @@ class Result(_Origin):
         return table_of(self.to_json())
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
-        """Return the Result as JSON (docs/reference/result.md), with hints worded for ``surface``."""
+        """Return the Result as JSON (docs/reference/result.md), with hints worded for
+        ``surface``.
+        """
         if self.status == "queued":
             return {"invocationId": self.meta.invocation_id, "status": self.status}
         if self.status == "running":
-            return {"invocationId": self.meta.invocation_id, "status": self.status, "progress": dict(self.progress or NO_PROGRESS)}
+            return {
+                "invocationId": self.meta.invocation_id,
+                "status": self.status,
+                "progress": dict(self.progress or NO_PROGRESS),
+            }
         body: dict[str, Any] = {"status": self.status}
         if self.output is not None:
             body["output"] = dict(self.output)
@@ -222,32 +255,41 @@ class Result(_Origin):
         return body
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.status, self.meta, self.output, self.error, self.progress  # what opens files stays with its process
+        # what opens files stays with its process
+        return self.status, self.meta, self.output, self.error, self.progress
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         Result.__init__(self, *state)
 
     @bordered
     def wait(self, timeout: float | None = None) -> Result:
-        """Wait for the end of a job, of a call that waits for an approval, or of a doubt that evidence may settle (``meta.settling``).
+        """Wait for the end of a job, of a call that waits for an approval, or of a doubt that
+        evidence may settle (``meta.settling``).
 
-        Wait for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is returned at once. If the
-        time passes first, the returned Result again has not ended, or is in doubt.
+        Wait for at most ``timeout`` seconds (default: until it ends), and return its Result; any
+        other Result is returned at once. If the time passes first, the returned Result again has
+        not ended, or is in doubt.
 
-        This thread polls the provider while no server or worker does. In asyncio, await ``Jackfield.await_``.
+        This thread polls the provider while no server or worker does. In asyncio, await
+        ``Jackfield.await_``.
 
-        :raises ValueError: if the Result came without a runtime (unpickled, for instance): call ``Jackfield.wait`` with its ID.
+        :raises ValueError: if the Result came without a runtime (unpickled, for instance): call
+            ``Jackfield.wait`` with its ID.
         """
         if self.status not in UNENDED and self.meta.settling is None:
             return self
         if self.waiter is None:
-            raise ValueError(f"this Result has no runtime: call Jackfield.wait('{self.meta.invocation_id}')")
+            raise ValueError(
+                f"this Result has no runtime: call Jackfield.wait('{self.meta.invocation_id}')"
+            )
         return self.waiter(self.meta.invocation_id, timeout)
 
     @property
     @bordered
     def files(self) -> tuple[ReturnedFile, ...]:
-        """Files in the output, in its order: small files, which it contains as base64, and stored files. Empty without an output."""
+        """Files in the output, in its order: small files, which it contains as base64, and stored
+        files. Empty without an output.
+        """
         from jackfield.invocation.returned_files import returned_files
 
         return () if self.output is None else tuple(returned_files(self.output, self.opener))
@@ -259,7 +301,8 @@ class Result(_Origin):
         error = data.get("error")
         return cls(
             status=data["status"],
-            meta=Meta.from_json(data.get("meta", data)),  # a job that still runs has nothing but its id
+            # a job that still runs has nothing but its id
+            meta=Meta.from_json(data.get("meta", data)),
             output=data.get("output"),
             error=None if error is None else JackfieldError.from_json(error),
             progress=data.get("progress"),
@@ -271,21 +314,53 @@ class Result(_Origin):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, Any]:
-        anything, text, pieces = {"type": "object"}, {"type": "string"}, {"type": "array", "items": {"type": "object"}}
-        failure = {"code": text, "message": text, "retryable": {"type": "boolean"}, "details": pieces, "hint": text, "provider": anything}
-        facts = {"invocationId": text, "connector": text, "action": text, "attempts": {"type": "integer"}, "durationMs": {"type": "number"},
-                 "replayed": {"type": "boolean"}, "warnings": pieces}  # fmt: skip
+        anything, text, pieces = (
+            {"type": "object"},
+            {"type": "string"},
+            {"type": "array", "items": {"type": "object"}},
+        )
+        failure = {
+            "code": text,
+            "message": text,
+            "retryable": {"type": "boolean"},
+            "details": pieces,
+            "hint": text,
+            "provider": anything,
+        }
+        facts = {
+            "invocationId": text,
+            "connector": text,
+            "action": text,
+            "attempts": {"type": "integer"},
+            "durationMs": {"type": "number"},
+            "replayed": {"type": "boolean"},
+            "warnings": pieces,
+        }
         error = {**anything, "properties": failure, "required": ["code", "message", "retryable"]}
         meta = {**anything, "properties": facts, "required": ["invocationId"]}
-        members = {"status": {"enum": [*_STATUSES]}, "output": anything, "error": error, "meta": meta, "progress": anything}
-        either = [{"required": ["status", "meta"]}, {"required": ["status", "invocationId"]}]  # the second has not ended
-        return {"type": "object", "properties": {**members, "invocationId": text}, "anyOf": either, "title": "Result"}
+        members = {
+            "status": {"enum": [*_STATUSES]},
+            "output": anything,
+            "error": error,
+            "meta": meta,
+            "progress": anything,
+        }
+        # the second has not ended
+        either = [{"required": ["status", "meta"]}, {"required": ["status", "invocationId"]}]
+        return {
+            "type": "object",
+            "properties": {**members, "invocationId": text},
+            "anyOf": either,
+            "title": "Result",
+        }
 
     def unwrap(self) -> Mapping[str, Any]:
         """Return the output of a success.
 
-        :raises InvocationWaiting: if the invocation waits for a person's approval; it holds this Result.
-        :raises InvocationFailed: if the invocation failed, is in doubt or still runs; it holds this Result.
+        :raises InvocationWaiting: if the invocation waits for a person's approval; it holds this
+            Result.
+        :raises InvocationFailed: if the invocation failed, is in doubt or still runs; it holds this
+            Result.
         """
         if self.status == "waiting":
             raise InvocationWaiting(self)
@@ -295,16 +370,20 @@ class Result(_Origin):
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 0 succeeded (or a job that still runs), 1 failed, 2 invalid, 3 in doubt, 4 waiting (docs/reference/cli.md)."""
+        """Exit code: 0 succeeded (or a job that still runs), 1 failed, 2 invalid, 3 in doubt, 4
+        waiting (docs/reference/cli.md).
+        """
         if self.status == "waiting":
             return WAITING_CODE
         return 0 if self.error is None else self.error.exit_code
 
 
 class InvocationFailed(Exception):
-    """Error of ``Result.unwrap()`` for a Result that is not a success; ``result`` is the whole Result.
+    """Error of ``Result.unwrap()`` for a Result that is not a success; ``result`` is the whole
+    Result.
 
-    Its argument is the Result's JSON, so that it survives a queue that sends exceptions as JSON, as Celery does.
+    Its argument is the Result's JSON, so that it survives a queue that sends exceptions as JSON, as
+    Celery does.
     """
 
     def __init__(self, result: Result | Mapping[str, Any]) -> None:
@@ -312,24 +391,38 @@ class InvocationFailed(Exception):
         super().__init__(self.result.to_json())
 
     def __str__(self) -> str:
-        error, has = self.result.error, "has not begun yet" if self.result.status == "queued" else "still runs"
-        return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} {has}"
+        error, has = (
+            self.result.error,
+            "has not begun yet" if self.result.status == "queued" else "still runs",
+        )
+        return (
+            f"{error.code}: {error}"
+            if error is not None
+            else f"the invocation {self.result.meta.invocation_id} {has}"
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.result!r})"
 
 
 class InvocationWaiting(InvocationFailed):
-    """Error of ``Result.unwrap()`` while the invocation waits for a person's approval: nothing was sent."""
+    """Error of ``Result.unwrap()`` while the invocation waits for a person's approval: nothing was
+    sent.
+    """
 
     def __str__(self) -> str:
         until = (self.result.meta.approval or {}).get("expiresAt")
-        return f"the invocation {self.result.meta.invocation_id} waits for a person's approval until {until}; nothing was sent"
+        return (
+            f"the invocation {self.result.meta.invocation_id} waits for a person's approval "
+            f"until {until}; nothing was sent"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """Queued invocation; ``replayed`` if an earlier request with its idempotency key had queued it."""
+    """Queued invocation; ``replayed`` if an earlier request with its idempotency key had queued
+    it.
+    """
 
     invocation_id: str
     status: str = "queued"
@@ -337,10 +430,16 @@ class Enqueued:
 
     @classmethod
     def of(cls, result: Result) -> Enqueued | None:
-        """Return the earlier invocation whose key was used again, if it has not ended yet; None if ``result`` is its outcome."""
+        """Return the earlier invocation whose key was used again, if it has not ended yet; None if
+        ``result`` is its outcome.
+        """
         if result.status not in UNENDED:
             return None
-        return cls(result.meta.invocation_id, result.status, replayed=result.status != "waiting" or result.meta.replayed)
+        return cls(
+            result.meta.invocation_id,
+            result.status,
+            replayed=result.status != "waiting" or result.meta.replayed,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of an HTTP response; ``replayed`` only if true."""

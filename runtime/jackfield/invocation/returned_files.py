@@ -1,4 +1,6 @@
-"""Files in an output, to open, read or save: small files, which the output contains as base64, and stored files, to which it refers."""
+"""Files in an output, to open, read or save: small files, which the output contains as base64, and
+stored files, to which it refers.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,13 @@ class ReturnedFile(SecretHolder):
 
     __slots__ = ("_open", "content_type", "name", "path", "size", "steps")
 
-    def __init__(self, steps: tuple[str | int, ...], about: Mapping[str, Any], size: int, opened: Callable[[], BinaryIO]) -> None:
+    def __init__(
+        self,
+        steps: tuple[str | int, ...],
+        about: Mapping[str, Any],
+        size: int,
+        opened: Callable[[], BinaryIO],
+    ) -> None:
         self.steps = steps
         self.path = pointer(*steps)
         self.name: str | None = about.get("name")
@@ -69,12 +77,15 @@ class ReturnedFile(SecretHolder):
         """
         path = os.fspath(target)
         with self.open() as content:
-            if os.path.exists(path) and not os.path.isfile(path):  # a device, a pipe, or a folder, which is refused
+            # a device, a pipe, or a folder, which is refused
+            if os.path.exists(path) and not os.path.isfile(path):
                 with open(path, "wb") as existing:
                     shutil.copyfileobj(content, existing, _PIECE)
                 return
             with (
-                NamedTemporaryFile(dir=os.path.dirname(path) or ".", prefix=".jackfield-", delete=False) as new,
+                NamedTemporaryFile(
+                    dir=os.path.dirname(path) or ".", prefix=".jackfield-", delete=False
+                ) as new,
                 OnFailure(os.unlink, new.name),
             ):
                 shutil.copyfileobj(content, new, _PIECE)
@@ -83,12 +94,16 @@ class ReturnedFile(SecretHolder):
             os.replace(new.name, path)
 
 
-def returned_files(output: Mapping[str, Any], opener: Callable[[str], BinaryIO] | None) -> Iterator[ReturnedFile]:
+def returned_files(
+    output: Mapping[str, Any], opener: Callable[[str], BinaryIO] | None
+) -> Iterator[ReturnedFile]:
     """Return an iterator over the files in an output."""
     return _files(output, (), opener or _refuse)
 
 
-def _files(value: Any, steps: tuple[str | int, ...], opener: Callable[[str], BinaryIO]) -> Iterator[ReturnedFile]:
+def _files(
+    value: Any, steps: tuple[str | int, ...], opener: Callable[[str], BinaryIO]
+) -> Iterator[ReturnedFile]:
     if isinstance(value, Mapping):
         found = _file(value, steps, opener) if steps else None
         if found is not None:
@@ -101,7 +116,9 @@ def _files(value: Any, steps: tuple[str | int, ...], opener: Callable[[str], Bin
             yield from _files(item, (*steps, index), opener)
 
 
-def _file(value: Mapping[str, Any], steps: tuple[str | int, ...], opener: Callable[[str], BinaryIO]) -> ReturnedFile | None:
+def _file(
+    value: Mapping[str, Any], steps: tuple[str | int, ...], opener: Callable[[str], BinaryIO]
+) -> ReturnedFile | None:
     if value.keys() == {"data", "contentType"} and isinstance(value["data"], str):
         try:
             content = b64decode(value["data"], validate=True)
@@ -109,14 +126,20 @@ def _file(value: Mapping[str, Any], steps: tuple[str | int, ...], opener: Callab
             return None
         return ReturnedFile(steps, value, len(content), partial(io.BytesIO, content))
     identifier = value.get("file")
-    if isinstance(identifier, str) and _STORED.fullmatch(identifier) and {"size", "contentType", "expiresAt"} <= value.keys():
+    if (
+        isinstance(identifier, str)
+        and _STORED.fullmatch(identifier)
+        and {"size", "contentType", "expiresAt"} <= value.keys()
+    ):
         return ReturnedFile(steps, value, int(value["size"]), partial(opener, identifier))
     return None
 
 
 def _refuse(identifier: str) -> BinaryIO:
     hint = "Download it from the server that ran the action, by its ID."
-    raise InvalidInvocation(f"this Result has no access to the stored file '{identifier}'", hint=hint)
+    raise InvalidInvocation(
+        f"this Result has no access to the stored file '{identifier}'", hint=hint
+    )
 
 
 def _umask() -> int:

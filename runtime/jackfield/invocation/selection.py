@@ -1,7 +1,8 @@
-"""``select``: a part of an output, by a JMESPath expression (https://jmespath.org/specification.html) within limits.
+"""``select``: a part of an output, by a JMESPath expression
+(https://jmespath.org/specification.html) within limits.
 
-The caller chooses the expression, and so its cost: a few characters can double a value again and again. Each step counts, and each value
-made by a step counts with all values that it refers to.
+The caller chooses the expression, and so its cost: a few characters can double a value again and
+again. Each step counts, and each value made by a step counts with all values that it refers to.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ _STEPS = 500_000
 """Maximum number of steps of one expression: each visited node, and each created value."""
 _LETTERS = 100
 """Number of characters of a created string that count as one step."""
-_MAKES = frozenset({"function_expression", "multi_select_list", "multi_select_dict", "flatten", "slice"})
+_MAKES = frozenset(
+    {"function_expression", "multi_select_list", "multi_select_dict", "flatten", "slice"}
+)
 """Types of nodes whose value may be larger than its inputs."""
 
 
 class SelectionError(Exception):
-    """Error for an expression that is not valid, or cannot be applied to an output. The message says why, and quotes nothing
-    of the output.
+    """Error for an expression that is not valid, or cannot be applied to an output. The message
+    says why, and quotes nothing of the output.
     """
 
 
 def check_selection(expression: str) -> None:
-    """Check an expression without an output: its syntax, and the names and argument counts of its functions.
+    """Check an expression without an output: its syntax, and the names and argument counts of its
+    functions.
 
     :raises SelectionError: if it cannot be applied to any output.
     """
@@ -45,14 +49,18 @@ def check_selection(expression: str) -> None:
         signature, given = found["signature"], len(node["children"])
         most = None if signature and signature[-1].get("variadic") else len(signature)
         if given < len(signature) or (most is not None and given > most):
-            count = f"{len(signature)}{' or more' if most is None else ''} argument{'' if len(signature) == 1 else 's'}"
+            count = (
+                f"{len(signature)}{' or more' if most is None else ''} "
+                f"argument{'' if len(signature) == 1 else 's'}"
+            )
             raise SelectionError(f"gives '{node['value']}' {given} instead of {count}")
 
 
 def selection(expression: str, output: Mapping[str, Any]) -> Any:
     """Return the selection of an expression in an output; None if nothing matches.
 
-    :raises SelectionError: if a function gets an argument of a wrong type, or the limits are exceeded.
+    :raises SelectionError: if a function gets an argument of a wrong type, or the limits are
+        exceeded.
     """
     counted = _Counted()
     try:
@@ -72,8 +80,12 @@ def _parsed(expression: str) -> Any:
         return Parser().parse(expression).parsed
     except JMESPathError as error:
         position = getattr(error, "lex_position", getattr(error, "lexer_position", None))
-        raise SelectionError("is no JMESPath expression" + ("" if position is None else f": see character {position + 1}")) from None
-    except (RecursionError, ValueError, Warning):  # of a literal without quotes, where a host makes errors of warnings
+        raise SelectionError(
+            "is no JMESPath expression"
+            + ("" if position is None else f": see character {position + 1}")
+        ) from None
+    except (RecursionError, ValueError, Warning):
+        # of a literal without quotes, where a host makes errors of warnings
         raise SelectionError("is no JMESPath expression") from None
 
 
@@ -93,7 +105,11 @@ def _refusal(error: JMESPathError) -> str:
         return "cannot be applied to this output"
     expected = ", ".join(getattr(error, "expected_types", ()))
     actual = getattr(error, "actual_type", None)
-    return f"'{name}' takes {expected}, and got {actual}" if expected and actual else f"'{name}' cannot take what it is given"
+    return (
+        f"'{name}' takes {expected}, and got {actual}"
+        if expected and actual
+        else f"'{name}' cannot take what it is given"
+    )
 
 
 class _Counted(TreeInterpreter):  # type: ignore[misc]  # the package has no types

@@ -12,7 +12,9 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StoredFile:
-    """One stored file. ``sealed`` has its key, the digest of its content and its ``binding``, encrypted."""
+    """One stored file. ``sealed`` has its key, the digest of its content and its ``binding``,
+    encrypted.
+    """
 
     workspace: str
     id: str
@@ -27,9 +29,16 @@ class StoredFile:
     @property
     def binding(self) -> bytes:
         """Digest of the facts that decide who may use the file and how its content is read."""
-        return hashlib.sha256(json.dumps([self.name, self.content_type, self.size, self.caller]).encode()).digest()
+        return hashlib.sha256(
+            json.dumps([self.name, self.content_type, self.size, self.caller]).encode()
+        ).digest()
 
     def to_json(self) -> dict[str, Any]:
         """Return the file as JSON (docs/reference/http.md)."""
-        about = {"file": self.id, "size": self.size, "contentType": self.content_type, "expiresAt": iso(self.expires_at)}
+        about = {
+            "file": self.id,
+            "size": self.size,
+            "contentType": self.content_type,
+            "expiresAt": iso(self.expires_at),
+        }
         return {**about, "name": self.name} if self.name is not None else about

@@ -1,4 +1,6 @@
-"""Canonical JSON (RFC 8785): equal values have equal text, so that equal requests have equal fingerprints."""
+"""Canonical JSON (RFC 8785): equal values have equal text, so that equal requests have equal
+fingerprints.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,15 @@ _PLAIN_ABOVE = -7
 
 
 def canonical(value: object) -> Iterator[bytes]:
-    """Yield the canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is never copied whole.
+    """Yield the canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is
+    never copied whole.
 
-    Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers are formatted as in ECMAScript (§3.2.2.3). Integers beyond 2**53 keep
-    all digits, unlike in RFC 8785: neighbouring integers are different requests.
+    Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers are formatted as in
+    ECMAScript (§3.2.2.3). Integers beyond 2**53 keep all digits, unlike in RFC 8785: neighbouring
+    integers are different requests.
 
-    :raises Exception: for a value without a JSON form: ``TypeError``, or an exception of a foreign class.
+    :raises Exception: for a value without a JSON form: ``TypeError``, or an exception of a foreign
+        class.
     """
     pieces: list[str] = []
     large: list[int] = []
@@ -36,12 +41,15 @@ def canonical(value: object) -> Iterator[bytes]:
 
 
 def _write(value: object, pieces: list[str], large: list[int]) -> None:
-    """Append the text of ``value``. A string too large to copy is appended unquoted, and its index is appended to ``large``."""
+    """Append the text of ``value``. A string too large to copy is appended unquoted, and its index
+    is appended to ``large``.
+    """
     if isinstance(value, str):
         if len(value) > _SLICE:
             large.append(len(pieces))
         pieces.append(value if len(value) > _SLICE else _QUOTED(value))
-    elif isinstance(value, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
+    elif isinstance(value, (dict, Mapping)):
+        # dict first: isinstance with an abstract class is slow
         between = "{"
         for name in _in_order(value):
             pieces.append(between + _QUOTED(name) + ":")
@@ -97,13 +105,19 @@ def _number(value: float) -> str:
     whole, _, fraction = mantissa.lstrip("-").partition(".")
     fraction = "" if fraction == "0" else fraction
     digits = (whole + fraction).lstrip("0")
-    point = len(whole) + digits_exponent - (len(whole + fraction) - len(digits) if whole.strip("0") == "" else 0)
+    point = (
+        len(whole)
+        + digits_exponent
+        - (len(whole + fraction) - len(digits) if whole.strip("0") == "" else 0)
+    )
     digits = digits.rstrip("0") or "0"
     return sign + _placed(digits, point)
 
 
 def _placed(digits: str, point: int) -> str:
-    """Format ``digits`` with the decimal point after the first ``point`` digits, in the notation that ECMAScript chooses."""
+    """Format ``digits`` with the decimal point after the first ``point`` digits, in the notation
+    that ECMAScript chooses.
+    """
     count = len(digits)
     if count <= point <= _PLAIN_BELOW:
         return digits + "0" * (point - count)

@@ -1,4 +1,6 @@
-"""Errors of waits for a commit: it has not started in time, is still in progress, or its outcome is unknown."""
+"""Errors of waits for a commit: it has not started in time, is still in progress, or its outcome is
+unknown.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,16 @@ SLOW = ("the database did not respond in time", NextStep("database_busy"))
 
 
 class CommitUnknown(Unavailable):
-    """Error for a connection that was lost during a commit, whose outcome is unknown. ``invocation_id`` is the ID of the invocation that
-    the commit may have queued.
+    """Error for a connection that was lost during a commit, whose outcome is unknown.
+    ``invocation_id`` is the ID of the invocation that the commit may have queued.
     """
 
     invocation_id: str | None = None
 
     def of_queued(self, identifier: str, *, keyed: bool) -> CommitUnknown:
-        """Return the error for the caller of an invocation that may be queued. The caller can look the invocation up by its ID. Repeating
-        without this is safe only under an idempotency key, which finds the queued invocation.
+        """Return the error for the caller of an invocation that may be queued. The caller can look
+        the invocation up by its ID. Repeating without this is safe only under an idempotency key,
+        which finds the queued invocation.
         """
         text = f"{self.message}; the invocation {identifier} may be queued"
         found = CommitUnknown(text, hint=NextStep("may_be_queued", id=identifier), repeatable=False)
@@ -29,10 +32,15 @@ class CommitUnknown(Unavailable):
 def late() -> Unavailable:
     """Return the error for a unit whose deadline passed while it waited to be written."""
     sentence, hint = SLOW
-    return Unavailable(f"{sentence}: what came before still waits for a lock, or for the disk; nothing was done", hint=hint)
+    return Unavailable(
+        f"{sentence}: what came before still waits for a lock, or for the disk; nothing was done",
+        hint=hint,
+    )
 
 
 def under_way() -> CommitUnknown:
     """Return the error for a unit whose deadline passed while its commit was in progress."""
     sentence, hint = SLOW
-    return CommitUnknown(f"{sentence}: the commit is still under way, and may take effect", hint=hint)
+    return CommitUnknown(
+        f"{sentence}: the commit is still under way, and may take effect", hint=hint
+    )

@@ -10,8 +10,13 @@ def connection_name(name: str) -> str:
 
     :raises ValueError: if only punctuation remains.
     """
-    letters = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else " " for letter in name)
+    letters = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else " "
+        for letter in name
+    )
     found = "-".join(letters.split())[:_MAX_NAME]
     if not any(letter.isalnum() for letter in found):
-        raise ValueError("its name has no letter and no digit of ASCII, and a connection's name needs one")
+        raise ValueError(
+            "its name has no letter and no digit of ASCII, and a connection's name needs one"
+        )
     return found

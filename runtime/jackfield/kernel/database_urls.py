@@ -1,4 +1,6 @@
-"""URLs of databases and other services that contain passwords: from a variable, or from the file that another variable names."""
+"""URLs of databases and other services that contain passwords: from a variable, or from the file
+that another variable names.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import home
 
 NONE = "none"
-"""URL that means no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
+"""URL that means no database: no stored connections, no journal, idempotency keys refused
+(docs/reference/cli.md).
+"""
 SQLITE = "sqlite:///"
 """Prefix of the URL of a SQLite database, before its path."""
 _FILE = "jackfield.db"
@@ -24,13 +28,18 @@ def is_none(url: str) -> bool:
 
 def no_database() -> InvalidInvocation:
     """Return the error for a feature that needs a missing database."""
-    return InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
+    return InvalidInvocation(
+        "there is no database: JACKFIELD_DATABASE_URL is 'none'",
+        hint="Unset it, or set it to a database URL.",
+    )
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """Return the environment's URL of the database, else the SQLite file ``jackfield.db`` in the data folder.
+    """Return the environment's URL of the database, else the SQLite file ``jackfield.db`` in the
+    data folder.
 
-    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty, or the URL has a relative path.
+    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty,
+        or the URL has a relative path.
     """
     found = named_url(environment)
     return f"{SQLITE}{own_file(environment)}" if found is None else found
@@ -51,9 +60,11 @@ def own_file(environment: Mapping[str, str]) -> str:
 
 
 def _with_whole_path(url: str) -> str:
-    """Return a URL of the environment with its path expanded. A URL of another form is refused when it is opened.
+    """Return a URL of the environment with its path expanded. A URL of another form is refused when
+    it is opened.
 
-    :raises InvalidInvocation: if the path is relative: another working directory would mean another database.
+    :raises InvalidInvocation: if the path is relative: another working directory would mean another
+        database.
     """
     named = url.removeprefix(SQLITE)
     if named in {url, "", ":memory:"}:
@@ -61,14 +72,19 @@ def _with_whole_path(url: str) -> str:
     path = os.path.expanduser(named)
     if not os.path.isabs(path):
         raise InvalidInvocation(
-            f"JACKFIELD_DATABASE_URL names the SQLite file '{named[:200]}' by a path that is not absolute",
-            hint="Write the whole path behind 'sqlite:///', such as sqlite:////var/lib/jackfield/jackfield.db.",
+            f"JACKFIELD_DATABASE_URL names the SQLite file '{named[:200]}' by a path that is not "
+            "absolute",
+            hint=(
+                "Write the whole path behind 'sqlite:///', such as "
+                "sqlite:////var/lib/jackfield/jackfield.db."
+            ),
         )
     return f"{SQLITE}{path}"
 
 
 def secret_url(environment: Mapping[str, str], name: str, file_name: str) -> str | None:
-    """Return the value of the variable ``name``, else the content of the file that ``file_name`` names; None if neither is set.
+    """Return the value of the variable ``name``, else the content of the file that ``file_name``
+    names; None if neither is set.
 
     URLs contain passwords, which orchestrators mount as files.
 
@@ -90,7 +106,9 @@ def url_in_file(path: str, named_by: str) -> str:
             text = file.read(_LONGEST_URL).strip()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise InvalidInvocation(f"the file '{path}' of {named_by} cannot be read: {reason}", hint=_URL_HINT) from None
+        raise InvalidInvocation(
+            f"the file '{path}' of {named_by} cannot be read: {reason}", hint=_URL_HINT
+        ) from None
     if not text:
         raise InvalidInvocation(f"the file '{path}' of {named_by} is empty", hint=_URL_HINT)
     return text

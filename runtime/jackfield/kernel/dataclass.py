@@ -1,9 +1,11 @@
-"""``dataclass``, ``field`` and ``replace`` as in the standard library, at a tenth of their cost for a cold command.
+"""``dataclass``, ``field`` and ``replace`` as in the standard library, at a tenth of their cost for
+a cold command.
 
-The standard library compiles six methods for each frozen dataclass with slots, and imports ``inspect`` for it: half a millisecond each, of
-which a cold ``invoke`` paid a hundred. Here one method is compiled, when the first object is made, and the others are shared. To type
-checkers these are the standard library's; its functions (``fields``, ``replace``, ``is_dataclass``) accept these classes, and its decorator
-their subclasses. Not supported: ``order``, ``kw_only``, ``InitVar``.
+The standard library compiles six methods for each frozen dataclass with slots, and imports
+``inspect`` for it: half a millisecond each, of which a cold ``invoke`` paid a hundred. Here one
+method is compiled, when the first object is made, and the others are shared. To type checkers these
+are the standard library's; its functions (``fields``, ``replace``, ``is_dataclass``) accept these
+classes, and its decorator their subclasses. Not supported: ``order``, ``kw_only``, ``InitVar``.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class _Field:
 
     __slots__ = ("annotation", "compare", "default", "default_factory", "init", "repr")
 
-    def __init__(self, default: Any, default_factory: Any, *, init: bool, repr: bool, compare: bool) -> None:
+    def __init__(
+        self, default: Any, default_factory: Any, *, init: bool, repr: bool, compare: bool
+    ) -> None:
         self.default = default
         self.default_factory = default_factory
         self.init = init
@@ -43,11 +47,26 @@ class _Field:
 _Slot: Any = type(_Field.__dict__["default"])
 
 
-def _field(*, default: Any = _UNSET, default_factory: Any = _UNSET, init: bool = True, repr: bool = True, compare: bool = True) -> _Field:
+def _field(
+    *,
+    default: Any = _UNSET,
+    default_factory: Any = _UNSET,
+    init: bool = True,
+    repr: bool = True,
+    compare: bool = True,
+) -> _Field:
     return _Field(default, default_factory, init=init, repr=repr, compare=compare)
 
 
-def _dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False, eq: bool = True, repr: bool = True) -> Any:
+def _dataclass(
+    cls: Any = None,
+    /,
+    *,
+    frozen: bool = False,
+    slots: bool = False,
+    eq: bool = True,
+    repr: bool = True,
+) -> Any:
     if cls is None:
         return lambda given: _made(given, frozen=frozen, slots=slots, eq=eq, repr=repr)
     return _made(cls, frozen=frozen, slots=slots, eq=eq, repr=repr)
@@ -57,7 +76,14 @@ def _replace(one: Any, /, **changes: Any) -> Any:
     fields = vars(type(one)).get(_FIELDS)
     if fields is None:  # a dataclass of the standard library
         return _standard().replace(one, **changes)
-    return type(one)(**{name: getattr(one, name) for name, about in fields.items() if about.init and name not in changes}, **changes)
+    return type(one)(
+        **{
+            name: getattr(one, name)
+            for name, about in fields.items()
+            if about.init and name not in changes
+        },
+        **changes,
+    )
 
 
 def _made(cls: Any, *, frozen: bool, slots: bool, eq: bool, repr: bool) -> Any:
@@ -99,16 +125,26 @@ def _own_fields(cls: Any) -> dict[str, _Field]:
 
 
 def _annotations(cls: Any) -> dict[str, Any]:
-    """Return a class's own annotations. From Python 3.14, a module without the future import computes them when they are first read."""
+    """Return a class's own annotations. From Python 3.14, a module without the future import
+    computes them when they are first read.
+    """
     own = vars(cls)
-    found: dict[str, Any] = cls.__annotations__ if "__annotate_func__" in own else own.get("__annotations__", {})
+    found: dict[str, Any] = (
+        cls.__annotations__ if "__annotate_func__" in own else own.get("__annotations__", {})
+    )
     return found
 
 
 def _with_slots(cls: Any, own: dict[str, _Field]) -> Any:
     """Return a copy of the class with slots, which a class gets only when it is created."""
-    members = {name: value for name, value in cls.__dict__.items() if name not in own and name not in ("__dict__", "__weakref__")}
-    inherited = {name for base in cls.__mro__[1:] for name in _names(base.__dict__.get("__slots__", ()))}
+    members = {
+        name: value
+        for name, value in cls.__dict__.items()
+        if name not in own and name not in ("__dict__", "__weakref__")
+    }
+    inherited = {
+        name for base in cls.__mro__[1:] for name in _names(base.__dict__.get("__slots__", ()))
+    }
     members["__slots__"] = tuple(name for name in own if name not in inherited)
     made = type(cls)(cls.__name__, cls.__bases__, members)
     made.__qualname__ = cls.__qualname__
@@ -146,7 +182,11 @@ def _init(cls: Any, *, frozen: bool) -> Any:
         value = name
         if about.default_factory is not _UNSET:
             known[f"_make_{name}"] = about.default_factory
-            value = f"_make_{name}() if {name} is _UNSET else {name}" if about.init else f"_make_{name}()"
+            value = (
+                f"_make_{name}() if {name} is _UNSET else {name}"
+                if about.init
+                else f"_make_{name}()"
+            )
         elif about.default is not _UNSET:
             known[f"_default_{name}"] = about.default
             value = name if about.init else f"_default_{name}"
@@ -154,9 +194,12 @@ def _init(cls: Any, *, frozen: bool) -> Any:
             continue
         if about.init:
             default = "_UNSET" if about.default_factory is not _UNSET else f"_default_{name}"
-            parameters.append(name if value == name and f"_default_{name}" not in known else f"{name}={default}")
+            parameters.append(
+                name if value == name and f"_default_{name}" not in known else f"{name}={default}"
+            )
         slot: Any = getattr(cls, name, None)
-        if frozen and type(slot) is _Slot:  # to set it itself costs two thirds of having it found by its name
+        # to set it itself costs two thirds of having it found by its name
+        if frozen and type(slot) is _Slot:
             known[f"_set_{name}"] = slot.__set__
             lines.append(f" _set_{name}(self, {value})")
         else:
@@ -166,7 +209,8 @@ def _init(cls: Any, *, frozen: bool) -> Any:
     body = "\n ".join([f" def __init__({', '.join(parameters)}):", *(lines or [" pass"])])
     scope: dict[str, Any] = {}
     module = sys.modules.get(cls.__module__)
-    names = {} if module is None else vars(module)  # none where Python ends, which has dropped its modules
+    # none where Python ends, which has dropped its modules
+    names = {} if module is None else vars(module)
     exec(f"def _made({', '.join(known)}):\n{body}\n return __init__", names, scope)
     made = scope["_made"](**known)
     made.__qualname__ = f"{cls.__qualname__}.__init__"
@@ -191,10 +235,14 @@ def _compare(cls: Any, fields: dict[str, _Field], *, frozen: bool) -> None:
         try:
             return hash(key(self))
         except TypeError:  # for a mapping in one of the fields
-            return hash(tuple(value for name in names if _is_hashable(value := getattr(self, name))))
+            return hash(
+                tuple(value for name in names if _is_hashable(value := getattr(self, name)))
+            )
 
     defines_eq = "__eq__" in cls.__dict__
-    has_hash = cls.__dict__.get("__hash__") is not None or ("__hash__" in cls.__dict__ and not defines_eq)
+    has_hash = cls.__dict__.get("__hash__") is not None or (
+        "__hash__" in cls.__dict__ and not defines_eq
+    )
     if not defines_eq:
         cls.__eq__ = equal
     if not has_hash:
@@ -239,7 +287,9 @@ def _standard() -> Any:
 
 
 class _Standard:
-    """Placeholder for the standard library's data about a dataclass, until one of its functions reads them."""
+    """Placeholder for the standard library's data about a dataclass, until one of its functions
+    reads them.
+    """
 
     def __init__(self, cls: Any, name: str, **how: Any) -> None:
         self._cls = cls
@@ -247,15 +297,22 @@ class _Standard:
         self._how = how
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
-        """Create the same class with the standard library, and store the library's data about it."""
+        """Create the same class with the standard library, and store the library's data about
+        it.
+        """
         dataclasses = _standard()
 
         def given(about: _Field) -> Any:
             chosen = {"default": about.default, "default_factory": about.default_factory}
             chosen = {name: value for name, value in chosen.items() if value is not _UNSET}
-            return dataclasses.field(init=about.init, repr=about.repr, compare=about.compare, **chosen)
+            return dataclasses.field(
+                init=about.init, repr=about.repr, compare=about.compare, **chosen
+            )
 
-        fields = [(name, about.annotation, given(about)) for name, about in getattr(self._cls, _FIELDS).items()]
+        fields = [
+            (name, about.annotation, given(about))
+            for name, about in getattr(self._cls, _FIELDS).items()
+        ]
         twin = dataclasses.make_dataclass(self._cls.__name__, fields, **self._how)
         for name in _DECORATED:
             setattr(self._cls, name, getattr(twin, name))
@@ -263,28 +320,36 @@ class _Standard:
 
 
 class _Readable:
-    """Placeholder for the fields of a class that is not a dataclass, until an encoder that reads dataclasses accesses them."""
+    """Placeholder for the fields of a class that is not a dataclass, until an encoder that reads
+    dataclasses accesses them.
+    """
 
     def __init__(self, cls: Any, name: str, names: tuple[str, ...]) -> None:
         self._cls, self._name, self._names = cls, name, names
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
         """Create and return the fields."""
-        made = _standard().make_dataclass(self._cls.__name__, [(name, "object") for name in self._names], eq=False, repr=False)
+        made = _standard().make_dataclass(
+            self._cls.__name__, [(name, "object") for name in self._names], eq=False, repr=False
+        )
         for name in _DECORATED:
             setattr(self._cls, name, getattr(made, name))
         return getattr(made, self._name)
 
 
 def readable(cls: Any, *names: str) -> None:
-    """Let ``dataclasses.asdict``, and encoders that work like it, read these attributes of a class. Call it for each subclass."""
+    """Let ``dataclasses.asdict``, and encoders that work like it, read these attributes of a class.
+    Call it for each subclass.
+    """
     cls.__slots__ = ()  # to orjson, the sign that the fields count, and not the object's dictionary
     for name in _DECORATED:
         setattr(cls, name, _Readable(cls, name, names))
 
 
 def core_schema(cls: Any, read: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the schema that pydantic needs for a class with ``to_json``, whose JSON ``read`` parses."""
+    """Return the schema that pydantic needs for a class with ``to_json``, whose JSON ``read``
+    parses.
+    """
 
     def found(given: Any) -> Any:
         if isinstance(given, cls):
@@ -298,7 +363,12 @@ def core_schema(cls: Any, read: Callable[[Any], Any]) -> dict[str, Any]:
         return made
 
     written = {"type": "function-plain", "function": lambda one: one.to_json()}
-    return {"type": "function-plain", "function": {"type": "no-info", "function": found}, "serialization": written, "ref": cls.__name__}
+    return {
+        "type": "function-plain",
+        "function": {"type": "no-info", "function": found},
+        "serialization": written,
+        "ref": cls.__name__,
+    }
 
 
 if TYPE_CHECKING:

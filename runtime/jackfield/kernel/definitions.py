@@ -1,4 +1,6 @@
-"""Definitions that the schemas of one connector share (``$defs`` of its manifest), added to each schema that refers to them."""
+"""Definitions that the schemas of one connector share (``$defs`` of its manifest), added to each
+schema that refers to them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,18 @@ _MOST = 1024
 
 
 class Definitions:
-    """Shared definitions of a manifest. A schema is completed on first use, since a connector may have thousands."""
+    """Shared definitions of a manifest. A schema is completed on first use, since a connector may
+    have thousands.
+    """
 
     def __init__(self, shared: Mapping[str, Any]) -> None:
         self._shared = shared
         self._completed: dict[int, Mapping[str, Any]] = {}
 
     def complete(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a schema with the definitions that it refers to. The schema must belong to the manifest, and live as long."""
+        """Return a schema with the definitions that it refers to. The schema must belong to the
+        manifest, and live as long.
+        """
         found = self._completed.get(id(schema))
         if found is None:
             needed = self._needed(schema)
@@ -49,7 +55,11 @@ def completed(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         return manifest
     definitions = Definitions(manifest["$defs"])
     rows = [
-        {**row, "inputs": definitions.complete(row["inputs"]), "output": definitions.complete(row["output"])}
+        {
+            **row,
+            "inputs": definitions.complete(row["inputs"]),
+            "output": definitions.complete(row["output"]),
+        }
         for row in manifest.get("actions", ())
     ]
     return {**{name: value for name, value in manifest.items() if name != "$defs"}, "actions": rows}

@@ -3,35 +3,47 @@
 ::
 
     JackfieldError
-    ├── InvalidInvocation      invalid_invocation      not JSON, too large, too deep, unknown or missing member
+    ├── InvalidInvocation      invalid_invocation      not JSON, too large, too deep, unknown or
+    │                                                  missing member
     ├── UnknownName            (a connector, action or connection that does not exist)
     │   ├── UnknownConnector   unknown_connector
     │   ├── UnknownAction      unknown_action
     │   └── UnknownConnection  unknown_connection
-    ├── InvalidInput           invalid_input           the inputs break the action's schema or rules; nothing was sent
-    ├── InvalidConnection      invalid_connection      the connection's values break its schema, or cannot serve the action
-    ├── NotAllowed             not_allowed             a rule of the workspace or token forbids the call; nothing was sent
-    │   └── ApprovalRequired   approval_required       a rule asks for a person's approval, and this call cannot wait; nothing was sent
+    ├── InvalidInput           invalid_input           the inputs break the action's schema or
+    │                                                  rules; nothing was sent
+    ├── InvalidConnection      invalid_connection      the connection's values break its schema, or
+    │                                                  cannot serve the action
+    ├── NotAllowed             not_allowed             a rule of the workspace or token forbids the
+    │                                                  call; nothing was sent
+    │   └── ApprovalRequired   approval_required       a rule asks for a person's approval, and this
+    │                                                  call cannot wait; nothing was sent
     ├── Unauthenticated        unauthenticated         the provider refused the credentials
     ├── Forbidden              forbidden               credentials valid, permission missing
-    ├── NotFound               not_found               the provider reports that the resource does not exist
+    ├── NotFound               not_found               the provider reports that the resource does
+    │                                                  not exist
     ├── Conflict               conflict                the provider reports a conflicting state
-    ├── Rejected               rejected                the provider refused this request for its content
+    ├── Rejected               rejected                the provider refused this request for its
+    │                                                  content
     │   └── JobFailed          rejected                the provider has ended a job without success
     ├── RateLimited            rate_limited            throttled even after jackfield's retries
-    ├── LimitReached           rate_limited            a limit of the workspace is reached; nothing was sent, queued or stored
+    ├── LimitReached           rate_limited            a limit of the workspace is reached; nothing
+    │                                                  was sent, queued or stored
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
-    ├── Unavailable            unavailable             not reached or verified, or no clear response but safe to repeat
+    ├── Unavailable            unavailable             not reached or verified, or no clear response
+    │                                                  but safe to repeat
     ├── TimedOut               timeout                 the deadline passed, safe to repeat
-    │   └── NotYet             timeout                 the awaited state is not reached; a queued invocation is run again later
+    │   └── NotYet             timeout                 the awaited state is not reached; a queued
+    │                                                  invocation is run again later
     ├── InDoubt                in_doubt                sent, no clear response, effect ``write``
-    ├── InvalidOutput          invalid_output          the connector returned output that breaks its schema
-    ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
+    ├── InvalidOutput          invalid_output          the connector returned output that breaks its
+    │                                                  schema
+    ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still
+    │                                                  running
     ├── Cancelled              cancelled               cancelled before it was sent
     └── Internal               internal                a bug in jackfield
 
-Errors are values: code, message, details and hint are fields, and ``str()`` combines them. No field ever holds a secret. This module
-imports nothing but the standard library and ``hints``.
+Errors are values: code, message, details and hint are fields, and ``str()`` combines them. No field
+ever holds a secret. This module imports nothing but the standard library and ``hints``.
 """
 
 from __future__ import annotations
@@ -49,22 +61,30 @@ if TYPE_CHECKING:
 
 
 class Sent(Enum):
-    """State of the provider's operation when it failed. Together with the action's effect it decides whether a retry is safe."""
+    """State of the provider's operation when it failed. Together with the action's effect it
+    decides whether a retry is safe.
+    """
 
     NOTHING = "nothing"
-    """State in which no byte of the request was sent: refused connection, DNS failure, refused TLS handshake."""
+    """State in which no byte of the request was sent: refused connection, DNS failure, refused TLS
+    handshake.
+    """
     REFUSED = "refused"
-    """State in which the provider answered with an explicit refusal: it did not carry out the request."""
+    """State in which the provider answered with an explicit refusal: it did not carry out the
+    request.
+    """
     UNKNOWN = "unknown"
-    """State in which bytes were sent and no clear response was received: the request may have been carried out."""
+    """State in which bytes were sent and no clear response was received: the request may have been
+    carried out.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
     """One fault in the caller's data.
 
-    ``path`` is a JSON Pointer (RFC 6901) into the inputs, the connection's values or the invocation; ``keyword`` is the JSON Schema
-    keyword that failed, if any.
+    ``path`` is a JSON Pointer (RFC 6901) into the inputs, the connection's values or the
+    invocation; ``keyword`` is the JSON Schema keyword that failed, if any.
     """
 
     path: str
@@ -81,8 +101,8 @@ class Detail:
 class Provider:
     """Error of the provider: code, message, HTTP status and request ID.
 
-    ``details`` are the further members of the error, under the provider's own names. Members that are not JSON, or with which the details
-    would exceed ``MAX_PROVIDER_DETAILS``, are left out.
+    ``details`` are the further members of the error, under the provider's own names. Members that
+    are not JSON, or with which the details would exceed ``MAX_PROVIDER_DETAILS``, are left out.
     """
 
     code: str | None = None
@@ -109,7 +129,13 @@ class Provider:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Provider:
         """Rebuild the error from the output of ``to_json``."""
-        return Provider(data.get("code"), data.get("message"), data.get("httpStatus"), data.get("requestId"), data.get("details"))
+        return Provider(
+            data.get("code"),
+            data.get("message"),
+            data.get("httpStatus"),
+            data.get("requestId"),
+            data.get("details"),
+        )
 
 
 MAX_PROVIDER_DETAILS = 16 * 1024
@@ -124,7 +150,9 @@ def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
     left = MAX_PROVIDER_DETAILS - len("{}")
     for name, value in details.items():
         try:
-            text = json.dumps({name: value}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            text = json.dumps(
+                {name: value}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            )
             size = len(text.encode()) - len("{}") + bool(found)  # and a comma
         except (TypeError, ValueError, RecursionError):
             continue
@@ -140,12 +168,14 @@ READABLE = ("code", "message", "retryable", "details", "hint", "provider")
 class JackfieldError(Exception):
     """Base class of all errors that have a code of the contract.
 
-    ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the state of the provider's operation (if
-    omitted, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
-    requested, or until a paced call has its turn. ``stale_credentials``: new credentials may help. ``expired``: the connection's own
-    credentials have expired, so that a person must replace them. ``repeatable``: a retry may help (it does not help with an unverifiable
-    certificate). ``done_before``: the refusal says that the request had been carried out before. It is a success if an earlier attempt of
-    the same call may have taken effect.
+    ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the
+    state of the provider's operation (if omitted, the runtime derives it from the code once the
+    operation has begun). ``retry_after`` is the wait in seconds that the provider requested, or
+    until a paced call has its turn. ``stale_credentials``: new credentials may help. ``expired``:
+    the connection's own credentials have expired, so that a person must replace them.
+    ``repeatable``: a retry may help (it does not help with an unverifiable certificate).
+    ``done_before``: the refusal says that the request had been carried out before. It is a success
+    if an earlier attempt of the same call may have taken effect.
     """
 
     code: ClassVar[str] = "internal"
@@ -153,10 +183,12 @@ class JackfieldError(Exception):
     expired: bool = False
     done_before: bool = False
     keeps_key: bool = False
-    """True if the failure is as final as a success: it holds its idempotency key, and is replayed."""
+    """True if the failure is as final as a success: it holds its idempotency key, and is
+    replayed.
+    """
     binds_key: bool = False
-    """True if the provider may have carried out the request under its caller's key. Only the same request may be sent again
-    under this key.
+    """True if the provider may have carried out the request under its caller's key. Only the same
+    request may be sent again under this key.
     """
     http_status: int = 500
     problem: ClassVar[str | None] = None
@@ -195,9 +227,14 @@ class JackfieldError(Exception):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, Any]:
-        return {"type": "object", "required": ["code", "message", "retryable"], "title": "JackfieldError"}
+        return {
+            "type": "object",
+            "required": ["code", "message", "retryable"],
+            "title": "JackfieldError",
+        }
 
-    def __reduce__(self) -> tuple[Any, ...]:  # without the class's own __init__, whose arguments nobody keeps
+    # without the class's own __init__, whose arguments nobody keeps
+    def __reduce__(self) -> tuple[Any, ...]:
         return _remade, (type(self), self.args), self.__dict__
 
     def __str__(self) -> str:
@@ -209,7 +246,11 @@ class JackfieldError(Exception):
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
         """Return the ``error`` member of a Result, with the hint worded for ``surface``."""
-        body: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        body: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+        }
         if self.details:
             body["details"] = [detail.to_json() for detail in self.details]
         if self.hint:
@@ -226,7 +267,10 @@ class JackfieldError(Exception):
         said = data.get("provider")
         error = CODES.get(data["code"], Internal)(
             data["message"],
-            details=[Detail(item["path"], item["message"], item.get("keyword")) for item in data.get("details", ())],
+            details=[
+                Detail(item["path"], item["message"], item.get("keyword"))
+                for item in data.get("details", ())
+            ],
             hint=data.get("hint"),
             provider=said and Provider.from_json(said),
             retry_after=data.get("retryAfterSeconds"),
@@ -243,7 +287,9 @@ readable(JackfieldError, *READABLE)
 
 
 class InvalidInvocation(JackfieldError):
-    """Error for an invocation that is not JSON, is too large or too deep, or has an unknown or missing member."""
+    """Error for an invocation that is not JSON, is too large or too deep, or has an unknown or
+    missing member.
+    """
 
     code = "invalid_invocation"
     http_status = 400
@@ -284,7 +330,9 @@ class InvalidInput(JackfieldError):
 
 
 class InvalidConnection(JackfieldError):
-    """Error for a connection whose values break its schema, whose secret cannot be read, or whose type cannot serve the action."""
+    """Error for a connection whose values break its schema, whose secret cannot be read, or whose
+    type cannot serve the action.
+    """
 
     code = "invalid_connection"
     http_status = 422
@@ -300,7 +348,9 @@ class NotAllowed(JackfieldError):
 
 
 class ApprovalRequired(NotAllowed):
-    """Error for a call that needs a person's approval and cannot wait for it: over this surface, this connection or with this action."""
+    """Error for a call that needs a person's approval and cannot wait for it: over this surface,
+    this connection or with this action.
+    """
 
     code = "approval_required"
 
@@ -349,16 +399,25 @@ class RateLimited(JackfieldError):
 
 
 class LimitReached(JackfieldError):
-    """Error for a ``limit`` of the workspace that is reached; ``most`` is its value: one of ``access.settings.LIMITS``, or the server's
-    limit for each workspace. Nothing was sent, queued or stored.
+    """Error for a ``limit`` of the workspace that is reached; ``most`` is its value: one of
+    ``access.settings.LIMITS``, or the server's limit for each workspace. Nothing was sent, queued
+    or stored.
     """
 
     code = "rate_limited"
     retryable = True
     http_status = 429
 
-    def __init__(self, limit: str, most: float, *, hint: str = "Try again later. Who manages the workspace can raise the limit.") -> None:
-        super().__init__(f"the workspace's limit '{limit}' of {most:,.0f} is reached", hint=hint, retry_after=1.0)
+    def __init__(
+        self,
+        limit: str,
+        most: float,
+        *,
+        hint: str = "Try again later. Who manages the workspace can raise the limit.",
+    ) -> None:
+        super().__init__(
+            f"the workspace's limit '{limit}' of {most:,.0f} is reached", hint=hint, retry_after=1.0
+        )
         self.limit = limit
 
 
@@ -370,20 +429,28 @@ class QuotaExceeded(JackfieldError):
 
 
 class QuotaReached(QuotaExceeded):
-    """Error for a ``quota`` of the workspace or of the token that is used up ``until`` a time, which is ``seconds`` away. None: the call is
-    larger than the quota ever allows. Nothing was sent.
+    """Error for a ``quota`` of the workspace or of the token that is used up ``until`` a time,
+    which is ``seconds`` away. None: the call is larger than the quota ever allows. Nothing was
+    sent.
     """
 
     def __init__(self, quota: str, until: str | None = None, seconds: float | None = None) -> None:
         super().__init__(
-            f"the quota of {quota} " + ("allows no call as large as this one" if until is None else f"is used up until {until}"),
+            f"the quota of {quota} "
+            + (
+                "allows no call as large as this one"
+                if until is None
+                else f"is used up until {until}"
+            ),
             hint="Nothing was sent. Who manages the workspace can raise the quota.",
             retry_after=seconds,
         )
 
 
 class Unavailable(JackfieldError):
-    """Error for a provider that could not be reached or verified, or sent no clear response to an action that is safe to repeat."""
+    """Error for a provider that could not be reached or verified, or sent no clear response to an
+    action that is safe to repeat.
+    """
 
     code = "unavailable"
     retryable = True
@@ -391,7 +458,9 @@ class Unavailable(JackfieldError):
 
 
 class TimedOut(JackfieldError):
-    """Error for a deadline that passed before the request was sent, or before a clear response to an action that is safe to repeat."""
+    """Error for a deadline that passed before the request was sent, or before a clear response to
+    an action that is safe to repeat.
+    """
 
     code = "timeout"
     retryable = True
@@ -401,22 +470,31 @@ class TimedOut(JackfieldError):
 
 
 class NotYet(TimedOut):
-    """Error for a state that an action waits for and that has not been reached. A direct invocation is retried until its deadline. A queued
-    invocation returns to the queue and is run again after ``retry_after`` seconds, until ``within`` seconds after it was queued.
+    """Error for a state that an action waits for and that has not been reached. A direct invocation
+    is retried until its deadline. A queued invocation returns to the queue and is run again after
+    ``retry_after`` seconds, until ``within`` seconds after it was queued.
 
-    ``until`` maps JSON Pointers into a response to their values once the state is reached. The conformance suite, which has no real wait,
-    then responds with these values.
+    ``until`` maps JSON Pointers into a response to their values once the state is reached. The
+    conformance suite, which has no real wait, then responds with these values.
     """
 
-    def __init__(self, message: str, *, retry_after: float, within: float, until: Mapping[str, Any] | None = None, **rest: Any) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float,
+        within: float,
+        until: Mapping[str, Any] | None = None,
+        **rest: Any,
+    ) -> None:
         super().__init__(message, retry_after=retry_after, **rest)
         self.within = within
         self.until: Mapping[str, Any] = until or {}
 
 
 class JobFailed(Rejected):
-    """Error for a job that the provider has ended without success. Only this exception of a job's ``poll`` ends the job. With
-    ``sent=Sent.UNKNOWN``, a ``write`` ends in doubt.
+    """Error for a job that the provider has ended without success. Only this exception of a job's
+    ``poll`` ends the job. With ``sent=Sent.UNKNOWN``, a ``write`` ends in doubt.
     """
 
     @property
@@ -426,15 +504,17 @@ class JobFailed(Rejected):
 
 
 class FailedInPart(JobFailed):
-    """Error for a request that the provider carried out in part, if the caller treats this as a failure (``partial: "fail"``). It is never
-    repeated.
+    """Error for a request that the provider carried out in part, if the caller treats this as a
+    failure (``partial: "fail"``). It is never repeated.
     """
 
     keeps_key = True
 
 
 class InDoubt(JackfieldError):
-    """Error for a request that was sent without a clear response, and whose effect a retry could repeat."""
+    """Error for a request that was sent without a clear response, and whose effect a retry could
+    repeat.
+    """
 
     code = "in_doubt"
     http_status = 504
@@ -448,8 +528,8 @@ class InvalidOutput(JackfieldError):
 
 
 class IdempotencyConflict(JackfieldError):
-    """Error for an idempotency key that belongs to another request (HTTP 422), or whose own request is still running (HTTP
-    409, retryable).
+    """Error for an idempotency key that belongs to another request (HTTP 422), or whose own request
+    is still running (HTTP 409, retryable).
     """
 
     code = "idempotency_conflict"
@@ -481,27 +561,34 @@ def _tree(kind: type[JackfieldError]) -> list[type[JackfieldError]]:
 
 
 CODES: dict[str, type[JackfieldError]] = {
-    kind.code: kind for kind in reversed(_tree(JackfieldError)) if kind not in {JackfieldError, UnknownName}
+    kind.code: kind
+    for kind in reversed(_tree(JackfieldError))
+    if kind not in {JackfieldError, UnknownName}
 }
 """Error classes by their code in the contract."""
 
 
 def brief(error: BaseException) -> str:
-    """Return an error's message for one line of a log. For an exception without a code return only its class, since its message may quote a
-    secret.
+    """Return an error's message for one line of a log. For an exception without a code return only
+    its class, since its message may quote a secret.
     """
     return error.message if isinstance(error, JackfieldError) else type(error).__name__
 
 
 def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvocation:
-    """Return the error for a package of an extra that is not installed; ``sentence`` says which feature needs it: "the server needs"."""
+    """Return the error for a package of an extra that is not installed; ``sentence`` says which
+    feature needs it: "the server needs".
+    """
     text = f"{sentence} the extra '{extra}': the package '{package}' is not installed"
     return InvalidInvocation(text, hint=f"pip install 'jackfield[{extra}]'")
 
 
-def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str | None:
-    """Return the name in ``names`` most similar to ``name``; None if none is similar. If ``shown`` is given, it is called with the ten most
-    similar names, and the first that it accepts is returned.
+def nearest(
+    name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None
+) -> str | None:
+    """Return the name in ``names`` most similar to ``name``; None if none is similar. If ``shown``
+    is given, it is called with the ten most similar names, and the first that it accepts is
+    returned.
     """
     import difflib
 
@@ -509,21 +596,35 @@ def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None
     if folded in by_folded and shown is None:
         return by_folded[folded]
     found = difflib.get_close_matches(folded, by_folded, n=1 if shown is None else 10, cutoff=0.6)
-    return next((by_folded[close] for close in found if shown is None or shown(by_folded[close])), None)
+    return next(
+        (by_folded[close] for close in found if shown is None or shown(by_folded[close])), None
+    )
 
 
-def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str:
-    """Return the end of a sentence about an unknown ``name``: a suggestion of the nearest of ``names``, or an empty string."""
+def did_you_mean(
+    name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None
+) -> str:
+    """Return the end of a sentence about an unknown ``name``: a suggestion of the nearest of
+    ``names``, or an empty string.
+    """
     close = nearest(name, names, shown)
     return f"; did you mean '{close}'?" if close else ""
 
 
-def unknown_members(given: Iterable[Any], known: Iterable[str], what: str, path: str = "") -> list[Detail]:
-    """Return a fault for each name in ``given`` that is not a member of ``what`` ("a subscription")."""
+def unknown_members(
+    given: Iterable[Any], known: Iterable[str], what: str, path: str = ""
+) -> list[Detail]:
+    """Return a fault for each name in ``given`` that is not a member of ``what`` ("a
+    subscription").
+    """
     found = []
     for name in (str(one) for one in given if one not in known):
         text = f"'{name[:80]}' is not a member of {what}{did_you_mean(name, known)}"
-        found.append(Detail(f"{path}/{name.replace('~', '~0').replace('/', '~1')}", text, "additionalProperties"))
+        found.append(
+            Detail(
+                f"{path}/{name.replace('~', '~0').replace('/', '~1')}", text, "additionalProperties"
+            )
+        )
     return found
 
 

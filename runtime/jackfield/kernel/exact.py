@@ -1,4 +1,5 @@
-"""Numbers of JSON with all their digits, where a double would lose some: DynamoDB's have 38 (docs/tutorial/any-aws-service.md).
+"""Numbers of JSON with all their digits, where a double would lose some: DynamoDB's have 38
+(docs/tutorial/any-aws-service.md).
 
 To other code, such a number is an ordinary float.
 """
@@ -19,7 +20,9 @@ _USUAL = frozenset({str, int, float, bool, type(None)})
 
 
 class Exact(float):
-    """Number with more digits than a double is sure to hold, or too small for a double; ``text`` has all digits."""
+    """Number with more digits than a double is sure to hold, or too small for a double; ``text``
+    has all digits.
+    """
 
     __slots__ = ("text",)
     text: str
@@ -34,7 +37,9 @@ class Exact(float):
 
     @property
     def canonical(self) -> str | None:
-        """Number in one notation, so that equal numbers have equal strings; None if a double is equal to it."""
+        """Number in one notation, so that equal numbers have equal strings; None if a double is
+        equal to it.
+        """
         from decimal import Context, Decimal
 
         whole = Decimal(self.text)
@@ -48,7 +53,8 @@ def read_float(text: str) -> float:
     if len(text) > ALWAYS_EXACT:
         return Exact(text)
     found = float(text)
-    return found if found or not text.lower().partition("e")[0].strip("-0.") else Exact(text)  # 1e-400
+    # 1e-400
+    return found if found or not text.lower().partition("e")[0].strip("-0.") else Exact(text)
 
 
 def has_exact(value: object) -> bool:
@@ -67,7 +73,9 @@ def _is_decimal(value: object) -> bool:
 
 
 def without_decimals(value: Any, room: int = 100) -> Any:
-    """Return a JSON value with each finite ``Decimal`` as a number of JSON, ``room`` levels deep; the same object if there is none."""
+    """Return a JSON value with each finite ``Decimal`` as a number of JSON, ``room`` levels deep;
+    the same object if there is none.
+    """
     if not room:
         return value
     if type(value) is dict:
@@ -75,7 +83,9 @@ def without_decimals(value: Any, room: int = 100) -> Any:
         return members if any(members[name] is not item for name, item in value.items()) else value
     if type(value) is list:
         items = [without_decimals(item, room - 1) for item in value]
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        return (
+            items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        )
     if not _is_decimal(value) or not value.is_finite():
         return value
     text = str(value)
@@ -83,7 +93,9 @@ def without_decimals(value: Any, room: int = 100) -> Any:
 
 
 def exact_json(value: Any, encoder: json.JSONEncoder) -> str:
-    """Encode a value as JSON, its numbers with all their digits. ``encoder`` encodes everything else."""
+    """Encode a value as JSON, its numbers with all their digits. ``encoder`` encodes everything
+    else.
+    """
     if not has_exact(value):
         return encoder.encode(value)
     sign, texts = os.urandom(16).hex(), list[str]()
@@ -92,12 +104,16 @@ def exact_json(value: Any, encoder: json.JSONEncoder) -> str:
 
 
 def result_json(value: Any, encoder: json.JSONEncoder) -> str:
-    """Encode a value without a ``Decimal`` as ``exact_json`` does. The value is searched only if this process has created an ``Exact``."""
+    """Encode a value without a ``Decimal`` as ``exact_json`` does. The value is searched only if
+    this process has created an ``Exact``.
+    """
     return exact_json(value, encoder) if Exact.any_made else encoder.encode(value)
 
 
 def with_digits(shown: Any, whole: Any) -> Any:
-    """Return ``shown``, which was derived from ``whole``, with the digits of ``whole`` for numbers that lost digits."""
+    """Return ``shown``, which was derived from ``whole``, with the digits of ``whole`` for numbers
+    that lost digits.
+    """
     if type(whole) is Exact:
         return whole if type(shown) is float else shown
     if isinstance(shown, dict) and isinstance(whole, dict):
@@ -108,7 +124,9 @@ def with_digits(shown: Any, whole: Any) -> Any:
 
 
 def _signed(value: Any, sign: str, texts: list[str]) -> Any:
-    """Return a copy with ``sign`` in place of each exact number; the numbers' strings are appended to ``texts`` in order."""
+    """Return a copy with ``sign`` in place of each exact number; the numbers' strings are appended
+    to ``texts`` in order.
+    """
     if isinstance(value, dict):
         return {name: _signed(item, sign, texts) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,7 @@
-"""Handling of any exception: undo and re-raise (``OnFailure``), or prevent foreign code from ending its thread or task (``Contained``).
-``attempt`` returns an exception of foreign code as a value, ``loaded`` imports declared objects of packages, and ``exhausted`` detects
-that memory, threads or descriptors have run out. ``ClientsLeave`` lets a server's client disconnect.
+"""Handling of any exception: undo and re-raise (``OnFailure``), or prevent foreign code from ending
+its thread or task (``Contained``). ``attempt`` returns an exception of foreign code as a value,
+``loaded`` imports declared objects of packages, and ``exhausted`` detects that memory, threads or
+descriptors have run out. ``ClientsLeave`` lets a server's client disconnect.
 """
 
 from __future__ import annotations
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
 
 
 class OnFailure:
-    """Context manager that calls ``undo`` if the block raises, Ctrl-C included; the exception propagates.
+    """Context manager that calls ``undo`` if the block raises, Ctrl-C included; the exception
+    propagates.
 
-    It is a class, because a generator-based context manager costs several times as much, and each database call passes two.
+    It is a class, because a generator-based context manager costs several times as much, and each
+    database call passes two.
     """
 
     __slots__ = ("_given", "_undo")
@@ -72,11 +75,13 @@ class Raised:
 
 
 class Contained:
-    """Context manager around foreign code that turns its exits into failures. An exit, a ``CancelledError`` or a ``GeneratorExit`` must not
-    end the thread, task or generator that runs the code: its invocation would end without a Result. They become a ``RuntimeError``.
+    """Context manager around foreign code that turns its exits into failures. An exit, a
+    ``CancelledError`` or a ``GeneratorExit`` must not end the thread, task or generator that runs
+    the code: its invocation would end without a Result. They become a ``RuntimeError``.
 
-    Exceptions of the host's named classes or of a signal handler pass through (``interrupts``). Ctrl-C stays unchanged in the main thread,
-    the only thread that it reaches, and so does a requested cancellation of a task.
+    Exceptions of the host's named classes or of a signal handler pass through (``interrupts``).
+    Ctrl-C stays unchanged in the main thread, the only thread that it reaches, and so does a
+    requested cancellation of a task.
     """
 
     __slots__ = ()
@@ -88,7 +93,9 @@ class Contained:
         if error is None or isinstance(error, Exception) or _was_asked_for(error):
             return
         said = (
-            f"called exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}, which is not an Exception"
+            f"called exit({error.code!r})"
+            if isinstance(error, SystemExit)
+            else f"raised {type(error).__name__}, which is not an Exception"
         )
         raise RuntimeError(f"the connector's code {said}") from None
 
@@ -123,7 +130,9 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call foreign code in the caller's thread. A ``BaseException`` passes through, except an exit."""
+    """Call foreign code in the caller's thread. A ``BaseException`` passes through, except an
+    exit.
+    """
     try:
         return function(*args, **kwargs)
     except BaseException as error:
@@ -133,7 +142,9 @@ def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
-    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; the host's exceptions pass through."""
+    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; the
+    host's exceptions pass through.
+    """
     try:
         return function(*args, **kwargs)
     except Exception as error:
@@ -151,15 +162,17 @@ def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 def value_of(outcome: T | Raised) -> T:
-    """Return the value of an outcome of ``attempt`` or ``attempt_foreign``, or raise its exception."""
+    """Return the value of an outcome of ``attempt`` or ``attempt_foreign``, or raise its
+    exception.
+    """
     if isinstance(outcome, Raised):
         raise outcome.error
     return outcome
 
 
 class BrokenPart(ImportError):
-    """Error for an object that an installed package declares and that cannot be loaded. ``kind`` is the class of the exception; ``reason``
-    may quote the package.
+    """Error for an object that an installed package declares and that cannot be loaded. ``kind`` is
+    the class of the exception; ``reason`` may quote the package.
     """
 
     def __init__(self, noun: str, point: Point, reason: str, kind: str = "") -> None:
@@ -190,11 +203,17 @@ def _imported(point: Point) -> Any:
 
 
 _NO_THREAD = "can't start new thread"
-_ERRNOS = {errno.ENOMEM: "memory", errno.ENOBUFS: "memory", errno.EMFILE: "file descriptors", errno.ENFILE: "file descriptors"}
+_ERRNOS = {
+    errno.ENOMEM: "memory",
+    errno.ENOBUFS: "memory",
+    errno.EMFILE: "file descriptors",
+    errno.ENFILE: "file descriptors",
+}
 
 
 def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | None:
-    """Return the error for exhausted memory, threads or descriptors in this process; None for any other exception.
+    """Return the error for exhausted memory, threads or descriptors in this process; None for any
+    other exception.
 
     ``sent`` is for callers that know how much of an attempt was sent.
     """
@@ -206,11 +225,18 @@ def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | N
         what = "threads" if isinstance(error, RuntimeError) and str(error) == _NO_THREAD else None
     if what is None:
         return None
-    return Unavailable(f"this process has no {what} left", hint="Try again later, or raise its limits.", retry_after=1.0, sent=sent)
+    return Unavailable(
+        f"this process has no {what} left",
+        hint="Try again later, or raise its limits.",
+        retry_after=1.0,
+        sent=sent,
+    )
 
 
 class ClientsLeave:
-    """Mixin for servers of ``socketserver``: a client that has left, or that sends nothing, is no fault, and causes no traceback."""
+    """Mixin for servers of ``socketserver``: a client that has left, or that sends nothing, is no
+    fault, and causes no traceback.
+    """
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print the traceback of a fault; print nothing for a client that has left."""

@@ -1,7 +1,9 @@
-"""``os.register_at_fork`` for objects, held by weak references: locks, threads and connections belong to one process.
+"""``os.register_at_fork`` for objects, held by weak references: locks, threads and connections
+belong to one process.
 
-A forked child has copies of its parent's sockets and locks, and the threads that held those locks do not exist there to release them. Each
-object that owns such a resource is a ``ProcessLocal``, which is reset before the child runs any other code.
+A forked child has copies of its parent's sockets and locks, and the threads that held those locks
+do not exist there to release them. Each object that owns such a resource is a ``ProcessLocal``,
+which is reset before the child runs any other code.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 _Hook = Callable[["Any"], object]
 
-_KINDS: dict[type, Callable[[], object]] = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+_KINDS: dict[type, Callable[[], object]] = {
+    type(threading.Lock()): threading.Lock,
+    type(threading.RLock()): threading.RLock,
+}
 
 
 def new_locks(owner: object) -> None:
@@ -41,7 +46,9 @@ def at_fork(
     before: Callable[[T], object] | None = None,
     parent: Callable[[T], object] | None = None,
 ) -> None:
-    """Call ``before(owner)`` and ``parent(owner)`` around each fork, and ``child(owner)`` in the child, for as long as the owner lives."""
+    """Call ``before(owner)`` and ``parent(owner)`` around each fork, and ``child(owner)`` in the
+    child, for as long as the owner lives.
+    """
     _OWNERS[owner] = (before, parent, child)
 
 
@@ -60,7 +67,9 @@ _LEAVE = methodcaller("_leave_to_parent")
 
 
 class ProcessLocal:
-    """Base of objects with locks, threads or connections. Each object is reset in a forked child, from the end of its ``__init__`` on."""
+    """Base of objects with locks, threads or connections. Each object is reset in a forked child,
+    from the end of its ``__init__`` on.
+    """
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -71,7 +80,8 @@ class ProcessLocal:
         @wraps(make)
         def init(self: ProcessLocal, *given: Any, **named: Any) -> None:
             make(self, *given, **named)
-            if _runs(type(self).__init__, init):  # else this is the base of a class whose own __init__ goes on
+            # else this is the base of a class whose own __init__ goes on
+            if _runs(type(self).__init__, init):
                 at_fork(self, child=_LEAVE)
 
         cls.__init__ = init  # type: ignore[assignment,method-assign]
@@ -86,9 +96,11 @@ class ProcessLocal:
 
 
 def was_forked() -> bool:
-    """Return whether this process was forked, before or after this module was imported, and has executed no program since.
+    """Return whether this process was forked, before or after this module was imported, and has
+    executed no program since.
 
-    Children of RQ, Celery and multiprocessing end by ``os._exit``, which skips exit handlers. Return True where ``/proc`` cannot be read.
+    Children of RQ, Celery and multiprocessing end by ``os._exit``, which skips exit handlers.
+    Return True where ``/proc`` cannot be read.
     """
     try:
         with open("/proc/self/stat", "rb") as file:
@@ -99,20 +111,27 @@ def was_forked() -> bool:
 
 @contextmanager
 def without_fork() -> Iterator[None]:
-    """Let no fork of this process begin within the block: a C library's lock that is held at a fork stays locked in the child."""
+    """Let no fork of this process begin within the block: a C library's lock that is held at a fork
+    stays locked in the child.
+    """
     with _FORKING:
         yield
 
 
 _FLAGS, _FORKED = 6, 0x40
-"""Index of a process's flags in its ``stat``, after its name, and Linux's flag PF_FORKNOEXEC (proc(5), sched.h)."""
+"""Index of a process's flags in its ``stat``, after its name, and Linux's flag PF_FORKNOEXEC
+(proc(5), sched.h).
+"""
 _OWNERS: WeakKeyDictionary[Any, tuple[_Hook | None, _Hook | None, _Hook]] = WeakKeyDictionary()
 _FORKING = threading.RLock()
-"""Lock held during a fork. Without it, two threads that fork at the same time could deadlock on the locks of their ``before`` hooks."""
+"""Lock held during a fork. Without it, two threads that fork at the same time could deadlock on the
+locks of their ``before`` hooks.
+"""
 
 
 def _call(place: int) -> None:
-    for reference in _OWNERS.keyrefs():  # an atomic copy, since other threads may register meanwhile
+    # an atomic copy, since other threads may register meanwhile
+    for reference in _OWNERS.keyrefs():
         owner = reference()
         if owner is None:  # the hook of another owner has dropped it
             continue
@@ -122,7 +141,9 @@ def _call(place: int) -> None:
 
 
 _LOOK, _LOOKS = 0.001, 5_000
-"""Seconds between two checks for running imports, and the maximum number of checks before a fork."""
+"""Seconds between two checks for running imports, and the maximum number of checks before a
+fork.
+"""
 
 
 def _before() -> None:
@@ -135,12 +156,16 @@ def _before() -> None:
 
 
 def _others_import() -> bool:
-    """Return whether another thread imports a module, as first calls do. Python's lock of that module would stay locked in the child, whose
-    own import of the module would wait for ever.
+    """Return whether another thread imports a module, as first calls do. Python's lock of that
+    module would stay locked in the child, whose own import of the module would wait for ever.
     """
     references = [*getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {}).values()]
-    owners = {getattr(reference(), "owner", None) for reference in references} - {None, threading.get_ident()}
-    return bool(owners) and any(thread.ident in owners for thread in threading.enumerate())  # a parent's threads are none of this process
+    owners = {getattr(reference(), "owner", None) for reference in references} - {
+        None,
+        threading.get_ident(),
+    }
+    # a parent's threads are none of this process
+    return bool(owners) and any(thread.ident in owners for thread in threading.enumerate())
 
 
 def _in_parent() -> None:

@@ -1,4 +1,6 @@
-"""This process on its machine: its account, jackfield's folder, standard output, atomic replacement of files, processor cores."""
+"""This process on its machine: its account, jackfield's folder, standard output, atomic replacement
+of files, processor cores.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ COMMAND_LINE = "cli"
 
 
 def account() -> str | None:
-    """Return the name of the account that this process runs as, None if it is unknown; variables such as LOGNAME can be forged."""
+    """Return the name of the account that this process runs as, None if it is unknown; variables
+    such as LOGNAME can be forged.
+    """
     if sys.platform == "win32":
         return os.environ.get("USERNAME")
     import pwd
@@ -35,7 +39,9 @@ def account() -> str | None:
 
 
 def sudo_account() -> str:
-    """Return the account that ran ``sudo``; empty unless this process runs as root, since others can forge SUDO_USER."""
+    """Return the account that ran ``sudo``; empty unless this process runs as root, since others
+    can forge SUDO_USER.
+    """
     return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
 
 
@@ -52,14 +58,20 @@ def account_keys() -> tuple[str, ...]:
 
 
 def home(environment: Mapping[str, str]) -> str:
-    """Return the folder of jackfield's data: ``JACKFIELD_HOME``, else ``jackfield`` in the platform's folder for user data.
+    """Return the folder of jackfield's data: ``JACKFIELD_HOME``, else ``jackfield`` in the
+    platform's folder for user data.
 
-    That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
+    That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS,
+    LOCALAPPDATA on Windows.
 
     :raises InvalidInvocation: if the path is neither absolute nor expands to an absolute path.
     """
     named = environment.get("JACKFIELD_HOME")
-    found = os.path.expanduser(named) if named else os.path.join(_user_data(environment, sys.platform), "jackfield")
+    found = (
+        os.path.expanduser(named)
+        if named
+        else os.path.join(_user_data(environment, sys.platform), "jackfield")
+    )
     if not os.path.isabs(found):
         _refuse_home(named)
     return os.path.normpath(found)
@@ -71,7 +83,11 @@ def _refuse_home(named: str | None) -> NoReturn:
     if named:
         reason = f"JACKFIELD_HOME is '{named[:200]}', which is not an absolute path"
         raise InvalidInvocation(
-            reason, hint="Write the whole path, such as /var/lib/jackfield: each working directory would have its own data."
+            reason,
+            hint=(
+                "Write the whole path, such as /var/lib/jackfield: each working directory "
+                "would have its own data."
+            ),
         )
     raise InvalidInvocation(
         "there is no folder for jackfield's data: this account has no home folder",
@@ -91,9 +107,11 @@ def _user_data(environment: Mapping[str, str], platform: str) -> str:
 
 
 class Claim:
-    """Standard output reserved for answers: ``stream`` writes there, while ``sys.stdout`` and descriptor 1 are redirected to stderr.
+    """Standard output reserved for answers: ``stream`` writes there, while ``sys.stdout`` and
+    descriptor 1 are redirected to stderr.
 
-    This keeps the prints of connectors, also at import, and native libraries' writes to descriptor 1 out of the answers.
+    This keeps the prints of connectors, also at import, and native libraries' writes to descriptor
+    1 out of the answers.
     """
 
     def __init__(self) -> None:
@@ -105,7 +123,9 @@ class Claim:
                 self._stdout.flush()
                 self._saved = os.dup(_STDOUT)
                 os.dup2(_stderr(), _STDOUT)
-                self.stream = open(self._saved, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 (open until release)
+                self.stream = open(  # noqa: SIM115 (open until release)
+                    self._saved, "w", encoding="utf-8", errors="backslashreplace", closefd=False
+                )
         except (OSError, ValueError):  # not a file, such as a test's
             pass
         sys.stdout = sys.stderr
@@ -113,7 +133,8 @@ class Claim:
     def release(self) -> None:
         """Restore standard output, for a process that continues."""
         if self._saved is not None:
-            self._stdout.flush()  # text that is still buffered in the old object goes to stderr, too
+            # text that is still buffered in the old object goes to stderr, too
+            self._stdout.flush()
             os.dup2(self._saved, _STDOUT)
             self.stream.close()
             os.close(self._saved)
@@ -130,7 +151,9 @@ def _stderr() -> int:
 
 
 def silence_stdout(stream: TextIO | None = None) -> None:
-    """Discard the output still buffered for stdout, so that Python does not report an error at exit."""
+    """Discard the output still buffered for stdout, so that Python does not report an error at
+    exit.
+    """
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, (stream or sys.stdout).fileno())
@@ -140,7 +163,8 @@ def silence_stdout(stream: TextIO | None = None) -> None:
 
 
 def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
-    """Write ``pieces`` as the content of a file, durable after a power failure. An existing file keeps its mode.
+    """Write ``pieces`` as the content of a file, durable after a power failure. An existing file
+    keeps its mode.
 
     Readers find the old or the new content.
 
@@ -164,7 +188,8 @@ def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
 
 @contextmanager
 def turn(path: str) -> Iterator[None]:
-    """Hold the lock file next to ``path`` while ``path`` is changed, on systems with such locks. The lock is released if the process dies.
+    """Hold the lock file next to ``path`` while ``path`` is changed, on systems with such locks.
+    The lock is released if the process dies.
 
     :raises OSError: if the folder or the lock file cannot be created.
     """
@@ -182,12 +207,13 @@ def turn(path: str) -> Iterator[None]:
 def keep_to_one_core(environment: Mapping[str, str]) -> socket.socket | None:
     """Restrict all threads of this process to one core, unless ``JACKFIELD_PIN=0``.
 
-    Threads of one Python process on several cores mostly contend for the interpreter's lock. A server on one core makes the same calls in
-    half the CPU time (docs/reference/cli-serve.md).
+    Threads of one Python process on several cores mostly contend for the interpreter's lock. A
+    server on one core makes the same calls in half the CPU time (docs/reference/cli-serve.md).
 
-    Return the claim on that core: an abstract socket, whose name no other serving process of this machine (of this network namespace) can
-    use while it is open. A process that ends, for whatever reason, leaves its core to the next process. Servers that cannot see each
-    other's names, in containers, start at different cores. Return None if no core is claimed.
+    Return the claim on that core: an abstract socket, whose name no other serving process of this
+    machine (of this network namespace) can use while it is open. A process that ends, for whatever
+    reason, leaves its core to the next process. Servers that cannot see each other's names, in
+    containers, start at different cores. Return None if no core is claimed.
     """
     if environment.get(PIN) == "0" or len(CORES) < 2:
         return None
@@ -227,7 +253,9 @@ def _keep_to(core: int) -> None:
 
 
 class OnAllCores:
-    """Context manager that gives this thread, and processes that it starts in the block, all cores of the process again."""
+    """Context manager that gives this thread, and processes that it starts in the block, all cores
+    of the process again.
+    """
 
     __slots__ = ("_before",)
 
@@ -237,15 +265,22 @@ class OnAllCores:
         if self._before is not None:
             os.sched_setaffinity(0, CORES)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._before is not None:
             os.sched_setaffinity(0, self._before)
 
 
 def keep_memory_private() -> None:
-    """Disable core dumps, and prevent other processes of this user from reading this one's memory and environment, where the system can.
+    """Disable core dumps, and prevent other processes of this user from reading this one's memory
+    and environment, where the system can.
 
-    The memory of a server holds the master key and its tenants' secrets. Programs that this process starts can be read again.
+    The memory of a server holds the master key and its tenants' secrets. Programs that this process
+    starts can be read again.
     """
     with suppress(ImportError, OSError, ValueError):
         import resource

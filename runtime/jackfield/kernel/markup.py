@@ -1,7 +1,8 @@
 """HTML for pages: elements, tables, lists of facts, and Markdown from third parties.
 
-Everything that is not ``Markup`` is escaped, so no page can forget to. In Markdown, raw HTML and images are disabled, and links may be
-http, https or mailto. The few HTML elements that descriptions of APIs use are read as the equivalent Markdown.
+Everything that is not ``Markup`` is escaped, so no page can forget to. In Markdown, raw HTML and
+images are disabled, and links may be http, https or mailto. The few HTML elements that descriptions
+of APIs use are read as the equivalent Markdown.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 Attribute = str | int | float | bool | None
 _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
 """HTML attributes that hold a URL; a leading slash means this server."""
-_SAID = frozenset({"alt", "aria-label", "data-label", "data-message", "label", "placeholder", "title"})
+_SAID = frozenset(
+    {"alt", "aria-label", "data-label", "data-message", "label", "placeholder", "title"}
+)
 """HTML attributes that people read or hear."""
 _UNMARKED = frozenset({"option", "title"})
 _VERBATIM = frozenset({"script", "style", "textarea"})
@@ -34,9 +37,22 @@ _COUNT = "count"
 _PLAIN = re.compile(r"[^\\`*_\[\]<>&!\n]*")
 """Regular expression of a text without characters that have a meaning in Markdown."""
 _CODE = re.compile("(```.*?```|`[^`\\n]*`)", re.DOTALL)
-_TAG = re.compile(r"<(/?)(a|b|blockquote|br|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|ul)((?:\s[^<>]*)?)/?>", re.IGNORECASE)
+_TAG = re.compile(
+    r"<(/?)(a|b|blockquote|br|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|ul)((?:\s[^<>]*)?)/?>",
+    re.IGNORECASE,
+)
 _HREF = re.compile(r"""\shref\s*=\s*["']?([^"'\s]*)""", re.IGNORECASE)
-_MARKS = {"b": "**", "strong": "**", "em": "*", "i": "*", "code": "`", "span": "", "br": "\n", "/li": "", "li": "\n- "}
+_MARKS = {
+    "b": "**",
+    "strong": "**",
+    "em": "*",
+    "i": "*",
+    "code": "`",
+    "span": "",
+    "br": "\n",
+    "/li": "",
+    "li": "\n- ",
+}
 """Markdown for the start or end of an element; all other elements separate paragraphs."""
 
 
@@ -47,7 +63,9 @@ class Markup(str):
 
 
 Node = str | int | float | Iterable["Node"] | None
-"""Content of an element: text, numbers, elements, or lists of these; None and empty lists render nothing."""
+"""Content of an element: text, numbers, elements, or lists of these; None and empty lists render
+nothing.
+"""
 
 
 class Tag(Protocol):
@@ -58,12 +76,16 @@ class Tag(Protocol):
 
 
 class Tags:
-    """Shorthand for elements: ``h.p("text", class_="note")`` is ``h.element("p", "text", class_="note")``.
+    """Shorthand for elements: ``h.p("text", class_="note")`` is ``h.element("p", "text",
+    class_="note")``.
 
-    ``placed`` converts each URL in an attribute, for servers below a path of another host; ``shown`` converts every text.
+    ``placed`` converts each URL in an attribute, for servers below a path of another host;
+    ``shown`` converts every text.
     """
 
-    def __init__(self, placed: Callable[[str], str] = str, shown: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, placed: Callable[[str], str] = str, shown: Callable[[str], str] = str
+    ) -> None:
         self._placed = placed
         self._shown = shown
 
@@ -74,13 +96,22 @@ class Tags:
         return tag
 
     def element(self, name: str, /, *children: Node, **attributes: Attribute) -> Markup:
-        """Build an element. In attribute names, a trailing underscore is dropped and others become hyphens (``class_``, ``aria_label``).
-        True renders an attribute without a value; False and None render no attribute.
+        """Build an element. In attribute names, a trailing underscore is dropped and others become
+        hyphens (``class_``, ``aria_label``). True renders an attribute without a value; False and
+        None render no attribute.
         """
-        opened = f"<{name}{''.join(self._attribute(key, value) for key, value in attributes.items())}>"
+        opened = (
+            f"<{name}{''.join(self._attribute(key, value) for key, value in attributes.items())}>"
+        )
         if name in _EMPTY:
             return Markup(opened)
-        written = self._escaped if name in _VERBATIM else self._visible_text if name in _UNMARKED else self._marked
+        written = (
+            self._escaped
+            if name in _VERBATIM
+            else self._visible_text
+            if name in _UNMARKED
+            else self._marked
+        )
         return Markup(f"{opened}{self._joined(children, written)}</{name}>")
 
     def join(self, nodes: Iterable[Node]) -> Markup:
@@ -100,12 +131,16 @@ class Tags:
         return self._joined(node, written)
 
     def _marked(self, value: str | float) -> str:
-        """Escape a text, and mark its hidden characters. Each becomes an element with its escape, which plain text cannot imitate."""
+        """Escape a text, and mark its hidden characters. Each becomes an element with its escape,
+        which plain text cannot imitate.
+        """
         pieces = hidden_parts(self._shown(str(value)))
         if len(pieces) == 1:
             return escape(pieces[0])
         return "".join(
-            f'<span class="unseen-character" title="U+{ord(piece):04X}">{escape_of(piece)}</span>' if place % 2 else escape(piece)
+            f'<span class="unseen-character" title="U+{ord(piece):04X}">{escape_of(piece)}</span>'
+            if place % 2
+            else escape(piece)
             for place, piece in enumerate(pieces)
         )
 
@@ -118,10 +153,16 @@ class Tags:
         name = key.removesuffix("_").replace("_", "-")
         if name in _ADDRESSES and isinstance(value, str):
             value = self._placed(value)
-        return f" {name}" if value is True else f' {name}="{self._visible_text(value) if name in _SAID else self._escaped(value)}"'
+        return (
+            f" {name}"
+            if value is True
+            else f' {name}="{self._visible_text(value) if name in _SAID else self._escaped(value)}"'
+        )
 
     def _escaped(self, value: str | float) -> str:
-        """Escape a text. A lone surrogate, which JSON can contain and UTF-8 cannot, becomes a question mark."""
+        """Escape a text. A lone surrogate, which JSON can contain and UTF-8 cannot, becomes a
+        question mark.
+        """
         return escape(self._shown(str(value)).encode("utf-8", "replace").decode())
 
 
@@ -139,33 +180,51 @@ def table(
     sorts: Mapping[str, tuple[Node, str | None]] | None = None,
     numbers: Container[str] = (),
 ) -> Markup:
-    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are present, but not displayed.
+    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in
+    ``hidden`` are present, but not displayed.
 
-    Each cell carries its column's name, since narrow screens display a row as a card; ARIA roles tell screen readers that it is still a
-    table. ``sorts`` has the columns by which a reader may sort: the link, and ``ascending`` or ``descending`` for the current sort column.
-    Columns in ``numbers`` are aligned right.
+    Each cell carries its column's name, since narrow screens display a row as a card; ARIA roles
+    tell screen readers that it is still a table. ``sorts`` has the columns by which a reader may
+    sort: the link, and ``ascending`` or ``descending`` for the current sort column. Columns in
+    ``numbers`` are aligned right.
     """
     body = [h.tr(_cells(columns, row, hidden, numbers), role="row") for row in rows]
     if not body:
         return h.div(empty, class_="empty")
     links = sorts or {}
     heads = [
-        _head(*links.get(column, (column, None)), hidden=column in hidden, class_=_COUNT if column in numbers else None)
+        _head(
+            *links.get(column, (column, None)),
+            hidden=column in hidden,
+            class_=_COUNT if column in numbers else None,
+        )
         for column in columns
     ]
     head = h.tr(heads, role="row")
     return h.table(
-        h.thead(head, role="rowgroup"), h.tbody(body, role="rowgroup"), class_=kind, role="table", aria_label=caption
-    )  # fmt: skip
+        h.thead(head, role="rowgroup"),
+        h.tbody(body, role="rowgroup"),
+        class_=kind,
+        role="table",
+        aria_label=caption,
+    )
 
 
 def _head(content: Node, order: str | None, **about: Attribute) -> Markup:
     return h.th(content, scope="col", role="columnheader", aria_sort=order, **about)
 
 
-def _cells(columns: Sequence[str], row: Sequence[Node], hidden: Container[str], numbers: Container[str]) -> Iterator[Markup]:
+def _cells(
+    columns: Sequence[str], row: Sequence[Node], hidden: Container[str], numbers: Container[str]
+) -> Iterator[Markup]:
     for place, (column, cell) in enumerate(zip(columns, row, strict=True)):
-        yield _cell(column, cell, heads=place == 0, hidden=column in hidden, class_=_COUNT if column in numbers else None)
+        yield _cell(
+            column,
+            cell,
+            heads=place == 0,
+            hidden=column in hidden,
+            class_=_COUNT if column in numbers else None,
+        )
 
 
 def _cell(column: str, cell: Node, *, heads: bool, **about: Attribute) -> Markup:
@@ -176,7 +235,10 @@ def _cell(column: str, cell: Node, *, heads: bool, **about: Attribute) -> Markup
 
 def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
     """Render details: names and values as a list; omit None."""
-    return h.dl([h.div(h.dt(name), h.dd(value)) for name, value in pairs if value is not None], class_="terms")
+    return h.dl(
+        [h.div(h.dt(name), h.dd(value)) for name, value in pairs if value is not None],
+        class_="terms",
+    )
 
 
 def codes(names: Iterable[object]) -> list[Node]:
@@ -209,10 +271,14 @@ def line(text: str, *, new_window: bool = False) -> Markup:
 
 
 def markdown(text: str) -> str:
-    """Translate the HTML elements of a description, outside of code, to Markdown. A text without such elements stays unchanged."""
+    """Translate the HTML elements of a description, outside of code, to Markdown. A text without
+    such elements stays unchanged.
+    """
     if "<" not in text:
         return text
-    return "".join(part if place % 2 else _translated(part) for place, part in enumerate(_CODE.split(text)))
+    return "".join(
+        part if place % 2 else _translated(part) for place, part in enumerate(_CODE.split(text))
+    )
 
 
 def _translated(text: str) -> str:
@@ -245,7 +311,9 @@ def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
 
 
 def _with_safe_links(tokens: Iterable[Token]) -> Iterator[Token]:
-    """Yield the tokens without unsafe links, such as links to another part of the text's original page. Their text stays."""
+    """Yield the tokens without unsafe links, such as links to another part of the text's original
+    page. Their text stays.
+    """
     is_kept = True
     for token in tokens:
         if token.type == "link_open":

@@ -1,4 +1,6 @@
-"""Notices to systemd (``sd_notify(3)``): the service is ready, reloads, stops, and is still alive."""
+"""Notices to systemd (``sd_notify(3)``): the service is ready, reloads, stops, and is still
+alive.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """Notices of one process to the manager that started it; no notice is sent unless ``NOTIFY_SOCKET`` is set.
+    """Notices of one process to the manager that started it; no notice is sent unless
+    ``NOTIFY_SOCKET`` is set.
 
-    With ``WatchdogSec=`` the manager restarts a service that has not called ``alive`` within the given time.
+    With ``WatchdogSec=`` the manager restarts a service that has not called ``alive`` within the
+    given time.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -39,7 +43,9 @@ class Notices:
             self._say("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Notify that the service reads its settings again; the next ``alive`` notifies that it is ready."""
+        """Notify that the service reads its settings again; the next ``alive`` notifies that it is
+        ready.
+        """
         self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._is_ready = False
 
@@ -49,5 +55,8 @@ class Notices:
 
     def _say(self, text: str) -> None:
         if self._address:
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaking:
+            with (
+                contextlib.suppress(OSError),
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaking,
+            ):
                 speaking.sendto(text.encode(), self._address)

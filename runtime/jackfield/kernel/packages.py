@@ -1,5 +1,6 @@
-"""Packages above the framework, which names them nowhere else. ``make generate`` writes this module from their
-``pyproject.toml``."""
+"""Packages above the framework, which names them nowhere else. ``make generate`` writes
+this module from their ``pyproject.toml``.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +130,9 @@ DECLARED = {
 }
 """Package and extra of each entry point, by group and name."""
 NEEDS = {"mcp": "mcp", "server": "starlette"}
-"""Module of another project by which an installed extra is detected, for extras that only add requirements to a package."""
+"""Module of another project by which an installed extra is detected, for extras that only add
+requirements to a package.
+"""
 TOPICS = {
     "call": {
         "invocations": "view the journal, resolve invocations in doubt",

@@ -1,8 +1,9 @@
 r"""Regular expressions of schemas, sorted by the cost of searching a text for them.
 
-Nearly all are searched by an engine whose time is linear in the text. Two kinds are not: patterns with look-around or back-references, for
-which only a backtracking engine exists, and patterns so large that each character costs microseconds. They become a format (``SLOW`` and
-the pattern), which jackfield judges itself, and only on texts of limited length.
+Nearly all are searched by an engine whose time is linear in the text. Two kinds are not: patterns
+with look-around or back-references, for which only a backtracking engine exists, and patterns so
+large that each character costs microseconds. They become a format (``SLOW`` and the pattern), which
+jackfield judges itself, and only on texts of limited length.
 
 ``\b`` is spelt out, because the engines use Unicode word boundaries and ECMA-262 ASCII ones.
 """
@@ -20,15 +21,21 @@ import jsonschema_rs as rs
 from jackfield.kernel.dataclass import dataclass
 
 MAX_LOOKAROUND: Final = 1_000
-"""Maximum length, in characters, of a text for a pattern with look-around or back-references: a search takes at most 5 ms."""
+"""Maximum length, in characters, of a text for a pattern with look-around or back-references: a
+search takes at most 5 ms.
+"""
 MAX_LARGE: Final = 4_096
-"""Maximum length, in characters, of a text for a pattern whose compiled form is larger than 256 KiB."""
+"""Maximum length, in characters, of a text for a pattern whose compiled form is larger than 256
+KiB.
+"""
 MAX_SQUARES: Final = 20_000_000
-"""Maximum sum of the squared lengths of all texts of a value that slow patterns judge: 20 of the longest texts, 80 ms in total."""
+"""Maximum sum of the squared lengths of all texts of a value that slow patterns judge: 20 of the
+longest texts, 80 ms in total.
+"""
 MAX_SLOW: Final = 200
 MAX_SLOW_LARGE: Final = 16
-"""Limits of the number of one connector's patterns that are not linear, and that compile to more than 256 KiB. A service of AWS has at most
-10.
+"""Limits of the number of one connector's patterns that are not linear, and that compile to more
+than 256 KiB. A service of AWS has at most 10.
 """
 SLOW: Final = "jackfield:pattern:"
 """Prefix of the format that represents a slow pattern."""
@@ -47,7 +54,9 @@ _MARKS = re.compile(r"\\.|.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Pattern for the engine: ``text``; ``weight`` in steps of ``schema.cost``; ``limit``, the maximum length of a text that it judges."""
+    """Pattern for the engine: ``text``; ``weight`` in steps of ``schema.cost``; ``limit``, the
+    maximum length of a text that it judges.
+    """
 
     text: str
     weight: int
@@ -56,20 +65,25 @@ class Pattern:
 
     def finds(self, text: str) -> bool:
         """Return True if the text is short enough for the pattern and the pattern occurs in it."""
-        return len(text) <= (self.limit or len(text)) and _searched(self.text, None if self.limit is None else self.looks_around)(text)
+        return len(text) <= (self.limit or len(text)) and _searched(
+            self.text, None if self.limit is None else self.looks_around
+        )(text)
 
 
 def dear_patterns(patterns: Iterable[str]) -> str | None:
-    """Return the first pattern at which the slow patterns exceed their limit, None if they do not. Compiling more would take too long. Only
-    patterns that take at most a millisecond are compiled.
+    """Return the first pattern at which the slow patterns exceed their limit, None if they do not.
+    Compiling more would take too long. Only patterns that take at most a millisecond are compiled.
 
-    A large pattern with look-around takes up to 60 ms: a wheel of 7 kB with a thousand of them took a minute to verify.
+    A large pattern with look-around takes up to 60 ms: a wheel of 7 kB with a thousand of them took
+    a minute to verify.
     """
     slow = large = 0
     for pattern in dict.fromkeys(patterns):
         if not _takes(_spelt(pattern, _LINEAR), rs.RegexOptions(size_limit=_LINEAR_SIZE)):
             slow += 1
-            large += not _takes(_spelt(pattern, _LOOKING), rs.FancyRegexOptions(size_limit=_LINEAR_SIZE))
+            large += not _takes(
+                _spelt(pattern, _LOOKING), rs.FancyRegexOptions(size_limit=_LINEAR_SIZE)
+            )
         if slow > MAX_SLOW or large > MAX_SLOW_LARGE:
             return pattern
     return None
@@ -77,9 +91,11 @@ def dear_patterns(patterns: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def sorted_pattern(pattern: str) -> Pattern:
-    """Return a pattern in the engines' form, for the cheapest engine that accepts it. It takes up to some milliseconds, once per pattern.
+    """Return a pattern in the engines' form, for the cheapest engine that accepts it. It takes up
+    to some milliseconds, once per pattern.
 
-    A pattern that no engine accepts counts as linear: the engine refuses it with its own message when it compiles the schema.
+    A pattern that no engine accepts counts as linear: the engine refuses it with its own message
+    when it compiles the schema.
     """
     linear, looking = _spelt(pattern, _LINEAR), _spelt(pattern, _LOOKING)
     for size, weight in ((_SMALL_SIZE, 1), (_LINEAR_SIZE, _LARGE_WEIGHT)):
@@ -104,7 +120,9 @@ def slow_is_spent() -> bool:
 
 
 def slow_format(name: str) -> tuple[str, Callable[[str], bool]]:
-    """Return the format of a slow pattern, with the function that checks it within the value's budget."""
+    """Return the format of a slow pattern, with the function that checks it within the value's
+    budget.
+    """
     finds = sorted_pattern(name.removeprefix(SLOW)).finds
 
     def holds(text: str) -> bool:
@@ -127,13 +145,19 @@ def _takes(pattern: str, options: Any) -> bool:
 
 @lru_cache(maxsize=1024)
 def _searched(pattern: str, looks_around: bool | None) -> Callable[[str], bool]:
-    options = rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS) if looks_around else rs.RegexOptions()
-    found: Callable[[str], bool] = rs.Draft202012Validator({"pattern": pattern}, pattern_options=options).is_valid
+    options = (
+        rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS) if looks_around else rs.RegexOptions()
+    )
+    found: Callable[[str], bool] = rs.Draft202012Validator(
+        {"pattern": pattern}, pattern_options=options
+    ).is_valid
     return found
 
 
 def _spelt(pattern: str, edges: dict[str, str]) -> str:
-    r"""Return a pattern with ``\b`` and ``\B`` in ECMA-262's meaning: between ASCII letters only; in a class ``\b`` is a backspace."""
+    r"""Return a pattern with ``\b`` and ``\B`` in ECMA-262's meaning: between ASCII letters only;
+    in a class ``\b`` is a backspace.
+    """
     if "\\b" not in pattern and "\\B" not in pattern:
         return pattern
     parts, in_class = [], False

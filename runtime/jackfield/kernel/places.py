@@ -13,15 +13,25 @@ _LIBRARY = re.compile(
     r"|[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages|dist-packages)"
     r"|[/\\]jackfield_(?:aws|http|isolation|market)[/\\]"
 )
-"""Regular expression of files of installed libraries, except for connectors, and of Python itself."""
+"""Regular expression of files of installed libraries, except for connectors, and of Python
+itself.
+"""
 
 
 def place_of(error: Exception) -> str:
-    """Return the innermost line of the author's own code, else the innermost line of all, libraries and this package included."""
+    """Return the innermost line of the author's own code, else the innermost line of all, libraries
+    and this package included.
+    """
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:  # the line has no frame: it never ran
         places.append((error.filename, error.lineno or 1))
-    own = [place for place in places if not place[0].startswith(OURS) and not _LIBRARY.search(place[0]) and os.path.isabs(place[0])]
+    own = [
+        place
+        for place in places
+        if not place[0].startswith(OURS)
+        and not _LIBRARY.search(place[0])
+        and os.path.isabs(place[0])
+    ]
     if not places:
         return ""
     file, line = (own or places)[-1]
@@ -30,4 +40,6 @@ def place_of(error: Exception) -> str:
 
 def frames_of(error: Exception) -> str:
     """Return the frames of an exception, innermost last, without values."""
-    return f"\nTraceback (most recent call last):\n{''.join(format_tb(error.__traceback__)).rstrip()}"
+    return (
+        f"\nTraceback (most recent call last):\n{''.join(format_tb(error.__traceback__)).rstrip()}"
+    )

@@ -1,7 +1,9 @@
-"""JSON Pointers (RFC 6901), and the paths by which manifests name the tokens and the items of a paginated output.
+"""JSON Pointers (RFC 6901), and the paths by which manifests name the tokens and the items of a
+paginated output.
 
-A path is a member's name, or several joined by dots; ``[-1]`` after a name is the last item of an array. Alternatives are separated by
-``||``: the first alternative that leads to a value counts. A path that begins with ``/`` is a JSON Pointer.
+A path is a member's name, or several joined by dots; ``[-1]`` after a name is the last item of an
+array. Alternatives are separated by ``||``: the first alternative that leads to a value counts. A
+path that begins with ``/`` is a JSON Pointer.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 MAX_TOKEN = 255
 """Maximum characters of one name in a displayed pointer; long enough for file names."""
 MAX_NAME = 80
-"""Maximum number of displayed characters of an unknown member's name, which may be a secret pasted into the wrong place."""
+"""Maximum number of displayed characters of an unknown member's name, which may be a secret pasted
+into the wrong place.
+"""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -59,7 +63,8 @@ def shown(path: str) -> str:
 
 
 def follow(root: Any, path: str) -> Any:
-    """Return the value at a pointer in a schema; the pointer may be percent-encoded, as in the fragment of a URI.
+    """Return the value at a pointer in a schema; the pointer may be percent-encoded, as in the
+    fragment of a URI.
 
     :raises LookupError: if it points to nothing.
     """
@@ -85,7 +90,9 @@ _ADDED = (int, float)
 
 @lru_cache(maxsize=5000)
 def alternatives(path: str) -> tuple[tuple[str, ...], ...]:
-    """Return the steps of each alternative of a path: names of members, and ``LAST`` for the last item of an array."""
+    """Return the steps of each alternative of a path: names of members, and ``LAST`` for the last
+    item of an array.
+    """
     if path.startswith("/"):
         return (tuple(names(path)),)
     return tuple(tuple(_steps(part.strip())) for part in path.split("||"))
@@ -99,8 +106,8 @@ def _steps(path: str) -> Iterator[str]:
 
 
 def find(value: Any, path: str) -> Any:
-    """Return the first value that is neither empty nor missing among the alternatives of ``path``; else the last alternative's value or
-    None.
+    """Return the first value that is neither empty nor missing among the alternatives of ``path``;
+    else the last alternative's value or None.
     """
     found = None
     for steps in alternatives(path):
@@ -122,8 +129,9 @@ def _follow(value: Any, steps: tuple[str, ...]) -> Any:
 
 
 def copy_member(target: MutableMapping[str, Any], source: Mapping[str, Any], path: str) -> None:
-    """Set the members of ``target`` at each alternative of ``path`` to the values of ``source``; members that ``source`` lacks are
-    removed."""
+    """Set the members of ``target`` at each alternative of ``path`` to the values of ``source``;
+    members that ``source`` lacks are removed.
+    """
     for steps in alternatives(path):
         if LAST in steps:
             continue  # an item, which belongs to its array
@@ -138,7 +146,9 @@ def copy_member(target: MutableMapping[str, Any], source: Mapping[str, Any], pat
 
 
 def merge_member(target: MutableMapping[str, Any], source: Mapping[str, Any], path: str) -> None:
-    """Add the value of ``source`` at ``path`` to the value of ``target``: arrays are joined, numbers added up, objects united."""
+    """Add the value of ``source`` at ``path`` to the value of ``target``: arrays are joined,
+    numbers added up, objects united.
+    """
     steps = alternatives(path)[0]
     new: Any = _follow(source, steps)
     owner, last = _follow(target, steps[:-1]), steps[-1]

@@ -1,7 +1,9 @@
-"""Cost of a document from outside, known before it is parsed: values of JSON, XML and CBOR, counted at the speed of ``bytes.count``.
+"""Cost of a document from outside, known before it is parsed: values of JSON, XML and CBOR, counted
+at the speed of ``bytes.count``.
 
-A parsed value takes 50 to 150 bytes of memory however short its text is: 30 MB of ``[]`` become 1.5 GB. Each value takes at least one byte,
-so a document with fewer bytes than the limit of values is not searched.
+A parsed value takes 50 to 150 bytes of memory however short its text is: 30 MB of ``[]`` become 1.5
+GB. Each value takes at least one byte, so a document with fewer bytes than the limit of values is
+not searched.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import Final, Protocol
 MAX_ANSWER_VALUES = 1_000_000
 """Maximum number of values in one response of a provider."""
 LARGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
-"""Regular expression of a part of a number that a float may not hold: it would be parsed as infinite, which JSON cannot express."""
+"""Regular expression of a part of a number that a float may not hold: it would be parsed as
+infinite, which JSON cannot express.
+"""
 _STRINGS = re.compile(rb'"[^"]*"?')
 _TEXTS = re.compile(rb">[^<]*")
 _TWO_BYTES, _FOUR_BYTES = re.compile(rb"[\xc4-\xef]"), re.compile(rb"[\xf0-\xff]")
@@ -28,7 +32,9 @@ _CBOR_INLINE, _CBOR_LONGEST = 24, 27
 
 
 class TooCostly(ValueError):
-    """Error for a document that would cost too much to parse. The message says why, as the end of a sentence about the document."""
+    """Error for a document that would cost too much to parse. The message says why, as the end of a
+    sentence about the document.
+    """
 
 
 class Meter(Protocol):
@@ -42,7 +48,9 @@ class Meter(Protocol):
 
 
 class JsonMeter:
-    """Count of the values of JSON: their first characters outside of strings, and the strings themselves."""
+    """Count of the values of JSON: their first characters outside of strings, and the strings
+    themselves.
+    """
 
     __slots__ = ("_count", "_cut", "_is_open", "_most", "_strings")
 
@@ -60,14 +68,16 @@ class JsonMeter:
         """
         for at in range(0, len(piece), _BLOCK):
             self._block(piece[at : at + _BLOCK])
-            if self._count > self._most or self._strings > 2 * self._most:  # a member has a name, too
+            # a member has a name, too
+            if self._count > self._most or self._strings > 2 * self._most:
                 raise _too_many(self._most)
 
     def _block(self, block: bytes) -> None:
         block = self._cut + block
         begin = len(block.rstrip(b"\\"))
         self._cut = b"\\" * ((len(block) - begin) % 2)
-        block = block[:begin].replace(rb"\\", b"").replace(rb"\"", b"")  # no quote is escaped any more
+        # no quote is escaped any more
+        block = block[:begin].replace(rb"\\", b"").replace(rb"\"", b"")
         continued = self._is_open
         if continued:
             block = b'"' + block
@@ -147,7 +157,9 @@ class RawMeter:
 
 
 def meter_for(media_type: str) -> Meter | None:
-    """Return a new meter for content of a media type; None for content that is not parsed, or only later. ``*/*`` may be JSON or XML."""
+    """Return a new meter for content of a media type; None for content that is not parsed, or only
+    later. ``*/*`` may be JSON or XML.
+    """
     kind = media_type.partition(";")[0].strip().lower()
     if "json" in kind:
         return JsonMeter()
@@ -159,15 +171,21 @@ def meter_for(media_type: str) -> Meter | None:
 
 
 def structure(octets: bytes) -> int:
-    """Return the number of characters that begin a further value of JSON, including characters in strings."""
+    """Return the number of characters that begin a further value of JSON, including characters in
+    strings.
+    """
     return sum(octets.count(mark) for mark in _STRUCTURE)
 
 
 def text_size(content: bytes) -> int:
-    """Return the maximum bytes of UTF-8 content as a Python string: the widest character decides the width of all."""
+    """Return the maximum bytes of UTF-8 content as a Python string: the widest character decides
+    the width of all.
+    """
     if content.isascii():
         return len(content)
-    return len(content) * (4 if _FOUR_BYTES.search(content) else 2 if _TWO_BYTES.search(content) else 1)
+    return len(content) * (
+        4 if _FOUR_BYTES.search(content) else 2 if _TWO_BYTES.search(content) else 1
+    )
 
 
 def check_json(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
@@ -183,7 +201,8 @@ def check_json(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
 
 
 def check_xml(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
-    """Refuse XML with more than ``most`` elements and attributes, or with a document type, whose entities can expand exponentially.
+    """Refuse XML with more than ``most`` elements and attributes, or with a document type, whose
+    entities can expand exponentially.
 
     :raises TooCostly: for such XML.
     """
@@ -206,22 +225,32 @@ def check_cbor(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
 
 
 def check_events(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
-    """Refuse an event stream with more than ``most`` lines and marks of JSON, including marks in texts.
+    """Refuse an event stream with more than ``most`` lines and marks of JSON, including marks in
+    texts.
 
     :raises TooCostly: if it has more.
     """
-    if len(content) > most and structure(content) + content.count(b"\n") + content.count(b"\r") > most:
+    if (
+        len(content) > most
+        and structure(content) + content.count(b"\n") + content.count(b"\r") > most
+    ):
         raise _too_many(most)
 
 
 CHECKS: Final[dict[str, Callable[[bytes], None]]] = {
-    "json": check_json, "lines": check_json, "events": check_events, "xml": check_xml, "cbor": check_cbor,
-}  # fmt: skip
+    "json": check_json,
+    "lines": check_json,
+    "events": check_events,
+    "xml": check_xml,
+    "cbor": check_cbor,
+}
 """Checks by the name of a format."""
 
 
 def _cbor_items(content: bytes) -> Iterator[int]:
-    """Yield the offset of each data item. The items of an array stand one after the other, so that nesting does not matter."""
+    """Yield the offset of each data item. The items of an array stand one after the other, so that
+    nesting does not matter.
+    """
     at, end = 0, len(content)
     while at < end:
         yield at

@@ -1,4 +1,6 @@
-"""Rate limit per key, the budgets of addresses that guess, and log lines that are written at most once a minute."""
+"""Rate limit per key, the budgets of addresses that guess, and log lines that are written at most
+once a minute.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _NETWORK = 8
 
 
 class Taken(NamedTuple):
-    """Answer of a bucket: whether it had a token, its capacity, the remaining tokens, and the seconds until it is full."""
+    """Answer of a bucket: whether it had a token, its capacity, the remaining tokens, and the
+    seconds until it is full.
+    """
 
     is_granted: bool
     most: int
@@ -28,8 +32,8 @@ class Taken(NamedTuple):
 
 
 class RateLimiter(ProcessLocal):
-    """Token-bucket rate limiter, one bucket per key. A bucket holds the tokens of one second (at least one token); ``rate`` 0
-    is no limit.
+    """Token-bucket rate limiter, one bucket per key. A bucket holds the tokens of one second (at
+    least one token); ``rate`` 0 is no limit.
     """
 
     def __init__(self, rate: float, clock: Clock) -> None:
@@ -43,7 +47,9 @@ class RateLimiter(ProcessLocal):
         return not self._rate or self.taken(key, self._rate).is_granted
 
     def taken(self, key: bytes, rate: float) -> Taken:
-        """Take a token from the bucket of ``key``, which fills at ``rate``. Return the bucket's answer."""
+        """Take a token from the bucket of ``key``, which fills at ``rate``. Return the bucket's
+        answer.
+        """
         with self._lock:
             left, now = self._filled(key, rate)
             is_granted = left >= 1.0
@@ -53,7 +59,9 @@ class RateLimiter(ProcessLocal):
             if len(self._left) > _KEPT:
                 self._left.popitem(last=False)
         most = _most(rate)
-        return Taken(is_granted, int(most), int(left), math.ceil((most - left) / rate) if rate else 0)
+        return Taken(
+            is_granted, int(most), int(left), math.ceil((most - left) / rate) if rate else 0
+        )
 
     def is_empty(self, key: bytes) -> bool:
         """Return whether the bucket of ``key`` is empty."""
@@ -66,7 +74,9 @@ class RateLimiter(ProcessLocal):
 
 
 class Lines:
-    """Errors for a log, each message at most once a minute, even if its cause recurs every second."""
+    """Errors for a log, each message at most once a minute, even if its cause recurs every
+    second.
+    """
 
     def __init__(self, log: logging.Logger, clock: Clock | None = None) -> None:
         self._log = log
@@ -83,12 +93,16 @@ def _most(rate: float) -> float:
 
 
 def network_of(address: str) -> bytes:
-    """Return the key under which guesses are counted: an IPv4 address, or the /64 of an IPv6 address, all of which one owner controls."""
+    """Return the key under which guesses are counted: an IPv4 address, or the /64 of an IPv6
+    address, all of which one owner controls.
+    """
     text = address.partition("%")[0]
     try:
         found = ip_address(text)
     except ValueError:
         return text.encode("utf-8", "surrogatepass")
     if isinstance(found, IPv6Address):
-        return found.ipv4_mapped.packed if found.ipv4_mapped is not None else found.packed[:_NETWORK]
+        return (
+            found.ipv4_mapped.packed if found.ipv4_mapped is not None else found.packed[:_NETWORK]
+        )
     return found.packed

@@ -1,4 +1,6 @@
-"""Words that mix letters of several similar scripts. The module loads Unicode's names, which only a page that warns of such words needs."""
+"""Words that mix letters of several similar scripts. The module loads Unicode's names, which only a
+page that warns of such words needs.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,18 @@ _ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTI
 
 
 def mixed_words(text: str) -> list[str]:
-    """Return the words of a text whose letters are of several scripts that look alike, such as Latin and Cyrillic (UTS 39)."""
-    return [] if text.isascii() else [word for word in re.findall(_WORD, text) if not word.isascii() and len(_scripts(word)) > 1]
+    """Return the words of a text whose letters are of several scripts that look alike, such as
+    Latin and Cyrillic (UTS 39).
+    """
+    return (
+        []
+        if text.isascii()
+        else [
+            word
+            for word in re.findall(_WORD, text)
+            if not word.isascii() and len(_scripts(word)) > 1
+        ]
+    )
 
 
 def _scripts(word: str) -> set[str]:

@@ -1,5 +1,6 @@
-"""Objects that hold secrets, or messages of callers. Their representation contains no secret, and no pickle carries them to another process
-or a file. The module also masks passwords in the URLs of a text.
+"""Objects that hold secrets, or messages of callers. Their representation contains no secret, and
+no pickle carries them to another process or a file. The module also masks passwords in the URLs of
+a text.
 """
 
 from __future__ import annotations
@@ -22,15 +23,21 @@ class SecretHolder:
     def __str__(self) -> str:
         return repr(self)
 
-    def __repr_args__(self) -> tuple[()]:  # of pydantic's models, which rich and devtools ask in place of ``repr``
+    # of pydantic's models, which rich and devtools ask in place of ``repr``
+    def __repr_args__(self) -> tuple[()]:
         return ()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} cannot be pickled: it holds secrets, or what belongs to this process")
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled: it holds secrets, or what belongs to this "
+            "process"
+        )
 
 
 class Hidden(SecretHolder):
-    """Wrapper of a value on its way through frames: tools that display the variables of a frame do not display it."""
+    """Wrapper of a value on its way through frames: tools that display the variables of a frame do
+    not display it.
+    """
 
     __slots__ = ("value",)
 
@@ -39,7 +46,9 @@ class Hidden(SecretHolder):
 
 
 _USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
-"""Regular expression of a URL's user name and password. It also matches passwords with characters that should have been escaped."""
+"""Regular expression of a URL's user name and password. It also matches passwords with characters
+that should have been escaped.
+"""
 
 
 def without_password(text: str) -> str:

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield")
 _EXTRA = 4.0
-"""Seconds beyond ``--stop-within`` after which a process ends by force; the documentation promises five."""
-_OUTLASTED = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+"""Seconds beyond ``--stop-within`` after which a process ends by force; the documentation promises
+five.
+"""
+_OUTLASTED = [
+    getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+]
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)]
 """Signals other than Ctrl-C that request a process to stop."""
 _ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
@@ -25,7 +29,9 @@ _ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
 
 
 class ForcedEnd:
-    """Forced end of a process whose stop takes longer than ``within`` seconds and a few more, because a database or a thread hangs."""
+    """Forced end of a process whose stop takes longer than ``within`` seconds and a few more,
+    because a database or a thread hangs.
+    """
 
     def __init__(self, within: float) -> None:
         self._within = within
@@ -39,9 +45,11 @@ class ForcedEnd:
         return self._begun
 
     def begin(self) -> None:
-        """Start the countdown, once. A signal handler may call this: it takes no lock that the interrupted thread may hold.
+        """Start the countdown, once. A signal handler may call this: it takes no lock that the
+        interrupted thread may hold.
 
-        If no thread can be started (memory, ``pids.max``), an alarm interrupts the main thread instead.
+        If no thread can be started (memory, ``pids.max``), an alarm interrupts the main thread
+        instead.
         """
         if not self._begun:
             self._begun = True
@@ -66,7 +74,10 @@ class ForcedEnd:
     @staticmethod
     def _end(*, over: bool) -> None:
         if not over:
-            _LOG.warning("the shutdown hangs, and is ended by force: the journal has the outcome of what was answered")
+            _LOG.warning(
+                "the shutdown hangs, and is ended by force: the journal has the outcome of what "
+                "was answered"
+            )
             os._exit(0)
 
 
@@ -77,8 +88,8 @@ class Hangups:
         self._count = self._seen = 0
 
     def listen(self) -> None:
-        """Count each SIGHUP from now on, and ignore SIGUSR1 and SIGUSR2, which would end the process. This only works in the
-        main thread.
+        """Count each SIGHUP from now on, and ignore SIGUSR1 and SIGUSR2, which would end the
+        process. This only works in the main thread.
         """
         if threading.current_thread() is threading.main_thread():
             for number in _OUTLASTED:
@@ -100,25 +111,35 @@ HANGUPS = Hangups()
 
 @contextmanager
 def ending_programs() -> Iterator[None]:
-    """Make each signal that would end this process raise an exception in the block, so that the program that this process waits for ends,
-    too.
+    """Make each signal that would end this process raise an exception in the block, so that the
+    program that this process waits for ends, too.
     """
-    with _handled([number for number in (*ENDS, *_OUTLASTED) if signal.getsignal(number) is signal.SIG_DFL], _leave):
+    with _handled(
+        [number for number in (*ENDS, *_OUTLASTED) if signal.getsignal(number) is signal.SIG_DFL],
+        _leave,
+    ):
         yield
 
 
 @contextmanager
 def started_whole() -> Iterator[None]:
-    """Delay signals until the end of the block, which starts a program. A signal in between would leave an orphaned program."""
+    """Delay signals until the end of the block, which starts a program. A signal in between would
+    leave an orphaned program.
+    """
     taken: list[int] = []
-    with _handled([number for number in _ENDING if callable(signal.getsignal(number))], lambda number, _frame: taken.append(number)):
+    with _handled(
+        [number for number in _ENDING if callable(signal.getsignal(number))],
+        lambda number, _frame: taken.append(number),
+    ):
         yield
     for number in taken:
         signal.raise_signal(number)
 
 
 @contextmanager
-def _handled(numbers: list[signal.Signals], handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+def _handled(
+    numbers: list[signal.Signals], handle: Callable[[int, FrameType | None], object]
+) -> Iterator[None]:
     """Handle signals in the block; do nothing in a thread that cannot."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -136,7 +157,9 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def begin_with_signals(deadline: ForcedEnd, ask: Callable[[int, FrameType | None], object]) -> None:
-    """Make Ctrl-C and each signal of ``ENDS`` start ``deadline``, and call ``ask`` as a signal handler. Only in the main thread."""
+    """Make Ctrl-C and each signal of ``ENDS`` start ``deadline``, and call ``ask`` as a signal
+    handler. Only in the main thread.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
 

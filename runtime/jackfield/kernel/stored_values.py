@@ -46,14 +46,19 @@ def possible_time(value: object) -> float:
 
     :raises ValueError: if they are not such a time.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= LATEST:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not 0 <= value <= LATEST
+    ):
         raise ValueError("not a time")
     return float(value)
 
 
 def problem_of_times(*times: object) -> dict[str, str]:
-    """Return the member ``problem`` of a row with an invalid time; an empty object if all times are valid. ``iso`` writes placeholders for
-    invalid times.
+    """Return the member ``problem`` of a row with an invalid time; an empty object if all times are
+    valid. ``iso`` writes placeholders for invalid times.
     """
     try:
         for at in times:
@@ -64,17 +69,23 @@ def problem_of_times(*times: object) -> dict[str, str]:
 
 
 def nearest_time(value: object) -> float:
-    """Return a valid substitute for a damaged time: ``LATEST`` for a positive number, else 0. The order of a list stays usable."""
+    """Return a valid substitute for a damaged time: ``LATEST`` for a positive number, else 0. The
+    order of a list stays usable.
+    """
     return LATEST if isinstance(value, int | float) and value > 0 else 0.0
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    members = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
     return any(levels == 0 or _is_deeper(member, levels - 1) for member in members)
 
 
 def is_storable(*texts: str) -> bool:
-    """Return whether a database's text can hold these texts. JSON can hold NUL and lone surrogates, database text cannot."""
+    """Return whether a database's text can hold these texts. JSON can hold NUL and lone surrogates,
+    database text cannot.
+    """
     return not any(_UNSTORABLE.search(text) for text in texts)
 
 

@@ -9,10 +9,11 @@ _LOG = logging.getLogger("jackfield.call")
 
 
 class Threads(ThreadPoolExecutor):
-    """Pool of worker threads that continues with its current threads when no further thread can be started.
+    """Pool of worker threads that continues with its current threads when no further thread can be
+    started.
 
-    Python's own pool queues the work but still raises: the caller gets an error, and the work is done later. The first thread is started at
-    once, so that there is always one.
+    Python's own pool queues the work but still raises: the caller gets an error, and the work is
+    done later. The first thread is started at once, so that there is always one.
     """
 
     def __init__(self, most: int, name: str) -> None:
@@ -27,7 +28,11 @@ class Threads(ThreadPoolExecutor):
             if not self._threads:
                 raise
             if not self._short:
-                _LOG.error("no more threads can be started; '%s' continues with %d threads", self._thread_name_prefix, len(self._threads))
+                _LOG.error(
+                    "no more threads can be started; '%s' continues with %d threads",
+                    self._thread_name_prefix,
+                    len(self._threads),
+                )
             self._short = True
         else:
             self._short = False

@@ -1,4 +1,6 @@
-"""OpenTelemetry's variables: whether spans are exported, and which variables are set that jackfield does not apply."""
+"""OpenTelemetry's variables: whether spans are exported, and which variables are set that jackfield
+does not apply.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ _EXPORTER, _DISABLED, _PROPAGATORS = "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"
 _SPOKEN = "http/protobuf"
 _OTHER_SIGNALS = frozenset({"OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"})
 _OF_INSTRUMENTATION = "OTEL_PYTHON_"
-"""Prefix of variables of the Python SDK and its auto-instrumentation, which concern other programs of the same environment."""
+"""Prefix of variables of the Python SDK and its auto-instrumentation, which concern other programs
+of the same environment.
+"""
 APPLIED = frozenset(
     [
         _DISABLED,
@@ -24,13 +28,31 @@ APPLIED = frozenset(
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
         "OTEL_TRACES_SAMPLER",
         "OTEL_TRACES_SAMPLER_ARG",
-        *(f"OTEL_BSP_{name}" for name in ("SCHEDULE_DELAY", "EXPORT_TIMEOUT", "MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE")),
-        *(f"OTEL_{name}_COUNT_LIMIT" for name in ("ATTRIBUTE", "SPAN_ATTRIBUTE", "SPAN_EVENT", "EVENT_ATTRIBUTE")),
+        *(
+            f"OTEL_BSP_{name}"
+            for name in (
+                "SCHEDULE_DELAY",
+                "EXPORT_TIMEOUT",
+                "MAX_QUEUE_SIZE",
+                "MAX_EXPORT_BATCH_SIZE",
+            )
+        ),
+        *(
+            f"OTEL_{name}_COUNT_LIMIT"
+            for name in ("ATTRIBUTE", "SPAN_ATTRIBUTE", "SPAN_EVENT", "EVENT_ATTRIBUTE")
+        ),
         *(f"OTEL_{name}_VALUE_LENGTH_LIMIT" for name in ("ATTRIBUTE", "SPAN_ATTRIBUTE")),
         *(
             f"OTEL_EXPORTER_OTLP_{signal}{name}"
             for signal in ("", "TRACES_")
-            for name in ("HEADERS", "TIMEOUT", "COMPRESSION", "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+            for name in (
+                "HEADERS",
+                "TIMEOUT",
+                "COMPRESSION",
+                "CERTIFICATE",
+                "CLIENT_CERTIFICATE",
+                "CLIENT_KEY",
+            )
         ),
     ]
 )
@@ -38,27 +60,39 @@ APPLIED = frozenset(
 
 
 def exports_spans(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are exported: a collector is named, or OTLP is requested, and nothing prevents it."""
+    """Return whether spans are exported: a collector is named, or OTLP is requested, and nothing
+    prevents it.
+    """
     return _is_requested(environment) and not _faults(environment)
 
 
 def remarks(environment: Mapping[str, str]) -> Sequence[str]:
-    """Return remarks for an operator about OpenTelemetry's variables: why no span is sent, and which variables do not apply.
+    """Return remarks for an operator about OpenTelemetry's variables: why no span is sent, and
+    which variables do not apply.
 
     The texts name variables, never their values: an endpoint may contain a password.
     """
     if environment.get(_DISABLED, "").lower() == "true":
         return ()
     faults = _faults(environment) if _is_requested(environment) else ()
-    unheeded = sorted(name for name, value in environment.items() if name.startswith("OTEL_") and value and not _applies(name, value))
+    unheeded = sorted(
+        name
+        for name, value in environment.items()
+        if name.startswith("OTEL_") and value and not _applies(name, value)
+    )
     found = [f"no spans are sent: {fault}" for fault in faults[:1]]
     if unheeded:
-        found.append(f"jackfield sends spans by OTLP over HTTP and nothing else, and does not apply {', '.join(unheeded)[:500]}")
+        found.append(
+            "jackfield sends spans by OTLP over HTTP and nothing else, and does not apply "
+            f"{', '.join(unheeded)[:500]}"
+        )
     return found
 
 
 def _is_requested(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are requested: by ``OTEL_TRACES_EXPORTER``, or else by a named collector."""
+    """Return whether spans are requested: by ``OTEL_TRACES_EXPORTER``, or else by a named
+    collector.
+    """
     exporters = _exporters(environment)
     if environment.get(_DISABLED, "").lower() == "true" or exporters == {"none"}:
         return False
@@ -74,14 +108,22 @@ def _faults(environment: Mapping[str, str]) -> list[str]:
     found = []
     exporters = _exporters(environment)
     if exporters and "otlp" not in exporters:
-        found.append(f"{_EXPORTER} names an exporter that jackfield does not have; it has otlp and none")
+        found.append(
+            f"{_EXPORTER} names an exporter that jackfield does not have; it has otlp and none"
+        )
     protocol = next((name for name in _PROTOCOLS if environment.get(name)), None)
     if protocol is not None and environment[protocol].strip() != _SPOKEN:
-        found.append(f"{protocol} is not {_SPOKEN}, which is all that jackfield speaks: name the collector's HTTP port, by default 4318")
+        found.append(
+            f"{protocol} is not {_SPOKEN}, which is all that jackfield speaks: name the "
+            "collector's HTTP port, by default 4318"
+        )
     endpoint = next((name for name in _ENDPOINTS if environment.get(name)), None)
     if endpoint is not None and not _is_url(environment[endpoint]):
         found.append(f"{endpoint} is no URL with a scheme: write it as http://collector:4318")
-    if importlib.util.find_spec("opentelemetry") is None or importlib.util.find_spec("opentelemetry.sdk") is None:
+    if (
+        importlib.util.find_spec("opentelemetry") is None
+        or importlib.util.find_spec("opentelemetry.sdk") is None
+    ):
         found.append("the extra otel is not installed: pip install 'jackfield[otel]'")
     return found
 

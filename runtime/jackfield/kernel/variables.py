@@ -1,5 +1,5 @@
-"""Environment variables as env files, templates and Secrets write them: stripped once, and refused by name for characters that these files
-added.
+"""Environment variables as env files, templates and Secrets write them: stripped once, and refused
+by name for characters that these files added.
 """
 
 from __future__ import annotations
@@ -64,18 +64,20 @@ NAMES = _LISTS | frozenset(
         "VAULT_HOSTS",
     ]
 )
-"""Names of jackfield's variables, without their prefix. Others, such as a document that ``JACKFIELD_CONNECTIONS`` refers to, are the
-user's.
+"""Names of jackfield's variables, without their prefix. Others, such as a document that
+``JACKFIELD_CONNECTIONS`` refers to, are the user's.
 """
 
 
 def tidied(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``environment`` with jackfield's variables stripped; the same object if no variable has white space at its ends.
+    """Return ``environment`` with jackfield's variables stripped; the same object if no variable
+    has white space at its ends.
 
-    A Secret made by ``echo`` ends with a line break, and an env file with CRLF line ends leaves one.
+    A Secret made by ``echo`` ends with a line break, and an env file with CRLF line ends leaves
+    one.
 
-    :raises InvalidInvocation: if a value is in quotes or contains a control character. The message names the variable, never its
-        value.
+    :raises InvalidInvocation: if a value is in quotes or contains a control character. The message
+        names the variable, never its value.
     """
     changed = {}
     for name, value in environment.items():
@@ -94,18 +96,27 @@ def tidy_process() -> None:
     """
     found = tidied(os.environ)
     if found is not os.environ:
-        os.environ.update({name: value for name, value in found.items() if name.startswith(_PREFIX)})
+        os.environ.update(
+            {name: value for name, value in found.items() if name.startswith(_PREFIX)}
+        )
 
 
 def _check(name: str, text: str, value: str) -> None:
     if value and not text:
-        raise InvalidInvocation(f"the value of {name} is blank", hint="Give it a value, or unset it.")
+        raise InvalidInvocation(
+            f"the value of {name} is blank", hint="Give it a value, or unset it."
+        )
     if len(text) > 1 and text[0] == text[-1] and text.startswith(_QUOTES):
         raise InvalidInvocation(
             f"the value of {name} is in quotes, which are part of it",
-            hint="Remove them: a shell takes quotes away, 'docker run --env-file' and Secrets do not.",
+            hint=(
+                "Remove them: a shell takes quotes away, 'docker run --env-file' and Secrets "
+                "do not."
+            ),
         )
-    if name[len(_PREFIX) :] not in _LISTS and any(letter < " " or letter == "\x7f" for letter in text):
+    if name[len(_PREFIX) :] not in _LISTS and any(
+        letter < " " or letter == "\x7f" for letter in text
+    ):
         raise InvalidInvocation(
             f"the value of {name} contains a line break or another control character",
             hint=f"Look at it with 'printenv {name} | od -c', and write it in one line.",

@@ -1,8 +1,11 @@
-"""Traversal of a JSON Schema alongside a value: the schemas that apply to each part, and secret marks.
+"""Traversal of a JSON Schema alongside a value: the schemas that apply to each part, and secret
+marks.
 
-All branches count, even if the value does not match them: a value that might be a secret is treated as a secret. References are followed
-within the schema only (JSON Pointers and ``$anchor``), since manifests have no others. Manifests are untrusted input, so no keyword is
-assumed to have the right type. The module is separate because ``schema`` and ``redaction``, which do not import each other, both need it.
+All branches count, even if the value does not match them: a value that might be a secret is treated
+as a secret. References are followed within the schema only (JSON Pointers and ``$anchor``), since
+manifests have no others. Manifests are untrusted input, so no keyword is assumed to have the right
+type. The module is separate because ``schema`` and ``redaction``, which do not import each other,
+both need it.
 """
 
 from __future__ import annotations
@@ -81,7 +84,9 @@ def _anchored(root: Schema, anchor: str) -> object:
     return None
 
 
-def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any, Nodes | None, Any]]:
+def members(
+    root: Schema, applying: Nodes, value: object
+) -> Iterator[tuple[Any, Nodes | None, Any]]:
     """Yield an object's members or an array's items as (name or index, schemas that apply, value).
 
     The schemas are None for a member that a closed object does not allow.
@@ -113,18 +118,28 @@ def _below_or_closed(root: Schema, applying: Nodes, name: str) -> Nodes | None:
 
 
 class _Alike:
-    """Grouping of members and items to which the same schemas apply: undeclared ones, unless a pattern may match some of them."""
+    """Grouping of members and items to which the same schemas apply: undeclared ones, unless a
+    pattern may match some of them.
+    """
 
     __slots__ = ("_matches", "_names", "items")
 
     def __init__(self, applying: Nodes) -> None:
         self._names = frozenset(name for node in applying for name in _map(node.get("properties")))
         self._matches = any(node.get("patternProperties") for node in applying)
-        self.items = max((len(_list(node.get("prefixItems"))) + len(_list(node.get("items"))) for node in applying), default=0)
+        self.items = max(
+            (
+                len(_list(node.get("prefixItems"))) + len(_list(node.get("items")))
+                for node in applying
+            ),
+            default=0,
+        )
         """Number of items that may differ; those after them are alike."""
 
     def step(self, name: str) -> str | int | None:
-        """Return a key that is equal for members with the same schemas; None for a member whose schemas may be unique."""
+        """Return a key that is equal for members with the same schemas; None for a member whose
+        schemas may be unique.
+        """
         return name if name in self._names else None if self._matches else _REST
 
 
@@ -143,13 +158,17 @@ def member_schemas(node: Schema, name: str) -> list[object]:
     """Return the schemas that a schema applies to a member."""
     properties = _map(node.get("properties"))
     found = [properties[name]] if name in properties else []
-    found += [schema for pattern, schema in _map(node.get("patternProperties")).items() if _fits(pattern, name)]
+    found += [
+        schema
+        for pattern, schema in _map(node.get("patternProperties")).items()
+        if _fits(pattern, name)
+    ]
     return found or [node.get("additionalProperties"), node.get("unevaluatedProperties")]
 
 
 def may_hold(root: Schema, given: object, steps: Sequence[str]) -> bool:
-    """Return whether a value of the schema may have a member at these steps of a JSON Pointer. An object that declares members has no
-    others, unless its schema allows others.
+    """Return whether a value of the schema may have a member at these steps of a JSON Pointer. An
+    object that declares members has no others, unless its schema allows others.
     """
     if not steps or not isinstance(given, Mapping):
         return True
@@ -168,13 +187,18 @@ def may_hold(root: Schema, given: object, steps: Sequence[str]) -> bool:
         if node.get("type") == "object" and not members and extra is None:
             return True
         closed = (
-            closed or bool(members) or node.get("type") in ("string", "integer", "number", "boolean", "null", "array") or "items" in node
+            closed
+            or bool(members)
+            or node.get("type") in ("string", "integer", "number", "boolean", "null", "array")
+            or "items" in node
         )
     return not closed
 
 
 def _is_closed(applying: Nodes, name: str) -> bool:
-    """Return whether some schema forbids the member and none declares it (a declared member may have the schema ``true``)."""
+    """Return whether some schema forbids the member and none declares it (a declared member may
+    have the schema ``true``).
+    """
     spoken = [member_schemas(node, name) for node in applying]
     return any(False in found for found in spoken) and not any(True in found for found in spoken)
 
@@ -189,15 +213,18 @@ def item_schemas(node: Schema, index: int) -> list[object]:
 
 
 class SecretPlaces:
-    """Schemas that apply to one part of a value, by default to all of it, and the places of the secrets marked there.
+    """Schemas that apply to one part of a value, by default to all of it, and the places of the
+    secrets marked there.
 
-    It is created for one schema and used for many values. Findings about members and items are cached, except for names that occur only in
-    values.
+    It is created for one schema and used for many values. Findings about members and items are
+    cached, except for names that occur only in values.
     """
 
     __slots__ = ("_alike", "_applying", "_known", "_root", "_shared", "is_secret", "reaches")
 
-    def __init__(self, root: Schema, applying: Nodes | None = None, shared: _Shared | None = None) -> None:
+    def __init__(
+        self, root: Schema, applying: Nodes | None = None, shared: _Shared | None = None
+    ) -> None:
         self._root = root
         self._applying = nodes(root, root) if applying is None else applying
         self._shared: _Shared = (_reaching(root), {}) if shared is None else shared
@@ -209,7 +236,9 @@ class SecretPlaces:
         self._known: dict[str | int, SecretPlaces | None] = {}
 
     def below(self, step: str | int) -> SecretPlaces | None:
-        """Return the places at a member or an item; None for a member that a closed object does not allow."""
+        """Return the places at a member or an item; None for a member that a closed object does not
+        allow.
+        """
         key = min(step, self._alike.items) if isinstance(step, int) else self._alike.step(step)
         if key is None:
             return self._places_below(step)
@@ -230,8 +259,8 @@ class SecretPlaces:
 
 
 _Shared = tuple[frozenset[int], dict[tuple[int, ...], SecretPlaces]]
-"""State of one schema's secret places: the schemas that contain a secret, and the cached places, by IDs that stay valid while the root
-lives.
+"""State of one schema's secret places: the schemas that contain a secret, and the cached places, by
+IDs that stay valid while the root lives.
 """
 
 
@@ -261,7 +290,14 @@ def _reaching(root: Schema) -> frozenset[int]:
 def _parts(node: Schema) -> Iterator[object]:
     for word in ("properties", "patternProperties"):
         yield from _map(node.get(word)).values()
-    for word in ("additionalProperties", "unevaluatedProperties", "items", "additionalItems", "unevaluatedItems", "contains"):
+    for word in (
+        "additionalProperties",
+        "unevaluatedProperties",
+        "items",
+        "additionalItems",
+        "unevaluatedItems",
+        "contains",
+    ):
         yield node.get(word)
     for word in ("prefixItems", "items"):
         yield from _list(node.get(word))
@@ -277,7 +313,8 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, (dict, Mapping)) else {}  # dict first: isinstance with an abstract class is slow
+    # dict first: isinstance with an abstract class is slow
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _list(value: object) -> Sequence[Any]:

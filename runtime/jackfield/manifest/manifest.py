@@ -1,7 +1,8 @@
-"""Manifests: a connector's description in ``connector.json``, which a host reads without running the connector's code.
+"""Manifests: a connector's description in ``connector.json``, which a host reads without running
+the connector's code.
 
-The shape is pinned by docs/reference/manifest.md and described by ``schemas/manifest.schema.json``. This module imports the
-standard library only, because every cold command reads a manifest.
+The shape is pinned by docs/reference/manifest.md and described by ``schemas/manifest.schema.json``.
+This module imports the standard library only, because every cold command reads a manifest.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from jackfield.manifest import reading as read
 from jackfield.manifest.pagination import Pagination
 
 MANIFEST_VERSION, MANIFEST_VERSIONS, WHOLE_BODY = 1, (1, 2), "body"
-"""Version of manifests of connectors with code, the readable versions, and the name of the input that version 2 splits into its members."""
+"""Version of manifests of connectors with code, the readable versions, and the name of the input
+that version 2 splits into its members.
+"""
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 _LITERALS: Mapping[str, tuple[str, ...]] = {
@@ -37,10 +40,14 @@ if TYPE_CHECKING:
     """Effect of an action on the provider; it decides if a retry is safe."""
 
     Authorizes = Literal["redirect", "device"]
-    """Way in which a person approves a connection at the provider: the browser is redirected, or a code is entered on another device."""
+    """Way in which a person approves a connection at the provider: the browser is redirected, or a
+    code is entered on another device.
+    """
 
     IdempotentBy = Literal["key"]
-    """Condition under which an action is idempotent: its client passes the invocation's idempotency key on to the provider."""
+    """Condition under which an action is idempotent: its client passes the invocation's idempotency
+    key on to the provider.
+    """
 
     RepeatOk = Literal["not_found", "conflict"]
     """Answers to a retry that mean that an earlier attempt took effect."""
@@ -82,7 +89,9 @@ if TYPE_CHECKING:
             """Return the manifest as published."""
 
         def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
-            """Return a row for each of the manifest's actions, without creating ActionManifests if possible."""
+            """Return a row for each of the manifest's actions, without creating ActionManifests if
+            possible.
+            """
 
 
 def __getattr__(name: str) -> object:
@@ -105,7 +114,11 @@ class RateLimit:
     def from_json(cls, data: Json, where: str) -> RateLimit:
         """Read the ``rateLimit`` member of an action."""
         value = data.get("perSecond")
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not 0 < value < float("inf")
+        ):
             raise read.ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
         try:
             return cls(per_second=float(value))
@@ -127,8 +140,8 @@ class ActionRow:
 
 @dataclass(frozen=True, slots=True)
 class ActionContent:
-    """Part of an action that calls, forms and policies need, and lists do not. In a manifest with thousands of actions, another object with
-    these members reads or creates them at first use.
+    """Part of an action that calls, forms and policies need, and lists do not. In a manifest with
+    thousands of actions, another object with these members reads or creates them at first use.
     """
 
     row: Json
@@ -138,7 +151,9 @@ class ActionContent:
     pagination: Pagination | None
     permissions: Mapping[str, tuple[str, ...]]
     defaults: tuple[tuple[str, str], ...]
-    """Inputs that a connection may fill in if they are missing, each with the name of the connection value to use."""
+    """Inputs that a connection may fill in if they are missing, each with the name of the
+    connection value to use.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,11 +167,17 @@ class ActionManifest:
     content: Content
     rate_limit: RateLimit | None = None
     preview: Json | None = None
-    """Schema of the output of a dry run whose input ``preview`` is true; None if the action has no preview."""
+    """Schema of the output of a dry run whose input ``preview`` is true; None if the action has no
+    preview.
+    """
     needs_connection: bool = True
-    """False if the action never contacts the provider, so that an invocation may leave ``connection`` out."""
+    """False if the action never contacts the provider, so that an invocation may leave
+    ``connection`` out.
+    """
     only_describes: bool = False
-    """True if a mismatch of the output with its schema is a warning: the schema is the provider's description, not a promise."""
+    """True if a mismatch of the output with its schema is a warning: the schema is the provider's
+    description, not a promise.
+    """
     definitions: Definitions | None = None
     """Definitions of the manifest that the two schemas may refer to."""
     keywords: str = ""
@@ -164,15 +185,23 @@ class ActionManifest:
     group: str = ""
     """Heading under which the action is listed: the first tag of a generated action."""
     allowed_with: tuple[str, ...] = ()
-    """Other actions of the connector that a caller must be allowed to call, since this action's output lets its holder do the same."""
+    """Other actions of the connector that a caller must be allowed to call, since this action's
+    output lets its holder do the same.
+    """
     borrows: bool = False
-    """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
+    """True if a rule can allow calls over connections of other connectors, whose actions are bound
+    to HTTP requests.
+    """
     hands_out: bool = False
-    """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action only by its full name."""
+    """True if the output hands out credentials: it is recorded masked, and catalog sources offer
+    the action only by its full name.
+    """
 
     @property
     def is_job(self) -> bool:
-        """True for an action that starts a job, which may outlast its call and is polled until it ends."""
+        """True for an action that starts a job, which may outlast its call and is polled until it
+        ends.
+        """
         return self.content.row.get("kind") == "job"
 
     @property
@@ -182,7 +211,9 @@ class ActionManifest:
 
     @property
     def needs_key(self) -> bool:
-        """True if the action may be repeated without further effect only under an idempotency key, which the provider knows."""
+        """True if the action may be repeated without further effect only under an idempotency key,
+        which the provider knows.
+        """
         return self.content.row.get("idempotentBy") == "key"
 
     @property
@@ -207,27 +238,43 @@ class ActionManifest:
 
     @property
     def defaults(self) -> tuple[tuple[str, str], ...]:
-        """Inputs that a connection may fill in, each with the name of the connection value to use."""
+        """Inputs that a connection may fill in, each with the name of the connection value to
+        use.
+        """
         return self.content.defaults
 
     @property
     def rule_effect(self) -> Effect:
-        """Effect for rules, offers, lists and the journal: handing out credentials is a ``write``."""
+        """Effect for rules, offers, lists and the journal: handing out credentials is a
+        ``write``.
+        """
         return "write" if self.hands_out else self.effect
 
     @property
     def inputs(self) -> Json:
         """Schema of the inputs, with the definitions that it refers to."""
-        return self.own_inputs if self.definitions is None else self.definitions.complete(self.own_inputs)
+        return (
+            self.own_inputs
+            if self.definitions is None
+            else self.definitions.complete(self.own_inputs)
+        )
 
     @property
     def output(self) -> Json:
         """Schema of the output, with the definitions that it refers to."""
-        return self.own_output if self.definitions is None else self.definitions.complete(self.own_output)
+        return (
+            self.own_output
+            if self.definitions is None
+            else self.definitions.complete(self.own_output)
+        )
 
     @classmethod
-    def from_json(cls, data: Json, where: str, definitions: Definitions | None = None) -> ActionManifest:
-        """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption."""
+    def from_json(
+        cls, data: Json, where: str, definitions: Definitions | None = None
+    ) -> ActionManifest:
+        """Read one member of ``actions``. An undeclared effect is ``write``, the safest
+        assumption.
+        """
         key = read.text(data, "key", where)
         where = f"{where}, action '{key}'"
         effect = data.get("effect", "write")
@@ -242,8 +289,12 @@ class ActionManifest:
             description=read.optional_text(data, "description", where) or "",
             effect=effect,
             content=_content(data, where),
-            rate_limit=RateLimit.from_json(read.members(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
-            preview=read.schema(data, "preview", where) if data.get("preview") is not None else None,
+            rate_limit=RateLimit.from_json(read.members(data, "rateLimit", where), where)
+            if data.get("rateLimit") is not None
+            else None,
+            preview=read.schema(data, "preview", where)
+            if data.get("preview") is not None
+            else None,
             needs_connection=data.get("needsConnection") is not False,
             only_describes=data.get("outputPolicy") == "describe",
             definitions=definitions,
@@ -260,7 +311,9 @@ def _content(data: Json, where: str) -> ActionContent:
         row=data,
         inputs=read.schema(data, "inputs", where),
         output=read.schema(data, "output", where),
-        pagination=Pagination.from_json(read.members(data, "pagination", where), where) if data.get("pagination") is not None else None,
+        pagination=Pagination.from_json(read.members(data, "pagination", where), where)
+        if data.get("pagination") is not None
+        else None,
         permissions=_permissions(read.members(data, "permissions", where), where),
         defaults=_defaults(read.members(data, "inputs", where), where),
     )
@@ -278,14 +331,18 @@ def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
     for name, member in read.members(inputs, "properties", f"{where}, inputs").items():
         if isinstance(member, dict) and "x-jackfield" in member:
             at = f"{where}, input '{name}'"
-            given = read.optional_text(read.members(member, "x-jackfield", at), "fromConnection", at)
+            given = read.optional_text(
+                read.members(member, "x-jackfield", at), "fromConnection", at
+            )
             found += [(name, given)] if given is not None else []
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """Restriction of a connection type to some actions; ``reason`` is a sentence that explains why it cannot serve the others."""
+    """Restriction of a connection type to some actions; ``reason`` is a sentence that explains why
+    it cannot serve the others.
+    """
 
     actions: tuple[str, ...]
     reason: str
@@ -293,27 +350,36 @@ class Serves:
     @classmethod
     def from_json(cls, data: Json, where: str) -> Serves:
         """Read the ``serves`` member of a connection type."""
-        return cls(actions=read.texts(data, "actions", f"{where}, 'serves'"), reason=read.text(data, "reason", f"{where}, 'serves'"))
+        return cls(
+            actions=read.texts(data, "actions", f"{where}, 'serves'"),
+            reason=read.text(data, "reason", f"{where}, 'serves'"),
+        )
 
 
 OAUTH_CLIENT = "oauthClient"
-"""Name of the connection value for an OAuth client, which has the endpoints, the ID and the secret (``connections.oauth_clients``)."""
+"""Name of the connection value for an OAuth client, which has the endpoints, the ID and the secret
+(``connections.oauth_clients``).
+"""
 _CLIENT_SCHEMA: Json = {
     "type": "string",
     "minLength": 1,
     "maxLength": 100,
     "title": "OAuth Client",
-    "description": "The name of a registered client, in place of the endpoints, the client ID and the secret.",
+    "description": (
+        "The name of a registered client, in place of the endpoints, the client ID and the secret."
+    ),
     "x-jackfield": {"audience": "platform", "destination": True},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTypeManifest:
-    """One way to authenticate with the provider. ``family`` names the connectors that share connections of this type.
+    """One way to authenticate with the provider. ``family`` names the connectors that share
+    connections of this type.
 
-    ``serves`` restricts it to some of the connector's actions; ``waives`` names inputs that actions do not require with it. ``authorizes``
-    are the ways in which a person can approve a connection at the provider.
+    ``serves`` restricts it to some of the connector's actions; ``waives`` names inputs that actions
+    do not require with it. ``authorizes`` are the ways in which a person can approve a connection
+    at the provider.
     """
 
     key: str
@@ -327,7 +393,9 @@ class ConnectionTypeManifest:
     waives: tuple[str, ...] = ()
     authorizes: tuple[str, ...] = ()
     is_bound: bool = False
-    """True if the connector's actions are bound to HTTP requests, which carry the credentials of connections of this type."""
+    """True if the connector's actions are bound to HTTP requests, which carry the credentials of
+    connections of this type.
+    """
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> ConnectionTypeManifest:
@@ -342,7 +410,9 @@ class ConnectionTypeManifest:
             schema=_with_client(read.schema(data, "schema", where)),
             setup=read.optional_text(data, "setup", where) or "",
             family=read.optional_text(data, "family", where),
-            serves=Serves.from_json(read.members(data, "serves", where), where) if data.get("serves") is not None else None,
+            serves=Serves.from_json(read.members(data, "serves", where), where)
+            if data.get("serves") is not None
+            else None,
             waives=read.texts(data, "waives", where),
             authorizes=read.texts(data, "authorizes", where),
             is_bound="http" in data,
@@ -354,7 +424,9 @@ class ConnectionTypeManifest:
 
 
 def _with_client(schema: Json) -> Json:
-    """Return the schema of a connection type. If the type has an OAuth client, the schema also allows the name of a registered client."""
+    """Return the schema of a connection type. If the type has an OAuth client, the schema also
+    allows the name of a registered client.
+    """
     fields = schema.get("properties")
     if not isinstance(fields, Mapping) or "clientId" not in fields or OAUTH_CLIENT in fields:
         return schema
@@ -364,7 +436,9 @@ def _with_client(schema: Json) -> Json:
 def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:
     from jackfield.manifest.triggers import TriggerManifest  # few connectors have any
 
-    found = [TriggerManifest.from_json(item, where) for item in read.objects(data, "triggers", where)]
+    found = [
+        TriggerManifest.from_json(item, where) for item in read.objects(data, "triggers", where)
+    ]
     return {item.key: item for item in found}
 
 
@@ -382,7 +456,10 @@ class _Whole:
 
     def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
         """Return a row for each of the actions."""
-        return [ActionRow(one.key, one.title, one.description, one.rule_effect, one.group, one.keywords) for one in actions.values()]
+        return [
+            ActionRow(one.key, one.title, one.description, one.rule_effect, one.group, one.keywords)
+            for one in actions.values()
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -397,18 +474,22 @@ class Manifest:
     actions: Mapping[str, ActionManifest]
     published: Published
     hosts: tuple[str, ...] = ()
-    """Public hosts that the connector connects to in addition to a connection's hosts, with ``*`` as wildcard."""
+    """Public hosts that the connector connects to in addition to a connection's hosts, with ``*``
+    as wildcard.
+    """
     triggers: Mapping[str, TriggerManifest] = field(default_factory=dict)
     """Triggers of the connector."""
     virtual: bool = False
-    """True for a connector whose ``raw`` lists actions without schemas, which are created or read when they are used."""
+    """True for a connector whose ``raw`` lists actions without schemas, which are created or read
+    when they are used.
+    """
     is_generated: bool = False
     """True for a connector that is generated from an API's description."""
     rank: int = 0
     """Rank of the connector among otherwise equal search results."""
     isolated: bool = False
-    """True for a connector installed into its own environment. It is listed after the connectors of this environment, and gets a connection
-    that it shares with them only if a caller names both.
+    """True for a connector installed into its own environment. It is listed after the connectors of
+    this environment, and gets a connection that it shares with them only if a caller names both.
     """
 
     @classmethod
@@ -420,13 +501,21 @@ class Manifest:
         if not isinstance(data, dict):
             raise read.ManifestError("a manifest must be a JSON object")
         if data.get("manifestVersion") not in MANIFEST_VERSIONS:
-            raise read.ManifestError(f"'manifestVersion' must be {' or '.join(map(str, MANIFEST_VERSIONS))}")
+            raise read.ManifestError(
+                f"'manifestVersion' must be {' or '.join(map(str, MANIFEST_VERSIONS))}"
+            )
         key = read.kebab_key(data)
         where = f"manifest of '{key}'"
-        types = [ConnectionTypeManifest.from_json(item, where) for item in read.objects(data, "connectionTypes", where)]
+        types = [
+            ConnectionTypeManifest.from_json(item, where)
+            for item in read.objects(data, "connectionTypes", where)
+        ]
         shared = read.members(data, "$defs", where)
         definitions = Definitions(shared) if shared else None
-        actions = [ActionManifest.from_json(item, where, definitions) for item in read.objects(data, "actions", where)]
+        actions = [
+            ActionManifest.from_json(item, where, definitions)
+            for item in read.objects(data, "actions", where)
+        ]
         return cls(
             key=key,
             title=read.title(data, where) or key,
@@ -441,8 +530,8 @@ class Manifest:
         )
 
     def connection_type(self, name: str) -> ConnectionTypeManifest | None:
-        """Return the connection type of a name (``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``); None if the
-        connector has no such type.
+        """Return the connection type of a name (``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or
+        ``aws/awsAssumeRole``); None if the connector has no such type.
         """
         owner, _, key = name.rpartition("/")
         found = self.connection_types.get(key)
@@ -464,7 +553,9 @@ class Manifest:
         return self.published.rows(self.actions)
 
     def part(self, **changes: Any) -> Manifest:
-        """Return the manifest with other members, such as only some of its actions; ``raw`` is then their JSON."""
+        """Return the manifest with other members, such as only some of its actions; ``raw`` is then
+        their JSON.
+        """
         if "raw" in changes:
             changes["published"] = _Whole(changes.pop("raw"))
         return replace(self, **changes)
@@ -474,5 +565,7 @@ class Manifest:
         return not self.isolated or type_name.partition("/")[0] == self.key
 
     def full_name(self, kind: ConnectionTypeManifest) -> str:
-        """Return the type name that is stored with a connection; it begins with the family, so that the whole family can share it."""
+        """Return the type name that is stored with a connection; it begins with the family, so that
+        the whole family can share it.
+        """
         return f"{kind.family or self.key}/{kind.key}"

@@ -1,4 +1,6 @@
-"""Pagination of an action, as its manifest declares it. Standard library only, because every cold command reads a manifest."""
+"""Pagination of an action, as its manifest declares it. Standard library only, because every cold
+command reads a manifest.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,17 @@ if TYPE_CHECKING:
     Json = Mapping[str, Any]
 
 
-OPEN_END = "the list may go on: the response names no next page, and does not say that there is none"
+OPEN_END = (
+    "the list may go on: the response names no next page, and does not say that there is none"
+)
 """Message about a list that is not complete."""
 _READ = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def yes_or_no(value: object) -> bool | None:
-    """Return a response's answer to a question such as "are there more pages?"; None if the value is neither a yes nor a no."""
+    """Return a response's answer to a question such as "are there more pages?"; None if the value
+    is neither a yes nor a no.
+    """
     return _READ.get(str(value).strip().lower()) if isinstance(value, bool | int | str) else None
 
 
@@ -30,16 +36,18 @@ def yes_or_no(value: object) -> bool | None:
 class Pagination:
     """Pagination of an action: the action fetches one page, the runtime loops over the pages.
 
-    ``token_input`` and ``token_output`` name the input and the output member with the page token. ``items`` names the output's array to
-    merge, and ``all_input`` the boolean input that requests every page. ``size_input`` and ``max_size`` give the page size for such a
-    request.
+    ``token_input`` and ``token_output`` name the input and the output member with the page token.
+    ``items`` names the output's array to merge, and ``all_input`` the boolean input that requests
+    every page. ``size_input`` and ``max_size`` give the page size for such a request.
 
-    Output members are paths (``kernel.pointers``): a name, ``List.NextMarker``, or alternatives: ``NextMarker || Keys[-1].Name``.
-    ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like ``items``;
-    the list ends if the output's ``more`` is a no. Members in ``page_members`` are about one page: the merged output has the last page's.
+    Output members are paths (``kernel.pointers``): a name, ``List.NextMarker``, or alternatives:
+    ``NextMarker || Keys[-1].Name``. ``further_tokens`` are pairs of an input and an output path,
+    for lists with several tokens; ``further_items`` are merged like ``items``; the list ends if the
+    output's ``more`` is a no. Members in ``page_members`` are about one page: the merged output has
+    the last page's.
 
-    ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON Pointers ``response``, ``items`` and
-    ``more``. It is not part of the manifest.
+    ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON
+    Pointers ``response``, ``items`` and ``more``. It is not part of the manifest.
     """
 
     token_input: str
@@ -57,7 +65,9 @@ class Pagination:
     """All pairs of a token's input and its output path."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tokens", ((self.token_input, self.token_output), *self.further_tokens))
+        object.__setattr__(
+            self, "tokens", ((self.token_input, self.token_output), *self.further_tokens)
+        )
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -65,7 +75,9 @@ class Pagination:
         return (self.items, *self.further_items)
 
     def following(self, output: Json) -> dict[str, Any] | None:
-        """Return the inputs that fetch the page after ``output``; None if it is the last page, or the provider names no next page."""
+        """Return the inputs that fetch the page after ``output``; None if it is the last page, or
+        the provider names no next page.
+        """
         if self.more is not None and self._more(output) is False:
             return None
         return {name: token for name, path in self.tokens if (token := find(output, path))} or None
@@ -77,8 +89,8 @@ class Pagination:
                 yield token
 
     def ends(self, output: Json) -> bool:
-        """Return whether ``output`` is marked as the last page: by ``more`` if it is declared, else by the absence of a token. The number 0
-        is neither a token nor an absence.
+        """Return whether ``output`` is marked as the last page: by ``more`` if it is declared, else
+        by the absence of a token. The number 0 is neither a token nor an absence.
         """
         if self.more is not None:
             return self._more(output) is False
@@ -91,7 +103,10 @@ class Pagination:
     @classmethod
     def from_json(cls, data: Json, where: str) -> Pagination:
         """Read the ``pagination`` member of an action."""
-        more, further = read.optional_text(data, "more", where), read.members(data, "furtherTokens", where)
+        more, further = (
+            read.optional_text(data, "more", where),
+            read.members(data, "furtherTokens", where),
+        )
         return cls(
             token_input=read.text(data, "tokenInput", where),
             token_output=read.text(data, "tokenOutput", where),

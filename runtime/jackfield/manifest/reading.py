@@ -1,6 +1,8 @@
-"""Reading of a manifest's JSON. Each function that reads a member checks its type, and its error names the member at fault.
+"""Reading of a manifest's JSON. Each function that reads a member checks its type, and its error
+names the member at fault.
 
-A manifest with hundreds of actions has an index: everything but schemas and bindings, with the place of each action and definition.
+A manifest with hundreds of actions has an index: everything but schemas and bindings, with the
+place of each action and definition.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "
 
 
 class ManifestError(ValueError):
-    """Error for a manifest that does not match docs/reference/manifest.md; the message names the invalid member."""
+    """Error for a manifest that does not match docs/reference/manifest.md; the message names the
+    invalid member.
+    """
 
 
 def text(data: Json, name: str, where: str) -> str:
@@ -75,23 +79,42 @@ def is_true(data: Json, name: str, where: str) -> bool:
 
 
 def schema(data: Json, name: str, where: str) -> Json:
-    """Read a schema. Only its own type and its properties' types are checked, so that a host can read all manifests quickly."""
+    """Read a schema. Only its own type and its properties' types are checked, so that a host can
+    read all manifests quickly.
+    """
     found = members(data, name, where)
     fields = members(found, "properties", f"{where}, {name}")
     for node in (found, *fields.values()):
         kind = node.get("type") if isinstance(node, dict) else None
         if isinstance(kind, str) and kind not in _TYPES:
-            raise ManifestError(f"{where}, {name}: 'type' must be one of {', '.join(sorted(_TYPES))}, not '{kind[:80]}'")
+            raise ManifestError(
+                f"{where}, {name}: 'type' must be one of {', '.join(sorted(_TYPES))}, not "
+                f"'{kind[:80]}'"
+            )
     return found
 
 
 HOST = "host"
 """Key of the connector for functions of the host's program that are called once for a key."""
 RESERVED = frozenset(
-    {"approval", "audit", "callback", "connect", "connection", HOST, "invocation", "quota", "schedule", "subscription", "workspace"}
+    {
+        "approval",
+        "audit",
+        "callback",
+        "connect",
+        "connection",
+        HOST,
+        "invocation",
+        "quota",
+        "schedule",
+        "subscription",
+        "workspace",
+    }
 )
-"""Keys that no connector may have: types of jackfield's own events begin with them, and types of a connector's events with its key.
-``host`` is the key for a program's own functions (``jackfield.once``)."""
+"""Keys that no connector may have: types of jackfield's own events begin with them, and types of a
+connector's events with its key. ``host`` is the key for a program's own functions
+(``jackfield.once``).
+"""
 
 
 def kebab_key(data: Json) -> str:
@@ -99,9 +122,13 @@ def kebab_key(data: Json) -> str:
     key = text(data, "key", "manifest")
     is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
     if not is_plain or not all(part.isalnum() for part in key.split("-")):
-        raise ManifestError(f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'")
+        raise ManifestError(
+            f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'"
+        )
     if key in RESERVED:
-        raise ManifestError(f"manifest: the key '{key}' is reserved for jackfield itself; choose another one")
+        raise ManifestError(
+            f"manifest: the key '{key}' is reserved for jackfield itself; choose another one"
+        )
     return key
 
 
@@ -116,20 +143,46 @@ def texts(data: Json, name: str, where: str) -> tuple[str, ...]:
 MANIFEST = "connector.json"
 INDEX = "connector.index.json"
 _KEPT = frozenset(
-    {"title", "description", "effect", "group", "deprecated", "outputPolicy", "pagination", "permissions", "rateLimit", "needsConnection"}
-    | {"idempotentBy", "repeatOk", "handsOutCredentials", "borrowsConnections", "allowedWith", "keywords", "marker", "evidence"}
+    {
+        "title",
+        "description",
+        "effect",
+        "group",
+        "deprecated",
+        "outputPolicy",
+        "pagination",
+        "permissions",
+        "rateLimit",
+        "needsConnection",
+    }
+    | {
+        "idempotentBy",
+        "repeatOk",
+        "handsOutCredentials",
+        "borrowsConnections",
+        "allowedWith",
+        "keywords",
+        "marker",
+        "evidence",
+    }
 )
 """Members of an action that the index repeats."""
 _SUMMARY = 200
 
 
-def index_of(manifest: Mapping[str, Any], content: bytes, places: Mapping[str, Mapping[str, tuple[int, int]]]) -> dict[str, Any]:
-    """Return the index of a manifest that is written as ``content``; ``places`` has offset and length of ``actions`` and
-    ``$defs`` by name.
+def index_of(
+    manifest: Mapping[str, Any], content: bytes, places: Mapping[str, Mapping[str, tuple[int, int]]]
+) -> dict[str, Any]:
+    """Return the index of a manifest that is written as ``content``; ``places`` has offset and
+    length of ``actions`` and ``$defs`` by name.
     """
     rows = [light_row(item, places["actions"][item["key"]]) for item in manifest["actions"]]
     head = {name: value for name, value in manifest.items() if name not in ("actions", "$defs")}
-    return {"size": len(content), "manifest": {**head, "actions": rows}, "definitions": dict(places["$defs"])}
+    return {
+        "size": len(content),
+        "manifest": {**head, "actions": rows},
+        "definitions": dict(places["$defs"]),
+    }
 
 
 def light_row(action: Mapping[str, Any], place: Sequence[int]) -> dict[str, Any]:

@@ -22,17 +22,20 @@ EVERY, LEAST = 300.0, 10.0
 LARGEST = 1024 * 1024
 """Maximum and default size of a webhook's body, in bytes."""
 WINDOW = 14 * 86_400
-"""Seconds for which an event's key is stored: longer than providers repeat a request (docs/tutorial/triggers.md)."""
+"""Seconds for which an event's key is stored: longer than providers repeat a request
+(docs/tutorial/triggers.md).
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TriggerManifest:
     """One trigger. ``types`` are the types of its events, without the connector's name.
 
-    ``every`` are the seconds between two polls, ``least`` the minimum that a subscription may choose. ``largest`` is the maximum size of a
-    webhook's body in bytes. ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the
-    URL there. ``polls`` is true for a poll, and for a webhook with a poll that closes its gaps. ``compares`` is true for a poll that
-    compares a list with its earlier state.
+    ``every`` are the seconds between two polls, ``least`` the minimum that a subscription may
+    choose. ``largest`` is the maximum size of a webhook's body in bytes. ``registers`` is true if
+    the connector registers its webhook at the provider, so that nobody has to copy the URL there.
+    ``polls`` is true for a poll, and for a webhook with a poll that closes its gaps. ``compares``
+    is true for a poll that compares a list with its earlier state.
     """
 
     key: str
@@ -61,7 +64,10 @@ class TriggerManifest:
         kind = data.get("kind")
         if kind not in KINDS:
             raise read.ManifestError(f"{where}: 'kind' must be webhook or poll")
-        interval, webhook = read.members(data, "interval", where), read.members(data, "webhook", where)
+        interval, webhook = (
+            read.members(data, "interval", where),
+            read.members(data, "webhook", where),
+        )
         permissions = read.members(data, "permissions", where)
         return cls(
             key=key,
@@ -85,13 +91,19 @@ class TriggerManifest:
 
 
 def event_type(connector: str, name: str) -> str:
-    """Return the type of an event of a connector: ``aws_ses.bounced``. Types have no hyphens (Standard Webhooks)."""
+    """Return the type of an event of a connector: ``aws_ses.bounced``. Types have no hyphens
+    (Standard Webhooks).
+    """
     return f"{connector.replace('-', '_').replace('.', '_')}.{name}"
 
 
 def _seconds(data: Json, name: str, usual: float, where: str) -> float:
     value = data.get(name, usual)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < float("inf")
+    ):
         raise read.ManifestError(f"{where}: '{name}' must be a number above 0")
     try:
         return float(value)

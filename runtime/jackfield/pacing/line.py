@@ -1,6 +1,8 @@
-"""Line of places at one provider, and the rate at which they come due: stated, declared, or derived from throttling.
+"""Line of places at one provider, and the rate at which they come due: stated, declared, or derived
+from throttling.
 
-Nothing here reads a clock, waits or stores. All times are seconds since 1970, by the clock of the process that stores the line.
+Nothing here reads a clock, waits or stores. All times are seconds since 1970, by the clock of the
+process that stores the line.
 """
 
 from __future__ import annotations
@@ -10,23 +12,31 @@ from jackfield.kernel.dataclass import dataclass
 LEASE = 0.03
 """Maximum seconds of the rate that a process leases, and by which a leased place may be used late.
 
-With the 10 ms by which a call may begin late, they fill the part of a second that ``_FILL`` leaves free. So no second has more calls than
-the provider allows.
+With the 10 ms by which a call may begin late, they fill the part of a second that ``_FILL`` leaves
+free. So no second has more calls than the provider allows.
 """
 _LEASED_FROM = 20.0
-"""Minimum rate, per second, at which places are leased. Below it, one transaction per call costs less than an unused place."""
+"""Minimum rate, per second, at which places are leased. Below it, one transaction per call costs
+less than an unused place.
+"""
 _FILL = 0.96
-"""Part of the provider's rate that is used: 4 % of a second (40 ms) absorb the jitter between a slot and the arrival of its request."""
+"""Part of the provider's rate that is used: 4 % of a second (40 ms) absorb the jitter between a
+slot and the arrival of its request.
+"""
 _FIRST_RATE = 10.0
 """Minimum calls per second right after the first throttle, while the limit is unknown."""
 _MAX_RATE = 1000.0
 """Maximum calls per second if the limit is unknown."""
 _MIN_RATE, _MIN_LEARNED = 0.5, 0.2
-"""Minimum calls per second while the provider throttles: if its limit is known, and if not (one call every 5 s, the cap of back-off)."""
+"""Minimum calls per second while the provider throttles: if its limit is known, and if not (one
+call every 5 s, the cap of back-off).
+"""
 _DECREASE = 0.6
 """Factor by which a throttle lowers the rate."""
 _STORM = 1.0
-"""Seconds within which further throttles belong to the same storm, so that the rate to return to is not changed."""
+"""Seconds within which further throttles belong to the same storm, so that the rate to return to is
+not changed.
+"""
 _STEP = 0.5
 """Seconds between two increases of a lowered rate."""
 _RECOVER = 1.5
@@ -43,11 +53,13 @@ _MAX_HOLD = 60.0
 
 @dataclass(slots=True)
 class Line:
-    """Places in their order. Position ``base`` comes due at ``base_at``, later positions at ``rate`` per second. Assigned positions keep
-    their order when the rate changes; ``next`` is the first free position.
+    """Places in their order. Position ``base`` comes due at ``base_at``, later positions at
+    ``rate`` per second. Assigned positions keep their order when the rate changes; ``next`` is the
+    first free position.
 
-    ``rate`` is None while nothing is paced. ``per_second`` is the rate that the provider states, ``declared`` the rate that an action
-    declares, which applies once the provider throttles. ``learns``: no limits are stated, and only throttling lowers the rate.
+    ``rate`` is None while nothing is paced. ``per_second`` is the rate that the provider states,
+    ``declared`` the rate that an action declares, which applies once the provider throttles.
+    ``learns``: no limits are stated, and only throttling lowers the rate.
     """
 
     next: float = 0.0
@@ -69,15 +81,21 @@ class Line:
 
     def due(self, position: float) -> float:
         """Return the time at which a position comes due."""
-        return self.base_at if self.rate is None else self.base_at + (position - self.base) / self.rate
+        return (
+            self.base_at if self.rate is None else self.base_at + (position - self.base) / self.rate
+        )
 
     def at(self, now: float) -> float:
         """Return the position that comes due now."""
         return self.base + max(0.0, now - self.base_at) * (self.rate or 0.0)
 
     def is_paced(self, *, always: bool) -> bool:
-        """Return whether a call needs a place. A declared rate applies after a throttle, or ``always``."""
-        return self.rate is not None and (always or self.declared is None or self.throttled_at is not None)
+        """Return whether a call needs a place. A declared rate applies after a throttle, or
+        ``always``.
+        """
+        return self.rate is not None and (
+            always or self.declared is None or self.throttled_at is not None
+        )
 
     def leasable(self) -> float:
         """Return the number of places that a process may lease in advance."""
@@ -96,7 +114,8 @@ class Line:
             self._set_rate(cap, now)
 
     def throttled(self, began: float, now: float, recent: float, retry_after: float | None) -> None:
-        """Process a throttled attempt that began at ``began``: only an attempt that began at the current rate lowers the rate.
+        """Process a throttled attempt that began at ``began``: only an attempt that began at the
+        current rate lowers the rate.
 
         ``recent`` is the number of calls that began in the last second.
         """
@@ -110,16 +129,20 @@ class Line:
         elif self.declared is None and (first or began >= self.lowered_at):
             if now - self.lowered_at > _STORM or not self.ceiling:
                 self.ceiling = self.rate
-            self._set_rate(max(_MIN_LEARNED if self.learns else _MIN_RATE, self.rate * _DECREASE), now)
+            self._set_rate(
+                max(_MIN_LEARNED if self.learns else _MIN_RATE, self.rate * _DECREASE), now
+            )
             self.lowered_at = self.raised_at = now
         position = self.at(now)
         self.raised_to = position + 1
         if retry_after is not None:
-            self.base = self.next if 0 <= self.next - position <= 1 else position  # nobody else waits: the retry comes due at once then
+            # nobody else waits: the retry comes due at once then
+            self.base = self.next if 0 <= self.next - position <= 1 else position
             self.base_at = max(self.base_at, now + min(retry_after, _MAX_HOLD))
 
     def delayed(self, seconds: float, now: float) -> None:
-        """Move the positions that are not due by ``seconds``, because a call begins that much later than its slot.
+        """Move the positions that are not due by ``seconds``, because a call begins that much later
+        than its slot.
 
         If one pause of the machine has delayed several calls, it counts once.
         """
@@ -129,9 +152,11 @@ class Line:
             self.base, self.base_at = self.at(now), max(self.base_at, now) + seconds - before
 
     def grow(self, now: float) -> None:
-        """Raise a lowered rate as time passes without a throttle, and end the pacing if no limit is known.
+        """Raise a lowered rate as time passes without a throttle, and end the pacing if no limit is
+        known.
 
-        A learned rate rises only as its places are used, because the provider may allow less than one call per second.
+        A learned rate rises only as its places are used, because the provider may allow less than
+        one call per second.
         """
         if self.base_at > now + _MAX_HOLD + _STEP:  # the clock was set back
             self.base_at = now
@@ -141,11 +166,17 @@ class Line:
             self.rate, self.throttled_at = self.declared, None
             return
         rate, used = self.rate, min(self.next, self.at(now))
-        while now - self.raised_at >= _STEP and rate < self._cap and (used > self.raised_to or not self.learns):
+        while (
+            now - self.raised_at >= _STEP
+            and rate < self._cap
+            and (used > self.raised_to or not self.learns)
+        ):
             self.raised_at += _STEP
             self.raised_to += 1
             self.streak += 1
-            rate *= _RECOVER if rate * _RECOVER <= self.ceiling * _NEAR else 1 + _PROBE * self.streak
+            rate *= (
+                _RECOVER if rate * _RECOVER <= self.ceiling * _NEAR else 1 + _PROBE * self.streak
+            )
         if rate != self.rate:
             self._set_rate(rate, now)
 
@@ -169,4 +200,8 @@ class Line:
         self.next += recent
 
     def _set_rate(self, rate: float, now: float) -> None:
-        self.base, self.base_at, self.rate = self.at(now), max(self.base_at, now), min(rate, self._cap)
+        self.base, self.base_at, self.rate = (
+            self.at(now),
+            max(self.base_at, now),
+            min(rate, self._cap),
+        )

@@ -1,5 +1,5 @@
-"""Pace shared by many callers: for a provider's account, in all threads and processes of a workspace, or for an action over a
-connection.
+"""Pace shared by many callers: for a provider's account, in all threads and processes of a
+workspace, or for an action over a connection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from jackfield.connector.context import Call, entered
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
-from jackfield.pacing.state import HELD, UNANSWERED, Lease, MemoryRow, PaceRow, PaceState, PlaceGrant, PlaceRequest
+from jackfield.pacing.state import (
+    HELD,
+    UNANSWERED,
+    Lease,
+    MemoryRow,
+    PaceRow,
+    PaceState,
+    PlaceGrant,
+    PlaceRequest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,14 +47,16 @@ _INSTANT = 1e-6
 _LIMIT = 1000
 """Maximum number of accounts whose pace is cached in memory."""
 _PARTS = 256
-"""Maximum number of parts of one action over one connection, such as buckets, whose pace is cached."""
+"""Maximum number of parts of one action over one connection, such as buckets, whose pace is
+cached.
+"""
 
 
 class Pace(ProcessLocal):
     """Pace in this process. Thread-safe; concurrent callers share one transaction.
 
-    A process with many calls leases places in advance, and assigns them from memory. ``learns``: no limits are stated, so no places are
-    requested before the provider throttles.
+    A process with many calls leases places in advance, and assigns them from memory. ``learns``: no
+    limits are stated, so no places are requested before the provider throttles.
     """
 
     def __init__(self, row: PaceRow, clock: Clock, *, is_fast: bool, learns: bool = False) -> None:
@@ -72,7 +83,9 @@ class Pace(ProcessLocal):
         return self._learns and self._line[2] is None
 
     def free(self) -> bool:
-        """Count a call and return True if nothing limits it and no stated limits exist; else return False."""
+        """Count a call and return True if nothing limits it and no stated limits exist; else return
+        False.
+        """
         if not self._learns or self._line[2] is not None:
             return False
         now = self._clock.monotonic()
@@ -105,26 +118,47 @@ class Pace(ProcessLocal):
         self._lease, self._pending = None, []
 
     def _answer_pending(self) -> None:
-        """Answer the waiting requests from a lease that the last leader has acquired, or in a transaction that acquires the next lease."""
+        """Answer the waiting requests from a lease that the last leader has acquired, or in a
+        transaction that acquires the next lease.
+        """
         held, now = self._lease, self._clock.monotonic()
-        if held is not None and held.paced and now - self._seen_at > LEASE and self.due_in(held.end) > -LEASE:
+        if (
+            held is not None
+            and held.paced
+            and now - self._seen_at > LEASE
+            and self.due_in(held.end) > -LEASE
+        ):
             self._change(lambda state, now: state.line.grow(now))
         with self._mutex:
-            batch, self._pending = [request for request in self._pending if not self._granted(request)], []
+            batch, self._pending = (
+                [request for request in self._pending if not self._granted(request)],
+                [],
+            )
             wanted = self._estimate_demand(batch)
         if batch:
-            self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
+            self._settle(
+                lambda state, now: state.ask_all(batch, now),
+                wanted,
+                min(request.cost for request in batch),
+            )
 
     def _estimate_demand(self, batch: Sequence[PlaceRequest]) -> float:
-        """Return the estimated demand during a lease: the demand since the last lease, or at least half of the previous estimate."""
+        """Return the estimated demand during a lease: the demand since the last lease, or at least
+        half of the previous estimate.
+        """
         now = self._clock.monotonic()
-        elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)
+        elapsed, asked = (
+            now - self._asked_since,
+            self._asked + sum(request.cost for request in batch),
+        )
         self._asked, self._asked_since = 0.0, now
         self._demand = max(self._demand / 2, min(2 * asked, asked * LEASE / max(elapsed, _INSTANT)))
         return self._demand
 
     def _granted(self, request: PlaceRequest) -> bool:
-        """Grant a request from the lease; return False if the lease has no place that comes due in time."""
+        """Grant a request from the lease; return False if the lease has no place that comes due in
+        time.
+        """
         lease, (base, base_at, rate) = self._lease, self._line
         monotonic = self._clock.monotonic()
         if lease is None or monotonic - self._seen_at > LEASE or lease.paced is (rate is None):
@@ -135,7 +169,9 @@ class Pace(ProcessLocal):
             due = base + max(0.0, now - base_at) * rate
             start = max(start, due - LEASE * rate)
             position = max(start, due)
-            if base_at + (position - base) / rate > now + (min(request.within, HELD) if request.queued else request.within):
+            if base_at + (position - base) / rate > now + (
+                min(request.within, HELD) if request.queued else request.within
+            ):
                 return False
         if start + request.cost > lease.end:
             return False
@@ -147,7 +183,12 @@ class Pace(ProcessLocal):
     def due_in(self, position: float) -> float:
         """Return the seconds until a position comes due, negative if it is overdue."""
         base, base_at, rate = self._line
-        return base_at + ((position - base) / rate if rate else 0.0) - self._ahead - self._clock.monotonic()
+        return (
+            base_at
+            + ((position - base) / rate if rate else 0.0)
+            - self._ahead
+            - self._clock.monotonic()
+        )
 
     def refresh(self) -> None:
         """Read changes by other processes, and let a lowered rate recover."""
@@ -166,7 +207,9 @@ class Pace(ProcessLocal):
 
     @property
     def held(self) -> float:
-        """Seconds for which no place comes due, since the provider has requested a wait; 0 if it has not."""
+        """Seconds for which no place comes due, since the provider has requested a wait; 0 if it
+        has not.
+        """
         return max(0.0, self._line[1] - self._ahead - self._clock.monotonic())
 
     def throttled(self, began: float, retry_after: float | None) -> None:
@@ -197,11 +240,20 @@ class Pace(ProcessLocal):
             self._settle(lambda state, _now: state.quota.refuse())
 
     def plan(self, per_day: Sequence[float], cost: float) -> tuple[int, float] | None:
-        """Count a call of a warm-up plan; None if it is allowed. Otherwise return the number of today in the plan and the end of today."""
+        """Count a call of a warm-up plan; None if it is allowed. Otherwise return the number of
+        today in the plan and the end of today.
+        """
         return self._change(lambda state, now: state.plan(per_day, cost, now))
 
-    def read(self, limits: Callable[[], Limits | None], deadline: Deadline, only_hosts: OnlyHosts | None = None) -> Exception | None:
-        """Read the provider's limits and store them. Return the failure, which changes nothing; None after a success."""
+    def read(
+        self,
+        limits: Callable[[], Limits | None],
+        deadline: Deadline,
+        only_hosts: OnlyHosts | None = None,
+    ) -> Exception | None:
+        """Read the provider's limits and store them. Return the failure, which changes nothing;
+        None after a success.
+        """
         with entered(Call(deadline, only_hosts=only_hosts)):
             found = attempt(limits)
         fault = found.error if isinstance(found, Raised) else None
@@ -212,8 +264,11 @@ class Pace(ProcessLocal):
             self._settle(lambda state, now: state.read(stated, now))
         return fault
 
-    def _settle(self, change: Callable[[PaceState, float], object], wanted: float = 0.0, cost: float = 1.0) -> None:
-        """Apply a change. Return the lease's places first, unless they still serve ``cost``, and lease others if ``wanted``.
+    def _settle(
+        self, change: Callable[[PaceState, float], object], wanted: float = 0.0, cost: float = 1.0
+    ) -> None:
+        """Apply a change. Return the lease's places first, unless they still serve ``cost``, and
+        lease others if ``wanted``.
 
         The caller must hold the lock ``_leader``.
         """
@@ -228,8 +283,9 @@ class Pace(ProcessLocal):
         self._lease = self._change(settled)
 
     def rides(self) -> bool:
-        """Return whether a request may be answered in the transaction that begins its call (``join``): the row allows it, and there are too
-        few callers for leases. If True, the request counts as made.
+        """Return whether a request may be answered in the transaction that begins its call
+        (``join``): the row allows it, and there are too few callers for leases. If True, the
+        request counts as made.
         """
         if not self._row.rides:
             return False
@@ -241,13 +297,17 @@ class Pace(ProcessLocal):
             return True
 
     def join(self, transaction: Any, change: Callable[[PaceState, float], T]) -> T:
-        """Apply a change in another's transaction. If the transaction is rolled back, only this process has seen the change."""
+        """Apply a change in another's transaction. If the transaction is rolled back, only this
+        process has seen the change.
+        """
         return self._change(change, partial(self._row.joined, transaction))
 
     def _change(self, change: Callable[[PaceState, float], T], by: Change | None = None) -> T:
         def noted(state: PaceState, now: float) -> T:
             if self._free:
-                state.quota.note(self._free if self._clock.monotonic() - self._free_since < 1 else 0, now)
+                state.quota.note(
+                    self._free if self._clock.monotonic() - self._free_since < 1 else 0, now
+                )
                 self._free = 0
             value = change(state, now)
             self._line = (state.line.base, state.line.base_at, state.line.rate)
@@ -263,12 +323,16 @@ class Pace(ProcessLocal):
 class Paces(ProcessLocal):
     """Cache of the paces of one workspace."""
 
-    def __init__(self, clock: Clock, only_hosts: OnlyHosts | None = None, shared: Shared | None = None) -> None:
+    def __init__(
+        self, clock: Clock, only_hosts: OnlyHosts | None = None, shared: Shared | None = None
+    ) -> None:
         self.only_hosts = only_hosts
         """Hosts that the workspace's runtime is limited to, also while limits are read."""
         self._clock = clock
         self.shared = shared
-        """Returns the row of an account that all processes share; None: each process paces alone."""
+        """Returns the row of an account that all processes share; None: each process paces
+        alone.
+        """
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -301,7 +365,9 @@ class Paces(ProcessLocal):
 
 
 class _Parts(ProcessLocal):
-    """Cache of the paces of parts of one action over one connection; the least recently used are dropped first. Thread-safe."""
+    """Cache of the paces of parts of one action over one connection; the least recently used are
+    dropped first. Thread-safe.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -321,9 +387,15 @@ class _Parts(ProcessLocal):
 
 
 def pace_of(
-    leases: Leases, key: tuple[str, str], clock: Clock, inputs: Mapping[str, Any], by: Sequence[str], declared: float | None
+    leases: Leases,
+    key: tuple[str, str],
+    clock: Clock,
+    inputs: Mapping[str, Any],
+    by: Sequence[str],
+    declared: float | None,
 ) -> Pace:
-    """Return the pace of an action over a connection, cached in ``leases``, or of the part of the action that the inputs in ``by`` name.
+    """Return the pace of an action over a connection, cached in ``leases``, or of the part of the
+    action that the inputs in ``by`` name.
 
     A rate that the action declares is the account's, and applies to all parts.
     """
@@ -335,7 +407,12 @@ def pace_of(
 
 
 def _learned(clock: Clock, declared: float | None = None) -> Pace:
-    return Pace(MemoryRow(clock, PaceState(Line(learns=True, declared=declared))), clock, is_fast=True, learns=True)
+    return Pace(
+        MemoryRow(clock, PaceState(Line(learns=True, declared=declared))),
+        clock,
+        is_fast=True,
+        learns=True,
+    )
 
 
 def note_unread(fault: Exception) -> None:

@@ -1,4 +1,6 @@
-"""Turn of one call: its place in the line of its provider's account, or of its action over its connection, and the wait for this place."""
+"""Turn of one call: its place in the line of its provider's account, or of its action over its
+connection, and the wait for this place.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.pace")
 _LEAD = 0.02
-"""Seconds before its slot at which an invocation is recorded as begun; recording takes a few milliseconds."""
+"""Seconds before its slot at which an invocation is recorded as begun; recording takes a few
+milliseconds.
+"""
 _LATE = 0.01
 """Maximum seconds by which a call may begin after its slot without moving the slots behind it."""
 _TOO_LATE = 0.05
@@ -42,7 +46,9 @@ _READ_WITHIN = 3.0
 
 
 class PostponedError(Exception):
-    """Signal that a queued invocation returns to the queue until ``at`` (seconds since 1970), because its slot is far away."""
+    """Signal that a queued invocation returns to the queue until ``at`` (seconds since 1970),
+    because its slot is far away.
+    """
 
     def __init__(self, at: float) -> None:
         super().__init__(at)
@@ -53,7 +59,9 @@ class TurnWaiter(Protocol):
     """Waits of a call."""
 
     async def call(self, function: Callable[[], T], *, inline_ok: bool = False) -> T:
-        """Call a function that may block. ``inline_ok``: the call is faster than a switch to a thread."""
+        """Call a function that may block. ``inline_ok``: the call is faster than a switch to a
+        thread.
+        """
 
     async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
         """Wait for ``seconds``, or until ``cancelled`` is set."""
@@ -80,7 +88,8 @@ class TurnCaller(Protocol):
 
 
 class Ride:
-    """Turn that a call takes in the transaction of its begin, and corrects in the transaction of its end.
+    """Turn that a call takes in the transaction of its begin, and corrects in the transaction of
+    its end.
 
     - ``is_undone``: its place is not due yet, so turn and begin are rolled back.
     - ``late``: seconds by which the call has begun after its slot.
@@ -96,7 +105,9 @@ class Ride:
         """Take the place; return False if it is not due now."""
         self._pace.join(transaction, partial(_ask, self._request))
         grant, place = self._request.grant, self._request.grant.position
-        self.is_undone = grant.outcome != "granted" or (place is not None and self._pace.due_in(place) > _LEAD)
+        self.is_undone = grant.outcome != "granted" or (
+            place is not None and self._pace.due_in(place) > _LEAD
+        )
         self._turn.rode(self, None if self.is_undone else place)
         return not self.is_undone
 
@@ -110,10 +121,11 @@ def _ask(request: PlaceRequest, state: PaceState, now: float) -> None:
 
 
 class Turn:
-    """Turn of one call at its provider: of its account if the action declares a budget that applies, else of the action over a connection.
+    """Turn of one call at its provider: of its account if the action declares a budget that
+    applies, else of the action over a connection.
 
-    ``pace`` is the pace of the action over the connection. ``unread`` is called with failure, client and deadline if the limits cannot be
-    read.
+    ``pace`` is the pace of the action over the connection. ``unread`` is called with failure,
+    client and deadline if the limits cannot be read.
     """
 
     __slots__ = (
@@ -141,7 +153,13 @@ class Turn:
         pace: Pace | None,
         unread: Callable[[Exception, Any, Deadline], None],
     ) -> None:
-        self._call, self._action, self._connector, self._paces, self._unread = call, action, connector, paces, unread
+        self._call, self._action, self._connector, self._paces, self._unread = (
+            call,
+            action,
+            connector,
+            paces,
+            unread,
+        )
         self.pace = pace
         self.account: Pace | None = None
         """Pace of the account, once it is known."""
@@ -158,25 +176,33 @@ class Turn:
         return None if self._paces is None else self._paces.only_hosts
 
     async def find_account(self, budget: Budget, values: Any, client: Any, leases: Leases) -> None:
-        """Find the pace of the account. The first time this may open the database, and create the client of the provider's API."""
+        """Find the pace of the account. The first time this may open the database, and create the
+        client of the provider's API.
+        """
         paces = self._paces
         if self.account is None and paces is not None:
             seen: list[bool] = leases.cached(("paced", self._connector), list)
             find = partial(self._find, paces, budget, values, client)
-            self.account = find() if seen and not budget.asks_elsewhere else await self._call.waiter.call(find)
+            self.account = (
+                find() if seen and not budget.asks_elsewhere else await self._call.waiter.call(find)
+            )
             seen[:] = [True]
 
     def _find(self, paces: Paces, budget: Budget, values: Any, client: Any) -> Pace | None:
         name = _tried(budget.scope, values, client)
         return None if name is None else paces.find(self._connector, budget.key, name)
 
-    async def take(self, values: Any, client: Any, last: JackfieldError | None, *, again: bool, always: bool) -> bool:
-        """Wait until shortly before the slot of the next attempt. Return True if the wait was too short for an open client to become stale.
+    async def take(
+        self, values: Any, client: Any, last: JackfieldError | None, *, again: bool, always: bool
+    ) -> bool:
+        """Wait until shortly before the slot of the next attempt. Return True if the wait was too
+        short for an open client to become stale.
 
-        ``last`` is the error of the previous attempt; ``again``: there was a previous attempt. ``always``: apply a declared rate before a
-        throttle, too.
+        ``last`` is the error of the previous attempt; ``again``: there was a previous attempt.
+        ``always``: apply a declared rate before a throttle, too.
 
-        :raises RateLimited: if the slot would come due after the deadline; ``last`` instead, if there is one.
+        :raises RateLimited: if the slot would come due after the deadline; ``last`` instead, if
+            there is one.
         :raises QuotaExceeded: if the daily quota, or the connection's warm-up plan, is used up.
         :raises Cancelled: if the invocation is cancelled meanwhile.
         :raises PostponedError: if a queued invocation returns to the queue.
@@ -187,14 +213,27 @@ class Turn:
         is_account = self.account is not None and budget is not None
         self._cost = (_tried(self._action.cost, values) or 1.0) if is_account else 1.0
         queued = is_account and self._call.claimed is not None and not again
-        grant = await self._granted(pace, PlaceRequest(self._cost, 0.0, again=again, queued=queued, always=always), client, last)
+        grant = await self._granted(
+            pace,
+            PlaceRequest(self._cost, 0.0, again=again, queued=queued, always=always),
+            client,
+            last,
+        )
         if is_account and budget is not None and not again and not self._is_planned:
             self._is_planned = True
             plan = _tried(budget.warmup, client)
             if plan is not None and self._paces is not None:
-                await self._keep_to_plan(pace, self._paces.find(self._connector, f"{budget.key} warm-up", plan.name), plan, grant)
+                await self._keep_to_plan(
+                    pace,
+                    self._paces.find(self._connector, f"{budget.key} warm-up", plan.name),
+                    plan,
+                    grant,
+                )
         self._granted_at, self._place = self._call.deadline.clock.monotonic(), grant.position
-        seconds, lead = 0.0 if grant.position is None else pace.due_in(grant.position), _LEAD if is_account and not again else _SOON
+        seconds, lead = (
+            0.0 if grant.position is None else pace.due_in(grant.position),
+            _LEAD if is_account and not again else _SOON,
+        )
         if grant.position is not None and seconds > lead:
             await self._until(pace, grant.position, last, lead)
         if not is_account:
@@ -203,8 +242,8 @@ class Turn:
         return seconds <= _LEAD
 
     def ride(self, values: Any, client: Any) -> Ride | None:
-        """Return a turn that is taken with the begin of the call, if the account allows it and has few calls; None if the turn must be
-        taken before.
+        """Return a turn that is taken with the begin of the call, if the account allows it and has
+        few calls; None if the turn must be taken before.
         """
         budget, pace = self._action.budget, self.account
         if (
@@ -221,8 +260,14 @@ class Turn:
         return self._ride
 
     def rode(self, ride: Ride, place: float | None) -> None:
-        """Store the place that a ride has found. If the ride is undone, the turn is taken as usual."""
-        self._place, self._granted_at, self.is_ready = place, self._call.deadline.clock.monotonic(), not ride.is_undone
+        """Store the place that a ride has found. If the ride is undone, the turn is taken as
+        usual.
+        """
+        self._place, self._granted_at, self.is_ready = (
+            place,
+            self._call.deadline.clock.monotonic(),
+            not ride.is_undone,
+        )
         self._ride = None if ride.is_undone else ride
 
     def mark(self) -> None:
@@ -231,12 +276,16 @@ class Turn:
             self.pace.mark()
 
     async def failed(self, error: JackfieldError, began: float) -> None:
-        """Report the error of an attempt that began at ``began`` (monotonic), so that all callers share its information about the rate."""
+        """Report the error of an attempt that began at ``began`` (monotonic), so that all callers
+        share its information about the rate.
+        """
         pace = self.account or self.pace
         if pace is None:
             return
         if isinstance(error, RateLimited):
-            await self._call.waiter.call(partial(pace.throttled, began, error.retry_after), inline_ok=pace.is_fast)
+            await self._call.waiter.call(
+                partial(pace.throttled, began, error.retry_after), inline_ok=pace.is_fast
+            )
         elif isinstance(error, QuotaExceeded) and self.account is not None:
             await self._call.waiter.call(pace.quota_used_up, inline_ok=pace.is_fast)
 
@@ -247,7 +296,9 @@ class Turn:
             return
         seconds = pace.due_in(place)
         if seconds > 0:
-            await self._call.waiter.pause(min(seconds, self._call.deadline.remaining()), self._call.cancelled)
+            await self._call.waiter.pause(
+                min(seconds, self._call.deadline.remaining()), self._call.cancelled
+            )
         if pace.due_in(place) < -_LATE:
             await self._call.waiter.call(self.hold, inline_ok=pace.is_fast)
         self._place = None
@@ -255,8 +306,9 @@ class Turn:
     def hold(self) -> None:
         """Block until the slot, when the first byte is about to be sent.
 
-        If the slot has just passed, move the slots behind it. If it passed long ago (the first call of a process takes half a second), take
-        a new slot: a burst of late calls would exceed the rate.
+        If the slot has just passed, move the slots behind it. If it passed long ago (the first call
+        of a process takes half a second), take a new slot: a burst of late calls would exceed the
+        rate.
 
         :raises RateLimited: if the new slot comes due after the deadline.
         :raises Cancelled: if the invocation is cancelled meanwhile.
@@ -265,11 +317,14 @@ class Turn:
         ride, self._place, self._ride = self._ride, None, None
         if pace is None:
             return
-        if place is None and deadline.clock.monotonic() - self._granted_at > _TOO_LATE:  # it was not paced when it asked, and may be now
+        # it was not paced when it asked, and may be now
+        if place is None and deadline.clock.monotonic() - self._granted_at > _TOO_LATE:
             place = pace.ask(PlaceRequest(self._cost, deadline.remaining(), again=True)).position
         while place is not None:
             while (seconds := pace.due_in(place)) > 0:
-                deadline.clock.sleep(min(seconds, deadline.remaining(), REFRESH), self._call.cancelled)
+                deadline.clock.sleep(
+                    min(seconds, deadline.remaining(), REFRESH), self._call.cancelled
+                )
                 self._check()
                 deadline.check()
                 pace.refresh()
@@ -287,7 +342,9 @@ class Turn:
                 raise self._late(pace, grant.at)
             place = grant.position
 
-    async def _granted(self, pace: Pace, request: PlaceRequest, client: Any, last: JackfieldError | None) -> PlaceGrant:
+    async def _granted(
+        self, pace: Pace, request: PlaceRequest, client: Any, last: JackfieldError | None
+    ) -> PlaceGrant:
         budget, deadline, waiter = self._action.budget, self._call.deadline, self._call.waiter
         while True:
             request.within = deadline.remaining()
@@ -299,7 +356,9 @@ class Turn:
             if grant.outcome == "read" and budget is not None:
                 until = deadline.clock.monotonic() + min(_READ_WITHIN, deadline.remaining() / 3)
                 patience = Deadline(deadline.clock, until, deadline.seconds)
-                fault = await waiter.call(partial(pace.read, partial(budget.limits, client), patience, self._only_hosts))
+                fault = await waiter.call(
+                    partial(pace.read, partial(budget.limits, client), patience, self._only_hosts)
+                )
                 if fault is not None:
                     self._unread(fault, client, patience)
             elif grant.outcome == "wait":
@@ -314,21 +373,33 @@ class Turn:
             request.grant = UNANSWERED
 
     async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: PlaceGrant) -> None:
-        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from the queue returns the next day."""
-        refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
+        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from
+        the queue returns the next day.
+        """
+        refused = await self._call.waiter.call(
+            partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast
+        )
         if refused is not None:
             number, until = refused
             await self._give_back(pace, grant.position)
             if self._call.claimed is not None:
                 raise PostponedError(until)
             raise QuotaExceeded(
-                f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
+                f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day "
+                f"{number + 1}, which leaves no room for "
                 f"'{self._action.key}': nothing was sent",
-                hint=f"The next day of the plan begins at {iso(until)}. Send later, or change 'warmup' of the connection.",
+                hint=(
+                    f"The next day of the plan begins at {iso(until)}. Send later, or change "
+                    "'warmup' of the connection."
+                ),
             )
 
-    async def _until(self, pace: Pace, place: float, last: JackfieldError | None, lead: float) -> None:
-        """Wait until shortly before a place comes due, checking now and then for changes of the rate."""
+    async def _until(
+        self, pace: Pace, place: float, last: JackfieldError | None, lead: float
+    ) -> None:
+        """Wait until shortly before a place comes due, checking now and then for changes of the
+        rate.
+        """
         call = self._call
         while (seconds := pace.due_in(place)) > lead:
             if seconds >= call.deadline.remaining():
@@ -345,7 +416,9 @@ class Turn:
 
     async def _give_back(self, pace: Pace, place: float | None) -> None:
         self._place = None
-        await self._call.waiter.call(partial(pace.given_back, place, self._cost), inline_ok=pace.is_fast)
+        await self._call.waiter.call(
+            partial(pace.given_back, place, self._cost), inline_ok=pace.is_fast
+        )
 
     def _check(self) -> None:
         if self._call.cancelled.is_set():
@@ -354,14 +427,24 @@ class Turn:
     def _late(self, pace: Pace, at: float | None) -> RateLimited:
         rate, held, deadline = pace.rate, pace.held, self._call.deadline
         line = "account" if self.account is not None else "connection"
-        cause = f"the provider allows about {rate:.2g} calls a second over this {line}, and others wait" if rate else "others wait"
-        cure = "Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate."
+        cause = (
+            f"the provider allows about {rate:.2g} calls a second over this {line}, and others wait"
+            if rate
+            else "others wait"
+        )
+        cure = (
+            "Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate."
+        )
         if held >= deadline.remaining():  # no rate would help
-            cause = f"the provider has asked for no calls over this {line} for another {held:.0f} s (Retry-After)"
+            cause = (
+                f"the provider has asked for no calls over this {line} for another "
+                f"{held:.0f} s (Retry-After)"
+            )
             cure = "Send it again after that, or raise 'timeoutSeconds' beyond it."
         at = deadline.clock.time() + held if at is None and held else at
         return RateLimited(
-            f"the deadline of {deadline.seconds:g} s passes before '{self._action.key}' has its turn: {cause}",
+            f"the deadline of {deadline.seconds:g} s passes before '{self._action.key}' has its "
+            f"turn: {cause}",
             hint=f"Nothing was sent. {cure}",
             retry_after=None if at is None else max(1.0, at - deadline.clock.time()),
             sent=Sent.NOTHING,
@@ -374,13 +457,16 @@ class Turn:
             else "It frees up as earlier calls pass 24 hours, at the latest in 24 hours."
         )
         return QuotaExceeded(
-            f"the provider's 24-hour quota leaves no room for '{self._action.key}': nothing was sent",
+            f"the provider's 24-hour quota leaves no room for '{self._action.key}': nothing was "
+            "sent",
             hint=f"{frees} Send later, or ask the provider for a higher quota.",
         )
 
 
 def _tried(step: Callable[..., T], *given: Any) -> T | None:
-    """Return the value of an author's function; None if it fails, because pacing must not fail a call."""
+    """Return the value of an author's function; None if it fails, because pacing must not fail a
+    call.
+    """
     found = attempt(step, *given)
     if isinstance(found, Raised):
         note_unread(found.error)

@@ -2,8 +2,9 @@
 
 ::
 
-    schema + values ─┬─► secret_values, confidential_values ──► Redactor ─┬─► clean, clean_json, holds
-                     └─► masked (a copy for display)                    └─► put_in_force ──► LogRedaction (log records)
+    schema + values ─┬─► secret_values, confidential_values ─► Redactor ─┬─► clean, clean_json
+                     └─► masked (a copy for display)                   └─► put_in_force
+                                                                            └─► LogRedaction
 
 ``Redactor`` masks by value, ``masked`` by the schema's marks.
 """

@@ -1,7 +1,7 @@
 """Escape syntaxes that a text may use, and their decoders, one escape at a time.
 
-Each escape decodes to one character: a percent-encoded or quoted-printable octet to the character of that number. A search for UTF-8 text
-is therefore a search for its octets.
+Each escape decodes to one character: a percent-encoded or quoted-printable octet to the character
+of that number. A search for UTF-8 text is therefore a search for its octets.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from functools import cache
 
 
 class Family:
-    """One escape syntax. ``sign`` occurs in every text that uses it; ``solid`` escapes must not be cut in two."""
+    """One escape syntax. ``sign`` occurs in every text that uses it; ``solid`` escapes must not be
+    cut in two.
+    """
 
     __slots__ = ("_source", "plain", "sign", "solid")
 
-    def __init__(self, sign: str, source: str, plain: Callable[[str], str | None], *, solid: bool = False) -> None:
+    def __init__(
+        self, sign: str, source: str, plain: Callable[[str], str | None], *, solid: bool = False
+    ) -> None:
         self.sign = sign
         self.solid = solid
         self.plain = plain
@@ -35,8 +39,15 @@ def _compiled(source: str) -> re.Pattern[str]:
 
 
 _NAMED = {
-    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0",
-}  # fmt: skip
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "0": "\0",
+}
 
 
 def _octet(escape: str) -> str:
@@ -97,7 +108,9 @@ _BACKSLASH = Family(
     solid=True,
 )
 """Escapes of JSON strings (RFC 8259 §7) and of Python's ``repr`` of str and bytes."""
-_ENTITY = Family("&", rf"&(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});", _entity, solid=True)
+_ENTITY = Family(
+    "&", rf"&(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});", _entity, solid=True
+)
 _QUOTED_PRINTABLE = Family("=", rf"={_HEX}{{2}}|=[ \t]*\r?\n", _quoted)
 """Escapes of quoted-printable (RFC 2045 §6.7), including soft line breaks."""
 _FOLD = Family(
@@ -105,23 +118,31 @@ _FOLD = Family(
     rf"\r\n(?<={_BASE64}{{60}}\r\n)[ \t]*(?={_BASE64})|\n(?<={_BASE64}{{60}}\n)[ \t]*(?={_BASE64})",
     _nothing,
 )
-"""Line breaks within Base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045 §6.8)."""
+"""Line breaks within Base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045
+§6.8).
+"""
 _INDENT = Family("\n", r"\n[ \t|]+", _line_end)
 """Line breaks of an indented text of several lines, as in the traceback of an exception group."""
 
 
 def families(*, spaces: bool, lines: bool) -> tuple[Family, ...]:
-    """Return the syntaxes of escapes to decode in a search for text with spaces (a plus sign may be a space) or several lines."""
+    """Return the syntaxes of escapes to decode in a search for text with spaces (a plus sign may be
+    a space) or several lines.
+    """
     always = (_PERCENT, _BACKSLASH, _ENTITY, _QUOTED_PRINTABLE, _FOLD)
     return (*always, *((_FORM,) if spaces else ()), *((_INDENT,) if lines else ()))
 
 
 _DEEP = 256 * 1024
-"""Maximum characters of a text that is searched for escapes within escapes, which limits the work that a text can cause."""
+"""Maximum characters of a text that is searched for escapes within escapes, which limits the work
+that a text can cause.
+"""
 
 
 def lowered(text: str) -> str:
-    """Return the text in lower case with each character at its index: only U+0130 becomes two characters in lower case."""
+    """Return the text in lower case with each character at its index: only U+0130 becomes two
+    characters in lower case.
+    """
     small = text.lower()
     return small if len(small) == len(text) else text.replace("\u0130", "i").lower()
 
@@ -149,7 +170,9 @@ class View:
         return self._lowered
 
     def read(self, family: Family) -> View | None:
-        """Return this view with one family of escapes decoded; None if it has no escape of the family."""
+        """Return this view with one family of escapes decoded; None if it has no escape of the
+        family.
+        """
         child = View("", self, solid=family.solid)
         known: dict[str, str | None] = {}
         pieces: list[str] = []
@@ -176,7 +199,9 @@ class View:
         return child
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span of the original text for the non-empty span ``start:end`` of this view."""
+        """Return the span of the original text for the non-empty span ``start:end`` of this
+        view.
+        """
         if self.parent is None:
             return start, end
         return self.parent.origin(self._place(start)[0], self._place(end - 1)[1])
@@ -191,7 +216,9 @@ class View:
         return self._ends[escape] + beyond, self._ends[escape] + beyond + 1
 
     def whole(self, start: int, end: int) -> tuple[int, int]:
-        """Return the parent's span ``start:end``, extended so that it does not cut an escape of this view in two."""
+        """Return the parent's span ``start:end``, extended so that it does not cut an escape of
+        this view in two.
+        """
         first = bisect_right(self._starts, start) - 1
         if first >= 0 and start < self._ends[first]:
             start = self._starts[first]
@@ -202,7 +229,8 @@ class View:
 
 
 def views(text: str, undone: tuple[Family, ...]) -> Iterator[View]:
-    """Yield the text itself, then each way of decoding its escapes, then each way of decoding escapes within escapes, without duplicates.
+    """Yield the text itself, then each way of decoding its escapes, then each way of decoding
+    escapes within escapes, without duplicates.
 
     Texts beyond 256 Ki characters are decoded one level deep.
     """

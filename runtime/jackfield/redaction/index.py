@@ -1,8 +1,10 @@
 """Index of many needles: one pass over a text finds them all, however many they are.
 
-Searching for each needle separately takes time proportional to texts times needles, and a connection may have 128 secrets with twenty
-needles each. Here a few characters at every few positions are looked up in a dictionary: one of these positions is inside the first
-characters of each needle. Needles with a common beginning are sorted, so that bisection finds the longest that matches the text.
+Searching for each needle separately takes time proportional to texts times needles, and a
+connection may have 128 secrets with twenty needles each. Here a few characters at every few
+positions are looked up in a dictionary: one of these positions is inside the first characters of
+each needle. Needles with a common beginning are sorted, so that bisection finds the longest that
+matches the text.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from jackfield.redaction.needles import BASE64, LONG, Form, Needle
 
 _FIRST = 12
 _GRAM = 4
-"""Number of characters of a needle's indexed beginning that are looked up first, at every few positions."""
+"""Number of characters of a needle's indexed beginning that are looked up first, at every few
+positions.
+"""
 
 
 class Index(SecretHolder):
-    """Index that finds the same spans as each needle's ``Needle.spans``, with overlapping spans merged. ``others`` have needles that are
-    too long to be stored.
+    """Index that finds the same spans as each needle's ``Needle.spans``, with overlapping spans
+    merged. ``others`` have needles that are too long to be stored.
     """
 
     __slots__ = ("_exact", "_folded", "_tokens", "others")
@@ -41,7 +45,9 @@ class Index(SecretHolder):
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Merge overlapping spans, which must be sorted. A text of one repeated character gives a single span."""
+    """Merge overlapping spans, which must be sorted. A text of one repeated character gives a
+    single span.
+    """
     begin = end = 0
     for start, stop in spans:
         if start >= end:
@@ -54,9 +60,11 @@ def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 class _Entry:
-    """Needle among others with the same beginning: ``parent`` is the longest needle that is its prefix, ``jump`` a shorter prefix.
+    """Needle among others with the same beginning: ``parent`` is the longest needle that is its
+    prefix, ``jump`` a shorter prefix.
 
-    The jumps form a skew-binary list: from any depth, each ancestor is a logarithmic number of steps away.
+    The jumps form a skew-binary list: from any depth, each ancestor is a logarithmic number of
+    steps away.
     """
 
     __slots__ = ("after", "before", "depth", "jump", "parent", "size", "text")
@@ -96,7 +104,11 @@ class _Table:
             parts.setdefault(one.text[: self._size], []).append(one)
         for start, alike in parts.items():
             entries = _entries(alike)
-            self._groups[start] = [one.text for one in entries], entries, max(one.size for one in entries)
+            self._groups[start] = (
+                [one.text for one in entries],
+                entries,
+                max(one.size for one in entries),
+            )
         self._grams: dict[str, dict[int, None]] = {}
         for offset in reversed(range(self._size - self._gram + 1)):
             for start in parts:
@@ -104,7 +116,9 @@ class _Table:
 
     def _places(self, text: str) -> Iterator[int]:
         grams, gram, step = self._grams, self._gram, self._size - self._gram + 1
-        for at in [at for at in range(0, len(text) - gram + 1, step) if text[at : at + gram] in grams]:
+        for at in [
+            at for at in range(0, len(text) - gram + 1, step) if text[at : at + gram] in grams
+        ]:
             yield from (at - offset for offset in grams[text[at : at + gram]] if offset <= at)
 
     def _matches_in(self, text: str) -> Iterator[tuple[int, _Entry]]:
@@ -126,7 +140,9 @@ class _Table:
                 yield place, entry
 
     def longest(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the span of the longest needle at each index, sorted. A shorter needle could only add the character before the span."""
+        """Yield the span of the longest needle at each index, sorted. A shorter needle could only
+        add the character before the span.
+        """
         for place, entry in self._matches_in(text):
             end = place + entry.size
             left = entry.before and place > 0 and text[place - 1] in BASE64

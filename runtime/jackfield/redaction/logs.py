@@ -26,14 +26,19 @@ class _Reading(Exception):
 
 
 def read(make: Callable[[], str]) -> str | None:
-    """Return ``make()``, or None if it raises, since the ``str`` of a foreign object may raise anything."""
+    """Return ``make()``, or None if it raises, since the ``str`` of a foreign object may raise
+    anything.
+    """
     reading = _Reading(make)
-    TracebackException(_Reading, reading, None)  # reads str(reading), and swallows everything that it raises
+    # reads str(reading), and swallows everything that it raises
+    TracebackException(_Reading, reading, None)
     return reading.text
 
 
 def safe_exception_text(error: BaseException, redactor: Redactor) -> str:
-    """Return the exception's type and redacted message, for logs: no traceback, locals, cause, context or notes."""
+    """Return the exception's type and redacted message, for logs: no traceback, locals, cause,
+    context or notes.
+    """
     message = read(lambda: str(error))
     name = type(error).__qualname__
     if message is None:
@@ -47,16 +52,19 @@ _UNREADABLE = "<not readable>"
 
 
 class LogRedaction(logging.Filter):
-    """Logging filter that redacts records before their handler formats them. Add one to each handler that jackfield installs.
+    """Logging filter that redacts records before their handler formats them. Add one to each
+    handler that jackfield installs.
 
-    It masks the secrets of the 100 connections that this process has used last, whichever thread or task logs. That includes tracebacks,
-    and logs of any code outside this package, such as a connector's and its SDK's. Messages of this package contain no secrets, except
-    messages about connectors (the logger ``jackfield.connector``), which may quote an exception of their code.
+    It masks the secrets of the 100 connections that this process has used last, whichever thread or
+    task logs. That includes tracebacks, and logs of any code outside this package, such as a
+    connector's and its SDK's. Messages of this package contain no secrets, except messages about
+    connectors (the logger ``jackfield.connector``), which may quote an exception of their code.
 
-    It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
-    redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
-    formatter could print the exception's attributes and locals. The record is changed in place, so later handlers get the redacted record.
-    Without secrets in force, records stay unchanged.
+    It belongs on handlers, because a logger's filters do not see the records of its child loggers.
+    Message and arguments become one redacted text; traceback, causes, stack and ``extra`` are
+    redacted too. ``exc_info`` is replaced by its redacted text, because a formatter could print the
+    exception's attributes and locals. The record is changed in place, so later handlers get the
+    redacted record. Without secrets in force, records stay unchanged.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -110,21 +118,29 @@ _MAX_INPUT_CHARACTERS = 20_000
 _MIN_PART = 4
 """Minimum characters of an input's part to hide. Shorter parts would mask common words."""
 _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
-"""Regular expressions of words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
+"""Regular expressions of words and phrases that an exception may quote separately, such as the
+address or the name of a mailbox.
+"""
 
 
 def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> str:
-    """Return the exception's type, message and location, with the connection's secrets and all parts of the inputs masked."""
+    """Return the exception's type, message and location, with the connection's secrets and all
+    parts of the inputs masked.
+    """
     texts = [text for value in inputs.values() for text in _texts(value)]
     if sum(map(len, texts)) > _MAX_INPUT_CHARACTERS:
         return f"{type(error).__qualname__}{place_of(error)}"
     parts = (part.strip() for text in texts for pattern in _PARTS for part in pattern.findall(text))
     hidden = (part for part in (*texts, *parts) if len(part) >= _MIN_PART)
-    return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + place_of(error)
+    return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + place_of(
+        error
+    )
 
 
 def trace(error: Exception, redactor: Redactor | None) -> str:
-    """Return the frames of an exception, innermost last, for the log at the level DEBUG: without values, and with secrets redacted."""
+    """Return the frames of an exception, innermost last, for the log at the level DEBUG: without
+    values, and with secrets redacted.
+    """
     text = frames_of(error)
     return text if redactor is None else redactor.clean(text)
 

@@ -1,4 +1,6 @@
-"""Marks of a schema on its values: secret, confidential, or displayed in part (docs/reference/manifest.md)."""
+"""Marks of a schema on its values: secret, confidential, or displayed in part
+(docs/reference/manifest.md).
+"""
 
 from __future__ import annotations
 
@@ -14,36 +16,52 @@ from jackfield.kernel.walk import is_secret as marks_secret
 MASK = "***"
 """Replacement for a secret."""
 _SMALL = 8
-"""Minimum characters at which a secret is found in any Base64, in either Unicode normal form; half as many in ASCII."""
+"""Minimum characters at which a secret is found in any Base64, in either Unicode normal form; half
+as many in ASCII.
+"""
 _MOST_BESIDE = 20
 
 
 def is_reference(value: object) -> bool:
-    """Return True if the value names a secret instead of containing it: ``{"$env": "NAME"}``, ``{"$file": "path"}``."""
-    return isinstance(value, Mapping) and len(value) == 1 and all(str(name).startswith("$") for name in value)
+    """Return True if the value names a secret instead of containing it: ``{"$env": "NAME"}``,
+    ``{"$file": "path"}``.
+    """
+    return (
+        isinstance(value, Mapping)
+        and len(value) == 1
+        and all(str(name).startswith("$") for name in value)
+    )
 
 
 def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the strings below nodes marked ``"writeOnly": true`` or ``"format": "password"``; numbers as their JSON text.
+    """Return the strings below nodes marked ``"writeOnly": true`` or ``"format": "password"``;
+    numbers as their JSON text.
 
-    Secret references contain no secret and are left out, as are booleans, null and empty strings. Every branch of ``anyOf`` and similar
-    keywords counts, even if the value does not match it.
+    Secret references contain no secret and are left out, as are booleans, null and empty strings.
+    Every branch of ``anyOf`` and similar keywords counts, even if the value does not match it.
     """
     return frozenset(_marked(schema, nodes(schema, schema), values, is_secret))
 
 
 def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the strings below nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external IDs."""
+    """Return the strings below nodes marked ``"x-jackfield": {"sensitive": true}``: message texts,
+    recipients, external IDs.
+    """
     return frozenset(_marked(schema, nodes(schema, schema), values, _is_sensitive))
 
 
 def hidden_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return all strings of a connection that no message may contain. They are its secret and confidential values, and the credentials of
-    HTTP Basic (RFC 7617) made of a short secret and another value. In Base64, a search for the secret itself does not find it.
+    """Return all strings of a connection that no message may contain. They are its secret and
+    confidential values, and the credentials of HTTP Basic (RFC 7617) made of a short secret and
+    another value. In Base64, a search for the secret itself does not find it.
     """
     secrets = secret_values(schema, values)
     short = [secret for secret in secrets if len(secret) < _SMALL]
-    return secrets | confidential_values(schema, values) | frozenset(chain.from_iterable(_basic(secret, values) for secret in short))
+    return (
+        secrets
+        | confidential_values(schema, values)
+        | frozenset(chain.from_iterable(_basic(secret, values) for secret in short))
+    )
 
 
 def _basic(secret: str, values: Mapping[str, Any]) -> Iterator[str]:
@@ -68,7 +86,9 @@ def _is_sensitive(applying: Nodes) -> bool:
     return any(extension(node).get("sensitive") is True for node in applying)
 
 
-def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[Nodes], bool]) -> Iterator[str]:
+def _marked(
+    root: Schema, applying: Nodes, value: object, has_mark: Callable[[Nodes], bool]
+) -> Iterator[str]:
     if has_mark(applying):
         yield from leaves(value)
         return
@@ -92,16 +112,19 @@ def leaves(value: object) -> Iterator[str]:
 
 
 _MIN_FOR_LAST4 = 9
-"""Minimum length of a value whose last 4 characters are displayed: with fewer, half of it would be visible."""
+"""Minimum length of a value whose last 4 characters are displayed: with fewer, half of it would be
+visible.
+"""
 
 
 def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of ``values`` for display.
 
-    Secrets become ``***``; the structure and null are preserved. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters of 9 or
-    more (``****MPLE``); a node that is also marked secret is masked whole. Secret references and unmarked values stay unchanged, except for
-    the user name and password of a URL (``https://***@host``). Members that a closed object does not define may be misspelt secrets, and
-    are masked.
+    Secrets become ``***``; the structure and null are preserved. ``"x-jackfield": {"mask":
+    "last4"}`` keeps the last 4 characters of 9 or more (``****MPLE``); a node that is also marked
+    secret is masked whole. Secret references and unmarked values stay unchanged, except for the
+    user name and password of a URL (``https://***@host``). Members that a closed object does not
+    define may be misspelt secrets, and are masked.
     """
     shown: dict[str, Any] = _masked_value(schema, nodes(schema, schema), values)
     return shown
@@ -115,9 +138,14 @@ def _masked_value(root: Schema, applying: Nodes | None, value: Any) -> Any:
     if keeps_last4(applying) and not isinstance(value, Mapping | list | tuple | None):
         return _last4(str(value).strip())
     if isinstance(value, Mapping):
-        return {name: _masked_value(root, known, member) for name, known, member in members(root, applying, value)}
+        return {
+            name: _masked_value(root, known, member)
+            for name, known, member in members(root, applying, value)
+        }
     if isinstance(value, list | tuple):
-        return [_masked_value(root, known, item) for _, known, item in members(root, applying, value)]
+        return [
+            _masked_value(root, known, item) for _, known, item in members(root, applying, value)
+        ]
     return without_password(value) if isinstance(value, str) else value
 
 
@@ -132,8 +160,8 @@ def _mask_all(value: Any) -> Any:
 
 
 class Concealed:
-    """Copy of an output for records, with its secrets as ``***``. Unlike ``masked``, it treats nothing in the output as a reference or a
-    URL.
+    """Copy of an output for records, with its secrets as ``***``. Unlike ``masked``, it treats
+    nothing in the output as a reference or a URL.
 
     ``secrets`` is None if all of the output is secret.
     """
@@ -145,16 +173,24 @@ class Concealed:
         """Number of masked places."""
         self.values: list[Any] = []
         """The first masked values themselves, texts, numbers and containers."""
-        self.output: dict[str, Any] = self._masked(output, "") if secrets is None else self._masked_parts(secrets, output, "")
+        self.output: dict[str, Any] = (
+            self._masked(output, "") if secrets is None else self._masked_parts(secrets, output, "")
+        )
         """The copy."""
 
     def _masked_parts(self, secrets: SecretPlaces, value: Any, path: str) -> Any:
         if secrets.is_secret:
             return self._masked(value, path)
         if isinstance(value, Mapping):
-            return {name: self._part(secrets.below(name), item, path, name) for name, item in value.items()}
+            return {
+                name: self._part(secrets.below(name), item, path, name)
+                for name, item in value.items()
+            }
         if isinstance(value, list):
-            return [self._part(secrets.below(index), item, path, index) for index, item in enumerate(value)]
+            return [
+                self._part(secrets.below(index), item, path, index)
+                for index, item in enumerate(value)
+            ]
         return value
 
     def _part(self, secrets: SecretPlaces | None, value: Any, path: str, step: str | int) -> Any:

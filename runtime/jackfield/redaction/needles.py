@@ -1,7 +1,7 @@
 """Search texts ("needles") for one secret.
 
-These are its spellings, and its traces in Base64, cut to the stable middle. At each of the three offsets within a longer run, some
-characters depend on the secret alone.
+These are its spellings, and its traces in Base64, cut to the stable middle. At each of the three
+offsets within a longer run, some characters depend on the secret alone.
 """
 
 from __future__ import annotations
@@ -33,16 +33,29 @@ def line_forms(text: str) -> tuple[str, ...]:
         return (text,)
     plain = text.replace("\r\n", "\n")
     flush = re.sub(r"\n[ \t|]+", "\n", plain)
-    return tuple(dict.fromkeys((text, plain, plain.replace("\n", "\r\n"), flush, flush.replace("\n", "\r\n"))))
+    return tuple(
+        dict.fromkeys(
+            (text, plain, plain.replace("\n", "\r\n"), flush, flush.replace("\n", "\r\n"))
+        )
+    )
 
 
 def escaped(text: str) -> tuple[str, ...]:
-    """Return the text in the forms of common encoders, without duplicates; empty if they all leave it unchanged."""
+    """Return the text in the forms of common encoders, without duplicates; empty if they all leave
+    it unchanged.
+    """
     if text.isascii() and text.isalnum():
         return ()
     raw = octets(text)
     pointed = text.replace("~", "~0").replace("/", "~1")  # JSON Pointer, RFC 6901 §3
-    written = (*in_json(text), *_in_python(text), *_in_urls(raw), *_in_html(text), *_quoted_printable(raw), pointed)
+    written = (
+        *in_json(text),
+        *_in_python(text),
+        *_in_urls(raw),
+        *_in_html(text),
+        *_quoted_printable(raw),
+        pointed,
+    )
     return tuple(form for form in dict.fromkeys(written) if form != text)
 
 
@@ -85,7 +98,9 @@ def _quoted_printable(raw: bytes) -> Iterator[str]:
 
 
 def as_characters(text: str) -> Iterator[str]:
-    """Yield the octets of UTF-8 and UTF-16 as one character each, which is the result of decoding escapes."""
+    """Yield the octets of UTF-8 and UTF-16 as one character each, which is the result of decoding
+    escapes.
+    """
     if not text.isascii():
         yield octets(text).decode("latin-1")
     for encoding in ("utf-16-le", "utf-16-be"):
@@ -102,13 +117,19 @@ def hexadecimal(text: str) -> tuple[str, str]:
 
 
 SHORT = 4
-"""Number of characters below which a secret is masked only as a whole token; otherwise it would destroy every text."""
+"""Number of characters below which a secret is masked only as a whole token; otherwise it would
+destroy every text.
+"""
 
 _FOLDED = 8
-"""Minimum length for finding an ASCII secret in any case: hosts and regions get lower-cased in transit (RFC 9110 §4.2.3)."""
+"""Minimum length for finding an ASCII secret in any case: hosts and regions get lower-cased in
+transit (RFC 9110 §4.2.3).
+"""
 
 LONG = 4096
-"""Number of characters above which the needles of a secret (such as a message text) are not cached, since they would fill memory."""
+"""Number of characters above which the needles of a secret (such as a message text) are not cached,
+since they would fill memory.
+"""
 
 BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 """Characters of Base64 in both alphabets (RFC 4648 §4 and §5)."""
@@ -117,9 +138,9 @@ BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 class Needle(SecretHolder):
     """One text to search for. It is not a dataclass, because its ``repr`` would reveal the secret.
 
-    ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret. ``token`` means that letters or
-    digits on either side make it part of another word. ``folded`` means that it is searched for in lower-cased text, ``encoded`` that it is
-    Base64.
+    ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the
+    secret. ``token`` means that letters or digits on either side make it part of another word.
+    ``folded`` means that it is searched for in lower-cased text, ``encoded`` that it is Base64.
     """
 
     __slots__ = ("after", "before", "encoded", "folded", "text", "token")
@@ -158,7 +179,9 @@ class Needle(SecretHolder):
             start = text.find(self.text, start + 1)
 
     def _last_end(self, text: str, end: int) -> int:
-        """Return the end of the last of a series of overlapping spans, the first of which ends at ``end``."""
+        """Return the end of the last of a series of overlapping spans, the first of which ends at
+        ``end``.
+        """
         # From the right, because a text of one repeated character matches at every step.
         size = len(self.text)
         last = text.rfind(self.text, end - size + 1, end + size - 1)
@@ -169,7 +192,8 @@ class Needle(SecretHolder):
 
 
 class Form(SecretHolder):
-    """One secret with its needles, which are built for the first text that is long enough; ``make`` builds them.
+    """One secret with its needles, which are built for the first text that is long enough; ``make``
+    builds them.
 
     ``size`` is the minimum number of characters in which the secret can appear.
     """
@@ -182,7 +206,8 @@ class Form(SecretHolder):
         self._make = make or _needles
         self.spaced = " " in bare
         self.lined = "\n" in bare
-        # Indentation may be lost, and canonical composition (Unicode, UAX #15) shortens a text to a quarter at most.
+        # Indentation may be lost, and canonical composition (Unicode, UAX #15) shortens a text to a
+        # quarter at most.
         least = len(bare) - (sum(map(bare.count, " \t|\r")) if self.lined else 0)
         self.size = least if bare.isascii() else max(least // 4, 1)
         self._needles: tuple[Needle, ...] | None = None
@@ -195,15 +220,22 @@ class Form(SecretHolder):
             return self._make(self.secret)
         if self._needles is None:
             # UTF-16 can turn other characters into asterisks: masking those would never end.
-            self._needles = tuple(needle for needle in self._make(self.secret) if needle.text.strip("*"))
+            self._needles = tuple(
+                needle for needle in self._make(self.secret) if needle.text.strip("*")
+            )
         return self._needles
 
     @property
     def texts(self) -> tuple[list[str], list[str]]:
-        """Texts of the needles: those that are searched for unchanged, and those that are searched for in lower-cased text."""
+        """Texts of the needles: those that are searched for unchanged, and those that are searched
+        for in lower-cased text.
+        """
         if self._texts is None:
             needles = tuple(self.needles)
-            texts = [one.text for one in needles if not one.folded], [one.text for one in needles if one.folded]
+            texts = (
+                [one.text for one in needles if not one.folded],
+                [one.text for one in needles if one.folded],
+            )
             if len(self.secret) > LONG:
                 return texts
             self._texts = texts
@@ -211,7 +243,8 @@ class Form(SecretHolder):
 
 
 def _needles(secret: str) -> Iterator[Needle]:
-    # Keys are trimmed before use (docs/reference/connectors/aws-ses.md), so a provider's response contains the trimmed secret.
+    # Keys are trimmed before use (docs/reference/connectors/aws-ses.md), so a provider's response
+    # contains the trimmed secret.
     for part in dict.fromkeys((secret, secret.strip(), trimmed(secret))):
         forms = normal_forms(part)
         short = min(map(len, forms)) < SHORT
@@ -243,7 +276,9 @@ def _of_long(text: str) -> Iterator[Needle]:
 
 
 def _is_folded(text: str) -> bool:
-    """Return whether the text is searched for in any case: long enough, and in ASCII, whose letters keep their index in lower case."""
+    """Return whether the text is searched for in any case: long enough, and in ASCII, whose letters
+    keep their index in lower case.
+    """
     return len(text) >= _FOLDED and text.isascii() and text.lower() != text.upper()
 
 
@@ -268,7 +303,9 @@ def encodings(secret: str) -> Iterator[Needle]:
 
 
 def words(secret: str) -> Iterator[Needle]:
-    """Yield the needles of a secret as a whole token, in the spellings of texts: not in hexadecimal or Base64."""
+    """Yield the needles of a secret as a whole token, in the spellings of texts: not in hexadecimal
+    or Base64.
+    """
     for part in dict.fromkeys((secret, secret.strip(), trimmed(secret))):
         for text in (text for form in normal_forms(part) for text in line_forms(form)):
             yield from (Needle(form, token=True) for form in dict.fromkeys((text, *escaped(text))))

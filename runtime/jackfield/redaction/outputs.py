@@ -1,8 +1,10 @@
-"""Masking of outputs: no secret leaves in them, and no mask damages data (docs/reference/masking.md).
+"""Masking of outputs: no secret leaves in them, and no mask damages data
+(docs/reference/masking.md).
 
-Secrets are cut out of texts. Cutting would make Base64, page tokens and names of members useless: such a member is withheld as a whole.
-Short or public secrets occur in harmless data by chance, so they are searched for less. A secret that is split over the events of a stream
-is masked in all of them (``Joints``).
+Secrets are cut out of texts. Cutting would make Base64, page tokens and names of members useless:
+such a member is withheld as a whole. Short or public secrets occur in harmless data by chance, so
+they are searched for less. A secret that is split over the events of a stream is masked in all of
+them (``Joints``).
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from jackfield.redaction.needles import Form, encodings, normal_forms, spellings
 from jackfield.redaction.redactor import Redactor
 
 SHORTEST = 8
-"""Length below which a secret is masked in outputs only as a whole token, since it is a word, or occurs in Base64 by chance."""
+"""Length below which a secret is masked in outputs only as a whole token, since it is a word, or
+occurs in Base64 by chance.
+"""
 _FILE = frozenset({"data", "contentType", "name", "disposition", "contentId"})
 """Members of a file within an output; ``data`` is Base64."""
 _BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/_-]{14,}={0,2}", re.DOTALL)
@@ -34,38 +38,77 @@ Path = tuple[str | int, ...]
 PUBLIC_DEFAULTS: Mapping[str, str] = {
     "test": "LocalStack, https://docs.localstack.cloud/aws/capabilities/config/credentials/",
     "testing": "moto, https://docs.getmoto.org/en/latest/docs/getting_started.html",
-    "minioadmin": "MinIO, https://min.io/docs/minio/linux/reference/minio-server/settings/root-credentials.html",
-    "minio123": "MinIO before 2021, https://github.com/minio/minio/blob/RELEASE.2020-12-29T23-29-29Z/docs/orchestration/docker-compose/docker-compose.yaml",
+    "minioadmin": (
+        "MinIO, "
+        "https://min.io/docs/minio/linux/reference/minio-server/settings/root-credentials.html"
+    ),
+    "minio123": (
+        "MinIO before 2021, "
+        "https://github.com/minio/minio/blob/RELEASE.2020-12-29T23-29-29Z/docs/orchestration/docker-compose/docker-compose.yaml"
+    ),
     "minio": "MinIO before 2021, the same file",
     "secret": "Laravel Homestead, https://laravel.com/docs/homestead",
     "S3RVER": "s3rver, https://github.com/jamhall/s3rver#s3rver-1",
     "verySecretKey1": "Zenko CloudServer, https://s3-server.readthedocs.io/en/latest/GETTING_STARTED.html",
     "x": "ElasticMQ, https://github.com/softwaremill/elasticmq",
     "abc": "fake-s3, https://github.com/jubos/fake-s3/wiki/Supported-Clients",
-    "123": "fake-s3, the same page in its other examples, https://github.com/jubos/fake-s3/wiki/Supported-Clients",
-    "dummy": "DynamoDB Local in guides: it takes any key, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html",
-    "DUMMYEXAMPLEKEY": "DynamoDB Local, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.DownloadingAndRunning.html",
-    "fakeSecretAccessKey": "DynamoDB Local, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html",
+    "123": (
+        "fake-s3, the same page in its other examples, "
+        "https://github.com/jubos/fake-s3/wiki/Supported-Clients"
+    ),
+    "dummy": (
+        "DynamoDB Local in guides: it takes any key, "
+        "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html"
+    ),
+    "DUMMYEXAMPLEKEY": (
+        "DynamoDB Local, "
+        "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.DownloadingAndRunning.html"
+    ),
+    "fakeSecretAccessKey": (
+        "DynamoDB Local, "
+        "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html"
+    ),
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==": "Azurite, https://learn.microsoft.com/azure/storage/common/storage-use-azurite",
     "guest": "RabbitMQ, https://www.rabbitmq.com/docs/access-control#default-state",
-    "changeme": "Elasticsearch's images, https://www.elastic.co/guide/en/elasticsearch/reference/5.0/security-getting-started.html",
+    "changeme": (
+        "Elasticsearch's images, "
+        "https://www.elastic.co/guide/en/elasticsearch/reference/5.0/security-getting-started.html"
+    ),
     "mysecretpassword": "PostgreSQL's image, https://hub.docker.com/_/postgres",
     "postgres": "PostgreSQL's image in guides, named as its user, https://hub.docker.com/_/postgres",
     "example": "images of MongoDB and MySQL, https://hub.docker.com/_/mongo",
     "my-secret-pw": "MySQL's image, https://hub.docker.com/_/mysql",
     "foobared": "Redis's configuration file, https://github.com/redis/redis/blob/7.0/redis.conf",
-    "admin": "Grafana, ActiveMQ and Keycloak, https://grafana.com/docs/grafana/latest/setup-grafana/sign-in-to-grafana/",
-    "artemis": "ActiveMQ Artemis, https://activemq.apache.org/components/artemis/documentation/latest/docker.html",
-    "neo4j": "Neo4j, https://neo4j.com/docs/operations-manual/current/configuration/set-initial-password/",
-    "password": "JFrog Artifactory, https://jfrog.com/help/r/jfrog-platform-administration-documentation",
-    "root": "Vault's server for development, https://developer.hashicorp.com/vault/docs/concepts/dev-server",
+    "admin": (
+        "Grafana, ActiveMQ and Keycloak, "
+        "https://grafana.com/docs/grafana/latest/setup-grafana/sign-in-to-grafana/"
+    ),
+    "artemis": (
+        "ActiveMQ Artemis, "
+        "https://activemq.apache.org/components/artemis/documentation/latest/docker.html"
+    ),
+    "neo4j": (
+        "Neo4j, "
+        "https://neo4j.com/docs/operations-manual/current/configuration/set-initial-password/"
+    ),
+    "password": (
+        "JFrog Artifactory, https://jfrog.com/help/r/jfrog-platform-administration-documentation"
+    ),
+    "root": (
+        "Vault's server for development, "
+        "https://developer.hashicorp.com/vault/docs/concepts/dev-server"
+    ),
     "myroot": "Vault's image, https://hub.docker.com/r/hashicorp/vault",
     "dev-only-token": "Vault's tutorials, https://developer.hashicorp.com/vault/tutorials",
-    "tiger": "Oracle's user scott, https://docs.oracle.com/cd/B19306_01/server.102/b14200/intro001.htm",
+    "tiger": (
+        "Oracle's user scott, https://docs.oracle.com/cd/B19306_01/server.102/b14200/intro001.htm"
+    ),
 }
-"""Public secrets, with the place where they are published: keys and passwords that simulators, images and guides use. At most 40.
+"""Public secrets, with the place where they are published: keys and passwords that simulators,
+images and guides use. At most 40.
 
-Outputs are not searched for them: they hide nothing, and most are words, whose masks would damage data.
+Outputs are not searched for them: they hide nothing, and most are words, whose masks would damage
+data.
 """
 
 
@@ -75,7 +118,9 @@ def is_public(secret: str) -> bool:
 
 
 def is_short(secret: str) -> bool:
-    """Return whether a secret has fewer than 8 characters in one of Unicode's normal forms, without spaces around it."""
+    """Return whether a secret has fewer than 8 characters in one of Unicode's normal forms, without
+    spaces around it.
+    """
     return min(map(len, normal_forms(secret.strip()))) < SHORTEST
 
 
@@ -91,12 +136,17 @@ class OutputMask(SecretHolder):
         self._texts = Redactor.of({**{one: Form(one, spellings) for one in long}, **short})
         self._encoded = Redactor.of({one: Form(one, encodings) for one in long})
 
-    def masked(self, output: Mapping[str, Any], tokens: Iterable[object] = ()) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """Return the output with its secrets masked, and JSON Pointers to the withheld members; the same object if it contains no secret.
+    def masked(
+        self, output: Mapping[str, Any], tokens: Iterable[object] = ()
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """Return the output with its secrets masked, and JSON Pointers to the withheld members; the
+        same object if it contains no secret.
 
-        ``tokens`` are page tokens, as objects of the output. Each of these objects is withheld or left unchanged.
+        ``tokens`` are page tokens, as objects of the output. Each of these objects is withheld or
+        left unchanged.
         """
-        # Joined by NUL, which no escape or token contains and which ends them all: one search finds what one per string does.
+        # Joined by NUL, which no escape or token contains and which ends them all: one search finds
+        # what one per string does.
         if not self._any.holds("\0".join(strings(output))):
             return output, ()
         withheld: list[str] = []
@@ -109,7 +159,9 @@ class OutputMask(SecretHolder):
         return self._long
 
     def holds_token(self, value: Any) -> bool:
-        """Return whether a page token contains a secret that masking would have to cut out of it."""
+        """Return whether a page token contains a secret that masking would have to cut out of
+        it.
+        """
         return self._long.holds("\0".join(strings([value])))
 
     def _value(self, value: Any, path: str, tokens: set[int], withheld: list[str]) -> Any:
@@ -118,10 +170,15 @@ class OutputMask(SecretHolder):
         if isinstance(value, str):
             return self._text(value, path, withheld)
         if isinstance(value, list):
-            return [self._value(item, child(path, index), tokens, withheld) for index, item in enumerate(value)]
+            return [
+                self._value(item, child(path, index), tokens, withheld)
+                for index, item in enumerate(value)
+            ]
         return self._members(value, path, tokens, withheld) if isinstance(value, Mapping) else value
 
-    def _members(self, members: Mapping[str, Any], path: str, tokens: set[int], withheld: list[str]) -> dict[str, Any]:
+    def _members(
+        self, members: Mapping[str, Any], path: str, tokens: set[int], withheld: list[str]
+    ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         is_file = isinstance(members.get("data"), str) and _FILE.issuperset(members)
         for name, item in members.items():
@@ -150,14 +207,16 @@ class OutputMask(SecretHolder):
 
 
 def _sorted(forms: Mapping[str, Form]) -> tuple[dict[str, Form], dict[str, Form]]:
-    """Return the secrets to search for anywhere, and the secrets to search for as whole tokens. Public defaults are in neither, nor are
-    their forms in HTTP Basic.
+    """Return the secrets to search for anywhere, and the secrets to search for as whole tokens.
+    Public defaults are in neither, nor are their forms in HTTP Basic.
     """
     weak = {secret.strip() for secret in forms if is_short(secret) or is_public(secret)}
     long: dict[str, Form] = {}
     short: dict[str, Form] = {}
     for secret, form in forms.items():
-        half = secret.strip() if secret.strip() in weak else _weak_half(secret, weak) if weak else None
+        half = (
+            secret.strip() if secret.strip() in weak else _weak_half(secret, weak) if weak else None
+        )
         if half is None:
             long[secret] = form
         elif not is_public(half):
@@ -166,12 +225,23 @@ def _sorted(forms: Mapping[str, Form]) -> tuple[dict[str, Form], dict[str, Form]
 
 
 def _weak_half(secret: str, weak: Iterable[str]) -> str | None:
-    """Return the weak secret in a secret that is the credentials of HTTP Basic (``hidden_values``), a public default first; else None."""
+    """Return the weak secret in a secret that is the credentials of HTTP Basic (``hidden_values``),
+    a public default first; else None.
+    """
     try:
-        pair = urlsafe_b64decode(secret.translate({43: 45, 47: 95}) + "=" * (-len(secret) % 4)).decode()
+        pair = urlsafe_b64decode(
+            secret.translate({43: 45, 47: 95}) + "=" * (-len(secret) % 4)
+        ).decode()
     except (Error, ValueError):
         return None
-    return next((one for one in sorted(weak, key=is_public, reverse=True) if pair.startswith(f"{one}:") or pair.endswith(f":{one}")), None)
+    return next(
+        (
+            one
+            for one in sorted(weak, key=is_public, reverse=True)
+            if pair.startswith(f"{one}:") or pair.endswith(f":{one}")
+        ),
+        None,
+    )
 
 
 _ATOMS = frozenset({int, float, bool, type(None)})
@@ -198,14 +268,22 @@ def strings(value: object) -> Sequence[str]:
             elif type(item) not in _ATOMS:
                 found += strings(item)
         return found
-    return strings(str.__str__(value)) if isinstance(value, str) else strings([*value]) if isinstance(value, list) else []
+    return (
+        strings(str.__str__(value))
+        if isinstance(value, str)
+        else strings([*value])
+        if isinstance(value, list)
+        else []
+    )
 
 
 class Joints:
-    """Mask for the events of one stream, in order. An event that may end within a secret is held back until the next events decide.
+    """Mask for the events of one stream, in order. An event that may end within a secret is held
+    back until the next events decide.
 
-    Texts of consecutive events are joined if they have the same place. The parts of a found secret that were not passed on are masked;
-    bytes with a part of a secret are withheld, and ``withheld`` has their places. ``alone`` masks each event by itself, too.
+    Texts of consecutive events are joined if they have the same place. The parts of a found secret
+    that were not passed on are masked; bytes with a part of a secret are withheld, and ``withheld``
+    has their places. ``alone`` masks each event by itself, too.
     """
 
     def __init__(self, mask: OutputMask, *, alone: bool = False) -> None:
@@ -222,7 +300,9 @@ class Joints:
         self._held.append(event if self._alone else self._mask.masked(event)[0])
         for place in list(_places(self._held[-1])):
             self._check(*place)
-        if len(self._held) < _MOST_HELD and any(self._may_go_on(*place) for place in {p for one in self._held for p in _places(one)}):
+        if len(self._held) < _MOST_HELD and any(
+            self._may_go_on(*place) for place in {p for one in self._held for p in _places(one)}
+        ):
             return []
         return self.rest()
 
@@ -237,7 +317,9 @@ class Joints:
         return found
 
     def _joined(self, path: Path, is_bytes: bool) -> tuple[str, list[str]]:
-        return self._given.get((path, is_bytes), ""), [_text_at(event, path, is_bytes) for event in self._held]
+        return self._given.get((path, is_bytes), ""), [
+            _text_at(event, path, is_bytes) for event in self._held
+        ]
 
     def _may_go_on(self, path: Path, is_bytes: bool) -> bool:
         given, held = self._joined(path, is_bytes)
@@ -261,7 +343,9 @@ class Joints:
         return begin, end
 
     def _cut(self, path: Path, at: int, begin: int, end: int, *, is_bytes: bool) -> None:
-        """Mask a span of the joined texts in the events that are held back, whose joined text begins ``at`` this index."""
+        """Mask a span of the joined texts in the events that are held back, whose joined text
+        begins ``at`` this index.
+        """
         is_first = True
         for number, event in enumerate(self._held):
             text = _text_at(event, path, is_bytes)
@@ -274,8 +358,12 @@ class Joints:
             self.withheld += [(self._count + number, *path)] if is_bytes else []
 
 
-def masked_events(output: Mapping[str, Any], mask: OutputMask) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Mask an output whose lists are events that were passed on; return it with JSON Pointers to the withheld parts."""
+def masked_events(
+    output: Mapping[str, Any], mask: OutputMask
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Mask an output whose lists are events that were passed on; return it with JSON Pointers to
+    the withheld parts.
+    """
     masked, withheld = mask.masked(output)
     found = dict(masked)
     for name, value in masked.items():
@@ -289,7 +377,9 @@ def masked_events(output: Mapping[str, Any], mask: OutputMask) -> tuple[Mapping[
 
 
 def _least(low: int, high: int, is_so: Callable[[int], bool]) -> int:
-    """Return the least number from ``low`` to ``high`` for which ``is_so`` is True, if it is True for all numbers above."""
+    """Return the least number from ``low`` to ``high`` for which ``is_so`` is True, if it is True
+    for all numbers above.
+    """
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if is_so(middle) else (middle + 1, high)
@@ -309,7 +399,9 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
 
 
 def _text_at(event: Any, path: Path, is_bytes: bool) -> str:
-    """Return the string at a place of an event, bytes as one character each; an empty string if the place holds no string."""
+    """Return the string at a place of an event, bytes as one character each; an empty string if the
+    place holds no string.
+    """
     value = event
     for key in path:
         if isinstance(key, str):
@@ -333,4 +425,7 @@ def _replaced(value: Any, path: Path, text: str) -> Any:
         return text
     if isinstance(value, Mapping):
         return {**value, path[0]: _replaced(value[path[0]], path[1:], text)}
-    return [_replaced(one, path[1:], text) if number == path[0] else one for number, one in enumerate(value)]
+    return [
+        _replaced(one, path[1:], text) if number == path[0] else one
+        for number, one in enumerate(value)
+    ]

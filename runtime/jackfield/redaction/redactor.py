@@ -19,31 +19,41 @@ if TYPE_CHECKING:
     from jackfield.redaction.index import Index
 
 _ROUNDS = 8
-"""Maximum number of passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
+"""Maximum number of passes. A mask and its neighbours may spell another secret; a text that keeps
+doing so is masked whole.
+"""
 _FEW = 16
-"""Maximum number of secrets whose needles are searched for separately, which is as fast in long texts, and needs no preparation."""
+"""Maximum number of secrets whose needles are searched for separately, which is as fast in long
+texts, and needs no preparation.
+"""
 _BEGINNING = 4
 """Minimum characters at the end of a text that may be the beginning of a secret."""
 _BEFORE_INDEX = 30
 _SHORT_TEXT = 1000
-"""Number of characters that count as one search, before ``_BEFORE_INDEX`` searches make an index worthwhile."""
+"""Number of characters that count as one search, before ``_BEFORE_INDEX`` searches make an index
+worthwhile.
+"""
 
 
 class Redactor(SecretHolder):
-    """Replacer of secrets, and of their encoded forms, by ``***``. Immutable; ``repr`` displays a count, pickle refuses.
+    """Replacer of secrets, and of their encoded forms, by ``***``. Immutable; ``repr`` displays a
+    count, pickle refuses.
 
-    It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end, indented, and in any case if it has 8
-    or more ASCII characters. It finds escaped forms for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML and quoted-printable,
-    whichever characters the encoder chose to escape. In texts of at most 256 Ki characters it also finds text that is escaped twice. It
-    finds hexadecimal, UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked
-    together, so that no part of the longer secret remains.
+    It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end,
+    indented, and in any case if it has 8 or more ASCII characters. It finds escaped forms for URLs,
+    forms, JSON, JSON Pointers, ``repr``, HTML, XML and quoted-printable, whichever characters the
+    encoder chose to escape. In texts of at most 256 Ki characters it also finds text that is
+    escaped twice. It finds hexadecimal, UTF-8 and UTF-16 octets, and Base64 at any offset of a
+    longer run, with line breaks. Overlapping secrets are masked together, so that no part of the
+    longer secret remains.
 
-    A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither letters nor digits:
-    ``a`` must not destroy every text. Blank secrets, and secrets of asterisks only, are ignored. A Redactor without secrets costs nothing;
-    needles are built for the first text that is long enough.
+    A secret of fewer than 4 characters is masked only as a whole token, that is between characters
+    that are neither letters nor digits: ``a`` must not destroy every text. Blank secrets, and
+    secrets of asterisks only, are ignored. A Redactor without secrets costs nothing; needles are
+    built for the first text that is long enough.
 
-    It does not find parts of a secret, a short secret within a longer Base64 run, compressed, encrypted or hashed data, hexadecimal with
-    separators, or Base64 of Base64.
+    It does not find parts of a secret, a short secret within a longer Base64 run, compressed,
+    encrypted or hashed data, hexadecimal with separators, or Base64 of Base64.
 
     :raises TypeError: if ``secrets`` is a single string, or contains something other than strings.
     """
@@ -64,16 +74,23 @@ class Redactor(SecretHolder):
 
     def _set_forms(self, forms: dict[str, Form]) -> None:
         object.__setattr__(self, "_forms", forms)
-        spaces, lines = (any(form.spaced for form in forms.values()), any(form.lined for form in forms.values()))
+        spaces, lines = (
+            any(form.spaced for form in forms.values()),
+            any(form.lined for form in forms.values()),
+        )
         found = families(spaces=spaces, lines=lines)
         object.__setattr__(self, "_families", found)
         object.__setattr__(self, "_index", None)
-        object.__setattr__(self, "_least", min([form.size for form in forms.values()], default=sys.maxsize))
+        object.__setattr__(
+            self, "_least", min([form.size for form in forms.values()], default=sys.maxsize)
+        )
         object.__setattr__(self, "_searched", 0)
         object.__setattr__(self, "_signs", frozenset(family.sign for family in found))
 
     def clean(self, text: str) -> str:
-        """Return the text with every secret masked; the same object if it contains none. Idempotent."""
+        """Return the text with every secret masked; the same object if it contains none.
+        Idempotent.
+        """
         for _ in range(_ROUNDS):
             spans = self._spans(text)
             if not spans:
@@ -82,10 +99,12 @@ class Redactor(SecretHolder):
         return MASK
 
     def clean_json(self, value: Any) -> Any:
-        """Return the JSON value with its strings and member names redacted; the same object if it contains no secret.
+        """Return the JSON value with its strings and member names redacted; the same object if it
+        contains no secret.
 
-        All types and numbers are preserved. A member ``code`` with a code of the contract is preserved too, because programs match on it.
-        Names that become equal get further asterisks, so no member is lost.
+        All types and numbers are preserved. A member ``code`` with a code of the contract is
+        preserved too, because programs match on it. Names that become equal get further asterisks,
+        so no member is lost.
         """
         if not self._forms:
             return value
@@ -93,7 +112,11 @@ class Redactor(SecretHolder):
             return self.clean(value)
         if isinstance(value, list):
             items = [self.clean_json(item) for item in value]
-            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+            return (
+                items
+                if any(new is not old for new, old in zip(items, value, strict=True))
+                else value
+            )
         if isinstance(value, dict):
             return self._clean_members(value)
         return value
@@ -122,16 +145,21 @@ class Redactor(SecretHolder):
         return max(map(len, self._forms), default=0)
 
     def may_go_on(self, text: str) -> bool:
-        """Return whether a text ends with at least 4 characters of the beginning of a secret of 8 or more characters."""
+        """Return whether a text ends with at least 4 characters of the beginning of a secret of 8
+        or more characters.
+        """
         last = text[-_BEGINNING:]
         return len(last) == _BEGINNING and any(
-            last in secret and any(text.endswith(secret[:size]) for size in range(_BEGINNING, len(secret)))
+            last in secret
+            and any(text.endswith(secret[:size]) for size in range(_BEGINNING, len(secret)))
             for secret in self._forms
             if len(secret) >= 2 * _BEGINNING
         )
 
     def _may_hold(self, text: str) -> bool:
-        """Return whether the text needs a full search: it is long enough for a secret, and contains a needle or the sign of an escape."""
+        """Return whether the text needs a full search: it is long enough for a secret, and contains
+        a needle or the sign of an escape.
+        """
         size = len(text)
         if size < self._least:
             return False
@@ -156,11 +184,17 @@ class Redactor(SecretHolder):
         return self.joined(Redactor(more))
 
     def limited_to(self, secrets: Iterable[str]) -> Redactor:
-        """Return a Redactor of exactly these secrets. It shares the needles that this Redactor has built for them."""
-        return Redactor.of({one: self._forms.get(one) or Form(one) for one in secrets if _is_searchable(one)})
+        """Return a Redactor of exactly these secrets. It shares the needles that this Redactor has
+        built for them.
+        """
+        return Redactor.of(
+            {one: self._forms.get(one) or Form(one) for one in secrets if _is_searchable(one)}
+        )
 
     def joined(self, other: Redactor) -> Redactor:
-        """Return a Redactor of the secrets of both, or one of the two if it has all secrets. Built needles are shared."""
+        """Return a Redactor of the secrets of both, or one of the two if it has all secrets. Built
+        needles are shared.
+        """
         if other._forms.keys() <= self._forms.keys():
             return self
         if self._forms.keys() <= other._forms.keys():
@@ -182,10 +216,14 @@ class Redactor(SecretHolder):
     @staticmethod
     def union(redactors: Iterable[Redactor]) -> Redactor:
         """Return a Redactor of all their secrets. Built needles are shared."""
-        return Redactor.of(dict(chain.from_iterable(redactor.forms.items() for redactor in redactors)))
+        return Redactor.of(
+            dict(chain.from_iterable(redactor.forms.items() for redactor in redactors))
+        )
 
     def _indexed(self, size: int) -> Index | None:
-        """Return the index of the needles; None while building it would take longer than the searches so far."""
+        """Return the index of the needles; None while building it would take longer than the
+        searches so far.
+        """
         if self._index is None:
             object.__setattr__(self, "_searched", self._searched + 1 + size // _SHORT_TEXT)
             if self._searched > _BEFORE_INDEX:
@@ -265,7 +303,9 @@ def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 class Holder(Protocol):
-    """Object that holds secrets as long as it lives, such as an open connection; its Redactor may change."""
+    """Object that holds secrets as long as it lives, such as an open connection; its Redactor may
+    change.
+    """
 
     @property
     def redactor(self) -> Redactor:
@@ -273,8 +313,8 @@ class Holder(Protocol):
 
 
 _MOST_IN_FORCE = 100
-"""Maximum number of holders whose secrets are masked in the log, the most recently used of the process: a search for the secrets of 1,000
-takes 20 ms.
+"""Maximum number of holders whose secrets are masked in the log, the most recently used of the
+process: a search for the secrets of 1,000 takes 20 ms.
 """
 
 
@@ -286,8 +326,11 @@ class _InForce:
         self._joint: tuple[frozenset[Redactor], Redactor] = (frozenset(), Redactor())
 
     def add(self, holder: Holder) -> None:
-        """Mask the secrets of a new holder in the log of this process as long as it lives, and is one of the holders used last."""
-        self._recent[id(holder)] = ref(holder)  # in the place of one that has died, if it had this ID
+        """Mask the secrets of a new holder in the log of this process as long as it lives, and is
+        one of the holders used last.
+        """
+        # in the place of one that has died, if it had this ID
+        self._recent[id(holder)] = ref(holder)
         self.use(holder)
 
     def use(self, holder: Holder) -> None:
@@ -300,8 +343,11 @@ class _InForce:
             self._recent.popitem(last=False)
 
     def redactor(self) -> Redactor:
-        """Return the Redactor of all holders. While they and their secrets stay, it is the same object, which keeps its index."""
-        holders = (reference() for reference in tuple(self._recent.values()))  # other threads may add some meanwhile
+        """Return the Redactor of all holders. While they and their secrets stay, it is the same
+        object, which keeps its index.
+        """
+        # other threads may add some meanwhile
+        holders = (reference() for reference in tuple(self._recent.values()))
         found = frozenset(holder.redactor for holder in holders if holder is not None)
         known, joint = self._joint
         if found != known:
@@ -315,5 +361,7 @@ put_in_force, keep_in_force = _IN_FORCE.add, _IN_FORCE.use
 
 
 def current_redactor() -> Redactor:
-    """Return the Redactor of all secrets in force in this process; a Redactor without secrets if none are in force."""
+    """Return the Redactor of all secrets in force in this process; a Redactor without secrets if
+    none are in force.
+    """
     return _IN_FORCE.redactor()

@@ -2,10 +2,12 @@
 
 ::
 
-    value ─► to plain JSON ─► prepare (hints, lossless reading, defaults) ─► engine: valid? ─► no: its errors ─► sentences ─► Details
+    value ─► to plain JSON ─► prepare (hints, lossless reading, defaults) ─► engine: valid?
+     └─► no: its errors ─► sentences ─► Details
 
-The engine (jsonschema-rs) decides and reports each fault. jackfield writes the sentences, so that they contain no terms of Python or Rust
-and never quote a secret. The package does not load the engine until a name that needs it is first accessed (PEP 562).
+The engine (jsonschema-rs) decides and reports each fault. jackfield writes the sentences, so that
+they contain no terms of Python or Rust and never quote a secret. The package does not load the
+engine until a name that needs it is first accessed (PEP 562).
 """
 
 from __future__ import annotations

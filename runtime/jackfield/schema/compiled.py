@@ -10,7 +10,15 @@ from jackfield.kernel.errors import Detail
 from jackfield.kernel.walk import SecretPlaces
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
-from jackfield.schema.steps import CHARACTERS, FREE, MAX_COMPARED, MAX_LARGE, MAX_STEPS, slow_numbers, steps_of
+from jackfield.schema.steps import (
+    CHARACTERS,
+    FREE,
+    MAX_COMPARED,
+    MAX_LARGE,
+    MAX_STEPS,
+    slow_numbers,
+    steps_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +28,13 @@ if TYPE_CHECKING:
     from jackfield.schema.plan import ValuePlan
 
 MAX_DETAILS = 100
-"""Maximum number of faults reported for one value; one more Detail states how many were left out."""
+"""Maximum number of faults reported for one value; one more Detail states how many were left
+out.
+"""
 
-_ABOUT_CONTENT = frozenset({"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"})
+_ABOUT_CONTENT = frozenset(
+    {"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"}
+)
 """Keywords that validate an array or an object by its contents."""
 _STACK_IS_FULL = Detail("", "is nested too deeply to be judged")
 _INLINE = 1 << 17
@@ -33,7 +45,8 @@ _NO_DEFAULTS: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class CheckedValue:
-    """Result of a check: the prepared ``value``, usable if ``details`` is empty; otherwise ``details`` lists its faults.
+    """Result of a check: the prepared ``value``, usable if ``details`` is empty; otherwise
+    ``details`` lists its faults.
 
     ``omitted`` is the number of faults that the last Detail summarises.
     """
@@ -57,10 +70,14 @@ class CompiledSchema:
         self._facts = facts
         self._plan = plan
         self._is_valid = (
-            facts.validator.is_valid if facts.cost <= FREE and not facts.slow and not facts.numbers else partial(_is_valid, facts)
+            facts.validator.is_valid
+            if facts.cost <= FREE and not facts.slow and not facts.numbers
+            else partial(_is_valid, facts)
         )
         self.brief = _INLINE // (facts.cost + _COPYING)
-        """Steps of the largest value (``steps_of``) that is judged and copied faster than threads are switched."""
+        """Steps of the largest value (``steps_of``) that is judged and copied faster than threads
+        are switched.
+        """
         self._places: tuple[SecretPlaces | None, ...] = () if facts.has_secrets else (None,)
 
     @property
@@ -72,11 +89,14 @@ class CompiledSchema:
             self._places = (found if found is not None and found.reaches else None,)
         return self._places[0]
 
-    def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> CheckedValue:
+    def check(
+        self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS
+    ) -> CheckedValue:
         """Prepare an object and validate it.
 
-        ``defaults`` are the connection's values, which fill missing members marked ``fromConnection``. The caller's objects are never
-        modified; the prepared value shares their unchanged parts.
+        ``defaults`` are the connection's values, which fill missing members marked
+        ``fromConnection``. The caller's objects are never modified; the prepared value shares their
+        unchanged parts.
         """
         faults: tuple[Detail, ...] = ()
         plain: Json = value
@@ -84,10 +104,14 @@ class CompiledSchema:
             if not is_json(value):
                 plain, faults = to_json(value, keeps_exact=True)
             if type(plain) is not dict:
-                return _checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
+                return _checked(
+                    {},
+                    faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),),
+                )
             step = self._plan.steps.get(dict)
             prepared: dict[str, Any] = plain if step is None else step(plain, defaults)  # type: ignore[call-arg]  # an object's step
-            judged: Any = prepared if plain is value else to_json(prepared)[0]  # the engine takes no number with more digits
+            # the engine takes no number with more digits
+            judged: Any = prepared if plain is value else to_json(prepared)[0]
             is_valid = self._is_valid(judged)
             if is_valid and not faults:
                 return CheckedValue(prepared, ())
@@ -109,18 +133,23 @@ class CompiledSchema:
             return (_STACK_IS_FULL,)
 
     def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
-        if (fault := _too_large(self._facts, value) or _too_many_numbers(self._facts, value, explains=True)) is not None:
+        if (
+            fault := _too_large(self._facts, value)
+            or _too_many_numbers(self._facts, value, explains=True)
+        ) is not None:
             return (*faults, fault)
         _begin(self._facts)
         from jackfield.schema.sentences import explain
 
         found = explain(self._facts, value)
-        return (*faults, *_independent(found, faults)) or (Detail("", "is not what the schema describes"),)
+        return (*faults, *_independent(found, faults)) or (
+            Detail("", "is not what the schema describes"),
+        )
 
 
 def _is_valid(facts: SchemaFacts, value: Json) -> bool:
-    """Return whether a value is valid by a schema that takes many steps for each part of it. A value that is too large for this is not
-    valid.
+    """Return whether a value is valid by a schema that takes many steps for each part of it. A
+    value that is too large for this is not valid.
     """
     _begin(facts)
     if _too_large(facts, value) is not None:
@@ -139,34 +168,48 @@ def _too_large(facts: SchemaFacts, value: Json) -> Detail | None:
     limit = MAX_STEPS // facts.cost
     if facts.cost <= FREE or steps_of(value, limit) <= limit:
         return None
-    return Detail("", f"is too large: the branches of its schema allow {limit:,} values (or {CHARACTERS} characters of text for each)")
+    return Detail(
+        "",
+        f"is too large: the branches of its schema allow {limit:,} values (or {CHARACTERS} "
+        "characters of text for each)",
+    )
 
 
 def _too_many_numbers(facts: SchemaFacts, value: Json, *, explains: bool = False) -> Detail | None:
-    """Return the fault of a value with more slow numbers than may be compared; else None. With ``explains``, the engine judges past a wrong
-    type.
+    """Return the fault of a value with more slow numbers than may be compared; else None. With
+    ``explains``, the engine judges past a wrong type.
     """
     numbers = facts.numbers
     if not numbers:
         return None
     large, fractions = slow_numbers(value)
     if numbers.unique and large > MAX_LARGE:
-        return Detail("", f"has too many integers beyond 64 bits: where items must be unique, {MAX_LARGE} are allowed")
+        return Detail(
+            "",
+            f"has too many integers beyond 64 bits: where items must be unique, {MAX_LARGE} are "
+            "allowed",
+        )
     slow = large if numbers.take_integers and not explains else large + fractions
     if slow * numbers.compared <= MAX_COMPARED:
         return None
     limit = MAX_COMPARED // numbers.compared
-    return Detail("", f"has too many numbers that its schema compares: {limit:,} that are no integers of 64 bits are allowed")
+    return Detail(
+        "",
+        f"has too many numbers that its schema compares: {limit:,} that are no integers of 64 "
+        "bits are allowed",
+    )
 
 
 def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:
-    """Yield each fault once. Leave out faults caused only by the null that replaces a part that is not JSON, at its place or in an
-    enclosing value.
+    """Yield each fault once. Leave out faults caused only by the null that replaces a part that is
+    not JSON, at its place or in an enclosing value.
     """
     paths = {fault.path for fault in faults}
     above = {path[:end] for path in paths for end in range(len(path)) if path[end] == "/"}
     for detail in dict.fromkeys(found):
-        if detail.path not in paths and not (detail.keyword in _ABOUT_CONTENT and detail.path in above):
+        if detail.path not in paths and not (
+            detail.keyword in _ABOUT_CONTENT and detail.path in above
+        ):
             yield detail
 
 

@@ -30,7 +30,9 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
     root = for_engine(given)
     outline = check_references(root, check_form)
     cost = schema_cost(root, outline)
-    slow = frozenset(node["format"] for node in outline.nodes if str(node.get("format", "")).startswith(SLOW))
+    slow = frozenset(
+        node["format"] for node in outline.nodes if str(node.get("format", "")).startswith(SLOW)
+    )
     validator = compile_validator(root, slow)  # refuses invalid patterns too
     facts = SchemaFacts(
         root=root,
@@ -50,7 +52,8 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
 
 
 def checked_schema(schema: Mapping[str, Any]) -> Outline:
-    """Check a schema as ``compiled_schema`` does, but neither build the plan for calls nor check the lengths of texts with slow patterns.
+    """Check a schema as ``compiled_schema`` does, but neither build the plan for calls nor check
+    the lengths of texts with slow patterns.
 
     :raises SchemaError: if the schema is invalid.
     """
@@ -58,7 +61,8 @@ def checked_schema(schema: Mapping[str, Any]) -> Outline:
     refuse_slow_patterns(found)
     root = for_engine(given)
     outline = check_references(root, check_form)
-    schema_cost(root, outline)  # first: to compile a schema takes as many steps as to judge a value by it
+    # first: to compile a schema takes as many steps as to judge a value by it
+    schema_cost(root, outline)
     compile_validator(root)
     schema_numbers(root, outline)
     return found
@@ -87,7 +91,10 @@ def _outlined(schema: Mapping[str, Any]) -> tuple[Json, Outline]:
     for place, node in found.placed:
         for pattern in node.get("patternProperties", ()):
             if sorted_pattern(pattern).limit is not None:
-                reason = "a pattern for the names of members may have no look-around and no back-references, and not be so large"
+                reason = (
+                    "a pattern for the names of members may have no look-around and no "
+                    "back-references, and not be so large"
+                )
                 raise SchemaError(child(child(place, "patternProperties"), pattern), reason)
     return given, found
 
@@ -111,12 +118,16 @@ class _Planner:
         self._facts = facts
         self._plans: dict[tuple[int, ...], ValuePlan] = {}
         self._empty: list[tuple[ValuePlan, Parts]] = []
-        """Plans to fill, with their schemas: a list instead of recursion, because chains of references may be long."""
+        """Plans to fill, with their schemas: a list instead of recursion, because chains of
+        references may be long.
+        """
 
     def plan(self, nodes: Sequence[Node]) -> ValuePlan:
-        """Return the plan for a value to which all these schemas apply. Equal schemas share one plan, so that recursion ends.
+        """Return the plan for a value to which all these schemas apply. Equal schemas share one
+        plan, so that recursion ends.
 
-        A schema counts once: two branches of ``allOf`` that name the same recursive member would double its schemas at each level.
+        A schema counts once: two branches of ``allOf`` that name the same recursive member would
+        double its schemas at each level.
         """
         parts = list({id(node): node for node in nodes if not isinstance(node, bool)}.values())
         key = tuple(map(id, parts))
@@ -146,11 +157,15 @@ class _Planner:
         yield from self._facts.always(parts)
 
     def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:
-        """Yield the schemas that apply to a value of this kind; of several branches, only a single one that accepts the kind."""
+        """Yield the schemas that apply to a value of this kind; of several branches, only a single
+        one that accepts the kind.
+        """
         for node in self._always(parts):
             yield node
             for keyword in ("anyOf", "oneOf"):
-                fitting = [sub for sub in node.get(keyword, ()) if kind in self._facts.accepted(sub)]
+                fitting = [
+                    sub for sub in node.get(keyword, ()) if kind in self._facts.accepted(sub)
+                ]
                 if len(fitting) == 1 and not isinstance(fitting[0], bool):
                     yield from self._applied(fitting, kind)
 
@@ -165,7 +180,9 @@ class _Planner:
 
     def _text(self, parts: Parts) -> Callable[[str], Json] | None:
         hints = [node.get("x-jackfield", {}) for node in self._applied(parts, "string")]
-        trim, lowercase = (any(hint.get(name) is True for hint in hints) for name in ("trim", "lowercase"))
+        trim, lowercase = (
+            any(hint.get(name) is True for hint in hints) for name in ("trim", "lowercase")
+        )
         kinds = frozenset[str]().union(*[self._facts.accepted(node) for node in parts[:1]])
         for node in parts[1:]:
             kinds &= self._facts.accepted(node)
@@ -174,22 +191,38 @@ class _Planner:
 
     def _items(self, parts: Parts) -> Items:
         longest = max((len(node.get("prefixItems", ())) for node in parts), default=0)
-        first = [self._combined([_item_schema(node, index) for node in parts]) for index in range(longest)]
+        first = [
+            self._combined([_item_schema(node, index) for node in parts])
+            for index in range(longest)
+        ]
         return Items(list(first), self._combined([node.get("items", True) for node in parts]))
 
     def _members(self, parts: Parts) -> Members:
         names = dict.fromkeys(name for node in parts for name in node.get("properties", ()))
-        by_name = {name: self._combined([sub for node in parts for sub in self._member_schemas(node, name)]) for name in names}
+        by_name = {
+            name: self._combined(
+                [sub for node in parts for sub in self._member_schemas(node, name)]
+            )
+            for name in names
+        }
         patterns = [
             (self._facts.matchers[pattern], self._combined([sub]))
             for node in parts
             for pattern, sub in node.get("patternProperties", {}).items()
         ]
-        return Members(by_name, patterns, self._combined([node.get("additionalProperties", True) for node in parts]))
+        return Members(
+            by_name,
+            patterns,
+            self._combined([node.get("additionalProperties", True) for node in parts]),
+        )
 
     def _member_schemas(self, node: Mapping[str, Json], name: str) -> Iterator[Node]:
         found = [node["properties"][name]] if name in node.get("properties", {}) else []
-        found += [sub for pattern, sub in node.get("patternProperties", {}).items() if self._facts.matches(pattern, name)]
+        found += [
+            sub
+            for pattern, sub in node.get("patternProperties", {}).items()
+            if self._facts.matches(pattern, name)
+        ]
         yield from found or [node.get("additionalProperties", True)]
 
     def _combined(self, nodes: Sequence[Node]) -> ValuePlan | None:
@@ -211,12 +244,19 @@ class _Planner:
         for plan in self._plans.values():
             for kind in (list, dict):
                 step = plan.steps[kind]
-                if isinstance(step, Items | Members) and not step.keep(lambda sub: sub if id(sub) in active else None):
+                if isinstance(step, Items | Members) and not step.keep(
+                    lambda sub: sub if id(sub) in active else None
+                ):
                     del plan.steps[kind]
 
 
 def _below(plan: ValuePlan) -> list[ValuePlan]:
-    return [sub for step in plan.steps.values() if isinstance(step, Items | Members) for sub in step.plans()]
+    return [
+        sub
+        for step in plan.steps.values()
+        if isinstance(step, Items | Members)
+        for sub in step.plans()
+    ]
 
 
 def _item_schema(node: Mapping[str, Json], index: int) -> Node:

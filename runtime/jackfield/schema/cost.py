@@ -1,9 +1,10 @@
 """The cost of a schema: how often it can make the engine judge one part of a value.
 
-Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value again, and so do the branches inside it. A few hundred bytes of schema
-can require more steps than a computer can execute. The engine caches its verdict on a reference back to an enclosing schema, so recursion
-costs nothing more. Every other reference counts as if its target were written in its place. The sum is computed over the graph, in time
-linear in the schema.
+Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value again, and so do the branches
+inside it. A few hundred bytes of schema can require more steps than a computer can execute. The
+engine caches its verdict on a reference back to an enclosing schema, so recursion costs nothing
+more. Every other reference counts as if its target were written in its place. The sum is computed
+over the graph, in time linear in the schema.
 """
 
 from __future__ import annotations
@@ -26,24 +27,30 @@ if TYPE_CHECKING:
     from jackfield.schema.references import Outline
 
 MAX_COST: Final = 10_000
-"""Maximum number of steps of a schema for one part of a value. The largest of the shipped connectors takes 105."""
+"""Maximum number of steps of a schema for one part of a value. The largest of the shipped
+connectors takes 105.
+"""
 _OF_CONTAINER = 8
 _OF_PART = 4
-"""Steps to compare a value with an array or an object of the schema: the minimum, and for each part of it."""
+"""Steps to compare a value with an array or an object of the schema: the minimum, and for each part
+of it.
+"""
 _OF_BOUND = 6
 """Steps to compare a number with a bound, which may be of another kind."""
 _OF_DIVISION = 24
 _OF_FRACTION = 100
 _OF_TINY_FRACTION = 2_000
 """Steps to divide a number exactly by a very small fraction, with the digits of both."""
-_OF_FORMAT: Final[Mapping[str, int]] = dict.fromkeys(("email", "hostname", "idn-email", "idn-hostname"), 24)
+_OF_FORMAT: Final[Mapping[str, int]] = dict.fromkeys(
+    ("email", "hostname", "idn-email", "idn-hostname"), 24
+)
 _BOUNDS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of a schema: ``steps`` that judging one part of a value can take, and ``errors`` that it can have in the form that explains
-    (``shallow``).
+    """Cost of a schema: ``steps`` that judging one part of a value can take, and ``errors`` that it
+    can have in the form that explains (``shallow``).
 
     ``again`` are the schemas (by ``id``) to which recursion leads back.
     """
@@ -55,10 +62,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Comparisons of numbers that the engine makes digit by digit, unless both are integers of 64 bits.
+    """Comparisons of numbers that the engine makes digit by digit, unless both are integers of 64
+    bits.
 
-    ``compared`` are the numbers of ``enum`` and ``const`` with which one part of a value can be compared; if all ``take_integers``, the
-    type refuses other numbers first. ``unique`` items are compared with one another. Divisions (``multipleOf``) are steps of ``Cost``.
+    ``compared`` are the numbers of ``enum`` and ``const`` with which one part of a value can be
+    compared; if all ``take_integers``, the type refuses other numbers first. ``unique`` items are
+    compared with one another. Divisions (``multipleOf``) are steps of ``Cost``.
     """
 
     compared: int
@@ -76,11 +85,17 @@ def schema_numbers(root: Node, outline: Outline) -> Numbers:
     """
     listed = [node for node in outline.nodes if _numbers(node)]
     compared = _Compared(outline).total(root).steps if listed else 0
-    return Numbers(compared, all(map(_takes_integers, listed)), any(node.get("uniqueItems") is True for node in outline.nodes))
+    return Numbers(
+        compared,
+        all(map(_takes_integers, listed)),
+        any(node.get("uniqueItems") is True for node in outline.nodes),
+    )
 
 
 def _numbers(node: Mapping[str, Json]) -> list[int | float]:
-    """Return the numbers of a schema's ``enum`` and ``const``, including numbers in objects and arrays."""
+    """Return the numbers of a schema's ``enum`` and ``const``, including numbers in objects and
+    arrays.
+    """
     found: list[int | float] = []
     waiting = [*node.get("enum", ()), *_some(node, "const")]
     for value in waiting:  # a list that grows meanwhile
@@ -93,19 +108,23 @@ def _numbers(node: Mapping[str, Json]) -> list[int | float]:
 
 def _takes_integers(node: Mapping[str, Json]) -> bool:
     types = node.get("type", "number")
-    return "number" not in ([types] if isinstance(types, str) else types) and all(isinstance(number, int) for number in _numbers(node))
+    return "number" not in ([types] if isinstance(types, str) else types) and all(
+        isinstance(number, int) for number in _numbers(node)
+    )
 
 
 def schema_cost(root: Node, outline: Outline) -> Cost:
     """Return a schema's total cost.
 
-    :raises SchemaError: if it takes more than ``MAX_COST`` steps; the error names the place where the branches multiply.
+    :raises SchemaError: if it takes more than ``MAX_COST`` steps; the error names the place where
+        the branches multiply.
     """
     return _Costs(outline).total(root)
 
 
 def refuse_slow_patterns(outline: Outline) -> None:
-    """Refuse a schema whose patterns with look-around or back-references apply to texts longer than ``MAX_LOOKAROUND``.
+    """Refuse a schema whose patterns with look-around or back-references apply to texts longer than
+    ``MAX_LOOKAROUND``.
 
     :raises SchemaError: at the first such pattern.
     """
@@ -114,19 +133,26 @@ def refuse_slow_patterns(outline: Outline) -> None:
         if pattern is None or not sorted_pattern(pattern).looks_around or _is_short(node):
             continue
         reason = (
-            f"the pattern {name_of(pattern)} has look-around or back-references, whose time grows with the square of the text: "
+            f"the pattern {name_of(pattern)} has look-around or back-references, whose time grows "
+            "with the square of the text: "
             f"add 'maxLength' of at most {MAX_LOOKAROUND:,} beside it, or write it without them"
         )
         raise SchemaError(child(place, "pattern"), reason)
 
 
 def _is_short(node: Mapping[str, Json]) -> bool:
-    return "const" in node or "enum" in node or node.get("maxLength", MAX_LOOKAROUND + 1) <= MAX_LOOKAROUND
+    return (
+        "const" in node
+        or "enum" in node
+        or node.get("maxLength", MAX_LOOKAROUND + 1) <= MAX_LOOKAROUND
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Of:
-    """Cost within one schema: ``steps``, the errors at the value itself (``here``), and the maximum at any part inside it (``inside``)."""
+    """Cost within one schema: ``steps``, the errors at the value itself (``here``), and the maximum
+    at any part inside it (``inside``).
+    """
 
     steps: int
     here: int
@@ -149,11 +175,15 @@ class _Costs:
         of = self._of(root)
         steps = of.steps + sum(self._known[node].steps for node in self._again if node != id(root))
         parts = [of, *map(self._known.__getitem__, self._again)]
-        return Cost(self._within(steps, root), max(max(one.here, one.inside) for one in parts), frozenset(self._again))
+        return Cost(
+            self._within(steps, root),
+            max(max(one.here, one.inside) for one in parts),
+            frozenset(self._again),
+        )
 
     def _fill(self, root: Node) -> None:
-        """Compute the sums without recursion, since chains of references may be long. A schema whose sum is not complete leads back to
-        itself.
+        """Compute the sums without recursion, since chains of references may be long. A schema
+        whose sum is not complete leads back to itself.
         """
         stack: list[tuple[Node, bool]] = [(root, False)]
         begun: set[int] = set()
@@ -168,20 +198,33 @@ class _Costs:
             else:
                 begun.add(id(node))
                 stack.append((node, True))
-                stack.extend((sub, False) for sub in reversed([*self._in_place(node), *self._inside(node)]))
+                stack.extend(
+                    (sub, False) for sub in reversed([*self._in_place(node), *self._inside(node)])
+                )
 
     def _summed(self, node: Mapping[str, Json]) -> _Of:
         steps = self._own(node) + sum(sub.steps for sub in map(self._of, self._in_place(node)))
         steps += self._worst(node, lambda sub: sub.steps) + self._names(node)
         reported = [self._of(sub) for sub in self._reported(node)]
         unions = sum(keyword in node for keyword in ("anyOf", "oneOf", "not"))
-        here = 1 + unions + len(node.get("required", ())) + len(node.get("dependentRequired", ())) + sum(sub.here for sub in reported)
-        inside = sum(sub.inside for sub in reported) + self._worst(node, lambda sub: max(sub.here, sub.inside))
+        here = (
+            1
+            + unions
+            + len(node.get("required", ()))
+            + len(node.get("dependentRequired", ()))
+            + sum(sub.here for sub in reported)
+        )
+        inside = sum(sub.inside for sub in reported) + self._worst(
+            node, lambda sub: max(sub.here, sub.inside)
+        )
         return _Of(self._within(steps, node), here, inside)
 
     def _within(self, steps: int, node: Node) -> int:
         if steps > MAX_COST:
-            reason = f"its branches multiply: one value may take more than {MAX_COST:,} steps to judge; use fewer or shallower branches"
+            reason = (
+                f"its branches multiply: one value may take more than {MAX_COST:,} steps to "
+                "judge; use fewer or shallower branches"
+            )
             raise SchemaError(self._places.get(id(node), ""), reason)
         return steps
 
@@ -209,8 +252,12 @@ class _Costs:
         every = [*node.get("patternProperties", {}).values(), *_some(node, "unevaluatedProperties")]
         items = [*node.get("prefixItems", ()), *_some(node, "items")]
         sums = (
-            max((of(self._of(sub)) for sub in one), default=0) + sum(of(self._of(sub)) for sub in all_of_them)
-            for one, all_of_them in ((members, every), (items, [*_some(node, "contains", "unevaluatedItems")]))
+            max((of(self._of(sub)) for sub in one), default=0)
+            + sum(of(self._of(sub)) for sub in all_of_them)
+            for one, all_of_them in (
+                (members, every),
+                (items, [*_some(node, "contains", "unevaluatedItems")]),
+            )
         )
         return max(sums)
 
@@ -218,7 +265,9 @@ class _Costs:
         yield from in_place(node, self._targets)
 
     def _reported(self, node: Mapping[str, Json]) -> Iterator[Node]:
-        yield from (self._targets[node[keyword]] for keyword in ("$ref", "$dynamicRef") if keyword in node)
+        yield from (
+            self._targets[node[keyword]] for keyword in ("$ref", "$dynamicRef") if keyword in node
+        )
         yield from node.get("allOf", ())
         yield from _some(node, "then", "else")
         yield from node.get("dependentSchemas", {}).values()
@@ -227,7 +276,15 @@ class _Costs:
         for keyword in ("properties", "patternProperties"):
             yield from node.get(keyword, {}).values()
         yield from node.get("prefixItems", ())
-        yield from _some(node, "additionalProperties", "propertyNames", "unevaluatedProperties", "items", "contains", "unevaluatedItems")
+        yield from _some(
+            node,
+            "additionalProperties",
+            "propertyNames",
+            "unevaluatedProperties",
+            "items",
+            "contains",
+            "unevaluatedItems",
+        )
 
 
 class _Compared(_Costs):

@@ -1,8 +1,9 @@
 """The engine, ``jsonschema-rs``: it validates values and reports faults as typed errors.
 
-The schema that it compiles differs from the author's in two points. Patterns are spelt for the engine, and slow ones are formats
-(``patterns``). And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error per bad
-name would take quadratic space.
+The schema that it compiles differs from the author's in two points. Patterns are spelt for the
+engine, and slow ones are formats (``patterns``). And ``propertyNames`` becomes ``not not
+propertyNames``: the engine copies the object into each error, so one error per bad name would take
+quadratic space.
 """
 
 from __future__ import annotations
@@ -62,15 +63,20 @@ def compile_part(schemas: Mapping[str, Json], reference: str, slow: Collection[s
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Compile a pattern of an engine schema to a function that searches a text for it."""
-    found: Callable[[str], bool] = Validator({"pattern": pattern}, pattern_options=rs.RegexOptions()).is_valid
+    found: Callable[[str], bool] = Validator(
+        {"pattern": pattern}, pattern_options=rs.RegexOptions()
+    ).is_valid
     return found
 
 
 def _compiled(schema: Json, registry: rs.Registry | None, slow: Collection[str]) -> Validator:
-    formats = {name: judged.holds for name, judged in JUDGED_HERE.items()} | dict(map(slow_format, slow))
+    formats = {name: judged.holds for name, judged in JUDGED_HERE.items()} | dict(
+        map(slow_format, slow)
+    )
     try:
-        # mask: the engine's own messages must never contain a value, not even in another library's log. The base URI makes errors report
-        # the place of their keyword; a part refers to the whole schema by that name.
+        # mask: the engine's own messages must never contain a value, not even in another library's
+        # log. The base URI makes errors report the place of their keyword; a part refers to the
+        # whole schema by that name.
         return Validator(
             schema,
             base_uri=NAME if registry is None else None,
@@ -96,7 +102,11 @@ def for_engine(node: Json) -> Json:
     """Copy a schema and adapt it to the engine; see the module's docstring."""
     if not isinstance(node, dict):
         return node
-    made = {keyword: _keyword(keyword, value) for keyword, value in node.items() if keyword != "propertyNames"}
+    made = {
+        keyword: _keyword(keyword, value)
+        for keyword, value in node.items()
+        if keyword != "propertyNames"
+    }
     parts: list[Json] = []
     if "propertyNames" in node:
         parts.append({"not": {"not": {"propertyNames": for_engine(node["propertyNames"])}}})
@@ -109,10 +119,18 @@ def for_engine(node: Json) -> Json:
 
 
 def names_rule(node: Json) -> Node | None:
-    """Return the schema for names from the form that ``for_engine`` gives to ``propertyNames``; None for other nodes."""
+    """Return the schema for names from the form that ``for_engine`` gives to ``propertyNames``;
+    None for other nodes.
+    """
     refused = node.get("not")
-    inner = refused.get("not") if isinstance(refused, dict) and len(node) == len(refused) == 1 else None
-    return inner["propertyNames"] if isinstance(inner, dict) and list(inner) == ["propertyNames"] else None
+    inner = (
+        refused.get("not") if isinstance(refused, dict) and len(node) == len(refused) == 1 else None
+    )
+    return (
+        inner["propertyNames"]
+        if isinstance(inner, dict) and list(inner) == ["propertyNames"]
+        else None
+    )
 
 
 def _keyword(keyword: str, value: Json) -> Json:
@@ -124,5 +142,8 @@ def _keyword(keyword: str, value: Json) -> Json:
         return [for_engine(sub) for sub in value]
     if keyword in SUBSCHEMA_MAPS:
         named = keyword == "patternProperties"
-        return {sorted_pattern(name).text if named else name: for_engine(sub) for name, sub in value.items()}
+        return {
+            sorted_pattern(name).text if named else name: for_engine(sub)
+            for name, sub in value.items()
+        }
     return value

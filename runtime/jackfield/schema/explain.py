@@ -1,7 +1,8 @@
 """Explanation of invalid values: one sentence for each error of the engine.
 
-The engine reports the keyword and part of the schema that refuses a part of the value, and the errors of each branch. jackfield writes the
-sentences, so that they contain no terms of Python or Rust and never quote a secret.
+The engine reports the keyword and part of the schema that refuses a part of the value, and the
+errors of each branch. jackfield writes the sentences, so that they contain no terms of Python or
+Rust and never quote a secret.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 
 def is_secret_place(facts: SchemaFacts, value: Json, path: str) -> bool:
-    """Return True if any schema that applies to the place or above it marks it as secret, including branches that do not match."""
+    """Return True if any schema that applies to the place or above it marks it as secret, including
+    branches that do not match.
+    """
     applying, marked = facts.applying((facts.root,))
     for token in names(path):
         if marked:
@@ -54,8 +57,8 @@ def is_secret_place(facts: SchemaFacts, value: Json, path: str) -> bool:
 class Fault:
     """One error of the engine and its place.
 
-    ``node`` is the schema with the ``keyword``, None if a schema ``false`` refuses the value; ``place`` points to it. ``path`` points to
-    ``value``, and ``steps`` lead to it.
+    ``node`` is the schema with the ``keyword``, None if a schema ``false`` refuses the value;
+    ``place`` points to it. ``path`` points to ``value``, and ``steps`` lead to it.
     """
 
     error: Any
@@ -72,11 +75,15 @@ class Fault:
 
 
 _DESCENT = MAX_STEPS >> 8
-"""Minimum number of steps for the explanation of one branch, which takes a fraction of a millisecond."""
+"""Minimum number of steps for the explanation of one branch, which takes a fraction of a
+millisecond.
+"""
 
 
 class StepBudget:
-    """Steps left to explain branches of one value, and ``whole``, the maximum size of a part that is searched for all its faults."""
+    """Steps left to explain branches of one value, and ``whole``, the maximum size of a part that
+    is searched for all its faults.
+    """
 
     def __init__(self, cost: int, whole: int) -> None:
         self.whole = whole
@@ -90,7 +97,9 @@ class StepBudget:
 
 
 class Explainer:
-    """Translator of the errors of one value, with a table of sentences by keyword. ``base`` points to a value that is part of another."""
+    """Translator of the errors of one value, with a table of sentences by keyword. ``base`` points
+    to a value that is part of another.
+    """
 
     def __init__(
         self,
@@ -122,12 +131,24 @@ class Explainer:
             if fault is None:
                 yield Detail(shown(self._base), "is not what the schema describes")
             else:
-                yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
+                yield from self._sentences[
+                    fault.keyword if fault.keyword in self._sentences else None
+                ](scope, fault)
 
     def _without_patterns(self, errors: list[Any]) -> list[Any]:
-        """Drop the faults of patterns of texts that are too long, since a length fault needs no further explanation."""
+        """Drop the faults of patterns of texts that are too long, since a length fault needs no
+        further explanation.
+        """
         long = {tuple(error.instance_path) for error in errors if error.kind.name == "maxLength"}
-        return [error for error in errors if not (tuple(error.instance_path) in long and self._is_pattern(error))] if long else errors
+        return (
+            [
+                error
+                for error in errors
+                if not (tuple(error.instance_path) in long and self._is_pattern(error))
+            ]
+            if long
+            else errors
+        )
 
     def _is_pattern(self, error: Any) -> bool:
         keyword, _, node = self.facts.located(error.absolute_keyword_location)
@@ -136,7 +157,11 @@ class Explainer:
     def fault(self, error: Any) -> Fault | None:
         """Locate an error; None if its path is ambiguous."""
         keyword, place, node = self.facts.located(error.absolute_keyword_location)
-        if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
+        if error.kind.name == "falseSchema" and keyword not in (
+            "items",
+            "additionalProperties",
+            "unevaluatedProperties",
+        ):
             keyword = None
         steps = self._steps(error)
         try:
@@ -167,16 +192,24 @@ class Explainer:
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
     def piecewise(self, place: str, value: Json, path: str) -> Iterator[Detail]:
-        """Yield the faults of a large value by its invalid members and items. Errors that none of them explains count once."""
+        """Yield the faults of a large value by its invalid members and items. Errors that none of
+        them explains count once.
+        """
         wrong = False
         for sub, part, below in self._pieces(place, value, path):
             if self.fits(sub, part):
                 continue
             wrong = True
             limit = self._budget.whole
-            yield from self.below(sub, part, below) if steps_of(part, limit) <= limit else self.piecewise(sub, part, below)
+            yield from (
+                self.below(sub, part, below)
+                if steps_of(part, limit) <= limit
+                else self.piecewise(sub, part, below)
+            )
         if not wrong:
-            yield from islice(self._scope(value, path).details([self.facts.first_error(place, value)]), 1)
+            yield from islice(
+                self._scope(value, path).details([self.facts.first_error(place, value)]), 1
+            )
 
     def _pieces(self, place: str, value: Json, path: str) -> Iterator[tuple[str, Json, str]]:
         node = follow(self.facts.root, percent_encoded(place))
@@ -189,8 +222,14 @@ class Explainer:
                     yield child(child(place, "properties"), name), part, child(path, name)
                 elif isinstance(closing, dict) and name not in node.get("properties", {}):
                     yield child(place, "additionalProperties"), part, child(path, name)
-        elif isinstance(node, dict) and isinstance(value, list) and isinstance(node.get("items"), dict):
-            for index, part in enumerate(value[len(node.get("prefixItems", ())) :], len(node.get("prefixItems", ()))):
+        elif (
+            isinstance(node, dict)
+            and isinstance(value, list)
+            and isinstance(node.get("items"), dict)
+        ):
+            for index, part in enumerate(
+                value[len(node.get("prefixItems", ())) :], len(node.get("prefixItems", ()))
+            ):
                 yield child(place, "items"), part, child(path, index)
 
     def fits(self, place: str, value: Json) -> bool:
@@ -214,8 +253,14 @@ class Explainer:
         )
 
     def shown_value(self, fault: Fault) -> str | None:
-        """Return the value as a quotation for a message; None if it is long, a container, or marked as secret (see ``is_secret``)."""
-        return quote(fault.value) if may_quote(fault.value) and not self.is_secret(fault.path) else None
+        """Return the value as a quotation for a message; None if it is long, a container, or marked
+        as secret (see ``is_secret``).
+        """
+        return (
+            quote(fault.value)
+            if may_quote(fault.value) and not self.is_secret(fault.path)
+            else None
+        )
 
     def is_secret(self, path: str) -> bool:
         """Return True if a schema marks this JSON location or an enclosing one as secret."""
@@ -223,7 +268,9 @@ class Explainer:
 
     @cached_property
     def failed(self) -> frozenset[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Failed branches and conditions: their paths through references, each with the value where, or inside which, they fail."""
+        """Failed branches and conditions: their paths through references, each with the value
+        where, or inside which, they fail.
+        """
         found: set[tuple[tuple[Any, ...], tuple[Any, ...]]] = set()
         for error in self._errors:
             way, values = self._way(error), tuple(error.instance_path)
@@ -238,7 +285,8 @@ class Explainer:
         return (*way[:-3], keyword) if keyword in JUDGED and way[-1:] == ("not",) else way
 
 
-at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all instances while it computes the property
+# Python 3.11 holds one lock for all instances while it computes the property
+at_fork(Explainer.__dict__["failed"])
 
 
 def _without_repeats(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...]]) -> list[Any]:
@@ -247,24 +295,38 @@ def _without_repeats(errors: list[Any], steps: Callable[[Any], tuple[str | int, 
         return errors
     ways = {tuple(error.evaluation_path) for error in errors}
     typed_ways = {way[:-1] for way in ways if way and way[-1] == "type"}
-    if not any(way[:end] in typed_ways for way in ways for end in range(len(way) - (way[-1:] == ("type",)))):
+    if not any(
+        way[:end] in typed_ways for way in ways for end in range(len(way) - (way[-1:] == ("type",)))
+    ):
         return errors  # the common case
-    typed = {(tuple(error.evaluation_path[:-1]), steps(error)) for error in errors if error.kind.name == "type"}
+    typed = {
+        (tuple(error.evaluation_path[:-1]), steps(error))
+        for error in errors
+        if error.kind.name == "type"
+    }
     return [error for error in errors if not _repeats(error, steps(error), typed, typed_ways)]
 
 
-def _repeats(error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, Any]], ways: set[Any]) -> bool:
+def _repeats(
+    error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, Any]], ways: set[Any]
+) -> bool:
     way = tuple(error.evaluation_path)
     last = len(way) - 1 if error.kind.name == "type" else len(way)
-    return any(way[:end] in ways and any((way[:end], values[:depth]) in typed for depth in range(len(values) + 1)) for end in range(last))
+    return any(
+        way[:end] in ways
+        and any((way[:end], values[:depth]) in typed for depth in range(len(values) + 1))
+        for end in range(last)
+    )
 
 
 def written_path(message: str, value: Json) -> tuple[str | int, ...]:
     """Parse the path from an engine's message, as far as it leads into ``value``.
 
-    ``instance_path`` is not a substitute: it converts names of digits into numbers (``007`` becomes 7) and lacks empty names.
+    ``instance_path`` is not a substitute: it converts names of digits into numbers (``007`` becomes
+    7) and lacks empty names.
 
-    :raises LookupError, TypeError, ValueError: if the path leads nowhere, for example when a name contains a closing bracket.
+    :raises LookupError, TypeError, ValueError: if the path leads nowhere, for example when a name
+        contains a closing bracket.
     """
     rest = message.removesuffix(f":\n    {MASK}").rpartition("\n\nOn instance")[2]
     steps: list[str | int] = []

@@ -1,4 +1,6 @@
-"""Facts about one compiled schema: its references, its patterns, and the JSON types that each part accepts."""
+"""Facts about one compiled schema: its references, its patterns, and the JSON types that each part
+accepts.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,10 @@ def is_sensitive(node: Mapping[str, Json]) -> bool:
 class SchemaFacts:
     """Checked schema, in the form compiled for the engine.
 
-    ``noun`` denotes its top-level members in messages. ``spread`` is roughly the maximum number of errors of one part of a value, ``cost``
-    the number of steps to judge it, ``numbers`` the values of its comparisons. ``slow`` are the formats of slow patterns, ``again`` the
-    schemas (by ``id``) to which recursion leads back.
+    ``noun`` denotes its top-level members in messages. ``spread`` is roughly the maximum number of
+    errors of one part of a value, ``cost`` the number of steps to judge it, ``numbers`` the values
+    of its comparisons. ``slow`` are the formats of slow patterns, ``again`` the schemas (by ``id``)
+    to which recursion leads back.
     """
 
     root: Node
@@ -55,13 +58,16 @@ class SchemaFacts:
     spread: int
     validator: Any
     _shallow: list[Shallow] = field(default_factory=list)
-    _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; concurrent threads would store equal values
+    # caches; concurrent threads would store equal values
+    _kinds: dict[int, frozenset[str]] = field(default_factory=dict)
     _parts: dict[str, Any] = field(default_factory=dict)
     _locations: dict[str, tuple[str | None, str, Mapping[str, Json]]] = field(default_factory=dict)
     _applying: dict[tuple[int, ...], tuple[Nodes, bool]] = field(default_factory=dict)
 
     def applying(self, starts: tuple[object, ...]) -> tuple[Nodes, bool]:
-        """Return the schemas with all schemas that they refer to or combine, and whether one of them marks a secret."""
+        """Return the schemas with all schemas that they refer to or combine, and whether one of
+        them marks a secret.
+        """
         key = tuple(map(id, starts))  # parts of the root, which lives as long as this object
         found = self._applying.get(key)
         if found is None:
@@ -70,12 +76,16 @@ class SchemaFacts:
         return found
 
     def validator_at(self, pointer: str) -> Any:
-        """Return the compiled part at a pointer, in the form that explains; each part is compiled once."""
+        """Return the compiled part at a pointer, in the form that explains; each part is compiled
+        once.
+        """
         found = self._parts.get(pointer)
         if found is None:
             shallow = self.shallow
             documents = {NAME: self.root, shallow.uri: shallow.document}
-            found = self._parts[pointer] = compile_part(documents, shallow.reference(pointer), self.slow)
+            found = self._parts[pointer] = compile_part(
+                documents, shallow.reference(pointer), self.slow
+            )
         return found
 
     @property
@@ -89,13 +99,20 @@ class SchemaFacts:
         if not self._shallow:
             from jackfield.schema.shallow import Shallow
 
-            annotated = any("unevaluatedProperties" in node or "unevaluatedItems" in node for node in self.outline.nodes)
+            annotated = any(
+                "unevaluatedProperties" in node or "unevaluatedItems" in node
+                for node in self.outline.nodes
+            )
             places = {id(node): place for place, node in self.outline.placed}
-            self._shallow.append(Shallow(self.root, self.targets, places, self.again, annotated=annotated))
+            self._shallow.append(
+                Shallow(self.root, self.targets, places, self.again, annotated=annotated)
+            )
         return self._shallow[0]
 
     def located(self, location: str) -> tuple[str | None, str, Mapping[str, Json]]:
-        """Split an error's location into the keyword (None for a name or an index), the pointer to its schema, and that schema."""
+        """Split an error's location into the keyword (None for a name or an index), the pointer to
+        its schema, and that schema.
+        """
         found = self._locations.get(location)
         if found is None:
             keyword: str | None = None
@@ -107,7 +124,11 @@ class SchemaFacts:
                     keyword = None if keyword in _OF_NAMES else step
             place = pointer.rpartition("/")[0]
             node = follow(self.root, percent_encoded(place))
-            found = self._locations[location] = (keyword, place, node if isinstance(node, Mapping) else {})
+            found = self._locations[location] = (
+                keyword,
+                place,
+                node if isinstance(node, Mapping) else {},
+            )
         return found
 
     def first_error(self, place: str, value: Json) -> Any:
@@ -133,7 +154,9 @@ class SchemaFacts:
                 yield self.targets[node[keyword]]
 
     def always(self, starts: Iterable[Node]) -> Iterator[Mapping[str, Json]]:
-        """Yield the schemas that apply to a value of any type to which ``starts`` apply, each once."""
+        """Yield the schemas that apply to a value of any type to which ``starts`` apply, each
+        once.
+        """
         waiting, seen = [*starts][::-1], set()
         while waiting:
             node = waiting.pop()
@@ -143,7 +166,9 @@ class SchemaFacts:
                 waiting += [*self.references(node), *node.get("allOf", ())][::-1]
 
     def accepted(self, node: Node) -> frozenset[str]:
-        """Return the kinds of value that the schema can accept, by its types, values and branches."""
+        """Return the kinds of value that the schema can accept, by its types, values and
+        branches.
+        """
         if isinstance(node, bool):
             return ALL_KINDS if node else _NO_KINDS
         found = self._kinds.get(id(node))

@@ -16,7 +16,9 @@ Node: TypeAlias = bool | Mapping[str, Any]
 MAX_DEPTH = 100
 """Maximum nesting of arrays and objects (docs/reference/invocation.md)."""
 MAX_DIGITS = 308
-"""Maximum digits of an integer, as of the largest double. The engine's time to compare an integer grows with its square."""
+"""Maximum digits of an integer, as of the largest double. The engine's time to compare an integer
+grows with its square.
+"""
 
 TYPES: Mapping[str, frozenset[str]] = {
     "null": frozenset({"null"}),
@@ -27,10 +29,19 @@ TYPES: Mapping[str, frozenset[str]] = {
     "array": frozenset({"array"}),
     "object": frozenset({"object"}),
 }
-"""Kinds of value that each type of JSON Schema accepts. ``fraction`` is a number that is not an integer."""
+"""Kinds of value that each type of JSON Schema accepts. ``fraction`` is a number that is not an
+integer.
+"""
 ALL_KINDS: frozenset[str] = frozenset().union(*TYPES.values())
 
-_KINDS: Mapping[type, str] = {str: "string", dict: "object", list: "array", bool: "boolean", int: "integer", type(None): "null"}
+_KINDS: Mapping[type, str] = {
+    str: "string",
+    dict: "object",
+    list: "array",
+    bool: "boolean",
+    int: "integer",
+    type(None): "null",
+}
 _TYPE_WORDS = {
     "null": "null",
     "boolean": "true or false",
@@ -52,7 +63,9 @@ class Unreadable:
 
 
 class SchemaError(ValueError):
-    """Error for an invalid schema. ``pointer`` is a JSON Pointer to the fault in the schema, ``reason`` describes it."""
+    """Error for an invalid schema. ``pointer`` is a JSON Pointer to the fault in the schema,
+    ``reason`` describes it.
+    """
 
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(pointer, reason)
@@ -64,7 +77,9 @@ class SchemaError(ValueError):
 
 
 def kind_of(value: Json) -> str:
-    """Return the kind of a JSON value. 1.0 is an integer, as in JSON Schema (draft 2020-12 §4.2.3)."""
+    """Return the kind of a JSON value. 1.0 is an integer, as in JSON Schema (draft 2020-12
+    §4.2.3).
+    """
     if type(value) is float:
         return "integer" if value.is_integer() else "fraction"
     return _KINDS[type(value)]
@@ -98,7 +113,9 @@ def is_same(one: Json, other: Json) -> bool:
 
 
 def first_twins(items: Sequence[Json]) -> tuple[int, int] | None:
-    """Return the indexes of the first item that occurs again and of its duplicate; None if there is no duplicate. It takes linear time."""
+    """Return the indexes of the first item that occurs again and of its duplicate; None if there is
+    no duplicate. It takes linear time.
+    """
     seen: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         earlier = seen.setdefault(lookup_key(item), index)

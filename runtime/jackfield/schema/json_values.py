@@ -1,7 +1,7 @@
 """Check that Python objects are JSON, and conversion of other objects.
 
-Callers of the library may pass any object. Engines treat such objects differently (one raises at a lone surrogate but passes NaN), so they
-only get plain JSON.
+Callers of the library may pass any object. Engines treat such objects differently (one raises at a
+lone surrogate but passes NaN), so they only get plain JSON.
 """
 
 from __future__ import annotations
@@ -37,16 +37,25 @@ _WORDS: Mapping[type, str] = {
     memoryview: _NO_BYTES,
     set: "a set is not; give an array",
     frozenset: "a set is not; give an array",
-    datetime: "a date and time is taken where the schema names the format 'date-time'; give text here",
+    datetime: (
+        "a date and time is taken where the schema names the format 'date-time'; give text here"
+    ),
     date: "a date is taken where the schema names the format 'date'; give text here",
-    time: "a time with a time zone is taken where the schema names the format 'time'; give text here",
+    time: (
+        "a time with a time zone is taken where the schema names the format 'time'; give text here"
+    ),
 }
 _NOT_FINITE = "NaN and Infinity are not numbers of JSON"
-_NO_DOUBLE = "a number of Python is one of JSON only if a double holds it unchanged; round it, or give text where the schema takes text"
+_NO_DOUBLE = (
+    "a number of Python is one of JSON only if a double holds it unchanged; round it, or "
+    "give text where the schema takes text"
+)
 
 
 def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
-    """Return whether a value is plain JSON: exact types, valid Unicode, finite numbers, at most ``depth`` levels. It never raises."""
+    """Return whether a value is plain JSON: exact types, valid Unicode, finite numbers, at most
+    ``depth`` levels. It never raises.
+    """
     kind = type(value)
     if kind is str:
         return value.isascii() or _is_unicode(value)
@@ -102,9 +111,10 @@ def _is_unicode(text: str) -> bool:
 def to_json(value: object, *, keeps_exact: bool = False) -> tuple[Json, tuple[Detail, ...]]:
     """Convert a value to plain JSON, with one Detail for each part that is not JSON.
 
-    Tuples become arrays, mappings objects; subclasses of str, int, float, list and dict become their base. Everything else is replaced by
-    null, a lone surrogate by U+FFFD, so that all other parts can be validated in the same pass. ``keeps_exact``: numbers with more digits
-    than a double stay unchanged (``kernel.exact``); the engine does not accept them.
+    Tuples become arrays, mappings objects; subclasses of str, int, float, list and dict become
+    their base. Everything else is replaced by null, a lone surrogate by U+FFFD, so that all other
+    parts can be validated in the same pass. ``keeps_exact``: numbers with more digits than a double
+    stay unchanged (``kernel.exact``); the engine does not accept them.
     """
     faults: list[Detail] = []
     return _Reader(faults, keeps_exact=keeps_exact).read(value, "", MAX_DEPTH), tuple(faults)
@@ -123,7 +133,8 @@ class _Reader:
         if value is None or type(value) is bool:
             return value
         for kind, reader in self._readers:
-            if issubclass(type(value), kind):  # isinstance would ask the object, which may lie or raise
+            # isinstance would ask the object, which may lie or raise
+            if issubclass(type(value), kind):
                 return reader(self, value, path, depth)
         self._refuse(path, _reason(value))
         return None
@@ -191,15 +202,28 @@ class _Reader:
         return False
 
     _readers: tuple[tuple[type, Callable[..., Json]], ...] = (
-        (str, _text), (int, _whole), (float, _number), (dict, _object), (list, _array), (tuple, _array), (Mapping, _mapping),
-    )  # fmt: skip
+        (str, _text),
+        (int, _whole),
+        (float, _number),
+        (dict, _object),
+        (list, _array),
+        (tuple, _array),
+        (Mapping, _mapping),
+    )
 
 
 def _reason(value: object) -> str:
     if type(value) is Unreadable:
-        return f"the class '{escaped(value.name[:80])}' of this Python object raises an exception as it is read"
+        return (
+            f"the class '{escaped(value.name[:80])}' of this Python object raises an "
+            "exception as it is read"
+        )
     found = attempt(_own_reason, value, type(value))
-    return "this Python object is not, and its class fails to describe it" if isinstance(found, Raised) else found
+    return (
+        "this Python object is not, and its class fails to describe it"
+        if isinstance(found, Raised)
+        else found
+    )
 
 
 def _own_reason(value: object, kind: type) -> str:

@@ -1,4 +1,6 @@
-"""Places of members: the objects that have an unknown name as a member, and the required members of a missing object."""
+"""Places of members: the objects that have an unknown name as a member, and the required members of
+a missing object.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +24,26 @@ _MOST_LEAVES = 20
 
 
 def parts_of(facts: SchemaFacts, node: Node) -> Sequence[Mapping[str, Json]]:
-    """Return a schema with all schemas that it refers to or combines for the same value, each once."""
+    """Return a schema with all schemas that it refers to or combines for the same value, each
+    once.
+    """
     found: dict[int, Mapping[str, Json]] = {}
     waiting: list[Node] = [node]
     while waiting:
         part = waiting.pop()
         if not isinstance(part, bool) and id(part) not in found:
             found[id(part)] = part
-            subs = [*facts.references(part), *(sub for keyword in ("allOf", "anyOf", "oneOf") for sub in part.get(keyword, ()))]
+            subs = [
+                *facts.references(part),
+                *(sub for keyword in ("allOf", "anyOf", "oneOf") for sub in part.get(keyword, ())),
+            ]
             waiting += subs[::-1]
     return tuple(found.values())
 
 
 def homes(facts: SchemaFacts, root: Node, name: str) -> Sequence[Steps]:
-    """Return the paths of an object's members, at most four levels down, whose objects have a member of this name: all of the highest such
-    level.
+    """Return the paths of an object's members, at most four levels down, whose objects have a
+    member of this name: all of the highest such level.
     """
     level: list[tuple[Steps, Node]] = [((), root)]
     left, seen = _MOST_SEEN, set[int]()
@@ -60,7 +67,9 @@ def homes(facts: SchemaFacts, root: Node, name: str) -> Sequence[Steps]:
 
 
 def missing_leaves(facts: SchemaFacts, node: Node, steps: Steps) -> Sequence[Steps]:
-    """Return the members that are missing if the value of this schema is missing: for an object its required members, recursively."""
+    """Return the members that are missing if the value of this schema is missing: for an object its
+    required members, recursively.
+    """
     found: list[Steps] = []
     for leaf in _leaves(facts, node, steps, len(steps) + _DEEPEST):
         found.append(leaf)
@@ -72,8 +81,17 @@ def missing_leaves(facts: SchemaFacts, node: Node, steps: Steps) -> Sequence[Ste
 def _leaves(facts: SchemaFacts, node: Node, steps: Steps, deepest: int) -> Iterator[Steps]:
     own = list(facts.always([node]))
     members = {name: sub for part in own for name, sub in part.get("properties", {}).items()}
-    required = [name for part in own for name in part.get("required", ()) if name in members and not _has_default(members[name])]
-    if len(steps) > deepest or not required or not any(types_of(part) == ["object"] for part in own if "type" in part):
+    required = [
+        name
+        for part in own
+        for name in part.get("required", ())
+        if name in members and not _has_default(members[name])
+    ]
+    if (
+        len(steps) > deepest
+        or not required
+        or not any(types_of(part) == ["object"] for part in own if "type" in part)
+    ):
         yield steps
         return
     for name in dict.fromkeys(required):

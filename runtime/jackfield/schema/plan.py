@@ -1,6 +1,8 @@
-"""Preparation of a value before validation, planned once per schema: ``x-jackfield`` hints, defaults, lossless reading.
+"""Preparation of a value before validation, planned once per schema: ``x-jackfield`` hints,
+defaults, lossless reading.
 
-A plan copies only changed parts: it never modifies the caller's objects and never copies long strings.
+A plan copies only changed parts: it never modifies the caller's objects and never copies long
+strings.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ _LONGEST_BOOLEAN = len("false")
 
 
 def read_text(text: str, kinds: frozenset[str]) -> Json:
-    """Return the value of ``text`` as one of these kinds (``boolean``, ``integer``, ``fraction``), or the text itself.
+    """Return the value of ``text`` as one of these kinds (``boolean``, ``integer``, ``fraction``),
+    or the text itself.
 
-    Surrounding blanks may be lost, digits that a double cannot hold may not. ``1.0`` becomes the integer 1 if only integers are allowed.
+    Surrounding blanks may be lost, digits that a double cannot hold may not. ``1.0`` becomes the
+    integer 1 if only integers are allowed.
     """
     if len(text) > _LONGEST:
         return text
@@ -73,7 +77,9 @@ _BLANKS: tuple[Json, ...] = ("", None, [], {})
 
 
 class ValuePlan:
-    """Preparation of the values at one place. ``steps`` maps a value's type to its conversion; other types stay unchanged."""
+    """Preparation of the values at one place. ``steps`` maps a value's type to its conversion;
+    other types stay unchanged.
+    """
 
     __slots__ = ("blank_is_absent", "default", "source", "steps")
 
@@ -84,7 +90,9 @@ class ValuePlan:
         self.source: str | None = None
 
     def apply(self, value: Json) -> Json:
-        """Return the prepared value: the same object if unchanged, ``ABSENT`` if it counts as missing."""
+        """Return the prepared value: the same object if unchanged, ``ABSENT`` if it counts as
+        missing.
+        """
         step = self.steps.get(type(value))
         if step is not None:
             value = step(value)
@@ -101,7 +109,9 @@ class ValuePlan:
         return self.fills or self.blank_is_absent or str in self.steps
 
     def fill(self, defaults: Mapping[str, Json] | None) -> Json:
-        """Return the value for a missing member: the connection's value of that name, else the schema's default, else ``ABSENT``."""
+        """Return the value for a missing member: the connection's value of that name, else the
+        schema's default, else ``ABSENT``.
+        """
         if self.source is not None and defaults and self.source in defaults:
             value = defaults[self.source]
             value = self.apply(value) if value is not None and is_json(value) else ABSENT
@@ -116,9 +126,11 @@ def _copied(value: Json) -> Json:
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
-    """Return the conversion for strings; None if no conversion is needed. ``kinds`` are the kinds to parse a string as; empty if the schema
-    accepts strings.
+def text_step(
+    *, trim: bool, lowercase: bool, kinds: frozenset[str]
+) -> Callable[[str], Json] | None:
+    """Return the conversion for strings; None if no conversion is needed. ``kinds`` are the kinds
+    to parse a string as; empty if the schema accepts strings.
     """
     if kinds:
         return lambda text: read_text(trimmed(text) if trim else text, kinds)
@@ -167,21 +179,30 @@ class Items:
 
 
 class Members:
-    """Preparation of an object: convert members, by name or by pattern, then fill in missing members."""
+    """Preparation of an object: convert members, by name or by pattern, then fill in missing
+    members.
+    """
 
     __slots__ = ("by_name", "fills", "patterns", "rest")
 
     def __init__(
-        self, by_name: dict[str, ValuePlan | None], patterns: list[tuple[Callable[[str], bool], ValuePlan | None]], rest: ValuePlan | None
+        self,
+        by_name: dict[str, ValuePlan | None],
+        patterns: list[tuple[Callable[[str], bool], ValuePlan | None]],
+        rest: ValuePlan | None,
     ) -> None:
         self.by_name = by_name
         self.patterns = patterns
         self.rest = rest
-        self.fills = [(name, plan) for name, plan in by_name.items() if plan is not None and plan.fills]
+        self.fills = [
+            (name, plan) for name, plan in by_name.items() if plan is not None and plan.fills
+        ]
 
-    def __call__(self, value: dict[str, Json], defaults: Mapping[str, Json] | None = None) -> dict[str, Json]:
-        """Return the prepared object, or the same object if unchanged. ``defaults`` (the connection's values) apply at the top
-        level only.
+    def __call__(
+        self, value: dict[str, Json], defaults: Mapping[str, Json] | None = None
+    ) -> dict[str, Json]:
+        """Return the prepared object, or the same object if unchanged. ``defaults`` (the
+        connection's values) apply at the top level only.
         """
         result = value
         find = self.by_name.get if self.rest is None and not self.patterns else self._find

@@ -1,7 +1,9 @@
-"""Conversion of Python values in a library caller's inputs to the JSON that the schema describes at their place.
+"""Conversion of Python values in a library caller's inputs to the JSON that the schema describes at
+their place.
 
-The result equals the same values over HTTP: dates and times have the form of RFC 3339, and a number that a double would change stays exact.
-A value that cannot be converted without a guess stays unchanged, so that the check refuses it at its place.
+The result equals the same values over HTTP: dates and times have the form of RFC 3339, and a number
+that a double would change stays exact. A value that cannot be converted without a guess stays
+unchanged, so that the check refuses it at its place.
 """
 
 from __future__ import annotations
@@ -26,16 +28,23 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def as_json(inputs: Any, schema: Schema) -> Any:
-    """Return the inputs with Python values converted to the JSON that the schema accepts there. Files stay unchanged."""
+    """Return the inputs with Python values converted to the JSON that the schema accepts there.
+    Files stay unchanged.
+    """
     return _Reader(schema).read(inputs, nodes(schema, schema), MAX_DEPTH)
 
 
 def built_in(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Return a Python value with JSON's types in place of a host's classes that extend them, or are mappings or tuples. From then on, none
-    of the host's code is called. Other objects stay unchanged.
+    """Return a Python value with JSON's types in place of a host's classes that extend them, or are
+    mappings or tuples. From then on, none of the host's code is called. Other objects stay
+    unchanged.
     """
     kind = type(value)
-    return value if kind in _ATOMS or depth <= 0 else _convert_value(value, _built_in, value, kind, depth)
+    return (
+        value
+        if kind in _ATOMS or depth <= 0
+        else _convert_value(value, _built_in, value, kind, depth)
+    )
 
 
 def _built_in(value: Any, kind: type, depth: int) -> Any:
@@ -43,19 +52,30 @@ def _built_in(value: Any, kind: type, depth: int) -> Any:
         if issubclass(kind, base):
             return plain(value)
     if issubclass(kind, Mapping):
-        return {built_in(name, 0 if type(name) is str else 1): built_in(item, depth - 1) for name, item in dict(value).items()}
-    return [built_in(item, depth - 1) for item in [*value]] if issubclass(kind, (list, tuple)) else value
+        return {
+            built_in(name, 0 if type(name) is str else 1): built_in(item, depth - 1)
+            for name, item in dict(value).items()
+        }
+    return (
+        [built_in(item, depth - 1) for item in [*value]]
+        if issubclass(kind, (list, tuple))
+        else value
+    )
 
 
 def _convert_value(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
-    """Convert a value. If its own class fails, it stays unchanged, since the check refuses it by its type; a subclass of a JSON type
-    becomes a placeholder, which is refused.
+    """Convert a value. If its own class fails, it stays unchanged, since the check refuses it by
+    its type; a subclass of a JSON type becomes a placeholder, which is refused.
     """
     found = attempt(reader, *given)
     if not isinstance(found, Raised):
         return found
     is_ours = isinstance(found.error, (RecursionError, MemoryError))
-    return value if is_ours or not issubclass(type(value), (str, int, float, dict, list, tuple)) else Unreadable(type(value))
+    return (
+        value
+        if is_ours or not issubclass(type(value), (str, int, float, dict, list, tuple))
+        else Unreadable(type(value))
+    )
 
 
 def moment(value: object) -> str | None:
@@ -72,7 +92,9 @@ class _Reader:
         self._open: set[int] = set()
 
     def read(self, value: Any, applying: Nodes, depth: int, *, drops: bool = False) -> Any:
-        """Convert a value. With ``drops``, it comes from an object whose None members count as missing."""
+        """Convert a value. With ``drops``, it comes from an object whose None members count as
+        missing.
+        """
         kind = type(value)
         if kind in _ATOMS or depth <= 0 or id(value) in self._open:
             return value
@@ -116,10 +138,22 @@ def _object(value: Any) -> Any:
 class _SchemaAt:
     def __init__(self, applying: Nodes) -> None:
         named = [node["type"] for node in applying if "type" in node]
-        self.types = {name for one in named for name in ([one] if isinstance(one, str) else one if isinstance(one, Iterable) else ())}
+        self.types = {
+            name
+            for one in named
+            for name in (
+                [one] if isinstance(one, str) else one if isinstance(one, Iterable) else ()
+            )
+        }
         self.formats = {node["format"] for node in applying if isinstance(node.get("format"), str)}
-        self.is_base64 = "byte" in self.formats or any(node.get("contentEncoding") == "base64" for node in applying)
-        chosen = [one for node in applying for one in (*_items(node.get("enum")), *([node["const"]] if "const" in node else ()))]
+        self.is_base64 = "byte" in self.formats or any(
+            node.get("contentEncoding") == "base64" for node in applying
+        )
+        chosen = [
+            one
+            for node in applying
+            for one in (*_items(node.get("enum")), *([node["const"]] if "const" in node else ()))
+        ]
         self.takes_null = not (self.types or chosen) or "null" in self.types or None in chosen
 
     def takes(self, *types: str) -> bool:
@@ -142,7 +176,9 @@ def _scalar(value: Any, place: _SchemaAt) -> Any:
 
 
 def _of_flag(value: Any) -> Any:
-    """Return a Boolean of numpy as a ``bool``. It is numpy's only scalar without an abstract class in Python."""
+    """Return a Boolean of numpy as a ``bool``. It is numpy's only scalar without an abstract class
+    in Python.
+    """
     found = value.item()
     return found if type(found) is bool else value
 
@@ -175,7 +211,11 @@ def _of_date(value: date, place: _SchemaAt) -> Any:
 
 
 def _of_time(value: time, place: _SchemaAt) -> Any:
-    return value.isoformat().replace("+00:00", "Z") if "time" in place.formats and value.utcoffset() is not None else value
+    return (
+        value.isoformat().replace("+00:00", "Z")
+        if "time" in place.formats and value.utcoffset() is not None
+        else value
+    )
 
 
 def _of_instant(value: datetime, place: _SchemaAt) -> Any:
@@ -188,7 +228,11 @@ def _of_instant(value: datetime, place: _SchemaAt) -> Any:
 
 
 def _of_decimal(value: Decimal, place: _SchemaAt) -> Any:
-    if not value.is_finite() or abs(value.adjusted()) >= MAX_DIGITS or len(value.as_tuple().digits) > MAX_DIGITS:
+    if (
+        not value.is_finite()
+        or abs(value.adjusted()) >= MAX_DIGITS
+        or len(value.as_tuple().digits) > MAX_DIGITS
+    ):
         return value
     number = _number(value) if place.takes("number", "integer") else None
     is_text = "string" in place.types and (number is None or "decimal" in place.formats)
@@ -203,7 +247,11 @@ def _number(value: Decimal) -> int | float | None:
     return found if Decimal(repr(found)) == value else None
 
 
-_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
+_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+)
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any, _SchemaAt], Any]], ...] = (
     ((str, int, float), _as_it_is),
     ((bytes, bytearray, memoryview), _of_bytes),

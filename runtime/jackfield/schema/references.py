@@ -1,7 +1,7 @@
 """The schemas inside a schema, and the targets of its references.
 
-The engine checks everything else about a schema. References are resolved here because preparing and explaining need their targets.
-References that leave the schema or form a circle are refused.
+The engine checks everything else about a schema. References are resolved here because preparing and
+explaining need their targets. References that leave the schema or form a circle are refused.
 """
 
 from __future__ import annotations
@@ -14,20 +14,32 @@ from jackfield.schema.json_types import Json, Node, SchemaError
 from jackfield.schema.wording import name_of
 
 SUBSCHEMA = frozenset(
-    {"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"}
+    {
+        "additionalProperties",
+        "contains",
+        "contentSchema",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+    }
     | {"unevaluatedItems", "unevaluatedProperties"}
 )
 """Keywords whose value is a schema."""
 SUBSCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 """Keywords whose value is an array of schemas."""
-SUBSCHEMA_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+SUBSCHEMA_MAPS = frozenset(
+    {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
+)
 """Keywords whose value is an object of schemas."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Schemas inside a schema with their places, the targets of its references, and its patterns, with those for names listed
-    separately.
+    """Schemas inside a schema with their places, the targets of its references, and its patterns,
+    with those for names listed separately.
     """
 
     placed: tuple[tuple[str, Mapping[str, Json]], ...]
@@ -42,7 +54,8 @@ class Outline:
 
 
 def check_references(root: Json, check_form: Callable[[Json], None]) -> Outline:
-    """Collect the schemas inside a well-formed schema and the targets of its references, checking the form of each target.
+    """Collect the schemas inside a well-formed schema and the targets of its references, checking
+    the form of each target.
 
     :raises SchemaError: at the first fault.
     """
@@ -54,7 +67,9 @@ def check_references(root: Json, check_form: Callable[[Json], None]) -> Outline:
         tuple(check.nodes),
         check.targets,
         frozenset(node["pattern"] for _, node in check.nodes if "pattern" in node),
-        frozenset(pattern for _, node in check.nodes for pattern in node.get("patternProperties", ())),
+        frozenset(
+            pattern for _, node in check.nodes for pattern in node.get("patternProperties", ())
+        ),
     )
 
 
@@ -80,7 +95,10 @@ class _Check:
             if place and keyword in node:
                 raise SchemaError(child(place, keyword), f"'{keyword}' may stand at the root only")
         if "dependencies" in node:  # the engine judges this one of older drafts
-            raise SchemaError(child(place, "dependencies"), "is of older drafts: write 'dependentSchemas' or 'dependentRequired'")
+            raise SchemaError(
+                child(place, "dependencies"),
+                "is of older drafts: write 'dependentSchemas' or 'dependentRequired'",
+            )
         for keyword, value in node.items():
             if keyword in ("$anchor", "$dynamicAnchor"):
                 self._anchors[value] = node
@@ -90,7 +108,8 @@ class _Check:
                 self.schema(sub, child(place, keyword) + below)
 
     def resolve(self) -> None:
-        for reference, place in self._references:  # grows while checking targets that nothing else reached
+        # grows while checking targets that nothing else reached
+        for reference, place in self._references:
             if reference not in self.targets:
                 self.targets[reference] = target = self._target(reference, place)
                 if id(target) not in self._seen:
@@ -106,7 +125,11 @@ class _Check:
     def _target(self, reference: str, place: str) -> Node:
         base, _, fragment = reference.partition("#")
         if base and base != self._own_id:
-            raise SchemaError(place, f"{name_of(reference)} points outside the schema; references within it ('#/$defs/…') are followed")
+            raise SchemaError(
+                place,
+                f"{name_of(reference)} points outside the schema; references within it "
+                "('#/$defs/…') are followed",
+            )
         if fragment in self._anchors:
             return self._anchors[fragment]
         try:
@@ -116,7 +139,9 @@ class _Check:
         return target
 
     def refuse_loops(self) -> None:
-        """Refuse a schema that refers to itself at the same place of the value, since traversing it would never end."""
+        """Refuse a schema that refers to itself at the same place of the value, since traversing it
+        would never end.
+        """
         done: set[int] = set()
         for place, node in self.nodes:
             self._walk(node, place, done)

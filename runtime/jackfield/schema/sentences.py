@@ -38,11 +38,14 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         yield from _missing_names(scope, branches, fault)
         return
     likely = _likely(scope.facts, branches, fault.value)
-    other = len(likely) == 1 < len(branches) and _is_one_value(branches[likely[0]])  # whoever gives another value meant another branch
+    # whoever gives another value meant another branch
+    other = len(likely) == 1 < len(branches) and _is_one_value(branches[likely[0]])
     if len(likely) == 1 and not other and scope.affords(fault.value):
         yield from scope.below(_branch(fault, likely[0]), fault.value, fault.path)
         return
-    if len(likely) > 1 and _says_nothing(scope.facts, [branches[index] for index in likely], fault.value):
+    if len(likely) > 1 and _says_nothing(
+        scope.facts, [branches[index] for index in likely], fault.value
+    ):
         found = _nearest(scope, fault, likely)
         if found:
             yield from found
@@ -55,8 +58,8 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _says_nothing(facts: SchemaFacts, nodes: list[Node], value: Json) -> bool:
-    """Return whether a description of these branches would not distinguish the value, which has the type and the members that
-    they require.
+    """Return whether a description of these branches would not distinguish the value, which has the
+    type and the members that they require.
     """
     if isinstance(value, dict) and all(_names_present(facts, node, value) for node in nodes):
         return True
@@ -64,8 +67,8 @@ def _says_nothing(facts: SchemaFacts, nodes: list[Node], value: Json) -> bool:
 
 
 def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Detail]:
-    """Return the faults of the branch with the fewest faults, without those that an equally near branch lacks; an empty list if the search
-    costs too much.
+    """Return the faults of the branch with the fewest faults, without those that an equally near
+    branch lacks; an empty list if the search costs too much.
     """
     found: list[list[Detail]] = []
     for index in likely:
@@ -80,23 +83,40 @@ def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Deta
 def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     """Explain why no branch matches, or which of the matching branches exclude each other."""
     branches = fault.node["oneOf"]
-    fitting = [sub for index, sub in enumerate(branches) if scope.fits(_branch(fault, index), fault.value)]
+    fitting = [
+        sub for index, sub in enumerate(branches) if scope.fits(_branch(fault, index), fault.value)
+    ]
     if not fitting:
         yield from any_of(scope, fault)
     elif _only_names(branches):
-        yield Detail(shown(child(fault.path, _names(fitting)[0])), f"give only one of {_name_list(branches)}", "oneOf")
+        yield Detail(
+            shown(child(fault.path, _names(fitting)[0])),
+            f"give only one of {_name_list(branches)}",
+            "oneOf",
+        )
     else:
-        yield fault.detail(f"must fit exactly one of the {count(len(branches), 'form')} that are allowed here, and fits {len(fitting)}")
+        yield fault.detail(
+            f"must fit exactly one of the {count(len(branches), 'form')} that are allowed here, "
+            f"and fits {len(fitting)}"
+        )
 
 
 def _missing_names(scope: Explainer, branches: Sequence[Node], fault: Fault) -> Iterator[Detail]:
-    complete = [index for index, sub in enumerate(branches) if all(name in fault.value for name in _required_names(sub))]
+    complete = [
+        index
+        for index, sub in enumerate(branches)
+        if all(name in fault.value for name in _required_names(sub))
+    ]
     if complete and scope.affords(fault.value):  # no member is missing; those present are invalid
         for index in complete:
             yield from scope.below(_branch(fault, index), fault.value, fault.path)
         return
     words = "at least one of" if fault.keyword == "anyOf" else "exactly one of"
-    yield Detail(shown(child(fault.path, _names(branches)[0])), f"give {words} {_name_list(branches)}", "required")
+    yield Detail(
+        shown(child(fault.path, _names(branches)[0])),
+        f"give {words} {_name_list(branches)}",
+        "required",
+    )
 
 
 def _branch(fault: Fault, index: int) -> str:
@@ -104,12 +124,18 @@ def _branch(fault: Fault, index: int) -> str:
 
 
 def _only_names(branches: Sequence[Node]) -> bool:
-    """Return True if the branches differ only in required members. Constants in members would distinguish branches in another way."""
+    """Return True if the branches differ only in required members. Constants in members would
+    distinguish branches in another way.
+    """
     return all(
         not isinstance(sub, bool)
         and sub.get("required")
         and _SAYS_NOTHING.issuperset(sub)
-        and not any("const" in member or "enum" in member for member in sub.get("properties", {}).values() if isinstance(member, dict))
+        and not any(
+            "const" in member or "enum" in member
+            for member in sub.get("properties", {}).values()
+            if isinstance(member, dict)
+        )
         for sub in branches
     )
 
@@ -132,7 +158,9 @@ def _is_one_value(node: Node) -> bool:
 
 
 def _likely(facts: SchemaFacts, branches: Sequence[Node], value: Json) -> list[int]:
-    """Return the branches that the caller probably meant: by the value's type, then by constants, then by the members present."""
+    """Return the branches that the caller probably meant: by the value's type, then by constants,
+    then by the members present.
+    """
     likely = [index for index, sub in enumerate(branches) if kind_of(value) in facts.accepted(sub)]
     if isinstance(value, dict):
         for narrow in (_constants_match, _names_present):
@@ -156,7 +184,8 @@ def _names_present(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) ->
 def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     """Explain that the value matches a ``not``."""
     refused = fault.node["not"]
-    if isinstance(refused, bool) or not refused or scope.is_secret(fault.path):  # naming the refused value would quote the secret
+    # naming the refused value would quote the secret
+    if isinstance(refused, bool) or not refused or scope.is_secret(fault.path):
         message = "is not allowed here"
     elif _only_names([refused]) and "properties" not in refused:
         names = list(map(name_of, _required_names(refused)))
@@ -169,13 +198,19 @@ def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 MAX_PARTS = 1 << 13
-"""Limit for a complete search for faults: the value's parts times the errors that each may have. Each error takes kilobytes."""
+"""Limit for a complete search for faults: the value's parts times the errors that each may have.
+Each error takes kilobytes.
+"""
 MOST_SEARCHED = 99
-"""Maximum number of faults that are searched for in a value that is too large for a complete search."""
+"""Maximum number of faults that are searched for in a value that is too large for a complete
+search.
+"""
 MAX_TEXT = 32 << 20
 """Maximum characters in a value that is searched completely."""
 MAX_COPIED = 512 << 20
-"""Maximum estimated bytes that the engine copies into errors in a complete search (a part for each level above it and each error)."""
+"""Maximum estimated bytes that the engine copies into errors in a complete search (a part for each
+level above it and each error).
+"""
 _PART = 100
 """Estimated bytes in the engine for a number, a name, or an array."""
 MAX_PATTERN = 200
@@ -187,24 +222,38 @@ MAX_SUGGESTED = 20
 
 
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
-    """Explain every fault of a value, in the engine's order, with possible duplicates. For a very large value, explain only the first
-    faults.
+    """Explain every fault of a value, in the engine's order, with possible duplicates. For a very
+    large value, explain only the first faults.
     """
     extent = _Extent(value)
-    explainer = Explainer(facts, SENTENCES, value, odd=extent.odd, budget=StepBudget(facts.cost, MAX_PARTS // facts.spread))
+    explainer = Explainer(
+        facts,
+        SENTENCES,
+        value,
+        odd=extent.odd,
+        budget=StepBudget(facts.cost, MAX_PARTS // facts.spread),
+    )
     if extent.copied > MAX_COPIED:
         yield Detail("", "is not what the schema describes; it is too large to be told where")
-    elif extent.parts * facts.spread <= MAX_PARTS and extent.text <= MAX_TEXT and extent.copied * facts.spread <= MAX_COPIED:
+    elif (
+        extent.parts * facts.spread <= MAX_PARTS
+        and extent.text <= MAX_TEXT
+        and extent.copied * facts.spread <= MAX_COPIED
+    ):
         yield from explainer.details(facts.validator_at("").iter_errors(value))
     else:
         found = list(islice(explainer.piecewise("", value, ""), MOST_SEARCHED))
         yield from found
         first = "is" if len(found) == 1 else f"{len(found)} are"
-        yield Detail("", f"may have more faults: in a value of this size only the first {first} looked for")
+        yield Detail(
+            "", f"may have more faults: in a value of this size only the first {first} looked for"
+        )
 
 
 class _Extent:
-    """Size of a value: parts, characters, and the bytes copied if each part and all above it fail. ``odd`` marks unusual names."""
+    """Size of a value: parts, characters, and the bytes copied if each part and all above it fail.
+    ``odd`` marks unusual names.
+    """
 
     def __init__(self, value: Json) -> None:
         self.parts = self.text = self.copied = depth = 0
@@ -221,7 +270,9 @@ class _Extent:
                     below += [(item, path) for item in part]
                 elif isinstance(part, dict):
                     size = sum(map(len, part))
-                    self.odd = self.odd or any(not name or name.lstrip("+").isdigit() for name in part)
+                    self.odd = self.odd or any(
+                        not name or name.lstrip("+").isdigit() for name in part
+                    )
                     below += [(member, path + len(name)) for name, member in part.items()]
                 self.text += size
                 self.copied += (_PART + size) * depth + path
@@ -230,19 +281,35 @@ class _Extent:
 
 
 def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    types, fraction = types_of(fault.node), kind_of(fault.value) == "fraction" and "integer" in types_of(fault.node)
-    meant = None if scope.is_secret(fault.path) or not {"number", "integer"} & {*types} else _number_meant(fault.value)
+    types, fraction = (
+        types_of(fault.node),
+        kind_of(fault.value) == "fraction" and "integer" in types_of(fault.node),
+    )
+    meant = (
+        None
+        if scope.is_secret(fault.path) or not {"number", "integer"} & {*types}
+        else _number_meant(fault.value)
+    )
     text = scope.shown_value(fault) if fraction or meant else value_word(fault.value)
-    yield fault.detail(f"must be {either(type_words(types))}{f', not {text}' if text else ''}{f': write {meant}' if meant else ''}")
+    yield fault.detail(
+        "must be "
+        f"{either(type_words(types))}{f', not {text}' if text else ''}{f': write {meant}' if meant else ''}"
+    )
 
 
 def _number_meant(value: Json) -> str | None:
-    """Return the JSON form of a number in another notation, with a decimal comma or groups of digits; None for any other value."""
+    """Return the JSON form of a number in another notation, with a decimal comma or groups of
+    digits; None for any other value.
+    """
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_NAME else ""
     if found := re.fullmatch(_COMMA, text):
         whole, decimals = re.sub(_MARKS, "", found[1]), found[2]
         is_group = len(decimals) == 3 and found[1].lstrip("+-").isdigit()
-        return f"{whole}{decimals}, or {whole}.{decimals} with a point" if is_group else f"{whole}.{decimals}"
+        return (
+            f"{whole}{decimals}, or {whole}.{decimals} with a point"
+            if is_group
+            else f"{whole}.{decimals}"
+        )
     return re.sub("[,'\u2019\\s]", "", text) if re.fullmatch(_GROUPED, text) else None
 
 
@@ -255,13 +322,19 @@ def _enum(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     near = None
     if isinstance(fault.value, str) and len(fault.value) <= MAX_NAME:
         near = nearest(fault.value, [item for item in allowed if isinstance(item, str)])
-    yield fault.detail(f"{text} is not {choice}{one_of(allowed)}{f'; did you mean {quote(near)}?' if near is not None else ''}")
+    yield fault.detail(
+        f"{text} is not "
+        f"{choice}{one_of(allowed)}{f'; did you mean {quote(near)}?' if near is not None else ''}"
+    )
 
 
 def _limit(words: str) -> Sentence:
     def sentence(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         text = scope.shown_value(fault)
-        yield fault.detail(f"must be {words}{quote(fault.node[str(fault.keyword)])}{f', not {text}' if text else ''}")
+        yield fault.detail(
+            "must be "
+            f"{words}{quote(fault.node[str(fault.keyword)])}{f', not {text}' if text else ''}"
+        )
 
     return sentence
 
@@ -281,7 +354,11 @@ def _length(noun: str, words: str, adjective: str = "") -> Sentence:
 def _pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     expects = fault.node.get("x-jackfield", {}).get("expects")
     text, pattern = scope.shown_value(fault), scope.facts.author_pattern(fault.node["pattern"])
-    phrase = f"is not {expects}" if expects else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    phrase = (
+        f"is not {expects}"
+        if expects
+        else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    )
     yield fault.detail(f"{text} {phrase}" if text else phrase)
 
 
@@ -289,10 +366,18 @@ def _slow_pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     pattern = fault.node["format"].removeprefix(SLOW)
     limit = sorted_pattern(pattern).limit or 0
     if len(fault.value) > limit:
-        yield Detail(shown(fault.path), f"must be at most {count(limit, 'character')} long to be compared with its pattern", "pattern")
+        yield Detail(
+            shown(fault.path),
+            f"must be at most {count(limit, 'character')} long to be compared with its pattern",
+            "pattern",
+        )
         return
     expects, text = fault.node["x-jackfield"].get("expects"), scope.shown_value(fault)
-    phrase = f"is not {expects}" if expects else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    phrase = (
+        f"is not {expects}"
+        if expects
+        else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    )
     phrase += ", or is one text too many to be compared with it" if slow_is_spent() else ""
     yield Detail(shown(fault.path), f"{text} {phrase}" if text else phrase, "pattern")
 
@@ -302,7 +387,10 @@ def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if name in scope.facts.slow:
         yield from _slow_pattern(scope, fault)
         return
-    phrase, judged = f"is not {FORMATS.get(name) or f'of the format {name_of(name)}'}", JUDGED_HERE.get(name)
+    phrase, judged = (
+        f"is not {FORMATS.get(name) or f'of the format {name_of(name)}'}",
+        JUDGED_HERE.get(name),
+    )
     if judged is not None and not scope.is_secret(fault.path):
         phrase = judged.fault(fault.value) or phrase
     text = scope.shown_value(fault)
@@ -310,10 +398,16 @@ def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _no_more_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain ``items: false``. The engine's errors for further items count as one fault of the array."""
+    """Explain ``items: false``. The engine's errors for further items count as one fault of the
+    array.
+    """
     path, _, index = fault.path.rpartition("/")
     array = scope.value_at(fault.steps[:-1])
-    yield from _too_many(scope, path, len(fault.node.get("prefixItems", ())), len(array), "items") if index else ()
+    yield from (
+        _too_many(scope, path, len(fault.node.get("prefixItems", ())), len(array), "items")
+        if index
+        else ()
+    )
 
 
 def _unseen_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -330,12 +424,20 @@ def _unseen_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     contains = f"{fault.place}/contains" if "contains" in node else None
     for index in range(first, len(items)):
         if contains is None or not scope.facts.validator_at(contains).is_valid(items[index]):
-            yield from scope.below(f"{fault.place}/unevaluatedItems", items[index], child(fault.path, index))
+            yield from scope.below(
+                f"{fault.place}/unevaluatedItems", items[index], child(fault.path, index)
+            )
 
 
-def _too_many(scope: Explainer, path: str, limit: int, actual: int, keyword: str) -> Iterator[Detail]:
+def _too_many(
+    scope: Explainer, path: str, limit: int, actual: int, keyword: str
+) -> Iterator[Detail]:
     tail = "" if scope.is_secret(path) else f", not {actual}"
-    yield Detail(shown(path), f"must be at most {count(limit, 'item')} long{tail}" if limit else "must be empty", keyword)
+    yield Detail(
+        shown(path),
+        f"must be at most {count(limit, 'item')} long{tail}" if limit else "must be empty",
+        keyword,
+    )
 
 
 def _unique(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -356,10 +458,16 @@ def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _required(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain each missing member, with its own name; for a missing object, its required members."""
+    """Explain each missing member, with its own name; for a missing object, its required
+    members.
+    """
     name = fault.error.kind.property
-    for steps in missing_leaves(scope.facts, fault.node.get("properties", {}).get(name, True), (name,)):
-        yield Detail(shown(fault.path + pointer(*steps)), f"{name_of(steps[-1])} is missing", "required")
+    for steps in missing_leaves(
+        scope.facts, fault.node.get("properties", {}).get(name, True), (name,)
+    ):
+        yield Detail(
+            shown(fault.path + pointer(*steps)), f"{name_of(steps[-1])} is missing", "required"
+        )
 
 
 def _dependent(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -376,16 +484,24 @@ def _additional(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 def _unseen_members(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     parts = list(_failed_parts(scope, fault))
-    names = [name for name in _unexpected(fault) if not any(_looks_at(scope.facts, sub, name) for sub in parts)]
+    names = [
+        name
+        for name in _unexpected(fault)
+        if not any(_looks_at(scope.facts, sub, name) for sub in parts)
+    ]
     if fault.node["unevaluatedProperties"] is False:
         yield from _unknown(scope, fault, names)
         return
     for name in names:
-        yield from scope.below(f"{fault.place}/unevaluatedProperties", fault.value[name], child(fault.path, name))
+        yield from scope.below(
+            f"{fault.place}/unevaluatedProperties", fault.value[name], child(fault.path, name)
+        )
 
 
 def _unexpected(fault: Fault) -> Iterable[str]:
-    """Return the members that the schema does not define. If it defines none, the engine does not list them."""
+    """Return the members that the schema does not define. If it defines none, the engine does not
+    list them.
+    """
     kind = fault.error.kind
     return list(kind.unexpected if hasattr(kind, "unexpected") else fault.value)
 
@@ -394,7 +510,9 @@ def _unknown(scope: Explainer, fault: Fault, names: Iterable[str]) -> Iterator[D
     noun = "a member of this object"
     if not fault.path:
         noun = f"{'an' if scope.facts.noun[:1] in 'aeiou' else 'a'} {scope.facts.noun}"
-    known = dict.fromkeys(name for part in parts_of(scope.facts, fault.node) for name in part.get("properties", ()))
+    known = dict.fromkeys(
+        name for part in parts_of(scope.facts, fault.node) for name in part.get("properties", ())
+    )
     for number, name in enumerate(names):
         message = f"{name_of(name)} is not {noun}"
         if number < MAX_SUGGESTED and len(name) <= MAX_NAME:
@@ -408,22 +526,32 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _elsewhere(facts: SchemaFacts, fault: Fault, name: str) -> str | None:
-    """Return a sentence about the nested members in which an unknown name is defined, if these are few; else None."""
+    """Return a sentence about the nested members in which an unknown name is defined, if these are
+    few; else None.
+    """
     found = homes(facts, fault.node, name)
     if not 0 < len(found) <= MAX_HOMES:
         return None
     places = listed([name_of(".".join(steps)) for steps in found], "and in")
-    return f"{name_of(name)} is in {places}; write {escaped('.'.join((*found[0], name)))}{', for instance' if len(found) > 1 else ''}"
+    return (
+        f"{name_of(name)} is in {places}; write "
+        f"{escaped('.'.join((*found[0], name)))}{', for instance' if len(found) > 1 else ''}"
+    )
 
 
 def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
-    if name in node.get("properties", ()) or "additionalProperties" in node or "unevaluatedProperties" in node:
+    if (
+        name in node.get("properties", ())
+        or "additionalProperties" in node
+        or "unevaluatedProperties" in node
+    ):
         return True
     return any(facts.matches(pattern, name) for pattern in node.get("patternProperties", ()))
 
 
 def _failed_parts(scope: Explainer, fault: Fault) -> Iterator[Mapping[str, Json]]:
-    """Yield the failed parts of a schema for the same value, the only reason for which the engine calls their members unevaluated.
+    """Yield the failed parts of a schema for the same value, the only reason for which the engine
+    calls their members unevaluated.
 
     Their own faults are reported already; reporting every member as unknown would hide these.
     """
@@ -438,16 +566,26 @@ def _failed_parts(scope: Explainer, fault: Fault) -> Iterator[Mapping[str, Json]
 
 
 def _in_place(
-    scope: Explainer, node: Mapping[str, Json], way: tuple[str | int, ...], values: tuple[str | int, ...], value: Json
+    scope: Explainer,
+    node: Mapping[str, Json],
+    way: tuple[str | int, ...],
+    values: tuple[str | int, ...],
+    value: Json,
 ) -> Iterator[tuple[tuple[str | int, ...], Json]]:
     for keyword in ("$ref", "$dynamicRef"):
         if keyword in node:
             yield (*way, keyword), scope.facts.targets[node[keyword]]
     for keyword in ("allOf", "anyOf", "oneOf"):
         if keyword == "allOf" or ((*way, keyword), values) in scope.failed:
-            yield from (((*way, keyword, index), sub) for index, sub in enumerate(node.get(keyword, ())))
+            yield from (
+                ((*way, keyword, index), sub) for index, sub in enumerate(node.get(keyword, ()))
+            )
     if isinstance(value, dict):
-        yield from (((*way, "dependentSchemas", name), sub) for name, sub in node.get("dependentSchemas", {}).items() if name in value)
+        yield from (
+            ((*way, "dependentSchemas", name), sub)
+            for name, sub in node.get("dependentSchemas", {}).items()
+            if name in value
+        )
     for keyword in ("then", "else"):
         if ((*way, keyword), values) in scope.failed:
             yield (*way, keyword), node.get(keyword)
@@ -462,7 +600,9 @@ def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     for name in fault.value:
         for detail in scope.below(rule, name, child(fault.path, name)):
             place = shown(child(fault.path, cut(name)))
-            yield Detail(place, f"has a name that is not allowed: {detail.message}", "propertyNames")
+            yield Detail(
+                place, f"has a name that is not allowed: {detail.message}", "propertyNames"
+            )
 
 
 def _recursive(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -471,7 +611,9 @@ def _recursive(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if scope.affords(fault.value):
         yield from scope.below(scope.facts.shallow.place_of(reference), fault.value, fault.path)
     else:
-        yield Detail(shown(fault.path), f"must be {described(scope.facts, scope.facts.targets[reference])}")
+        yield Detail(
+            shown(fault.path), f"must be {described(scope.facts, scope.facts.targets[reference])}"
+        )
 
 
 def _not_allowed(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -515,4 +657,6 @@ SENTENCES: Mapping[str | None, Sentence] = {
     "$ref": _recursive,
     "$dynamicRef": _recursive,
 }
-"""Functions that explain a fault, by keyword; None for ``false`` and for keywords without their own sentence."""
+"""Functions that explain a fault, by keyword; None for ``false`` and for keywords without their own
+sentence.
+"""

@@ -1,11 +1,13 @@
 """The form of a schema for explanations: one level of branches.
 
-The engine's error for ``anyOf`` or ``oneOf`` holds the errors of every branch, of the branches inside it, and so on: exponential in the
-depth of the value. So is the number of errors if two parts of ``allOf`` refer to one recursive schema. Here unions and recursive references
-become ``not not``, whose error holds nothing; the branch or target worth explaining is explained separately. The original schema, whose
-verdicts the engine caches, judges them.
+The engine's error for ``anyOf`` or ``oneOf`` holds the errors of every branch, of the branches
+inside it, and so on: exponential in the depth of the value. So is the number of errors if two parts
+of ``allOf`` refer to one recursive schema. Here unions and recursive references become ``not not``,
+whose error holds nothing; the branch or target worth explaining is explained separately. The
+original schema, whose verdicts the engine caches, judges them.
 
-The form is a flat list of parts: the root, the targets of references, branches, and the schemas of members and items.
+The form is a flat list of parts: the root, the targets of references, branches, and the schemas of
+members and items.
 """
 
 from __future__ import annotations
@@ -26,19 +28,29 @@ SHALLOW = "jackfield:///shallow"
 """URI of the form for explanations; ``NAME`` is the schema's."""
 UNIONS = ("anyOf", "oneOf")
 JUDGED = (*UNIONS, "$ref", "$dynamicRef")
-"""Keywords that the form only judges: unions, and references that lead back to an enclosing schema."""
+"""Keywords that the form only judges: unions, and references that lead back to an enclosing
+schema.
+"""
 _IN_PLACE = frozenset({"allOf", "dependentSchemas", "else", "if", "not", "then"})
 """Keywords whose schemas stay in place; others become parts, which can be explained separately."""
 _NAMING = frozenset({"$anchor", "$defs", "$dynamicAnchor", "$id", "$schema", "definitions"})
 
 
 class Shallow:
-    """Shallow form of one schema: ``document``, known to its parts as ``uri``, and the places of its parts in the schema."""
+    """Shallow form of one schema: ``document``, known to its parts as ``uri``, and the places of
+    its parts in the schema.
+    """
 
     uri = SHALLOW
 
     def __init__(
-        self, root: Node, targets: Mapping[str, Node], places: Mapping[int, str], again: Collection[int], *, annotated: bool
+        self,
+        root: Node,
+        targets: Mapping[str, Node],
+        places: Mapping[int, str],
+        again: Collection[int],
+        *,
+        annotated: bool,
     ) -> None:
         self._targets = targets
         self._places = places
@@ -56,7 +68,9 @@ class Shallow:
         self._places_of = {str(number): place for place, number in self._numbers.items()}
 
     def reference(self, place: str) -> str:
-        """Return the URI of the part that explains the schema at ``place``. The schemas true and false have no parts, and stay in place."""
+        """Return the URI of the part that explains the schema at ``place``. The schemas true and
+        false have no parts, and stay in place.
+        """
         number = self._numbers.get(place)
         return f"{NAME}#{quote(place)}" if number is None else f"{SHALLOW}#/$defs/{number}"
 
@@ -87,7 +101,10 @@ class Shallow:
         made: dict[str, Json] = {}
         for keyword, value in node.items():
             if keyword in ("$ref", "$dynamicRef"):
-                target, number = self._targets[value], self._number(self._targets[value], self.place_of(value))
+                target, number = (
+                    self._targets[value],
+                    self._number(self._targets[value], self.place_of(value)),
+                )
                 if id(target) not in self._again:
                     made[keyword] = f"#/$defs/{number}"
             elif keyword not in _NAMING and keyword not in UNIONS:
@@ -113,18 +130,28 @@ class Shallow:
         return value
 
     def _judged(self, node: Mapping[str, Json], place: str, judged: Iterable[str]) -> list[Json]:
-        """Return the parts of a node's ``allOf`` that are only judged, and record their places in the form."""
+        """Return the parts of a node's ``allOf`` that are only judged, and record their places in
+        the form.
+        """
         parts: list[Json] = []
         for keyword in judged:
             if keyword in UNIONS:
-                branches = [child(child(place, keyword), index) for index in range(len(node[keyword]))]
+                branches = [
+                    child(child(place, keyword), index) for index in range(len(node[keyword]))
+                ]
                 for sub, branch in zip(node[keyword], branches, strict=True):
                     self._number(sub, branch)
-                given: Json = {keyword: [{"$ref": f"{NAME}#{quote(branch)}"} for branch in branches]}
+                given: Json = {
+                    keyword: [{"$ref": f"{NAME}#{quote(branch)}"} for branch in branches]
+                }
             else:
                 given = {"$ref": f"{NAME}#{quote(self.place_of(node[keyword]))}"}
-            self._unions[child(child(place, "allOf"), len(node.get("allOf", ())) + len(parts))] = (keyword, place)
+            self._unions[child(child(place, "allOf"), len(node.get("allOf", ())) + len(parts))] = (
+                keyword,
+                place,
+            )
             parts.append({"not": {"not": given}})
-            if self._annotated:  # what the branches have looked at, for unevaluatedItems and unevaluatedProperties
+            # what the branches have looked at, for unevaluatedItems and unevaluatedProperties
+            if self._annotated:
                 parts.append({"if": given})
         return parts

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 MAX_QUOTED = 60
 """Maximum characters of a value in a message."""
 MAX_SHORT = 200
-"""Maximum length of a string to be quoted. A longer string is content (an email's text), not a value."""
+"""Maximum length of a string to be quoted. A longer string is content (an email's text), not a
+value.
+"""
 MAX_LISTED = 10
 """Maximum number of allowed values that a message lists."""
 
@@ -23,14 +25,20 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str) -> str:
-    """Escape characters that could control a terminal or hide: controls, format characters, surrogates, unusual blanks."""
+    """Escape characters that could control a terminal or hide: controls, format characters,
+    surrogates, unusual blanks.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _SHORT_ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text)
+    return "".join(
+        c if c.isprintable() else _SHORT_ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text
+    )
 
 
 def quote(value: Json) -> str:
-    """Return a value quoted as JSON, but strings in single quotes. It has at most ``MAX_QUOTED`` characters, and no password of a URL."""
+    """Return a value quoted as JSON, but strings in single quotes. It has at most ``MAX_QUOTED``
+    characters, and no password of a URL.
+    """
     if isinstance(value, str):
         value = without_password(value)
         text = escaped(value[:MAX_QUOTED])
@@ -40,7 +48,9 @@ def quote(value: Json) -> str:
 
 
 def may_quote(value: Json) -> bool:
-    """Return whether a message may quote a value of this kind and length; the value may still be a secret."""
+    """Return whether a message may quote a value of this kind and length; the value may still be a
+    secret.
+    """
     return len(value) <= MAX_SHORT if isinstance(value, str) else not isinstance(value, dict | list)
 
 
@@ -61,7 +71,9 @@ def listed(words: Sequence[str], last: str) -> str:
 
 
 def either(words: Sequence[str]) -> str:
-    """Return words joined as ``a, b or c``, with commas throughout if one of the words is itself a choice (``true or false``)."""
+    """Return words joined as ``a, b or c``, with commas throughout if one of the words is itself a
+    choice (``true or false``).
+    """
     if len(words) > 1 and any(" or " in word for word in words):
         return f"{', '.join(words[:-1])}, or {words[-1]}"
     return listed(words, "or")

@@ -1,4 +1,6 @@
-"""Look-up of a name's addresses, and connection to the first address that accepts, both within the deadline."""
+"""Look-up of a name's addresses, and connection to the first address that accepts, both within the
+deadline.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,15 @@ _MOST_THREADS, _MOST_NAMES = 64, 1_000
 _NEXT = 0.25
 """Seconds after which the next address is tried in parallel (RFC 8305 §5)."""
 _REMEMBERED, _MOST = 600.0, 1_000
-"""Seconds for which an address that did not accept comes last, and maximum number of such addresses."""
-_UNROUTED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""Error numbers of faults in this machine's network. Another address's failure says more: a name often has unusable IPv6 addresses."""
+"""Seconds for which an address that did not accept comes last, and maximum number of such
+addresses.
+"""
+_UNROUTED = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+)
+"""Error numbers of faults in this machine's network. Another address's failure says more: a name
+often has unusable IPv6 addresses.
+"""
 
 
 class Asking:
@@ -50,7 +58,8 @@ class Asking:
     def wait(self, seconds: float) -> list[Address]:
         """Return the addresses.
 
-        :raises OSError: if there are none; ``TimeoutError`` if there is no answer within ``seconds``.
+        :raises OSError: if there are none; ``TimeoutError`` if there is no answer within
+            ``seconds``.
         :raises UnicodeError: if the host is not a valid name.
         """
         if not self._done.wait(min(seconds, threading.TIMEOUT_MAX)):
@@ -59,10 +68,12 @@ class Asking:
 
 
 class LookUps(ProcessLocal):
-    """Look-ups of a process, in separate threads, since the system's resolver has no deadline. Each name and port has one at a time. A
-    look-up whose callers have given up goes on, and the next caller joins it, so that a slow resolver still answers.
+    """Look-ups of a process, in separate threads, since the system's resolver has no deadline. Each
+    name and port has one at a time. A look-up whose callers have given up goes on, and the next
+    caller joins it, so that a slow resolver still answers.
 
-    Tenants choose names, so one look-up per name is no limit: at most 64 look-ups run at a time, for at most 1,000 requested names.
+    Tenants choose names, so one look-up per name is no limit: at most 64 look-ups run at a time,
+    for at most 1,000 requested names.
     """
 
     def __init__(self) -> None:
@@ -89,7 +100,12 @@ class LookUps(ProcessLocal):
             if self._threads >= _MOST_THREADS:
                 return asking
             self._threads += 1
-        if isinstance(attempt(threading.Thread(target=self._work, name="jackfield-resolver", daemon=True).start), Raised):
+        if isinstance(
+            attempt(
+                threading.Thread(target=self._work, name="jackfield-resolver", daemon=True).start
+            ),
+            Raised,
+        ):
             self._work()  # no thread can be started, as at the end of Python
         return asking
 
@@ -99,7 +115,9 @@ class LookUps(ProcessLocal):
                 self._look_up(question)
 
     def _look_up(self, question: _Question) -> None:
-        found: list[Address] | Raised = Raised(socket.gaierror(socket.EAI_FAIL, "the look-up was ended"))
+        found: list[Address] | Raised = Raised(
+            socket.gaierror(socket.EAI_FAIL, "the look-up was ended")
+        )
         try:
             found = attempt(_resolved, *question)
         finally:
@@ -120,13 +138,16 @@ class LookUps(ProcessLocal):
 
 
 LOOK_UPS = LookUps()
-"""Look-ups of this process, shared by all tenants, since names and addresses are no tenant's data."""
+"""Look-ups of this process, shared by all tenants, since names and addresses are no tenant's
+data.
+"""
 
 
 def look_up(host: str, port: int | None = None, seconds: float | None = None) -> list[Address]:
     """Return the addresses of a host, within ``seconds``.
 
-    :raises OSError: if the host has no address, or the resolver does not answer in time, which is ``EAI_AGAIN``.
+    :raises OSError: if the host has no address, or the resolver does not answer in time, which is
+        ``EAI_AGAIN``.
     :raises UnicodeError: if the host is not a valid name.
     """
     name = host.strip("[]")
@@ -156,15 +177,18 @@ _FAILED: dict[tuple[Any, ...], float] = {}
 
 
 def first_connected(addresses: Sequence[Address], seconds: float | None) -> socket.socket:
-    """Connect to the address that accepts first. The next address is tried when the previous one has failed, or in parallel after 250 ms;
-    addresses that failed lately come last.
+    """Connect to the address that accepts first. The next address is tried when the previous one
+    has failed, or in parallel after 250 ms; addresses that failed lately come last.
 
     :raises OSError: if no address accepts within ``seconds``.
     """
     if len(addresses) == 1:
         return connected(*addresses[0], seconds)
     now = monotonic()
-    race = _Race(sorted(addresses, key=lambda one: _failed_at(one[1], now)), None if seconds is None else now + seconds)
+    race = _Race(
+        sorted(addresses, key=lambda one: _failed_at(one[1], now)),
+        None if seconds is None else now + seconds,
+    )
     try:
         found = race.winner()
     finally:
@@ -230,7 +254,9 @@ class _Race:
         return self._begun.pop(number)
 
     def _accepted(self, seconds: float) -> tuple[socket.socket, tuple[Any, ...]] | None:
-        for number, _ in self._poll.poll(None if seconds == float("inf") else max(1.0, seconds * 1000)):
+        for number, _ in self._poll.poll(
+            None if seconds == float("inf") else max(1.0, seconds * 1000)
+        ):
             sock, address = self._begun.pop(number)
             self._poll.unregister(number)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -251,13 +277,15 @@ class _Race:
         if len(_FAILED) > _MOST:
             _FAILED.clear()
         _FAILED.pop(address, None)
-        _FAILED.update(dict.fromkeys([*self._lost, *(one for _, one in self._begun.values())], monotonic()))
+        _FAILED.update(
+            dict.fromkeys([*self._lost, *(one for _, one in self._begun.values())], monotonic())
+        )
         return sock
 
 
 def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
-    """Open a TCP connection to a checked address. A failure concerns only this address: on a machine without IPv6, the name's next address
-    may be IPv4.
+    """Open a TCP connection to a checked address. A failure concerns only this address: on a
+    machine without IPv6, the name's next address may be IPv4.
 
     :raises OSError: if the connection is not accepted.
     """

@@ -1,5 +1,5 @@
-"""A request from its first byte to the head of its response, over a pooled or new connection. This module decides how much of the request
-has been sent.
+"""A request from its first byte to the head of its response, over a pooled or new connection. This
+module decides how much of the request has been sent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _AT_ONCE = 65_536
 """Maximum size, in bytes, of a body that is written together with the head."""
 _FIRST_FINAL = 200
 _MISDIRECTED = 421
-"""Status of a server that was reached by mistake, and has not processed the request (RFC 9110 §15.5.20)."""
+"""Status of a server that was reached by mistake, and has not processed the request (RFC 9110
+§15.5.20).
+"""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods of requests that change nothing (RFC 9110 §9.2.1)."""
 _REDIRECTION = 300
@@ -35,8 +37,8 @@ _REDIRECTION = 300
 
 
 class Pool(ProcessLocal):
-    """Pool of idle connections for later requests to the same server: at most ``kept``, each for ``idle`` seconds. Thread-safe; closed with
-    its last reference.
+    """Pool of idle connections for later requests to the same server: at most ``kept``, each for
+    ``idle`` seconds. Thread-safe; closed with its last reference.
     """
 
     def __init__(self, kept: int, idle: float) -> None:
@@ -45,20 +47,26 @@ class Pool(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Reset to no connections, also in a forked child: the existing connections belong to its parent."""
+        """Reset to no connections, also in a forked child: the existing connections belong to its
+        parent.
+        """
         self._waiting: dict[tuple[str, str, int], deque[Connection]] = {}
         self._count = 0
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._waiting, os.getpid()).atexit = False
 
     def __del__(self) -> None:
-        """Close the remaining connections at the end of Python, too, when it calls no more finalizers."""
+        """Close the remaining connections at the end of Python, too, when it calls no more
+        finalizers.
+        """
         for connections in getattr(self, "_waiting", {}).values():
             for connection in connections:
                 connection.close()
 
     def take(self, target: Target) -> Connection | None:
-        """Return an idle connection to ``target`` that is still usable; None if no such connection is idle."""
+        """Return an idle connection to ``target`` that is still usable; None if no such connection
+        is idle.
+        """
         place = (target.scheme, target.host, target.port)
         while True:
             with self._lock:
@@ -67,8 +75,12 @@ class Pool(ProcessLocal):
                     return None
                 found = waiting.pop()
                 self._count -= 1
-            # where a process is frozen (AWS Lambda, a snapshot) one clock stands still, and what is on the way forgets the connection
-            if max(monotonic() - found.idle_since, time.time() - found.idle_at) < self._idle and found.is_idle():
+            # where a process is frozen (AWS Lambda, a snapshot) one clock stands still, and what is
+            # on the way forgets the connection
+            if (
+                max(monotonic() - found.idle_since, time.time() - found.idle_at) < self._idle
+                and found.is_idle()
+            ):
                 return found
             found.close()
 
@@ -77,15 +89,21 @@ class Pool(ProcessLocal):
         connection.used = True
         connection.idle_since, connection.idle_at = monotonic(), time.time()
         with self._lock:
-            self._waiting.setdefault((target.scheme, target.host, target.port), deque()).append(connection)
+            self._waiting.setdefault((target.scheme, target.host, target.port), deque()).append(
+                connection
+            )
             self._count += 1
             dropped = self._outdated(connection.idle_since) if self._count > self._kept else []
         for one in dropped:
             one.close()
 
     def _outdated(self, now: float) -> list[Connection]:
-        """Remove and return the connections that have been idle for too long; at least the longest idle one."""
-        oldest = min((waiting[0].idle_since for waiting in self._waiting.values() if waiting), default=now)
+        """Remove and return the connections that have been idle for too long; at least the longest
+        idle one.
+        """
+        oldest = min(
+            (waiting[0].idle_since for waiting in self._waiting.values() if waiting), default=now
+        )
         last = max(oldest, now - self._idle)
         dropped = []
         for place, waiting in list(self._waiting.items()):
@@ -105,7 +123,9 @@ def _close_all(waiting: dict[tuple[str, str, int], deque[Connection]], born_in: 
 
 
 class Wire(SecretHolder):
-    """Requests to any servers over connections with the same settings. Thread-safe; never repeats a request."""
+    """Requests to any servers over connections with the same settings. Thread-safe; never repeats a
+    request.
+    """
 
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
@@ -113,8 +133,8 @@ class Wire(SecretHolder):
 
     @staticmethod
     def stand_in(_target: Target) -> str | None:
-        """Return the substitute server's address for a target, for clients with their own connections. None means the target itself; only a
-        test that mocks servers returns another.
+        """Return the substitute server's address for a target, for clients with their own
+        connections. None means the target itself; only a test that mocks servers returns another.
 
         :raises InvalidConnection: if the test mocks other servers.
         """
@@ -132,11 +152,14 @@ class Wire(SecretHolder):
     ) -> Reply:
         """Send a request and return the response once its head has arrived.
 
-        ``path`` is the request's target, and ``fields`` are sent as given: the caller sets ``Host`` and the fields that frame the body.
-        ``limit`` returns the seconds left. ``begin`` is called once, after the connection is established and before the first byte.
+        ``path`` is the request's target, and ``fields`` are sent as given: the caller sets ``Host``
+        and the fields that frame the body. ``limit`` returns the seconds left. ``begin`` is called
+        once, after the connection is established and before the first byte.
 
-        :raises WireFault: if there is no response; its ``sent`` says how much of the request may have been sent.
-        :raises InvalidConnection: if the guard does not permit the server, or the attempt is limited to other hosts.
+        :raises WireFault: if there is no response; its ``sent`` says how much of the request may
+            have been sent.
+        :raises InvalidConnection: if the guard does not permit the server, or the attempt is
+            limited to other hosts.
         """
         require_reachable(target.host, self._settings.guard_path)  # also where a connection is kept
         seen = seen_exchange(method, (target, path), fields)
@@ -151,7 +174,8 @@ class Wire(SecretHolder):
         except WireFault as fault:
             seen.failed(fault)
             raise
-        except JackfieldError as refusal:  # the guard's, or that of whoever was told that the request begins
+        except JackfieldError as refusal:
+            # the guard's, or that of whoever was told that the request begins
             seen.ended(refusal.code)
             raise
         seen.answered(reply.status, reply.fields)
@@ -178,22 +202,29 @@ class Wire(SecretHolder):
             first += body
         elif body is not None:
             rest = _framed((body,) if isinstance(body, bytes) else body, fields)
-        kept = None if self._settings.fresh_writes and method not in _SAFE else self._pool.take(target)
+        kept = (
+            None if self._settings.fresh_writes and method not in _SAFE else self._pool.take(target)
+        )
         connection, reply = kept or connect(target, self._settings, limit), None
         try:
             begin()
             if seen is not None:
                 seen.sent = Sent.UNKNOWN
             if method not in _SAFE and connection.used and not connection.is_idle():
-                self._reopen(connection, target, limit)  # something came while the begin was recorded: it answers no request
+                # something came while the begin was recorded: it answers no request
+                self._reopen(connection, target, limit)
             again = rest is None
             while True:
                 whole = self._started(connection, target, first, limit)
-                whole = whole and (rest is None or all(connection.write_on(piece, limit) for piece in rest))
+                whole = whole and (
+                    rest is None or all(connection.write_on(piece, limit) for piece in rest)
+                )
                 reply = self._reply(connection, target, method, limit, whole, proxy)
                 if reply.status != _MISDIRECTED or not again:
                     return reply
-                again, reply = False, None  # another connection may lead to the server that was meant; this one has processed nothing
+                # another connection may lead to the server that was meant; this one has processed
+                # nothing
+                again, reply = False, None
                 self._reopen(connection, target, limit)
         except WireFault as fault:
             fault.about(target.host, target.port)
@@ -203,8 +234,8 @@ class Wire(SecretHolder):
                 connection.close()
 
     def _started(self, connection: Connection, target: Target, first: bytes, limit: Limit) -> bool:
-        """Write the first bytes of a request; return False if the server has begun to refuse it. A pooled connection that had ended is
-        opened again.
+        """Write the first bytes of a request; return False if the server has begun to refuse it. A
+        pooled connection that had ended is opened again.
         """
         try:
             return connection.write(first, limit)
@@ -219,14 +250,31 @@ class Wire(SecretHolder):
         connection.buffer.clear()
         connection.sock, connection.used = connect(target, self._settings, limit).sock, False
 
-    def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool, proxy: Proxy | None) -> Reply:
-        """Read the head of the response. A server may refuse a request before it has read the whole request, but a success then proves
-        nothing.
+    def _reply(
+        self,
+        connection: Connection,
+        target: Target,
+        method: str,
+        limit: Limit,
+        whole: bool,
+        proxy: Proxy | None,
+    ) -> Reply:
+        """Read the head of the response. A server may refuse a request before it has read the whole
+        request, but a success then proves nothing.
         """
-        reply = Reply(connection.head(limit), method, connection, limit, partial(self._pool.put, target) if whole else None)
+        reply = Reply(
+            connection.head(limit),
+            method,
+            connection,
+            limit,
+            partial(self._pool.put, target) if whole else None,
+        )
         if reply.status < _FIRST_FINAL:
             raise garbled("it speaks another protocol than was asked for")
-        if proxy is not None and (fault := answered_by_proxy(proxy.place, reply.status, reply.fields)) is not None:
+        if (
+            proxy is not None
+            and (fault := answered_by_proxy(proxy.place, reply.status, reply.fields)) is not None
+        ):
             raise fault
         if reply.status == _MISDIRECTED:
             reply.reusable = False
@@ -236,7 +284,9 @@ class Wire(SecretHolder):
 
 
 def _framed(body: Iterable[bytes], fields: Fields) -> Iterator[bytes]:
-    """Return the body's pieces with their framing: in chunks if the fields say so, else as many bytes as they declare."""
+    """Return the body's pieces with their framing: in chunks if the fields say so, else as many
+    bytes as they declare.
+    """
     if b"chunked" in values_of(fields, b"transfer-encoding"):
         return _chunked(body)
     return _counted(body, int((values_of(fields, b"content-length") or [b"0"])[0]))
@@ -257,4 +307,8 @@ def _counted(body: Iterable[bytes], left: int) -> Iterator[bytes]:
         if piece:
             yield piece
     if left:
-        raise WireFault(Kind.UNSENDABLE, Sent.UNKNOWN, "the request's body is not as long as its Content-Length says")
+        raise WireFault(
+            Kind.UNSENDABLE,
+            Sent.UNKNOWN,
+            "the request's body is not as long as its Content-Length says",
+        )

@@ -1,5 +1,5 @@
-"""One connection to a server: opened within a deadline, to an address that a guard has checked. No other module here reads or writes
-sockets.
+"""One connection to a server: opened within a deadline, to an address that a guard has checked. No
+other module here reads or writes sockets.
 """
 
 from __future__ import annotations
@@ -32,30 +32,44 @@ from jackfield.wire.faults import (
     refuses_client,
 )
 from jackfield.wire.guard import ANYWHERE, Guard
-from jackfield.wire.head import Proxy, Route, Target, framing_of, head_end, no_head, read_head, write_head
+from jackfield.wire.head import (
+    Proxy,
+    Route,
+    Target,
+    framing_of,
+    head_end,
+    no_head,
+    read_head,
+    write_head,
+)
 from jackfield.wire.tls import client_context, described, unverified_context
 
 Limit = Callable[[], float]
 """Function that returns the seconds left for a request; 0 or less once its deadline has passed."""
 Resolve = Callable[[str, int, str, float], list[Address]]
-"""Function that returns the permitted addresses of a host and port. The string after the port points at the connection value that names the
-host; the number is the timeout of the look-up, in seconds.
+"""Function that returns the permitted addresses of a host and port. The string after the port
+points at the connection value that names the host; the number is the timeout of the look-up, in
+seconds.
 """
 
 _READ = 65_536
 _RECORD = 16_384
-"""Maximum bytes that TLS seals in one record (RFC 8446 §5.1). Of more bytes, some records may have been sent when TLS reports a failure."""
+"""Maximum bytes that TLS seals in one record (RFC 8446 §5.1). Of more bytes, some records may have
+been sent when TLS reports a failure.
+"""
 _SUCCESS = range(200, 300)
 _HTTP = b"HTTP/"
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
-"""Regular expression of the beginning of an interim response; 101 would switch protocols, which no request asks for."""
+"""Regular expression of the beginning of an interim response; 101 would switch protocols, which no
+request asks for.
+"""
 _MOST_INTERIM = 1_000
 _GOES_ON = re.compile(rb"HTTP/1\.[01] [12]")
 _ANY_SUCCESS = b"HTTP/1.1 2"
 _TCP_INFO, _COUNTED = (getattr(socket, "TCP_INFO", 0) if sys.platform == "linux" else 0), 216
 _SEGMENTS, _WAITING, _SENT, _AGAIN = slice(136, 140), (144, 4), (200, 8), (208, 8)
-"""Slice of the segments sent in Linux's ``struct tcp_info``, and offset and size of the bytes waiting, the bytes sent, and the bytes sent
-again (tcp(7), linux/tcp.h).
+"""Slice of the segments sent in Linux's ``struct tcp_info``, and offset and size of the bytes
+waiting, the bytes sent, and the bytes sent again (tcp(7), linux/tcp.h).
 """
 _MOST_EARLY = 1_048_576
 """Maximum bytes of a response that are read while its request is still being written."""
@@ -63,10 +77,12 @@ _MOST_EARLY = 1_048_576
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WireSettings:
-    """Settings of a wire. ``guard`` checks servers; ``guard_path`` points at the connection value that names the server. ``tls`` returns
-    the TLS context. ``route`` returns the proxy, always the same for a server; without a route, no proxy is used. At most ``kept``
-    connections are pooled, each for ``idle`` seconds. ``connect_timeout`` limits a TCP connection and a TLS handshake each, in seconds;
-    a deadline may be shorter. With ``fresh_writes``, a request that may change something is never sent over a pooled connection.
+    """Settings of a wire. ``guard`` checks servers; ``guard_path`` points at the connection value
+    that names the server. ``tls`` returns the TLS context. ``route`` returns the proxy, always the
+    same for a server; without a route, no proxy is used. At most ``kept`` connections are pooled,
+    each for ``idle`` seconds. ``connect_timeout`` limits a TCP connection and a TLS handshake each,
+    in seconds; a deadline may be shorter. With ``fresh_writes``, a request that may change
+    something is never sent over a pooled connection.
     """
 
     guard: Guard = ANYWHERE
@@ -79,17 +95,24 @@ class WireSettings:
     fresh_writes: bool = False
 
     def forwarder(self, target: Target) -> Proxy | None:
-        """Return the proxy that forwards requests to a server itself: in clear text, if every address is permitted; else None. Other
-        requests use a tunnel to a checked address, since a proxy would forward a request in clear text by its name.
+        """Return the proxy that forwards requests to a server itself: in clear text, if every
+        address is permitted; else None. Other requests use a tunnel to a checked address, since a
+        proxy would forward a request in clear text by its name.
         """
-        return self.route(target) if self.route is not None and target.scheme == "http" and self.guard.internal else None
+        return (
+            self.route(target)
+            if self.route is not None and target.scheme == "http" and self.guard.internal
+            else None
+        )
 
 
 class Connection:
-    """TCP or TLS connection, and received bytes that are still unread. One thread uses it at a time.
+    """TCP or TLS connection, and received bytes that are still unread. One thread uses it at a
+    time.
 
-    ``idle_since`` and ``idle_at``: time at which it became idle, by the monotonic clock and by the wall clock. ``torn``: it ended without
-    TLS's close message, so an attacker on the network may have cut it.
+    ``idle_since`` and ``idle_at``: time at which it became idle, by the monotonic clock and by the
+    wall clock. ``torn``: it ended without TLS's close message, so an attacker on the network may
+    have cut it.
     """
 
     __slots__ = ("buffer", "idle_at", "idle_since", "sock", "torn", "used")
@@ -109,7 +132,9 @@ class Connection:
         attempt(self.sock.shutdown, socket.SHUT_RDWR)  # it may be closed by now
 
     def is_idle(self) -> bool:
-        """Return True if nothing has arrived since the last response: neither the connection's end nor unexpected bytes."""
+        """Return True if nothing has arrived since the last response: neither the connection's end
+        nor unexpected bytes.
+        """
         if self.buffer:
             return False
         try:
@@ -147,12 +172,15 @@ class Connection:
     def write(self, data: bytes, limit: Limit) -> bool:
         """Write the beginning of a request; return False as ``write_on`` does.
 
-        :raises WireFault: if the connection had ended, or the deadline passes; with ``NOTHING`` as ``sent`` if no byte was accepted.
+        :raises WireFault: if the connection had ended, or the deadline passes; with ``NOTHING`` as
+            ``sent`` if no byte was accepted.
         """
         before = None
         try:
             self.sock.settimeout(_seconds_left(limit))
-            before = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED) if _TCP_INFO else b""
+            before = (
+                self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED) if _TCP_INFO else b""
+            )
             written = self.sock.send(data[:_RECORD])
         except TimeoutError as error:
             let_out(error)
@@ -168,8 +196,9 @@ class Connection:
         return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
     def write_on(self, data: bytes | memoryview, limit: Limit) -> bool:
-        """Write more of a request, and read meanwhile, since a server that refuses it may stop reading. Return False if the server has
-        begun to refuse it, or closed the connection, before it accepted all data.
+        """Write more of a request, and read meanwhile, since a server that refuses it may stop
+        reading. Return False if the server has begun to refuse it, or closed the connection, before
+        it accepted all data.
 
         :raises WireFault: if the deadline passes, or the server refuses the client's certificate.
         """
@@ -199,15 +228,22 @@ class Connection:
         return True
 
     def _took_nothing_since(self, before: bytes) -> bool:
-        """Return True if the system reports that nothing was written since ``before``: an exception in a write may come after the write."""
+        """Return True if the system reports that nothing was written since ``before``: an exception
+        in a write may come after the write.
+        """
         try:
             now = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED)
         except (OSError, TypeError):  # the latter where there is no such option
             return False
-        return len(before) == len(now) == _COUNTED and _bytes_taken(before) == _bytes_taken(now) is not None
+        return (
+            len(before) == len(now) == _COUNTED
+            and _bytes_taken(before) == _bytes_taken(now) is not None
+        )
 
     def _alert(self) -> OSError | None:
-        """Return the alert by which TLS ended the connection, if it is why nothing can be written; else None."""
+        """Return the alert by which TLS ended the connection, if it is why nothing can be written;
+        else None.
+        """
         try:
             self.sock.settimeout(0)
             self.sock.recv(1)
@@ -224,17 +260,21 @@ class Connection:
         return bool(found)
 
     def _is_refused(self) -> bool:
-        """Return True if the received bytes are neither an interim response, nor a success, nor the beginning of one. A refusal may come
-        before its request was read, and the server may wait for ever for the rest of the request.
+        """Return True if the received bytes are neither an interim response, nor a success, nor the
+        beginning of one. A refusal may come before its request was read, and the server may wait
+        for ever for the rest of the request.
         """
         while _INTERIM.match(self.buffer) and (end := head_end(self.buffer, 0)):
             framing_of(read_head(self.take(end))[2])
-        return not _GOES_ON.match(self.buffer[: len(_ANY_SUCCESS)] + _ANY_SUCCESS[len(self.buffer) :])
+        return not _GOES_ON.match(
+            self.buffer[: len(_ANY_SUCCESS)] + _ANY_SUCCESS[len(self.buffer) :]
+        )
 
     def head(self, limit: Limit) -> bytes:
         """Return the head of a final response, with its empty line. Interim responses are skipped.
 
-        :raises WireFault: if the connection ends before, the deadline passes, or the bytes are not a head.
+        :raises WireFault: if the connection ends before, the deadline passes, or the bytes are not
+            a head.
         """
         for _ in range(_MOST_INTERIM):
             head = self._one_head(limit)
@@ -256,7 +296,11 @@ class Connection:
                     raise
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, self._unanswered) from fault.__cause__
             if not goes_on:
-                raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if seen else self._unanswered)
+                raise WireFault(
+                    Kind.CUT,
+                    Sent.UNKNOWN,
+                    "the connection ended within the head" if seen else self._unanswered,
+                )
         return self.take(end)
 
     @property
@@ -265,8 +309,13 @@ class Connection:
 
 
 def _bytes_taken(about: bytes) -> int | None:
-    """Return the number of bytes that the system has accepted for a connection; None if it does not count them."""
-    waiting, sent, again = (int.from_bytes(about[place : place + size], sys.byteorder) for place, size in (_WAITING, _SENT, _AGAIN))
+    """Return the number of bytes that the system has accepted for a connection; None if it does not
+    count them.
+    """
+    waiting, sent, again = (
+        int.from_bytes(about[place : place + size], sys.byteorder)
+        for place, size in (_WAITING, _SENT, _AGAIN)
+    )
     return waiting + sent - again if any(about[_SEGMENTS]) else None
 
 
@@ -274,7 +323,8 @@ def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
     :raises WireFault: if it cannot be opened, for any exception: no byte of a request was sent.
-    :raises InvalidConnection: if the guard does not permit the server, or there is no context for TLS.
+    :raises InvalidConnection: if the guard does not permit the server, or there is no context for
+        TLS.
     """
     found = attempt(_connection, target, settings, limit)
     if not isinstance(found, Raised):
@@ -292,7 +342,11 @@ def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connect
         try:
             connection.sock = _tls(connection.sock, target.host, settings.tls, settings, limit)
         except WireFault as fault:
-            about = attempt(_presented, target, settings, limit) if fault.kind is Kind.CERTIFICATE else ""
+            about = (
+                attempt(_presented, target, settings, limit)
+                if fault.kind is Kind.CERTIFICATE
+                else ""
+            )
             if about and not isinstance(about, Raised):
                 fault.hint = f"{printable(about)} {fault.hint}"
             raise
@@ -300,15 +354,18 @@ def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connect
 
 
 def _presented(target: Target, settings: WireSettings, limit: Limit) -> str:
-    """Return a description of the refused certificate, which the failed handshake does not reveal. One more handshake is made, and no
-    request is sent.
+    """Return a description of the refused certificate, which the failed handshake does not reveal.
+    One more handshake is made, and no request is sent.
     """
-    with _tls(reached(target, settings, limit), target.host, unverified_context, settings, limit) as sock:
+    with _tls(
+        reached(target, settings, limit), target.host, unverified_context, settings, limit
+    ) as sock:
         return described(sock.getpeercert(binary_form=True) or b"")
 
 
 def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
-    """Open a TCP connection to ``target``, or to its proxy: through a tunnel, unless the proxy forwards requests itself.
+    """Open a TCP connection to ``target``, or to its proxy: through a tunnel, unless the proxy
+    forwards requests itself.
 
     :raises WireFault: if the connection cannot be opened.
     :raises InvalidConnection: if the guard does not permit the server or the proxy.
@@ -317,16 +374,32 @@ def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.sock
     if proxy is None:
         return _tcp(target, settings.guard.resolve, settings.guard_path, settings, limit)
     onward = Target(
-        target.scheme, settings.guard.at_proxy(target.host, settings.guard_path, resolves=proxy.resolves, seconds=limit()), target.port
+        target.scheme,
+        settings.guard.at_proxy(
+            target.host, settings.guard_path, resolves=proxy.resolves, seconds=limit()
+        ),
+        target.port,
     )
     try:
-        sock = _tcp(proxy.at, (settings.guard if proxy.guarded else ANYWHERE).addresses, "/proxy", settings, limit)
+        sock = _tcp(
+            proxy.at,
+            (settings.guard if proxy.guarded else ANYWHERE).addresses,
+            "/proxy",
+            settings,
+            limit,
+        )
     except WireFault as fault:
         raise proxy_unreached(proxy.place, fault) from fault.__cause__
-    return sock if settings.forwarder(target) is not None else _tunnel(sock, proxy, onward.authority, settings, limit)
+    return (
+        sock
+        if settings.forwarder(target) is not None
+        else _tunnel(sock, proxy, onward.authority, settings, limit)
+    )
 
 
-def _tcp(target: Target, resolve: Resolve, path: str, settings: WireSettings, limit: Limit) -> socket.socket:
+def _tcp(
+    target: Target, resolve: Resolve, path: str, settings: WireSettings, limit: Limit
+) -> socket.socket:
     """Connect to the address that accepts first."""
     try:
         addresses = resolve(target.host, target.port, path, _seconds_left(limit))
@@ -337,7 +410,9 @@ def _tcp(target: Target, resolve: Resolve, path: str, settings: WireSettings, li
         raise not_connected(error) from error
 
 
-def _tunnel(sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSettings, limit: Limit) -> socket.socket:
+def _tunnel(
+    sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSettings, limit: Limit
+) -> socket.socket:
     """Request a tunnel to a server from the proxy (RFC 9110 §9.3.6)."""
     connection = Connection(sock)
     deadline = monotonic() + settings.connect_timeout
@@ -347,7 +422,9 @@ def _tunnel(sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSetti
 
     with OnFailure(sock.close):
         try:
-            connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy.fields()]), within)
+            connection.write(
+                write_head("CONNECT", place, [(b"Host", place), *proxy.fields()]), within
+            )
             head = connection.head(within)
             _, status, fields = read_head(head)
         except WireFault as fault:
@@ -355,11 +432,21 @@ def _tunnel(sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSetti
         if status not in _SUCCESS:
             raise proxy_refused(proxy.place, status, head.split(b"\n", 1)[0][9:].strip(), fields)
         if connection.buffer:
-            raise WireFault(Kind.PROXY, Sent.NOTHING, f"'{printable(proxy.place)}' sent bytes before the server could")
+            raise WireFault(
+                Kind.PROXY,
+                Sent.NOTHING,
+                f"'{printable(proxy.place)}' sent bytes before the server could",
+            )
     return sock
 
 
-def _tls(sock: socket.socket, host: str, context: Callable[[], ssl.SSLContext], settings: WireSettings, limit: Limit) -> ssl.SSLSocket:
+def _tls(
+    sock: socket.socket,
+    host: str,
+    context: Callable[[], ssl.SSLContext],
+    settings: WireSettings,
+    limit: Limit,
+) -> ssl.SSLSocket:
     with OnFailure(sock.close):
         try:
             sock.settimeout(min(settings.connect_timeout, _seconds_left(limit)))
@@ -376,9 +463,15 @@ def _seconds_left(limit: Limit) -> float:
 
 
 def _unwritten(error: OSError) -> WireFault:
-    """Return the fault for a connection that accepted no byte of the data: it had ended before, or had no time left."""
+    """Return the fault for a connection that accepted no byte of the data: it had ended before, or
+    had no time left.
+    """
     fault = broken(error)
-    return WireFault(fault.kind, Sent.NOTHING, fault.reason) if fault.kind in (Kind.CUT, Kind.LATE) else fault
+    return (
+        WireFault(fault.kind, Sent.NOTHING, fault.reason)
+        if fault.kind in (Kind.CUT, Kind.LATE)
+        else fault
+    )
 
 
 def _only_records(sock: ssl.SSLSocket) -> bool:

@@ -1,7 +1,8 @@
-"""Exchanges of an attempt with its provider: requests and responses, held in memory until the call has ended.
+"""Exchanges of an attempt with its provider: requests and responses, held in memory until the call
+has ended.
 
-A request costs one object here: its head is referred to, its body is counted. Bodies are copied only for a call that records them. Nothing
-is masked yet: the code that stores an exchange masks it.
+A request costs one object here: its head is referred to, its body is counted. Bodies are copied
+only for a call that records them. Nothing is masked yet: the code that stores an exchange masks it.
 """
 
 from __future__ import annotations
@@ -19,20 +20,33 @@ if TYPE_CHECKING:
     from jackfield.wire.head import Fields, Target
 
 MOST, LARGEST_BODY = 20, 64 * 1024
-"""Maximum number of exchanges recorded for a call (its last exchanges), and maximum bytes of each body."""
+"""Maximum number of exchanges recorded for a call (its last exchanges), and maximum bytes of each
+body.
+"""
 _WORDS: Mapping[str, str] = {
-    "resolve": "the name did not resolve", "refused": "the connection was refused", "unreachable": "the server could not be reached",
-    "connect-late": "no connection in time", "certificate": "the certificate could not be verified", "tls": "the TLS handshake failed",
-    "proxy": "the proxy refused", "proxy-login": "the proxy refused the login", "unsendable": "it could not be sent",
+    "resolve": "the name did not resolve",
+    "refused": "the connection was refused",
+    "unreachable": "the server could not be reached",
+    "connect-late": "no connection in time",
+    "certificate": "the certificate could not be verified",
+    "tls": "the TLS handshake failed",
+    "proxy": "the proxy refused",
+    "proxy-login": "the proxy refused the login",
+    "unsendable": "it could not be sent",
     "exhausted": "no memory or file descriptors were left",
-    "client-certificate": "the client's certificate was refused", "cut": "the connection broke", "late": "no answer in time",
-    "garbled": "the answer is no HTTP", "large": "the answer is too large",
-}  # fmt: skip
+    "client-certificate": "the client's certificate was refused",
+    "cut": "the connection broke",
+    "late": "no answer in time",
+    "garbled": "the answer is no HTTP",
+    "large": "the answer is too large",
+}
 _PORTS = {"http": 80, "https": 443}
 
 
 class Seen(Protocol):
-    """Attempt whose exchanges are recorded in ``exchanges``, with their bodies if it ``sees_bodies``; None records no exchanges."""
+    """Attempt whose exchanges are recorded in ``exchanges``, with their bodies if it
+    ``sees_bodies``; None records no exchanges.
+    """
 
     exchanges: list[Exchange] | None
     sees_bodies: bool
@@ -66,9 +80,10 @@ class ExchangeBody:
 
 
 class Exchange(SecretHolder):
-    """One request and its response. ``number`` counts the exchanges of the call; ``given`` are the request's header fields, ``fields`` the
-    response's. ``started`` is in seconds since 1970, ``took`` in seconds until the head of the response, or the fault. Without a
-    response, ``status`` is None. ``sent`` says how much of the request may have been sent.
+    """One request and its response. ``number`` counts the exchanges of the call; ``given`` are the
+    request's header fields, ``fields`` the response's. ``started`` is in seconds since 1970,
+    ``took`` in seconds until the head of the response, or the fault. Without a response, ``status``
+    is None. ``sent`` says how much of the request may have been sent.
     """
 
     __slots__ = (
@@ -87,7 +102,15 @@ class Exchange(SecretHolder):
         "took",
     )
 
-    def __init__(self, number: int, method: str, where: str | tuple[Target, bytes], given: Fields, *, keeps: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        method: str,
+        where: str | tuple[Target, bytes],
+        given: Fields,
+        *,
+        keeps: bool,
+    ) -> None:
         self.number, self.method, self._where, self.given = number, method, where, given
         self.started, self._begun, self.took = time.time(), time.perf_counter(), 0.0
         self.request, self.answer = ExchangeBody(keeps=keeps), ExchangeBody(keeps=keeps)
@@ -127,14 +150,16 @@ class Exchange(SecretHolder):
 
 
 def seen_exchange(method: str, where: str | tuple[Target, bytes], given: Fields) -> Exchange | None:
-    """Start an exchange of the attempt that this thread or task runs, with a URL, or a server and the request's target. None if its
-    exchanges are not recorded.
+    """Start an exchange of the attempt that this thread or task runs, with a URL, or a server and
+    the request's target. None if its exchanges are not recorded.
     """
     call = cast("Seen | None", CURRENT.get())
     found = None if call is None else call.exchanges
     if call is None or found is None or UNSEEN.get():
         return None
-    exchange = Exchange(found[-1].number + 1 if found else 1, method, where, given, keeps=call.sees_bodies)
+    exchange = Exchange(
+        found[-1].number + 1 if found else 1, method, where, given, keeps=call.sees_bodies
+    )
     found.append(exchange)
     if len(found) > MOST:
         del found[0]

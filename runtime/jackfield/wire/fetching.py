@@ -1,4 +1,6 @@
-"""Documents that jackfield itself fetches: by GET, within a time and a size, over the outbound route."""
+"""Documents that jackfield itself fetches: by GET, within a time and a size, over the outbound
+route.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,14 @@ def follow_all(_old: str, _new: str) -> None:
     """Accept every redirect."""
 
 
-def fetched(wire: Wire, url: str, accept: str, within: float, most: int, follow: Callable[[str, str], None] = follow_all) -> bytes:
+def fetched(
+    wire: Wire,
+    url: str,
+    accept: str,
+    within: float,
+    most: int,
+    follow: Callable[[str, str], None] = follow_all,
+) -> bytes:
     """Return the content of a URL, at most ``most`` bytes, ``within`` this number of seconds.
 
     :raises WireFault: if there is no answer.
@@ -36,17 +45,31 @@ def fetched(wire: Wire, url: str, accept: str, within: float, most: int, follow:
     return reply.read(most)
 
 
-def opened(wire: Wire, url: str, accept: str, limit: Limit, follow: Callable[[str, str], None] = follow_all) -> Reply:
-    """Return the answer to a GET, whatever its status, after redirects. ``follow`` gets the old and the new URL, and may raise to refuse a
-    redirect.
+def opened(
+    wire: Wire, url: str, accept: str, limit: Limit, follow: Callable[[str, str], None] = follow_all
+) -> Reply:
+    """Return the answer to a GET, whatever its status, after redirects. ``follow`` gets the old and
+    the new URL, and may raise to refuse a redirect.
 
     :raises: as ``fetched``.
     """
     for _ in range(_MOST_HOPS + 1):
         target, path, host = target_of(url)
-        fields = [(b"Host", host), (b"Accept", accept.encode()), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"jackfield")]
+        fields = [
+            (b"Host", host),
+            (b"Accept", accept.encode()),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"jackfield"),
+        ]
         reply = wire.send("GET", target, path, fields, None, limit, lambda: None)
-        location = next((value.decode("latin-1") for name, value in reply.fields if name.lower() == b"location"), "")
+        location = next(
+            (
+                value.decode("latin-1")
+                for name, value in reply.fields
+                if name.lower() == b"location"
+            ),
+            "",
+        )
         if reply.status not in _ELSEWHERE or not location:
             if values_of(reply.fields, b"content-encoding") in ([], [b"identity"]):
                 return reply

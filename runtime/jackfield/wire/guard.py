@@ -1,7 +1,8 @@
 """Check of the addresses that a connection may reach.
 
-The operator's own connections may reach any address. A connection of a remote caller must not reach into the operator's network
-(SSRF). A runtime may be limited to some hosts, whoever made the connection: ``only_hosts``.
+The operator's own connections may reach any address. A connection of a remote caller must not reach
+into the operator's network (SSRF). A runtime may be limited to some hosts, whoever made the
+connection: ``only_hosts``.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ _METADATA = frozenset(
     for text in (
         "169.254.169.254",  # AWS, Azure, Google Cloud, Oracle Cloud and others: instance metadata
         "fd00:ec2::254",  # AWS: instance metadata over IPv6
-        "169.254.170.2", "169.254.170.23", "fd00:ec2::23",  # AWS: credentials of ECS tasks and EKS pods
+        # AWS: credentials of ECS tasks and EKS pods
+        "169.254.170.2",
+        "169.254.170.23",
+        "fd00:ec2::23",
         "100.100.100.200",  # Alibaba Cloud
         "168.63.129.16",  # Azure's platform
         "192.0.0.192",  # Oracle Cloud: former address
     )
-)  # fmt: skip
+)
 _EMBEDDING_NETWORKS = tuple(
     ip_network(text)
     for text in (
@@ -40,13 +44,32 @@ _EMBEDDING_NETWORKS = tuple(
 )
 """Networks whose last 32 bits hold an IPv4 address."""
 _GLOBAL_UNICAST = ip_network("2000::/3")
-"""Network of the IPv6 addresses of the public internet (RFC 4291 §2.4). ``is_global`` is also true of others, such as site-local
-``fec0::/10``.
+"""Network of the IPv6 addresses of the public internet (RFC 4291 §2.4). ``is_global`` is also true
+of others, such as site-local ``fec0::/10``.
 """
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
-"""Network of NAT64 inside the operator's network (RFC 8215). The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
-_INNER = frozenset(["corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private", "test", "arpa", "onion"])
-"""Last labels of names that no public resolver has (RFC 6761, RFC 6762, RFC 8375, ICANN's list of collisions)."""
+"""Network of NAT64 inside the operator's network (RFC 8215). The translator decides where the IPv4
+address is embedded (RFC 6052 §2.2).
+"""
+_INNER = frozenset(
+    [
+        "corp",
+        "home",
+        "internal",
+        "intranet",
+        "lan",
+        "local",
+        "localdomain",
+        "localhost",
+        "private",
+        "test",
+        "arpa",
+        "onion",
+    ]
+)
+"""Last labels of names that no public resolver has (RFC 6761, RFC 6762, RFC 8375, ICANN's list of
+collisions).
+"""
 
 VARIABLE, _ALLOWED = "JACKFIELD_ONLY_HOSTS", "JACKFIELD_ALLOW_HOSTS"
 _NONE = "none"
@@ -62,14 +85,20 @@ class Limited(Protocol):
 CURRENT: ContextVar[Limited | None] = ContextVar("jackfield_call", default=None)
 """Attempt that this thread or task runs; ``connector.context`` sets it."""
 _OPENING: ContextVar[OnlyHosts | None] = ContextVar("jackfield_only_hosts", default=None)
-"""Hosts to which the opening of a connection outside of an attempt is limited; None for no limit."""
+"""Hosts to which the opening of a connection outside of an attempt is limited; None for no
+limit.
+"""
 UNSEEN: ContextVar[bool] = ContextVar("jackfield_unseen", default=False)
-"""True while credentials are requested: their requests and responses must not be stored as exchanges."""
+"""True while credentials are requested: their requests and responses must not be stored as
+exchanges.
+"""
 
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Store no exchanges of this thread or task within the block, since they request credentials, and the responses contain them."""
+    """Store no exchanges of this thread or task within the block, since they request credentials,
+    and the responses contain them.
+    """
     token = UNSEEN.set(True)
     try:
         yield
@@ -79,7 +108,9 @@ def unseen() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class OnlyHosts:
-    """Set of permitted hosts: names (``*.example.com`` too), addresses and networks. A host is judged as written: nothing is resolved."""
+    """Set of permitted hosts: names (``*.example.com`` too), addresses and networks. A host is
+    judged as written: nothing is resolved.
+    """
 
     patterns: tuple[str, ...]
     owner: str = "this runtime"
@@ -88,7 +119,8 @@ class OnlyHosts:
     """Further set of hosts in which each host must be, too."""
 
     def require(self, host: str, path: str = "") -> None:
-        """Refuse a host that is not in the set. ``path`` points at the connection value that names the host.
+        """Refuse a host that is not in the set. ``path`` points at the connection value that names
+        the host.
 
         :raises InvalidConnection: if the host is not in the set.
         """
@@ -100,7 +132,9 @@ class OnlyHosts:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Limit the hosts that this thread or task, and its children, reach while a connection is being opened."""
+        """Limit the hosts that this thread or task, and its children, reach while a connection is
+        being opened.
+        """
         before = _OPENING.set(self)
         try:
             yield
@@ -108,19 +142,28 @@ class OnlyHosts:
             _OPENING.reset(before)
 
     def _refusal(self, host: str, path: str) -> InvalidConnection:
-        named = ", ".join(self.patterns[:_MOST_SHOWN]) + (", …" if len(self.patterns) > _MOST_SHOWN else "")
-        text = f"'{host[:200]}' is not among the only hosts that {self.owner} may reach: {named or 'none'}"
+        named = ", ".join(self.patterns[:_MOST_SHOWN]) + (
+            ", …" if len(self.patterns) > _MOST_SHOWN else ""
+        )
+        text = (
+            f"'{host[:200]}' is not among the only hosts that {self.owner} may reach: "
+            f"{named or 'none'}"
+        )
         message = f"the connection is not allowed to reach '{host[:200]}'"
         return InvalidConnection(message, details=[Detail(path, text)], hint=NextStep("only_hosts"))
 
 
 def only_hosts(given: Iterable[str] | None, environment: Mapping[str, str]) -> OnlyHosts | None:
-    """Return the hosts that a runtime is limited to: the ``given`` hosts, else the environment's; None for no limit.
+    """Return the hosts that a runtime is limited to: the ``given`` hosts, else the environment's;
+    None for no limit.
 
     :raises InvalidInvocation: if ``given`` is one string instead of several.
     """
     if isinstance(given, str):
-        raise InvalidInvocation("'only_hosts' is one text, and must be a list of hosts", hint=f"Write only_hosts=[{given[:80]!r}].")
+        raise InvalidInvocation(
+            "'only_hosts' is one text, and must be a list of hosts",
+            hint=f"Write only_hosts=[{given[:80]!r}].",
+        )
     if given is None:
         words = _words(environment, VARIABLE)
         return None if not words else OnlyHosts(tuple(word for word in words if word != _NONE))
@@ -128,8 +171,8 @@ def only_hosts(given: Iterable[str] | None, environment: Mapping[str, str]) -> O
 
 
 def allowed_hosts(given: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the internal hosts that an operator allows: the hosts ``given`` to a command, and those of the environment, which must be
-    equal for all processes of a database.
+    """Return the internal hosts that an operator allows: the hosts ``given`` to a command, and
+    those of the environment, which must be equal for all processes of a database.
     """
     return tuple(dict.fromkeys((*given, *_words(environment, _ALLOWED))))
 
@@ -154,10 +197,11 @@ def require_reachable(host: str, path: str = "") -> None:
 class Guard:
     """Address filter for outgoing connections.
 
-    ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
-    ``allowed`` or currently returned by ``shared``: names (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set,
-    cloud metadata services are refused even if a rule matches them. In any case, an attempt of a runtime that is limited to some hosts
-    (``only_hosts``) reaches no others.
+    ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if
+    ``loopback`` is set, and the hosts in ``allowed`` or currently returned by ``shared``: names
+    (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set, cloud metadata
+    services are refused even if a rule matches them. In any case, an attempt of a runtime that is
+    limited to some hosts (``only_hosts``) reaches no others.
     """
 
     internal: bool = False
@@ -166,7 +210,8 @@ class Guard:
     shared: Callable[[], tuple[str, ...]] | None = None
 
     def check(self, host: str, path: str = "") -> None:
-        """Resolve ``host`` and check every address. A name that does not resolve passes the check; connecting to it fails.
+        """Resolve ``host`` and check every address. A name that does not resolve passes the check;
+        connecting to it fails.
 
         ``path`` points at the connection value that names the host.
 
@@ -195,19 +240,26 @@ class Guard:
 
         :raises InvalidConnection: if the address is not permitted.
         """
-        if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _effective_address(address)):
-            text = f"'{host[:200]}' is inside the operator's network, which is out of reach from here"
+        if not self.internal and not self._permits(
+            host.strip("[]").rstrip(".").lower(), _effective_address(address)
+        ):
+            text = (
+                f"'{host[:200]}' is inside the operator's network, which is out of reach from here"
+            )
             raise InvalidConnection(
                 "the connection is not allowed to reach this host",
                 details=[Detail(path, text)],
                 hint=NextStep("allow_host"),
             )
 
-    def resolve(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
-        """Resolve ``host`` once, check every address, and return pairs of address family and address for ``socket.connect``. ``seconds``
-        limits the look-up.
+    def resolve(
+        self, host: str, port: int, path: str = "", seconds: float | None = None
+    ) -> list[Address]:
+        """Resolve ``host`` once, check every address, and return pairs of address family and
+        address for ``socket.connect``. ``seconds`` limits the look-up.
 
-        Connect to these addresses, not to the name, which may then resolve to others (DNS rebinding).
+        Connect to these addresses, not to the name, which may then resolve to others (DNS
+        rebinding).
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
@@ -215,8 +267,11 @@ class Guard:
         require_reachable(host, path)
         return self.addresses(host, port, path, seconds)
 
-    def addresses(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
-        """Resolve the host of a proxy as ``resolve`` does, but ignore ``only_hosts``, which limits the proxy's targets, not the proxy.
+    def addresses(
+        self, host: str, port: int, path: str = "", seconds: float | None = None
+    ) -> list[Address]:
+        """Resolve the host of a proxy as ``resolve`` does, but ignore ``only_hosts``, which limits
+        the proxy's targets, not the proxy.
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
@@ -226,13 +281,17 @@ class Guard:
             self.check_address(host, str(address[0]), path)
         return found
 
-    def at_proxy(self, host: str, path: str = "", *, resolves: bool = False, seconds: float | None = None) -> str:
-        """Return the destination for a proxy: ``host`` itself if every address is permitted, else one of its checked addresses.
+    def at_proxy(
+        self, host: str, path: str = "", *, resolves: bool = False, seconds: float | None = None
+    ) -> str:
+        """Return the destination for a proxy: ``host`` itself if every address is permitted, else
+        one of its checked addresses.
 
-        ``resolves``: a name without an address on this machine may be left to the proxy, unless it looks like a name of an internal
-        network.
+        ``resolves``: a name without an address on this machine may be left to the proxy, unless it
+        looks like a name of an internal network.
 
-        :raises InvalidConnection: if one of the addresses is not permitted, or there is no address to check.
+        :raises InvalidConnection: if one of the addresses is not permitted, or there is no address
+            to check.
         """
         require_reachable(host, path)
         if self.internal:
@@ -249,20 +308,36 @@ class Guard:
         return host
 
     def _check_unresolved(self, host: str, path: str, *, resolves: bool) -> None:
-        """Refuse a name that only a proxy can resolve, unless the operator has allowed the name, or lets the proxy resolve names."""
-        if any(_matches(pattern, host, None) for pattern in (*self.allowed, *(self.shared or tuple)())):
+        """Refuse a name that only a proxy can resolve, unless the operator has allowed the name, or
+        lets the proxy resolve names.
+        """
+        if any(
+            _matches(pattern, host, None) for pattern in (*self.allowed, *(self.shared or tuple)())
+        ):
             return
         if not resolves:
-            text, hint = f"'{host[:200]}' has no address here, so nobody can judge where a proxy would lead", NextStep("resolve_at_proxy")
+            text, hint = (
+                f"'{host[:200]}' has no address here, so nobody can judge where a proxy would lead",
+                NextStep("resolve_at_proxy"),
+            )
         elif _is_inner(host):
-            text, hint = f"'{host[:200]}' is a name of an inner network, which is out of reach from here", NextStep("allow_host")
+            text, hint = (
+                f"'{host[:200]}' is a name of an inner network, which is out of reach from here",
+                NextStep("allow_host"),
+            )
         else:
             return
-        raise InvalidConnection("the connection is not allowed to reach this host", details=[Detail(path, text)], hint=hint)
+        raise InvalidConnection(
+            "the connection is not allowed to reach this host",
+            details=[Detail(path, text)],
+            hint=hint,
+        )
 
-    def connect(self, host: str, port: int, timeout: float | None = None, path: str = "") -> socket.socket:
-        """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``. ``timeout`` limits the look-up and the
-        connecting, each.
+    def connect(
+        self, host: str, port: int, timeout: float | None = None, path: str = ""
+    ) -> socket.socket:
+        """Open a TCP connection to ``host`` via ``resolve``: a checked
+        ``socket.create_connection``. ``timeout`` limits the look-up and the connecting, each.
 
         :raises InvalidConnection: if the host is not permitted.
         :raises OSError: if none of its addresses accepts the connection.
@@ -272,11 +347,19 @@ class Guard:
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
         if address is None or not _METADATA.isdisjoint((address, *_nat64_targets(address))):
             return False
-        if address.is_global and not address.is_multicast and (address.version == 4 or address in _GLOBAL_UNICAST):
+        if (
+            address.is_global
+            and not address.is_multicast
+            and (address.version == 4 or address in _GLOBAL_UNICAST)
+        ):
             return True
-        if (self.loopback and address.is_loopback) or any(_matches(pattern, host, address) for pattern in self.allowed):
+        if (self.loopback and address.is_loopback) or any(
+            _matches(pattern, host, address) for pattern in self.allowed
+        ):
             return True
-        return self.shared is not None and any(_matches(pattern, host, address) for pattern in self.shared())
+        return self.shared is not None and any(
+            _matches(pattern, host, address) for pattern in self.shared()
+        )
 
 
 ANYWHERE = Guard(internal=True)
@@ -284,29 +367,39 @@ ANYWHERE = Guard(internal=True)
 
 
 def _effective_address(address: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address; None if it is not an address. An IPv6 address that embeds an IPv4 address gives the IPv4 address."""
+    """Parse an address; None if it is not an address. An IPv6 address that embeds an IPv4 address
+    gives the IPv4 address.
+    """
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
         return None
     if isinstance(found, IPv4Address):
         return found
-    if any(found in network for network in _EMBEDDING_NETWORKS) and not (found.is_loopback or found.is_unspecified):
+    if any(found in network for network in _EMBEDDING_NETWORKS) and not (
+        found.is_loopback or found.is_unspecified
+    ):
         return IPv4Address(int(found) & 0xFFFFFFFF)
     return found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else found)
 
 
 def _nat64_targets(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses that a local NAT64 translator may extract, one for each possible prefix length."""
+    """Return the IPv4 addresses that a local NAT64 translator may extract, one for each possible
+    prefix length.
+    """
     if address not in _LOCAL_NAT64:
         return ()
     bits = int(address)
     squeezed = bits >> 64 << 56 | bits & (1 << 56) - 1  # drop bits 64 to 71, the zero octet
-    return IPv4Address(bits & 0xFFFFFFFF), *(IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24))
+    return IPv4Address(bits & 0xFFFFFFFF), *(
+        IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24)
+    )
 
 
 def _is_inner(host: str) -> bool:
-    """Return whether a name looks like a name of an internal network: it has one label, a typical suffix, or is a number."""
+    """Return whether a name looks like a name of an internal network: it has one label, a typical
+    suffix, or is a number.
+    """
     *before, last = host.split(".")
     return not before or last in _INNER or not last.strip("0123456789") or last.startswith("0x")
 

@@ -1,4 +1,6 @@
-"""Heads of HTTP/1.1 messages (RFC 9112), read strictly, so that two readers of the same bytes never see different messages in them."""
+"""Heads of HTTP/1.1 messages (RFC 9112), read strictly, so that two readers of the same bytes never
+see different messages in them.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ MAX_HEAD = 65_536
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 VALUE_READ = rb"[^\x00\n\x0b\f\r]*"
-"""Regular expression of a field's value in a response, by h11's rule. RFC 9110 §5.5 lets a recipient accept control characters that end no
-line. Refusing a write's response for such a character would leave the write in doubt.
+"""Regular expression of a field's value in a response, by h11's rule. RFC 9110 §5.5 lets a
+recipient accept control characters that end no line. Refusing a write's response for such a
+character would leave the write in doubt.
 """
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + VALUE_READ + rb")?\r?\n")
 _BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + VALUE_READ + rb"\r?\n)*\r?\n")
@@ -28,8 +31,12 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SHOWN, _TLS_RECORDS = 40, (b"\x15\x03", b"\x16\x03")
-"""Number of bytes quoted from a response without a valid head, and the first bytes of an alert and a handshake of TLS (RFC 8446 §5.1)."""
-_REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
+"""Number of bytes quoted from a response without a valid head, and the first bytes of an alert and
+a handshake of TLS (RFC 8446 §5.1).
+"""
+_REQUEST = re.compile(
+    rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,9 @@ class Target:
 class Proxy(SecretHolder):
     """HTTP proxy, and its login. It is also a route that uses the proxy for every server.
 
-    ``guarded``: a connection's value names the proxy, so the connection's guard must permit its address; an operator's proxy may be
-    anywhere. ``resolves``: it may get names without an address on this machine, although a guard cannot judge their targets.
+    ``guarded``: a connection's value names the proxy, so the connection's guard must permit its
+    address; an operator's proxy may be anywhere. ``resolves``: it may get names without an address
+    on this machine, although a guard cannot judge their targets.
     """
 
     at: Target
@@ -73,7 +81,12 @@ class Proxy(SecretHolder):
         """Return the header field that signs in to the proxy."""
         if self.login is None:
             return []
-        return [(b"Proxy-Authorization", b"Basic " + b64encode(f"{self.login[0]}:{self.login[1]}".encode()))]
+        return [
+            (
+                b"Proxy-Authorization",
+                b"Basic " + b64encode(f"{self.login[0]}:{self.login[1]}".encode()),
+            )
+        ]
 
 
 Route = Callable[[Target], Proxy | None]
@@ -81,7 +94,8 @@ Route = Callable[[Target], Proxy | None]
 
 
 def head_end(buffer: bytes | bytearray, seen: int) -> int:
-    """Return the length of the head at the beginning of ``buffer``, or 0 if its end has not arrived. ``seen`` bytes were searched before.
+    """Return the length of the head at the beginning of ``buffer``, or 0 if its end has not
+    arrived. ``seen`` bytes were searched before.
 
     :raises WireFault: if the head is too long.
     """
@@ -104,13 +118,19 @@ def read_head(head: bytes) -> tuple[int, int, Fields]:
 
 
 def no_head(found: bytes | bytearray) -> WireFault:
-    """Return the fault for bytes that are not the head of a response; it quotes the greeting of another protocol."""
+    """Return the fault for bytes that are not the head of a response; it quotes the greeting of
+    another protocol.
+    """
     line = found.split(b"\n", 1)[0][:_SHOWN].decode("latin-1").strip()
-    return garbled(f"its first line is no status line of HTTP/1, but {'a record of TLS' if found[:2] in _TLS_RECORDS else repr(line)}")
+    return garbled(
+        "its first line is no status line of HTTP/1, but "
+        f"{'a record of TLS' if found[:2] in _TLS_RECORDS else repr(line)}"
+    )
 
 
 def read_fields(block: bytes) -> Fields:
-    """Return the fields of a head without its first line, or of a chunked body's end. A folded line continues its field (RFC 9112 §5.2).
+    """Return the fields of a head without its first line, or of a chunked body's end. A folded line
+    continues its field (RFC 9112 §5.2).
 
     :raises WireFault: if a line is not a field.
     """
@@ -118,7 +138,10 @@ def read_fields(block: bytes) -> Fields:
         block = _FOLD.sub(b" ", block)
     if _BLOCK.fullmatch(block) is None:
         raise garbled("a line of its head is no header field")
-    return [(name, value.strip(b" \t\r")) for name, _, value in [line.partition(b":") for line in block.split(b"\n")[:-2]]]
+    return [
+        (name, value.strip(b" \t\r"))
+        for name, _, value in [line.partition(b":") for line in block.split(b"\n")[:-2]]
+    ]
 
 
 def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -131,7 +154,11 @@ def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]
     lines.append(b"\r\n")
     head = b"".join(lines)
     if _REQUEST.fullmatch(head) is None or head.count(b"\n") != len(lines):
-        raise WireFault(Kind.UNSENDABLE, Sent.NOTHING, "a part of the request's head contains characters that HTTP does not allow")
+        raise WireFault(
+            Kind.UNSENDABLE,
+            Sent.NOTHING,
+            "a part of the request's head contains characters that HTTP does not allow",
+        )
     return head
 
 
@@ -149,6 +176,8 @@ def framing_of(fields: Fields) -> tuple[list[bytes], list[bytes]]:
 
 
 def values_of(fields: Fields, name: bytes) -> list[bytes]:
-    """Return the values of all fields called ``name`` (in lower case), split at commas, without spaces, in lower case."""
+    """Return the values of all fields called ``name`` (in lower case), split at commas, without
+    spaces, in lower case.
+    """
     found = [value for key, value in fields if len(key) == len(name) and key.lower() == name]
     return [part.strip(b" \t").lower() for value in found for part in value.split(b",")]

@@ -1,4 +1,6 @@
-"""A response whose head has arrived: its body without the framing, and whether its connection returns to the pool."""
+"""A response whose head has arrived: its body without the framing, and whether its connection
+returns to the pool.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,33 @@ _UNTIL_CLOSE = -2
 
 
 class Reply:
-    """Response whose body is still to be read, once. Close it, so that its connection serves the next request, or is closed."""
+    """Response whose body is still to be read, once. Close it, so that its connection serves the
+    next request, or is closed.
+    """
 
-    __slots__ = ("_connection", "_framing", "_keep", "_limit", "_whole", "fields", "reusable", "seen", "status", "version")
+    __slots__ = (
+        "_connection",
+        "_framing",
+        "_keep",
+        "_limit",
+        "_whole",
+        "fields",
+        "reusable",
+        "seen",
+        "status",
+        "version",
+    )
 
-    def __init__(self, head: bytes, method: str, connection: Connection, limit: Limit, keep: Callable[[Connection], None] | None) -> None:
-        """Read the head of a response. ``keep`` returns the connection to the pool after the whole response; None closes it.
+    def __init__(
+        self,
+        head: bytes,
+        method: str,
+        connection: Connection,
+        limit: Limit,
+        keep: Callable[[Connection], None] | None,
+    ) -> None:
+        """Read the head of a response. ``keep`` returns the connection to the pool after the whole
+        response; None closes it.
 
         :raises WireFault: if the bytes are not a response, or the body has no certain end.
         """
@@ -47,7 +70,8 @@ class Reply:
     def raw(self) -> Iterator[bytes]:
         """Yield the body as sent: chunked framing is removed, compression is not.
 
-        :raises WireFault: if the connection breaks or ends early, the deadline passes, or the framing is broken.
+        :raises WireFault: if the connection breaks or ends early, the deadline passes, or the
+            framing is broken.
         """
         connection = self._connection
         if connection is None or self._whole:
@@ -90,8 +114,8 @@ class Reply:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
-        """End the response; the rest of a body is not read. A connection with bytes after the response is not used again, since the next
-        request would read them as its own response.
+        """End the response; the rest of a body is not read. A connection with bytes after the
+        response is not used again, since the next request would read them as its own response.
         """
         connection, self._connection = self._connection, None
         if connection is None:
@@ -153,7 +177,9 @@ class Reply:
 
 
 def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:
-    """Return the length of the body in bytes, or a constant for the way to find its end (RFC 9112 §6.3)."""
+    """Return the length of the body in bytes, or a constant for the way to find its end (RFC 9112
+    §6.3).
+    """
     if method == "HEAD" or status in _BODILESS:
         return 0
     if codings:

@@ -1,4 +1,6 @@
-"""Pools of idle sessions of one server and one login, for protocols whose sign-in costs more than a request."""
+"""Pools of idle sessions of one server and one login, for protocols whose sign-in costs more than a
+request.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,13 @@ from jackfield.kernel.failures import OnFailure, Raised, attempt, contained
 from jackfield.kernel.secrecy import SecretHolder
 
 IDLE_SECONDS = 30.0
-"""Maximum idle time of a session, in seconds; servers and firewalls close idle sessions by themselves."""
+"""Maximum idle time of a session, in seconds; servers and firewalls close idle sessions by
+themselves.
+"""
 PROOF_SECONDS = 2.0
-"""Maximum seconds of the check of an idle session: a connection that ended silently must not use up the whole deadline."""
+"""Maximum seconds of the check of an idle session: a connection that ended silently must not use up
+the whole deadline.
+"""
 KEPT = 64
 """Maximum number of idle sessions: one per worker thread."""
 
@@ -51,11 +57,14 @@ class SessionPool(SecretHolder, Generic[S]):
         self._closing = weakref.finalize(self, _close, self._idle)
 
     def take(self, deadline: Deadline) -> S | None:
-        """Return the most recently used session, with a new ``deadline``; None if no session is fresh enough."""
+        """Return the most recently used session, with a new ``deadline``; None if no session is
+        fresh enough.
+        """
         now, at = self._clock.monotonic(), self._clock.time()
         with self._lock:
             stale = []
-            # the oldest come first; in a process that was frozen, one of the clocks may have stood still
+            # the oldest come first; in a process that was frozen, one of the clocks may have stood
+            # still
             while self._idle and max(now - self._idle[0][1], at - self._idle[0][2]) >= IDLE_SECONDS:
                 stale.append(self._idle.pop(0)[0])
             found = self._idle.pop()[0] if self._idle else None
@@ -73,10 +82,11 @@ class SessionPool(SecretHolder, Generic[S]):
         return self._connect(deadline)
 
     def proven(self, deadline: Deadline, prove: Callable[[S], bool]) -> S:
-        """Return a live idle session, or a new one. ``prove`` sends the server a request that changes nothing; it returns False, or raises
-        a JackfieldError, if the session is unusable.
+        """Return a live idle session, or a new one. ``prove`` sends the server a request that
+        changes nothing; it returns False, or raises a JackfieldError, if the session is unusable.
 
-        :raises JackfieldError: if no session can be opened, or the deadline has passed; nothing was sent then.
+        :raises JackfieldError: if no session can be opened, or the deadline has passed; nothing was
+            sent then.
         """
         idle = self.take(deadline)
         if idle is not None:
@@ -90,8 +100,8 @@ class SessionPool(SecretHolder, Generic[S]):
         return self.fresh(deadline)
 
     def give(self, session: S) -> None:
-        """Return a session without a request in progress to the pool; end it if it is worn. A failure to end it does not affect the work
-        that the session has finished.
+        """Return a session without a request in progress to the pool; end it if it is worn. A
+        failure to end it does not affect the work that the session has finished.
         """
         with self._lock:
             if not session.worn and len(self._idle) < KEPT:

@@ -1,4 +1,5 @@
-"""Signatures of Standard Webhooks (1.0.0): symmetric ``v1`` and Ed25519 ``v1a``, with as many secrets as are valid.
+"""Signatures of Standard Webhooks (1.0.0): symmetric ``v1`` and Ed25519 ``v1a``, with as many
+secrets as are valid.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -30,7 +31,9 @@ def public_key(secret: str) -> str:
 
 
 def signatures(secrets: Iterable[str], identifier: str, timestamp: int, body: bytes) -> str:
-    """Return the value of ``webhook-signature``: one signature for each secret, the newest first."""
+    """Return the value of ``webhook-signature``: one signature for each secret, the newest
+    first.
+    """
     signed = f"{identifier}.{timestamp}.".encode() + body
     return " ".join(_signature(secret, signed) for secret in secrets)
 

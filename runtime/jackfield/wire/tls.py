@@ -23,8 +23,8 @@ _MOST_NAMES, _LONGEST_NAME = 2, 60
 class ConnectedSocket(ssl.SSLSocket):
     """Socket that begins TLS over a connection, and closes where that connection was reset before.
 
-    ``ssl.SSLSocket`` asks for its peer first. Without one it does no handshake, or fails and stays open. The contexts of this module have
-    it as their ``sslsocket_class``.
+    ``ssl.SSLSocket`` asks for its peer first. Without one it does no handshake, or fails and stays
+    open. The contexts of this module have it as their ``sslsocket_class``.
     """
 
     def getpeername(self) -> Any:
@@ -41,10 +41,14 @@ class ConnectedSocket(ssl.SSLSocket):
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
 
 
-def client_context(cafile: str | None = None, capath: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
-    """Return a context that verifies the server's name and certificate, by the machine's authorities unless others are given.
+def client_context(
+    cafile: str | None = None, capath: str | None = None, cadata: str | None = None
+) -> ssl.SSLContext:
+    """Return a context that verifies the server's name and certificate, by the machine's
+    authorities unless others are given.
 
-    A connection that is cut does not count as ended, although some builds of Python set ``OP_IGNORE_UNEXPECTED_EOF``.
+    A connection that is cut does not count as ended, although some builds of Python set
+    ``OP_IGNORE_UNEXPECTED_EOF``.
 
     :raises OSError: if the authorities cannot be read (``ssl.SSLError``, if a file has none).
     """
@@ -55,26 +59,56 @@ def client_context(cafile: str | None = None, capath: str | None = None, cadata:
 
 
 def certificate_refusal(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
-    """Return why a certificate is refused, and the matching hint: about the clock, the name, the authority, or Python's strict rules. In
-    the hint, ``{authority}`` is a placeholder for the setting that names a private authority.
+    """Return why a certificate is refused, and the matching hint: about the clock, the name, the
+    authority, or Python's strict rules. In the hint, ``{authority}`` is a placeholder for the
+    setting that names a private authority.
     """
     reason, code = (error.verify_message or "it is not valid").rstrip("."), error.verify_code
     if code in _DATES:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return reason, f"Compare the dates of the server's certificate with the clock of this machine, which says {now}."
+        return (
+            reason,
+            (
+                "Compare the dates of the server's certificate with the clock of this machine, "
+                f"which says {now}."
+            ),
+        )
     if code in _NAMES:
-        return reason, "Check the server's name in its URL: the certificate is for another one, or a proxy answers in its place."
+        return (
+            reason,
+            (
+                "Check the server's name in its URL: the certificate is for another one, or a "
+                "proxy answers in its place."
+            ),
+        )
     if code in _STRICT:
-        return reason, "Python 3.13 and newer refuse certificates that RFC 5280 does not allow. Have its authority issue it again."
+        return (
+            reason,
+            (
+                "Python 3.13 and newer refuse certificates that RFC 5280 does not allow. Have "
+                "its authority issue it again."
+            ),
+        )
     if code in _ISSUERS:
-        private = "If its authority, or that of a proxy which opens TLS, is a private one, set {authority}."
+        private = (
+            "If its authority, or that of a proxy which opens TLS, is a private one, set "
+            "{authority}."
+        )
         broken = broken_authorities()
-        return reason, f"{f'{broken}. ' if broken else ''}{private} Otherwise the server leaves out an intermediate certificate."
+        return (
+            reason,
+            (
+                f"{f'{broken}. ' if broken else ''}{private} Otherwise the server leaves out an "
+                "intermediate certificate."
+            ),
+        )
     return reason, "Look at the server's certificate, and at those of its authorities."
 
 
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that accepts any certificate, for reading a certificate without sending anything."""
+    """Return a context that accepts any certificate, for reading a certificate without sending
+    anything.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.sslsocket_class = ConnectedSocket
@@ -82,7 +116,9 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def described(certificate: bytes) -> str:
-    """Return a sentence with the issuer and the names of a certificate. A foreign certificate may raise any exception."""
+    """Return a sentence with the issuer and the names of a certificate. A foreign certificate may
+    raise any exception.
+    """
     from cryptography import x509  # only where a certificate is refused
 
     found = x509.load_der_x509_certificate(certificate)
@@ -93,16 +129,24 @@ def described(certificate: bytes) -> str:
 
 
 def broken_authorities() -> str | None:
-    """Return the fault of the certificate authorities that OpenSSL's variables name, which OpenSSL silently ignores; None if there is no
-    fault.
+    """Return the fault of the certificate authorities that OpenSSL's variables name, which OpenSSL
+    silently ignores; None if there is no fault.
     """
     file, folder = os.environ.get(_FILE), os.environ.get(_FOLDER)
     if file:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
         except OSError as error:
-            reason = "has no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+            reason = (
+                "has no certificate in PEM form"
+                if isinstance(error, ssl.SSLError)
+                else f"cannot be read: {error.strerror}"
+            )
             return f"The authorities of {_FILE} are missing: '{file[:200]}' {reason}"
-    elif folder and folder != os.devnull and not any(os.path.isdir(one) for one in folder.split(os.pathsep)):
+    elif (
+        folder
+        and folder != os.devnull
+        and not any(os.path.isdir(one) for one in folder.split(os.pathsep))
+    ):
         return f"The authorities of {_FOLDER} are missing: '{folder[:200]}' is no folder"
     return None

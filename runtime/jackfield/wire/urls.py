@@ -16,9 +16,18 @@ def target_of(url: str) -> tuple[Target, bytes, bytes]:
     :raises ValueError: if it is not the URL of an HTTP server.
     """
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0 or (parts.username, parts.password) != (None, None):
-        raise ValueError("must be an http or https URL with a host, without port 0, a user or a password")
-    host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    if (
+        parts.scheme not in _PORTS
+        or not parts.hostname
+        or parts.port == 0
+        or (parts.username, parts.password) != (None, None)
+    ):
+        raise ValueError(
+            "must be an http or https URL with a host, without port 0, a user or a password"
+        )
+    host = (
+        parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    )
     target = Target(parts.scheme, host, parts.port or _PORTS[parts.scheme])
     path = quote(parts.path or "/", safe=_PATH)
     if parts.query:

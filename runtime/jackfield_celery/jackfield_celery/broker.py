@@ -1,4 +1,6 @@
-"""The broker's queues and Celery's settings, chosen so that no message is lost while the journal waits for it."""
+"""The broker's queues and Celery's settings, chosen so that no message is lost while the journal
+waits for it.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,24 @@ from jackfield_celery.urls import check
 TASK = "jackfield.run"
 QUEUE = "jackfield"
 DELIVERY_LIMIT = 5
-"""Number of deliveries of one message without an acknowledgement after which RabbitMQ moves it to ``jackfield.dead``."""
+"""Number of deliveries of one message without an acknowledgement after which RabbitMQ moves it to
+``jackfield.dead``.
+"""
 _VISIBILITY = 1200
-"""Seconds after which Redis delivers an unacknowledged message again; longer than any invocation may run."""
+"""Seconds after which Redis delivers an unacknowledged message again; longer than any invocation
+may run.
+"""
 _DIRECT = Exchange("", type="direct")
 _HEARTBEAT = 10
 _CONNECT_WITHIN = 4
 _ANSWER_WITHIN = 2.0
-"""Seconds for Redis to accept a connection, or answer a command, before the connection is closed."""
+"""Seconds for Redis to accept a connection, or answer a command, before the connection is
+closed.
+"""
 _LOOK_EVERY = 1.0
-"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a message. Only this check notices a
-network that drops bytes without closing the connection. With the pauses between tries, all works five seconds after the network is back.
+"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a
+message. Only this check notices a network that drops bytes without closing the connection. With the
+pauses between tries, all works five seconds after the network is back.
 """
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""
@@ -41,9 +50,15 @@ def queues(url: str) -> list[BrokerQueue]:
     quorum, limit = {}, {}
     if _is_amqp(url):
         quorum = {"x-queue-type": "quorum"}
-        limit = {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": DEAD}
+        limit = {
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": DEAD,
+        }
     return [
-        BrokerQueue(QUEUE, _DIRECT, routing_key=QUEUE, durable=True, queue_arguments={**quorum, **limit}),
+        BrokerQueue(
+            QUEUE, _DIRECT, routing_key=QUEUE, durable=True, queue_arguments={**quorum, **limit}
+        ),
         BrokerQueue(DEAD, _DIRECT, routing_key=DEAD, durable=True, queue_arguments=quorum),
     ]
 
@@ -89,50 +104,73 @@ def _is_amqp(url: str) -> bool:
 
 def _transport_options(url: str) -> dict[str, Any]:
     if _is_amqp(url):
-        return {"confirm_publish": False}  # the publisher waits for the confirmations of many messages at once
+        # the publisher waits for the confirmations of many messages at once
+        return {"confirm_publish": False}
     return {
-        "visibility_timeout": _VISIBILITY, "socket_timeout": _ANSWER_WITHIN, "socket_connect_timeout": _ANSWER_WITHIN,
+        "visibility_timeout": _VISIBILITY,
+        "socket_timeout": _ANSWER_WITHIN,
+        "socket_connect_timeout": _ANSWER_WITHIN,
         "health_check_interval": _LOOK_EVERY,
-    }  # fmt: skip
+    }
 
 
 def warning(url: str) -> str | None:
-    """Try the queue's steps over a new connection, for a second: connect, and publish a message in a place without readers. Return the
-    fault if the broker does not answer, else None.
+    """Try the queue's steps over a new connection, for a second: connect, and publish a message in
+    a place without readers. Return the fault if the broker does not answer, else None.
 
-    :raises Unavailable: if the broker answers but accepts no messages, such as one whose memory or disk is full, or a replica. Such a
-        broker does not recover by itself.
+    :raises Unavailable: if the broker answers but accepts no messages, such as one whose memory or
+        disk is full, or a replica. Such a broker does not recover by itself.
     """
     short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
-    options = {"transport": transport_of(url), "transport_options": short, "ssl": _tls(url), "connect_timeout": _PROBE}
+    options = {
+        "transport": transport_of(url),
+        "transport_options": short,
+        "ssl": _tls(url),
+        "connect_timeout": _PROBE,
+    }
     connection = Broker(url, heartbeat=0, **options)
     errors = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
     try:
         connection.ensure_connection(
-            max_retries=max(1, len(connection.alt) - 1), interval_start=0, timeout=_PROBE / 2, reraise_as_library_errors=False
+            max_retries=max(1, len(connection.alt) - 1),
+            interval_start=0,
+            timeout=_PROBE / 2,
+            reraise_as_library_errors=False,
         )
         refusal = _refusal(connection, url)
     except errors as error:
-        return f"the broker is unavailable ({type(error).__name__}): queued invocations wait in the journal"
+        return (
+            f"the broker is unavailable ({type(error).__name__}): queued invocations wait in "
+            "the journal"
+        )
     finally:
         with suppress(*errors):
-            connection.collect(_PROBE)  # closes it without a word that a broker which reads nothing would have to answer
+            # closes it without a word that a broker which reads nothing would have to answer
+            connection.collect(_PROBE)
     if refusal is not None:
-        text = f"the broker answers and takes no messages ({refusal}): queued invocations wait in the journal"
-        raise Unavailable(text, hint="Look at the broker: its memory, its disk, and whether it is a replica.")
+        text = (
+            f"the broker answers and takes no messages ({refusal}): queued invocations wait "
+            "in the journal"
+        )
+        raise Unavailable(
+            text, hint="Look at the broker: its memory, its disk, and whether it is a replica."
+        )
     return None
 
 
 def _refusal(connection: Broker, url: str) -> str | None:
-    """Return why a broker accepts or delivers no messages; None if it does both. The published message is dropped at once: it is for no
-    queue, or consumed again.
+    """Return why a broker accepts or delivers no messages; None if it does both. The published
+    message is dropped at once: it is for no queue, or consumed again.
     """
     channel = connection.channel()
     if _is_amqp(url):
         message = channel.prepare_message("", content_encoding="utf-8")
         try:
-            for _ in range(2):  # with an alarm, a node still takes the first message of a connection
-                channel.basic_publish_confirm(message, exchange="", routing_key=TRIAL, confirm_timeout=_PROBE)
+            # with an alarm, a node still takes the first message of a connection
+            for _ in range(2):
+                channel.basic_publish_confirm(
+                    message, exchange="", routing_key=TRIAL, confirm_timeout=_PROBE
+                )
         except MessageNacked:
             return "it refuses them"
         except connection.channel_errors as error:  # the user may not publish
@@ -141,14 +179,20 @@ def _refusal(connection: Broker, url: str) -> str | None:
             return "it blocks who publishes"
         return None
     try:
-        channel.client.pipeline().llen(QUEUE).lpush(TRIAL, "").brpop(TRIAL, 1).delete(TRIAL).execute()  # takes it at once
-    except channel.ResponseError as error:  # OOM, READONLY, MISCONF, NOREPLICAS, NOPERM; WRONGTYPE of what is no queue
+        # takes it at once
+        channel.client.pipeline().llen(QUEUE).lpush(TRIAL, "").brpop(TRIAL, 1).delete(
+            TRIAL
+        ).execute()
+    except channel.ResponseError as error:
+        # OOM, READONLY, MISCONF, NOREPLICAS, NOPERM; WRONGTYPE of what is no queue
         return str(error)[:200]
     return None
 
 
 def _tls(url: str) -> dict[str, Any] | None:
-    """Return settings that verify the broker's certificate and name, which drivers do not verify by default; None without TLS."""
+    """Return settings that verify the broker's certificate and name, which drivers do not verify by
+    default; None without TLS.
+    """
     parts = urlsplit(url)
     if parts.scheme == "amqps":
         return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}

@@ -1,4 +1,6 @@
-"""Celery's remote control, limited to commands that change nothing: Flower shows the workers, but its buttons cannot stop them."""
+"""Celery's remote control, limited to commands that change nothing: Flower shows the workers, but
+its buttons cannot stop them.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,42 @@ from typing import Any
 from celery.worker.consumer.control import Control as CeleryControl
 
 _LOG = logging.getLogger("jackfield.queue")
-_READING = frozenset({
-    "active", "active_queues", "clock", "conf", "disable_events", "dump_active", "dump_reserved", "dump_revoked", "dump_schedule",
-    "dump_tasks", "enable_events", "heartbeat", "ping", "query_task", "registered", "report", "reserved", "revoked", "scheduled", "stats",
-})  # fmt: skip
-_INSTEAD = "stop a worker with SIGTERM, cancel with POST /v1/invocations/{id}/cancel, limit with 'jackfield workspaces set'"
+_READING = frozenset(
+    {
+        "active",
+        "active_queues",
+        "clock",
+        "conf",
+        "disable_events",
+        "dump_active",
+        "dump_reserved",
+        "dump_revoked",
+        "dump_schedule",
+        "dump_tasks",
+        "enable_events",
+        "heartbeat",
+        "ping",
+        "query_task",
+        "registered",
+        "report",
+        "reserved",
+        "revoked",
+        "scheduled",
+        "stats",
+    }
+)
+_INSTEAD = (
+    "stop a worker with SIGTERM, cancel with POST /v1/invocations/{id}/cancel, limit with "
+    "'jackfield workspaces set'"
+)
 
 
 class Control(CeleryControl):
     """Celery's step that receives remote commands.
 
-    Commands that change something are refused: after ``shutdown`` and ``cancel_consumer`` a process would work on nothing. After ``revoke``
-    a worker would drop the messages of invocations, and after ``rate_limit`` hold them, while the journal counts on their delivery.
+    Commands that change something are refused: after ``shutdown`` and ``cancel_consumer`` a process
+    would work on nothing. After ``revoke`` a worker would drop the messages of invocations, and
+    after ``rate_limit`` hold them, while the journal counts on their delivery.
     """
 
     def __init__(self, c: Any, **options: Any) -> None:
@@ -29,7 +55,9 @@ class Control(CeleryControl):
 
 
 def _limited(commands: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
-    return {name: command if name in _READING else _refusal(name) for name, command in commands.items()}
+    return {
+        name: command if name in _READING else _refusal(name) for name, command in commands.items()
+    }
 
 
 def _refusal(name: str) -> Callable[..., dict[str, str]]:

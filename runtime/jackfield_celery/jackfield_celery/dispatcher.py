@@ -1,4 +1,6 @@
-"""The dispatcher: a thread of each process; one dispatcher at a time passes queued invocations to a broker."""
+"""The dispatcher: a thread of each process; one dispatcher at a time passes queued invocations to a
+broker.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,32 @@ _TICK = 0.025
 """Seconds between selections of the process that leads."""
 _SECOND = 1.0
 _AHEAD = 0.25
-"""Seconds of work that are released ahead of the workers. More would let one workspace's burst delay another's invocation."""
+"""Seconds of work that are released ahead of the workers. More would let one workspace's burst
+delay another's invocation.
+"""
 _LEAST = 16
 _MOST = 1000
 _LOST = 3.0
-"""Seconds after which an invocation is released again if the broker holds fewer messages than were released. A worker claims each message
-at once, and a second message for the same invocation runs nothing."""
+"""Seconds after which an invocation is released again if the broker holds fewer messages than were
+released. A worker claims each message at once, and a second message for the same invocation runs
+nothing.
+"""
 _LOST_ANYWAY = 60.0
-"""Seconds after which an invocation is released again in any case: the broker's messages may be duplicates, or belong to others."""
+"""Seconds after which an invocation is released again in any case: the broker's messages may be
+duplicates, or belong to others.
+"""
 _DEAD_AT_ONCE = 100
 _NOT_HANDED_OVER = "queued invocations cannot be handed to the broker and wait in the journal"
-_NOT_READ = "the broker's queues cannot be read; invocations whose messages are lost are released again after a minute"
+_NOT_READ = (
+    "the broker's queues cannot be read; invocations whose messages are lost are released "
+    "again after a minute"
+)
 
 
 class Publisher(Protocol):
-    """Connection of the dispatcher to a broker, opened by its first call. Its methods raise Unavailable if the broker is unavailable."""
+    """Connection of the dispatcher to a broker, opened by its first call. Its methods raise
+    Unavailable if the broker is unavailable.
+    """
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Publish messages, and wait until the broker has confirmed all of them."""
@@ -53,9 +66,11 @@ class Publisher(Protocol):
 
 
 class Dispatcher(ProcessLocal):
-    """Thread that releases invocations in fair order, only as many as the workers begin soon: all others wait in the journal.
+    """Thread that releases invocations in fair order, only as many as the workers begin soon: all
+    others wait in the journal.
 
-    A message is published before its row is marked, so a crash in between yields a second message, of which only one can claim the row.
+    A message is published before its row is marked, so a crash in between yields a second message,
+    of which only one can claim the row.
     """
 
     def __init__(self, runtimes: RuntimePool, publisher: Publisher, lines: Lines) -> None:
@@ -75,7 +90,9 @@ class Dispatcher(ProcessLocal):
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._serve, name="jackfield-dispatcher", daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve, name="jackfield-dispatcher", daemon=True
+        )
         self._thread.start()
 
     def wake(self) -> None:
@@ -108,10 +125,18 @@ class Dispatcher(ProcessLocal):
 
     def _open_outbox(self) -> Outbox:
         runtimes = self._runtimes
-        return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost, runtimes.blocked)
+        return Outbox(
+            runtimes.storage.database,
+            runtimes.clock,
+            runtimes.limits,
+            runtimes.has_lost,
+            runtimes.blocked,
+        )
 
     def _step(self, outbox: Outbox) -> float:
-        """Release as many invocations as the workers can begin soon, if this process leads, and return the seconds until the next step."""
+        """Release as many invocations as the workers can begin soon, if this process leads, and
+        return the seconds until the next step.
+        """
         now = time.monotonic()
         if now >= self._leads_until:
             self._leads = outbox.lead()
@@ -148,14 +173,20 @@ class Dispatcher(ProcessLocal):
             self._left += len(messages)
 
     def _take_back(self, outbox: Outbox) -> None:
-        """Release again the messages that the broker has given up. The journal decides whether an invocation is given up."""
+        """Release again the messages that the broker has given up. The journal decides whether an
+        invocation is given up.
+        """
         for message in self._publisher.dead(_DEAD_AT_ONCE):
             if outbox.recall_one(message):
-                _LOG.warning("the queued invocation %s is released again: the broker gave up its message", message[1])
+                _LOG.warning(
+                    "the queued invocation %s is released again: the broker gave up its message",
+                    message[1],
+                )
 
     def _recall(self, outbox: Outbox, waiting: float) -> None:
-        """Release again the invocations that no worker received: after ``_LOST`` seconds if the broker holds fewer messages than were
-        released, otherwise after ``_LOST_ANYWAY`` seconds if there are workers.
+        """Release again the invocations that no worker received: after ``_LOST`` seconds if the
+        broker holds fewer messages than were released, otherwise after ``_LOST_ANYWAY`` seconds if
+        there are workers.
         """
         if waiting < outbox.released():
             age = _LOST
@@ -165,4 +196,6 @@ class Dispatcher(ProcessLocal):
             return
         recalled = outbox.recall(age)
         if recalled:
-            _LOG.warning("%d queued invocations are released again: no worker got their messages", recalled)
+            _LOG.warning(
+                "%d queued invocations are released again: no worker got their messages", recalled
+            )

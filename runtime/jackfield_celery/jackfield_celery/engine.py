@@ -1,4 +1,6 @@
-"""The engine that runs queued invocations through Celery: the journal decides which ones run, the broker only delivers them."""
+"""The engine that runs queued invocations through Celery: the journal decides which ones run, the
+broker only delivers them.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,21 @@ _DISCONNECT_WITHIN = 5.0
 
 
 class CeleryEngine(ProcessLocal):
-    """Engine of one process: a dispatcher, and a Celery worker if ``slots`` is not 0. Of all processes' dispatchers, one works
-    at a time.
+    """Engine of one process: a dispatcher, and a Celery worker if ``slots`` is not 0. Of all
+    processes' dispatchers, one works at a time.
     """
 
     check = staticmethod(check)
     warning = staticmethod(warning)
 
-    def __init__(self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        runtimes: RuntimePool,
+        url: str,
+        slots: int,
+        ended: Callable[[Result], None],
+        stopping: Callable[[], bool],
+    ) -> None:
         self._runtimes = runtimes
         self._slots = slots
         self._ended = ended
@@ -69,7 +78,9 @@ class CeleryEngine(ProcessLocal):
             self._worker.start()
 
     def submit(self) -> None:
-        """Release queued invocations, if this process leads; otherwise the leading process finds them within milliseconds."""
+        """Release queued invocations, if this process leads; otherwise the leading process finds
+        them within milliseconds.
+        """
         self._dispatcher.wake()
 
     def cancel(self, workspace: str, identifier: str) -> bool:
@@ -81,8 +92,8 @@ class CeleryEngine(ProcessLocal):
         return Queue(self._runtimes.storage.database).depth()
 
     async def stop(self, within: float) -> None:
-        """Begin nothing new, and wait up to ``within`` seconds for running invocations. The journal recovers unfinished ones by their
-        effects.
+        """Begin nothing new, and wait up to ``within`` seconds for running invocations. The journal
+        recovers unfinished ones by their effects.
         """
         self._stopped.set()
         if self._worker is not None:
@@ -94,14 +105,18 @@ class CeleryEngine(ProcessLocal):
             await asyncio.to_thread(self._worker.stop, _DISCONNECT_WITHIN)
 
     def _abandon(self) -> None:
-        """Cancel the running invocations as far as they are unsent, and record in the journal that this process leaves them."""
+        """Cancel the running invocations as far as they are unsent, and record in the journal that
+        this process leaves them.
+        """
         for claimed in list(self._running.values()):
             self._runtimes.cancel(claimed.workspace, claimed.id)
             with suppress(JackfieldError):
                 self._runtimes.leave(claimed)
 
     def _watch(self) -> None:
-        """Register this process's slots, then check for requests to cancel and for claims without a task in this process."""
+        """Register this process's slots, then check for requests to cancel and for claims without a
+        task in this process.
+        """
         while not self._stopped.wait(EVERY if self._upkeep is not None else 0.0):
             try:
                 if self._upkeep is None:
@@ -119,7 +134,9 @@ class CeleryEngine(ProcessLocal):
         return self._queue
 
     def _deliver(self, message: Message) -> None:
-        """Claim and run the invocation that a message names. Do nothing if the invocation has ended, runs, or was claimed already."""
+        """Claim and run the invocation that a message names. Do nothing if the invocation has
+        ended, runs, or was claimed already.
+        """
         with self._lock:
             if message in self._deliveries:  # a duplicate
                 return
@@ -138,7 +155,8 @@ class CeleryEngine(ProcessLocal):
                     self._idle.set()
 
     def _claimed(self, message: Message) -> Claimed | None:
-        """Claim an invocation, as soon as the database is available. Return None if the invocation has ended, runs, or was claimed already.
+        """Claim an invocation, as soon as the database is available. Return None if the invocation
+        has ended, runs, or was claimed already.
 
         :raises BusyError: if this process is stopping.
         """

@@ -1,4 +1,6 @@
-"""The journal as an outbox: queued invocations that one elected process passes to the workers through a broker."""
+"""The journal as an outbox: queued invocations that one elected process passes to the workers
+through a broker.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ _RELEASE = "the release of queued invocations"
 class Outbox:
     """Queued invocations of all workspaces, for the dispatching process.
 
-    ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended. Rows of workspaces that are ``blocked`` wait.
+    ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended. Rows
+    of workspaces that are ``blocked`` wait.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Outbox:
         self._order = FairOrder(self._blocked, unreleased=True, budgets=budgets)
 
     def lead(self) -> bool:
-        """Take or renew the lease of the dispatching process; return False if another process holds it."""
+        """Take or renew the lease of the dispatching process; return False if another process holds
+        it.
+        """
         return self._leadership.take()
 
     def resign(self) -> None:
@@ -61,7 +66,9 @@ class Outbox:
         return 0 if found is None else int(found.released)
 
     def due(self, limit: int) -> list[Message]:
-        """Return up to ``limit`` due invocations in fair order that are not released, and charge them to their budgets."""
+        """Return up to ``limit`` due invocations in fair order that are not released, and charge
+        them to their budgets.
+        """
         moments = self._time.moments()
         workspaces = self._order.waiting(self._database, limit, moments)
         if not workspaces:
@@ -70,28 +77,45 @@ class Outbox:
         def unit(names: Collection[str], transaction: Transaction) -> list[Row]:
             return self._order.due(transaction, dict.fromkeys(names, limit), limit, moments)
 
-        rows = self._blocked.together(workspaces, _RELEASE, lambda names: self._database.record(partial(unit, names)))[:limit]
+        rows = self._blocked.together(
+            workspaces, _RELEASE, lambda names: self._database.record(partial(unit, names))
+        )[:limit]
         return [(row.workspace, row.id) for row in rows]
 
     def mark(self, messages: Sequence[Message]) -> None:
-        """Mark invocations as released, after the broker has confirmed their messages. Invocations that were claimed meanwhile stay
-        claimed."""
+        """Mark invocations as released, after the broker has confirmed their messages. Invocations
+        that were claimed meanwhile stay claimed.
+        """
         statement = sql.MARK_RELEASED.format(now=self._now)
 
         def unit(names: Collection[str], transaction: Transaction) -> list[int]:
-            values = [{"workspace": workspace, "id": identifier} for workspace, identifier in messages if workspace in names]
+            values = [
+                {"workspace": workspace, "id": identifier}
+                for workspace, identifier in messages
+                if workspace in names
+            ]
             return [transaction.change(statement, one) for one in values]
 
-        self._blocked.together((name for name, _ in messages), _RELEASE, lambda names: self._database.record(partial(unit, names)))
+        self._blocked.together(
+            (name for name, _ in messages),
+            _RELEASE,
+            lambda names: self._database.record(partial(unit, names)),
+        )
 
     def recall(self, age: float) -> int:
-        """Make releasable again the invocations that were released ``age`` seconds ago and are not claimed, since their messages were lost;
-        return their number.
+        """Make releasable again the invocations that were released ``age`` seconds ago and are not
+        claimed, since their messages were lost; return their number.
         """
         statement = sql.RECALL.format(now=self._now)
-        return self._database.record(lambda transaction: transaction.change(statement, {"age": age}))
+        return self._database.record(
+            lambda transaction: transaction.change(statement, {"age": age})
+        )
 
     def recall_one(self, message: Message) -> bool:
-        """Release an invocation again whose message the broker gave up; return False if it was claimed or has ended."""
+        """Release an invocation again whose message the broker gave up; return False if it was
+        claimed or has ended.
+        """
         values = {"workspace": message[0], "id": message[1]}
-        return bool(self._database.record(lambda transaction: transaction.change(sql.RECALL_ONE, values)))
+        return bool(
+            self._database.record(lambda transaction: transaction.change(sql.RECALL_ONE, values))
+        )

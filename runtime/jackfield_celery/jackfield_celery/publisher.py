@@ -1,4 +1,6 @@
-"""The dispatcher's connection to the broker: publishing with confirmations, and the messages that the broker gave up."""
+"""The dispatcher's connection to the broker: publishing with confirmations, and the messages that
+the broker gave up.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ _CONFIRM_WITHIN = 10.0
 """Seconds to wait for the confirmations of one batch."""
 _MOST_UNREADABLE = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-"""Regular expression of workspaces and ids. The database refuses other texts; a worker would mistake the refusal for an outage and retry
-for ever.
+"""Regular expression of workspaces and ids. The database refuses other texts; a worker would
+mistake the refusal for an outage and retry for ever.
 """
 
 
@@ -37,7 +39,11 @@ def read_message(body: object) -> Message | None:
         except (ValueError, RecursionError):
             return None
     arguments = body[0] if isinstance(body, list) and body else None
-    if isinstance(arguments, list) and len(arguments) == 2 and all(isinstance(item, str) and _NAME.fullmatch(item) for item in arguments):
+    if (
+        isinstance(arguments, list)
+        and len(arguments) == 2
+        and all(isinstance(item, str) and _NAME.fullmatch(item) for item in arguments)
+    ):
         return arguments[0], arguments[1]
     return None
 
@@ -58,7 +64,9 @@ class CeleryPublisher:
         self._unreadable = 0
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Publish messages and wait for the broker's confirmation of all of them; Redis answers each command instead."""
+        """Publish messages and wait for the broker's confirmation of all of them; Redis answers
+        each command instead.
+        """
         with self._connected() as channel:
             for workspace, identifier in messages:
                 self._send(channel, workspace, identifier)
@@ -71,15 +79,16 @@ class CeleryPublisher:
     def ready(self) -> int:
         """Return the number of messages that wait in the broker.
 
-        Redis has no empty queues: it answers a passive declaration of an empty queue with an error. An active declaration creates nothing
-        there.
+        Redis has no empty queues: it answers a passive declaration of an empty queue with an error.
+        An active declaration creates nothing there.
         """
         with self._connected() as channel:
             return int(channel.queue_declare(QUEUE, passive=self._confirms).message_count)
 
     def dead(self, most: int) -> Iterator[Message]:
-        """Consume up to ``most`` messages that the broker has given up, and yield them. Up to 1,000 unreadable messages stay in the broker,
-        where a person can read them; further ones are removed.
+        """Consume up to ``most`` messages that the broker has given up, and yield them. Up to 1,000
+        unreadable messages stay in the broker, where a person can read them; further ones are
+        removed.
         """
         with self._connected() as channel:
             for _ in range(most):
@@ -91,7 +100,8 @@ class CeleryPublisher:
                     yield found
                     channel.basic_ack(message.delivery_tag)
                 elif self._unreadable < _MOST_UNREADABLE:
-                    self._unreadable += 1  # unacknowledged: it returns to the queue when this connection ends
+                    # unacknowledged: it returns to the queue when this connection ends
+                    self._unreadable += 1
                     _LOG.error("an unreadable message lies in the broker's queue '%s'", DEAD)
                 else:
                     channel.basic_ack(message.delivery_tag)
@@ -104,17 +114,43 @@ class CeleryPublisher:
                 connection.close()
 
     def _send(self, channel: Any, workspace: str, identifier: str) -> None:
-        headers = {"lang": "py", "task": TASK, "id": identifier, "root_id": identifier, "ignore_result": True}
-        headers |= {"argsrepr": repr((workspace, identifier)), "kwargsrepr": "{}", "retries": 0, "timelimit": [None, None]}
-        body = json.dumps([[workspace, identifier], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+        headers = {
+            "lang": "py",
+            "task": TASK,
+            "id": identifier,
+            "root_id": identifier,
+            "ignore_result": True,
+        }
+        headers |= {
+            "argsrepr": repr((workspace, identifier)),
+            "kwargsrepr": "{}",
+            "retries": 0,
+            "timelimit": [None, None],
+        }
+        body = json.dumps(
+            [
+                [workspace, identifier],
+                {},
+                {"callbacks": None, "errbacks": None, "chain": None, "chord": None},
+            ]
+        )
         message = channel.prepare_message(
             body,
             content_type="application/json",
             content_encoding="utf-8",
             headers=headers,
-            properties={"delivery_mode": 2, "correlation_id": identifier, "delivery_info": {"exchange": "", "routing_key": QUEUE}},
+            properties={
+                "delivery_mode": 2,
+                "correlation_id": identifier,
+                "delivery_info": {"exchange": "", "routing_key": QUEUE},
+            },
         )
-        channel.basic_publish(message, exchange="", routing_key=QUEUE, **({"mandatory": True} if self._confirms else {}))
+        channel.basic_publish(
+            message,
+            exchange="",
+            routing_key=QUEUE,
+            **({"mandatory": True} if self._confirms else {}),
+        )
         self._published += 1
         if self._confirms:
             self._open.add(self._published)
@@ -135,11 +171,14 @@ class CeleryPublisher:
             with suppress(*self._errors(connection)):
                 connection.collect()  # without a word that the broker would have to answer
             raise Unavailable(
-                f"the broker is unavailable ({type(error).__name__})", hint="Check JACKFIELD_QUEUE_URL and the broker."
+                f"the broker is unavailable ({type(error).__name__})",
+                hint="Check JACKFIELD_QUEUE_URL and the broker.",
             ) from None
 
     def _opened(self, connection: Connection) -> Any:
-        connection.ensure_connection(max_retries=max(1, len(connection.alt) - 1), interval_start=0, timeout=5.0)
+        connection.ensure_connection(
+            max_retries=max(1, len(connection.alt) - 1), interval_start=0, timeout=5.0
+        )
         channel = connection.channel()
         for queue in self._queues:
             queue(channel).declare()
@@ -154,7 +193,11 @@ class CeleryPublisher:
         return channel
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:
-        self._open = {number for number in self._open if number > delivery_tag} if multiple else self._open - {delivery_tag}
+        self._open = (
+            {number for number in self._open if number > delivery_tag}
+            if multiple
+            else self._open - {delivery_tag}
+        )
 
     def _on_refusal(self, *_arguments: object) -> None:
         self._refused = True

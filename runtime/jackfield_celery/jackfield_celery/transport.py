@@ -1,6 +1,8 @@
-"""The broker's transports, guarded: a forged message on the broker can neither fill the memory, end the consumer nor get lost.
+"""The broker's transports, guarded: a forged message on the broker can neither fill the memory, end
+the consumer nor get lost.
 
-Celery decompresses a message before it checks it, kombu's Redis transport ends on an invalid message, and Redis drops rejected messages.
+Celery decompresses a message before it checks it, kombu's Redis transport ends on an invalid
+message, and Redis drops rejected messages.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ DEAD = "jackfield.dead"
 _ANSWER_WITHIN = 10.0
 """Seconds for RabbitMQ to answer."""
 TRIAL = "jackfield.trial"
-"""Destination of trial messages: no queue in RabbitMQ, and in Redis a list that is deleted in the same step."""
+"""Destination of trial messages: no queue in RabbitMQ, and in Redis a list that is deleted in the
+same step.
+"""
 LONGEST_BODY = 4 * 1024
 """Maximum bytes of a message's body: it has the name of a workspace and an ID."""
 _LONGEST_ENVELOPE = 64 * 1024
-"""Maximum characters of a message with its headers on Redis. Of a longer message, only the beginning enters the dead letters."""
+"""Maximum characters of a message with its headers on Redis. Of a longer message, only the
+beginning enters the dead letters.
+"""
 
 
 class Refused(ValueError):
@@ -37,12 +43,18 @@ class Refused(ValueError):
 def _fault(headers: object, body: object) -> Refused | None:
     if not isinstance(headers, Mapping) or "compression" in headers:
         return Refused("it is compressed")
-    size = len(body) if isinstance(body, str | bytes | memoryview) else LONGEST_BODY + 1 if body else 0
-    return Refused(f"its body has more than {LONGEST_BODY:,} bytes") if size > LONGEST_BODY else None
+    size = (
+        len(body) if isinstance(body, str | bytes | memoryview) else LONGEST_BODY + 1 if body else 0
+    )
+    return (
+        Refused(f"its body has more than {LONGEST_BODY:,} bytes") if size > LONGEST_BODY else None
+    )
 
 
 def _errors(headers: object, body: object) -> list[Any]:
-    """Return kombu's record of the error of a refused message: kombu then decodes nothing, and leaves the decision to the consumer."""
+    """Return kombu's record of the error of a refused message: kombu then decodes nothing, and
+    leaves the decision to the consumer.
+    """
     fault = _fault(headers, body)
     return [] if fault is None else [(Refused, fault, None)]
 
@@ -62,8 +74,9 @@ class AmqpChannel(pyamqp.Channel):
 
 
 class AmqpConnection(pyamqp.Connection):
-    """Connection to RabbitMQ with checked messages that never waits endlessly for an answer. If a network drops bytes without closing the
-    connection, or a node hangs, nothing else ends that wait. A worker that waits for messages notices the loss by their heartbeats.
+    """Connection to RabbitMQ with checked messages that never waits endlessly for an answer. If a
+    network drops bytes without closing the connection, or a node hangs, nothing else ends that
+    wait. A worker that waits for messages notices the loss by their heartbeats.
     """
 
     Channel = AmqpChannel
@@ -99,7 +112,8 @@ class RedisChannel(redis.Channel):
     Message = RedisMessage
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Connect. A replica among several servers is skipped: it accepts connections, but refuses publishing and consuming.
+        """Connect. A replica among several servers is skipped: it accepts connections, but refuses
+        publishing and consuming.
 
         :raises ConnectionError: if the server is a replica; Celery tries the next URL.
         """
@@ -113,18 +127,27 @@ class RedisChannel(redis.Channel):
                     raise ConnectionError("the server is a replica") from error
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Return a message to its queue if ``requeue`` is True; otherwise move it to the dead letters."""
+        """Return a message to its queue if ``requeue`` is True; otherwise move it to the dead
+        letters.
+        """
         if not requeue:
             self._bury(self.qos.get(delivery_tag).serializable())
         super().basic_reject(delivery_tag, requeue)
 
     def _bury(self, payload: Mapping[str, Any]) -> None:
-        """Move a message to the list of dead letters. It also returns there if a reader does not acknowledge it."""
-        about = {**payload["properties"], "delivery_info": {"exchange": "", "routing_key": DEAD}, "delivery_tag": str(uuid.uuid4())}
+        """Move a message to the list of dead letters. It also returns there if a reader does not
+        acknowledge it.
+        """
+        about = {
+            **payload["properties"],
+            "delivery_info": {"exchange": "", "routing_key": DEAD},
+            "delivery_tag": str(uuid.uuid4()),
+        }
         self._put(DEAD, {**payload, "properties": about})
 
     def _brpop_read(self, **options: Any) -> bool:
-        """Read the next message and return True. An invalid message goes to the dead letters, and the consumer continues.
+        """Read the next message and return True. An invalid message goes to the dead letters, and
+        the consumer continues.
 
         :raises Empty: if no message has arrived.
         """
@@ -176,15 +199,26 @@ def _parse_message(item: bytes) -> Mapping[str, Any] | None:
         found = loads(item)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("headers") or {}, dict) or not isinstance(found.get("body"), str):
+    if (
+        not isinstance(found, dict)
+        or not isinstance(found.get("headers") or {}, dict)
+        or not isinstance(found.get("body"), str)
+    ):
         return None
     about = found.get("properties")
     texts = [found.get("content-type"), found.get("content-encoding")]
     if not isinstance(about, dict) or not all(isinstance(text, str | None) for text in texts):
         return None
     place = about.get("delivery_info")
-    well_formed = isinstance(about.get("delivery_tag"), str) and about.get("body_encoding") in (None, "base64")
-    if not well_formed or not isinstance(place, dict) or not all(isinstance(place.get(name), str) for name in ("exchange", "routing_key")):
+    well_formed = isinstance(about.get("delivery_tag"), str) and about.get("body_encoding") in (
+        None,
+        "base64",
+    )
+    if (
+        not well_formed
+        or not isinstance(place, dict)
+        or not all(isinstance(place.get(name), str) for name in ("exchange", "routing_key"))
+    ):
         return None
     return found if about.get("body_encoding") is None or _is_base64(found["body"]) else None
 
@@ -198,14 +232,20 @@ def _is_base64(text: str) -> bool:
 
 
 def _wrapped(item: bytes) -> Mapping[str, Any]:
-    about = {"delivery_tag": str(uuid.uuid4()), "body_encoding": "base64", "delivery_info": {"exchange": "", "routing_key": DEAD}}
+    about = {
+        "delivery_tag": str(uuid.uuid4()),
+        "body_encoding": "base64",
+        "delivery_info": {"exchange": "", "routing_key": DEAD},
+    }
     body = base64.b64encode(bytes(item[:LONGEST_BODY])).decode()
     kind = {"content-type": "application/octet-stream", "content-encoding": "binary"}
     return {"body": body, **kind, "headers": {}, "properties": about}
 
 
 class Broker(Connection):
-    """Connection to one of several brokers, which are tried in turn. Kombu would use the guarded transport for the first broker only."""
+    """Connection to one of several brokers, which are tried in turn. Kombu would use the guarded
+    transport for the first broker only.
+    """
 
     def switch(self, conn_str: str) -> None:
         """Switch to another URL."""
@@ -221,5 +261,7 @@ class Amqp(AMQP):
 
 def transport_of(url: str) -> str:
     """Return the guarded transport of a broker's URL, as Celery's setting ``broker_transport``."""
-    name = {"amqp": "AmqpTransport", "amqps": "AmqpsTransport"}.get(url.partition(":")[0], "RedisTransport")
+    name = {"amqp": "AmqpTransport", "amqps": "AmqpsTransport"}.get(
+        url.partition(":")[0], "RedisTransport"
+    )
     return f"{__name__}:{name}"

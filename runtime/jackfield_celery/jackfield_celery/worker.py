@@ -1,4 +1,6 @@
-"""Celery's worker inside a process of jackfield: jackfield's threads run the tasks, and no message stops it."""
+"""Celery's worker inside a process of jackfield: jackfield's threads run the tasks, and no message
+stops it.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,15 @@ _LONGEST_RETRY = 1.0
 
 
 class BusyError(Exception):
-    """Signal that a delivery cannot be processed here, so that its message returns to the broker."""
+    """Signal that a delivery cannot be processed here, so that its message returns to the
+    broker.
+    """
 
 
 class Pool(BasePool):
-    """Threads that run tasks. A process recognises them by name, and can end although an action blocks one of them."""
+    """Threads that run tasks. A process recognises them by name, and can end although an action
+    blocks one of them.
+    """
 
     body_can_be_buffer = True
     signal_safe = False
@@ -53,8 +59,15 @@ class Pool(BasePool):
         """Do nothing: the engine has already waited for running tasks, which may go on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def on_apply(self, target: Callable[..., Any], args: Any = None, kwargs: Any = None, callback: Any = None,
-                 accept_callback: Any = None, **_options: Any) -> Any:  # fmt: skip
+    def on_apply(
+        self,
+        target: Callable[..., Any],
+        args: Any = None,
+        kwargs: Any = None,
+        callback: Any = None,
+        accept_callback: Any = None,
+        **_options: Any,
+    ) -> Any:
         """Run a task in a thread."""
         future = self._threads.submit(self._apply, target, args, kwargs, callback, accept_callback)
         future.add_done_callback(_log_failure)
@@ -73,13 +86,21 @@ def _log_failure(future: Future[None]) -> None:
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, which moves unreadable messages to the dead letters, and tries to reach a lost broker every second."""
+    """Celery's consumer, which moves unreadable messages to the dead letters, and tries to reach a
+    lost broker every second.
+    """
 
     class Blueprint(CeleryConsumer.Blueprint):
-        """Celery's steps with a limited remote control, and without queues for delayed delivery: the journal delays."""
+        """Celery's steps with a limited remote control, and without queues for delayed delivery:
+        the journal delays.
+        """
 
         default_steps = (
-            *(step for step in CeleryConsumer.Blueprint.default_steps if not str(step).endswith((":DelayedDelivery", ":Control"))),
+            *(
+                step
+                for step in CeleryConsumer.Blueprint.default_steps
+                if not str(step).endswith((":DelayedDelivery", ":Control"))
+            ),
             Control,
         )
 
@@ -88,7 +109,9 @@ class Consumer(CeleryConsumer):
         super().__init__(*given, **named)
 
     def on_decode_error(self, message: Message, _exc: Exception) -> None:
-        """Reject a message that cannot be decoded. Celery would acknowledge it, so that it would be lost."""
+        """Reject a message that cannot be decoded. Celery would acknowledge it, so that it would be
+        lost.
+        """
         self._refuse(message)
 
     def on_unknown_message(self, _body: object, message: Message) -> None:
@@ -104,11 +127,14 @@ class Consumer(CeleryConsumer):
         self._refuse(message)
 
     def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
-        """Return Celery's function that receives a message, guarded so that no message makes it fail."""
+        """Return Celery's function that receives a message, guarded so that no message makes it
+        fail.
+        """
         take = super().create_task_handler(*arguments, **named)
 
         def taken(message: Message) -> None:
-            if message.headers.get("task") != TASK:  # Celery has tasks of its own, such as celery.map, and would run them
+            # Celery has tasks of its own, such as celery.map, and would run them
+            if message.headers.get("task") != TASK:
                 self._refuse(message)
                 return
             try:
@@ -125,11 +151,18 @@ class Consumer(CeleryConsumer):
             self._lines.error("the broker is unavailable: %s", type(error).__name__)
 
         return conn.ensure_connection(
-            lost, None, interval_start=_RETRY, interval_step=_RETRY, interval_max=_LONGEST_RETRY, callback=state.maybe_shutdown
+            lost,
+            None,
+            interval_start=_RETRY,
+            interval_step=_RETRY,
+            interval_max=_LONGEST_RETRY,
+            callback=state.maybe_shutdown,
         )
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop the lost connection. Running invocations go on: the journal has their state, and ignores their messages on redelivery."""
+        """Drop the lost connection. Running invocations go on: the journal has their state, and
+        ignores their messages on redelivery.
+        """
         self._lines.error("the connection to the broker is lost: %s", type(exc).__name__)
         connection: Connection | None = self.connection
         self.connection: Connection | None = None
@@ -141,13 +174,19 @@ class Consumer(CeleryConsumer):
         try:
             message.reject()
         except self.connection_errors as error:
-            self._lines.error("an unreadable message could not be moved to the broker's queue '%s': %s", DEAD, type(error).__name__)
+            self._lines.error(
+                "an unreadable message could not be moved to the broker's queue '%s': %s",
+                DEAD,
+                type(error).__name__,
+            )
         else:
             _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
 
 
 _NEVER_SENT = ("eta", "expires", "shadow")
-"""Headers that delay or drop an invocation, or that give its task another name; Celery caches each such name."""
+"""Headers that delay or drop an invocation, or that give its task another name; Celery caches each
+such name.
+"""
 
 
 def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[..., Any]:
@@ -155,7 +194,11 @@ def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[...
     handle = default(task, app, consumer)
 
     def received(message: Message, body: object, *rest: Any, **named: Any) -> Any:
-        if body is not None or read_message(message.payload) is None or any(message.headers.get(name) for name in _NEVER_SENT):
+        if (
+            body is not None
+            or read_message(message.payload) is None
+            or any(message.headers.get(name) for name in _NEVER_SENT)
+        ):
             raise InvalidTaskError("the message names no invocation")
         return handle(message, body, *rest, **named)
 
@@ -163,20 +206,31 @@ def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[...
 
 
 class Worker(ProcessLocal):
-    """Celery worker in a thread of its own. ``deliver`` gets each delivery in one of ``slots`` threads and returns when the delivery is
-    finished.
+    """Celery worker in a thread of its own. ``deliver`` gets each delivery in one of ``slots``
+    threads and returns when the delivery is finished.
 
-    A message is acknowledged after ``deliver`` has returned; it returns to the broker if ``deliver`` raises BusyError, or the process ends.
+    A message is acknowledged after ``deliver`` has returned; it returns to the broker if
+    ``deliver`` raises BusyError, or the process ends.
     """
 
-    def __init__(self, app: Celery, name: str, slots: int, deliver: Callable[[Delivery], None], lines: Lines) -> None:
+    def __init__(
+        self, app: Celery, name: str, slots: int, deliver: Callable[[Delivery], None], lines: Lines
+    ) -> None:
         def run(workspace: str, identifier: str) -> None:
             try:
                 deliver((workspace, identifier))
             except BusyError:
                 raise Reject(requeue=True) from None
 
-        app.task(run, name=TASK, Strategy=f"{__name__}:_strategy", acks_late=True, ignore_result=True, shared=False, lazy=False)
+        app.task(
+            run,
+            name=TASK,
+            Strategy=f"{__name__}:_strategy",
+            acks_late=True,
+            ignore_result=True,
+            shared=False,
+            lazy=False,
+        )
         self._app = app
         self._name = name
         self._slots = slots
@@ -189,11 +243,15 @@ class Worker(ProcessLocal):
         """Start consuming."""
         self._app.amqp.queues.select([QUEUE])
         controller = self._controller = self._new_controller()
-        self._thread = threading.Thread(target=self._consume, args=(controller,), name="celery-consumer", daemon=True)
+        self._thread = threading.Thread(
+            target=self._consume, args=(controller,), name="celery-consumer", daemon=True
+        )
         self._thread.start()
 
     def _consume(self, controller: WorkController) -> None:
-        """Run Celery's worker, and restart it if it ends by itself: a process that receives no messages would seem to work."""
+        """Run Celery's worker, and restart it if it ends by itself: a process that receives no
+        messages would seem to work.
+        """
         while not self._stopped.is_set():
             controller.start()
             if not self._stopped.wait(_LONGEST_RETRY):
@@ -235,7 +293,8 @@ class Worker(ProcessLocal):
 
 
 def _cancel(consumer: CeleryConsumer) -> None:
-    with suppress(*consumer.connection_errors, *consumer.channel_errors, OSError, AttributeError):  # the connection may be lost
+    # the connection may be lost
+    with suppress(*consumer.connection_errors, *consumer.channel_errors, OSError, AttributeError):
         consumer.cancel_task_queue(QUEUE)
 
 

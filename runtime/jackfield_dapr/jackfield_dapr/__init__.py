@@ -1,1 +1,3 @@
-"""Two systems whose programs run unchanged on jackfield's connectors: Dapr's bindings (``sidecar``) and Thand's workflow files."""
+"""Two systems whose programs run unchanged on jackfield's connectors: Dapr's bindings (``sidecar``)
+and Thand's workflow files.
+"""

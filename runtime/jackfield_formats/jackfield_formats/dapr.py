@@ -1,4 +1,6 @@
-"""Dapr: ``Component`` documents, as the sidecar reads them from a folder. Aliases map component types to actions."""
+"""Dapr: ``Component`` documents, as the sidecar reads them from a folder. Aliases map component
+types to actions.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,13 @@ from jackfield_formats.translating import ForeignError, connection_of, translate
 
 
 class Templates:
-    """Values of the templates ``{uuid}`` (one for each component), ``{podName}``, ``{namespace}`` and ``{appID}``."""
+    """Values of the templates ``{uuid}`` (one for each component), ``{podName}``, ``{namespace}``
+    and ``{appID}``.
+    """
 
-    def __init__(self, environment: Mapping[str, str], namespace: str | None, app_id: str | None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], namespace: str | None, app_id: str | None
+    ) -> None:
         app = app_id if app_id is not None else environment.get("APP_ID", "")
         self._values = {
             "{uuid}": str(uuid.uuid4()),
@@ -51,13 +57,24 @@ class Templates:
 
 
 _VERSION = "dapr.io/v1alpha1"
-_OTHER_KINDS = frozenset({"Configuration", "HTTPEndpoint", "Resiliency", "Subscription", "MCPServer", "WorkflowAccessPolicy"})
+_OTHER_KINDS = frozenset(
+    {
+        "Configuration",
+        "HTTPEndpoint",
+        "Resiliency",
+        "Subscription",
+        "MCPServer",
+        "WorkflowAccessPolicy",
+    }
+)
 """Kinds of documents that a sidecar also reads from such folders; jackfield does not use them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Item:
-    """Entry of ``spec.metadata``: a value, an environment variable's name, or a secret's name and key."""
+    """Entry of ``spec.metadata``: a value, an environment variable's name, or a secret's name and
+    key.
+    """
 
     name: str
     value: str | None = None
@@ -67,7 +84,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Component:
-    """Component with its original values. ``scopes`` are the applications that may use it; if empty, all may."""
+    """Component with its original values. ``scopes`` are the applications that may use it; if
+    empty, all may.
+    """
 
     document: Document
     name: str
@@ -96,7 +115,9 @@ class Component:
 
 
 def _unused(document: Document) -> str | None:
-    """Return the remark on a Dapr document of another kind, which is not used; None for any other document."""
+    """Return the remark on a Dapr document of another kind, which is not used; None for any other
+    document.
+    """
     content = document.content
     kind, about = content.get("kind"), content.get("metadata")
     if not isinstance(kind, str) or kind not in _OTHER_KINDS:
@@ -109,14 +130,18 @@ def _unused(document: Document) -> str | None:
 def parse_component(document: Document) -> Component | None:
     """Return the component of a document; None for another kind of Dapr document.
 
-    :raises ForeignError: if the document is not a Component, or a member is missing or has the wrong type.
+    :raises ForeignError: if the document is not a Component, or a member is missing or has the
+        wrong type.
     """
     content = document.content
     kind, version = content.get("kind"), content.get("apiVersion")
     if isinstance(kind, str) and kind in _OTHER_KINDS:
         return None
     if kind == "List":
-        raise ForeignError("kind: a 'List', as kubectl prints it, is not read: write its items as documents, with '---' lines between them")
+        raise ForeignError(
+            "kind: a 'List', as kubectl prints it, is not read: write its items as documents, "
+            "with '---' lines between them"
+        )
     for name, value, wanted in (("kind", kind, "Component"), ("apiVersion", version, _VERSION)):
         if value != wanted:
             found = f"'{value[:40]}'" if isinstance(value, str) else _type_name(value)
@@ -142,17 +167,28 @@ def _items(spec: Mapping[str, Any]) -> Iterator[Item]:
     if entries is None:
         return
     if not isinstance(entries, list):
-        raise ForeignError(f"spec.metadata: must be a list of {{name, value}}, not {_type_name(entries)}")
+        raise ForeignError(
+            f"spec.metadata: must be a list of {{name, value}}, not {_type_name(entries)}"
+        )
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries):
         at = f"spec.metadata[{number}]"
         if not isinstance(entry, Mapping):
-            raise ForeignError(f"{at}: must be an object with 'name' and 'value', not {_type_name(entry)}")
+            raise ForeignError(
+                f"{at}: must be an object with 'name' and 'value', not {_type_name(entry)}"
+            )
         name = _text(entry, "name", f"{at}.")
         if name in seen:
-            raise ForeignError(f"{at}.name: '{name[:80]}' is given already, in spec.metadata[{seen[name]}]")
+            raise ForeignError(
+                f"{at}.name: '{name[:80]}' is given already, in spec.metadata[{seen[name]}]"
+            )
         seen[name] = number
-        yield Item(name, _scalar(entry.get("value"), f"{at}.value"), _optional_text(entry, "envRef", f"{at}."), _secret(entry, at))
+        yield Item(
+            name,
+            _scalar(entry.get("value"), f"{at}.value"),
+            _optional_text(entry, "envRef", f"{at}."),
+            _secret(entry, at),
+        )
 
 
 def _secret(entry: Mapping[str, Any], at: str) -> tuple[str, str] | None:
@@ -194,7 +230,10 @@ def _object(data: Mapping[str, Any], name: str, at: str) -> Mapping[str, Any]:
 def _text(data: Mapping[str, Any], name: str, at: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value:
-        raise ForeignError(f"{at}{name}: must be a string, not {'an empty one' if value == '' else _type_name(value)}")
+        raise ForeignError(
+            f"{at}{name}: must be a string, not "
+            f"{'an empty one' if value == '' else _type_name(value)}"
+        )
     return value
 
 
@@ -204,7 +243,13 @@ def _optional_text(data: Mapping[str, Any], name: str, at: str) -> str | None:
 
 def _type_name(value: object) -> str:
     """Describe the type of a value without showing it, since a text may be a secret."""
-    names: dict[type, str] = {str: "a text", dict: "an object", list: "a list", bool: "a boolean", type(None): "nothing"}
+    names: dict[type, str] = {
+        str: "a text",
+        dict: "an object",
+        list: "a list",
+        bool: "a boolean",
+        type(None): "nothing",
+    }
     return names.get(type(value), "a number")
 
 
@@ -214,8 +259,9 @@ _LOG = logging.getLogger("jackfield.connections")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReadComponent:
-    """Component that an installed connector supports, with resolved references. ``fields`` are spelled as in the alias; ``lacking`` names
-    missing required fields, without which no call succeeds.
+    """Component that an installed connector supports, with resolved references. ``fields`` are
+    spelled as in the alias; ``lacking`` names missing required fields, without which no call
+    succeeds.
     """
 
     component: Component
@@ -225,14 +271,22 @@ class ReadComponent:
     lacking: tuple[str, ...] = ()
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
-    """Yield the connections of components, including those of other applications if this application is unknown."""
+def read(
+    documents: Iterable[Document], around: Surroundings
+) -> Iterator[NamedConnection | Problem]:
+    """Yield the connections of components, including those of other applications if this
+    application is unknown.
+    """
     for item in read_components(documents, around):
         yield item.connection if isinstance(item, ReadComponent) else item
 
 
-def read_components(documents: Iterable[Document], around: Surroundings) -> Iterator[ReadComponent | Problem]:
-    """Yield the components that installed connectors support; secret stores are opened first, regardless of their order."""
+def read_components(
+    documents: Iterable[Document], around: Surroundings
+) -> Iterator[ReadComponent | Problem]:
+    """Yield the components that installed connectors support; secret stores are opened first,
+    regardless of their order.
+    """
     parsed: list[Component] = []
     for document in documents:
         try:
@@ -265,14 +319,20 @@ class _Found:
     def read(self, component: Component) -> Iterator[ReadComponent | Problem]:
         first = self.places.get(component.name)
         if first is not None:
-            yield Problem(f"{component.place}: metadata.name: the component '{component.name}' is defined already, in {first}", fatal=True)
+            yield Problem(
+                f"{component.place}: metadata.name: the component '{component.name}' is defined "
+                f"already, in {first}",
+                fatal=True,
+            )
             return
         self.places[component.name] = component.place
         try:
             values = self._values(component)
             if component.type.startswith(STORE_PREFIX):
                 _check_version(component)
-                self.stores[component.name] = open_store(component.type, values, component.document.folder, self.around)
+                self.stores[component.name] = open_store(
+                    component.type, values, component.document.folder, self.around
+                )
                 if not is_known(component.type):
                     self.unknown[component.name] = component
                 return
@@ -285,27 +345,40 @@ class _Found:
     def untried(self) -> Iterator[Problem]:
         """Problems of secret stores that nothing refers to, and that may not work."""
         for component in self.unknown.values():
-            reason = f"jackfield does not know '{component.type[:80]}', and no component refers to it, so no plugin was asked"
+            reason = (
+                f"jackfield does not know '{component.type[:80]}', and no component refers "
+                "to it, so no plugin was asked"
+            )
             yield Problem(f"{component.place}: secret store '{component.name}': not used: {reason}")
 
-    def _read_component(self, component: Component, values: Mapping[str, str]) -> ReadComponent | Problem:
+    def _read_component(
+        self, component: Component, values: Mapping[str, str]
+    ) -> ReadComponent | Problem:
         alias, prepare = self._alias(component.full_type)
         if alias is None and self._alias(component.type)[0] is not None:
             _check_version(component)
         if alias is None:
-            return Problem(f"{component.place}: component '{component.name}': spec.type: {self._no_connector(component.type)}")
+            return Problem(
+                f"{component.place}: component '{component.name}': spec.type: "
+                f"{self._no_connector(component.type)}"
+            )
         used = _used(alias)
         fields = prepare(_spelt({*alias.fields, *used}, values))
         made = translate(alias, fields, self.around.environment, strict=self.around.strict)
         unused = [name for name in made.unused if name not in used]
         if unused:
-            _LOG.warning("%s: component '%s': not used: %s", component.place, component.name, ", ".join(unused))
+            _LOG.warning(
+                "%s: component '%s': not used: %s",
+                component.place,
+                component.name,
+                ", ".join(unused),
+            )
         connection = connection_of(alias, made, component.document, FORMAT, (component.name,))
         return ReadComponent(component, alias, fields, connection, made.lacking)
 
     def _alias(self, name: str) -> tuple[Alias | None, Callable[[Fields], Fields]]:
-        """Return the alias of a type and the function that prepares its fields: an installed connector's own alias, else one from
-        ``BINDINGS`` for such a connector.
+        """Return the alias of a type and the function that prepares its fields: an installed
+        connector's own alias, else one from ``BINDINGS`` for such a connector.
         """
         alias, known = self.around.aliases.find(FORMAT, name), BINDINGS.get(name)
         if alias is not None or known is None or self._fault(known) is not None:
@@ -313,18 +386,27 @@ class _Found:
         return known.read(name), known.prepare
 
     def _fault(self, known: BindingType) -> str | None:
-        return known.fault(self.around.catalog, self.around.environment.get("JACKFIELD_WORKSPACE") or "default")
+        return known.fault(
+            self.around.catalog, self.around.environment.get("JACKFIELD_WORKSPACE") or "default"
+        )
 
     def _no_connector(self, name: str) -> str:
-        """Return the reason why no connector supports a type: its package is not installed or not offered, or no package has it."""
+        """Return the reason why no connector supports a type: its package is not installed or not
+        offered, or no package has it.
+        """
         known = BINDINGS.get(name)
         if known is not None:
             return f"'{name}' {self._fault(known)}"
         names = sorted({*self.around.aliases.all(FORMAT), *BINDINGS})
-        return f"no installed connector supports '{name[:80]}'{did_you_mean(name[:80], names)}; known: {', '.join(names)}"
+        return (
+            f"no installed connector supports '{name[:80]}'{did_you_mean(name[:80], names)}; "
+            f"known: {', '.join(names)}"
+        )
 
     def _values(self, component: Component) -> dict[str, str]:
-        """Return the component's metadata by its original names; omit variables that cannot be read, as a sidecar does."""
+        """Return the component's metadata by its original names; omit variables that cannot be
+        read, as a sidecar does.
+        """
         templates = Templates(self.around.environment, component.namespace, self.around.app_id)
         found: dict[str, str] = {}
         for item in component.items:
@@ -339,20 +421,26 @@ class _Found:
 
     def _from_environment(self, name: str, component: Component) -> str | None:
         if not is_readable(name, self.around.environment):
-            _LOG.warning("%s: component '%s': components are not allowed to read the variable '%s'", component.place, component.name, name)
+            _LOG.warning(
+                "%s: component '%s': components are not allowed to read the variable '%s'",
+                component.place,
+                component.name,
+                name,
+            )
             return None
         return self.around.environment.get(name)
 
     def _secret(self, name: str, key: str, component: Component) -> str:
         """Resolve a ``secretKeyRef``.
 
-        :raises ForeignError: if it cannot be resolved. With an empty value the machine's own identity would authenticate, as another
-            account.
+        :raises ForeignError: if it cannot be resolved. With an empty value the machine's own
+            identity would authenticate, as another account.
         """
         wanted = component.secret_store or default_store(self.around)
         if wanted is None:
             raise ForeignError(
-                f"auth.secretStore: it must name the secret store that holds secretKeyRef '{name}'; otherwise the secret cannot be "
+                "auth.secretStore: it must name the secret store that holds secretKeyRef "
+                f"'{name}'; otherwise the secret cannot be "
                 "resolved, and the component would use this machine's identity"
             )
         store = self.stores.get(wanted) or built_in_store(wanted, self.around)
@@ -361,7 +449,10 @@ class _Found:
         self.unknown.pop(wanted, None)
         value = store.find(name, key)
         if value is None:
-            raise ForeignError(f"auth.secretStore: the secret store '{wanted}' has no secret '{name}' with the key '{key}'")
+            raise ForeignError(
+                f"auth.secretStore: the secret store '{wanted}' has no secret '{name}' with the "
+                f"key '{key}'"
+            )
         return value
 
 
@@ -380,11 +471,15 @@ def _check_version(component: Component) -> None:
     :raises ForeignError: if it has another version, which a sidecar does not support either.
     """
     if not component.is_initial:
-        raise ForeignError(f"spec.version: '{component.type}' has no version '{component.version[:40]}'; it has v1")
+        raise ForeignError(
+            f"spec.version: '{component.type}' has no version '{component.version[:40]}'; it has v1"
+        )
 
 
 def _not_ours(component: Component, around: Surroundings) -> str | None:
-    """Return the reason why a sidecar of this application and namespace would not load the component; None if it would."""
+    """Return the reason why a sidecar of this application and namespace would not load the
+    component; None if it would.
+    """
     wanted, scopes = around.environment.get("NAMESPACE"), component.scopes
     if wanted and component.namespace and component.namespace != wanted:
         return f"it is of the namespace '{component.namespace}', and NAMESPACE is '{wanted}'"
@@ -394,7 +489,9 @@ def _not_ours(component: Component, around: Surroundings) -> str | None:
 
 
 def _used(alias: Alias) -> frozenset[str]:
-    """Return the fields that a binding uses itself, without its connection's fields and its inputs."""
+    """Return the fields that a binding uses itself, without its connection's fields and its
+    inputs.
+    """
     return frozenset(map(str, alias.raw.get("used") or ()))
 
 

@@ -1,4 +1,6 @@
-"""``${ … }`` in configuration files and workflows: jq expressions, evaluated by the ``jq`` package (extra ``workflow``)."""
+"""``${ … }`` in configuration files and workflows: jq expressions, evaluated by the ``jq`` package
+(extra ``workflow``).
+"""
 
 from __future__ import annotations
 
@@ -14,31 +16,44 @@ _EMBEDDED = re.compile(r"\$\{([^}]*+)(\}|\Z)")
 _SINGLE = re.compile(r"""("(?:[^"\\]++|\\(?:.|\Z))*(?:"|\Z))|'""", re.DOTALL)
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _WORD = re.compile(r"\s*(?!(?:true|false|null)\s*\Z)[A-Za-z_][A-Za-z0-9_]*\s*\Z")
-_READ_FAULT = re.compile(r"(?:jq: )?(?:error: )?(?P<what>.*) at <top-level>, line (?P<line>[0-9]+), column (?P<column>[0-9]+)", re.DOTALL)
+_READ_FAULT = re.compile(
+    r"(?:jq: )?(?:error: )?(?P<what>.*) at <top-level>, line (?P<line>[0-9]+), column "
+    r"(?P<column>[0-9]+)",
+    re.DOTALL,
+)
 _KIND = "(object|array|string|number|boolean|null)"
-_NAMED = {"object": "an object", "array": "a list", "string": "a text", "number": "a number", "boolean": "a boolean"}
+_NAMED = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "number": "a number",
+    "boolean": "a boolean",
+}
 _VALUE_FAULTS = (
-    (re.compile(rf'Cannot index {_KIND} with (?:{_KIND}|")', re.DOTALL), "{0} has no members named by {1}"),
+    (
+        re.compile(rf'Cannot index {_KIND} with (?:{_KIND}|")', re.DOTALL),
+        "{0} has no members named by {1}",
+    ),
     (
         re.compile(rf"{_KIND} \(.*\) and {_KIND} \(.*\) cannot be (added|[a-z]+ed)", re.DOTALL),
         "{0} and {1} cannot be {2}",
     ),
     (re.compile(rf"Cannot iterate over {_KIND}"), "{0} cannot be iterated over"),
 )
-"""Regular expressions of jq's messages for values of a wrong type, and replacements that name only the types, since jq quotes
-the values.
+"""Regular expressions of jq's messages for values of a wrong type, and replacements that name only
+the types, since jq quotes the values.
 """
 _BUILT_IN = ("__loc__", "ENV")
 _SHOWN = 80
 _MAX_LENGTH = 8192
-"""Maximum length of an expression, in characters. jq limits the depth; it cannot be interrupted, so an expression's running time is up to
-its author.
+"""Maximum length of an expression, in characters. jq limits the depth; it cannot be interrupted, so
+an expression's running time is up to its author.
 """
 
 
 class ExpressionError(ValueError):
-    """Expression that cannot be read or evaluated; the message quotes the expression, never a value. ``path`` is the field that contains
-    it, ``""`` for an expression on its own.
+    """Expression that cannot be read or evaluated; the message quotes the expression, never a
+    value. ``path`` is the field that contains it, ``""`` for an expression on its own.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
@@ -49,12 +64,21 @@ class ExpressionError(ValueError):
     def under(self, member: str | int) -> ExpressionError:
         """Prefix the path with the member that contains the expression."""
         step = f"[{member}]" if isinstance(member, int) else str(member)[:80]
-        return ExpressionError(self.reason, step + ("." if self.path and not self.path.startswith("[") else "") + self.path)
+        return ExpressionError(
+            self.reason,
+            step + ("." if self.path and not self.path.startswith("[") else "") + self.path,
+        )
 
 
 def readable(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of the environment that documents may read: not jackfield's own, such as the master key."""
-    return {name: value for name, value in environment.items() if not name.upper().startswith("JACKFIELD_")}
+    """Return the variables of the environment that documents may read: not jackfield's own, such as
+    the master key.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.upper().startswith("JACKFIELD_")
+    }
 
 
 def check(value: Any) -> None:
@@ -70,12 +94,16 @@ def check(value: Any) -> None:
     _each(value, one)
 
 
-def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True) -> Any:
-    """Replace each ``${ … }`` in ``value`` by its result: of any type if it is the whole text, else as text (``embedded``).
+def substitute(
+    value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True
+) -> Any:
+    """Replace each ``${ … }`` in ``value`` by its result: of any type if it is the whole text, else
+    as text (``embedded``).
 
     ``given`` is the input, ``.``; ``variables`` are the values of ``$name``.
 
-    :raises ExpressionError: if an expression cannot be evaluated. In a text, everything else is left unchanged.
+    :raises ExpressionError: if an expression cannot be evaluated. In a text, everything else is
+        left unchanged.
     """
     return _each(value, lambda text: _filled(text, given, variables, embedded=embedded))
 
@@ -90,11 +118,20 @@ def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:
     try:
         # Take at most two values, so that an endless stream ends.
         environment = readable(os.environ) if "env" in inside.lower() else {}
-        found = list(itertools.islice(program.input_text(json.dumps([given, dict(variables), environment])), 2))
+        found = list(
+            itertools.islice(
+                program.input_text(json.dumps([given, dict(variables), environment])), 2
+            )
+        )
     except (ValueError, TypeError, RecursionError) as fault:
-        raise ExpressionError(f"the expression '{inside[:_SHOWN]}': {_value_fault(str(fault))}") from None
+        raise ExpressionError(
+            f"the expression '{inside[:_SHOWN]}': {_value_fault(str(fault))}"
+        ) from None
     if len(found) != 1:
-        raise ExpressionError(f"the expression '{inside[:_SHOWN]}' returns {'several' if found else 'no'} values; one is expected")
+        raise ExpressionError(
+            f"the expression '{inside[:_SHOWN]}' returns {'several' if found else 'no'} values; "
+            "one is expected"
+        )
     return found[0]
 
 
@@ -105,7 +142,8 @@ def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bo
         return text
 
     def one(found: re.Match[str]) -> str:
-        # Keep a shell's variable, and an unclosed bracket (matching to the end keeps the search linear).
+        # Keep a shell's variable, and an unclosed bracket (matching to the end keeps the search
+        # linear).
         if not found[2] or _WORD.match(found[1]) or not _is_readable(found[1].strip()):
             return found[0]
         value = evaluate(found[1], given, variables)
@@ -115,7 +153,11 @@ def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bo
 
 
 def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 def _is_whole(text: str) -> bool:
@@ -166,26 +208,38 @@ def _jq() -> Any:
     try:
         import jq
     except ImportError:
-        raise ExpressionError("expressions need the package 'jq': pip install 'jackfield[workflow]'") from None
+        raise ExpressionError(
+            "expressions need the package 'jq': pip install 'jackfield[workflow]'"
+        ) from None
     return jq
 
 
 @lru_cache(maxsize=256)
 def _compiled(text: str, names: tuple[str, ...]) -> Any:
     if len(text) > _MAX_LENGTH:
-        raise ExpressionError(f"the expression '{text[:_SHOWN]}' has more than {_MAX_LENGTH:,} characters")
+        raise ExpressionError(
+            f"the expression '{text[:_SHOWN]}' has more than {_MAX_LENGTH:,} characters"
+        )
     jq = _jq()
     program = _SINGLE.sub(lambda found: found[1] or '"', text)
-    bound = "".join(f". as {{${name}}} | " for name in names if _VARIABLE.fullmatch(f"${name}") and name not in _BUILT_IN)
+    bound = "".join(
+        f". as {{${name}}} | "
+        for name in names
+        if _VARIABLE.fullmatch(f"${name}") and name not in _BUILT_IN
+    )
     # Put the program on its own lines, so that jq reports lines and columns of the author's text.
     given = ". as [$jackfield_input, $jackfield_variables, $ENV] | def env: $ENV;"
     source = f"{given} ($jackfield_variables | {bound}$jackfield_input | (\n{program}\n))"
     try:
         return jq.compile(source)
     except UnicodeError:
-        raise ExpressionError(f"the expression {text[:_SHOWN]!a} cannot be read: it is not valid Unicode") from None
+        raise ExpressionError(
+            f"the expression {text[:_SHOWN]!a} cannot be read: it is not valid Unicode"
+        ) from None
     except ValueError as error:
-        raise ExpressionError(f"the expression '{text[:_SHOWN]}' cannot be read: {_read_fault(str(error), program)}") from None
+        raise ExpressionError(
+            f"the expression '{text[:_SHOWN]}' cannot be read: {_read_fault(str(error), program)}"
+        ) from None
 
 
 def _read_fault(said: str, program: str) -> str:
@@ -196,11 +250,15 @@ def _read_fault(said: str, program: str) -> str:
     line, lines = int(found["line"]) - 1, program.count("\n") + 1
     if line > lines:
         return "it ends too early, or a bracket is closed that was not opened"
-    return f"{found['what'][:120]} at {f'line {line}, ' if lines > 1 else ''}column {found['column']}"
+    return (
+        f"{found['what'][:120]} at {f'line {line}, ' if lines > 1 else ''}column {found['column']}"
+    )
 
 
 def _value_fault(said: str) -> str:
     for pattern, words in _VALUE_FAULTS:
         if found := pattern.match(said):
-            return words.format(*(_NAMED.get(item, item) if item else "a text" for item in found.groups()))
+            return words.format(
+                *(_NAMED.get(item, item) if item else "a text" for item in found.groups())
+            )
     return "it cannot be evaluated"

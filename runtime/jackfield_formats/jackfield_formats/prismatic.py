@@ -1,12 +1,15 @@
-"""Prismatic: the connections of an integration or an instance. Aliases translate its component and connection keys.
+"""Prismatic: the connections of an integration or an instance. Aliases translate its component and
+connection keys.
 
-Supported are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), one or a list of these
-variables, and a connection as Prismatic passes it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of values, an
-object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
+Supported are an integration's YAML (``requiredConfigVars``), an instance's variables
+(``configVariables``), one or a list of these variables, and a connection as Prismatic passes it to
+code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of values, an object of
+``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
 
-Members of an invocation are translated, too: the connection, the inputs of a step, and files (a Buffer as JSON, a list as JSON text). They
-are recognised by their exact shape, for connectors with an alias of this format that names the action. Callers translate only invocations
-that the native form refuses, so no valid invocation changes its meaning.
+Members of an invocation are translated, too: the connection, the inputs of a step, and files (a
+Buffer as JSON, a list as JSON text). They are recognised by their exact shape, for connectors with
+an alias of this format that names the action. Callers translate only invocations that the native
+form refuses, so no valid invocation changes its meaning.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ _FILES = "files"
 _BYTE = range(256)
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
+def read(
+    documents: Iterable[Document], around: Surroundings
+) -> Iterator[NamedConnection | Problem]:
     """Yield a connection for each configuration variable that contains one."""
     for document in documents:
         try:
@@ -41,7 +46,10 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
             yield Problem(f"{document.place}: {error}")
             continue
         if not any(_is_connection(variable) for _, variable in variables):
-            yield Problem(f"{document.place}: {' or '.join(_LISTS[:2])}: there is no connection among the configuration variables")
+            yield Problem(
+                f"{document.place}: {' or '.join(_LISTS[:2])}: there is no connection among the "
+                "configuration variables"
+            )
         for at, variable in variables:
             if _is_connection(variable):
                 try:
@@ -57,11 +65,19 @@ def _variables(content: Any) -> Iterator[tuple[str, Any]]:
     lists = [name for name in _LISTS if content.get(name) is not None]
     for name in lists:
         found = content[name]
-        members = list(found.items()) if isinstance(found, Mapping) else list(enumerate(found)) if isinstance(found, list) else None
+        members = (
+            list(found.items())
+            if isinstance(found, Mapping)
+            else list(enumerate(found))
+            if isinstance(found, list)
+            else None
+        )
         if members is None:
             raise ForeignError(f"{name}: must be a list of configuration variables")
         for key, item in members:
-            variable = {"key": key, **item} if isinstance(key, str) and isinstance(item, Mapping) else item
+            variable = (
+                {"key": key, **item} if isinstance(key, str) and isinstance(item, Mapping) else item
+            )
             yield f"{name}[{key}]" if isinstance(key, int) else f"{name}.{key}", variable
     if not lists:
         yield "the connection", content
@@ -69,11 +85,15 @@ def _variables(content: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_connection(variable: object) -> bool:
     return isinstance(variable, Mapping) and (
-        isinstance(variable.get("connection"), str | Mapping) or variable.get("dataType") == "connection" or "fields" in variable
+        isinstance(variable.get("connection"), str | Mapping)
+        or variable.get("dataType") == "connection"
+        or "fields" in variable
     )
 
 
-def _parse_variable(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> NamedConnection:
+def _parse_variable(
+    variable: Mapping[str, Any], document: Document, at: str, around: Surroundings
+) -> NamedConnection:
     kind, component = _kind(variable)
     alias = _alias(kind, component, around)
     connection = variable["connection"] if isinstance(variable.get("connection"), Mapping) else {}
@@ -82,7 +102,11 @@ def _parse_variable(variable: Mapping[str, Any], document: Document, at: str, ar
     unknown = [name for name in made.unused if name != "key"]
     if unknown:
         raise ForeignError(f"inputs.{unknown[0]}: is not an input of the connection '{kind}'")
-    name = str(variable.get("configVarKey") or (variable.get("key") if "connection" in variable else None) or kind)
+    name = str(
+        variable.get("configVarKey")
+        or (variable.get("key") if "connection" in variable else None)
+        or kind
+    )
     return connection_of(alias, made, document, FORMAT, (name,), at)
 
 
@@ -100,14 +124,20 @@ def _variable_inputs(holder: Mapping[str, Any], at: str = "") -> dict[str, Any]:
 def _kind(variable: Mapping[str, Any]) -> tuple[str, str | None]:
     """Return the keys of the connection and, if given, of its component."""
     connection = variable.get("connection", variable.get("key"))
-    component = connection.get("component") if isinstance(connection, Mapping) else variable.get("component")
+    component = (
+        connection.get("component")
+        if isinstance(connection, Mapping)
+        else variable.get("component")
+    )
     key = connection.get("key") if isinstance(connection, Mapping) else connection
     if isinstance(component, Mapping):
         component = component.get("key")
     if not isinstance(key, str) or not key:
         raise ForeignError("connection.key: must be the key of a connection, such as awsAssumeRole")
     if component is not None and not isinstance(component, str):
-        raise ForeignError("connection.component.key: must be the key of a component, such as aws-ses")
+        raise ForeignError(
+            "connection.component.key: must be the key of a component, such as aws-ses"
+        )
     return key, component
 
 
@@ -116,12 +146,21 @@ def _alias(kind: str, component: str | None, around: Surroundings) -> Alias:
     if component is not None:
         found = known.get(component)
         if found is None:
-            text = f"no installed connector supports the component '{component[:80]}'; known: {', '.join(sorted(known)) or 'none'}"
+            text = (
+                f"no installed connector supports the component '{component[:80]}'; known: "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
             raise ForeignError(f"connection.component.key: {text}")
         return found
-    fitting = [alias for alias in known.values() if any(f"key={kind}" in choice.when for choice in alias.choices)]
+    fitting = [
+        alias
+        for alias in known.values()
+        if any(f"key={kind}" in choice.when for choice in alias.choices)
+    ]
     if len(fitting) != 1:
-        who = "several installed connectors support" if fitting else "no installed connector supports"
+        who = (
+            "several installed connectors support" if fitting else "no installed connector supports"
+        )
         raise ForeignError(f"connection.key: {who} '{kind[:80]}'")
     return fitting[0]
 
@@ -152,13 +191,17 @@ def _value(value: Any, at: str) -> Any:
         return value
     kind = str(value.get("type") or "value").lower()
     if kind != "value":
-        raise ForeignError(f"{at}: is a reference of the type '{kind[:40]}', which only Prismatic can resolve")
+        raise ForeignError(
+            f"{at}: is a reference of the type '{kind[:40]}', which only Prismatic can resolve"
+        )
     return value["value"]
 
 
-def native_invocation(given: object, find: Callable[[str, str | None], Manifest]) -> dict[str, Any] | None:
-    """Translate an invocation's JSON; return None if neither the connection nor the inputs have Prismatic's form. ``find`` returns the
-    manifests that the caller may see.
+def native_invocation(
+    given: object, find: Callable[[str, str | None], Manifest]
+) -> dict[str, Any] | None:
+    """Translate an invocation's JSON; return None if neither the connection nor the inputs have
+    Prismatic's form. ``find`` returns the manifests that the caller may see.
     """
     if not isinstance(given, Mapping):
         return None
@@ -173,8 +216,8 @@ def native_invocation(given: object, find: Callable[[str, str | None], Manifest]
 
 
 def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
-    """Translate the connection and a list of inputs in an invocation's JSON; return None if neither the connection nor the list has
-    Prismatic's form.
+    """Translate the connection and a list of inputs in an invocation's JSON; return None if neither
+    the connection nor the list has Prismatic's form.
 
     :raises InvalidInvocation: if a member has the form, but cannot be translated.
     """
@@ -185,20 +228,36 @@ def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
     connection, inputs = body.get("connection"), body.get("inputs")
     try:
         place = "/connection"
-        if isinstance(connection, Mapping) and {"key", "fields"} <= connection.keys() <= _CONNECTION:
+        if (
+            isinstance(connection, Mapping)
+            and {"key", "fields"} <= connection.keys() <= _CONNECTION
+        ):
             found["connection"] = _connection(connection, alias)
         place = "/inputs"
-        if isinstance(inputs, list) and inputs and all(isinstance(item, Mapping) and {"name", "value"} <= item.keys() for item in inputs):
+        if (
+            isinstance(inputs, list)
+            and inputs
+            and all(
+                isinstance(item, Mapping) and {"name", "value"} <= item.keys() for item in inputs
+            )
+        ):
             found["inputs"] = _inputs_by_name(inputs)
     except ForeignError as error:
         fault = Detail(place, str(error))
-        raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint="Give the value itself.") from None
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[fault],
+            hint="Give the value itself.",
+        ) from None
     return {**body, **found} if found else None
 
 
-def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str) -> dict[str, Any] | None:
-    """Translate typed inputs and files; return None if the inputs contain none. ``refused`` names the inputs that the action's schema
-    refuses: typed inputs are recognised only if one of them is refused.
+def native_inputs(
+    inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str
+) -> dict[str, Any] | None:
+    """Translate typed inputs and files; return None if the inputs contain none. ``refused`` names
+    the inputs that the action's schema refuses: typed inputs are recognised only if one of them is
+    refused.
 
     :raises InvalidInput: if an input is a reference, which only Prismatic can resolve.
     """
@@ -221,22 +280,35 @@ def _connection(given: Mapping[str, Any], alias: Alias) -> dict[str, Any]:
     made = translate(alias, {**fields, "key": given["key"]}, {})
     unknown = [name for name in made.unused if name != "key"]
     if unknown:
-        raise ForeignError(f"fields.{unknown[0][:80]}: is not an input of the connection '{str(given['key'])[:80]}'")
+        raise ForeignError(
+            f"fields.{unknown[0][:80]}: is not an input of the connection "
+            f"'{str(given['key'])[:80]}'"
+        )
     return {"type": made.type, "values": dict(made.values)}
 
 
 def _is_typed(value: object) -> bool:
-    return isinstance(value, Mapping) and value.keys() == {"type", "value"} and str(value["type"]).lower() in _TYPES
+    return (
+        isinstance(value, Mapping)
+        and value.keys() == {"type", "value"}
+        and str(value["type"]).lower() in _TYPES
+    )
 
 
 def _refuse_references(typed: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse typed inputs that are references, all at once."""
     text = "is a reference of the type '{}', which only Prismatic can resolve"
-    kinds = {name: given["type"] for name, given in typed.items() if str(given["type"]).lower() not in ("value", "complex")}
+    kinds = {
+        name: given["type"]
+        for name, given in typed.items()
+        if str(given["type"]).lower() not in ("value", "complex")
+    }
     if kinds:
         details = [Detail(pointer(name), text.format(kind), "type") for name, kind in kinds.items()]
         counted = "1 input is" if len(details) == 1 else f"{len(details)} inputs are"
-        raise InvalidInput(f"{counted} not valid", details=details, hint="Give the values themselves.")
+        raise InvalidInput(
+            f"{counted} not valid", details=details, hint="Give the values themselves."
+        )
 
 
 def _native_value(name: str, given: Mapping[str, Any]) -> Any:
@@ -251,8 +323,15 @@ def _native_value(name: str, given: Mapping[str, Any]) -> Any:
     if len(items) < len(value) or not all("value" in item for item in items):
         return value
     if any("name" in item for item in items):
-        return [{"key": _value_or_text(name, item.get("name")), "value": item["value"]} for item in items]
-    return [_native_value(name, item) for item in items] if all(_is_typed(item) for item in items) else value
+        return [
+            {"key": _value_or_text(name, item.get("name")), "value": item["value"]}
+            for item in items
+        ]
+    return (
+        [_native_value(name, item) for item in items]
+        if all(_is_typed(item) for item in items)
+        else value
+    )
 
 
 def _value_or_text(name: str, given: Any) -> Any:
@@ -260,7 +339,9 @@ def _value_or_text(name: str, given: Any) -> Any:
 
 
 def _files(given: Any) -> Any:
-    """Translate the files of an input: a list as JSON text, and Buffers as JSON, alone or as ``data``."""
+    """Translate the files of an input: a list as JSON text, and Buffers as JSON, alone or as
+    ``data``.
+    """
     if isinstance(given, str):
         try:
             listed = json.loads(given)
@@ -270,7 +351,12 @@ def _files(given: Any) -> Any:
     if isinstance(given, Mapping):
         return {name: _file(file) for name, file in given.items()}
     if isinstance(given, list):
-        return [{**item, "value": _file(item["value"])} if isinstance(item, Mapping) and "value" in item else item for item in given]
+        return [
+            {**item, "value": _file(item["value"])}
+            if isinstance(item, Mapping) and "value" in item
+            else item
+            for item in given
+        ]
     return given
 
 
@@ -285,10 +371,18 @@ def _file(given: Any) -> Any:
 
 
 def _buffer(given: object) -> str | None:
-    """Return the octets of a Node.js Buffer as JSON, ``{"type": "Buffer", "data": [0, 255]}``, as base64; None for another value."""
-    if not isinstance(given, Mapping) or given.keys() != {"type", "data"} or given["type"] != "Buffer":
+    """Return the octets of a Node.js Buffer as JSON, ``{"type": "Buffer", "data": [0, 255]}``, as
+    base64; None for another value.
+    """
+    if (
+        not isinstance(given, Mapping)
+        or given.keys() != {"type", "data"}
+        or given["type"] != "Buffer"
+    ):
         return None
     octets = given["data"]
-    if not isinstance(octets, list) or not all(type(octet) is int and octet in _BYTE for octet in octets):
+    if not isinstance(octets, list) or not all(
+        type(octet) is int and octet in _BYTE for octet in octets
+    ):
         return None
     return base64.b64encode(bytes(octets)).decode("ascii")

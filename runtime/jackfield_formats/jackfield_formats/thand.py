@@ -21,9 +21,11 @@ _MAX_NAME = 100
 _MAX_DESCRIPTION = 500
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
-    """Yield the connections of all enabled providers, and report the other providers. Of providers with the same key, only the first in the
-    order of the files counts.
+def read(
+    documents: Iterable[Document], around: Surroundings
+) -> Iterator[NamedConnection | Problem | Disabled]:
+    """Yield the connections of all enabled providers, and report the other providers. Of providers
+    with the same key, only the first in the order of the files counts.
     """
     seen: dict[str, str] = {}
     for document in documents:
@@ -35,7 +37,12 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
             continue
         for key, entry in ((str(key), entry) for key, entry in providers.items()):
             if key in seen:
-                _LOG.warning("%s: providers.%s is given already, in %s: this one is not used", document.place, key, seen[key])
+                _LOG.warning(
+                    "%s: providers.%s is given already, in %s: this one is not used",
+                    document.place,
+                    key,
+                    seen[key],
+                )
                 continue
             seen[key] = document.place
             try:
@@ -44,10 +51,14 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
                 yield Problem(f"{document.place}: providers.{key}: {error}")
 
 
-def _parse_provider(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | Disabled:
+def _parse_provider(
+    key: str, entry: object, document: Document, around: Surroundings
+) -> NamedConnection | Disabled:
     if not isinstance(entry, Mapping):
         raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
-    filled: Mapping[str, Any] = substitute(entry, readable(around.environment), {}, embedded=not around.strict)
+    filled: Mapping[str, Any] = substitute(
+        entry, readable(around.environment), {}, embedded=not around.strict
+    )
     name, kind = _validated(filled)
     config = filled.get("config") or {}
     if not isinstance(config, Mapping):
@@ -58,7 +69,12 @@ def _parse_provider(key: str, entry: object, document: Document, around: Surroun
     alias = _alias(kind, config, around)
     made = translate(alias, dict(config), around.environment, strict=around.strict)
     if made.unused:
-        _LOG.warning("%s: providers.%s: not used: %s", document.place, key, ", ".join(f"config.{item}" for item in made.unused))
+        _LOG.warning(
+            "%s: providers.%s: not used: %s",
+            document.place,
+            key,
+            ", ".join(f"config.{item}" for item in made.unused),
+        )
     return connection_of(alias, made, document, FORMAT, (key, name, kind), f"providers.{key}")
 
 
@@ -67,20 +83,33 @@ def _validated(entry: Mapping[str, Any]) -> tuple[str, str]:
     if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
         raise ForeignError(f"name: must be a string of 1 to {_MAX_NAME} characters")
     if not isinstance(kind, str) or not _TYPE.match(kind):
-        raise ForeignError("provider: must be a type such as email.ses (2 to 50 letters, digits, dots, underscores or hyphens)")
-    if description is not None and (not isinstance(description, str) or len(description) > _MAX_DESCRIPTION):
-        raise ForeignError(f"description: must be a string of at most {_MAX_DESCRIPTION} characters")
+        raise ForeignError(
+            "provider: must be a type such as email.ses (2 to 50 letters, digits, dots, "
+            "underscores or hyphens)"
+        )
+    if description is not None and (
+        not isinstance(description, str) or len(description) > _MAX_DESCRIPTION
+    ):
+        raise ForeignError(
+            f"description: must be a string of at most {_MAX_DESCRIPTION} characters"
+        )
     return name, kind.lower()
 
 
 def _switched_off(entry: Mapping[str, Any]) -> str | None:
-    """Return the reason why the provider is not used: not enabled (the default), or not allowed to notify; None if it is used."""
+    """Return the reason why the provider is not used: not enabled (the default), or not allowed to
+    notify; None if it is used.
+    """
     capabilities = entry.get("capabilities")
     notifier = capabilities.get("notifier") if isinstance(capabilities, Mapping) else None
     notifies = notifier.get("enabled", True) if isinstance(notifier, Mapping) else True
     if not _is_yes(entry.get("enabled"), "enabled"):
         return "not enabled: set 'enabled: true'"
-    return None if _is_yes(notifies, "capabilities.notifier.enabled") else "its capabilities.notifier.enabled is false: set it to true"
+    return (
+        None
+        if _is_yes(notifies, "capabilities.notifier.enabled")
+        else "its capabilities.notifier.enabled is false: set it to true"
+    )
 
 
 def _is_yes(value: object, at: str) -> bool:
@@ -92,11 +121,16 @@ def _is_yes(value: object, at: str) -> bool:
 
 
 def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
-    """Return the alias of the provider's type. A type with variants (``email``) names the field that selects one, and a default."""
+    """Return the alias of the provider's type. A type with variants (``email``) names the field
+    that selects one, and a default.
+    """
     known = around.aliases.all(FORMAT)
     found = known.get(kind)
     if found is None:
-        raise ForeignError(f"provider: no installed connector supports the type '{kind}'; known: {', '.join(sorted(known)) or 'none'}")
+        raise ForeignError(
+            f"provider: no installed connector supports the type '{kind}'; known: "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
     chooser, variants = found.raw.get("by"), found.raw.get("variants")
     if not isinstance(chooser, str) or not isinstance(variants, Mapping):
         return found
@@ -111,6 +145,8 @@ def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
 
 
 def _with_remark(variant: Alias, remark: str) -> Alias:
-    """Return the variant with a remark on its selection appended to its message about missing fields."""
+    """Return the variant with a remark on its selection appended to its message about missing
+    fields.
+    """
     said = variant.messages.get("missing", "these fields are missing: {fields}")
     return replace(variant, messages={**variant.messages, "missing": f"{said} ({remark})"})

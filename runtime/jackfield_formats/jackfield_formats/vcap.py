@@ -1,9 +1,12 @@
-"""SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Aliases map bindings to connections.
+"""SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Aliases map bindings to
+connections.
 
-Aliases of this format have further members. ``hosts`` is a regular expression that the host name of a binding must match in addition to its
-name. ``host`` are the fields that may contain the host. ``companions`` are the fields that mark a ``user-provided`` service as the
-credentials of a binding. ``secrets`` are fields, one of which a sign-in needs; if all are missing, the message ``bare`` says what to do.
-``parameters`` are fields for creating a service, which are not a binding; the message ``parameters`` says so.
+Aliases of this format have further members. ``hosts`` is a regular expression that the host name of
+a binding must match in addition to its name. ``host`` are the fields that may contain the host.
+``companions`` are the fields that mark a ``user-provided`` service as the credentials of a binding.
+``secrets`` are fields, one of which a sign-in needs; if all are missing, the message ``bare`` says
+what to do. ``parameters`` are fields for creating a service, which are not a binding; the message
+``parameters`` says so.
 """
 
 from __future__ import annotations
@@ -34,15 +37,19 @@ class _Binding:
     credentials: Mapping[str, Any]
 
     def is_named(self, word: str) -> bool:
-        """Return whether a tag, the label, the name or the scheme of its URI starts with ``word``."""
+        """Return whether a tag, the label, the name or the scheme of its URI starts with
+        ``word``.
+        """
         uri = self.credentials.get("uri")
         names = (self.label, self.name, *self.tags, uri if isinstance(uri, str) else "")
         return any(item.lower().startswith(word) for item in names)
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
-    """Yield a connection for each binding that an installed connector supports; if several services contain credentials for a binding, one
-    for each service.
+def read(
+    documents: Iterable[Document], around: Surroundings
+) -> Iterator[NamedConnection | Problem]:
+    """Yield a connection for each binding that an installed connector supports; if several services
+    contain credentials for a binding, one for each service.
     """
     for document in documents:
         aliases = around.aliases.all(FORMAT)
@@ -69,7 +76,9 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
 
 
 def _services(content: object) -> Mapping[str, Any]:
-    """Return the bindings by label, without the objects that tools print around them (``cf env``)."""
+    """Return the bindings by label, without the objects that tools print around them (``cf
+    env``).
+    """
     while isinstance(content, Mapping):
         inner = content.get("system_env_json", content.get("VCAP_SERVICES"))
         if isinstance(inner, str):
@@ -90,7 +99,12 @@ def _refuse_parameters(services: Mapping[str, Any], aliases: Mapping[str, Alias]
     """
     for alias in aliases.values():
         if any(isinstance(services.get(name), str) for name in alias.raw.get("parameters") or ()):
-            raise ForeignError(alias.message("parameters", "these parameters create a service; bring the credentials of its binding"))
+            raise ForeignError(
+                alias.message(
+                    "parameters",
+                    "these parameters create a service; bring the credentials of its binding",
+                )
+            )
 
 
 def _bindings(services: Mapping[str, Any]) -> Iterator[_Binding]:
@@ -121,7 +135,14 @@ def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
         wanted = alias.raw.get("hosts")
         if not isinstance(wanted, str):
             return alias
-        field = next((item for item in alias.raw.get("host") or () if not is_blank(binding.credentials.get(item))), None)
+        field = next(
+            (
+                item
+                for item in alias.raw.get("host") or ()
+                if not is_blank(binding.credentials.get(item))
+            ),
+            None,
+        )
         host = binding.credentials[field] if field is not None else ""
         if not isinstance(host, str):
             raise ForeignError(f"{field}: must be a string with the name of a host")
@@ -131,22 +152,34 @@ def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
 
 
 def _connections(
-    binding: _Binding, alias: Alias, bindings: Iterable[_Binding], document: Document, around: Surroundings
+    binding: _Binding,
+    alias: Alias,
+    bindings: Iterable[_Binding],
+    document: Document,
+    around: Surroundings,
 ) -> Iterator[NamedConnection | Problem]:
     wanted = alias.raw.get("companions") or ()
-    others = [item for item in bindings if item is not binding and item.label == _USER_PROVIDED and _holds(item, wanted)]
+    others = [
+        item
+        for item in bindings
+        if item is not binding and item.label == _USER_PROVIDED and _holds(item, wanted)
+    ]
     for companion in others or [binding]:
         name = binding.name if len(others) <= 1 else f"{binding.name}.{companion.name}"
         fields = {**companion.credentials, **binding.credentials}
         try:
             made = translate(alias, fields, around.environment, strict=around.strict)
             connection = connection_of(alias, made, document, FORMAT, (name,), binding.at)
-            yield connection if _signs_in(alias, fields) else _without_credentials(connection, alias)
+            yield (
+                connection if _signs_in(alias, fields) else _without_credentials(connection, alias)
+            )
         except ForeignError as error:
             yield Problem(f"{document.place}: the binding '{name[:100]}': {error}")
             continue
         if made.unused:
-            _LOG.info("%s: the binding '%s': not used: %s", document.place, name, ", ".join(made.unused))
+            _LOG.info(
+                "%s: the binding '%s': not used: %s", document.place, name, ", ".join(made.unused)
+            )
 
 
 def _signs_in(alias: Alias, fields: Mapping[str, Any]) -> bool:
@@ -155,11 +188,18 @@ def _signs_in(alias: Alias, fields: Mapping[str, Any]) -> bool:
 
 
 def _without_credentials(connection: NamedConnection, alias: Alias) -> NamedConnection:
-    """Return a connection, marked as lacking credentials if its binding has only a host; an import may add them."""
+    """Return a connection, marked as lacking credentials if its binding has only a host; an import
+    may add them.
+    """
     if connection.foreign is None:
         return connection
     cure = alias.message("bare", "Bind a service with the credentials to the same application.")
-    return replace(connection, foreign=replace(connection.foreign, lacks="the service binding has no credentials", cure=cure))
+    return replace(
+        connection,
+        foreign=replace(
+            connection.foreign, lacks="the service binding has no credentials", cure=cure
+        ),
+    )
 
 
 def _holds(binding: _Binding, wanted: Iterable[str]) -> bool:
@@ -169,4 +209,7 @@ def _holds(binding: _Binding, wanted: Iterable[str]) -> bool:
 def _none(bindings: Iterable[_Binding], aliases: Mapping[str, Alias]) -> str:
     labels = ", ".join(sorted({binding.label for binding in bindings})) or "none"
     words = "' or '".join(sorted(aliases)) or "…"
-    return f"no service binding whose tag, label or name starts with '{words}' is for an installed connector; there are: {labels}"
+    return (
+        f"no service binding whose tag, label or name starts with '{words}' is for an "
+        f"installed connector; there are: {labels}"
+    )

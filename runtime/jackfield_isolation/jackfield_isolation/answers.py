@@ -1,4 +1,6 @@
-"""Answers of a child process: each question runs a function of the connector, in a thread, with the values of one call."""
+"""Answers of a child process: each question runs a function of the connector, in a thread, with the
+values of one call.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,12 @@ def hello(connector: Connector) -> dict[str, Any]:
 
 def _action_facts(action: Action) -> ActionFacts:
     defaults = dumped(action.output()) if action.repeat_ok else {}
-    return ActionFacts(action.takes_client, None if action.budget is None else action.budget.key, defaults, action.pace_by)
+    return ActionFacts(
+        action.takes_client,
+        None if action.budget is None else action.budget.key,
+        defaults,
+        action.pace_by,
+    )
 
 
 def _type_facts(kind: type[ConnectionType]) -> TypeFacts:
@@ -67,7 +74,9 @@ def _type_facts(kind: type[ConnectionType]) -> TypeFacts:
 
 
 class Answers:
-    """Answers about one connector, with caches of its connections by the number that the parent gives each connection."""
+    """Answers about one connector, with caches of its connections by the number that the parent
+    gives each connection.
+    """
 
     def __init__(self, connector: Connector, wire: Wire) -> None:
         self.connector = connector
@@ -84,7 +93,11 @@ class Answers:
         talk = Talk(self._wire, frame["id"], box)
         question = _Question(self, asked, talk)
         found = attempt_foreign(question.answer)
-        more = {"requestId": str(question.call.request_id)[:_LONGEST_NAME]} if question.call.request_id is not None else {}
+        more = (
+            {"requestId": str(question.call.request_id)[:_LONGEST_NAME]}
+            if question.call.request_id is not None
+            else {}
+        )
         if isinstance(found, Raised):
             talk.say({**question.failure(found.error), **question.seen(), **more})
             return
@@ -92,7 +105,15 @@ class Answers:
         sent = attempt(talk.say, {"end": found, **seen, **more})
         if isinstance(sent, Raised):
             talk.say(
-                {"fault": {"type": "ValueError", "text": f"the answer is not JSON or too large: {sent.error}"[:_LARGEST_FAULT]}, **more}
+                {
+                    "fault": {
+                        "type": "ValueError",
+                        "text": f"the answer is not JSON or too large: {sent.error}"[
+                            :_LARGEST_FAULT
+                        ],
+                    },
+                    **more,
+                }
             )
 
     def leases(self, number: int) -> ChildLeases:
@@ -125,24 +146,36 @@ class _Question:
         self._connector = answers.connector
         about = asked.call
         now = answers.clock.monotonic()
-        deadline = SharedDeadline(answers.clock, now + about.remaining, about.seconds, now + about.longest)
+        deadline = SharedDeadline(
+            answers.clock, now + about.remaining, about.seconds, now + about.longest
+        )
         part: Any = self.action if self._kind in questions.ACTS else None
         part = self._connector.triggers[self._given[0]] if self._kind in _WATCHING else part
         needed = {} if part is None else part.permissions
         key = IdempotencyKey(about.key) if about.key else IdempotencyKey()
-        self.call = ChildCall(deadline, permissions=needed, invocation_id=about.invocation_id, key=key)
+        self.call = ChildCall(
+            deadline, permissions=needed, invocation_id=about.invocation_id, key=key
+        )
         self.call.talk, self.call.follows = talk, about.follows
         self.call.files = ChildFiles(talk) if about.files else None
         self.call.leases = asked.context.leases if asked.context is not None else {}
         self.call.sees_bodies = about.bodies
 
     def answer(self) -> Any:
-        """Answer the question by the function for its kind, else by the connection type's method of the same name, which gets a context."""
+        """Answer the question by the function for its kind, else by the connection type's method of
+        the same name, which gets a context.
+        """
         with entered(self.call):
             known, watching = _KNOWN.get(self._kind), _WATCHING.get(self._kind)
             if watching is not None:
-                return self._kind.answer.read(watching(ChildTriggers(self._connector, self.client), *self._given))
-            found = known(self) if known is not None else getattr(self.type(), self._kind.name)(self.context(), *self._given)
+                return self._kind.answer.read(
+                    watching(ChildTriggers(self._connector, self.client), *self._given)
+                )
+            found = (
+                known(self)
+                if known is not None
+                else getattr(self.type(), self._kind.name)(self.context(), *self._given)
+            )
             return self._kind.answer.read(found)
 
     def run(self) -> Mapping[str, Any]:
@@ -160,13 +193,21 @@ class _Question:
             call.begun = True
         call.entered = True
         try:
-            output = self._answers.loop.run(self._awaited(arguments)) if action.is_async else action.function(*arguments)
+            output = (
+                self._answers.loop.run(self._awaited(arguments))
+                if action.is_async
+                else action.function(*arguments)
+            )
             if action.returns_files:
                 store_files(output, call.files)
         finally:
             call.ended = True
         found = dumped(output)
-        return found if action.job is None else {"handle" if isinstance(found, Handle) else "output": found}
+        return (
+            found
+            if action.job is None
+            else {"handle" if isinstance(found, Handle) else "output": found}
+        )
 
     async def _awaited(self, arguments: tuple[Any, ...]) -> Any:
         with entered(self.call):
@@ -240,7 +281,9 @@ class _Question:
         return dict(self._connector.documents[number](documents, self.type()))
 
     def failure(self, error: Exception) -> dict[str, Any]:
-        """Return the answer frame of an exception, mapped to an error with a code if the connector recognises it."""
+        """Return the answer frame of an exception, mapped to an error with a code if the connector
+        recognises it.
+        """
         found = explained(self._connector, error, self.opened, None, self.call, _ignore)
         unsent = not self.call.entered and not self.call.begun
         if isinstance(found, Internal):
@@ -254,7 +297,9 @@ class _Question:
         return {"failed": dump_error(found), **renewable}
 
     def seen(self) -> dict[str, Any]:
-        """Return the member ``exchanges`` of an answer; empty without exchanges with the provider."""
+        """Return the member ``exchanges`` of an answer; empty without exchanges with the
+        provider.
+        """
         exchanges = self.call.exchanges
         return {"exchanges": dump_exchanges(exchanges)} if exchanges else {}
 
@@ -270,7 +315,11 @@ class _Question:
     def reports(self) -> bool:
         """Return whether the client announces its requests."""
         about = self._asked.context
-        return about is not None and self._connector.connections[about.type].reports_begin and self.action.takes_client
+        return (
+            about is not None
+            and self._connector.connections[about.type].reports_begin
+            and self.action.takes_client
+        )
 
     def values(self) -> Inputs:
         """Return the author's typed inputs.
@@ -315,7 +364,12 @@ class _Question:
         :raises InvalidConnection: if the model refuses them.
         """
         about = self._about
-        make = partial(connection_values, self._connector.connections[about.type], about.values, about.connection)
+        make = partial(
+            connection_values,
+            self._connector.connections[about.type],
+            about.values,
+            about.connection,
+        )
         found: ConnectionType = self._leases.cached(("values", about.type), make)
         return found
 
@@ -323,11 +377,23 @@ class _Question:
         """Return the context in which the connection opens."""
         about = self._about
         watches = self._kind in _WATCHING
-        permissions = self.call.permissions if watches else self._leases.cached(("permissions",), self._connector.permissions)
+        permissions = (
+            self.call.permissions
+            if watches
+            else self._leases.cached(("permissions",), self._connector.permissions)
+        )
         return OpenContext(
-            about.workspace, about.connection, self._connector.key, about.inputs, permissions, self.call, self._answers.clock,
-            {}, self._leases, grants=ChildGrants(self.call.talk) if about.grants else None,
-        )  # fmt: skip
+            about.workspace,
+            about.connection,
+            self._connector.key,
+            about.inputs,
+            permissions,
+            self.call,
+            self._answers.clock,
+            {},
+            self._leases,
+            grants=ChildGrants(self.call.talk) if about.grants else None,
+        )
 
     def client(self) -> Any:
         """Open the connection and return its client.
@@ -336,8 +402,14 @@ class _Question:
         """
         kind = self.type()
         if kind.reads_host:
-            fault = Detail(kind.reads_host_at, "an isolated connector cannot use the identity of the machine")
-            raise InvalidConnection(fault.message, details=[fault], hint="Use another connection type, or install the connector with pip.")
+            fault = Detail(
+                kind.reads_host_at, "an isolated connector cannot use the identity of the machine"
+            )
+            raise InvalidConnection(
+                fault.message,
+                details=[fault],
+                hint="Use another connection type, or install the connector with pip.",
+            )
         self.opened = kind.open(self.context())
         return self.opened
 

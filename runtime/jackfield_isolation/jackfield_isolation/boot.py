@@ -1,6 +1,8 @@
-"""First code of a child process, run as a script in a Python without site-packages: it makes the host's packages importable.
+"""First code of a child process, run as a script in a Python without site-packages: it makes the
+host's packages importable.
 
-Only the folders of ``jackfield`` and of this package become importable, not their parent folders, which may be the host's site-packages.
+Only the folders of ``jackfield`` and of this package become importable, not their parent folders,
+which may be the host's site-packages.
 """
 
 from __future__ import annotations

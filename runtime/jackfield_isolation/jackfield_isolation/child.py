@@ -1,7 +1,8 @@
-"""Program of a child process: it imports one connector and answers questions about it, several at once, until its parent is gone.
+"""Program of a child process: it imports one connector and answers questions about it, several at
+once, until its parent is gone.
 
-The child runs in the environment of a third-party package, and inherits only one socket from its parent. Its rights are reduced before the
-connector's code is imported.
+The child runs in the environment of a third-party package, and inherits only one socket from its
+parent. Its rights are reduced before the connector's code is imported.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def run(descriptor: int) -> None:
 
 
 def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
-    """Import the connector; return the function that serves questions, and the connector's description."""
+    """Import the connector; return the function that serves questions, and the connector's
+    description.
+    """
     from jackfield_isolation.answers import Answers, hello
     from jackfield_isolation.child_sockets import connect_by_parent
 
@@ -64,7 +67,9 @@ def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
 
 
 class _Workers:
-    """Pool of threads that answer, started when needed. A frame about an open question goes to the thread that answers the question."""
+    """Pool of threads that answer, started when needed. A frame about an open question goes to the
+    thread that answers the question.
+    """
 
     def __init__(self, most: int, serve: Any) -> None:
         self._most = most
@@ -91,7 +96,9 @@ class _Workers:
             with self._lock:
                 needed = self._idle < self._work.qsize() and self._threads < self._most
                 self._threads += needed
-            if needed and isinstance(attempt(threading.Thread(target=self._run, daemon=True).start), Raised):
+            if needed and isinstance(
+                attempt(threading.Thread(target=self._run, daemon=True).start), Raised
+            ):
                 with self._lock:  # no memory for a thread: those that there are do the work
                     self._threads -= 1
 
@@ -107,7 +114,9 @@ class _Workers:
 
 
 class _ToParent(logging.Handler):
-    """Log handler that sends warnings to the parent, which masks and logs them. It sends only as many as the parent logs."""
+    """Log handler that sends warnings to the parent, which masks and logs them. It sends only as
+    many as the parent logs.
+    """
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(logging.WARNING)
@@ -122,4 +131,8 @@ class _ToParent(logging.Handler):
         self._sent += 1
         if self._sent > _LINES:
             return
-        attempt(lambda: self._wire.send({"log": f"{record.name}: {record.getMessage()}"[:_LARGEST_LINE]}))
+        attempt(
+            lambda: self._wire.send(
+                {"log": f"{record.name}: {record.getMessage()}"[:_LARGEST_LINE]}
+            )
+        )

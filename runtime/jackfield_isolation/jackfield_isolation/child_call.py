@@ -1,4 +1,6 @@
-"""Attempt of a connector in its own process: the parent permits its requests, counts them, and leases its credentials."""
+"""Attempt of a connector in its own process: the parent permits its requests, counts them, and
+leases its credentials.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class Talk:
         self._wire.send({"id": self._number, **frame})
 
     def ask(self, frame: Frame, mint: Callable[[], Minted] | None = None) -> Any:
-        """Ask the parent and return its answer. ``mint`` issues a credential if the parent has none.
+        """Ask the parent and return its answer. ``mint`` issues a credential if the parent has
+        none.
 
         :raises JackfieldError: if the parent refuses.
         """
@@ -86,7 +89,10 @@ class Talk:
         descriptor = answer.get("descriptor")
         if descriptor is None:
             refused = load_error(answer["refused"])
-            raise PermissionError(errno.EACCES, "; ".join([refused.message, *(detail.message for detail in refused.details)]))
+            raise PermissionError(
+                errno.EACCES,
+                "; ".join([refused.message, *(detail.message for detail in refused.details)]),
+            )
         return int(descriptor)
 
     def _mint(self, mint: Callable[[], Minted]) -> Exception | None:
@@ -102,11 +108,17 @@ class Talk:
 def _as_error(error: Exception) -> Mapping[str, Any]:
     if isinstance(error, JackfieldError):
         return dump_error(error)
-    return dump_error(Unavailable(f"the credential could not be issued ({type(error).__name__})", sent=Sent.NOTHING))
+    return dump_error(
+        Unavailable(
+            f"the credential could not be issued ({type(error).__name__})", sent=Sent.NOTHING
+        )
+    )
 
 
 class ChildCall(Call):
-    """Call whose progress the parent follows. Each request needs the parent's consent first, which is the last moment to cancel it."""
+    """Call whose progress the parent follows. Each request needs the parent's consent first, which
+    is the last moment to cancel it.
+    """
 
     talk: Talk
     leases: Mapping[str, int] = {}
@@ -147,7 +159,11 @@ class ChildCall(Call):
     def prove(self, request: Apart, done: Answered | None) -> None:
         """Report the outcome of a request from another thread to the parent."""
         super().prove(request, done)
-        identifier = {} if done is None or done.request_id is None else {"requestId": done.request_id[:_LONGEST_NAME]}
+        identifier = (
+            {}
+            if done is None or done.request_id is None
+            else {"requestId": done.request_id[:_LONGEST_NAME]}
+        )
         self.talk.say({"proven": request.number, "done": done is not None, **identifier})
 
     def returned(self, value: Any) -> None:
@@ -167,7 +183,9 @@ class ChildCall(Call):
         if self.warnings is not before:
             self.talk.say({"warning": self.warnings[-1].to_json()})
 
-    def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
+    def failed_in_part(
+        self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0
+    ) -> None:
         """Report to the parent which entries failed, as many as fit into one frame."""
         before = self.warnings
         super().failed_in_part(entries, message, path, failed=failed)
@@ -193,11 +211,17 @@ class ChildCall(Call):
             self.talk.say({"answered": _plain(returned), **self._identified()})
 
     def _identified(self) -> dict[str, str]:
-        return {"requestId": str(self.request_id)[:_LONGEST_NAME]} if self.request_id is not None else {}
+        return (
+            {"requestId": str(self.request_id)[:_LONGEST_NAME]}
+            if self.request_id is not None
+            else {}
+        )
 
 
 def _plain(value: Any) -> Any:
-    """Return a step's value as JSON. Of a long text, return only the beginning, since errors quote no more."""
+    """Return a step's value as JSON. Of a long text, return only the beginning, since errors quote
+    no more.
+    """
     text = attempt(json.dumps, value, allow_nan=False, ensure_ascii=False)
     if isinstance(text, Raised):
         return str(value)[:LARGEST_RETURN]
@@ -213,20 +237,28 @@ class _Leased(Minted):
 
 
 class ChildLeases:
-    """Cache of objects that a connection has opened in this process. The parent owns the credentials, shares and renews them."""
+    """Cache of objects that a connection has opened in this process. The parent owns the
+    credentials, shares and renews them.
+    """
 
     def __init__(self) -> None:
         self._objects: OrderedDict[Hashable, Any] = OrderedDict()
         self._leased: OrderedDict[str, _Leased] = OrderedDict()
         self._making = threading.RLock()
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
-        """Return the credential under ``key`` from the parent; mint it if the parent asks for it. ``outlasts`` has no effect: no mint
-        outlasts its call here.
+    def lease(
+        self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False
+    ) -> Minted:
+        """Return the credential under ``key`` from the parent; mint it if the parent asks for it.
+        ``outlasts`` has no effect: no mint outlasts its call here.
         """
         del outlasts
         call, known = current_call(), self._leased.get(key)
-        if known is not None and isinstance(call, ChildCall) and call.leases.get(key) == known.token:
+        if (
+            known is not None
+            and isinstance(call, ChildCall)
+            and call.leases.get(key) == known.token
+        ):
             return known
         talk = current_talk()
         if talk is None:  # outside of a call, in a thread of the connector's own

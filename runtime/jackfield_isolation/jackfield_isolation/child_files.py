@@ -1,4 +1,6 @@
-"""Files that an action returns, on their way from the child to the parent: each piece is sent after the previous one was stored."""
+"""Files that an action returns, on their way from the child to the parent: each piece is sent after
+the previous one was stored.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ class ChildFiles:
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
 
-    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+    def store(
+        self, chunks: Iterable[bytes], content_type: str, name: str | None
+    ) -> Mapping[str, Any]:
         """Send content to the parent, and return the file in the form of an output.
 
         :raises JackfieldError: if the parent cannot store the file.

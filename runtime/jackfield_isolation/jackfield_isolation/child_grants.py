@@ -11,7 +11,9 @@ from jackfield_isolation.questions import GRANT
 
 
 class ChildGrants:
-    """Grant of one connection. A cached client asks the parent in the conversation of the call that uses the client."""
+    """Grant of one connection. A cached client asks the parent in the conversation of the call that
+    uses the client.
+    """
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
@@ -37,7 +39,9 @@ class ChildGrants:
         self._ask("end", used=used, reason=reason)
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Do nothing: the next approval of an isolated connector requests the scopes that its type names."""
+        """Do nothing: the next approval of an isolated connector requests the scopes that its type
+        names.
+        """
 
     def wanted(self) -> tuple[str, ...]:
         """Return the scopes of the approval."""

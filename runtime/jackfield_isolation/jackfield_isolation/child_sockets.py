@@ -1,7 +1,9 @@
-"""Python's sockets in a child process without network: to connect, the child asks the parent, which passes an open connection.
+"""Python's sockets in a child process without network: to connect, the child asks the parent, which
+passes an open connection.
 
-Names are not resolved here. Each gets a placeholder address from a range for benchmarks (RFC 2544), from which ``connect`` finds the name.
-Clients written in Python work unchanged; a native library that opens its own sockets gets "permission denied".
+Names are not resolved here. Each gets a placeholder address from a range for benchmarks (RFC 2544),
+from which ``connect`` finds the name. Clients written in Python work unchanged; a native library
+that opens its own sockets gets "permission denied".
 """
 
 from __future__ import annotations
@@ -19,7 +21,16 @@ from jackfield_isolation.child_call import current_talk
 
 _FIRST = int(IPv4Address("198.18.0.1"))
 _ADDRESSES = 65_000
-_PORTS = {"http": 80, "https": 443, "smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "imap": 143, "imaps": 993}
+_PORTS = {
+    "http": 80,
+    "https": 443,
+    "smtp": 25,
+    "submission": 587,
+    "submissions": 465,
+    "smtps": 465,
+    "imap": 143,
+    "imaps": 993,
+}
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -57,14 +68,30 @@ def connect_by_parent() -> None:
     """Patch ``socket`` in this process so that it connects through the parent."""
     names = _Names()
 
-    def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> list[Any]:
+    def getaddrinfo(
+        host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
         text = host.decode("idna") if isinstance(host, bytes) else host or "localhost"
-        address = names.address(str(text).encode("idna").decode("ascii") if not str(text).isascii() else str(text))
+        address = names.address(
+            str(text).encode("idna").decode("ascii") if not str(text).isascii() else str(text)
+        )
         kind = socket.AF_INET6 if ":" in address else socket.AF_INET
-        if family not in (0, kind) or type not in (0, socket.SOCK_STREAM) or (flags & socket.AI_NUMERICHOST and address != text):
+        if (
+            family not in (0, kind)
+            or type not in (0, socket.SOCK_STREAM)
+            or (flags & socket.AI_NUMERICHOST and address != text)
+        ):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         rest = (0, 0) if kind == socket.AF_INET6 else ()
-        return [(kind, socket.SOCK_STREAM, proto or socket.IPPROTO_TCP, "", (address, _port(port), *rest))]
+        return [
+            (
+                kind,
+                socket.SOCK_STREAM,
+                proto or socket.IPPROTO_TCP,
+                "",
+                (address, _port(port), *rest),
+            )
+        ]
 
     def gethostbyname(host: str) -> str:
         return names.address(host)
@@ -77,7 +104,11 @@ def connect_by_parent() -> None:
             return
         talk = current_talk()
         if talk is None:
-            raise PermissionError(errno.EACCES, "an isolated connector connects during a call only, in the thread or task of that call")
+            raise PermissionError(
+                errno.EACCES,
+                "an isolated connector connects during a call only, in the thread or task of "
+                "that call",
+            )
         patience = self.gettimeout()
         opened = talk.dial(names.name(str(address[0])), int(address[1]), patience or None)
         try:

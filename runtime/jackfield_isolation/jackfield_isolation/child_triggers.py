@@ -1,4 +1,6 @@
-"""Triggers of a connector in its own process: it reads requests, polls pages and makes registrations; the parent does everything else."""
+"""Triggers of a connector in its own process: it reads requests, polls pages and makes
+registrations; the parent does everything else.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,36 @@ from jackfield.connector.triggers import (
     TriggerEvent,
     Unfinished,
     Webhook,
-)  # fmt: skip
+)
 from jackfield.kernel.errors import InvalidInput
-from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, ReceivedFacts, RegisteredFacts
+from jackfield_isolation.questions import (
+    EventFacts,
+    ListFacts,
+    PageFacts,
+    ReceivedFacts,
+    RegisteredFacts,
+)
 
 
 def steps_of(trigger: Trigger) -> tuple[str, ...]:
     """Return the names of the steps that a webhook runs at the provider; empty for a poll."""
-    steps = {} if not isinstance(trigger, Webhook) else {
-        "enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled, "fetch": trigger.fetched,
-    }  # fmt: skip
+    steps = (
+        {}
+        if not isinstance(trigger, Webhook)
+        else {
+            "enable": trigger.enabled,
+            "renew": trigger.renewed,
+            "disable": trigger.disabled,
+            "fetch": trigger.fetched,
+        }
+    )
     return tuple(name for name, step in steps.items() if step is not None)
 
 
 class ChildTriggers:
-    """Triggers of one connector, for the parent's questions. ``client`` opens the connection of the question."""
+    """Triggers of one connector, for the parent's questions. ``client`` opens the connection of the
+    question.
+    """
 
     def __init__(self, connector: Connector, client: Callable[[], Any]) -> None:
         self._triggers = connector.triggers
@@ -57,7 +74,9 @@ class ChildTriggers:
         if faults:
             raise InvalidInput("the inputs are not valid", details=faults)
 
-    def receive(self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]) -> ReceivedFacts:
+    def receive(
+        self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]
+    ) -> ReceivedFacts:
         """Verify a webhook's request, read it, and return its events or the reason of a refusal."""
         trigger = self._webhook(key)
         parts: Any = headers
@@ -71,12 +90,24 @@ class ChildTriggers:
             return ReceivedFacts([], refused="malformed")
         except Needs as needed:
             return ReceivedFacts([], needs=needed.name)
-        return ReceivedFacts(_facts(found.events), found.answer, "", dict(found.remote), "", found.media_type, dict(found.headers))
+        return ReceivedFacts(
+            _facts(found.events),
+            found.answer,
+            "",
+            dict(found.remote),
+            "",
+            found.media_type,
+            dict(found.headers),
+        )
 
     def register(self, key: str, step: str, hook: Mapping[str, Any]) -> RegisteredFacts:
         """Enable, renew or disable a registration, and return its data."""
         trigger = self._webhook(key)
-        function = {"enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled}[step]
+        function = {
+            "enable": trigger.enabled,
+            "renew": trigger.renewed,
+            "disable": trigger.disabled,
+        }[step]
         if function is None:
             raise LookupError(step)
         try:
@@ -85,7 +116,11 @@ class ChildTriggers:
             return RegisteredFacts({}, gone=True)
         if isinstance(found, Unfinished):
             return RegisteredFacts(dict(found.remote), again=found.again)
-        made = found if isinstance(found, Registered) else Registered(found if step != "disable" and found else {})
+        made = (
+            found
+            if isinstance(found, Registered)
+            else Registered(found if step != "disable" and found else {})
+        )
         return RegisteredFacts(dict(made.remote), made.lasts)
 
     def fetch(self, key: str, name: str) -> str:
@@ -95,7 +130,9 @@ class ChildTriggers:
             raise LookupError(key)
         return b64encode(function(name, self._client())).decode()
 
-    def page(self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any], now: float) -> PageFacts:
+    def page(
+        self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any], now: float
+    ) -> PageFacts:
         """Read one page of a poll; return its events and the next checkpoint."""
         try:
             found: Polled = self._read(key, inputs, Since(at, mark, now))
@@ -109,13 +146,19 @@ class ChildTriggers:
             found: Listed = self._read(key, inputs, after["after"])
         except Gone:
             return ListFacts([], {}, gone=True)
-        return ListFacts([(item.id, dict(payload(item.data))) for item in found.items], {"next": found.next}, unknown=found.unknown)
+        return ListFacts(
+            [(item.id, dict(payload(item.data))) for item in found.items],
+            {"next": found.next},
+            unknown=found.unknown,
+        )
 
     def _read(self, key: str, inputs: Mapping[str, Any], place: Any) -> Any:
         trigger = self._triggers[key]
         if trigger.function is None:
             raise LookupError(key)
-        return trigger.function(self._inputs(key, inputs), self._client() if trigger.takes_client else None, place)
+        return trigger.function(
+            self._inputs(key, inputs), self._client() if trigger.takes_client else None, place
+        )
 
     def _inputs(self, key: str, inputs: Mapping[str, Any]) -> Any:
         return self._triggers[key].inputs.model_validate(inputs)
@@ -128,11 +171,22 @@ class ChildTriggers:
 
     def _hook(self, key: str, hook: Mapping[str, Any]) -> Hook:
         files = {name: b64decode(text) for name, text in hook["found"].items()}
-        return Hook(hook["url"], hook["secret"], self._inputs(key, hook["inputs"]), hook["remote"], files)
+        return Hook(
+            hook["url"], hook["secret"], self._inputs(key, hook["inputs"]), hook["remote"], files
+        )
 
 
 def _facts(events: Iterable[TriggerEvent]) -> list[EventFacts]:
     return [
-        EventFacts(dict(payload(one.data)), one.key, one.type, one.at, one.reference, one.outcome, one.marker, one.account)
+        EventFacts(
+            dict(payload(one.data)),
+            one.key,
+            one.type,
+            one.at,
+            one.reference,
+            one.outcome,
+            one.marker,
+            one.account,
+        )
         for one in events
     ]

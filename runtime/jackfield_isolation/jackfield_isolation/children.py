@@ -1,4 +1,6 @@
-"""All child processes of this process, and the loader that gives the catalog a proxy of an isolated connector."""
+"""All child processes of this process, and the loader that gives the catalog a proxy of an isolated
+connector.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ _MOST_SUPERVISORS = 1000
 
 
 class Children(ProcessLocal):
-    """Child processes of the isolated connectors of one catalog. Nothing is imported or started before the first is loaded."""
+    """Child processes of the isolated connectors of one catalog. Nothing is imported or started
+    before the first is loaded.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -56,7 +60,16 @@ class Children(ProcessLocal):
         policy = Policy.from_environment(self._environment)
         trusted = authorities(self._environment)
         largest = 2 * len(json.dumps(manifest.whole())) + _MORE_FACTS
-        program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy, trusted, largest)
+        program = Program(
+            manifest.key,
+            manifest.version,
+            point.module,
+            point.attribute,
+            point.paths,
+            policy,
+            trusted,
+            largest,
+        )
         self._replace_described(program)
         first = self._supervisor(program, "")
         try:
@@ -65,7 +78,11 @@ class Children(ProcessLocal):
         except Broken as fault:
             raise ImportError(f"its process {fault}") from None
         except Ended as end:
-            raise Unavailable(f"the process of the connector '{manifest.key}' {end}", hint="Try again later.", sent=Sent.NOTHING) from None
+            raise Unavailable(
+                f"the process of the connector '{manifest.key}' {end}",
+                hint="Try again later.",
+                sent=Sent.NOTHING,
+            ) from None
         route = way_out(self._environment, usual=ENVIRONMENT)
         channel = Channel(manifest, partial(self._supervisor_for, program), first.sessions, route)
         self._threads.append(channel.threads)
@@ -74,10 +91,13 @@ class Children(ProcessLocal):
     def _supervisor_for(self, program: Program, workspace: str) -> Supervisor:
         """Return the supervisor for a workspace's questions.
 
-        :raises ValueError: if the policy separates workspaces, and the asking workspace is not known.
+        :raises ValueError: if the policy separates workspaces, and the asking workspace is not
+            known.
         """
         if program.policy.per_workspace and not workspace:
-            raise ValueError("a question to an isolated connector without the workspace that asks it")
+            raise ValueError(
+                "a question to an isolated connector without the workspace that asks it"
+            )
         return self._supervisor(program, workspace)
 
     def _supervisor(self, program: Program, workspace: str) -> Supervisor:
@@ -89,16 +109,23 @@ class Children(ProcessLocal):
         if found is None:
             with self._lock:
                 sessions, thread = self._common = self._common or (Sessions(), WatchThread())
-                found = self._supervisors.get(key) or self._supervisors.pop((program, ""), None)  # it has described the connector only
-                found = found or Supervisor(program, sessions, thread, self._note_end, self._make_room)
+                # it has described the connector only
+                found = self._supervisors.get(key) or self._supervisors.pop((program, ""), None)
+                found = found or Supervisor(
+                    program, sessions, thread, self._note_end, self._make_room
+                )
                 self._supervisors[key] = found
         return found
 
     def _make_room(self, newest: Supervisor) -> None:
-        """End the longest idle processes if there are too many, and remove supervisors without a process."""
+        """End the longest idle processes if there are too many, and remove supervisors without a
+        process.
+        """
         with self._lock:
             known = sorted(self._supervisors.items(), key=lambda item: item[1].used_at)
-            empty = [item for item in known if item[1].is_resting][: max(0, len(known) - _MOST_SUPERVISORS)]
+            empty = [item for item in known if item[1].is_resting][
+                : max(0, len(known) - _MOST_SUPERVISORS)
+            ]
             for key, _ in empty:
                 del self._supervisors[key]
         for _, one in empty:
@@ -109,9 +136,15 @@ class Children(ProcessLocal):
             one.rest()
 
     def _replace_described(self, program: Program) -> None:
-        """Remove the supervisors of a program that was loaded before, since its files now belong to another installation."""
+        """Remove the supervisors of a program that was loaded before, since its files now belong to
+        another installation.
+        """
         with self._lock:
-            former = [key for key, found in self._supervisors.items() if key[0] == program and found.is_described]
+            former = [
+                key
+                for key, found in self._supervisors.items()
+                if key[0] == program and found.is_described
+            ]
             gone = [self._supervisors.pop(key) for key in former]
             self._former = [*(one for one in self._former if one.processes), *gone]
         for found in gone:
@@ -122,7 +155,9 @@ class Children(ProcessLocal):
         return [number for found in list(self._supervisors.values()) for number in found.processes]
 
     def ends(self) -> dict[str, int]:
-        """Return the numbers of child processes that ended by themselves, or were ended for misbehaviour, by connector."""
+        """Return the numbers of child processes that ended by themselves, or were ended for
+        misbehaviour, by connector.
+        """
         return dict(self._ends)
 
     def _note_end(self, connector: str) -> None:

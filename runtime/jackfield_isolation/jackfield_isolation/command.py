@@ -24,4 +24,11 @@ def _run(_arguments: Namespace, output: Output) -> int:
     return 0 if all(row["holds"] for row in rows) else _FAILED
 
 
-VERBS = {"": Verb("Show which layers of isolation hold on this machine, by a process that tries to break each.", _declare, _run)}
+VERBS = {
+    "": Verb(
+        "Show which layers of isolation hold on this machine, by a process that tries to break "
+        "each.",
+        _declare,
+        _run,
+    )
+}

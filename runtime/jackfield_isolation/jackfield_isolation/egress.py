@@ -1,8 +1,10 @@
-"""Outgoing connections of isolated connectors. The child has no network: this process connects for it and passes the open socket.
+"""Outgoing connections of isolated connectors. The child has no network: this process connects for
+it and passes the open socket.
 
-Allowed are the hosts and ports of the connection's values, under the guard of the connection, and the public hosts of the manifest. A host
-from the schema, as a default, choice or example, is the author's choice and must be public, too. A name may lead to this machine or to a
-metadata service only if the operator wrote ``localhost`` or the address: the owner of a name controls its DNS.
+Allowed are the hosts and ports of the connection's values, under the guard of the connection, and
+the public hosts of the manifest. A host from the schema, as a default, choice or example, is the
+author's choice and must be public, too. A name may lead to this machine or to a metadata service
+only if the operator wrote ``localhost`` or the address: the owner of a name controls its DNS.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ from jackfield.wire.head import Route, Target
 
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
-_INTRANET = Guard(allowed=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
-"""Guard for names in the operator's own connections. It allows public and private addresses (RFC 1918, RFC 6598, RFC 4193), but not this
-machine.
+_INTRANET = Guard(
+    allowed=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""Guard for names in the operator's own connections. It allows public and private addresses (RFC
+1918, RFC 6598, RFC 4193), but not this machine.
 """
 _WEB_PORTS = frozenset({80, 443})
 _MOST_TOLD = 100
@@ -36,8 +40,8 @@ _MOST_TOLD = 100
 
 @dataclass(frozen=True, slots=True)
 class NamedHost:
-    """Permission for a host from a connection's values. ``ports`` are the ports of its URLs, None for any; ``by_author``: the value comes
-    from the schema.
+    """Permission for a host from a connection's values. ``ports`` are the ports of its URLs, None
+    for any; ``by_author``: the value comes from the schema.
     """
 
     ports: frozenset[int] | None
@@ -51,7 +55,9 @@ class NamedHost:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Hosts that one call may connect to. ``named`` are from the connection and judged by ``guard``; ``declared`` are from the manifest."""
+    """Hosts that one call may connect to. ``named`` are from the connection and judged by
+    ``guard``; ``declared`` are from the manifest.
+    """
 
     connector: str
     declared: tuple[str, ...]
@@ -75,12 +81,16 @@ class Egress:
             guard = _PUBLIC
         else:
             raise self._refusal(wanted if named is None else f"{wanted}:{port}")
-        end, target = monotonic() + seconds, Target("https", wanted, port)  # whatever is spoken: a proxy passes it on by a tunnel
+        # whatever is spoken: a proxy passes it on by a tunnel
+        end, target = monotonic() + seconds, Target("https", wanted, port)
         if guard is _INTRANET and self.route is not None and self.route(target) is not None:
-            guard.check(wanted)  # the operator names the host, which may have an address for the proxy alone
+            # the operator names the host, which may have an address for the proxy alone
+            guard.check(wanted)
             guard = ANYWHERE
         try:
-            connection = reached(target, WireSettings(guard, route=self.route), lambda: end - monotonic())
+            connection = reached(
+                target, WireSettings(guard, route=self.route), lambda: end - monotonic()
+            )
         except WireFault as fault:
             if isinstance(fault.__cause__, OSError) and not fault.reason:
                 raise fault.__cause__ from None
@@ -94,11 +104,19 @@ class Egress:
         return self.guard if not self.guard.internal or is_written_out(host) else _INTRANET
 
     def _refusal(self, host: str) -> InvalidConnection:
-        if host not in self.told and len(self.told) < _MOST_TOLD:  # a hostile connector would fill the log
+        # a hostile connector would fill the log
+        if host not in self.told and len(self.told) < _MOST_TOLD:
             self.told.add(host)
-            _LOG.warning("the connector '%s' is not allowed to connect to '%s'", self.connector, host[:200])
-        text = f"'{host[:200]}' is named neither by the manifest of '{self.connector}' ('hosts') nor by the connection"
-        return InvalidConnection("the connector is not allowed to connect to this host", details=[Detail("", text)])
+            _LOG.warning(
+                "the connector '%s' is not allowed to connect to '%s'", self.connector, host[:200]
+            )
+        text = (
+            f"'{host[:200]}' is named neither by the manifest of '{self.connector}' "
+            "('hosts') nor by the connection"
+        )
+        return InvalidConnection(
+            "the connector is not allowed to connect to this host", details=[Detail("", text)]
+        )
 
 
 def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
@@ -114,7 +132,9 @@ def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
 
 
 def _ports(text: str) -> frozenset[int] | None:
-    """Return the ports of a URL or of ``host:port``; None, for any port, if neither a port nor a web scheme is given."""
+    """Return the ports of a URL or of ``host:port``; None, for any port, if neither a port nor a
+    web scheme is given.
+    """
     try:
         parts = urlsplit(text if "://" in text else f"//{text.strip().lstrip('/')}")
         port = parts.port

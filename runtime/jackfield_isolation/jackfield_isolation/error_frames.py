@@ -1,4 +1,6 @@
-"""Errors as JSON between jackfield and a child process. A child is not trusted: a wrong type is a fault of the child."""
+"""Errors as JSON between jackfield and a child process. A child is not trusted: a wrong type is a
+fault of the child.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from jackfield.kernel.errors import CODES, Detail, InDoubt, Internal, JackfieldError, JobFailed, NotYet, Provider, Sent, TimedOut
+from jackfield.kernel.errors import (
+    CODES,
+    Detail,
+    InDoubt,
+    Internal,
+    JackfieldError,
+    JobFailed,
+    NotYet,
+    Provider,
+    Sent,
+    TimedOut,
+)
 from jackfield.kernel.hints import NextStep
 from jackfield_isolation.shapes import Shape
 from jackfield_isolation.wire import Garbage
@@ -22,10 +35,15 @@ _LARGEST_STATUS = 99_999
 
 
 def _trimmed(longest: int, most: int | None = None) -> BeforeValidator:
-    """Return a validator that limits an object to ``most`` members, and its texts to ``longest`` characters."""
+    """Return a validator that limits an object to ``most`` members, and its texts to ``longest``
+    characters.
+    """
     return BeforeValidator(
         lambda found: (
-            {name: text[:longest] if isinstance(text, str) else text for name, text in [*found.items()][:most]}
+            {
+                name: text[:longest] if isinstance(text, str) else text
+                for name, text in [*found.items()][:most]
+            }
             if isinstance(found, dict)
             else found
         )
@@ -64,7 +82,9 @@ class _Failure:
     repeatable: bool = True
     stale: bool = False
     expired: bool = False
-    details: Annotated[tuple[Annotated[Detail, _trimmed(_LONGEST_DETAIL)], ...], BeforeValidator(_few)] = ()
+    details: Annotated[
+        tuple[Annotated[Detail, _trimmed(_LONGEST_DETAIL)], ...], BeforeValidator(_few)
+    ] = ()
     hint: str | None = None
     next: Annotated[_Next, _trimmed(_LONGEST)] | None = None
     provider: Annotated[_Provider, _trimmed(_LONGEST)] | None = None
@@ -80,7 +100,9 @@ _FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
 
 
 def dump_error(error: JackfieldError) -> Mapping[str, Any]:
-    """Return an error as JSON, with the facts by which the pipeline decides whether to repeat the call."""
+    """Return an error as JSON, with the facts by which the pipeline decides whether to repeat the
+    call.
+    """
     hint, after = error.hint, error.retry_after
     step = hint if isinstance(hint, NextStep) else None
     return {
@@ -104,7 +126,8 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
 
 
 def _next_step(step: _Next, text: str | None) -> NextStep:
-    """Return a next step; if this process has not imported the step's distribution, the step consists of ``text``.
+    """Return a next step; if this process has not imported the step's distribution, the step
+    consists of ``text``.
 
     :raises Garbage: if there is no such step, and no text.
     """
@@ -124,9 +147,13 @@ def load_error(data: object) -> JackfieldError:
     said: _Failure = _FAILURE.read(data)
     kind = CODES.get(said.code, Internal)
     more: dict[str, Any] = {
-        "sent": said.sent, "repeatable": said.repeatable, "details": said.details, "provider": said.provider and said.provider.found(),
-        "stale_credentials": said.stale, "retry_after": said.retry_after,
-    }  # fmt: skip
+        "sent": said.sent,
+        "repeatable": said.repeatable,
+        "details": said.details,
+        "provider": said.provider and said.provider.found(),
+        "stale_credentials": said.stale,
+        "retry_after": said.retry_after,
+    }
     more["hint"] = said.hint if said.next is None else _next_step(said.next, said.hint)
     if kind in {Internal, InDoubt} or (said.within is not None and said.retry_after is None):
         raise Garbage("an error that only jackfield may report")
@@ -135,7 +162,11 @@ def load_error(data: object) -> JackfieldError:
     if said.ended:
         return JobFailed(said.message, **more)
     error = kind(said.message, **more)
-    error.retryable, error.expired, error.done_before = said.retryable, said.expired, said.done_before
+    error.retryable, error.expired, error.done_before = (
+        said.retryable,
+        said.expired,
+        said.done_before,
+    )
     if isinstance(error, TimedOut):
         error.unexplained = said.unexplained
     return error

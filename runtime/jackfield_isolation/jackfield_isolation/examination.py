@@ -1,4 +1,6 @@
-"""Examination of this machine: which layers of isolation its kernel provides, proven by a process that tries to break each layer."""
+"""Examination of this machine: which layers of isolation its kernel provides, proven by a process
+that tries to break each layer.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     point = EntryPoint("probe", "jackfield_isolation.sandbox.probe:connector", "jackfield")
     manifest = Manifest.from_json(json.loads(json.dumps(describe(connector))))
     call = Call(Deadline.after(_SECONDS, SystemClock()), workspace="examination")
-    with closing(Children(environment)) as children, _targets(Policy.from_environment(environment)) as targets, entered(call):
+    with (
+        closing(Children(environment)) as children,
+        _targets(Policy.from_environment(environment)) as targets,
+        entered(call),
+    ):
         found = children.load(manifest, point)
         action = found.actions["probe"]
         allowed = action.function(action.inputs.model_validate(targets)).model_dump()["allowed"]
@@ -53,13 +59,22 @@ def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _targets(policy: Policy) -> Iterator[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="jackfield-") as folder, socket.create_server(("127.0.0.1", 0)) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="jackfield-") as folder,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
         secret = os.path.join(folder, "secret")
         with open(secret, "w", encoding="ascii") as file:
             file.write("secret")
         os.chmod(secret, 0o600)
         memory = 2 * policy.memory if policy.memory else 0
-        yield {"secret": secret, "folder": folder, "parent": os.getpid(), "port": server.getsockname()[1], "memory": memory}
+        yield {
+            "secret": secret,
+            "folder": folder,
+            "parent": os.getpid(),
+            "port": server.getsockname()[1],
+            "memory": memory,
+        }
 
 
 def _row(name: str, state: bool | str, allowed: list[str]) -> dict[str, Any]:

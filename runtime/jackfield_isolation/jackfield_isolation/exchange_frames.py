@@ -1,5 +1,5 @@
-"""Exchanges with a provider as JSON between a child process and jackfield. Both sides limit them, since the parent does not
-trust a size.
+"""Exchanges with a provider as JSON between a child process and jackfield. Both sides limit them,
+since the parent does not trust a size.
 """
 
 from __future__ import annotations
@@ -25,10 +25,19 @@ def dump_exchanges(exchanges: Sequence[Exchange]) -> list[Mapping[str, Any]]:
 
 def _dumped(one: Exchange) -> Mapping[str, Any]:
     return {
-        "number": one.number, "method": one.method[:_METHODS], "url": one.url[:_LONGEST], "started": one.started, "took": one.took,
-        "given": _fields(one.given), "fields": _fields(one.fields), "request": _content(one.request), "answer": _content(one.answer),
-        "status": one.status, "sent": one.sent.value, "fault": one.fault[:_LONGEST_FAULT],
-    }  # fmt: skip
+        "number": one.number,
+        "method": one.method[:_METHODS],
+        "url": one.url[:_LONGEST],
+        "started": one.started,
+        "took": one.took,
+        "given": _fields(one.given),
+        "fields": _fields(one.fields),
+        "request": _content(one.request),
+        "answer": _content(one.answer),
+        "status": one.status,
+        "sent": one.sent.value,
+        "fault": one.fault[:_LONGEST_FAULT],
+    }
 
 
 def _fields(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
@@ -60,7 +69,11 @@ def _loaded(told: Mapping[str, Any]) -> Exchange:
     request, answer = told["request"], told["answer"]
     keeps = request["beginning"] is not None
     found = Exchange(
-        _whole(told["number"]), _text(told["method"], _METHODS), _text(told["url"], _LONGEST), _loaded_fields(told["given"]), keeps=keeps
+        _whole(told["number"]),
+        _text(told["method"], _METHODS),
+        _text(told["url"], _LONGEST),
+        _loaded_fields(told["given"]),
+        keeps=keeps,
     )
     found.started, found.took = _seconds(told["started"]), _seconds(told["took"])
     found.sent, found.fault = Sent(told["sent"]), _text(told["fault"], _LONGEST_FAULT)
@@ -76,7 +89,13 @@ def _loaded(told: Mapping[str, Any]) -> Exchange:
 def _loaded_fields(told: Any) -> list[tuple[bytes, bytes]]:
     if not isinstance(told, list) or len(told) > _MOST_FIELDS:
         raise TypeError("not header fields")
-    found = [(_text(name, _LARGEST_HEAD).encode("latin-1"), _text(value, _LARGEST_HEAD).encode("latin-1")) for name, value in told]
+    found = [
+        (
+            _text(name, _LARGEST_HEAD).encode("latin-1"),
+            _text(value, _LARGEST_HEAD).encode("latin-1"),
+        )
+        for name, value in told
+    ]
     if sum(len(name) + len(value) for name, value in found) > _LARGEST_HEAD:
         raise ValueError("header fields that are too long")
     return found

@@ -1,4 +1,6 @@
-"""Facts that a child reports about its connector, checked before use: a connector can make its child report anything."""
+"""Facts that a child reports about its connector, checked before use: a connector can make its
+child report anything.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class TypeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Child's description of a connector. ``layers`` are the layers of isolation that hold, reported before the connector was imported."""
+    """Child's description of a connector. ``layers`` are the layers of isolation that hold,
+    reported before the connector was imported.
+    """
 
     layers: Mapping[str, bool | str]
     description: JsonObject

@@ -1,4 +1,6 @@
-"""Frames of a child that wait for their questions' readers. A frame without a question is refused before it is read."""
+"""Frames of a child that wait for their questions' readers. A frame without a question is refused
+before it is read.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ LARGEST_QUESTION = 256 * 1024
 _LARGEST_LINE = 16 * 1024
 _MOST_WAITING = 1000
 LARGEST_QUESTIONS = 1024 * 1024
-"""Maximum size in bytes of the unread frames of one call, apart from its answer. A child that sends more is stopped."""
+"""Maximum size in bytes of the unread frames of one call, apart from its answer. A child that sends
+more is stopped.
+"""
 LARGEST_WAITING = 128 * 1024 * 1024
 """Maximum size in bytes of the unread frames of all calls."""
 _MOST_STRAYS, _WINDOW = 5000, 10.0
@@ -23,13 +27,17 @@ _MOST_ABANDONED = 10_000
 
 
 class _Box(SimpleQueue[bytes | None]):
-    """Unread frames about one question. ``waiting`` is the size in bytes of those frames that are no answer."""
+    """Unread frames about one question. ``waiting`` is the size in bytes of those frames that are
+    no answer.
+    """
 
     waiting = 0
 
 
 class Inbox:
-    """Boxes of the open questions, by their numbers. One thread delivers; any thread may open, close and read boxes."""
+    """Boxes of the open questions, by their numbers. One thread delivers; any thread may open,
+    close and read boxes.
+    """
 
     def __init__(self, largest_description: int = LARGEST_ANSWER) -> None:
         self._boxes: dict[int, _Box] = {0: _Box()}
@@ -70,7 +78,8 @@ class Inbox:
             return {*self._boxes}
 
     def admits(self, head: Head) -> bool:
-        """Return whether a frame has a reader, or is a line of the log; a frame about an ended question is dropped.
+        """Return whether a frame has a reader, or is a line of the log; a frame about an ended
+        question is dropped.
 
         :raises Garbage: for a frame that no honest child sends.
         """
@@ -86,11 +95,16 @@ class Inbox:
             self._count_stray(head, head.size if late else LARGEST_QUESTION)
             return False
         if head.number == 0 and head.size > self._largest_description:
-            raise Garbage(f"a description of {head.size:,} bytes, where {self._largest_description:,} are allowed")
+            raise Garbage(
+                f"a description of {head.size:,} bytes, where {self._largest_description:,} are "
+                "allowed"
+            )
         if head.kind == ANSWER:
             self._finished.add(head.number)
         elif head.size > LARGEST_QUESTION:
-            raise Garbage(f"a question of {head.size:,} bytes, where {LARGEST_QUESTION:,} are allowed")
+            raise Garbage(
+                f"a question of {head.size:,} bytes, where {LARGEST_QUESTION:,} are allowed"
+            )
         if self._waiting + head.size > LARGEST_WAITING:
             raise Garbage(f"frames of more than {LARGEST_WAITING:,} bytes at once")
         return True
@@ -101,7 +115,9 @@ class Inbox:
         :raises Garbage: if the frame is too large, or one too many.
         """
         if head.size > largest:
-            raise Garbage(f"a frame of {head.size:,} bytes without a question, where {largest:,} are allowed")
+            raise Garbage(
+                f"a frame of {head.size:,} bytes without a question, where {largest:,} are allowed"
+            )
         now = time.monotonic()
         if now - self._since > _WINDOW:
             self._since, self._strays = now, 0
@@ -121,12 +137,15 @@ class Inbox:
             if head.kind != ANSWER:
                 box.waiting += len(body)
             if box.qsize() > _MOST_WAITING or box.waiting > LARGEST_QUESTIONS:
-                raise Garbage(f"more than {_MOST_WAITING:,} frames or {LARGEST_QUESTIONS:,} bytes at once")
+                raise Garbage(
+                    f"more than {_MOST_WAITING:,} frames or {LARGEST_QUESTIONS:,} bytes at once"
+                )
             self._waiting += len(body)
             box.put(body)
 
     def take(self, number: int, seconds: float) -> tuple[dict[str, Any], int] | None:
-        """Return the next frame about a question and its size in bytes; None if no more frames will come.
+        """Return the next frame about a question and its size in bytes; None if no more frames will
+        come.
 
         :raises Garbage: if the frame is not JSON.
         :raises TimeoutError: if no frame arrives within ``seconds``.

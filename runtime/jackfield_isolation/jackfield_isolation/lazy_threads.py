@@ -15,7 +15,9 @@ T = TypeVar("T")
 
 
 class LazyThreads(ProcessLocal, Executor):
-    """Executor that starts its threads when first used. Hanging calls of one connector occupy no threads of another."""
+    """Executor that starts its threads when first used. Hanging calls of one connector occupy no
+    threads of another.
+    """
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most

@@ -13,16 +13,22 @@ from jackfield.schema.wording import escaped
 _LOG = logging.getLogger("jackfield.isolation")
 _LINE = 2000
 _MASKED = 8000
-"""Number of bytes of a line in which secrets are masked, before the line is cut to ``_LINE``. A longer line is logged before its end."""
+"""Number of bytes of a line in which secrets are masked, before the line is cut to ``_LINE``. A
+longer line is logged before its end.
+"""
 _LINES, _WINDOW = 100, 10.0
 """Maximum number of lines that are logged, and the period in seconds."""
 _PAUSE = 0.005
-"""Seconds between two reads of the output: a child that prints faster must wait, and costs this process little."""
+"""Seconds between two reads of the output: a child that prints faster must wait, and costs this
+process little.
+"""
 _CHUNK = 65536
 
 
 class Lines:
-    """Log of one connector's lines, from all its processes. ``clean`` masks secrets; control characters are escaped."""
+    """Log of one connector's lines, from all its processes. ``clean`` masks secrets; control
+    characters are escaped.
+    """
 
     def __init__(self, name: str, clean: Callable[[str], str]) -> None:
         self._name = name
@@ -46,12 +52,18 @@ class Lines:
             if self._logged >= _LINES:
                 return
             self._logged += 1
-        _LOG.log(level, "the process of %s says: %s", self._name, escaped(self._clean(line[:_MASKED])[:_LINE]))
+        _LOG.log(
+            level,
+            "the process of %s says: %s",
+            self._name,
+            escaped(self._clean(line[:_MASKED])[:_LINE]),
+        )
 
     def read(self, pipe: IO[bytes], is_over: threading.Event) -> None:
         """Log the data from ``pipe`` until it is closed.
 
-        Secrets are masked before the data is split into lines, since some secrets span several lines.
+        Secrets are masked before the data is split into lines, since some secrets span several
+        lines.
         """
         rest, is_long = b"", False
         while chunk := pipe.read(_CHUNK):

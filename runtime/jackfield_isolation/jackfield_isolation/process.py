@@ -1,4 +1,6 @@
-"""One child process of a connector, from this process's side: its frames, its output, and its end."""
+"""One child process of a connector, from this process's side: its frames, its output, and its
+end.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from jackfield_isolation.questions import Asked
 from jackfield_isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
 
 _SEND_SECONDS = 2
-"""Maximum time in seconds for which a child may leave its socket unread while a frame is sent to it."""
+"""Maximum time in seconds for which a child may leave its socket unread while a frame is sent to
+it.
+"""
 _SETTLE_SECONDS = 1.0
 _LONGEST_FAULT = 2000
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -45,7 +49,9 @@ class ChildProcess:
     ``died`` is called once, from another thread, after the process has ended.
     """
 
-    def __init__(self, program: Program, lines: Lines, died: Callable[[ChildProcess], None]) -> None:
+    def __init__(
+        self, program: Program, lines: Lines, died: Callable[[ChildProcess], None]
+    ) -> None:
         self.program = program
         self.is_retired = False
         self.answered = 0
@@ -60,13 +66,18 @@ class ChildProcess:
         self._process, self._wire = self._started(program)
         self._threads = [
             threading.Thread(target=self._read, name=f"jackfield-child-{program.key}", daemon=True),
-            threading.Thread(target=self._read_output, name=f"jackfield-output-{program.key}", daemon=True),
+            threading.Thread(
+                target=self._read_output, name=f"jackfield-output-{program.key}", daemon=True
+            ),
         ]
 
     def _started(self, program: Program) -> tuple[subprocess.Popen[bytes], Wire]:
         ours, theirs = socket.socketpair()
-        with theirs, OnFailure(ours.close), OnAllCores():  # the child's own filter forbids that later
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _SEND_SECONDS, 0))
+        # the child's own filter forbids that later
+        with theirs, OnFailure(ours.close), OnAllCores():
+            ours.setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _SEND_SECONDS, 0)
+            )
             process = subprocess.Popen(
                 command(theirs.fileno()),
                 stdin=subprocess.DEVNULL,
@@ -87,14 +98,19 @@ class ChildProcess:
         for thread in self._threads:
             thread.start()
 
-    def await_hello(self, seconds: float, consent: Callable[[Mapping[str, bool | str]], object]) -> Hello:
-        """Return the child's description of the connector. The child imports the connector after ``consent`` has accepted its layers.
+    def await_hello(
+        self, seconds: float, consent: Callable[[Mapping[str, bool | str]], object]
+    ) -> Hello:
+        """Return the child's description of the connector. The child imports the connector after
+        ``consent`` has accepted its layers.
 
         :raises Broken: if the child ends while it imports the connector, or sends garbage.
         :raises Ended: if the child ends earlier, or takes longer than ``seconds``.
         """
         try:
-            layers: Mapping[str, bool | str] = LAYERS.read(self.next_frame(0, seconds)[0].get("layers"))
+            layers: Mapping[str, bool | str] = LAYERS.read(
+                self.next_frame(0, seconds)[0].get("layers")
+            )
             consent(layers)
             self.send({"id": 0, "import": True})
             described: Hello = HELLO.read({**self._described(seconds), "layers": layers})
@@ -174,34 +190,43 @@ class ChildProcess:
         return frame
 
     def forget(self, number: int) -> None:
-        """Close a question; later frames about it are dropped. A retired child without further calls is killed."""
+        """Close a question; later frames about it are dropped. A retired child without further
+        calls is killed.
+        """
         self._inbox.close(number)
         if self.is_retired and self.is_idle:
             self.kill("was replaced")
 
     def retire(self, overdue: int | None = None) -> None:
-        """Accept no more calls, and kill the child once its calls have ended. The ``overdue`` call, which would never end,
-        does not count.
+        """Accept no more calls, and kill the child once its calls have ended. The ``overdue`` call,
+        which would never end, does not count.
         """
         self.is_retired = True
         if overdue is not None:
             self._overdue.add(overdue)
         if self.is_idle:
-            self.kill("did not answer within the deadline" if overdue is not None else "was replaced")
+            self.kill(
+                "did not answer within the deadline" if overdue is not None else "was replaced"
+            )
 
     def kill(self, reason: str) -> None:
-        """Kill the child and all processes of its session. ``reason`` completes the sentence "the process …"."""
+        """Kill the child and all processes of its session. ``reason`` completes the sentence "the
+        process …".
+        """
         with self._lock:
             self._end = self._end or reason
         self._kill()
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            if self._process.returncode is None:  # else its number may belong to another process by now
+            # else its number may belong to another process by now
+            if self._process.returncode is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def leave(self) -> None:
-        """Close the copies of the sockets in a forked process; the child belongs to the process that was forked."""
+        """Close the copies of the sockets in a forked process; the child belongs to the process
+        that was forked.
+        """
         self._end = "belongs to another process"
         self._wire.leave()
         if self._process.stdout is not None:
@@ -211,7 +236,9 @@ class ChildProcess:
     def cpu_seconds(self) -> float:
         """Return the CPU time that the child has used, in seconds; 0 where it cannot be read."""
         try:
-            with open(f"/proc/{self._process.pid}/stat", encoding="ascii", errors="replace") as file:
+            with open(
+                f"/proc/{self._process.pid}/stat", encoding="ascii", errors="replace"
+            ) as file:
                 fields = file.read().rpartition(")")[2].split()
             return (int(fields[11]) + int(fields[12])) / _TICKS
         except (OSError, ValueError, IndexError):
@@ -247,7 +274,8 @@ class ChildProcess:
 
     def _settle(self) -> None:
         """Record the end of the child, and notify all readers that wait for it."""
-        self._kill()  # it has ended or only closed its connection; a status that it has already stays
+        # it has ended or only closed its connection; a status that it has already stays
+        self._kill()
         code = self._process.wait()
         with self._lock:
             self._end = self._end or _ending(code)

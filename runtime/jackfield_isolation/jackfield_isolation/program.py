@@ -24,20 +24,35 @@ PROCESSES = 32
 """Default number of warm processes of all installed connectors."""
 THREADS = 64
 """Maximum number of concurrent calls in a child; further calls wait in it."""
-_WORDS = {"per-workspace": ("per_workspace", True), "per-connector": ("per_workspace", False), "strict": ("strict", True)}
+_WORDS = {
+    "per-workspace": ("per_workspace", True),
+    "per-connector": ("per_workspace", False),
+    "strict": ("strict", True),
+}
 _VARIABLE = "JACKFIELD_ISOLATION"
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
-_NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "pluggy", "packaging")
-"""Names of packages that ``jackfield.connector`` needs, and which a connector's own environment may lack."""
+_NEEDED = (
+    "pydantic",
+    "pydantic_core",
+    "annotated_types",
+    "typing_extensions",
+    "typing_inspection",
+    "pluggy",
+    "packaging",
+)
+"""Names of packages that ``jackfield.connector`` needs, and which a connector's own environment may
+lack.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Policy of the operator.
 
-    ``per_workspace`` gives each workspace processes of its own. ``strict`` refuses to run a connector on a machine that lacks one of the
-    layers. ``memory`` limits the address space of a process in bytes; 0 means no limit. Beyond ``processes`` processes, the longest idle
-    ones are ended.
+    ``per_workspace`` gives each workspace processes of its own. ``strict`` refuses to run a
+    connector on a machine that lacks one of the layers. ``memory`` limits the address space of a
+    process in bytes; 0 means no limit. Beyond ``processes`` processes, the longest idle ones are
+    ended.
     """
 
     per_workspace: bool = True
@@ -66,14 +81,19 @@ class Policy:
             else:
                 raise InvalidInvocation(
                     f"{_VARIABLE} contains '{word[:80]}', which has no meaning",
-                    hint="Use the words per-connector, per-workspace, strict, memory=MIB and processes=N, separated by commas.",
+                    hint=(
+                        "Use the words per-connector, per-workspace, strict, memory=MIB and "
+                        "processes=N, separated by commas."
+                    ),
                 )
         return cls(**found)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Code of one version of a connector: the object ``attribute`` of ``module``, found on ``paths``."""
+    """Code of one version of a connector: the object ``attribute`` of ``module``, found on
+    ``paths``.
+    """
 
     key: str
     version: str
@@ -101,29 +121,42 @@ class Program:
             "parent": os.getpid(),
             "memory": self.policy.memory,
             "threads": self.policy.threads,
-            "readable": [*code, *_compiled(code), *_default_authorities(), *(path for _, path in self.authorities)],
+            "readable": [
+                *code,
+                *_compiled(code),
+                *_default_authorities(),
+                *(path for _, path in self.authorities),
+            ],
         }
 
 
 def package_folders() -> tuple[str, str]:
-    """Return the folders of this process's ``jackfield`` and of this package, so that a child runs the same code in any environment."""
+    """Return the folders of this process's ``jackfield`` and of this package, so that a child runs
+    the same code in any environment.
+    """
     return os.path.dirname(os.path.abspath(jackfield.__file__)), _OWN_FOLDER
 
 
 def _compiled(code: Iterable[str]) -> Iterator[str]:
-    """Yield the folders with the compiled modules of ``code`` and of the standard library, if they are separate folders."""
+    """Yield the folders with the compiled modules of ``code`` and of the standard library, if they
+    are separate folders.
+    """
     if sys.pycache_prefix:
         for path in (*code, *standard_library()):
             yield os.path.join(sys.pycache_prefix, os.path.abspath(path).lstrip(os.sep))
 
 
 def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the variables that name files and folders of the operator's own certificate authorities, which are public."""
+    """Return the variables that name files and folders of the operator's own certificate
+    authorities, which are public.
+    """
     return tuple((name, environment[name]) for name in _AUTHORITIES if environment.get(name))
 
 
 def _default_authorities() -> tuple[str, str]:
-    """Return the file and the folder of certificate authorities that this Python's OpenSSL reads by default."""
+    """Return the file and the folder of certificate authorities that this Python's OpenSSL reads by
+    default.
+    """
     import ssl
 
     places = ssl.get_default_verify_paths()
@@ -131,9 +164,15 @@ def _default_authorities() -> tuple[str, str]:
 
 
 def _homes(paths: tuple[str, ...]) -> Iterator[str]:
-    """Yield the folders of this process's packages that the child needs and its environment lacks."""
+    """Yield the folders of this process's packages that the child needs and its environment
+    lacks.
+    """
     for package in (*_NEEDED, *_libraries(paths)):
-        if any(os.path.exists(os.path.join(path, package)) or os.path.exists(os.path.join(path, f"{package}.py")) for path in paths):
+        if any(
+            os.path.exists(os.path.join(path, package))
+            or os.path.exists(os.path.join(path, f"{package}.py"))
+            for path in paths
+        ):
             continue
         spec = find_spec(package)
         if spec is not None and spec.origin is not None:
@@ -153,7 +192,9 @@ def _libraries(paths: tuple[str, ...]) -> Iterator[str]:
 
 
 def clean_environment(program: Program) -> dict[str, str]:
-    """Return the environment variables of a child, which gets only the certificate authorities of this process."""
+    """Return the environment variables of a child, which gets only the certificate authorities of
+    this process.
+    """
     return {
         **dict(program.authorities),
         "LANG": "C.UTF-8",
@@ -166,6 +207,18 @@ def clean_environment(program: Program) -> dict[str, str]:
 
 
 def command(descriptor: int) -> list[str]:
-    """Return the command line of a child; it names nothing secret, since any user of the machine can read it."""
-    compiled = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []  # else it would compile them at each start
-    return [sys.executable, "-I", "-S", "-B", *compiled, os.path.join(_OWN_FOLDER, "boot.py"), *package_folders(), str(descriptor)]
+    """Return the command line of a child; it names nothing secret, since any user of the machine
+    can read it.
+    """
+    # else it would compile them at each start
+    compiled = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        "-B",
+        *compiled,
+        os.path.join(_OWN_FOLDER, "boot.py"),
+        *package_folders(),
+        str(descriptor),
+    ]

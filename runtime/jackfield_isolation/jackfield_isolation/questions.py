@@ -1,4 +1,6 @@
-"""Questions that this process asks a child, in one table with the arguments and the answer of each. Both processes validate by it."""
+"""Questions that this process asks a child, in one table with the arguments and the answer of each.
+Both processes validate by it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
 _MOST_EVENTS = 10_000
 """Maximum number of events of one request or page."""
 _LONGEST, _LONGEST_OF_APPROVALS, _LARGEST_FILE = 4000, 10_000, 400_000
-"""Maximum numbers of characters: of a text in an answer, of a text about a person's approval, and of a verifier's file, in base64."""
+"""Maximum numbers of characters: of a text in an answer, of a text about a person's approval, and
+of a verifier's file, in base64.
+"""
 _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 
 
@@ -31,8 +35,9 @@ _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 class CallFacts:
     """Call that a question belongs to.
 
-    ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to ``longest`` seconds from now. ``files``: the
-    call may return files; ``follows``: it fetches a page that the previous page has named. ``sees``: its exchanges are stored, with their
+    ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to
+    ``longest`` seconds from now. ``files``: the call may return files; ``follows``: it fetches a
+    page that the previous page has named. ``sees``: its exchanges are stored, with their
     ``bodies``.
     """
 
@@ -49,7 +54,9 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectionFacts:
-    """Connection that a question is about. ``number`` is the key of the child's cache; ``leases``: tokens of the fresh leases."""
+    """Connection that a question is about. ``number`` is the key of the child's cache; ``leases``:
+    tokens of the fresh leases.
+    """
 
     type: str
     values: Any
@@ -63,8 +70,8 @@ class ConnectionFacts:
 
 @dataclass(frozen=True, repr=False)
 class Asked:
-    """Question in the form of its frame. ``given`` are its arguments; ``renew``: the client renews its credentials first; ``forget``:
-    numbers of unused connections.
+    """Question in the form of its frame. ``given`` are its arguments; ``renew``: the client renews
+    its credentials first; ``forget``: numbers of unused connections.
     """
 
     ask: str
@@ -81,7 +88,9 @@ class Plan:
 
     scope: str | None = None
     cost: float = 1.0
-    warmup: tuple[str, Annotated[tuple[float, ...], Field(max_length=_MOST_DAYS), FailFast()]] | None = None
+    warmup: (
+        tuple[str, Annotated[tuple[float, ...], Field(max_length=_MOST_DAYS), FailFast()]] | None
+    ) = None
 
 
 def _brief(found: Outcome) -> Outcome:
@@ -108,8 +117,8 @@ _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReceivedFacts:
-    """Content of a webhook's request, or the reason why it is ``refused``: ``forged`` or malformed. ``needs`` names a file without which
-    the request cannot be judged.
+    """Content of a webhook's request, or the reason why it is ``refused``: ``forged`` or malformed.
+    ``needs`` names a file without which the request cannot be judged.
     """
 
     events: _EVENTS
@@ -123,8 +132,8 @@ class ReceivedFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RegisteredFacts:
-    """Registration of a webhook. ``gone``: no registration exists that could be renewed. An unfinished registration continues after
-    ``again`` seconds.
+    """Registration of a webhook. ``gone``: no registration exists that could be renewed. An
+    unfinished registration continues after ``again`` seconds.
     """
 
     remote: JsonObject
@@ -146,8 +155,8 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ListFacts:
-    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` is True if the provider no longer knows the
-    page.
+    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` is True
+    if the provider no longer knows the page.
     """
 
     items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
@@ -157,16 +166,22 @@ class ListFacts:
 
 
 class Question:
-    """Kind of question. ``given`` are the types of its arguments, ``longest`` limits each text of the answer, in characters."""
+    """Kind of question. ``given`` are the types of its arguments, ``longest`` limits each text of
+    the answer, in characters.
+    """
 
-    def __init__(self, name: str, *given: Any, answer: Any = Any, longest: int | None = _LONGEST) -> None:
+    def __init__(
+        self, name: str, *given: Any, answer: Any = Any, longest: int | None = _LONGEST
+    ) -> None:
         self.name = name
         self.given = Shape(f"a question '{name}'", tuple[given])  # type: ignore[valid-type]
         self.answer = Shape("an answer", answer, longest)
 
 
 def _escaped_account(one: Step | Account) -> Step | Account:
-    return Account(escaped(str(one.id)), escaped(str(one.label))) if isinstance(one, Account) else one
+    return (
+        Account(escaped(str(one.id)), escaped(str(one.label))) if isinstance(one, Account) else one
+    )
 
 
 def _light(found: Any) -> Any:
@@ -205,10 +220,24 @@ LIMITS = Question("limits", str, JsonObject, answer=Limits | None)
 # of a connection: methods of its type that take a context
 OPEN = Question("open", answer=None)
 TEST = Question("test", answer=_STEPS)
-AUTHORIZE = Question("authorize", str, str, answer=Annotated[Authorization, AfterValidator(_kept)], longest=_LONGEST_OF_APPROVALS)
-AUTHORIZED = Question("authorized", JsonObject, str, JsonObject, answer=_GRANT, longest=_LONGEST_OF_APPROVALS)
-AUTHORIZE_DEVICE = Question("authorize_device", answer=Annotated[DeviceAuthorization, AfterValidator(_kept)], longest=_LONGEST_OF_APPROVALS)
-DEVICE_AUTHORIZED = Question("device_authorized", JsonObject, answer=_GRANT | None, longest=_LONGEST_OF_APPROVALS)
+AUTHORIZE = Question(
+    "authorize",
+    str,
+    str,
+    answer=Annotated[Authorization, AfterValidator(_kept)],
+    longest=_LONGEST_OF_APPROVALS,
+)
+AUTHORIZED = Question(
+    "authorized", JsonObject, str, JsonObject, answer=_GRANT, longest=_LONGEST_OF_APPROVALS
+)
+AUTHORIZE_DEVICE = Question(
+    "authorize_device",
+    answer=Annotated[DeviceAuthorization, AfterValidator(_kept)],
+    longest=_LONGEST_OF_APPROVALS,
+)
+DEVICE_AUTHORIZED = Question(
+    "device_authorized", JsonObject, answer=_GRANT | None, longest=_LONGEST_OF_APPROVALS
+)
 REVOKE = Question("revoke")
 # of a connection: methods of its type that do not
 NEEDED = Question("needed_permissions", list[str], answer=_many(str, _MOST_OPTIONS))
@@ -216,7 +245,9 @@ ADOPT = Question("adopt", JsonObject, answer=_GRANT, longest=_LONGEST_OF_APPROVA
 POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonObject)
 # of a trigger
 WATCH = Question("watch", str, JsonObject, answer=None)
-RECEIVE = Question("receive", str, str, JsonObject, float, JsonObject, answer=ReceivedFacts, longest=None)
+RECEIVE = Question(
+    "receive", str, str, JsonObject, float, JsonObject, answer=ReceivedFacts, longest=None
+)
 REGISTER = Question("register", str, str, JsonObject, answer=RegisteredFacts)
 FETCH = Question("fetch", str, str, answer=str, longest=_LARGEST_FILE)
 PAGE = Question("page", str, JsonObject, float, JsonObject, float, answer=PageFacts, longest=None)
@@ -228,6 +259,8 @@ DOCUMENTS = Question("documents", int, JsonObject, answer=JsonObject)
 
 ACTS = frozenset({CALL, POLL, CANCEL})
 """Questions that call the provider for an action."""
-QUESTIONS: Mapping[str, Question] = {one.name: one for one in list(vars().values()) if isinstance(one, Question)}
+QUESTIONS: Mapping[str, Question] = {
+    one.name: one for one in list(vars().values()) if isinstance(one, Question)
+}
 """All questions, by name."""
 ASKED = Shape("a question", Asked)

@@ -1,4 +1,6 @@
-"""Parent's side of a child's open connections: their numbers, and the leases that the child may drop."""
+"""Parent's side of a child's open connections: their numbers, and the leases that the child may
+drop.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _MOST_DROPPED = 1000
 
 
 class Session:
-    """Version of a connection. Its number is the key of the child's cache and belongs to one connection only."""
+    """Version of a connection. Its number is the key of the child's cache and belongs to one
+    connection only.
+    """
 
     def __init__(self, number: int, leases: Any) -> None:
         self.number = number
@@ -29,7 +33,9 @@ class Session:
         self._tokens = itertools.count(1)
 
     def hold(self, key: str, minted: Minted) -> int:
-        """Store a lease that the child uses under ``key``, and return the token by which the child names it."""
+        """Store a lease that the child uses under ``key``, and return the token by which the child
+        names it.
+        """
         token = next((known for known, held in list(self._held.items()) if held is minted), None)
         if token is None:
             self.share.take(key, minted)  # another process's child may have issued it
@@ -79,7 +85,8 @@ class Sessions(ProcessLocal):
     def __init__(self) -> None:
         self._found: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
         self._numbers = itertools.count(1)
-        self._lock = threading.RLock()  # a connection may be dropped, by the garbage collector, while this thread holds it
+        # a connection may be dropped, by the garbage collector, while this thread holds it
+        self._lock = threading.RLock()
         self._listeners: weakref.WeakSet[Dropped] = weakref.WeakSet()
 
     def find(self, leases: Any) -> Session:
@@ -121,7 +128,9 @@ class Dropped:
         self._numbers: deque[int] = deque(maxlen=_MOST_DROPPED)
 
     def add(self, number: int) -> None:
-        """Add a number; drop the oldest numbers beyond a limit, since the child's own cache drops them."""
+        """Add a number; drop the oldest numbers beyond a limit, since the child's own cache drops
+        them.
+        """
         self._numbers.append(number)
 
     def take(self) -> list[int]:

@@ -1,4 +1,6 @@
-"""Shapes of the messages between the two processes, as pydantic models: both processes validate a value by the same shape."""
+"""Shapes of the messages between the two processes, as pydantic models: both processes validate a
+value by the same shape.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ JsonObject = dict[Any, Any]
 class Shape:
     """Form of a value: a type, of which dataclasses are objects with members in camelCase.
 
-    ``what`` names the value in errors. No text in the value is longer than ``longest`` characters, except within ``Any``.
+    ``what`` names the value in errors. No text in the value is longer than ``longest`` characters,
+    except within ``Any``.
     """
 
     def __init__(self, what: str, kind: Any, longest: int | None = None) -> None:
@@ -32,7 +35,8 @@ class Shape:
         )
         if longest is not None:
             settings["str_max_length"] = longest
-        self._model: TypeAdapter[Any] = TypeAdapter(tuple[kind], config=settings)  # which pydantic passes on to dataclasses within
+        # which pydantic passes on to dataclasses within
+        self._model: TypeAdapter[Any] = TypeAdapter(tuple[kind], config=settings)
 
     def read(self, value: Any) -> Any:
         """Convert ``value`` to the shape's type.

@@ -1,4 +1,6 @@
-"""Limits of this process's resources that a child may use: frames per call, and leases per connection."""
+"""Limits of this process's resources that a child may use: frames per call, and leases per
+connection.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,17 @@ from jackfield.connector.context import Minted
 from jackfield_isolation.wire import Garbage
 
 LARGEST_VALUE = 64 * 1024
-"""Maximum weight, in bytes, of a value stored for a child: a lease, a grant, or the state of an authorization in progress."""
+"""Maximum weight, in bytes, of a value stored for a child: a lease, a grant, or the state of an
+authorization in progress.
+"""
 MOST_SECRETS = 8
 """Maximum number of secrets in one lease or grant."""
 MOST_LEASES = 64
 LARGEST_LEASES = 1024 * 1024
 MOST_LEASED_SECRETS = 128
-"""Maximum number of secrets in the leases of one connection: each text of an answer is searched for each secret."""
+"""Maximum number of secrets in the leases of one connection: each text of an answer is searched for
+each secret.
+"""
 _LONGEST_KEY = 1000
 _LONGEST_SECRET = 16 * 1024
 _PER_SECRET = 512
@@ -29,10 +35,22 @@ _LARGEST_FRAMES = 64 * 1024 * 1024
 """Maximum total size of one call's frames, in bytes, without pieces of files and the answer."""
 _OF_PIECE = frozenset({"id", "piece"})
 _MOST: Mapping[str, int] = {
-    "begin": 5000, "answered": 5000, "returned": 5000, "refusal": 5000, "warning": 100, "lease": 1000, "minted": MOST_LEASES,
-    "unminted": MOST_LEASES, "drop": 100, "grant": 100, "dial": 1000, "key": 100, "entered": 100, "file": 1000,
+    "begin": 5000,
+    "answered": 5000,
+    "returned": 5000,
+    "refusal": 5000,
+    "warning": 100,
+    "lease": 1000,
+    "minted": MOST_LEASES,
+    "unminted": MOST_LEASES,
+    "drop": 100,
+    "grant": 100,
+    "dial": 1000,
+    "key": 100,
+    "entered": 100,
+    "file": 1000,
     "event": 10_000,
-}  # fmt: skip
+}
 """Maximum number of frames of one call, by the member that gives their kind."""
 
 
@@ -80,8 +98,8 @@ class CallShare:
 
 
 class LeaseShare:
-    """Limits on the number and size of the leases that are held for one connection's child process. ``is_held`` returns whether a lease is
-    still held.
+    """Limits on the number and size of the leases that are held for one connection's child process.
+    ``is_held`` returns whether a lease is still held.
     """
 
     def __init__(self, is_held: Callable[[str], bool]) -> None:
@@ -95,7 +113,9 @@ class LeaseShare:
         """
         if len(key) > _LONGEST_KEY:
             raise Garbage(f"a lease's name of {len(key):,} characters")
-        self._weights = {known: found for known, found in list(self._weights.items()) if self._is_held(known)}
+        self._weights = {
+            known: found for known, found in list(self._weights.items()) if self._is_held(known)
+        }
         if key not in self._weights and len(self._weights) >= MOST_LEASES:
             raise Garbage(f"more than {MOST_LEASES} leases of one connection")
 
@@ -121,5 +141,8 @@ def checked_secrets(secrets: tuple[str, ...]) -> tuple[str, ...]:
     :raises Garbage: if there are too many secrets, or one is too long.
     """
     if len(secrets) > MOST_SECRETS or any(len(one) > _LONGEST_SECRET for one in secrets):
-        raise Garbage(f"a credential with more than {MOST_SECRETS} secrets, or one of more than {_LONGEST_SECRET:,} characters")
+        raise Garbage(
+            f"a credential with more than {MOST_SECRETS} secrets, or one of more than "
+            f"{_LONGEST_SECRET:,} characters"
+        )
     return secrets

@@ -1,4 +1,6 @@
-"""Children of this process: started at the first call, warm between calls, and restarted after their death with a growing delay."""
+"""Children of this process: started at the first call, warm between calls, and restarted after
+their death with a growing delay.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ from jackfield_isolation.sessions import Sessions
 _LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
-"""First and longest delay in seconds before the restart of a child that ended without an answer; each such end doubles the delay."""
+"""First and longest delay in seconds before the restart of a child that ended without an answer;
+each such end doubles the delay.
+"""
 _TICK = 1.0
 _IDLE_SECONDS = 600.0
 """Seconds after which a child without calls is ended."""
@@ -34,13 +38,16 @@ _IDLE_CPU = 0.5
 """Share of a processor that a child without calls may use for ``_BUSY_TICKS`` ticks."""
 _BUSY_TICKS = 5
 _CPU_SECONDS = 1800.0
-"""CPU time in seconds after which a child is replaced; the kernel ends the child at twice that time."""
+"""CPU time in seconds after which a child is replaced; the kernel ends the child at twice that
+time.
+"""
 
 
 class Supervisor(ProcessLocal):
     """Supervisor of the child of one connector version, for all workspaces or for one.
 
-    ``note_end`` is called for each child that has ended by itself, ``make_room`` for each child that has started.
+    ``note_end`` is called for each child that has ended by itself, ``make_room`` for each child
+    that has started.
     """
 
     def __init__(
@@ -112,7 +119,9 @@ class Supervisor(ProcessLocal):
                     return current
                 seconds = self._not_before - time.monotonic()
                 if seconds > 0:
-                    raise self._broken or self._unavailable(f"{self._end} and is started again in {seconds:.1f} s", seconds)
+                    raise self._broken or self._unavailable(
+                        f"{self._end} and is started again in {seconds:.1f} s", seconds
+                    )
                 starting = self._starting = Future()
                 self._threads.ask(partial(self._start, starting))
         try:
@@ -129,20 +138,32 @@ class Supervisor(ProcessLocal):
         )
 
     def _start(self, starting: Future[ChildProcess]) -> None:
-        """Start a child in the watch thread, since the kernel ends a child together with the thread that started it."""
+        """Start a child in the watch thread, since the kernel ends a child together with the thread
+        that started it.
+        """
         child = attempt(ChildProcess, self.program, self._lines, self._died)
         if isinstance(child, Raised):
-            self._fail(starting, Ended(f"could not be started ({type(child.error).__name__}: {child.error})"))
+            self._fail(
+                starting,
+                Ended(f"could not be started ({type(child.error).__name__}: {child.error})"),
+            )
             return
         self._all.add(child)
         child.greet()
-        threading.Thread(target=self._greeted, args=(child, starting), name="jackfield-hello", daemon=True).start()
+        threading.Thread(
+            target=self._greeted, args=(child, starting), name="jackfield-hello", daemon=True
+        ).start()
 
     def _greeted(self, child: ChildProcess, starting: Future[ChildProcess]) -> None:
         found = attempt(self._accepted, child)
         if isinstance(found, Raised):
             child.kill("was not accepted")
-            self._fail(starting, found.error if isinstance(found.error, Ended) else Broken(f"sent garbage ({type(found.error).__name__})"))
+            self._fail(
+                starting,
+                found.error
+                if isinstance(found.error, Ended)
+                else Broken(f"sent garbage ({type(found.error).__name__})"),
+            )
             return
         with self._lock:
             self._current, self._starting = child, None
@@ -168,11 +189,16 @@ class Supervisor(ProcessLocal):
         if missing and not self._has_warned:
             self._has_warned = True
             reasons = "; ".join(f"{name} ({layers.get(name, 'not known')})" for name in missing)
-            _LOG.warning("the connector %s runs without these layers of isolation: %s", self.program.name, reasons)
+            _LOG.warning(
+                "the connector %s runs without these layers of isolation: %s",
+                self.program.name,
+                reasons,
+            )
         if self.program.policy.strict and missing:
             child.kill("lacks layers")
             raise Broken(
-                f"would not be isolated by {', '.join(map(str, missing))} on this machine, which JACKFIELD_ISOLATION=strict demands"
+                f"would not be isolated by {', '.join(map(str, missing))} on this machine, which "
+                "JACKFIELD_ISOLATION=strict demands"
             )
 
     def _fail(self, starting: Future[ChildProcess], error: Exception) -> None:
@@ -185,7 +211,9 @@ class Supervisor(ProcessLocal):
 
     def _delay(self) -> None:
         self._failures += 1
-        self._not_before = time.monotonic() + min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(self._failures - 1, 20))
+        self._not_before = time.monotonic() + min(
+            _LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(self._failures - 1, 20)
+        )
 
     def _died(self, child: ChildProcess) -> None:
         self._all.discard(child)
@@ -202,7 +230,9 @@ class Supervisor(ProcessLocal):
         _LOG.warning("the process of %s %s", self.program.name, child.end)
 
     def tick(self) -> None:
-        """End a child that has too many threads or was idle for long, and replace a child that uses the processor without a call."""
+        """End a child that has too many threads or was idle for long, and replace a child that uses
+        the processor without a call.
+        """
         child = self._current
         if child is None or not child.is_alive:
             return
@@ -215,7 +245,11 @@ class Supervisor(ProcessLocal):
         cpu = child.cpu_seconds()
         self._busy = self._busy + 1 if cpu - self._cpu > _IDLE_CPU * _TICK else 0
         self._cpu = cpu
-        if self._busy >= _BUSY_TICKS or cpu > _CPU_SECONDS or time.monotonic() - self.used_at > _IDLE_SECONDS:
+        if (
+            self._busy >= _BUSY_TICKS
+            or cpu > _CPU_SECONDS
+            or time.monotonic() - self.used_at > _IDLE_SECONDS
+        ):
             child.retire()
 
     @property
@@ -272,7 +306,9 @@ class Supervisor(ProcessLocal):
 
 
 class WatchThread(ProcessLocal):
-    """Thread that starts the children of this process, and monitors them once a second while there are any."""
+    """Thread that starts the children of this process, and monitors them once a second while there
+    are any.
+    """
 
     def __init__(self) -> None:
         self._ticks: list[Callable[[], object]] = []
@@ -288,7 +324,9 @@ class WatchThread(ProcessLocal):
         with self._lock:
             if self._thread is None:
                 return_large_blocks()
-                self._thread = threading.Thread(target=self._run, name="jackfield-isolation", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="jackfield-isolation", daemon=True
+                )
                 self._thread.start()
         self._work.put(step)
 

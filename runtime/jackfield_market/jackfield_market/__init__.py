@@ -1,1 +1,3 @@
-"""Packages of connectors: pack, sign and verify wheels, compare versions, publish a catalogue of them, and install from one."""
+"""Packages of connectors: pack, sign and verify wheels, compare versions, publish a catalogue of
+them, and install from one.
+"""

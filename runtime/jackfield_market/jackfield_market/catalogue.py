@@ -1,7 +1,9 @@
-"""Create and change a catalogue: a static site of verified wheels that is a package index, a machine-readable list and pages for people.
+"""Create and change a catalogue: a static site of verified wheels that is a package index, a
+machine-readable list and pages for people.
 
-Releases accumulate: a build adds a folder's wheels to the site. A published release never changes. Nothing is written before every wheel is
-verified; only files of the connectors that change are rendered again, and the same releases give the same files.
+Releases accumulate: a build adds a folder's wheels to the site. A published release never changes.
+Nothing is written before every wheel is verified; only files of the connectors that change are
+rendered again, and the same releases give the same files.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile
 
-from jackfield_market.admission import Candidate, NotPublished, admit, check_versions, verified, wheels_in
+from jackfield_market.admission import (
+    Candidate,
+    NotPublished,
+    admit,
+    check_versions,
+    verified,
+    wheels_in,
+)
 from jackfield_market.attestations import SUFFIX
 from jackfield_market.files import write_file
 from jackfield_market.publishers import read_publisher
@@ -55,15 +64,21 @@ def build(
     all_pages: bool = False,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Add the signed wheels in ``dist`` to ``site`` and publish it. ``allowed`` are names accepted although they look like other names.
+    """Add the signed wheels in ``dist`` to ``site`` and publish it. ``allowed`` are names accepted
+    although they look like other names.
 
     ``checks`` is a folder of reports of ``jackfield check``, whose grades and rules are published.
 
-    :raises InvalidInvocation: if the site is no catalogue, a file cannot be read, or a wheel breaks a rule of wheels.
+    :raises InvalidInvocation: if the site is no catalogue, a file cannot be read, or a wheel breaks
+        a rule of wheels.
     :raises NotAllowed: if a wheel does not match its signature, or a rule of names refuses it.
     """
     with _changing(site, keys, now) as work:
-        known = {release.wheel: release for shelved in work.shelves.values() for release in (*shelved.revoked, *shelved.releases)}
+        known = {
+            release.wheel: release
+            for shelved in work.shelves.values()
+            for release in (*shelved.revoked, *shelved.releases)
+        }
         paths = wheels_in(dist)
         added = [found for path in paths if (found := verified(path, known)) is not None]
         check_versions(added, known.values())
@@ -90,8 +105,8 @@ def revoke(
     reason: str = "",
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """End a publisher's key, so that it signs nothing new, and withdraw its releases unless ``keep_releases`` is set. Return the command's
-    answer.
+    """End a publisher's key, so that it signs nothing new, and withdraw its releases unless
+    ``keep_releases`` is set. Return the command's answer.
 
     ``successor`` is a public key file of the same publisher, whose key takes over the names.
 
@@ -107,13 +122,20 @@ def revoke(
         work.publish()
         for release in gone:
             _put_away(work.site, release)
-        about = {"publisher": ended["publisher"], "keyId": key_id, "status": ended["status"], "withdrawn": [one.wheel for one in gone]}
+        about = {
+            "publisher": ended["publisher"],
+            "keyId": key_id,
+            "status": ended["status"],
+            "withdrawn": [one.wheel for one in gone],
+        }
         return {"site": work.site, **about, **work.numbers(), **work.published}
 
 
-def refresh(site: str, keys: str, *, within: timedelta | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Sign again all metadata that has less than half of its lifetime left, or expires ``within`` the given time; return the command's
-    answer.
+def refresh(
+    site: str, keys: str, *, within: timedelta | None = None, now: datetime | None = None
+) -> dict[str, Any]:
+    """Sign again all metadata that has less than half of its lifetime left, or expires ``within``
+    the given time; return the command's answer.
     """
     with _changing(site, keys, now) as work:
         work.published = work.repository.publish(work.edit({}), work.now, within)
@@ -121,14 +143,21 @@ def refresh(site: str, keys: str, *, within: timedelta | None = None, now: datet
 
 
 def rotate(site: str, keys: str, role: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """Replace the key of a role, and return the command's answer; the old key is moved into the folder of retired keys.
+    """Replace the key of a role, and return the command's answer; the old key is moved into the
+    folder of retired keys.
 
     :raises InvalidInvocation: if a key that must sign the change is missing.
     """
     with _changing(site, keys, now) as work:
         key_id = work.repository.rotate(role, work.now)
         work.published = work.repository.publish(work.edit({}), work.now)
-        return {"site": work.site, "role": role, "keyId": key_id, "rootVersion": work.repository.root.signed.version, **work.published}
+        return {
+            "site": work.site,
+            "role": role,
+            "keyId": key_id,
+            "rootVersion": work.repository.root.signed.version,
+            **work.published,
+        }
 
 
 @contextmanager
@@ -157,18 +186,27 @@ class _Work:
         self._reports: dict[str, list[VersionReport]] = {}
 
     def require_keys(self) -> None:
-        """Check that the keys for publishing are present; the key of ``targets`` is needed only for new connectors, publishers and keys.
+        """Check that the keys for publishing are present; the key of ``targets`` is needed only for
+        new connectors, publishers and keys.
 
         :raises InvalidInvocation: if a key is missing, or belongs to another catalogue.
         """
         repository, edit = self.repository, self.edit({})
-        is_same = (list(repository.publishers), dict(repository.delegated)) == (list(edit.publishers), dict(edit.delegated))
-        repository.require_keys("releases", "snapshot", "timestamp", *(() if is_same else ("targets",)))
+        is_same = (list(repository.publishers), dict(repository.delegated)) == (
+            list(edit.publishers),
+            dict(edit.delegated),
+        )
+        repository.require_keys(
+            "releases", "snapshot", "timestamp", *(() if is_same else ("targets",))
+        )
 
     def numbers(self) -> dict[str, int]:
         """Return the numbers of published connectors and releases."""
         offered = [shelved for shelved in self.shelves.values() if shelved.releases]
-        return {"connectors": len(offered), "releases": sum(len(shelved.releases) for shelved in offered)}
+        return {
+            "connectors": len(offered),
+            "releases": sum(len(shelved.releases) for shelved in offered),
+        }
 
     def add(self, candidate: Candidate) -> None:
         """Add a release to its connector."""
@@ -178,22 +216,32 @@ class _Work:
 
     def withdraw(self, key_id: str, at: str, reason: str) -> list[Release]:
         """Withdraw the releases that a key has signed, and return them."""
-        gone = [one for shelved in self.shelves.values() for one in shelved.releases if one.publisher["keyId"] == key_id]
+        gone = [
+            one
+            for shelved in self.shelves.values()
+            for one in shelved.releases
+            if one.publisher["keyId"] == key_id
+        ]
         for key in {one.key for one in gone}:
             self.shelves[key] = self.shelves[key].without_key(key_id, at, reason)
         return gone
 
     def grade(self, reports: Iterable[VersionReport]) -> None:
         """Add the reports of published releases, and their grades."""
-        offered = {(one.key, one.version) for shelved in self.shelves.values() for one in shelved.releases}
+        offered = {
+            (one.key, one.version) for shelved in self.shelves.values() for one in shelved.releases
+        }
         for report in reports:
             if (report.connector, report.version) in offered:
                 self._reports.setdefault(report.connector, []).append(report)
         for key, found in self._reports.items():
-            self.shelves[key] = self.shelves[key].graded({(key, one.version): one.grade for one in found})
+            self.shelves[key] = self.shelves[key].graded(
+                {(key, one.version): one.grade for one in found}
+            )
 
     def check_files(self, touched: Iterable[str]) -> None:
-        """Check published wheels against the signed metadata: the sizes of all, and the hashes of the wheels in ``touched``.
+        """Check published wheels against the signed metadata: the sizes of all, and the hashes of
+        the wheels in ``touched``.
 
         :raises NotPublished: if a wheel was altered.
         """
@@ -203,9 +251,17 @@ class _Work:
                 path = os.path.join(self.site, release.path)
                 size = os.stat(path).st_size if os.path.exists(path) else -1
                 same = size == release.data["size"]
-                if not same or (release.wheel in names and hashlib.sha256(read_bounded(path)).hexdigest() != release.sha256):
-                    message = f"the published wheel '{path}' was altered: it does not match the signed metadata"
-                    raise NotPublished("altered", message, "Restore the file from the publisher's wheel.")
+                if not same or (
+                    release.wheel in names
+                    and hashlib.sha256(read_bounded(path)).hexdigest() != release.sha256
+                ):
+                    message = (
+                        f"the published wheel '{path}' was altered: it does not match the "
+                        "signed metadata"
+                    )
+                    raise NotPublished(
+                        "altered", message, "Restore the file from the publisher's wheel."
+                    )
 
     def write_wheels(self, added: Iterable[Candidate]) -> None:
         """Write the files of new releases."""
@@ -216,24 +272,40 @@ class _Work:
             write_file(path, candidate.read())
 
     def publish(self, *, all_pages: bool = False) -> int:
-        """Write and publish the changes; return the number of changed files, without wheels and metadata."""
-        touched = {key for key, shelved in self.shelves.items() if all_pages or self._is_changed(key, shelved)}
-        new = {key: self._write({one.path: one.content() for one in found}) for key, found in self._reports.items()}
+        """Write and publish the changes; return the number of changed files, without wheels and
+        metadata.
+        """
+        touched = {
+            key
+            for key, shelved in self.shelves.items()
+            if all_pages or self._is_changed(key, shelved)
+        }
+        new = {
+            key: self._write({one.path: one.content() for one in found})
+            for key, found in self._reports.items()
+        }
         touched |= {key for key, count in new.items() if count}
         written, lists = sum(new.values()), {}
         for key in sorted(touched):
-            files = site_files.of_connector(self.site, self.shelves[key], None if all_pages else self._published(key))
+            files = site_files.of_connector(
+                self.site, self.shelves[key], None if all_pages else self._published(key)
+            )
             lists[key] = files[shelf.path_of(key)]
             written += self._write(files)
         listed = shelf.render_list(self.shelves)
-        files = {**site_files.of_all(self.shelves, self.registry), **site_files.of_publishers(self.registry)}
+        files = {
+            **site_files.of_all(self.shelves, self.registry),
+            **site_files.of_publishers(self.registry),
+        }
         written += self._write({**files, shelf.NEXT: listed}) - 1
         self.published = self.repository.publish(self.edit(lists, listed), self.now)
         os.replace(os.path.join(self.site, shelf.NEXT), os.path.join(self.site, LIST))
         return written
 
     def _published(self, key: str) -> bytes | None:
-        """Return the published list of a connector's releases; None if it is missing or differs from the signed list."""
+        """Return the published list of a connector's releases; None if it is missing or differs
+        from the signed list.
+        """
         path = shelf.path_of(key)
         target = self.repository.targets(self.registry.role_of(key)).get(path)
         file = os.path.join(self.site, path)
@@ -243,23 +315,33 @@ class _Work:
         return content if hashlib.sha256(content).hexdigest() == target.hashes["sha256"] else None
 
     def _is_changed(self, key: str, shelved: Shelved) -> bool:
-        return shelved != self._before.get(key) or not os.path.exists(os.path.join(self.site, pages.path_of(key)))
+        return shelved != self._before.get(key) or not os.path.exists(
+            os.path.join(self.site, pages.path_of(key))
+        )
 
     def _write(self, files: Mapping[str, bytes]) -> int:
-        return sum(write_file(os.path.join(self.site, path), content) for path, content in files.items())
+        return sum(
+            write_file(os.path.join(self.site, path), content) for path, content in files.items()
+        )
 
     def edit(self, lists: Mapping[str, bytes], listed: bytes | None = None) -> Edit:
-        """Return the edit to sign. ``lists`` are the lists of the changed connectors, ``listed`` is the list of all connectors."""
+        """Return the edit to sign. ``lists`` are the lists of the changed connectors, ``listed`` is
+        the list of all connectors.
+        """
         roles: dict[str, dict[str, TargetFile]] = {}
         for key, content in lists.items():
             role = self.registry.role_of(key)
             targets = roles.setdefault(role, dict(self.repository.targets(role)))
             self._enter(targets, self.shelves[key])
-            targets[shelf.path_of(key)] = TargetFile.from_data(shelf.path_of(key), content, ["sha256"])
+            targets[shelf.path_of(key)] = TargetFile.from_data(
+                shelf.path_of(key), content, ["sha256"]
+            )
         if listed is not None:
             roles[CATALOGUE] = {LIST: TargetFile.from_data(LIST, listed, ["sha256"])}
         files = site_files.of_publishers(self.registry)
-        own = {path: TargetFile.from_data(path, content, ["sha256"]) for path, content in files.items()}
+        own = {
+            path: TargetFile.from_data(path, content, ["sha256"]) for path, content in files.items()
+        }
         return Edit(self.registry.rows, {CATALOGUE: [LIST], **self.registry.delegated}, roles, own)
 
     def _enter(self, targets: dict[str, TargetFile], shelved: Shelved) -> None:
@@ -276,7 +358,9 @@ class _Work:
 
 
 def _shelves(repository: Repository, registry: Registry) -> dict[str, Shelved]:
-    """Read the published connectors from their list, or from the wheels if the list was edited or removed."""
+    """Read the published connectors from their list, or from the wheels if the list was edited or
+    removed.
+    """
     listed = repository.targets(CATALOGUE).get(LIST)
     if listed is None:
         return {}
@@ -292,8 +376,13 @@ def _derived(repository: Repository, registry: Registry) -> dict[str, Shelved]:
             if path.endswith(".whl"):
                 candidate = verified(os.path.join(repository.site, path), {})
                 if candidate is None or candidate.release.sha256 != target.hashes["sha256"]:
-                    message = f"the published wheel '{path}' was altered: it does not match the signed metadata"
-                    raise NotPublished("altered", message, "Restore the file from the publisher's wheel.")
+                    message = (
+                        f"the published wheel '{path}' was altered: it does not match the "
+                        "signed metadata"
+                    )
+                    raise NotPublished(
+                        "altered", message, "Restore the file from the publisher's wheel."
+                    )
                 release = candidate.release
                 grade = target.custom.get("grade") if target.custom else None
                 release = release if grade is None else release.graded(grade)
@@ -302,7 +391,9 @@ def _derived(repository: Repository, registry: Registry) -> dict[str, Shelved]:
 
 
 def _put_away(site: str, release: Release) -> None:
-    """Move the files of a withdrawn release out of the site, where they remain for an investigation."""
+    """Move the files of a withdrawn release out of the site, where they remain for an
+    investigation.
+    """
     folder = f"{site}{WITHDRAWN}"
     os.makedirs(folder, exist_ok=True)
     for ending in ("", ".metadata", SUFFIX):

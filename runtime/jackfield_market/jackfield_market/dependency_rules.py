@@ -1,6 +1,8 @@
-"""Rules for the dependencies of a connector, once they are unpacked and before anything can import them.
+"""Rules for the dependencies of a connector, once they are unpacked and before anything can import
+them.
 
-Dependencies come from other sources than the connector, and are put on the import path of the process that gets the credentials.
+Dependencies come from other sources than the connector, and are put on the import path of the
+process that gets the credentials.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Distribution that was resolved for a connector, with the SHA-256 of each of its acceptable wheels."""
+    """Distribution that was resolved for a connector, with the SHA-256 of each of its acceptable
+    wheels.
+    """
 
     name: str
     version: str
@@ -40,39 +44,66 @@ class Dependency:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Dependency:
-        """Read a row of a receipt or of a lock file. Values are checked strictly, since each becomes part of a line that uv reads.
+        """Read a row of a receipt or of a lock file. Values are checked strictly, since each
+        becomes part of a line that uv reads.
 
         :raises ValueError: if a member has another form.
         """
         name, version, digests = row["name"], row["version"], row["sha256"]
         texts = (
-            isinstance(name, str) and isinstance(version, str) and isinstance(digests, list) and all(isinstance(d, str) for d in digests)
+            isinstance(name, str)
+            and isinstance(version, str)
+            and isinstance(digests, list)
+            and all(isinstance(d, str) for d in digests)
         )
-        if not (texts and digests and _NAME.fullmatch(name) and is_canonical(version) and all(map(_SHA256.fullmatch, digests))):
+        if not (
+            texts
+            and digests
+            and _NAME.fullmatch(name)
+            and is_canonical(version)
+            and all(map(_SHA256.fullmatch, digests))
+        ):
             raise ValueError("a dependency needs a normalised name, a version, and SHA-256 hashes")
         return Dependency(name, version, tuple(digests))
 
     @property
     def line(self) -> str:
         """Line of a requirements file."""
-        return " ".join([f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in self.sha256)])
+        return " ".join(
+            [f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in self.sha256)]
+        )
 
 
-def check_dependencies(wheel: Wheel, found: Sequence[Dependency], target: str, host: Iterable[str]) -> None:
-    """Check the names of all files in ``target``, and remove scripts. ``host`` are the distributions that children get from the host.
+def check_dependencies(
+    wheel: Wheel, found: Sequence[Dependency], target: str, host: Iterable[str]
+) -> None:
+    """Check the names of all files in ``target``, and remove scripts. ``host`` are the
+    distributions that children get from the host.
 
-    :raises NotInstalled: if a file runs at the start of Python, or replaces a module of another distribution.
+    :raises NotInstalled: if a file runs at the start of Python, or replaces a module of another
+        distribution.
     """
     shutil.rmtree(os.path.join(target, _SCRIPTS), ignore_errors=True)
     provided, mine = _modules_of(host), {dependency.name for dependency in found}
     for name in sorted(os.listdir(target)):
         fault = _fault(name, wheel, provided, mine)
         if fault is not None:
-            raise NotInstalled("dependencies", f"a dependency of '{wheel.file}' brings '{name[:80]}', which {fault}", "Do not install it.")
+            raise NotInstalled(
+                "dependencies",
+                f"a dependency of '{wheel.file}' brings '{name[:80]}', which {fault}",
+                "Do not install it.",
+            )
     for parent, folders, names in os.walk(target):
-        link = next((name for name in (*folders, *names) if os.path.islink(os.path.join(parent, name))), None)
+        link = next(
+            (name for name in (*folders, *names) if os.path.islink(os.path.join(parent, name))),
+            None,
+        )
         if link is not None:
-            raise NotInstalled("dependencies", f"a dependency of '{wheel.file}' brings the link '{link[:80]}'", "Do not install it.")
+            raise NotInstalled(
+                "dependencies",
+                f"a dependency of '{wheel.file}' brings the link '{link[:80]}'",
+                "Do not install it.",
+            )
 
 
 def _fault(name: str, wheel: Wheel, provided: Mapping[str, set[str]], mine: set[str]) -> str | None:
@@ -92,7 +123,9 @@ def _fault(name: str, wheel: Wheel, provided: Mapping[str, set[str]], mine: set[
 
 
 def _modules_of(host: Iterable[str]) -> dict[str, set[str]]:
-    """Return the modules of distributions with their owners; a folder without ``__init__`` is a namespace and has no owner."""
+    """Return the modules of distributions with their owners; a folder without ``__init__`` is a
+    namespace and has no owner.
+    """
     found: dict[str, set[str]] = {}
     for name in host:
         try:

@@ -1,4 +1,6 @@
-"""Documents that a packed wheel carries: a page of documentation in Markdown and a CycloneDX SBOM. Both depend on the wheel alone."""
+"""Documents that a packed wheel carries: a page of documentation in Markdown and a CycloneDX SBOM.
+Both depend on the wheel alone.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,32 @@ if TYPE_CHECKING:
 
 
 def page(wheel: Wheel) -> str:
-    """Return the page of a connector: its connection types, actions and triggers, with their inputs."""
+    """Return the page of a connector: its connection types, actions and triggers, with their
+    inputs.
+    """
     return "\n".join(_lines(wheel.manifest)) + "\n"
 
 
 def _lines(manifest: Manifest) -> Iterator[str]:
-    yield from (f"# {manifest.title}", "", manifest.description, "", f"Connector `{manifest.key}`, version {manifest.version}.", "")
+    yield from (
+        f"# {manifest.title}",
+        "",
+        manifest.description,
+        "",
+        f"Connector `{manifest.key}`, version {manifest.version}.",
+        "",
+    )
     if manifest.connection_types:
         yield from ("## Connections", "")
     for kind in manifest.connection_types.values():
-        yield from (f"### `{manifest.full_name(kind)}`: {kind.title}", "", kind.description, "", *_table(kind.schema), "")
+        yield from (
+            f"### `{manifest.full_name(kind)}`: {kind.title}",
+            "",
+            kind.description,
+            "",
+            *_table(kind.schema),
+            "",
+        )
         if kind.setup:
             yield from (kind.setup, "")
     yield from ("## Actions", "")
@@ -35,14 +53,26 @@ def _lines(manifest: Manifest) -> Iterator[str]:
 
 
 def _action(action: ActionManifest) -> Iterator[str]:
-    yield from (f"### `{action.key}`: {action.title}", "", action.description, "", f"Effect: {action.effect}.")
+    yield from (
+        f"### `{action.key}`: {action.title}",
+        "",
+        action.description,
+        "",
+        f"Effect: {action.effect}.",
+    )
     for system, names in action.permissions.items():
         yield f"Permissions ({system}): {', '.join(f'`{name}`' for name in names)}."
     yield from ("", *_table(action.inputs), "", "Output:", "", *_table(action.output), "")
 
 
 def _trigger(trigger: TriggerManifest) -> Iterator[str]:
-    yield from (f"### `{trigger.key}`: {trigger.title}", "", trigger.description, "", f"Kind: {trigger.kind}.")
+    yield from (
+        f"### `{trigger.key}`: {trigger.title}",
+        "",
+        trigger.description,
+        "",
+        f"Kind: {trigger.kind}.",
+    )
     yield from ("", *_table(trigger.inputs), "", "Event:", "", *_table(trigger.event), "")
 
 
@@ -58,7 +88,10 @@ def _table(schema: Mapping[str, Any]) -> Iterator[str]:
         kind = node.get("type", "any")
         shown = ", ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
         need = "yes" if name in required else ""
-        yield f"| `{_cell(name)}` | {_cell(shown)} | {need} | {_cell(str(node.get('description') or node.get('title') or ''))} |"
+        yield (
+            f"| `{_cell(name)}` | {_cell(shown)} | {need} | "
+            f"{_cell(str(node.get('description') or node.get('title') or ''))} |"
+        )
 
 
 def _cell(text: str) -> str:
@@ -66,7 +99,9 @@ def _cell(text: str) -> str:
 
 
 def sbom(wheel: Wheel) -> str:
-    """Return the CycloneDX 1.6 document of a wheel: the wheel and its declared requirements; versions are resolved at installation."""
+    """Return the CycloneDX 1.6 document of a wheel: the wheel and its declared requirements;
+    versions are resolved at installation.
+    """
     metadata = wheel.metadata
     root = {
         "type": "library",

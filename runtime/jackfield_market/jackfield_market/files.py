@@ -1,4 +1,6 @@
-"""Atomic writing of files: readers find the old content or the new one, and unchanged files are left alone."""
+"""Atomic writing of files: readers find the old content or the new one, and unchanged files are
+left alone.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def write_file(path: str, content: bytes) -> bool:
         replace_file(path, content)
     except OSError as error:
         raise InvalidInvocation(
-            f"the file '{path}' cannot be written: {error.strerror}", hint="Check the path and its permissions."
+            f"the file '{path}' cannot be written: {error.strerror}",
+            hint="Check the path and its permissions.",
         ) from None
     return True
 
@@ -40,5 +43,6 @@ def write_secret(path: str, content: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise InvalidInvocation(
-            f"the file '{path}' cannot be written: {error.strerror}", hint="Check the path and its permissions."
+            f"the file '{path}' cannot be written: {error.strerror}",
+            hint="Check the path and its permissions.",
         ) from None

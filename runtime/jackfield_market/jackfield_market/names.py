@@ -1,4 +1,6 @@
-"""Names of connectors in a catalogue: each has one owner, and no name may look like another owner's."""
+"""Names of connectors in a catalogue: each has one owner, and no name may look like another
+owner's.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,41 @@ from jackfield.kernel.edits import one_edit
 
 _CONFUSABLE = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("2", "z"))
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
-_HOST = re.compile(r"(?P<any>\*\.)?(?P<name>[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)", re.ASCII)
-_REGISTRIES = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc", "sch"})
-"""Labels below which country domains register names of different owners, such as ``co`` in ``co.uk``."""
+_HOST = re.compile(
+    r"(?P<any>\*\.)?(?P<name>[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)",
+    re.ASCII,
+)
+_REGISTRIES = frozenset(
+    {
+        "ac",
+        "co",
+        "com",
+        "edu",
+        "go",
+        "gob",
+        "gov",
+        "gouv",
+        "ltd",
+        "mil",
+        "ne",
+        "net",
+        "nom",
+        "or",
+        "org",
+        "plc",
+        "sch",
+    }
+)
+"""Labels below which country domains register names of different owners, such as ``co`` in
+``co.uk``.
+"""
 _COUNTRY = 2
 _OF_REGISTRY = 2
 """Length of a country's domain in letters, and number of labels of a registry's domain."""
 _SHORTEST = 4
-"""Minimum length of a name whose one-edit neighbours count as look-alikes: most shorter names are one edit apart."""
+"""Minimum length of a name whose one-edit neighbours count as look-alikes: most shorter names are
+one edit apart.
+"""
 
 
 def is_key(text: str) -> bool:
@@ -25,7 +54,9 @@ def is_key(text: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """Return whether a manifest may name a host: a full name, or ``*.`` and a domain that has one owner."""
+    """Return whether a manifest may name a host: a full name, or ``*.`` and a domain that has one
+    owner.
+    """
     found = _HOST.fullmatch(text)
     if found is None or not found["any"]:
         return found is not None
@@ -36,7 +67,9 @@ def is_host(text: str) -> bool:
 
 
 def skeleton(name: str) -> str:
-    """Return the visual skeleton of a name: without separators, and with one letter for each group of similar letters."""
+    """Return the visual skeleton of a name: without separators, and with one letter for each group
+    of similar letters.
+    """
     found = name.lower().removeprefix("jackfield-")
     for mark in "-_.":
         found = found.replace(mark, "")
@@ -46,7 +79,9 @@ def skeleton(name: str) -> str:
 
 
 class LookAlikes:
-    """Index of names that finds names one edit or one confusable letter away, without comparing all pairs."""
+    """Index of names that finds names one edit or one confusable letter away, without comparing all
+    pairs.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._near: dict[str, set[str]] = {}
@@ -61,7 +96,9 @@ class LookAlikes:
     def find(self, name: str) -> list[str]:
         """Return the other names that look like ``name``, sorted."""
         mine = skeleton(name)
-        near = {other for part in _parts(mine) for other in self._near.get(part, ()) if other != name}
+        near = {
+            other for part in _parts(mine) for other in self._near.get(part, ()) if other != name
+        }
         return sorted(other for other in near if _alike(mine, skeleton(other)))
 
 
@@ -70,7 +107,9 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Yield the text, and the text without each of its letters: names one edit apart share a result."""
+    """Yield the text, and the text without each of its letters: names one edit apart share a
+    result.
+    """
     yield text
     for at in range(len(text)):
         yield text[:at] + text[at + 1 :]

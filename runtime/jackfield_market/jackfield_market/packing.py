@@ -1,6 +1,8 @@
-"""Packing: an author's folder becomes a reproducible wheel with the manifest, a page of documentation and an SBOM.
+"""Packing: an author's folder becomes a reproducible wheel with the manifest, a page of
+documentation and an SBOM.
 
-The bytes depend only on the folder's content: entries are sorted, times and modes are fixed, and the name of the build tool is left out.
+The bytes depend only on the folder's content: entries are sorted, times and modes are fixed, and
+the name of the build tool is left out.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ SBOM = "sboms/bom.cdx.json"
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Wheel in memory, checked by the rules of ``read_wheel``, and the manifest that its code describes."""
+    """Wheel in memory, checked by the rules of ``read_wheel``, and the manifest that its code
+    describes.
+    """
 
     wheel: Wheel
     content: bytes
@@ -56,7 +60,8 @@ class Packed:
 def pack(folder: str) -> Packed:
     """Pack the connector in ``folder``.
 
-    :raises InvalidInvocation: if the folder is no connector's, its build fails, or its code differs from ``connector.json``.
+    :raises InvalidInvocation: if the folder is no connector's, its build fails, or its code differs
+        from ``connector.json``.
     :raises WheelRefused: if the wheel breaks a rule.
     """
     _check_project(folder)
@@ -72,9 +77,11 @@ def pack(folder: str) -> Packed:
 
 
 def check_step(folder: str, previous: str, manifest: Manifest) -> None:
-    """Check that the version of the connector in ``folder`` is high enough for its changes since ``previous``.
+    """Check that the version of the connector in ``folder`` is high enough for its changes since
+    ``previous``.
 
-    :raises InvalidInvocation: if the version is too low, or a breaking change has no section in CHANGELOG.md.
+    :raises InvalidInvocation: if the version is too low, or a breaking change has no section in
+        CHANGELOG.md.
     """
     path = os.path.join(folder, "CHANGELOG.md")
     changelog = read_bounded(path).decode("utf-8", "replace") if os.path.isfile(path) else None
@@ -84,7 +91,10 @@ def check_step(folder: str, previous: str, manifest: Manifest) -> None:
 def _check_project(folder: str) -> None:
     path = os.path.join(folder, "pyproject.toml")
     if not os.path.isdir(folder):
-        raise InvalidInvocation(f"'{folder}' is not a folder", hint="Name the folder that contains the connector's pyproject.toml.")
+        raise InvalidInvocation(
+            f"'{folder}' is not a folder",
+            hint="Name the folder that contains the connector's pyproject.toml.",
+        )
     try:
         project = tomllib.loads(read_bounded(path).decode("utf-8"))
     except ValueError as error:
@@ -92,8 +102,12 @@ def _check_project(folder: str) -> None:
     backend = project.get("build-system", {}).get("build-backend")
     if backend != "hatchling.build":
         raise InvalidInvocation(
-            f"'{path}' names the build backend {json.dumps(backend)}; a connector is packed with hatchling",
-            hint='Set [build-system] requires = ["hatchling>=1.27"], build-backend = "hatchling.build".',
+            f"'{path}' names the build backend {json.dumps(backend)}; a connector is packed with "
+            "hatchling",
+            hint=(
+                'Set [build-system] requires = ["hatchling>=1.27"], build-backend = '
+                '"hatchling.build".'
+            ),
         )
 
 
@@ -102,7 +116,11 @@ def _completed(wheel: Wheel) -> Mapping[str, bytes]:
     info = wheel.dist_info
     lines = wheel.files[f"{info}/WHEEL"].decode("utf-8").splitlines()
     stated = ["Generator: jackfield" if line.startswith("Generator:") else line for line in lines]
-    made = {f"{info}/WHEEL": "\n".join(stated) + "\n", f"{info}/{PAGE}": page(wheel), f"{info}/{SBOM}": sbom(wheel)}
+    made = {
+        f"{info}/WHEEL": "\n".join(stated) + "\n",
+        f"{info}/{PAGE}": page(wheel),
+        f"{info}/{SBOM}": sbom(wheel),
+    }
     files = {path: content for path, content in wheel.files.items() if path != f"{info}/RECORD"}
     return {**files, **{path: text.encode("utf-8") for path, text in made.items()}}
 
@@ -113,7 +131,10 @@ def _archived(wheel: Wheel, files: Mapping[str, bytes]) -> bytes:
     rows = [f"{_quoted(path)},{record_hash(files[path])},{len(files[path])}\n" for path in paths]
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for path, content in [*((path, files[path]) for path in paths), (record, ("".join(rows) + f"{record},,\n").encode())]:
+        for path, content in [
+            *((path, files[path]) for path in paths),
+            (record, ("".join(rows) + f"{record},,\n").encode()),
+        ]:
             entry = zipfile.ZipInfo(path, _TIME)
             entry.create_system, entry.external_attr = _UNIX, _MODE
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
@@ -128,7 +149,11 @@ def _check_manifest(wheel: Wheel) -> None:
     value = next(iter(wheel.entry_points["jackfield.connectors"].values()))
     module, _, attribute = (part.strip() for part in value.partition(":"))
     has_code = module != wheel.package or any(path.endswith(_CODE) for path in wheel.files)
-    described = _described(wheel, module, attribute) if has_code else describe_data(wheel.manifest.raw, attribute)
+    described = (
+        _described(wheel, module, attribute)
+        if has_code
+        else describe_data(wheel.manifest.raw, attribute)
+    )
     refuse_difference(wheel.manifest.raw, described)
 
 
@@ -150,5 +175,8 @@ def refuse_difference(committed: Mapping[str, Any], described: Mapping[str, Any]
     """
     if committed == described:
         return
-    found = difference(committed, described, prose=True) or "differs from its manifest in the order or form of its members"
+    found = (
+        difference(committed, described, prose=True)
+        or "differs from its manifest in the order or form of its members"
+    )
     raise InvalidInvocation(f"the connector '{committed.get('key')}' {found}", hint=_REGENERATE)

@@ -1,4 +1,6 @@
-"""Publishers' Ed25519 keys: a private key file for signing, and a public key file that operators trust."""
+"""Publishers' Ed25519 keys: a private key file for signing, and a public key file that operators
+trust.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Publisher's name and public key (32 bytes). ``key_id`` is derived from the key, so that nobody can claim another's."""
+    """Publisher's name and public key (32 bytes). ``key_id`` is derived from the key, so that
+    nobody can claim another's.
+    """
 
     name: str
     public_key: bytes
@@ -40,13 +44,18 @@ class Publisher:
 
     def to_json(self) -> dict[str, str]:
         """Return the content of a public key file."""
-        return {"publisher": self.name, "keyId": self.key_id, "publicKey": base64.b64encode(self.public_key).decode("ascii")}
+        return {
+            "publisher": self.name,
+            "keyId": self.key_id,
+            "publicKey": base64.b64encode(self.public_key).decode("ascii"),
+        }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Publisher:
         """Read the members of a public key file.
 
-        :raises ValueError: if a member is missing or wrong, or the key id does not belong to the key.
+        :raises ValueError: if a member is missing or wrong, or the key id does not belong to the
+            key.
         """
         name = data.get("publisher")
         if not isinstance(name, str) or not is_publisher_name(name):
@@ -86,13 +95,15 @@ def is_publisher_name(name: str) -> bool:
 
 
 def new_publisher(name: str, path: str) -> Publisher:
-    """Generate a key, and write it to ``path`` (mode 0600) and its public part to ``path``.pub; overwrite nothing.
+    """Generate a key, and write it to ``path`` (mode 0600) and its public part to ``path``.pub;
+    overwrite nothing.
 
     :raises InvalidInvocation: if the name is not valid, or a file exists or cannot be written.
     """
     if not is_publisher_name(name):
         raise InvalidInvocation(
-            f"'{name[:80]}' cannot name a publisher", hint="Use kebab-case of at most 64 characters, such as acme-labs."
+            f"'{name[:80]}' cannot name a publisher",
+            hint="Use kebab-case of at most 64 characters, such as acme-labs.",
         )
     if os.path.lexists(f"{path}.pub"):
         raise _exists(f"{path}.pub")
@@ -107,11 +118,14 @@ def new_publisher(name: str, path: str) -> Publisher:
 def read_signing_key(path: str) -> SigningKey:
     """Read a private key file.
 
-    :raises InvalidInvocation: if the file cannot be read, is not valid, or can be read by other users.
+    :raises InvalidInvocation: if the file cannot be read, is not valid, or can be read by other
+        users.
     """
     data = _load_document(path, "key file")
     if os.name == "posix" and os.stat(path).st_mode & _OTHERS:
-        raise InvalidInvocation(f"the key file '{path}' can be read by other users", hint=f"Run: chmod 600 '{path}'")
+        raise InvalidInvocation(
+            f"the key file '{path}' can be read by other users", hint=f"Run: chmod 600 '{path}'"
+        )
     try:
         publisher = Publisher.from_json(data)
         private = Ed25519PrivateKey.from_private_bytes(_key_bytes(data, "privateKey"))
@@ -156,7 +170,9 @@ def _load_document(path: str, noun: str) -> Mapping[str, Any]:
 
 def _write_new(path: str, value: Mapping[str, str], mode: int) -> None:
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8"
+        ) as file:
             file.write(json.dumps(value, indent=2) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -168,10 +184,14 @@ def _write_new(path: str, value: Mapping[str, str], mode: int) -> None:
 
 
 def _exists(path: str) -> InvalidInvocation:
-    return InvalidInvocation(f"the file '{path}' exists, and keys are never overwritten", hint="Choose another name with --out.")
+    return InvalidInvocation(
+        f"the file '{path}' exists, and keys are never overwritten",
+        hint="Choose another name with --out.",
+    )
 
 
 def _invalid(path: str, noun: str, reason: str) -> InvalidInvocation:
     return InvalidInvocation(
-        f"the {noun} '{path}' is not valid: {reason}", hint="Make one with 'jackfield publisher new NAME --out KEYFILE'."
+        f"the {noun} '{path}' is not valid: {reason}",
+        hint="Make one with 'jackfield publisher new NAME --out KEYFILE'.",
     )

@@ -1,6 +1,7 @@
 """Publishers of a catalogue: their signing keys, and the connectors that they own.
 
-The operator decides both when a release is first published; they are part of the signed targets metadata.
+The operator decides both when a release is first published; they are part of the signed targets
+metadata.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.publishers import Publisher
 
 Status = Literal["active", "retired", "revoked"]
-"""Status of a key. A retired key signs nothing new, and its releases stay; releases of a revoked key are withdrawn."""
+"""Status of a key. A retired key signs nothing new, and its releases stay; releases of a revoked
+key are withdrawn.
+"""
 CONNECTORS = "connectors"
 """Folder of the connectors' pages and lists in a site."""
 _ROLE = "publisher"
 _SHELF = 64
-"""Maximum number of connectors of one delegated role. It limits the data that an installer reads and that one release changes."""
+"""Maximum number of connectors of one delegated role. It limits the data that an installer reads
+and that one release changes.
+"""
 
 
 class Registry:
     """Keys of publishers and owners of connectors, from a ``Repository``."""
 
-    def __init__(self, publishers: Iterable[Mapping[str, Any]], delegated: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, publishers: Iterable[Mapping[str, Any]], delegated: Mapping[str, Sequence[str]]
+    ) -> None:
         self.rows = [dict(row) for row in publishers]
         self._shelves: dict[str, list[str]] = {}
         self._role_of: dict[str, str] = {}
@@ -41,17 +48,28 @@ class Registry:
     @property
     def delegated(self) -> dict[str, list[str]]:
         """Return the path patterns of each publisher's roles."""
-        return {role: [path for key in keys for path in _paths(key)] for role, keys in self._shelves.items()}
+        return {
+            role: [path for key in keys for path in _paths(key)]
+            for role, keys in self._shelves.items()
+        }
 
     @property
     def listed(self) -> list[dict[str, Any]]:
-        """Return publishers' keys with the connectors that they may sign, as listed in ``publishers.json``; a successor follows its former
-        key.
+        """Return publishers' keys with the connectors that they may sign, as listed in
+        ``publishers.json``; a successor follows its former key.
         """
         owned: dict[str, list[str]] = {}
         for role, keys in self._shelves.items():
             owned.setdefault(self.publisher_of(role), []).extend(keys)
-        return [{**row, "connectors": sorted(owned.get(row["publisher"], ())) if row["status"] != "revoked" else []} for row in self.rows]
+        return [
+            {
+                **row,
+                "connectors": sorted(owned.get(row["publisher"], ()))
+                if row["status"] != "revoked"
+                else [],
+            }
+            for row in self.rows
+        ]
 
     def role_of(self, key: str) -> str:
         """Return the delegated role of a connector."""
@@ -68,7 +86,10 @@ class Registry:
 
     def active(self, name: str) -> dict[str, Any] | None:
         """Return the row of the key that may sign in a publisher's name; None if no key may."""
-        return next((row for row in self.rows if row["publisher"] == name and row["status"] == "active"), None)
+        return next(
+            (row for row in self.rows if row["publisher"] == name and row["status"] == "active"),
+            None,
+        )
 
     def knows(self, name: str) -> bool:
         """Return whether a publisher of this name exists."""
@@ -93,8 +114,14 @@ class Registry:
         """
         row = self.find(key_id)
         if row is None:
-            known = ", ".join(f"{row['keyId']} ({row['publisher']})" for row in self.rows[:20]) or "none"
-            raise InvalidInvocation(f"no publisher of this catalogue has the key '{key_id[:80]}'", hint=f"Its keys are: {known}.")
+            known = (
+                ", ".join(f"{row['keyId']} ({row['publisher']})" for row in self.rows[:20])
+                or "none"
+            )
+            raise InvalidInvocation(
+                f"no publisher of this catalogue has the key '{key_id[:80]}'",
+                hint=f"Its keys are: {known}.",
+            )
         if row["status"] != "revoked":
             row.update({"status": status, "endedAt": at, **({"reason": reason} if reason else {})})
         return row
@@ -102,15 +129,23 @@ class Registry:
     def succeed(self, ended: Mapping[str, Any], successor: Publisher, since: str) -> None:
         """Allow another key of the same publisher to sign in its name.
 
-        :raises InvalidInvocation: if the name differs, the new key is known, or the publisher has an active key.
+        :raises InvalidInvocation: if the name differs, the new key is known, or the publisher has
+            an active key.
         """
         if successor.name != ended["publisher"]:
-            raise InvalidInvocation(f"the successor is a key of '{successor.name}', not of '{ended['publisher']}'")
+            raise InvalidInvocation(
+                f"the successor is a key of '{successor.name}', not of '{ended['publisher']}'"
+            )
         if self.find(successor.key_id) is not None:
-            raise InvalidInvocation(f"the key {successor.key_id} is known to this catalogue", hint="Name a new key.")
+            raise InvalidInvocation(
+                f"the key {successor.key_id} is known to this catalogue", hint="Name a new key."
+            )
         active = self.active(successor.name)
         if active is not None:
-            raise InvalidInvocation(f"the key {active['keyId']} signs for '{successor.name}'", hint="End that key, with this successor.")
+            raise InvalidInvocation(
+                f"the key {active['keyId']} signs for '{successor.name}'",
+                hint="End that key, with this successor.",
+            )
         self.admit(successor, since)
 
 

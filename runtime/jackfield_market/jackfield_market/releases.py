@@ -1,4 +1,6 @@
-"""Releases in a catalogue: the entries of each wheel in its index, its pages and its signed metadata."""
+"""Releases in a catalogue: the entries of each wheel in its index, its pages and its signed
+metadata.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ LIST = "catalogue.json"
 ICONS = ("data:image/svg+xml", "data:image/png;base64,")
 """Prefixes of the icons that pages display."""
 _LISTED_ICON = 2_048
-"""Maximum length of an icon in lists, in characters, as lists are loaded whole; a connector's own page displays larger icons."""
+"""Maximum length of an icon in lists, in characters, as lists are loaded whole; a connector's own
+page displays larger icons.
+"""
 REVOKED = "revoked.json"
 """Name of the list of revoked publisher keys of a site."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version of a connector. ``data`` is its row in ``catalogue.json`` and has all its properties."""
+    """One version of a connector. ``data`` is its row in ``catalogue.json`` and has all its
+    properties.
+    """
 
     data: Mapping[str, Any]
 
@@ -77,7 +83,9 @@ class Release:
 
     def revoked(self, at: str, reason: str) -> Release:
         """Return the release with its withdrawal."""
-        return Release({**self.data, "revoked": {"at": at, **({"reason": reason} if reason else {})}})
+        return Release(
+            {**self.data, "revoked": {"at": at, **({"reason": reason} if reason else {})}}
+        )
 
     def graded(self, grade: str) -> Release:
         """Return the release with a grade."""
@@ -90,12 +98,26 @@ class Release:
     def targets(self, attestation: bytes) -> dict[str, TargetFile]:
         """Return the signed metadata's entries for the wheel and its attestation."""
         beside = f"{self.path}{SUFFIX}"
-        wheel = TargetFile(int(self.data["size"]), {"sha256": self.sha256}, self.path, {"custom": self.custom()})
+        wheel = TargetFile(
+            int(self.data["size"]), {"sha256": self.sha256}, self.path, {"custom": self.custom()}
+        )
         return {self.path: wheel, beside: TargetFile.from_data(beside, attestation, ["sha256"])}
 
     def custom(self) -> dict[str, Any]:
-        """Return the facts about the wheel in signed metadata, beyond length and hash. An installer decides by them alone."""
-        names = ("key", "name", "version", "publisher", "licence", "permissions", "hosts", "requiresPython", "grade")
+        """Return the facts about the wheel in signed metadata, beyond length and hash. An installer
+        decides by them alone.
+        """
+        names = (
+            "key",
+            "name",
+            "version",
+            "publisher",
+            "licence",
+            "permissions",
+            "hosts",
+            "requiresPython",
+            "grade",
+        )
         return {name: self.data[name] for name in names if name in self.data}
 
 
@@ -111,27 +133,50 @@ def read_release(row: Any) -> Release:
 
     :raises ValueError: if a member that an installer needs is missing or of another type.
     """
-    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _TEXTS) or not isinstance(row.get("size"), int):
+    if (
+        not isinstance(row, dict)
+        or not all(isinstance(row.get(name), str) for name in _TEXTS)
+        or not isinstance(row.get("size"), int)
+    ):
         raise ValueError(f"a release lacks one of {', '.join(_TEXTS)}, size")
-    owner, permissions, revoked = row.get("publisher"), row.get("permissions", {}), row.get("revoked", {})
+    owner, permissions, revoked = (
+        row.get("publisher"),
+        row.get("permissions", {}),
+        row.get("revoked", {}),
+    )
     if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in _OWNER):
         raise ValueError(f"a release's publisher lacks one of {', '.join(_OWNER)}")
     if not isinstance(permissions, dict) or not all(map(_is_texts, permissions.values())):
         raise ValueError("a release's permissions are not lists of names by system")
-    if not isinstance(revoked, dict) or ("revoked" in row and not isinstance(revoked.get("at"), str)):
+    if not isinstance(revoked, dict) or (
+        "revoked" in row and not isinstance(revoked.get("at"), str)
+    ):
         raise ValueError("a withdrawn release does not state when it was")
-    if not all(isinstance(row.get(name, ""), str) for name in _MAYBE) or not _is_texts(row.get("hosts", [])):
-        raise ValueError(f"one of {', '.join(_MAYBE)} of a release is no text, or its hosts are no list of texts")
-    if not (is_key(row["key"]) and is_canonical(row["version"]) and _WHEEL.fullmatch(row["wheel"]) and _SHA256.fullmatch(row["sha256"])):
+    if not all(isinstance(row.get(name, ""), str) for name in _MAYBE) or not _is_texts(
+        row.get("hosts", [])
+    ):
+        raise ValueError(
+            f"one of {', '.join(_MAYBE)} of a release is no text, or its hosts are no list of texts"
+        )
+    if not (
+        is_key(row["key"])
+        and is_canonical(row["version"])
+        and _WHEEL.fullmatch(row["wheel"])
+        and _SHA256.fullmatch(row["sha256"])
+    ):
         raise ValueError("a release's key, version, wheel or sha256 is not one")
     return Release(row)
 
 
 def _small_icon(icon: object) -> str | None:
-    """Return an icon for lists: an image within the page, in which browsers run no scripts and load nothing. Return None for any other
-    icon.
+    """Return an icon for lists: an image within the page, in which browsers run no scripts and load
+    nothing. Return None for any other icon.
     """
-    return icon if isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _LISTED_ICON else None
+    return (
+        icon
+        if isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _LISTED_ICON
+        else None
+    )
 
 
 def _is_texts(value: object) -> bool:
@@ -165,7 +210,14 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "categories": manifest.raw.get("categories"),
         "icon": _small_icon(manifest.raw.get("icon")),
         "listing": summary(manifest.raw),
-        "actions": [{"key": action.key, "title": action.title, "effect": action.rule_effect} for action in manifest.actions.values()],
-        "triggers": [{"key": one.key, "title": one.title, "kind": one.kind} for one in manifest.triggers.values()] or None,
+        "actions": [
+            {"key": action.key, "title": action.title, "effect": action.rule_effect}
+            for action in manifest.actions.values()
+        ],
+        "triggers": [
+            {"key": one.key, "title": one.title, "kind": one.kind}
+            for one in manifest.triggers.values()
+        ]
+        or None,
     }
     return Release({name: value for name, value in data.items() if value is not None})

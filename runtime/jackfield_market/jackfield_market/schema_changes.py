@@ -1,7 +1,8 @@
 """Differences of two JSON Schemas, classified for callers.
 
-Inputs are contravariant: a schema that accepts less breaks callers. Outputs are covariant: an output that promises less breaks callers. A
-keyword whose effect cannot be decided counts as breaking. Within an output, additional members never break: callers ignore unknown members.
+Inputs are contravariant: a schema that accepts less breaks callers. Outputs are covariant: an
+output that promises less breaks callers. A keyword whose effect cannot be decided counts as
+breaking. Within an output, additional members never break: callers ignore unknown members.
 """
 
 from __future__ import annotations
@@ -23,12 +24,39 @@ Shift = Literal["narrower", "wider", "other"]
 
 _ABSENT: Any = object()
 _DEEPEST = 60
-_TEXTS = ("title", "description", "examples", "$comment", "deprecated", "readOnly", "$schema", "$id")
-_FORM_MARKS = frozenset({"order", "multiline", "language", "options", "expects", "hidden", "audience"})
+_TEXTS = (
+    "title",
+    "description",
+    "examples",
+    "$comment",
+    "deprecated",
+    "readOnly",
+    "$schema",
+    "$id",
+)
+_FORM_MARKS = frozenset(
+    {"order", "multiline", "language", "options", "expects", "hidden", "audience"}
+)
 _NARROWING = frozenset({"destination", "fixed"})
-_LOWER = {"minimum": None, "exclusiveMinimum": None, "minLength": 0, "minItems": 0, "minProperties": 0, "minContains": 1}
+_LOWER = {
+    "minimum": None,
+    "exclusiveMinimum": None,
+    "minLength": 0,
+    "minItems": 0,
+    "minProperties": 0,
+    "minContains": 1,
+}
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
-_LIMITING = ("pattern", "contains", "not", "dependentRequired", "dependentSchemas", "contentEncoding", "contentMediaType", "contentSchema")
+_LIMITING = (
+    "pattern",
+    "contains",
+    "not",
+    "dependentRequired",
+    "dependentSchemas",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+)
 """Keywords that only exclude values. The effect of a changed value is not decided."""
 _UNDECIDED = ("if", "then", "else", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef")
 _KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
@@ -36,7 +64,9 @@ _KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. ``path`` is a JSON Pointer into ``document``: the new document, or the old one for a removed member."""
+    """One difference. ``path`` is a JSON Pointer into ``document``: the new document, or the old
+    one for a removed member.
+    """
 
     level: Level
     path: str
@@ -45,11 +75,20 @@ class Change:
 
     def to_json(self) -> dict[str, str]:
         """Return the change as a JSON object."""
-        return {"level": self.level, "path": self.path, "document": self.document, "reason": self.reason}
+        return {
+            "level": self.level,
+            "path": self.path,
+            "document": self.document,
+            "reason": self.reason,
+        }
 
 
-def schema_changes(old: Any, new: Any, role: Role, paths: tuple[str, str] = ("", "")) -> Iterator[Change]:
-    """Yield the differences of two schemas. ``paths`` are their JSON Pointers in the old and the new document."""
+def schema_changes(
+    old: Any, new: Any, role: Role, paths: tuple[str, str] = ("", "")
+) -> Iterator[Change]:
+    """Yield the differences of two schemas. ``paths`` are their JSON Pointers in the old and the
+    new document.
+    """
     yield from _Comparison(old, new, role).node(old, new, paths, 0)
 
 
@@ -75,26 +114,40 @@ class _Comparison:
         one, two = self._resolved(old, 0), self._resolved(new, 1)
         if one is False or two is False:
             if one is not two:
-                yield self._shifted("wider" if one is False else "narrower", paths, "the schema changes between 'nothing' and something")
+                yield self._shifted(
+                    "wider" if one is False else "narrower",
+                    paths,
+                    "the schema changes between 'nothing' and something",
+                )
             return
         if (fits := self._listed_fit(one, two)) is not None:
-            said = f"the values {'are' if fits else 'are not all'} valid in the {'new' if self._role == 'inputs' else 'old'} schema"
-            yield Change("additive" if fits else "breaking", paths[1], f"a list of values is replaced by a rule, or the reverse: {said}")
+            said = (
+                f"the values {'are' if fits else 'are not all'} valid in the "
+                f"{'new' if self._role == 'inputs' else 'old'} schema"
+            )
+            yield Change(
+                "additive" if fits else "breaking",
+                paths[1],
+                f"a list of values is replaced by a rule, or the reverse: {said}",
+            )
         else:
             for part in (self._values, self._limits, self._combined, self._members, self._items):
                 yield from part(one, two, paths, depth)
         yield from self._marks(one, two, paths)
 
     def _listed_fit(self, one: Any, two: Any) -> bool | None:
-        """Return whether all values that one side lists are valid on the other side; None if the listed values cannot decide.
+        """Return whether all values that one side lists are valid on the other side; None if the
+        listed values cannot decide.
 
-        The side whose values must stay accepted has to be the only one that lists values. Each value is validated, so the answer is exact.
+        The side whose values must stay accepted has to be the only one that lists values. Each
+        value is validated, so the answer is exact.
         """
         listed = [_allowed_values(side) for side in (one, two)]
         if (listed[0] is None) == (listed[1] is None) or "$ref" in _text([one, two]):
             return None
         values, rule = (listed[0], two) if self._role == "inputs" else (listed[1], one)
-        if values is None:  # the side that must be accepted has a rule, the other one a list: only the parts can tell
+        # the side that must be accepted has a rule, the other one a list: only the parts can tell
+        if values is None:
             return None
         try:
             validator = compile_validator(for_engine(dict(rule)))
@@ -114,17 +167,34 @@ class _Comparison:
             node = {**(found if isinstance(found, Mapping) else {}), **rest}
         return node
 
-    def _shifted(self, shift: Shift, paths: tuple[str, str], reason: str, *, removed: bool = False) -> Change:
+    def _shifted(
+        self, shift: Shift, paths: tuple[str, str], reason: str, *, removed: bool = False
+    ) -> Change:
         breaks = shift == "other" or (shift == "narrower") == (self._role == "inputs")
-        return Change("breaking" if breaks else "additive", paths[0] if removed else paths[1], reason, "old" if removed else "new")
+        return Change(
+            "breaking" if breaks else "additive",
+            paths[0] if removed else paths[1],
+            reason,
+            "old" if removed else "new",
+        )
 
-    def _keyword(self, name: str, one: Any, two: Any, shift: Shift, paths: tuple[str, str]) -> Change:
+    def _keyword(
+        self, name: str, one: Any, two: Any, shift: Shift, paths: tuple[str, str]
+    ) -> Change:
         verb = "is added" if name not in one else "is removed" if name not in two else "changes"
         shown = "".join(
-            f" {word} {_short(side[name])}" for word, side in (("from", one), ("to", two)) if name in side and verb == "changes"
+            f" {word} {_short(side[name])}"
+            for word, side in (("from", one), ("to", two))
+            if name in side and verb == "changes"
         )
-        accepts = {"narrower": "fewer values are valid", "wider": "more values are valid", "other": "other values may be valid"}[shift]
-        return self._shifted(shift, _both(paths, name), f"'{name}' {verb}{shown}: {accepts}", removed=name not in two)
+        accepts = {
+            "narrower": "fewer values are valid",
+            "wider": "more values are valid",
+            "other": "other values may be valid",
+        }[shift]
+        return self._shifted(
+            shift, _both(paths, name), f"'{name}' {verb}{shown}: {accepts}", removed=name not in two
+        )
 
     def _values(self, one: Any, two: Any, paths: tuple[str, str], _depth: int) -> Iterator[Change]:
         shift = _set_shift(_kinds(one), _kinds(two))
@@ -134,7 +204,13 @@ class _Comparison:
             if (name in one or name in two) and not _const_becomes_enum(one, two):
                 before, after = (read(side[name]) if name in side else None for side in (one, two))
                 found: Shift | None
-                found = "narrower" if before is None else "wider" if after is None else _set_shift(before, after)
+                found = (
+                    "narrower"
+                    if before is None
+                    else "wider"
+                    if after is None
+                    else _set_shift(before, after)
+                )
                 if found:
                     yield self._keyword(name, one, two, found, paths)
         if _const_becomes_enum(one, two):
@@ -142,14 +218,26 @@ class _Comparison:
 
     def _limits(self, one: Any, two: Any, paths: tuple[str, str], _depth: int) -> Iterator[Change]:
         for name, least in _LOWER.items():
-            yield from self._bound(name, one, two, paths, (one.get(name, least), two.get(name, least)), 1)
+            yield from self._bound(
+                name, one, two, paths, (one.get(name, least), two.get(name, least)), 1
+            )
         for name in _UPPER:
             yield from self._bound(name, one, two, paths, (one.get(name), two.get(name)), -1)
         if one.get("multipleOf") != two.get("multipleOf"):
-            yield self._keyword("multipleOf", one, two, _multiple_shift(one.get("multipleOf"), two.get("multipleOf")), paths)
+            yield self._keyword(
+                "multipleOf",
+                one,
+                two,
+                _multiple_shift(one.get("multipleOf"), two.get("multipleOf")),
+                paths,
+            )
         if bool(one.get("uniqueItems")) != bool(two.get("uniqueItems")):
-            yield self._keyword("uniqueItems", one, two, "narrower" if two.get("uniqueItems") else "wider", paths)
-        formats = [None if side.get("format") == "password" else side.get("format") for side in (one, two)]
+            yield self._keyword(
+                "uniqueItems", one, two, "narrower" if two.get("uniqueItems") else "wider", paths
+            )
+        formats = [
+            None if side.get("format") == "password" else side.get("format") for side in (one, two)
+        ]
         if formats[0] != formats[1]:
             yield self._keyword("format", one, two, _presence(*formats), paths)
         for name in _LIMITING:
@@ -159,14 +247,24 @@ class _Comparison:
             if one.get(name, _ABSENT) != two.get(name, _ABSENT):
                 yield self._keyword(name, one, two, "other", paths)
 
-    def _bound(self, name: str, one: Any, two: Any, paths: tuple[str, str], values: tuple[Any, Any], sign: int) -> Iterator[Change]:
+    def _bound(
+        self,
+        name: str,
+        one: Any,
+        two: Any,
+        paths: tuple[str, str],
+        values: tuple[Any, Any],
+        sign: int,
+    ) -> Iterator[Change]:
         before, after = values
         if before == after:
             return
         numbers = all(isinstance(value, int | float) for value in values)
         shift: Shift = _presence(before, after)
         if None not in values:
-            shift = "other" if not numbers else "narrower" if (after - before) * sign > 0 else "wider"
+            shift = (
+                "other" if not numbers else "narrower" if (after - before) * sign > 0 else "wider"
+            )
         yield self._keyword(name, one, two, shift, paths)
 
     def _combined(self, one: Any, two: Any, paths: tuple[str, str], depth: int) -> Iterator[Change]:
@@ -186,7 +284,10 @@ class _Comparison:
 
     def _members(self, one: Any, two: Any, paths: tuple[str, str], depth: int) -> Iterator[Change]:
         fields = [_map(side.get("properties")) for side in (one, two)]
-        needs = [{name for name in _list(side.get("required")) if isinstance(name, str)} for side in (one, two)]
+        needs = [
+            {name for name in _list(side.get("required")) if isinstance(name, str)}
+            for side in (one, two)
+        ]
         for name in {**fields[0], **fields[1]}:
             at = _both(_both(paths, "properties"), name)
             if name not in fields[1]:
@@ -201,42 +302,67 @@ class _Comparison:
             yield self._required(name, _both(paths, "required"), {}, added=name in needs[1])
         for name in {**_map(one.get("patternProperties")), **_map(two.get("patternProperties"))}:
             pair = [_map(side.get("patternProperties")).get(name, True) for side in (one, two)]
-            yield from self.node(pair[0], pair[1], _both(_both(paths, "patternProperties"), name), depth + 1)
+            yield from self.node(
+                pair[0], pair[1], _both(_both(paths, "patternProperties"), name), depth + 1
+            )
         rest = [side.get("additionalProperties", True) for side in (one, two)]
         yield from self._open_members(rest, _both(paths, "additionalProperties"), depth)
 
-    def _open_members(self, rest: Sequence[Any], paths: tuple[str, str], depth: int) -> Iterator[Change]:
+    def _open_members(
+        self, rest: Sequence[Any], paths: tuple[str, str], depth: int
+    ) -> Iterator[Change]:
         if rest[0] == rest[1]:
             return
         if self._role == "output" and False in rest:
             if isinstance(rest[0], Mapping):
                 yield Change("breaking", paths[1], "the map's members are removed from the output")
             else:
-                yield Change("additive", paths[1], "which further members the output may have changes; callers ignore unknown members")
+                yield Change(
+                    "additive",
+                    paths[1],
+                    "which further members the output may have changes; callers ignore unknown "
+                    "members",
+                )
             return
         yield from self.node(rest[0], rest[1], paths, depth + 1)
 
     def _removed(self, name: str, paths: tuple[str, str]) -> Change:
-        reason = "callers that send it are refused" if self._role == "inputs" else "callers that read it find nothing"
+        reason = (
+            "callers that send it are refused"
+            if self._role == "inputs"
+            else "callers that read it find nothing"
+        )
         return Change("breaking", paths[0], f"'{name}' is removed: {reason}", "old")
 
-    def _added(self, name: str, paths: tuple[str, str], needed: bool, field: Any, old: Any) -> Change:
+    def _added(
+        self, name: str, paths: tuple[str, str], needed: bool, field: Any, old: Any
+    ) -> Change:
         if self._role == "output":
             return Change("additive", paths[1], f"'{name}' is added to the output")
         if needed and "default" not in _map(field):
-            return Change("breaking", paths[1], f"'{name}' is added and required: calls without it are refused")
+            return Change(
+                "breaking",
+                paths[1],
+                f"'{name}' is added and required: calls without it are refused",
+            )
         if old.get("additionalProperties", True) is not False:
-            return Change("breaking", paths[1], f"'{name}' was accepted with any value, and now has a schema")
+            return Change(
+                "breaking", paths[1], f"'{name}' was accepted with any value, and now has a schema"
+            )
         return Change("additive", paths[1], f"'{name}' is added and may be left out")
 
     def _required(self, name: str, paths: tuple[str, str], field: Any, *, added: bool) -> Change:
         if self._role == "inputs" and added and "default" in _map(field):
-            return Change("additive", paths[1], f"'{name}' becomes required, and its default fills it in")
+            return Change(
+                "additive", paths[1], f"'{name}' becomes required, and its default fills it in"
+            )
         said = f"'{name}' {'becomes required' if added else 'is no longer required'}"
         return self._shifted("narrower" if added else "wider", paths, said)
 
     def _items(self, one: Any, two: Any, paths: tuple[str, str], depth: int) -> Iterator[Change]:
-        yield from self.node(one.get("items", True), two.get("items", True), _both(paths, "items"), depth + 1)
+        yield from self.node(
+            one.get("items", True), two.get("items", True), _both(paths, "items"), depth + 1
+        )
         before, after = (_list(side.get("prefixItems")) for side in (one, two))
         if len(before) != len(after):
             yield self._keyword("prefixItems", one, two, "other", paths)
@@ -265,13 +391,21 @@ class _Comparison:
 
     def _default(self, one: Any, two: Any, paths: tuple[str, str]) -> Change:
         if self._role == "output":
-            return Change("textual", paths[1], "the default of an output changes, which fills nothing in")
+            return Change(
+                "textual", paths[1], "the default of an output changes, which fills nothing in"
+            )
         if "default" not in one:
             return Change("additive", paths[1], f"the default {_short(two['default'])} is added")
         if "default" not in two:
-            return Change("breaking", paths[0], "the default is removed: calls that rely on it change", "old")
+            return Change(
+                "breaking", paths[0], "the default is removed: calls that rely on it change", "old"
+            )
         values = f"{_short(one['default'])} to {_short(two['default'])}"
-        return Change("breaking", paths[1], f"the default changes from {values}: calls that rely on it do something else")
+        return Change(
+            "breaking",
+            paths[1],
+            f"the default changes from {values}: calls that rely on it do something else",
+        )
 
 
 def _mark(name: str, marks: Sequence[Mapping[str, Any]], paths: tuple[str, str]) -> Change:
@@ -280,8 +414,13 @@ def _mark(name: str, marks: Sequence[Mapping[str, Any]], paths: tuple[str, str])
     if name not in marks[0] and name not in _NARROWING:
         return Change("additive", paths[1], f"the mark '{name}' is added")
     removed = name not in marks[1]
-    reason = f"the mark '{name}' {'is removed' if removed else 'changes'}: values are read or protected differently"
-    return Change("breaking", paths[0] if removed else paths[1], reason, "old" if removed else "new")
+    reason = (
+        f"the mark '{name}' {'is removed' if removed else 'changes'}: values are read or "
+        "protected differently"
+    )
+    return Change(
+        "breaking", paths[0] if removed else paths[1], reason, "old" if removed else "new"
+    )
 
 
 def _both(paths: tuple[str, str], step: str | int) -> tuple[str, str]:
@@ -309,7 +448,13 @@ def _short(value: Any) -> str:
 
 def _kinds(node: Mapping[str, Any]) -> frozenset[str]:
     stated = node.get("type")
-    kinds = frozenset([stated] if isinstance(stated, str) else map(str, stated) if isinstance(stated, list) else _KINDS)
+    kinds = frozenset(
+        [stated]
+        if isinstance(stated, str)
+        else map(str, stated)
+        if isinstance(stated, list)
+        else _KINDS
+    )
     return kinds | {"integer"} if "number" in kinds else kinds
 
 
@@ -322,7 +467,13 @@ def _enumerated(value: Any) -> set[str]:
 
 
 def _const_becomes_enum(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
-    return "const" in one and "enum" in two and "enum" not in one and "const" not in two and _text(one["const"]) in _enumerated(two["enum"])
+    return (
+        "const" in one
+        and "enum" in two
+        and "enum" not in one
+        and "const" not in two
+        and _text(one["const"]) in _enumerated(two["enum"])
+    )
 
 
 def _set_shift(before: set[str] | frozenset[str], after: set[str] | frozenset[str]) -> Shift | None:
@@ -353,7 +504,9 @@ def _branch_shift(name: str, before: Sequence[Any], after: Sequence[Any]) -> Shi
 
 
 def _disjoint(branches: Sequence[Any]) -> bool:
-    """Return whether different branches have no value in common, judged by their constants or types."""
+    """Return whether different branches have no value in common, judged by their constants or
+    types.
+    """
     unique = {_text(_bare(item)): item for item in branches if isinstance(item, Mapping)}.values()
     consts = [_text(item["const"]) for item in unique if "const" in item]
     if len(consts) == len(unique):
@@ -363,4 +516,8 @@ def _disjoint(branches: Sequence[Any]) -> bool:
 
 
 def _bare(schema: Any) -> Any:
-    return {name: value for name, value in schema.items() if name not in _TEXTS} if isinstance(schema, Mapping) else schema
+    return (
+        {name: value for name, value in schema.items() if name not in _TEXTS}
+        if isinstance(schema, Mapping)
+        else schema
+    )

@@ -1,7 +1,8 @@
-"""Limits of untrusted Python source text before it is parsed, since a parser uses a thousand times the memory of the text.
+"""Limits of untrusted Python source text before it is parsed, since a parser uses a thousand times
+the memory of the text.
 
-With these limits, parsing one file uses less than 200 MiB and a few seconds. The encoding must be UTF-8, so that Python imports the checked
-text.
+With these limits, parsing one file uses less than 200 MiB and a few seconds. The encoding must be
+UTF-8, so that Python imports the checked text.
 """
 
 from __future__ import annotations
@@ -21,12 +22,18 @@ _TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 
 
 def source_fault(files: Mapping[str, bytes]) -> tuple[str, str] | None:
-    """Return the first ``.py`` file that cannot be parsed within the limits, and the reason; None if all can be parsed."""
+    """Return the first ``.py`` file that cannot be parsed within the limits, and the reason; None
+    if all can be parsed.
+    """
     left = MAX_SOURCES
     for path, content in files.items():
         if path.endswith(".py"):
             left -= len(content)
-            fault = _fault(content) if left >= 0 else f"goes beyond {MAX_SOURCES:,} bytes of source text together"
+            fault = (
+                _fault(content)
+                if left >= 0
+                else f"goes beyond {MAX_SOURCES:,} bytes of source text together"
+            )
             if fault is not None:
                 return path, fault
     return None
@@ -43,5 +50,8 @@ def _fault(content: bytes) -> str | None:
     if encoding not in {"utf-8", "utf-8-sig"}:
         return "is not UTF-8, or declares another encoding"
     if sum(1 for _ in _TOKEN.finditer(text)) > MAX_TOKENS:
-        return f"has more than {MAX_TOKENS:,} words, marks and lines; split it, or move data into other files"
+        return (
+            f"has more than {MAX_TOKENS:,} words, marks and lines; split it, or move data "
+            "into other files"
+        )
     return None

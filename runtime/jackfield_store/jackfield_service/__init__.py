@@ -1,1 +1,3 @@
-"""The service on top of the engine: a shell (HTTP, identity, pages, MCP, commands) and its subjects."""
+"""The service on top of the engine: a shell (HTTP, identity, pages, MCP, commands) and its
+subjects.
+"""

@@ -1,5 +1,7 @@
-"""``python -m jackfield_service.health``: the health check of a container. It asks the server or worker of the container, at the address in
-the process's options, and imports very little, since it runs every few seconds."""
+"""``python -m jackfield_service.health``: the health check of a container. It asks the server or
+worker of the container, at the address in the process's options, and imports very little, since it
+runs every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _PORT = "8080"
 
 
 def main(processes: str = "/proc", environment: Mapping[str, str] = os.environ) -> int:
-    """Return 0 if this container's jackfield answers ``/healthz`` or listens nowhere. Otherwise write the reason to stderr and return 1."""
+    """Return 0 if this container's jackfield answers ``/healthz`` or listens nowhere. Otherwise
+    write the reason to stderr and return 1.
+    """
     words = _command(processes)
     if not words:
         return _ill("no jackfield runs here")
@@ -41,18 +45,28 @@ def main(processes: str = "/proc", environment: Mapping[str, str] = os.environ) 
 
 
 def place(words: Sequence[str], environment: Mapping[str, str]) -> tuple[str, int, bool] | None:
-    """Return the address at which the command ``words`` (``serve --port 9000``) answers probes: host, port, and whether over TLS; None if
-    the command answers no probes.
+    """Return the address at which the command ``words`` (``serve --port 9000``) answers probes:
+    host, port, and whether over TLS; None if the command answers no probes.
     """
     if words[0] == "serve":
         port = _option(words, "--port") or environment.get("PORT", "").strip() or _PORT
-        return _option(words, "--host") or "127.0.0.1", int(port), _option(words, "--certificate") is not None
+        return (
+            _option(words, "--host") or "127.0.0.1",
+            int(port),
+            _option(words, "--certificate") is not None,
+        )
     probed = _option(words, "--health-port") if words[0] == "worker" else None
-    return None if probed is None else (_option(words, "--health-host") or "127.0.0.1", int(probed), False)
+    return (
+        None
+        if probed is None
+        else (_option(words, "--health-host") or "127.0.0.1", int(probed), False)
+    )
 
 
 def _option(words: Sequence[str], name: str) -> str | None:
-    """Return the last value of an option, written with a blank or with ``=``; None if it is not given."""
+    """Return the last value of an option, written with a blank or with ``=``; None if it is not
+    given.
+    """
     found = None
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == name:
@@ -63,7 +77,9 @@ def _option(words: Sequence[str], name: str) -> str | None:
 
 
 def _command(processes: str) -> list[str]:
-    """Return the words after ``jackfield`` of the first process whose command line has them; an empty list without such a process."""
+    """Return the words after ``jackfield`` of the first process whose command line has them; an
+    empty list without such a process.
+    """
     for number in sorted(int(name) for name in os.listdir(processes) if name.isdigit()):
         try:
             with open(f"{processes}/{number}/cmdline", "rb") as file:
@@ -80,7 +96,8 @@ def _health_status(host: str, port: int, *, tls: bool) -> int:
     connection = http.client.HTTPConnection(host, port, timeout=_WITHIN)
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # this container's own port, whatever its certificate names
+        # this container's own port, whatever its certificate names
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(host, port, timeout=_WITHIN, context=context)
     try:
         if host.startswith("unix:"):

@@ -1,4 +1,6 @@
-"""The stored side of a runtime: database, keys, journal, access, stored connections, files, their management, and the queue."""
+"""The stored side of a runtime: database, keys, journal, access, stored connections, files, their
+management, and the queue.
+"""
 
 from __future__ import annotations
 

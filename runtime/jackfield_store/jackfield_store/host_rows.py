@@ -1,4 +1,6 @@
-"""Rows of a program's own functions in a workspace's journal, and the runtime that a program gets if it makes none."""
+"""Rows of a program's own functions in a workspace's journal, and the runtime that a program gets
+if it makes none.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,14 @@ if TYPE_CHECKING:
 class HostRows(Opening):
     """Rows of functions in the journal of one workspace."""
 
-    def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None, **about: Any) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        workspace: str,
+        clock: Clock,
+        check: Callable[[], object] = lambda: None,
+        **about: Any,
+    ) -> None:
         super().__init__(storage, workspace, clock, check, **about)
         storage.look_due = _look_due
 
@@ -65,8 +74,8 @@ class HostRows(Opening):
 
 
 class Environment(ProcessLocal):
-    """Runtime of a program that declares functions alone, over the database of its environment. It opens no connection and finds no
-    connector.
+    """Runtime of a program that declares functions alone, over the database of its environment. It
+    opens no connection and finds no connector.
     """
 
     def __init__(self) -> None:
@@ -74,7 +83,9 @@ class Environment(ProcessLocal):
         self.calls, storage = Calls(), Storage(None, environment, clock)
         self._storage = storage
         access = WorkspaceAccess(storage, "default", clock)
-        self.store = HostRows(storage, "default", clock, self.calls.check, retention=lambda: access.settings.retention)
+        self.store = HostRows(
+            storage, "default", clock, self.calls.check, retention=lambda: access.settings.retention
+        )
         self._clock, self._in_thread = clock, InThread(clock, LoopThread())
         self._runtime: framework.Jackfield | None = None
         self._begin_anew()

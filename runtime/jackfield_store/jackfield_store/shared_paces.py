@@ -26,8 +26,13 @@ _KEPT = 30 * 86_400.0
 _DRIFT = 1e-4
 """Maximum drift between two clocks, in seconds per second."""
 
-_LOCK = "UPDATE paces SET updated_at = {now} WHERE workspace = :workspace AND pace_key = :key RETURNING state, {now} AS now"
-"""Statement that locks the row before it reads the clock: PostgreSQL evaluates RETURNING after it has waited for other processes."""
+_LOCK = (
+    "UPDATE paces SET updated_at = {now} WHERE workspace = :workspace AND pace_key = :key "
+    "RETURNING state, {now} AS now"
+)
+"""Statement that locks the row before it reads the clock: PostgreSQL evaluates RETURNING after it
+has waited for other processes.
+"""
 _INSERT = """
 INSERT INTO paces (workspace, pace_key, state, updated_at) VALUES (:workspace, :key, '{{}}', {now}) ON CONFLICT DO NOTHING
 """
@@ -47,13 +52,23 @@ def _shared(database: Database, clock: Clock) -> SharedClock:
 
 
 class DatabaseRow:
-    """State in the database. While it is unavailable, this process continues alone with the last known state.
+    """State in the database. While it is unavailable, this process continues alone with the last
+    known state.
 
     The time is the database server's own; on SQLite, the time that its processes agree on.
     """
 
-    def __init__(self, database: Database, clock: Clock, workspace: str, key: str, about: Callable[[], Mapping[str, str]] = dict) -> None:
-        """Set the row's place; ``about`` returns the connector and more about the account for the event ``quota.low``."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        workspace: str,
+        key: str,
+        about: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """Set the row's place; ``about`` returns the connector and more about the account for the
+        event ``quota.low``.
+        """
         self._database = database
         self._clock = clock
         self._key = {"workspace": workspace, "key": key}
@@ -62,7 +77,9 @@ class DatabaseRow:
         self._alone_until = 0.0
         self._seen = PaceState()
         self.rides = self._local = database.dialect.name == "sqlite"
-        """True on SQLite, which has one writer at a time. On PostgreSQL the row of an account would be locked until a durable commit."""
+        """True on SQLite, which has one writer at a time. On PostgreSQL the row of an account would
+        be locked until a durable commit.
+        """
         self._time = _shared(database, clock)
         self._ahead, self._measured_at = float("-inf"), 0.0
 
@@ -73,16 +90,22 @@ class DatabaseRow:
         try:
             found = self._database.adjust(lambda transaction: self.joined(transaction, change))
         except Unavailable as fault:
-            _LOG.warning("calls are paced in this process alone, because the pace of all processes cannot be read: %s", fault.message)
-            self._alone = self._alone or MemoryRow(self._clock, PaceState.from_json(self._seen.to_json()))
+            _LOG.warning(
+                "calls are paced in this process alone, because the pace of all processes cannot "
+                "be read: %s",
+                fault.message,
+            )
+            self._alone = self._alone or MemoryRow(
+                self._clock, PaceState.from_json(self._seen.to_json())
+            )
             self._alone_until = self._clock.monotonic() + _ALONE
             return self._alone.change(change)
         self._alone, self._seen = None, found[1]
         return found
 
     def ahead(self, now: float) -> float:
-        """Return the difference of the database's clock to this process's monotonic one; for a server, the largest recent difference, since
-        answers take time.
+        """Return the difference of the database's clock to this process's monotonic one; for a
+        server, the largest recent difference, since answers take time.
         """
         if self._local:
             return self._time.now() - self._clock.monotonic()
@@ -91,13 +114,17 @@ class DatabaseRow:
         self._measured_at = here
         return self._ahead
 
-    def joined(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+    def joined(
+        self, transaction: Transaction, change: Callable[[PaceState, float], T]
+    ) -> tuple[T, PaceState, float]:
         """Apply ``change`` in the given transaction; return its result, the state and the time."""
         at = {"now": self._time.now()} if self._local else {}
         now, values = ":now" if self._local else self._database.dialect.now, {**self._key, **at}
         rows = transaction.execute(_LOCK.format(now=now), values)
         if not rows:
-            transaction.change(_PURGE.format(now=now), {"workspace": self._key["workspace"], "kept": _KEPT, **at})
+            transaction.change(
+                _PURGE.format(now=now), {"workspace": self._key["workspace"], "kept": _KEPT, **at}
+            )
             transaction.change(_INSERT.format(now=now), values)
             rows = transaction.execute(_LOCK.format(now=now), values)
         state, now_at = PaceState.from_json(rows[0].state), float(rows[0].now)
@@ -114,11 +141,22 @@ class DatabaseRow:
         facts: dict[str, object] = {**self._about()}
         if quota.per_day is not None:
             facts |= {"perDay": quota.per_day, "used": quota.used + quota.since}
-        record(transaction, str(self._key["workspace"]), "quota.low", str(facts.get("connection", facts.get("connector"))), now, facts)
+        record(
+            transaction,
+            str(self._key["workspace"]),
+            "quota.low",
+            str(facts.get("connection", facts.get("connector"))),
+            now,
+            facts,
+        )
 
 
 def shared_row(
-    workspace: str, database: Callable[[], Database], clock: Clock, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]
+    workspace: str,
+    database: Callable[[], Database],
+    clock: Clock,
+    key: tuple[str, str, str],
+    about: Callable[[], Mapping[str, str]],
 ) -> DatabaseRow:
     """Return the row of an account's pace; ``about`` describes the account."""
     return DatabaseRow(database(), clock, workspace, pace_key(*key), about)

@@ -1,4 +1,6 @@
-"""Composition of a runtime over a database: the stored side of one workspace, which the framework leaves to this package."""
+"""Composition of a runtime over a database: the stored side of one workspace, which the framework
+leaves to this package.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
 
 class _Manifests:
-    """Stored manifests of one workspace. Their table is imported at the first use: most processes have none."""
+    """Stored manifests of one workspace. Their table is imported at the first use: most processes
+    have none.
+    """
 
     prefix = LIVE_PREFIX
 
@@ -48,7 +52,9 @@ class _Manifests:
         found = self._table
         if found is None:
             storage, workspace, clock = self._about
-            found = self._table = part("stored-manifests")(storage.database, lambda: storage.vault, workspace, clock)
+            found = self._table = part("stored-manifests")(
+                storage.database, lambda: storage.vault, workspace, clock
+            )
         return found
 
     def keys(self) -> Sequence[str]:
@@ -71,7 +77,8 @@ class _Manifests:
 class DatabaseStore(HostRows):
     """Store of one workspace in a database: of ``storage``, else of ``url`` or the environment.
 
-    None of its parts refers back to the store or to a runtime: each is freed with its last reference.
+    None of its parts refers back to the store or to a runtime: each is freed with its last
+    reference.
     """
 
     def __init__(
@@ -89,26 +96,36 @@ class DatabaseStore(HostRows):
     @property
     def connection_table(self) -> Callable[[], ConnectionTable] | None:
         """Function that opens the table of the stored connections; None without a database."""
-        return partial(self.storage.connection_table, self._workspace) if self.storage.enabled else None
+        return (
+            partial(self.storage.connection_table, self._workspace)
+            if self.storage.enabled
+            else None
+        )
 
     @property
     def manifests(self) -> StoredManifests | None:
         """Manifests of servers that the workspace has stored; None without a database."""
-        return _Manifests(self.storage, self._workspace, self._clock) if self.storage.enabled else None
+        return (
+            _Manifests(self.storage, self._workspace, self._clock) if self.storage.enabled else None
+        )
 
     def files(self) -> Files:
         """Return the stored files."""
         return Files(self.storage, FileLimits(), self._clock)
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> WorkspaceAccess:
-        """Return settings and access decisions of the workspace. Its settings determine the journal's retention."""
+        """Return settings and access decisions of the workspace. Its settings determine the
+        journal's retention.
+        """
         found = WorkspaceAccess(self.storage, self._workspace, self._clock, names)
         self._about = {"retention": lambda: found.settings.retention}
         return found
 
-    def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return the recording of calls, and share the paces among all processes. ``judge`` submits a recorded output to the policies
-        again.
+    def recording(
+        self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None
+    ) -> Recording:
+        """Return the recording of calls, and share the paces among all processes. ``judge`` submits
+        a recorded output to the policies again.
         """
         if not self.storage.enabled:
             from jackfield.call.unstored import Unrecorded
@@ -120,10 +137,17 @@ class DatabaseStore(HostRows):
 
     def gates(self, policies: Policies) -> Sequence[Gate]:
         """Return the features that take part in calls, in order."""
-        return ordered(policies, rides=self.storage.url.startswith("sqlite")) if self.storage.enabled else without_database(policies)
+        return (
+            ordered(policies, rides=self.storage.url.startswith("sqlite"))
+            if self.storage.enabled
+            else without_database(policies)
+        )
 
-    def _shared_row(self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]) -> PaceRow:
-        from jackfield_store.shared_paces import shared_row  # most connections have no account to share
+    def _shared_row(
+        self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]
+    ) -> PaceRow:
+        # most connections have no account to share
+        from jackfield_store.shared_paces import shared_row
 
         return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
 

@@ -1,4 +1,5 @@
-"""Secrets in HashiCorp Vault: ``{"$vault": {"path": "acme/ses", "field": "secretAccessKey"}}``, version 2 of the KV engine over HTTP.
+"""Secrets in HashiCorp Vault: ``{"$vault": {"path": "acme/ses", "field": "secretAccessKey"}}``,
+version 2 of the KV engine over HTTP.
 
 Source: Vault API documentation, "KV secrets engine - version 2", Read secret version.
 """
@@ -16,10 +17,15 @@ from jackfield.kernel.errors import Sent, Unavailable
 from jackfield_vault.wire import VaultFault, ask_vault
 
 _TIMEOUT = 10.0
-"""Maximum timeout in seconds for the connection and for each read; a call's own deadline shortens it."""
+"""Maximum timeout in seconds for the connection and for each read; a call's own deadline shortens
+it.
+"""
 _SHORTEST = 0.001
 _MEMBERS = {"path", "field", "mount", "version"}
-_SHAPE = '\'$vault\' takes {"path": …, "field": …} and optionally "mount" (default: secret) and "version" (default: the newest)'
+_SHAPE = (
+    '\'$vault\' takes {"path": …, "field": …} and optionally "mount" (default: secret) and '
+    '"version" (default: the newest)'
+)
 _STATUSES = {
     400: "Vault rejects the request: check the path",
     403: "Vault rejects the token, or the token is not allowed to read the path",
@@ -45,7 +51,8 @@ class _Wanted:
 def read_vault(target: object, environment: Mapping[str, str]) -> str:
     """Return the field of the secret that ``target`` names.
 
-    :raises ValueError: if the reference is not valid, or Vault does not return the secret; the message contains no secret.
+    :raises ValueError: if the reference is not valid, or Vault does not return the secret; the
+        message contains no secret.
     """
     wanted, field = _parsed_target(target)
     found = _fields(wanted, environment).get(field)
@@ -69,28 +76,46 @@ def vault_secret(target: object, environment: Mapping[str, str]) -> str:
 
 
 def whole_secret(target: Mapping[str, str], environment: Mapping[str, str]) -> str:
-    """Return all fields of the newest version of the secret at ``mount`` and ``path``, as JSON: Dapr's ``secretstores.hashicorp.vault``.
+    """Return all fields of the newest version of the secret at ``mount`` and ``path``, as JSON:
+    Dapr's ``secretstores.hashicorp.vault``.
 
     :raises ValueError: as ``read_vault``.
     """
     mount, path = target["mount"], target["path"]
     if not _is_path(mount) or not _is_path(path):
-        raise ValueError("the path of a secret in Vault has no empty parts, and none that are '.' or '..'")
+        raise ValueError(
+            "the path of a secret in Vault has no empty parts, and none that are '.' or '..'"
+        )
     return json.dumps(_fields(_Wanted(path, mount), environment))
 
 
 def _fields(wanted: _Wanted, environment: Mapping[str, str]) -> Mapping[str, Any]:
-    return _content(ask_vault(wanted.address, environment, timeout=max(_SHORTEST, patience(_TIMEOUT)), statuses=_STATUSES), wanted)
+    return _content(
+        ask_vault(
+            wanted.address,
+            environment,
+            timeout=max(_SHORTEST, patience(_TIMEOUT)),
+            statuses=_STATUSES,
+        ),
+        wanted,
+    )
 
 
 def _parsed_target(target: object) -> tuple[_Wanted, str]:
     if not isinstance(target, Mapping) or not target.keys() <= _MEMBERS:
         raise ValueError(_SHAPE)
-    texts = [target.get(name, default) for name, default in (("path", None), ("field", None), ("mount", "secret"))]
+    texts = [
+        target.get(name, default)
+        for name, default in (("path", None), ("field", None), ("mount", "secret"))
+    ]
     version = target.get("version")
-    if not all(isinstance(text, str) and text for text in texts) or not (_is_path(str(texts[0])) and _is_path(str(texts[2]))):
+    if not all(isinstance(text, str) and text for text in texts) or not (
+        _is_path(str(texts[0])) and _is_path(str(texts[2]))
+    ):
         raise ValueError(_SHAPE)
-    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
+    if version is not None and (
+        not isinstance(version, int) or isinstance(version, bool) or version < 1
+    ):
         raise ValueError(_SHAPE)
     path, field, mount = texts
     return _Wanted(str(path), str(mount), version), str(field)

@@ -1,8 +1,10 @@
-"""Data keys wrapped by the Transit engine of HashiCorp Vault or OpenBao: ``vault-transit://MOUNT/KEY``.
+"""Data keys wrapped by the Transit engine of HashiCorp Vault or OpenBao:
+``vault-transit://MOUNT/KEY``.
 
-The ids of installation, workspace and data key are sent as ``associated_data``, which authenticates them, and as ``context``, from which
-keys with ``derived=true`` are derived. The engine's ``rewrap`` accepts no ``associated_data`` (path_rewrap.go, in Vault and in OpenBao), so
-a key is decrypted and encrypted instead. Source: Vault API documentation, "Transit secrets engine".
+The ids of installation, workspace and data key are sent as ``associated_data``, which authenticates
+them, and as ``context``, from which keys with ``derived=true`` are derived. The engine's ``rewrap``
+accepts no ``associated_data`` (path_rewrap.go, in Vault and in OpenBao), so a key is decrypted and
+encrypted instead. Source: Vault API documentation, "Transit secrets engine".
 """
 
 from __future__ import annotations
@@ -20,14 +22,18 @@ from jackfield_vault.wire import VaultFault, ask_vault
 
 SCHEME = "vault-transit://"
 _UNREADY = frozenset({408, 412, 429, 472, 473})
-"""HTTP statuses of a node that is behind, rate limiting or a standby (Vault API documentation, HTTP status codes; /sys/health)."""
+"""HTTP statuses of a node that is behind, rate limiting or a standby (Vault API documentation, HTTP
+status codes; /sys/health).
+"""
 _BAD_REQUEST = 400
 _SERVER_FAULT = 500
 _NO_KEY = "encryption key not found"
 
 
 class TransitKey(SecretHolder):
-    """Key of a Transit engine. ``environment`` has Vault's variables; the token is read for each request."""
+    """Key of a Transit engine. ``environment`` has Vault's variables; the token is read for each
+    request.
+    """
 
     def __init__(self, uri: str, environment: Mapping[str, str]) -> None:
         mount, _, name = uri.removeprefix(SCHEME).strip("/").rpartition("/")
@@ -68,7 +74,8 @@ class TransitKey(SecretHolder):
             raise Unavailable("Vault's response has no plaintext") from None
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with the newest version of the key a value that an earlier version encrypted; None for another key's value.
+        """Encrypt with the newest version of the key a value that an earlier version encrypted;
+        None for another key's value.
 
         :raises Rejected: as ``unwrap`` does.
         :raises Unavailable: as ``wrap`` does.
@@ -76,7 +83,9 @@ class TransitKey(SecretHolder):
         """
         return self.wrap(context, self.unwrap(context, wrapped)) if source == self.id else None
 
-    def _ask_transit(self, operation: str, context: Mapping[str, str], **values: str) -> Mapping[str, Any]:
+    def _ask_transit(
+        self, operation: str, context: Mapping[str, str], **values: str
+    ) -> Mapping[str, Any]:
         bound = _text(json.dumps(dict(context), sort_keys=True, separators=(",", ":")).encode())
         path = f"/v1/{quote(self._mount)}/{operation}/{quote(self._name)}"
         body = {**values, "context": bound, "associated_data": bound}

@@ -13,4 +13,6 @@ def test_connector_json_is_up_to_date() -> None:
     with plugged(ECHO):
         from jackfield_echo import connector
 
-        assert json.loads((ECHO / "jackfield_echo" / "connector.json").read_text(encoding="utf-8")) == describe(connector)
+        assert json.loads(
+            (ECHO / "jackfield_echo" / "connector.json").read_text(encoding="utf-8")
+        ) == describe(connector)

@@ -17,7 +17,9 @@ __all__ = ["database_url", "no_tables", "postgres_database", "postgres_server", 
 
 @pytest.fixture
 def upgraded(database_url: str) -> str:
-    """A database whose tables are there. Functions of earlier tests are gone, whose looks would count for one at the same place."""
+    """A database whose tables are there. Functions of earlier tests are gone, whose looks would
+    count for one at the same place.
+    """
     gc.collect()
     open_database(database_url, migrate=True).close()
     return database_url

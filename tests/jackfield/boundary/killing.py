@@ -1,9 +1,11 @@
-"""A program that is killed in the middle of calls which happen once, and what the next process finds.
+"""A program that is killed in the middle of calls which happen once, and what the next process
+finds.
 
-``python killing.py FOLDER ROUNDS`` kills a child at each of ten points, in each of three functions and a block, ROUNDS times; 0: at each
-point in one.
-Another child makes the same call afterwards. The database is the environment's. It prints, as JSON, how many calls there were, and those
-that took effect twice, that were told of a success without an effect, or that ended otherwise than by a look.
+``python killing.py FOLDER ROUNDS`` kills a child at each of ten points, in each of three functions
+and a block, ROUNDS times; 0: at each point in one.
+Another child makes the same call afterwards. The database is the environment's. It prints, as JSON,
+how many calls there were, and those that took effect twice, that were told of a success without an
+effect, or that ended otherwise than by a look.
 """
 
 from __future__ import annotations
@@ -134,7 +136,11 @@ def block(key: str) -> str:
 
 
 def _call(kind: str, key: str) -> str:
-    return asyncio.run(amake(key)) if kind == "amake" else {"make": make, "lost": lost, "block": block}[kind](key)
+    return (
+        asyncio.run(amake(key))
+        if kind == "amake"
+        else {"make": make, "lost": lost, "block": block}[kind](key)
+    )
 
 
 def _in_child(kind: str, key: str, at: str | None) -> tuple[int, str]:
@@ -157,7 +163,9 @@ def _in_child(kind: str, key: str, at: str | None) -> tuple[int, str]:
 
 
 def _preloaded() -> None:
-    """Import what a call and a look import, so that no child has to. A child says what that is: the parent may hold no database."""
+    """Import what a call and a look import, so that no child has to. A child says what that is: the
+    parent may hold no database.
+    """
     read, write = os.pipe()
     if not (child := os.fork()):
         for kind in KINDS:
@@ -192,11 +200,15 @@ def main() -> None:
                 code, said = _in_child(kind, key, None)
                 calls, effects = calls + 1, Effects.count(key)
                 was_begun, has_ended = point not in ("key", "begin"), point == "ended"
-                expected = "in_doubt" if kind == "lost" and was_begun and not has_ended else f"made {key}"
+                expected = (
+                    "in_doubt" if kind == "lost" and was_begun and not has_ended else f"made {key}"
+                )
                 twice += [key] if effects > 1 else []
                 false += [f"{key}: {said}"] if said.startswith("made") and effects != 1 else []
                 other += [f"{key}: {said!r} ({code})"] if said != expected else []
-    sys.stdout.write(json.dumps({"calls": calls, "twice": twice, "false": false, "other": other}) + "\n")
+    sys.stdout.write(
+        json.dumps({"calls": calls, "twice": twice, "false": false, "other": other}) + "\n"
+    )
 
 
 if __name__ == "__main__":

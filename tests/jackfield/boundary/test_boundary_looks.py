@@ -1,4 +1,6 @@
-"""Looks of functions that are called once: processes that declare one look by themselves what became of its calls in doubt."""
+"""Looks of functions that are called once: processes that declare one look by themselves what
+became of its calls in doubt.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class Shop:
 
 @pytest.fixture
 def shop(jackfield: Jackfield, clock: FakeClock) -> Shop:
-    """A program. Functions of earlier tests are gone, which another one on this database would count as its own."""
+    """A program. Functions of earlier tests are gone, which another one on this database would
+    count as its own.
+    """
     gc.collect()
     return Shop(jackfield, clock)
 
@@ -83,7 +87,9 @@ def doubt(call: Callable[[], object]) -> Result:
 
 
 def test_a_doubt_is_looked_up_by_itself(shop: Shop) -> None:
-    """Its Result says when. What the look finds settles it as evidence does: for repeats, listeners and lists."""
+    """Its Result says when. What the look finds settles it as evidence does: for repeats, listeners
+    and lists.
+    """
     reports: list[Report] = []
     DoubtReports.of(shop.jackfield.storage.database).add(reports.append)
     charge, shop.found = shop.declared(), "ch_a"
@@ -103,7 +109,9 @@ def test_a_doubt_is_looked_up_by_itself(shop: Shop) -> None:
     with pytest.raises(InvalidInvocation, match="is not in doubt"):
         look_now(shop.jackfield, entry.id)
     until(lambda: reports)  # once that is committed
-    assert [(report.by, report.verdict, report.found) for report in reports] == [("evidence", "took", (("charge", "matched"),))]
+    assert [(report.by, report.verdict, report.found) for report in reports] == [
+        ("evidence", "took", (("charge", "matched"),))
+    ]
     assert result.wait().output == {"value": "ch_a"}
     assert charge("a") == "ch_a"
     assert (shop.asked, shop.made) == (["a"], ["a"])
@@ -124,7 +132,9 @@ def test_that_it_is_absent_counts_later(shop: Shop) -> None:
     assert shop.made == ["a", "a"]
 
 
-@pytest.mark.parametrize("found", [UNKNOWN, LookupError("later"), object()], ids=["UNKNOWN", "an error", "no JSON"])
+@pytest.mark.parametrize(
+    "found", [UNKNOWN, LookupError("later"), object()], ids=["UNKNOWN", "an error", "no JSON"]
+)
 def test_one_that_cannot_tell_is_asked_again(shop: Shop, found: Any) -> None:
     """The doubt stays until it can."""
     charge, shop.found = shop.declared(), found
@@ -185,12 +195,24 @@ def test_where_no_process_declares_it_the_doubt_says_so(shop: Shop, other: Jackf
     shop.pass_time(60.0)
     entry = shop.entry(result)
     assert (entry.status, len(entry.looks)) == ("in_doubt", 0)
-    assert entry.to_json()["waitsFor"] == "the next call of 'charge' with a look, a process that declares one, or a person"
+    assert (
+        entry.to_json()["waitsFor"]
+        == "the next call of 'charge' with a look, a process that declares one, or a person"
+    )
     assert "nextLookAt" not in entry.to_json()
     with pytest.raises(InvalidInvocation, match="declares no look") as refused:
         look_now(other, result.meta.invocation_id)
-    assert f"'jackfield invocations resolve {result.meta.invocation_id} --as succeeded'" in refused.value.to_json("cli")["hint"]
-    other.journal_of().resolve(result.meta.invocation_id, "succeeded", "ada", "the dashboard has it", output={"value": "ch_a"})
+    assert (
+        f"'jackfield invocations resolve {result.meta.invocation_id} --as succeeded'"
+        in refused.value.to_json("cli")["hint"]
+    )
+    other.journal_of().resolve(
+        result.meta.invocation_id,
+        "succeeded",
+        "ada",
+        "the dashboard has it",
+        output={"value": "ch_a"},
+    )
     assert charge("a") == "ch_a"
     assert "waitsFor" not in shop.entry(result).to_json()
 
@@ -217,7 +239,9 @@ def test_a_function_that_is_gone_is_asked_no_more(shop: Shop) -> None:
     del others
 
 
-def test_a_function_of_another_workspace_is_not_asked(shop: Shop, upgraded: str, clock: FakeClock) -> None:
+def test_a_function_of_another_workspace_is_not_asked(
+    shop: Shop, upgraded: str, clock: FakeClock
+) -> None:
     """It has the same name, and would look in another account."""
     workspaces: Workspaces = shop.jackfield.access.workspaces
     workspaces.create("acme")
@@ -243,9 +267,13 @@ def test_a_person_who_was_faster_is_contradicted(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("by", ["ada", "evidence"])
-def test_a_late_success_contradicts_what_was_decided(jackfield: Jackfield, other: Jackfield, by: str) -> None:
-    """A process that was taken for lost has sent all the same, after the key was used again. Its value counts for its own call; the record
-    keeps who had decided, and says that it was wrong; an event tells it."""
+def test_a_late_success_contradicts_what_was_decided(
+    jackfield: Jackfield, other: Jackfield, by: str
+) -> None:
+    """A process that was taken for lost has sent all the same, after the key was used again. Its
+    value counts for its own call; the record keeps who had decided, and says that it was wrong; an
+    event tells it.
+    """
 
     def charging(runtime: Jackfield, run: Callable[[str], str]) -> Callable[[str], str]:
         @runtime.once("charge", key=lambda order: order, look=lambda _key: ABSENT, absent_after=0.0)
@@ -274,14 +302,21 @@ def test_a_late_success_contradicts_what_was_decided(jackfield: Jackfield, other
     found = resolution["contradictedBy"]
     assert (found["verdict"], found["kind"], found["source"]) == ("took", "answer", "host/charge")
     (event,) = list(jackfield.events(types=["invocation.contradicted"]))
-    assert (event.subject, event.data["verdict"], event.data["resolvedBy"]) == (first.id, "took", by)
+    assert (event.subject, event.data["verdict"], event.data["resolvedBy"]) == (
+        first.id,
+        "took",
+        by,
+    )
     assert charging(other, meanwhile)("a") == "second a"
 
 
 @pytest.mark.parametrize(
-    ("annotation", "status"), [(None, "succeeded"), ("str | None", "succeeded"), ("str", "in_doubt"), ("", "in_doubt")]
+    ("annotation", "status"),
+    [(None, "succeeded"), ("str | None", "succeeded"), ("str", "in_doubt"), ("", "in_doubt")],
 )
-def test_none_is_a_value_only_where_the_annotation_says_so(shop: Shop, annotation: str | None, status: str) -> None:
+def test_none_is_a_value_only_where_the_annotation_says_so(
+    shop: Shop, annotation: str | None, status: str
+) -> None:
     """A look that forgets to return says nothing."""
 
     def charge(order: str) -> Any:
@@ -290,7 +325,9 @@ def test_none_is_a_value_only_where_the_annotation_says_so(shop: Shop, annotatio
     charge.__annotations__["return"] = annotation
     if annotation == "":
         del charge.__annotations__["return"]
-    charging = shop.jackfield.once("charge", key=lambda order: order, look=lambda _key: None)(charge)
+    charging = shop.jackfield.once("charge", key=lambda order: order, look=lambda _key: None)(
+        charge
+    )
     result = doubt(lambda: charging("a"))
     if status == "in_doubt":
         doubt(lambda: charging("a"))

@@ -1,4 +1,6 @@
-"""``once``: a function or a block of a program, whose effect happens once for a key, and is in doubt if nobody knows whether it did."""
+"""``once``: a function or a block of a program, whose effect happens once for a key, and is in
+doubt if nobody knows whether it did.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ def entries(jackfield: Jackfield, **filters: Any) -> list[str]:
     return [entry.status for entry in jackfield.journal.entries(**filters)[0]]
 
 
-def test_a_function_runs_once_for_a_key(jackfield: Jackfield, other: Jackfield, provider: Provider) -> None:
+def test_a_function_runs_once_for_a_key(
+    jackfield: Jackfield, other: Jackfield, provider: Provider
+) -> None:
     """Nothing of it runs if it has run before, in whichever process; a repeat has its value."""
     assert charging(jackfield, provider)("a", 5) == "ch_a"
     assert charging(jackfield, provider)("a", amount=5) == charging(other, provider)("a") == "ch_a"
@@ -95,10 +99,17 @@ def test_a_function_runs_once_for_a_key(jackfield: Jackfield, other: Jackfield, 
     assert charging(other, provider)("b") == "ch_b"
     assert jackfield.journal is not None
     (entry, _), _ = jackfield.journal.entries()
-    assert (entry.connector, entry.action, entry.effect, entry.context["title"]) == ("host", "charge", "write", "Charge a card.")
+    assert (entry.connector, entry.action, entry.effect, entry.context["title"]) == (
+        "host",
+        "charge",
+        "write",
+        "Charge a card.",
+    )
 
 
-def test_a_block_ends_where_it_sends_if_it_was_done_before(jackfield: Jackfield, other: Jackfield) -> None:
+def test_a_block_ends_where_it_sends_if_it_was_done_before(
+    jackfield: Jackfield, other: Jackfield
+) -> None:
     """``call.value`` is what it has made, and ``call.result`` the Result of every other call."""
     ran = []
     for runtime in (jackfield, other):
@@ -114,7 +125,9 @@ def test_a_block_ends_where_it_sends_if_it_was_done_before(jackfield: Jackfield,
     assert ran == ["before", "effect", "before"]
 
 
-def test_a_coroutine_function_runs_once(jackfield: Jackfield, other: Jackfield, provider: Provider) -> None:
+def test_a_coroutine_function_runs_once(
+    jackfield: Jackfield, other: Jackfield, provider: Provider
+) -> None:
     """Of many tasks of two processes one runs; the others have its value."""
 
     def charged(runtime: Jackfield) -> Charge:
@@ -127,7 +140,9 @@ def test_a_coroutine_function_runs_once(jackfield: Jackfield, other: Jackfield, 
 
     async def all_at_once() -> list[str]:
         first, second = charged(jackfield), charged(other)
-        return list(await asyncio.gather(*((first, second)[number % 2]("a") for number in range(8))))
+        return list(
+            await asyncio.gather(*((first, second)[number % 2]("a") for number in range(8)))
+        )
 
     assert asyncio.run(all_at_once()) == ["ch_a"] * 8
     assert provider.effects == ["a"]
@@ -175,9 +190,17 @@ def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider) -> No
     assert charge("a", 4) == "ch_a"
 
 
-@pytest.mark.parametrize("error", [ValueError("broken"), TimeoutError("late"), ConnectionResetError()], ids=lambda one: type(one).__name__)
-def test_any_other_exception_is_a_doubt(jackfield: Jackfield, other: Jackfield, provider: Provider, error: Exception) -> None:
-    """A timeout, too. It raises ``InvocationFailed`` from its cause, and so does each repeat; nothing runs again."""
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("broken"), TimeoutError("late"), ConnectionResetError()],
+    ids=lambda one: type(one).__name__,
+)
+def test_any_other_exception_is_a_doubt(
+    jackfield: Jackfield, other: Jackfield, provider: Provider, error: Exception
+) -> None:
+    """A timeout, too. It raises ``InvocationFailed`` from its cause, and so does each repeat;
+    nothing runs again.
+    """
     provider.raises = error
     doubt = failure(lambda: charging(jackfield, provider)("a"))
     assert doubt.__cause__ is error
@@ -189,23 +212,38 @@ def test_any_other_exception_is_a_doubt(jackfield: Jackfield, other: Jackfield, 
     assert provider.effects == ["a"]
 
 
-def test_without_a_look_a_doubt_waits_for_a_person(jackfield: Jackfield, provider: Provider) -> None:
+def test_without_a_look_a_doubt_waits_for_a_person(
+    jackfield: Jackfield, provider: Provider
+) -> None:
     """What the person says is what repeats have."""
     provider.raises = OSError()
     charge = charging(jackfield, provider)
     doubt = failure(lambda: charge("a")).result
     assert doubt.error is not None
-    assert f"resolve the invocation {doubt.meta.invocation_id}: on the command line by 'invocations resolve'" in str(doubt.error.hint)
-    assert jackfield.resolve(doubt.meta.invocation_id, "failed", by="ada", note="the dashboard has none").status == "failed"
+    assert (
+        f"resolve the invocation {doubt.meta.invocation_id}: on the command line by "
+        "'invocations resolve'"
+    ) in str(doubt.error.hint)
+    assert (
+        jackfield.resolve(
+            doubt.meta.invocation_id, "failed", by="ada", note="the dashboard has none"
+        ).status
+        == "failed"
+    )
     provider.raises = None
     assert charge("a") == "ch_a"
 
 
 def test_a_person_gives_the_value_of_a_doubt(jackfield: Jackfield, provider: Provider) -> None:
-    """Whoever has seen the effect gives the value as the output's ``value``, and repeats get it; a function has no other output."""
+    """Whoever has seen the effect gives the value as the output's ``value``, and repeats get it; a
+    function has no other output.
+    """
     charge = charging(jackfield, provider)
     provider.raises = TimeoutError()
-    journal, identifier = jackfield.journal_of(), failure(lambda: charge("a")).result.meta.invocation_id
+    journal, identifier = (
+        jackfield.journal_of(),
+        failure(lambda: charge("a")).result.meta.invocation_id,
+    )
     for output in ({}, {"value": 1, "more": 1}, {"id": "ch_1"}):
         with pytest.raises(InvalidInput, match=r"the output is none of 'host/charge'"):
             journal.resolve(identifier, "succeeded", by="ann", output=output)
@@ -213,7 +251,9 @@ def test_a_person_gives_the_value_of_a_doubt(jackfield: Jackfield, provider: Pro
     assert (charge("a"), provider.effects) == ("ch_1", ["a"])
 
 
-def test_a_database_that_cannot_be_opened_fails_as_any_call_that_has_not_begun(tmp_path: Path, provider: Provider) -> None:
+def test_a_database_that_cannot_be_opened_fails_as_any_call_that_has_not_begun(
+    tmp_path: Path, provider: Provider
+) -> None:
     """The first call opens it: its failure is told like that of a later one, and nothing runs."""
     (tmp_path / "jackfield.db").write_bytes(b"no database" * 1_000)
     with Jackfield(connections=[], database_url=f"sqlite:///{tmp_path}/jackfield.db") as runtime:
@@ -222,7 +262,9 @@ def test_a_database_that_cannot_be_opened_fails_as_any_call_that_has_not_begun(t
 
 
 def test_a_look_settles_a_doubt(jackfield: Jackfield, other: Jackfield, provider: Provider) -> None:
-    """It gets the key as text; what it returns is the value from then on. The entry says by what it was settled."""
+    """It gets the key as text; what it returns is the value from then on. The entry says by what it
+    was settled.
+    """
     asked: list[str] = []
 
     def look(key: str) -> str:
@@ -236,7 +278,11 @@ def test_a_look_settles_a_doubt(jackfield: Jackfield, other: Jackfield, provider
     assert (asked, provider.effects) == (["a"], ["a"])
     assert jackfield.journal is not None
     entry = jackfield.journal.find(doubt.meta.invocation_id).to_json()
-    assert (entry["status"], entry["resolvedBy"], entry["output"]) == ("succeeded", "evidence", {"value": "found a"})
+    assert (entry["status"], entry["resolvedBy"], entry["output"]) == (
+        "succeeded",
+        "evidence",
+        {"value": "found a"},
+    )
     assert entry["meta"]["resolution"]["evidence"]["source"] == "host/charge"
 
 
@@ -263,8 +309,14 @@ def _fails(_key: str) -> object:
     raise LookupError("the provider is away")
 
 
-@pytest.mark.parametrize("look", [lambda _key: UNKNOWN, _fails, lambda _key: object()], ids=["unknown", "fails", "no value"])
-def test_a_look_that_cannot_tell_settles_nothing(jackfield: Jackfield, provider: Provider, look: Callable[[str], object]) -> None:
+@pytest.mark.parametrize(
+    "look",
+    [lambda _key: UNKNOWN, _fails, lambda _key: object()],
+    ids=["unknown", "fails", "no value"],
+)
+def test_a_look_that_cannot_tell_settles_nothing(
+    jackfield: Jackfield, provider: Provider, look: Callable[[str], object]
+) -> None:
     """``UNKNOWN``, an exception, and what is no value leave the doubt."""
     provider.raises = OSError()
     charge = charging(jackfield, provider, look=look)
@@ -273,9 +325,16 @@ def test_a_look_that_cannot_tell_settles_nothing(jackfield: Jackfield, provider:
     assert provider.effects == ["a"]
 
 
-def test_absent_counts_later(jackfield: Jackfield, other: Jackfield, provider: Provider, clock: FakeClock) -> None:
-    """A provider may not know yet what it has just done: ``ABSENT`` counts ``absent_after`` seconds after the doubt. Then it runs again."""
-    first, second = (charging(one, provider, look=lambda _key: ABSENT, absent_after=30) for one in (jackfield, other))
+def test_absent_counts_later(
+    jackfield: Jackfield, other: Jackfield, provider: Provider, clock: FakeClock
+) -> None:
+    """A provider may not know yet what it has just done: ``ABSENT`` counts ``absent_after`` seconds
+    after the doubt. Then it runs again.
+    """
+    first, second = (
+        charging(one, provider, look=lambda _key: ABSENT, absent_after=30)
+        for one in (jackfield, other)
+    )
     provider.raises = OSError()
     failure(lambda: first("a"))
     provider.raises = None
@@ -286,7 +345,9 @@ def test_absent_counts_later(jackfield: Jackfield, other: Jackfield, provider: P
     assert provider.effects == ["a", "a"]
 
 
-def test_a_call_waits_for_one_that_runs_until_its_timeout(jackfield: Jackfield, other: Jackfield) -> None:
+def test_a_call_waits_for_one_that_runs_until_its_timeout(
+    jackfield: Jackfield, other: Jackfield
+) -> None:
     """Then it is refused as ``idempotency_conflict``; it never runs beside the other."""
     entered, leave = threading.Event(), threading.Event()
 
@@ -334,7 +395,9 @@ class Order:
 
 
 def test_arguments_and_values_are_python_s(jackfield: Jackfield) -> None:
-    """Arguments may be dataclasses, models, dates, decimals. A repeat has the type that the function's annotation names."""
+    """Arguments may be dataclasses, models, dates, decimals. A repeat has the type that the
+    function's annotation names.
+    """
     order = Order(UUID(int=7), datetime(2026, 11, 29, tzinfo=UTC), Decimal("9.99"))
 
     @jackfield.once("ship", key=lambda order: order.id)
@@ -345,12 +408,16 @@ def test_arguments_and_values_are_python_s(jackfield: Jackfield) -> None:
     failure(lambda: ship(Order(UUID(int=7), order.at, Decimal("9.98"))))
 
 
-def test_a_request_that_is_no_json_is_refused_before_anything_begins(jackfield: Jackfield, provider: Provider) -> None:
+def test_a_request_that_is_no_json_is_refused_before_anything_begins(
+    jackfield: Jackfield, provider: Provider
+) -> None:
     """So is a key that identifies nothing. Nothing is recorded."""
     charge = charging(jackfield, provider)
     refused = failure(lambda: charge("a", object())).result
     assert refused.error is not None
-    assert [(detail.path, refused.error.code) for detail in refused.error.details] == [("/amount", "invalid_input")]
+    assert [(detail.path, refused.error.code) for detail in refused.error.details] == [
+        ("/amount", "invalid_input")
+    ]
     assert "'about'" in str(refused.error.hint)
     for key in (None, "", " ", "x" * 300, "\n", 1.5, ["a"], "ä", True):
         failure(jackfield.once("refund", key=key).__enter__)
@@ -367,9 +434,15 @@ class Odd:
         raise ArithmeticError
 
 
-@pytest.mark.parametrize("made", [object(), [{1}], Odd(), float("nan")], ids=lambda one: type(one).__name__)
-def test_a_value_that_is_no_json_is_a_success_without_output(jackfield: Jackfield, caplog: pytest.LogCaptureFixture, made: object) -> None:
-    """The caller has it, with a warning; a repeat gets None. It took effect, whatever it returns."""
+@pytest.mark.parametrize(
+    "made", [object(), [{1}], Odd(), float("nan")], ids=lambda one: type(one).__name__
+)
+def test_a_value_that_is_no_json_is_a_success_without_output(
+    jackfield: Jackfield, caplog: pytest.LogCaptureFixture, made: object
+) -> None:
+    """The caller has it, with a warning; a repeat gets None. It took effect, whatever it
+    returns.
+    """
 
     def run() -> tuple[Any, Any]:
         with jackfield.once("refund", key="a") as call:
@@ -397,8 +470,12 @@ def test_a_value_need_not_be_kept(jackfield: Jackfield, provider: Provider) -> N
 
 
 @pytest.mark.parametrize("days", [1, 30, 300])
-def test_a_key_is_free_after_its_time(jackfield: Jackfield, provider: Provider, clock: FakeClock, days: int) -> None:
-    """The row is kept as long, although the workspace keeps others for 7 days; then the call is new. The docstring says so first."""
+def test_a_key_is_free_after_its_time(
+    jackfield: Jackfield, provider: Provider, clock: FakeClock, days: int
+) -> None:
+    """The row is kept as long, although the workspace keeps others for 7 days; then the call is
+    new. The docstring says so first.
+    """
     workspaces: Workspaces = jackfield.access.workspaces
     workspaces.set("default", {"retentionDays": 7})
     charge = charging(jackfield, provider, **({} if days == 30 else {"keep_for": days * DAY}))
@@ -419,16 +496,27 @@ def test_a_key_is_free_after_its_time(jackfield: Jackfield, provider: Provider, 
 
 
 def test_a_block_that_does_not_send_raises(jackfield: Jackfield) -> None:
-    """One that sets a value before, or ends without it, would run again each time. So does one that was done before."""
-    with pytest.raises(RuntimeError, match="sets a value before"), jackfield.once("refund", key="a") as call:
+    """One that sets a value before, or ends without it, would run again each time. So does one that
+    was done before.
+    """
+    with (
+        pytest.raises(RuntimeError, match="sets a value before"),
+        jackfield.once("refund", key="a") as call,
+    ):
         call.value = 1
     for _ in range(2):
-        with pytest.raises(RuntimeError, match=r"without sending.*call.sending\(\)"), jackfield.once("refund", key="a"):
+        with (
+            pytest.raises(RuntimeError, match=r"without sending.*call.sending\(\)"),
+            jackfield.once("refund", key="a"),
+        ):
             pass
     with jackfield.once("refund", key="a") as call:
         call.sending()
         call.sending()
-    with pytest.raises(RuntimeError, match=r"without sending.*call.sending\(\)"), jackfield.once("refund", key="a"):
+    with (
+        pytest.raises(RuntimeError, match=r"without sending.*call.sending\(\)"),
+        jackfield.once("refund", key="a"),
+    ):
         pass
 
 
@@ -440,8 +528,12 @@ class Limit(Exception):
     """A time limit of a host."""
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stop(), Limit()], ids=lambda one: type(one).__name__)
-def test_what_stops_a_call_comes_out_and_leaves_a_doubt(jackfield: Jackfield, provider: Provider, error: BaseException) -> None:
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), Stop(), Limit()], ids=lambda one: type(one).__name__
+)
+def test_what_stops_a_call_comes_out_and_leaves_a_doubt(
+    jackfield: Jackfield, provider: Provider, error: BaseException
+) -> None:
     """Ctrl-C, and what the host has named: recorded at once, and raised as it is."""
     let_out_of_calls((Limit,))
     provider.raises = error
@@ -472,8 +564,12 @@ def test_a_cancelled_task_leaves_a_doubt(jackfield: Jackfield) -> None:
 
 
 def test_it_is_a_call_like_others(jackfield: Jackfield) -> None:
-    """Labels find it, ``notify`` makes its end an event, statistics count it, and another connector's key is another key."""
-    with jackfield.once("refund", key="a", title="Refund", context={"labels": {"order": "7"}, "notify": True}) as call:
+    """Labels find it, ``notify`` makes its end an event, statistics count it, and another
+    connector's key is another key.
+    """
+    with jackfield.once(
+        "refund", key="a", title="Refund", context={"labels": {"order": "7"}, "notify": True}
+    ) as call:
         call.sending()
     assert call.result is not None
     (event,) = list(jackfield.events(types=["invocation.finished"]))
@@ -493,7 +589,10 @@ def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield) -> None:
     with pytest.raises(ValueError, match="keep_for"):
         jackfield.once("refund", key="a", keep_for=400 * DAY)
     for wrong in (len, None, 7):
-        with pytest.raises(TypeError, match=r"takes a name first, not \w+: @once\(\"charge\", key=lambda order: order.id\)"):
+        with pytest.raises(
+            TypeError,
+            match=r"takes a name first, not \w+: @once\(\"charge\", key=lambda order: order.id\)",
+        ):
             jackfield.once(wrong, key="a")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="functions of its arguments"):
         jackfield.once("refund", key="a")(len)
@@ -510,7 +609,10 @@ def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield) -> None:
 
 def test_it_needs_a_journal() -> None:
     """A runtime without a database refuses, and nothing runs."""
-    with Jackfield(connections=[], database_url="none") as jackfield, pytest.raises(InvalidInvocation):
+    with (
+        Jackfield(connections=[], database_url="none") as jackfield,
+        pytest.raises(InvalidInvocation),
+    ):
         jackfield.once("refund", key="a").__enter__().sending()
 
 
@@ -524,7 +626,9 @@ def test_a_closed_runtime_begins_nothing(upgraded: str, provider: Provider) -> N
 
 
 def test_what_leaves_has_no_variable_of_ours(jackfield: Jackfield, provider: Provider) -> None:
-    """Frames of the program keep what they have; ours, which had the arguments, have lost theirs."""
+    """Frames of the program keep what they have; ours, which had the arguments, have lost
+    theirs.
+    """
     provider.raises = TimeoutError("no answer")
 
     @once("pay", key=lambda order, _card: order, runtime=jackfield)
@@ -533,8 +637,19 @@ def test_what_leaves_has_no_variable_of_ours(jackfield: Jackfield, provider: Pro
 
     with pytest.raises(InvocationFailed) as caught:
         pay("order-1", "4111-1111")
-    errors: list[BaseException] = [caught.value, *filter(None, [caught.value.__cause__, caught.value.__context__])]
-    shown = [(frame.f_code.co_filename, dict(frame.f_locals)) for error in errors for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = [values for place, values in shown if Path(place).is_relative_to(Path(errors_of_ours.__file__).parents[1])]
+    errors: list[BaseException] = [
+        caught.value,
+        *filter(None, [caught.value.__cause__, caught.value.__context__]),
+    ]
+    shown = [
+        (frame.f_code.co_filename, dict(frame.f_locals))
+        for error in errors
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    ours = [
+        values
+        for place, values in shown
+        if Path(place).is_relative_to(Path(errors_of_ours.__file__).parents[1])
+    ]
     assert ours
     assert [values for values in ours if "4111-1111" in repr(values)] == []

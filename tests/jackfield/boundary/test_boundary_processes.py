@@ -1,4 +1,6 @@
-"""``once`` in processes of a program: declared at module level, bound to the environment, killed at any point."""
+"""``once`` in processes of a program: declared at module level, bound to the environment, killed at
+any point.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from waiting import until
 PATIENCE = 600.0
 _HERE = Path(__file__).parent
 _ROUNDS = 25
-"""Of ten points, three functions and a block, so that a campaign kills 2,000 times, 1,000 on each database."""
+"""Of ten points, three functions and a block, so that a campaign kills 2,000 times, 1,000 on each
+database.
+"""
 _PROGRAM = """
 import sys
 from jackfield import once
@@ -54,7 +58,9 @@ if __name__ == "__main__":
 def start(url: str, *words: str, folder: Path | None = None) -> subprocess.Popen[str]:
     """Start a program whose environment names the database."""
     environment = {**os.environ, "JACKFIELD_DATABASE_URL": url}
-    return subprocess.Popen([sys.executable, *words], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, *words], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True
+    )
 
 
 def said(program: subprocess.Popen[str], patience: float = PATIENCE) -> list[str]:
@@ -71,8 +77,12 @@ def killed(url: str, folder: Path, rounds: int) -> dict[str, Any]:
     return found
 
 
-def test_a_module_s_function_is_bound_to_the_environment(upgraded: str, jackfield: Jackfield) -> None:
-    """No runtime is made by the program; of processes that call at the same time one runs the function, and all have its value."""
+def test_a_module_s_function_is_bound_to_the_environment(
+    upgraded: str, jackfield: Jackfield
+) -> None:
+    """No runtime is made by the program; of processes that call at the same time one runs the
+    function, and all have its value.
+    """
     programs = [start(upgraded, "-c", _PROGRAM, "a") for _ in range(3)]
     found = [said(program) for program in programs]
     assert sorted(map(len, found)) == [1, 1, 2]
@@ -83,8 +93,12 @@ def test_a_module_s_function_is_bound_to_the_environment(upgraded: str, jackfiel
 
 
 @pytest.mark.parametrize("command", ["worker --processes 2", "serve --port 0"])
-def test_a_worker_that_imports_the_module_looks(upgraded: str, jackfield: Jackfield, tmp_path: Path, command: str) -> None:
-    """The program was killed and never comes back. What its function's look finds is the value from then on."""
+def test_a_worker_that_imports_the_module_looks(
+    upgraded: str, jackfield: Jackfield, tmp_path: Path, command: str
+) -> None:
+    """The program was killed and never comes back. What its function's look finds is the value from
+    then on.
+    """
     (tmp_path / "shop.py").write_text(_SHOP, encoding="utf-8")
     program = start(upgraded, "shop.py", folder=tmp_path)
     program.communicate(timeout=PATIENCE)
@@ -92,7 +106,9 @@ def test_a_worker_that_imports_the_module_looks(upgraded: str, jackfield: Jackfi
     assert jackfield.journal is not None
     working = start(upgraded, "-c", _COMMAND, *command.split(), "--import", "shop", folder=tmp_path)
     try:
-        entry = until(lambda: next(iter(jackfield.journal_of().entries(status="succeeded")[0]), None))
+        entry = until(
+            lambda: next(iter(jackfield.journal_of().entries(status="succeeded")[0]), None)
+        )
     finally:
         working.terminate()
         working.communicate(timeout=PATIENCE)
@@ -107,18 +123,31 @@ def test_a_module_that_cannot_be_imported_is_named(upgraded: str, tmp_path: Path
     words = ["-c", _COMMAND, "worker", "--import", "shop"]
     environment = {**os.environ, "JACKFIELD_DATABASE_URL": upgraded}
     found = subprocess.run(
-        [sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
+        [sys.executable, *words],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert found.returncode == 2
     assert "--import shop failed" in found.stdout
 
 
 def test_a_killed_process_leaves_the_truth(upgraded: str, tmp_path: Path) -> None:
-    """At each of ten points, nothing happens twice, no success is told without one, and what is lost is a doubt or settled by its look."""
+    """At each of ten points, nothing happens twice, no success is told without one, and what is
+    lost is a doubt or settled by its look.
+    """
     assert killed(upgraded, tmp_path, 0) == {"calls": 10, "twice": [], "false": [], "other": []}
 
 
 @pytest.mark.campaign
 def test_many_killed_processes_leave_the_truth(upgraded: str, tmp_path: Path) -> None:
     """The same, 1,000 times on each database."""
-    assert killed(upgraded, tmp_path, _ROUNDS) == {"calls": 40 * _ROUNDS, "twice": [], "false": [], "other": []}
+    assert killed(upgraded, tmp_path, _ROUNDS) == {
+        "calls": 40 * _ROUNDS,
+        "twice": [],
+        "false": [],
+        "other": [],
+    }

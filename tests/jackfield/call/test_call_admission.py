@@ -1,4 +1,6 @@
-"""What is refused before anything is sent: unknown names, connections that cannot be chosen, inputs and values that are not valid."""
+"""What is refused before anything is sent: unknown names, connections that cannot be chosen, inputs
+and values that are not valid.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ from scripted import Answer, Client, Key, Script, Silent, invocation, runtime, s
 def refusal(result: Result, code: str) -> JackfieldError:
     """The error of a failed Result, whose code it must be; nothing was tried."""
     assert result.error is not None
-    assert (result.status, result.error.code, result.meta.attempts, result.output) == ("failed", code, 0, None)
+    assert (result.status, result.error.code, result.meta.attempts, result.output) == (
+        "failed",
+        code,
+        0,
+        None,
+    )
     assert result.error.hint
     assert result.exit_code == 2
     return result.error
@@ -40,7 +47,10 @@ def places(error: JackfieldError) -> dict[str, str]:
         (5, "must be a JSON object, not a number"),
         (None, "must be a JSON object, not null"),
         ({}, "2 members of the invocation are not valid"),
-        ({"connector": "scripted", "action": "ask", "inputs": [[[]]]}, "1 member of the invocation is not valid"),
+        (
+            {"connector": "scripted", "action": "ask", "inputs": [[[]]]},
+            "1 member of the invocation is not valid",
+        ),
     ],
 )
 def test_what_is_no_invocation(tmp_path: Path, given: Any, words: str) -> None:
@@ -55,19 +65,28 @@ def test_what_is_no_invocation(tmp_path: Path, given: Any, words: str) -> None:
 
 @pytest.mark.parametrize("given", [{"connector": "scripted"}, "{}", b"{}"])
 def test_one_invocation_instead_of_a_list_is_refused(tmp_path: Path, given: Any) -> None:
-    """``enqueue_many`` names what to call for one invocation; it does not take its members for invocations."""
-    with runtime(tmp_path, scripted(Script())) as board, pytest.raises(JackfieldError, match="takes a list of invocations") as caught:
+    """``enqueue_many`` names what to call for one invocation; it does not take its members for
+    invocations.
+    """
+    with (
+        runtime(tmp_path, scripted(Script())) as board,
+        pytest.raises(JackfieldError, match="takes a list of invocations") as caught,
+    ):
         board.jackfield.enqueue_many(given)
     assert "'enqueue'" in (caught.value.hint or "")
 
 
 def test_without_a_journal_each_of_many_is_refused_by_its_own_result() -> None:
-    """``enqueue_many`` without a database returns a failed Result for each invocation, in order, and raises nothing."""
+    """``enqueue_many`` without a database returns a failed Result for each invocation, in order,
+    and raises nothing.
+    """
     with Jackfield(connections=[], database_url="none") as jackfield:
         found = jackfield.enqueue_many(one for one in (invocation(), "{}", b"no JSON"))
         none = jackfield.enqueue_many([])
     results = [one.to_json() for one in found if isinstance(one, Result)]
-    assert [(one["status"], one["error"]["code"]) for one in results] == [("failed", "invalid_invocation")] * 3
+    assert [(one["status"], one["error"]["code"]) for one in results] == [
+        ("failed", "invalid_invocation")
+    ] * 3
     assert {one["error"]["message"] for one in results} == {"this runtime has no journal"}
     assert (len({one["meta"]["invocationId"] for one in results}), none) == (3, [])
 
@@ -82,7 +101,9 @@ def test_text_bytes_and_objects_are_the_same(tmp_path: Path) -> None:
 
 
 def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
-    """Connector, action and connection are looked for in this order, and each refusal suggests what was meant."""
+    """Connector, action and connection are looked for in this order, and each refusal suggests what
+    was meant.
+    """
     with runtime(tmp_path, scripted(Script())) as board:
         connector = refusal(board.ask(connector="scriptde", action="ak"), "unknown_connector")
         action = refusal(board.ask(action="aks", connection="none"), "unknown_action")
@@ -122,7 +143,11 @@ KEY = {"type": "stage/key", "values": {"token": "t"}}
 def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
     """Where one connection fits, it is used; others of other types do not count."""
     script = Script()
-    with runtime(tmp_path, scripted(script), connections={"mine": KEY, "other": {"type": "aws/awsDefault", "values": {}}}) as board:
+    with runtime(
+        tmp_path,
+        scripted(script),
+        connections={"mine": KEY, "other": {"type": "aws/awsDefault", "values": {}}},
+    ) as board:
         result = board.jackfield.invoke({"connector": "scripted", "action": "ask"})
     assert result.status == "succeeded"
     assert script.clients[0].context.connection == "mine"
@@ -131,8 +156,16 @@ def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("connections", "words", "hint"),
     [
-        ({}, "no connection of the workspace fits 'scripted'", "supports connections of the types stage/key, stage/silent"),
-        ({"a": {"type": "aws/awsDefault"}}, "no connection of the workspace fits 'scripted'", "Add a connection"),
+        (
+            {},
+            "no connection of the workspace fits 'scripted'",
+            "supports connections of the types stage/key, stage/silent",
+        ),
+        (
+            {"a": {"type": "aws/awsDefault"}},
+            "no connection of the workspace fits 'scripted'",
+            "Add a connection",
+        ),
         (
             {"a": {"type": "stage/keys"}, "b": {"type": "aws/awsDefault"}},
             "no connection of the workspace fits 'scripted'",
@@ -141,14 +174,20 @@ def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
         ({"a": KEY, "b": KEY}, "2 connections fit 'scripted'", "Set 'connection' to one of a, b."),
     ],
 )
-def test_a_connection_that_cannot_be_guessed(tmp_path: Path, connections: dict[str, Any], words: str, hint: str) -> None:
+def test_a_connection_that_cannot_be_guessed(
+    tmp_path: Path, connections: dict[str, Any], words: str, hint: str
+) -> None:
     """Where none or several fit, the caller is told which there are."""
     with runtime(tmp_path, scripted(Script()), connections=connections) as board:
-        error = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation")
+        error = refusal(
+            board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation"
+        )
     assert words in places(error)["/connection"]
     assert hint in (error.hint or "")
     if not connections:
-        assert str(worded(error.hint, "cli")).startswith("Add one: 'jackfield connections add NAME --type stage/key', or name a file ")
+        assert str(worded(error.hint, "cli")).startswith(
+            "Add one: 'jackfield connections add NAME --type stage/key', or name a file "
+        )
 
 
 def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -> None:
@@ -156,7 +195,9 @@ def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -
     broken = tmp_path / "broken.yaml"
     broken.write_text("connections: [", encoding="utf-8")
     with runtime(tmp_path / "plugs", scripted(Script()), sources=[broken]) as board:
-        missing = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation")
+        missing = refusal(
+            board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation"
+        )
         unknown = refusal(board.ask(connection="mine"), "unknown_connection")
     assert "broken.yaml" in (missing.hint or "")
     assert "broken.yaml" in (unknown.hint or "")
@@ -165,28 +206,39 @@ def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -
 def test_a_connector_without_connections(tmp_path: Path) -> None:
     """An action that needs no connection runs without one, and refuses one that is given."""
     with runtime(tmp_path, scripted(Script("alone"), kinds=())) as board:
-        assert board.jackfield.invoke({"connector": "scripted", "action": "ask"}).output == {"Text": "alone"}
+        assert board.jackfield.invoke({"connector": "scripted", "action": "ask"}).output == {
+            "Text": "alone"
+        }
         named = refusal(board.ask(), "invalid_invocation")
         inline = refusal(board.ask(connection={"type": "key", "values": {}}), "invalid_invocation")
     assert places(named) == places(inline) == {"/connection": "'scripted' needs no connection"}
 
 
 def test_inline_connections(tmp_path: Path) -> None:
-    """Values may come with the invocation; equal ones share what is kept, others do not, and the name is not known."""
+    """Values may come with the invocation; equal ones share what is kept, others do not, and the
+    name is not known.
+    """
     script = Script()
     with runtime(tmp_path, scripted(script)) as board:
         for token in ("one", "one", "two"):
             for name in ("key", "stage/key", "scripted/key"):
-                assert board.ask(connection={"type": name, "values": {"token": token}}).status == "succeeded"
+                assert (
+                    board.ask(connection={"type": name, "values": {"token": token}}).status
+                    == "succeeded"
+                )
     assert {client.context.connection for client in script.clients} == {None}
     leases = [client.lease for client in script.clients]
     assert len({id(lease) for lease in leases}) == 2
     assert {lease.value for lease in leases} == {"one", "two"}
 
 
-@pytest.mark.parametrize(("name", "close"), [("kee", "key"), ("other/key", "key"), ("aws/awsDefault", None)])
+@pytest.mark.parametrize(
+    ("name", "close"), [("kee", "key"), ("other/key", "key"), ("aws/awsDefault", None)]
+)
 def test_an_unknown_inline_type(tmp_path: Path, name: str, close: str | None) -> None:
-    """An inline type that the connector does not take is a fault of the invocation, at its place."""
+    """An inline type that the connector does not take is a fault of the invocation, at its
+    place.
+    """
     with runtime(tmp_path, scripted(Script())) as board:
         error = refusal(board.ask(connection={"type": name, "values": {}}), "invalid_invocation")
     message = places(error)["/connection/type"]
@@ -197,14 +249,20 @@ def test_an_unknown_inline_type(tmp_path: Path, name: str, close: str | None) ->
 
 def test_a_stored_connection_of_another_type(tmp_path: Path) -> None:
     """A connection that is there but cannot serve the connector is not valid for it."""
-    with runtime(tmp_path, scripted(Script()), connections={"front": {"type": "aws/awsDefault", "values": {}}}) as board:
+    with runtime(
+        tmp_path,
+        scripted(Script()),
+        connections={"front": {"type": "aws/awsDefault", "values": {}}},
+    ) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert "of type 'aws/awsDefault', which cannot serve 'scripted'" in error.message
 
 
 @pytest.mark.parametrize("inline", [True, False])
 def test_values_that_are_not_valid(tmp_path: Path, inline: bool) -> None:
-    """Every fault of the connection's values is told at once, at its place, without quoting a secret."""
+    """Every fault of the connection's values is told at once, at its place, without quoting a
+    secret.
+    """
     values = {"token": "", "greeting": 5, "tokenn": "s3cret-misspelt", "tokens": ["s3cret-a", 7]}
     connections = {"front": {"type": "stage/key", "values": values}}
     with runtime(tmp_path, scripted(Script()), connections=connections) as board:
@@ -218,7 +276,9 @@ def test_values_that_are_not_valid(tmp_path: Path, inline: bool) -> None:
 
 def test_one_value_that_is_not_valid(tmp_path: Path) -> None:
     """One fault is told in the singular, and the hint says how to see what the connection takes."""
-    with runtime(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": {}}}) as board:
+    with runtime(
+        tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": {}}}
+    ) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert error.message == "1 value of the connection 'front' (key) is not valid"
     assert error.hint == "See the schema of the connection type scripted/key for its values."
@@ -237,9 +297,13 @@ class Paired(Key):
         return self
 
 
-@pytest.mark.parametrize("connection", [{"type": "paired", "values": {"token": "s3cret", "greeting": "a"}}, "paired"])
+@pytest.mark.parametrize(
+    "connection", [{"type": "paired", "values": {"token": "s3cret", "greeting": "a"}}, "paired"]
+)
 def test_values_that_break_their_author_s_rule(tmp_path: Path, connection: Any) -> None:
-    """What the schema lets through and the author's model refuses is not valid either, in the author's words."""
+    """What the schema lets through and the author's model refuses is not valid either, in the
+    author's words.
+    """
     stored = {"paired": {"type": "stage/paired", "values": {"token": "s3cret", "greeting": "a"}}}
     with runtime(tmp_path, scripted(Script(), kinds=(Paired,)), connections=stored) as board:
         result = board.ask(connection=connection)
@@ -292,7 +356,10 @@ def ruled() -> Connector:
     ("inputs", "faults"),
     [
         ({}, {"/start": "is missing"}),
-        ({"start": -1, "end": "x", "other": 1}, {"/start": "0", "/end": "whole number", "/other": "other"}),
+        (
+            {"start": -1, "end": "x", "other": 1},
+            {"/start": "0", "/end": "whole number", "/other": "other"},
+        ),
         ({"start": 20}, {"": "the end must be behind the start"}),
         ({"start": 13, "end": 13}, {"/start": "13 brings bad luck", "/end": "13 brings bad luck"}),
         ({"start": 1, "table": {"a/b": "x"}}, {"/table/a~1b": "whole number"}),
@@ -303,29 +370,44 @@ def ruled() -> Connector:
         ({"start": b"1"}, {"/start": "bytes"}),
     ],
 )
-def test_inputs_that_are_not_valid(tmp_path: Path, inputs: dict[Any, Any], faults: dict[str, str]) -> None:
-    """The schema's faults come first, all at once; then the model's, then the author's rules; what is no JSON is told as such."""
+def test_inputs_that_are_not_valid(
+    tmp_path: Path, inputs: dict[Any, Any], faults: dict[str, str]
+) -> None:
+    """The schema's faults come first, all at once; then the model's, then the author's rules; what
+    is no JSON is told as such.
+    """
     with runtime(tmp_path, ruled()) as board:
-        error = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask", "inputs": inputs}), "invalid_input")
+        error = refusal(
+            board.jackfield.invoke({"connector": "scripted", "action": "ask", "inputs": inputs}),
+            "invalid_input",
+        )
     found = places(error)
     assert found.keys() == faults.keys()
     assert all(words in found[path] for path, words in faults.items())
-    assert error.message == (f"{len(faults)} inputs are not valid" if len(faults) > 1 else "1 input is not valid")
+    assert error.message == (
+        f"{len(faults)} inputs are not valid" if len(faults) > 1 else "1 input is not valid"
+    )
     assert error.hint == "See the schema of scripted/ask for its inputs."
 
 
 def test_strings_are_read_where_nothing_is_lost(tmp_path: Path) -> None:
-    """Forms send strings: a whole number in a string is one, and the caller's own object is left as it was."""
+    """Forms send strings: a whole number in a string is one, and the caller's own object is left as
+    it was.
+    """
     inputs = {"start": "3", "end": " 12 "}
     with runtime(tmp_path, ruled()) as board:
-        result = board.jackfield.invoke({"connector": "scripted", "action": "ask", "inputs": inputs})
+        result = board.jackfield.invoke(
+            {"connector": "scripted", "action": "ask", "inputs": inputs}
+        )
     assert result.output == {"Text": "3 to 12"}
     assert inputs == {"start": "3", "end": " 12 "}
 
 
 @pytest.mark.parametrize("effect", ["read", "write"])
 def test_a_dry_run_stops_before_the_action(tmp_path: Path, effect: Any) -> None:
-    """A dry run opens the connection and leases its credentials; the action is not called, and there is no output."""
+    """A dry run opens the connection and leases its credentials; the action is not called, and
+    there is no output.
+    """
     script = Script()
     opened: list[OpenContext] = []
 
@@ -340,33 +422,66 @@ def test_a_dry_run_stops_before_the_action(tmp_path: Path, effect: Any) -> None:
             return super().open(context)
 
     connections = {"watched": {"type": "stage/watched", "values": {"token": "t"}}}
-    with runtime(tmp_path, scripted(script, effect=effect, kinds=(Watched,)), connections=connections) as board:
-        result = board.jackfield.invoke({"connector": "scripted", "action": "ask", "dryRun": True, "idempotencyKey": "ignored"})
-    assert (result.status, result.output, result.error, script.tries) == ("succeeded", None, None, 0)
+    with runtime(
+        tmp_path, scripted(script, effect=effect, kinds=(Watched,)), connections=connections
+    ) as board:
+        result = board.jackfield.invoke(
+            {"connector": "scripted", "action": "ask", "dryRun": True, "idempotencyKey": "ignored"}
+        )
+    assert (result.status, result.output, result.error, script.tries) == (
+        "succeeded",
+        None,
+        None,
+        0,
+    )
     assert (result.meta.dry_run, result.meta.attempts) == (True, 0)
     assert result.to_json().keys() == {"status", "meta"}
     assert len(opened) == 1
-    assert (opened[0].workspace, opened[0].connector, opened[0].inputs["number"]) == ("default", "scripted", 1)
+    assert (opened[0].workspace, opened[0].connector, opened[0].inputs["number"]) == (
+        "default",
+        "scripted",
+        1,
+    )
 
 
 def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path) -> None:
     """Inputs, connection and connector are judged as in a real run."""
     with runtime(tmp_path, ruled(), scripted(Script(), key="other")) as board:
-        refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask", "dryRun": True}), "invalid_input")
-        refusal(board.ask(connector="other", connection="nobody", dryRun=True), "unknown_connection")
+        refusal(
+            board.jackfield.invoke({"connector": "scripted", "action": "ask", "dryRun": True}),
+            "invalid_input",
+        )
+        refusal(
+            board.ask(connector="other", connection="nobody", dryRun=True), "unknown_connection"
+        )
 
 
 def test_a_dry_run_needs_no_connection(tmp_path: Path) -> None:
-    """Where none fits, the inputs are checked all the same; what was not tried is told, and the next call is refused as ever."""
+    """Where none fits, the inputs are checked all the same; what was not tried is told, and the
+    next call is refused as ever.
+    """
     script = Script()
     with runtime(tmp_path, scripted(script), connections={}) as board:
         asked = {"connector": "scripted", "action": "ask", "inputs": {"number": 2}}
         for _ in range(2):
             result = board.jackfield.invoke({**asked, "dryRun": True})
-            assert (result.status, result.output, result.meta.attempts, len(result.meta.warnings)) == ("succeeded", None, 0, 1)
-            assert places(refusal(board.jackfield.invoke(asked), "invalid_invocation")).keys() == {"/connection"}
-            refusal(board.jackfield.invoke({**asked, "dryRun": True, "inputs": {"number": "x"}}), "invalid_input")
-            refusal(board.jackfield.invoke({**asked, "dryRun": True, "connection": "nobody"}), "unknown_connection")
+            assert (
+                result.status,
+                result.output,
+                result.meta.attempts,
+                len(result.meta.warnings),
+            ) == ("succeeded", None, 0, 1)
+            assert places(refusal(board.jackfield.invoke(asked), "invalid_invocation")).keys() == {
+                "/connection"
+            }
+            refusal(
+                board.jackfield.invoke({**asked, "dryRun": True, "inputs": {"number": "x"}}),
+                "invalid_input",
+            )
+            refusal(
+                board.jackfield.invoke({**asked, "dryRun": True, "connection": "nobody"}),
+                "unknown_connection",
+            )
     assert script.tries == 0
 
 
@@ -391,17 +506,26 @@ def test_a_key_needs_a_journal(tmp_path: Path) -> None:
 def test_inputs_that_the_connection_fills(
     tmp_path: Path, inputs: dict[str, Any], values: dict[str, Any], text: str, sender: str | None
 ) -> None:
-    """A missing input comes from the connection's value that the action names, references included; what the caller gave stands."""
+    """A missing input comes from the connection's value that the action names, references included;
+    what the caller gave stands.
+    """
     script = Script()
     connections = {"front": {"type": "stage/key", "values": {"token": "t", **values}}}
-    with runtime(tmp_path, scripted(script), connections=connections, environment={"SENDER": "from the environment"}) as board:
+    with runtime(
+        tmp_path,
+        scripted(script),
+        connections=connections,
+        environment={"SENDER": "from the environment"},
+    ) as board:
         assert board.ask(inputs=inputs).status == "succeeded"
     assert (script.inputs[0].text, script.inputs[0].sender) == (text, sender)
 
 
 def test_a_default_that_cannot_be_read(tmp_path: Path) -> None:
     """A connection's value behind a reference that cannot be read is the connection's fault."""
-    connections = {"front": {"type": "stage/key", "values": {"token": "t", "sender": {"$env": "NOT_SET"}}}}
+    connections = {
+        "front": {"type": "stage/key", "values": {"token": "t", "sender": {"$env": "NOT_SET"}}}
+    }
     with runtime(tmp_path, scripted(Script()), connections=connections, environment={}) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert places(error) == {"/sender": "the environment variable 'NOT_SET' is not set"}
@@ -409,29 +533,43 @@ def test_a_default_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["plain", {"$env": "TOKEN"}, {"$file": "token"}])
 @pytest.mark.parametrize("others", [{"token": "t"}, {}])
-def test_a_value_that_does_not_exist_is_named_whatever_it_refers_to(tmp_path: Path, given: object, others: dict[str, str]) -> None:
-    """A wrong name of a connection value is told at once, with the right one, also where the value is a reference to a secret."""
+def test_a_value_that_does_not_exist_is_named_whatever_it_refers_to(
+    tmp_path: Path, given: object, others: dict[str, str]
+) -> None:
+    """A wrong name of a connection value is told at once, with the right one, also where the value
+    is a reference to a secret.
+    """
     connections = {"front": {"type": "stage/key", "values": {**others, "tokn": given}}}
-    with runtime(tmp_path, scripted(Script()), connections=connections, environment={"TOKEN": "t"}) as board:
+    with runtime(
+        tmp_path, scripted(Script()), connections=connections, environment={"TOKEN": "t"}
+    ) as board:
         error = refusal(board.ask(), "invalid_connection")
     named = {"/tokn": "'tokn' is not a value; did you mean 'token'?"}
     assert places(error) == (named if others else {**named, "/token": "'token' is missing"})
 
 
 def test_a_schema_that_is_none_breaks_its_connector_only(tmp_path: Path) -> None:
-    """A manifest whose schemas are none is a broken connector, told by role and key; the others work."""
+    """A manifest whose schemas are none is a broken connector, told by role and key; the others
+    work.
+    """
     bad = scripted(Script(), key="bad")
     manifests: dict[str, Any] = {"bad": json.loads(json.dumps(describe(bad)))}
     manifests["bad"]["actions"][0]["inputs"]["pattern"] = "((("
     with runtime(tmp_path, scripted(Script()), bad, manifests=manifests) as board:
         error = refusal(board.ask(connector="bad"), "unknown_connector")
         assert board.ask().status == "succeeded"
-    assert error.message.startswith("the connector 'bad' has a broken manifest: the schema of inputs ask")
+    assert error.message.startswith(
+        "the connector 'bad' has a broken manifest: the schema of inputs ask"
+    )
 
 
 def test_silent_keys_are_kinds_of_their_own(tmp_path: Path) -> None:
     """A connection is opened as the type that it is stored as."""
     script = Script()
-    with runtime(tmp_path, scripted(script), connections={"front": {"type": "scripted/silent", "values": {"token": "t"}}}) as board:
+    with runtime(
+        tmp_path,
+        scripted(script),
+        connections={"front": {"type": "scripted/silent", "values": {"token": "t"}}},
+    ) as board:
         assert board.ask().status == "succeeded"
     assert isinstance(script.clients[0].key, Silent)

@@ -1,4 +1,6 @@
-"""Requests that an action sends in threads of its own are told apart from its own, and nothing is sent once it has returned."""
+"""Requests that an action sends in threads of its own are told apart from its own, and nothing is
+sent once it has returned.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,18 @@ import pytest
 
 from inmemory import installed
 from jackfield import Jackfield, Result
-from jackfield.connector import Call, ConnectionType, Connector, Inputs, JackfieldError, OpenContext, Output, Rejected, Sent, current_call
+from jackfield.connector import (
+    Call,
+    ConnectionType,
+    Connector,
+    Inputs,
+    JackfieldError,
+    OpenContext,
+    Output,
+    Rejected,
+    Sent,
+    current_call,
+)
 from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.kernel.errors import Cancelled, TimedOut
 
@@ -53,7 +66,9 @@ class Stage:
         self.jackfield: Jackfield
         self.act: Act
         self.tries = 0
-        self.connector = Connector("apart", title="Apart", description="Acts.", version="1.0.0", connections=[Plain])
+        self.connector = Connector(
+            "apart", title="Apart", description="Acts.", version="1.0.0", connections=[Plain]
+        )
         for effect in ("read", "idempotent", "write"):
             self._declare(effect)
 
@@ -71,14 +86,25 @@ class Stage:
         """Invoke the action of an effect."""
         self.act, self.tries = act, 0
         connection = {"type": "plain", "values": {}}
-        return self.jackfield.invoke({"connector": "apart", "action": effect, "connection": connection, "inputs": {}, "timeoutSeconds": 5})
+        return self.jackfield.invoke(
+            {
+                "connector": "apart",
+                "action": effect,
+                "connection": connection,
+                "inputs": {},
+                "timeoutSeconds": 5,
+            }
+        )
 
 
 @pytest.fixture(name="stage", scope="module")
 def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     stage = Stage()
     folder: Path = tmp_path_factory.mktemp("apart")
-    with installed(folder, stage.connector) as catalog, Jackfield(database_url="none", catalog=catalog) as jackfield:
+    with (
+        installed(folder, stage.connector) as catalog,
+        Jackfield(database_url="none", catalog=catalog) as jackfield,
+    ):
         stage.jackfield = jackfield
         yield stage
 
@@ -109,7 +135,9 @@ def test_the_error_names_what_has_no_outcome(stage: Stage) -> None:
 
 @pytest.mark.parametrize("end", ["answered", "refused"])
 def test_an_outcome_leaves_no_doubt(stage: Stage, end: str) -> None:
-    """A request that is known to have succeeded, or to have been refused, is nothing to doubt; nor is one that only reads."""
+    """A request that is known to have succeeded, or to have been refused, is nothing to doubt; nor
+    is one that only reads.
+    """
 
     def act(call: Call) -> None:
         getattr(call.begin_apart("store"), end)()
@@ -119,7 +147,9 @@ def test_an_outcome_leaves_no_doubt(stage: Stage, end: str) -> None:
 
 
 def test_what_succeeded_apart_is_a_step_that_is_done(stage: Stage) -> None:
-    """A refusal after a success of a thread has partly taken effect; one after refusals of threads has not."""
+    """A refusal after a success of a thread has partly taken effect; one after refusals of threads
+    has not.
+    """
 
     def done(call: Call) -> None:
         call.begin_apart("store").answered("r-1")
@@ -131,7 +161,10 @@ def test_what_succeeded_apart_is_a_step_that_is_done(stage: Stage) -> None:
 
     result = stage.run(done)
     assert result.error is not None
-    assert (result.status, "after 'store' had succeeded" in result.error.message) == ("in_doubt", True)
+    assert (result.status, "after 'store' had succeeded" in result.error.message) == (
+        "in_doubt",
+        True,
+    )
     assert stage.run(undone).status == "failed"
 
 
@@ -148,7 +181,9 @@ def test_what_may_be_repeated_is_repeated(stage: Stage, effect: str) -> None:
 
 
 def test_requests_apart_imply_nothing_of_the_actions_own(stage: Stage) -> None:
-    """A request of a thread says neither that the action's own was answered, nor the other way round."""
+    """A request of a thread says neither that the action's own was answered, nor the other way
+    round.
+    """
 
     def act(call: Call) -> None:
         call.begin("mine")

@@ -1,4 +1,6 @@
-"""An error names its cause: whatever the deadline ends, the last failure is reported, with the number of attempts."""
+"""An error names its cause: whatever the deadline ends, the last failure is reported, with the
+number of attempts.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def refused(clock: FakeClock, seconds: float) -> Any:
 
 
 def test_the_deadline_passes_while_the_rate_is_read(tmp_path: Path) -> None:
-    """If reading the account's rate takes all the time because the port refuses, the error says so, and not only that time is up."""
+    """If reading the account's rate takes all the time because the port refuses, the error says so,
+    and not only that time is up.
+    """
     clock = FakeClock()
 
     def limits(_client: object) -> Limits:
@@ -54,21 +58,32 @@ def test_a_rate_that_may_not_be_read_is_no_cause(tmp_path: Path) -> None:
     with runtime(tmp_path, connector, clock=clock) as board:
         error = [board.ask(timeoutSeconds=4) for _ in range(4)][-1].error
     assert error is not None
-    assert (error.code, error.message) == ("timeout", "the deadline of 4 s passed before anything was sent")
+    assert (error.code, error.message) == (
+        "timeout",
+        "the deadline of 4 s passed before anything was sent",
+    )
 
 
 @pytest.mark.parametrize("effect", ["read", "write"])
 def test_the_last_attempt_is_the_cause(tmp_path: Path, effect: Any) -> None:
-    """Attempts whose connections are refused end as unavailable, with their number, wherever the deadline passes."""
+    """Attempts whose connections are refused end as unavailable, with their number, wherever the
+    deadline passes.
+    """
     clock = FakeClock()
-    with runtime(tmp_path, scripted(Script(refused(clock, 1.4), begins=False), effect=effect), clock=clock) as board:
+    with runtime(
+        tmp_path, scripted(Script(refused(clock, 1.4), begins=False), effect=effect), clock=clock
+    ) as board:
         error = board.ask(timeoutSeconds=4).error
     assert error is not None
-    assert (error.code, error.message) in {("unavailable", f"{REFUSED}, {tries} attempts") for tries in (2, 3)}
+    assert (error.code, error.message) in {
+        ("unavailable", f"{REFUSED}, {tries} attempts") for tries in (2, 3)
+    }
 
 
 def test_the_deadline_passes_in_the_wait_for_a_second_attempt(tmp_path: Path) -> None:
-    """If the deadline passes once another attempt was to begin, the failure before it is reported."""
+    """If the deadline passes once another attempt was to begin, the failure before it is
+    reported.
+    """
     clock, opened = FakeClock(), []
 
     class Slow(Key):
@@ -84,14 +99,18 @@ def test_the_deadline_passes_in_the_wait_for_a_second_attempt(tmp_path: Path) ->
 
     script = Script(Unavailable(REFUSED, sent=Sent.NOTHING))
     connections = {"front": {"type": "stage/slow", "values": {"token": "t"}}}
-    with runtime(tmp_path, scripted(script, kinds=(Slow,)), clock=clock, connections=connections) as board:
+    with runtime(
+        tmp_path, scripted(script, kinds=(Slow,)), clock=clock, connections=connections
+    ) as board:
         error = board.ask(timeoutSeconds=4).error
     assert error is not None
     assert (error.code, error.message, script.tries) == ("unavailable", REFUSED, 1)
 
 
 def test_an_attempt_that_the_deadline_ends_names_what_it_waited_for(tmp_path: Path) -> None:
-    """A connection that breaks as the deadline passes is a timeout that says so; one that was refused is unavailable however late."""
+    """A connection that breaks as the deadline passes is a timeout that says so; one that was
+    refused is unavailable however late.
+    """
     clock = FakeClock()
 
     def broken() -> Exception:
@@ -102,12 +121,17 @@ def test_an_attempt_that_the_deadline_ends_names_what_it_waited_for(tmp_path: Pa
     with runtime(tmp_path, scripted(script, effect="read"), clock=clock) as board:
         errors = [board.ask(timeoutSeconds=4).error for _ in range(2)]
     assert [error and (error.code, error.message) for error in errors] == [
-        ("timeout", "the deadline of 4 s passed before the provider responded: the connection broke"),
+        (
+            "timeout",
+            "the deadline of 4 s passed before the provider responded: the connection broke",
+        ),
         ("unavailable", REFUSED),
     ]
 
 
-def test_a_connection_that_cannot_be_opened_names_its_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_cannot_be_opened_names_its_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Openings that fail until the deadline end with the last failure and their number."""
     clock = FakeClock()
     connector = scripted(Script())
@@ -120,10 +144,14 @@ def test_a_connection_that_cannot_be_opened_names_its_cause(tmp_path: Path, monk
     with runtime(tmp_path, connector, clock=clock) as board:
         error = board.ask(timeoutSeconds=4).error
     assert error is not None
-    assert (error.code, error.message) in {("unavailable", f"{REFUSED}, {tries} attempts") for tries in (2, 3)}
+    assert (error.code, error.message) in {
+        ("unavailable", f"{REFUSED}, {tries} attempts") for tries in (2, 3)
+    }
 
 
-def test_a_wait_for_a_lease_names_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_for_a_lease_names_what_it_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who waits until the deadline for a credential that another call requests is told so."""
     gate = Gate()
     connector = scripted(Script())
@@ -145,5 +173,8 @@ def test_a_wait_for_a_lease_names_what_it_waited_for(tmp_path: Path, monkeypatch
     assert error is not None
     assert (error.code, error.message) == (
         "timeout",
-        "the deadline of 0.2 s passed before anything was sent: another call was still requesting the credential",
+        (
+            "the deadline of 0.2 s passed before anything was sent: another call was still "
+            "requesting the credential"
+        ),
     )

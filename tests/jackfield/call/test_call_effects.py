@@ -29,11 +29,20 @@ from scripted import Script, Silent, runtime, scripted
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 ON_DOUBT: tuple[Literal["report", "retry"], ...] = ("report", "retry")
-KINDS: tuple[type[JackfieldError], ...] = (Unavailable, RateLimited, TimedOut, Conflict, Rejected, Forbidden)
+KINDS: tuple[type[JackfieldError], ...] = (
+    Unavailable,
+    RateLimited,
+    TimedOut,
+    Conflict,
+    Rejected,
+    Forbidden,
+)
 ROWS = list(product(KINDS, (True, False), ON_DOUBT))
 
 
-def contract(effect: Effect, sent: Sent, *, retryable: bool, repeatable: bool, on_doubt: str) -> str:
+def contract(
+    effect: Effect, sent: Sent, *, retryable: bool, repeatable: bool, on_doubt: str
+) -> str:
     """What contract §4 says: once more in its own words, not the code's."""
     unclear = sent is Sent.UNKNOWN and effect == "write"
     if unclear and (on_doubt == "report" or not repeatable):
@@ -45,31 +54,59 @@ def contract(effect: Effect, sent: Sent, *, retryable: bool, repeatable: bool, o
 
 def as_id(value: object) -> str:
     """A short name for a parameter."""
-    return value.value if isinstance(value, Sent) else value.__name__ if isinstance(value, type) else str(value)
+    return (
+        value.value
+        if isinstance(value, Sent)
+        else value.__name__
+        if isinstance(value, type)
+        else str(value)
+    )
 
 
 @pytest.mark.parametrize(("effect", "sent"), list(product(EFFECTS, Sent)), ids=as_id)
 def test_what_a_failure_comes_to(tmp_path: Path, effect: Effect, sent: Sent) -> None:
-    """A failure that goes away is repeated, given back or in doubt, by effect, by what was sent, by code and by the caller's wish."""
+    """A failure that goes away is repeated, given back or in doubt, by effect, by what was sent, by
+    code and by the caller's wish.
+    """
     wrong = []
     for number, (kind, repeatable, on_doubt) in enumerate(ROWS):
-        verdict = contract(effect, sent, retryable=kind.retryable, repeatable=repeatable, on_doubt=on_doubt)
+        verdict = contract(
+            effect, sent, retryable=kind.retryable, repeatable=repeatable, on_doubt=on_doubt
+        )
         error = kind("it went wrong", sent=sent, repeatable=repeatable, provider=Provider(code="X"))
         script = Script(error, "at last")
         with runtime(tmp_path / str(number), scripted(script, effect=effect)) as board:
             result = board.ask(onDoubt=on_doubt)
-        found = may_repeat(effect, error, on_doubt=on_doubt), result.status, script.tries, result.meta.attempts
+        found = (
+            may_repeat(effect, error, on_doubt=on_doubt),
+            result.status,
+            script.tries,
+            result.meta.attempts,
+        )
         said = None if result.error is None else (result.error.code, result.error.provider)
         code = "in_doubt" if verdict == "doubt" else kind.code
-        status, tries = {"repeat": ("succeeded", 2), "final": ("failed", 1), "doubt": ("in_doubt", 1)}[verdict]
-        meant = (verdict == "repeat", status, tries, tries), None if verdict == "repeat" else (code, Provider(code="X"))
-        wrong += [] if (found, said) == meant else [(kind, repeatable, on_doubt, found, said, meant)]
+        status, tries = {
+            "repeat": ("succeeded", 2),
+            "final": ("failed", 1),
+            "doubt": ("in_doubt", 1),
+        }[verdict]
+        meant = (
+            (verdict == "repeat", status, tries, tries),
+            None if verdict == "repeat" else (code, Provider(code="X")),
+        )
+        wrong += (
+            [] if (found, said) == meant else [(kind, repeatable, on_doubt, found, said, meant)]
+        )
     assert wrong == []
 
 
-@pytest.mark.parametrize(("effect", "sent", "on_doubt"), list(product(EFFECTS, Sent, ON_DOUBT)), ids=as_id)
+@pytest.mark.parametrize(
+    ("effect", "sent", "on_doubt"), list(product(EFFECTS, Sent, ON_DOUBT)), ids=as_id
+)
 def test_what_never_goes_away(tmp_path: Path, effect: Effect, sent: Sent, on_doubt: str) -> None:
-    """What may be repeated is tried six times at most; a write of which a try may have arrived ends in doubt, all else fails."""
+    """What may be repeated is tried six times at most; a write of which a try may have arrived ends
+    in doubt, all else fails.
+    """
     unclear = sent is Sent.UNKNOWN and effect == "write"
     script = Script(Unavailable("it is down", sent=sent))
     with runtime(tmp_path, scripted(script, effect=effect)) as board:
@@ -77,7 +114,9 @@ def test_what_never_goes_away(tmp_path: Path, effect: Effect, sent: Sent, on_dou
     expected = 1 if unclear and on_doubt == "report" else TRIES
     assert script.tries == result.meta.attempts == expected
     assert result.error is not None
-    assert (result.status, result.error.code) == (("in_doubt", "in_doubt") if unclear else ("failed", "unavailable"))
+    assert (result.status, result.error.code) == (
+        ("in_doubt", "in_doubt") if unclear else ("failed", "unavailable")
+    )
     assert ("it is down" in result.error.message) is True
 
 
@@ -85,19 +124,33 @@ def test_what_never_goes_away(tmp_path: Path, effect: Effect, sent: Sent, on_dou
 @pytest.mark.parametrize(
     ("kind", "unknown"),
     [
-        (Unavailable, True), (TimedOut, True), (Internal, True), (RateLimited, False), (Rejected, False), (NotFound, False),
-        (QuotaExceeded, False), (Unauthenticated, False),
+        (Unavailable, True),
+        (TimedOut, True),
+        (Internal, True),
+        (RateLimited, False),
+        (Rejected, False),
+        (NotFound, False),
+        (QuotaExceeded, False),
+        (Unauthenticated, False),
     ],
-)  # fmt: skip
-def test_an_error_that_does_not_say_what_was_sent(tmp_path: Path, effect: Effect, kind: type[JackfieldError], unknown: bool) -> None:
-    """An author who leaves ``sent`` out is on the safe side: after the begin only a refusal counts as one, and a write is not repeated."""
+)
+def test_an_error_that_does_not_say_what_was_sent(
+    tmp_path: Path, effect: Effect, kind: type[JackfieldError], unknown: bool
+) -> None:
+    """An author who leaves ``sent`` out is on the safe side: after the begin only a refusal counts
+    as one, and a write is not repeated.
+    """
     script = Script(kind("no more is known"))
     with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask()
     doubt = unknown and effect == "write"
     repeated = kind.retryable and not doubt
     assert result.status == ("in_doubt" if doubt else "failed")
-    assert (script.tries > TRIES) if kind is RateLimited else script.tries == (TRIES if repeated else 1)
+    assert (
+        (script.tries > TRIES)
+        if kind is RateLimited
+        else script.tries == (TRIES if repeated else 1)
+    )
 
 
 @pytest.mark.parametrize("kind", [Unavailable, TimedOut, Internal, Rejected])
@@ -112,24 +165,44 @@ def test_before_the_begin_nothing_is_in_doubt(tmp_path: Path, kind: type[Jackfie
 
 @pytest.mark.parametrize("connection", ["front", None])
 def test_a_client_that_does_not_tell_counts_as_sent(tmp_path: Path, connection: str | None) -> None:
-    """Where a connection type does not report the begin, or there is no connection, entering the action counts as sent."""
+    """Where a connection type does not report the begin, or there is no connection, entering the
+    action counts as sent.
+    """
     script = Script(Unavailable("who knows"), begins=False)
     kinds = (Silent,) if connection else ()
     members = {"connection": "quiet"} if connection else {}
-    connections = {"quiet": {"type": "stage/silent", "values": {"token": "t"}}} if connection else {}
+    connections = (
+        {"quiet": {"type": "stage/silent", "values": {"token": "t"}}} if connection else {}
+    )
     with runtime(tmp_path, scripted(script, kinds=kinds), connections=connections) as board:
         result = board.jackfield.invoke({"connector": "scripted", "action": "ask", **members})
     assert (result.status, result.meta.attempts, script.tries) == ("in_doubt", 1, 1)
 
 
 @pytest.mark.parametrize(
-    ("effect", "status", "code"), [("read", "failed", "internal"), ("idempotent", "failed", "internal"), ("write", "in_doubt", "in_doubt")]
+    ("effect", "status", "code"),
+    [
+        ("read", "failed", "internal"),
+        ("idempotent", "failed", "internal"),
+        ("write", "in_doubt", "in_doubt"),
+    ],
 )
 @pytest.mark.parametrize(
-    "raised", [RuntimeError("boom"), KeyError("x"), StopIteration("end"), RecursionError(), ConnectionResetError("reset")]
+    "raised",
+    [
+        RuntimeError("boom"),
+        KeyError("x"),
+        StopIteration("end"),
+        RecursionError(),
+        ConnectionResetError("reset"),
+    ],
 )
-def test_an_exception_that_nobody_maps(tmp_path: Path, effect: Effect, status: str, code: str, raised: Exception) -> None:
-    """After the begin it leaves a write in doubt; of a read it is our bug, not repeated. Its text is not told, the invocation's ID is."""
+def test_an_exception_that_nobody_maps(
+    tmp_path: Path, effect: Effect, status: str, code: str, raised: Exception
+) -> None:
+    """After the begin it leaves a write in doubt; of a read it is our bug, not repeated. Its text
+    is not told, the invocation's ID is.
+    """
     script = Script(raised)
     with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask()
@@ -142,10 +215,16 @@ def test_an_exception_that_nobody_maps(tmp_path: Path, effect: Effect, status: s
 
 
 def test_an_exception_before_the_begin(tmp_path: Path) -> None:
-    """An exception that nobody maps, of a client that announced nothing, leaves a write in doubt: it may have forgotten to."""
+    """An exception that nobody maps, of a client that announced nothing, leaves a write in doubt:
+    it may have forgotten to.
+    """
     with runtime(tmp_path, scripted(Script(RuntimeError("boom"), begins=False))) as board:
         result = board.ask()
-    assert (result.status, result.error and result.error.code, result.meta.attempts) == ("in_doubt", "in_doubt", 1)
+    assert (result.status, result.error and result.error.code, result.meta.attempts) == (
+        "in_doubt",
+        "in_doubt",
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +239,9 @@ def test_an_exception_before_the_begin(tmp_path: Path) -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_a_doubt_outlives_later_refusals(tmp_path: Path, later: Exception) -> None:
-    """A caller who prefers twice gets the doubt back where a later try is refused: the first one may still have arrived."""
+    """A caller who prefers twice gets the doubt back where a later try is refused: the first one
+    may still have arrived.
+    """
     script = Script(Unavailable("cut off", sent=Sent.UNKNOWN), later)
     with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(onDoubt="retry")
@@ -172,8 +253,12 @@ def test_a_doubt_outlives_later_refusals(tmp_path: Path, later: Exception) -> No
     assert result.error.hint
 
 
-def test_a_doubt_outlives_a_connection_that_no_longer_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the credentials are refused on the way to the second try, the first one is still in doubt."""
+def test_a_doubt_outlives_a_connection_that_no_longer_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the credentials are refused on the way to the second try, the first one is still in
+    doubt.
+    """
     connector = scripted(Script(Unavailable("cut off", sent=Sent.UNKNOWN)))
     kind = connector.connections["key"]
     opened = kind.open
@@ -198,7 +283,11 @@ def test_a_doubt_that_a_later_try_settles(tmp_path: Path) -> None:
     script = Script(Unavailable("cut off", sent=Sent.UNKNOWN), RuntimeError("odd"), "done")
     with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(onDoubt="retry")
-    assert (result.status, result.meta.attempts, result.meta.request_id) == ("succeeded", 3, "request-3")
+    assert (result.status, result.meta.attempts, result.meta.request_id) == (
+        "succeeded",
+        3,
+        "request-3",
+    )
 
 
 class Half:
@@ -223,8 +312,12 @@ class Half:
     ],
 )
 def test_back_off(tries: int, asked: float | None, seconds: float) -> None:
-    """Waits double from a tenth of a second to five, a random part of each; never less than the provider asked for."""
-    assert Backoff(Half()).wait(tries, RateLimited("slow", retry_after=asked)) == pytest.approx(seconds)
+    """Waits double from a tenth of a second to five, a random part of each; never less than the
+    provider asked for.
+    """
+    assert Backoff(Half()).wait(tries, RateLimited("slow", retry_after=asked)) == pytest.approx(
+        seconds
+    )
 
 
 def test_waits_between_tries(tmp_path: Path) -> None:

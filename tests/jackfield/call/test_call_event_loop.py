@@ -1,4 +1,6 @@
-"""What an event loop may wait for: small values are judged in it, large ones and dear schemas in threads."""
+"""What an event loop may wait for: small values are judged in it, large ones and dear schemas in
+threads.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,11 @@ from plugboard import make_connector, plugged
 def _runtime(tmp_path: Path) -> Iterator[Jackfield]:
     make_connector(tmp_path / "plugs", many_keys.KEY, many_keys.SOURCE)
     with plugged(tmp_path / "plugs"):
-        runtime = Jackfield(environment={"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": "none"})
-        assert asyncio.run(runtime.ainvoke(_asked(items=1))).status == "succeeded"  # loads the connector and compiles its schemas
+        runtime = Jackfield(
+            environment={"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": "none"}
+        )
+        # loads the connector and compiles its schemas
+        assert asyncio.run(runtime.ainvoke(_asked(items=1))).status == "succeeded"
         yield runtime
 
 
@@ -34,12 +39,16 @@ def _work(runtime: Jackfield, **inputs: Any) -> int:
 
 
 def test_s2_a_large_answer_is_settled_in_a_thread(runtime: Jackfield) -> None:
-    """A provider answers with 20,000 secrets: a thread judges, masks and writes them, and the event loop makes no call for each."""
+    """A provider answers with 20,000 secrets: a thread judges, masks and writes them, and the event
+    loop makes no call for each.
+    """
     assert _work(runtime, items=20_000) - _work(runtime, items=4_000) < 16_000
 
 
 def test_s2_large_inputs_are_judged_in_a_thread(runtime: Jackfield) -> None:
-    """A caller sends 40,000 wrong tags: a thread judges and explains them, and the event loop only sees that they are many."""
+    """A caller sends 40,000 wrong tags: a thread judges and explains them, and the event loop only
+    sees that they are many.
+    """
     few, many = (_work(runtime, items=1, tags=[1] * count) for count in (8_000, 40_000))
     assert many - few < 3 * 32_000
 

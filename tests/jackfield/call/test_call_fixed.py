@@ -1,4 +1,6 @@
-"""A value of the connection that decides: no input replaces it, whatever the surface, the form of the inputs and the kind of connector."""
+"""A value of the connection that decides: no input replaces it, whatever the surface, the form of
+the inputs and the kind of connector.
+"""
 
 from __future__ import annotations
 
@@ -67,17 +69,23 @@ def look(thing: Thing, client: str) -> Seen:
         (None, {}, "None"),
     ],
 )
-def test_an_input_does_not_replace_what_the_connection_decides(tmp_path: Path, own: Any, given: dict[str, Any], seen: str | None) -> None:
-    """The same value counts as none given; another is refused at its place, and the message does not tell the connection's."""
+def test_an_input_does_not_replace_what_the_connection_decides(
+    tmp_path: Path, own: Any, given: dict[str, Any], seen: str | None
+) -> None:
+    """The same value counts as none given; another is refused at its place, and the message does
+    not tell the connection's.
+    """
     make_connector(tmp_path, "house", SOURCE)
     values = {} if own is None else {"room": own}
     with (
         plugged(tmp_path),
         Jackfield(
-            connections=[{"front": {"type": "house/door", "values": values}}], catalog=Catalog.installed(), database_url="none",
+            connections=[{"front": {"type": "house/door", "values": values}}],
+            catalog=Catalog.installed(),
+            database_url="none",
             environment={"ROOM": "hall"},
         ) as jackfield,
-    ):  # fmt: skip
+    ):
         asked = {"connector": "house", "action": "look", "connection": "front", "inputs": given}
         found = jackfield.invoke(asked).to_json()
         tried = jackfield.invoke({**asked, "dryRun": True}).to_json()
@@ -89,6 +97,10 @@ def test_an_input_does_not_replace_what_the_connection_decides(tmp_path: Path, o
         assert "hall" not in str(result["error"])
     if "room" in given:
         assert found["error"]["details"][0] == {
-            "path": "/room", "keyword": "const",
-            "message": "is not the connection's own, which nobody may replace: omit it, or use another connection",
-        }  # fmt: skip
+            "path": "/room",
+            "keyword": "const",
+            "message": (
+                "is not the connection's own, which nobody may replace: omit it, or use "
+                "another connection"
+            ),
+        }

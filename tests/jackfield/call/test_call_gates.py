@@ -1,4 +1,6 @@
-"""Gates: features of calls are parts that can be left out, and one more takes a module and a place in the order."""
+"""Gates: features of calls are parts that can be left out, and one more takes a module and a place
+in the order.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,19 @@ from jackfield_store.gates.order import ordered
 from plugboard import make_echo
 from scripted import Panel, Script, runtime, scripted
 
-_ORDER = ("Limits", "Judging", "Keys", "Approvals", "Guards", "Twins", "Evidence", "Jobs", "Parts", "Quotas", "Paces")
+_ORDER = (
+    "Limits",
+    "Judging",
+    "Keys",
+    "Approvals",
+    "Guards",
+    "Twins",
+    "Evidence",
+    "Jobs",
+    "Parts",
+    "Quotas",
+    "Paces",
+)
 _WHOLE: dict[str, Any] = {"idempotencyKey": "k", "maxBytes": 100_000}
 
 
@@ -45,7 +59,12 @@ def let(board: Panel, gates: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["jackfield/call", "jackfield_store/jackfield_store/recording", "jackfield_store/jackfield_store/journal"]
+    "folder",
+    [
+        "jackfield/call",
+        "jackfield_store/jackfield_store/recording",
+        "jackfield_store/jackfield_store/journal",
+    ],
 )
 def test_stages_and_rows_know_no_gate(folder: str) -> None:
     """Who reads the page, the row or the journal meets no feature's gate, not for types either."""
@@ -53,7 +72,11 @@ def test_stages_and_rows_know_no_gate(folder: str) -> None:
         (path.name, name)
         for path in (RUNTIME / folder).rglob("*.py")
         for node in nodes(path)
-        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in getattr(node, "names", [])])
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [one.name for one in getattr(node, "names", [])]
+        )
         if isinstance(node, ast.Import | ast.ImportFrom) and ".gates" in name
     }
     assert found == set()
@@ -64,16 +87,33 @@ def test_one_order_serves_all_points(tmp_path: Path) -> None:
     with over(tmp_path, "sqlite", Script()) as board:
         gates = board.jackfield.pipeline.gates
         assert [type(gate).__name__ for gate in gates] == list(_ORDER)
-    acting = {name for gate in gates for name in POINTS if getattr(gate.part, name) is not getattr(Passing, name)}
+    acting = {
+        name
+        for gate in gates
+        for name in POINTS
+        if getattr(gate.part, name) is not getattr(Passing, name)
+    }
     assert acting == set(POINTS)
-    assert all(any(getattr(gate.part, name) is not getattr(Passing, name) for name in POINTS) for gate in gates)
+    assert all(
+        any(getattr(gate.part, name) is not getattr(Passing, name) for name in POINTS)
+        for gate in gates
+    )
 
 
 @pytest.mark.parametrize("left_out", [*_ORDER, "all"])
 def test_calls_do_without_any_gate(tmp_path: Path, left_out: str) -> None:
-    """Without one feature, or all, calls are made, fail and are rehearsed as ever, and are recorded."""
+    """Without one feature, or all, calls are made, fail and are rehearsed as ever, and are
+    recorded.
+    """
     with over(tmp_path, "sqlite", Script("done", KeyError("no"))) as board:
-        let(board, [gate for gate in board.jackfield.pipeline.gates if left_out not in ("all", type(gate).__name__)])
+        let(
+            board,
+            [
+                gate
+                for gate in board.jackfield.pipeline.gates
+                if left_out not in ("all", type(gate).__name__)
+            ],
+        )
         assert board.ask(**_WHOLE).output == {"Text": "done"}
         assert board.ask(dryRun=True).status == "succeeded"
         assert board.ask().status == "in_doubt"
@@ -84,7 +124,10 @@ def test_calls_do_without_any_gate(tmp_path: Path, left_out: str) -> None:
 
 _MODULES = [
     f"{package}.gates.{path.stem}"
-    for package, folder in (("jackfield", "jackfield/gates"), ("jackfield_store", "jackfield_store/jackfield_store/gates"))
+    for package, folder in (
+        ("jackfield", "jackfield/gates"),
+        ("jackfield_store", "jackfield_store/jackfield_store/gates"),
+    )
     for path in sorted((RUNTIME / folder).glob("*.py"))
     if path.stem not in ("__init__", "order", "policies", "unrecorded")
 ]
@@ -131,9 +174,13 @@ assert DELETED in sys.modules, "no order has the gate"
 
 
 @pytest.mark.parametrize("module", _MODULES)
-def test_a_deleted_gate_is_missed_by_its_place_in_the_order_alone(tmp_path: Path, module: str) -> None:
-    """With the module of any one gate deleted the stages are imported, and calls are made, with a journal and without. Its place in the
-    order is taken by a gate that does nothing; who used more of the module would fail."""
+def test_a_deleted_gate_is_missed_by_its_place_in_the_order_alone(
+    tmp_path: Path, module: str
+) -> None:
+    """With the module of any one gate deleted the stages are imported, and calls are made, with a
+    journal and without. Its place in the order is taken by a gate that does nothing; who used more
+    of the module would fail.
+    """
     paths = os.pathsep.join([*make_echo(tmp_path / "plugs"), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "JACKFIELD_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-c", _WITHOUT, module, str(tmp_path)]
@@ -201,17 +248,30 @@ def test_one_more_feature_is_one_more_gate(tmp_path: Path) -> None:
     with over(tmp_path, "sqlite", script) as board:
         let(board, [*board.jackfield.pipeline.gates, Sundays()])
         results = [board.ask(), board.ask(dryRun=True)]
-        assert [result.error.code for result in results if result.error is not None] == ["not_allowed"] * 2
+        assert [result.error.code for result in results if result.error is not None] == [
+            "not_allowed"
+        ] * 2
         assert board.jackfield.journal is not None
-        assert [entry.error_code for entry in board.jackfield.journal.entries()[0]] == ["not_allowed"] * 2
+        assert [entry.error_code for entry in board.jackfield.journal.entries()[0]] == [
+            "not_allowed"
+        ] * 2
     assert (script.tries, _Sunday.told) == (0, ["failed", "failed"])
 
 
 def test_a_misspelt_point_is_refused() -> None:
     """It would never be asked."""
-    with pytest.raises(TypeError, match="'befor_begin' is no point of a call; known are admit, check"):
+    with pytest.raises(
+        TypeError, match="'befor_begin' is no point of a call; known are admit, check"
+    ):
         type("Odd", (Passing,), {"befor_begin": lambda _self: None})
-    assert tuple(name for name in vars(Passing) if not name.startswith("_") and callable(getattr(Passing, name))) == POINTS
+    assert (
+        tuple(
+            name
+            for name in vars(Passing)
+            if not name.startswith("_") and callable(getattr(Passing, name))
+        )
+        == POINTS
+    )
 
 
 def test_the_order_is_data() -> None:

@@ -1,4 +1,6 @@
-"""Plugins around an invocation: their order, what they may refuse, what they span, and what their own bugs do."""
+"""Plugins around an invocation: their order, what they may refuse, what they span, and what their
+own bugs do.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Wrapper:
         self.seen = seen
 
     @hookimpl
-    def around(self, invocation: Invocation, workspace: str, meta: Meta) -> AbstractContextManager[None]:
+    def around(
+        self, invocation: Invocation, workspace: str, meta: Meta
+    ) -> AbstractContextManager[None]:
         """Write down who enters, what failed, and who leaves."""
         return self.wrapped(invocation, workspace, meta)
 
@@ -61,7 +65,9 @@ class Around:
 
 
 def test_wrappers_nest(tmp_path: Path) -> None:
-    """The plugin that was registered last is the outermost one; all see the invocation, the workspace and the meta."""
+    """The plugin that was registered last is the outermost one; all see the invocation, the
+    workspace and the meta.
+    """
     seen: list[str] = []
 
     def turn() -> Answer:
@@ -71,23 +77,40 @@ def test_wrappers_nest(tmp_path: Path) -> None:
     plugins = [Wrapper("inner", seen), Wrapper("outer", seen)]
     with runtime(tmp_path, scripted(Script(turn)), plugins=plugins, workspace="acme") as board:
         assert board.ask().status == "succeeded"
-    assert seen == ["outer in acme scripted/ask", "inner in acme scripted/ask", "runs", "inner out True", "outer out True"]
+    assert seen == [
+        "outer in acme scripted/ask",
+        "inner in acme scripted/ask",
+        "runs",
+        "inner out True",
+        "outer out True",
+    ]
 
 
 def test_wrappers_see_failures(tmp_path: Path) -> None:
-    """The failure of an invocation, of admission too, passes through every wrapper; what is no invocation reaches none."""
+    """The failure of an invocation, of admission too, passes through every wrapper; what is no
+    invocation reaches none.
+    """
     seen: list[str] = []
-    with runtime(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED))), plugins=[Wrapper("one", seen)]) as board:
+    with runtime(
+        tmp_path,
+        scripted(Script(Rejected("no", sent=Sent.REFUSED))),
+        plugins=[Wrapper("one", seen)],
+    ) as board:
         board.ask()
         board.ask(connector="nobody")
         board.jackfield.invoke("{")
-    assert [line for line in seen if "saw" in line] == ["one saw rejected", "one saw unknown_connector"]
+    assert [line for line in seen if "saw" in line] == [
+        "one saw rejected",
+        "one saw unknown_connector",
+    ]
     assert len([line for line in seen if "out" in line]) == 2
 
 
 @pytest.mark.parametrize("on_entry", [True, False])
 def test_a_plugin_refuses(tmp_path: Path, on_entry: bool) -> None:
-    """A JackfieldError from a hook or on entry refuses the invocation with its code; nothing is sent, and outer wrappers see it."""
+    """A JackfieldError from a hook or on entry refuses the invocation with its code; nothing is
+    sent, and outer wrappers see it.
+    """
     seen: list[str] = []
     script = Script()
 
@@ -99,7 +122,12 @@ def test_a_plugin_refuses(tmp_path: Path, on_entry: bool) -> None:
     with runtime(tmp_path, scripted(script), plugins=plugins) as board:
         result = board.ask()
     assert result.error is not None
-    assert (result.status, result.error.code, result.error.message, script.tries) == ("failed", "forbidden", "not on Sundays", 0)
+    assert (result.status, result.error.code, result.error.message, script.tries) == (
+        "failed",
+        "forbidden",
+        "not on Sundays",
+        0,
+    )
     assert ("outer saw forbidden" in seen) is on_entry
 
 
@@ -109,19 +137,34 @@ def test_a_plugin_may_have_nothing_to_say(tmp_path: Path) -> None:
         assert board.ask().status == "succeeded"
 
 
-@pytest.mark.parametrize("broken", [lambda _meta: 1 / 0, lambda _meta: "no context manager"], ids=["raises", "returns"])
-def test_a_broken_plugin_sends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Any) -> None:
-    """A plugin that fails before the run stops it (it may be the one that authorises): our bug by id, its reason in the log."""
+@pytest.mark.parametrize(
+    "broken", [lambda _meta: 1 / 0, lambda _meta: "no context manager"], ids=["raises", "returns"]
+)
+def test_a_broken_plugin_sends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Any
+) -> None:
+    """A plugin that fails before the run stops it (it may be the one that authorises): our bug by
+    id, its reason in the log.
+    """
     script = Script()
-    with caplog.at_level(logging.ERROR, "jackfield"), runtime(tmp_path, scripted(script), plugins=[Around(broken)]) as board:
+    with (
+        caplog.at_level(logging.ERROR, "jackfield"),
+        runtime(tmp_path, scripted(script), plugins=[Around(broken)]) as board,
+    ):
         result = board.ask()
     assert (result.error and result.error.code, script.tries) == ("internal", 0)
     assert result.meta.invocation_id in caplog.text
 
 
-@pytest.mark.parametrize(("turn", "status"), [("done", "succeeded"), (Rejected("no", sent=Sent.REFUSED), "failed")])
-def test_a_plugin_that_breaks_on_exit_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, turn: Any, status: str) -> None:
-    """What was done is done: a plugin that fails after the run is in the log, and the Result stands."""
+@pytest.mark.parametrize(
+    ("turn", "status"), [("done", "succeeded"), (Rejected("no", sent=Sent.REFUSED), "failed")]
+)
+def test_a_plugin_that_breaks_on_exit_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, turn: Any, status: str
+) -> None:
+    """What was done is done: a plugin that fails after the run is in the log, and the Result
+    stands.
+    """
 
     @contextmanager
     def late(_meta: Meta) -> Iterator[None]:
@@ -129,7 +172,10 @@ def test_a_plugin_that_breaks_on_exit_changes_nothing(tmp_path: Path, caplog: py
             stack.callback(lambda: 1 / 0)
             yield
 
-    with caplog.at_level(logging.ERROR, "jackfield"), runtime(tmp_path, scripted(Script(turn)), plugins=[Around(late)]) as board:
+    with (
+        caplog.at_level(logging.ERROR, "jackfield"),
+        runtime(tmp_path, scripted(Script(turn)), plugins=[Around(late)]) as board,
+    ):
         result = board.ask()
     assert (result.status, result.meta.attempts) == (status, 1)
     assert "ZeroDivisionError" in caplog.text
@@ -138,7 +184,9 @@ def test_a_plugin_that_breaks_on_exit_changes_nothing(tmp_path: Path, caplog: py
 def test_a_plugin_cannot_swallow_a_failure(tmp_path: Path) -> None:
     """A wrapper that suppresses exceptions does not make a success of a failure."""
     with runtime(
-        tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED))), plugins=[Around(lambda _meta: suppress(Exception))]
+        tmp_path,
+        scripted(Script(Rejected("no", sent=Sent.REFUSED))),
+        plugins=[Around(lambda _meta: suppress(Exception))],
     ) as board:
         result = board.ask()
     assert (result.status, result.error and result.error.code) == ("failed", "rejected")
@@ -146,7 +194,9 @@ def test_a_plugin_cannot_swallow_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_async", [True, False])
 def test_wrappers_span_await(tmp_path: Path, is_async: bool) -> None:
-    """What a wrapper sets for its context is set while the action runs, in tasks as in threads, and not for others in between."""
+    """What a wrapper sets for its context is set while the action runs, in tasks as in threads, and
+    not for others in between.
+    """
     current: contextvars.ContextVar[str] = contextvars.ContextVar("current", default="nobody")
     seen: list[tuple[str, str]] = []
 
@@ -169,7 +219,9 @@ def test_wrappers_span_await(tmp_path: Path, is_async: bool) -> None:
 
     async def many(jackfield: Jackfield) -> None:
         results = await asyncio.gather(*(jackfield.ainvoke(invocation()) for _ in range(20)))
-        seen.extend((result.meta.invocation_id, (result.output or {})["Text"]) for result in results)
+        seen.extend(
+            (result.meta.invocation_id, (result.output or {})["Text"]) for result in results
+        )
         assert current.get() == "nobody"
 
     script = Script(look_later if is_async else look)
@@ -203,11 +255,21 @@ other = Other()
 
 
 def test_installed_plugins_are_loaded_at_the_first_call(tmp_path: Path) -> None:
-    """A module or an attribute named by an entry point is a plugin; it is imported with the first invocation and not before."""
-    declare(tmp_path, "audit", "jackfield.plugins", {"audit": "jackfield_audit_trail", "more": "jackfield_audit_trail:other"})
+    """A module or an attribute named by an entry point is a plugin; it is imported with the first
+    invocation and not before.
+    """
+    declare(
+        tmp_path,
+        "audit",
+        "jackfield.plugins",
+        {"audit": "jackfield_audit_trail", "more": "jackfield_audit_trail:other"},
+    )
     (tmp_path / "jackfield_audit_trail.py").write_text(SOURCE, encoding="utf-8")
     with plugged(tmp_path), Jackfield(connections=[], database_url="none") as jackfield:
-        points = [(point.name, point.module, point.attribute) for point in entry_points()["jackfield.plugins"]]
+        points = [
+            (point.name, point.module, point.attribute)
+            for point in entry_points()["jackfield.plugins"]
+        ]
         assert ("audit", "jackfield_audit_trail", "") in points
         jackfield.invoke({"connector": "nobody", "action": "act"})
         import jackfield_audit_trail  # type: ignore[import-not-found]  # in the folder that is plugged in
@@ -216,9 +278,15 @@ def test_installed_plugins_are_loaded_at_the_first_call(tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_cannot_be_imported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A plugin that is installed and broken stops every invocation: whoever installed it relies on it."""
+    """A plugin that is installed and broken stops every invocation: whoever installed it relies on
+    it.
+    """
     declare(tmp_path, "audit", "jackfield.plugins", {"audit": "jackfield_of_nobody_at_all"})
-    with plugged(tmp_path), caplog.at_level(logging.ERROR, "jackfield"), Jackfield(connections=[], database_url="none") as jackfield:
+    with (
+        plugged(tmp_path),
+        caplog.at_level(logging.ERROR, "jackfield"),
+        Jackfield(connections=[], database_url="none") as jackfield,
+    ):
         result = jackfield.invoke({"connector": "nobody", "action": "act"})
     assert (result.error and result.error.code) == "internal"
     assert "'audit' of the distribution audit" in str(result.error)
@@ -233,7 +301,9 @@ def test_no_plugins_at_all() -> None:
 
 
 def test_what_plugins_warn_of() -> None:
-    """All of them are asked each time; what they say may change. One that fails is a warning itself, since probes ask."""
+    """All of them are asked each time; what they say may change. One that fails is a warning
+    itself, since probes ask.
+    """
 
     class Warner:
         def __init__(self, *texts: str) -> None:

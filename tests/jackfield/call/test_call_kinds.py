@@ -1,4 +1,6 @@
-"""Connection types that serve some actions only, or make an input needless; and what the log tells of large inputs."""
+"""Connection types that serve some actions only, or make an input needless; and what the log tells
+of large inputs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,17 @@ import pytest
 from jackfield.call.admit import Targets
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, Sent, TimedOut, Unauthenticated, describe
+from jackfield.connector import (
+    Connector,
+    Field,
+    Inputs,
+    OpenContext,
+    Output,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    describe,
+)
 from jackfield.kernel.clock import Clock, Deadline, SystemClock
 from jackfield.manifest.manifest import Manifest, Serves
 from jackfield.schema.cache import Schemas
@@ -53,7 +65,10 @@ def placed() -> Connector:
     return connector
 
 
-CONNECTIONS = {"wide": {"type": "stage/key", "values": {"token": "t"}}, "thin": {"type": "stage/narrow", "values": {"token": "t"}}}
+CONNECTIONS = {
+    "wide": {"type": "stage/key", "values": {"token": "t"}},
+    "thin": {"type": "stage/narrow", "values": {"token": "t"}},
+}
 
 
 def told(result: Any) -> Any:
@@ -62,21 +77,27 @@ def told(result: Any) -> Any:
 
 
 def test_a_type_that_cannot_serve_an_action(tmp_path: Path) -> None:
-    """A connection whose type does not serve the action is not valid for it, and the reason is told; others are."""
+    """A connection whose type does not serve the action is not valid for it, and the reason is
+    told; others are.
+    """
     with runtime(tmp_path, placed(), connections=CONNECTIONS) as board:
         refused = board.ask(connection="thin", inputs={"place": "x"})
         assert refused.error is not None
         assert (refused.error.code, refused.meta.attempts) == ("invalid_connection", 0)
         assert "it only tells" in refused.error.message
         assert refused.error.hint
-        inline = board.ask(connection={"type": "narrow", "values": {"token": "t"}}, inputs={"place": "x"})
+        inline = board.ask(
+            connection={"type": "narrow", "values": {"token": "t"}}, inputs={"place": "x"}
+        )
         assert told(inline) == "invalid_connection"
         assert told(board.ask(connection="wide", inputs={"place": "x"})) == "hi at x"
         assert told(board.ask(action="tell", connection="thin", inputs={"place": "x"})) == "hi at x"
 
 
 def test_a_connection_that_can_serve_is_chosen(tmp_path: Path) -> None:
-    """Where the connection is left out, those that cannot serve the action do not count, unless there is no other."""
+    """Where the connection is left out, those that cannot serve the action do not count, unless
+    there is no other.
+    """
     given = {"connector": "scripted", "action": "ask", "inputs": {"place": "x"}}
     with runtime(tmp_path / "both", placed(), connections=CONNECTIONS) as board:
         assert told(board.jackfield.invoke(given)) == "hi at x"
@@ -86,22 +107,35 @@ def test_a_connection_that_can_serve_is_chosen(tmp_path: Path) -> None:
 
 
 def test_an_input_that_a_type_waives(tmp_path: Path) -> None:
-    """What the type waives may be left out over it, and over no other; where it is given it counts."""
+    """What the type waives may be left out over it, and over no other; where it is given it
+    counts.
+    """
     with runtime(tmp_path, placed(), connections=CONNECTIONS) as board:
         assert told(board.ask(action="tell", connection="thin")) == "hi at None"
-        assert told(board.ask(action="tell", connection="thin", inputs={"place": "home"})) == "hi at home"
-        assert told(board.ask(action="tell", connection="thin", inputs={"place": 5})) == "invalid_input"
+        assert (
+            told(board.ask(action="tell", connection="thin", inputs={"place": "home"}))
+            == "hi at home"
+        )
+        assert (
+            told(board.ask(action="tell", connection="thin", inputs={"place": 5}))
+            == "invalid_input"
+        )
         assert told(board.ask(action="tell", connection="wide")) == "invalid_input"
 
 
 def test_an_input_that_a_type_of_inline_values_waives(tmp_path: Path) -> None:
-    """Calls over inline values share what their type decides, and nothing of another type, in whichever order they come."""
+    """Calls over inline values share what their type decides, and nothing of another type, in
+    whichever order they come.
+    """
     thin, wide = ({"type": name, "values": {"token": "t"}} for name in ("narrow", "key"))
     with runtime(tmp_path, placed(), connections={}) as board:
         for _ in range(2):
             assert told(board.ask(action="tell", connection=wide)) == "invalid_input"
             assert told(board.ask(action="tell", connection=thin)) == "hi at None"
-            assert told(board.ask(action="tell", connection=wide, inputs={"place": "home"})) == "hi at home"
+            assert (
+                told(board.ask(action="tell", connection=wide, inputs={"place": "home"}))
+                == "hi at home"
+            )
             assert told(board.ask(connection=thin, inputs={"place": "x"})) == "invalid_connection"
 
 
@@ -114,16 +148,21 @@ def test_nothing_of_the_inputs_is_logged(tmp_path: Path, caplog: pytest.LogCaptu
                 board.ask(inputs={"text": text})
     assert len(caplog.records) == 2
     assert "ValueError" in caplog.text
-    assert not any(part in caplog.text for part in ("ada@", "example.com"))  # "ada" alone may be a part of an identifier
+    # "ada" alone may be a part of an identifier
+    assert not any(part in caplog.text for part in ("ada@", "example.com"))
     assert len(caplog.text) < 2000
 
 
 def test_refused_credentials_have_secrets_read_anew(tmp_path: Path) -> None:
-    """After a refusal of the credentials a reference to a secret is read again: a rotated one is found without a restart."""
+    """After a refusal of the credentials a reference to a secret is read again: a rotated one is
+    found without a restart.
+    """
     environment = {"TOKEN": "old"}
     connections = {"front": {"type": "stage/key", "values": {"token": {"$env": "TOKEN"}}}}
     script = Script(Unauthenticated("unknown key", sent=Sent.REFUSED), "done")
-    with runtime(tmp_path, scripted(script), connections=connections, environment=environment) as board:
+    with runtime(
+        tmp_path, scripted(script), connections=connections, environment=environment
+    ) as board:
         assert told(board.ask()) == "unauthenticated"
         environment["TOKEN"] = "new"
         assert told(board.ask()) == "done"
@@ -137,7 +176,9 @@ class Free(Output):
 
 
 def test_lists_within_lists_are_masked(tmp_path: Path) -> None:
-    """Secrets are masked wherever in the output they are, in the names of members too; an output without a schema is not judged."""
+    """Secrets are masked wherever in the output they are, in the names of members too; an output
+    without a schema is not judged.
+    """
     connector = Connector("scripted", title="Free", version="1.0.0", connections=[Key])
 
     @connector.action("ask", effect="read")
@@ -158,7 +199,9 @@ class Named(Output):
 
 
 def test_a_member_whose_name_has_a_secret_is_withheld(tmp_path: Path) -> None:
-    """A provider that answers with a secret as the name of a member tells it no less than one that answers with it as a value."""
+    """A provider that answers with a secret as the name of a member tells it no less than one that
+    answers with it as a value.
+    """
     connector = Connector("scripted", title="Named", version="1.0.0", connections=[Key])
 
     @connector.action("ask", effect="read")
@@ -175,14 +218,26 @@ def test_a_member_whose_name_has_a_secret_is_withheld(tmp_path: Path) -> None:
 def test_what_is_compiled_and_judged_is_bounded() -> None:
     """More schemas and connections than are kept in memory are judged all the same."""
     schemas = Schemas(limit=2)
-    compiled = [schemas.find(("c", "1", "inputs", str(number % 3)), {"type": "object", "maxProperties": number % 3}) for number in range(9)]
-    assert [bool(schema.check({"a": 1, "b": 2}).details) for schema in compiled] == [number % 3 < 2 for number in range(9)]
+    compiled = [
+        schemas.find(
+            ("c", "1", "inputs", str(number % 3)), {"type": "object", "maxProperties": number % 3}
+        )
+        for number in range(9)
+    ]
+    assert [bool(schema.check({"a": 1, "b": 2}).details) for schema in compiled] == [
+        number % 3 < 2 for number in range(9)
+    ]
     again = Schemas(limit=2)
     assert again.find(("c", "1", "x"), {}) is again.find(("c", "1", "x"), {})
     manifest = Manifest.from_json(describe(scripted(Script())))
-    stored = [NamedConnection(str(number), "stage/key", {"token": str(number)}, "test") for number in range(5)]
+    stored = [
+        NamedConnection(str(number), "stage/key", {"token": str(number)}, "test")
+        for number in range(5)
+    ]
     targets = Targets(Schemas(), Connections().oauth_client, limit=2)
-    assert [targets.find(item, manifest).values["token"] for item in stored * 2] == list("0123401234")
+    assert [targets.find(item, manifest).values["token"] for item in stored * 2] == list(
+        "0123401234"
+    )
     assert targets.find(stored[4], manifest) is targets.find(stored[4], manifest)
 
 
@@ -212,7 +267,9 @@ def test_opening_has_the_invocation_s_deadline(tmp_path: Path) -> None:
 
 
 def test_the_system_s_clock() -> None:
-    """The clock of real life tells both times and waits, in threads and in tasks; deadlines are told by it."""
+    """The clock of real life tells both times and waits, in threads and in tasks; deadlines are
+    told by it.
+    """
     clock: Clock = SystemClock()
     before = clock.monotonic(), clock.time()
     clock.sleep(0.001)

@@ -1,4 +1,6 @@
-"""Callers who leave, before and after the first byte; and the end of the runtime, which waits for what runs."""
+"""Callers who leave, before and after the first byte; and the end of the runtime, which waits for
+what runs.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def later(board: Panel, **options: Any) -> tuple[threading.Thread, list[Result]]
     """An invocation in a thread of its own, and where its Result will be."""
     results: list[Result] = []
     members = options.pop("members", {})
-    thread = threading.Thread(target=lambda: results.append(board.jackfield.invoke(invocation(**members), **options)))
+    thread = threading.Thread(
+        target=lambda: results.append(board.jackfield.invoke(invocation(**members), **options))
+    )
     thread.start()
     return thread, results
 
@@ -44,12 +48,19 @@ def test_a_caller_who_left_before_it_began(tmp_path: Path) -> None:
     with runtime(tmp_path, scripted(script)) as board:
         result = board.jackfield.invoke(invocation(), cancelled=cancelled)
     assert isinstance(result.error, Cancelled)
-    assert (result.status, result.error.code, result.meta.attempts, result.exit_code) == ("failed", "cancelled", 0, 1)
+    assert (result.status, result.error.code, result.meta.attempts, result.exit_code) == (
+        "failed",
+        "cancelled",
+        0,
+        1,
+    )
     assert not result.error.retryable
 
 
 def test_a_caller_who_leaves_while_the_connection_opens(tmp_path: Path) -> None:
-    """Leaving while credentials are leased still comes before the first byte: the action sends nothing."""
+    """Leaving while credentials are leased still comes before the first byte: the action sends
+    nothing.
+    """
     gate, cancelled = Gate(), threading.Event()
 
     class Slow(Key):
@@ -93,13 +104,23 @@ def test_a_caller_who_leaves_after_it_began(tmp_path: Path) -> None:
     ("effect", "fault", "members", "status", "code"),
     [
         ("write", RateLimited("slow", sent=Sent.REFUSED), {}, "failed", "cancelled"),
-        ("write", Unavailable("cut off", sent=Sent.UNKNOWN), {"onDoubt": "retry"}, "in_doubt", "in_doubt"),
+        (
+            "write",
+            Unavailable("cut off", sent=Sent.UNKNOWN),
+            {"onDoubt": "retry"},
+            "in_doubt",
+            "in_doubt",
+        ),
         ("idempotent", Unavailable("cut off", sent=Sent.UNKNOWN), {}, "failed", "unavailable"),
         ("read", Unavailable("cut off", sent=Sent.UNKNOWN), {}, "failed", "cancelled"),
     ],
 )
-def test_a_caller_who_leaves_between_tries(tmp_path: Path, effect: Effect, fault: Exception, members: Any, status: str, code: str) -> None:
-    """No further try is made; but a try that may have arrived is still in doubt, and was not cancelled before anything was sent."""
+def test_a_caller_who_leaves_between_tries(
+    tmp_path: Path, effect: Effect, fault: Exception, members: Any, status: str, code: str
+) -> None:
+    """No further try is made; but a try that may have arrived is still in doubt, and was not
+    cancelled before anything was sent.
+    """
     cancelled = threading.Event()
 
     def turn() -> Exception:
@@ -139,7 +160,9 @@ async def reached(gate: Gate) -> None:
 
 
 def test_a_cancelled_task_after_the_begin(tmp_path: Path) -> None:
-    """A task that is cancelled after the begin leaves at once; what was sent runs to its end behind it, once."""
+    """A task that is cancelled after the begin leaves at once; what was sent runs to its end behind
+    it, once.
+    """
     gate, done = Gate(), threading.Event()
 
     def turn() -> str:
@@ -227,7 +250,9 @@ def test_a_cancelled_task_with_an_async_action(tmp_path: Path) -> None:
 
 
 def test_close_lets_what_runs_end(tmp_path: Path) -> None:
-    """Closing waits for ``async def`` actions of synchronous callers and for the worker threads of tasks; their Results arrive."""
+    """Closing waits for ``async def`` actions of synchronous callers and for the worker threads of
+    tasks; their Results arrive.
+    """
     others = set(threading.enumerate())
     began = threading.Event()
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -257,7 +282,9 @@ def test_close_lets_what_runs_end(tmp_path: Path) -> None:
 
 
 def test_close_cancels_what_an_action_left_behind(tmp_path: Path) -> None:
-    """A task that an action started and forgot is cancelled, so that closing does not wait for ever."""
+    """A task that an action started and forgot is cancelled, so that closing does not wait for
+    ever.
+    """
     forgotten: list[asyncio.Task[Any]] = []
 
     async def start() -> Answer:

@@ -1,4 +1,6 @@
-"""Limits of a workspace in the runtime itself: whoever calls it, in whichever way, over either engine."""
+"""Limits of a workspace in the runtime itself: whoever calls it, in whichever way, over either
+engine.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,10 @@ def place(tmp_path: Path, database_url: str) -> Iterator[Place]:
     environment = clean(tmp_path / "home", JACKFIELD_DATABASE_URL=database_url)
     with plugged(*make_echo(tmp_path / "plugs"), tmp_path / "more"):
         first = Jackfield(environment=environment)
-        with first, Jackfield(environment=environment, storage=first.storage, files=first.files) as second:
+        with (
+            first,
+            Jackfield(environment=environment, storage=first.storage, files=first.files) as second,
+        ):
             first.storage.opened(migrate=True).close()
             first.connections.add("hall", "echo/token", {"token": "secret-4711"}, test=False)
             yield Place(first, second)
@@ -80,41 +85,58 @@ WAYS: dict[str, Callable[[Jackfield], Result]] = {
     "invoke": lambda jackfield: jackfield.invoke(say("say", "hall", text="x")),
     "ainvoke": lambda jackfield: asyncio.run(jackfield.ainvoke(say("say", "hall", text="x"))),
     "on time": lambda jackfield: jackfield.invoke(say("post", "hall", text="x"), on_time=True),
-    "with a key": lambda jackfield: jackfield.invoke({**say("post", "hall", text="x"), "idempotencyKey": "k"}),
+    "with a key": lambda jackfield: jackfield.invoke(
+        {**say("post", "hall", text="x"), "idempotencyKey": "k"}
+    ),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_calls_of_all_runtimes_of_a_process_are_counted_together(place: Place, way: str) -> None:
-    """A second runtime of the same workspace adds no second share; a refused call has no entry, and a later repeat succeeds."""
+    """A second runtime of the same workspace adds no second share; a refused call has no entry, and
+    a later repeat succeeds.
+    """
     place.limit(concurrent=1)
     with ThreadPoolExecutor(1) as pool:
         with Gatekeeper() as gate:
-            first = pool.submit(place.one.invoke, say("say", "hall", text="first", gate={"port": gate.port}))
+            first = pool.submit(
+                place.one.invoke, say("say", "hall", text="first", gate={"port": gate.port})
+            )
             gate.wait()
             result = WAYS[way](place.two)
             assert isinstance(result.error, LimitReached)
-            assert (result.error.limit, result.error.code, result.error.retryable) == ("concurrent", "rate_limited", True)
+            assert (result.error.limit, result.error.code, result.error.retryable) == (
+                "concurrent",
+                "rate_limited",
+                True,
+            )
         assert first.result().status == "succeeded"
     assert WAYS[way](place.two).status == "succeeded"
     assert len(place.one.journal_of().entries()[0]) == 2
 
 
 def test_a_limit_that_is_set_while_calls_run_counts_from_then_on(place: Place) -> None:
-    """Calls that began without the limit take no place, and give none back that they have not taken."""
+    """Calls that began without the limit take no place, and give none back that they have not
+    taken.
+    """
     with ThreadPoolExecutor(1) as pool:
         with Gatekeeper() as gate:
-            first = pool.submit(place.one.invoke, say("say", "hall", text="first", gate={"port": gate.port}))
+            first = pool.submit(
+                place.one.invoke, say("say", "hall", text="first", gate={"port": gate.port})
+            )
             gate.wait()
             place.limit(concurrent=1)
         assert first.result().status == "succeeded"
-    assert [place.one.invoke(say("say", "hall", text="x")).status for _ in range(3)] == ["succeeded"] * 3
+    assert [place.one.invoke(say("say", "hall", text="x")).status for _ in range(3)] == [
+        "succeeded"
+    ] * 3
     assert place.one.storage.limits.free("default", 0, 5) == 1
 
 
 def test_a_queued_call_that_was_taken_goes_back_and_has_lost_nothing(place: Place) -> None:
-    """A worker that has claimed one beyond the limit, as one on a broker does, gives it back for a second: it neither fails nor counts as a
-    delivery."""
+    """A worker that has claimed one beyond the limit, as one on a broker does, gives it back for a
+    second: it neither fails nor counts as a delivery.
+    """
     identifier = place.one.enqueue(say("post", "hall", text="x"))
     assert isinstance(identifier, str)
     place.limit(concurrent=0)
@@ -160,8 +182,9 @@ def test_the_library_is_refused_what_goes_beyond(place: Place) -> None:
 
 
 def test_what_a_call_returns_is_stored_and_counts(place: Place) -> None:
-    """What has been carried out is no failure: its file is stored beyond the limit. The next call that would return one is refused before
-    it begins, and a queued one waits."""
+    """What has been carried out is no failure: its file is stored beyond the limit. The next call
+    that would return one is refused before it begins, and a queued one waits.
+    """
     place.limit(storageBytes=50)
     assert place.one.invoke(FETCH).status == "succeeded"
     assert place.used == 100
@@ -190,7 +213,9 @@ def test_places_are_given_back_by_whoever_stops_waiting(place: Place) -> None:
 
     async def left() -> None:
         with Gatekeeper() as gate:
-            task = asyncio.ensure_future(place.one.ainvoke(say("say", "hall", text="x", gate={"port": gate.port})))
+            task = asyncio.ensure_future(
+                place.one.ainvoke(say("say", "hall", text="x", gate={"port": gate.port}))
+            )
             await asyncio.to_thread(gate.wait)
             task.cancel()
             await asyncio.wait([task])

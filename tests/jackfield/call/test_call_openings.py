@@ -1,4 +1,6 @@
-"""Opening a connection under an event loop: a source of credentials that hangs holds few threads, and blames no connector."""
+"""Opening a connection under an event loop: a source of credentials that hangs holds few threads,
+and blames no connector.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +144,12 @@ class Quick(ConnectionType):
 
 
 def _connector() -> Connector:
-    connector = Connector("opened", title="Opened", version="1.0.0", connections=[Slow, Leased, Lasting, Referring, Quick])
+    connector = Connector(
+        "opened",
+        title="Opened",
+        version="1.0.0",
+        connections=[Slow, Leased, Lasting, Referring, Quick],
+    )
 
     @connector.action("act", effect="write")
     def act(inputs: Nothing, client: str) -> Done:
@@ -162,22 +169,40 @@ def _source(monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
 
 @pytest.fixture(name="runtime")
 def _runtime(tmp_path: Path, source: Source) -> Iterator[Jackfield]:
-    kinds = {"slow": "slow", "slow2": "slow", "leased": "leased", "lasting": "lasting", "quick": "quick"}
+    kinds = {
+        "slow": "slow",
+        "slow2": "slow",
+        "leased": "leased",
+        "lasting": "lasting",
+        "quick": "quick",
+    }
     given = {name: {"type": f"opened/{kind}", "values": {}} for name, kind in kinds.items()}
     given["referring"] = {"type": "opened/referring", "values": {"token": {"$slow": "x"}}}
     means: dict[str, Any] = {"environment": {"JACKFIELD_HOME": str(tmp_path)}}
     stores = provided(tmp_path / "stores", "jackfield.secret_stores", {"slow": _read_slowly})
-    with installed(tmp_path, _connector()) as catalog, stores, Jackfield(connections=given, catalog=catalog, **means) as runtime:
+    with (
+        installed(tmp_path, _connector()) as catalog,
+        stores,
+        Jackfield(connections=given, catalog=catalog, **means) as runtime,
+    ):
         yield runtime
         source.opened.set()
 
 
 def _call(connection: str, seconds: float = 60.0) -> dict[str, Any]:
-    return {"connector": "opened", "action": "act", "connection": connection, "inputs": {}, "timeoutSeconds": seconds}
+    return {
+        "connector": "opened",
+        "action": "act",
+        "connection": connection,
+        "inputs": {},
+        "timeoutSeconds": seconds,
+    }
 
 
 async def _crowd(runtime: Jackfield, source: Source, connections: list[str]) -> list[Any]:
-    """Make calls over connections whose source hangs; then those of another connection, and let the source answer."""
+    """Make calls over connections whose source hangs; then those of another connection, and let the
+    source answer.
+    """
     source.opened.clear()
     waiting = [asyncio.ensure_future(runtime.ainvoke(_call(name))) for name in connections]
     await asyncio.to_thread(source.entered.acquire, timeout=PATIENCE)
@@ -188,17 +213,33 @@ async def _crowd(runtime: Jackfield, source: Source, connections: list[str]) -> 
     return await asyncio.gather(*waiting)
 
 
-@pytest.mark.parametrize("names", [["slow"] * 300, ["slow", "slow2"] * 100, ["leased"] * 300, ["lasting"] * 300, ["referring"] * 300])
-def test_a_source_that_hangs_takes_few_threads(runtime: Jackfield, source: Source, names: list[str]) -> None:
-    """300 calls wait for one source, over one connection or several: at most 16 threads wait with them; another is served."""
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["slow"] * 300,
+        ["slow", "slow2"] * 100,
+        ["leased"] * 300,
+        ["lasting"] * 300,
+        ["referring"] * 300,
+    ],
+)
+def test_a_source_that_hangs_takes_few_threads(
+    runtime: Jackfield, source: Source, names: list[str]
+) -> None:
+    """300 calls wait for one source, over one connection or several: at most 16 threads wait with
+    them; another is served.
+    """
     results = asyncio.run(_crowd(runtime, source, names))
     assert {result.status for result in results} == {"succeeded"}
     assert source.most <= 16
-    assert not any(name.startswith("jackfield_") for name in source.threads)  # the threads of actions
+    # the threads of actions
+    assert not any(name.startswith("jackfield_") for name in source.threads)
 
 
 def test_a_source_that_gave_no_answer_gets_two_threads(runtime: Jackfield, source: Source) -> None:
-    """Once a source has failed for want of an answer, two threads at a time ask it, until it answers."""
+    """Once a source has failed for want of an answer, two threads at a time ask it, until it
+    answers.
+    """
 
     async def crowd() -> list[Any]:
         source.fault = Unavailable("down", repeatable=False)
@@ -216,7 +257,9 @@ def test_a_source_that_gave_no_answer_gets_two_threads(runtime: Jackfield, sourc
     assert {result.status for result in asyncio.run(crowd())} == {"succeeded"}
 
 
-def test_a_refusal_of_one_connection_is_no_outage_of_the_source(runtime: Jackfield, source: Source) -> None:
+def test_a_refusal_of_one_connection_is_no_outage_of_the_source(
+    runtime: Jackfield, source: Source
+) -> None:
     """A source that refuses answers: the other connections that it serves keep their threads."""
     slots = runtime.open_connections._stored.slots("source")
     source.fault = ValueError("no")
@@ -225,7 +268,9 @@ def test_a_refusal_of_one_connection_is_no_outage_of_the_source(runtime: Jackfie
 
 
 def test_a_secret_store_is_asked_again(runtime: Jackfield, source: Source) -> None:
-    """A store that gives no answer is an outage: it is asked again within the deadline, and nothing was sent meanwhile."""
+    """A store that gives no answer is an outage: it is asked again within the deadline, and nothing
+    was sent meanwhile.
+    """
     faults = iter([Unavailable("down"), Unavailable("down")])
 
     def failing() -> Minted:
@@ -239,13 +284,21 @@ def test_a_secret_store_is_asked_again(runtime: Jackfield, source: Source) -> No
 
 
 @pytest.mark.parametrize("name", ["slow", "leased", "lasting", "referring"])
-def test_a_late_opening_blames_no_connector(runtime: Jackfield, source: Source, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """A source that outlives the deadline ends the call at it, with nothing sent, and the log names the connection, not the connector."""
-    assert runtime.invoke(_call("quick")).status == "succeeded"  # the first call of a process imports the connector
+def test_a_late_opening_blames_no_connector(
+    runtime: Jackfield, source: Source, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """A source that outlives the deadline ends the call at it, with nothing sent, and the log names
+    the connection, not the connector.
+    """
+    # the first call of a process imports the connector
+    assert runtime.invoke(_call("quick")).status == "succeeded"
     source.opened.clear()
     result: Any = asyncio.run(runtime.ainvoke(_call(name, 2.0)))
     assert (result.status, result.error.code, result.meta.attempts) == ("failed", "timeout", 0)
-    assert any(word in result.error.message + result.error.hint for word in ("credential", "secrets", "token endpoint"))
+    assert any(
+        word in result.error.message + result.error.hint
+        for word in ("credential", "secrets", "token endpoint")
+    )
     assert "opened" not in caplog.text.replace("being opened", "")
     assert "it blocks" not in caplog.text
     source.opened.set()
@@ -253,7 +306,9 @@ def test_a_late_opening_blames_no_connector(runtime: Jackfield, source: Source, 
 
 
 def test_late_openings_stop_no_action(runtime: Jackfield, source: Source) -> None:
-    """However many openings outlive their deadlines, in threads that nothing can end, actions over other connections go on."""
+    """However many openings outlive their deadlines, in threads that nothing can end, actions over
+    other connections go on.
+    """
     source.opened.clear()
 
     async def calls() -> list[str]:
@@ -267,8 +322,11 @@ def test_late_openings_stop_no_action(runtime: Jackfield, source: Source) -> Non
 
 
 def test_a_mint_that_outlasts_its_caller_is_kept(runtime: Jackfield, source: Source) -> None:
-    """What a source answers after the caller's deadline serves the next call: the source is asked once. It holds for callers in threads."""
-    assert runtime.invoke(_call("quick")).status == "succeeded"  # the first call of a process imports the connector
+    """What a source answers after the caller's deadline serves the next call: the source is asked
+    once. It holds for callers in threads.
+    """
+    # the first call of a process imports the connector
+    assert runtime.invoke(_call("quick")).status == "succeeded"
     source.opened.clear()
     result: Any = runtime.invoke(_call("lasting", 0.9))
     assert (result.error.code, result.meta.attempts) == ("timeout", 0)
@@ -282,7 +340,9 @@ def test_a_mint_that_outlasts_its_caller_is_kept(runtime: Jackfield, source: Sou
 
 
 def test_opening_never_waits_in_an_event_loop(runtime: Jackfield, source: Source) -> None:
-    """A connection that opened quickly, and whose lease was dropped, is opened in a thread again: the source may hang now."""
+    """A connection that opened quickly, and whose lease was dropped, is opened in a thread again:
+    the source may hang now.
+    """
 
     async def calls() -> None:
         for _ in range(3):
@@ -303,14 +363,18 @@ def test_a_wait_in_an_event_loop_is_told() -> None:
 
 
 def test_a_slot_that_comes_too_late_is_passed_on() -> None:
-    """Callers who leave, by their deadline or a cancellation, lose no slot, whatever comes first."""
+    """Callers who leave, by their deadline or a cancellation, lose no slot, whatever comes
+    first.
+    """
 
     async def crowd() -> None:
         slots, clock, loop = OpeningSlots(), SystemClock(), asyncio.get_running_loop()
         held = [await slots.take(Deadline.after(60, clock), loop) for _ in range(16)]
         with pytest.raises(TimedOut, match="still opening"):
             await slots.take(Deadline.after(0.0, clock), loop)
-        leaving = [asyncio.ensure_future(slots.take(Deadline.after(60, clock), loop)) for _ in range(8)]
+        leaving = [
+            asyncio.ensure_future(slots.take(Deadline.after(60, clock), loop)) for _ in range(8)
+        ]
         staying = asyncio.ensure_future(slots.take(Deadline.after(60, clock), loop))
         await asyncio.sleep(0)
         for give_back in held:

@@ -1,4 +1,6 @@
-"""Throttling: repeated until the deadline, at a pace that all invocations of an action over a connection share (contract §4)."""
+"""Throttling: repeated until the deadline, at a pace that all invocations of an action over a
+connection share (contract §4).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
 
 
 class Limited:
-    """A provider that accepts ``rate`` requests in any ``window`` seconds and throttles the others."""
+    """A provider that accepts ``rate`` requests in any ``window`` seconds and throttles the
+    others.
+    """
 
     def __init__(self, rate: int, window: float) -> None:
         self.rate, self.window = rate, window
@@ -54,7 +58,9 @@ class Limited:
 @contextmanager
 def limited(folder: Path, provider: Limited, **options: Any) -> Iterator[Panel]:
     """A runtime on real time, over a connection to the provider."""
-    with runtime(folder, scripted(Script(Reply(provider)), **options), clock=SystemClock()) as board:
+    with runtime(
+        folder, scripted(Script(Reply(provider)), **options), clock=SystemClock()
+    ) as board:
         yield board
 
 
@@ -64,7 +70,9 @@ def asked(number: int) -> dict[str, Any]:
 
 
 def test_f1_thirty_writes_from_threads_are_all_delivered(tmp_path: Path) -> None:
-    """30 writes from 10 threads to a provider that takes 20 a second: each arrives once, and few are asked again."""
+    """30 writes from 10 threads to a provider that takes 20 a second: each arrives once, and few
+    are asked again.
+    """
     provider = Limited(1, 0.05)
     with limited(tmp_path, provider) as board, ThreadPoolExecutor(10) as threads:
         results = list(threads.map(lambda number: board.jackfield.invoke(asked(number)), range(30)))
@@ -77,7 +85,9 @@ def test_f1_thirty_writes_from_tasks_are_all_delivered(tmp_path: Path) -> None:
     """The same from tasks of one event loop, all of them at once."""
 
     async def run(board: Panel) -> list[Result]:
-        return list(await asyncio.gather(*(board.jackfield.ainvoke(asked(number)) for number in range(30))))
+        return list(
+            await asyncio.gather(*(board.jackfield.ainvoke(asked(number)) for number in range(30)))
+        )
 
     provider = Limited(1, 0.05)
     with limited(tmp_path, provider) as board:
@@ -115,14 +125,20 @@ def test_other_faults_are_counted_apart_from_throttles(tmp_path: Path) -> None:
     def explain(error: Exception, _client: object, _inputs: object) -> Any:
         from jackfield.connector import Unavailable
 
-        return Unavailable("refused", sent=Sent.NOTHING) if isinstance(error, ConnectionRefusedError) else None
+        return (
+            Unavailable("refused", sent=Sent.NOTHING)
+            if isinstance(error, ConnectionRefusedError)
+            else None
+        )
 
     with runtime(tmp_path, scripted(script, explain=explain)) as board:
         assert board.ask(timeoutSeconds=300).status == "succeeded"
 
 
 def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
-    """After a throttle the next invocation waits for its turn, too; over another connection nobody waits."""
+    """After a throttle the next invocation waits for its turn, too; over another connection nobody
+    waits.
+    """
     given = {name: {"type": "stage/key", "values": {"token": name}} for name in ("front", "back")}
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7), "one", "two", "three")
     with runtime(tmp_path, scripted(script), connections=given, clock=StillClock()) as board:
@@ -134,10 +150,16 @@ def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
 
 
 def test_w2_a_throttle_slows_only_what_the_provider_throttles(tmp_path: Path) -> None:
-    """An action that is paced by an input waits where the provider has throttled, and nowhere else; by default all its calls wait."""
+    """An action that is paced by an input waits where the provider has throttled, and nowhere else;
+    by default all its calls wait.
+    """
     throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=7)
     for names, waits in ((("text",), 0), ((), 7)):
-        with runtime(tmp_path / str(waits), scripted(Script(throttled, "one", "two"), pace_by=names), clock=StillClock()) as board:
+        with runtime(
+            tmp_path / str(waits),
+            scripted(Script(throttled, "one", "two"), pace_by=names),
+            clock=StillClock(),
+        ) as board:
             assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
             assert board.ask(inputs={"text": "b"}).status == "succeeded"
             assert board.clock.waited == pytest.approx(waits, abs=0.5)
@@ -148,7 +170,11 @@ def test_w2_a_throttle_slows_only_what_the_provider_throttles(tmp_path: Path) ->
 def test_w2_a_declared_rate_is_the_accounts(tmp_path: Path) -> None:
     """A rate that an action declares applies to all its calls, whatever a throttle is about."""
     throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=7)
-    with runtime(tmp_path, scripted(Script(throttled, "one"), pace_by=("text",), rate_limit=RateLimit(100)), clock=StillClock()) as board:
+    with runtime(
+        tmp_path,
+        scripted(Script(throttled, "one"), pace_by=("text",), rate_limit=RateLimit(100)),
+        clock=StillClock(),
+    ) as board:
         assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
         assert board.ask(inputs={"text": "b"}).status == "succeeded"
         assert board.clock.waited == pytest.approx(7, abs=0.5)
@@ -157,25 +183,41 @@ def test_w2_a_declared_rate_is_the_accounts(tmp_path: Path) -> None:
 def test_w2_many_parts_leave_nothing_behind(tmp_path: Path) -> None:
     """The pace of a part that was not used for long is forgotten, and the open client is not."""
     throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=50)
-    with runtime(tmp_path, scripted(Script(throttled, "done"), pace_by=("text",)), clock=StillClock()) as board:
+    with runtime(
+        tmp_path, scripted(Script(throttled, "done"), pace_by=("text",)), clock=StillClock()
+    ) as board:
         assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
-        assert {board.ask(inputs={"text": str(number)}).status for number in range(300)} == {"succeeded"}
+        assert {board.ask(inputs={"text": str(number)}).status for number in range(300)} == {
+            "succeeded"
+        }
         assert board.ask(inputs={"text": "a"}).status == "succeeded"
         assert board.clock.waited == 0
 
 
 def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
-    """Who cannot have a turn within the deadline is told so at once, as throttled: nothing was sent."""
+    """Who cannot have a turn within the deadline is told so at once, as throttled: nothing was
+    sent.
+    """
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=40), "done")
     with runtime(tmp_path, scripted(script)) as board:
         board.ask(timeoutSeconds=5)
         result = board.ask(timeoutSeconds=5)
     assert result.error is not None
-    assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == ("rate_limited", 0, 1, ())
-    assert "the provider has asked for no calls over this connection for another 40 s (Retry-After)" in result.error.message
+    assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == (
+        "rate_limited",
+        0,
+        1,
+        (),
+    )
+    assert (
+        "the provider has asked for no calls over this connection for another 40 s (Retry-After)"
+        in result.error.message
+    )
     assert "a second" not in f"{result.error.message} {result.error.hint}", "no rate would help"
     assert 30 < (result.error.retry_after or 0) <= 40
-    assert result.to_json()["error"]["retryAfterSeconds"] == pytest.approx(result.error.retry_after, abs=0.001)
+    assert result.to_json()["error"]["retryAfterSeconds"] == pytest.approx(
+        result.error.retry_after, abs=0.001
+    )
     assert Result.from_json(result.to_json()).to_json() == result.to_json()
 
 
@@ -185,31 +227,50 @@ def test_a_turn_that_a_rate_puts_off(tmp_path: Path) -> None:
         assert board.ask(timeoutSeconds=5).status == "succeeded"
         result = board.ask(timeoutSeconds=5)
     assert result.error is not None
-    assert "the provider allows about 0.1 calls a second over this connection" in result.error.message
+    assert (
+        "the provider allows about 0.1 calls a second over this connection" in result.error.message
+    )
     assert "ask the provider for a higher rate" in (result.error.hint or "")
     assert 5 < (result.error.retry_after or 0) <= 11
 
 
-def test_credentials_that_expire_while_a_turn_is_waited_for_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An invocation is recorded with its connection open, then waits a minute for its turn: it goes out with credentials that hold."""
+def test_credentials_that_expire_while_a_turn_is_waited_for_are_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invocation is recorded with its connection open, then waits a minute for its turn: it goes
+    out with credentials that hold.
+    """
 
     def opened(self: Key, context: OpenContext) -> Client:
-        return Client(self, context, context.lease("session", lambda: Minted("v", context.clock.time() + 50)))
+        return Client(
+            self, context, context.lease("session", lambda: Minted("v", context.clock.time() + 50))
+        )
 
     def answered() -> str:
-        return "valid" if (script.clients[-1].lease.expires_at or 0) > board.clock.time() else "expired"
+        return (
+            "valid"
+            if (script.clients[-1].lease.expires_at or 0) > board.clock.time()
+            else "expired"
+        )
 
     monkeypatch.setattr(Key, "open", opened)
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=60), answered)
-    with runtime(tmp_path, scripted(script), database_url=f"sqlite:///{tmp_path / 'journal.db'}") as board:
+    with runtime(
+        tmp_path, scripted(script), database_url=f"sqlite:///{tmp_path / 'journal.db'}"
+    ) as board:
         assert board.ask(timeoutSeconds=5).status == "failed"
         assert board.ask(timeoutSeconds=300).output == {"Text": "valid"}
 
 
 @pytest.mark.parametrize("through_loop", [True, False])
 def test_a_caller_who_leaves_while_waiting_for_a_turn(tmp_path: Path, through_loop: bool) -> None:
-    """Cancelling ends the wait for a turn, in threads and in tasks: nothing is sent, and the line moves on."""
-    script, cancelled = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=30), "done"), threading.Event()
+    """Cancelling ends the wait for a turn, in threads and in tasks: nothing is sent, and the line
+    moves on.
+    """
+    script, cancelled = (
+        Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=30), "done"),
+        threading.Event(),
+    )
     with runtime(tmp_path, scripted(script), clock=SystemClock()) as board:
         board.ask(timeoutSeconds=5)
         threading.Timer(0.05, cancelled.set).start()
@@ -218,7 +279,11 @@ def test_a_caller_who_leaves_while_waiting_for_a_turn(tmp_path: Path, through_lo
             return await board.jackfield.ainvoke(invocation(), cancelled=cancelled)
 
         began = time.monotonic()
-        result = asyncio.run(run()) if through_loop else board.jackfield.invoke(invocation(), cancelled=cancelled)
+        result = (
+            asyncio.run(run())
+            if through_loop
+            else board.jackfield.invoke(invocation(), cancelled=cancelled)
+        )
     assert (result.error and result.error.code, script.tries) == ("cancelled", 1)
     assert time.monotonic() - began < 20
 
@@ -226,7 +291,11 @@ def test_a_caller_who_leaves_while_waiting_for_a_turn(tmp_path: Path, through_lo
 def test_a_refusal_is_no_throttle(tmp_path: Path) -> None:
     """Other refusals start no pace."""
     with runtime(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED), "done"))) as board:
-        assert [board.ask().status, board.ask().status, board.clock.slept] == ["failed", "succeeded", ()]
+        assert [board.ask().status, board.ask().status, board.clock.slept] == [
+            "failed",
+            "succeeded",
+            (),
+        ]
 
 
 def learned() -> PaceState:
@@ -261,7 +330,9 @@ def test_many_tries_refused_at_once_count_as_one_throttle() -> None:
 
 
 def test_a_pace_recovers_and_ends() -> None:
-    """Places that are used raise the rate, waiting alone does not, and after a quiet minute nothing is limited any more."""
+    """Places that are used raise the rate, waiting alone does not, and after a quiet minute nothing
+    is limited any more.
+    """
     state, now = learned(), 100.0
     for _ in range(9):
         now = ask(state, now)
@@ -277,7 +348,9 @@ def test_a_pace_recovers_and_ends() -> None:
 
 
 def test_a_provider_that_takes_one_call_in_four_seconds_is_learned() -> None:
-    """The pace settles where few calls are refused, although growth by the clock alone would try every second."""
+    """The pace settles where few calls are refused, although growth by the clock alone would try
+    every second.
+    """
     state, now, free_at, accepted, refused = learned(), 100.0, 0.0, 0, 0
     for _ in range(200):
         now = ask(state, now + 0.01)
@@ -290,8 +363,12 @@ def test_a_provider_that_takes_one_call_in_four_seconds_is_learned() -> None:
 
 
 def test_calls_that_nothing_limits_are_counted_for_the_first_rate(tmp_path: Path) -> None:
-    """An account that took 50 calls in the last second before its first throttle is not slowed to ten."""
-    with runtime(tmp_path, scripted(Script(*["done"] * 50, THROTTLED, "done")), clock=StillClock()) as board:
+    """An account that took 50 calls in the last second before its first throttle is not slowed to
+    ten.
+    """
+    with runtime(
+        tmp_path, scripted(Script(*["done"] * 50, THROTTLED, "done")), clock=StillClock()
+    ) as board:
         for _ in range(50):
             board.ask()
         before = board.clock.waited

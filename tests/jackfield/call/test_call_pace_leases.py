@@ -1,4 +1,6 @@
-"""Places leased by processes: a call takes its place from memory, and all processes together keep to the rate."""
+"""Places leased by processes: a call takes its place from memory, and all processes together keep
+to the rate.
+"""
 
 from __future__ import annotations
 
@@ -55,9 +57,13 @@ class Processes:
         return self.paces[number].ask(PlaceRequest(1, 60, **members))  # type: ignore[arg-type]  # a member of each type
 
     def sends(self, seconds: float, pauses: list[list[float]]) -> list[list[float]]:
-        """Let each thread send for some time, as its places come due, with its pause in between; return the times of each process."""
+        """Let each thread send for some time, as its places come due, with its pause in between;
+        return the times of each process.
+        """
         began = self.clock.time()
-        ready = [(began, number, pause) for number, threads in enumerate(pauses) for pause in threads]
+        ready = [
+            (began, number, pause) for number, threads in enumerate(pauses) for pause in threads
+        ]
         heapify(ready)
         found: list[list[float]] = [[] for _ in pauses]
         while ready[0][0] < began + seconds:
@@ -76,8 +82,13 @@ def processes(folder: Path, count: int) -> Iterator[Processes]:
     """Open the database once for each process."""
     clock = StillClock()
     with ExitStack() as stack:
-        databases = [stack.enter_context(open_database(f"sqlite:///{folder}/shared.db")) for _ in range(count)]
-        yield Processes(clock, [Counted(database, clock, "default", "key") for database in databases])
+        databases = [
+            stack.enter_context(open_database(f"sqlite:///{folder}/shared.db"))
+            for _ in range(count)
+        ]
+        yield Processes(
+            clock, [Counted(database, clock, "default", "key") for database in databases]
+        )
 
 
 def most(times: list[float]) -> int:
@@ -96,33 +107,46 @@ def most(times: list[float]) -> int:
     [[[0.0] * 3] * 3, [[0.0] * 8, [0.03]], [[0.001] * 4, [0.05], [0.2]], [[0.0]]],
     ids=["all at once", "one and a slow one", "of three speeds", "alone"],
 )
-def test_processes_that_lease_places_keep_to_the_rate_and_use_it(tmp_path: Path, rate: int, pauses: list[list[float]]) -> None:
-    """However the load is spread, no second has more calls than the provider allows, and nine tenths of the rate are used."""
+def test_processes_that_lease_places_keep_to_the_rate_and_use_it(
+    tmp_path: Path, rate: int, pauses: list[list[float]]
+) -> None:
+    """However the load is spread, no second has more calls than the provider allows, and nine
+    tenths of the rate are used.
+    """
     with processes(tmp_path, len(pauses)) as several:
         several.state(Limits(per_second=rate))
         sent = sorted(at for times in several.sends(4, pauses) for at in times)
         share = len([at for at in sent if at <= 4]) / 4 / rate
         assert most(sent) <= rate
         assert share >= 0.9
-        assert several.transactions <= (1.2 if rate < 100 else 0.6 if rate < 1000 else 0.2) * len(sent)
+        assert several.transactions <= (1.2 if rate < 100 else 0.6 if rate < 1000 else 0.2) * len(
+            sent
+        )
 
 
 def test_a_process_that_pauses_does_not_burst(tmp_path: Path) -> None:
-    """Places that were leased and are overdue lapse, so that calls after a pause come at the rate, as those of others do."""
+    """Places that were leased and are overdue lapse, so that calls after a pause come at the rate,
+    as those of others do.
+    """
     with processes(tmp_path, 2) as two:
         two.state(Limits(per_second=1000))
         for _ in range(40):
             two.ask(0)
         due = [two.paces[0].due_in(two.ask(0).position or 0.0) for _ in range(5)]
         two.clock.advance(1)
-        after = [max(0.0, two.paces[number].due_in(two.ask(number).position or 0.0)) for number in (0, 1) * 30]
+        after = [
+            max(0.0, two.paces[number].due_in(two.ask(number).position or 0.0))
+            for number in (0, 1) * 30
+        ]
     assert due == sorted(due)
     assert len([seconds for seconds in after if seconds <= 0]) <= 60 * 0.6
     assert max(after) >= 0.02
 
 
 def test_the_places_of_a_process_that_is_killed_are_lost_not_doubled(tmp_path: Path) -> None:
-    """Others continue behind the places that it had leased, of which there are at most 30 ms of the rate."""
+    """Others continue behind the places that it had leased, of which there are at most 30 ms of the
+    rate.
+    """
     with processes(tmp_path, 2) as two:
         two.state(Limits(per_second=1000))
         last = [two.ask(0).position or 0.0 for _ in range(40)][-1]
@@ -150,7 +174,9 @@ def test_who_leaves_gives_back_the_places_behind_it_too(tmp_path: Path) -> None:
 
 
 def test_a_quota_is_counted_to_its_last_call_by_processes_that_lease(tmp_path: Path) -> None:
-    """Two processes that call in turn use the daily quota but for what lapsed in a lease, and never exceed it."""
+    """Two processes that call in turn use the daily quota but for what lapsed in a lease, and never
+    exceed it.
+    """
     with processes(tmp_path, 2) as two:
         two.state(Limits(per_second=1000, per_day=500, used=100))
         granted = 0
@@ -171,7 +197,9 @@ def test_a_used_up_quota_that_the_provider_reports_ends_a_lease(tmp_path: Path) 
 
 
 def test_an_account_without_limits_is_asked_for_in_memory(tmp_path: Path) -> None:
-    """Where the provider states no rate, a call is a count in memory; one throttle ends that for all processes."""
+    """Where the provider states no rate, a call is a count in memory; one throttle ends that for
+    all processes.
+    """
     with processes(tmp_path, 2) as two:
         two.state(Limits())
         for number in range(400):
@@ -185,7 +213,9 @@ def test_an_account_without_limits_is_asked_for_in_memory(tmp_path: Path) -> Non
 
 
 def _forked(folder: str) -> bool:
-    """Ask in a forked child, and then in its parent; return whether a place was handed out in both."""
+    """Ask in a forked child, and then in its parent; return whether a place was handed out in
+    both.
+    """
     with processes(Path(folder), 1) as one:
         one.state(Limits(per_second=1000))
         for _ in range(12):

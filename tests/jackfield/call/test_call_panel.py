@@ -9,8 +9,22 @@ from typing import Any
 
 import pytest
 
-from jackfield.connector import Account, Connector, JackfieldError, OpenContext, Option, Step, Unauthenticated
-from jackfield.kernel.errors import InvalidConnection, InvalidInput, UnknownAction, UnknownConnection, UnknownConnector
+from jackfield.connector import (
+    Account,
+    Connector,
+    JackfieldError,
+    OpenContext,
+    Option,
+    Step,
+    Unauthenticated,
+)
+from jackfield.kernel.errors import (
+    InvalidConnection,
+    InvalidInput,
+    UnknownAction,
+    UnknownConnection,
+    UnknownConnector,
+)
 from scripted import Client, Key, Panel, Script, runtime, scripted
 
 
@@ -20,7 +34,9 @@ class Stepped(Key):
     key = "stepped"
 
     def test(self, context: OpenContext) -> Iterator[Step | Account]:
-        """Two steps and an account; a token called bad fails the first, one called worse breaks the test."""
+        """Two steps and an account; a token called bad fails the first, one called worse breaks the
+        test.
+        """
         client = self.open(context)
         assert client.context.inputs == {}
         if self.token == "worse":
@@ -29,7 +45,13 @@ class Stepped(Key):
             yield Step("sign", "Sign in", passed=False, message="Not checked.", mandatory=False)
             return
         passed = self.token != "bad"
-        yield Step("sign", "Sign in", passed=passed, message=f"The token {self.token} is known.", hint=f"Not {self.token}?")
+        yield Step(
+            "sign",
+            "Sign in",
+            passed=passed,
+            message=f"The token {self.token} is known.",
+            hint=f"Not {self.token}?",
+        )
         yield Step("extra", "Look around", passed=False, message="Nothing to see.", mandatory=False)
         if passed:
             yield Account("1", "One")
@@ -37,7 +59,9 @@ class Stepped(Key):
 
 def board_of(connector: Connector, token: str = "s3cret-token", **members: Any) -> Any:
     """The arguments of a panel with one connection of the type above."""
-    return {"connections": {"front": {"type": "stage/stepped", "values": {"token": token, **members}}}}
+    return {
+        "connections": {"front": {"type": "stage/stepped", "values": {"token": token, **members}}}
+    }
 
 
 def steps(found: dict[str, Any]) -> dict[str, bool]:
@@ -46,51 +70,84 @@ def steps(found: dict[str, Any]) -> dict[str, bool]:
 
 
 def test_show_masks_secrets(tmp_path: Path) -> None:
-    """A connection is shown with its type, version and source, secrets masked and references as they are."""
+    """A connection is shown with its type, version and source, secrets masked and references as
+    they are.
+    """
     connector = scripted(Script(), kinds=(Stepped,))
-    with runtime(tmp_path, connector, **board_of(connector, greeting="hello", sender={"$env": "SENDER"}, tokens=["a-s3cret"])) as board:
+    with runtime(
+        tmp_path,
+        connector,
+        **board_of(connector, greeting="hello", sender={"$env": "SENDER"}, tokens=["a-s3cret"]),
+    ) as board:
         shown = board.jackfield.show("front")
     assert {name: shown[name] for name in ("name", "type", "version", "source")} == {
-        "name": "front", "type": "stage/stepped", "version": 1, "source": "given in code",
-    }  # fmt: skip
+        "name": "front",
+        "type": "stage/stepped",
+        "version": 1,
+        "source": "given in code",
+    }
     assert (shown["values"]["greeting"], shown["values"]["sender"]) == ("hello", {"$env": "SENDER"})
     assert "s3cret" not in json.dumps(shown)
 
 
 def test_show_what_no_connector_takes(tmp_path: Path) -> None:
-    """Without a schema nobody knows what is secret: all values are masked. A name that there is not is refused."""
-    with runtime(tmp_path, scripted(Script()), connections={"old": {"type": "gone/token", "values": {"token": "t", "url": "u"}}}) as board:
+    """Without a schema nobody knows what is secret: all values are masked. A name that there is not
+    is refused.
+    """
+    with runtime(
+        tmp_path,
+        scripted(Script()),
+        connections={"old": {"type": "gone/token", "values": {"token": "t", "url": "u"}}},
+    ) as board:
         assert board.jackfield.show("old")["values"] == {"token": "***", "url": "***"}
         with pytest.raises(UnknownConnection, match="did you mean 'old'"):
             board.jackfield.show("Old")
 
 
 def test_a_test_that_passes(tmp_path: Path) -> None:
-    """Mandatory steps that pass make a connection ok, whatever the others say; the account is told, and when it was, in UTC."""
+    """Mandatory steps that pass make a connection ok, whatever the others say; the account is told,
+    and when it was, in UTC.
+    """
     connector = scripted(Script(), kinds=(Stepped,))
     with runtime(tmp_path, connector, **board_of(connector)) as board:
         found = board.jackfield.test("front")
-    assert (found["status"], found["account"], steps(found)) == ("ok", {"id": "1", "label": "One"}, {"sign": True, "extra": False})
+    assert (found["status"], found["account"], steps(found)) == (
+        "ok",
+        {"id": "1", "label": "One"},
+        {"sign": True, "extra": False},
+    )
     assert found["lastTest"]["at"].endswith("Z")
     first, second = found["lastTest"]["steps"]
     assert first == {
-        "key": "sign", "title": "Sign in", "passed": True, "mandatory": True, "message": "The token *** is known.", "hint": "Not ***?",
-    }  # fmt: skip
+        "key": "sign",
+        "title": "Sign in",
+        "passed": True,
+        "mandatory": True,
+        "message": "The token *** is known.",
+        "hint": "Not ***?",
+    }
     assert "hint" not in second
     assert found["values"] == {"token": "***"}
 
 
 def test_a_test_that_checks_nothing(tmp_path: Path) -> None:
-    """Where no step passed and none was mandatory, as for AWS keys with an endpoint of their own, nothing is known: the connection is
-    not called ok, and not failing."""
+    """Where no step passed and none was mandatory, as for AWS keys with an endpoint of their own,
+    nothing is known: the connection is not called ok, and not failing.
+    """
     connector = scripted(Script(), kinds=(Stepped,))
     with runtime(tmp_path, connector, **board_of(connector, "elsewhere")) as board:
         found = board.jackfield.test("front")
-    assert (found["status"], steps(found), "account" in found) == ("untested", {"sign": False}, False)
+    assert (found["status"], steps(found), "account" in found) == (
+        "untested",
+        {"sign": False},
+        False,
+    )
 
 
 def test_a_test_that_fails(tmp_path: Path) -> None:
-    """A mandatory step that fails makes a connection failing, and what the connector would see of it is not asked."""
+    """A mandatory step that fails makes a connection failing, and what the connector would see of
+    it is not asked.
+    """
     connector = scripted(Script(), kinds=(Stepped,))
     asked: list[object] = []
 
@@ -105,12 +162,16 @@ def test_a_test_that_fails(tmp_path: Path) -> None:
 
 
 def test_connectors_see_more_of_a_connection(tmp_path: Path) -> None:
-    """After the type's own test each connector of the family adds its steps, once, with an open client."""
+    """After the type's own test each connector of the family adds its steps, once, with an open
+    client.
+    """
     family = [scripted(Script(), key=key, kinds=(Stepped,)) for key in ("one", "two")]
 
     def seen(key: str) -> Any:
         def see(client: Client, context: OpenContext) -> Iterator[Step]:
-            yield Step(key, key, passed=client.key.token == "s3cret-token", message=context.connector)
+            yield Step(
+                key, key, passed=client.key.token == "s3cret-token", message=context.connector
+            )
 
         return see
 
@@ -124,7 +185,11 @@ def test_connectors_see_more_of_a_connection(tmp_path: Path) -> None:
 
 def explain(error: Exception, _client: object, _inputs: object) -> JackfieldError | None:
     """An error map that knows KeyError."""
-    return Unauthenticated("the key is unknown: s3cret-token", hint="Get a new one.") if isinstance(error, KeyError) else None
+    return (
+        Unauthenticated("the key is unknown: s3cret-token", hint="Get a new one.")
+        if isinstance(error, KeyError)
+        else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,8 +200,12 @@ def explain(error: Exception, _client: object, _inputs: object) -> JackfieldErro
         (RuntimeError("boom s3cret-token"), "an unexpected RuntimeError", None),
     ],
 )
-def test_a_test_that_breaks(tmp_path: Path, raised: Exception, message: str, hint: str | None) -> None:
-    """A test that raises is a failed step, in the words of the connector's error map and without secrets."""
+def test_a_test_that_breaks(
+    tmp_path: Path, raised: Exception, message: str, hint: str | None
+) -> None:
+    """A test that raises is a failed step, in the words of the connector's error map and without
+    secrets.
+    """
     connector = scripted(Script(), kinds=(Stepped,), explain=explain)
 
     @connector.test
@@ -146,7 +215,11 @@ def test_a_test_that_breaks(tmp_path: Path, raised: Exception, message: str, hin
     with runtime(tmp_path, connector, **board_of(connector)) as board:
         found = board.jackfield.test("front")
     last = found["lastTest"]["steps"][-1]
-    assert (found["status"], last["key"], last["title"]) == ("failing", "scripted", "Use the connection with Scripted")
+    assert (found["status"], last["key"], last["title"]) == (
+        "failing",
+        "scripted",
+        "Use the connection with Scripted",
+    )
     assert (last["message"], last.get("hint")) == (message, hint)
 
 
@@ -159,7 +232,9 @@ def test_a_type_whose_test_breaks(tmp_path: Path) -> None:
 
 
 def test_the_default_test_opens(tmp_path: Path) -> None:
-    """A type without a test of its own stays untested where it opens: the provider has not been asked."""
+    """A type without a test of its own stays untested where it opens: the provider has not been
+    asked.
+    """
     with runtime(tmp_path, scripted(Script())) as board:
         found = board.jackfield.test("front")
     assert (found["status"], steps(found)) == ("untested", {"open": False})
@@ -193,9 +268,14 @@ def choices(board: Panel, connector: str, source: str) -> Any:
 
 
 def test_options(tmp_path: Path) -> None:
-    """An option source gives its choices; unknown sources and connectors are refused with the nearest name."""
+    """An option source gives its choices; unknown sources and connectors are refused with the
+    nearest name.
+    """
     with runtime(tmp_path, with_voices(), scripted(Script(), key="plain")) as board:
-        assert choices(board, "scripted", "voices") == [{"value": "alto", "label": "Alto"}, {"value": "bass", "label": "Bass"}]
+        assert choices(board, "scripted", "voices") == [
+            {"value": "alto", "label": "Alto"},
+            {"value": "bass", "label": "Bass"},
+        ]
         with pytest.raises(UnknownAction, match="did you mean 'voices'") as caught:
             choices(board, "scripted", "voicse")
         assert caught.value.hint == "It has voices."
@@ -207,7 +287,9 @@ def test_options(tmp_path: Path) -> None:
 
 
 def test_choices_follow_the_inputs_of_the_form(tmp_path: Path) -> None:
-    """A source whose choices depend on another field is given what the form has so far, and its manifest names that field."""
+    """A source whose choices depend on another field is given what the form has so far, and its
+    manifest names that field.
+    """
     connector = scripted(Script())
 
     @connector.options("streets", depends_on=["town"])
@@ -216,14 +298,20 @@ def test_choices_follow_the_inputs_of_the_form(tmp_path: Path) -> None:
         return [Option("high", f"High Street, {inputs.get('town', 'nowhere')}")]
 
     with runtime(tmp_path, connector) as board:
-        assert board.jackfield.options("scripted", "streets", inputs={"town": "Bath"}) == [{"value": "high", "label": "High Street, Bath"}]
+        assert board.jackfield.options("scripted", "streets", inputs={"town": "Bath"}) == [
+            {"value": "high", "label": "High Street, Bath"}
+        ]
         assert choices(board, "scripted", "streets")[0]["label"] == "High Street, nowhere"
         sources = board.jackfield.catalog.find("scripted").raw["optionSources"]
-    assert [(row["key"], row["needsConnection"], row["dependsOn"]) for row in sources] == [("streets", False, ["town"])]
+    assert [(row["key"], row["needsConnection"], row["dependsOn"]) for row in sources] == [
+        ("streets", False, ["town"])
+    ]
 
 
 def test_a_missing_input_of_choices_is_named(tmp_path: Path) -> None:
-    """A source that reads an input on which its choices depend, and which the form lacks, is refused by the input's name."""
+    """A source that reads an input on which its choices depend, and which the form lacks, is
+    refused by the input's name.
+    """
     connector = scripted(Script())
 
     @connector.options("streets", depends_on=["town"])
@@ -231,15 +319,23 @@ def test_a_missing_input_of_choices_is_named(tmp_path: Path) -> None:
         """The streets of a town."""
         return [Option("high", inputs["town"])]
 
-    with runtime(tmp_path, connector) as board, pytest.raises(InvalidInput, match="needs 'town'") as refused:
+    with (
+        runtime(tmp_path, connector) as board,
+        pytest.raises(InvalidInput, match="needs 'town'") as refused,
+    ):
         choices(board, "scripted", "streets")
-    assert [(one.path, one.message) for one in refused.value.details] == [("/town", "'town' is missing: the choices depend on it")]
+    assert [(one.path, one.message) for one in refused.value.details] == [
+        ("/town", "'town' is missing: the choices depend on it")
+    ]
 
 
 def test_search(tmp_path: Path) -> None:
     """A search goes over all connectors that are whole, or over one, and may keep to an effect."""
     manifests: dict[str, Any] = {"broken": {"manifestVersion": 0}}
-    reading, broken = scripted(Script(), key="reading", effect="read"), scripted(Script(), key="broken")
+    reading, broken = (
+        scripted(Script(), key="reading", effect="read"),
+        scripted(Script(), key="broken"),
+    )
     with runtime(tmp_path, scripted(Script()), reading, broken, manifests=manifests) as board:
         found = board.jackfield.search
         assert [row["connector"] for row in found("ask")] == ["reading", "scripted"]

@@ -1,4 +1,6 @@
-"""A dry run may return a preview, computed from the inputs alone; and an action that contacts nobody needs no connection."""
+"""A dry run may return a preview, computed from the inputs alone; and an action that contacts
+nobody needs no connection.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ import pytest
 
 from inmemory import installed
 from jackfield import Jackfield
-from jackfield.connector import ConnectionType, Connector, DeclarationError, Field, Inputs, OpenContext, Output
+from jackfield.connector import (
+    ConnectionType,
+    Connector,
+    DeclarationError,
+    Field,
+    Inputs,
+    OpenContext,
+    Output,
+)
 from jackfield.invocation import Result
 
 pytestmark = pytest.mark.above_sql
@@ -79,7 +89,9 @@ def opened(folder: Path) -> Iterator[Jackfield]:
     url = f"sqlite:///{folder / 'jackfield.db'}"
     with (
         installed(folder / "post", _post()) as catalog,
-        Jackfield(connections=[{"connections": values}], database_url=url, catalog=catalog) as jackfield,
+        Jackfield(
+            connections=[{"connections": values}], database_url=url, catalog=catalog
+        ) as jackfield,
     ):
         yield jackfield
 
@@ -90,10 +102,16 @@ def _sent(jackfield: Jackfield, action: str = "send", **more: Any) -> Result:
 
 
 def test_a_dry_run_returns_the_preview(tmp_path: Path) -> None:
-    """The preview is the output, the connection's secret is masked in it, and the journal does not keep it."""
+    """The preview is the output, the connection's secret is masked in it, and the journal does not
+    keep it.
+    """
     with opened(tmp_path) as jackfield:
         found = _sent(jackfield, connection="one", dryRun=True)
-        assert (found.status, found.output, found.meta.attempts) == ("succeeded", {"letter": "Dear reader, hello"}, 0)
+        assert (found.status, found.output, found.meta.attempts) == (
+            "succeeded",
+            {"letter": "Dear reader, hello"},
+            0,
+        )
         masked = _sent(jackfield, connection="one", dryRun=True, text=SECRET)
         assert masked.output is not None
         assert SECRET not in masked.output["letter"]
@@ -106,16 +124,23 @@ def test_a_dry_run_returns_the_preview(tmp_path: Path) -> None:
 
 
 def test_a_preview_needs_a_dry_run(tmp_path: Path) -> None:
-    """Whoever asks for a preview does not expect the action to run: without 'dryRun' the input is refused."""
+    """Whoever asks for a preview does not expect the action to run: without 'dryRun' the input is
+    refused.
+    """
     with opened(tmp_path) as jackfield:
         found = _sent(jackfield, connection="one")
     assert found.error is not None
-    assert (found.error.code, [item.path for item in found.error.details]) == ("invalid_input", ["/preview"])
+    assert (found.error.code, [item.path for item in found.error.details]) == (
+        "invalid_input",
+        ["/preview"],
+    )
 
 
 @pytest.mark.parametrize(("text", "code"), [("x" * 100, "invalid_output"), ("broken", "internal")])
 def test_a_wrong_preview_is_the_authors_mistake(tmp_path: Path, text: str, code: str) -> None:
-    """A preview that breaks its schema, or raises, fails the dry run; nothing of its text is shown."""
+    """A preview that breaks its schema, or raises, fails the dry run; nothing of its text is
+    shown.
+    """
     with opened(tmp_path) as jackfield:
         found = _sent(jackfield, connection="one", dryRun=True, text=text)
     assert found.error is not None
@@ -155,7 +180,9 @@ def _with_client(_letter: Letter, _token: str) -> Written:
     ],
 )
 def test_what_cannot_be_declared(inputs: type[Inputs], more: dict[str, Any], words: str) -> None:
-    """A preview without its input, of other inputs or with a client, and a client without a connection, are refused at declaration."""
+    """A preview without its input, of other inputs or with a client, and a client without a
+    connection, are refused at declaration.
+    """
 
     def act(_inputs: Inputs, _client: str) -> Sent:
         return Sent(number=0)

@@ -1,4 +1,6 @@
-"""Pacing by the provider's own limits: one pace for an account, whichever connection, thread or process calls."""
+"""Pacing by the provider's own limits: one pace for an account, whichever connection, thread or
+process calls.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Provider:
         return self.limits
 
 
-def budget(provider: Provider, scope: Callable[[Any, Any], str | None] = lambda _inputs, _client: "account") -> Budget:
+def budget(
+    provider: Provider, scope: Callable[[Any, Any], str | None] = lambda _inputs, _client: "account"
+) -> Budget:
     """The budget of one account."""
     return Budget("sending", scope, provider)
 
@@ -55,34 +59,57 @@ def many(board: Panel, count: int, **members: Any) -> list[Result]:
 
 @pytest.mark.parametrize("database", ["none", "sqlite://"])
 def test_calls_keep_to_the_rate_of_the_account(tmp_path: Path, database: str) -> None:
-    """After a few calls the limits are read once; from then on calls are paced to 96 % of the stated rate."""
+    """After a few calls the limits are read once; from then on calls are paced to 96 % of the
+    stated rate.
+    """
     provider = Provider(Limits(per_second=10))
-    with runtime(tmp_path, scripted(Script("done"), budget=budget(provider)), database_url=database, clock=StillClock()) as board:
+    with runtime(
+        tmp_path,
+        scripted(Script("done"), budget=budget(provider)),
+        database_url=database,
+        clock=StillClock(),
+    ) as board:
         assert {result.status for result in many(board, 33)} == {"succeeded"}
         assert board.clock.waited == pytest.approx(30 / 9.6, abs=0.7)
     assert provider.asked == 1
 
 
 def test_a_single_call_reads_no_limits(tmp_path: Path) -> None:
-    """Callers of single calls need no limits, however much a call counts, and neither does a dry run or a retry."""
+    """Callers of single calls need no limits, however much a call counts, and neither does a dry
+    run or a retry.
+    """
     provider = Provider(Limits(per_second=1))
     script = Script(THROTTLED, THROTTLED, THROTTLED, "done")
-    with runtime(tmp_path, scripted(script, budget=budget(provider), cost=lambda _inputs: 50)) as board:
+    with runtime(
+        tmp_path, scripted(script, budget=budget(provider), cost=lambda _inputs: 50)
+    ) as board:
         many(board, 5, dryRun=True)
         assert board.ask().status == "succeeded"
     assert provider.asked == 0
 
 
 def test_connections_to_one_account_share_its_pace(tmp_path: Path) -> None:
-    """Two connections that name the same account take turns; those of other accounts do not wait."""
+    """Two connections that name the same account take turns; those of other accounts do not
+    wait.
+    """
     provider = Provider(Limits(per_second=2))
-    with runtime(tmp_path / "one", scripted(Script("done"), budget=budget(provider)), connections=TWO, clock=StillClock()) as board:
+    with runtime(
+        tmp_path / "one",
+        scripted(Script("done"), budget=budget(provider)),
+        connections=TWO,
+        clock=StillClock(),
+    ) as board:
         many(board, 6)
         before = board.clock.waited
         board.ask(connection="back")
         assert board.clock.waited - before > 0.3
     apart = budget(provider, lambda _inputs, client: str(client.key.token))
-    with runtime(tmp_path / "two", scripted(Script("done"), budget=apart), connections=TWO, clock=StillClock()) as board:
+    with runtime(
+        tmp_path / "two",
+        scripted(Script("done"), budget=apart),
+        connections=TWO,
+        clock=StillClock(),
+    ) as board:
         many(board, 6)
         before = board.clock.waited
         board.ask(connection="back")
@@ -91,7 +118,9 @@ def test_connections_to_one_account_share_its_pace(tmp_path: Path) -> None:
 
 def test_a_call_counts_as_much_as_it_costs(tmp_path: Path) -> None:
     """A call of five recipients takes five places."""
-    connector = scripted(Script("done"), budget=budget(Provider(Limits(per_second=10))), cost=lambda _inputs: 5)
+    connector = scripted(
+        Script("done"), budget=budget(Provider(Limits(per_second=10))), cost=lambda _inputs: 5
+    )
     with runtime(tmp_path, connector, clock=StillClock()) as board:
         many(board, 11)
         assert board.clock.waited == pytest.approx(50 / 9.6, abs=0.7)
@@ -100,7 +129,9 @@ def test_a_call_counts_as_much_as_it_costs(tmp_path: Path) -> None:
 def test_a_slot_after_the_deadline_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     """Who cannot have a slot in time is told at once, and when to come again."""
     script = Script("done")
-    connector = scripted(script, budget=budget(Provider(Limits(per_second=0.1))), cost=lambda _inputs: 2)
+    connector = scripted(
+        script, budget=budget(Provider(Limits(per_second=0.1))), cost=lambda _inputs: 2
+    )
     with runtime(tmp_path, connector) as board:
         board.ask()
         board.ask(timeoutSeconds=100)
@@ -113,7 +144,9 @@ def test_a_slot_after_the_deadline_is_refused_before_anything_is_sent(tmp_path: 
 
 @pytest.mark.parametrize("fault", [Forbidden("no", sent=Sent.REFUSED), KeyError("SendQuota")])
 def test_limits_that_cannot_be_read_fail_nothing(tmp_path: Path, fault: Exception) -> None:
-    """A missing permission or an author's mistake leaves calls unpaced, until the provider throttles."""
+    """A missing permission or an author's mistake leaves calls unpaced, until the provider
+    throttles.
+    """
     provider = Provider(fault)
     script = Script(*["done"] * 10, THROTTLED, "done")
     with runtime(tmp_path, scripted(script, budget=budget(provider)), clock=StillClock()) as board:
@@ -125,7 +158,9 @@ def test_limits_that_cannot_be_read_fail_nothing(tmp_path: Path, fault: Exceptio
 
 
 def test_a_quota_that_is_used_up_refuses_early(tmp_path: Path) -> None:
-    """What does not fit into the quota of 24 hours is refused before it is sent, with the time at which the quota frees up."""
+    """What does not fit into the quota of 24 hours is refused before it is sent, with the time at
+    which the quota frees up.
+    """
     provider = Provider(Limits(per_second=100, per_day=50, used=43))
     script = Script("done")
     with runtime(tmp_path, scripted(script, budget=budget(provider))) as board:
@@ -141,16 +176,25 @@ def test_a_quota_that_is_used_up_refuses_early(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("per_second", [100, None], ids=["paced", "quota only"])
-def test_what_a_warm_up_plan_refuses_takes_no_quota_from_others(tmp_path: Path, per_second: float | None) -> None:
-    """A call that its connection's plan refuses is not sent, so the account's quota has room for the other connections, whether or not
-    the provider states a rate as well."""
+def test_what_a_warm_up_plan_refuses_takes_no_quota_from_others(
+    tmp_path: Path, per_second: float | None
+) -> None:
+    """A call that its connection's plan refuses is not sent, so the account's quota has room for
+    the other connections, whether or not the provider states a rate as well.
+    """
     sending = budget(Provider(Limits(per_second=per_second, per_day=20)))
     plans = {"front": Warmup("front", (1,))}
     script = Script("done")
-    connector = scripted(script, budget=replace(sending, warmup=lambda client: plans.get(client.key.token)))
+    connector = scripted(
+        script, budget=replace(sending, warmup=lambda client: plans.get(client.key.token))
+    )
     with runtime(tmp_path, connector, connections=TWO) as board:
         assert {result.status for result in many(board, 9, connection="back")} == {"succeeded"}
-        refused = [result.error for result in many(board, 31, connection="front") if result.error is not None]
+        refused = [
+            result.error
+            for result in many(board, 31, connection="front")
+            if result.error is not None
+        ]
         assert {"warm-up plan" in error.message for error in refused} == {True}
         assert {result.status for result in many(board, 10, connection="back")} == {"succeeded"}
     assert (len(refused), script.tries) == (30, 20)
@@ -171,7 +215,9 @@ class Leaving(FakeClock):
 
 
 def test_who_leaves_while_waiting_for_a_slot_gives_it_back(tmp_path: Path) -> None:
-    """A call that is cancelled in the line was not sent, so the next one has its slot and does not wait for the one behind it."""
+    """A call that is cancelled in the line was not sent, so the next one has its slot and does not
+    wait for the one behind it.
+    """
     clock, script = Leaving(), Script("done")
     sending = budget(Provider(Limits(per_second=0.01)))
     with runtime(tmp_path, scripted(script, budget=sending), clock=clock) as board:
@@ -185,16 +231,22 @@ def test_who_leaves_while_waiting_for_a_slot_gives_it_back(tmp_path: Path) -> No
 
 
 def test_the_providers_refusal_for_its_quota_has_the_limits_read(tmp_path: Path) -> None:
-    """After the provider says that the quota is used up, the next call is refused without asking it."""
+    """After the provider says that the quota is used up, the next call is refused without asking
+    it.
+    """
     provider = Provider(Limits(per_day=200, used=200))
     script = Script(QuotaExceeded("used up", sent=Sent.REFUSED), "done")
     with runtime(tmp_path, scripted(script, budget=budget(provider))) as board:
-        assert [result.error and result.error.code for result in many(board, 3)] == ["quota_exceeded"] * 3
+        assert [result.error and result.error.code for result in many(board, 3)] == [
+            "quota_exceeded"
+        ] * 3
     assert (script.tries, provider.asked) == (1, 1)
 
 
 def test_a_storm_of_throttles_settles_within_five_seconds(tmp_path: Path) -> None:
-    """After three seconds in which the provider throttles everything, the full rate is back within five."""
+    """After three seconds in which the provider throttles everything, the full rate is back within
+    five.
+    """
     storm = _Storm(StillClock())
     connector = scripted(Script(Reply(storm)), budget=budget(Provider(Limits(per_second=14))))
     with runtime(tmp_path, connector, clock=storm.clock) as board:
@@ -224,15 +276,24 @@ def _same(database: Database) -> Database:
 
 
 def test_processes_share_one_line(tmp_path: Path) -> None:
-    """Two runtimes on one database get alternating places, and a rate that one lowers holds for the other."""
+    """Two runtimes on one database get alternating places, and a rate that one lowers holds for the
+    other.
+    """
     clock = StillClock()
-    with open_database(f"sqlite:///{tmp_path}/shared.db") as first, open_database(f"sqlite:///{tmp_path}/shared.db") as second:
+    with (
+        open_database(f"sqlite:///{tmp_path}/shared.db") as first,
+        open_database(f"sqlite:///{tmp_path}/shared.db") as second,
+    ):
         one, two = (
-            Paces(clock, shared=partial(shared_row, "default", partial(_same, base), clock)).find("c", "b", "s") for base in (first, second)
+            Paces(clock, shared=partial(shared_row, "default", partial(_same, base), clock)).find(
+                "c", "b", "s"
+            )
+            for base in (first, second)
         )
         one._change(lambda state, now: state.read(Limits(per_second=10), now))
         places = [pace.ask(PlaceRequest(1, 60)).position or 0.0 for pace in (one, two, one, two)]
-        assert [place - places[0] for place in places] == pytest.approx([0, 1, 2, 3])  # time has passed before the first
+        # time has passed before the first
+        assert [place - places[0] for place in places] == pytest.approx([0, 1, 2, 3])
         one.throttled(clock.monotonic(), None)
         clock.advance(0.45)
         two.refresh()
@@ -240,15 +301,22 @@ def test_processes_share_one_line(tmp_path: Path) -> None:
 
 
 def test_queued_invocations_wait_in_the_queue(tmp_path: Path) -> None:
-    """A queued invocation whose slot is far away returns to the queue, one after another, and neither claim nor attempt is counted."""
+    """A queued invocation whose slot is far away returns to the queue, one after another, and
+    neither claim nor attempt is counted.
+    """
     script = Script("done")
     url = f"sqlite:///{tmp_path}/shared.db"
-    with runtime(tmp_path, scripted(script, budget=budget(Provider(Limits(per_second=0.2)))), database_url=url) as board:
+    with runtime(
+        tmp_path,
+        scripted(script, budget=budget(Provider(Limits(per_second=0.2)))),
+        database_url=url,
+    ) as board:
         many(board, 4, timeoutSeconds=60)
         identifiers = {board.jackfield.enqueue(invocation()) for _ in range(3)}
         queue = Queue(board.jackfield.storage.database, board.clock)
         postponed = []
-        waiting = queue.claim(3)  # their order is open: identifiers made within one millisecond sort at random
+        # their order is open: identifiers made within one millisecond sort at random
+        waiting = queue.claim(3)
         assert {claimed.id for claimed in waiting} == identifiers
         for claimed in waiting:
             with pytest.raises(PostponedError) as later:
@@ -266,8 +334,12 @@ def test_queued_invocations_wait_in_the_queue(tmp_path: Path) -> None:
 
 
 def test_a_queued_invocation_waits_for_the_next_day_of_a_warm_up_plan(tmp_path: Path) -> None:
-    """A direct call is refused; one that was accepted comes again when the plan has room, and its delivery does not count."""
-    sending = replace(budget(Provider(Limits(per_second=100))), warmup=lambda _client: Warmup("front", (1, 2)))
+    """A direct call is refused; one that was accepted comes again when the plan has room, and its
+    delivery does not count.
+    """
+    sending = replace(
+        budget(Provider(Limits(per_second=100))), warmup=lambda _client: Warmup("front", (1, 2))
+    )
     script, url = Script("done"), f"sqlite:///{tmp_path}/shared.db"
     with runtime(tmp_path, scripted(script, budget=sending), database_url=url) as board:
         board.clock.advance(DAY - board.clock.time() % DAY + 3600)
@@ -288,9 +360,9 @@ def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:
     """The rows of two workspaces are apart, and name no account."""
     with open_database(f"sqlite:///{tmp_path}/shared.db") as database:
         for workspace in ("acme", "other"):
-            Paces(FakeClock(), shared=partial(shared_row, workspace, lambda: database, FakeClock())).find(
-                "aws-ses", "sending", "123456789012 eu-west-1"
-            ).ask(PlaceRequest(1, 60))
+            Paces(
+                FakeClock(), shared=partial(shared_row, workspace, lambda: database, FakeClock())
+            ).find("aws-ses", "sending", "123456789012 eu-west-1").ask(PlaceRequest(1, 60))
         with database.read() as transaction:
             rows = transaction.execute("SELECT workspace, pace_key, state FROM paces")
     assert sorted(row.workspace for row in rows) == ["acme", "other"]
@@ -339,7 +411,9 @@ def test_a_pace_recovers_from_a_damaged_row_and_a_clock_set_back() -> None:
 
 
 def test_the_quota_frees_up_when_the_oldest_calls_pass_a_day() -> None:
-    """The time is the end of the oldest hour with calls, a day later; hours beyond a day are dropped."""
+    """The time is the end of the oldest hour with calls, a day later; hours beyond a day are
+    dropped.
+    """
     state = PaceState()
     for hour in range(40):
         state.ask(PlaceRequest(1, 60), hour * 3600.0)

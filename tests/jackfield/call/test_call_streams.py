@@ -1,4 +1,6 @@
-"""Any action may hand events on: they reach a caller who asked for them, in bounded memory, and the Result is the same."""
+"""Any action may hand events on: they reach a caller who asked for them, in bounded memory, and the
+Result is the same.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,10 @@ class Maker:
 def making(folder: Path) -> Iterator[tuple[Maker, Jackfield]]:
     """A maker, and a runtime that has it."""
     maker = Maker()
-    with installed(folder, maker.connector) as catalog, Jackfield(catalog=catalog, database_url="none") as jackfield:
+    with (
+        installed(folder, maker.connector) as catalog,
+        Jackfield(catalog=catalog, database_url="none") as jackfield,
+    ):
         yield maker, jackfield
 
 
@@ -109,7 +114,9 @@ def test_the_result_can_be_asked_for_without_reading(tmp_path: Path) -> None:
 
 
 def test_a_slow_reader_holds_up_what_reads_for_him_alone(tmp_path: Path) -> None:
-    """At most 8 events of an eighth of the room wait; others run meanwhile, with as many slow readers as there are worker threads."""
+    """At most 8 events of an eighth of the room wait; others run meanwhile, with as many slow
+    readers as there are worker threads.
+    """
     with making(tmp_path) as (maker, jackfield):
         streams = [jackfield.stream(call("read", count=30, large=True)) for _ in range(70)]
         with maker.grown:
@@ -123,7 +130,9 @@ def test_a_slow_reader_holds_up_what_reads_for_him_alone(tmp_path: Path) -> None
 
 
 def test_a_write_does_not_wait_for_its_reader(tmp_path: Path) -> None:
-    """It runs to its end; he gets what had room, and a warning says how many events are in the output only."""
+    """It runs to its end; he gets what had room, and a warning says how many events are in the
+    output only.
+    """
     with making(tmp_path) as (maker, jackfield):
         stream = jackfield.stream(call("write", count=30, large=True))
         with maker.grown:

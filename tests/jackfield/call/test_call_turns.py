@@ -1,4 +1,6 @@
-"""Turns at long computations: one at a time in a process, so that its event loop competes with one thread."""
+"""Turns at long computations: one at a time in a process, so that its event loop competes with one
+thread.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def echo(wanted: Wanted) -> Found:
     return Found(tags=wanted.tags)
 '''
 _MEETING = 0.3
-"""Seconds for which a computation waits for another one to run beside it: where they take turns, it waits in vain."""
+"""Seconds for which a computation waits for another one to run beside it: where they take turns, it
+waits in vain.
+"""
 
 
 class _Meeting:
@@ -75,7 +79,8 @@ def _runtime(tmp_path: Path, turns: Turns) -> Iterator[Jackfield]:
     with plugged(tmp_path / "plugs"):
         environment = {"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": "none"}
         runtime = Jackfield(environment=environment, turns=turns)
-        assert runtime.invoke(_asked(1)).status == "succeeded"  # loads the connector and compiles its schemas
+        # loads the connector and compiles its schemas
+        assert runtime.invoke(_asked(1)).status == "succeeded"
         yield runtime
 
 
@@ -97,7 +102,9 @@ def _meeting(monkeypatch: pytest.MonkeyPatch, name: str) -> _Meeting:
 def test_i23_large_values_of_several_callers_are_judged_one_after_the_other(
     runtime: Jackfield, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    """Four callers send 1 MiB at once: their threads shared Python's lock with the event loop, whose probes took 0.5 s."""
+    """Four callers send 1 MiB at once: their threads shared Python's lock with the event loop,
+    whose probes took 0.5 s.
+    """
     meeting = _meeting(monkeypatch, stage)
 
     async def together() -> list[str]:
@@ -108,28 +115,42 @@ def test_i23_large_values_of_several_callers_are_judged_one_after_the_other(
     assert (meeting.calls, meeting.has_met) == (3, False)
 
 
-def test_i23_large_values_in_a_servers_threads_take_turns_too(runtime: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server runs an invocation with a large body in a thread: it waits for its turn like those of an event loop."""
+def test_i23_large_values_in_a_servers_threads_take_turns_too(
+    runtime: Jackfield, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server runs an invocation with a large body in a thread: it waits for its turn like those
+    of an event loop.
+    """
     meeting = _meeting(monkeypatch, "check")
     with ThreadPoolExecutor(3) as callers:
-        found = [*callers.map(lambda _: runtime.invoke(_asked(20_000), on_time=True).status, range(3))]
+        found = [
+            *callers.map(lambda _: runtime.invoke(_asked(20_000), on_time=True).status, range(3))
+        ]
     assert found == ["succeeded"] * 3
     assert (meeting.calls, meeting.has_met) == (3, False)
 
 
-def test_i23_large_bodies_are_decoded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_i23_large_bodies_are_decoded_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Several callers send large bodies to a server: it decodes them in turn, and answers all."""
     meeting = _Meeting(decode)
     with standing(tmp_path) as stand, ThreadPoolExecutor(3) as callers:
         client = stand.client()
         monkeypatch.setattr(body, "decode", meeting)
-        answers = [*callers.map(lambda _: client.invoke("say", text="x" * (1 << 19)).status, range(3))]
+        answers = [
+            *callers.map(lambda _: client.invoke("say", text="x" * (1 << 19)).status, range(3))
+        ]
     assert answers == [200] * 3
     assert (meeting.calls, meeting.has_met) == (3, False)
 
 
-def test_i23_a_call_whose_turn_does_not_come_in_time_says_that_nothing_was_sent(runtime: Jackfield, turns: Turns) -> None:
-    """A long computation of another call lasts beyond the deadline of one that waits for its turn: it has not begun."""
+def test_i23_a_call_whose_turn_does_not_come_in_time_says_that_nothing_was_sent(
+    runtime: Jackfield, turns: Turns
+) -> None:
+    """A long computation of another call lasts beyond the deadline of one that waits for its turn:
+    it has not begun.
+    """
     with turns.turn("other"):
         result = runtime.invoke({**_asked(20_000), "timeoutSeconds": 0.2}, on_time=True)
     assert result.error is not None
@@ -143,7 +164,9 @@ def _in_line(turns: Turns) -> int:
 
 
 def test_i23_workspaces_take_turns() -> None:
-    """One workspace has ten long computations in line, then another one comes: it waits for one of them, not for ten."""
+    """One workspace has ten long computations in line, then another one comes: it waits for one of
+    them, not for ten.
+    """
     turns, order = Turns(), list[str]()
 
     def compute(workspace: str) -> None:
@@ -196,5 +219,7 @@ def forked() -> bool:
 
 
 def test_i23_a_forked_process_has_turns_of_its_own() -> None:
-    """A process forks while one of its threads computes: the child has no such thread, and does not wait for it."""
+    """A process forks while one of its threads computes: the child has no such thread, and does not
+    wait for it.
+    """
     assert alone(forked)

@@ -22,18 +22,26 @@ Point = tuple[str, str, str]
 def ours(folders: Iterable[str]) -> list[Point]:
     """What our scan finds."""
     found = entry_points(folders)
-    return sorted((group, point.name, point.value) for group, points in found.items() for point in points)
+    return sorted(
+        (group, point.name, point.value) for group, points in found.items() for point in points
+    )
 
 
 def theirs(folders: Iterable[str]) -> list[Point]:
-    """What the standard library finds, under its own rule for distributions that are found twice."""
+    """What the standard library finds, under its own rule for distributions that are found
+    twice.
+    """
     found: list[Point] = []
     seen: set[str] = set()
     for distribution in importlib.metadata.distributions(path=list(folders)):
         name = getattr(distribution, "_normalized_name")  # noqa: B009 (not in its stubs; what its own entry_points() goes by)
         if name not in seen:
             seen.add(name)
-            found += [(point.group, point.name, point.value) for point in distribution.entry_points if point.group.startswith("jackfield.")]
+            found += [
+                (point.group, point.name, point.value)
+                for point in distribution.entry_points
+                if point.group.startswith("jackfield.")
+            ]
     return sorted(found)
 
 
@@ -41,22 +49,37 @@ def write(folder: Path, name: str, text: str | bytes | None) -> None:
     """Write the metadata of a distribution; ``text`` is its entry_points.txt, None for none."""
     info = folder / name
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.partition('-')[0]}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name.partition('-')[0]}\nVersion: 1.0\n", encoding="utf-8"
+    )
     if text is not None:
         (info / "entry_points.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 def test_this_environment() -> None:
-    """On the environment that runs the tests both scans agree, and our connectors are among what they find."""
+    """On the environment that runs the tests both scans agree, and our connectors are among what
+    they find.
+    """
     assert ours(sys.path) == theirs(sys.path)
     assert ("jackfield.connectors", "aws-ses", "jackfield_aws_ses:connector") in ours(sys.path)
     default = entry_points()
-    assert sorted((group, point.name, point.value) for group, points in default.items() for point in points) == ours(sys.path)
+    assert sorted(
+        (group, point.name, point.value) for group, points in default.items() for point in points
+    ) == ours(sys.path)
 
 
 _WORD = st.text(string.ascii_letters + string.digits + "_.-", min_size=1, max_size=8)
 _BLANKS = st.sampled_from(["", " ", "\t", "   "])
-_GROUPS = st.sampled_from(["jackfield.connectors", "jackfield.plugins", "jackfield.commands", "console_scripts", "jackfield", "other.x"])
+_GROUPS = st.sampled_from(
+    [
+        "jackfield.connectors",
+        "jackfield.plugins",
+        "jackfield.commands",
+        "console_scripts",
+        "jackfield",
+        "other.x",
+    ]
+)
 _EXTRAS = st.sampled_from(["", " [x]", " [x, y]", "[x]"])
 
 
@@ -79,19 +102,34 @@ _NAMES = st.sampled_from(["one", "two_parts", "Two.Parts", "two__parts", "three"
 
 
 @pytest.mark.tree_only
-@given(st.lists(st.dictionaries(st.tuples(_NAMES, st.sampled_from(["dist", "egg"])), _TEXTS, max_size=2), max_size=3), st.booleans())
+@given(
+    st.lists(
+        st.dictionaries(st.tuples(_NAMES, st.sampled_from(["dist", "egg"])), _TEXTS, max_size=2),
+        max_size=3,
+    ),
+    st.booleans(),
+)
 def test_any_folders(contents: list[dict[tuple[str, str], str]], first_section: bool) -> None:
-    """On any folders of distributions both scans find the same points: comments, blanks, extras, sections and doubles included."""
+    """On any folders of distributions both scans find the same points: comments, blanks, extras,
+    sections and doubles included.
+    """
     with tempfile.TemporaryDirectory() as base:
         folders = []
         for number, content in enumerate(contents):
             folder = Path(base, str(number))
             folder.mkdir()
             # two spellings of one distribution in one folder have no defined order
-            chosen = {name.lower().replace("_", "").replace(".", ""): (name, kind) for name, kind in content}
+            chosen = {
+                name.lower().replace("_", "").replace(".", ""): (name, kind)
+                for name, kind in content
+            }
             for name, kind in chosen.values():
                 text = content[name, kind]
-                write(folder, f"{name}-1.0.{kind}-info", f"[jackfield.connectors]\n{text}" if first_section else _sectioned(text))
+                write(
+                    folder,
+                    f"{name}-1.0.{kind}-info",
+                    f"[jackfield.connectors]\n{text}" if first_section else _sectioned(text),
+                )
             folders.append(str(folder))
         assert ours(folders) == theirs(folders)
 
@@ -112,20 +150,34 @@ def test_parts_of_a_value() -> None:
 
 
 def test_the_first_distribution_on_the_path_counts(tmp_path: Path) -> None:
-    """As in an import: a distribution that is found again further down the path is passed over, however its name is spelt."""
-    for folder, name in (("a", "jackfield_notes-1.0.dist-info"), ("b", "Jackfield.Notes-2.0.dist-info"), ("c", "jackfield_notes.egg-info")):
+    """As in an import: a distribution that is found again further down the path is passed over,
+    however its name is spelt.
+    """
+    for folder, name in (
+        ("a", "jackfield_notes-1.0.dist-info"),
+        ("b", "Jackfield.Notes-2.0.dist-info"),
+        ("c", "jackfield_notes.egg-info"),
+    ):
         write(tmp_path / folder, name, f"[jackfield.connectors]\nnotes = {folder}:connector\n")
     folders = [str(tmp_path / name) for name in "abc"]
     for order in (folders, folders[::-1], folders[1:] + folders[:1]):
         found = entry_points(order)["jackfield.connectors"]
-        assert [(point.module, point.distribution) for point in found] == [(Path(order[0]).name, "jackfield-notes")]
+        assert [(point.module, point.distribution) for point in found] == [
+            (Path(order[0]).name, "jackfield-notes")
+        ]
 
 
 def test_what_is_not_readable_is_passed_over(tmp_path: Path) -> None:
-    """Missing folders, files on the path, metadata without entry points, bytes that are no text: none of it spoils the rest."""
+    """Missing folders, files on the path, metadata without entry points, bytes that are no text:
+    none of it spoils the rest.
+    """
     write(tmp_path, "none-1.0.dist-info", None)
     write(tmp_path, "binary-1.0.dist-info", b"[jackfield.connectors]\nx = \xff:y\n")
-    write(tmp_path, "odd-1.0.dist-info", "[jackfield.connectors]\nno point\n; a = comment:too\n= \nfine = a:b\n")
+    write(
+        tmp_path,
+        "odd-1.0.dist-info",
+        "[jackfield.connectors]\nno point\n; a = comment:too\n= \nfine = a:b\n",
+    )
     (tmp_path / "file.egg-info").write_text("Metadata-Version: 1.0\n", encoding="utf-8")
     (tmp_path / "file").write_text("", encoding="utf-8")
     found = entry_points([str(tmp_path / "missing"), str(tmp_path / "file"), str(tmp_path)])
@@ -133,7 +185,9 @@ def test_what_is_not_readable_is_passed_over(tmp_path: Path) -> None:
     assert [(point.name, point.value) for point in points] == [("", ""), ("fine", "a:b")]
 
 
-def test_an_empty_entry_is_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_entry_is_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on Python's own path, an empty text means the current folder."""
     write(tmp_path, "here-1.0.dist-info", "[jackfield.commands]\nhere = here:main\n")
     monkeypatch.chdir(tmp_path)
@@ -143,8 +197,14 @@ def test_an_empty_entry_is_the_current_folder(tmp_path: Path, monkeypatch: pytes
 def test_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scan reads names only: no module of any distribution is there afterwards."""
     write(tmp_path, "trap-1.0.dist-info", "[jackfield.plugins]\ntrap = jackfield_trap_module\n")
-    (tmp_path / "jackfield_trap_module.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    (tmp_path / "jackfield_trap_module.py").write_text(
+        "raise SystemExit('imported')\n", encoding="utf-8"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
-    assert "jackfield_trap_module" in [point.module for point in entry_points()["jackfield.plugins"]]
-    assert [name for name in set(sys.modules) - before if not name.startswith("jackfield.catalog")] == []
+    assert "jackfield_trap_module" in [
+        point.module for point in entry_points()["jackfield.plugins"]
+    ]
+    assert [
+        name for name in set(sys.modules) - before if not name.startswith("jackfield.catalog")
+    ] == []

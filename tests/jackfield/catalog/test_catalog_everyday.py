@@ -22,7 +22,11 @@ SHOWN = 3
 
 def tasks() -> list[tuple[str, set[str]]]:
     """The tasks in their order, each with the full names of its actions."""
-    lines = [line.partition(" | ") for line in TASKS.read_text("utf-8").splitlines() if not line.startswith("#")]
+    lines = [
+        line.partition(" | ")
+        for line in TASKS.read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     return [(words, set(names.split())) for words, _, names in lines]
 
 
@@ -33,7 +37,9 @@ def _index(tmp_path_factory: pytest.TempPathFactory) -> tuple[ActionIndex, Catal
     return ActionIndex(whole, for_operator=True), of_workspace(whole, "default")
 
 
-def places(index: tuple[ActionIndex, Catalog], some: list[tuple[str, set[str]]]) -> Iterator[tuple[str, int]]:
+def places(
+    index: tuple[ActionIndex, Catalog], some: list[tuple[str, set[str]]]
+) -> Iterator[tuple[str, int]]:
     """Yield each task, and the place of its action among the first results."""
     for words, names in some:
         rows, _ = found_actions(*index, words, None, None, 0, SHOWN)
@@ -41,7 +47,9 @@ def places(index: tuple[ActionIndex, Catalog], some: list[tuple[str, set[str]]])
         yield words, next((place for place, name in enumerate(found) if name in names), SHOWN)
 
 
-def doable(index: tuple[ActionIndex, Catalog], half: slice = slice(None)) -> list[tuple[str, set[str]]]:
+def doable(
+    index: tuple[ActionIndex, Catalog], half: slice = slice(None)
+) -> list[tuple[str, set[str]]]:
     """The tasks that an installed connector can do."""
     known = {f"{row.connector}.{row.action}" for row in index[0].find("")[0]}
     return [(words, names) for words, names in tasks()[half] if names & known]
@@ -53,9 +61,14 @@ def test_there_are_two_hundred_tasks(index: tuple[ActionIndex, Catalog]) -> None
     assert len(doable(index)) >= 200 - NOT_INSTALLED
 
 
-@pytest.mark.parametrize("half", [pytest.param(0, id="tuning", marks=pytest.mark.campaign), pytest.param(1, id="held-out")])
+@pytest.mark.parametrize(
+    "half",
+    [pytest.param(0, id="tuning", marks=pytest.mark.campaign), pytest.param(1, id="held-out")],
+)
 def test_an_everyday_task_finds_its_action(index: tuple[ActionIndex, Catalog], half: int) -> None:
-    """At least 95 % of the tasks find their action within the first three results, and 85 % find it first."""
+    """At least 95 % of the tasks find their action within the first three results, and 85 % find it
+    first.
+    """
     found = list(places(index, doable(index, slice(half, None, 2))))
     late = sorted(words for words, place in found if place == SHOWN)
     second = sorted(words for words, place in found if place)

@@ -1,4 +1,6 @@
-"""Connectors in the data folder: several versions side by side, chosen by a specifier, each importing from its own environment."""
+"""Connectors in the data folder: several versions side by side, chosen by a specifier, each
+importing from its own environment.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,17 @@ def tell(nothing: Nothing) -> Said:
 
 @pytest.fixture(scope="module", autouse=True)
 def forked_children() -> Iterator[None]:
-    """Processes of connectors are forked: what they may do, and how they start, has tests of its own."""
+    """Processes of connectors are forked: what they may do, and how they start, has tests of its
+    own.
+    """
     with forked():
         yield
 
 
 def put(home: Path, version: str, needed: str = "needed_of_twin") -> Path:
-    """Install a version of the connector ``twin``, with a module that it needs, as ``jackfield install`` does."""
+    """Install a version of the connector ``twin``, with a module that it needs, as ``jackfield
+    install`` does.
+    """
     folder = home / "connectors" / "twin" / version
     site = folder / "site-packages"
     site.mkdir(parents=True)
@@ -59,8 +65,12 @@ def put(home: Path, version: str, needed: str = "needed_of_twin") -> Path:
         sys.path.remove(str(site))
         sys.modules.pop(needed, None)
     receipt = {
-        "key": "twin", "version": version, "name": "jackfield-twin", "entryPoint": "jackfield_twin:connector", "paths": ["site-packages"],
-    }  # fmt: skip
+        "key": "twin",
+        "version": version,
+        "name": "jackfield-twin",
+        "entryPoint": "jackfield_twin:connector",
+        "paths": ["site-packages"],
+    }
     (folder / "jackfield-receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
     return folder
 
@@ -94,7 +104,9 @@ def test_an_empty_data_folder(home: Path) -> None:
 
 
 def test_versions_side_by_side(home: Path, clean: None) -> None:
-    """The highest final version is the default; a specifier chooses the highest that fits; the row names all versions."""
+    """The highest final version is the default; a specifier chooses the highest that fits; the row
+    names all versions.
+    """
     for version in ("1.0.0", "1.10.0", "2.0.0rc1", "1.9.0"):
         put(home, version)
     write_index(home)
@@ -105,13 +117,17 @@ def test_versions_side_by_side(home: Path, clean: None) -> None:
     assert catalog.find("twin", ">=2.0.0rc1").version == "2.0.0rc1"
     row = catalog.entries()[0].to_json()
     assert (row["version"], row["versions"]) == ("1.10.0", ["1.10.0", "1.9.0", "1.0.0", "2.0.0rc1"])
-    with pytest.raises(UnknownConnector, match=re.escape("versions 1.10.0, 1.9.0, 1.0.0, 2.0.0rc1 are installed")):
+    with pytest.raises(
+        UnknownConnector, match=re.escape("versions 1.10.0, 1.9.0, 1.0.0, 2.0.0rc1 are installed")
+    ):
         catalog.find("twin", ">3")
     assert "jackfield_twin" not in sys.modules
 
 
 def test_a_pinned_version(home: Path) -> None:
-    """A pinned version is the default, whatever else is installed; a pin of a version that is gone has no effect."""
+    """A pinned version is the default, whatever else is installed; a pin of a version that is gone
+    has no effect.
+    """
     put(home, "1.0.0")
     put(home, "2.0.0")
     write_index(home, twin="1.0.0")
@@ -121,7 +137,9 @@ def test_a_pinned_version(home: Path) -> None:
 
 
 def test_an_installed_connector_is_invoked(home: Path, clean: None) -> None:
-    """Its code is imported from its environment on the first call, with its dependency; the invocation chooses the version."""
+    """Its code is imported from its environment on the first call, with its dependency; the
+    invocation chooses the version.
+    """
     put(home, "1.0.0")
     put(home, "2.0.0")
     write_index(home)
@@ -133,7 +151,9 @@ def test_an_installed_connector_is_invoked(home: Path, clean: None) -> None:
 
 
 def test_a_plain_catalog_does_not_run_it(home: Path) -> None:
-    """A catalog without processes to isolate it in refuses an installed connector; nothing of it is imported here."""
+    """A catalog without processes to isolate it in refuses an installed connector; nothing of it is
+    imported here.
+    """
     put(home, "1.0.0")
     write_index(home)
     with pytest.raises(UnknownConnector, match="runs in a process of its own"):
@@ -142,7 +162,9 @@ def test_a_plain_catalog_does_not_run_it(home: Path) -> None:
 
 
 def test_a_catalog_follows_the_data_folder(home: Path) -> None:
-    """What is installed or removed while a process runs is found or gone after a look; search follows; what stays keeps its manifest."""
+    """What is installed or removed while a process runs is found or gone after a look; search
+    follows; what stays keeps its manifest.
+    """
     put(home, "1.0.0")
     write_index(home)
     catalog = Catalog.installed({})
@@ -162,17 +184,23 @@ def test_a_catalog_follows_the_data_folder(home: Path) -> None:
 
 
 def test_its_dependencies_do_not_extend_the_host(home: Path, clean: None) -> None:
-    """Entry points in the environment of an installed connector are ignored, even if it is on the path."""
+    """Entry points in the environment of an installed connector are ignored, even if it is on the
+    path.
+    """
     folder = put(home, "1.0.0")
     write_index(home)
     before = entry_points()
     sys.path.append(str(folder / "site-packages"))
-    assert {group: len(points) for group, points in entry_points().items()} == {group: len(points) for group, points in before.items()}
+    assert {group: len(points) for group, points in entry_points().items()} == {
+        group: len(points) for group, points in before.items()
+    }
     assert list(Catalog.installed(entry_points([str(folder / "site-packages")]))) == ["twin"]
 
 
 def test_a_package_of_the_host_with_its_name(home: Path, tmp_path: Path, clean: None) -> None:
-    """A module of the host with the name of the package, or of a dependency, is not taken for it."""
+    """A module of the host with the name of the package, or of a dependency, is not taken for
+    it.
+    """
     put(home, "1.0.0")
     write_index(home)
     other = tmp_path / "other"
@@ -185,20 +213,28 @@ def test_a_package_of_the_host_with_its_name(home: Path, tmp_path: Path, clean: 
 
 
 def test_a_key_that_pip_has_installed_too(home: Path, tmp_path: Path) -> None:
-    """A connector in the data folder and one of the same key installed by pip are both refused, with the ways to remove one."""
+    """A connector in the data folder and one of the same key installed by pip are both refused,
+    with the ways to remove one.
+    """
     put(home, "1.0.0")
     write_index(home)
     folder = tmp_path / "plugs"
     make_connector(folder, "twin", "", {"key": "twin"})
     catalog = Catalog.installed(entry_points([str(folder)]))
-    with pytest.raises(UnknownConnector, match=re.escape("by jackfield-twin and jackfield-twin (data folder)")) as caught:
+    with pytest.raises(
+        UnknownConnector, match=re.escape("by jackfield-twin and jackfield-twin (data folder)")
+    ) as caught:
         catalog.find("twin")
     assert "jackfield uninstall twin" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"connectors": {"twin": {"versions": [{}]}}}', '{"connectors": 5}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"connectors": {"twin": {"versions": [{}]}}}', '{"connectors": 5}']
+)
 def test_a_damaged_index(home: Path, content: str) -> None:
-    """The receipts are read in place of an index that is damaged; an unfinished installation is not seen."""
+    """The receipts are read in place of an index that is damaged; an unfinished installation is not
+    seen.
+    """
     put(home, "1.0.0")
     (home / "connectors" / "twin" / ".2.0.0.part").mkdir()
     (home / "connectors" / "twin" / "3.0.0").mkdir()

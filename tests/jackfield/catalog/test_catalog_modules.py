@@ -1,4 +1,6 @@
-"""A connector with many actions imports the module of an action when it is first used, and a fault there costs that action alone."""
+"""A connector with many actions imports the module of an action when it is first used, and a fault
+there costs that action alone.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def act(text: Text) -> Length:
 
 @pytest.fixture
 def big(tmp_path: Path) -> Iterator[Path]:
-    """A connector of two actions, each in a module of its own; its manifest is generated from both."""
+    """A connector of two actions, each in a module of its own; its manifest is generated from
+    both.
+    """
     folder = tmp_path / "plugs"
     with plugged(folder):
         package = make_connector(folder, "big", CONNECTOR, {})
@@ -65,7 +69,9 @@ def big(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_only_the_module_of_the_action_is_imported(big: Path) -> None:
-    """Loading a connector imports no action; loading it for an action imports that action's module; the manifest lists all."""
+    """Loading a connector imports no action; loading it for an action imports that action's module;
+    the manifest lists all.
+    """
     catalog = Catalog.installed(entry_points([str(big)]))
     assert list(catalog.find("big").actions) == ["one", "two"]
     connector = catalog.load("big")
@@ -73,18 +79,27 @@ def test_only_the_module_of_the_action_is_imported(big: Path) -> None:
     assert catalog.load("big", "one") is connector
     assert "jackfield_big.first" in sys.modules
     assert "jackfield_big.second" not in sys.modules
-    assert ("two" in connector.actions, list(connector.actions), len(connector.actions)) == (True, ["one", "two"], 2)
+    assert ("two" in connector.actions, list(connector.actions), len(connector.actions)) == (
+        True,
+        ["one", "two"],
+        2,
+    )
     assert "jackfield_big.second" not in sys.modules
     assert catalog.differs("big") is None
     assert "jackfield_big.second" in sys.modules
 
 
 def test_the_order_in_which_triggers_are_used_makes_no_difference(big: Path) -> None:
-    """The last module's trigger is imported first: the connector is the one that its manifest describes, in each catalog made then."""
+    """The last module's trigger is imported first: the connector is the one that its manifest
+    describes, in each catalog made then.
+    """
     connector = Catalog.installed(entry_points([str(big)])).load("big")
     assert [connector.triggers[key].key for key in ("four", "three")] == ["four", "three"]
     again = Catalog.installed(entry_points([str(big)]))
-    assert (again.load("big", "one") is connector, list(again.find("big").triggers)) == (True, ["three", "four"])
+    assert (again.load("big", "one") is connector, list(again.find("big").triggers)) == (
+        True,
+        ["three", "four"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,13 +107,20 @@ def test_the_order_in_which_triggers_are_used_makes_no_difference(big: Path) -> 
     [
         ("raise OSError('no such library')", "fails on import: OSError: no such library"),
         ("", "declares no action 'two'"),
-        (ACTION.replace("KEY", "two").replace('"read"', '"write"'), "differs from its manifest in actions two effect"),
+        (
+            ACTION.replace("KEY", "two").replace('"read"', '"write"'),
+            "differs from its manifest in actions two effect",
+        ),
     ],
     ids=["raises", "empty", "differs"],
 )
 def test_a_fault_in_a_module_refuses_its_action_alone(big: Path, source: str, words: str) -> None:
-    """The other actions of the connector stay usable, and a check of the whole connector reports the fault."""
-    (big / "jackfield_big" / "second.py").write_text(source + "\n# longer, so that no cached bytecode is taken\n", encoding="utf-8")
+    """The other actions of the connector stay usable, and a check of the whole connector reports
+    the fault.
+    """
+    (big / "jackfield_big" / "second.py").write_text(
+        source + "\n# longer, so that no cached bytecode is taken\n", encoding="utf-8"
+    )
     catalog = Catalog.installed(entry_points([str(big)]))
     with pytest.raises(UnknownConnector) as caught:
         catalog.load("big", "two")
@@ -123,7 +145,9 @@ def _declare(connector: Connector, key: str, module: str) -> None:
 
 
 def test_an_action_outside_its_module_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An action that another module declares than 'modules' says, or that 'modules' does not list, is a declaration error."""
+    """An action that another module declares than 'modules' says, or that 'modules' does not list,
+    is a declaration error.
+    """
     monkeypatch.setitem(sys.modules, "listed", ModuleType("listed"))
     connector = Connector("big", title="Big", version="1.0.0", modules={"listed": ("one",)})
     with pytest.raises(DeclarationError, match="does not list it under 'elsewhere'"):

@@ -1,4 +1,6 @@
-"""Catalog sources: what the operator offers a workspace is found, listed and loaded; everything else appears not to exist."""
+"""Catalog sources: what the operator offers a workspace is found, listed and loaded; everything
+else appears not to exist.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,16 @@ def _catalog(home: Path, workspace: str = "default", **offers: Any) -> Catalog:
     return of_workspace(Catalog.installed(environment=offer(home, offers)), workspace)
 
 
-@pytest.mark.parametrize(("workspace", "audience"), [("default", "tenant"), ("default", "mcp"), ("acme", "operator"), ("acme", "tenant")])
-def test_nothing_is_offered_to_tenants_and_over_mcp_by_default(tmp_path: Path, workspace: str, audience: Audience) -> None:
-    """Without the operator's file no virtual connector exists for them, and what exists is refused like what does not."""
+@pytest.mark.parametrize(
+    ("workspace", "audience"),
+    [("default", "tenant"), ("default", "mcp"), ("acme", "operator"), ("acme", "tenant")],
+)
+def test_nothing_is_offered_to_tenants_and_over_mcp_by_default(
+    tmp_path: Path, workspace: str, audience: Audience
+) -> None:
+    """Without the operator's file no virtual connector exists for them, and what exists is refused
+    like what does not.
+    """
     whole = Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)})
     catalog = of_workspace(whole, workspace).for_audience(audience)
     assert not any("." in key for key in catalog)
@@ -38,27 +47,44 @@ def test_nothing_is_offered_to_tenants_and_over_mcp_by_default(tmp_path: Path, w
         with pytest.raises(UnknownConnector) as refused:
             catalog.find(key)
         texts.add((refused.value.message.replace(key, "KEY"), refused.value.hint))
-    assert audience == "operator" or texts == {("no connector 'KEY' is installed", NextStep("connectors"))}
+    assert audience == "operator" or texts == {
+        ("no connector 'KEY' is installed", NextStep("connectors"))
+    }
 
 
 def test_the_operator_is_offered_all_of_aws_without_credentials(tmp_path: Path) -> None:
-    """Without a file the operator's own surfaces see each service, and of each the actions that hand out no credentials."""
-    catalog = of_workspace(Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)}), "default")
+    """Without a file the operator's own surfaces see each service, and of each the actions that
+    hand out no credentials.
+    """
+    catalog = of_workspace(
+        Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)}), "default"
+    )
     assert sum(key.startswith("aws.") for key in catalog) > 400
     assert "listBuckets" in catalog.find("aws.s3").actions
     assert "getCallerIdentity" in catalog.find("aws.sts").actions
     assert len(catalog.find("aws.sts").actions) == len([*catalog.find("aws.sts").rows()])
-    for key, action in (("aws.sts", "getSessionToken"), ("aws.secretsmanager", "getSecretValue"), ("aws.s3", "createSession")):
+    for key, action in (
+        ("aws.sts", "getSessionToken"),
+        ("aws.secretsmanager", "getSecretValue"),
+        ("aws.s3", "createSession"),
+    ):
         assert action not in catalog.find(key).actions
         assert not catalog.has(key, action, "read")
         refused = catalog.unoffered_action(key, action)
         assert refused is not None
         assert refused.message == f"'{key}.{action}' exists but is not offered here"
-        assert refused.hint == f"The operator can offer it with the command line: 'offers add {key}.{action} --operator'."
+        assert refused.hint == (
+            "The operator can offer it with the command line: 'offers add "
+            f"{key}.{action} --operator'."
+        )
 
 
-def test_a_file_that_names_the_workspace_replaces_what_the_operator_is_offered(tmp_path: Path) -> None:
-    """Whoever has limited the workspace ``default`` finds it limited; what exists says how to offer it, and a typing error what is near."""
+def test_a_file_that_names_the_workspace_replaces_what_the_operator_is_offered(
+    tmp_path: Path,
+) -> None:
+    """Whoever has limited the workspace ``default`` finds it limited; what exists says how to offer
+    it, and a typing error what is near.
+    """
     catalog = _catalog(tmp_path, default={"services": ["sqs"]})
     assert [key for key in catalog if key.startswith("aws.")] == ["aws.sqs"]
     with pytest.raises(UnknownConnector) as refused:
@@ -67,14 +93,20 @@ def test_a_file_that_names_the_workspace_replaces_what_the_operator_is_offered(t
         "'aws.s3' exists but is not offered here",
         "The operator can offer it with the command line: 'offers add aws.s3'.",
     )
-    with pytest.raises(UnknownConnector, match=r"AWS has no service 's33'; did you mean 'aws\.s3'\?"):
+    with pytest.raises(
+        UnknownConnector, match=r"AWS has no service 's33'; did you mean 'aws\.s3'\?"
+    ):
         catalog.find("aws.s33")
 
 
 def test_a_running_process_reads_changed_offers(tmp_path: Path) -> None:
-    """A catalog that lives sees what is offered and withdrawn; a file that cannot be used changes nothing."""
+    """A catalog that lives sees what is offered and withdrawn; a file that cannot be used changes
+    nothing.
+    """
     environment = offer(tmp_path, {"acme": {"services": ["sqs"]}})
-    catalog = of_workspace(Catalog.installed(environment=environment), "acme").for_audience("tenant")
+    catalog = of_workspace(Catalog.installed(environment=environment), "acme").for_audience(
+        "tenant"
+    )
     assert "aws.sqs" in catalog
     offer(tmp_path, {"acme": {"services": ["sts", "s3.get*"]}})
     catalog.refresh()
@@ -89,7 +121,9 @@ def test_a_running_process_reads_changed_offers(tmp_path: Path) -> None:
 
 def test_a_workspace_sees_only_what_it_is_offered(tmp_path: Path) -> None:
     """Services, single actions and effects limit an offer; another workspace sees nothing of it."""
-    offers: dict[str, Any] = {"default": {"services": ["s3", "sqs.send*"], "effects": ["read", "write"]}}
+    offers: dict[str, Any] = {
+        "default": {"services": ["s3", "sqs.send*"], "effects": ["read", "write"]}
+    }
     catalog = _catalog(tmp_path, **offers)
     assert [key for key in catalog if key.startswith("aws.")] == ["aws.s3", "aws.sqs"]
     assert sorted(catalog.find("aws.sqs").actions) == ["sendMessage", "sendMessageBatch"]
@@ -100,7 +134,11 @@ def test_a_workspace_sees_only_what_it_is_offered(tmp_path: Path) -> None:
     with pytest.raises(UnknownConnector):
         catalog.find("aws.ec2")
     assert not any("." in key for key in _catalog(tmp_path, "other", **offers))
-    changes = _catalog(tmp_path, default={"services": ["s3"], "effects": ["change"]}).find("aws.s3").actions
+    changes = (
+        _catalog(tmp_path, default={"services": ["s3"], "effects": ["change"]})
+        .find("aws.s3")
+        .actions
+    )
     assert ("getObject" in changes, "putObject" in changes) == (False, True)
 
 
@@ -116,15 +154,21 @@ def test_over_mcp_only_what_says_so_is_offered(tmp_path: Path) -> None:
     catalog = _catalog(tmp_path, default={"services": ["sts"]})
     assert "aws.sts" in catalog
     assert "aws.sts" not in catalog.for_audience("mcp")
-    assert "aws.sts" in _catalog(tmp_path, default={"services": ["sts"], "mcp": True}).for_audience("mcp")
+    assert "aws.sts" in _catalog(tmp_path, default={"services": ["sts"], "mcp": True}).for_audience(
+        "mcp"
+    )
 
 
 def test_search_finds_what_is_offered_and_nothing_else(tmp_path: Path) -> None:
-    """The index holds all offers; each workspace finds its own, in the order of their ranks, page by page."""
+    """The index holds all offers; each workspace finds its own, in the order of their ranks, page
+    by page.
+    """
     offers: dict[str, Any] = {"default": {"services": ["*"]}, "small": {"services": ["sqs"]}}
     whole = Catalog.installed(environment=offer(tmp_path, offers))
     index = ActionIndex(whole)
-    found, _ = found_actions(index, of_workspace(whole, "default"), "list buckets", None, None, 0, 5)
+    found, _ = found_actions(
+        index, of_workspace(whole, "default"), "list buckets", None, None, 0, 5
+    )
     assert (found[0].connector, found[0].action) == ("aws.s3", "listBuckets")
     small = of_workspace(whole, "small")
     first, after = found_actions(index, small, "", "aws.sqs", None, 0, 10)
@@ -138,20 +182,37 @@ def test_search_finds_what_is_offered_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_what_others_are_offered_does_not_empty_a_search(tmp_path: Path) -> None:
-    """An offer to the operator alone made MCP's search say that no action matches; it finds what it found before the offer."""
+    """An offer to the operator alone made MCP's search say that no action matches; it finds what it
+    found before the offer.
+    """
     found = []
-    for offers in ({"default": {"services": ["sqs"], "mcp": False}}, {"default": {"services": ["s3"], "mcp": False}}):
+    for offers in (
+        {"default": {"services": ["sqs"], "mcp": False}},
+        {"default": {"services": ["s3"], "mcp": False}},
+    ):
         whole = Catalog.installed(environment=offer(tmp_path, offers))
-        rows, _ = found_actions(ActionIndex(whole), of_workspace(whole, "default").for_audience("mcp"), "list buckets", None, None, 0, 50)
+        rows, _ = found_actions(
+            ActionIndex(whole),
+            of_workspace(whole, "default").for_audience("mcp"),
+            "list buckets",
+            None,
+            None,
+            0,
+            50,
+        )
         assert rows
         assert {("." in row.connector, row.exact) for row in rows} == {(False, False)}
         found.append({(row.connector, row.action) for row in rows})
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"default": {"azure": {}}}', '{"default": {"aws": {"services": "s3"}}}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"default": {"azure": {}}}', '{"default": {"aws": {"services": "s3"}}}']
+)
 def test_a_broken_file_of_offers_says_what_is_wrong(tmp_path: Path, text: str) -> None:
-    """A file that cannot be read, or names an unknown source or member, stops the start with its path."""
+    """A file that cannot be read, or names an unknown source or member, stops the start with its
+    path.
+    """
     (tmp_path / "offers.json").write_text(text)
     with pytest.raises(Unavailable, match=r"offers\.json"):
         Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)})

@@ -19,14 +19,21 @@ from jackfield.invocation.given_files import GivenFile
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.media_types import media_type_of
 
-FILE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {}, "contentType": {}}}]}
+FILE: dict[str, Any] = {
+    "anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {}, "contentType": {}}}]
+}
 PAIR: dict[str, Any] = {"type": "object", "properties": {"key": {"type": "string"}, "value": FILE}}
 SCHEMA: dict[str, Any] = {
     "properties": {
         "text": {"type": "string"},
         "list": {"type": "array", "items": {"type": "string"}},
         "either": {"anyOf": [{"type": "array"}, {"type": "string"}]},
-        "files": {"anyOf": [{"type": "object", "additionalProperties": FILE}, {"type": "array", "items": PAIR}]},
+        "files": {
+            "anyOf": [
+                {"type": "object", "additionalProperties": FILE},
+                {"type": "array", "items": PAIR},
+            ]
+        },
         "pairs": {"type": "array", "items": PAIR},
         "one": FILE,
     }
@@ -35,12 +42,26 @@ SCHEMA: dict[str, Any] = {
 names = st.text(st.characters(exclude_characters="=:", exclude_categories=["Cs"]), min_size=1)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
     max_leaves=20,
 )
 words_of_schemas = st.sampled_from(
-    ["anyOf", "oneOf", "type", "items", "properties", "additionalProperties", "value", "data", "contentType"]
+    [
+        "anyOf",
+        "oneOf",
+        "type",
+        "items",
+        "properties",
+        "additionalProperties",
+        "value",
+        "data",
+        "contentType",
+    ]
 )
 schemas = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -69,9 +90,15 @@ def test_any_json_can_be_given(name: str, value: Any) -> None:
 
 @given(st.text())
 def test_any_word_is_read_or_refused(word: str) -> None:
-    """A word is read or refused, nothing else: exactly where it has no name or a part that is no JSON or no file."""
+    """A word is read or refused, nothing else: exactly where it has no name or a part that is no
+    JSON or no file.
+    """
     name, equals, value = word.partition("=")
-    plain = bool(equals and name) and not name.endswith(":") and not (value.startswith("@") and not value.startswith("@@"))
+    plain = (
+        bool(equals and name)
+        and not name.endswith(":")
+        and not (value.startswith("@") and not value.startswith("@@"))
+    )
     try:
         read(word)
     except InvalidInvocation:
@@ -97,7 +124,10 @@ def test_any_word_is_read_or_refused(word: str) -> None:
         (["other=a", "other:=2"], {"other": ["a", 2]}),
         (["data:={}", "text=x"], {"data": {}, "text": "x"}),
         (["files=hello"], {"files": "hello"}),
-        (['files:={"a.txt": "A"}', 'files:={"b.txt": "B"}'], {"files": {"a.txt": "A", "b.txt": "B"}}),
+        (
+            ['files:={"a.txt": "A"}', 'files:={"b.txt": "B"}'],
+            {"files": {"a.txt": "A", "b.txt": "B"}},
+        ),
     ],
 )
 def test_forms(words: list[str], inputs: dict[str, Any]) -> None:
@@ -132,8 +162,12 @@ JSON_SCHEMA: dict[str, Any] = {
         (['words:=["a"]'], {"words": ["a"]}),
     ],
 )
-def test_text_that_is_an_object_or_array_is_taken_as_such_where_no_text_is(words: list[str], inputs: dict[str, Any]) -> None:
-    """`tags={"a": 1}` needs no colon where the schema takes an object and no text; else it stays text."""
+def test_text_that_is_an_object_or_array_is_taken_as_such_where_no_text_is(
+    words: list[str], inputs: dict[str, Any]
+) -> None:
+    """`tags={"a": 1}` needs no colon where the schema takes an object and no text; else it stays
+    text.
+    """
     assert read(*words, schema=JSON_SCHEMA) == inputs
 
 
@@ -144,7 +178,9 @@ def test_text_that_may_be_meant_as_json_is_refused_with_both_forms(word: str) ->
         read(word, schema=JSON_SCHEMA)
     name = word.partition("=")[0]
     assert f"{name}:=JSON" in str(caught.value.hint)
-    assert ("""words:='["…"]'""" if name == "words" else f"{name}:='\"…\"'") in str(caught.value.hint)
+    assert ("""words:='["…"]'""" if name == "words" else f"{name}:='\"…\"'") in str(
+        caught.value.hint
+    )
 
 
 def test_several_files_for_a_list(tmp_path: Path) -> None:
@@ -153,7 +189,9 @@ def test_several_files_for_a_list(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     words = [f"documents=@{tmp_path}/a.bin", f"documents=@{tmp_path}/b.bin"]
     for many in (1, 2):
-        assert [as_value(file)["data"] for file in read(*words[:many], schema=JSON_SCHEMA)["documents"]] == ["eA=="] * many
+        assert [
+            as_value(file)["data"] for file in read(*words[:many], schema=JSON_SCHEMA)["documents"]
+        ] == ["eA=="] * many
 
 
 @pytest.mark.parametrize(
@@ -163,7 +201,13 @@ def test_several_files_for_a_list(tmp_path: Path) -> None:
         ("=a", "'=a' is not of the form key=value"),
         (":=1", "':=1' is not of the form key=value"),
         ("text=@", "'text=@' has no file name"),
-        ("data:={", "the input 'data' is not JSON: expected property name enclosed in double quotes at line 1, column 2"),
+        (
+            "data:={",
+            (
+                "the input 'data' is not JSON: expected property name enclosed in double quotes "
+                "at line 1, column 2"
+            ),
+        ),
         ("data:=NaN", "the input 'data' is not JSON: NaN is not a JSON number"),
         ("data:=" + "[" * 200 + "]" * 200, "the input 'data' is nested deeper than 100 levels"),
         ("text=@/nowhere/x", "the file '/nowhere/x' cannot be read: No such file or directory"),
@@ -183,14 +227,25 @@ NESTED: dict[str, Any] = {
     "properties": {
         "id": {"type": "string"},
         "a.b": {"type": "string"},
-        "a": {"type": "object", "properties": {"b": {"type": "string"}, "c": {"$ref": "#/$defs/C"}}},
+        "a": {
+            "type": "object",
+            "properties": {"b": {"type": "string"}, "c": {"$ref": "#/$defs/C"}},
+        },
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "free": {},
         "body": {"anyOf": [{"$ref": "#/$defs/C"}, {"type": "null"}]},
     },
     "additionalProperties": False,
     "$defs": {
-        "C": {"type": "object", "properties": {"list": {"type": "array", "items": {}}, "d.e": {}, "file": FILE, "c": {"$ref": "#/$defs/C"}}}
+        "C": {
+            "type": "object",
+            "properties": {
+                "list": {"type": "array", "items": {}},
+                "d.e": {},
+                "file": FILE,
+                "c": {"$ref": "#/$defs/C"},
+            },
+        }
     },
 }
 
@@ -204,7 +259,10 @@ NESTED: dict[str, Any] = {
         (["a.b=x"], {"a.b": "x"}),
         (["a.b=x", "a.c.list=y"], {"a.b": "x", "a": {"c": {"list": ["y"]}}}),
         (["a.c.d.e=x"], {"a": {"c": {"d.e": "x"}}}),
-        (["labels.app.kubernetes.io/name=x", "labels.b=y"], {"labels": {"app.kubernetes.io/name": "x", "b": "y"}}),
+        (
+            ["labels.app.kubernetes.io/name=x", "labels.b=y"],
+            {"labels": {"app.kubernetes.io/name": "x", "b": "y"}},
+        ),
         (["free.x.y:=true"], {"free": {"x": {"y": True}}}),
         (["body.list=x"], {"body": {"list": ["x"]}}),
         (["bodi.list=x"], {"bodi": {"list": "x"}}),
@@ -216,22 +274,32 @@ def test_names_with_dots_lead_to_members(words: list[str], inputs: dict[str, Any
     assert read(*words, schema=NESTED) == inputs
 
 
-@pytest.mark.parametrize("words", [["a:={}", "a.c.list=x"], ["a.c.list=x", "a.c:={}"], ["id=x", "id.y=z"]])
+@pytest.mark.parametrize(
+    "words", [["a:={}", "a.c.list=x"], ["a.c.list=x", "a.c:={}"], ["id=x", "id.y=z"]]
+)
 def test_an_input_is_given_whole_or_by_its_members(words: list[str]) -> None:
     """Both together are refused: nobody could say which one is meant."""
-    with pytest.raises(InvalidInvocation, match=r"is given whole and also by its member '(a\.c\.list|id\.y)'"):
+    with pytest.raises(
+        InvalidInvocation, match=r"is given whole and also by its member '(a\.c\.list|id\.y)'"
+    ):
         read(*words, schema=NESTED)
 
 
 def test_members_override_those_of_a_file(tmp_path: Path) -> None:
-    """A member changes one value of the inputs in `--inputs`, an input all of it; files are read for members, too."""
+    """A member changes one value of the inputs in `--inputs`, an input all of it; files are read
+    for members, too.
+    """
     base = {"a": {"c": {"list": [1], "d.e": 2}}, "labels": {"x": "y"}, "id": "1"}
     (tmp_path / "x.png").write_bytes(b"\x89")
     words = ["a.c.list=x", f"a.c.file=@{tmp_path}/x.png", 'labels:={"z": "z"}', "id.y=z"]
     found = read_inputs(words, NESTED, LocalFiles(), base)
     file = found["a"]["c"]["file"]
     assert as_value(file) == {"data": "iQ==", "contentType": "image/png"}
-    assert found == {"a": {"c": {"list": ["x"], "d.e": 2, "file": file}}, "labels": {"z": "z"}, "id": {"y": "z"}}
+    assert found == {
+        "a": {"c": {"list": ["x"], "d.e": 2, "file": file}},
+        "labels": {"z": "z"},
+        "id": {"y": "z"},
+    }
     assert base["a"] == {"c": {"list": [1], "d.e": 2}}
 
 
@@ -262,32 +330,50 @@ def as_value(given: object) -> dict[str, str]:
 
 
 def test_attachments(tmp_path: Path) -> None:
-    """An input that takes files by name gets each file's octets and media type under its name, several as one map."""
+    """An input that takes files by name gets each file's octets and media type under its name,
+    several as one map.
+    """
     (tmp_path / "report.pdf").write_bytes(b"%PDF\xff")
     (tmp_path / "notes.txt").write_bytes(b"x")
     found = read(f"files=@{tmp_path}/report.pdf", f"files=@{tmp_path}/notes.txt")["files"]
     assert {name: as_value(file) for name, file in found.items()} == {
-        "report.pdf": {"data": base64.b64encode(b"%PDF\xff").decode(), "contentType": "application/pdf"},
+        "report.pdf": {
+            "data": base64.b64encode(b"%PDF\xff").decode(),
+            "contentType": "application/pdf",
+        },
         "notes.txt": {"data": "eA==", "contentType": "text/plain"},
     }
 
 
 def test_attachments_as_a_list(tmp_path: Path) -> None:
-    """An input that takes files as pairs only gets pairs, also of one file and of two of one name."""
+    """An input that takes files as pairs only gets pairs, also of one file and of two of one
+    name.
+    """
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.bin").write_bytes(folder.encode())
     (pair,) = read(f"pairs=@{tmp_path}/a/x.bin")["pairs"]
-    assert (pair["key"], as_value(pair["value"])) == ("x.bin", {"data": "YQ==", "contentType": "application/octet-stream"})
-    assert [item["key"] for item in read(f"pairs=@{tmp_path}/a/x.bin", f"pairs=@{tmp_path}/b/x.bin")["pairs"]] == ["x.bin", "x.bin"]
-    with pytest.raises(InvalidInvocation, match=r"two files of the input 'files' are called 'x\.bin'"):
+    assert (pair["key"], as_value(pair["value"])) == (
+        "x.bin",
+        {"data": "YQ==", "contentType": "application/octet-stream"},
+    )
+    assert [
+        item["key"]
+        for item in read(f"pairs=@{tmp_path}/a/x.bin", f"pairs=@{tmp_path}/b/x.bin")["pairs"]
+    ] == ["x.bin", "x.bin"]
+    with pytest.raises(
+        InvalidInvocation, match=r"two files of the input 'files' are called 'x\.bin'"
+    ):
         read(f"files=@{tmp_path}/a/x.bin", f"files=@{tmp_path}/b/x.bin")
 
 
 def test_a_single_file(tmp_path: Path) -> None:
     """An input that takes one file gets its octets and media type."""
     (tmp_path / "x.png").write_bytes(b"\x89")
-    assert as_value(read(f"one=@{tmp_path}/x.png")["one"]) == {"data": "iQ==", "contentType": "image/png"}
+    assert as_value(read(f"one=@{tmp_path}/x.png")["one"]) == {
+        "data": "iQ==",
+        "contentType": "image/png",
+    }
 
 
 def test_stdin_has_no_name() -> None:
@@ -321,12 +407,16 @@ def test_media_types(name: str, kind: str) -> None:
 
 
 def test_files_together_are_bounded(tmp_path: Path) -> None:
-    """All files together are at most as large as an invocation may be, and no file is read further."""
+    """All files together are at most as large as an invocation may be, and no file is read
+    further.
+    """
     with (tmp_path / "large.bin").open("wb") as file:
         file.truncate(MAX_BYTES - 10)
     files = LocalFiles()
     assert len(files.read(str(tmp_path / "large.bin"))) == MAX_BYTES - 10
-    with pytest.raises(InvalidInvocation, match="makes the invocation larger than 67,108,864 bytes"):
+    with pytest.raises(
+        InvalidInvocation, match="makes the invocation larger than 67,108,864 bytes"
+    ):
         files.read("/dev/zero")
 
 
@@ -336,4 +426,6 @@ def test_any_schema_can_be_looked_at(schema: Any) -> None:
     if isinstance(schema, dict):
         assert form_of_files({}, [schema]) in {"map", "pairs", "pair", "array", "file", "text"}
         assert takes_list_only(schema, schema) in {True, False}
-        assert item_types_of(schema, schema) is None or "x" not in (item_types_of(schema, schema) or ())
+        assert item_types_of(schema, schema) is None or "x" not in (
+            item_types_of(schema, schema) or ()
+        )

@@ -1,4 +1,6 @@
-"""Files of invocations as their owner works with them: options for all lines, where to go on, and which line a fault is of (B12)."""
+"""Files of invocations as their owner works with them: options for all lines, where to go on, and
+which line a fault is of (B12).
+"""
 
 from __future__ import annotations
 
@@ -16,34 +18,61 @@ pytestmark = pytest.mark.usefixtures("warm_python")
 
 def line(text: str = "x", inputs: dict[str, Any] | None = None, **members: Any) -> str:
     """An invocation on one line."""
-    return json.dumps({"connector": "echo", "action": "say", "inputs": {"text": text, **(inputs or {})}, **members}) + "\n"
+    return (
+        json.dumps(
+            {
+                "connector": "echo",
+                "action": "say",
+                "inputs": {"text": text, **(inputs or {})},
+                **members,
+            }
+        )
+        + "\n"
+    )
 
 
 REJECTED = {"fault": {"kind": "rejected"}}
 
 
 def test_b12_faults_carry_the_line_and_the_callers_id(shell: Shell) -> None:
-    """Each Result has the number of its line, blank ones counted; one that did not succeed has the caller's own ids, too."""
-    content = line("a") + "\n  \n" + line("b", REJECTED, idempotencyKey="order-1", context={"correlationId": "c-1"}) + "{nonsense\n"
+    """Each Result has the number of its line, blank ones counted; one that did not succeed has the
+    caller's own ids, too.
+    """
+    content = (
+        line("a")
+        + "\n  \n"
+        + line("b", REJECTED, idempotencyKey="order-1", context={"correlationId": "c-1"})
+        + "{nonsense\n"
+    )
     answer = shell.run("invoke", "--lines", stdin=content)
     metas = [row["meta"] for row in answer.lines]
     assert [meta["line"] for meta in metas] == [1, 4, 5]
-    assert [(meta.get("idempotencyKey"), meta.get("correlationId")) for meta in metas] == [(None, None), ("order-1", "c-1"), (None, None)]
+    assert [(meta.get("idempotencyKey"), meta.get("correlationId")) for meta in metas] == [
+        (None, None),
+        ("order-1", "c-1"),
+        (None, None),
+    ]
 
 
 def test_b12_options_apply_to_each_line(shell: Shell) -> None:
-    """--dry-run, --timeout and --connection apply to each line of a file, and to a file with one invocation; what they replaced is told."""
+    """--dry-run, --timeout and --connection apply to each line of a file, and to a file with one
+    invocation; what they replaced is told.
+    """
     shell.write("many.jsonl", line("a", timeoutSeconds=7) + line("b"))
     answer = shell.run("invoke", "--file", "many.jsonl", "--dry-run", "--timeout", "5s")
     assert [row["meta"]["dryRun"] for row in answer.lines] == [True, True]
-    assert answer.err == "jackfield: an option replaced 'timeoutSeconds' on 1 lines, first on line 1\n"
+    assert (
+        answer.err == "jackfield: an option replaced 'timeoutSeconds' on 1 lines, first on line 1\n"
+    )
     moved = shell.run("invoke", "--file", "many.jsonl", "--connection", "nowhere")
     assert [row["error"]["code"] for row in moved.lines] == ["unknown_connection"] * 2
     shell.write("one.json", line("a"))
     assert shell.run("invoke", "--file", "one.json", "--dry-run").json["meta"]["dryRun"] is True
 
 
-@pytest.mark.parametrize("words", [["--idempotency-key", "k"], ["--inputs", "x.json"], ["echo", "say"]])
+@pytest.mark.parametrize(
+    "words", [["--idempotency-key", "k"], ["--inputs", "x.json"], ["echo", "say"]]
+)
 def test_b12_what_cannot_apply_to_each_line_is_refused(shell: Shell, words: list[str]) -> None:
     """One key for many lines, and inputs beside a file, are refused before anything runs."""
     shell.write("many.jsonl", line("a"))
@@ -54,7 +83,10 @@ def test_b12_what_cannot_apply_to_each_line_is_refused(shell: Shell, words: list
 def test_b12_nothing_to_do_is_told(shell: Shell) -> None:
     """Empty stdin and an empty file are told as such."""
     alone = shell.run("invoke", "--file", "-", stdin="")
-    assert (alone.code, alone.json["error"]["message"]) == (2, "the invocation is not JSON: it is empty")
+    assert (alone.code, alone.json["error"]["message"]) == (
+        2,
+        "the invocation is not JSON: it is empty",
+    )
     shell.write("none.jsonl", "\n")
     answer = shell.run("invoke", "--file", "none.jsonl")
     assert (answer.code, answer.out) == (0, "")
@@ -62,10 +94,15 @@ def test_b12_nothing_to_do_is_told(shell: Shell) -> None:
 
 
 def test_b12_a_batch_goes_on_from_a_line_or_from_results(shell: Shell) -> None:
-    """--resume N skips the lines before N; --resume RESULTS skips those that are done or in doubt, and says which were in doubt."""
+    """--resume N skips the lines before N; --resume RESULTS skips those that are done or in doubt,
+    and says which were in doubt.
+    """
     doubt = line("c", {"fault": {"kind": "reset"}}, action="post")
     shell.write("many.jsonl", line("a") + line("b", REJECTED) + "\n" + doubt + line("d"))
-    assert [row["meta"]["line"] for row in shell.run("invoke", "--file", "many.jsonl", "--resume", "4").lines] == [4, 5]
+    assert [
+        row["meta"]["line"]
+        for row in shell.run("invoke", "--file", "many.jsonl", "--resume", "4").lines
+    ] == [4, 5]
     first = shell.run("invoke", "--file", "many.jsonl")
     shell.write("results.jsonl", "\n".join(first.out.splitlines()[:3]) + '\n{"status": "succ')
     again = shell.run("invoke", "--file", "many.jsonl", "--resume", "results.jsonl")
@@ -96,7 +133,9 @@ def test_b12_a_dry_run_is_not_done(shell: Shell) -> None:
     ],
 )
 def test_n7_what_is_no_result_is_refused_with_its_line(shell: Shell, content: str) -> None:
-    """A file to go on from that holds something else is refused, its last line included, and nothing is run."""
+    """A file to go on from that holds something else is refused, its last line included, and
+    nothing is run.
+    """
     shell.write("many.jsonl", line("a"))
     shell.write("results.jsonl", '\n{"status":"failed","meta":{"line":1}}\n' + content)
     refused = shell.run("invoke", "--file", "many.jsonl", "--resume", "results.jsonl")
@@ -105,7 +144,9 @@ def test_n7_what_is_no_result_is_refused_with_its_line(shell: Shell, content: st
 
 
 def test_b12_ctrl_c_says_what_was_not_begun(shell: Shell) -> None:
-    """After Ctrl-C stderr says how many lines were not begun and where to go on, and which were cancelled."""
+    """After Ctrl-C stderr says how many lines were not begun and where to go on, and which were
+    cancelled.
+    """
     with GateKeeper() as gate:
         waits = line("x", {"gate": {"port": gate.port, "before": True}}, action="post")
         shell.write("many.jsonl", line("a") + "\n" + waits + line("b") * 50)
@@ -116,5 +157,8 @@ def test_b12_ctrl_c_says_what_was_not_begun(shell: Shell) -> None:
             assert process.stderr.readline().startswith(b"jackfield: stopping")
         answer = shell.ended(process)
     assert answer.code == 1
-    assert "50 of 52 invocations were not started, and cancelled before they were sent: 3; continue with '--resume RESULTS'" in answer.err
+    assert (
+        "50 of 52 invocations were not started, and cancelled before they were sent: 3; "
+        "continue with '--resume RESULTS'"
+    ) in answer.err
     assert "('--resume 4' would skip the cancelled ones)" in answer.err

@@ -27,10 +27,14 @@ def nap(inputs: Nothing) -> Done:
 
 
 def test_list(shell: Shell) -> None:
-    """``connectors list`` is an array of rows, one for each connector, with the number of its actions."""
+    """``connectors list`` is an array of rows, one for each connector, with the number of its
+    actions.
+    """
     answer = shell.run("connectors", "list")
     assert answer.code == 0
-    assert answer.json == [{"key": "echo", "title": "Echo", "version": "1.0.0", "actions": 6, "status": "ok"}]
+    assert answer.json == [
+        {"key": "echo", "title": "Echo", "version": "1.0.0", "actions": 6, "status": "ok"}
+    ]
 
 
 def test_a_broken_connector_breaks_nothing_else(shell: Shell) -> None:
@@ -49,11 +53,19 @@ def test_a_broken_connector_breaks_nothing_else(shell: Shell) -> None:
 
 
 def test_check_imports_connectors(shell: Shell) -> None:
-    """``--check`` imports each connector, and exits 1 where one cannot be; without it nothing is imported."""
+    """``--check`` imports each connector, and exits 1 where one cannot be; without it nothing is
+    imported.
+    """
     make_connector(shell.plugs, "good", GOOD)
     assert shell.run("connectors", "list", "--check").code == 0
-    make_connector(shell.plugs, "sick", "raise OSError('no such library')", {**MANIFEST, "key": "sick"})
-    assert {row["key"]: row["status"] for row in shell.run("connectors", "list").json} == {"echo": "ok", "good": "ok", "sick": "ok"}
+    make_connector(
+        shell.plugs, "sick", "raise OSError('no such library')", {**MANIFEST, "key": "sick"}
+    )
+    assert {row["key"]: row["status"] for row in shell.run("connectors", "list").json} == {
+        "echo": "ok",
+        "good": "ok",
+        "sick": "ok",
+    }
     answer = shell.run("connectors", "list", "--check")
     assert answer.code == 1
     by_key = {row["key"]: row for row in answer.json}
@@ -73,11 +85,25 @@ def test_check_imports_connectors(shell: Shell) -> None:
     ids=str,
 )
 def test_a_schema_that_is_none(shell: Shell, place: str, schema: object) -> None:
-    """A schema that no value could be judged by breaks its connector: ``--check`` says so, and whoever looks closer is told."""
+    """A schema that no value could be judged by breaks its connector: ``--check`` says so, and
+    whoever looks closer is told.
+    """
     manifest = {"manifestVersion": 1, "key": "torn", "version": "1", "title": "Torn"}
-    parts = {"actions": [{"key": "nap", place: schema}]} if place != "schema" else {"connectionTypes": [{"key": "key", place: schema}]}
-    make_connector(shell.plugs, "torn", "class connector:\n    actions = {'nap': 1}\n    connections = {'key': 1}\n", manifest | parts)
-    assert "has a broken manifest: the schema of" in shell.run("connectors", "show", "torn").json["error"]["message"]
+    parts = (
+        {"actions": [{"key": "nap", place: schema}]}
+        if place != "schema"
+        else {"connectionTypes": [{"key": "key", place: schema}]}
+    )
+    make_connector(
+        shell.plugs,
+        "torn",
+        "class connector:\n    actions = {'nap': 1}\n    connections = {'key': 1}\n",
+        manifest | parts,
+    )
+    assert (
+        "has a broken manifest: the schema of"
+        in shell.run("connectors", "show", "torn").json["error"]["message"]
+    )
     answer = shell.run("connectors", "list", "--check")
     assert answer.code == 1
     rows = {row["key"]: row for row in answer.json}
@@ -96,7 +122,10 @@ def test_show(shell: Shell) -> None:
     assert shell.run("connectors", "show", "echo").json == MANIFEST
     error = shell.run("connectors", "show", "ecco").json["error"]
     assert error["code"] == "unknown_connector"
-    assert "'pip install --editable FOLDER'" in shell.run("connectors", "show", "my-own").json["error"]["hint"]
+    assert (
+        "'pip install --editable FOLDER'"
+        in shell.run("connectors", "show", "my-own").json["error"]["hint"]
+    )
     assert "did you mean 'echo'?" in error["message"]
 
 
@@ -110,7 +139,9 @@ def test_show(shell: Shell) -> None:
     ],
 )
 def test_schema(shell: Shell, words: list[str], schema: object) -> None:
-    """``schema`` prints the schema of inputs, output or a connection type as the manifest has it."""
+    """``schema`` prints the schema of inputs, output or a connection type as the manifest has
+    it.
+    """
     assert shell.run("schema", "echo", *words).json == schema
 
 
@@ -119,10 +150,26 @@ def test_schema(shell: Shell, words: list[str], schema: object) -> None:
     [
         (["ecco", "say"], "unknown_connector", "did you mean 'echo'?"),
         (["echo", "sai"], "unknown_action", "'echo' has no action 'sai'; did you mean 'say'?"),
-        (["echo", "--connection", "tokens"], "invalid_invocation", "'echo' has no connection type 'tokens'; did you mean 'token'?"),
-        (["echo", "token"], "unknown_action", "'jackfield schema echo --connection token' shows the schema of its values."),
-        (["echo", "say", "--connection", "token"], "invalid_invocation", "give either an ACTION or --connection TYPE"),
-        (["echo", "--connection", "token", "--output"], "invalid_invocation", "give either an ACTION or --connection TYPE"),
+        (
+            ["echo", "--connection", "tokens"],
+            "invalid_invocation",
+            "'echo' has no connection type 'tokens'; did you mean 'token'?",
+        ),
+        (
+            ["echo", "token"],
+            "unknown_action",
+            "'jackfield schema echo --connection token' shows the schema of its values.",
+        ),
+        (
+            ["echo", "say", "--connection", "token"],
+            "invalid_invocation",
+            "give either an ACTION or --connection TYPE",
+        ),
+        (
+            ["echo", "--connection", "token", "--output"],
+            "invalid_invocation",
+            "give either an ACTION or --connection TYPE",
+        ),
     ],
 )
 def test_schema_of_nothing(shell: Shell, words: list[str], code: str, said: str) -> None:
@@ -138,15 +185,21 @@ def test_search(shell: Shell) -> None:
     rows = shell.run("search", "say").json
     assert rows[0]["action"] == "say"
     assert set(rows[0]) == {"connector", "action", "title", "description", "effect"}
-    assert [row["action"] for row in shell.run("search", "post", "note", "--effect", "write").json] == ["post"]
+    assert [
+        row["action"] for row in shell.run("search", "post", "note", "--effect", "write").json
+    ] == ["post"]
     assert shell.run("search", "say", "--connector", "other").json == []
     assert shell.run("search", "zebra").json == []
 
 
 def test_search_by_tag(shell: Shell) -> None:
-    """``--tag`` keeps the actions of a group, with words and without; without any of them, words are missing."""
+    """``--tag`` keeps the actions of a group, with words and without; without any of them, words
+    are missing.
+    """
     _make_tagged(shell, 60)
-    assert [row["action"] for row in shell.run("search", "dust", "--tag", "Odd", "--limit", "2").json] == ["dust1", "dust11"]
+    assert [
+        row["action"] for row in shell.run("search", "dust", "--tag", "Odd", "--limit", "2").json
+    ] == ["dust1", "dust11"]
     found = shell.run("search", "--tag", "Odd")
     assert (found.code, len(found.json), found.err) == (0, 30, "")
     assert shell.run("search", "dust", "--tag", "odd").json == []
@@ -154,7 +207,9 @@ def test_search_by_tag(shell: Shell) -> None:
 
 
 def test_search_says_how_many_more_there_are(shell: Shell) -> None:
-    """A table has 50 actions, or as many as ``--limit`` says, and a line with the number of the others; JSON has all of them."""
+    """A table has 50 actions, or as many as ``--limit`` says, and a line with the number of the
+    others; JSON has all of them.
+    """
     _make_tagged(shell, 60)
     shell.set(NO_COLOR="1", COLUMNS="100")
     for limit, more in (((), 10), (("--limit", "7"), 53), (("--limit", "60"), 0)):
@@ -178,12 +233,20 @@ def _make_tagged(shell: Shell, count: int) -> None:
         }
         for number in range(count)
     ]
-    make_connector(shell.plugs, "tagged", "", {**MANIFEST, "key": "tagged", "title": "Tagged", "connectionTypes": [], "actions": rows})
+    make_connector(
+        shell.plugs,
+        "tagged",
+        "",
+        {**MANIFEST, "key": "tagged", "title": "Tagged", "connectionTypes": [], "actions": rows},
+    )
 
 
 def test_options(shell: Shell) -> None:
     """``options`` lists the choices of an option source."""
-    assert shell.run("options", "echo", "voices").json == [{"value": "alto", "label": "Alto"}, {"value": "bass", "label": "Bass"}]
+    assert shell.run("options", "echo", "voices").json == [
+        {"value": "alto", "label": "Alto"},
+        {"value": "bass", "label": "Bass"},
+    ]
     answer = shell.run("options", "echo", "voice")
     assert answer.code == 2
     assert "did you mean 'voices'?" in answer.json["error"]["message"]
@@ -191,8 +254,17 @@ def test_options(shell: Shell) -> None:
 
 def test_options_that_the_provider_knows(shell: Shell) -> None:
     """They are asked for over a connection that is named."""
-    shell.set(JACKFIELD_CONNECTIONS=str(shell.write("hall.yaml", "connections: {hall: {type: echo/token, values: {token: t}}}")))
-    assert [item["value"] for item in shell.run("options", "echo", "rooms", "--connection", "hall").json] == ["hall", "attic"]
+    shell.set(
+        JACKFIELD_CONNECTIONS=str(
+            shell.write("hall.yaml", "connections: {hall: {type: echo/token, values: {token: t}}}")
+        )
+    )
+    assert [
+        item["value"] for item in shell.run("options", "echo", "rooms", "--connection", "hall").json
+    ] == ["hall", "attic"]
     answer = shell.run("options", "echo", "rooms")
     assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
-    assert shell.run("options", "echo", "rooms", "--connection", "cellar").json["error"]["code"] == "unknown_connection"
+    assert (
+        shell.run("options", "echo", "rooms", "--connection", "cellar").json["error"]["code"]
+        == "unknown_connection"
+    )

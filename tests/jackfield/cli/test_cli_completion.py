@@ -89,7 +89,10 @@ def test_completion_is_light(shell: Shell) -> None:
     """A Tab imports no pydantic, no pipe and no connector."""
     for words in (["invoke", "echo", "say", ""], ["connections", "show", ""], [""]):
         call = f"main(['__complete', '--', *{words}])"
-        answer = shell.python(f"import sys\nfrom jackfield.cli.main import main\n{call}\nprint(sorted(sys.modules), file=sys.stderr)")
+        answer = shell.python(
+            "import sys\nfrom jackfield.cli.main import "
+            f"main\n{call}\nprint(sorted(sys.modules), file=sys.stderr)"
+        )
         assert "text=" in answer.out or "hall" in answer.out or "invoke" in answer.out
         for name in ("pydantic", "jackfield.call", "jackfield_echo", "rich", "jsonschema_rs"):
             assert f"'{name}'" not in answer.err
@@ -97,13 +100,17 @@ def test_completion_is_light(shell: Shell) -> None:
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
 def test_scripts(shell: Shell, shell_name: str) -> None:
-    """Each shell gets a script that asks the hidden command, and the shell itself finds it well formed."""
+    """Each shell gets a script that asks the hidden command, and the shell itself finds it well
+    formed.
+    """
     script = shell.run("completion", shell_name)
     assert script.code == 0
     assert "jackfield __complete -- " in script.out
     program = shutil.which(shell_name)
     if program is not None:
-        done = subprocess.run([program, "-n"], input=script.out.encode(), capture_output=True, check=False)
+        done = subprocess.run(
+            [program, "-n"], input=script.out.encode(), capture_output=True, check=False
+        )
         assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -126,11 +133,21 @@ def test_an_unknown_shell(shell: Shell) -> None:
         (["invoke", "echo", "say", "text", "=", "hi", "tim"], ["times="]),
         (["invoke", "echo", "say", "data", ":=", "{}", "voi"], ["voice="]),
         (["connections", "show", ""], ["hall"]),
-        ([""], sorted([*BUILT_IN, *(name for name, (_, extra) in DECLARED["jackfield.commands"].items() if extra)])),
+        (
+            [""],
+            sorted(
+                [
+                    *BUILT_IN,
+                    *(name for name, (_, extra) in DECLARED["jackfield.commands"].items() if extra),
+                ]
+            ),
+        ),
     ],
 )
 def test_bash(shell: Shell, words: list[str], replies: list[str]) -> None:
-    """In bash, which splits words at ``=`` and ``:``, the replies complete the part that it looks at."""
+    """In bash, which splits words at ``=`` and ``:``, the replies complete the part that it looks
+    at.
+    """
     bash = shutil.which("bash")
     assert bash is not None
     script = shell.run("completion", "bash").out
@@ -141,6 +158,12 @@ COMP_WORDS=({listed}) COMP_CWORD={len(words)}
 _jackfield
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    done = subprocess.run([bash, "-c", program], capture_output=True, env=shell.environment(), cwd=shell.folder, check=False)
+    done = subprocess.run(
+        [bash, "-c", program],
+        capture_output=True,
+        env=shell.environment(),
+        cwd=shell.folder,
+        check=False,
+    )
     assert done.stderr == b""
     assert done.stdout.decode().split() == replies

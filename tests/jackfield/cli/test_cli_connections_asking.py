@@ -1,4 +1,6 @@
-"""``jackfield connections add`` on a terminal: field by field, secrets unechoed, faults asked again."""
+"""``jackfield connections add`` on a terminal: field by field, secrets unechoed, faults asked
+again.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,12 @@ pytestmark = pytest.mark.usefixtures("warm_python")
 
 _PATIENCE = 60.0
 _ON_ITS_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
-"""Takes the terminal as the controlling one, which getpass asks on, in a process that was not forked from one with threads."""
+"""Takes the terminal as the controlling one, which getpass asks on, in a process that was not
+forked from one with threads.
+"""
 
 
 class Terminal:
@@ -33,7 +38,13 @@ class Terminal:
         self._master, slave = os.openpty()
         command = [sys.executable, "-c", _ON_ITS_TERMINAL, "-m", "jackfield", *words]
         self._process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=shell.folder, env=shell.environment()
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            cwd=shell.folder,
+            env=shell.environment(),
         )
         os.close(slave)
 
@@ -83,12 +94,20 @@ def _database(shell: Shell, tmp_path: Path) -> None:
     """A database of the test's own, and the connectors of AWS besides the echo."""
     for hidden in shell.plugs.glob("jackfield_aws*.dist-info"):
         hidden.rmdir()
-    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'jackfield.db'}", NO_COLOR="1")
+    shell.set(
+        JACKFIELD_HOME=str(tmp_path / "home"),
+        JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'jackfield.db'}",
+        NO_COLOR="1",
+    )
 
 
 def test_a_role(shell: Shell) -> None:
-    """Each field is asked for with what it is, its examples and choices; an empty answer leaves it out; the secret is never shown."""
-    terminal = Terminal(shell, "connections", "add", "acme", "--type", "aws-ses/awsAssumeRole", "--no-test")
+    """Each field is asked for with what it is, its examples and choices; an empty answer leaves it
+    out; the secret is never shown.
+    """
+    terminal = Terminal(
+        shell, "connections", "add", "acme", "--type", "aws-ses/awsAssumeRole", "--no-test"
+    )
     terminal.until("Press Enter to skip an optional value.")
     terminal.until("Role ARN (required; such as arn:aws:iam::123456789012:role/acme-ses)")
     terminal.answer("roleARN: ", "")
@@ -113,24 +132,55 @@ def test_a_role(shell: Shell) -> None:
     shown = shell.run("connections", "show", "acme").json
     assert shown["values"].pop("externalId").startswith("jf-")
     assert shown["values"] == {
-        "roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "****MPLE", "secretAccessKey": "***",
-        "region": "eu-west-1", "durationSeconds": 7200, "sessionPolicy": True,
-    }  # fmt: skip
+        "roleARN": "arn:aws:iam::123456789012:role/acme-ses",
+        "accessKeyId": "****MPLE",
+        "secretAccessKey": "***",
+        "region": "eu-west-1",
+        "durationSeconds": 7200,
+        "sessionPolicy": True,
+    }
     exported = shell.run("connections", "export", "acme", "--secrets").json
     assert exported["connections"]["acme"]["values"]["secretAccessKey"] == "typed-s3cret"
 
 
 def test_fields_for_compatibility_are_not_asked(shell: Shell) -> None:
     """A hidden field is not asked for, and is still accepted in a file."""
-    terminal = Terminal(shell, "connections", "add", "machine", "--type", "aws-ses/awsDefault", "--no-test")
-    for name in ("profile", "disableImds", "preferRole", "region", "endpoint", "sender", "tenant", "warmup"):
+    terminal = Terminal(
+        shell, "connections", "add", "machine", "--type", "aws-ses/awsDefault", "--no-test"
+    )
+    for name in (
+        "profile",
+        "disableImds",
+        "preferRole",
+        "region",
+        "endpoint",
+        "sender",
+        "tenant",
+        "warmup",
+    ):
         terminal.answer(f"{name}: ", "")
     assert terminal.ended() == 0
     assert "sessionToken" not in terminal.seen
     values = json.dumps({"sessionToken": "a-t0ken"})
-    assert shell.run("connections", "add", "other", "--type", "aws-ses/awsDefault", "--no-test", "--values", "-", stdin=values).code == 0
-    nobody = shell.run("connections", "add", "third", "--type", "aws/awsDefault", stdin="").json["error"]
-    assert "'jackfield schema aws-ses --connection awsDefault' shows all." in nobody["hint"]  # 'aws' is a family, and no connector
+    assert (
+        shell.run(
+            "connections",
+            "add",
+            "other",
+            "--type",
+            "aws-ses/awsDefault",
+            "--no-test",
+            "--values",
+            "-",
+            stdin=values,
+        ).code
+        == 0
+    )
+    nobody = shell.run("connections", "add", "third", "--type", "aws/awsDefault", stdin="").json[
+        "error"
+    ]
+    # 'aws' is a family, and no connector
+    assert "'jackfield schema aws-ses --connection awsDefault' shows all." in nobody["hint"]
 
 
 def test_tested_as_ever(shell: Shell) -> None:
@@ -167,7 +217,9 @@ requiredConfigVars:
 
 
 def test_an_import_asks_for_what_the_document_lacks(shell: Shell) -> None:
-    """On a terminal the values that an integration's file never has are asked for, each once, and secrets are not shown."""
+    """On a terminal the values that an integration's file never has are asked for, each once, and
+    secrets are not shown.
+    """
     (shell.folder / "prism.yml").write_text(INTEGRATION)
     terminal = Terminal(shell, "connections", "import", "prism.yml", "--no-test")
     terminal.until("Mail-by-key (")
@@ -176,7 +228,11 @@ def test_an_import_asks_for_what_the_document_lacks(shell: Shell) -> None:
     assert terminal.ended() == 0
     assert "prismatic-secret" not in terminal.seen
     assert "accessKeyId" not in terminal.seen
-    assert shell.run("connections", "show", "Mail-by-key").json["values"]["accessKeyId"].endswith("CKEY")
+    assert (
+        shell.run("connections", "show", "Mail-by-key")
+        .json["values"]["accessKeyId"]
+        .endswith("CKEY")
+    )
 
 
 def test_an_import_without_a_terminal_names_the_option(shell: Shell) -> None:
@@ -186,4 +242,7 @@ def test_an_import_without_a_terminal_names_the_option(shell: Shell) -> None:
     done = shell.run("connections", "import", "prism.yml", "--no-test")
     assert done.code == 2
     assert done.json[0]["error"]["hint"].startswith("Give the missing values with --values FILE")
-    assert shell.run("connections", "import", "prism.yml", "--values", "more.yml", "--no-test").code == 0
+    assert (
+        shell.run("connections", "import", "prism.yml", "--values", "more.yml", "--no-test").code
+        == 0
+    )

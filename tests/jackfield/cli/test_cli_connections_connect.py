@@ -1,4 +1,6 @@
-"""``jackfield connections connect``: in the browser of this machine, and with a code on another device, against a certified server."""
+"""``jackfield connections connect``: in the browser of this machine, and with a code on another
+device, against a certified server.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,20 @@ def provider() -> Iterator[AuthorizationServer]:
 def _connection(shell: Shell, tmp_path: Path, provider: AuthorizationServer) -> None:
     """The connection ``ada``, which nobody has approved."""
     make_people(shell.plugs)
-    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'jackfield.db'}")
-    words = ("connections", "add", "ada", "--type", "people/oauth2AuthorizationCode", "--values", "-", "--no-test")
+    shell.set(
+        JACKFIELD_HOME=str(tmp_path / "home"),
+        JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'jackfield.db'}",
+    )
+    words = (
+        "connections",
+        "add",
+        "ada",
+        "--type",
+        "people/oauth2AuthorizationCode",
+        "--values",
+        "-",
+        "--no-test",
+    )
     assert shell.run(*words, stdin=json.dumps(provider.public_values())).code == 0
 
 
@@ -60,8 +74,14 @@ def who(shell: Shell) -> Answer:
 
 
 def test_a_browser_returns_to_this_machine(shell: Shell, provider: AuthorizationServer) -> None:
-    """The command waits at a port of its own for the one answer with its state, prints the connection, and shows no token."""
-    assert who(shell).json["error"]["hint"].startswith("Connect it: 'jackfield connections connect ada'")
+    """The command waits at a port of its own for the one answer with its state, prints the
+    connection, and shows no token.
+    """
+    assert (
+        who(shell)
+        .json["error"]["hint"]
+        .startswith("Connect it: 'jackfield connections connect ada'")
+    )
     process = shell.start("connections", "connect", "ada", "--no-browser")
     (url,) = told(process, "jackfield: approve the connection at (.*)\n")
     back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
@@ -69,7 +89,8 @@ def test_a_browser_returns_to_this_machine(shell: Shell, provider: Authorization
     assert address.startswith(f"{back}?")
     code = parse_qs(urlsplit(address).query)["code"][0]
     assert (visit(back.replace("/callback", "/favicon.ico")), visit(back)) == (404, 200)
-    assert visit(f"{back}?{urlencode({'state': 'made-up', 'code': code})}") == 200  # connects nothing: the state is not the command's
+    # connects nothing: the state is not the command's
+    assert visit(f"{back}?{urlencode({'state': 'made-up', 'code': code})}") == 200
     assert visit(address) == 200
     answer = shell.ended(process)
     assert (answer.code, answer.json["authorization"]["status"]) == (0, "granted")
@@ -84,20 +105,33 @@ def test_a_browser_returns_to_this_machine(shell: Shell, provider: Authorization
 def test_a_person_refuses(shell: Shell, provider: AuthorizationServer) -> None:
     """A refusal ends the command with the provider's words and the next step; nothing is connected.
 
-    The provider announces that its answers carry ``iss``, so one without it would be refused as another provider's."""
+    The provider announces that its answers carry ``iss``, so one without it would be refused as
+    another provider's.
+    """
     process = shell.start("connections", "connect", "ada", "--no-browser")
     (url,) = told(process, "jackfield: approve the connection at (.*)\n")
     asked = {name: value[0] for name, value in parse_qs(urlsplit(url).query).items()}
-    refused = {"state": asked["state"], "error": "access_denied", "error_description": "Ada said no", "iss": provider.issuer}
+    refused = {
+        "state": asked["state"],
+        "error": "access_denied",
+        "error_description": "Ada said no",
+        "iss": provider.issuer,
+    }
     visit(f"{asked['redirect_uri']}?{urlencode(refused)}")
     answer = shell.ended(process)
-    assert (answer.code, answer.json["error"]["code"], answer.json["error"]["hint"]) == (1, "forbidden", "Connect it again.")
+    assert (answer.code, answer.json["error"]["code"], answer.json["error"]["hint"]) == (
+        1,
+        "forbidden",
+        "Connect it again.",
+    )
     assert "Ada said no" in answer.json["error"]["message"]
     assert shell.run("connections", "show", "ada").json["authorization"] == {"status": "none"}
 
 
 def test_a_code_is_entered_on_another_device(shell: Shell, provider: AuthorizationServer) -> None:
-    """Without a browser here, the command shows an address and a code, and waits until somebody has entered it elsewhere."""
+    """Without a browser here, the command shows an address and a code, and waits until somebody has
+    entered it elsewhere.
+    """
     process = shell.start("connections", "connect", "ada", "--device")
     url, code = told(process, "jackfield: open (.*) and enter the code (.*)\n")
     provider.browser().enter(url, code)
@@ -109,13 +143,25 @@ def test_a_code_is_entered_on_another_device(shell: Shell, provider: Authorizati
 def test_a_port_that_is_taken(shell: Shell, provider: AuthorizationServer) -> None:
     """A port that is in use is refused before anybody is asked to approve."""
     port = str(urlsplit(provider.issuer).port)
-    error = shell.run("connections", "connect", "ada", "--no-browser", "--redirect-port", port).json["error"]
+    error = shell.run(
+        "connections", "connect", "ada", "--no-browser", "--redirect-port", port
+    ).json["error"]
     assert (error["code"], error["hint"]) == ("unavailable", "Choose another: '--redirect-port'.")
 
 
 def test_connections_that_nobody_approves(shell: Shell) -> None:
     """A connection with a token is not connected but tested, and an unknown one is named."""
-    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--no-test", stdin='{"token": "t"}')
+    shell.run(
+        "connections",
+        "add",
+        "room",
+        "--type",
+        "echo/token",
+        "--values",
+        "-",
+        "--no-test",
+        stdin='{"token": "t"}',
+    )
     for flow in ("--no-browser", "--device"):
         error = shell.run("connections", "connect", "room", flow).json["error"]
         assert (error["code"], error["hint"]) == ("invalid_connection", "Test it instead.")

@@ -1,4 +1,6 @@
-"""``jackfield db move``: everything that an operator has on one machine is there afterwards, and works."""
+"""``jackfield db move``: everything that an operator has on one machine is there afterwards, and
+works.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,26 @@ def one_machine(shell: Shell, tmp_path: Path) -> str:
     """The URL of a SQLite database with some of everything."""
     url = f"sqlite:///{tmp_path / 'one.db'}"
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=url)
-    assert shell.run("workspaces", "create", "acme", "--allow", "echo/*", "--retention-days", "90").code == 0
-    assert shell.run("connections", "add", "annex", "--type", "echo/token", "--values", "-", "--no-test", stdin=SECRET).code == 0
+    assert (
+        shell.run(
+            "workspaces", "create", "acme", "--allow", "echo/*", "--retention-days", "90"
+        ).code
+        == 0
+    )
+    assert (
+        shell.run(
+            "connections",
+            "add",
+            "annex",
+            "--type",
+            "echo/token",
+            "--values",
+            "-",
+            "--no-test",
+            stdin=SECRET,
+        ).code
+        == 0
+    )
     assert said(shell, "text=once").json["meta"]["replayed"] is False
     journalled("succeeded", "failed", "in_doubt", "running")
     return url
@@ -40,15 +60,28 @@ def one_machine(shell: Shell, tmp_path: Path) -> str:
 
 def said(shell: Shell, text: str) -> Answer:
     """Call the connector with a key."""
-    return shell.run("invoke", "echo", "say", "--connection", "annex", "--idempotency-key", "order-1", text)
+    return shell.run(
+        "invoke", "echo", "say", "--connection", "annex", "--idempotency-key", "order-1", text
+    )
 
 
-def test_everything_works_after_the_move(shell: Shell, one_machine: str, postgres_url: str, tmp_path: Path) -> None:
-    """Connections open, keys replay, tokens and rules hold, the audit log's chain goes on: on PostgreSQL, and back on SQLite."""
-    token = shell.run("tokens", "create", "--scope", "invoke", "--workspace", "acme", "--name", "shop").json
+def test_everything_works_after_the_move(
+    shell: Shell, one_machine: str, postgres_url: str, tmp_path: Path
+) -> None:
+    """Connections open, keys replay, tokens and rules hold, the audit log's chain goes on: on
+    PostgreSQL, and back on SQLite.
+    """
+    token = shell.run(
+        "tokens", "create", "--scope", "invoke", "--workspace", "acme", "--name", "shop"
+    ).json
     before = {words: shell.run(*words).json for words in LISTS}
     there = shell.run("db", "move", one_machine, postgres_url)
-    assert (there.code, there.json["ok"], there.json["problems"], there.json["resumed"]) == (0, True, [], False), there.err
+    assert (there.code, there.json["ok"], there.json["problems"], there.json["resumed"]) == (
+        0,
+        True,
+        [],
+        False,
+    ), there.err
     assert there.json["tables"]["tokens"]["rows"] == 1
     assert "jackfield: invocations: 5 of 5 rows" in there.err.splitlines()
     back = f"sqlite:///{tmp_path / 'back.db'}"
@@ -84,7 +117,10 @@ def uploaded(url: str) -> list[str]:
     """Store files in a database, and give their IDs."""
     with Storage(url, os.environ, SystemClock()) as storage:
         files = Files(storage, FileLimits(), SystemClock())
-        return [files.store("default", [content], "text/plain", name=f"{len(content)}.txt").id for content in CONTENTS]
+        return [
+            files.store("default", [content], "text/plain", name=f"{len(content)}.txt").id
+            for content in CONTENTS
+        ]
 
 
 def read(url: str, identifiers: list[str]) -> tuple[bytes, ...]:
@@ -98,8 +134,12 @@ def read(url: str, identifiers: list[str]) -> tuple[bytes, ...]:
         return tuple(found)
 
 
-def test_the_content_of_files_moves_to_s3_and_back(shell: Shell, one_machine: str, postgres_url: str, tmp_path: Path) -> None:
-    """What lies in the data folder of one machine is in the store that many share, and read there; then in a folder again."""
+def test_the_content_of_files_moves_to_s3_and_back(
+    shell: Shell, one_machine: str, postgres_url: str, tmp_path: Path
+) -> None:
+    """What lies in the data folder of one machine is in the store that many share, and read there;
+    then in a folder again.
+    """
     identifiers = uploaded(one_machine)
     back = f"sqlite:///{tmp_path / 'back.db'}"
     with s3_server() as port:
@@ -112,14 +152,18 @@ def test_the_content_of_files_moves_to_s3_and_back(shell: Shell, one_machine: st
         rmtree(tmp_path / "home" / "files")
         shell.set(JACKFIELD_FILES_URL=bucket_url)
         assert read(postgres_url, identifiers) == CONTENTS
-        returned = shell.run("db", "move", postgres_url, back, "--files-to", f"file://{tmp_path / 'other'}")
+        returned = shell.run(
+            "db", "move", postgres_url, back, "--files-to", f"file://{tmp_path / 'other'}"
+        )
         assert returned.json["files"] == {"location": str(tmp_path / "other"), **about}
     shell.set(JACKFIELD_FILES_URL=f"file://{tmp_path / 'other'}")
     assert read(back, identifiers) == CONTENTS
 
 
 def test_a_file_that_is_damaged_is_named(shell: Shell, one_machine: str, tmp_path: Path) -> None:
-    """Without another store files stay where they are, and are read: what is missing or changed is a problem, and all else has moved."""
+    """Without another store files stay where they are, and are read: what is missing or changed is
+    a problem, and all else has moved.
+    """
     missing, changed, whole = uploaded(one_machine)
     folder = tmp_path / "home" / "files" / "default"
     (folder / missing).unlink()
@@ -127,14 +171,22 @@ def test_a_file_that_is_damaged_is_named(shell: Shell, one_machine: str, tmp_pat
     moved = shell.run("db", "move", one_machine, f"sqlite:///{tmp_path / 'two.db'}")
     assert (moved.code, moved.json["ok"], moved.json["files"]["copied"]) == (1, False, 0)
     damaged = {
-        f"damaged: the content of the file {name} of the workspace 'default' is missing or was changed" for name in (missing, changed)
+        (
+            f"damaged: the content of the file {name} of the workspace 'default' is missing or "
+            "was changed"
+        )
+        for name in (missing, changed)
     }
     assert set(moved.json["problems"]) == damaged
     assert read(f"sqlite:///{tmp_path / 'two.db'}", [whole]) == (CONTENTS[2],)
 
 
-def test_an_interrupted_move_of_files_goes_on(shell: Shell, one_machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that goes away in between, or a half-written file, is no reason to begin anew; until then the new database is refused."""
+def test_an_interrupted_move_of_files_goes_on(
+    shell: Shell, one_machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that goes away in between, or a half-written file, is no reason to begin anew; until
+    then the new database is refused.
+    """
     identifiers = uploaded(one_machine)
     target, other = f"sqlite:///{tmp_path / 'two.db'}", tmp_path / "other"
     copy = Files.copy
@@ -153,30 +205,47 @@ def test_an_interrupted_move_of_files_goes_on(shell: Shell, one_machine: str, tm
     shell.set(JACKFIELD_DATABASE_URL=target)
     assert "incomplete" in shell.run("connections", "list").json["error"]["message"]
     went_on = shell.run(*words)
-    assert (went_on.code, went_on.json["resumed"], went_on.json["files"]["copied"] < 3) == (0, True, True), went_on.out
+    assert (went_on.code, went_on.json["resumed"], went_on.json["files"]["copied"] < 3) == (
+        0,
+        True,
+        True,
+    ), went_on.out
     shell.set(JACKFIELD_FILES_URL=f"file://{other}")
     assert read(target, identifiers) == CONTENTS
     assert sorted(path.name for path in (other / "default").iterdir()) == sorted(identifiers)
 
 
 def test_a_database_in_use_is_not_moved(shell: Shell, one_machine: str, tmp_path: Path) -> None:
-    """A process that runs invocations is named, and what to do; one that was killed long ago does not count."""
+    """A process that runs invocations is named, and what to do; one that was killed long ago does
+    not count.
+    """
     with open_database(one_machine) as database, database.write() as transaction:
         values = {"now": 4_000_000_000.0}
-        transaction.change("INSERT INTO instances (id, host, pid, started_at, seen_at) VALUES ('i', 'alpha', 41, 1, :now)", values)
+        transaction.change(
+            "INSERT INTO instances (id, host, pid, started_at, seen_at) VALUES ('i', 'alpha', "
+            "41, 1, :now)",
+            values,
+        )
     target = f"sqlite:///{tmp_path / 'two.db'}"
     refused = shell.run("db", "move", one_machine, target)
-    assert (refused.code, "the process 41 on alpha uses sqlite:///" in refused.json["error"]["message"]) == (2, True)
+    assert (
+        refused.code,
+        "the process 41 on alpha uses sqlite:///" in refused.json["error"]["message"],
+    ) == (2, True)
     with open_database(one_machine) as database, database.write() as transaction:
         transaction.change("UPDATE instances SET seen_at = 1")
     assert shell.run("db", "move", one_machine, target).code == 0
 
 
-def test_a_killed_move_is_continued_by_the_same_command(shell: Shell, one_machine: str, postgres_url: str) -> None:
+def test_a_killed_move_is_continued_by_the_same_command(
+    shell: Shell, one_machine: str, postgres_url: str
+) -> None:
     """Until then no other command uses the target, and each says how to continue."""
     with open_database(postgres_url) as database, database.write() as transaction:
         transaction.execute("CREATE TABLE unfinished_move (source TEXT NOT NULL)")
-        transaction.change("INSERT INTO unfinished_move (source) VALUES (:source)", {"source": one_machine})
+        transaction.change(
+            "INSERT INTO unfinished_move (source) VALUES (:source)", {"source": one_machine}
+        )
     shell.set(JACKFIELD_DATABASE_URL=postgres_url)
     refused = shell.run("connections", "list")
     assert (refused.code, "jackfield db move" in refused.json["error"]["hint"]) == (1, True)
@@ -186,7 +255,9 @@ def test_a_killed_move_is_continued_by_the_same_command(shell: Shell, one_machin
 
 
 def test_urls_that_cannot_be_moved(shell: Shell, one_machine: str, tmp_path: Path) -> None:
-    """A missing source is not created, a database in memory is no target, and another master key is told before anything is copied."""
+    """A missing source is not created, a database in memory is no target, and another master key is
+    told before anything is copied.
+    """
     missing, target = (f"sqlite:///{tmp_path / name}" for name in ("missing.db", "two.db"))
     assert "does not exist" in shell.run("db", "move", missing, target).json["error"]["message"]
     assert not (tmp_path / "missing.db").exists()
@@ -194,10 +265,15 @@ def test_urls_that_cannot_be_moved(shell: Shell, one_machine: str, tmp_path: Pat
     assert shell.run("db", "move", "oracle://x", target).code == 2
     shell.set(JACKFIELD_MASTER_KEY="A" * 43 + "=")
     refused = shell.run("db", "move", one_machine, target)
-    assert (refused.code, "does not decrypt this database" in refused.json["error"]["message"]) == (1, True)
+    assert (refused.code, "does not decrypt this database" in refused.json["error"]["message"]) == (
+        1,
+        True,
+    )
 
 
-def test_a_password_stays_out_of_the_command(shell: Shell, one_machine: str, tmp_path: Path) -> None:
+def test_a_password_stays_out_of_the_command(
+    shell: Shell, one_machine: str, tmp_path: Path
+) -> None:
     """``@FILE`` reads a URL from a file."""
     shell.write("from", f"{one_machine}\n")
     shell.write("to", f"sqlite:///{tmp_path / 'two.db'}\n")

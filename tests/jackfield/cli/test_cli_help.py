@@ -1,4 +1,6 @@
-"""Small things that people try first: help, misspelt options, headings, and the schema of an invocation (B12)."""
+"""Small things that people try first: help, misspelt options, headings, and the schema of an
+invocation (B12).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from shell import Shell
 pytest_plugins = ["shell_fixture"]
 
 
-@pytest.mark.parametrize(("words", "said"), [([], "usage: jackfield COMMAND"), (["invoke"], "--concurrency"), (["db", "backup"], "PATH")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "usage: jackfield COMMAND"), (["invoke"], "--concurrency"), (["db", "backup"], "PATH")],
+)
 def test_b12_help_is_a_command(shell: Shell, words: list[str], said: str) -> None:
     """``jackfield help``, and ``help`` of a command, say what ``--help`` says."""
     answer = shell.run("help", *words)
@@ -32,16 +37,26 @@ def test_the_first_page_is_short(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("topic", "command"),
     [
-        ("call", "invoke"), ("connect", "connections"), ("operate", "worker"), ("operate", "db"), ("make", "new"), ("market", "sign"),
-        ("ses", "convert"), ("aws", "offers"),
+        ("call", "invoke"),
+        ("connect", "connections"),
+        ("operate", "worker"),
+        ("operate", "db"),
+        ("make", "new"),
+        ("market", "sign"),
+        ("ses", "convert"),
+        ("aws", "offers"),
     ],
-)  # fmt: skip
+)
 def test_help_of_a_topic(shell: Shell, topic: str, command: str) -> None:
-    """``help TOPIC`` shows the commands of one kind of reader, each with a line, and ``help all`` shows each command once."""
+    """``help TOPIC`` shows the commands of one kind of reader, each with a line, and ``help all``
+    shows each command once.
+    """
     answer, all_of_them = shell.run("help", topic), _commands(shell.run("help", "all").out)
     assert (answer.code, command in _commands(answer.out)) == (0, True)
     assert {*_commands(answer.out)} < {*all_of_them}
-    assert sorted(all_of_them) == sorted({*all_of_them} | {name.replace(".", " ") for name in (*BUILT_IN, *plugged())})
+    assert sorted(all_of_them) == sorted(
+        {*all_of_them} | {name.replace(".", " ") for name in (*BUILT_IN, *plugged())}
+    )
 
 
 def _commands(said: str) -> list[str]:
@@ -51,10 +66,16 @@ def _commands(said: str) -> list[str]:
 def test_b12_a_misspelt_option(shell: Shell) -> None:
     """An option that is not known names the nearest one."""
     answer = shell.run("invoke", "echo", "say", "--conection", "hall")
-    assert (answer.code, "did you mean '--connection'?" in answer.json["error"]["message"]) == (2, True)
+    assert (answer.code, "did you mean '--connection'?" in answer.json["error"]["message"]) == (
+        2,
+        True,
+    )
 
 
-@pytest.mark.parametrize(("given", "meant"), [("--key", "--idempotency-key"), ("--version", "--connector-version"), ("--on", None)])
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("--key", "--idempotency-key"), ("--version", "--connector-version"), ("--on", None)],
+)
 def test_a_word_of_an_option_names_the_option(shell: Shell, given: str, meant: str | None) -> None:
     """A person remembers one word of it. A word that several options have, or none, names none."""
     message = shell.run("invoke", "echo", "say", f"{given}=1").json["error"]["message"]
@@ -70,7 +91,13 @@ def test_b12_the_schema_of_an_invocation(shell: Shell, shape: str) -> None:
 
 @pytest.mark.parametrize(
     ("column", "heading"),
-    [("invocationId", "Invocation"), ("createdAt", "Created"), ("idempotencyKey", "Idempotency key"), ("id", "Id"), ("name", "Name")],
+    [
+        ("invocationId", "Invocation"),
+        ("createdAt", "Created"),
+        ("idempotencyKey", "Idempotency key"),
+        ("id", "Id"),
+        ("name", "Name"),
+    ],
 )
 def test_b12_headings_are_words(column: str, heading: str) -> None:
     """Headings of tables are words, not the names of members."""

@@ -13,7 +13,10 @@ from shell import GateKeeper, Shell
 pytest_plugins = ["shell_fixture", "warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 
-STOPPING = b"jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit at once)\n"
+STOPPING = (
+    b"jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit "
+    b"at once)\n"
+)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
@@ -29,11 +32,17 @@ def line(gate: GateKeeper | None = None, **more: object) -> bytes:
     return json.dumps({"connector": "echo", "action": "post", "inputs": inputs}).encode() + b"\n"
 
 
-@pytest.mark.parametrize(("before", "code", "status"), [("true", 1, "failed"), ("false", 0, "succeeded")])
+@pytest.mark.parametrize(
+    ("before", "code", "status"), [("true", 1, "failed"), ("false", 0, "succeeded")]
+)
 def test_ctrl_c(shell: Shell, before: str, code: int, status: str) -> None:
-    """Ctrl-C before anything was sent cancels; after that, the invocation runs to its end and its Result is printed."""
+    """Ctrl-C before anything was sent cancels; after that, the invocation runs to its end and its
+    Result is printed.
+    """
     with GateKeeper() as gate:
-        process = shell.start("invoke", "echo", "post", "text=x", f'gate:={{"port": {gate.port}, "before": {before}}}')
+        process = shell.start(
+            "invoke", "echo", "post", "text=x", f'gate:={{"port": {gate.port}, "before": {before}}}'
+        )
         with gate.arrived():
             interrupt(process)
         answer = shell.ended(process)
@@ -55,7 +64,9 @@ def test_ctrl_c_twice(shell: Shell) -> None:
 
 
 def test_ctrl_c_among_lines(shell: Shell) -> None:
-    """Ctrl-C takes no further line; those that run end, and lines left over make the exit code 1."""
+    """Ctrl-C takes no further line; those that run end, and lines left over make the exit code
+    1.
+    """
     with GateKeeper() as gate:
         shell.write("many.jsonl", line() + line(gate) + line(gate, before=True) + line() * 50)
         process = shell.start("invoke", "--file", "many.jsonl", "--concurrency", "2")
@@ -83,8 +94,9 @@ def test_ctrl_c_while_stdin_is_silent(shell: Shell) -> None:
 
 
 def test_a_reader_who_leaves(shell: Shell) -> None:
-    """Where stdout is closed, what runs ends, no further line is waited for, and stderr names what ran for nobody. The code is not 0, since
-    the command stopped early."""
+    """Where stdout is closed, what runs ends, no further line is waited for, and stderr names what
+    ran for nobody. The code is not 0, since the command stopped early.
+    """
     with GateKeeper() as gate:
         process = shell.start("invoke", "--lines")
         assert process.stdin is not None
@@ -94,11 +106,15 @@ def test_a_reader_who_leaves(shell: Shell) -> None:
             shell.close_stdout(process)
         assert process.wait(30) == 1  # its stdin is still open
     answer = shell.ended(process)
-    assert answer.err.startswith("jackfield: lines that ran and whose Results are not in the output: 1; ")
+    assert answer.err.startswith(
+        "jackfield: lines that ran and whose Results are not in the output: 1; "
+    )
 
 
 def test_a_reader_who_leaves_after_the_last_line_was_begun(shell: Shell) -> None:
-    """A Result that nobody took makes the exit code 1 also where its line was the last: whether more would have run is chance."""
+    """A Result that nobody took makes the exit code 1 also where its line was the last: whether
+    more would have run is chance.
+    """
     with GateKeeper() as gate:
         shell.write("many.jsonl", line() + line(gate))
         process = shell.start("invoke", "--file", "many.jsonl", "--concurrency", "2")
@@ -106,7 +122,9 @@ def test_a_reader_who_leaves_after_the_last_line_was_begun(shell: Shell) -> None
             shell.close_stdout(process)
         answer = shell.ended(process)
     assert answer.code == 1
-    assert answer.err.startswith("jackfield: lines that ran and whose Results are not in the output: ")
+    assert answer.err.startswith(
+        "jackfield: lines that ran and whose Results are not in the output: "
+    )
 
 
 def test_a_reader_who_leaves_a_single_invocation(shell: Shell) -> None:

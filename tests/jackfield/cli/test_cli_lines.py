@@ -22,27 +22,41 @@ pytestmark = pytest.mark.usefixtures("warm_python")
 
 def line(text: str = "x", **inputs: Any) -> str:
     """An invocation on one line."""
-    return json.dumps({"connector": "echo", "action": "say", "inputs": {"text": text, **inputs}}) + "\n"
+    return (
+        json.dumps({"connector": "echo", "action": "say", "inputs": {"text": text, **inputs}})
+        + "\n"
+    )
 
 
 def texts(rows: list[Any]) -> list[str]:
     """What each Result says: the output's text, or the error's code."""
-    return [row["output"]["text"] if row["status"] == "succeeded" else row["error"]["code"] for row in rows]
+    return [
+        row["output"]["text"] if row["status"] == "succeeded" else row["error"]["code"]
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize("name", ["many.jsonl", "MANY.JSONL", "many.ndjson"])
 def test_a_file_of_lines_by_name(shell: Shell, name: str) -> None:
-    """A ``.jsonl`` file is run line by line; blank lines are skipped, and the last line may lack its end."""
-    shell.write(name, line("a") + "\n   \r\n" + line("b").replace("\n", "\r\n") + line("c").rstrip())
+    """A ``.jsonl`` file is run line by line; blank lines are skipped, and the last line may lack
+    its end.
+    """
+    shell.write(
+        name, line("a") + "\n   \r\n" + line("b").replace("\n", "\r\n") + line("c").rstrip()
+    )
     answer = shell.run("invoke", "--file", name)
     assert answer.code == 0
     assert texts(answer.lines) == ["a", "b", "c"]
 
 
 def test_lines_on_stdin(shell: Shell) -> None:
-    """``--lines`` says that each line is an invocation, whatever the file's name; without a file it reads stdin."""
+    """``--lines`` says that each line is an invocation, whatever the file's name; without a file it
+    reads stdin.
+    """
     assert texts(shell.run("invoke", "--lines", stdin=line("a") + line("b")).lines) == ["a", "b"]
-    assert texts(shell.run("invoke", "--file", "-", "--lines", stdin=line("a") + line("b")).lines) == ["a", "b"]
+    assert texts(
+        shell.run("invoke", "--file", "-", "--lines", stdin=line("a") + line("b")).lines
+    ) == ["a", "b"]
     shell.write("many.txt", line("a") + line("b"))
     assert texts(shell.run("invoke", "--file", "many.txt", "--lines").lines) == ["a", "b"]
 
@@ -55,15 +69,38 @@ def test_nothing_to_do(shell: Shell) -> None:
 
 def test_a_bad_line_is_a_failed_result(shell: Shell) -> None:
     """A line that is no invocation fails alone, in its place; the exit code is the largest."""
-    content = line("a") + "{nonsense\n" + '"\\ud800"\n' + line("b", fault={"kind": "rejected"}) + "\udcff\n" + line("c")
+    content = (
+        line("a")
+        + "{nonsense\n"
+        + '"\\ud800"\n'
+        + line("b", fault={"kind": "rejected"})
+        + "\udcff\n"
+        + line("c")
+    )
     answer = shell.run("invoke", "--lines", stdin=content.encode("utf-8", "surrogateescape"))
-    assert texts(answer.lines) == ["a", "invalid_invocation", "invalid_invocation", "rejected", "invalid_invocation", "c"]
+    assert texts(answer.lines) == [
+        "a",
+        "invalid_invocation",
+        "invalid_invocation",
+        "rejected",
+        "invalid_invocation",
+        "c",
+    ]
     assert answer.code == 2
 
 
 def test_in_doubt_is_the_largest(shell: Shell) -> None:
     """One Result in doubt makes the exit code 3."""
-    doubt = json.dumps({"connector": "echo", "action": "post", "inputs": {"text": "x", "fault": {"kind": "reset"}}}) + "\n"
+    doubt = (
+        json.dumps(
+            {
+                "connector": "echo",
+                "action": "post",
+                "inputs": {"text": "x", "fault": {"kind": "reset"}},
+            }
+        )
+        + "\n"
+    )
     assert shell.run("invoke", "--lines", stdin=doubt + "{}\n" + line()).code == 3
 
 
@@ -74,7 +111,9 @@ def test_one_line_each_on_a_terminal(shell: Shell) -> None:
 
 
 def test_a_line_that_is_too_large(shell: Shell) -> None:
-    """A line larger than an invocation may be is refused, its rest skipped, and the next line runs."""
+    """A line larger than an invocation may be is refused, its rest skipped, and the next line
+    runs.
+    """
     with (shell.folder / "many.jsonl").open("wb") as file:
         file.write(line("a").encode())
         for _ in range(MAX_BYTES // 2**20 + 3):
@@ -105,7 +144,9 @@ def test_results_stream(shell: Shell) -> None:
 
 
 def test_concurrency_keeps_the_order(shell: Shell) -> None:
-    """With ``--concurrency 3`` three lines run at once, and their Results come in the order of the lines."""
+    """With ``--concurrency 3`` three lines run at once, and their Results come in the order of the
+    lines.
+    """
     with GateKeeper() as gate:
         shell.write("many.jsonl", "".join(line(text, gate={"port": gate.port}) for text in "abc"))
         process = shell.start("invoke", "--file", "many.jsonl", "--concurrency", "3")
@@ -116,7 +157,9 @@ def test_concurrency_keeps_the_order(shell: Shell) -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 2, 7])
 def test_a_batch_is_bounded(concurrency: int) -> None:
-    """No more jobs run at once than allowed, none is taken far ahead of the Results, and Results come in order."""
+    """No more jobs run at once than allowed, none is taken far ahead of the Results, and Results
+    come in order.
+    """
     lock = threading.Lock()
     running = most_running = taken = most_ahead = given = 0
 
@@ -198,7 +241,9 @@ def leave(inputs: Nothing) -> Done:
 """
 
 
-@pytest.mark.parametrize("words", [["invoke", "leaving", "leave"], ["invoke", "--file", "one.jsonl"]])
+@pytest.mark.parametrize(
+    "words", [["invoke", "leaving", "leave"], ["invoke", "--file", "one.jsonl"]]
+)
 def test_an_action_that_ends_its_process(shell: Shell, words: list[str]) -> None:
     """An action that calls ``sys.exit`` makes no success, and nobody waits for it."""
     make_connector(shell.plugs, "leaving", LEAVING)
@@ -239,17 +284,24 @@ def test_a_file_that_breaks_while_it_is_read(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_lines_are_queued_with_an_id_each(shell: Shell) -> None:
-    """``--queue`` prints one outcome per line, in order: an id, or the refusal; the worker runs them later. A single invocation is queued
-    likewise."""
+    """``--queue`` prints one outcome per line, in order: an id, or the refusal; the worker runs
+    them later. A single invocation is queued likewise.
+    """
     shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/queue.db")
     shell.write("many.jsonl", line("a") + "{nonsense\n" + line("b"))
     answer = shell.run("invoke", "--file", "many.jsonl", "--queue")
     assert answer.code == 2
     first, second, third = answer.lines
-    assert [(row["status"], row["line"]) for row in (first, third)] == [("queued", 1), ("queued", 3)]
+    assert [(row["status"], row["line"]) for row in (first, third)] == [
+        ("queued", 1),
+        ("queued", 3),
+    ]
     assert (second["error"]["code"], second["meta"]["line"]) == ("invalid_invocation", 2)
     shown = shell.run("invocations", "show", first["invocationId"])
     assert (shown.code, shown.json["status"]) == (0, "queued")
-    assert [row["line"] for row in shell.run("invoke", "--file", "many.jsonl", "--queue", "--resume", "3").lines] == [3]
+    assert [
+        row["line"]
+        for row in shell.run("invoke", "--file", "many.jsonl", "--queue", "--resume", "3").lines
+    ] == [3]
     assert shell.run("invoke", "--file", "many.jsonl", "--queue", "--resume", "results").code == 2
     assert shell.run("invoke", "echo", "say", "text=x", "--queue").json["status"] == "queued"

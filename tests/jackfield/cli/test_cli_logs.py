@@ -29,10 +29,18 @@ def test_json_lines(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     """With JACKFIELD_LOG=json each record is one JSON object, with what it carries besides."""
     shell.set(JACKFIELD_LOG="json", JACKFIELD_LOG_LEVEL="info")
     logs.configure()
-    logging.getLogger("jackfield.call").info("began %s", "it", extra={"workspace": "acme", "seen": {1}})
+    logging.getLogger("jackfield.call").info(
+        "began %s", "it", extra={"workspace": "acme", "seen": {1}}
+    )
     row = json.loads(capsys.readouterr().err)
     assert row.pop("ts").endswith("Z")
-    assert row == {"level": "INFO", "logger": "jackfield.call", "message": "began it", "workspace": "acme", "seen": "{1}"}
+    assert row == {
+        "level": "INFO",
+        "logger": "jackfield.call",
+        "message": "began it",
+        "workspace": "acme",
+        "seen": "{1}",
+    }
 
 
 def test_json_lines_of_exceptions(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +74,9 @@ def test_configured_twice(shell: Shell, capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize("name", ["botocore.endpoint", "urllib3", "jackfieldish"])
-def test_other_libraries_stay_out(shell: Shell, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_other_libraries_stay_out(
+    shell: Shell, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     """The debug log of another library does not come with ours."""
     shell.set(JACKFIELD_LOG_LEVEL="DEBUG")
     logs.configure()
@@ -94,16 +104,24 @@ def test_the_pipe_logs_a_bug_without_secrets(shell: Shell) -> None:
     assert "s3cret-token" not in answer.err
 
 
-@pytest.mark.parametrize("words", [["invoke", "echo", "say", 'fault:={"kind": "bug"}'], ["nonsense"]])
+@pytest.mark.parametrize(
+    "words", [["invoke", "echo", "say", 'fault:={"kind": "bug"}'], ["nonsense"]]
+)
 def test_a_closed_stderr(shell: Shell, words: list[str]) -> None:
     """Where stderr is closed, commands answer all the same."""
-    answer = shell.python(f"import sys\nsys.stderr = None\nfrom jackfield.cli.main import main\nsys.exit(main({words}))")
+    answer = shell.python(
+        "import sys\nsys.stderr = None\nfrom jackfield.cli.main import "
+        f"main\nsys.exit(main({words}))"
+    )
     assert answer.json["error"]["code"] in {"internal", "invalid_invocation"}
 
 
 def test_a_closed_stdout(shell: Shell) -> None:
     """Where stdout is closed, commands run all the same."""
-    answer = shell.python("import sys\nsys.stdout = None\nfrom jackfield.cli.main import main\nsys.exit(main(['invoke', 'echo', 'sai']))")
+    answer = shell.python(
+        "import sys\nsys.stdout = None\nfrom jackfield.cli.main import "
+        "main\nsys.exit(main(['invoke', 'echo', 'sai']))"
+    )
     assert (answer.code, answer.err) == (2, "")
 
 
@@ -163,19 +181,36 @@ async def talk(_inputs: Nothing, client: Client) -> Done:
 
 
 def test_what_a_connector_logs_holds_no_secret(shell: Shell) -> None:
-    """The log of the process had the token of the connection, in clear and across several lines: in what a connector in this process
-    logged, in its tracebacks and warnings, and in the exceptions of its threads and tasks."""
+    """The log of the process had the token of the connection, in clear and across several lines: in
+    what a connector in this process logged, in its tracebacks and warnings, and in the exceptions
+    of its threads and tasks.
+    """
     make_connector(shell.plugs, "talking", _TALKING)
-    shell.write("connections.yaml", "connections: {talk: {type: talking/key, values: {token: tok-4711-hidden}}}")
+    shell.write(
+        "connections.yaml",
+        "connections: {talk: {type: talking/key, values: {token: tok-4711-hidden}}}",
+    )
     shell.set(JACKFIELD_LOG="json")
     answer = shell.ended(shell.start("invoke", "talking", "talk"))
     assert answer.code == 0, answer.err
     assert "4711" not in answer.err + answer.out
     rows = [json.loads(line) for line in answer.err.splitlines()]
     texts = " ".join(f"{row['message']} {row.get('exception', '')}" for row in rows)
-    for said in ("opens with ***", "calls with ***", "LookupError: ***", "warns of ***", "a thread with ***", "a task with ***"):
+    for said in (
+        "opens with ***",
+        "calls with ***",
+        "LookupError: ***",
+        "warns of ***",
+        "a thread with ***",
+        "a task with ***",
+    ):
         assert said in texts
-    assert {row["logger"] for row in rows} == {"talking", "py.warnings", "jackfield.threads", "asyncio"}
+    assert {row["logger"] for row in rows} == {
+        "talking",
+        "py.warnings",
+        "jackfield.threads",
+        "asyncio",
+    }
 
 
 _HOSTILE = [
@@ -193,8 +228,12 @@ _HOSTILE = [
 
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("text", _HOSTILE)
-def test_nobody_writes_a_line_of_his_own(shell: Shell, capsys: pytest.CaptureFixture[str], form: str, text: str) -> None:
-    """What a caller sends stays in the line of its record, for every reader, and a terminal obeys none of it."""
+def test_nobody_writes_a_line_of_his_own(
+    shell: Shell, capsys: pytest.CaptureFixture[str], form: str, text: str
+) -> None:
+    """What a caller sends stays in the line of its record, for every reader, and a terminal obeys
+    none of it.
+    """
     shell.set(JACKFIELD_LOG=form)
     logs.configure()
     logging.getLogger("jackfield.http").warning("GET /%s 404", text, extra={"path": text})
@@ -234,7 +273,9 @@ def talk(_inputs: Nothing) -> Done:
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_what_a_library_says_of_a_stranger(shell: Shell, form: str) -> None:
-    """Libraries that speak to providers write nothing into the log; what any other one writes is cut and escaped, in tracebacks, too."""
+    """Libraries that speak to providers write nothing into the log; what any other one writes is
+    cut and escaped, in tracebacks, too.
+    """
     make_connector(shell.plugs, "talking", f"NAMES = {LIBRARIES!r}\n{_LIBRARY}")
     shell.set(JACKFIELD_LOG=form)
     answer = shell.ended(shell.start("invoke", "talking", "talk"))
@@ -253,7 +294,9 @@ def test_what_a_library_says_of_a_stranger(shell: Shell, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_message_is_cut(shell: Shell, capsys: pytest.CaptureFixture[str], form: str) -> None:
-    """A line has 4,000 characters of a message at most, less where they are escaped, and says how many more there were."""
+    """A line has 4,000 characters of a message at most, less where they are escaped, and says how
+    many more there were.
+    """
     shell.set(JACKFIELD_LOG=form)
     logs.configure()
     for text in ("x" * 60_000, "\x1b" * 60_000, "x" * 4_000):
@@ -268,7 +311,9 @@ def _fail(text: str) -> None:
 
 
 def test_a_traceback_is_indented(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    """The lines of an exception belong to the record before them: what its text contains begins no record."""
+    """The lines of an exception belong to the record before them: what its text contains begins no
+    record.
+    """
     logs.configure()
     try:
         _fail("a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K")
@@ -309,10 +354,14 @@ def _read(descriptor: int) -> bytes:
 @pytest.mark.parametrize("way", [os.pipe, _socket, pty.openpty])
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_reader_that_stops_stops_nothing(way: Callable[[], tuple[int, int]], form: str) -> None:
-    """A log driver that hangs costs lines, which are counted in a line once it reads again; what writes goes on."""
+    """A log driver that hangs costs lines, which are counted in a line once it reads again; what
+    writes goes on.
+    """
     ours, theirs = way()
     command, environment = [sys.executable, "-c", _CHATTY], {**os.environ, "JACKFIELD_LOG": form}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs, env=environment
+    ) as process:
         os.close(theirs)
         assert process.stdin is not None
         assert process.stdout is not None

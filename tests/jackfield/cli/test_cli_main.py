@@ -1,4 +1,6 @@
-"""The command itself: help, versions, commands that are not there, and commands that packages add."""
+"""The command itself: help, versions, commands that are not there, and commands that packages
+add.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ pytest_plugins = ["shell_fixture"]
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def add_command(shell: Shell, name: str, source: str, distribution: str = "jackfield-extra") -> None:
+def add_command(
+    shell: Shell, name: str, source: str, distribution: str = "jackfield-extra"
+) -> None:
     """Plug a command in: the module ``plugged_<name>``."""
     module = f"plugged_{name}"
     (shell.plugs / f"{module}.py").write_text(source, encoding="utf-8")
@@ -28,7 +32,15 @@ def test_help_names_the_commands(shell: Shell) -> None:
     answer = shell.run("help", "all")
     assert answer.code == 0
     assert answer.err == ""
-    for name in ("invoke", "connectors", "schema", "search", "options", "connections", "completion"):
+    for name in (
+        "invoke",
+        "connectors",
+        "schema",
+        "search",
+        "options",
+        "connections",
+        "completion",
+    ):
         assert f"\n  {name} " in answer.out
 
 
@@ -81,16 +93,34 @@ def test_words_that_make_no_command(shell: Shell, words: list[str], said: str) -
         (["invoke", "echo"], "missing: ACTION"),
         (
             ["invoke", "echo", "say", "--timeout", "soon"],
-            "argument --timeout: must be a duration such as 5, 5s or 2m, above 0 and at most 900s, not 'soon'",
+            (
+                "argument --timeout: must be a duration such as 5, 5s or 2m, above 0 and at most "
+                "900s, not 'soon'"
+            ),
         ),
         (
             ["invoke", "echo", "say", "--on-doubt", "maybe"],
-            "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'settle', 'retry')",
+            (
+                "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'settle', "
+                "'retry')"
+            ),
         ),
-        (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256, not '0'"),
-        (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256, not '²'"),
-        (["invoke", "--file", "a.json", "--inputs", "b"], "--file contains the whole invocation; '--inputs' cannot be added"),
-        (["invoke", "--file", "a.json", "echo"], "--file contains the whole invocation; 'echo' cannot be added"),
+        (
+            ["invoke", "--lines", "--concurrency", "0"],
+            "argument --concurrency: must be a whole number from 1 to 256, not '0'",
+        ),
+        (
+            ["invoke", "--lines", "--concurrency", "²"],
+            "argument --concurrency: must be a whole number from 1 to 256, not '²'",
+        ),
+        (
+            ["invoke", "--file", "a.json", "--inputs", "b"],
+            "--file contains the whole invocation; '--inputs' cannot be added",
+        ),
+        (
+            ["invoke", "--file", "a.json", "echo"],
+            "--file contains the whole invocation; 'echo' cannot be added",
+        ),
     ],
 )
 def test_words_that_make_no_invocation(shell: Shell, words: list[str], said: str) -> None:
@@ -105,7 +135,15 @@ def test_words_that_make_no_invocation(shell: Shell, words: list[str], said: str
     assert answer.err.startswith("usage: jackfield invoke")
 
 
-@pytest.mark.parametrize("words", [["invoke", "--help"], ["connectors", "--help"], ["connectors", "list", "-h"], ["completion", "-h"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["invoke", "--help"],
+        ["connectors", "--help"],
+        ["connectors", "list", "-h"],
+        ["completion", "-h"],
+    ],
+)
 def test_help_of_a_command(shell: Shell, words: list[str]) -> None:
     """Each command explains itself on stdout."""
     answer = shell.run(*words)
@@ -114,9 +152,13 @@ def test_help_of_a_command(shell: Shell, words: list[str]) -> None:
     assert answer.err == ""
 
 
-@pytest.mark.parametrize("words", [["connectors", "--json", "list"], ["connectors", "list", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["connectors", "--json", "list"], ["connectors", "list", "--json"]]
+)
 def test_json_anywhere_after_the_name(shell: Shell, words: list[str]) -> None:
-    """``--json`` may stand anywhere after a command's name, and gives one line on a terminal too."""
+    """``--json`` may stand anywhere after a command's name, and gives one line on a terminal
+    too.
+    """
     answer = shell.on_terminal(*words)
     assert answer.code == 0
     assert [row["key"] for row in answer.json] == ["echo"]
@@ -163,7 +205,9 @@ def test_a_plugged_command_runs(shell: Shell) -> None:
 def test_a_plugged_command_may_give_nothing_or_exit(shell: Shell) -> None:
     """None is success; SystemExit is an exit code."""
     add_command(shell, "quiet", "def command(argv):\n    pass\n")
-    add_command(shell, "leaving", "import sys\ndef command(argv):\n    sys.exit(7)\n", "jackfield-more")
+    add_command(
+        shell, "leaving", "import sys\ndef command(argv):\n    sys.exit(7)\n", "jackfield-more"
+    )
     assert shell.run("quiet").code == 0
     assert shell.run("leaving").code == 7
 
@@ -186,10 +230,15 @@ def test_a_broken_plugged_command(shell: Shell, source: str, said: str) -> None:
 
 
 def test_a_command_of_a_package_that_is_not_there_says_what_to_install(shell: Shell) -> None:
-    """Without jackfield-market, its commands and its test support name the extra that installs it; the rest works."""
+    """Without jackfield-market, its commands and its test support name the extra that installs it;
+    the rest works.
+    """
     (shell.plugs / "jackfield_market-0.dist-info").mkdir()
     answer = shell.run("check", ".")
-    assert (answer.code, answer.json["error"]["hint"]) == (2, "Install it: pip install 'jackfield[market]'.")
+    assert (answer.code, answer.json["error"]["hint"]) == (
+        2,
+        "Install it: pip install 'jackfield[market]'.",
+    )
     assert "\n  check " not in shell.run("--help").out
     assert shell.run("connectors", "list").code == 0
 
@@ -197,47 +246,83 @@ def test_a_command_of_a_package_that_is_not_there_says_what_to_install(shell: Sh
 def test_a_command_of_a_package_that_no_extra_installs_names_the_package(shell: Shell) -> None:
     """Without the simulator of Amazon SES, ``demo`` says whose it is."""
     answer = shell.run("demo")
-    assert (answer.code, answer.json["error"]["hint"]) == (2, "Install it: pip install jackfield-aws-ses-simulator.")
+    assert (answer.code, answer.json["error"]["hint"]) == (
+        2,
+        "Install it: pip install jackfield-aws-ses-simulator.",
+    )
 
 
 def test_a_command_of_two_words_names_the_package_of_the_second(shell: Shell) -> None:
-    """Packages share the first word: without the one of the second, that is what is missing, whatever the others have."""
-    said = "the command 'generate openapi' needs the package 'jackfield-openapi', which is not installed"
+    """Packages share the first word: without the one of the second, that is what is missing,
+    whatever the others have.
+    """
+    said = (
+        "the command 'generate openapi' needs the package 'jackfield-openapi', which is not "
+        "installed"
+    )
     alone = shell.run("generate", "openapi", "api.yaml")
-    (shell.plugs / "plugged_other.py").write_text("def command(words):\n    return 3\n", encoding="utf-8")
-    declare(shell.plugs, "jackfield-extra", "jackfield.commands", {"generate.other": "plugged_other:command"})
+    (shell.plugs / "plugged_other.py").write_text(
+        "def command(words):\n    return 3\n", encoding="utf-8"
+    )
+    declare(
+        shell.plugs,
+        "jackfield-extra",
+        "jackfield.commands",
+        {"generate.other": "plugged_other:command"},
+    )
     for answer in (alone, shell.run("generate", "openapi", "api.yaml")):
         assert (answer.code, answer.json["error"]["message"]) == (2, said)
         assert answer.json["error"]["hint"] == "Install it: pip install jackfield-openapi."
     assert shell.run("generate", "other").code == 3
-    assert shell.run("generate", "nonsense").json["error"]["message"] == "'generate' has no command 'nonsense'"
+    assert (
+        shell.run("generate", "nonsense").json["error"]["message"]
+        == "'generate' has no command 'nonsense'"
+    )
 
 
-@pytest.mark.parametrize(("words", "extra"), [(("dapr", "--components", "."), "dapr"), (("run", "flow.yaml"), "workflow")])
-def test_a_foreign_surface_of_a_package_that_is_not_there_says_what_to_install(shell: Shell, words: tuple[str, ...], extra: str) -> None:
-    """Without jackfield-dapr, its commands name the extra that installs each, and so does ``serve --components``."""
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [(("dapr", "--components", "."), "dapr"), (("run", "flow.yaml"), "workflow")],
+)
+def test_a_foreign_surface_of_a_package_that_is_not_there_says_what_to_install(
+    shell: Shell, words: tuple[str, ...], extra: str
+) -> None:
+    """Without jackfield-dapr, its commands name the extra that installs each, and so does ``serve
+    --components``.
+    """
     (shell.plugs / "jackfield_dapr-0.dist-info").mkdir()
     answer = shell.run(*words)
     assert answer.code == 2
-    assert answer.json["error"]["message"] == f"the command '{words[0]}' needs the extra '{extra}', which is not installed"
+    assert (
+        answer.json["error"]["message"]
+        == f"the command '{words[0]}' needs the extra '{extra}', which is not installed"
+    )
     assert answer.json["error"]["hint"] == f"Install it: pip install 'jackfield[{extra}]'."
     served = shell.run("serve", "--port", "0", "--components", ".")
     assert (served.code, served.json["error"]["hint"]) == (2, "pip install 'jackfield[dapr]'")
 
 
 def test_a_broker_without_the_package_for_it_says_what_to_install(shell: Shell) -> None:
-    """Without jackfield-celery, who names a broker learns which extra installs the engine; nothing is started."""
+    """Without jackfield-celery, who names a broker learns which extra installs the engine; nothing
+    is started.
+    """
     (shell.plugs / "jackfield_celery-0.dist-info").mkdir()
-    shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/queue.db", JACKFIELD_QUEUE_URL="amqp://127.0.0.1")
+    shell.set(
+        JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/queue.db",
+        JACKFIELD_QUEUE_URL="amqp://127.0.0.1",
+    )
     answer = shell.run("worker")
     assert answer.code == 2
-    assert (
-        answer.json["error"]["message"] == "JACKFIELD_QUEUE_URL needs the extra 'celery': the package 'jackfield-celery' is not installed"
+    assert answer.json["error"]["message"] == (
+        "JACKFIELD_QUEUE_URL needs the extra 'celery': the package 'jackfield-celery' is "
+        "not installed"
     )
     assert answer.json["error"]["hint"] == "pip install 'jackfield[celery]'"
 
 
-def test_test_support_of_a_package_that_is_not_there_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_support_of_a_package_that_is_not_there_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """``jackfield.testing`` is the name; jackfield-market has the code."""
     monkeypatch.setattr("jackfield.testing.part", lambda _name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'jackfield\[testing\]'"):
@@ -245,8 +330,13 @@ def test_test_support_of_a_package_that_is_not_there_says_what_to_install(monkey
 
 
 def test_a_table_of_verbs_is_a_command(shell: Shell) -> None:
-    """An entry point may name ``VERBS``, as the built-in commands have them: a command of two words runs and has help."""
-    source = "from jackfield.cli.parsing import Verb\nVERBS = {'a': Verb('Do a.', lambda parser: None, lambda arguments, output: 5)}\n"
+    """An entry point may name ``VERBS``, as the built-in commands have them: a command of two words
+    runs and has help.
+    """
+    source = (
+        "from jackfield.cli.parsing import Verb\nVERBS = {'a': Verb('Do a.', lambda parser: "
+        "None, lambda arguments, output: 5)}\n"
+    )
     add_command(shell, "table", source + "command = VERBS\n")
     assert shell.run("table", "a").code == 5
     assert "Do a." in shell.run("table", "--help").out
@@ -254,10 +344,20 @@ def test_a_table_of_verbs_is_a_command(shell: Shell) -> None:
 
 
 def test_two_packages_with_one_command(shell: Shell) -> None:
-    """A command that two packages add is refused, naming both; a built-in one cannot be taken over."""
+    """A command that two packages add is refused, naming both; a built-in one cannot be taken
+    over.
+    """
     add_command(shell, "twice", "def command(argv):\n    return 0\n")
-    declare(shell.plugs, "jackfield-other", "jackfield.commands", {"twice": "plugged_twice:command", "invoke": "plugged_twice:command"})
-    assert "declared twice, by jackfield-extra and jackfield-other" in shell.run("twice").json["error"]["message"]
+    declare(
+        shell.plugs,
+        "jackfield-other",
+        "jackfield.commands",
+        {"twice": "plugged_twice:command", "invoke": "plugged_twice:command"},
+    )
+    assert (
+        "declared twice, by jackfield-extra and jackfield-other"
+        in shell.run("twice").json["error"]["message"]
+    )
     assert shell.run("invoke", "--help").out.startswith("usage: jackfield invoke")
 
 
@@ -270,11 +370,25 @@ def test_a_reader_who_leaves_is_no_error(shell: Shell, words: list[str]) -> None
     assert (answer.code, answer.err) == (0, "")
 
 
-@pytest.mark.parametrize("words", [["connectors", "list"], ["--help"], ["--version"], ["connectors", "--help"], ["invoke", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["connectors", "list"],
+        ["--help"],
+        ["--version"],
+        ["connectors", "--help"],
+        ["invoke", "--help"],
+    ],
+)
 def test_a_full_disk_is_told(shell: Shell, words: list[str]) -> None:
-    """An answer that cannot be written is a failure, with a sentence on stderr; help is an answer, too."""
+    """An answer that cannot be written is a failure, with a sentence on stderr; help is an answer,
+    too.
+    """
     answer = shell.python(
-        f"import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\nfrom jackfield.cli.main import main\nsys.exit(main({words!r}))"
+        "import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\nfrom jackfield.cli.main "
+        f"import main\nsys.exit(main({words!r}))"
     )
     assert answer.code == 1
-    assert answer.err == "jackfield: the output cannot be written to stdout: No space left on device\n"
+    assert (
+        answer.err == "jackfield: the output cannot be written to stdout: No space left on device\n"
+    )

@@ -19,7 +19,9 @@ NEW = [one.version for one in known_migrations()]
 
 @pytest.mark.usefixtures("no_tables")
 def test_upgrade(shell: Shell, database_url: str, tmp_path: Path) -> None:
-    """``upgrade`` makes the tables and says which versions it applied; again there is nothing to do."""
+    """``upgrade`` makes the tables and says which versions it applied; again there is nothing to
+    do.
+    """
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
     first = shell.run("db", "upgrade")
     assert first.code == 0
@@ -29,20 +31,34 @@ def test_upgrade(shell: Shell, database_url: str, tmp_path: Path) -> None:
 
 
 def test_h2_a_seal_that_was_removed_is_not_made_again(operator: Shell) -> None:
-    """No command makes the removed seal of a connection again: the connection is refused, and ``check`` names it, until it is removed and
-    added again."""
+    """No command makes the removed seal of a connection again: the connection is refused, and
+    ``check`` names it, until it is removed and added again.
+    """
     values = ("--type", "echo/token", "--values", "-", "--no-test")
     operator.run("connections", "add", "sealed", *values, stdin='{"token": "secret-4711"}')
     _make_older()
-    with storage() as opened, opened.opened(migrate=None) as database, database.write() as transaction:
+    with (
+        storage() as opened,
+        opened.opened(migrate=None) as database,
+        database.write() as transaction,
+    ):
         transaction.change("UPDATE connections SET seal = NULL WHERE name = 'sealed'")
     assert operator.run("db", "upgrade").json["applied"] == NEW
     assert operator.run("keys", "rotate").code == 0
     error = operator.run("connections", "test", "sealed").json["error"]
-    assert (error["code"], "'sealed' cannot be opened" in error["message"]) == ("invalid_connection", True)
-    assert any("of the connection 'sealed'" in text for text in operator.run("db", "check").json["problems"])
+    assert (error["code"], "'sealed' cannot be opened" in error["message"]) == (
+        "invalid_connection",
+        True,
+    )
+    assert any(
+        "of the connection 'sealed'" in text
+        for text in operator.run("db", "check").json["problems"]
+    )
     assert operator.run("connections", "remove", "sealed").code == 0
-    assert operator.run("connections", "add", "sealed", *values, stdin='{"token": "secret-4711"}').code == 0
+    assert (
+        operator.run("connections", "add", "sealed", *values, stdin='{"token": "secret-4711"}').code
+        == 0
+    )
     assert operator.run("connections", "test", "sealed").code == 0
 
 
@@ -61,8 +77,12 @@ def test_h2_a_seal_that_was_removed_is_not_made_again(operator: Shell) -> None:
     ],
     ids=" ".join,
 )
-def test_w1_commands_that_read_or_manage_upgrade_nothing(operator: Shell, words: tuple[str, ...]) -> None:
-    """An older database is left as it is, with exit code 2 and the command that upgrades it: an older version may be running on it."""
+def test_w1_commands_that_read_or_manage_upgrade_nothing(
+    operator: Shell, words: tuple[str, ...]
+) -> None:
+    """An older database is left as it is, with exit code 2 and the command that upgrades it: an
+    older version may be running on it.
+    """
     _make_older()
     answer = operator.run(*words)
     assert answer.code == 2, answer.out
@@ -71,10 +91,17 @@ def test_w1_commands_that_read_or_manage_upgrade_nothing(operator: Shell, words:
     assert operator.run(*words).code == 0
 
 
-@pytest.mark.parametrize("words", [("echo", "say", "text=x"), ("--lines",), ("--lines", "--queue")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("echo", "say", "text=x"), ("--lines",), ("--lines", "--queue")], ids=" ".join
+)
 def test_w1_invoke_upgrades_sqlite(shell: Shell, tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A call upgrades an older SQLite database by itself; a command that reads creates a new one."""
-    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'own.db'}")
+    """A call upgrades an older SQLite database by itself; a command that reads creates a new
+    one.
+    """
+    shell.set(
+        JACKFIELD_HOME=str(tmp_path / "home"),
+        JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'own.db'}",
+    )
     assert shell.run("invocations", "list").json == []
     _make_older()
     assert shell.run("invocations", "list").code == 2
@@ -86,7 +113,9 @@ def test_w1_invoke_upgrades_sqlite(shell: Shell, tmp_path: Path, words: tuple[st
 def _make_older() -> None:
     """Make the database one of the version before the baseline, which has the same tables."""
     with storage() as opened, opened.database.write() as transaction:
-        transaction.change("DELETE FROM schema_migrations WHERE version > :baseline", {"baseline": BASELINE})
+        transaction.change(
+            "DELETE FROM schema_migrations WHERE version > :baseline", {"baseline": BASELINE}
+        )
         take_back(transaction)
         transaction.change("UPDATE schema_migrations SET version = version - 1")
 
@@ -100,7 +129,9 @@ def test_check(operator: Shell) -> None:
 
 @pytest.mark.usefixtures("no_tables")
 def test_check_without_tables(shell: Shell, database_url: str, tmp_path: Path) -> None:
-    """``check`` says what is wrong with a database that was not upgraded, changes nothing, and exits with 1."""
+    """``check`` says what is wrong with a database that was not upgraded, changes nothing, and
+    exits with 1.
+    """
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
     for _ in range(2):
         answer = shell.run("db", "check")
@@ -114,7 +145,11 @@ def test_backup(operator: Shell) -> None:
     answer = operator.run("db", "backup", "backup.db")
     path = operator.folder / "backup.db"
     assert answer.code == 0
-    assert answer.json == {"path": "backup.db", "size": path.stat().st_size, "version": answer.json["version"]}
+    assert answer.json == {
+        "path": "backup.db",
+        "size": path.stat().st_size,
+        "version": answer.json["version"],
+    }
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = operator.run("db", "backup", "backup.db")
     error = again.json["error"]
@@ -131,7 +166,9 @@ def test_a_backup_without_a_file_name(operator: Shell, path: str) -> None:
 
 
 def test_restore(operator: Shell, request: pytest.FixtureRequest) -> None:
-    """A backup of PostgreSQL is read into an empty database; one of SQLite is a database in itself, and says so."""
+    """A backup of PostgreSQL is read into an empty database; one of SQLite is a database in itself,
+    and says so.
+    """
     identifier = operator.run("tokens", "create", "--scope", "read").json["id"]
     assert operator.run("db", "backup", "backup.db").code == 0
     refused = operator.run("db", "restore", "backup.db")
@@ -152,7 +189,9 @@ def test_restore(operator: Shell, request: pytest.FixtureRequest) -> None:
 
 
 def test_a_database_that_cannot_be_opened(shell: Shell) -> None:
-    """A URL that is none and a server that is not there are told in one sentence, without the password."""
+    """A URL that is none and a server that is not there are told in one sentence, without the
+    password.
+    """
     for url, said in (
         ("mysql://ada:s3cret@host/x", "unsupported database URL"),
         ("postgresql://ada:s3cret@127.0.0.1:1/x", "cannot be reached"),

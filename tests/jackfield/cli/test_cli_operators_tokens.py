@@ -23,16 +23,35 @@ def _create(operator: Shell, *words: str) -> tuple[str, str]:
 
 
 def test_create(operator: Shell) -> None:
-    """A token is printed once with its id; its text opens its workspace with its scope, and no list shows it."""
+    """A token is printed once with its id; its text opens its workspace with its scope, and no list
+    shows it.
+    """
     operator.run("workspaces", "create", "acme")
-    text, identifier = _create(operator, "--scope", "invoke", "--workspace", "acme", "--name", "the shop", "--expires", "30d")
+    text, identifier = _create(
+        operator,
+        "--scope",
+        "invoke",
+        "--workspace",
+        "acme",
+        "--name",
+        "the shop",
+        "--expires",
+        "30d",
+    )
     with storage() as opened:
         token = Tokens.authenticate(opened.database, opened.vault, SystemClock(), text)
     assert token is not None
-    assert (token.workspace, token.id, token.scope, token.name) == ("acme", identifier, "invoke", "the shop")
+    assert (token.workspace, token.id, token.scope, token.name) == (
+        "acme",
+        identifier,
+        "invoke",
+        "the shop",
+    )
     listed = operator.run("tokens", "list", "--workspace", "acme")
     assert text not in listed.out
-    assert [(row["id"], row["scope"], row["status"]) for row in listed.json] == [(identifier, "invoke", "active")]
+    assert [(row["id"], row["scope"], row["status"]) for row in listed.json] == [
+        (identifier, "invoke", "active")
+    ]
     assert listed.json[0]["expiresAt"] > listed.json[0]["createdAt"]
     assert listed.json[0]["lastUsedAt"] is not None
     assert operator.run("tokens", "list").json == []
@@ -55,7 +74,9 @@ def test_a_token_that_never_expires_is_warned_of(operator: Shell) -> None:
 
 
 def test_revoke(operator: Shell) -> None:
-    """A revoked token is refused from then on and stays in the list; another workspace cannot revoke it."""
+    """A revoked token is refused from then on and stays in the list; another workspace cannot
+    revoke it.
+    """
     text, identifier = _create(operator, "--scope", "manage")
     operator.run("workspaces", "create", "acme")
     assert operator.run("tokens", "revoke", identifier, "--workspace", "acme").code == 2
@@ -66,17 +87,30 @@ def test_revoke(operator: Shell) -> None:
 
 
 def test_explain(operator: Shell) -> None:
-    """``explain`` names the rule that decides and every pattern on the way; its exit code says whether the token may."""
-    _, identifier = _create(operator, "--scope", "invoke", "--allow", "echo/*", "--block", "connection:prod-*")
-    allowed = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "hall")
+    """``explain`` names the rule that decides and every pattern on the way; its exit code says
+    whether the token may.
+    """
+    _, identifier = _create(
+        operator, "--scope", "invoke", "--allow", "echo/*", "--block", "connection:prod-*"
+    )
+    allowed = operator.run(
+        "tokens", "explain", identifier, "--action", "echo/say", "--connection", "hall"
+    )
     assert allowed.code == 0
-    unknown = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "wall")
+    unknown = operator.run(
+        "tokens", "explain", identifier, "--action", "echo/say", "--connection", "wall"
+    )
     assert "no connection is named 'wall'" in unknown.err  # L16
     assert allowed.err == ""
     assert allowed.json["rule"] == "the token's allow pattern 'echo/*' matches echo/say with 'hall'"
     assert [step["fits"] for step in allowed.json["trail"]] == [False, True]
-    refused = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "prod-hall")
+    refused = operator.run(
+        "tokens", "explain", identifier, "--action", "echo/say", "--connection", "prod-hall"
+    )
     assert refused.code == 1
     assert (refused.json["allowed"], refused.json["source"]) == (False, "token")
     operator.run("workspaces", "set", "default", "--block", f"effect:{refused.json['effect']}")
-    assert operator.run("tokens", "explain", identifier, "--action", "echo/say").json["source"] == "workspace"
+    assert (
+        operator.run("tokens", "explain", identifier, "--action", "echo/say").json["source"]
+        == "workspace"
+    )

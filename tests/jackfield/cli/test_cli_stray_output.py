@@ -48,9 +48,18 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize("words", [("invoke", "loud", "shout"), ("invoke", "--lines", "--file", "-"), ("connectors", "list", "--check")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("invoke", "loud", "shout"),
+        ("invoke", "--lines", "--file", "-"),
+        ("connectors", "list", "--check"),
+    ],
+)
 def test_b5_stray_output_goes_to_stderr(shell: Shell, words: tuple[str, ...]) -> None:
-    """Prints, bytes for descriptor 1 and the output of children land on stderr: every line of stdout is an answer."""
+    """Prints, bytes for descriptor 1 and the output of children land on stderr: every line of
+    stdout is an answer.
+    """
     make_connector(shell.plugs, "loud", LOUD)
     answer = shell.ended(shell.start(*words), f"{json.dumps(SHOUT)}\n".encode() * 2)
     assert answer.code == 0, answer.err
@@ -71,9 +80,16 @@ def test_b5_stdout_comes_back(shell: Shell, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_b5_the_descriptor_comes_back(shell: Shell) -> None:
-    """So it is where stdout is a real file, and answers stay between what the process writes itself."""
+    """So it is where stdout is a real file, and answers stay between what the process writes
+    itself.
+    """
     make_connector(shell.plugs, "loud", LOUD)
-    lines = ["import os, sys", "from jackfield.cli.main import main", "print('before')", "main(['invoke', 'loud', 'shout'])"]
+    lines = [
+        "import os, sys",
+        "from jackfield.cli.main import main",
+        "print('before')",
+        "main(['invoke', 'loud', 'shout'])",
+    ]
     code = "\n".join([*lines, "print('after')", "sys.stdout.flush()", "os.write(1, b'end\\n')"])
     first, result, *rest = shell.python(code).out.splitlines()
     assert (first, json.loads(result)["status"], rest) == ("before", "succeeded", ["after", "end"])

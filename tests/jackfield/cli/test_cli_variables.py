@@ -1,4 +1,6 @@
-"""Variables as env files, templates and Secrets write them: what a tool has added is taken away, or refused by the variable's name."""
+"""Variables as env files, templates and Secrets write them: what a tool has added is taken away, or
+refused by the variable's name.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,21 @@ def _placed(shell: Shell, tmp_path: Path) -> Shell:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\t \n"])
 @pytest.mark.parametrize(
-    "name", ["JACKFIELD_HOME", "JACKFIELD_DATABASE_URL", "JACKFIELD_WORKSPACE", "JACKFIELD_LOG", "JACKFIELD_DURABILITY"]
+    "name",
+    [
+        "JACKFIELD_HOME",
+        "JACKFIELD_DATABASE_URL",
+        "JACKFIELD_WORKSPACE",
+        "JACKFIELD_LOG",
+        "JACKFIELD_DURABILITY",
+    ],
 )
-def test_what_a_file_has_left_at_the_end_is_no_part_of_a_value(placed: Shell, tmp_path: Path, name: str, end: str) -> None:
-    """A line break behind a path, a URL or a word: the same database serves, and nothing appears beside it."""
+def test_what_a_file_has_left_at_the_end_is_no_part_of_a_value(
+    placed: Shell, tmp_path: Path, name: str, end: str
+) -> None:
+    """A line break behind a path, a URL or a word: the same database serves, and nothing appears
+    beside it.
+    """
     values = {
         "JACKFIELD_HOME": f"{tmp_path}/home",
         "JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/home/jackfield.db",
@@ -69,7 +82,9 @@ def test_what_a_file_has_left_at_the_end_is_no_part_of_a_value(placed: Shell, tm
 )
 @pytest.mark.parametrize("name", sorted(NAMES - {"MASTER_KEY", "NEW_MASTER_KEY"}))
 def test_what_is_no_part_of_a_value_is_refused_by_name(name: str, value: str, said: str) -> None:
-    """Quotes that a shell would have removed, line breaks and blanks: each variable is refused by name, its value not shown."""
+    """Quotes that a shell would have removed, line breaks and blanks: each variable is refused by
+    name, its value not shown.
+    """
     with pytest.raises(InvalidInvocation, match=said) as raised:
         tidied({f"JACKFIELD_{name}": value})
     assert f"JACKFIELD_{name}" in raised.value.message
@@ -77,7 +92,9 @@ def test_what_is_no_part_of_a_value_is_refused_by_name(name: str, value: str, sa
 
 
 def test_a_refused_variable_stops_a_command_and_a_runtime(placed: Shell, tmp_path: Path) -> None:
-    """The command answers with the error and makes no folder; so does a runtime in a program. Help is given all the same."""
+    """The command answers with the error and makes no folder; so does a runtime in a program. Help
+    is given all the same.
+    """
     placed.set(JACKFIELD_HOME=f'"{tmp_path}/home"')
     before = sorted(tmp_path.rglob("*"))
     answer = placed.run("tokens", "list")
@@ -90,8 +107,15 @@ def test_a_refused_variable_stops_a_command_and_a_runtime(placed: Shell, tmp_pat
 
 
 def test_other_variables_are_left_alone() -> None:
-    """Those of the user, such as a document for ``JACKFIELD_CONNECTIONS``, may have lines and quotes; what is clean is not copied."""
-    theirs = {"JACKFIELD_MY_CONNECTIONS": "connections:\n  a: {}\n", "OTHER": ' "x" ', "JACKFIELD_HOME": "/data", "JACKFIELD_LOG": ""}
+    """Those of the user, such as a document for ``JACKFIELD_CONNECTIONS``, may have lines and
+    quotes; what is clean is not copied.
+    """
+    theirs = {
+        "JACKFIELD_MY_CONNECTIONS": "connections:\n  a: {}\n",
+        "OTHER": ' "x" ',
+        "JACKFIELD_HOME": "/data",
+        "JACKFIELD_LOG": "",
+    }
     assert tidied(theirs) is theirs
     keys = {"JACKFIELD_MASTER_KEY": f"{_TEXT}\n{_TEXT}\n"}
     assert tidied(keys) == {"JACKFIELD_MASTER_KEY": f"{_TEXT}\n{_TEXT}"}
@@ -107,8 +131,11 @@ def test_a_home_is_an_absolute_path(place: str) -> None:
 
 
 def test_an_account_without_a_home_is_told_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A uid without an account has no home folder: no folder named '~' is made below the working directory."""
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does where there is neither HOME nor an account
+    """A uid without an account has no home folder: no folder named '~' is made below the working
+    directory.
+    """
+    # what it does where there is neither HOME nor an account
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     with pytest.raises(InvalidInvocation, match="no home folder") as raised:
         home({})
     assert "JACKFIELD_HOME" in str(raised.value.hint)
@@ -116,20 +143,37 @@ def test_an_account_without_a_home_is_told_of_the_variable(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("path", ["jackfield.db", "./x/jackfield.db", "~nobody-here/x.db"])
 def test_a_database_of_the_environment_has_an_absolute_path(tmp_path: Path, path: str) -> None:
-    """A relative path, in the variable or in the file that it names, is refused; ``~`` is the account's home folder."""
+    """A relative path, in the variable or in the file that it names, is refused; ``~`` is the
+    account's home folder.
+    """
     file = tmp_path / "url"
     file.write_text(f"sqlite:///{path}\n")
-    for variables in ({"JACKFIELD_DATABASE_URL": f"sqlite:///{path}"}, {"JACKFIELD_DATABASE_URL_FILE": str(file)}):
+    for variables in (
+        {"JACKFIELD_DATABASE_URL": f"sqlite:///{path}"},
+        {"JACKFIELD_DATABASE_URL_FILE": str(file)},
+    ):
         with pytest.raises(InvalidInvocation, match="not absolute"):
             database_url(variables)
-    assert database_url({"JACKFIELD_DATABASE_URL": "sqlite:///~/x.db"}) == f"sqlite:///{os.path.expanduser('~/x.db')}"
+    assert (
+        database_url({"JACKFIELD_DATABASE_URL": "sqlite:///~/x.db"})
+        == f"sqlite:///{os.path.expanduser('~/x.db')}"
+    )
 
 
-@pytest.mark.parametrize("variables", [{"JACKFIELD_HOME": "other"}, {"JACKFIELD_DATABASE_URL": "typo.db"}])
-def test_a_new_database_is_refused_where_the_operator_wants_none(placed: Shell, tmp_path: Path, variables: dict[str, Any]) -> None:
-    """With ``JACKFIELD_NEW_DATABASE=refuse`` a wrong path is an error and no empty journal; only an upgrade makes a database."""
+@pytest.mark.parametrize(
+    "variables", [{"JACKFIELD_HOME": "other"}, {"JACKFIELD_DATABASE_URL": "typo.db"}]
+)
+def test_a_new_database_is_refused_where_the_operator_wants_none(
+    placed: Shell, tmp_path: Path, variables: dict[str, Any]
+) -> None:
+    """With ``JACKFIELD_NEW_DATABASE=refuse`` a wrong path is an error and no empty journal; only an
+    upgrade makes a database.
+    """
     places = {"JACKFIELD_HOME": f"{tmp_path}/", "JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/"}
-    placed.set(JACKFIELD_NEW_DATABASE="refuse", **{name: places[name] + value for name, value in variables.items()})
+    placed.set(
+        JACKFIELD_NEW_DATABASE="refuse",
+        **{name: places[name] + value for name, value in variables.items()},
+    )
     answer = placed.run("tokens", "list")
     assert answer.code != 0
     assert "there is no database at" in answer.json["error"]["message"]
@@ -141,22 +185,33 @@ def test_a_new_database_is_refused_where_the_operator_wants_none(placed: Shell, 
 
 def _fresh(folder: Path, level: str) -> dict[str, str]:
     """The environment of a process whose home has no database yet."""
-    environment = {name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"
+    }
     return {**environment, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_LOG_LEVEL": level}
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
 def test_a_new_database_is_said_once(shell: Shell, tmp_path: Path, level: str) -> None:
-    """By default a database is made at first use; a line says where: in the log, and at each level to a person at a terminal."""
+    """By default a database is made at first use; a line says where: in the log, and at each level
+    to a person at a terminal.
+    """
     ours, theirs = pty.openpty()
     environment = _fresh(tmp_path, level)
     command = [sys.executable, "-m", "jackfield", "tokens", "list"]
     for _ in range(2):
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+        subprocess.run(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=True
+        )
     os.close(theirs)
-    assert os.read(ours, 4096).decode().count(f"a new one begins at '{tmp_path}/home/jackfield.db'") == 1
+    assert (
+        os.read(ours, 4096).decode().count(f"a new one begins at '{tmp_path}/home/jackfield.db'")
+        == 1
+    )
     os.close(ours)
-    shell.set(JACKFIELD_HOME=str(tmp_path / "other"), JACKFIELD_DATABASE_URL="", JACKFIELD_LOG_LEVEL=level)
+    shell.set(
+        JACKFIELD_HOME=str(tmp_path / "other"), JACKFIELD_DATABASE_URL="", JACKFIELD_LOG_LEVEL=level
+    )
     assert shell.run("tokens", "list").err.count("a new one begins") == (level == "DEBUG")
     shell.set(JACKFIELD_HOME=str(tmp_path / "third"), JACKFIELD_NEW_DATABASE="maybe")
     assert "must be 'say' or 'refuse'" in shell.run("tokens", "list").json["error"]["message"]
@@ -166,7 +221,13 @@ def test_a_new_database_is_said_once(shell: Shell, tmp_path: Path, level: str) -
 def test_a_process_that_serves_says_a_new_database(tmp_path: Path, command: str) -> None:
     """It says so at each level of the log: nobody watches its start."""
     environment = _fresh(tmp_path, "ERROR")
-    words = [sys.executable, "-m", "jackfield", command, *(["--port", "0"] if command == "serve" else [])]
+    words = [
+        sys.executable,
+        "-m",
+        "jackfield",
+        command,
+        *(["--port", "0"] if command == "serve" else []),
+    ]
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         assert any(b"a new one begins at" in line for line in process.stderr)
@@ -191,7 +252,9 @@ def test_a_process_that_serves_says_a_new_database(tmp_path: Path, command: str)
     ],
 )
 def test_a_master_key_is_read_as_tools_write_it(tmp_path: Path, text: str) -> None:
-    """Base64 and Base64url, padded or not, hexadecimal digits, a prefix, a byte order mark and comments give one key."""
+    """Base64 and Base64url, padded or not, hexadecimal digits, a prefix, a byte order mark and
+    comments give one key.
+    """
     file = tmp_path / "key"
     file.write_text(text, encoding="utf-8")
     file.chmod(0o600)
@@ -223,4 +286,6 @@ def test_a_text_that_is_no_key_is_refused(text: str) -> None:
 def test_the_variables_are_those_of_the_documentation() -> None:
     """What is stripped and checked is what the reference describes."""
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    assert {f"### JACKFIELD_{name}\n" for name in NAMES} == {f"{line}\n" for line in page.splitlines() if line.startswith("### JACKFIELD_")}
+    assert {f"### JACKFIELD_{name}\n" for name in NAMES} == {
+        f"{line}\n" for line in page.splitlines() if line.startswith("### JACKFIELD_")
+    }

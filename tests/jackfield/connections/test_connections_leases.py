@@ -14,7 +14,15 @@ from clocks import FakeClock
 from inmemory import installed
 from jackfield import Jackfield
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
-from jackfield.connector import Forbidden, Minted, OpenContext, Sent, TimedOut, Unauthenticated, Unavailable
+from jackfield.connector import (
+    Forbidden,
+    Minted,
+    OpenContext,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.errors import Cancelled
 from scripted import Client, Gate, Key, Script, invocation, runtime, scripted
@@ -93,7 +101,9 @@ Arrivals = Callable[[int], None]
 
 @pytest.fixture
 def arrived(monkeypatch: pytest.MonkeyPatch) -> Arrivals:
-    """Wait until so many threads wait for somebody else's mint: each looks at its deadline first."""
+    """Wait until so many threads wait for somebody else's mint: each looks at its deadline
+    first.
+    """
     arrivals, remaining = threading.Semaphore(0), Deadline.remaining
 
     def look(deadline: Deadline) -> float:
@@ -108,7 +118,9 @@ def arrived(monkeypatch: pytest.MonkeyPatch) -> Arrivals:
     return wait
 
 
-def test_fifty_who_wait_share_one_mint(cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals) -> None:
+def test_fifty_who_wait_share_one_mint(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals
+) -> None:
     """Fifty threads that need a credential at once get the same one, minted once."""
     mint.gate = Gate()
     crowd = Crowd(50, lambda: cache.lease("role", mint, soon(clock)))
@@ -119,8 +131,12 @@ def test_fifty_who_wait_share_one_mint(cache: ConnectionCache, clock: FakeClock,
     assert len(set(map(id, crowd.found))) == 1
 
 
-def test_fifty_who_wait_share_a_failure(cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals) -> None:
-    """Those who wait for a mint that fails fail with it; whoever asks afterwards gets a mint of their own."""
+def test_fifty_who_wait_share_a_failure(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals
+) -> None:
+    """Those who wait for a mint that fails fail with it; whoever asks afterwards gets a mint of
+    their own.
+    """
     mint.gate, mint.error = Gate(), Forbidden("AssumeRole denied")
     crowd = Crowd(50, lambda: cache.lease("role", mint, soon(clock)))
     arrived(49)
@@ -137,7 +153,9 @@ def test_fifty_who_wait_share_a_failure(cache: ConnectionCache, clock: FakeClock
 def test_a_leader_s_own_end_is_not_the_others(
     cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals, error: Exception
 ) -> None:
-    """A leader who runs out of its own time, or leaves, fails alone: one of those who wait mints instead."""
+    """A leader who runs out of its own time, or leaves, fails alone: one of those who wait mints
+    instead.
+    """
     gate = Gate()
     turns = iter([error])
 
@@ -160,7 +178,9 @@ def test_a_leader_s_own_end_is_not_the_others(
 
 
 def test_who_waits_has_a_deadline(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
-    """Waiting for somebody else's mint ends with the waiter's own deadline: a timeout before anything was sent."""
+    """Waiting for somebody else's mint ends with the waiter's own deadline: a timeout before
+    anything was sent.
+    """
     mint.gate = Gate()
     leader = Crowd(1, lambda: cache.lease("role", mint, soon(clock)))
     assert mint.gate.reached.wait(PATIENCE)
@@ -181,8 +201,12 @@ def test_a_fresh_lease_is_kept(cache: ConnectionCache, clock: FakeClock, mint: M
     assert cache.lease("role", mint, soon(clock)) is not first
 
 
-def test_a_short_lease_is_renewed_at_three_quarters(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
-    """A lease of ten minutes is renewed two and a half minutes before its end, since five would be half of its life."""
+def test_a_short_lease_is_renewed_at_three_quarters(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint
+) -> None:
+    """A lease of ten minutes is renewed two and a half minutes before its end, since five would be
+    half of its life.
+    """
     mint.life = 600
     first = cache.lease("role", mint, soon(clock))
     clock.advance(440)
@@ -191,7 +215,9 @@ def test_a_short_lease_is_renewed_at_three_quarters(cache: ConnectionCache, cloc
     assert cache.lease("role", mint, soon(clock)) is not first
 
 
-def test_a_lease_without_an_end_is_kept_for_good(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
+def test_a_lease_without_an_end_is_kept_for_good(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint
+) -> None:
     """A credential that does not expire is minted once."""
     mint.life = None
     first = cache.lease("key", mint, soon(clock))
@@ -199,8 +225,12 @@ def test_a_lease_without_an_end_is_kept_for_good(cache: ConnectionCache, clock: 
     assert cache.lease("key", mint, soon(clock)) is first
 
 
-def test_an_expired_lease_is_not_given(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
-    """A lease past its end is minted anew by whoever asks, and one that was over when it was made serves nobody else."""
+def test_an_expired_lease_is_not_given(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint
+) -> None:
+    """A lease past its end is minted anew by whoever asks, and one that was over when it was made
+    serves nobody else.
+    """
     cache.lease("role", mint, soon(clock))
     clock.advance(3601)
     assert cache.lease("role", mint, soon(clock)).value == "credential 2"
@@ -210,7 +240,9 @@ def test_an_expired_lease_is_not_given(cache: ConnectionCache, clock: FakeClock,
     assert mint.made == 4
 
 
-def test_others_are_served_while_one_renews(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
+def test_others_are_served_while_one_renews(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint
+) -> None:
     """While one caller renews ahead of time, the old lease serves all others at once."""
     first = cache.lease("role", mint, soon(clock))
     clock.advance(3400)
@@ -225,8 +257,12 @@ def test_others_are_served_while_one_renews(cache: ConnectionCache, clock: FakeC
     assert cache.lease("role", mint, soon(clock)) is renewed
 
 
-def test_a_failed_renewal_serves_the_old_lease(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
-    """While the old lease holds, a renewal that fails is no failure; the next one is tried half a minute later."""
+def test_a_failed_renewal_serves_the_old_lease(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint
+) -> None:
+    """While the old lease holds, a renewal that fails is no failure; the next one is tried half a
+    minute later.
+    """
     first = cache.lease("role", mint, soon(clock))
     clock.advance(3400)
     mint.error = Unavailable("no STS")
@@ -244,7 +280,9 @@ def test_a_failed_renewal_serves_the_old_lease(cache: ConnectionCache, clock: Fa
 
 
 def test_a_dropped_lease_is_gone(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
-    """A lease that the provider calls expired is dropped; a newer one, and one that was never kept, are not touched."""
+    """A lease that the provider calls expired is dropped; a newer one, and one that was never kept,
+    are not touched.
+    """
     first = cache.lease("role", mint, soon(clock))
     cache.drop("role", first)
     second = cache.lease("role", mint, soon(clock))
@@ -254,8 +292,12 @@ def test_a_dropped_lease_is_gone(cache: ConnectionCache, clock: FakeClock, mint:
     assert cache.lease("role", mint, soon(clock)) is second
 
 
-def test_a_mint_that_is_torn_down_leaves_no_trace(cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals) -> None:
-    """Where the leader is interrupted (Ctrl-C), nobody waits for it for ever: the next one mints."""
+def test_a_mint_that_is_torn_down_leaves_no_trace(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint, arrived: Arrivals
+) -> None:
+    """Where the leader is interrupted (Ctrl-C), nobody waits for it for ever: the next one
+    mints.
+    """
     gate = Gate()
 
     def interrupted() -> Minted:
@@ -275,8 +317,12 @@ def test_a_mint_that_is_torn_down_leaves_no_trace(cache: ConnectionCache, clock:
     assert [found.value for found in other.ended().found] == ["credential 1"]
 
 
-def test_secrets_of_leases_are_masked_even_when_replaced(cache: ConnectionCache, clock: FakeClock, mint: Mint) -> None:
-    """The connection's secrets and those of each lease are masked, also of a lease that another one took the place of."""
+def test_secrets_of_leases_are_masked_even_when_replaced(
+    cache: ConnectionCache, clock: FakeClock, mint: Mint
+) -> None:
+    """The connection's secrets and those of each lease are masked, also of a lease that another one
+    took the place of.
+    """
     cache.lease("one", mint, soon(clock))
     dropped = cache.lease("two", mint, soon(clock))
     cache.drop("two", dropped)
@@ -286,7 +332,9 @@ def test_secrets_of_leases_are_masked_even_when_replaced(cache: ConnectionCache,
 
 
 def test_objects_are_made_once(cache: ConnectionCache) -> None:
-    """Twenty threads that need an object get the same one, made once; what is made may need another one."""
+    """Twenty threads that need an object get the same one, made once; what is made may need another
+    one.
+    """
     made: list[str] = []
 
     def make_inner() -> object:
@@ -303,7 +351,9 @@ def test_objects_are_made_once(cache: ConnectionCache) -> None:
 
 
 def test_objects_are_bounded(cache: ConnectionCache) -> None:
-    """At most 64 objects are kept with a connection; the first ones made go first, and one that fails is not kept."""
+    """At most 64 objects are kept with a connection; the first ones made go first, and one that
+    fails is not kept.
+    """
     for number in range(65):
         cache.cached(number, lambda number=number: [number])  # type: ignore[misc]
     assert cache.cached(64, list) == [64]
@@ -321,7 +371,9 @@ def test_open_connections_are_not_pickled(cache: ConnectionCache) -> None:
 
 
 def test_caches_follow_their_values(clock: FakeClock) -> None:
-    """A connection whose resolved values changed has a new cache; equal ones share it, and other keys have their own."""
+    """A connection whose resolved values changed has a new cache; equal ones share it, and other
+    keys have their own.
+    """
     caches = ConnectionCaches(clock)
 
     def find(key: str, **values: Any) -> ConnectionCache:
@@ -347,8 +399,12 @@ def test_caches_are_bounded(clock: FakeClock) -> None:
     assert caches.find("b", {}, frozenset) is not found["b"]
 
 
-def test_invocations_share_a_lease(tmp_path: Path, clock: FakeClock, mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty invocations with one connection cost one mint; with another connection of the same values, another one."""
+def test_invocations_share_a_lease(
+    tmp_path: Path, clock: FakeClock, mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty invocations with one connection cost one mint; with another connection of the same
+    values, another one.
+    """
 
     def opened(self: Key, context: OpenContext) -> Client:
         return Client(self, context, context.lease("role", mint))
@@ -356,7 +412,9 @@ def test_invocations_share_a_lease(tmp_path: Path, clock: FakeClock, mint: Mint,
     monkeypatch.setattr(Key, "open", opened)
     script = Script()
     values = {"type": "stage/key", "values": {"token": "t"}}
-    with runtime(tmp_path, scripted(script), connections={"one": values, "two": values}, clock=clock) as board:
+    with runtime(
+        tmp_path, scripted(script), connections={"one": values, "two": values}, clock=clock
+    ) as board:
         Crowd(20, lambda: board.ask(connection="one")).ended()
         assert (script.tries, mint.made) == (20, 1)
         board.ask(connection="two")
@@ -369,7 +427,9 @@ def test_invocations_share_a_lease(tmp_path: Path, clock: FakeClock, mint: Mint,
 def test_a_process_that_drops_an_old_lease_keeps_the_one_that_replaced_it(
     tmp_path: Path, clock: FakeClock, mint: Mint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes share a lease, which the provider ends early. The first to see that mints another; the second takes that one."""
+    """Two processes share a lease, which the provider ends early. The first to see that mints
+    another; the second takes that one.
+    """
 
     def opened(self: Key, context: OpenContext) -> Client:
         def minted() -> Minted:
@@ -380,13 +440,20 @@ def test_a_process_that_drops_an_old_lease_keeps_the_one_that_replaced_it(
 
     def answered() -> Any:
         used.append(script.clients[-1].lease.value)
-        return Unauthenticated("expired", sent=Sent.REFUSED, stale_credentials=True) if used[-1] in ended else "done"
+        return (
+            Unauthenticated("expired", sent=Sent.REFUSED, stale_credentials=True)
+            if used[-1] in ended
+            else "done"
+        )
 
     monkeypatch.setattr(Key, "open", opened)
     used: list[Any] = []
     ended: set[Any] = set()
     script = Script(answered)
-    options: Any = {"connections": [{"front": {"type": "stage/key", "values": {"token": "t"}}}], "clock": clock}
+    options: Any = {
+        "connections": [{"front": {"type": "stage/key", "values": {"token": "t"}}}],
+        "clock": clock,
+    }
     options["database_url"] = f"sqlite:///{tmp_path / 'leases.db'}"
     with (
         installed(tmp_path, scripted(script)) as catalog,
@@ -415,4 +482,8 @@ def test_waiting_for_a_lease_keeps_to_the_invocation_s_deadline(
         late = board.ask(timeoutSeconds=0.2)
         mint.gate.open.set()
         assert leader.ended().found[0].status == "succeeded"
-    assert (late.status, late.error and late.error.code, late.meta.attempts) == ("failed", "timeout", 0)
+    assert (late.status, late.error and late.error.code, late.meta.attempts) == (
+        "failed",
+        "timeout",
+        0,
+    )

@@ -9,7 +9,9 @@ import pytest
 from jackfield.connections.host_access import ReferenceRules
 
 
-def reference_fault(kind: str, target: object, folder: str, allowed: bool | tuple[str, ...], barred: tuple[str, ...]) -> str | None:
+def reference_fault(
+    kind: str, target: object, folder: str, allowed: bool | tuple[str, ...], barred: tuple[str, ...]
+) -> str | None:
     """Judge a reference."""
     return ReferenceRules(allowed, barred).fault(kind, target, folder)
 
@@ -30,9 +32,15 @@ def env(name: str, allowed: bool | tuple[str, ...]) -> str | None:
 
 
 @pytest.mark.parametrize("allowed", [True, ("*",), ("env:*",), ("env:JACKFIELD_*",)])
-@pytest.mark.parametrize("name", ["JACKFIELD_MASTER_KEY", "JACKFIELD_DATABASE_URL", "jackfield_master_key"])
-def test_s4_jackfields_own_variables_are_never_read(allowed: bool | tuple[str, ...], name: str) -> None:
-    """Whatever is allowed, the master key and all other settings of jackfield stay with the operator."""
+@pytest.mark.parametrize(
+    "name", ["JACKFIELD_MASTER_KEY", "JACKFIELD_DATABASE_URL", "jackfield_master_key"]
+)
+def test_s4_jackfields_own_variables_are_never_read(
+    allowed: bool | tuple[str, ...], name: str
+) -> None:
+    """Whatever is allowed, the master key and all other settings of jackfield stay with the
+    operator.
+    """
     assert "jackfield's own" in str(env(name, allowed))
 
 
@@ -65,7 +73,9 @@ def test_s4_patterns_allow_what_they_fit_and_nothing_else() -> None:
     ],
 )
 def test_a_pattern_of_a_store_has_no_detour(target: str) -> None:
-    """A store may read a reference as a path: one that leads elsewhere needs a pattern for all of the store."""
+    """A store may read a reference as a path: one that leads elsewhere needs a pattern for all of
+    the store.
+    """
     assert reference_fault("$safe", target, ".", ("safe:acme*",), ()) is not None
     assert reference_fault("$safe", "acme/token", ".", ("safe:acme*",), ()) is None
     assert reference_fault("$safe", "/acme/token/", ".", ("safe:/acme*",), ()) is None
@@ -74,25 +84,43 @@ def test_a_pattern_of_a_store_has_no_detour(target: str) -> None:
 
 
 @pytest.mark.parametrize("allowed", [True, ("*",), ("file:/*",)])
-def test_s4_the_key_and_the_home_are_never_read(home: Path, tmp_path: Path, allowed: bool | tuple[str, ...]) -> None:
-    """Neither by name, nor through ``..``, a link to the file or its folder, another home's key file, nor by way of ``/proc``."""
+def test_s4_the_key_and_the_home_are_never_read(
+    home: Path, tmp_path: Path, allowed: bool | tuple[str, ...]
+) -> None:
+    """Neither by name, nor through ``..``, a link to the file or its folder, another home's key
+    file, nor by way of ``/proc``.
+    """
     (tmp_path / "link").symlink_to(home)
     (tmp_path / "file").symlink_to(home / "jackfield.db")
     (tmp_path / "open").mkdir()
     key = tmp_path / "elsewhere.pem"
     key.write_text("key")
     named = [
-        home / "master.key", home / "jackfield.db", home, tmp_path / "open/../home/jackfield.db", tmp_path / "link/jackfield.db",
-        tmp_path / "file", tmp_path / "other/master.key", key, "/proc/self/environ", f"/proc/self/root{home}/jackfield.db",
-    ]  # fmt: skip
+        home / "master.key",
+        home / "jackfield.db",
+        home,
+        tmp_path / "open/../home/jackfield.db",
+        tmp_path / "link/jackfield.db",
+        tmp_path / "file",
+        tmp_path / "other/master.key",
+        key,
+        "/proc/self/environ",
+        f"/proc/self/root{home}/jackfield.db",
+    ]
     for path in named:
-        assert "jackfield's own" in str(reference_fault("$file", str(path), ".", allowed, (str(home), str(key)))), path
-    assert "jackfield's own" in str(reference_fault("$file", "jackfield.db", str(home), allowed, (str(home),)))
+        assert "jackfield's own" in str(
+            reference_fault("$file", str(path), ".", allowed, (str(home), str(key)))
+        ), path
+    assert "jackfield's own" in str(
+        reference_fault("$file", "jackfield.db", str(home), allowed, (str(home),))
+    )
     assert reference_fault("$file", str(tmp_path / "home2"), ".", allowed, (str(home),)) is None
 
 
 def test_s4_files_are_judged_where_they_lie(tmp_path: Path) -> None:
-    """A link in an allowed folder leads nowhere else; a folder that is itself a link is allowed under either name."""
+    """A link in an allowed folder leads nowhere else; a folder that is itself a link is allowed
+    under either name.
+    """
     real, other = tmp_path / "real", tmp_path / "other"
     real.mkdir()
     other.mkdir()
@@ -107,5 +135,7 @@ def test_s4_files_are_judged_where_they_lie(tmp_path: Path) -> None:
         ("acme/../other/secret", False),
         ("other/x", False),
     ):
-        assert (reference_fault("$file", str(tmp_path / path), ".", allowed, ()) is None) is good, path
+        assert (reference_fault("$file", str(tmp_path / path), ".", allowed, ()) is None) is good, (
+            path
+        )
     assert reference_fault("$file", "a\0b", ".", ("file:/*",), ()) is not None

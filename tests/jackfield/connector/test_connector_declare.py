@@ -94,8 +94,17 @@ def test_an_action_stays_a_plain_function(connector: Connector) -> None:
     assert declared is ask
     assert declared(Ask(text="hi"), "x").model_dump() == {"MessageId": "x: hi"}
     action = connector.actions["askSomebody"]
-    assert (action.inputs, action.output, action.takes_client, action.is_async) == (Ask, Answer, True, False)
-    assert (action.title, action.description, action.effect) == ("Ask Somebody", "Ask somebody.", "read")
+    assert (action.inputs, action.output, action.takes_client, action.is_async) == (
+        Ask,
+        Answer,
+        True,
+        False,
+    )
+    assert (action.title, action.description, action.effect) == (
+        "Ask Somebody",
+        "Ask somebody.",
+        "read",
+    )
 
 
 def test_an_undeclared_effect_is_write(connector: Connector) -> None:
@@ -122,7 +131,9 @@ def test_async_actions_are_known_as_such(connector: Connector) -> None:
 
 
 def test_signatures_that_cannot_be(connector: Connector) -> None:
-    """The first parameter is an Inputs, the second the client, what comes back an Output; anything else is told."""
+    """The first parameter is an Inputs, the second the client, what comes back an Output; anything
+    else is told.
+    """
 
     def none() -> Answer: ...  # type: ignore[empty-body]
     def three(a: Ask, b: str, c: str) -> Answer: ...  # type: ignore[empty-body]
@@ -133,8 +144,12 @@ def test_signatures_that_cannot_be(connector: Connector) -> None:
 
     reasons: dict[Any, str] = {
         **dict.fromkeys((none, three), " must take its inputs, and the client if it needs one"),
-        **dict.fromkeys((loose, bare), ": the first parameter must be annotated with an Inputs model"),
-        **dict.fromkeys((nothing, text), ": the return value must be annotated with an Output model"),
+        **dict.fromkeys(
+            (loose, bare), ": the first parameter must be annotated with an Inputs model"
+        ),
+        **dict.fromkeys(
+            (nothing, text), ": the return value must be annotated with an Output model"
+        ),
     }
     assert {function: refused(connector, function) for function in reasons} == {
         function: f"action 'ask'{reason}" for function, reason in reasons.items()
@@ -146,15 +161,22 @@ def test_an_annotation_that_is_not_defined(connector: Connector) -> None:
 
     def unknown(a: NotThere) -> Answer: ...  # type: ignore[name-defined, empty-body]  # noqa: F821 (that is the fault)
 
-    assert refused(connector, unknown) == "action 'ask': the annotation 'NotThere' is not defined in its module"
+    assert (
+        refused(connector, unknown)
+        == "action 'ask': the annotation 'NotThere' is not defined in its module"
+    )
 
 
 def test_keys_and_effects_that_cannot_be(connector: Connector) -> None:
-    """A key is declared once, an effect is one of three, and two connection types do not share a key."""
+    """A key is declared once, an effect is one of three, and two connection types do not share a
+    key.
+    """
 
     def ask(_question: Ask) -> Answer: ...  # type: ignore[empty-body]
 
-    assert "effect must be one of read, idempotent, write" in refused(connector, ask, effect="delete")
+    assert "effect must be one of read, idempotent, write" in refused(
+        connector, ask, effect="delete"
+    )
     connector.action("ask")(ask)
     assert refused(connector, ask) == "action 'ask' is declared twice"
     with pytest.raises(DeclarationError, match="two connection types with the same key"):
@@ -172,15 +194,24 @@ def test_the_types_of_a_list_that_is_compared_are_three(connector: Connector) ->
 
     connector.diff_poll("shelves", item=Shelf)(read)
     connector.diff_poll("boards", item=Shelf, types=("hung", "moved", "gone"))(read)
-    assert connector.triggers["shelves"].types == ("shelvesCreated", "shelvesUpdated", "shelvesDeleted")
+    assert connector.triggers["shelves"].types == (
+        "shelvesCreated",
+        "shelvesUpdated",
+        "shelvesDeleted",
+    )
     assert connector.triggers["boards"].types == ("hung", "moved", "gone")
     for types in (("hung", "moved"), ("hung", "moved", "moved")):
-        with pytest.raises(DeclarationError, match="'types' must name three: of what was created, updated and deleted"):
+        with pytest.raises(
+            DeclarationError,
+            match="'types' must name three: of what was created, updated and deleted",
+        ):
             connector.diff_poll("more", item=Shelf, types=types)
 
 
 def test_a_pace_by_something_that_is_no_input(connector: Connector) -> None:
-    """A misspelt input would leave calls unpaced in silence, so it is refused; names are those of the JSON."""
+    """A misspelt input would leave calls unpaced in silence, so it is refused; names are those of
+    the JSON.
+    """
 
     def ask(_question: Ask) -> Answer: ...  # type: ignore[empty-body]
 
@@ -204,7 +235,12 @@ def test_option_sources(connector: Connector) -> None:
 
     assert [option.to_json() for option in voices()] == [{"value": "alto", "label": "Alto"}]
     assert describe(connector)["optionSources"] == [
-        {"key": "voices", "title": "Voices", "description": "The voices.", "needsConnection": False},
+        {
+            "key": "voices",
+            "title": "Voices",
+            "description": "The voices.",
+            "needsConnection": False,
+        },
         {"key": "openDoors", "title": "Doors", "description": "", "needsConnection": True},
     ]
 
@@ -231,11 +267,18 @@ def test_connection_tests_are_kept(connector: Connector) -> None:
 
 
 def test_values_hide() -> None:
-    """No text of inputs, connection values or credentials tells what is in them, and none is pickled or copied by pickling."""
+    """No text of inputs, connection values or credentials tells what is in them, and none is
+    pickled or copied by pickling.
+    """
     secret = "s3cret-value"
     door, question = Door(secret=secret), Ask(text=secret)
     minted = Minted(secret, 5.0, (secret,))
-    assert (repr(door), str(door), repr(question), str(question)) == ("Door(…)", "Door(…)", "Ask(…)", "Ask(…)")
+    assert (repr(door), str(door), repr(question), str(question)) == (
+        "Door(…)",
+        "Door(…)",
+        "Ask(…)",
+        "Ask(…)",
+    )
     assert secret not in repr(minted) + str(minted) + f"{door} {question!r}"
     for held in (door, minted, question):
         with pytest.raises(TypeError, match="cannot be pickled"):
@@ -266,7 +309,9 @@ def context(call: Call) -> OpenContext:
     """A context without a runtime behind it."""
 
     class Kept:
-        def lease(self, key: str, mint: Any, deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        def lease(
+            self, key: str, mint: Any, deadline: Deadline, *, outlasts: bool = False
+        ) -> Minted:
             found: Minted = mint()
             assert deadline is call.deadline
             return found
@@ -287,20 +332,28 @@ def context(call: Call) -> OpenContext:
 
 
 def test_a_context_leases_and_keeps() -> None:
-    """A connection type leases under its try's deadline, drops what it leased, and keeps objects; its text tells nothing."""
+    """A connection type leases under its try's deadline, drops what it leased, and keeps objects;
+    its text tells nothing.
+    """
     found = context(Call(Deadline.after(5, SystemClock())))
     assert "front" not in repr(found)
     assert Door(secret="s").open(found) == "open talk"
 
 
 def test_the_default_test_of_a_connection_opens_it() -> None:
-    """A type that declares no test is opened, which passes no test; one that cannot be opened says so."""
+    """A type that declares no test is opened, which passes no test; one that cannot be opened says
+    so.
+    """
     found = context(Call(Deadline.after(5, SystemClock())))
     (step,) = Door(secret="s").test(found)
     assert isinstance(step, Step)
     assert step.to_json() == {
-        "key": "open", "title": "Open the connection", "passed": False, "mandatory": False, "message": "The values were accepted.",
-    }  # fmt: skip
+        "key": "open",
+        "title": "Open the connection",
+        "passed": False,
+        "mandatory": False,
+        "message": "The values were accepted.",
+    }
     with pytest.raises(NotImplementedError):
         list(Bare().test(found))
 
@@ -308,11 +361,16 @@ def test_the_default_test_of_a_connection_opens_it() -> None:
 def test_steps_and_accounts() -> None:
     """A step shows its hint where it has one; an account is an id and a label."""
     assert Step("a", "A", passed=False, message="No.", hint="Do.").to_json()["hint"] == "Do."
-    assert (Account("1", "One").id, Detail("/a", "b").to_json()) == ("1", {"path": "/a", "message": "b"})
+    assert (Account("1", "One").id, Detail("/a", "b").to_json()) == (
+        "1",
+        {"path": "/a", "message": "b"},
+    )
 
 
 def test_a_call_begins_once_in_time() -> None:
-    """Beginning is refused where the caller has left or time is up, and counts once; afterwards neither matters."""
+    """Beginning is refused where the caller has left or time is up, and counts once; afterwards
+    neither matters.
+    """
     call = Call(Deadline.after(60, SystemClock()))
     call.begin()
     call.cancelled.set()
@@ -346,9 +404,13 @@ def test_the_current_call() -> None:
 
 
 def test_the_author_s_api_is_lazy_and_whole() -> None:
-    """Each name of the API can be had, ``dir`` lists them, and any other name is refused as Python does."""
+    """Each name of the API can be had, ``dir`` lists them, and any other name is refused as Python
+    does.
+    """
     listed = dir(jackfield.connector)
     assert listed == sorted(jackfield.connector.__all__)
     assert all(getattr(jackfield.connector, name) is not None for name in listed)
-    with pytest.raises(AttributeError, match=r"module 'jackfield\.connector' has no attribute 'nothing'"):
+    with pytest.raises(
+        AttributeError, match=r"module 'jackfield\.connector' has no attribute 'nothing'"
+    ):
         jackfield.connector.nothing  # type: ignore[attr-defined]  # noqa: B018 (asking is the test)

@@ -58,7 +58,12 @@ def test_what_is_no_file(given: Any, told: str) -> None:
 
 
 def test_surfaces_know_it_for_a_file() -> None:
-    """The schema is the one by which the CLI, uploads and forms recognise a file, optional or not."""
+    """The schema is the one by which the CLI, uploads and forms recognise a file, optional or
+    not.
+    """
     for name in ("first", "second"):
         branches = SCHEMA["properties"][name]["anyOf"]
-        assert [set(branch.get("properties", ())) for branch in branches] == [set(), {"data", "contentType"}]
+        assert [set(branch.get("properties", ())) for branch in branches] == [
+            set(),
+            {"data", "contentType"},
+        ]

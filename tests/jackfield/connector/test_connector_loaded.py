@@ -20,7 +20,9 @@ GITHUB = Path(__file__).parents[3] / "connectors" / "github" / "jackfield_github
 
 def _bound() -> LoadedConnector:
     found: LoadedConnector = connector_at(
-        "jackfield_github", "http", Manifest.from_json(json.loads((GITHUB / "connector.json").read_bytes()))
+        "jackfield_github",
+        "http",
+        Manifest.from_json(json.loads((GITHUB / "connector.json").read_bytes())),
     )
     return found
 
@@ -30,14 +32,20 @@ KINDS: Mapping[str, Callable[[], LoadedConnector]] = {
     "bound": _bound,
     "virtual": lambda: AwsSource().load("aws.sqs"),
 }
-STAND_IN: Callable[..., LoadedConnector] = RemoteConnector  # mypy compares the members; tests/jackfield_isolation, what they do
+# mypy compares the members; tests/jackfield_isolation, what they do
+STAND_IN: Callable[..., LoadedConnector] = RemoteConnector
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_connector_has_what_the_runtime_asks_of_it(kind: str) -> None:
-    """A connector that is written, bound to requests or made from a service's model has the same members; types are checked by mypy."""
+    """A connector that is written, bound to requests or made from a service's model has the same
+    members; types are checked by mypy.
+    """
     connector = KINDS[kind]()
-    members = {*LoadedConnector.__annotations__, *(name for name in vars(LoadedConnector) if not name.startswith("_"))}
+    members = {
+        *LoadedConnector.__annotations__,
+        *(name for name in vars(LoadedConnector) if not name.startswith("_")),
+    }
     assert [name for name in sorted(members) if not hasattr(connector, name)] == [], kind
     key = next(iter(connector.actions))
     assert (connector.actions[key].key, key in connector.connections) == (key, False)

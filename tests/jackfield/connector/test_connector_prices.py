@@ -1,4 +1,6 @@
-"""What providers answer has a price that is known before it is parsed, and calls share the memory for it."""
+"""What providers answer has a price that is known before it is parsed, and calls share the memory
+for it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.connector import Call, Sent, TimedOut, TooCostly, Unavailable, bounded_answer, check_price, whole_answer
+from jackfield.connector import (
+    Call,
+    Sent,
+    TimedOut,
+    TooCostly,
+    Unavailable,
+    bounded_answer,
+    check_price,
+    whole_answer,
+)
 from jackfield.connector.context import entered
 from jackfield.connector.room import ANSWERS, OBJECT, RESERVED, VALUE, Room, Share
 from jackfield.kernel.clock import Deadline, SystemClock
@@ -33,7 +44,10 @@ from jackfield.kernel.price import (
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('ab\\"[]{},:é\x00', max_size=8),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text('a\\"[,', max_size=4), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.text('a\\"[,', max_size=4), inner, max_size=5)
+    ),
     max_leaves=40,
 )
 MIB = 1024 * 1024
@@ -65,14 +79,18 @@ def _pieces(content: bytes, size: int) -> list[bytes]:
 @given(_JSON, st.booleans(), st.integers(1, 40))
 @settings(max_examples=300, deadline=None)
 def test_json_is_counted_wherever_it_is_cut(value: Any, ascii_only: bool, size: int) -> None:
-    """The count of JSON is that of its values, with an empty container as two at most; how it arrives in pieces changes nothing."""
+    """The count of JSON is that of its values, with an empty container as two at most; how it
+    arrives in pieces changes nothing.
+    """
     content = json.dumps(value, ensure_ascii=ascii_only).encode()
     most = _count(value) + _containers(value)
     assert not _refuses(JsonMeter(most), _pieces(content, size))
     assert not _refuses(JsonMeter(most), [content])
     if _count(value) > 1:
         few = (_count(value) - 2) // 2
-        assert _refuses(JsonMeter(few), _pieces(content, size)) == _refuses(JsonMeter(few), [content])
+        assert _refuses(JsonMeter(few), _pieces(content, size)) == _refuses(
+            JsonMeter(few), [content]
+        )
         assert _refuses(JsonMeter(max(0, _count(value) - _strings(value) - 2)), [content])
 
 
@@ -99,12 +117,24 @@ def test_many_values_are_refused_in_every_form() -> None:
         (check_json, b"[" + b"[]," * 2000 + b"1]", b'["' + text + b'"]'),
         (check_json, b"[" + b"1," * 2000 + b"1]", b'["' + b"," * 5000 + b'"]'),
         (check_json, b'{"a":1,' * 1100, b'["' + b'\\"[' * 3000 + b'"]'),
-        (check_json, ("[" + "[]," * 2000 + "1]").encode("utf-16"), json.dumps([1] * 400).encode("utf-16")),
-        (check_json, ('["\u2200",' + "[]," * 2000 + "1]").encode("utf-16"), ('["\u2200"' + "]").encode("utf-16")),
+        (
+            check_json,
+            ("[" + "[]," * 2000 + "1]").encode("utf-16"),
+            json.dumps([1] * 400).encode("utf-16"),
+        ),
+        (
+            check_json,
+            ('["\u2200",' + "[]," * 2000 + "1]").encode("utf-16"),
+            ('["\u2200"' + "]").encode("utf-16"),
+        ),
         (check_xml, b"<r>" + b"<x/>" * 2100 + b"</r>", b"<r>" + text + b"</r>"),
         (check_xml, b"<r>" + b"<x>1</x>" * 1100 + b"</r>", b"<r>" + b"=" * 5000 + b"</r>"),
         (check_xml, b"<r " + b"a='1' " * 1100 + b"/>", b"<r>" + b"<x>a=b=c=d</x>" * 900 + b"</r>"),
-        (check_xml, ("<r>" + "<x/>" * 2100 + "</r>").encode("utf-16"), ("<r>" + "x" * 5000 + "</r>").encode("utf-16")),
+        (
+            check_xml,
+            ("<r>" + "<x/>" * 2100 + "</r>").encode("utf-16"),
+            ("<r>" + "x" * 5000 + "</r>").encode("utf-16"),
+        ),
         (check_cbor, b"\x99\x07\xd0" + b"\x80" * 2000, b"\x59\x27\x10" + text),
         (check_cbor, b"\x9f" * 1001, b"\x81\x79\x27\x10" + text),
         (check_cbor, b"\xbf" + b"\x61a\xa0" * 600, b"\x5b" + (10_000).to_bytes(8) + text),
@@ -123,11 +153,19 @@ def test_xml_with_a_document_type_is_refused(head: str, coding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["application/json", "application/problem+json; charset=utf-8", "text/xml", "application/vnd.amazon.eventstream"]
+    "kind",
+    [
+        "application/json",
+        "application/problem+json; charset=utf-8",
+        "text/xml",
+        "application/vnd.amazon.eventstream",
+    ],
 )
 @pytest.mark.parametrize("times", [1, 2, 4])
 def test_an_answer_is_refused_while_it_is_read_however_long_it_is(kind: str, times: int) -> None:
-    """Of 8, 16 or 32 MB of values, no more is read than the limit has, and no more memory is taken."""
+    """Of 8, 16 or 32 MB of values, no more is read than the limit has, and no more memory is
+    taken.
+    """
     piece = b"<x/>" * 16384 if "xml" in kind else b"[]," * 21845
     read = 0
 
@@ -146,7 +184,11 @@ def test_an_answer_is_refused_while_it_is_read_however_long_it_is(kind: str, tim
         tracemalloc.stop()
     assert read <= 9 * MIB
     assert peak < 24 * MIB
-    assert (raised.value.sent, raised.value.retryable, raised.value.repeatable) == (Sent.UNKNOWN, False, False)
+    assert (raised.value.sent, raised.value.retryable, raised.value.repeatable) == (
+        Sent.UNKNOWN,
+        False,
+        False,
+    )
 
 
 def test_what_is_not_parsed_is_not_counted() -> None:
@@ -161,12 +203,16 @@ def test_what_is_not_parsed_is_not_counted() -> None:
 
 @pytest.fixture(name="collected")
 def _collected() -> None:
-    """Begin with what earlier tests have left in reference cycles returned: the budget is the process's."""
+    """Begin with what earlier tests have left in reference cycles returned: the budget is the
+    process's.
+    """
     gc.collect()
 
 
 def test_one_workspace_leaves_room_for_the_next() -> None:
-    """One that takes all it can gets half, of two each gets a third; what is released is there for others."""
+    """One that takes all it can gets half, of two each gets a third; what is released is there for
+    others.
+    """
     room, mib = Room(120 * MIB), MIB
 
     def fill(workspace: str) -> int:
@@ -186,13 +232,22 @@ def test_one_workspace_leaves_room_for_the_next() -> None:
 
 
 @pytest.mark.usefixtures("collected")
-def test_a_call_without_room_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its first request is refused and may be repeated; once it has begun, later requests are never refused for room."""
+def test_a_call_without_room_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its first request is refused and may be repeated; once it has begun, later requests are never
+    refused for room.
+    """
     monkeypatch.setattr(ANSWERS, "size", ANSWERS.used + RESERVED - 1)
     call = Call(Deadline.after(5, SystemClock()), workspace="full")
     with pytest.raises(Unavailable) as raised:
         call.begin()
-    assert (raised.value.sent, raised.value.retryable, call.begun, call.requests) == (Sent.NOTHING, True, False, 0)
+    assert (raised.value.sent, raised.value.retryable, call.begun, call.requests) == (
+        Sent.NOTHING,
+        True,
+        False,
+        0,
+    )
     monkeypatch.setattr(ANSWERS, "size", ANSWERS.used + 2 * RESERVED)
     call.begin()
     monkeypatch.setattr(ANSWERS, "size", 0)
@@ -202,7 +257,9 @@ def test_a_call_without_room_is_refused_before_anything_is_sent(monkeypatch: pyt
 
 @pytest.mark.usefixtures("collected")
 def test_an_answer_without_room_is_refused_truthfully(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It arrived, so that a write is in doubt; a read may be repeated when there is room. What was held is released."""
+    """It arrived, so that a write is in doubt; a read may be repeated when there is room. What was
+    held is released.
+    """
     before = ANSWERS.used
     monkeypatch.setattr(ANSWERS, "size", before + 2 * MIB)
     call = Call(Deadline.after(5, SystemClock()), workspace="grows")
@@ -212,7 +269,9 @@ def test_an_answer_without_room_is_refused_truthfully(monkeypatch: pytest.Monkey
         held = ANSWERS.used
         assert held > before + MIB // 2
         call.begin()
-        assert ANSWERS.used == before + RESERVED, "an earlier response of the call is no longer counted"
+        assert ANSWERS.used == before + RESERVED, (
+            "an earlier response of the call is no longer counted"
+        )
         with pytest.raises(Unavailable, match="does not fit") as raised:
             whole_answer([b"x" * MIB, b"x" * MIB])
     assert (raised.value.sent, raised.value.retryable) == (Sent.UNKNOWN, True)
@@ -223,13 +282,21 @@ def test_an_answer_without_room_is_refused_truthfully(monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("times", [1, 2, 4])
 def test_memory_grows_with_the_answer_and_so_does_its_part(times: int) -> None:
-    """Held whole, an answer of n, 2n, 4n bytes takes as much memory and little more, and that is what its call reserves."""
-    size, call, before = times * 2 * MIB, Call(Deadline.after(5, SystemClock()), workspace="n"), ANSWERS.used
+    """Held whole, an answer of n, 2n, 4n bytes takes as much memory and little more, and that is
+    what its call reserves.
+    """
+    size, call, before = (
+        times * 2 * MIB,
+        Call(Deadline.after(5, SystemClock()), workspace="n"),
+        ANSWERS.used,
+    )
     tracemalloc.start()
     try:
         with entered(call):
             call.begin()
-            whole_answer((bytes(65536) for _ in range(size // 65536)), media_type="application/json")
+            whole_answer(
+                (bytes(65536) for _ in range(size // 65536)), media_type="application/json"
+            )
             peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -249,10 +316,19 @@ def test_values_are_reserved_before_they_are_parsed() -> None:
 
 
 @pytest.mark.usefixtures("collected")
-@pytest.mark.parametrize(("text", "width"), [("a" * MIB, 1), ("\u00e9" * MIB, 2), ("\u4e2d" * MIB, 6), ("a" * MIB + "\U0001f600", 4)])
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("a" * MIB, 1), ("\u00e9" * MIB, 2), ("\u4e2d" * MIB, 6), ("a" * MIB + "\U0001f600", 4)],
+)
 def test_a_text_is_reserved_as_wide_as_it_is_decoded(text: str, width: int) -> None:
-    """One character beyond a width makes a text of 1 MiB take two or four bytes for each of the others."""
-    call, before, content = Call(Deadline.after(5, SystemClock()), workspace="wide"), ANSWERS.used, text.encode()
+    """One character beyond a width makes a text of 1 MiB take two or four bytes for each of the
+    others.
+    """
+    call, before, content = (
+        Call(Deadline.after(5, SystemClock()), workspace="wide"),
+        ANSWERS.used,
+        text.encode(),
+    )
     assert sys.getsizeof(text) <= text_size(content) + 100
     with entered(call):
         check_price(content, "text")
@@ -298,7 +374,9 @@ def test_the_budget_is_exact_under_threads() -> None:
 
 
 def test_a_forked_process_has_a_budget_of_its_own() -> None:
-    """What the parent's calls hold is not held in the child, and their ends there leave nothing reserved."""
+    """What the parent's calls hold is not held in the child, and their ends there leave nothing
+    reserved.
+    """
     room = Room(MIB)
     inherited, own = Share("a", room), Share("a", room)
     inherited.admit()

@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Discriminator, Tag
 
-from jackfield.connector import ConnectionType, Connector, DeclarationError, Field, Inputs, Output, Pagination, RateLimit, describe
+from jackfield.connector import (
+    ConnectionType,
+    Connector,
+    DeclarationError,
+    Field,
+    Inputs,
+    Output,
+    Pagination,
+    RateLimit,
+    describe,
+)
 from jackfield.manifest.manifest import Manifest
 
 
@@ -71,7 +81,13 @@ PROPERTIES: dict[str, Any] = {
     "fraction": {"type": "number", "title": "Fraction", "default": 0.5},
     "flag": {"type": "boolean", "title": "Flag", "default": False},
     "choice": {"type": "string", "title": "Choice", "enum": ["a", "b"], "default": "a"},
-    "colour": {"type": "string", "title": "Colour", "description": Colour.__doc__, "enum": ["red", "blue"], "default": "red"},
+    "colour": {
+        "type": "string",
+        "title": "Colour",
+        "description": Colour.__doc__,
+        "enum": ["red", "blue"],
+        "default": "red",
+    },
     "colours": {
         "type": "array",
         "title": "Colours",
@@ -81,7 +97,12 @@ PROPERTIES: dict[str, Any] = {
     "maybe": {"type": "string", "title": "Maybe"},
     "either": {"anyOf": [{"type": "integer"}, {"type": "string"}], "title": "Either"},
     "words": {"type": "array", "title": "Words", "items": {"type": "string"}, "default": []},
-    "table": {"type": "object", "title": "Table", "additionalProperties": {"type": "integer"}, "default": {}},
+    "table": {
+        "type": "object",
+        "title": "Table",
+        "additionalProperties": {"type": "integer"},
+        "default": {},
+    },
     "anything": {"title": "Anything"},
     "day": {"type": "string", "title": "Day", "format": "date"},
     "keyArn": {"type": "string", "title": "Key Arn", "writeOnly": True, "format": "password"},
@@ -89,7 +110,10 @@ PROPERTIES: dict[str, Any] = {
 ADDRESS: dict[str, Any] = {
     "type": "object",
     "description": "Where somebody lives.",
-    "properties": {"street": {"type": "string", "title": "Street"}, "zipCode": {"type": "string", "title": "Zip Code"}},
+    "properties": {
+        "street": {"type": "string", "title": "Street"},
+        "zipCode": {"type": "string", "title": "Zip Code"},
+    },
     "required": ["street"],
     "additionalProperties": False,
 }
@@ -112,21 +136,42 @@ def inputs_schema(model: type[Inputs], **extra: Any) -> dict[str, Any]:
 
 
 def test_every_kind_of_field() -> None:
-    """Each kind of field is the JSON Schema that a person would write: no null branches, no references, nothing of Python."""
+    """Each kind of field is the JSON Schema that a person would write: no null branches, no
+    references, nothing of Python.
+    """
     schema = inputs_schema(Every)
     found = schema["properties"]
-    assert [field.pop("x-jackfield")["order"] for field in found.values()] == list(range(1, len(found) + 1))
+    assert [field.pop("x-jackfield")["order"] for field in found.values()] == list(
+        range(1, len(found) + 1)
+    )
     assert list(found) == [
-        "plain", "wholeNumber", "fraction", "flag", "choice", "colour", "colours", "maybe", "either", "words", "addresses", "address",
-        "second", "table", "anything", "day", "keyArn",
-    ]  # fmt: skip
+        "plain",
+        "wholeNumber",
+        "fraction",
+        "flag",
+        "choice",
+        "colour",
+        "colours",
+        "maybe",
+        "either",
+        "words",
+        "addresses",
+        "address",
+        "second",
+        "table",
+        "anything",
+        "day",
+        "keyArn",
+    ]
     assert {name: found[name] for name in PROPERTIES} == PROPERTIES
     assert schema["required"] == ["plain", "wholeNumber", "address", "second", "keyArn"]
     assert "$defs" not in schema
 
 
 def test_an_object_is_closed_and_explains_itself() -> None:
-    """An object takes no unknown members and is described by its model's docstring; so are objects within it."""
+    """An object takes no unknown members and is described by its model's docstring; so are objects
+    within it.
+    """
     schema = inputs_schema(Every)
     for name in ("address", "second"):
         schema["properties"][name].pop("x-jackfield")
@@ -139,30 +184,61 @@ def test_an_object_is_closed_and_explains_itself() -> None:
 
 
 def test_marks_for_forms() -> None:
-    """What JSON Schema has no word for stands in ``x-jackfield``; marks that were not made are not there."""
+    """What JSON Schema has no word for stands in ``x-jackfield``; marks that were not made are not
+    there.
+    """
 
     class Marked(Inputs):
         body: str = Field(
-            title="Body", description="What it says.", examples=["Hello"], sensitive=True, mask="last4", multiline=True, language="html",
-            options="voices", trim=True, lowercase=True, blank="absent", from_connection="sender", fixed=True, expects="a text",
+            title="Body",
+            description="What it says.",
+            examples=["Hello"],
+            sensitive=True,
+            mask="last4",
+            multiline=True,
+            language="html",
+            options="voices",
+            trim=True,
+            lowercase=True,
+            blank="absent",
+            from_connection="sender",
+            fixed=True,
+            expects="a text",
             alias="TheBody",
-        )  # fmt: skip
+        )
         bare: str = Field()
 
     fields = inputs_schema(Marked)["properties"]
     assert fields["TheBody"] == {
-        "type": "string", "title": "Body", "description": "What it says.", "examples": ["Hello"],
+        "type": "string",
+        "title": "Body",
+        "description": "What it says.",
+        "examples": ["Hello"],
         "x-jackfield": {
-            "order": 1, "sensitive": True, "mask": "last4", "multiline": True, "language": "html", "options": "voices", "trim": True,
-            "lowercase": True, "blank": "absent", "fromConnection": "sender", "fixed": True, "expects": "a text",
+            "order": 1,
+            "sensitive": True,
+            "mask": "last4",
+            "multiline": True,
+            "language": "html",
+            "options": "voices",
+            "trim": True,
+            "lowercase": True,
+            "blank": "absent",
+            "fromConnection": "sender",
+            "fixed": True,
+            "expects": "a text",
         },
-    }  # fmt: skip
+    }
     assert fields["bare"] == {"type": "string", "title": "Bare", "x-jackfield": {"order": 2}}
 
 
 def test_keywords_for_the_whole() -> None:
-    """``schema`` of an action adds keywords to its inputs; an empty model is an empty closed object."""
-    schema = inputs_schema(Every, schema={"anyOf": [{"required": ["plain"]}, {"required": ["maybe"]}]})
+    """``schema`` of an action adds keywords to its inputs; an empty model is an empty closed
+    object.
+    """
+    schema = inputs_schema(
+        Every, schema={"anyOf": [{"required": ["plain"]}, {"required": ["maybe"]}]}
+    )
     assert schema["anyOf"] == [{"required": ["plain"]}, {"required": ["maybe"]}]
     empty = inputs_schema(Empty)
     assert (empty["properties"], empty["additionalProperties"]) == ({}, False)
@@ -200,29 +276,46 @@ class Tree(Inputs):
 
 
 def test_objects_told_apart() -> None:
-    """A choice between objects is told whole, each of them closed, without references into what is not there."""
+    """A choice between objects is told whole, each of them closed, without references into what is
+    not there.
+    """
     schema = inputs_schema(Pets)
     assert "$defs" not in json.dumps(schema)
-    assert [branch["description"] for branch in schema["properties"]["pet"]["anyOf"]] == ["A cat.", "A dog."]
+    assert [branch["description"] for branch in schema["properties"]["pet"]["anyOf"]] == [
+        "A cat.",
+        "A dog.",
+    ]
     tagged = schema["properties"]["tagged"]
     assert [branch["additionalProperties"] for branch in tagged["oneOf"]] == [False, False]
     assert "discriminator" not in tagged
 
 
 def test_a_model_that_holds_itself_is_refused() -> None:
-    """A model that holds itself has no end that could be written down; the author is told which one it is."""
+    """A model that holds itself has no end that could be written down; the author is told which one
+    it is.
+    """
     with pytest.raises(DeclarationError, match="the model 'Tree' contains itself"):
         inputs_schema(Tree)
 
 
-@given(st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6}){0,2}", fullmatch=True).filter(lambda name: not hasattr(Inputs, name)))
+@given(
+    st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6}){0,2}", fullmatch=True).filter(
+        lambda name: not hasattr(Inputs, name)
+    )
+)
 def test_names_become_titles(name: str) -> None:
     """A field without a title is called by its name, word by word; its JSON name is camelCase."""
-    model = type("Made", (Inputs,), {"__annotations__": {name: str}, "__doc__": "Made.", "__module__": __name__})
+    model = type(
+        "Made",
+        (Inputs,),
+        {"__annotations__": {name: str}, "__doc__": "Made.", "__module__": __name__},
+    )
     fields = inputs_schema(model)["properties"]
     words = name.split("_")
     assert list(fields) == [words[0] + "".join(word.title() for word in words[1:])]
-    assert [field["title"] for field in fields.values()] == [" ".join(word.title() for word in words)]
+    assert [field["title"] for field in fields.values()] == [
+        " ".join(word.title() for word in words)
+    ]
 
 
 class Key(ConnectionType):
@@ -267,11 +360,21 @@ class Page(Output):
 
 
 def test_the_whole_manifest() -> None:
-    """The manifest says all that the author declared, leaves out what was not, and is read back as the same."""
+    """The manifest says all that the author declared, leaves out what was not, and is read back as
+    the same.
+    """
     connector = Connector(
-        "shop", title="Shop", version="2.1.0", description="Sells.", connections=[Key, Plain], icon="shop.svg", categories=["sales"],
-        documentation_url="https://example.com", license="MIT", aliases={"dapr": {"bindings.shop": {}}},
-    )  # fmt: skip
+        "shop",
+        title="Shop",
+        version="2.1.0",
+        description="Sells.",
+        connections=[Key, Plain],
+        icon="shop.svg",
+        categories=["sales"],
+        documentation_url="https://example.com",
+        license="MIT",
+        aliases={"dapr": {"bindings.shop": {}}},
+    )
 
     @connector.action(
         "listItems",
@@ -291,30 +394,67 @@ def test_the_whole_manifest() -> None:
 
     manifest = describe(connector)
     listing, closing = manifest["actions"]
-    assert {name: manifest[name] for name in manifest if name not in ("actions", "connectionTypes")} == {
-        "manifestVersion": 1, "key": "shop", "title": "Shop", "description": "Sells.", "version": "2.1.0", "icon": "shop.svg",
-        "categories": ["sales"], "documentationUrl": "https://example.com", "license": "MIT", "optionSources": [],
+    assert {
+        name: manifest[name] for name in manifest if name not in ("actions", "connectionTypes")
+    } == {
+        "manifestVersion": 1,
+        "key": "shop",
+        "title": "Shop",
+        "description": "Sells.",
+        "version": "2.1.0",
+        "icon": "shop.svg",
+        "categories": ["sales"],
+        "documentationUrl": "https://example.com",
+        "license": "MIT",
+        "optionSources": [],
         "aliases": {"dapr": {"bindings.shop": {}}},
-    }  # fmt: skip
-    assert (listing["title"], listing["description"], listing["effect"]) == ("List Items", "List what there is.", "read")
-    assert listing["pagination"] == {"tokenInput": "nextToken", "tokenOutput": "NextToken", "items": "Items", "allInput": "fetchAll"}
-    assert (listing["permissions"], listing["rateLimit"]) == ({"shop": ["items:read"]}, {"perSecond": 2.5})
-    assert (closing["title"], closing["description"], closing["effect"], closing["examples"]) == ("Close", "", "write", [])
+    }
+    assert (listing["title"], listing["description"], listing["effect"]) == (
+        "List Items",
+        "List what there is.",
+        "read",
+    )
+    assert listing["pagination"] == {
+        "tokenInput": "nextToken",
+        "tokenOutput": "NextToken",
+        "items": "Items",
+        "allInput": "fetchAll",
+    }
+    assert (listing["permissions"], listing["rateLimit"]) == (
+        {"shop": ["items:read"]},
+        {"perSecond": 2.5},
+    )
+    assert (closing["title"], closing["description"], closing["effect"], closing["examples"]) == (
+        "Close",
+        "",
+        "write",
+        [],
+    )
     assert not {"pagination", "permissions", "rateLimit"} & closing.keys()
     read = Manifest.from_json(json.loads(json.dumps(manifest)))
-    assert read.actions["listItems"].pagination == Pagination("nextToken", "NextToken", "Items", all_input="fetchAll")
+    assert read.actions["listItems"].pagination == Pagination(
+        "nextToken", "NextToken", "Items", all_input="fetchAll"
+    )
     assert read.actions["listItems"].rate_limit == RateLimit(2.5)
     assert read.full_name(read.connection_types["shopKey"]) == "shop/shopKey"
 
 
 def test_connection_types_in_the_manifest() -> None:
-    """A connection type says how it signs in, for which family, what it takes, and how to set it up, in Markdown without indent."""
-    key, plain = describe(Connector("keys", title="Keys", version="1", connections=[Key, Plain]))["connectionTypes"]
+    """A connection type says how it signs in, for which family, what it takes, and how to set it
+    up, in Markdown without indent.
+    """
+    key, plain = describe(Connector("keys", title="Keys", version="1", connections=[Key, Plain]))[
+        "connectionTypes"
+    ]
     schema = key.pop("schema")
     assert key == {
-        "key": "shopKey", "family": "shop", "title": "Shop Key", "description": "A key for the shop.\n\nIt opens all doors.",
-        "auth": "apiKey", "setup": "Open **Settings**.\n\n- Copy the key.",
-    }  # fmt: skip
+        "key": "shopKey",
+        "family": "shop",
+        "title": "Shop Key",
+        "description": "A key for the shop.\n\nIt opens all doors.",
+        "auth": "apiKey",
+        "setup": "Open **Settings**.\n\n- Copy the key.",
+    }
     assert schema["required"] == ["apiKey"]
     assert "description" not in schema
     assert "family" not in plain
@@ -322,8 +462,12 @@ def test_connection_types_in_the_manifest() -> None:
 
 
 def test_what_a_connection_type_is_called() -> None:
-    """A type is known by its key, by its connector's name before it, and by its family's; by no other."""
-    manifest = Manifest.from_json(describe(Connector("aws-shop", title="Keys", version="1", connections=[Key, Plain])))
+    """A type is known by its key, by its connector's name before it, and by its family's; by no
+    other.
+    """
+    manifest = Manifest.from_json(
+        describe(Connector("aws-shop", title="Keys", version="1", connections=[Key, Plain]))
+    )
     for name in ("shopKey", "aws-shop/shopKey", "shop/shopKey"):
         assert manifest.connection_type(name) is manifest.connection_types["shopKey"]
     for name in ("other/shopKey", "shop/plain", "shopkey", "", "/", "shop/"):
@@ -346,7 +490,9 @@ class Whole(Inputs):
 
 
 def test_published_texts_do_not_depend_on_where_the_source_breaks_its_lines() -> None:
-    """Paragraphs and list items of docstrings and guides are published on one line each. Code keeps its lines."""
+    """Paragraphs and list items of docstrings and guides are published on one line each. Code keeps
+    its lines.
+    """
 
     class Reached(ConnectionType):
         """A way in

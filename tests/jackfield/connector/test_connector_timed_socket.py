@@ -1,4 +1,6 @@
-"""Sockets of libraries that block: they end at the deadline, however a server spends it, and take no more than they have room for."""
+"""Sockets of libraries that block: they end at the deadline, however a server spends it, and take
+no more than they have room for.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ CLOCK = SystemClock()
 
 
 @contextmanager
-def serving(seconds: float, serve: Callable[[socket.socket, threading.Event], object]) -> Iterator[TimedSocket]:
+def serving(
+    seconds: float, serve: Callable[[socket.socket, threading.Event], object]
+) -> Iterator[TimedSocket]:
     """A socket that is connected to a server, with so many seconds until its deadline."""
     over = threading.Event()
     ours, theirs = socket.socketpair()

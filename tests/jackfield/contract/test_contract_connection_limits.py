@@ -1,4 +1,6 @@
-"""A connection type may serve some actions only, and waive inputs: declared in the manifest, kept by the pipe."""
+"""A connection type may serve some actions only, and waive inputs: declared in the manifest, kept
+by the pipe.
+"""
 
 from __future__ import annotations
 
@@ -68,23 +70,40 @@ def look(thing: Thing, client: str) -> Seen:
     """Look into a room."""
     return Seen(text=f"{thing.what} in {thing.room}")
 '''
-CONNECTIONS = {"front": {"type": "house/door", "values": {}}, "small": {"type": "house/hatch", "values": {}}}
+CONNECTIONS = {
+    "front": {"type": "house/door", "values": {}},
+    "small": {"type": "house/hatch", "values": {}},
+}
 
 
-def _invoke(folder: Path, connections: dict[str, Any], action: str, **invocation: Any) -> dict[str, Any]:
+def _invoke(
+    folder: Path, connections: dict[str, Any], action: str, **invocation: Any
+) -> dict[str, Any]:
     make_connector(folder, "house", SOURCE)
-    with plugged(folder), Jackfield(connections=[connections], catalog=Catalog.installed(), database_url="none") as jackfield:
+    with (
+        plugged(folder),
+        Jackfield(
+            connections=[connections], catalog=Catalog.installed(), database_url="none"
+        ) as jackfield,
+    ):
         return jackfield.invoke({"connector": "house", "action": action, **invocation}).to_json()
 
 
 def test_the_manifest_says_both(tmp_path: Path) -> None:
     """What the author declares stands in connector.json, and only where it is declared."""
     package = make_connector(tmp_path, "house", SOURCE)
-    door, hatch = json.loads((package / "connector.json").read_text(encoding="utf-8"))["connectionTypes"]
+    door, hatch = json.loads((package / "connector.json").read_text(encoding="utf-8"))[
+        "connectionTypes"
+    ]
     assert not {"serves", "waives"} & set(door)
-    assert hatch["serves"] == {"actions": ["pass"], "reason": "a hatch is too small to look through"}
+    assert hatch["serves"] == {
+        "actions": ["pass"],
+        "reason": "a hatch is too small to look through",
+    }
     assert hatch["waives"] == ["room", "colour"]
-    kinds = Manifest.from_json(json.loads((package / "connector.json").read_text(encoding="utf-8"))).connection_types
+    kinds = Manifest.from_json(
+        json.loads((package / "connector.json").read_text(encoding="utf-8"))
+    ).connection_types
     assert [kinds[key].can_serve("look") for key in ("door", "hatch")] == [True, False]
 
 
@@ -101,9 +120,19 @@ def test_the_manifest_says_both(tmp_path: Path) -> None:
 )
 def test_a_manifest_of_another_shape_is_refused(wrong: dict[str, Any]) -> None:
     """The fault names the connection type."""
-    kind = {"key": "hatch", "title": "Hatch", "description": "", "auth": "custom", "schema": {"type": "object"}, "setup": "", **wrong}
+    kind = {
+        "key": "hatch",
+        "title": "Hatch",
+        "description": "",
+        "auth": "custom",
+        "schema": {"type": "object"},
+        "setup": "",
+        **wrong,
+    }
     with pytest.raises(ManifestError, match="'hatch'"):
-        Manifest.from_json({"manifestVersion": 1, "key": "house", "version": "1.0.0", "connectionTypes": [kind]})
+        Manifest.from_json(
+            {"manifestVersion": 1, "key": "house", "version": "1.0.0", "connectionTypes": [kind]}
+        )
 
 
 def test_a_waived_input_may_be_left_out(tmp_path: Path) -> None:
@@ -114,17 +143,21 @@ def test_a_waived_input_may_be_left_out(tmp_path: Path) -> None:
 
 def test_a_waived_input_is_passed_on_and_judged_where_it_is_given(tmp_path: Path) -> None:
     """Given, it is an input as any other."""
-    assert _invoke(tmp_path, CONNECTIONS, "pass", connection="small", inputs={"what": "tea", "room": "study"})["output"] == {
-        "text": "tea to study by door"
-    }
-    refused = _invoke(tmp_path / "again", CONNECTIONS, "pass", connection="small", inputs={"room": "x"})
+    assert _invoke(
+        tmp_path, CONNECTIONS, "pass", connection="small", inputs={"what": "tea", "room": "study"}
+    )["output"] == {"text": "tea to study by door"}
+    refused = _invoke(
+        tmp_path / "again", CONNECTIONS, "pass", connection="small", inputs={"room": "x"}
+    )
     assert [detail["path"] for detail in refused["error"]["details"]] == ["/room", "/what"]
 
 
 def test_a_connections_own_value_still_fills_in(tmp_path: Path) -> None:
     """What is not needed may be there all the same."""
     connections = {"small": {"type": "house/hatch", "values": {"room": "attic"}}}
-    assert _invoke(tmp_path, connections, "pass", inputs={"what": "tea"})["output"] == {"text": "tea to attic by door"}
+    assert _invoke(tmp_path, connections, "pass", inputs={"what": "tea"})["output"] == {
+        "text": "tea to attic by door"
+    }
 
 
 def test_over_other_types_it_is_required(tmp_path: Path) -> None:
@@ -136,20 +169,33 @@ def test_over_other_types_it_is_required(tmp_path: Path) -> None:
 @pytest.mark.parametrize("connection", ["small", {"type": "hatch", "values": {}}])
 def test_a_type_is_refused_where_it_cannot_serve(tmp_path: Path, connection: Any) -> None:
     """The reason is the author's, the hint names the types that can; nothing was begun."""
-    result = _invoke(tmp_path, CONNECTIONS, "look", connection=connection, inputs={"what": "tea", "room": "study"})
+    result = _invoke(
+        tmp_path,
+        CONNECTIONS,
+        "look",
+        connection=connection,
+        inputs={"what": "tea", "room": "study"},
+    )
     assert result["error"]["code"] == "invalid_connection"
-    assert result["error"]["message"] == "connections of the type 'house/hatch' cannot serve 'look': a hatch is too small to look through"
+    assert result["error"]["message"] == (
+        "connections of the type 'house/hatch' cannot serve 'look': a hatch is too small "
+        "to look through"
+    )
     assert result["error"]["hint"] == "Use a connection of the type house/door."
     assert result["meta"]["attempts"] == 0
 
 
 def test_the_only_one_that_can_serve_is_the_only_one(tmp_path: Path) -> None:
-    """Without a name the connection that can serve the action is used, and the other is not counted."""
+    """Without a name the connection that can serve the action is used, and the other is not
+    counted.
+    """
     result = _invoke(tmp_path, CONNECTIONS, "look", inputs={"what": "tea", "room": "study"})
     assert result["output"] == {"text": "tea in study"}
 
 
 def test_the_only_one_there_is_is_refused_with_the_reason(tmp_path: Path) -> None:
     """A workspace with nothing but a hatch hears why it will not do."""
-    result = _invoke(tmp_path, {"small": CONNECTIONS["small"]}, "look", inputs={"what": "tea", "room": "study"})
+    result = _invoke(
+        tmp_path, {"small": CONNECTIONS["small"]}, "look", inputs={"what": "tea", "room": "study"}
+    )
     assert "too small to look through" in result["error"]["message"]

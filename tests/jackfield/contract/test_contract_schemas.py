@@ -1,4 +1,6 @@
-"""The published schemas say what the runtime does: what it takes, what it answers, what it reads."""
+"""The published schemas say what the runtime does: what it takes, what it answers, what it
+reads.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,12 @@ from jackfield.manifest.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("invocation", "result", "manifest", "install-policy", "lock", "receipt")
-MANIFESTS = sorted([*ROOT.glob("connectors/*/jackfield_*/connector.json"), *ROOT.glob("tests/connectors/*/jackfield_*/connector.json")])
+MANIFESTS = sorted(
+    [
+        *ROOT.glob("connectors/*/jackfield_*/connector.json"),
+        *ROOT.glob("tests/connectors/*/jackfield_*/connector.json"),
+    ]
+)
 _LARGE = 60_000
 """Bytes of a manifest from which on jsonschema takes seconds."""
 
@@ -35,7 +42,9 @@ _LARGE = 60_000
 @cache
 def schema(name: str) -> dict[str, Any]:
     """A committed schema."""
-    loaded: dict[str, Any] = json.loads((ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        (ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
+    )
     return loaded
 
 
@@ -44,10 +53,15 @@ def validator(name: str) -> Draft202012Validator:
     """A validator for a committed schema, which knows the others and nothing of any network."""
     contents = [schema(other) for other in NAMES]
     known = [(item["$id"], Resource.from_contents(item)) for item in contents]
-    registry: Registry[Any] = SPECIFICATIONS.with_resources(known).crawl()  # now, and not again for each reference
-    made: Any = Draft202012Validator  # one without a resolver would make one whose schema is crawled for each reference
+    # now, and not again for each reference
+    registry: Registry[Any] = SPECIFICATIONS.with_resources(known).crawl()
+    # one without a resolver would make one whose schema is crawled for each reference
+    made: Any = Draft202012Validator
     found: Draft202012Validator = made(
-        schema(name), registry=registry, format_checker=FormatChecker(), _resolver=registry.resolver(schema(name)["$id"])
+        schema(name),
+        registry=registry,
+        format_checker=FormatChecker(),
+        _resolver=registry.resolver(schema(name)["$id"]),
     )
     return found
 
@@ -57,12 +71,16 @@ def fast_validator(name: str) -> Any:
     """The other implementation's validator for a committed schema."""
     contents = [schema(other) for other in NAMES]
     registry = jsonschema_rs.Registry([(item["$id"], item) for item in contents])
-    return jsonschema_rs.validator_for(schema(name), registry=registry, validate_formats=name == "manifest")
+    return jsonschema_rs.validator_for(
+        schema(name), registry=registry, validate_formats=name == "manifest"
+    )
 
 
 def faults(name: str, value: object) -> list[str]:
     """What the schema has against a value, in one line each."""
-    return [f"{error.json_path}: {error.message[:200]}" for error in validator(name).iter_errors(value)]
+    return [
+        f"{error.json_path}: {error.message[:200]}" for error in validator(name).iter_errors(value)
+    ]
 
 
 def accepted(value: object) -> bool:
@@ -76,7 +94,9 @@ def accepted(value: object) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_schemas_are_json_schema_with_a_stable_name(name: str) -> None:
-    """Each published schema is valid JSON Schema 2020-12, and its name carries its major version."""
+    """Each published schema is valid JSON Schema 2020-12, and its name carries its major
+    version.
+    """
     Draft202012Validator.check_schema(schema(name))
     assert schema(name)["$id"] == f"https://jackfield.dev/schemas/{name}/1"
     assert schema(name)["title"]
@@ -89,10 +109,18 @@ def test_objects_of_the_schemas_are_closed(name: str) -> None:
 
     def walk(node: object, path: str) -> list[str]:
         if isinstance(node, list):
-            return [fault for number, item in enumerate(node) for fault in walk(item, f"{path}/{number}")]
+            return [
+                fault
+                for number, item in enumerate(node)
+                for fault in walk(item, f"{path}/{number}")
+            ]
         if not isinstance(node, dict):
             return []
-        is_open = node.get("type") == "object" and "properties" in node and node.get("additionalProperties") is not False
+        is_open = (
+            node.get("type") == "object"
+            and "properties" in node
+            and node.get("additionalProperties") is not False
+        )
         below = [fault for key, item in node.items() for fault in walk(item, f"{path}/{key}")]
         return [path, *below] if is_open else below
 
@@ -103,8 +131,14 @@ def test_objects_of_the_schemas_are_closed(name: str) -> None:
 # What a caller may write: an invocation, then some members replaced by anything at all.
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**6), 10**6)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 OBJECT = st.dictionaries(st.text(max_size=5), ANYTHING, max_size=3)
@@ -112,7 +146,12 @@ WORD = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_siz
 INLINE = st.fixed_dictionaries({"type": WORD}, optional={"values": OBJECT, "other": ANYTHING})
 CONTEXT = st.fixed_dictionaries(
     {},
-    optional={"traceparent": WORD, "correlationId": WORD, "labels": st.dictionaries(WORD, WORD | ANYTHING, max_size=2), "other": ANYTHING},
+    optional={
+        "traceparent": WORD,
+        "correlationId": WORD,
+        "labels": st.dictionaries(WORD, WORD | ANYTHING, max_size=2),
+        "other": ANYTHING,
+    },
 )
 MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "connector": WORD,
@@ -120,7 +159,9 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "connection": WORD | INLINE,
     "inputs": OBJECT,
     "idempotencyKey": st.text(max_size=300),
-    "timeoutSeconds": st.floats(-1, MAX_TIMEOUT + 1) | st.integers(-1, int(MAX_TIMEOUT) + 1) | st.just(float("inf")),
+    "timeoutSeconds": st.floats(-1, MAX_TIMEOUT + 1)
+    | st.integers(-1, int(MAX_TIMEOUT) + 1)
+    | st.just(float("inf")),
     "dryRun": st.booleans(),
     "connectorVersion": st.sampled_from([">=1", "==1.0.0", "", " ", "\t", "x"]),
     "onDoubt": st.sampled_from(["report", "retry", "Report", ""]),
@@ -128,10 +169,15 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "context": CONTEXT,
 }
 USUAL = st.fixed_dictionaries(
-    {"connector": WORD, "action": WORD}, optional={name: value for name, value in MEMBERS.items() if name not in ("connector", "action")}
+    {"connector": WORD, "action": WORD},
+    optional={
+        name: value for name, value in MEMBERS.items() if name not in ("connector", "action")
+    },
 )
 ODD = st.builds(
-    lambda usual, odd, gone: {name: value for name, value in {**usual, **odd}.items() if name not in gone},
+    lambda usual, odd, gone: {
+        name: value for name, value in {**usual, **odd}.items() if name not in gone
+    },
     USUAL,
     st.dictionaries(st.sampled_from([*MEMBERS, "Inputs", "timeout", ""]), ANYTHING, max_size=2),
     st.lists(st.sampled_from(sorted(MEMBERS)), max_size=1),
@@ -142,7 +188,9 @@ ODD = st.builds(
 @example({"connector": "\x1f", "action": "0"})
 @example({"connector": "a", "action": "b", "connection": "c\x7f"})
 def test_schema_takes_what_the_runtime_takes(value: object) -> None:
-    """The invocation schema accepts exactly what the runtime reads, in two independent implementations."""
+    """The invocation schema accepts exactly what the runtime reads, in two independent
+    implementations.
+    """
     assert (faults("invocation", value) == []) == accepted(value)
     assert fast_validator("invocation").is_valid(value) == accepted(value)
 
@@ -217,15 +265,28 @@ def jackfield(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"action": "wrong", "inputs": {"key": "a", "value": "b"}}, "invalid_output"),
     ],
 )
-def test_real_results_fit_the_schema(jackfield: Jackfield, more: dict[str, Any], code: str | None) -> None:
+def test_real_results_fit_the_schema(
+    jackfield: Jackfield, more: dict[str, Any], code: str | None
+) -> None:
     """What the runtime answers, good or bad, is what the result schema describes."""
-    invocation = {"connector": "echo", "action": "say", "inputs": {"text": "hello"}, "timeoutSeconds": 30, **more}
+    invocation = {
+        "connector": "echo",
+        "action": "say",
+        "inputs": {"text": "hello"},
+        "timeoutSeconds": 30,
+        **more,
+    }
     answer = json.loads(json.dumps(jackfield.invoke(invocation).to_json()))
     assert answer.get("error", {}).get("code") == code
     assert faults("result", answer) == []
 
 
-META = {"invocationId": "01991c8e-7a8a-7c6e-8d1e-0f4f3a2b1c0d", "attempts": 1, "durationMs": 1.5, "replayed": False}
+META = {
+    "invocationId": "01991c8e-7a8a-7c6e-8d1e-0f4f3a2b1c0d",
+    "attempts": 1,
+    "durationMs": 1.5,
+    "replayed": False,
+}
 ERROR = {"code": "rejected", "message": "no", "retryable": False}
 
 
@@ -244,8 +305,16 @@ ERROR = {"code": "rejected", "message": "no", "retryable": False}
         {"status": "failed", "error": {**ERROR, "retryable": True}, "meta": META},
         {"status": "failed", "error": {**ERROR, "provider": {"status": 400}}, "meta": META},
         {"status": "failed", "error": {**ERROR, "details": [{"path": "/to"}]}, "meta": META},
-        {"status": "succeeded", "output": {}, "meta": {**META, "invocationId": "01991c8e-7a8a-4c6e-8d1e-0f4f3a2b1c0d"}},
-        {"status": "succeeded", "output": {}, "meta": {key: value for key, value in META.items() if key != "replayed"}},
+        {
+            "status": "succeeded",
+            "output": {},
+            "meta": {**META, "invocationId": "01991c8e-7a8a-4c6e-8d1e-0f4f3a2b1c0d"},
+        },
+        {
+            "status": "succeeded",
+            "output": {},
+            "meta": {key: value for key, value in META.items() if key != "replayed"},
+        },
         {"status": "running", "meta": META},
     ],
 )
@@ -260,19 +329,32 @@ def test_every_code_is_in_the_result_schema() -> None:
 
 
 def test_manifests_fit_the_schema() -> None:
-    """Every connector's manifest, examples included, is what the manifest schema describes, and the runtime reads it."""
+    """Every connector's manifest, examples included, is what the manifest schema describes, and the
+    runtime reads it.
+    """
     for path in MANIFESTS:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        assert [str(error) for error in fast_validator("manifest").iter_errors(manifest)] == [], path.parent.name
+        assert [str(error) for error in fast_validator("manifest").iter_errors(manifest)] == [], (
+            path.parent.name
+        )
         assert Manifest.from_json(manifest).key == manifest["key"]
 
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=() if path.stat().st_size < _LARGE else pytest.mark.campaign, id=path.parent.name) for path in MANIFESTS],
+    [
+        pytest.param(
+            path,
+            marks=() if path.stat().st_size < _LARGE else pytest.mark.campaign,
+            id=path.parent.name,
+        )
+        for path in MANIFESTS
+    ],
 )
 def test_implementations_agree_about_manifests(path: Path) -> None:
-    """A second implementation of JSON Schema finds no fault in a manifest either; it takes seconds for the largest ones."""
+    """A second implementation of JSON Schema finds no fault in a manifest either; it takes seconds
+    for the largest ones.
+    """
     assert faults("manifest", json.loads(path.read_text(encoding="utf-8"))) == []
 
 
@@ -283,16 +365,48 @@ def test_examples_of_manifests_fit_their_own_schemas(path: Path) -> None:
     shared = {"$defs": manifest.get("$defs", {})}
     for action in manifest["actions"]:
         for shown in action["examples"]:
-            assert shown["invocation"]["action"] == shown["result"]["meta"]["action"] == action["key"]
-            Draft202012Validator({**shared, **action["inputs"]}).validate(shown["invocation"]["inputs"])
-            Draft202012Validator({**shared, **action["output"]}).validate(shown["result"].get("output", {}))
+            assert (
+                shown["invocation"]["action"] == shown["result"]["meta"]["action"] == action["key"]
+            )
+            Draft202012Validator({**shared, **action["inputs"]}).validate(
+                shown["invocation"]["inputs"]
+            )
+            Draft202012Validator({**shared, **action["output"]}).validate(
+                shown["result"].get("output", {})
+            )
 
 
 def _manifest(**more: Any) -> dict[str, Any]:
-    text = {"type": "object", "properties": {"text": {"type": "string"}}, "additionalProperties": False}
-    action = {"key": "say", "title": "Say", "description": "", "effect": "read", "inputs": text, "output": text, **more.pop("action", {})}
-    kind = {"key": "token", "title": "Token", "description": "", "auth": "apiKey", "schema": text, "setup": "", **more.pop("kind", {})}
-    about = {"manifestVersion": 1, "key": "echo", "title": "Echo", "description": "", "version": "1.0.0"}
+    text = {
+        "type": "object",
+        "properties": {"text": {"type": "string"}},
+        "additionalProperties": False,
+    }
+    action = {
+        "key": "say",
+        "title": "Say",
+        "description": "",
+        "effect": "read",
+        "inputs": text,
+        "output": text,
+        **more.pop("action", {}),
+    }
+    kind = {
+        "key": "token",
+        "title": "Token",
+        "description": "",
+        "auth": "apiKey",
+        "schema": text,
+        "setup": "",
+        **more.pop("kind", {}),
+    }
+    about = {
+        "manifestVersion": 1,
+        "key": "echo",
+        "title": "Echo",
+        "description": "",
+        "version": "1.0.0",
+    }
     return {**about, "connectionTypes": [kind], "actions": [action], "optionSources": [], **more}
 
 
@@ -307,14 +421,30 @@ _TRIGGER: dict[str, Any] = {
 
 
 _NO_SAMPLES: tuple[dict[str, Any], ...] = (
-    {"title": 7}, {"request": {}}, {"source": {"item": {}, "id": "/id"}}, {"events": "t-1"}, {"registrations": "hooks"},
-)  # fmt: skip
+    {"title": 7},
+    {"request": {}},
+    {"source": {"item": {}, "id": "/id"}},
+    {"events": "t-1"},
+    {"registrations": "hooks"},
+)
 
 
 def test_a_trigger_has_examples_of_requests_and_of_lists() -> None:
-    """Each has a title; a request has a body, and a list an item with the places of its ID and its time."""
-    source = {"item": {"id": 1, "at": 2}, "id": "/id", "at": "/at", "items": "/tickets", "since": "from"}
-    samples: list[dict[str, Any]] = [{"request": {"body": []}, "events": [{}], "registrations": "/hooks"}, {"source": source}, {}]
+    """Each has a title; a request has a body, and a list an item with the places of its ID and its
+    time.
+    """
+    source = {
+        "item": {"id": 1, "at": 2},
+        "id": "/id",
+        "at": "/at",
+        "items": "/tickets",
+        "since": "from",
+    }
+    samples: list[dict[str, Any]] = [
+        {"request": {"body": []}, "events": [{}], "registrations": "/hooks"},
+        {"source": source},
+        {},
+    ]
     row = {**_TRIGGER, "examples": [{"title": "A ticket", **sample} for sample in samples]}
     assert faults("manifest", _manifest(triggers=[row])) == []
 
@@ -325,7 +455,9 @@ def test_a_small_manifest_is_enough() -> None:
 
 
 def _inputs(**field: Any) -> dict[str, Any]:
-    return {"inputs": {"type": "object", "properties": {"text": field}, "additionalProperties": False}}
+    return {
+        "inputs": {"type": "object", "properties": {"text": field}, "additionalProperties": False}
+    }
 
 
 @pytest.mark.parametrize(
@@ -349,10 +481,23 @@ def _inputs(**field: Any) -> dict[str, Any]:
         {"action": {"permissions": {"aws:iam": "ses:SendEmail"}}},
         {"action": {"rateLimit": {"perSecond": 0}}},
         {"action": {"pagination": {"tokenInput": "nextToken"}}},
-        {"action": {"examples": [{"title": "x", "invocation": {"action": "say"}, "result": {"status": "succeeded"}}]}},
+        {
+            "action": {
+                "examples": [
+                    {
+                        "title": "x",
+                        "invocation": {"action": "say"},
+                        "result": {"status": "succeeded"},
+                    }
+                ]
+            }
+        },
         {"kind": {"family": "AWS"}},
         {"kind": {"setup": None}},
-        *({"triggers": [{**_TRIGGER, "examples": [{"title": "A ticket", **sample}]}]} for sample in _NO_SAMPLES),
+        *(
+            {"triggers": [{**_TRIGGER, "examples": [{"title": "A ticket", **sample}]}]}
+            for sample in _NO_SAMPLES
+        ),
     ],
 )
 def test_manifests_that_cannot_be(more: dict[str, Any]) -> None:
@@ -363,12 +508,21 @@ def test_manifests_that_cannot_be(more: dict[str, Any]) -> None:
 @pytest.mark.campaign  # 'make drift', which 'make test' runs, is this command
 def test_generated_files_are_those_that_the_code_makes() -> None:
     """Schemas, manifests and reference pages are committed as the code makes them."""
-    done = subprocess.run([sys.executable, "-B", str(ROOT / ".ci" / "generate.py"), "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-B", str(ROOT / ".ci" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --check the generator lists what differs and writes nothing; without it, it writes; then nothing differs."""
+def test_drift_is_told_and_mended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --check the generator lists what differs and writes nothing; without it, it writes; then
+    nothing differs.
+    """
     monkeypatch.setattr(sys, "path", list(sys.path))
     spec = importlib.util.spec_from_file_location("generate", ROOT / ".ci" / "generate.py")
     assert spec is not None
@@ -376,17 +530,24 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
     monkeypatch.setattr(generate, "ROOT", tmp_path)
-    monkeypatch.setattr(generate.packages_above, "module", lambda _root: "a module")  # it is made from the packages of the repository
-    monkeypatch.setattr(generate.shelf_tasks, "files", lambda _shelf: [])  # so are those from the shelf's
+    # it is made from the packages of the repository
+    monkeypatch.setattr(generate.packages_above, "module", lambda _root: "a module")
+    # so are those from the shelf's
+    monkeypatch.setattr(generate.shelf_tasks, "files", lambda _shelf: [])
     for kind in ("_PAGES", "_SCHEMAS"):  # their texts are judged by 'make drift'; here any will do
-        monkeypatch.setattr(generate, kind, {name: lambda name=name: name for name in getattr(generate, kind)})
+        monkeypatch.setattr(
+            generate, kind, {name: lambda name=name: name for name in getattr(generate, kind)}
+        )
     codes = []
     for arguments in (["--check"], [], ["--check"]):
         monkeypatch.setattr(sys, "argv", ["generate.py", *arguments])
         codes.append(generate.main())
     listed = capsys.readouterr().out.split()
     assert codes == [1, 0, 0]
-    copies = {f"runtime/jackfield/invocation/schemas/{name}.schema.json" for name in ("invocation", "result")}
+    copies = {
+        f"runtime/jackfield/invocation/schemas/{name}.schema.json"
+        for name in ("invocation", "result")
+    }
     pages = {f"docs/reference/{name}.md" for name in ("option-sources", *generate._PAGES)}
     made = {
         "server.json",

@@ -7,7 +7,14 @@ import pytest
 from host_provider import Provider, providing
 from postgres import database_url, no_tables, postgres_database, postgres_server, postgres_url
 
-__all__ = ["database_url", "no_tables", "postgres_database", "postgres_server", "postgres_url", "provider"]
+__all__ = [
+    "database_url",
+    "no_tables",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "provider",
+]
 
 
 @pytest.fixture

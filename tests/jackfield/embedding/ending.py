@@ -1,4 +1,5 @@
-"""A host's program that calls, is told ``succeeded``, and ends in one of the ways in which programs end.
+"""A host's program that calls, is told ``succeeded``, and ends in one of the ways in which programs
+end.
 
 ``python ending.py WAY URL DATABASE COUNT`` makes COUNT writes and COUNT reads, and prints nothing.
 """
@@ -21,19 +22,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jackfield_store.runtime import Jackfield
 
-_WAY, _URL, _DATABASE, _COUNT = sys.argv[1:5] if __name__ == "__main__" else os.environ["ENDING"].split("|")
+_WAY, _URL, _DATABASE, _COUNT = (
+    sys.argv[1:5] if __name__ == "__main__" else os.environ["ENDING"].split("|")
+)
 _KEPT: list[Jackfield] = []
 
 
 def _runtime() -> Jackfield:
     found: type[Jackfield] = importlib.import_module("jackfield").Jackfield
-    connection = {"connections": {"m": {"type": "http/bearer", "values": {"server": _URL, "token": "t"}}}}
+    connection = {
+        "connections": {"m": {"type": "http/bearer", "values": {"server": _URL, "token": "t"}}}
+    }
     return found(connections=[connection], database_url=_DATABASE)
 
 
 def _invocations() -> list[dict[str, Any]]:
     call = {"connector": "http", "action": "request", "connection": "m", "timeoutSeconds": 600}
-    return [{**call, "inputs": {"url": "/x", "method": method}} for method in ("POST", "GET") * int(_COUNT)]
+    return [
+        {**call, "inputs": {"url": "/x", "method": method}}
+        for method in ("POST", "GET") * int(_COUNT)
+    ]
 
 
 def _calls(*_ignored: object) -> str:
@@ -58,7 +66,9 @@ def _of_multiprocessing(way: str, function: Callable[[], object] = _calls) -> No
     assert process.exitcode == int(function is _fails)
 
 
-def _forks(end: Callable[[], object], *, imports: bool = True, calls: Callable[[], object] | None = None) -> None:
+def _forks(
+    end: Callable[[], object], *, imports: bool = True, calls: Callable[[], object] | None = None
+) -> None:
     if imports:
         importlib.import_module("jackfield")
     child = os.fork()
@@ -102,7 +112,9 @@ def _of_billiard() -> None:
 
 
 def _as_airflow() -> None:
-    """A supervisor that has called itself forks a task, which gets output and signals of its own and ends without ``atexit``."""
+    """A supervisor that has called itself forks a task, which gets output and signals of its own
+    and ends without ``atexit``.
+    """
     _calls()
     child = os.fork()
     if not child:
@@ -118,7 +130,9 @@ def _as_airflow() -> None:
 
 
 def _as_prefect() -> None:
-    """A flow's loop runs in a daemon thread, which nobody stops; the main thread waits for what it asks of the loop, and ends."""
+    """A flow's loop runs in a daemon thread, which nobody stops; the main thread waits for what it
+    asks of the loop, and ends.
+    """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     asyncio.run_coroutine_threadsafe(_awaits(), loop).result()
@@ -142,7 +156,9 @@ def _of_a_thread() -> None:
 
 
 def _many_at_once() -> None:
-    """Threads that call at once, each until it has its Result; the last line of the program follows at once."""
+    """Threads that call at once, each until it has its Result; the last line of the program follows
+    at once.
+    """
     runtime = _runtime()
     runtime.open()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -151,7 +167,9 @@ def _many_at_once() -> None:
 
 
 def _leaves_after(calls: Callable[[], object]) -> None:
-    """A forked child whose calls run at once; when all have their Results, it ends without what runs at an ordinary exit."""
+    """A forked child whose calls run at once; when all have their Results, it ends without what
+    runs at an ordinary exit.
+    """
     _forks(_leaves, calls=calls)
 
 
@@ -160,7 +178,9 @@ def _many_tasks() -> None:
     _KEPT.append(runtime)
 
     async def work() -> None:
-        for result in await asyncio.gather(*(runtime.ainvoke(invocation) for invocation in _invocations())):
+        for result in await asyncio.gather(
+            *(runtime.ainvoke(invocation) for invocation in _invocations())
+        ):
             result.unwrap()
 
     asyncio.run(work())
@@ -191,7 +211,10 @@ WAYS: dict[str, Callable[[], object]] = {
     "last line": _calls,
     "atexit": _at_exit,
     **_ENDS,
-    **{f"fork: {name}": functools.partial(_forked, end) for name, end in {**_ENDS, "atexit": _at_exit}.items()},
+    **{
+        f"fork: {name}": functools.partial(_forked, end)
+        for name, end in {**_ENDS, "atexit": _at_exit}.items()
+    },
     **{
         f"Process, {way}: {name}": functools.partial(_of_multiprocessing, way, end)
         for way in ("fork", "spawn")

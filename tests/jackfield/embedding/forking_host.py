@@ -1,4 +1,5 @@
-"""Programs of a host that forks while another of its threads imports a module, which the child needs, too.
+"""Programs of a host that forks while another of its threads imports a module, which the child
+needs, too.
 
 ``python forking_host.py WAY`` prints what came of the child.
 """

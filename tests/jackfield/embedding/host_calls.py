@@ -1,7 +1,9 @@
-"""Calls of a host's task: a write and a read, noted in a file once the task was told that they succeeded.
+"""Calls of a host's task: a write and a read, noted in a file once the task was told that they
+succeeded.
 
-The host's program gives what they need in environment variables: ``HOST_URL`` is the provider's, ``HOST_DATABASE`` the database's, and
-``HOST_TOLD`` names the file, which tests read to know what was told to whom.
+The host's program gives what they need in environment variables: ``HOST_URL`` is the provider's,
+``HOST_DATABASE`` the database's, and ``HOST_TOLD`` names the file, which tests read to know what
+was told to whom.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 @functools.cache
 def _runtime_of(_process: int) -> Jackfield:
     found: type[Jackfield] = importlib.import_module("jackfield").Jackfield
-    connection = {"connections": {"m": {"type": "http/bearer", "values": {"server": os.environ["HOST_URL"], "token": "t"}}}}
+    connection = {
+        "connections": {
+            "m": {"type": "http/bearer", "values": {"server": os.environ["HOST_URL"], "token": "t"}}
+        }
+    }
     return found(connections=[connection], database_url=os.environ["HOST_DATABASE"])
 
 
@@ -29,7 +35,13 @@ def runtime() -> Jackfield:
 
 def invocation(method: str, path: str = "/x") -> dict[str, Any]:
     """An invocation of the provider."""
-    return {"connector": "http", "action": "request", "connection": "m", "inputs": {"url": path, "method": method}, "timeoutSeconds": 600}
+    return {
+        "connector": "http",
+        "action": "request",
+        "connection": "m",
+        "inputs": {"url": path, "method": method},
+        "timeoutSeconds": 600,
+    }
 
 
 def call() -> None:

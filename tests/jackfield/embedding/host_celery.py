@@ -8,7 +8,12 @@ from celery import Celery
 from tests.jackfield.embedding import host_calls
 
 app = Celery("host", broker=os.environ["HOST_BROKER"])
-app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+app.conf.update(
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+)
 
 
 @app.task(name="work")  # type: ignore[untyped-decorator]  # Celery has no types

@@ -1,4 +1,6 @@
-"""A job of RQ that imports jackfield as it runs: each job is a fork of the worker, which has not imported it, and ends by ``os._exit``."""
+"""A job of RQ that imports jackfield as it runs: each job is a fork of the worker, which has not
+imported it, and ends by ``os._exit``.
+"""
 
 from __future__ import annotations
 

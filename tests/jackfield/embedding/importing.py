@@ -1,7 +1,8 @@
 """A host's program that calls while another of its threads is in the middle of importing a module.
 
-``python importing.py MODULE PART INVOCATION CONNECTION DATABASE`` makes a call, has a thread import MODULE and wait within it where PART is
-imported, makes the first call of another runtime, and prints the statuses of both calls as JSON.
+``python importing.py MODULE PART INVOCATION CONNECTION DATABASE`` makes a call, has a thread import
+MODULE and wait within it where PART is imported, makes the first call of another runtime, and
+prints the statuses of both calls as JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _INSIDE, _DONE = threading.Event(), threading.Event()
 
 
 class _Waits:
-    """Finds nothing, and lets the import of one module wait. Nobody can load another one meanwhile: the first call has loaded all."""
+    """Finds nothing, and lets the import of one module wait. Nobody can load another one meanwhile:
+    the first call has loaded all.
+    """
 
     @staticmethod
     def find_spec(name: str, _path: Sequence[str] | None = None, _target: Any = None) -> None:
@@ -30,7 +33,9 @@ class _Waits:
 
 
 def _runtime() -> Jackfield:
-    return Jackfield(connections=[{"connections": {"m": json.loads(_CONNECTION)}}], database_url=_DATABASE)
+    return Jackfield(
+        connections=[{"connections": {"m": json.loads(_CONNECTION)}}], database_url=_DATABASE
+    )
 
 
 with _runtime() as runtime, _runtime() as late:

@@ -1,7 +1,7 @@
 """Ways in which a host interrupts a call, and the calls that each interrupts.
 
-Each way begins once the provider has the request, so that none depends on how fast the machine is. Those of gevent are in
-``interrupting_gevent``, a program.
+Each way begins once the provider has the request, so that none depends on how fast the machine is.
+Those of gevent are in ``interrupting_gevent``, a program.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Watch:
         self._raise()
 
     def barely(self, number: int, frame: object) -> NoReturn:
-        """Raise it after the handler has dropped its arguments, as some do with what they do not use."""
+        """Raise it after the handler has dropped its arguments, as some do with what they do not
+        use.
+        """
         del number, frame
         self._raise()
 
@@ -83,7 +85,9 @@ class Watch:
 
 @dataclass(frozen=True)
 class Case:
-    """One call of ``kind`` (read, write, keyed, queued) that waits for its answer, through a synchronous or asynchronous method."""
+    """One call of ``kind`` (read, write, keyed, queued) that waits for its answer, through a
+    synchronous or asynchronous method.
+    """
 
     jackfield: Jackfield
     provider: Provider
@@ -92,7 +96,11 @@ class Case:
     @property
     def invocation(self) -> dict[str, Any]:
         """The call as JSON."""
-        return request("/slow", "GET" if self.kind == "read" else "POST", **({"idempotencyKey": "order-1"} if self.kind == "keyed" else {}))
+        return request(
+            "/slow",
+            "GET" if self.kind == "read" else "POST",
+            **({"idempotencyKey": "order-1"} if self.kind == "keyed" else {}),
+        )
 
     def _claimed(self) -> Any:
         self.jackfield.enqueue(self.invocation)
@@ -117,7 +125,8 @@ class Case:
 
         async def work() -> None:
             if threading.current_thread() is threading.main_thread():
-                # sets the descriptor by which signals wake the loop: Python loses one that comes just before it waits, in 5 of 100 tries
+                # sets the descriptor by which signals wake the loop: Python loses one that comes
+                # just before it waits, in 5 of 100 tries
                 asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, int)
             await call()
 
@@ -171,8 +180,12 @@ def throw(thread: int | None, kind: type[BaseException]) -> None:
 
 @contextmanager
 def during(provider: Provider, stop: Callable[[], None]) -> Iterator[None]:
-    """Stop the main thread once the provider has the request; then let it answer, for what blocks until an answer comes."""
-    before = {number: signal.getsignal(number) for number in (SIGNAL, signal.SIGALRM, signal.SIGINT)}
+    """Stop the main thread once the provider has the request; then let it answer, for what blocks
+    until an answer comes.
+    """
+    before = {
+        number: signal.getsignal(number) for number in (SIGNAL, signal.SIGALRM, signal.SIGINT)
+    }
 
     def work() -> None:
         if provider.came.wait(_WITHIN):
@@ -181,7 +194,8 @@ def during(provider: Provider, stop: Callable[[], None]) -> Iterator[None]:
             provider.go.set()
 
     thread = threading.Thread(target=work)
-    gc.disable()  # a callback of the collector would take what is thrown in, and Python would drop it
+    # a callback of the collector would take what is thrown in, and Python would drop it
+    gc.disable()
     thread.start()
     try:
         yield
@@ -194,7 +208,9 @@ def during(provider: Provider, stop: Callable[[], None]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """What came of a call: what came out of it, and what the journal says, which ``ends`` expects."""
+    """What came of a call: what came out of it, and what the journal says, which ``ends``
+    expects.
+    """
 
     raised: BaseException | None
     status: str
@@ -212,9 +228,18 @@ def raised_by(function: Callable[[], object]) -> BaseException | None:
 
 SIGNALS: Mapping[str, tuple[type[BaseException], Callable[[], Callable[[], None]]]] = {
     "a time limit": (Soft, lambda: _signal(Watch(Soft()).handle)),
-    "a time limit that is a TimeoutError": (TimeoutError, lambda: _signal(Watch(TimeoutError("too long")).handle)),
-    "a time limit that is an OSError": (OSError, lambda: _signal(Watch(OSError("too long")).handle)),
-    "a time limit that is an error of ours": (Unavailable, lambda: _signal(Watch(Unavailable("too long")).handle)),
+    "a time limit that is a TimeoutError": (
+        TimeoutError,
+        lambda: _signal(Watch(TimeoutError("too long")).handle),
+    ),
+    "a time limit that is an OSError": (
+        OSError,
+        lambda: _signal(Watch(OSError("too long")).handle),
+    ),
+    "a time limit that is an error of ours": (
+        Unavailable,
+        lambda: _signal(Watch(Unavailable("too long")).handle),
+    ),
     "a ValueError": (ValueError, lambda: _signal(Watch(ValueError("no")).handle)),
     "a handler that drops its arguments": (Soft, lambda: _signal(partial(Watch(Soft()).barely))),
     "an object that drops its arguments": (SystemExit, lambda: _signal(Watch(SystemExit(0)))),
@@ -228,7 +253,9 @@ SIGNALS: Mapping[str, tuple[type[BaseException], Callable[[], Callable[[], None]
     "an alarm that is an OSError of the host's": (Late, lambda: _alarm(Late("too long"))),
     "Ctrl-C": (KeyboardInterrupt, lambda: _signal(signal.default_int_handler, signal.SIGINT)),
 }
-"""Ways to interrupt the main thread: the class of what is raised, and what prepares a way and returns what begins it."""
+"""Ways to interrupt the main thread: the class of what is raised, and what prepares a way and
+returns what begins it.
+"""
 UNNAMED = (Soft, Late, TimeoutError, OSError, SystemExit)
 """Classes that another thread sets, and nobody has named: each may be the connector's own."""
 

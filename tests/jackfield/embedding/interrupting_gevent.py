@@ -1,5 +1,7 @@
-"""gevent's ways to interrupt a call, on the real thing: ``python -m gevent.monkey interrupting_gevent.py FOLDER KIND METHOD WAY...``
-patches its process, and prints for each way what came out of the call, what the provider got, and what the journal says."""
+"""gevent's ways to interrupt a call, on the real thing: ``python -m gevent.monkey
+interrupting_gevent.py FOLDER KIND METHOD WAY...`` patches its process, and prints for each way what
+came out of the call, what the provider got, and what the journal says.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ LIMITS: Mapping[str, Callable[[float], gevent.Timeout]] = {
 KILLS: Mapping[str, Callable[[gevent.Greenlet], object]] = {
     "greenlet.kill": lambda greenlet: greenlet.kill(block=False),
     "greenlet.kill, a class of the host's": lambda greenlet: greenlet.kill(Hard, block=False),
-    "greenlet.kill, an OSError of the host's": lambda greenlet: greenlet.kill(NamedLate("enough"), block=False),
+    "greenlet.kill, an OSError of the host's": lambda greenlet: greenlet.kill(
+        NamedLate("enough"), block=False
+    ),
 }
 
 
@@ -33,7 +37,9 @@ def _limited(call: Callable[[], object], limit: gevent.Timeout) -> None:
         call()
 
 
-def _stopped(way: str, case: Case, call: Callable[[], object], seconds: float) -> BaseException | None:
+def _stopped(
+    way: str, case: Case, call: Callable[[], object], seconds: float
+) -> BaseException | None:
     if way in LIMITS:
         limit = LIMITS[way](seconds)
         greenlet = gevent.spawn(raised_by, lambda: _limited(call, limit))
@@ -47,7 +53,12 @@ def _stopped(way: str, case: Case, call: Callable[[], object], seconds: float) -
 
 def _tried(way: str, kind: str, folder: Path, seconds: float, *, is_async: bool) -> dict[str, Any]:
     url = f"sqlite:///{folder / 'j.db'}"
-    with providing() as provider, Jackfield(connections=[provider.connection()], database_url=url, lets_out=NAMED) as jackfield:
+    with (
+        providing() as provider,
+        Jackfield(
+            connections=[provider.connection()], database_url=url, lets_out=NAMED
+        ) as jackfield,
+    ):
         jackfield.invoke(request()).unwrap()
         provider.paths.clear()
         case = Case(jackfield, provider, kind)
@@ -58,18 +69,29 @@ def _tried(way: str, kind: str, folder: Path, seconds: float, *, is_async: bool)
 
 
 def _sockets_own(folder: Path, seconds: float) -> dict[str, Any]:
-    """What gevent throws in at the end of a socket's own time-out is no interrupt: the call ends at its deadline, with a Result."""
+    """What gevent throws in at the end of a socket's own time-out is no interrupt: the call ends at
+    its deadline, with a Result.
+    """
     with (
         providing() as provider,
-        Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{folder / 'own.db'}") as jackfield,
+        Jackfield(
+            connections=[provider.connection()], database_url=f"sqlite:///{folder / 'own.db'}"
+        ) as jackfield,
     ):
         result = jackfield.invoke(request("/slow", timeoutSeconds=seconds))
         provider.go.set()
-    return {"way": "a socket's own time-out", "raised": "", "sent": [*provider.paths], "status": result.status}
+    return {
+        "way": "a socket's own time-out",
+        "raised": "",
+        "sent": [*provider.paths],
+        "status": result.status,
+    }
 
 
 def main() -> None:
-    """Print a line of JSON for each way. A time limit that passes before the provider has the request is tried again, with a longer one."""
+    """Print a line of JSON for each way. A time limit that passes before the provider has the
+    request is tried again, with a longer one.
+    """
     folder, kind, method = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     for number, way in enumerate(sys.argv[4:]):
         _write(folder / str(number), partial(_tried, way, kind, is_async=method == "async"))

@@ -1,5 +1,7 @@
-"""The runtime of AWS Lambda, imitated: ``python lambda_runtime.py FOLDER`` imports ``lambda_function`` from it and handles a line of stdin
-after the other. Nothing can be written outside of the folder that TMPDIR names, and each line says by how much each clock has moved on."""
+"""The runtime of AWS Lambda, imitated: ``python lambda_runtime.py FOLDER`` imports
+``lambda_function`` from it and handles a line of stdin after the other. Nothing can be written
+outside of the folder that TMPDIR names, and each line says by how much each clock has moved on.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def _clock(number: int) -> float:
 
 def _read_only(event: str, given: tuple[Any, ...]) -> None:
     """Refuse what a read-only file system refuses."""
-    writes = event in ("os.mkdir", "sqlite3.connect") or (event == "open" and bool(given[2] & _WRITES))
+    writes = event in ("os.mkdir", "sqlite3.connect") or (
+        event == "open" and bool(given[2] & _WRITES)
+    )
     if writes and isinstance(given[0], str | bytes):
         path = os.path.abspath(os.fsdecode(given[0]).removeprefix("file:"))
         if not path.startswith((os.environ["TMPDIR"], "/dev/", "/proc/")):
@@ -48,7 +52,10 @@ def main() -> None:
         asked = json.loads(line)
         _ahead.update(asked["ahead"])
         result = lambda_function.handler(asked["event"], _Context())
-        sys.stdout.write(json.dumps({"result": result, "seconds": _real_clock(time.CLOCK_MONOTONIC) - begun}) + "\n")
+        sys.stdout.write(
+            json.dumps({"result": result, "seconds": _real_clock(time.CLOCK_MONOTONIC) - begun})
+            + "\n"
+        )
         sys.stdout.flush()
 
 

@@ -1,4 +1,6 @@
-"""Every public class is a border to the host, and so is whatever its methods return: no method that a host can call is without one."""
+"""Every public class is a border to the host, and so is whatever its methods return: no method that
+a host can call is without one.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,36 @@ from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.management.visible_journal import SeenJournal
 
 INNER = {
-    "Catalog": "it knows connectors, no values", "Bound": "what records calls of functions: `once` asks it, which is a border",
+    "Catalog": "it knows connectors, no values",
+    "Bound": "what records calls of functions: `once` asks it, which is a border",
     "Events": "the class of the feed has it",
     "Stream": "its errors are in its Result, and its variables events that the reader gets",
     "Journal": "jackfield's own parts ask it, below a border; programs have SeenJournal",
     "Grant": "connection types return it to jackfield's own parts, below a border",
-    "JobUnits": "the journal's", "Recovery": "the journal's", "Upkeep": "the journal's", "RowUnit": "the journal's",
-}  # fmt: skip
+    "JobUnits": "the journal's",
+    "Recovery": "the journal's",
+    "Upkeep": "the journal's",
+    "RowUnit": "the journal's",
+}
 """Classes to which annotations lead, and which have no border."""
 DATA = {
-    "Completed", "ConnectionPage", "Draft", "Enqueued", "Entry", "Event", "HostAccess", "Invocation", "NamedConnection", "PeriodPart",
+    "Completed",
+    "ConnectionPage",
+    "Draft",
+    "Enqueued",
+    "Entry",
+    "Event",
+    "HostAccess",
+    "Invocation",
+    "NamedConnection",
+    "PeriodPart",
     "Result",
-    "Account", "Sample",
-}  # fmt: skip
-"""Frozen data: their methods have nothing but the object, which shows no secret. What parses values into one is a border."""
+    "Account",
+    "Sample",
+}
+"""Frozen data: their methods have nothing but the object, which shows no secret. What parses values
+into one is a border.
+"""
 PARSES_NO_VALUES = {"Enqueued.of", "HostAccess.from_settings"}
 PARSES_BELOW = {"NamedConnection.from_json"}
 """What the store alone calls, below a border."""
@@ -44,7 +62,9 @@ def _named(annotation: Any) -> Iterator[type]:
 
 
 def _functions(kind: type) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the methods and properties of a class that hosts call by name: each with what the class has, and its function."""
+    """Yield the methods and properties of a class that hosts call by name: each with what the class
+    has, and its function.
+    """
     for name in dir(kind):
         member = inspect.getattr_static(kind, name)
         function = getattr(member, "fget", None) or getattr(member, "__func__", member)
@@ -53,12 +73,18 @@ def _functions(kind: type) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _public() -> dict[type, None]:
-    """Return the classes that ``jackfield`` exports, those of the store behind its ports, and those of ours that their methods return."""
+    """Return the classes that ``jackfield`` exports, those of the store behind its ports, and those
+    of ours that their methods return.
+    """
     waiting = [
         ManagedConnections,
         SeenJournal,
         FeedEvents,
-        *(found for name in jackfield.__all__ if isinstance(found := getattr(jackfield, name), type)),
+        *(
+            found
+            for name in jackfield.__all__
+            if isinstance(found := getattr(jackfield, name), type)
+        ),
     ]
     seen: dict[type, None] = {}
     while waiting:
@@ -78,19 +104,35 @@ def _has_border(function: Any) -> bool:
 
 
 def test_every_public_method_is_a_border() -> None:
-    """Of each class that ``jackfield`` exports, and of each to which the annotations of such methods lead."""
+    """Of each class that ``jackfield`` exports, and of each to which the annotations of such
+    methods lead.
+    """
     kinds = {kind.__name__: kind for kind in _public() if not getattr(kind, "_is_protocol", False)}
-    assert kinds.keys() >= {"Jackfield", "ManagedConnections", "SeenJournal", "Events", "Stream", "Authorizing", "ReturnedFile"}
+    assert kinds.keys() >= {
+        "Jackfield",
+        "ManagedConnections",
+        "SeenJournal",
+        "Events",
+        "Stream",
+        "Authorizing",
+        "ReturnedFile",
+    }
     without = [
         f"{kind.__name__}.{name}"
         for kind in kinds.values()
         if kind.__name__ not in INNER
         for name, member, function in _functions(kind)
-        if not _has_border(function) and (kind.__name__ not in DATA or isinstance(member, classmethod))
+        if not _has_border(function)
+        and (kind.__name__ not in DATA or isinstance(member, classmethod))
     ]
     assert set(without) == PARSES_NO_VALUES | PARSES_BELOW
     assert kinds.keys() >= DATA
-    functions = (inspect.unwrap(function) for kind in kinds.values() if kind.__name__ not in INNER for _, _, function in _functions(kind))
+    functions = (
+        inspect.unwrap(function)
+        for kind in kinds.values()
+        if kind.__name__ not in INNER
+        for _, _, function in _functions(kind)
+    )
     assert not any(map(inspect.isasyncgenfunction, functions))  # ``bordered`` knows none
 
 
@@ -142,7 +184,9 @@ def _shown(call: Callable[[], object]) -> list[str]:
 
 @pytest.mark.parametrize("kind", list(_RUN))
 def test_each_kind_of_method_is_a_border(kind: str) -> None:
-    """Methods, properties, generators and coroutines, inherited ones too: none of our frames has a variable, and the base has no border."""
+    """Methods, properties, generators and coroutines, inherited ones too: none of our frames has a
+    variable, and the base has no border.
+    """
     scope: dict[str, Any] = {"__name__": "jackfield.anything"}
     exec(_KINDS, scope)
     assert _shown(lambda: _RUN[kind](scope["Kinds"])) != []

@@ -1,4 +1,6 @@
-"""The end of a runtime, for threads and for tasks: what runs is awaited, what begins afterwards is refused, and no loop is blocked."""
+"""The end of a runtime, for threads and for tasks: what runs is awaited, what begins afterwards is
+refused, and no loop is blocked.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from plugboard import make_echo
 
 
 def _runtime(provider: Provider, folder: Path) -> Jackfield:
-    found = Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{folder / 'j.db'}")
+    found = Jackfield(
+        connections=[provider.connection()], database_url=f"sqlite:///{folder / 'j.db'}"
+    )
     found.invoke(request(method="GET")).unwrap()
     return found
 
@@ -36,7 +40,9 @@ async def _came(provider: Provider) -> None:
 
 
 def test_close_in_a_loop_lets_its_tasks_end(provider: Provider, tmp_path: Path) -> None:
-    """``close`` in a running loop returns at once, also as the end of a ``with``; the write that runs is told as what it is."""
+    """``close`` in a running loop returns at once, also as the end of a ``with``; the write that
+    runs is told as what it is.
+    """
 
     async def program() -> str:
         with _runtime(provider, tmp_path) as jackfield:
@@ -58,7 +64,8 @@ def test_async_with_waits_for_tasks(provider: Provider, tmp_path: Path) -> None:
         async with _runtime(provider, tmp_path) as jackfield:
             task = asyncio.create_task(jackfield.ainvoke(request("/slow")))
             await _came(provider)
-            asyncio.get_running_loop().call_later(0.05, provider.go.set)  # which a blocked loop would not do
+            # which a blocked loop would not do
+            asyncio.get_running_loop().call_later(0.05, provider.go.set)
         assert task.done()
         return task.result().status
 
@@ -92,9 +99,13 @@ def test_close_waits_for_calls_of_threads(provider: Provider, tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", ["close", "aclose"])
 def test_close_waits_no_longer_than_it_may(provider: Provider, tmp_path: Path, how: str) -> None:
-    """``within`` bounds the wait for a call of another thread that hangs; if it is answered afterwards, it is told and recorded as that."""
+    """``within`` bounds the wait for a call of another thread that hangs; if it is answered
+    afterwards, it is told and recorded as that.
+    """
     jackfield, results = _runtime(provider, tmp_path), list[str]()
-    thread = threading.Thread(target=lambda: results.append(jackfield.invoke(request("/slow")).status))
+    thread = threading.Thread(
+        target=lambda: results.append(jackfield.invoke(request("/slow")).status)
+    )
     thread.start()
     assert provider.came.wait(30)
     if how == "close":
@@ -110,7 +121,9 @@ def test_close_waits_no_longer_than_it_may(provider: Provider, tmp_path: Path, h
 
 @pytest.mark.parametrize("named", [True, False])
 def test_close_ends_the_connections_to_providers(named: bool, tmp_path: Path) -> None:
-    """Also while the host still refers to the runtime: a provider, a database above all, counts the connections that are open."""
+    """Also while the host still refers to the runtime: a provider, a database above all, counts the
+    connections that are open.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         ended = threading.Event()
@@ -118,7 +131,10 @@ def test_close_ends_the_connections_to_providers(named: bool, tmp_path: Path) ->
         def serve() -> None:
             with listener.accept()[0] as connection:
                 connection.recv(65_536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+                    b"2\r\n\r\n{}"
+                )
                 if connection.recv(1) == b"":
                     ended.set()
 
@@ -137,9 +153,15 @@ def test_close_ends_the_connections_to_providers(named: bool, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("url", ["none", None])
-def test_what_begins_after_the_end_is_unavailable(provider: Provider, tmp_path: Path, url: str | None) -> None:
-    """After ``close``, each way to call says that the runtime is closed; to close it again does nothing."""
-    jackfield = Jackfield(connections=[provider.connection()], database_url=url or f"sqlite:///{tmp_path / 'j.db'}")
+def test_what_begins_after_the_end_is_unavailable(
+    provider: Provider, tmp_path: Path, url: str | None
+) -> None:
+    """After ``close``, each way to call says that the runtime is closed; to close it again does
+    nothing.
+    """
+    jackfield = Jackfield(
+        connections=[provider.connection()], database_url=url or f"sqlite:///{tmp_path / 'j.db'}"
+    )
     jackfield.close()
     jackfield.close()
     asyncio.run(jackfield.aclose())
@@ -157,7 +179,9 @@ def test_what_begins_after_the_end_is_unavailable(provider: Provider, tmp_path: 
 
 
 def test_a_handler_may_close_in_the_middle_of_a_call(provider: Provider, tmp_path: Path) -> None:
-    """A handler of SIGTERM that closes the runtime and exits does not wait for the call that it has interrupted."""
+    """A handler of SIGTERM that closes the runtime and exits does not wait for the call that it has
+    interrupted.
+    """
     jackfield = _runtime(provider, tmp_path)
 
     def stop(*_given: object) -> None:
@@ -179,7 +203,9 @@ def test_a_handler_may_close_in_the_middle_of_a_call(provider: Provider, tmp_pat
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_tasks_of_a_loop_that_has_stopped_are_not_awaited(provider: Provider, tmp_path: Path) -> None:
+def test_tasks_of_a_loop_that_has_stopped_are_not_awaited(
+    provider: Provider, tmp_path: Path
+) -> None:
     """A loop that was left with a task in it holds nothing up."""
     jackfield, loop = _runtime(provider, tmp_path), asyncio.new_event_loop()
     task = loop.create_task(jackfield.ainvoke(request("/slow")))
@@ -233,18 +259,36 @@ late = Late()
 """
 
 
-@pytest.mark.parametrize(("how", "early", "on_time"), [
-    ("pass", True, False), ("pass", False, True), ("sys.modules['late'] = late; del late", False, False),
-    ("gc.disable(); late.me = late; del late", True, True), ("builtins.late = late; jackfield.close()", False, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("how", "early", "on_time"),
+    [
+        ("pass", True, False),
+        ("pass", False, True),
+        ("sys.modules['late'] = late; del late", False, False),
+        ("gc.disable(); late.me = late; del late", True, True),
+        ("builtins.late = late; jackfield.close()", False, False),
+    ],
+)
 def test_a_call_after_the_end_of_the_interpreter_is_refused(
     how: str, early: bool, on_time: bool, provider: Provider, tmp_path: Path
 ) -> None:
-    """What is called by ``__del__`` after Python has dropped its modules is ``unavailable``, and nothing was sent."""
-    values = {"connection": provider.connection(), "url": f"sqlite:///{tmp_path / 'j.db'}", "call": request("/x")}
+    """What is called by ``__del__`` after Python has dropped its modules is ``unavailable``, and
+    nothing was sent.
+    """
+    values = {
+        "connection": provider.connection(),
+        "url": f"sqlite:///{tmp_path / 'j.db'}",
+        "call": request("/x"),
+    }
     code = _DELETED.format(**values, how=how, early=early, on_time=on_time)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (0, ["unavailable"], False), done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (
+        0,
+        ["unavailable"],
+        False,
+    ), done.stderr
     assert provider.paths == ["/x"] * early
 
 
@@ -268,13 +312,26 @@ late = Late()
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_whatever_is_asked_after_the_end_of_the_interpreter_says_so(early: bool, provider: Provider, tmp_path: Path) -> None:
-    """What has no Result raises a clear error, whatever it is that Python can no longer do; nothing is sent, nothing is queued."""
-    values = {"connection": provider.connection(), "url": f"sqlite:///{tmp_path / 'j.db'}", "call": request("/x")}
+def test_whatever_is_asked_after_the_end_of_the_interpreter_says_so(
+    early: bool, provider: Provider, tmp_path: Path
+) -> None:
+    """What has no Result raises a clear error, whatever it is that Python can no longer do; nothing
+    is sent, nothing is queued.
+    """
+    values = {
+        "connection": provider.connection(),
+        "url": f"sqlite:///{tmp_path / 'j.db'}",
+        "call": request("/x"),
+    }
     code = _AFTER_THE_END.format(**values, early=early)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
     told = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line[:1].isalpha())
-    assert (done.returncode, {*told}) == (0, {"stream", "enqueue", "made", "many", "list", "entries"}), done.stderr
+    assert (done.returncode, {*told}) == (
+        0,
+        {"stream", "enqueue", "made", "many", "list", "entries"},
+    ), done.stderr
     assert {what.partition(".")[0] for what in told.values()} == {"Unavailable: Python ends"}
     assert "Traceback" not in done.stderr
     assert provider.paths == ["/x"] * early
@@ -295,38 +352,91 @@ atexit.register(lambda: asyncio.run(within()))
 
 
 def test_a_coroutine_of_a_connector_runs_at_the_end_of_the_interpreter(tmp_path: Path) -> None:
-    """It needs no thread then. A synchronous call in a running loop, which cannot wait for it, says so."""
-    code = _OF_A_LOOP.format(path=make_echo(tmp_path / "site"), url=f"sqlite:///{tmp_path / 'j.db'}")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", ["unavailable", "succeeded", "succeeded"])
+    """It needs no thread then. A synchronous call in a running loop, which cannot wait for it, says
+    so.
+    """
+    code = _OF_A_LOOP.format(
+        path=make_echo(tmp_path / "site"), url=f"sqlite:///{tmp_path / 'j.db'}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr, done.stdout.split()) == (
+        0,
+        "",
+        ["unavailable", "succeeded", "succeeded"],
+    )
 
 
-def test_a_stream_at_the_end_of_the_interpreter_ends_clearly(provider: Provider, tmp_path: Path) -> None:
-    """A stream needs a thread of its own: where Python starts none any more, an error says so, and nothing is sent."""
+def test_a_stream_at_the_end_of_the_interpreter_ends_clearly(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """A stream needs a thread of its own: where Python starts none any more, an error says so, and
+    nothing is sent.
+    """
     how = """
 def streamed():
     try:
         with jackfield.stream({call!r}) as stream: print(*stream, stream.result.status)
     except Exception as error: print(error.code, str(error).partition(",")[0])
 atexit.register(streamed)""".format(call=request("/x"))
-    code = _AT_EXIT.format(connection=provider.connection(), url=f"sqlite:///{tmp_path / 'j.db'}", call=request("/x"), how=how, early=False)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    code = _AT_EXIT.format(
+        connection=provider.connection(),
+        url=f"sqlite:///{tmp_path / 'j.db'}",
+        call=request("/x"),
+        how=how,
+        early=False,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert (done.stdout.strip(), provider.paths) in [("succeeded", ["/x"]), ("unavailable Python ends", [])]
+    assert (done.stdout.strip(), provider.paths) in [
+        ("succeeded", ["/x"]),
+        ("unavailable Python ends", []),
+    ]
 
 
 @pytest.mark.parametrize("early", [True, False])
-@pytest.mark.parametrize("how", [
-    "atexit.register(invoke)", "atexit.register(ainvoke)", "threading.Thread(target=in_thread).start()",
-    "atexit.register(jackfield.close)", "atexit.register(lambda: jackfield.close()); atexit.register(ainvoke)",
-    "atexit.register(on_time)", "atexit.register(begin)", "atexit.register(aclose)", "threading._register_atexit(ainvoke)",
-    "threading._register_atexit(begin)", "threading._register_atexit(on_time)", "while_a_pool_ends(invoke)", "while_a_pool_ends(begin)",
-])  # fmt: skip
-def test_calls_at_the_end_of_the_interpreter_have_results(how: str, early: bool, provider: Provider, tmp_path: Path) -> None:
-    """What is called while Python ends has its Result, and is recorded, although Python starts no thread any more."""
-    code = _AT_EXIT.format(connection=provider.connection(), url=f"sqlite:///{tmp_path / 'j.db'}", call=request("/x"), how=how, early=early)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+@pytest.mark.parametrize(
+    "how",
+    [
+        "atexit.register(invoke)",
+        "atexit.register(ainvoke)",
+        "threading.Thread(target=in_thread).start()",
+        "atexit.register(jackfield.close)",
+        "atexit.register(lambda: jackfield.close()); atexit.register(ainvoke)",
+        "atexit.register(on_time)",
+        "atexit.register(begin)",
+        "atexit.register(aclose)",
+        "threading._register_atexit(ainvoke)",
+        "threading._register_atexit(begin)",
+        "threading._register_atexit(on_time)",
+        "while_a_pool_ends(invoke)",
+        "while_a_pool_ends(begin)",
+    ],
+)
+def test_calls_at_the_end_of_the_interpreter_have_results(
+    how: str, early: bool, provider: Provider, tmp_path: Path
+) -> None:
+    """What is called while Python ends has its Result, and is recorded, although Python starts no
+    thread any more.
+    """
+    code = _AT_EXIT.format(
+        connection=provider.connection(),
+        url=f"sqlite:///{tmp_path / 'j.db'}",
+        call=request("/x"),
+        how=how,
+        early=early,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
     expected = ["succeeded"] * (early + (how != "atexit.register(jackfield.close)"))
-    assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (0, expected, False), done.stderr
+    assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (
+        0,
+        expected,
+        False,
+    ), done.stderr
     if expected:
         assert _last(tmp_path) == "succeeded"

@@ -1,4 +1,6 @@
-"""A runtime that nobody closes and nobody refers to any more leaves nothing behind, and says that it was not closed."""
+"""A runtime that nobody closes and nobody refers to any more leaves nothing behind, and says that
+it was not closed.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,11 @@ def _fails(jackfield: Jackfield) -> None:
 
 
 def _threads_and_descriptors() -> tuple[set[threading.Thread], int]:
-    gc.collect()  # again: a thread may just have renewed the lease of a runtime, and so have referred to it
-    return {one for one in threading.enumerate() if one.name.startswith("jackfield")}, len(os.listdir("/proc/self/fd"))
+    # again: a thread may just have renewed the lease of a runtime, and so have referred to it
+    gc.collect()
+    return {one for one in threading.enumerate() if one.name.startswith("jackfield")}, len(
+        os.listdir("/proc/self/fd")
+    )
 
 
 _USES: list[Callable[[Jackfield], object]] = [
@@ -55,8 +60,12 @@ _USES: list[Callable[[Jackfield], object]] = [
 
 
 @pytest.mark.parametrize("use", _USES)
-def test_a_dropped_runtime_leaves_nothing_behind(use: Callable[[Jackfield], object], provider: Provider, tmp_path: Path) -> None:
-    """Its threads end, its descriptors are closed, and a ``ResourceWarning`` names it; what it was told as succeeded is recorded."""
+def test_a_dropped_runtime_leaves_nothing_behind(
+    use: Callable[[Jackfield], object], provider: Provider, tmp_path: Path
+) -> None:
+    """Its threads end, its descriptors are closed, and a ``ResourceWarning`` names it; what it was
+    told as succeeded is recorded.
+    """
     url = f"sqlite:///{tmp_path / 'j.db'}"
     with Jackfield(connections=[provider.connection()], database_url=url) as first:
         use(first)
@@ -69,7 +78,8 @@ def test_a_dropped_runtime_leaves_nothing_behind(use: Callable[[Jackfield], obje
             use(dropped)
             del dropped
             gc.collect()
-        until(lambda: _threads_and_descriptors()[0] <= before)  # one of another test's may end meanwhile
+        # one of another test's may end meanwhile
+        until(lambda: _threads_and_descriptors()[0] <= before)
     assert sum("unclosed <Jackfield" in str(one.message) for one in found) == 5
     with Jackfield(database_url=url) as reader:
         assert reader.journal is not None
@@ -77,7 +87,9 @@ def test_a_dropped_runtime_leaves_nothing_behind(use: Callable[[Jackfield], obje
 
 
 def test_descriptors_of_dropped_runtimes_are_closed(provider: Provider, tmp_path: Path) -> None:
-    """The number of open descriptors does not grow with the number of runtimes that were dropped."""
+    """The number of open descriptors does not grow with the number of runtimes that were
+    dropped.
+    """
     url = f"sqlite:///{tmp_path / 'j.db'}"
     with Jackfield(connections=[provider.connection()], database_url=url) as first:
         first.invoke(request()).unwrap()
@@ -85,15 +97,26 @@ def test_descriptors_of_dropped_runtimes_are_closed(provider: Provider, tmp_path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         for _ in range(10):
-            Jackfield(connections=[provider.connection()], database_url=url).invoke(request()).unwrap()
+            Jackfield(connections=[provider.connection()], database_url=url).invoke(
+                request()
+            ).unwrap()
             gc.collect()
-        until(lambda: _threads_and_descriptors()[1] <= before + 2)  # the provider's end of a connection may close a moment later
+        # the provider's end of a connection may close a moment later
+        until(lambda: _threads_and_descriptors()[1] <= before + 2)
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.campaign)])
-def test_many_dropped_runtimes_leave_nothing(count: int, provider: Provider, database_url: str) -> None:
+def test_many_dropped_runtimes_leave_nothing(
+    count: int, provider: Provider, database_url: str
+) -> None:
     """As many as are made, used and dropped: no thread, no descriptor, at most 5 MB."""
-    words = [sys.executable, str(Path(__file__).with_name("dropping.py")), provider.url, database_url, str(count)]
+    words = [
+        sys.executable,
+        str(Path(__file__).with_name("dropping.py")),
+        provider.url,
+        database_url,
+        str(count),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=1800)
     found = json.loads(done.stdout)
     assert (found["threads"], found["descriptors"]) == (0, 0)
@@ -118,7 +141,9 @@ def _queues_many(jackfield: Jackfield) -> None:
 
 
 def _stores(jackfield: Jackfield) -> None:
-    shown = jackfield.connections.add("n", "http/bearer", {"server": "http://127.0.0.1:9", "token": "t"}, test=False)
+    shown = jackfield.connections.add(
+        "n", "http/bearer", {"server": "http://127.0.0.1:9", "token": "t"}, test=False
+    )
     assert shown["name"] == "n"
     assert jackfield.invoke({**request(), "connection": "n"}).status == "failed"
 
@@ -129,17 +154,30 @@ def _fails_keyed(jackfield: Jackfield) -> None:
 
 
 _MORE: list[Callable[[Jackfield], object]] = [
-    _streams, _queues, _queues_many, _stores, _fails_keyed, lambda jackfield: jackfield.invoke(request(method="GET")).unwrap(),
-    lambda jackfield: jackfield.invoke(request(dryRun=True)).unwrap(), lambda jackfield: jackfield.journal_of().entries(),
-    lambda jackfield: list(jackfield.events()), lambda jackfield: jackfield.test("m"), lambda jackfield: jackfield.lend("m").client(),
-    lambda jackfield: jackfield.diagnose("m"), lambda jackfield: jackfield.prepare(request()),
-]  # fmt: skip
+    _streams,
+    _queues,
+    _queues_many,
+    _stores,
+    _fails_keyed,
+    lambda jackfield: jackfield.invoke(request(method="GET")).unwrap(),
+    lambda jackfield: jackfield.invoke(request(dryRun=True)).unwrap(),
+    lambda jackfield: jackfield.journal_of().entries(),
+    lambda jackfield: list(jackfield.events()),
+    lambda jackfield: jackfield.test("m"),
+    lambda jackfield: jackfield.lend("m").client(),
+    lambda jackfield: jackfield.diagnose("m"),
+    lambda jackfield: jackfield.prepare(request()),
+]
 
 
 @pytest.mark.parametrize("use", [*_USES, *_MORE])
-def test_a_dropped_runtime_waits_for_no_collector(use: Callable[[Jackfield], object], provider: Provider, tmp_path: Path) -> None:
-    """It is in no cycle of references: it, its storage and its database are freed with their last references, while no collector runs. The
-    database is closed then. Else as many would be there at once as are made between two collections."""
+def test_a_dropped_runtime_waits_for_no_collector(
+    use: Callable[[Jackfield], object], provider: Provider, tmp_path: Path
+) -> None:
+    """It is in no cycle of references: it, its storage and its database are freed with their last
+    references, while no collector runs. The database is closed then. Else as many would be there at
+    once as are made between two collections.
+    """
     url = f"sqlite:///{tmp_path / 'j.db'}"
     before = _threads_and_descriptors()[0]
     gc.disable()
@@ -148,10 +186,20 @@ def test_a_dropped_runtime_waits_for_no_collector(use: Callable[[Jackfield], obj
             warnings.simplefilter("ignore", ResourceWarning)
             dropped = Jackfield(connections=[provider.connection()], database_url=url)
             use(dropped)
-            left: list[ref[Any]] = [ref(dropped), ref(dropped.storage), ref(dropped.storage.database), ref(dropped.open_connections)]
+            left: list[ref[Any]] = [
+                ref(dropped),
+                ref(dropped.storage),
+                ref(dropped.storage.database),
+                ref(dropped.open_connections),
+            ]
             del dropped
-            until(lambda: all(one() is None for one in left))  # what waits for its commit has it, and a thread has closed the database
-        until(lambda: {one for one in threading.enumerate() if one.name.startswith("jackfield")} <= before)
+            # what waits for its commit has it, and a thread has closed the database
+            until(lambda: all(one() is None for one in left))
+        until(
+            lambda: (
+                {one for one in threading.enumerate() if one.name.startswith("jackfield")} <= before
+            )
+        )
     finally:
         gc.enable()
     with open_database(url) as database:
@@ -161,7 +209,9 @@ def test_a_dropped_runtime_waits_for_no_collector(use: Callable[[Jackfield], obj
 
 
 def test_what_a_dropped_runtime_has_given_lives_on(provider: Provider, tmp_path: Path) -> None:
-    """Its journal, its connections, its database, and a call that runs in a loop keep the database open, but not the runtime."""
+    """Its journal, its connections, its database, and a call that runs in a loop keep the database
+    open, but not the runtime.
+    """
     url = f"sqlite:///{tmp_path / 'j.db'}"
 
     def made() -> Jackfield:
@@ -177,10 +227,13 @@ def test_what_a_dropped_runtime_has_given_lives_on(provider: Provider, tmp_path:
         warnings.simplefilter("ignore", ResourceWarning)
         assert asyncio.run(begun()) == "succeeded"
         assert [one["name"] for one in made().connections.list().items] == ["m"]
-        until(lambda: [entry.status for entry in made().journal_of().entries()[0]] == ["succeeded"])  # the first one's database closes
+        # the first one's database closes
+        until(lambda: [entry.status for entry in made().journal_of().entries()[0]] == ["succeeded"])
         database = made().storage.database
         gc.collect()
-        assert database.record(lambda transaction: transaction.execute("SELECT 1 AS one")[0].one) == 1
+        assert (
+            database.record(lambda transaction: transaction.execute("SELECT 1 AS one")[0].one) == 1
+        )
 
 
 def test_a_closed_runtime_warns_of_nothing(provider: Provider, tmp_path: Path) -> None:

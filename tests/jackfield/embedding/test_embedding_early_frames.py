@@ -1,4 +1,6 @@
-"""No secret stands in a variable of what is ended before its first step, or of what a lent client raises."""
+"""No secret stands in a variable of what is ended before its first step, or of what a lent client
+raises.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class _Held(Exception):
 def jackfield(tmp_path: Path) -> Iterator[Jackfield]:
     """A runtime with a stored connection, whose server nobody is, and a queued invocation."""
     with Jackfield(database_url=f"sqlite:///{tmp_path / 'j.db'}", environment={}) as found:
-        found.connections.add("m", "http/bearer", {"server": "http://127.0.0.1:9", "token": SECRET}, test=False)
+        found.connections.add(
+            "m", "http/bearer", {"server": "http://127.0.0.1:9", "token": SECRET}, test=False
+        )
         found.enqueue(_call())
         yield found
 
@@ -39,11 +43,19 @@ def _call() -> dict[str, Any]:
 
 
 def _in_variables(error: BaseException) -> set[tuple[str, str]]:
-    return {(file, name) for file, name, text in variables(error) if any(needle in text for needle in NEEDLES)}
+    return {
+        (file, name)
+        for file, name, text in variables(error)
+        if any(needle in text for needle in NEEDLES)
+    }
 
 
-def test_a_coroutine_that_is_cancelled_before_its_first_step_shows_no_secret(jackfield: Jackfield) -> None:
-    """It has run no line of ours by then. It is named after its method, and a host that asks whether that makes a coroutine is told so."""
+def test_a_coroutine_that_is_cancelled_before_its_first_step_shows_no_secret(
+    jackfield: Jackfield,
+) -> None:
+    """It has run no line of ours by then. It is named after its method, and a host that asks
+    whether that makes a coroutine is told so.
+    """
 
     async def cancelled(coroutine: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(coroutine)
@@ -82,7 +94,9 @@ def test_a_generator_that_is_ended_before_its_first_step_shows_no_secret() -> No
 
 @pytest.mark.parametrize("path", ["/x", "//nowhere.invalid/x", 5])
 def test_what_a_lent_client_raises_shows_no_secret(path: Any, jackfield: Jackfield) -> None:
-    """Its requests have a border, too; it is a client of the class that an action gets, and the same one."""
+    """Its requests have a border, too; it is a client of the class that an action gets, and the
+    same one.
+    """
     lent = jackfield.lend("m", "http")
     client: Any = lent.client()
     assert isinstance(client, HttpClient)
@@ -101,11 +115,24 @@ def test_what_a_lent_client_raises_shows_no_secret(path: Any, jackfield: Jackfie
         ("s3", "list_buckets", {}),
     ],
 )
-def test_what_a_lent_client_of_aws_raises_shows_no_secret(service: str, method: str, given: dict[str, Any]) -> None:
-    """Neither the keys nor the signed fields, whether the request goes out directly or by botocore's client."""
-    values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": SECRET, "sessionToken": SECRET, "region": "eu-west-1"}
-    found = {"aws": {"type": "aws/apiKeySecret", "values": {**values, "endpoint": "http://127.0.0.1:9"}}}
-    with Jackfield(connections=[{"connections": found}], database_url="none", environment={}) as jackfield:
+def test_what_a_lent_client_of_aws_raises_shows_no_secret(
+    service: str, method: str, given: dict[str, Any]
+) -> None:
+    """Neither the keys nor the signed fields, whether the request goes out directly or by
+    botocore's client.
+    """
+    values = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": SECRET,
+        "sessionToken": SECRET,
+        "region": "eu-west-1",
+    }
+    found = {
+        "aws": {"type": "aws/apiKeySecret", "values": {**values, "endpoint": "http://127.0.0.1:9"}}
+    }
+    with Jackfield(
+        connections=[{"connections": found}], database_url="none", environment={}
+    ) as jackfield:
         del values, found
         call = getattr(jackfield.lend("aws").client().client(service), method)
         for at in (-1, 10, 20, 30):

@@ -1,4 +1,6 @@
-"""Values of classes of a host whose own code raises: each is refused at its place, and nothing of what it raises is shown."""
+"""Values of classes of a host whose own code raises: each is refused at its place, and nothing of
+what it raises is shown.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def _jackfield(tmp_path: Path) -> Iterator[Jackfield]:
 
     with (
         installed(tmp_path / "packages", connector) as catalog,
-        Jackfield(database_url=f"sqlite:///{tmp_path / 'j.db'}", catalog=catalog, connections=[]) as made,
+        Jackfield(
+            database_url=f"sqlite:///{tmp_path / 'j.db'}", catalog=catalog, connections=[]
+        ) as made,
     ):
         yield made
 
@@ -191,10 +195,14 @@ FAULTY: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("given", "path"), FAULTY.values(), ids=FAULTY)
-def test_a_value_whose_class_raises_is_refused_at_its_place(jackfield: Jackfield, given: Any, path: str) -> None:
+def test_a_value_whose_class_raises_is_refused_at_its_place(
+    jackfield: Jackfield, given: Any, path: str
+) -> None:
     """Whatever it raises: nothing of that is shown, and the others of a batch are queued."""
     _check_refusal(jackfield.invoke(_take(given)), path)
-    refused, queued = jackfield.enqueue_many([_take(given, idempotencyKey="k"), _take({}, idempotencyKey="other")])
+    refused, queued = jackfield.enqueue_many(
+        [_take(given, idempotencyKey="k"), _take({}, idempotencyKey="other")]
+    )
     assert isinstance(queued, Enqueued)
     _check_refusal(refused, path)
 
@@ -209,11 +217,16 @@ def test_a_value_whose_class_raises_is_refused_at_its_place(jackfield: Jackfield
         ({"inputs": {}, "notBefore": dt.datetime(2026, 1, 1, tzinfo=NoZone())}, "/notBefore"),
     ],
 )
-def test_a_member_whose_class_raises_is_refused_at_its_place(jackfield: Jackfield, given: dict[str, Any], path: str) -> None:
+def test_a_member_whose_class_raises_is_refused_at_its_place(
+    jackfield: Jackfield, given: dict[str, Any], path: str
+) -> None:
     """It is the invocation that is not valid, and no bug of ours."""
     result = jackfield.invoke({**_take({}), **given})
     assert result.error is not None
-    assert (result.error.code, [detail.path for detail in result.error.details]) == ("invalid_invocation", [path])
+    assert (result.error.code, [detail.path for detail in result.error.details]) == (
+        "invalid_invocation",
+        [path],
+    )
     assert SECRET_TEXT not in str(result.to_json())
 
 
@@ -231,14 +244,21 @@ def test_an_invocation_whose_class_raises_is_refused(jackfield: Jackfield, kind:
 
 def test_a_hosts_class_is_read_as_it_shows_itself(jackfield: Jackfield) -> None:
     """What its own methods give is sent, as a dict or a list of the same would be."""
-    result = jackfield.invoke(_take({"anything": [Loaded(name="stored")], "place": Loaded(name="stored")}))
+    result = jackfield.invoke(
+        _take({"anything": [Loaded(name="stored")], "place": Loaded(name="stored")})
+    )
     assert result.output is not None
-    assert (result.output["Got"]["anything"], result.output["Got"]["place"]["name"]) == ([{"name": "loaded"}], "loaded")
+    assert (result.output["Got"]["anything"], result.output["Got"]["place"]["name"]) == (
+        [{"name": "loaded"}],
+        "loaded",
+    )
 
 
 @pytest.mark.parametrize("odd", [NoParts([1]), {"at": NoParts([1])}, "whole"])
 def test_a_fault_of_a_value_keeps_no_other_from_the_queue(odd: Any, jackfield: Jackfield) -> None:
-    """A value of a host's own class, whose code fails as it is read, fails its own invocation of a batch."""
+    """A value of a host's own class, whose code fails as it is read, fails its own invocation of a
+    batch.
+    """
     given: Any = NoParts([1]) if isinstance(odd, str) else {**_take({}), "inputs": odd}
     first, refused, last = jackfield.enqueue_many([_take({}), given, _take({})])
     assert isinstance(first, Enqueued)

@@ -1,4 +1,6 @@
-"""No secret stands in a variable of an exception that leaves the library, whichever tool shows the variables."""
+"""No secret stands in a variable of an exception that leaves the library, whichever tool shows the
+variables.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield.embedding.shown_frames import TOOLS, injected, spellings, tools_that_show, variables
+from tests.jackfield.embedding.shown_frames import (
+    TOOLS,
+    injected,
+    spellings,
+    tools_that_show,
+    variables,
+)
 
 from jackfield import Invocation, JackfieldError, Result
 from jackfield.connector import ConnectionType, Field
@@ -107,7 +115,13 @@ def jackfield(acme: Any, tmp_path: Path) -> Iterator[Jackfield]:
 
 
 def _call(**members: Any) -> dict[str, Any]:
-    return {"connector": "acme", "action": "write", "connection": "m", "inputs": {"text": "x", "password": SECRET}, **members}
+    return {
+        "connector": "acme",
+        "action": "write",
+        "connection": "m",
+        "inputs": {"text": "x", "password": SECRET},
+        **members,
+    }
 
 
 def _name() -> str:
@@ -139,7 +153,9 @@ async def _within(jackfield: Jackfield) -> None:
 
 def _line() -> str:
     """Return a document in one line, which may be taken for a path."""
-    return f"connections: {{{_name()}: {{type: acme/token, values: {{token: {json.dumps(SECRET)}}}}}}}"
+    return (
+        f"connections: {{{_name()}: {{type: acme/token, values: {{token: {json.dumps(SECRET)}}}}}}}"
+    )
 
 
 def _refused(jackfield: Jackfield) -> None:
@@ -187,8 +203,12 @@ class _Held(Exception):
 
 _FILE = {"data": b64encode(SECRET.encode()).decode(), "contentType": "text/plain"}
 METHODS: dict[str, Callable[[Jackfield], object]] = {
-    "Jackfield": lambda _: Jackfield(connections={"i": INLINE}, database_url="none").invoke(_call(connection="i")),
-    "Jackfield, database": lambda _: Jackfield(database_url=f"postgresql://u:{SECRET[:12]}@127.0.0.1:9/x?connect_timeout=1").open(),
+    "Jackfield": lambda _: Jackfield(connections={"i": INLINE}, database_url="none").invoke(
+        _call(connection="i")
+    ),
+    "Jackfield, database": lambda _: Jackfield(
+        database_url=f"postgresql://u:{SECRET[:12]}@127.0.0.1:9/x?connect_timeout=1"
+    ).open(),
     "invoke": lambda jf: jf.invoke(_call()),
     "invoke, inline": lambda jf: jf.invoke(_call(connection=INLINE)),
     "invoke, text": lambda jf: jf.invoke(json.dumps(_call(connection=INLINE))),
@@ -217,20 +237,32 @@ METHODS: dict[str, Callable[[Jackfield], object]] = {
     "connections.list": lambda jf: jf.connections.list(text=SECRET),
     "connections.find": lambda jf: jf.connections.find("m"),
     "connections.check": lambda jf: jf.connections.check("acme/token", {**VALUES, "more": 1}),
-    "connections.check, remote": lambda jf: jf.connections.check("http/bearer", {"server": "nope", **VALUES}),
+    "connections.check, remote": lambda jf: jf.connections.check(
+        "http/bearer", {"server": "nope", **VALUES}
+    ),
     "connections.add": lambda jf: jf.connections.add(_name(), "acme/token", VALUES),
-    "connections.add, taken": lambda jf: jf.connections.add("m", "acme/token", {**VALUES, "more": 1}),
-    "connections.add, untested": lambda jf: jf.connections.add(_name(), "acme/token", VALUES, test=False),
+    "connections.add, taken": lambda jf: jf.connections.add(
+        "m", "acme/token", {**VALUES, "more": 1}
+    ),
+    "connections.add, untested": lambda jf: jf.connections.add(
+        _name(), "acme/token", VALUES, test=False
+    ),
     "connections.replace": lambda jf: jf.connections.replace("m", VALUES),
     "connections.replace, moved": lambda jf: jf.connections.replace("m", VALUES, 1_000),
     "connections.rename": lambda jf: jf.connections.rename("m", _name()),
     "connections.remove": _added_and_removed,
     "connections.test_draft": lambda jf: jf.connections.test_draft("acme/token", VALUES),
     "connections.import_document": lambda jf: jf.connections.import_document(_document()),
-    "connections.import_document, bad": lambda jf: jf.connections.import_document("{" + _document()),
-    "connections.import_document, values": lambda jf: jf.connections.import_document(_document(), values=VALUES, force=True),
+    "connections.import_document, bad": lambda jf: jf.connections.import_document(
+        "{" + _document()
+    ),
+    "connections.import_document, values": lambda jf: jf.connections.import_document(
+        _document(), values=VALUES, force=True
+    ),
     "connections.import_document, a line": lambda jf: jf.connections.import_document(_line()),
-    "connections.import_document, bytes": lambda jf: jf.connections.import_document(_document().encode()),  # type: ignore[arg-type]
+    "connections.import_document, bytes": lambda jf: jf.connections.import_document(
+        _document().encode()  # type: ignore[arg-type]
+    ),
     "connections.add, no text": lambda jf: jf.connections.add(SECRET, 5, VALUES),  # type: ignore[arg-type]
     "connections.add, no object": lambda jf: jf.connections.add(_name(), "acme/token", [SECRET]),  # type: ignore[arg-type]
     "connections.add, closed": _closed,
@@ -240,44 +272,77 @@ METHODS: dict[str, Callable[[Jackfield], object]] = {
     "invoke, named": lambda jf: jf.invoke(_call(connection=INLINE), named=_fail),
     "invoke, followed": lambda jf: jf.invoke(_call(connection=INLINE), follow=_fail),
     "Jackfield, a line": lambda _: _made(_line),
-    "Jackfield, wrong": lambda _: _made(lambda: {"connections": {"m": {"type": 5, "values": VALUES}}, "more": VALUES}),
+    "Jackfield, wrong": lambda _: _made(
+        lambda: {"connections": {"m": {"type": 5, "values": VALUES}}, "more": VALUES}
+    ),
     "connections.export": lambda jf: jf.connections.export(secrets=True),
     "connections.policy": lambda jf: jf.connections.policy("m"),
-    "connections.draft_policy": lambda jf: jf.connections.draft_policy("acme/token", VALUES, "x", PolicyRequest()),
+    "connections.draft_policy": lambda jf: jf.connections.draft_policy(
+        "acme/token", VALUES, "x", PolicyRequest()
+    ),
     "connections.external_id": lambda jf: jf.connections.external_id("m"),
-    "connections.authorizing": lambda jf: jf.connections.authorizing().begin("m", "http://127.0.0.1/back"),
+    "connections.authorizing": lambda jf: jf.connections.authorizing().begin(
+        "m", "http://127.0.0.1/back"
+    ),
     "stream": lambda jf: [*jf.stream(_call(connection=INLINE))],
     "stream, refused": lambda jf: jf.stream(_call(connection=INLINE, more=1)).result.unwrap(),
     "Invocation": lambda _: Invocation.from_json({**_call(connection=INLINE), "more": 1}),
     "Invocation, no object": lambda _: Invocation.from_json([_call(connection=INLINE)]),
     "Result": lambda jf: jf.invoke(_call(action="nothing", connection=INLINE)).unwrap(),
-    "Result.from_json": lambda _: Result.from_json({"status": "succeeded", "output": VALUES, "meta": {}}),
+    "Result.from_json": lambda _: Result.from_json(
+        {"status": "succeeded", "output": VALUES, "meta": {}}
+    ),
     "Result, of a job": lambda _: Result("running", Meta("x"), output=VALUES).wait(),
-    "files": lambda _: Result("succeeded", Meta("x"), output={"x": _FILE}).files[0].save("/nowhere/x"),
+    "files": lambda _: (
+        Result("succeeded", Meta("x"), output={"x": _FILE}).files[0].save("/nowhere/x")
+    ),
     "decode": lambda _: decode(json.dumps(_call(connection=INLINE)) + "}"),
     "async with": lambda jf: asyncio.run(_within(jf)),
-}  # fmt: skip
+}
 """Public methods, and arguments with secrets: some are refused, the others are made to fail."""
 
 
 _REACH_AN_AUTHOR = (
-    "invoke", "invoke, inline", "invoke, text", "invoke, on time", "invoke, a coroutine", "ainvoke", "begin", "run", "options", "lend",
-    "test", "diagnose", "connections.add", "connections.replace", "connections.test_draft", "connections.import_document",
-)  # fmt: skip
+    "invoke",
+    "invoke, inline",
+    "invoke, text",
+    "invoke, on time",
+    "invoke, a coroutine",
+    "ainvoke",
+    "begin",
+    "run",
+    "options",
+    "lend",
+    "test",
+    "diagnose",
+    "connections.add",
+    "connections.replace",
+    "connections.test_draft",
+    "connections.import_document",
+)
 
 
 def _in_variables(error: BaseException) -> set[tuple[str, str]]:
-    return {(file, name) for file, name, text in variables(error) if any(needle in text for needle in NEEDLES)}
+    return {
+        (file, name)
+        for file, name, text in variables(error)
+        if any(needle in text for needle in NEEDLES)
+    }
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # raised into before its first step
+# raised into before its first step
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("method", list(METHODS))
 def test_no_tool_shows_a_secret(method: str, jackfield: Jackfield) -> None:
-    """What comes out of a public method, refused or interrupted anywhere, shows no secret: not in the variables of a frame, not in those of
-    its causes, in no spelling, and in no tool."""
+    """What comes out of a public method, refused or interrupted anywhere, shows no secret: not in
+    the variables of a frame, not in those of its causes, in no spelling, and in no tool.
+    """
     calls, error = injected(lambda: METHODS[method](jackfield), -1)
     errors = [error]
-    errors += [injected(lambda: METHODS[method](jackfield), max(1, calls * part // 4))[1] for part in (0, 1, 2)]
+    errors += [
+        injected(lambda: METHODS[method](jackfield), max(1, calls * part // 4))[1]
+        for part in (0, 1, 2)
+    ]
     raised = [error for error in errors if error is not None]
     assert raised or "invoke" in method  # whose errors are Results
     for error in raised:
@@ -288,7 +353,8 @@ def test_no_tool_shows_a_secret(method: str, jackfield: Jackfield) -> None:
         assert all(type(raised[0]).__name__ in text for text in shown)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # raised into before its first step
+# raised into before its first step
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.campaign
 @pytest.mark.parametrize("method", list(METHODS))
 def test_no_place_shows_a_secret(method: str, jackfield: Jackfield) -> None:
@@ -302,8 +368,12 @@ def test_no_place_shows_a_secret(method: str, jackfield: Jackfield) -> None:
 
 
 @pytest.mark.parametrize("method", _REACH_AN_AUTHOR)
-def test_what_runs_below_an_author_shows_no_secret(method: str, acme: Any, jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tool that shows the frames that run, as error trackers do with a log message of a connector, finds no secret in one of ours."""
+def test_what_runs_below_an_author_shows_no_secret(
+    method: str, acme: Any, jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tool that shows the frames that run, as error trackers do with a log message of a
+    connector, finds no secret in one of ours.
+    """
     found = set[tuple[str, str]]()
     seen = []
 
@@ -312,7 +382,9 @@ def test_what_runs_below_an_author_shows_no_secret(method: str, acme: Any, jackf
         while frame is not None:
             if "jackfield." in str(frame.f_globals.get("__name__")):
                 found.update(
-                    (frame.f_code.co_name, name) for name, value in frame.f_locals.items() if any(n in _shown(value) for n in NEEDLES)
+                    (frame.f_code.co_name, name)
+                    for name, value in frame.f_locals.items()
+                    if any(n in _shown(value) for n in NEEDLES)
                 )
             frame = frame.f_back
 
@@ -327,7 +399,9 @@ def _shown(value: object) -> str:
 
 
 def test_the_hosts_frames_keep_their_variables(jackfield: Jackfield) -> None:
-    """What a host's function raises through us has its file, line and variables, and the frames of ours their file and line."""
+    """What a host's function raises through us has its file, line and variables, and the frames of
+    ours their file and line.
+    """
 
     def named(identifier: str) -> None:
         note = f"about {identifier[:1]}"
@@ -342,7 +416,9 @@ def test_the_hosts_frames_keep_their_variables(jackfield: Jackfield) -> None:
 
 
 def test_causes_are_cleared_too(jackfield: Jackfield) -> None:
-    """An error of ours that was made of another, and one that came while another was handled, have no variables of ours."""
+    """An error of ours that was made of another, and one that came while another was handled, have
+    no variables of ours.
+    """
 
     def values(_connection: object) -> Mapping[str, Any]:
         try:
@@ -369,8 +445,12 @@ def work():
 """
 
 
-def test_an_error_that_cannot_be_looked_through_has_no_frames(jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that calls from as deep as one may leaves no room to look: the error comes out, without the frames below the border."""
+def test_an_error_that_cannot_be_looked_through_has_no_frames(
+    jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that calls from as deep as one may leaves no room to look: the error comes out,
+    without the frames below the border.
+    """
 
     def frames(_error: BaseException) -> Any:
         raise RecursionError
@@ -383,7 +463,9 @@ def test_an_error_that_cannot_be_looked_through_has_no_frames(jackfield: Jackfie
 
 
 def test_a_suspended_generator_is_not_ended() -> None:
-    """A frame that has handled an exception and goes on later keeps what it needs; so does one that runs."""
+    """A frame that has handled an exception and goes on later keeps what it needs; so does one that
+    runs.
+    """
     kept: list[BaseException] = []
     scope: dict[str, Any] = {"__name__": "jackfield.anything", "kept": kept}
     exec(_SUSPENDED, scope)
@@ -416,23 +498,33 @@ def read(text):
 
 
 def test_what_a_library_caught_below_us_is_cleared_too() -> None:
-    """The trace of such a cause begins in the library: that we called it, only its consequence shows. What the host's own call of the
-    library made keeps its variables."""
+    """The trace of such a cause begins in the library: that we called it, only its consequence
+    shows. What the host's own call of the library made keeps its variables.
+    """
     library: dict[str, Any] = {"__name__": "json.anything"}
     exec(_CATCHES, library)
     ours: dict[str, Any] = {"__name__": "jackfield.anything", "read": library["read"]}
     exec("def ask(text):\n    read(text)", ours)
-    for ask, left in ((ours["ask"], []), (library["read"], ["read.text", "read.token", "parse.text", "parse.token"])):
+    for ask, left in (
+        (ours["ask"], []),
+        (library["read"], ["read.text", "read.token", "parse.text", "parse.token"]),
+    ):
         with pytest.raises(ValueError, match="cut short") as raised:
             ask(SECRET)
         clear(raised.value)
-        found = [name for _, name, text in variables(raised.value) if SECRET[:8] in text and not name.startswith("test_")]
+        found = [
+            name
+            for _, name, text in variables(raised.value)
+            if SECRET[:8] in text and not name.startswith("test_")
+        ]
         assert sorted(set(found)) == sorted(left)
         assert isinstance(raised.value.__cause__, KeyError)
 
 
 def test_an_authors_frame_keeps_its_variables_which_show_no_values() -> None:
-    """Objects with values, which authors get, show none of them, also to tools that ask pydantic's models."""
+    """Objects with values, which authors get, show none of them, also to tools that ask pydantic's
+    models.
+    """
 
     class Key(ConnectionType):
         """A key."""
@@ -452,13 +544,28 @@ def test_an_authors_frame_keeps_its_variables_which_show_no_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "method", "given"), [("sqs", "send_message", {"QueueUrl": 5}), ("sesv2", "get_email_identity", {"EmailIdentity": "\ud800"})]
+    ("service", "method", "given"),
+    [
+        ("sqs", "send_message", {"QueueUrl": 5}),
+        ("sesv2", "get_email_identity", {"EmailIdentity": "\ud800"}),
+    ],
 )
-def test_a_parameter_that_a_lent_client_of_aws_refuses_shows_no_credentials(service: str, method: str, given: dict[str, Any]) -> None:
-    """Calls of a lent client have no border: while a request is built, no frame of ours holds keys."""
-    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": SECRET, "sessionToken": SECRET, "region": "eu-west-1"}
+def test_a_parameter_that_a_lent_client_of_aws_refuses_shows_no_credentials(
+    service: str, method: str, given: dict[str, Any]
+) -> None:
+    """Calls of a lent client have no border: while a request is built, no frame of ours holds
+    keys.
+    """
+    keys = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": SECRET,
+        "sessionToken": SECRET,
+        "region": "eu-west-1",
+    }
     found = {"aws": {"type": "aws-ses/apiKeySecret", "values": keys}}
-    with Jackfield(connections=[{"connections": found}], database_url="none", environment={}, only_hosts=[]) as jackfield:
+    with Jackfield(
+        connections=[{"connections": found}], database_url="none", environment={}, only_hosts=[]
+    ) as jackfield:
         clients: Any = jackfield.lend("aws").client()
         call = getattr(clients.client(service), method)
         del keys, found
@@ -468,13 +575,19 @@ def test_a_parameter_that_a_lent_client_of_aws_refuses_shows_no_credentials(serv
     assert _in_variables(raised.value) == set()
 
 
-def test_the_trace_is_in_the_log_at_debug(jackfield: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG the log has all frames of what is raised to the host, and of its causes, without values; else nothing."""
+def test_the_trace_is_in_the_log_at_debug(
+    jackfield: Jackfield, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At DEBUG the log has all frames of what is raised to the host, and of its causes, without
+    values; else nothing.
+    """
     for level, expected in ((logging.INFO, 0), (logging.DEBUG, 1)):
         caplog.clear()
         with caplog.at_level(level, "jackfield.frames"), pytest.raises(JackfieldError):
             jackfield.connections.check("acme/token", {**VALUES, "more": 1})
-        found = [record.getMessage() for record in caplog.records if record.name == "jackfield.frames"]
+        found = [
+            record.getMessage() for record in caplog.records if record.name == "jackfield.frames"
+        ]
         assert len(found) == expected
     assert "InvalidConnection" in found[0]
     assert "drafts.py" in found[0]

@@ -1,5 +1,7 @@
-"""A process that is frozen between its writes, as an environment of AWS Lambda: pools of HTTP/2, of botocore and of our own wire make new
-connections, whichever clock has gone on, for what is on the way has forgotten the old ones without a word."""
+"""A process that is frozen between its writes, as an environment of AWS Lambda: pools of HTTP/2, of
+botocore and of our own wire make new connections, whichever clock has gone on, for what is on the
+way has forgotten the old ones without a word.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,13 @@ _COUNT = 50 if os.environ.get("CAMPAIGN") else 3
 _HOUR = 3600.0
 _CLOCKS = ((_HOUR, _HOUR), (_HOUR, 0.0), (0.0, _HOUR))
 """By how much the clock of the day and the monotonic one go on in a freeze; freezes take turns."""
-_MAIL = {"to": ["a@rcpt.test"], "sender": "o@sender.test", "subject": "Late", "text": "hi", "awsRegion": "eu-west-1"}
+_MAIL = {
+    "to": ["a@rcpt.test"],
+    "sender": "o@sender.test",
+    "subject": "Late",
+    "text": "hi",
+    "awsRegion": "eu-west-1",
+}
 _FUNCTION = '''
 import json, os
 from pathlib import Path
@@ -71,7 +79,9 @@ def handler(event, context):
 
 @dataclass
 class _Provider:
-    """A server that keeps connections. What was connected before a freeze is forgotten: requests on it are never answered."""
+    """A server that keeps connections. What was connected before a freeze is forgotten: requests on
+    it are never answered.
+    """
 
     port: int = 0
     frozen: int = 0
@@ -92,7 +102,10 @@ class _Provider:
         born = self.frozen
         while request := read_request(connection):
             self.took(born, is_write=request.startswith(b"POST"))
-            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"MessageId": "m1"}')
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+                b'19\r\n\r\n{"MessageId": "m1"}'
+            )
 
     def talk_http2(self, connection: ssl.SSLSocket) -> None:
         """Answer those of HTTP/2."""
@@ -151,15 +164,35 @@ def _given(way: str, port: int, pem: Path) -> dict[str, str]:
         text = pem.read_text()
         authority = text[text.index("-----BEGIN CERTIFICATE") :]
         values = {"server": f"https://localhost:{port}", "token": "t", "caCertificate": authority}
-        call = {"connector": "fast", "action": "order", "connection": "c", "inputs": {"what": "milk"}}
+        call = {
+            "connector": "fast",
+            "action": "order",
+            "connection": "c",
+            "inputs": {"what": "milk"},
+        }
         connection = {"type": "fast/fast", "values": values}
     elif way == "HTTP/1.1":
-        call = {"connector": "http", "action": "request", "connection": "c", "inputs": {"url": "/orders", "method": "POST"}}
-        connection = {"type": "http/bearer", "values": {"server": f"http://127.0.0.1:{port}", "token": "t"}}
+        call = {
+            "connector": "http",
+            "action": "request",
+            "connection": "c",
+            "inputs": {"url": "/orders", "method": "POST"},
+        }
+        connection = {
+            "type": "http/bearer",
+            "values": {"server": f"http://127.0.0.1:{port}", "token": "t"},
+        }
     else:
         call = {"connector": "aws-ses", "action": "sendEmail", "connection": "c", "inputs": _MAIL}
-        keys = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "x" * 40, "region": "eu-west-1"}
-        connection = {"type": "aws/apiKeySecret", "values": {**keys, "endpoint": f"http://127.0.0.1:{port}"}}
+        keys = {
+            "accessKeyId": "AKIAABCDEFGHIJKLWXYZ",
+            "secretAccessKey": "x" * 40,
+            "region": "eu-west-1",
+        }
+        connection = {
+            "type": "aws/apiKeySecret",
+            "values": {**keys, "endpoint": f"http://127.0.0.1:{port}"},
+        }
     return {
         "CALL": json.dumps(call),
         "CONNECTIONS": json.dumps({"connections": {"c": connection}}),
@@ -176,7 +209,9 @@ class _Environment:
         (folder / "code").mkdir()
         (folder / "code" / "lambda_function.py").write_text(_FUNCTION)
         tmp.mkdir()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")
+        }
         environment = {
             **kept,
             "JACKFIELD_HOME": str(tmp / "home"),
@@ -184,15 +219,25 @@ class _Environment:
             "PYTHONPATH": str(ROOT / "tests" / "support"),
             **given,
         }
-        command = [sys.executable, "-B", str(Path(__file__).with_name("lambda_runtime.py")), str(folder / "code")]
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [
+            sys.executable,
+            "-B",
+            str(Path(__file__).with_name("lambda_runtime.py")),
+            str(folder / "code"),
+        ]
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.ahead = [0.0, 0.0]
 
     def invoke(self) -> dict[str, Any]:
         """Handle an event, with the clocks of the process ahead."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"event": {}, "ahead": {"wall": self.ahead[0], "monotonic": self.ahead[1]}}) + "\n")
+        self.process.stdin.write(
+            json.dumps({"event": {}, "ahead": {"wall": self.ahead[0], "monotonic": self.ahead[1]}})
+            + "\n"
+        )
         self.process.stdin.flush()
         result: dict[str, Any] = json.loads(self.process.stdout.readline())["result"]
         return result
@@ -200,7 +245,12 @@ class _Environment:
     def freeze(self, provider: _Provider, by: tuple[float, float]) -> None:
         """Stop the process; its connections are forgotten, and its clocks move on."""
         os.kill(self.process.pid, signal.SIGSTOP)
-        until(lambda: Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        until(
+            lambda: (
+                Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "T"
+            )
+        )
         provider.frozen += 1
         self.ahead = [before + more for before, more in zip(self.ahead, by, strict=True)]
         os.kill(self.process.pid, signal.SIGCONT)
@@ -208,7 +258,9 @@ class _Environment:
 
 @pytest.mark.parametrize("way", ["HTTP/1.1", "HTTP/2", "botocore"])
 def test_a_write_after_a_freeze_goes_over_a_new_connection(way: str, tmp_path: Path) -> None:
-    """However often: none is in doubt, none goes over a connection of before, and between two freezes connections are kept."""
+    """However often: none is in doubt, none goes over a connection of before, and between two
+    freezes connections are kept.
+    """
     pem = make_certificate(tmp_path)
     with ExitStack() as stack:
         provider = stack.enter_context(_serving(pem if way == "HTTP/2" else None))
@@ -219,8 +271,12 @@ def test_a_write_after_a_freeze_goes_over_a_new_connection(way: str, tmp_path: P
         for number in range(_COUNT):
             function.freeze(provider, _CLOCKS[number % len(_CLOCKS)])
             told += [function.invoke(), function.invoke()]
-    assert [one["status"] for one in told] == ["succeeded"] * (1 + 2 * _COUNT), [one for one in told if one["status"] != "succeeded"][:1]
+    assert [one["status"] for one in told] == ["succeeded"] * (1 + 2 * _COUNT), [
+        one for one in told if one["status"] != "succeeded"
+    ][:1]
     assert (provider.writes, provider.forgotten) == (len(told), 0)
-    with Jackfield(connections=[], environment={"JACKFIELD_HOME": str(tmp_path / "tmp" / "home")}) as jackfield:
+    with Jackfield(
+        connections=[], environment={"JACKFIELD_HOME": str(tmp_path / "tmp" / "home")}
+    ) as jackfield:
         entries = jackfield.journal_of().entries(limit=1000)[0]
     assert [entry.status for entry in entries] == ["succeeded"] * len(told)

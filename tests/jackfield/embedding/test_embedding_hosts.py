@@ -1,4 +1,6 @@
-"""Hosts that run tasks in processes of their own, on the real thing: what a task was told stays so when its process ends."""
+"""Hosts that run tasks in processes of their own, on the real thing: what a task was told stays so
+when its process ends.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,13 @@ __all__ = ["redis", "redis_process"]
 
 _TASKS = 50 if os.environ.get("CAMPAIGN") else 2
 _OFTEN = {"Celery, prefork", "RQ", "gunicorn, preload"}
-"""Hosts of each commit: a child that ends after a task, one that ends by ``os._exit``, workers that are stopped. A campaign has all."""
-_HOSTS = [pytest.param(name, marks=[] if name in _OFTEN else [pytest.mark.campaign]) for name in hosts.HOSTS]
+"""Hosts of each commit: a child that ends after a task, one that ends by ``os._exit``, workers that
+are stopped. A campaign has all.
+"""
+_HOSTS = [
+    pytest.param(name, marks=[] if name in _OFTEN else [pytest.mark.campaign])
+    for name in hosts.HOSTS
+]
 
 
 def _skips() -> None:
@@ -45,14 +52,20 @@ def _hosted(name: str, place: hosts.Place) -> None:
 
 
 @pytest.mark.parametrize("name", _HOSTS)
-def test_a_task_leaves_no_doubt(name: str, provider: Provider, redis: Redis, tmp_path: Path) -> None:
-    """No write that a task was told as succeeded is in doubt, and no read is without its entry, when the host's worker ends its process."""
+def test_a_task_leaves_no_doubt(
+    name: str, provider: Provider, redis: Redis, tmp_path: Path
+) -> None:
+    """No write that a task was told as succeeded is in doubt, and no read is without its entry,
+    when the host's worker ends its process.
+    """
     _hosted(name, hosts.Place(provider.url, f"sqlite:///{tmp_path / 'j.db'}", redis.url, tmp_path))
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", list(hosts.HOSTS))
-def test_a_task_leaves_no_doubt_on_a_server(name: str, provider: Provider, redis: Redis, postgres_server: Server, tmp_path: Path) -> None:
+def test_a_task_leaves_no_doubt_on_a_server(
+    name: str, provider: Provider, redis: Redis, postgres_server: Server, tmp_path: Path
+) -> None:
     """The same holds on PostgreSQL."""
     url = postgres_server.create(postgres_server.template())
     _hosted(name, hosts.Place(provider.url, url, redis.url, tmp_path))
@@ -60,8 +73,12 @@ def test_a_task_leaves_no_doubt_on_a_server(name: str, provider: Provider, redis
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", list(hosts.LIMITS))
-def test_a_time_limit_of_the_host_comes_out(name: str, provider: Provider, redis: Redis, tmp_path: Path) -> None:
-    """What a host raises after its time limit comes out of the call; nothing is sent again, and the write is in doubt."""
+def test_a_time_limit_of_the_host_comes_out(
+    name: str, provider: Provider, redis: Redis, tmp_path: Path
+) -> None:
+    """What a host raises after its time limit comes out of the call; nothing is sent again, and the
+    write is in doubt.
+    """
     _skips()
     place = hosts.Place(provider.url, f"sqlite:///{tmp_path / 'j.db'}", redis.url, tmp_path)
     run, raised = hosts.LIMITS[name]
@@ -74,12 +91,25 @@ def test_a_time_limit_of_the_host_comes_out(name: str, provider: Provider, redis
 
 
 def test_the_page_s_task_charges_once(provider: Provider, tmp_path: Path) -> None:
-    """The file of the page "Embed jackfield in workers", as it stands: a task that is delivered twice at once sends one request."""
+    """The file of the page "Embed jackfield in workers", as it stands: a task that is delivered
+    twice at once sends one request.
+    """
     _skips()
-    (code,) = (block.body for block in blocks(ROOT / "docs" / "tutorial" / "embed-workers.md") if block.title == "shop_tasks.py")
+    (code,) = (
+        block.body
+        for block in blocks(ROOT / "docs" / "tutorial" / "embed-workers.md")
+        if block.title == "shop_tasks.py"
+    )
     (tmp_path / "shop_tasks.py").write_text(code)
-    given = {"SHOP_URL": provider.url, "SHOP_TOKEN": "t", "JACKFIELD_HOME": str(tmp_path / "home"), "PYTHONWARNINGS": "ignore"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")} | given
+    given = {
+        "SHOP_URL": provider.url,
+        "SHOP_TOKEN": "t",
+        "JACKFIELD_HOME": str(tmp_path / "home"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")
+    } | given
     program = """
 from concurrent.futures import ThreadPoolExecutor
 import shop_tasks
@@ -88,5 +118,14 @@ shop_tasks.charge.app.finalize()  # as a worker does at its start: two threads m
 with ThreadPoolExecutor(2) as threads:
     print([*threads.map(lambda _delivery: shop_tasks.charge.apply(args=(7, 19)).get(), range(2))])
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, provider.paths) == (0, "[{}, {}]\n", ["/charges"]), done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, provider.paths) == (0, "[{}, {}]\n", ["/charges"]), (
+        done.stderr
+    )

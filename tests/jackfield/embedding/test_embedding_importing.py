@@ -1,4 +1,6 @@
-"""Calls while another thread of the host's program imports what jackfield looks for among the loaded modules."""
+"""Calls while another thread of the host's program imports what jackfield looks for among the
+loaded modules.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from jackfield.testing import Answer, Provider
 
 _HTTP = {"type": "http/bearer", "values": {"token": "t"}}
 _POST = {"connector": "http", "action": "request", "inputs": {"url": "/x", "method": "POST"}}
-_AWS = {"type": "aws/apiKeySecret", "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s" * 40, "region": "eu-west-1"}}
+_AWS = {
+    "type": "aws/apiKeySecret",
+    "values": {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": "s" * 40,
+        "region": "eu-west-1",
+    },
+}
 _LIST = {"connector": "aws.dynamodb", "action": "listTables", "inputs": {}}
 
 
@@ -25,18 +34,45 @@ _LIST = {"connector": "aws.dynamodb", "action": "listTables", "inputs": {}}
         ("asyncio", "asyncio.base_events", _POST, _HTTP, "server", "none"),
         ("asyncio", "asyncio.tasks", _POST, _HTTP, "server", "none"),
         ("botocore.handlers", "botocore.utils", _LIST, _AWS, "endpoint", "none"),
-        ("multiprocessing.util", "multiprocessing.process", _POST, _HTTP, "server", "sqlite:///{}/j.db"),
+        (
+            "multiprocessing.util",
+            "multiprocessing.process",
+            _POST,
+            _HTTP,
+            "server",
+            "sqlite:///{}/j.db",
+        ),
     ],
 )
 def test_a_module_that_is_being_imported(
-    module: str, part: str, call: dict[str, Any], connection: dict[str, Any], address: str, database: str, tmp_path: Path
+    module: str,
+    part: str,
+    call: dict[str, Any],
+    connection: dict[str, Any],
+    address: str,
+    database: str,
+    tmp_path: Path,
 ) -> None:
-    """A module that lacks most of its names yet disturbs no call, and not the one that opens the database either."""
+    """A module that lacks most of its names yet disturbs no call, and not the one that opens the
+    database either.
+    """
     with Provider(lambda _number, _request: Answer({})) as provider:
         held = {**connection, "values": {**connection["values"], address: provider.url}}
-        words = [sys.executable, str(Path(__file__).with_name("importing.py")), module, part, json.dumps(call), json.dumps(held)]
+        words = [
+            sys.executable,
+            str(Path(__file__).with_name("importing.py")),
+            module,
+            part,
+            json.dumps(call),
+            json.dumps(held),
+        ]
         environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
         done = subprocess.run(
-            [*words, database.format(tmp_path)], env=environment, capture_output=True, text=True, check=False, timeout=300
+            [*words, database.format(tmp_path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
     assert (done.stdout, done.stderr) == ('["succeeded", "succeeded"]', "")

@@ -1,4 +1,6 @@
-"""AWS Lambda, imitated: an environment that is frozen for an hour between two invocations, on a file system that is read-only."""
+"""AWS Lambda, imitated: an environment that is frozen for an hour between two invocations, on a
+file system that is read-only.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,23 @@ from waiting import until
 
 _RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 _HOUR = 3600.0
-_AHEAD = {"both clocks": (_HOUR, _HOUR), "the clock of the day alone": (_HOUR, 0.0), "the monotonic clock alone": (0.0, _HOUR)}
+_AHEAD = {
+    "both clocks": (_HOUR, _HOUR),
+    "the clock of the day alone": (_HOUR, 0.0),
+    "the monotonic clock alone": (0.0, _HOUR),
+}
 _OAUTH = (
-    '{"type": "http/oauth2ClientCredentials", "values": {"server": {"$env": "SHOP_URL"}, "tokenUrl": os.environ["SHOP_URL"] + "/token",'
+    '{"type": "http/oauth2ClientCredentials", "values": {"server": {"$env": "SHOP_URL"}, '
+    '"tokenUrl": os.environ["SHOP_URL"] + "/token",'
     ' "clientId": "c", "clientSecret": {"$env": "SHOP_TOKEN"}}}'
 )
 
 
 @dataclass
 class _Shop:
-    """A provider that keeps connections. What was connected before a freeze is forgotten without a word; tokens last ten minutes."""
+    """A provider that keeps connections. What was connected before a freeze is forgotten without a
+    word; tokens last ten minutes.
+    """
 
     url: str = ""
     frozen: int = 0
@@ -45,7 +54,14 @@ class _Shop:
         if path == "/token":
             self.tokens.append(f"token-{self.frozen}-{len(self.tokens)}")
             return 200, {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": 600}
-        if authorization not in ("Bearer fixed", *(f"Bearer {token}" for token in self.tokens if token.startswith(f"token-{self.frozen}"))):
+        if authorization not in (
+            "Bearer fixed",
+            *(
+                f"Bearer {token}"
+                for token in self.tokens
+                if token.startswith(f"token-{self.frozen}")
+            ),
+        ):
             return 401, {"message": "expired"}
         self.orders.append(authorization)
         return 200, {"id": f"o-{len(self.orders)}"}
@@ -96,7 +112,11 @@ class _Environment:
     """A process that runs the function of the page."""
 
     def __init__(self, folder: Path, shop: _Shop, credentials: str) -> None:
-        (code,) = (block.body for block in blocks(ROOT / "docs" / "tutorial" / "hosts.md") if block.title == "lambda_function.py")
+        (code,) = (
+            block.body
+            for block in blocks(ROOT / "docs" / "tutorial" / "hosts.md")
+            if block.title == "lambda_function.py"
+        )
         if credentials == "oauth2":
             line = next(line for line in code.splitlines() if line.startswith("SHOP = "))
             code = code.replace(line, f"SHOP = {_OAUTH}")
@@ -104,18 +124,33 @@ class _Environment:
         (folder / "code" / "lambda_function.py").write_text(code)
         self.home, tmp = folder / "tmp" / "jackfield", folder / "tmp"
         tmp.mkdir()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
-        environment = {**kept, "JACKFIELD_HOME": str(self.home), "TMPDIR": str(tmp), "HOME": "/nonexistent", "SHOP_URL": shop.url}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")
+        }
+        environment = {
+            **kept,
+            "JACKFIELD_HOME": str(self.home),
+            "TMPDIR": str(tmp),
+            "HOME": "/nonexistent",
+            "SHOP_URL": shop.url,
+        }
         command = [sys.executable, "-B", str(_RUNTIME), str(folder / "code")]
         self.process = subprocess.Popen(
-            command, env={**environment, "SHOP_TOKEN": "fixed"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env={**environment, "SHOP_TOKEN": "fixed"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def invoke(self, identifier: str, ahead: tuple[float, float] = (0.0, 0.0)) -> dict[str, Any]:
         """Handle an event, with the clocks of the process ahead by so many seconds."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        event = {"event": {"item": "tea", "id": identifier}, "ahead": dict(zip(("wall", "monotonic"), ahead, strict=True))}
+        event = {
+            "event": {"item": "tea", "id": identifier},
+            "ahead": dict(zip(("wall", "monotonic"), ahead, strict=True)),
+        }
         self.process.stdin.write(json.dumps(event) + "\n")
         self.process.stdin.flush()
         result: dict[str, Any] = json.loads(self.process.stdout.readline())["result"]
@@ -124,7 +159,12 @@ class _Environment:
     def freeze(self, shop: _Shop) -> None:
         """Stop the process; all that it was connected to forgets it."""
         os.kill(self.process.pid, signal.SIGSTOP)
-        until(lambda: Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        until(
+            lambda: (
+                Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "T"
+            )
+        )
         shop.frozen += 1
         os.kill(self.process.pid, signal.SIGCONT)
 
@@ -141,8 +181,12 @@ def _running(folder: Path, shop: _Shop, credentials: str) -> Iterator[_Environme
 
 @pytest.mark.parametrize("credentials", ["bearer", "oauth2"])
 @pytest.mark.parametrize("ahead", _AHEAD)
-def test_a_frozen_environment_goes_on(ahead: str, credentials: str, shop: _Shop, tmp_path: Path) -> None:
-    """After an hour, a write goes over a new connection, with a new token, once; keys are replayed, and the journal is whole."""
+def test_a_frozen_environment_goes_on(
+    ahead: str, credentials: str, shop: _Shop, tmp_path: Path
+) -> None:
+    """After an hour, a write goes over a new connection, with a new token, once; keys are replayed,
+    and the journal is whole.
+    """
     with _running(tmp_path, shop, credentials) as function:
         assert function.invoke("1")["status"] == "succeeded"
         function.freeze(shop)
@@ -151,7 +195,12 @@ def test_a_frozen_environment_goes_on(ahead: str, credentials: str, shop: _Shop,
         again = function.invoke("1", _AHEAD[ahead])
         assert (again["status"], again["meta"]["replayed"]) == ("succeeded", True)
         function.freeze(shop)
-        assert function.invoke("3", tuple(2 * seconds for seconds in _AHEAD[ahead]))["status"] == "succeeded"  # type: ignore[arg-type]
+        assert (
+            function.invoke("3", tuple(2 * seconds for seconds in _AHEAD[ahead]))["status"]  # type: ignore[arg-type]
+            == "succeeded"
+        )
     assert len(shop.orders) == 3
-    with Jackfield(connections=[], environment={"JACKFIELD_HOME": str(tmp_path / "tmp" / "jackfield")}) as jackfield:
+    with Jackfield(
+        connections=[], environment={"JACKFIELD_HOME": str(tmp_path / "tmp" / "jackfield")}
+    ) as jackfield:
         assert [entry.status for entry in jackfield.journal_of().entries()[0]] == ["succeeded"] * 3

@@ -1,4 +1,6 @@
-"""A Result and its errors pass through what hosts pass things through: encoders, frameworks, pickles, pools, sets."""
+"""A Result and its errors pass through what hosts pass things through: encoders, frameworks,
+pickles, pools, sets.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +38,28 @@ from jackfield.kernel.errors import Provider as Said
 from jackfield.kernel.hints import NextStep
 
 _META = Meta(
-    "0197a2f0-0000-7000-8000-000000000000", connector="echo", action="say", attempts=1, duration_ms=2.5, warnings=({"path": "/a"},)
+    "0197a2f0-0000-7000-8000-000000000000",
+    connector="echo",
+    action="say",
+    attempts=1,
+    duration_ms=2.5,
+    warnings=({"path": "/a"},),
 )
 _SAID = Said("E1", "no", 409, "r-1", {"a": [1]})
 _HINT = NextStep("action_schema", connector="echo", action="say")
 _RESULTS = {
     "succeeded": Result("succeeded", _META, output={"a": [1, {"b": None}], "é": 1.5}),
     "empty": Result("succeeded", Meta("i")),
-    "failed": Result("failed", _META, error=Conflict("it is there", details=[Detail("/a", "twice", "k")], hint=_HINT, provider=_SAID)),
-    "in_doubt": Result("in_doubt", _META, error=jackfield.kernel.errors.InDoubt("unclear", sent=Sent.UNKNOWN)),
+    "failed": Result(
+        "failed",
+        _META,
+        error=Conflict(
+            "it is there", details=[Detail("/a", "twice", "k")], hint=_HINT, provider=_SAID
+        ),
+    ),
+    "in_doubt": Result(
+        "in_doubt", _META, error=jackfield.kernel.errors.InDoubt("unclear", sent=Sent.UNKNOWN)
+    ),
     "running": Result("running", Meta("i"), progress={"fraction": 0.5, "text": "half"}),
     "queued": Result("queued", Meta("i")),
 }
@@ -91,7 +106,9 @@ def _application() -> fastapi.FastAPI:
 
 @each
 def test_a_result_is_what_dataclasses_say_it_is(result: Result) -> None:
-    """Its fields are data: asdict, astuple and fields return them, and encoders write them, of failures, too."""
+    """Its fields are data: asdict, astuple and fields return them, and encoders write them, of
+    failures, too.
+    """
     fields = dataclasses.asdict(result)
     assert list(fields) == ["status", "meta", "output", "error", "progress"]
     assert orjson.loads(orjson.dumps(result)) == json.loads(json.dumps(fields))
@@ -107,7 +124,10 @@ def test_a_result_is_what_dataclasses_say_it_is(result: Result) -> None:
 @each
 def test_a_result_is_copied_and_pickled_whole(result: Result) -> None:
     """By every protocol, and by both ways to copy; equal ones have equal hashes."""
-    copies = [pickle.loads(pickle.dumps(result, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    copies = [
+        pickle.loads(pickle.dumps(result, protocol))
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    ]
     for found in (*copies, copy.copy(result), copy.deepcopy(result), dataclasses.replace(result)):
         assert found == result
         assert hash(found) == hash(result)
@@ -118,7 +138,9 @@ def test_a_result_is_copied_and_pickled_whole(result: Result) -> None:
 
 
 def test_a_copy_still_opens_its_files_and_waits(provider: Provider) -> None:
-    """What a copy is asked, its runtime answers as it answers the Result; a pickle has left it behind."""
+    """What a copy is asked, its runtime answers as it answers the Result; a pickle has left it
+    behind.
+    """
     with Jackfield(connections=[provider.connection()], database_url="none") as made:
         result = made.invoke(request())
     assert copy.copy(result).opener is result.opener
@@ -128,7 +150,9 @@ def test_a_copy_still_opens_its_files_and_waits(provider: Provider) -> None:
 
 @each
 def test_a_result_is_a_field_of_a_pydantic_model(result: Result) -> None:
-    """It is written as its JSON, in both modes, read from that, from its fields and as it is; garbage is refused."""
+    """It is written as its JSON, in both modes, read from that, from its fields and as it is;
+    garbage is refused.
+    """
     held = Held(result=result, error=result.error, meta=result.meta, progress=Progress(0.5, "x"))
     assert held.result is result
     assert json.loads(held.model_dump_json())["result"] == json.loads(json.dumps(result.to_json()))
@@ -146,7 +170,10 @@ def test_frameworks_describe_a_result_once() -> None:
     assert schema["$defs"]["Held"]["properties"]["result"] == {"$ref": "#/$defs/Result"}
     described = schema["$defs"]["Result"]
     assert described["properties"]["error"]["required"] == ["code", "message", "retryable"]
-    assert described["anyOf"] == [{"required": ["status", "meta"]}, {"required": ["status", "invocationId"]}]
+    assert described["anyOf"] == [
+        {"required": ["status", "meta"]},
+        {"required": ["status", "invocationId"]},
+    ]
     for result in _RESULTS.values():
         jsonschema.validate(result.to_json(), described)
     with pytest.raises(pydantic.ValidationError, match="has no 'invocationId'"):
@@ -158,12 +185,29 @@ def test_a_failure_comes_whole_out_of_a_queue_that_sends_json() -> None:
     backend = Celery("shop", broker="memory://", backend="cache+memory://").backend
     for status in ("failed", "in_doubt"):
         failure = InvocationFailed(_RESULTS[status])
-        back = backend.exception_to_python(json.loads(json.dumps(backend.prepare_exception(failure))))
-        assert (type(back), str(back), repr(back)) == (InvocationFailed, str(failure), repr(failure))
+        back = backend.exception_to_python(
+            json.loads(json.dumps(backend.prepare_exception(failure)))
+        )
+        assert (type(back), str(back), repr(back)) == (
+            InvocationFailed,
+            str(failure),
+            repr(failure),
+        )
         assert back.result.to_json() == _RESULTS[status].to_json()
 
 
-@pytest.mark.parametrize("given", [{}, [], None, 1, "x", {"status": "odd", "meta": {"invocationId": "i"}}, {"status": "failed", "meta": 1}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        [],
+        None,
+        1,
+        "x",
+        {"status": "odd", "meta": {"invocationId": "i"}},
+        {"status": "failed", "meta": 1},
+    ],
+)
 def test_what_is_no_result_is_refused_by_a_model(given: Any) -> None:
     """As any value of a model is: by a ValidationError that names the field."""
     with pytest.raises(pydantic.ValidationError, match="result"):
@@ -172,7 +216,9 @@ def test_what_is_no_result_is_refused_by_a_model(given: Any) -> None:
 
 @each
 def test_fastapi_takes_and_returns_results(result: Result) -> None:
-    """As a body, as a response model, in lists and without a model, and describes them in its OpenAPI document."""
+    """As a body, as a response model, in lists and without a model, and describes them in its
+    OpenAPI document.
+    """
     client = TestClient(_application())
     body = json.loads(json.dumps(result.to_json()))
     assert client.post("/typed", json=body).json() == body
@@ -218,8 +264,14 @@ def _import_all_with_errors() -> None:
     for name in ("jackfield", "jackfield_http", "jackfield_aws", "jackfield_market"):
         (folder,) = importlib.import_module(name).__path__
         for path in sorted(Path(folder).rglob("*.py")):
-            if re.search(rf"^class \w+\((?:{names})\b", path.read_text(encoding="utf-8"), re.MULTILINE):
-                importlib.import_module(".".join([name, *path.relative_to(folder).with_suffix("").parts]).removesuffix(".__init__"))
+            if re.search(
+                rf"^class \w+\((?:{names})\b", path.read_text(encoding="utf-8"), re.MULTILINE
+            ):
+                importlib.import_module(
+                    ".".join([name, *path.relative_to(folder).with_suffix("").parts]).removesuffix(
+                        ".__init__"
+                    )
+                )
 
 
 def _raise(error: Exception) -> None:
@@ -227,17 +279,25 @@ def _raise(error: Exception) -> None:
 
 
 def _same(one: Any, other: Any) -> bool:
-    texts = [json.dumps({**vars(error), "args": error.args}, default=str, sort_keys=True) for error in (one, other)]
+    texts = [
+        json.dumps({**vars(error), "args": error.args}, default=str, sort_keys=True)
+        for error in (one, other)
+    ]
     return type(one) is type(other) and texts[0] == texts[1] and str(one) == str(other)
 
 
 def test_every_class_of_errors_is_pickled_and_copied_whole() -> None:
-    """By every protocol: class, arguments, attributes and notes, of authors' own classes, too, whatever their ``__init__`` takes."""
+    """By every protocol: class, arguments, attributes and notes, of authors' own classes, too,
+    whatever their ``__init__`` takes.
+    """
     _import_all_with_errors()
     errors = [*_errors()]
     assert len(errors) > 25
     for error in errors:
-        found = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+        found = [
+            pickle.loads(pickle.dumps(error, protocol))
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+        ]
         for other in (*found, copy.copy(error), copy.deepcopy(error)):
             assert _same(other, error), error
 
@@ -251,7 +311,9 @@ def test_every_class_of_errors_comes_out_of_a_pool() -> None:
 
 
 def test_encoders_read_an_error_by_what_it_shows() -> None:
-    """Those that read dataclasses find what ``to_json`` has, of a class that is defined after the first was read, too."""
+    """Those that read dataclasses find what ``to_json`` has, of a class that is defined after the
+    first was read, too.
+    """
     shown = ("code", "message", "retryable", "details", "hint", "provider")
     for error in (InvalidInput("no", hint=_HINT), Own("o-1", line=3)):
         assert tuple(dataclasses.asdict(error)) == shown  # type: ignore[call-overload]  # to type checkers it is none
@@ -266,6 +328,10 @@ def test_encoders_read_an_error_by_what_it_shows() -> None:
 
 def test_what_is_frozen_can_be_hashed() -> None:
     """Equal ones have equal hashes, although some of their members are mappings."""
-    for make in (lambda: Invocation("echo", "say", {"a": [1]}), lambda: Said("E1", details={"a": 1}), lambda: Detail("/a", "b")):
+    for make in (
+        lambda: Invocation("echo", "say", {"a": [1]}),
+        lambda: Said("E1", details={"a": 1}),
+        lambda: Detail("/a", "b"),
+    ):
         assert make() == make()
         assert len({make(), make()}) == 1

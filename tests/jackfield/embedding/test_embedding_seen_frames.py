@@ -1,4 +1,6 @@
-"""What three tools see in the exceptions that leave the library: secrets, if no border cleared their frames, and none as they come."""
+"""What three tools see in the exceptions that leave the library: secrets, if no border cleared
+their frames, and none as they come.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ from jackfield_store.runtime import Jackfield
 SECRET = "tok-4711-v3ry-s+cret"
 NEEDLES = spellings(SECRET)
 BODY = {"password": SECRET}
-_CALL = {"connector": "http", "action": "request", "connection": "m", "inputs": {"url": "/x", "method": "POST", "json": BODY}}
+_CALL = {
+    "connector": "http",
+    "action": "request",
+    "connection": "m",
+    "inputs": {"url": "/x", "method": "POST", "json": BODY},
+}
 
 
 class AuthorsApi:
@@ -69,7 +76,9 @@ async def _grouped(jackfield: Jackfield) -> None:
 
 def _half_way(jackfield: Jackfield) -> None:
     """Throw into a generator that waits for its next step."""
-    lines: Any = jackfield.connections.moving_in().take(f'[{{"token": "{SECRET}"}}, {{"token": "{SECRET}"}}]', Choices())
+    lines: Any = jackfield.connections.moving_in().take(
+        f'[{{"token": "{SECRET}"}}, {{"token": "{SECRET}"}}]', Choices()
+    )
     with suppress(StopIteration):
         next(lines)
     lines.throw(KeyError("the host's"))
@@ -89,9 +98,13 @@ def _replaced(jackfield: Jackfield) -> None:
 PLACES: dict[str, Callable[[Jackfield], object]] = {
     "an author's own class over a lent client": lambda jf: AuthorsApi(_client(jf)).create(),
     "a request": lambda jf: _client(jf).request("GET", "/x", query={"key": SECRET}),
-    "a request with a lone surrogate": lambda jf: _client(jf).post("/x", json={"password": SECRET + "\ud800"}),
+    "a request with a lone surrogate": lambda jf: _client(jf).post(
+        "/x", json={"password": SECRET + "\ud800"}
+    ),
     "a request that is no JSON": lambda jf: _client(jf).post("/x", json={"password": {SECRET}}),
-    "a request with two bodies": lambda jf: _client(jf).post("/x", json=dict(BODY), form=dict(BODY)),
+    "a request with two bodies": lambda jf: _client(jf).post(
+        "/x", json=dict(BODY), form=dict(BODY)
+    ),
     "a URL": lambda jf: _client(jf).url("/{a}/{b}", {"a": SECRET}),
     "a stream": _streamed,
     "another server": _elsewhere,
@@ -101,7 +114,9 @@ PLACES: dict[str, Callable[[Jackfield], object]] = {
     "a group of tasks": lambda jf: asyncio.run(_grouped(jf)),
     "a generator, half way": _half_way,
     "an error before others": _replaced,
-    "values that are refused": lambda jf: jf.connections.check("http/bearer", {"server": 5, "token": SECRET, "more": SECRET}),
+    "values that are refused": lambda jf: jf.connections.check(
+        "http/bearer", {"server": 5, "token": SECRET, "more": SECRET}
+    ),
 }
 """What a program does, and where it fails."""
 
@@ -110,7 +125,9 @@ PLACES: dict[str, Callable[[Jackfield], object]] = {
 def jackfield(tmp_path: Path) -> Iterator[Jackfield]:
     """A runtime with a stored connection, whose server nobody is."""
     with Jackfield(database_url=f"sqlite:///{tmp_path / 'j.db'}", environment={}) as found:
-        found.connections.add("m", "http/bearer", {"server": "http://127.0.0.1:9", "token": SECRET}, test=False)
+        found.connections.add(
+            "m", "http/bearer", {"server": "http://127.0.0.1:9", "token": SECRET}, test=False
+        )
         yield found
 
 
@@ -127,17 +144,33 @@ def _shows(text: str) -> bool:
     return any(needle in text for needle in NEEDLES)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # raised into before its first step
+# raised into before its first step
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("place", list(PLACES))
 def test_no_place_of_a_program_shows_a_secret(place: str, jackfield: Jackfield) -> None:
-    """Neither a lent client, also below a class of an author's, nor what is cancelled, thrown into half way or grouped."""
+    """Neither a lent client, also below a class of an author's, nor what is cancelled, thrown into
+    half way or grouped.
+    """
     errors = [*_raised(jackfield, place, 4)]
     for error in errors:
-        assert [name for _, name, text in variables(error) if _shows(text) and name.partition(".")[0] not in _HOSTS] == []
+        assert [
+            name
+            for _, name, text in variables(error)
+            if _shows(text) and name.partition(".")[0] not in _HOSTS
+        ] == []
     assert errors
 
 
-_HOSTS = {"_cancelled", "_timed_out", "_grouped", "_half_way", "_replaced", "_streamed", "_elsewhere", "create"}
+_HOSTS = {
+    "_cancelled",
+    "_timed_out",
+    "_grouped",
+    "_half_way",
+    "_replaced",
+    "_streamed",
+    "_elsewhere",
+    "create",
+}
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -152,8 +185,12 @@ def test_what_the_tools_see(jackfield: Jackfield, monkeypatch: pytest.MonkeyPatc
                 patched.setattr(frames, "clear", lambda _error: None)
             for place in PLACES:
                 for error in _raised(jackfield, place, 1):
-                    seen[cleared] += Counter({"errors": 1, **{name: _shows(show(error)) for name, show in TOOLS.items()}})
+                    seen[cleared] += Counter(
+                        {"errors": 1, **{name: _shows(show(error)) for name, show in TOOLS.items()}}
+                    )
     for name in TOOLS:
-        before, after = (f"{counts[name]} of {counts['errors']} errors" for counts in (seen[False], seen[True]))
+        before, after = (
+            f"{counts[name]} of {counts['errors']} errors" for counts in (seen[False], seen[True])
+        )
         print(f"\n{name} shows a secret in {before} without borders, in {after} with them", end="")  # noqa: T201 (the campaign prints it)
     assert all(seen[False][name] > 0 == seen[True][name] for name in TOOLS)

@@ -1,4 +1,6 @@
-"""OpenTelemetry's auto-instrumentation around a host: one span a call, within the host's, and around what a connector's libraries add."""
+"""OpenTelemetry's auto-instrumentation around a host: one span a call, within the host's, and
+around what a connector's libraries add.
+"""
 
 from __future__ import annotations
 
@@ -66,12 +68,27 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The spans of a program that ``opentelemetry-instrument`` has started."""
     folder = tmp_path_factory.mktemp("traced")
     (folder / "program.py").write_text(_PROGRAM)
-    variables = {"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    variables = {
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
     with providing() as provider:
-        environment = {**os.environ, **variables, "SHOP_URL": provider.url, "JACKFIELD_HOME": str(folder / "home")}
+        environment = {
+            **os.environ,
+            **variables,
+            "SHOP_URL": provider.url,
+            "JACKFIELD_HOME": str(folder / "home"),
+        }
         environment.pop("OTEL_SDK_DISABLED", None)
-        command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), sys.executable, str(folder / "program.py")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        command = [
+            str(Path(sys.executable).with_name("opentelemetry-instrument")),
+            sys.executable,
+            str(folder / "program.py"),
+        ]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
     assert done.returncode == 0, done.stderr
     decoder, at, found = json.JSONDecoder(), 0, []
     text = done.stdout.strip()
@@ -87,13 +104,24 @@ def _named(spans: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def test_a_call_is_one_span_of_the_hosts_trace(spans: list[dict[str, Any]]) -> None:
-    """Each endpoint, in threads and in the loop, has one span of ours within that of its request, and no others of ours."""
+    """Each endpoint, in threads and in the loop, has one span of ours within that of its request,
+    and no others of ours.
+    """
     calls = _named(spans, "jackfield.invoke")
     servers = {
-        span["context"]["span_id"]: span["name"] for span in spans if span["name"].startswith("GET /") and span["kind"].endswith("SERVER")
+        span["context"]["span_id"]: span["name"]
+        for span in spans
+        if span["name"].startswith("GET /") and span["kind"].endswith("SERVER")
     }
-    assert sorted(servers[call["parent_id"]] for call in calls) == ["GET /async", "GET /failed", "GET /on-time", "GET /sync"]
-    assert {span["name"] for span in spans if span["name"].startswith("jackfield")} == {"jackfield.invoke"}
+    assert sorted(servers[call["parent_id"]] for call in calls) == [
+        "GET /async",
+        "GET /failed",
+        "GET /on-time",
+        "GET /sync",
+    ]
+    assert {span["name"] for span in spans if span["name"].startswith("jackfield")} == {
+        "jackfield.invoke"
+    }
 
 
 def test_spans_of_libraries_lie_within_it(spans: list[dict[str, Any]]) -> None:
@@ -106,10 +134,20 @@ def test_spans_of_libraries_lie_within_it(spans: list[dict[str, Any]]) -> None:
 
 
 def test_a_span_says_what_operators_search_for_and_no_content(spans: list[dict[str, Any]]) -> None:
-    """Connector, action, attempts, the code of a failure; requests are events without their path. No secret, no path."""
+    """Connector, action, attempts, the code of a failure; requests are events without their path.
+    No secret, no path.
+    """
     calls = sorted(_named(spans, "jackfield.invoke"), key=lambda call: call["start_time"])
     assert [call["attributes"]["jackfield.action"] for call in calls] == ["request"] * 4
-    assert [call["attributes"].get("error.type") for call in calls] == [None, None, None, "invalid_input"]
-    assert [[event["attributes"]["http.response.status_code"] for event in call["events"]] for call in calls] == [[200], [200], [200], []]
+    assert [call["attributes"].get("error.type") for call in calls] == [
+        None,
+        None,
+        None,
+        "invalid_input",
+    ]
+    assert [
+        [event["attributes"]["http.response.status_code"] for event in call["events"]]
+        for call in calls
+    ] == [[200], [200], [200], []]
     ours = json.dumps(calls)
     assert [word in ours for word in ("tok-4711", "secret-path")] == [False, False]

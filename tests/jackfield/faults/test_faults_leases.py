@@ -1,4 +1,6 @@
-"""Leased sessions: one AssumeRole however many wait, renewed ahead of expiry, never shared (issue 2; contract §4)."""
+"""Leased sessions: one AssumeRole however many wait, renewed ahead of expiry, never shared (issue
+2; contract §4).
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,16 @@ from together import at_once
 SEND, LIST, STS = "sesv2:SendEmail", "ses:ListIdentities", "sts:AssumeRole"
 HOUR = 3600.0
 AHEAD = 300.0
-"""Seconds before its expiry at which a session of an hour is renewed (connections/connection_cache.py)."""
-DENIED = {"do": "status", "status": 403, "code": "AccessDenied", "message": "no longer", "operation": STS}
+"""Seconds before its expiry at which a session of an hour is renewed
+(connections/connection_cache.py).
+"""
+DENIED = {
+    "do": "status",
+    "status": 403,
+    "code": "AccessDenied",
+    "message": "no longer",
+    "operation": STS,
+}
 
 
 def test_fifty_threads_assume_the_role_once(tmp_path: Path) -> None:
@@ -43,12 +53,18 @@ def test_fifty_tasks_assume_the_role_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sends", [150, pytest.param(1000, marks=pytest.mark.campaign)])
-def test_a_thousand_sends_open_fifty_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sends: int) -> None:
-    """1,000 sends (150 for each commit) from 50 threads: one AssumeRole, and at most 50 connections at a time besides STS's."""
-    monkeypatch.setattr("jackfield.pacing.turn._READ_WITHIN", 600.0)  # a quota not read in time costs its connection
+def test_a_thousand_sends_open_fifty_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sends: int
+) -> None:
+    """1,000 sends (150 for each commit) from 50 threads: one AssumeRole, and at most 50 connections
+    at a time besides STS's.
+    """
+    # a quota not read in time costs its connection
+    monkeypatch.setattr("jackfield.pacing.turn._READ_WITHIN", 600.0)
     quota = {"max24HourSend": -1, "maxSendRate": 100_000}  # so that nothing is paced
     with Rig(tmp_path, quota=quota) as rig, ThreadPoolExecutor(50) as pool:
-        results = list(pool.map(lambda _number: rig.send(600), range(sends)))  # no deadline is the subject
+        # no deadline is the subject
+        results = list(pool.map(lambda _number: rig.send(600), range(sends)))
         assert [result.error for result in results if result.status != "succeeded"] == []
         assert (rig.aws.counts[STS], rig.aws.accepted) == (1, sends)
         assert rig.aws.connections <= 51 + rig.aws.counts["sesv2:GetAccount"]
@@ -56,7 +72,11 @@ def test_a_thousand_sends_open_fifty_connections(tmp_path: Path, monkeypatch: py
 
 def test_fifty_threads_share_a_slow_recovery(tmp_path: Path) -> None:
     """An STS that fails first: those who wait do not storm it, and all messages go out."""
-    with Rig(tmp_path, latency=0.02, script=[{"do": "status", "status": 503, "operation": STS, "times": 2}]) as rig:
+    with Rig(
+        tmp_path,
+        latency=0.02,
+        script=[{"do": "status", "status": 503, "operation": STS, "times": 2}],
+    ) as rig:
         results = at_once(50, lambda _: rig.send())
         assert {result.status for result in results} == {"succeeded"}
         assert rig.aws.accepted == 50
@@ -72,7 +92,9 @@ def test_fifty_threads_share_a_refusal(tmp_path: Path) -> None:
 
 
 def test_sessions_are_renewed_ahead_of_expiry(tmp_path: Path) -> None:
-    """A session of an hour serves until five minutes before its end; then a new one is assumed, and no send fails."""
+    """A session of an hour serves until five minutes before its end; then a new one is assumed, and
+    no send fails.
+    """
     with Rig(tmp_path) as rig:
         rig.send()
         rig.clock.advance(HOUR - AHEAD - 30)
@@ -106,9 +128,14 @@ def test_threads_renew_once(tmp_path: Path) -> None:
         assert rig.aws.counts[STS] == 2
 
 
-@pytest.mark.parametrize("fault", [DENIED, {"do": "reset", "operation": STS}, {"do": "status", "status": 500, "operation": STS}])
+@pytest.mark.parametrize(
+    "fault",
+    [DENIED, {"do": "reset", "operation": STS}, {"do": "status", "status": 500, "operation": STS}],
+)
 def test_a_failed_renewal_serves_the_old_session(fault: dict[str, Any], tmp_path: Path) -> None:
-    """While the old session is valid a failed renewal fails no send, and STS is asked again only after a while."""
+    """While the old session is valid a failed renewal fails no send, and STS is asked again only
+    after a while.
+    """
     with Rig(tmp_path) as rig:
         rig.send()
         rig.aws.script([{**fault, "always": True}])
@@ -133,7 +160,10 @@ def test_a_renewal_that_recovers_is_used(tmp_path: Path) -> None:
         rig.clock.advance(60)
         rig.send()
         assert rig.aws.counts[STS] == 3
-        assert [message.access_key_id == rig.aws.messages[0].access_key_id for message in rig.aws.messages] == [True, True, False]
+        assert [
+            message.access_key_id == rig.aws.messages[0].access_key_id
+            for message in rig.aws.messages
+        ] == [True, True, False]
 
 
 def test_an_expired_session_is_replaced_before_it_is_used(tmp_path: Path) -> None:
@@ -155,7 +185,9 @@ def test_expiry_between_pages_fails_no_page(tmp_path: Path) -> None:
 
 
 def test_renewal_between_pages(tmp_path: Path) -> None:
-    """A session whose last minutes come in the middle of a long list is renewed without a failed page."""
+    """A session whose last minutes come in the middle of a long list is renewed without a failed
+    page.
+    """
     names = [f"user{number:04}@example.com" for number in range(500)]
     with Rig(tmp_path, identities=names) as rig:
         rig.list()
@@ -176,7 +208,9 @@ def test_fifty_threads_with_an_ended_session_renew_it_once(tmp_path: Path) -> No
 
 
 def test_connections_of_one_role_share_nothing(tmp_path: Path) -> None:
-    """Two connections of one workspace with the same role and other External IDs have sessions of their own."""
+    """Two connections of one workspace with the same role and other External IDs have sessions of
+    their own.
+    """
     with Rig(tmp_path, roles={ARN: {}}) as rig:
         connections = {
             name: {"type": "aws-ses/awsAssumeRole", "values": role_values(externalId=external)}
@@ -192,13 +226,27 @@ def test_connections_of_one_role_share_nothing(tmp_path: Path) -> None:
 
 
 def test_workspaces_share_nothing(tmp_path: Path) -> None:
-    """Two workspaces with connections of the same name and role: the one without the right External ID gets no session of the other."""
+    """Two workspaces with connections of the same name and role: the one without the right External
+    ID gets no session of the other.
+    """
     with Rig(tmp_path) as rig:
         right, wrong = (
-            [{"connections": {"acme": {"type": "aws-ses/awsAssumeRole", "values": role_values(externalId=external)}}}]
+            [
+                {
+                    "connections": {
+                        "acme": {
+                            "type": "aws-ses/awsAssumeRole",
+                            "values": role_values(externalId=external),
+                        }
+                    }
+                }
+            ]
             for external in (EXTERNAL_ID, "other-4711")
         )
-        with Jackfield("one", right, clock=rig.clock) as one, Jackfield("two", wrong, clock=rig.clock) as two:
+        with (
+            Jackfield("one", right, clock=rig.clock) as one,
+            Jackfield("two", wrong, clock=rig.clock) as two,
+        ):
             assert one.invoke(rig.mail()).status == "succeeded"
             assert two.invoke(rig.mail()).to_json()["error"]["code"] == "unauthenticated"
             assert one.invoke(rig.mail()).status == "succeeded"
@@ -209,30 +257,57 @@ def test_workspaces_share_nothing(tmp_path: Path) -> None:
 def test_workspaces_with_equal_connections_share_nothing(tmp_path: Path) -> None:
     """Even equal connections of two workspaces have sessions of their own."""
     with Rig(tmp_path) as rig:
-        equal = [{"connections": {"acme": {"type": "aws-ses/awsAssumeRole", "values": role_values()}}}]
-        with Jackfield("one", equal, clock=rig.clock) as one, Jackfield("two", equal, clock=rig.clock) as two:
+        equal = [
+            {"connections": {"acme": {"type": "aws-ses/awsAssumeRole", "values": role_values()}}}
+        ]
+        with (
+            Jackfield("one", equal, clock=rig.clock) as one,
+            Jackfield("two", equal, clock=rig.clock) as two,
+        ):
             for jackfield in (one, two, one, two):
                 assert jackfield.invoke(rig.mail()).status == "succeeded"
         assert rig.aws.counts[STS] == 2
-        assert [message.session_name for message in rig.aws.messages] == ["jackfield-one-acme", "jackfield-two-acme"] * 2
+        assert [message.session_name for message in rig.aws.messages] == [
+            "jackfield-one-acme",
+            "jackfield-two-acme",
+        ] * 2
 
 
 def test_inline_connections_are_told_apart_by_all_their_values(tmp_path: Path) -> None:
-    """Inline values that are equal share a session in this process; any other value makes another one."""
+    """Inline values that are equal share a session in this process; any other value makes another
+    one.
+    """
     with Rig(tmp_path, roles={ARN: {}}) as rig:
 
         def send(**values: Any) -> str:
-            return rig.jackfield.invoke({**rig.mail(), "connection": {"type": "awsAssumeRole", "values": role_values(**values)}}).status
+            return rig.jackfield.invoke(
+                {
+                    **rig.mail(),
+                    "connection": {"type": "awsAssumeRole", "values": role_values(**values)},
+                }
+            ).status
 
-        assert [send(), send(), send(externalId="other-4711"), send(durationSeconds=900), send()] == ["succeeded"] * 5
+        assert [
+            send(),
+            send(),
+            send(externalId="other-4711"),
+            send(durationSeconds=900),
+            send(),
+        ] == ["succeeded"] * 5
         assert rig.aws.counts[STS] == 3
 
 
 def test_a_changed_secret_ends_the_session(tmp_path: Path) -> None:
-    """A connection whose secret has changed (it stands behind a reference) does not go on with the old session."""
+    """A connection whose secret has changed (it stands behind a reference) does not go on with the
+    old session.
+    """
     secret = tmp_path / "acme.secret"
     secret.write_text(SECRET, encoding="utf-8")
-    with Rig(tmp_path, values=role_values(secretAccessKey={"$file": "acme.secret"}), verify_signatures=True) as rig:
+    with Rig(
+        tmp_path,
+        values=role_values(secretAccessKey={"$file": "acme.secret"}),
+        verify_signatures=True,
+    ) as rig:
         assert rig.send().status == "succeeded"
         secret.write_text("changed", encoding="utf-8")
         assert rig.send().to_json()["error"]["code"] == "unauthenticated"

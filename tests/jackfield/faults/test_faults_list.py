@@ -1,4 +1,6 @@
-"""A list that meets faults is fetched again, page by page: nothing is missing, nothing comes twice (issue 2, acceptance)."""
+"""A list that meets faults is fetched again, page by page: nothing is missing, nothing comes twice
+(issue 2, acceptance).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ FAULTS: dict[str, Fault] = {
     "cut": {"do": "cut"},
     "cut-at-once": {"do": "cut", "bytes": 0},
     "empty": {"do": "body", "contentType": XML},
-    "html": {"do": "body", "body": "<html><body>Please log in</body></html>", "contentType": "text/html"},
+    "html": {
+        "do": "body",
+        "body": "<html><body>Please log in</body></html>",
+        "contentType": "text/html",
+    },
     "other-xml": {"do": "body", "body": "<Unexpected/>", "contentType": XML},
     "no-xml": {"do": "body", "body": "{}", "contentType": "application/json"},
     "throttled": {"do": "status", "status": 400, "code": "Throttling", "message": "Rate exceeded"},
@@ -73,15 +79,24 @@ def test_a_drip_leaves_time_for_another_try(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [*FAULTS, "hang"])
 def test_faults_that_stay_end_the_list_in_time(name: str, tmp_path: Path) -> None:
-    """A fault that stays is tried at least five times, then it is unavailable, rate limited or a timeout; never in doubt."""
+    """A fault that stays is tried at least five times, then it is unavailable, rate limited or a
+    timeout; never in doubt.
+    """
     fault = FAULTS.get(name, {"do": "hang"})
     with Rig(tmp_path, script=[_passes(), _on(fault, always=True)]) as rig:
-        rig.list().unwrap()  # loads the code and opens the connection, which takes a busy machine longer than a short deadline
+        # loads the code and opens the connection, which takes a busy machine longer than a short
+        # deadline
+        rig.list().unwrap()
         result = rig.list(timeout=4 if name == "hang" else 60).to_json()
         code = {"hang": "timeout", "throttled": "rate_limited"}.get(name, "unavailable")
-        assert (result["status"], result["error"]["code"], result["error"]["retryable"]) == ("failed", code, True)
+        assert (result["status"], result["error"]["code"], result["error"]["retryable"]) == (
+            "failed",
+            code,
+            True,
+        )
         tries = rig.aws.counts[LIST] - 1
-        assert result["meta"]["attempts"] - tries in ((0, 1) if name == "hang" else (0,))  # the deadline may end a try early
+        # the deadline may end a try early
+        assert result["meta"]["attempts"] - tries in ((0, 1) if name == "hang" else (0,))
         assert tries >= (2 if name == "hang" else 5)
 
 
@@ -103,9 +118,13 @@ def test_an_endpoint_that_stays_away_is_unavailable(tmp_path: Path) -> None:
         assert (result["error"]["code"], result["meta"]["attempts"]) == ("unavailable", 6)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(1, 5))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(1, 5))]
+)
 def test_long_lists_with_faults_are_whole(seed: int, tmp_path: Path) -> None:
-    """2,500 identities on 25 pages with a fault of every kind strewn over them: each identity once, in order."""
+    """2,500 identities on 25 pages with a fault of every kind strewn over them: each identity once,
+    in order.
+    """
     dice = random.Random(seed)
     faults = [_on(FAULTS[name]) for name in FAULTS] * 2
     dice.shuffle(faults)
@@ -122,13 +141,20 @@ def test_long_lists_with_faults_are_whole(seed: int, tmp_path: Path) -> None:
 
 
 def test_pages_keep_to_one_call_a_second(tmp_path: Path) -> None:
-    """An account that allows one call a second throttles none of 2,500 identities in three pages; the first page does not wait."""
-    with Rig(tmp_path, identities=_names(2500), rates={"ListIdentities": 1.0}, clock=StillClock()) as rig:
+    """An account that allows one call a second throttles none of 2,500 identities in three pages;
+    the first page does not wait.
+    """
+    with Rig(
+        tmp_path, identities=_names(2500), rates={"ListIdentities": 1.0}, clock=StillClock()
+    ) as rig:
         result = rig.list(fetchAll=True)
         assert len(result.unwrap()["Identities"]) == 2500
         assert (rig.aws.counts[LIST], result.meta.attempts) == (3, 1)
         times = [request.at for request in rig.aws.requests if request.name == LIST]
-        assert [later - earlier >= 0.95 for earlier, later in itertools.pairwise(times)] == [True, True]
+        assert [later - earlier >= 0.95 for earlier, later in itertools.pairwise(times)] == [
+            True,
+            True,
+        ]
         assert len(rig.clock.slept) == 2
 
 
@@ -140,7 +166,9 @@ def test_one_page_does_not_wait(tmp_path: Path) -> None:
 
 
 def test_a_list_that_gives_up_can_be_resumed(tmp_path: Path) -> None:
-    """Where a later page fails for good, the pages so far come with the token that fetches the rest: nothing is missing or doubled."""
+    """Where a later page fails for good, the pages so far come with the token that fetches the
+    rest: nothing is missing or doubled.
+    """
     script = [_passes(12), _on(FAULTS["503"], times=6)]
     with Rig(tmp_path, script=script, identities=_names(2500)) as rig:
         first = rig.list(timeout=900, fetchAll=True, pageSize=100)
@@ -161,7 +189,8 @@ def test_a_list_out_of_time_can_be_resumed(tmp_path: Path) -> None:
         result = rig.list(timeout=2.5, fetchAll=True, pageSize=100)
         assert result.meta.complete is False
         found = result.unwrap()["Identities"]
-        assert len(found) in (100, 200, 300)  # as far as the machine comes; all five pages would take four seconds
+        # as far as the machine comes; all five pages would take four seconds
+        assert len(found) in (100, 200, 300)
         assert found == _names(len(found))
         assert "NextToken" in result.unwrap()
 
@@ -169,17 +198,28 @@ def test_a_list_out_of_time_can_be_resumed(tmp_path: Path) -> None:
 def test_a_token_loop_stops(tmp_path: Path) -> None:
     """A token that comes a second time ends the list with an error after two calls."""
     loop = (
-        '<ListIdentitiesResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><ListIdentitiesResult><Identities><member>a@example.com</member>'
+        "<ListIdentitiesResponse "
+        'xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><ListIdentitiesResult><Identities><member>a@example.com</member>'
         "</Identities><NextToken>again</NextToken></ListIdentitiesResult></ListIdentitiesResponse>"
     )
-    with Rig(tmp_path, script=[_on({"do": "body", "body": loop, "contentType": XML}, always=True)]) as rig:
+    with Rig(
+        tmp_path, script=[_on({"do": "body", "body": loop, "contentType": XML}, always=True)]
+    ) as rig:
         result = rig.list(fetchAll=True).to_json()
-        assert (result["status"], result["error"]["code"], rig.aws.counts[LIST]) == ("failed", "unavailable", 2)
+        assert (result["status"], result["error"]["code"], rig.aws.counts[LIST]) == (
+            "failed",
+            "unavailable",
+            2,
+        )
         assert "token" in result["error"]["message"]
 
 
 def test_sts_faults_do_not_spoil_a_list(tmp_path: Path) -> None:
     """A role that cannot be assumed twice in a row: the whole list."""
-    with Rig(tmp_path, script=[{"do": "status", "status": 503, "operation": STS, "times": 2}], identities=_names(3)) as rig:
+    with Rig(
+        tmp_path,
+        script=[{"do": "status", "status": 503, "operation": STS, "times": 2}],
+        identities=_names(3),
+    ) as rig:
         assert rig.list().unwrap() == {"Identities": _names(3)}
         assert rig.aws.calls() == [STS, STS, STS, LIST]

@@ -1,4 +1,6 @@
-"""A child forked from a process with busy threads works as its parent does: over connections, locks and a lease of its own."""
+"""A child forked from a process with busy threads works as its parent does: over connections, locks
+and a lease of its own.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def _plain() -> dict[str, Any]:
     return {name: value for name, value in mail("order").items() if name != "idempotencyKey"}
 
 
-def _sent_by_children(jackfield: Jackfield, invocation: dict[str, Any], count: int = _CHILDREN) -> list[str]:
+def _sent_by_children(
+    jackfield: Jackfield, invocation: dict[str, Any], count: int = _CHILDREN
+) -> list[str]:
     """Fork children while threads send; what each child was answered."""
 
     def send() -> str:
@@ -85,7 +89,9 @@ def _sent_by_children(jackfield: Jackfield, invocation: dict[str, Any], count: i
 
 
 def test_children_record_and_send(aws: FakeAws, database_url: str) -> None:
-    """Children of a parent whose threads send and record at the same time do so too, each entry once."""
+    """Children of a parent whose threads send and record at the same time do so too, each entry
+    once.
+    """
     open_database(database_url, migrate=True).close()
     found = alone(_with_a_journal, aws.url, database_url)
     sent = {message.message_id for message in aws.messages}
@@ -103,7 +109,9 @@ def _with_a_journal(aws_url: str, database_url: str) -> dict[str, Any]:
 
 
 def test_children_share_keys_with_their_parent(aws: FakeAws, database_url: str) -> None:
-    """Each key is sent once, whether its first call began in the parent before or after the fork, or in a child."""
+    """Each key is sent once, whether its first call began in the parent before or after the fork,
+    or in a child.
+    """
     open_database(database_url, migrate=True).close()
     keys = [f"order-{number}" for number in range(12)]
     found = alone(_with_shared_keys, aws.url, database_url, keys)
@@ -112,11 +120,17 @@ def test_children_share_keys_with_their_parent(aws: FakeAws, database_url: str) 
 
 
 def _with_shared_keys(aws_url: str, database_url: str, keys: list[str]) -> list[str]:
-    with Jackfield(connections=[connection(aws_url)], database_url=database_url) as jackfield, ThreadPoolExecutor(4) as pool:
+    with (
+        Jackfield(connections=[connection(aws_url)], database_url=database_url) as jackfield,
+        ThreadPoolExecutor(4) as pool,
+    ):
         jackfield.invoke(mail("first")).unwrap()
 
         def send(start: int) -> list[str]:
-            return [str(jackfield.invoke(mail(key), wait=True).status) for key in keys[start:] + keys[:start]]
+            return [
+                str(jackfield.invoke(mail(key), wait=True).status)
+                for key in keys[start:] + keys[:start]
+            ]
 
         def send_and_close(start: int) -> list[str]:
             found = send(start)
@@ -142,9 +156,18 @@ def _with_a_stored_connection(aws_url: str, database_url: str) -> list[str]:
         return _sent_by_children(jackfield, _plain())
 
 
-def test_a_runtime_that_was_opened_after_another_was_used_works_in_a_child(aws: FakeAws, tmp_path: Path) -> None:
-    """What one runtime's hooks drop, such as the pace of an action, keeps no later hook from running."""
-    found = alone(_with_two_runtimes, aws.url, f"sqlite:///{tmp_path / 'a.db'}", f"sqlite:///{tmp_path / 'b.db'}")
+def test_a_runtime_that_was_opened_after_another_was_used_works_in_a_child(
+    aws: FakeAws, tmp_path: Path
+) -> None:
+    """What one runtime's hooks drop, such as the pace of an action, keeps no later hook from
+    running.
+    """
+    found = alone(
+        _with_two_runtimes,
+        aws.url,
+        f"sqlite:///{tmp_path / 'a.db'}",
+        f"sqlite:///{tmp_path / 'b.db'}",
+    )
     assert found == ["succeeded"] * 3
 
 
@@ -157,11 +180,17 @@ def _with_two_runtimes(aws_url: str, first_url: str, second_url: str) -> list[st
 
 
 def test_children_send_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child does its own handshake: it neither writes nor reads within its parent's TLS connection."""
+    """A child does its own handshake: it neither writes nor reads within its parent's TLS
+    connection.
+    """
     authority = Authority(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))
     plain, context = socket.create_server, authority.serving("127.0.0.1")
-    monkeypatch.setattr(socket, "create_server", lambda *given, **options: context.wrap_socket(plain(*given, **options), server_side=True))
+    monkeypatch.setattr(
+        socket,
+        "create_server",
+        lambda *given, **options: context.wrap_socket(plain(*given, **options), server_side=True),
+    )
     with FakeAws() as fake:
         ids = alone(_without_a_journal, fake.url.replace("http:", "https:"))
         assert set(ids) < {message.message_id for message in fake.messages}
@@ -210,7 +239,9 @@ def _in_loops(aws_url: str, database_url: str) -> list[str]:
 
 
 def test_no_lock_of_the_parent_is_held_in_a_child(aws: FakeAws, database_url: str) -> None:
-    """A child sends though another thread of its parent held each lock there is when it was forked."""
+    """A child sends though another thread of its parent held each lock there is when it was
+    forked.
+    """
     open_database(database_url, migrate=True).close()
     locks, child = alone(_under_all_locks, aws.url, database_url)
     assert locks >= 10
@@ -225,8 +256,12 @@ def _under_all_locks(aws_url: str, database_url: str) -> list[Any]:
 
     send()
     kinds = (type(threading.Lock()), type(threading.RLock()))
-    owners = [owner for reference in at_forks._OWNERS.keyrefs() if (owner := reference()) is not None]
-    locks = [value for owner in owners for value in vars(owner).values() if isinstance(value, kinds)]
+    owners = [
+        owner for reference in at_forks._OWNERS.keyrefs() if (owner := reference()) is not None
+    ]
+    locks = [
+        value for owner in owners for value in vars(owner).values() if isinstance(value, kinds)
+    ]
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -241,7 +276,9 @@ def _under_all_locks(aws_url: str, database_url: str) -> list[Any]:
 
 
 def test_what_a_child_commits_outlives_its_parents_connections(tmp_path: Path) -> None:
-    """SQLite: a child has copies of none of its parent's connections. It would take their locks for its own, and lose what it commits."""
+    """SQLite: a child has copies of none of its parent's connections. It would take their locks for
+    its own, and lose what it commits.
+    """
     path = tmp_path / "a.db"
     assert alone(_committed_in_turn, str(path)) == ["child 1", "parent", "child 2"]
     with sqlite3.connect(path) as left:
@@ -282,11 +319,17 @@ def _committed_in_turn(path: str) -> list[str]:
 
 def _add(database: Database, name: str) -> None:
     values = {"name": name}
-    database.record(lambda transaction: transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", values))
+    database.record(
+        lambda transaction: transaction.change(
+            "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", values
+        )
+    )
 
 
 def test_a_fork_within_a_transaction_is_refused_in_the_child(tmp_path: Path) -> None:
-    """SQLite: where a transaction of the parent outlasts the wait, the child is refused instead of losing what it commits."""
+    """SQLite: where a transaction of the parent outlasts the wait, the child is refused instead of
+    losing what it commits.
+    """
     assert alone(_forked_within, f"sqlite:///{tmp_path / 'a.db'}") == ["unavailable", "recorded"]
 
 
@@ -307,7 +350,9 @@ def _forked_within(url: str) -> list[str]:
 
 
 def test_a_child_has_a_lease_that_is_renewed(aws: FakeAws, database_url: str) -> None:
-    """A child registers itself and looks for what others have left; its parent goes on under its own lease."""
+    """A child registers itself and looks for what others have left; its parent goes on under its
+    own lease.
+    """
     open_database(database_url, migrate=True).close()
     found = alone(_leases, aws.url, database_url)
     assert found["child"] != found["parent"]
@@ -324,11 +369,17 @@ def _leases(aws_url: str, database_url: str) -> dict[str, Any]:
             return [instance.owner, instance.watching is not None]
 
         owner, watches = fork(child).answer()
-        return {"parent": Instance.of(jackfield.storage.database).owner, "child": owner, "watches": watches}
+        return {
+            "parent": Instance.of(jackfield.storage.database).owner,
+            "child": owner,
+            "watches": watches,
+        }
 
 
 def test_a_child_does_not_wait_for_an_import_of_its_parent(tmp_path: Path) -> None:
-    """The thread of the lease imports what looks for lost processes; a fork meanwhile would leave that import locked in the child."""
+    """The thread of the lease imports what looks for lost processes; a fork meanwhile would leave
+    that import locked in the child.
+    """
     assert alone(_forked_while_importing, f"sqlite:///{tmp_path / 'a.db'}")
 
 

@@ -17,7 +17,9 @@ from jackfield.kernel.errors import InvalidInput, JackfieldError
 from jackfield.kernel.hints import _WORDS, NextStep, restored, worded
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
-COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|invocations)|schemas/|--wait|wait=True")
+COMMAND = re.compile(
+    r"'jackfield (schema|search|connectors|connections list|invocations)|schemas/|--wait|wait=True"
+)
 
 
 SURFACES = {
@@ -30,8 +32,10 @@ SURFACES = {
 
 @pytest.mark.parametrize("surface", ["library", "cli", *SURFACES])
 def test_m15_every_surface_has_words_of_its_own(surface: str) -> None:
-    """Each surface words steps that there are; commands are the command line's only, requests HTTP's only, and none names a file of the
-    repository. Without words of its own it has the library's."""
+    """Each surface words steps that there are; commands are the command line's only, requests
+    HTTP's only, and none names a file of the repository. Without words of its own it has the
+    library's.
+    """
     for distribution in ("jackfield_service.subjects", "jackfield_store"):
         importlib.import_module(distribution)
     package, place = SURFACES.get(surface, ("", ""))
@@ -47,7 +51,9 @@ def test_m15_every_surface_has_words_of_its_own(surface: str) -> None:
 
 
 def test_m15_no_hint_is_composed_elsewhere() -> None:
-    """Outside of ``hints`` and the command line no text names a command that shows what is there."""
+    """Outside of ``hints`` and the command line no text names a command that shows what is
+    there.
+    """
     found = {
         str(path.relative_to(RUNTIME)): COMMAND.findall(line)
         for path in RUNTIME.rglob("*.py")
@@ -59,14 +65,21 @@ def test_m15_no_hint_is_composed_elsewhere() -> None:
 
 
 def test_a_step_is_text_that_each_surface_words() -> None:
-    """As text it is the library's wording; a surface gets its own, and text of an author stays as it is."""
+    """As text it is the library's wording; a surface gets its own, and text of an author stays as
+    it is.
+    """
     step = NextStep("action_schema", connector="notes", action="add", more="Then try again.")
     error = InvalidInput("1 input is not valid", hint=step)
     assert str(error).endswith("See the schema of notes/add for its inputs. Then try again.")
-    assert error.to_json("cli")["hint"] == "'jackfield schema notes add' shows the schema of its inputs. Then try again."
+    assert (
+        error.to_json("cli")["hint"]
+        == "'jackfield schema notes add' shows the schema of its inputs. Then try again."
+    )
     importlib.import_module("jackfield_service.subjects.mcp")
     result = Result("failed", Meta("x"), error=error)
-    assert result.to_json("mcp")["error"]["hint"].startswith("Call get_action_guide with connector 'notes' and action 'add'")
+    assert result.to_json("mcp")["error"]["hint"].startswith(
+        "Call get_action_guide with connector 'notes' and action 'add'"
+    )
     assert worded("Ask Ada.", "http") == "Ask Ada."
     assert worded(None, "http") is None
 
@@ -80,7 +93,9 @@ def test_what_is_kept_names_no_surface() -> None:
 
 
 def test_a_step_is_read_where_nobody_has_declared_it() -> None:
-    """A process without the distribution whose step it is reads it from a pickle, and words it as the library does."""
+    """A process without the distribution whose step it is reads it from a pickle, and words it as
+    the library does.
+    """
     with patch.dict(_WORDS["library"], {"polish": "Polish {what}."}):
         copied = pickle.dumps(NextStep("polish", what="it"))
     assert worded(pickle.loads(copied), "cli") == "Polish it."
@@ -89,8 +104,14 @@ def test_a_step_is_read_where_nobody_has_declared_it() -> None:
 @pytest.mark.parametrize("surface", ["library", "cli", *SURFACES])
 @pytest.mark.parametrize("kind", ["in_doubt", "in_part", "looking", "resolve", "settling"])
 def test_the_step_of_a_doubt_names_the_doubt(kind: str, surface: str) -> None:
-    """Whoever reads it can send the named request or command as it stands. A page of the console is the invocation's own."""
-    for distribution in ("jackfield_service.subjects", "jackfield_service.shell", "jackfield_store"):
+    """Whoever reads it can send the named request or command as it stands. A page of the console is
+    the invocation's own.
+    """
+    for distribution in (
+        "jackfield_service.subjects",
+        "jackfield_service.shell",
+        "jackfield_store",
+    ):
         importlib.import_module(distribution)
     words = worded(NextStep(kind, id="4711"), surface) or ""
     assert ("4711" in words) == (surface != "console")
@@ -102,4 +123,6 @@ def test_the_step_of_a_doubt_names_the_doubt(kind: str, surface: str) -> None:
 
 def test_facts_are_not_read_as_placeholders() -> None:
     """A name with braces is quoted as it is."""
-    assert "'{action}'" in str(worded(NextStep("action_schema", connector="{action}", action="{action}"), "mcp"))
+    assert "'{action}'" in str(
+        worded(NextStep("action_schema", connector="{action}", action="{action}"), "mcp")
+    )

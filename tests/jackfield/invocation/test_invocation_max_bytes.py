@@ -1,4 +1,6 @@
-"""``maxBytes``: what an output is like where it has more bytes, and a stored file with the whole."""
+"""``maxBytes``: what an output is like where it has more bytes, and a stored file with the
+whole.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.kernel.errors import InvalidInvocation, NotFound
 from jackfield_store.runtime import Jackfield
 
-_SCHEMA = json.loads((Path(__file__).parents[3] / "schemas/result.schema.json").read_text(encoding="utf-8"))
+_SCHEMA = json.loads(
+    (Path(__file__).parents[3] / "schemas/result.schema.json").read_text(encoding="utf-8")
+)
 _LETTERS = "é"
 
 
@@ -46,12 +50,18 @@ def _rows() -> Connector:
     @found.action("list", effect="read", needs_connection=False)
     def rows(asked: _Asked) -> _Rows:
         """List rows."""
-        return _Rows(rows=[{"id": number, "name": f"n{number}"} for number in range(asked.count)], note=_LETTERS)
+        return _Rows(
+            rows=[{"id": number, "name": f"n{number}"} for number in range(asked.count)],
+            note=_LETTERS,
+        )
 
     @found.action("put", effect="write", needs_connection=False)
     def put(asked: _Asked) -> _Rows:
         """Write rows."""
-        return _Rows(rows=[{"id": number, "name": f"n{number}"} for number in range(asked.count)], note=_LETTERS)
+        return _Rows(
+            rows=[{"id": number, "name": f"n{number}"} for number in range(asked.count)],
+            note=_LETTERS,
+        )
 
     @found.action("key", effect="write", needs_connection=False)
     def key(asked: _Asked) -> _Key:
@@ -129,9 +139,15 @@ def test_a_shape_that_is_too_large_itself_is_left_out(jackfield: Jackfield) -> N
 
 
 def test_what_is_selected_counts(jackfield: Jackfield) -> None:
-    """A selection that fits is returned; of one that does not, the file has the whole output, to select from again."""
+    """A selection that fits is returned; of one that does not, the file has the whole output, to
+    select from again.
+    """
     fits = jackfield.invoke(call(maxBytes=1_000, select="rows[:3].id"))
-    assert (fits.output, fits.meta.selected, fits.meta.truncated) == ({"selected": [0, 1, 2]}, True, None)
+    assert (fits.output, fits.meta.selected, fits.meta.truncated) == (
+        {"selected": [0, 1, 2]},
+        True,
+        None,
+    )
     large = jackfield.invoke(call(maxBytes=1_000, select="rows[*].id"))
     assert (large.meta.selected, whole_of(large)) == (False, jackfield.invoke(call()).output)
     broken = jackfield.invoke(call(maxBytes=1_000, select="length(`1`)"))
@@ -142,7 +158,8 @@ def test_what_is_selected_counts(jackfield: Jackfield) -> None:
 def test_a_key_replays_it_anew(jackfield: Jackfield) -> None:
     """The journal has the whole; ``maxBytes`` is no part of what the key stands for."""
     first, again, other = (
-        jackfield.invoke(call(9, "put", idempotencyKey="k", **more)) for more in ({"maxBytes": 50}, {}, {"maxBytes": 60})
+        jackfield.invoke(call(9, "put", idempotencyKey="k", **more))
+        for more in ({"maxBytes": 50}, {}, {"maxBytes": 60})
     )
     assert (first.meta.replayed, again.meta.replayed, other.meta.replayed) == (False, True, True)
     assert whole_of(first) == whole_of(other) == again.output
@@ -182,7 +199,10 @@ def test_a_secret_is_stored_nowhere(jackfield: Jackfield) -> None:
     """An output that has one is returned whole, to the caller alone."""
     result = jackfield.invoke(call(action="key", maxBytes=100))
     assert result.output == {"key": "k" * 500, "note": "é"}
-    assert result.meta.warnings[-1]["message"] == "'maxBytes' leaves the output whole: it has secrets, which are stored nowhere"
+    assert (
+        result.meta.warnings[-1]["message"]
+        == "'maxBytes' leaves the output whole: it has secrets, which are stored nowhere"
+    )
     assert jackfield.files.list("default")[0] == []
 
 
@@ -191,7 +211,10 @@ def test_it_is_a_number_of_bytes(jackfield: Jackfield, value: Any) -> None:
     """Anything else is refused at its place."""
     error = jackfield.invoke(call(maxBytes=value)).error
     assert error is not None
-    assert (error.code, [detail.path for detail in error.details]) == ("invalid_invocation", ["/maxBytes"])
+    assert (error.code, [detail.path for detail in error.details]) == (
+        "invalid_invocation",
+        ["/maxBytes"],
+    )
 
 
 def test_what_is_queued_has_none(jackfield: Jackfield) -> None:
@@ -215,7 +238,9 @@ def test_an_expired_file_is_gone(jackfield: Jackfield) -> None:
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=200),
-    lambda inner: st.lists(inner, max_size=80) | st.dictionaries(st.text(max_size=120), inner, max_size=80),
+    lambda inner: (
+        st.lists(inner, max_size=80) | st.dictionaries(st.text(max_size=120), inner, max_size=80)
+    ),
     max_leaves=200,
 )
 

@@ -21,7 +21,11 @@ from jackfield.kernel.errors import InvalidInvocation
 from nursery import connection, mail
 
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
-_OUTPUT = {"items": [{"id": number, "name": f"n{number}", "tags": ["a", "b"]} for number in range(500)], "s": "x" * 1000, "none": None}
+_OUTPUT = {
+    "items": [{"id": number, "name": f"n{number}", "tags": ["a", "b"]} for number in range(500)],
+    "s": "x" * 1000,
+    "none": None,
+}
 
 
 @pytest.fixture(name="aws")
@@ -32,7 +36,9 @@ def _aws() -> Iterator[FakeAws]:
 
 @pytest.fixture(name="jackfield")
 def _jackfield(aws: FakeAws, tmp_path: Path) -> Iterator[Jackfield]:
-    with Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path}/x.db") as jackfield:
+    with Jackfield(
+        connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path}/x.db"
+    ) as jackfield:
         yield jackfield
 
 
@@ -57,15 +63,35 @@ def test_it_selects_what_the_library_selects(expression: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        "", "a" * (LONGEST + 1), "foo(", "!!", "foo(@)",
-        "length(@, @)", "not_null()", "items[", "(" * 490, "'", "`{`", "items[*].", "\x00", "ä",
+        "",
+        "a" * (LONGEST + 1),
+        "foo(",
+        "!!",
+        "foo(@)",
+        "length(@, @)",
+        "not_null()",
+        "items[",
+        "(" * 490,
+        "'",
+        "`{`",
+        "items[*].",
+        "\x00",
+        "ä",
     ],
-)  # fmt: skip
-def test_what_is_no_expression_is_refused_before_anything_is_sent(aws: FakeAws, jackfield: Jackfield, expression: str) -> None:
-    """Also unknown functions, and too few or too many arguments: no output could be selected from."""
+)
+def test_what_is_no_expression_is_refused_before_anything_is_sent(
+    aws: FakeAws, jackfield: Jackfield, expression: str
+) -> None:
+    """Also unknown functions, and too few or too many arguments: no output could be selected
+    from.
+    """
     error = jackfield.invoke({**mail("k"), "select": expression}).error
     assert error is not None
-    assert (error.code, [detail.path for detail in error.details], aws.calls()) == ("invalid_invocation", ["/select"], [])
+    assert (error.code, [detail.path for detail in error.details], aws.calls()) == (
+        "invalid_invocation",
+        ["/select"],
+        [],
+    )
 
 
 @pytest.mark.parametrize("value", [7, None, ["a"], {}, True])
@@ -99,7 +125,18 @@ def test_a_short_expression_cannot_cost_without_bound(expression: str) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["length(none)", "items[::0]", "sum(items)", "max_by(items, &tags)", "`NaN`", "`1e999`", "sort(items)", "&s", "[&s]", "{a: &s}"],
+    [
+        "length(none)",
+        "items[::0]",
+        "sum(items)",
+        "max_by(items, &tags)",
+        "`NaN`",
+        "`1e999`",
+        "sort(items)",
+        "&s",
+        "[&s]",
+        "{a: &s}",
+    ],
 )
 def test_what_cannot_be_applied_leaves_the_output_whole(expression: str) -> None:
     """The message quotes nothing of the output."""
@@ -119,11 +156,18 @@ def test_no_expression_raises_anything_else(expression: str) -> None:
         pass
 
 
-def test_the_caller_gets_a_part_and_the_journal_keeps_all(aws: FakeAws, jackfield: Jackfield) -> None:
-    """A repetition with the key may select another part, or nothing: the key is the same request's."""
+def test_the_caller_gets_a_part_and_the_journal_keeps_all(
+    aws: FakeAws, jackfield: Jackfield
+) -> None:
+    """A repetition with the key may select another part, or nothing: the key is the same
+    request's.
+    """
     schema = json.loads((_SCHEMAS / "result.schema.json").read_text(encoding="utf-8"))
     first = jackfield.invoke({**mail("k"), "select": "MessageId"})
-    others = [jackfield.invoke({**mail("k"), **more}) for more in ({"select": "{id: MessageId}"}, {"select": "length(Nothing)"}, {})]
+    others = [
+        jackfield.invoke({**mail("k"), **more})
+        for more in ({"select": "{id: MessageId}"}, {"select": "length(Nothing)"}, {})
+    ]
     whole = others[-1].output
     assert whole is not None
     assert first.output == {"selected": whole["MessageId"]}

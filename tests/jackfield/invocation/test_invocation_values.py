@@ -37,7 +37,9 @@ def test_more_values_than_the_limit_are_refused_unparsed(given: str | bytes) -> 
 
 
 def test_i23_counting_many_short_strings_takes_no_step_for_each() -> None:
-    """A body of 1 MiB of one-letter strings was counted one string at a time, which took 0.26 s, over MCP in the event loop."""
+    """A body of 1 MiB of one-letter strings was counted one string at a time, which took 0.26 s,
+    over MCP in the event loop.
+    """
     few, many = (b'["a"' + b',"a"' * count + b"]" for count in (10_000, 240_000))
     assert calls(lambda: check_values(many)) < calls(lambda: check_values(few)) + 500
 
@@ -49,18 +51,31 @@ def test_what_stands_in_strings_is_no_value() -> None:
 
 
 def test_a_buffer_counts_as_one_value() -> None:
-    """Node.js writes a file as one number for each octet: an ordinary PDF has more of them than an invocation may have values."""
+    """Node.js writes a file as one number for each octet: an ordinary PDF has more of them than an
+    invocation may have values.
+    """
     octets = [number % 256 for number in range(300_000)]
     found = decode(json.dumps({"file": {"type": "Buffer", "data": octets}, "rest": [1, 2]}))
     assert found["file"]["data"] == octets
-    for text in ("[" + "0," * MAX_BUFFERED + "0]", "[" + "256.5," * MANY + "0]", "[" + "[]," * MANY + "[]]"):
+    for text in (
+        "[" + "0," * MAX_BUFFERED + "0]",
+        "[" + "256.5," * MANY + "0]",
+        "[" + "[]," * MANY + "[]]",
+    ):
         with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
             decode(f'{{"file": {{"type": "Buffer", "data": {text}}}}}')
     with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
         decode(f'{{"text": "\\"Buffer\\", \\"data\\": [1]", "data": [{"0," * MANY}0]}}')
 
 
-@pytest.mark.parametrize("text", ['\\"' * 2_000_000 + "," * MANY, '"' * 4_000_000 + "," * MANY, '["' + "\\" * 3_000_001 + "," * MANY])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\\"' * 2_000_000 + "," * MANY,
+        '"' * 4_000_000 + "," * MANY,
+        '["' + "\\" * 3_000_001 + "," * MANY,
+    ],
+)
 def test_counting_takes_linear_time(text: str) -> None:
     """Quotes and backslashes that never end make nothing look back."""
     started = time.process_time()

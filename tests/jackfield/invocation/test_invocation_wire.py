@@ -14,12 +14,17 @@ from jackfield.kernel.errors import InvalidInvocation
 
 
 def refused(text: str | bytes | bytearray) -> str:
-    """The message with which a text is refused; it is always a refusal with the contract's code, and tells no Python."""
+    """The message with which a text is refused; it is always a refusal with the contract's code,
+    and tells no Python.
+    """
     with pytest.raises(InvalidInvocation) as caught:
         decode(text)
     message = caught.value.message
     assert caught.value.code == "invalid_invocation"
-    assert not any(word in message for word in ("Traceback", "utf-8-sig", "parse_", "Exceeds the limit", "codec"))
+    assert not any(
+        word in message
+        for word in ("Traceback", "utf-8-sig", "parse_", "Exceeds the limit", "codec")
+    )
     return message
 
 
@@ -29,7 +34,11 @@ def nested(depth: int) -> str:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
@@ -57,14 +66,20 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
     assert said is None or said.startswith("the invocation ")
 
 
-@pytest.mark.parametrize("make", [str, str.encode, lambda text: bytearray(text.encode())], ids=["str", "bytes", "bytearray"])
+@pytest.mark.parametrize(
+    "make",
+    [str, str.encode, lambda text: bytearray(text.encode())],
+    ids=["str", "bytes", "bytearray"],
+)
 def test_a_byte_order_mark_is_no_part_of_the_text(make: Any) -> None:
     """One byte order mark in front is passed over, as RFC 8259 §8.1 allows."""
     assert decode(make('\ufeff{"a": 1}')) == {"a": 1}
 
 
 def test_a_text_may_be_as_large_as_the_limit() -> None:
-    """Exactly the limit is read; one byte more is refused, with the limit in the message and what to do in the hint."""
+    """Exactly the limit is read; one byte more is refused, with the limit in the message and what
+    to do in the hint.
+    """
     whole = b'"' + b"a" * (MAX_BYTES - 2) + b'"'
     assert len(decode(whole)) == MAX_BYTES - 2
     with pytest.raises(InvalidInvocation, match="larger than 67,108,864 bytes") as caught:
@@ -73,7 +88,9 @@ def test_a_text_may_be_as_large_as_the_limit() -> None:
 
 
 def test_the_limit_counts_bytes_and_not_characters() -> None:
-    """A text of fewer characters than the limit that takes more bytes is refused like the bytes are."""
+    """A text of fewer characters than the limit that takes more bytes is refused like the bytes
+    are.
+    """
     assert "larger than" in refused('"' + "é" * (MAX_BYTES // 2) + '"')
 
 
@@ -119,13 +136,26 @@ def test_depth_is_judged_in_python_objects_too() -> None:
     ],
 )
 def test_what_is_not_json_is_told_with_its_place(text: str, words: str) -> None:
-    """Members twice in one object, numbers that are none, and broken syntax are refused in plain words, with line and column."""
+    """Members twice in one object, numbers that are none, and broken syntax are refused in plain
+    words, with line and column.
+    """
     assert words in refused(text)
     assert words in refused(text.encode())
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1,]", '{"a": 1, "a": 2}', '{"a": NaN}', b'{"a": "\xff"}', "9" * 5000, "[" * 101 + "]" * 101, "[" * 100_000]
+    "text",
+    [
+        "",
+        "{",
+        "[1,]",
+        '{"a": 1, "a": 2}',
+        '{"a": NaN}',
+        b'{"a": "\xff"}',
+        "9" * 5000,
+        "[" * 101 + "]" * 101,
+        "[" * 100_000,
+    ],
 )
 def test_every_unreadable_invocation_says_what_to_do(text: str | bytes) -> None:
     """Whatever keeps an invocation from being read, its refusal has a hint."""
@@ -140,7 +170,9 @@ def test_a_number_has_fewer_than_5000_digits(text: str) -> None:
     assert refused(text) == "the invocation contains a number with too many digits"
 
 
-@pytest.mark.parametrize(("text", "place"), [(b'{"a": "\xff"}', 7), (b"\xfe\xff\x00{", 0), (b'"abc\xc3', 4)])
+@pytest.mark.parametrize(
+    ("text", "place"), [(b'{"a": "\xff"}', 7), (b"\xfe\xff\x00{", 0), (b'"abc\xc3', 4)]
+)
 def test_bytes_are_utf8(text: bytes, place: int) -> None:
     """Bytes that are not UTF-8 are refused with the place of the first one that is not."""
     assert refused(text) == f"the invocation is not UTF-8 text (byte {place})"

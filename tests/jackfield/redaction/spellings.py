@@ -1,4 +1,6 @@
-"""Secrets to draw, the encoders that may write one, and the texts that it is planted in: for whatever has to mask them."""
+"""Secrets to draw, the encoders that may write one, and the texts that it is planted in: for
+whatever has to mask them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ from xml.sax.saxutils import quoteattr
 
 from hypothesis import strategies as st
 
-AWKWARD = st.text(alphabet="ab%\\\"'\n\t*+/=& ;<>.$^()[]{}|?-_~:,#0nux4é中\U0001f600\u0301", min_size=1, max_size=12)
+AWKWARD = st.text(
+    alphabet="ab%\\\"'\n\t*+/=& ;<>.$^()[]{}|?-_~:,#0nux4é中\U0001f600\u0301",
+    min_size=1,
+    max_size=12,
+)
 BASE64ISH = st.text(alphabet=string.ascii_letters + string.digits + "+/=", min_size=4, max_size=44)
 ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 SECRET = st.one_of(AWKWARD, BASE64ISH, ANY_TEXT).filter(lambda text: bool(text.strip().strip("*")))
@@ -35,7 +41,9 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "quote": quote,
     "quote, all": lambda secret: quote(secret, safe=""),
-    "quote, small hex": lambda secret: quote(secret, safe="").replace("%2F", "%2f").replace("%C3", "%c3"),
+    "quote, small hex": lambda secret: (
+        quote(secret, safe="").replace("%2F", "%2f").replace("%C3", "%c3")
+    ),
     "quote_plus": quote_plus,
     "json": lambda secret: json.dumps(secret)[1:-1],
     "json, unicode": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
@@ -54,6 +62,20 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "quote in json": lambda secret: json.dumps(quote(secret))[1:-1],
     "json in html": lambda secret: html.escape(json.dumps(secret)[1:-1]),
 }
-# Texts in which whatever is planted keeps its meaning: an escape is not joined to what stands around it.
+# Texts in which whatever is planted keeps its meaning: an escape is not joined to what stands
+# around it.
 FRAMES = ('{"k": "%s"}', "k=%s;", "<p>%s</p>", "('%s', 1)", "%s", "\n%s\n")
-TEXTUAL = ("plain", "quote", "quote, all", "quote_plus", "json", "json, unicode", "repr", "html", "hex", "HEX", "NFC", "NFD")
+TEXTUAL = (
+    "plain",
+    "quote",
+    "quote, all",
+    "quote_plus",
+    "json",
+    "json, unicode",
+    "repr",
+    "html",
+    "hex",
+    "HEX",
+    "NFC",
+    "NFD",
+)

@@ -28,10 +28,18 @@ CONNECTION: dict[str, Any] = {
         "odd": {"$ref": "#/$defs/a~1b~0c%20d"},
         "anchored": {"$ref": "#anchored"},
         "pin": {"type": "integer", "writeOnly": True},
-        "any": {"anyOf": [{"type": "null"}, {"oneOf": [{"allOf": [{"$ref": "#/$defs/secret"}]}, True]}]},
+        "any": {
+            "anyOf": [{"type": "null"}, {"oneOf": [{"allOf": [{"$ref": "#/$defs/secret"}]}, True]}]
+        },
         "list": {"type": "array", "items": {"$ref": "#/$defs/secret"}},
-        "pair": {"prefixItems": [{"type": "string"}, PASSWORD], "items": {"properties": {"deep": PASSWORD}}},
-        "headers": {"patternProperties": {"^x-": PASSWORD}, "additionalProperties": {"type": "string"}},
+        "pair": {
+            "prefixItems": [{"type": "string"}, PASSWORD],
+            "items": {"properties": {"deep": PASSWORD}},
+        },
+        "headers": {
+            "patternProperties": {"^x-": PASSWORD},
+            "additionalProperties": {"type": "string"},
+        },
         "map": {"type": "object", "additionalProperties": PASSWORD},
         "nested": {"properties": {"inner": {"properties": {"key": PASSWORD, "open": {}}}}},
         "tree": {"writeOnly": True},
@@ -46,26 +54,46 @@ CONNECTION: dict[str, Any] = {
     [
         ({"secretAccessKey": "s3cret", "region": "eu-west-1", "accessKeyId": "AKIA"}, {"s3cret"}),
         ({"token": "t", "odd": "o", "anchored": "n"}, {"t", "o", "n"}),
-        ({"pin": 12345, "tree": {"f": 1.5, "b": True, "n": None, "l": ["x", ""]}}, {"12345", "1.5", "x"}),
-        ({"any": "a", "list": ["b", "c"], "pair": ["open", "d", {"deep": "e", "x": "y"}]}, {"a", "b", "c", "d", "e"}),
+        (
+            {"pin": 12345, "tree": {"f": 1.5, "b": True, "n": None, "l": ["x", ""]}},
+            {"12345", "1.5", "x"},
+        ),
+        (
+            {"any": "a", "list": ["b", "c"], "pair": ["open", "d", {"deep": "e", "x": "y"}]},
+            {"a", "b", "c", "d", "e"},
+        ),
         ({"headers": {"x-key": "k", "other": "o"}, "map": {"m": "v"}}, {"k", "v"}),
         ({"nested": {"inner": {"key": "n", "open": "o"}}}, {"n"}),
-        ({"secretAccessKey": {"$env": "NAME"}, "tree": {"a": {"$file": "/run/x"}, "b": "c"}}, {"c"}),
+        (
+            {"secretAccessKey": {"$env": "NAME"}, "tree": {"a": {"$file": "/run/x"}, "b": "c"}},
+            {"c"},
+        ),
         ({"list": "not a list", "map": 5, "unknown": "u"}, set()),
     ],
 )
 def test_secret_values(values: dict[str, Any], secrets: set[str]) -> None:
-    """The texts and numbers below secret marks are found through all parts of the schema, and no others."""
+    """The texts and numbers below secret marks are found through all parts of the schema, and no
+    others.
+    """
     assert secret_values(CONNECTION, values) == secrets
 
 
 @pytest.mark.parametrize("password", ["x", "x1", "\u00e4\u00f6", "x1y2", "long enough"])
 def test_the_credentials_of_basic_are_masked_however_short_the_password(password: str) -> None:
-    """A password of one character is not searched for in Base64; the header value that it makes is."""
-    schema = {"properties": {"username": {"type": "string"}, "password": {"type": "string", "writeOnly": True}}}
+    """A password of one character is not searched for in Base64; the header value that it makes
+    is.
+    """
+    schema = {
+        "properties": {
+            "username": {"type": "string"},
+            "password": {"type": "string", "writeOnly": True},
+        }
+    }
     for user in ("a", "ada", "ada@example.com"):
         header = base64.b64encode(f"{user}:{password}".encode()).decode()
-        found = Redactor(hidden_values(schema, {"username": user, "password": password})).clean(f'{{"authorization": "Basic {header}"}}')
+        found = Redactor(hidden_values(schema, {"username": user, "password": password})).clean(
+            f'{{"authorization": "Basic {header}"}}'
+        )
         assert header.rstrip("=")[-4:] not in found
 
 
@@ -73,11 +101,15 @@ def test_confidential_values() -> None:
     """Sensitive values are found by their own mark, secrets not among them."""
     values = {"externalId": "acme-17", "secretAccessKey": "s3cret", "region": "eu-west-1"}
     assert confidential_values(CONNECTION, values) == {"acme-17"}
-    assert confidential_values({"x-jackfield": {"sensitive": True}}, {"to": ["ada@example.com"], "n": 2}) == {
+    assert confidential_values(
+        {"x-jackfield": {"sensitive": True}}, {"to": ["ada@example.com"], "n": 2}
+    ) == {
         "ada@example.com",
         "2",
     }
-    assert confidential_values({"properties": {"a": {"x-jackfield": True}}}, {"a": "b"}) == frozenset()
+    assert (
+        confidential_values({"properties": {"a": {"x-jackfield": True}}}, {"a": "b"}) == frozenset()
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +139,10 @@ def test_references_that_lead_nowhere_do_no_harm(schema: dict[str, Any]) -> None
         {"dependentSchemas": {"b": {"properties": {"a": PASSWORD}}}},
         {"unevaluatedProperties": PASSWORD},
         {"patternProperties": {"^(?<name>a)$": PASSWORD}},
-        {"$dynamicRef": "#d", "$defs": {"x": {"$dynamicAnchor": "d", "properties": {"a": PASSWORD}}}},
+        {
+            "$dynamicRef": "#d",
+            "$defs": {"x": {"$dynamicAnchor": "d", "properties": {"a": PASSWORD}}},
+        },
         {"$ref": "#/allOf/1", "allOf": [{}, {"properties": {"a": PASSWORD}}]},
         {"properties": {"a": {"items": [PASSWORD], "contains": PASSWORD}}},
         {"properties": {"a": {"unevaluatedItems": PASSWORD}}},
@@ -116,7 +151,9 @@ def test_references_that_lead_nowhere_do_no_harm(schema: dict[str, Any]) -> None
     ],
 )
 def test_marks_in_every_corner_count(schema: dict[str, Any]) -> None:
-    """Conditions, dependencies, unevaluated members and patterns that only ECMAScript reads carry marks too."""
+    """Conditions, dependencies, unevaluated members and patterns that only ECMAScript reads carry
+    marks too.
+    """
     value = ["hidden"] if "a" in schema.get("properties", {}) else "hidden"
     assert secret_values(schema, {"a": value}) == {"hidden"}
     assert "hidden" not in str(masked(schema, {"a": value}))
@@ -191,31 +228,52 @@ def test_secret_mark_wins_over_last4() -> None:
     ],
 )
 def test_a_password_in_a_url(value: object, shown: object) -> None:
-    """Nobody marks a URL as secret, but its user name and password are; an address stays as it is."""
+    """Nobody marks a URL as secret, but its user name and password are; an address stays as it
+    is.
+    """
     assert masked({"properties": {"endpoint": {}}}, {"endpoint": value}) == {"endpoint": shown}
 
 
 def test_a_closed_schema_beside_one_that_knows_the_member() -> None:
-    """A member that another branch knows is shown, even by the schema true; one that no branch knows is masked."""
-    schema = {"additionalProperties": False, "anyOf": [{"properties": {"a": True}}, {"properties": {"b": {}}}]}
-    assert masked(schema, {"a": "shown", "b": "shown", "c": "hidden"}) == {"a": "shown", "b": "shown", "c": "***"}
+    """A member that another branch knows is shown, even by the schema true; one that no branch
+    knows is masked.
+    """
+    schema = {
+        "additionalProperties": False,
+        "anyOf": [{"properties": {"a": True}}, {"properties": {"b": {}}}],
+    }
+    assert masked(schema, {"a": "shown", "b": "shown", "c": "hidden"}) == {
+        "a": "shown",
+        "b": "shown",
+        "c": "***",
+    }
     assert masked({}, {"c": "shown"}) == {"c": "shown"}
 
 
 def test_i23_members_that_no_schema_declares_take_few_steps_each() -> None:
-    """A connection of 1 MiB with 70,000 members that its type does not know took 1.3 s: the schemas that apply to them were sought again
-    for each, and marks below them, where none can be."""
-    schema = {"type": "object", "additionalProperties": False, "properties": {"key": {"type": "string", "writeOnly": True}}}
+    """A connection of 1 MiB with 70,000 members that its type does not know took 1.3 s: the schemas
+    that apply to them were sought again for each, and marks below them, where none can be.
+    """
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"key": {"type": "string", "writeOnly": True}},
+    }
     work = {}
     for count in (1000, 2000):
-        values = {"key": "secret", **{f"m{number}": {"name": "a", "kinds": ["a"]} for number in range(count)}}
+        values = {
+            "key": "secret",
+            **{f"m{number}": {"name": "a", "kinds": ["a"]} for number in range(count)},
+        }
         assert secret_values(schema, values) == {"secret"}
         work[count] = calls(lambda values=values: secret_values(schema, values))  # type: ignore[misc]
     assert work[2000] - work[1000] < 10_000
 
 
 def test_i23_items_after_the_declared_ones_are_alike() -> None:
-    """The first items have schemas of their own, by ``prefixItems`` or the older array form, and the rest share one."""
+    """The first items have schemas of their own, by ``prefixItems`` or the older array form, and
+    the rest share one.
+    """
     secret, plain = {"type": "string", "writeOnly": True}, {"type": "string"}
     values = {"list": ["a", "b", "c", "d", "e"]}
     prefix = {"properties": {"list": {"prefixItems": [plain, secret], "items": secret}}}

@@ -22,13 +22,17 @@ KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
 def test_longest_secret_leaves_no_suffix() -> None:
-    """Of secrets that begin each other the longest one present is masked whole, in whatever order they were given."""
+    """Of secrets that begin each other the longest one present is masked whole, in whatever order
+    they were given.
+    """
     for secrets in (["token-1", "token-123"], ["token-123", "token-1"]):
         assert Redactor(secrets).clean("a token-123 b token-1 c") == "a *** b *** c"
 
 
 def test_overlapping_secrets_are_masked_as_one() -> None:
-    """Two secrets that share characters in the text, or of which one is within the other, leave neither's rest, and neighbours stay two."""
+    """Two secrets that share characters in the text, or of which one is within the other, leave
+    neither's rest, and neighbours stay two.
+    """
     redactor = Redactor(["abcdef", "defghi"])
     assert redactor.clean("<abcdefghi>") == "<***>"
     assert Redactor(["abcdefghi", "cdef"]).clean("<abcdefghi>") == "<***>"
@@ -37,7 +41,9 @@ def test_overlapping_secrets_are_masked_as_one() -> None:
 
 
 def test_a_mask_that_spells_a_secret_is_masked() -> None:
-    """What masking brings together is masked too, and a text that never comes to rest is masked whole."""
+    """What masking brings together is masked too, and a text that never comes to rest is masked
+    whole.
+    """
     redactor = Redactor(["secr", "***a"])
     assert redactor.clean("<secraa>") == "<***>"
     assert redactor.clean(f"<secr{'a' * 100}>") == MASK
@@ -50,10 +56,14 @@ def test_repeated_characters_cost_no_more_than_their_length() -> None:
 
 
 def test_short_secrets_are_masked_as_tokens_only() -> None:
-    """A secret of fewer than 4 characters is masked between non-alphanumerics and left within words."""
+    """A secret of fewer than 4 characters is masked between non-alphanumerics and left within
+    words.
+    """
     redactor = Redactor(["a", "x7é"])
     assert redactor.clean("a banana, (a) x7é x7és") == "*** banana, (***) *** x7és"
-    assert redactor.clean("x7e\u0301 x%37%C3%A9 783763 7837c3a9 eDfDqQ==") == "*** *** 783763 *** ***"
+    assert (
+        redactor.clean("x7e\u0301 x%37%C3%A9 783763 7837c3a9 eDfDqQ==") == "*** *** 783763 *** ***"
+    )
 
 
 def test_asterisks_cannot_be_masked() -> None:
@@ -94,7 +104,9 @@ def test_line_ends_do_not_hide_a_secret() -> None:
     ],
 )
 def test_encoders_choose_what_they_escape(shown: str) -> None:
-    """A secret is masked whichever of its characters were escaped, and where they were escaped twice."""
+    """A secret is masked whichever of its characters were escaped, and where they were escaped
+    twice.
+    """
     assert Redactor(['p@ss w"ørd']).clean(f"<{shown}>") == "<***>"
 
 
@@ -104,7 +116,9 @@ def test_astral_characters_are_read_from_surrogates() -> None:
     assert Redactor([secret]).clean(json.dumps({"k": secret})) == '{"k": "***"}'
 
 
-@pytest.mark.parametrize("text", [r"\UFFFFFFFF", "&#9999999;", "&nosuchname;", "&fjlig;", r"\q %zz =zz &; \0", "%", "\\"])
+@pytest.mark.parametrize(
+    "text", [r"\UFFFFFFFF", "&#9999999;", "&nosuchname;", "&fjlig;", r"\q %zz =zz &; \0", "%", "\\"]
+)
 def test_what_is_no_escape_stays(text: str) -> None:
     """Escapes that stand for no character are left, and a secret beside them is masked."""
     assert Redactor(["sesame"]).clean(f"sesame&amp;{text}sesame") == f"***&amp;{text}***"
@@ -121,8 +135,12 @@ def test_whole_base64_and_url_encoded_base64_are_masked() -> None:
     """The SES query API's URL-encoded base64 and an HTTP Basic header hide nothing."""
     run = base64.b64encode(f"user:{KEY}>>>???".encode()).decode()
     redactor = Redactor([KEY, ">>>???>>>"])
-    assert KEY[:9] not in base64.b64decode(redactor.clean(run).replace(MASK, "") + "===").decode("latin-1")
-    query = "Data=" + base64.b64encode(b">>>???>>>").decode().replace("/", "%2F").replace("+", "%2B")
+    assert KEY[:9] not in base64.b64decode(redactor.clean(run).replace(MASK, "") + "===").decode(
+        "latin-1"
+    )
+    query = "Data=" + base64.b64encode(b">>>???>>>").decode().replace("/", "%2F").replace(
+        "+", "%2B"
+    )
     assert redactor.clean(query) == "Data=***"
 
 
@@ -146,7 +164,12 @@ def test_a_whole_message_is_masked() -> None:
     message = "".join(f"Dear Ada,\n  line {number} of 300 with é\n" for number in range(300))
     redactor = Redactor([message])
     run = base64.b64encode(b"To: ada\r\n\r\n" + message.encode() + b"--").decode()
-    for shown in (message, message.replace("\n", "\r\n"), json.dumps(message)[1:-1], repr(message.encode())[2:-1]):
+    for shown in (
+        message,
+        message.replace("\n", "\r\n"),
+        json.dumps(message)[1:-1],
+        repr(message.encode())[2:-1],
+    ):
         assert redactor.clean(f"<{shown}>") in {"<***>", "<***\n>", "<***\r\n>"}
     assert redactor.clean(run)[-7:].count("*") >= 1
     assert len(redactor.clean(run)) < 30
@@ -170,7 +193,9 @@ def test_no_secret_is_a_no_op() -> None:
 
 def test_json_names_that_become_equal_are_all_kept() -> None:
     """Two names masked alike stay two members."""
-    cleaned = Redactor(["secret1", "secret2"]).clean_json({"secret1": 1, "secret2": 2, "***": 3, 4: 5})
+    cleaned = Redactor(["secret1", "secret2"]).clean_json(
+        {"secret1": 1, "secret2": 2, "***": 3, 4: 5}
+    )
     assert cleaned == {"***": 1, "****": 2, "*****": 3, 4: 5}
 
 
@@ -187,7 +212,9 @@ def test_json_unchanged_is_the_same_object() -> None:
 
 
 def test_codes_stay() -> None:
-    """A contract code stays even where a secret is spelt like it; the same word elsewhere is masked."""
+    """A contract code stays even where a secret is spelt like it; the same word elsewhere is
+    masked.
+    """
     value = {"code": "timeout", "message": "timeout", "provider": {"code": "Hunter2!"}}
     cleaned = Redactor(["timeout", "Hunter2!"]).clean_json(value)
     assert cleaned == {"code": "timeout", "message": MASK, "provider": {"code": MASK}}
@@ -231,7 +258,10 @@ def test_redactor_shows_and_gives_away_nothing() -> None:
 def test_import_loads_nothing_heavy() -> None:
     """Importing the package, and the Redactor too, leaves logging, codecs and tables alone."""
     heavy = "{'logging', 'json', 'base64', 'html', 'unicodedata', 'urllib.parse', 'traceback'}"
-    parts = "from jackfield.redaction.marks import masked; from jackfield.redaction.redactor import Redactor"
+    parts = (
+        "from jackfield.redaction.marks import masked; from jackfield.redaction.redactor "
+        "import Redactor"
+    )
     code = f"import sys; {parts}; print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run(
         [sys.executable, "-S", "-c", code],
@@ -256,20 +286,34 @@ FOLDED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", FOLDED)
-@pytest.mark.parametrize("secret", ["Eu-Secret-West-1", "wJalrXUtnFEMI/K7MDENG", 'p"Ass\\Word 42', "Zq7vLong" * 700])
+@pytest.mark.parametrize(
+    "secret", ["Eu-Secret-West-1", "wJalrXUtnFEMI/K7MDENG", 'p"Ass\\Word 42', "Zq7vLong" * 700]
+)
 def test_h11_a_long_secret_is_masked_in_any_case(name: str, secret: str) -> None:
-    """Eight characters of ASCII or more: found however their case was changed, with all around them left alone; cleaned once for all."""
+    """Eight characters of ASCII or more: found however their case was changed, with all around them
+    left alone; cleaned once for all.
+    """
     redactor, text = Redactor([secret]), f"before {FOLDED[name](secret)} behind"
     cleaned = redactor.clean(text)
     assert secret.lower() not in cleaned.lower()
     assert quote(secret, safe="").lower() not in cleaned.lower()
-    assert (cleaned.startswith("before "), cleaned.endswith(" behind"), "***" in cleaned) == (True, True, True)
+    assert (cleaned.startswith("before "), cleaned.endswith(" behind"), "***" in cleaned) == (
+        True,
+        True,
+        True,
+    )
     assert cleaned.count("\u0130") == text.count("\u0130")
-    assert (redactor.holds(text), redactor.holds(cleaned), redactor.clean(cleaned)) == (True, False, cleaned)
+    assert (redactor.holds(text), redactor.holds(cleaned), redactor.clean(cleaned)) == (
+        True,
+        False,
+        cleaned,
+    )
 
 
 def test_h11_short_secrets_keep_their_case() -> None:
-    """A secret of fewer than eight characters is masked as it is written: in any case it would take ordinary words away."""
+    """A secret of fewer than eight characters is masked as it is written: in any case it would take
+    ordinary words away.
+    """
     assert Redactor(["Secret7"]).clean("Secret7 and secret7") == "*** and secret7"
     assert Redactor(["Geheimnis-\u00e4"]).clean("GEHEIMNIS-\u00c4") == "GEHEIMNIS-\u00c4"
 
@@ -280,12 +324,18 @@ def test_h11_json_pointers_are_masked() -> None:
 
 
 def test_s2_many_secrets_take_no_more_work_than_few() -> None:
-    """A connection brings 128 secrets and its answer has 2,000 texts: redaction takes about as many calls as with 20 secrets, not six times
-    as many."""
-    texts = [f"item {number} of a list" if number % 5 else f"item {number}: {KEY}" for number in range(2000)]
+    """A connection brings 128 secrets and its answer has 2,000 texts: redaction takes about as many
+    calls as with 20 secrets, not six times as many.
+    """
+    texts = [
+        f"item {number} of a list" if number % 5 else f"item {number}: {KEY}"
+        for number in range(2000)
+    ]
     work = {}
     for count in (20, 128, 512):
-        redactor = Redactor([KEY, *(f"secret-{number:04}-{number * 7919 % 10007:05}" for number in range(1, count))])
+        redactor = Redactor(
+            [KEY, *(f"secret-{number:04}-{number * 7919 % 10007:05}" for number in range(1, count))]
+        )
         redactor.clean_json(texts[:50])  # builds what is searched for
         work[count] = calls(lambda redactor=redactor: redactor.clean_json(texts))  # type: ignore[misc]
     assert work[512] < 1.1 * work[20]
@@ -293,7 +343,9 @@ def test_s2_many_secrets_take_no_more_work_than_few() -> None:
 
 
 def test_s2_secrets_that_begin_each_other_take_no_more_work() -> None:
-    """Secrets each of which begins the next one are told apart in a number of steps that hardly grows with them."""
+    """Secrets each of which begins the next one are told apart in a number of steps that hardly
+    grows with them.
+    """
     text, work = "x" + "a" * 3000, {}
     for count in (20, 160):
         redactor = Redactor("a" * size for size in range(12, 12 + count))
@@ -322,8 +374,10 @@ class _Watched(str):
 
 
 def test_i23_many_secrets_are_sought_at_a_ninth_of_the_places_of_a_text() -> None:
-    """An answer of 24 MiB with 400,000 secrets was searched for 20 of them at each character, which took most of its 12 seconds: texts are
-    searched at every ninth place, and twice as much text takes twice the looks."""
+    """An answer of 24 MiB with 400,000 secrets was searched for 20 of them at each character, which
+    took most of its 12 seconds: texts are searched at every ninth place, and twice as much text
+    takes twice the looks.
+    """
     redactor = Redactor([KEY, *(f"another-secret-{number:04}" for number in range(40))])
     redactor.clean("x" * 100_000)  # builds what is searched for
     texts = [_Watched(f"{'one of many items ' * count}{KEY}") for count in (1000, 2000, 4000)]
@@ -334,12 +388,16 @@ def test_i23_many_secrets_are_sought_at_a_ninth_of_the_places_of_a_text() -> Non
 
 @pytest.mark.parametrize("size", [4, 5, 7, 11, 12, 13, 30])
 def test_i23_many_secrets_of_any_length_are_found_at_any_place(size: int) -> None:
-    """Twenty secrets of one length, the shortest of which decides how far apart a text is looked at: each is found at the beginning, at the
-    end, and after any number of characters."""
+    """Twenty secrets of one length, the shortest of which decides how far apart a text is looked
+    at: each is found at the beginning, at the end, and after any number of characters.
+    """
     secrets = [f"{chr(ord('A') + number)}{'q7w-x2z' * 5}"[:size] for number in range(20)]
     redactor = Redactor(secrets)
     redactor.clean(". " * 100_000)  # builds what is searched for
     for before in range(30):
         for secret in secrets[:: 1 + before % 3]:
             assert redactor.clean(f"{'.' * before}{secret}") == f"{'.' * before}{MASK}"
-            assert redactor.clean(f"{'.' * before}{secret}, {secret}.") == f"{'.' * before}{MASK}, {MASK}."
+            assert (
+                redactor.clean(f"{'.' * before}{secret}, {secret}.")
+                == f"{'.' * before}{MASK}, {MASK}."
+            )

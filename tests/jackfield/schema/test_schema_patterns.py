@@ -32,9 +32,15 @@ PATTERNS: list[tuple[str, list[str], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "matching", "others"), PATTERNS, ids=lambda item: ascii(item)[:30])
-def test_patterns_mean_what_ecma_262_says(pattern: str, matching: list[str], others: list[str]) -> None:
-    r"""``\d``, ``\w`` and ``\b`` are ASCII, ``$`` is the very end, ``\s`` knows Unicode's blanks."""
+@pytest.mark.parametrize(
+    ("pattern", "matching", "others"), PATTERNS, ids=lambda item: ascii(item)[:30]
+)
+def test_patterns_mean_what_ecma_262_says(
+    pattern: str, matching: list[str], others: list[str]
+) -> None:
+    r"""``\d``, ``\w`` and ``\b`` are ASCII, ``$`` is the very end, ``\s`` knows Unicode's
+    blanks.
+    """
     compiled = compile_schema({"pattern": pattern})
     assert [text for text in (*matching, *others) if not compiled.judge(text)] == matching
     if "(?<=" in pattern or r"\1" in pattern:  # refused for names

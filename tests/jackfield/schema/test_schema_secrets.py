@@ -14,20 +14,50 @@ from jackfield.schema import CompiledSchema, compile_schema
 
 SECRET = "Zq7"  # the characters that must not appear; no sentence, name or schema below holds them
 RULES: list[dict[str, Any]] = [
-    {"enum": ["a", "b"]}, {"const": 1}, {"minLength": 500}, {"maxLength": 0}, {"pattern": "^$"}, {"not": {"pattern": "Z"}},
-    {"format": "email"}, {"format": "mailbox"}, {"format": "mailbox-list"}, {"format": "uri"}, {"type": "integer"}, {"type": "array"},
-    {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "null"}]}, {"oneOf": [{"type": "string"}, {"minLength": 0}]},
-    {"if": {"minLength": 1}, "then": {"maxLength": 1}}, {"allOf": [{"$ref": "#/$defs/Short"}]},
-    {"pattern": "^$", "x-jackfield": {"expects": "empty"}}, {"propertyNames": {"maxLength": 1}}, {"contains": {"type": "null"}},
-    {"uniqueItems": True, "maxItems": 0}, {"additionalProperties": {"type": "integer"}}, {"items": {"pattern": "^$", "const": 3}},
-    {"unevaluatedProperties": {"type": "integer"}}, {"multipleOf": 7, "maximum": -1},
-]  # fmt: skip
+    {"enum": ["a", "b"]},
+    {"const": 1},
+    {"minLength": 500},
+    {"maxLength": 0},
+    {"pattern": "^$"},
+    {"not": {"pattern": "Z"}},
+    {"format": "email"},
+    {"format": "mailbox"},
+    {"format": "mailbox-list"},
+    {"format": "uri"},
+    {"type": "integer"},
+    {"type": "array"},
+    {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "null"}]},
+    {"oneOf": [{"type": "string"}, {"minLength": 0}]},
+    {"if": {"minLength": 1}, "then": {"maxLength": 1}},
+    {"allOf": [{"$ref": "#/$defs/Short"}]},
+    {"pattern": "^$", "x-jackfield": {"expects": "empty"}},
+    {"propertyNames": {"maxLength": 1}},
+    {"contains": {"type": "null"}},
+    {"uniqueItems": True, "maxItems": 0},
+    {"additionalProperties": {"type": "integer"}},
+    {"items": {"pattern": "^$", "const": 3}},
+    {"unevaluatedProperties": {"type": "integer"}},
+    {"multipleOf": 7, "maximum": -1},
+]
 MARKS: list[dict[str, Any]] = [
-    {"writeOnly": True}, {"format": "password"}, {"x-jackfield": {"sensitive": True}}, {"x-jackfield": {"mask": "last4"}},
-    {"$ref": "#/$defs/Secret"}, {"allOf": [{"anyOf": [{"writeOnly": True}, True]}]},
-]  # fmt: skip
-SECRETS = st.builds(lambda before, after: before + SECRET + after, st.text("@.,x<\n ", max_size=6), st.text("@.io,ö>", max_size=6))
-VALUES = SECRETS | st.lists(SECRETS, max_size=3) | st.dictionaries(st.sampled_from(["p", "q"]), SECRETS, max_size=2) | st.just(7770777)
+    {"writeOnly": True},
+    {"format": "password"},
+    {"x-jackfield": {"sensitive": True}},
+    {"x-jackfield": {"mask": "last4"}},
+    {"$ref": "#/$defs/Secret"},
+    {"allOf": [{"anyOf": [{"writeOnly": True}, True]}]},
+]
+SECRETS = st.builds(
+    lambda before, after: before + SECRET + after,
+    st.text("@.,x<\n ", max_size=6),
+    st.text("@.io,ö>", max_size=6),
+)
+VALUES = (
+    SECRETS
+    | st.lists(SECRETS, max_size=3)
+    | st.dictionaries(st.sampled_from(["p", "q"]), SECRETS, max_size=2)
+    | st.just(7770777)
+)
 
 
 def schemas(rule: dict[str, Any], mark: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,7 +71,13 @@ def schemas(rule: dict[str, Any], mark: dict[str, Any]) -> list[dict[str, Any]]:
         {"patternProperties": {"^v$": {"allOf": [rule, mark]}}, **defs},
         {"additionalProperties": {"allOf": [mark, rule]}, **defs},
         {"unevaluatedProperties": {"allOf": [mark, rule]}, **defs},
-        {"anyOf": [{"properties": {"v": rule}, "required": ["v"]}, {"properties": {"v": mark}, "required": ["x"]}], **defs},
+        {
+            "anyOf": [
+                {"properties": {"v": rule}, "required": ["v"]},
+                {"properties": {"v": mark}, "required": ["x"]},
+            ],
+            **defs,
+        },
         {"dependentSchemas": {"v": {"properties": {"v": mark}}}, "properties": {"v": rule}, **defs},
     ]
 
@@ -49,12 +85,16 @@ def schemas(rule: dict[str, Any], mark: dict[str, Any]) -> list[dict[str, Any]]:
 @functools.cache
 def every_schema() -> list[CompiledSchema]:
     """Each rule with each mark in each way, compiled: no work for who only collects tests."""
-    return [compile_schema(schema) for rule in RULES for mark in MARKS for schema in schemas(rule, mark)]
+    return [
+        compile_schema(schema) for rule in RULES for mark in MARKS for schema in schemas(rule, mark)
+    ]
 
 
 @drawn(VALUES, few=4, many=60)
 def test_no_part_of_a_secret_is_quoted(value: Any) -> None:
-    """Whatever marks it, wherever the mark stands, whichever rule it breaks: not three characters of a secret are in any Detail."""
+    """Whatever marks it, wherever the mark stands, whichever rule it breaks: not three characters
+    of a secret are in any Detail.
+    """
     for compiled in every_schema():
         for detail in compiled.check({"v": value}).details:
             assert SECRET not in str(detail)
@@ -65,7 +105,10 @@ def test_no_part_of_a_secret_is_quoted(value: Any) -> None:
 def test_without_a_mark_the_same_values_may_be_quoted(rule: dict[str, Any]) -> None:
     """The rules above do break for some value, so the property means something."""
     compiled = compile_schema({"properties": {"v": rule}, "$defs": {"Short": {"maxLength": 1}}})
-    assert any(compiled.judge({"v": value}) for value in (SECRET, [SECRET, SECRET], {SECRET: SECRET}, 7770777))
+    assert any(
+        compiled.judge({"v": value})
+        for value in (SECRET, [SECRET, SECRET], {SECRET: SECRET}, 7770777)
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,13 +139,23 @@ def test_a_secret_is_told_what_it_must_be(rule: dict[str, Any], value: Any, mess
 
 def test_marks_on_items_cover_each_item() -> None:
     """Marks inside arrays count, by position, for the rest and in ``contains``."""
-    schema = {"items": {"prefixItems": [{"writeOnly": True, "const": 1}], "items": {"x-jackfield": {"sensitive": True}, "const": 1}}}
-    assert {detail.message for detail in compile_schema(schema).judge([["a", "b"]])} == {"must be 1"}
+    schema = {
+        "items": {
+            "prefixItems": [{"writeOnly": True, "const": 1}],
+            "items": {"x-jackfield": {"sensitive": True}, "const": 1},
+        }
+    }
+    assert {detail.message for detail in compile_schema(schema).judge([["a", "b"]])} == {
+        "must be 1"
+    }
 
 
 def test_unmarked_neighbours_of_a_secret_are_quoted() -> None:
     """A mark hides its own value only."""
-    schema = {"properties": {"key": {"writeOnly": True, "const": 1}, "id": {"const": 1}}, "additionalProperties": False}
+    schema = {
+        "properties": {"key": {"writeOnly": True, "const": 1}, "id": {"const": 1}},
+        "additionalProperties": False,
+    }
     assert compile_schema(schema).judge({"key": "k", "id": "i", "kee": "x"}) == (
         Detail("/key", "must be 1", "const"),
         Detail("/id", "must be 1, not 'i'", "const"),
@@ -120,6 +173,8 @@ def test_unmarked_neighbours_of_a_secret_are_quoted() -> None:
     ],
 )
 def test_a_password_in_a_url_is_not_quoted(value: str, quoted: str) -> None:
-    """Nobody marks a URL as secret, but its user name and password are; a long one is masked before it is cut."""
+    """Nobody marks a URL as secret, but its user name and password are; a long one is masked before
+    it is cut.
+    """
     (detail,) = compile_schema({"properties": {"v": {"pattern": "^$"}}}).check({"v": value}).details
     assert detail.message == f"{quoted} does not match the pattern '^$'"

@@ -1,4 +1,6 @@
-"""Schemas of a manifest that share definitions are judged together, with the verdict that each of them has alone."""
+"""Schemas of a manifest that share definitions are judged together, with the verdict that each of
+them has alone.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,28 @@ SHARED: dict[str, Any] = {
     "Name": {"type": "string", "minLength": 1},
     "Tree": {
         "type": "object",
-        "properties": {"name": {"$ref": "#/$defs/Name"}, "below": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}},
+        "properties": {
+            "name": {"$ref": "#/$defs/Name"},
+            "below": {"type": "array", "items": {"$ref": "#/$defs/Tree"}},
+        },
     },
     "a/b": {"type": "integer"},
 }
 
 
 def _manifest(inputs: dict[str, Any], shared: dict[str, Any]) -> Manifest:
-    plain = {"type": "object", "additionalProperties": False, "properties": {"tree": {"$ref": "#/$defs/Tree"}}}
-    action = {"title": "Do it", "description": "Do it.", "effect": "read", "examples": [], "output": {"type": "object"}}
+    plain = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"tree": {"$ref": "#/$defs/Tree"}},
+    }
+    action = {
+        "title": "Do it",
+        "description": "Do it.",
+        "effect": "read",
+        "examples": [],
+        "output": {"type": "object"},
+    }
     return Manifest.from_json(
         {
             "manifestVersion": 1,
@@ -32,7 +47,10 @@ def _manifest(inputs: dict[str, Any], shared: dict[str, Any]) -> Manifest:
             "description": "Acme.",
             "version": "1.0.0",
             "connectionTypes": [],
-            "actions": [{**action, "key": "plain", "inputs": plain}, {**action, "key": "other", "inputs": {"type": "object", **inputs}}],
+            "actions": [
+                {**action, "key": "plain", "inputs": plain},
+                {**action, "key": "other", "inputs": {"type": "object", **inputs}},
+            ],
             "$defs": {**SHARED, **shared},
         }
     )
@@ -61,13 +79,23 @@ def _holds(manifest: Manifest) -> bool:
         ({"properties": {"n": {"$ref": "#/$defs/Tree/properties/name"}}}, {}, False),
         ({"properties": {"n": {"$ref": "#/properties/0"}}}, {}, False),
         ({"properties": {"n": {"$ref": "#/properties/m"}, "m": True}}, {}, True),
-        ({"properties": {"n": {"$ref": "#/$defs/Own"}}, "$defs": {"Own": {"type": "null"}}}, {}, True),
-        ({"properties": {"n": {"$ref": "#/$defs/Loop"}}}, {"Loop": {"$ref": "#/$defs/Loop"}}, False),
+        (
+            {"properties": {"n": {"$ref": "#/$defs/Own"}}, "$defs": {"Own": {"type": "null"}}},
+            {},
+            True,
+        ),
+        (
+            {"properties": {"n": {"$ref": "#/$defs/Loop"}}},
+            {"Loop": {"$ref": "#/$defs/Loop"}},
+            False,
+        ),
         ({"properties": {"n": {"$ref": "#/$defs/Broken"}}}, {"Broken": {"minLength": "1"}}, False),
         ({}, {"Unused": {"minLength": "1"}}, True),
     ],
 )
-def test_the_verdict_is_that_of_each_schema_alone(inputs: dict[str, Any], shared: dict[str, Any], is_valid: bool) -> None:
+def test_the_verdict_is_that_of_each_schema_alone(
+    inputs: dict[str, Any], shared: dict[str, Any], is_valid: bool
+) -> None:
     """A broken schema is refused by the name of its action, and nothing else is."""
     manifest = _manifest(inputs, shared)
     assert _holds(manifest) is is_valid

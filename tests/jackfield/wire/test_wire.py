@@ -15,7 +15,9 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class _Server:
-    """Server that answers the connections in turn, each with the next list of answers; then it closes the connection."""
+    """Server that answers the connections in turn, each with the next list of answers; then it
+    closes the connection.
+    """
 
     def __init__(self, *scripts: tuple[bytes, ...]) -> None:
         self.heard: list[list[bytes]] = []
@@ -50,7 +52,15 @@ def _server(*scripts: tuple[bytes, ...]) -> Iterator[_Server]:
 
 def _get(wire: Wire, target: Target, begun: list[str] | None = None) -> Reply:
     begun = [] if begun is None else begun
-    return wire.send("GET", target, b"/", [(b"Host", b"localhost")], None, lambda: 30.0, lambda: begun.append("begun"))
+    return wire.send(
+        "GET",
+        target,
+        b"/",
+        [(b"Host", b"localhost")],
+        None,
+        lambda: 30.0,
+        lambda: begun.append("begun"),
+    )
 
 
 def test_a_connection_serves_one_request_after_the_other() -> None:
@@ -62,7 +72,9 @@ def test_a_connection_serves_one_request_after_the_other() -> None:
 
 
 def test_a_kept_connection_that_has_ended_is_replaced_before_a_byte_leaves() -> None:
-    """A server may end a connection while nobody uses it: the next request begins once, on a new one."""
+    """A server may end a connection while nobody uses it: the next request begins once, on a new
+    one.
+    """
     wire, begun = Wire(WireSettings()), list[str]()
     with _server((_OK,), (_OK,)) as server:
         assert _get(wire, server.target).read(10) == b"ok"
@@ -77,5 +89,13 @@ def test_a_kept_connection_that_has_ended_is_replaced_before_a_byte_leaves() -> 
 def test_a_value_cannot_end_its_line(value: bytes) -> None:
     """What would be a header field of its own is refused before a connection is opened."""
     with pytest.raises(WireFault) as raised:
-        Wire(WireSettings()).send("GET", Target("http", "127.0.0.1", 1), b"/", [(b"X", value)], None, lambda: 30.0, lambda: None)
+        Wire(WireSettings()).send(
+            "GET",
+            Target("http", "127.0.0.1", 1),
+            b"/",
+            [(b"X", value)],
+            None,
+            lambda: 30.0,
+            lambda: None,
+        )
     assert (raised.value.kind, raised.value.sent) == ("unsendable", Sent.NOTHING)

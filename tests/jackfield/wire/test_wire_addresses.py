@@ -1,4 +1,6 @@
-"""Names and their addresses: a request ends with its deadline, whatever the resolver does, and says whose fault it is."""
+"""Names and their addresses: a request ends with its deadline, whatever the resolver does, and says
+whose fault it is.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from ports import free_port
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A resolver that says nothing about names below ``.silent`` until the test has ended; which it was asked for."""
+    """A resolver that says nothing about names below ``.silent`` until the test has ended; which it
+    was asked for.
+    """
     asked, real, ended = list[str](), socket.getaddrinfo, threading.Event()
 
     def found(host: str, *rest: Any, **named: Any) -> Any:
@@ -40,14 +44,31 @@ def _resolvers() -> list[threading.Thread]:
 
 
 def _fault(wire: Wire, host: str, seconds: float = 0.2) -> WireFault:
-    with pytest.raises(WireFault) as found:  # on a slow machine, too, there is time left for each step
-        wire.send("GET", Target("https", host, 9), b"/", [(b"Host", b"x")], None, lambda: seconds, lambda: None)
+    # on a slow machine, too, there is time left for each step
+    with pytest.raises(WireFault) as found:
+        wire.send(
+            "GET",
+            Target("https", host, 9),
+            b"/",
+            [(b"Host", b"x")],
+            None,
+            lambda: seconds,
+            lambda: None,
+        )
     return found.value
 
 
 WAYS: dict[str, tuple[str, Callable[[], WireSettings], str]] = {
-    "a server": ("a.silent", WireSettings, "the host 'a.silent' could not be looked up: the resolver did not answer"),
-    "a server of a tenant": ("b.silent", lambda: WireSettings(guard=Guard()), "the host 'b.silent' could not be looked up"),
+    "a server": (
+        "a.silent",
+        WireSettings,
+        "the host 'a.silent' could not be looked up: the resolver did not answer",
+    ),
+    "a server of a tenant": (
+        "b.silent",
+        lambda: WireSettings(guard=Guard()),
+        "the host 'b.silent' could not be looked up",
+    ),
     "a proxy": (
         "127.0.0.1",
         lambda: WireSettings(route=Proxy(Target("http", "c.silent", 9))),
@@ -67,7 +88,9 @@ def test_a_resolver_that_says_nothing(silent: list[str], way: str) -> None:
 
 
 def test_a_tenants_name_that_only_a_proxy_may_know(silent: list[str]) -> None:
-    """The judgement of a name on the way to a proxy ends with the deadline, too; such a name is refused then."""
+    """The judgement of a name on the way to a proxy ends with the deadline, too; such a name is
+    refused then.
+    """
     wire = Wire(WireSettings(guard=Guard(), route=Proxy(Target("http", "127.0.0.1", free_port()))))
     with pytest.raises(Exception, match="not allowed to reach this host"):
         wire.send("GET", Target("https", "d.silent", 9), b"/", [], None, lambda: 0.2, lambda: None)
@@ -82,8 +105,10 @@ def test_a_look_up_is_shared(silent: list[str]) -> None:
 
 
 def test_a_resolver_that_says_nothing_holds_few_threads(silent: list[str]) -> None:
-    """However many names are asked for, 64 are looked up at a time. Requests to the others end with their deadlines; behind 1,000, they end
-    at once. All say that the resolver did not answer, and have sent nothing."""
+    """However many names are asked for, 64 are looked up at a time. Requests to the others end with
+    their deadlines; behind 1,000, they end at once. All say that the resolver did not answer, and
+    have sent nothing.
+    """
     wire = Wire(WireSettings())
     faults = [_fault(wire, f"{number}.silent", 0.001) for number in range(1_000)]
     faults.append(_fault(wire, "one-more.silent", 3_600.0))
@@ -91,8 +116,12 @@ def test_a_resolver_that_says_nothing_holds_few_threads(silent: list[str]) -> No
     assert (len(silent), len(_resolvers())) == (64, 64)
 
 
-def test_an_unrouted_address_does_not_hide_what_another_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a name with an address of IPv6 that no way leads to, the refusal of its other address is told."""
+def test_an_unrouted_address_does_not_hide_what_another_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a name with an address of IPv6 that no way leads to, the refusal of its other address is
+    told.
+    """
 
     class Unrouted(socket.socket):
         def connect(self, address: Any) -> None:
@@ -110,4 +139,7 @@ def test_an_unrouted_address_does_not_hide_what_another_says(monkeypatch: pytest
 
     monkeypatch.setattr("socket.getaddrinfo", found)
     monkeypatch.setattr("socket.socket", Unrouted)
-    assert _fault(Wire(WireSettings()), "both.example", 30.0).said == "'both.example:9' refused the connection"
+    assert (
+        _fault(Wire(WireSettings()), "both.example", 30.0).said
+        == "'both.example:9' refused the connection"
+    )

@@ -1,4 +1,6 @@
-"""Heads of responses as hostile, broken and careless servers write them: what the wire takes them for, and what h11 does."""
+"""Heads of responses as hostile, broken and careless servers write them: what the wire takes them
+for, and what h11 does.
+"""
 
 from __future__ import annotations
 
@@ -70,14 +72,31 @@ STATUS_LINES = [
     line(b"HTTP/1.1 200 " + b"x" * 70_000),
     Case("a bare LF after each line", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "200 hello"),
     Case("bare LF and CR LF mixed", b"HTTP/1.1 200 OK\nContent-Length: 5\r\n\nhello", "200 hello"),
-    Case("bare CR after each line", b"HTTP/1.1 200 OK\rContent-Length: 5\r\rhello", "garbled unknown | cut unknown", ends=True),
+    Case(
+        "bare CR after each line",
+        b"HTTP/1.1 200 OK\rContent-Length: 5\r\rhello",
+        "garbled unknown | cut unknown",
+        ends=True,
+    ),
     Case("an HTML page", b"<html>\n\n<body>Welcome</body></html>", "garbled unknown"),
     Case("an answer of HTTP/0.9", b"Welcome", "garbled unknown | cut unknown", ends=True),
     Case("a request", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "garbled unknown"),
-    Case("an alert of TLS", b"\x15\x03\x03\x00\x02\x02\x28", "garbled unknown | cut unknown", ends=True),
-    Case("a greeting of SSH", b"SSH-2.0-OpenSSH_9.2\r\n", "garbled unknown | cut unknown", ends=True),
+    Case(
+        "an alert of TLS",
+        b"\x15\x03\x03\x00\x02\x02\x28",
+        "garbled unknown | cut unknown",
+        ends=True,
+    ),
+    Case(
+        "a greeting of SSH", b"SSH-2.0-OpenSSH_9.2\r\n", "garbled unknown | cut unknown", ends=True
+    ),
     Case("a greeting of SMTP", b"220 mail ESMTP\r\n\r\n", "garbled unknown"),
-    Case("a frame of HTTP/2", b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80", "garbled unknown | cut unknown", ends=True),
+    Case(
+        "a frame of HTTP/2",
+        b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80",
+        "garbled unknown | cut unknown",
+        ends=True,
+    ),
     Case("empty lines without end", (READ, *[b"\r\n" * 1_000] * 40), "garbled unknown"),
     Case("zeros", b"\x00" * 70_000, "garbled unknown"),
 ]
@@ -135,11 +154,15 @@ FIELDS = [
 @pytest.mark.parametrize("drip", [False, True], ids=["at once", "byte by byte"])
 @pytest.mark.parametrize("cases", [STATUS_LINES, FIELDS], ids=["status lines", "fields"])
 def test_what_a_head_is_taken_for(cases: list[Case], drip: bool) -> None:
-    """Each head is taken for what it is, however it arrives: a response, or a fault after which nobody knows what the server did."""
+    """Each head is taken for what it is, however it arrives: a response, or a fault after which
+    nobody knows what the server did.
+    """
     assert faults(cases, drip=drip) == ""
 
 
 @pytest.mark.parametrize("cases", [STATUS_LINES, FIELDS], ids=["status lines", "fields"])
 def test_h11_says_the_same_of_heads(cases: list[Case]) -> None:
-    """h11 takes each head for the same; where it does not, the table has its verdict and a reason for ours."""
+    """h11 takes each head for the same; where it does not, the table has its verdict and a reason
+    for ours.
+    """
     assert differences(cases) == ""

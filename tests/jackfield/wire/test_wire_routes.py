@@ -1,4 +1,6 @@
-"""The way to a server: proxies, TLS and addresses that fail. Whatever fails there, nothing of the request has left."""
+"""The way to a server: proxies, TLS and addresses that fail. Whatever fails there, nothing of the
+request has left.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,15 @@ from tests.jackfield.wire.wire_stage import (
 )
 
 from authority import Authority
-from jackfield.connector import Guard, InvalidConnection, Proxy, Target, Wire, WireFault, WireSettings
+from jackfield.connector import (
+    Guard,
+    InvalidConnection,
+    Proxy,
+    Target,
+    Wire,
+    WireFault,
+    WireSettings,
+)
 from jackfield.wire.tls import client_context
 from ports import free_port
 from raw_server import filled, serving
@@ -95,7 +105,11 @@ def test_servers_over_tls_that_are_refused(keys: Keys) -> None:
         ("with an address for a name", keys.trusted.serving("127.0.0.1"), "certificate nothing"),
         ("expired", keys.trusted.serving("localhost", days=-1), "certificate nothing"),
         ("without a cipher in common", outdated, "tls nothing"),
-        ("that wants a certificate, TLS 1.2", wanting(keys, maximum_version=ssl.TLSVersion.TLSv1_2), "tls nothing"),
+        (
+            "that wants a certificate, TLS 1.2",
+            wanting(keys, maximum_version=ssl.TLSVersion.TLSv1_2),
+            "tls nothing",
+        ),
         ("trusted", keys.trusted.serving("localhost"), "200 next"),
     ]
     wrong = []
@@ -103,19 +117,29 @@ def test_servers_over_tls_that_are_refused(keys: Keys) -> None:
         with staged(Stage((), tls=context)) as stage:
             found = ask(Wire(keys.settings()), Target("https", "localhost", stage.port), b"/first")
         wanted = (verdict, int(verdict == "200 next"))
-        wrong += [] if (found.verdict, found.begins) == wanted else [f"{what}: {found}, not {wanted}"]
+        wrong += (
+            [] if (found.verdict, found.begins) == wanted else [f"{what}: {found}, not {wanted}"]
+        )
     assert "\n".join(wrong) == ""
 
 
 def test_a_server_that_wants_a_certificate(keys: Keys) -> None:
     """With TLS 1.3 a server refuses a client when the request has left, which it has not read."""
     with staged(Stage((), tls=wanting(keys, minimum_version=ssl.TLSVersion.TLSv1_3))) as stage:
-        found = ask(Wire(keys.settings()), Target("https", "localhost", stage.port), b"/first", method="POST", body=b"order")
+        found = ask(
+            Wire(keys.settings()),
+            Target("https", "localhost", stage.port),
+            b"/first",
+            method="POST",
+            body=b"order",
+        )
     assert (found.verdict, found.begins, stage.requests) == ("client-certificate refused", 1, [])
 
 
 def test_a_server_that_wants_a_certificate_refuses_an_upload(keys: Keys) -> None:
-    """The refusal may arrive while a long body is still being written: it was read no more than a short one."""
+    """The refusal may arrive while a long body is still being written: it was read no more than a
+    short one.
+    """
     context, connections = wanting(keys, minimum_version=ssl.TLSVersion.TLSv1_3), []
 
     def refuse(connection: socket.socket) -> None:
@@ -126,7 +150,13 @@ def test_a_server_that_wants_a_certificate_refuses_an_upload(keys: Keys) -> None
             pass
 
     with serving(refuse) as port:
-        found = ask(Wire(keys.settings()), Target("https", "localhost", port), b"/first", method="PUT", body=bytes(24 * 1024 * 1024))
+        found = ask(
+            Wire(keys.settings()),
+            Target("https", "localhost", port),
+            b"/first",
+            method="PUT",
+            body=bytes(24 * 1024 * 1024),
+        )
         assert (found.verdict, found.begins) == ("client-certificate refused", 1)
     with closing(connections[0]):
         pass
@@ -141,15 +171,28 @@ class Narrow(socket.socket):
             self.setsockopt(socket.SOL_SOCKET, buffer, 4_096)
 
 
-@pytest.mark.parametrize(("end", "verdict"), [(RST, "cut unknown"), (GATE, "late unknown")], ids=["reset", "late"])
-def test_tls_that_breaks_between_two_records_of_a_request(keys: Keys, monkeypatch: pytest.MonkeyPatch, end: Step, verdict: str) -> None:
-    """TLS reports a failure of the second record as if the first had not left. The server has read that, so it is not sent again."""
+@pytest.mark.parametrize(
+    ("end", "verdict"), [(RST, "cut unknown"), (GATE, "late unknown")], ids=["reset", "late"]
+)
+def test_tls_that_breaks_between_two_records_of_a_request(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch, end: Step, verdict: str
+) -> None:
+    """TLS reports a failure of the second record as if the first had not left. The server has read
+    that, so it is not sent again.
+    """
     monkeypatch.setattr("socket.socket", Narrow)
     with staged(Stage((READ, FINAL, HEAD, end), tls=keys.trusted.serving("localhost"))) as stage:
         wire, target = Wire(keys.settings()), Target("https", "localhost", stage.port)
         assert ask(wire, target, b"/first").verdict == "200 hello"
         until = time.monotonic() + (2.0 if end is GATE else 30.0)
-        found = ask(wire, target, b"/second", method="POST", body=bytes(60_000), limit=lambda: until - time.monotonic())
+        found = ask(
+            wire,
+            target,
+            b"/second",
+            method="POST",
+            body=bytes(60_000),
+            limit=lambda: until - time.monotonic(),
+        )
         stage.at_gate.set()
         assert (found.verdict, found.begins, stage.accepted) == (verdict, 1, 1)
 
@@ -173,15 +216,27 @@ def test_what_is_no_tls(keys: Keys) -> None:
         with staged(Stage(script)) as stage:
             found = ask(Wire(keys.settings()), Target("https", "localhost", stage.port), b"/first")
             stage.at_gate.set()
-        wrong += [] if found.verdict in verdict.split(" | ") and found.begins == 0 else [f"{what}: {found}"]
+        wrong += (
+            []
+            if found.verdict in verdict.split(" | ") and found.begins == 0
+            else [f"{what}: {found}"]
+        )
     assert "\n".join(wrong) == ""
 
 
 CUT_TLS = [
     Case("a whole body, and TLS is cut", (READ, FINAL, FIN), "200 hello", reused=False),
-    Case("half a body, and TLS is cut", (READ, OK + b"Content-Length: 9\r\n\r\nhello", FIN), "cut unknown"),
+    Case(
+        "half a body, and TLS is cut",
+        (READ, OK + b"Content-Length: 9\r\n\r\nhello", FIN),
+        "cut unknown",
+    ),
     Case("a body until the end, and TLS is cut", (READ, OK + b"\r\nhello", FIN), "cut unknown"),
-    Case("chunks without the last, and TLS is cut", (READ, OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", FIN), "cut unknown"),
+    Case(
+        "chunks without the last, and TLS is cut",
+        (READ, OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", FIN),
+        "cut unknown",
+    ),
     Case("half a head, and TLS is cut", (READ, OK, FIN), "cut unknown"),
     Case("no answer, and TLS is cut", (READ, FIN), "cut unknown"),
     Case("reset", (READ, RST), "cut unknown"),
@@ -190,13 +245,19 @@ CUT_TLS = [
     Case("ended while idle", (READ, FINAL, GATE, FIN), "200 hello", reused=False),
     Case("reset while idle", (READ, FINAL, GATE, RST), "200 hello", reused=False),
     Case("reset when the request begins", (READ, FINAL, BEGIN, RST), "200 hello", reused=False),
-    Case("a large body", (READ, OK + b"Content-Length: 300000\r\n\r\n" + b"x" * 300_000), "200 300000 bytes"),
+    Case(
+        "a large body",
+        (READ, OK + b"Content-Length: 300000\r\n\r\n" + b"x" * 300_000),
+        "200 300000 bytes",
+    ),
     Case("a POST", (READ, FINAL), "200 hello", method="POST"),
 ]
 
 
 def test_a_cut_is_no_end_whatever_the_build(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds of Python that let each context take a cut connection for one that has ended: ours do not."""
+    """Builds of Python that let each context take a cut connection for one that has ended: ours do
+    not.
+    """
     plain = ssl.create_default_context
 
     def lenient(**authorities: Any) -> ssl.SSLContext:
@@ -212,15 +273,22 @@ def test_a_cut_is_no_end_whatever_the_build(keys: Keys, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("drip", [False, True], ids=["at once", "byte by byte"])
 def test_responses_over_tls(keys: Keys, version: ssl.TLSVersion, drip: bool) -> None:
-    """A body up to the connection's end is whole only if TLS says so: anybody on the way can cut TCP. Nothing else differs from TCP."""
+    """A body up to the connection's end is whole only if TLS says so: anybody on the way can cut
+    TCP. Nothing else differs from TCP.
+    """
     context = keys.trusted.serving("localhost")
     context.minimum_version = context.maximum_version = version
     assert faults(CUT_TLS, drip=drip, tls=context, settings=keys.settings()) == ""
 
 
 def test_a_connection_that_was_reset_before_tls_is_closed(keys: Keys) -> None:
-    """No socket stays open, and none is taken for an encrypted one, on either side of the connection."""
-    for context, name in ((client_context(), "localhost"), (keys.trusted.serving("localhost"), None)):
+    """No socket stays open, and none is taken for an encrypted one, on either side of the
+    connection.
+    """
+    for context, name in (
+        (client_context(), "localhost"),
+        (keys.trusted.serving("localhost"), None),
+    ):
         for unread in (b"", b"early"):
             with pytest.raises(ConnectionResetError):
                 context.wrap_socket(_reset(unread), server_side=name is None, server_hostname=name)
@@ -253,15 +321,38 @@ def test_a_body_up_to_the_end_of_tls(keys: Keys) -> None:
 
     context = keys.trusted.serving("localhost")
     with serving(talk) as port:
-        assert ask(Wire(keys.settings()), Target("https", "localhost", port), b"/first").verdict == "200 hello"
+        assert (
+            ask(Wire(keys.settings()), Target("https", "localhost", port), b"/first").verdict
+            == "200 hello"
+        )
 
 
 PROXIES: Sequence[tuple[str, Sequence[Step], str]] = [
-    ("refuses", (HEAD, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "proxy-denied nothing"),
-    ("wants a login", (HEAD, b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"), "proxy-login nothing"),
-    ("refuses with a body", (HEAD, b"HTTP/1.1 502 Bad\r\nContent-Length: 5\r\n\r\nhello"), "proxy nothing"),
-    ("refuses with a body without an end", (HEAD, b"HTTP/1.1 502 Bad\r\n\r\n", Endless(b"x" * 99)), "proxy nothing"),
-    ("sends elsewhere", (HEAD, b"HTTP/1.1 302 There\r\nLocation: http://x/\r\n\r\n"), "proxy nothing"),
+    (
+        "refuses",
+        (HEAD, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+        "proxy-denied nothing",
+    ),
+    (
+        "wants a login",
+        (HEAD, b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"),
+        "proxy-login nothing",
+    ),
+    (
+        "refuses with a body",
+        (HEAD, b"HTTP/1.1 502 Bad\r\nContent-Length: 5\r\n\r\nhello"),
+        "proxy nothing",
+    ),
+    (
+        "refuses with a body without an end",
+        (HEAD, b"HTTP/1.1 502 Bad\r\n\r\n", Endless(b"x" * 99)),
+        "proxy nothing",
+    ),
+    (
+        "sends elsewhere",
+        (HEAD, b"HTTP/1.1 302 There\r\nLocation: http://x/\r\n\r\n"),
+        "proxy nothing",
+    ),
     ("knows no CONNECT", (HEAD, b"HTTP/1.1 405 No\r\n\r\n"), "proxy nothing"),
     ("switches protocols", (HEAD, b"HTTP/1.1 101 Switching\r\n\r\n"), "proxy nothing"),
     ("speaks first", (b"HTTP/1.1 407 Login\r\n\r\n", GATE), "proxy-login nothing"),
@@ -269,12 +360,28 @@ PROXIES: Sequence[tuple[str, Sequence[Step], str]] = [
     ("is one of TLS", (HEAD, b"\x15\x03\x03\x00\x02\x02\x28", FIN, GATE), "proxy nothing"),
     ("is a page", (HEAD, b"<html>\r\n\r\n", GATE), "proxy nothing"),
     ("answers with half a head", (HEAD, b"HTTP/1.1 200 Connection", FIN, GATE), "proxy nothing"),
-    ("answers with a bad field", (HEAD, b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", GATE), "proxy nothing"),
-    ("answers with a head of 70 kB", (HEAD, b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", GATE), "proxy nothing"),
+    (
+        "answers with a bad field",
+        (HEAD, b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", GATE),
+        "proxy nothing",
+    ),
+    (
+        "answers with a head of 70 kB",
+        (HEAD, b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", GATE),
+        "proxy nothing",
+    ),
     ("answers for ever", (HEAD, Endless(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)), "proxy nothing"),
-    ("answers with a body", (HEAD, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", GATE), "proxy nothing"),
+    (
+        "answers with a body",
+        (HEAD, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", GATE),
+        "proxy nothing",
+    ),
     ("speaks for the server", (HEAD, ESTABLISHED + FINAL, GATE), "proxy nothing"),
-    ("speaks for the server a little later", (HEAD, ESTABLISHED, b"hello" * 99, GATE), "proxy nothing | tls nothing"),
+    (
+        "speaks for the server a little later",
+        (HEAD, ESTABLISHED, b"hello" * 99, GATE),
+        "proxy nothing | tls nothing",
+    ),
     ("closes", (HEAD, CLOSE), "proxy nothing"),
     ("resets", (HEAD, RST), "proxy nothing"),
     ("connects and closes", (HEAD, ESTABLISHED, CLOSE), "tls nothing"),
@@ -287,35 +394,58 @@ def test_proxies_that_do_not_connect(keys: Keys) -> None:
     wrong = []
     for what, script, verdict in PROXIES:
         with staged(Stage(script)) as stage:
-            settings = keys.settings(route=Proxy(Target("http", "127.0.0.1", stage.port), ("ada", "pw")))
+            settings = keys.settings(
+                route=Proxy(Target("http", "127.0.0.1", stage.port), ("ada", "pw"))
+            )
             found = ask(Wire(settings), Target("https", "localhost", 9), b"/secret")
             stage.at_gate.set()
         asked = b"".join(text for _, text in stage.requests)
-        wrong += [] if found.verdict in verdict.split(" | ") and found.begins == 0 else [f"{what}: {found}"]
+        wrong += (
+            []
+            if found.verdict in verdict.split(" | ") and found.begins == 0
+            else [f"{what}: {found}"]
+        )
         wrong += [f"{what}: {asked!r}"] if b"secret" in asked else []
     assert "\n".join(wrong) == ""
 
 
 def test_the_reason_of_a_proxy(keys: Keys) -> None:
     """What a proxy says is in the reason, without control characters, its beginning only."""
-    with staged(Stage((HEAD, b"HTTP/1.1 403 Log\xe9 in\tnow " + b"x" * 999 + b"\r\n\r\n"))) as stage:
+    with staged(
+        Stage((HEAD, b"HTTP/1.1 403 Log\xe9 in\tnow " + b"x" * 999 + b"\r\n\r\n"))
+    ) as stage:
         wire = Wire(keys.settings(route=Proxy(Target("http", "127.0.0.1", stage.port))))
         with pytest.raises(WireFault) as found:
-            wire.send("GET", Target("https", "localhost", 9), b"/", [(b"Host", b"x")], None, lambda: 30.0, lambda: None)
+            wire.send(
+                "GET",
+                Target("https", "localhost", 9),
+                b"/",
+                [(b"Host", b"x")],
+                None,
+                lambda: 30.0,
+                lambda: None,
+            )
     assert found.value.reason.startswith(f"'127.0.0.1:{stage.port}' answered 403 Logé in now xxx")
     assert len(found.value.reason) <= 200
     assert found.value.reason.isprintable()
 
 
 GREETINGS = [
-    ESTABLISHED, b"HTTP/1.0 200 Connection established\r\n\r\n", b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n", b"HTTP/1.1 204 Fine\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" + ESTABLISHED, b"HTTP/1.1 200\r\n\r\n",
-]  # fmt: skip
+    ESTABLISHED,
+    b"HTTP/1.0 200 Connection established\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n",
+    b"HTTP/1.1 204 Fine\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + ESTABLISHED,
+    b"HTTP/1.1 200\r\n\r\n",
+]
 
 
 @pytest.mark.parametrize("greeting", GREETINGS)
 def test_a_tunnel(keys: Keys, greeting: bytes) -> None:
-    """The proxy learns the server's name and its own login; the request goes through the tunnel, and so does the next."""
+    """The proxy learns the server's name and its own login; the request goes through the tunnel,
+    and so does the next.
+    """
     asked: list[bytes] = []
 
     def tunnel(connection: socket.socket) -> None:
@@ -327,23 +457,36 @@ def test_a_tunnel(keys: Keys, greeting: bytes) -> None:
     with staged(Stage((), tls=keys.trusted.serving("localhost"))) as stage, serving(tunnel) as port:
         wire = Wire(keys.settings(route=Proxy(Target("http", "127.0.0.1", port), ("ada", "pw:ü"))))
         target = Target("https", "localhost", stage.port)
-        assert [ask(wire, target, path).verdict for path in (b"/first", b"/second")] == ["200 next", "200 next"]
+        assert [ask(wire, target, path).verdict for path in (b"/first", b"/second")] == [
+            "200 next",
+            "200 next",
+        ]
         del wire
-    assert [head.split(b"\r\n")[0] for head in asked] == [b"CONNECT localhost:%d HTTP/1.1" % stage.port]
+    assert [head.split(b"\r\n")[0] for head in asked] == [
+        b"CONNECT localhost:%d HTTP/1.1" % stage.port
+    ]
     assert b"Proxy-Authorization: Basic YWRhOnB3OsO8\r\n" in asked[0]
     assert [number for number, _ in stage.requests] == [0, 0]
     assert b"proxy-authorization" not in stage.requests[0][1].lower()
 
 
 def test_a_request_in_clear_text_by_a_proxy() -> None:
-    """Without TLS the proxy gets the request itself, with the whole URL and its login; its connection serves the next one."""
+    """Without TLS the proxy gets the request itself, with the whole URL and its login; its
+    connection serves the next one.
+    """
     with staged(Stage(())) as stage:
-        wire = Wire(WireSettings(route=Proxy(Target("http", "127.0.0.1", stage.port), ("ada", "pw"))))
+        wire = Wire(
+            WireSettings(route=Proxy(Target("http", "127.0.0.1", stage.port), ("ada", "pw")))
+        )
         for host in ("a.example", "a.example", "::1"):
             assert ask(wire, Target("http", host, 80), b"/x?y").verdict == "200 next"
     lines = [text.split(b"\r\n")[0] for _, text in stage.requests]
-    assert lines == [b"GET http://a.example:80/x?y HTTP/1.1"] * 2 + [b"GET http://[::1]:80/x?y HTTP/1.1"]
-    assert all(text.count(b"Proxy-Authorization: Basic YWRhOnB3\r\n") == 1 for _, text in stage.requests)
+    assert lines == [b"GET http://a.example:80/x?y HTTP/1.1"] * 2 + [
+        b"GET http://[::1]:80/x?y HTTP/1.1"
+    ]
+    assert all(
+        text.count(b"Proxy-Authorization: Basic YWRhOnB3\r\n") == 1 for _, text in stage.requests
+    )
 
 
 SLOW: Sequence[tuple[str, Sequence[Step], str]] = [
@@ -352,25 +495,37 @@ SLOW: Sequence[tuple[str, Sequence[Step], str]] = [
     ("a trickled handshake", (b"\x16\x03\x03\x40\x00", Endless(b"x")), ""),
     ("a proxy", (HEAD, HANG), "proxy-late nothing"),
     ("half an answer of a proxy", (HEAD, b"HTTP/1.1 200 OK\r\n", HANG), "proxy-late nothing"),
-    ("a trickling proxy", (HEAD, b"HTTP/1.1 200 OK\r\n", Endless(b"A: b\r\n")), "proxy-late nothing"),
+    (
+        "a trickling proxy",
+        (HEAD, b"HTTP/1.1 200 OK\r\n", Endless(b"A: b\r\n")),
+        "proxy-late nothing",
+    ),
     ("a proxy before the handshake", (HEAD, ESTABLISHED, HANG), "connect-late nothing"),
 ]
 
 
 @pytest.mark.parametrize("bound", ["deadline", "connect_timeout"])
 def test_a_way_that_takes_its_time(keys: Keys, bound: str) -> None:
-    """A handshake and a tunnel end by the deadline and by the time for connections; nothing was sent."""
+    """A handshake and a tunnel end by the deadline and by the time for connections; nothing was
+    sent.
+    """
     wrong = []
     for what, script, by_proxy in SLOW:
         with staged(Stage(script)) as stage:
             here = Target("http", "127.0.0.1", stage.port)
             end = time.monotonic() + 0.3
-            limit: Callable[[], float] = (lambda end=end: end - time.monotonic()) if bound == "deadline" else lambda: 30.0  # type: ignore[misc]
+            limit: Callable[[], float] = (
+                (lambda end=end: end - time.monotonic()) if bound == "deadline" else lambda: 30.0  # type: ignore[misc]
+            )
             options: dict[str, Any] = {} if bound == "deadline" else {"connect_timeout": 0.3}
             wire = Wire(keys.settings(route=Proxy(here) if by_proxy else None, **options))
             found = ask(wire, Target("https", "localhost", stage.port), b"/first", limit=limit)
             stage.at_gate.set()
-        wrong += [] if found == Heard(by_proxy or "connect-late nothing", [], 0) else [f"{what}: {found}"]
+        wrong += (
+            []
+            if found == Heard(by_proxy or "connect-late nothing", [], 0)
+            else [f"{what}: {found}"]
+        )
     assert "\n".join(wrong) == ""
 
 
@@ -378,7 +533,10 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """Let every name resolve to these."""
 
     def found(host: str, port: int | None, *_: Any, **__: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0)) for address in addresses]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))
+            for address in addresses
+        ]
 
     monkeypatch.setattr("socket.getaddrinfo", found)
 
@@ -387,12 +545,14 @@ def test_a_name_with_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that refuses leaves the turn to the next; the request begins once."""
     with staged(Stage(())) as stage:
         resolving(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
-        assert ask(Wire(WireSettings()), Target("http", "many.example", stage.port), b"/x") == Heard(
-            "200 next", [(b"Content-Length", b"4")], 1
-        )
+        assert ask(
+            Wire(WireSettings()), Target("http", "many.example", stage.port), b"/x"
+        ) == Heard("200 next", [(b"Content-Length", b"4")], 1)
 
 
-def test_an_address_of_a_family_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_of_a_family_that_this_machine_does_not_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where IPv6 is switched off, a name's first address cannot even be tried: the next one is."""
     made = socket.socket
 
@@ -426,8 +586,12 @@ def test_an_address_that_swallows_packets(monkeypatch: pytest.MonkeyPatch) -> No
             assert ask(wire, Target("http", "many.example", port), b"/x").verdict == "200 next"
 
 
-def test_an_address_that_swallows_packets_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next address is tried beside it, one that refuses gives way at once, and the next connection begins with the one that worked."""
+def test_an_address_that_swallows_packets_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next address is tried beside it, one that refuses gives way at once, and the next
+    connection begins with the one that worked.
+    """
     tried, made = list[tuple[str, bool]](), list[socket.socket]()
 
     class Noted(socket.socket):
@@ -443,9 +607,17 @@ def test_an_address_that_swallows_packets_keeps_nobody_waiting(monkeypatch: pyte
             monkeypatch.setattr("socket.socket", Noted)
             for _ in range(2):
                 threading.Thread(target=answer_one, args=(second,), daemon=True).start()
-                assert ask(Wire(WireSettings()), Target("http", "many.example", port), b"/x").verdict == "200 next"
+                assert (
+                    ask(Wire(WireSettings()), Target("http", "many.example", port), b"/x").verdict
+                    == "200 next"
+                )
             monkeypatch.undo()
-    assert tried == [("127.0.0.2", False), ("127.0.0.3", True), ("127.0.0.1", True), ("127.0.0.1", False)]
+    assert tried == [
+        ("127.0.0.2", False),
+        ("127.0.0.3", True),
+        ("127.0.0.1", True),
+        ("127.0.0.1", False),
+    ]
 
 
 def answer_one(listener: socket.socket) -> None:
@@ -465,33 +637,63 @@ def test_addresses_of_which_none_answers(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 64 + ".example", "a..b", ""])
 def test_a_name_without_an_address(host: str) -> None:
     """A name that does not resolve, or is none: nothing was sent."""
-    assert ask(Wire(WireSettings()), Target("http", host, 9), b"/x") == Heard("resolve nothing", [], 0)
+    assert ask(Wire(WireSettings()), Target("http", host, 9), b"/x") == Heard(
+        "resolve nothing", [], 0
+    )
 
 
-@pytest.mark.parametrize("addresses", [("10.0.0.1",), ("127.0.0.1", "10.0.0.1"), ("10.0.0.1", "127.0.0.1"), ("169.254.169.254",)])
+@pytest.mark.parametrize(
+    "addresses",
+    [("10.0.0.1",), ("127.0.0.1", "10.0.0.1"), ("10.0.0.1", "127.0.0.1"), ("169.254.169.254",)],
+)
 @pytest.mark.parametrize("by_proxy", [False, True])
-def test_the_guard_refuses_one_address(monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...], by_proxy: bool) -> None:
-    """One address that is not permitted is enough: a name that resolves to it is not connected to at all."""
+def test_the_guard_refuses_one_address(
+    monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...], by_proxy: bool
+) -> None:
+    """One address that is not permitted is enough: a name that resolves to it is not connected to
+    at all.
+    """
     begun: list[int] = []
     with staged(Stage(())) as stage:
         route = Proxy(Target("http", "127.0.0.1", stage.port)) if by_proxy else None
         wire = Wire(WireSettings(guard=Guard(loopback=True), guard_path="/server", route=route))
         resolving(monkeypatch, *addresses)
         with pytest.raises(InvalidConnection) as found:
-            wire.send("GET", Target("http", "x.example", stage.port), b"/", [(b"Host", b"x")], None, lambda: 30.0, lambda: begun.append(1))
+            wire.send(
+                "GET",
+                Target("http", "x.example", stage.port),
+                b"/",
+                [(b"Host", b"x")],
+                None,
+                lambda: 30.0,
+                lambda: begun.append(1),
+            )
         assert (found.value.details[0].path, begun, stage.accepted) == ("/server", [], 0)
 
 
 def test_a_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection goes to the address that was checked, whatever the name resolves to a moment later (DNS rebinding)."""
+    """The connection goes to the address that was checked, whatever the name resolves to a moment
+    later (DNS rebinding).
+    """
     asked: list[str] = []
 
     def rebinding(host: str, port: int | None, *_: Any, **__: Any) -> list[Any]:
         asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1" if len(asked) == 1 else "10.0.0.1", port or 0))]
+        return [
+            (
+                socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                ("127.0.0.1" if len(asked) == 1 else "10.0.0.1", port or 0),
+            )
+        ]
 
     with staged(Stage(())) as stage:
         monkeypatch.setattr("socket.getaddrinfo", rebinding)
-        wire, target = Wire(WireSettings(guard=Guard(loopback=True))), Target("http", "x.example", stage.port)
+        wire, target = (
+            Wire(WireSettings(guard=Guard(loopback=True))),
+            Target("http", "x.example", stage.port),
+        )
         assert [ask(wire, target, b"/x").verdict for _ in range(2)] == ["200 next", "200 next"]
     assert asked == ["x.example"]

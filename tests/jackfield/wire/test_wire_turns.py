@@ -1,4 +1,6 @@
-"""Whose turn it is: connections that end early or serve again, answers that come early or late, and what each says about the request."""
+"""Whose turn it is: connections that end early or serve again, answers that come early or late, and
+what each says about the request.
+"""
 
 from __future__ import annotations
 
@@ -66,16 +68,28 @@ IDLE = [
     Case("ended while idle", (READ, FINAL, GATE, FIN), "200 hello", reused=False),
     Case("reset while idle", (READ, FINAL, GATE, RST), "200 hello", reused=False),
     Case("a response while idle", (READ, FINAL, GATE, STALE), "200 hello", reused=False),
-    Case("a timeout while idle", (READ, FINAL, GATE, b"HTTP/1.1 408 Late\r\nConnection: close\r\n\r\n", CLOSE), "200 hello", reused=False),
+    Case(
+        "a timeout while idle",
+        (READ, FINAL, GATE, b"HTTP/1.1 408 Late\r\nConnection: close\r\n\r\n", CLOSE),
+        "200 hello",
+        reused=False,
+    ),
     Case("an empty line while idle", (READ, FINAL, GATE, b"\r\n"), "200 hello", reused=False),
     Case("one byte while idle", (READ, FINAL, GATE, b"\x00"), "200 hello", reused=False),
     Case("a response behind the response", FINAL + STALE, "200 hello", reused=False),
     Case("a response behind chunks", CHUNKED + STALE, "200 hello", reused=False),
     Case("half a response behind the response", FINAL + b"HTTP/1.1 2", "200 hello", reused=False),
-    Case("100 behind the response", FINAL + b"HTTP/1.1 100 Continue\r\n\r\n", "200 hello", reused=False),
+    Case(
+        "100 behind the response",
+        FINAL + b"HTTP/1.1 100 Continue\r\n\r\n",
+        "200 hello",
+        reused=False,
+    ),
     Case("closed at once, as nobody said", (READ, FINAL, CLOSE), "200 hello", reused=False),
     Case("closed after 204", (READ, b"HTTP/1.1 204 No\r\n\r\n", GATE, CLOSE), "204 ", reused=False),
-    Case("a response before the request", (FINAL, READ), "200 hello | garbled unknown", reused=None),
+    Case(
+        "a response before the request", (FINAL, READ), "200 hello | garbled unknown", reused=None
+    ),
     Case("reset when the request begins", (READ, FINAL, BEGIN, RST), "200 hello", reused=False),
 ]
 
@@ -83,20 +97,42 @@ ENDS = [
     Case("nothing", (READ, FIN), CUT),
     Case("nothing but a reset", (READ, RST), CUT),
     Case("closed before anything was read", (CLOSE,), "cut unknown | cut nothing"),
-    Case("reset before anything was read", (RST,), "cut unknown | cut nothing | unreachable nothing"),
+    Case(
+        "reset before anything was read", (RST,), "cut unknown | cut nothing | unreachable nothing"
+    ),
     Case("closed in the request", (HEAD, CLOSE), CUT, method="POST"),
     Case("reset in the request", (HEAD, RST), CUT, method="POST"),
-    Case("an answer in the request, then closed", (HEAD, FINAL, CLOSE), "200 hello | cut unknown", method="POST", reused=False),
-    *(Case(f"closed after byte {end}", FINAL[:end], CUT, ends=True) for end in range(1, len(FINAL))),
-    *(Case(f"chunks closed after byte {end}", CHUNKED[:end], CUT, ends=True) for end in range(1, len(CHUNKED))),
-    *(Case(f"reset after byte {end}", (READ, FINAL[:end], RST), CUT) for end in range(1, len(FINAL), 5)),
-    *(Case(f"chunks reset after byte {end}", (READ, CHUNKED[:end], RST), CUT) for end in range(1, len(CHUNKED), 5)),
+    Case(
+        "an answer in the request, then closed",
+        (HEAD, FINAL, CLOSE),
+        "200 hello | cut unknown",
+        method="POST",
+        reused=False,
+    ),
+    *(
+        Case(f"closed after byte {end}", FINAL[:end], CUT, ends=True)
+        for end in range(1, len(FINAL))
+    ),
+    *(
+        Case(f"chunks closed after byte {end}", CHUNKED[:end], CUT, ends=True)
+        for end in range(1, len(CHUNKED))
+    ),
+    *(
+        Case(f"reset after byte {end}", (READ, FINAL[:end], RST), CUT)
+        for end in range(1, len(FINAL), 5)
+    ),
+    *(
+        Case(f"chunks reset after byte {end}", (READ, CHUNKED[:end], RST), CUT)
+        for end in range(1, len(CHUNKED), 5)
+    ),
 ]
 
 
 @pytest.mark.parametrize("cases", [CONNECTIONS, IDLE, ENDS], ids=["connections", "idle", "ends"])
 def test_a_response_answers_its_own_request_only(cases: list[Case]) -> None:
-    """A connection serves again if it stands and nothing is left on it; a response that ends early is none."""
+    """A connection serves again if it stands and nothing is left on it; a response that ends early
+    is none.
+    """
     assert faults(cases) == ""
 
 
@@ -114,7 +150,9 @@ def test_what_h11_says_of_connections() -> None:
 
 
 def test_a_connection_that_ends_when_the_request_has_left() -> None:
-    """Nobody knows what a server did with a request that left before the connection's end was seen: it is not sent again."""
+    """Nobody knows what a server did with a request that left before the connection's end was seen:
+    it is not sent again.
+    """
     with staged(Stage((READ, FINAL, BEGIN, CLOSE))) as stage:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
 
@@ -134,16 +172,44 @@ EARLY: Sequence[tuple[str, Sequence[Step], str]] = [
     ("refused, not read and not closed", (HEAD, REFUSAL, GATE), "413 "),
     ("refused, then read", (HEAD, REFUSAL, Drain(UPLOAD)), "413 "),
     ("refused before the head was read", (REFUSAL, GATE), "413 "),
-    ("refused with a body and closed", (HEAD, b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", CLOSE), "403 no"),
-    ("refused with a body until the end", (HEAD, b"HTTP/1.1 403 No\r\n\r\nno", FIN, GATE), "403 no"),
-    ("sent elsewhere", (HEAD, b"HTTP/1.1 307 There\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", GATE), "307 "),
+    (
+        "refused with a body and closed",
+        (HEAD, b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", CLOSE),
+        "403 no",
+    ),
+    (
+        "refused with a body until the end",
+        (HEAD, b"HTTP/1.1 403 No\r\n\r\nno", FIN, GATE),
+        "403 no",
+    ),
+    (
+        "sent elsewhere",
+        (HEAD, b"HTTP/1.1 307 There\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", GATE),
+        "307 ",
+    ),
     ("failed", (HEAD, b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", GATE), "500 "),
     ("accepted, then read", (HEAD, FINAL, Drain(UPLOAD)), "200 hello"),
     ("accepted and closed", (HEAD, FINAL, CLOSE), CUT),
-    ("to be continued, unasked", (HEAD, b"HTTP/1.1 100 Continue\r\n\r\n", Drain(UPLOAD), FINAL), "200 hello"),
-    ("early hints", (HEAD, b"HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\n", Drain(UPLOAD), FINAL), "200 hello"),
-    ("early hints, then refused", (HEAD, b"HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\n", REFUSAL, GATE), "413 "),
-    ("half a status line, then read", (HEAD, b"HTTP/1.1 2", Drain(UPLOAD), FINAL[10:]), "200 hello"),
+    (
+        "to be continued, unasked",
+        (HEAD, b"HTTP/1.1 100 Continue\r\n\r\n", Drain(UPLOAD), FINAL),
+        "200 hello",
+    ),
+    (
+        "early hints",
+        (HEAD, b"HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\n", Drain(UPLOAD), FINAL),
+        "200 hello",
+    ),
+    (
+        "early hints, then refused",
+        (HEAD, b"HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\n", REFUSAL, GATE),
+        "413 ",
+    ),
+    (
+        "half a status line, then read",
+        (HEAD, b"HTTP/1.1 2", Drain(UPLOAD), FINAL[10:]),
+        "200 hello",
+    ),
     ("garbage", (HEAD, b"garbage\r\n\r\n", GATE), "garbled unknown"),
     ("ended", (HEAD, FIN, GATE), CUT),
     ("closed", (HEAD, CLOSE), CUT),
@@ -153,16 +219,26 @@ EARLY: Sequence[tuple[str, Sequence[Step], str]] = [
 
 @pytest.mark.parametrize("shape", ["whole", "pieces"])
 def test_answers_before_the_request_was_read(shape: str) -> None:
-    """A server may answer before it has read an upload: its refusal counts, its success only with the whole upload taken."""
+    """A server may answer before it has read an upload: its refusal counts, its success only with
+    the whole upload taken.
+    """
     wrong = []
     for what, script, verdict in EARLY:
         with staged(Stage(script)) as stage:
             wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
-            body = bytes(UPLOAD) if shape == "whole" else (bytes(65_536) for _ in range(UPLOAD // 65_536))
+            body = (
+                bytes(UPLOAD)
+                if shape == "whole"
+                else (bytes(65_536) for _ in range(UPLOAD // 65_536))
+            )
             found = ask(wire, target, b"/first", method="PUT", body=body, length=UPLOAD)
             stage.at_gate.set()
             following = ask(wire, target, b"/next").verdict
-        wrong += [] if (found.verdict, found.begins, following) == (verdict, 1, "200 next") else [f"{what}: {found}, {following}"]
+        wrong += (
+            []
+            if (found.verdict, found.begins, following) == (verdict, 1, "200 next")
+            else [f"{what}: {found}, {following}"]
+        )
     assert "\n".join(wrong) == ""
 
 
@@ -182,14 +258,19 @@ LATE: Sequence[tuple[str, Sequence[Step]]] = [
     ("a trickled body", (READ, OK + b"Content-Length: 100000\r\n\r\n", Endless(b"x"))),
     ("a trickled body without an end", (READ, OK + b"\r\n", Endless(b"x"))),
     ("trickled chunks", (READ, OK + b"Transfer-Encoding: chunked\r\n\r\n", Endless(b"1\r\nx\r\n"))),
-    ("a trickled size of a chunk", (READ, OK + b"Transfer-Encoding: chunked\r\n\r\n5;", Endless(b"a"))),
+    (
+        "a trickled size of a chunk",
+        (READ, OK + b"Transfer-Encoding: chunked\r\n\r\n5;", Endless(b"a")),
+    ),
     ("a trickled trailer", (READ, CHUNKED[:-2], Endless(b"A: b\r\n"))),
     ("trickled interim responses", (READ, Endless(b"HTTP/1.1 100 Continue\r\n\r\n"))),
 ]
 
 
 def test_a_server_that_takes_its_time() -> None:
-    """The deadline bounds the whole response, however it is spread; the server may have done what it was asked."""
+    """The deadline bounds the whole response, however it is spread; the server may have done what
+    it was asked.
+    """
     wrong = []
     for what, script in LATE:
         with staged(Stage(script)) as stage:
@@ -198,7 +279,11 @@ def test_a_server_that_takes_its_time() -> None:
             found = ask(wire, target, b"/first", limit=limit, begin=begin)
             stage.at_gate.set()
             following = ask(wire, target, b"/next").verdict
-        wrong += [] if (found, following) == (Heard("late unknown", [], 1), "200 next") else [f"{what}: {found}, {following}"]
+        wrong += (
+            []
+            if (found, following) == (Heard("late unknown", [], 1), "200 next")
+            else [f"{what}: {found}, {following}"]
+        )
     assert "\n".join(wrong) == ""
 
 
@@ -207,9 +292,20 @@ def test_an_upload_that_nobody_reads(shape: str) -> None:
     """A server that stops reading costs the deadline; what it has read may count."""
     with staged(Stage((HEAD, GATE))) as stage:
         limit, begin = timed(0.5)
-        body = bytes(UPLOAD) if shape == "whole" else (bytes(65_536) for _ in range(UPLOAD // 65_536))
+        body = (
+            bytes(UPLOAD) if shape == "whole" else (bytes(65_536) for _ in range(UPLOAD // 65_536))
+        )
         target = Target("http", "127.0.0.1", stage.port)
-        found = ask(Wire(WireSettings()), target, b"/first", method="PUT", body=body, length=UPLOAD, limit=limit, begin=begin)
+        found = ask(
+            Wire(WireSettings()),
+            target,
+            b"/first",
+            method="PUT",
+            body=body,
+            length=UPLOAD,
+            limit=limit,
+            begin=begin,
+        )
         assert (found.verdict, found.begins) == ("late unknown", 1)
 
 
@@ -217,25 +313,49 @@ def test_no_time_is_left_when_the_request_begins() -> None:
     """A deadline that passes between the connection and the first byte: nothing was sent."""
     with staged(Stage(())) as stage:
         limit, begin = timed(0.0)
-        found = ask(Wire(WireSettings()), Target("http", "127.0.0.1", stage.port), b"/first", limit=limit, begin=begin)
+        found = ask(
+            Wire(WireSettings()),
+            Target("http", "127.0.0.1", stage.port),
+            b"/first",
+            limit=limit,
+            begin=begin,
+        )
         assert (found.verdict, found.begins, stage.requests) == ("late nothing", 1, [])
 
 
 def timed(seconds: float) -> tuple[Callable[[], float], Callable[[], None]]:
-    """A limit of so many seconds from the request's beginning on, and what the beginning must call."""
+    """A limit of so many seconds from the request's beginning on, and what the beginning must
+    call.
+    """
     begun: list[float] = []
-    return lambda: begun[0] + seconds - time.monotonic() if begun else 30.0, lambda: begun.append(time.monotonic())
+    return lambda: begun[0] + seconds - time.monotonic() if begun else 30.0, lambda: begun.append(
+        time.monotonic()
+    )
 
 
-@pytest.mark.parametrize("answer", [
-    OK + b"Content-Length: 500\r\n\r\n" + b"x" * 500, OK + b"\r\n" + b"x" * 500,
-    OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"64\r\n" + b"x" * 100 + b"\r\n" + b"64\r\n" + b"x" * 100 + b"\r\n0\r\n\r\n",
-], ids=["length", "until the end", "chunks"])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 500\r\n\r\n" + b"x" * 500,
+        OK + b"\r\n" + b"x" * 500,
+        OK
+        + b"Transfer-Encoding: chunked\r\n\r\n"
+        + b"64\r\n"
+        + b"x" * 100
+        + b"\r\n"
+        + b"64\r\n"
+        + b"x" * 100
+        + b"\r\n0\r\n\r\n",
+    ],
+    ids=["length", "until the end", "chunks"],
+)
 def test_a_body_that_is_too_large(answer: bytes) -> None:
     """A body beyond the limit is a fault, and its connection ends."""
     with staged(Stage((READ, answer, FIN))) as stage:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
-        reply = wire.send("GET", target, b"/first", [(b"Host", b"x")], None, lambda: 30.0, lambda: None)
+        reply = wire.send(
+            "GET", target, b"/first", [(b"Host", b"x")], None, lambda: 30.0, lambda: None
+        )
         with pytest.raises(WireFault) as found:
             reply.read(100)
         assert (found.value.kind, found.value.sent) == ("large", Sent.UNKNOWN)
@@ -244,11 +364,15 @@ def test_a_body_that_is_too_large(answer: bytes) -> None:
 
 
 def test_a_body_that_nobody_reads_to_its_end() -> None:
-    """A reply that is closed early takes its connection with it, so that the rest of the body answers nobody."""
+    """A reply that is closed early takes its connection with it, so that the rest of the body
+    answers nobody.
+    """
     with staged(Stage((READ, OK + b"Content-Length: 5000\r\n\r\n" + b"x" * 5_000))) as stage:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
         for take in (0, 1):
-            reply = wire.send("GET", target, b"/first", [(b"Host", b"x")], None, lambda: 30.0, lambda: None)
+            reply = wire.send(
+                "GET", target, b"/first", [(b"Host", b"x")], None, lambda: 30.0, lambda: None
+            )
             assert all(next(reply.raw()) for _ in range(take))
             reply.close()
         assert ask(wire, target, b"/next").verdict == "200 next"
@@ -287,13 +411,27 @@ def test_requests_that_would_be_two() -> None:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
         for method, path, field in REQUESTS:
             with pytest.raises(WireFault) as found:
-                wire.send(method, target, path, [(b"Host", b"x"), field], None, lambda: 30.0, lambda: begun.append(1))
-            assert (found.value.kind, found.value.sent) == ("unsendable", Sent.NOTHING), (method, path, field)
+                wire.send(
+                    method,
+                    target,
+                    path,
+                    [(b"Host", b"x"), field],
+                    None,
+                    lambda: 30.0,
+                    lambda: begun.append(1),
+                )
+            assert (found.value.kind, found.value.sent) == ("unsendable", Sent.NOTHING), (
+                method,
+                path,
+                field,
+            )
         assert (begun, stage.requests) == ([], [])
 
 
 def test_a_body_that_fails_while_it_is_read() -> None:
-    """What reads the body may raise; that passes unchanged, and the half request is never followed by another."""
+    """What reads the body may raise; that passes unchanged, and the half request is never followed
+    by another.
+    """
 
     def broken() -> Iterator[bytes]:
         yield b"x" * 100
@@ -302,23 +440,40 @@ def test_a_body_that_fails_while_it_is_read() -> None:
     with staged(Stage(())) as stage:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
         with pytest.raises(LookupError):
-            wire.send("PUT", target, b"/first", [(b"Host", b"x"), (b"Content-Length", b"200")], broken(), lambda: 30.0, lambda: None)
+            wire.send(
+                "PUT",
+                target,
+                b"/first",
+                [(b"Host", b"x"), (b"Content-Length", b"200")],
+                broken(),
+                lambda: 30.0,
+                lambda: None,
+            )
         assert ask(wire, target, b"/next").verdict == "200 next"
         assert stage.connection_of(b"/next") == 1
 
 
-@pytest.mark.parametrize("pieces", [[b"x" * 99], [b"x" * 100, b"x"], []], ids=["short", "long", "none"])
+@pytest.mark.parametrize(
+    "pieces", [[b"x" * 99], [b"x" * 100, b"x"], []], ids=["short", "long", "none"]
+)
 def test_a_body_that_is_not_as_long_as_was_said(pieces: list[bytes]) -> None:
-    """A body of another length than its Content-Length would be followed by the next request: the connection ends."""
+    """A body of another length than its Content-Length would be followed by the next request: the
+    connection ends.
+    """
     with staged(Stage(())) as stage:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
-        assert ask(wire, target, b"/first", method="PUT", body=iter(pieces), length=100).verdict == "unsendable unknown"
+        assert (
+            ask(wire, target, b"/first", method="PUT", body=iter(pieces), length=100).verdict
+            == "unsendable unknown"
+        )
         assert ask(wire, target, b"/next").verdict == "200 next"
         assert stage.connection_of(b"/next") == 1
 
 
 def test_begin_stops_a_request() -> None:
-    """What begin raises passes unchanged, and nothing is sent; the connection serves the next request or none."""
+    """What begin raises passes unchanged, and nothing is sent; the connection serves the next
+    request or none.
+    """
     with staged(Stage(())) as stage:
         wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
 
@@ -332,7 +487,9 @@ def test_begin_stops_a_request() -> None:
 
 
 def _second(script: Sequence[Step], settings: WireSettings) -> tuple[Heard, int | None]:
-    """What a POST gets after a first request, and the number of its connection; it begins as the script is over."""
+    """What a POST gets after a first request, and the number of its connection; it begins as the
+    script is over.
+    """
     with staged(Stage(script)) as stage:
         wire, target = Wire(settings), Target("http", "127.0.0.1", stage.port)
         ask(wire, target, b"/first")
@@ -346,7 +503,9 @@ def _second(script: Sequence[Step], settings: WireSettings) -> tuple[Heard, int 
 
 
 def test_a_response_that_comes_while_a_write_begins_answers_nothing() -> None:
-    """A kept connection is looked at once more after the begin of a write was recorded: what came meanwhile is no answer to it."""
+    """A kept connection is looked at once more after the begin of a write was recorded: what came
+    meanwhile is no answer to it.
+    """
     heard, connection = _second((READ, FINAL, BEGIN, STALE), WireSettings())
     assert (heard.verdict, heard.begins, connection) == ("200 next", 1, 1)
 
@@ -356,7 +515,10 @@ def test_writes_go_over_new_connections_where_that_is_set() -> None:
     heard, connection = _second((READ, FINAL), WireSettings(fresh_writes=True))
     assert (heard.verdict, connection) == ("200 next", 1)
     with staged(Stage((READ, FINAL))) as stage:
-        wire, target = Wire(WireSettings(fresh_writes=True)), Target("http", "127.0.0.1", stage.port)
+        wire, target = (
+            Wire(WireSettings(fresh_writes=True)),
+            Target("http", "127.0.0.1", stage.port),
+        )
         ask(wire, target, b"/first")
         assert ask(wire, target, b"/next").verdict == "200 next"
         assert stage.connection_of(b"/next") == 0

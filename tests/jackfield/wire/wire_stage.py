@@ -1,4 +1,6 @@
-"""A scripted HTTP/1.1 server on loopback, the wire's verdict on what it says, and h11's verdict on the same bytes."""
+"""A scripted HTTP/1.1 server on loopback, the wire's verdict on what it says, and h11's verdict on
+the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,14 @@ class Move(Enum):
 
     HEAD = "read a request up to the end of its head"
     READ = "read a whole request"
-    GATE = "wait until the first reply is closed; the rest of the script happens before the next request"
-    BEGIN = "wait until the next request calls begin; the rest of the script happens before its first byte"
+    GATE = (
+        "wait until the first reply is closed; the rest of the script happens before the "
+        "next request"
+    )
+    BEGIN = (
+        "wait until the next request calls begin; the rest of the script happens before its "
+        "first byte"
+    )
     FIN = "send nothing more, and go on reading"
     RST = "reset the connection"
     CLOSE = "close the connection"
@@ -63,9 +71,11 @@ Step = bytes | Move | Endless | Drain
 
 @dataclass
 class Stage:
-    """Server of one case: the first connection plays the script, and then answers politely, as all others do.
+    """Server of one case: the first connection plays the script, and then answers politely, as all
+    others do.
 
-    ``requests`` holds the number of the connection and the text of each request. ``drip`` sends the script byte by byte.
+    ``requests`` holds the number of the connection and the text of each request. ``drip`` sends the
+    script byte by byte.
     """
 
     script: Sequence[Step]
@@ -81,7 +91,9 @@ class Stage:
 
     def connection_of(self, path: bytes) -> int | None:
         """Number of the connection that carried the request for a path."""
-        return next((number for number, text in self.requests if path in text.partition(b"\r\n")[0]), None)
+        return next(
+            (number for number, text in self.requests if path in text.partition(b"\r\n")[0]), None
+        )
 
     def talk(self, number: int, connection: socket.socket) -> None:
         """Play the script, then answer requests until the client goes."""
@@ -111,7 +123,9 @@ class Stage:
     def _move(self, move: Move, connection: socket.socket) -> None:
         match move:
             case Move.HEAD | Move.READ:
-                self.requests.append((0, read_head(connection) if move is HEAD else read_whole(connection)))
+                self.requests.append(
+                    (0, read_head(connection) if move is HEAD else read_whole(connection))
+                )
             case Move.GATE | Move.BEGIN:
                 (self.at_gate if move is GATE else self.at_begin).wait(60)
             case Move.FIN:
@@ -120,7 +134,9 @@ class Stage:
                 _drain(connection, sys.maxsize)
             case _:
                 if move is RST:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
                 connection.close()
 
     def _send(self, said: bytes, connection: socket.socket) -> None:
@@ -137,7 +153,9 @@ def _drain(connection: socket.socket, left: int) -> None:
 
 
 def read_head(connection: socket.socket) -> bytes:
-    """A request's head, and not a byte more. What is far too long for one is the rest of an upload that the script has not read."""
+    """A request's head, and not a byte more. What is far too long for one is the rest of an upload
+    that the script has not read.
+    """
     head = b""
     while not head.endswith(b"\r\n\r\n") and (found := connection.recv(1)):
         head += found
@@ -181,7 +199,8 @@ def staged(stage: Stage) -> Iterator[Stage]:
 
     def talk(number: int, connection: socket.socket) -> None:
         with (
-            contextlib.suppress(OSError, ValueError),  # an end of TLS in the middle of a read is a ValueError
+            # an end of TLS in the middle of a read is a ValueError
+            contextlib.suppress(OSError, ValueError),
             connection,
             wrapped(connection) as spoken,
         ):
@@ -209,7 +228,9 @@ def staged(stage: Stage) -> Iterator[Stage]:
 
 @dataclass(frozen=True)
 class Heard:
-    """Outcome of one request: "200 body" or "kind sent", the response's fields, and how often ``begin`` was called."""
+    """Outcome of one request: "200 body" or "kind sent", the response's fields, and how often
+    ``begin`` was called.
+    """
 
     verdict: str
     fields: list[tuple[bytes, bytes]]
@@ -237,7 +258,9 @@ def ask(
 
     fields = [(b"Host", b"server.example")]
     if body is not None:
-        fields.append((b"Content-Length", b"%d" % (len(body) if isinstance(body, bytes) else length or 0)))
+        fields.append(
+            (b"Content-Length", b"%d" % (len(body) if isinstance(body, bytes) else length or 0))
+        )
     try:
         reply = wire.send(method, target, path, fields, body, limit, began)
         verdict, heard = whole(reply), reply.fields
@@ -256,15 +279,20 @@ def whole(reply: Reply) -> str:
 
 def told(status: int, body: bytes) -> str:
     """The verdict on an answer."""
-    return f"{status} {body.decode('latin-1')}" if len(body) <= _SHORT else f"{status} {len(body)} bytes"
+    return (
+        f"{status} {body.decode('latin-1')}"
+        if len(body) <= _SHORT
+        else f"{status} {len(body)} bytes"
+    )
 
 
 @dataclass(frozen=True)
 class Case:
     """Answer of a server, and what the client must make of it.
 
-    ``verdict`` is "status body", or "kind sent" of the fault; " | " separates verdicts that are equally good. ``reused``: the connection
-    carries the next request; None if either is right. ``h11`` is that library's verdict where it differs, and ``why`` says who is right.
+    ``verdict`` is "status body", or "kind sent" of the fault; " | " separates verdicts that are
+    equally good. ``reused``: the connection carries the next request; None if either is right.
+    ``h11`` is that library's verdict where it differs, and ``why`` says who is right.
     """
 
     what: str
@@ -284,11 +312,19 @@ class Case:
         return (READ, self.answer, FIN) if self.ends else (READ, self.answer)
 
 
-def play(case: Case, *, drip: bool = False, tls: ssl.SSLContext | None = None, settings: WireSettings | None = None) -> list[str]:
+def play(
+    case: Case,
+    *,
+    drip: bool = False,
+    tls: ssl.SSLContext | None = None,
+    settings: WireSettings | None = None,
+) -> list[str]:
     """Play a case and then ask for something else; return what went wrong."""
     with staged(Stage(case.script, drip, tls)) as stage:
         used = Wire(settings or WireSettings())
-        target = Target("http" if tls is None else "https", "localhost" if tls else "127.0.0.1", stage.port)
+        target = Target(
+            "http" if tls is None else "https", "localhost" if tls else "127.0.0.1", stage.port
+        )
         body = b"order" if case.method == "POST" else None
         first = ask(used, target, b"/first", method=case.method, body=body)
         stage.at_gate.set()
@@ -299,14 +335,29 @@ def play(case: Case, *, drip: bool = False, tls: ssl.SSLContext | None = None, s
         return list(_wrong(case, first, second, reused=stage.connection_of(b"/next") == 0))
 
 
-def faults(cases: Iterable[Case], *, drip: bool = False, tls: ssl.SSLContext | None = None, settings: WireSettings | None = None) -> str:
+def faults(
+    cases: Iterable[Case],
+    *,
+    drip: bool = False,
+    tls: ssl.SSLContext | None = None,
+    settings: WireSettings | None = None,
+) -> str:
     """Play cases, byte by byte only the short ones; return what went wrong, a line each."""
-    played = [case for case in cases if not drip or sum(len(step) for step in case.script if isinstance(step, bytes)) < _SHORT_SCRIPT]
-    return "\n".join(fault for case in played for fault in play(case, drip=drip, tls=tls, settings=settings))
+    played = [
+        case
+        for case in cases
+        if not drip
+        or sum(len(step) for step in case.script if isinstance(step, bytes)) < _SHORT_SCRIPT
+    ]
+    return "\n".join(
+        fault for case in played for fault in play(case, drip=drip, tls=tls, settings=settings)
+    )
 
 
 def differences(cases: Iterable[Case]) -> str:
-    """Let h11 read the answers of cases; return where it sees other things in them than the table says, a line each."""
+    """Let h11 read the answers of cases; return where it sees other things in them than the table
+    says, a line each.
+    """
     wrong = []
     for case in cases:
         if isinstance(case.answer, bytes):
@@ -350,7 +401,9 @@ def unframed(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 @dataclass(frozen=True)
 class Judged:
-    """h11's verdict on an answer: "status body", "garbled", "cut", or "waits" for more; fields; whether the connection may be reused."""
+    """h11's verdict on an answer: "status body", "garbled", "cut", or "waits" for more; fields;
+    whether the connection may be reused.
+    """
 
     verdict: str
     fields: list[tuple[bytes, bytes]]
@@ -361,14 +414,22 @@ def judge(method: str, said: bytes, *, ends: bool) -> Judged:
     """Let h11 read an answer."""
     spoken = h11.Connection(h11.CLIENT, max_incomplete_event_size=65_536)
     body = b"order" if method == "POST" else b""
-    spoken.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", str(len(body)))]))
+    spoken.send(
+        h11.Request(
+            method=method, target="/", headers=[("Host", "x"), ("Content-Length", str(len(body)))]
+        )
+    )
     spoken.send(h11.Data(data=body))
     spoken.send(h11.EndOfMessage())
     try:
         return _read(spoken, said, ends=ends)
     except h11.RemoteProtocolError as error:
         text = str(error)
-        return Judged("cut" if "peer " in text or "ConnectionClosed" in text else "garbled", [], reusable=False)
+        return Judged(
+            "cut" if "peer " in text or "ConnectionClosed" in text else "garbled",
+            [],
+            reusable=False,
+        )
 
 
 def _read(spoken: h11.Connection, said: bytes, *, ends: bool) -> Judged:
@@ -383,9 +444,15 @@ def _read(spoken: h11.Connection, said: bytes, *, ends: bool) -> Judged:
             case h11.EndOfMessage():
                 assert response is not None
                 left, ended = spoken.trailing_data
-                reusable = spoken.our_state is h11.DONE and spoken.their_state is h11.DONE and not left and not ended
+                reusable = (
+                    spoken.our_state is h11.DONE
+                    and spoken.their_state is h11.DONE
+                    and not left
+                    and not ended
+                )
                 return Judged(told(response.status_code, body), list(response.headers), reusable)
-            case h11.NEED_DATA if at < len(said) + ends:  # in pieces, since it limits only what is incomplete
+            case h11.NEED_DATA if at < len(said) + ends:
+                # in pieces, since it limits only what is incomplete
                 spoken.receive_data(said[at : at + _PIECE])
                 at = min(at + _PIECE, len(said)) if at < len(said) else at + 1
             case h11.NEED_DATA | h11.PAUSED:

@@ -73,7 +73,9 @@ def _fast_open(target: str) -> str:
     import _socket
 
     host, _, port = target.rpartition(":")
-    _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM).sendto(b"secret", 0x20000000, (host, int(port)))
+    _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM).sendto(
+        b"secret", 0x20000000, (host, int(port))
+    )
     return "sent"
 
 
@@ -97,7 +99,9 @@ def _execute(_target: str) -> str:
 def _threads(_target: str) -> str:
     gate = threading.Event()
     for number in range(100_000):
-        try:  # Thread.start would wait for ever for a thread that has a stack, but no memory to begin with
+        # Thread.start would wait for ever for a thread that has a stack, but no memory to begin
+        # with
+        try:
             _thread.start_new_thread(gate.wait, ())
         except (RuntimeError, MemoryError):
             gate.set()
@@ -158,7 +162,12 @@ def _memory_of(target: str) -> str:
     data = ctypes.create_string_buffer(8)
     local = struct.pack("@PN", ctypes.addressof(data), 8)
     there = ctypes.create_string_buffer(local)
-    if ctypes.CDLL(None, use_errno=True).process_vm_readv(int(target or os.getppid()), there, 1, there, 1, 0) < 0:
+    if (
+        ctypes.CDLL(None, use_errno=True).process_vm_readv(
+            int(target or os.getppid()), there, 1, there, 1, 0
+        )
+        < 0
+    ):
         raise PermissionError(ctypes.get_errno())
     return "read"
 
@@ -246,7 +255,11 @@ def _busy_later(_target: str) -> str:
 
 def _modules(_target: str) -> str:
     return " ".join(
-        sorted(name for name in sys.modules if name.startswith(("jackfield.database", "jackfield.journal", "jackfield.runtime")))
+        sorted(
+            name
+            for name in sys.modules
+            if name.startswith(("jackfield.database", "jackfield.journal", "jackfield.runtime"))
+        )
     )
 
 

@@ -7,7 +7,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from jackfield.connector import ConnectionType, Connector, Detail, Field, Inputs, OpenContext, Option, Output, current_call
+from jackfield.connector import (
+    ConnectionType,
+    Connector,
+    Detail,
+    Field,
+    Inputs,
+    OpenContext,
+    Option,
+    Output,
+    current_call,
+)
 
 FORGED: dict[str, Any] = {}
 

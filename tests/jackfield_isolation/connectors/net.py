@@ -13,7 +13,16 @@ import urllib.request
 from collections.abc import Callable
 from typing import ClassVar
 
-from jackfield.connector import ConnectionType, Connector, Field, Guard, Inputs, OpenContext, Output, current_call
+from jackfield.connector import (
+    ConnectionType,
+    Connector,
+    Field,
+    Guard,
+    Inputs,
+    OpenContext,
+    Output,
+    current_call,
+)
 
 
 class Server(ConnectionType):
@@ -30,7 +39,13 @@ class Server(ConnectionType):
         return context.guard
 
 
-connector = Connector("net", title="Net", version="1.0.0", connections=[Server], hosts=["localhost", "*.public.example"])
+connector = Connector(
+    "net",
+    title="Net",
+    version="1.0.0",
+    connections=[Server],
+    hosts=["localhost", "*.public.example"],
+)
 
 
 class Fetch(Inputs):
@@ -105,9 +120,13 @@ def _in_a_thread(fetch: Fetch, guard: Guard) -> str:
 
 
 _WAYS: dict[str, Callable[[Fetch, Guard], str]] = {
-    "http": _by_http, "https": _by_https,
-    "urllib": _by_urllib, "guard": _by_guard, "nonblocking": _without_blocking, "thread": _in_a_thread,
-}  # fmt: skip
+    "http": _by_http,
+    "https": _by_https,
+    "urllib": _by_urllib,
+    "guard": _by_guard,
+    "nonblocking": _without_blocking,
+    "thread": _in_a_thread,
+}
 
 
 def _fetched(page: str) -> Fetched:

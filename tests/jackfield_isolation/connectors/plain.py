@@ -1,4 +1,6 @@
-"""A connector that does what is asked of it, with a connection that reports its requests and one that does not."""
+"""A connector that does what is asked of it, with a connection that reports its requests and one
+that does not.
+"""
 
 from __future__ import annotations
 
@@ -88,10 +90,16 @@ class Silent(Token):
 
 def explain(error: Exception, _client: object, _inputs: object) -> JackfieldError | None:
     """Map a KeyError."""
-    return Rejected("the provider refuses it", sent=Sent.REFUSED) if isinstance(error, KeyError) else None
+    return (
+        Rejected("the provider refuses it", sent=Sent.REFUSED)
+        if isinstance(error, KeyError)
+        else None
+    )
 
 
-connector = Connector("plain", title="Plain", version="1.0.0", connections=[Token, Silent], explain=explain)
+connector = Connector(
+    "plain", title="Plain", version="1.0.0", connections=[Token, Silent], explain=explain
+)
 
 
 class Said(Inputs):
@@ -143,7 +151,9 @@ def _do(said: Said, client: Client | None) -> Heard:
         raise ValueError("after the first")
     call.answered({"id": 5})
     return Heard(
-        text=f"{said.text} {client.token.partition(' by ')[0] if client else ''}", process=os.getpid(), threads=threading.active_count()
+        text=f"{said.text} {client.token.partition(' by ')[0] if client else ''}",
+        process=os.getpid(),
+        threads=threading.active_count(),
     )
 
 
@@ -245,14 +255,20 @@ class Cook:
     def start(self, inputs: Said, client: Client) -> Pot | Meal:
         """Put it on, unless it is eaten raw."""
         current_call().begin("put")  # type: ignore[union-attr]
-        return Meal(text="raw") if inputs.text == "raw" else Pot(text=f"{inputs.text} of {client.token}")
+        return (
+            Meal(text="raw")
+            if inputs.text == "raw"
+            else Pot(text=f"{inputs.text} of {client.token}")
+        )
 
     def poll(self, pot: Pot, _client: Client) -> Progress | Meal:
         """Look into the pot."""
         current_call().begin("look", safe=True)  # type: ignore[union-attr]
         if pot.text.startswith("burnt") or pot.text in self.stopped:
             raise JobFailed("it is burnt")
-        return Progress(0.5, "it simmers", 0.1) if pot.text.startswith("long") else Meal(text="done")
+        return (
+            Progress(0.5, "it simmers", 0.1) if pot.text.startswith("long") else Meal(text="done")
+        )
 
     async def cancel(self, pot: Pot, _client: Client) -> None:
         """Take it off."""

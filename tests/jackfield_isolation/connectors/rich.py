@@ -1,4 +1,6 @@
-"""A connector with all that a connector can declare: limits, plans, previews, policies, tests, choices, pages."""
+"""A connector with all that a connector can declare: limits, plans, previews, policies, tests,
+choices, pages.
+"""
 
 from __future__ import annotations
 
@@ -55,16 +57,36 @@ class Named(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterator[Step | Account]:
         """Yield a step and an account."""
-        yield Step("open", "Open it", passed=True, message=f"{context.workspace}/{context.connection}", mandatory=False, hint="None.")
+        yield Step(
+            "open",
+            "Open it",
+            passed=True,
+            message=f"{context.workspace}/{context.connection}",
+            mandatory=False,
+            hint="None.",
+        )
         yield Account("a-1", self.name)
 
     def needed_permissions(self, permissions: Any) -> Any:
         """Leave one out."""
         return [name for name in permissions if name != "not:needed"]
 
-    def policies(self, permissions: Sequence[str], principal: str | None = None, *, testing: Sequence[str] = ()) -> Mapping[str, Any]:
+    def policies(
+        self,
+        permissions: Sequence[str],
+        principal: str | None = None,
+        *,
+        testing: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
         """Return a document."""
-        return {"policy": {"allow": list(permissions), "to": principal, "for": self.name, "testing": list(testing)}}
+        return {
+            "policy": {
+                "allow": list(permissions),
+                "to": principal,
+                "for": self.name,
+                "testing": list(testing),
+            }
+        }
 
 
 connector = Connector("rich", title="Rich", version="1.0.0", connections=[Named])
@@ -113,10 +135,14 @@ def say(said: Said, client: Client) -> Heard:
     call = current_call()
     assert call is not None
     call.begin("say")
-    return Heard(text=f"{said.text} {client.context.connection} {sorted(client.context.permissions['rich'])}")
+    return Heard(
+        text=f"{said.text} {client.context.connection} {sorted(client.context.permissions['rich'])}"
+    )
 
 
-@connector.action("forget", effect="idempotent", repeat_ok=["not_found"], permissions={"rich": ["a:forget"]})
+@connector.action(
+    "forget", effect="idempotent", repeat_ok=["not_found"], permissions={"rich": ["a:forget"]}
+)
 def forget(_said: Said, client: Client) -> Heard:
     """Forget it, which is not confirmed at first."""
     from jackfield.connector import NotFound
@@ -137,7 +163,13 @@ def refuse(_said: Said, client: Client) -> Heard:
     call = current_call()
     assert call is not None
     call.begin("refuse")
-    said = Provider("Held", "it is held", 409, "r-1", {"Item": {"name": client.name}, "Reasons": [{"Code": "Held"}, None]})
+    said = Provider(
+        "Held",
+        "it is held",
+        409,
+        "r-1",
+        {"Item": {"name": client.name}, "Reasons": [{"Code": "Held"}, None]},
+    )
     raise Conflict("it is held", sent=Sent.REFUSED, provider=said)
 
 
@@ -176,7 +208,10 @@ def halve(said: Said, client: Client) -> Heard:
     call = current_call()
     assert call is not None
     call.begin("halve")
-    entries = [FailedEntry(f"/text/{number}", f"{client.name}: no", input=f"/text/{number}") for number in range(3)]
+    entries = [
+        FailedEntry(f"/text/{number}", f"{client.name}: no", input=f"/text/{number}")
+        for number in range(3)
+    ]
     call.failed_in_part(entries, path="/text")
     call.failed_in_part([Detail("/more", "x" * 90)] * 1500, "most failed")
     return Heard(text=said.text)
@@ -216,7 +251,11 @@ class Page(Output):
     next_token: str | None = Field(None, alias="NextToken")
 
 
-@connector.action("list", effect="read", pagination=Pagination("nextToken", "NextToken", "Items", all_input="fetchAll"))
+@connector.action(
+    "list",
+    effect="read",
+    pagination=Pagination("nextToken", "NextToken", "Items", all_input="fetchAll"),
+)
 def list_items(query: Query, _client: Client) -> Page:
     """List items."""
     call = current_call()
@@ -237,7 +276,13 @@ def rooms(client: Client, inputs: Mapping[str, Any]) -> list[Option]:
 @connector.test(permissions={"rich": ["a:test"]})
 def more(client: Client, context: OpenContext) -> Iterator[Step]:
     """Yield another step."""
-    yield Step("more", "More", passed=True, message=f"{client.name} in {context.workspace}", principal="someone")
+    yield Step(
+        "more",
+        "More",
+        passed=True,
+        message=f"{client.name} in {context.workspace}",
+        principal="someone",
+    )
 
 
 @connector.policy_documents

@@ -26,7 +26,7 @@ from jackfield.connector import (
     TriggerEvent,
     Unfinished,
     check_signature,
-)  # fmt: skip
+)
 
 
 class Named(ConnectionType):
@@ -68,7 +68,9 @@ def verify(request: HookRequest, hook: Hook) -> None:
     check_signature(expected, request.headers.get("signature"))
 
 
-posted = connector.webhook("posted", verify=verify, inputs=Watch, event=Thing, types=("posted", "withdrawn"))
+posted = connector.webhook(
+    "posted", verify=verify, inputs=Watch, event=Thing, types=("posted", "withdrawn")
+)
 
 
 @posted.receive
@@ -79,7 +81,10 @@ def receive(request: HookRequest, hook: Hook) -> Received:
         raise Malformed
     outcome = Outcome("bounced", 50, "ada@example.com", "no such mailbox", suppresses="bounce")
     thing = Thing(id=found["id"], owner=hook.remote["owner"])
-    return Received([TriggerEvent(thing, found["id"], found.get("type"), reference="m-1", outcome=outcome)], "thanks")
+    return Received(
+        [TriggerEvent(thing, found["id"], found.get("type"), reference="m-1", outcome=outcome)],
+        "thanks",
+    )
 
 
 @posted.enable
@@ -99,7 +104,9 @@ def things(inputs: Watch, client: str, since: Since) -> Polled:
     """One thing, and then another."""
     number = since.mark.get("number", inputs.first)
     return Polled(
-        [TriggerEvent(Thing(id=f"t-{number}", owner=client), f"t-{number}", at=since.at)], {"number": number + 1}, number % 2 == 1
+        [TriggerEvent(Thing(id=f"t-{number}", owner=client), f"t-{number}", at=since.at)],
+        {"number": number + 1},
+        number % 2 == 1,
     )
 
 
@@ -108,7 +115,10 @@ def certified(request: HookRequest, hook: Hook) -> None:
     name = request.headers["certificate"]
     if name not in hook.found:
         raise Needs(name)
-    check_signature(hmac.new(hook.found[name], request.body, hashlib.sha256).hexdigest(), request.headers.get("signature"))
+    check_signature(
+        hmac.new(hook.found[name], request.body, hashlib.sha256).hexdigest(),
+        request.headers.get("signature"),
+    )
 
 
 shaken = connector.webhook("shaken", verify=certified, inputs=Watch, event=Thing)
@@ -124,13 +134,20 @@ def certificate(name: str, client: str) -> bytes:
 def shake(request: HookRequest, hook: Hook) -> Received:
     """A handshake, and what became of something that was sent."""
     about = Outcome("bounced", 3, "ada@example.com", "mailbox full", suppresses="complaint")
-    return Received([TriggerEvent({"id": "t-1", "owner": "ada"}, "t-1", reference="m-1", outcome=about)], remote={"token": "t"})
+    return Received(
+        [TriggerEvent({"id": "t-1", "owner": "ada"}, "t-1", reference="m-1", outcome=about)],
+        remote={"token": "t"},
+    )
 
 
 @shaken.enable
 def greet(hook: Hook, client: str) -> Registered | Unfinished:
     """Wait for the handshake."""
-    return Registered({**hook.remote, "done": client}) if "token" in hook.remote else Unfinished({"asked": client}, 30.0)
+    return (
+        Registered({**hook.remote, "done": client})
+        if "token" in hook.remote
+        else Unfinished({"asked": client}, 30.0)
+    )
 
 
 @connector.diff_poll("shelf", item=Thing, inputs=Watch)
@@ -139,4 +156,6 @@ def shelf(inputs: Watch, client: str, after: int | None) -> Listed:
     begin = after or 0
     if begin > inputs.first:
         raise Gone
-    return Listed([Item(f"s-{begin}", {"owner": client})], begin + 1 if begin < inputs.first else None)
+    return Listed(
+        [Item(f"s-{begin}", {"owner": client})], begin + 1 if begin < inputs.first else None
+    )

@@ -59,9 +59,16 @@ class Session:
     def call(self, url: str) -> Any:
         """Invoke the sample action over HTTP."""
         connection = {"type": "acmeKey", "values": {"apiKey": "k-1"}}
-        invocation = {"connector": "acme", "action": "sign", "connection": connection, "inputs": {"text": "Lamp"}}
+        invocation = {
+            "connector": "acme",
+            "action": "sign",
+            "connection": connection,
+            "inputs": {"text": "Lamp"},
+        }
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{url}/v1/invocations", json.dumps(invocation).encode(), headers)
+        request = urllib.request.Request(
+            f"{url}/v1/invocations", json.dumps(invocation).encode(), headers
+        )
         with urllib.request.urlopen(request, timeout=120) as response:
             return json.load(response)
 
@@ -80,7 +87,9 @@ def session(shell: Shell, tmp_path: Path) -> Iterator[Session]:
 
 
 def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
-    """Calls are shown live; a fault on import, in a call or in pyproject.toml is printed, one that ends the server too; mending helps."""
+    """Calls are shown live; a fault on import, in a call or in pyproject.toml is printed, one that
+    ends the server too; mending helps.
+    """
     url = session.listening()
     link = session.wait("console, for one sign-in").rpartition(" ")[2].strip()
     with urllib.request.urlopen(link, timeout=120) as page:
@@ -92,9 +101,14 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
 
     session.save(f"{session.sound}\nraise LookupError('broken')\n")
     line = session.wait("cannot be described")
-    assert f"LookupError: broken (at jackfield_acme/__init__.py:{len(session.sound.splitlines()) + 2})" in line
+    assert (
+        f"LookupError: broken (at jackfield_acme/__init__.py:{len(session.sound.splitlines()) + 2})"
+        in line
+    )
 
-    session.save(session.sound.replace("    signer = ", "    import os\n    os._exit(3)\n    signer = "))
+    session.save(
+        session.sound.replace("    signer = ", "    import os\n    os._exit(3)\n    signer = ")
+    )
     assert session.listening() == url
     with pytest.raises(OSError):  # noqa: PT011 (a reset or a closed connection)
         session.call(url)
@@ -119,12 +133,20 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     session.wait("Traceback (most recent call last):")
 
 
-def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Session, shell: Shell) -> None:
-    """The printed curl and the other terminal's line work. An import that hangs is named, and its repair is noticed. A session that is
-    terminated, as by an editor or a closed terminal, leaves no server on its port and no token that can be used."""
+def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(
+    session: Session, shell: Shell
+) -> None:
+    """The printed curl and the other terminal's line work. An import that hangs is named, and its
+    repair is noticed. A session that is terminated, as by an editor or a closed terminal, leaves no
+    server on its port and no token that can be used.
+    """
     curl = session.wait("  curl -s ")
     words = shlex.split(curl)
-    url, token, invocation = words[2], words[4].removeprefix("Authorization: Bearer "), json.loads(words[-1])
+    url, token, invocation = (
+        words[2],
+        words[4].removeprefix("Authorization: Bearer "),
+        json.loads(words[-1]),
+    )
     line = session.wait("  export ")
     added = session.wait("  jackfield connections add acme --type acme/acmeKey")
     command = session.wait("  jackfield invoke acme sign ")
@@ -136,8 +158,16 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     assert invocation["connection"] == {"type": "acmeKey", "values": {"apiKey": "APIKEY"}}
     exported = dict(word.split("=", 1) for word in shlex.split(line)[1:])
     values = shell.write("values.json", json.dumps({"apiKey": "k-1"}))
-    assert shell.ended(shell.start(*shlex.split(added)[1:], "--values", str(values), "--no-test", **exported)).code == 0
-    assert shell.ended(shell.start(*shlex.split(command)[1:], "--dry-run", **exported)).json["status"] == "succeeded"
+    assert (
+        shell.ended(
+            shell.start(*shlex.split(added)[1:], "--values", str(values), "--no-test", **exported)
+        ).code
+        == 0
+    )
+    assert (
+        shell.ended(shell.start(*shlex.split(command)[1:], "--dry-run", **exported)).json["status"]
+        == "succeeded"
+    )
 
     session.save(f"{session.sound}\nimport time\ntime.sleep(600)\n")
     session.wait("has not ended after 10 seconds")
@@ -148,7 +178,12 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     assert session.process.wait(60) == 0
     with pytest.raises(OSError, match="refused"):
         session.call(served)
-    assert next(row for row in shell.run("tokens", "list").json if row["name"] == "jackfield dev acme")["status"] == "revoked"
+    assert (
+        next(
+            row for row in shell.run("tokens", "list").json if row["name"] == "jackfield dev acme"
+        )["status"]
+        == "revoked"
+    )
 
 
 def test_dev_of_a_connector_without_actions_shows_no_call(shell: Shell, tmp_path: Path) -> None:
@@ -156,7 +191,9 @@ def test_dev_of_a_connector_without_actions_shows_no_call(shell: Shell, tmp_path
     shell.run("new", "acme", "--python")
     shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path}/dev.db")
     module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
-    module.write_text(module.read_text(encoding="utf-8").partition("@connector.action")[0], encoding="utf-8")
+    module.write_text(
+        module.read_text(encoding="utf-8").partition("@connector.action")[0], encoding="utf-8"
+    )
     process = shell.start("dev", "acme", "--port", "0")
     assert process.stderr is not None
     told = []
@@ -174,16 +211,28 @@ def test_dev_of_a_connector_without_actions_shows_no_call(shell: Shell, tmp_path
 
 
 @pytest.mark.parametrize("name", ["jackfield-acme", "Jackfield.Acme"])
-def test_dev_counts_instead_of_an_installation_of_the_project(shell: Shell, tmp_path: Path, name: str) -> None:
-    """The project's README says how to install it in place: dev then serves it as before, and nothing is declared twice."""
+def test_dev_counts_instead_of_an_installation_of_the_project(
+    shell: Shell, tmp_path: Path, name: str
+) -> None:
+    """The project's README says how to install it in place: dev then serves it as before, and
+    nothing is declared twice.
+    """
     shell.run("new", "acme", "--python")
     pyproject = shell.folder / "acme" / "pyproject.toml"
-    pyproject.write_text(pyproject.read_text(encoding="utf-8").replace("jackfield-acme", name), encoding="utf-8")
+    pyproject.write_text(
+        pyproject.read_text(encoding="utf-8").replace("jackfield-acme", name), encoding="utf-8"
+    )
     installed = tmp_path / "site" / "jackfield_acme-0.1.0.dist-info"
     installed.mkdir(parents=True)
-    (installed / "entry_points.txt").write_text("[jackfield.connectors]\nacme = jackfield_acme:connector\n", encoding="utf-8")
+    (installed / "entry_points.txt").write_text(
+        "[jackfield.connectors]\nacme = jackfield_acme:connector\n", encoding="utf-8"
+    )
     folders = [str(tmp_path / "dev" / "site"), str(shell.folder / "acme"), str(tmp_path / "site")]
     environment = environment_of(Project.read(shell.folder / "acme"), tmp_path / "dev")
     assert environment["PYTHONPATH"].startswith(os.pathsep.join(folders[:2]))
-    owners = [point for point in entry_points(folders)["jackfield.connectors"] if point.name == "acme"]
-    assert [(point.distribution, point.value) for point in owners] == [("jackfield-acme", "jackfield_acme:connector")]
+    owners = [
+        point for point in entry_points(folders)["jackfield.connectors"] if point.name == "acme"
+    ]
+    assert [(point.distribution, point.value) for point in owners] == [
+        ("jackfield-acme", "jackfield_acme:connector")
+    ]

@@ -1,4 +1,6 @@
-"""The connector from which the mutants are made: every rule of the conformance suite holds for it."""
+"""The connector from which the mutants are made: every rule of the conformance suite holds for
+it.
+"""
 
 import http.client
 import json
@@ -63,7 +65,9 @@ class Connection(http.client.HTTPConnection):
         """Connect, and say so where nothing could be sent."""
         call = current_call()
         try:
-            self.sock = self._guard.connect(self.host, self.port, call.remaining() if call else 30, "/url")
+            self.sock = self._guard.connect(
+                self.host, self.port, call.remaining() if call else 30, "/url"
+            )
         except ConnectionRefusedError:
             raise Unavailable("the server cannot be reached", sent=Sent.NOTHING) from None
 
@@ -79,9 +83,15 @@ class Client:
     def __repr__(self) -> str:
         return "Client()"
 
-    def call(self, method: str, path: str, body: object = None, step: str = "", **headers: str) -> Any:
+    def call(
+        self, method: str, path: str, body: object = None, step: str = "", **headers: str
+    ) -> Any:
         """Send one request and read the answer."""
-        headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json", **headers}
+        headers = {
+            "Authorization": f"Bearer {self._api_key}",
+            "Content-Type": "application/json",
+            **headers,
+        }
         connection = Connection(self.url, self._guard)
         call = current_call()
         if call is not None:
@@ -112,7 +122,9 @@ def explain(error: Exception, client: object, inputs: object) -> JackfieldError 
         if error.status >= 500:
             return Unavailable("the server failed", sent=Sent.UNKNOWN, provider=said)
         wait = float(error.retry_after) if error.retry_after else None
-        return KINDS.get(error.status, Rejected)("the server refused", sent=Sent.REFUSED, provider=said, retry_after=wait)
+        return KINDS.get(error.status, Rejected)(
+            "the server refused", sent=Sent.REFUSED, provider=said, retry_after=wait
+        )
     if isinstance(error, OSError | http.client.HTTPException):
         return Unavailable("the connection broke", sent=Sent.UNKNOWN)
     return None
@@ -214,19 +226,34 @@ def example(action: str, output: object = None, **inputs: str) -> Any:
 UNKNOWN = "The post office does not say who has sent a parcel."
 
 
-@connector.action("sendParcel", effect="write", no_evidence=UNKNOWN, examples=[example("sendParcel", name="ada")])
+@connector.action(
+    "sendParcel", effect="write", no_evidence=UNKNOWN, examples=[example("sendParcel", name="ada")]
+)
 def send_parcel(parcel: Parcel, client: Client) -> Kept:
     """Make a parcel and have it fetched."""
-    made = client.call("POST", "/parcels", {"name": parcel.name, "size": parcel.size}, "make the parcel")
+    made = client.call(
+        "POST", "/parcels", {"name": parcel.name, "size": parcel.size}, "make the parcel"
+    )
     client.call("POST", f"/parcels/{made['id']}/fetch", {}, "have it fetched")
     return Kept(parcel_id=made["id"])
 
 
-@connector.action("payParcel", effect="idempotent", idempotent_by="key", no_evidence=UNKNOWN, examples=[example("payParcel", name="ada")])
+@connector.action(
+    "payParcel",
+    effect="idempotent",
+    idempotent_by="key",
+    no_evidence=UNKNOWN,
+    examples=[example("payParcel", name="ada")],
+)
 def pay_parcel(parcel: Parcel, client: Client) -> Kept:
     """Pay for a parcel once."""
     call = current_call()
-    paid = client.call("POST", "/payments", {"name": parcel.name}, **{"Idempotency-Key": call.idempotency_key if call else ""})
+    paid = client.call(
+        "POST",
+        "/payments",
+        {"name": parcel.name},
+        **{"Idempotency-Key": call.idempotency_key if call else ""},
+    )
     return Kept(parcel_id=paid["id"])
 
 
@@ -250,7 +277,11 @@ def list_parcels(search: Search, client: Client) -> Parcels:
 
 
 @connector.action(
-    "weighParcel", kind="job", effect="write", no_evidence=UNKNOWN, examples=[example("weighParcel", {"grams": 7}, name="ada")]
+    "weighParcel",
+    kind="job",
+    effect="write",
+    no_evidence=UNKNOWN,
+    examples=[example("weighParcel", {"grams": 7}, name="ada")],
 )
 class WeighParcel:
     """Have a parcel weighed."""
@@ -288,7 +319,9 @@ class Watch(Inputs):
 SCHEME = Signature("parcel-signature", "{time}.{body}", time="parcel-time")
 REQUEST = {"headers": {"parcel-kind": "delivered"}, "body": {"id": "p1", "depot": "north"}}
 ARRIVAL = {"title": "A parcel", "request": REQUEST, "events": [{"id": "p1"}]}
-delivered = connector.webhook("delivered", verify=SCHEME, inputs=Watch, event=Delivery, examples=[ARRIVAL])
+delivered = connector.webhook(
+    "delivered", verify=SCHEME, inputs=Watch, event=Delivery, examples=[ARRIVAL]
+)
 
 
 @delivered.receive
@@ -304,7 +337,13 @@ def receive(request: HookRequest, hook: Hook) -> Received:
 def enable(hook: Hook, client: Client) -> dict[str, Any]:
     """Register the URL, unless it is registered."""
     there = [one for one in client.call("GET", "/hooks") if one["url"] == hook.url]
-    return {"id": (there[0] if there else client.call("POST", "/hooks", {"url": hook.url, "secret": hook.secret}))["id"]}
+    return {
+        "id": (
+            there[0]
+            if there
+            else client.call("POST", "/hooks", {"url": hook.url, "secret": hook.secret})
+        )["id"]
+    }
 
 
 @delivered.disable
@@ -315,13 +354,28 @@ def disable(hook: Hook, client: Client) -> None:
             client.call("DELETE", f"/hooks/{one['id']}")
 
 
-SOURCE = {"item": {"id": "p1", "at": 1893456000}, "id": "/id", "at": "/at", "items": "/parcels", "since": "since"}
+SOURCE = {
+    "item": {"id": "p1", "at": 1893456000},
+    "id": "/id",
+    "at": "/at",
+    "items": "/parcels",
+    "since": "since",
+}
 
 
-@connector.poll("arrivals", inputs=Watch, event=Delivery, examples=[{"title": "A parcel", "source": SOURCE, "events": [{"id": "p1"}]}])
+@connector.poll(
+    "arrivals",
+    inputs=Watch,
+    event=Delivery,
+    examples=[{"title": "A parcel", "source": SOURCE, "events": [{"id": "p1"}]}],
+)
 def arrivals(watch: Watch, client: Client, since: Since) -> Polled:
     """Parcels that have arrived at the depot."""
     after = since.mark.get("at", since.at)
     found = client.call("GET", f"/parcels?since={after}")["parcels"]
     last = max((one["at"] for one in found), default=after)
-    return Polled([TriggerEvent(Delivery(parcel_id=one["id"]), one["id"], at=one["at"]) for one in found], {"at": last}, more=last > after)
+    return Polled(
+        [TriggerEvent(Delivery(parcel_id=one["id"]), one["id"], at=one["at"]) for one in found],
+        {"at": last},
+        more=last > after,
+    )

@@ -1,4 +1,6 @@
-"""B11: the conformance suite catches each mistake by the rule that is named for it, and finds nothing in a sound connector."""
+"""B11: the conformance suite catches each mistake by the rule that is named for it, and finds
+nothing in a sound connector.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ Judge = Callable[["Mutant"], "tuple[str, ...] | None"]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake: ``old`` stands in the sound connector's source, and ``new`` takes its place, as in each pair of
-    ``also``; ``stale`` leaves its manifest as it was. With ``file``, it is in that file of the project."""
+    """A mistake: ``old`` stands in the sound connector's source, and ``new`` takes its place, as in
+    each pair of ``also``; ``stale`` leaves its manifest as it was. With ``file``, it is in that
+    file of the project.
+    """
 
     name: str
     rule: str
@@ -52,8 +56,15 @@ class Mutant:
 
 
 OF_CODE = {name: rule for name, rule in ALL_RULES.items() if rule not in LISTED}
-"""Rules of a connector with code; tests/jackfield_market/test_market_listing_rules.py has the others' mutants."""
-MUTANTS = [Mutant(name, **row) for name, row in yaml.safe_load(FOLDER.joinpath("mutants.yaml").read_text(encoding="utf-8")).items()]
+"""Rules of a connector with code; tests/jackfield_market/test_market_listing_rules.py has the
+others' mutants.
+"""
+MUTANTS = [
+    Mutant(name, **row)
+    for name, row in yaml.safe_load(
+        FOLDER.joinpath("mutants.yaml").read_text(encoding="utf-8")
+    ).items()
+]
 
 
 def _project(folder: Path, mutant: Mutant | None) -> Project:
@@ -73,7 +84,11 @@ def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     def found(mutant: Mutant) -> tuple[str, ...] | None:
         manifest = None
         if mutant.stale:
-            text = make_connector(tmp_path / "sound", "parcel", SOUND).joinpath("connector.json").read_text(encoding="utf-8")
+            text = (
+                make_connector(tmp_path / "sound", "parcel", SOUND)
+                .joinpath("connector.json")
+                .read_text(encoding="utf-8")
+            )
             manifest = json.loads(text)
         monkeypatch.chdir(tmp_path)  # mutants leave the folder and change the environment
         monkeypatch.setenv("PARCELS", "off")
@@ -84,27 +99,37 @@ def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     return found
 
 
-def test_b11_the_sound_connector_keeps_every_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b11_the_sound_connector_keeps_every_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No rule finds a fault in it, and every rule applies."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PARCELS", "off")
     make_connector(tmp_path, "parcel", SOUND)
     with plugged(tmp_path):
         subject = Subject.of_project(_project(tmp_path, None))
-        assert {name: found for name, rule in OF_CODE.items() if (found := judged(subject, rule)) != ()} == {}
+        assert {
+            name: found for name, rule in OF_CODE.items() if (found := judged(subject, rule)) != ()
+        } == {}
 
 
 def _sampled() -> Iterator[Any]:
     """The first mutant of each rule, and the others for campaigns."""
     seen = set()
     for mutant in MUTANTS:
-        yield pytest.param(mutant, id=mutant.name, marks=pytest.mark.campaign if mutant.rule in seen else ())
+        yield pytest.param(
+            mutant, id=mutant.name, marks=pytest.mark.campaign if mutant.rule in seen else ()
+        )
         seen.add(mutant.rule)
 
 
 @pytest.mark.parametrize("mutant", list(_sampled()))
-def test_b11_each_mutant_is_caught(judge: Judge, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rule that is named for the mistake finds it. No attempt is repeated with more time: a sound connector must pass, not a mutant."""
+def test_b11_each_mutant_is_caught(
+    judge: Judge, mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule that is named for the mistake finds it. No attempt is repeated with more time: a
+    sound connector must pass, not a mutant.
+    """
     for name in ("_AGAIN", "_LAST"):
         monkeypatch.setattr(behaviour, name, behaviour._SHORT_DEADLINE)
     assert judge(mutant)
@@ -116,31 +141,86 @@ def test_b11_there_are_enough() -> None:
     assert {*OF_CODE} - {mutant.rule for mutant in MUTANTS} == set()
 
 
-@pytest.mark.parametrize("workers", [pytest.param((), id="alone"), pytest.param(("-n", "1"), marks=pytest.mark.campaign, id="xdist")])
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param((), id="alone"),
+        pytest.param(("-n", "1"), marks=pytest.mark.campaign, id="xdist"),
+    ],
+)
 def test_what_does_not_apply_is_no_skip(tmp_path: Path, workers: tuple[str, ...]) -> None:
-    """Rules that cannot be asked of a connector make no test, and the summary lists them with the reason."""
-    suite = 'from jackfield_market.testing import Conformance\n\n\nclass TestSes(Conformance):\n    key = "aws-ses"\n'
+    """Rules that cannot be asked of a connector make no test, and the summary lists them with the
+    reason.
+    """
+    suite = (
+        "from jackfield_market.testing import Conformance\n\n\nclass "
+        'TestSes(Conformance):\n    key = "aws-ses"\n'
+    )
     tmp_path.joinpath("test_ses_suite.py").write_text(suite, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "-k", "everything-explained", *workers, str(tmp_path)]
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stdout
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-rs",
+        "-k",
+        "everything-explained",
+        *workers,
+        str(tmp_path),
+    ]
+    said = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    ).stdout
     assert "SKIPPED" not in said
-    assert said.count("conformance of 'aws-ses': not applicable: needs a connection whose provider can be replaced by a test server") == 1
+    assert (
+        said.count(
+            "conformance of 'aws-ses': not applicable: needs a connection whose provider can be "
+            "replaced by a test server"
+        )
+        == 1
+    )
     assert "guard-is-asked" in said
 
 
 @pytest.mark.parametrize(
-    ("grade", "workers", "code"), [("bronze", (), 0), ("bronze", ("-n", "1"), 0), ("silver", (), 1)], ids=["above", "xdist", "within"]
+    ("grade", "workers", "code"),
+    [("bronze", (), 0), ("bronze", ("-n", "1"), 0), ("silver", (), 1)],
+    ids=["above", "xdist", "within"],
 )
-def test_a_rule_above_the_grade_is_expected_to_fail(tmp_path: Path, grade: str, workers: tuple[str, ...], code: int) -> None:
-    """A suite of a lower grade passes, and its summary names the higher rule that failed, with the fault; a suite of that grade fails."""
-    mutant = next(mutant for mutant in MUTANTS if mutant.rule == "everything-explained" and not mutant.file)
+def test_a_rule_above_the_grade_is_expected_to_fail(
+    tmp_path: Path, grade: str, workers: tuple[str, ...], code: int
+) -> None:
+    """A suite of a lower grade passes, and its summary names the higher rule that failed, with the
+    fault; a suite of that grade fails.
+    """
+    mutant = next(
+        mutant for mutant in MUTANTS if mutant.rule == "everything-explained" and not mutant.file
+    )
     make_connector(tmp_path, "parcel", mutant.source)
     _project(tmp_path, None)
-    suite = f'from jackfield_market.testing import Conformance\n\n\nclass TestParcel(Conformance):\n    grade = "{grade}"\n'
+    suite = (
+        "from jackfield_market.testing import Conformance\n\n\nclass "
+        f'TestParcel(Conformance):\n    grade = "{grade}"\n'
+    )
     tmp_path.joinpath("tests", "test_parcel.py").write_text(suite, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "everything-explained or secrets-marked", *workers, "tests"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "everything-explained or secrets-marked",
+        *workers,
+        "tests",
+    ]
     with plugged(tmp_path):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
     assert done.returncode == code, done.stdout
-    assert done.stdout.count("conformance of 'parcel': above bronze, not reached: everything-explained (silver): ") == (code == 0)
+    assert done.stdout.count(
+        "conformance of 'parcel': above bronze, not reached: everything-explained (silver): "
+    ) == (code == 0)
     assert ("1 xfailed" if code == 0 else "1 failed") in done.stdout

@@ -1,4 +1,6 @@
-"""Programs whose behaviour is known: each places an order at the provider whose address it is given. Who sends twice, and who does not."""
+"""Programs whose behaviour is known: each places an order at the provider whose address it is
+given. Who sends twice, and who does not.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +32,28 @@ class Failed(Exception):
 
 
 def send(
-    url: str, path: str = "/orders", body: Any = ORDER, *, method: str = "POST", key: str | None = None, header: str = "Idempotency-Key",
-    form: bool = False, timeout: float | None = TIMEOUT, raw: bytes | None = None, more: dict[str, str] | None = None,
-) -> tuple[int, Any]:  # fmt: skip
-    """Send one request; return status and body. ``raw`` is a body as it is, ``more`` are fields of its header."""
+    url: str,
+    path: str = "/orders",
+    body: Any = ORDER,
+    *,
+    method: str = "POST",
+    key: str | None = None,
+    header: str = "Idempotency-Key",
+    form: bool = False,
+    timeout: float | None = TIMEOUT,
+    raw: bytes | None = None,
+    more: dict[str, str] | None = None,
+) -> tuple[int, Any]:
+    """Send one request; return status and body. ``raw`` is a body as it is, ``more`` are fields of
+    its header.
+    """
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
     kind = "application/x-www-form-urlencoded" if form else "application/json"
     headers = {"Content-Type": kind} | ({header: key} if key else {}) | (more or {})
     try:
-        content: Any = raw or None if raw or method == "GET" else urlencode(body) if form else json.dumps(body)
+        content: Any = (
+            raw or None if raw or method == "GET" else urlencode(body) if form else json.dumps(body)
+        )
         connection.request(method, path, content, headers)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
@@ -105,7 +120,9 @@ def repeats_on_half(url: str) -> None:
 
 
 def new_key_each_attempt(url: str) -> None:
-    repeated(lambda: checked(url, key=str(uuid.uuid4())), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, key=str(uuid.uuid4())), OSError, Failed, http.client.HTTPException
+    )
 
 
 def key_with_number_of_attempt(url: str) -> None:
@@ -166,7 +183,11 @@ def timeout_is_not_sent(url: str) -> str:
 
 
 def batch_begins_again(url: str) -> None:
-    repeated(lambda: [checked(url, body={"reference": name}) for name in ("a", "b", "c")], OSError, Failed)
+    repeated(
+        lambda: [checked(url, body={"reference": name}) for name in ("a", "b", "c")],
+        OSError,
+        Failed,
+    )
 
 
 def batch_skips_what_fails(url: str) -> int:
@@ -302,7 +323,9 @@ def another_reference_each_attempt(url: str) -> None:
     """Make the reference new, so that nobody refuses it."""
     for attempt in range(_TRIES):
         try:
-            checked(url, body={**ORDER, "reference": f"order-1-r{attempt}" if attempt else "order-1"})
+            checked(
+                url, body={**ORDER, "reference": f"order-1-r{attempt}" if attempt else "order-1"}
+            )
             return
         except (OSError, Failed, http.client.HTTPException):
             continue
@@ -329,19 +352,42 @@ def takes_a_failed_look_for_nothing(url: str) -> None:
 
 
 FAULTY = {
-    new_path_each_attempt: "sent twice", numbers_its_attempts: "sent twice", splits_after_any_failure: "sent twice",
-    repeats_in_the_background: "sent twice", refused_is_logged: "reported falsely",
-    repeats_on_timeout: "sent twice", repeats_on_500: "sent twice", repeats_on_504_only: "sent twice", repeats_on_reset: "sent twice",
-    repeats_on_close: "sent twice", repeats_on_half: "sent twice", new_key_each_attempt: "sent twice",
-    key_with_number_of_attempt: "sent twice", key_in_unknown_header: "sent twice", success_after_202_only: "sent twice",
-    swallows_everything: "lost", never_looks_at_the_status: "reported falsely", timeout_is_success: "lost",
-    unavailable_is_queued: "reported falsely", timeout_is_not_sent: "reported falsely", batch_begins_again: "sent twice",
-    batch_skips_what_fails: "reported falsely", one_key_for_all: "lost", hedges: "sent twice", looks_in_the_wrong_place: "sent twice",
-    another_key_at_last: "sent twice", repeats_what_is_no_json: "sent twice", body_with_time: "sent twice",
-    patches_again: "sent twice", mail_fails_and_order_is_sent_again: "sent twice",
-    another_version_at_last: "sent twice", puts_then_posts: "sent twice", form_then_json: "sent twice",
-    another_reference_each_attempt: "sent twice", takes_a_failed_look_for_nothing: "sent twice",
-}  # fmt: skip
+    new_path_each_attempt: "sent twice",
+    numbers_its_attempts: "sent twice",
+    splits_after_any_failure: "sent twice",
+    repeats_in_the_background: "sent twice",
+    refused_is_logged: "reported falsely",
+    repeats_on_timeout: "sent twice",
+    repeats_on_500: "sent twice",
+    repeats_on_504_only: "sent twice",
+    repeats_on_reset: "sent twice",
+    repeats_on_close: "sent twice",
+    repeats_on_half: "sent twice",
+    new_key_each_attempt: "sent twice",
+    key_with_number_of_attempt: "sent twice",
+    key_in_unknown_header: "sent twice",
+    success_after_202_only: "sent twice",
+    swallows_everything: "lost",
+    never_looks_at_the_status: "reported falsely",
+    timeout_is_success: "lost",
+    unavailable_is_queued: "reported falsely",
+    timeout_is_not_sent: "reported falsely",
+    batch_begins_again: "sent twice",
+    batch_skips_what_fails: "reported falsely",
+    one_key_for_all: "lost",
+    hedges: "sent twice",
+    looks_in_the_wrong_place: "sent twice",
+    another_key_at_last: "sent twice",
+    repeats_what_is_no_json: "sent twice",
+    body_with_time: "sent twice",
+    patches_again: "sent twice",
+    mail_fails_and_order_is_sent_again: "sent twice",
+    another_version_at_last: "sent twice",
+    puts_then_posts: "sent twice",
+    form_then_json: "sent twice",
+    another_reference_each_attempt: "sent twice",
+    takes_a_failed_look_for_nothing: "sent twice",
+}
 """Programs that are wrong, with the verdict about the worst of their writes."""
 
 
@@ -367,11 +413,18 @@ def keyed_by_run(url: str) -> None:
 
 
 def keyed_in_the_body(url: str) -> None:
-    repeated(lambda: checked(url, body={**ORDER, "requestToken": "order-1"}), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, body={**ORDER, "requestToken": "order-1"}),
+        OSError,
+        Failed,
+        http.client.HTTPException,
+    )
 
 
 def keyed_form(url: str) -> None:
-    repeated(lambda: checked(url, key="order-1", form=True), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, key="order-1", form=True), OSError, Failed, http.client.HTTPException
+    )
 
 
 def repeats_when_throttled(url: str) -> None:
@@ -383,7 +436,12 @@ def repeats_when_throttled(url: str) -> None:
 
 
 def puts_again(url: str) -> None:
-    repeated(lambda: checked(url, "/orders/order-1", method="PUT"), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, "/orders/order-1", method="PUT"),
+        OSError,
+        Failed,
+        http.client.HTTPException,
+    )
 
 
 def puts_its_own_number(url: str) -> None:
@@ -392,7 +450,12 @@ def puts_its_own_number(url: str) -> None:
 
 
 def deletes_again(url: str) -> None:
-    repeated(lambda: checked(url, "/orders/order-1", method="DELETE"), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, "/orders/order-1", method="DELETE"),
+        OSError,
+        Failed,
+        http.client.HTTPException,
+    )
 
 
 def looks_before_it_repeats(url: str) -> None:
@@ -517,7 +580,11 @@ def tells_the_channel(url: str) -> None:
     try:
         checked(url, "/messages", {**about, "text": "Order 100048 was placed."})
     except (OSError, Failed):
-        checked(url, "/messages", {**about, "text": "Order 100048 was placed, but a message about it may be missing."})
+        checked(
+            url,
+            "/messages",
+            {**about, "text": "Order 100048 was placed, but a message about it may be missing."},
+        )
 
 
 def adds_and_takes_away(url: str) -> None:
@@ -541,7 +608,10 @@ def same_content_elsewhere(url: str) -> None:
 
 def _parts() -> tuple[bytes, dict[str, str]]:
     mark = uuid.uuid4().hex
-    text = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nlamp\r\n--{mark}--\r\n'
+    text = (
+        f'--{mark}\r\nContent-Disposition: form-data; name="file"; '
+        f'filename="a.txt"\r\n\r\nlamp\r\n--{mark}--\r\n'
+    )
     return text.encode(), {"Content-Type": f"multipart/form-data; boundary={mark}"}
 
 
@@ -570,22 +640,39 @@ def keyed_and_compressed(url: str) -> None:
 
     def once(attempt: int) -> None:
         raw = gzip.compress(json.dumps(ORDER).encode(), mtime=attempt)
-        checked(url, method="PUT", path="/orders/order-1", raw=raw, more={"Content-Encoding": "gzip"})
+        checked(
+            url, method="PUT", path="/orders/order-1", raw=raw, more={"Content-Encoding": "gzip"}
+        )
 
     attempts = iter(range(1, 9))
     repeated(lambda: once(next(attempts)), OSError, Failed, http.client.HTTPException)
 
 
 def keyed_in_the_query(url: str) -> None:
-    repeated(lambda: checked(url, "/orders?requestId=order-1"), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, "/orders?requestId=order-1"),
+        OSError,
+        Failed,
+        http.client.HTTPException,
+    )
 
 
 def keyed_by_its_name(url: str) -> None:
-    repeated(lambda: checked(url, "/orders?idempotency_key=order-1"), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, "/orders?idempotency_key=order-1"),
+        OSError,
+        Failed,
+        http.client.HTTPException,
+    )
 
 
 def keyed_by_another_header(url: str) -> None:
-    repeated(lambda: checked(url, key="order-1", header="X-Idempotency-Key"), OSError, Failed, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, key="order-1", header="X-Idempotency-Key"),
+        OSError,
+        Failed,
+        http.client.HTTPException,
+    )
 
 
 def changes_what_it_has_read(url: str) -> None:
@@ -596,14 +683,24 @@ def changes_what_it_has_read(url: str) -> None:
     answer.read()
     connection.close()
     about = {"If-Match": answer.headers["ETag"]}
-    repeated(lambda: checked(url, "/stock/lamp", {"add": 1}, method="PATCH", more=about), OSError, http.client.HTTPException)
+    repeated(
+        lambda: checked(url, "/stock/lamp", {"add": 1}, method="PATCH", more=about),
+        OSError,
+        http.client.HTTPException,
+    )
 
 
 def makes_what_is_not_there(url: str) -> None:
     """Take the refusal of a second attempt for what it is: it is there."""
 
     def once() -> None:
-        status, _ = send(url, "/orders/order-1", {"sku": "lamp", "at": str(uuid.uuid4())}, method="PUT", more={"If-None-Match": "*"})
+        status, _ = send(
+            url,
+            "/orders/order-1",
+            {"sku": "lamp", "at": str(uuid.uuid4())},
+            method="PUT",
+            more={"If-None-Match": "*"},
+        )
         if status >= 300 and status != 412:
             raise Failed
 
@@ -681,7 +778,9 @@ def looks_by_its_id(url: str) -> None:
 
 
 def looks_by_its_id_first(url: str) -> None:
-    _looking(url, "/orders/PO-3", lambda: checked(url, body={"id": "PO-3", "sku": "lamp"}), first=True)
+    _looking(
+        url, "/orders/PO-3", lambda: checked(url, body={"id": "PO-3", "sku": "lamp"}), first=True
+    )
 
 
 def looks_by_its_reference(url: str) -> None:
@@ -751,17 +850,59 @@ def rows_with_ids_of_their_own(url: str) -> None:
 
 
 CORRECT = [
-    looks_by_its_id, looks_by_its_id_first, looks_by_its_reference, looks_at_what_it_has_put, looks_at_several_first,
-    reads_the_id_that_was_given, changes_what_was_there, cancels_and_fails, posts_then_puts_the_same, another_version_with_its_key,
+    looks_by_its_id,
+    looks_by_its_id_first,
+    looks_by_its_reference,
+    looks_at_what_it_has_put,
+    looks_at_several_first,
+    reads_the_id_that_was_given,
+    changes_what_was_there,
+    cancels_and_fails,
+    posts_then_puts_the_same,
+    another_version_with_its_key,
     rows_with_ids_of_their_own,
-    drafts_what_is_refused, files_a_ticket, orders_something_else, tells_the_channel, adds_and_takes_away, same_content_elsewhere,
-    puts_a_form_of_parts, keyed_form_of_parts, keyed_and_compressed, keyed_in_the_query, keyed_by_its_name, keyed_by_another_header,
-    changes_what_it_has_read, makes_what_is_not_there, splits_when_refused, one_by_one_when_refused, in_a_pool_that_stays,
+    drafts_what_is_refused,
+    files_a_ticket,
+    orders_something_else,
+    tells_the_channel,
+    adds_and_takes_away,
+    same_content_elsewhere,
+    puts_a_form_of_parts,
+    keyed_form_of_parts,
+    keyed_and_compressed,
+    keyed_in_the_query,
+    keyed_by_its_name,
+    keyed_by_another_header,
+    changes_what_it_has_read,
+    makes_what_is_not_there,
+    splits_when_refused,
+    one_by_one_when_refused,
+    in_a_pool_that_stays,
     tells_of_the_background,
-    once, without_timeout, keyed, keyed_of_content, keyed_by_run, keyed_in_the_body, keyed_form, repeats_when_throttled, puts_again,
-    puts_its_own_number, deletes_again, looks_before_it_repeats, says_unknown, says_false, batch_that_says_what_failed, batch_with_keys,
-    order_then_mail, says_it_gave_up, reads_again, token_again, searches_again, asynchronous, three_writes,
-]  # fmt: skip
+    once,
+    without_timeout,
+    keyed,
+    keyed_of_content,
+    keyed_by_run,
+    keyed_in_the_body,
+    keyed_form,
+    repeats_when_throttled,
+    puts_again,
+    puts_its_own_number,
+    deletes_again,
+    looks_before_it_repeats,
+    says_unknown,
+    says_false,
+    batch_that_says_what_failed,
+    batch_with_keys,
+    order_then_mail,
+    says_it_gave_up,
+    reads_again,
+    token_again,
+    searches_again,
+    asynchronous,
+    three_writes,
+]
 """Programs that are right."""
 
 

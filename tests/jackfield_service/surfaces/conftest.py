@@ -20,7 +20,9 @@ def worker_of_vectors() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def forks(request: pytest.FixtureRequest) -> None:
-    """Fork the processes of the surface ``cli-process`` from a warm one; where wheels are tested, they begin cold."""
+    """Fork the processes of the surface ``cli-process`` from a warm one; where wheels are tested,
+    they begin cold.
+    """
     in_tree = Path(jackfield.__file__).is_relative_to(Path(__file__).parents[3] / "runtime")
     given = request.getfixturevalue("given") if "given" in request.fixturenames else ()
     if in_tree and any("cli-process" in surfaces for _, surfaces in given):

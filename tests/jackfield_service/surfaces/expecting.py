@@ -10,10 +10,12 @@ from typing import Any
 def differences(expected: Any, found: Any, path: str = "") -> Iterator[str]:
     """Each place where ``found`` is not what ``expected`` says.
 
-    An object asks for the members that it names, no matter what else is there; an array for all of its items in their order; anything
-    else for an equal value of the same JSON type. An object whose only member starts with ``$`` is a predicate: ``$absent``, ``$any``,
-    ``$contains`` (a text or all of a list of texts), ``$lacks``, ``$matches`` (a pattern), ``$length``, ``$atLeast``, ``$atMost``,
-    ``$includes`` (items anywhere in an array), ``$same`` (all items, in any order), ``$equals`` (no member more).
+    An object asks for the members that it names, no matter what else is there; an array for all of
+    its items in their order; anything else for an equal value of the same JSON type. An object
+    whose only member starts with ``$`` is a predicate: ``$absent``, ``$any``, ``$contains`` (a text
+    or all of a list of texts), ``$lacks``, ``$matches`` (a pattern), ``$length``, ``$atLeast``,
+    ``$atMost``, ``$includes`` (items anywhere in an array), ``$same`` (all items, in any order),
+    ``$equals`` (no member more).
     """
     predicate = _predicate(expected)
     if predicate is not None:
@@ -88,13 +90,23 @@ def _texts(argument: str | list[str]) -> list[str]:
     return [argument] if isinstance(argument, str) else argument
 
 
-_COMPARING: Mapping[str, Callable[[Any, Any, str], Iterator[str]]] = {"$includes": _includes, "$same": _same, "$equals": _equals}
+_COMPARING: Mapping[str, Callable[[Any, Any, str], Iterator[str]]] = {
+    "$includes": _includes,
+    "$same": _same,
+    "$equals": _equals,
+}
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$absent": lambda wanted, found: (found is _MISSING) is wanted,
     "$any": lambda wanted, found: (found is not _MISSING) is wanted,
-    "$contains": lambda wanted, found: isinstance(found, str) and all(text in found for text in _texts(wanted)),
-    "$lacks": lambda wanted, found: isinstance(found, str) and not any(text in found for text in _texts(wanted)),
-    "$matches": lambda wanted, found: isinstance(found, str) and re.search(wanted, found) is not None,
+    "$contains": lambda wanted, found: (
+        isinstance(found, str) and all(text in found for text in _texts(wanted))
+    ),
+    "$lacks": lambda wanted, found: (
+        isinstance(found, str) and not any(text in found for text in _texts(wanted))
+    ),
+    "$matches": lambda wanted, found: (
+        isinstance(found, str) and re.search(wanted, found) is not None
+    ),
     "$length": lambda wanted, found: isinstance(found, str | list | tuple) and len(found) == wanted,
     "$atLeast": lambda wanted, found: isinstance(found, int | float) and found >= wanted,
     "$atMost": lambda wanted, found: isinstance(found, int | float) and found <= wanted,

@@ -1,4 +1,6 @@
-"""The HTTP API as a surface for vectors: one server for the process, and for each play an application with the play's own clock."""
+"""The HTTP API as a surface for vectors: one server for the process, and for each play an
+application with the play's own clock.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ _CALLER = Identity("default", "vectors", "manage", Rules())
 
 
 def takes_http(vector: Vector) -> bool:
-    """Whether the API lets the vector through to the pipe: what is too large is a refusal of its own there (413), and an inline connection
-    that reads the host is refused (contract §2)."""
+    """Whether the API lets the vector through to the pipe: what is too large is a refusal of its
+    own there (413), and an inline connection that reads the host is refused (contract §2).
+    """
     given = vector.given
     if isinstance(given, str):
         return len(given.encode("utf-8", "surrogatepass")) <= MAX_BYTES
@@ -37,25 +40,33 @@ def takes_http(vector: Vector) -> bool:
     if not isinstance(connection, Mapping):
         return True
     values = connection.get("values")
-    ambient = connection.get("type", "").endswith(("awsDefault", "awsAssumeRole")) and "accessKeyId" not in (values or {})
+    ambient = connection.get("type", "").endswith(
+        ("awsDefault", "awsAssumeRole")
+    ) and "accessKeyId" not in (values or {})
     return not ambient and '"$' not in json.dumps(values)
 
 
 def over_http(_vector: Vector, place: Place) -> dict[str, Any]:
     """``POST /v1/invocations``, connections from files; the answer's status is that of its code."""
     given = place.given
-    status, result = posted(place, "/v1/invocations", given if isinstance(given, str) else json.dumps(given))
+    status, result = posted(
+        place, "/v1/invocations", given if isinstance(given, str) else json.dumps(given)
+    )
     wanted = 200 if result["status"] == "succeeded" else CODES[result["error"]["code"]].http_status
     assert status == wanted, (status, result)
     return result
 
 
 def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dict[str, Any]]:
-    """The status and the JSON of the answer to one request, of an application with the play's own clock."""
+    """The status and the JSON of the answer to one request, of an application with the play's own
+    clock.
+    """
     server = _server()
     host = server.host = ServerContext(ServerSettings(queue_workers=0), os.environ, place.clock)
     setattr(host.identities, "cached", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
-    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = {"Content-Type": "application/json"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request("POST", path, text.encode("utf-8", "surrogatepass"), sent)
@@ -71,7 +82,9 @@ def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dic
 
 
 class _Server:
-    """Serves one application, since building its 80 routes takes a third of a play. For the application it is the play's ServerContext."""
+    """Serves one application, since building its 80 routes takes a third of a play. For the
+    application it is the play's ServerContext.
+    """
 
     def __init__(self) -> None:
         self.host = ServerContext(ServerSettings(queue_workers=0), os.environ)

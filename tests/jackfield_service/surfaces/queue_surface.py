@@ -1,4 +1,6 @@
-"""The queue as a surface: each vector is queued in a journal of its own, handed over by a real RabbitMQ, and run by one Celery worker."""
+"""The queue as a surface: each vector is queued in a journal of its own, handed over by a real
+RabbitMQ, and run by one Celery worker.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,24 @@ from rabbitmq import missing, process_node
 from stage import Place
 
 _PATIENCE = 60.0
-_REFUSED = frozenset({
-    "invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection", "invalid_input", "invalid_connection", "not_allowed",
-})  # fmt: skip
+_REFUSED = frozenset(
+    {
+        "invalid_invocation",
+        "unknown_connector",
+        "unknown_action",
+        "unknown_connection",
+        "invalid_input",
+        "invalid_connection",
+        "not_allowed",
+    }
+)
 """Codes of invocations that are refused before they are queued."""
 
 
 _APART = frozenset({"identities-wait"})
-"""A vector whose action waits for a condition: in the queue between two deliveries, of which the Result counts the last one's attempts."""
+"""A vector whose action waits for a condition: in the queue between two deliveries, of which the
+Result counts the last one's attempts.
+"""
 
 
 class _Stand:
@@ -56,12 +68,17 @@ class _Stand:
         self._done.clear()
         if self._worker is None:
             self._worker = Worker(
-                new_app(self._node.url), "vectors@localhost", 1, self._deliver, Lines(logging.getLogger("jackfield.queue"))
+                new_app(self._node.url),
+                "vectors@localhost",
+                1,
+                self._deliver,
+                Lines(logging.getLogger("jackfield.queue")),
             )
             self._worker.start()
         try:
             self._publisher.publish([("default", identifier)])
-        except Unavailable:  # the dispatcher publishes again: a broker with much to do may refuse a message
+        except Unavailable:
+            # the dispatcher publishes again: a broker with much to do may refuse a message
             self._publisher.publish([("default", identifier)])
         assert self._done.wait(_PATIENCE)
 
@@ -84,17 +101,25 @@ def _stand() -> _Stand:
 def rest() -> None:
     """End the worker, until another vector needs one.
 
-    Celery asks the workers of a process to stop by one variable: a test that stops its own worker would end this one, too, which then
-    says that it ended by itself, in the log of the test after that.
+    Celery asks the workers of a process to stop by one variable: a test that stops its own worker
+    would end this one, too, which then says that it ended by itself, in the log of the test after
+    that.
     """
     if _stand.cache_info().currsize:
         _stand().rest()
 
 
 def takes_queue(vector: Vector) -> bool:
-    """Whether the vector is accepted for the queue, and there is a broker (``test_surfaces_equal.py`` skips without one)."""
+    """Whether the vector is accepted for the queue, and there is a broker
+    (``test_surfaces_equal.py`` skips without one).
+    """
     given = vector.given
-    if missing() is not None or vector.process or vector.name in _APART or not isinstance(given, Mapping):
+    if (
+        missing() is not None
+        or vector.process
+        or vector.name in _APART
+        or not isinstance(given, Mapping)
+    ):
         return False
     if isinstance(given.get("connection"), Mapping):
         return False
@@ -104,10 +129,15 @@ def takes_queue(vector: Vector) -> bool:
 
 
 def through_queue(vector: Vector, place: Place) -> dict[str, Any]:
-    """Queue, deliver, run; the Result as the journal has it. Where the vector says what is sent, without the marker that a journal adds."""
+    """Queue, deliver, run; the Result as the journal has it. Where the vector says what is sent,
+    without the marker that a journal adds.
+    """
     environment = {"JACKFIELD_DATABASE_URL": f"sqlite:///{place.folder / 'queue.db'}"}
     environment |= {"JACKFIELD_SETTLE": "off"} if "requests" in vector.expect else {}
-    with mock.patch.dict(os.environ, environment), Jackfield(connections=place.files, clock=place.clock) as jackfield:
+    with (
+        mock.patch.dict(os.environ, environment),
+        Jackfield(connections=place.files, clock=place.clock) as jackfield,
+    ):
         identifier = jackfield.enqueue(place.given)
         assert isinstance(identifier, str)
         _stand().play(jackfield, identifier)

@@ -1,4 +1,6 @@
-"""The surfaces through which every vector is played. A new one is one function and one line in ``SURFACES``."""
+"""The surfaces through which every vector is played. A new one is one function and one line in
+``SURFACES``.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ Json = dict[str, Any]
 _PATIENCE = 60.0
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
 EXITS: Mapping[str, int] = {
-    **dict.fromkeys(("invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection"), 2),
+    **dict.fromkeys(
+        ("invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection"), 2
+    ),
     **dict.fromkeys(("invalid_input", "invalid_connection", "idempotency_conflict"), 2),
     "in_doubt": 3,
 }
@@ -43,8 +47,9 @@ EXITS: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Surface:
-    """``run`` plays a vector at a place and gives the Result as JSON; ``takes`` says which vectors it can express; with ``real_time`` it
-    waits as long as the vector's deadlines are."""
+    """``run`` plays a vector at a place and gives the Result as JSON; ``takes`` says which vectors
+    it can express; with ``real_time`` it waits as long as the vector's deadlines are.
+    """
 
     run: Callable[[Vector, Place], Json]
     takes: Callable[[Vector], bool] = lambda _vector: True
@@ -54,7 +59,9 @@ class Surface:
 
 @dataclass(frozen=True)
 class Play:
-    """What came of one vector on one surface. ``waited`` is in seconds, None where the surface kept its own time."""
+    """What came of one vector on one surface. ``waited`` is in seconds, None where the surface kept
+    its own time.
+    """
 
     result: Json
     calls: list[str]
@@ -64,7 +71,11 @@ class Play:
 
 def library(_vector: Vector, place: Place) -> Json:
     """``Jackfield.invoke``, connections given in code (several files only as files)."""
-    connections = [{"connections": dict(item)} for item in place.documents] if len(place.documents) == 1 else place.files
+    connections = (
+        [{"connections": dict(item)} for item in place.documents]
+        if len(place.documents) == 1
+        else place.files
+    )
     with Jackfield(connections=connections, clock=place.clock) as jackfield:
         return jackfield.invoke(place.given).to_json()
 
@@ -82,7 +93,10 @@ def tasks(_vector: Vector, place: Place) -> Json:
 def stored(_vector: Vector, place: Place) -> Json:
     """``Jackfield.invoke`` with a journal in the home's own database."""
     url = f"sqlite:///{place.folder / 'jackfield.db'}"
-    with mock.patch.dict(os.environ, JACKFIELD_DATABASE_URL=url), Jackfield(connections=place.files, clock=place.clock) as jackfield:
+    with (
+        mock.patch.dict(os.environ, JACKFIELD_DATABASE_URL=url),
+        Jackfield(connections=place.files, clock=place.clock) as jackfield,
+    ):
         assert jackfield.journal is not None  # open before the invocation's time begins
         return jackfield.invoke(place.given).to_json()
 
@@ -99,7 +113,9 @@ def words(_vector: Vector, place: Place) -> Json:
     inputs = [f"{name}:={json.dumps(value)}" for name, value in given.get("inputs", {}).items()]
     options = [f"--{option}={given[name]}" for name, option in _OPTIONS.items() if name in given]
     flags = ["--dry-run"] if given.get("dryRun") else []
-    return _command(place, "invoke", given["connector"], given["action"], *options, *flags, "--", *inputs)
+    return _command(
+        place, "invoke", given["connector"], given["action"], *options, *flags, "--", *inputs
+    )
 
 
 def process(_vector: Vector, place: Place) -> Json:
@@ -125,12 +141,26 @@ _OPTIONS = {
 
 
 def _in_words(vector: Vector) -> bool:
-    """Whether the command line has words for the invocation: a named connection, known members, inputs that are short enough."""
+    """Whether the command line has words for the invocation: a named connection, known members,
+    inputs that are short enough.
+    """
     given = vector.given
-    if not isinstance(given, Mapping) or vector.expect.get("error", {}).get("code") == "invalid_invocation":
+    if (
+        not isinstance(given, Mapping)
+        or vector.expect.get("error", {}).get("code") == "invalid_invocation"
+    ):
         return False
-    named = isinstance(given.get("connection", ""), str) and given.keys() <= {"connector", "action", "inputs", "dryRun", *_OPTIONS}
-    return named and all("=" not in name and len(json.dumps(value)) < 100_000 for name, value in given.get("inputs", {}).items())
+    named = isinstance(given.get("connection", ""), str) and given.keys() <= {
+        "connector",
+        "action",
+        "inputs",
+        "dryRun",
+        *_OPTIONS,
+    }
+    return named and all(
+        "=" not in name and len(json.dumps(value)) < 100_000
+        for name, value in given.get("inputs", {}).items()
+    )
 
 
 _JOURNALLED = frozenset({"doubt", "dry-run", "paging", "retries"})
@@ -145,14 +175,20 @@ SURFACES: Mapping[str, Surface] = {
     "http": Surface(over_http, takes=takes_http),
     "mcp": Surface(over_mcp, takes=takes_mcp),
     "queue": Surface(through_queue, takes=takes_queue),
-    "cli-process": Surface(process, takes=lambda vector: vector.process, own_clock=True, real_time=True),
+    "cli-process": Surface(
+        process, takes=lambda vector: vector.process, own_clock=True, real_time=True
+    ),
 }
 
 
 _LONG = frozenset({"assume-role-throttled-always"})
-"""34 attempts, each with a client of its own: another vector of its code is played on all surfaces."""
+"""34 attempts, each with a client of its own: another vector of its code is played on all
+surfaces.
+"""
 _CHEAPEST = "ainvoke"
-"""It takes half of the CPU time of the others, waits for no deadline, and can express every vector."""
+"""It takes half of the CPU time of the others, waits for no deadline, and can express every
+vector.
+"""
 
 
 def played(name: str, vector: Vector) -> Play:
@@ -162,13 +198,19 @@ def played(name: str, vector: Vector) -> Play:
         result = surface.run(vector, place)
         place.aws.release()
         state = place.aws.state()
-        return Play(result, state["calls"], state, None if surface.own_clock else place.clock.waited)
+        return Play(
+            result, state["calls"], state, None if surface.own_clock else place.clock.waited
+        )
 
 
 def complaints(vector: Vector, play: Play) -> list[str]:
     """Everything in which a play is not what the vector, or contract §3 of every Result, says."""
     expect = vector.expect
-    wanted = {name: value for name, value in expect.items() if name in ("status", "error", "output", "meta")}
+    wanted = {
+        name: value
+        for name, value in expect.items()
+        if name in ("status", "error", "output", "meta")
+    }
     found = list(differences(wanted, play.result))
     found += differences(_SHAPE, play.result["meta"], "/meta")
     for member in ("output", "error"):
@@ -177,7 +219,9 @@ def complaints(vector: Vector, play: Play) -> list[str]:
     if "calls" in expect and play.calls != expect["calls"]:
         found.append(f"calls: expected {expect['calls']}, found {play.calls}")
     if "sent" in expect:
-        found += differences(expect["sent"], [_sent(message) for message in play.state["messages"]], "sent:")
+        found += differences(
+            expect["sent"], [_sent(message) for message in play.state["messages"]], "sent:"
+        )
     for member in ("requests", "sessions", "received", "accepted"):
         if member in expect:
             found += differences(expect[member], play.state[member], f"{member}:")
@@ -187,53 +231,94 @@ def complaints(vector: Vector, play: Play) -> list[str]:
 
 
 def disagreements(vector: Vector, names: Iterable[str]) -> list[str]:
-    """Play a vector through the surfaces called ``names``; each difference from what the vector says, and from the other surfaces."""
+    """Play a vector through the surfaces called ``names``; each difference from what the vector
+    says, and from the other surfaces.
+    """
     plays = {name: played(name, vector) for name in names}
-    found = [f"{name}: {complaint}" for name, play in plays.items() for complaint in complaints(vector, play)]
+    found = [
+        f"{name}: {complaint}"
+        for name, play in plays.items()
+        for complaint in complaints(vector, play)
+    ]
     first, *others = plays
     found += _faults("result", plays[first].result)
-    if isinstance(vector.given, Mapping) and vector.expect.get("error", {}).get("code") != "invalid_invocation":
+    if (
+        isinstance(vector.given, Mapping)
+        and vector.expect.get("error", {}).get("code") != "invalid_invocation"
+    ):
         found += _faults("invocation", vector.given)
     for other in others:
         if comparable(plays[other].result) != comparable(plays[first].result):
-            found.append(f"{first} and {other} differ: {comparable(plays[first].result)} and {comparable(plays[other].result)}")
+            found.append(
+                f"{first} and {other} differ: {comparable(plays[first].result)} and "
+                f"{comparable(plays[other].result)}"
+            )
         if "calls" in vector.expect and plays[other].calls != plays[first].calls:
-            found.append(f"{first} and {other} differ in their calls: {plays[first].calls} and {plays[other].calls}")
+            found.append(
+                f"{first} and {other} differ in their calls: {plays[first].calls} and "
+                f"{plays[other].calls}"
+            )
     return [f"{vector}: {vector.says}", *found] if found else []
 
 
-GROUPS_OF_CALLS = frozenset({
-    "assume-role", "connections", "cost", "deadline", "doubt", "dry-run", "errors",
-    "invocation", "names", "paging", "retries", "validation",
-})  # fmt: skip
+GROUPS_OF_CALLS = frozenset(
+    {
+        "assume-role",
+        "connections",
+        "cost",
+        "deadline",
+        "doubt",
+        "dry-run",
+        "errors",
+        "invocation",
+        "names",
+        "paging",
+        "retries",
+        "validation",
+    }
+)
 """Groups of vectors about what every call has."""
 
 
 def parameters(holds: Callable[[str], bool]) -> list[Any]:
-    """All vectors of groups for which something holds, with the surfaces that play each: a parameter for each group.
+    """All vectors of groups for which something holds, with the surfaces that play each: a
+    parameter for each group.
 
-    The first of each group about calls, and the first of each code, have all that can express it: what an action does is no matter of the
-    surface. Each other one has one surface, which is the cheapest for three of four and goes by turns for the fourth, and all in
-    `make campaign`. Wheels are tested with those for a process of their own.
+    The first of each group about calls, and the first of each code, have all that can express it:
+    what an action does is no matter of the surface. Each other one has one surface, which is the
+    cheapest for three of four and goes by turns for the fourth, and all in `make campaign`. Wheels
+    are tested with those for a process of their own.
     """
     seen: set[str | None] = set()
     parts: dict[tuple[str, str], list[tuple[Vector, tuple[str, ...]]]] = {}
     for number, vector in enumerate(vectors()):
         if not holds(vector.group):
             continue
-        kinds = {vector.group if vector.group in GROUPS_OF_CALLS else None, vector.expect.get("error", {}).get("code")}
+        kinds = {
+            vector.group if vector.group in GROUPS_OF_CALLS else None,
+            vector.expect.get("error", {}).get("code"),
+        }
         kinds = set() if vector.name in _LONG else kinds
         names = tuple(name for name, surface in SURFACES.items() if surface.takes(vector))
         if vector.process or kinds - seen:
-            parts.setdefault((vector.group, "processes" if vector.process else "surfaces"), []).append((vector, names))
+            parts.setdefault(
+                (vector.group, "processes" if vector.process else "surfaces"), []
+            ).append((vector, names))
         else:
             parts.setdefault((vector.group, "surfaces"), []).append(
                 (vector, (_CHEAPEST if number % 4 else names[number // 4 % len(names)],))
             )
             parts.setdefault((vector.group, "everywhere"), []).append((vector, names))
         seen |= kinds
-    marks: dict[str, Any] = {"processes": (), "surfaces": pytest.mark.tree_only, "everywhere": pytest.mark.campaign}
-    return [pytest.param(played, marks=marks[kind], id=f"{group}-{kind}") for (group, kind), played in parts.items()]
+    marks: dict[str, Any] = {
+        "processes": (),
+        "surfaces": pytest.mark.tree_only,
+        "everywhere": pytest.mark.campaign,
+    }
+    return [
+        pytest.param(played, marks=marks[kind], id=f"{group}-{kind}")
+        for (group, kind), played in parts.items()
+    ]
 
 
 @cache
@@ -243,11 +328,16 @@ def _validator(name: str) -> Any:
 
 
 def _faults(name: str, value: object) -> list[str]:
-    return [f"{name}.schema.json: {error.instance_path}: {error.message[:200]}" for error in _validator(name).iter_errors(value)]
+    return [
+        f"{name}.schema.json: {error.instance_path}: {error.message[:200]}"
+        for error in _validator(name).iter_errors(value)
+    ]
 
 
 _SHAPE = {
-    "invocationId": {"$matches": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"},
+    "invocationId": {
+        "$matches": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+    },
     "durationMs": {"$atLeast": 0},
     "attempts": {"$atLeast": 0},
     "replayed": False,
@@ -256,7 +346,12 @@ _SHAPE = {
 
 
 def _sent(message: Mapping[str, Any]) -> Json:
-    renamed = {"source": "from", "configurationSet": "configurationSetName", "feedbackAddress": "returnPath", "identityArn": "identityArn"}
+    renamed = {
+        "source": "from",
+        "configurationSet": "configurationSetName",
+        "feedbackAddress": "returnPath",
+        "identityArn": "identityArn",
+    }
     shown = {renamed.get(name, name): value for name, value in message.items()}
     lists = {
         name: [list(item) if isinstance(item, tuple) else item for item in value]
@@ -273,20 +368,38 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPTS = re.compile(r", \d+ attempts(?=\")")
 """Attempts until a deadline: as many as the machine has time for."""
 _SLOW = re.compile(r"(?<=before the provider responded): [^\"]* did not answer in time")
-"""What a deadline ended, as far as it is known: the wait for an answer's head, or for its body, or that of a caller for a late action."""
-_REACHED = re.compile(r"(?<= passed before )(anything was sent: [^\"]* could not be reached in time|the provider responded)")
-"""How far the last attempt had come when the deadline ended it: as far as the machine had time for."""
+"""What a deadline ended, as far as it is known: the wait for an answer's head, or for its body, or
+that of a caller for a late action.
+"""
+_REACHED = re.compile(
+    r"(?<= passed before )(anything was sent: [^\"]* could not be reached in time|the provider "
+    r"responded)"
+)
+"""How far the last attempt had come when the deadline ended it: as far as the machine had time
+for.
+"""
 
 
 def comparable(result: Json) -> Json:
-    """Return a Result without what no two runs share (ids, durations, the text's number of attempts) and without its hint's own words."""
-    meta = {name: value for name, value in result["meta"].items() if name not in ("invocationId", "durationMs", "requestId")}
+    """Return a Result without what no two runs share (ids, durations, the text's number of
+    attempts) and without its hint's own words.
+    """
+    meta = {
+        name: value
+        for name, value in result["meta"].items()
+        if name not in ("invocationId", "durationMs", "requestId")
+    }
     if result.get("error", {}).get("code") == "timeout":
         del meta["attempts"]  # as many as the machine has time for
     text = json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})
     text = _SLOW.sub("", _ATTEMPTS.sub("", _ID.sub("<id>", text)))
-    shown: Json = json.loads(_REACHED.sub("it ended", text) if result.get("error", {}).get("code") == "timeout" else text)
-    for place, name in ((shown.get("output"), "MessageId"), (shown.get("error", {}).get("provider"), "requestId")):
+    shown: Json = json.loads(
+        _REACHED.sub("it ended", text) if result.get("error", {}).get("code") == "timeout" else text
+    )
+    for place, name in (
+        (shown.get("output"), "MessageId"),
+        (shown.get("error", {}).get("provider"), "requestId"),
+    ):
         if place and name in place:
             place[name] = "<id>"
     if "hint" in shown.get("error", {}):
@@ -315,9 +428,13 @@ def _on_clock(place: Place) -> Iterator[None]:
 
 
 def _answered(code: int, out: str, err: str) -> Json:
-    """Stdout as a Result; and what holds of every answer of the command: one line, the contract's exit code, no traceback."""
+    """Stdout as a Result; and what holds of every answer of the command: one line, the contract's
+    exit code, no traceback.
+    """
     assert out.count("\n") == 1, out + err
     result: Json = json.loads(out)
     assert "Traceback" not in err, err
-    assert code == (0 if result["status"] == "succeeded" else EXITS.get(result["error"]["code"], 1)), (code, result)
+    assert code == (
+        0 if result["status"] == "succeeded" else EXITS.get(result["error"]["code"], 1)
+    ), (code, result)
     return result

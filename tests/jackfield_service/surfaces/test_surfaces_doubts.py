@@ -1,4 +1,6 @@
-"""A repeated call whose doubt evidence may still settle: each surface says so, and waits for that where its caller wants."""
+"""A repeated call whose doubt evidence may still settle: each surface says so, and waits for that
+where its caller wants.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ Reply = dict[str, Any]
 
 @dataclass
 class Office:
-    """A server over the connector with evidence, and the command line over its database. Their time passes as they wait."""
+    """A server over the connector with evidence, and the command line over its database. Their time
+    passes as they wait.
+    """
 
     stand: Stand
     provider: Bureau
@@ -34,7 +38,13 @@ class Office:
 
     def call(self, key: str) -> Reply:
         """A call whose answer is lost the first time."""
-        return {"connector": "bureau", "action": "createTicket", "connection": "desk", "inputs": {}, "idempotencyKey": key}
+        return {
+            "connector": "bureau",
+            "action": "createTicket",
+            "connection": "desk",
+            "inputs": {},
+            "idempotencyKey": key,
+        }
 
     def http(self, key: str, seconds: int | None) -> Reply:
         """Over HTTP."""
@@ -67,7 +77,9 @@ class Office:
         file = self.stand.folder / "call.json"
         file.write_text(json.dumps(self.call(key)))
         wait = [] if seconds is None else ["--wait", "--timeout", f"{seconds}s"]
-        environment = clean(self.stand.folder / "home", JACKFIELD_SETTLE="on", BUREAU=os.environ["BUREAU"])
+        environment = clean(
+            self.stand.folder / "home", JACKFIELD_SETTLE="on", BUREAU=os.environ["BUREAU"]
+        )
         with (
             mock.patch.dict(os.environ, environment, clear=True),
             mock.patch("jackfield.runtime.SystemClock", return_value=self.clock),
@@ -82,7 +94,9 @@ class Office:
         """Over MCP, where an agent calls again later: nobody waits."""
         if seconds is not None:
             self.http(key, seconds)
-        found = called(remote(self.stand.port, self.client.token), "execute_action", **self.call(key))
+        found = called(
+            remote(self.stand.port, self.client.token), "execute_action", **self.call(key)
+        )
         assert found.structured_content is not None
         body: Reply = found.structured_content
         if body["status"] == "in_doubt":
@@ -91,8 +105,12 @@ class Office:
 
 
 SURFACES: dict[str, Callable[[Office, str, int | None], Reply]] = {
-    "http": Office.http, "http queue": Office.queue, "cli": Office.cli, "cli queue": Office.cli_queue, "mcp": Office.mcp,
-}  # fmt: skip
+    "http": Office.http,
+    "http queue": Office.queue,
+    "cli": Office.cli,
+    "cli queue": Office.cli_queue,
+    "mcp": Office.mcp,
+}
 
 
 @pytest.fixture(scope="module")
@@ -104,31 +122,48 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         standing(folder, clock=clock, JACKFIELD_SETTLE="on", BUREAU=str(provider.folder)) as stand,
     ):
         client = stand.client()
-        assert client.post("/v1/connections", {"name": "desk", "type": "bureau/desk", "values": {"token": "a-secret-4711"}}).status == 201
+        assert (
+            client.post(
+                "/v1/connections",
+                {"name": "desk", "type": "bureau/desk", "values": {"token": "a-secret-4711"}},
+            ).status
+            == 201
+        )
         yield Office(stand, provider, client, clock)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_a_held_doubt_is_replayed_or_waited_for(office: Office, surface: str) -> None:
-    """The first call loses its answer. Repeated, it is replayed with ``meta.settling``; with a wait it comes back as the success that the
-    provider's list proves. One request was sent."""
+    """The first call loses its answer. Repeated, it is replayed with ``meta.settling``; with a wait
+    it comes back as the success that the provider's list proves. One request was sent.
+    """
     key, ask, before = f"of-{surface}", SURFACES[surface], len(office.provider.noted("requests"))
     office.provider.script("cut")
     office.provider.hidden(hidden=True)
     first = office.client.post("/v1/invocations", office.call(key)).json
     assert first["status"] == "in_doubt"
     held = ask(office, key, None)
-    assert (held["status"], held["meta"]["replayed"], held["meta"]["invocationId"]) == ("in_doubt", True, first["meta"]["invocationId"])
+    assert (held["status"], held["meta"]["replayed"], held["meta"]["invocationId"]) == (
+        "in_doubt",
+        True,
+        first["meta"]["invocationId"],
+    )
     assert {*held["meta"]["settling"]} == {"next", "looks"}
     office.provider.hidden(hidden=False)
 
     def waited() -> Reply | None:
-        """What a wait comes to: its time passes at once, also while the server's own loop is at a look."""
+        """What a wait comes to: its time passes at once, also while the server's own loop is at a
+        look.
+        """
         reply = ask(office, key, 600)
         return reply if reply["status"] == "succeeded" else None
 
     found = until(waited) or {}
-    assert (found["status"], found["meta"]["replayed"], found["meta"]["resolution"]["by"]) == ("succeeded", True, "evidence")
+    assert (found["status"], found["meta"]["replayed"], found["meta"]["resolution"]["by"]) == (
+        "succeeded",
+        True,
+        "evidence",
+    )
     assert "settling" not in found["meta"]
     assert len(office.provider.noted("requests")) == before + 1
     assert ask(office, key, None) == found

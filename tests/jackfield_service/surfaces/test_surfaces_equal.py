@@ -1,4 +1,5 @@
-"""Every vector gives what it says through every surface, the same Result through all of them; and the corpus itself is sound.
+"""Every vector gives what it says through every surface, the same Result through all of them; and
+the corpus itself is sound.
 
 Vectors of what SES's actions do are in ``test_surfaces_equal_actions``.
 """
@@ -12,7 +13,14 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from tests.jackfield_service.surfaces.surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, parameters, played
+from tests.jackfield_service.surfaces.surfaces import (
+    GROUPS_OF_CALLS,
+    SURFACES,
+    complaints,
+    disagreements,
+    parameters,
+    played,
+)
 
 from corpus import FOLDER, Vector, files, vectors
 from jackfield.catalog import Catalog
@@ -22,15 +30,19 @@ from rabbitmq import missing
 pytest_plugins = ["warm"]
 
 _OF_NO_VECTOR = {"approval_required", "idempotency_conflict", "cancelled", "not_allowed"}
-"""Codes that no single invocation can come to: they need a journal, a caller who leaves, or rules (tests/jackfield_store/access)."""
+"""Codes that no single invocation can come to: they need a journal, a caller who leaves, or rules
+(tests/jackfield_store/access).
+"""
 
 
 @pytest.mark.parametrize("given", parameters(lambda group: group in GROUPS_OF_CALLS))
 def test_surfaces_give_equal_results(given: Sequence[tuple[Vector, tuple[str, ...]]]) -> None:
-    """A vector gives what it says through every surface that can express it: the library, the command line, the HTTP API, MCP, the queue.
+    """A vector gives what it says through every surface that can express it: the library, the
+    command line, the HTTP API, MCP, the queue.
 
-    That is the Result, the calls of AWS, the exit code or status, and no traceback. Ids, durations and the wording of hints aside, all
-    Results are equal; Result and invocation fit their published schemas. Some vectors run in a process of their own, too.
+    That is the Result, the calls of AWS, the exit code or status, and no traceback. Ids, durations
+    and the wording of hints aside, all Results are equal; Result and invocation fit their published
+    schemas. Some vectors run in a process of their own, too.
     """
     assert [found for vector, surfaces in given for found in disagreements(vector, surfaces)] == []
 
@@ -41,7 +53,9 @@ def test_vector_files_fit_their_schema(path: Path) -> None:
     schema = json.loads((FOLDER / "vectors.schema.json").read_text(encoding="utf-8"))
     validator = jsonschema_rs.Draft202012Validator(schema)
     document = json.loads(path.read_text(encoding="utf-8"))
-    assert [f"{error.instance_path}: {error.message[:200]}" for error in validator.iter_errors(document)] == []
+    assert [
+        f"{error.instance_path}: {error.message[:200]}" for error in validator.iter_errors(document)
+    ] == []
 
 
 def test_corpus_is_large_and_its_names_are_unique() -> None:
@@ -58,13 +72,20 @@ _OF_MORE = {"setUpAccount", "setUpDns", "tearDownEvents"}
 
 
 def test_each_action_has_a_success_and_a_refusal() -> None:
-    """Each action of Amazon SES has a vector with an output and one that fails: a new action needs both."""
+    """Each action of Amazon SES has a vector with an output and one that fails: a new action needs
+    both.
+    """
     actions = Catalog.installed().find("aws-ses").actions.keys()
     given = [
-        (str(vector.given.get("action")), vector.expect) for vector in vectors() if isinstance(vector.given, Mapping) and not vector.echo
+        (str(vector.given.get("action")), vector.expect)
+        for vector in vectors()
+        if isinstance(vector.given, Mapping) and not vector.echo
     ]
     assert actions - {action for action, expect in given if "output" in expect} == _OF_MORE
-    assert actions - {action for action, expect in given if expect["status"] == "failed"} - _OF_MORE == set()
+    assert (
+        actions - {action for action, expect in given if expect["status"] == "failed"} - _OF_MORE
+        == set()
+    )
 
 
 def test_corpus_covers_every_code() -> None:
@@ -74,8 +95,10 @@ def test_corpus_covers_every_code() -> None:
 
 
 def test_the_queue_takes_all_that_can_be_queued() -> None:
-    """More than half of the vectors go through the queue, and the waits of their retries are compared, too. Skipped without RabbitMQ, when
-    the comparison of the surfaces leaves the queue out."""
+    """More than half of the vectors go through the queue, and the waits of their retries are
+    compared, too. Skipped without RabbitMQ, when the comparison of the surfaces leaves the queue
+    out.
+    """
     reason = missing()
     if reason is not None:
         pytest.skip(reason)

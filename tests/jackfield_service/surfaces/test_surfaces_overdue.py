@@ -1,4 +1,6 @@
-"""N11: an action that blocks does not keep its caller: every surface answers at the deadline, and the action is counted until it ends."""
+"""N11: an action that blocks does not keep its caller: every surface answers at the deadline, and
+the action is counted until it ends.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,15 @@ DEADLINE = 12
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a queue."""
     with standing(tmp_path_factory.mktemp("overdue")) as found:
-        assert found.client().post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+        assert (
+            found.client()
+            .post(
+                "/v1/connections",
+                {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}},
+            )
+            .status
+            == 201
+        )
         yield found
 
 
@@ -65,7 +75,9 @@ def _queued(client: Client, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _over_mcp(client: Client, given: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] | None = called(remote(client.port, client.token), "execute_action", **given).structured_content
+    found: dict[str, Any] | None = called(
+        remote(client.port, client.token), "execute_action", **given
+    ).structured_content
     assert found is not None
     return found
 
@@ -81,7 +93,9 @@ SURFACES: dict[str, tuple[str, Callable[[Client, dict[str, Any]], dict[str, Any]
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_n11_a_server_answers_at_the_deadline(stand: Stand, gate: Gatekeeper, surface: str) -> None:
-    """Over HTTP and MCP, and from the queue, a write that blocks is in doubt while it still blocks."""
+    """Over HTTP and MCP, and from the queue, a write that blocks is in doubt while it still
+    blocks.
+    """
     text, call = SURFACES[surface]
     result = call(stand.client(), blocking(gate, text=text))
     assert (result["status"], result["error"]["code"]) == ("in_doubt", "in_doubt")
@@ -89,12 +103,18 @@ def test_n11_a_server_answers_at_the_deadline(stand: Stand, gate: Gatekeeper, su
     gate.wait()  # it is still there
 
 
-def test_n11_overdue_actions_are_counted_logged_and_limited(stand: Stand, gate: Gatekeeper, caplog: pytest.LogCaptureFixture) -> None:
-    """What blocks is named in the log and counted in the metrics until it ends; beyond the limit nothing more is begun."""
+def test_n11_overdue_actions_are_counted_logged_and_limited(
+    stand: Stand, gate: Gatekeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What blocks is named in the log and counted in the metrics until it ends; beyond the limit
+    nothing more is begun.
+    """
 
     def overdue() -> float:
         lines = stand.client().get("/metrics").body.decode().splitlines()
-        return float(next(line.split()[1] for line in lines if line.startswith("jackfield_actions_overdue ")))
+        return float(
+            next(line.split()[1] for line in lines if line.startswith("jackfield_actions_overdue "))
+        )
 
     client = stand.client()
     until(lambda: not overdue())  # of other tests, whose gates are open now
@@ -103,9 +123,16 @@ def test_n11_overdue_actions_are_counted_logged_and_limited(stand: Stand, gate: 
             assert _posted(client, blocking(gate, "say"))["error"]["code"] == "timeout"
         refused = _posted(client, blocking(gate))
     assert overdue() == 2.0
-    assert (refused["status"], refused["error"]["code"], refused["error"]["retryable"]) == ("failed", "unavailable", True)
+    assert (refused["status"], refused["error"]["code"], refused["error"]["retryable"]) == (
+        "failed",
+        "unavailable",
+        True,
+    )
     assert "2 calls of connectors still run after their deadlines" in refused["error"]["message"]
-    assert f"'say' of the connector 'echo' still runs after its deadline of {DEADLINE} s" in caplog.text
+    assert (
+        f"'say' of the connector 'echo' still runs after its deadline of {DEADLINE} s"
+        in caplog.text
+    )
     gate.wait()
     gate.wait()
     gate.open()
@@ -114,12 +141,19 @@ def test_n11_overdue_actions_are_counted_logged_and_limited(stand: Stand, gate: 
 
 
 @pytest.mark.parametrize("form", ["one", "lines"])
-def test_n11_a_command_answers_at_the_deadline(stand: Stand, gate: Gatekeeper, form: str, tmp_path: Path) -> None:
-    """``jackfield invoke`` prints its Result at the deadline, of one invocation and of each line."""
+def test_n11_a_command_answers_at_the_deadline(
+    stand: Stand, gate: Gatekeeper, form: str, tmp_path: Path
+) -> None:
+    """``jackfield invoke`` prints its Result at the deadline, of one invocation and of each
+    line.
+    """
     path = tmp_path / "given.json"
     path.write_text(json.dumps(blocking(gate)) + "\n", encoding="utf-8")
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), mock.patch.dict(os.environ, clean(stand.folder / "home"), clear=True):
+    with (
+        contextlib.redirect_stdout(said),
+        mock.patch.dict(os.environ, clean(stand.folder / "home"), clear=True),
+    ):
         code = main(["invoke", "--file", str(path), *(["--lines"] if form == "lines" else [])])
     result = json.loads(said.getvalue())
     assert (code, result["status"], result["error"]["code"]) == (3, "in_doubt", "in_doubt"), result
@@ -127,8 +161,13 @@ def test_n11_a_command_answers_at_the_deadline(stand: Stand, gate: Gatekeeper, f
 
 
 def test_n11_the_library_answers_when_the_action_returns(stand: Stand, gate: Gatekeeper) -> None:
-    """``invoke`` runs in its caller's thread, so it returns as the action does, with the Result of a deadline; ``ainvoke`` in time."""
-    with mock.patch.dict(os.environ, clean(stand.folder / "home"), clear=True), Jackfield() as jackfield:
+    """``invoke`` runs in its caller's thread, so it returns as the action does, with the Result of
+    a deadline; ``ainvoke`` in time.
+    """
+    with (
+        mock.patch.dict(os.environ, clean(stand.folder / "home"), clear=True),
+        Jackfield() as jackfield,
+    ):
         result = asyncio.run(jackfield.ainvoke(blocking(gate)))
         assert (result.status, jackfield.overdue) == ("in_doubt", 1)
         gate.wait()
@@ -149,9 +188,18 @@ def test_n11_the_library_answers_when_the_action_returns(stand: Stand, gate: Gat
 
 
 def test_n11_an_output_has_a_limit(stand: Stand) -> None:
-    """An action that returns more than 32 MiB outside of files has no output; a write is in doubt."""
+    """An action that returns more than 32 MiB outside of files has no output; a write is in
+    doubt.
+    """
     with mock.patch("jackfield.connector.conversion.MAX_OUTPUT", 50_000):
-        read, write = (_posted(stand.client(), say(action, "hall", text="é" * 60_000)) for action in ("say", "post"))
-    assert (read["status"], read["error"]["code"], write["status"]) == ("failed", "invalid_output", "in_doubt")
+        read, write = (
+            _posted(stand.client(), say(action, "hall", text="é" * 60_000))
+            for action in ("say", "post")
+        )
+    assert (read["status"], read["error"]["code"], write["status"]) == (
+        "failed",
+        "invalid_output",
+        "in_doubt",
+    )
     assert "more than" in read["error"]["message"]
     assert MAX_OUTPUT == 32 << 20

@@ -1,4 +1,6 @@
-"""``partial: "fail"``: what a provider carried out in part is a failure that nobody repeats, on every surface."""
+"""``partial: "fail"``: what a provider carried out in part is a failure that nobody repeats, on
+every surface.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +60,13 @@ def send_all(letters: Letters) -> Sent:
     return Sent(ids=[name for name in letters.to if name not in bad], failed=[{"id": name} for name in bad])
 '''
 _TEN = [f"{'x' if number in (2, 5, 9) else 'a'}{number}" for number in range(10)]
-_DETAILS = [{"path": f"/to/{number}", "message": f"x{number}: NoSuchAddress"} for number in (2, 5, 9)]
-_ENTRIES = [{"path": f"/failed/{place}", "message": one["message"], "input": one["path"]} for place, one in enumerate(_DETAILS)]
+_DETAILS = [
+    {"path": f"/to/{number}", "message": f"x{number}: NoSuchAddress"} for number in (2, 5, 9)
+]
+_ENTRIES = [
+    {"path": f"/failed/{place}", "message": one["message"], "input": one["path"]}
+    for place, one in enumerate(_DETAILS)
+]
 
 
 @pytest.fixture(name="log")
@@ -72,13 +79,20 @@ def _sent(log: Path) -> int:
 
 
 def _batch(log: Path, **more: Any) -> dict[str, Any]:
-    return {"connector": "mailing", "action": "sendAll", "inputs": {"to": _TEN, "log": str(log)}, "idempotencyKey": str(log), **more}
+    return {
+        "connector": "mailing",
+        "action": "sendAll",
+        "inputs": {"to": _TEN, "log": str(log)},
+        "idempotencyKey": str(log),
+        **more,
+    }
 
 
 def _is_refused(result: dict[str, Any]) -> bool:
     error = result.get("error", {})
     return (
-        (result["status"], error.get("code"), error.get("retryable")) == ("failed", "rejected", False)
+        (result["status"], error.get("code"), error.get("retryable"))
+        == ("failed", "rejected", False)
         and error["details"] == _DETAILS
         and error["provider"]["details"]["ids"] == [name for name in _TEN if name.startswith("a")]
     )
@@ -102,22 +116,35 @@ def _jackfield(folder: Path, tmp_path: Path) -> Iterator[Jackfield]:
     with plugged(folder / "plugs"):
         url = f"sqlite:///{tmp_path}/x.db"
         open_database(url, migrate=True).close()
-        with Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)}) as jackfield:
+        with Jackfield(
+            database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)}
+        ) as jackfield:
             yield jackfield
 
 
 def test_a_part_that_failed_is_a_warning_by_default(jackfield: Jackfield, log: Path) -> None:
     """A success, with one warning: its code, how many entries failed, and a pointer to each."""
     for members in ({}, {"partial": "warn"}):
-        result = jackfield.invoke({**_batch(log), **members, "idempotencyKey": f"k{len(members)}"}).to_json()
+        result = jackfield.invoke(
+            {**_batch(log), **members, "idempotencyKey": f"k{len(members)}"}
+        ).to_json()
         (warning,) = result["meta"]["warnings"]
-        assert (result["status"], warning["code"], warning["failed"], warning["path"]) == ("succeeded", "partial", 3, "/failed")
+        assert (result["status"], warning["code"], warning["failed"], warning["path"]) == (
+            "succeeded",
+            "partial",
+            3,
+            "/failed",
+        )
         assert warning["entries"] == _ENTRIES
         assert warning["message"] == "succeeded in part: 3 entries failed"
 
 
-def test_an_entry_whose_input_nobody_knows_is_named_in_the_output(jackfield: Jackfield, log: Path) -> None:
-    """The details of an error point into the inputs (contract §3): one that cannot has the whole of them, and says where in the output."""
+def test_an_entry_whose_input_nobody_knows_is_named_in_the_output(
+    jackfield: Jackfield, log: Path
+) -> None:
+    """The details of an error point into the inputs (contract §3): one that cannot has the whole of
+    them, and says where in the output.
+    """
     body = {**_batch(log, partial="fail"), "inputs": {"to": ["a", "xx", "x"], "log": str(log)}}
     error = jackfield.invoke(body).to_json()["error"]
     assert error["details"] == [
@@ -127,18 +154,31 @@ def test_an_entry_whose_input_nobody_knows_is_named_in_the_output(jackfield: Jac
 
 
 def test_the_same_key_is_one_request(jackfield: Jackfield, log: Path) -> None:
-    """A batch of 10 of which 3 failed, asked for four times with one key: one request, and the same failure each time. The key is no other
-    request's, and a batch that succeeds is no failure."""
+    """A batch of 10 of which 3 failed, asked for four times with one key: one request, and the same
+    failure each time. The key is no other request's, and a batch that succeeds is no failure.
+    """
     first = jackfield.invoke(_batch(log, partial="fail"))
     again = [jackfield.invoke(_batch(log, partial="fail")) for _ in range(2)]
     awaited = asyncio.run(jackfield.ainvoke(_batch(log, partial="fail")))
     assert [_is_refused(result.to_json()) for result in (first, *again, awaited)] == [True] * 4
-    assert [result.meta.replayed for result in (first, *again, awaited)] == [False, True, True, True]
+    assert [result.meta.replayed for result in (first, *again, awaited)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
     assert {result.meta.invocation_id for result in again} == {first.meta.invocation_id}
     assert _sent(log) == 1
-    other = jackfield.invoke({**_batch(log, partial="fail"), "inputs": {"to": ["a"], "log": str(log)}}).to_json()
+    other = jackfield.invoke(
+        {**_batch(log, partial="fail"), "inputs": {"to": ["a"], "log": str(log)}}
+    ).to_json()
     assert other["error"]["code"] == "idempotency_conflict"
-    whole = jackfield.invoke({**_batch(log, partial="fail", idempotencyKey="k"), "inputs": {"to": ["a"], "log": str(log)}})
+    whole = jackfield.invoke(
+        {
+            **_batch(log, partial="fail", idempotencyKey="k"),
+            "inputs": {"to": ["a"], "log": str(log)},
+        }
+    )
     assert (whole.status, whole.exit_code, first.exit_code) == ("succeeded", 0, 1)
     assert jackfield.journal is not None
     kept = jackfield.journal.find(first.meta.invocation_id)
@@ -146,8 +186,12 @@ def test_the_same_key_is_one_request(jackfield: Jackfield, log: Path) -> None:
 
 
 def test_a_refusal_of_the_provider_still_frees_its_key(jackfield: Jackfield, log: Path) -> None:
-    """With the option, all other failures are as they were: inputs that are not valid spend no key."""
-    wrong = jackfield.invoke({**_batch(log, partial="fail"), "inputs": {"to": "x", "log": 1}}).to_json()
+    """With the option, all other failures are as they were: inputs that are not valid spend no
+    key.
+    """
+    wrong = jackfield.invoke(
+        {**_batch(log, partial="fail"), "inputs": {"to": "x", "log": 1}}
+    ).to_json()
     assert wrong["error"]["code"] == "invalid_input"
     assert _is_refused(jackfield.invoke(_batch(log, partial="fail")).to_json())
     assert jackfield.invoke(_batch(log, partial="sometimes")).to_json()["error"]["details"] == [
@@ -181,11 +225,17 @@ def _over_http(stand: Stand, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _over_mcp(stand: Stand, body: dict[str, Any]) -> dict[str, Any]:
-    return dict(called(remote(stand.port, stand.client().token), "execute_action", **body).structured_content)
+    return dict(
+        called(
+            remote(stand.port, stand.client().token), "execute_action", **body
+        ).structured_content
+    )
 
 
 @pytest.mark.parametrize("ask", [_over_http, _over_mcp])
-def test_it_is_the_same_over(stand: Stand, log: Path, ask: Callable[[Stand, dict[str, Any]], dict[str, Any]]) -> None:
+def test_it_is_the_same_over(
+    stand: Stand, log: Path, ask: Callable[[Stand, dict[str, Any]], dict[str, Any]]
+) -> None:
     """HTTP and MCP answer with the failure, and with its replay: one request."""
     found = [ask(stand, _batch(log, partial="fail")) for _ in range(2)]
     assert [_is_refused(result) for result in found] == [True, True]
@@ -201,11 +251,29 @@ def test_the_command_line_has_a_flag(folder: Path, log: Path, tmp_path: Path) ->
         "JACKFIELD_HOME": str(tmp_path),
         "JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
     }
-    words = ["mailing", "sendAll", f"to:={json.dumps(_TEN)}", f"log={log}", "--idempotency-key", "k", "--partial", "fail"]
+    words = [
+        "mailing",
+        "sendAll",
+        f"to:={json.dumps(_TEN)}",
+        f"log={log}",
+        "--idempotency-key",
+        "k",
+        "--partial",
+        "fail",
+    ]
     for replayed in (False, True):
         done = subprocess.run(
-            [sys.executable, "-m", "jackfield", "invoke", *words], env=environment, capture_output=True, text=True, check=False, timeout=120
+            [sys.executable, "-m", "jackfield", "invoke", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         found = json.loads(done.stdout)
-        assert (done.returncode, _is_refused(found), found["meta"]["replayed"]) == (1, True, replayed), found
+        assert (done.returncode, _is_refused(found), found["meta"]["replayed"]) == (
+            1,
+            True,
+            replayed,
+        ), found
     assert _sent(log) == 1

@@ -1,4 +1,6 @@
-"""What is on the ``database`` of the plugin ``postgres``: a vault, workspaces and tokens, with a clock that tests move."""
+"""What is on the ``database`` of the plugin ``postgres``: a vault, workspaces and tokens, with a
+clock that tests move.
+"""
 
 from __future__ import annotations
 

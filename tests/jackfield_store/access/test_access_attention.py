@@ -1,4 +1,6 @@
-"""Connections that need a person are counted over all workspaces by what the store knows of them, before a call stumbles over it."""
+"""Connections that need a person are counted over all workspaces by what the store knows of them,
+before a call stumbles over it.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +19,32 @@ from jackfield_store.runtime import Jackfield
 
 pytest_plugins = ["postgres"]
 
-CLIENT = {"clientId": "c", "clientSecret": "a-secret-of-it", "tokenUrl": "https://id.example.com/token"}
+CLIENT = {
+    "clientId": "c",
+    "clientSecret": "a-secret-of-it",
+    "tokenUrl": "https://id.example.com/token",
+}
 TYPE, HOST = "http/oauth2ClientCredentials", "api.example.com"
 
 
 @pytest.fixture
 def runtime(database_url: str) -> Iterator[Jackfield]:
-    """The workspace ``acme``, with a connection for each of three clients: two of the server and one that hides another of the server."""
+    """The workspace ``acme``, with a connection for each of three clients: two of the server and
+    one that hides another of the server.
+    """
     open_database(database_url, migrate=True).close()
-    with Jackfield(database_url=database_url, environment={}, connections=(), workspace="acme") as found:
+    with Jackfield(
+        database_url=database_url, environment={}, connections=(), workspace="acme"
+    ) as found:
         storage = found.storage
         Workspaces(storage.database, storage.vault, SystemClock()).create("acme")
         for workspace, names in (("default", ("shop", "Shop", "own")), ("acme", ("own",))):
             for name in names:
                 clients_of(found, workspace).add(name, (HOST,), CLIENT)
         for name in ("shop", "Shop", "own"):
-            found.connections.add(f"at-{name}", TYPE, {"oauthClient": name, "server": f"https://{HOST}"}, test=False)
+            found.connections.add(
+                f"at-{name}", TYPE, {"oauthClient": name, "server": f"https://{HOST}"}, test=False
+            )
         yield found
 
 
@@ -67,7 +79,9 @@ def test_a_server_client_takes_the_place_of_one_that_hid_it(runtime: Jackfield) 
 
 
 def test_a_connection_is_told_until_it_works(runtime: Jackfield) -> None:
-    """One whose credentials were refused, or whose test failed; not one that waits for its first approval."""
+    """One whose credentials were refused, or whose test failed; not one that waits for its first
+    approval.
+    """
     database, known = runtime.storage.database, runtime.connections.known
     found = runtime.connections.find("at-own")
     assert found.id is not None
@@ -76,18 +90,26 @@ def test_a_connection_is_told_until_it_works(runtime: Jackfield) -> None:
     known.note_used("at-own", found.id, found.version)
     assert troubles(database) == {}
     with database.write() as transaction:
-        transaction.change("UPDATE connections SET status = 'failing', session = 's' WHERE workspace = 'acme' AND name = 'at-own'", {})
+        transaction.change(
+            "UPDATE connections SET status = 'failing', session = 's' WHERE workspace = 'acme' "
+            "AND name = 'at-own'",
+            {},
+        )
     assert troubles(database) == {}
 
 
 def test_an_index_counts_them(runtime: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many connections work."""
     database, execute, steps = runtime.storage.database, Transaction.execute, list[str]()
-    is_embedded = database.dialect.name == "sqlite"  # where the plan does not depend on what the table has
+    # where the plan does not depend on what the table has
+    is_embedded = database.dialect.name == "sqlite"
 
     def explained(transaction: Transaction, statement: str, values: Any = None) -> Any:
         if is_embedded:
-            steps.extend(row.detail for row in execute(transaction, f"EXPLAIN QUERY PLAN {statement}", values or {}))
+            steps.extend(
+                row.detail
+                for row in execute(transaction, f"EXPLAIN QUERY PLAN {statement}", values or {})
+            )
         return execute(transaction, statement, values or {})
 
     monkeypatch.setattr(Transaction, "execute", explained)

@@ -1,4 +1,6 @@
-"""The audit log: what is recorded, by whom, and how a change of the log is found; on SQLite and PostgreSQL."""
+"""The audit log: what is recorded, by whom, and how a change of the log is found; on SQLite and
+PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,17 @@ def _events(audit: Audit) -> list[str]:
     return [entry.about["event"] for entry in audit.all()]
 
 
-def test_entries_are_listed_newest_first_and_filtered(audit: Audit, database: Database, vault: Vault, clock: FakeClock) -> None:
-    """A list has the newest entry first, goes on at its cursor, and filters by actor, object and event."""
+def test_entries_are_listed_newest_first_and_filtered(
+    audit: Audit, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """A list has the newest entry first, goes on at its cursor, and filters by actor, object and
+    event.
+    """
     for number in range(5):
         audit.record("connection.created", f"connection:c{number}", {"type": "echo/key"})
-    Audit(database, lambda: vault, "default", clock, Actor("token", "t1", "shop")).record("connection.removed", "connection:c1")
+    Audit(database, lambda: vault, "default", clock, Actor("token", "t1", "shop")).record(
+        "connection.removed", "connection:c1"
+    )
     page, cursor = audit.list(limit=4)
     assert [entry.sequence for entry in page] == [6, 5, 4, 3]
     rest, end = audit.list(limit=4, cursor=cursor)
@@ -48,7 +56,9 @@ def test_entries_are_listed_newest_first_and_filtered(audit: Audit, database: Da
 
 
 def test_an_untouched_log_is_whole(audit: Audit) -> None:
-    """Verification of an untouched log finds no fault, empty or not, and a kept head still fits later."""
+    """Verification of an untouched log finds no fault, empty or not, and a kept head still fits
+    later.
+    """
     assert audit.verify().to_json() == {"whole": True, "entries": 0, "head": "0:" + "0" * 64}
     audit.record("token.created", "token:1")
     head = audit.verify().head
@@ -61,8 +71,14 @@ def test_an_untouched_log_is_whole(audit: Audit) -> None:
 FORGED = """INSERT INTO audit_entries (workspace, sequence, actor, event, object, entry, digest)
 VALUES ('default', {sequence}, 'cli:root', 'connection.removed', 'connection:forged', '{{}}', 'ffff')"""
 TAMPERING = [
-    ("UPDATE audit_entries SET entry = REPLACE(entry, 'ada', 'bob') WHERE sequence = 2", "entry 2 was changed"),
-    ("UPDATE audit_entries SET actor = 'cli:bob' WHERE sequence = 2", "entry 2 has columns that differ"),
+    (
+        "UPDATE audit_entries SET entry = REPLACE(entry, 'ada', 'bob') WHERE sequence = 2",
+        "entry 2 was changed",
+    ),
+    (
+        "UPDATE audit_entries SET actor = 'cli:bob' WHERE sequence = 2",
+        "entry 2 has columns that differ",
+    ),
     ("UPDATE audit_entries SET digest = 'x' WHERE sequence = 2", "entry 2 was changed"),
     ("DELETE FROM audit_entries WHERE sequence = 2", "entry 2 is missing"),
     ("DELETE FROM audit_entries WHERE sequence = 1", "entry 1 is missing"),
@@ -96,8 +112,12 @@ def test_a_forged_entry_in_the_way_is_named(audit: Audit, database: Database) ->
         audit.record("connection.created", "connection:d")
 
 
-def test_a_rewritten_log_is_found_by_a_kept_head(audit: Audit, database: Database, vault: Vault, clock: FakeClock) -> None:
-    """A chain that was recomputed from the start fits itself, and not the head that was kept elsewhere."""
+def test_a_rewritten_log_is_found_by_a_kept_head(
+    audit: Audit, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """A chain that was recomputed from the start fits itself, and not the head that was kept
+    elsewhere.
+    """
     for number in range(3):
         audit.record("connection.created", f"connection:c{number}")
     head = audit.verify().head
@@ -114,10 +134,14 @@ def test_a_rewritten_log_is_found_by_a_kept_head(audit: Audit, database: Databas
 
 
 def test_writers_at_once_make_one_chain(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """Entries of many threads at once form one chain without gaps, and each workspace has its own."""
+    """Entries of many threads at once form one chain without gaps, and each workspace has its
+    own.
+    """
 
     def write(number: int) -> None:
-        Audit(database, lambda: vault, f"w{number % 2}", clock, Actor("token", str(number))).record("connection.tested", "connection:c")
+        Audit(database, lambda: vault, f"w{number % 2}", clock, Actor("token", str(number))).record(
+            "connection.tested", "connection:c"
+        )
 
     for name in ("w0", "w1"):
         Workspaces(database, vault, clock).create(name)
@@ -144,13 +168,25 @@ def _cut(database: Database, workspace: str, last: int) -> None:
     """Cut a log as somebody does who can write to the database: its head fits."""
     with database.write() as transaction:
         of = {"workspace": workspace, "last": last}
-        transaction.change("DELETE FROM audit_entries WHERE workspace = :workspace AND sequence > :last", of)
-        digest = "(SELECT digest FROM audit_entries WHERE workspace = :workspace AND sequence = :last)"
-        transaction.change(f"UPDATE audit_heads SET sequence = :last, digest = {digest} WHERE workspace = :workspace", of)
+        transaction.change(
+            "DELETE FROM audit_entries WHERE workspace = :workspace AND sequence > :last", of
+        )
+        digest = (
+            "(SELECT digest FROM audit_entries WHERE workspace = :workspace AND sequence = :last)"
+        )
+        transaction.change(
+            f"UPDATE audit_heads SET sequence = :last, digest = {digest} WHERE workspace = "
+            ":workspace",
+            of,
+        )
 
 
-def test_a_cut_log_is_found_without_a_kept_head(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """Who has no master key cannot seal the head of a log that he has cut. What is recorded later does not heal it, and says where."""
+def test_a_cut_log_is_found_without_a_kept_head(
+    database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """Who has no master key cannot seal the head of a log that he has cut. What is recorded later
+    does not heal it, and says where.
+    """
     log = _log(database, vault, clock)
     _cut(database, "acme", 2)
     assert "its head, entry 2, is not sealed" in str(log.verify().fault)
@@ -160,8 +196,12 @@ def test_a_cut_log_is_found_without_a_kept_head(database: Database, vault: Vault
     assert [entry.to_json().get("unsealed") for entry in log.all()] == [None, None, True, None]
 
 
-def test_a_log_that_was_taken_away_is_missed(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """A workspace without any log is not one with an empty log, also once something was recorded again."""
+def test_a_log_that_was_taken_away_is_missed(
+    database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """A workspace without any log is not one with an empty log, also once something was recorded
+    again.
+    """
     log = _log(database, vault, clock)
     with database.write() as transaction:
         transaction.change("DELETE FROM audit_entries")
@@ -172,35 +212,53 @@ def test_a_log_that_was_taken_away_is_missed(database: Database, vault: Vault, c
 
 
 def test_an_added_entry_is_not_sealed(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """An entry that fits the chain, and a head that fits the entry, are found where somebody without the master key has written them."""
+    """An entry that fits the chain, and a head that fits the entry, are found where somebody
+    without the master key has written them.
+    """
     log = _log(database, vault, clock)
     forger = Vault(database, MasterKey.generate(), clock)
     with pytest.raises(WrongMasterKey):
         Audit(database, lambda: forger, "acme", clock).record("connection.removed", "connection:c1")
-    values = log.values((4, log.head().partition(":")[2]), "connection.removed", "connection:c1", None)
+    values = log.values(
+        (4, log.head().partition(":")[2]), "connection.removed", "connection:c1", None
+    )
     with database.write() as transaction:
         columns = ("workspace", "sequence", "actor", "event", "object", "entry", "digest")
         places = ", ".join(f":{column}" for column in columns)
-        transaction.change(f"INSERT INTO audit_entries ({', '.join(columns)}) VALUES ({places})", values)
-        transaction.change("UPDATE audit_heads SET sequence = 4, digest = :digest WHERE workspace = 'acme'", values)
+        transaction.change(
+            f"INSERT INTO audit_entries ({', '.join(columns)}) VALUES ({places})", values
+        )
+        transaction.change(
+            "UPDATE audit_heads SET sequence = 4, digest = :digest WHERE workspace = 'acme'", values
+        )
     assert "its head, entry 4, is not sealed" in str(log.verify().fault)
 
 
-def test_the_head_of_another_log_does_not_fit(database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_the_head_of_another_log_does_not_fit(
+    database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """A seal holds for one workspace: that of another cannot be moved."""
     log, other = (_log(database, vault, clock, name) for name in ("acme", "beta"))
     with database.write() as transaction:
-        transaction.change("UPDATE audit_heads SET seal = (SELECT seal FROM audit_heads WHERE workspace = 'beta') WHERE workspace = 'acme'")
+        transaction.change(
+            "UPDATE audit_heads SET seal = (SELECT seal FROM audit_heads WHERE workspace = "
+            "'beta') WHERE workspace = 'acme'"
+        )
     assert "is not sealed" in str(log.verify().fault)
     assert other.verify().fault is None
 
 
-def test_a_kept_head_vouches_for_what_is_before_it(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """A head that was kept outside takes the place of the seals up to it, so that a settled fault is not reported for ever; later ones
-    still are."""
+def test_a_kept_head_vouches_for_what_is_before_it(
+    database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """A head that was kept outside takes the place of the seals up to it, so that a settled fault
+    is not reported for ever; later ones still are.
+    """
     log = _log(database, vault, clock)
     _cut(database, "acme", 2)
-    with pytest.raises(Unavailable, match="cannot be vouched for: its head, entry 2, is not sealed"):
+    with pytest.raises(
+        Unavailable, match="cannot be vouched for: its head, entry 2, is not sealed"
+    ):
         log.head()
     assert log.verify(log.verify().head).fault is None
     log.record("connection.created", "connection:later")
@@ -214,7 +272,9 @@ def test_a_kept_head_vouches_for_what_is_before_it(database: Database, vault: Va
     assert "entry 4 follows" in str(log.verify(kept).fault)
 
 
-def test_a_log_is_verified_without_the_master_key_as_far_as_it_goes(database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_a_log_is_verified_without_the_master_key_as_far_as_it_goes(
+    database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """``db check`` without the master key judges the chain, and leaves the seals."""
     _log(database, vault, clock)
     blind = Audit(database, lambda: Vault(database, MasterKey.generate(), clock), "acme", clock)
@@ -233,8 +293,12 @@ def test_a_change_that_fails_leaves_no_entry(audit: Audit, database: Database) -
     assert audit.verify().entries == 1
 
 
-def test_tokens_are_recorded(audit: Audit, database: Database, vault: Vault, clock: FakeClock) -> None:
-    """Creating and revoking a token is recorded with its scope and rules, never with its text; revoking it again is not."""
+def test_tokens_are_recorded(
+    audit: Audit, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """Creating and revoking a token is recorded with its scope and rules, never with its text;
+    revoking it again is not.
+    """
     tokens = Tokens(database, vault, "default", clock, ADA)
     made = tokens.create("invoke", "the shop", Rules((), ("effect:write",)))
     tokens.revoke(made.token.id)
@@ -248,10 +312,14 @@ def test_tokens_are_recorded(audit: Audit, database: Database, vault: Vault, clo
 
 
 def test_workspaces_are_recorded(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """Creating a workspace, and a change of its settings, are recorded in its own log with the values before and after."""
+    """Creating a workspace, and a change of its settings, are recorded in its own log with the
+    values before and after.
+    """
     workspaces = Workspaces(database, vault, clock, ADA)
     workspaces.create("acme")
-    workspaces.acting_as(Actor("token", "t1")).set("acme", {"keepInputs": True, "rules": {"block": ["effect:write"]}})
+    workspaces.acting_as(Actor("token", "t1")).set(
+        "acme", {"keepInputs": True, "rules": {"block": ["effect:write"]}}
+    )
     created, changed = Audit(database, lambda: vault, "acme", clock).all()
     assert created.about["event"] == "workspace.created"
     assert changed.about["actor"] == {"kind": "token", "id": "t1"}
@@ -260,11 +328,16 @@ def test_workspaces_are_recorded(database: Database, vault: Vault, clock: FakeCl
     assert changed.about["details"]["after"]["rules"]["block"] == ["effect:write"]
 
 
-def test_a_damaged_key_of_the_operator_stops_no_other_workspace(database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_a_damaged_key_of_the_operator_stops_no_other_workspace(
+    database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """Acts elsewhere are recorded while nobody has the key of the seals, and count as unsealed."""
     log = _log(database, vault, clock)
     with database.write() as transaction:
-        transaction.change("UPDATE data_keys SET wrapped = :wrapped WHERE workspace = 'default'", {"wrapped": b"x" * 60})
+        transaction.change(
+            "UPDATE data_keys SET wrapped = :wrapped WHERE workspace = 'default'",
+            {"wrapped": b"x" * 60},
+        )
     later = Audit(database, lambda: Vault(database, vault.ring, clock), "acme", clock, ADA)
     assert "the seal of its head cannot be judged: the data key" in str(later.verify().fault)
     later.record("connection.created", "connection:later")

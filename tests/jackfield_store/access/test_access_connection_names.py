@@ -1,4 +1,6 @@
-"""What has become of a connection since a call is told by the audit log: of the connection that had the name then, not of the name."""
+"""What has become of a connection since a call is told by the audit log: of the connection that had
+the name then, not of the name.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,15 @@ def names(runtime: Jackfield) -> ConnectionNames:
     return ConnectionNames(runtime.storage.database, runtime.workspace)
 
 
-def test_renames_are_followed_and_no_other_connection_is_taken(runtime: Jackfield, clock: StillClock) -> None:
+def test_renames_are_followed_and_no_other_connection_is_taken(
+    runtime: Jackfield, clock: StillClock
+) -> None:
     """Also several in the same instant, and where the names change places."""
     connections, before = runtime.connections, clock.time()
-    assert (names(runtime).present("hall", before), names(runtime).present("unknown", before)) == ("hall", "unknown")
+    assert (names(runtime).present("hall", before), names(runtime).present("unknown", before)) == (
+        "hall",
+        "unknown",
+    )
     clock.advance(1)
     connections.add("yard", "http/bearer", VALUES)
     between = clock.time()
@@ -49,9 +56,16 @@ def test_renames_are_followed_and_no_other_connection_is_taken(runtime: Jackfiel
         connections.rename(old, new)
     found = names(runtime)
     assert (found.present("hall", between), found.present("yard", between)) == ("yard", "hall")
-    assert (found.present("hall", clock.time()), found.present("yard", clock.time())) == ("hall", "yard")
+    assert (found.present("hall", clock.time()), found.present("yard", clock.time())) == (
+        "hall",
+        "yard",
+    )
     assert found.present("yard", before) is None
-    assert (found.former("yard"), found.former("hall"), found.former("ya%d")) == (["spare"], ["yard"], [])
+    assert (found.former("yard"), found.former("hall"), found.former("ya%d")) == (
+        ["spare"],
+        ["yard"],
+        [],
+    )
     connections.test("yard")
     clock.advance(1)
     connections.remove("yard")
@@ -60,7 +74,9 @@ def test_renames_are_followed_and_no_other_connection_is_taken(runtime: Jackfiel
     assert names(runtime).present("yard", clock.time()) == "yard"
 
 
-def test_a_name_that_changes_all_the_time_is_not_told(runtime: Jackfield, clock: StillClock) -> None:
+def test_a_name_that_changes_all_the_time_is_not_told(
+    runtime: Jackfield, clock: StillClock
+) -> None:
     """More changes than are looked at: nothing is followed, and nothing is guessed."""
     connections, before = runtime.connections, clock.time()
     clock.advance(1)
@@ -71,7 +87,9 @@ def test_a_name_that_changes_all_the_time_is_not_told(runtime: Jackfield, clock:
     assert names(runtime).present("hall", clock.time()) == "hall"
 
 
-def test_the_changes_of_a_name_are_found_by_an_index(runtime: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_changes_of_a_name_are_found_by_an_index(
+    runtime: Jackfield, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often it was tested, and however long the log is."""
     database, used = runtime.storage.database, list[str]()
     execute = Transaction.execute
@@ -86,5 +104,7 @@ def test_the_changes_of_a_name_are_found_by_an_index(runtime: Jackfield, monkeyp
     if database.dialect.name == "sqlite":
         values = {"workspace": "default", "object": "connection:hall", "to": "%"}
         with database.read() as transaction:
-            plans = [execute(transaction, f"EXPLAIN QUERY PLAN {one}", values)[0].detail for one in used]
+            plans = [
+                execute(transaction, f"EXPLAIN QUERY PLAN {one}", values)[0].detail for one in used
+            ]
         assert all("audit_entries_names" in step for step in plans), plans

@@ -33,21 +33,51 @@ def _catalog() -> Catalog:
         (Rules(approve=("effect:write & connection:prod-*",)), ["/rules/approve/0"], None),
         (Rules(approve=("effect:write & connection:@inline",)), ["/rules/approve/0"], None),
         (Rules(("connection:acme-*",), approve=("effect:write",)), ["/rules/approve/0"], None),
-        (Rules(("stripe/*", "github/* & connection:acme"), ("effect:write",)), ["/rules/block/0"], ["stripe", "github"]),
+        (
+            Rules(("stripe/*", "github/* & connection:acme"), ("effect:write",)),
+            ["/rules/block/0"],
+            ["stripe", "github"],
+        ),
         (Rules(block=("stripe/* & effect:write",), approve=("stripe/*",)), [], []),
         (Rules(block=("effect:write",), approve=("effect:idempotent",)), [], []),
-        (Rules(block=("effect:change & */delete*",), approve=("effect:change", "effect:write")), [], []),
+        (
+            Rules(block=("effect:change & */delete*",), approve=("effect:change", "effect:write")),
+            [],
+            [],
+        ),
         (Rules(("effect:read",), approve=("effect:write",)), [], []),
         (Rules(("effect:write",)), [], []),
         (Rules(asks_writes=True), ["/writes"], None),
         (Rules(asks_writes=True, approve=("effect:change",)), [], []),
         (Rules(asks_writes=True, block=("effect:idempotent",)), [], []),
-        (Rules(approve=("effect:write & connection:prod-*", "effect:idempotent & connection:prod-*")), [], []),
-        (Rules(approve=("effect:write & connection:prod-*", "effect:idempotent & connection:test-*")), ["/rules/approve/0"], None),
+        (
+            Rules(
+                approve=(
+                    "effect:write & connection:prod-*",
+                    "effect:idempotent & connection:prod-*",
+                )
+            ),
+            [],
+            [],
+        ),
+        (
+            Rules(
+                approve=(
+                    "effect:write & connection:prod-*",
+                    "effect:idempotent & connection:test-*",
+                )
+            ),
+            ["/rules/approve/0"],
+            None,
+        ),
     ],
 )
-def test_what_a_rule_leaves_out_is_counted(catalog: Catalog, rules: Rules, paths: list[str], connectors: list[str] | None) -> None:
-    """Of the actions that the rules allow and that no pattern blocks or lets wait; over the connections that the pattern means."""
+def test_what_a_rule_leaves_out_is_counted(
+    catalog: Catalog, rules: Rules, paths: list[str], connectors: list[str] | None
+) -> None:
+    """Of the actions that the rules allow and that no pattern blocks or lets wait; over the
+    connections that the pattern means.
+    """
     found = gaps(rules, lambda: catalog)
     assert [gap.path for gap in found] == paths
     for gap in found:
@@ -63,7 +93,8 @@ def test_a_pattern_of_one_action_says_one(catalog: Catalog) -> None:
     """In the singular, with what to write instead."""
     (found,) = gaps(Rules(approve=("github/deleteRepository & effect:write",)), lambda: catalog)
     assert found.to_json()["message"] == (
-        "'github/deleteRepository & effect:write' leaves out 1 installed action that changes something, being idempotent, such as "
+        "'github/deleteRepository & effect:write' leaves out 1 installed action that changes "
+        "something, being idempotent, such as "
         "'github/deleteRepository'; 'github/deleteRepository & effect:change' covers all changes"
     )
 
@@ -77,10 +108,16 @@ def test_no_catalog_is_read_for_other_rules() -> None:
     assert gaps(Rules(("*",), ("*/delete*",), ("effect:change",)), never) == []
 
 
-def test_the_library_logs_what_a_rule_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A program that sets rules has the warning in its log and in what ``set`` returns; a change of other settings warns nobody."""
+def test_the_library_logs_what_a_rule_leaves_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that sets rules has the warning in its log and in what ``set`` returns; a change of
+    other settings warns nobody.
+    """
     with (
-        Jackfield(database_url=f"sqlite:///{tmp_path}/j.db", environment={}, connections=()) as jackfield,
+        Jackfield(
+            database_url=f"sqlite:///{tmp_path}/j.db", environment={}, connections=()
+        ) as jackfield,
         caplog.at_level(logging.WARNING),
     ):
         workspaces = jackfield.access.workspaces

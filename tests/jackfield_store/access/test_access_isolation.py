@@ -1,4 +1,6 @@
-"""No store can be used without a workspace: by how stores are made, and by what their statements say."""
+"""No store can be used without a workspace: by how stores are made, and by what their statements
+say.
+"""
 
 from __future__ import annotations
 
@@ -74,17 +76,19 @@ EXCEPTIONS = {
     r"WITH RECURSIVE queued\(workspace\) AS": "a worker's: it serves every workspace",
     r"SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner": "a worker's: what its process holds",
     r"UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner": "a worker's: its end gives back what it holds",
-    r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now ORDER BY not_after) LIMIT :limit( OFFSET :left)?": (
-        "recovery takes over for every workspace"
-    ),
+    (
+        r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now ORDER BY not_after) "
+        r"LIMIT :limit( OFFSET :left)?"
+    ): ("recovery takes over for every workspace"),
     r"SELECT workspace, id, mark FROM quota_places": "recovery gives back what lost processes had counted, for every workspace",
     r"SELECT DISTINCT owner FROM \(SELECT name FROM workspaces": "recovery looks for owners that are gone",
     r"SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at": "a worker's: what its own process is to cancel",
     r"SELECT COUNT\(\*\) AS released FROM invocations": "the dispatcher's: how many messages the broker holds",
     r"SET released_at = NULL WHERE status = 'queued' AND \(released_at < ": "the dispatcher's: what the broker lost",
-    r"SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE $|SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE \{": (
-        "completed by conditions that name the workspace"
-    ),
+    (
+        r"SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE $|SELECT connection, "
+        r"COUNT\(\*\) AS busy FROM invocations WHERE \{"
+    ): ("completed by conditions that name the workspace"),
     r"SELECT counts.workspace, SUM\(counts.invocations \+ 0.0\) - ": "the operator's: how many wait in each workspace",
     r"SELECT counts.workspace, SUM\(counts.invocations \+ 0.0\) AS invocations": "the operator's: how many are in doubt in each workspace",
     r"SELECT workspace, COUNT\(\*\) AS (running|released) FROM invocations": "the operator's: what workers and the broker hold",
@@ -101,33 +105,45 @@ EXCEPTIONS = {
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
     r"SELECT workspace, name FROM connections WHERE public_values LIKE :text": (
-        "completed by the workspace, or for the operator: which connections name a client of the server"
+        "completed by the workspace, or for the operator: which connections name a client of the "
+        "server"
     ),
-    r"UPDATE connections SET status = 'expired' WHERE status <> 'expired' AND public_values LIKE :text": (
-        "completed by the workspace, or for the operator: which connections name a client of the server that is removed"
+    (
+        r"UPDATE connections SET status = 'expired' WHERE status <> 'expired' AND public_values "
+        r"LIKE :text"
+    ): (
+        "completed by the workspace, or for the operator: which connections name a client of the "
+        "server that is removed"
     ),
-    r"^AND NOT EXISTS \( SELECT 1 FROM oauth_clients hiding WHERE hiding.workspace = connections.workspace": (
-        "compares with the workspace of the row around it"
-    ),
+    (
+        r"^AND NOT EXISTS \( SELECT 1 FROM oauth_clients hiding WHERE hiding.workspace = "
+        r"connections.workspace"
+    ): ("compares with the workspace of the row around it"),
     r"SELECT workspace, name FROM connections WHERE type LIKE :type": (
-        "completed by the workspace, or for the operator: which connections are for a server that all workspaces share"
+        "completed by the workspace, or for the operator: which connections are for a server "
+        "that all workspaces share"
     ),
     r"SELECT workspace FROM mcp_servers WHERE name = :name ORDER BY workspace": "the operator's: whether a shared name is free",
     r"FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last": "a rotation's: that of those which get new data keys",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 
-OF_ALL = {Leadership: "a process, which does something for every workspace",
-          Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
-          SignIns: "the operator's: people who sign in have roles in several workspaces",
-          Queue: "what workers take from, for every workspace",
-          JournalUpkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
-          Instance: "this process",
-          DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
-          DueDoubts: "what processes look for, for every workspace",
-          DueOfFunctions: "those of the functions that a process declares, for each workspace that it serves",
-          DueRevocations: "what processes tell providers, for every workspace",
-          DueSubscriptions: "what processes share, for every workspace"}  # fmt: skip
+OF_ALL = {
+    Leadership: "a process, which does something for every workspace",
+    Workspaces: "the operator's list of them",
+    PlatformTokens: "the operator's: each manages several workspaces",
+    SignIns: "the operator's: people who sign in have roles in several workspaces",
+    Queue: "what workers take from, for every workspace",
+    JournalUpkeep: "what merges the counts of every workspace",
+    Recovery: "what takes over from lost processes",
+    Instance: "this process",
+    DueJobs: "what workers poll, for every workspace",
+    Budgets: "what workers ask, for every workspace",
+    DueDoubts: "what processes look for, for every workspace",
+    DueOfFunctions: "those of the functions that a process declares, for each workspace that it serves",
+    DueRevocations: "what processes tell providers, for every workspace",
+    DueSubscriptions: "what processes share, for every workspace",
+}
 """Classes that stand above workspaces, and what they are."""
 
 
@@ -139,7 +155,11 @@ def _tables() -> dict[str, str]:
     return found
 
 
-TENANT_TABLES = {name for name, columns in _tables().items() if re.search(r"^\s+workspace ", columns, re.MULTILINE)}
+TENANT_TABLES = {
+    name
+    for name, columns in _tables().items()
+    if re.search(r"^\s+workspace ", columns, re.MULTILINE)
+}
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -164,7 +184,9 @@ class Statement:
     @property
     def exceptions(self) -> set[str]:
         """The exceptions that it is one of."""
-        return {pattern for pattern in EXCEPTIONS if re.search(pattern, " ".join(self.text.split()))}
+        return {
+            pattern for pattern in EXCEPTIONS if re.search(pattern, " ".join(self.text.split()))
+        }
 
     @property
     def kept_to_one(self) -> bool:
@@ -172,7 +194,9 @@ class Statement:
         insert = _INSERT.search(self.text)
         if insert is None:
             return _CONDITION.search(self.text) is not None
-        columns, values = ([part.strip() for part in insert[name].split(",")] for name in ("columns", "values"))
+        columns, values = (
+            [part.strip() for part in insert[name].split(",")] for name in ("columns", "values")
+        )
         return ("workspace", ":workspace") in zip(columns, values, strict=False)
 
 
@@ -185,7 +209,8 @@ def _filled(node: ast.expr, names: dict[str, Any]) -> str:
     if isinstance(node, ast.FormattedValue):
         try:
             return str(eval(compile(ast.Expression(node.value), "statement", "eval"), names))
-        except NameError:  # a variable of the function around: values and further conditions, never less
+        except NameError:
+            # a variable of the function around: values and further conditions, never less
             return ""
     return ""
 
@@ -207,7 +232,9 @@ def _statements_of(module: ModuleType) -> Iterator[Statement]:
 
 
 def test_tables_of_tenants() -> None:
-    """Every table but a few has the workspace as the first column of its key, so that what is looked at is the whole."""
+    """Every table but a few has the workspace as the first column of its key, so that what is
+    looked at is the whole.
+    """
     tables = _tables()
     assert tables.keys() - TENANT_TABLES == {
         "workspaces",
@@ -240,16 +267,30 @@ def test_tables_of_tenants() -> None:
     }
 
 
-@pytest.mark.parametrize("package", [*STORES, jackfield_store.database, jackfield_store.keys], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package",
+    [*STORES, jackfield_store.database, jackfield_store.keys],
+    ids=lambda package: package.__name__,
+)
 def test_every_statement_names_the_workspace(package: ModuleType) -> None:
-    """Each statement on a table of tenants is kept to one workspace, but for the exceptions that are listed with their reason."""
+    """Each statement on a table of tenants is kept to one workspace, but for the exceptions that
+    are listed with their reason.
+    """
     assert [one for one in _statements(package) if not one.exceptions and not one.kept_to_one] == []
 
 
 def test_statements_are_seen() -> None:
-    """The statements of the stores are seen by this test, and each exception still stands for one."""
-    found = [statement for package in (*STORES, jackfield_store.database, jackfield_store.keys) for statement in _statements(package)]
-    assert {"tokens", "invocations", "data_keys"} <= {table for statement in found for table in statement.tables}
+    """The statements of the stores are seen by this test, and each exception still stands for
+    one.
+    """
+    found = [
+        statement
+        for package in (*STORES, jackfield_store.database, jackfield_store.keys)
+        for statement in _statements(package)
+    ]
+    assert {"tokens", "invocations", "data_keys"} <= {
+        table for statement in found for table in statement.tables
+    }
     assert {pattern for statement in found for pattern in statement.exceptions} == set(EXCEPTIONS)
 
 
@@ -264,11 +305,16 @@ def test_statements_are_seen() -> None:
         ("UPDATE tokens SET workspace = :workspace WHERE id = :id", False),
         ("SELECT * FROM tokens WHERE workspace = :workspace AND id = :id", True),
         ("SELECT * FROM connections AS c WHERE c.workspace = :workspace", True),
-        ("INSERT INTO tokens (id, workspace) VALUES (:id, :workspace) ON CONFLICT DO NOTHING", True),
+        (
+            "INSERT INTO tokens (id, workspace) VALUES (:id, :workspace) ON CONFLICT DO NOTHING",
+            True,
+        ),
     ],
 )
 def test_what_counts_as_naming_the_workspace(text: str, kept: bool) -> None:
-    """A statement is kept to one workspace where it compares or inserts it, and not where it only mentions it."""
+    """A statement is kept to one workspace where it compares or inserts it, and not where it only
+    mentions it.
+    """
     statement = Statement("x", 1, text)
     assert statement.tables
     assert statement.kept_to_one is kept
@@ -284,12 +330,22 @@ def _stores() -> Iterator[type]:
 
 
 def _made_from(kind: type) -> dict[str, inspect.Parameter]:
-    makers = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base) and base.__module__.startswith("jackfield")]
-    return {**inspect.signature(makers[0]).parameters} if makers and inspect.isfunction(makers[0]) else {}
+    makers = [
+        vars(base)["__init__"]
+        for base in kind.__mro__
+        if "__init__" in vars(base) and base.__module__.startswith("jackfield")
+    ]
+    return (
+        {**inspect.signature(makers[0]).parameters}
+        if makers and inspect.isfunction(makers[0])
+        else {}
+    )
 
 
 def test_no_store_is_made_without_a_workspace() -> None:
-    """Each class that is given a database must be given a workspace too, but those that stand above workspaces."""
+    """Each class that is given a database must be given a workspace too, but those that stand above
+    workspaces.
+    """
     stores = set(_stores())
     assert {Tokens, Journal, *OF_ALL} <= stores
     for kind in stores - OF_ALL.keys():
@@ -299,17 +355,32 @@ def test_no_store_is_made_without_a_workspace() -> None:
 
 
 def test_no_method_of_a_store_takes_another_workspace() -> None:
-    """A store's methods take no workspace: nobody can ask the store of one tenant for another one's things."""
+    """A store's methods take no workspace: nobody can ask the store of one tenant for another one's
+    things.
+    """
     stores = [kind for kind in _stores() if kind not in OF_ALL]
-    methods = [method for kind in stores for name, method in inspect.getmembers(kind, inspect.isfunction) if name != "__init__"]
+    methods = [
+        method
+        for kind in stores
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
+        if name != "__init__"
+    ]
     assert methods
-    assert [method.__qualname__ for method in methods if "workspace" in inspect.signature(method).parameters] == []
+    assert [
+        method.__qualname__
+        for method in methods
+        if "workspace" in inspect.signature(method).parameters
+    ] == []
 
 
 def test_a_store_without_a_workspace_is_a_mistake() -> None:
     """To leave the workspace out is a TypeError, whatever else is there."""
     with open_database("sqlite://") as database:
         for kind in set(_stores()) - OF_ALL.keys():
-            given: dict[str, Any] = {name: None for name in _made_from(kind) if name not in ("self", "workspace", "database")}
+            given: dict[str, Any] = {
+                name: None
+                for name in _made_from(kind)
+                if name not in ("self", "workspace", "database")
+            }
             with pytest.raises(TypeError, match="'workspace'"):
                 kind(database=database, **given)

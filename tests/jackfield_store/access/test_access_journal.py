@@ -1,4 +1,6 @@
-"""The journal's list for a token with rules: nothing of hidden entries, neither in pages nor in cursors nor through filters."""
+"""The journal's list for a token with rules: nothing of hidden entries, neither in pages nor in
+cursors nor through filters.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +32,31 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A journal in which every second entry is hidden from the clerk, and one entry in three has labels."""
+    """A journal in which every second entry is hidden from the clerk, and one entry in three has
+    labels.
+    """
     with standing(tmp_path_factory.mktemp("journal"), SETTINGS) as stand:
         admin, clerk = stand.client(), stand.client("read", rules=Rules(("connection:hall",)))
         for name in ("hall", "zanzibar"):
             values = {"token": "t-4711"}
-            assert admin.post("/v1/connections", {"name": name, "type": "echo/token", "values": values}).status == 201
+            assert (
+                admin.post(
+                    "/v1/connections", {"name": name, "type": "echo/token", "values": values}
+                ).status
+                == 201
+            )
         ids: dict[str, list[str]] = {"hall": [], "zanzibar": []}
         for number in range(12):
             name = ("hall", "zanzibar")[number % 2]
             fault = {"fault": {"kind": "rejected"}} if number in (4, 5) else {}
-            body: dict[str, Any] = {**say("say", name, text="x", **fault), "idempotencyKey": f"key-{number}"}
+            body: dict[str, Any] = {
+                **say("say", name, text="x", **fault),
+                "idempotencyKey": f"key-{number}",
+            }
             context = {"context": LABELS} if number % 3 == 0 else {}
-            ids[name].insert(0, admin.post("/v1/invocations", {**body, **context}).json["meta"]["invocationId"])
+            ids[name].insert(
+                0, admin.post("/v1/invocations", {**body, **context}).json["meta"]["invocationId"]
+            )
         yield Scene(admin, clerk, ids["hall"], ids["zanzibar"])
 
 
@@ -67,7 +81,9 @@ def cut_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_h5_cursors_name_no_entry(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cursors are encrypted and of one length, so that they tell nothing of the hidden entry at which a page ended (second review)."""
+    """Cursors are encrypted and of one length, so that they tell nothing of the hidden entry at
+    which a page ended (second review).
+    """
     cut_pages(monkeypatch)
     found, cursors = pages(scene.clerk, "limit=1")
     assert found == scene.shown
@@ -79,8 +95,12 @@ def test_h5_cursors_name_no_entry(scene: Scene, monkeypatch: pytest.MonkeyPatch)
         assert scene.clerk.get(f"/v1/invocations?cursor={wrong}").status == 400, wrong
 
 
-def test_h5_filters_tell_nothing_of_hidden_entries(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages are cut alike whether a filter fits hidden entries or nothing at all: the rules are asked first (second review)."""
+def test_h5_filters_tell_nothing_of_hidden_entries(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages are cut alike whether a filter fits hidden entries or nothing at all: the rules are
+    asked first (second review).
+    """
     cut_pages(monkeypatch)
     looked = list[int]()
 
@@ -90,8 +110,10 @@ def test_h5_filters_tell_nothing_of_hidden_entries(scene: Scene, monkeypatch: py
 
     monkeypatch.setattr(journal_pages, "fits", counted)
     for name, hidden, nothing in (
-        ("q", scene.hidden[0], "nothing-of-that"), ("connection", "zanzibar", "nowhere"), ("idempotencyKey", "key-11", "no-such-key"),
-    ):  # fmt: skip
+        ("q", scene.hidden[0], "nothing-of-that"),
+        ("connection", "zanzibar", "nowhere"),
+        ("idempotencyKey", "key-11", "no-such-key"),
+    ):
         seen = set[tuple[int, int]]()
         for value in (hidden, nothing):
             looked.clear()
@@ -102,13 +124,32 @@ def test_h5_filters_tell_nothing_of_hidden_entries(scene: Scene, monkeypatch: py
 
 
 def test_h5_filters_fit_as_they_do_for_the_operator(scene: Scene) -> None:
-    """A token with rules gets of each filter what the operator gets, without the hidden entries (second review)."""
+    """A token with rules gets of each filter what the operator gets, without the hidden entries
+    (second review).
+    """
     queries = (
-        "", "q=HALL", "q=key-1", "q=TEAM", f"q={scene.shown[2][:30]}", "status=failed", "status=succeeded", "status=cancelled",
-        "status=cancelled&errorCode=rejected", "errorCode=rejected", "connector=echo", "action=say&connection=hall", "correlationId=c-1",
-        "correlationId=c", "label=team", "label=team%3Dred", "label=team%3Dre", "label=odd%25%3D50%25%20%5Bx%5D", "idempotencyKey=key-4",
-        "since=1h", "until=2001-01-01T00:00:00Z",
-    )  # fmt: skip
+        "",
+        "q=HALL",
+        "q=key-1",
+        "q=TEAM",
+        f"q={scene.shown[2][:30]}",
+        "status=failed",
+        "status=succeeded",
+        "status=cancelled",
+        "status=cancelled&errorCode=rejected",
+        "errorCode=rejected",
+        "connector=echo",
+        "action=say&connection=hall",
+        "correlationId=c-1",
+        "correlationId=c",
+        "label=team",
+        "label=team%3Dred",
+        "label=team%3Dre",
+        "label=odd%25%3D50%25%20%5Bx%5D",
+        "idempotencyKey=key-4",
+        "since=1h",
+        "until=2001-01-01T00:00:00Z",
+    )
     for query in queries:
         every, _ = pages(scene.admin, query)
         found, _ = pages(scene.clerk, "&".join(filter(None, (query, "limit=2"))))

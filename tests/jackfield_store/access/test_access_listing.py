@@ -1,4 +1,6 @@
-"""A token with rules lists and searches by the index: what it sees is what the manifests would show, and none of them is read."""
+"""A token with rules lists and searches by the index: what it sees is what the manifests would
+show, and none of them is read.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +26,39 @@ _TYPE = {"key": "token", "title": "Token", "auth": "bearer", "schema": {"type": 
 def _catalog(tmp_path: Path) -> Iterator[Catalog]:
     effects = {"list": "read", "put": "idempotent", "send": "write"}
     rows = [
-        {"key": f"{verb}Thing", "title": f"{verb.title()} Thing", "description": "It does.", "effect": effect}
+        {
+            "key": f"{verb}Thing",
+            "title": f"{verb.title()} Thing",
+            "description": "It does.",
+            "effect": effect,
+        }
         for verb, effect in effects.items()
     ]
-    about = {"manifestVersion": 1, "version": "1", "description": "One of some.", "connectionTypes": [_TYPE], "actions": rows}
+    about = {
+        "manifestVersion": 1,
+        "version": "1",
+        "description": "One of some.",
+        "connectionTypes": [_TYPE],
+        "actions": rows,
+    }
     for key in _KEYS:
-        make_connector(tmp_path, key, "", {"manifestVersion": 1} if key == "torn" else {**about, "key": key, "title": key})
+        make_connector(
+            tmp_path,
+            key,
+            "",
+            {"manifestVersion": 1} if key == "torn" else {**about, "key": key, "title": key},
+        )
     with plugged(tmp_path):
-        points = [EntryPoint(key, f"jackfield_{key.replace('-', '_')}:connector", f"jackfield-{key}") for key in _KEYS]
+        points = [
+            EntryPoint(key, f"jackfield_{key.replace('-', '_')}:connector", f"jackfield-{key}")
+            for key in _KEYS
+        ]
         yield Catalog(points)
 
 
-def _names(workspace: Rules, token: Rules, connections: tuple[tuple[str, str], ...] = ()) -> Authorizer:
+def _names(
+    workspace: Rules, token: Rules, connections: tuple[tuple[str, str], ...] = ()
+) -> Authorizer:
     return Authorizer(workspace, token, "read", lambda: connections)
 
 
@@ -55,36 +78,61 @@ _RULES = [
 
 @pytest.mark.parametrize("other", [Rules(), Rules(allow=("acme*/*",)), Rules(block=("*/put*",))])
 @pytest.mark.parametrize("rules", _RULES)
-def test_rules_show_what_the_manifests_would_show(catalog: Catalog, rules: Rules, other: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows, pages and results are the same by index and by manifest, whichever of the two sets is the workspace's."""
+def test_rules_show_what_the_manifests_would_show(
+    catalog: Catalog, rules: Rules, other: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, pages and results are the same by index and by manifest, whichever of the two sets is
+    the workspace's.
+    """
     index = ActionIndex(catalog)
     index.build()
     for authorizer in (_names(rules, other), _names(other, rules)):
-        expected = {entry.key: (*entry.actions,) for entry in SeenCatalog(catalog, authorizer).entries()}
+        expected = {
+            entry.key: (*entry.actions,) for entry in SeenCatalog(catalog, authorizer).entries()
+        }
         with monkeypatch.context() as patched:
             patched.setattr(catalog, "find", lambda *_: pytest.fail("a manifest was read"))
             seen = SeenCatalog(catalog, authorizer)
-            assert {entry.key: (*entry.actions,) for entry in listed_connectors(index, seen)} == expected
-            assert [entry.key for entry in listed_connectors(index, seen, "acme-mail")] == [key for key in expected if key > "acme-mail"]
+            assert {
+                entry.key: (*entry.actions,) for entry in listed_connectors(index, seen)
+            } == expected
+            assert [entry.key for entry in listed_connectors(index, seen, "acme-mail")] == [
+                key for key in expected if key > "acme-mail"
+            ]
             found, _ = found_actions(index, seen, "thing", None, None, 0, 50)
-            assert {(row.connector, row.action) for row in found} == {(key, name) for key in expected for name in expected[key]}
+            assert {(row.connector, row.action) for row in found} == {
+                (key, name) for key in expected for name in expected[key]
+            }
 
 
 def test_rules_about_connections_need_the_manifests(catalog: Catalog) -> None:
-    """A rule that mentions a connection depends on its type, which only the manifest has; rows and results are limited all the same."""
+    """A rule that mentions a connection depends on its type, which only the manifest has; rows and
+    results are limited all the same.
+    """
     index = ActionIndex(catalog)
-    authorizer = _names(Rules(), Rules(allow=("connection:mine & acme/list*",)), (("mine", "acme/token"),))
+    authorizer = _names(
+        Rules(), Rules(allow=("connection:mine & acme/list*",)), (("mine", "acme/token"),)
+    )
     seen = SeenCatalog(catalog, authorizer)
-    assert [(entry.key, *entry.actions) for entry in listed_connectors(index, seen) if entry.error is None] == [("acme", "listThing")]
+    assert [
+        (entry.key, *entry.actions)
+        for entry in listed_connectors(index, seen)
+        if entry.error is None
+    ] == [("acme", "listThing")]
     found: list[Any] = found_actions(index, seen, "thing", None, None, 0, 50)[0]
     assert [(row.connector, row.action) for row in found] == [("acme", "listThing")]
 
 
-@pytest.mark.parametrize(("block", "action", "code"), [("acme/*", "listThing", "not_allowed"), ("other/*", "nothing", "unknown_action")])
+@pytest.mark.parametrize(
+    ("block", "action", "code"),
+    [("acme/*", "listThing", "not_allowed"), ("other/*", "nothing", "unknown_action")],
+)
 def test_a_refused_call_examines_no_other_connector(
     catalog: Catalog, block: str, action: str, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which of the others may be meant is not said, so it is not looked for: with 445 connectors that took 0.3 s a call."""
+    """Which of the others may be meant is not said, so it is not looked for: with 445 connectors
+    that took 0.3 s a call.
+    """
     seen: list[str] = []
     seen_names = Authorizer.seen_names
 
@@ -95,18 +143,30 @@ def test_a_refused_call_examines_no_other_connector(
     monkeypatch.setattr(Authorizer, "seen_names", noted)
     with Jackfield(catalog=catalog, database_url="none") as jackfield:
         given = {"connector": "acme", "action": action, "inputs": {}}
-        result = jackfield.invoke(given, caller=Caller("t", "invoke", Rules(block=(block,)), token="t"))
+        result = jackfield.invoke(
+            given, caller=Caller("t", "invoke", Rules(block=(block,)), token="t")
+        )
     assert result.error is not None
     assert result.error.code == code
     assert {*seen} <= {"acme"}
 
 
-def test_a_suggestion_examines_a_few_names_and_shows_no_hidden_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The nearest name that the rules show is suggested; however many connectors there are, at most ten are examined for it."""
+def test_a_suggestion_examines_a_few_names_and_shows_no_hidden_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest name that the rules show is suggested; however many connectors there are, at most
+    ten are examined for it.
+    """
     keys = [f"acme-{number}" for number in range(30)]
     rows = [{"key": "sendThing", "title": "Send", "description": "It does.", "effect": "write"}]
     for key in keys:
-        about = {"manifestVersion": 1, "version": "1", "description": "One of many.", "connectionTypes": [], "actions": rows}
+        about = {
+            "manifestVersion": 1,
+            "version": "1",
+            "description": "One of many.",
+            "connectionTypes": [],
+            "actions": rows,
+        }
         make_connector(tmp_path, key, "", {**about, "key": key, "title": key})
     examined: list[str] = []
     hides = Authorizer.hides
@@ -117,8 +177,17 @@ def test_a_suggestion_examines_a_few_names_and_shows_no_hidden_one(tmp_path: Pat
 
     monkeypatch.setattr(Authorizer, "hides", noted)
     with plugged(tmp_path):
-        catalog = Catalog([EntryPoint(key, f"jackfield_{key.replace('-', '_')}:connector", f"jackfield-{key}") for key in keys])
-        for rules, meant in ((Rules(), "acme-12"), (Rules(block=("acme-12/*",)), "acme-2"), (Rules(allow=("other/*",)), None)):
+        catalog = Catalog(
+            [
+                EntryPoint(key, f"jackfield_{key.replace('-', '_')}:connector", f"jackfield-{key}")
+                for key in keys
+            ]
+        )
+        for rules, meant in (
+            (Rules(), "acme-12"),
+            (Rules(block=("acme-12/*",)), "acme-2"),
+            (Rules(allow=("other/*",)), None),
+        ):
             examined.clear()
             with pytest.raises(UnknownConnector) as refused:
                 SeenCatalog(catalog, _names(rules, Rules())).find("acme-1x2")

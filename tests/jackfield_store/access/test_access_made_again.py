@@ -1,4 +1,6 @@
-"""A workspace that is purged and made again by its name at once, by whichever process: nothing is sealed with the key that is gone."""
+"""A workspace that is purged and made again by its name at once, by whichever process: nothing is
+sealed with the key that is gone.
+"""
 
 from __future__ import annotations
 
@@ -50,17 +52,30 @@ class Process:
         self.tenants.purge(_NAME)
 
     def use(self) -> None:
-        """Make a token, a connection and a call, each as a request does: the settings decide first."""
+        """Make a token, a connection and a call, each as a request does: the settings decide
+        first.
+        """
         storage, number = self.storage, next(_numbers)
         self.tenants.find(_NAME)
-        made = Tokens(storage.database, storage.vault, _NAME, SystemClock()).create("invoke", f"t{number}")
-        assert Tokens.authenticate(storage.database, storage.vault, SystemClock(), made.text) is not None
-        self._jackfield.connections.add(f"c{number}", "echo/token", {"greeting": "hi", "token": "secret-4711"}, test=False)
-        result = self._jackfield.invoke({**_SAY, "connection": f"c{number}", "idempotencyKey": f"k{number}"})
+        made = Tokens(storage.database, storage.vault, _NAME, SystemClock()).create(
+            "invoke", f"t{number}"
+        )
+        assert (
+            Tokens.authenticate(storage.database, storage.vault, SystemClock(), made.text)
+            is not None
+        )
+        self._jackfield.connections.add(
+            f"c{number}", "echo/token", {"greeting": "hi", "token": "secret-4711"}, test=False
+        )
+        result = self._jackfield.invoke(
+            {**_SAY, "connection": f"c{number}", "idempotencyKey": f"k{number}"}
+        )
         assert result.status == "succeeded", result.error
 
     def number(self) -> None:
-        """Number the events, as the loop of a server does: it opens nothing of the workspace first."""
+        """Number the events, as the loop of a server does: it opens nothing of the workspace
+        first.
+        """
         Numbering(self.storage.database, self.storage.vault).run(_NAME)
 
 
@@ -78,8 +93,12 @@ def processes(open_runtime: Callable[..., Jackfield]) -> list[Process]:
 
 @pytest.mark.parametrize("maker", [0, 1])
 @pytest.mark.parametrize("purger", [0, 1])
-def test_a_workspace_that_is_made_again_at_once_is_readable(purger: int, maker: int, processes: list[Process], database_url: str) -> None:
-    """Whoever purges it, and whoever makes it again: all use it, and a process that starts later reads all of it."""
+def test_a_workspace_that_is_made_again_at_once_is_readable(
+    purger: int, maker: int, processes: list[Process], database_url: str
+) -> None:
+    """Whoever purges it, and whoever makes it again: all use it, and a process that starts later
+    reads all of it.
+    """
     for process in processes:
         process.use()
     processes[purger].purge()
@@ -94,7 +113,9 @@ def test_a_workspace_that_is_made_again_at_once_is_readable(purger: int, maker: 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_order_of_purges_and_uses_leaves_what_nobody_can_read(seed: int, processes: list[Process], database_url: str) -> None:
+def test_no_order_of_purges_and_uses_leaves_what_nobody_can_read(
+    seed: int, processes: list[Process], database_url: str
+) -> None:
     """Steps at random."""
     chance, there = random.Random(seed), True
     for _ in range(25):
@@ -108,12 +129,19 @@ def test_no_order_of_purges_and_uses_leaves_what_nobody_can_read(seed: int, proc
     assert damages(database_url) == []
 
 
-def test_the_operator_gets_rid_of_a_workspace_that_cannot_be_read(processes: list[Process], database_url: str) -> None:
-    """Nothing is allowed in it, so that it need not be suspended; a platform is refused, whose rules would go with it."""
+def test_the_operator_gets_rid_of_a_workspace_that_cannot_be_read(
+    processes: list[Process], database_url: str
+) -> None:
+    """Nothing is allowed in it, so that it need not be suspended; a platform is refused, whose
+    rules would go with it.
+    """
     process = processes[0]
     process.use()
     with process.storage.database.write() as transaction:
-        transaction.change("UPDATE workspaces SET settings = :text WHERE name = :name", {"text": "{}", "name": _NAME})
+        transaction.change(
+            "UPDATE workspaces SET settings = :text WHERE name = :name",
+            {"text": "{}", "name": _NAME},
+        )
     with pytest.raises(RowDamaged, match="cannot be read"):
         process.tenants_of(Actor("platform", "p")).purge(_NAME)
     assert process.tenants.purge(_NAME)["status"] == "purged"

@@ -51,17 +51,34 @@ def block(stand: Stand, _token: str) -> None:
 @pytest.mark.parametrize("is_named", [True, False], ids=["named", "chosen"])
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(revoke, "was revoked at"), (expire, "expired at"), (narrow, "scope 'read'"), (block, "rules of the workspace forbid")],
+    [
+        (revoke, "was revoked at"),
+        (expire, "expired at"),
+        (narrow, "scope 'read'"),
+        (block, "rules of the workspace forbid"),
+    ],
 )
 def test_s10_a_queued_call_does_not_outlive_its_token(
     tmp_path: Path, change: Callable[[Stand, str], None], words: str, is_named: bool
 ) -> None:
-    """Revoked, expired or short of the right before it began: it ends as ``not_allowed``, and nothing was sent, whether it names its
-    connection or the only one that fits is chosen."""
+    """Revoked, expired or short of the right before it began: it ends as ``not_allowed``, and
+    nothing was sent, whether it names its connection or the only one that fits is chosen.
+    """
     with standing(tmp_path, replace(SETTINGS, queue_workers=1)) as stand, Gatekeeper() as gate:
         other, client = stand.client(), stand.client("invoke", rules=Rules(allow=("echo/*",)))
-        assert other.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
-        first = _queued(other.post("/v1/invocations", say("say", "hall", text="x", gate={"port": gate.port}), Prefer="respond-async"))
+        assert (
+            other.post(
+                "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}
+            ).status
+            == 201
+        )
+        first = _queued(
+            other.post(
+                "/v1/invocations",
+                say("say", "hall", text="x", gate={"port": gate.port}),
+                Prefer="respond-async",
+            )
+        )
         gate.wait()
         call = say("post", "hall", text="too late")
         if not is_named:
@@ -73,7 +90,11 @@ def test_s10_a_queued_call_does_not_outlive_its_token(
         stand.host.runtime("default").access.workspaces.find("default")
         gate.open()
         entry = settled(other, late)
-        assert (entry["status"], entry["error"]["code"], entry["meta"]["attempts"]) == ("failed", "not_allowed", 0)
+        assert (entry["status"], entry["error"]["code"], entry["meta"]["attempts"]) == (
+            "failed",
+            "not_allowed",
+            0,
+        )
         assert words in entry["error"]["message"]
         assert settled(other, first)["status"] == "succeeded"
 

@@ -52,7 +52,9 @@ NONE = Rules()
     ],
 )
 def test_what_patterns_fit(pattern: str, request_: Request, fits: bool) -> None:
-    """A pattern fits by connector and action, connection or effect; all terms must fit, and ``*`` stands for any characters."""
+    """A pattern fits by connector and action, connection or effect; all terms must fit, and ``*``
+    stands for any characters.
+    """
     assert rule(pattern).fits(request_) is fits
 
 
@@ -112,13 +114,55 @@ def test_rules_are_kept_as_json() -> None:
         (NONE, NONE, "invoke", True, "default", "neither the workspace nor the token has rules"),
         (NONE, None, None, True, "default", "neither the workspace nor the token has rules"),
         (NONE, NONE, "manage", True, "default", "neither the workspace nor the token has rules"),
-        (NONE, NONE, "read", False, "scope", "the token's scope 'read' does not allow running actions"),
+        (
+            NONE,
+            NONE,
+            "read",
+            False,
+            "scope",
+            "the token's scope 'read' does not allow running actions",
+        ),
         (Rules(("*",)), Rules(("*",)), "read", False, "scope", "scope 'read'"),
-        (Rules(("aws-ses/*",)), NONE, "invoke", True, "workspace", "the workspace's allow pattern 'aws-ses/*' matches aws-ses/sendEmail"),
-        (NONE, Rules(("aws-ses/*",)), "invoke", True, "token", "the token's allow pattern 'aws-ses/*' matches"),
-        (Rules(("aws-ses/*",)), Rules(("effect:write",)), "invoke", True, "token", "the token's allow pattern 'effect:write'"),
-        (Rules(("echo/*",)), Rules(("*",)), "invoke", False, "workspace", "no allow pattern of the workspace matches aws-ses/sendEmail"),
-        (Rules(("*",)), Rules(("echo/*", "effect:read")), "manage", False, "token", "it has 'echo/*', 'effect:read'"),
+        (
+            Rules(("aws-ses/*",)),
+            NONE,
+            "invoke",
+            True,
+            "workspace",
+            "the workspace's allow pattern 'aws-ses/*' matches aws-ses/sendEmail",
+        ),
+        (
+            NONE,
+            Rules(("aws-ses/*",)),
+            "invoke",
+            True,
+            "token",
+            "the token's allow pattern 'aws-ses/*' matches",
+        ),
+        (
+            Rules(("aws-ses/*",)),
+            Rules(("effect:write",)),
+            "invoke",
+            True,
+            "token",
+            "the token's allow pattern 'effect:write'",
+        ),
+        (
+            Rules(("echo/*",)),
+            Rules(("*",)),
+            "invoke",
+            False,
+            "workspace",
+            "no allow pattern of the workspace matches aws-ses/sendEmail",
+        ),
+        (
+            Rules(("*",)),
+            Rules(("echo/*", "effect:read")),
+            "manage",
+            False,
+            "token",
+            "it has 'echo/*', 'effect:read'",
+        ),
         (
             Rules(("*",), ("effect:write",)),
             Rules(("*",)),
@@ -127,13 +171,29 @@ def test_rules_are_kept_as_json() -> None:
             "workspace",
             "the workspace's block pattern 'effect:write' forbids",
         ),
-        (NONE, Rules(("*",), ("connection:acme-*",)), "invoke", False, "token", "block pattern 'connection:acme-*' forbids"),
+        (
+            NONE,
+            Rules(("*",), ("connection:acme-*",)),
+            "invoke",
+            False,
+            "token",
+            "block pattern 'connection:acme-*' forbids",
+        ),
         (Rules((), ("echo/*",)), NONE, "invoke", True, "default", "no block pattern matches"),
         (Rules((), ("aws-ses/*",)), None, None, False, "workspace", "block pattern 'aws-ses/*'"),
     ],
 )
-def test_which_rule_decides(workspace: Rules, token: Rules | None, scope: Scope | None, allowed: bool, source: str, sentence: str) -> None:
-    """The scope goes first, what blocks goes before what allows, and both the workspace and the token must allow."""
+def test_which_rule_decides(
+    workspace: Rules,
+    token: Rules | None,
+    scope: Scope | None,
+    allowed: bool,
+    source: str,
+    sentence: str,
+) -> None:
+    """The scope goes first, what blocks goes before what allows, and both the workspace and the
+    token must allow.
+    """
     decision = decide(workspace, token, scope, MAIL)
     assert (decision.allowed, decision.source) == (allowed, source)
     assert sentence in decision.rule
@@ -141,7 +201,12 @@ def test_which_rule_decides(workspace: Rules, token: Rules | None, scope: Scope 
 
 def test_the_trail() -> None:
     """A decision tells each pattern that was looked at, in order, and whether it fitted."""
-    decision = decide(Rules(("aws-ses/*",), ("echo/*",)), Rules(("effect:read", "effect:write", "*")), "invoke", MAIL)
+    decision = decide(
+        Rules(("aws-ses/*",), ("echo/*",)),
+        Rules(("effect:read", "effect:write", "*")),
+        "invoke",
+        MAIL,
+    )
     assert decision.to_json()["trail"] == [
         {"source": "workspace", "list": "block", "pattern": "echo/*", "fits": False},
         {"source": "workspace", "list": "allow", "pattern": "aws-ses/*", "fits": True},
@@ -151,14 +216,24 @@ def test_the_trail() -> None:
 
 
 def test_a_refusal_is_an_error() -> None:
-    """A refusing decision makes the error ``not_allowed`` with its sentence, which HTTP answers with 403."""
+    """A refusing decision makes the error ``not_allowed`` with its sentence, which HTTP answers
+    with 403.
+    """
     refusal = decide(Rules(("echo/*",)), None, None, MAIL).refusal()
     assert isinstance(refusal, NotAllowed)
-    assert (refusal.code, refusal.http_status, refusal.exit_code, refusal.retryable) == ("not_allowed", 403, 2, False)
+    assert (refusal.code, refusal.http_status, refusal.exit_code, refusal.retryable) == (
+        "not_allowed",
+        403,
+        2,
+        False,
+    )
     assert "no allow pattern of the workspace matches" in refusal.message
     assert "workspaces set" in str(worded(refusal.hint, "cli"))
     guarded = decide(Rules(("echo/*",)), None, None, MAIL).refusal(in_full=False)
-    assert guarded.message == "not allowed: the rules of the workspace forbid aws-ses/sendEmail with 'acme-ses'"
+    assert (
+        guarded.message
+        == "not allowed: the rules of the workspace forbid aws-ses/sendEmail with 'acme-ses'"
+    )
 
 
 def test_many_patterns_are_named_in_part() -> None:
@@ -168,12 +243,17 @@ def test_many_patterns_are_named_in_part() -> None:
 
 
 def test_stored_patterns_that_cannot_be_read() -> None:
-    """A stored pattern of a newer jackfield that means nothing here allows nothing and blocks everything."""
+    """A stored pattern of a newer jackfield that means nothing here allows nothing and blocks
+    everything.
+    """
     assert not decide(Rules(("time:night",)), None, None, MAIL).allowed
     assert not decide(Rules((), ("time:night",)), None, None, MAIL).allowed
 
 
-@pytest.mark.parametrize(("scope", "able"), [("read", ["read"]), ("invoke", ["read", "invoke"]), ("manage", ["read", "invoke", "manage"])])
+@pytest.mark.parametrize(
+    ("scope", "able"),
+    [("read", ["read"]), ("invoke", ["read", "invoke"]), ("manage", ["read", "invoke", "manage"])],
+)
 def test_scopes_include_the_smaller_ones(scope: Scope, able: list[Scope]) -> None:
     """``invoke`` may also read, and ``manage`` may do all."""
     needs: tuple[Scope, ...] = ("read", "invoke", "manage")
@@ -182,7 +262,10 @@ def test_scopes_include_the_smaller_ones(scope: Scope, able: list[Scope]) -> Non
 
 def test_inline_connections_are_named_in_words() -> None:
     """The sentence says that a connection was given inline."""
-    assert "with an inline connection" in decide(Rules((), ("*",)), None, None, Request("echo", "say", "read", INLINE)).rule
+    assert (
+        "with an inline connection"
+        in decide(Rules((), ("*",)), None, None, Request("echo", "say", "read", INLINE)).rule
+    )
 
 
 @given(st.text("ab*", max_size=12), st.text("ab", max_size=12))
@@ -196,7 +279,9 @@ def test_stars_stand_for_any_characters(pattern: str, name: str) -> None:
             return any(fits(glob[1:], text[cut:]) for cut in range(len(text) + 1))
         return bool(text) and glob[0] == text[0] and fits(glob[1:], text[1:])
 
-    assert rule(f"connection:x{pattern}").fits(Request("c", "a", "read", f"x{name}")) is fits(pattern, name)
+    assert rule(f"connection:x{pattern}").fits(Request("c", "a", "read", f"x{name}")) is fits(
+        pattern, name
+    )
 
 
 def test_stars_cannot_make_a_match_slow() -> None:
@@ -206,11 +291,28 @@ def test_stars_cannot_make_a_match_slow() -> None:
     assert time.thread_time() - begun < 1
 
 
-@given(st.lists(st.sampled_from(["aws-ses/*", "echo/*", "effect:write", "effect:read", "connection:acme-*", "*"])), st.data())
-def test_a_further_block_pattern_never_allows_more(patterns: list[str], data: st.DataObject) -> None:
-    """What is refused stays refused when a block pattern is added, and what is allowed stays so when an allow pattern joins others."""
+@given(
+    st.lists(
+        st.sampled_from(
+            ["aws-ses/*", "echo/*", "effect:write", "effect:read", "connection:acme-*", "*"]
+        )
+    ),
+    st.data(),
+)
+def test_a_further_block_pattern_never_allows_more(
+    patterns: list[str], data: st.DataObject
+) -> None:
+    """What is refused stays refused when a block pattern is added, and what is allowed stays so
+    when an allow pattern joins others.
+    """
     extra = data.draw(st.sampled_from(["aws-ses/*", "effect:write", "connection:x"]))
-    fewer, more = decide(Rules((), tuple(patterns)), None, None, MAIL), decide(Rules((), (*patterns, extra)), None, None, MAIL)
+    fewer, more = (
+        decide(Rules((), tuple(patterns)), None, None, MAIL),
+        decide(Rules((), (*patterns, extra)), None, None, MAIL),
+    )
     assert fewer.allowed or not more.allowed
-    narrow, wide = decide(Rules(("echo/*", *patterns)), None, None, MAIL), decide(Rules(("echo/*", *patterns, extra)), None, None, MAIL)
+    narrow, wide = (
+        decide(Rules(("echo/*", *patterns)), None, None, MAIL),
+        decide(Rules(("echo/*", *patterns, extra)), None, None, MAIL),
+    )
     assert wide.allowed or not narrow.allowed

@@ -1,4 +1,6 @@
-"""Seals of tokens and settings: who can write to the database makes no token and widens no rule; on SQLite and PostgreSQL."""
+"""Seals of tokens and settings: who can write to the database makes no token and widens no rule; on
+SQLite and PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,28 @@ def change(database: Database, statement: str, **values: Any) -> None:
 @pytest.mark.parametrize(
     "assignment",
     [
-        "scope = 'manage'", f"rules = '{WIDE}'", "expires_at = NULL", "expires_at = 99999999999.0", "seal = NULL", "name = 'the operator'",
-        "created_at = 1.0", "workspace = 'acme'", "id = 'another'",
+        "scope = 'manage'",
+        f"rules = '{WIDE}'",
+        "expires_at = NULL",
+        "expires_at = 99999999999.0",
+        "seal = NULL",
+        "name = 'the operator'",
+        "created_at = 1.0",
+        "workspace = 'acme'",
+        "id = 'another'",
     ],
-)  # fmt: skip
+)
 def test_a_changed_token_is_refused(
-    tokens: Tokens, workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock, assignment: str
+    tokens: Tokens,
+    workspaces: Workspaces,
+    database: Database,
+    vault: Vault,
+    clock: FakeClock,
+    assignment: str,
 ) -> None:
-    """Whoever writes to the database cannot give a token another scope, other rules, a longer life or another workspace."""
+    """Whoever writes to the database cannot give a token another scope, other rules, a longer life
+    or another workspace.
+    """
     workspaces.create("acme")
     made = tokens.create("read", "the shop", Rules(block=("effect:write",)), clock.time() + 60)
     change(database, f"UPDATE tokens SET {assignment}")
@@ -49,21 +65,26 @@ def test_a_changed_token_is_refused(
     assert (listed.damage is not None, listed.rules.block) == (True, ("*",))
 
 
-def test_a_token_that_somebody_inserts_is_refused(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_a_token_that_somebody_inserts_is_refused(
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """A row of one's own has no seal; that of another token does not fit."""
     tokens.create("manage")
     for seal in ("NULL", "seal"):
         text = new_text()
         statement = (
             "INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, seal)"
-            f" SELECT workspace, :id, name, 'manage', :digest, rules, created_at, {seal} FROM tokens LIMIT 1"
+            f" SELECT workspace, :id, name, 'manage', :digest, rules, created_at, {seal} FROM "
+            "tokens LIMIT 1"
         )
         change(database, statement, id=f"forged-{seal}", digest=digest(text))
         with pytest.raises(RowDamaged):
             Tokens.authenticate(database, vault, clock, text)
 
 
-def test_a_revoked_token_stays_revoked(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_a_revoked_token_stays_revoked(
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """The revocation is sealed, too; revoking does not heal what somebody has changed."""
     made, other = tokens.create("manage"), tokens.create("read")
     tokens.revoke(made.token.id)
@@ -77,15 +98,30 @@ def test_a_revoked_token_stays_revoked(tokens: Tokens, database: Database, vault
         Tokens.authenticate(database, vault, clock, other.text)
 
 
-@pytest.mark.parametrize("settings", ["{}", '{"allowAmbient": true}', '{"rules": {"allow": [], "block": []}}'])
-@pytest.mark.parametrize("seal", ["seal", "NULL", "(SELECT seal FROM workspaces WHERE name = 'other')"])
+@pytest.mark.parametrize(
+    "settings", ["{}", '{"allowAmbient": true}', '{"rules": {"allow": [], "block": []}}']
+)
+@pytest.mark.parametrize(
+    "seal", ["seal", "NULL", "(SELECT seal FROM workspaces WHERE name = 'other')"]
+)
 def test_changed_settings_allow_nothing(
-    workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock, settings: str, seal: str
+    workspaces: Workspaces,
+    database: Database,
+    vault: Vault,
+    clock: FakeClock,
+    settings: str,
+    seal: str,
 ) -> None:
-    """Whoever writes to the database cannot widen a workspace's rules, nor let its connections use the server's identity."""
+    """Whoever writes to the database cannot widen a workspace's rules, nor let its connections use
+    the server's identity.
+    """
     workspaces.create("other")
     workspaces.create("acme", {"rules": {"block": ["effect:write"]}})
-    change(database, f"UPDATE workspaces SET settings = :settings, seal = {seal} WHERE name = 'acme'", settings=settings)
+    change(
+        database,
+        f"UPDATE workspaces SET settings = :settings, seal = {seal} WHERE name = 'acme'",
+        settings=settings,
+    )
     with pytest.raises(RowDamaged, match="the settings of the workspace 'acme'"):
         workspaces.find("acme")
     with pytest.raises(RowDamaged):
@@ -96,13 +132,19 @@ def test_changed_settings_allow_nothing(
     from jackfield.callers import Request
 
     with pytest.raises(RowDamaged):
-        Tokens(database, vault, "acme", clock).explain(made.token.id, Request("echo", "say", "write"))
+        Tokens(database, vault, "acme", clock).explain(
+            made.token.id, Request("echo", "say", "write")
+        )
     damaged = next(found for found in workspaces.list() if found.name == "acme")
     assert (damaged.damage is not None, damaged.settings.rules.block) == (True, ("*",))
 
 
-def test_rotated_keys_open_the_seals(tokens: Tokens, workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
-    """After ``keys rotate`` with new data keys, tokens and settings are read as before, and changed ones are sealed with the new key."""
+def test_rotated_keys_open_the_seals(
+    tokens: Tokens, workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """After ``keys rotate`` with new data keys, tokens and settings are read as before, and changed
+    ones are sealed with the new key.
+    """
     workspaces.create("acme", {"rules": {"block": ["effect:write"]}})
     made = tokens.create("read")
     vault.rotate(data_keys=True)

@@ -1,4 +1,6 @@
-"""A webhook's URL that is the only proof of who sends: a secret to everybody who could not run what its events start."""
+"""A webhook's URL that is the only proof of who sends: a secret to everybody who could not run what
+its events start.
+"""
 
 from __future__ import annotations
 
@@ -54,14 +56,25 @@ connector.webhook("custom", verify=custom, inputs=Watch, event=Passed).receive(r
 connector.webhook("signed", verify=Signature("x-signature"), inputs=Watch, event=Passed).receive(receive)
 '''
 TRIGGERS = ("open", "custom", "signed")
-READERS = ("read", "invoke", "reader with rules", "platform", "without the action", "other connection")
-"""Tokens that must not learn the URL; the last two are of the scope ``manage``, and their rules forbid what the events start."""
+READERS = (
+    "read",
+    "invoke",
+    "reader with rules",
+    "platform",
+    "without the action",
+    "other connection",
+)
+"""Tokens that must not learn the URL; the last two are of the scope ``manage``, and their rules
+forbid what the events start.
+"""
 STEPS = ("enable", "disable", "test")
 
 
 @dataclass
 class Scene:
-    """A server with a subscription of each trigger, whose events start an action, and a client for each kind of token."""
+    """A server with a subscription of each trigger, whose events start an action, and a client for
+    each kind of token.
+    """
 
     stand: Stand
     clients: dict[str, Client]
@@ -76,22 +89,50 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with plugged(folder / "packages"), standing(folder, SETTINGS) as stand:
         storage, clock = stand.host.storage, stand.host.clock
         tokens = Tokens(storage.database, storage.vault, "default", clock)
-        rules = {"reader with rules": "gate/*", "without the action": "gate/*", "other connection": "gate/*, echo/* & connection:other"}
+        rules = {
+            "reader with rules": "gate/*",
+            "without the action": "gate/*",
+            "other connection": "gate/*, echo/* & connection:other",
+        }
 
         def token(kind: str, scope: Scope) -> Client:
             allow = rules.get(kind)
-            return Client(stand.port, tokens.create(scope, kind, Rules(allow=tuple(allow.split(", "))) if allow else None).text)
+            return Client(
+                stand.port,
+                tokens.create(
+                    scope, kind, Rules(allow=tuple(allow.split(", "))) if allow else None
+                ).text,
+            )
 
-        clients = {"read": token("read", "read"), "invoke": token("invoke", "invoke"), "manage": token("manage", "manage")}
+        clients = {
+            "read": token("read", "read"),
+            "invoke": token("invoke", "invoke"),
+            "manage": token("manage", "manage"),
+        }
         clients |= {"reader with rules": token("reader with rules", "read")}
         clients |= {kind: token(kind, "manage") for kind in READERS[-2:]}
-        platform = PlatformTokens(storage.database, storage.vault, clock).create("default*", "The Shop")
+        platform = PlatformTokens(storage.database, storage.vault, clock).create(
+            "default*", "The Shop"
+        )
         clients["platform"] = Client(stand.port, platform.text)
         manage, paths = clients["manage"], {}
-        assert manage.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "s3cret"}}).status == 201
-        then = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/who"}}}
+        assert (
+            manage.post(
+                "/v1/connections",
+                {"name": "hall", "type": "echo/token", "values": {"token": "s3cret"}},
+            ).status
+            == 201
+        )
+        then = {
+            "connector": "echo",
+            "action": "say",
+            "connection": "hall",
+            "inputs": {"text": {"$event": "/data/payload/who"}},
+        }
         for trigger in TRIGGERS:
-            made = manage.post("/v1/subscriptions", {"name": trigger, "trigger": f"gate/{trigger}", "then": then})
+            made = manage.post(
+                "/v1/subscriptions", {"name": trigger, "trigger": f"gate/{trigger}", "then": then}
+            )
             assert made.status == 201, made.body
             paths[trigger] = urlsplit(made.json["url"]).path
         yield Scene(stand, clients, paths)
@@ -99,8 +140,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.mark.parametrize("kind", READERS)
 @pytest.mark.parametrize("trigger", ["open", "custom"])
-def test_a_secret_url_is_shown_to_nobody_who_could_not_run_it(scene: Scene, kind: str, trigger: str) -> None:
-    """No answer of the API to these tokens has the URL: the subscription is not theirs to see, or its URL is ``***``."""
+def test_a_secret_url_is_shown_to_nobody_who_could_not_run_it(
+    scene: Scene, kind: str, trigger: str
+) -> None:
+    """No answer of the API to these tokens has the URL: the subscription is not theirs to see, or
+    its URL is ``***``.
+    """
     client, secret = scene.clients[kind], scene.paths[trigger].rsplit("/", 1)[1].encode()
     answers = [
         client.get(f"/v1/subscriptions/{trigger}"),
@@ -108,7 +153,10 @@ def test_a_secret_url_is_shown_to_nobody_who_could_not_run_it(scene: Scene, kind
         client.get("/v1/events"),
         client.get("/v1/audit"),
     ]
-    answers += [client.get("/v1/audit"), *(client.post(f"/v1/subscriptions/{trigger}:{step}") for step in STEPS)]
+    answers += [
+        client.get("/v1/audit"),
+        *(client.post(f"/v1/subscriptions/{trigger}:{step}") for step in STEPS),
+    ]
     assert not any(secret in answer.body for answer in answers)
     if kind in ("read", "invoke"):
         assert answers[0].json["url"] == "***"
@@ -119,10 +167,15 @@ def test_a_secret_url_is_shown_to_nobody_who_could_not_run_it(scene: Scene, kind
 @pytest.mark.parametrize("kind", READERS)
 @pytest.mark.parametrize("step", [*STEPS, "remove"])
 def test_what_events_start_is_part_of_every_question(scene: Scene, kind: str, step: str) -> None:
-    """Who may not run the action neither enables, disables, removes nor tests the subscription; a token below ``manage`` does not in any
-    case, apart from its samples."""
+    """Who may not run the action neither enables, disables, removes nor tests the subscription; a
+    token below ``manage`` does not in any case, apart from its samples.
+    """
     path = "/v1/subscriptions/open"
-    answer = scene.clients[kind].call("DELETE", path) if step == "remove" else scene.clients[kind].post(f"{path}:{step}")
+    answer = (
+        scene.clients[kind].call("DELETE", path)
+        if step == "remove"
+        else scene.clients[kind].post(f"{path}:{step}")
+    )
     allowed = step == "test" and kind in ("read", "invoke")
     assert answer.status == 200 if allowed else answer.status in (403, 404)
     assert scene.clients["manage"].get(path).json["status"] != "paused"
@@ -130,7 +183,9 @@ def test_what_events_start_is_part_of_every_question(scene: Scene, kind: str, st
 
 @pytest.mark.parametrize("scope", ["read", "invoke"])
 def test_the_console_hides_a_secret_url(scene: Scene, scope: str) -> None:
-    """The page of the subscription says that the URL is hidden, and from whom; the URL of a signed webhook is shown."""
+    """The page of the subscription says that the URL is hidden, and from whom; the URL of a signed
+    webhook is shown.
+    """
     browser = Browser(build_app(scene.stand.host, mounts()))
     assert browser.change("/login", "/login", token=str(scene.clients[scope].token)).status == 200
     for trigger in TRIGGERS:
@@ -141,18 +196,31 @@ def test_the_console_hides_a_secret_url(scene: Scene, scope: str) -> None:
 
 
 def test_who_manages_sees_each_url(scene: Scene) -> None:
-    """A token of the scope ``manage`` without rules sees all of them, and those that are signed are no secret to any reader."""
+    """A token of the scope ``manage`` without rules sees all of them, and those that are signed are
+    no secret to any reader.
+    """
     for trigger, path in scene.paths.items():
-        assert urlsplit(scene.clients["manage"].get(f"/v1/subscriptions/{trigger}").json["url"]).path == path
-    assert urlsplit(scene.clients["read"].get("/v1/subscriptions/signed").json["url"]).path == scene.paths["signed"]
+        assert (
+            urlsplit(scene.clients["manage"].get(f"/v1/subscriptions/{trigger}").json["url"]).path
+            == path
+        )
+    assert (
+        urlsplit(scene.clients["read"].get("/v1/subscriptions/signed").json["url"]).path
+        == scene.paths["signed"]
+    )
 
 
 def test_the_url_runs_the_action(scene: Scene) -> None:
-    """What the URL is worth: whoever posts to it starts the action with the rights of who added the subscription."""
+    """What the URL is worth: whoever posts to it starts the action with the rights of who added the
+    subscription.
+    """
     body = json.dumps({"who": "eve"}).encode()
-    answer = Client(scene.stand.port).call("POST", scene.paths["open"], body, Content_Type="application/json")
+    answer = Client(scene.stand.port).call(
+        "POST", scene.paths["open"], body, Content_Type="application/json"
+    )
     assert answer.status == 200
-    until(lambda: scene.clients["manage"].get("/v1/subscriptions/open").json["status"] == "active")  # what it starts has ended then
+    # what it starts has ended then
+    until(lambda: scene.clients["manage"].get("/v1/subscriptions/open").json["status"] == "active")
 
 
 _NAMES = {"w": "default", "key": "gate", "trigger": "gate/open"}
@@ -165,21 +233,39 @@ def _path(operation: Operation) -> str:
 
 @pytest.mark.parametrize("kind", READERS)
 def test_no_operation_gives_a_secret_url_away_or_uses_it(scene: Scene, kind: str) -> None:
-    """Each operation of the API that needs a token, and each tool of MCP, called as if it concerned the subscription: no answer has the
-    secret, in its body or a header field, and nothing was started over it."""
+    """Each operation of the API that needs a token, and each tool of MCP, called as if it concerned
+    the subscription: no answer has the secret, in its body or a header field, and nothing was
+    started over it.
+    """
     client, manage = scene.clients[kind], scene.clients["manage"]
     secrets = [scene.paths[trigger].rsplit("/", 1)[1].encode() for trigger in ("open", "custom")]
     before = len(manage.get("/v1/invocations?limit=200").json["items"])
     statuses = [manage.get(f"/v1/subscriptions/{trigger}").json["status"] for trigger in TRIGGERS]
     operations = [operation for operation in OPERATIONS if operation.scope is not None]
     answers = [
-        (one.name, client.call(one.method, _path(one), {} if one.method in ("POST", "PUT", "PATCH") else None)) for one in operations
+        (
+            one.name,
+            client.call(
+                one.method, _path(one), {} if one.method in ("POST", "PUT", "PATCH") else None
+            ),
+        )
+        for one in operations
     ]
     tools = client.post("/mcp", message("tools/list"))
     answers += [("tools/list", tools)]
     names = [tool["name"] for tool in tools.json["result"]["tools"]] if tools.status == 200 else []
-    answers += [(name, client.post("/mcp", call_of(name, name="open", connector="gate", connection="hall"))) for name in names]
-    told = [name for name, answer in answers for secret in secrets if secret in answer.body + str(answer.headers).encode()]
+    answers += [
+        (name, client.post("/mcp", call_of(name, name="open", connector="gate", connection="hall")))
+        for name in names
+    ]
+    told = [
+        name
+        for name, answer in answers
+        for secret in secrets
+        if secret in answer.body + str(answer.headers).encode()
+    ]
     assert (len(answers) > 80, told) == (True, [])
     assert len(manage.get("/v1/invocations?limit=200").json["items"]) == before
-    assert [manage.get(f"/v1/subscriptions/{trigger}").json["status"] for trigger in TRIGGERS] == statuses
+    assert [
+        manage.get(f"/v1/subscriptions/{trigger}").json["status"] for trigger in TRIGGERS
+    ] == statuses

@@ -1,4 +1,6 @@
-"""The SQL of a call, apart from the journal's: none to find its connection, its caller, their rights and the settings."""
+"""The SQL of a call, apart from the journal's: none to find its connection, its caller, their
+rights and the settings.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 _TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)")
 _DECIDING = {"connections", "connection_secrets", "tokens", "workspaces", "data_keys"}
 _UPKEEP = ") AS known"
-"""Part of the statements that go through all workspaces, which every process makes now and then, whatever is called."""
+"""Part of the statements that go through all workspaces, which every process makes now and then,
+whatever is called.
+"""
 _CALLS = 10
 _ROUNDS = 3
 
@@ -51,7 +55,9 @@ class Statements:
             return Counter(self.tables)
 
     def of_each(self, database: Database, calls: Callable[[], object]) -> Counter[str]:
-        """The tables of every one of several rounds: other threads of the process make statements now and then."""
+        """The tables of every one of several rounds: other threads of the process make statements
+        now and then.
+        """
         return reduce(and_, (self.of(database, calls) for _ in range(_ROUNDS)))
 
 
@@ -79,21 +85,31 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
 def saying(invoke: Callable[[dict[str, Any]], str], connection: str | None) -> None:
     """Call so often."""
     named = {} if connection is None else {"connection": connection}
-    answers = {invoke({"connector": "echo", "action": "say", "inputs": {}, **named}) for _ in range(_CALLS)}
+    answers = {
+        invoke({"connector": "echo", "action": "say", "inputs": {}, **named}) for _ in range(_CALLS)
+    }
     assert answers == {"Hello"}
 
 
 @pytest.mark.parametrize("connection", ["hall", None], ids=["named", "omitted"])
 @pytest.mark.parametrize(
     "caller",
-    [LIBRARY, Caller("t", "invoke", Rules(allow=("echo/*",))), Caller("t", "invoke", Rules(allow=("echo/* & connection:hall",)))],
+    [
+        LIBRARY,
+        Caller("t", "invoke", Rules(allow=("echo/*",))),
+        Caller("t", "invoke", Rules(allow=("echo/* & connection:hall",))),
+    ],
     ids=["free", "with rules", "with rules of connections"],
 )
 def test_a_call_asks_for_nothing_that_stays(
-    statements: Statements, open_runtime: Callable[..., Jackfield], caller: Caller, connection: str | None
+    statements: Statements,
+    open_runtime: Callable[..., Jackfield],
+    caller: Caller,
+    connection: str | None,
 ) -> None:
-    """A call over a stored connection, named or the only one that fits, by anyone: no statement but the journal's and, on PostgreSQL, one
-    for the epoch."""
+    """A call over a stored connection, named or the only one that fits, by anyone: no statement but
+    the journal's and, on PostgreSQL, one for the epoch.
+    """
     jackfield = open_runtime(connections=())
     store = table_of(jackfield.connections.known)
     assert store is not None
@@ -103,7 +119,9 @@ def test_a_call_asks_for_nothing_that_stays(
         result = jackfield.invoke(invocation, caller=caller)
         return str((result.output or {}).get("text", result.error))
 
-    assert "connections" in statements.of(jackfield.storage.database, lambda: saying(invoke, connection))
+    assert "connections" in statements.of(
+        jackfield.storage.database, lambda: saying(invoke, connection)
+    )
     found = statements.of_each(jackfield.storage.database, lambda: saying(invoke, connection))
     assert not _DECIDING & {*found}
     if jackfield.storage.database.dialect.name == "postgresql":
@@ -111,19 +129,31 @@ def test_a_call_asks_for_nothing_that_stays(
 
 
 def test_what_one_token_has_found_serves_no_other(open_runtime: Callable[..., Jackfield]) -> None:
-    """Equal calls of tokens of one scope: what is kept of the first one's call is judged by the rules of whoever comes next."""
+    """Equal calls of tokens of one scope: what is kept of the first one's call is judged by the
+    rules of whoever comes next.
+    """
     jackfield = open_runtime(connections=())
     store = table_of(jackfield.connections.known)
     assert store is not None
     store.add("hall", drafted("Hello"))
-    free, bound = Caller("free", "invoke", remote=True), Caller("bound", "invoke", Rules(block=("echo/say",)), remote=True)
+    free, bound = (
+        Caller("free", "invoke", remote=True),
+        Caller("bound", "invoke", Rules(block=("echo/say",)), remote=True),
+    )
     call = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {}}
-    codes = [None if (error := jackfield.invoke(call, caller=caller).error) is None else error.code for caller in (free, free, bound, free)]
+    codes = [
+        None if (error := jackfield.invoke(call, caller=caller).error) is None else error.code
+        for caller in (free, free, bound, free)
+    ]
     assert codes == [None, None, "not_allowed", None]
 
 
-def test_a_request_asks_for_nothing_that_stays(statements: Statements, database_url: str, tmp_path: Path) -> None:
-    """A call over HTTP: its token is not looked up either; on PostgreSQL the token and the call ask for the epoch once each."""
+def test_a_request_asks_for_nothing_that_stays(
+    statements: Statements, database_url: str, tmp_path: Path
+) -> None:
+    """A call over HTTP: its token is not looked up either; on PostgreSQL the token and the call ask
+    for the epoch once each.
+    """
     with standing(tmp_path / "server", JACKFIELD_DATABASE_URL=database_url) as stand:
         client = stand.client("invoke")
         store = table_of(stand.host.runtime("default").connections.known)
@@ -134,7 +164,9 @@ def test_a_request_asks_for_nothing_that_stays(statements: Statements, database_
             reply = client.post("/v1/invocations", invocation)
             return str(reply.json["output"]["text"] if reply.status == 200 else reply.json)
 
-        assert {"connections", "tokens"} <= {*statements.of(stand.host.storage.database, lambda: saying(invoke, "hall"))}
+        assert {"connections", "tokens"} <= {
+            *statements.of(stand.host.storage.database, lambda: saying(invoke, "hall"))
+        }
         found = statements.of_each(stand.host.storage.database, lambda: saying(invoke, "hall"))
         assert not _DECIDING & {*found}
         if database_url.startswith("postgresql"):
@@ -142,14 +174,23 @@ def test_a_request_asks_for_nothing_that_stays(statements: Statements, database_
 
 
 def test_a_token_is_refused_once_its_revocation_is_answered(tmp_path: Path) -> None:
-    """It was used a moment ago, and is revoked over HTTP: the next request with it gets 401, and one with another token is not affected."""
+    """It was used a moment ago, and is revoked over HTTP: the next request with it gets 401, and
+    one with another token is not affected.
+    """
     with standing(tmp_path / "server") as stand:
         keeper, client = stand.client(), stand.client("invoke")
         assert client.token is not None
         for _ in range(3):
             assert client.get("/v1/connectors").status == 200
-        tokens = {item["name"]: item["id"] for item in keeper.get("/v1/tokens").json["items"] if item["scope"] == "invoke"}
+        tokens = {
+            item["name"]: item["id"]
+            for item in keeper.get("/v1/tokens").json["items"]
+            if item["scope"] == "invoke"
+        }
         (identifier,) = tokens.values()
         assert keeper.call("DELETE", f"/v1/tokens/{identifier}").status == 204
-        assert (client.get("/v1/connectors").status, keeper.get("/v1/connectors").status) == (401, 200)
+        assert (client.get("/v1/connectors").status, keeper.get("/v1/connectors").status) == (
+            401,
+            200,
+        )
         assert Client(stand.port, client.token).get("/v1/connectors").status == 401

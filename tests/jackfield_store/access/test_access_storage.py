@@ -1,4 +1,6 @@
-"""Where a process keeps things: the home, the database's URL, what is opened when, and the master key of a running process."""
+"""Where a process keeps things: the home, the database's URL, what is opened when, and the master
+key of a running process.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ pytest_plugins = ["postgres"]
         ("win32", {"JACKFIELD_HOME": "/srv/jackfield"}, "/srv/jackfield"),
     ],
 )
-def test_home(platform: str, environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home(
+    platform: str, environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The home is what JACKFIELD_HOME says, else the platform's folder for data of users."""
     monkeypatch.setattr(sys, "platform", platform)
     assert home(environment) == str(Path(expected).expanduser())
@@ -45,12 +49,20 @@ def test_home(platform: str, environment: dict[str, str], expected: str, monkeyp
 
 def test_database_url() -> None:
     """The database is what JACKFIELD_DATABASE_URL says, else SQLite's in the home."""
-    assert database_url({"JACKFIELD_HOME": "/srv/jackfield"}) == "sqlite:////srv/jackfield/jackfield.db"
-    assert database_url({"JACKFIELD_DATABASE_URL": "postgresql://host/name"}) == "postgresql://host/name"
+    assert (
+        database_url({"JACKFIELD_HOME": "/srv/jackfield"})
+        == "sqlite:////srv/jackfield/jackfield.db"
+    )
+    assert (
+        database_url({"JACKFIELD_DATABASE_URL": "postgresql://host/name"})
+        == "postgresql://host/name"
+    )
 
 
 def test_nothing_is_made_before_it_is_needed(home: Path, clock: FakeClock) -> None:
-    """Neither folder nor database nor key exists before it is asked for; the database needs no key."""
+    """Neither folder nor database nor key exists before it is asked for; the database needs no
+    key.
+    """
     with Storage(None, {"JACKFIELD_HOME": str(home)}, clock) as storage:
         assert storage.enabled
         assert not home.exists()
@@ -58,7 +70,9 @@ def test_nothing_is_made_before_it_is_needed(home: Path, clock: FakeClock) -> No
         assert [path.name for path in home.iterdir() if path.suffix == ".key"] == []
         storage.vault.hmac("default", b"x")
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("jackfield.db", "master.key")} == {0o600}
+    assert {
+        stat.S_IMODE((home / name).stat().st_mode) for name in ("jackfield.db", "master.key")
+    } == {0o600}
 
 
 @pytest.mark.parametrize("url", ["none", "None", " none "])
@@ -66,15 +80,24 @@ def test_no_database(url: str, clock: FakeClock) -> None:
     """With ``none`` there is no database, and to ask for it is refused with what to do."""
     storage = Storage(url, {}, clock)
     assert not storage.enabled
-    for ask in (lambda: storage.database, lambda: storage.vault, lambda: storage.opened(migrate=None)):
+    for ask in (
+        lambda: storage.database,
+        lambda: storage.vault,
+        lambda: storage.opened(migrate=None),
+    ):
         with pytest.raises(InvalidInvocation, match="JACKFIELD_DATABASE_URL is 'none'"):
             ask()
     storage.close()
 
 
 def test_threads_share_one_database(home: Path, clock: FakeClock) -> None:
-    """Threads that ask at once get the same database and vault; after ``close`` it is opened again."""
-    with Storage(None, {"JACKFIELD_HOME": str(home)}, clock) as storage, ThreadPoolExecutor(8) as threads:
+    """Threads that ask at once get the same database and vault; after ``close`` it is opened
+    again.
+    """
+    with (
+        Storage(None, {"JACKFIELD_HOME": str(home)}, clock) as storage,
+        ThreadPoolExecutor(8) as threads,
+    ):
         found = list(threads.map(lambda _: (id(storage.database), id(storage.vault)), range(32)))
         assert len(set(found)) == 1
         storage.close()
@@ -87,7 +110,9 @@ def test_a_password_is_never_shown(clock: FakeClock) -> None:
 
 
 @pytest.mark.usefixtures("no_tables")
-def test_tables_of_postgresql_must_be_there(postgres_url: str, home: Path, clock: FakeClock) -> None:
+def test_tables_of_postgresql_must_be_there(
+    postgres_url: str, home: Path, clock: FakeClock
+) -> None:
     """On PostgreSQL no table is made by itself: the error says which command does."""
     with Storage(postgres_url, {"JACKFIELD_HOME": str(home)}, clock) as storage:
         with pytest.raises(DatabaseUnfit) as caught:
@@ -99,9 +124,14 @@ def test_tables_of_postgresql_must_be_there(postgres_url: str, home: Path, clock
 
 
 def test_a_running_process_follows_a_rotation(home: Path, clock: FakeClock) -> None:
-    """A process that runs while the key file gets a new first key opens what is wrapped by it, and wraps by it from then on."""
+    """A process that runs while the key file gets a new first key opens what is wrapped by it, and
+    wraps by it from then on.
+    """
     environment = {"JACKFIELD_HOME": str(home)}
-    with Storage(None, environment, clock) as running, Storage(None, environment, clock) as operator:
+    with (
+        Storage(None, environment, clock) as running,
+        Storage(None, environment, clock) as operator,
+    ):
         sealed = running.vault.seal("acme", ("x",), b"secret")
         file = KeyFile.of(environment, str(home))
         assert file is not None
@@ -110,20 +140,31 @@ def test_a_running_process_follows_a_rotation(home: Path, clock: FakeClock) -> N
         file.put_first(text)
         assert operator.vault.rotate(MasterKey.from_text(text)).count == 1
         assert running.vault.open("acme", ("x",), sealed) == b"secret"
-        running.vault.seal("globex", ("x",), b"secret")  # a new workspace: nothing of its key is in memory
+        # a new workspace: nothing of its key is in memory
+        running.vault.seal("globex", ("x",), b"secret")
         clock.advance(120)
-        assert running.vault.open("acme", ("x",), running.vault.seal("acme", ("x",), b"more")) == b"more"
+        assert (
+            running.vault.open("acme", ("x",), running.vault.seal("acme", ("x",), b"more"))
+            == b"more"
+        )
         with Storage(None, environment, clock) as fresh:
             assert fresh.vault.open("acme", ("x",), sealed) == b"secret"
         assert file.read().id == MasterKey.from_text(text).id
         assert len(file.read().ids) == 2
 
 
-def test_calls_go_on_while_keys_are_rotated(database_url: str, home: Path, clock: FakeClock) -> None:
-    """While an operator rotates three times, a running process seals and opens without a single failure, in old and new workspaces."""
+def test_calls_go_on_while_keys_are_rotated(
+    database_url: str, home: Path, clock: FakeClock
+) -> None:
+    """While an operator rotates three times, a running process seals and opens without a single
+    failure, in old and new workspaces.
+    """
     environment = {"JACKFIELD_HOME": str(home)}
     rotated = Event()
-    with Storage(database_url, environment, clock) as running, Storage(database_url, environment, clock) as operator:
+    with (
+        Storage(database_url, environment, clock) as running,
+        Storage(database_url, environment, clock) as operator,
+    ):
         running.opened(migrate=True).close()
 
         def call(thread: int) -> int:
@@ -162,18 +203,25 @@ def test_a_key_file_that_goes_bad_is_not_taken(home: Path, clock: FakeClock) -> 
         sealed = running.vault.seal("acme", ("x",), b"secret")
         (home / "master.key").write_text("nonsense", encoding="ascii")
         assert running.vault.open("acme", ("x",), sealed) == b"secret"
-        assert running.vault.open("globex", ("x",), running.vault.seal("globex", ("x",), b"more")) == b"more"
+        assert (
+            running.vault.open("globex", ("x",), running.vault.seal("globex", ("x",), b"more"))
+            == b"more"
+        )
 
 
 def test_a_key_in_the_environment_is_no_file() -> None:
     """Where JACKFIELD_MASTER_KEY holds the key there is no key file, and nothing is read again."""
     text = new_key_text()
     assert KeyFile.of({"JACKFIELD_MASTER_KEY": text}, "home") is None
-    assert live_master_key({"JACKFIELD_MASTER_KEY": text}, "home").id == MasterKey.from_text(text).id
+    assert (
+        live_master_key({"JACKFIELD_MASTER_KEY": text}, "home").id == MasterKey.from_text(text).id
+    )
 
 
 def test_keys_that_come_at_once_are_all_kept(home: Path) -> None:
-    """Processes that put a key first at the same time lose none: every one stays in the file, which keeps its mode."""
+    """Processes that put a key first at the same time lose none: every one stays in the file, which
+    keeps its mode.
+    """
     live_master_key({"JACKFIELD_HOME": str(home)}, str(home))
     file = KeyFile.of({}, str(home))
     assert file is not None
@@ -205,7 +253,9 @@ def test_a_named_key_file_may_be_a_link(tmp_path: Path) -> None:
 
 
 def test_a_key_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the key file cannot be written the error says what to do by hand, the file stays and no part of a new one is left."""
+    """Where the key file cannot be written the error says what to do by hand, the file stays and no
+    part of a new one is left.
+    """
     path = tmp_path / "master.key"
     path.write_text(new_key_text(), encoding="ascii")
     before = path.read_bytes()

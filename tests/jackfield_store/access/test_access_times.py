@@ -12,9 +12,23 @@ from jackfield.kernel.errors import InvalidInvocation
 
 @pytest.mark.parametrize(
     ("text", "span"),
-    [("45s", 45), ("90m", 5400), ("12h", 43_200), ("30d", 2_592_000), ("2W", 1_209_600), ("0d", 0), ("30", 30), ("1e-06", 1e-06),
-     ("PT15S", 15), ("1.5h", 5400), ("1y", None), ("-1d", None), ("", None), ("99999d", None)],
-)  # fmt: skip
+    [
+        ("45s", 45),
+        ("90m", 5400),
+        ("12h", 43_200),
+        ("30d", 2_592_000),
+        ("2W", 1_209_600),
+        ("0d", 0),
+        ("30", 30),
+        ("1e-06", 1e-06),
+        ("PT15S", 15),
+        ("1.5h", 5400),
+        ("1y", None),
+        ("-1d", None),
+        ("", None),
+        ("99999d", None),
+    ],
+)
 def test_spans(text: str, span: float | None) -> None:
     """A span is a whole number and a unit, of a hundred years at most."""
     assert seconds(text) == span
@@ -39,7 +53,9 @@ def test_moments(text: str, direction: int, at: float) -> None:
 @pytest.mark.parametrize("text", ["soon", "2031-13-01", "", "30 days", "9999999999d"])
 def test_what_is_no_moment(text: str) -> None:
     """Anything else is refused, with what may be written."""
-    with pytest.raises(InvalidInvocation, match=r"--expires '.*' is neither a duration nor a date") as caught:
+    with pytest.raises(
+        InvalidInvocation, match=r"--expires '.*' is neither a duration nor a date"
+    ) as caught:
         moment(text, 0.0, 1, "--expires")
     assert "30d" in str(caught.value.hint)
 

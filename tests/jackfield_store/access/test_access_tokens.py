@@ -42,31 +42,47 @@ def test_a_mistyped_token_is_known(place: int, letter: str) -> None:
     assert is_well_formed(changed) is (changed == good)
 
 
-@pytest.mark.parametrize("text", ["", "jf_", "jf_" + "é" * 49, "jf_" + "a" * 48, "jf_" + "a" * 49, " " * 52, "JF_" + "a" * 49])
+@pytest.mark.parametrize(
+    "text",
+    ["", "jf_", "jf_" + "é" * 49, "jf_" + "a" * 48, "jf_" + "a" * 49, " " * 52, "JF_" + "a" * 49],
+)
 def test_what_is_no_token(text: str) -> None:
     """Anything else is no token."""
     assert not is_well_formed(text)
 
 
-def test_create_and_authenticate(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_create_and_authenticate(
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """A token's text finds the token with its workspace, scope and rules."""
-    made = tokens.create("invoke", "the shop", Rules(("aws-ses/*",), ("effect:read",)), clock.time() + 60)
+    made = tokens.create(
+        "invoke", "the shop", Rules(("aws-ses/*",), ("effect:read",)), clock.time() + 60
+    )
     found = Tokens.authenticate(database, vault, clock, made.text)
     assert found == made.token
     assert (found.workspace, found.scope, found.name) == ("default", "invoke", "the shop")
     assert found.rules == Rules(("aws-ses/*",), ("effect:read",))
 
 
-def test_m8_a_token_without_a_name_is_named_after_the_time(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
-    """M8: sidebar, callers and audit log showed the ID of a token without a name; it has one now, earlier ones too."""
+def test_m8_a_token_without_a_name_is_named_after_the_time(
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """M8: sidebar, callers and audit log showed the ID of a token without a name; it has one now,
+    earlier ones too.
+    """
     made = tokens.create("read")
     assert re.fullmatch(r"token of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", made.token.name)
     assert tokens.find(made.token.id) == made.token
-    assert Audit(database, lambda: vault, "default", clock).list()[0][0].about["details"]["name"] == made.token.name
+    assert (
+        Audit(database, lambda: vault, "default", clock).list()[0][0].about["details"]["name"]
+        == made.token.name
+    )
 
 
 def test_the_text_is_stored_nowhere(tokens: Tokens, database: Database) -> None:
-    """The database holds the digest of a token and not its text; what is made shows it in no repr and no pickle."""
+    """The database holds the digest of a token and not its text; what is made shows it in no repr
+    and no pickle.
+    """
     made = tokens.create("read")
     with database.read() as transaction:
         row = transaction.find("SELECT * FROM tokens")
@@ -104,26 +120,41 @@ def test_a_rule_that_is_not_valid(tokens: Tokens) -> None:
 
 
 def test_refusals_say_why_in_the_log(
-    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    tokens: Tokens,
+    database: Database,
+    vault: Vault,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A malformed, unknown, expired or revoked token is refused alike; the log says which it was, by its id and never by its text. Only
-    a text that is no platform's token either is one that does not exist."""
+    """A malformed, unknown, expired or revoked token is refused alike; the log says which it was,
+    by its id and never by its text. Only a text that is no platform's token either is one that does
+    not exist.
+    """
     expiring, revoked = tokens.create("read", expires_at=clock.time() + 10), tokens.create("read")
     tokens.revoke(revoked.token.id)
     clock.advance(11)
     texts = ["nonsense", new_text(), expiring.text, revoked.text]
     with caplog.at_level(logging.INFO, "jackfield.access"):
         assert [Tokens.authenticate(database, vault, clock, text) for text in texts] == [None] * 4
-        assert [PlatformTokens.authenticate(database, vault, clock, text) for text in texts[1:2]] == [None]
+        assert [
+            PlatformTokens.authenticate(database, vault, clock, text) for text in texts[1:2]
+        ] == [None]
     said = [record.getMessage() for record in caplog.records]
     assert "form or checksum" in said[0]
-    assert re.search(f"the token {expiring.token.id} of the workspace 'default' was refused: it expired at .*Z", said[1])
-    assert re.search(f"the token {revoked.token.id} of .* was refused: it was revoked at .*Z", said[2])
+    assert re.search(
+        f"the token {expiring.token.id} of the workspace 'default' was refused: it expired at .*Z",
+        said[1],
+    )
+    assert re.search(
+        f"the token {revoked.token.id} of .* was refused: it was revoked at .*Z", said[2]
+    )
     assert "it does not exist" in said[3]
     assert not any(text in caplog.text for text in texts)
 
 
-def test_use_is_noted_once_a_minute(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_use_is_noted_once_a_minute(
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """The last use of a token is known within a minute, and costs at most one write a minute."""
     made = tokens.create("read")
     assert tokens.find(made.token.id).last_used_at is None
@@ -141,7 +172,11 @@ def test_use_is_noted_once_a_minute(tokens: Tokens, database: Database, vault: V
 
 
 def test_a_database_that_cannot_be_written_keeps_nobody_out(
-    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    tokens: Tokens,
+    database: Database,
+    vault: Vault,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the use of a token cannot be noted, the token is good all the same."""
     made = tokens.create("read")
@@ -183,8 +218,12 @@ def test_revoke_again(tokens: Tokens, clock: FakeClock) -> None:
     assert replace(first, revoked_at=None) == made
 
 
-def test_tokens_stay_in_their_workspace(tokens: Tokens, workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
-    """A token of another workspace is not found, listed, explained or revoked: it is as if it were not there."""
+def test_tokens_stay_in_their_workspace(
+    tokens: Tokens, workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    """A token of another workspace is not found, listed, explained or revoked: it is as if it were
+    not there.
+    """
     workspaces.create("acme")
     theirs = Tokens(database, vault, "acme", clock)
     made = theirs.create("manage")
@@ -198,12 +237,17 @@ def test_tokens_stay_in_their_workspace(tokens: Tokens, workspaces: Workspaces, 
     assert found.workspace == "acme"
 
 
-def test_explain(workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
+def test_explain(
+    workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock
+) -> None:
     """``explain`` decides as a call would, by the rules of the workspace and of the token."""
     workspaces.create("acme", {"rules": {"block": ["connection:prod-*"]}})
     tokens = Tokens(database, vault, "acme", clock)
     made = tokens.create("invoke", rules=Rules(("aws-ses/*",))).token
-    assert tokens.explain(made.id, MAIL).rule == "the token's allow pattern 'aws-ses/*' matches aws-ses/sendEmail with 'acme-ses'"
+    assert (
+        tokens.explain(made.id, MAIL).rule
+        == "the token's allow pattern 'aws-ses/*' matches aws-ses/sendEmail with 'acme-ses'"
+    )
     assert tokens.explain(made.id, replace(MAIL, connection="prod-ses")).source == "workspace"
     assert not tokens.explain(made.id, Request("echo", "say", "read")).allowed
 
@@ -224,6 +268,9 @@ def test_an_explanation_says_what_waits(database: Database, vault: Vault, clock:
     """A call that is allowed and waits for a person is not just allowed."""
     tokens = Tokens(database, vault, "default", clock)
     found = tokens.create("invoke", "agent", rules=Rules(approve=("effect:write",))).token
-    waits, free = (tokens.explain(found.id, Request("aws-ses", "sendEmail", effect, None)) for effect in ("write", "read"))
+    waits, free = (
+        tokens.explain(found.id, Request("aws-ses", "sendEmail", effect, None))
+        for effect in ("write", "read")
+    )
     assert (waits.allowed, "waits until a person approves it" in waits.rule) == (True, True)
     assert (free.allowed, "waits" in free.rule) == (True, False)

@@ -8,14 +8,20 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield_store.runtime import Jackfield
 from sealed_rows import put_workspace
 
-ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "acme-secret"}
+ROLE = {
+    "roleARN": "arn:aws:iam::123456789012:role/acme-ses",
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "acme-secret",
+}
 FILES = {"filed": {"type": "echo/token", "values": {"token": "from-file", "greeting": "Hello"}}}
 
 
 def say(jackfield: Jackfield, connection: str | dict[str, Any] | None) -> Any:
     """What the echo hears over a connection: its token."""
     invocation = {"connector": "echo", "action": "say", "inputs": {"text": "Hi", "reveal": True}}
-    return jackfield.invoke({**invocation, **({"connection": connection} if connection is not None else {})})
+    return jackfield.invoke(
+        {**invocation, **({"connection": connection} if connection is not None else {})}
+    )
 
 
 def paths(error: JackfieldError) -> list[str]:

@@ -1,4 +1,6 @@
-"""Fixtures for stored connections on both databases, for test modules that name this one in ``pytest_plugins``."""
+"""Fixtures for stored connections on both databases, for test modules that name this one in
+``pytest_plugins``.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def kept_vault(kept_database: Database) -> Vault:
 @pytest.fixture
 def open_store(kept_database: Database, kept_vault: Vault) -> Callable[[str], ConnectionTable]:
     """Opens the store of a workspace, each time as another process would."""
-    return lambda workspace: ConnectionTable(kept_database, lambda: kept_vault, workspace, FakeClock())
+    return lambda workspace: ConnectionTable(
+        kept_database, lambda: kept_vault, workspace, FakeClock()
+    )
 
 
 @pytest.fixture
@@ -60,12 +64,16 @@ def connection_store(open_store: Callable[[str], ConnectionTable]) -> Connection
 
 @pytest.fixture
 def open_runtime(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Jackfield]]:
-    """Opens runtimes on one database, each as another process would, with ``FILES``; the echo connector is installed."""
+    """Opens runtimes on one database, each as another process would, with ``FILES``; the echo
+    connector is installed.
+    """
     open_database(database_url).close()
     opened: list[Jackfield] = []
 
     def runtime(workspace: str = "default", **more: Any) -> Jackfield:
-        opened.append(Jackfield(workspace, **{"connections": [FILES], "database_url": database_url, **more}))
+        opened.append(
+            Jackfield(workspace, **{"connections": [FILES], "database_url": database_url, **more})
+        )
         if workspace != "default":
             with contextlib.suppress(WorkspaceExists):
                 opened[-1].access.workspaces.create(workspace)

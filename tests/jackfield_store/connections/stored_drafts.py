@@ -15,9 +15,15 @@ TOKEN_SCHEMA: dict[str, Any] = {
         "nested": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {"a~/b": {"type": "string", "writeOnly": True, "format": "password"}, "open": {"type": "string"}},
+            "properties": {
+                "a~/b": {"type": "string", "writeOnly": True, "format": "password"},
+                "open": {"type": "string"},
+            },
         },
-        "keys": {"type": "array", "items": {"type": "string", "writeOnly": True, "format": "password"}},
+        "keys": {
+            "type": "array",
+            "items": {"type": "string", "writeOnly": True, "format": "password"},
+        },
         "externalId": {"type": "string", "x-jackfield": {"generated": "externalId"}},
     },
 }
@@ -27,4 +33,12 @@ TOKEN_SCHEMA: dict[str, Any] = {
 def drafted(values: dict[str, Any] | None = None, **members: Any) -> Draft:
     """A draft of the type ``test/token``."""
     given = {"host": "example.com", "token": "s3cret-token"} if values is None else values
-    return Draft(**{"type": "test/token", "values": given, "schema": TOKEN_SCHEMA, "outcome": LastOutcome(), **members})
+    return Draft(
+        **{
+            "type": "test/token",
+            "values": given,
+            "schema": TOKEN_SCHEMA,
+            "outcome": LastOutcome(),
+            **members,
+        }
+    )

@@ -1,4 +1,6 @@
-"""Connections in the database: found by name, versioned, sealed, one workspace apart from another."""
+"""Connections in the database: found by name, versioned, sealed, one workspace apart from
+another.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ from together import at_once
 pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
 Opener = Callable[[str], ConnectionTable]
-OK = LastOutcome("ok", "123", "Acme's account", {"at": "2026-01-01T00:00:00Z", "steps": [{"key": "token", "passed": True}]})
+OK = LastOutcome(
+    "ok",
+    "123",
+    "Acme's account",
+    {"at": "2026-01-01T00:00:00Z", "steps": [{"key": "token", "passed": True}]},
+)
 
 
 def test_what_is_added_is_found(connection_store: ConnectionTable) -> None:
@@ -29,12 +36,22 @@ def test_what_is_added_is_found(connection_store: ConnectionTable) -> None:
     connection_store.add("hall", drafted(values))
     found = connection_store.find("hall")
     assert found is not None
-    assert (found.name, found.type, found.values, found.version, found.source) == ("hall", "test/token", values, 1, "store")
+    assert (found.name, found.type, found.values, found.version, found.source) == (
+        "hall",
+        "test/token",
+        values,
+        1,
+        "store",
+    )
     assert connection_store.find("hal") is None
 
 
-def test_the_same_object_while_the_version_is_the_same(connection_store: ConnectionTable, open_store: Opener) -> None:
-    """``find`` gives one object for one version, whoever changes the connection: caches are keyed by it."""
+def test_the_same_object_while_the_version_is_the_same(
+    connection_store: ConnectionTable, open_store: Opener
+) -> None:
+    """``find`` gives one object for one version, whoever changes the connection: caches are keyed
+    by it.
+    """
     connection_store.add("hall", drafted())
     first = connection_store.find("hall")
     assert connection_store.find("hall") is first
@@ -122,7 +139,9 @@ def test_racing_updates_have_one_winner(connection_store: ConnectionTable) -> No
 
     def change(number: int) -> str:
         try:
-            connection_store.replace("hall", drafted({"host": f"h{number}", "token": f"t{number}"}), 1)
+            connection_store.replace(
+                "hall", drafted({"host": f"h{number}", "token": f"t{number}"}), 1
+            )
         except VersionConflict:
             return "conflict"
         return "done"
@@ -145,7 +164,9 @@ def test_what_is_not_there(connection_store: ConnectionTable) -> None:
             change()
 
 
-def test_removing_removes_the_secrets(connection_store: ConnectionTable, kept_database: Database) -> None:
+def test_removing_removes_the_secrets(
+    connection_store: ConnectionTable, kept_database: Database
+) -> None:
     """Nothing of a removed connection is left in any table."""
     connection_store.add("hall", drafted({"token": "t", "externalId": "mine"}))
     connection_store.remove("hall")
@@ -154,7 +175,9 @@ def test_removing_removes_the_secrets(connection_store: ConnectionTable, kept_da
             assert transaction.execute(f"SELECT * FROM {table}") == []
 
 
-def test_old_secrets_do_not_stay(connection_store: ConnectionTable, kept_database: Database) -> None:
+def test_old_secrets_do_not_stay(
+    connection_store: ConnectionTable, kept_database: Database
+) -> None:
     """A replaced connection leaves no sealed value of its former version behind."""
     connection_store.add("hall", drafted())
     connection_store.replace("hall", drafted({"token": "new"}), 1)
@@ -165,9 +188,15 @@ def test_old_secrets_do_not_stay(connection_store: ConnectionTable, kept_databas
 
 def test_secrets_are_sealed(connection_store: ConnectionTable, kept_database: Database) -> None:
     """No table holds a secret in the clear; references are kept as they are."""
-    connection_store.add("hall", drafted({"host": "h", "token": "pl4nted-secret", "keys": ["pl4nted-key", {"$env": "KEY"}]}))
+    connection_store.add(
+        "hall",
+        drafted({"host": "h", "token": "pl4nted-secret", "keys": ["pl4nted-key", {"$env": "KEY"}]}),
+    )
     with kept_database.read() as transaction:
-        rows = [*transaction.execute("SELECT * FROM connections"), *transaction.execute("SELECT * FROM connection_secrets")]
+        rows = [
+            *transaction.execute("SELECT * FROM connections"),
+            *transaction.execute("SELECT * FROM connection_secrets"),
+        ]
     assert "pl4nted" not in repr([tuple(row) for row in rows])
     assert '{"$env": "KEY"}' in rows[0].public_values
     found = connection_store.find("hall")
@@ -187,11 +216,20 @@ WHERE workspace = 'acme' AND field = '/token'
 
 @pytest.mark.parametrize(
     "tampering",
-    [ANOTHER_FIELDS, "DELETE FROM connection_secrets WHERE field = '/token'", ANOTHER_VERSIONS, ANOTHER_WORKSPACES],
+    [
+        ANOTHER_FIELDS,
+        "DELETE FROM connection_secrets WHERE field = '/token'",
+        ANOTHER_VERSIONS,
+        ANOTHER_WORKSPACES,
+    ],
     ids=["another field's", "removed", "another version's", "another workspace's"],
 )
-def test_moved_secrets_are_refused(connection_store: ConnectionTable, open_store: Opener, kept_database: Database, tampering: str) -> None:
-    """A sealed value that stands in another place than its own opens nothing: the connection is refused, at that place."""
+def test_moved_secrets_are_refused(
+    connection_store: ConnectionTable, open_store: Opener, kept_database: Database, tampering: str
+) -> None:
+    """A sealed value that stands in another place than its own opens nothing: the connection is
+    refused, at that place.
+    """
     connection_store.add("hall", drafted({"token": "t", "nested": {"a~/b": "x"}}))
     open_store("other").add("hall", drafted({"token": "u"}))
     with kept_database.write() as transaction:
@@ -231,7 +269,14 @@ def test_outcomes_are_kept(connection_store: ConnectionTable, open_store: Opener
 
 def test_an_account_label_may_be_anything(connection_store: ConnectionTable) -> None:
     """A label with characters that databases refuse is kept without them."""
-    connection_store.add("hall", drafted(outcome=LastOutcome("ok", "1\0", "Gr\udce4\0n", {"at": "", "steps": [{"message": "\0\udce4"}]})))
+    connection_store.add(
+        "hall",
+        drafted(
+            outcome=LastOutcome(
+                "ok", "1\0", "Gr\udce4\0n", {"at": "", "steps": [{"message": "\0\udce4"}]}
+            )
+        ),
+    )
     shown = connection_store.show("hall")
     assert shown is not None
     assert (shown.outcome.account_id, shown.outcome.account_label) == ("1", "Gr?n")
@@ -240,23 +285,41 @@ def test_an_account_label_may_be_anything(connection_store: ConnectionTable) -> 
 def test_pages(connection_store: ConnectionTable) -> None:
     """A list comes in pages by name; type and text narrow it, in any case and without wildcards."""
     for name in ("b", "a", "d", "c_1", "c-1"):
-        connection_store.add(name, drafted(type="test/token" if name < "c" else "test/other", outcome=OK if name == "d" else LastOutcome()))
+        connection_store.add(
+            name,
+            drafted(
+                type="test/token" if name < "c" else "test/other",
+                outcome=OK if name == "d" else LastOutcome(),
+            ),
+        )
     assert [item.name for item in connection_store.list(limit=2)] == ["a", "b"]
     assert [item.name for item in connection_store.list(after="b", limit=2)] == ["c-1", "c_1"]
     assert [item.name for item in connection_store.list(type="test/token")] == ["a", "b"]
     assert [item.name for item in connection_store.list(text="C_")] == ["c_1"]
     assert [item.name for item in connection_store.list(text="acme's")] == ["d"]
     assert [item.name for item in connection_store.list(text="%")] == []
-    assert list(connection_store.names(["test/token", "test/other", "test/none"], 2)) == ["a", "b", "c-1", "c_1"]
+    assert list(connection_store.names(["test/token", "test/other", "test/none"], 2)) == [
+        "a",
+        "b",
+        "c-1",
+        "c_1",
+    ]
 
 
-def test_workspaces_do_not_see_each_other(connection_store: ConnectionTable, open_store: Opener) -> None:
+def test_workspaces_do_not_see_each_other(
+    connection_store: ConnectionTable, open_store: Opener
+) -> None:
     """No method of one workspace's store reaches a connection of another's."""
     connection_store.add("hall", drafted())
     other = open_store("other")
     found = connection_store.find("hall")
     assert found is not None
-    assert (other.find("hall"), other.show("hall"), list(other.list()), list(other.names(["test/token"], 9))) == (None, None, [], [])
+    assert (
+        other.find("hall"),
+        other.show("hall"),
+        list(other.list()),
+        list(other.names(["test/token"], 9)),
+    ) == (None, None, [], [])
     assert not other.set_test_outcome(found, OK)
     changes: list[Callable[[], object]] = [
         lambda: other.remove("hall"),
@@ -273,11 +336,22 @@ def test_every_statement_carries_the_workspace() -> None:
     """There is no statement in the store without the workspace, and no store without one."""
     import jackfield_store.connections.connection_table as module
 
-    statements = [text for name, text in vars(module).items() if name.startswith("_") and isinstance(text, str) and " " in text]
-    whole = [text for text in statements if text.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))]
+    statements = [
+        text
+        for name, text in vars(module).items()
+        if name.startswith("_") and isinstance(text, str) and " " in text
+    ]
+    whole = [
+        text
+        for text in statements
+        if text.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
+    ]
     assert len(whole) >= 8
     assert [text for text in whole if ":workspace" not in text] == []
-    assert inspect.signature(ConnectionTable).parameters["workspace"].default is inspect.Parameter.empty
+    assert (
+        inspect.signature(ConnectionTable).parameters["workspace"].default
+        is inspect.Parameter.empty
+    )
 
 
 def test_too_large(connection_store: ConnectionTable) -> None:
@@ -288,7 +362,9 @@ def test_too_large(connection_store: ConnectionTable) -> None:
         assert "262,144" in caught.value.details[0].message
 
 
-def test_a_failing_write_leaves_nothing(connection_store: ConnectionTable, kept_database: Database) -> None:
+def test_a_failing_write_leaves_nothing(
+    connection_store: ConnectionTable, kept_database: Database
+) -> None:
     """Where a secret cannot be written, the connection is not there either."""
     with kept_database.write() as transaction:
         transaction.change("CREATE UNIQUE INDEX one_secret ON connection_secrets (version)")
@@ -307,7 +383,9 @@ def test_nothing_shows_values(connection_store: ConnectionTable) -> None:
             pickle.dumps(thing)
 
 
-def test_settings_of_the_workspace(connection_store: ConnectionTable, kept_database: Database) -> None:
+def test_settings_of_the_workspace(
+    connection_store: ConnectionTable, kept_database: Database
+) -> None:
     """What connections made over HTTP may do is false, unless the workspace's settings say true."""
     none = connection_store.access()
     assert (none.references, none.ambient, none.own_external_id) == (False, False, False)
@@ -318,7 +396,9 @@ def test_settings_of_the_workspace(connection_store: ConnectionTable, kept_datab
 
 
 @pytest.mark.above_sql
-def test_looking_up_one_of_ten_thousand(connection_store: ConnectionTable, kept_database: Database) -> None:
+def test_looking_up_one_of_ten_thousand(
+    connection_store: ConnectionTable, kept_database: Database
+) -> None:
     """A look-up among 10,000 connections takes at most twice as long as among 10."""
     for number in range(10):
         connection_store.add(f"few-{number}", drafted())
@@ -326,8 +406,10 @@ def test_looking_up_one_of_ten_thousand(connection_store: ConnectionTable, kept_
     with kept_database.write() as transaction:
         for number in range(10_000):
             transaction.change(
-                "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at) VALUES "
-                "('acme', :id, :name, 'test/token', 1, '{\"origin\": \"operator\", \"sealed\": [], \"values\": {}}', 'ok', 0, 0)",
+                "INSERT INTO connections (workspace, id, name, type, version, public_values, "
+                "status, created_at, updated_at) VALUES "
+                '(\'acme\', :id, :name, \'test/token\', 1, \'{"origin": "operator", "sealed": '
+                "[], \"values\": {}}', 'ok', 0, 0)",
                 {"id": f"id-{number}", "name": f"many-{number}"},
             )
     connection_store.rename("few-6", "many-7777-6")  # one that is sealed, among the ten thousand

@@ -22,7 +22,9 @@ Opener = Callable[[str], ConnectionTable]
 
 
 def test_made_ones_are_unguessable() -> None:
-    """One that is made has at least 128 random bits, says where it is from, and is what AWS takes."""
+    """One that is made has at least 128 random bits, says where it is from, and is what AWS
+    takes.
+    """
     made = {generate() for _ in range(1000)}
     assert len(made) == 1000
     pattern = model_schema(AwsAssumeRole)["properties"]["externalId"]["pattern"]
@@ -39,8 +41,12 @@ def test_where_they_stand() -> None:
     assert generated_fields({"type": "object"}) == ()
 
 
-def test_another_workspace_cannot_use_it(connection_store: ConnectionTable, open_store: Opener) -> None:
-    """One that a workspace uses is refused in another one, new or edited, until it is given up; nothing is written then."""
+def test_another_workspace_cannot_use_it(
+    connection_store: ConnectionTable, open_store: Opener
+) -> None:
+    """One that a workspace uses is refused in another one, new or edited, until it is given up;
+    nothing is written then.
+    """
     other = open_store("other")
     connection_store.add("hall", drafted({"externalId": "acme-4711"}))
     with pytest.raises(InvalidConnection, match="External ID cannot be used") as caught:
@@ -58,8 +64,12 @@ def test_another_workspace_cannot_use_it(connection_store: ConnectionTable, open
     other.replace("room", drafted({"externalId": "acme-4711"}), 1)
 
 
-def test_one_workspace_may_share_it(connection_store: ConnectionTable, open_store: Opener, kept_database: Database) -> None:
-    """Connections of one workspace may use the same one, and as long as any of them does, no other workspace may."""
+def test_one_workspace_may_share_it(
+    connection_store: ConnectionTable, open_store: Opener, kept_database: Database
+) -> None:
+    """Connections of one workspace may use the same one, and as long as any of them does, no other
+    workspace may.
+    """
     for name in ("a", "b", "c"):
         connection_store.add(name, drafted({"externalId": "shared"}))
     connection_store.replace("b", drafted({"externalId": "shared", "host": "h"}), 1)
@@ -69,11 +79,15 @@ def test_one_workspace_may_share_it(connection_store: ConnectionTable, open_stor
         connection_store.remove(name)
     open_store("other").add("room", drafted({"externalId": "shared"}))
     with kept_database.read() as transaction:
-        assert [row.workspace for row in transaction.execute("SELECT workspace FROM external_ids")] == ["other"]
+        assert [
+            row.workspace for row in transaction.execute("SELECT workspace FROM external_ids")
+        ] == ["other"]
 
 
 def test_a_reference_is_none(connection_store: ConnectionTable, open_store: Opener) -> None:
-    """One that is only referred to is not compared when it is stored: what it is shows when it is used, and it is compared then."""
+    """One that is only referred to is not compared when it is stored: what it is shows when it is
+    used, and it is compared then.
+    """
     for store in (connection_store, open_store("other")):
         assert store.add("hall", drafted({"externalId": {"$env": "EXTERNAL_ID"}})).version == 1
 

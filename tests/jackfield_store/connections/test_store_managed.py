@@ -21,13 +21,22 @@ pytestmark = pytest.mark.above_sql
 # Adding
 
 
-def test_what_is_added_can_be_used(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
+def test_what_is_added_can_be_used(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]
+) -> None:
     """A connection is tested, kept and shown masked; every process can use it at once."""
-    shown = managed_jackfield.connections.add("hall", "token", {"token": "s3cret", "greeting": "Hi"})
+    shown = managed_jackfield.connections.add(
+        "hall", "token", {"token": "s3cret", "greeting": "Hi"}
+    )
     assert shown["status"] == "ok"
     assert shown["account"] == {"id": "echo-1", "label": "The echo in the hall"}
     assert [step["passed"] for step in shown["lastTest"]["steps"]] == [True]
-    assert (shown["name"], shown["type"], shown["version"], shown["source"]) == ("hall", "echo/token", 1, "store")
+    assert (shown["name"], shown["type"], shown["version"], shown["source"]) == (
+        "hall",
+        "echo/token",
+        1,
+        "store",
+    )
     assert shown["values"] == {"token": "***", "greeting": "Hi"}
     assert open_runtime().connections.show("hall") == shown
     result = say(open_runtime(), "hall")
@@ -36,8 +45,13 @@ def test_what_is_added_can_be_used(managed_jackfield: Jackfield, open_runtime: C
 
 
 def test_a_failing_test_refuses(managed_jackfield: Jackfield) -> None:
-    """A connection whose test fails is not kept, and the error says what failed and what to do; ``force`` keeps it."""
-    with pytest.raises(InvalidConnection, match="was not saved because its test failed: The echo does not know the token") as caught:
+    """A connection whose test fails is not kept, and the error says what failed and what to do;
+    ``force`` keeps it.
+    """
+    with pytest.raises(
+        InvalidConnection,
+        match="was not saved because its test failed: The echo does not know the token",
+    ) as caught:
         managed_jackfield.connections.add("hall", "echo/token", {"token": "bad"})
     assert "Make up another one." in str(caught.value.hint)
     assert managed_jackfield.connections.list(type="echo/token").items[0]["name"] == "filed"
@@ -60,7 +74,9 @@ def test_a_failing_test_refuses(managed_jackfield: Jackfield) -> None:
         ("hall", "echo/token", {"token": {"$env": "NOT_SET"}}, ["/token"]),
     ],
 )
-def test_what_is_not_valid(managed_jackfield: Jackfield, name: str, type_: str, values: Any, expected: list[str]) -> None:
+def test_what_is_not_valid(
+    managed_jackfield: Jackfield, name: str, type_: str, values: Any, expected: list[str]
+) -> None:
     """Every fault is told at once, each with its place; nothing is kept."""
     with pytest.raises(InvalidConnection) as caught:
         managed_jackfield.connections.add(name, type_, values, force=True)
@@ -77,13 +93,21 @@ def test_a_name_is_taken_once(managed_jackfield: Jackfield) -> None:
 
 
 def test_values_are_kept_as_they_are_read(managed_jackfield: Jackfield) -> None:
-    """Strings are trimmed and blank ones left out as the schema says; its defaults are not written down."""
+    """Strings are trimmed and blank ones left out as the schema says; its defaults are not written
+    down.
+    """
     values = {**ROLE, "accessKeyId": " AKIAIOSFODNN7EXAMPLE ", "region": "EU-West-1", "sender": " "}
     shown = managed_jackfield.connections.add("role", "aws-ses/awsAssumeRole", values, test=False)
     assert shown["type"] == "aws/awsAssumeRole"
     assert shown["values"]["accessKeyId"] == "****MPLE"
     assert shown["values"]["region"] == "eu-west-1"
-    assert set(shown["values"]) == {"roleARN", "accessKeyId", "secretAccessKey", "region", "externalId"}
+    assert set(shown["values"]) == {
+        "roleARN",
+        "accessKeyId",
+        "secretAccessKey",
+        "region",
+        "externalId",
+    }
 
 
 def test_without_a_database(open_runtime: Callable[..., Jackfield]) -> None:
@@ -91,7 +115,10 @@ def test_without_a_database(open_runtime: Callable[..., Jackfield]) -> None:
     jackfield = open_runtime(database_url="none")
     assert [item["name"] for item in jackfield.connections.list().items] == ["filed"]
     assert jackfield.connections.test("filed")["status"] == "ok"
-    for refused in (lambda: jackfield.connections.add("hall", "echo/token", {"token": "t"}), lambda: jackfield.connections.remove("filed")):
+    for refused in (
+        lambda: jackfield.connections.add("hall", "echo/token", {"token": "t"}),
+        lambda: jackfield.connections.remove("filed"),
+    ):
         with pytest.raises(InvalidInvocation, match="no database"):
             refused()
     with pytest.raises(UnknownConnection):
@@ -102,11 +129,15 @@ def test_without_a_database(open_runtime: Callable[..., Jackfield]) -> None:
 
 
 def test_files_hide_stored_ones(open_runtime: Callable[..., Jackfield]) -> None:
-    """A file's connection hides a stored one of its name, with a warning; changes reach the stored one."""
+    """A file's connection hides a stored one of its name, with a warning; changes reach the stored
+    one.
+    """
     open_runtime(connections=[]).connections.add("filed", "echo/token", {"token": "stored"})
     jackfield = open_runtime()
     assert jackfield.connections.show("filed")["source"] == "given in code"
-    assert list(jackfield.connections.warnings) == ["the connection 'filed' (given in code) hides the stored one with that name"]
+    assert list(jackfield.connections.warnings) == [
+        "the connection 'filed' (given in code) hides the stored one with that name"
+    ]
     assert [item["source"] for item in jackfield.connections.list().items] == ["given in code"]
     jackfield.connections.remove("filed")
     assert list(jackfield.connections.warnings) == []
@@ -120,7 +151,9 @@ def test_pages_of_both(open_runtime: Callable[..., Jackfield]) -> None:
     for name in ("a", "c", "e", "g", "i"):
         stored.connections.add(name, "echo/token", {"token": "t"}, test=False)
     entry = {"type": "echo/token", "values": {"token": "t"}}
-    connections = open_runtime(connections=[dict.fromkeys(["b", "c", "d", "e", "z"], entry)]).connections
+    connections = open_runtime(
+        connections=[dict.fromkeys(["b", "c", "d", "e", "z"], entry)]
+    ).connections
     for limit in range(1, 10):
         names: list[str] = []
         cursor = None
@@ -132,21 +165,30 @@ def test_pages_of_both(open_runtime: Callable[..., Jackfield]) -> None:
             if cursor is None:
                 break
         assert names == ["a", "b", "c", "d", "e", "g", "i", "z"]
-    assert {item["name"]: item["source"] for item in connections.list(text="D").items} == {"d": "given in code"}
+    assert {item["name"]: item["source"] for item in connections.list(text="D").items} == {
+        "d": "given in code"
+    }
     assert [item["name"] for item in connections.list(text="G").items] == ["g"]
     assert connections.list(type="echo/token", text="z").to_json()["nextCursor"] is None
     assert connections.list(type="aws/apiKeySecret").items == ()
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [({"limit": 0}, "/limit"), ({"limit": 1001}, "/limit"), ({"cursor": "a b"}, "/cursor")])
-def test_pages_have_limits(managed_jackfield: Jackfield, arguments: dict[str, Any], expected: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [({"limit": 0}, "/limit"), ({"limit": 1001}, "/limit"), ({"cursor": "a b"}, "/cursor")],
+)
+def test_pages_have_limits(
+    managed_jackfield: Jackfield, arguments: dict[str, Any], expected: str
+) -> None:
     """A limit or cursor that is none is refused."""
     with pytest.raises(InvalidInvocation) as caught:
         managed_jackfield.connections.list(**arguments)
     assert paths(caught.value) == [expected]
 
 
-def test_an_uninstalled_type_shows_nothing(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
+def test_an_uninstalled_type_shows_nothing(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]
+) -> None:
     """Where nobody knows what is secret, nothing is shown."""
     managed_jackfield.connections.add("hall", "echo/token", {"token": "t", "greeting": "Hi"})
     bare = open_runtime(catalog=Catalog(()))
@@ -154,7 +196,9 @@ def test_an_uninstalled_type_shows_nothing(managed_jackfield: Jackfield, open_ru
 
 
 def test_names_that_are_near(managed_jackfield: Jackfield) -> None:
-    """A name that is not there is answered with the one that was meant, be it a file's or a stored one."""
+    """A name that is not there is answered with the one that was meant, be it a file's or a stored
+    one.
+    """
     managed_jackfield.connections.add("hallway", "echo/token", {"token": "t"})
     for name, meant in (("hallwy", "hallway"), ("fild", "filed")):
         with pytest.raises(UnknownConnection, match=f"did you mean '{meant}'"):
@@ -163,7 +207,9 @@ def test_names_that_are_near(managed_jackfield: Jackfield) -> None:
 
 
 def test_the_only_one_that_fits(open_runtime: Callable[..., Jackfield]) -> None:
-    """An invocation without a connection takes the only stored one that fits; of several, it names them."""
+    """An invocation without a connection takes the only stored one that fits; of several, it names
+    them.
+    """
     jackfield = open_runtime(connections=[])
     assert "no connection of the workspace fits" in say(jackfield, None).error.details[0].message
     jackfield.connections.add("hall", "echo/token", {"token": "t"})
@@ -171,7 +217,10 @@ def test_the_only_one_that_fits(open_runtime: Callable[..., Jackfield]) -> None:
     assert say(jackfield, None).status == "succeeded"
     jackfield.connections.add("room", "echo/token", {"token": "t"})
     error = say(jackfield, None).error
-    assert (error.code, error.hint) == ("invalid_invocation", "Set 'connection' to one of hall, room.")
+    assert (error.code, error.hint) == (
+        "invalid_invocation",
+        "Set 'connection' to one of hall, room.",
+    )
 
 
 def test_workspaces_are_apart(open_runtime: Callable[..., Jackfield]) -> None:
@@ -187,11 +236,19 @@ def test_workspaces_are_apart(open_runtime: Callable[..., Jackfield]) -> None:
 
 
 def test_replacing_keeps_what_was_not_seen(managed_jackfield: Jackfield) -> None:
-    """Secrets that are left out or masked stay; everything else is as given, and the version goes up."""
+    """Secrets that are left out or masked stay; everything else is as given, and the version goes
+    up.
+    """
     managed_jackfield.connections.add("hall", "echo/token", {"token": "s3cret", "greeting": "Hi"})
     shown = managed_jackfield.connections.replace("hall", {"greeting": "Bye"}, 1)
-    assert (shown["version"], shown["values"], shown["status"]) == (2, {"greeting": "Bye", "token": "***"}, "ok")
-    assert managed_jackfield.connections.replace("hall", {"token": "***"}, 2)["values"] == {"token": "***"}
+    assert (shown["version"], shown["values"], shown["status"]) == (
+        2,
+        {"greeting": "Bye", "token": "***"},
+        "ok",
+    )
+    assert managed_jackfield.connections.replace("hall", {"token": "***"}, 2)["values"] == {
+        "token": "***"
+    }
     assert managed_jackfield.connections.find("hall").values == {"token": "s3cret"}
     with pytest.raises(InvalidConnection, match="was not saved"):
         managed_jackfield.connections.replace("hall", {"token": "bad"})
@@ -201,7 +258,9 @@ def test_replacing_keeps_what_was_not_seen(managed_jackfield: Jackfield) -> None
     assert paths(caught.value) == ["/token"]
 
 
-def test_a_change_is_used_at_once(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
+def test_a_change_is_used_at_once(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]
+) -> None:
     """What one process changes, another uses with its next invocation."""
     managed_jackfield.connections.add("hall", "echo/token", {"token": "t", "greeting": "first"})
     other = open_runtime()
@@ -211,7 +270,9 @@ def test_a_change_is_used_at_once(managed_jackfield: Jackfield, open_runtime: Ca
 
 
 def test_versions_conflict(managed_jackfield: Jackfield) -> None:
-    """A change of another version than the one that was seen is refused before anything is tried."""
+    """A change of another version than the one that was seen is refused before anything is
+    tried.
+    """
     managed_jackfield.connections.add("hall", "echo/token", {"token": "t"})
     with pytest.raises(VersionConflict) as caught:
         managed_jackfield.connections.replace("hall", {"token": "bad"}, 7)
@@ -241,7 +302,9 @@ def test_rename_and_remove(managed_jackfield: Jackfield) -> None:
 # Testing
 
 
-def test_the_outcome_is_kept(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
+def test_the_outcome_is_kept(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]
+) -> None:
     """A test's outcome is shown from then on, for everybody."""
     managed_jackfield.connections.add("hall", "echo/token", {"token": "t"}, test=False)
     tested = open_runtime().connections.test("hall")
@@ -253,7 +316,10 @@ def test_the_outcome_is_kept(managed_jackfield: Jackfield, open_runtime: Callabl
 def test_drafts(managed_jackfield: Jackfield) -> None:
     """Values can be tried before they are kept, and touch nothing that is."""
     assert managed_jackfield.connections.test_draft("echo/token", {"token": "t"})["status"] == "ok"
-    assert managed_jackfield.connections.test_draft("echo/token", {"token": "bad"})["status"] == "failing"
+    assert (
+        managed_jackfield.connections.test_draft("echo/token", {"token": "bad"})["status"]
+        == "failing"
+    )
     with pytest.raises(InvalidConnection):
         managed_jackfield.connections.test_draft("echo/token", {"token": ""})
     managed_jackfield.connections.check("echo/token", {"token": "bad"})
@@ -263,7 +329,9 @@ def test_drafts(managed_jackfield: Jackfield) -> None:
 def test_m10_tests_of_file_connections_are_remembered(
     managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield], database_url: str
 ) -> None:
-    """M10: a test of a connection from a file is shown by every process, in the list too, until its values change."""
+    """M10: a test of a connection from a file is shown by every process, in the list too, until its
+    values change.
+    """
     assert managed_jackfield.connections.show("filed")["status"] == "untested"
     tested = managed_jackfield.connections.test("filed")
     other = open_runtime().connections
@@ -280,17 +348,25 @@ def test_m10_tests_of_file_connections_are_remembered(
     assert "from-file" not in str(vars(row) if hasattr(row, "__dict__") else row)
 
 
-def test_m10_a_connection_that_was_used_is_not_untested(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
-    """M10: an action that succeeded over an untested connection says that it works; a dry run does not, and other values begin anew."""
+def test_m10_a_connection_that_was_used_is_not_untested(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]
+) -> None:
+    """M10: an action that succeeded over an untested connection says that it works; a dry run does
+    not, and other values begin anew.
+    """
     managed_jackfield.connections.add("kept", "echo/token", {"token": "t"}, test=False)
     call = {"connector": "echo", "action": "say", "inputs": {"text": "Hi"}}
 
     def status() -> str:
-        managed_jackfield.storage.database.record(lambda _transaction: None)  # what was put off goes with this commit
+        # what was put off goes with this commit
+        managed_jackfield.storage.database.record(lambda _transaction: None)
         found: str = open_runtime().connections.show("kept")["status"]
         return found
 
-    assert managed_jackfield.invoke({**call, "connection": "kept", "dryRun": True}).status == "succeeded"
+    assert (
+        managed_jackfield.invoke({**call, "connection": "kept", "dryRun": True}).status
+        == "succeeded"
+    )
     assert status() == "untested"
     assert managed_jackfield.invoke({**call, "connection": "kept"}).status == "succeeded"
     assert status() == "ok"
@@ -299,12 +375,17 @@ def test_m10_a_connection_that_was_used_is_not_untested(managed_jackfield: Jackf
     assert status() == "untested"
 
 
-def test_m9_a_file_connection_that_was_used_is_not_untested(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
-    """M9: after a successful call, a connection of a file is "ok" in every process, until its values change; a failed test stays failed."""
+def test_m9_a_file_connection_that_was_used_is_not_untested(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]
+) -> None:
+    """M9: after a successful call, a connection of a file is "ok" in every process, until its
+    values change; a failed test stays failed.
+    """
     call = {"connector": "echo", "action": "say", "connection": "filed", "inputs": {"text": "Hi"}}
 
     def status(**files: Any) -> str:
-        managed_jackfield.storage.database.record(lambda _transaction: None)  # what was put off goes with this commit
+        # what was put off goes with this commit
+        managed_jackfield.storage.database.record(lambda _transaction: None)
         found: str = open_runtime(**files).connections.list().items[0]["status"]
         return found
 

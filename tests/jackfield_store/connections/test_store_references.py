@@ -1,4 +1,6 @@
-"""What references point to elsewhere is kept for a short time, read once for all who wait, and read again when it is refused."""
+"""What references point to elsewhere is kept for a short time, read once for all who wait, and read
+again when it is refused.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ import pytest
 from tests.jackfield_vault.vault_server import VaultServer
 
 from clocks import FakeClock
-from jackfield.connections.secret_references import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
+from jackfield.connections.secret_references import (
+    LIFE,
+    LIMIT,
+    YOUNG,
+    SecretCache,
+    Secrets,
+    reference_paths,
+    references,
+)
 from jackfield.kernel.errors import InvalidConnection
 from plugboard import provided
 
@@ -46,7 +56,9 @@ def test_it_is_read_once(clock: FakeClock, safe: Safe, secrets: Secrets) -> None
 
 
 def test_what_is_refused_is_read_again(clock: FakeClock, safe: Safe, secrets: Secrets) -> None:
-    """After the provider refused it, a secret is read again, but not more often than each ten seconds; others stay."""
+    """After the provider refused it, a secret is read again, but not more often than each ten
+    seconds; others stay.
+    """
     values, other = {"token": {"$safe": 1}, "list": [{"$safe": 2}]}, {"token": {"$safe": 3}}
     secrets.resolve(values, ".")
     secrets.resolve(other, ".")
@@ -65,7 +77,9 @@ def test_a_failure_is_not_kept(safe: Safe, secrets: Secrets) -> None:
     for _ in range(2):
         with pytest.raises(InvalidConnection) as caught:
             secrets.resolve({"token": {"$safe": "locked"}}, ".")
-        assert [(detail.path, detail.message) for detail in caught.value.details] == [("/token", "the safe is locked")]
+        assert [(detail.path, detail.message) for detail in caught.value.details] == [
+            ("/token", "the safe is locked")
+        ]
     assert safe.reads == ["locked", "locked"]
 
 
@@ -93,19 +107,27 @@ def test_vault_is_kept_too(clock: FakeClock) -> None:
         vault.secrets["secret/a"] = [{"b": "x"}]
         secrets = Secrets(vault.environment(), clock)
         for _ in range(3):
-            assert secrets.resolve({"token": {"$vault": {"path": "a", "field": "b"}}}, ".") == {"token": "x"}
+            assert secrets.resolve({"token": {"$vault": {"path": "a", "field": "b"}}}, ".") == {
+                "token": "x"
+            }
         assert len(vault.reads) == 1
 
 
 def test_references_are_found_everywhere() -> None:
     """References are found in objects and arrays, with what they name."""
-    values = {"a": {"$env": "A"}, "b": {"c/d": [{"$file": "f"}, "x"]}, "e": {"$two": 1, "members": 2}}
+    values = {
+        "a": {"$env": "A"},
+        "b": {"c/d": [{"$file": "f"}, "x"]},
+        "e": {"$two": 1, "members": 2},
+    }
     assert list(references(values)) == [("/a", "$env", "A"), ("/b/c~1d/0", "$file", "f")]
     assert list(reference_paths(values)) == ["/a", "/b/c~1d/0"]
 
 
 def test_the_limit(clock: FakeClock) -> None:
-    """No more than 1,000 secrets are kept; the one that was not asked for the longest goes first."""
+    """No more than 1,000 secrets are kept; the one that was not asked for the longest goes
+    first.
+    """
     kept = SecretCache(clock)
     for number in range(LIMIT):
         kept.find("$safe", number, lambda: "x")
@@ -130,7 +152,9 @@ def test_many_wait_for_one_reading(clock: FakeClock) -> None:
         return "x"
 
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(kept.find("$safe", 1, slow))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(kept.find("$safe", 1, slow))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     assert reading.wait(30)

@@ -1,4 +1,6 @@
-"""A secret that the provider refuses is read anew from where it is kept; leases and clients follow it."""
+"""A secret that the provider refuses is read anew from where it is kept; leases and clients follow
+it.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +35,34 @@ def jackfield(vault: VaultServer, clock: FakeClock, tmp_path: Path) -> Iterator[
     connections = {"hall": {"type": "echo/token", "values": {"token": REFERENCE}}}
     with (
         plugged(*make_echo(tmp_path / "plugs")),
-        Jackfield(connections=[connections], database_url="none", clock=clock, environment=vault.environment()) as made,
+        Jackfield(
+            connections=[connections],
+            database_url="none",
+            clock=clock,
+            environment=vault.environment(),
+        ) as made,
     ):
         yield made
 
 
 def say(jackfield: Jackfield, **inputs: Any) -> Any:
     """Say something over the connection."""
-    return jackfield.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi", **inputs}})
+    return jackfield.invoke(
+        {
+            "connector": "echo",
+            "action": "say",
+            "connection": "hall",
+            "inputs": {"text": "Hi", **inputs},
+        }
+    )
 
 
-def test_a_refused_secret_is_read_anew(jackfield: Jackfield, vault: VaultServer, clock: FakeClock) -> None:
-    """After ``unauthenticated`` the next invocation reads the secret again; other failures change nothing."""
+def test_a_refused_secret_is_read_anew(
+    jackfield: Jackfield, vault: VaultServer, clock: FakeClock
+) -> None:
+    """After ``unauthenticated`` the next invocation reads the secret again; other failures change
+    nothing.
+    """
     assert say(jackfield).status == "succeeded"
     vault.secrets["secret/hall"].append({"token": "rotated"})
     clock.advance(YOUNG)
@@ -72,9 +90,12 @@ def test_a_test_reads_anew(jackfield: Jackfield, vault: VaultServer, clock: Fake
 
 
 def test_vault_is_down(jackfield: Jackfield, vault: VaultServer) -> None:
-    """A secret store that gives no answer now is ``unavailable``, asked again within the deadline, and named with the secret's place."""
+    """A secret store that gives no answer now is ``unavailable``, asked again within the deadline,
+    and named with the secret's place.
+    """
     vault.status = 503
     error = say(jackfield).error
     assert (error.code, [(detail.path, detail.message) for detail in error.details]) == (
-        "unavailable", [("/token", "Vault is sealed or in maintenance")],
-    )  # fmt: skip
+        "unavailable",
+        [("/token", "Vault is sealed or in maintenance")],
+    )

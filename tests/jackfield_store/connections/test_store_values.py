@@ -22,16 +22,28 @@ SCHEMA: dict[str, Any] = {
         "host": {"type": "string"},
         "keyId": {"type": "string", "x-jackfield": {"mask": "last4"}},
         "token": SECRET,
-        "pair": {"type": "object", "additionalProperties": False, "properties": {"id": {"type": "string"}, "secret": SECRET}},
+        "pair": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"id": {"type": "string"}, "secret": SECRET},
+        },
         "list": {"type": "array", "items": SECRET},
         "free": {"writeOnly": True, "format": "password"},
     },
 }
-OLD = {"host": "h", "keyId": "AKIAIOSFODNN7EXAMPLE", "token": "old", "pair": {"id": "i", "secret": "s"}, "list": ["a", "b"]}
+OLD = {
+    "host": "h",
+    "keyId": "AKIAIOSFODNN7EXAMPLE",
+    "token": "old",
+    "pair": {"id": "i", "secret": "s"},
+    "list": ["a", "b"],
+}
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 texts = st.text(max_size=5)
@@ -60,13 +72,17 @@ def test_parts_make_the_whole(values: dict[str, Any]) -> None:
 @given(connection_values)
 def test_the_open_part_shows_what_masking_shows(values: dict[str, Any]) -> None:
     """The open part masked is the values masked: neither shows a secret."""
-    assert masked(SCHEMA, split_secrets(SCHEMA, values).public) == _with_whole_secrets(masked(SCHEMA, values), values)
+    assert masked(SCHEMA, split_secrets(SCHEMA, values).public) == _with_whole_secrets(
+        masked(SCHEMA, values), values
+    )
 
 
 def _with_whole_secrets(shown: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """A secret that is an object or a list is sealed as a whole, so its shape is not shown."""
     free = values.get("free")
-    is_reference = isinstance(free, dict) and len(free) == 1 and all(name.startswith("$") for name in free)
+    is_reference = (
+        isinstance(free, dict) and len(free) == 1 and all(name.startswith("$") for name in free)
+    )
     return {**shown, "free": "***"} if isinstance(free, dict | list) and not is_reference else shown
 
 
@@ -109,12 +125,17 @@ def test_edits(given_values: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def test_a_kept_reference() -> None:
     """A secret that is referred to stays a reference where it is left out."""
-    assert edited(SCHEMA, {"token": {"$env": "T"}}, {"host": "h"}) == {"host": "h", "token": {"$env": "T"}}
+    assert edited(SCHEMA, {"token": {"$env": "T"}}, {"host": "h"}) == {
+        "host": "h",
+        "token": {"$env": "T"},
+    }
 
 
 def test_placeholders_without_a_secret() -> None:
     """The placeholder where there is nothing to keep is refused at its place, however deep."""
     with pytest.raises(InvalidConnection) as caught:
-        refuse_placeholders(SCHEMA, {"host": "***", "token": "***", "pair": {"secret": "***"}, "list": ["x", "***"]})
+        refuse_placeholders(
+            SCHEMA, {"host": "***", "token": "***", "pair": {"secret": "***"}, "list": ["x", "***"]}
+        )
     assert [detail.path for detail in caught.value.details] == ["/list/1", "/pair/secret", "/token"]
     refuse_placeholders(SCHEMA, {"host": "***", "token": "t"})

@@ -1,8 +1,10 @@
-"""Databases that jackfield of the commit d8093255 had made, the last with the tables of version 65: SQL of each kind, and what was in it.
+"""Databases that jackfield of the commit d8093255 had made, the last with the tables of version 65:
+SQL of each kind, and what was in it.
 
-In the workspace ``default`` there are calls of the connector ``bell`` (one has ended, one is in doubt, two were running when their process
-died, one of them from the queue, one waits for an approval, one is approved, one is queued, one is queued for later), of ``bureau`` (two
-are in doubt, one was running) and of ``furnace`` (a job under way, a queued one), a schedule and a callback.
+In the workspace ``default`` there are calls of the connector ``bell`` (one has ended, one is in
+doubt, two were running when their process died, one of them from the queue, one waits for an
+approval, one is approved, one is queued, one is queued for later), of ``bureau`` (two are in doubt,
+one was running) and of ``furnace`` (a job under way, a queued one), a schedule and a callback.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _PLACED = "UPDATE instances SET place = {}"
 
 
 class Carried(NamedTuple):
-    """One of these databases: when it was made, its master key, its invocations by what they are, and what had reached the providers."""
+    """One of these databases: when it was made, its master key, its invocations by what they are,
+    and what had reached the providers.
+    """
 
     made: float
     master: str
@@ -33,7 +37,9 @@ class Carried(NamedTuple):
 
 
 def carried(url: str) -> Carried:
-    """Fill the database at a URL, which is empty; the processes that had died with it were of this machine's present boot."""
+    """Fill the database at a URL, which is empty; the processes that had died with it were of this
+    machine's present boot.
+    """
     kind = "sqlite" if url.startswith("sqlite") else "postgresql"
     text = (_FOLDER / f"{kind}.sql").read_text(encoding="utf-8")
     if kind == "sqlite":

@@ -1,7 +1,9 @@
-"""A process that changes what decides calls, on demand, and children of it that are killed while they do.
+"""A process that changes what decides calls, on demand, and children of it that are killed while
+they do.
 
-``python changing.py URL`` reads a change from each line of its input and answers it with a line. A change with ``dies`` is made by a child
-that is killed ``uncommitted``, just before its commit, or ``committed``, just after it; then the line says that it is dead.
+``python changing.py URL`` reads a change from each line of its input and answers it with a line. A
+change with ``dies`` is made by a child that is killed ``uncommitted``, just before its commit, or
+``committed``, just after it; then the line says that it is dead.
 """
 
 from __future__ import annotations
@@ -30,22 +32,30 @@ from jackfield_store.management.visible_connections import table_of
 from jackfield_store.resources.storage import Storage
 
 _CHANGES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (?:connections|tokens|workspaces)\b")
-OPEN: dict[str, Any] = {"type": "object", "properties": {"token": {"type": "string"}, "greeting": {"type": "string"}}}
+OPEN: dict[str, Any] = {
+    "type": "object",
+    "properties": {"token": {"type": "string"}, "greeting": {"type": "string"}},
+}
 
 
 def drafted(greeting: str) -> Draft:
     """A connection of the echo that says ``greeting``."""
-    return Draft("echo/token", {"token": "known", "greeting": greeting}, OPEN, outcome=LastOutcome())
+    return Draft(
+        "echo/token", {"token": "known", "greeting": greeting}, OPEN, outcome=LastOutcome()
+    )
 
 
 def change(storage: Storage, about: Mapping[str, Any]) -> str:
-    """Make a change of a connection, a token, the rules or the settings of the workspace ``default``; what it gives is a text."""
+    """Make a change of a connection, a token, the rules or the settings of the workspace
+    ``default``; what it gives is a text.
+    """
     kind, name = about["kind"], about.get("name", "")
     table = table_of(storage.connections((), "default"))
     assert table is not None
-    workspaces, tokens = Workspaces(storage.database, storage.vault, SystemClock()), Tokens(
-        storage.database, storage.vault, "default", SystemClock()
-    )  # fmt: skip
+    workspaces, tokens = (
+        Workspaces(storage.database, storage.vault, SystemClock()),
+        Tokens(storage.database, storage.vault, "default", SystemClock()),
+    )
     if kind == "add":
         table.add(name, drafted(about["greeting"]))
     elif kind == "replace":
@@ -86,7 +96,9 @@ class Changer:
 def changing(url: str, environment: Mapping[str, str]) -> Iterator[Changer]:
     """Run the process."""
     command = [sys.executable, str(Path(__file__)), url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environment)) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environment)
+    ) as process:
         yield Changer(process)
         assert process.stdin is not None
         process.stdin.close()
@@ -94,7 +106,9 @@ def changing(url: str, environment: Mapping[str, str]) -> Iterator[Changer]:
 
 
 def die_at_commit(instant: str) -> None:
-    """Have this process killed by its next COMMIT of a change: ``uncommitted``, or ``committed`` and not answered."""
+    """Have this process killed by its next COMMIT of a change: ``uncommitted``, or ``committed``
+    and not answered.
+    """
     changed = threading.local()
 
     def execute(send: Callable[..., Any], sql: str | bytes, *arguments: Any, **options: Any) -> Any:
@@ -114,7 +128,9 @@ def die_at_commit(instant: str) -> None:
 
     connect, ask = sqlite3.connect, psycopg.Connection.execute
     sqlite3.connect = partial(connect, factory=Dying)  # type: ignore[assignment]
-    psycopg.Connection.execute = lambda self, *given, **more: execute(partial(ask, self), *given, **more)  # type: ignore[method-assign]
+    psycopg.Connection.execute = lambda self, *given, **more: execute(  # type: ignore[method-assign]
+        partial(ask, self), *given, **more
+    )
 
 
 def _die(url: str, about: Mapping[str, Any]) -> None:

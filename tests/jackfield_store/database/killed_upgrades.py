@@ -1,7 +1,9 @@
-"""Upgrade a database in a child for each number of a statement, and kill the child there: ``python killed_upgrades.py URL some|all``.
+"""Upgrade a database in a child for each number of a statement, and kill the child there: ``python
+killed_upgrades.py URL some|all``.
 
-SIGKILL, as a machine that fails, or an operator without patience. Number 0 is the moment after all statements, before the commit. Prints
-how many statements the upgrade has, and the exit codes of the children.
+SIGKILL, as a machine that fails, or an operator without patience. Number 0 is the moment after all
+statements, before the commit. Prints how many statements the upgrade has, and the exit codes of the
+children.
 """
 
 from __future__ import annotations
@@ -83,7 +85,11 @@ def main(url: str, wanted: str, count: str = "") -> None:
         _ended(url, _NONE)
         return
     last = int(count)
-    numbers = range(last + 1) if wanted == "all" else {0, 1, 2, last // 2, last - 1, last} & {*range(last + 1)}
+    numbers = (
+        range(last + 1)
+        if wanted == "all"
+        else {0, 1, 2, last // 2, last - 1, last} & {*range(last + 1)}
+    )
     sys.stdout.write(" ".join(sorted({str(_ended(url, number)) for number in numbers})))
 
 

@@ -35,14 +35,19 @@ def pooled(folder: Path, url: str, mode: str = "transaction", size: int = 3) -> 
     folder.mkdir(mode=0o755)
     file = folder / "pgbouncer.ini"
     file.write_text(
-        f"[databases]\n{name} = host=127.0.0.1 port={address.rpartition(':')[2]} user={user} dbname={name}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\npool_mode = {mode}\n"
+        f"[databases]\n{name} = host=127.0.0.1 port={address.rpartition(':')[2]} user={user} "
+        f"dbname={name}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\npool_mode "
+        f"= {mode}\n"
         f"default_pool_size = {size}\nmax_client_conn = 200\nunix_socket_dir =\nlogfile =\n",
         encoding="ascii",
     )
-    other = ("setpriv", "--reuid", "65534", "--clear-groups") if os.geteuid() == 0 else ()  # it refuses root
+    # it refuses root
+    other = ("setpriv", "--reuid", "65534", "--clear-groups") if os.geteuid() == 0 else ()
     with file.open(encoding="ascii") as content, (folder.parent / f"{mode}.log").open("wb") as log:
-        running = subprocess.Popen([*other, str(_PROGRAM), "/dev/stdin"], stdin=content, stdout=log, stderr=log, cwd="/")
+        running = subprocess.Popen(
+            [*other, str(_PROGRAM), "/dev/stdin"], stdin=content, stdout=log, stderr=log, cwd="/"
+        )
     try:
         until(lambda: _answers(port) or running.poll() is not None)
         yield f"postgresql://{user}@127.0.0.1:{port}/{name}"

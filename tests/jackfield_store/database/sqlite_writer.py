@@ -1,4 +1,6 @@
-"""The SQLite connection on which a database writes, so that a test can fill its disk or get in its way."""
+"""The SQLite connection on which a database writes, so that a test can fill its disk or get in its
+way.
+"""
 
 from __future__ import annotations
 

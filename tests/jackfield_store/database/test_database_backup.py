@@ -22,7 +22,8 @@ __all__ = ["migrated_for_real"]
 
 BLOB = bytes(range(256))
 CONNECTION = (
-    "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at)"
+    "INSERT INTO connections (workspace, id, name, type, version, public_values, status, "
+    "created_at, updated_at)"
     " VALUES ('w', 'id', 'n', 't', 1, :values, 'ok', 0.1, 1e300)"
 )
 
@@ -35,18 +36,33 @@ def database(database_url: str) -> Iterator[Database]:
     with open_database(database_url) as opened:
         with opened.write() as transaction:
             transaction.change(CONNECTION, {"values": '{"a": "é\\n中"}'})
-            transaction.change("INSERT INTO connection_secrets VALUES ('w', 'id', 'f', 1, :blob)", {"blob": BLOB})
-            transaction.change("INSERT INTO instances (id, host, pid, started_at, seen_at) VALUES ('i', 'h', 1, 1, 1)")
+            transaction.change(
+                "INSERT INTO connection_secrets VALUES ('w', 'id', 'f', 1, :blob)", {"blob": BLOB}
+            )
+            transaction.change(
+                "INSERT INTO instances (id, host, pid, started_at, seen_at) VALUES ('i', 'h', 1, "
+                "1, 1)"
+            )
             for number in range(1200):
-                transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1.25)", {"name": f"{number:04}"})
+                transaction.change(
+                    "INSERT INTO workspaces (name, created_at) VALUES (:name, 1.25)",
+                    {"name": f"{number:04}"},
+                )
         yield opened
 
 
 def contents(database: Database, *without: str) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables."""
     with database.read() as transaction:
-        tables = [row.name for row in transaction.execute(database.dialect.tables) if row.name not in without]
-        return {table: sorted(map(tuple, transaction.execute(f"SELECT * FROM {table}")), key=repr) for table in tables}
+        tables = [
+            row.name
+            for row in transaction.execute(database.dialect.tables)
+            if row.name not in without
+        ]
+        return {
+            table: sorted(map(tuple, transaction.execute(f"SELECT * FROM {table}")), key=repr)
+            for table in tables
+        }
 
 
 def opened_again(kind: str, path: Path, postgres_url: str | None) -> Database:
@@ -73,9 +89,12 @@ def second_url(request: pytest.FixtureRequest, database: Database) -> Iterator[s
     server.drop(url)
 
 
-def test_a_backup_becomes_the_database_again(database: Database, tmp_path: Path, second_url: str | None) -> None:
-    """Every row comes back with every byte, and one that says that this is a copy; the file is private, alone, and its size and version are
-    told."""
+def test_a_backup_becomes_the_database_again(
+    database: Database, tmp_path: Path, second_url: str | None
+) -> None:
+    """Every row comes back with every byte, and one that says that this is a copy; the file is
+    private, alone, and its size and version are told.
+    """
     path = tmp_path / "backups.d" / "backup"
     path.parent.mkdir()
     made = backup(database, path)
@@ -100,8 +119,12 @@ def test_a_backup_never_overwrites(database: Database, tmp_path: Path) -> None:
         backup(database, tmp_path / "none" / "backup")
 
 
-def test_a_backup_while_others_write(database: Database, tmp_path: Path, second_url: str | None) -> None:
-    """A backup that is taken while threads write pairs of rows holds whole pairs only, and does not hold the writers up."""
+def test_a_backup_while_others_write(
+    database: Database, tmp_path: Path, second_url: str | None
+) -> None:
+    """A backup that is taken while threads write pairs of rows holds whole pairs only, and does not
+    hold the writers up.
+    """
     ended = threading.Event()
     counts: list[int] = []
 
@@ -111,7 +134,8 @@ def test_a_backup_while_others_write(database: Database, tmp_path: Path, second_
             with database.write() as transaction:
                 for half in ("left", "right"):
                     transaction.change(
-                        "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": f"pair-{thread}-{turn}-{half}"}
+                        "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)",
+                        {"name": f"pair-{thread}-{turn}-{half}"},
                     )
             turn += 1
         counts.append(turn)
@@ -130,7 +154,9 @@ def test_a_backup_while_others_write(database: Database, tmp_path: Path, second_
         assert check(again).sound
         rows = [str(row[0]) for row in contents(again)["workspaces"]]
     pairs = [name for name in rows if name.startswith("pair")]
-    assert {name.rpartition("-")[0] + "-left" for name in pairs} | {name.rpartition("-")[0] + "-right" for name in pairs} == set(pairs)
+    assert {name.rpartition("-")[0] + "-left" for name in pairs} | {
+        name.rpartition("-")[0] + "-right" for name in pairs
+    } == set(pairs)
 
 
 def test_a_backup_of_a_damaged_database_gets_no_name(tmp_path: Path) -> None:
@@ -138,13 +164,21 @@ def test_a_backup_of_a_damaged_database_gets_no_name(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     with open_database(f"sqlite:///{file}") as database, database.write() as transaction:
         for number in range(300):
-            transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": f"{number}" * 200})
+            transaction.change(
+                "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)",
+                {"name": f"{number}" * 200},
+            )
     content = bytearray(file.read_bytes())
     content[-10 * 4096 :] = b"\xff" * (10 * 4096)
     file.write_bytes(content)
-    with open_database(f"sqlite:///{file}", migrate=None) as database, pytest.raises(Unavailable, match="damaged"):
+    with (
+        open_database(f"sqlite:///{file}", migrate=None) as database,
+        pytest.raises(Unavailable, match="damaged"),
+    ):
         backup(database, tmp_path / "backup")
-    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("a.db")) == []
+    assert (
+        sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("a.db")) == []
+    )
 
 
 @pytest.fixture
@@ -156,24 +190,36 @@ def dumped(postgres_url: str, tmp_path: Path) -> Path:
         return Path(backup(database, tmp_path / "dump").path)
 
 
-def test_restore_needs_a_database_without_tables(dumped: Path, postgres_url: str, tmp_path: Path) -> None:
+def test_restore_needs_a_database_without_tables(
+    dumped: Path, postgres_url: str, tmp_path: Path
+) -> None:
     """Rows that are there are never mixed with a backup; SQLite is restored by copying."""
     with open_database(postgres_url) as database:
         before = contents(database)
         with pytest.raises(DatabaseUnfit, match="not empty"):
             restore(database, dumped)
         assert contents(database) == before
-    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database, pytest.raises(DatabaseUnfit, match="itself a database") as caught:
+    with (
+        open_database(f"sqlite:///{tmp_path / 'a.db'}") as database,
+        pytest.raises(DatabaseUnfit, match="itself a database") as caught,
+    ):
         restore(database, dumped)
     assert "copy" in str(caught.value)
 
 
 def test_other_files_are_no_backups(postgres_url: str, tmp_path: Path) -> None:
-    """A SQLite file, a file of anything, one that is cut off and no file at all are told apart, and nothing is restored."""
+    """A SQLite file, a file of anything, one that is cut off and no file at all are told apart, and
+    nothing is restored.
+    """
     open_database(f"sqlite:///{tmp_path / 'a.db'}").close()
     (tmp_path / "noise").write_bytes(b"\xff\xfe{")
     (tmp_path / "cut").write_bytes(b"PGDMP\x01\x10")
-    said = {"a.db": "is a SQLite database", "noise": "not a pg_dump archive", "none": "No such file", "cut": "nothing was restored"}
+    said = {
+        "a.db": "is a SQLite database",
+        "noise": "not a pg_dump archive",
+        "none": "No such file",
+        "cut": "nothing was restored",
+    }
     with open_database(postgres_url, migrate=None) as database:
         for name, words in said.items():
             with pytest.raises(Unavailable, match=words):
@@ -184,9 +230,13 @@ def test_other_files_are_no_backups(postgres_url: str, tmp_path: Path) -> None:
 def test_without_the_programs_the_command_to_run_is_told(
     dumped: Path, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where pg_dump or pg_restore is not on the PATH the error says what to install or run, without the password, and leaves no file."""
+    """Where pg_dump or pg_restore is not on the PATH the error says what to install or run, without
+    the password, and leaves no file.
+    """
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with open_database(postgres_url.replace("postgres@", "postgres:s3cr3t@"), migrate=None) as database:
+    with open_database(
+        postgres_url.replace("postgres@", "postgres:s3cr3t@"), migrate=None
+    ) as database:
         with pytest.raises(DatabaseUnfit, match="'pg_dump', which is not on the PATH") as caught:
             backup(database, tmp_path / "other")
         assert "pg_dump --format=custom" in str(caught.value)
@@ -200,13 +250,19 @@ def test_without_the_programs_the_command_to_run_is_told(
     assert not (tmp_path / "other").exists()
 
 
-def test_no_password_is_on_a_command_line(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program gets the password, and none of our keys, from its environment, where other users cannot read it; its failure is told."""
+def test_no_password_is_on_a_command_line(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program gets the password, and none of our keys, from its environment, where other users
+    cannot read it; its failure is told.
+    """
     program = tmp_path / "bin" / "pg_dump"
     program.parent.mkdir()
     told = program.with_name("told")
     program.write_text(
-        f'#!/bin/sh\necho "$@ | $PGPASSWORD | $JACKFIELD_MASTER_KEY" > {told}\necho no, s3cr3t! >&2\nexit 3\n', encoding="utf-8"
+        f'#!/bin/sh\necho "$@ | $PGPASSWORD | $JACKFIELD_MASTER_KEY" > {told}\necho no, s3cr3t! '
+        ">&2\nexit 3\n",
+        encoding="utf-8",
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
@@ -222,7 +278,9 @@ def test_no_password_is_on_a_command_line(postgres_url: str, tmp_path: Path, mon
 
 
 def test_check_finds_what_is_missing(database: Database) -> None:
-    """A lost index and a changed migration are problems with names; a whole database has none, and says what it is."""
+    """A lost index and a changed migration are problems with names; a whole database has none, and
+    says what it is.
+    """
     report = check(database)
     assert report.sound
     assert report.to_json() == {
@@ -237,7 +295,10 @@ def test_check_finds_what_is_missing(database: Database) -> None:
         transaction.execute("DROP TABLE leases")
         transaction.change("UPDATE schema_migrations SET checksum = 'x'")
     assert check(database).problems == (
-        *(f"version {version} was applied with different SQL than this jackfield contains" for version in range(BASELINE, LAST + 1)),
+        *(
+            f"version {version} was applied with different SQL than this jackfield contains"
+            for version in range(BASELINE, LAST + 1)
+        ),
         "the table 'leases' is missing",
         "the index 'invocations_key' is missing",
     )
@@ -246,7 +307,9 @@ def test_check_finds_what_is_missing(database: Database) -> None:
 def test_check_tells_what_is_pending(database_url: str) -> None:
     """A database that was never migrated is told as such, and is not called damaged."""
     with open_database(database_url, migrate=None) as database:
-        assert check(database).problems == (f"not up to date: version {BASELINE} is pending; run 'jackfield db upgrade'",)
+        assert check(database).problems == (
+            f"not up to date: version {BASELINE} is pending; run 'jackfield db upgrade'",
+        )
 
 
 def test_check_tells_orphans(tmp_path: Path) -> None:
@@ -258,7 +321,9 @@ def test_check_tells_orphans(tmp_path: Path) -> None:
         other.execute("INSERT INTO connection_secrets VALUES ('w', 'none', 'f', 1, x'00')")
         other.commit()
         other.close()
-        assert check(database).problems == ("a row of 'connection_secrets' refers to a row of 'connections' that does not exist",)
+        assert check(database).problems == (
+            "a row of 'connection_secrets' refers to a row of 'connections' that does not exist",
+        )
 
 
 def test_check_of_a_server_that_is_gone() -> None:

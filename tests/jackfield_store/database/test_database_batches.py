@@ -1,4 +1,6 @@
-"""Group commit: what is recorded at the same time shares a commit, and nobody pays for another's failure."""
+"""Group commit: what is recorded at the same time shares a commit, and nobody pays for another's
+failure.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ import pytest
 from tests.jackfield_store.database.workspace_rows import adding, names, session_kind
 
 from jackfield.kernel.errors import Unavailable
-from jackfield_store.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from jackfield_store.database import (
+    CommitUnknown,
+    Database,
+    StatementInvalid,
+    Transaction,
+    UniqueViolation,
+    open_database,
+)
 from jackfield_store.database.transaction import DatabaseSession
 from jackfield_store.journal.instance import Instance
 
@@ -77,7 +86,9 @@ class Held:
 
 
 def test_a_reader_waits_for_what_was_put_off_and_is_being_committed(database: Database) -> None:
-    """What this process has put off is seen by its own readers, also while somebody else's commit has taken it along."""
+    """What this process has put off is seen by its own readers, also while somebody else's commit
+    has taken it along.
+    """
     database.defer(adding("put off"), lambda _value, _error: None)
     held = Held(database)
     seen: list[str] = []
@@ -92,7 +103,9 @@ def test_a_reader_waits_for_what_was_put_off_and_is_being_committed(database: Da
 
 
 def test_what_is_put_off_is_bounded_by_who_waits(database: Database) -> None:
-    """More than four batches of it: who puts more off is told to wait for a commit, and after a few of them need not any more."""
+    """More than four batches of it: who puts more off is told to wait for a commit, and after a few
+    of them need not any more.
+    """
     held = Held(database)
     count = 0
     while not database.is_behind:
@@ -127,8 +140,12 @@ def test_record_returns_when_it_is_committed(database: Database, database_url: s
         assert names(other) == ["a"]
 
 
-def test_what_queues_up_shares_one_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty units that wait while another commits are committed together, each with its own value."""
+def test_what_queues_up_shares_one_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty units that wait while another commits are committed together, each with its own
+    value.
+    """
     held = Held(database)
     for number in range(20):
         held.record(f"n{number:02}", adding(f"n{number:02}"))
@@ -140,7 +157,9 @@ def test_what_queues_up_shares_one_commit(database: Database, monkeypatch: pytes
 
 
 def test_a_lease_is_renewed_ahead_of_what_is_queued(database: Database) -> None:
-    """Under load more is put off and submitted than several commits can take: the renewal of the process's lease waits for none of it."""
+    """Under load more is put off and submitted than several commits can take: the renewal of the
+    process's lease waits for none of it.
+    """
     held, instance = Held(database), Instance.of(database)
     leases: list[int] = []
 
@@ -161,10 +180,18 @@ def test_a_lease_is_renewed_ahead_of_what_is_queued(database: Database) -> None:
     assert set(leases) == {1}
 
 
-def test_a_commit_that_cannot_begin_fails_those_that_were_there_before_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two that wait share the look at a database that is gone; what comes during it tries itself: the database may be back."""
+def test_a_commit_that_cannot_begin_fails_those_that_were_there_before_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that wait share the look at a database that is gone; what comes during it tries itself:
+    the database may be back.
+    """
     batches = database._process.batches
-    begin, gone, told = batches._transaction, Unavailable("the database cannot be reached"), dict[str, object]()
+    begin, gone, told = (
+        batches._transaction,
+        Unavailable("the database cannot be reached"),
+        dict[str, object](),
+    )
     held, looking, go = Held(database), threading.Event(), threading.Event()
 
     def refused() -> Any:
@@ -186,12 +213,16 @@ def test_a_commit_that_cannot_begin_fails_those_that_were_there_before_it(databa
     database.defer(adding("put off later"), noted("put off later"))
     go.set()
     outcomes = held.release()
-    assert {name for name, outcome in {**outcomes, **told}.items() if str(outcome) == str(gone)} == {"first", "second", "put off before"}
+    assert {
+        name for name, outcome in {**outcomes, **told}.items() if str(outcome) == str(gone)
+    } == {"first", "second", "put off before"}
     assert sorted(names(database)) == ["later", "leader", "put off later"]
 
 
 def test_a_failing_unit_fails_its_caller_only(database: Database) -> None:
-    """In one batch a violation, an exception and a swallowed failure each undo their own unit, and the others are committed."""
+    """In one batch a violation, an exception and a swallowed failure each undo their own unit, and
+    the others are committed.
+    """
 
     def twice(transaction: Transaction) -> None:
         adding("half")(transaction)
@@ -207,7 +238,13 @@ def test_a_failing_unit_fails_its_caller_only(database: Database) -> None:
             transaction.execute("SELECT nothing FROM nowhere")
 
     held = Held(database)
-    units = {"good1": adding("good1"), "twice": twice, "wrong": wrong, "swallowing": swallowing, "good2": adding("good2")}
+    units = {
+        "good1": adding("good1"),
+        "twice": twice,
+        "wrong": wrong,
+        "swallowing": swallowing,
+        "good2": adding("good2"),
+    }
     for name, unit in units.items():
         held.record(name, unit)
     outcomes = held.release()
@@ -247,7 +284,9 @@ def test_a_unit_may_use_write_and_read(database: Database) -> None:
 
 
 def test_ctrl_c_in_the_leader_is_told_to_the_others(database: Database) -> None:
-    """When the thread that leads is interrupted before the commit the others learn that nothing was done, and the next ones work."""
+    """When the thread that leads is interrupted before the commit the others learn that nothing was
+    done, and the next ones work.
+    """
 
     def killing(transaction: Transaction) -> None:
         adding("killing")(transaction)
@@ -264,8 +303,12 @@ def test_ctrl_c_in_the_leader_is_told_to_the_others(database: Database) -> None:
     assert names(database) == ["c", "leader"]
 
 
-def test_ctrl_c_in_the_commit_is_told_as_doubt(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the thread that leads is interrupted in the commit the others learn that nobody knows whether it was done."""
+def test_ctrl_c_in_the_commit_is_told_as_doubt(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the thread that leads is interrupted in the commit the others learn that nobody knows
+    whether it was done.
+    """
     kind = session_kind(database)
     original = kind.commit
 
@@ -297,7 +340,9 @@ def test_record_inside_a_transaction_is_refused(database: Database) -> None:
 
 
 def test_64_threads_share_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 64 threads that record while another one commits at least ten share a commit, and every record is there."""
+    """Of 64 threads that record while another one commits at least ten share a commit, and every
+    record is there.
+    """
     commits = Commits(database, monkeypatch)
     for turn in range(10):
         held = Held(database)
@@ -329,7 +374,9 @@ class Told:
 
 
 def test_submit_tells_from_the_writer_thread(database: Database) -> None:
-    """A submitted unit's value or error is told after its commit, from the writer thread, and submit itself does not wait."""
+    """A submitted unit's value or error is told after its commit, from the writer thread, and
+    submit itself does not wait.
+    """
     seen: list[list[str]] = []
     told = Told(2)
 
@@ -352,7 +399,11 @@ def test_submitted_units_share_commits(database: Database, monkeypatch: pytest.M
     for number in range(1000):
         database.submit(adding(f"{number:04}"), told)
     outcomes = told.wait()
-    assert [value for value, _, _ in outcomes] == names(database) == [f"{number:04}" for number in range(1000)]
+    assert (
+        [value for value, _, _ in outcomes]
+        == names(database)
+        == [f"{number:04}" for number in range(1000)]
+    )
     assert commits.count <= 100
 
 
@@ -375,7 +426,9 @@ def test_submitted_and_recorded_units_mix(database: Database) -> None:
     assert len(names(database)) == 400
 
 
-def test_a_callback_that_fails_harms_nobody(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_that_fails_harms_nobody(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     """What a callback raises is logged, and the next one is told."""
 
     def bad(value: object, error: Exception | None) -> None:
@@ -397,7 +450,11 @@ def test_close_commits_what_was_submitted(database_url: str) -> None:
         database.submit(adding(f"{number:03}"), told)
     database.close()
     assert len(told.outcomes) == 300
-    for late in (lambda: database.record(adding("x")), lambda: database.submit(adding("x"), told), lambda: names(database)):
+    for late in (
+        lambda: database.record(adding("x")),
+        lambda: database.submit(adding("x"), told),
+        lambda: names(database),
+    ):
         with pytest.raises(Unavailable, match="closed"):
             late()
     database.close()
@@ -406,7 +463,9 @@ def test_close_commits_what_was_submitted(database_url: str) -> None:
 
 
 def test_close_lets_waiting_threads_finish(database: Database) -> None:
-    """Units that wait when the database is closed are committed or refused, and none is left waiting."""
+    """Units that wait when the database is closed are committed or refused, and none is left
+    waiting.
+    """
     held = Held(database)
     held.record("a", adding("a"))
     told = Told(1)
@@ -422,7 +481,9 @@ def test_close_lets_waiting_threads_finish(database: Database) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_writer_thread_that_ends_is_replaced(database: Database) -> None:
-    """A unit that ends the writer thread is told as interrupted, and what is submitted afterwards is done by a new one."""
+    """A unit that ends the writer thread is told as interrupted, and what is submitted afterwards
+    is done by a new one.
+    """
 
     def ending(transaction: Transaction) -> None:
         adding("ending")(transaction)

@@ -1,4 +1,6 @@
-"""Ctrl-C at each place of a commit where Python looks for signals: nobody waits for the thread that left, and nothing is lost unsaid."""
+"""Ctrl-C at each place of a commit where Python looks for signals: nobody waits for the thread that
+left, and nothing is lost unsaid.
+"""
 
 from __future__ import annotations
 
@@ -112,8 +114,12 @@ print(json.dumps([place, faults]))
 
 @pytest.mark.parametrize("role", ["leading", "waiting"])
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-def test_ctrl_c_at_any_place_of_a_commit_holds_up_nobody_and_loses_nothing_unsaid(database_url: str, role: str) -> None:
-    """Wherever it comes, the next caller commits, and what was put off is committed too, or its owner is told that it may not be."""
+def test_ctrl_c_at_any_place_of_a_commit_holds_up_nobody_and_loses_nothing_unsaid(
+    database_url: str, role: str
+) -> None:
+    """Wherever it comes, the next caller commits, and what was put off is committed too, or its
+    owner is told that it may not be.
+    """
     command = [sys.executable, "-c", SCRIPT, database_url, role]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -83,12 +83,20 @@ def run(script: str, *arguments: str) -> str:
 
 
 def test_ctrl_c_leaves_nobody_waiting(database_url: str) -> None:
-    """Who presses Ctrl-C while waiting is gone with its unit, who presses it while leading undoes its own, and all others finish."""
-    assert run(INTERRUPTED, database_url).splitlines() == ["interrupted", "interrupted", "after leader other0 other1 other2"]
+    """Who presses Ctrl-C while waiting is gone with its unit, who presses it while leading undoes
+    its own, and all others finish.
+    """
+    assert run(INTERRUPTED, database_url).splitlines() == [
+        "interrupted",
+        "interrupted",
+        "after leader other0 other1 other2",
+    ]
 
 
 def test_a_fork_has_its_own_connections(database_url: str) -> None:
-    """A forked process uses the database with connections of its own, and its parent's stay good."""
+    """A forked process uses the database with connections of its own, and its parent's stay
+    good.
+    """
     assert alone(_recorded_by_both, database_url) == ["again", "child", "parent"]
 
 
@@ -103,7 +111,10 @@ def _recorded_by_both(database_url: str) -> list[str]:
         fork(child).answer()
         database.record(adding("again"))
         with database.read() as transaction:
-            return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name", {})]
+            return [
+                row.name
+                for row in transaction.execute("SELECT name FROM workspaces ORDER BY name", {})
+            ]
 
 
 COST = """
@@ -124,13 +135,16 @@ print(best * 1e6)
 
 
 def test_a_lost_race_between_processes_is_run_again(postgres_url: str) -> None:
-    """A unit that PostgreSQL ends to solve a deadlock with another process is run again, and succeeds."""
+    """A unit that PostgreSQL ends to solve a deadlock with another process is run again, and
+    succeeds.
+    """
     runs: list[int] = []
     held, wanted = threading.Event(), threading.Event()
 
     def unit(transaction: Transaction) -> int:
         if runs:
-            thread.join(WAIT)  # else it may take "a" again before the other wakes, and lose once more
+            # else it may take "a" again before the other wakes, and lose once more
+            thread.join(WAIT)
         runs.append(1)
         touch(transaction, "a")
         wanted.set()
@@ -138,11 +152,14 @@ def test_a_lost_race_between_processes_is_run_again(postgres_url: str) -> None:
         return len(runs)
 
     def touch(transaction: Transaction, name: str) -> None:
-        transaction.change("UPDATE workspaces SET created_at = created_at + 1 WHERE name = :name", {"name": name})
+        transaction.change(
+            "UPDATE workspaces SET created_at = created_at + 1 WHERE name = :name", {"name": name}
+        )
 
     def other() -> None:
         with open_database(postgres_url) as second, second.write() as transaction:
-            transaction.execute("SET LOCAL deadlock_timeout = '20s'")  # so that the unit is the one to be ended
+            # so that the unit is the one to be ended
+            transaction.execute("SET LOCAL deadlock_timeout = '20s'")
             touch(transaction, "b")
             held.set()
             assert wanted.wait(WAIT)
@@ -157,4 +174,6 @@ def test_a_lost_race_between_processes_is_run_again(postgres_url: str) -> None:
         assert database.record(unit) == 2
         thread.join(WAIT)
         with database.read() as transaction:
-            assert [row.created_at for row in transaction.execute("SELECT created_at FROM workspaces")] == [3.0, 3.0]
+            assert [
+                row.created_at for row in transaction.execute("SELECT created_at FROM workspaces")
+            ] == [3.0, 3.0]

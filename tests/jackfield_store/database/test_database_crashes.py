@@ -1,4 +1,6 @@
-"""kill -9 at any instant: what was told as done is there, nothing is half done, and the files are whole."""
+"""kill -9 at any instant: what was told as done is there, nothing is half done, and the files are
+whole.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,12 @@ for thread in range(6):
 
 
 def told_before_kill(url: str, run: int, seconds: float) -> list[str]:
-    """Start a process that writes, kill it ``seconds`` after its first word, and give what it told as done."""
-    with subprocess.Popen([sys.executable, "-c", WRITER, url, str(run)], stdout=subprocess.PIPE, text=True) as writer:
+    """Start a process that writes, kill it ``seconds`` after its first word, and give what it told
+    as done.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, url, str(run)], stdout=subprocess.PIPE, text=True
+    ) as writer:
         assert writer.stdout is not None
         first = writer.stdout.readline()
         killing = threading.Timer(seconds, writer.kill)
@@ -62,7 +68,9 @@ def told_before_kill(url: str, run: int, seconds: float) -> list[str]:
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.campaign)])
 def test_a_killed_writer_leaves_whole_batches(database_url: str, kills: int) -> None:
-    """After each of many kills at random instants every unit that was told as done is there, every unit is whole, and the check passes."""
+    """After each of many kills at random instants every unit that was told as done is there, every
+    unit is whole, and the check passes.
+    """
     seed = time.time_ns()
     chance = random.Random(seed)
     told: list[str] = []
@@ -82,7 +90,9 @@ def _migrated(url: str) -> list[object]:
     """Open a database that may be new, and tell what is in it."""
     with open_database(url) as database:
         with database.read() as transaction:
-            rows = transaction.execute("SELECT version, name FROM schema_migrations ORDER BY version")
+            rows = transaction.execute(
+                "SELECT version, name FROM schema_migrations ORDER BY version"
+            )
         return [database.version(), database.pending(), [list(row) for row in rows]]
 
 
@@ -92,7 +102,9 @@ def _eight(url: str) -> list[object]:
 
 @pytest.mark.parametrize("first", [BASELINE, 1])
 def test_eight_processes_migrate_at_once(database_url: str, first: int) -> None:
-    """Processes that open a new database, or one of d8093255, in the same moment all find it whole, and each version was applied once."""
+    """Processes that open a new database, or one of d8093255, in the same moment all find it whole,
+    and each version was applied once.
+    """
     if first < BASELINE:
         carried(database_url)
     answers = alone(_eight, database_url)
@@ -103,7 +115,8 @@ def test_eight_processes_migrate_at_once(database_url: str, first: int) -> None:
 
 
 def _dies_migrating(url: str, seconds: float) -> None:
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # of its own CPU time, however busy the machine is; its signal ends a process at once
+    # of its own CPU time, however busy the machine is; its signal ends a process at once
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     _migrated(url)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -114,7 +127,9 @@ def _killed(urls: list[str]) -> list[int]:
 
 
 def test_a_killed_migration_leaves_nothing_half(tmp_path: Path) -> None:
-    """A process that is killed in its migration leaves the old version or the new one, and the next process finishes the work."""
+    """A process that is killed in its migration leaves the old version or the new one, and the next
+    process finishes the work.
+    """
     urls = [f"sqlite:///{tmp_path / f'{run}.db'}" for run in range(10)]
     assert {*alone(_killed, urls)} <= {-signal.SIGPROF, -signal.SIGKILL}
     for url in urls:

@@ -20,7 +20,10 @@ from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]
 SETTINGS = {"disk": {}, "process": {"JACKFIELD_DURABILITY": "process"}}
-SHOWN: dict[str, dict[object, str]] = {"sqlite": {2: "disk", 1: "process"}, "postgresql": {"on": "disk", "off": "process"}}
+SHOWN: dict[str, dict[object, str]] = {
+    "sqlite": {2: "disk", 1: "process"},
+    "postgresql": {"on": "disk", "off": "process"},
+}
 
 
 def waits_for(database: Database, transaction: Transaction) -> str:
@@ -32,8 +35,12 @@ def waits_for(database: Database, transaction: Transaction) -> str:
 
 
 @pytest.mark.parametrize("durability", ["disk", "process"])
-def test_commits_of_the_journal_wait_for_what_the_setting_says(database_url: str, durability: str, tmp_path: Path) -> None:
-    """All group commits do as it says; connections, tokens and settings wait for the disk either way, also between two such commits."""
+def test_commits_of_the_journal_wait_for_what_the_setting_says(
+    database_url: str, durability: str, tmp_path: Path
+) -> None:
+    """All group commits do as it says; connections, tokens and settings wait for the disk either
+    way, also between two such commits.
+    """
     open_database(database_url).close()
     environment = {"JACKFIELD_HOME": str(tmp_path), **SETTINGS[durability]}
     with Storage(database_url, environment, FakeClock()) as storage:
@@ -54,7 +61,9 @@ def test_commits_of_the_journal_wait_for_what_the_setting_says(database_url: str
 def test_another_durability_is_refused(tmp_path: Path) -> None:
     """The error names the variable and the values that it may have."""
     with (
-        Storage(None, {"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DURABILITY": "paper"}, FakeClock()) as storage,
+        Storage(
+            None, {"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DURABILITY": "paper"}, FakeClock()
+        ) as storage,
         pytest.raises(InvalidInvocation, match="JACKFIELD_DURABILITY is 'paper'") as refused,
     ):
         storage.database.version()
@@ -62,8 +71,12 @@ def test_another_durability_is_refused(tmp_path: Path) -> None:
     assert "'process'" in (refused.value.hint or "")
 
 
-def test_what_did_not_wait_for_the_disk_is_synced_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite would leave the last commits to the system's cache for as long as nothing else is written."""
+def test_what_did_not_wait_for_the_disk_is_synced_within_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would leave the last commits to the system's cache for as long as nothing else is
+    written.
+    """
     synced, original = threading.Event(), os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -93,16 +106,25 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_a_killed_process_loses_nothing_that_did_not_wait_for_the_disk(database_url: str, tmp_path: Path) -> None:
+def test_a_killed_process_loses_nothing_that_did_not_wait_for_the_disk(
+    database_url: str, tmp_path: Path
+) -> None:
     """All that was answered is there after kill -9 right behind the last commit."""
     open_database(database_url).close()
-    assert subprocess.run([sys.executable, "-c", WRITER, database_url, str(tmp_path)], check=False, timeout=60).returncode == -9
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", WRITER, database_url, str(tmp_path)], check=False, timeout=60
+        ).returncode
+        == -9
+    )
     with open_database(database_url) as database:
         assert set(names(database)) >= {f"n{number}" for number in range(20)}
 
 
 def test_a_thread_that_outlasts_a_closed_storage_opens_no_other_database(tmp_path: Path) -> None:
-    """What still looks at the workspaces of a closed database is told so: nobody would close another one."""
+    """What still looks at the workspaces of a closed database is told so: nobody would close
+    another one.
+    """
     with Storage(None, {"JACKFIELD_HOME": str(tmp_path)}, FakeClock()) as storage:
         blocked = storage.blocked
         storage.close()

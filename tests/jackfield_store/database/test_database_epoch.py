@@ -1,4 +1,6 @@
-"""The epoch: every change of what decides calls moves it for every process, before the change is answered; nothing else does."""
+"""The epoch: every change of what decides calls moves it for every process, before the change is
+answered; nothing else does.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,16 @@ _CHANGES = (
     "INSERT INTO workspaces (name, created_at) VALUES ('a', 1)",
     "UPDATE workspaces SET settings = '{\"keepInputs\": true}' WHERE name = 'a'",
     (
-        "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at) "
+        "INSERT INTO connections (workspace, id, name, type, version, public_values, status, "
+        "created_at, updated_at) "
         "VALUES ('a', 'c', 'hall', 'echo/token', 1, '{}', 'untested', 1, 1)"
     ),
     "UPDATE connections SET version = 2, public_values = '{\"x\": 1}' WHERE id = 'c'",
     "UPDATE connections SET name = 'door' WHERE id = 'c'",
-    "INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at) VALUES ('a', 't', '', 'read', 'd', '{}', 1)",
+    (
+        "INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at) VALUES ('a', "
+        "'t', '', 'read', 'd', '{}', 1)"
+    ),
     "UPDATE tokens SET rules = '{\"block\": [\"*\"]}' WHERE id = 't'",
     "UPDATE tokens SET revoked_at = 1 WHERE id = 't'",
     "DELETE FROM tokens WHERE id = 't'",
@@ -65,7 +71,9 @@ def change(database: Database, statement: str) -> None:
 
 
 def test_each_change_moves_the_epoch_of_every_process(database: Database, other: Database) -> None:
-    """Connections, tokens and workspaces, made, changed and removed: readings differ from before here and elsewhere, then stay."""
+    """Connections, tokens and workspaces, made, changed and removed: readings differ from before
+    here and elsewhere, then stay.
+    """
     for statement in _CHANGES:
         before = database.epoch(), other.epoch()
         assert before == (database.epoch(), other.epoch())
@@ -77,7 +85,9 @@ def test_each_change_moves_the_epoch_of_every_process(database: Database, other:
 
 
 def test_what_calls_write_themselves_moves_nothing(database: Database, other: Database) -> None:
-    """The last use of a token and the status of a connection, which calls note, leave everything that is kept."""
+    """The last use of a token and the status of a connection, which calls note, leave everything
+    that is kept.
+    """
     for statement in (_CHANGES[2], _CHANGES[5]):
         change(other, statement)
     before = database.epoch()
@@ -87,7 +97,9 @@ def test_what_calls_write_themselves_moves_nothing(database: Database, other: Da
 
 
 def test_what_is_rolled_back_moves_nothing_for_good(database: Database, other: Database) -> None:
-    """A change that is undone, with its transaction or its savepoint, leaves readings equal; the next change moves them."""
+    """A change that is undone, with its transaction or its savepoint, leaves readings equal; the
+    next change moves them.
+    """
     before = database.epoch()
     with suppress(ZeroDivisionError), other.write() as transaction:
         transaction.change(_CHANGES[0])
@@ -102,7 +114,9 @@ def test_what_is_rolled_back_moves_nothing_for_good(database: Database, other: D
 
 
 def test_in_a_transaction_nothing_may_be_kept(database: Database, other: Database) -> None:
-    """A snapshot may be older than a reading, and a change may be undone: readings there are unlike all others."""
+    """A snapshot may be older than a reading, and a change may be undone: readings there are unlike
+    all others.
+    """
     with database.read():
         assert database.epoch() != database.epoch()
     with other.write():
@@ -122,7 +136,14 @@ def test_a_cache_holds_values_until_the_epoch_moves(database: Database, other: D
     def found(key: str) -> str:
         return cache.find(key, lambda: reading(key))
 
-    assert [found(key) for key in ("ab", "c", "ab", "long text", "long text", "ab")] == ["ab", "c", "ab", "long text", "long text", "ab"]
+    assert [found(key) for key in ("ab", "c", "ab", "long text", "long text", "ab")] == [
+        "ab",
+        "c",
+        "ab",
+        "long text",
+        "long text",
+        "ab",
+    ]
     assert read[:4] == ["ab", "c", "long text", "long text"]
     read.clear()
     change(other, _CHANGES[0])
@@ -142,12 +163,20 @@ with open_database(sys.argv[1]) as database, database.write() as transaction:
 
 
 def killed(url: str, statement: str, instant: str) -> None:
-    """Change the database in a process that is killed ``uncommitted``, or ``committed`` and not answered."""
-    died = subprocess.run([sys.executable, "-c", _DYING, url, statement, instant, _SUPPORT], check=False, timeout=PATIENCE)
+    """Change the database in a process that is killed ``uncommitted``, or ``committed`` and not
+    answered.
+    """
+    died = subprocess.run(
+        [sys.executable, "-c", _DYING, url, statement, instant, _SUPPORT],
+        check=False,
+        timeout=PATIENCE,
+    )
     assert died.returncode == -signal.SIGKILL
 
 
-def test_a_change_whose_writer_is_killed_after_the_commit_is_seen(database_url: str, database: Database, other: Database) -> None:
+def test_a_change_whose_writer_is_killed_after_the_commit_is_seen(
+    database_url: str, database: Database, other: Database
+) -> None:
     """Nobody was told of the change, and every process sees it with its next reading."""
     before = database.epoch(), other.epoch()
     killed(database_url, _CHANGES[0], "committed")
@@ -157,8 +186,12 @@ def test_a_change_whose_writer_is_killed_after_the_commit_is_seen(database_url: 
     assert after == (database.epoch(), other.epoch())
 
 
-def test_a_writer_killed_before_the_commit_leaves_no_doubt_for_long(database_url: str, database: Database, other: Database) -> None:
-    """The number that it has stored is trusted by nobody, also when the next change gets the same one; then readings are equal again."""
+def test_a_writer_killed_before_the_commit_leaves_no_doubt_for_long(
+    database_url: str, database: Database, other: Database
+) -> None:
+    """The number that it has stored is trusted by nobody, also when the next change gets the same
+    one; then readings are equal again.
+    """
     before = database.epoch()
     killed(database_url, _CHANGES[0], "uncommitted")
     doubtful = {database.epoch() for _ in range(3)}
@@ -173,7 +206,9 @@ def test_a_writer_killed_before_the_commit_leaves_no_doubt_for_long(database_url
 
 
 def test_changes_by_other_programs_are_noticed(tmp_path: Path) -> None:
-    """A change with SQLite's own shell, or by a version that knows no such file, is noticed a moment later, and so is another file."""
+    """A change with SQLite's own shell, or by a version that knows no such file, is noticed a
+    moment later, and so is another file.
+    """
     path = tmp_path / "a.db"
     with open_database(f"sqlite:///{path}") as database:
         before = database.epoch()
@@ -189,7 +224,9 @@ def test_changes_by_other_programs_are_noticed(tmp_path: Path) -> None:
 
 
 def test_a_change_that_cannot_be_announced_is_not_made(tmp_path: Path) -> None:
-    """Other processes would go on with the old state: the change is refused, and the file is named."""
+    """Other processes would go on with the old state: the change is refused, and the file is
+    named.
+    """
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         (tmp_path / "a.db-epoch").mkdir()
         with pytest.raises(Unavailable, match=r"a\.db-epoch"):
@@ -250,7 +287,9 @@ class Server:
 
 
 def test_callers_share_a_query_that_began_after_them() -> None:
-    """Callers that come during a query wait for the next one, which answers all of them: none gets what was true before it asked."""
+    """Callers that come during a query wait for the next one, which answers all of them: none gets
+    what was true before it asked.
+    """
     server, looks = Server(), None
     looks = SharedLooks(server.committed)
     with ThreadPoolExecutor(9) as threads:
@@ -281,7 +320,9 @@ def test_tasks_share_a_query_of_their_tick() -> None:
 
 
 def test_a_query_that_fails_is_trusted_by_nobody() -> None:
-    """Where the server cannot be asked, each reading is unlike all others, in threads and in tasks."""
+    """Where the server cannot be asked, each reading is unlike all others, in threads and in
+    tasks.
+    """
 
     def failing() -> int:
         raise Unavailable("the database cannot be reached")
@@ -297,7 +338,9 @@ def test_a_query_that_fails_is_trusted_by_nobody() -> None:
 
 
 def test_without_a_thread_no_task_waits() -> None:
-    """A process that has no thread left for the query gets readings that are unlike all others, at once."""
+    """A process that has no thread left for the query gets readings that are unlike all others, at
+    once.
+    """
     looks = SharedLooks(lambda: 1)
 
     async def ask() -> list[int]:
@@ -310,7 +353,9 @@ def test_without_a_thread_no_task_waits() -> None:
 
 
 def test_a_block_holds_its_reading() -> None:
-    """Within the block no query is made, so that a call runs on one state; after it, the next reading is a new one."""
+    """Within the block no query is made, so that a call runs on one state; after it, the next
+    reading is a new one.
+    """
     server = Server()
     looks = SharedLooks(server.committed)
     server.let.release(2)
@@ -324,8 +369,10 @@ def test_a_block_holds_its_reading() -> None:
 
 
 def test_readings_of_a_server_that_is_away_or_went_back() -> None:
-    """While no reading can be told nothing is added, and what was known holds again with the same reading; a database that went back gives
-    no reading that it gave before, and the last one is recent only for as long as it says."""
+    """While no reading can be told nothing is added, and what was known holds again with the same
+    reading; a database that went back gives no reading that it gave before, and the last one is
+    recent only for as long as it says.
+    """
     answers: list[int | None] = [7]
 
     def committed() -> int | None:

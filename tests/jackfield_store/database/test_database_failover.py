@@ -56,9 +56,12 @@ def _calling(place: Noted, over: threading.Event, caller: int) -> None:
 
 
 @pytest.mark.parametrize("pair", ["synchronous", "asynchronous"], indirect=True)
-def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server], request: pytest.FixtureRequest) -> None:
-    """With both hosts in the URL, calls work within five seconds of the promotion; each key has its effect once, and with synchronous
-    replication the journal has all that was told."""
+def test_a_promoted_standby_is_found(
+    tmp_path: Path, pair: tuple[Server, Server], request: pytest.FixtureRequest
+) -> None:
+    """With both hosts in the URL, calls work within five seconds of the promotion; each key has its
+    effect once, and with synchronous replication the journal has all that was told.
+    """
     primary, standby = pair
     url = url_of_both(primary, standby)
     over = threading.Event()
@@ -75,16 +78,24 @@ def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server]
         over.set()
         for call in calls:
             call.result(60)
-        told = {name for name, reply in place.replies.items() if reply.status == 200 and name != "back"}
+        told = {
+            name for name, reply in place.replies.items() if reply.status == 200 and name != "back"
+        }
         refused = place.replies.keys() - told - {"back"}
         assert took < 5.0 + SLACK
-        again = {name: place.post(name, keyed=True, seconds=30.0) for name in sorted(told | refused)}
-        assert Counter(reply.status for reply in again.values()).keys() <= {200, 409}, [r.json for r in again.values() if r.status != 200][
-            :2
-        ]
+        again = {
+            name: place.post(name, keyed=True, seconds=30.0) for name in sorted(told | refused)
+        }
+        assert Counter(reply.status for reply in again.values()).keys() <= {200, 409}, [
+            r.json for r in again.values() if r.status != 200
+        ][:2]
         if "asynchronous" not in request.node.name:
             assert {name for name in told if not again[name].json["meta"]["replayed"]} == set()
-            assert {name: count for name, count in place.ledger.effects.items() if count != 1 and name != "back"} == {}
+            assert {
+                name: count
+                for name, count in place.ledger.effects.items()
+                if count != 1 and name != "back"
+            } == {}
         assert not place.ledger.late
         _until(lambda: place.running() == 0)
         changes, why = place.stand.host.storage.database.timeline
@@ -98,7 +109,9 @@ def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server]
 
 
 def test_a_server_without_a_timeline(postgres_server: Server) -> None:
-    """An account that may not ask for the timeline, as one of a server of another maker, connects, and takes no server for another one."""
+    """An account that may not ask for the timeline, as one of a server of another maker, connects,
+    and takes no server for another one.
+    """
     url = postgres_server.create()
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC")
@@ -111,7 +124,9 @@ def test_a_server_without_a_timeline(postgres_server: Server) -> None:
 
 
 def test_a_timeline_that_changes_is_another_server() -> None:
-    """A change counts whichever way it goes; what it may mean is told unless commits had waited for a standby."""
+    """A change counts whichever way it goes; what it may mean is told unless commits had waited for
+    a standby.
+    """
     found = Timelines()
     found.note(None, waits=False)
     found.note("00000001", waits=False)
@@ -137,7 +152,10 @@ def _read(feed: Feed, view: EventView) -> EventView:
 
 
 def _has_all(primary: Server, standby: Server) -> bool:
-    with psycopg.connect(primary.url(), autocommit=True) as one, psycopg.connect(standby.url(), autocommit=True) as other:
+    with (
+        psycopg.connect(primary.url(), autocommit=True) as one,
+        psycopg.connect(standby.url(), autocommit=True) as other,
+    ):
         written = one.execute("SELECT pg_current_wal_lsn()::text").fetchone()
         reached = other.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written).fetchone()
     return reached == (True,)
@@ -145,9 +163,11 @@ def _has_all(primary: Server, standby: Server) -> bool:
 
 @pytest.mark.parametrize("since", [0, 2, 6], ids=["none", "fewer", "more"])
 def test_readers_are_told_of_what_a_standby_lacked(since: int) -> None:
-    """A reader by cursor that has read events which an asynchronous standby never had ends with exactly those that are there, however many
-    were numbered on the new primary before the process noticed: it is told to forget the others, and reads no event a second time that was
-    there before. One that has read none of them is told nothing."""
+    """A reader by cursor that has read events which an asynchronous standby never had ends with
+    exactly those that are there, however many were numbered on the new primary before the process
+    noticed: it is told to forget the others, and reads no event a second time that was there
+    before. One that has read none of them is told nothing.
+    """
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
@@ -158,8 +178,15 @@ def test_readers_are_told_of_what_a_standby_lacked(since: int) -> None:
         try:
             with Jackfield(database_url=url) as jackfield:
                 jackfield.open()
-                database, instance = jackfield.storage.database, Instance.of(jackfield.storage.database)
-                feed, reader, late = Feed(database, jackfield.storage.vault, "default"), EventView(), EventView()
+                database, instance = (
+                    jackfield.storage.database,
+                    Instance.of(jackfield.storage.database),
+                )
+                feed, reader, late = (
+                    Feed(database, jackfield.storage.vault, "default"),
+                    EventView(),
+                    EventView(),
+                )
 
                 def happen(*subjects: str) -> None:
                     with database.write() as transaction:
@@ -181,10 +208,17 @@ def test_readers_are_told_of_what_a_standby_lacked(since: int) -> None:
                 _read(feed, reader)
                 instance.renew()
                 there = _read(feed, EventView())
-                assert {subject for _, subject in there.events.values()} == {"a", "b", "c", *(f"new {number}" for number in range(since))}
+                assert {subject for _, subject in there.events.values()} == {
+                    "a",
+                    "b",
+                    "c",
+                    *(f"new {number}" for number in range(since)),
+                }
                 assert _read(feed, reader).lost(there) | reader.missed(there) == set()
                 assert {**reader.events, **kept} == reader.events
-                assert reader.gone in {1, 2}  # for a cursor beyond the last event, and for the return, if that is noticed only later
+                # for a cursor beyond the last event, and for the return, if that is noticed only
+                # later
+                assert reader.gone in {1, 2}
                 assert (_read(feed, late).events, late.gone) == (there.events, 0)
         finally:
             standby.stop()

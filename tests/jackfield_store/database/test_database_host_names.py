@@ -1,4 +1,6 @@
-"""Names of the database's hosts: looked up within the caller's limit, once for all, and anew for each connection."""
+"""Names of the database's hosts: looked up within the caller's limit, once for all, and anew for
+each connection.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ class Resolver:
         self.going.wait(60)
         if host not in self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 0)) for address in self.addresses[host]]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 0))
+            for address in self.addresses[host]
+        ]
 
 
 @pytest.fixture
@@ -49,19 +54,29 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 
 def test_each_address_is_an_attempt(resolver: Resolver) -> None:
-    """Names get their addresses beside them, addresses and sockets stay, and a name without any is left out."""
-    found = HostNames().addressed({"host": "a,10.9.9.9,b,none,/run", "port": "1,2,3,4,5", "dbname": "x"}, 30.0)
+    """Names get their addresses beside them, addresses and sockets stay, and a name without any is
+    left out.
+    """
+    found = HostNames().addressed(
+        {"host": "a,10.9.9.9,b,none,/run", "port": "1,2,3,4,5", "dbname": "x"}, 30.0
+    )
     assert found == {
         "host": "a,10.9.9.9,b,b,/run",
         "hostaddr": "127.0.0.1,10.9.9.9,10.0.0.1,10.0.0.2,",
         "port": "1,2,3,3,5",
         "dbname": "x",
     }
-    assert HostNames().addressed({"host": "b"}, 30.0) == {"host": "b,b", "hostaddr": "10.0.0.1,10.0.0.2"}
+    assert HostNames().addressed({"host": "b"}, 30.0) == {
+        "host": "b,b",
+        "hostaddr": "10.0.0.1,10.0.0.2",
+    }
     assert sorted(resolver.asked) == ["a", "b", "b", "none"]
 
 
-@pytest.mark.parametrize("options", [{}, {"host": "/run"}, {"host": "127.0.0.1,::1"}, {"host": "a", "hostaddr": "10.0.0.1"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"host": "/run"}, {"host": "127.0.0.1,::1"}, {"host": "a", "hostaddr": "10.0.0.1"}],
+)
 def test_nothing_is_looked_up_without_need(resolver: Resolver, options: dict[str, str]) -> None:
     """Sockets, addresses, and names whose addresses the URL has."""
     assert HostNames().addressed(options, 30.0) == options
@@ -69,16 +84,18 @@ def test_nothing_is_looked_up_without_need(resolver: Resolver, options: dict[str
 
 
 def test_a_silent_resolver_is_not_waited_for(resolver: Resolver) -> None:
-    """A look-up ends with its caller's limit; the next callers join it, and have its answer when it comes. Once a name has had an address,
-    it keeps that while the resolver is silent, and has the new one afterwards."""
+    """A look-up ends with its caller's limit; the next callers join it, and have its answer when it
+    comes. Once a name has had an address, it keeps that while the resolver is silent, and has the
+    new one afterwards.
+    """
     known = HostNames()
     resolver.going.clear()
     with pytest.raises(TimeoutError, match="'a' was not resolved in time"):
         known.addressed({"host": "a"}, 0.01)
     resolver.going.set()
-    assert {str(found) for found in at_once(4, lambda _number: known.addressed({"host": "a"}, 30.0))} == {
-        str({"host": "a", "hostaddr": "127.0.0.1"})
-    }
+    assert {
+        str(found) for found in at_once(4, lambda _number: known.addressed({"host": "a"}, 30.0))
+    } == {str({"host": "a", "hostaddr": "127.0.0.1"})}
     resolver.going.clear()
     resolver.addresses["a"] = ["127.0.0.2"]
     assert known.addressed({"host": "a"}, 0.01)["hostaddr"] == "127.0.0.1"
@@ -93,8 +110,9 @@ def test_a_silent_resolver_is_not_waited_for(resolver: Resolver) -> None:
 
 
 def test_a_database_by_its_name(resolver: Resolver, postgres_server: Server) -> None:
-    """A database whose host is a name: a name without address says so, a silent resolver is a database that does not answer, and each new
-    connection goes where the name points then."""
+    """A database whose host is a name: a name without address says so, a silent resolver is a
+    database that does not answer, and each new connection goes where the name points then.
+    """
     url = postgres_server.create(postgres_server.template())
     with DatabaseProxy(postgres_server.port) as proxy:
         named = proxy.url(url).replace("@127.0.0.1:", "@a:")

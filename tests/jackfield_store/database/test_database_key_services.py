@@ -1,4 +1,6 @@
-"""Data keys wrapped by a key service: asked rarely, never within a write transaction, and not needed while keys are cached."""
+"""Data keys wrapped by a key service: asked rarely, never within a write transaction, and not
+needed while keys are cached.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,20 @@ from tests.jackfield_vault.vault_server import Transit, VaultServer
 
 from clocks import StillClock
 from jackfield.kernel.errors import JackfieldError
-from jackfield_store.database import Database, DataKeyDamaged, SealBroken, WrongMasterKey, open_database
-from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, UsageFault
+from jackfield_store.database import (
+    Database,
+    DataKeyDamaged,
+    SealBroken,
+    WrongMasterKey,
+    open_database,
+)
+from jackfield_store.database.faults import (
+    DatabaseUnfit,
+    KeyServiceRefused,
+    KeyServiceUnavailable,
+    RowDamaged,
+    UsageFault,
+)
 from jackfield_store.keys import MasterKey, Vault
 from jackfield_store.keys.key_ring import KeyRing, RingPart
 from jackfield_store.keys.key_usage import key_usage
@@ -29,7 +43,9 @@ DAY = 86_400.0
 
 
 class Rig:
-    """A database, a key service on loopback with the keys ``first``, ``second`` and ``customer``, and a clock for all vaults."""
+    """A database, a key service on loopback with the keys ``first``, ``second`` and ``customer``,
+    and a clock for all vaults.
+    """
 
     def __init__(self, database: Database, server: VaultServer) -> None:
         self.database, self.server, self.clock = database, server, StillClock()
@@ -44,14 +60,19 @@ class Rig:
 
     def vault(self, *parts: RingPart, database: Database | None = None) -> Vault:
         """The vault of another process."""
-        ring = KeyRing(parts or (self.part(),), KeyServices(self.server.environment(), self.clock).open)
+        ring = KeyRing(
+            parts or (self.part(),), KeyServices(self.server.environment(), self.clock).open
+        )
         return Vault(database or self.database, ring, self.clock)
 
     def wrappers(self) -> dict[str, set[str]]:
         """The wrappers of the data keys, by workspace."""
         with self.database.read() as transaction:
             rows = transaction.execute("SELECT workspace, master_key_id FROM data_keys")
-        return {row.workspace: {one.master_key_id for one in rows if one.workspace == row.workspace} for row in rows}
+        return {
+            row.workspace: {one.master_key_id for one in rows if one.workspace == row.workspace}
+            for row in rows
+        }
 
     def change(self, statement: str) -> None:
         """Write to the database as somebody without a key."""
@@ -93,7 +114,9 @@ def near(server: VaultServer, tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_a_key_is_unwrapped_once_a_day(near: Rig) -> None:
-    """A thousand uses of a workspace's key, by threads that begin at once, cost one request, and the next day another one."""
+    """A thousand uses of a workspace's key, by threads that begin at once, cost one request, and
+    the next day another one.
+    """
     sealed = near.vault().seal("w", PLACE, SECRET)
     vault = near.vault()
     assert at_once(8, lambda _: vault.open("w", PLACE, sealed)) == [SECRET] * 8
@@ -108,7 +131,9 @@ def test_a_key_is_unwrapped_once_a_day(near: Rig) -> None:
 
 
 def test_warm_workspaces_do_not_need_the_service(near: Rig) -> None:
-    """While the service is down, what is cached is used, two hours beyond its day; then the one error names the service."""
+    """While the service is down, what is cached is used, two hours beyond its day; then the one
+    error names the service.
+    """
     vault = near.vault()
     sealed = vault.seal("w", PLACE, SECRET)
     near.down()
@@ -118,10 +143,15 @@ def test_warm_workspaces_do_not_need_the_service(near: Rig) -> None:
         vault.seal("w", PLACE, SECRET)
     near.clock.advance(3600)
     with pytest.raises(
-        KeyServiceUnavailable, match=r"the key service 'vault-transit://transit/first' cannot be reached: .*sealed"
+        KeyServiceUnavailable,
+        match=r"the key service 'vault-transit://transit/first' cannot be reached: .*sealed",
     ) as caught:
         vault.open("w", PLACE, sealed)
-    assert (caught.value.code, caught.value.retryable, vault.trouble) == ("unavailable", True, caught.value.message)
+    assert (caught.value.code, caught.value.retryable, vault.trouble) == (
+        "unavailable",
+        True,
+        caught.value.message,
+    )
     near.up()
     near.clock.advance(6)
     assert (vault.open("w", PLACE, sealed), vault.trouble) == (SECRET, None)
@@ -142,14 +172,19 @@ def test_a_service_that_is_down_is_not_asked_by_all(near: Rig) -> None:
 
 
 def test_no_write_transaction_waits_for_the_service(rig: Rig, database_url: str) -> None:
-    """Creating a first key, rotating and creating new keys ask the service while another process can write to the database."""
+    """Creating a first key, rotating and creating new keys ask the service while another process
+    can write to the database.
+    """
     other = open_database(database_url)
     blocked: list[Exception] = []
 
     def write() -> None:
         with other.write() as transaction:
             transaction.change("UPDATE schema_migrations SET applied_at = applied_at")
-            transaction.execute("SELECT key_id FROM data_keys ORDER BY workspace, key_id LIMIT 1" + other.dialect.locks)
+            transaction.execute(
+                "SELECT key_id FROM data_keys ORDER BY workspace, key_id LIMIT 1"
+                + other.dialect.locks
+            )
 
     rig.transit.before = lambda: suppressed(write, blocked)
     vault = rig.vault()
@@ -174,11 +209,17 @@ def suppressed(work: Callable[[], None], faults: list[Exception]) -> None:
 
 
 def test_keys_move_from_a_file_to_services(rig: Rig) -> None:
-    """Rotation moves all data keys from a file to a service, to another key of it, to a new version of that, and back; all still opens."""
+    """Rotation moves all data keys from a file to a service, to another key of it, to a new version
+    of that, and back; all still opens.
+    """
     master = MasterKey.generate()
     sealed = {name: Vault(rig.database, master).seal(name, PLACE, SECRET) for name in "abc"}
     digest = Vault(rig.database, master).hmac("a", SECRET)
-    rings: list[tuple[RingPart, ...]] = [(rig.part(), master), (rig.part("second"), rig.part()), (rig.part("second"),)]
+    rings: list[tuple[RingPart, ...]] = [
+        (rig.part(), master),
+        (rig.part("second"), rig.part()),
+        (rig.part("second"),),
+    ]
     for ring in rings:
         assert rig.vault(*ring).rotate(data_keys=True).count >= 3
         assert {one for found in rig.wrappers().values() for one in found} == {ring[0].ids[0]}
@@ -186,7 +227,9 @@ def test_keys_move_from_a_file_to_services(rig: Rig) -> None:
     rig.vault(rig.part("second")).rotate()
     rig.transit.oldest["second"] = 2
     fresh = rig.vault(rig.part("second"))
-    assert {name: fresh.open(name, PLACE, text) for name, text in sealed.items()} == dict.fromkeys("abc", SECRET)
+    assert {name: fresh.open(name, PLACE, text) for name, text in sealed.items()} == dict.fromkeys(
+        "abc", SECRET
+    )
     assert fresh.hmac("a", SECRET) == digest
     assert rig.vault(master, rig.part("second")).rotate().count == 12
     assert Vault(rig.database, master).open("a", PLACE, sealed["a"]) == SECRET
@@ -199,13 +242,18 @@ def test_keys_move_from_a_file_to_services(rig: Rig) -> None:
 
 @pytest.mark.parametrize("derived", [False, True])
 def test_rows_that_were_exchanged_are_refused(near: Rig, derived: bool) -> None:
-    """A wrapped key in the row of another workspace, or in the database of another installation, is refused."""
+    """A wrapped key in the row of another workspace, or in the database of another installation, is
+    refused.
+    """
     if derived:
         near.transit.make("first", derived=True)
     sealed = {name: near.vault().seal(name, PLACE, SECRET) for name in ("victim", "thief")}
     wrapped = "SELECT wrapped FROM data_keys WHERE workspace = 'victim'"
-    near.change(f"UPDATE data_keys SET wrapped = ({wrapped}), key_id = (SELECT key_id FROM data_keys WHERE workspace = 'victim') "
-                "WHERE workspace = 'thief'")  # fmt: skip
+    near.change(
+        f"UPDATE data_keys SET wrapped = ({wrapped}), key_id = (SELECT key_id FROM data_keys "
+        "WHERE workspace = 'victim') "
+        "WHERE workspace = 'thief'"
+    )
     with pytest.raises(DataKeyDamaged, match="of the workspace 'thief'"):
         near.vault().open("thief", PLACE, sealed["victim"])
     assert near.vault().open("victim", PLACE, sealed["victim"]) == SECRET
@@ -225,7 +273,9 @@ def test_rows_of_another_installation_with_the_same_master_key_are_refused(near:
 
 
 def test_forgotten_keys_are_unwrapped_again_everywhere(rig: Rig) -> None:
-    """After ``forget``, this process asks the service at once and every other within a minute: a withdrawn key ends a workspace."""
+    """After ``forget``, this process asks the service at once and every other within a minute: a
+    withdrawn key ends a workspace.
+    """
     here, there = rig.vault(), rig.vault()
     sealed = {name: here.seal(name, PLACE, SECRET) for name in "ab"}
     assert [there.open(name, PLACE, text) for name, text in sealed.items()] == [SECRET] * 2
@@ -246,12 +296,18 @@ def test_forgotten_keys_are_unwrapped_again_everywhere(rig: Rig) -> None:
 
 
 def test_a_workspace_brings_its_own_key(rig: Rig) -> None:
-    """Its data keys are wrapped by its own service, in every process without a setting; if that refuses, no other workspace notices."""
+    """Its data keys are wrapped by its own service, in every process without a setting; if that
+    refuses, no other workspace notices.
+    """
     master = MasterKey.generate()
     vault, other = rig.vault(master), rig.vault(master)
     sealed = {name: vault.seal(name, PLACE, SECRET) for name in ("acme", "globex")}
     assert vault.assign("acme", uri("customer")) == 1
-    assert rig.wrappers() == {"acme": {uri("customer")}, "globex": {master.id}, "default": {master.id}}
+    assert rig.wrappers() == {
+        "acme": {uri("customer")},
+        "globex": {master.id},
+        "default": {master.id},
+    }
     assert [other.open(name, PLACE, text) for name, text in sealed.items()] == [SECRET] * 2
     vault.assign("initech", uri("customer"))  # before it has any data key
     other.seal("initech", PLACE, SECRET)
@@ -267,7 +323,11 @@ def test_a_workspace_brings_its_own_key(rig: Rig) -> None:
     assert rotated.left == ()
     usage = {row["id"]: row for row in key_usage(rig.database, rig.vault(new))}
     assert usage[uri("customer")]["assignedTo"] == ["acme", "initech"]
-    assert (usage[uri("customer")]["dataKeys"], usage[new.id]["wraps"], usage[uri("customer")]["kind"]) == (4, True, "service")
+    assert (
+        usage[uri("customer")]["dataKeys"],
+        usage[new.id]["wraps"],
+        usage[uri("customer")]["kind"],
+    ) == (4, True, "service")
     assert vault.unassign("acme") == 2
     assert rig.vault(new, master).open("acme", PLACE, sealed["acme"]) == SECRET
     assert uri("customer") not in rig.wrappers()["acme"]
@@ -286,7 +346,9 @@ def overtaking(vault: Vault, work: Callable[[], object]) -> None:
 
 
 def test_a_wrapper_is_taken_from_a_workspace_while_its_key_is_unwrapped(rig: Rig) -> None:
-    """Who has read the row of a key just before that was wrapped again looks at it once more; another wrapper is refused all the same."""
+    """Who has read the row of a key just before that was wrapped again looks at it once more;
+    another wrapper is refused all the same.
+    """
     master = MasterKey.generate()
     vault, other = rig.vault(master), rig.vault(master)
     sealed = vault.seal("acme", PLACE, SECRET)
@@ -299,7 +361,9 @@ def test_a_wrapper_is_taken_from_a_workspace_while_its_key_is_unwrapped(rig: Rig
 
 
 def test_wrappers_that_change_while_keys_are_wrapped_again(rig: Rig) -> None:
-    """Whoever assigns, unassigns or rotates by what it read before somebody else did: every key still opens, and the later one holds."""
+    """Whoever assigns, unassigns or rotates by what it read before somebody else did: every key
+    still opens, and the later one holds.
+    """
     master = MasterKey.generate()
     one = rig.vault(master)
     sealed = one.seal("acme", PLACE, SECRET)
@@ -316,7 +380,12 @@ def test_wrappers_that_change_while_keys_are_wrapped_again(rig: Rig) -> None:
     one.assign("acme", uri("customer"))
     other = rig.vault(master)
     overtaking(other, lambda: one.unassign("acme"))
-    assert (other.unassign("acme"), rig.wrappers()["acme"], opens(), other.assigned()) == (0, {master.id}, True, {})
+    assert (other.unassign("acme"), rig.wrappers()["acme"], opens(), other.assigned()) == (
+        0,
+        {master.id},
+        True,
+        {},
+    )
     one.assign("acme", uri("customer"))
     checking = rig.vault(master)
     overtaking(checking, lambda: one.unassign("acme"))
@@ -331,15 +400,24 @@ def test_wrappers_that_change_while_keys_are_wrapped_again(rig: Rig) -> None:
 
     changing._own.change = late  # type: ignore[method-assign]
     changing.assign("acme", uri("second"))
-    assert (rig.wrappers()["acme"], opens(), changing.assigned()) == ({uri("second")}, True, {"acme": uri("second")})
+    assert (rig.wrappers()["acme"], opens(), changing.assigned()) == (
+        {uri("second")},
+        True,
+        {"acme": uri("second")},
+    )
 
 
 def test_new_data_keys_have_the_wrapper_that_their_workspace_has_by_then(rig: Rig) -> None:
-    """A wrapper that is taken from a workspace, or given to it, while a rotation makes new data keys wraps none of them, or all."""
+    """A wrapper that is taken from a workspace, or given to it, while a rotation makes new data
+    keys wraps none of them, or all.
+    """
     master = MasterKey.generate()
     one = rig.vault(master)
     sealed = one.seal("acme", PLACE, SECRET)
-    for work, wrapper in ((lambda: one.assign("acme", uri("customer")), uri("customer")), (lambda: one.unassign("acme"), master.id)):
+    for work, wrapper in (
+        (lambda: one.assign("acme", uri("customer")), uri("customer")),
+        (lambda: one.unassign("acme"), master.id),
+    ):
         renewing = rig.vault(master)
         fresh, waiting = renewing._keys.fresh, [work]
 
@@ -356,7 +434,9 @@ def test_new_data_keys_have_the_wrapper_that_their_workspace_has_by_then(rig: Ri
 
 
 def test_an_assignment_that_was_cut_off_goes_on(near: Rig) -> None:
-    """If the service fails after the assignment was stored, everything still opens, and a rotation ends it."""
+    """If the service fails after the assignment was stored, everything still opens, and a rotation
+    ends it.
+    """
     master = MasterKey.generate()
     vault = near.vault(master)
     sealed = vault.seal("acme", PLACE, SECRET)
@@ -380,7 +460,9 @@ def test_an_assignment_that_was_cut_off_goes_on(near: Rig) -> None:
 
 
 def test_who_writes_the_database_cannot_bring_a_key(near: Rig) -> None:
-    """A data key that somebody wrapped by a service of their own is refused, with an assignment that they wrote, copied or changed, too."""
+    """A data key that somebody wrapped by a service of their own is refused, with an assignment
+    that they wrote, copied or changed, too.
+    """
     vault = near.vault(MasterKey.generate())
     sealed = vault.seal("acme", PLACE, SECRET)
     vault.assign("globex", uri("customer"))
@@ -388,7 +470,10 @@ def test_who_writes_the_database_cannot_bring_a_key(near: Rig) -> None:
     master = vault.ring.parts[0]
     with pytest.raises(WrongMasterKey):
         near.vault(master).open("acme", PLACE, sealed)
-    near.change("INSERT INTO workspace_wrappers (workspace, wrappers, seal) SELECT 'acme', wrappers, seal FROM workspace_wrappers")
+    near.change(
+        "INSERT INTO workspace_wrappers (workspace, wrappers, seal) SELECT 'acme', wrappers, "
+        "seal FROM workspace_wrappers"
+    )
     for text in (uri("customer"), uri("second"), ""):
         near.change(f"UPDATE workspace_wrappers SET wrappers = '{text}' WHERE workspace = 'acme'")
         with pytest.raises(RowDamaged, match="of the workspace 'acme' were changed"):
@@ -396,11 +481,17 @@ def test_who_writes_the_database_cannot_bring_a_key(near: Rig) -> None:
 
 
 def test_what_cannot_be_assigned(near: Rig) -> None:
-    """A service that refuses, is none or is not installed changes nothing, and the workspace ``default`` cannot have one."""
+    """A service that refuses, is none or is not installed changes nothing, and the workspace
+    ``default`` cannot have one.
+    """
     vault = near.vault(MasterKey.generate())
     before = vault.seal("acme", PLACE, SECRET)
     near.transit.denied.add("second")
-    for name, error in ((uri("second"), KeyServiceRefused), ("file:", DatabaseUnfit), ("gcp-kms://x", DatabaseUnfit)):
+    for name, error in (
+        (uri("second"), KeyServiceRefused),
+        ("file:", DatabaseUnfit),
+        ("gcp-kms://x", DatabaseUnfit),
+    ):
         with pytest.raises(error):
             vault.assign("acme", name)
     for wrong in ("vault-transit://", "vault-transit://transit", "vault-transit://a/../b"):
@@ -436,7 +527,9 @@ def test_a_key_that_was_rolled_back_is_not_used(near: Rig) -> None:
 
 
 def test_rotation_to_services_while_calls_go_on(rig: Rig) -> None:
-    """Threads that seal and open while the keys move between a file, two keys of a service and a workspace's own see no failure."""
+    """Threads that seal and open while the keys move between a file, two keys of a service and a
+    workspace's own see no failure.
+    """
     master = MasterKey.generate()
     services: list[RingPart] = [rig.part(), rig.part("second")]
     vault = rig.vault(master, *services)
@@ -469,4 +562,6 @@ def test_rotation_to_services_while_calls_go_on(rig: Rig) -> None:
 def test_a_timeout_that_is_none(near: Rig, seconds: str) -> None:
     """JACKFIELD_KEY_SERVICE_SECONDS with another value is refused by name."""
     with pytest.raises(DatabaseUnfit, match="JACKFIELD_KEY_SERVICE_SECONDS is"):
-        KeyServices(near.server.environment(JACKFIELD_KEY_SERVICE_SECONDS=seconds)).open(uri("first"))
+        KeyServices(near.server.environment(JACKFIELD_KEY_SERVICE_SECONDS=seconds)).open(
+            uri("first")
+        )

@@ -49,7 +49,9 @@ def test_several_keys_in_a_text(text: str, tmp_path: Path) -> None:
         assert master.id == ids(FIRST)[0]
 
 
-@pytest.mark.parametrize("text", ["!", "é", "AAAA", TEXT + ",AAAA", base64.b64encode(b"x" * 33).decode(), ",", TEXT[:-2]])
+@pytest.mark.parametrize(
+    "text", ["!", "é", "AAAA", TEXT + ",AAAA", base64.b64encode(b"x" * 33).decode(), ",", TEXT[:-2]]
+)
 def test_what_is_no_key_is_refused(text: str, tmp_path: Path) -> None:
     """A key of another length or alphabet is refused by the name of its place, and never quoted."""
     with pytest.raises(DatabaseUnfit, match="JACKFIELD_MASTER_KEY is not") as caught:
@@ -87,7 +89,9 @@ def test_a_key_file_is_made_on_first_use(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o700 | 0o001])
 def test_an_open_key_file_is_refused(tmp_path: Path, mode: int) -> None:
-    """A key file in the home that others can read or write is refused with its mode and the cure, and left as it is."""
+    """A key file in the home that others can read or write is refused with its mode and the cure,
+    and left as it is.
+    """
     MasterKey.from_environment({}, tmp_path)
     file = tmp_path / "master.key"
     before = file.read_bytes()
@@ -108,11 +112,15 @@ def test_somebody_else_s_key_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_mounted_secret_may_be_readable(tmp_path: Path) -> None:
-    """A file that JACKFIELD_MASTER_KEY_FILE names may be readable by others, as mounted secrets are, but not writable."""
+    """A file that JACKFIELD_MASTER_KEY_FILE names may be readable by others, as mounted secrets
+    are, but not writable.
+    """
     file = tmp_path / "key"
     file.write_text(TEXT + "\n", encoding="ascii")
     file.chmod(0o444)
-    assert MasterKey.from_environment({"JACKFIELD_MASTER_KEY_FILE": str(file)}, tmp_path).ids == ids(FIRST)
+    assert MasterKey.from_environment(
+        {"JACKFIELD_MASTER_KEY_FILE": str(file)}, tmp_path
+    ).ids == ids(FIRST)
     file.chmod(0o666)
     with pytest.raises(DatabaseUnfit, match="mode 0666"):
         MasterKey.from_environment({"JACKFIELD_MASTER_KEY_FILE": str(file)}, tmp_path)
@@ -132,8 +140,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_file_without_the_key_in_use_is_not_taken(tmp_path: Path, asked: bool) -> None:
-    """A file with another valid key changes nothing, whatever is asked first, and says which key it lacks; one that has both is followed,
-    and so is one whose key the database needs."""
+    """A file with another valid key changes nothing, whatever is asked first, and says which key it
+    lacks; one that has both is followed, and so is one whose key the database needs.
+    """
     path, other = tmp_path / "key", base64.b64encode(SECOND).decode()
     path.write_text(TEXT)
     key = LiveKey(KeyFile(str(path), private=False))
@@ -165,7 +174,10 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     program = "import sys; from jackfield_store.keys import MasterKey as Key; sys.stdin.readline()"
     script = f"{program}; print(Key.from_environment({{}}, sys.argv[1]).id)"
     command = [sys.executable, "-c", script, str(tmp_path / "home")]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
     found = {process.communicate("\n", timeout=60)[0] for process in processes}
     assert len(found) == 1
     assert found != {""}
@@ -173,7 +185,9 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
 
 
 def test_wrapped_keys_open_where_they_belong_only() -> None:
-    """A data key opens for its installation, workspace and id with its master key; elsewhere, or changed, it does not."""
+    """A data key opens for its installation, workspace and id with its master key; elsewhere, or
+    changed, it does not.
+    """
     master = MasterKey([FIRST])
     place = {"installation": "i", "workspace": "w", "key": "aa"}
     wrapper, other = master.wrapper(master.id), MasterKey([SECOND, FIRST]).wrapper(master.id)
@@ -186,12 +200,17 @@ def test_wrapped_keys_open_where_they_belong_only() -> None:
         with pytest.raises(SealBroken):
             wrapper.unwrap(context, text)
     assert MasterKey([SECOND]).wrapper(master.id) is None
-    with pytest.raises(WrongMasterKey, match=f"{ids(SECOND)[0]} does not decrypt .*encrypted with key ID {master.id}"):
+    with pytest.raises(
+        WrongMasterKey,
+        match=f"{ids(SECOND)[0]} does not decrypt .*encrypted with key ID {master.id}",
+    ):
         KeyRing([MasterKey([SECOND])]).having(master.id)
 
 
 def test_keys_of_an_older_version_open() -> None:
-    """A data key that was wrapped before installations had ids opens in its workspace, and under its id only."""
+    """A data key that was wrapped before installations had ids opens in its workspace, and under
+    its id only.
+    """
     key = LocalKey(FIRST)
     wrapped = wrap(cipher(FIRST), bound(("jackfield data key", "w", "aa")), b"k" * 32)
     place = {"installation": "i", "workspace": "w", "key": "aa"}

@@ -1,4 +1,6 @@
-"""Versions of the tables: applied once, in order, all or nothing. The texts of the subjects, and which refer to those of others."""
+"""Versions of the tables: applied once, in order, all or nothing. The texts of the subjects, and
+which refer to those of others.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,21 @@ from pathlib import Path
 import pytest
 from tests.jackfield_store.database.carried import carried
 
-from jackfield_store.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, migrations, open_database
-from jackfield_store.database.migrations import BASELINE, Migration, Migrations, declared, known_migrations
+from jackfield_store.database import (
+    ConstraintViolation,
+    Database,
+    DatabaseUnfit,
+    StatementInvalid,
+    migrations,
+    open_database,
+)
+from jackfield_store.database.migrations import (
+    BASELINE,
+    Migration,
+    Migrations,
+    declared,
+    known_migrations,
+)
 from jackfield_store.database.table_shapes import shape_of
 from ready_database import migrated_for_real
 
@@ -89,11 +104,16 @@ TABLES = {
 LAST = known_migrations()[-1].version
 SCHEMA = Path(migrations.__file__).with_name("schema")
 SUBJECTS = {
-    table: path.stem for path in SCHEMA.glob("*.sql") for table in re.findall(r"CREATE TABLE (\w+)", path.read_text(encoding="utf-8"))
+    table: path.stem
+    for path in SCHEMA.glob("*.sql")
+    for table in re.findall(r"CREATE TABLE (\w+)", path.read_text(encoding="utf-8"))
 }
 _NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|REFERENCES)\s+(\w+)")
 SECOND = Migration(
-    LAST + 1, "second", "CREATE TABLE second (a {bigint_identity}, b {boolean} NOT NULL) {table}; CREATE INDEX second_b ON second (b);"
+    LAST + 1,
+    "second",
+    "CREATE TABLE second (a {bigint_identity}, b {boolean} NOT NULL) {table}; CREATE INDEX "
+    "second_b ON second (b);",
 )
 
 
@@ -117,7 +137,9 @@ def tables(database: Database) -> set[str]:
 
 
 def test_an_empty_database_is_brought_up_to_date(database: Database) -> None:
-    """All tables are made by the first migrate, the second has nothing to do, and both say which versions they applied."""
+    """All tables are made by the first migrate, the second has nothing to do, and both say which
+    versions they applied.
+    """
     known = [migration.version for migration in known_migrations()]
     assert (database.version(), database.pending(), tables(database)) == (0, known, set())
     assert database.migrate() == known
@@ -128,7 +150,9 @@ def test_an_empty_database_is_brought_up_to_date(database: Database) -> None:
 
 def test_what_is_pending_is_refused_unless_told(database_url: str) -> None:
     """A server that must not change tables says what to run, and starts once it has been run."""
-    with pytest.raises(DatabaseUnfit, match=f"{LAST - BASELINE + 1} migrations are pending") as caught:
+    with pytest.raises(
+        DatabaseUnfit, match=f"{LAST - BASELINE + 1} migrations are pending"
+    ) as caught:
         open_database(database_url, migrate=False)
     assert "jackfield db upgrade" in str(caught.value)
     assert not caught.value.retryable
@@ -156,7 +180,10 @@ def test_a_newer_database_is_refused(database_url: str) -> None:
     with open_database(database_url) as database:
         with_more(database, SECOND).apply()
         for call in (database.pending, database.migrate):
-            with pytest.raises(DatabaseUnfit, match=f"newer jackfield: it has version {LAST + 1}; this jackfield supports {LAST}"):
+            with pytest.raises(
+                DatabaseUnfit,
+                match=f"newer jackfield: it has version {LAST + 1}; this jackfield supports {LAST}",
+            ):
                 call()
     for migrate in (True, False):
         with pytest.raises(DatabaseUnfit, match="newer jackfield"):
@@ -164,12 +191,21 @@ def test_a_newer_database_is_refused(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("before", [0, BASELINE - 1])
-def test_a_failing_migration_changes_nothing(database: Database, database_url: str, before: int) -> None:
-    """Where one statement of an upgrade fails, none of it is done: not its tables, not those of the versions before it."""
+def test_a_failing_migration_changes_nothing(
+    database: Database, database_url: str, before: int
+) -> None:
+    """Where one statement of an upgrade fails, none of it is done: not its tables, not those of the
+    versions before it.
+    """
     if before:
         carried(database_url)
     present = tables(database)
-    broken = Migration(LAST + 2, "broken", "CREATE TABLE third (a {integer}); INSERT INTO third VALUES (1); SELECT nothing FROM nowhere;")
+    broken = Migration(
+        LAST + 2,
+        "broken",
+        "CREATE TABLE third (a {integer}); INSERT INTO third VALUES (1); SELECT nothing FROM "
+        "nowhere;",
+    )
     with pytest.raises(StatementInvalid):
         with_more(database, SECOND, broken).apply()
     assert (tables(database), database.version()) == (present, before)
@@ -190,7 +226,9 @@ def test_an_altered_migration_is_known(database: Database) -> None:
 
 
 def test_changes_follow_the_baseline_without_gaps(tmp_path: Path) -> None:
-    """The numbers of the changes that are shipped follow that of the baseline; other files than SQL are none."""
+    """The numbers of the changes that are shipped follow that of the baseline; other files than SQL
+    are none.
+    """
     assert [one.version for one in known_migrations()] == list(range(BASELINE, LAST + 1))
     for name in ("b.sql", "engine.sql", "0067_b_more.sql", "a.sql", "0068_a_note.sql", "README.md"):
         (tmp_path / name).write_text(f"SELECT '{name}';", encoding="utf-8")
@@ -200,27 +238,44 @@ def test_changes_follow_the_baseline_without_gaps(tmp_path: Path) -> None:
 
 
 def test_what_stands_on_a_table_stands_in_its_file() -> None:
-    """Indexes, triggers and settings of a table are in the file of its subject, so that the order of the files does not matter."""
+    """Indexes, triggers and settings of a table are in the file of its subject, so that the order
+    of the files does not matter.
+    """
     for path in SCHEMA.glob("*.sql"):
         text = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
-        own = {table for table, subject in SUBJECTS.items() if re.match(rf"(\d{{4}}_)?{subject}(_|\Z)", path.stem)}
+        own = {
+            table
+            for table, subject in SUBJECTS.items()
+            if re.match(rf"(\d{{4}}_)?{subject}(_|\Z)", path.stem)
+        }
         assert own, path
-        named = re.findall(r"ALTER TABLE (\w+)|CREATE (?:UNIQUE )?INDEX \w+\s+ON (\w+)|\bON (\w+)(?: REFERENCING| FOR| DEFER|\n|;)", text)
+        named = re.findall(
+            r"ALTER TABLE (\w+)|CREATE (?:UNIQUE )?INDEX \w+\s+ON (\w+)|\bON (\w+)(?: "
+            r"REFERENCING| FOR| DEFER|\n|;)",
+            text,
+        )
         assert {name for names in named for name in names if name} <= own, path
 
 
 def _listed(header: str) -> list[list[str]]:
     """The cells of a table of the README."""
     lines = (SCHEMA / "README.md").read_text(encoding="utf-8").partition(header)[2].splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in takewhile(lambda line: line.startswith("|"), lines)]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in takewhile(lambda line: line.startswith("|"), lines)
+    ]
 
 
 def test_references_of_the_tables_are_listed() -> None:
-    """Triggers, functions and foreign keys use the tables of those subjects that the README lists for theirs; its columns exist."""
+    """Triggers, functions and foreign keys use the tables of those subjects that the README lists
+    for theirs; its columns exist.
+    """
     used: dict[str, set[str]] = {}
     for path in SCHEMA.glob("*.sql"):
         text = path.read_text(encoding="utf-8").replace("epoch_raised()", "UPDATE epoch")
-        others = {SUBJECTS[table] for table in _NAMED.findall(text) if table in SUBJECTS} - {path.stem}
+        others = {SUBJECTS[table] for table in _NAMED.findall(text) if table in SUBJECTS} - {
+            path.stem
+        }
         used |= {path.stem: others} if others else {}
     listed: dict[str, set[str]] = {}
     for subjects, other, _ in _listed("| subject | uses | for |"):
@@ -238,7 +293,9 @@ class _Statements:
     """The SQL of the code, with the texts that f-strings take from constants."""
 
     def __init__(self, folder: Path) -> None:
-        self._trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")}
+        self._trees = {
+            path: ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")
+        }
         self._constants = {
             (path if name.id.startswith("_") else None, name.id): node.value
             for path, tree in self._trees.items()
@@ -248,8 +305,14 @@ class _Statements:
 
     def __iter__(self) -> Iterator[str]:
         for path, tree in self._trees.items():
-            inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-            inner |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+            inner = {
+                id(part)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.JoinedStr)
+                for part in node.values
+            }
+            # docstrings
+            inner |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in inner:
                     yield self._text(path, node)
@@ -260,21 +323,37 @@ class _Statements:
         if isinstance(node, ast.FormattedValue):
             return self._text(path, node.value)
         if isinstance(node, ast.Name):
-            return self._text(path, self._constants.get((path if node.id.startswith("_") else None, node.id)))
+            return self._text(
+                path, self._constants.get((path if node.id.startswith("_") else None, node.id))
+            )
         return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else " "
 
 
 @pytest.mark.tree_only
 def test_statements_over_several_subjects_are_listed() -> None:
     """The README lists each set of subjects whose tables one statement of the code names."""
-    found = {frozenset(SUBJECTS[table] for table in _NAMED.findall(text) if table in SUBJECTS) for text in _Statements(SCHEMA.parents[2])}
-    assert {one for one in found if len(one) > 1} == {frozenset(row[0].split(", ")) for row in _listed("| subjects | for |")}
+    found = {
+        frozenset(SUBJECTS[table] for table in _NAMED.findall(text) if table in SUBJECTS)
+        for text in _Statements(SCHEMA.parents[2])
+    }
+    assert {one for one in found if len(one) > 1} == {
+        frozenset(row[0].split(", ")) for row in _listed("| subjects | for |")
+    }
 
 
 def test_what_migrations_leave_behind() -> None:
-    """Tables and indexes that were made and not dropped are known, in the order in which they were made."""
-    dropping = Migration(2, "dropping", "DROP INDEX first_a; CREATE UNIQUE INDEX first_b ON first (b); CREATE TABLE other (a TEXT);")
-    first = Migration(1, "first", "CREATE TABLE first (a TEXT, b TEXT); CREATE INDEX first_a ON first (a);")
+    """Tables and indexes that were made and not dropped are known, in the order in which they were
+    made.
+    """
+    dropping = Migration(
+        2,
+        "dropping",
+        "DROP INDEX first_a; CREATE UNIQUE INDEX first_b ON first (b); CREATE TABLE other (a "
+        "TEXT);",
+    )
+    first = Migration(
+        1, "first", "CREATE TABLE first (a TEXT, b TEXT); CREATE INDEX first_a ON first (a);"
+    )
     assert declared("TABLE", [first, dropping]) == ["first", "other"]
     assert declared("INDEX", [first, dropping]) == ["first_b"]
 

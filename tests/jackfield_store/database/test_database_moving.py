@@ -1,4 +1,6 @@
-"""Every row of every table moves from one kind of database to the other and back, whatever interrupts the move."""
+"""Every row of every table moves from one kind of database to the other and back, whatever
+interrupts the move.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,25 @@ def full(tmp_path: Path) -> str:
 def tables_of(database: Database) -> list[str]:
     """All tables but those that belong to one database, in the order of their creation."""
     with database.read() as transaction:
-        names = [row.name for row in transaction.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")]
+        names = [
+            row.name
+            for row in transaction.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+            )
+        ]
     return [name for name in names if name not in NOT_MOVED and not name.startswith("sqlite_")]
 
 
 def fill(transaction: Transaction, table: str) -> None:
-    """Add rows of which every column has a value. A text is the row's number, so that references between tables hold."""
-    columns = transaction.execute("SELECT name, type AS kind FROM pragma_table_info(:name)", {"name": table})
-    declared = transaction.execute("SELECT sql FROM sqlite_master WHERE name = :name", {"name": table})[0].sql
+    """Add rows of which every column has a value. A text is the row's number, so that references
+    between tables hold.
+    """
+    columns = transaction.execute(
+        "SELECT name, type AS kind FROM pragma_table_info(:name)", {"name": table}
+    )
+    declared = transaction.execute(
+        "SELECT sql FROM sqlite_master WHERE name = :name", {"name": table}
+    )[0].sql
     choices = dict(_CHOICES.findall(declared))
     make: dict[str, Callable[[int], Any]] = {
         "TEXT": lambda number: f"é{number:03}",
@@ -52,8 +65,12 @@ def fill(transaction: Transaction, table: str) -> None:
     }
     names = [column.name for column in columns]
     transaction.change_many(
-        f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})",
-        [{column.name: choices.get(column.name, make[column.kind](number)) for column in columns} for number in range(_EACH)],
+        f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES "
+        f"({', '.join(f':{name}' for name in names)})",
+        [
+            {column.name: choices.get(column.name, make[column.kind](number)) for column in columns}
+            for number in range(_EACH)
+        ],
     )
 
 
@@ -61,10 +78,15 @@ def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables that are moved."""
     with open_database(url, migrate=False) as database, database.read() as transaction:
         tables = {row.name for row in transaction.execute(database.dialect.tables)} - {*NOT_MOVED}
-        return {table: sorted(map(tuple, transaction.execute(f"SELECT * FROM {table}")), key=repr) for table in sorted(tables)}
+        return {
+            table: sorted(map(tuple, transaction.execute(f"SELECT * FROM {table}")), key=repr)
+            for table in sorted(tables)
+        }
 
 
-def moved(source: str, target: str, progress: rows.Progress = lambda _table, _done, _count: None) -> rows.CompletedMove:
+def moved(
+    source: str, target: str, progress: rows.Progress = lambda _table, _done, _count: None
+) -> rows.CompletedMove:
     """Move one database to another."""
     with open_database(source) as reading, open_database(target, migrate=None) as writing:
         if not writing.version():
@@ -72,12 +94,18 @@ def moved(source: str, target: str, progress: rows.Progress = lambda _table, _do
         return move(reading, writing, progress)
 
 
-def test_every_table_moves_to_postgresql_and_back(full: str, postgres_url: str, tmp_path: Path) -> None:
-    """A table that a migration adds is moved without a change here; numbers that a database gives go on after the highest one."""
+def test_every_table_moves_to_postgresql_and_back(
+    full: str, postgres_url: str, tmp_path: Path
+) -> None:
+    """A table that a migration adds is moved without a change here; numbers that a database gives
+    go on after the highest one.
+    """
     before = contents(full)
     assert [name for name, found in before.items() if not found] == []
     there = moved(full, postgres_url)
-    assert {name: table.rows for name, table in there.tables.items()} == {name: len(found) for name, found in before.items()}
+    assert {name: table.rows for name, table in there.tables.items()} == {
+        name: len(found) for name, found in before.items()
+    }
     assert contents(postgres_url) == before
     back = f"sqlite:///{tmp_path / 'back.db'}"
     assert moved(postgres_url, back).tables == there.tables
@@ -87,11 +115,15 @@ def test_every_table_moves_to_postgresql_and_back(full: str, postgres_url: str, 
             values = ", ".join(["'w'"] * 8)
             columns = "workspace, connector, action, status, effect, connection, caller, error_code"
             transaction.change(f"INSERT INTO invocation_kinds ({columns}) VALUES ({values})")
-            ids = [row.id for row in transaction.execute("SELECT id FROM invocation_kinds ORDER BY id")]
+            ids = [
+                row.id for row in transaction.execute("SELECT id FROM invocation_kinds ORDER BY id")
+            ]
         assert len(set(ids)) == len(before["invocation_kinds"]) + 1
 
 
-def test_a_held_queue_is_held_in_the_new_database(full: str, postgres_url: str, tmp_path: Path) -> None:
+def test_a_held_queue_is_held_in_the_new_database(
+    full: str, postgres_url: str, tmp_path: Path
+) -> None:
     """What waits begins in neither; a queue that is not held is not held afterwards."""
     free = f"sqlite:///{tmp_path / 'free.db'}"
     moved(full, free)
@@ -106,8 +138,12 @@ def test_a_held_queue_is_held_in_the_new_database(full: str, postgres_url: str, 
             assert find_hold(database) == expected
 
 
-def test_triggers_do_not_run_again_and_run_afterwards(full: str, postgres_url: str, tmp_path: Path) -> None:
-    """The sums of the journal are the source's, and not counted once more; an entry that ends later is counted."""
+def test_triggers_do_not_run_again_and_run_afterwards(
+    full: str, postgres_url: str, tmp_path: Path
+) -> None:
+    """The sums of the journal are the source's, and not counted once more; an entry that ends later
+    is counted.
+    """
     total = "SELECT SUM(invocations) AS total FROM invocation_counts"
     with open_database(full) as database, database.read() as reading:
         expected = reading.execute(total)[0].total
@@ -118,14 +154,23 @@ def test_triggers_do_not_run_again_and_run_afterwards(full: str, postgres_url: s
             with database.write() as transaction:
                 assert transaction.execute(total)[0].total == expected
                 transaction.change("UPDATE invocations SET status = 'failed' WHERE id = 'é001'")
-                assert transaction.execute("SELECT COUNT(*) AS n FROM invocation_counts WHERE status = 'failed'")[0].n == 1
+                assert (
+                    transaction.execute(
+                        "SELECT COUNT(*) AS n FROM invocation_counts WHERE status = 'failed'"
+                    )[0].n
+                    == 1
+                )
                 transaction.change("DELETE FROM tokens WHERE id = 'é001'")
             assert database.epoch() != epoch
 
 
 @pytest.mark.parametrize("stops", [2, pytest.param(5, marks=pytest.mark.campaign)])
-def test_an_interrupted_move_goes_on(full: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: int) -> None:
-    """A move that was stopped in the middle of a table, again and again, ends with the same rows; until then the target is refused."""
+def test_an_interrupted_move_goes_on(
+    full: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: int
+) -> None:
+    """A move that was stopped in the middle of a table, again and again, ends with the same rows;
+    until then the target is refused.
+    """
     monkeypatch.setattr(rows, "_ROWS", 5)
     before = contents(full)
     for target in (postgres_url, f"sqlite:///{tmp_path / 'other.db'}"):
@@ -150,8 +195,12 @@ def stopping(*, after: int) -> rows.Progress:
     return progress
 
 
-def test_what_changed_while_a_move_was_interrupted_is_moved(full: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that ran on the source in between has changed rows that were copied before: their table is copied anew."""
+def test_what_changed_while_a_move_was_interrupted_is_moved(
+    full: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ran on the source in between has changed rows that were copied before: their
+    table is copied anew.
+    """
     monkeypatch.setattr(rows, "_ROWS", 5)
     with pytest.raises(KeyboardInterrupt):
         moved(full, postgres_url, stopping(after=30))
@@ -163,25 +212,39 @@ def test_what_changed_while_a_move_was_interrupted_is_moved(full: str, postgres_
     assert contents(postgres_url) == contents(full)
 
 
-def test_a_page_holds_no_more_than_its_bytes(full: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_holds_no_more_than_its_bytes(
+    full: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Large values are copied a few at a time, and one that is larger than a page by itself."""
     monkeypatch.setattr(rows, "_BYTES", 100)
     with open_database(full) as database, database.write() as transaction:
-        transaction.change("UPDATE invocations SET result = :large WHERE id = 'é003'", {"large": b"x" * 1000})
+        transaction.change(
+            "UPDATE invocations SET result = :large WHERE id = 'é003'", {"large": b"x" * 1000}
+        )
     steps: list[int] = []
-    moved(full, postgres_url, lambda table, done, _count: steps.append(done) if table == "invocations" else None)
+    moved(
+        full,
+        postgres_url,
+        lambda table, done, _count: steps.append(done) if table == "invocations" else None,
+    )
     assert steps == list(range(1, _EACH + 1))
     assert contents(postgres_url) == contents(full)
 
 
-def test_nothing_is_written_to_the_source_meanwhile(full: str, postgres_url: str, tmp_path: Path) -> None:
+def test_nothing_is_written_to_the_source_meanwhile(
+    full: str, postgres_url: str, tmp_path: Path
+) -> None:
     """Both kinds keep writers out until the move has ended."""
 
     def writing_to(url: str) -> rows.Progress:
         def progress(table: str, _done: int, _count: int) -> None:
             if table == "tokens":
-                with open_database(url, migrate=None, wait=0.05) as database, database.write() as transaction:
-                    transaction.execute("SET LOCAL lock_timeout = '50ms'")  # SQLite does not get as far
+                with (
+                    open_database(url, migrate=None, wait=0.05) as database,
+                    database.write() as transaction,
+                ):
+                    # SQLite does not get as far
+                    transaction.execute("SET LOCAL lock_timeout = '50ms'")
                     transaction.change("DELETE FROM tokens")
 
         return progress
@@ -213,6 +276,8 @@ def test_a_database_in_use_is_no_target(full: str, postgres_url: str, tmp_path: 
 def test_a_value_that_postgresql_does_not_store_is_named(full: str, postgres_url: str) -> None:
     """The error says which table holds it."""
     with open_database(full) as database, database.write() as transaction:
-        transaction.change("UPDATE connections SET account_label = :label WHERE id = 'é001'", {"label": "a\0b"})
+        transaction.change(
+            "UPDATE connections SET account_label = :label WHERE id = 'é001'", {"label": "a\0b"}
+        )
     with pytest.raises(DatabaseUnfit, match="table 'connections' cannot be stored"):
         moved(full, postgres_url)

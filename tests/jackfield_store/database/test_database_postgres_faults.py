@@ -1,4 +1,6 @@
-"""What goes wrong with a PostgreSQL server is told in clear words, and nothing is lost, half done, or told as done."""
+"""What goes wrong with a PostgreSQL server is told in clear words, and nothing is lost, half done,
+or told as done.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def own_url(server: Server) -> str:
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_a_restarted_server_is_not_noticed(server: Server, own_url: str, how: str) -> None:
-    """Connections that a restart ended are replaced before anything is sent on them: the next calls work."""
+    """Connections that a restart ended are replaced before anything is sent on them: the next calls
+    work.
+    """
     with open_database(own_url) as database:
         database.record(adding("a"))
         sessions = [database.dialect.begin(Mode.READ) for _ in range(3)]
@@ -68,9 +72,14 @@ def test_a_restarted_server_is_not_noticed(server: Server, own_url: str, how: st
 
 
 def test_a_server_that_stops_in_mid_call(server: Server, own_url: str) -> None:
-    """A transaction that the server's end cuts off is told as not done, is not there later, and after a restart all goes on."""
+    """A transaction that the server's end cuts off is told as not done, is not there later, and
+    after a restart all goes on.
+    """
     with open_database(own_url) as database:
-        with pytest.raises(Unavailable, match="cannot be reached") as caught, database.write() as transaction:  # noqa: PT012 (which call notices is open)
+        with (  # noqa: PT012 (which call notices is open)
+            pytest.raises(Unavailable, match="cannot be reached") as caught,
+            database.write() as transaction,
+        ):
             adding("half")(transaction)
             server.stop()
             adding("rest")(transaction)
@@ -86,7 +95,9 @@ def test_a_server_that_stops_in_mid_call(server: Server, own_url: str) -> None:
 
 
 def test_a_batch_survives_what_one_unit_loses(server: Server, own_url: str) -> None:
-    """When the connection dies in one unit of a batch, that unit's caller is told, and the others are done on a new connection."""
+    """When the connection dies in one unit of a batch, that unit's caller is told, and the others
+    are done on a new connection.
+    """
     told: dict[str, Any] = {}
     done = threading.Semaphore(0)
 
@@ -117,7 +128,9 @@ def test_a_batch_survives_what_one_unit_loses(server: Server, own_url: str) -> N
 
 
 def test_a_batch_whose_server_is_gone_fails_at_once(server: Server, own_url: str) -> None:
-    """When the server is gone for good, one of a batch finds out, and the others are told the same without waiting each for itself."""
+    """When the server is gone for good, one of a batch finds out, and the others are told the same
+    without waiting each for itself.
+    """
     told: list[object] = []
     done = threading.Semaphore(0)
 
@@ -144,11 +157,18 @@ def test_a_batch_whose_server_is_gone_fails_at_once(server: Server, own_url: str
 
 
 def test_a_refused_commit_is_told(own_url: str) -> None:
-    """What PostgreSQL checks at the commit only is told as what it is, and a failed transaction is never told as committed."""
+    """What PostgreSQL checks at the commit only is told as what it is, and a failed transaction is
+    never told as committed.
+    """
     with open_database(own_url) as database:
         with database.write() as transaction:
-            transaction.execute("CREATE TABLE late (a TEXT REFERENCES workspaces DEFERRABLE INITIALLY DEFERRED)")
-        with pytest.raises(ConstraintViolation, match="late_a_fkey"), database.write() as transaction:
+            transaction.execute(
+                "CREATE TABLE late (a TEXT REFERENCES workspaces DEFERRABLE INITIALLY DEFERRED)"
+            )
+        with (
+            pytest.raises(ConstraintViolation, match="late_a_fkey"),
+            database.write() as transaction,
+        ):
             transaction.change("INSERT INTO late VALUES ('none')")
         session = database.dialect.begin(Mode.WRITE)
         session.execute("INSERT INTO workspaces (name, created_at) VALUES ('a', 1)", {})
@@ -161,7 +181,9 @@ def test_a_refused_commit_is_told(own_url: str) -> None:
 
 
 class Proxy:
-    """Passes bytes between a client and the server, and cuts the line at a COMMIT: at its request, or at the answer to it."""
+    """Passes bytes between a client and the server, and cuts the line at a COMMIT: at its request,
+    or at the answer to it.
+    """
 
     def __init__(self, port: int, *, at_request: bool) -> None:
         self._port = port
@@ -191,7 +213,9 @@ class Proxy:
             server = socket.create_connection(("127.0.0.1", self._port))
             self._sockets += [client, server]
             for source, target in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._pump, args=(source, target, source is client), daemon=True)
+                thread = threading.Thread(
+                    target=self._pump, args=(source, target, source is client), daemon=True
+                )
                 self._threads.append(thread)
                 thread.start()
 
@@ -215,13 +239,19 @@ def proxied(server: Server, url: str, *, at_request: bool) -> Iterator[tuple[Pro
     """A proxy before the server, and the database's URL through it."""
     proxy = Proxy(server.port, at_request=at_request)
     try:
-        yield proxy, url.replace(f":{server.port}/", f":{proxy.port}/") + "?sslmode=disable&gssencmode=disable"
+        yield (
+            proxy,
+            url.replace(f":{server.port}/", f":{proxy.port}/")
+            + "?sslmode=disable&gssencmode=disable",
+        )
     finally:
         proxy.close()
 
 
 def test_a_commit_whose_request_is_lost(server: Server, own_url: str) -> None:
-    """When the line is cut as COMMIT is sent, the caller learns that nobody knows; here it was not done."""
+    """When the line is cut as COMMIT is sent, the caller learns that nobody knows; here it was not
+    done.
+    """
     with proxied(server, own_url, at_request=True) as (proxy, url), open_database(url) as database:
         proxy.armed = True
         with pytest.raises(CommitUnknown, match="may have taken effect"):
@@ -231,10 +261,15 @@ def test_a_commit_whose_request_is_lost(server: Server, own_url: str) -> None:
 
 
 def test_a_commit_whose_answer_is_lost(server: Server, own_url: str) -> None:
-    """The same words when the commit was done and only its answer was lost: it is never told as not done."""
+    """The same words when the commit was done and only its answer was lost: it is never told as not
+    done.
+    """
     with proxied(server, own_url, at_request=False) as (proxy, url), open_database(url) as database:
         proxy.armed = True
-        with pytest.raises(CommitUnknown, match="may have taken effect"), database.write() as transaction:
+        with (
+            pytest.raises(CommitUnknown, match="may have taken effect"),
+            database.write() as transaction,
+        ):
             adding("a")(transaction)
     with open_database(own_url) as direct:
         assert names(direct) == ["a"]
@@ -263,7 +298,10 @@ def test_a_password_is_never_quoted(url: str) -> None:
         open_database(url, wait=1)
     fault: BaseException | None = caught.value
     while fault is not None:
-        shown = f"{fault} {fault!r} {getattr(fault, 'hint', '')} {fault.__notes__ if hasattr(fault, '__notes__') else ''}"
+        shown = (
+            f"{fault} {fault!r} {getattr(fault, 'hint', '')} "
+            f"{fault.__notes__ if hasattr(fault, '__notes__') else ''}"
+        )
         assert "s3cr3t" not in shown
         fault = fault.__cause__ if fault.__suppress_context__ else fault.__context__
 
@@ -297,7 +335,10 @@ def test_a_missing_permission_is_told(server: Server, own_url: str) -> None:
             transaction.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
         with open_database(own_url.replace("postgres@", "reader@"), migrate=False) as reading:
             assert names(reading) == []
-            with pytest.raises(Unavailable, match="may not do what jackfield needs: 'reader': permission denied for table") as refused:
+            with pytest.raises(
+                Unavailable,
+                match="may not do what jackfield needs: 'reader': permission denied for table",
+            ) as refused:
                 reading.record(adding("a"))
         assert "GRANT" in str(refused.value.hint)
         with database.write() as transaction:
@@ -306,7 +347,9 @@ def test_a_missing_permission_is_told(server: Server, own_url: str) -> None:
 
 
 def test_waits_have_ends(postgres_url: str) -> None:
-    """A statement that takes too long and a lock that does not come are told apart, and the connection is good afterwards."""
+    """A statement that takes too long and a lock that does not come are told apart, and the
+    connection is good afterwards.
+    """
     with open_database(postgres_url) as database:
         with database.read() as transaction:
             assert transaction.execute("SHOW statement_timeout") == [("30s",)]
@@ -323,7 +366,9 @@ def test_waits_have_ends(postgres_url: str) -> None:
 
 
 def test_connections_are_limited(postgres_url: str) -> None:
-    """The eleventh caller waits for one of ten connections, and is told when none comes free in time."""
+    """The eleventh caller waits for one of ten connections, and is told when none comes free in
+    time.
+    """
     with open_database(postgres_url, wait=0.1, connections=10) as database:
         sessions = [database.dialect.begin(Mode.READ) for _ in range(10)]
         with pytest.raises(Unavailable, match="busy"):
@@ -338,7 +383,9 @@ def test_a_commit_is_never_weaker_than_a_sync(server: Server, own_url: str) -> N
     """A server whose default is to answer before the disk has it is asked to wait."""
     with open_database(own_url) as database:
         with database.write() as transaction:
-            transaction.execute(f"ALTER DATABASE {own_url.rpartition('/')[2]} SET synchronous_commit = off")
+            transaction.execute(
+                f"ALTER DATABASE {own_url.rpartition('/')[2]} SET synchronous_commit = off"
+            )
         with open_database(own_url) as other, other.read() as transaction:
             assert transaction.execute("SHOW synchronous_commit") == [("on",)]
 
@@ -350,10 +397,16 @@ def test_nul_in_text_is_refused(postgres_url: str) -> None:
 
 
 def test_a_row_of_many_that_is_refused(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The refusal comes while further rows are sent, and is what is raised. psycopg warns of nothing that ends with it."""
+    """The refusal comes while further rows are sent, and is what is raised. psycopg warns of
+    nothing that ends with it.
+    """
     rows = [{"name": f"{'x' * 3000}-{number % 9}"} for number in range(1000)]
     with open_database(postgres_url) as database, pytest.raises(UniqueViolation):
-        database.record(lambda transaction: transaction.change_many("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", rows))
+        database.record(
+            lambda transaction: transaction.change_many(
+                "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", rows
+            )
+        )
     assert [record.name for record in caplog.records if record.name == "psycopg"] == []
 
 
@@ -369,15 +422,27 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert "pip install" in str(caught.value)
 
 
-@pytest.mark.parametrize("query", ["schema=public", "pgbouncer=true&pool_size=9", "sslmode=require&connection_limit=5", "pool_size=5"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "schema=public",
+        "pgbouncer=true&pool_size=9",
+        "sslmode=require&connection_limit=5",
+        "pool_size=5",
+    ],
+)
 def test_a_parameter_of_another_library_is_named(query: str) -> None:
-    """What Prisma, SQLAlchemy and hosters append to a URL is named, so that nobody looks for a fault in his password."""
+    """What Prisma, SQLAlchemy and hosters append to a URL is named, so that nobody looks for a
+    fault in his password.
+    """
     with pytest.raises(DatabaseUnfit) as raised:
         open_database(f"postgresql://user:s3cr3t@127.0.0.1:1/name?{query}")
     assert f"the parameter '{query.rpartition('&')[2].partition('=')[0]}'" in raised.value.message
 
 
-@pytest.mark.parametrize("query", ["pgbouncer=1", "pgbouncer=true&pgbouncer=true", "pgbouncer=", "pgbouncer=true%20"])
+@pytest.mark.parametrize(
+    "query", ["pgbouncer=1", "pgbouncer=true&pgbouncer=true", "pgbouncer=", "pgbouncer=true%20"]
+)
 def test_pgbouncer_is_true_or_false_once(query: str) -> None:
     """Prisma's parameter with another value is refused by its name; the password is not shown."""
     with pytest.raises(DatabaseUnfit, match="'pgbouncer'") as raised:
@@ -396,17 +461,31 @@ def test_pgbouncer_is_true_or_false_once(query: str) -> None:
         ("postgresql://postgres.ref:p@aws-0-eu-central-1.pooler.supabase.com:6543/postgres", True),
         ("postgresql://postgres.ref:p@aws-0-eu-central-1.pooler.supabase.com:5432/postgres", False),
         ("postgresql://postgres:p@db.ref.supabase.co:5432/postgres", False),
-        ("postgresql://u:p@ep-cool-dew-123456-pooler.us-east-2.aws.neon.tech/neondb?sslmode=require", True),
-        ("postgresql://u:p@ep-cool-dew-123456.us-east-2.aws.neon.tech/neondb?sslmode=require", False),
-        ("postgresql://doadmin:p@db-postgresql-fra1-1-do-user-1-0.b.db.ondigitalocean.com:25061/pool?sslmode=require", True),
-        ("postgresql://doadmin:p@db-postgresql-fra1-1-do-user-1-0.b.db.ondigitalocean.com:25060/defaultdb?sslmode=require", False),
+        (
+            "postgresql://u:p@ep-cool-dew-123456-pooler.us-east-2.aws.neon.tech/neondb?sslmode=require",
+            True,
+        ),
+        (
+            "postgresql://u:p@ep-cool-dew-123456.us-east-2.aws.neon.tech/neondb?sslmode=require",
+            False,
+        ),
+        (
+            "postgresql://doadmin:p@db-postgresql-fra1-1-do-user-1-0.b.db.ondigitalocean.com:25061/pool?sslmode=require",
+            True,
+        ),
+        (
+            "postgresql://doadmin:p@db-postgresql-fra1-1-do-user-1-0.b.db.ondigitalocean.com:25060/defaultdb?sslmode=require",
+            False,
+        ),
         ("postgresql://u:p@name.postgres.database.azure.com:6432/db?sslmode=require", True),
         ("postgresql://u:p@name.postgres.database.azure.com/db?sslmode=require", False),
         ("postgresql://u:p@first.example,Name.postgres.database.azure.com:6432/db", True),
     ],
 )
 def test_the_url_of_a_pooler_is_known(url: str, pooled: bool) -> None:
-    """Pooled URLs of hosters, and Prisma's parameter, are known before the server is asked; direct URLs of the same hosters are not."""
+    """Pooled URLs of hosters, and Prisma's parameter, are known before the server is asked; direct
+    URLs of the same hosters are not.
+    """
     given, found = options_of(url)
     assert found is pooled
     assert "pgbouncer" not in given
@@ -415,8 +494,12 @@ def test_the_url_of_a_pooler_is_known(url: str, pooled: bool) -> None:
 
 @pytest.mark.parametrize("password", ["Sup3r@Secret9", "@", "a@b@c"])
 def test_a_password_that_is_not_encoded_is_told(password: str) -> None:
-    """A URL of which libpq takes a part of the password for the host is refused before anybody is asked for that host."""
-    with pytest.raises(DatabaseUnfit, match="password in the database's URL contains '@'") as raised:
+    """A URL of which libpq takes a part of the password for the host is refused before anybody is
+    asked for that host.
+    """
+    with pytest.raises(
+        DatabaseUnfit, match="password in the database's URL contains '@'"
+    ) as raised:
         open_database(f"postgresql://jf:{password}@db.example/x")
     assert "%40" in str(raised.value.hint)
 
@@ -427,7 +510,9 @@ def test_a_database_of_another_encoding_is_refused(server: Server, encoding: str
     psycopg = pytest.importorskip("psycopg")
     name = f"encoded_{encoding.lower()}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0".encode())
+        connection.execute(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0".encode()
+        )
     for migrate in (True, False):
         with pytest.raises(DatabaseUnfit, match=f"its encoding is {encoding}") as raised:
             open_database(server.url(name), migrate=migrate)
@@ -435,18 +520,24 @@ def test_a_database_of_another_encoding_is_refused(server: Server, encoding: str
 
 
 def test_an_account_that_may_not_create_tables_is_told(server: Server) -> None:
-    """PostgreSQL 15 gives nobody CREATE on the schema public: the account, the schema and the statement that helps are named."""
+    """PostgreSQL 15 gives nobody CREATE on the schema public: the account, the schema and the
+    statement that helps are named.
+    """
     psycopg = pytest.importorskip("psycopg")
     url = server.create()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE ROLE newcomer LOGIN")
-    with pytest.raises(Unavailable, match="'newcomer': permission denied for schema public") as raised:
+    with pytest.raises(
+        Unavailable, match="'newcomer': permission denied for schema public"
+    ) as raised:
         open_database(url.replace("postgres@", "newcomer@"))
     assert "CREATE ON SCHEMA public" in str(raised.value.hint)
 
 
 class _Deaf:
-    """Connections on which the next wait fails as libpq does that cannot write: it leaves the connection open."""
+    """Connections on which the next wait fails as libpq does that cannot write: it leaves the
+    connection open.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
@@ -461,8 +552,12 @@ class _Deaf:
         monkeypatch.setattr(PostgresConnection, "wait", wait)
 
 
-def test_a_connection_that_cannot_be_written_to_is_replaced(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where libpq fails and leaves the connection open, a new transaction begins on another one, and nobody hears of it."""
+def test_a_connection_that_cannot_be_written_to_is_replaced(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where libpq fails and leaves the connection open, a new transaction begins on another one,
+    and nobody hears of it.
+    """
     with open_database(own_url) as database:
         assert database.record(adding("a")) == "a"
         deaf = _Deaf(monkeypatch)
@@ -472,8 +567,12 @@ def test_a_connection_that_cannot_be_written_to_is_replaced(own_url: str, monkey
         assert (names(database), deaf.left) == (["a", "b"], 0)
 
 
-def test_what_libpq_cannot_send_is_not_called_a_wrong_statement(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the middle of a transaction it is told as a lost connection, and at its commit as one that may have taken effect."""
+def test_what_libpq_cannot_send_is_not_called_a_wrong_statement(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a transaction it is told as a lost connection, and at its commit as one that
+    may have taken effect.
+    """
     with open_database(own_url) as database:
         deaf = _Deaf(monkeypatch)
 

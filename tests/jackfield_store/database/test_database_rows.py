@@ -1,4 +1,6 @@
-"""Rows that are written with the next commit: those of the same statements run as one, and each is as if it had run alone."""
+"""Rows that are written with the next commit: those of the same statements run as one, and each is
+as if it had run alone.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _UPDATE = "UPDATE workspaces SET created_at = :again WHERE name = :name AND crea
 
 
 def rows(database: Database, *values: dict[str, Any]) -> list[tuple[object, Exception | None]]:
-    """Defer a row for each set of values, all in one commit, and return what is reported of them."""
+    """Defer a row for each set of values, all in one commit, and return what is reported of
+    them.
+    """
     done: list[tuple[object, Exception | None]] = []
     ended = threading.Semaphore(0)
 
@@ -40,38 +44,61 @@ def rows(database: Database, *values: dict[str, Any]) -> list[tuple[object, Exce
 def times(database: Database) -> dict[str, float]:
     """Return the times of the rows by name."""
     with database.read() as transaction:
-        return {row.name: row.created_at for row in transaction.execute("SELECT name, created_at FROM workspaces")}
+        return {
+            row.name: row.created_at
+            for row in transaction.execute("SELECT name, created_at FROM workspaces")
+        }
 
 
 def test_rows_of_one_statement_are_all_written(database: Database) -> None:
     """Each of many rows that wait for a commit is in it, with its own values."""
-    told = rows(database, *({"name": f"n{number}", "at": float(number), "again": 0.0} for number in range(50)))
+    told = rows(
+        database,
+        *({"name": f"n{number}", "at": float(number), "again": 0.0} for number in range(50)),
+    )
     assert [error for _, error in told] == [None] * 50
-    assert {name: at for name, at in times(database).items() if name[0] == "n"} == {f"n{number}": float(number) for number in range(50)}
+    assert {name: at for name, at in times(database).items() if name[0] == "n"} == {
+        f"n{number}": float(number) for number in range(50)
+    }
 
 
 def test_a_row_that_is_there_gets_the_other_statement(database: Database) -> None:
-    """Where one of several rows changes nothing, its second statement runs, and does nothing to the rows of the others."""
+    """Where one of several rows changes nothing, its second statement runs, and does nothing to the
+    rows of the others.
+    """
     database.record(adding("there"))
     rows(database, *({"name": name, "at": 2.0, "again": 3.0} for name in ("one", "there", "two")))
-    assert {name: at for name, at in times(database).items() if name in {"one", "there", "two"}} == {"one": 2.0, "there": 3.0, "two": 2.0}
+    assert {
+        name: at for name, at in times(database).items() if name in {"one", "there", "two"}
+    } == {"one": 2.0, "there": 3.0, "two": 2.0}
 
 
 def test_a_row_that_fails_fails_alone(database: Database) -> None:
     """The error of one row is reported for that one; the others are written."""
-    told = rows(database, *({"name": name, "at": 2.0, "again": 3.0} for name in ("one", None, "two")))
-    assert sorted(isinstance(error, ConstraintViolation) for _, error in told) == [False, False, True]
+    told = rows(
+        database, *({"name": name, "at": 2.0, "again": 3.0} for name in ("one", None, "two"))
+    )
+    assert sorted(isinstance(error, ConstraintViolation) for _, error in told) == [
+        False,
+        False,
+        True,
+    ]
     assert {"one", "two", "last"} <= set(names(database))
 
 
 def test_what_follows_a_commit_is_done_once_and_only_after_it(database: Database) -> None:
-    """Also where the commit is tried again without a unit that fails. Its step is forgotten, as that of a savepoint that is undone."""
+    """Also where the commit is tried again without a unit that fails. Its step is forgotten, as
+    that of a savepoint that is undone.
+    """
     told: list[str] = []
 
     def unit(name: str, *, fails: bool = False) -> Callable[[Transaction], None]:
         def run(transaction: Transaction) -> None:
             with suppress(ValueError), transaction.savepoint():
-                transaction.afterwards = (*transaction.afterwards, partial(told.append, f"{name} undone"))
+                transaction.afterwards = (
+                    *transaction.afterwards,
+                    partial(told.append, f"{name} undone"),
+                )
                 raise ValueError
             transaction.afterwards = (*transaction.afterwards, partial(told.append, name))
             assert name not in told

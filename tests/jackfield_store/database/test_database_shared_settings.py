@@ -1,4 +1,6 @@
-"""Settings that all processes on a database share: what may be stored, who may have written it, and how processes are compared."""
+"""Settings that all processes on a database share: what may be stored, who may have written it, and
+how processes are compared.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +70,15 @@ def test_each_change_is_audited(environment: dict[str, str]) -> None:
         settings.unset("allowHosts")
         settings.unset("allowHosts")
         storage = settings._storage
-        log = [one.about for one in Audit(storage.database, lambda: storage.vault, "default", SystemClock(), ADA).all()]
-    assert [(one["actor"]["id"], one["event"], one["object"]) for one in log] == [("ada", "setting.changed", "setting:allowHosts")] * 3
+        log = [
+            one.about
+            for one in Audit(
+                storage.database, lambda: storage.vault, "default", SystemClock(), ADA
+            ).all()
+        ]
+    assert [(one["actor"]["id"], one["event"], one["object"]) for one in log] == [
+        ("ada", "setting.changed", "setting:allowHosts")
+    ] * 3
     assert [one["details"] for one in log] == [
         {"before": None, "after": "a.internal"},
         {"before": "a.internal", "after": "b.internal"},
@@ -77,27 +86,45 @@ def test_each_change_is_audited(environment: dict[str, str]) -> None:
     ]
 
 
-def test_who_writes_to_the_database_allows_nothing(environment: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
-    """A value that was changed, or put there, without the master key does not hold: the operator is told, and sets it again."""
+def test_who_writes_to_the_database_allows_nothing(
+    environment: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A value that was changed, or put there, without the master key does not hold: the operator is
+    told, and sets it again.
+    """
     with _stored(environment) as settings, Storage(None, environment, SystemClock()) as storage:
         settings.set("allowHosts", "a.internal")
         assert storage.allowed_hosts() == ("a.internal",)
         with storage.database.write() as transaction:
             transaction.change("UPDATE settings SET value = '0.0.0.0/0'", {})
             transaction.change(
-                "INSERT INTO settings (name, value, changed_at, seal) VALUES ('publicUrl', 'https://x.example', 0, :seal)", {"seal": b"x"}
+                "INSERT INTO settings (name, value, changed_at, seal) VALUES ('publicUrl', "
+                "'https://x.example', 0, :seal)",
+                {"seal": b"x"},
             )
         storage.shared.read()
         assert (storage.allowed_hosts(), storage.shared.known("publicUrl")) == ((), "")
         assert "the stored setting allowHosts, publicUrl was changed in the database" in caplog.text
-        assert ["problem" in one for one in settings.list()] == [True, True, False, False, False, False, False]
+        assert ["problem" in one for one in settings.list()] == [
+            True,
+            True,
+            False,
+            False,
+            False,
+            False,
+            False,
+        ]
         settings.set("allowHosts", "b.internal")
         storage.shared.read()
         assert storage.allowed_hosts() == ("b.internal",)
 
 
-def test_a_database_that_does_not_answer_leaves_what_was_read(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read last holds while the database is away; where nothing was read, nothing is allowed."""
+def test_a_database_that_does_not_answer_leaves_what_was_read(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read last holds while the database is away; where nothing was read, nothing is
+    allowed.
+    """
     with _stored(environment) as settings, Storage(None, environment, SystemClock()) as storage:
         settings.set("allowHosts", "a.internal")
 
@@ -120,7 +147,9 @@ def _process(identifier: str, pid: int, settings: str) -> Any:
 
 
 def test_processes_are_compared_by_what_holds_in_them() -> None:
-    """The order of hosts is no difference, an older process that publishes nothing is none, and what the database holds is not believed."""
+    """The order of hosts is no difference, an older process that publishes nothing is none, and
+    what the database holds is not believed.
+    """
     other = _process("b", 2, json.dumps({"allowHosts": "b a"}))
     assert differences({}, {"allowHosts": "a b"}, [other], "me") == []
     mine = _process("me", 1, json.dumps({"allowHosts": "x"}))
@@ -128,7 +157,9 @@ def test_processes_are_compared_by_what_holds_in_them() -> None:
     for text in ("[]", "no JSON", '{"allowHosts": 7}'):
         strange = _process("c", 3, text)
         (found,) = differences({}, {"allowHosts": "a"}, [strange], "me")
-        assert found.warning.endswith("'a' in this process (JACKFIELD_ALLOW_HOSTS or an option); none in process 3 on h")
+        assert found.warning.endswith(
+            "'a' in this process (JACKFIELD_ALLOW_HOSTS or an option); none in process 3 on h"
+        )
     many = [_process(str(number), number, "{}") for number in range(7)]
     (found,) = differences({}, {"allowHosts": "a"}, many, "me")
     assert found.warning.endswith("process 4 on h and 2 others")

@@ -1,4 +1,6 @@
-"""A server that falls silent under a statement which may take long: it is asked again and again whether it is still there."""
+"""A server that falls silent under a statement which may take long: it is asked again and again
+whether it is still there.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,12 @@ def _asked(database: Database, statement: str) -> Any:
         return transaction.execute(statement)
 
 
-def test_a_server_that_falls_silent_later_is_given_up(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A statement may take an hour while the server is there, and its wait ends soon after it is not, though it was there before."""
+def test_a_server_that_falls_silent_later_is_given_up(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement may take an hour while the server is there, and its wait ends soon after it is
+    not, though it was there before.
+    """
     found, was_there = threading.Event(), PostgresDialect._is_there
 
     def is_there(dialect: PostgresDialect, *given: Any) -> bool:
@@ -55,8 +61,9 @@ def test_a_server_that_falls_silent_later_is_given_up(postgres_server: Server, m
 
 @pytest.mark.parametrize("number", [2, 4])
 def test_a_silent_server_is_not_called_busy(postgres_server: Server, number: int) -> None:
-    """While a silent server keeps all connections, one caller more is told that it does not answer; while they work, that they are in
-    use."""
+    """While a silent server keeps all connections, one caller more is told that it does not answer;
+    while they work, that they are in use.
+    """
     url = postgres_server.create(postgres_server.template())
     with (
         DatabaseProxy(postgres_server.port) as proxy,

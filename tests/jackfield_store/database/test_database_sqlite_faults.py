@@ -19,7 +19,14 @@ from tests.jackfield_store.database.sqlite_writer import writer
 from tests.jackfield_store.database.workspace_rows import names, rolled_back
 
 from jackfield.kernel.errors import Sent, Unavailable
-from jackfield_store.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
+from jackfield_store.database import (
+    CommitUnknown,
+    Contended,
+    Database,
+    DatabaseUnfit,
+    Transaction,
+    open_database,
+)
 from jackfield_store.database.check import check
 from queue_campaign import may_unshare
 from queue_campaign import small_disk as disk_of
@@ -32,11 +39,14 @@ BIG = 20_000
 
 
 def adding(name: str, size: int = 0) -> Callable[[Transaction], str]:
-    """A unit of work that inserts a workspace with ``size`` bytes of settings and gives its name."""
+    """A unit of work that inserts a workspace with ``size`` bytes of settings and gives its
+    name.
+    """
 
     def unit(transaction: Transaction) -> str:
         transaction.change(
-            "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, 1, :settings)", {"name": name, "settings": "x" * size}
+            "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, 1, :settings)",
+            {"name": name, "settings": "x" * size},
         )
         return name
 
@@ -57,7 +67,9 @@ def filled(database: Database) -> list[str]:
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    """When no page can be had any more the error says so, what was told as done is there, and with space it goes on."""
+    """When no page can be had any more the error says so, what was told as done is there, and with
+    space it goes on.
+    """
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         names(database)
         connection = writer(database)
@@ -65,7 +77,14 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         done = filled(database)
         assert names(database) == done
         assert len(done) > 10
-        assert database.record(lambda transaction: transaction.change("DELETE FROM workspaces WHERE name = 'n0000'")) == 1
+        assert (
+            database.record(
+                lambda transaction: transaction.change(
+                    "DELETE FROM workspaces WHERE name = 'n0000'"
+                )
+            )
+            == 1
+        )
         connection.execute("PRAGMA max_page_count = 4000")
         assert database.record(adding("later", BIG)) == "later"
         assert names(database) == sorted([*done[1:], "later"])
@@ -73,7 +92,9 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_on_a_full_disk_a_small_unit_is_not_refused_for_a_large_one(tmp_path: Path) -> None:
-    """Of two units in one batch the one that does not fit fails; what the other is told is what is in the file."""
+    """Of two units in one batch the one that does not fit fails; what the other is told is what is
+    in the file.
+    """
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         connection = writer(database)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -82,12 +103,17 @@ def test_on_a_full_disk_a_small_unit_is_not_refused_for_a_large_one(tmp_path: Pa
 
         def both(transaction: Transaction) -> None:
             database.submit(adding("large", 100 * BIG), lambda _value, error: told.append(error))
-            database.submit(adding("small"), lambda value, error: told.append(value if error is None else error))
+            database.submit(
+                adding("small"), lambda value, error: told.append(value if error is None else error)
+            )
 
         database.record(both)
         database.close()
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as again:
-        assert [str(found).splitlines()[0] for found in told] == ["the database cannot be written: the disk is full", "small"]
+        assert [str(found).splitlines()[0] for found in told] == [
+            "the database cannot be written: the disk is full",
+            "small",
+        ]
         assert names(again) == ["small"]
 
 
@@ -97,7 +123,11 @@ def small_disk(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, check=False)
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
     if mount.returncode != 0:
         pytest.skip("a small disk cannot be mounted here")
     try:
@@ -107,7 +137,9 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def test_a_really_full_disk(tmp_path: Path) -> None:
-    """On a file system without space the same is true; with space again the database goes on and is whole."""
+    """On a file system without space the same is true; with space again the database goes on and is
+    whole.
+    """
     with small_disk(tmp_path / "disk") as disk:
         ballast = disk / "ballast"
         with open_database(f"sqlite:///{disk / 'a.db'}") as database:
@@ -144,7 +176,9 @@ def readable() -> Iterator[Path]:
 
 
 def test_a_read_only_file_can_be_read(readable: Path) -> None:
-    """A database whose file must not be written says so when it is written, and is read all the same."""
+    """A database whose file must not be written says so when it is written, and is read all the
+    same.
+    """
     file = readable / "a.db"
     with open_database(f"sqlite:///{file}") as database:
         database.record(adding("a"))
@@ -159,11 +193,16 @@ def test_a_read_only_file_can_be_read(readable: Path) -> None:
 
 
 def test_a_read_only_file_system_is_told(tmp_path: Path) -> None:
-    """Where it is the file system that is read-only, no permission would help, and the error says so."""
+    """Where it is the file system that is read-only, no permission would help, and the error says
+    so.
+    """
     with small_disk(tmp_path / "disk") as disk:
         open_database(f"sqlite:///{disk / 'a.db'}").close()
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        with pytest.raises(Unavailable, match="its file system is read-only"), open_database(f"sqlite:///{disk / 'a.db'}") as database:
+        with (
+            pytest.raises(Unavailable, match="its file system is read-only"),
+            open_database(f"sqlite:///{disk / 'a.db'}") as database,
+        ):
             database.record(adding("a"))
 
 
@@ -194,11 +233,17 @@ sys.stdin.readline()
 
 
 def test_a_database_that_another_process_locks(tmp_path: Path) -> None:
-    """A write that cannot get the lock in time says so and did nothing; reads go on; once it is free the write works."""
+    """A write that cannot get the lock in time says so and did nothing; reads go on; once it is
+    free the write works.
+    """
     file = tmp_path / "a.db"
     with open_database(f"sqlite:///{file}", wait=0.2) as database:
         database.record(adding("a"))
-        with subprocess.Popen([sys.executable, "-c", LOCKING, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        with subprocess.Popen(
+            [sys.executable, "-c", LOCKING, str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as other:
             assert other.stdout is not None
             assert other.stdout.readline() == b"locked\n"
             with pytest.raises(Contended, match="locked by another process"):
@@ -224,7 +269,9 @@ def test_a_thread_does_not_wait_for_ever_for_another(tmp_path: Path) -> None:
 
 
 def test_a_deleted_file_is_noticed(tmp_path: Path) -> None:
-    """SQLite would go on writing to a deleted file: we refuse, and work again when the file is back."""
+    """SQLite would go on writing to a deleted file: we refuse, and work again when the file is
+    back.
+    """
     file, away = tmp_path / "a.db", tmp_path / "away.db"
     with open_database(f"sqlite:///{file}") as database:
         database.record(adding("a"))
@@ -243,7 +290,9 @@ def test_a_deleted_file_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    """A file that is no database, or one with broken pages, is told as damaged, and check says so without raising."""
+    """A file that is no database, or one with broken pages, is told as damaged, and check says so
+    without raising.
+    """
     nothing = tmp_path / "nothing.db"
     nothing.write_bytes(b"this is no database at all" * 100)
     with pytest.raises(Unavailable, match="damaged") as caught:
@@ -270,12 +319,22 @@ def test_an_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_files_are_private(tmp_path: Path) -> None:
-    """The file, those that SQLite puts beside it and the folders made for it are open to this account only."""
+    """The file, those that SQLite puts beside it and the folders made for it are open to this
+    account only.
+    """
     file = tmp_path / "x" / "y" / "a.db"
     with open_database(f"sqlite:///{file}") as database:
         database.record(adding("a"))
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "x").rglob("*")}
-    assert modes == {"y": 0o700, "a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600, "a.db-epoch": 0o600}
+        modes = {
+            path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "x").rglob("*")
+        }
+    assert modes == {
+        "y": 0o700,
+        "a.db": 0o600,
+        "a.db-wal": 0o600,
+        "a.db-shm": 0o600,
+        "a.db-epoch": 0o600,
+    }
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o700
 
 
@@ -312,8 +371,12 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[sqlite3.OperationalE
     return made
 
 
-def test_a_disk_that_fails_in_the_commit_leaves_doubt(tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]]) -> None:
-    """When the sync of a commit fails it may stand in the file or not: that is what the caller is told, and the next call works."""
+def test_a_disk_that_fails_in_the_commit_leaves_doubt(
+    tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]]
+) -> None:
+    """When the sync of a commit fails it may stand in the file or not: that is what the caller is
+    told, and the next call works.
+    """
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         plan["COMMIT"] = [fault(sqlite3.SQLITE_IOERR_FSYNC)]
         with pytest.raises(CommitUnknown, match="its disk is failing"):
@@ -337,7 +400,9 @@ def test_a_disk_that_fails_in_the_commit_leaves_doubt(tmp_path: Path, plan: dict
         (sqlite3.SQLITE_READONLY_DBMOVED, "is read-only"),
     ],
 )
-def test_each_trouble_has_its_words(tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]], code: int, words: str) -> None:
+def test_each_trouble_has_its_words(
+    tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]], code: int, words: str
+) -> None:
     """Whatever SQLite says becomes our words and a hint; its own text is not passed on."""
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         plan["INSERT"] = [fault(code)]
@@ -351,7 +416,9 @@ def test_each_trouble_has_its_words(tmp_path: Path, plan: dict[str, list[sqlite3
         assert database.record(adding("a")) == "a"
 
 
-def test_processes_that_turn_a_file_to_wal_at_once_wait(tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]]) -> None:
+def test_processes_that_turn_a_file_to_wal_at_once_wait(
+    tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]]
+) -> None:
     """SQLite refuses that without its usual wait: we wait ourselves, and not for ever."""
     plan["PRAGMA journal_mode"] = [fault(sqlite3.SQLITE_BUSY)] * 3
     open_database(f"sqlite:///{tmp_path / 'a.db'}").close()
@@ -360,8 +427,12 @@ def test_processes_that_turn_a_file_to_wal_at_once_wait(tmp_path: Path, plan: di
         open_database(f"sqlite:///{tmp_path / 'b.db'}", wait=0.05)
 
 
-def test_a_file_system_without_shared_memory_is_told(tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]]) -> None:
-    """Where SQLite cannot have a WAL, many processes could not share the file: that is refused with the cure."""
+def test_a_file_system_without_shared_memory_is_told(
+    tmp_path: Path, plan: dict[str, list[sqlite3.OperationalError | str]]
+) -> None:
+    """Where SQLite cannot have a WAL, many processes could not share the file: that is refused with
+    the cure.
+    """
     plan["PRAGMA journal_mode"] = ["SELECT 'delete'"]
     with pytest.raises(DatabaseUnfit, match="no shared memory") as caught:
         open_database(f"sqlite:///{tmp_path / 'a.db'}")
@@ -370,7 +441,9 @@ def test_a_file_system_without_shared_memory_is_told(tmp_path: Path, plan: dict[
 
 @pytest.mark.skipif(not may_unshare(), reason="a small file system is mounted by root only")
 def test_w7_a_tiny_disk_is_not_filled_by_the_wal() -> None:
-    """On 3 MB of disk a small database is written again and again; once something else has filled the disk and gone, it goes on."""
+    """On 3 MB of disk a small database is written again and again; once something else has filled
+    the disk and gone, it goes on.
+    """
     with disk_of(3) as folder, open_database(f"sqlite:///{folder}/a.db", migrate=True) as database:
         database.record(adding("acme", 100))
         change = "UPDATE workspaces SET settings = :settings WHERE name = 'acme'"

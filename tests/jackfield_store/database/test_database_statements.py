@@ -24,9 +24,19 @@ PLAIN = st.text("abc =(),+%\n1", max_size=8)
 
 
 @settings(deadline=None, database=None)
-@given(st.lists(st.one_of(NAME.map(lambda name: (True, name)), st.one_of(QUOTED, PLAIN).map(lambda text: (False, text))), max_size=12))
+@given(
+    st.lists(
+        st.one_of(
+            NAME.map(lambda name: (True, name)),
+            st.one_of(QUOTED, PLAIN).map(lambda text: (False, text)),
+        ),
+        max_size=12,
+    )
+)
 def test_only_parameters_change(pieces: list[tuple[bool, str]]) -> None:
-    """Each ``:name`` becomes ``%(name)s``, each other percent sign is doubled, and every other character stays."""
+    """Each ``:name`` becomes ``%(name)s``, each other percent sign is doubled, and every other
+    character stays.
+    """
     sql = " ".join(f" :{text}" if name else text for name, text in pieces)
     wanted = " ".join(f" %({text})s" if name else text.replace("%", "%%") for name, text in pieces)
     assert translated(sql).decode() == wanted
@@ -50,10 +60,21 @@ def test_known_cases(sql: str, wanted: str) -> None:
 
 
 @settings(deadline=None, database=None)
-@given(st.lists(st.tuples(st.sampled_from(["SELECT 1", "SELECT ';'", 'SELECT 1 AS ";"', "SELECT /*;*/ 2", "SELECT 3 -- ;\n"])), max_size=6))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["SELECT 1", "SELECT ';'", 'SELECT 1 AS ";"', "SELECT /*;*/ 2", "SELECT 3 -- ;\n"]
+            )
+        ),
+        max_size=6,
+    )
+)
 @example([])
 def test_a_script_splits_into_its_statements(statements: list[tuple[str]]) -> None:
-    """Semicolons in quotes and comments end nothing; each piece is one whole statement for SQLite too."""
+    """Semicolons in quotes and comments end nothing; each piece is one whole statement for SQLite
+    too.
+    """
     wanted = [statement for (statement,) in statements]
     pieces = list(split(" ;\n".join(wanted) + "; -- the end;\n"))
     assert pieces == [statement.strip() for statement in wanted]
@@ -62,5 +83,7 @@ def test_a_script_splits_into_its_statements(statements: list[tuple[str]]) -> No
 
 
 def test_comments_alone_are_no_statement() -> None:
-    """Comments and blanks between semicolons give nothing; a comment before a statement stays with it."""
+    """Comments and blanks between semicolons give nothing; a comment before a statement stays with
+    it.
+    """
     assert list(split("-- one;\n;; /* two; */ ;\n-- three\nSELECT 1;")) == ["-- three\nSELECT 1"]

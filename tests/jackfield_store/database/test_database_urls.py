@@ -16,7 +16,9 @@ __all__ = ["migrated_for_real"]
 
 
 def test_a_relative_path_starts_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three slashes name a file relative to the current folder, also when that changes later; four an absolute one."""
+    """Three slashes name a file relative to the current folder, also when that changes later; four
+    an absolute one.
+    """
     monkeypatch.chdir(tmp_path)
     with open_database("sqlite:///sub/a.db") as database:
         monkeypatch.chdir("/")
@@ -49,7 +51,18 @@ def test_a_database_in_memory_is_its_owner_s_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "none", "x.db", "sqlite:", "sqlite:///", "sqlite://host/x.db", "sqlite:///x.db?mode=ro", "oracle://h/x", "sqlite:///a\0b"]
+    "url",
+    [
+        "",
+        "none",
+        "x.db",
+        "sqlite:",
+        "sqlite:///",
+        "sqlite://host/x.db",
+        "sqlite:///x.db?mode=ro",
+        "oracle://h/x",
+        "sqlite:///a\0b",
+    ],
 )
 def test_other_urls_are_refused(url: str) -> None:
     """What names no database is refused with the forms that do, and can never be retried."""
@@ -60,7 +73,9 @@ def test_other_urls_are_refused(url: str) -> None:
 
 
 def test_memory_has_a_url_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other libraries call ':memory:' is refused with our word for it, rather than made as a file."""
+    """What other libraries call ':memory:' is refused with our word for it, rather than made as a
+    file.
+    """
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DatabaseUnfit, match="':memory:'") as caught:
         open_database("sqlite:///:memory:")
@@ -86,9 +101,12 @@ def test_exports_are_complete() -> None:
 def test_nothing_heavy_is_imported_unasked() -> None:
     """To read from SQLite neither psycopg nor cryptography is imported."""
     script = (
-        "import sys; from jackfield_store.database import open_database; from jackfield_store.keys import MasterKey, Vault;"
+        "import sys; from jackfield_store.database import open_database; from "
+        "jackfield_store.keys import MasterKey, Vault;"
         "d = open_database('sqlite://'); Vault(d, MasterKey([b'x' * 32])); d.close();"
         "print(*sorted({'psycopg', 'cryptography'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""

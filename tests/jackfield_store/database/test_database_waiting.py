@@ -49,7 +49,10 @@ def test_a_caller_waits_for_a_lock_as_long_as_it_has_patience(tmp_path: Path) ->
     lost: Queue[Exception | None] = Queue()
     with open_database(f"sqlite:///{file}") as database:
         with locked(file):
-            for write in (lambda: database.record(adding("a")), lambda: database.write().__enter__()):
+            for write in (
+                lambda: database.record(adding("a")),
+                lambda: database.write().__enter__(),
+            ):
                 with within(0.3):
                     took, fault = seconds_of(write)
                 assert took < 20
@@ -62,17 +65,25 @@ def test_a_caller_waits_for_a_lock_as_long_as_it_has_patience(tmp_path: Path) ->
 
 
 def test_a_patient_caller_does_not_fail_with_one_in_a_hurry(tmp_path: Path) -> None:
-    """Of those that wait together for a lock each waits its own time, be it the leader, a follower or an event loop's; whoever waits
-    longer goes on waiting, and is committed when the lock is free."""
+    """Of those that wait together for a lock each waits its own time, be it the leader, a follower
+    or an event loop's; whoever waits longer goes on waiting, and is committed when the lock is
+    free.
+    """
     file = tmp_path / "a.db"
-    with open_database(f"sqlite:///{file}") as database, locked(file) as other, ThreadPoolExecutor(4) as pool:
+    with (
+        open_database(f"sqlite:///{file}") as database,
+        locked(file) as other,
+        ThreadPoolExecutor(4) as pool,
+    ):
         leader = pool.submit(_hurried, database, "leader")
         while not database._process.batches._led:
             threading.Event().wait(0.001)
         patient = pool.submit(database.record, adding("patient"))
         follower = pool.submit(_hurried, database, "follower")
         handed: Future[str] = Future()
-        database.submit(adding("handed"), lambda value, error: handed.set_result(str(error or value)))
+        database.submit(
+            adding("handed"), lambda value, error: handed.set_result(str(error or value))
+        )
         assert "locked by another process" in str(leader.result(60)[1])
         took, fault = follower.result(60)
         assert took < 20
@@ -84,12 +95,16 @@ def test_a_patient_caller_does_not_fail_with_one_in_a_hurry(tmp_path: Path) -> N
 
 
 def test_what_was_submitted_can_be_taken_back_while_it_waits(tmp_path: Path) -> None:
-    """An event loop whose time is over takes its unit back: nothing of it is done, and nobody is told."""
+    """An event loop whose time is over takes its unit back: nothing of it is done, and nobody is
+    told.
+    """
     file = tmp_path / "a.db"
     told: list[object] = []
     with open_database(f"sqlite:///{file}") as database:
         with locked(file):
-            taken_back = database.submit(adding("a"), lambda value, error: told.append((value, error)))
+            taken_back = database.submit(
+                adding("a"), lambda value, error: told.append((value, error))
+            )
             assert (taken_back(), taken_back()) == (True, False)
         assert database.record(adding("b")) == "b"
         assert names(database) == ["b"]
@@ -102,7 +117,9 @@ def _hurried(database: Database, name: str) -> tuple[float, Exception | None]:
 
 
 def test_opening_a_locked_database_has_an_end(tmp_path: Path) -> None:
-    """A file that somebody else keeps for himself is told as locked when the caller's time is over."""
+    """A file that somebody else keeps for himself is told as locked when the caller's time is
+    over.
+    """
     file = tmp_path / "a.db"
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -114,7 +131,9 @@ def test_opening_a_locked_database_has_an_end(tmp_path: Path) -> None:
 
 
 def test_writers_are_relieved_of_the_checkpoint(tmp_path: Path) -> None:
-    """A thread that changes much can copy its pages into the file itself, while a writer goes on."""
+    """A thread that changes much can copy its pages into the file itself, while a writer goes
+    on.
+    """
     file = tmp_path / "a.db"
     with open_database(f"sqlite:///{file}") as database:
         database.record(adding("ada"))
@@ -122,21 +141,30 @@ def test_writers_are_relieved_of_the_checkpoint(tmp_path: Path) -> None:
             transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('open', 1)")
             database.dialect.relieve_writers()
             copied = sqlite3.connect(f"file:{file}?immutable=1", uri=True)  # without the WAL
-            assert [name for (name,) in copied.execute("SELECT name FROM workspaces WHERE name IN ('ada', 'open')")] == ["ada"]
+            assert [
+                name
+                for (name,) in copied.execute(
+                    "SELECT name FROM workspaces WHERE name IN ('ada', 'open')"
+                )
+            ] == ["ada"]
             copied.close()
 
 
-def test_closing_does_not_wait_for_a_lock_as_long_as_calls_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that another process keeps locked does not hold up the exit: calls would wait for an hour here, closing ends while
-    it is still locked, also when threads of the database's own wait for the lock already, and whoever deferred something hears what
-    became of it."""
+def test_closing_does_not_wait_for_a_lock_as_long_as_calls_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that another process keeps locked does not hold up the exit: calls would wait for
+    an hour here, closing ends while it is still locked, also when threads of the database's own
+    wait for the lock already, and whoever deferred something hears what became of it.
+    """
     monkeypatch.setattr(batches, "_CLOSING", 0.2)
     file, lost = tmp_path / "a.db", Queue[Exception | None]()
     for waits_already in (False, True):
         database = open_database(f"sqlite:///{file}", wait=3600.0)
         with locked(file):
             if waits_already:
-                database.submit(adding("b"), lambda _value, _error: None)()  # taken back: the thread that writes goes on waiting
+                # taken back: the thread that writes goes on waiting
+                database.submit(adding("b"), lambda _value, _error: None)()
             database.defer(adding("a"), lambda _value, error: lost.put(error))
             while waits_already and not database._process.batches._led:
                 threading.Event().wait(0.001)

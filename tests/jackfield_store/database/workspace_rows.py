@@ -14,7 +14,9 @@ def adding(name: str) -> Callable[[Transaction], str]:
     """A unit of work that inserts a workspace and gives its name."""
 
     def unit(transaction: Transaction) -> str:
-        transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
+        transaction.change(
+            "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name}
+        )
         return name
 
     return unit
@@ -23,7 +25,9 @@ def adding(name: str) -> Callable[[Transaction], str]:
 def names(database: Database) -> list[str]:
     """The names of all workspaces."""
     with database.read() as transaction:
-        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
+        return [
+            row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")
+        ]
 
 
 def session_kind(database: Database) -> Any:

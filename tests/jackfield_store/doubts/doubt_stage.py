@@ -1,4 +1,6 @@
-"""Processes over one database with a connector that declares evidence, whose provider is a folder: it counts what took effect."""
+"""Processes over one database with a connector that declares evidence, whose provider is a folder:
+it counts what took effect.
+"""
 
 from __future__ import annotations
 
@@ -281,9 +283,11 @@ class Bureau:
         self.folder = folder
 
     def script(self, *steps: str) -> None:
-        """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``,
-        ``waits`` (took effect, answers once the file ``go`` is there), ``late`` (took effect, answers after what is done ``meanwhile``),
-        ``late-rejected`` (the same, and is refused)."""
+        """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer),
+        ``lost`` (neither), ``dies``, ``twice``, ``waits`` (took effect, answers once the file
+        ``go`` is there), ``late`` (took effect, answers after what is done ``meanwhile``),
+        ``late-rejected`` (the same, and is refused).
+        """
         (self.folder / "script").write_text(json.dumps(steps))
 
     def answers(self, **found: Any) -> None:
@@ -307,7 +311,10 @@ class Bureau:
     def file(self, identifier: str, subject: str, external_id: str | None) -> None:
         """File a ticket as another client of the account does."""
         with (self.folder / "tickets").open("a") as log:
-            log.write(json.dumps({"id": identifier, "subject": subject, "external_id": external_id}) + "\n")
+            log.write(
+                json.dumps({"id": identifier, "subject": subject, "external_id": external_id})
+                + "\n"
+            )
 
     def becomes(self, **about: Any) -> None:
         """Let the newest ticket say something else."""
@@ -326,9 +333,12 @@ class Bureau:
 
 
 @contextmanager
-def bureau(folder: Path, source: str = _BUREAU, manifest: Mapping[str, Any] | None = None) -> Iterator[Bureau]:
-    """Install the connector, with a provider of its own that the variable ``BUREAU`` names; or another one of its key, of a ``source`` that
-    was packed with a ``manifest``."""
+def bureau(
+    folder: Path, source: str = _BUREAU, manifest: Mapping[str, Any] | None = None
+) -> Iterator[Bureau]:
+    """Install the connector, with a provider of its own that the variable ``BUREAU`` names; or
+    another one of its key, of a ``source`` that was packed with a ``manifest``.
+    """
     (folder / "bureau").mkdir()
     with mock.patch.dict(os.environ, {"BUREAU": str(folder / "bureau")}):
         make_connector(folder / "plugged", "bureau", source, manifest)
@@ -349,11 +359,23 @@ class DoubtStage(Processes, Bureau):
     def settled(self) -> list[str]:
         """Lines of the metrics about doubts that evidence has settled."""
         lines = self.metrics.text().decode().splitlines()
-        return [line.partition("_total")[2] for line in lines if line.startswith("jackfield_doubts_settled_total")]
+        return [
+            line.partition("_total")[2]
+            for line in lines
+            if line.startswith("jackfield_doubts_settled_total")
+        ]
 
-    def invoke(self, action: str = "createTicket", inputs: dict[str, Any] | None = None, **more: Any) -> Result:
+    def invoke(
+        self, action: str = "createTicket", inputs: dict[str, Any] | None = None, **more: Any
+    ) -> Result:
         """File a ticket."""
-        given = {"connector": "bureau", "action": action, "connection": "desk", "inputs": inputs or {}, **more}
+        given = {
+            "connector": "bureau",
+            "action": action,
+            "connection": "desk",
+            "inputs": inputs or {},
+            **more,
+        }
         return self.runtime.invoke(given)
 
     def look(self, seconds: float = 0.0) -> int:
@@ -363,28 +385,54 @@ class DoubtStage(Processes, Bureau):
 
     def look_now(self, identifier: str) -> str | None:
         """Look as a person does."""
-        doubt = Doubts(self.journal.database, self.journal.vault, "default", self.clock).find(identifier)
+        doubt = Doubts(self.journal.database, self.journal.vault, "default", self.clock).find(
+            identifier
+        )
         assert doubt is not None
         return look_once(self.runtime, doubt, by_person=True)
 
-    def told(self, ticket: dict[str, Any], *, marker: str | None = None, workspace: str = "default", **about: Any) -> None:
-        """Let a signed event of the trigger ``notices`` arrive that tells of a ticket, over the connection of the call."""
+    def told(
+        self,
+        ticket: dict[str, Any],
+        *,
+        marker: str | None = None,
+        workspace: str = "default",
+        **about: Any,
+    ) -> None:
+        """Let a signed event of the trigger ``notices`` arrive that tells of a ticket, over the
+        connection of the call.
+        """
         journal, moment = self.journal, self.clock.time()
         text = (marker or ticket["external_id"]).removeprefix("jf1-")
-        facts = {"trigger": "notices", "type": "filed", "reference": ticket["id"], "account": None, **about}
+        facts = {
+            "trigger": "notices",
+            "type": "filed",
+            "reference": ticket["id"],
+            "account": None,
+            **about,
+        }
         over = {"name": "desk", **connection_facts(journal.database, workspace, "desk")}
         digest, reference = digest_of("bureau", text), reference_of("bureau", ticket["id"])
-        mark = sealed_mark(journal.vault, workspace, digest, reference, moment, {"connection": over, **facts})
-        journal.database.record(lambda transaction: keep(transaction, workspace, [mark], journal.time.now()))
+        mark = sealed_mark(
+            journal.vault, workspace, digest, reference, moment, {"connection": over, **facts}
+        )
+        journal.database.record(
+            lambda transaction: keep(transaction, workspace, [mark], journal.time.now())
+        )
 
     def dies(self, **call: Any) -> None:
-        """Fork a process that files a ticket and dies as the script says; then recover what it left."""
+        """Fork a process that files a ticket and dies as the script says; then recover what it
+        left.
+        """
         self.killed(lambda: self.invoke(**call))
 
 
 @contextmanager
 def doubt_stage(
-    folder: Path, database_url: str, settle: str | None = "on", packed: tuple[str, Mapping[str, Any] | None] = (_BUREAU, None)
+    folder: Path,
+    database_url: str,
+    settle: str | None = "on",
+    packed: tuple[str, Mapping[str, Any] | None] = (_BUREAU, None),
 ) -> Iterator[DoubtStage]:
     """Make the connector and its provider, and open the stage."""
     more = {} if settle is None else {"JACKFIELD_SETTLE": settle}

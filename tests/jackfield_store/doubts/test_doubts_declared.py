@@ -1,4 +1,6 @@
-"""Evidence that shipped connectors declare finds what each of their calls has made, whatever became of its answer."""
+"""Evidence that shipped connectors declare finds what each of their calls has made, whatever became
+of its answer.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 from settling_home import settling_home
 
 _TREE = Path(__file__).parents[3] / "connectors"
-_PAGES = {"github": "https://github.com/octocat/Hello-World/issues/4711", "stripe": "https://dashboard.stripe.com/search?query=4711"}
+_PAGES = {
+    "github": "https://github.com/octocat/Hello-World/issues/4711",
+    "stripe": "https://dashboard.stripe.com/search?query=4711",
+}
 """Where people see the thing that a call has made."""
 _TYPES = {"github": "accessToken", "slack": "botToken", "stripe": "secretKey"}
 """Connection types that name their server."""
@@ -36,9 +41,13 @@ def _rows() -> Iterator[Any]:
 
 
 class _Account:
-    """Provider that does what it is asked, once for equal requests, and hangs up; its lists show that from then on."""
+    """Provider that does what it is asked, once for equal requests, and hangs up; its lists show
+    that from then on.
+    """
 
-    def __init__(self, row: Mapping[str, Any], inputs: Mapping[str, Any], *, effective: bool = True) -> None:
+    def __init__(
+        self, row: Mapping[str, Any], inputs: Mapping[str, Any], *, effective: bool = True
+    ) -> None:
         self.row, self.inputs, self.effective = row, inputs, effective
         self.made: list[dict[str, Any]] = []
         self.writes: list[Request] = []
@@ -48,7 +57,14 @@ class _Account:
         if request.method != "GET":
             self.writes.append(request)
             if self.effective and request.body not in [before.body for before in self.writes[:-1]]:
-                self.made.append({"id": 4711, "html_url": _PAGES["github"], **self._body(request), **self._success()})
+                self.made.append(
+                    {
+                        "id": 4711,
+                        "html_url": _PAGES["github"],
+                        **self._body(request),
+                        **self._success(),
+                    }
+                )
             return "close"
         each = names(self.row["evidence"][0].get("each", ""))
         if not each:
@@ -57,17 +73,27 @@ class _Account:
         return Answer(items if each == ["items"] else {each[0]: items, "has_more": False})
 
     def _success(self) -> dict[str, Any]:
-        """Return the members by which the thing of these inputs says that the action has succeeded."""
+        """Return the members by which the thing of these inputs says that the action has
+        succeeded.
+        """
         rules = [When.from_json(rule) for rule in self.row["evidence"][0].get("when", ())]
         rule = next((rule for rule in rules if rule.counts(self.inputs)), When())
-        return {at[1:]: values[0] if isinstance(values, list) else values for at, values in rule.took.items()}
+        return {
+            at[1:]: values[0] if isinstance(values, list) else values
+            for at, values in rule.took.items()
+        }
 
     def _body(self, request: Request) -> dict[str, Any]:
         if self.row["http"]["body"]["encode"] == "json":
             return dict(json.loads(request.body))
         flat = dict(parse_qsl(request.body.decode()))
-        metadata = {name[9:-1]: value for name, value in flat.items() if name.startswith("metadata[")}
-        return {**{name: value for name, value in flat.items() if "[" not in name}, "metadata": metadata}
+        metadata = {
+            name[9:-1]: value for name, value in flat.items() if name.startswith("metadata[")
+        }
+        return {
+            **{name: value for name, value in flat.items() if "[" not in name},
+            "metadata": metadata,
+        }
 
 
 @pytest.fixture
@@ -83,9 +109,17 @@ assert len(_ROWS) > 25, "connectors lie elsewhere"
 
 @pytest.mark.parametrize(("connector", "row"), _ROWS)
 @pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
-def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connector: str, row: dict[str, Any], *, effective: bool) -> None:
-    """The example of each action, its answer lost: found if it took effect, in doubt if not; each write is one, and is marked."""
-    inputs = {name: value for name, value in row["examples"][0]["invocation"]["inputs"].items() if name != "metadata"}
+def test_a_lost_call_is_found_by_its_marker(
+    environment: dict[str, str], connector: str, row: dict[str, Any], *, effective: bool
+) -> None:
+    """The example of each action, its answer lost: found if it took effect, in doubt if not; each
+    write is one, and is marked.
+    """
+    inputs = {
+        name: value
+        for name, value in row["examples"][0]["invocation"]["inputs"].items()
+        if name != "metadata"
+    }
     clock, account = StillClock(), _Account(row, inputs, effective=effective)
     with Provider(account) as provider:
         pool = RuntimePool(environment, clock)
@@ -95,7 +129,13 @@ def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connect
             values = {"token": "sk_test_a-secret-of-the-account", "server": provider.url}
             runtime.connections.add("mine", f"{connector}/{_TYPES[connector]}", values, test=False)
             lost = runtime.invoke(
-                {"connector": connector, "action": row["key"], "connection": "mine", "inputs": inputs, "timeoutSeconds": 5}
+                {
+                    "connector": connector,
+                    "action": row["key"],
+                    "connection": "mine",
+                    "inputs": inputs,
+                    "timeoutSeconds": 5,
+                }
             )
             assert lost.status == "in_doubt", lost.error
             sent = {request.body for request in account.writes}
@@ -110,9 +150,12 @@ def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connect
         finally:
             pool.close()
     found = [one["result"] for one in entry["looks"]]
-    nothing = ["nothing"] * len(row["evidence"])  # what needs an input that the example lacks is not looked for
+    # what needs an input that the example lacks is not looked for
+    nothing = ["nothing"] * len(row["evidence"])
     assert entry["status"] == ("succeeded" if effective else "in_doubt"), entry["looks"]
-    assert found == ["matched"] if effective else found and found == nothing[: len(found)], entry["looks"]
+    assert found == ["matched"] if effective else found and found == nothing[: len(found)], entry[
+        "looks"
+    ]
     assert len(account.writes) == writes
     if effective and connector in _PAGES:
         assert entry["looks"][0]["link"] == _PAGES[connector], row["evidence"]

@@ -1,5 +1,7 @@
-"""Writes over the HTTP kit and over Amazon SES of which one answer in five is lost, with processes that die, and sources that lose, delay
-and forge: nothing is sent twice, nothing is settled wrongly, and what took effect settles by itself."""
+"""Writes over the HTTP kit and over Amazon SES of which one answer in five is lost, with processes
+that die, and sources that lose, delay and forge: nothing is sent twice, nothing is settled wrongly,
+and what took effect settles by itself.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _GITHUB: Any = FAKES["github"]
 
 
 class _Issues(_GITHUB):  # type: ignore[misc]  # the fake is chosen by its name
-    """GitHub, whose lists leave out things now and then, show some late, and have things with other markers."""
+    """GitHub, whose lists leave out things now and then, show some late, and have things with other
+    markers.
+    """
 
     def __init__(self, clock: StillClock, draw: random.Random) -> None:
         super().__init__(clock)
@@ -55,14 +59,29 @@ class _Issues(_GITHUB):  # type: ignore[misc]  # the fake is chosen by its name
         return super().read(path, asked, [thing for thing in seen if self.draw.random() >= _BAD])
 
     def __call__(self, number: int, request: Request) -> Any:
-        """Take a write, or answer a read. Some of others' things have a marker that is made up, or of an earlier call."""
-        self.lag = self.draw.uniform(1_000.0, 3_000.0) if self.draw.random() < _BAD else self.draw.uniform(0.0, 20.0)
+        """Take a write, or answer a read. Some of others' things have a marker that is made up, or
+        of an earlier call.
+        """
+        self.lag = (
+            self.draw.uniform(1_000.0, 3_000.0)
+            if self.draw.random() < _BAD
+            else self.draw.uniform(0.0, 20.0)
+        )
         if request.method == "GET":
             return super().__call__(number, request)
         if self.draw.random() < _BAD and self.things:
-            marked = self.draw.choice(self.known) if self.known and self.draw.random() < 0.5 else f"<!-- jf1-{'a' * 26} -->"
-            self.things.append({**self.things[-1], "id": len(self.things) + 1, "key": None, "body": marked})
-        answer, is_known = super().__call__(number, request), self.fate == "done" and not self.answers_nobody
+            marked = (
+                self.draw.choice(self.known)
+                if self.known and self.draw.random() < 0.5
+                else f"<!-- jf1-{'a' * 26} -->"
+            )
+            self.things.append(
+                {**self.things[-1], "id": len(self.things) + 1, "key": None, "body": marked}
+            )
+        answer, is_known = (
+            super().__call__(number, request),
+            self.fate == "done" and not self.answers_nobody,
+        )
         self.known += [self.things[-1]["body"]] if is_known else []
         return answer
 
@@ -89,15 +108,27 @@ class _Mail:
 
     def inputs(self, text: str) -> dict[str, Any]:
         """A message."""
-        return {"to": ["ada@example.com"], "sender": "a@example.com", "subject": text, "text": "Hi", "configurationSetName": "receipts"}
+        return {
+            "to": ["ada@example.com"],
+            "sender": "a@example.com",
+            "subject": text,
+            "text": "Hi",
+            "configurationSetName": "receipts",
+        }
 
     def __call__(self, _number: int, request: Request) -> Any:
         """Take a message; tell no limits of the account."""
         if request.method == "GET":
-            return Answer({"message": "no"}, status=403, headers={"x-amzn-ErrorType": "AccessDeniedException"})
+            return Answer(
+                {"message": "no"}, status=403, headers={"x-amzn-ErrorType": "AccessDeniedException"}
+            )
         if self.fate == "throttled":
             self.fate = "cut"
-            return Answer({"message": "slow down"}, status=429, headers={"x-amzn-ErrorType": "TooManyRequestsException"})
+            return Answer(
+                {"message": "slow down"},
+                status=429,
+                headers={"x-amzn-ErrorType": "TooManyRequestsException"},
+            )
         sent = json.loads(request.body)
         marker = next(tag["Value"] for tag in sent["EmailTags"] if tag["Name"] == "jackfield")
         if self.fate != "lost":
@@ -109,23 +140,44 @@ class _Mail:
         """Write the events of a message: sent and delivered."""
         now, draw = self.clock.time(), self.draw
         for _ in range(2):
-            at = now + (draw.uniform(3_600.0, 100_000.0) if draw.random() < _BAD else draw.uniform(0.0, 60.0))
-            self.events += [(at, marker, message, None)] * (0 if draw.random() < _BAD else 2 if draw.random() < _BAD else 1)
+            at = now + (
+                draw.uniform(3_600.0, 100_000.0)
+                if draw.random() < _BAD
+                else draw.uniform(0.0, 60.0)
+            )
+            self.events += [(at, marker, message, None)] * (
+                0 if draw.random() < _BAD else 2 if draw.random() < _BAD else 1
+            )
         if draw.random() < _BAD:
             forged = (marker, "another") if draw.random() < 0.5 else (f"jf1-{'b' * 26}", None)
             self.events.append((now, forged[0], "m-forged", forged[1]))
 
     def tell(self, journal: Journal) -> None:
-        """Let the events arrive whose time has come: signed ones, as the intake of a subscription keeps them."""
+        """Let the events arrive whose time has come: signed ones, as the intake of a subscription
+        keeps them.
+        """
         now = self.clock.time()
-        due, self.events = [one for one in self.events if one[0] <= now], [one for one in self.events if one[0] > now]
+        due, self.events = (
+            [one for one in self.events if one[0] <= now],
+            [one for one in self.events if one[0] > now],
+        )
         for _, marker, message, account in due:
             over = {"name": "mine", **connection_facts(journal.database, "default", "mine")}
             over = {**over, "id": "4711"} if account else over
-            about = {"trigger": "mailEvents", "type": "sent", "reference": message, "account": None, "connection": over}
+            about = {
+                "trigger": "mailEvents",
+                "type": "sent",
+                "reference": message,
+                "account": None,
+                "connection": over,
+            }
             digest = digest_of("aws-ses", marker.removeprefix("jf1-"))
-            mark = sealed_mark(journal.vault, "default", digest, reference_of("aws-ses", message), now, about)
-            journal.database.record(partial(keep, workspace="default", found=[mark], now=journal.time.now()))
+            mark = sealed_mark(
+                journal.vault, "default", digest, reference_of("aws-ses", message), now, about
+            )
+            journal.database.record(
+                partial(keep, workspace="default", found=[mark], now=journal.time.now())
+            )
 
 
 SOURCES: dict[str, Any] = {"github": _Issues, "ses": _Mail}
@@ -138,7 +190,9 @@ def _dies(*_: object, **_given: object) -> None:
 class _Campaign(Processes):
     """Writes with keys of their own."""
 
-    def __init__(self, environment: dict[str, str], source: Any, clock: StillClock, writes: int, seed: int) -> None:
+    def __init__(
+        self, environment: dict[str, str], source: Any, clock: StillClock, writes: int, seed: int
+    ) -> None:
         super().__init__(environment, clock)
         self.source, self.writes, self.draw = source, writes, random.Random(seed + 1)
         self.doubts: dict[str, str] = {}
@@ -147,15 +201,28 @@ class _Campaign(Processes):
 
     def call(self, number: int) -> Any:
         """Make one call."""
-        given = {"connector": self.source.connector, "action": self.source.action, "connection": "mine", "timeoutSeconds": 20}
-        return self.runtime.invoke({**given, "inputs": self.source.inputs(str(number)), "idempotencyKey": f"k-{number}"})
+        given = {
+            "connector": self.source.connector,
+            "action": self.source.action,
+            "connection": "mine",
+            "timeoutSeconds": 20,
+        }
+        return self.runtime.invoke(
+            {**given, "inputs": self.source.inputs(str(number)), "idempotencyKey": f"k-{number}"}
+        )
 
     def run(self) -> None:
-        """Make the calls, some by processes that die with the answer in their hands, with time between them."""
+        """Make the calls, some by processes that die with the answer in their hands, with time
+        between them.
+        """
         deaths = {*self.draw.sample(range(self.writes), max(2, self.writes // 50))}
         for number in range(self.writes):
             is_lost = self.draw.random() < 0.2
-            self.source.fate = self.draw.choices(("cut", "lost", "throttled"), (75, 15, 10))[0] if is_lost else "done"
+            self.source.fate = (
+                self.draw.choices(("cut", "lost", "throttled"), (75, 15, 10))[0]
+                if is_lost
+                else "done"
+            )
             if number in deaths:
                 self._dies_in(number)
             elif (found := self.call(number)).status == "in_doubt":
@@ -183,7 +250,13 @@ class _Campaign(Processes):
             if self.kills and self.draw.random() < 0.2:
                 self._dies_looking()
             self.look(seconds)
-            self._replay([number for number, one in self.doubts.items() if self.entry(one).resolved_by is not None])
+            self._replay(
+                [
+                    number
+                    for number, one in self.doubts.items()
+                    if self.entry(one).resolved_by is not None
+                ]
+            )
         self._replay([*self.doubts])
 
     def _replay(self, numbers: list[str]) -> None:
@@ -221,14 +294,25 @@ class _Campaign(Processes):
         true = [number for number in entries if number in took]
         settled = [number for number in true if entries[number].resolved_by == "evidence"]
         return {
-            "writes": self.writes, "kills": self.kills, "doubts": len(entries), "took": len(true), "settled": len(settled),
-            "wrong": [number for number, one in entries.items() if one.resolved_by and (one.status == "succeeded") != (number in took)],
-            "most": max(took.values()), "replayed": len(self.replayed),
+            "writes": self.writes,
+            "kills": self.kills,
+            "doubts": len(entries),
+            "took": len(true),
+            "settled": len(settled),
+            "wrong": [
+                number
+                for number, one in entries.items()
+                if one.resolved_by and (one.status == "succeeded") != (number in took)
+            ],
+            "most": max(took.values()),
+            "replayed": len(self.replayed),
             "untold": [number for number in true if not entries[number].to_json().get("looks")],
-        }  # fmt: skip
+        }
 
 
-def _ran(folder: str, url: str, provider: str, settle: str, writes: int, seed: int) -> dict[str, Any]:
+def _ran(
+    folder: str, url: str, provider: str, settle: str, writes: int, seed: int
+) -> dict[str, Any]:
     clock = StillClock()
     source = SOURCES[provider](clock, random.Random(seed))
     with (
@@ -248,16 +332,27 @@ _LONG = (pytest.mark.campaign, pytest.mark.timeout(7_200))
 
 @pytest.mark.parametrize(
     ("engine", "writes", "runs"),
-    [("sqlite", 60, 1), *(pytest.param(engine, 250, _RUNS, marks=_LONG) for engine in ("sqlite", "postgresql"))],
+    [
+        ("sqlite", 60, 1),
+        *(pytest.param(engine, 250, _RUNS, marks=_LONG) for engine in ("sqlite", "postgresql")),
+    ],
 )
 @pytest.mark.parametrize("settle", ["on", "show"])
 @pytest.mark.parametrize("provider", SOURCES)
 def test_nothing_is_sent_twice_and_what_took_effect_settles(
-    request: pytest.FixtureRequest, tmp_path: Path, provider: str, settle: str, engine: str, writes: int, runs: int
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    provider: str,
+    settle: str,
+    engine: str,
+    writes: int,
+    runs: int,
 ) -> None:
-    """One answer in five is lost; sources miss, delay and forge one thing in 20; processes die in calls and in looks. With ``on``, at least
-    99 of 100 that took effect settle, or all but one: what comes late may be missed as well. With ``show`` none settles, and each has its
-    looks. Each outcome is what happened, and no key sends again."""
+    """One answer in five is lost; sources miss, delay and forge one thing in 20; processes die in
+    calls and in looks. With ``on``, at least 99 of 100 that took effect settle, or all but one:
+    what comes late may be missed as well. With ``show`` none settles, and each has its looks. Each
+    outcome is what happened, and no key sends again.
+    """
     total = Counter[str]()
     for seed in range(runs):
         folder = tmp_path / str(seed)
@@ -268,7 +363,9 @@ def test_nothing_is_sent_twice_and_what_took_effect_settles(
         sys.stdout.write(f"{provider} {settle} {engine}: {found}\n")
         assert (found["wrong"], found["most"], found["untold"]) == ([], 1, [])
         assert found["replayed"] == found["doubts"] > writes / 20
-        total.update({name: found[name] for name in ("writes", "kills", "doubts", "took", "settled")})
+        total.update(
+            {name: found[name] for name in ("writes", "kills", "doubts", "took", "settled")}
+        )
     sys.stdout.write(f"{provider} {settle} {engine}, in all: {dict(total)}\n")
     if settle == "show":
         assert total["settled"] == 0

@@ -1,4 +1,6 @@
-"""The pace of looks for evidence: thousands of doubts after an outage leave the processor to the calls of their process."""
+"""The pace of looks for evidence: thousands of doubts after an outage leave the processor to the
+calls of their process.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,15 @@ from tests.jackfield_store.doubts.doubt_stage import doubt_stage
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
 
 
-def test_looks_rest_for_as_long_as_calls_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look takes 10 ms of a processor's time: after eight of them the loop rests for 24 times as long, then makes the other two."""
+def test_looks_rest_for_as_long_as_calls_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look takes 10 ms of a processor's time: after eight of them the loop rests for 24 times
+    as long, then makes the other two.
+    """
     rests: list[float] = []
-    spent = threading.local()  # loops of other tests may still end in this process: each thread reads a clock of its own
+    # loops of other tests may still end in this process: each thread reads a clock of its own
+    spent = threading.local()
 
     def thread_time() -> float:
         spent.time = getattr(spent, "time", 0.0) + 0.01
@@ -27,7 +34,8 @@ def test_looks_rest_for_as_long_as_calls_need(tmp_path: Path, monkeypatch: pytes
         lost = [stage.invoke().meta.invocation_id for _ in range(10)]
         stage.move(7.0)
         loop = EvidenceLoop(stage.pool)
-        loop.threads = loop.looks = 1  # a second look would begin beside one that a busy machine makes slow
+        # a second look would begin beside one that a busy machine makes slow
+        loop.threads = loop.looks = 1
 
         async def served() -> None:
             ours, enough, real = asyncio.get_running_loop(), asyncio.Event(), asyncio.sleep

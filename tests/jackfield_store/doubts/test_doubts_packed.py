@@ -1,4 +1,6 @@
-"""A connector that an earlier jackfield has packed runs as it did: what its manifest does not say is asked of its code, and is no "no"."""
+"""A connector that an earlier jackfield has packed runs as it did: what its manifest does not say
+is asked of its code, and is no "no".
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ PACKED = Path(__file__).parent / "samples" / "packed-by-d8093255.json"
 @pytest.fixture(name="packed")
 def _packed(tmp_path: Path) -> Iterator[DoubtStage]:
     manifest = json.loads(PACKED.read_text(encoding="utf-8"))
-    with doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", packed=(SOURCE, manifest)) as stage:
+    with doubt_stage(
+        tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", packed=(SOURCE, manifest)
+    ) as stage:
         yield stage
 
 
@@ -94,13 +98,19 @@ def setting(stage: DoubtStage, **settings: Any) -> None:
 
 
 def test_its_doubts_are_settled(packed: DoubtStage) -> None:
-    """The first call of a process, whose code is not loaded when its plan is found, keeps what looks need, and so do later ones."""
+    """The first call of a process, whose code is not loaded when its plan is found, keeps what
+    looks need, and so do later ones.
+    """
     for number in (1, 2):
         lost = packed.invoke(inputs={"subject": "cut"})
         assert lost.status == "in_doubt"
         packed.look(7.0)
         entry = packed.entry(lost.meta.invocation_id).to_json()
-        assert (entry["status"], entry["resolvedBy"], entry["output"]["id"]) == ("succeeded", "evidence", f"t-{number}")
+        assert (entry["status"], entry["resolvedBy"], entry["output"]["id"]) == (
+            "succeeded",
+            "evidence",
+            f"t-{number}",
+        )
 
 
 def test_its_calls_wait_for_a_person(packed: DoubtStage) -> None:
@@ -108,7 +118,9 @@ def test_its_calls_wait_for_a_person(packed: DoubtStage) -> None:
     setting(packed, rules={"approve": ["bureau/createTicket"]})
     waits = packed.invoke(inputs={"subject": "cut"})
     assert (waits.status, packed.noted("tickets")) == ("waiting", [])
-    packed.runtime.approvals_of(Caller("cli:bob", audience="operator"), Actor("cli", "bob")).approve(waits.meta.invocation_id)
+    packed.runtime.approvals_of(
+        Caller("cli:bob", audience="operator"), Actor("cli", "bob")
+    ).approve(waits.meta.invocation_id)
     (claimed,) = Queue(packed.database).claim(10)
     assert packed.runtime.run(claimed).status == "in_doubt"
     packed.look(7.0)
@@ -122,4 +134,7 @@ def test_its_calls_count_against_limits(packed: DoubtStage) -> None:
     assert refused.error is not None
     assert (refused.error.code, packed.noted("tickets")) == ("rate_limited", [])
     setting(packed, limits={"concurrent": 1})
-    assert packed.invoke().output == {"id": "t-1", "external_id": packed.noted("tickets")[0]["external_id"]}
+    assert packed.invoke().output == {
+        "id": "t-1",
+        "external_id": packed.noted("tickets")[0]["external_id"],
+    }

@@ -1,6 +1,8 @@
-"""Doubts as a property: calls, lost answers, late ones, looks, events, people, settings, deaths of processes, used keys and jumps of the
-clock in any order, in two workspaces of one provider's account, whose reads lag and miss things. No key sends twice, what evidence says is
-what happened, it settles only where that is wanted, and nothing that a person has decided."""
+"""Doubts as a property: calls, lost answers, late ones, looks, events, people, settings, deaths of
+processes, used keys and jumps of the clock in any order, in two workspaces of one provider's
+account, whose reads lag and miss things. No key sends twice, what evidence says is what happened,
+it settles only where that is wanted, and nothing that a person has decided.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def _dies(*_: object, **_given: object) -> None:
 
 
 class _World:
-    """Steps, and what is known of the calls without asking the journal: how often a person, or time, has freed each key."""
+    """Steps, and what is known of the calls without asking the journal: how often a person, or
+    time, has freed each key.
+    """
 
     def __init__(self, stage: DoubtStage, seed: int) -> None:
         self.stage, self.draw, self.steps = stage, random.Random(seed), Counter[str]()
@@ -62,14 +66,27 @@ class _World:
         self.workspaces = Workspaces(stage.database, stage.pool.storage.vault, stage.clock)
         self.workspaces.create("acme")
         self.workspaces.set("acme", {"settleAbsent": True})
-        stage.pool.find("acme").connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
+        stage.pool.find("acme").connections.add(
+            "desk", "bureau/desk", {"token": "a-secret-of-the-desk"}
+        )
 
     def run(self, steps: int) -> None:
         """Take steps at random."""
         kinds: dict[Callable[[], None], int] = {
-            self.calls: 25, self.repeats: 20, self.looks: 30, self.is_told: 12, self.resolves: 8, self.asks: 4, self.dies: 2,
-            self.dies_looking: 2, self.answers_late: 3, self.sleeps: 1, self.races: 6, self.sets: 3, self.files_elsewhere: 5,
-        }  # fmt: skip
+            self.calls: 25,
+            self.repeats: 20,
+            self.looks: 30,
+            self.is_told: 12,
+            self.resolves: 8,
+            self.asks: 4,
+            self.dies: 2,
+            self.dies_looking: 2,
+            self.answers_late: 3,
+            self.sleeps: 1,
+            self.races: 6,
+            self.sets: 3,
+            self.files_elsewhere: 5,
+        }
         for _ in range(steps):
             (step,) = self.draw.choices([*kinds], [*kinds.values()])
             step()
@@ -81,13 +98,28 @@ class _World:
     def calls(self) -> None:
         """Make a new call."""
         place = self.draw.choice(_WORKSPACES), f"k-{sum(map(len, self.ids.values()))}"
-        self._call(place, *self.draw.choice((["done"], ["cut"], ["lost"], ["throttled", "cut"], ["throttled", "lost"], ["rejected"])))
+        self._call(
+            place,
+            *self.draw.choice(
+                (
+                    ["done"],
+                    ["cut"],
+                    ["lost"],
+                    ["throttled", "cut"],
+                    ["throttled", "lost"],
+                    ["rejected"],
+                )
+            ),
+        )
 
     def repeats(self) -> None:
         """Use a key again, mostly one of a doubt: nothing is sent unless it is free."""
         doubted = [place for place, ids in self.ids.items() if ids[-1] in self.doubted]
         if doubted:
-            self._call(self.draw.choice(doubted if self.draw.random() < 0.8 else [*self.ids]), self.draw.choice(("done", "cut", "lost")))
+            self._call(
+                self.draw.choice(doubted if self.draw.random() < 0.8 else [*self.ids]),
+                self.draw.choice(("done", "cut", "lost")),
+            )
 
     def looks(self) -> None:
         """Let time pass, and make the looks that are due; reads may lag."""
@@ -95,47 +127,77 @@ class _World:
         self._look()
 
     def is_told(self) -> None:
-        """Let an event arrive of a ticket, late or once more; or one that proves nothing, with a marker that is made up or copied."""
-        tickets = [one for one in self.stage.noted("tickets") if one["external_id"] and one["id"].startswith("t-")]
+        """Let an event arrive of a ticket, late or once more; or one that proves nothing, with a
+        marker that is made up or copied.
+        """
+        tickets = [
+            one
+            for one in self.stage.noted("tickets")
+            if one["external_id"] and one["id"].startswith("t-")
+        ]
         if tickets and self.draw.random() < 0.5:
             ticket = self.draw.choice(tickets)
             self.stage.told(ticket, workspace=ticket["subject"].partition("/")[0])
             return
-        places = [place for place, ids in self.ids.items() if ids[-1] in self.doubted and _action(place) == "mailTicket"]
+        places = [
+            place
+            for place, ids in self.ids.items()
+            if ids[-1] in self.doubted and _action(place) == "mailTicket"
+        ]
         if places:
             workspace, key = self.draw.choice(places[-5:])
             known = marker_of(self._journal(workspace), self.ids[workspace, key][-1], 0, 1)
             marker = known if self.draw.random() < 0.8 else "a" * 26
             other = {"name": "other", "id": "4711", "version": 1, "type": "bureau/desk"}
             elsewhere = {"workspace": _WORKSPACES[workspace == "default"]}
-            told: dict[str, Any] = {"workspace": workspace, **self.draw.choice(({"connection": other}, {"trigger": "other"}, elsewhere))}
+            told: dict[str, Any] = {
+                "workspace": workspace,
+                **self.draw.choice(({"connection": other}, {"trigger": "other"}, elsewhere)),
+            }
             self.stage.told({"id": "t-0", "external_id": f"jf1-{marker}"}, **told)
 
     def resolves(self) -> None:
-        """Let a person say what became of a call, rightly or not; of what evidence has settled, too."""
+        """Let a person say what became of a call, rightly or not; of what evidence has settled,
+        too.
+        """
         if self.ids:
             place = self.draw.choice([*self.ids])
             self._resolve(place, self.ids[place][-1])
 
     def asks(self) -> None:
-        """Let a person look, or two, a minute apart; mostly for a call that was made a moment ago."""
+        """Let a person look, or two, a minute apart; mostly for a call that was made a moment
+        ago.
+        """
         if self.ids:
-            (workspace, _), ids = self.draw.choice([*self.ids.items()][-12 if self.draw.random() < 0.7 else 0 :])
+            (workspace, _), ids = self.draw.choice(
+                [*self.ids.items()][-12 if self.draw.random() < 0.7 else 0 :]
+            )
             for _ in range(self.draw.choice((1, 2))):
                 self._ask(workspace, ids[-1] if self.draw.random() < 0.7 else self.draw.choice(ids))
                 self._move(self.draw.choice((1.0, 70.0)))
 
     def races(self) -> None:
-        """While a process reads what became of a doubt, let a person look for it or decide, or another process look: what that has found
-        is kept, and nothing settles twice."""
-        read = [place for place, ids in self.ids.items() if ids[-1] in self.doubted and _action(place) != "mailTicket"]
-        if open_ones := [place for place in read[-12:] if self._entry(place[0], self.ids[place][-1]).status == "in_doubt"]:
+        """While a process reads what became of a doubt, let a person look for it or decide, or
+        another process look: what that has found is kept, and nothing settles twice.
+        """
+        read = [
+            place
+            for place, ids in self.ids.items()
+            if ids[-1] in self.doubted and _action(place) != "mailTicket"
+        ]
+        if open_ones := [
+            place
+            for place in read[-12:]
+            if self._entry(place[0], self.ids[place][-1]).status == "in_doubt"
+        ]:
             workspace, key = place = self.draw.choice(open_ones)
             known: list[Any] = []
 
             def step() -> None:
                 self.stage.meanwhile()
-                self.draw.choice((lambda: self._ask(*asked), lambda: self._resolve(place, asked[1]), self._look))()
+                self.draw.choice(
+                    (lambda: self._ask(*asked), lambda: self._resolve(place, asked[1]), self._look)
+                )()
                 known.extend(self._entry(*asked).looks)
 
             asked = workspace, self.ids[place][-1]
@@ -147,15 +209,27 @@ class _World:
 
     def sets(self) -> None:
         """Let a workspace change whether evidence settles."""
-        self.workspaces.set(self.draw.choice(_WORKSPACES), {"settle": self.draw.choice(("on", "on", "on", "show", "off"))})
+        self.workspaces.set(
+            self.draw.choice(_WORKSPACES),
+            {"settle": self.draw.choice(("on", "on", "on", "show", "off"))},
+        )
 
     def files_elsewhere(self) -> None:
         """Let somebody else file a ticket about the same, whose ID is almost a marker."""
         if self.ids:
             (workspace, key), ids = self.draw.choice([*self.ids.items()][-6:])
             marker = marker_of(self._journal(workspace), ids[-1], 0, self.draw.choice((1, 2)))
-            almost = (f"jf1-{marker}x", f"jf1-{marker[:-1]}", f"x-jf1-{marker}", f"JF1-{marker.upper()}", marker, None)
-            self.stage.file(f"x-{len(self.filed_at)}", f"{workspace}/{key}", self.draw.choice(almost))
+            almost = (
+                f"jf1-{marker}x",
+                f"jf1-{marker[:-1]}",
+                f"x-jf1-{marker}",
+                f"JF1-{marker.upper()}",
+                marker,
+                None,
+            )
+            self.stage.file(
+                f"x-{len(self.filed_at)}", f"{workspace}/{key}", self.draw.choice(almost)
+            )
 
     def dies(self) -> None:
         """Let a process die in a call: after its request, or with the answer in its hands."""
@@ -167,7 +241,9 @@ class _World:
             os._exit(9)
 
         before, may = self._sent(place), self._may_send(place)
-        self.stage.script(*self.draw.choice((["dies"], ["done"], ["lost"], [*["throttled"] * 6, "dies"])))
+        self.stage.script(
+            *self.draw.choice((["dies"], ["done"], ["lost"], [*["throttled"] * 6, "dies"]))
+        )
         self.stage.killed(step)
         assert self._sent(place) - before <= may
         held = self._journal(place[0]).held(place[1])
@@ -187,7 +263,9 @@ class _World:
         self.stage.killed(step)
 
     def answers_late(self) -> None:
-        """Let a call be given up as lost while it runs, and then answer. Meanwhile it is looked for, or a person decides."""
+        """Let a call be given up as lost while it runs, and then answer. Meanwhile it is looked
+        for, or a person decides.
+        """
         place = self.draw.choice(_WORKSPACES), f"l-{len(self.ids)}"
 
         def step() -> None:
@@ -216,7 +294,10 @@ class _World:
         for seconds in (*[60.0] * 10, *[1_800.0] * 8, *[7_200.0] * 18):
             self._move(seconds)
             self._look()
-        tickets, found = [one for one in self.stage.noted("tickets") if one["id"].startswith("t-")], Counter[str]()
+        tickets, found = (
+            [one for one in self.stage.noted("tickets") if one["id"].startswith("t-")],
+            Counter[str](),
+        )
         self._looks_for_the_last_time({one["external_id"] for one in tickets})
         told = self._told()
         for (workspace, key), ids in self.ids.items():
@@ -227,24 +308,45 @@ class _World:
                 found[f"{entry.status} by {(entry.resolved_by or 'answer').partition(':')[0]}"] += 1
                 assert self.decided.get(identifier, entry.status) == entry.status, entry
                 if entry.resolved_by == "evidence":
-                    self._check_settled(workspace, entry, {one["id"]: one["external_id"] for one in tickets}, told)
-                is_contradicted = "contradictedBy" in (entry.result or {}).get("meta", {}).get("resolution", {})
+                    self._check_settled(
+                        workspace, entry, {one["id"]: one["external_id"] for one in tickets}, told
+                    )
+                is_contradicted = "contradictedBy" in (entry.result or {}).get("meta", {}).get(
+                    "resolution", {}
+                )
                 found["contradicted"] += is_contradicted
                 assert told["invocation.contradicted", identifier] == is_contradicted, entry
-        return {"steps": dict(self.steps), "ends": dict(found), "effects": len(tickets), "freed": sum(self.freed.values())}
+        return {
+            "steps": dict(self.steps),
+            "ends": dict(found),
+            "effects": len(tickets),
+            "freed": sum(self.freed.values()),
+        }
 
-    def _check_settled(self, workspace: str, entry: Entry, tickets: dict[str, str | None], told: Counter[tuple[str, str]]) -> None:
-        """Check what evidence says of a call: that it took effect, with which output, or that it did not; and that this was told once."""
+    def _check_settled(
+        self,
+        workspace: str,
+        entry: Entry,
+        tickets: dict[str, str | None],
+        told: Counter[tuple[str, str]],
+    ) -> None:
+        """Check what evidence says of a call: that it took effect, with which output, or that it
+        did not; and that this was told once.
+        """
         result = entry.result or {}
-        assert (entry.status == "succeeded") is self._took(workspace, entry, {*tickets.values()}), entry
-        assert workspace == "acme" or entry.status == "succeeded", entry  # nobody else settles by what is missing
+        assert (entry.status == "succeeded") is self._took(workspace, entry, {*tickets.values()}), (
+            entry
+        )
+        # nobody else settles by what is missing
+        assert workspace == "acme" or entry.status == "succeeded", entry
         output = result.get("output") or {}
         assert "id" not in output or self._took(workspace, entry, {tickets[output["id"]]}), entry
         assert entry.corrected_at is not None or told["invocation.resolved", entry.id] == 1, entry
 
     def _looks_for_the_last_time(self, markers: set[str | None]) -> None:
-        """Look as a person, twice, when nothing is hidden: what took effect is found, and told if a person has decided otherwise. By
-        themselves, no looks are made any more."""
+        """Look as a person, twice, when nothing is hidden: what took effect is found, and told if a
+        person has decided otherwise. By themselves, no looks are made any more.
+        """
         calls = [(place, identifier) for place, ids in self.ids.items() for identifier in ids]
         for _ in range(2):
             self._move(70.0)
@@ -263,15 +365,25 @@ class _World:
         entry = self._entry(workspace, identifier)
         if self._took(workspace, entry, markers, CANDIDATES):
             resolution = (entry.result or {})["meta"].get("resolution", {})
-            assert entry.status == "succeeded" or (entry.status == "failed" and "contradictedBy" in resolution), entry
+            assert entry.status == "succeeded" or (
+                entry.status == "failed" and "contradictedBy" in resolution
+            ), entry
 
     def _told(self) -> Counter[tuple[str, str]]:
         """Count the events of each call."""
         with self.stage.database.read() as transaction:
-            return Counter((row.type, row.subject) for row in transaction.execute("SELECT type, subject FROM outbox", {}))
+            return Counter(
+                (row.type, row.subject)
+                for row in transaction.execute("SELECT type, subject FROM outbox", {})
+            )
 
-    def _took(self, workspace: str, entry: Entry, markers: set[str | None], attempts: int = 7) -> bool:
-        own = (marker_of(self._journal(workspace), entry.id, entry.delivery, attempt) for attempt in range(1, attempts + 1))
+    def _took(
+        self, workspace: str, entry: Entry, markers: set[str | None], attempts: int = 7
+    ) -> bool:
+        own = (
+            marker_of(self._journal(workspace), entry.id, entry.delivery, attempt)
+            for attempt in range(1, attempts + 1)
+        )
         return any(f"jf1-{marker}" in markers for marker in own)
 
     def _call(self, place: Place, *fates: str) -> None:
@@ -286,15 +398,25 @@ class _World:
 
     def _request(self, place: Place) -> dict[str, Any]:
         inputs, key = {"subject": "/".join(place)}, place[1]
-        made = {"connector": "bureau", "action": _action(place), "connection": "desk", "inputs": inputs}
+        made = {
+            "connector": "bureau",
+            "action": _action(place),
+            "connection": "desk",
+            "inputs": inputs,
+        }
         return {**made, "idempotencyKey": key, "timeoutSeconds": 60}
 
     def _may_send(self, place: Place) -> bool:
-        """Return whether a key is free, and note if time has freed it: a day after the last word about a success."""
+        """Return whether a key is free, and note if time has freed it: a day after the last word
+        about a success.
+        """
         if place not in self.ids:
             return True
         entry = self._entry(place[0], self.ids[place][-1])
-        if entry.status == "succeeded" and self.stage.clock.time() > _last_word(entry) + KEY_KEPT - 1.0:
+        if (
+            entry.status == "succeeded"
+            and self.stage.clock.time() > _last_word(entry) + KEY_KEPT - 1.0
+        ):
             self.freed[place] += 1
             return True
         return entry.status == "failed"
@@ -307,11 +429,16 @@ class _World:
             self.decided[identifier] = status
 
     def _move(self, seconds: float) -> None:
-        """Let time pass. How long reads lag from then on, and whether they miss a thing once, is drawn, too."""
+        """Let time pass. How long reads lag from then on, and whether they miss a thing once, is
+        drawn, too.
+        """
         self.stage.move(seconds)
         if self.draw.random() < 0.4:
             self.lag = self.draw.choice((0.0, 0.0, self.draw.uniform(0.0, _LAG), _LAG))
-        self.stage.hidden(hidden=self.lag > 0.0, besides=sum(at <= self.stage.clock.time() - self.lag for at in self.filed_at))
+        self.stage.hidden(
+            hidden=self.lag > 0.0,
+            besides=sum(at <= self.stage.clock.time() - self.lag for at in self.filed_at),
+        )
         self.stage.misses(misses=self.draw.random() < 0.3)
 
     def _look(self) -> None:
@@ -339,7 +466,10 @@ class _World:
 
     def _settled(self, workspace: str) -> int:
         with self.stage.database.read() as transaction:
-            statement = "SELECT COUNT(*) AS number FROM invocations WHERE workspace = :workspace AND resolved_by = 'evidence'"
+            statement = (
+                "SELECT COUNT(*) AS number FROM invocations WHERE workspace = :workspace AND "
+                "resolved_by = 'evidence'"
+            )
             return int(transaction.execute(statement, {"workspace": workspace})[0].number)
 
     def _sent(self, place: Place) -> int:
@@ -381,15 +511,19 @@ def _cases() -> Iterator[Any]:
     yield pytest.param("sqlite", 120, 0, id="sqlite")
     for engine in ("sqlite", "postgresql"):
         for seed in range(_STEPS // _RUN):
-            yield pytest.param(engine, _RUN, seed, id=f"{engine}-{seed}", marks=pytest.mark.campaign)
+            yield pytest.param(
+                engine, _RUN, seed, id=f"{engine}-{seed}", marks=pytest.mark.campaign
+            )
 
 
 @pytest.mark.parametrize(("engine", "steps", "seed"), [*_cases()])
 def test_no_key_sends_twice_and_evidence_is_true(
     request: pytest.FixtureRequest, tmp_path: Path, engine: str, steps: int, seed: int
 ) -> None:
-    """A key sends again only if it is free: its call has failed, a person has said so, or a day has passed since the last word. The
-    provider counts one effect for each key, and one more for each time that a person, or time, has freed it."""
+    """A key sends again only if it is free: its call has failed, a person has said so, or a day has
+    passed since the last word. The provider counts one effect for each key, and one more for each
+    time that a person, or time, has freed it.
+    """
     with ExitStack() as stack:
         url = f"sqlite:///{tmp_path}/j.db" if engine == "sqlite" else new_database(request, stack)
         found = alone(_ran, str(tmp_path), url, steps, seed)

@@ -1,4 +1,6 @@
-"""Doubts settle by proof only: by what a thing says, against a person who was faster, and by the version that made the call."""
+"""Doubts settle by proof only: by what a thing says, against a person who was faster, and by the
+version that made the call.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +21,47 @@ from jackfield_store.recording import looks
 @pytest.mark.parametrize(
     ("subject", "state", "status", "result"),
     [
-        ("charge", "paid", "succeeded", "matched"), ("charge", "declined", "failed", "refused"), ("charge", "expired", "failed", "refused"),
-        ("charge", "open", "in_doubt", "pending"), ("charge", None, "in_doubt", "pending"), ("invoice", "open", "succeeded", "matched"),
-        ("invoice", "declined", "in_doubt", "pending"), ("note", None, "succeeded", "matched"), ("other", "paid", "in_doubt", "pending"),
+        ("charge", "paid", "succeeded", "matched"),
+        ("charge", "declined", "failed", "refused"),
+        ("charge", "expired", "failed", "refused"),
+        ("charge", "open", "in_doubt", "pending"),
+        ("charge", None, "in_doubt", "pending"),
+        ("invoice", "open", "succeeded", "matched"),
+        ("invoice", "declined", "in_doubt", "pending"),
+        ("note", None, "succeeded", "matched"),
+        ("other", "paid", "in_doubt", "pending"),
     ],
-)  # fmt: skip
-def test_what_a_thing_must_say_depends_on_the_call(stage: DoubtStage, subject: str, state: str | None, status: str, result: str) -> None:
-    """The first row whose inputs fit says which values are success and failure; where none is for the call, nothing is a verdict."""
+)
+def test_what_a_thing_must_say_depends_on_the_call(
+    stage: DoubtStage, subject: str, state: str | None, status: str, result: str
+) -> None:
+    """The first row whose inputs fit says which values are success and failure; where none is for
+    the call, nothing is a verdict.
+    """
     stage.script("cut")
-    identifier = stage.invoke("payTicket", {"subject": subject}, idempotencyKey="k").meta.invocation_id
-    stage.becomes(state=state, error={"code": "card_declined", "message": "No funds, says the bank."})
+    identifier = stage.invoke(
+        "payTicket", {"subject": subject}, idempotencyKey="k"
+    ).meta.invocation_id
+    stage.becomes(
+        state=state, error={"code": "card_declined", "message": "No funds, says the bank."}
+    )
     stage.look(7.0)
     entry = stage.entry(identifier).to_json()
     assert (entry["status"], entry["looks"][-1]["result"]) == (status, result), entry["looks"]
     if status == "failed":
-        assert entry["error"]["provider"] == {"code": "card_declined", "message": "No funds, says the bank."}
+        assert entry["error"]["provider"] == {
+            "code": "card_declined",
+            "message": "No funds, says the bank.",
+        }
         assert stage.settled == ['{by="evidence",verdict="refused"} 1.0']
         assert not stage.entry(identifier).key_held
     else:
         assert stage.invoke("payTicket", {"subject": subject}, idempotencyKey="k").meta.replayed
     if result == "pending":
-        assert f"/state is {state or 'empty'}" in entry["looks"][-1]["text"] or "nothing is declared" in entry["looks"][-1]["text"]
+        assert (
+            f"/state is {state or 'empty'}" in entry["looks"][-1]["text"]
+            or "nothing is declared" in entry["looks"][-1]["text"]
+        )
         stage.becomes(state="paid")
         stage.look(30.0)
         assert stage.entry(identifier).status == ("in_doubt" if subject == "other" else "succeeded")
@@ -49,18 +71,30 @@ def test_what_a_thing_must_say_depends_on_the_call(stage: DoubtStage, subject: s
 @pytest.mark.parametrize(
     ("first", "second", "status", "result"),
     [
-        ("declined", "declined", "failed", "refused"), ("declined", "paid", "succeeded", "matched"),
-        ("declined", None, "in_doubt", "pending"), ("declined", "open", "in_doubt", "pending"), ("paid", "paid", "in_doubt", "ambiguous"),
+        ("declined", "declined", "failed", "refused"),
+        ("declined", "paid", "succeeded", "matched"),
+        ("declined", None, "in_doubt", "pending"),
+        ("declined", "open", "in_doubt", "pending"),
+        ("paid", "paid", "in_doubt", "ambiguous"),
     ],
-)  # fmt: skip
-def test_a_failure_is_one_of_every_attempt(stage: DoubtStage, first: str, second: str | None, status: str, result: str) -> None:
-    """Two attempts are in doubt: both things must have failed. One that has failed says nothing of an attempt that nobody finds."""
+)
+def test_a_failure_is_one_of_every_attempt(
+    stage: DoubtStage, first: str, second: str | None, status: str, result: str
+) -> None:
+    """Two attempts are in doubt: both things must have failed. One that has failed says nothing of
+    an attempt that nobody finds.
+    """
     stage.script("cut", "lost" if second is None else "cut", "rejected")
-    identifier = stage.invoke("payTicket", {"subject": "charge"}, onDoubt="retry").meta.invocation_id
+    identifier = stage.invoke(
+        "payTicket", {"subject": "charge"}, onDoubt="retry"
+    ).meta.invocation_id
     tickets = stage.noted("tickets")
     assert len(stage.noted("requests")) == 2
     states = [first] if second is None else [first, second]
-    lines = [json.dumps({**ticket, "state": state}) + "\n" for ticket, state in zip(tickets, states, strict=True)]
+    lines = [
+        json.dumps({**ticket, "state": state}) + "\n"
+        for ticket, state in zip(tickets, states, strict=True)
+    ]
     (stage.folder / "tickets").write_text("".join(lines))
     stage.look(7.0)
     entry = stage.entry(identifier).to_json()
@@ -78,15 +112,23 @@ def _dying(folder: str, url: str) -> dict[str, Any]:
         return stage.entry(left.id).to_json()
 
 
-def test_a_thing_of_a_lost_process_that_has_failed_settles_nothing(tmp_path: Path, database_url: str) -> None:
+def test_a_thing_of_a_lost_process_that_has_failed_settles_nothing(
+    tmp_path: Path, database_url: str
+) -> None:
     """Nobody knows how many attempts it had made: another may have succeeded."""
     entry = alone(_dying, str(tmp_path), database_url)
     assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "pending")
 
 
-@pytest.mark.parametrize(("action", "status"), [("keepTicket", "succeeded"), ("echoTicket", "in_doubt")])
-def test_a_read_that_repeats_the_key_is_no_match(stage: DoubtStage, action: str, status: str) -> None:
-    """A look that asks by the idempotency key asks once for a key that nobody has: what is found for that, too, proves nothing."""
+@pytest.mark.parametrize(
+    ("action", "status"), [("keepTicket", "succeeded"), ("echoTicket", "in_doubt")]
+)
+def test_a_read_that_repeats_the_key_is_no_match(
+    stage: DoubtStage, action: str, status: str
+) -> None:
+    """A look that asks by the idempotency key asks once for a key that nobody has: what is found
+    for that, too, proves nothing.
+    """
     stage.script("cut", "lost")
     for number in range(2):
         identifier = stage.invoke(action, {"subject": str(number)}).meta.invocation_id
@@ -99,9 +141,13 @@ def test_a_read_that_repeats_the_key_is_no_match(stage: DoubtStage, action: str,
 
 @pytest.mark.parametrize("first", ["yesterday", "elsewhere", "resolved"])
 def test_a_key_that_was_used_before_proves_nothing(stage: DoubtStage, first: str) -> None:
-    """A call has the key of an earlier one, of a day before, of another program, or which a person has freed. Its request is lost; the
-    thing of the earlier one has the key, too, and is shown for a person to compare."""
-    stage.script(*([] if first == "elsewhere" else ["cut" if first == "resolved" else "done"]), "lost")
+    """A call has the key of an earlier one, of a day before, of another program, or which a person
+    has freed. Its request is lost; the thing of the earlier one has the key, too, and is shown for
+    a person to compare.
+    """
+    stage.script(
+        *([] if first == "elsewhere" else ["cut" if first == "resolved" else "done"]), "lost"
+    )
     if first == "elsewhere":
         stage.file("t-9", "broken", "order-1")
     else:
@@ -113,7 +159,9 @@ def test_a_key_that_was_used_before_proves_nothing(stage: DoubtStage, first: str
     assert (lost.status, lost.meta.replayed) == ("in_doubt", False)
     stage.look(7.0)
     entry = stage.entry(lost.meta.invocation_id).to_json()
-    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "similar"), entry["looks"]
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "similar"), entry[
+        "looks"
+    ]
     assert "used for an earlier one" in entry["looks"][-1]["text"]
     assert '"external_id": "order-1"' in entry["looks"][-1]["text"]
 
@@ -132,8 +180,10 @@ def _resolves(stage: DoubtStage, outcome: Any) -> Callable[[], None]:
 def test_what_a_look_finds_while_a_person_decides_is_noted(
     stage: DoubtStage, caplog: pytest.LogCaptureFixture, settle: str, by: str
 ) -> None:
-    """A person resolves as failed while the look reads, and it finds the thing: the decision stays, and the evidence against it is noted in
-    the transaction that noticed it, with event, metric and line of the log."""
+    """A person resolves as failed while the look reads, and it finds the thing: the decision stays,
+    and the evidence against it is noted in the transaction that noticed it, with event, metric and
+    line of the log.
+    """
     stage.runtime.access.workspaces.set("default", {"settle": settle})
     stage.script("cut")
     identifier = stage.invoke(idempotencyKey="k").meta.invocation_id
@@ -144,7 +194,11 @@ def test_what_a_look_finds_while_a_person_decides_is_noted(
         else:
             assert stage.look_now(identifier) is None
     entry = stage.entry(identifier).to_json()
-    assert (entry["status"], entry["resolvedBy"], entry["looks"][-1]["result"]) == ("failed", "cli:ada", "matched")
+    assert (entry["status"], entry["resolvedBy"], entry["looks"][-1]["result"]) == (
+        "failed",
+        "cli:ada",
+        "matched",
+    )
     assert entry["meta"]["resolution"]["contradictedBy"]["verdict"] == "took"
     assert entry["meta"]["resolution"]["by"] == "cli:ada"
     assert [record.name for record in caplog.records].count("jackfield.doubts") == 1
@@ -155,7 +209,9 @@ def test_what_a_look_finds_while_a_person_decides_is_noted(
 
 
 def test_a_decision_that_a_look_confirms_is_not_contradicted(stage: DoubtStage) -> None:
-    """A person resolves as succeeded while the look finds the thing: nothing is noted against it."""
+    """A person resolves as succeeded while the look finds the thing: nothing is noted against
+    it.
+    """
     stage.script("cut")
     identifier = stage.invoke().meta.invocation_id
     stage.meanwhile(_resolves(stage, "succeeded"))
@@ -165,8 +221,12 @@ def test_a_decision_that_a_look_confirms_is_not_contradicted(stage: DoubtStage) 
     assert "contradictedBy" not in entry["meta"]["resolution"]
 
 
-def test_an_event_that_confirms_what_is_overruled_is_noted(stage: DoubtStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person overrules what evidence has settled while a further event is judged: it contradicts what the person says."""
+def test_an_event_that_confirms_what_is_overruled_is_noted(
+    stage: DoubtStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person overrules what evidence has settled while a further event is judged: it contradicts
+    what the person says.
+    """
     stage.script("cut")
     identifier = stage.invoke("mailTicket").meta.invocation_id
     (ticket,) = stage.noted("tickets")
@@ -183,16 +243,22 @@ def test_an_event_that_confirms_what_is_overruled_is_noted(stage: DoubtStage, mo
     monkeypatch.setattr(looks, "decided", slow)
     assert stage.look_now(identifier) is None
     entry = stage.entry(identifier).to_json()
-    assert (entry["status"], entry["meta"]["resolution"]["contradictedBy"]["verdict"], _told(stage)) == ("failed", "took", 1)
+    assert (
+        entry["status"],
+        entry["meta"]["resolution"]["contradictedBy"]["verdict"],
+        _told(stage),
+    ) == ("failed", "took", 1)
 
 
 def test_a_late_answer_that_is_faster_is_contradicted(stage: DoubtStage) -> None:
-    """The process was taken for lost, and answers while a look reads: its refusal counts, and the thing that is there all the same is
-    noted."""
+    """The process was taken for lost, and answers while a look reads: its refusal counts, and the
+    thing that is there all the same is noted.
+    """
     reads, answered, looking = Event(), Event(), list[Thread]()
 
     def step() -> None:
-        if not looking:  # in the call, before its answer: another process takes it for lost, and looks
+        # in the call, before its answer: another process takes it for lost, and looks
+        if not looking:
             (entry,) = stage.journal.entries(status="running")[0]
             assert stage.journal.recovery.recover("default", entry)
             looking.append(Thread(target=stage.look_now, args=(entry.id,)))
@@ -220,9 +286,12 @@ def _told(stage: DoubtStage) -> int:
 
 
 @pytest.mark.parametrize("has", ["1.1.0", None])
-def test_a_look_is_made_by_the_version_that_made_the_call(stage: DoubtStage, has: str | None) -> None:
-    """A process with another version, or without the connector, says so once, reads nothing, and leaves the doubt due for one that has it;
-    a person who looks there is told the same."""
+def test_a_look_is_made_by_the_version_that_made_the_call(
+    stage: DoubtStage, has: str | None
+) -> None:
+    """A process with another version, or without the connector, says so once, reads nothing, and
+    leaves the doubt due for one that has it; a person who looks there is told the same.
+    """
     stage.script("cut")
     identifier = stage.invoke(idempotencyKey="k").meta.invocation_id
     manifest = stage.folder.parent / "plugged" / "jackfield_bureau" / "connector.json"
@@ -240,16 +309,25 @@ def test_a_look_is_made_by_the_version_that_made_the_call(stage: DoubtStage, has
     metadata.write_text(points)
     entry = stage.entry(identifier).to_json()
     assert (entry["status"], len(entry["looks"]), stage.noted("looks")) == ("in_doubt", 1, [])
-    assert (entry["looks"][0]["result"], entry["looks"][0]["text"].partition(":")[0]) == ("failed", "another version")
+    assert (entry["looks"][0]["result"], entry["looks"][0]["text"].partition(":")[0]) == (
+        "failed",
+        "another version",
+    )
     assert entry["nextLookAt"] is not None
     stage.back()
     stage.look(70.0)
     entry = stage.entry(identifier).to_json()
-    assert (entry["status"], entry["looks"][-1]["result"]) == ("succeeded", "matched"), entry["looks"]
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("succeeded", "matched"), entry[
+        "looks"
+    ]
 
 
-def test_a_version_that_nobody_has_any_more_is_not_waited_for_without_end(stage: DoubtStage) -> None:
-    """A day after the doubt nobody looks by himself; it is asked for less and less often until then."""
+def test_a_version_that_nobody_has_any_more_is_not_waited_for_without_end(
+    stage: DoubtStage,
+) -> None:
+    """A day after the doubt nobody looks by himself; it is asked for less and less often until
+    then.
+    """
     stage.script("cut")
     stage.invoke()
     manifest = stage.folder.parent / "plugged" / "jackfield_bureau" / "connector.json"

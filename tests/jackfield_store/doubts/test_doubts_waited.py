@@ -1,4 +1,6 @@
-"""A doubt that evidence may still settle says so to whoever repeats the call, and is waited for where the caller wants that."""
+"""A doubt that evidence may still settle says so to whoever repeats the call, and is waited for
+where the caller wants that.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,28 @@ from jackfield.kernel.hints import worded
 from jackfield_store.journal.doubts import Doubts
 
 Stages = Callable[[str | None], DoubtStage]
-CALL: dict[str, Any] = {"connector": "bureau", "action": "createTicket", "connection": "desk", "inputs": {}, "idempotencyKey": "k"}
+CALL: dict[str, Any] = {
+    "connector": "bureau",
+    "action": "createTicket",
+    "connection": "desk",
+    "inputs": {},
+    "idempotencyKey": "k",
+}
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Stages]:
     """Processes on SQLite under a setting, where the database makes no difference."""
     with ExitStack() as opened:
-        yield lambda settle: opened.enter_context(doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", settle))
+        yield lambda settle: opened.enter_context(
+            doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", settle)
+        )
 
 
 def test_a_replayed_doubt_says_when_the_next_look_is_due(sqlite: Stages) -> None:
-    """It is replayed at once, with the time of the next look and the number of those made; after the last one, without."""
+    """It is replayed at once, with the time of the next look and the number of those made; after
+    the last one, without.
+    """
     stage = sqlite("on")
     stage.script("lost")
     first = stage.invoke(idempotencyKey="k")
@@ -40,7 +52,9 @@ def test_a_replayed_doubt_says_when_the_next_look_is_due(sqlite: Stages) -> None
     assert first.meta.settling == again.meta.settling
     assert again.meta.settling is not None
     assert again.meta.settling["looks"] == 0
-    assert stage.entry(first.meta.invocation_id).to_json()["nextLookAt"] == again.meta.settling["next"]
+    assert (
+        stage.entry(first.meta.invocation_id).to_json()["nextLookAt"] == again.meta.settling["next"]
+    )
     assert Result.from_json(again.to_json()).meta.settling == again.meta.settling
     assert again.error is not None
     assert "is being asked" in (worded(again.error.hint, "http") or "")
@@ -52,7 +66,10 @@ def test_a_replayed_doubt_says_when_the_next_look_is_due(sqlite: Stages) -> None
     for _ in range(10):
         stage.look(7_200.0)
     ended = stage.invoke(idempotencyKey="k")
-    assert (ended.meta.settling, "nextLookAt" in stage.entry(first.meta.invocation_id).to_json()) == (None, False)
+    assert (
+        ended.meta.settling,
+        "nextLookAt" in stage.entry(first.meta.invocation_id).to_json(),
+    ) == (None, False)
     assert ended.error is not None
     assert "resolve" in (worded(ended.error.hint, "http") or "")
     assert "settling" not in (stage.entry(first.meta.invocation_id).result or {})["meta"]
@@ -65,8 +82,8 @@ def _hint(result: Result, surface: str) -> str:
 
 @pytest.mark.parametrize("surface", ["library", "cli", "http", "mcp", "console"])
 def test_a_doubt_whose_looks_are_for_a_person_says_so(sqlite: Stages, surface: str) -> None:
-    """Where evidence settles nothing by itself, the Result says that the provider is asked, and that a person resolves; so does a repeat,
-    until no look is left.
+    """Where evidence settles nothing by itself, the Result says that the provider is asked, and
+    that a person resolves; so does a repeat, until no look is left.
     """
     stage = sqlite("show")
     stage.script("lost")
@@ -84,8 +101,12 @@ def test_a_doubt_whose_looks_are_for_a_person_says_so(sqlite: Stages, surface: s
 
 
 @pytest.mark.parametrize("action", ["createTicket", "bothTicket"])
-def test_the_number_of_looks_is_that_of_the_looks_that_are_shown(sqlite: Stages, action: str) -> None:
-    """Each source that is asked counts, also where one round asks several: in what waits, and in what has been settled."""
+def test_the_number_of_looks_is_that_of_the_looks_that_are_shown(
+    sqlite: Stages, action: str
+) -> None:
+    """Each source that is asked counts, also where one round asks several: in what waits, and in
+    what has been settled.
+    """
     stage = sqlite("on")
     stage.script("cut")
     stage.hidden(hidden=True)
@@ -98,12 +119,17 @@ def test_the_number_of_looks_is_that_of_the_looks_that_are_shown(sqlite: Stages,
     stage.look(40.0)
     found = stage.invoke(action, idempotencyKey="k")
     assert found.meta.resolution is not None
-    assert found.meta.resolution["evidence"]["looks"] == stage.entry(lost.meta.invocation_id).looks[-1]["number"]
+    assert (
+        found.meta.resolution["evidence"]["looks"]
+        == stage.entry(lost.meta.invocation_id).looks[-1]["number"]
+    )
 
 
 @pytest.mark.parametrize("how", ["sync", "async", "result", "queue", "batch", "by id"])
 def test_a_caller_waits_for_the_end_of_a_held_doubt(stage: DoubtStage, how: str) -> None:
-    """The provider's list lags at first. The caller gets the success that a later look finds, and nothing is sent."""
+    """The provider's list lags at first. The caller gets the success that a later look finds, and
+    nothing is sent.
+    """
     stage.script("cut")
     stage.hidden(hidden=True)
     lost = stage.invoke(idempotencyKey="k")
@@ -135,7 +161,9 @@ def test_a_caller_waits_for_the_end_of_a_held_doubt(stage: DoubtStage, how: str)
 
 
 def test_a_caller_waits_no_longer_than_he_wants(sqlite: Stages) -> None:
-    """By his own number of seconds, and by the call's deadline; the doubt is as it was, and goes on being looked for."""
+    """By his own number of seconds, and by the call's deadline; the doubt is as it was, and goes on
+    being looked for.
+    """
     stage = sqlite("on")
     stage.script("lost")
     stage.invoke(idempotencyKey="k")
@@ -147,14 +175,24 @@ def test_a_caller_waits_no_longer_than_he_wants(sqlite: Stages) -> None:
     assert (len(stage.noted("requests")), len(stage.noted("looks"))) == (1, 1)
 
 
-@pytest.mark.parametrize(("setting", "action"), [("show", "createTicket"), ("off", "createTicket"), ("on", "plainTicket")])
+@pytest.mark.parametrize(
+    ("setting", "action"),
+    [("show", "createTicket"), ("off", "createTicket"), ("on", "plainTicket")],
+)
 def test_nobody_waits_for_what_does_not_settle(sqlite: Stages, setting: str, action: str) -> None:
-    """Where evidence is only shown, or there is none, a person has to resolve: the doubt is replayed at once, and says nothing of it."""
+    """Where evidence is only shown, or there is none, a person has to resolve: the doubt is
+    replayed at once, and says nothing of it.
+    """
     stage = sqlite(setting)
     stage.script("cut")
     first, before = stage.invoke(action, idempotencyKey="k"), stage.clock.waited
     found = stage.runtime.invoke({**CALL, "action": action}, wait=True)
-    assert (first.meta.settling, found.status, found.meta.settling, found.meta.replayed) == (None, "in_doubt", None, True)
+    assert (first.meta.settling, found.status, found.meta.settling, found.meta.replayed) == (
+        None,
+        "in_doubt",
+        None,
+        True,
+    )
     assert found.wait() is found
     assert stage.clock.waited == before
     assert ("nextLookAt" in stage.entry(first.meta.invocation_id).to_json()) is (setting == "show")
@@ -172,7 +210,9 @@ def test_a_person_ends_the_wait(sqlite: Stages) -> None:
 
 
 def test_an_event_ends_the_wait(sqlite: Stages) -> None:
-    """After the last look only an event may settle: no time is told then, and the event is seen within a second."""
+    """After the last look only an event may settle: no time is told then, and the event is seen
+    within a second.
+    """
     stage = sqlite("on")
     stage.script("cut")
     stage.invoke("mailTicket", idempotencyKey="k")
@@ -192,13 +232,20 @@ def test_an_event_ends_the_wait(sqlite: Stages) -> None:
 
 
 def test_one_of_many_who_wait_looks(stage: DoubtStage) -> None:
-    """Ten callers wait for one doubt: one of them makes the look that is due, and all get what it finds."""
+    """Ten callers wait for one doubt: one of them makes the look that is due, and all get what it
+    finds.
+    """
     stage.script("cut")
     stage.invoke(idempotencyKey="k")
     stage.move(7.0)
     stage.clock.is_real = True  # else the others' deadlines are over while the first one looks
     with ThreadPoolExecutor(10) as pool:
-        found = list(pool.map(lambda _: stage.runtime.invoke({**CALL, "timeoutSeconds": 900}, wait=True), range(10)))
+        found = list(
+            pool.map(
+                lambda _: stage.runtime.invoke({**CALL, "timeoutSeconds": 900}, wait=True),
+                range(10),
+            )
+        )
     assert {one.status for one in found} == {"succeeded"}
     assert (len(stage.noted("looks")), len(stage.noted("requests"))) == (1, 1)
 

@@ -1,7 +1,9 @@
-"""Twenty-one failures of each kind of connector, whose provider says the connection's secret back in every encoding.
+"""Twenty-one failures of each kind of connector, whose provider says the connection's secret back
+in every encoding.
 
-What the journal keeps of them is complete, request by request. The secret stands nowhere: not in the exchanges, their command lines of
-curl, the Result, or the database's file. Body and header field say it, in refusals, server's errors and cut answers.
+What the journal keeps of them is complete, request by request. The secret stands nowhere: not in
+the exchanges, their command lines of curl, the Result, or the database's file. Body and header
+field say it, in refusals, server's errors and cut answers.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ from warm_child import forked_children
 
 __all__ = ["forked_children", "launchers", "warm_python"]
 SECRET = "s3cr3t/Va\"lue+47=11%x<&>'y"
-KINDS = ("application/json", "text/plain; charset=utf-8", "application/x-www-form-urlencoded", "text/html")
+KINDS = (
+    "application/json",
+    "text/plain; charset=utf-8",
+    "application/x-www-form-urlencoded",
+    "text/html",
+)
 STATUSES = (409, 500, 422, 503)
 
 
@@ -53,8 +60,12 @@ class Made(Output):
 
 
 def said() -> Iterator[tuple[str, str, str, int]]:
-    """Each encoding of the secret within a text, with the encoded secret, a media type and a status."""
-    for (encode, frame), kind, status in zip(zip(ENCODERS.values(), cycle(FRAMES)), cycle(KINDS), cycle(STATUSES)):
+    """Each encoding of the secret within a text, with the encoded secret, a media type and a
+    status.
+    """
+    for (encode, frame), kind, status in zip(
+        zip(ENCODERS.values(), cycle(FRAMES)), cycle(KINDS), cycle(STATUSES)
+    ):
         planted = encode(SECRET)
         yield planted, frame.replace("%s", planted), kind, status
 
@@ -65,12 +76,21 @@ def field(planted: str) -> dict[str, str]:
 
 
 def answers() -> list[Step]:
-    """What an HTTP provider answers, one for each encoding: each fourth answer is a success that is cut."""
+    """What an HTTP provider answers, one for each encoding: each fourth answer is a success that is
+    cut.
+    """
     made: list[Step] = []
     for number, (planted, text, kind, status) in enumerate(said()):
         cut = number % 4 == 3
         headers = {"Content-Type": kind, **field(planted)}
-        made.append(Answer(status=200 if cut else status, headers=headers, content=text.encode(), missing=10 if cut else 0))
+        made.append(
+            Answer(
+                status=200 if cut else status,
+                headers=headers,
+                content=text.encode(),
+                missing=10 if cut else 0,
+            )
+        )
     return made
 
 
@@ -83,13 +103,19 @@ def kept(jackfield: Jackfield, result: Result) -> Mapping[str, Any]:
     return found
 
 
-def leaked(folder: Path, results: Sequence[Result], found: Sequence[Mapping[str, Any]]) -> list[Any]:
+def leaked(
+    folder: Path, results: Sequence[Result], found: Sequence[Mapping[str, Any]]
+) -> list[Any]:
     """Places in which the secret stands."""
-    texts = [json.dumps(with_curl(one), ensure_ascii=ascii_) for one in found for ascii_ in (True, False)]
+    texts = [
+        json.dumps(with_curl(one), ensure_ascii=ascii_) for one in found for ascii_ in (True, False)
+    ]
     texts += [one["curl"] for item in found for one in with_curl(item)["exchanges"]]
     texts += [json.dumps(result.to_json()) for result in results]
     texts += [path.read_bytes().decode("latin-1") for path in folder.glob("journal.db*")]
-    encoded = [(name, text[:200]) for text in texts for name in TEXTUAL if ENCODERS[name](SECRET) in text]
+    encoded = [
+        (name, text[:200]) for text in texts for name in TEXTUAL if ENCODERS[name](SECRET) in text
+    ]
     return [*encoded, *leaks([SECRET], texts)]
 
 
@@ -104,10 +130,20 @@ def test_over_the_http_kit(tmp_path: Path) -> None:
 
     script = answers()
     with Provider(script) as provider, installed(tmp_path, connector) as catalog:
-        shop = {"shop": {"type": "acme/acmeToken", "values": {"server": provider.url, "token": SECRET}}}
+        shop = {
+            "shop": {"type": "acme/acmeToken", "values": {"server": provider.url, "token": SECRET}}
+        }
         database = f"sqlite:///{tmp_path}/journal.db"
-        with Jackfield(catalog=catalog, database_url=database, connections=[{"connections": shop}]) as jackfield:
-            call = {"connector": "acme", "action": "make", "connection": "shop", "inputs": {"name": "box"}, "trace": True}
+        with Jackfield(
+            catalog=catalog, database_url=database, connections=[{"connections": shop}]
+        ) as jackfield:
+            call = {
+                "connector": "acme",
+                "action": "make",
+                "connection": "shop",
+                "inputs": {"name": "box"},
+                "trace": True,
+            }
             results = [jackfield.invoke(call) for _ in script]
             found = [kept(jackfield, result) for result in results]
         judge(results, found, provider.requests, provider.url)
@@ -119,20 +155,37 @@ def test_over_an_isolated_connector(tmp_path: Path) -> None:
     install_from(tmp_path, "wired", "wired.py", files=dict(sources_of("jackfield_http")))
     script = answers()
     with Provider(script) as provider:
-        account = {"account": {"type": "wired/account", "values": {"server": provider.url, "token": SECRET}}}
-        with isolating(tmp_path, account, database_url=f"sqlite:///{tmp_path}/journal.db") as jackfield:
-            call = {"connector": "wired", "action": "order", "connection": "account", "inputs": {}, "trace": True}
+        account = {
+            "account": {
+                "type": "wired/account",
+                "values": {"server": provider.url, "token": SECRET},
+            }
+        }
+        with isolating(
+            tmp_path, account, database_url=f"sqlite:///{tmp_path}/journal.db"
+        ) as jackfield:
+            call = {
+                "connector": "wired",
+                "action": "order",
+                "connection": "account",
+                "inputs": {},
+                "trace": True,
+            }
             results = [jackfield.invoke(call) for _ in script]
             found = [kept(jackfield, result) for result in results]
         judge(results, found, provider.requests, provider.url)
     assert leaked(tmp_path, results, found) == []
 
 
-def judge(results: Sequence[Result], found: Sequence[Mapping[str, Any]], requests: Sequence[Any], url: str) -> None:
+def judge(
+    results: Sequence[Result], found: Sequence[Mapping[str, Any]], requests: Sequence[Any], url: str
+) -> None:
     """Every request that the provider got is kept, in order, with its answer's status."""
     assert [result.status for result in results].count("succeeded") == 0
     exchanges = [one for item in found for one in item["exchanges"]]
-    assert [(one["method"], one["url"]) for one in exchanges] == [(one.method, f"{url}{one.path}") for one in requests]
+    assert [(one["method"], one["url"]) for one in exchanges] == [
+        (one.method, f"{url}{one.path}") for one in requests
+    ]
     assert all(item["captured"] and not item["dropped"] for item in found)
     assert all("status" in one["response"] for one in exchanges)
     assert len(exchanges) >= len(ENCODERS)
@@ -142,19 +195,37 @@ def judge(results: Sequence[Result], found: Sequence[Mapping[str, Any]], request
 def test_over_aws(tmp_path: Path, direct: bool) -> None:
     """Operations of AWS over jackfield's wire and over botocore's client."""
     script = [
-        {"do": "body", "status": status, "body": text, "contentType": kind, "headers": field(planted), "operation": "SendEmail"}
+        {
+            "do": "body",
+            "status": status,
+            "body": text,
+            "contentType": kind,
+            "headers": field(planted),
+            "operation": "SendEmail",
+        }
         for planted, text, kind, status in said()
     ]
-    environment = {"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/journal.db", **({} if direct else {SWITCH: "0"})}
+    environment = {
+        "JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path}/journal.db",
+        **({} if direct else {SWITCH: "0"}),
+    }
     users = {KEY_ID: {"secret": SECRET}}
-    with Rig(tmp_path, script=script, values=key_values(secretAccessKey=SECRET), environment=environment, users=users) as rig:
+    with Rig(
+        tmp_path,
+        script=script,
+        values=key_values(secretAccessKey=SECRET),
+        environment=environment,
+        users=users,
+    ) as rig:
         results = [rig.jackfield.invoke({**rig.mail(), "trace": True}) for _ in script]
         found = [kept(rig.jackfield, result) for result in results]
         sent = rig.aws.calls().count("sesv2:SendEmail")
     assert [result.status for result in results].count("succeeded") == 0
     exchanges = [one for item in found for one in item["exchanges"]]
     assert (len(exchanges), {one["method"] for one in exchanges}) == (sent, {"POST"})
-    assert [one["response"]["status"] for one in exchanges][: len(script)] == [one["status"] for one in script][: len(exchanges)]
+    assert [one["response"]["status"] for one in exchanges][: len(script)] == [
+        one["status"] for one in script
+    ][: len(exchanges)]
     assert all("Hello Ada" in one["request"]["body"] for one in exchanges)
     assert leaked(tmp_path, results, found) == []
 
@@ -166,11 +237,28 @@ def test_over_smtp(tmp_path: Path) -> None:
         link = {"type": "aws-ses/smtp", "values": {"hostname": HOST, **LOGIN}}
         environment = {"AWS_CA_BUNDLE": str(authority().bundle)}
         database = f"sqlite:///{tmp_path}/journal.db"
-        with Jackfield(connections=[{"link": link}], environment=environment, database_url=database) as jackfield:
-            call = {"connector": "aws-ses", "action": "sendEmail", "connection": "link", "inputs": MAIL, "trace": True}
+        with Jackfield(
+            connections=[{"link": link}], environment=environment, database_url=database
+        ) as jackfield:
+            call = {
+                "connector": "aws-ses",
+                "action": "sendEmail",
+                "connection": "link",
+                "inputs": MAIL,
+                "trace": True,
+            }
             results = [jackfield.invoke(call) for _ in ENCODERS]
             found = [kept(jackfield, result) for result in results]
     assert {result.status for result in results} == {"in_doubt"}
     assert found == [{"captured": False, "dropped": 0, "exchanges": []}] * len(results)
     texts = [json.dumps(result.to_json()) for result in results]
-    assert leaks([LOGIN["password"]], [*texts, *(path.read_bytes().decode("latin-1") for path in tmp_path.glob("journal.db*"))]) == []
+    assert (
+        leaks(
+            [LOGIN["password"]],
+            [
+                *texts,
+                *(path.read_bytes().decode("latin-1") for path in tmp_path.glob("journal.db*")),
+            ],
+        )
+        == []
+    )

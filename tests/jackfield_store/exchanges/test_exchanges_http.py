@@ -1,4 +1,6 @@
-"""Exchanges of calls over HTTP that failed, are in doubt or were traced: what is kept of them, and that it has no secret."""
+"""Exchanges of calls over HTTP that failed, are in doubt or were traced: what is kept of them, and
+that it has no secret.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,21 @@ class Made(Output):
 
 
 class Stage:
-    """A runtime with a journal, and an action of two requests over a provider that plays a script."""
+    """A runtime with a journal, and an action of two requests over a provider that plays a
+    script.
+    """
 
     def __init__(self, jackfield: Jackfield, url: str) -> None:
         self.jackfield, self.url = jackfield, url
 
     def call(self, **more: Any) -> Result:
         """Run the action over the connection ``shop``."""
-        body = {"connector": "acme", "action": "make", "connection": "shop", "inputs": {"name": "box", "note": "by hand"}}
+        body = {
+            "connector": "acme",
+            "action": "make",
+            "connection": "shop",
+            "inputs": {"name": "box", "note": "by hand"},
+        }
         return self.jackfield.invoke({**body, **more})
 
     @property
@@ -63,7 +72,12 @@ def staged(folder: Path, script: Sequence[Step], url: str = "") -> Iterator[Stag
     @connector.action("make", effect="write")
     def make(wanted: Named, api: HttpClient) -> Made:
         """Make a thing, and look at it."""
-        api.post("/things/{name}", {"name": wanted.name}, json={"name": wanted.name, "note": wanted.note}, query={"sig": "abcdefgh"})
+        api.post(
+            "/things/{name}",
+            {"name": wanted.name},
+            json={"name": wanted.name, "note": wanted.note},
+            query={"sig": "abcdefgh"},
+        )
         return Made(state=api.get("/things/{name}", {"name": wanted.name}).json("/state"))
 
     with (
@@ -76,11 +90,17 @@ def staged(folder: Path, script: Sequence[Step], url: str = "") -> Iterator[Stag
 
 def _runtime(catalog: Any, url: str, folder: Path) -> Jackfield:
     shop = {"type": "acme/acmeToken", "values": {"server": url, "token": TOKEN}}
-    return Jackfield(catalog=catalog, database_url=f"sqlite:///{folder}/journal.db", connections=[{"connections": {"shop": shop}}])
+    return Jackfield(
+        catalog=catalog,
+        database_url=f"sqlite:///{folder}/journal.db",
+        connections=[{"connections": {"shop": shop}}],
+    )
 
 
 def test_a_doubt_shows_what_was_sent(tmp_path: Path) -> None:
-    """A request without an answer is kept with its method, URL, header fields and size, without the token and the signature."""
+    """A request without an answer is kept with its method, URL, header fields and size, without the
+    token and the signature.
+    """
     with staged(tmp_path, [CLOSE]) as stage:
         result = stage.call()
         kept = stage.kept(result)
@@ -90,7 +110,9 @@ def test_a_doubt_shows_what_was_sent(tmp_path: Path) -> None:
     assert exchange["method"] == "POST"
     assert exchange["url"] == f"{stage.url}/things/box?sig=***"
     assert {"name": "Authorization", "value": "***"} in exchange["request"]["headers"]
-    assert exchange["request"]["bytes"] == len(json.dumps({"name": "box", "note": "by hand"}, separators=(",", ":")))
+    assert exchange["request"]["bytes"] == len(
+        json.dumps({"name": "box", "note": "by hand"}, separators=(",", ":"))
+    )
     assert "body" not in exchange["request"]
     assert exchange["sent"] is True
     assert exchange["error"] == "the connection broke: no byte of an answer came"
@@ -98,7 +120,9 @@ def test_a_doubt_shows_what_was_sent(tmp_path: Path) -> None:
 
 
 def test_a_failure_shows_each_request_and_answer(tmp_path: Path) -> None:
-    """Of an action of two requests, both are kept in order, the last with its status and header fields."""
+    """Of an action of two requests, both are kept in order, the last with its status and header
+    fields.
+    """
     with staged(tmp_path, [Answer({"id": 1}, 201), refused(404)]) as stage:
         result = stage.call()
         kept = stage.kept(result)
@@ -118,11 +142,16 @@ def test_a_success_keeps_nothing_unless_it_is_traced(tmp_path: Path) -> None:
         kept = stage.kept(stage.call(trace=True))
     assert kept is not None
     assert json.loads(kept["exchanges"][0]["request"]["body"]) == {"name": "box", "note": "by hand"}
-    assert json.loads(kept["exchanges"][1]["response"]["body"]) == {"state": "new", "apiToken": "***"}
+    assert json.loads(kept["exchanges"][1]["response"]["body"]) == {
+        "state": "new",
+        "apiToken": "***",
+    }
 
 
 def test_the_entry_of_a_call_with_exchanges_names_its_connection(tmp_path: Path) -> None:
-    """Also that of a read, whose entry is written once it has ended: a refused one, and a traced one."""
+    """Also that of a read, whose entry is written once it has ended: a refused one, and a traced
+    one.
+    """
     connector = Connector("acme", title="Acme", version="1.0.0", connections=[Acme])
 
     @connector.action("look", effect="read")
@@ -135,11 +164,19 @@ def test_the_entry_of_a_call_with_exchanges_names_its_connection(tmp_path: Path)
         installed(tmp_path, connector) as catalog,
         _runtime(catalog, provider.url, tmp_path) as jackfield,
     ):
-        call = {"connector": "acme", "action": "look", "connection": "shop", "inputs": {"name": "box"}}
+        call = {
+            "connector": "acme",
+            "action": "look",
+            "connection": "shop",
+            "inputs": {"name": "box"},
+        }
         results = [jackfield.invoke(call), jackfield.invoke({**call, "trace": True})]
         assert jackfield.journal is not None
         entries = [jackfield.journal.find(result.meta.invocation_id) for result in results]
-    assert [(entry.status, entry.connection, entry.damage) for entry in entries] == [("failed", "shop", None), ("succeeded", "shop", None)]
+    assert [(entry.status, entry.connection, entry.damage) for entry in entries] == [
+        ("failed", "shop", None),
+        ("succeeded", "shop", None),
+    ]
 
 
 def test_a_refused_connection_was_not_sent(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Exchanges of calls under a policy: no answer of which it withholds something is kept, in a body or in a header field."""
+"""Exchanges of calls under a policy: no answer of which it withholds something is kept, in a body
+or in a header field.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,20 @@ def _policy() -> Iterator[Policy]:
 @pytest.mark.parametrize("status", [200, 422], ids=str)
 @pytest.mark.parametrize(
     ("verdict", "is_open"),
-    [({"allow": True}, True), ({"allow": False}, False), ({"allow": True, "withhold": ["/elsewhere"]}, False), (None, False)],
+    [
+        ({"allow": True}, True),
+        ({"allow": False}, False),
+        ({"allow": True, "withhold": ["/elsewhere"]}, False),
+        (None, False),
+    ],
     ids=["allowed", "denied", "elsewhere", "undecided"],
 )
 def test_an_answer_is_kept_only_if_nothing_of_it_is_withheld(
     tmp_path: Path, policy: Policy, status: int, verdict: Any, *, is_open: bool
 ) -> None:
-    """Its caller may have moved a member: where the policy withholds any, it has not judged the whole answer."""
+    """Its caller may have moved a member: where the policy withholds any, it has not judged the
+    whole answer.
+    """
     connector = Connector("acme", title="Acme", version="1.0.0", connections=[Acme])
 
     @connector.action("make", effect="write")
@@ -63,13 +72,37 @@ def test_an_answer_is_kept_only_if_nothing_of_it_is_withheld(
         shop = {"type": "acme/acmeToken", "values": {"server": provider.url, "token": TOKEN}}
         url = f"sqlite:///{tmp_path}/journal.db"
         known = [{"connections": {"shop": shop}}]
-        with Jackfield(catalog=catalog, database_url=url, connections=known, environment=policy.environment) as jackfield:
-            found = jackfield.invoke({"connector": "acme", "action": "make", "connection": "shop", "inputs": {}, "trace": True})
+        with Jackfield(
+            catalog=catalog, database_url=url, connections=known, environment=policy.environment
+        ) as jackfield:
+            found = jackfield.invoke(
+                {
+                    "connector": "acme",
+                    "action": "make",
+                    "connection": "shop",
+                    "inputs": {},
+                    "trace": True,
+                }
+            )
             journal = jackfield.journal
             assert journal is not None
             kept = exchanges_of(journal, found.meta.invocation_id)
-            seen = json.dumps([kept, found.to_json() if verdict != {"allow": True, "withhold": ["/elsewhere"]} else None])
-            seen += json.dumps(journal.find(found.meta.invocation_id).to_json()) if verdict in ({"allow": False}, None) else ""
+            seen = json.dumps(
+                [
+                    kept,
+                    found.to_json()
+                    if verdict != {"allow": True, "withhold": ["/elsewhere"]}
+                    else None,
+                ]
+            )
+            seen += (
+                json.dumps(journal.find(found.meta.invocation_id).to_json())
+                if verdict in ({"allow": False}, None)
+                else ""
+            )
     assert kept is not None
-    assert (NUMBER in json.dumps(kept), "ada" in json.dumps(kept["exchanges"][0]["request"])) == (is_open, True)
+    assert (NUMBER in json.dumps(kept), "ada" in json.dumps(kept["exchanges"][0]["request"])) == (
+        is_open,
+        True,
+    )
     assert (NUMBER in seen) is is_open

@@ -1,4 +1,6 @@
-"""Files as callers of the library have them: paths, bytes, open files; and outputs to open, read and save."""
+"""Files as callers of the library have them: paths, bytes, open files; and outputs to open, read
+and save.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,13 @@ def big(tmp_path: Path) -> Path:
     return path
 
 
-def carried(jackfield: Jackfield, document: object, action: str = "carry", **members: Any) -> Result:
+def carried(
+    jackfield: Jackfield, document: object, action: str = "carry", **members: Any
+) -> Result:
     """Let the courier carry a document."""
-    return jackfield.invoke({"connector": "courier", "action": action, "inputs": {"document": document}, **members})
+    return jackfield.invoke(
+        {"connector": "courier", "action": action, "inputs": {"document": document}, **members}
+    )
 
 
 def piped(content: bytes) -> io.BufferedReader:
@@ -56,8 +62,18 @@ def piped(content: bytes) -> io.BufferedReader:
 
 
 @pytest.mark.parametrize("action", ["carry", "weigh"])
-@pytest.mark.parametrize("how", [Path, Path.read_bytes, lambda path: bytearray(path.read_bytes()), lambda path: path.open("rb")])
-def test_n8_an_input_takes_a_path_bytes_or_an_open_file(jackfield: Jackfield, big: Path, action: str, how: Callable[[Path], Any]) -> None:
+@pytest.mark.parametrize(
+    "how",
+    [
+        Path,
+        Path.read_bytes,
+        lambda path: bytearray(path.read_bytes()),
+        lambda path: path.open("rb"),
+    ],
+)
+def test_n8_an_input_takes_a_path_bytes_or_an_open_file(
+    jackfield: Jackfield, big: Path, action: str, how: Callable[[Path], Any]
+) -> None:
     """What is passed arrives, as a stream and by value, with no base64 made by hand."""
     given = how(big)
     output = carried(jackfield, given, action).unwrap()
@@ -67,11 +83,15 @@ def test_n8_an_input_takes_a_path_bytes_or_an_open_file(jackfield: Jackfield, bi
         given.close()
 
 
-def test_an_open_file_is_read_from_its_position_and_a_pipe_once(jackfield: Jackfield, big: Path) -> None:
+def test_an_open_file_is_read_from_its_position_and_a_pipe_once(
+    jackfield: Jackfield, big: Path
+) -> None:
     """An action that reads its input twice gets the same content twice, from a pipe, too."""
     with big.open("rb") as file:
         file.seek(256)
-        assert carried(jackfield, file).unwrap()["sha256"] == hashlib.sha256(CONTENT[256:]).hexdigest()
+        assert (
+            carried(jackfield, file).unwrap()["sha256"] == hashlib.sha256(CONTENT[256:]).hexdigest()
+        )
     with piped(b"once") as pipe:
         result = carried(jackfield, pipe)
     assert (result.unwrap()["size"], result.files[0].read()) == (4, b"once")
@@ -80,16 +100,23 @@ def test_an_open_file_is_read_from_its_position_and_a_pipe_once(jackfield: Jackf
 def test_no_database_is_needed(tmp_path: Path, big: Path) -> None:
     """A file is read where it lies, so the input needs no file storage."""
     make_connector(tmp_path / "couriers", "courier", SOURCE)
-    with plugged(tmp_path / "couriers"), Jackfield(database_url="none", environment=clean(tmp_path / "home")) as jackfield:
+    with (
+        plugged(tmp_path / "couriers"),
+        Jackfield(database_url="none", environment=clean(tmp_path / "home")) as jackfield,
+    ):
         assert carried(jackfield, big, "weigh").unwrap()["sha256"] == DIGEST
 
 
 async def _carried_async(jackfield: Jackfield, document: object) -> Result:
-    return await jackfield.ainvoke({"connector": "courier", "action": "carryLater", "inputs": {"document": document}})
+    return await jackfield.ainvoke(
+        {"connector": "courier", "action": "carryLater", "inputs": {"document": document}}
+    )
 
 
 def test_asyncio_and_the_queue_take_the_same(jackfield: Jackfield, big: Path) -> None:
-    """``ainvoke`` reads a path; what is queued becomes a stored file, for the worker has no path of the caller's."""
+    """``ainvoke`` reads a path; what is queued becomes a stored file, for the worker has no path of
+    the caller's.
+    """
     import asyncio
 
     result = asyncio.run(_carried_async(jackfield, big))
@@ -98,7 +125,10 @@ def test_asyncio_and_the_queue_take_the_same(jackfield: Jackfield, big: Path) ->
     (queued,) = jackfield.enqueue_many([invocation])
     big.unlink()
     assert isinstance(queued, Enqueued)
-    assert {file.name for file in jackfield.files.list("default")[0]} == {"report.pdf", "copy of it.bin"}
+    assert {file.name for file in jackfield.files.list("default")[0]} == {
+        "report.pdf",
+        "copy of it.bin",
+    }
     missing = jackfield.enqueue_many([invocation])[0]
     assert isinstance(missing, Result)
     assert missing.error is not None
@@ -106,7 +136,9 @@ def test_asyncio_and_the_queue_take_the_same(jackfield: Jackfield, big: Path) ->
 
 
 def test_a_key_compares_the_content(jackfield: Jackfield, big: Path) -> None:
-    """The same content under the same key is the same request, wherever it lies; other content is another request."""
+    """The same content under the same key is the same request, wherever it lies; other content is
+    another request.
+    """
     first = carried(jackfield, big, idempotencyKey="k")
     same = big.with_name("other.pdf")
     same.write_bytes(CONTENT)
@@ -120,12 +152,23 @@ def test_a_key_compares_the_content(jackfield: Jackfield, big: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [{}, {"idempotencyKey": "k"}])
-def test_what_cannot_be_read_is_named(jackfield: Jackfield, tmp_path: Path, key: dict[str, str]) -> None:
-    """A missing file, a folder and a file that is open as text are inputs that are not valid; nothing is sent."""
-    for given, told in ((tmp_path / "gone.pdf", "'gone.pdf' cannot be read: No such file"), (tmp_path, "Is a directory")):
+def test_what_cannot_be_read_is_named(
+    jackfield: Jackfield, tmp_path: Path, key: dict[str, str]
+) -> None:
+    """A missing file, a folder and a file that is open as text are inputs that are not valid;
+    nothing is sent.
+    """
+    for given, told in (
+        (tmp_path / "gone.pdf", "'gone.pdf' cannot be read: No such file"),
+        (tmp_path, "Is a directory"),
+    ):
         error = carried(jackfield, given, **key).error
         assert error is not None
-        assert (error.code, error.details[0].path, told in error.details[0].message) == ("invalid_input", "/document", True)
+        assert (error.code, error.details[0].path, told in error.details[0].message) == (
+            "invalid_input",
+            "/document",
+            True,
+        )
     (tmp_path / "text").write_text("text", encoding="utf-8")
     with (tmp_path / "text").open(encoding="utf-8") as text:
         error = carried(jackfield, text, **key).error
@@ -133,14 +176,22 @@ def test_what_cannot_be_read_is_named(jackfield: Jackfield, tmp_path: Path, key:
     assert "open it as 'rb'" in error.details[0].message
 
 
-def test_n8_bytes_where_no_file_is_taken_are_refused_without_advice_that_stores_base64(jackfield: Jackfield, big: Path) -> None:
+def test_n8_bytes_where_no_file_is_taken_are_refused_without_advice_that_stores_base64(
+    jackfield: Jackfield, big: Path
+) -> None:
     """The message names the form of a file, and never tells to pass base64 as text."""
     inputs = {"document": b"a", "fault": b"late"}
     error = jackfield.invoke({"connector": "courier", "action": "carry", "inputs": inputs}).error
     assert error is not None
     (fault,) = error.details
-    assert (fault.path, '{"data": base64}' in fault.message, "base64 text" in fault.message) == ("/fault", True, False)
-    error = jackfield.invoke({"connector": "courier", "action": "carry", "inputs": {"document": b"a", "fault": big}}).error
+    assert (fault.path, '{"data": base64}' in fault.message, "base64 text" in fault.message) == (
+        "/fault",
+        True,
+        False,
+    )
+    error = jackfield.invoke(
+        {"connector": "courier", "action": "carry", "inputs": {"document": b"a", "fault": big}}
+    ).error
     assert error is not None
     assert "a path is not" in error.details[0].message
 
@@ -183,18 +234,30 @@ def listed(contents: Contents) -> Listed:
 
 
 def test_files_given_by_name_take_their_own_names(big: Path, tmp_path: Path) -> None:
-    """`attachments=Path(…)`, a list of paths, and pairs: each file is attached under the name that it has. Bytes have none: they are
-    refused with the way to write them."""
+    """`attachments=Path(…)`, a list of paths, and pairs: each file is attached under the name that
+    it has. Bytes have none: they are refused with the way to write them.
+    """
     make_connector(tmp_path / "folders", "folders", FOLDERS)
-    with plugged(tmp_path / "folders"), Jackfield(database_url="none", environment=clean(tmp_path / "home")) as jackfield:
+    with (
+        plugged(tmp_path / "folders"),
+        Jackfield(database_url="none", environment=clean(tmp_path / "home")) as jackfield,
+    ):
 
         def listed(**inputs: object) -> Result:
             return jackfield.invoke({"connector": "folders", "action": "list", "inputs": inputs})
 
         name = "report.pdf"
-        for given, names in ((big, [name]), ([big, big], [name, name]), ([{"key": "other", "value": big}], ["other"]), ({"a": big}, ["a"])):
+        for given, names in (
+            (big, [name]),
+            ([big, big], [name, name]),
+            ([{"key": "other", "value": big}], ["other"]),
+            ({"a": big}, ["a"]),
+        ):
             assert listed(attachments=given).unwrap()["names"] == names
-        assert (listed(documents=big).unwrap()["names"], listed(documents=[big, b"x"]).unwrap()["names"]) == ([""], ["", ""])
+        assert (
+            listed(documents=big).unwrap()["names"],
+            listed(documents=[big, b"x"]).unwrap()["names"],
+        ) == ([""], ["", ""])
         for nameless in (b"content", [b"content"]):
             error = listed(attachments=nameless).error
             assert error is not None
@@ -202,7 +265,9 @@ def test_files_given_by_name_take_their_own_names(big: Path, tmp_path: Path) -> 
 
 
 def test_a_file_that_shrinks_is_not_sent_short(jackfield: Jackfield, big: Path) -> None:
-    """A file that becomes shorter while it is read fails the call; one that grows is sent as it was."""
+    """A file that becomes shorter while it is read fails the call; one that grows is sent as it
+    was.
+    """
     from jackfield.invocation.file_refusals import FileDamaged
     from jackfield.invocation.given_files import GivenFile
 
@@ -217,11 +282,18 @@ def test_a_file_that_shrinks_is_not_sent_short(jackfield: Jackfield, big: Path) 
         content.read()
 
 
-def test_output_files_can_be_opened_read_and_saved(jackfield: Jackfield, big: Path, tmp_path: Path) -> None:
+def test_output_files_can_be_opened_read_and_saved(
+    jackfield: Jackfield, big: Path, tmp_path: Path
+) -> None:
     """``Result.files`` has them in order; an existing file is replaced once all of it is there."""
     result = carried(jackfield, big)
     (file,) = result.files
-    assert (file.path, file.name, file.size, file.content_type) == ("/copies/0", "copy of it.bin", len(CONTENT), "application/pdf")
+    assert (file.path, file.name, file.size, file.content_type) == (
+        "/copies/0",
+        "copy of it.bin",
+        len(CONTENT),
+        "application/pdf",
+    )
     with file.open() as content:
         content.seek(-3, os.SEEK_END)
         assert content.read() == CONTENT[-3:]
@@ -243,14 +315,22 @@ def current_umask() -> int:
 
 
 def test_a_result_from_elsewhere_has_its_small_files_only(jackfield: Jackfield, big: Path) -> None:
-    """A Result that was pickled or came as JSON has what it holds; of a stored file it says where it is."""
+    """A Result that was pickled or came as JSON has what it holds; of a stored file it says where
+    it is.
+    """
     result = carried(jackfield, big)
-    for copy in (pickle.loads(pickle.dumps(result)), Result.from_json(json.loads(json.dumps(result.to_json())))):
+    for copy in (
+        pickle.loads(pickle.dumps(result)),
+        Result.from_json(json.loads(json.dumps(result.to_json()))),
+    ):
         assert copy.output == result.output
         with pytest.raises(Exception, match="no access to the stored file"):
             copy.files[0].read()
     jackfield.files.delete("default", result.unwrap()["copies"][0]["file"])
     with pytest.raises(Exception, match="or it has expired"):
         result.files[0].read()
-    output = {"body": {"data": "aGk=", "contentType": "a/b"}, "other": {"data": "?", "contentType": "x"}}
+    output = {
+        "body": {"data": "aGk=", "contentType": "a/b"},
+        "other": {"data": "?", "contentType": "x"},
+    }
     assert [file.read() for file in Result("succeeded", result.meta, output).files] == [b"hi"]

@@ -1,4 +1,6 @@
-"""Files that a queued call was storing when its process was lost: whoever takes the call over removes what is there of them."""
+"""Files that a queued call was storing when its process was lost: whoever takes the call over
+removes what is there of them.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,22 @@ files.store("default", pieces(), "text/plain", returned=True, invocation=sys.arg
 def running(place: Place, tmp_path: Path) -> Iterator[Jackfield]:
     """A library with the courier and a database, whose files are in a place."""
     make_connector(tmp_path / "couriers", "courier", SOURCE)
-    with plugged(tmp_path / "couriers"), Jackfield(environment=clean(tmp_path / "home", **place.environment)) as jackfield:
+    with (
+        plugged(tmp_path / "couriers"),
+        Jackfield(environment=clean(tmp_path / "home", **place.environment)) as jackfield,
+    ):
         yield jackfield
 
 
 def killed_while_storing(place: Place, tmp_path: Path, invocation: str) -> None:
     """Kill a process that has stored 8 MiB of what an invocation returns."""
     environment = clean(tmp_path / "home", **place.environment)
-    process = subprocess.Popen([sys.executable, "-c", _STORING, invocation], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STORING, invocation],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None
     with process:
         assert process.stdout.readline() == b"storing\n"
@@ -59,11 +69,19 @@ def killed_while_storing(place: Place, tmp_path: Path, invocation: str) -> None:
 
 
 def test_who_takes_a_call_over_removes_what_was_being_stored(place: Place, tmp_path: Path) -> None:
-    """After kill -9 in the middle of an output file the second delivery stores it alone: neither disk nor quota holds both."""
+    """After kill -9 in the middle of an output file the second delivery stores it alone: neither
+    disk nor quota holds both.
+    """
     with running(place, tmp_path) as jackfield:
         files = jackfield.files
         document = files.store("default", [b"content"], "application/pdf")
-        jackfield.enqueue({"connector": "courier", "action": "carry", "inputs": {"document": {"file": document.id}}})
+        jackfield.enqueue(
+            {
+                "connector": "courier",
+                "action": "carry",
+                "inputs": {"document": {"file": document.id}},
+            }
+        )
         queue = Queue(jackfield.storage.database)
         (first,) = queue.claim(1)
         killed_while_storing(place, tmp_path, first.id)
@@ -78,7 +96,9 @@ def test_who_takes_a_call_over_removes_what_was_being_stored(place: Place, tmp_p
 
 @IN_A_FOLDER
 def test_a_process_that_was_only_slow_finishes_no_file(place: Place, tmp_path: Path) -> None:
-    """It has lost the invocation: what it stores meanwhile is removed, and its next segment is refused. Other calls' files stay."""
+    """It has lost the invocation: what it stores meanwhile is removed, and its next segment is
+    refused. Other calls' files stay.
+    """
     with running(place, tmp_path) as jackfield:
         slow, files = Files(jackfield.storage, FileLimits(), jackfield.files.clock), jackfield.files
         lost = slow.incoming("default", "text/plain", returned=True, invocation="one")
@@ -97,11 +117,21 @@ def test_a_process_that_was_only_slow_finishes_no_file(place: Place, tmp_path: P
 
 
 @IN_A_FOLDER
-def test_what_nobody_takes_over_is_swept_although_its_call_is_open(place: Place, tmp_path: Path) -> None:
-    """An invocation that waits or runs holds the files that it was given, and not what is unfinished of those that it returns."""
+def test_what_nobody_takes_over_is_swept_although_its_call_is_open(
+    place: Place, tmp_path: Path
+) -> None:
+    """An invocation that waits or runs holds the files that it was given, and not what is
+    unfinished of those that it returns.
+    """
     with running(place, tmp_path) as jackfield:
         document = jackfield.files.store("default", [b"content"], "application/pdf")
-        jackfield.enqueue({"connector": "courier", "action": "carry", "inputs": {"document": {"file": document.id}}})
+        jackfield.enqueue(
+            {
+                "connector": "courier",
+                "action": "carry",
+                "inputs": {"document": {"file": document.id}},
+            }
+        )
         (claimed,) = Queue(jackfield.storage.database).claim(1)
         killed_while_storing(place, tmp_path, claimed.id)
         clock = FakeClock()

@@ -1,4 +1,6 @@
-"""Stored files: what comes back, what does not, for how long, how many, and what faults do to them."""
+"""Stored files: what comes back, what does not, for how long, how many, and what faults do to
+them.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ SIZES = [0, 1, MEGA - 1, MEGA, MEGA + 1, 4 * MEGA, 4 * MEGA + 1, 9 * MEGA + 7]
 
 
 @contextmanager
-def storing(place: Place, tmp_path: Path, limits: FileLimits | None = None, clock: Clock | None = None) -> Iterator[Files]:
+def storing(
+    place: Place, tmp_path: Path, limits: FileLimits | None = None, clock: Clock | None = None
+) -> Iterator[Files]:
     """Files of a database of its own, in a place."""
     clock = clock or SystemClock()
     with Storage(None, clean(tmp_path / "home", **place.environment), clock) as storage:
@@ -60,7 +64,9 @@ def content_of(files: Files, file: StoredFile) -> bytes:
 
 
 def test_what_is_stored_comes_back(place: Place, tmp_path: Path) -> None:
-    """Files around the sizes of chunks and segments come back whole and in ranges, and no content lies in the clear."""
+    """Files around the sizes of chunks and segments come back whole and in ranges, and no content
+    lies in the clear.
+    """
     with storing(place, tmp_path) as files:
         for size in SIZES:
             content = noise(size)
@@ -69,7 +75,13 @@ def test_what_is_stored_comes_back(place: Place, tmp_path: Path) -> None:
             assert found == file
             assert (found.size, content_of(files, found)) == (size, content)
             with buffered(files.reader(found)) as stream:
-                for start, length in ((size // 2, 100), (0, 10), (max(0, size - 5), 100), (size, 1), (size // 3, 2 * MEGA)):
+                for start, length in (
+                    (size // 2, 100),
+                    (0, 10),
+                    (max(0, size - 5), 100),
+                    (size, 1),
+                    (size // 3, 2 * MEGA),
+                ):
                     stream.seek(start)
                     assert stream.read(length) == content[start : start + length]
         marked = b"pl4nted" * 200_000
@@ -79,7 +91,9 @@ def test_what_is_stored_comes_back(place: Place, tmp_path: Path) -> None:
 
 
 def test_changed_content_is_refused(place: Place, tmp_path: Path) -> None:
-    """Another file's bytes, chunks in another order, a chunk less, a changed bit and nothing at all: none of it is ever read as content."""
+    """Another file's bytes, chunks in another order, a chunk less, a changed bit and nothing at
+    all: none of it is ever read as content.
+    """
     with storing(place, tmp_path) as files:
         good, other = kept(files, noise(9 * MEGA)), kept(files, noise(9 * MEGA)[::-1])
         named = [name for name in place.names() if good.id in name]
@@ -87,7 +101,10 @@ def test_changed_content_is_refused(place: Place, tmp_path: Path) -> None:
         strange = [place.read(name) for name in place.names() if other.id in name]
         width = MEGA + 16
         first = saved[named[0]]
-        reordered = [first[width : 2 * width] + first[:width] + first[2 * width :], *list(saved.values())[1:]]
+        reordered = [
+            first[width : 2 * width] + first[:width] + first[2 * width :],
+            *list(saved.values())[1:],
+        ]
         flipped = [bytes([first[0] ^ 1]) + first[1:], *list(saved.values())[1:]]
         shorter = [*list(saved.values())[:-1], list(saved.values())[-1][:-width] or b""]
         for attack in (strange, reordered, flipped, shorter):
@@ -109,12 +126,22 @@ def test_changed_content_is_refused(place: Place, tmp_path: Path) -> None:
 
 @IN_A_FOLDER
 def test_a_file_is_of_its_workspace(place: Place, tmp_path: Path) -> None:
-    """An id of another workspace is unknown, and so is every id that is no id; a row moved to another workspace is no file there."""
+    """An id of another workspace is unknown, and so is every id that is no id; a row moved to
+    another workspace is no file there.
+    """
     with storing(place, tmp_path) as files:
         file = kept(files, b"ours")
         assert files.find("other", file.id) is None
         assert not files.delete("other", file.id)
-        for wrong in ("", "..", "../default/" + file.id, file.id + "/000000", "file_" + "x" * 22, file.id.upper(), "file_%2e%2e"):
+        for wrong in (
+            "",
+            "..",
+            "../default/" + file.id,
+            file.id + "/000000",
+            "file_" + "x" * 22,
+            file.id.upper(),
+            "file_%2e%2e",
+        ):
             assert files.find("default", wrong) is None
         with files.storage.database.write() as transaction:
             transaction.change("UPDATE files SET workspace = 'other'")
@@ -125,7 +152,9 @@ def test_a_file_is_of_its_workspace(place: Place, tmp_path: Path) -> None:
 
 @IN_A_FOLDER
 def test_names_of_workspaces_stay_in_their_place(place: Place, tmp_path: Path) -> None:
-    """Workspaces of any name, which identity providers issue, do not meet and do not leave the place."""
+    """Workspaces of any name, which identity providers issue, do not meet and do not leave the
+    place.
+    """
     names = ["..", ".", "../..", "a/b", "a", "%2e%2e", "x" * 300, "ü", ".part"]
     with storing(place, tmp_path) as files:
         for name in names:
@@ -136,11 +165,16 @@ def test_names_of_workspaces_stay_in_their_place(place: Place, tmp_path: Path) -
 
 @IN_A_FOLDER
 def test_r5_a_process_whose_clock_is_off_deletes_no_file(place: Place, tmp_path: Path) -> None:
-    """Files that have not expired by the clock on which the processes agree are there for all, and no other clock deletes them."""
+    """Files that have not expired by the clock on which the processes agree are there for all, and
+    no other clock deletes them.
+    """
     wrong = FakeClock()
     with storing(place, tmp_path) as files:
         stored = files.store("default", [b"content"], "text/plain")
-        with mock.patch.object(wrong, "time", return_value=time.time() + 40 * 86_400), storing(place, tmp_path, clock=wrong) as others:
+        with (
+            mock.patch.object(wrong, "time", return_value=time.time() + 40 * 86_400),
+            storing(place, tmp_path, clock=wrong) as others,
+        ):
             assert others.sweep() == 0
             assert others.find("default", stored.id) is not None
         assert files.find("default", stored.id) is not None
@@ -148,9 +182,14 @@ def test_r5_a_process_whose_clock_is_off_deletes_no_file(place: Place, tmp_path:
 
 @IN_A_FOLDER
 def test_expired_files_are_deleted_once(place: Place, tmp_path: Path) -> None:
-    """A file expires, is unknown from then on, and one of several servers that sweep at once deletes it; its room is free again."""
+    """A file expires, is unknown from then on, and one of several servers that sweep at once
+    deletes it; its room is free again.
+    """
     clock = FakeClock()
-    with storing(place, tmp_path, clock=clock) as files, storing(place, tmp_path, clock=clock) as others:
+    with (
+        storing(place, tmp_path, clock=clock) as files,
+        storing(place, tmp_path, clock=clock) as others,
+    ):
         old = [kept(files, noise(5 * MEGA)), *(kept(files, b"x") for _ in range(5))]
         clock.advance(23 * 3600)
         young = kept(files, b"young")
@@ -168,9 +207,15 @@ def test_expired_files_are_deleted_once(place: Place, tmp_path: Path) -> None:
 
 @IN_A_FOLDER
 def test_quotas_hold_across_servers(place: Place, tmp_path: Path) -> None:
-    """Number and bytes are exact however many servers store at once; what is refused leaves nothing behind."""
+    """Number and bytes are exact however many servers store at once; what is refused leaves nothing
+    behind.
+    """
     limits = FileLimits(count=7, cap=11 * MEGA, size=5 * MEGA)
-    with storing(place, tmp_path, limits) as one, storing(place, tmp_path, limits) as two, ThreadPoolExecutor(8) as pool:
+    with (
+        storing(place, tmp_path, limits) as one,
+        storing(place, tmp_path, limits) as two,
+        ThreadPoolExecutor(8) as pool,
+    ):
 
         def attempt(number: int, size: int) -> int:
             try:
@@ -209,7 +254,9 @@ files.store("default", pieces(), "text/plain")
 
 
 def test_an_upload_whose_process_is_killed_is_swept(place: Place, tmp_path: Path) -> None:
-    """After kill -9 in the middle of an upload there is no file; its parts are deleted and its room is free once it counts as given up."""
+    """After kill -9 in the middle of an upload there is no file; its parts are deleted and its room
+    is free once it counts as given up.
+    """
     with storing(place, tmp_path) as files:
         kept(files, b"whole")
         process = subprocess.Popen(
@@ -235,14 +282,24 @@ def test_an_upload_whose_process_is_killed_is_swept(place: Place, tmp_path: Path
 
 
 def test_storage_that_is_away_loses_nothing(tmp_path: Path, s3_port: int) -> None:
-    """Without the store an upload and a download are refused as unavailable, which may be repeated; deletions are made up for later."""
+    """Without the store an upload and a download are refused as unavailable, which may be repeated;
+    deletions are made up for later.
+    """
     place, clock = bucket(s3_port, "away"), FakeClock()
-    away = Place({**place.environment, "JACKFIELD_FILES_URL": "s3://shelf/away?endpoint=http://127.0.0.1:1"})
+    away = Place(
+        {**place.environment, "JACKFIELD_FILES_URL": "s3://shelf/away?endpoint=http://127.0.0.1:1"}
+    )
     with storing(place, tmp_path, clock=clock) as files:
         file = kept(files, noise(MEGA))
         with storing(away, tmp_path, clock=clock) as broken:
-            for call in (lambda: kept(broken, b"x"), lambda: content_of(broken, file), lambda: broken.delete("default", file.id)):
-                with pytest.raises(Unavailable, match="the file storage cannot be used: it does not respond") as refused:
+            for call in (
+                lambda: kept(broken, b"x"),
+                lambda: content_of(broken, file),
+                lambda: broken.delete("default", file.id),
+            ):
+                with pytest.raises(
+                    Unavailable, match="the file storage cannot be used: it does not respond"
+                ) as refused:
                     call()
                 assert refused.value.retryable
                 assert "127.0.0.1" not in str(refused.value)
@@ -267,25 +324,44 @@ def _used_before_a_fork(home: str, port: int) -> list[str]:
 
 
 def test_a_fork_after_the_first_use_is_refused_and_not_stuck(tmp_path: Path, s3_port: int) -> None:
-    """The client's threads live in the process that used it; a child of that process is told so instead of waiting for ever."""
+    """The client's threads live in the process that used it; a child of that process is told so
+    instead of waiting for ever.
+    """
     assert "before this process was forked" in alone(_used_before_a_fork, str(tmp_path), s3_port)[0]
 
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://", "s3://B", "s3://shelf/../other", "s3://shelf/%2e%2e/other", "s3://key:hidden@shelf/x", "s3://shelf?endpoint=ftp://x",
-     "s3://shelf?endpoint=https://key:hidden@host", "s3://shelf/x#y", "s3://shelf?x=1", "file://host/path", "file:relative", "file:///x?y",
-     "gs://hidden", "/hidden"],
-)  # fmt: skip
+    [
+        "s3://",
+        "s3://B",
+        "s3://shelf/../other",
+        "s3://shelf/%2e%2e/other",
+        "s3://key:hidden@shelf/x",
+        "s3://shelf?endpoint=ftp://x",
+        "s3://shelf?endpoint=https://key:hidden@host",
+        "s3://shelf/x#y",
+        "s3://shelf?x=1",
+        "file://host/path",
+        "file:relative",
+        "file:///x?y",
+        "gs://hidden",
+        "/hidden",
+    ],
+)
 def test_a_url_that_names_no_storage_is_refused(url: str, tmp_path: Path) -> None:
-    """A storage that jackfield does not know, a path that climbs, a password in the URL: refused, and not quoted."""
+    """A storage that jackfield does not know, a path that climbs, a password in the URL: refused,
+    and not quoted.
+    """
     with pytest.raises(InvalidInvocation) as refused:
         blobs_from({"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_FILES_URL": url})
     assert "hidden" not in str(refused.value)
 
 
 def test_no_setting_means_the_data_folder(tmp_path: Path) -> None:
-    """Files lie in the data folder by default, where they always were; an instance does not touch them until they are used."""
+    """Files lie in the data folder by default, where they always were; an instance does not touch
+    them until they are used.
+    """
     with Jackfield(environment=clean(tmp_path)) as jackfield:
         assert not (tmp_path / "files").exists()
         file = kept(jackfield.files, b"here")

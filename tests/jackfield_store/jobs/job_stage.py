@@ -1,4 +1,6 @@
-"""Processes over one database with a connector of jobs, whose provider is a folder: it outlives processes, and tells what reached it."""
+"""Processes over one database with a connector of jobs, whose provider is a folder: it outlives
+processes, and tells what reached it.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,9 @@ def weigh(_load: Load) -> Ingot:
 
 
 class Folder:
-    """The provider: what reached it, and what polls are answered: one after the other, the last one again and again."""
+    """The provider: what reached it, and what polls are answered: one after the other, the last one
+    again and again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -135,14 +139,20 @@ class Folder:
         return log.read_text().splitlines() if log.exists() else []
 
     def kills(self, what: str) -> None:
-        """Let the next process die that has told the provider to ``start``, ``poll`` or ``cancel``, before it hears the answer."""
+        """Let the next process die that has told the provider to ``start``, ``poll`` or ``cancel``,
+        before it hears the answer.
+        """
         (self.folder / f"dies-{what}").touch()
 
 
 class JobStage(Processes):
-    """Processes on one database, and the connector's provider. The clock moves where a call waits."""
+    """Processes on one database, and the connector's provider. The clock moves where a call
+    waits.
+    """
 
-    def __init__(self, environment: dict[str, str], provider: Folder, clock: StillClock | None = None) -> None:
+    def __init__(
+        self, environment: dict[str, str], provider: Folder, clock: StillClock | None = None
+    ) -> None:
         super().__init__(environment, clock)
         self.provider = provider
 
@@ -152,7 +162,9 @@ class JobStage(Processes):
 
     def queue(self, action: str = "melt", **more: Any) -> str:
         """Queue a job, and return its ID."""
-        found = self.runtime.enqueue({"connector": "furnace", "action": action, "inputs": {}, **more})
+        found = self.runtime.enqueue(
+            {"connector": "furnace", "action": action, "inputs": {}, **more}
+        )
         assert isinstance(found, str)
         return found
 
@@ -174,7 +186,9 @@ class JobStage(Processes):
         return len(jobs)
 
     def dies(self, step: str) -> None:
-        """Fork a process that does ``step`` (``work`` or ``poll``) and dies as the provider's folder says; then recover."""
+        """Fork a process that does ``step`` (``work`` or ``poll``) and dies as the provider's
+        folder says; then recover.
+        """
         self.killed(getattr(self, step))
 
 

@@ -49,14 +49,24 @@ def _ten_minutes(folder: str) -> dict[str, Any]:
             seen.append((stage.entry(identifier).progress or {})["fraction"])
         stage.provider.answers(DONE)
         result = stage.runtime.wait(identifier)
-        return {"result": result.to_json(), "seen": seen, "starts": len(stage.provider.reached("start"))}
+        return {
+            "result": result.to_json(),
+            "seen": seen,
+            "starts": len(stage.provider.reached("start")),
+        }
 
 
 def test_a_ten_minute_job_outlives_five_kills_and_three_deadlines(tmp_path: Path) -> None:
-    """The provider is started once, progress never falls, and what is recorded at the end is what the provider said."""
+    """The provider is started once, progress never falls, and what is recorded at the end is what
+    the provider said.
+    """
     found = alone(_ten_minutes, str(tmp_path))
     result = found["result"]
-    assert (result["status"], result["output"], result["meta"]["attempts"]) == ("succeeded", DONE, 1)
+    assert (result["status"], result["output"], result["meta"]["attempts"]) == (
+        "succeeded",
+        DONE,
+        1,
+    )
     assert found["seen"] == sorted(found["seen"])
     assert found["starts"] == 1
 
@@ -68,7 +78,11 @@ def _killed_in_its_start(folder: str, action: str) -> dict[str, Any]:
         stage.dies("work")
         stage.move(10)
         again = [result.status for result in stage.work()]
-        return {"status": stage.entry(queued).status, "again": again, "starts": stage.provider.reached("start")}
+        return {
+            "status": stage.entry(queued).status,
+            "again": again,
+            "starts": stage.provider.reached("start"),
+        }
 
 
 def test_a_kill_before_the_handle_is_stored_leaves_a_write_in_doubt(tmp_path: Path) -> None:
@@ -93,12 +107,20 @@ def _killed_as_it_cancels(folder: str) -> dict[str, Any]:
         stage.dies("poll")
         stage.provider.answers({"failed": "aborted"})
         polls = stage.poll()
-        return {"polls": polls, "cancels": len(stage.provider.reached("cancel")), "code": stage.entry(identifier).error_code}
+        return {
+            "polls": polls,
+            "cancels": len(stage.provider.reached("cancel")),
+            "code": stage.entry(identifier).error_code,
+        }
 
 
 def test_a_kill_while_the_provider_is_told_to_cancel_loses_no_request(tmp_path: Path) -> None:
     """The next process tells it again: it may not have heard."""
-    assert alone(_killed_as_it_cancels, str(tmp_path)) == {"polls": 1, "cancels": 2, "code": "cancelled"}
+    assert alone(_killed_as_it_cancels, str(tmp_path)) == {
+        "polls": 1,
+        "cancels": 2,
+        "code": "cancelled",
+    }
 
 
 def test_two_processes_poll_a_job_once_at_a_time(stage: JobStage) -> None:
@@ -110,7 +132,10 @@ def test_two_processes_poll_a_job_once_at_a_time(stage: JobStage) -> None:
     stage.move(60)
     due = [DueJobs(pool.storage.database, stage.clock) for pool in stage.pools]
     found: list[str] = []
-    together = [threading.Thread(target=lambda one=one: found.extend(job.id for job in one.claim(100))) for one in due]
+    together = [
+        threading.Thread(target=lambda one=one: found.extend(job.id for job in one.claim(100)))
+        for one in due
+    ]
     for thread in together:
         thread.start()
     for thread in together:
@@ -127,10 +152,13 @@ def test_jobs_that_wait_hold_no_thread(sqlite: JobStage) -> None:
     sqlite.runtime.enqueue_many([queued] * 60)
     sqlite.work()
     assert len(sqlite.provider.reached("start")) == 61
-    assert threading.active_count() < before + 10  # of those before, other tests' may end; the database starts one when it first needs it
+    # of those before, other tests' may end; the database starts one when it first needs it
+    assert threading.active_count() < before + 10
 
 
-def test_a_handle_that_cannot_be_stored_is_in_the_error_of_the_doubt(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handle_that_cannot_be_stored_is_in_the_error_of_the_doubt(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The provider works on, so that a person needs the handle to find it."""
 
     def gone(*_arguments: object) -> None:
@@ -143,8 +171,12 @@ def test_a_handle_that_cannot_be_stored_is_in_the_error_of_the_doubt(stage: JobS
     assert "melt-1" in str(result.error)
 
 
-def test_a_job_that_only_its_polls_carry_on_is_cancelled_where_nobody_polls_it(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its handle cannot be stored, or its time is over: the provider is told once, so that nothing of it stays."""
+def test_a_job_that_only_its_polls_carry_on_is_cancelled_where_nobody_polls_it(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its handle cannot be stored, or its time is over: the provider is told once, so that nothing
+    of it stays.
+    """
 
     def gone(*_arguments: object) -> None:
         raise Unavailable("the database is gone")
@@ -161,11 +193,16 @@ def test_a_job_that_only_its_polls_carry_on_is_cancelled_where_nobody_polls_it(s
     assert stage.provider.reached("cancel") == ["melt-1"]
     stage.poll(60)
     assert stage.provider.reached("cancel") == ["melt-1", "melt-2"]
-    assert (stage.entry(identifier).status, stage.entry(identifier).error_code) == ("failed", "timeout")
+    assert (stage.entry(identifier).status, stage.entry(identifier).error_code) == (
+        "failed",
+        "timeout",
+    )
 
 
 def test_a_job_over_no_database_is_waited_for_until_the_deadline(sqlite: JobStage) -> None:
-    """Nothing can be stored, so the call itself polls; at its deadline a ``write`` is in doubt, with its handle."""
+    """Nothing can be stored, so the call itself polls; at its deadline a ``write`` is in doubt,
+    with its handle.
+    """
     with Jackfield(database_url="none", clock=sqlite.clock) as jackfield:
         call = {"connector": "furnace", "action": "melt", "inputs": {}, "timeoutSeconds": 30}
         sqlite.provider.answers({"fraction": 0.5}, DONE)
@@ -181,8 +218,9 @@ def test_a_job_over_no_database_is_waited_for_until_the_deadline(sqlite: JobStag
 
 
 def test_a_started_job_has_not_failed(sqlite: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the database cannot be read, a caller that waits for a job is told at its deadline that it runs, and never that it failed: it
-    was started, and ends as it does."""
+    """While the database cannot be read, a caller that waits for a job is told at its deadline that
+    it runs, and never that it failed: it was started, and ends as it does.
+    """
 
     def silent(_journal: Any, _identifier: str) -> Any:
         raise Unavailable("the database does not answer")
@@ -197,15 +235,18 @@ def test_a_started_job_has_not_failed(sqlite: JobStage, monkeypatch: pytest.Monk
 
 
 def test_a_claim_of_which_nobody_has_heard_is_given_back(stage: JobStage) -> None:
-    """A process whose commit claimed a job, and was never acknowledged, does not poll it: it gives the job back, once it has seen that
-    twice, and keeps what it polls."""
+    """A process whose commit claimed a job, and was never acknowledged, does not poll it: it gives
+    the job back, once it has seen that twice, and keeps what it polls.
+    """
     lost, polled = stage.queue(), stage.queue()
     stage.work()
     stage.move(60)
     due = DueJobs(stage.pools[-1].storage.database, stage.clock)
     assert {job.id for job in due.claim(100)} == {lost, polled}
     stage.journal.tasks[polled] = 0
-    recovery = Recovery(stage.pools[-1].storage.database, stage.pools[-1].storage.vault, stage.clock)
+    recovery = Recovery(
+        stage.pools[-1].storage.database, stage.pools[-1].storage.vault, stage.clock
+    )
     assert [recovery.look(), recovery.look(), recovery.look()] == [0, 1, 0]
     assert [stage.entry(identifier).owner is None for identifier in (lost, polled)] == [True, False]
     stage.provider.answers(DONE)
@@ -213,8 +254,12 @@ def test_a_claim_of_which_nobody_has_heard_is_given_back(stage: JobStage) -> Non
     assert stage.entry(lost).status == "succeeded"
 
 
-def test_what_a_poll_found_is_recorded_when_the_database_is_back(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until then the job is this process's task, which recovery leaves alone; then it ends, and the provider is not asked again."""
+def test_what_a_poll_found_is_recorded_when_the_database_is_back(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then the job is this process's task, which recovery leaves alone; then it ends, and the
+    provider is not asked again.
+    """
     identifier = stage.queue()
     stage.work()
     stage.provider.answers(DONE)

@@ -1,4 +1,6 @@
-"""Callers of all surfaces see a job as it is: running with its progress, then its Result; and they cancel it."""
+"""Callers of all surfaces see a job as it is: running with its progress, then its Result; and they
+cancel it.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,12 @@ def stand(provider: Folder, clock: FakeClock, tmp_path: Path) -> Iterator[Stand]
         yield found
 
 
-def test_http_answers_202_and_the_server_goes_on(stand: Stand, provider: Folder, clock: FakeClock) -> None:
-    """The answer has the job's ID and progress; the server polls on, and the entry becomes the Result."""
+def test_http_answers_202_and_the_server_goes_on(
+    stand: Stand, provider: Folder, clock: FakeClock
+) -> None:
+    """The answer has the job's ID and progress; the server polls on, and the entry becomes the
+    Result.
+    """
     client = stand.client()
     reply = client.post("/v1/invocations", melt())
     identifier = reply.json["invocationId"]
@@ -74,15 +80,24 @@ def test_http_answers_202_and_the_server_goes_on(stand: Stand, provider: Folder,
 
 
 def test_each_end_is_counted_once(stand: Stand, provider: Folder) -> None:
-    """A job by whoever ends it, be that the poller of a server or the call that waits for it, and a replayed Result not again."""
+    """A job by whoever ends it, be that the poller of a server or the call that waits for it, and a
+    replayed Result not again.
+    """
     client = stand.client()
     provider.answers(DONE)
     for key in ("one", "two", "one"):
-        assert client.post("/v1/invocations", melt(idempotencyKey=key)).json["status"] == "succeeded"
-    assert 'jackfield_invocations_total{action="melt",connector="furnace",status="succeeded"} 2.0' in client.get("/metrics").body.decode()
+        assert (
+            client.post("/v1/invocations", melt(idempotencyKey=key)).json["status"] == "succeeded"
+        )
+    assert (
+        'jackfield_invocations_total{action="melt",connector="furnace",status="succeeded"} 2.0'
+        in client.get("/metrics").body.decode()
+    )
 
 
-def test_http_cancels_a_job_at_its_provider(stand: Stand, provider: Folder, clock: FakeClock) -> None:
+def test_http_cancels_a_job_at_its_provider(
+    stand: Stand, provider: Folder, clock: FakeClock
+) -> None:
     """The request is accepted; the provider is told, and what it says ends the job."""
     client = stand.client()
     path = f"/v1/invocations/{client.post('/v1/invocations', melt()).json['invocationId']}"
@@ -115,9 +130,14 @@ def home(provider: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("home")
 def test_the_command_line_says_that_a_job_runs_or_follows_it(
-    provider: Folder, clock: FakeClock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    provider: Folder,
+    clock: FakeClock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without ``--follow``: exit code 0 and how far it is. With it: its progress on stderr, and its Result."""
+    """Without ``--follow``: exit code 0 and how far it is. With it: its progress on stderr, and its
+    Result.
+    """
     monkeypatch.setattr("jackfield.runtime.SystemClock", lambda: clock)
     assert main(["invoke", "furnace", "melt", "--timeout", "30s", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -127,14 +147,31 @@ def test_the_command_line_says_that_a_job_runs_or_follows_it(
     assert main(["invocations", "cancel", found["invocationId"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cancelRequested"] is True
     provider.answers(MELTING, DONE)
-    assert main(["invoke", "furnace", "melt", "--timeout", "30s", "--job-timeout", "1h", "--follow", "--json"]) == 0
+    assert (
+        main(
+            [
+                "invoke",
+                "furnace",
+                "melt",
+                "--timeout",
+                "30s",
+                "--job-timeout",
+                "1h",
+                "--follow",
+                "--json",
+            ]
+        )
+        == 0
+    )
     shown = capsys.readouterr()
     assert json.loads(shown.out)["output"] == DONE
     assert "jackfield: 25% melting" in shown.err
 
 
 @pytest.mark.usefixtures("home")
-def test_an_mcp_client_is_told_the_progress_until_the_job_ends(provider: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mcp_client_is_told_the_progress_until_the_job_ends(
+    provider: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each report is more than the one before, out of 1."""
     monkeypatch.setattr(progress, "EVERY", 0.05)
     provider.answers({**MELTING, "retry_after": 0.1})
@@ -143,9 +180,25 @@ def test_an_mcp_client_is_told_the_progress_until_the_job_ends(provider: Folder,
 
         def talk() -> list[Any]:
             try:
-                pipes.ask(message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"}))
+                pipes.ask(
+                    message(
+                        "initialize",
+                        1,
+                        protocolVersion="2025-11-25",
+                        capabilities={},
+                        clientInfo={"name": "x", "version": "1"},
+                    )
+                )
                 call = melt(timeoutSeconds=300)
-                pipes.say(message("tools/call", 2, name="execute_action", arguments=call, _meta={"progressToken": "p-1"}))
+                pipes.say(
+                    message(
+                        "tools/call",
+                        2,
+                        name="execute_action",
+                        arguments=call,
+                        _meta={"progressToken": "p-1"},
+                    )
+                )
                 said = [pipes.hear()]
                 while "id" not in said[-1]:
                     if said[-1]["params"]["message"] == "melting":
@@ -167,7 +220,9 @@ def test_an_mcp_client_is_told_the_progress_until_the_job_ends(provider: Folder,
 def test_an_mcp_client_over_http_is_told_the_progress_before_the_answer(
     stand: Stand, provider: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The response to a slow call is a stream of events, the last of which is the answer; that to a quick one is one document."""
+    """The response to a slow call is a stream of events, the last of which is the answer; that to a
+    quick one is one document.
+    """
     monkeypatch.setattr(progress, "EVERY", 0.02)
     provider.answers({**MELTING, "retry_after": 1})
     client = stand.client()
@@ -177,8 +232,16 @@ def test_an_mcp_client_over_http_is_told_the_progress_before_the_answer(
         "Content-Type": "application/json",
         "Authorization": f"Bearer {client.token}",
     }
-    call = message("tools/call", 2, name="execute_action", arguments=melt(timeoutSeconds=900), _meta={"progressToken": "p-1"})
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
+    call = message(
+        "tools/call",
+        2,
+        name="execute_action",
+        arguments=melt(timeoutSeconds=900),
+        _meta={"progressToken": "p-1"},
+    )
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)
+    ) as connection:
         connection.request("POST", "/mcp", json.dumps(call), accepted)
         response = connection.getresponse()
         said: list[Any] = []
@@ -188,19 +251,29 @@ def test_an_mcp_client_over_http_is_told_the_progress_before_the_answer(
                 if said[-1].get("params", {}).get("message") == "melting":
                     provider.answers(DONE)
         connection.request(
-            "POST", "/mcp", json.dumps({**call, "params": {**call["params"], "name": "list_connections", "arguments": {}}}), accepted
+            "POST",
+            "/mcp",
+            json.dumps(
+                {**call, "params": {**call["params"], "name": "list_connections", "arguments": {}}}
+            ),
+            accepted,
         )
         quick = connection.getresponse()
         assert json.load(quick)["id"] == 2
     *reports, answer = said
-    assert [found.headers["content-type"].partition(";")[0] for found in (response, quick)] == ["text/event-stream", "application/json"]
+    assert [found.headers["content-type"].partition(";")[0] for found in (response, quick)] == [
+        "text/event-stream",
+        "application/json",
+    ]
     done = [report["params"]["progress"] for report in reports]
     assert {report["params"]["progressToken"] for report in reports} == {"p-1"}
     assert done == sorted(set(done))
     assert (answer["id"], answer["result"]["structuredContent"]["output"]) == (2, DONE)
 
 
-def test_a_wait_for_what_has_not_begun_says_so(home: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wait_for_what_has_not_begun_says_so(
+    home: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A queued invocation is called queued, not running."""
     del home
     assert main(["invoke", "furnace", "melt", "--queue", "--json"]) == 0
@@ -211,4 +284,6 @@ def test_a_wait_for_what_has_not_begun_says_so(home: None, capsys: pytest.Captur
 
 def test_a_job_that_runs_fits_the_schema_of_its_tool() -> None:
     """What a tool answers of it is what the tool has announced."""
-    Draft202012Validator(result_schema()).validate(Result("running", Meta("01a205bf-22b2-7362-9343-f53035667f3f")).to_json("mcp"))
+    Draft202012Validator(result_schema()).validate(
+        Result("running", Meta("01a205bf-22b2-7362-9343-f53035667f3f")).to_json("mcp")
+    )

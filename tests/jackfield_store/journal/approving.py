@@ -16,13 +16,19 @@ from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield
 from nursery import mail
 
-VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cr3t-of-the-key", "region": "eu-west-1"}
+VALUES = {
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "s3cr3t-of-the-key",
+    "region": "eu-west-1",
+}
 BOB = Actor("cli", "bob")
 RULE = {"rules": {"approve": ["aws-ses/sendEmail"]}}
 
 
 @contextmanager
-def runtime(url: str, aws: FakeAws, rule: dict[str, Any] | None = RULE, clock: Clock | None = None) -> Iterator[Jackfield]:
+def runtime(
+    url: str, aws: FakeAws, rule: dict[str, Any] | None = RULE, clock: Clock | None = None
+) -> Iterator[Jackfield]:
     """A runtime with a stored connection, whose workspace has a rule."""
     values = {**VALUES, "endpoint": aws.url}
     with Jackfield(database_url=url, environment={}, connections=(), clock=clock) as jackfield:

@@ -12,7 +12,15 @@ from jackfield_store.database import open_database
 from postgres import database_url, no_tables, postgres_database, postgres_server, postgres_url
 from warm import launchers, warm_python
 
-__all__ = ["database_url", "launchers", "no_tables", "postgres_database", "postgres_server", "postgres_url", "warm_python"]
+__all__ = [
+    "database_url",
+    "launchers",
+    "no_tables",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "warm_python",
+]
 
 
 @pytest.fixture

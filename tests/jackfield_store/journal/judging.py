@@ -1,4 +1,6 @@
-"""Runtimes whose calls a policy judges, with a connector of personal records: each action returns a number that nobody may see."""
+"""Runtimes whose calls a policy judges, with a connector of personal records: each action returns a
+number that nobody may see.
+"""
 
 from __future__ import annotations
 
@@ -83,10 +85,17 @@ def save(who: Who) -> Record:
     return Record(name=who.name, number=NUMBER)
 
 
-@connector.action("page", effect="read", needs_connection=False, pagination=Pagination("cursor", "cursor", "records"))
+@connector.action(
+    "page",
+    effect="read",
+    needs_connection=False,
+    pagination=Pagination("cursor", "cursor", "records"),
+)
 def page(who: Who) -> Records:
     """List records; the cursor is the last number."""
-    return Records(records=[Record(name=who.name, number=NUMBER)], cursor=None if who.cursor else NUMBER)
+    return Records(
+        records=[Record(name=who.name, number=NUMBER)], cursor=None if who.cursor else NUMBER
+    )
 
 
 @connector.action("savePart", effect="write", needs_connection=False)
@@ -94,22 +103,41 @@ def save_part(who: Who) -> Record:
     """Save a record, and another one that is refused."""
     call = _call()
     call.begin()
-    call.failed_in_part([FailedEntry("/number", f"the number {NUMBER} is taken", input="/name"), Detail("/name", "so is the name")])
+    call.failed_in_part(
+        [
+            FailedEntry("/number", f"the number {NUMBER} is taken", input="/name"),
+            Detail("/name", "so is the name"),
+        ]
+    )
     return Record(name=who.name, number=NUMBER)
 
 
 @connector.action("refused", effect="read", needs_connection=False)
 def refused(who: Who) -> Record:
     """Say why a record is not found, with the whole of it."""
-    provider = Provider("Hidden", f"{who.name} has the number {NUMBER}", 400, None, {"number": NUMBER, "kind": "hidden"})
-    raise Rejected(f"the number {NUMBER} is hidden", details=[Detail("/name", f"see {NUMBER}")], provider=provider)
+    provider = Provider(
+        "Hidden",
+        f"{who.name} has the number {NUMBER}",
+        400,
+        None,
+        {"number": NUMBER, "kind": "hidden"},
+    )
+    raise Rejected(
+        f"the number {NUMBER} is hidden",
+        details=[Detail("/name", f"see {NUMBER}")],
+        provider=provider,
+    )
 
 
 @connector.action("says", effect="read", needs_connection=False)
 def says(who: Who) -> Record:
     """Refuse in a sentence: no member of an error has the number."""
     said = f"{who.name} has the number {NUMBER}"
-    raise Rejected(said, hint=f"Ask {NUMBER}.", provider=Provider(NUMBER, said, 400, NUMBER) if who.limit == 10 else None)
+    raise Rejected(
+        said,
+        hint=f"Ask {NUMBER}.",
+        provider=Provider(NUMBER, said, 400, NUMBER) if who.limit == 10 else None,
+    )
 
 
 @connector.action("halfway", effect="write", needs_connection=False)
@@ -149,7 +177,9 @@ class Order:
         if ordered.id == "ended":
             raise JobFailed(f"the job has ended as FAILED: {NUMBER}")
         if ordered.id == "nobody":
-            raise JobFailed(f"no {NUMBER}", provider=Provider("Gone", "gone", 400, None, {"number": NUMBER}))
+            raise JobFailed(
+                f"no {NUMBER}", provider=Provider("Gone", "gone", 400, None, {"number": NUMBER})
+            )
         return Record(name=ordered.id, number=NUMBER)
 
 
@@ -173,6 +203,8 @@ def judging(folder: Path, url: str, policy: Policy) -> Iterator[Jackfield]:
     open_database(url, migrate=True).close()
     with (
         installed(folder, connector) as catalog,
-        Jackfield(database_url=url, environment=policy.environment, connections=(), catalog=catalog) as jackfield,
+        Jackfield(
+            database_url=url, environment=policy.environment, connections=(), catalog=catalog
+        ) as jackfield,
     ):
         yield jackfield

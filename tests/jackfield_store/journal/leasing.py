@@ -15,11 +15,18 @@ from jackfield_store.recording.drafting import draft_of
 from jackfield_store.runtime import Jackfield
 from nursery import connection
 
-READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
+READ = {
+    "connector": "aws-ses",
+    "action": "listIdentities",
+    "connection": "acme-ses",
+    "inputs": {"awsRegion": "eu-west-1"},
+}
 
 
 class Process:
-    """One of several processes that share a database, as far as its lease is concerned. ``later`` is what its watch is ahead by."""
+    """One of several processes that share a database, as far as its lease is concerned. ``later``
+    is what its watch is ahead by.
+    """
 
     def __init__(self, aws_url: str, url: str) -> None:
         self.jackfield = Jackfield(connections=[connection(aws_url)], database_url=url)
@@ -29,7 +36,12 @@ class Process:
         self.queue = Queue(self.database)
         self.later = 0.0
         clock = SystemClock()
-        self.recovery = Recovery(self.database, self.jackfield.storage.vault, clock, lambda: time.monotonic() + self.later)
+        self.recovery = Recovery(
+            self.database,
+            self.jackfield.storage.vault,
+            clock,
+            lambda: time.monotonic() + self.later,
+        )
         assert self.journal.owner
 
     def hangs(self) -> None:
@@ -57,7 +69,13 @@ class Process:
     def started(self, effect: str, key: str | None = None, name: str = "sync") -> str:
         """Record a synchronous invocation as running, and send nothing; its id."""
         meta = Meta.from_json({"invocationId": f"{name}-{effect}-{key}"})
-        draft = draft_of(Invocation.from_json({**READ, **({"idempotencyKey": key} if key else {})}), meta, "f", None, time.time())
+        draft = draft_of(
+            Invocation.from_json({**READ, **({"idempotencyKey": key} if key else {})}),
+            meta,
+            "f",
+            None,
+            time.time(),
+        )
         draft.effect = effect
         self.database.record(self.journal.starting(draft))
         return draft.id

@@ -1,4 +1,6 @@
-"""A workspace whose effects are counted: the connection ``hall`` of the echo, and a connector whose actions have recipients and amounts."""
+"""A workspace whose effects are counted: the connection ``hall`` of the echo, and a connector whose
+actions have recipients and amounts.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,17 @@ from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, make_echo, plugged
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
-__all__ = ["MONTH", "Place", "database_url", "place", "placed", "postgres_database", "postgres_server", "postgres_url", "still_place"]
+__all__ = [
+    "MONTH",
+    "Place",
+    "database_url",
+    "place",
+    "placed",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "still_place",
+]
 _LETTER = '''
 """Sends letters."""
 from typing import Any
@@ -74,7 +86,9 @@ class Place:
 
     def send(self, to: list[str], **inputs: Any) -> Result:
         """Send a letter."""
-        return self.jackfield.invoke({"connector": "letters", "action": "send", "inputs": {"to": to, **inputs}})
+        return self.jackfield.invoke(
+            {"connector": "letters", "action": "send", "inputs": {"to": to, **inputs}}
+        )
 
     def codes(self, count: int, **inputs: Any) -> list[str]:
         """How so many writes end."""
@@ -91,8 +105,15 @@ class Place:
     @property
     def spent(self) -> int:
         """Calls that are spent, by the sums and by the places, which agree."""
-        sums = self.rows("SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) AS n FROM quota_counts")[0][0]
-        assert sums == self.rows("SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) AS n FROM quota_places")[0][0]
+        sums = self.rows("SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) AS n FROM quota_counts")[
+            0
+        ][0]
+        assert (
+            sums
+            == self.rows("SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) AS n FROM quota_places")[
+                0
+            ][0]
+        )
         return int(sums) // 1_000_000
 
 
@@ -101,7 +122,10 @@ def placed(folder: Path, url: str, clock: StillClock | None = None) -> Iterator[
     """Make the workspace."""
     make_connector(folder / "more", "letters", _LETTER)
     environment = clean(folder / "home", JACKFIELD_DATABASE_URL=url)
-    with plugged(*make_echo(folder / "plugs"), folder / "more"), Jackfield(environment=environment, clock=clock) as jackfield:
+    with (
+        plugged(*make_echo(folder / "plugs"), folder / "more"),
+        Jackfield(environment=environment, clock=clock) as jackfield,
+    ):
         jackfield.storage.opened(migrate=True).close()
         jackfield.connections.add("hall", "echo/token", {"token": "secret-4711"}, test=False)
         yield Place(jackfield, environment, clock)

@@ -1,4 +1,6 @@
-"""An approval is used once, and says for ever what was decided, whatever somebody writes into the rows of the database."""
+"""An approval is used once, and says for ever what was decided, whatever somebody writes into the
+rows of the database.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def _rows(jackfield: Jackfield, identifier: str) -> dict[str, dict[str, Any]]:
     """The rows of a call, as somebody copies them."""
     with jackfield.storage.database.read() as transaction:
         found = {
-            table: transaction.find(f"SELECT * FROM {table} WHERE id = :id", {"id": identifier}) for table in ("invocations", "approvals")
+            table: transaction.find(f"SELECT * FROM {table} WHERE id = :id", {"id": identifier})
+            for table in ("invocations", "approvals")
         }
     return {table: row.as_dict() for table, row in found.items() if row is not None}
 
@@ -35,12 +38,18 @@ def _put_back(jackfield: Jackfield, rows: dict[str, dict[str, Any]], **other: An
     with jackfield.storage.database.write() as transaction:
         for table, row in rows.items():
             values = {**row, **(other if table == "invocations" else {})}
-            sets = ", ".join(f"{name} = :{name}" for name in values if name not in ("workspace", "id"))
-            transaction.change(f"UPDATE {table} SET {sets} WHERE workspace = :workspace AND id = :id", values)
+            sets = ", ".join(
+                f"{name} = :{name}" for name in values if name not in ("workspace", "id")
+            )
+            transaction.change(
+                f"UPDATE {table} SET {sets} WHERE workspace = :workspace AND id = :id", values
+            )
 
 
 @pytest.mark.parametrize("delivery", [0, 1])
-def test_rows_that_are_put_back_run_nothing_again(upgraded: str, aws: FakeAws, delivery: int) -> None:
+def test_rows_that_are_put_back_run_nothing_again(
+    upgraded: str, aws: FakeAws, delivery: int
+) -> None:
     """Whether as they were when the call was approved, or as if a lost worker had begun it."""
     with runtime(upgraded, aws) as jackfield:
         identifier = asked(jackfield).meta.invocation_id
@@ -50,12 +59,17 @@ def test_rows_that_are_put_back_run_nothing_again(upgraded: str, aws: FakeAws, d
         _put_back(jackfield, copied, delivery=delivery)
         (again,) = worked(jackfield)
         assert again.error is not None
-        assert (again.error.code, "begun before" in again.error.message) == (["cancelled", "in_doubt"][delivery], True)
+        assert (again.error.code, "begun before" in again.error.message) == (
+            ["cancelled", "in_doubt"][delivery],
+            True,
+        )
         assert len(aws.messages) == 1
 
 
 def test_nobody_approves_a_second_time_what_was_put_back(upgraded: str, aws: FakeAws) -> None:
-    """A call that waits again, although the audit log knows of a decision, is cancelled by whoever looks at it."""
+    """A call that waits again, although the audit log knows of a decision, is cancelled by whoever
+    looks at it.
+    """
     with runtime(upgraded, aws) as jackfield:
         identifier = asked(jackfield).meta.invocation_id
         copied = _rows(jackfield, identifier)
@@ -65,12 +79,18 @@ def test_nobody_approves_a_second_time_what_was_put_back(upgraded: str, aws: Fak
         _put_back(jackfield, copied)
         with pytest.raises(ApprovalClosed, match="its row in the database was changed"):
             approvals.approve(identifier)
-        assert (status_of(jackfield, identifier), worked(jackfield), len(aws.messages)) == (("failed", "cancelled"), [], 1)
+        assert (status_of(jackfield, identifier), worked(jackfield), len(aws.messages)) == (
+            ("failed", "cancelled"),
+            [],
+            1,
+        )
 
 
 @pytest.mark.parametrize("event", ["approval.begun", "approval.approved"])
 def test_a_hole_in_the_audit_log_lets_nothing_run(upgraded: str, aws: FakeAws, event: str) -> None:
-    """Who removes the entry that says that a call was begun, or approved, breaks the chain, and nothing is made then."""
+    """Who removes the entry that says that a call was begun, or approved, breaks the chain, and
+    nothing is made then.
+    """
     with runtime(upgraded, aws) as jackfield:
         identifier = asked(jackfield).meta.invocation_id
         _approvals(jackfield).approve(identifier)
@@ -86,7 +106,9 @@ def test_a_hole_in_the_audit_log_lets_nothing_run(upgraded: str, aws: FakeAws, e
 
 
 def test_a_call_that_was_given_back_is_begun_again(upgraded: str, aws: FakeAws) -> None:
-    """A worker that was stopped before it sent anything leaves the approved call to another one; the audit log says so."""
+    """A worker that was stopped before it sent anything leaves the approved call to another one;
+    the audit log says so.
+    """
     with runtime(upgraded, aws) as jackfield:
         identifier = asked(jackfield).meta.invocation_id
         _approvals(jackfield).approve(identifier)
@@ -100,10 +122,20 @@ def test_a_call_that_was_given_back_is_begun_again(upgraded: str, aws: FakeAws) 
 
         clock = SystemClock()
         jackfield.storage.database.record(beginning(nothing, journal, clock, known, "write"))
-        jackfield.storage.database.record(returning(journal.giving_back(known), journal, clock, known))
+        jackfield.storage.database.record(
+            returning(journal.giving_back(known), journal, clock, known)
+        )
         assert [result.status for result in worked(jackfield)] == ["succeeded"]
-        events = [entry.about["event"] for entry in audit_of(journal, clock).list(target=f"invocation:{identifier}")[0]]
-        assert events == ["approval.begun", "approval.returned", "approval.begun", "approval.approved"]
+        events = [
+            entry.about["event"]
+            for entry in audit_of(journal, clock).list(target=f"invocation:{identifier}")[0]
+        ]
+        assert events == [
+            "approval.begun",
+            "approval.returned",
+            "approval.begun",
+            "approval.approved",
+        ]
         assert len(aws.messages) == 1
 
 
@@ -117,7 +149,10 @@ TAMPERED = {
     "decided when": "UPDATE approvals SET decided_at = 1 WHERE id = :id",
     "why": "UPDATE approvals SET why = 'the board agreed' WHERE id = :id",
     "status": "UPDATE approvals SET status = 'declined' WHERE id = :id",
-    "undecided": "UPDATE approvals SET status = 'cancelled', decided_by = NULL, decided_at = NULL, why = NULL WHERE id = :id",
+    "undecided": (
+        "UPDATE approvals SET status = 'cancelled', decided_by = NULL, decided_at = NULL, "
+        "why = NULL WHERE id = :id"
+    ),
     "about": "UPDATE approvals SET about = NULL WHERE id = :id",
 }
 
@@ -132,9 +167,15 @@ def test_a_decided_row_that_was_changed_says_so(upgraded: str, aws: FakeAws, col
         worked(jackfield)
         before = approvals.show(identifier)
         assert "damage" not in before
-        jackfield.storage.database.record(lambda transaction: transaction.change(TAMPERED[column], {"id": identifier}))
+        jackfield.storage.database.record(
+            lambda transaction: transaction.change(TAMPERED[column], {"id": identifier})
+        )
         after = approvals.show(identifier)
-        assert after["damage"] == approvals.list()[0][0]["damage"] == "its row in the database was changed"
+        assert (
+            after["damage"]
+            == approvals.list()[0][0]["damage"]
+            == "its row in the database was changed"
+        )
         if column != "about":
             asked_for = (
                 "connector",
@@ -147,7 +188,9 @@ def test_a_decided_row_that_was_changed_says_so(upgraded: str, aws: FakeAws, col
                 "requestedAt",
                 "expiresAt",
             )
-            assert {name: after[name] for name in asked_for} == {name: before[name] for name in asked_for}
+            assert {name: after[name] for name in asked_for} == {
+                name: before[name] for name in asked_for
+            }
 
 
 @pytest.mark.parametrize("end", ["decline", "cancel"])
@@ -156,7 +199,13 @@ def test_a_call_that_was_not_approved_is_sound(upgraded: str, aws: FakeAws, end:
     with runtime(upgraded, aws) as jackfield:
         identifier = asked(jackfield).meta.invocation_id
         approvals = _approvals(jackfield)
-        _ = approvals.decline(identifier, "no") if end == "decline" else jackfield.cancel(identifier)
+        _ = (
+            approvals.decline(identifier, "no")
+            if end == "decline"
+            else jackfield.cancel(identifier)
+        )
         assert "damage" not in approvals.show(identifier)
-        jackfield.storage.database.record(lambda transaction: transaction.change("UPDATE approvals SET status = 'approved'", {}))
+        jackfield.storage.database.record(
+            lambda transaction: transaction.change("UPDATE approvals SET status = 'approved'", {})
+        )
         assert approvals.show(identifier)["damage"]

@@ -1,4 +1,6 @@
-"""Approvals raced by many while workers are killed: each call is approved once, and made once or in doubt, never twice."""
+"""Approvals raced by many while workers are killed: each call is approved once, and made once or in
+doubt, never twice.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def _policy() -> Iterator[Policy]:
 @contextmanager
 def _worker(url: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, "-c", _WORKER, url], stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", _WORKER, url], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         try:
@@ -69,10 +73,14 @@ def _asked(jackfield: Jackfield, count: int) -> list[str]:
 
 
 def _race(url: str, ids: list[str], number: int) -> list[str]:
-    """Approve all of them, in an order of one's own; return those that this approver has approved."""
+    """Approve all of them, in an order of one's own; return those that this approver has
+    approved.
+    """
     mine, order = [], random.Random(number).sample(ids, len(ids))
     with Jackfield(database_url=url, connections=()) as jackfield:
-        approvals = jackfield.approvals_of(Caller(f"cli:{number}", audience="operator"), Actor("cli", str(number)))
+        approvals = jackfield.approvals_of(
+            Caller(f"cli:{number}", audience="operator"), Actor("cli", str(number))
+        )
         for identifier in order:
             try:
                 approvals.approve(identifier)
@@ -83,21 +91,37 @@ def _race(url: str, ids: list[str], number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("by", ["rule", "policy"])
-@pytest.mark.parametrize(("count", "kills"), [(12, 2), pytest.param(1_000, 40, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(
+    ("count", "kills"), [(12, 2), pytest.param(1_000, 40, marks=pytest.mark.campaign)]
+)
 def test_each_is_made_once_or_in_doubt(
-    database_url: str, count: int, kills: int, by: str, policy: Policy, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
+    count: int,
+    kills: int,
+    by: str,
+    policy: Policy,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Eight approvers race for each of the calls, and a worker is killed again and again in between. A rule asks for the approvals, or a
-    policy service, which is asked again when a worker begins."""
+    """Eight approvers race for each of the calls, and a worker is killed again and again in
+    between. A rule asks for the approvals, or a policy service, which is asked again when a worker
+    begins.
+    """
     open_database(database_url, migrate=True).close()
     if by == "policy":
         policy.decide = lambda question: {"allow": True, "approve": question["hook"] == "call"}
         for name, value in policy.environment.items():
             monkeypatch.setenv(name, value)
-    with FakeAws(latency=0.02) as aws, Jackfield(database_url=database_url, connections=()) as jackfield:
-        jackfield.connections.add("acme-ses", "aws-ses/apiKeySecret", {**_VALUES, "endpoint": aws.url})
+    with (
+        FakeAws(latency=0.02) as aws,
+        Jackfield(database_url=database_url, connections=()) as jackfield,
+    ):
+        jackfield.connections.add(
+            "acme-ses", "aws-ses/apiKeySecret", {**_VALUES, "endpoint": aws.url}
+        )
         workspaces = Workspaces(jackfield.storage.database, jackfield.storage.vault, SystemClock())
-        workspaces.set("default", {"rules": {"approve": ["aws-ses/sendEmail"] if by == "rule" else []}})
+        workspaces.set(
+            "default", {"rules": {"approve": ["aws-ses/sendEmail"] if by == "rule" else []}}
+        )
         ids = _asked(jackfield, count)
         moments = random.Random(count)
         with ThreadPoolExecutor(_CLIENTS) as pool:
@@ -117,11 +141,17 @@ def test_each_is_made_once_or_in_doubt(
         sent = Counter(message.subject for message in aws.messages)
         assert {*statuses.values()} <= {"succeeded", "in_doubt"}
         assert max(sent.values()) == 1
-        made = {number for number, identifier in enumerate(ids) if statuses[identifier] == "succeeded"}
+        made = {
+            number for number, identifier in enumerate(ids) if statuses[identifier] == "succeeded"
+        }
         assert {f"order-{number}" for number in made} <= {*sent}
         assert (
             not {f"order-{number}" for number in range(count)}
             - {*sent}
-            - {f"order-{number}" for number, identifier in enumerate(ids) if statuses[identifier] == "in_doubt"}
+            - {
+                f"order-{number}"
+                for number, identifier in enumerate(ids)
+                if statuses[identifier] == "in_doubt"
+            }
         )
         assert {row["status"] for row in jackfield.approvals.list(limit=100)[0]} == {"approved"}

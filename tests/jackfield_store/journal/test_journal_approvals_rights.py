@@ -1,4 +1,6 @@
-"""A call that waits for a person is cancelled once its caller has lost the right to it, with what was lost."""
+"""A call that waits for a person is cancelled once its caller has lost the right to it, with what
+was lost.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from jackfield_store.runtime import Jackfield
 
 _ISSUER = "https://id.example"
 _ADA = Caller(f"{_ISSUER}#ada", "invoke", remote=True, person=(_ISSUER, "ada", ("support",)))
-_SUPPORT, _ANOTHER = made_grant("operator", "default", group="support"), made_grant("viewer", "default", group="support")
+_SUPPORT, _ANOTHER = (
+    made_grant("operator", "default", group="support"),
+    made_grant("viewer", "default", group="support"),
+)
 
 
 def _approvals(jackfield: Jackfield) -> WaitingCalls:
@@ -53,7 +58,9 @@ LOSSES: dict[str, tuple[Callable[[Jackfield], None], str]] = {
 
 @pytest.mark.parametrize("approved_first", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_lost_role_cancels_what_waits(upgraded: str, aws: FakeAws, loss: str, *, approved_first: bool) -> None:
+def test_a_lost_role_cancels_what_waits(
+    upgraded: str, aws: FakeAws, loss: str, *, approved_first: bool
+) -> None:
     """Whether it was approved already or not; nothing is sent."""
     lose, reason = LOSSES[loss]
     with runtime(upgraded, aws) as jackfield:
@@ -70,7 +77,11 @@ def test_a_lost_role_cancels_what_waits(upgraded: str, aws: FakeAws, loss: str, 
             lose(jackfield)
             with pytest.raises(ApprovalClosed, match=reason):
                 approvals.approve(identifier)
-        assert (status_of(jackfield, identifier), worked(jackfield), aws.messages) == (("failed", "cancelled"), [], [])
+        assert (status_of(jackfield, identifier), worked(jackfield), aws.messages) == (
+            ("failed", "cancelled"),
+            [],
+            [],
+        )
 
 
 @pytest.mark.parametrize("read", ["list", "show"])
@@ -78,10 +89,16 @@ def test_a_lost_role_cancels_what_waits(upgraded: str, aws: FakeAws, loss: str, 
 def test_who_looks_finds_it_cancelled(upgraded: str, aws: FakeAws, who: str, read: str) -> None:
     """A call under a revoked token, or of a person without a role, waits for nobody any more."""
     with runtime(upgraded, aws) as jackfield:
-        tokens = Tokens(jackfield.storage.database, jackfield.storage.vault, "default", SystemClock(), BOB)
+        tokens = Tokens(
+            jackfield.storage.database, jackfield.storage.vault, "default", SystemClock(), BOB
+        )
         token = tokens.create("invoke", "agent").token
         _roles(jackfield).add(_SUPPORT)
-        caller = _ADA if who == "person" else Caller(token.id, token.scope, token.rules, remote=True, token=token.id)
+        caller = (
+            _ADA
+            if who == "person"
+            else Caller(token.id, token.scope, token.rules, remote=True, token=token.id)
+        )
         identifier = asked(jackfield, caller=caller).meta.invocation_id
         approvals = _approvals(jackfield)
         assert approvals.show(identifier)["status"] == "waiting"
@@ -92,7 +109,10 @@ def test_who_looks_finds_it_cancelled(upgraded: str, aws: FakeAws, who: str, rea
         found = approvals.list()[0][0] if read == "list" else approvals.show(identifier)
         reason = "the token was revoked" if who == "token" else LOSSES["role taken"][1]
         assert (found["status"], found["why"].startswith(reason)) == ("cancelled", True)
-        assert (status_of(jackfield, identifier), worked(jackfield)) == (("failed", "cancelled"), [])
+        assert (status_of(jackfield, identifier), worked(jackfield)) == (
+            ("failed", "cancelled"),
+            [],
+        )
 
 
 @pytest.mark.parametrize("scope", ["invoke", "manage"])

@@ -1,4 +1,6 @@
-"""Workers that are killed again and again under a queue; ``tests/campaigns/queue_campaign.py`` runs the same in full."""
+"""Workers that are killed again and again under a queue; ``tests/campaigns/queue_campaign.py`` runs
+the same in full.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,20 @@ LARGER = Campaign(invocations=80, seconds=8.0, kill_every=2.0, locked=2.0, full=
 
 
 @pytest.mark.above_sql
-@pytest.mark.parametrize("campaign", [pytest.param(SMALL, id="small"), pytest.param(LARGER, id="larger", marks=pytest.mark.campaign)])
-def test_v1_to_v6_every_accepted_invocation_ends_truthfully(database_url: str, tmp_path: Path, campaign: Campaign) -> None:
-    """Whatever worker is killed, wherever it runs, and though the database is locked and its disk full for a while: soon (15 s in the
-    larger campaign) all have ended, nothing was sent twice, nothing that was accepted has failed, and whoever was not killed still runs."""
+@pytest.mark.parametrize(
+    "campaign",
+    [
+        pytest.param(SMALL, id="small"),
+        pytest.param(LARGER, id="larger", marks=pytest.mark.campaign),
+    ],
+)
+def test_v1_to_v6_every_accepted_invocation_ends_truthfully(
+    database_url: str, tmp_path: Path, campaign: Campaign
+) -> None:
+    """Whatever worker is killed, wherever it runs, and though the database is locked and its disk
+    full for a while: soon (15 s in the larger campaign) all have ended, nothing was sent twice,
+    nothing that was accepted has failed, and whoever was not killed still runs.
+    """
     with ExitStack() as stack:
         disk, url = None, database_url
         if url.startswith("sqlite") and may_unshare():

@@ -1,4 +1,6 @@
-"""One clock judges keys, purges, ``notBefore``, ``notAfter`` and deaths: the database's. A clock that is off spoils nothing."""
+"""One clock judges keys, purges, ``notBefore``, ``notAfter`` and deaths: the database's. A clock
+that is off spoils nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ WRONG = [25 * HOUR, 40 * DAY, -HOUR, -40 * DAY]
 
 
 class Off(SystemClock):
-    """Clock of a host that is off by some seconds, which the test may change. All hosts stand still at the same time otherwise."""
+    """Clock of a host that is off by some seconds, which the test may change. All hosts stand still
+    at the same time otherwise.
+    """
 
     began = time.monotonic(), time.time()
 
@@ -46,7 +50,9 @@ class Process:
 
     def __init__(self, aws: FakeAws, url: str, off: float) -> None:
         self.clock = Off(off)
-        self.jackfield = Jackfield(connections=[connection(aws.url)], database_url=url, clock=self.clock)
+        self.jackfield = Jackfield(
+            connections=[connection(aws.url)], database_url=url, clock=self.clock
+        )
         assert self.jackfield.journal is not None
         self.journal: Journal = self.jackfield.journal
         self.database: Database = self.jackfield.storage.database
@@ -96,9 +102,12 @@ def soon(seconds: float) -> str:
 
 
 @pytest.mark.parametrize("off", WRONG)
-def test_r5_a_key_is_not_freed_by_a_process_whose_clock_is_off(start: Start, aws: FakeAws, off: float) -> None:
-    """A keyed write that succeeded a moment ago is replayed by each process, however its clock is set, and sent once, whoever wrote it: one
-    that is behind would free it for the others at once."""
+def test_r5_a_key_is_not_freed_by_a_process_whose_clock_is_off(
+    start: Start, aws: FakeAws, off: float
+) -> None:
+    """A keyed write that succeeded a moment ago is replayed by each process, however its clock is
+    set, and sent once, whoever wrote it: one that is behind would free it for the others at once.
+    """
     processes = {"right": start(0), "wrong": start(off)}
     for writer, reader in (("right", "wrong"), ("wrong", "right")):
         assert processes[writer].send(f"of-{writer}") == ("succeeded", False)
@@ -109,15 +118,23 @@ def test_r5_a_key_is_not_freed_by_a_process_whose_clock_is_off(start: Start, aws
 
 
 def test_r5_a_key_is_freed_after_its_day_when_the_clocks_agree(start: Start, aws: FakeAws) -> None:
-    """What is a day old is sent again, and what is past its retention is deleted; a wrong clock does neither."""
+    """What is a day old is sent again, and what is past its retention is deleted; a wrong clock
+    does neither.
+    """
     right, wrong = start(0), start(DAY)
     assert right.send("order-1") == ("succeeded", False)
     with right.database.write() as transaction:
-        transaction.change("UPDATE invocations SET settled_at = settled_at - :old, created_at = created_at - :old", {"old": 25 * HOUR})
+        transaction.change(
+            "UPDATE invocations SET settled_at = settled_at - :old, created_at = created_at - :old",
+            {"old": 25 * HOUR},
+        )
     assert wrong.send("order-1") == ("succeeded", True)
     assert right.send("order-1") == ("succeeded", False)
     with right.database.write() as transaction:
-        transaction.change("UPDATE invocations SET settled_at = settled_at - :old, created_at = created_at - :old", {"old": 40 * DAY})
+        transaction.change(
+            "UPDATE invocations SET settled_at = settled_at - :old, created_at = created_at - :old",
+            {"old": 40 * DAY},
+        )
     assert wrong.journal.purge() == 0
     assert right.journal.purge() == 2
     assert len(aws.messages) == 2
@@ -126,11 +143,15 @@ def test_r5_a_key_is_freed_after_its_day_when_the_clocks_agree(start: Start, aws
 def test_v5_a_key_is_kept_although_every_process_of_the_machine_has_the_same_wrong_time(
     start: Start, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processes of one machine read one clock: that two of them agree on tomorrow does not make a day pass."""
+    """Processes of one machine read one clock: that two of them agree on tomorrow does not make a
+    day pass.
+    """
     right = start(0)
     assert right.send("order-1") == ("succeeded", False)
     names = count()
-    monkeypatch.setattr("jackfield_store.database.shared_clock.socket.gethostname", lambda: f"process{next(names)}")
+    monkeypatch.setattr(
+        "jackfield_store.database.shared_clock.socket.gethostname", lambda: f"process{next(names)}"
+    )
     for _ in range(3):
         wrong = start(25 * HOUR)
         assert wrong.send("order-1") == ("succeeded", True)
@@ -140,7 +161,9 @@ def test_v5_a_key_is_kept_although_every_process_of_the_machine_has_the_same_wro
 
 @pytest.mark.parametrize("off", [HOUR, -HOUR])
 def test_r4_not_before_and_not_after_follow_the_database(start: Start, off: float) -> None:
-    """A worker an hour ahead begins nothing early and ends nothing that is not late; one an hour behind begins what is due."""
+    """A worker an hour ahead begins nothing early and ends nothing that is not late; one an hour
+    behind begins what is due.
+    """
     right, wrong = start(0), start(off)
     assert right.queue.claim(9) == []
     due = wrong.enqueue(notBefore=soon(-600))
@@ -158,7 +181,9 @@ def test_r4_not_before_and_not_after_follow_the_database(start: Start, off: floa
 
 @pytest.mark.parametrize("off", [HOUR, -HOUR])
 def test_r4_what_is_late_is_ended_by_who_has_the_right_time(start: Start, off: float) -> None:
-    """An invocation past its ``notAfter`` is begun by no process, and ended by one whose clock agrees with the database's."""
+    """An invocation past its ``notAfter`` is begun by no process, and ended by one whose clock
+    agrees with the database's.
+    """
     right, wrong = start(0), start(off)
     assert right.queue.claim(9) == []
     late = right.enqueue(notAfter=soon(-600))
@@ -167,12 +192,18 @@ def test_r4_what_is_late_is_ended_by_who_has_the_right_time(start: Start, off: f
     assert (right.recovery.look(), right.status(late)) == (1, "failed")
 
 
-def test_r4_what_became_late_while_the_machine_was_off_is_not_begun(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """After a boot SQLite's time stands where it stood until processes agree: nothing is begun too late meanwhile, and nothing ended."""
+def test_r4_what_became_late_while_the_machine_was_off_is_not_begun(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a boot SQLite's time stands where it stood until processes agree: nothing is begun too
+    late meanwhile, and nothing ended.
+    """
     before = start(0)
     late, next_ = before.enqueue(notAfter=soon(-HOUR)), before.enqueue(notAfter=soon(HOUR))
     with before.database.write() as transaction:
-        transaction.change("UPDATE clock SET boot = 'the one before', seconds = seconds - :off", {"off": 8 * HOUR})
+        transaction.change(
+            "UPDATE clock SET boot = 'the one before', seconds = seconds - :off", {"off": 8 * HOUR}
+        )
     booted = start(0)
     assert booted.queue.claim_one("default", late) is None
     assert [item.id for item in booted.queue.claim(9)] == [next_]
@@ -181,7 +212,9 @@ def test_r4_what_became_late_while_the_machine_was_off_is_not_begun(start: Start
 
 
 def test_r6_a_death_that_only_age_proves_needs_two_looks(start: Start) -> None:
-    """After a jump of the database's clock a living process looks dead at one look: it is not, and its next renewal says so."""
+    """After a jump of the database's clock a living process looks dead at one look: it is not, and
+    its next renewal says so.
+    """
     holder, other = start(0), start(0)
     Instance.of(holder.database).renew()
     owner = holder.journal.owner
@@ -191,7 +224,8 @@ def test_r6_a_death_that_only_age_proves_needs_two_looks(start: Start) -> None:
     Instance.of(holder.database).renew()
     _renewed_ago(other, owner, HOUR)
     assert not other.recovery.has_lost(owner)
-    assert not start(0).recovery.has_lost(owner)  # at once: it is the second look, but no lease has passed
+    # at once: it is the second look, but no lease has passed
+    assert not start(0).recovery.has_lost(owner)
     _renewed_ago(other, owner, 0, doubted=LEASE + 1)
     assert start(0).recovery.has_lost(owner)
 
@@ -207,24 +241,33 @@ def test_r6_a_process_whose_clock_is_off_declares_no_death(start: Start, off: fl
     assert holder.queue.claim(1) == []
 
 
-def _renewed_ago(process: Process, owner: str, seconds: float, doubted: float | None = None) -> None:
+def _renewed_ago(
+    process: Process, owner: str, seconds: float, doubted: float | None = None
+) -> None:
     """Put the renewal of another host's lease into the past, and when it was first doubted."""
     with process.database.write() as transaction:
         transaction.change(
-            "UPDATE instances SET place = 'elsewhere', seen_at = seen_at - :seconds, doubted_at = doubted_at - :doubted WHERE id = :id",
+            "UPDATE instances SET place = 'elsewhere', seen_at = seen_at - :seconds, doubted_at "
+            "= doubted_at - :doubted WHERE id = :id",
             {"seconds": seconds, "doubted": doubted or 0.0, "id": owner},
         )
 
 
-def test_r5_a_process_whose_clock_is_off_says_so_once(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """The log says by how much and what does not happen, once; and again when the clock is right."""
+def test_r5_a_process_whose_clock_is_off_says_so_once(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says by how much and what does not happen, once; and again when the clock is
+    right.
+    """
     right, wrong = start(0), start(25 * HOUR)
     assert right.send("order-1") == ("succeeded", False)
     with caplog.at_level(logging.WARNING, "jackfield.database"):
         for _ in range(3):
             wrong.recovery.look()
         (record,) = caplog.records
-        assert record.message.startswith("the clock of this process is 25 hours ahead of the database's (")
+        assert record.message.startswith(
+            "the clock of this process is 25 hours ahead of the database's ("
+        )
         assert wrong.journal.time.warning is not None
         wrong.clock.seconds = 0
         wrong.recovery.look()

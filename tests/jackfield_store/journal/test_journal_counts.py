@@ -1,4 +1,6 @@
-"""Statistics: the sums that the database keeps are those of a full count, whatever happens to the entries, and to the processes."""
+"""Statistics: the sums that the database keeps are those of a full count, whatever happens to the
+entries, and to the processes.
+"""
 
 from __future__ import annotations
 
@@ -57,9 +59,16 @@ def draft(clock: FakeClock, chance: random.Random) -> Draft:
     """An invocation of one of a few actions."""
     now = clock.time()
     return Draft(
-        new_invocation_id(), chance.choice(("echo", "smtp")), "1.0.0", chance.choice(("say", "put")), "write",
-        chance.choice((None, "hall")), "token-1", now, now + 60,
-    )  # fmt: skip
+        new_invocation_id(),
+        chance.choice(("echo", "smtp")),
+        "1.0.0",
+        chance.choice(("say", "put")),
+        "write",
+        chance.choice((None, "hall")),
+        "token-1",
+        now,
+        now + 60,
+    )
 
 
 def ended(identifier: str, chance: random.Random) -> Result:
@@ -71,10 +80,16 @@ def ended(identifier: str, chance: random.Random) -> Result:
 
 
 class Life:
-    """Random changes of a journal: begins, ends, refusals, queueing, recovery, corrections, resolutions."""
+    """Random changes of a journal: begins, ends, refusals, queueing, recovery, corrections,
+    resolutions.
+    """
 
     def __init__(self, jackfield: Jackfield, clock: FakeClock, seed: int) -> None:
-        self.journal, self.database, self.clock = journal_of(jackfield), jackfield.storage.database, clock
+        self.journal, self.database, self.clock = (
+            journal_of(jackfield),
+            jackfield.storage.database,
+            clock,
+        )
         self.chance = random.Random(seed)
         self.running: list[Draft] = []
         self.queued: list[Draft] = []
@@ -84,8 +99,21 @@ class Life:
         """Make so many changes; the clock goes on by seconds or hours."""
         for _ in range(steps):
             time_passes(self.chance.choice((0.05, 3.0, 70.0, 4000.0)), self.clock, self.database)
-            self.chance.choice((self.start, self.start, self.finish, self.finish, self.refuse, self.enqueue, self.begin, self.cancel,
-                                self.lose, self.resolve, self.enqueue_many))()  # fmt: skip
+            self.chance.choice(
+                (
+                    self.start,
+                    self.start,
+                    self.finish,
+                    self.finish,
+                    self.refuse,
+                    self.enqueue,
+                    self.begin,
+                    self.cancel,
+                    self.lose,
+                    self.resolve,
+                    self.enqueue_many,
+                )
+            )()
 
     def start(self) -> None:
         """Begin an invocation."""
@@ -132,13 +160,19 @@ class Life:
                 self.database.record(self.journal.giving_back(claimed))
                 self.queued.append(one)
             else:
-                self.database.record(self.journal.finishing(one, ended(one.id, self.chance), [], delivery=one.delivery))
+                self.database.record(
+                    self.journal.finishing(
+                        one, ended(one.id, self.chance), [], delivery=one.delivery
+                    )
+                )
 
     def cancel(self) -> None:
         """End one that is queued."""
         if self.queued:
             one = self.queued.pop(0)
-            self.journal.end_queued(one.id, Result("failed", Meta(one.id), error=Unavailable("away")))
+            self.journal.end_queued(
+                one.id, Result("failed", Meta(one.id), error=Unavailable("away"))
+            )
 
     def lose(self) -> None:
         """Recover an entry as lost; its own process may correct it later."""
@@ -151,7 +185,9 @@ class Life:
     def resolve(self) -> None:
         """Resolve a doubt."""
         if self.doubts:
-            self.journal.resolve(self.doubts.pop(), self.chance.choice(("succeeded", "failed")), "ada")
+            self.journal.resolve(
+                self.doubts.pop(), self.chance.choice(("succeeded", "failed")), "ada"
+            )
 
 
 def counted(journal: Journal) -> list[tuple[Any, ...]]:
@@ -159,7 +195,14 @@ def counted(journal: Journal) -> list[tuple[Any, ...]]:
     with journal.database.read() as transaction:
         rows = transaction.execute(_COUNT, {"workspace": "default"})
     return [
-        (row.connector, row.action, row.status, row.invocations, row.attempts, pytest.approx(row.mean) if row.mean is not None else None)
+        (
+            row.connector,
+            row.action,
+            row.status,
+            row.invocations,
+            row.attempts,
+            pytest.approx(row.mean) if row.mean is not None else None,
+        )
         for row in rows
     ]
 
@@ -171,18 +214,25 @@ def known(journal: Journal) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_sums_are_those_of_a_full_count(jackfield: Jackfield, clock: FakeClock, seed: int) -> None:
-    """After any changes, before and after sums are merged into hours and days, and when the entries are purged."""
+    """After any changes, before and after sums are merged into hours and days, and when the entries
+    are purged.
+    """
     journal, database = journal_of(jackfield), jackfield.storage.database
     life = Life(jackfield, clock, seed)
     for _ in range(3):
         life.live(50)
         expected = counted(journal)
         assert known(journal) == expected
-        assert sum(part.invocations for part in parts(database, "default", 0.0, 3600) if part.bucket < 0) == sum(row[3] for row in expected)
+        assert sum(
+            part.invocations for part in parts(database, "default", 0.0, 3600) if part.bucket < 0
+        ) == sum(row[3] for row in expected)
         now = Counter({row[2]: 0 for row in expected})
         for row in expected:
             now[row[2]] += row[3]
-        assert open_now(database, "default") == {**{status: now[status] for status in ("queued", "running", "in_doubt")}, "dead": 0}
+        assert open_now(database, "default") == {
+            **{status: now[status] for status in ("queued", "running", "in_doubt")},
+            "dead": 0,
+        }
         assert sum(Queue(database).depth().values()) == now["queued"]
         upkeep = JournalUpkeep(database, clock)
         time_passes(DAY, clock, database)
@@ -195,8 +245,15 @@ def test_sums_are_those_of_a_full_count(jackfield: Jackfield, clock: FakeClock, 
         pass
     assert known(journal) == expected
     with database.read() as transaction:
-        assert {row.width for row in transaction.execute("SELECT DISTINCT width FROM invocation_counts")} == {0, 86_400}
-        assert transaction.execute("SELECT COUNT(*) AS shards FROM invocation_counts WHERE shard <> 0")[0].shards == 0
+        assert {
+            row.width for row in transaction.execute("SELECT DISTINCT width FROM invocation_counts")
+        } == {0, 86_400}
+        assert (
+            transaction.execute(
+                "SELECT COUNT(*) AS shards FROM invocation_counts WHERE shard <> 0"
+            )[0].shards
+            == 0
+        )
 
 
 _WRITER = """
@@ -221,12 +278,20 @@ with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:
 
 @pytest.mark.usefixtures("warm_python")
 def test_no_kill_separates_an_entry_from_its_count(database_url: str, clock: FakeClock) -> None:
-    """Processes that write and merge at the same time are killed in the middle; the sums are still those of a full count."""
+    """Processes that write and merge at the same time are killed in the middle; the sums are still
+    those of a full count.
+    """
     open_database(database_url, migrate=True).close()
     with Jackfield(connections=[], database_url=database_url) as opened:  # makes the master key
         journal_of(opened).fingerprint({})
     writers = [
-        subprocess.Popen([sys.executable, "-c", _WRITER, database_url], stdout=subprocess.PIPE, text=True, env=os.environ) for _ in range(3)
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, database_url],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ,
+        )
+        for _ in range(3)
     ]
     for place, writer in enumerate(writers):
         assert writer.stdout is not None
@@ -242,7 +307,9 @@ def test_no_kill_separates_an_entry_from_its_count(database_url: str, clock: Fak
 
 
 def test_writers_and_upkeep_do_not_deadlock(postgres_url: str) -> None:
-    """On PostgreSQL, connections that change the same new kinds in any order, and others that merge, wait for nothing but row locks."""
+    """On PostgreSQL, connections that change the same new kinds in any order, and others that
+    merge, wait for nothing but row locks.
+    """
     with open_database(postgres_url, migrate=True) as database:
         clock, faults = FakeClock(), list[BaseException]()
 
@@ -258,16 +325,30 @@ def test_writers_and_upkeep_do_not_deadlock(postgres_url: str) -> None:
         def insert(transaction: Transaction, chance: random.Random) -> None:
             for _ in range(10):
                 transaction.change(
-                    "INSERT INTO invocations (workspace, id, status, connector, action, created_at) "
+                    "INSERT INTO invocations (workspace, id, status, connector, action, "
+                    "created_at) "
                     "VALUES ('default', :id, 'queued', :c, 'a', :at)",
-                    {"id": new_invocation_id(), "c": f"c{chance.randrange(9)}", "at": clock.time() - chance.randrange(9) * 4000},
+                    {
+                        "id": new_invocation_id(),
+                        "c": f"c{chance.randrange(9)}",
+                        "at": clock.time() - chance.randrange(9) * 4000,
+                    },
                 )
 
         def merge(transaction: Transaction, _chance: random.Random) -> None:
-            due = {"workspace": "default", "width": 60, "before": int(clock.time()) - 7200, "shard": 0, "limit": 50}
+            due = {
+                "workspace": "default",
+                "width": 60,
+                "before": int(clock.time()) - 7200,
+                "shard": 0,
+                "limit": 50,
+            }
             JournalUpkeep(database, clock)._merged(transaction, due, 3600)
 
-        threads = [threading.Thread(target=work, args=(unit, seed)) for seed, unit in enumerate([insert] * 5 + [merge] * 2)]
+        threads = [
+            threading.Thread(target=work, args=(unit, seed))
+            for seed, unit in enumerate([insert] * 5 + [merge] * 2)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -277,23 +358,30 @@ def test_writers_and_upkeep_do_not_deadlock(postgres_url: str) -> None:
 
 
 def test_entries_that_one_statement_inserts_are_counted_at_once(postgres_url: str) -> None:
-    """On PostgreSQL, each row of sums changes once for each statement: a version for each entry would slow down the next ones."""
+    """On PostgreSQL, each row of sums changes once for each statement: a version for each entry
+    would slow down the next ones.
+    """
     with open_database(postgres_url, migrate=True) as database, database.write() as transaction:
         transaction.change(
             "INSERT INTO invocations (workspace, id, status, connector, action, created_at) "
             "SELECT 'default', 'i' || n, 'queued', 'c', 'a', 7e8 FROM generate_series(1, 1000) n"
         )
         (changed,) = transaction.execute(
-            "SELECT n_tup_ins + n_tup_upd AS changes FROM pg_stat_xact_user_tables WHERE relname = 'invocation_counts'"
+            "SELECT n_tup_ins + n_tup_upd AS changes FROM pg_stat_xact_user_tables WHERE relname "
+            "= 'invocation_counts'"
         )
-        (counted,) = transaction.execute("SELECT SUM(invocations) AS found FROM invocation_counts WHERE width = 60")
+        (counted,) = transaction.execute(
+            "SELECT SUM(invocations) AS found FROM invocation_counts WHERE width = 60"
+        )
     assert (changed.changes, counted.found) == (2, 1000)
 
 
 def test_limits_of_the_histograms_are_those_of_the_database(database_url: str) -> None:
     """The runtime reads buckets as the triggers write them."""
     with open_database(database_url) as database, database.read() as transaction:
-        rows = transaction.execute("SELECT bucket, upper_limit FROM duration_limits ORDER BY bucket")
+        rows = transaction.execute(
+            "SELECT bucket, upper_limit FROM duration_limits ORDER BY bucket"
+        )
     assert [(row.bucket, row.upper_limit) for row in rows] == list(enumerate(LIMITS))
 
 

@@ -1,4 +1,6 @@
-"""Whatever instant a process dies at, no mail is sent twice under one key and the journal tells the truth."""
+"""Whatever instant a process dies at, no mail is sent twice under one key and the journal tells the
+truth.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,12 @@ def _accepted(aws: FakeAws, key: str) -> int:
 
 @pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.campaign)])
-def test_a_killed_process_sends_nothing_twice_and_loses_nothing(database_url: str, home: Path, kills: int) -> None:
-    """Processes killed at random instants: each mail at most once, an entry for each mail, and every entry ends truthfully."""
+def test_a_killed_process_sends_nothing_twice_and_loses_nothing(
+    database_url: str, home: Path, kills: int
+) -> None:
+    """Processes killed at random instants: each mail at most once, an entry for each mail, and
+    every entry ends truthfully.
+    """
     open_database(database_url, migrate=True).close()
     keys = [f"crash-{number}" for number in range(kills)]
     with FakeAws(latency=0.01) as aws:
@@ -40,7 +46,8 @@ def test_a_killed_process_sends_nothing_twice_and_loses_nothing(database_url: st
             sent = {key: _accepted(aws, key) for key in keys}
             assert [key for key in keys if sent[key] > 1] == []
             assert _accepted(aws, "whole-0") == 1  # of a process that nobody killed
-            assert any(sent.values()) or kills < 100  # of a hundred, some have sent before they were killed
+            # of a hundred, some have sent before they were killed
+            assert any(sent.values()) or kills < 100
             for key in keys:
                 check_truth(entries.get(key), sent[key])
             outcomes = {entry.status for entry in entries.values()}
@@ -51,7 +58,9 @@ def test_a_killed_process_sends_nothing_twice_and_loses_nothing(database_url: st
 
 
 def test_v6_a_process_id_is_looked_up_in_its_own_place_only() -> None:
-    """A live process has not ended, one that is gone has; and where /proc shows another namespace nothing is looked up."""
+    """A live process has not ended, one that is gone has; and where /proc shows another namespace
+    nothing is looked up.
+    """
     assert process.place() is not None
     assert not process.has_ended(os.getpid(), process.born(os.getpid()))
     assert process.has_ended(os.getpid(), 1)

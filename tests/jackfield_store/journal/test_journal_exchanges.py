@@ -1,4 +1,6 @@
-"""Exchanges in the journal live as long as their entry: sealed, deleted with it, and open after keys were rotated."""
+"""Exchanges in the journal live as long as their entry: sealed, deleted with it, and open after
+keys were rotated.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ DAY = 86_400.0
 def jackfield(database_url: str, aws: FakeAws, clock: FakeClock) -> Iterator[Jackfield]:
     """A runtime on a database of each kind."""
     open_database(database_url, migrate=True).close()
-    with Jackfield(connections=[connection(aws.url)], database_url=database_url, clock=clock) as opened:
+    with Jackfield(
+        connections=[connection(aws.url)], database_url=database_url, clock=clock
+    ) as opened:
         yield opened
 
 
@@ -35,16 +39,31 @@ def kept(jackfield: Jackfield, identifier: str) -> Mapping[str, Any] | None:
 
 def refuse(aws: FakeAws) -> None:
     """Let the next mail be refused."""
-    aws.script([{"operation": "SendEmail", "do": "status", "status": 400, "code": "MessageRejected", "message": "no"}])
+    aws.script(
+        [
+            {
+                "operation": "SendEmail",
+                "do": "status",
+                "status": 400,
+                "code": "MessageRejected",
+                "message": "no",
+            }
+        ]
+    )
 
 
 def rows(jackfield: Jackfield) -> list[bytes]:
     """The sealed rows of the table."""
     with jackfield.storage.database.read() as transaction:
-        return [bytes(row.sealed) for row in transaction.execute("SELECT sealed FROM invocation_exchanges")]
+        return [
+            bytes(row.sealed)
+            for row in transaction.execute("SELECT sealed FROM invocation_exchanges")
+        ]
 
 
-def test_they_are_sealed_and_deleted_with_their_entry(jackfield: Jackfield, aws: FakeAws, clock: FakeClock) -> None:
+def test_they_are_sealed_and_deleted_with_their_entry(
+    jackfield: Jackfield, aws: FakeAws, clock: FakeClock
+) -> None:
     """The row shows nothing of what was sent, and the purge that deletes the entry deletes it."""
     refuse(aws)
     identifier = jackfield.invoke(mail("old")).meta.invocation_id
@@ -67,7 +86,9 @@ def test_rotated_keys_open_them(jackfield: Jackfield, aws: FakeAws) -> None:
 
 
 def test_a_recorded_workspace_keeps_bodies_of_failures(jackfield: Jackfield, aws: FakeAws) -> None:
-    """Where inputs are recorded, a failure shows the bodies without a trace; a success keeps nothing."""
+    """Where inputs are recorded, a failure shows the bodies without a trace; a success keeps
+    nothing.
+    """
     jackfield.access.workspaces.set("default", {"keepInputs": True})
     refuse(aws)
     failed, fine = jackfield.invoke(mail("a")), jackfield.invoke(mail("b"))
@@ -79,7 +100,9 @@ def test_a_recorded_workspace_keeps_bodies_of_failures(jackfield: Jackfield, aws
 
 
 def test_a_queued_call_keeps_them_and_its_trace(jackfield: Jackfield) -> None:
-    """A worker keeps the exchanges of what was queued with ``trace``, and the entry's labels are found as before."""
+    """A worker keeps the exchanges of what was queued with ``trace``, and the entry's labels are
+    found as before.
+    """
     given = {**mail("queued"), "trace": True, "context": {"labels": {"order": "4711"}}}
     identifier = jackfield.enqueue(given)
     assert isinstance(identifier, str)
@@ -97,4 +120,6 @@ def test_an_unkeyed_failure_with_labels_keeps_both(jackfield: Jackfield, aws: Fa
     result = jackfield.invoke({**given, "context": {"labels": {"order": "4711"}}})
     assert kept(jackfield, result.meta.invocation_id) is not None
     assert jackfield.journal is not None
-    assert [entry.id for entry in jackfield.journal.entries(label="order=4711")[0]] == [result.meta.invocation_id]
+    assert [entry.id for entry in jackfield.journal.entries(label="order=4711")[0]] == [
+        result.meta.invocation_id
+    ]

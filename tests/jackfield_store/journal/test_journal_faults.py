@@ -1,4 +1,6 @@
-"""A journal that cannot be written: a clear error, nothing sent that was not recorded first, nothing corrupted (issue 3, acceptance)."""
+"""A journal that cannot be written: a clear error, nothing sent that was not recorded first,
+nothing corrupted (issue 3, acceptance).
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,15 @@ def runtime(aws: FakeAws, url: str) -> Iterator[Jackfield]:
 
 
 def refused(result: Result, *words: str) -> None:
-    """The Result says in one of these words what is wrong with the database, and may be repeated."""
+    """The Result says in one of these words what is wrong with the database, and may be
+    repeated.
+    """
     assert result.error is not None
-    assert (result.status, result.error.code, result.error.retryable) == ("failed", "unavailable", True)
+    assert (result.status, result.error.code, result.error.retryable) == (
+        "failed",
+        "unavailable",
+        True,
+    )
     assert any(one in result.error.message for one in words), result.error.message
     assert result.error.hint
 
@@ -68,7 +76,9 @@ def test_a_full_disk(aws: FakeAws, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
     with runtime(aws, url) as jackfield:
         connection = writer(jackfield.storage.database)
-        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+        connection.execute(
+            f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}"
+        )
         statuses = [jackfield.invoke(mail(f"full-{number}")) for number in range(30)]
         sent = {message.subject for message in aws.messages}
         late = [result for number, result in enumerate(statuses) if f"full-{number}" not in sent]
@@ -78,7 +88,11 @@ def test_a_full_disk(aws: FakeAws, tmp_path: Path) -> None:
         connection.execute("PRAGMA max_page_count = 4000")
         assert jackfield.invoke(mail("after")).status == "succeeded"
         assert jackfield.journal is not None
-        told = {key for key, entry in entries_by_key(jackfield.journal).items() if entry.status == "succeeded"}
+        told = {
+            key
+            for key, entry in entries_by_key(jackfield.journal).items()
+            if entry.status == "succeeded"
+        }
         assert told == {message.subject for message in aws.messages}
     whole(url)
 
@@ -98,7 +112,9 @@ def test_a_read_only_database(aws: FakeAws, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["with a key", "without"])
 def test_a_locked_database(aws: FakeAws, tmp_path: Path, keyed: bool) -> None:
-    """A lock that another process does not give back refuses the entry, and nothing is sent, whether the request has a key or not."""
+    """A lock that another process does not give back refuses the entry, and nothing is sent,
+    whether the request has a key or not.
+    """
     url = f"sqlite:///{tmp_path / 'a.db'}"
     order = mail("order-1")
     if not keyed:
@@ -107,7 +123,11 @@ def test_a_locked_database(aws: FakeAws, tmp_path: Path, keyed: bool) -> None:
         other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         # on a busy machine, what came before may still wait for the lock
-        refused(jackfield.invoke(order), "locked by another process", "what came before still waits for a lock")
+        refused(
+            jackfield.invoke(order),
+            "locked by another process",
+            "what came before still waits for a lock",
+        )
         assert len(aws.messages) == 1
         other.execute("ROLLBACK")
         other.close()
@@ -116,8 +136,10 @@ def test_a_locked_database(aws: FakeAws, tmp_path: Path, keyed: bool) -> None:
 
 
 def test_a_doubt_is_on_the_disk_before_anybody_learns_of_it(aws: FakeAws, tmp_path: Path) -> None:
-    """Whoever is told that a mail may have been sent finds it in the journal, whatever becomes of the process that told them, and of the
-    machine: its call waits for the disk, and says if it waited in vain. What is put off would wait for nobody."""
+    """Whoever is told that a mail may have been sent finds it in the journal, whatever becomes of
+    the process that told them, and of the machine: its call waits for the disk, and says if it
+    waited in vain. What is put off would wait for nobody.
+    """
     order = mail("order-1")
     del order["idempotencyKey"]
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
@@ -125,7 +147,9 @@ def test_a_doubt_is_on_the_disk_before_anybody_learns_of_it(aws: FakeAws, tmp_pa
         aws.script([{"do": "reset", "operation": "sesv2:SendEmail", "always": True}])
         told = jackfield.invoke(order)
         assert (told.status, told.meta.warnings) == ("in_doubt", ())
-        assert other.execute("SELECT count(*) FROM invocations WHERE status = 'in_doubt'").fetchall() == [(1,)]
+        assert other.execute(
+            "SELECT count(*) FROM invocations WHERE status = 'in_doubt'"
+        ).fetchall() == [(1,)]
         with _locks(jackfield, other):
             told = jackfield.invoke(order)
         other.execute("ROLLBACK")
@@ -135,22 +159,27 @@ def test_a_doubt_is_on_the_disk_before_anybody_learns_of_it(aws: FakeAws, tmp_pa
 
 
 def test_a_deadline_bounds_the_wait_for_a_lock(aws: FakeAws, tmp_path: Path) -> None:
-    """With 'timeoutSeconds' a locked database is waited for as long as that, from threads and event loops alike; nothing is sent, and the
-    runtime is closed as fast."""
+    """With 'timeoutSeconds' a locked database is waited for as long as that, from threads and event
+    loops alike; nothing is sent, and the runtime is closed as fast.
+    """
     url = f"sqlite:///{tmp_path / 'a.db'}"
     hurried = {**mail("order-1"), "timeoutSeconds": 1.5}
     with Jackfield(connections=[connection(aws.url)], database_url=url) as jackfield:
         jackfield.invoke(mail("before")).unwrap()
         assert jackfield.journal is not None
-        jackfield.journal.entries()  # what that call left to be written later is written: a unit in its commit waits for 30 s
+        # what that call left to be written later is written: a unit in its commit waits for 30 s
+        jackfield.journal.entries()
         other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         for looped in (False, True):
             started = time.monotonic()
-            result = asyncio.run(jackfield.ainvoke(hurried)) if looped else jackfield.invoke(hurried)
+            result = (
+                asyncio.run(jackfield.ainvoke(hurried)) if looped else jackfield.invoke(hurried)
+            )
             assert time.monotonic() - started < 25
             assert result.error is not None
-            assert result.error.code in ("unavailable", "timeout")  # the second one may wait for the first one's entry before
+            # the second one may wait for the first one's entry before
+            assert result.error.code in ("unavailable", "timeout")
             assert looped or "lock" in result.error.message
         started = time.monotonic()
     assert time.monotonic() - started < 25
@@ -159,7 +188,9 @@ def test_a_deadline_bounds_the_wait_for_a_lock(aws: FakeAws, tmp_path: Path) -> 
 
 
 def test_a_lock_in_mid_call(aws: FakeAws, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A Result that cannot be recorded stands, is logged, and is recorded as soon as the database is back: its key is not held for ever."""
+    """A Result that cannot be recorded stands, is logged, and is recorded as soon as the database
+    is back: its key is not held for ever.
+    """
     url = f"sqlite:///{tmp_path / 'a.db'}"
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
     with runtime(aws, url) as jackfield, caplog.at_level(logging.ERROR, "jackfield"):
@@ -175,16 +206,22 @@ def test_a_lock_in_mid_call(aws: FakeAws, tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_lock_before_the_end(aws: FakeAws, tmp_path: Path) -> None:
-    """A server or a worker that stops records what it could not record before: nobody has to wait until it counts as dead."""
+    """A server or a worker that stops records what it could not record before: nobody has to wait
+    until it counts as dead.
+    """
     url = f"sqlite:///{tmp_path / 'a.db'}"
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
     with runtime(aws, url) as jackfield:
         with _locks(jackfield, other):
             assert jackfield.invoke(mail("order-1")).status == "succeeded"
         other.execute("ROLLBACK")
-        assert [status for (status,) in other.execute("SELECT status FROM invocations ORDER BY id")] == ["succeeded", "running"]
+        assert [
+            status for (status,) in other.execute("SELECT status FROM invocations ORDER BY id")
+        ] == ["succeeded", "running"]
         asyncio.run(jackfield.drained(0.0))
-        assert [status for (status,) in other.execute("SELECT status FROM invocations ORDER BY id")] == ["succeeded", "succeeded"]
+        assert [
+            status for (status,) in other.execute("SELECT status FROM invocations ORDER BY id")
+        ] == ["succeeded", "succeeded"]
     other.close()
 
 
@@ -206,7 +243,9 @@ def _locks(jackfield: Jackfield, other: sqlite3.Connection) -> Iterator[None]:
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 def test_a_server_that_is_gone(tmp_path: Path) -> None:
-    """PostgreSQL gone before a call: nothing is sent. Gone in mid-call: the Result stands, and the journal learns of it later."""
+    """PostgreSQL gone before a call: nothing is sent. Gone in mid-call: the Result stands, and the
+    journal learns of it later.
+    """
     with FakeAws(latency=0.3) as aws, running_server() as server:
         url = server.create()
         open_database(url, migrate=True).close()
@@ -215,7 +254,8 @@ def test_a_server_that_is_gone(tmp_path: Path) -> None:
             refused(jackfield.invoke(mail("order-1")), "cannot be")
             assert len(aws.messages) == 1
             server.start()
-            sent = until(lambda: _unless_refused(jackfield.invoke(mail("order-1"))))  # one that has just found it gone may be refused
+            # one that has just found it gone may be refused
+            sent = until(lambda: _unless_refused(jackfield.invoke(mail("order-1"))))
             assert sent is not None
             assert sent.status == "succeeded"
             result = _stopped_in_mid_call(jackfield, aws, server)

@@ -26,7 +26,9 @@ DAY = 86_400.0
 def jackfield(database_url: str, aws: FakeAws, clock: FakeClock) -> Iterator[Jackfield]:
     """A runtime on a database of each kind."""
     open_database(database_url, migrate=True).close()
-    with Jackfield(connections=[connection(aws.url)], database_url=database_url, clock=clock) as opened:
+    with Jackfield(
+        connections=[connection(aws.url)], database_url=database_url, clock=clock
+    ) as opened:
         yield opened
 
 
@@ -43,11 +45,15 @@ def shown(jackfield: Jackfield, identifier: str) -> dict[str, Any]:
 
 
 def test_inputs_are_kept_where_the_workspace_asks(jackfield: Jackfield) -> None:
-    """Without the setting only a fingerprint is kept, if there is a key; with it the inputs, also of what was refused."""
+    """Without the setting only a fingerprint is kept, if there is a key; with it the inputs, also
+    of what was refused.
+    """
     plain = jackfield.invoke(mail("order-1"))
     entry = shown(jackfield, plain.meta.invocation_id)
     assert ("inputs" in entry, "fingerprint" in entry) == (False, True)
-    keyless = jackfield.invoke({name: value for name, value in mail("").items() if name != "idempotencyKey"})
+    keyless = jackfield.invoke(
+        {name: value for name, value in mail("").items() if name != "idempotencyKey"}
+    )
     assert not {"inputs", "fingerprint"} & set(shown(jackfield, keyless.meta.invocation_id))
     setting(jackfield, keepInputs=True)
     kept = jackfield.invoke(mail("order-2"))
@@ -68,7 +74,9 @@ def kept_text(jackfield: Jackfield, text: str) -> str:
 
 
 def test_kept_inputs_hold_no_secret(jackfield: Jackfield) -> None:
-    """A secret of the connection that stands in a text is masked, and so is what may be a misspelt secret."""
+    """A secret of the connection that stands in a text is masked, and so is what may be a misspelt
+    secret.
+    """
     assert kept_text(jackfield, "the key is secret-of-the-nursery") == "the key is ***"
     unknown = mail("order-2")
     unknown["inputs"] = {**unknown["inputs"], "secretKey": "hunter2"}
@@ -79,7 +87,9 @@ def test_kept_inputs_hold_no_secret(jackfield: Jackfield) -> None:
 def test_kept_inputs_hold_no_secret_that_is_read_by_reference(
     database_url: str, aws: FakeAws, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A secret that only opening the connection reads is masked in the inputs that the journal keeps, too."""
+    """A secret that only opening the connection reads is masked in the inputs that the journal
+    keeps, too.
+    """
     open_database(database_url, migrate=True).close()
     monkeypatch.setenv("NURSERY_SECRET", "secret-of-the-nursery")
     given = connection(aws.url)
@@ -97,7 +107,9 @@ def test_large_inputs_are_not_kept(jackfield: Jackfield) -> None:
 
 
 def test_queued_inputs_are_forgotten_or_kept_as_the_workspace_says(jackfield: Jackfield) -> None:
-    """What waits in the queue is kept whole, and encrypted, until it is begun; then only what the workspace wants, redacted."""
+    """What waits in the queue is kept whole, and encrypted, until it is begun; then only what the
+    workspace wants, redacted.
+    """
     import asyncio
 
     from jackfield_store.journal import Queue
@@ -112,8 +124,12 @@ def test_queued_inputs_are_forgotten_or_kept_as_the_workspace_says(jackfield: Ja
         assert ("inputs" in shown(jackfield, identifier)) is keeps
 
 
-def test_entries_are_deleted_when_their_time_is_over(jackfield: Jackfield, clock: FakeClock, aws: FakeAws) -> None:
-    """The runtime deletes what is older than the workspace's ``retentionDays`` by itself; a doubt stays."""
+def test_entries_are_deleted_when_their_time_is_over(
+    jackfield: Jackfield, clock: FakeClock, aws: FakeAws
+) -> None:
+    """The runtime deletes what is older than the workspace's ``retentionDays`` by itself; a doubt
+    stays.
+    """
     setting(jackfield, retentionDays=7)
     old = jackfield.invoke(mail("old"))
     aws.script([{"operation": "SendEmail", "do": "reset"}])
@@ -129,7 +145,9 @@ def test_entries_are_deleted_when_their_time_is_over(jackfield: Jackfield, clock
 
 
 def test_a_purge_deletes_in_slices(jackfield: Jackfield, clock: FakeClock) -> None:
-    """A large purge is many short commits: each call deletes at most 250 entries, fewer on a slow machine; the command ends with all."""
+    """A large purge is many short commits: each call deletes at most 250 entries, fewer on a slow
+    machine; the command ends with all.
+    """
     jackfield.invoke(mail("old"))
     database = jackfield.storage.database
     with database.read() as transaction:
@@ -146,25 +164,37 @@ def test_a_purge_deletes_in_slices(jackfield: Jackfield, clock: FakeClock) -> No
         jackfield.invoke(mail(f"new-{number}"))
         clock.advance(1)
         with database.read() as transaction:
-            old = transaction.execute("SELECT COUNT(*) AS old FROM invocations WHERE created_at = :at", {"at": row.created_at})
+            old = transaction.execute(
+                "SELECT COUNT(*) AS old FROM invocations WHERE created_at = :at",
+                {"at": row.created_at},
+            )
         left.append(old[0].old)
     assert all(1 <= before - after <= 250 for before, after in pairwise(left))
     assert jackfield.journal is not None
     assert jackfield.journal.purge() == left[-1]
 
 
-def test_a_purge_gives_space_back(aws: FakeAws, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of SQLite shrinks after a purge, in steps of a few pages, and is still sound; a part of it stays for new entries."""
+def test_a_purge_gives_space_back(
+    aws: FakeAws, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of SQLite shrinks after a purge, in steps of a few pages, and is still sound; a part
+    of it stays for new entries.
+    """
     monkeypatch.setattr(sqlite, "_RESERVE", 20)
     monkeypatch.setattr(sqlite, "_GIVEN_BACK", 40)
     file = tmp_path / "a.db"
-    with Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{file}", clock=clock) as jackfield:
+    with Jackfield(
+        connections=[connection(aws.url)], database_url=f"sqlite:///{file}", clock=clock
+    ) as jackfield:
         jackfield.invoke(mail("old")).unwrap()
         with jackfield.storage.database.write() as transaction:
             (row,) = transaction.execute("SELECT * FROM invocations")
-            names = ", ".join(name for name in row.as_dict() if name not in ("id", "idempotency_key", "result"))
+            names = ", ".join(
+                name for name in row.as_dict() if name not in ("id", "idempotency_key", "result")
+            )
             transaction.change(
-                "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 600) "
+                "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE "
+                "n < 600) "
                 f"INSERT INTO invocations (id, result, {names}) "
                 f"SELECT 'copy-' || n, zeroblob(4000), {names} FROM numbers CROSS JOIN invocations"
             )
@@ -194,7 +224,9 @@ def _pages(jackfield: Jackfield) -> int:
 
 def test_a_file_of_the_database_holds_no_kept_input(aws: FakeAws, tmp_path: Path) -> None:
     """Kept inputs are encrypted like everything else that may be confidential."""
-    with Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}") as jackfield:
+    with Jackfield(
+        connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}"
+    ) as jackfield:
         setting(jackfield, keepInputs=True)
         jackfield.invoke(mail("order-1")).unwrap()
     with closing(sqlite3.connect(tmp_path / "a.db")) as connection_:

@@ -1,4 +1,6 @@
-"""Outcomes that come after their process was taken for lost: they correct the entry, and settle the doubt."""
+"""Outcomes that come after their process was taken for lost: they correct the entry, and settle the
+doubt.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,25 @@ from jackfield_store.journal.doubt_reports import DoubtReports, Report
 
 
 def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
-    """An outcome that arrives after others settled the run as in doubt corrects entry and key, and the entry says so."""
+    """An outcome that arrives after others settled the run as in doubt corrects entry and key, and
+    the entry says so.
+    """
     lost, alive = two
     won, failed = lost.started("write", "order-1"), lost.started("write", "order-2")
     lost.hangs()
     assert alive.look() == 2
     assert alive.find(won).status == "in_doubt"
-    lost.database.record(lost.journal.finishing(lost.journal.find(won), Result("succeeded", Meta(won), output={"Identities": []}), []))
+    lost.database.record(
+        lost.journal.finishing(
+            lost.journal.find(won), Result("succeeded", Meta(won), output={"Identities": []}), []
+        )
+    )
     error = alive.jackfield.invoke({**READ, "action": "nothing"}).error
-    lost.database.record(lost.journal.finishing(lost.journal.find(failed), Result("failed", Meta(failed), error=error), []))
+    lost.database.record(
+        lost.journal.finishing(
+            lost.journal.find(failed), Result("failed", Meta(failed), error=error), []
+        )
+    )
     entry = alive.find(won)
     assert (entry.status, entry.key_held) == ("succeeded", True)
     assert "correctedAt" in entry.to_json()
@@ -31,12 +43,22 @@ def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["together", "apart"])
-def test_a_late_answer_that_settles_a_doubt_is_reported_once(two: tuple[Process, Process], *, fails: bool) -> None:
-    """After its commit, in the process that has answered, also where the commit is tried again without a unit that fails. Not reported:
-    another doubt, the end of a read that was taken for failed, and an answer that comes twice. What a person has resolved otherwise before
-    is contradicted."""
+def test_a_late_answer_that_settles_a_doubt_is_reported_once(
+    two: tuple[Process, Process], *, fails: bool
+) -> None:
+    """After its commit, in the process that has answered, also where the commit is tried again
+    without a unit that fails. Not reported: another doubt, the end of a read that was taken for
+    failed, and an answer that comes twice. What a person has resolved otherwise before is
+    contradicted.
+    """
     lost, alive = two
-    given = {"won": "write", "failed": "write", "doubt": "write", "read": "read", "settled": "write"}
+    given = {
+        "won": "write",
+        "failed": "write",
+        "doubt": "write",
+        "read": "read",
+        "settled": "write",
+    }
     ids = {name: lost.started(effect, name) for name, effect in given.items()}
     lost.hangs()
     assert alive.look() == len(ids)
@@ -44,10 +66,17 @@ def test_a_late_answer_that_settles_a_doubt_is_reported_once(two: tuple[Process,
     reports, others = list[Report](), list[Report]()
     DoubtReports.of(lost.database).add(reports.append)
     DoubtReports.of(alive.database).add(others.append)
-    errors = {"failed": alive.jackfield.invoke({**READ, "action": "nothing"}).error, "doubt": InDoubt("who knows")}
+    errors = {
+        "failed": alive.jackfield.invoke({**READ, "action": "nothing"}).error,
+        "doubt": InDoubt("who knows"),
+    }
     ends: dict[str, Any] = {"failed": "failed", "doubt": "in_doubt"}
     late = [
-        lost.journal.finishing(lost.journal.find(one), Result(ends.get(name, "succeeded"), Meta(one), error=errors.get(name)), [])
+        lost.journal.finishing(
+            lost.journal.find(one),
+            Result(ends.get(name, "succeeded"), Meta(one), error=errors.get(name)),
+            [],
+        )
         for name, one in ids.items()
     ]
 
@@ -80,11 +109,19 @@ def _resolved(two: tuple[Process, Process], word: Literal["succeeded", "failed"]
 
 
 def _comes_late(lost: Process, identifier: str) -> None:
-    lost.database.record(lost.journal.finishing(lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={"n": 1}), []))
+    lost.database.record(
+        lost.journal.finishing(
+            lost.journal.find(identifier),
+            Result("succeeded", Meta(identifier), output={"n": 1}),
+            [],
+        )
+    )
 
 
 def test_a_late_truth_is_recorded_against_a_person_s_word(two: tuple[Process, Process]) -> None:
-    """A person's "failed" yields to the success that arrives later, and the key that it had freed replays that."""
+    """A person's "failed" yields to the success that arrives later, and the key that it had freed
+    replays that.
+    """
     lost, alive = two
     identifier = _resolved(two, "failed")
     assert alive.journal.held("order-1") is None
@@ -95,7 +132,11 @@ def test_a_late_truth_is_recorded_against_a_person_s_word(two: tuple[Process, Pr
     resolution = shown["meta"]["resolution"]
     assert (resolution["by"], resolution["error"]["code"]) == ("ada", "in_doubt")
     contradiction = resolution["contradictedBy"]
-    assert (contradiction["verdict"], contradiction["kind"], contradiction["source"]) == ("took", "answer", "aws-ses/listIdentities")
+    assert (contradiction["verdict"], contradiction["kind"], contradiction["source"]) == (
+        "took",
+        "answer",
+        "aws-ses/listIdentities",
+    )
     held = alive.journal.held("order-1")
     assert held is not None
     assert held.id == identifier
@@ -117,6 +158,9 @@ def test_a_late_doubt_changes_nothing_that_a_person_decided(two: tuple[Process, 
     """A run that does not know what it came to knows no better than a person."""
     lost, alive = two
     identifier = _resolved(two, "failed")
-    entry, doubt = lost.journal.find(identifier), Result("in_doubt", Meta(identifier), error=InDoubt("who knows"))
+    entry, doubt = (
+        lost.journal.find(identifier),
+        Result("in_doubt", Meta(identifier), error=InDoubt("who knows")),
+    )
     lost.database.record(lost.journal.finishing(entry, doubt, []))
     assert alive.find(identifier).status == "failed"

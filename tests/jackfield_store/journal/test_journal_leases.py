@@ -1,4 +1,6 @@
-"""Leases: whichever process dies and whichever lives, every accepted invocation ends truthfully, and who lost its lease changes nothing."""
+"""Leases: whichever process dies and whichever lives, every accepted invocation ends truthfully,
+and who lost its lease changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,12 @@ def queued(process: Process, invocation: dict[str, Any]) -> str:
     return found
 
 
-def test_v3_what_a_lost_worker_had_claimed_goes_to_another(two: tuple[Process, Process], aws: FakeAws) -> None:
-    """A claim whose owner stops renewing is given back and run by a process that lives, restarted or not."""
+def test_v3_what_a_lost_worker_had_claimed_goes_to_another(
+    two: tuple[Process, Process], aws: FakeAws
+) -> None:
+    """A claim whose owner stops renewing is given back and run by a process that lives, restarted
+    or not.
+    """
     lost, alive = two
     identifier = queued(alive, mail("order-1"))
     assert [item.id for item in lost.queue.claim(1)] == [identifier]
@@ -44,13 +50,21 @@ def test_v3_what_a_lost_worker_had_claimed_goes_to_another(two: tuple[Process, P
     assert claimed.delivery == 2
     assert asyncio.run(alive.jackfield.arun(claimed)).status == "succeeded"
     assert len(aws.messages) == 1
-    assert [item["outcome"] for item in alive.find(identifier).to_json()["deliveries"]] == ["not_begun"]
+    assert [item["outcome"] for item in alive.find(identifier).to_json()["deliveries"]] == [
+        "not_begun"
+    ]
 
 
 def test_v1_what_a_lost_process_ran_ends_while_others_live(two: tuple[Process, Process]) -> None:
-    """A write is in doubt, a read has failed and may be repeated; nobody has to open the journal anew."""
+    """A write is in doubt, a read has failed and may be repeated; nobody has to open the journal
+    anew.
+    """
     lost, alive = two
-    write, read, keyed = lost.started("write"), lost.started("read"), lost.started("write", "order-1")
+    write, read, keyed = (
+        lost.started("write"),
+        lost.started("read"),
+        lost.started("write", "order-1"),
+    )
     lost.hangs()
     assert alive.find(write).status == "running"
     assert alive.look() == 3
@@ -90,10 +104,17 @@ def test_what_is_not_changed_is_not_called_corrected(two: tuple[Process, Process
     identifier = lost.started("write", "order-1")
     lost.hangs()
     alive.look()
-    entry, doubt = lost.journal.find(identifier), Result("in_doubt", Meta(identifier), error=InDoubt("who knows"))
+    entry, doubt = (
+        lost.journal.find(identifier),
+        Result("in_doubt", Meta(identifier), error=InDoubt("who knows")),
+    )
     lost.database.record(lost.journal.finishing(entry, doubt, []))
     shown = alive.find(identifier).to_json()
-    assert (shown["status"], shown["error"]["message"], "correctedAt" in shown) == ("in_doubt", "who knows", False)
+    assert (shown["status"], shown["error"]["message"], "correctedAt" in shown) == (
+        "in_doubt",
+        "who knows",
+        False,
+    )
     assert alive.find(identifier).key_held
 
 
@@ -105,8 +126,12 @@ class _Odd(SystemClock):
         return super().time() + 10_800
 
 
-def test_clocks_that_differ_settle_no_live_run(two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process whose clock is ahead, and that cannot see the other's processes, leaves what that one runs alone."""
+def test_clocks_that_differ_settle_no_live_run(
+    two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose clock is ahead, and that cannot see the other's processes, leaves what that
+    one runs alone.
+    """
     holder, other = two
     identifier = holder.started("write", "order-1")
     with holder.database.write() as transaction:  # on another host
@@ -122,24 +147,33 @@ def test_clocks_that_differ_settle_no_live_run(two: tuple[Process, Process], mon
 
 
 def test_a_host_that_is_long_gone_is_found_at_two_looks(two: tuple[Process, Process]) -> None:
-    """Processes that have only just come settle what two of them, a lease apart, find not renewed for a minute."""
+    """Processes that have only just come settle what two of them, a lease apart, find not renewed
+    for a minute.
+    """
     holder, other = two
     holder.started("write", "order-1")
     holder.hangs()
     with holder.database.write() as transaction:
-        transaction.change("UPDATE instances SET place = 'elsewhere', pid = 1, seen_at = seen_at - 120", {})
+        transaction.change(
+            "UPDATE instances SET place = 'elsewhere', pid = 1, seen_at = seen_at - 120", {}
+        )
     entry = other.journal.held("order-1")
     assert entry is not None
-    assert entry.status == "running"  # the clock may have been set: a second look, a lease later, decides
+    # the clock may have been set: a second look, a lease later, decides
+    assert entry.status == "running"
     with holder.database.write() as transaction:
-        transaction.change("UPDATE instances SET doubted_at = doubted_at - :lease", {"lease": LEASE + 1})
+        transaction.change(
+            "UPDATE instances SET doubted_at = doubted_at - :lease", {"lease": LEASE + 1}
+        )
     entry = other.journal.held("order-1")
     assert entry is not None
     assert entry.status == "in_doubt"
 
 
 def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws: FakeAws) -> None:
-    """A read whose worker died after it had begun is run again by another; the worker that comes back changes nothing."""
+    """A read whose worker died after it had begun is run again by another; the worker that comes
+    back changes nothing.
+    """
     lost, alive = two
     identifier, first = _cut_off(lost, alive)
     assert alive.find(identifier).status == "queued"
@@ -151,8 +185,12 @@ def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws
     assert aws.counts["ses:ListIdentities"] + aws.counts["sesv2:ListEmailIdentities"] >= 1
 
 
-def test_a_late_outcome_ends_no_later_delivery_to_the_same_worker(two: tuple[Process, Process]) -> None:
-    """A worker that was cut off, and gets the same read again, may still run the first delivery: its outcome is not the second one's."""
+def test_a_late_outcome_ends_no_later_delivery_to_the_same_worker(
+    two: tuple[Process, Process],
+) -> None:
+    """A worker that was cut off, and gets the same read again, may still run the first delivery:
+    its outcome is not the second one's.
+    """
     lost, alive = two
     identifier, first = _cut_off(lost, alive)
     second = _claimed_when_due(lost)
@@ -165,7 +203,9 @@ def test_a_late_outcome_ends_no_later_delivery_to_the_same_worker(two: tuple[Pro
 
 
 def test_a_late_outcome_ends_no_claim_of_another_worker(two: tuple[Process, Process]) -> None:
-    """What a worker has put off is claimed by another under the same number: whatever the first one still tells is not the second's."""
+    """What a worker has put off is claimed by another under the same number: whatever the first one
+    still tells is not the second's.
+    """
     first, second = two
     identifier = queued(second, READ)
     (before,) = first.queue.claim(1)
@@ -178,7 +218,9 @@ def test_a_late_outcome_ends_no_claim_of_another_worker(two: tuple[Process, Proc
     assert second.find(identifier).status == "running"
 
 
-def test_w3_a_queued_write_that_had_begun_is_in_doubt(two: tuple[Process, Process], aws: FakeAws) -> None:
+def test_w3_a_queued_write_that_had_begun_is_in_doubt(
+    two: tuple[Process, Process], aws: FakeAws
+) -> None:
     """A write is run again only where it had not begun."""
     lost, alive = two
     identifier = queued(alive, mail("order-1"))
@@ -196,7 +238,11 @@ def test_w3_poison_ends(two: tuple[Process, Process]) -> None:
     lost, alive = two
     identifier = queued(alive, READ)
     for _ in range(DELIVERIES):
-        alive.database.record(lambda transaction: transaction.change("UPDATE invocations SET available_at = 0 WHERE status = 'queued'", {}))
+        alive.database.record(
+            lambda transaction: transaction.change(
+                "UPDATE invocations SET available_at = 0 WHERE status = 'queued'", {}
+            )
+        )
         (claimed,) = lost.queue.claim(1)
         lost.begun(claimed, "read")
         assert alive.recovery._take_over(Instance.of(lost.database).id, "host-b") == 1
@@ -208,10 +254,16 @@ def test_w3_poison_ends(two: tuple[Process, Process]) -> None:
 
 
 def test_v5_waiting_in_the_queue_is_not_held_against_a_run(two: tuple[Process, Process]) -> None:
-    """A run that was queued for long past its 'timeoutSeconds' belongs to its process as long as that renews its lease."""
+    """A run that was queued for long past its 'timeoutSeconds' belongs to its process as long as
+    that renews its lease.
+    """
     holder, other = two
     identifier = queued(other, {**READ, "timeoutSeconds": 1, "idempotencyKey": "order-1"})
-    other.database.record(lambda transaction: transaction.change("UPDATE invocations SET created_at = 1, available_at = 1", {}))
+    other.database.record(
+        lambda transaction: transaction.change(
+            "UPDATE invocations SET created_at = 1, available_at = 1", {}
+        )
+    )
     (claimed,) = holder.queue.claim(1)
     holder.begun(claimed, "read")
     entry = other.journal.held("order-1")
@@ -235,7 +287,9 @@ def _left_by_a_child(aws_url: str, database_url: str) -> dict[str, Any]:
 
 
 def test_v2_what_cannot_be_begun_is_given_back(aws: FakeAws, tmp_path: Path) -> None:
-    """A lock that outlasts the deadline of a claimed invocation leaves it in the queue for the next worker, with all that it needs."""
+    """A lock that outlasts the deadline of a claimed invocation leaves it in the queue for the next
+    worker, with all that it needs.
+    """
     worker = Process(aws.url, f"sqlite:///{tmp_path / 'a.db'}")
     worker.jackfield.invoke(mail("before")).unwrap()
     identifier = queued(worker, {**mail("order-1"), "timeoutSeconds": 3})
@@ -255,7 +309,9 @@ def test_v2_what_cannot_be_begun_is_given_back(aws: FakeAws, tmp_path: Path) -> 
 
 
 def test_v2_a_stop_gives_back_what_was_not_sent(two: tuple[Process, Process], aws: FakeAws) -> None:
-    """A worker that is stopped before anything was sent leaves the invocation to another: nobody has cancelled it."""
+    """A worker that is stopped before anything was sent leaves the invocation to another: nobody
+    has cancelled it.
+    """
     stopped, alive = two
     identifier = queued(alive, mail("order-1"))
     (claimed,) = stopped.queue.claim(1)
@@ -275,8 +331,12 @@ def test_v2_a_stop_gives_back_what_was_not_sent(two: tuple[Process, Process], aw
     assert len(aws.messages) == 1
 
 
-def test_w9_a_claimed_invocation_can_be_cancelled(two: tuple[Process, Process], aws: FakeAws) -> None:
-    """What a worker has taken and not begun is cancelled for certain: the worker finds that out before it sends."""
+def test_w9_a_claimed_invocation_can_be_cancelled(
+    two: tuple[Process, Process], aws: FakeAws
+) -> None:
+    """What a worker has taken and not begun is cancelled for certain: the worker finds that out
+    before it sends.
+    """
     worker, other = two
     identifier = queued(other, mail("order-1"))
     (claimed,) = worker.queue.claim(1)
@@ -301,27 +361,42 @@ def test_v8_nothing_is_owed_for_what_never_got_an_entry(aws: FakeAws, tmp_path: 
 
 def _move(process: Process, identifier: str, workspace: str) -> None:
     statement = "UPDATE invocations SET workspace = :workspace WHERE id = :id"
-    process.database.record(lambda transaction: transaction.change(statement, {"workspace": workspace, "id": identifier}))
+    process.database.record(
+        lambda transaction: transaction.change(
+            statement, {"workspace": workspace, "id": identifier}
+        )
+    )
 
 
 def _at(seconds: float) -> str:
     return str(iso(time.time() + seconds))
 
 
-def test_v8_a_queued_invocation_is_not_begun_after_its_moment(two: tuple[Process, Process], aws: FakeAws) -> None:
-    """One that has not begun by its 'notAfter' ends as a timeout and is never sent, whether a worker had claimed it or nobody looks."""
+def test_v8_a_queued_invocation_is_not_begun_after_its_moment(
+    two: tuple[Process, Process], aws: FakeAws
+) -> None:
+    """One that has not begun by its 'notAfter' ends as a timeout and is never sent, whether a
+    worker had claimed it or nobody looks.
+    """
     worker, other = two
     waits = queued(other, {**mail("order-1"), "notAfter": _at(-1)})
     assert worker.queue.claim(1) == []
     claimed_late = queued(other, {**mail("order-2"), "notAfter": _at(60)})
     (claimed,) = worker.queue.claim(1)
-    worker.database.record(lambda transaction: transaction.change("UPDATE invocations SET not_after = 1 WHERE owner IS NOT NULL", {}))
+    worker.database.record(
+        lambda transaction: transaction.change(
+            "UPDATE invocations SET not_after = 1 WHERE owner IS NOT NULL", {}
+        )
+    )
     result = asyncio.run(worker.jackfield.arun(claimed))
     assert result.error is not None
     assert result.error.code == "timeout"
     other.recovery.look()
     for identifier in (waits, claimed_late):
-        assert (other.find(identifier).status, other.find(identifier).error_code) == ("failed", "timeout")
+        assert (other.find(identifier).status, other.find(identifier).error_code) == (
+            "failed",
+            "timeout",
+        )
     assert aws.messages == []
 
 
@@ -335,9 +410,12 @@ def test_v8_a_queued_invocation_waits_for_its_moment(two: tuple[Process, Process
 
 
 def test_w1_workspaces_are_served_in_turn(two: tuple[Process, Process]) -> None:
-    """One invocation of a tenant does not wait for the hundred that others queued before; and others' long ones do not hold all places."""
+    """One invocation of a tenant does not wait for the hundred that others queued before; and
+    others' long ones do not hold all places.
+    """
     worker, other = two
-    crowd = sorted(queued(other, mail(f"order-{number}")) for number in range(30))  # by id: several may be of one millisecond
+    # by id: several may be of one millisecond
+    crowd = sorted(queued(other, mail(f"order-{number}")) for number in range(30))
     for workspace in ("acme", "globex"):
         _move(other, queued(other, mail(workspace)), workspace)
     first = worker.queue.claim(6)
@@ -348,7 +426,9 @@ def test_w1_workspaces_are_served_in_turn(two: tuple[Process, Process]) -> None:
 
 
 def _cut_off(lost: Process, alive: Process) -> tuple[str, Claimed]:
-    """Let a process hang in a queued read that it has claimed, and the other one take it over; return its id and that claim."""
+    """Let a process hang in a queued read that it has claimed, and the other one take it over;
+    return its id and that claim.
+    """
     identifier = queued(alive, READ)
     (first,) = lost.queue.claim(1)
     lost.begun(first, "read")
@@ -358,6 +438,10 @@ def _cut_off(lost: Process, alive: Process) -> tuple[str, Claimed]:
 
 
 def _claimed_when_due(process: Process) -> Claimed:
-    process.database.record(lambda transaction: transaction.change("UPDATE invocations SET available_at = 0 WHERE status = 'queued'", {}))
+    process.database.record(
+        lambda transaction: transaction.change(
+            "UPDATE invocations SET available_at = 0 WHERE status = 'queued'", {}
+        )
+    )
     (claimed,) = process.queue.claim(1)
     return claimed

@@ -1,4 +1,6 @@
-"""Callers who leave at any instant: what the endpoint counted and what the journal says agree each time (issue 3, acceptance)."""
+"""Callers who leave at any instant: what the endpoint counted and what the journal says agree each
+time (issue 3, acceptance).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_ctrl_c_at_any_instant(database_url: str, home: Path, leavers: int) -> N
 @pytest.mark.above_sql
 @pytest.mark.parametrize("leavers", [20, pytest.param(LEAVERS, marks=pytest.mark.campaign)])
 def test_a_task_that_is_cancelled_at_any_instant(database_url: str, leavers: int) -> None:
-    """Tasks of an event loop cancelled at random instants: what was sent runs to its end, what was not is never sent."""
+    """Tasks of an event loop cancelled at random instants: what was sent runs to its end, what was
+    not is never sent.
+    """
     open_database(database_url, migrate=True).close()
     instants = random.Random(4712)
     keys = [f"task-{number}" for number in range(leavers)]
@@ -75,7 +79,9 @@ def test_a_task_that_is_cancelled_at_any_instant(database_url: str, leavers: int
 
 @pytest.mark.usefixtures("warm_python")
 def test_a_reader_who_closes_the_pipe_at_any_line(home: Path, tmp_path: Path) -> None:
-    """A batch of 50 lines whose reader leaves after some: the lines that were sent are in the journal as sent, the rest are not sent."""
+    """A batch of 50 lines whose reader leaves after some: the lines that were sent are in the
+    journal as sent, the rest are not sent.
+    """
     database_url = f"sqlite:///{tmp_path / 'jackfield.db'}"
     open_database(database_url, migrate=True).close()
     keys = [f"pipe-{number}" for number in range(LEAVERS)]
@@ -84,10 +90,19 @@ def test_a_reader_who_closes_the_pipe_at_any_line(home: Path, tmp_path: Path) ->
         path = tmp_path / "connections.json"
         path.write_text(json.dumps({"connections": connection(aws.url)}), encoding="utf-8")
         environment = {
-            **os.environ, "JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": database_url, "JACKFIELD_CONNECTIONS": str(path),
-        }  # fmt: skip
+            **os.environ,
+            "JACKFIELD_HOME": str(home),
+            "JACKFIELD_DATABASE_URL": database_url,
+            "JACKFIELD_CONNECTIONS": str(path),
+        }
         command = [sys.executable, "-m", "jackfield", "invoke", "--concurrency", "4", "--lines"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(lines)
@@ -110,10 +125,14 @@ class Interrupting:
 
 
 def test_ctrl_c_after_the_answer_is_not_told_as_not_done(database_url: str) -> None:
-    """A mail that was sent is in doubt at worst, even where Ctrl-C comes between the provider's answer and the journal."""
+    """A mail that was sent is in doubt at worst, even where Ctrl-C comes between the provider's
+    answer and the journal.
+    """
     open_database(database_url, migrate=True).close()
     with FakeAws() as aws:
-        with Jackfield(connections=[connection(aws.url)], database_url=database_url, plugins=[Interrupting()]) as jackfield:
+        with Jackfield(
+            connections=[connection(aws.url)], database_url=database_url, plugins=[Interrupting()]
+        ) as jackfield:
             with pytest.raises(KeyboardInterrupt):
                 jackfield.invoke(mail("order-1"))
             assert jackfield.journal is not None

@@ -1,5 +1,7 @@
-"""A keyed write whose answers were all lost: its key belongs to its request until that is known, since the provider replays by the key what
-it took first. Else another request under it would be told the other's outcome."""
+"""A keyed write whose answers were all lost: its key belongs to its request until that is known,
+since the provider replays by the key what it took first. Else another request under it would be
+told the other's outcome.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,15 @@ from scripted import PATIENCE, Gate, Reply, Script, invocation, runtime, scripte
 
 LOST = Unavailable("cut", sent=Sent.UNKNOWN)
 NO = Rejected("no", sent=Sent.REFUSED)
-OF_FRONT: Mapping[str, Any] = {"connections": [{"front": {"type": "stage/key", "values": {"token": "s3cret-token"}}}]}
+OF_FRONT: Mapping[str, Any] = {
+    "connections": [{"front": {"type": "stage/key", "values": {"token": "s3cret-token"}}}]
+}
 
 
 class Provider:
-    """A provider that knows by its key what it has done before, and answers that again, whatever is asked. ``lost`` answers do not come
-    back; ``refused`` are given before anything is looked for."""
+    """A provider that knows by its key what it has done before, and answers that again, whatever is
+    asked. ``lost`` answers do not come back; ``refused`` are given before anything is looked for.
+    """
 
     gate: Gate | None = None
 
@@ -106,7 +111,9 @@ def hang(database: Database) -> None:
 def recovered(storage: Any) -> int:
     """How many entries another process recovers once the lease is over."""
     later = 0.0
-    recovery = Recovery(storage.database, storage.vault, SystemClock(), lambda: time.monotonic() + later)
+    recovery = Recovery(
+        storage.database, storage.vault, SystemClock(), lambda: time.monotonic() + later
+    )
     found = 0
     for _ in range(2):
         Instance.of(storage.database).renew()
@@ -127,16 +134,27 @@ def code(result: Result) -> str | None:
 @WAYS
 @FIRST
 def test_another_request_under_the_key_is_refused_and_the_same_is_sent_again(
-    jackfield: Jackfield, provider: Provider, first: Callable[..., Result], way: Callable[..., Result]
+    jackfield: Jackfield,
+    provider: Provider,
+    first: Callable[..., Result],
+    way: Callable[..., Result],
 ) -> None:
-    """The other one would be answered with what the first had done; the first one is told so rightly."""
+    """The other one would be answered with what the first had done; the first one is told so
+    rightly.
+    """
     provider.lost = True
     assert (code(first(jackfield, asked())), provider.done) == ("unavailable", {"order-1": "first"})
     provider.lost = False
-    other = way(jackfield, asked("other")) if way is not queued else jackfield.invoke(asked("other"))
+    other = (
+        way(jackfield, asked("other")) if way is not queued else jackfield.invoke(asked("other"))
+    )
     assert code(other) == "idempotency_conflict"
     again = way(jackfield, asked())
-    assert (again.status, again.output and again.output["Text"], again.meta.replayed) == ("succeeded", "first", False)
+    assert (again.status, again.output and again.output["Text"], again.meta.replayed) == (
+        "succeeded",
+        "first",
+        False,
+    )
     replay = way(jackfield, asked())
     assert (replay.status, replay.meta.replayed) == ("succeeded", True)
 
@@ -145,7 +163,9 @@ def test_another_request_under_the_key_is_refused_and_the_same_is_sent_again(
 def test_the_key_stays_with_its_request_however_often_that_is_lost(
     jackfield: Jackfield, provider: Provider, way: Callable[..., Result]
 ) -> None:
-    """A refusal of a later call does not say what became of the first: it is told that, and the key stays."""
+    """A refusal of a later call does not say what became of the first: it is told that, and the key
+    stays.
+    """
     provider.lost = True
     jackfield.invoke(asked())
     way(jackfield, asked())
@@ -159,7 +179,9 @@ def test_the_key_stays_with_its_request_however_often_that_is_lost(
 
 
 @WAYS
-def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider, way: Callable[..., Result]) -> None:
+def test_a_refusal_frees_the_key(
+    jackfield: Jackfield, provider: Provider, way: Callable[..., Result]
+) -> None:
     """Nothing was taken under it."""
     provider.refuses = True
     assert code(way(jackfield, asked())) == "rejected"
@@ -167,7 +189,9 @@ def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider, way: 
     assert way(jackfield, asked("other")).status == "succeeded"
 
 
-def test_a_queued_repeat_that_is_cancelled_leaves_the_key_with_its_request(jackfield: Jackfield, provider: Provider) -> None:
+def test_a_queued_repeat_that_is_cancelled_leaves_the_key_with_its_request(
+    jackfield: Jackfield, provider: Provider
+) -> None:
     """Nobody has found out meanwhile."""
     provider.lost = True
     jackfield.invoke(asked())
@@ -179,10 +203,17 @@ def test_a_queued_repeat_that_is_cancelled_leaves_the_key_with_its_request(jackf
     assert jackfield.invoke(asked()).status == "succeeded"
 
 
-def test_the_key_of_a_lost_process_stays_with_its_request(jackfield: Jackfield, provider: Provider, database_url: str) -> None:
-    """Nobody knows what it had sent. Its late answer changes what is known of it, and not who has the key."""
+def test_the_key_of_a_lost_process_stays_with_its_request(
+    jackfield: Jackfield, provider: Provider, database_url: str
+) -> None:
+    """Nobody knows what it had sent. Its late answer changes what is known of it, and not who has
+    the key.
+    """
     provider.gate = gate = Gate()
-    with ThreadPoolExecutor(1) as lost, Jackfield(catalog=jackfield.catalog, **OF_FRONT, database_url=database_url) as alive:
+    with (
+        ThreadPoolExecutor(1) as lost,
+        Jackfield(catalog=jackfield.catalog, **OF_FRONT, database_url=database_url) as alive,
+    ):
         running = lost.submit(jackfield.invoke, asked())
         try:
             assert gate.reached.wait(PATIENCE)
@@ -194,6 +225,10 @@ def test_the_key_of_a_lost_process_stays_with_its_request(jackfield: Jackfield, 
         finally:
             gate.open.set()
         late = running.result(PATIENCE)
-        assert (again.status, again.output and again.output["Text"], again.meta.replayed) == ("succeeded", "first", False)
+        assert (again.status, again.output and again.output["Text"], again.meta.replayed) == (
+            "succeeded",
+            "first",
+            False,
+        )
         assert late.status == "succeeded"
         assert alive.invoke(asked()).meta.invocation_id == again.meta.invocation_id

@@ -1,4 +1,6 @@
-"""The pace of an account in the transactions of calls: on SQLite it rides with their begin and end, on PostgreSQL it has its own."""
+"""The pace of an account in the transactions of calls: on SQLite it rides with their begin and end,
+on PostgreSQL it has its own.
+"""
 
 from __future__ import annotations
 
@@ -61,12 +63,24 @@ class _Melting:
 
 
 @contextmanager
-def paced(folder: Path, url: str, *, per_second: float = 1000.0, script: Script | None = None) -> Iterator[Panel]:
-    """A runtime over a database whose calls count against one account, with its limits read and its first calls made."""
-    limits = Budget("sending", lambda _inputs, _client: "account", lambda _client: Limits(per_second=per_second))
+def paced(
+    folder: Path, url: str, *, per_second: float = 1000.0, script: Script | None = None
+) -> Iterator[Panel]:
+    """A runtime over a database whose calls count against one account, with its limits read and its
+    first calls made.
+    """
+    limits = Budget(
+        "sending", lambda _inputs, _client: "account", lambda _client: Limits(per_second=per_second)
+    )
     connector = scripted(Script("done") if script is None else script, budget=limits)
     connector.action("melt", kind="job", effect="write", budget=limits)(_Melting)
-    with runtime(folder / "home", connector, database_url=url, clock=StillClock(), environment={"JACKFIELD_HOME": str(folder)}) as board:
+    with runtime(
+        folder / "home",
+        connector,
+        database_url=url,
+        clock=StillClock(),
+        environment={"JACKFIELD_HOME": str(folder)},
+    ) as board:
         for number in range(10):  # the limits are read, and the last lease is given back
             board.ask(timeoutSeconds=600)
             board.clock.advance(1.0 if number > 4 else 0.0)
@@ -76,8 +90,10 @@ def paced(folder: Path, url: str, *, per_second: float = 1000.0, script: Script 
 
 @contextmanager
 def transactions(database: Database) -> Iterator[list[str]]:
-    """What is written meanwhile: ``durable`` transactions, as of a begin, and those that a pace has for itself. An end goes with the next
-    commit, and so do leases that another thread renews: on a busy machine another thread may make that commit, a durable one, too."""
+    """What is written meanwhile: ``durable`` transactions, as of a begin, and those that a pace has
+    for itself. An end goes with the next commit, and so do leases that another thread renews: on a
+    busy machine another thread may make that commit, a durable one, too.
+    """
     found: list[str] = []
     begin, change = type(database.dialect).begin, DatabaseRow.change
 
@@ -90,7 +106,10 @@ def transactions(database: Database) -> Iterator[list[str]]:
         found.append("pace")
         return change(row, step)
 
-    with mock.patch.object(type(database.dialect), "begin", noted), mock.patch.object(DatabaseRow, "change", changed):
+    with (
+        mock.patch.object(type(database.dialect), "begin", noted),
+        mock.patch.object(DatabaseRow, "change", changed),
+    ):
         yield found
 
 
@@ -103,19 +122,30 @@ def state_of(board: Panel) -> PaceState:
 
 def test_a_send_that_is_alone_makes_two_transactions_on_sqlite(tmp_path: Path) -> None:
     """Its begin, in which it takes its place, and its end."""
-    with paced(tmp_path, f"sqlite:///{tmp_path / 'j.db'}") as board, transactions(board.jackfield.storage.database) as found:
+    with (
+        paced(tmp_path, f"sqlite:///{tmp_path / 'j.db'}") as board,
+        transactions(board.jackfield.storage.database) as found,
+    ):
         counted = state_of(board).quota.since
         for _ in range(3):
             board.clock.advance(ALONE)
             assert board.ask().status == "succeeded"
             board.jackfield.storage.database.settle(30.0)
-        assert {*found} == {"durable"}  # how many depends on whether a lease was renewed in the same commit
+        # how many depends on whether a lease was renewed in the same commit
+        assert {*found} == {"durable"}
         assert state_of(board).quota.since == counted + 3
 
 
-def test_on_postgresql_the_pace_has_transactions_of_its_own(postgres_url: str, tmp_path: Path) -> None:
-    """The row of an account that rode with a durable commit would be locked for as long, for all processes."""
-    with paced(tmp_path, postgres_url) as board, transactions(board.jackfield.storage.database) as found:
+def test_on_postgresql_the_pace_has_transactions_of_its_own(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The row of an account that rode with a durable commit would be locked for as long, for all
+    processes.
+    """
+    with (
+        paced(tmp_path, postgres_url) as board,
+        transactions(board.jackfield.storage.database) as found,
+    ):
         board.clock.advance(ALONE)
         assert board.ask().status == "succeeded"
         board.jackfield.storage.database.settle(30.0)
@@ -123,9 +153,13 @@ def test_on_postgresql_the_pace_has_transactions_of_its_own(postgres_url: str, t
 
 
 def test_those_who_call_often_lease_places(tmp_path: Path) -> None:
-    """Then a begin has no statements of a pace, and goes with the begins of others in one statement."""
+    """Then a begin has no statements of a pace, and goes with the begins of others in one
+    statement.
+    """
     with paced(tmp_path, f"sqlite:///{tmp_path / 'j.db'}") as board:
-        with mock.patch.object(DatabaseRow, "joined", autospec=True, side_effect=DatabaseRow.joined) as joined:
+        with mock.patch.object(
+            DatabaseRow, "joined", autospec=True, side_effect=DatabaseRow.joined
+        ) as joined:
             for _ in range(20):
                 board.clock.advance(LEASE / 10)
                 assert board.ask().status == "succeeded"
@@ -161,7 +195,10 @@ def test_a_repeat_that_is_answered_takes_no_place(tmp_path: Path) -> None:
 
 def test_a_slow_commit_moves_later_slots_with_the_end(tmp_path: Path) -> None:
     """A call that begins after its slot says so in the transaction of its end."""
-    with paced(tmp_path, f"sqlite:///{tmp_path / 'j.db'}") as board, transactions(board.jackfield.storage.database) as found:
+    with (
+        paced(tmp_path, f"sqlite:///{tmp_path / 'j.db'}") as board,
+        transactions(board.jackfield.storage.database) as found,
+    ):
         begin = Record.begin
 
         async def slow(record: Record) -> bool:

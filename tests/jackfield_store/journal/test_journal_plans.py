@@ -21,7 +21,18 @@ from jackfield_store.runtime import Jackfield
 def drafted() -> Draft:
     """Describe an invocation that waits."""
     now = time.time()
-    return Draft(new_invocation_id(), "echo", "1.0.0", "say", "read", None, None, now, now + 60, inputs=b"sealed")
+    return Draft(
+        new_invocation_id(),
+        "echo",
+        "1.0.0",
+        "say",
+        "read",
+        None,
+        None,
+        now,
+        now + 60,
+        inputs=b"sealed",
+    )
 
 
 def once(journal: Journal, draft: Draft) -> None:
@@ -36,29 +47,50 @@ def once(journal: Journal, draft: Draft) -> None:
     assert journal.database.record(journal.finishing(draft, result, [], delivery=draft.delivery))
 
 
-def test_an_entry_is_found_by_its_primary_key(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Statistics that were taken while the queue was empty do not lead PostgreSQL to read the whole queue for each claim."""
+def test_an_entry_is_found_by_its_primary_key(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statistics that were taken while the queue was empty do not lead PostgreSQL to read the whole
+    queue for each claim.
+    """
     open_database(postgres_url, migrate=True).close()
     with Jackfield(connections=[], database_url=postgres_url) as jackfield:
         journal = jackfield.journal
         assert journal is not None
         journal.queue_many([drafted() for _ in range(600)])
         with journal.database.write() as transaction:
-            transaction.change("UPDATE invocations SET status = 'succeeded', settled_at = created_at")
+            transaction.change(
+                "UPDATE invocations SET status = 'succeeded', settled_at = created_at"
+            )
             transaction.change("ANALYZE invocations")
         plans, session = list[str](), Transaction.execute
 
-        def change(transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None) -> int:
+        def change(
+            transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None
+        ) -> int:
             return len(explained(transaction, statement.rstrip() + " RETURNING id", values))
 
-        def explained(transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None) -> Any:
+        def explained(
+            transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None
+        ) -> Any:
             if "UPDATE invocations" in statement:
-                plans.append("\n".join(row.as_dict()["QUERY PLAN"] for row in session(transaction, f"EXPLAIN {statement}", values or {})))
+                plans.append(
+                    "\n".join(
+                        row.as_dict()["QUERY PLAN"]
+                        for row in session(transaction, f"EXPLAIN {statement}", values or {})
+                    )
+                )
             return session(transaction, statement, values or {})
 
         with monkeypatch.context() as patched:
             patched.setattr(Transaction, "execute", explained)
-            patched.setattr(Transaction, "change", lambda *given: change(*given) if "UPDATE invocations" in given[1] else _CHANGE(*given))
+            patched.setattr(
+                Transaction,
+                "change",
+                lambda *given: (
+                    change(*given) if "UPDATE invocations" in given[1] else _CHANGE(*given)
+                ),
+            )
             once(journal, drafted())
         assert len(plans) == 4
         assert [plan for plan in plans if "invocations_pkey" not in plan] == []
@@ -67,18 +99,31 @@ def test_an_entry_is_found_by_its_primary_key(postgres_url: str, monkeypatch: py
 _CHANGE = Transaction.change
 
 
-def test_a_label_is_filtered_by_entry_before_there_are_statistics(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Entries of a label are looked up one by one: joined without statistics, a page of 20 read all 500,000 entries of a journal."""
+def test_a_label_is_filtered_by_entry_before_there_are_statistics(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries of a label are looked up one by one: joined without statistics, a page of 20 read all
+    500,000 entries of a journal.
+    """
     open_database(postgres_url, migrate=True).close()
     with Jackfield(connections=[], database_url=postgres_url) as jackfield:
         journal = jackfield.journal
         assert journal is not None
-        journal.queue_many([replace(drafted(), context={"labels": {"team": "red"}}) for _ in range(600)])
+        journal.queue_many(
+            [replace(drafted(), context={"labels": {"team": "red"}}) for _ in range(600)]
+        )
         plans, session = list[str](), Transaction.execute
 
-        def explained(transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None) -> Any:
+        def explained(
+            transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None
+        ) -> Any:
             if "invocation_terms" in statement:
-                plans.append("\n".join(row.as_dict()["QUERY PLAN"] for row in session(transaction, f"EXPLAIN {statement}", values or {})))
+                plans.append(
+                    "\n".join(
+                        row.as_dict()["QUERY PLAN"]
+                        for row in session(transaction, f"EXPLAIN {statement}", values or {})
+                    )
+                )
             return session(transaction, statement, values or {})
 
         with monkeypatch.context() as patched:
@@ -86,14 +131,17 @@ def test_a_label_is_filtered_by_entry_before_there_are_statistics(postgres_url: 
             assert len(journal.entries(limit=20, label="team=red")[0]) == 20
         (plan,) = plans
         assert "Nested Loop" in plan
-        assert "id = invocation_terms.id" in plan  # by the primary key, or by another index that has the ID
+        # by the primary key, or by another index that has the ID
+        assert "id = invocation_terms.id" in plan
 
 
 def test_the_counts_are_not_planned_for_each_entry(postgres_url: str) -> None:
     """The trigger that counts keeps its plans: making them took two thirds of its time."""
     with open_database(postgres_url, migrate=True) as database:
         found = database.look_up(
-            "SELECT array_to_string(proconfig, ' ') AS settings FROM pg_proc WHERE proname = 'invocations_counted'", {}
+            "SELECT array_to_string(proconfig, ' ') AS settings FROM pg_proc WHERE proname = "
+            "'invocations_counted'",
+            {},
         )
     assert found is not None
     assert found.settings == "plan_cache_mode=force_generic_plan"

@@ -1,4 +1,6 @@
-"""An output that no policy has decided on is withheld until one does: sealed in the journal, and read by nobody before."""
+"""An output that no policy has decided on is withheld until one does: sealed in the journal, and
+read by nobody before.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def everything(jackfield: Jackfield, identifier: str) -> str:
     seen.append(exchanges_of(jackfield.journal, identifier))
     seen += [event.to_json() for event in jackfield.events()]
     seen += [
-        output_of(jackfield.storage.database, jackfield.storage.vault, "default", event) for event in jackfield.events() if event.subject
+        output_of(jackfield.storage.database, jackfield.storage.vault, "default", event)
+        for event in jackfield.events()
+        if event.subject
     ]
     seen.append(jackfield.wait(identifier).to_json())
     return json.dumps(seen, default=str)
@@ -64,8 +68,12 @@ def queued(jackfield: Jackfield, given: dict[str, Any]) -> Result:
 
 
 @pytest.mark.parametrize("way", ["invoke", "queue"])
-def test_it_is_withheld_until_the_service_answers(jackfield: Jackfield, policy: Policy, way: str) -> None:
-    """The caller, the journal, events and exchanges have nothing of it; once there is a decision, all have what it leaves, for good."""
+def test_it_is_withheld_until_the_service_answers(
+    jackfield: Jackfield, policy: Policy, way: str
+) -> None:
+    """The caller, the journal, events and exchanges have nothing of it; once there is a decision,
+    all have what it leaves, for good.
+    """
     given = call("save", idempotencyKey="one", trace=True, context={"notify": True})
     found = jackfield.invoke(given, caller=MANAGER) if way == "invoke" else queued(jackfield, given)
     identifier = found.meta.invocation_id
@@ -91,22 +99,37 @@ def test_a_replay_asks_for_it(jackfield: Jackfield, policy: Policy) -> None:
     first = jackfield.invoke(given, caller=AGENT)
     policy.decide, policy.asked[:] = hides, []
     found = jackfield.invoke(given, caller=AGENT)
-    assert (found.output, [*found.meta.warnings], found.meta.replayed) == ({"name": "ada"}, HIDDEN, True)
+    assert (found.output, [*found.meta.warnings], found.meta.replayed) == (
+        {"name": "ada"},
+        HIDDEN,
+        True,
+    )
     assert policy.hooks() == ["call", "output", "output"]
     late, own = policy.asked[1:]
     assert (late["invocationId"], late["caller"]["name"]) == (first.meta.invocation_id, "agent")
     assert (late["output"]["number"], own["output"]) == (NUMBER, {"name": "ada"})
 
 
-def test_without_the_service_it_stays_withheld(jackfield: Jackfield, policy: Policy, database_url: str) -> None:
-    """A process that has no policy shows no output, rather than all of it, and begins and replays no call."""
-    identifier = jackfield.invoke(call("save", idempotencyKey="one"), caller=AGENT).meta.invocation_id
-    with Jackfield(database_url=database_url, environment={}, connections=(), catalog=jackfield.catalog) as other:
+def test_without_the_service_it_stays_withheld(
+    jackfield: Jackfield, policy: Policy, database_url: str
+) -> None:
+    """A process that has no policy shows no output, rather than all of it, and begins and replays
+    no call.
+    """
+    identifier = jackfield.invoke(
+        call("save", idempotencyKey="one"), caller=AGENT
+    ).meta.invocation_id
+    with Jackfield(
+        database_url=database_url, environment={}, connections=(), catalog=jackfield.catalog
+    ) as other:
         assert NUMBER not in everything(other, identifier)
         found = other.invoke(call("save", idempotencyKey="one"), caller=AGENT)
         assert (found.output, found.error and found.error.code) == (None, "unavailable")
     policy.decide = lambda _question: {"allow": True, "withhold": []}
-    assert jackfield.journal_of(AGENT).find(identifier).to_json()["output"] == {"name": "ada", "number": NUMBER}
+    assert jackfield.journal_of(AGENT).find(identifier).to_json()["output"] == {
+        "name": "ada",
+        "number": NUMBER,
+    }
 
 
 def test_a_page_comes_back_with_its_token(jackfield: Jackfield, policy: Policy) -> None:
@@ -124,16 +147,25 @@ def test_a_refusal_of_all_of_it_is_a_decision(jackfield: Jackfield, policy: Poli
     identifier = jackfield.invoke(call("save"), caller=AGENT).meta.invocation_id
     policy.decide = lambda question: {"allow": question["hook"] == "call"}
     entry = jackfield.journal_of(AGENT).find(identifier).to_json()
-    assert ("output" in entry, entry["meta"]["warnings"][0]["message"]) == (False, "the output is withheld by a policy")
+    assert ("output" in entry, entry["meta"]["warnings"][0]["message"]) == (
+        False,
+        "the output is withheld by a policy",
+    )
     policy.decide = lambda _question: {"allow": True}
     assert "output" not in jackfield.journal_of(AGENT).find(identifier).to_json()
 
 
 def test_a_job_is_asked_about_as_its_caller(jackfield: Jackfield, policy: Policy) -> None:
-    """Its polls run with the runtime's own rights: whoever started it is asked about, and asks later."""
+    """Its polls run with the runtime's own rights: whoever started it is asked about, and asks
+    later.
+    """
     identifier = jackfield.invoke(call("order"), caller=AGENT).meta.invocation_id
     question = next(one for one in policy.asked if one["hook"] == "output")
-    assert (question["caller"]["name"], question["caller"]["remote"], question["caller"]["scope"]) == ("agent", True, "invoke")
+    assert (
+        question["caller"]["name"],
+        question["caller"]["remote"],
+        question["caller"]["scope"],
+    ) == ("agent", True, "invoke")
     assert NUMBER not in everything(jackfield, identifier)
     policy.decide = hides
     assert jackfield.journal_of(AGENT).find(identifier).to_json()["output"] == {"name": "ada"}
@@ -143,7 +175,10 @@ def test_what_a_dry_run_shows_is_kept_nowhere(jackfield: Jackfield, policy: Poli
     """Neither it nor a question about it."""
     found = jackfield.invoke(call("save", dryRun=True), caller=AGENT)
     policy.decide = hides
-    assert (found.output, "output" in jackfield.journal_of(AGENT).find(found.meta.invocation_id).to_json()) == (None, False)
+    assert (
+        found.output,
+        "output" in jackfield.journal_of(AGENT).find(found.meta.invocation_id).to_json(),
+    ) == (None, False)
 
 
 def test_another_callers_output_is_not_shown(jackfield: Jackfield, policy: Policy) -> None:

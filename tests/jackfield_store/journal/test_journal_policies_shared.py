@@ -1,4 +1,6 @@
-"""That a policy judges is a fact of the database: a process without one begins nothing there, and claims nothing."""
+"""That a policy judges is a fact of the database: a process without one begins nothing there, and
+claims nothing.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def _both(folder: Path, url: str, policy: Policy) -> Iterator[tuple[Jackfield, J
     """A runtime without the policy, and one with it, which has not been used yet."""
     with (
         _unjudged(folder, url) as other,
-        Jackfield(database_url=url, environment=policy.environment, connections=(), catalog=other.catalog) as judged,
+        Jackfield(
+            database_url=url, environment=policy.environment, connections=(), catalog=other.catalog
+        ) as judged,
     ):
         yield other, judged
 
@@ -57,15 +61,23 @@ def _settings(jackfield: Jackfield) -> SharedSettings:
     return SharedSettings(jackfield.storage, SystemClock(), Actor("cli", "ada"))
 
 
-def test_a_process_without_the_policy_begins_nothing(tmp_path: Path, policy: Policy, database_url: str) -> None:
-    """Reads, writes and rehearsals, at once or queued, one or many: from the first call of a process that has a policy."""
+def test_a_process_without_the_policy_begins_nothing(
+    tmp_path: Path, policy: Policy, database_url: str
+) -> None:
+    """Reads, writes and rehearsals, at once or queued, one or many: from the first call of a
+    process that has a policy.
+    """
     with _both(tmp_path / "plugs", database_url, policy) as (other, judged):
         assert other.invoke(call("find"), caller=AGENT).output == {"name": "ada", "number": NUMBER}
         assert "number" not in (judged.invoke(call("find"), caller=AGENT).output or {})
         for given in (call("find"), call("save"), call("order"), call("save", dryRun=True)):
             found = other.invoke(given, caller=AGENT)
             assert found.error is not None
-            assert (found.status, found.error.code, found.error.message) == ("failed", "unavailable", SAID)
+            assert (found.status, found.error.code, found.error.message) == (
+                "failed",
+                "unavailable",
+                SAID,
+            )
             assert "JACKFIELD_POLICY_URL" in (found.error.hint or "")
         with pytest.raises(Unavailable, match="this process has none"):
             other.enqueue(call("save"), caller=AGENT)
@@ -74,8 +86,12 @@ def test_a_process_without_the_policy_begins_nothing(tmp_path: Path, policy: Pol
         assert judged.invoke(call("save"), caller=AGENT).status == "succeeded"
 
 
-def test_a_worker_without_it_puts_a_claimed_call_off(tmp_path: Path, policy: Policy, database_url: str) -> None:
-    """One that it had claimed before it knew goes back to the queue, and runs where there is a policy."""
+def test_a_worker_without_it_puts_a_claimed_call_off(
+    tmp_path: Path, policy: Policy, database_url: str
+) -> None:
+    """One that it had claimed before it knew goes back to the queue, and runs where there is a
+    policy.
+    """
     with _both(tmp_path / "plugs", database_url, policy) as (other, judged):
         queued = judged.enqueue(call("save"), caller=AGENT)
         assert isinstance(queued, str)
@@ -87,8 +103,12 @@ def test_a_worker_without_it_puts_a_claimed_call_off(tmp_path: Path, policy: Pol
         assert judged.journal_of().find(queued).is_open
 
 
-def test_the_digest_is_stored_and_audited_once(tmp_path: Path, policy: Policy, database_url: str) -> None:
-    """The URL is not: others are told that theirs differs. The operator takes the fact back, and it returns with a process that judges."""
+def test_the_digest_is_stored_and_audited_once(
+    tmp_path: Path, policy: Policy, database_url: str
+) -> None:
+    """The URL is not: others are told that theirs differs. The operator takes the fact back, and it
+    returns with a process that judges.
+    """
     with judging(tmp_path / "plugs", database_url, policy) as judged:
         judged.invoke(call("find"), caller=AGENT)
         settings, shared = _settings(judged), judged.storage.shared
@@ -98,8 +118,15 @@ def test_the_digest_is_stored_and_audited_once(tmp_path: Path, policy: Policy, d
         url = policy.environment["JACKFIELD_POLICY_URL"]
         assert settings.set("policy", url)["value"] == about["value"]
         storage = judged.storage
-        events = [one.about for one in Audit(storage.database, lambda: storage.vault, "default", SystemClock()).all()]
-        assert [one["object"] for one in events if one["event"] == "setting.changed"] == ["setting:policy"] * 2
+        events = [
+            one.about
+            for one in Audit(
+                storage.database, lambda: storage.vault, "default", SystemClock()
+            ).all()
+        ]
+        assert [one["object"] for one in events if one["event"] == "setting.changed"] == [
+            "setting:policy"
+        ] * 2
         assert url not in str(events)
         settings.unset("policy")
         shared.renewed("me", 6.0)
@@ -115,23 +142,34 @@ def test_the_digest_is_stored_and_audited_once(tmp_path: Path, policy: Policy, d
         assert other.invoke(call("find"), caller=AGENT).status == "succeeded"
 
 
-def test_a_row_that_was_changed_allows_nothing(tmp_path: Path, policy: Policy, database_url: str) -> None:
+def test_a_row_that_was_changed_allows_nothing(
+    tmp_path: Path, policy: Policy, database_url: str
+) -> None:
     """Whoever writes to the database does not switch the policy off by a value of his own."""
     with judging(tmp_path / "plugs", database_url, policy) as judged:
         judged.invoke(call("find"), caller=AGENT)
         with judged.storage.database.write() as transaction:
-            transaction.change("UPDATE settings SET value = '', seal = :seal WHERE name = 'policy'", {"seal": b"x"})
+            transaction.change(
+                "UPDATE settings SET value = '', seal = :seal WHERE name = 'policy'", {"seal": b"x"}
+            )
     with _unjudged(tmp_path / "open", database_url) as other:
         assert other.invoke(call("find"), caller=AGENT).status == "failed"
         other.storage.shared.read()
         assert other.storage.shared.rests()
 
 
-def test_another_policy_judges_and_is_told(tmp_path: Path, policy: Policy, database_url: str) -> None:
-    """Processes may reach one service by several addresses: those are compared, and calls are judged by each."""
+def test_another_policy_judges_and_is_told(
+    tmp_path: Path, policy: Policy, database_url: str
+) -> None:
+    """Processes may reach one service by several addresses: those are compared, and calls are
+    judged by each.
+    """
     with judging(tmp_path / "plugs", database_url, policy) as judged:
         judged.invoke(call("find"), caller=AGENT)
-        environment = {**policy.environment, "JACKFIELD_POLICY_URL": policy.environment["JACKFIELD_POLICY_URL"] + "/other"}
+        environment = {
+            **policy.environment,
+            "JACKFIELD_POLICY_URL": policy.environment["JACKFIELD_POLICY_URL"] + "/other",
+        }
         with Storage(database_url, environment, SystemClock()) as other:
             other.shared.renewed("other", 6.0)
             assert "the setting policy differs" in (other.shared.warning() or "")

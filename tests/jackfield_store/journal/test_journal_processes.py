@@ -29,7 +29,9 @@ PROCESSES = 2
 @pytest.mark.above_sql
 @pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("threads", [8, pytest.param(50, marks=pytest.mark.campaign)])
-def test_two_processes_of_many_threads_assume_the_role_once(database_url: str, home: Path, threads: int) -> None:
+def test_two_processes_of_many_threads_assume_the_role_once(
+    database_url: str, home: Path, threads: int
+) -> None:
     """First sends of many threads in two cold processes: one AssumeRole."""
     open_database(database_url, migrate=True).close()
     environment = {**os.environ, "JACKFIELD_HOME": str(home)}
@@ -43,13 +45,19 @@ def test_two_processes_of_many_threads_assume_the_role_once(database_url: str, h
             process.stdin.write("go\n")
             process.stdin.flush()
         statuses = [json.loads(process.communicate()[0]) for process in processes]
-        assert Counter(status for found in statuses for status in found) == {"succeeded": PROCESSES * threads}
+        assert Counter(status for found in statuses for status in found) == {
+            "succeeded": PROCESSES * threads
+        }
         assert (aws.counts["sts:AssumeRole"], aws.accepted) == (1, PROCESSES * threads)
 
 
 @pytest.mark.usefixtures("warm_python")
-@pytest.mark.parametrize(("commands", "callers"), [(2, 18), pytest.param(5, 45, marks=pytest.mark.campaign)])
-def test_callers_over_library_and_command_line_share_one_send(database_url: str, home: Path, commands: int, callers: int) -> None:
+@pytest.mark.parametrize(
+    ("commands", "callers"), [(2, 18), pytest.param(5, 45, marks=pytest.mark.campaign)]
+)
+def test_callers_over_library_and_command_line_share_one_send(
+    database_url: str, home: Path, commands: int, callers: int
+) -> None:
     """Threads and commands with one key, all waiting: one send, equal Results."""
     open_database(database_url, migrate=True).close()
     with FakeAws(latency=1.0) as aws:
@@ -58,13 +66,34 @@ def test_callers_over_library_and_command_line_share_one_send(database_url: str,
         for name, content in paths.items():
             (home / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
         environment = {
-            **os.environ, "JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": database_url,
+            **os.environ,
+            "JACKFIELD_HOME": str(home),
+            "JACKFIELD_DATABASE_URL": database_url,
             "JACKFIELD_CONNECTIONS": str(home / "connections.json"),
-        }  # fmt: skip
-        command = [sys.executable, "-m", "jackfield", "invoke", "--file", str(home / "mail.json"), "--wait"]
-        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(commands)]
-        with Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield, ThreadPoolExecutor(callers) as pool:
-            results = [result.to_json() for result in pool.map(lambda _: jackfield.invoke(mail("order-1"), wait=True), range(callers))]
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "jackfield",
+            "invoke",
+            "--file",
+            str(home / "mail.json"),
+            "--wait",
+        ]
+        processes = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+            for _ in range(commands)
+        ]
+        with (
+            Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield,
+            ThreadPoolExecutor(callers) as pool,
+        ):
+            results = [
+                result.to_json()
+                for result in pool.map(
+                    lambda _: jackfield.invoke(mail("order-1"), wait=True), range(callers)
+                )
+            ]
         results += [json.loads(process.communicate()[0]) for process in processes]
         assert len(aws.messages) == 1
     assert [process.returncode for process in processes] == [0] * commands
@@ -78,7 +107,9 @@ def _stable(result: dict[str, Any]) -> str:
 
 
 def test_another_journal_watches_when_the_first_is_dropped(tmp_path: Path) -> None:
-    """One journal looks for lost processes, for all of its database; once nobody refers to it, the next does."""
+    """One journal looks for lost processes, for all of its database; once nobody refers to it, the
+    next does.
+    """
     with open_database(f"sqlite:///{tmp_path / 'j.db'}") as database:
         vault = Vault(database, MasterKey.generate())
         first, second = (Journal(database, vault, "default", SystemClock()) for _ in range(2))

@@ -1,4 +1,6 @@
-"""A workspace that another process has purged and made again has new keys: repeats of its calls are known by them."""
+"""A workspace that another process has purged and made again has new keys: repeats of its calls are
+known by them.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,14 @@ from nursery import connection, mail
 
 @pytest.mark.parametrize("has_begun", [False, True])
 def test_a_repeat_is_known_after_a_purge_elsewhere(upgraded: str, *, has_begun: bool) -> None:
-    """A process has called in the workspace before, and makes its first keyed call after; each process replays it."""
+    """A process has called in the workspace before, and makes its first keyed call after; each
+    process replays it.
+    """
     with FakeAws() as aws:
-        one, other = (Jackfield("acme", connections=[connection(aws.url)], database_url=upgraded) for _ in range(2))
+        one, other = (
+            Jackfield("acme", connections=[connection(aws.url)], database_url=upgraded)
+            for _ in range(2)
+        )
         with one, other:
             one.access.workspaces.create("acme")
             for number, jackfield in enumerate((one, other)):
@@ -29,4 +36,7 @@ def test_a_repeat_is_known_after_a_purge_elsewhere(upgraded: str, *, has_begun: 
             repeats = [jackfield.invoke(mail("k")) for jackfield in (one, other)]
     assert (first.status, first.meta.replayed) == ("succeeded", False)
     replayed = ("succeeded", True, first.meta.invocation_id)
-    assert [(one.status, one.meta.replayed, one.meta.invocation_id) for one in repeats] == [replayed, replayed]
+    assert [(one.status, one.meta.replayed, one.meta.invocation_id) for one in repeats] == [
+        replayed,
+        replayed,
+    ]

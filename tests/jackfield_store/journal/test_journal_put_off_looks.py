@@ -1,5 +1,6 @@
-"""Looks for keys that are put off until the begin: histories, interrupts and databases that do not answer end as if each key had been
-looked for first."""
+"""Looks for keys that are put off until the begin: histories, interrupts and databases that do not
+answer end as if each key had been looked for first.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,10 @@ from jackfield_store.runtime import Jackfield
 from nursery import mail
 
 _DAY = 25 * 3600.0
-_FAULTS: dict[str, dict[str, Any]] = {"doubt": {"do": "reset"}, "refused": {"do": "status", "status": 400, "code": "MessageRejected"}}
+_FAULTS: dict[str, dict[str, Any]] = {
+    "doubt": {"do": "reset"},
+    "refused": {"do": "status", "status": 400, "code": "MessageRejected"},
+}
 _WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "other": lambda request: {**request, "inputs": {**request["inputs"], "text": "another text"}},
     "input": lambda request: {**request, "inputs": {**request["inputs"], "to": ["nobody"]}},
@@ -50,13 +54,17 @@ _WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 @pytest.fixture(autouse=True)
 def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each connection that was opened count as one that opens from memory, and a key that was found held change nothing for others."""
+    """Let each connection that was opened count as one that opens from memory, and a key that was
+    found held change nothing for others.
+    """
     monkeypatch.setattr(opening, "_FAST", math.inf)
     monkeypatch.setattr(seen_keys, "_WARY", 0.0)
 
 
 class History:
-    """Calls of three processes under few keys, with faults, wrong requests, resolutions, days and purges between, as a seed has them."""
+    """Calls of three processes under few keys, with faults, wrong requests, resolutions, days and
+    purges between, as a seed has them.
+    """
 
     def __init__(self, aws: FakeAws, opened: list[Jackfield], clock: FakeClock, seed: int) -> None:
         self._aws, self._opened, self._clock, self._chance = aws, opened, clock, random.Random(seed)
@@ -80,7 +88,19 @@ class History:
         error = result.error or JackfieldError("")
         name = self._names.setdefault(result.meta.invocation_id, len(self._names))
         text = re.sub(r":\d+", "", error.message.partition("invocation")[0])
-        self.told.append((key, wrong, fault, result.status, error.code, error.retryable, text, result.meta.replayed, name))
+        self.told.append(
+            (
+                key,
+                wrong,
+                fault,
+                result.status,
+                error.code,
+                error.retryable,
+                text,
+                result.meta.replayed,
+                name,
+            )
+        )
 
     def _resolve(self, jackfield: Jackfield) -> None:
         assert jackfield.journal is not None
@@ -108,13 +128,28 @@ class History:
         assert journal is not None
         entries, cursor = journal.entries(limit=1000)
         assert cursor is None
-        kept = Counter((one.idempotency_key, one.status, one.error_code, self._name(one)) for one in entries if one.idempotency_key)
-        return [*self.told, kept, Counter((message.subject, message.text) for message in self._aws.messages)]
+        kept = Counter(
+            (one.idempotency_key, one.status, one.error_code, self._name(one))
+            for one in entries
+            if one.idempotency_key
+        )
+        return [
+            *self.told,
+            kept,
+            Counter((message.subject, message.text) for message in self._aws.messages),
+        ]
 
 
-@pytest.mark.parametrize(("seed", "steps"), [(1, 150), *(pytest.param(seed, 300, marks=pytest.mark.campaign) for seed in range(2, 22))])
-def test_histories_end_as_with_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, steps: int) -> None:
-    """Each caller of a long history is told the same, the journal has the same and the same is sent, whether or not keys are looked for."""
+@pytest.mark.parametrize(
+    ("seed", "steps"),
+    [(1, 150), *(pytest.param(seed, 300, marks=pytest.mark.campaign) for seed in range(2, 22))],
+)
+def test_histories_end_as_with_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, steps: int
+) -> None:
+    """Each caller of a long history is told the same, the journal has the same and the same is
+    sent, whether or not keys are looked for.
+    """
     add, found, put_off = SeenKeys.add, list[list[Any]](), Counter[str]()
     if seed % 2:
         monkeypatch.setattr(seen_keys, "_MOST", 2)
@@ -156,7 +191,9 @@ class _Order:
 
     def execute(self, _statement: str, values: Any) -> list[Any]:
         """Note the keys of queued rows."""
-        self.keys += [value for name, value in values.items() if name.startswith("idempotency_key_")]
+        self.keys += [
+            value for name, value in values.items() if name.startswith("idempotency_key_")
+        ]
         return []
 
     def mark(self) -> None:
@@ -167,16 +204,32 @@ class _Order:
 
 @pytest.mark.parametrize("run", [run_together, run_apart])
 def test_keys_are_claimed_in_one_order(run: Callable[..., None]) -> None:
-    """Two processes that begin calls with the same keys, each in one commit, do not wait for each other's rows: whichever came first."""
+    """Two processes that begin calls with the same keys, each in one commit, do not wait for each
+    other's rows: whichever came first.
+    """
     chance, keys = random.Random(4711), [f"key-{number:02}" for number in range(30)]
     for _ in range(2):
         chance.shuffle(keys)
-        drafts = [Draft(key, "c", None, "a", "write", None, None, 0.0, 1.0, idempotency_key=key) for key in keys]
+        drafts = [
+            Draft(key, "c", None, "a", "write", None, None, 0.0, 1.0, idempotency_key=key)
+            for key in keys
+        ]
         order = _Order()
-        run([Unit(Begins(draft, partial(dict, workspace="w", idempotency_key=draft.id)), 0.0) for draft in drafts], order)
+        run(
+            [
+                Unit(Begins(draft, partial(dict, workspace="w", idempotency_key=draft.id)), 0.0)
+                for draft in drafts
+            ],
+            order,
+        )
         assert order.keys == sorted(keys)
         queued: Any = _Order()
-        insert_within(queued, "w", [(draft, defaultdict(str, idempotency_key=draft.id)) for draft in drafts], {})
+        insert_within(
+            queued,
+            "w",
+            [(draft, defaultdict(str, idempotency_key=draft.id)) for draft in drafts],
+            {},
+        )
         assert queued.keys == sorted(keys)
 
 
@@ -185,10 +238,17 @@ def _refused(key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("how", ["thread", "task"])
-@pytest.mark.parametrize("fault", [Unavailable("the database does not answer"), MemoryError()], ids=["database", "memory"])
-def test_a_refusal_without_a_look(upgraded: str, monkeypatch: pytest.MonkeyPatch, how: str, fault: Exception) -> None:
-    """Where nobody can find out whether a key is held, its caller is told that, and to repeat the call: not why it would be refused. The
-    first call may have sent."""
+@pytest.mark.parametrize(
+    "fault",
+    [Unavailable("the database does not answer"), MemoryError()],
+    ids=["database", "memory"],
+)
+def test_a_refusal_without_a_look(
+    upgraded: str, monkeypatch: pytest.MonkeyPatch, how: str, fault: Exception
+) -> None:
+    """Where nobody can find out whether a key is held, its caller is told that, and to repeat the
+    call: not why it would be refused. The first call may have sent.
+    """
 
     def silent(_journal: Journal, _key: str) -> Any:
         raise fault
@@ -205,7 +265,9 @@ def test_a_refusal_without_a_look(upgraded: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_refusal_whose_look_is_cancelled(upgraded: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller who leaves while the key of his refused call is looked for leaves the refusal in the journal, and the key free."""
+    """A caller who leaves while the key of his refused call is looked for leaves the refusal in the
+    journal, and the key free.
+    """
     held = Journal.held
 
     async def run(jackfield: Jackfield) -> None:
@@ -214,7 +276,10 @@ def test_a_refusal_whose_look_is_cancelled(upgraded: str, monkeypatch: pytest.Mo
             return held(journal, key)
 
         monkeypatch.setattr(Journal, "held", left)
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(jackfield.ainvoke(_refused("order-1")))
+        loop, task = (
+            asyncio.get_running_loop(),
+            asyncio.ensure_future(jackfield.ainvoke(_refused("order-1"))),
+        )
         with pytest.raises(asyncio.CancelledError):
             await task
 
@@ -222,13 +287,18 @@ def test_a_refusal_whose_look_is_cancelled(upgraded: str, monkeypatch: pytest.Mo
         asyncio.run(run(jackfield))
         monkeypatch.setattr(Journal, "held", held)
         assert jackfield.journal is not None
-        assert [entry.error_code for entry in jackfield.journal.entries(idempotencyKey="order-1")[0]] == ["invalid_invocation"]
+        assert [
+            entry.error_code for entry in jackfield.journal.entries(idempotencyKey="order-1")[0]
+        ] == ["invalid_invocation"]
         assert jackfield.invoke(mail("order-1")).status == "succeeded"
 
 
-def test_a_begin_that_is_cancelled_during_its_commit(upgraded: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that is cancelled while a slow database commits its begin, and whose end cannot be recorded at once, gives its key back once
-    that is possible: nothing was sent."""
+def test_a_begin_that_is_cancelled_during_its_commit(
+    upgraded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is cancelled while a slow database commits its begin, and whose end cannot be
+    recorded at once, gives its key back once that is possible: nothing was sent.
+    """
     monkeypatch.setattr(record, "_INTERRUPTED_WAIT", 0.0)
     goes_on, begins = threading.Event(), threading.Event()
     starting = Journal.starting
@@ -238,7 +308,10 @@ def test_a_begin_that_is_cancelled_during_its_commit(upgraded: str, monkeypatch:
         return starting(journal, draft)
 
     async def run(jackfield: Jackfield) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(jackfield.ainvoke(mail("order-1")))
+        loop, task = (
+            asyncio.get_running_loop(),
+            asyncio.ensure_future(jackfield.ainvoke(mail("order-1"))),
+        )
         kind = session_kind(jackfield.storage.database)
         of_session = kind.commit
 
@@ -260,5 +333,8 @@ def test_a_begin_that_is_cancelled_during_its_commit(upgraded: str, monkeypatch:
         goes_on.set()
         again = jackfield.invoke(mail("order-1"))
         assert (again.status, again.meta.replayed, sent(aws)) == ("succeeded", False, 1)
-        found = [(entry.status, entry.error_code) for entry in jackfield.journal.entries(idempotencyKey="order-1")[0]]
+        found = [
+            (entry.status, entry.error_code)
+            for entry in jackfield.journal.entries(idempotencyKey="order-1")[0]
+        ]
         assert found == [("succeeded", None), ("failed", "cancelled")]

@@ -1,4 +1,6 @@
-"""What quotas on effects count: sums of any number, spans of any length, quotas that change, those of connections, several at once."""
+"""What quotas on effects count: sums of any number, spans of any length, quotas that change, those
+of connections, several at once.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,20 @@ from jackfield_store.connections.connection_table import VersionConflict
 from jackfield_store.database import Transaction
 from jackfield_store.journal.instance import Instance
 
-__all__ = ["database_url", "place", "postgres_database", "postgres_server", "postgres_url", "still_place"]
-SUM: dict[str, Any] = {"count": 10, "per": "month", "of": {"action": "letters/send"}, "sum": "/amount"}
+__all__ = [
+    "database_url",
+    "place",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "still_place",
+]
+SUM: dict[str, Any] = {
+    "count": 10,
+    "per": "month",
+    "of": {"action": "letters/send"},
+    "sum": "/amount",
+}
 TO = ["ann@x.test"]
 
 NUMBERS: dict[str, tuple[Any, int | str]] = {
@@ -64,7 +78,9 @@ NUMBERS: dict[str, tuple[Any, int | str]] = {
 
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_each_number_is_counted_exactly_or_refused(place: Place, kind: str) -> None:
-    """Numbers, also in text as JSON writes them, count in millionths, rounded up. What is none, or negative, is not valid."""
+    """Numbers, also in text as JSON writes them, count in millionths, rounded up. What is none, or
+    negative, is not valid.
+    """
     amount, expected = NUMBERS[kind]
     place.allow(SUM)
     result = place.send(TO, amount=amount)
@@ -78,16 +94,38 @@ def test_each_number_is_counted_exactly_or_refused(place: Place, kind: str) -> N
 
 
 def test_a_number_deep_in_the_inputs_is_summed_for_each_value_of_another(place: Place) -> None:
-    """Pointers lead anywhere; objects are told apart by what they say, not by how they are written, and what is missing is one of them."""
-    place.allow({"count": 5, "per": "month", "of": {"effect": "write"}, "sum": "/data/price/0", "by": "/data/shop"})
+    """Pointers lead anywhere; objects are told apart by what they say, not by how they are written,
+    and what is missing is one of them.
+    """
+    place.allow(
+        {
+            "count": 5,
+            "per": "month",
+            "of": {"effect": "write"},
+            "sum": "/data/price/0",
+            "by": "/data/shop",
+        }
+    )
 
     def buy(price: float, **shop: Any) -> str:
         error = place.post(data={"price": [price], **shop}).error
         return "done" if error is None else error.code
 
-    assert [buy(3, shop={"a": 1, "b": 2}), buy(3, shop={"b": 2, "a": 1.0}), buy(3, shop="b"), buy(3), buy(2), buy(1, shop=None)] == [
-        "done", "quota_exceeded", "done", "done", "done", "quota_exceeded",
-    ]  # fmt: skip
+    assert [
+        buy(3, shop={"a": 1, "b": 2}),
+        buy(3, shop={"b": 2, "a": 1.0}),
+        buy(3, shop="b"),
+        buy(3),
+        buy(2),
+        buy(1, shop=None),
+    ] == [
+        "done",
+        "quota_exceeded",
+        "done",
+        "done",
+        "done",
+        "quota_exceeded",
+    ]
 
 
 def test_each_recipient_is_counted_for_the_sum(place: Place) -> None:
@@ -116,8 +154,13 @@ SPANS = {
 
 @pytest.mark.parametrize("span", SPANS)
 def test_a_span_ends_to_the_second(still_place: Place, span: str) -> None:
-    """A refusal says when the place is free again: not before, and then it is. A clock that goes back finds what was spent."""
-    place, (begin, end) = still_place, (datetime.fromisoformat(moment).timestamp() for moment in SPANS[span])
+    """A refusal says when the place is free again: not before, and then it is. A clock that goes
+    back finds what was spent.
+    """
+    place, (begin, end) = (
+        still_place,
+        (datetime.fromisoformat(moment).timestamp() for moment in SPANS[span]),
+    )
     place.pass_until(begin)
     place.allow({"count": 1, "per": span.split(maxsplit=1)[0], "of": {"effect": "write"}})
     assert place.codes(1) == ["succeeded"]
@@ -134,19 +177,30 @@ def test_a_span_ends_to_the_second(still_place: Place, span: str) -> None:
 
 
 def test_the_last_of_several_full_quotas_says_when_all_are_free(still_place: Place) -> None:
-    """Whichever is looked at first: a caller that comes again then is served. One that wants more than one allows need not come."""
+    """Whichever is looked at first: a caller that comes again then is served. One that wants more
+    than one allows need not come.
+    """
     place = still_place
     place.pass_until(datetime.fromisoformat("2027-03-05T10:00:30+00:00").timestamp())
-    place.allow(*({"count": 1, "per": per, "of": {"effect": "write"}} for per in ("minute", "day", "hour")))
+    place.allow(
+        *({"count": 1, "per": per, "of": {"effect": "write"}} for per in ("minute", "day", "hour"))
+    )
     assert place.codes(1) == ["succeeded"]
     error = place.post().error
     assert error is not None
     assert "1 of effect:write per day" in error.message
     assert error.retry_after == pytest.approx(14 * 3600 - 30, abs=0.01)
-    place.allow({"count": 1, "per": "day", "of": {"effect": "write"}}, {"count": 5, "per": "minute", "sum": "/times"})
+    place.allow(
+        {"count": 1, "per": "day", "of": {"effect": "write"}},
+        {"count": 5, "per": "minute", "sum": "/times"},
+    )
     large = place.post(times=6).error
     assert large is not None
-    assert (large.code, large.retry_after, "allows no call as large" in large.message) == ("quota_exceeded", None, True)
+    assert (large.code, large.retry_after, "allows no call as large" in large.message) == (
+        "quota_exceeded",
+        None,
+        True,
+    )
 
 
 def test_the_full_count_of_a_recipient_says_when_it_is_free(still_place: Place) -> None:
@@ -161,7 +215,9 @@ def test_the_full_count_of_a_recipient_says_when_it_is_free(still_place: Place) 
 
 
 def test_quotas_change_while_calls_are_counted(place: Place) -> None:
-    """What is spent stays spent: with a lower count, after a quota was away, and beside another one of the same calls."""
+    """What is spent stays spent: with a lower count, after a quota was away, and beside another one
+    of the same calls.
+    """
     place.allow({**MONTH, "count": 3})
     assert place.codes(2) == ["succeeded", "succeeded"]
     place.allow({**MONTH, "count": 1})
@@ -170,18 +226,24 @@ def test_quotas_change_while_calls_are_counted(place: Place) -> None:
     assert place.codes(1) == ["succeeded"]
     place.allow({**MONTH, "count": 3})
     assert place.codes(2) == ["succeeded", "quota_exceeded"]
-    place.allow({**MONTH, "count": 9}, {**MONTH, "count": 4}, {**MONTH, "count": 6})  # which are one count: the least holds
+    # which are one count: the least holds
+    place.allow({**MONTH, "count": 9}, {**MONTH, "count": 4}, {**MONTH, "count": 6})
     assert place.codes(2) == ["succeeded", "quota_exceeded"]
 
 
 def test_tries_of_one_call_count_once(place: Place) -> None:
     """However often it is tried, and by however many requests with its key."""
     place.allow({**MONTH, "count": 1})
-    keyed = {**say("post", "hall", text="x", fault={"kind": "throttled", "tries": 2, "name": "twice"}), "idempotencyKey": "k"}
+    keyed = {
+        **say("post", "hall", text="x", fault={"kind": "throttled", "tries": 2, "name": "twice"}),
+        "idempotencyKey": "k",
+    }
     results = [place.jackfield.invoke(keyed) for _ in range(3)]
     assert [(result.status, result.meta.attempts, result.meta.replayed) for result in results] == [
-        ("succeeded", 3, False), ("succeeded", 3, True), ("succeeded", 3, True),
-    ]  # fmt: skip
+        ("succeeded", 3, False),
+        ("succeeded", 3, True),
+        ("succeeded", 3, True),
+    ]
     assert place.spent == 1
 
 
@@ -197,15 +259,25 @@ def test_a_key_is_free_again_after_a_quota_has_refused(place: Place) -> None:
 
 
 def test_a_connection_has_quotas_of_its_own(place: Place) -> None:
-    """They count the effects over it, whoever calls and however it is named; others with the same quota have a count of their own."""
+    """They count the effects over it, whoever calls and however it is named; others with the same
+    quota have a count of their own.
+    """
     connections = place.jackfield.connections
-    connections.add("attic", "echo/token", {"token": "secret-4712"}, test=False, quotas=[{**MONTH, "count": 1}])
+    connections.add(
+        "attic", "echo/token", {"token": "secret-4712"}, test=False, quotas=[{**MONTH, "count": 1}]
+    )
     shown = connections.limit("hall", [{**MONTH, "count": 1}])
     assert (shown["quotas"], shown["values"]["token"]) == ([{**MONTH, "count": 1}], "***")
-    found = [place.jackfield.invoke(say("post", name, text="x")) for name in ("hall", "attic", "hall", "attic")]
+    found = [
+        place.jackfield.invoke(say("post", name, text="x"))
+        for name in ("hall", "attic", "hall", "attic")
+    ]
     assert [result.status for result in found] == ["succeeded", "succeeded", "failed", "failed"]
     assert found[2].error is not None
-    assert "the quota of 1 of effect:write per month of this connection is used up" in found[2].error.message
+    assert (
+        "the quota of 1 of effect:write per month of this connection is used up"
+        in found[2].error.message
+    )
     connections.rename("hall", "cellar")
     assert connections.show("cellar")["quotas"] == [{**MONTH, "count": 1}]
     assert place.jackfield.invoke(say("post", "cellar", text="x")).status == "failed"
@@ -216,13 +288,17 @@ def test_a_connection_has_quotas_of_its_own(place: Place) -> None:
 
 
 def test_values_of_a_connection_change_beside_its_quotas(place: Place) -> None:
-    """Values that are replaced keep the quotas, and quotas that are replaced keep values, secrets and the last test. Faults are told."""
+    """Values that are replaced keep the quotas, and quotas that are replaced keep values, secrets
+    and the last test. Faults are told.
+    """
     connections = place.jackfield.connections
     connections.test("hall")
     before = connections.show("hall")
     first = connections.limit("hall", [{**MONTH, "count": 7}])
     assert {**first, "version": 1, "quotas": None} == {**before, "version": 1, "quotas": None}
-    assert connections.replace("hall", {"greeting": "Hi"}, test=False)["quotas"] == [{**MONTH, "count": 7}]
+    assert connections.replace("hall", {"greeting": "Hi"}, test=False)["quotas"] == [
+        {**MONTH, "count": 7}
+    ]
     spoken = place.jackfield.invoke(say("say", "hall", reveal=True))
     assert (spoken.status, (spoken.output or {})["text"]) == ("succeeded", "Hi ***")
     assert connections.replace("hall", {}, test=False, quotas=[MONTH])["quotas"] == [MONTH]
@@ -243,7 +319,11 @@ def test_a_quota_that_is_changed_in_the_database_closes_its_connection(place: Pl
         document = json.loads(row.public_values)
         document.pop("quotas")
         values = {"values": json.dumps(document)}
-        transaction.change("UPDATE connections SET public_values = :values, version = version + 1 WHERE name = 'hall'", values)
+        transaction.change(
+            "UPDATE connections SET public_values = :values, version = version + 1 WHERE name = "
+            "'hall'",
+            values,
+        )
 
     place.jackfield.storage.database.record(lifted)
     assert place.codes(1) == ["invalid_connection"]
@@ -251,10 +331,15 @@ def test_a_quota_that_is_changed_in_the_database_closes_its_connection(place: Pl
         place.jackfield.connections.find("hall")
 
 
-def test_a_call_that_no_quota_counts_makes_no_further_statement(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many statements as without quotas, for a read and for a write that none is about. One that counts makes more."""
+def test_a_call_that_no_quota_counts_makes_no_further_statement(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many statements as without quotas, for a read and for a write that none is about. One that
+    counts makes more.
+    """
     statements: list[str] = []
-    monkeypatch.setattr(Instance, "renew", lambda _instance: None)  # the lease has a thread and statements of its own
+    # the lease has a thread and statements of its own
+    monkeypatch.setattr(Instance, "renew", lambda _instance: None)
     for name in ("execute", "change", "change_all"):
         real: Callable[..., Any] = getattr(Transaction, name)
         monkeypatch.setattr(Transaction, name, _noting(statements, real))
@@ -268,7 +353,10 @@ def test_a_call_that_no_quota_counts_makes_no_further_statement(place: Place, mo
         return len([one for one in statements if "instances" not in one])
 
     without = {action: made(action) for action in ("say", "post")}
-    place.allow({**MONTH, "of": {"action": "letters/*"}}, {"count": 1, "per": "day", "of": {"connection": "attic"}})
+    place.allow(
+        {**MONTH, "of": {"action": "letters/*"}},
+        {"count": 1, "per": "day", "of": {"connection": "attic"}},
+    )
     assert {action: made(action) for action in ("say", "post")} == without
     place.allow({**MONTH, "count": 9})
     assert (made("say"), made("post") > without["post"]) == (without["say"], True)
@@ -283,8 +371,13 @@ def _noting(statements: list[str], real: Callable[..., Any]) -> Callable[..., An
 
 
 def test_no_process_waits_for_another_one_for_ever(postgres_url: str, tmp_path: Path) -> None:
-    """Two processes take places of several quotas and give them back, in all orders: the server never has to end one of them."""
-    quotas = [{"count": 10**6, "per": "month", "of": {"effect": "write"}, "by": by} for by in (None, "/text", "/voice", "recipient")]
+    """Two processes take places of several quotas and give them back, in all orders: the server
+    never has to end one of them.
+    """
+    quotas = [
+        {"count": 10**6, "per": "month", "of": {"effect": "write"}, "by": by}
+        for by in (None, "/text", "/voice", "recipient")
+    ]
     with placed(tmp_path, postgres_url) as one, one.beside() as two, ThreadPoolExecutor(12) as pool:
         one.allow(*quotas)
 
@@ -298,5 +391,7 @@ def test_no_process_waits_for_another_one_for_ever(postgres_url: str, tmp_path: 
             each.rows("SELECT 1 AS n")  # what each has put off is written
         assert (found.count("succeeded"), one.spent) == (40, 160)
     with psycopg.connect(postgres_url) as connection:
-        asked = connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
+        asked = connection.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
     assert asked == (0,)

@@ -1,4 +1,6 @@
-"""Quotas on effects, by whoever calls: places are taken before a call begins, and given back if it has certainly not taken effect."""
+"""Quotas on effects, by whoever calls: places are taken before a call begins, and given back if it
+has certainly not taken effect.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ __all__ = ["database_url", "place", "postgres_database", "postgres_server", "pos
 
 
 def test_the_last_place_is_the_last_effect(place: Place) -> None:
-    """Beyond the quota a call is refused by name, with the time from which it may be made again; reads and dry runs go on."""
+    """Beyond the quota a call is refused by name, with the time from which it may be made again;
+    reads and dry runs go on.
+    """
     place.allow(MONTH)
     assert place.codes(4) == ["succeeded", "succeeded", "quota_exceeded", "quota_exceeded"]
     error = place.post().error
@@ -45,10 +49,14 @@ def test_the_last_place_is_the_last_effect(place: Place) -> None:
     assert error.message.startswith("the quota of 2 of effect:write per month is used up until 2")
     assert 0 < (error.retry_after or 0) <= 31 * 86_400
     assert place.jackfield.invoke(say("say", "hall", text="x")).status == "succeeded"
-    assert place.jackfield.invoke({**say("post", "hall", text="x"), "dryRun": True}).status == "succeeded"
+    assert (
+        place.jackfield.invoke({**say("post", "hall", text="x"), "dryRun": True}).status
+        == "succeeded"
+    )
     assert place.spent == 2
     place.allow({**MONTH, "count": 3})
-    assert place.codes(2) == ["succeeded", "quota_exceeded"]  # a quota that is raised goes on counting
+    # a quota that is raised goes on counting
+    assert place.codes(2) == ["succeeded", "quota_exceeded"]
     place.allow()
     assert place.codes(1) == ["succeeded"]
 
@@ -57,14 +65,20 @@ def test_the_last_place_is_the_last_effect(place: Place) -> None:
 def test_a_certain_failure_gives_its_place_back(place: Place, kind: str) -> None:
     """What the provider has refused, or was never sent, costs nothing."""
     place.allow({**MONTH, "count": 1})
-    found = place.jackfield.invoke({**say("post", "hall", text="x", fault={"kind": kind}), "timeoutSeconds": 1})
+    found = place.jackfield.invoke(
+        {**say("post", "hall", text="x", fault={"kind": kind}), "timeoutSeconds": 1}
+    )
     assert (found.status, place.spent) == ("failed", 0)
     assert place.codes(2) == ["succeeded", "quota_exceeded"]
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
-def test_a_doubt_is_spent_until_it_is_settled_as_failed(place: Place, outcome: Literal["succeeded", "failed"]) -> None:
-    """A call of which nobody knows counts. Once somebody knows that it has not taken effect, it does no more."""
+def test_a_doubt_is_spent_until_it_is_settled_as_failed(
+    place: Place, outcome: Literal["succeeded", "failed"]
+) -> None:
+    """A call of which nobody knows counts. Once somebody knows that it has not taken effect, it
+    does no more.
+    """
     place.allow({**MONTH, "count": 1})
     doubt = place.post(fault={"kind": "reset"})
     assert (doubt.status, place.spent) == ("in_doubt", 1)
@@ -78,7 +92,11 @@ def test_what_fails_before_it_begins_takes_nothing(place: Place) -> None:
     place.allow(MONTH)
     keyed = {**say("post", "hall", text="x"), "idempotencyKey": "k"}
     first, again = place.jackfield.invoke(keyed), place.jackfield.invoke(keyed)
-    assert (again.meta.replayed, again.meta.invocation_id, place.spent) == (True, first.meta.invocation_id, 1)
+    assert (again.meta.replayed, again.meta.invocation_id, place.spent) == (
+        True,
+        first.meta.invocation_id,
+        1,
+    )
     assert place.jackfield.invoke(say("post", "hall", text=5)).error.code == "invalid_input"  # type: ignore[union-attr]
     place.jackfield.access.workspaces.set("default", {"rules": {"block": ["echo/post"]}})
     assert place.codes(1) == ["not_allowed"]
@@ -90,16 +108,24 @@ def test_many_threads_take_each_place_once(place: Place) -> None:
     place.allow({**MONTH, "count": 5})
     keys = [{"idempotencyKey": f"key {number // 2}"} if number % 2 else {} for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        found = [*pool.map(lambda more: place.jackfield.invoke({**say("post", "hall", text="x"), **more}), keys)]
+        found = [
+            *pool.map(
+                lambda more: place.jackfield.invoke({**say("post", "hall", text="x"), **more}), keys
+            )
+        ]
     done = {result.meta.invocation_id for result in found if result.status == "succeeded"}
     assert (len(done), place.spent) == (5, 5)
 
 
 def test_a_queued_call_without_a_place_waits_for_the_next_span(place: Place) -> None:
-    """It goes back to the queue until then, and neither fails nor counts as a delivery. One that wants more than all fails by name."""
+    """It goes back to the queue until then, and neither fails nor counts as a delivery. One that
+    wants more than all fails by name.
+    """
     place.allow({**MONTH, "count": 1, "sum": "/times"})
     queue = Queue(place.jackfield.storage.database)
-    identifiers = [place.jackfield.enqueue(say("post", "hall", text="x", times=times)) for times in (1, 1, 2)]
+    identifiers = [
+        place.jackfield.enqueue(say("post", "hall", text="x", times=times)) for times in (1, 1, 2)
+    ]
     claimed = [queue.claim_one("default", str(identifier)) for identifier in identifiers]
     assert None not in claimed
     assert place.jackfield.run(claimed[0]).status == "succeeded"  # type: ignore[arg-type]
@@ -107,7 +133,11 @@ def test_a_queued_call_without_a_place_waits_for_the_next_span(place: Place) -> 
         place.jackfield.run(claimed[1])  # type: ignore[arg-type]
     assert queue.postpone(claimed[1], postponed.value.at)  # type: ignore[arg-type]
     waiting = place.jackfield.journal_of().find(str(identifiers[1]))
-    assert (waiting.status, waiting.delivery, waiting.available_at) == ("queued", 0, postponed.value.at)
+    assert (waiting.status, waiting.delivery, waiting.available_at) == (
+        "queued",
+        0,
+        postponed.value.at,
+    )
     large = place.jackfield.run(claimed[2])  # type: ignore[arg-type]
     assert large.error is not None
     assert "allows no call as large as this one" in large.error.message
@@ -118,9 +148,15 @@ TO = ["ann@x.test"]
 
 
 def test_a_sum_is_exact(place: Place) -> None:
-    """A number in the inputs is counted instead of the call, as decimals are; without it the call is refused."""
+    """A number in the inputs is counted instead of the call, as decimals are; without it the call
+    is refused.
+    """
     place.allow({"count": 0.3, "per": "month", "of": {"action": "letters/send"}, "sum": "/amount"})
-    assert [place.send(TO, amount=amount).status for amount in (0.1, 0.2, 0.000001)] == ["succeeded", "succeeded", "failed"]
+    assert [place.send(TO, amount=amount).status for amount in (0.1, 0.2, 0.000001)] == [
+        "succeeded",
+        "succeeded",
+        "failed",
+    ]
     refused = place.send(TO)
     assert refused.error is not None
     assert (refused.error.code, refused.error.details[0].path) == ("invalid_input", "/amount")
@@ -131,17 +167,24 @@ BY: dict[str, tuple[dict[str, Any], Callable[[Place, str], Result]]] = {
         {"by": "recipient"},
         lambda place, who: place.send([f"{who}@x.test"]),
     ),
-    "pointer": ({"by": "/voice"}, lambda place, who: place.post(voice={"ann": "alto", "bob": "bass"}[who])),
+    "pointer": (
+        {"by": "/voice"},
+        lambda place, who: place.post(voice={"ann": "alto", "bob": "bass"}[who]),
+    ),
     "connection": (
-        {"by": "connection"}, lambda place, who: place.jackfield.invoke(say("post", "hall" if who == "ann" else None, text="x")),
+        {"by": "connection"},
+        lambda place, who: place.jackfield.invoke(
+            say("post", "hall" if who == "ann" else None, text="x")
+        ),
     ),
     "token": (
         {"by": "token"},
         lambda place, who: place.jackfield.invoke(
-            say("post", "hall", text="x"), caller=Caller(who, "invoke", Rules(), remote=True, token=who)
+            say("post", "hall", text="x"),
+            caller=Caller(who, "invoke", Rules(), remote=True, token=who),
         ),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("by", BY)
@@ -149,14 +192,24 @@ def test_each_has_a_count_of_its_own(place: Place, by: str) -> None:
     """Recipients, values, connections and tokens do not take each other's places."""
     more, call = BY[by]
     place.allow({**MONTH, "count": 1, **more})
-    assert [call(place, who).status for who in ("ann", "bob", "ann", "bob")] == ["succeeded", "succeeded", "failed", "failed"]
+    assert [call(place, who).status for who in ("ann", "bob", "ann", "bob")] == [
+        "succeeded",
+        "succeeded",
+        "failed",
+        "failed",
+    ]
     assert place.spent == 2
 
 
 def test_a_call_to_many_recipients_takes_a_place_of_each_or_none(place: Place) -> None:
-    """Addresses are compared as mailboxes; a call with one recipient too many takes no other's place."""
+    """Addresses are compared as mailboxes; a call with one recipient too many takes no other's
+    place.
+    """
     place.allow({**MONTH, "count": 1, "by": "recipient"})
-    assert place.send(["Ann <ann@x.test>", "ANN@x.test"], cc=["bob@x.test"], bcc=["dan@x.test"]).status == "succeeded"
+    assert (
+        place.send(["Ann <ann@x.test>", "ANN@x.test"], cc=["bob@x.test"], bcc=["dan@x.test"]).status
+        == "succeeded"
+    )
     assert place.send(["cid@x.test"], bcc=["Dan <DAN@x.test>"]).status == "failed"
     assert place.send(["cid@x.test"]).status == "succeeded"
     assert place.spent == 4
@@ -164,7 +217,10 @@ def test_a_call_to_many_recipients_takes_a_place_of_each_or_none(place: Place) -
 
 def test_all_quotas_hold_at_once(place: Place) -> None:
     """The one that is used up first refuses, and is named."""
-    place.allow({**MONTH, "count": 3}, {**MONTH, "count": 1, "of": {"connection": "hall", "effect": "change"}})
+    place.allow(
+        {**MONTH, "count": 3},
+        {**MONTH, "count": 1, "of": {"connection": "hall", "effect": "change"}},
+    )
     assert place.codes(2) == ["succeeded", "quota_exceeded"]
     refused = place.post().error
     assert refused is not None
@@ -181,7 +237,9 @@ def test_a_renamed_connection_keeps_its_quota(place: Place) -> None:
 
 
 def test_what_a_lost_process_has_counted_is_given_back_once(place: Place) -> None:
-    """Recovery gives back the places of calls that have not begun, and no others, however often it looks."""
+    """Recovery gives back the places of calls that have not begun, and no others, however often it
+    looks.
+    """
     place.allow(MONTH)
     place.post()
     database = place.jackfield.storage.database
@@ -200,8 +258,12 @@ def test_what_a_lost_process_has_counted_is_given_back_once(place: Place) -> Non
     assert place.spent == 1
 
 
-def test_a_place_that_was_given_back_undoes_the_begin(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that was taken for dead between its count and its begin counts anew: nothing is sent without a place."""
+def test_a_place_that_was_given_back_undoes_the_begin(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was taken for dead between its count and its begin counts anew: nothing is
+    sent without a place.
+    """
     place.allow({**MONTH, "count": 1})
     database, asked = place.jackfield.storage.database, threading.Event()
     record = type(database).record
@@ -237,7 +299,9 @@ def test_a_place_that_was_given_back_undoes_the_begin(place: Place, monkeypatch:
         (5, "/quotas/0"),
     ],
 )
-def test_a_quota_that_is_not_valid_is_refused_at_its_place(place: Place, quota: Any, path: str) -> None:
+def test_a_quota_that_is_not_valid_is_refused_at_its_place(
+    place: Place, quota: Any, path: str
+) -> None:
     """Each fault has its pointer."""
     with pytest.raises(InvalidInvocation) as refused:
         place.allow(quota)
@@ -245,10 +309,16 @@ def test_a_quota_that_is_not_valid_is_refused_at_its_place(place: Place, quota: 
 
 
 @pytest.mark.parametrize(
-    ("processes", "calls", "kills"), [(4, 80, 4), pytest.param(64, 10_000, 150, marks=pytest.mark.campaign)], ids=["few", "many"]
+    ("processes", "calls", "kills"),
+    [(4, 80, 4), pytest.param(64, 10_000, 150, marks=pytest.mark.campaign)],
+    ids=["few", "many"],
 )
-def test_killed_processes_never_make_one_effect_too_many(database_url: str, tmp_path: Path, processes: int, calls: int, kills: int) -> None:
-    """Whatever instant they are killed at: no effect beyond the quota, and in the end what is spent has begun, and nothing is lost."""
+def test_killed_processes_never_make_one_effect_too_many(
+    database_url: str, tmp_path: Path, processes: int, calls: int, kills: int
+) -> None:
+    """Whatever instant they are killed at: no effect beyond the quota, and in the end what is spent
+    has begun, and nothing is lost.
+    """
     _judge(alone(storm, database_url, str(tmp_path), processes, calls, kills, within=_LONG))
 
 
@@ -267,4 +337,7 @@ def _judge(told: dict[str, Any]) -> None:
     sys.stdout.write(f"{told}\n")  # 'make campaign quotas' shows it
     assert told["effects"] <= told["spent"] <= MOST, told
     assert (told["open"], told["places"], told["begun"]) == (0, told["spent"], told["spent"]), told
-    assert (told["rest"], told["effects after"]) == (MOST - told["spent"], told["effects"] + told["rest"]), told
+    assert (told["rest"], told["effects after"]) == (
+        MOST - told["spent"],
+        told["effects"] + told["rest"],
+    ), told

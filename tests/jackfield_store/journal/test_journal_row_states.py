@@ -1,4 +1,6 @@
-"""The row of a call in the database: each statement is executed in each state, on both databases, and does what the table says."""
+"""The row of a call in the database: each statement is executed in each state, on both databases,
+and does what the table says.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +15,63 @@ from tests.house.parsed import nodes
 from tests.house.test_house_floors import RUNTIME
 
 from jackfield_store.database import Database, Transaction, open_database
-from jackfield_store.journal import approvals, dead_letters, doubts, jobs, statements, undecided, upkeep
+from jackfield_store.journal import (
+    approvals,
+    dead_letters,
+    doubts,
+    jobs,
+    statements,
+    undecided,
+    upkeep,
+)
 from jackfield_store.journal import row_states as s
 from jackfield_store.recording import twins
 
 MODULES = {
-    module.__name__.rpartition(".")[2]: module for module in (approvals, dead_letters, doubts, jobs, statements, twins, undecided, upkeep)
+    module.__name__.rpartition(".")[2]: module
+    for module in (approvals, dead_letters, doubts, jobs, statements, twins, undecided, upkeep)
 }
 NOW, BEFORE, LATER = 1000.0, 500.0, 2000.0
 _ROW: dict[str, Any] = {
-    "workspace": "default", "id": "one", "connector": "c", "connector_version": "1", "action": "a", "effect": "write",
-    "connection": None, "caller": None, "idempotency_key": "k", "fingerprint": "f", "dry_run": 0, "error_code": None, "attempts": 1,
-    "attempt_log": None, "request_id": None, "created_at": BEFORE, "started_at": None, "settled_at": None, "expires_at": None,
-    "owner": None, "inputs": None, "result": None, "context": None, "rule": None, "delivery": 1, "available_at": None, "not_after": LATER,
-    "priority": 5, "twin": None, "job": None, "key_held": 0, "dead_at": None, "recovered_at": None, "resolved_by": None,
-    "released_at": None, "deliveries": None, "purge_after": None, "corrected_at": None,
-}  # fmt: skip
+    "workspace": "default",
+    "id": "one",
+    "connector": "c",
+    "connector_version": "1",
+    "action": "a",
+    "effect": "write",
+    "connection": None,
+    "caller": None,
+    "idempotency_key": "k",
+    "fingerprint": "f",
+    "dry_run": 0,
+    "error_code": None,
+    "attempts": 1,
+    "attempt_log": None,
+    "request_id": None,
+    "created_at": BEFORE,
+    "started_at": None,
+    "settled_at": None,
+    "expires_at": None,
+    "owner": None,
+    "inputs": None,
+    "result": None,
+    "context": None,
+    "rule": None,
+    "delivery": 1,
+    "available_at": None,
+    "not_after": LATER,
+    "priority": 5,
+    "twin": None,
+    "job": None,
+    "key_held": 0,
+    "dead_at": None,
+    "recovered_at": None,
+    "resolved_by": None,
+    "released_at": None,
+    "deliveries": None,
+    "purge_after": None,
+    "corrected_at": None,
+}
 ROWS: Mapping[str, dict[str, Any]] = {
     s.WAITING: {"status": "queued"},
     s.QUEUED: {"status": "queued", "available_at": BEFORE},
@@ -36,7 +79,14 @@ ROWS: Mapping[str, dict[str, Any]] = {
     s.RUNNING: {"status": "running", "started_at": BEFORE, "owner": "me", "available_at": BEFORE},
     s.JOB: {"status": "running", "started_at": BEFORE, "job": b"j"},
     s.POLLING: {"status": "running", "started_at": BEFORE, "job": b"j", "owner": "me"},
-    s.DOUBT: {"status": "in_doubt", "settled_at": BEFORE, "owner": "me", "twin": "t", "recovered_at": BEFORE, "result": b"{}"},
+    s.DOUBT: {
+        "status": "in_doubt",
+        "settled_at": BEFORE,
+        "owner": "me",
+        "twin": "t",
+        "recovered_at": BEFORE,
+        "result": b"{}",
+    },
     s.ENDED: {
         "status": "failed",
         "settled_at": BEFORE,
@@ -55,11 +105,37 @@ ONLY: Mapping[str, dict[str, Any]] = {
 }
 """What a statement asks of its row beside the state."""
 _VALUES: dict[str, Any] = {
-    **_ROW, "owner": "me", "now": NOW, "at": NOW, "due": NOW, "until": LATER, "late": NOW, "before": NOW, "since": 0.0, "age": 10.0,
-    "key": "k", "purged_after": NOW, "evidence": "evidence", "suspect": 2, "erase": 0, "was": "running", "dead": 0, "told": -1.0,
-    "tried": 1, "fraction": None, "text": None, "not_after": LATER, "available_at": NOW, "settled_at": NOW, "started_at": NOW,
-    "expires_at": LATER, "result": b"new", "status": "succeeded", "job": b"j", "kept_for": None,
-}  # fmt: skip
+    **_ROW,
+    "owner": "me",
+    "now": NOW,
+    "at": NOW,
+    "due": NOW,
+    "until": LATER,
+    "late": NOW,
+    "before": NOW,
+    "since": 0.0,
+    "age": 10.0,
+    "key": "k",
+    "purged_after": NOW,
+    "evidence": "evidence",
+    "suspect": 2,
+    "erase": 0,
+    "was": "running",
+    "dead": 0,
+    "told": -1.0,
+    "tried": 1,
+    "fraction": None,
+    "text": None,
+    "not_after": LATER,
+    "available_at": NOW,
+    "settled_at": NOW,
+    "started_at": NOW,
+    "expires_at": LATER,
+    "result": b"new",
+    "status": "succeeded",
+    "job": b"j",
+    "kept_for": None,
+}
 GIVEN: Mapping[str, dict[str, Any]] = {
     "statements.ASK_TO_CANCEL": {"owner": "other"},
     "undecided._DECIDE": {"before": b"{}"},
@@ -73,17 +149,33 @@ BEGINS: Mapping[str, dict[str, Any]] = {
     "ask for an approval": {"owner": None, "available_at": None},
 }
 """Values of what writes a row, by the event."""
-DECIDED = {*product(ROWS, ("statements.RESOLVE", "statements.OVERRULE", "undecided._DECIDE")), (s.CLAIMED, "statements.RECOVERED")}
-"""Where a statement writes no doubt: what a person, evidence or a policy decides is none, nor is what was lost before it began."""
+DECIDED = {
+    *product(ROWS, ("statements.RESOLVE", "statements.OVERRULE", "undecided._DECIDE")),
+    (s.CLAIMED, "statements.RECOVERED"),
+}
+"""Where a statement writes no doubt: what a person, evidence or a policy decides is none, nor is
+what was lost before it began.
+"""
 ALSO: Mapping[str, set[str]] = {
-    "statements.FINISH": {s.POLLING},  # the poll of a job ends by the one of jobs, which leaves more
-    "statements.UNCLAIM": {s.POLLING},  # only for calls that were taken from the queue; recovery of jobs is RETURNED
+    # the poll of a job ends by the one of jobs, which leaves more
+    "statements.FINISH": {s.POLLING},
+    # only for calls that were taken from the queue; recovery of jobs is RETURNED
+    "statements.UNCLAIM": {s.POLLING},
     "statements.REQUEUE": {s.POLLING},  # as well
     "statements.REDELIVER": {s.POLLING},
     "statements.RECOVERED": {s.POLLING},
     "statements.ASK_TO_CANCEL": {s.POLLING},  # after it jobs.CANCEL is executed, too
     "statements.NOTE_CANCEL": {s.JOB, s.POLLING},
-    "statements.CANCEL_REPORTED": {s.WAITING, s.QUEUED, s.CLAIMED, s.JOB, s.POLLING, s.DOUBT, s.ENDED},  # it forgets a request, and no more
+    # it forgets a request, and no more
+    "statements.CANCEL_REPORTED": {
+        s.WAITING,
+        s.QUEUED,
+        s.CLAIMED,
+        s.JOB,
+        s.POLLING,
+        s.DOUBT,
+        s.ENDED,
+    },
     "jobs.GIVE_BACK": {s.RUNNING},
     "jobs.FINISH": {s.CLAIMED, s.RUNNING},
     "undecided._DECIDE": {s.DOUBT},  # whose result is compared
@@ -112,12 +204,20 @@ def put(transaction: Transaction, state: str, statement: str) -> None:
     """Let there be the row in this state, with what the statement asks of it."""
     row = {**_ROW, **ROWS[state], **ONLY.get(statement, {})}
     transaction.change("DELETE FROM invocations", {})
-    transaction.change(f"INSERT INTO invocations ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row)
+    transaction.change(
+        f"INSERT INTO invocations ({', '.join(row)}) VALUES "
+        f"({', '.join(f':{name}' for name in row)})",
+        row,
+    )
 
 
 def state_now(transaction: Transaction) -> str:
     """The state of the row; it has exactly one."""
-    found = [state for state in ROWS if transaction.find(f"SELECT id FROM invocations WHERE {condition(state)}", {}) is not None]
+    found = [
+        state
+        for state in ROWS
+        if transaction.find(f"SELECT id FROM invocations WHERE {condition(state)}", {}) is not None
+    ]
     assert len(found) <= 1, found
     return found[0] if found else s.NONE
 
@@ -147,19 +247,33 @@ def outcomes(database: Database, transaction: Transaction, statement: str, state
     for status in ("succeeded",) if (state, statement) in DECIDED else ("succeeded", "in_doubt"):
         put(transaction, state, statement)
         assert state_now(transaction) == state
-        changed = execute(database, transaction, statement, status=status, was="queued" if ROWS[state]["status"] == "queued" else "running")
+        changed = execute(
+            database,
+            transaction,
+            statement,
+            status=status,
+            was="queued" if ROWS[state]["status"] == "queued" else "running",
+        )
         assert changed or state_now(transaction) == state
         found |= {state_now(transaction)} if changed else set()
     return found
 
 
 def test_statements_do_in_each_state_what_the_table_says(database_url: str) -> None:
-    """Each changes the row in the states that the table has for it, and leads where that says; in others it changes nothing."""
+    """Each changes the row in the states that the table has for it, and leads where that says; in
+    others it changes nothing.
+    """
     with opened(database_url) as database, database.write() as transaction:
         for statement, state in product(EXISTING, ROWS):
-            expected = {after for (before, _), (after, name) in s.TABLE.items() if (before, name) == (state, statement)}
+            expected = {
+                after
+                for (before, _), (after, name) in s.TABLE.items()
+                if (before, name) == (state, statement)
+            }
             found = outcomes(database, transaction, statement, state)
-            assert (statement, state, found) == (statement, state, expected) or (state in ALSO.get(statement, ()) and not expected)
+            assert (statement, state, found) == (statement, state, expected) or (
+                state in ALSO.get(statement, ()) and not expected
+            )
             assert found or state not in ALSO.get(statement, ())
 
 
@@ -170,7 +284,10 @@ def test_rows_begin_as_the_table_says(database_url: str) -> None:
         for event, values in BEGINS.items():
             after, statement = s.TABLE[s.NONE, event]
             transaction.change("DELETE FROM invocations", {})
-            assert (event, execute(database, transaction, statement, key_held=0, **values)) == (event, 1)
+            assert (event, execute(database, transaction, statement, key_held=0, **values)) == (
+                event,
+                1,
+            )
             assert (event, state_now(transaction)) == (event, after)
 
 
@@ -182,19 +299,28 @@ def test_each_statement_that_writes_rows_of_calls_is_there() -> None:
         if not name.endswith("insert_queued")
     }
     writes = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) invocations\b")
-    found = {value for module in MODULES.values() for value in vars(module).values() if isinstance(value, str) and writes.match(value)}
+    found = {
+        value
+        for module in MODULES.values()
+        for value in vars(module).values()
+        if isinstance(value, str) and writes.match(value)
+    }
     assert found <= known
     elsewhere = [
         path.name
         for path in (RUNTIME / "jackfield_store" / "jackfield_store").rglob("*.py")
         if path.stem not in MODULES and path.parent.name != "database"
         for node in nodes(path)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and writes.match(node.value)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and writes.match(node.value)
     ]
     assert elsewhere == []
 
 
 def test_each_state_has_its_pairs() -> None:
-    """Each is left and reached, by a pair at least; none but the last word of a row is a dead end."""
+    """Each is left and reached, by a pair at least; none but the last word of a row is a dead
+    end.
+    """
     assert {state for state, _ in s.TABLE} == set(s.STATES)
     assert {after for after, _ in s.TABLE.values()} == set(s.STATES)

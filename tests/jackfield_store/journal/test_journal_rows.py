@@ -1,4 +1,6 @@
-"""Rows of work that is no call of a connector: once for a key, in doubt if nobody knows, as rows of calls are, without the page of one."""
+"""Rows of work that is no call of a connector: once for a key, in doubt if nobody knows, as rows of
+calls are, without the page of one.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,22 @@ class Shop:
         assert jackfield.journal is not None
         self.jackfield, self.journal = jackfield, jackfield.journal
 
-    def row(self, key: str | None = "order-1", amount: int = 5, effect: str = "write", *, wait: bool = False) -> tuple[JournalRow, How]:
+    def row(
+        self,
+        key: str | None = "order-1",
+        amount: int = 5,
+        effect: str = "write",
+        *,
+        wait: bool = False,
+    ) -> tuple[JournalRow, How]:
         """A row that has not begun, and how."""
         how = How(self.jackfield.pipeline.in_thread, LIBRARY, wait=wait, settles=True)
-        return JournalRow(self.journal, how, Work("host", "charge", key, {"amount": amount}, effect), self.jackfield.clock), how
+        return JournalRow(
+            self.journal,
+            how,
+            Work("host", "charge", key, {"amount": amount}, effect),
+            self.jackfield.clock,
+        ), how
 
     def begins(self, *given: Any, **more: Any) -> Result | None:
         """What stands in the way of a new row; its work is lost if nothing does."""
@@ -82,7 +96,12 @@ def test_it_is_on_the_disk_before_it_is_done_and_done_once(shop: Shop, other: Sh
     row, how = shop.row()
     assert run_in_thread(row.begin()) is None
     entry = other.journal.find(row.id)
-    assert (entry.status, entry.connector, entry.action, entry.effect) == ("running", "host", "charge", "write")
+    assert (entry.status, entry.connector, entry.action, entry.effect) == (
+        "running",
+        "host",
+        "charge",
+        "write",
+    )
     with pytest.raises(IdempotencyConflict, match="still running"):
         other.begins()
     run_in_thread(row.end(succeeded(how.ended(), {"value": "ch_1"})))
@@ -93,7 +112,11 @@ def test_it_is_on_the_disk_before_it_is_done_and_done_once(shop: Shop, other: Sh
 def test_a_repeat_waits_for_the_first(shop: Shop, other: Shop) -> None:
     """Of many who begin at once, in two processes, one does the work."""
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda number: (shop, other)[number % 2].done(str(number), wait=True), range(8)))
+        found = list(
+            pool.map(
+                lambda number: (shop, other)[number % 2].done(str(number), wait=True), range(8)
+            )
+        )
     (first,) = [number for number, result in enumerate(found) if result is None]
     assert [output(result) for result in found if result is not None] == [{"value": str(first)}] * 7
 
@@ -103,7 +126,9 @@ def test_another_request_under_the_key_is_refused(shop: Shop) -> None:
     assert shop.done("ch_1") is None
     with pytest.raises(IdempotencyConflict, match="another request"):
         shop.begins(amount=6)
-    assert [entry.error_code for entry in shop.journal.entries(status="failed")[0]] == ["idempotency_conflict"]
+    assert [entry.error_code for entry in shop.journal.entries(status="failed")[0]] == [
+        "idempotency_conflict"
+    ]
 
 
 def test_a_refusal_frees_the_key(shop: Shop) -> None:
@@ -115,13 +140,19 @@ def test_a_refusal_frees_the_key(shop: Shop) -> None:
 
 
 def test_a_doubt_keeps_the_key_and_a_look_s_value_is_kept(shop: Shop, other: Shop) -> None:
-    """A repeat is told of the doubt. Once a look has found what it made, a repeat has that, with who says so."""
+    """A repeat is told of the doubt. Once a look has found what it made, a repeat has that, with
+    who says so.
+    """
     row, how = shop.row()
     assert run_in_thread(row.begin()) is None
     run_in_thread(row.end(doubt(how)))
     known = other.begins()
     assert known is not None
-    assert (known.status, known.meta.replayed, known.meta.invocation_id) == ("in_doubt", True, row.id)
+    assert (known.status, known.meta.replayed, known.meta.invocation_id) == (
+        "in_doubt",
+        True,
+        row.id,
+    )
     other.journal.resolve(row.id, "succeeded", "look", output={"value": "ch_1"})
     found = shop.begins()
     assert output(found) == {"value": "ch_1"}
@@ -154,7 +185,12 @@ def test_tasks_share_it_too(shop: Shop) -> None:
 
     async def done(number: int) -> Result | None:
         how = How(shop.jackfield._looping(), LIBRARY, wait=True, settles=True)
-        row = JournalRow(shop.journal, how, Work("host", "charge", "order-1", {"amount": 5}), shop.jackfield.clock)
+        row = JournalRow(
+            shop.journal,
+            how,
+            Work("host", "charge", "order-1", {"amount": 5}),
+            shop.jackfield.clock,
+        )
         if (known := await row.begin()) is None:
             await asyncio.sleep(0)
             await row.end(succeeded(how.ended(), {"value": str(number)}))
@@ -198,16 +234,25 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die(url: str, effect: str) -> str:
-    """Begin in a process that dies before it ends it; the ID of the row. The process has neither the page of a call nor a gate."""
-    command, environment = [sys.executable, "-c", _DYING, url, effect], {**os.environ, "PYTHONPATH": _SUPPORT}
-    died = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    """Begin in a process that dies before it ends it; the ID of the row. The process has neither
+    the page of a call nor a gate.
+    """
+    command, environment = (
+        [sys.executable, "-c", _DYING, url, effect],
+        {**os.environ, "PYTHONPATH": _SUPPORT},
+    )
+    died = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert died.returncode == -9, died.stderr
     (identifier,) = died.stdout.split()
     return identifier
 
 
 def test_a_killed_process_leaves_a_doubt(upgraded: str, shop: Shop) -> None:
-    """Nobody does it again before somebody has said what became of it, and all see it among the doubts."""
+    """Nobody does it again before somebody has said what became of it, and all see it among the
+    doubts.
+    """
     identifier = die(upgraded, "write")
     known = shop.begins(wait=True)  # until the database knows that the process is gone
     assert known is not None
@@ -217,7 +262,9 @@ def test_a_killed_process_leaves_a_doubt(upgraded: str, shop: Shop) -> None:
     assert output(shop.begins()) == {"value": "ch_1"}
 
 
-def test_a_killed_process_leaves_no_doubt_of_what_may_be_done_again(upgraded: str, shop: Shop) -> None:
+def test_a_killed_process_leaves_no_doubt_of_what_may_be_done_again(
+    upgraded: str, shop: Shop
+) -> None:
     """Its key is free: work with the effect ``idempotent`` is simply done again."""
     identifier = die(upgraded, "idempotent")
     assert shop.done("ch_1", effect="idempotent", wait=True) is None
@@ -227,7 +274,12 @@ def test_a_killed_process_leaves_no_doubt_of_what_may_be_done_again(upgraded: st
 def test_a_journal_that_cannot_be_written_lets_nothing_begin(shop: Shop) -> None:
     """Whoever begins is told, the row says so, and the key is free afterwards."""
     row, _ = shop.row()
-    with mock.patch.object(shop.journal, "starting", side_effect=Unavailable("the database is away")), pytest.raises(Unavailable):
+    with (
+        mock.patch.object(
+            shop.journal, "starting", side_effect=Unavailable("the database is away")
+        ),
+        pytest.raises(Unavailable),
+    ):
         run_in_thread(row.begin())
     assert shop.journal.find(row.id).error_code == "unavailable"
     assert shop.done("ch_1") is None

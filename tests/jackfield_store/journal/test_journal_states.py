@@ -1,4 +1,6 @@
-"""The states of a call's row: each cell of their table is played by calls, on both databases, and each cell matters."""
+"""The states of a call's row: each cell of their table is played by calls, on both databases, and
+each cell matters.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,16 @@ from scripted import Client, Key
 Cell = tuple[str, str]
 _WARM = 2
 """Rows of the calls that load and open."""
-_ASK: dict[str, Any] = {"connector": "cells", "action": "write", "connection": "front", "inputs": {}}
+_ASK: dict[str, Any] = {
+    "connector": "cells",
+    "action": "write",
+    "connection": "front",
+    "inputs": {},
+}
 _UNITS = ("starting", "beginning", "recording", "finishing", "requeueing", "giving_back")
-"""What the journal writes of a call. Of a unit that is never executed, its name is there as well: it was chosen."""
+"""What the journal writes of a call. Of a unit that is never executed, its name is there as well:
+it was chosen.
+"""
 
 
 class Ask(Inputs):
@@ -82,7 +91,9 @@ class Stage:
             self.told.append("interrupted")
         else:
             code = None if result.error is None else result.error.code
-            self.told.append(f"{result.status} {code}" + (" replayed" if result.meta.replayed else ""))
+            self.told.append(
+                f"{result.status} {code}" + (" replayed" if result.meta.replayed else "")
+            )
 
     def queued(self) -> Claimed:
         """Queue a call, and claim it."""
@@ -97,7 +108,9 @@ class Stage:
         except KeyboardInterrupt:
             self.told.append("interrupted")
         else:
-            self.told.append(f"{result.status} {None if result.error is None else result.error.code}")
+            self.told.append(
+                f"{result.status} {None if result.error is None else result.error.code}"
+            )
 
     @property
     def database(self) -> Database:
@@ -105,14 +118,23 @@ class Stage:
         return self.jackfield.storage.database
 
     def seen(self) -> dict[str, Any]:
-        """Return the status of each row, with a mark if it has begun; the requests; what was written, in order; what callers were told."""
+        """Return the status of each row, with a mark if it has begun; the requests; what was
+        written, in order; what callers were told.
+        """
         assert self.jackfield.journal is not None
         owes = self.jackfield.journal.owes
         self.database.settle(30.0)
         entries = list(reversed(self.jackfield.journal.entries()[0]))[_WARM:]
         rows = [one.status if one.started_at is None else f"{one.status}, begun" for one in entries]
-        units = " ".join(self.units).replace("recording finishing", "recording").split()  # its begin may be committed meanwhile
-        return {"rows": rows, "requests": self.requests, "units": units, "told": self.told, "owes": owes}
+        # its begin may be committed meanwhile
+        units = " ".join(self.units).replace("recording finishing", "recording").split()
+        return {
+            "rows": rows,
+            "requests": self.requests,
+            "units": units,
+            "told": self.told,
+            "owes": owes,
+        }
 
 
 def _connector(stage: list[Stage]) -> Connector:
@@ -139,7 +161,9 @@ def _connector(stage: list[Stage]) -> Connector:
             return Progress(0.5)
 
     connector.action("startWrite", kind="job", effect="write")(Steps)
-    connector.action("startRead", kind="job", effect="read")(type("Reads", (Steps,), {"__doc__": Steps.__doc__}))
+    connector.action("startRead", kind="job", effect="read")(
+        type("Reads", (Steps,), {"__doc__": Steps.__doc__})
+    )
     return connector
 
 
@@ -151,7 +175,9 @@ def _staged(folder: Path, url: str) -> Iterator[Stage]:
     environment = {"JACKFIELD_HOME": str(folder.parent)}
     with (
         installed(folder, _connector(stages)) as catalog,
-        Jackfield(connections=front, database_url=url, catalog=catalog, environment=environment) as jackfield,
+        Jackfield(
+            connections=front, database_url=url, catalog=catalog, environment=environment
+        ) as jackfield,
         pytest.MonkeyPatch.context() as patch,
     ):
         stage = Stage(jackfield)
@@ -164,7 +190,9 @@ def _staged(folder: Path, url: str) -> Iterator[Stage]:
         def noted(record: Record, event: str) -> str | None:
             stage.cells.append((record._state, event))
             statement = on(record, event)
-            stage.path.append(record._state if statement is None else f"{record._state}: {statement}")
+            stage.path.append(
+                record._state if statement is None else f"{record._state}: {statement}"
+            )
             return statement
 
         patch.setattr(Record, "_on", noted)
@@ -231,7 +259,9 @@ def _keyed_again(stage: Stage) -> None:
 
 
 def _refused_late(stage: Stage) -> None:
-    """A repeat in another process is refused before its key was looked for, and a first call as well."""
+    """A repeat in another process is refused before its key was looked for, and a first call as
+    well.
+    """
     stage.call(idempotencyKey="k")
     _forget_keys(stage)
     stage.call(idempotencyKey="k", jobTimeoutSeconds=60)
@@ -244,8 +274,12 @@ def _interrupted_unseen(stage: Stage) -> None:
 
 
 @contextmanager
-def _first(stage: Stage, error: Exception, *, is_written: bool = False, for_good: bool = False) -> Iterator[None]:
-    """Let the next commit that somebody waits for fail, though its statements may be there. ``for_good``: later ones are not written."""
+def _first(
+    stage: Stage, error: Exception, *, is_written: bool = False, for_good: bool = False
+) -> Iterator[None]:
+    """Let the next commit that somebody waits for fail, though its statements may be there.
+    ``for_good``: later ones are not written.
+    """
     database, record = type(stage.database), type(stage.database).record
     left = [error]
 
@@ -258,7 +292,9 @@ def _first(stage: Stage, error: Exception, *, is_written: bool = False, for_good
 
     with mock.patch.object(database, "record", once), ExitStack() as stack:
         if for_good:
-            stack.enter_context(mock.patch.object(database, "defer", _raises(Unavailable("the database is gone"))))
+            stack.enter_context(
+                mock.patch.object(database, "defer", _raises(Unavailable("the database is gone")))
+            )
         yield
 
 
@@ -308,7 +344,9 @@ def _queued_not_yet(stage: Stage) -> None:
 
 def _queued_not_yet_before(stage: Stage) -> None:
     claimed = stage.queued()
-    with mock.patch.object(Record, "weigh", _raises(NotYet("later", within=3600.0, retry_after=60.0))):
+    with mock.patch.object(
+        Record, "weigh", _raises(NotYet("later", within=3600.0, retry_after=60.0))
+    ):
         stage.run(claimed)
 
 
@@ -375,7 +413,13 @@ def _ask_service(stage: Stage, error: BaseException | None = None) -> None:
 
 
 def _ends(row: str, requests: int, units: str, told: str, *, owes: bool = False) -> dict[str, Any]:
-    return {"rows": row.split("; ") if row else [], "requests": requests, "units": units.split(), "told": told.split("; "), "owes": owes}
+    return {
+        "rows": row.split("; ") if row else [],
+        "requests": requests,
+        "units": units.split(),
+        "told": told.split("; "),
+        "owes": owes,
+    }
 
 
 SCENES: dict[Callable[[Stage], None], dict[str, Any]] = {
@@ -383,15 +427,30 @@ SCENES: dict[Callable[[Stage], None], dict[str, Any]] = {
     _write: _ends("succeeded, begun", 1, "starting finishing", "succeeded None"),
     _refused: _ends("failed", 0, "recording", "failed invalid_input"),
     _limited: _ends("", 0, "", "failed rate_limited"),
-    _keyed_elsewhere: _ends("succeeded, begun", 1, "starting finishing starting", "succeeded None; succeeded None replayed"),
-    _keyed_again: _ends("succeeded, begun", 1, "starting finishing", "succeeded None; succeeded None replayed"),
+    _keyed_elsewhere: _ends(
+        "succeeded, begun",
+        1,
+        "starting finishing starting",
+        "succeeded None; succeeded None replayed",
+    ),
+    _keyed_again: _ends(
+        "succeeded, begun", 1, "starting finishing", "succeeded None; succeeded None replayed"
+    ),
     _refused_late: _ends(
-        "succeeded, begun; failed", 1, "starting finishing recording", "succeeded None; succeeded None replayed; failed invalid_invocation"
+        "succeeded, begun; failed",
+        1,
+        "starting finishing recording",
+        "succeeded None; succeeded None replayed; failed invalid_invocation",
     ),
     _interrupted_unseen: _ends("failed", 0, "recording", "interrupted"),
     _not_written: _ends("", 0, "starting recording", "failed unavailable"),
     _unknown: _ends("failed, begun", 0, "starting recording", "failed unavailable", owes=True),
-    _interrupted: _ends("in_doubt, begun; failed, begun", 2, "starting finishing starting finishing", "interrupted; interrupted"),
+    _interrupted: _ends(
+        "in_doubt, begun; failed, begun",
+        2,
+        "starting finishing starting finishing",
+        "interrupted; interrupted",
+    ),
     _job: _ends("running, begun", 1, "starting", "running None"),
     _job_of_a_read: _ends("running, begun", 1, "starting", "running None"),
     _queued: _ends("succeeded, begun", 1, "beginning finishing", "succeeded None"),
@@ -400,7 +459,9 @@ SCENES: dict[Callable[[Stage], None], dict[str, Any]] = {
     _queued_not_yet_before: _ends("failed", 0, "finishing requeueing", "failed timeout"),
     _queued_interrupted: _ends("queued", 0, "giving_back", "interrupted"),
     _queued_stopped: _ends("queued", 0, "beginning giving_back", "interrupted"),
-    _queued_twice: _ends("succeeded, begun", 1, "beginning finishing", "failed cancelled; succeeded None"),
+    _queued_twice: _ends(
+        "succeeded, begun", 1, "beginning finishing", "failed cancelled; succeeded None"
+    ),
     _queued_cancelled: _ends("failed", 0, "beginning finishing", "failed cancelled"),
     _queued_not_written: _ends("queued", 0, "beginning giving_back", "failed unavailable"),
     _key_service: _ends("succeeded, begun", 1, "beginning finishing", "succeeded None"),
@@ -478,14 +539,18 @@ CELLS: dict[Cell, tuple[Callable[[Stage], None], tuple[str, str | None]]] = {
 
 
 def test_each_cell_is_played(database_url: str, tmp_path: Path) -> None:
-    """The calls pass each cell that they are there for; rows, requests, statements and what callers are told are as they should be."""
+    """The calls pass each cell that they are there for; rows, requests, statements and what callers
+    are told are as they should be.
+    """
     open_database(database_url, migrate=True).close()
     for number, (scene, expected) in enumerate(SCENES.items()):
         with _staged(tmp_path / str(number), database_url) as stage:
             scene(stage)
             assert (scene.__name__, stage.seen()) == (scene.__name__, expected)
             assert (scene.__name__, "; ".join(stage.path)) == (scene.__name__, PATHS[scene])
-            assert {cell for cell, (player, _) in CELLS.items() if player is scene} <= set(stage.cells)
+            assert {cell for cell, (player, _) in CELLS.items() if player is scene} <= set(
+                stage.cells
+            )
         with closing(open_database(database_url)) as database, database.write() as transaction:
             transaction.change("DELETE FROM invocations")
 
@@ -507,8 +572,12 @@ def test_a_cell_matters(tmp_path: Path, cell: Cell) -> None:
 
 
 def test_the_table_is_whole() -> None:
-    """Each cell has its calls; each state, event and statement is named there, and has its sentence."""
+    """Each cell has its calls; each state, event and statement is named there, and has its
+    sentence.
+    """
     assert set(CELLS) == set(s.TABLE)
-    assert {state for state, _ in s.TABLE} | {after for after, _ in s.TABLE.values()} == set(s.STATES)
+    assert {state for state, _ in s.TABLE} | {after for after, _ in s.TABLE.values()} == set(
+        s.STATES
+    )
     assert {event for _, event in s.TABLE} == set(s.EVENTS)
     assert {statement for _, statement in s.TABLE.values()} - {None} == set(s.STATEMENTS)

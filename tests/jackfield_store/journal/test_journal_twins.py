@@ -39,10 +39,14 @@ def unkeyed(subject: str = "order-1", **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def runtime(url: str, aws: FakeAws, setting: str | None = "join", **more: Any) -> Iterator[Jackfield]:
+def runtime(
+    url: str, aws: FakeAws, setting: str | None = "join", **more: Any
+) -> Iterator[Jackfield]:
     """A runtime whose twins join."""
     environment = {} if setting is None else {"JACKFIELD_TWINS": setting}
-    with Jackfield(connections=[connection(aws.url)], database_url=url, environment=environment, **more) as jackfield:
+    with Jackfield(
+        connections=[connection(aws.url)], database_url=url, environment=environment, **more
+    ) as jackfield:
         yield jackfield
 
 
@@ -57,7 +61,9 @@ def ids(results: list[Result]) -> set[str | None]:
 
 
 def test_many_equal_writes_at_once_are_one(upgraded: str) -> None:
-    """20 equal calls at once: one request, one entry, 20 equal outputs, 19 of them with the first one's ID; none counts as replayed."""
+    """20 equal calls at once: one request, one entry, 20 equal outputs, 19 of them with the first
+    one's ID; none counts as replayed.
+    """
     with FakeAws(latency=1.5) as aws, runtime(upgraded, aws) as jackfield:
         with ThreadPoolExecutor(20) as pool:
             results = list(pool.map(lambda _: jackfield.invoke(unkeyed(), caller=ADA), range(20)))
@@ -69,19 +75,32 @@ def test_many_equal_writes_at_once_are_one(upgraded: str) -> None:
     joined = [result for result in results if result.meta.twin_of is not None]
     assert ({result.meta.twin_of for result in joined}, len(joined)) == (ids(results), 19)
     assert not any(result.meta.replayed for result in results)
-    jsonschema.validate(joined[0].to_json(), json.loads((_SCHEMAS / "result.schema.json").read_text(encoding="utf-8")))
+    jsonschema.validate(
+        joined[0].to_json(),
+        json.loads((_SCHEMAS / "result.schema.json").read_text(encoding="utf-8")),
+    )
 
 
 def test_another_process_joins_too(upgraded: str) -> None:
     """The database knows the twin, not the process."""
-    with FakeAws(latency=1.0) as aws, runtime(upgraded, aws) as first, runtime(upgraded, aws) as second, ThreadPoolExecutor(2) as pool:
-        results = [one.result() for one in [pool.submit(each.invoke, unkeyed(), caller=ADA) for each in (first, second)]]
+    with (
+        FakeAws(latency=1.0) as aws,
+        runtime(upgraded, aws) as first,
+        runtime(upgraded, aws) as second,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        results = [
+            one.result()
+            for one in [pool.submit(each.invoke, unkeyed(), caller=ADA) for each in (first, second)]
+        ]
         assert len(aws.messages) == 1
     assert len(ids(results)) == 1
 
 
 def test_what_has_ended_is_no_twin(upgraded: str) -> None:
-    """One after the other: each is sent, also right after the one before, whose outcome may not be committed yet."""
+    """One after the other: each is sent, also right after the one before, whose outcome may not be
+    committed yet.
+    """
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield:
         results = [jackfield.invoke(unkeyed(), caller=ADA) for _ in range(10)]
         assert len(aws.messages) == 10
@@ -100,11 +119,15 @@ def test_what_has_ended_is_no_twin(upgraded: str) -> None:
     ],
     ids=["inputs", "repeat", "retry", "key", "connection"],
 )
-def test_what_differs_is_sent(upgraded: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def test_what_differs_is_sent(
+    upgraded: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     """Another text, another connection, a key, or the caller's word that it is to happen again."""
     with FakeAws() as aws:
         both = connection(aws.url) | {"globex-ses": connection(aws.url)["acme-ses"]}
-        with Jackfield(connections=[both], database_url=upgraded, environment={"JACKFIELD_TWINS": "join"}) as jackfield:
+        with Jackfield(
+            connections=[both], database_url=upgraded, environment={"JACKFIELD_TWINS": "join"}
+        ) as jackfield:
             aws.script(_LOST)
             assert jackfield.invoke(unkeyed(), caller=ADA).status == "in_doubt"
             sent = len(aws.requests)
@@ -122,10 +145,19 @@ def test_what_differs_is_sent(upgraded: str, change: Callable[[dict[str, Any]], 
         (Caller("ada"), False),
         (Caller(remote=True), False),
     ],
-    ids=["the same", "another", "a token of that name", "the process", "the command line", "nobody"],
+    ids=[
+        "the same",
+        "another",
+        "a token of that name",
+        "the process",
+        "the command line",
+        "nobody",
+    ],
 )
 def test_only_the_same_caller_joins(upgraded: str, caller: Caller, joins: bool) -> None:
-    """A token, a person or a session is one caller, whatever its scope is by now. Behind a process's own code, many may stand."""
+    """A token, a person or a session is one caller, whatever its scope is by now. Behind a
+    process's own code, many may stand.
+    """
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield:
         aws.script(_LOST)
         jackfield.invoke(unkeyed(), caller=ADA)
@@ -153,7 +185,11 @@ def test_a_doubt_answers_for_a_day(upgraded: str) -> None:
         sent = len(aws.requests)
         time_passes(23.9 * 3600, clock, jackfield.storage.database)
         again = jackfield.invoke(unkeyed(), caller=ADA)
-        assert (again.status, again.meta.twin_of, len(aws.requests)) == ("in_doubt", doubt.meta.invocation_id, sent)
+        assert (again.status, again.meta.twin_of, len(aws.requests)) == (
+            "in_doubt",
+            doubt.meta.invocation_id,
+            sent,
+        )
         assert again.to_json()["error"] == doubt.to_json()["error"]
         time_passes(0.2 * 3600, clock, jackfield.storage.database)
         assert jackfield.invoke(unkeyed(), caller=ADA).status == "succeeded"
@@ -163,7 +199,9 @@ def test_a_doubt_answers_for_a_day(upgraded: str) -> None:
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_a_resolved_doubt_is_no_twin(upgraded: str, outcome: Any) -> None:
-    """A person has decided: the next equal call is one of its own, and a late outcome of the first is recorded all the same."""
+    """A person has decided: the next equal call is one of its own, and a late outcome of the first
+    is recorded all the same.
+    """
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield:
         journal = jackfield.journal
         assert journal is not None
@@ -173,29 +211,43 @@ def test_a_resolved_doubt_is_no_twin(upgraded: str, outcome: Any) -> None:
         aws.script(_LOST)
         second = jackfield.invoke(unkeyed(), caller=ADA)
         assert (second.status, second.meta.twin_of) == ("in_doubt", None)
-        with jackfield.storage.database.write() as transaction:  # as if its process had been lost, and tells its outcome now
-            transaction.change("UPDATE invocations SET recovered_at = settled_at WHERE id = :id", {"id": doubt.meta.invocation_id})
+        # as if its process had been lost, and tells its outcome now
+        with jackfield.storage.database.write() as transaction:
+            transaction.change(
+                "UPDATE invocations SET recovered_at = settled_at WHERE id = :id",
+                {"id": doubt.meta.invocation_id},
+            )
         late = Result("succeeded", doubt.meta, {"MessageId": "m"})
-        jackfield.storage.database.record(journal.finishing(journal.find(doubt.meta.invocation_id), late, []))
+        jackfield.storage.database.record(
+            journal.finishing(journal.find(doubt.meta.invocation_id), late, [])
+        )
         assert journal.find(doubt.meta.invocation_id).status == "succeeded"
 
 
 def test_who_waits_in_vain_is_told_for_whom(upgraded: str) -> None:
-    """At its own deadline the second is refused, with the first one's ID; nothing of it was sent."""
+    """At its own deadline the second is refused, with the first one's ID; nothing of it was
+    sent.
+    """
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield, ThreadPoolExecutor(1) as pool:
         aws.script([{"operation": "SendEmail", "do": "hang"}])
         first = pool.submit(jackfield.invoke, unkeyed(timeoutSeconds=30), caller=ADA)
         assert aws.wait_until(lambda fake: len(fake.requests) == 1)
         second = jackfield.invoke(unkeyed(timeoutSeconds=0.3), caller=ADA)
         assert second.error is not None
-        assert (second.error.code, second.error.retryable, second.error.http_status) == ("idempotency_conflict", True, 409)
+        assert (second.error.code, second.error.retryable, second.error.http_status) == (
+            "idempotency_conflict",
+            True,
+            409,
+        )
         aws.release()
         assert first.result().meta.invocation_id in second.error.message
         assert len(aws.requests) == 1
 
 
 def test_who_is_cancelled_while_it_waits_sends_nothing(upgraded: str) -> None:
-    """A call that waits for its twin is cancelled like one that waits for its turn; the twin goes on."""
+    """A call that waits for its twin is cancelled like one that waits for its turn; the twin goes
+    on.
+    """
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield, ThreadPoolExecutor(2) as pool:
         aws.script([{"operation": "SendEmail", "do": "hang"}])
         first = pool.submit(jackfield.invoke, unkeyed(), caller=ADA)
@@ -211,8 +263,15 @@ def test_who_is_cancelled_while_it_waits_sends_nothing(upgraded: str) -> None:
 
 
 def test_the_workspace_decides_before_the_process(upgraded: str) -> None:
-    """Its setting ``twins`` wins, either way; MCP joins whatever both say; without any, equal writes are sent."""
-    expected = [(None, None, ADA, False), ("join", "allow", ADA, False), ("allow", "join", ADA, True), ("join", None, ADA, True)]
+    """Its setting ``twins`` wins, either way; MCP joins whatever both say; without any, equal
+    writes are sent.
+    """
+    expected = [
+        (None, None, ADA, False),
+        ("join", "allow", ADA, False),
+        ("allow", "join", ADA, True),
+        ("join", None, ADA, True),
+    ]
     over_mcp = Caller("ada", "invoke", remote=True, audience="mcp")
     for process, workspace, caller, joins in [*expected, ("allow", "allow", over_mcp, True)]:
         with FakeAws() as aws, runtime(upgraded, aws, process) as jackfield:
@@ -220,7 +279,9 @@ def test_the_workspace_decides_before_the_process(upgraded: str) -> None:
             subject = f"{process} {workspace} {joins}"
             aws.script(_LOST)
             jackfield.invoke(unkeyed(subject), caller=caller)
-            assert (jackfield.invoke(unkeyed(subject), caller=caller).meta.twin_of is not None) is joins
+            assert (
+                jackfield.invoke(unkeyed(subject), caller=caller).meta.twin_of is not None
+            ) is joins
 
 
 def test_mistakes_are_told(upgraded: str) -> None:
@@ -228,7 +289,11 @@ def test_mistakes_are_told(upgraded: str) -> None:
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield:
         refused = jackfield.invoke({**mail("k"), "repeat": True}, caller=ADA).error
         assert refused is not None
-        assert (refused.code, refused.details[0].path, len(aws.requests)) == ("invalid_invocation", "/repeat", 0)
+        assert (refused.code, refused.details[0].path, len(aws.requests)) == (
+            "invalid_invocation",
+            "/repeat",
+            0,
+        )
         with pytest.raises(InvalidInvocation) as fault:
             workspaces_of(jackfield).set("default", {"twins": "maybe"})
         assert fault.value.details[0].path == "/twins"
@@ -241,18 +306,28 @@ def test_mistakes_are_told(upgraded: str) -> None:
 
 
 def test_a_twin_whose_process_was_killed_is_a_doubt(upgraded: str) -> None:
-    """The one that waits does not wait for the dead, and does not send: the first may have been sent."""
+    """The one that waits does not wait for the dead, and does not send: the first may have been
+    sent.
+    """
     code = (
-        "import sys\nfrom jackfield import Jackfield\nfrom jackfield.callers import Caller\nfrom nursery import connection\n"
+        "import sys\nfrom jackfield import Jackfield\nfrom jackfield.callers import Caller\nfrom "
+        "nursery import connection\n"
         "from test_journal_twins import unkeyed\n"
-        "Jackfield(connections=[connection(sys.argv[1])], database_url=sys.argv[2], environment={'JACKFIELD_TWINS': 'join'})"
+        "Jackfield(connections=[connection(sys.argv[1])], database_url=sys.argv[2], "
+        "environment={'JACKFIELD_TWINS': 'join'})"
         ".invoke(unkeyed(), caller=Caller('ada', 'invoke', remote=True))"
     )
     with FakeAws() as aws, runtime(upgraded, aws) as jackfield:
         aws.script([{"operation": "SendEmail", "do": "hang"}])
         path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-        with subprocess.Popen([sys.executable, "-c", code, aws.url, upgraded], env={**os.environ, "PYTHONPATH": path}) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", code, aws.url, upgraded], env={**os.environ, "PYTHONPATH": path}
+        ) as process:
             assert aws.wait_until(lambda fake: len(fake.requests) == 1)
             process.kill()
         second = jackfield.invoke(unkeyed(), caller=ADA)
-        assert (second.status, second.meta.twin_of is not None, len(aws.requests)) == ("in_doubt", True, 1)
+        assert (second.status, second.meta.twin_of is not None, len(aws.requests)) == (
+            "in_doubt",
+            True,
+            1,
+        )

@@ -27,8 +27,12 @@ _QUOTA = ("quota.low",)
 
 
 @pytest.mark.parametrize("mark", _LOWER)
-def test_a_lower_mark_is_told_once(database_url: str, mark: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Each mark that is lower than before is noticed at the next renewal, said once, recorded once, and warned of by probes."""
+def test_a_lower_mark_is_told_once(
+    database_url: str, mark: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each mark that is lower than before is noticed at the next renewal, said once, recorded once,
+    and warned of by probes.
+    """
     with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
         jackfield.open()
         database = jackfield.storage.database
@@ -43,17 +47,25 @@ def test_a_lower_mark_is_told_once(database_url: str, mark: str, caplog: pytest.
             transaction.change(_LOWER[mark])
         for _ in range(3):
             instance.renew()
-        entries, _ = Audit(database, lambda: jackfield.storage.vault, "default", SystemClock()).list(event="database.wentBack")
+        entries, _ = Audit(
+            database, lambda: jackfield.storage.vault, "default", SystemClock()
+        ).list(event="database.wentBack")
         assert len(entries) == 1
         assert "went back" in (return_warning(database) or "")
-        said = [record for record in caplog.records if record.levelno == logging.ERROR and "went back" in record.getMessage()]
+        said = [
+            record
+            for record in caplog.records
+            if record.levelno == logging.ERROR and "went back" in record.getMessage()
+        ]
         assert len(said) == 1
 
 
 def test_an_epoch_that_rises_during_a_renewal_is_no_return(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What others commit between a renewal's reading of the marks and their comparison is above them, in a database that goes on."""
+    """What others commit between a renewal's reading of the marks and their comparison is above
+    them, in a database that goes on.
+    """
     with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
         jackfield.open()
         database = jackfield.storage.database
@@ -77,7 +89,9 @@ def test_an_epoch_that_rises_during_a_renewal_is_no_return(
 
 
 def test_no_reading_of_an_older_database_is_trusted(database_url: str) -> None:
-    """While the epoch is lower than it was, each reading is unlike all others; then it is raised above all that was seen."""
+    """While the epoch is lower than it was, each reading is unlike all others; then it is raised
+    above all that was seen.
+    """
     with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
         jackfield.open()
         database = jackfield.storage.database
@@ -87,7 +101,8 @@ def test_no_reading_of_an_older_database_is_trusted(database_url: str) -> None:
         assert database.epoch() == highest
         with other.write() as transaction:
             transaction.change(_LOWER["epoch"])
-        if database.dialect.name == "postgresql":  # SQLite's file tells the old number for a tenth of a second
+        # SQLite's file tells the old number for a tenth of a second
+        if database.dialect.name == "postgresql":
             assert database.epoch() != database.epoch()
         Instance.of(database).renew()
         with other.read() as transaction:
@@ -98,10 +113,18 @@ def test_no_reading_of_an_older_database_is_trusted(database_url: str) -> None:
 
 
 def test_marks_of_a_database_that_went_on() -> None:
-    """A workspace that was purged, or created anew, and a lease that another process took for expired, are no return; another event that
-    has the number of the last one is."""
+    """A workspace that was purged, or created anew, and a lease that another process took for
+    expired, are no return; another event that has the number of the last one is.
+    """
     seen = Marks(5, 100.0, {("acme", 1.0): (40, "a"), ("default", None): (9, "b")})
-    assert "another event" in str(seen.lower(Marks(6, 101.0, {("default", None): (9, "c")}), lately=True))
-    assert seen.lower(Marks(5, 100.0, {("acme", 2.0): (1, "c"), ("default", None): (9, None)}), lately=True) is None
+    assert "another event" in str(
+        seen.lower(Marks(6, 101.0, {("default", None): (9, "c")}), lately=True)
+    )
+    assert (
+        seen.lower(
+            Marks(5, 100.0, {("acme", 2.0): (1, "c"), ("default", None): (9, None)}), lately=True
+        )
+        is None
+    )
     assert seen.lower(Marks(6, None, {}), lately=False) is None
     assert seen.lower(Marks(6, 101.0, {}), lately=True) is None

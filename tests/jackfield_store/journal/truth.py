@@ -18,7 +18,9 @@ def entries_by_key(journal: Journal) -> dict[str | None, Entry]:
 
 
 def check_truth(entry: Entry | None, sent: int) -> None:
-    """An invocation without an entry was never sent; one that has ended says what happened, or that nobody knows."""
+    """An invocation without an entry was never sent; one that has ended says what happened, or that
+    nobody knows.
+    """
     assert sent <= 1
     if entry is None:
         assert sent == 0

@@ -1,4 +1,6 @@
-"""One workspace never stops another: each loop over the rows of many, with one workspace that cannot be served among healthy ones."""
+"""One workspace never stops another: each loop over the rows of many, with one workspace that
+cannot be served among healthy ones.
+"""
 
 from __future__ import annotations
 
@@ -85,13 +87,20 @@ class Hall(Processes):
             most = 2 ** (63 if self.database.dialect.name == "sqlite" else 31) - 1
             with self.database.write() as transaction:
                 for table, name in _COUNTERS.items():
-                    transaction.change(f"UPDATE {table} SET {name} = :most WHERE workspace = '{SICK}'", {"most": most})
+                    transaction.change(
+                        f"UPDATE {table} SET {name} = :most WHERE workspace = '{SICK}'",
+                        {"most": most},
+                    )
         else:
             statement = (
-                "UPDATE workspaces SET seal = NULL WHERE name" if how == "seal" else "UPDATE data_keys SET wrapped = :x WHERE workspace"
+                "UPDATE workspaces SET seal = NULL WHERE name"
+                if how == "seal"
+                else "UPDATE data_keys SET wrapped = :x WHERE workspace"
             )
             with self.database.write() as transaction:
-                transaction.change(f"{statement} = '{SICK}'", {} if how == "seal" else {"x": b"vault:v1:AAAA"})
+                transaction.change(
+                    f"{statement} = '{SICK}'", {} if how == "seal" else {"x": b"vault:v1:AAAA"}
+                )
         self.begin()
 
     def heal(self, how: str) -> None:
@@ -106,8 +115,11 @@ def hall(tmp_path: Path, database_url: str) -> Iterator[Hall]:
     """The workspaces, on SQLite and PostgreSQL in turn."""
     with (
         VaultServer() as vault,
-        variables(tmp_path, database_url, FURNACE=str(tmp_path / "furnace"), **vault.environment()) as environment,
-        mock.patch("jackfield_store.keys.key_wrappers._PAUSE", 0.0),  # the pause of a service that is silent is by the machine's clock
+        variables(
+            tmp_path, database_url, FURNACE=str(tmp_path / "furnace"), **vault.environment()
+        ) as environment,
+        # the pause of a service that is silent is by the machine's clock
+        mock.patch("jackfield_store.keys.key_wrappers._PAUSE", 0.0),
         plugged(*make_echo(tmp_path / "echo")),
         furnace(tmp_path),
     ):
@@ -130,7 +142,9 @@ def eventually(hall: Hall, step: Callable[[], list[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize("poison", POISONS)
 def test_the_queue_goes_on(hall: Hall, poison: str) -> None:
-    """A claim takes the rows of all healthy workspaces, and people are told why the others wait; once that is over, they run, too."""
+    """A claim takes the rows of all healthy workspaces, and people are told why the others wait;
+    once that is over, they run, too.
+    """
     hall.everywhere(lambda runtime: runtime.enqueue(WEIGH))
     hall.poison(poison)
     queue = Queue(hall.database, hall.clock, hall.pool.limits, hall.pool.blocked)
@@ -152,7 +166,8 @@ def test_the_queue_goes_on(hall: Hall, poison: str) -> None:
         metrics.note_queue(hall.database, hall.clock)
         assert b"jackfield_workspaces_blocked 1.0" in metrics.text()
         hall.heal(poison)
-        late = eventually(hall, lambda: list(queue.claim(40)))[0]  # its key is asked for in a thread
+        # its key is asked for in a thread
+        late = eventually(hall, lambda: list(queue.claim(40)))[0]
         assert late.workspace == SICK
         assert hall.pool.find(SICK).run(late).status == "succeeded"
         hall.move(130.0)
@@ -183,7 +198,9 @@ def test_schedules_go_on(hall: Hall, poison: str) -> None:
     while scheduler.look() == 0.0:
         pass
     for name in HEALTHY:
-        assert [entry.status for entry in hall.pool.find(name).journal.entries()[0]] == ["queued"], name  # type: ignore[union-attr]
+        assert [entry.status for entry in hall.pool.find(name).journal.entries()[0]] == [  # type: ignore[union-attr]
+            "queued"
+        ], name
 
 
 @pytest.mark.parametrize("poison", POISONS)
@@ -192,12 +209,16 @@ def test_polls_go_on(hall: Hall, poison: str) -> None:
 
     def watch(runtime: Jackfield) -> None:
         runtime.connections.add("hall", "echo/token", {"token": "secret-4711"})
-        all_ = WorkspaceSubscriptions(runtime, LIBRARY, Actor("library"), "https://jackfield.example")
+        all_ = WorkspaceSubscriptions(
+            runtime, LIBRARY, Actor("library"), "https://jackfield.example"
+        )
         all_.add({"name": "one", "trigger": "echo/notes", "connection": "hall"})
 
     hall.everywhere(watch)
     hall.move(120.0)
-    import_module("jackfield_echo.watching").NOTES.append({"id": "n-1", "at": hall.clock.time() - 1, "text": "hello"})
+    import_module("jackfield_echo.watching").NOTES.append(
+        {"id": "n-1", "at": hall.clock.time() - 1, "text": "hello"}
+    )
     hall.poison(poison)
     look_while_due(TriggerLoop(hall.pool, lambda: "https://jackfield.example"))
     for name in HEALTHY:
@@ -234,15 +255,31 @@ def test_deliveries_go_on(hall: Hall, poison: str) -> None:
     with receiving() as receiver:
 
         def listen(runtime: Jackfield) -> None:
-            callbacks = Callbacks(hall.database, hall.pool.storage.vault, runtime.workspace, hall.clock, Actor("cli"), origin="operator")
+            callbacks = Callbacks(
+                hall.database,
+                hall.pool.storage.vault,
+                runtime.workspace,
+                hall.clock,
+                Actor("cli"),
+                origin="operator",
+            )
             callbacks.create({"url": f"{receiver.url}/{runtime.workspace}"})
             hall.database.record(
-                lambda transaction: record(transaction, runtime.workspace, "quota.low", runtime.workspace, hall.clock.time(), {})
+                lambda transaction: record(
+                    transaction,
+                    runtime.workspace,
+                    "quota.low",
+                    runtime.workspace,
+                    hall.clock.time(),
+                    {},
+                )
             )
 
         hall.everywhere(listen)
         hall.poison(poison)
-        dispatcher = Dispatcher(lambda: hall.database, lambda: hall.pool.storage.vault, hall.clock, Sender())
+        dispatcher = Dispatcher(
+            lambda: hall.database, lambda: hall.pool.storage.vault, hall.clock, Sender()
+        )
         dispatcher.start()
         try:
             until(lambda: told(receiver) == HEALTHY)
@@ -258,7 +295,11 @@ def test_recovery_goes_on(hall: Hall, poison: str) -> None:
     lost = Queue(hall.database, hall.clock).claim(40)
     assert len(lost) == len(HEALTHY) + 1
     with hall.database.write() as transaction:
-        transaction.change("UPDATE invocations SET status = 'running', owner = 'gone', delivery = 0, effect = 'write'", {})
+        transaction.change(
+            "UPDATE invocations SET status = 'running', owner = 'gone', delivery = 0, effect = "
+            "'write'",
+            {},
+        )
     hall.poison(poison)
     recovery = Recovery(hall.database, hall.pool.storage.vault, hall.clock, lambda: now[0])
     now = [1000.0]
@@ -268,7 +309,9 @@ def test_recovery_goes_on(hall: Hall, poison: str) -> None:
     now[0] += 60.0
     recovery.look()
     for name in HEALTHY:
-        assert [entry.status for entry in hall.pool.find(name).journal.entries()[0]] == ["in_doubt"], name  # type: ignore[union-attr]
+        assert [entry.status for entry in hall.pool.find(name).journal.entries()[0]] == [  # type: ignore[union-attr]
+            "in_doubt"
+        ], name
 
 
 @pytest.mark.parametrize("poison", ["denied", "silent", "hanging"])
@@ -276,9 +319,15 @@ def test_revocations_go_on(hall: Hall, poison: str) -> None:
     """Grants to revoke of all healthy workspaces are claimed."""
     with hall.database.write() as transaction:
         for name in (*HEALTHY, SICK):
-            values = {"workspace": name, "id": f"r-{name}", "sealed": b"x", "now": hall.clock.time()}
+            values = {
+                "workspace": name,
+                "id": f"r-{name}",
+                "sealed": b"x",
+                "now": hall.clock.time(),
+            }
             transaction.change(
-                "INSERT INTO revocations (workspace, id, sealed, claim, wake_at, created_at) VALUES (:workspace, :id, :sealed, 0, 0, :now)",
+                "INSERT INTO revocations (workspace, id, sealed, claim, wake_at, created_at) "
+                "VALUES (:workspace, :id, :sealed, 0, 0, :now)",
                 values,
             )
     hall.poison(poison)
@@ -295,9 +344,13 @@ def test_rotation_goes_on(hall: Hall, poison: str) -> None:
 
 
 def test_a_damaged_shared_key_is_left_by_a_rotation(hall: Hall) -> None:
-    """A key of the installation that was changed in the database keeps no other key from being wrapped again."""
+    """A key of the installation that was changed in the database keeps no other key from being
+    wrapped again.
+    """
     with hall.database.write() as transaction:
-        transaction.change("UPDATE data_keys SET wrapped = :x WHERE workspace = 'h03'", {"x": b"changed"})
+        transaction.change(
+            "UPDATE data_keys SET wrapped = :x WHERE workspace = 'h03'", {"x": b"changed"}
+        )
     hall.begin()
     rotated = hall.pool.storage.vault.rotate(MasterKey.generate())
     assert rotated.left == ("h03",)
@@ -307,21 +360,29 @@ def test_a_damaged_shared_key_is_left_by_a_rotation(hall: Hall) -> None:
 def test_rows_of_a_newer_version_wait_alone(hall: Hall) -> None:
     """A schedule that this version cannot read keeps none of the others."""
     hall.everywhere(
-        lambda runtime: WorkspaceSchedules(runtime, LIBRARY, Actor("library")).add({"name": "one", "invocation": WEIGH, "every": "10s"})
+        lambda runtime: WorkspaceSchedules(runtime, LIBRARY, Actor("library")).add(
+            {"name": "one", "invocation": WEIGH, "every": "10s"}
+        )
     )
     with hall.database.write() as transaction:
-        transaction.change(f"UPDATE schedules SET timing = '[\"a newer form\"]' WHERE workspace = '{SICK}'", {})
+        transaction.change(
+            f"UPDATE schedules SET timing = '[\"a newer form\"]' WHERE workspace = '{SICK}'", {}
+        )
     hall.move(11.0)
     hall.begin()
     scheduler = Scheduler(hall.pool)
     while scheduler.look() == 0.0:
         pass
     for name in HEALTHY:
-        assert [entry.status for entry in hall.pool.find(name).journal.entries()[0]] == ["queued"], name  # type: ignore[union-attr]
+        assert [entry.status for entry in hall.pool.find(name).journal.entries()[0]] == [  # type: ignore[union-attr]
+            "queued"
+        ], name
 
 
 def test_an_engine_serves_the_others_while_a_key_service_hangs(hall: Hall) -> None:
-    """The whole engine of the queue: what is queued in all healthy workspaces ends although a key service gives no answer."""
+    """The whole engine of the queue: what is queued in all healthy workspaces ends although a key
+    service gives no answer.
+    """
     hall.everywhere(lambda runtime: runtime.enqueue(WEIGH))
     hall.poison("hanging")
     ended: list[Any] = []
@@ -344,7 +405,9 @@ def test_an_engine_serves_the_others_while_a_key_service_hangs(hall: Hall) -> No
 
 
 def test_callers_of_a_key_service_that_hangs_do_not_pile_up(hall: Hall) -> None:
-    """While one thread asks the key service, others that need the same key are turned away instead of waiting with it."""
+    """While one thread asks the key service, others that need the same key are turned away instead
+    of waiting with it.
+    """
     hall.poison("hanging")
     vault, found, first = hall.pool.storage.vault, list[str](), threading.Event()
 
@@ -365,6 +428,9 @@ def test_callers_of_a_key_service_that_hangs_do_not_pile_up(hall: Hall) -> None:
 
 def test_unreadable_rows_are_named(caplog: pytest.LogCaptureFixture) -> None:
     """Rows that raise are left out, and the log names their workspace."""
-    rows: Any = [SimpleNamespace(workspace="w1", number=0), SimpleNamespace(workspace="w2", number=1)]
+    rows: Any = [
+        SimpleNamespace(workspace="w1", number=0),
+        SimpleNamespace(workspace="w2", number=1),
+    ]
     assert readable(rows, lambda row: 1 // row.number, "thing") == [1]
     assert "a thing of the workspace 'w1' cannot be read" in caplog.text

@@ -1,4 +1,6 @@
-"""Workers that are killed behind a broker that goes away, by ``make campaign``; of an invocation that kills them, in the suite, too."""
+"""Workers that are killed behind a broker that goes away, by ``make campaign``; of an invocation
+that kills them, in the suite, too.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,10 @@ def live(nothing: Nothing) -> Done:
 
 @pytest.mark.campaign
 def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_path: Path) -> None:
-    """Three kills of workers on two hosts and a broker that is away for two seconds: all is accepted, and all ends. No write is sent twice,
-    and in doubt is only what a killed worker was running."""
+    """Three kills of workers on two hosts and a broker that is away for two seconds: all is
+    accepted, and all ends. No write is sent twice, and in doubt is only what a killed worker was
+    running.
+    """
     open_database(postgres_url, migrate=True).close()
     figures = run(CAMPAIGN, postgres_url, rabbitmq.url, tmp_path, [restarts(rabbitmq, 2.0)])
     assert (figures.open, figures.wrong, figures.died) == ([], [], [])
@@ -62,9 +66,13 @@ def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_p
 @pytest.mark.campaign
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis", "database"])
 def test_r1_whatever_the_broker_forgets_all_end_truthfully(kind: str, tmp_path: Path) -> None:
-    """Forty kills, a worker that is stopped, a broker that restarts (Redis also forgets, evicts and refuses) and a database that does: what
-    was accepted ends, no write is sent twice, and in doubt is only what a lost worker was running."""
-    reason = {"rabbitmq": rabbitmq_server.missing, "redis": redis_server.missing}.get(kind, lambda: None)()
+    """Forty kills, a worker that is stopped, a broker that restarts (Redis also forgets, evicts and
+    refuses) and a database that does: what was accepted ends, no write is sent twice, and in doubt
+    is only what a lost worker was running.
+    """
+    reason = {"rabbitmq": rabbitmq_server.missing, "redis": redis_server.missing}.get(
+        kind, lambda: None
+    )()
     if reason is not None:
         pytest.skip(reason)
     figures = full(FULL, kind, tmp_path)
@@ -73,19 +81,26 @@ def test_r1_whatever_the_broker_forgets_all_end_truthfully(kind: str, tmp_path: 
 
 
 def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None:
-    """An invocation that kills each process of a worker that runs it is a dead letter after five deliveries; all others succeed."""
+    """An invocation that kills each process of a worker that runs it is a dead letter after five
+    deliveries; all others succeed.
+    """
     url = f"sqlite:///{tmp_path / 'queue.db'}"
     open_database(url, migrate=True).close()
     make_connector(tmp_path / "plugs", "poison", _POISON)
     hide_others(tmp_path / "plugs")
     more = {"JACKFIELD_DATABASE_URL": url, "JACKFIELD_QUEUE_URL": rabbitmq.url}
-    more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path / "plugs"), os.environ.get("PYTHONPATH")]))
+    more["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(tmp_path / "plugs"), os.environ.get("PYTHONPATH")])
+    )
     environment = clean(tmp_path / "home", **more)
     with ExitStack() as stack:
         stack.enter_context(plugged(tmp_path / "plugs"))
         jackfield = stack.enter_context(Jackfield(database_url=url, environment=environment))
         ids = [
-            jackfield.enqueue({"connector": "poison", "action": "kill" if number == 5 else "live", "inputs": {}}) for number in range(20)
+            jackfield.enqueue(
+                {"connector": "poison", "action": "kill" if number == 5 else "live", "inputs": {}}
+            )
+            for number in range(20)
         ]
         worker = _Worker(environment, tmp_path / "worker.log", None, "--processes", "2")
         stack.callback(worker.stop)
@@ -96,5 +111,7 @@ def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None
             assert time.monotonic() < until, (tmp_path / "worker.log").read_text(encoding="utf-8")
             threading.Event().wait(0.1)
         entries = [journal.find(str(identifier)) for identifier in ids]
-    assert [entry.status for entry in entries] == ["failed" if number == 5 else "succeeded" for number in range(20)]
+    assert [entry.status for entry in entries] == [
+        "failed" if number == 5 else "succeeded" for number in range(20)
+    ]
     assert [item["outcome"] for item in entries[5].deliveries] == ["lost"] * 5

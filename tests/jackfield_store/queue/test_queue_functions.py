@@ -1,4 +1,6 @@
-"""Queued calls of functions with an effect: they wait for a process that declares the function, and a killed one leaves a doubt."""
+"""Queued calls of functions with an effect: they wait for a process that declares the function, and
+a killed one leaves a doubt.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,14 @@ class Shop:
     def declared(self, **options: Any) -> Callable[[str], str]:
         """The function; the process dies in it once it has taken effect, if it is to."""
 
-        @once("charge", effect="write", key=lambda order: order, look=self.look, runtime=self.stage.runtime, **options)
+        @once(
+            "charge",
+            effect="write",
+            key=lambda order: order,
+            look=self.look,
+            runtime=self.stage.runtime,
+            **options,
+        )
         def charge(order: str) -> str:
             with self.path.open("a", encoding="ascii") as file:
                 file.write(f"{order}\n")
@@ -98,7 +107,9 @@ def _of_many(stage: Processes) -> str:
 
 def _approved(put: Callable[[Processes], str], stage: Processes) -> str:
     stage.runtime.access.workspaces.set("default", {"writes": "ask"})
-    approvals = stage.runtime.approvals_of(Caller("cli:approver", audience="operator"), Actor("cli", "approver"))
+    approvals = stage.runtime.approvals_of(
+        Caller("cli:approver", audience="operator"), Actor("cli", "approver")
+    )
     identifier = put(stage)
     for waiting in approvals.list()[0]:
         approvals.approve(waiting["id"])
@@ -111,12 +122,16 @@ _WAYS = {
     "of many": _of_many,
     "approved": partial(_approved, _one),
     "approved of many": partial(_approved, _of_many),
-    "approved call": partial(_approved, lambda stage: str(stage.runtime.invoke(ASKED).meta.invocation_id)),
+    "approved call": partial(
+        _approved, lambda stage: str(stage.runtime.invoke(ASKED).meta.invocation_id)
+    ),
 }
 
 
 @pytest.mark.parametrize("put", _WAYS.values(), ids=_WAYS)
-def test_a_queued_call_holds_its_key_as_long_as_its_function_says(stage: Processes, shop: Shop, put: Callable[[Processes], str]) -> None:
+def test_a_queued_call_holds_its_key_as_long_as_its_function_says(
+    stage: Processes, shop: Shop, put: Callable[[Processes], str]
+) -> None:
     """However it came to the queue, the workspace's shorter retention does not free its key."""
     charge = shop.declared(keep_for=20 * DAY)
     stage.runtime.access.workspaces.set("default", {"retentionDays": 7})
@@ -132,19 +147,31 @@ def test_a_queued_call_holds_its_key_as_long_as_its_function_says(stage: Process
     assert shop.effects.count("a") == 2
 
 
-def test_a_call_queued_among_many_has_the_row_of_one_queued_alone(stage: Processes, shop: Shop) -> None:
+def test_a_call_queued_among_many_has_the_row_of_one_queued_alone(
+    stage: Processes, shop: Shop
+) -> None:
     """In every column but those of the call itself."""
     shop.declared(keep_for=20 * DAY)
-    call = {**ASKED, "context": {"correlationId": "r1"}, "priority": 7, "notAfter": "2099-01-01T00:00:00Z"}
+    call = {
+        **ASKED,
+        "context": {"correlationId": "r1"},
+        "priority": 7,
+        "notAfter": "2099-01-01T00:00:00Z",
+    }
     stage.runtime.enqueue(call)
     stage.runtime.enqueue_many([{**call, "inputs": {"order": "b"}}])
     with stage.database.read() as transaction:
-        one, of_many = (row.as_dict() for row in transaction.execute("SELECT * FROM invocations ORDER BY created_at, id"))
+        one, of_many = (
+            row.as_dict()
+            for row in transaction.execute("SELECT * FROM invocations ORDER BY created_at, id")
+        )
     differ = {name for name in one if one[name] != of_many[name]}
     assert differ <= {"id", "idempotency_key", "fingerprint", "inputs", "created_at"}
 
 
-def test_where_no_process_has_it_it_waits(stage: Processes, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_process_has_it_it_waits(
+    stage: Processes, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that does not declare it gives it back, and never ends it; one that does runs it."""
     charge = shop.declared()
     identifier = str(stage.runtime.enqueue(ASKED))
@@ -154,7 +181,9 @@ def test_where_no_process_has_it_it_waits(stage: Processes, shop: Shop, monkeypa
             (claimed,) = Queue(stage.database, stage.clock).claim(10)
             with pytest.raises(PostponedError) as raised:
                 stage.runtime.run(claimed)
-            QueueUpkeep(stage.pool, Queue(stage.database, stage.clock)).settle(claimed, raised.value)
+            QueueUpkeep(stage.pool, Queue(stage.database, stage.clock)).settle(
+                claimed, raised.value
+            )
             assert stage.work() == []
             stage.move(10.0)
         assert (stage.entry(identifier).status, stage.entry(identifier).delivery) == ("queued", 0)
@@ -165,15 +194,21 @@ def test_where_no_process_has_it_it_waits(stage: Processes, shop: Shop, monkeypa
 
 
 @pytest.mark.parametrize("took_effect", [True, False])
-def test_a_killed_worker_leaves_a_doubt_that_the_look_settles(tmp_path: Path, database_url: str, took_effect: bool) -> None:
-    """Nothing runs again before. What the look finds is the value; that it finds nothing frees the key, a while later."""
+def test_a_killed_worker_leaves_a_doubt_that_the_look_settles(
+    tmp_path: Path, database_url: str, took_effect: bool
+) -> None:
+    """Nothing runs again before. What the look finds is the value; that it finds nothing frees the
+    key, a while later.
+    """
     made, status, said = alone(killed, str(tmp_path), database_url, took_effect)
     assert (made, status) == (["a"], "in_doubt")
     assert said == (["found a"] if took_effect else ["in_doubt", "ch_a"])
 
 
 def killed(folder: str, url: str, took_effect: bool) -> tuple[list[str], str, list[str]]:
-    """Kill a worker between begin and end of a queued call; return what took effect, its status, and what direct calls come to."""
+    """Kill a worker between begin and end of a queued call; return what took effect, its status,
+    and what direct calls come to.
+    """
     with variables(Path(folder), url) as environment, Processes(environment) as stage:
         shop = Shop(stage, Path(folder))
         charge, shop.dies = shop.declared(), True

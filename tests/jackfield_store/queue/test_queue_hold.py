@@ -1,4 +1,6 @@
-"""A queue that is held sends nothing by itself, on both databases, until it is released; then everything happens once."""
+"""A queue that is held sends nothing by itself, on both databases, until it is released; then
+everything happens once.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,18 @@ def release(database: Database) -> None:
 
 
 def test_invocations_and_jobs_wait(tmp_path: Path, database_url: str) -> None:
-    """Nobody claims an invocation or polls a job while the queue is held; direct calls go on; afterwards each happens once."""
+    """Nobody claims an invocation or polls a job while the queue is held; direct calls go on;
+    afterwards each happens once.
+    """
     with job_stage(tmp_path, database_url) as stage:
         database = stage.pools[-1].storage.database
         job = stage.invoke(timeoutSeconds=5).meta.invocation_id
         queued = [stage.queue() for _ in range(3)]
         hold(database)
         assert Queue(database, stage.clock).claim(100) == []
-        assert [Queue(database, stage.clock).claim_one("default", identifier) for identifier in queued] == [None] * 3
+        assert [
+            Queue(database, stage.clock).claim_one("default", identifier) for identifier in queued
+        ] == [None] * 3
         assert stage.poll(60.0) == 0
         assert DueJobs(database, stage.clock).claim_one("default", job) is None
         assert stage.invoke("weigh").status == "succeeded"
@@ -60,7 +66,9 @@ def test_invocations_and_jobs_wait(tmp_path: Path, database_url: str) -> None:
 
 
 def test_slots_of_schedules_wait(tmp_path: Path, database_url: str) -> None:
-    """No schedule queues anything while the queue is held; then the slots that were missed are treated as such."""
+    """No schedule queues anything while the queue is held; then the slots that were missed are
+    treated as such.
+    """
     with schedule_stage(tmp_path, database_url) as stage:
         stage.add(every=60, missed="all")
         hold(stage.pools[0].storage.database)
@@ -88,8 +96,12 @@ def test_deliveries_wait(place: Place, receiver: Receiver) -> None:
     assert len({str(request) for request in receiver.got}) == len(receiver.got) == 3
 
 
-def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """`queue hold` works before any server runs, says who held it and why, and `queue stats`, probes and the audit log do, too."""
+def test_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`queue hold` works before any server runs, says who held it and why, and `queue stats`,
+    probes and the audit log do, too.
+    """
     url = f"sqlite:///{tmp_path}/copied.db"
     open_database(url).close()
     monkeypatch.setenv("JACKFIELD_DATABASE_URL", url)
@@ -106,11 +118,17 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "is held since" in capsys.readouterr().err
     assert command("queue", "release") == {"released": True}
     assert command("queue", "release") == {"released": False}
-    assert [entry["event"] for entry in command("audit", "list")] == ["queue.released", "queue.held"]
+    assert [entry["event"] for entry in command("audit", "list")] == [
+        "queue.released",
+        "queue.held",
+    ]
 
 
 def test_what_ran_already_is_cancelled_by_time(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """`invocations cancel --before` ends what was due before a time, and nothing else."""
     with job_stage(tmp_path, database_url) as stage:
@@ -126,8 +144,12 @@ def test_what_ran_already_is_cancelled_by_time(
         assert {stage.entry(identifier).error_code for identifier in early} == {"cancelled"}
 
 
-def test_a_restored_backup_is_held(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`db restore --hold-queue` holds the queue in the transaction that restores; a backup that is none restores nothing."""
+def test_a_restored_backup_is_held(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`db restore --hold-queue` holds the queue in the transaction that restores; a backup that is
+    none restores nothing.
+    """
     use_programs(monkeypatch)
     url, target = postgres_server.create(postgres_server.template()), postgres_server.create()
     with Jackfield(database_url=url) as jackfield:

@@ -15,9 +15,12 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 from postgres import Server
 
 
-def test_no_pool_waits_for_the_database_of_another(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one pool opens a database that is silent, those of other databases in the process answer; each asks its database as it is now,
-    also after it was closed and opened again."""
+def test_no_pool_waits_for_the_database_of_another(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one pool opens a database that is silent, those of other databases in the process
+    answer; each asks its database as it is now, also after it was closed and opened again.
+    """
     url = postgres_server.create(postgres_server.template())
     began, connected = threading.Event(), PostgresDialect._connected
 
@@ -28,7 +31,10 @@ def test_no_pool_waits_for_the_database_of_another(tmp_path: Path, postgres_serv
     with DatabaseProxy(postgres_server.port) as proxy, ThreadPoolExecutor(1) as threads:
         proxy.hold()
         environment = {"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_WAIT": "20"}
-        silent, near = (RuntimePool(environment, url=one) for one in (proxy.url(url), f"sqlite:///{tmp_path / 'near.db'}"))
+        silent, near = (
+            RuntimePool(environment, url=one)
+            for one in (proxy.url(url), f"sqlite:///{tmp_path / 'near.db'}")
+        )
         monkeypatch.setattr(PostgresDialect, "_connected", connecting)
         waiting = threads.submit(silent.limits, "default")
         assert began.wait(60)

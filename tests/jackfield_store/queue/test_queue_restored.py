@@ -1,4 +1,6 @@
-"""A backup that is restored with the queue held: nothing is sent before it is released, and then everything that did not run, once."""
+"""A backup that is restored with the queue held: nothing is sent before it is released, and then
+everything that did not run, once.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ class Held(JobStage):
     def __init__(self, environment: dict[str, str], provider: Any, clock: StillClock) -> None:
         super().__init__(environment, provider, clock)
         storage = self.pool.storage
-        dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender(), self._now)
+        dispatcher = Dispatcher(
+            lambda: storage.database, lambda: storage.vault, SystemClock(), Sender(), self._now
+        )
         self.place = Place(database=storage.database, dispatcher=dispatcher, time=self._now)
 
     def _now(self) -> float:
@@ -87,7 +91,9 @@ class Held(JobStage):
 
     def ring(self, name: str, **more: Any) -> str:
         """Queue a call that notes its name."""
-        found = self.runtime.enqueue({"connector": "bell", "action": "ring", "inputs": {"name": name}, **more})
+        found = self.runtime.enqueue(
+            {"connector": "bell", "action": "ring", "inputs": {"name": name}, **more}
+        )
         assert isinstance(found, str)
         return found
 
@@ -99,10 +105,21 @@ class Held(JobStage):
         for number in range(size.delayed):
             self.ring(f"delayed-{number}", notBefore=iso(now + _FIRST + _BETWEEN * number))
         for number in range(size.slots):
-            invocation = {"connector": "bell", "action": "ring", "inputs": {"name": f"slot-{number}"}}
-            given = {"name": f"s{number}", "invocation": invocation, "every": _EVERY, "missed": "latest"}
+            invocation = {
+                "connector": "bell",
+                "action": "ring",
+                "inputs": {"name": f"slot-{number}"},
+            }
+            given = {
+                "name": f"s{number}",
+                "invocation": invocation,
+                "every": _EVERY,
+                "missed": "latest",
+            }
             WorkspaceSchedules(self.runtime, LIBRARY, actor).add(given)
-        callbacks = Callbacks(storage.database, storage.vault, "default", self.clock, actor, origin="operator")
+        callbacks = Callbacks(
+            storage.database, storage.vault, "default", self.clock, actor, origin="operator"
+        )
         callbacks.create({"url": receiver.url, "types": ["quota.*"]})
         self.place.happens(count=size.deliveries)
 
@@ -130,7 +147,8 @@ class Held(JobStage):
         dispatcher = self.place.dispatcher
         dispatcher._reload_at = 0.0
         dispatcher.turn()
-        for lane in dispatcher._lanes.values():  # whose clock stands still, so that nothing is due yet
+        # whose clock stands still, so that nothing is due yet
+        for lane in dispatcher._lanes.values():
             lane.due_at = lane.rests_until = 0.0
         dispatcher.turn()
         until(lambda: not dispatcher._batches)
@@ -148,7 +166,10 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
 @contextmanager
 def staged(folder: Path, url: str, clock: StillClock) -> Iterator[Held]:
     """Open processes over a database."""
-    with mock.patch.dict(os.environ, {"JACKFIELD_DATABASE_URL": url}), Held(dict(os.environ), None, clock) as stage:
+    with (
+        mock.patch.dict(os.environ, {"JACKFIELD_DATABASE_URL": url}),
+        Held(dict(os.environ), None, clock) as stage,
+    ):
         try:
             yield stage
         finally:
@@ -159,7 +180,11 @@ def staged(folder: Path, url: str, clock: StillClock) -> Iterator[Held]:
 def rung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Counter[str]]]:
     """Install the connectors; what is returned takes the names that were rung since."""
     bells = tmp_path / "bells"
-    for name, value in {"JACKFIELD_HOME": tmp_path / "home", "FURNACE": tmp_path / "furnace", "BELLS": bells}.items():
+    for name, value in {
+        "JACKFIELD_HOME": tmp_path / "home",
+        "FURNACE": tmp_path / "furnace",
+        "BELLS": bells,
+    }.items():
         monkeypatch.setenv(name, str(value))
 
     def taken() -> Counter[str]:
@@ -181,8 +206,10 @@ def test_a_restored_queue_is_held(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of a backup with delayed calls, due slots, deliveries and jobs nothing is sent while the queue is held; what ran after the backup is
-    cancelled by when it was due; then the rest happens once."""
+    """Of a backup with delayed calls, due slots, deliveries and jobs nothing is sent while the
+    queue is held; what ran after the backup is cancelled by when it was due; then the rest happens
+    once.
+    """
     use_programs(monkeypatch)
     of, clock, backup = SIZES[size], StillClock(), str(tmp_path / "backup")
 
@@ -197,7 +224,9 @@ def test_a_restored_queue_is_held(
             command("db", "backup", backup, url=urls[0])
             stage.move(_FIRST + _BETWEEN * of.ran - 1.0)
             ended = clock.time()
-            assert {stage.runtime.run(claimed).status for claimed in _claimed(stage)} == {"succeeded"}
+            assert {stage.runtime.run(claimed).status for claimed in _claimed(stage)} == {
+                "succeeded"
+            }
             assert rung().total() == of.ran
         if urls[1].startswith("sqlite"):
             shutil.copy(backup, urls[1].removeprefix("sqlite:///"))
@@ -211,13 +240,20 @@ def test_a_restored_queue_is_held(
                 stage.turn()
                 stage.move(1.0)
             assert (rung(), receiver.got, len(_polls())) == (Counter(), [], polls)
-            assert command("invocations", "cancel", "--before", str(iso(ended)), url=urls[1])["cancelled"] == of.ran
+            assert (
+                command("invocations", "cancel", "--before", str(iso(ended)), url=urls[1])[
+                    "cancelled"
+                ]
+                == of.ran
+            )
             command("queue", "release", url=urls[1])
             stage.move(_BETWEEN * of.delayed)
             for _ in range(3):
                 stage.turn()
             late, slots = range(of.ran, of.delayed), range(of.slots)
-            assert rung() == Counter([*(f"delayed-{number}" for number in late), *(f"slot-{number}" for number in slots)])
+            assert rung() == Counter(
+                [*(f"delayed-{number}" for number in late), *(f"slot-{number}" for number in slots)]
+            )
             stage.delivered(receiver, of.deliveries)
             assert len(receiver.got) == len({got.id for got in receiver.got}) == of.deliveries
             assert len({*_polls()[polls:]}) == of.jobs

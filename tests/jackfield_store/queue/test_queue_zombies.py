@@ -117,11 +117,16 @@ def _beside_an_engine(environment: dict[str, str], step: Callable[[], None]) -> 
     asyncio.run(run())
 
 
-def test_a_worker_that_lost_its_lease_is_not_believed(rabbitmq: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a stopped worker ran is settled without it: a write as in doubt, anything else by a second delivery. When it goes on, its
-    outcome does not replace that of the second delivery; it corrects the doubt, of which it alone knows the truth. Nothing is sent
-    again, and the worker takes further work."""
-    monkeypatch.setattr(dispatcher, "_LOST", 0.5)  # the broker hands the stopped worker messages, too, until its heartbeat fails
+def test_a_worker_that_lost_its_lease_is_not_believed(
+    rabbitmq: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a stopped worker ran is settled without it: a write as in doubt, anything else by a
+    second delivery. When it goes on, its outcome does not replace that of the second delivery; it
+    corrects the doubt, of which it alone knows the truth. Nothing is sent again, and the worker
+    takes further work.
+    """
+    # the broker hands the stopped worker messages, too, until its heartbeat fails
+    monkeypatch.setattr(dispatcher, "_LOST", 0.5)
     url = f"sqlite:///{tmp_path / 'queue.db'}"
     open_database(url, migrate=True).close()
     make_connector(tmp_path / "plugs", "asking", _ASKING)
@@ -129,9 +134,15 @@ def test_a_worker_that_lost_its_lease_is_not_believed(rabbitmq: Node, tmp_path: 
     with ExitStack() as stack:
         oracle = _Oracle()
         stack.callback(oracle.close)
-        paths = os.pathsep.join(filter(None, [str(tmp_path / "plugs"), os.environ.get("PYTHONPATH")]))
+        paths = os.pathsep.join(
+            filter(None, [str(tmp_path / "plugs"), os.environ.get("PYTHONPATH")])
+        )
         environment = clean(
-            tmp_path / "home", JACKFIELD_DATABASE_URL=url, JACKFIELD_QUEUE_URL=rabbitmq.url, PYTHONPATH=paths, ASKING_PORT=str(oracle.port)
+            tmp_path / "home",
+            JACKFIELD_DATABASE_URL=url,
+            JACKFIELD_QUEUE_URL=rabbitmq.url,
+            PYTHONPATH=paths,
+            ASKING_PORT=str(oracle.port),
         )
         monkeypatch.setenv("ASKING_PORT", str(oracle.port))
         stack.enter_context(plugged(tmp_path / "plugs"))
@@ -140,7 +151,16 @@ def test_a_worker_that_lost_its_lease_is_not_believed(rabbitmq: Node, tmp_path: 
         assert journal is not None
 
         def queued(action: str, name: str) -> str:
-            return str(jackfield.enqueue({"connector": "asking", "action": action, "inputs": {"name": name}, "timeoutSeconds": 600}))
+            return str(
+                jackfield.enqueue(
+                    {
+                        "connector": "asking",
+                        "action": action,
+                        "inputs": {"name": name},
+                        "timeoutSeconds": 600,
+                    }
+                )
+            )
 
         def until(identifier: str, status: str) -> dict[str, object]:
             pause = threading.Event()

@@ -1,9 +1,11 @@
-"""None of 250 planted secrets, of 1,000 in campaigns, is readable in the database's files, its backup or a log (issue 3, acceptance).
+"""None of 250 planted secrets, of 1,000 in campaigns, is readable in the database's files, its
+backup or a log (issue 3, acceptance).
 
-Planted in stored connections of three kinds, in inline connections, in inputs that the journal keeps, in what waits in the queue, in what
-AWS quotes in its refusals, and in sessions that processes share. Each begins with a marker that no other text holds, and whose encodings
-are looked for: as it is, in base64 at any offset, URL- and JSON-escaped, in hexadecimal. An External ID is none: AWS does not count it as
-a secret, and contract §9 shows it.
+Planted in stored connections of three kinds, in inline connections, in inputs that the journal
+keeps, in what waits in the queue, in what AWS quotes in its refusals, and in sessions that
+processes share. Each begins with a marker that no other text holds, and whose encodings are looked
+for: as it is, in base64 at any offset, URL- and JSON-escaped, in hexadecimal. An External ID is
+none: AWS does not count it as a secret, and contract §9 shows it.
 """
 
 from __future__ import annotations
@@ -48,9 +50,19 @@ def spellings() -> list[bytes]:
     """How the markers may be written."""
     found: set[bytes] = set()
     octets = MARKER.encode()
-    found |= {octets, octets.hex().encode(), quote(MARKER, safe="").encode(), quote(MARKER).encode()}
-    found |= {json.dumps(MARKER)[1:-1].encode(), json.dumps(MARKER, ensure_ascii=False)[1:-1].encode()}
-    found |= {base64.b64encode(b"\0" * offset + octets)[4 if offset else 0 : -4] for offset in range(3)}
+    found |= {
+        octets,
+        octets.hex().encode(),
+        quote(MARKER, safe="").encode(),
+        quote(MARKER).encode(),
+    }
+    found |= {
+        json.dumps(MARKER)[1:-1].encode(),
+        json.dumps(MARKER, ensure_ascii=False)[1:-1].encode(),
+    }
+    found |= {
+        base64.b64encode(b"\0" * offset + octets)[4 if offset else 0 : -4] for offset in range(3)
+    }
     return sorted(found)
 
 
@@ -58,12 +70,29 @@ def planted(jackfield: Jackfield, plant: Plant, aws: FakeAws, count: int) -> Non
     """Put secrets wherever the runtime keeps anything."""
     jackfield.access.workspaces.set("default", {"keepInputs": True})
     for number in range(count * 3 // 10):
-        keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": plant.secret(), "region": "eu-west-1"}
+        keys = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": plant.secret(),
+            "region": "eu-west-1",
+        }
         jackfield.connections.add(f"key-{number}", "aws-ses/apiKeySecret", keys, test=False)
-        role = {**keys, "secretAccessKey": plant.secret(), "roleARN": ROLE, "externalId": "acme-4711"}
+        role = {
+            **keys,
+            "secretAccessKey": plant.secret(),
+            "roleARN": ROLE,
+            "externalId": "acme-4711",
+        }
         jackfield.connections.add(f"role-{number}", "aws-ses/awsAssumeRole", role, test=False)
-    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": plant.secret(), "endpoint": aws.url, "region": "eu-west-1"}
-    own: dict[str, dict[str, str]] = {"own": keys, "shared": {**keys, "stsEndpoint": aws.url, "roleARN": ROLE, "externalId": "acme-4711"}}
+    keys = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": plant.secret(),
+        "endpoint": aws.url,
+        "region": "eu-west-1",
+    }
+    own: dict[str, dict[str, str]] = {
+        "own": keys,
+        "shared": {**keys, "stsEndpoint": aws.url, "roleARN": ROLE, "externalId": "acme-4711"},
+    }
     for name, values in own.items():
         kind = "awsAssumeRole" if "roleARN" in values else "apiKeySecret"
         jackfield.connections.add(name, f"aws-ses/{kind}", values, test=False, force=True)
@@ -88,15 +117,26 @@ def _invocations(jackfield: Jackfield, plant: Plant, aws: FakeAws, keys: dict[st
     assert jackfield.invoke(_mail(plant, "own")).status == "in_doubt"
     inline = {**keys, "secretAccessKey": plant.secret()}
     for values in (inline, {**inline, "unknown": plant.secret()}):
-        jackfield.invoke({**_mail(plant, "own"), "connection": {"type": "apiKeySecret", "values": values}})
+        jackfield.invoke(
+            {**_mail(plant, "own"), "connection": {"type": "apiKeySecret", "values": values}}
+        )
     assert isinstance(jackfield.enqueue(_mail(plant, "own")), str)
 
 
 def _mail(plant: Plant, connection: str) -> dict[str, Any]:
     inputs = {
-        "awsRegion": "eu-west-1", "to": ["ada@example.com"], "sender": "a@example.com", "subject": plant.secret(), "text": plant.secret(),
-    }  # fmt: skip
-    return {"connector": "aws-ses", "action": "sendEmail", "connection": connection, "inputs": inputs}
+        "awsRegion": "eu-west-1",
+        "to": ["ada@example.com"],
+        "sender": "a@example.com",
+        "subject": plant.secret(),
+        "text": plant.secret(),
+    }
+    return {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": connection,
+        "inputs": inputs,
+    }
 
 
 @pytest.fixture
@@ -112,7 +152,12 @@ def recording() -> Iterator[Recording]:
 
 
 def _leaks(contents: Iterable[tuple[str, bytes]]) -> list[str]:
-    return [f"{name}: {needle!r}" for name, content in contents for needle in spellings() if needle in content]
+    return [
+        f"{name}: {needle!r}"
+        for name, content in contents
+        for needle in spellings()
+        if needle in content
+    ]
 
 
 def _plant_and_look(url: str, folder: Path, recording: Recording, count: int) -> None:
@@ -129,7 +174,9 @@ def _plant_and_look(url: str, folder: Path, recording: Recording, count: int) ->
 
 
 @COUNTS
-def test_no_planted_secret_is_readable_in_sqlites_files(tmp_path: Path, recording: Recording, count: int) -> None:
+def test_no_planted_secret_is_readable_in_sqlites_files(
+    tmp_path: Path, recording: Recording, count: int
+) -> None:
     """SQLite: the file, its log, its backup."""
     url = f"sqlite:///{tmp_path / 'jackfield.db'}"
     _plant_and_look(url, tmp_path, recording, count)
@@ -138,7 +185,8 @@ def test_no_planted_secret_is_readable_in_sqlites_files(tmp_path: Path, recordin
     assert _leaks((file.name, file.read_bytes()) for file in files) == []
 
 
-@pytest.mark.campaign  # what is sealed is sealed above SQL; a server of its own takes 3 s of CPU time
+# what is sealed is sealed above SQL; a server of its own takes 3 s of CPU time
+@pytest.mark.campaign
 @COUNTS
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 def test_no_planted_secret_is_readable_in_postgresqls_files(
@@ -151,7 +199,9 @@ def test_no_planted_secret_is_readable_in_postgresqls_files(
         open_database(url, migrate=True).close()
         _plant_and_look(url, tmp_path, recording, count)
         server.stop("fast")
-        files = [file for file in server.folder.rglob("*") if file.is_file() and not file.is_symlink()]
+        files = [
+            file for file in server.folder.rglob("*") if file.is_file() and not file.is_symlink()
+        ]
         assert len(files) > 100
         assert _leaks((file.name, file.read_bytes()) for file in files) == []
 

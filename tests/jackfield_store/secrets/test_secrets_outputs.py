@@ -1,4 +1,6 @@
-"""Newcomer N3: ``secret=True`` on an Output field was shown everywhere. It is shown once, to the caller, and is ``***`` elsewhere."""
+"""Newcomer N3: ``secret=True`` on an Output field was shown everywhere. It is shown once, to the
+caller, and is ``***`` elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,9 @@ def _say(action: str, **more: Any) -> dict[str, Any]:
 
 
 def test_n3_a_secret_output_is_shown_once(stand: Stand) -> None:
-    """The Result of the call has it; the entry, the list and the replay have ``***``, also where another member repeats it, and say so."""
+    """The Result of the call has it; the entry, the list and the replay have ``***``, also where
+    another member repeats it, and say so.
+    """
     client, reader = stand.client(), stand.client("read")
     told = _say("addWebhook", idempotencyKey="hook-1")
     first = client.post("/v1/invocations", told).json
@@ -145,7 +149,8 @@ def test_n3_a_secret_output_is_shown_once(stand: Stand) -> None:
         assert kept["meta"]["warnings"] == [
             {
                 "path": "",
-                "message": "only the caller of this call was shown the secrets of the output ('/keys/0/secret', '/keys/0/pin', "
+                "message": "only the caller of this call was shown the secrets of the output "
+                "('/keys/0/secret', '/keys/0/pin', "
                 "'/keys/1/pin'): records and replays have *** in its place",
             }
         ]
@@ -153,7 +158,9 @@ def test_n3_a_secret_output_is_shown_once(stand: Stand) -> None:
 
 
 def test_n3_mcp_replays_records_without_secrets(stand: Stand) -> None:
-    """The call over MCP answers with the secret; a repeat of it does not, neither as JSON nor in words."""
+    """The call over MCP answers with the secret; a repeat of it does not, neither as JSON nor in
+    words.
+    """
     server = remote(stand.port, stand.client().token)
     told = _say("addWebhook", idempotencyKey="hook-2")
     assert called(server, "execute_action", **told).structured_content["output"] == _SHOWN
@@ -168,18 +175,26 @@ def _jackfield(tmp_path: Path) -> Iterator[Jackfield]:
     with plugged(tmp_path / "plugs"):
         url = f"sqlite:///{tmp_path}/x.db"
         open_database(url, migrate=True).close()
-        with Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)}) as jackfield:
+        with Jackfield(
+            database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)}
+        ) as jackfield:
             yield jackfield
 
 
-def test_n3_what_hands_out_credentials_is_kept_without_its_output(jackfield: Jackfield, tmp_path: Path) -> None:
-    """All of it is masked, whatever its type; nothing on disk has it, and rules take the action for a write."""
+def test_n3_what_hands_out_credentials_is_kept_without_its_output(
+    jackfield: Jackfield, tmp_path: Path
+) -> None:
+    """All of it is masked, whatever its type; nothing on disk has it, and rules take the action for
+    a write.
+    """
     assert jackfield.catalog.find("hooks").actions["mintToken"].rule_effect == "write"
     minted = jackfield.invoke(_say("mintToken", idempotencyKey="t1"))
     assert minted.unwrap() == {"token": _SECRET, "expires": 12345678}
     replayed = jackfield.invoke(_say("mintToken", idempotencyKey="t1"))
     assert replayed.unwrap() == {"token": "***", "expires": "***"}
-    assert replayed.meta.warnings[0]["message"].startswith("only the caller of this call was shown the output:")
+    assert replayed.meta.warnings[0]["message"].startswith(
+        "only the caller of this call was shown the output:"
+    )
     assert jackfield.journal is not None
     assert jackfield.journal.find(minted.meta.invocation_id).effect == "write"
     jackfield.close()
@@ -187,7 +202,9 @@ def test_n3_what_hands_out_credentials_is_kept_without_its_output(jackfield: Jac
 
 
 def test_n3_a_queued_call_shows_its_secrets_to_nobody(jackfield: Jackfield) -> None:
-    """Its record says that; and what hands out credentials is not queued at all, since its answer would be lost."""
+    """Its record says that; and what hands out credentials is not queued at all, since its answer
+    would be lost.
+    """
     identifier = jackfield.enqueue(_say("addWebhook"))
     assert isinstance(identifier, str)
     (claimed,) = Queue(jackfield.storage.database).claim(1)
@@ -202,7 +219,9 @@ def test_n3_a_queued_call_shows_its_secrets_to_nobody(jackfield: Jackfield) -> N
 
 
 def test_a_secret_page_token_is_masked_in_the_record(jackfield: Jackfield) -> None:
-    """The inputs of the next page, which only the caller of the call is shown, if they are secret."""
+    """The inputs of the next page, which only the caller of the call is shown, if they are
+    secret.
+    """
     first = jackfield.invoke(_say("listKeys", idempotencyKey="l1"))
     assert first.meta.next == {"cursor": _SECRET}
     assert jackfield.invoke(_say("listKeys", idempotencyKey="l1")).meta.next == {"cursor": "***"}
@@ -216,9 +235,13 @@ def test_a_secret_page_token_is_masked_in_the_record(jackfield: Jackfield) -> No
         ("brokenKey", '{"secret": "***", "id": "verify with ***", "size": 5}'),
     ],
 )
-def test_att_a_doubt_does_not_quote_secrets_of_the_output(stand: Stand, action: str, quoted: str) -> None:
-    """Attack of issue 23: what a step had returned stood in the details of the doubt when a later step failed, and everybody reads these in
-    the journal. Secrets that the output marks are masked there, and wherever they are repeated."""
+def test_att_a_doubt_does_not_quote_secrets_of_the_output(
+    stand: Stand, action: str, quoted: str
+) -> None:
+    """Attack of issue 23: what a step had returned stood in the details of the doubt when a later
+    step failed, and everybody reads these in the journal. Secrets that the output marks are masked
+    there, and wherever they are repeated.
+    """
     found = stand.client().post("/v1/invocations", _say(action)).json
     entry = stand.client("read").get(f"/v1/invocations/{found['meta']['invocationId']}").json
     assert found["status"] == "in_doubt"

@@ -1,4 +1,6 @@
-"""A secret output (``secret=True``) is ``***`` wherever else a call is shown: console, command line, spans and the JSON log."""
+"""A secret output (``secret=True``) is ``***`` wherever else a call is shown: console, command
+line, spans and the JSON log.
+"""
 
 from __future__ import annotations
 
@@ -54,28 +56,44 @@ def _logging() -> Iterator[io.StringIO]:
     text, root = io.StringIO(), logging.getLogger()
     handler = logging.StreamHandler(text)
     handler.setFormatter(JsonLines())
-    with mock.patch.object(root, "handlers", [*root.handlers, handler]), mock.patch.object(root, "level", logging.DEBUG):
+    with (
+        mock.patch.object(root, "handlers", [*root.handlers, handler]),
+        mock.patch.object(root, "level", logging.DEBUG),
+    ):
         yield text
 
 
 def test_n3_a_secret_output_is_masked_wherever_a_call_is_shown(tmp_path: Path) -> None:
-    """Only the Result of the call has it: neither the page of the invocation, nor the command, nor spans, nor the log."""
+    """Only the Result of the call has it: neither the page of the invocation, nor the command, nor
+    spans, nor the log.
+    """
     make_connector(tmp_path / "plugs", "hooks", _SOURCE)
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     with _logging() as log, standing(tmp_path, SETTINGS, plugins=(Tracing(provider),)) as stand:
-        answer = stand.client().post("/v1/invocations", {"connector": "hooks", "action": "addWebhook", "inputs": {}}).json
+        answer = (
+            stand.client()
+            .post("/v1/invocations", {"connector": "hooks", "action": "addWebhook", "inputs": {}})
+            .json
+        )
         identifier = answer["meta"]["invocationId"]
         browser = Browser(build_app(stand.host, mounts()))
         assert browser.get(one_time_link(stand.host.storage, stand.host.clock, "")).status == 200
         page = browser.get(f"/invocations/{identifier}").text
         command = [sys.executable, "-m", "jackfield", "invocations", "show", identifier]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
+        shown = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=dict(os.environ)
+        )
     assert answer["output"] == {"id": "w1", "key": _SECRET}
     assert json.loads(shown.stdout)["output"] == {"id": "w1", "key": "***"}
     assert ("addWebhook" in page, "***" in page) == (True, True)
     spans = " ".join(span.to_json() for span in exporter.get_finished_spans())
     assert "addWebhook" in spans
     assert identifier in log.getvalue()
-    places = {"page": page, "command": shown.stdout + shown.stderr, "spans": spans, "log": log.getvalue()}
+    places = {
+        "page": page,
+        "command": shown.stdout + shown.stderr,
+        "spans": spans,
+        "log": log.getvalue(),
+    }
     assert [name for name, text in places.items() if _SECRET in text or "abcdef-4711" in text] == []

@@ -1,4 +1,6 @@
-"""A secret in the wrong field is masked in refusals before the connection is opened, and nothing that holds one pickles (finding 10)."""
+"""A secret in the wrong field is masked in refusals before the connection is opened, and nothing
+that holds one pickles (finding 10).
+"""
 
 from __future__ import annotations
 
@@ -24,15 +26,37 @@ from jackfield.schema.cache import Schemas
 pytestmark = pytest.mark.above_sql
 
 ODD = {
-    "plain": "wJalrXUtnFEMI/K7MDENG", "quotes": "a'b\"c'd", "percent": "%s%d%(x)s", "newline": "line1\nline2", "emoji": "s3cr\U0001f389et",
-    "escape": "e\x1b[31mred", "four": "Zq7v", "prefix": "Zq7vLonger", "base64": "c2VjcmV0LXZhbHVl", "url": "a%20b+c/d?e=f",
-    "html": "<b>&amp;</b>", "unicode": "ge\u0308heim\u6f22", "braces": "{secret}{0}", "backslash": "a\\b\\\\c",
-    "blank inside": "two words here", "long": "Zq7v" * 1250,
-}  # fmt: skip
+    "plain": "wJalrXUtnFEMI/K7MDENG",
+    "quotes": "a'b\"c'd",
+    "percent": "%s%d%(x)s",
+    "newline": "line1\nline2",
+    "emoji": "s3cr\U0001f389et",
+    "escape": "e\x1b[31mred",
+    "four": "Zq7v",
+    "prefix": "Zq7vLonger",
+    "base64": "c2VjcmV0LXZhbHVl",
+    "url": "a%20b+c/d?e=f",
+    "html": "<b>&amp;</b>",
+    "unicode": "ge\u0308heim\u6f22",
+    "braces": "{secret}{0}",
+    "backslash": "a\\b\\\\c",
+    "blank inside": "two words here",
+    "long": "Zq7v" * 1250,
+}
 """Secrets that are hard to find again in a text."""
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "region": "eu-west-1"}
-ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "externalId": "acme-4711"}
-MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "s@example.com", "subject": "s", "text": "t"}
+ROLE = {
+    "roleARN": "arn:aws:iam::123456789012:role/acme",
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "externalId": "acme-4711",
+}
+MAIL = {
+    "awsRegion": "eu-west-1",
+    "to": "ada@example.com",
+    "sender": "s@example.com",
+    "subject": "s",
+    "text": "t",
+}
 
 
 @pytest.fixture
@@ -45,12 +69,22 @@ def jackfield(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jackf
 
 def spellings(secret: str) -> list[str]:
     """The secret as a text or a JSON document holds it."""
-    return [secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]]
+    return [
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+    ]
 
 
 def told(jackfield: Jackfield, connection: Any, **inputs: Any) -> tuple[str, str, str]:
     """The code of a refusal, what the caller is told, and what the journal holds."""
-    asked = {"connector": "aws-ses", "action": "sendEmail", "connection": connection, "inputs": {**MAIL, **inputs}}
+    asked = {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": connection,
+        "inputs": {**MAIL, **inputs},
+    }
     result = jackfield.invoke(asked)
     assert result.error is not None
     entry = jackfield.journal.find(result.meta.invocation_id)  # type: ignore[union-attr]
@@ -59,8 +93,12 @@ def told(jackfield: Jackfield, connection: Any, **inputs: Any) -> tuple[str, str
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_s10_a_secret_in_the_wrong_field_is_masked_in_refusals(jackfield: Jackfield, name: str) -> None:
-    """In another value of the connection, in an input, inline and stored: neither the Result nor the journal holds it."""
+def test_s10_a_secret_in_the_wrong_field_is_masked_in_refusals(
+    jackfield: Jackfield, name: str
+) -> None:
+    """In another value of the connection, in an input, inline and stored: neither the Result nor
+    the journal holds it.
+    """
     secret = ODD[name]
     values, role = {**KEYS, "secretAccessKey": secret}, {**ROLE, "secretAccessKey": secret}
     keys = {"type": "apiKeySecret", "values": values}
@@ -74,7 +112,11 @@ def test_s10_a_secret_in_the_wrong_field_is_masked_in_refusals(jackfield: Jackfi
     if name not in ("newline", "escape"):  # no connection with one is ever stored
         jackfield.connections.add("stored", "aws/apiKeySecret", values, test=False)
         found.append(told(jackfield, "stored", to=[secret]))
-    assert {code for code, _, _ in found} <= {"invalid_connection", "invalid_input", "invalid_invocation"}
+    assert {code for code, _, _ in found} <= {
+        "invalid_connection",
+        "invalid_input",
+        "invalid_invocation",
+    }
     for _, result, entry in found:
         assert not [text for text in spellings(secret) if text in result or text in entry]
 
@@ -83,12 +125,16 @@ def test_s10_management_masks_it_too(jackfield: Jackfield) -> None:
     """A connection that is refused when it is added does not quote its secret either."""
     values = {**KEYS, "secretAccessKey": "wJalrXUtnFEMI", "region": "wJalrXUtnFEMI"}
     with pytest.raises(InvalidConnection) as caught:
-        jackfield.connections.add("hall", "aws/apiKeySecret", values, test=False, provenance=Provenance())
+        jackfield.connections.add(
+            "hall", "aws/apiKeySecret", values, test=False, provenance=Provenance()
+        )
     assert "wJalrXUtnFEMI" not in json.dumps(caught.value.to_json())
 
 
 def test_s10_inline_values_are_not_stored(jackfield: Jackfield) -> None:
-    """The caller is told which value is wrong; the journal holds none of an inline connection, secret or not (contract §2)."""
+    """The caller is told which value is wrong; the journal holds none of an inline connection,
+    secret or not (contract §2).
+    """
     values = {**KEYS, "secretAccessKey": "wJalrXUtnFEMI", "region": "atlantis-west-9"}
     code, result, entry = told(jackfield, {"type": "apiKeySecret", "values": values})
     assert code == "invalid_connection"
@@ -106,14 +152,24 @@ NAMED = {
 
 @pytest.mark.parametrize("name", NAMED)
 def test_h11_a_secret_in_the_place_of_a_name_is_masked(jackfield: Jackfield, name: str) -> None:
-    """A secret of an inline or a stored connection that stands where the connector or the action is named, whole, lower-cased or so long
-    that it is cut: neither the Result, the refusal of a queued invocation nor the journal holds any of it."""
+    """A secret of an inline or a stored connection that stands where the connector or the action is
+    named, whole, lower-cased or so long that it is cut: neither the Result, the refusal of a queued
+    invocation nor the journal holds any of it.
+    """
     secret = NAMED[name].removeprefix("send-").removesuffix("-mail")
     values = {**KEYS, "secretAccessKey": secret if name != "in capitals" else secret.capitalize()}
     jackfield.connections.add("stored", "aws/apiKeySecret", values, test=False)
     for connection in ({"type": "apiKeySecret", "values": values}, "stored"):
-        versioned = {"connector": "aws-ses", "action": "sendEmail", "connectorVersion": f"={secret}"}  # one of 100 characters at most
-        unknown = [{"connector": NAMED[name], "action": "sendEmail"}, {"connector": "aws-ses", "action": NAMED[name].lower()}]
+        # one of 100 characters at most
+        versioned = {
+            "connector": "aws-ses",
+            "action": "sendEmail",
+            "connectorVersion": f"={secret}",
+        }
+        unknown = [
+            {"connector": NAMED[name], "action": "sendEmail"},
+            {"connector": "aws-ses", "action": NAMED[name].lower()},
+        ]
         for given in (*unknown, *([versioned] if len(secret) < 100 else ())):
             asked = {**given, "connection": connection, "inputs": MAIL}
             result = jackfield.invoke(asked)
@@ -130,7 +186,9 @@ def test_h11_a_secret_in_the_place_of_a_name_is_masked(jackfield: Jackfield, nam
 
 
 def test_h11_a_secret_as_a_member_name_is_masked(jackfield: Jackfield) -> None:
-    """The path of a fault, which escapes slashes and tildes, does not tell a secret that stands where a member is named."""
+    """The path of a fault, which escapes slashes and tildes, does not tell a secret that stands
+    where a member is named.
+    """
     secret = "wJalrXUtnFEMI/K7~MDENG"
     values = {**KEYS, "secretAccessKey": secret}
     found = [

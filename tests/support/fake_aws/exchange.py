@@ -1,4 +1,6 @@
-"""One request and what comes back for it: the honest answer, or a scripted fault. Every function says whether the connection lives on."""
+"""One request and what comes back for it: the honest answer, or a scripted fault. Every function
+says whether the connection lives on.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .state import State
 
 
 def answer(state: State, call: Call) -> Answer:
-    """Answer as the account does or, if ``answers`` has an entry for the operation, as that says, once the call passed its checks."""
+    """Answer as the account does or, if ``answers`` has an entry for the operation, as that says,
+    once the call passed its checks.
+    """
     if call.operation not in state.settings.answers or call.service != "sesv2":
         return answers.answer(state, call)
     try:
@@ -54,7 +58,9 @@ class Exchange:
         fault, service = self.fault, self.call.service
         status = fault.status or 400
         code = fault.code or _default_code(service, status)
-        return Refusal(code, fault.message or code, status, headers=tuple(fault.headers.items())).answer(service, self.call.request_id)
+        return Refusal(
+            code, fault.message or code, status, headers=tuple(fault.headers.items())
+        ).answer(service, self.call.request_id)
 
     def scripted_body(self) -> Answer:
         """Return the answer that a `body` fault asks for."""
@@ -73,7 +79,11 @@ _CODES = {
 
 def _default_code(service: str, status: int) -> str:
     """Return the code that a service most likely sends with a status, where a script names none."""
-    others = ("InternalFailure", "InternalServiceErrorException") if status >= 500 else ("ValidationError", "BadRequestException")
+    others = (
+        ("InternalFailure", "InternalServiceErrorException")
+        if status >= 500
+        else ("ValidationError", "BadRequestException")
+    )
     return _CODES.get(status, others)[service == "sesv2"]
 
 

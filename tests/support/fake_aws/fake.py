@@ -20,8 +20,9 @@ from .state import Request, State
 class FakeAws:
     """A fake AWS endpoint in threads of this process; a context manager, or start() and stop().
 
-    `clock` gives the seconds since the epoch by which sessions expire; `advance()` moves it on. The other arguments are described in
-    the package's docstring. ValueError for an option that does not exist.
+    `clock` gives the seconds since the epoch by which sessions expire; `advance()` moves it on. The
+    other arguments are described in the package's docstring. ValueError for an option that does not
+    exist.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.time, **options: Any) -> None:
@@ -37,7 +38,9 @@ class FakeAws:
         return self
 
     def stop(self) -> None:
-        """Close the port, which then refuses connections, and every connection. What was recorded stays readable."""
+        """Close the port, which then refuses connections, and every connection. What was recorded
+        stays readable.
+        """
         if self._server is not None:
             self._port = self._server.port
             self._server.stop()
@@ -46,7 +49,12 @@ class FakeAws:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     @property
@@ -122,7 +130,9 @@ class FakeAws:
         self._state.advance(seconds)
 
     def reset(self, *, sessions: bool = False) -> None:
-        """Log, messages, counters and script as at the start; with `sessions`, forget these and the resources that calls made, too."""
+        """Log, messages, counters and script as at the start; with `sessions`, forget these and the
+        resources that calls made, too.
+        """
         self._state.reset(sessions)
 
     def release(self) -> None:
@@ -135,6 +145,8 @@ class FakeAws:
         return self._state.as_json()
 
     def wait_until(self, condition: Callable[[FakeAws], bool], timeout: float = 60.0) -> bool:
-        """Wait for the next requests until the condition holds; False where the time (seconds) runs out first."""
+        """Wait for the next requests until the condition holds; False where the time (seconds) runs
+        out first.
+        """
         with self._state.changed:
             return self._state.changed.wait_for(lambda: condition(self), timeout)

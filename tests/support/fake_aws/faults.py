@@ -9,7 +9,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 KINDS = frozenset(
-    {"pass", "reset", "close", "hang", "status", "body", "cut", "drip", "latency", "close_idle", "expire", "reset_before_read"}
+    {
+        "pass",
+        "reset",
+        "close",
+        "hang",
+        "status",
+        "body",
+        "cut",
+        "drip",
+        "latency",
+        "close_idle",
+        "expire",
+        "reset_before_read",
+    }
 )
 _NOT_ACCEPTED = frozenset({"status", "body"})
 
@@ -18,7 +31,8 @@ _NOT_ACCEPTED = frozenset({"status", "body"})
 class Fault:
     """One fault of a script; the package's docstring says what each `do` means.
 
-    `seconds` and `bytes` are None where the kind's own default shall hold. `accept` None means the kind's default.
+    `seconds` and `bytes` are None where the kind's own default shall hold. `accept` None means the
+    kind's default.
     """
 
     do: str
@@ -77,7 +91,9 @@ class Script:
         if not self._queue and not self._standing:
             return None
         with self._lock:
-            return self._next(lambda fault: fault.do != "reset_before_read" and fault.fits(service, operation))
+            return self._next(
+                lambda fault: fault.do != "reset_before_read" and fault.fits(service, operation)
+            )
 
     def take_connection(self) -> Fault | None:
         """Return the fault for a connection that was just accepted."""

@@ -29,7 +29,8 @@ class Line:
         if seconds <= 0:
             return
         if seconds <= _SHORT:
-            # A plain sleep costs a fraction of an Event's wait, and benchmarks do thousands of these.
+            # A plain sleep costs a fraction of an Event's wait, and benchmarks do thousands of
+            # these.
             time.sleep(seconds)
         else:
             self._stopping.wait(seconds)
@@ -60,7 +61,9 @@ class Line:
             self.sock.sendall(slow[position : position + 1])
 
     def hold(self, seconds: float | None) -> bool:
-        """Say nothing until the time is over or release() is called (True), or the caller leaves or the fake ends (False)."""
+        """Say nothing until the time is over or release() is called (True), or the caller leaves or
+        the fake ends (False).
+        """
         until = None if seconds is None else time.monotonic() + seconds
         self.holding = True
         try:

@@ -1,4 +1,6 @@
-"""The keyword arguments of FakeAws, read into one frozen value; member names are camelCase in JSON, snake_case in Python."""
+"""The keyword arguments of FakeAws, read into one frozen value; member names are camelCase in JSON,
+snake_case in Python.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,27 @@ class Settings(Account):
 
 
 def parse(options: Mapping[str, Any], start: Settings | None = None) -> Settings:
-    """Read options, names in either case, over `start`; ValueError for a member that does not exist."""
+    """Read options, names in either case, over `start`; ValueError for a member that does not
+    exist.
+    """
     named = _members(options, Settings)
-    return replace(start or Settings(), **{name: _READERS.get(name, _same)(value) for name, value in named.items()})
+    return replace(
+        start or Settings(),
+        **{name: _READERS.get(name, _same)(value) for name, value in named.items()},
+    )
 
 
 _UPPER = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def _members(value: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """Return the members in snake_case: `sizeLimitV1` is `size_limit_v1`, `max24HourSend` is `max24_hour_send`."""
-    named = {_UPPER.sub(lambda match: "_" + match.group(1).lower(), name): member for name, member in value.items()}
+    """Return the members in snake_case: `sizeLimitV1` is `size_limit_v1`, `max24HourSend` is
+    `max24_hour_send`.
+    """
+    named = {
+        _UPPER.sub(lambda match: "_" + match.group(1).lower(), name): member
+        for name, member in value.items()
+    }
     unknown = sorted(named.keys() - {known.name for known in fields(kind)})
     if unknown:
         raise ValueError(f"{kind.__name__} knows no {', '.join(unknown)}")
@@ -45,7 +57,12 @@ def _one(kind: type, value: Any) -> Any:
     """Read a role, user, quota, identity or fault, unless it is one already."""
     if isinstance(value, kind):
         return value
-    return kind(**{name: _names(item) if name in ("allow", "trust") else item for name, item in _members(value, kind).items()})
+    return kind(
+        **{
+            name: _names(item) if name in ("allow", "trust") else item
+            for name, item in _members(value, kind).items()
+        }
+    )
 
 
 def _names(value: Iterable[str] | None) -> frozenset[str] | None:
@@ -57,11 +74,19 @@ def _same(value: Any) -> Any:
 
 
 def _by_name(kind: type) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else {name: _one(kind, item) for name, item in value.items()}
+    return lambda value: (
+        None if value is None else {name: _one(kind, item) for name, item in value.items()}
+    )
 
 
 def _identities(value: Iterable[Any] | None) -> tuple[Identity, ...] | None:
-    return None if value is None else tuple(Identity(item) if isinstance(item, str) else _one(Identity, item) for item in value)
+    return (
+        None
+        if value is None
+        else tuple(
+            Identity(item) if isinstance(item, str) else _one(Identity, item) for item in value
+        )
+    )
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

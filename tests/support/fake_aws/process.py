@@ -1,4 +1,6 @@
-"""FakeAwsProcess: the fake as a process of its own, so that a benchmark measures the client alone."""
+"""FakeAwsProcess: the fake as a process of its own, so that a benchmark measures the client
+alone.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from .fake import FakeAws
 
 
 class FakeAwsProcess:
-    """A child that prints its URL, then its state for each line of input, until that ends. Options must be JSON values."""
+    """A child that prints its URL, then its state for each line of input, until that ends. Options
+    must be JSON values.
+    """
 
     def __init__(self, **options: Any) -> None:
         self._options = json.dumps(options)
@@ -23,14 +27,25 @@ class FakeAwsProcess:
         self.url: str
 
     def __enter__(self) -> Self:
-        path = os.pathsep.join(filter(None, (str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join(
+            filter(
+                None, (str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH"))
+            )
+        )
         command = [sys.executable, "-m", "fake_aws.process", self._options]
         environment = {**os.environ, "PYTHONPATH": path}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         self.url = self._line().strip()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         # Its stdin closes, which ends it; communicate() also closes our ends of the pipes.
         self._process.communicate(timeout=60)
 
@@ -48,7 +63,8 @@ class FakeAwsProcess:
 
 def main() -> None:
     """Serve until the input ends, so as not to outlive the caller."""
-    # The log only grows and holds no cycles: collecting it again and again would show in the timings.
+    # The log only grows and holds no cycles: collecting it again and again would show in the
+    # timings.
     gc.disable()
     with FakeAws(**json.loads(sys.argv[1])) as aws:
         sys.stdout.write(f"{aws.url}\n")

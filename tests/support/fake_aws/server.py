@@ -52,7 +52,11 @@ class FaultyServer(Server):
         reader, first = Reader(line.sock), True
         while (http := reader.read()) is not None and not self.stopping.is_set():
             settings = self.state.settings
-            line.due = time.perf_counter() + settings.latency + (settings.connect_latency if first else 0.0)
+            line.due = (
+                time.perf_counter()
+                + settings.latency
+                + (settings.connect_latency if first else 0.0)
+            )
             first = False
             if not self._exchange(line, http):
                 return
@@ -68,6 +72,10 @@ class FaultyServer(Server):
         state.log(call)
         fault = state.script.take(call.service, call.operation)
         try:
-            return honest(state, line, call) if fault is None else misbehave(Exchange(state, line, call, fault))
+            return (
+                honest(state, line, call)
+                if fault is None
+                else misbehave(Exchange(state, line, call, fault))
+            )
         finally:
             call.drop_content()

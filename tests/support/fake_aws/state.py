@@ -19,7 +19,9 @@ _SENDS = frozenset({"SendEmail", "SendRawEmail"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that was read whole. `parameters` leaves message content out; `at` is the fake's clock."""
+    """One request that was read whole. `parameters` leaves message content out; `at` is the fake's
+    clock.
+    """
 
     service: str
     operation: str
@@ -84,7 +86,15 @@ class State(Ledger):
     def requests(self) -> list[Request]:
         """The calls as they are shown; made when asked for, as a benchmark never asks."""
         return [
-            Request(call.service, call.operation, call.region, call.parameters, call.http.headers, at, call.access_key_id)
+            Request(
+                call.service,
+                call.operation,
+                call.region,
+                call.parameters,
+                call.http.headers,
+                at,
+                call.access_key_id,
+            )
             for call, at in list(self._log)
         ]
 
@@ -143,4 +153,7 @@ def _camel(name: str) -> str:
 def _message(message: SentMessage) -> dict[str, Any]:
     shown = _shown(message, _CONTENT)
     del shown["simple"]
-    return {**shown, "attachments": [_shown(item, ("size", "sha256")) for item in message.attachments]}
+    return {
+        **shown,
+        "attachments": [_shown(item, ("size", "sha256")) for item in message.attachments],
+    }

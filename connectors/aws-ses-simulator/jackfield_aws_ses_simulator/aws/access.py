@@ -23,7 +23,9 @@ _KEYS = frozenset({"ses:FromAddress", "ses:TenantName"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Principal whose key signed a request. ``allow`` None permits every action; the session's policy narrows it further."""
+    """Principal whose key signed a request. ``allow`` None permits every action; the session's
+    policy narrows it further.
+    """
 
     arn: str
     user_id: str
@@ -35,8 +37,11 @@ class Caller:
         """Number of the caller's account."""
         return self.arn.split(":")[4]
 
-    def authorise(self, resource: str, *actions: str, context: Mapping[str, str | None] = MappingProxyType({})) -> None:
-        """Require permission for one of the actions on the resource. ``context`` are the values of the condition keys.
+    def authorise(
+        self, resource: str, *actions: str, context: Mapping[str, str | None] = MappingProxyType({})
+    ) -> None:
+        """Require permission for one of the actions on the resource. ``context`` are the values of
+        the condition keys.
 
         :raises Refusal: AccessDenied, naming the first action, if none is allowed.
         """
@@ -46,7 +51,9 @@ class Caller:
     def _may(self, action: str, resource: str, context: Mapping[str, str | None]) -> bool:
         """Return whether the role or user and the session policy both allow the action."""
         policy = self.session.policy if self.session else None
-        return (self.allow is None or _matches(self.allow, action)) and (policy is None or _permits(policy, action, resource, context))
+        return (self.allow is None or _matches(self.allow, action)) and (
+            policy is None or _permits(policy, action, resource, context)
+        )
 
 
 def authenticate(ledger: Ledger, call: Call) -> Caller:
@@ -70,7 +77,11 @@ def authenticate(ledger: Ledger, call: Call) -> Caller:
         raise refusals.unknown_key()
     user = user or User()
     _check_signature(ledger, call, user.secret)
-    return Caller(user.arn or f"arn:aws:iam::{NUMBER}:user/{call.access_key_id}", call.access_key_id, user.allow)
+    return Caller(
+        user.arn or f"arn:aws:iam::{NUMBER}:user/{call.access_key_id}",
+        call.access_key_id,
+        user.allow,
+    )
 
 
 def _session_caller(ledger: Ledger, call: Call) -> Caller:
@@ -80,7 +91,9 @@ def _session_caller(ledger: Ledger, call: Call) -> Caller:
     if session.access_key_id != call.access_key_id:
         raise refusals.unknown_key()
     _check_signature(ledger, call, session.secret)
-    if session.expires_at <= ledger.now() or (call.service != "sts" and not ledger.use_session(session)):
+    if session.expires_at <= ledger.now() or (
+        call.service != "sts" and not ledger.use_session(session)
+    ):
         raise refusals.expired()
     role = ledger.account.role(session.role_arn)
     return Caller(session.arn, session.user_id, role.allow if role else None, session)
@@ -111,25 +124,44 @@ def _matches(patterns: Iterable[str], action: str) -> bool:
 def _permits(policy: str, action: str, resource: str, context: Mapping[str, str | None]) -> bool:
     """Return whether a policy allows an action and does not deny it."""
     statements = _many((parse_policy(policy) or {}).get("Statement"))
-    effects = [statement.get("Effect") for statement in statements if _covers(statement, action, resource, context)]
+    effects = [
+        statement.get("Effect")
+        for statement in statements
+        if _covers(statement, action, resource, context)
+    ]
     return "Allow" in effects and "Deny" not in effects
 
 
-def _covers(statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str | None]) -> bool:
+def _covers(
+    statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str | None]
+) -> bool:
     if "NotAction" in statement:
         named = not _matches(_many(statement["NotAction"]), action)
     else:
         named = _matches(_many(statement.get("Action")), action)
-    if not named or not any(fnmatchcase(resource, pattern) for pattern in _many(statement.get("Resource"))):
+    if not named or not any(
+        fnmatchcase(resource, pattern) for pattern in _many(statement.get("Resource"))
+    ):
         return False
     conditions = statement.get("Condition") or {}
-    return all(_holds(conditions[name], context) for name in ("StringEquals", "StringLike") if name in conditions)
+    return all(
+        _holds(conditions[name], context)
+        for name in ("StringEquals", "StringLike")
+        if name in conditions
+    )
 
 
 def _holds(keys: Mapping[str, Any], context: Mapping[str, str | None]) -> bool:
-    """Return whether a request fulfils the known keys of a condition. A request without a value for a key does not."""
-    known = {key: (context.get(key) or "", _many(wanted)) for key, wanted in keys.items() if key in _KEYS}
-    return all(value and any(fnmatchcase(value, pattern) for pattern in wanted) for value, wanted in known.values())
+    """Return whether a request fulfils the known keys of a condition. A request without a value for
+    a key does not.
+    """
+    known = {
+        key: (context.get(key) or "", _many(wanted)) for key, wanted in keys.items() if key in _KEYS
+    }
+    return all(
+        value and any(fnmatchcase(value, pattern) for pattern in wanted)
+        for value, wanted in known.values()
+    )
 
 
 def _many(value: object) -> list[Any]:

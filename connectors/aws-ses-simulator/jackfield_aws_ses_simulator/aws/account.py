@@ -31,12 +31,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Role of the account. ``allow`` None means every action, ``trust`` None every principal, ``external_id`` None that no External ID is
-    required.
+    """Role of the account. ``allow`` None means every action, ``trust`` None every principal,
+    ``external_id`` None that no External ID is required.
 
-    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``: the first matching ID with which the role is assumed is
-    trusted, too. A role with a pattern also exists under each name that extends its own by a hyphen, since the simulator cannot create
-    roles.
+    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``: the first
+    matching ID with which the role is assumed is trusted, too. A role with a pattern also exists
+    under each name that extends its own by a hyphen, since the simulator cannot create roles.
     """
 
     external_id: str | None = None
@@ -49,12 +49,18 @@ class Role:
         """Return whether the role's condition accepts an External ID, or None."""
         if self.external_id is None or external_id == self.external_id:
             return True
-        return external_id is not None and self.external_id_like is not None and fnmatchcase(external_id, self.external_id_like)
+        return (
+            external_id is not None
+            and self.external_id_like is not None
+            and fnmatchcase(external_id, self.external_id_like)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Long-lived access key or, with a session token, a temporary one. ``arn`` None is derived from the key."""
+    """Long-lived access key or, with a session token, a temporary one. ``arn`` None is derived from
+    the key.
+    """
 
     secret: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
@@ -64,7 +70,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Sending quota: recipients in 24 hours (-1 = unlimited), sends per second, and recipients already counted."""
+    """Sending quota: recipients in 24 hours (-1 = unlimited), sends per second, and recipients
+    already counted.
+    """
 
     max24_hour_send: float = 50000.0
     max_send_rate: float = 14.0
@@ -73,11 +81,13 @@ class Quota:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Account as its owner set it up. None for identities, configuration sets, roles or users disables their checks.
+    """Account as its owner set it up. None for identities, configuration sets, roles or users
+    disables their checks.
 
-    ``rates`` are calls per second by operation; ``verification_seconds`` pass until a new identity, or its MAIL FROM domain, is verified.
-    ``session_calls`` ends a session after that number of SES calls. ``strict_raw`` requires ``ses:SendRawEmail`` for raw content over API
-    version 2, where either send permission suffices otherwise.
+    ``rates`` are calls per second by operation; ``verification_seconds`` pass until a new identity,
+    or its MAIL FROM domain, is verified. ``session_calls`` ends a session after that number of SES
+    calls. ``strict_raw`` requires ``ses:SendRawEmail`` for raw content over API version 2, where
+    either send permission suffices otherwise.
     """
 
     identities: tuple[Identity, ...] | None = None
@@ -96,22 +106,36 @@ class Account:
 
     @cached_property
     def _owned(self) -> frozenset[tuple[str, str | None]]:
-        return frozenset((folded(identity.name), identity.region) for identity in self.identities or ())
+        return frozenset(
+            (folded(identity.name), identity.region) for identity in self.identities or ()
+        )
 
     def owns(self, name: str, region: str) -> bool:
-        """Return whether the account owns an identity, given its folded name. Without a list of identities it owns every name."""
-        return self.identities is None or any((name, where) in self._owned for where in (None, region))
+        """Return whether the account owns an identity, given its folded name. Without a list of
+        identities it owns every name.
+        """
+        return self.identities is None or any(
+            (name, where) in self._owned for where in (None, region)
+        )
 
     def role(self, arn: str) -> Role | None:
-        """Return a role by its ARN, None if it does not exist; a default role if the account lists no roles."""
+        """Return a role by its ARN, None if it does not exist; a default role if the account lists
+        no roles.
+        """
         if self.roles is None:
             return Role()
-        like = (role for known, role in self.roles.items() if role.external_id_like is not None and arn.startswith(f"{known}-"))
+        like = (
+            role
+            for known, role in self.roles.items()
+            if role.external_id_like is not None and arn.startswith(f"{known}-")
+        )
         return self.roles.get(arn) or next(like, None)
 
     def identities_in(self, region: str) -> tuple[Identity, ...]:
         """Return the identities of a region; empty if the account does not check identities."""
-        return tuple(identity for identity in self.identities or () if identity.region in (None, region))
+        return tuple(
+            identity for identity in self.identities or () if identity.region in (None, region)
+        )
 
 
 def folded(name: str) -> str:
@@ -121,7 +145,9 @@ def folded(name: str) -> str:
 
 
 def covering(address: str) -> tuple[str, ...]:
-    """Return the names of identities that cover an address: itself, its domain, parent domains; empty for the mailbox simulator."""
+    """Return the names of identities that cover an address: itself, its domain, parent domains;
+    empty for the mailbox simulator.
+    """
     name = folded(address)
     labels = name.rpartition("@")[2].split(".")
     domains = tuple(".".join(labels[start:]) for start in range(len(labels)))
@@ -147,7 +173,11 @@ def page(names: Iterable[str], scope: str, token: str | None, size: str) -> Page
     ordered = sorted(names)
     start = 0 if token is None else _offset(token, scope)
     following = start + wanted
-    more = base64.urlsafe_b64encode(f"{scope}|{following}".encode()).decode() if following < len(ordered) else None
+    more = (
+        base64.urlsafe_b64encode(f"{scope}|{following}".encode()).decode()
+        if following < len(ordered)
+        else None
+    )
     return Page(tuple(ordered[start:following]), more)
 
 
@@ -158,4 +188,8 @@ def _offset(token: str, scope: str) -> int:
             return int(offset)
     except ValueError:
         pass
-    raise Refusal("InvalidNextToken", "The specified NextToken is invalid.", v2_code="InvalidNextTokenException")
+    raise Refusal(
+        "InvalidNextToken",
+        "The specified NextToken is invalid.",
+        v2_code="InvalidNextTokenException",
+    )

@@ -43,7 +43,11 @@ def answer(ledger: Ledger, call: Call) -> Answer:
         caller = admit(ledger, call)
         if call.service in SERVICES:
             return answer_service(ledger, call, caller)
-        return ses.answer_v2(ledger, call, caller) if call.service == "sesv2" else _query(ledger, call, caller)
+        return (
+            ses.answer_v2(ledger, call, caller)
+            if call.service == "sesv2"
+            else _query(ledger, call, caller)
+        )
     except Refusal as refusal:
         return refusal.answer(call.service, call.request_id)
     except (AttributeError, KeyError, TypeError):
@@ -55,5 +59,7 @@ def _query(ledger: Ledger, call: Call, caller: Caller) -> Answer:
     operation = _QUERY_OPERATIONS[call.service].get(call.operation)
     if operation is None:
         raise refusals.unimplemented(call.operation)
-    body = result_xml(call.service, call.operation, operation(ledger, call, caller), call.request_id)
+    body = result_xml(
+        call.service, call.operation, operation(ledger, call, caller), call.request_id
+    )
     return Answer(_OK, body, "text/xml", (("x-amzn-RequestId", call.request_id),))

@@ -18,14 +18,19 @@ MONITORING = "monitoring"
 """Name of Amazon CloudWatch as a service in signatures."""
 _TARGETS = {"GraniteServiceVersion20100801.": MONITORING, "AmazonSQS.": "sqs"}
 """Services of AWS's JSON protocol, by prefix of ``X-Amz-Target``."""
-_QUERIES = {"AssumeRole": "sts", "GetCallerIdentity": "sts", "ConfirmSubscription": "sns", "Unsubscribe": "sns"}
+_QUERIES = {
+    "AssumeRole": "sts",
+    "GetCallerIdentity": "sts",
+    "ConfirmSubscription": "sns",
+    "Unsubscribe": "sns",
+}
 """Services of query operations that may be called unsigned."""
 
 
 @dataclass(slots=True)
 class Call:
-    """Call of one AWS operation; ``content`` is a message's content, separate from ``parameters``. ``malformed`` is the refusal of an
-    unreadable body.
+    """Call of one AWS operation; ``content`` is a message's content, separate from ``parameters``.
+    ``malformed`` is the refusal of an unreadable body.
     """
 
     http: HttpRequest = field(repr=False)
@@ -71,7 +76,8 @@ class Call:
 def read_call(http: HttpRequest, request_id: str) -> Call:
     """Identify the service and operation of a request; never raises.
 
-    The service is read from the credential scope of the signature. An unsigned request is identified by its path or its ``Action``.
+    The service is read from the credential scope of the signature. An unsigned request is
+    identified by its path or its ``Action``.
     """
     authorization = parse_authorization(http.headers.get("authorization", ""))
     content: dict[str, Any] = {}
@@ -84,14 +90,25 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
             if "Template" not in (parameters.get("Content") or ()):
                 parameters.pop("Content", None)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
-        return Call(http, "sesv2", operation, parameters, content, authorization, request_id, malformed)
+        return Call(
+            http, "sesv2", operation, parameters, content, authorization, request_id, malformed
+        )
     if http.path.startswith(f"{ROUTE_53}/"):
         return Call(http, "route53", UNKNOWN, {}, content, authorization, request_id)
     prefix, dot, operation = http.headers.get("x-amz-target", "").partition(".")
     if prefix + dot in _TARGETS:
         body = _json_object(http.body)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
-        return Call(http, _TARGETS[prefix + dot], operation, body or {}, content, authorization, request_id, malformed)
+        return Call(
+            http,
+            _TARGETS[prefix + dot],
+            operation,
+            body or {},
+            content,
+            authorization,
+            request_id,
+            malformed,
+        )
     form = parse_form(http.body or http.query.encode())
     operation = form.get("Action", UNKNOWN)
     signed = authorization.service if authorization else None

@@ -9,7 +9,9 @@ JSON = "application/json"
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One request; header names in lower case, path and query as received (still percent-encoded)."""
+    """One request; header names in lower case, path and query as received (still
+    percent-encoded).
+    """
 
     method: str
     path: str

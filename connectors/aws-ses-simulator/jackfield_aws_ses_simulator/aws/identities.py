@@ -1,4 +1,6 @@
-"""Identities and the account of SES version 2: an identity that a call creates is verified after a while, as if its owner had acted."""
+"""Identities and the account of SES version 2: an identity that a call creates is verified after a
+while, as if its owner had acted.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,32 @@ def _find(ledger: Ledger, call: Call) -> Body:
     name = str(call.parameters["EmailIdentity"])
     place = _place(call, name)
     record = ledger.records.get(place)
-    if record is None and (place in ledger.records or not ledger.account.owns(place[-1], call.region)):
+    if record is None and (
+        place in ledger.records or not ledger.account.owns(place[-1], call.region)
+    ):
         raise missing(f"Email identity {name} does not exist.")
     return record or {"EmailIdentity": name, "VerifiedAt": 0.0}
 
 
 def names_in(ledger: Ledger, call: Call) -> dict[str, Body]:
-    """Return the identities of the call's region by name: the owner's, and identities that calls created."""
-    owned = {_place(call, identity.name): _record(identity.name, 0.0) for identity in ledger.account.identities_in(call.region)}
+    """Return the identities of the call's region by name: the owner's, and identities that calls
+    created.
+    """
+    owned = {
+        _place(call, identity.name): _record(identity.name, 0.0)
+        for identity in ledger.account.identities_in(call.region)
+    }
     with ledger.changed:
-        made = {place: record for place, record in ledger.records.items() if place[:2] == ("EmailIdentity", call.region)}
-    return {record["EmailIdentity"]: record for record in {**owned, **made}.values() if record is not None}
+        made = {
+            place: record
+            for place, record in ledger.records.items()
+            if place[:2] == ("EmailIdentity", call.region)
+        }
+    return {
+        record["EmailIdentity"]: record
+        for record in {**owned, **made}.values()
+        if record is not None
+    }
 
 
 def exists(ledger: Ledger, call: Call, name: str) -> bool:
@@ -53,7 +70,10 @@ def create(ledger: Ledger, call: Call, name: str) -> Body:
     place = _place(call, name)
     if exists(ledger, call, name):
         raise Refusal("AlreadyExistsException", f"Email identity {name} already exist.")
-    record = {**call.parameters, **_record(name, ledger.now() + ledger.account.verification_seconds)}
+    record = {
+        **call.parameters,
+        **_record(name, ledger.now() + ledger.account.verification_seconds),
+    }
     ledger.records[place] = record
     return _details(ledger, call, record)
 
@@ -69,21 +89,33 @@ def _get_identity(ledger: Ledger, call: Call) -> Body:
 def _details(ledger: Ledger, call: Call, record: Body) -> Body:
     status = _status(ledger, record["VerifiedAt"])
     mail_from = record.get("MailFromDomain")
-    since = {"MailFromDomain": mail_from, "MailFromDomainStatus": _status(ledger, record["MailFromAt"])} if mail_from else {}
+    since = (
+        {"MailFromDomain": mail_from, "MailFromDomainStatus": _status(ledger, record["MailFromAt"])}
+        if mail_from
+        else {}
+    )
     return {
         **record,
         **_summary(ledger, record),
         "FeedbackForwardingStatus": True,
         "VerifiedForSendingStatus": status == "SUCCESS",
         "DkimAttributes": _dkim(call, record, status),
-        "MailFromAttributes": {"BehaviorOnMxFailure": record.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE"), **since},
+        "MailFromAttributes": {
+            "BehaviorOnMxFailure": record.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE"),
+            **since,
+        },
     }
 
 
 def _summary(ledger: Ledger, record: Body) -> Body:
     name, status = record["EmailIdentity"], _status(ledger, record["VerifiedAt"])
     kind = "EMAIL_ADDRESS" if "@" in name else "DOMAIN"
-    return {"IdentityName": name, "IdentityType": kind, "SendingEnabled": status == "SUCCESS", "VerificationStatus": status}
+    return {
+        "IdentityName": name,
+        "IdentityType": kind,
+        "SendingEnabled": status == "SUCCESS",
+        "VerificationStatus": status,
+    }
 
 
 def _status(ledger: Ledger, done_at: float) -> str:
@@ -92,7 +124,11 @@ def _status(ledger: Ledger, done_at: float) -> str:
 
 def _dkim(call: Call, record: Body, status: str) -> Body:
     if "@" in record["EmailIdentity"]:
-        return {"SigningEnabled": False, "Status": "NOT_STARTED", "SigningAttributesOrigin": "AWS_SES"}
+        return {
+            "SigningEnabled": False,
+            "Status": "NOT_STARTED",
+            "SigningAttributesOrigin": "AWS_SES",
+        }
     seeds = (f"{record['EmailIdentity']}/{call.region}/{number}" for number in range(3))
     return {
         "SigningEnabled": True,
@@ -111,8 +147,15 @@ def _delete_identity(ledger: Ledger, call: Call) -> Body:
 
 
 def _set_mail_from(ledger: Ledger, call: Call) -> Body:
-    given = {"MailFromDomain": None, **call.parameters, "MailFromAt": ledger.now() + ledger.account.verification_seconds}
-    ledger.records[_place(call, str(call.parameters["EmailIdentity"]))] = {**_find(ledger, call), **given}
+    given = {
+        "MailFromDomain": None,
+        **call.parameters,
+        "MailFromAt": ledger.now() + ledger.account.verification_seconds,
+    }
+    ledger.records[_place(call, str(call.parameters["EmailIdentity"]))] = {
+        **_find(ledger, call),
+        **given,
+    }
     return {}
 
 
@@ -142,8 +185,12 @@ def _get_account(ledger: Ledger, _call: Call) -> Body:
 
 
 def _put_details(ledger: Ledger, call: Call) -> Body:
-    """Store the account's details. In the sandbox the first call requests production access, which the simulator never reviews."""
-    review: dict[str, Any] = {"ReviewDetails": {"Status": "PENDING"}} if ledger.account.sandbox else {}
+    """Store the account's details. In the sandbox the first call requests production access, which
+    the simulator never reviews.
+    """
+    review: dict[str, Any] = (
+        {"ReviewDetails": {"Status": "PENDING"}} if ledger.account.sandbox else {}
+    )
     if review and ledger.records.get(_DETAILS):
         raise Refusal("ConflictException", "The account details are under review.", _CONFLICT)
     ledger.records[_DETAILS] = {**call.parameters, **review}
@@ -159,4 +206,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetAccount": _get_account,
     "PutAccountDetails": _put_details,
 }
-"""Operations by name. Each returns the members of its response; members outside the operation's output shape are left out."""
+"""Operations by name. Each returns the members of its response; members outside the operation's
+output shape are left out.
+"""

@@ -1,4 +1,6 @@
-"""History of an account: sessions, accepted messages, rate-limited calls, and the clock that expires sessions."""
+"""History of an account: sessions, accepted messages, rate-limited calls, and the clock that
+expires sessions.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _JITTER = 0.95
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One assumed role. ``policy`` is the session policy given to AssumeRole; ``expires_at`` is a time of the ledger's clock."""
+    """One assumed role. ``policy`` is the session policy given to AssumeRole; ``expires_at`` is a
+    time of the ledger's clock.
+    """
 
     access_key_id: str
     secret: str = field(repr=False)
@@ -41,13 +45,17 @@ class Session:
 
 
 class Ledger:
-    """Mutable state of one account. Methods are thread-safe, except ``advance``; ``changed`` is notified at each message.
+    """Mutable state of one account. Methods are thread-safe, except ``advance``; ``changed`` is
+    notified at each message.
 
     ``on_sent`` is called with each accepted message, before its sender receives the answer.
     """
 
     def __init__(
-        self, account: Account, clock: Callable[[], float] = time.time, on_sent: Callable[[SentMessage], object] | None = None
+        self,
+        account: Account,
+        clock: Callable[[], float] = time.time,
+        on_sent: Callable[[SentMessage], object] | None = None,
     ) -> None:
         self.account = account
         self._on_sent = on_sent
@@ -59,7 +67,9 @@ class Ledger:
         """Origin of the URLs by which the last caller has reached the account."""
         self.closed = False
         self.records: dict[tuple[str, ...], dict[str, Any] | None] = {}
-        """Resources that calls made, by kind, region and key; None for an identity of the owner's that a call deleted."""
+        """Resources that calls made, by kind, region and key; None for an identity of the owner's
+        that a call deleted.
+        """
         self._clock = clock
         self._offset = 0.0
         run = uuid.uuid4().hex
@@ -102,9 +112,15 @@ class Ledger:
             self._on_sent(message)
 
     def is_verified(self, address: str, region: str) -> bool:
-        """Return whether a verified identity covers the address; the mailbox simulator is always verified."""
+        """Return whether a verified identity covers the address; the mailbox simulator is always
+        verified.
+        """
         names = covering(address)
-        return self.account.identities is None or not names or any(self._is_verified(name, region) for name in names)
+        return (
+            self.account.identities is None
+            or not names
+            or any(self._is_verified(name, region) for name in names)
+        )
 
     def _is_verified(self, name: str, region: str) -> bool:
         key = ("EmailIdentity", region, name)
@@ -123,7 +139,9 @@ class Ledger:
             self.sessions[session.token] = session
 
     def claim(self, role_arn: str, external_id: str | None) -> bool:
-        """Bind a role to the first External ID that assumes it; return whether ``external_id`` is that one."""
+        """Bind a role to the first External ID that assumes it; return whether ``external_id`` is
+        that one.
+        """
         with self.changed:
             return self._claimed.setdefault(role_arn, external_id) == external_id
 
@@ -136,16 +154,23 @@ class Ledger:
         """End all sessions."""
         with self.changed:
             over = self.now() - 1
-            self.sessions = {token: replace(session, expires_at=over) for token, session in self.sessions.items()}
+            self.sessions = {
+                token: replace(session, expires_at=over) for token, session in self.sessions.items()
+            }
 
     def use_session(self, session: Session) -> bool:
         """Count an SES call by the session; return False if ``session_calls`` is used up."""
         with self.changed:
             self._uses[session.token] += 1
-            return self.account.session_calls is None or self._uses[session.token] <= self.account.session_calls
+            return (
+                self.account.session_calls is None
+                or self._uses[session.token] <= self.account.session_calls
+            )
 
     def is_too_fast(self, operation: str) -> bool:
-        """Return whether a call exceeds the operation's rate, with 5 % tolerance for jitter; refused calls do not count."""
+        """Return whether a call exceeds the operation's rate, with 5 % tolerance for jitter;
+        refused calls do not count.
+        """
         rate = self.account.rates.get(operation)
         if rate is None:
             return False

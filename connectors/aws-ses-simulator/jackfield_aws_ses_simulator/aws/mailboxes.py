@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 
 def split_mailboxes(text: str) -> list[str]:
-    """Return the mailboxes of an address list. Commas inside quotes and angle brackets do not separate."""
+    """Return the mailboxes of an address list. Commas inside quotes and angle brackets do not
+    separate.
+    """
     parts, start, quoted, angle, escaped = [], 0, False, False, False
     for position, char in enumerate(text):
         if escaped:

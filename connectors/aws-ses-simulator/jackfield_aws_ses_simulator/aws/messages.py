@@ -11,7 +11,19 @@ from email.header import decode_header, make_header
 from email.message import Message
 from functools import cached_property
 
-_CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "iso-2022-jp", "shift_jis", "gb18030", "big5"})
+_CHARSETS = frozenset(
+    {
+        "utf-8",
+        "us-ascii",
+        "iso-8859-1",
+        "iso-8859-15",
+        "windows-1252",
+        "iso-2022-jp",
+        "shift_jis",
+        "gb18030",
+        "big5",
+    }
+)
 """Charsets whose bodies are decoded: some of Python's other codecs may take quadratic time."""
 
 
@@ -38,7 +50,8 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Content of a message: subject, texts, headers (for simple content the additional ones, for raw content all) and attachments.
+    """Content of a message: subject, texts, headers (for simple content the additional ones, for
+    raw content all) and attachments.
 
     ``charsets`` are the charsets given for ``subject``, ``text`` and ``html``.
     """
@@ -53,10 +66,11 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True)
 class SentMessage:
-    """Accepted message. ``at`` is a time of the ledger's clock; ``simple`` is set for kind "simple", ``raw`` for kind "raw".
+    """Accepted message. ``at`` is a time of the ledger's clock; ``simple`` is set for kind
+    "simple", ``raw`` for kind "raw".
 
-    ``size`` is the encoded size in bytes; for simple content it estimates SES's own encoding. SendRawEmail of version 1 has one list of
-    destinations, stored in ``to``.
+    ``size`` is the encoded size in bytes; for simple content it estimates SES's own encoding.
+    SendRawEmail of version 1 has one list of destinations, stored in ``to``.
     """
 
     message_id: str
@@ -122,7 +136,9 @@ class SentMessage:
 
 
 def decoded(value: object) -> str:
-    """Decode a header's RFC 2047 words; the parsers of ``email`` would insert blanks between them."""
+    """Decode a header's RFC 2047 words; the parsers of ``email`` would insert blanks between
+    them.
+    """
     text = str(value)
     try:
         return str(make_header(decode_header(text)))
@@ -144,10 +160,22 @@ def _parse_content(raw: bytes) -> Content:
             disposition = (part.get_content_disposition() or "attachment").upper()
             about = part.get("Content-ID")
             attachments.append(
-                Attachment(decoded(named or ""), kind, _octets(part), disposition, str(about).strip("<> ") if about else None)
+                Attachment(
+                    decoded(named or ""),
+                    kind,
+                    _octets(part),
+                    disposition,
+                    str(about).strip("<> ") if about else None,
+                )
             )
     headers = tuple((name, decoded(value)) for name, value in message.items())
-    return Content(decoded(message.get("Subject", "")), texts.get("text/plain"), texts.get("text/html"), headers, tuple(attachments))
+    return Content(
+        decoded(message.get("Subject", "")),
+        texts.get("text/plain"),
+        texts.get("text/html"),
+        headers,
+        tuple(attachments),
+    )
 
 
 def _octets(part: Message) -> bytes:

@@ -1,5 +1,6 @@
-"""Services other than SES and STS, by botocore's models: Amazon SNS (query protocol), Amazon SQS and Amazon CloudWatch (AWS JSON 1.0),
-Amazon Route 53 (REST-XML)."""
+"""Services other than SES and STS, by botocore's models: Amazon SNS (query protocol), Amazon SQS
+and Amazon CloudWatch (AWS JSON 1.0), Amazon Route 53 (REST-XML).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,12 @@ from jackfield_aws_ses_simulator.aws.access import Caller
 from jackfield_aws_ses_simulator.aws.call import MONITORING, Call
 from jackfield_aws_ses_simulator.aws.exchange import Answer
 from jackfield_aws_ses_simulator.aws.ledger import Ledger
-from jackfield_aws_ses_simulator.aws.query import document_xml, members_xml, read_members, result_xml
+from jackfield_aws_ses_simulator.aws.query import (
+    document_xml,
+    members_xml,
+    read_members,
+    result_xml,
+)
 from jackfield_aws_ses_simulator.aws.refusals import unimplemented
 from jackfield_aws_ses_simulator.aws.resources import Body
 from jackfield_aws_ses_simulator.aws.zones import read_zones_call
@@ -23,7 +29,9 @@ _OK, _JSON = 200, "application/x-amz-json-1.0"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """AWS service: its name in botocore and in permissions, its operations, and a function for the ARN of a call's resource."""
+    """AWS service: its name in botocore and in permissions, its operations, and a function for the
+    ARN of a call's resource.
+    """
 
     key: str
     operations: Mapping[str, Callable[[Ledger, Call], Body]]
@@ -35,14 +43,18 @@ SERVICES: Mapping[str, Service] = {
     "sns": Service("sns", topics.OPERATIONS, topics.arn_of, "query"),
     "sqs": Service("sqs", queues.OPERATIONS, lambda _ledger, call: queues.arn_of(call)),
     "route53": Service("route53", zones.OPERATIONS, lambda _ledger, _call: "*", "rest-xml"),
-    MONITORING: Service("cloudwatch", {**metrics.OPERATIONS, **alarms.OPERATIONS}, lambda _ledger, _call: "*"),
+    MONITORING: Service(
+        "cloudwatch", {**metrics.OPERATIONS, **alarms.OPERATIONS}, lambda _ledger, _call: "*"
+    ),
 }
 """Services by the name in signatures."""
 
 
 def is_open(call: Call) -> bool:
     """Return whether a call needs no signature, since a link in a message of SNS makes it."""
-    return call.service == "sns" and call.operation in topics.UNSIGNED and call.authorization is None
+    return (
+        call.service == "sns" and call.operation in topics.UNSIGNED and call.authorization is None
+    )
 
 
 def answer_service(ledger: Ledger, call: Call, caller: Caller | None) -> Answer:
@@ -66,7 +78,9 @@ def answer_service(ledger: Ledger, call: Call, caller: Caller | None) -> Answer:
 
 
 def _decode_form(service: Service, call: Call) -> None:
-    """Convert the parameters of a form to the model's types, and check all parameters against the model."""
+    """Convert the parameters of a form to the model's types, and check all parameters against the
+    model.
+    """
     if service.protocol == "query":
         shape, _ = model.shapes(service.key, call.operation)
         call.parameters = read_members(call.parameters, shape)
@@ -82,4 +96,6 @@ def _written(service: Service, call: Call, body: Body) -> Answer:
     inner = "" if shape is None else members_xml(shape, body)
     if service.protocol == "rest-xml":
         return Answer(_OK, document_xml(call.service, call.operation, inner), "text/xml", headers)
-    return Answer(_OK, result_xml(call.service, call.operation, inner, call.request_id), "text/xml", headers)
+    return Answer(
+        _OK, result_xml(call.service, call.operation, inner, call.request_id), "text/xml", headers
+    )

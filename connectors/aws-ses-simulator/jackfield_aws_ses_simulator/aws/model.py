@@ -1,4 +1,6 @@
-"""botocore's models of the services: they name a request's operation, check its parameters, and give the members of its response."""
+"""botocore's models of the services: they name a request's operation, check its parameters, and
+give the members of its response.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def _model(service: str = _SES) -> Any:
 
 
 def shapes(service: str, operation: str) -> tuple[Any, Any]:
-    """Return the shapes of an operation's input and output, each None if it has none; both None for an unknown operation."""
+    """Return the shapes of an operation's input and output, each None if it has none; both None for
+    an unknown operation.
+    """
     if operation not in _model(service).operation_names:
         return None, None
     found = _model(service).operation_model(operation)
@@ -45,13 +49,18 @@ def _routes() -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 
 def route(http: HttpRequest) -> tuple[str, dict[str, Any]]:
-    """Return the operation of a request, with its parameters from path and query; ``UNKNOWN`` for an operation that the model lacks."""
+    """Return the operation of a request, with its parameters from path and query; ``UNKNOWN`` for
+    an operation that the model lacks.
+    """
     if http.path == SEND_PATH:
         return "SendEmail", {}  # without the model, which takes 20 ms to load
     for method, pattern, name in _routes():
         match = pattern.fullmatch(http.path)
         if match and method == http.method:
-            return name, {**_query(http, name), **{key: unquote(text) for key, text in match.groupdict().items()}}
+            return name, {
+                **_query(http, name),
+                **{key: unquote(text) for key, text in match.groupdict().items()},
+            }
     return UNKNOWN, {}
 
 
@@ -60,7 +69,13 @@ def _query(http: HttpRequest, operation: str) -> dict[str, Any]:
     for name, member in _model().operation_model(operation).input_shape.members.items():
         values = given.get(member.serialization.get("name", name), [])
         if member.serialization.get("location") == "querystring" and values:
-            found[name] = values if member.type_name == "list" else _number(values[0]) if member.type_name == "integer" else values[0]
+            found[name] = (
+                values
+                if member.type_name == "list"
+                else _number(values[0])
+                if member.type_name == "integer"
+                else values[0]
+            )
     return found
 
 
@@ -73,7 +88,9 @@ def check(operation: str, parameters: dict[str, Any], service: str = _SES) -> No
 
     :raises Refusal: with all faults.
     """
-    report = ParamValidator().validate(parameters, _model(service).operation_model(operation).input_shape)
+    report = ParamValidator().validate(
+        parameters, _model(service).operation_model(operation).input_shape
+    )
     if report.has_errors():
         raise Refusal("ValidationError", report.generate_report(), v2_code="BadRequestException")
 
@@ -87,5 +104,9 @@ def shaped(operation: str, body: dict[str, Any], service: str = _SES) -> dict[st
 
 def _members(shape: Any, value: Any) -> Any:
     if shape.type_name == "structure":
-        return {name: _members(member, value[name]) for name, member in shape.members.items() if value.get(name) is not None}
+        return {
+            name: _members(member, value[name])
+            for name, member in shape.members.items()
+            if value.get(name) is not None
+        }
     return [_members(shape.member, item) for item in value] if shape.type_name == "list" else value

@@ -1,6 +1,8 @@
-"""Outcomes of accepted messages: deliveries, bounces and complaints, decided by the mailbox simulator and the suppression list.
+"""Outcomes of accepted messages: deliveries, bounces and complaints, decided by the mailbox
+simulator and the suppression list.
 
-Addresses of the mailbox simulator from https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html.
+Addresses of the mailbox simulator from
+https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ _DOMAIN = "simulator.amazonses.com"
 _EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 """EICAR test file, which virus scanners recognise: SES rejects a message with it."""
 _BOUNCE, _COMPLAINT, _DELIVERY, _REJECT = "Bounce", "Complaint", "Delivery", "Reject"
-_SIMULATED = {"bounce": (_BOUNCE,), "complaint": (_DELIVERY, _COMPLAINT), "suppressionlist": (_BOUNCE,)}
+_SIMULATED = {
+    "bounce": (_BOUNCE,),
+    "complaint": (_DELIVERY, _COMPLAINT),
+    "suppressionlist": (_BOUNCE,),
+}
 _SUBTYPES = {"suppressionlist": "Suppressed"}
 
 
@@ -31,10 +37,16 @@ class Outcome:
 
 
 def outcomes(ledger: Ledger, message: SentMessage) -> list[Outcome]:
-    """Return the outcomes of a message, one or two for each recipient; rejections if SES rejects it for its content."""
+    """Return the outcomes of a message, one or two for each recipient; rejections if SES rejects it
+    for its content.
+    """
     if _is_infected(message):
         return [Outcome(_REJECT, address) for address in addresses_of(message.recipients)]
-    return [one for address in addresses_of(message.recipients) for one in _of(ledger, message.region, address)]
+    return [
+        one
+        for address in addresses_of(message.recipients)
+        for one in _of(ledger, message.region, address)
+    ]
 
 
 def _of(ledger: Ledger, region: str, address: str) -> Iterator[Outcome]:
@@ -48,4 +60,6 @@ def _of(ledger: Ledger, region: str, address: str) -> Iterator[Outcome]:
 
 
 def _is_infected(message: SentMessage) -> bool:
-    return _EICAR in message.raw or any(_EICAR in attachment.data for attachment in message.attachments)
+    return _EICAR in message.raw or any(
+        _EICAR in attachment.data for attachment in message.attachments
+    )

@@ -1,7 +1,9 @@
-"""Event publishing of Amazon SES: records of a message's events in AWS's form, published to the topics of its configuration set.
+"""Event publishing of Amazon SES: records of a message's events in AWS's form, published to the
+topics of its configuration set.
 
-Records from https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html. Opens and clicks are not simulated:
-the mail has no readers. Destinations other than topics receive nothing.
+Records from
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html. Opens and
+clicks are not simulated: the mail has no readers. Destinations other than topics receive nothing.
 """
 
 from __future__ import annotations
@@ -25,13 +27,21 @@ from jackfield_aws_ses_simulator.aws.topics import publish_for
 
 _SUBJECT = "Amazon SES Email Event Notification"
 _VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
-_TYPES = {"Send": "SEND", "Reject": "REJECT", "Delivery": "DELIVERY", "Bounce": "BOUNCE", "Complaint": "COMPLAINT"}
+_TYPES = {
+    "Send": "SEND",
+    "Reject": "REJECT",
+    "Delivery": "DELIVERY",
+    "Bounce": "BOUNCE",
+    "Complaint": "COMPLAINT",
+}
 _TOOK = {"Delivery": 0.5, "Bounce": 0.6, "Complaint": 1.0}
 """Seconds from a send to its event, by event type."""
 
 
 def publish_events(ledger: Ledger, message: SentMessage) -> None:
-    """Publish the events of an accepted message to the topics of its configuration set, then evaluate the region's alarms."""
+    """Publish the events of an accepted message to the topics of its configuration set, then
+    evaluate the region's alarms.
+    """
     with ledger.changed:
         _publish_records(ledger, message, message.configuration_set or "")
         evaluate(ledger, message.region)
@@ -67,27 +77,55 @@ def _records(ledger: Ledger, message: SentMessage) -> Iterator[tuple[str, Body]]
         if kind == "Reject" and of_kind:
             yield kind, {"reason": "Bad content"}
         elif shape is not None:
-            yield from ((kind, {"timestamp": _moment(message.at + _TOOK[kind]), **shape(one)}) for one in of_kind)
+            yield from (
+                (kind, {"timestamp": _moment(message.at + _TOOK[kind]), **shape(one)})
+                for one in of_kind
+            )
 
 
 def _delivery(one: Outcome) -> Body:
     return {
-        "processingTimeMillis": int(_TOOK[one.kind] * 1000), "recipients": [one.address], "smtpResponse": "250 2.6.0 Message received",
-        "remoteMtaIp": "127.0.2.0", "reportingMTA": "a1-1.smtp-out.amazonses.com",
-    }  # fmt: skip
+        "processingTimeMillis": int(_TOOK[one.kind] * 1000),
+        "recipients": [one.address],
+        "smtpResponse": "250 2.6.0 Message received",
+        "remoteMtaIp": "127.0.2.0",
+        "reportingMTA": "a1-1.smtp-out.amazonses.com",
+    }
 
 
 def _bounce(one: Outcome) -> Body:
-    whom = {"emailAddress": one.address, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
+    whom = {
+        "emailAddress": one.address,
+        "action": "failed",
+        "status": "5.1.1",
+        "diagnosticCode": "smtp; 550 5.1.1 user unknown",
+    }
     if one.subtype == "OnAccountSuppressionList":
-        text = "Amazon SES did not send the message to this address because it is on the suppression list for your account."
-        whom = {"emailAddress": one.address, "action": "failed", "status": "5.1.1", "diagnosticCode": text}
-    about = {"feedbackId": _feedback(), "bounceType": "Permanent", "bounceSubType": one.subtype, "bouncedRecipients": [whom]}
+        text = (
+            "Amazon SES did not send the message to this address because it is on the "
+            "suppression list for your account."
+        )
+        whom = {
+            "emailAddress": one.address,
+            "action": "failed",
+            "status": "5.1.1",
+            "diagnosticCode": text,
+        }
+    about = {
+        "feedbackId": _feedback(),
+        "bounceType": "Permanent",
+        "bounceSubType": one.subtype,
+        "bouncedRecipients": [whom],
+    }
     return {**about, "reportingMTA": "dsn; a1-1.smtp-out.amazonses.com"}
 
 
 def _complaint(one: Outcome) -> Body:
-    about = {"feedbackId": _feedback(), "complaintSubType": None, "complainedRecipients": [{"emailAddress": one.address}]}
+    about = {
+        "feedbackId": _feedback(),
+        "complaintSubType": None,
+        "complainedRecipients": [{"emailAddress": one.address}],
+    }
     return {**about, "userAgent": "Amazon SES Mailbox Simulator", "complaintFeedbackType": "abuse"}
 
 
@@ -112,24 +150,47 @@ def _mail(message: SentMessage) -> Body:
     to = [*message.to]
     headers = [{"name": name, "value": value} for name, value in message.headers]
     if message.kind == "simple":
-        texts = {"From": message.source, "To": ", ".join(to), "Subject": message.subject, "MIME-Version": "1.0"}
+        texts = {
+            "From": message.source,
+            "To": ", ".join(to),
+            "Subject": message.subject,
+            "MIME-Version": "1.0",
+        }
         headers = [*({"name": name, "value": value} for name, value in texts.items()), *headers]
     tags = {
-        "ses:source-tls-version": ["TLSv1.3"], "ses:operation": ["SendEmail"], "ses:configuration-set": [message.configuration_set],
-        "ses:source-ip": ["127.0.0.1"], "ses:from-domain": [address_of(message.source).rpartition("@")[2]],
+        "ses:source-tls-version": ["TLSv1.3"],
+        "ses:operation": ["SendEmail"],
+        "ses:configuration-set": [message.configuration_set],
+        "ses:source-ip": ["127.0.0.1"],
+        "ses:from-domain": [address_of(message.source).rpartition("@")[2]],
         "ses:caller-identity": [message.session_name or message.access_key_id],
         **{name: [value] for name, value in message.tags.items()},
-    }  # fmt: skip
-    common = {"from": [message.source], "to": to, "messageId": message.message_id, "subject": message.subject}
+    }
+    common = {
+        "from": [message.source],
+        "to": to,
+        "messageId": message.message_id,
+        "subject": message.subject,
+    }
     return {
-        "timestamp": _moment(message.at), "source": message.source, "sourceArn": _identity(message), "sendingAccountId": NUMBER,
-        "messageId": message.message_id, "destination": [*addresses_of(message.recipients)], "headersTruncated": False, "headers": headers,
-        "commonHeaders": common, "tags": tags,
-    }  # fmt: skip
+        "timestamp": _moment(message.at),
+        "source": message.source,
+        "sourceArn": _identity(message),
+        "sendingAccountId": NUMBER,
+        "messageId": message.message_id,
+        "destination": [*addresses_of(message.recipients)],
+        "headersTruncated": False,
+        "headers": headers,
+        "commonHeaders": common,
+        "tags": tags,
+    }
 
 
 def _identity(message: SentMessage) -> str:
-    return message.identity_arn or f"arn:aws:ses:{message.region}:{NUMBER}:identity/{address_of(message.source)}"
+    return (
+        message.identity_arn
+        or f"arn:aws:ses:{message.region}:{NUMBER}:identity/{address_of(message.source)}"
+    )
 
 
 def _validated(operation: Operation, ledger: Ledger, call: Call) -> Body:

@@ -1,6 +1,7 @@
 """AWS's refusals, and their form in each protocol.
 
-SES version 1 and STS (query protocol) and SES version 2 (REST-JSON) name the same refusal differently, so a Refusal has both names.
+SES version 1 and STS (query protocol) and SES version 2 (REST-JSON) name the same refusal
+differently, so a Refusal has both names.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _NOT_IMPLEMENTED = 400, 403, 40
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """Refusal of a request by AWS. ``code`` and ``status`` are of the query protocol, ``v2_code`` and ``v2_status`` of version 2 if
-    different.
+    """Refusal of a request by AWS. ``code`` and ``status`` are of the query protocol, ``v2_code``
+    and ``v2_status`` of version 2 if different.
     """
 
     code: str
@@ -32,13 +33,30 @@ class Refusal(Exception):
     def answer(self, service: str, request_id: str) -> Answer:
         """Return the refusal in the service's wire format."""
         if service == "sesv2":
-            headers = (("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", self.v2_code or self.code), *self.headers)
-            return Answer(self.v2_status or self.status, json.dumps({"message": self.message}).encode(), headers=headers)
+            headers = (
+                ("x-amzn-RequestId", request_id),
+                ("x-amzn-ErrorType", self.v2_code or self.code),
+                *self.headers,
+            )
+            return Answer(
+                self.v2_status or self.status,
+                json.dumps({"message": self.message}).encode(),
+                headers=headers,
+            )
         if service in _JSON_ERRORS:
-            text = json.dumps({"__type": f"{_JSON_ERRORS[service]}#{self.code}", "message": self.message})
-            return Answer(self.status, text.encode(), "application/x-amz-json-1.0", (("x-amzn-RequestId", request_id), *self.headers))
+            text = json.dumps(
+                {"__type": f"{_JSON_ERRORS[service]}#{self.code}", "message": self.message}
+            )
+            return Answer(
+                self.status,
+                text.encode(),
+                "application/x-amz-json-1.0",
+                (("x-amzn-RequestId", request_id), *self.headers),
+            )
         body = error_xml(service, self.code, self.message, self.status, request_id)
-        return Answer(self.status, body, "text/xml", (("x-amzn-RequestId", request_id), *self.headers))
+        return Answer(
+            self.status, body, "text/xml", (("x-amzn-RequestId", request_id), *self.headers)
+        )
 
 
 def unknown_key() -> Refusal:
@@ -50,7 +68,8 @@ def unknown_key() -> Refusal:
 def bad_signature() -> Refusal:
     """Return the refusal of a signature made with another secret."""
     text = (
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"
+        "The request signature we calculated does not match the signature you provided. Check "
+        "your AWS Secret Access Key"
         " and signing method. Consult the service documentation for details."
     )
     return Refusal("SignatureDoesNotMatch", text, _FORBIDDEN, "InvalidSignatureException")
@@ -59,13 +78,21 @@ def bad_signature() -> Refusal:
 def unsigned() -> Refusal:
     """Return the refusal of an unsigned request."""
     return Refusal(
-        "MissingAuthenticationToken", "Request is missing Authentication Token", _FORBIDDEN, "MissingAuthenticationTokenException"
+        "MissingAuthenticationToken",
+        "Request is missing Authentication Token",
+        _FORBIDDEN,
+        "MissingAuthenticationTokenException",
     )
 
 
 def expired() -> Refusal:
     """Return the refusal of an expired or unknown session."""
-    return Refusal("ExpiredToken", "The security token included in the request is expired", _FORBIDDEN, "ExpiredTokenException")
+    return Refusal(
+        "ExpiredToken",
+        "The security token included in the request is expired",
+        _FORBIDDEN,
+        "ExpiredTokenException",
+    )
 
 
 def denied(arn: str, action: str, resource: str) -> Refusal:

@@ -1,6 +1,8 @@
-"""Resources of SES version 2 that calls create, change, list and delete: templates, configuration sets, contacts, the suppression list.
+"""Resources of SES version 2 that calls create, change, list and delete: templates, configuration
+sets, contacts, the suppression list.
 
-A record holds the parameters that made it, and its times; a response contains the members in the operation's output shape.
+A record holds the parameters that made it, and its times; a response contains the members in the
+operation's output shape.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Kind of resource: the parameters that are its key, its name in refusals, and its parent kind."""
+    """Kind of resource: the parameters that are its key, its name in refusals, and its parent
+    kind.
+    """
 
     key: tuple[str, ...]
     name: str
@@ -51,10 +55,18 @@ _DESTINATION = Kind(
     _CONFIGURATION_SET,
 )
 _CONTACT_LIST = Kind(("ContactListName",), "List with name: {ContactListName}")
-_CONTACT = Kind(("ContactListName", "EmailAddress"), "Contact {EmailAddress}", " in list {ContactListName}", _CONTACT_LIST)
+_CONTACT = Kind(
+    ("ContactListName", "EmailAddress"),
+    "Contact {EmailAddress}",
+    " in list {ContactListName}",
+    _CONTACT_LIST,
+)
 _SUPPRESSED = Kind(("EmailAddress",), "{EmailAddress}", " on the suppression list")
 _SUPPRESSED_OF_TENANT = Kind(
-    ("TenantName", "EmailAddress"), "Address {EmailAddress}", " on the suppression list of the tenant", Kind(("TenantName",), "Tenant")
+    ("TenantName", "EmailAddress"),
+    "Address {EmailAddress}",
+    " on the suppression list of the tenant",
+    Kind(("TenantName",), "Tenant"),
 )
 
 
@@ -78,7 +90,12 @@ def _get(kind: Kind, ledger: Ledger, call: Call) -> Body:
 def _put(kind: Kind, ledger: Ledger, call: Call) -> Body:
     now, place = int(ledger.now()), kind.place(call.region, call.parameters)
     made = ledger.records.get(place) or {"CreatedTimestamp": now}
-    ledger.records[place] = {**made, **call.parameters, "LastUpdatedTimestamp": now, "LastUpdateTime": now}
+    ledger.records[place] = {
+        **made,
+        **call.parameters,
+        "LastUpdatedTimestamp": now,
+        "LastUpdateTime": now,
+    }
     return {}
 
 
@@ -105,9 +122,22 @@ def _delete(kind: Kind, ledger: Ledger, call: Call) -> Body:
 
 
 def _records(kind: Kind, ledger: Ledger, call: Call) -> list[tuple[tuple[str, ...], Body]]:
-    """Return the records of a kind in the call's region and, if the kind has a parent, in the call's parent."""
-    start = (kind.name, call.region, *(call.parameters[member] for member in (kind.parent.key if kind.parent is not None else ())))
-    return [(place, record) for place, record in ledger.records.items() if place[: len(start)] == start and record is not None]
+    """Return the records of a kind in the call's region and, if the kind has a parent, in the
+    call's parent.
+    """
+    start = (
+        kind.name,
+        call.region,
+        *(
+            call.parameters[member]
+            for member in (kind.parent.key if kind.parent is not None else ())
+        ),
+    )
+    return [
+        (place, record)
+        for place, record in ledger.records.items()
+        if place[: len(start)] == start and record is not None
+    ]
 
 
 def paged(call: Call, rows: Mapping[str, Any], member: str) -> Body:
@@ -115,22 +145,44 @@ def paged(call: Call, rows: Mapping[str, Any], member: str) -> Body:
 
     :raises Refusal: for a size out of bounds, or a token of another list.
     """
-    shown = page(rows, f"{call.operation}/{call.region}", call.parameters.get("NextToken"), str(call.parameters.get("PageSize", _PAGE)))
+    shown = page(
+        rows,
+        f"{call.operation}/{call.region}",
+        call.parameters.get("NextToken"),
+        str(call.parameters.get("PageSize", _PAGE)),
+    )
     return {member: [rows[name] for name in shown.names], "NextToken": shown.token}
 
 
-def _list(kind: Kind, member: str, ledger: Ledger, call: Call, *, kept: Callable[[Body, Body], bool] = lambda *_: True) -> Body:
-    found = {place[-1]: record for place, record in _records(kind, ledger, call) if kept(record, call.parameters)}
+def _list(
+    kind: Kind,
+    member: str,
+    ledger: Ledger,
+    call: Call,
+    *,
+    kept: Callable[[Body, Body], bool] = lambda *_: True,
+) -> Body:
+    found = {
+        place[-1]: record
+        for place, record in _records(kind, ledger, call)
+        if kept(record, call.parameters)
+    }
     return paged(call, found, member)
 
 
 def _list_sets(ledger: Ledger, call: Call) -> Body:
     known = {place[-1]: place[-1] for place, _ in _records(_CONFIGURATION_SET, ledger, call)}
-    return paged(call, {**{name: name for name in ledger.account.configuration_sets or ()}, **known}, "ConfigurationSets")
+    return paged(
+        call,
+        {**{name: name for name in ledger.account.configuration_sets or ()}, **known},
+        "ConfigurationSets",
+    )
 
 
 def configuration_set(ledger: Ledger, region: str, name: str) -> Body | None:
-    """Return a configuration set; None if it does not exist. Without checks of configuration sets, every name exists."""
+    """Return a configuration set; None if it does not exist. Without checks of configuration sets,
+    every name exists.
+    """
     known = ledger.account.configuration_sets
     found = ledger.records.get(_CONFIGURATION_SET.place(region, {"ConfigurationSetName": name}))
     return found if found is not None or (known is not None and name not in known) else {}
@@ -138,26 +190,39 @@ def configuration_set(ledger: Ledger, region: str, name: str) -> Body | None:
 
 def _set_option(option: str, ledger: Ledger, call: Call) -> Body:
     record = _get(_CONFIGURATION_SET, ledger, call)
-    record[option] = {name: value for name, value in call.parameters.items() if name != "ConfigurationSetName"}
+    record[option] = {
+        name: value for name, value in call.parameters.items() if name != "ConfigurationSetName"
+    }
     return {}
 
 
 def _destinations(ledger: Ledger, call: Call) -> Body:
     _get(_CONFIGURATION_SET, ledger, call)
     found = _records(_DESTINATION, ledger, call)
-    return {"EventDestinations": [{"Name": place[-1], **record["EventDestination"]} for place, record in found]}
+    return {
+        "EventDestinations": [
+            {"Name": place[-1], **record["EventDestination"]} for place, record in found
+        ]
+    }
 
 
 def destinations(ledger: Ledger, region: str, name: str) -> list[Body]:
     """Return the event destinations of a configuration set."""
     start = (_DESTINATION.name, region, name)
-    return [record["EventDestination"] for place, record in ledger.records.items() if place[:3] == start and record is not None]
+    return [
+        record["EventDestination"]
+        for place, record in ledger.records.items()
+        if place[:3] == start and record is not None
+    ]
 
 
 def is_on_suppression_list(ledger: Ledger, region: str, address: str) -> bool:
     """Return whether an address is on the account's suppression list, ignoring case."""
     start = (_SUPPRESSED.name, region)
-    return any(place[:2] == start and place[-1].lower() == address.lower() and record for place, record in ledger.records.items())
+    return any(
+        place[:2] == start and place[-1].lower() == address.lower() and record
+        for place, record in ledger.records.items()
+    )
 
 
 def _list_contacts(ledger: Ledger, call: Call) -> Body:
@@ -170,14 +235,24 @@ def _is_subscribed(defaults: Mapping[str, str], record: Body, parameters: Body) 
     """Return whether a contact matches a filter by status, for one topic or for all."""
     wanted = parameters.get("Filter") or {}
     status, topic = wanted.get("FilteredStatus"), (wanted.get("TopicFilter") or {}).get("TopicName")
-    statuses = {**defaults, **{item["TopicName"]: item["SubscriptionStatus"] for item in record.get("TopicPreferences") or ()}}
+    statuses = {
+        **defaults,
+        **{
+            item["TopicName"]: item["SubscriptionStatus"]
+            for item in record.get("TopicPreferences") or ()
+        },
+    }
     asked = [statuses[topic]] if topic in statuses else list(statuses.values())
-    found = "OPT_OUT" if record.get("UnsubscribeAll") or (asked and "OPT_IN" not in asked) else "OPT_IN"
+    found = (
+        "OPT_OUT" if record.get("UnsubscribeAll") or (asked and "OPT_IN" not in asked) else "OPT_IN"
+    )
     return status in (None, found)
 
 
 def _in_list(operation: Callable[[Kind, Ledger, Call], Body], ledger: Ledger, call: Call) -> Body:
-    """Run an operation on the suppression list of the call's tenant or, without a tenant, of the account."""
+    """Run an operation on the suppression list of the call's tenant or, without a tenant, of the
+    account.
+    """
     kind = _SUPPRESSED_OF_TENANT if "TenantName" in call.parameters else _SUPPRESSED
     if kind.parent is not None:
         find(kind.parent, ledger, call.region, call.parameters)
@@ -195,7 +270,10 @@ def _list_suppressed(kind: Kind, ledger: Ledger, call: Call) -> Body:
 def _is_suppressed(record: Body, parameters: Body) -> bool:
     """Return whether an entry of the suppression list matches a request's filters."""
     reasons, added = parameters.get("Reasons") or (record["Reason"],), record["LastUpdateTime"]
-    since, until = (parse_timestamp(parameters.get(name, added)).timestamp() for name in ("StartDate", "EndDate"))
+    since, until = (
+        parse_timestamp(parameters.get(name, added)).timestamp()
+        for name in ("StartDate", "EndDate")
+    )
     return record["Reason"] in reasons and since <= added <= until
 
 
@@ -212,10 +290,15 @@ OPERATIONS: Mapping[str, Operation] = {
     **_life("EmailTemplate", TEMPLATE),
     "ListEmailTemplates": partial(_list, TEMPLATE, "TemplatesMetadata"),
     **_life("CustomVerificationEmailTemplate", VERIFICATION_MAIL),
-    "ListCustomVerificationEmailTemplates": partial(_list, VERIFICATION_MAIL, "CustomVerificationEmailTemplates"),
+    "ListCustomVerificationEmailTemplates": partial(
+        _list, VERIFICATION_MAIL, "CustomVerificationEmailTemplates"
+    ),
     **_life("ConfigurationSet", _CONFIGURATION_SET),
     "ListConfigurationSets": _list_sets,
-    **{f"PutConfigurationSet{option}Options": partial(_set_option, f"{option}Options") for option in _OPTIONS},
+    **{
+        f"PutConfigurationSet{option}Options": partial(_set_option, f"{option}Options")
+        for option in _OPTIONS
+    },
     "PutConfigurationSetVdmOptions": partial(_update, _CONFIGURATION_SET),
     **_life("ConfigurationSetEventDestination", _DESTINATION),
     "GetConfigurationSetEventDestinations": _destinations,
@@ -228,4 +311,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeleteSuppressedDestination": partial(_in_list, _delete),
     "ListSuppressedDestinations": partial(_in_list, _list_suppressed),
 }
-"""Operations by name. Each returns the members of its response; members outside the operation's output shape are left out."""
+"""Operations by name. Each returns the members of its response; members outside the operation's
+output shape are left out.
+"""

@@ -1,5 +1,5 @@
-"""Sending by Amazon SES, of version 1 (query protocol) and version 2 (REST-JSON): raw, simple and from a template. SES's checks come in its
-order, before it accepts a message.
+"""Sending by Amazon SES, of version 1 (query protocol) and version 2 (REST-JSON): raw, simple and
+from a template. SES's checks come in its order, before it accepts a message.
 
 Limits from https://docs.aws.amazon.com/ses/latest/dg/quotas.html.
 """
@@ -33,7 +33,8 @@ _LOCAL = re.compile(r"[!-~]+")
 def check_mailboxes(text: str) -> int:
     """Check all mailboxes of a value; return their number.
 
-    :raises Refusal: InvalidParameterValue (BadRequestException in version 2) for an address that SES does not accept.
+    :raises Refusal: InvalidParameterValue (BadRequestException in version 2) for an address that
+        SES does not accept.
     """
     mailboxes = split_mailboxes(text)
     for mailbox in mailboxes:
@@ -61,7 +62,18 @@ _RECIPIENTS = 50
 _LARGEST = {"ses": 10_485_760, "sesv2": 41_943_040}
 _HEADERS, _NAME_LENGTH, _LINE = 15, 255, 998
 _ONCE = frozenset(
-    {"from", "sender", "reply-to", "to", "cc", "bcc", "subject", "message-id", "date", "return-path"}
+    {
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "message-id",
+        "date",
+        "return-path",
+    }
     | {"mime-version", "content-type", "content-transfer-encoding"}
 )
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
@@ -81,17 +93,31 @@ def send_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
     if "Raw" in content:
         either = () if ledger.account.strict_raw else ("ses:SendEmail",)
         raw = _blob(content["Raw"].get("Data"))
-        return {"MessageId": _send_raw(ledger, call, caller, raw, source, lists, ("ses:SendRawEmail", *either), fields)}
+        return {
+            "MessageId": _send_raw(
+                ledger, call, caller, raw, source, lists, ("ses:SendRawEmail", *either), fields
+            )
+        }
     if "Template" in content:
         model.check(call.operation, call.parameters)
         _authorise(call, caller, source, fields, "ses:SendEmail", "ses:SendTemplatedEmail")
-        return {"MessageId": _send_template(ledger, call, caller, content["Template"], source, lists, fields)}
+        return {
+            "MessageId": _send_template(
+                ledger, call, caller, content["Template"], source, lists, fields
+            )
+        }
     _authorise(call, caller, source, fields, "ses:SendEmail")
-    return {"MessageId": _send_simple(ledger, call, caller, content["Simple"], source, lists, fields)}
+    return {
+        "MessageId": _send_simple(ledger, call, caller, content["Simple"], source, lists, fields)
+    }
 
 
-def _request_parts(given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] | None) -> tuple[str, dict[str, Any], list[Any]]:
-    """Return a request's sender, the message fields that it sets, and its lists of recipients (to, cc, bcc)."""
+def _request_parts(
+    given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] | None
+) -> tuple[str, dict[str, Any], list[Any]]:
+    """Return a request's sender, the message fields that it sets, and its lists of recipients (to,
+    cc, bcc).
+    """
     fields: dict[str, Any] = {
         "reply_to": tuple(given.get("ReplyToAddresses") or ()),
         "configuration_set": given.get("ConfigurationSetName"),
@@ -106,7 +132,13 @@ def _request_parts(given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] |
 
 
 def _send_simple(
-    ledger: Ledger, call: Call, caller: Caller, given: Mapping[str, Any], source: str, lists: Sequence[Any], fields: Mapping[str, Any]
+    ledger: Ledger,
+    call: Call,
+    caller: Caller,
+    given: Mapping[str, Any],
+    source: str,
+    lists: Sequence[Any],
+    fields: Mapping[str, Any],
 ) -> str:
     simple = _simple(given)
     fields = {**fields, "simple": simple, "size": _encoded_size(simple), **_envelope(lists, {})}
@@ -114,16 +146,36 @@ def _send_simple(
 
 
 def _send_template(
-    ledger: Ledger, call: Call, caller: Caller, given: Mapping[str, Any], source: str, lists: Sequence[Any], fields: Mapping[str, Any],
+    ledger: Ledger,
+    call: Call,
+    caller: Caller,
+    given: Mapping[str, Any],
+    source: str,
+    lists: Sequence[Any],
+    fields: Mapping[str, Any],
     *data: str | None,
-) -> str:  # fmt: skip
-    content = given.get("TemplateContent") or find(TEMPLATE, ledger, call.region, given)["TemplateContent"]
+) -> str:
+    content = (
+        given.get("TemplateContent")
+        or find(TEMPLATE, ledger, call.region, given)["TemplateContent"]
+    )
     try:
-        texts = {name: {"Data": text} for name, text in rendered(content, given.get("TemplateData"), *data).items()}
+        texts = {
+            name: {"Data": text}
+            for name, text in rendered(content, given.get("TemplateData"), *data).items()
+        }
     except Unrendered:
         return ledger.message_id()
     simple = {**given, "Subject": texts.pop("Subject", None), "Body": texts}
-    return _send_simple(ledger, call, caller, simple, source, lists, {**fields, "template": given.get("TemplateName")})
+    return _send_simple(
+        ledger,
+        call,
+        caller,
+        simple,
+        source,
+        lists,
+        {**fields, "template": given.get("TemplateName")},
+    )
 
 
 _STATUSES = {
@@ -144,20 +196,50 @@ def send_bulk_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any
     given = call.parameters
     model.check(call.operation, given)
     source, fields, _ = _request_parts(given, ())
-    _authorise(call, caller, source, fields, "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail", "ses:SendEmail")
+    _authorise(
+        call,
+        caller,
+        source,
+        fields,
+        "ses:SendBulkEmail",
+        "ses:SendBulkTemplatedEmail",
+        "ses:SendEmail",
+    )
     if fields["tenant"]:
         template = given["DefaultContent"]["Template"].get("TemplateName")
-        check_send(ledger, call.region, fields["tenant"], address_of(source), fields["configuration_set"], template)
-    return {"BulkEmailEntryResults": [_send_entry(ledger, call, caller, entry) for entry in given["BulkEmailEntries"]]}
+        check_send(
+            ledger,
+            call.region,
+            fields["tenant"],
+            address_of(source),
+            fields["configuration_set"],
+            template,
+        )
+    return {
+        "BulkEmailEntryResults": [
+            _send_entry(ledger, call, caller, entry) for entry in given["BulkEmailEntries"]
+        ]
+    }
 
 
-def _send_entry(ledger: Ledger, call: Call, caller: Caller, entry: Mapping[str, Any]) -> dict[str, str]:
+def _send_entry(
+    ledger: Ledger, call: Call, caller: Caller, entry: Mapping[str, Any]
+) -> dict[str, str]:
     template = call.parameters["DefaultContent"]["Template"]
-    data = entry.get("ReplacementEmailContent", {}).get("ReplacementTemplate", {}).get("ReplacementTemplateData")
+    data = (
+        entry.get("ReplacementEmailContent", {})
+        .get("ReplacementTemplate", {})
+        .get("ReplacementTemplateData")
+    )
     tags = entry.get("ReplacementTags") or call.parameters.get("DefaultEmailTags")
     source, fields, lists = _request_parts({**call.parameters, **entry}, tags)
     try:
-        return {"Status": "SUCCESS", "MessageId": _send_template(ledger, call, caller, template, source, lists, fields, data)}
+        return {
+            "Status": "SUCCESS",
+            "MessageId": _send_template(
+                ledger, call, caller, template, source, lists, fields, data
+            ),
+        }
     except Refusal as refusal:
         return {"Status": _STATUSES.get(refusal.code, "FAILED"), "Error": refusal.message}
 
@@ -169,9 +251,15 @@ def send_raw_email(ledger: Ledger, call: Call, caller: Caller) -> str:
     """
     form = call.parameters
     lists = (listed(form, "Destinations"), (), ())
-    fields = {"configuration_set": form.get("ConfigurationSetName"), "identity_arn": form.get("SourceArn")}
+    fields = {
+        "configuration_set": form.get("ConfigurationSetName"),
+        "identity_arn": form.get("SourceArn"),
+    }
     raw, source = _blob(call.content["Data"]), form.get("Source", "")
-    return element("MessageId", _send_raw(ledger, call, caller, raw, source, lists, ("ses:SendRawEmail",), fields))
+    return element(
+        "MessageId",
+        _send_raw(ledger, call, caller, raw, source, lists, ("ses:SendRawEmail",), fields),
+    )
 
 
 def _send_raw(
@@ -193,7 +281,9 @@ def _send_raw(
     return _accept(ledger, _draft(ledger, call, caller, source, fields), senders)
 
 
-def _authorise(call: Call, caller: Caller, source: str, fields: Mapping[str, Any], *actions: str) -> None:
+def _authorise(
+    call: Call, caller: Caller, source: str, fields: Mapping[str, Any], *actions: str
+) -> None:
     """Check the permission to send, with the sender and the tenant as condition keys.
 
     :raises Refusal: AccessDenied.
@@ -207,15 +297,23 @@ def _identity(call: Call, source: str) -> str:
     return f"arn:aws:ses:{call.region}:{NUMBER}:identity/{address_of(source)}"
 
 
-def _envelope(lists: Sequence[Iterable[str]], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return ``to``, ``cc`` and ``bcc``: the given lists or, if all are empty, the lists in the raw message's headers."""
+def _envelope(
+    lists: Sequence[Iterable[str]], headers: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return ``to``, ``cc`` and ``bcc``: the given lists or, if all are empty, the lists in the raw
+    message's headers.
+    """
     names = ("to", "cc", "bcc")
     if any(lists):
         return dict(zip(names, map(tuple, lists), strict=True))
-    return {name: tuple(split_mailboxes(headers[name])) if headers.get(name) else () for name in names}
+    return {
+        name: tuple(split_mailboxes(headers[name])) if headers.get(name) else () for name in names
+    }
 
 
-def _draft(ledger: Ledger, call: Call, caller: Caller, source: str, fields: Mapping[str, Any]) -> SentMessage:
+def _draft(
+    ledger: Ledger, call: Call, caller: Caller, source: str, fields: Mapping[str, Any]
+) -> SentMessage:
     return SentMessage(
         message_id=ledger.message_id(),
         at=ledger.now(),
@@ -230,8 +328,14 @@ def _draft(ledger: Ledger, call: Call, caller: Caller, source: str, fields: Mapp
 
 def _simple(given: Mapping[str, Any]) -> Content:
     body = given.get("Body") or {}
-    parts = {"subject": given.get("Subject") or {}, "text": body.get("Text") or {}, "html": body.get("Html") or {}}
-    headers = tuple((item.get("Name", ""), item.get("Value", "")) for item in given.get("Headers") or ())
+    parts = {
+        "subject": given.get("Subject") or {},
+        "text": body.get("Text") or {},
+        "html": body.get("Html") or {},
+    }
+    headers = tuple(
+        (item.get("Name", ""), item.get("Value", "")) for item in given.get("Headers") or ()
+    )
     if len(headers) > _HEADERS:
         raise invalid(f"A message takes at most {_HEADERS} headers.")
     return Content(
@@ -253,9 +357,19 @@ def _attachment(item: Mapping[str, Any]) -> Attachment:
 
 
 def _encoded_size(content: Content) -> int:
-    """Estimate the size of the message that SES builds: base64 in lines of 76 characters and CRLF, and the headers of each part."""
-    texts = sum(len(text.encode("utf-8", "replace")) for text in (content.subject, content.text, content.html) if text)
-    return 1024 + texts + sum(-(-attachment.size // 57) * 78 + 300 for attachment in content.attachments)
+    """Estimate the size of the message that SES builds: base64 in lines of 76 characters and CRLF,
+    and the headers of each part.
+    """
+    texts = sum(
+        len(text.encode("utf-8", "replace"))
+        for text in (content.subject, content.text, content.html)
+        if text
+    )
+    return (
+        1024
+        + texts
+        + sum(-(-attachment.size // 57) * 78 + 300 for attachment in content.attachments)
+    )
 
 
 def _blob(text: object) -> bytes:
@@ -266,11 +380,21 @@ def _blob(text: object) -> bytes:
 
 
 def _raw_headers(raw: bytes) -> dict[str, str]:
-    """Return the raw message's headers with lower-case names; refuse a missing or duplicate header, or an overlong line."""
+    """Return the raw message's headers with lower-case names; refuse a missing or duplicate header,
+    or an overlong line.
+    """
     end = _END.search(raw)
     block = _FOLD.sub("", (raw[: end.start()] if end else raw).decode("utf-8", "replace"))
-    pairs = [(name.strip().lower(), value.strip()) for name, colon, value in (line.partition(":") for line in block.splitlines()) if colon]
-    doubled = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1 and name in _ONCE]
+    pairs = [
+        (name.strip().lower(), value.strip())
+        for name, colon, value in (line.partition(":") for line in block.splitlines())
+        if colon
+    ]
+    doubled = [
+        name
+        for name, count in Counter(name for name, _ in pairs).items()
+        if count > 1 and name in _ONCE
+    ]
     if doubled:
         raise invalid(f"Duplicate header '{doubled[0].title()}'.")
     headers = dict(pairs)
@@ -282,21 +406,45 @@ def _raw_headers(raw: bytes) -> dict[str, str]:
 
 
 def _accept(ledger: Ledger, message: SentMessage, senders: tuple[str, ...]) -> str:
-    """Check the message and record it; return its id. ``senders`` are all mailboxes that must be verified."""
+    """Check the message and record it; return its id. ``senders`` are all mailboxes that must be
+    verified.
+    """
     account = ledger.account
     if account.paused:
-        raise Refusal("AccountSendingPausedException", "Email sending is paused for this account.", v2_code="SendingPausedException")
+        raise Refusal(
+            "AccountSendingPausedException",
+            "Email sending is paused for this account.",
+            v2_code="SendingPausedException",
+        )
     if message.tenant is not None:
-        check_send(ledger, message.region, message.tenant, address_of(message.source), message.configuration_set, message.template)
+        check_send(
+            ledger,
+            message.region,
+            message.tenant,
+            address_of(message.source),
+            message.configuration_set,
+            message.template,
+        )
     if message.configuration_set is not None:
         _check_set(ledger, message.region, message.configuration_set)
     _check_envelope(message, senders)
     if message.size > _LARGEST[message.service]:
-        raise invalid(f"Message length is more than {_LARGEST[message.service]} bytes long: '{message.size}'.")
-    asked = [address_of(text) for text in (*senders, *(message.recipients if account.sandbox else ()))]
-    failed = [address for address in dict.fromkeys(asked) if not ledger.is_verified(address, message.region)]
+        raise invalid(
+            f"Message length is more than {_LARGEST[message.service]} bytes long: '{message.size}'."
+        )
+    asked = [
+        address_of(text) for text in (*senders, *(message.recipients if account.sandbox else ()))
+    ]
+    failed = [
+        address
+        for address in dict.fromkeys(asked)
+        if not ledger.is_verified(address, message.region)
+    ]
     if failed:
-        where = f"The following identities failed the check in region {message.region.upper()}: {', '.join(failed)}"
+        where = (
+            f"The following identities failed the check in region {message.region.upper()}: "
+            f"{', '.join(failed)}"
+        )
         raise Refusal("MessageRejected", f"Email address is not verified. {where}")
     if 0 <= account.quota.max24_hour_send < ledger.sent_today() + len(message.recipients):
         raise refusals.throttled("Daily message quota exceeded.")
@@ -309,10 +457,14 @@ def _check_set(ledger: Ledger, region: str, name: str) -> None:
     found = configuration_set(ledger, region, name)
     if found is None:
         text = f"Configuration set <{name}> does not exist."
-        raise Refusal("ConfigurationSetDoesNotExist", text, v2_code="NotFoundException", v2_status=_NOT_FOUND)
+        raise Refusal(
+            "ConfigurationSetDoesNotExist", text, v2_code="NotFoundException", v2_status=_NOT_FOUND
+        )
     if found.get("SendingOptions", {}).get("SendingEnabled") is False:
         text = f"Email sending is paused for configuration set <{name}>."
-        raise Refusal("ConfigurationSetSendingPausedException", text, v2_code="SendingPausedException")
+        raise Refusal(
+            "ConfigurationSetSendingPausedException", text, v2_code="SendingPausedException"
+        )
 
 
 def _check_envelope(message: SentMessage, senders: tuple[str, ...]) -> None:

@@ -21,7 +21,9 @@ _PATIENCE = 5.0
 
 
 class Server:
-    """Server on one port, from start() to stop(). ``converse`` serves one connection and returns at its end."""
+    """Server on one port, from start() to stop(). ``converse`` serves one connection and returns at
+    its end.
+    """
 
     def __init__(self, converse: Callable[[socket.socket], object], port: int = 0) -> None:
         self._converse = converse
@@ -57,7 +59,9 @@ class Server:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            thread = threading.Thread(target=self._serve, args=(sock,), name="embedded-aws-connection", daemon=True)
+            thread = threading.Thread(
+                target=self._serve, args=(sock,), name="embedded-aws-connection", daemon=True
+            )
             with self._lock:
                 if self.stopping.is_set():
                     sock.close()
@@ -71,7 +75,11 @@ class Server:
             self._converse(sock)
         except BadRequestError as error:
             with contextlib.suppress(OSError):
-                sock.sendall(sent_whole(Answer(400, str(error).encode(), "text/plain", (("Connection", "close"),))))
+                sock.sendall(
+                    sent_whole(
+                        Answer(400, str(error).encode(), "text/plain", (("Connection", "close"),))
+                    )
+                )
         except OSError:
             return  # the caller left, or stop() closed the socket: nobody is there to tell
         finally:
@@ -84,8 +92,8 @@ class Server:
 
 @contextmanager
 def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], bool]) -> Iterator[str]:
-    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each response; if it returns False, the connection is
-    closed without sending the response.
+    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each
+    response; if it returns False, the connection is closed without sending the response.
     """
 
     def converse(sock: socket.socket) -> None:

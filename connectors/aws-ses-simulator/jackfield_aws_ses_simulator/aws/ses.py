@@ -1,4 +1,6 @@
-"""The operations of Amazon SES by name: of version 1 (query protocol) and of version 2 (REST-JSON)."""
+"""The operations of Amazon SES by name: of version 1 (query protocol) and of version 2
+(REST-JSON).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from jackfield_aws_ses_simulator.aws import identities, model, publishing, resources, templates, tenants
+from jackfield_aws_ses_simulator.aws import (
+    identities,
+    model,
+    publishing,
+    resources,
+    templates,
+    tenants,
+)
 from jackfield_aws_ses_simulator.aws.access import Caller
 from jackfield_aws_ses_simulator.aws.account import page
 from jackfield_aws_ses_simulator.aws.call import Call
@@ -33,10 +42,19 @@ def _list_identities(ledger: Ledger, call: Call, caller: Caller) -> str:
     kind = call.parameters.get("IdentityType", "")
     if kind not in _IS_DOMAIN:
         raise invalid(f"Value '{kind}' is not a type of identity; one of EmailAddress, Domain.")
-    found = (name for name in identities.names_in(ledger, call) if ("@" not in name) in _IS_DOMAIN[kind])
-    shown = page(found, f"v1/{kind}", call.parameters.get("NextToken"), call.parameters.get("MaxItems", _PAGE))
+    found = (
+        name for name in identities.names_in(ledger, call) if ("@" not in name) in _IS_DOMAIN[kind]
+    )
+    shown = page(
+        found,
+        f"v1/{kind}",
+        call.parameters.get("NextToken"),
+        call.parameters.get("MaxItems", _PAGE),
+    )
     names = "".join(element("member", name) for name in shown.names)
-    return f"<Identities>{names}</Identities>" + (element("NextToken", shown.token) if shown.token else "")
+    return f"<Identities>{names}</Identities>" + (
+        element("NextToken", shown.token) if shown.token else ""
+    )
 
 
 def _get_send_statistics(ledger: Ledger, call: Call, caller: Caller) -> str:
@@ -47,13 +65,18 @@ def _get_send_statistics(ledger: Ledger, call: Call, caller: Caller) -> str:
     for message in ledger.messages:
         if message.region == call.region and message.at >= since:
             counts = points.setdefault(int(message.at // _QUARTER), Counter())
-            counts.update(["DeliveryAttempts", *(f"{outcome.kind}s" for outcome in outcomes(ledger, message))])
+            counts.update(
+                ["DeliveryAttempts", *(f"{outcome.kind}s" for outcome in outcomes(ledger, message))]
+            )
     return f"<SendDataPoints>{''.join(_point(quarter, counts) for quarter, counts in points.items())}</SendDataPoints>"
 
 
 def _point(quarter: int, counts: Mapping[str, int]) -> str:
     moment = datetime.fromtimestamp(quarter * _QUARTER, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    figures = "".join(element(name, counts.get(name, 0)) for name in ("DeliveryAttempts", "Bounces", "Complaints", "Rejects"))
+    figures = "".join(
+        element(name, counts.get(name, 0))
+        for name in ("DeliveryAttempts", "Bounces", "Complaints", "Rejects")
+    )
     return f"<member>{element('Timestamp', moment)}{figures}</member>"
 
 
@@ -68,7 +91,12 @@ QUERY_OPERATIONS: Mapping[str, Callable[[Ledger, Call, Caller], str]] = {
 def _render(ledger: Ledger, call: Call) -> Body:
     content = find(TEMPLATE, ledger, call.region, call.parameters)["TemplateContent"]
     texts = templates.rendered(content, call.parameters["TemplateData"])
-    return {"RenderedTemplate": f"Subject: {texts.get('Subject', '')}\r\n\r\n{texts.get('Html') or texts.get('Text', '')}"}
+    return {
+        "RenderedTemplate": (
+            "Subject: "
+            f"{texts.get('Subject', '')}\r\n\r\n{texts.get('Html') or texts.get('Text', '')}"
+        )
+    }
 
 
 def _send_verification(ledger: Ledger, call: Call) -> Body:

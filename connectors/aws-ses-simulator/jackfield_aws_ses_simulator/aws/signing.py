@@ -1,4 +1,6 @@
-"""Signing of messages as Amazon SNS does it. The simulator serves its certificate at a path like that of SNS."""
+"""Signing of messages as Amazon SNS does it. The simulator serves its certificate at a path like
+that of SNS.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,16 @@ from cryptography.x509.oid import NameOID
 
 PATH = f"/SimpleNotificationService-{uuid.uuid4().hex}.pem"
 """Path of the certificate, different in each process since receivers cache certificates."""
-_ORDER = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+_ORDER = (
+    "Message",
+    "MessageId",
+    "Subject",
+    "SubscribeURL",
+    "Timestamp",
+    "Token",
+    "TopicArn",
+    "Type",
+)
 _NAME = "sns.amazonaws.com"
 _HASHES = {"1": SHA1, "2": SHA256}
 """Hash functions of the signature versions."""
@@ -33,8 +44,16 @@ def _key() -> Any:
 def certificate() -> bytes:
     """Return the certificate as PEM, signed by its own key."""
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)]), datetime.now(UTC)
-    begun = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(_key().public_key()).serial_number(1)
-    dated = begun.not_valid_before(now - timedelta(days=365)).not_valid_after(now + timedelta(days=3650))
+    begun = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(_key().public_key())
+        .serial_number(1)
+    )
+    dated = begun.not_valid_before(now - timedelta(days=365)).not_valid_after(
+        now + timedelta(days=3650)
+    )
     named = dated.add_extension(x509.SubjectAlternativeName([x509.DNSName(_NAME)]), critical=False)
     return named.sign(_key(), SHA256()).public_bytes(Encoding.PEM)
 
@@ -44,4 +63,9 @@ def signed(members: Mapping[str, str], version: str, origin: str) -> dict[str, s
     text = "".join(f"{name}\n{members[name]}\n" for name in _ORDER if name in members)
     signature = _key().sign(text.encode(), PKCS1v15(), _HASHES[version]())
     encoded = base64.b64encode(signature).decode()
-    return {**members, "SignatureVersion": version, "Signature": encoded, "SigningCertURL": f"{origin}{PATH}"}
+    return {
+        **members,
+        "SignatureVersion": version,
+        "Signature": encoded,
+        "SigningCertURL": f"{origin}{PATH}",
+    }

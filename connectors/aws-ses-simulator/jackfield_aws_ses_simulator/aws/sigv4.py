@@ -1,7 +1,9 @@
-"""AWS Signature Version 4: parsing of a request's credential scope, and verification of its signature.
+"""AWS Signature Version 4: parsing of a request's credential scope, and verification of its
+signature.
 
-The canonical form follows https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html for every service but
-S3 (the path is encoded twice).
+The canonical form follows
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html for every
+service but S3 (the path is encoded twice).
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ from jackfield_aws_ses_simulator.aws.exchange import HttpRequest
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # An access key may contain any character, even a slash, so the scope is parsed from its right end.
 _HEADER = re.compile(
-    _ALGORITHM + r" +Credential=([^,]+)/(\d{8})/([^/,]+)/([^/,]+)/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]+)"
+    _ALGORITHM
+    + (
+        r" +Credential=([^,]+)/(\d{8})/([^/,]+)/([^/,]+)/aws4_request, "
+        r"*SignedHeaders=([^,]+), *Signature=([0-9a-f]+)"
+    )
 )
 
 
@@ -51,14 +57,19 @@ def is_signed_with(request: HttpRequest, authorization: Authorization, secret: s
             request.method,
             quote(request.path or "/", safe="/~"),
             "&".join(sorted(request.query.split("&"))),
-            *(f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in authorization.signed_headers.split(";")),
+            *(
+                f"{name}:{' '.join(request.headers.get(name, '').split())}"
+                for name in authorization.signed_headers.split(";")
+            ),
             "",
             authorization.signed_headers,
             hashlib.sha256(request.body).hexdigest(),
         )
     )
     digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
-    text = "\n".join((_ALGORITHM, request.headers.get("x-amz-date", ""), authorization.scope, digest))
+    text = "\n".join(
+        (_ALGORITHM, request.headers.get("x-amz-date", ""), authorization.scope, digest)
+    )
     key = ("AWS4" + secret).encode()
     for part in (*authorization.scope.split("/"), text):
         key = hmac.digest(key, part.encode(), "sha256")

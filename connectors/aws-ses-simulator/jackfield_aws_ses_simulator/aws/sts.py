@@ -21,7 +21,9 @@ _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _POLICY_LENGTH = 2048
 _SHORTEST, _LONGEST, _CHAINED = 900, 43_200, 3600
-"""Minimum and maximum session duration in seconds, and the maximum for a role assumed from another session."""
+"""Minimum and maximum session duration in seconds, and the maximum for a role assumed from another
+session.
+"""
 
 
 def letters(count: int) -> str:
@@ -30,12 +32,20 @@ def letters(count: int) -> str:
 
 
 def _get_caller_identity(_ledger: Ledger, _call: Call, caller: Caller) -> str:
-    return element("Arn", caller.arn) + element("UserId", caller.user_id) + element("Account", caller.number)
+    return (
+        element("Arn", caller.arn)
+        + element("UserId", caller.user_id)
+        + element("Account", caller.number)
+    )
 
 
 def _assume_role(ledger: Ledger, call: Call, caller: Caller) -> str:
     given = call.parameters
-    role_arn, external_id, policy = given.get("RoleArn", ""), given.get("ExternalId"), given.get("Policy")
+    role_arn, external_id, policy = (
+        given.get("RoleArn", ""),
+        given.get("ExternalId"),
+        given.get("Policy"),
+    )
     matched = _ROLE.fullmatch(role_arn)
     if matched is None:
         raise Refusal("ValidationError", f"{role_arn} is invalid")
@@ -66,7 +76,8 @@ def _checked(where: str, value: str, pattern: re.Pattern[str]) -> str:
     if not pattern.fullmatch(value):
         shown = pattern.pattern.partition("{")[0]
         raise _invalid(
-            f"Value '{value}' at '{where}' failed to satisfy constraint: Member must satisfy regular expression pattern: {shown}*"
+            f"Value '{value}' at '{where}' failed to satisfy constraint: Member must satisfy "
+            f"regular expression pattern: {shown}*"
         )
     return value
 
@@ -77,7 +88,10 @@ def _invalid(text: str) -> Refusal:
 
 def _check_policy(text: str | None) -> None:
     if text is not None and len(text) > _POLICY_LENGTH:
-        raise _invalid(f"Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to {_POLICY_LENGTH}")
+        raise _invalid(
+            "Value at 'policy' failed to satisfy constraint: Member must have length less than "
+            f"or equal to {_POLICY_LENGTH}"
+        )
     if text is not None and parse_policy(text) is None:
         raise Refusal("MalformedPolicyDocument", "The policy is not in the valid JSON format.")
 
@@ -89,14 +103,18 @@ def _role(ledger: Ledger, call: Call, caller: Caller, arn: str, external_id: str
     """
     caller.authorise(arn, "sts:AssumeRole")
     role = ledger.account.role(arn)
-    trusted = role is not None and (role.trust is None or bool(role.trust & {caller.arn, call.access_key_id, caller.number}))
+    trusted = role is not None and (
+        role.trust is None or bool(role.trust & {caller.arn, call.access_key_id, caller.number})
+    )
     if role is None or not trusted or not _is_required(ledger, role, arn, external_id):
         raise denied(caller.arn, "sts:AssumeRole", arn)
     return role
 
 
 def _is_required(ledger: Ledger, role: Role, arn: str, external_id: str | None) -> bool:
-    """Return whether the role trusts an External ID: its own, or the first one of its pattern that assumed it."""
+    """Return whether the role trusts an External ID: its own, or the first one of its pattern that
+    assumed it.
+    """
     is_own = role.external_id is None or external_id == role.external_id
     return is_own or (role.accepts(external_id) and ledger.claim(arn, external_id))
 
@@ -104,13 +122,26 @@ def _is_required(ledger: Ledger, role: Role, arn: str, external_id: str | None) 
 def _duration(text: str, caller: Caller, role: Role) -> int:
     seconds = int(text) if text.isascii() and text.isdigit() else -1
     if not _SHORTEST <= seconds <= _LONGEST:
-        bound = f"greater than or equal to {_SHORTEST}" if seconds < _SHORTEST else f"less than or equal to {_LONGEST}"
-        raise _invalid(f"Value '{text}' at 'durationSeconds' failed to satisfy constraint: Member must have value {bound}")
+        bound = (
+            f"greater than or equal to {_SHORTEST}"
+            if seconds < _SHORTEST
+            else f"less than or equal to {_LONGEST}"
+        )
+        raise _invalid(
+            f"Value '{text}' at 'durationSeconds' failed to satisfy constraint: Member must have "
+            f"value {bound}"
+        )
     if caller.session is not None and seconds > _CHAINED:
-        text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        text = (
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles "
+            "assumed by role chaining"
+        )
         raise Refusal("ValidationError", text)
     if seconds > role.max_session_duration:
-        raise Refusal("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+        raise Refusal(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        )
     return seconds
 
 
@@ -119,7 +150,10 @@ def _credentials(session: Session) -> str:
         element("AccessKeyId", session.access_key_id)
         + element("SecretAccessKey", session.secret)
         + element("SessionToken", session.token)
-        + element("Expiration", datetime.fromtimestamp(session.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        + element(
+            "Expiration",
+            datetime.fromtimestamp(session.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
     )
     user = element("AssumedRoleId", session.user_id) + element("Arn", session.arn)
     return f"<Credentials>{keys}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser>{element('PackedPolicySize', 6)}"

@@ -13,7 +13,9 @@ _VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
 class Unrendered(Refusal):
-    """Refusal of a template whose data lacks a value. SES still accepts the mail but does not send it."""
+    """Refusal of a template whose data lacks a value. SES still accepts the mail but does not send
+    it.
+    """
 
 
 def rendered(content: Mapping[str, str], *data: str | None) -> dict[str, str]:
@@ -25,7 +27,10 @@ def rendered(content: Mapping[str, str], *data: str | None) -> dict[str, str]:
     values: dict[str, Any] = {}
     for text in filter(None, data):
         values |= _object(text)
-    return {name: _VARIABLE.sub(lambda match: _value(values, match[1].strip()), text) for name, text in content.items()}
+    return {
+        name: _VARIABLE.sub(lambda match: _value(values, match[1].strip()), text)
+        for name, text in content.items()
+    }
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -34,7 +39,9 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Refusal("BadRequestException", "Invalid template rendering data: it is not a JSON object.")
+        raise Refusal(
+            "BadRequestException", "Invalid template rendering data: it is not a JSON object."
+        )
     return found
 
 
@@ -44,6 +51,8 @@ def _value(values: Any, path: str) -> str:
     found = values
     for name in path.split("."):
         if not isinstance(found, dict) or name not in found:
-            raise Unrendered("BadRequestException", f"Attribute '{path}' is not present in the rendering data.")
+            raise Unrendered(
+                "BadRequestException", f"Attribute '{path}' is not present in the rendering data."
+            )
         found = found[name]
     return str(found)

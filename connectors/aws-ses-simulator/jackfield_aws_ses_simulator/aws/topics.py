@@ -1,7 +1,8 @@
-"""Amazon SNS (query protocol): standard topics, delivered to queues of the account and to web servers on this machine.
+"""Amazon SNS (query protocol): standard topics, delivered to queues of the account and to web
+servers on this machine.
 
-A subscription over http or https becomes active once the endpoint returns its token. Nothing leaves the machine: an endpoint on another
-host receives nothing, and its subscription stays pending.
+A subscription over http or https becomes active once the endpoint returns its token. Nothing leaves
+the machine: an endpoint on another host receives nothing, and its subscription stays pending.
 """
 
 from __future__ import annotations
@@ -33,8 +34,19 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _WITHIN = 10.0
 _PARTS = 3
 """Number of colons before an ARN's region."""
-_SETTABLE = frozenset({"Policy", "DisplayName", "SignatureVersion", "DeliveryPolicy", "KmsMasterKeyId", "TracingConfig"})
-_OF_SUBSCRIPTIONS = frozenset({"RawMessageDelivery", "DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy"})
+_SETTABLE = frozenset(
+    {
+        "Policy",
+        "DisplayName",
+        "SignatureVersion",
+        "DeliveryPolicy",
+        "KmsMasterKeyId",
+        "TracingConfig",
+    }
+)
+_OF_SUBSCRIPTIONS = frozenset(
+    {"RawMessageDelivery", "DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy"}
+)
 
 
 def topic_arn(region: str, name: str) -> str:
@@ -48,7 +60,9 @@ def _region(arn: str) -> str:
 
 
 def arn_of(ledger: Ledger, call: Call) -> str:
-    """Return the ARN of a call's topic, found by its subscription if need be; ``*`` if the call names none."""
+    """Return the ARN of a call's topic, found by its subscription if need be; ``*`` if the call
+    names none.
+    """
     given = call.parameters
     if "Name" in given:
         return topic_arn(call.region, str(given["Name"]))
@@ -72,19 +86,29 @@ def _topic(ledger: Ledger, region: str, arn: str) -> Body:
 
 
 def _subscription(ledger: Ledger, call: Call) -> Body:
-    found = ledger.records.get(("Subscription", call.region, str(call.parameters["SubscriptionArn"])))
+    found = ledger.records.get(
+        ("Subscription", call.region, str(call.parameters["SubscriptionArn"]))
+    )
     if found is None:
         raise _missing("Subscription")
     return found
 
 
 def _records(ledger: Ledger, kind: str, region: str) -> dict[str, Body]:
-    return {place[2]: record for place, record in ledger.records.items() if place[:2] == (kind, region) and record is not None}
+    return {
+        place[2]: record
+        for place, record in ledger.records.items()
+        if place[:2] == (kind, region) and record is not None
+    }
 
 
 def subscriptions(ledger: Ledger, arn: str) -> list[Body]:
     """Return the subscriptions of a topic."""
-    return [one for one in _records(ledger, "Subscription", _region(arn)).values() if one["TopicArn"] == arn]
+    return [
+        one
+        for one in _records(ledger, "Subscription", _region(arn)).values()
+        if one["TopicArn"] == arn
+    ]
 
 
 def _create(ledger: Ledger, call: Call) -> Body:
@@ -96,17 +120,27 @@ def _create(ledger: Ledger, call: Call) -> Body:
     for attribute in given:
         _check(attribute, _SETTABLE)
     arn = topic_arn(call.region, name)
-    policy = json.dumps({"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [_owner(arn)]})
-    ledger.records.setdefault(("Topic", call.region, arn), {"TopicArn": arn, "Attributes": {"Policy": policy, **given}})
+    policy = json.dumps(
+        {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [_owner(arn)]}
+    )
+    ledger.records.setdefault(
+        ("Topic", call.region, arn), {"TopicArn": arn, "Attributes": {"Policy": policy, **given}}
+    )
     return {"TopicArn": arn}
 
 
 def _owner(arn: str) -> Body:
-    """Return the policy statement of a new topic, which lets the account, and services acting for it, use the topic."""
+    """Return the policy statement of a new topic, which lets the account, and services acting for
+    it, use the topic.
+    """
     return {
-        "Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["SNS:Publish", "SNS:Subscribe"],
-        "Resource": arn, "Condition": {"StringEquals": {"AWS:SourceOwner": NUMBER}},
-    }  # fmt: skip
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": ["SNS:Publish", "SNS:Subscribe"],
+        "Resource": arn,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": NUMBER}},
+    }
 
 
 def _check(name: str, known: frozenset[str]) -> None:
@@ -118,7 +152,11 @@ def _get_attributes(ledger: Ledger, call: Call) -> Body:
     arn = str(call.parameters["TopicArn"])
     found = _topic(ledger, call.region, arn)
     states = [one["Confirmed"] for one in subscriptions(ledger, arn)]
-    counts = {"SubscriptionsConfirmed": str(sum(states)), "SubscriptionsPending": str(states.count(False)), "SubscriptionsDeleted": "0"}
+    counts = {
+        "SubscriptionsConfirmed": str(sum(states)),
+        "SubscriptionsPending": str(states.count(False)),
+        "SubscriptionsDeleted": "0",
+    }
     return {"Attributes": {"TopicArn": arn, "Owner": NUMBER, **counts, **found["Attributes"]}}
 
 
@@ -150,32 +188,62 @@ def _delete(ledger: Ledger, call: Call) -> Body:
 
 def _subscribe(ledger: Ledger, call: Call) -> Body:
     given = call.parameters
-    arn, protocol, endpoint = str(given["TopicArn"]), str(given["Protocol"]), str(given.get("Endpoint", ""))
+    arn, protocol, endpoint = (
+        str(given["TopicArn"]),
+        str(given["Protocol"]),
+        str(given.get("Endpoint", "")),
+    )
     topic, attributes = _topic(ledger, call.region, arn), dict(given.get("Attributes") or {})
     for name in attributes:
         _check(name, _OF_SUBSCRIPTIONS)
     if protocol not in ("sqs", "http", "https"):
         raise unimplemented(f"subscriptions over {protocol}")
     if not endpoint.startswith("arn:aws:sqs:" if protocol == "sqs" else "http"):
-        raise _invalid("SQS endpoint ARN" if protocol == "sqs" else "Endpoint must match the specified protocol")
-    known = next((one for one in subscriptions(ledger, arn) if (one["Protocol"], one["Endpoint"]) == (protocol, endpoint)), None)
+        raise _invalid(
+            "SQS endpoint ARN"
+            if protocol == "sqs"
+            else "Endpoint must match the specified protocol"
+        )
+    known = next(
+        (
+            one
+            for one in subscriptions(ledger, arn)
+            if (one["Protocol"], one["Endpoint"]) == (protocol, endpoint)
+        ),
+        None,
+    )
     if known is None:
         known = {
-            "SubscriptionArn": f"{arn}:{uuid.uuid4()}", "TopicArn": arn, "Protocol": protocol, "Endpoint": endpoint, "Owner": NUMBER,
-            "Confirmed": protocol == "sqs", "Token": secrets.token_hex(64), "Attributes": attributes,
-        }  # fmt: skip
+            "SubscriptionArn": f"{arn}:{uuid.uuid4()}",
+            "TopicArn": arn,
+            "Protocol": protocol,
+            "Endpoint": endpoint,
+            "Owner": NUMBER,
+            "Confirmed": protocol == "sqs",
+            "Token": secrets.token_hex(64),
+            "Attributes": attributes,
+        }
         ledger.records["Subscription", call.region, known["SubscriptionArn"]] = known
     if not known["Confirmed"]:
         _post(known, _confirmation(ledger, topic, known), "SubscriptionConfirmation")
     return {
-        "SubscriptionArn": known["SubscriptionArn"] if known["Confirmed"] or given.get("ReturnSubscriptionArn") else "pending confirmation"
+        "SubscriptionArn": known["SubscriptionArn"]
+        if known["Confirmed"] or given.get("ReturnSubscriptionArn")
+        else "pending confirmation"
     }
 
 
 def _confirm(ledger: Ledger, call: Call) -> Body:
     arn, token = str(call.parameters["TopicArn"]), call.parameters["Token"]
     _topic(ledger, _region(arn), arn)
-    found = next((one for one in subscriptions(ledger, arn) if secrets.compare_digest(one["Token"], str(token))), None)
+    found = next(
+        (
+            one
+            for one in subscriptions(ledger, arn)
+            if secrets.compare_digest(one["Token"], str(token))
+        ),
+        None,
+    )
     if found is None:
         raise _invalid("Token")
     found["Confirmed"] = True
@@ -185,9 +253,19 @@ def _confirm(ledger: Ledger, call: Call) -> Body:
 
 def _get_subscription(ledger: Ledger, call: Call) -> Body:
     found = _subscription(ledger, call)
-    shown = {name: found[name] for name in ("SubscriptionArn", "TopicArn", "Protocol", "Endpoint", "Owner")}
+    shown = {
+        name: found[name]
+        for name in ("SubscriptionArn", "TopicArn", "Protocol", "Endpoint", "Owner")
+    }
     pending = str(not found["Confirmed"]).lower()
-    return {"Attributes": {**shown, "RawMessageDelivery": "false", "PendingConfirmation": pending, **found["Attributes"]}}
+    return {
+        "Attributes": {
+            **shown,
+            "RawMessageDelivery": "false",
+            "PendingConfirmation": pending,
+            **found["Attributes"],
+        }
+    }
 
 
 def _set_subscription(ledger: Ledger, call: Call) -> Body:
@@ -202,18 +280,29 @@ def _list_subscriptions(ledger: Ledger, call: Call) -> Body:
     if arn is not None:
         _topic(ledger, call.region, str(arn))
     found = _records(ledger, "Subscription", call.region)
-    return paged(call, {name: _row(one) for name, one in found.items() if arn in (None, one["TopicArn"])}, "Subscriptions")
+    return paged(
+        call,
+        {name: _row(one) for name, one in found.items() if arn in (None, one["TopicArn"])},
+        "Subscriptions",
+    )
 
 
 def _row(found: Body) -> Body:
-    return {**found, "SubscriptionArn": found["SubscriptionArn"] if found["Confirmed"] else _PENDING}
+    return {
+        **found,
+        "SubscriptionArn": found["SubscriptionArn"] if found["Confirmed"] else _PENDING,
+    }
 
 
 def _unsubscribe(ledger: Ledger, call: Call) -> Body:
     arn = str(call.parameters["SubscriptionArn"])
     found = ledger.records.get(("Subscription", _region(arn), arn)) or {}
     if call.authorization is None and found.get("Authenticated"):
-        raise Refusal("AuthorizationError", "The subscription was confirmed with AuthenticateOnUnsubscribe", _FORBIDDEN)
+        raise Refusal(
+            "AuthorizationError",
+            "The subscription was confirmed with AuthenticateOnUnsubscribe",
+            _FORBIDDEN,
+        )
     ledger.records.pop(("Subscription", _region(arn), arn), None)
     return {}
 
@@ -221,15 +310,23 @@ def _unsubscribe(ledger: Ledger, call: Call) -> Body:
 def _publish(ledger: Ledger, call: Call) -> Body:
     arn = str(call.parameters.get("TopicArn") or call.parameters.get("TargetArn") or "")
     _topic(ledger, call.region, arn)
-    return {"MessageId": publish(ledger, arn, str(call.parameters["Message"]), call.parameters.get("Subject"))}
+    return {
+        "MessageId": publish(
+            ledger, arn, str(call.parameters["Message"]), call.parameters.get("Subject")
+        )
+    }
 
 
-def publish_for(ledger: Ledger, arn: str, service: str, source_arn: str, text: str, subject: str | None = None) -> bool:
-    """Publish a service's message for a resource of the account; return False if the topic does not exist, or its policy does not let the
-    service publish.
+def publish_for(
+    ledger: Ledger, arn: str, service: str, source_arn: str, text: str, subject: str | None = None
+) -> bool:
+    """Publish a service's message for a resource of the account; return False if the topic does not
+    exist, or its policy does not let the service publish.
     """
     topic = ledger.records.get(("Topic", _region(arn), arn))
-    if topic is None or not permits(topic["Attributes"]["Policy"], service, "sns:Publish", source_arn):
+    if topic is None or not permits(
+        topic["Attributes"]["Policy"], service, "sns:Publish", source_arn
+    ):
         return False
     publish(ledger, arn, text, subject)
     return True
@@ -239,7 +336,13 @@ def publish(ledger: Ledger, arn: str, text: str, subject: str | None = None) -> 
     """Deliver a message to the confirmed subscriptions of a topic, and return its ID."""
     topic = _topic(ledger, _region(arn), arn)
     message_id = str(uuid.uuid4())
-    about = {"Type": "Notification", "MessageId": message_id, "TopicArn": arn, **({"Subject": subject} if subject else {}), "Message": text}
+    about = {
+        "Type": "Notification",
+        "MessageId": message_id,
+        "TopicArn": arn,
+        **({"Subject": subject} if subject else {}),
+        "Message": text,
+    }
     for one in subscriptions(ledger, arn):
         if not one["Confirmed"]:
             continue
@@ -260,35 +363,61 @@ def publish(ledger: Ledger, arn: str, text: str, subject: str | None = None) -> 
 def _confirmation(ledger: Ledger, topic: Body, subscription: Body) -> str:
     arn, token = topic["TopicArn"], subscription["Token"]
     text = (
-        f"You have chosen to subscribe to the topic {arn}.\nTo confirm the subscription, visit the SubscribeURL included in this message."
+        f"You have chosen to subscribe to the topic {arn}.\nTo confirm the subscription, "
+        "visit the SubscribeURL included in this message."
     )
     query = urlencode({"Action": "ConfirmSubscription", "TopicArn": arn, "Token": token})
     about = {
-        "Type": "SubscriptionConfirmation", "MessageId": str(uuid.uuid4()), "Token": token, "TopicArn": arn, "Message": text,
+        "Type": "SubscriptionConfirmation",
+        "MessageId": str(uuid.uuid4()),
+        "Token": token,
+        "TopicArn": arn,
+        "Message": text,
         "SubscribeURL": f"{ledger.origin}/?{query}",
-    }  # fmt: skip
+    }
     return json.dumps(_signed(ledger, topic, about))
 
 
 def _signed(ledger: Ledger, topic: Body, about: Mapping[str, str]) -> dict[str, str]:
-    moment = datetime.fromtimestamp(ledger.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return signed({**about, "Timestamp": moment}, topic["Attributes"].get("SignatureVersion", "1"), ledger.origin)
+    moment = (
+        datetime.fromtimestamp(ledger.now(), UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+    return signed(
+        {**about, "Timestamp": moment},
+        topic["Attributes"].get("SignatureVersion", "1"),
+        ledger.origin,
+    )
 
 
 def _post(subscription: Body, body: str, kind: str, message_id: str = "") -> None:
-    """Send a message to a web server on this machine, in a thread, since the server may be the caller itself."""
+    """Send a message to a web server on this machine, in a thread, since the server may be the
+    caller itself.
+    """
     url = urlsplit(subscription["Endpoint"])
     if url.hostname not in _LOOPBACK:
         return
-    headers: dict[str, Any] = {"x-amz-sns-message-type": kind, "x-amz-sns-topic-arn": subscription["TopicArn"]}
-    headers |= {"x-amz-sns-message-id": message_id or json.loads(body)["MessageId"], "Content-Type": "text/plain; charset=UTF-8"}
+    headers: dict[str, Any] = {
+        "x-amz-sns-message-type": kind,
+        "x-amz-sns-topic-arn": subscription["TopicArn"],
+    }
+    headers |= {
+        "x-amz-sns-message-id": message_id or json.loads(body)["MessageId"],
+        "Content-Type": "text/plain; charset=UTF-8",
+    }
     if kind == "Notification" and subscription["Attributes"].get("RawMessageDelivery") == "true":
         headers["x-amz-sns-rawdelivery"] = "true"
 
     def send() -> None:
         connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=_WITHIN)
         try:
-            connection.request("POST", f"{url.path or '/'}{'?' if url.query else ''}{url.query}", body.encode(), headers)
+            connection.request(
+                "POST",
+                f"{url.path or '/'}{'?' if url.query else ''}{url.query}",
+                body.encode(),
+                headers,
+            )
             connection.getresponse().read()
         except (OSError, http.client.HTTPException):
             return  # SNS repeats it; the simulator does not

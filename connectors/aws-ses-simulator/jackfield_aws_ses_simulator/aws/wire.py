@@ -9,7 +9,14 @@ from jackfield_aws_ses_simulator.aws.exchange import Answer, HttpRequest
 MAX_HEAD = 65_536
 MAX_BODY = 256 * 1024 * 1024
 
-_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+}
 
 
 class BadRequestError(Exception):
@@ -20,7 +27,8 @@ def head(answer: Answer) -> bytes:
     """Return a response's status line and headers, including the length of the body."""
     more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
     return (
-        f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Status')}\r\nContent-Type: {answer.content_type}\r\n"
+        f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Status')}\r\nContent-Type: "
+        f"{answer.content_type}\r\n"
         f"{more}Content-Length: {len(answer.body)}\r\n\r\n"
     ).encode("latin-1", "replace")
 
@@ -49,7 +57,11 @@ class Reader:
         method, path, query, headers = _parse_head(head)
         if headers.get("expect", "").lower() == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = self._chunks() if "chunked" in headers.get("transfer-encoding", "") else self._body(headers)
+        body = (
+            self._chunks()
+            if "chunked" in headers.get("transfer-encoding", "")
+            else self._body(headers)
+        )
         return HttpRequest(method, path, query, headers, body)
 
     def _head(self) -> bytes | None:

@@ -1,4 +1,6 @@
-"""Amazon Route 53 (REST-XML): public hosted zones, their records, and changes, which are in sync at once."""
+"""Amazon Route 53 (REST-XML): public hosted zones, their records, and changes, which are in sync at
+once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ _ZONE, _NOT_FOUND = "HostedZone", 404
 _ROUTES = (
     ("GET", re.compile(r"/hostedzonesbyname"), "ListHostedZonesByName"),
     ("GET", re.compile(r"/hostedzone/(?P<HostedZoneId>[A-Z0-9]+)/rrset"), "ListResourceRecordSets"),
-    ("POST", re.compile(r"/hostedzone/(?P<HostedZoneId>[A-Z0-9]+)/rrset/?"), "ChangeResourceRecordSets"),
+    (
+        "POST",
+        re.compile(r"/hostedzone/(?P<HostedZoneId>[A-Z0-9]+)/rrset/?"),
+        "ChangeResourceRecordSets",
+    ),
     ("GET", re.compile(r"/change/(?P<Id>[A-Z0-9]+)"), "GetChange"),
 )
 _QUERY = {
@@ -38,8 +44,13 @@ def read_zones_call(call: Call) -> None:
     for method, pattern, operation in _ROUTES:
         match = pattern.fullmatch(path)
         if match and method == call.http.method:
-            given = {_QUERY[name]: value for name, value in parse_qsl(call.http.query) if name in _QUERY}
-            call.operation, call.parameters = operation, {**given, **match.groupdict(), **_batch(call.http.body)}
+            given = {
+                _QUERY[name]: value for name, value in parse_qsl(call.http.query) if name in _QUERY
+            }
+            call.operation, call.parameters = (
+                operation,
+                {**given, **match.groupdict(), **_batch(call.http.body)},
+            )
 
 
 def _batch(body: bytes | bytearray) -> Body:
@@ -55,19 +66,30 @@ def _batch(body: bytes | bytearray) -> Body:
 
 
 def _change(found: ET.Element) -> Body:
-    texts = {name: found.findtext(f"ResourceRecordSet/{name}", "") for name in ("Name", "Type", "TTL")}
+    texts = {
+        name: found.findtext(f"ResourceRecordSet/{name}", "") for name in ("Name", "Type", "TTL")
+    }
     values = [{"Value": one.text or ""} for one in found.iter("Value")]
     ttl = {"TTL": int(texts.pop("TTL"))} if texts["TTL"].isdecimal() else {}
     return {
         "Action": found.findtext("Action", ""),
-        "ResourceRecordSet": {"Name": texts["Name"], "Type": texts["Type"], **ttl, "ResourceRecords": values},
+        "ResourceRecordSet": {
+            "Name": texts["Name"],
+            "Type": texts["Type"],
+            **ttl,
+            "ResourceRecords": values,
+        },
     }
 
 
 def add_zone(ledger: Ledger, number: int, domain: str) -> None:
     """Add a public hosted zone."""
     key = f"Z{number:013d}"
-    ledger.records[_ZONE, "", key] = {"Id": f"/hostedzone/{key}", "Name": _full(domain), "Records": {}}
+    ledger.records[_ZONE, "", key] = {
+        "Id": f"/hostedzone/{key}",
+        "Name": _full(domain),
+        "Records": {},
+    }
 
 
 def _full(name: str) -> str:
@@ -99,11 +121,19 @@ def _first(rows: Iterable[Any], call: Call) -> tuple[list[Any], bool, str]:
 
 def _list_zones(ledger: Ledger, call: Call) -> Body:
     start = _order(_full(call.parameters.get("DNSName", ".")))
-    found, more, most = _first((zone for zone in _zones(ledger) if start == [""] or _order(zone["Name"]) >= start), call)
+    found, more, most = _first(
+        (zone for zone in _zones(ledger) if start == [""] or _order(zone["Name"]) >= start), call
+    )
     shown = [
-        {"Id": zone["Id"], "Name": zone["Name"], "CallerReference": zone["Id"], "Config": {"PrivateZone": False},
-         "ResourceRecordSetCount": len(zone["Records"])} for zone in found
-    ]  # fmt: skip
+        {
+            "Id": zone["Id"],
+            "Name": zone["Name"],
+            "CallerReference": zone["Id"],
+            "Config": {"PrivateZone": False},
+            "ResourceRecordSetCount": len(zone["Records"]),
+        }
+        for zone in found
+    ]
     return {"HostedZones": shown, "IsTruncated": more, "MaxItems": most}
 
 
@@ -112,7 +142,9 @@ def _list_records(ledger: Ledger, call: Call) -> Body:
     name = call.parameters.get("StartRecordName")
     start = (_order(_full(name)) if name else [], call.parameters.get("StartRecordType", ""))
     ordered = sorted(records, key=lambda place: (_order(place[0]), place[1]))
-    found, more, most = _first((records[place] for place in ordered if (_order(place[0]), place[1]) >= start), call)
+    found, more, most = _first(
+        (records[place] for place in ordered if (_order(place[0]), place[1]) >= start), call
+    )
     return {"ResourceRecordSets": found, "IsTruncated": more, "MaxItems": most}
 
 
@@ -129,18 +161,29 @@ def _change_records(ledger: Ledger, call: Call) -> Body:
 def _apply(zone: str, records: dict[tuple[str, str], Body], action: str, record: Body) -> None:
     name, place = record["Name"], (record["Name"], record["Type"])
     if name != zone and not name.endswith(f".{zone}"):
-        raise Refusal("InvalidChangeBatch", f"RRSet with DNS name {name} is not permitted in zone {zone}")
+        raise Refusal(
+            "InvalidChangeBatch", f"RRSet with DNS name {name} is not permitted in zone {zone}"
+        )
     if action == "CREATE" and place in records:
-        raise Refusal("InvalidChangeBatch", f"Tried to create resource record set [name='{name}', type='{place[1]}'] but it already exists")
+        raise Refusal(
+            "InvalidChangeBatch",
+            f"Tried to create resource record set [name='{name}', type='{place[1]}'] but it "
+            "already exists",
+        )
     if action == "DELETE":
         if records.pop(place, None) is None:
             raise Refusal(
-                "InvalidChangeBatch", f"Tried to delete resource record set [name='{name}', type='{place[1]}'] but it was not found"
+                "InvalidChangeBatch",
+                f"Tried to delete resource record set [name='{name}', type='{place[1]}'] but it "
+                "was not found",
             )
         return
     others = {kind for other, kind in records if other == name and kind != place[1]}
     if "CNAME" in others or (place[1] == "CNAME" and others):
-        raise Refusal("InvalidChangeBatch", f"RRSet of type {place[1]} with DNS name {name} is not permitted beside a CNAME")
+        raise Refusal(
+            "InvalidChangeBatch",
+            f"RRSet of type {place[1]} with DNS name {name} is not permitted beside a CNAME",
+        )
     records[place] = record
 
 

@@ -1,1 +1,3 @@
-"""Actions of the connector, one module per subject; ``jackfield_aws_ses.connector`` lists them and imports each on demand."""
+"""Actions of the connector, one module per subject; ``jackfield_aws_ses.connector`` lists them and
+imports each on demand.
+"""

@@ -1,4 +1,6 @@
-"""The SES account: quota, rate, enforcement and sandbox; sending statistics; the request for production access."""
+"""The SES account: quota, rate, enforcement and sandbox; sending statistics; the request for
+production access.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class AccountQuery(Regional):
 class SendQuota(Answer):
     """Sending limits, counted per recipient."""
 
-    max24_hour_send: float = Field(description="Recipients allowed in 24 hours; -1 means unlimited.")
+    max24_hour_send: float = Field(
+        description="Recipients allowed in 24 hours; -1 means unlimited."
+    )
     max_send_rate: float = Field(description="Recipients allowed per second.")
     sent_last24_hours: float = Field(description="Recipients of the last 24 hours.")
 
@@ -31,7 +35,9 @@ class SendQuota(Answer):
 class SuppressionAttributes(Answer):
     """Account-level suppression."""
 
-    suppressed_reasons: tuple[str, ...] | None = Field(None, description="Reasons for which addresses are put on the suppression list.")
+    suppressed_reasons: tuple[str, ...] | None = Field(
+        None, description="Reasons for which addresses are put on the suppression list."
+    )
 
 
 class ReviewDetails(Answer):
@@ -47,8 +53,12 @@ class AccountDetails(Answer):
     mail_type: str | None = Field(None, description="MARKETING or TRANSACTIONAL.")
     website_url: str | None = Field(None, alias="WebsiteURL", description="The sender's website.")
     contact_language: str | None = Field(None, description="EN or JA.")
-    use_case_description: str | None = Field(None, description="The use case as it was described to AWS.")
-    additional_contact_email_addresses: tuple[str, ...] | None = Field(None, description="Addresses that AWS notifies about the review.")
+    use_case_description: str | None = Field(
+        None, description="The use case as it was described to AWS."
+    )
+    additional_contact_email_addresses: tuple[str, ...] | None = Field(
+        None, description="Addresses that AWS notifies about the review."
+    )
     review_details: ReviewDetails | None = Field(None, description="State of the review.")
 
 
@@ -83,13 +93,25 @@ class Account(Answer):
     """State and limits of the account in one region."""
 
     send_quota: SendQuota = Field(description="Sending limits and their usage.")
-    production_access_enabled: bool | None = Field(None, description="False: the account is in the sandbox.")
-    enforcement_status: str | None = Field(None, description="HEALTHY, PROBATION (under review) or SHUTDOWN (sending is stopped).")
+    production_access_enabled: bool | None = Field(
+        None, description="False: the account is in the sandbox."
+    )
+    enforcement_status: str | None = Field(
+        None, description="HEALTHY, PROBATION (under review) or SHUTDOWN (sending is stopped)."
+    )
     sending_enabled: bool | None = Field(None, description="False: sending is paused.")
-    dedicated_ip_auto_warmup_enabled: bool | None = Field(None, description="Automatic warm-up of dedicated IP addresses.")
-    suppression_attributes: SuppressionAttributes | None = Field(None, description="Account-level suppression.")
-    details: AccountDetails | None = Field(None, description="The request for production access and its review.")
-    vdm_attributes: VdmAttributes | None = Field(None, description="Virtual Deliverability Manager.")
+    dedicated_ip_auto_warmup_enabled: bool | None = Field(
+        None, description="Automatic warm-up of dedicated IP addresses."
+    )
+    suppression_attributes: SuppressionAttributes | None = Field(
+        None, description="Account-level suppression."
+    )
+    details: AccountDetails | None = Field(
+        None, description="The request for production access and its review."
+    )
+    vdm_attributes: VdmAttributes | None = Field(
+        None, description="Virtual Deliverability Manager."
+    )
     pricing_attributes: PricingAttributes | None = Field(None, description="Pricing plan.")
 
 
@@ -118,7 +140,9 @@ _ACCOUNT = {
     ),
 )
 def get_account(query: AccountQuery, aws: AwsClients) -> Account:
-    """Read the account in a region: sending quota and rate, sandbox or production, enforcement status, suppression, pricing plan."""
+    """Read the account in a region: sending quota and rate, sandbox or production, enforcement
+    status, suppression, pricing plan.
+    """
     return read(Account, ask(aws, query.aws_region, "get_account", {}, "SendQuota"))
 
 
@@ -135,7 +159,9 @@ class DataPoint(Answer):
 class SendStatistics(Answer):
     """Sending statistics of the last 14 days, oldest first."""
 
-    send_data_points: tuple[DataPoint, ...] = Field(description="One point for each 15 minutes in which email was sent.")
+    send_data_points: tuple[DataPoint, ...] = Field(
+        description="One point for each 15 minutes in which email was sent."
+    )
 
 
 @connector.action(
@@ -149,7 +175,13 @@ class SendStatistics(Answer):
         {},
         {
             "SendDataPoints": [
-                {"Timestamp": "2026-11-20T10:15:00Z", "DeliveryAttempts": 420, "Bounces": 3, "Complaints": 0, "Rejects": 0},
+                {
+                    "Timestamp": "2026-11-20T10:15:00Z",
+                    "DeliveryAttempts": 420,
+                    "Bounces": 3,
+                    "Complaints": 0,
+                    "Rejects": 0,
+                },
             ]
         },
     ),
@@ -162,10 +194,14 @@ class SendStatistics(Answer):
     ),
 )
 def get_send_statistics(query: AccountQuery, aws: AwsClients) -> SendStatistics:
-    """Read deliveries, bounces, complaints and rejects of the last 14 days in a region, in intervals of 15 minutes."""
+    """Read deliveries, bounces, complaints and rejects of the last 14 days in a region, in
+    intervals of 15 minutes.
+    """
     answer = ask(aws, query.aws_region, "get_send_statistics", {}, "SendDataPoints", service="ses")
     found = read(SendStatistics, answer)
-    return SendStatistics(send_data_points=tuple(sorted(found.send_data_points, key=lambda point: point.timestamp)))
+    return SendStatistics(
+        send_data_points=tuple(sorted(found.send_data_points, key=lambda point: point.timestamp))
+    )
 
 
 _Contact = Annotated[str, WithJsonSchema({"type": "string", "minLength": 6, "maxLength": 254})]
@@ -176,24 +212,40 @@ class ProductionAccess(Regional):
 
     mail_type: Literal["TRANSACTIONAL", "MARKETING"] = Field(
         title="Mail Type",
-        description="TRANSACTIONAL for email that a person's own action triggers, such as receipts; MARKETING for everything else.",
+        description=(
+            "TRANSACTIONAL for email that a person's own action triggers, such as receipts; "
+            "MARKETING for everything else."
+        ),
     )
     website_url: str = Field(
-        title="Website URL", trim=True, schema={"pattern": "^https?://[^\\s]{1,990}$"},
-        expects="an http or https URL of up to 1,000 characters", description="The sender's website, which AWS's reviewers read.",
-    )  # fmt: skip
+        title="Website URL",
+        trim=True,
+        schema={"pattern": "^https?://[^\\s]{1,990}$"},
+        expects="an http or https URL of up to 1,000 characters",
+        description="The sender's website, which AWS's reviewers read.",
+    )
     use_case_description: str | None = Field(
-        None, title="Use Case", multiline=True, blank="absent", schema={"maxLength": 5000},
-        description="How recipients sign up, how often they get email, and how bounces, complaints and unsubscribes are handled. AWS may "
+        None,
+        title="Use Case",
+        multiline=True,
+        blank="absent",
+        schema={"maxLength": 5000},
+        description="How recipients sign up, how often they get email, and how bounces, "
+        "complaints and unsubscribes are handled. AWS may "
         "ask for it if it is missing.",
-    )  # fmt: skip
+    )
     contact_language: Literal["EN", "JA"] = Field(
-        "EN", title="Contact Language", blank="absent", description="Language of AWS's replies: English or Japanese."
+        "EN",
+        title="Contact Language",
+        blank="absent",
+        description="Language of AWS's replies: English or Japanese.",
     )
     additional_contact_email_addresses: tuple[_Contact, ...] | None = Field(
-        None, title="Additional Contacts", schema={"minItems": 1, "maxItems": 4},
+        None,
+        title="Additional Contacts",
+        schema={"minItems": 1, "maxItems": 4},
         description="One to four further addresses that AWS notifies about the review.",
-    )  # fmt: skip
+    )
 
     def rules(self) -> Iterable[Detail]:
         """Yield the faults of contacts that are not bare addresses."""
@@ -213,7 +265,10 @@ class ProductionAccess(Regional):
         {
             "mailType": "TRANSACTIONAL",
             "websiteUrl": "https://shop.example.com",
-            "useCaseDescription": "Receipts and shipping notices to customers who ordered; bounces are removed at once.",
+            "useCaseDescription": (
+                "Receipts and shipping notices to customers who ordered; bounces are removed "
+                "at once."
+            ),
         },
         {},
     ),
@@ -223,15 +278,18 @@ class ProductionAccess(Regional):
     ),
 )
 def request_production_access(request: ProductionAccess, aws: AwsClients) -> Done:
-    """Ask AWS to move the account in a region out of the sandbox. This opens a case that AWS reviews, usually within a day; 'getAccount'
-    shows its state under Details.ReviewDetails."""
+    """Ask AWS to move the account in a region out of the sandbox. This opens a case that AWS
+    reviews, usually within a day; 'getAccount' shows its state under Details.ReviewDetails.
+    """
     contacts = request.additional_contact_email_addresses
     parameters = {
         "MailType": request.mail_type,
         "WebsiteURL": request.website_url,
         "ContactLanguage": request.contact_language,
         "UseCaseDescription": request.use_case_description,
-        "AdditionalContactEmailAddresses": [parse_mailbox(text).address for text in contacts] if contacts else None,
+        "AdditionalContactEmailAddresses": [parse_mailbox(text).address for text in contacts]
+        if contacts
+        else None,
         "ProductionAccessEnabled": True,
     }
     return read(Done, ask(aws, request.aws_region, "put_account_details", parameters))

@@ -9,7 +9,19 @@ from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.logged import BY_AGENT, logged
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    Regional,
+    ask,
+    filled,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 Switch = Literal["ENABLED", "DISABLED"]
 _ONCE = RateLimit(per_second=1)
@@ -19,56 +31,101 @@ class SetChosen(Regional):
     """Configuration set in a region."""
 
     configuration_set_name: str = Field(
-        title="Configuration Set", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="the name of a configuration set (letters, digits, '_' and '-')", description="The name of the configuration set.",
-    )  # fmt: skip
+        title="Configuration Set",
+        trim=True,
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')",
+        description="The name of the configuration set.",
+    )
 
 
 class SetOptions(SetChosen):
-    """Options of a configuration set. Omitted options stay unchanged, or have the default of Amazon SES in a new set."""
+    """Options of a configuration set. Omitted options stay unchanged, or have the default of Amazon
+    SES in a new set.
+    """
 
-    sending_enabled: bool | None = Field(None, title="Sending", description="False: messages with this set are not sent.")
+    sending_enabled: bool | None = Field(
+        None, title="Sending", description="False: messages with this set are not sent."
+    )
     reputation_metrics_enabled: bool | None = Field(
-        None, title="Reputation Metrics", description="True: bounce and complaint rates of this set are published to CloudWatch."
+        None,
+        title="Reputation Metrics",
+        description="True: bounce and complaint rates of this set are published to CloudWatch.",
     )
     tls_policy: Literal["REQUIRE", "OPTIONAL"] | None = Field(
-        None, title="TLS Policy", blank="absent", description="REQUIRE delivers only to servers that support TLS."
+        None,
+        title="TLS Policy",
+        blank="absent",
+        description="REQUIRE delivers only to servers that support TLS.",
     )
     sending_pool_name: str | None = Field(
-        None, title="IP Pool", trim=True, blank="absent", description="The pool of dedicated IP addresses to send from."
+        None,
+        title="IP Pool",
+        trim=True,
+        blank="absent",
+        description="The pool of dedicated IP addresses to send from.",
     )
     max_delivery_seconds: int | None = Field(
-        None, title="Delivery Time", schema={"minimum": 300, "maximum": 50400},
+        None,
+        title="Delivery Time",
+        schema={"minimum": 300, "maximum": 50400},
         description="Seconds for which delivery is attempted, 300 to 50,400.",
-    )  # fmt: skip
+    )
     tracking_domain: str | None = Field(
-        None, title="Tracking Domain", trim=True, lowercase=True, blank="absent", schema={"maxLength": 253},
+        None,
+        title="Tracking Domain",
+        trim=True,
+        lowercase=True,
+        blank="absent",
+        schema={"maxLength": 253},
         description="The domain in the links that track opens and clicks.",
-    )  # fmt: skip
+    )
     tracking_https_policy: Literal["REQUIRE", "REQUIRE_OPEN_ONLY", "OPTIONAL"] | None = Field(
-        None, title="HTTPS for Tracking", blank="absent", description="Whether tracking links use HTTPS; needs a tracking domain."
+        None,
+        title="HTTPS for Tracking",
+        blank="absent",
+        description="Whether tracking links use HTTPS; needs a tracking domain.",
     )
     suppressed_reasons: tuple[Literal["BOUNCE", "COMPLAINT"], ...] | None = Field(
-        None, title="Suppressed Reasons", schema={"uniqueItems": True},
-        description="Reasons for which addresses are put on the suppression list; an empty list turns suppression off for this set.",
-    )  # fmt: skip
+        None,
+        title="Suppressed Reasons",
+        schema={"uniqueItems": True},
+        description=(
+            "Reasons for which addresses are put on the suppression list; an empty list "
+            "turns suppression off for this set."
+        ),
+    )
     engagement_metrics: Switch | None = Field(
-        None, title="Engagement Metrics", blank="absent", description="Opens and clicks in Virtual Deliverability Manager's dashboard."
+        None,
+        title="Engagement Metrics",
+        blank="absent",
+        description="Opens and clicks in Virtual Deliverability Manager's dashboard.",
     )
     optimized_shared_delivery: Switch | None = Field(
-        None, title="Optimized Shared Delivery", blank="absent", description="Virtual Deliverability Manager chooses the IP address."
+        None,
+        title="Optimized Shared Delivery",
+        blank="absent",
+        description="Virtual Deliverability Manager chooses the IP address.",
     )
 
     def sections(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the operation that changes each section of options, and the section's members, without empty ones."""
-        tracking = {"CustomRedirectDomain": self.tracking_domain, "HttpsPolicy": self.tracking_https_policy}
+        """Yield the operation that changes each section of options, and the section's members,
+        without empty ones.
+        """
+        tracking = {
+            "CustomRedirectDomain": self.tracking_domain,
+            "HttpsPolicy": self.tracking_https_policy,
+        }
         delivery = {
-            "TlsPolicy": self.tls_policy, "SendingPoolName": self.sending_pool_name, "MaxDeliverySeconds": self.max_delivery_seconds,
-        }  # fmt: skip
+            "TlsPolicy": self.tls_policy,
+            "SendingPoolName": self.sending_pool_name,
+            "MaxDeliverySeconds": self.max_delivery_seconds,
+        }
         reasons = self.suppressed_reasons
         vdm = {
             "DashboardOptions": filled({"EngagementMetrics": self.engagement_metrics}) or None,
-            "GuardianOptions": filled({"OptimizedSharedDelivery": self.optimized_shared_delivery}) or None,
+            "GuardianOptions": filled({"OptimizedSharedDelivery": self.optimized_shared_delivery})
+            or None,
         }
         found: dict[str, dict[str, Any]] = {
             "Tracking": tracking,
@@ -89,7 +146,9 @@ class SetChanges(SetOptions):
     def rules(self) -> Iterator[Detail]:
         """Yield the fault of inputs without any option."""
         if not any(self.sections()):
-            yield Detail("/sendingEnabled", "give at least one option to change, such as 'sendingEnabled'")
+            yield Detail(
+                "/sendingEnabled", "give at least one option to change, such as 'sendingEnabled'"
+            )
 
 
 _TRACKING = {"dependentRequired": {"trackingHttpsPolicy": ["trackingDomain"]}}
@@ -106,7 +165,11 @@ _TRACKING = {"dependentRequired": {"trackingHttpsPolicy": ["trackingDomain"]}}
     examples=one_example(
         "createConfigurationSet",
         "TLS only",
-        {"configurationSetName": "receipts", "tlsPolicy": "REQUIRE", "reputationMetricsEnabled": True},
+        {
+            "configurationSetName": "receipts",
+            "tlsPolicy": "REQUIRE",
+            "reputationMetricsEnabled": True,
+        },
         {},
     ),
 )
@@ -129,20 +192,28 @@ class DeliveryOptions(Answer):
 
     tls_policy: str | None = Field(None, description="REQUIRE or OPTIONAL.")
     sending_pool_name: str | None = Field(None, description="Pool of dedicated IP addresses.")
-    max_delivery_seconds: int | None = Field(None, description="Seconds for which delivery is attempted.")
+    max_delivery_seconds: int | None = Field(
+        None, description="Seconds for which delivery is attempted."
+    )
 
 
 class ReputationOptions(Answer):
     """Reputation metrics."""
 
-    reputation_metrics_enabled: bool | None = Field(None, description="True: rates are published to CloudWatch.")
-    last_fresh_start: Moment | None = Field(None, description="Time of the last reset of the rates.")
+    reputation_metrics_enabled: bool | None = Field(
+        None, description="True: rates are published to CloudWatch."
+    )
+    last_fresh_start: Moment | None = Field(
+        None, description="Time of the last reset of the rates."
+    )
 
 
 class SendingOptions(Answer):
     """Sending."""
 
-    sending_enabled: bool | None = Field(None, description="False: messages with this set are not sent.")
+    sending_enabled: bool | None = Field(
+        None, description="False: messages with this set are not sent."
+    )
 
 
 class SuppressionOptions(Answer):
@@ -175,7 +246,9 @@ class ConfigurationSet(Answer):
     """Configuration set."""
 
     configuration_set_name: str = Field(description="Its name.")
-    tracking_options: TrackingOptions | None = Field(None, description="Tracking of opens and clicks.")
+    tracking_options: TrackingOptions | None = Field(
+        None, description="Tracking of opens and clicks."
+    )
     delivery_options: DeliveryOptions | None = Field(None, description="Delivery.")
     reputation_options: ReputationOptions | None = Field(None, description="Reputation metrics.")
     sending_options: SendingOptions | None = Field(None, description="Sending.")
@@ -192,27 +265,45 @@ class ConfigurationSet(Answer):
         "getConfigurationSet",
         "One set",
         {"configurationSetName": "receipts"},
-        {"ConfigurationSetName": "receipts", "DeliveryOptions": {"TlsPolicy": "REQUIRE"}, "SendingOptions": {"SendingEnabled": True}},
+        {
+            "ConfigurationSetName": "receipts",
+            "DeliveryOptions": {"TlsPolicy": "REQUIRE"},
+            "SendingOptions": {"SendingEnabled": True},
+        },
     ),
 )
 def get_configuration_set(chosen: SetChosen, aws: AwsClients) -> ConfigurationSet:
     """Read a configuration set."""
     parameters = {"ConfigurationSetName": chosen.configuration_set_name}
-    return read(ConfigurationSet, ask(aws, chosen.aws_region, "get_configuration_set", parameters, "ConfigurationSetName"))
+    return read(
+        ConfigurationSet,
+        ask(aws, chosen.aws_region, "get_configuration_set", parameters, "ConfigurationSetName"),
+    )
 
 
 @connector.action(
     "updateConfigurationSet",
     effect="idempotent",
     permissions=iam(
-        "PutConfigurationSetTrackingOptions", "PutConfigurationSetDeliveryOptions", "PutConfigurationSetReputationOptions",
-        "PutConfigurationSetSendingOptions", "PutConfigurationSetSuppressionOptions", "PutConfigurationSetVdmOptions",
+        "PutConfigurationSetTrackingOptions",
+        "PutConfigurationSetDeliveryOptions",
+        "PutConfigurationSetReputationOptions",
+        "PutConfigurationSetSendingOptions",
+        "PutConfigurationSetSuppressionOptions",
+        "PutConfigurationSetVdmOptions",
     ),
     schema=_TRACKING,
-    examples=one_example("updateConfigurationSet", "Pause a set", {"configurationSetName": "receipts", "sendingEnabled": False}, {}),
-)  # fmt: skip
+    examples=one_example(
+        "updateConfigurationSet",
+        "Pause a set",
+        {"configurationSetName": "receipts", "sendingEnabled": False},
+        {},
+    ),
+)
 def update_configuration_set(wanted: SetChanges, aws: AwsClients) -> Done:
-    """Change options of a configuration set, with one request per section (tracking, delivery, reputation, sending, suppression, VDM)."""
+    """Change options of a configuration set, with one request per section (tracking, delivery,
+    reputation, sending, suppression, VDM).
+    """
     for name, members in wanted.sections():
         given: Mapping[str, Any] = {"VdmOptions": members} if name == "Vdm" else members
         parameters = {"ConfigurationSetName": wanted.configuration_set_name, **given}
@@ -226,11 +317,21 @@ def update_configuration_set(wanted: SetChanges, aws: AwsClients) -> Done:
     permissions=iam("DeleteConfigurationSet"),
     rate_limit=_ONCE,
     repeat_ok=("not_found",),
-    examples=one_example("deleteConfigurationSet", "One set", {"configurationSetName": "receipts"}, {}),
+    examples=one_example(
+        "deleteConfigurationSet", "One set", {"configurationSetName": "receipts"}, {}
+    ),
 )
 def delete_configuration_set(chosen: SetChosen, aws: AwsClients) -> Done:
     """Delete a configuration set and its event destinations."""
-    return read(Done, ask(aws, chosen.aws_region, "delete_configuration_set", {"ConfigurationSetName": chosen.configuration_set_name}))
+    return read(
+        Done,
+        ask(
+            aws,
+            chosen.aws_region,
+            "delete_configuration_set",
+            {"ConfigurationSetName": chosen.configuration_set_name},
+        ),
+    )
 
 
 class SetsQuery(Paged):
@@ -241,7 +342,10 @@ class ConfigurationSets(Answer):
     """Page of names of configuration sets, or all of them."""
 
     configuration_sets: tuple[str, ...] = Field(description="Names.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -251,10 +355,17 @@ class ConfigurationSets(Answer):
     pagination=pages("ConfigurationSets"),
     rate_limit=_ONCE,
     examples=one_example(
-        "listConfigurationSets", "All sets", {"fetchAll": True}, {"ConfigurationSets": ["newsletter", "receipts"]}, complete=True
+        "listConfigurationSets",
+        "All sets",
+        {"fetchAll": True},
+        {"ConfigurationSets": ["newsletter", "receipts"]},
+        complete=True,
     ),
 )
 def list_configuration_sets(query: SetsQuery, aws: AwsClients) -> ConfigurationSets:
     """List the names of the configuration sets."""
     asked = {"NextToken": query.next_token, "PageSize": query.page_size}
-    return read(ConfigurationSets, ask(aws, query.aws_region, "list_configuration_sets", asked, "ConfigurationSets"))
+    return read(
+        ConfigurationSets,
+        ask(aws, query.aws_region, "list_configuration_sets", asked, "ConfigurationSets"),
+    )

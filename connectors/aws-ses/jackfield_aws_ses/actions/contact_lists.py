@@ -8,7 +8,18 @@ from jackfield.connector import Field, Inputs, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.logged import BY_AGENT, logged
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    Regional,
+    ask,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 Subscription = Literal["OPT_IN", "OPT_OUT"]
 _ONCE = RateLimit(per_second=1)
@@ -18,31 +29,57 @@ class ListChosen(Regional):
     """Contact list in a region."""
 
     contact_list_name: str = Field(
-        title="Contact List", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="the name of a contact list (letters, digits, '_' and '-')", description="The name of the contact list.",
-    )  # fmt: skip
+        title="Contact List",
+        trim=True,
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a contact list (letters, digits, '_' and '-')",
+        description="The name of the contact list.",
+    )
 
 
 class NewTopic(Inputs):
     """Topic of a contact list."""
 
     name: str = Field(
-        title="Name", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"}, expects="a name of letters, digits, '_' and '-'",
+        title="Name",
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="a name of letters, digits, '_' and '-'",
         description="The topic's name.",
-    )  # fmt: skip
-    display_name: str = Field(title="Display Name", schema={"minLength": 1, "maxLength": 128}, description="Name shown to contacts.")
-    description: str | None = Field(None, title="Description", blank="absent", schema={"maxLength": 500}, description="Text for contacts.")
+    )
+    display_name: str = Field(
+        title="Display Name",
+        schema={"minLength": 1, "maxLength": 128},
+        description="Name shown to contacts.",
+    )
+    description: str | None = Field(
+        None,
+        title="Description",
+        blank="absent",
+        schema={"maxLength": 500},
+        description="Text for contacts.",
+    )
     default_subscription_status: Subscription = Field(
-        "OPT_OUT", title="Default", description="Subscription for contacts without a preference of their own."
+        "OPT_OUT",
+        title="Default",
+        description="Subscription for contacts without a preference of their own.",
     )
 
 
 class ListOptions(ListChosen):
     """Contact list with its topics."""
 
-    description: str | None = Field(None, title="Description", blank="absent", schema={"maxLength": 500}, description="Its description.")
+    description: str | None = Field(
+        None,
+        title="Description",
+        blank="absent",
+        schema={"maxLength": 500},
+        description="Its description.",
+    )
     topics: tuple[NewTopic, ...] | None = Field(
-        None, title="Topics", schema={"maxItems": 20}, description="Topics, at most 20. An update replaces all of them."
+        None,
+        title="Topics",
+        schema={"maxItems": 20},
+        description="Topics, at most 20. An update replaces all of them.",
     )
 
     @property
@@ -71,7 +108,9 @@ _NEWS = {"name": "news", "displayName": "News", "defaultSubscriptionStatus": "OP
     evidence=logged("CreateContactList"),
     permissions=iam("CreateContactList"),
     rate_limit=_ONCE,
-    examples=one_example("createContactList", "With one topic", {"contactListName": "readers", "topics": [_NEWS]}, {}),
+    examples=one_example(
+        "createContactList", "With one topic", {"contactListName": "readers", "topics": [_NEWS]}, {}
+    ),
     keywords=(
         "mailing list",
         "newsletter",
@@ -112,7 +151,9 @@ class ContactList(Answer):
         {"contactListName": "readers"},
         {
             "ContactListName": "readers",
-            "Topics": [{"TopicName": "news", "DisplayName": "News", "DefaultSubscriptionStatus": "OPT_IN"}],
+            "Topics": [
+                {"TopicName": "news", "DisplayName": "News", "DefaultSubscriptionStatus": "OPT_IN"}
+            ],
             "CreatedTimestamp": "2026-11-20T10:15:00Z",
         },
     ),
@@ -120,7 +161,9 @@ class ContactList(Answer):
 def get_contact_list(chosen: ListChosen, aws: AwsClients) -> ContactList:
     """Read a contact list with its topics."""
     parameters = {"ContactListName": chosen.contact_list_name}
-    return read(ContactList, ask(aws, chosen.aws_region, "get_contact_list", parameters, "ContactListName"))
+    return read(
+        ContactList, ask(aws, chosen.aws_region, "get_contact_list", parameters, "ContactListName")
+    )
 
 
 @connector.action(
@@ -128,7 +171,9 @@ def get_contact_list(chosen: ListChosen, aws: AwsClients) -> ContactList:
     effect="idempotent",
     permissions=iam("UpdateContactList"),
     rate_limit=_ONCE,
-    examples=one_example("updateContactList", "Other topics", {"contactListName": "readers", "topics": [_NEWS]}, {}),
+    examples=one_example(
+        "updateContactList", "Other topics", {"contactListName": "readers", "topics": [_NEWS]}, {}
+    ),
 )
 def update_contact_list(wanted: ListOptions, aws: AwsClients) -> Done:
     """Replace the description and the topics of a contact list."""
@@ -145,7 +190,15 @@ def update_contact_list(wanted: ListOptions, aws: AwsClients) -> Done:
 )
 def delete_contact_list(chosen: ListChosen, aws: AwsClients) -> Done:
     """Delete a contact list and all its contacts."""
-    return read(Done, ask(aws, chosen.aws_region, "delete_contact_list", {"ContactListName": chosen.contact_list_name}))
+    return read(
+        Done,
+        ask(
+            aws,
+            chosen.aws_region,
+            "delete_contact_list",
+            {"ContactListName": chosen.contact_list_name},
+        ),
+    )
 
 
 class ListsQuery(Paged):
@@ -163,7 +216,10 @@ class ContactLists(Answer):
     """Page of contact lists, or all of them."""
 
     contact_lists: tuple[ListSummary, ...] = Field(description="Contact lists.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -173,10 +229,16 @@ class ContactLists(Answer):
     pagination=pages("ContactLists"),
     rate_limit=_ONCE,
     examples=one_example(
-        "listContactLists", "All lists", {"fetchAll": True}, {"ContactLists": [{"ContactListName": "readers"}]}, complete=True
+        "listContactLists",
+        "All lists",
+        {"fetchAll": True},
+        {"ContactLists": [{"ContactListName": "readers"}]},
+        complete=True,
     ),
 )
 def list_contact_lists(query: ListsQuery, aws: AwsClients) -> ContactLists:
     """List the contact lists."""
     asked = {"NextToken": query.next_token, "PageSize": query.page_size}
-    return read(ContactLists, ask(aws, query.aws_region, "list_contact_lists", asked, "ContactLists"))
+    return read(
+        ContactLists, ask(aws, query.aws_region, "list_contact_lists", asked, "ContactLists")
+    )

@@ -12,7 +12,17 @@ from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
 from jackfield_aws_ses.logged import BY_AGENT, logged
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    ask,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 
 class ContactChosen(ListChosen):
@@ -27,30 +37,51 @@ class ContactChosen(ListChosen):
     @property
     def names(self) -> dict[str, str]:
         """Parameters that name the contact."""
-        return {"ContactListName": self.contact_list_name, "EmailAddress": parse_mailbox(self.address).address}
+        return {
+            "ContactListName": self.contact_list_name,
+            "EmailAddress": parse_mailbox(self.address).address,
+        }
 
 
 class Preference(Inputs):
     """Subscription of a contact to a topic."""
 
-    topic_name: str = Field(title="Topic", schema={"minLength": 1, "maxLength": 64}, description="The topic's name.")
-    subscription_status: Subscription = Field(title="Subscription", description="OPT_IN or OPT_OUT.")
+    topic_name: str = Field(
+        title="Topic", schema={"minLength": 1, "maxLength": 64}, description="The topic's name."
+    )
+    subscription_status: Subscription = Field(
+        title="Subscription", description="OPT_IN or OPT_OUT."
+    )
 
 
 class ContactOptions(ContactChosen):
     """Contact with its preferences."""
 
-    topic_preferences: tuple[Preference, ...] | None = Field(None, title="Topics", description="Subscriptions to topics.")
-    unsubscribe_all: bool | None = Field(None, title="Unsubscribe From All", description="True: the contact gets no email for any topic.")
+    topic_preferences: tuple[Preference, ...] | None = Field(
+        None, title="Topics", description="Subscriptions to topics."
+    )
+    unsubscribe_all: bool | None = Field(
+        None,
+        title="Unsubscribe From All",
+        description="True: the contact gets no email for any topic.",
+    )
     attributes_data: str | None = Field(
-        None, title="Attributes", sensitive=True, multiline=True, blank="absent", schema={"maxLength": 51200},
+        None,
+        title="Attributes",
+        sensitive=True,
+        multiline=True,
+        blank="absent",
+        schema={"maxLength": 51200},
         description="Attributes of your own, as JSON text.",
-    )  # fmt: skip
+    )
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of CreateContact and UpdateContact."""
-        chosen = [{"TopicName": item.topic_name, "SubscriptionStatus": item.subscription_status} for item in self.topic_preferences or ()]
+        chosen = [
+            {"TopicName": item.topic_name, "SubscriptionStatus": item.subscription_status}
+            for item in self.topic_preferences or ()
+        ]
         return {
             **self.names,
             "TopicPreferences": chosen if self.topic_preferences is not None else None,
@@ -69,7 +100,10 @@ _ADA = {"contactListName": "readers", "address": "ada@example.com"}
     evidence=logged("CreateContact"),
     permissions=iam("CreateContact"),
     examples=one_example(
-        "createContact", "A subscriber", {**_ADA, "topicPreferences": [{"topicName": "news", "subscriptionStatus": "OPT_IN"}]}, {}
+        "createContact",
+        "A subscriber",
+        {**_ADA, "topicPreferences": [{"topicName": "news", "subscriptionStatus": "OPT_IN"}]},
+        {},
     ),
     keywords=(
         "add a subscriber",
@@ -93,9 +127,15 @@ class Contact(Answer):
 
     contact_list_name: str | None = Field(None, description="The list's name.")
     email_address: str = Field(description="The address.")
-    topic_preferences: tuple[TopicPreference, ...] | None = Field(None, description="The contact's own subscriptions.")
-    topic_default_preferences: tuple[TopicPreference, ...] | None = Field(None, description="Subscriptions by the topics' defaults.")
-    unsubscribe_all: bool | None = Field(None, description="True: the contact gets no email for any topic.")
+    topic_preferences: tuple[TopicPreference, ...] | None = Field(
+        None, description="The contact's own subscriptions."
+    )
+    topic_default_preferences: tuple[TopicPreference, ...] | None = Field(
+        None, description="Subscriptions by the topics' defaults."
+    )
+    unsubscribe_all: bool | None = Field(
+        None, description="True: the contact gets no email for any topic."
+    )
     attributes_data: str | None = Field(None, description="Attributes of your own.")
     created_timestamp: Moment | None = Field(None, description="Time of its creation.")
     last_updated_timestamp: Moment | None = Field(None, description="Time of its last change.")
@@ -126,7 +166,9 @@ def get_contact(chosen: ContactChosen, aws: AwsClients) -> Contact:
     "updateContact",
     effect="idempotent",
     permissions=iam("UpdateContact"),
-    examples=one_example("updateContact", "An unsubscription", {**_ADA, "unsubscribeAll": True}, {}),
+    examples=one_example(
+        "updateContact", "An unsubscription", {**_ADA, "unsubscribeAll": True}, {}
+    ),
 )
 def update_contact(wanted: ContactOptions, aws: AwsClients) -> Done:
     """Change the preferences of a contact."""
@@ -149,16 +191,24 @@ class ContactsQuery(ListChosen, Paged):
     """Contacts to list."""
 
     filtered_status: Subscription | None = Field(
-        None, title="Subscription", blank="absent", description="Only contacts with this subscription, to the topic, if one is given."
+        None,
+        title="Subscription",
+        blank="absent",
+        description="Only contacts with this subscription, to the topic, if one is given.",
     )
-    topic_name: str | None = Field(None, title="Topic", trim=True, blank="absent", description="The topic of the subscription.")
+    topic_name: str | None = Field(
+        None, title="Topic", trim=True, blank="absent", description="The topic of the subscription."
+    )
 
 
 class Contacts(Answer):
     """Page of contacts, or all of them."""
 
     contacts: tuple[Contact, ...] = Field(description="Contacts.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -170,14 +220,28 @@ class Contacts(Answer):
     examples=one_example(
         "listContacts",
         "All subscribers of a topic",
-        {"contactListName": "readers", "filteredStatus": "OPT_IN", "topicName": "news", "fetchAll": True},
+        {
+            "contactListName": "readers",
+            "filteredStatus": "OPT_IN",
+            "topicName": "news",
+            "fetchAll": True,
+        },
         {"Contacts": [{"EmailAddress": "ada@example.com", "UnsubscribeAll": False}]},
         complete=True,
     ),
 )
 def list_contacts(query: ContactsQuery, aws: AwsClients) -> Contacts:
     """List the contacts of a contact list, optionally by subscription."""
-    topic = {"TopicFilter": {"TopicName": query.topic_name, "UseDefaultIfPreferenceUnavailable": True}} if query.topic_name else {}
+    topic = (
+        {"TopicFilter": {"TopicName": query.topic_name, "UseDefaultIfPreferenceUnavailable": True}}
+        if query.topic_name
+        else {}
+    )
     wanted = {"FilteredStatus": query.filtered_status, **topic} if query.filtered_status else None
-    asked = {"ContactListName": query.contact_list_name, "Filter": wanted, "NextToken": query.next_token, "PageSize": query.page_size}
+    asked = {
+        "ContactListName": query.contact_list_name,
+        "Filter": wanted,
+        "NextToken": query.next_token,
+        "PageSize": query.page_size,
+    }
     return read(Contacts, ask(aws, query.aws_region, "list_contacts", asked, "Contacts"))

@@ -12,14 +12,37 @@ _MOST = 10**12
 _EXAMPLE = example(
     "A million messages with 2 GB of attachments and one dedicated IP address",
     "estimateCost",
-    {"messages": 1_000_000, "attachmentBytes": 2_147_483_648, "dedicatedIps": 1, "awsRegion": "us-east-1"},
+    {
+        "messages": 1_000_000,
+        "attachmentBytes": 2_147_483_648,
+        "dedicatedIps": 1,
+        "awsRegion": "us-east-1",
+    },
     {
         "total": 125.19,
         "currency": "USD",
         "items": [
-            {"name": "Messages", "quantity": 1000.0, "unit": "1,000 messages", "unitPrice": 0.1, "amount": 100.0},
-            {"name": "Attachments", "quantity": 2.0, "unit": "GB", "unitPrice": 0.12, "amount": 0.24},
-            {"name": "Dedicated IPs", "quantity": 1.0, "unit": "IP and month", "unitPrice": 24.95, "amount": 24.95},
+            {
+                "name": "Messages",
+                "quantity": 1000.0,
+                "unit": "1,000 messages",
+                "unitPrice": 0.1,
+                "amount": 100.0,
+            },
+            {
+                "name": "Attachments",
+                "quantity": 2.0,
+                "unit": "GB",
+                "unitPrice": 0.12,
+                "amount": 0.24,
+            },
+            {
+                "name": "Dedicated IPs",
+                "quantity": 1.0,
+                "unit": "IP and month",
+                "unitPrice": 24.95,
+                "amount": 24.95,
+            },
         ],
         "pricesAsOf": "2026-07-22",
         "plan": "aLaCarte",
@@ -32,22 +55,36 @@ class Usage(Inputs):
     """Email sent in a month, by billed quantity."""
 
     messages: int = Field(
-        title="Messages", schema={"minimum": 0, "maximum": _MOST},
-        description="Messages per month. Amazon SES bills each recipient: a message to three counts as three.",
-    )  # fmt: skip
+        title="Messages",
+        schema={"minimum": 0, "maximum": _MOST},
+        description=(
+            "Messages per month. Amazon SES bills each recipient: a message to three counts "
+            "as three."
+        ),
+    )
     attachment_bytes: int = Field(
-        0, title="Attachment Bytes", blank="absent", schema={"minimum": 0, "maximum": _MOST * 1000},
+        0,
+        title="Attachment Bytes",
+        blank="absent",
+        schema={"minimum": 0, "maximum": _MOST * 1000},
         description="Total bytes of all attachments in the month, counted for each recipient.",
-    )  # fmt: skip
+    )
     dedicated_ips: int = Field(
-        0, title="Dedicated IPs", blank="absent", schema={"minimum": 0, "maximum": 100_000}, description="Standard dedicated IP addresses."
+        0,
+        title="Dedicated IPs",
+        blank="absent",
+        schema={"minimum": 0, "maximum": 100_000},
+        description="Standard dedicated IP addresses.",
     )
     aws_region: Region | None = region_field(None)
     plan: Plan = Field(
-        DEFAULT_PLAN, title="Plan", blank="absent",
-        description="The pricing plan of the account in the region. 'ec2FreeTier2024' is the price list of 2024 with 62,000 free messages "
+        DEFAULT_PLAN,
+        title="Plan",
+        blank="absent",
+        description="The pricing plan of the account in the region. 'ec2FreeTier2024' is the "
+        "price list of 2024 with 62,000 free messages "
         "sent from EC2, which AWS no longer offers.",
-    )  # fmt: skip
+    )
 
 
 class CostItem(Output):
@@ -69,7 +106,10 @@ class Cost(Output):
     prices_as_of: str = Field(description="Date of the price list.", schema={"format": "date"})
     plan: str = Field(description="The plan whose prices apply.")
     price_region: str = Field(
-        description="The region whose prices apply: the one given, or us-east-1 if this package has no price list for that region."
+        description=(
+            "The region whose prices apply: the one given, or us-east-1 if this package has "
+            "no price list for that region."
+        )
     )
 
 
@@ -105,7 +145,9 @@ def cost_of(found: Estimate) -> Cost:
     ),
 )
 def estimate_cost(usage: Usage) -> Cost:
-    """Estimate the monthly bill for Amazon SES, from a dated price list; nothing is sent, and no connection is needed."""
+    """Estimate the monthly bill for Amazon SES, from a dated price list; nothing is sent, and no
+    connection is needed.
+    """
     found = estimate(
         usage.messages,
         attachment_bytes=usage.attachment_bytes,
@@ -115,5 +157,9 @@ def estimate_cost(usage: Usage) -> Cost:
     )
     call = current_call()
     if call is not None and usage.aws_region not in (None, found.region):
-        call.warn(f"this package has no prices of {usage.aws_region}: the estimate has those of {found.region}", "/priceRegion")
+        call.warn(
+            f"this package has no prices of {usage.aws_region}: the estimate has those of "
+            f"{found.region}",
+            "/priceRegion",
+        )
     return cost_of(found)

@@ -15,7 +15,10 @@ _FOUND = {
     "severity": "warning",
     "message": "example.com has no DMARC record.",
     "evidence": "DNS has no TXT record _dmarc.example.com that begins with v=DMARC1.",
-    "cure": 'Publish the TXT record _dmarc.example.com with the value "v=DMARC1; p=none; rua=mailto:dmarc@example.com".',
+    "cure": (
+        'Publish the TXT record _dmarc.example.com with the value "v=DMARC1; p=none; '
+        'rua=mailto:dmarc@example.com".'
+    ),
     "source": "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dmarc.html",
 }
 _EXAMPLES = (
@@ -23,7 +26,11 @@ _EXAMPLES = (
         "A sender without a DMARC record",
         "doctor",
         {"awsRegion": "eu-west-1", "sender": "noreply@example.com"},
-        {"findings": [_FOUND], "healthy": True, "checked": ["quota", "sandbox", "enforcement", "sending"]},
+        {
+            "findings": [_FOUND],
+            "healthy": True,
+            "checked": ["quota", "sandbox", "enforcement", "sending"],
+        },
     ),
 )
 
@@ -33,27 +40,42 @@ class Examination(Inputs):
 
     aws_region: Region | None = region_field()  # None only over SMTP
     sender: Mailbox | None = Field(
-        None, title="Sender Email", blank="absent", trim=True, from_connection="sender", options="identities",
+        None,
+        title="Sender Email",
+        blank="absent",
+        trim=True,
+        from_connection="sender",
+        options="identities",
         description="Examine this sender's identity and the DNS records of its domain.",
-    )  # fmt: skip
+    )
     recipient: Mailbox | None = Field(
-        None, title="Recipient", blank="absent", trim=True,
+        None,
+        title="Recipient",
+        blank="absent",
+        trim=True,
         description="Check whether SES delivers to this address: suppression list, sandbox.",
-    )  # fmt: skip
+    )
 
 
 class Diagnosis(Output):
     """Problems found."""
 
-    findings: list[Finding] = Field(title="Findings", description="Each problem with its evidence and its fix; empty if none was found.")
+    findings: list[Finding] = Field(
+        title="Findings",
+        description="Each problem with its evidence and its fix; empty if none was found.",
+    )
     healthy: bool = Field(title="Healthy", description="True if no finding is an error.")
-    checked: list[str] = Field(title="Checked", description="Steps of the connection's test that this examination covers.")
+    checked: list[str] = Field(
+        title="Checked", description="Steps of the connection's test that this examination covers."
+    )
 
 
 @connector.action(
     "doctor",
     effect="read",
-    permissions={"aws:iam": ["ses:GetAccount", "ses:GetEmailIdentity", "ses:GetSuppressedDestination"]},
+    permissions={
+        "aws:iam": ["ses:GetAccount", "ses:GetEmailIdentity", "ses:GetSuppressedDestination"]
+    },
     examples=_EXAMPLES,
     keywords=(
         "why are mails not delivered",
@@ -65,7 +87,17 @@ class Diagnosis(Output):
     ),
 )
 def doctor(examination: Examination, client: AwsClients | Transport) -> Diagnosis:
-    """Find causes that keep email from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
+    """Find causes that keep email from being sent or delivered: the account, the sender's identity,
+    its DNS records, the recipient.
+    """
     findings = examine(client, examination.aws_region, examination.sender, examination.recipient)
-    checked = ["quota", "sandbox", "enforcement", "sending"] if isinstance(client, AwsClients) else ["port"]
-    return Diagnosis(findings=findings, healthy=all(item.severity != "error" for item in findings), checked=checked)
+    checked = (
+        ["quota", "sandbox", "enforcement", "sending"]
+        if isinstance(client, AwsClients)
+        else ["port"]
+    )
+    return Diagnosis(
+        findings=findings,
+        healthy=all(item.severity != "error" for item in findings),
+        checked=checked,
+    )

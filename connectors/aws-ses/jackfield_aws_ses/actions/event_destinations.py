@@ -1,4 +1,6 @@
-"""Event destinations of a configuration set: where Amazon SES reports deliveries, bounces, complaints, opens and clicks."""
+"""Event destinations of a configuration set: where Amazon SES reports deliveries, bounces,
+complaints, opens and clicks.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,17 @@ from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, ask, filled, iam, one_example, read
 
 EventType = Literal[
-    "SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "OPEN", "CLICK", "RENDERING_FAILURE", "DELIVERY_DELAY", "SUBSCRIPTION"
-]  # fmt: skip
+    "SEND",
+    "REJECT",
+    "BOUNCE",
+    "COMPLAINT",
+    "DELIVERY",
+    "OPEN",
+    "CLICK",
+    "RENDERING_FAILURE",
+    "DELIVERY_DELAY",
+    "SUBSCRIPTION",
+]
 _ONCE = RateLimit(per_second=1)
 _ARN = {"pattern": "^arn:[a-z-]+:[a-z0-9-]+:[^\\s]{1,1000}$"}
 _EXPECTED = "the ARN of an AWS resource"
@@ -28,9 +39,12 @@ class DestinationChosen(SetChosen):
     """Event destination of a configuration set."""
 
     event_destination_name: str = Field(
-        title="Event Destination", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="a name of letters, digits, '_' and '-'", description="The name of the event destination.",
-    )  # fmt: skip
+        title="Event Destination",
+        trim=True,
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="a name of letters, digits, '_' and '-'",
+        description="The name of the event destination.",
+    )
 
 
 class Dimension(Inputs):
@@ -38,35 +52,70 @@ class Dimension(Inputs):
 
     model_config = ConfigDict(title="Dimension")
 
-    name: str = Field(title="Name", schema=_WORD, expects=_WORDED, description="The dimension's name.")
-    source: Literal["MESSAGE_TAG", "EMAIL_HEADER", "LINK_TAG"] = Field("MESSAGE_TAG", title="Source", description="Origin of its value.")
-    default: str = Field(title="Default", schema=_WORD, expects=_WORDED, description="Value where the message has none.")
+    name: str = Field(
+        title="Name", schema=_WORD, expects=_WORDED, description="The dimension's name."
+    )
+    source: Literal["MESSAGE_TAG", "EMAIL_HEADER", "LINK_TAG"] = Field(
+        "MESSAGE_TAG", title="Source", description="Origin of its value."
+    )
+    default: str = Field(
+        title="Default",
+        schema=_WORD,
+        expects=_WORDED,
+        description="Value where the message has none.",
+    )
 
 
 class DestinationSettings(DestinationChosen):
     """Event destination: exactly one of a topic, a bus, a stream or metrics."""
 
     matching_event_types: tuple[EventType, ...] = Field(
-        title="Event Types", schema={"minItems": 1, "uniqueItems": True}, description="The events to report."
+        title="Event Types",
+        schema={"minItems": 1, "uniqueItems": True},
+        description="The events to report.",
     )
     enabled: bool = Field(True, title="Enabled", description="False: no events are reported.")
     sns_topic_arn: str | None = Field(
-        None, title="SNS Topic", trim=True, blank="absent", schema=_ARN, expects=_EXPECTED, description="ARN of an Amazon SNS topic."
+        None,
+        title="SNS Topic",
+        trim=True,
+        blank="absent",
+        schema=_ARN,
+        expects=_EXPECTED,
+        description="ARN of an Amazon SNS topic.",
     )
     event_bus_arn: str | None = Field(
-        None, title="Event Bus", trim=True, blank="absent", schema=_ARN, expects=_EXPECTED,
+        None,
+        title="Event Bus",
+        trim=True,
+        blank="absent",
+        schema=_ARN,
+        expects=_EXPECTED,
         description="ARN of the default event bus of Amazon EventBridge.",
-    )  # fmt: skip
+    )
     firehose_stream_arn: str | None = Field(
-        None, title="Firehose Stream", trim=True, blank="absent", schema=_ARN, expects=_EXPECTED,
+        None,
+        title="Firehose Stream",
+        trim=True,
+        blank="absent",
+        schema=_ARN,
+        expects=_EXPECTED,
         description="ARN of an Amazon Data Firehose stream; needs the role.",
-    )  # fmt: skip
+    )
     firehose_role_arn: str | None = Field(
-        None, title="Firehose Role", trim=True, blank="absent", schema=_ARN, expects=_EXPECTED,
+        None,
+        title="Firehose Role",
+        trim=True,
+        blank="absent",
+        schema=_ARN,
+        expects=_EXPECTED,
         description="ARN of the role with which Amazon SES writes to the stream.",
-    )  # fmt: skip
+    )
     cloud_watch_dimensions: tuple[Dimension, ...] | None = Field(
-        None, title="CloudWatch Dimensions", schema={"minItems": 1, "maxItems": 10}, description="Dimensions of Amazon CloudWatch metrics."
+        None,
+        title="CloudWatch Dimensions",
+        schema={"minItems": 1, "maxItems": 10},
+        description="Dimensions of Amazon CloudWatch metrics.",
     )
 
     def rules(self) -> Iterable[Detail]:
@@ -82,30 +131,52 @@ class DestinationSettings(DestinationChosen):
             if value
         ]
         if len(given) != 1:
-            text = "give exactly one of 'snsTopicArn', 'eventBusArn', 'firehoseStreamArn' and 'cloudWatchDimensions'"
+            text = (
+                "give exactly one of 'snsTopicArn', 'eventBusArn', 'firehoseStreamArn' and "
+                "'cloudWatchDimensions'"
+            )
             yield Detail(f"/{given[1] if given else 'snsTopicArn'}", text)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of the operations that create and update the event destination."""
-        stream = {"IamRoleArn": self.firehose_role_arn, "DeliveryStreamArn": self.firehose_stream_arn}
+        stream = {
+            "IamRoleArn": self.firehose_role_arn,
+            "DeliveryStreamArn": self.firehose_stream_arn,
+        }
         dimensions = [
-            {"DimensionName": item.name, "DimensionValueSource": item.source, "DefaultDimensionValue": item.default}
+            {
+                "DimensionName": item.name,
+                "DimensionValueSource": item.source,
+                "DefaultDimensionValue": item.default,
+            }
             for item in self.cloud_watch_dimensions or ()
         ]
         wanted = {
             "Enabled": self.enabled,
             "MatchingEventTypes": list(self.matching_event_types),
             "SnsDestination": {"TopicArn": self.sns_topic_arn} if self.sns_topic_arn else None,
-            "EventBridgeDestination": {"EventBusArn": self.event_bus_arn} if self.event_bus_arn else None,
+            "EventBridgeDestination": {"EventBusArn": self.event_bus_arn}
+            if self.event_bus_arn
+            else None,
             "KinesisFirehoseDestination": stream if self.firehose_stream_arn else None,
-            "CloudWatchDestination": {"DimensionConfigurations": dimensions} if dimensions else None,
+            "CloudWatchDestination": {"DimensionConfigurations": dimensions}
+            if dimensions
+            else None,
         }
-        names = {"ConfigurationSetName": self.configuration_set_name, "EventDestinationName": self.event_destination_name}
+        names = {
+            "ConfigurationSetName": self.configuration_set_name,
+            "EventDestinationName": self.event_destination_name,
+        }
         return {**names, "EventDestination": filled(wanted)}
 
 
-_PAIR = {"dependentRequired": {"firehoseStreamArn": ["firehoseRoleArn"], "firehoseRoleArn": ["firehoseStreamArn"]}}
+_PAIR = {
+    "dependentRequired": {
+        "firehoseStreamArn": ["firehoseRoleArn"],
+        "firehoseRoleArn": ["firehoseStreamArn"],
+    }
+}
 _TOPIC = "arn:aws:sns:eu-west-1:123456789012:bounces"
 _EXAMPLE = {
     "configurationSetName": "receipts",
@@ -123,7 +194,9 @@ _EXAMPLE = {
     permissions=iam("CreateConfigurationSetEventDestination"),
     rate_limit=_ONCE,
     schema=_PAIR,
-    examples=one_example("createEventDestination", "Bounces and complaints to a topic", _EXAMPLE, {}),
+    examples=one_example(
+        "createEventDestination", "Bounces and complaints to a topic", _EXAMPLE, {}
+    ),
     keywords=(
         "sns",
         "webhook",
@@ -134,8 +207,15 @@ _EXAMPLE = {
     ),
 )
 def create_event_destination(wanted: DestinationSettings, aws: AwsClients) -> Done:
-    """Publish the events of a configuration set's messages to a topic, a bus, a stream or CloudWatch."""
-    return read(Done, ask(aws, wanted.aws_region, "create_configuration_set_event_destination", wanted.parameters))
+    """Publish the events of a configuration set's messages to a topic, a bus, a stream or
+    CloudWatch.
+    """
+    return read(
+        Done,
+        ask(
+            aws, wanted.aws_region, "create_configuration_set_event_destination", wanted.parameters
+        ),
+    )
 
 
 @connector.action(
@@ -148,7 +228,12 @@ def create_event_destination(wanted: DestinationSettings, aws: AwsClients) -> Do
 )
 def update_event_destination(wanted: DestinationSettings, aws: AwsClients) -> Done:
     """Replace an event destination."""
-    return read(Done, ask(aws, wanted.aws_region, "update_configuration_set_event_destination", wanted.parameters))
+    return read(
+        Done,
+        ask(
+            aws, wanted.aws_region, "update_configuration_set_event_destination", wanted.parameters
+        ),
+    )
 
 
 @connector.action(
@@ -158,13 +243,21 @@ def update_event_destination(wanted: DestinationSettings, aws: AwsClients) -> Do
     rate_limit=_ONCE,
     repeat_ok=("not_found",),
     examples=one_example(
-        "deleteEventDestination", "One of a set", {"configurationSetName": "receipts", "eventDestinationName": "bounces"}, {}
+        "deleteEventDestination",
+        "One of a set",
+        {"configurationSetName": "receipts", "eventDestinationName": "bounces"},
+        {},
     ),
 )
 def delete_event_destination(chosen: DestinationChosen, aws: AwsClients) -> Done:
     """Delete an event destination."""
-    names = {"ConfigurationSetName": chosen.configuration_set_name, "EventDestinationName": chosen.event_destination_name}
-    return read(Done, ask(aws, chosen.aws_region, "delete_configuration_set_event_destination", names))
+    names = {
+        "ConfigurationSetName": chosen.configuration_set_name,
+        "EventDestinationName": chosen.event_destination_name,
+    }
+    return read(
+        Done, ask(aws, chosen.aws_region, "delete_configuration_set_event_destination", names)
+    )
 
 
 class SnsDestination(Answer):
@@ -222,7 +315,9 @@ class EventDestination(Answer):
 class EventDestinations(Answer):
     """All event destinations of a configuration set."""
 
-    event_destinations: tuple[EventDestination, ...] = Field(description="Event destinations; Amazon SES returns them in one page.")
+    event_destinations: tuple[EventDestination, ...] = Field(
+        description="Event destinations; Amazon SES returns them in one page."
+    )
 
 
 @connector.action(
@@ -236,7 +331,12 @@ class EventDestinations(Answer):
         {"configurationSetName": "receipts"},
         {
             "EventDestinations": [
-                {"Name": "bounces", "Enabled": True, "MatchingEventTypes": ["BOUNCE", "COMPLAINT"], "SnsDestination": {"TopicArn": _TOPIC}},
+                {
+                    "Name": "bounces",
+                    "Enabled": True,
+                    "MatchingEventTypes": ["BOUNCE", "COMPLAINT"],
+                    "SnsDestination": {"TopicArn": _TOPIC},
+                },
             ]
         },
     ),
@@ -244,5 +344,11 @@ class EventDestinations(Answer):
 def list_event_destinations(chosen: SetChosen, aws: AwsClients) -> EventDestinations:
     """List the event destinations of a configuration set."""
     parameters = {"ConfigurationSetName": chosen.configuration_set_name}
-    answer = ask(aws, chosen.aws_region, "get_configuration_set_event_destinations", parameters, "EventDestinations")
+    answer = ask(
+        aws,
+        chosen.aws_region,
+        "get_configuration_set_event_destinations",
+        parameters,
+        "EventDestinations",
+    )
     return read(EventDestinations, answer)

@@ -26,26 +26,43 @@ class IdentityQuery(Inputs):
 
     aws_region: Region = region_field()
     identity_type: Literal["EmailAddress", "Domain"] = Field(
-        "EmailAddress", title="Identity Type", description="Provide the type of identity you want to list.", blank="absent"
+        "EmailAddress",
+        title="Identity Type",
+        description="Provide the type of identity you want to list.",
+        blank="absent",
     )
     next_token: str | None = Field(
-        None, title="Next Token", blank="absent",
-        description="Specify the pagination token that's returned by a previous request to retrieve the next page of results",
-    )  # fmt: skip
+        None,
+        title="Next Token",
+        blank="absent",
+        description=(
+            "Specify the pagination token that's returned by a previous request to retrieve "
+            "the next page of results"
+        ),
+    )
     fetch_all: bool = Field(
-        False, title="Fetch All", blank="absent",
-        description="Fetch every page and return all identities at once. 'Next Token' is then ignored.",
-    )  # fmt: skip
+        False,
+        title="Fetch All",
+        blank="absent",
+        description=(
+            "Fetch every page and return all identities at once. 'Next Token' is then ignored."
+        ),
+    )
     page_size: int | None = Field(
-        None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 1000},
+        None,
+        title="Page Size",
+        blank="absent",
+        schema={"minimum": 1, "maximum": 1000},
         description="Number of identities per page, 1 to 1000. The default of Amazon SES is 100.",
-    )  # fmt: skip
+    )
 
 
 class Identities(Output):
     """A page of identities, or all of them."""
 
-    identities: list[str] = Field(alias="Identities", title="Identities", description="Email addresses or domains.")
+    identities: list[str] = Field(
+        alias="Identities", title="Identities", description="Email addresses or domains."
+    )
     next_token: str | None = Field(
         None,
         alias="NextToken",
@@ -75,9 +92,15 @@ class Identities(Output):
 )
 def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
     """List identities available in Amazon SES."""
-    asked: dict[str, Any] = {"IdentityType": query.identity_type, "NextToken": query.next_token, "MaxItems": query.page_size}
+    asked: dict[str, Any] = {
+        "IdentityType": query.identity_type,
+        "NextToken": query.next_token,
+        "MaxItems": query.page_size,
+    }
     ses = aws.client("ses", query.aws_region, validates=False)  # three members of validated inputs
-    answer = ses.list_identities(**{name: value for name, value in asked.items() if value is not None})
+    answer = ses.list_identities(
+        **{name: value for name, value in asked.items() if value is not None}
+    )
     if "Identities" not in answer:
         raise Unavailable("Amazon SES's response contains no list of identities", sent=Sent.UNKNOWN)
     return Identities(identities=answer["Identities"], next_token=answer.get("NextToken"))

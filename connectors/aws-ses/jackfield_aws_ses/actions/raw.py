@@ -16,12 +16,24 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.fork import at_fork
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.address_fields import read_address_field
-from jackfield_aws_ses.addresses import AddressError, parse_mailbox, parse_mailboxes, unique_recipients
+from jackfield_aws_ses.addresses import (
+    AddressError,
+    parse_mailbox,
+    parse_mailboxes,
+    unique_recipients,
+)
 from jackfield_aws_ses.addresses import Mailbox as Address
 from jackfield_aws_ses.attachments import AttachmentError, parse_attachments
 from jackfield_aws_ses.compose import MAX_RECIPIENTS
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.fields import FILE, TENANT, AddressList, Mailbox, endpoint_id_field, tenant_field
+from jackfield_aws_ses.fields import (
+    FILE,
+    TENANT,
+    AddressList,
+    Mailbox,
+    endpoint_id_field,
+    tenant_field,
+)
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE
 from jackfield_aws_ses.pacing import SENDING
 from jackfield_aws_ses.provider import Answer, Regional, filled, iam, one_example
@@ -29,8 +41,8 @@ from jackfield_aws_ses.sending import TAGGED, TOLD, marked, sent_by_either
 
 _MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\r\nHello Ada\r\n"
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
-# The parser ends the header at the first malformed line, other readers go on: a Bcc field below one would be shown. Old syntax allows
-# blanks before the colon.
+# The parser ends the header at the first malformed line, other readers go on: a Bcc field below one
+# would be shown. Old syntax allows blanks before the colon.
 _HIDDEN = {
     "Bcc": re.compile(rb"(?:^|\r)bcc[ \t]*:", re.IGNORECASE | re.MULTILINE),
     "Resent-Bcc": re.compile(rb"(?:^|\r)resent-bcc[ \t]*:", re.IGNORECASE | re.MULTILINE),
@@ -39,7 +51,8 @@ _TENANT = re.compile(rb"(?:^|\r)x-ses-tenant[ \t]*:", re.IGNORECASE | re.MULTILI
 _TAGS = re.compile(rb"(?:^|\r)x-ses-message-tags[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _MARKER = re.compile(rb"jf1-[a-z2-7]")
 _RECIPIENTS = re.compile(rb"(?:^|\r)(?:to|cc)[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_OLD_BLANKS = re.compile(rb"((?:^|\r)[!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)  # before the colon, by RFC 5322 §4.5
+# before the colon, by RFC 5322 §4.5
+_OLD_BLANKS = re.compile(rb"((?:^|\r)[!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)
 _MAX_HEADER = 1 << 20
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 
@@ -60,10 +73,12 @@ class RawEmail(Regional):
     """Encoded message, and its envelope."""
 
     message: Annotated[Any, WithJsonSchema(FILE)] = Field(
-        title="Message", sensitive=True,
-        description="The whole message (RFC 5322, MIME), at most 41,943,040 bytes: text, a data: URL, or base64 in 'data'. Line feeds in "
+        title="Message",
+        sensitive=True,
+        description="The whole message (RFC 5322, MIME), at most 41,943,040 bytes: text, a data: "
+        "URL, or base64 in 'data'. Line feeds in "
         "text become CRLF; bytes are sent unchanged.",
-    )  # fmt: skip
+    )
     sender: Mailbox | None = Field(
         None,
         title="Sender Email",
@@ -72,21 +87,43 @@ class RawEmail(Regional):
         description="The sender of the envelope; by default the message's From field.",
     )
     to: AddressList | None = Field(
-        None, title="To Address", trim=True, blank="absent", recipient=True,
-        description="Recipients of the envelope. If 'to', 'cc' and 'bcc' are omitted, the recipients in the message's To and Cc fields.",
-    )  # fmt: skip
+        None,
+        title="To Address",
+        trim=True,
+        blank="absent",
+        recipient=True,
+        description=(
+            "Recipients of the envelope. If 'to', 'cc' and 'bcc' are omitted, the recipients "
+            "in the message's To and Cc fields."
+        ),
+    )
     cc: AddressList | None = Field(
-        None, title="Cc Address", trim=True, blank="absent", recipient=True, description="Further recipients of the envelope."
+        None,
+        title="Cc Address",
+        trim=True,
+        blank="absent",
+        recipient=True,
+        description="Further recipients of the envelope.",
     )
     bcc: AddressList | None = Field(
-        None, title="Bcc Address", trim=True, blank="absent", recipient=True,
-        description="Hidden recipients, which the message must not name: a Bcc field in it is refused.",
-    )  # fmt: skip
+        None,
+        title="Bcc Address",
+        trim=True,
+        blank="absent",
+        recipient=True,
+        description=(
+            "Hidden recipients, which the message must not name: a Bcc field in it is refused."
+        ),
+    )
     configuration_set_name: str | None = Field(
-        None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        None,
+        title="Configuration Set",
+        trim=True,
+        blank="absent",
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
         expects="the name of a configuration set (letters, digits, '_' and '-')",
         description="The SES configuration set to use for this message.",
-    )  # fmt: skip
+    )
     tenant: str | None = tenant_field(TENANT)
     endpoint_id: str | None = endpoint_id_field()
 
@@ -106,7 +143,9 @@ class RawEmail(Regional):
         try:
             data = _octets(self.message)
         except AttachmentError as error:
-            return None, (Detail(f"/message{error.pointer.removeprefix('/message.eml')}", error.reason),)
+            return None, (
+                Detail(f"/message{error.pointer.removeprefix('/message.eml')}", error.reason),
+            )
         if len(data) > MAX_MESSAGE_SIZE:
             text = f"is {len(data):,} bytes; Amazon SES takes at most {MAX_MESSAGE_SIZE:,}"
             return None, (Detail("/message", text, "maxLength"),)
@@ -120,9 +159,17 @@ class RawEmail(Regional):
         lists: list[tuple[Address, ...]] = []
         for name, field in _LISTS.items():
             try:
-                lists.append(_mailboxes(fields, field) if own else parse_mailboxes(getattr(self, name) or ()))
+                lists.append(
+                    _mailboxes(fields, field) if own else parse_mailboxes(getattr(self, name) or ())
+                )
             except AddressError as error:
-                faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
+                faults.append(
+                    Detail(
+                        "/message" if own else f"/{name}",
+                        f"'{error.given[:60]}' {error.reason}",
+                        "format",
+                    )
+                )
         try:
             _ = self.sender and parse_mailbox(self.sender)
         except AddressError as error:
@@ -134,7 +181,13 @@ class RawEmail(Regional):
         if own and not count and ("To" in fields or "Cc" in fields):
             return None, (Detail("/message", "the message's To field names nobody: give 'bcc'"),)
         if not 1 <= count <= MAX_RECIPIENTS:
-            return None, (Detail("/to", f"{count} recipients; give 1 to {MAX_RECIPIENTS} in 'to', 'cc', 'bcc' or the message"),)
+            return None, (
+                Detail(
+                    "/to",
+                    f"{count} recipients; give 1 to {MAX_RECIPIENTS} in 'to', 'cc', 'bcc' or the "
+                    "message",
+                ),
+            )
         return Raw(data, to, cc, bcc, has_tags=_TAGS.search(header) is not None), ()
 
 
@@ -146,23 +199,43 @@ def _header_faults(header: bytes, fields: EmailMessage[str, str], own: bool) -> 
         yield Detail("/message", "has no From field: it must begin with its header")
     for name, pattern in _HIDDEN.items():
         if pattern.search(header):
-            yield Detail("/message", f"has a {name} field, which every recipient could read: give hidden recipients in 'bcc'")
+            yield Detail(
+                "/message",
+                f"has a {name} field, which every recipient could read: give hidden recipients "
+                "in 'bcc'",
+            )
     if _TAGS.search(header) and _MARKER.search(header):
         yield Detail(
-            "/message", "has a marker of jackfield among its tags, by which it finds out what became of another call: leave it out"
+            "/message",
+            "has a marker of jackfield among its tags, by which it finds out what became of "
+            "another call: leave it out",
         )
     if _TENANT.search(header):
-        yield Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'")
-    if own and len(_RECIPIENTS.findall(header)) > sum(name.lower() in ("to", "cc") for name in fields):
-        yield Detail("/message", "has a To or Cc field below a line that is no field, where some programs do not read it: give 'to'")
+        yield Detail(
+            "/message",
+            "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in "
+            "'tenant'",
+        )
+    if own and len(_RECIPIENTS.findall(header)) > sum(
+        name.lower() in ("to", "cc") for name in fields
+    ):
+        yield Detail(
+            "/message",
+            "has a To or Cc field below a line that is no field, where some programs do not read "
+            "it: give 'to'",
+        )
 
 
 def _mailboxes(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
-    """Return the mailboxes of all header fields named ``header``. Bytes beyond ASCII are read as UTF-8; invalid ones are replaced."""
+    """Return the mailboxes of all header fields named ``header``. Bytes beyond ASCII are read as
+    UTF-8; invalid ones are replaced.
+    """
     found: list[Address] = []
     for name, text in fields.raw_items():
         if name.lower() == header.lower():
-            found += read_address_field(str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+            found += read_address_field(
+                str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            )
     return tuple(found)
 
 
@@ -177,7 +250,10 @@ class RawSent(Answer):
     """Proof that Amazon SES accepted the message."""
 
     message_id: str = Field(
-        title="Message ID", description="The ID that Amazon SES assigned to the message.", reference=True, schema={"minLength": 1}
+        title="Message ID",
+        description="The ID that Amazon SES assigned to the message.",
+        reference=True,
+        schema={"minLength": 1},
     )
 
 
@@ -209,7 +285,11 @@ def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
         {
             "EmailTags": [{"Name": name, "Value": value} for name, value in tags] or None,
             "FromEmailAddress": parse_mailbox(mail.sender).header if mail.sender else None,
-            "Destination": {name: [mailbox.header for mailbox in found] for name, found in lists.items() if found},
+            "Destination": {
+                name: [mailbox.header for mailbox in found]
+                for name, found in lists.items()
+                if found
+            },
             "Content": {"Raw": {"Data": raw.data}},
             "ConfigurationSetName": mail.configuration_set_name,
             "TenantName": mail.tenant,
@@ -223,4 +303,6 @@ def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
         "Tags": parameters.get("EmailTags"),
         "ConfigurationSetName": mail.configuration_set_name,
     }
-    return RawSent(message_id=sent_by_either(aws, mail.aws_region, parameters, lambda: filled(of_version_1)))
+    return RawSent(
+        message_id=sent_by_either(aws, mail.aws_region, parameters, lambda: filled(of_version_1))
+    )

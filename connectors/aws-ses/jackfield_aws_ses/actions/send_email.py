@@ -35,7 +35,8 @@ class Sent(Output):
     message_id: str = Field(
         alias="MessageId",
         title="Message ID",
-        description="The ID that SES assigned to the message. The Message-ID header continues with '@email.amazonses.com' in us-east-1 "
+        description="The ID that SES assigned to the message. The Message-ID header continues "
+        "with '@email.amazonses.com' in us-east-1 "
         "and with '@<region>.amazonses.com' elsewhere.",
         reference=True,
         schema={"minLength": 1},

@@ -22,19 +22,39 @@ class AccountWanted(Plannable, IdentityChosen):
     """Required setup of an account."""
 
     configuration_set_name: str = Field(
-        title="Configuration Set", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="the name of a configuration set (letters, digits, '_' and '-')", description="Its messages' events are published.",
-    )  # fmt: skip
-    types: Types = Field(USUAL, title="Event Types", description="Opens and clicks only if named: SES rewrites messages to see them.")
-    queue: bool = Field(True, title="Queue", description="Make a queue as well, for the trigger 'mailQueue'.")
-    alarms: bool = Field(True, title="Alarms", description="Make the five alarms on bounces, complaints and rejected messages.")
+        title="Configuration Set",
+        trim=True,
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')",
+        description="Its messages' events are published.",
+    )
+    types: Types = Field(
+        USUAL,
+        title="Event Types",
+        description="Opens and clicks only if named: SES rewrites messages to see them.",
+    )
+    queue: bool = Field(
+        True, title="Queue", description="Make a queue as well, for the trigger 'mailQueue'."
+    )
+    alarms: bool = Field(
+        True,
+        title="Alarms",
+        description="Make the five alarms on bounces, complaints and rejected messages.",
+    )
     alarm_topic_arn: str | None = Field(
-        None, title="Alarm Topic", trim=True, blank="absent", schema=_TOPIC, expects="the ARN of an SNS topic",
+        None,
+        title="Alarm Topic",
+        trim=True,
+        blank="absent",
+        schema=_TOPIC,
+        expects="the ARN of an SNS topic",
         description="Topic that the alarms notify; by default, what they notify already stays.",
-    )  # fmt: skip
+    )
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the faults of the identity, and the fault of giving both or neither of 'plan' and 'apply'."""
+        """Yield the faults of the identity, and the fault of giving both or neither of 'plan' and
+        'apply'.
+        """
         yield from IdentityChosen.rules(self)
         yield from Plannable.rules(self)
 
@@ -42,7 +62,9 @@ class AccountWanted(Plannable, IdentityChosen):
 class AccountPlan(Plan):
     """Plan for an account."""
 
-    queue_url: str | None = Field(None, alias="queueUrl", description="URL of the queue, if it exists.")
+    queue_url: str | None = Field(
+        None, alias="queueUrl", description="URL of the queue, if it exists."
+    )
 
 
 @connector.action(
@@ -51,30 +73,65 @@ class AccountPlan(Plan):
     permissions={
         "aws:iam": [
             *iam(
-                "GetEmailIdentity", "CreateEmailIdentity", "GetConfigurationSet", "CreateConfigurationSet",
-                "GetConfigurationSetEventDestinations", "CreateConfigurationSetEventDestination", "UpdateConfigurationSetEventDestination",
+                "GetEmailIdentity",
+                "CreateEmailIdentity",
+                "GetConfigurationSet",
+                "CreateConfigurationSet",
+                "GetConfigurationSetEventDestinations",
+                "CreateConfigurationSetEventDestination",
+                "UpdateConfigurationSetEventDestination",
             )["aws:iam"],
-            "sns:ListTopics", "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe",
-            "sns:ListSubscriptionsByTopic", "sqs:CreateQueue", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:SetQueueAttributes",
-            "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm",
+            "sns:ListTopics",
+            "sns:CreateTopic",
+            "sns:GetTopicAttributes",
+            "sns:SetTopicAttributes",
+            "sns:Subscribe",
+            "sns:ListSubscriptionsByTopic",
+            "sqs:CreateQueue",
+            "sqs:GetQueueUrl",
+            "sqs:GetQueueAttributes",
+            "sqs:SetQueueAttributes",
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:PutMetricAlarm",
         ]
     },
     examples=one_example(
-        "setUpAccount", "What is missing", {"identity": "example.com", "configurationSetName": "receipts", "plan": True},
+        "setUpAccount",
+        "What is missing",
+        {"identity": "example.com", "configurationSetName": "receipts", "plan": True},
         {
-            "digest": _DIGEST, "applied": False,
-            "steps": [{"resource": "configurationSet", "name": "receipts", "region": "eu-west-1", "change": "create", "to": {}}],
+            "digest": _DIGEST,
+            "applied": False,
+            "steps": [
+                {
+                    "resource": "configurationSet",
+                    "name": "receipts",
+                    "region": "eu-west-1",
+                    "change": "create",
+                    "to": {},
+                }
+            ],
         },
     ),
     keywords=("set up ses", "onboarding", "getting started", "infrastructure", "bounce alarms"),
-)  # fmt: skip
+)
 def set_up_account(wanted: AccountWanted, aws: AwsClients) -> AccountPlan:
-    """Plan the missing resources for sending and monitoring, and create them: identity, configuration set, events with a queue, five
-    alarms. With 'plan' nothing is changed; with 'apply', exactly the plan with that digest is carried out."""
+    """Plan the missing resources for sending and monitoring, and create them: identity,
+    configuration set, events with a queue, five alarms. With 'plan' nothing is changed; with
+    'apply', exactly the plan with that digest is carried out.
+    """
     events = Wanted(wanted.configuration_set_name, wanted.types, wanted.aws_region)
     region = region_of(aws, events)
     changes = [
-        *account_changes(aws, region, wanted.name, events, queue=wanted.queue, alarms=wanted.alarms, alarm_topic=wanted.alarm_topic_arn)
+        *account_changes(
+            aws,
+            region,
+            wanted.name,
+            events,
+            queue=wanted.queue,
+            alarms=wanted.alarms,
+            alarm_topic=wanted.alarm_topic_arn,
+        )
     ]
     found = carried_out(wanted, region, changes)
     url = find_queue(aws, events) if wanted.queue else None

@@ -1,5 +1,6 @@
-"""The suppression lists of the account and of its tenants: addresses that Amazon SES does not deliver to, because mail to them bounced or
-was reported as spam."""
+"""The suppression lists of the account and of its tenants: addresses that Amazon SES does not
+deliver to, because mail to them bounced or was reported as spam.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +14,23 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import bare_address_faults, bare_address_field, tenant_field
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    Regional,
+    ask,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 Reason = Literal["BOUNCE", "COMPLAINT"]
 _TENANT = (
-    "The tenant whose own list it is; without one, the account's list. Amazon SES uses it if the tenant's 'suppressionScope' is TENANT."
+    "The tenant whose own list it is; without one, the account's list. Amazon SES uses it if "
+    "the tenant's 'suppressionScope' is TENANT."
 )
 _Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
@@ -41,14 +54,21 @@ class Recipient(Regional):
 class Suppressed(Recipient):
     """Address to put on the list."""
 
-    reason: Reason = Field("BOUNCE", title="Reason", blank="absent", description="BOUNCE or COMPLAINT.")
+    reason: Reason = Field(
+        "BOUNCE", title="Reason", blank="absent", description="BOUNCE or COMPLAINT."
+    )
 
 
 @connector.action(
     "putSuppressedRecipient",
     effect="idempotent",
     permissions=iam("PutSuppressedDestination"),
-    examples=one_example("putSuppressedRecipient", "A mailbox that is gone", {"address": "gone@example.com", "reason": "BOUNCE"}, {}),
+    examples=one_example(
+        "putSuppressedRecipient",
+        "A mailbox that is gone",
+        {"address": "gone@example.com", "reason": "BOUNCE"},
+        {},
+    ),
     keywords=(
         "block an address",
         "add to the suppression list",
@@ -57,8 +77,9 @@ class Suppressed(Recipient):
     ),
 )
 def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
-    """Put an address on the suppression list of the account, or of a tenant: Amazon SES accepts messages to the address and does not
-    deliver them."""
+    """Put an address on the suppression list of the account, or of a tenant: Amazon SES accepts
+    messages to the address and does not deliver them.
+    """
     parameters = {**recipient.parameters, "Reason": recipient.reason}
     return read(Done, ask(aws, recipient.aws_region, "put_suppressed_destination", parameters))
 
@@ -66,7 +87,9 @@ def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
 class SuppressionCause(Answer):
     """Message that caused the suppression."""
 
-    message_id: str | None = Field(None, description="ID of the message that bounced or was reported.")
+    message_id: str | None = Field(
+        None, description="ID of the message that bounced or was reported."
+    )
     feedback_id: str | None = Field(None, description="ID of the bounce or complaint.")
 
 
@@ -76,7 +99,9 @@ class SuppressedDestination(Answer):
     email_address: str = Field(description="The address.")
     reason: str = Field(description="BOUNCE or COMPLAINT.")
     last_update_time: Moment = Field(description="Time of the last change.")
-    attributes: SuppressionCause | None = Field(None, description="Cause, if Amazon SES added the address itself.")
+    attributes: SuppressionCause | None = Field(
+        None, description="Cause, if Amazon SES added the address itself."
+    )
     tenant_name: str | None = Field(None, description="Tenant whose list it is.")
 
 
@@ -94,12 +119,26 @@ class SuppressedEntry(Answer):
         "getSuppressedRecipient",
         "Why an address gets no email",
         {"address": "gone@example.com"},
-        {"SuppressedDestination": {"EmailAddress": "gone@example.com", "Reason": "BOUNCE", "LastUpdateTime": "2026-11-20T10:15:00Z"}},
+        {
+            "SuppressedDestination": {
+                "EmailAddress": "gone@example.com",
+                "Reason": "BOUNCE",
+                "LastUpdateTime": "2026-11-20T10:15:00Z",
+            }
+        },
     ),
 )
 def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> SuppressedEntry:
-    """Look up an address on the suppression list of the account, or of a tenant; 'not_found' means that it is not on the list."""
-    answer = ask(aws, recipient.aws_region, "get_suppressed_destination", recipient.parameters, "SuppressedDestination")
+    """Look up an address on the suppression list of the account, or of a tenant; 'not_found' means
+    that it is not on the list.
+    """
+    answer = ask(
+        aws,
+        recipient.aws_region,
+        "get_suppressed_destination",
+        recipient.parameters,
+        "SuppressedDestination",
+    )
     return read(SuppressedEntry, answer)
 
 
@@ -108,7 +147,12 @@ def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Suppresse
     effect="idempotent",
     permissions=iam("DeleteSuppressedDestination"),
     repeat_ok=("not_found",),
-    examples=one_example("deleteSuppressedRecipient", "An address that works again", {"address": "gone@example.com"}, {}),
+    examples=one_example(
+        "deleteSuppressedRecipient",
+        "An address that works again",
+        {"address": "gone@example.com"},
+        {},
+    ),
     keywords=(
         "remove from the suppression list",
         "unblock an address",
@@ -116,7 +160,9 @@ def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Suppresse
 )
 def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
     """Remove an address from the suppression list of the account, or of a tenant."""
-    return read(Done, ask(aws, recipient.aws_region, "delete_suppressed_destination", recipient.parameters))
+    return read(
+        Done, ask(aws, recipient.aws_region, "delete_suppressed_destination", recipient.parameters)
+    )
 
 
 class SuppressionQuery(Paged):
@@ -124,10 +170,20 @@ class SuppressionQuery(Paged):
 
     tenant: str | None = tenant_field(_TENANT)
     reasons: tuple[Reason, ...] | None = Field(
-        None, title="Reasons", schema={"minItems": 1, "uniqueItems": True}, description="Only entries with these reasons."
+        None,
+        title="Reasons",
+        schema={"minItems": 1, "uniqueItems": True},
+        description="Only entries with these reasons.",
     )
-    start_date: _Date | None = Field(None, title="Start Date", blank="absent", description="Only entries changed after this time.")
-    end_date: _Date | None = Field(None, title="End Date", blank="absent", description="Only entries changed before this time.")
+    start_date: _Date | None = Field(
+        None,
+        title="Start Date",
+        blank="absent",
+        description="Only entries changed after this time.",
+    )
+    end_date: _Date | None = Field(
+        None, title="End Date", blank="absent", description="Only entries changed before this time."
+    )
 
 
 class SuppressedSummary(Answer):
@@ -142,7 +198,10 @@ class SuppressedSummaries(Answer):
     """Page of the suppression list, or all of it."""
 
     suppressed_destination_summaries: tuple[SuppressedSummary, ...] = Field(description="Entries.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -157,7 +216,11 @@ class SuppressedSummaries(Answer):
         {"reasons": ["COMPLAINT"], "fetchAll": True},
         {
             "SuppressedDestinationSummaries": [
-                {"EmailAddress": "bob@example.com", "Reason": "COMPLAINT", "LastUpdateTime": "2026-11-19T08:00:00Z"},
+                {
+                    "EmailAddress": "bob@example.com",
+                    "Reason": "COMPLAINT",
+                    "LastUpdateTime": "2026-11-19T08:00:00Z",
+                },
             ]
         },
         complete=True,
@@ -179,4 +242,13 @@ def list_suppressed_recipients(query: SuppressionQuery, aws: AwsClients) -> Supp
         "NextToken": query.next_token,
         "PageSize": query.page_size,
     }
-    return read(SuppressedSummaries, ask(aws, query.aws_region, "list_suppressed_destinations", asked, "SuppressedDestinationSummaries"))
+    return read(
+        SuppressedSummaries,
+        ask(
+            aws,
+            query.aws_region,
+            "list_suppressed_destinations",
+            asked,
+            "SuppressedDestinationSummaries",
+        ),
+    )

@@ -13,7 +13,18 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import TemplateData, check_template_data, template_name_field
 from jackfield_aws_ses.logged import BY_AGENT, logged
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    Regional,
+    ask,
+    filled,
+    iam,
+    one_example,
+    read,
+)
 
 _SLOW = RateLimit(per_second=1)  # every operation of API v2 but sending (SES quotas)
 _Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
@@ -28,9 +39,26 @@ class NamedTemplate(Regional):
 class Template(NamedTemplate):
     """Template with its contents."""
 
-    subject: str = Field(title="Subject", schema={"minLength": 1}, description="Subject, with placeholders such as {{name}}.")
-    text: _Text = Field(None, title="Text", multiline=True, blank="absent", description="Text body, with placeholders.")
-    html: _Text = Field(None, title="Html", multiline=True, language="html", blank="absent", description="HTML body, with placeholders.")
+    subject: str = Field(
+        title="Subject",
+        schema={"minLength": 1},
+        description="Subject, with placeholders such as {{name}}.",
+    )
+    text: _Text = Field(
+        None,
+        title="Text",
+        multiline=True,
+        blank="absent",
+        description="Text body, with placeholders.",
+    )
+    html: _Text = Field(
+        None,
+        title="Html",
+        multiline=True,
+        language="html",
+        blank="absent",
+        description="HTML body, with placeholders.",
+    )
 
     @property
     def content(self) -> Mapping[str, Any]:
@@ -42,14 +70,20 @@ class TemplateQuery(Paged):
     """Templates to list."""
 
     page_size: int | None = Field(
-        None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 100}, description="Items per page, 1 to 100."
+        None,
+        title="Page Size",
+        blank="absent",
+        schema={"minimum": 1, "maximum": 100},
+        description="Items per page, 1 to 100.",
     )
 
 
 class Rendering(NamedTemplate):
     """Template to render, and the data."""
 
-    template_data: TemplateData = Field(title="Template Data", sensitive=True, description="Values for the placeholders, by name.")
+    template_data: TemplateData = Field(
+        title="Template Data", sensitive=True, description="Values for the placeholders, by name."
+    )
 
     def rules(self) -> Iterable[Detail]:
         """Yield the fault of data that is too large."""
@@ -81,14 +115,20 @@ class TemplateEntry(Answer):
 class TemplateList(Answer):
     """A page of templates, or all of them."""
 
-    templates_metadata: list[TemplateEntry] = Field(description="Templates with the time of their creation.")
-    next_token: str | None = Field(None, description="Set if there are more: pass it as 'nextToken' to continue.")
+    templates_metadata: list[TemplateEntry] = Field(
+        description="Templates with the time of their creation."
+    )
+    next_token: str | None = Field(
+        None, description="Set if there are more: pass it as 'nextToken' to continue."
+    )
 
 
 class Rendered(Answer):
     """Template filled with data."""
 
-    rendered_template: str = Field(description="The complete MIME message that Amazon SES would send.")
+    rendered_template: str = Field(
+        description="The complete MIME message that Amazon SES would send."
+    )
 
 
 _WELCOME = {"templateName": "welcome", "subject": "Welcome, {{name}}", "text": "Hello {{name}}"}
@@ -125,13 +165,26 @@ def create_template(template: Template, aws: AwsClients) -> Done:
         "getTemplate",
         "Read a template",
         _NAMED,
-        {"TemplateName": "welcome", "TemplateContent": {"Subject": "Welcome, {{name}}", "Text": "Hello {{name}}"}},
+        {
+            "TemplateName": "welcome",
+            "TemplateContent": {"Subject": "Welcome, {{name}}", "Text": "Hello {{name}}"},
+        },
     ),
 )
 def get_template(template: NamedTemplate, aws: AwsClients) -> StoredTemplate:
     """Return an email template with its contents."""
     parameters = {"TemplateName": template.template_name}
-    return read(StoredTemplate, ask(aws, template.aws_region, "get_email_template", parameters, "TemplateName", "TemplateContent"))
+    return read(
+        StoredTemplate,
+        ask(
+            aws,
+            template.aws_region,
+            "get_email_template",
+            parameters,
+            "TemplateName",
+            "TemplateContent",
+        ),
+    )
 
 
 @connector.action(
@@ -139,7 +192,9 @@ def get_template(template: NamedTemplate, aws: AwsClients) -> StoredTemplate:
     effect="idempotent",
     permissions=iam("UpdateEmailTemplate"),
     rate_limit=_SLOW,
-    examples=one_example("updateTemplate", "Another text", {**_WELCOME, "text": "Good day, {{name}}"}, {}),
+    examples=one_example(
+        "updateTemplate", "Another text", {**_WELCOME, "text": "Good day, {{name}}"}, {}
+    ),
     schema=_BODY,
 )
 def update_template(template: Template, aws: AwsClients) -> Done:
@@ -158,7 +213,15 @@ def update_template(template: Template, aws: AwsClients) -> Done:
 )
 def delete_template(template: NamedTemplate, aws: AwsClients) -> Done:
     """Delete an email template."""
-    return read(Done, ask(aws, template.aws_region, "delete_email_template", {"TemplateName": template.template_name}))
+    return read(
+        Done,
+        ask(
+            aws,
+            template.aws_region,
+            "delete_email_template",
+            {"TemplateName": template.template_name},
+        ),
+    )
 
 
 @connector.action(
@@ -178,7 +241,11 @@ def delete_template(template: NamedTemplate, aws: AwsClients) -> Done:
         "listTemplates",
         "All templates",
         {"fetchAll": True},
-        {"TemplatesMetadata": [{"TemplateName": "welcome", "CreatedTimestamp": "2026-11-20T10:15:00Z"}]},
+        {
+            "TemplatesMetadata": [
+                {"TemplateName": "welcome", "CreatedTimestamp": "2026-11-20T10:15:00Z"}
+            ]
+        },
         complete=True,
     ),
     keywords=("email templates",),
@@ -186,7 +253,10 @@ def delete_template(template: NamedTemplate, aws: AwsClients) -> Done:
 def list_templates(query: TemplateQuery, aws: AwsClients) -> TemplateList:
     """List the email templates of a region."""
     parameters = {"NextToken": query.next_token, "PageSize": query.page_size}
-    return read(TemplateList, ask(aws, query.aws_region, "list_email_templates", parameters, "TemplatesMetadata"))
+    return read(
+        TemplateList,
+        ask(aws, query.aws_region, "list_email_templates", parameters, "TemplatesMetadata"),
+    )
 
 
 @connector.action(
@@ -203,5 +273,13 @@ def list_templates(query: TemplateQuery, aws: AwsClients) -> TemplateList:
 )
 def render_template(rendering: Rendering, aws: AwsClients) -> Rendered:
     """Render an email template with data, as a MIME message; nothing is sent."""
-    parameters = {"TemplateName": rendering.template_name, "TemplateData": json.dumps(rendering.template_data)}
-    return read(Rendered, ask(aws, rendering.aws_region, "test_render_email_template", parameters, "RenderedTemplate"))
+    parameters = {
+        "TemplateName": rendering.template_name,
+        "TemplateData": json.dumps(rendering.template_data),
+    }
+    return read(
+        Rendered,
+        ask(
+            aws, rendering.aws_region, "test_render_email_template", parameters, "RenderedTemplate"
+        ),
+    )

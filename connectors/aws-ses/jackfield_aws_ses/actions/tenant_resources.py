@@ -1,4 +1,6 @@
-"""Associations of tenants with the resources that they send with: identities, configuration sets and templates."""
+"""Associations of tenants with the resources that they send with: identities, configuration sets
+and templates.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,32 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.actions.tenants import ONCE, TenantChosen
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import tenant_field
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    ask,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 _IDENTITY = "arn:aws:ses:eu-west-1:123456789012:identity/example.com"
-_PATTERN = "^arn:aws[a-z-]*:ses:[a-z0-9-]+:[0-9]{12}:(identity|configuration-set|template)/[^\\s]{1,320}$"
+_PATTERN = (
+    "^arn:aws[a-z-]*:ses:[a-z0-9-]+:[0-9]{12}:(identity|configuration-set|template)/[^\\s]{1,320}$"
+)
 
 
 def _resource_field() -> Any:
     return Field(
-        title="Resource ARN", trim=True, schema={"pattern": _PATTERN},
+        title="Resource ARN",
+        trim=True,
+        schema={"pattern": _PATTERN},
         expects=f"the ARN of an identity, a configuration set or a template, such as {_IDENTITY}",
         description="The ARN of an identity, a configuration set or a template.",
-    )  # fmt: skip
+    )
 
 
 class Association(TenantChosen):
@@ -40,12 +56,21 @@ class Association(TenantChosen):
     permissions=iam("CreateTenantResourceAssociation"),
     rate_limit=ONCE,
     repeat_ok=("conflict",),
-    examples=one_example("createTenantAssociation", "A domain to send from", {"tenant": "acme", "resourceArn": _IDENTITY}, {}),
+    examples=one_example(
+        "createTenantAssociation",
+        "A domain to send from",
+        {"tenant": "acme", "resourceArn": _IDENTITY},
+        {},
+    ),
     keywords=("give a customer a domain", "assign a domain", "associate an identity"),
 )
 def create_tenant_association(wanted: Association, aws: AwsClients) -> Done:
-    """Let a tenant send with an identity, a configuration set or a template. Several tenants may share one."""
-    return read(Done, ask(aws, wanted.aws_region, "create_tenant_resource_association", wanted.parameters))
+    """Let a tenant send with an identity, a configuration set or a template. Several tenants may
+    share one.
+    """
+    return read(
+        Done, ask(aws, wanted.aws_region, "create_tenant_resource_association", wanted.parameters)
+    )
 
 
 @connector.action(
@@ -54,13 +79,20 @@ def create_tenant_association(wanted: Association, aws: AwsClients) -> Done:
     permissions=iam("DeleteTenantResourceAssociation"),
     rate_limit=ONCE,
     repeat_ok=("not_found",),
-    examples=one_example("deleteTenantAssociation", "A domain that moves", {"tenant": "acme", "resourceArn": _IDENTITY}, {}),
+    examples=one_example(
+        "deleteTenantAssociation",
+        "A domain that moves",
+        {"tenant": "acme", "resourceArn": _IDENTITY},
+        {},
+    ),
 )
 def delete_tenant_association(wanted: Association, aws: AwsClients) -> Done:
-    """Remove an identity, a configuration set or a template from a tenant. The tenant's mail that uses it is refused from then on. The
-    resource stays.
+    """Remove an identity, a configuration set or a template from a tenant. The tenant's mail that
+    uses it is refused from then on. The resource stays.
     """
-    return read(Done, ask(aws, wanted.aws_region, "delete_tenant_resource_association", wanted.parameters))
+    return read(
+        Done, ask(aws, wanted.aws_region, "delete_tenant_resource_association", wanted.parameters)
+    )
 
 
 class ResourcesQuery(Paged):
@@ -75,7 +107,9 @@ class ResourcesQuery(Paged):
 class TenantResource(Answer):
     """Resource of a tenant."""
 
-    resource_type: str | None = Field(None, description="EMAIL_IDENTITY, CONFIGURATION_SET or EMAIL_TEMPLATE.")
+    resource_type: str | None = Field(
+        None, description="EMAIL_IDENTITY, CONFIGURATION_SET or EMAIL_TEMPLATE."
+    )
     resource_arn: str = Field(description="Its ARN.")
 
 
@@ -83,7 +117,10 @@ class TenantResources(Answer):
     """Page of a tenant's resources, or all of them."""
 
     tenant_resources: tuple[TenantResource, ...] = Field(description="Resources.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -108,7 +145,10 @@ def list_tenant_resources(query: ResourcesQuery, aws: AwsClients) -> TenantResou
         "NextToken": query.next_token,
         "PageSize": query.page_size,
     }
-    return read(TenantResources, ask(aws, query.aws_region, "list_tenant_resources", asked, "TenantResources"))
+    return read(
+        TenantResources,
+        ask(aws, query.aws_region, "list_tenant_resources", asked, "TenantResources"),
+    )
 
 
 class UsersQuery(Paged):
@@ -130,7 +170,10 @@ class ResourceTenants(Answer):
     """Page of a resource's tenants, or all of them."""
 
     resource_tenants: tuple[ResourceTenant, ...] = Field(description="Tenants.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -149,5 +192,12 @@ class ResourceTenants(Answer):
 )
 def list_resource_tenants(query: UsersQuery, aws: AwsClients) -> ResourceTenants:
     """List the tenants with which an identity, a configuration set or a template is associated."""
-    asked = {"ResourceArn": query.resource_arn, "NextToken": query.next_token, "PageSize": query.page_size}
-    return read(ResourceTenants, ask(aws, query.aws_region, "list_resource_tenants", asked, "ResourceTenants"))
+    asked = {
+        "ResourceArn": query.resource_arn,
+        "NextToken": query.next_token,
+        "PageSize": query.page_size,
+    }
+    return read(
+        ResourceTenants,
+        ask(aws, query.aws_region, "list_resource_tenants", asked, "ResourceTenants"),
+    )

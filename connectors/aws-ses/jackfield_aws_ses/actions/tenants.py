@@ -1,4 +1,6 @@
-"""Tenants: parts of an account that send separately, each with its own resources, reputation and sending status."""
+"""Tenants: parts of an account that send separately, each with its own resources, reputation and
+sending status.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,33 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import tenant_field
 from jackfield_aws_ses.logged import BY_AGENT, logged
-from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Moment,
+    Paged,
+    Regional,
+    ask,
+    filled,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 ONCE = RateLimit(per_second=1)
 Reason = Literal["BOUNCE", "COMPLAINT"]
 Status = Literal["ENABLED", "REINSTATED", "DISABLED"]
 _ARN = "arn:aws:ses:eu-west-1:123456789012:tenant/acme/tn-0a1b2c3d4e5f60718293a4b5c6d7e8"
-_SHOWN = {"TenantName": "acme", "TenantId": "tn-0a1b2c3d4e5f60718293a4b5c6d7e8", "TenantArn": _ARN, "SendingStatus": "ENABLED"}
-_STATUS = "ENABLED, REINSTATED (it may send in spite of findings) or DISABLED (paused: it may not send)."
+_SHOWN = {
+    "TenantName": "acme",
+    "TenantId": "tn-0a1b2c3d4e5f60718293a4b5c6d7e8",
+    "TenantArn": _ARN,
+    "SendingStatus": "ENABLED",
+}
+_STATUS = (
+    "ENABLED, REINSTATED (it may send in spite of findings) or DISABLED (paused: it may not send)."
+)
 
 
 class TenantChosen(Regional):
@@ -30,25 +51,42 @@ class SuppressionChoice(TenantChosen):
     """Suppression of a tenant."""
 
     suppression_scope: Literal["ACCOUNT", "TENANT"] | None = Field(
-        None, title="Suppression List", blank="absent",
-        description="TENANT: the tenant has a suppression list of its own. ACCOUNT, the default of Amazon SES: it shares the account's.",
-    )  # fmt: skip
+        None,
+        title="Suppression List",
+        blank="absent",
+        description=(
+            "TENANT: the tenant has a suppression list of its own. ACCOUNT, the default of "
+            "Amazon SES: it shares the account's."
+        ),
+    )
     suppressed_reasons: tuple[Reason, ...] | None = Field(
-        None, title="Suppressed Reasons", schema={"uniqueItems": True},
-        description="Reasons for which addresses are put on the tenant's list; an empty list turns that off.",
-    )  # fmt: skip
+        None,
+        title="Suppressed Reasons",
+        schema={"uniqueItems": True},
+        description=(
+            "Reasons for which addresses are put on the tenant's list; an empty list turns "
+            "that off."
+        ),
+    )
 
     @property
     def suppression(self) -> dict[str, Any]:
         """Suppression parameters of the request."""
         reasons = self.suppressed_reasons
-        return filled({"SuppressionScope": self.suppression_scope, "SuppressedReasons": None if reasons is None else list(reasons)})
+        return filled(
+            {
+                "SuppressionScope": self.suppression_scope,
+                "SuppressedReasons": None if reasons is None else list(reasons),
+            }
+        )
 
 
 class NewTenant(SuppressionChoice):
     """Tenant to create."""
 
-    tags: Mapping[str, str] | None = Field(None, title="Tags", blank="absent", description="Tags of the tenant in AWS, by key.")
+    tags: Mapping[str, str] | None = Field(
+        None, title="Tags", blank="absent", description="Tags of the tenant in AWS, by key."
+    )
 
 
 class Suppression(Answer):
@@ -70,7 +108,9 @@ class TenantInfo(Answer):
 
     tenant_name: str = Field(description="Its name.")
     tenant_id: str | None = Field(None, description="Its ID, which AWS assigns.")
-    tenant_arn: str | None = Field(None, description="Its ARN, which ends with its name and its ID.")
+    tenant_arn: str | None = Field(
+        None, description="Its ARN, which ends with its name and its ID."
+    )
     created_timestamp: Moment | None = Field(None, description="Time of its creation.")
     sending_status: str | None = Field(None, description=_STATUS)
 
@@ -79,7 +119,9 @@ class Tenant(TenantInfo):
     """Tenant."""
 
     tags: tuple[TenantTag, ...] | None = Field(None, description="Its tags in AWS.")
-    suppression_attributes: Suppression | None = Field(None, description="Its suppression; without it, the account's applies.")
+    suppression_attributes: Suppression | None = Field(
+        None, description="Its suppression; without it, the account's applies."
+    )
 
 
 @connector.action(
@@ -92,15 +134,36 @@ class Tenant(TenantInfo):
     examples=one_example(
         "createTenant",
         "A customer with a suppression list of its own",
-        {"tenant": "acme", "suppressionScope": "TENANT", "suppressedReasons": ["BOUNCE", "COMPLAINT"]},
-        {**_SHOWN, "SuppressionAttributes": {"SuppressionScope": "TENANT", "SuppressedReasons": ["BOUNCE", "COMPLAINT"]}},
+        {
+            "tenant": "acme",
+            "suppressionScope": "TENANT",
+            "suppressedReasons": ["BOUNCE", "COMPLAINT"],
+        },
+        {
+            **_SHOWN,
+            "SuppressionAttributes": {
+                "SuppressionScope": "TENANT",
+                "SuppressedReasons": ["BOUNCE", "COMPLAINT"],
+            },
+        },
     ),
-    keywords=("add a customer", "isolate a customer", "multi-tenant", "reputation of each customer"),
+    keywords=(
+        "add a customer",
+        "isolate a customer",
+        "multi-tenant",
+        "reputation of each customer",
+    ),
 )
 def create_tenant(wanted: NewTenant, aws: AwsClients) -> Tenant:
-    """Create a tenant. It sends nothing until its identity and its configuration set are associated with it ('createTenantAssociation')."""
+    """Create a tenant. It sends nothing until its identity and its configuration set are associated
+    with it ('createTenantAssociation').
+    """
     tags = [{"Key": key, "Value": value} for key, value in (wanted.tags or {}).items()]
-    given = {"TenantName": wanted.tenant, "Tags": tags or None, "SuppressionAttributes": wanted.suppression or None}
+    given = {
+        "TenantName": wanted.tenant,
+        "Tags": tags or None,
+        "SuppressionAttributes": wanted.suppression or None,
+    }
     return read(Tenant, ask(aws, wanted.aws_region, "create_tenant", given, "TenantArn"))
 
 
@@ -151,14 +214,19 @@ class TenantsQuery(Paged):
         schema={"maxLength": 64},
         description="Only tenants with this in their names.",
     )
-    sending_status: Status | None = Field(None, title="Sending Status", blank="absent", description=f"Only tenants that are {_STATUS}")
+    sending_status: Status | None = Field(
+        None, title="Sending Status", blank="absent", description=f"Only tenants that are {_STATUS}"
+    )
 
 
 class Tenants(Answer):
     """Page of tenants, or all of them."""
 
     tenants: tuple[TenantInfo, ...] = Field(description="Tenants.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -178,7 +246,9 @@ class Tenants(Answer):
 )
 def list_tenants(query: TenantsQuery, aws: AwsClients) -> Tenants:
     """List the tenants of a region, optionally by name or sending status."""
-    wanted = filled({"TENANT_NAME_CONTAINS": query.name_contains, "SENDING_STATUS": query.sending_status})
+    wanted = filled(
+        {"TENANT_NAME_CONTAINS": query.name_contains, "SENDING_STATUS": query.sending_status}
+    )
     asked = {"Filter": wanted or None, "NextToken": query.next_token, "PageSize": query.page_size}
     return read(Tenants, ask(aws, query.aws_region, "list_tenants", asked, "Tenants"))
 
@@ -189,8 +259,16 @@ class SuppressionChanges(SuppressionChoice):
     def rules(self) -> Iterator[Detail]:
         """Yield the fault of giving only one of the two members."""
         if len(self.suppression) == 1:
-            lacking = "suppressionScope" if "SuppressedReasons" in self.suppression else "suppressedReasons"
-            yield Detail(f"/{lacking}", "is missing: Amazon SES takes the list and the reasons together, or neither", "required")
+            lacking = (
+                "suppressionScope"
+                if "SuppressedReasons" in self.suppression
+                else "suppressedReasons"
+            )
+            yield Detail(
+                f"/{lacking}",
+                "is missing: Amazon SES takes the list and the reasons together, or neither",
+                "required",
+            )
 
 
 @connector.action(
@@ -201,14 +279,18 @@ class SuppressionChanges(SuppressionChoice):
     examples=one_example(
         "updateTenantSuppression",
         "A list of its own",
-        {"tenant": "acme", "suppressionScope": "TENANT", "suppressedReasons": ["BOUNCE", "COMPLAINT"]},
+        {
+            "tenant": "acme",
+            "suppressionScope": "TENANT",
+            "suppressedReasons": ["BOUNCE", "COMPLAINT"],
+        },
         {},
     ),
     keywords=("suppression list of a customer",),
 )
 def update_tenant_suppression(wanted: SuppressionChanges, aws: AwsClients) -> Done:
-    """Choose whether a tenant has its own suppression list, and which events add recipients to it. Without both inputs, the account's
-    settings apply again.
+    """Choose whether a tenant has its own suppression list, and which events add recipients to it.
+    Without both inputs, the account's settings apply again.
     """
     given = {"TenantName": wanted.tenant, **wanted.suppression}
     return read(Done, ask(aws, wanted.aws_region, "put_tenant_suppression_attributes", given))

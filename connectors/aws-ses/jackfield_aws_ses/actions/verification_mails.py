@@ -1,4 +1,6 @@
-"""Custom verification mails: templates of the mail that asks an address's owner to verify it, and sending of such mail."""
+"""Custom verification mails: templates of the mail that asks an address's owner to verify it, and
+sending of such mail.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +13,65 @@ from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import Mailbox, bare_address_faults, bare_address_field
 from jackfield_aws_ses.logged import BY_AGENT, logged
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import (
+    Answer,
+    Done,
+    Paged,
+    Regional,
+    ask,
+    iam,
+    one_example,
+    pages,
+    read,
+)
 
 _ONCE = RateLimit(per_second=1)
-_URL: dict[str, Any] = {"schema": {"pattern": "^https?://[^\\s]{1,2000}$"}, "expects": "an http or https URL", "trim": True}
+_URL: dict[str, Any] = {
+    "schema": {"pattern": "^https?://[^\\s]{1,2000}$"},
+    "expects": "an http or https URL",
+    "trim": True,
+}
 
 
 class TemplateChosen(Regional):
     """Template for verification emails."""
 
     template_name: str = Field(
-        title="Template", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="the name of a template (letters, digits, '_' and '-')", description="The template's name.",
-    )  # fmt: skip
+        title="Template",
+        trim=True,
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a template (letters, digits, '_' and '-')",
+        description="The template's name.",
+    )
 
 
 class NewTemplate(TemplateChosen):
     """Template for verification emails."""
 
     sender: Mailbox = Field(
-        title="Sender Email", trim=True, from_connection="sender", options="identities", blank="absent",
+        title="Sender Email",
+        trim=True,
+        from_connection="sender",
+        options="identities",
+        blank="absent",
         description="The verified address that the email is sent from.",
-    )  # fmt: skip
-    subject: str = Field(title="Subject", schema={"minLength": 1}, description="The email's subject.")
+    )
+    subject: str = Field(
+        title="Subject", schema={"minLength": 1}, description="The email's subject."
+    )
     content: str = Field(
-        title="Content", multiline=True, language="html", schema={"minLength": 1},
+        title="Content",
+        multiline=True,
+        language="html",
+        schema={"minLength": 1},
         description="The email's body as HTML, at most 10 MB. Amazon SES adds the link.",
-    )  # fmt: skip
-    success_redirection_url: str = Field(title="Success URL", description="Page shown to the owner after verification.", **_URL)
-    failure_redirection_url: str = Field(title="Failure URL", description="Page shown to the owner if verification failed.", **_URL)
+    )
+    success_redirection_url: str = Field(
+        title="Success URL", description="Page shown to the owner after verification.", **_URL
+    )
+    failure_redirection_url: str = Field(
+        title="Failure URL", description="Page shown to the owner if verification failed.", **_URL
+    )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -82,7 +114,10 @@ _EXAMPLE = {
 )
 def create_custom_verification_template(wanted: NewTemplate, aws: AwsClients) -> Done:
     """Create a template for verification emails."""
-    return read(Done, ask(aws, wanted.aws_region, "create_custom_verification_email_template", wanted.parameters))
+    return read(
+        Done,
+        ask(aws, wanted.aws_region, "create_custom_verification_email_template", wanted.parameters),
+    )
 
 
 @connector.action(
@@ -90,11 +125,19 @@ def create_custom_verification_template(wanted: NewTemplate, aws: AwsClients) ->
     effect="idempotent",
     permissions=iam("UpdateCustomVerificationEmailTemplate"),
     rate_limit=_ONCE,
-    examples=one_example("updateCustomVerificationTemplate", "Another text", {**_EXAMPLE, "content": "<p>Welcome!</p>"}, {}),
+    examples=one_example(
+        "updateCustomVerificationTemplate",
+        "Another text",
+        {**_EXAMPLE, "content": "<p>Welcome!</p>"},
+        {},
+    ),
 )
 def update_custom_verification_template(wanted: NewTemplate, aws: AwsClients) -> Done:
     """Replace a template for verification emails."""
-    return read(Done, ask(aws, wanted.aws_region, "update_custom_verification_email_template", wanted.parameters))
+    return read(
+        Done,
+        ask(aws, wanted.aws_region, "update_custom_verification_email_template", wanted.parameters),
+    )
 
 
 class VerificationTemplate(Answer):
@@ -104,8 +147,12 @@ class VerificationTemplate(Answer):
     from_email_address: str | None = Field(None, description="Sender.")
     template_subject: str | None = Field(None, description="Subject.")
     template_content: str | None = Field(None, description="Body.")
-    success_redirection_url: str | None = Field(None, alias="SuccessRedirectionURL", description="Page after verification.")
-    failure_redirection_url: str | None = Field(None, alias="FailureRedirectionURL", description="Page after a failure.")
+    success_redirection_url: str | None = Field(
+        None, alias="SuccessRedirectionURL", description="Page after verification."
+    )
+    failure_redirection_url: str | None = Field(
+        None, alias="FailureRedirectionURL", description="Page after a failure."
+    )
 
 
 @connector.action(
@@ -117,13 +164,28 @@ class VerificationTemplate(Answer):
         "getCustomVerificationTemplate",
         "A welcome",
         {"templateName": "welcome"},
-        {"TemplateName": "welcome", "FromEmailAddress": "noreply@example.com", "TemplateSubject": "Please confirm your address"},
+        {
+            "TemplateName": "welcome",
+            "FromEmailAddress": "noreply@example.com",
+            "TemplateSubject": "Please confirm your address",
+        },
     ),
 )
-def get_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) -> VerificationTemplate:
+def get_custom_verification_template(
+    chosen: TemplateChosen, aws: AwsClients
+) -> VerificationTemplate:
     """Read a template for verification emails."""
     parameters = {"TemplateName": chosen.template_name}
-    return read(VerificationTemplate, ask(aws, chosen.aws_region, "get_custom_verification_email_template", parameters, "TemplateName"))
+    return read(
+        VerificationTemplate,
+        ask(
+            aws,
+            chosen.aws_region,
+            "get_custom_verification_email_template",
+            parameters,
+            "TemplateName",
+        ),
+    )
 
 
 @connector.action(
@@ -132,26 +194,45 @@ def get_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) ->
     permissions=iam("DeleteCustomVerificationEmailTemplate"),
     rate_limit=_ONCE,
     repeat_ok=("not_found",),
-    examples=one_example("deleteCustomVerificationTemplate", "A welcome", {"templateName": "welcome"}, {}),
+    examples=one_example(
+        "deleteCustomVerificationTemplate", "A welcome", {"templateName": "welcome"}, {}
+    ),
 )
 def delete_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) -> Done:
     """Delete a template for verification emails."""
-    return read(Done, ask(aws, chosen.aws_region, "delete_custom_verification_email_template", {"TemplateName": chosen.template_name}))
+    return read(
+        Done,
+        ask(
+            aws,
+            chosen.aws_region,
+            "delete_custom_verification_email_template",
+            {"TemplateName": chosen.template_name},
+        ),
+    )
 
 
 class TemplatesQuery(Paged):
     """Templates to list."""
 
     page_size: int | None = Field(
-        None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 50}, description="Items per page, 1 to 50."
+        None,
+        title="Page Size",
+        blank="absent",
+        schema={"minimum": 1, "maximum": 50},
+        description="Items per page, 1 to 50.",
     )
 
 
 class Templates(Answer):
     """Page of templates, or all of them."""
 
-    custom_verification_email_templates: tuple[VerificationTemplate, ...] = Field(description="Templates without their content.")
-    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
+    custom_verification_email_templates: tuple[VerificationTemplate, ...] = Field(
+        description="Templates without their content."
+    )
+    next_token: str | None = Field(
+        None,
+        description="Set if there are more pages: pass it as 'Next Token' to read the next one.",
+    )
 
 
 @connector.action(
@@ -164,14 +245,24 @@ class Templates(Answer):
         "listCustomVerificationTemplates",
         "All templates",
         {"fetchAll": True},
-        {"CustomVerificationEmailTemplates": [{"TemplateName": "welcome", "FromEmailAddress": "noreply@example.com"}]},
+        {
+            "CustomVerificationEmailTemplates": [
+                {"TemplateName": "welcome", "FromEmailAddress": "noreply@example.com"}
+            ]
+        },
         complete=True,
     ),
 )
 def list_custom_verification_templates(query: TemplatesQuery, aws: AwsClients) -> Templates:
     """List the templates for verification emails."""
     asked = {"NextToken": query.next_token, "PageSize": query.page_size}
-    answer = ask(aws, query.aws_region, "list_custom_verification_email_templates", asked, "CustomVerificationEmailTemplates")
+    answer = ask(
+        aws,
+        query.aws_region,
+        "list_custom_verification_email_templates",
+        asked,
+        "CustomVerificationEmailTemplates",
+    )
     return read(Templates, answer)
 
 
@@ -180,9 +271,14 @@ class VerificationMail(TemplateChosen):
 
     address: str = bare_address_field("The address to verify.")
     configuration_set_name: str | None = Field(
-        None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="the name of a configuration set (letters, digits, '_' and '-')", description="Configuration set for this email.",
-    )  # fmt: skip
+        None,
+        title="Configuration Set",
+        trim=True,
+        blank="absent",
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')",
+        description="Configuration set for this email.",
+    )
 
     def rules(self) -> Iterable[Detail]:
         """Return the fault of text that is not a bare address."""
@@ -192,13 +288,21 @@ class VerificationMail(TemplateChosen):
 class MailSent(Output):
     """Proof that Amazon SES accepted the email."""
 
-    message_id: str = Field(alias="MessageId", title="Message ID", description="ID of the email.", reference=True, schema={"minLength": 1})
+    message_id: str = Field(
+        alias="MessageId",
+        title="Message ID",
+        description="ID of the email.",
+        reference=True,
+        schema={"minLength": 1},
+    )
 
 
 @connector.action(
     "sendCustomVerificationEmail",
     effect="write",
-    no_evidence="Amazon SES takes no tags with it, and CloudTrail's Event history has no mail that is sent.",
+    no_evidence=(
+        "Amazon SES takes no tags with it, and CloudTrail's Event history has no mail that is sent."
+    ),
     permissions=iam("SendCustomVerificationEmail"),
     examples=one_example(
         "sendCustomVerificationEmail",
@@ -208,10 +312,16 @@ class MailSent(Output):
     ),
 )
 def send_custom_verification_email(mail: VerificationMail, aws: AwsClients) -> MailSent:
-    """Add an address to the account's identities and send its owner a verification email made from a template."""
+    """Add an address to the account's identities and send its owner a verification email made from
+    a template.
+    """
     parameters = {
         "EmailAddress": parse_mailbox(mail.address).address,
         "TemplateName": mail.template_name,
         "ConfigurationSetName": mail.configuration_set_name,
     }
-    return MailSent(message_id=ask(aws, mail.aws_region, "send_custom_verification_email", parameters, "MessageId")["MessageId"])
+    return MailSent(
+        message_id=ask(
+            aws, mail.aws_region, "send_custom_verification_email", parameters, "MessageId"
+        )["MessageId"]
+    )

@@ -26,7 +26,9 @@ def account_findings(account: Mapping[str, Any], region: str) -> Iterator[Findin
     yield from _quota_findings(account["SendQuota"], region)
     suppression = account.get("SuppressionAttributes")
     if suppression is not None and not suppression.get("SuppressedReasons"):
-        yield finding("suppression_off", "SuppressionAttributes.SuppressedReasons is empty.", region=region)
+        yield finding(
+            "suppression_off", "SuppressionAttributes.SuppressedReasons is empty.", region=region
+        )
 
 
 def _quota_findings(quota: Mapping[str, Any], region: str) -> Iterator[Finding]:

@@ -33,13 +33,23 @@ def examine(
     sender = parse_mailbox(sender).address if sender else None
     recipient = parse_mailbox(recipient).address if recipient else None
     if isinstance(client, AwsClients):
-        return list(_over_api(client, region or client.region or FALLBACK_REGION, sender, recipient, records))
+        return list(
+            _over_api(
+                client, region or client.region or FALLBACK_REGION, sender, recipient, records
+            )
+        )
     if isinstance(client, SmtpClient):
         return list(_over_smtp(client, region, sender, records))
     return []
 
 
-def _over_api(aws: AwsClients, region: str, sender: str | None, recipient: str | None, records: Callable[[], Records]) -> Iterator[Finding]:
+def _over_api(
+    aws: AwsClients,
+    region: str,
+    sender: str | None,
+    recipient: str | None,
+    records: Callable[[], Records],
+) -> Iterator[Finding]:
     account = SesAccount(aws, region)
     if aws.lacks_external_id:
         yield finding("external_id_missing", "The connection has a role, and no External ID.")
@@ -63,7 +73,9 @@ def _over_api(aws: AwsClients, region: str, sender: str | None, recipient: str |
         yield from _with_failure(_recipient(account, recipient, in_sandbox=in_sandbox), region)
 
 
-def _sender(aws: AwsClients, account: SesAccount, sender: str, records: Callable[[], Records]) -> Iterator[Finding]:
+def _sender(
+    aws: AwsClients, account: SesAccount, sender: str, records: Callable[[], Records]
+) -> Iterator[Finding]:
     try:
         dns = records()
     except DnsUnavailable as error:
@@ -91,7 +103,9 @@ def _recipient(account: SesAccount, recipient: str, *, in_sandbox: bool) -> Iter
 
 
 def _with_failure(findings: Iterable[Finding], region: str) -> Iterator[Finding]:
-    """Yield the findings. If SES does not answer or a permission is missing, yield a finding about this, and no further findings."""
+    """Yield the findings. If SES does not answer or a permission is missing, yield a finding about
+    this, and no further findings.
+    """
     try:
         yield from findings
     except Denied as denied:
@@ -101,10 +115,17 @@ def _with_failure(findings: Iterable[Finding], region: str) -> Iterator[Finding]
 
 
 def _denied(denied: Denied) -> Finding:
-    return finding("permission_missing", denied.reason, operation=denied.operation, permission=f"ses:{denied.operation}")
+    return finding(
+        "permission_missing",
+        denied.reason,
+        operation=denied.operation,
+        permission=f"ses:{denied.operation}",
+    )
 
 
-def _over_smtp(client: SmtpClient, region: str | None, sender: str | None, records: Callable[[], Records]) -> Iterator[Finding]:
+def _over_smtp(
+    client: SmtpClient, region: str | None, sender: str | None, records: Callable[[], Records]
+) -> Iterator[Finding]:
     yield from smtp_findings(client.server.hostname, client.server.port, region)
     if sender is None:
         return

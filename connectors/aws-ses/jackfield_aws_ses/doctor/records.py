@@ -1,4 +1,6 @@
-"""DNS look-ups of the doctor, through dnspython. A missing record differs from a server that does not answer."""
+"""DNS look-ups of the doctor, through dnspython. A missing record differs from a server that does
+not answer.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +34,25 @@ class Records:
         self._resolver = resolver
 
     def txt(self, name: str) -> tuple[str, ...]:
-        """Return the TXT records, each with its strings joined (RFC 7208 §3.3); an empty tuple if the name has no TXT records.
+        """Return the TXT records, each with its strings joined (RFC 7208 §3.3); an empty tuple if
+        the name has no TXT records.
 
         :raises DnsUnavailable: if DNS does not answer.
         """
-        return tuple(b"".join(row.strings).decode("utf-8", "replace") for row in self._rows(name, "TXT"))
+        return tuple(
+            b"".join(row.strings).decode("utf-8", "replace") for row in self._rows(name, "TXT")
+        )
 
     def mx(self, name: str) -> tuple[str, ...]:
-        """Return the hosts of the MX records, in lower case; an empty tuple if the name has no MX records. Raises as ``txt`` does."""
+        """Return the hosts of the MX records, in lower case; an empty tuple if the name has no MX
+        records. Raises as ``txt`` does.
+        """
         return tuple(_plain(row.exchange) for row in self._rows(name, "MX"))
 
     def cname(self, name: str) -> str | None:
-        """Return the target of the CNAME record, in lower case; None if the name has no CNAME record. Raises as ``txt`` does."""
+        """Return the target of the CNAME record, in lower case; None if the name has no CNAME
+        record. Raises as ``txt`` does.
+        """
         return next((_plain(row.target) for row in self._rows(name, "CNAME")), None)
 
     def _rows(self, name: str, kind: str) -> list[Any]:
@@ -60,7 +69,8 @@ def _plain(name: object) -> str:
 
 
 def system_records() -> Records:
-    """Return records as resolved by this machine; ``JACKFIELD_DNS_SERVERS`` (``127.0.0.1:5353,192.0.2.1``) names other servers.
+    """Return records as resolved by this machine; ``JACKFIELD_DNS_SERVERS``
+    (``127.0.0.1:5353,192.0.2.1``) names other servers.
 
     :raises DnsUnavailable: if the machine has no resolver, or the variable holds no address.
     """
@@ -75,15 +85,21 @@ def system_records() -> Records:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """Return the IP address and the port of ``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``.
+    """Return the IP address and the port of ``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or
+    ``[2001:db8::1]:5353``.
 
     :raises DnsUnavailable: if the text is no such address.
     """
-    host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", str(_DNS_PORT))
+    host, _, port = (
+        text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", str(_DNS_PORT))
+    )
     try:
         address, number = ip_address(host.removeprefix("[").removesuffix("]")), int(port)
     except ValueError:
         address, number = None, 0
     if address is None or not 0 < number <= _LAST_PORT:
-        raise DnsUnavailable("the resolver", f"{_SERVERS} names '{text[:100]}', which is not an IP address, with or without a port")
+        raise DnsUnavailable(
+            "the resolver",
+            f"{_SERVERS} names '{text[:100]}', which is not an IP address, with or without a port",
+        )
     return str(address), number

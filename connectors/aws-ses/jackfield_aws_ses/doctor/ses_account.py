@@ -1,4 +1,6 @@
-"""SES account of one region for the doctor. A missing resource is None; a refusal names the missing permission."""
+"""SES account of one region for the doctor. A missing resource is None; a refusal names the missing
+permission.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class SesAccount:
         """Return the response of GetAccount.
 
         :raises Denied: if the credentials may not call it.
-        :raises JackfieldError: for any other failure; ``Rejected`` if the endpoint does not have SES API v2.
+        :raises JackfieldError: for any other failure; ``Rejected`` if the endpoint does not have
+            SES API v2.
         """
         found = self._ask("get_account")
         if not isinstance((found or {}).get("SendQuota"), Mapping):
@@ -45,16 +48,22 @@ class SesAccount:
         return found or {}
 
     def identity(self, name: str) -> Mapping[str, Any] | None:
-        """Return the response of GetEmailIdentity, or None if the identity does not exist. Raises as ``account`` does."""
+        """Return the response of GetEmailIdentity, or None if the identity does not exist. Raises
+        as ``account`` does.
+        """
         return self._ask("get_email_identity", EmailIdentity=name)
 
     def suppressed(self, address: str) -> Mapping[str, Any] | None:
-        """Return the suppression list's entry for an address, or None. Raises as ``account`` does."""
+        """Return the suppression list's entry for an address, or None. Raises as ``account``
+        does.
+        """
         return self._ask("get_suppressed_destination", EmailAddress=address)
 
     def _ask(self, method: str, **parameters: str) -> Mapping[str, Any] | None:
         try:
-            found: Mapping[str, Any] = getattr(self._aws.client("sesv2", self.region), method)(**parameters)
+            found: Mapping[str, Any] = getattr(self._aws.client("sesv2", self.region), method)(
+                **parameters
+            )
         except (ClientError, BotoCoreError, OSError) as error:
             reason = explain(error, self._aws, None)
             if isinstance(reason, NotFound) and parameters:

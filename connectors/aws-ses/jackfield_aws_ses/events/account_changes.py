@@ -1,4 +1,6 @@
-"""Changes that an account needs before it sends and is watched: identity, configuration set, events with their queue, five alarms."""
+"""Changes that an account needs before it sends and is watched: identity, configuration set, events
+with their queue, five alarms.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,24 @@ from jackfield_aws_ses.provider import ask
 
 
 def account_changes(
-    aws: AwsClients, region: str, identity: str | None, wanted: Wanted, *, queue: bool, alarms: bool, alarm_topic: str | None
+    aws: AwsClients,
+    region: str,
+    identity: str | None,
+    wanted: Wanted,
+    *,
+    queue: bool,
+    alarms: bool,
+    alarm_topic: str | None,
 ) -> Iterator[Change]:
-    """Yield the missing or different settings, ordered so that nothing is published before it has a receiver."""
-    if identity is not None and not passing(GONE, aws, region, "get_email_identity", {"EmailIdentity": identity}):
-        yield Change("identity", identity, "create", {}, partial(_create_identity, aws, region, identity))
+    """Yield the missing or different settings, ordered so that nothing is published before it has a
+    receiver.
+    """
+    if identity is not None and not passing(
+        GONE, aws, region, "get_email_identity", {"EmailIdentity": identity}
+    ):
+        yield Change(
+            "identity", identity, "create", {}, partial(_create_identity, aws, region, identity)
+        )
     name = wanted.configuration_set
     if not passing(GONE, aws, region, "get_configuration_set", {"ConfigurationSetName": name}):
         yield Change("configurationSet", name, "create", {}, partial(wanted.prepare, aws))
@@ -39,7 +54,13 @@ def _create_identity(aws: AwsClients, region: str, identity: str) -> None:
 def _topic(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator[Change]:
     to = {"publisher": "ses.amazonaws.com", "source": wanted.source, "signatureVersion": "2"}
     if topic is None or setting_up.topic_changes(aws, wanted, topic):
-        yield Change("topic", wanted.name, "create" if topic is None else "update", to, partial(setting_up.ensure_topic, aws, wanted))
+        yield Change(
+            "topic",
+            wanted.name,
+            "create" if topic is None else "update",
+            to,
+            partial(setting_up.ensure_topic, aws, wanted),
+        )
 
 
 def _queue(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator[Change]:
@@ -50,39 +71,74 @@ def _queue(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator[Chang
             return
     change: Literal["create", "update"] = "create" if url is None else "update"
     to = {"subscribedTo": wanted.name}
-    yield Change("queue", wanted.name, change, to, lambda: setting_up.ensure_queue(aws, wanted, _create_topic(aws, wanted)))
+    yield Change(
+        "queue",
+        wanted.name,
+        change,
+        to,
+        lambda: setting_up.ensure_queue(aws, wanted, _create_topic(aws, wanted)),
+    )
 
 
 def _destination(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator[Change]:
     known = wanted.destination(aws)
     if known is not None and topic is not None and wanted.is_published(known, topic):
         return
-    to = {"configurationSet": wanted.configuration_set, "types": sorted(wanted.types), "topic": wanted.name}
+    to = {
+        "configurationSet": wanted.configuration_set,
+        "types": sorted(wanted.types),
+        "topic": wanted.name,
+    }
     change: Literal["create", "update"] = "create" if known is None else "update"
-    yield Change("eventDestination", wanted.name, change, to, lambda: wanted.publish(aws, _create_topic(aws, wanted)))
+    yield Change(
+        "eventDestination",
+        wanted.name,
+        change,
+        to,
+        lambda: wanted.publish(aws, _create_topic(aws, wanted)),
+    )
 
 
 def _create_topic(aws: AwsClients, wanted: Wanted) -> str:
     """Return the ARN of the existing topic, from CreateTopic since lists may be outdated."""
-    return str(ask(aws, setting_up.region_of(aws, wanted), "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
+    return str(
+        ask(
+            aws,
+            setting_up.region_of(aws, wanted),
+            "create_topic",
+            {"Name": wanted.name},
+            "TopicArn",
+            service="sns",
+        )["TopicArn"]
+    )
 
 
 def _alarms(aws: AwsClients, region: str, topic: str | None) -> Iterator[Change]:
     asked = {"AlarmNames": [alarm.name for alarm in ALARMS]}
-    found = ask(aws, region, "describe_alarms", asked, "MetricAlarms", service="cloudwatch")["MetricAlarms"]
+    found = ask(aws, region, "describe_alarms", asked, "MetricAlarms", service="cloudwatch")[
+        "MetricAlarms"
+    ]
     known = {one["AlarmName"]: one for one in found}
     for alarm in ALARMS:
         to = {**alarm.parameters, **({"AlarmActions": [topic]} if topic else {})}
         if not _is(known.get(alarm.name), to):
             change: Literal["create", "update"] = "update" if alarm.name in known else "create"
-            yield Change("alarm", alarm.name, change, to, partial(_put_alarm, aws, region, to, known.get(alarm.name)))
+            yield Change(
+                "alarm",
+                alarm.name,
+                change,
+                to,
+                partial(_put_alarm, aws, region, to, known.get(alarm.name)),
+            )
 
 
 def _is(known: Mapping[str, Any] | None, to: Mapping[str, Any]) -> bool:
     return known is not None and all(known.get(name) == value for name, value in to.items())
 
 
-def _put_alarm(aws: AwsClients, region: str, to: Mapping[str, Any], known: Mapping[str, Any] | None) -> None:
+def _put_alarm(
+    aws: AwsClients, region: str, to: Mapping[str, Any], known: Mapping[str, Any] | None
+) -> None:
     """Create or change an alarm. Without a topic in ``to``, the alarm keeps its present one."""
     kept = {"AlarmActions": known["AlarmActions"]} if known and known.get("AlarmActions") else {}
     ask(aws, region, "put_metric_alarm", {**kept, **to}, service="cloudwatch")

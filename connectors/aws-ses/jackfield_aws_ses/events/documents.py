@@ -1,4 +1,6 @@
-"""Documents that create the same resources as ``setting_up``: a CloudFormation template and a Terraform module."""
+"""Documents that create the same resources as ``setting_up``: a CloudFormation template and a
+Terraform module.
+"""
 
 from __future__ import annotations
 
@@ -12,51 +14,93 @@ _SET_ARN = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configura
 
 def cloudformation(wanted: Wanted, *, queue: bool) -> str:
     """Return a CloudFormation template whose outputs are the topic's ARN and the queues' URLs."""
-    condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": {"Fn::Sub": _set_arn(wanted)}}}
+    condition = {
+        "StringEquals": {
+            "aws:SourceAccount": {"Ref": "AWS::AccountId"},
+            "aws:SourceArn": {"Fn::Sub": _set_arn(wanted)},
+        }
+    }
     resources: dict[str, Any] = {
-        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": wanted.name, "SignatureVersion": "2"}},
-        "TopicPolicy": _policy("SNS::TopicPolicy", "Topics", "Topic", "ses.amazonaws.com", "sns:Publish", {"Ref": "Topic"}, condition),
-        "ConfigurationSet": {"Type": "AWS::SES::ConfigurationSet", "Properties": {"Name": wanted.configuration_set}},
+        "Topic": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"TopicName": wanted.name, "SignatureVersion": "2"},
+        },
+        "TopicPolicy": _policy(
+            "SNS::TopicPolicy",
+            "Topics",
+            "Topic",
+            "ses.amazonaws.com",
+            "sns:Publish",
+            {"Ref": "Topic"},
+            condition,
+        ),
+        "ConfigurationSet": {
+            "Type": "AWS::SES::ConfigurationSet",
+            "Properties": {"Name": wanted.configuration_set},
+        },
         "Events": {
             "Type": "AWS::SES::ConfigurationSetEventDestination",
             "DependsOn": ["TopicPolicy", *(["Subscription"] if queue else [])],
             "Properties": {
                 "ConfigurationSetName": {"Ref": "ConfigurationSet"},
                 "EventDestination": {
-                    "Name": wanted.name, "Enabled": True, "MatchingEventTypes": [SES_NAMES[name] for name in wanted.types],
+                    "Name": wanted.name,
+                    "Enabled": True,
+                    "MatchingEventTypes": [SES_NAMES[name] for name in wanted.types],
                     "SnsDestination": {"TopicARN": {"Ref": "Topic"}},
                 },
             },
         },
-    }  # fmt: skip
+    }
     outputs: dict[str, Any] = {"TopicArn": {"Value": {"Ref": "Topic"}}}
     if queue:
-        arn, by = {"Fn::GetAtt": ["Queue", "Arn"]}, {"ArnEquals": {"aws:SourceArn": {"Ref": "Topic"}}}
+        arn, by = (
+            {"Fn::GetAtt": ["Queue", "Arn"]},
+            {"ArnEquals": {"aws:SourceArn": {"Ref": "Topic"}}},
+        )
         resources |= {
             "DeadLetters": {
                 "Type": "AWS::SQS::Queue",
-                "Properties": {"QueueName": wanted.dead_letters, "MessageRetentionPeriod": DEAD_LETTERS_KEPT},
+                "Properties": {
+                    "QueueName": wanted.dead_letters,
+                    "MessageRetentionPeriod": DEAD_LETTERS_KEPT,
+                },
             },
             "Queue": {
                 "Type": "AWS::SQS::Queue",
                 "Properties": {
                     "QueueName": wanted.name,
                     "RedrivePolicy": {
-                        "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}, "maxReceiveCount": MOST_RECEIVES,
+                        "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetters", "Arn"]},
+                        "maxReceiveCount": MOST_RECEIVES,
                     },
                 },
             },
-            "QueuePolicy": _policy("SQS::QueuePolicy", "Queues", "Queue", "sns.amazonaws.com", "sqs:SendMessage", arn, by),
+            "QueuePolicy": _policy(
+                "SQS::QueuePolicy",
+                "Queues",
+                "Queue",
+                "sns.amazonaws.com",
+                "sqs:SendMessage",
+                arn,
+                by,
+            ),
             "Subscription": {
-                "Type": "AWS::SNS::Subscription", "DependsOn": "QueuePolicy",
+                "Type": "AWS::SNS::Subscription",
+                "DependsOn": "QueuePolicy",
                 "Properties": {"TopicArn": {"Ref": "Topic"}, "Protocol": "sqs", "Endpoint": arn},
             },
-        }  # fmt: skip
-        outputs |= {"QueueUrl": {"Value": {"Ref": "Queue"}}, "DeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}}}
+        }
+        outputs |= {
+            "QueueUrl": {"Value": {"Ref": "Queue"}},
+            "DeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}},
+        }
     template = {
-        "AWSTemplateFormatVersion": "2010-09-09", "Description": "Events of Amazon SES for jackfield",
-        "Resources": resources, "Outputs": outputs,
-    }  # fmt: skip
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Events of Amazon SES for jackfield",
+        "Resources": resources,
+        "Outputs": outputs,
+    }
     return json.dumps(template, indent=2) + "\n"
 
 
@@ -64,10 +108,21 @@ def _set_arn(wanted: Wanted) -> str:
     return f"{_SET_ARN}{wanted.configuration_set}"
 
 
-def _policy(kind: str, places: str, of: str, service: str, action: str, resource: Any, condition: Any) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": action, "Resource": resource, "Condition": condition}
+def _policy(
+    kind: str, places: str, of: str, service: str, action: str, resource: Any, condition: Any
+) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+        "Resource": resource,
+        "Condition": condition,
+    }
     document = {"Version": "2012-10-17", "Statement": [statement]}
-    return {"Type": f"AWS::{kind}", "Properties": {places: [{"Ref": of}], "PolicyDocument": document}}
+    return {
+        "Type": f"AWS::{kind}",
+        "Properties": {places: [{"Ref": of}], "PolicyDocument": document},
+    }
 
 
 _TERRAFORM = """
@@ -167,7 +222,14 @@ def terraform(wanted: Wanted, *, queue: bool) -> str:
     """Return a Terraform module whose outputs are the topic's ARN and the queues' URLs."""
     after = ", aws_sns_topic_subscription.events" if queue else ""
     types = json.dumps([SES_NAMES[name] for name in wanted.types])
-    made = _TERRAFORM.format(set=wanted.configuration_set, name=wanted.name, types=types, after=after)
+    made = _TERRAFORM.format(
+        set=wanted.configuration_set, name=wanted.name, types=types, after=after
+    )
     if queue:
-        made += _TERRAFORM_QUEUE.format(name=wanted.name, dead_letters=wanted.dead_letters, kept=DEAD_LETTERS_KEPT, most=MOST_RECEIVES)
+        made += _TERRAFORM_QUEUE.format(
+            name=wanted.name,
+            dead_letters=wanted.dead_letters,
+            kept=DEAD_LETTERS_KEPT,
+            most=MOST_RECEIVES,
+        )
     return made.lstrip()

@@ -11,7 +11,8 @@ from jackfield_aws_ses.events.record import read_record
 
 
 def events_of_text(text: str) -> list[TriggerEvent]:
-    """Return the events in the text of an SNS message: a record, or an EventBridge event around one. A notice has no events.
+    """Return the events in the text of an SNS message: a record, or an EventBridge event around
+    one. A notice has no events.
 
     :raises Malformed: if the text has none of these forms.
     """

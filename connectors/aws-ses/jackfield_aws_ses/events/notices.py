@@ -1,6 +1,8 @@
-"""Notices: messages in topics and queues of events that concern no email. They are acknowledged without an event.
+"""Notices: messages in topics and queues of events that concern no email. They are acknowledged
+without an event.
 
-A notice that needs an operator's action is logged once per process, however often it is delivered: SNS and SQS deliver more than once.
+A notice that needs an operator's action is logged once per process, however often it is delivered:
+SNS and SQS deliver more than once.
 """
 
 from __future__ import annotations
@@ -20,15 +22,17 @@ SOURCE = "aws.ses"
 _VALIDATED = "Successfully validated SNS topic for Amazon SES"
 """Prefix of the text that SES publishes when an event destination is created."""
 _ABOUT_TOPICS = "AmazonSns"
-"""Prefix of ``notificationType`` in SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded`` is sent for each notification type of
-each identity when its topic is set.
+"""Prefix of ``notificationType`` in SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded``
+is sent for each notification type of each identity when its topic is set.
 """
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SHOWN = 300
 
 
 def is_notice(found: Any, *, tell: bool = True) -> bool:
-    """Return whether a message, as text or JSON, is a notice. Log its required action, unless ``tell`` is False."""
+    """Return whether a message, as text or JSON, is a notice. Log its required action, unless
+    ``tell`` is False.
+    """
     if isinstance(found, str):
         return found.strip().startswith(_VALIDATED)
     read = _reader(found) if isinstance(found, Mapping) else None
@@ -62,12 +66,17 @@ def _reader(found: Mapping[str, Any]) -> _Read | None:
         return None if is_mail or found.get("source") != SOURCE else _of_the_bus
     if found.get("Type") in (CONFIRMATION, ENDED) and "TopicArn" in found:
         return _of_a_topic
-    if found.get("Event") == "s3:TestEvent":  # S3 sends it when notifications of a bucket are set (its user guide, event message structure)
+    # S3 sends it when notifications of a bucket are set (its user guide, event message structure)
+    if found.get("Event") == "s3:TestEvent":
         return _quiet
     if "AlarmName" in found and "NewStateValue" in found:
         return _of_an_alarm
     kind = found.get("notificationType")
-    return _quiet if isinstance(kind, str) and kind.startswith(_ABOUT_TOPICS) and "mail" not in found else None
+    return (
+        _quiet
+        if isinstance(kind, str) and kind.startswith(_ABOUT_TOPICS) and "mail" not in found
+        else None
+    )
 
 
 def _quiet(_found: Mapping[str, Any]) -> str:
@@ -79,11 +88,13 @@ def _of_a_topic(found: Mapping[str, Any]) -> str:
     topic, when = shown(found.get("TopicArn")), shown(found.get("Timestamp", ""))
     if found.get("Type") == CONFIRMATION:
         return (
-            f"the SNS topic {topic} wants its subscription of the queue confirmed ({when}), and sends nothing before: subscribe the queue "
+            f"the SNS topic {topic} wants its subscription of the queue confirmed ({when}), and "
+            "sends nothing before: subscribe the queue "
             "with credentials of the account that owns the queue, which needs no confirmation"
         )
     return (
-        f"the subscription of the queue to the SNS topic {topic} has ended ({when}), so no event comes: find out who ended it, then "
+        f"the subscription of the queue to the SNS topic {topic} has ended ({when}), so no event "
+        "comes: find out who ended it, then "
         "subscribe the queue again ('setUpEvents' with 'queue' does)"
     )
 
@@ -92,23 +103,33 @@ def _of_an_alarm(found: Mapping[str, Any]) -> str:
     """Describe a CloudWatch alarm in the state ALARM that publishes to the topic of events."""
     if found.get("NewStateValue") != "ALARM":
         return ""
-    name, why, when = (shown(found.get(member, "")) for member in ("AlarmName", "NewStateReason", "StateChangeTime"))
+    name, why, when = (
+        shown(found.get(member, ""))
+        for member in ("AlarmName", "NewStateReason", "StateChangeTime")
+    )
     return f"the CloudWatch alarm '{name}' is in the state ALARM since {when}: {why}"
 
 
 def _of_the_bus(found: Mapping[str, Any]) -> str:
-    """Describe an EventBridge event of SES that concerns the account, a configuration set, a tenant or an identity."""
+    """Describe an EventBridge event of SES that concerns the account, a configuration set, a tenant
+    or an identity.
+    """
     kind = shown(found["detail-type"])
-    about = ", ".join(shown(one) for one in texts(found.get("resources"))) or f"the account {shown(found.get('account'))}"
+    about = (
+        ", ".join(shown(one) for one in texts(found.get("resources")))
+        or f"the account {shown(found.get('account'))}"
+    )
     when, where = shown(found.get("time", "")), shown(found.get("region", ""))
     if kind == "Sending Status Disabled":
         return (
-            f"Amazon SES has stopped sending for {about} in {where} ({when}){_because(found)}: read the reputation findings in the SES "
+            f"Amazon SES has stopped sending for {about} in {where} ({when}){_because(found)}: "
+            "read the reputation findings in the SES "
             "console, correct their cause, then resume sending there"
         )
     if kind == "Advisor Recommendation Status Open":
         return (
-            f"Amazon SES recommends a change for {about} in {where} ({when}){_because(found)}: see Virtual Deliverability Manager > Advisor"
+            f"Amazon SES recommends a change for {about} in {where} "
+            f"({when}){_because(found)}: see Virtual Deliverability Manager > Advisor"
         )
     return ""
 
@@ -120,5 +141,7 @@ def _because(found: Mapping[str, Any]) -> str:
     record = data.get("record", data) if isinstance(data, Mapping) else None
     if not isinstance(record, Mapping):
         return ""
-    words = text(record, "cause") or ", ".join(f"{name} {value}" for name, value in record.items() if isinstance(value, str))
+    words = text(record, "cause") or ", ".join(
+        f"{name} {value}" for name, value in record.items() if isinstance(value, str)
+    )
     return f", because of: {shown(words)}" if words else ""

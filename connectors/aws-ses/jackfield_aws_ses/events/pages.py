@@ -13,7 +13,9 @@ from jackfield_aws_ses.errors import explain
 from jackfield_aws_ses.provider import ask
 
 
-def ask_page(aws: AwsClients, region: str | None, operation: str, asked: Mapping[str, Any], member: str) -> dict[str, Any]:
+def ask_page(
+    aws: AwsClients, region: str | None, operation: str, asked: Mapping[str, Any], member: str
+) -> dict[str, Any]:
     """Fetch the page of ``NextToken``, as ``ask`` does.
 
     :raises Gone: if Amazon SES no longer knows the page.

@@ -1,5 +1,6 @@
-"""Notifications of Amazon SES's receipt rules about incoming mail, as events, and the receipt rule that stores mail in a bucket. Source:
-its developer guide, contents of notifications for email receiving.
+"""Notifications of Amazon SES's receipt rules about incoming mail, as events, and the receipt rule
+that stores mail in a bucket. Source: its developer guide, contents of notifications for email
+receiving.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class StoredMail(Output):
     """Place of a message in Amazon S3."""
 
     bucket_name: str = Field(alias="bucketName", description="The bucket.")
-    object_key: str = Field(alias="objectKey", description="The key: 'aws.s3/getObject' fetches the message, with its attachments.")
+    object_key: str = Field(
+        alias="objectKey",
+        description="The key: 'aws.s3/getObject' fetches the message, with its attachments.",
+    )
 
 
 class ReceivedMail(Output):
@@ -33,7 +37,9 @@ class ReceivedMail(Output):
 
     model_config = ConfigDict(extra="allow")
 
-    message_id: str = Field(alias="messageId", description="ID that SES assigned to the message when it arrived.")
+    message_id: str = Field(
+        alias="messageId", description="ID that SES assigned to the message when it arrived."
+    )
     recipients: tuple[str, ...] = Field(description="Recipients that the receipt rule was for.")
     sender: str | None = Field(None, description="Sender of the envelope: where bounces go.")
     from_: tuple[str, ...] = Field((), alias="from", description="From header.")
@@ -41,22 +47,37 @@ class ReceivedMail(Output):
     cc: tuple[str, ...] = Field((), description="Cc header.")
     subject: str | None = Field(None, description="Subject.")
     verdicts: Mapping[str, str] = Field(
-        description="What SES found: spam, virus, spf, dkim, dmarc, each PASS, FAIL, GRAY, PROCESSING_FAILED or DISABLED."
+        description=(
+            "What SES found: spam, virus, spf, dkim, dmarc, each PASS, FAIL, GRAY, "
+            "PROCESSING_FAILED or DISABLED."
+        )
     )
     dmarc_policy: str | None = Field(
-        None, alias="dmarcPolicy", description="If DMARC failed, what the domain wants: NONE, QUARANTINE, REJECT."
+        None,
+        alias="dmarcPolicy",
+        description="If DMARC failed, what the domain wants: NONE, QUARANTINE, REJECT.",
     )
-    action: str | None = Field(None, description="What the receipt rule did: S3, SNS, Lambda, Bounce …")
-    s3: StoredMail | None = Field(None, description="Where the message is stored, if the action is S3.")
+    action: str | None = Field(
+        None, description="What the receipt rule did: S3, SNS, Lambda, Bounce …"
+    )
+    s3: StoredMail | None = Field(
+        None, description="Where the message is stored, if the action is S3."
+    )
     content: str | None = Field(None, description="The message itself, if the action is SNS.")
     encoding: str | None = Field(None, description="Encoding of the content: UTF8 or BASE64.")
-    headers: tuple[Mapping[str, str], ...] = Field((), description="Header fields in their order, each with name and value.")
-    headers_truncated: bool | None = Field(None, alias="headersTruncated", description="True: SES left header fields out (above 10 KB).")
+    headers: tuple[Mapping[str, str], ...] = Field(
+        (), description="Header fields in their order, each with name and value."
+    )
+    headers_truncated: bool | None = Field(
+        None,
+        alias="headersTruncated",
+        description="True: SES left header fields out (above 10 KB).",
+    )
 
 
 def mail_of_text(message: str) -> list[TriggerEvent]:
-    """Return the event in the text of an SNS message; empty for a notice. SES gives notifications no ID, so the event's key consists of
-    message, recipients and place of storage.
+    """Return the event in the text of an SNS message; empty for a notice. SES gives notifications
+    no ID, so the event's key consists of message, recipients and place of storage.
 
     :raises Malformed: if it is no notification of a receipt.
     """
@@ -66,23 +87,40 @@ def mail_of_text(message: str) -> list[TriggerEvent]:
     if not isinstance(record, Mapping) or record.get("notificationType") != "Received":
         raise Malformed
     mail, receipt = _object(record, "mail"), _object(record, "receipt")
-    message_id, action, common = text(mail, "messageId"), _object(receipt, "action"), _object(mail, "commonHeaders")
+    message_id, action, common = (
+        text(mail, "messageId"),
+        _object(receipt, "action"),
+        _object(mail, "commonHeaders"),
+    )
     if message_id is None:
         raise Malformed
     recipients = addresses(receipt.get("recipients")) or addresses(mail.get("destination"))
     bucket, key = text(action, "bucketName"), text(action, "objectKey")
     verdicts = {name: text(_object(receipt, f"{name}Verdict"), "status") for name in _VERDICTS}
-    data = ReceivedMail.model_validate({
-        "messageId": message_id, "recipients": recipients, "sender": text(mail, "source"), "subject": text(common, "subject"),
-        **{name: texts(common.get(name)) for name in ("from", "to", "cc")}, "dmarcPolicy": text(receipt, "dmarcPolicy"),
-        "verdicts": {name: found for name, found in verdicts.items() if found}, "action": text(action, "type"),
-        "s3": {"bucketName": bucket, "objectKey": key} if bucket and key else None,
-        "content": text(record, "content"), "encoding": text(action, "encoding"),
-        "headers": [{name: str(one.get(name, "")) for name in ("name", "value")} for one in objects(mail.get("headers"))],
-        "headersTruncated": mail.get("headersTruncated") is True,
-    })  # fmt: skip
+    data = ReceivedMail.model_validate(
+        {
+            "messageId": message_id,
+            "recipients": recipients,
+            "sender": text(mail, "source"),
+            "subject": text(common, "subject"),
+            **{name: texts(common.get(name)) for name in ("from", "to", "cc")},
+            "dmarcPolicy": text(receipt, "dmarcPolicy"),
+            "verdicts": {name: found for name, found in verdicts.items() if found},
+            "action": text(action, "type"),
+            "s3": {"bucketName": bucket, "objectKey": key} if bucket and key else None,
+            "content": text(record, "content"),
+            "encoding": text(action, "encoding"),
+            "headers": [
+                {name: str(one.get(name, "")) for name in ("name", "value")}
+                for one in objects(mail.get("headers"))
+            ],
+            "headersTruncated": mail.get("headersTruncated") is True,
+        }
+    )
     place = (text(action, "type"), bucket, key)
-    made_of = "\n".join([message_id, *sorted(one.lower() for one in recipients), *(part or "" for part in place)])
+    made_of = "\n".join(
+        [message_id, *sorted(one.lower() for one in recipients), *(part or "" for part in place)]
+    )
     return [TriggerEvent(data, made_of, at=moment(mail.get("timestamp")))]
 
 
@@ -93,8 +131,8 @@ def _object(about: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRule:
-    """Receipt rule that stores mail in a bucket and publishes to the topic. Without ``bucket`` no rule is created: the owner's rules
-    publish to their topic.
+    """Receipt rule that stores mail in a bucket and publishes to the topic. Without ``bucket`` no
+    rule is created: the owner's rules publish to their topic.
     """
 
     name: str
@@ -108,7 +146,11 @@ class ReceiptRule:
     @property
     def source(self) -> str | None:
         """End of the rule's ARN; None without a bucket."""
-        return None if self.bucket is None else f"receipt-rule-set/{self.rule_set}:receipt-rule/{self.name}"
+        return (
+            None
+            if self.bucket is None
+            else f"receipt-rule-set/{self.rule_set}:receipt-rule/{self.name}"
+        )
 
     def prepare(self, aws: AwsClients) -> None:
         """Do nothing: a policy may name a rule that does not exist yet."""
@@ -117,8 +159,17 @@ class ReceiptRule:
         """Create the rule as the first of its set, or correct it."""
         if self.bucket is None:
             return
-        stores = {"BucketName": self.bucket, "TopicArn": topic_arn, **({"ObjectKeyPrefix": self.prefix} if self.prefix else {})}
-        rule: dict[str, Any] = {"Name": self.name, "Enabled": True, "ScanEnabled": True, "Actions": [{"S3Action": stores}]}
+        stores = {
+            "BucketName": self.bucket,
+            "TopicArn": topic_arn,
+            **({"ObjectKeyPrefix": self.prefix} if self.prefix else {}),
+        }
+        rule: dict[str, Any] = {
+            "Name": self.name,
+            "Enabled": True,
+            "ScanEnabled": True,
+            "Actions": [{"S3Action": stores}],
+        }
         if self.recipients:
             rule["Recipients"] = list(self.recipients)
         wanted = {"RuleSetName": self.rule_set, "Rule": rule}
@@ -139,6 +190,9 @@ def active_rule_set(aws: AwsClients, region: str | None) -> str:
     """
     found = ask(aws, region, "describe_active_receipt_rule_set", {}, service="ses").get("Metadata")
     if not found:
-        hint = "Create one and set it as active: SES console > Email receiving, or create-receipt-rule-set and set-active-receipt-rule-set."
+        hint = (
+            "Create one and set it as active: SES console > Email receiving, or "
+            "create-receipt-rule-set and set-active-receipt-rule-set."
+        )
         raise Conflict("the region has no active receipt rule set", hint=hint)
     return str(found["Name"])

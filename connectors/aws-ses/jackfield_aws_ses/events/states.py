@@ -1,5 +1,5 @@
-"""Polled triggers for states that Amazon SES does not publish: verification of identities (``identityStatus``) and the account's standing
-(``accountStatus``).
+"""Polled triggers for states that Amazon SES does not publish: verification of identities
+(``identityStatus``) and the account's standing (``accountStatus``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from jackfield_aws_ses.provider import Watched, ask, iam
 _PAGE = 1000
 """Largest page of ListEmailIdentities."""
 _EVERY, _LEAST = 300, 60
-_VERIFIED = {"identity": "shop.example.com", "type": "DOMAIN", "verificationStatus": "SUCCESS", "sendingEnabled": True}
+_VERIFIED = {
+    "identity": "shop.example.com",
+    "type": "DOMAIN",
+    "verificationStatus": "SUCCESS",
+    "sendingEnabled": True,
+}
 
 
 class VerifiedIdentity(Output):
@@ -26,9 +31,14 @@ class VerifiedIdentity(Output):
     type: str | None = Field(None, description="EMAIL_ADDRESS, DOMAIN or MANAGED_DOMAIN.")
     verification_status: str = Field(
         alias="verificationStatus",
-        description="SUCCESS, or TEMPORARY_FAILURE while SES does not find the DNS records any more but still lets it send.",
+        description=(
+            "SUCCESS, or TEMPORARY_FAILURE while SES does not find the DNS records any more "
+            "but still lets it send."
+        ),
     )
-    sending_enabled: bool = Field(alias="sendingEnabled", description="True: the account may send from it.")
+    sending_enabled: bool = Field(
+        alias="sendingEnabled", description="True: the account may send from it."
+    )
 
 
 @connector.diff_poll(
@@ -39,29 +49,41 @@ class VerifiedIdentity(Output):
     least=_LEAST,
     types=("identityVerified", "identityUpdated", "identityUnverified"),
     permissions=iam("ListEmailIdentities"),
-    examples=[{"title": "A domain is verified", "events": [{"id": "shop.example.com", "item": _VERIFIED}]}],
+    examples=[
+        {"title": "A domain is verified", "events": [{"id": "shop.example.com", "item": _VERIFIED}]}
+    ],
 )
 def identity_status(watch: Watched, aws: AwsClients, after: str | None) -> Listed:
-    """Report which addresses and domains of a region become verified, which lose their verification or are deleted ('identityUnverified'),
-    and for which SES no longer finds DNS records ('identityUpdated', status TEMPORARY_FAILURE).
+    """Report which addresses and domains of a region become verified, which lose their verification
+    or are deleted ('identityUnverified'), and for which SES no longer finds DNS records
+    ('identityUpdated', status TEMPORARY_FAILURE).
     """
     asked = {"PageSize": _PAGE, "NextToken": after}
     found = ask_page(aws, watch.aws_region, "list_email_identities", asked, "EmailIdentities")
     return Listed(
-        [Item(row["IdentityName"], _identity(row)) for row in found["EmailIdentities"] if _is_verified(row)], found.get("NextToken")
+        [
+            Item(row["IdentityName"], _identity(row))
+            for row in found["EmailIdentities"]
+            if _is_verified(row)
+        ],
+        found.get("NextToken"),
     )
 
 
 def _is_verified(row: Mapping[str, Any]) -> bool:
     status = row.get("VerificationStatus", "SUCCESS")
-    return status == "SUCCESS" or (status == "TEMPORARY_FAILURE" and bool(row.get("SendingEnabled")))
+    return status == "SUCCESS" or (
+        status == "TEMPORARY_FAILURE" and bool(row.get("SendingEnabled"))
+    )
 
 
 def _identity(row: Mapping[str, Any]) -> VerifiedIdentity:
     return VerifiedIdentity(
-        identity=row["IdentityName"], type=row.get("IdentityType"), verification_status=row.get("VerificationStatus", "SUCCESS"),
+        identity=row["IdentityName"],
+        type=row.get("IdentityType"),
+        verification_status=row.get("VerificationStatus", "SUCCESS"),
         sending_enabled=row.get("SendingEnabled", True),
-    )  # fmt: skip
+    )
 
 
 class AccountStatus(Output):
@@ -69,13 +91,25 @@ class AccountStatus(Output):
 
     sending_enabled: bool = Field(alias="sendingEnabled", description="False: sending is paused.")
     enforcement_status: str = Field(
-        alias="enforcementStatus", description="HEALTHY, PROBATION (AWS reviews the account) or SHUTDOWN (AWS has stopped its sending)."
+        alias="enforcementStatus",
+        description=(
+            "HEALTHY, PROBATION (AWS reviews the account) or SHUTDOWN (AWS has stopped its "
+            "sending)."
+        ),
     )
-    production_access_enabled: bool = Field(alias="productionAccessEnabled", description="False: the account is in the sandbox.")
-    previous: Mapping[str, Any] = Field(description="Those of the members above that were another, as they were.")
+    production_access_enabled: bool = Field(
+        alias="productionAccessEnabled", description="False: the account is in the sandbox."
+    )
+    previous: Mapping[str, Any] = Field(
+        description="Those of the members above that were another, as they were."
+    )
 
 
-_STATUS = {"sendingEnabled": True, "enforcementStatus": "PROBATION", "productionAccessEnabled": True}
+_STATUS = {
+    "sendingEnabled": True,
+    "enforcementStatus": "PROBATION",
+    "productionAccessEnabled": True,
+}
 
 
 @connector.poll(
@@ -86,17 +120,23 @@ _STATUS = {"sendingEnabled": True, "enforcementStatus": "PROBATION", "production
     least=_LEAST,
     types=("sendingPaused", "sendingResumed", "reputationChanged", "productionAccessChanged"),
     permissions=iam("GetAccount"),
-    examples=[{"title": "AWS reviews the account", "events": [{**_STATUS, "previous": {"enforcementStatus": "HEALTHY"}}]}],
+    examples=[
+        {
+            "title": "AWS reviews the account",
+            "events": [{**_STATUS, "previous": {"enforcementStatus": "HEALTHY"}}],
+        }
+    ],
 )
 def account_status(watch: Watched, aws: AwsClients, since: Since) -> Polled:
-    """Report when sending of the account in a region is paused or resumed, when AWS changes its judgement of the account's reputation
-    ('enforcementStatus'), and when it leaves the sandbox.
+    """Report when sending of the account in a region is paused or resumed, when AWS changes its
+    judgement of the account's reputation ('enforcementStatus'), and when it leaves the sandbox.
     """
     found = ask(aws, watch.aws_region, "get_account", {}, "SendQuota")
     now = {
-        "sendingEnabled": bool(found.get("SendingEnabled", True)), "enforcementStatus": found.get("EnforcementStatus") or "HEALTHY",
+        "sendingEnabled": bool(found.get("SendingEnabled", True)),
+        "enforcementStatus": found.get("EnforcementStatus") or "HEALTHY",
         "productionAccessEnabled": bool(found.get("ProductionAccessEnabled")),
-    }  # fmt: skip
+    }
     before, changed_at = since.mark.get("status", now), since.mark.get("changedAt", since.now)
     if before == now:
         return Polled((), {"status": now, "changedAt": changed_at})

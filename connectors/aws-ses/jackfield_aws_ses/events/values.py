@@ -8,8 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 _ATOM = r"[^\s<>()\",;:@]+"
-_TOKENS = re.compile(rf'(?P<address>(?:"(?:[^"\\]|\\.)*"|{_ATOM})@{_ATOM})|"(?:[^"\\]|\\.)*"|\([^()]*\)|{_ATOM}|.', re.DOTALL)
-"""Pattern of a token in a list of mailboxes: address, quoted string, comment, atom, any other character."""
+_TOKENS = re.compile(
+    rf'(?P<address>(?:"(?:[^"\\]|\\.)*"|{_ATOM})@{_ATOM})|"(?:[^"\\]|\\.)*"|\([^()]*\)|{_ATOM}|.',
+    re.DOTALL,
+)
+"""Pattern of a token in a list of mailboxes: address, quoted string, comment, atom, any other
+character.
+"""
 _BRACKET = re.compile(r"\s*<")
 
 
@@ -39,20 +44,28 @@ def moment(text: Any) -> float | None:
 
 
 def addresses(value: Any) -> tuple[str, ...]:
-    """Return the bare addresses in a list of texts, without duplicates. A text may hold display names or several mailboxes."""
+    """Return the bare addresses in a list of texts, without duplicates. A text may hold display
+    names or several mailboxes.
+    """
     return tuple(dict.fromkeys(address for one in texts(value) for address in _bare(one)))
 
 
 def recipients(value: Any, otherwise: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Return the recipient objects in a list, with one bare address each; without any, one for each address of ``otherwise``."""
+    """Return the recipient objects in a list, with one bare address each; without any, one for each
+    address of ``otherwise``.
+    """
     found = [
-        {**one, "emailAddress": address} for one in objects(value) for address in addresses([one.get("emailAddress")]) or (None,)
-    ]  # fmt: skip
+        {**one, "emailAddress": address}
+        for one in objects(value)
+        for address in addresses([one.get("emailAddress")]) or (None,)
+    ]
     return found or [{"emailAddress": address} for address in otherwise]
 
 
 def _bare(given: str) -> Iterator[str]:
-    """Yield the addresses in a text with mailboxes. An address before another one in angle brackets is a display name."""
+    """Yield the addresses in a text with mailboxes. An address before another one in angle brackets
+    is a display name.
+    """
     for found in _TOKENS.finditer(given):
         if found["address"] and not _BRACKET.match(given, found.end()):
             yield found["address"]

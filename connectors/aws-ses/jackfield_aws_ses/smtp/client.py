@@ -1,4 +1,6 @@
-"""Open client of an SMTP connection, with which ``sendEmail`` sends, and the steps of a message's delivery."""
+"""Open client of an SMTP connection, with which ``sendEmail`` sends, and the steps of a message's
+delivery.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from contextlib import ExitStack
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call
+from jackfield.connector import (
+    Call,
+    Deadline,
+    JackfieldError,
+    Sent,
+    TimedOut,
+    Unavailable,
+    Warmup,
+    current_call,
+)
 from jackfield.connector.servers import Reading, tried_once
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.failures import Raised, attempt, contained
@@ -46,9 +57,11 @@ def announce(session: Session, envelope: Envelope) -> None:
 
 
 def hand_over(session: Session, envelope: Envelope, call: Call) -> None:
-    """Send an announced message's recipients and content, without the final dot, before which the server delivers nothing.
+    """Send an announced message's recipients and content, without the final dot, before which the
+    server delivers nothing.
 
-    :raises JackfieldError: if the server refuses a recipient or the message, or is no longer reachable.
+    :raises JackfieldError: if the server refuses a recipient or the message, or is no longer
+        reachable.
     """
     server = session.server
     with explained(server, session.deadline):
@@ -58,7 +71,8 @@ def hand_over(session: Session, envelope: Envelope, call: Call) -> None:
         if reply.code != _GO_ON:
             raise refused(reply, server, sender=envelope.sender)
         session.send(envelope.content)
-        early = session.interruption()  # a server that refuses a long message need not wait for its end
+        # a server that refuses a long message need not wait for its end
+        early = session.interruption()
         if early is not None:
             raise refused(early, server, sent=Sent.NOTHING, sender=envelope.sender)
 
@@ -69,19 +83,26 @@ def finish(session: Session, envelope: Envelope) -> str:
     :raises JackfieldError: with the message's state in ``sent``.
     """
     server = session.server
-    with Reading(None, server.place, Sent.UNKNOWN), explained(server, session.deadline, Sent.UNKNOWN):
+    with (
+        Reading(None, server.place, Sent.UNKNOWN),
+        explained(server, session.deadline, Sent.UNKNOWN),
+    ):
         session.send(_DOT)
         reply = session.reply()
         session.check_last()
     if not reply.good:
         clear = reply.passing or reply.final
-        raise refused(reply, server, sent=Sent.REFUSED if clear else Sent.UNKNOWN, sender=envelope.sender)
+        raise refused(
+            reply, server, sent=Sent.REFUSED if clear else Sent.UNKNOWN, sender=envelope.sender
+        )
     session.sent += 1
     return _message_id(reply)
 
 
 def forget(session: Session) -> bool:
-    """Abort an announced message (RSET); return whether the connection can be used for another message."""
+    """Abort an announced message (RSET); return whether the connection can be used for another
+    message.
+    """
     session.hurried = True
     reply = attempt(contained, session.say, "RSET")
     return not isinstance(reply, Raised) and reply.good
@@ -96,11 +117,15 @@ def _address(session: Session, envelope: Envelope) -> None:
         if not reply.good:
             refusals.append((address, reply))
     if refusals:
-        raise refused_recipients(refusals, len(envelope.recipients), session.server, envelope.sender)
+        raise refused_recipients(
+            refusals, len(envelope.recipients), session.server, envelope.sender
+        )
 
 
 def _message_id(reply: Reply) -> str:
-    """Return the ID in Amazon SES's reply ``250 Ok <id>``; for another form of reply, the whole text."""
+    """Return the ID in Amazon SES's reply ``250 Ok <id>``; for another form of reply, the whole
+    text.
+    """
     found = _ID.match(reply.text)
     return found[1] if found else reply.text.strip() or str(reply.code)
 
@@ -124,22 +149,35 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
 def sign_in(session: Session, login: Login) -> None:
     """Authenticate over an encrypted connection.
 
-    :raises JackfieldError: if the server refuses the login, or the connection is lost; a retry is allowed only if the server said
-        so.
+    :raises JackfieldError: if the server refuses the login, or the connection is lost; a retry is
+        allowed only if the server said so.
     """
     reading = Reading(None, session.server.place, Sent.NOTHING)
-    with tried_once(lambda: session.login_sent), reading, explained(session.server, session.deadline):
+    with (
+        tried_once(lambda: session.login_sent),
+        reading,
+        explained(session.server, session.deadline),
+    ):
         reply = session.sign_in(login)
     if not reply.signed_in:
         raise refused_login(reply, session.server, derived=login.derived)
 
 
 class SmtpClient(SecretHolder):
-    """Client that sends over a pool's connections. Each attempt creates one, so it only references shared objects."""
+    """Client that sends over a pool's connections. Each attempt creates one, so it only references
+    shared objects.
+    """
 
     __slots__ = ("_call", "_pool", "account", "server", "warmup")
 
-    def __init__(self, pool: SessionPool[Session], call: Call, server: Server, account: str = "", warmup: Warmup | None = None) -> None:
+    def __init__(
+        self,
+        pool: SessionPool[Session],
+        call: Call,
+        server: Server,
+        account: str = "",
+        warmup: Warmup | None = None,
+    ) -> None:
         self.warmup = warmup
         self._pool = pool
         self._call = call
@@ -152,7 +190,8 @@ class SmtpClient(SecretHolder):
     def send(self, email: Email) -> str:
         """Send the message and return the id assigned by Amazon SES.
 
-        :raises JackfieldError: with ``sent`` nothing before the final dot, unknown from then until the answer.
+        :raises JackfieldError: with ``sent`` nothing before the final dot, unknown from then until
+            the answer.
         """
         envelope = enveloped(email, email.composed)
         call = current_call() or self._call
@@ -166,14 +205,18 @@ class SmtpClient(SecretHolder):
         return message_id
 
     def _before_the_end(self, step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-        """Run a step before a message's final dot; raise any exception of it as an error with ``sent`` nothing."""
+        """Run a step before a message's final dot; raise any exception of it as an error with
+        ``sent`` nothing.
+        """
         found = attempt(lambda: contained(step, *given, **named))
         if isinstance(found, Raised):
             raise unsent(found.error, self.server)
         return found
 
     def _announced(self, envelope: Envelope, call: Call) -> Session:
-        """Announce the message over an idle connection or, if that is dead, over a new one; return the connection."""
+        """Announce the message over an idle connection or, if that is dead, over a new one; return
+        the connection.
+        """
         idle = self._pool.take(call.deadline)
         if idle is not None:
             idle.hurried = True  # a silently dead connection must not use up the whole deadline
@@ -195,9 +238,22 @@ class SmtpClient(SecretHolder):
             raise
         return True
 
-    def _settle(self, session: Session, _: object, error: BaseException | None, *_trace: object, may_be_dead: bool = False) -> None:
-        """Return a connection to the pool if the server only refused the message; close it after any other error."""
-        refused_only = isinstance(error, JackfieldError) and error.sent is Sent.REFUSED and not (may_be_dead and _is_dead(error))
+    def _settle(
+        self,
+        session: Session,
+        _: object,
+        error: BaseException | None,
+        *_trace: object,
+        may_be_dead: bool = False,
+    ) -> None:
+        """Return a connection to the pool if the server only refused the message; close it after
+        any other error.
+        """
+        refused_only = (
+            isinstance(error, JackfieldError)
+            and error.sent is Sent.REFUSED
+            and not (may_be_dead and _is_dead(error))
+        )
         if refused_only and forget(session):
             session.hurried = False
             self._pool.give(session)
@@ -206,7 +262,9 @@ class SmtpClient(SecretHolder):
 
 
 def _is_dead(error: JackfieldError) -> bool:
-    """Return whether an idle connection had been closed: silently, or with a farewell that was still unread (421, 451 4.4.2)."""
+    """Return whether an idle connection had been closed: silently, or with a farewell that was
+    still unread (421, 451 4.4.2).
+    """
     if isinstance(error, TimedOut):
         return False
     said = error.provider
@@ -217,8 +275,9 @@ def _is_dead(error: JackfieldError) -> bool:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Envelope:
-    """SMTP form of a message. ``content`` is ready to send except for its final dot; ``size`` is its length before dot-stuffing (RFC
-    1870)."""
+    """SMTP form of a message. ``content`` is ready to send except for its final dot; ``size`` is
+    its length before dot-stuffing (RFC 1870).
+    """
 
     sender: str
     recipients: tuple[str, ...]
@@ -227,7 +286,9 @@ class Envelope:
 
 
 def enveloped(email: Email, composed: Composed) -> Envelope:
-    """Build the envelope of a message. Its sender is the return path, since bounces go there (SES: feedback forwarding)."""
+    """Build the envelope of a message. Its sender is the return path, since bounces go there (SES:
+    feedback forwarding).
+    """
     message = composed.message
     source = composed.return_path or message.sender
     content = b"".join(_orders(email, composed, source)) + write_message(message)
@@ -243,17 +304,21 @@ def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes
         yield fold("X-SES-CONFIGURATION-SET", (email.configuration_set_name,))
     if email.tenant:
         yield fold("X-SES-TENANT", (email.tenant,))
-    tags = marked(composed.tags) if email.configuration_set_name else composed.tags  # without one, no event would tell of it
+    # without one, no event would tell of it
+    tags = marked(composed.tags) if email.configuration_set_name else composed.tags
     if tags:
         *first, last = (f"{name}={value}" for name, value in tags)
         yield fold("X-SES-MESSAGE-TAGS", (*(f"{tag}," for tag in first), last))
     if email.identity_arn:
         yield fold("X-SES-FROM-ARN", (email.identity_arn,))
-        if source.domain == composed.message.sender.domain:  # this identity does not cover another domain's return path
+        # this identity does not cover another domain's return path
+        if source.domain == composed.message.sender.domain:
             yield fold("X-SES-SOURCE-ARN", (email.identity_arn,))
             yield fold("X-SES-RETURN-PATH-ARN", (email.identity_arn,))
 
 
 def _stuffed(content: bytes) -> bytes:
-    """Double each dot that begins a line (RFC 5321 §4.5.2); the first line is always a header field."""
+    """Double each dot that begins a line (RFC 5321 §4.5.2); the first line is always a header
+    field.
+    """
     return content.replace(b"\r\n.", b"\r\n..") if b"\r\n." in content else content

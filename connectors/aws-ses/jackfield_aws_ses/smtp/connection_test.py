@@ -16,7 +16,9 @@ from jackfield_aws_ses.smtp.session import Session
 _NAMES_SHOWN = 5
 
 
-def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline) -> Iterator[Step]:
+def try_server(
+    server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline
+) -> Iterator[Step]:
     """Yield the steps of opening a connection, up to the first that fails."""
     if server.port == THROTTLED_PORT:
         yield Step(
@@ -53,5 +55,9 @@ def _certificate(session: Session, server: Server) -> str:
 
 
 def _signed_in(login: Login) -> str:
-    how = "with the password derived from the secret access key" if login.derived else "with the SMTP password"
+    how = (
+        "with the password derived from the secret access key"
+        if login.derived
+        else "with the SMTP password"
+    )
     return f"Amazon SES accepted the sign-in {how}."

@@ -1,4 +1,6 @@
-"""The connection type ``smtp``: Amazon SES over SMTP, at its public endpoints or through Private Link."""
+"""The connection type ``smtp``: Amazon SES over SMTP, at its public endpoints or through Private
+Link.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
+from jackfield.connector import (
+    Account,
+    ConnectionType,
+    Detail,
+    Field,
+    InvalidConnection,
+    Minted,
+    OpenContext,
+    Serves,
+    Step,
+)
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.exports import late_hints
-from jackfield_aws import account_of_key, check_keys, check_login, connection_fields, identity_policy, sender_address
+from jackfield_aws import (
+    account_of_key,
+    check_keys,
+    check_login,
+    connection_fields,
+    identity_policy,
+    sender_address,
+)
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password
 
@@ -76,8 +95,13 @@ Or the access key of an IAM user:
 The connection test connects, verifies the certificate and signs in. It sends no email.
 """
 
-TEMPORARY = "Amazon SES does not accept temporary credentials over SMTP: give the access key of an IAM user, or its SMTP credentials"
-"""Reason why roles and session tokens cannot authenticate (AWS, "Obtaining Amazon SES SMTP credentials")."""
+TEMPORARY = (
+    "Amazon SES does not accept temporary credentials over SMTP: give the access key of an "
+    "IAM user, or its SMTP credentials"
+)
+"""Reason why roles and session tokens cannot authenticate (AWS, "Obtaining Amazon SES SMTP
+credentials").
+"""
 
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": HOST_PATTERN}
 _SMTP_PERMISSION = "ses:SendRawEmail"
@@ -85,7 +109,10 @@ _TEXT = {"minLength": 1}
 _LOG = logging.getLogger("jackfield.aws_ses")
 _TLS_PORTS = frozenset({465, 2465})
 _PAIRS: dict[str, Any] = {
-    "oneOf": [{"required": ["username", "password"]}, {"required": ["accessKeyId", "secretAccessKey"]}],
+    "oneOf": [
+        {"required": ["username", "password"]},
+        {"required": ["accessKeyId", "secretAccessKey"]},
+    ],
     "dependentRequired": {
         "username": ["password"],
         "password": ["username"],
@@ -99,14 +126,20 @@ _PAIRS: dict[str, Any] = {
             "pattern": "^$",
             "writeOnly": True,
             "format": "password",
-            "x-jackfield": {"trim": True, "blank": "absent", "expects": f"of use here. {TEMPORARY}"},
+            "x-jackfield": {
+                "trim": True,
+                "blank": "absent",
+                "expects": f"of use here. {TEMPORARY}",
+            },
         }
     },
 }
 
 
 class Smtp(ConnectionType, json_schema_extra=_PAIRS):
-    """Send through the SMTP interface of Amazon SES, at its public endpoints or over a private link."""
+    """Send through the SMTP interface of Amazon SES, at its public endpoints or over a private
+    link.
+    """
 
     key: ClassVar[str] = "smtp"
     title: ClassVar[str] = "SMTP and Private Link"
@@ -115,14 +148,18 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
     serves: ClassVar[Serves | None] = Serves(
-        ("sendEmail", "doctor"), "an SMTP connection can only send email; it has no access to the HTTPS API of Amazon SES"
+        ("sendEmail", "doctor"),
+        "an SMTP connection can only send email; it has no access to the HTTPS API of Amazon SES",
     )
     waives: ClassVar[tuple[str, ...]] = ("awsRegion",)
 
     hostname: str = Field(
         title="Host Name",
         description="The SMTP endpoint of a region, or the host name of a private endpoint.",
-        examples=["email-smtp.eu-west-1.amazonaws.com", "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com"],
+        examples=[
+            "email-smtp.eu-west-1.amazonaws.com",
+            "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com",
+        ],
         trim=True,
         lowercase=True,
         expects=HOST_EXPECTED,
@@ -134,8 +171,10 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         2587,
         title="Port",
         description=(
-            "Amazon SES listens on 25, 587 and 2587, which start TLS with STARTTLS, and on 465 and 2465, which use TLS from the first "
-            "byte. Other ports, of other servers, start TLS with STARTTLS unless *Security* is tls. AWS throttles port 25."
+            "Amazon SES listens on 25, 587 and 2587, which start TLS with STARTTLS, and on 465 "
+            "and 2465, which use TLS from the first "
+            "byte. Other ports, of other servers, start TLS with STARTTLS unless *Security* is "
+            "tls. AWS throttles port 25."
         ),
         blank="absent",
         destination=True,
@@ -162,12 +201,14 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     )
     access_key_id: str | None = connection_fields.access_key_id(
         None,
-        "The access key ID of an IAM user with the permission ses:SendRawEmail, as an alternative to SMTP credentials.",
+        "The access key ID of an IAM user with the permission ses:SendRawEmail, as an "
+        "alternative to SMTP credentials.",
         audience="platform",
     )
     secret_access_key: str | None = connection_fields.secret_access_key(None, audience="platform")
     aws_region: str | None = connection_fields.region(
-        "The endpoint's region, for deriving the password from the secret access key. The default is the region in the host name.",
+        "The endpoint's region, for deriving the password from the secret access key. The "
+        "default is the region in the host name.",
         "eu-central-1",
         audience="platform",
     )
@@ -187,7 +228,10 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     security: Literal["starttls", "tls"] | None = Field(
         None,
         title="Security",
-        description="How TLS starts: 'starttls' or 'tls' (from the first byte). The default depends on the port. TLS cannot be turned off.",
+        description=(
+            "How TLS starts: 'starttls' or 'tls' (from the first byte). The default depends "
+            "on the port. TLS cannot be turned off."
+        ),
         blank="absent",
     )
     sender: str | None = connection_fields.sender()
@@ -216,24 +260,32 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         self._note_region(context.inputs.get("awsRegion"), context)
         pool: SessionPool[Session] = context.cached("smtp-pool", lambda: self._pool(context))
-        account, plan = context.cached("smtp-account", self._account), connection_fields.warmup_of(context.connection, self.warmup)
+        account, plan = (
+            context.cached("smtp-account", self._account),
+            connection_fields.warmup_of(context.connection, self.warmup),
+        )
         return SmtpClient(pool, context.call, self.server, account, plan)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Connect, verify the certificate, authenticate and quit. Nothing is sent."""
         from jackfield_aws_ses.smtp.connection_test import try_server
 
-        return try_server(self._guarded(context), self._trust(context), self.login(context), context.call.deadline)
+        return try_server(
+            self._guarded(context), self._trust(context), self.login(context), context.call.deadline
+        )
 
     def login(self, context: OpenContext) -> Login:
-        """Return the login: the given password, or one derived from the secret access key, which is masked as a secret.
+        """Return the login: the given password, or one derived from the secret access key, which is
+        masked as a secret.
 
-        :raises InvalidConnection: if the credentials are temporary or of another kind, or the required region is unknown.
+        :raises InvalidConnection: if the credentials are temporary or of another kind, or the
+            required region is unknown.
         """
         from jackfield_aws_ses.smtp.server import Login
 
         username = self.username or self.access_key_id or ""
-        if username.startswith("ASIA"):  # AWS's prefix for temporary keys (IAM, "Unique identifiers")
+        # AWS's prefix for temporary keys (IAM, "Unique identifiers")
+        if username.startswith("ASIA"):
             raise _temporary("/username" if self.username else "/accessKeyId")
         check_login(self.username, self.password)
         check_keys(self.access_key_id, self.secret_access_key)
@@ -258,14 +310,24 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         testing: Sequence[str] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of these credentials needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
+        return {
+            "identityPolicy": identity_policy(
+                permissions, sender or sender_address(self.sender), testing, tenant=self.tenant
+            )
+        }
 
     def _account(self) -> str:
-        """Return the account in the endpoint's region, in the form of ``AwsClients.account``. The user name of SMTP credentials is a key
-        ID.
+        """Return the account in the endpoint's region, in the form of ``AwsClients.account``. The
+        user name of SMTP credentials is a key ID.
         """
         own = region_of(self.hostname)
-        return " ".join((account_of_key(self.username or self.access_key_id or ""), own or "", "" if own else self.hostname))
+        return " ".join(
+            (
+                account_of_key(self.username or self.access_key_id or ""),
+                own or "",
+                "" if own else self.hostname,
+            )
+        )
 
     def _pool(self, context: OpenContext) -> SessionPool[Session]:
         from jackfield.wire.sessions import SessionPool
@@ -274,7 +336,10 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         if self.port == THROTTLED_PORT:  # here, since the pool is created once per connection
             _LOG.warning("%s:%s: %s Use port 587 or 2587.", self.hostname, self.port, THROTTLED)
-        return SessionPool(partial(connect, self._guarded(context), self._trust(context), self.login(context)), context.clock)
+        return SessionPool(
+            partial(connect, self._guarded(context), self._trust(context), self.login(context)),
+            context.clock,
+        )
 
     def _guarded(self, context: OpenContext) -> Server:
         return replace(self.server, guard=context.guard)
@@ -286,7 +351,9 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return found
 
     def _note_region(self, asked: object, context: OpenContext) -> None:
-        """Warn once per region if a caller requests another region than the endpoint's, which decides."""
+        """Warn once per region if a caller requests another region than the endpoint's, which
+        decides.
+        """
         known = region_of(self.hostname) or self.aws_region
         if isinstance(asked, str) and asked and known is not None and asked != known:
 
@@ -294,11 +361,17 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
                 _LOG.warning(text, context.connection, known, asked)
                 return True
 
-            text = "the connection '%s' sends through the SMTP endpoint of %s, not in %s as requested by 'awsRegion': omit 'awsRegion'"
+            text = (
+                "the connection '%s' sends through the SMTP endpoint of %s, not in %s as "
+                "requested by 'awsRegion': omit 'awsRegion'"
+            )
             context.cached(("smtp-region", asked), warn)
 
     def _no_region(self) -> InvalidConnection:
-        text = "is missing: the password is derived from the secret access key for one region, and the host name does not name it"
+        text = (
+            "is missing: the password is derived from the secret access key for one region, "
+            "and the host name does not name it"
+        )
         return InvalidConnection(
             "the AWS region for deriving the SMTP password is unknown",
             details=[Detail("/awsRegion", text, "required")],

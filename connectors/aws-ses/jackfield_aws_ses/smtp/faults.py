@@ -15,37 +15,50 @@ from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server
 from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled, Unsolicited
 
-_WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, x509_vfy.h)
+# HOSTNAME_MISMATCH and IP_ADDRESS_MISMATCH: X509_V_ERR_… of OpenSSL, x509_vfy.h
+_WRONG_NAME = frozenset({62, 64})
 _MODE = "ports 465 and 2465 use TLS from the first byte, ports 25, 587 and 2587 after STARTTLS"
 
 
 @contextmanager
 def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> Iterator[None]:
-    """Convert network failures to errors with a code; ``sent`` is the message's state during the block.
+    """Convert network failures to errors with a code; ``sent`` is the message's state during the
+    block.
 
     :raises JackfieldError: instead of an OSError.
     """
     try:
         yield
     except OSError as error:  # errors of ssl and smtplib are OSErrors too
-        let_out(error)  # what the host raises says nothing about the server, and no other connection is tried
+        # what the host raises says nothing about the server, and no other connection is tried
+        let_out(error)
         raise _meaning(error, server, deadline, sent) from error
 
 
 def unsent(error: Exception, server: Server) -> Exception:
-    """Return the error for any exception before a message's end, such as one of a tracing library: the message was not sent."""
+    """Return the error for any exception before a message's end, such as one of a tracing library:
+    the message was not sent.
+    """
     if isinstance(error, JackfieldError):
         return error
-    says = f"{server.place} could not be given the message: {type(error).__name__}: {printable(str(error))}"
-    return exhausted(error, Sent.NOTHING) or Unavailable(says, sent=Sent.NOTHING, repeatable=not is_unknown(error))
+    says = (
+        f"{server.place} could not be given the message: {type(error).__name__}: "
+        f"{printable(str(error))}"
+    )
+    return exhausted(error, Sent.NOTHING) or Unavailable(
+        says, sent=Sent.NOTHING, repeatable=not is_unknown(error)
+    )
 
 
 def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> JackfieldError:
     if isinstance(error, TimeoutError) and deadline.remaining() <= 0:
-        return deadline.passed(sent, Unavailable(f"{server.place} did not answer in time", sent=sent))
+        return deadline.passed(
+            sent, Unavailable(f"{server.place} did not answer in time", sent=sent)
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unavailable(
-            f"the certificate of {server.place} cannot be verified: {error.verify_message}; nothing was sent",
+            f"the certificate of {server.place} cannot be verified: {error.verify_message}; "
+            "nothing was sent",
             hint=_certificate_hint(error, server),
             sent=sent,
             repeatable=False,
@@ -60,10 +73,18 @@ def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> 
 
 def _certificate_hint(error: ssl.SSLCertVerificationError, server: Server) -> str:
     if error.verify_code in _WRONG_NAME:
-        name = f"email-smtp.{server.region}.amazonaws.com" if server.region else "email-smtp.<region>.amazonaws.com"
-        return f"If {server.hostname} is your own private endpoint, set 'tlsServerName' to the name in its certificate, such as {name}."
+        name = (
+            f"email-smtp.{server.region}.amazonaws.com"
+            if server.region
+            else "email-smtp.<region>.amazonaws.com"
+        )
+        return (
+            f"If {server.hostname} is your own private endpoint, set 'tlsServerName' to the "
+            f"name in its certificate, such as {name}."
+        )
     return (
-        "If a proxy or your own certificate authority is involved, add its certificate to the file named by SSL_CERT_FILE or "
+        "If a proxy or your own certificate authority is involved, add its certificate to the "
+        "file named by SSL_CERT_FILE or "
         "AWS_CA_BUNDLE. "
         "Otherwise someone may be intercepting the connection: do not continue."
     )
@@ -74,17 +95,25 @@ def _private_hint(server: Server) -> str:
     zonal = zone_of(server.hostname)
     if zonal is not None:
         return (
-            f" It is a private endpoint's name for the zone {zonal[0]}, which exists only if the endpoint has a subnet there; SES does not "
+            f" It is a private endpoint's name for the zone {zonal[0]}, which exists only if the "
+            "endpoint has a subnet there; SES does not "
             f"offer its endpoint in every zone. Use the regional name {zonal[1]}."
         )
     if is_private(server.hostname):
-        return " It is the name of a private endpoint: it resolves in its own VPC or over its private link, in the endpoint's region."
+        return (
+            " It is the name of a private endpoint: it resolves in its own VPC or over its "
+            "private link, in the endpoint's region."
+        )
     return ""
 
 
 _CLOSED = (ConnectionError, smtplib.SMTPServerDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _WORDS: tuple[tuple[type[OSError] | tuple[type[OSError], ...], str, str], ...] = (
-    (socket.gaierror, "the host name '{hostname}' cannot be found", "Check 'hostname', and this machine's DNS."),
+    (
+        socket.gaierror,
+        "the host name '{hostname}' cannot be found",
+        "Check 'hostname', and this machine's DNS.",
+    ),
     (
         ConnectionRefusedError,
         "{place} refused the connection",
@@ -93,15 +122,29 @@ _WORDS: tuple[tuple[type[OSError] | tuple[type[OSError], ...], str, str], ...] =
     (
         TimeoutError,
         f"{{place}} did not answer within {CONNECT_SECONDS:g} s",
-        f"Check 'hostname', 'port' and 'security' ({_MODE}), and whether a firewall or security group lets this machine through.",
+        (
+            f"Check 'hostname', 'port' and 'security' ({_MODE}), and whether a firewall or "
+            "security group lets this machine through."
+        ),
     ),
-    (Garbled, "{place} returned a response that is not SMTP", f"Check 'hostname', 'port' and 'security': {_MODE}."),
+    (
+        Garbled,
+        "{place} returned a response that is not SMTP",
+        f"Check 'hostname', 'port' and 'security': {_MODE}.",
+    ),
     (
         Unsolicited,
         "{place} sent a reply that no command had asked for ({reason})",
-        "jackfield closed the connection. If it happens again, check the proxies between this machine and the server.",
+        (
+            "jackfield closed the connection. If it happens again, check the proxies between "
+            "this machine and the server."
+        ),
     ),
-    (_CLOSED, "{place} closed the connection", "If it happens again, check the proxies and firewalls between this machine and the server."),
+    (
+        _CLOSED,
+        "{place} closed the connection",
+        "If it happens again, check the proxies and firewalls between this machine and the server.",
+    ),
     (ssl.SSLError, "TLS with {place} failed ({reason})", f"Check 'port' and 'security': {_MODE}."),
     (OSError, "{place} cannot be reached: {reason}", "Check this machine's network."),
 )

@@ -1,4 +1,6 @@
-"""Derivation of the SMTP password from an access key (AWS, "Obtaining Amazon SES SMTP credentials")."""
+"""Derivation of the SMTP password from an access key (AWS, "Obtaining Amazon SES SMTP
+credentials").
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ _DATE = "11111111"  # fixed: the password does not expire
 def smtp_password(secret_access_key: str, region: str) -> str:
     """Derive the SMTP password of an access key for one region: 44 characters of base64.
 
-    The password is Signature Version 4's signing key for a fixed date and operation. AWS accepts it only for keys of IAM users, not for
-    temporary keys.
+    The password is Signature Version 4's signing key for a fixed date and operation. AWS accepts it
+    only for keys of IAM users, not for temporary keys.
     """
     signature = f"AWS4{secret_access_key}".encode()
     for part in (_DATE, region, "ses", "aws4_request", "SendRawEmail"):

@@ -1,4 +1,6 @@
-"""Meaning of an SMTP server's refusals, with a hint for each (AWS, "SMTP response codes returned by Amazon SES"; RFC 5321 §4.2)."""
+"""Meaning of an SMTP server's refusals, with a hint for each (AWS, "SMTP response codes returned by
+Amazon SES"; RFC 5321 §4.2).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _QUOTED = 1000  # characters of a reply quoted in an error
 
 _SIGNED_IN = 235
 _LATER = frozenset({421, 454})
-"""Codes of refused logins that the server did not check (RFC 4954, section 6, and RFC 5321, section 3.8): a retry is allowed."""
+"""Codes of refused logins that the server did not check (RFC 4954, section 6, and RFC 5321, section
+3.8): a retry is allowed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ class Reply:
     @property
     def provider(self) -> Provider:
         """The reply as the ``provider`` of an error."""
-        return Provider(code=str(self.code), message=self.text if len(self.text) <= _QUOTED else self.text[:_QUOTED] + "…")
+        return Provider(
+            code=str(self.code),
+            message=self.text if len(self.text) <= _QUOTED else self.text[:_QUOTED] + "…",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +86,68 @@ _RATE = _Row(
 _DAILY = _Row(
     QuotaExceeded,
     "The daily sending quota is used up",
-    "The account's sending quota for 24 hours is used up: wait until it frees up, or ask AWS for a higher quota in {region}.",
+    "The account's sending quota for 24 hours is used up: wait until it frees up, or ask AWS for "
+    "a higher quota in {region}.",
 )
 _BUSY = _Row(
     Unavailable,
     "Amazon SES cannot accept the message now",
-    "Try again later. If the problem persists, open fewer connections at a time and see the AWS Health Dashboard for {region}.",
+    "Try again later. If the problem persists, open fewer connections at a time and see the AWS "
+    "Health Dashboard for {region}.",
 )
 _LOGIN = _Row(
     Unauthenticated,
     "Amazon SES refused the user name and password",
-    "An SMTP password is not the secret access key: create SMTP credentials in the SES console of {region}, or give 'accessKeyId' and "
-    "'secretAccessKey' and let the password be derived. Either holds for one region only, and for a user's own active key.",
+    "An SMTP password is not the secret access key: create SMTP credentials in the SES console of "
+    "{region}, or give 'accessKeyId' and "
+    "'secretAccessKey' and let the password be derived. Either holds for one region only, and "
+    "for a user's own active key.",
 )
 _DERIVED = _Row(
     Unauthenticated,
     "Amazon SES refused the password that was derived from the secret access key",
-    "Check 'accessKeyId' and 'secretAccessKey', and that {region} is the endpoint's region ('awsRegion' overrides the host name). The key "
+    "Check 'accessKeyId' and 'secretAccessKey', and that {region} is the endpoint's region "
+    "('awsRegion' overrides the host name). The key "
     "must be active and belong to a user, not a role.",
 )
-_NO_SERVICE = _Row(Unauthenticated, "The account is not signed up for Amazon SES", "Sign up the AWS account for Amazon SES in {region}.")
+_NO_SERVICE = _Row(
+    Unauthenticated,
+    "The account is not signed up for Amazon SES",
+    "Sign up the AWS account for Amazon SES in {region}.",
+)
 _DENIED = _Row(
     Forbidden,
     "The user is not allowed to send through Amazon SES",
-    "Allow ses:SendRawEmail for the user of these SMTP credentials in IAM, and in the sending authorization policy of the identity.",
+    "Allow ses:SendRawEmail for the user of these SMTP credentials in IAM, and in the sending "
+    "authorization policy of the identity.",
 )
 _TIMEOUT = _Row(
     Unavailable,
     "The server waited too long for the next command",
-    "Send again. If it happens often, check the network, and proxies that hold back large messages.",
+    "Send again. If it happens often, check the network, and proxies that hold back large "
+    "messages.",
 )
 _SIGN_IN_LATER = _Row(
     Unavailable,
     "Amazon SES could not check the user name and password now",
-    "Send again later. If it persists, check that nothing between this machine and {place} changes the connection, such as a TLS proxy.",
+    "Send again later. If it persists, check that nothing between this machine and {place} "
+    "changes the connection, such as a TLS proxy.",
 )
-_NOT_RECEIVED = _Row(Unavailable, "Amazon SES did not receive the whole request", "Send it again later: SES has sent nothing.")
-_FULL_SESSION = _Row(Unavailable, "The server takes no more messages over this connection", "Send again: a new connection is opened.")
+_NOT_RECEIVED = _Row(
+    Unavailable,
+    "Amazon SES did not receive the whole request",
+    "Send it again later: SES has sent nothing.",
+)
+_FULL_SESSION = _Row(
+    Unavailable,
+    "The server takes no more messages over this connection",
+    "Send again: a new connection is opened.",
+)
 _SIGN_IN_FIRST = _Row(
     Unauthenticated,
     "The server wants a sign-in first",
-    "Give SMTP credentials ('username' and 'password', or 'accessKeyId' and 'secretAccessKey'). If they are given, a proxy may have "
+    "Give SMTP credentials ('username' and 'password', or 'accessKeyId' and 'secretAccessKey'). "
+    "If they are given, a proxy may have "
     "removed the sign-in: is {place} an SMTP endpoint of Amazon SES?",
 )
 _TLS_FIRST = _Row(
@@ -130,44 +158,82 @@ _TLS_FIRST = _Row(
 _NOT_OF_TENANT = _Row(
     Forbidden,
     "The tenant may not send with this identity or configuration set",
-    "Associate those that Amazon SES names with the tenant in {region} ('createTenantAssociation', over a connection to the API), or send "
+    "Associate those that Amazon SES names with the tenant in {region} "
+    "('createTenantAssociation', over a connection to the API), or send "
     "with others.",
 )
 _UNVERIFIED = _Row(
     Rejected,
     "Amazon SES refused the message: an identity is not verified in {region}",
-    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); each region verifies identities "
+    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create "
+    "identity); each region verifies identities "
     "separately. While the account is in the sandbox, each recipient must be verified too.",
 )
 _NO_SET = _Row(
     NotFound,
     "Amazon SES does not know the configuration set",
-    "Create the configuration set in {region}, or correct 'configurationSetName'; each region has its own sets.",
+    "Create the configuration set in {region}, or correct 'configurationSetName'; each region "
+    "has its own sets.",
 )
 _TOO_LONG = _Row(
-    Rejected, "The message is too long for the server", "Send a smaller message: Amazon SES accepts at most 40 MB after encoding."
+    Rejected,
+    "The message is too long for the server",
+    "Send a smaller message: Amazon SES accepts at most 40 MB after encoding.",
 )
-_FROM = _Row(Rejected, "The server refused the sender's address", "Correct 'sender', which the server's reply is about.")
-_TO = _Row(Rejected, "The server refused a recipient's address", "Correct the recipient that the server's reply is about.")
-_RECIPIENTS = _Row(Rejected, "The message has too many recipients", "Send to at most 50 recipients at once, over to, cc and bcc together.")
+_FROM = _Row(
+    Rejected,
+    "The server refused the sender's address",
+    "Correct 'sender', which the server's reply is about.",
+)
+_TO = _Row(
+    Rejected,
+    "The server refused a recipient's address",
+    "Correct the recipient that the server's reply is about.",
+)
+_RECIPIENTS = _Row(
+    Rejected,
+    "The message has too many recipients",
+    "Send to at most 50 recipients at once, over to, cc and bcc together.",
+)
 _MAIL_FROM = _Row(
     Rejected,
     "The MAIL FROM domain is not verified in {region}",
-    "The custom MAIL FROM domain of the identity lacks its MX record: publish it in DNS, or let SES fall back to its own domain.",
+    "The custom MAIL FROM domain of the identity lacks its MX record: publish it in DNS, or let "
+    "SES fall back to its own domain.",
 )
-_FIELD = _Row(Rejected, "Amazon SES refused a header field", "Correct or remove the field named in the server's reply ('headers').")
-_ADDRESS = _Row(Rejected, "The server refused an address", "Correct the address named in the server's reply.")
-_SYNTAX = _Row(Rejected, "The server does not understand a value", "Correct the value that the server's reply is about.")
+_FIELD = _Row(
+    Rejected,
+    "Amazon SES refused a header field",
+    "Correct or remove the field named in the server's reply ('headers').",
+)
+_ADDRESS = _Row(
+    Rejected, "The server refused an address", "Correct the address named in the server's reply."
+)
+_SYNTAX = _Row(
+    Rejected,
+    "The server does not understand a value",
+    "Correct the value that the server's reply is about.",
+)
 _ORDER = _Row(
     Rejected,
     "The server got commands in another order",
     "See the server's reply; a proxy between this machine and {place} may drop commands.",
 )
 _METHOD = _Row(
-    Unauthenticated, "The server does not offer this way to sign in", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?"
+    Unauthenticated,
+    "The server does not offer this way to sign in",
+    "See the server's reply; is {place} an SMTP endpoint of Amazon SES?",
 )
-_COMMAND = _Row(Rejected, "The server does not support the command", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?")
-_CONTENT = _Row(Rejected, "Amazon SES refused the message", "Change the message as Amazon SES's own error message says.")
+_COMMAND = _Row(
+    Rejected,
+    "The server does not support the command",
+    "See the server's reply; is {place} an SMTP endpoint of Amazon SES?",
+)
+_CONTENT = _Row(
+    Rejected,
+    "Amazon SES refused the message",
+    "Change the message as Amazon SES's own error message says.",
+)
 
 _STOPPED_BY = {stop: _Row(Forbidden, stop.says, stop.hint) for _, stop in STOPS}
 _STOPPED = frozenset(_STOPPED_BY.values())
@@ -201,7 +267,9 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("554", "local address contains", _ADDRESS),
     ("5", "configuration set", _NO_SET),
 )
-"""Meanings by the beginning of the code and a lower-case part of the text; the first match decides."""
+"""Meanings by the beginning of the code and a lower-case part of the text; the first match
+decides.
+"""
 _BY_CODE: dict[int, _Row] = {
     **dict.fromkeys((500, 502), _COMMAND),
     **dict.fromkeys((501, 555), _SYNTAX),
@@ -214,8 +282,11 @@ _BY_CODE: dict[int, _Row] = {
 }
 
 
-def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: str | None = None) -> JackfieldError:
-    """Return the error for a refusal. ``sent`` is the message's state; without it, nothing was accepted.
+def refused(
+    reply: Reply, server: Server, *, sent: Sent | None = None, sender: str | None = None
+) -> JackfieldError:
+    """Return the error for a refusal. ``sent`` is the message's state; without it, nothing was
+    accepted.
 
     After a reply that is neither a refusal nor the expected one, the outcome is unknown.
     """
@@ -233,7 +304,9 @@ def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: s
 
 
 def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldError:
-    """Return the error for a refused login: the credentials are wrong, unless the server could not check them."""
+    """Return the error for a refused login: the credentials are wrong, unless the server could not
+    check them.
+    """
     if reply.final or reply.passing:
         row = _row(reply)
         if reply.final and row.kind is not Unauthenticated and row not in _STOPPED:
@@ -245,24 +318,38 @@ def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldEr
     return error
 
 
-def refused_recipients(refusals: Sequence[tuple[str, Reply]], count: int, server: Server, sender: str) -> JackfieldError:
+def refused_recipients(
+    refusals: Sequence[tuple[str, Reply]], count: int, server: Server, sender: str
+) -> JackfieldError:
     """Return the error for refused recipients; the message was not sent to the others either."""
     _, reply = next((refusal for refusal in refusals if refusal[1].final), refusals[0])
     error = refused(reply, server, sent=Sent.REFUSED, sender=sender)
-    error.message = f"{len(refusals)} of {count} recipients were refused, so nothing was sent: {error.message}"
-    names = ", ".join(address for address, _ in refusals[:_SHOWN]) + (" …" if len(refusals) > _SHOWN else "")
+    error.message = (
+        f"{len(refusals)} of {count} recipients were refused, so nothing was sent: {error.message}"
+    )
+    names = ", ".join(address for address, _ in refusals[:_SHOWN]) + (
+        " …" if len(refusals) > _SHOWN else ""
+    )
     error.hint = f"{error.hint or ''} Refused: {names}.".lstrip()
     return error
 
 
 def _row(reply: Reply) -> _Row:
     text, code = reply.text.lower(), str(reply.code)
-    found = next((row for start, part, row in _BY_TEXT if code.startswith(start) and part in text), None)
+    found = next(
+        (row for start, part, row in _BY_TEXT if code.startswith(start) and part in text), None
+    )
     return found or _BY_CODE.get(reply.code) or (_BUSY if reply.passing else _CONTENT)
 
 
 def _error(row: _Row, reply: Reply, server: Server, sent: Sent | None) -> JackfieldError:
     words = {"region": server.where, "place": server.place}
-    # 421 closes the connection after any command: nothing was accepted yet, unless it is the reply to the message itself.
+    # 421 closes the connection after any command: nothing was accepted yet, unless it is the reply
+    # to the message itself.
     known = sent or (Sent.NOTHING if reply.code == 421 else Sent.REFUSED)
-    return row.kind(f"{row.says.format(**words)} ({reply.code})", hint=row.hint.format(**words), provider=reply.provider, sent=known)
+    return row.kind(
+        f"{row.says.format(**words)} ({reply.code})",
+        hint=row.hint.format(**words),
+        provider=reply.provider,
+        sent=known,
+    )

@@ -19,7 +19,8 @@ _BUNDLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Server's address. ``tls`` means TLS from the first byte, else STARTTLS; its certificate must be for ``name``.
+    """Server's address. ``tls`` means TLS from the first byte, else STARTTLS; its certificate must
+    be for ``name``.
 
     ``region`` is for messages only, None if unknown. ``guard`` checks its addresses.
     """
@@ -44,7 +45,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Login(SecretHolder):
-    """User name with its password. ``derived`` is True for a password derived from a secret access key."""
+    """User name with its password. ``derived`` is True for a password derived from a secret access
+    key.
+    """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -52,9 +55,11 @@ class Login(SecretHolder):
 
 
 def trust(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Build the TLS context: the machine's certificates, and the certificates of ``SSL_CERT_FILE`` and ``AWS_CA_BUNDLE``.
+    """Build the TLS context: the machine's certificates, and the certificates of ``SSL_CERT_FILE``
+    and ``AWS_CA_BUNDLE``.
 
-    :raises InvalidConnection: if one of these variables names a file or folder without certificates.
+    :raises InvalidConnection: if one of these variables names a file or folder without
+        certificates.
     """
     context = client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,6 @@
-"""One SMTP connection: encrypted and verified before any data is sent, with bounded waits and complete replies."""
+"""One SMTP connection: encrypted and verified before any data is sent, with bounded waits and
+complete replies.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,17 @@ from jackfield_aws_ses.smtp.replies import Reply, refused
 from jackfield_aws_ses.smtp.server import Login, Server
 
 CONNECT_SECONDS = 5.0
-"""Maximum wait for each step until the connection is encrypted, and for the first reply after an idle period."""
+"""Maximum wait for each step until the connection is encrypted, and for the first reply after an
+idle period.
+"""
 
 MESSAGES = 100
-"""Maximum number of messages per connection: SES asks for new connections after a fixed number, since its servers are replaced (its
-troubleshooting page)."""
+"""Maximum number of messages per connection: SES asks for new connections after a fixed number,
+since its servers are replaced (its troubleshooting page).
+"""
 
-_OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
+# for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
+_OUR_NAME = "[127.0.0.1]"
 _PIECE = 64 * 1024  # octets per write, so that the deadline is checked in between
 MAX_LINE = 4096
 """Maximum bytes of a reply's line; RFC 5321 §4.5.3.1.5 requires 512."""
@@ -40,7 +46,9 @@ class Garbled(smtplib.SMTPException):
 
 
 class Unsolicited(smtplib.SMTPException):
-    """Error of an unrequested reply, with its text in ``reason``; it must not be read as the answer to another command."""
+    """Error of an unrequested reply, with its text in ``reason``; it must not be read as the answer
+    to another command.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -50,8 +58,9 @@ class Unsolicited(smtplib.SMTPException):
 class Session(smtplib.SMTP):
     """Connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
 
-    ``deadline`` is the current attempt's. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts messages;
-    ``login_sent`` is True once the user name was sent. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
+    ``deadline`` is the current attempt's. While ``hurried``, no single wait is longer than
+    ``CONNECT_SECONDS``. ``sent`` counts messages; ``login_sent`` is True once the user name was
+    sent. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
     """
 
     def __init__(self, server: Server, trust: ssl.SSLContext, deadline: Deadline) -> None:
@@ -66,7 +75,9 @@ class Session(smtplib.SMTP):
         self._unread = bytearray()
 
     def reach(self) -> None:
-        """Connect (with TLS if the server speaks it from the first byte), and read the server's greeting."""
+        """Connect (with TLS if the server speaks it from the first byte), and read the server's
+        greeting.
+        """
         code, text = self.connect(self.server.hostname, self.server.port)
         self._expect(Reply(code, text.decode("utf-8", "replace")), _READY)
 
@@ -81,8 +92,14 @@ class Session(smtplib.SMTP):
                 raise self._in_clear("does not offer STARTTLS")
             reply = self.say("STARTTLS")
             if reply.code != _READY:
-                raise refused(reply, self.server) if reply.passing else self._in_clear(f"refused STARTTLS ({reply.code})")
-            if self._unread:  # an attacker's injected bytes would be read as the server's after encryption (CVE-2011-0411)
+                raise (
+                    refused(reply, self.server)
+                    if reply.passing
+                    else self._in_clear(f"refused STARTTLS ({reply.code})")
+                )
+            # an attacker's injected bytes would be read as the server's after encryption
+            # (CVE-2011-0411)
+            if self._unread:
                 raise self._in_clear("sent more data after STARTTLS")
             self.sock = self._encrypted(self._plain())
             self._introduce()
@@ -95,7 +112,10 @@ class Session(smtplib.SMTP):
         """
         offered = self.esmtp_features.get("auth", "").upper().split()
         if "PLAIN" in offered:
-            return self._log_in("AUTH", f"PLAIN {_base64(_SEPARATOR + login.username + _SEPARATOR + login.password)}")
+            return self._log_in(
+                "AUTH",
+                f"PLAIN {_base64(_SEPARATOR + login.username + _SEPARATOR + login.password)}",
+            )
         if "LOGIN" in offered:
             reply = self._log_in("AUTH", f"LOGIN {_base64(login.username)}")
             return self._log_in(_base64(login.password)) if reply.code == _CHALLENGE else reply
@@ -122,7 +142,9 @@ class Session(smtplib.SMTP):
         return Reply(code, text.decode("utf-8", "replace"))
 
     def interruption(self) -> Reply | None:
-        """Return an unsolicited reply; None if none has arrived. It is called just before the final dot."""
+        """Return an unsolicited reply; None if none has arrived. It is called just before the final
+        dot.
+        """
         return self.reply() if self._has_arrived() else None
 
     def check_last(self) -> None:
@@ -155,7 +177,8 @@ class Session(smtplib.SMTP):
         finally:
             self.close()
 
-    # The methods below replace smtplib's: these wait as long as they like, and take any reply for that of the last command.
+    # The methods below replace smtplib's: these wait as long as they like, and take any reply for
+    # that of the last command.
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         """Send a command, unless an unread reply has arrived.
@@ -235,7 +258,9 @@ class Session(smtplib.SMTP):
         return True
 
     def _unsolicited(self) -> Unsolicited:
-        return Unsolicited(self._unread.partition(b"\n")[0][:_SHOWN].decode("utf-8", "replace").strip())
+        return Unsolicited(
+            self._unread.partition(b"\n")[0][:_SHOWN].decode("utf-8", "replace").strip()
+        )
 
     def _plain(self) -> socket.socket:
         if self.sock is None:
@@ -245,7 +270,11 @@ class Session(smtplib.SMTP):
     def _begin_step(self) -> None:
         """Set the time limit of the next step, which slow bytes do not extend."""
         clock = self.deadline.clock
-        self._until = min(self.deadline.at, clock.monotonic() + CONNECT_SECONDS) if self.hurried else self.deadline.at
+        self._until = (
+            min(self.deadline.at, clock.monotonic() + CONNECT_SECONDS)
+            if self.hurried
+            else self.deadline.at
+        )
 
     def _patience(self) -> float:
         left = self._until - self.deadline.clock.monotonic()
@@ -259,8 +288,10 @@ class Session(smtplib.SMTP):
 
     def _in_clear(self, reason: str) -> Unavailable:
         return Unavailable(
-            f"{self.server.place} {reason}; nothing was sent, because jackfield never sends unencrypted",
-            hint="Amazon SES offers STARTTLS on ports 25, 587 and 2587: check 'hostname' and 'port', and whether a proxy or firewall in "
+            f"{self.server.place} {reason}; nothing was sent, because jackfield never sends "
+            "unencrypted",
+            hint="Amazon SES offers STARTTLS on ports 25, 587 and 2587: check 'hostname' and "
+            "'port', and whether a proxy or firewall in "
             "between alters the connection.",
             sent=Sent.NOTHING,
             repeatable=False,

@@ -1,5 +1,5 @@
-"""Conversion of a response to the result or exception of botocore's client, with its parser, exceptions and functions that change a
-response.
+"""Conversion of a response to the result or exception of botocore's client, with its parser,
+exceptions and functions that change a response.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _REDIRECTED = 300
 
 
 class Answers:
-    """Reader of one service's responses. ``exceptions`` returns botocore's classes for its errors."""
+    """Reader of one service's responses. ``exceptions`` returns botocore's classes for its
+    errors.
+    """
 
     __slots__ = ("_exceptions", "_parser")
 
@@ -25,14 +27,26 @@ class Answers:
         self._parser = parser
         self._exceptions = exceptions
 
-    def read(self, operation: Operation, status: int, fields: list[tuple[bytes, bytes]], body: bytes, call: Call | None) -> dict[str, Any]:
+    def read(
+        self,
+        operation: Operation,
+        status: int,
+        fields: list[tuple[bytes, bytes]],
+        body: bytes,
+        call: Call | None,
+    ) -> dict[str, Any]:
         """Return an operation's output.
 
         :raises ClientError: if AWS reports an error, in the class of its code.
         :raises HTTPClientError: if the response cannot come from the service.
         """
         model, headers = operation.model, _Headers(fields)
-        response = {"headers": headers, "status_code": status, "context": {"operation_name": model.name}, "body": body}
+        response = {
+            "headers": headers,
+            "status_code": status,
+            "context": {"operation_name": model.name},
+            "body": body,
+        }
         note_request(call, headers.get("x-amzn-requestid"))
         check_answer(response, model)
         parsed: dict[str, Any] = self._parser.parse(response, model.output_shape)
@@ -59,8 +73,8 @@ class Answers:
 
 
 class _Headers(dict[str, str]):
-    """Header fields for botocore's parsers: names in any case, repeated values joined (RFC 9110 §5.2). botocore's own ``HeadersDict``
-    creates an object for each look-up.
+    """Header fields for botocore's parsers: names in any case, repeated values joined (RFC 9110
+    §5.2). botocore's own ``HeadersDict`` creates an object for each look-up.
     """
 
     __slots__ = ("_names",)
@@ -72,7 +86,9 @@ class _Headers(dict[str, str]):
         for name, value in fields:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             own = self._names.setdefault(key.lower(), key)
-            super().__setitem__(own, f"{super().__getitem__(own)}, {text}" if super().__contains__(own) else text)
+            super().__setitem__(
+                own, f"{super().__getitem__(own)}, {text}" if super().__contains__(own) else text
+            )
 
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(self._names[name.lower()])

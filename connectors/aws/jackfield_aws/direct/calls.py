@@ -1,4 +1,6 @@
-"""Direct call: build and sign the request, check it a last time before its first byte, send it, read the response."""
+"""Direct call: build and sign the request, check it a last time before its first byte, send it,
+read the response.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from typing import Any, NoReturn
 
 from botocore import xform_name
 
-from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, unseen, whole_answer
+from jackfield.connector import (
+    Call,
+    Deadline,
+    JackfieldError,
+    WireFault,
+    current_call,
+    unseen,
+    whole_answer,
+)
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.frames import bordered
@@ -27,13 +37,17 @@ _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Calls(ProcessLocal):
-    """Calls of one service's operations, without botocore's client for operations that qualify. Thread-safe; never repeats a request.
+    """Calls of one service's operations, without botocore's client for operations that qualify.
+    Thread-safe; never repeats a request.
 
-    ``make`` creates botocore's client when needed; without it, there are no listeners, and operations outside ``without`` qualify.
-    ``begins`` is set for the provider's operations; STS calls never count as an attempt.
+    ``make`` creates botocore's client when needed; without it, there are no listeners, and
+    operations outside ``without`` qualify. ``begins`` is set for the provider's operations; STS
+    calls never count as an attempt.
     """
 
-    def __init__(self, service: Service, make: Callable[[], Any], without: Container[str], *, begins: bool) -> None:
+    def __init__(
+        self, service: Service, make: Callable[[], Any], without: Container[str], *, begins: bool
+    ) -> None:
         self._service = service
         self._make = make
         self._without = without
@@ -42,7 +56,9 @@ class Calls(ProcessLocal):
         self._begins, self._is_seen = begins, begins and service.model.service_name != "sts"
         self._client: Any = None
         self._exceptions: Any = None
-        self.names: Mapping[str, str] = {xform_name(name): name for name in service.model.operation_names}
+        self.names: Mapping[str, str] = {
+            xform_name(name): name for name in service.model.operation_names
+        }
         """Operations by the names of their methods."""
         self._lock = threading.Lock()
         self._seen: object = None
@@ -58,7 +74,11 @@ class Calls(ProcessLocal):
         """Classes of the service's errors, equal for all callers."""
         with self._lock:
             if self._exceptions is None:
-                self._exceptions = _exceptions(self._service.model) if self._client is None else self._client.exceptions
+                self._exceptions = (
+                    _exceptions(self._service.model)
+                    if self._client is None
+                    else self._client.exceptions
+                )
             return self._exceptions
 
     def client(self) -> Any:
@@ -83,7 +103,9 @@ class Calls(ProcessLocal):
         if operation.verdict.reasons:
             return self.client()._make_api_call(name, parameters)
         try:
-            request = self._requests.build(operation, dict(parameters), self._service.credentials, call)
+            request = self._requests.build(
+                operation, dict(parameters), self._service.credentials, call
+            )
         except Unfit:
             return self.client()._make_api_call(name, parameters)
         status, fields, body = self._sent(operation, request, call)
@@ -97,7 +119,9 @@ class Calls(ProcessLocal):
         if found is None:
             model = self._service.model.operation_model(name)
             is_plain = self._client is None and name not in self._without
-            found = self._operations[name] = Operation.of(model, PLAIN if is_plain else judge(self.client(), model))
+            found = self._operations[name] = Operation.of(
+                model, PLAIN if is_plain else judge(self.client(), model)
+            )
         return found
 
     def _sent(self, operation: Operation, request: Request, call: Call | None) -> _Raw:
@@ -112,12 +136,22 @@ class Calls(ProcessLocal):
         elif call is not None and not call.begun:
             call.check()  # to connect for nothing would take longer
         limit = _limit(deadline, self._service.reach.read_timeout)
-        begin = _nothing if call is None or not self._begins else partial(call.begin, operation.model.name, safe=operation.is_safe)
+        begin = (
+            _nothing
+            if call is None or not self._begins
+            else partial(call.begin, operation.model.name, safe=operation.is_safe)
+        )
         started = None if call is None or call.observe is None else call.deadline.clock.time()
         try:
             with _SEEN if self._is_seen else unseen():
                 reply = request.wire.send(
-                    request.method, request.target, request.path.encode(), request.fields(), request.body, limit, begin
+                    request.method,
+                    request.target,
+                    request.path.encode(),
+                    request.fields(),
+                    request.body,
+                    limit,
+                    begin,
                 )
         except WireFault as fault:
             if call is not None and self._begins:
@@ -157,7 +191,9 @@ def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
 def _observed(call: Call | None, request: Request, started: float, status: int | None) -> None:
     """Report a request to observing plugins."""
     if call is not None and call.observe is not None:
-        call.observe(request.method, request.target.host, started, call.deadline.clock.time(), status)
+        call.observe(
+            request.method, request.target.host, started, call.deadline.clock.time(), status
+        )
 
 
 def _media_type(fields: list[tuple[bytes, bytes]]) -> str:

@@ -1,4 +1,6 @@
-"""Client of one AWS service for connectors. Its calls are direct if possible, otherwise botocore's client makes them."""
+"""Client of one AWS service for connectors. Its calls are direct if possible, otherwise botocore's
+client makes them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from jackfield_aws.sessions import ClientSpec, check_endpoint, make_client, poin
 
 
 def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TIMEOUT) -> Any:
-    """Create a client. Set ``begins`` for the provider's operations; STS calls never count as an attempt.
+    """Create a client. Set ``begins`` for the provider's operations; STS calls never count as an
+    attempt.
 
     :raises InvalidConnection: as ``make_client``.
     """
@@ -35,7 +38,9 @@ def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TI
     if light is not None:
         return DirectClient(Calls(light[0], make, light[1], begins=begins))
     client = make()
-    service = service_of(client, reach_of(client, spec.guard, pointer_to_endpoint(spec), read_timeout))
+    service = service_of(
+        client, reach_of(client, spec.guard, pointer_to_endpoint(spec), read_timeout)
+    )
     calls = Calls(service, lambda: client, (), begins=begins)
     calls.client()
     return DirectClient(calls)

@@ -1,5 +1,6 @@
-"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes. They work with keys, unless a
-setting in this process or on this machine changes how AWS is called.
+"""Parts of direct calls without a botocore client, whose modules take longer to import than a
+request takes. They work with keys, unless a setting in this process or on this machine changes how
+AWS is called.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class _Silent:
 
 
 def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, frozenset[str]] | None:
-    """Return a service as botocore would make it for a client, and its operations that need botocore; None if only botocore can make it."""
+    """Return a service as botocore would make it for a client, and its operations that need
+    botocore; None if only botocore can make it.
+    """
     identity, without = spec.identity, _table().get(spec.service)
     if (
         without is None
@@ -81,7 +84,9 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
         or not _is_plain(spec)
     ):
         return None
-    model = ServiceModel(_loader().load_service_model(spec.service, "service-2"), service_name=spec.service)
+    model = ServiceModel(
+        _loader().load_service_model(spec.service, "service-2"), service_name=spec.service
+    )
     parsers = ResponseParserFactory()
     if spec.as_json:
         parse_as_json(parsers)
@@ -105,8 +110,15 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
 
 
 def reach_by_environment(guard: Guard, guard_path: str, read_timeout: float) -> Reach:
-    """Return how requests reach AWS by this machine's environment variables for proxies and certificate authorities."""
-    return Reach(os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"), guard, guard_path, read_timeout)
+    """Return how requests reach AWS by this machine's environment variables for proxies and
+    certificate authorities.
+    """
+    return Reach(
+        os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"),
+        guard,
+        guard_path,
+        read_timeout,
+    )
 
 
 def _rules(model: Any, spec: ClientSpec) -> Any:
@@ -121,7 +133,9 @@ def _rules(model: Any, spec: ClientSpec) -> Any:
     }
     loader = _loader()
     ruleset = loader.load_service_model(spec.service, "endpoint-rule-set-1")
-    return EndpointRulesetResolver(ruleset, loader.load_data("partitions"), model, given, {}, _Silent())
+    return EndpointRulesetResolver(
+        ruleset, loader.load_data("partitions"), model, given, {}, _Silent()
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -146,22 +160,40 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 def _is_plain(spec: ClientSpec) -> bool:
-    """Return whether only ``spec`` decides how AWS is called. Otherwise, a function was added to the events of all clients, as moto does,
-    or an environment variable or the AWS configuration has an effect.
+    """Return whether only ``spec`` decides how AWS is called. Otherwise, a function was added to
+    the events of all clients, as moto does, or an environment variable or the AWS configuration has
+    an effect.
     """
     # absent while another thread imports the module
-    handlers, endpoint = getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None), spec.endpoint
-    if (handlers is not None and len(handlers) != _stored()["handlers"]) or not _is_unset(has_endpoint=endpoint is not None):
+    handlers, endpoint = (
+        getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None),
+        spec.endpoint,
+    )
+    if (handlers is not None and len(handlers) != _stored()["handlers"]) or not _is_unset(
+        has_endpoint=endpoint is not None
+    ):
         return False
-    return endpoint is None or is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
+    return (
+        endpoint is None or is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
+    )
 
 
 def _is_unset(*, has_endpoint: bool) -> bool:
     for name in os.environ:
-        if name.startswith(("AWS_", "BOTO")) and not _VARIABLES.fullmatch(name) and not (has_endpoint and name.startswith(_ENDPOINTS)):
+        if (
+            name.startswith(("AWS_", "BOTO"))
+            and not _VARIABLES.fullmatch(name)
+            and not (has_endpoint and name.startswith(_ENDPOINTS))
+        ):
             return False
-    files = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
-    return all(_is_plain_file(os.path.expanduser(os.path.expandvars(os.environ.get(name) or default))) for name, default in files)
+    files = (
+        ("AWS_CONFIG_FILE", "~/.aws/config"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    )
+    return all(
+        _is_plain_file(os.path.expanduser(os.path.expandvars(os.environ.get(name) or default)))
+        for name, default in files
+    )
 
 
 def _is_plain_file(path: str) -> bool:
@@ -173,12 +205,16 @@ def _is_plain_file(path: str) -> bool:
         found = raw_config_parse(path)
     except BotoCoreError:
         return False  # botocore's client explains it
-    return all(_SETTINGS.fullmatch(name) for name in found.get("default", {}) | found.get("profile default", {}))
+    return all(
+        _SETTINGS.fullmatch(name)
+        for name in found.get("default", {}) | found.get("profile default", {})
+    )
 
 
 def build(services: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return the table of the installed botocore: by service, the operations that need its client or one of its functions. It contains the
-    services that botocore signs for their own name and region everywhere.
+    """Return the table of the installed botocore: by service, the operations that need its client
+    or one of its functions. It contains the services that botocore signs for their own name and
+    region everywhere.
     """
     import botocore.handlers
     import botocore.session
@@ -189,18 +225,35 @@ def build(services: Iterable[str] | None = None) -> dict[str, Any]:
         client = make_client(ClientSpec(name, "eu-west-1", None, Keys("k", "s")))
         model = client.meta.service_model
         verdicts = {one: judge(client, model.operation_model(one)) for one in model.operation_names}
-        without = sorted(one for one, verdict in verdicts.items() if verdict.reasons or verdict.before or verdict.after)
+        without = sorted(
+            one
+            for one, verdict in verdicts.items()
+            if verdict.reasons or verdict.before or verdict.after
+        )
         if len(without) < len(verdicts) and _signs_for_itself(session, model):
             found[name] = without
-    return {"botocore": botocore.__version__, "handlers": len(botocore.handlers.BUILTIN_HANDLERS), "services": found}
+    return {
+        "botocore": botocore.__version__,
+        "handlers": len(botocore.handlers.BUILTIN_HANDLERS),
+        "services": found,
+    }
 
 
 def _signs_for_itself(session: Any, model: Any) -> bool:
-    """Return whether botocore signs the service's requests with its own name and the request's region in all regions."""
+    """Return whether botocore signs the service's requests with its own name and the request's
+    region in all regions.
+    """
     from botocore.client import ClientEndpointBridge
 
     resolver = session._get_internal_component("endpoint_resolver")
-    bridge = ClientEndpointBridge(resolver, {}, None, service_signing_name=model.metadata.get("signingName"))
-    regions = {one for partition in resolver._endpoint_data["partitions"] for one in partition["regions"]}
+    bridge = ClientEndpointBridge(
+        resolver, {}, None, service_signing_name=model.metadata.get("signingName")
+    )
+    regions = {
+        one for partition in resolver._endpoint_data["partitions"] for one in partition["regions"]
+    }
     resolved = ((region, bridge.resolve(model.endpoint_prefix, region)) for region in regions)
-    return all((one["signing_region"], one["signing_name"]) == (region, model.signing_name) for region, one in resolved)
+    return all(
+        (one["signing_region"], one["signing_name"]) == (region, model.signing_name)
+        for region, one in resolved
+    )

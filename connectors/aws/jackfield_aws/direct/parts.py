@@ -1,4 +1,6 @@
-"""Parts of a botocore client for direct calls: models, serializer, parser, endpoint rules and credentials."""
+"""Parts of a botocore client for direct calls: models, serializer, parser, endpoint rules and
+credentials.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from jackfield_aws.direct.wires import Reach
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Service:
-    """Service as seen by one client. ``sign_as`` is the default scope of signatures, unless the endpoint rules name another."""
+    """Service as seen by one client. ``sign_as`` is the default scope of signatures, unless the
+    endpoint rules name another.
+    """
 
     model: Any
     serializer: Any

@@ -1,4 +1,6 @@
-"""Public files of AWS, such as the certificates of Amazon SNS's signatures, fetched without a signature through a client's route."""
+"""Public files of AWS, such as the certificates of Amazon SNS's signatures, fetched without a
+signature through a client's route.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ _OK = 200
 
 
 def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
-    """Fetch ``url`` with a client's proxy and certificate authorities, within 5 seconds. Redirects are not followed.
+    """Fetch ``url`` with a client's proxy and certificate authorities, within 5 seconds. Redirects
+    are not followed.
 
-    :raises JackfieldError: if it cannot be fetched, is larger than ``most`` bytes, or the guard refuses the host.
+    :raises JackfieldError: if it cannot be fetched, is larger than ``most`` bytes, or the guard
+        refuses the host.
     """
     place = urlsplit(url)
     target = Target(place.scheme, place.hostname or "", place.port or PORTS[place.scheme])
@@ -34,10 +38,20 @@ def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
         reply = wire.send("GET", target, place.path.encode(), fields, None, limit, lambda: None)
         if reply.status != _OK:
             reply.close()
-            raise Unavailable(f"{place.netloc} answered {reply.status} to a request for {place.path}", sent=Sent.NOTHING)
+            raise Unavailable(
+                f"{place.netloc} answered {reply.status} to a request for {place.path}",
+                sent=Sent.NOTHING,
+            )
         return reply.read(most)
     except LookupError:
-        raise Unavailable("files of AWS cannot be fetched over a proxy that is spoken to over TLS", sent=Sent.NOTHING) from None
+        raise Unavailable(
+            "files of AWS cannot be fetched over a proxy that is spoken to over TLS",
+            sent=Sent.NOTHING,
+        ) from None
     except WireFault as fault:
         inner = getattr(raised_by_wire(fault, url), "kwargs", {}).get("error")
-        raise (inner if isinstance(inner, JackfieldError) else Unavailable(f"{place.netloc} gave no answer")) from None
+        raise (
+            inner
+            if isinstance(inner, JackfieldError)
+            else Unavailable(f"{place.netloc} gave no answer")
+        ) from None

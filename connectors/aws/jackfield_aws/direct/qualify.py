@@ -1,8 +1,9 @@
-"""Rule for operations without botocore's client: the client's event system must add nothing to their calls beyond the work of this
-package's modules.
+"""Rule for operations without botocore's client: the client's event system must add nothing to
+their calls beyond the work of this package's modules.
 
-There is no list of services or operations. A call emits events, and botocore's emitter knows the functions that listen to them. An
-operation falls back to the client if a function listens that is not named here: from a later botocore, or from a connector's author.
+There is no list of services or operations. A call emits events, and botocore's emitter knows the
+functions that listen to them. An operation falls back to the client if a function listens that is
+not named here: from a later botocore, or from a connector's author.
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ from botocore.utils import get_token_from_environment
 from jackfield.kernel.dataclass import dataclass
 
 _EVENTS = (
-    "provide-client-params", "before-parameter-build", "before-call", "request-created", "choose-signer", "before-sign", "before-send",
-    "before-parse", "response-received", "needs-retry", "after-call", "after-call-error",
-)  # fmt: skip
+    "provide-client-params",
+    "before-parameter-build",
+    "before-call",
+    "request-created",
+    "choose-signer",
+    "before-sign",
+    "before-send",
+    "before-parse",
+    "response-received",
+    "needs-retry",
+    "after-call",
+    "after-call-error",
+)
 """Events of a call whose full names end with service and operation."""
 _RESOLUTION = "before-endpoint-resolution"
 """Event whose full name ends with the service."""
@@ -35,7 +46,8 @@ _DONE = frozenset(
         "botocore.handlers.inject_api_version_header_if_needed",
         "botocore.handlers._handle_request_validation_mode_member",
         "botocore.discovery.block_endpoint_discovery_required_operations",
-        # what serves botocore's retries, which are off: their headers are added after signing, and tell nothing of the request
+        # what serves botocore's retries, which are off: their headers are added after signing, and
+        # tell nothing of the request
         "botocore.handlers.add_retry_headers",
         "botocore.retries.standard.RetryQuotaChecker.release_retry_quota",
         "botocore.retries.standard.MaxAttemptsSeeder.seed_max_attempts",
@@ -67,9 +79,13 @@ _AFTER = frozenset(
         "botocore.handlers.json_decode_template_body",
     }
 )
-"""Listeners of ``after-call`` that only change or read the parsed response: direct calls call them."""
+"""Listeners of ``after-call`` that only change or read the parsed response: direct calls call
+them.
+"""
 _SIGNATURE = "v4"
-_OWN_FIELDS = frozenset({"authorization", "content-length", "date", "host", "x-amz-date", "x-amz-security-token"})
+_OWN_FIELDS = frozenset(
+    {"authorization", "content-length", "date", "host", "x-amz-date", "x-amz-security-token"}
+)
 """Header fields that an input must not set, since the request sets them."""
 
 Listener = Callable[..., object]
@@ -77,8 +93,8 @@ Listener = Callable[..., object]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Verdict on an operation: the reasons why it needs botocore's client (empty if it does not), and botocore's functions for direct
-    calls.
+    """Verdict on an operation: the reasons why it needs botocore's client (empty if it does not),
+    and botocore's functions for direct calls.
     """
 
     reasons: frozenset[str]
@@ -91,20 +107,30 @@ PLAIN = Verdict(frozenset())
 
 
 def judge(client: Any, operation: Any) -> Verdict:
-    """Return the verdict on an operation, by its model, the client's settings and the functions that listen to its calls."""
+    """Return the verdict on an operation, by its model, the client's settings and the functions
+    that listen to its calls.
+    """
     reasons = {*_of_client(client), *_of_model(operation)}
     called: dict[str, list[Listener]] = {}
     for event, listener in _listeners(client.meta.events, operation):
         name = name_of(listener)
-        if (event == "before-parameter-build" and name in _BEFORE) or (event == "after-call" and name in _AFTER):
+        if (event == "before-parameter-build" and name in _BEFORE) or (
+            event == "after-call" and name in _AFTER
+        ):
             called.setdefault(event, []).append(listener)
         elif name not in _DONE:
             reasons.add(f"{event}: {name}")
-    return Verdict(frozenset(reasons), tuple(called.get("before-parameter-build", ())), tuple(called.get("after-call", ())))
+    return Verdict(
+        frozenset(reasons),
+        tuple(called.get("before-parameter-build", ())),
+        tuple(called.get("after-call", ())),
+    )
 
 
 def registrations(client: Any) -> object:
-    """Return an object that botocore replaces when a function is added to the client's events or removed from them."""
+    """Return an object that botocore replaces when a function is added to the client's events or
+    removed from them.
+    """
     return client.meta.events._emitter._lookup_cache
 
 
@@ -115,12 +141,18 @@ def name_of(listener: Any) -> str:
     owner = getattr(listener, "__self__", None)
     kind = listener if owner is None else type(owner)
     name = getattr(listener, "__name__", "") if owner is not None else ""
-    return ".".join(part for part in (kind.__module__, getattr(kind, "__qualname__", type(kind).__qualname__), name) if part)
+    return ".".join(
+        part
+        for part in (kind.__module__, getattr(kind, "__qualname__", type(kind).__qualname__), name)
+        if part
+    )
 
 
 def _listeners(events: Any, operation: Any) -> Iterator[tuple[str, Listener]]:
     service = operation.service_model.service_id.hyphenize()
-    names = {event: f"{event}.{service}.{operation.name}" for event in _EVENTS} | {_RESOLUTION: f"{_RESOLUTION}.{service}"}
+    names = {event: f"{event}.{service}.{operation.name}" for event in _EVENTS} | {
+        _RESOLUTION: f"{_RESOLUTION}.{service}"
+    }
     for event, name in names.items():
         alias = events._alias_event_name(name)
         for listener in events._emitter._handlers.prefix_search(alias):
@@ -159,9 +191,12 @@ def _of_model(operation: Any) -> Iterator[str]:
         "stream of events": operation.has_event_stream_input or operation.has_event_stream_output,
         "unsigned body": operation.unsigned_payload,
         "compression": getattr(operation, "request_compression", None),
-        "endpoint discovery": (operation.endpoint_discovery or {}).get("required") or operation.is_endpoint_discovery_operation,
+        "endpoint discovery": (operation.endpoint_discovery or {}).get("required")
+        or operation.is_endpoint_discovery_operation,
         "endpoint from nested inputs": operation.operation_context_parameters,
-        "input in a header field of the request": any(_is_own_field(member) for member in _members(operation)),
+        "input in a header field of the request": any(
+            _is_own_field(member) for member in _members(operation)
+        ),
     }
     yield from (reason for reason, is_asked in asked.items() if is_asked)
 
@@ -172,4 +207,7 @@ def _members(operation: Any) -> Iterator[Any]:
 
 def _is_own_field(member: Any) -> bool:
     serialization = member.serialization
-    return serialization.get("location") == "header" and str(serialization.get("name", "")).lower() in _OWN_FIELDS
+    return (
+        serialization.get("location") == "header"
+        and str(serialization.get("name", "")).lower() in _OWN_FIELDS
+    )

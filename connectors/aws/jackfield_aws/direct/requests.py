@@ -1,4 +1,6 @@
-"""Building of a signed request from an operation and its parameters, with botocore's serializer and endpoint rules."""
+"""Building of a signed request from an operation and its parameters, with botocore's serializer and
+endpoint rules.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,11 @@ class Operation:
     def of(cls, model: Any, verdict: Verdict) -> Operation:
         """Return the operation described by a model."""
         return cls(
-            model, verdict, tuple(model.idempotent_members), tuple(one.member_name for one in model.context_parameters), is_safe(model.name)
+            model,
+            verdict,
+            tuple(model.idempotent_members),
+            tuple(one.member_name for one in model.context_parameters),
+            is_safe(model.name),
         )
 
 
@@ -67,7 +73,9 @@ class Endpoint:
     wire: Wire
 
     def at(self, prefix: str) -> tuple[Target, str]:
-        """Return the server and the Host field for ``prefix`` before the endpoint's host, as an input's value may require."""
+        """Return the server and the Host field for ``prefix`` before the endpoint's host, as an
+        input's value may require.
+        """
         return _server(self.scheme, prefix + self.name, self.port)
 
 
@@ -108,10 +116,14 @@ class Requests:
         self._endpoints: dict[tuple[str, ...], Endpoint] = {}
 
     def build(
-        self, operation: Operation, parameters: dict[str, Any], credentials: Callable[[], Credentials], call: Call | None = None
+        self,
+        operation: Operation,
+        parameters: dict[str, Any],
+        credentials: Callable[[], Credentials],
+        call: Call | None = None,
     ) -> Request:
-        """Build and sign a request. ``parameters`` may be changed; ``credentials`` is called for the signature only, so a traceback of a
-        refused parameter does not contain them.
+        """Build and sign a request. ``parameters`` may be changed; ``credentials`` is called for
+        the signature only, so a traceback of a refused parameter does not contain them.
 
         :raises Unfit: if only botocore's client can build it.
         """
@@ -123,21 +135,41 @@ class Requests:
                 parameters[name] = str(uuid.uuid4())
         endpoint = self._endpoint(operation, parameters)
         found = service.serializer.serialize_to_request(parameters, model)
-        headers = {name: value if type(value) is str else _text(value) for name, value in found["headers"].items()}
+        headers = {
+            name: value if type(value) is str else _text(value)
+            for name, value in found["headers"].items()
+        }
         headers.update(endpoint.headers)
         body = found["body"] if type(found["body"]) is bytes else _body(found["body"])
         path, query = _address(endpoint, found["url_path"], found["query_string"])
         prefix = found.get("host_prefix") if service.has_host_prefix else None
         target, host = endpoint.at(prefix) if prefix else (endpoint.target, endpoint.host)
-        self._signer.sign(found["method"], path, query, headers, body, credentials(), endpoint.scope, host)
-        headers["User-Agent"] = service.user_agent if operation.is_safe else marked_agent(service.user_agent, call)
+        self._signer.sign(
+            found["method"], path, query, headers, body, credentials(), endpoint.scope, host
+        )
+        headers["User-Agent"] = (
+            service.user_agent if operation.is_safe else marked_agent(service.user_agent, call)
+        )
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             _add_trace(headers)
-        return Request(found["method"], target, host, f"{path}?{query}" if query else path, headers, body, endpoint.wire)
+        return Request(
+            found["method"],
+            target,
+            host,
+            f"{path}?{query}" if query else path,
+            headers,
+            body,
+            endpoint.wire,
+        )
 
     def _endpoint(self, operation: Operation, parameters: Mapping[str, Any]) -> Endpoint:
-        key = (operation.model.name, *[value if type(value) is str else f"{type(value)} {value!r}"
-                                       for value in map(parameters.get, operation.located)])  # fmt: skip
+        key = (
+            operation.model.name,
+            *[
+                value if type(value) is str else f"{type(value)} {value!r}"
+                for value in map(parameters.get, operation.located)
+            ],
+        )
         found = self._endpoints.get(key)
         if found is None:
             found = self._resolved(operation.model, parameters)
@@ -152,15 +184,24 @@ class Requests:
         :raises Unfit: if they require another signature, or a proxy that the wire cannot use.
         """
         service = self._service
-        context = {"client_region": service.region, "client_config": service.config, "auth_type": model.resolved_auth_type}
-        found = service.rules.construct_endpoint(operation_model=model, call_args=parameters, request_context=context)
+        context = {
+            "client_region": service.region,
+            "client_config": service.config,
+            "auth_type": model.resolved_auth_type,
+        }
+        found = service.rules.construct_endpoint(
+            operation_model=model, call_args=parameters, request_context=context
+        )
         signing: Mapping[str, Any] = {}
         kind, schemes = model.resolved_auth_type, found.properties.get("authSchemes")
         if schemes is not None:
             kind, signing = service.rules.auth_schemes_to_signing_ctx(schemes)
         if kind not in (None, _V4):
             raise Unfit(f"signature {kind}")
-        scope = Scope(signing.get("region") or service.sign_as.region, signing.get("signing_name") or service.sign_as.name)
+        scope = Scope(
+            signing.get("region") or service.sign_as.region,
+            signing.get("signing_name") or service.sign_as.name,
+        )
         if kind == _V4 and scope.name in _S3:
             raise Unfit("signature of S3")
         try:
@@ -170,7 +211,18 @@ class Requests:
         parts = urlsplit(found.url)
         target, host = _server(parts.scheme, parts.hostname or "", parts.port)
         headers = dict(found.headers)
-        return Endpoint(parts.scheme, parts.hostname or "", parts.port, parts.path, parts.query, headers, scope, target, host, wire)
+        return Endpoint(
+            parts.scheme,
+            parts.hostname or "",
+            parts.port,
+            parts.path,
+            parts.query,
+            headers,
+            scope,
+            target,
+            host,
+            wire,
+        )
 
 
 def _server(scheme: str, name: str, port: int | None) -> tuple[Target, str]:
@@ -204,7 +256,9 @@ def _body(body: Any) -> bytes:
     if isinstance(body, str):
         return body.encode()
     if isinstance(body, dict):
-        return urlencode([(_raw(name), _raw(value)) for name, value in body.items()], doseq=True).encode()
+        return urlencode(
+            [(_raw(name), _raw(value)) for name, value in body.items()], doseq=True
+        ).encode()
     if isinstance(body, bytearray | memoryview):
         return bytes(body)
     if body is None:

@@ -1,4 +1,6 @@
-"""Signature Version 4 in request headers (IAM User Guide, "Create a signed AWS API request"); a day's derived keys are cached."""
+"""Signature Version 4 in request headers (IAM User Guide, "Create a signed AWS API request"); a
+day's derived keys are cached.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 """Pattern of a path that is already canonical."""
 _MOST_KEYS = 16
-"""Maximum derived keys in a signer's cache: enough for an identity's last sessions, and the few regions and service names of one client."""
+"""Maximum derived keys in a signer's cache: enough for an identity's last sessions, and the few
+regions and service names of one client.
+"""
 
 
 class Credentials(Protocol):
@@ -50,7 +54,9 @@ class Scope:
 
 
 class Signer(SecretHolder):
-    """Signer of requests. It caches at most 16 derived keys, which are secrets: it never prints them, and cannot be pickled."""
+    """Signer of requests. It caches at most 16 derived keys, which are secrets: it never prints
+    them, and cannot be pickled.
+    """
 
     __slots__ = ("_keys",)
 
@@ -61,21 +67,35 @@ class Signer(SecretHolder):
         return f"Signer({len(self._keys)} keys)"
 
     def sign(
-        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, credentials: Credentials, scope: Scope, host: str
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str],
+        body: bytes,
+        credentials: Credentials,
+        scope: Scope,
+        host: str,
     ) -> None:
-        """Add the date, the session token and the signature to ``headers``. ``path`` and ``query`` are the request target's, and ``host``
-        is its Host field."""
+        """Add the date, the session token and the signature to ``headers``. ``path`` and ``query``
+        are the request target's, and ``host`` is its Host field.
+        """
         stamp = now().strftime("%Y%m%dT%H%M%SZ")
         headers["X-Amz-Date"] = stamp
         if credentials.token:
             headers["X-Amz-Security-Token"] = credentials.token
         lines, names = _canonical_headers(headers, host)
-        digest = headers.get("X-Amz-Content-SHA256") or (sha256(body).hexdigest() if body else _EMPTY)
+        digest = headers.get("X-Amz-Content-SHA256") or (
+            sha256(body).hexdigest() if body else _EMPTY
+        )
         canonical = f"{method}\n{_canonical_path(path)}\n{query and _canonical_query(query)}\n{lines}\n{names}\n{digest}"
         area = f"{stamp[:8]}/{scope.region}/{scope.name}/{_END}"
         text = f"{_ALGORITHM}\n{stamp}\n{area}\n{sha256(canonical.encode()).hexdigest()}"
         signature = _digest(self._key(credentials.secret_key, stamp[:8], scope), text).hex()
-        headers["Authorization"] = f"{_ALGORITHM} Credential={credentials.access_key}/{area}, SignedHeaders={names}, Signature={signature}"
+        headers["Authorization"] = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{area}, SignedHeaders={names}, "
+            f"Signature={signature}"
+        )
 
     def _key(self, secret: str, day: str, scope: Scope) -> bytes:
         key = (secret, day, scope.region, scope.name)
@@ -91,7 +111,9 @@ class Signer(SecretHolder):
 
 
 def now() -> datetime:
-    """Return the time of a signature. AWS compares it with its own clock, so it is the system's, never the runtime's."""
+    """Return the time of a signature. AWS compares it with its own clock, so it is the system's,
+    never the runtime's.
+    """
     return datetime.now(UTC)
 
 
@@ -119,4 +141,6 @@ def _canonical_query(query: str) -> str:
     if "&" not in query:
         return query if not query or "=" in query else f"{query}="
     pairs = (pair.partition("=") for pair in query.split("&"))
-    return "&".join([f"{name}={value}" for name, value in sorted((name, value) for name, _, value in pairs)])
+    return "&".join(
+        [f"{name}={value}" for name, value in sorted((name, value) for name, _, value in pairs)]
+    )

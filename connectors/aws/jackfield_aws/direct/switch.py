@@ -1,4 +1,6 @@
-"""Switch for direct calls, and boto3's client in place of botocore's for all calls while it is off."""
+"""Switch for direct calls, and boto3's client in place of botocore's for all calls while it is
+off.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ def is_on() -> bool:
 
 
 def creator(session: Any) -> Callable[..., Any]:
-    """Return the client factory of a botocore Session, which the caller has locked: the Session's own or, with direct calls
-    off, boto3's.
+    """Return the client factory of a botocore Session, which the caller has locked: the Session's
+    own or, with direct calls off, boto3's.
     """
     if is_on():
         return session.create_client  # type: ignore[no-any-return]

@@ -1,4 +1,6 @@
-"""Routes of a client's requests to AWS: proxy, certificates and guard. One wire per combination serves the whole process."""
+"""Routes of a client's requests to AWS: proxy, certificates and guard. One wire per combination
+serves the whole process.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reach:
-    """Settings of a client that decide how its requests are sent. ``bundle`` is a file of certificate authorities, None for botocore's own.
-    ``guard_path`` points at the connection's value that names the endpoint. ``read_timeout`` limits a request without a deadline, in
-    seconds.
+    """Settings of a client that decide how its requests are sent. ``bundle`` is a file of
+    certificate authorities, None for botocore's own. ``guard_path`` points at the connection's
+    value that names the endpoint. ``read_timeout`` limits a request without a deadline, in seconds.
     """
 
     bundle: str | None
@@ -57,7 +59,11 @@ def _wire(proxy: Proxy | None, bundle: str | None, guard: Guard, guard_path: str
     # It holds connections but nobody's credentials: each request brings its own signature.
     return Wire(
         WireSettings(
-            guard=guard, guard_path=guard_path, tls=functools.partial(_context, bundle), route=proxy, connect_timeout=CONNECT_TIMEOUT
+            guard=guard,
+            guard_path=guard_path,
+            tls=functools.partial(_context, bundle),
+            route=proxy,
+            connect_timeout=CONNECT_TIMEOUT,
         )
     )
 

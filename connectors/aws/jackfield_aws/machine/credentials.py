@@ -1,4 +1,6 @@
-"""Machine credentials for botocore's clients. They are fetched when a connection is opened, not by a client."""
+"""Machine credentials for botocore's clients. They are fetched when a connection is opened, not by
+a client.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from jackfield_aws.keys import Keys
 
 
 class MachineCredentials(Credentials):  # type: ignore[misc]
-    """Credentials shared by all clients of one identity. ``read`` waits for a fetch only if the last credentials have expired."""
+    """Credentials shared by all clients of one identity. ``read`` waits for a fetch only if the
+    last credentials have expired.
+    """
 
     method = "machine"
     account_id = None
@@ -24,7 +28,9 @@ class MachineCredentials(Credentials):  # type: ignore[misc]
         :raises JackfieldError: if they have expired and cannot be fetched.
         """
         keys = self._read()
-        return ReadOnlyCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token, None)
+        return ReadOnlyCredentials(
+            keys.access_key_id, keys.secret_access_key, keys.session_token, None
+        )
 
     @property
     def access_key(self) -> str:

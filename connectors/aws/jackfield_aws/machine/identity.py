@@ -1,4 +1,6 @@
-"""Identity of the machine: one thread fetches its credentials for all callers, and renews them before they expire."""
+"""Identity of the machine: one thread fetches its credentials for all callers, and renews them
+before they expire.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, check_may_wait, exhausted
+from jackfield.connector import (
+    Deadline,
+    JackfieldError,
+    Sent,
+    Unavailable,
+    check_may_wait,
+    exhausted,
+)
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import Raised, attempt
@@ -21,11 +30,13 @@ from jackfield_aws.machine.errors import explain
 from jackfield_aws.machine.sources import Found, Latest, Sources
 
 _ADVISORY, _MANDATORY = 900.0, 600.0
-"""Seconds before expiry from which credentials are renewed in the background, and from which callers wait for the renewal:
-botocore's own.
+"""Seconds before expiry from which credentials are renewed in the background, and from which
+callers wait for the renewal: botocore's own.
 """
 _PARTS = 4
-"""Divisor of a short credential lifetime: the last quarter is for renewal, half of that for waiting."""
+"""Divisor of a short credential lifetime: the last quarter is for renewal, half of that for
+waiting.
+"""
 _AGAIN = 30.0
 """Seconds until a failed renewal of valid credentials is retried."""
 _PATIENCE = 5.0
@@ -33,7 +44,9 @@ _PATIENCE = 5.0
 _LONGEST = 60.0
 """Maximum seconds of a fetch."""
 _MOST = 8
-"""Maximum number of one identity's threads. A source that cannot be interrupted leaves its thread behind."""
+"""Maximum number of one identity's threads. A source that cannot be interrupted leaves its thread
+behind.
+"""
 
 
 @dataclass(slots=True, repr=False)
@@ -49,7 +62,11 @@ class _Fetch(SecretHolder):
     @property
     def place(self) -> str:
         """Name of the source in use."""
-        return LABELS.get(self.sources.method, "the AWS configuration") if self.sources is not None else "the AWS configuration"
+        return (
+            LABELS.get(self.sources.method, "the AWS configuration")
+            if self.sources is not None
+            else "the AWS configuration"
+        )
 
 
 @dataclass(slots=True, repr=False)
@@ -75,8 +92,8 @@ class _Held(SecretHolder):
 class MachineIdentity(ProcessLocal, SecretHolder):
     """Credentials of the machine from one configuration. Thread-safe.
 
-    A fetch runs in its own thread and ends when no caller waits any more. ``path`` points at the connection's value that decides the
-    identity; ``make`` creates a botocore session.
+    A fetch runs in its own thread and ends when no caller waits any more. ``path`` points at the
+    connection's value that decides the identity; ``make`` creates a botocore session.
     """
 
     def __init__(self, path: str, make: Callable[[], Any]) -> None:
@@ -109,7 +126,11 @@ class MachineIdentity(ProcessLocal, SecretHolder):
 
     def _held_keys(self) -> Keys:
         held = self._held
-        return held.found.keys if held is not None and held.is_valid(self._clock.time()) else self.keys_now()
+        return (
+            held.found.keys
+            if held is not None and held.is_valid(self._clock.time())
+            else self.keys_now()
+        )
 
     def keys_now(self) -> Keys:
         """Return the keys, as ``found`` does within the current deadline.
@@ -119,7 +140,8 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         return self.found(current_deadline() or Deadline.after(_LONGEST, self._clock)).keys
 
     def found(self, deadline: Deadline) -> Found:
-        """Return the credentials. One fetch serves all callers; each waits until its own deadline at most.
+        """Return the credentials. One fetch serves all callers; each waits until its own deadline
+        at most.
 
         :raises JackfieldError: if they cannot be fetched; nothing was sent to any other service.
         """
@@ -133,7 +155,9 @@ class MachineIdentity(ProcessLocal, SecretHolder):
             check_may_wait()
         fetch = self._joined(deadline)
         if held is not None and is_valid:
-            fetch.done.wait(min(_PATIENCE, deadline.remaining() / 2) if now >= held.wait_at else 0.0)
+            fetch.done.wait(
+                min(_PATIENCE, deadline.remaining() / 2) if now >= held.wait_at else 0.0
+            )
             return fetch.found or held.found
         if not fetch.done.wait(deadline.remaining()):
             raise deadline.passed(Sent.NOTHING, self._failed or _slow(fetch))
@@ -144,7 +168,9 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         return fetch.found
 
     def drop(self, used: Found) -> None:
-        """Drop credentials that AWS has refused as expired, unless newer ones have replaced them."""
+        """Drop credentials that AWS has refused as expired, unless newer ones have replaced
+        them.
+        """
         with self._lock:
             if self._held is not None and self._held.found is used:
                 self._held = None
@@ -154,7 +180,9 @@ class MachineIdentity(ProcessLocal, SecretHolder):
 
         :raises Unavailable: if too many threads still hang.
         """
-        seconds = min(_LONGEST, getattr(deadline, "longest", deadline.at) - deadline.clock.monotonic())
+        seconds = min(
+            _LONGEST, getattr(deadline, "longest", deadline.at) - deadline.clock.monotonic()
+        )
         with self._lock:
             fetch = self._fetch
             if fetch is not None and fetch.deadline.remaining() > 0:
@@ -163,15 +191,21 @@ class MachineIdentity(ProcessLocal, SecretHolder):
             if self._running >= _MOST:
                 raise Unavailable(
                     "this machine's AWS identity cannot be fetched: earlier fetches still hang",
-                    hint="Find out what blocks: a file on a network file system, or name resolution.",
+                    hint=(
+                        "Find out what blocks: a file on a network file system, or name resolution."
+                    ),
                     sent=Sent.NOTHING,
                 )
-            fetch = self._fetch = _Fetch(Latest(self._clock, self._clock.monotonic() + seconds, seconds))
+            fetch = self._fetch = _Fetch(
+                Latest(self._clock, self._clock.monotonic() + seconds, seconds)
+            )
             self._start(fetch)
             return fetch
 
     def _start(self, fetch: _Fetch) -> None:
-        thread = threading.Thread(target=Context().run, args=(self._run, fetch), name="aws-identity", daemon=True)
+        thread = threading.Thread(
+            target=Context().run, args=(self._run, fetch), name="aws-identity", daemon=True
+        )
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:
@@ -185,14 +219,22 @@ class MachineIdentity(ProcessLocal, SecretHolder):
     def _run(self, fetch: _Fetch) -> None:
         with fetching(fetch.deadline):
             outcome = attempt(self._fetched, fetch)
-            error = explain(outcome.error, fetch.sources, self._path, self._before) if isinstance(outcome, Raised) else None
+            error = (
+                explain(outcome.error, fetch.sources, self._path, self._before)
+                if isinstance(outcome, Raised)
+                else None
+            )
         with self._lock:
             self._running -= 1
             if self._fetch is fetch:
                 self._fetch = None
             now = self._clock.time()
             if not isinstance(outcome, Raised):
-                fetch.found, self._held, self._before = outcome, _Held.of(outcome, now), outcome.method
+                fetch.found, self._held, self._before = (
+                    outcome,
+                    _Held.of(outcome, now),
+                    outcome.method,
+                )
             elif self._held is not None and self._held.is_valid(now):
                 self._held.renew_at = now + _AGAIN
                 self._held.wait_at = max(self._held.wait_at, now + _AGAIN)

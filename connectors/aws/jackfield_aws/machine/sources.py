@@ -1,6 +1,8 @@
-"""botocore's sources of the machine's credentials, with limits: none waits beyond the deadline, prompts on a terminal or retries.
+"""botocore's sources of the machine's credentials, with limits: none waits beyond the deadline,
+prompts on a terminal or retries.
 
-The sources themselves stay botocore's. The functions and sessions through which they reach the network are replaced.
+The sources themselves stay botocore's. The functions and sessions through which they reach the
+network are replaced.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from jackfield_aws.limits import CONNECT_TIMEOUT, current_deadline
 WEB_IDENTITY, ROLE, SSO, LOGIN = "assume-role-with-web-identity", "assume-role", "sso", "login"
 PROCESS, CONTAINER, INSTANCE, ENVIRONMENT = "custom-process", "container-role", "iam-role", "env"
 _SILENCE = 5.0
-"""Maximum silence in seconds of STS, IAM Identity Center or the sign-in service, which normally answer within one."""
+"""Maximum silence in seconds of STS, IAM Identity Center or the sign-in service, which normally
+answer within one.
+"""
 _ROTATING = frozenset({"CreateToken", "CreateOAuth2Token"})
-"""Operations whose response may hold the only refresh token, which botocore writes to its file: they are awaited even if all
-callers left.
+"""Operations whose response may hold the only refresh token, which botocore writes to its file:
+they are awaited even if all callers left.
 """
 _CONTAINER_TRIES = 2
 _LONGEST_BODY = 2000
@@ -44,7 +48,8 @@ class Latest(Deadline):
 
     def extend(self, seconds: float) -> None:
         """Extend the deadline to at least ``seconds`` from now."""
-        object.__setattr__(self, "at", max(self.at, self.clock.monotonic() + seconds))  # frozen for everybody else
+        # frozen for everybody else
+        object.__setattr__(self, "at", max(self.at, self.clock.monotonic() + seconds))
 
 
 class MfaNeeded(Exception):
@@ -69,7 +74,9 @@ class Found(SecretHolder):
 
 
 class Metadata:
-    """HTTP session of a metadata service. It stores the last request's failure, or its status and body."""
+    """HTTP session of a metadata service. It stores the last request's failure, or its status and
+    body.
+    """
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -96,7 +103,9 @@ class Metadata:
 
 
 class Sources:
-    """Chain of sources of one botocore session, for one fetch. It records the last source and the outcomes of its requests."""
+    """Chain of sources of one botocore session, for one fetch. It records the last source and the
+    outcomes of its requests.
+    """
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -117,10 +126,14 @@ class Sources:
         return str(self._session.get_config_variable("profile") or "default")
 
     def setting(self, name: str, beside: str = "") -> str | None:
-        """Return a setting of the profile, or of the first of its source profiles that has both the setting and the one named by
-        ``beside``. Return None if no profile has it.
+        """Return a setting of the profile, or of the first of its source profiles that has both the
+        setting and the one named by ``beside``. Return None if no profile has it.
         """
-        profiles, profile, seen = self._session.full_config.get("profiles", {}), self.profile, set[str]()
+        profiles, profile, seen = (
+            self._session.full_config.get("profiles", {}),
+            self.profile,
+            set[str](),
+        )
         while profile and profile not in seen:
             seen.add(profile)
             found = profiles.get(profile, {})
@@ -130,8 +143,8 @@ class Sources:
         return None
 
     def fetch(self) -> Found:
-        """Return the credentials of the first source that has some. A failing source ends the search, since a later source would be another
-        identity.
+        """Return the credentials of the first source that has some. A failing source ends the
+        search, since a later source would be another identity.
 
         :raises Exception: the source's own error, or ``NoCredentials``.
         """
@@ -141,7 +154,11 @@ class Sources:
             self._limit(provider)
             found = provider.load()
             if found is None:
-                if provider.METHOD == INSTANCE and self.instance is not None and _is_there(self.instance):
+                if (
+                    provider.METHOD == INSTANCE
+                    and self.instance is not None
+                    and _is_there(self.instance)
+                ):
                     raise LookupError("the metadata service gave no credentials")
                 continue
             frozen, expires = found.get_frozen_credentials(), getattr(found, "_expiry_time", None)
@@ -153,7 +170,9 @@ class Sources:
         """Limit the sources' clients to one attempt each, which ends at the deadline."""
         create = self._session.create_client
         limits = Config(
-            connect_timeout=CONNECT_TIMEOUT, read_timeout=_SILENCE, retries={"mode": "standard", "total_max_attempts": 1}
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=_SILENCE,
+            retries={"mode": "standard", "total_max_attempts": 1},
         )  # total_max_attempts overrides AWS_MAX_ATTEMPTS
         self._session.set_default_client_config(limits)
 
@@ -170,7 +189,9 @@ class Sources:
         def observed(*given: Any) -> Any:
             deadline = current_deadline()
             if given and given[0] in _ROTATING and isinstance(deadline, Latest):
-                deadline.check()  # what nobody waits for any more renews nothing: the next fetch does, with the same token
+                # what nobody waits for any more renews nothing: the next fetch does, with the same
+                # token
+                deadline.check()
                 deadline.extend(_SILENCE)
             try:
                 found = call(*given)
@@ -191,13 +212,16 @@ class Sources:
             for source in provider._credential_sourcer._providers:
                 self._limit(source)
         elif provider.METHOD in (SSO, LOGIN):
-            provider._client_creator = self._session.create_client  # a chain that was shortened was made before clients were limited
+            # a chain that was shortened was made before clients were limited
+            provider._client_creator = self._session.create_client
         elif provider.METHOD == CONTAINER and self.container is None:
             fetcher = provider._fetcher
             fetcher.RETRY_ATTEMPTS, fetcher._sleep = _CONTAINER_TRIES, _wait_for_nothing
             self.container = fetcher._session = _metadata(fetcher._session)
         elif provider.METHOD == INSTANCE and self.instance is None:
-            self.instance = provider._role_fetcher._session = _metadata(provider._role_fetcher._session)
+            self.instance = provider._role_fetcher._session = _metadata(
+                provider._role_fetcher._session
+            )
 
     def _start(self, arguments: list[str], stdout: int, stderr: int) -> Program:
         self.program = Program(arguments, stdout, stderr)
@@ -222,9 +246,13 @@ def _metadata(session: Any) -> Metadata:
 
 
 def _is_there(service: Metadata) -> bool:
-    """Return whether an instance metadata service was reached; without a connection, this machine is not in EC2."""
+    """Return whether an instance metadata service was reached; without a connection, this machine
+    is not in EC2.
+    """
     absent = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
-    return service.status is not None or (service.failure is not None and type(service.failure).__name__ not in absent)
+    return service.status is not None or (
+        service.failure is not None and type(service.failure).__name__ not in absent
+    )
 
 
 def _refuse_to_prompt(_prompt: str) -> str:
@@ -240,7 +268,11 @@ class Program:
 
     def __init__(self, arguments: list[str], stdout: int, stderr: int) -> None:
         self._process = subprocess.Popen(  # noqa: S603 (the operator's command, without a shell)
-            arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
         )
 
     @property
@@ -256,14 +288,17 @@ class Program:
         deadline = current_deadline()
         while True:
             try:
-                output, said = self._process.communicate(timeout=None if deadline is None else deadline.remaining())
+                output, said = self._process.communicate(
+                    timeout=None if deadline is None else deadline.remaining()
+                )
             except subprocess.TimeoutExpired:
                 if deadline is None or deadline.remaining() > 0:
                     continue  # further callers wait for it
                 self._kill()
                 raise ProcessHangs from None
             else:
-                return output, said.decode("utf-8", "replace").encode()  # botocore would fail on other text
+                # botocore would fail on other text
+                return output, said.decode("utf-8", "replace").encode()
 
     def _kill(self) -> None:
         with suppress(OSError):

@@ -42,12 +42,19 @@ def _text(value: Any) -> str:
 
 
 def federated_trust(role: str, claims: Claims) -> dict[str, Any]:
-    """Build the statement of a role's trust policy for tokens of an issuer with this subject and audience."""
+    """Build the statement of a role's trust policy for tokens of an issuer with this subject and
+    audience.
+    """
     _, partition, _, _, account, *_ = (role.split(":") + [""] * 6)[:6]
     provider = f"arn:{partition or 'aws'}:iam::{account or '<account of the role>'}:oidc-provider/{claims.provider}"
     return {
         "Effect": "Allow",
         "Principal": {"Federated": provider},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{claims.provider}:sub": claims.subject, f"{claims.provider}:aud": claims.audience}},
+        "Condition": {
+            "StringEquals": {
+                f"{claims.provider}:sub": claims.subject,
+                f"{claims.provider}:aud": claims.audience,
+            }
+        },
     }

@@ -1,4 +1,6 @@
-"""Declaration of the actions of ``aws.s3`` that need several operations of S3. Their modules are imported on demand."""
+"""Declaration of the actions of ``aws.s3`` that need several operations of S3. Their modules are
+imported on demand.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ OWN_ACTIONS = connector = Connector(
         "jackfield_aws.s3.presigning": ("presignGet", "presignPut", "presignPost"),
     },
 )
-"""Connector with actions only: connection types, errors and regions come from the virtual connector."""
+"""Connector with actions only: connection types, errors and regions come from the virtual
+connector.
+"""
 
 
 def needed(name: str) -> dict[str, tuple[str, ...]]:

@@ -1,8 +1,9 @@
 """Object made of parts: sending of the missing parts by each poll, completion, and removal.
 
-S3 stores the state under the upload's ID: the next poll, in any process, lists the parts and sends the missing ones. A part that is sent
-again is replaced. The last request creates the object, and its answer is conclusive or it leaves evidence. After a lost answer the upload
-is gone and the object exists, so it is never created twice.
+S3 stores the state under the upload's ID: the next poll, in any process, lists the parts and sends
+the missing ones. A part that is sent again is replaced. The last request creates the object, and
+its answer is conclusive or it leaves evidence. After a lost answer the upload is gone and the
+object exists, so it is never created twice.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ PARALLEL = 3
 _PAUSE = 0.1
 """Seconds to the next poll of an unfinished upload."""
 _LONGEST = 20.0
-"""Seconds after which a poll begins no further part, so that progress is reported and a cancelled upload ends."""
+"""Seconds after which a poll begins no further part, so that progress is reported and a cancelled
+upload ends.
+"""
 _TRIES = 3
 _GONE = "NoSuchUpload"
 _CANNOT = ("MethodNotAllowed", "NotImplemented")
@@ -40,8 +43,8 @@ _NAMED = ("ExpectedBucketOwner", "RequestPayer")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Upload in progress: its destination, its ID, the sizes of its parts, and whether S3 stores checksums of its parts. Its start is a
-    time of the server's clock (RFC 9110 §5.6.7).
+    """Upload in progress: its destination, its ID, the sizes of its parts, and whether S3 stores
+    checksums of its parts. Its start is a time of the server's clock (RFC 9110 §5.6.7).
     """
 
     bucket: str
@@ -63,12 +66,14 @@ class Sender(Protocol):
     """Sender of an upload's parts."""
 
     def prepared(self, part: Part) -> Callable[[], Mapping[str, Any]]:
-        """Prepare a part in the action's thread; return a function for another thread, which sends the part and returns its entity tag and
-        checksum.
+        """Prepare a part in the action's thread; return a function for another thread, which sends
+        the part and returns its entity tag and checksum.
         """
 
     def is_there(self, about: Mapping[str, Any]) -> bool | None:
-        """Return whether an object, as HeadObject describes it, equals the sent content; None if only its size and time can decide."""
+        """Return whether an object, as HeadObject describes it, equals the sent content; None if
+        only its size and time can decide.
+        """
 
 
 def began(answer: Mapping[str, Any]) -> str:
@@ -82,8 +87,8 @@ def explained(error: Exception, client: Any) -> JackfieldError | None:
 
 
 def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dict[str, Any]:
-    """Send missing parts for some seconds, and complete the upload once all have arrived. Return its progress, or S3's description of the
-    object.
+    """Send missing parts for some seconds, and complete the upload once all have arrived. Return
+    its progress, or S3's description of the object.
 
     :raises JobFailed: if S3 refuses permanently; nothing of the upload is left.
     :raises Exception: if the next poll may succeed; arrived parts stay until then.
@@ -91,10 +96,16 @@ def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dic
     try:
         known = _there(s3, upload)
         there = known or {}
-        missing = [part for part in upload.cut.parts if there.get(part.number, {}).get("Size") != part.size]
+        missing = [
+            part for part in upload.cut.parts if there.get(part.number, {}).get("Size") != part.size
+        ]
         if missing and not _send(sender, missing, there, whole=known is None):
             done = sum(part.size for part in upload.cut.parts if part.number in there)
-            return Progress(done / max(1, upload.cut.size), f"{len(there):,} of {len(upload.cut):,} parts", _PAUSE)
+            return Progress(
+                done / max(1, upload.cut.size),
+                f"{len(there):,} of {len(upload.cut):,} parts",
+                _PAUSE,
+            )
         return _complete(s3, upload, there)
     except JobFailed as error:
         raise _given_up(s3, upload, error) from None
@@ -102,13 +113,20 @@ def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dic
         if _code(error) == _GONE:
             return _evidence(s3, upload, sender)
         found = explained(error, aws)
-        if found is None or found.sent is not Sent.REFUSED or found.retryable or found.stale_credentials:
+        if (
+            found is None
+            or found.sent is not Sent.REFUSED
+            or found.retryable
+            or found.stale_credentials
+        ):
             raise
         raise _given_up(s3, upload, found) from None
 
 
 def _there(s3: Any, upload: Upload) -> dict[int, dict[str, Any]] | None:
-    """Return S3's parts by number; None for a server that cannot list them, to which each poll sends all parts."""
+    """Return S3's parts by number; None for a server that cannot list them, to which each poll
+    sends all parts.
+    """
     try:
         return dict(_list_parts(s3, upload))
     except ClientError as error:
@@ -130,18 +148,29 @@ def _list_parts(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]
         marker = following
 
 
-def _send(sender: Sender, missing: list[Part], there: dict[int, dict[str, Any]], *, whole: bool) -> bool:
-    """Send parts, several concurrently, and record arrived ones in ``there``. Return whether all arrived within this poll's time or, with
-    ``whole``, within the call's time.
+def _send(
+    sender: Sender, missing: list[Part], there: dict[int, dict[str, Any]], *, whole: bool
+) -> bool:
+    """Send parts, several concurrently, and record arrived ones in ``there``. Return whether all
+    arrived within this poll's time or, with ``whole``, within the call's time.
     """
     call, slots = current_call(), Semaphore(PARALLEL)
-    until = math.inf if whole else monotonic() + (_LONGEST if call is None else min(_LONGEST, call.deadline.remaining() / 2))
+    until = (
+        math.inf
+        if whole
+        else monotonic()
+        + (_LONGEST if call is None else min(_LONGEST, call.deadline.remaining() / 2))
+    )
     waiting: list[tuple[Part, Future[Mapping[str, Any]]]] = []
     with ThreadPoolExecutor(PARALLEL, "s3-parts") as pool:
         for part in missing:
             slots.acquire()
             failed = any(future.done() and future.exception() is not None for _, future in waiting)
-            if failed or (waiting and monotonic() >= until) or (call is not None and call.cancelled.is_set()):
+            if (
+                failed
+                or (waiting and monotonic() >= until)
+                or (call is not None and call.cancelled.is_set())
+            ):
                 break
             future = pool.submit(sender.prepared(part))
             future.add_done_callback(lambda _done: slots.release())
@@ -160,10 +189,15 @@ def _send(sender: Sender, missing: list[Part], there: dict[int, dict[str, Any]],
 def _complete(s3: Any, upload: Upload, there: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     names = ("ETag", "ChecksumCRC32") if upload.checksums else ("ETag",)
     parts = [
-        {"PartNumber": part.number, **{name: there[part.number][name] for name in names if there[part.number].get(name)}}
+        {
+            "PartNumber": part.number,
+            **{name: there[part.number][name] for name in names if there[part.number].get(name)},
+        }
         for part in upload.cut.parts
     ]
-    answer: dict[str, Any] = s3.complete_multipart_upload(**upload.place, MultipartUpload={"Parts": parts})
+    answer: dict[str, Any] = s3.complete_multipart_upload(
+        **upload.place, MultipartUpload={"Parts": parts}
+    )
     sums = [part.get("ChecksumCRC32") for part in parts]
     if not all(sums):
         return answer
@@ -175,20 +209,29 @@ def _complete(s3: Any, upload: Upload, there: Mapping[int, Mapping[str, Any]]) -
 
 
 def _evidence(s3: Any, upload: Upload, sender: Sender) -> dict[str, Any]:
-    """Return S3's description of the object whose upload no longer exists: an earlier request completed it, and its answer was lost.
+    """Return S3's description of the object whose upload no longer exists: an earlier request
+    completed it, and its answer was lost.
 
     :raises JobFailed: if the object does not exist, or is another one.
     """
-    gone = "the upload is gone, and so is what it had sent: somebody has aborted it, or a lifecycle rule of the bucket"
+    gone = (
+        "the upload is gone, and so is what it had sent: somebody has aborted it, or a "
+        "lifecycle rule of the bucket"
+    )
     try:
-        about: dict[str, Any] = s3.head_object(Bucket=upload.bucket, Key=upload.key, ChecksumMode="ENABLED", **upload.further)
+        about: dict[str, Any] = s3.head_object(
+            Bucket=upload.bucket, Key=upload.key, ChecksumMode="ENABLED", **upload.further
+        )
     except ClientError as error:
         if _code(error) in _ABSENT:
             raise JobFailed(gone, sent=Sent.REFUSED) from None
         raise
     if about.get("ContentLength") == upload.cut.size and _is_newer(about, upload):
         verdict = sender.is_there(about)
-        if verdict or (verdict is None and str(about.get("ETag", "")).strip('"').endswith(f"-{len(upload.cut)}")):
+        if verdict or (
+            verdict is None
+            and str(about.get("ETag", "")).strip('"').endswith(f"-{len(upload.cut)}")
+        ):
             return about
     raise JobFailed(f"{gone}; the object with its key is another one", sent=Sent.REFUSED)
 
@@ -203,8 +246,8 @@ def _is_newer(about: Mapping[str, Any], upload: Upload) -> bool:
 
 
 def abort(s3: Any, upload: Upload) -> None:
-    """Remove an upload's parts. A part in transit may arrive later, so the removal is repeated until S3 lists none (Amazon S3 API
-    reference, AbortMultipartUpload).
+    """Remove an upload's parts. A part in transit may arrive later, so the removal is repeated
+    until S3 lists none (Amazon S3 API reference, AbortMultipartUpload).
 
     :raises Exception: if S3 does not answer, or refuses.
     """
@@ -230,8 +273,17 @@ def _given_up(s3: Any, upload: Upload, reason: JackfieldError) -> JobFailed:
     except ClientError as error:
         if not 400 <= error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:
             raise
-        left = f"; what it had sent could not be removed ({_code(error)}), and costs storage: its upload ID is {upload.id}"
-    return JobFailed(f"{reason.message}{left}", details=reason.details, hint=hint, provider=reason.provider, sent=Sent.REFUSED)
+        left = (
+            f"; what it had sent could not be removed ({_code(error)}), and costs storage: "
+            f"its upload ID is {upload.id}"
+        )
+    return JobFailed(
+        f"{reason.message}{left}",
+        details=reason.details,
+        hint=hint,
+        provider=reason.provider,
+        sent=Sent.REFUSED,
+    )
 
 
 @contextlib.contextmanager
@@ -253,5 +305,8 @@ def _code(error: ClientError) -> str:
 
 def shared(inputs: Any) -> dict[str, str]:
     """Return the inputs shared by all requests of an upload."""
-    found = {name: getattr(inputs, field) for name, field in zip(_NAMED, ("expected_bucket_owner", "request_payer"), strict=True)}
+    found = {
+        name: getattr(inputs, field)
+        for name, field in zip(_NAMED, ("expected_bucket_owner", "request_payer"), strict=True)
+    }
     return {name: value for name, value in found.items() if value is not None}

@@ -1,5 +1,5 @@
-"""Arithmetic of parts: the sizes of an object's parts, the object's checksum from the parts' checksums, and comparison with a server's
-description.
+"""Arithmetic of parts: the sizes of an object's parts, the object's checksum from the parts'
+checksums, and comparison with a server's description.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from jackfield.kernel.dataclass import dataclass
 
 MEBI = 1024 * 1024
 LEAST, MOST = 5 * MEBI, 5 * 1024 * MEBI
-"""Minimum and maximum bytes of a part; the last part may be smaller (Amazon S3 user guide, multipart upload limits)."""
+"""Minimum and maximum bytes of a part; the last part may be smaller (Amazon S3 user guide,
+multipart upload limits).
+"""
 COUNT = 10_000
 """Maximum number of parts (same source)."""
 USUAL = 8 * MEBI
@@ -42,14 +44,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Division of ``size`` bytes into parts of ``width``. All parts but the last have the same size, which R2 requires."""
+    """Division of ``size`` bytes into parts of ``width``. All parts but the last have the same
+    size, which R2 requires.
+    """
 
     size: int
     width: int
 
     @classmethod
     def of(cls, size: int, width: int) -> Cut:
-        """Divide an object into parts of ``width`` bytes, or of more bytes if there were too many parts."""
+        """Divide an object into parts of ``width`` bytes, or of more bytes if there were too many
+        parts.
+        """
         least = -(-size // COUNT)
         return cls(size, max(width, -(-least // MEBI) * MEBI))
 
@@ -83,13 +89,17 @@ def md5_text(content: bytes | bytearray | memoryview) -> str:
 
 
 def combined_crc32(parts: Iterable[str]) -> str:
-    """Return the composite checksum of an object from its parts' CRC-32 (S3 user guide, composite checksums)."""
+    """Return the composite checksum of an object from its parts' CRC-32 (S3 user guide, composite
+    checksums).
+    """
     raw = [b64decode(part) for part in parts]
     return f"{crc32_text(zlib.crc32(b''.join(raw)))}-{len(raw)}"
 
 
 def combined_etag(parts: Iterable[str]) -> str | None:
-    """Return an object's entity tag from its parts' tags; None if these are no MD5, as with SSE-KMS."""
+    """Return an object's entity tag from its parts' tags; None if these are no MD5, as with
+    SSE-KMS.
+    """
     found = [_MD5.match(part) for part in parts]
     if not all(one is not None and one[2] is None for one in found):
         return None
@@ -98,7 +108,9 @@ def combined_etag(parts: Iterable[str]) -> str | None:
 
 
 class Digest:
-    """Checksums of an object that is read once: of the whole, and of its parts of ``width`` bytes."""
+    """Checksums of an object that is read once: of the whole, and of its parts of ``width``
+    bytes.
+    """
 
     def __init__(self, width: int | None, *, md5: bool) -> None:
         self._width = width or math.inf
@@ -133,9 +145,11 @@ class Digest:
             self._md5_part = hashlib.md5(usedforsecurity=False)
 
     def check(self, about: Mapping[str, Any]) -> bool | None:
-        """Return whether the content matches S3's description of the object (HeadObject); None if the description allows no comparison.
+        """Return whether the content matches S3's description of the object (HeadObject); None if
+        the description allows no comparison.
 
-        A different entity tag proves nothing: it need not be an MD5, and parts may have different sizes.
+        A different entity tag proves nothing: it need not be an MD5, and parts may have different
+        sizes.
         """
         if self._left < self._width or not self._crcs:
             self._next()
@@ -147,5 +161,9 @@ class Digest:
             if self._width < math.inf and count in ("", str(len(self._crcs))):
                 return plain == combined_crc32(self._crcs).partition("-")[0]
         tag = str(about.get("ETag", "")).strip('"')
-        known = {self._md5_whole.hexdigest(), combined_etag(self._etags)} if self._md5_whole is not None else set()
+        known = (
+            {self._md5_whole.hexdigest(), combined_etag(self._etags)}
+            if self._md5_whole is not None
+            else set()
+        )
         return True if tag in known else None

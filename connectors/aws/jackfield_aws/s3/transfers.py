@@ -1,4 +1,6 @@
-"""Transfer of files of any size: up from a stored file, down into one, and from bucket to bucket."""
+"""Transfer of files of any size: up from a stored file, down into one, and from bucket to
+bucket.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +37,27 @@ from jackfield_aws.s3 import multipart
 from jackfield_aws.s3.connector import connector, needed
 from jackfield_aws.s3.fields import Described, Located, text
 from jackfield_aws.s3.multipart import PARALLEL, Upload
-from jackfield_aws.s3.parts import COPIED, LEAST, MEBI, MOST, USUAL, Cut, Digest, Part, crc32_of, md5_text
+from jackfield_aws.s3.parts import (
+    COPIED,
+    LEAST,
+    MEBI,
+    MOST,
+    USUAL,
+    Cut,
+    Digest,
+    Part,
+    crc32_of,
+    md5_text,
+)
 from jackfield_aws.virtual.calls import Body
 
 _OCTETS = "application/octet-stream"
 RANGE = 4 * MEBI
 """Size of a downloaded range, in bytes. Three ranges are in memory at once."""
 _PIECE = 64 * 1024
-"""Bytes of one read, few enough that the C library serves them from memory it already has. Whole ranges, read by short-lived threads, let
-its heaps grow with the object's size (measured: 15 MB in 256 MB).
+"""Bytes of one read, few enough that the C library serves them from memory it already has. Whole
+ranges, read by short-lived threads, let its heaps grow with the object's size (measured: 15 MB in
+256 MB).
 """
 _PAUSES = (0.1, 0.5, 2.0, 5.0)
 """Seconds before each retry of a range."""
@@ -57,8 +71,14 @@ class Written(Output):
     bucket: str = Field(alias="Bucket")
     key: str = Field(alias="Key")
     e_tag: str | None = Field(None, alias="ETag", description="The entity tag.")
-    version_id: str | None = Field(None, alias="VersionId", description="The version, in a bucket that has versions.")
-    checksum: str | None = Field(None, alias="ChecksumCRC32", description="The CRC-32 of the parts' CRC-32, and their number.")
+    version_id: str | None = Field(
+        None, alias="VersionId", description="The version, in a bucket that has versions."
+    )
+    checksum: str | None = Field(
+        None,
+        alias="ChecksumCRC32",
+        description="The CRC-32 of the parts' CRC-32, and their number.",
+    )
     size: int = Field(alias="Size", description="The size in bytes.")
     parts: int = Field(alias="Parts", description="The number of parts.")
 
@@ -78,14 +98,27 @@ class Begun(Output):
     @property
     def upload(self) -> Upload:
         """Upload of ``multipart``."""
-        return Upload(self.bucket, self.key, self.upload_id, Cut(self.size, self.width), self.checksums, self.began, self.further)
+        return Upload(
+            self.bucket,
+            self.key,
+            self.upload_id,
+            Cut(self.size, self.width),
+            self.checksums,
+            self.began,
+            self.further,
+        )
 
     def written(self, about: Mapping[str, Any]) -> Written:
         """Convert S3's description of the object to an output."""
         return Written(
-            bucket=self.bucket, key=self.key, e_tag=about.get("ETag"), version_id=about.get("VersionId"),
-            checksum=about.get("ChecksumCRC32"), size=self.size, parts=len(self.upload.cut),
-        )  # fmt: skip
+            bucket=self.bucket,
+            key=self.key,
+            e_tag=about.get("ETag"),
+            version_id=about.get("VersionId"),
+            checksum=about.get("ChecksumCRC32"),
+            size=self.size,
+            parts=len(self.upload.cut),
+        )
 
 
 class FileBegun(Begun):
@@ -103,7 +136,9 @@ class CopyBegun(Begun):
 
 
 class FileSender:
-    """Sender of a file's parts. The file is read in sequence: memory holds only the parts in transit."""
+    """Sender of a file's parts. The file is read in sequence: memory holds only the parts in
+    transit.
+    """
 
     def __init__(self, s3: Any, upload: Upload, file: StreamedFile, stream: BinaryIO) -> None:
         self._s3, self._upload, self._file, self._stream = s3, upload, file, stream
@@ -123,14 +158,22 @@ class FileSender:
 
     def _sent(self, part: Part, content: bytearray) -> Mapping[str, Any]:
         try:
-            proof = {"ChecksumCRC32": crc32_of(content)} if self._upload.checksums else {"ContentMD5": md5_text(content)}
-            answer = self._s3.upload_part(**self._upload.place, PartNumber=part.number, Body=content, **proof)
+            proof = (
+                {"ChecksumCRC32": crc32_of(content)}
+                if self._upload.checksums
+                else {"ContentMD5": md5_text(content)}
+            )
+            answer = self._s3.upload_part(
+                **self._upload.place, PartNumber=part.number, Body=content, **proof
+            )
         finally:
             self._free.put(content)
         return {"ETag": answer["ETag"], **({} if "ContentMD5" in proof else proof)}
 
     def is_there(self, about: Mapping[str, Any]) -> bool | None:
-        """Return whether an object equals the file, which is read completely; None if only the object's size and time can decide."""
+        """Return whether an object equals the file, which is read completely; None if only the
+        object's size and time can decide.
+        """
         digest = Digest(self._upload.cut.width, md5=about.get("ServerSideEncryption") in _PLAIN)
         for piece in self._file:
             digest.update(piece)
@@ -147,7 +190,9 @@ class RangeSender:
     def prepared(self, part: Part) -> Callable[[], Mapping[str, Any]]:
         """Return a function that copies a part."""
         within = {"CopySourceRange": part.range} if part.size else {}
-        return lambda: self._sent({**self._upload.place, **self._given, **within, "PartNumber": part.number})
+        return lambda: self._sent(
+            {**self._upload.place, **self._given, **within, "PartNumber": part.number}
+        )
 
     def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._s3.upload_part_copy(**parameters)["CopyPartResult"]
@@ -160,19 +205,33 @@ class RangeSender:
 class UploadedFile(Described):
     """A file to upload, and where to."""
 
-    body: StreamedFile = Field(alias="Body", title="File", description="The file: a stored one of any size, or content.")
+    body: StreamedFile = Field(
+        alias="Body", title="File", description="The file: a stored one of any size, or content."
+    )
     part_size: int = Field(
-        USUAL, title="Part Size", schema={"minimum": LEAST, "maximum": 64 * MEBI},
-        description="Bytes of a part: three are in memory at once. A file that would have more than 10,000 has larger ones.",
-    )  # fmt: skip
+        USUAL,
+        title="Part Size",
+        schema={"minimum": LEAST, "maximum": 64 * MEBI},
+        description=(
+            "Bytes of a part: three are in memory at once. A file that would have more than "
+            "10,000 has larger ones."
+        ),
+    )
 
 
-@connector.action("uploadFile", kind="job", effect="idempotent", permissions=needed("UploadFile"), pace_by=("awsRegion", "Bucket"))
+@connector.action(
+    "uploadFile",
+    kind="job",
+    effect="idempotent",
+    permissions=needed("UploadFile"),
+    pace_by=("awsRegion", "Bucket"),
+)
 class UploadFile:
     """Upload a file of any size in parts, as a job that goes on after a restart.
 
-    The parts are sent three at a time with a checksum each. Arrived parts stay until the job has ended: after a restart, only the rest is
-    sent. A job that fails or is cancelled aborts the upload, so that no part is left over. The object is created once, by the last request.
+    The parts are sent three at a time with a checksum each. Arrived parts stay until the job has
+    ended: after a restart, only the rest is sent. A job that fails or is cancelled aborts the
+    upload, so that no part is left over. The object is created once, by the last request.
     """
 
     cancels_late = True
@@ -202,7 +261,9 @@ class UploadFile:
             multipart.abort(s3, begun.upload)
             raise JobFailed("the file that was being uploaded is gone", sent=Sent.REFUSED)
         with file.open() as stream:
-            found = multipart.advance(s3, begun.upload, FileSender(s3, begun.upload, file, stream), aws)
+            found = multipart.advance(
+                s3, begun.upload, FileSender(s3, begun.upload, file, stream), aws
+            )
         return begun.written(found) if isinstance(found, dict) else found
 
     def cancel(self, begun: FileBegun, aws: AwsClients) -> None:
@@ -214,9 +275,15 @@ class CopiedFile(Described):
     """An object to copy, and where to."""
 
     copy_source: str = Field(
-        alias="CopySource", title="Copy Source", schema={"pattern": "^/?[^/]+/.+$"}, expects="a bucket, a slash and a key",
-        description="The object to copy: bucket/key, with ?versionId=… for one of its versions. The key is encoded as in a URL.",
-    )  # fmt: skip
+        alias="CopySource",
+        title="Copy Source",
+        schema={"pattern": "^/?[^/]+/.+$"},
+        expects="a bucket, a slash and a key",
+        description=(
+            "The object to copy: bucket/key, with ?versionId=… for one of its versions. The "
+            "key is encoded as in a URL."
+        ),
+    )
     part_size: int = Field(
         COPIED,
         title="Part Size",
@@ -225,12 +292,19 @@ class CopiedFile(Described):
     )
 
 
-@connector.action("copyFile", kind="job", effect="idempotent", permissions=needed("CopyFile"), pace_by=("awsRegion", "Bucket"))
+@connector.action(
+    "copyFile",
+    kind="job",
+    effect="idempotent",
+    permissions=needed("CopyFile"),
+    pace_by=("awsRegion", "Bucket"),
+)
 class CopyFile:
     """Copy an object of any size in parts within S3, as a job that goes on after a restart.
 
-    S3 copies at most 5 GB with one request (copyObject). Media type, metadata and other properties that S3 stores with the content are the
-    source's, unless they are given. A source that changes meanwhile ends the copy, and no part is left over.
+    S3 copies at most 5 GB with one request (copyObject). Media type, metadata and other properties
+    that S3 stores with the content are the source's, unless they are given. A source that changes
+    meanwhile ends the copy, and no part is left over.
     """
 
     cancels_late = True
@@ -239,9 +313,20 @@ class CopyFile:
         """Read the source's properties, and begin the copy."""
         s3, source = _client(aws), _source(given.copy_source)
         about = s3.head_object(**source, **multipart.shared(given))
-        names = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl", "Metadata")
+        names = (
+            "ContentType",
+            "ContentEncoding",
+            "ContentDisposition",
+            "ContentLanguage",
+            "CacheControl",
+            "Metadata",
+        )
         begun = _begun(
-            s3, given, Cut.of(about["ContentLength"], given.part_size), aws, {one: about[one] for one in names if about.get(one)}
+            s3,
+            given,
+            Cut.of(about["ContentLength"], given.part_size),
+            aws,
+            {one: about[one] for one in names if about.get(one)},
         )
         encoded = f"{source['Bucket']}/{quote(source['Key'])}"
         version = f"?versionId={quote(source['VersionId'])}" if "VersionId" in source else ""
@@ -250,7 +335,9 @@ class CopyFile:
     def poll(self, begun: CopyBegun, aws: AwsClients) -> Progress | Written:
         """Copy further parts, or complete the copy."""
         s3 = _client(aws)
-        found = multipart.advance(s3, begun.upload, RangeSender(s3, begun.upload, begun.source, begun.e_tag), aws)
+        found = multipart.advance(
+            s3, begun.upload, RangeSender(s3, begun.upload, begun.source, begun.e_tag), aws
+        )
         return begun.written(found) if isinstance(found, dict) else found
 
     def cancel(self, begun: CopyBegun, aws: AwsClients) -> None:
@@ -272,16 +359,24 @@ class Downloaded(Output):
     version_id: str | None = Field(None, alias="VersionId")
     content_type: str | None = Field(None, alias="ContentType")
     size: int = Field(alias="Size", description="The size in bytes.")
-    checksum: str | None = Field(None, alias="ChecksumCRC32", description="The checksum that S3 has of it.")
+    checksum: str | None = Field(
+        None, alias="ChecksumCRC32", description="The checksum that S3 has of it."
+    )
     metadata: dict[str, str] | None = Field(None, alias="Metadata")
 
 
-@connector.action("downloadFile", effect="read", permissions=needed("DownloadFile"), pace_by=("awsRegion", "Bucket"))
+@connector.action(
+    "downloadFile",
+    effect="read",
+    permissions=needed("DownloadFile"),
+    pace_by=("awsRegion", "Bucket"),
+)
 def download_file(given: DownloadedFile, aws: AwsClients) -> Downloaded:
     """Download an object of any size by ranges into a stored file.
 
-    Three ranges are requested concurrently, and each failed range is requested again. All belong to the object's version at the start. The
-    content is compared with S3's checksum, or with the entity tag if that is a checksum.
+    Three ranges are requested concurrently, and each failed range is requested again. All belong to
+    the object's version at the start. The content is compared with S3's checksum, or with the
+    entity tag if that is a checksum.
     """
     s3 = _client(aws)
     version = {} if given.version_id is None else {"VersionId": given.version_id}
@@ -290,13 +385,25 @@ def download_file(given: DownloadedFile, aws: AwsClients) -> Downloaded:
     kind = about.get("ContentType") or _OCTETS
     content = _ranges(s3, {**place, "IfMatch": about["ETag"]}, about, aws)
     return Downloaded(
-        body=Body(content, kind, file_name(about.get("ContentDisposition") or "") or given.key.rpartition("/")[2] or None),
-        e_tag=about["ETag"], version_id=about.get("VersionId"), content_type=about.get("ContentType"), size=about["ContentLength"],
-        checksum=about.get("ChecksumCRC32"), metadata=about.get("Metadata") or None,
-    )  # fmt: skip
+        body=Body(
+            content,
+            kind,
+            file_name(about.get("ContentDisposition") or "")
+            or given.key.rpartition("/")[2]
+            or None,
+        ),
+        e_tag=about["ETag"],
+        version_id=about.get("VersionId"),
+        content_type=about.get("ContentType"),
+        size=about["ContentLength"],
+        checksum=about.get("ChecksumCRC32"),
+        metadata=about.get("Metadata") or None,
+    )
 
 
-def _ranges(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any], aws: AwsClients) -> Iterator[bytes]:
+def _ranges(
+    s3: Any, place: Mapping[str, Any], about: Mapping[str, Any], aws: AwsClients
+) -> Iterator[bytes]:
     """Yield the content of an object in order.
 
     :raises Rejected: if it does not match S3's checksum.
@@ -304,8 +411,11 @@ def _ranges(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any], aws: Aw
     size, call = about["ContentLength"], current_call()
     digest = Digest(_width(s3, place, about), md5=about.get("ServerSideEncryption") in _PLAIN)
     with ExitStack() as stack:
-        free = deque(stack.enter_context(mmap(-1, RANGE, access=ACCESS_COPY)) for _ in range(PARALLEL))
-        pool = stack.enter_context(ThreadPoolExecutor(PARALLEL, "s3-ranges"))  # waits for its threads before the memory is given back
+        free = deque(
+            stack.enter_context(mmap(-1, RANGE, access=ACCESS_COPY)) for _ in range(PARALLEL)
+        )
+        # waits for its threads before the memory is given back
+        pool = stack.enter_context(ThreadPoolExecutor(PARALLEL, "s3-ranges"))
         coming: deque[tuple[mmap, Future[int]]] = deque()
         for part in Cut(size, RANGE).parts if size else ():
             room = free.popleft()
@@ -317,7 +427,10 @@ def _ranges(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any], aws: Aw
         while coming:
             yield from _taken(*coming.popleft(), digest)
     if digest.check(about) is False:
-        text = f"the content that came has another checksum than S3 says ({about.get('ChecksumCRC32')})"
+        text = (
+            "the content that came has another checksum than S3 says "
+            f"({about.get('ChecksumCRC32')})"
+        )
         raise Unavailable(text, hint="Download it again.", sent=Sent.REFUSED)
 
 
@@ -341,9 +454,11 @@ def _width(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any]) -> int |
         return None
 
 
-def _range(s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call: Call | None, room: mmap) -> int:
-    """Fetch one range into memory and return its size. Failures are retried here while time remains, since the call cannot repeat one
-    range.
+def _range(
+    s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call: Call | None, room: mmap
+) -> int:
+    """Fetch one range into memory and return its size. Failures are retried here while time
+    remains, since the call cannot repeat one range.
     """
     pauses = iter(_PAUSES)
     while True:
@@ -352,7 +467,12 @@ def _range(s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call:
         except (BotoCoreError, ClientError, JackfieldError) as error:
             found = multipart.explained(error, aws)
             pause = next(pauses, None)
-            if found is None or not found.retryable or pause is None or (call is not None and call.deadline.remaining() <= pause):
+            if (
+                found is None
+                or not found.retryable
+                or pause is None
+                or (call is not None and call.deadline.remaining() <= pause)
+            ):
                 raise
             time.sleep(pause)
 
@@ -373,16 +493,24 @@ def _client(aws: AwsClients) -> Any:
     return aws.boto3_session().client("s3")
 
 
-def _begun(s3: Any, given: Described, cut: Cut, aws: AwsClients, usual: Mapping[str, Any]) -> dict[str, Any]:
+def _begun(
+    s3: Any, given: Described, cut: Cut, aws: AwsClients, usual: Mapping[str, Any]
+) -> dict[str, Any]:
     """Begin an upload; return the members of its handle."""
     further, checksums = multipart.shared(given), aws.s3.checksums != "whenRequired"
     named = {"Bucket": given.bucket, "Key": given.key, **further}
     sums = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "COMPOSITE"} if checksums else {}
     answer = s3.create_multipart_upload(**named, **{**usual, **given.described}, **sums)
     return {
-        "bucket": given.bucket, "key": given.key, "upload_id": answer["UploadId"], "size": cut.size, "width": cut.width,
-        "checksums": checksums, "began": multipart.began(answer), "further": further,
-    }  # fmt: skip
+        "bucket": given.bucket,
+        "key": given.key,
+        "upload_id": answer["UploadId"],
+        "size": cut.size,
+        "width": cut.width,
+        "checksums": checksums,
+        "began": multipart.began(answer),
+        "further": further,
+    }
 
 
 def _source(given: str) -> dict[str, str]:

@@ -1,1 +1,3 @@
-"""Virtual connectors ``aws.<service>``: every operation of the installed botocore as an action, made from its service models on demand."""
+"""Virtual connectors ``aws.<service>``: every operation of the installed botocore as an action,
+made from its service models on demand.
+"""

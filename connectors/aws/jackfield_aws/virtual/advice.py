@@ -1,5 +1,5 @@
-"""Advice after a refusal: it names inputs outside the model's closed lists. Such values are sent nevertheless, because AWS often adds
-values.
+"""Advice after a refusal: it names inputs outside the model's closed lists. Such values are sent
+nevertheless, because AWS often adds values.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ _LONGEST = 60
 
 
 def advice(shape: Any, parameters: Mapping[str, Any]) -> str:
-    """Return a sentence for each value outside its member's list, at most three; an empty string if all values are listed."""
+    """Return a sentence for each value outside its member's list, at most three; an empty string if
+    all values are listed.
+    """
     found = islice(_unknown(shape, parameters, ""), _MOST) if shape is not None else ()
     return " ".join(
-        f"'{value[:_LONGEST]}' at {path} is none of the {len(known)} values that this version knows{did_you_mean(value, known) or '.'}"
+        (
+            f"'{value[:_LONGEST]}' at {path} is none of the {len(known)} values that this "
+            f"version knows{did_you_mean(value, known) or '.'}"
+        )
         for path, value, known in found
     )
 
@@ -36,7 +41,11 @@ def _unknown(shape: Any, value: Any, path: str) -> Iterator[tuple[str, str, list
 
 def _inner(shape: Any, value: Any) -> Iterable[tuple[object, Any, Any]]:
     if shape.type_name == "structure" and isinstance(value, Mapping):
-        return [(name, shape.members[name], item) for name, item in value.items() if name in shape.members]
+        return [
+            (name, shape.members[name], item)
+            for name, item in value.items()
+            if name in shape.members
+        ]
     if shape.type_name == "map" and isinstance(value, Mapping):
         return [(name, shape.value, item) for name, item in value.items()]
     if shape.type_name == "list" and isinstance(value, list):

@@ -1,4 +1,6 @@
-"""Connectors whose actions are operations of one service model: virtual and frozen connectors (``"model"`` in the manifest)."""
+"""Connectors whose actions are operations of one service model: virtual and frozen connectors
+(``"model"`` in the manifest).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, cast
 
-from jackfield.connector import Action, Connector, DeclarationError, Inputs, Marker, Option, Output, Pagination
+from jackfield.connector import (
+    Action,
+    Connector,
+    DeclarationError,
+    Inputs,
+    Marker,
+    Option,
+    Output,
+    Pagination,
+)
 from jackfield.connector.actions import OptionSource
 from jackfield.connector.described import DescribedConnector
 from jackfield.manifest.manifest import EFFECTS, Effect, Manifest
@@ -43,7 +54,9 @@ _AGAIN = "Make it again with 'jackfield generate aws'."
 
 
 class _Sources(dict[str, OptionSource]):
-    """Option sources of a service: its regions and, by an input's name, the resources from a list operation."""
+    """Option sources of a service: its regions and, by an input's name, the resources from a list
+    operation.
+    """
 
     def __init__(self, service: str, own: Mapping[str, OptionSource]) -> None:
         super().__init__(own)
@@ -58,13 +71,17 @@ class _Sources(dict[str, OptionSource]):
             return found.listed(aws, str(inputs.get(REGION) or aws.region or region or "") or None)
 
         about = f"Listed by {found.operation}."
-        return OptionSource(key, title_of(key), about, listed, True, True, (REGION,), action_key(found.operation))
+        return OptionSource(
+            key, title_of(key), about, listed, True, True, (REGION,), action_key(found.operation)
+        )
 
 
 class ServiceConnector(DescribedConnector):
     """Connector of a service, with its regions and resources as option sources."""
 
-    def __init__(self, service: str, manifest: Json, make: Callable[[str], Action], *, kept: bool) -> None:
+    def __init__(
+        self, service: str, manifest: Json, make: Callable[[str], Action], *, kept: bool
+    ) -> None:
         super().__init__(manifest, CONNECTION_TYPES, make, kept=kept, explain=SERVICE_ERRORS)
 
         @self.options("awsRegions", title="AWS Regions")
@@ -76,12 +93,19 @@ class ServiceConnector(DescribedConnector):
         self._model = service
 
     def statements_of(self, action: str, inputs: Mapping[str, Any] | None) -> Sequence[Statement]:
-        """Return the IAM statements for a call of an action with ``inputs``; None stands for any inputs."""
+        """Return the IAM statements for a call of an action with ``inputs``; None stands for any
+        inputs.
+        """
         found = self.actions[action]
         own = found.permissions.get("aws:iam", ())
         name = _operations(self._model)[action]
         if inputs is None:
-            return statements_of_any(self._model, name, own, models.members(self._model, name) or found.schema.get("properties", ()))
+            return statements_of_any(
+                self._model,
+                name,
+                own,
+                models.members(self._model, name) or found.schema.get("properties", ()),
+            )
         return statements_of(self._model, name, own, inputs, reads=found.effect == "read")
 
 
@@ -102,22 +126,27 @@ class VirtualConnector(ServiceConnector):
         def make(key: str) -> Action:
             if key in own:
                 return OWN_ACTIONS.actions[key]
-            return _ACTIONS.get((service, key), lambda: _action(service, manifest.actions[key].content.row))
+            return _ACTIONS.get(
+                (service, key), lambda: _action(service, manifest.actions[key].content.row)
+            )
 
         super().__init__(service, manifest.raw, make, kept=False)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions of the whole service, since a list of all would exceed a session policy."""
+        """Return the permissions of the whole service, since a list of all would exceed a session
+        policy.
+        """
         return {"aws:iam": (f"{prefix_of(models.service_model(self._service))}:*",)}
 
 
 def bound(manifest: Json, _row: Callable[[str], Json] | None = None) -> Connector:
-    """Return the connector of a frozen manifest: the entry point of the group ``jackfield.bindings``.
+    """Return the connector of a frozen manifest: the entry point of the group
+    ``jackfield.bindings``.
 
     ``_row``, which returns an action's JSON, is not needed: schemas come from the service model.
 
-    :raises DeclarationError: if the manifest is less cautious about an operation than this package: rules, retries and records
-        depend on it.
+    :raises DeclarationError: if the manifest is less cautious about an operation than this package:
+        rules, retries and records depend on it.
     """
     service, rows = str(manifest.get("model")), {row["key"]: row for row in manifest["actions"]}
     _check_caution(service, rows)
@@ -132,17 +161,25 @@ def _check_caution(service: str, rows: Mapping[str, Json]) -> None:
             continue
         said, effect = row.get("effect", "write"), effect_of(service, model.operation_model(name))
         if EFFECTS.index(said) < EFFECTS.index(effect):
-            raise DeclarationError(f"connector.json gives '{row['key']}' the effect {said}, but {service}:{name} is {effect}. {_AGAIN}")
+            raise DeclarationError(
+                f"connector.json gives '{row['key']}' the effect {said}, but {service}:{name} is "
+                f"{effect}. {_AGAIN}"
+            )
         if name in handed and row.get("handsOutCredentials") is not True:
             raise DeclarationError(
-                f"connector.json lacks 'handsOutCredentials' for '{row['key']}', but {service}:{name} hands out credentials. {_AGAIN}"
+                f"connector.json lacks 'handsOutCredentials' for '{row['key']}', but "
+                f"{service}:{name} hands out credentials. {_AGAIN}"
             )
 
 
 def _action(service: str, row: Json) -> Action:
-    name = next((name for name in models.operations(service) if action_key(name) == row["key"]), None)
+    name = next(
+        (name for name in models.operations(service) if action_key(name) == row["key"]), None
+    )
     if name is None:
-        raise DeclarationError(f"botocore {models.botocore_version()} has no operation '{row['key']}' of '{service}'")
+        raise DeclarationError(
+            f"botocore {models.botocore_version()} has no operation '{row['key']}' of '{service}'"
+        )
     function, shape = callable_of(service, name)
     taken = frozenset() if shape is None else frozenset(shape.members)
     paging = row.get("pagination")
@@ -153,9 +190,13 @@ def _action(service: str, row: Json) -> Action:
         title=row["title"],
         description=row["description"],
         effect=effect,
-        effect_of=partial(_conditional, condition) if effect == "idempotent" and condition and not function.tokens else None,
+        effect_of=partial(_conditional, condition)
+        if effect == "idempotent" and condition and not function.tokens
+        else None,
         function=function,
-        inputs=cast("type[Inputs]", InputModel(OWN - taken, shape, JSON_INPUTS.get((service, name)))),
+        inputs=cast(
+            "type[Inputs]", InputModel(OWN - taken, shape, JSON_INPUTS.get((service, name)))
+        ),
         output=cast("type[Output]", JsonOutput),
         takes_client=True,
         is_async=False,
@@ -163,7 +204,9 @@ def _action(service: str, row: Json) -> Action:
         permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
         repeat_ok=REPEAT_OK.get(verb_of(name)[0], ()) if effect == "idempotent" else (),
-        idempotent_by="key" if effect == "idempotent" and function.tokens else row.get("idempotentBy"),
+        idempotent_by="key"
+        if effect == "idempotent" and function.tokens
+        else row.get("idempotentBy"),
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,
         marker=Marker(agent=True) if evidence else None,
@@ -173,5 +216,7 @@ def _action(service: str, row: Json) -> Action:
 
 
 def _conditional(condition: Condition, given: VirtualInputs) -> Effect:
-    """Return the effect of a call: ``write`` if the condition holds for its inputs, else ``idempotent``."""
+    """Return the effect of a call: ``write`` if the condition holds for its inputs, else
+    ``idempotent``.
+    """
     return "write" if condition(given.parameters) else "idempotent"

@@ -1,8 +1,9 @@
-"""IAM statements for one call, by its inputs: a version, tags, an ACL, a role to pass, a KMS key, and ARNs of resources.
+"""IAM statements for one call, by its inputs: a version, tags, an ACL, a role to pass, a KMS key,
+and ARNs of resources.
 
-``call_statements.tsv`` has them for everyday services, each with AWS's page; its head explains the columns. Two rules apply to all
-services. A role's ARN under a name with "role" in it must be passed (``iam:PassRole``). An action without a matching row is allowed for
-every resource.
+``call_statements.tsv`` has them for everyday services, each with AWS's page; its head explains the
+columns. Two rules apply to all services. A role's ARN under a name with "role" in it must be passed
+(``iam:PassRole``). An action without a matching row is allowed for every resource.
 """
 
 from __future__ import annotations
@@ -44,14 +45,22 @@ class CallRow:
 
     def holds(self, inputs: Mapping[str, Any]) -> bool:
         """Return whether the condition holds for a call's inputs."""
-        return self.condition == _ALWAYS or all(_holds(part, inputs) for part in self.condition.split("&"))
+        return self.condition == _ALWAYS or all(
+            _holds(part, inputs) for part in self.condition.split("&")
+        )
 
     def of(self, own: Iterable[str]) -> list[str]:
-        """Return the row's actions. ``own`` are the operation's own actions for which no earlier row matched."""
+        """Return the row's actions. ``own`` are the operation's own actions for which no earlier
+        row matched.
+        """
         if self.actions == (_OWN,):
             return list(own)
         left = set(own)
-        return [one.removeprefix(_OWN) for one in self.actions if not one.startswith(_OWN) or one.removeprefix(_OWN) in left]
+        return [
+            one.removeprefix(_OWN)
+            for one in self.actions
+            if not one.startswith(_OWN) or one.removeprefix(_OWN) in left
+        ]
 
 
 def _holds(condition: str, inputs: Mapping[str, Any]) -> bool:
@@ -60,7 +69,9 @@ def _holds(condition: str, inputs: Mapping[str, Any]) -> bool:
     name, has_text, text = condition.partition("~")
     if has_text:
         return any(text in str(value) for value in _values(inputs, name))
-    return any(value not in _NOTHING for word in condition.split(" ") for value in _values(inputs, word))
+    return any(
+        value not in _NOTHING for word in condition.split(" ") for value in _values(inputs, word)
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -70,24 +81,39 @@ def rows() -> Mapping[str, Sequence[CallRow]]:
     for line in _TABLE.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             service, operations, condition, actions, resources, page = line.split("\t")
-            row = CallRow(frozenset(operations.split(" ")), condition, tuple(actions.split(" ")), tuple(resources.split(" ")), page)
+            row = CallRow(
+                frozenset(operations.split(" ")),
+                condition,
+                tuple(actions.split(" ")),
+                tuple(resources.split(" ")),
+                page,
+            )
             found.setdefault(service, []).append(row)
     return found
 
 
 def statements_of(
-    service: str, name: str, own: Iterable[str], inputs: Mapping[str, Any], region: str | None = None, *, reads: bool = False,
+    service: str,
+    name: str,
+    own: Iterable[str],
+    inputs: Mapping[str, Any],
+    region: str | None = None,
+    *,
+    reads: bool = False,
     members: Collection[str] = (),
-) -> list[tuple[str, tuple[str, ...]]]:  # fmt: skip
-    """Return pairs of an IAM action and its resources for a call; ``own`` are the operation's actions with any inputs.
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return pairs of an IAM action and its resources for a call; ``own`` are the operation's
+    actions with any inputs.
 
-    ``reads``: the operation changes nothing, so it passes no role. A row whose inputs are ``members`` of the operation, but all missing,
-    covers all resources of its type.
+    ``reads``: the operation changes nothing, so it passes no role. A row whose inputs are
+    ``members`` of the operation, but all missing, covers all resources of its type.
     """
     rest, found = dict.fromkeys(own), list[tuple[str, tuple[str, ...]]]()
     partition = partition_of(str(inputs.get("awsRegion") or region or "")) or _PARTITION
     for row in rows().get(service, ()):
-        if not (name in row.operations or (rest and _OTHERS in row.operations)) or not row.holds(inputs):
+        if not (name in row.operations or (rest and _OTHERS in row.operations)) or not row.holds(
+            inputs
+        ):
             continue
         resources = tuple(_resources(row.resources, inputs, partition, members))
         for action in row.of(rest):
@@ -103,13 +129,21 @@ def statements_of(
     return found
 
 
-def statements_of_any(service: str, name: str, own: Iterable[str], members: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return pairs of an IAM action and its resources for calls of an operation with any inputs: all resources of the action's type.
-    ``members`` are the names of its inputs.
+def statements_of_any(
+    service: str, name: str, own: Iterable[str], members: Collection[str]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return pairs of an IAM action and its resources for calls of an operation with any inputs:
+    all resources of the action's type. ``members`` are the names of its inputs.
     """
     known = dict.fromkeys(own)
-    found = [pair for pair in statements_of(service, name, known, {}, reads=True, members=members) if pair[0] in known]
-    return found + [(action, (_ANY,)) for action in known if action not in {one for one, _ in found}]
+    found = [
+        pair
+        for pair in statements_of(service, name, known, {}, reads=True, members=members)
+        if pair[0] in known
+    ]
+    return found + [
+        (action, (_ANY,)) for action in known if action not in {one for one, _ in found}
+    ]
 
 
 def _values(inputs: Any, path: str) -> Iterator[Any]:
@@ -126,7 +160,9 @@ def _values(inputs: Any, path: str) -> Iterator[Any]:
             yield one
 
 
-def _resources(templates: Iterable[str], inputs: Mapping[str, Any], partition: str, members: Collection[str]) -> list[str]:
+def _resources(
+    templates: Iterable[str], inputs: Mapping[str, Any], partition: str, members: Collection[str]
+) -> list[str]:
     """Return the templates filled in with the inputs as ARNs; ``*`` if one cannot be filled in."""
     found: dict[str, None] = {}
     for template in templates:
@@ -135,21 +171,30 @@ def _resources(templates: Iterable[str], inputs: Mapping[str, Any], partition: s
     return [_ANY] if not whole or _ANY in whole or len(whole) > _MOST else whole
 
 
-def _filled(template: str, inputs: Mapping[str, Any], partition: str, members: Collection[str]) -> list[str]:
-    text = _OPTIONAL.sub(lambda part: part[1] if all(map(any, _each(part[1], inputs))) else "", template.replace("{}", partition, 1))
+def _filled(
+    template: str, inputs: Mapping[str, Any], partition: str, members: Collection[str]
+) -> list[str]:
+    text = _OPTIONAL.sub(
+        lambda part: part[1] if all(map(any, _each(part[1], inputs))) else "",
+        template.replace("{}", partition, 1),
+    )
     places = list(_PLACE.finditer(text))
     if not places:
         return [text]
     values = _each(text, inputs)
     if not any(values):
         known = all(place[1].partition(".")[0].removesuffix("[]") in members for place in places)
-        return [] if len(places) == 1 and text == places[0][0] else [_anywhere(template) if known else _ANY]
+        return (
+            []
+            if len(places) == 1 and text == places[0][0]
+            else [_anywhere(template) if known else _ANY]
+        )
     return list(_combined(text, places, [one or [_UNNAMED] for one in values]))
 
 
 def _anywhere(template: str) -> str:
-    """Return the ARN pattern of all resources of a template's type, in any partition. A template without region and account also covers
-    access points, which have both.
+    """Return the ARN pattern of all resources of a template's type, in any partition. A template
+    without region and account also covers access points, which have both.
     """
     text = _PLACE.sub(_ANY, _OPTIONAL.sub("", template.replace("{}", _ANY, 1)))
     arn, partition, service, region, account, rest = text.split(":", 5)
@@ -157,14 +202,23 @@ def _anywhere(template: str) -> str:
 
 
 def _each(text: str, inputs: Mapping[str, Any]) -> list[list[str]]:
-    return [[one for value in _values(inputs, place[1]) for one in _texts(value, place[2])] for place in _PLACE.finditer(text)]
+    return [
+        [one for value in _values(inputs, place[1]) for one in _texts(value, place[2])]
+        for place in _PLACE.finditer(text)
+    ]
 
 
-def _combined(text: str, places: Sequence[re.Match[str]], values: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the text once for each value of its last place; earlier places have one value. An ARN as a value replaces the whole text."""
+def _combined(
+    text: str, places: Sequence[re.Match[str]], values: Sequence[Sequence[str]]
+) -> Iterator[str]:
+    """Yield the text once for each value of its last place; earlier places have one value. An ARN
+    as a value replaces the whole text.
+    """
     for last in values[-1]:
         given = [*(one[0] for one in values[:-1]), last]
-        if any(value.startswith("arn:") for value in given) or (last == _ANY and text == places[0][0]):
+        if any(value.startswith("arn:") for value in given) or (
+            last == _ANY and text == places[0][0]
+        ):
             yield last if last.startswith("arn:") and len(places) == 1 else _ANY
             continue
         pieces, start = [], 0
@@ -182,7 +236,9 @@ def _texts(value: Any, form: str | None) -> Iterator[str]:
 
 
 def _key(value: str) -> str:
-    """Return the ARN of a KMS key; ``*`` for an alias, since policies apply to the key behind it."""
+    """Return the ARN of a KMS key; ``*`` for an alias, since policies apply to the key behind
+    it.
+    """
     return value if value.startswith("arn:") and ":key/" in value else _ANY
 
 
@@ -191,7 +247,9 @@ _FORMS: Mapping[str | None, Callable[[str], str]] = {
     "key": _key,
     "last": lambda value: value.rstrip("/").rpartition("/")[2],
     "folder": lambda value: value.rstrip("/"),
-    "path": lambda value: value if value.startswith("arn:") else unquote(value.partition("?")[0]).lstrip("/"),
+    "path": lambda value: (
+        value if value.startswith("arn:") else unquote(value.partition("?")[0]).lstrip("/")
+    ),
 }
 
 

@@ -1,39 +1,96 @@
-"""Meaning of the words in error codes of AWS's 439 services, which model 2,600 different codes with a status 4xx.
+"""Meaning of the words in error codes of AWS's 439 services, which model 2,600 different codes with
+a status 4xx.
 
-The first matching rule wins. ``tests/reviewed_codes.txt`` lists the codes without a matching word: their status decides. A test over all
-models fails for new codes.
+The first matching rule wins. ``tests/reviewed_codes.txt`` lists the codes without a matching word:
+their status decides. A test over all models fails for new codes.
 """
 
 from __future__ import annotations
 
 import re
 
-from jackfield.connector import Conflict, Forbidden, NotFound, Rejected, Sent, Unauthenticated, Unavailable
+from jackfield.connector import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
 from jackfield_aws.rows import BY_STATUS, CONTENT, QUOTA, SERVER_FAULT, THROTTLED, Row
 
 _DENIED = Row(Forbidden, BY_STATUS[403].hint)
-_PAUSED = Row(Forbidden, "AWS has paused or suspended this for the account: read its message, and ask AWS Support.")
+_PAUSED = Row(
+    Forbidden,
+    "AWS has paused or suspended this for the account: read its message, and ask AWS Support.",
+)
 _SIGN_IN = Row(Unauthenticated, BY_STATUS[401].hint)
 _MISSING = Row(NotFound, BY_STATUS[404].hint)
 _EXPIRED = Row(Rejected, "It has expired: get a new one, or begin again without it.")
-_TOKEN = Row(Conflict, "The idempotency token was used for another request: send this one under another key.")
-_TOO_LARGE = Row(Rejected, "The request holds more than the operation takes: send less at a time. No quota of the account changes that.")
+_TOKEN = Row(
+    Conflict, "The idempotency token was used for another request: send this one under another key."
+)
+_TOO_LARGE = Row(
+    Rejected,
+    "The request holds more than the operation takes: send less at a time. No quota of the "
+    "account changes that.",
+)
 _ATTEMPTS = Row(Rejected, "There were too many failed attempts: wait before the next one.")
 _NO_CAPACITY = Row(
-    Unavailable, "AWS has no capacity left for this now: choose another zone, size or region, or try again later.", repeatable=False
+    Unavailable,
+    "AWS has no capacity left for this now: choose another zone, size or region, or try again "
+    "later.",
+    repeatable=False,
 )
-_SLOW = Row(Unavailable, "It took AWS too long: check whether it took effect.", "AWS gave up on {operation}", Sent.UNKNOWN)
-_DEPENDENCY = Row(Rejected, "Something that it depends on failed: AWS's message says what. Mend that, then send it again.")
-_EXISTS = Row(Conflict, "It exists, or was done, already: read it, update it, or choose another name.")
+_SLOW = Row(
+    Unavailable,
+    "It took AWS too long: check whether it took effect.",
+    "AWS gave up on {operation}",
+    Sent.UNKNOWN,
+)
+_DEPENDENCY = Row(
+    Rejected,
+    "Something that it depends on failed: AWS's message says what. Mend that, then send it again.",
+)
+_EXISTS = Row(
+    Conflict, "It exists, or was done, already: read it, update it, or choose another name."
+)
 _IN_USE = Row(Conflict, "Something still uses it: detach or delete that first.")
-_CONCURRENT = Row(Conflict, "Another request changed it, or a condition of this one does not hold: read it, then send the request again.")
-_STATE = Row(Conflict, "Its state does not allow this: read the state, wait until it has changed, then send it again.")
-_KEY = Row(Rejected, "Check the KMS key: that it exists in {region}, is enabled, and that its policy allows {principal} to use it.")
-_UNSUPPORTED = Row(Rejected, "This is not supported here: AWS's message says for which resource, region or account setting.")
+_CONCURRENT = Row(
+    Conflict,
+    "Another request changed it, or a condition of this one does not hold: read it, then send "
+    "the request again.",
+)
+_STATE = Row(
+    Conflict,
+    "Its state does not allow this: read the state, wait until it has changed, then send it again.",
+)
+_KEY = Row(
+    Rejected,
+    "Check the KMS key: that it exists in {region}, is enabled, and that its policy allows "
+    "{principal} to use it.",
+)
+_UNSUPPORTED = Row(
+    Rejected,
+    "This is not supported here: AWS's message says for which resource, region or account setting.",
+)
 
 _RULES: tuple[tuple[str, Row], ...] = (
-    (r"NotFound NoSuch Do(?:es)?NotExist NotExist Non-?[Ee]xist ^Unknown(?!Op|Par) ^Gone NoAvail NotAttached NotAssoc NoAssoc", _MISSING),
-    (r"Throttl TooManyRequest(?!ed) RateExceed CallRate RateLimit ThroughputExceeded TooManyUpdates SlowDown", THROTTLED),
+    (
+        (
+            r"NotFound NoSuch Do(?:es)?NotExist NotExist Non-?[Ee]xist ^Unknown(?!Op|Par) ^Gone "
+            r"NoAvail NotAttached NotAssoc NoAssoc"
+        ),
+        _MISSING,
+    ),
+    (
+        (
+            r"Throttl TooManyRequest(?!ed) RateExceed CallRate RateLimit ThroughputExceeded "
+            r"TooManyUpdates SlowDown"
+        ),
+        THROTTLED,
+    ),
     (r"Expired Expiration", _EXPIRED),
     (r"Idempoten ClientTokenConflict", _TOKEN),
     (r"FailedAttempts", _ATTEMPTS),
@@ -43,8 +100,20 @@ _RULES: tuple[tuple[str, Row], ...] = (
         Maximum(?:File|Items|RepositoryNames|Conflict) CommitIdsLimit BatchLimit""",
         _TOO_LARGE,
     ),
-    (r"Insufficient\w*Capacity OutOfCapacity CapacityExceeded InsufficientAvailableIPs FreeAddresses", _NO_CAPACITY),
-    (r"Limits?Exceed Limit(?:Reached)?(?:Exception)?$ ExceedsLimit OverLimit Quota(?!Template) TooMany Exceed MaximumRuleTemplates", QUOTA),
+    (
+        (
+            r"Insufficient\w*Capacity OutOfCapacity CapacityExceeded InsufficientAvailableIPs "
+            r"FreeAddresses"
+        ),
+        _NO_CAPACITY,
+    ),
+    (
+        (
+            r"Limits?Exceed Limit(?:Reached)?(?:Exception)?$ ExceedsLimit OverLimit "
+            r"Quota(?!Template) TooMany Exceed MaximumRuleTemplates"
+        ),
+        QUOTA,
+    ),
     (
         r"""Access\w*Denied AccessForbidden Forbidden Unauthori[sz]ed No(?:t)?Authori[sz] ^Auth(?:ori[sz]ation)?(?:Error)?(?:Exception)?$
         NotPermitted Insufficient\w*(?:Permission|Privilege) PermissionException ManagementAccountException MasterAccount
@@ -61,7 +130,10 @@ _RULES: tuple[tuple[str, Row], ...] = (
     (r"DependencyFail FailedDependency DependentService", _DEPENDENCY),
     (r"(?<!File)Exist Already Duplicate", _EXISTS),
     (
-        r"(?<!Not)InUse No[tn]Empty Dependen Contains ^Associated Associated(?:Exception|Item) StillReferenced ReferencedItem HasCMKs",
+        (
+            r"(?<!Not)InUse No[tn]Empty Dependen Contains ^Associated "
+            r"Associated(?:Exception|Item) StillReferenced ReferencedItem HasCMKs"
+        ),
         _IN_USE,
     ),
     (

@@ -1,12 +1,15 @@
-"""Operations that hand out credentials: their response has a member whose purpose is to let its holder act.
+"""Operations that hand out credentials: their response has a member whose purpose is to let its
+holder act.
 
-That is a secret, a password, a token or a key in clear, a signature, or a link that signs in or uploads. No pattern offers such an
-operation, only its full name; rules treat it as a ``write``; and only its caller sees its output. Data in which people may have put a
-secret (environment variables, headers, the content of an object) does not count. Neither does a token that works only together with the
-caller's own credentials, such as a page token.
+That is a secret, a password, a token or a key in clear, a signature, or a link that signs in or
+uploads. No pattern offers such an operation, only its full name; rules treat it as a ``write``; and
+only its caller sees its output. Data in which people may have put a secret (environment variables,
+headers, the content of an object) does not count. Neither does a token that works only together
+with the caller's own credentials, such as a page token.
 
-The table is reviewed by hand, against the documentation in AWS's models; if that does not say whether a password is returned, it counts as
-returned. ``tests/reviewed_members.txt`` lists the members with names like credentials that are none.
+The table is reviewed by hand, against the documentation in AWS's models; if that does not say
+whether a password is returned, it counts as returned. ``tests/reviewed_members.txt`` lists the
+members with names like credentials that are none.
 """
 
 from __future__ import annotations
@@ -62,8 +65,14 @@ _TABLE: Mapping[str, str] = {
     "customer-profiles": "GetUploadJobPath",
     "dataexchange": "CreateJob GetAsset GetJob ListJobs ListRevisionAssets UpdateAsset",
     "datasync": "DescribeLocationFsxOntap DescribeLocationFsxOpenZfs",
-    "datazone": "CreateConnection GetConnection GetEnvironmentCredentials GetIamPortalLoginUrl ListConnections UpdateConnection",
-    "deadline": "AssumeFleetRoleForRead AssumeFleetRoleForWorker AssumeQueueRoleForRead AssumeQueueRoleForUser AssumeQueueRoleForWorker",
+    "datazone": (
+        "CreateConnection GetConnection GetEnvironmentCredentials GetIamPortalLoginUrl "
+        "ListConnections UpdateConnection"
+    ),
+    "deadline": (
+        "AssumeFleetRoleForRead AssumeFleetRoleForWorker AssumeQueueRoleForRead "
+        "AssumeQueueRoleForUser AssumeQueueRoleForWorker"
+    ),
     "devicefarm": "CreateTestGridUrl CreateUpload GetUpload",
     "devops-agent": "AssociateService UpdateAssociation",
     "directconnect": """
@@ -87,38 +96,63 @@ _TABLE: Mapping[str, str] = {
         DescribeEksAnywhereSubscription ListEksAnywhereSubscriptions RegisterCluster UpdateEksAnywhereSubscription
     """,
     "eks-auth": "AssumeRoleForPodIdentity",
-    "emr": "DescribeCluster GetClusterSessionCredentials GetOnClusterAppUIPresignedURL GetPersistentAppUIPresignedURL GetSessionEndpoint",
+    "emr": (
+        "DescribeCluster GetClusterSessionCredentials GetOnClusterAppUIPresignedURL "
+        "GetPersistentAppUIPresignedURL GetSessionEndpoint"
+    ),
     "emr-containers": "GetManagedEndpointSessionCredentials",
     "emr-serverless": "GetDashboardForJobRun GetSessionEndpoint",
     "evs": "GetDepotUrl",
     "firehose": "DescribeDeliveryStream",
-    "gamelift": "CreateBuild GetComputeAccess GetComputeAuthToken GetInstanceAccess GetPlayerConnectionDetails RequestUploadCredentials",
+    "gamelift": (
+        "CreateBuild GetComputeAccess GetComputeAuthToken GetInstanceAccess "
+        "GetPlayerConnectionDetails RequestUploadCredentials"
+    ),
     "gameliftstreams": "CreateStreamSessionAdminShell",
-    "glue": "BatchGetJobs GetConnection GetConnections GetDashboardUrl GetJob GetJobs GetSessionEndpoint",
+    "glue": (
+        "BatchGetJobs GetConnection GetConnections GetDashboardUrl GetJob GetJobs "
+        "GetSessionEndpoint"
+    ),
     "grafana": """
         AssociateLicense CreateWorkspace CreateWorkspaceApiKey CreateWorkspaceServiceAccountToken DeleteWorkspace DescribeWorkspace
         DisassociateLicense ListWorkspaces UpdateWorkspace
     """,
     "groundstation": "GetAgentTaskResponseUrl",
-    "iam": "CreateAccessKey CreateServiceSpecificCredential CreateVirtualMFADevice ResetServiceSpecificCredential",
-    "interconnect": "AcceptConnectionProposal CreateConnection DeleteConnection GetConnection UpdateConnection",
+    "iam": (
+        "CreateAccessKey CreateServiceSpecificCredential CreateVirtualMFADevice "
+        "ResetServiceSpecificCredential"
+    ),
+    "interconnect": (
+        "AcceptConnectionProposal CreateConnection DeleteConnection GetConnection UpdateConnection"
+    ),
     "invoicing": "GetProcurementPortalPreference",
     "iot": "CreateKeysAndCertificate CreateProvisioningClaim GetTopicRule",
     "iot-managed-integrations": "CreateProvisioningProfile",
     "iotsecuretunneling": "OpenTunnel RotateTunnelAccessToken",
     "iotwireless": "AssociateAwsAccountWithPartnerAccount",
-    "ivs": "BatchGetChannel BatchGetStreamKey CreateChannel CreateStreamKey GetChannel GetStreamKey GetStreamSession UpdateChannel",
-    "ivs-realtime": "CreateIngestConfiguration CreateParticipantToken CreateStage GetIngestConfiguration UpdateIngestConfiguration",
+    "ivs": (
+        "BatchGetChannel BatchGetStreamKey CreateChannel CreateStreamKey GetChannel "
+        "GetStreamKey GetStreamSession UpdateChannel"
+    ),
+    "ivs-realtime": (
+        "CreateIngestConfiguration CreateParticipantToken CreateStage GetIngestConfiguration "
+        "UpdateIngestConfiguration"
+    ),
     "ivschat": "CreateChatToken",
     "kinesis-video-signaling": "GetIceServerConfig",
     "kinesisanalyticsv2": "CreateApplicationPresignedUrl",
-    "kms": "Decapsulate Decrypt DeriveSharedSecret Encapsulate GenerateDataKey GenerateDataKeyPair GenerateMac GenerateRandom Sign",
+    "kms": (
+        "Decapsulate Decrypt DeriveSharedSecret Encapsulate GenerateDataKey "
+        "GenerateDataKeyPair GenerateMac GenerateRandom Sign"
+    ),
     "lakeformation": """
         AssumeDecoratedRoleWithSAML GetTemporaryDataLocationCredentials GetTemporaryGlueFunctionCredentials
         GetTemporaryGluePartitionCredentials GetTemporaryGlueTableCredentials
     """,
     "lambda-microvms": "CreateMicrovmAuthToken CreateMicrovmShellAuthToken",
-    "lexv2-models": "CreateUploadUrl DescribeBotRecommendation StartBotRecommendation UpdateBotRecommendation",
+    "lexv2-models": (
+        "CreateUploadUrl DescribeBotRecommendation StartBotRecommendation UpdateBotRecommendation"
+    ),
     "license-manager": "CheckoutBorrowLicense CheckoutLicense CreateToken GetAccessToken",
     "lightsail": """
         CreateBucketAccessKey CreateContainerServiceRegistryLogin CreateKeyPair DownloadDefaultKeyPair GetBucketAccessKeys
@@ -141,7 +175,10 @@ _TABLE: Mapping[str, str] = {
     "payment-cryptography-data": "DecryptData GenerateMac GenerateMacEmvPinChange TranslateKeyMaterial",
     "pca-connector-scep": "CreateChallenge GetChallengePassword",
     "pcs": "RegisterComputeNodeGroupInstance",
-    "pinpoint": "DeleteBaiduChannel DeleteGcmChannel GetBaiduChannel GetGcmChannel UpdateBaiduChannel UpdateGcmChannel",
+    "pinpoint": (
+        "DeleteBaiduChannel DeleteGcmChannel GetBaiduChannel GetGcmChannel "
+        "UpdateBaiduChannel UpdateGcmChannel"
+    ),
     "qapps": "CreatePresignedUrl",
     "qbusiness": "CreateAnonymousWebExperienceUrl",
     "quicksight": """
@@ -161,10 +198,16 @@ _TABLE: Mapping[str, str] = {
     "secretsmanager": "BatchGetSecretValue GetRandomPassword GetSecretValue",
     "security-ir": "GetCaseAttachmentUploadUrl",
     "securityagent": "UpdateIntegration",
-    "signin": "CreateBearerToken CreateOAuth2Token CreateOAuth2TokenWithIAM CreateOAuth2TokenWithTokenExchange",
+    "signin": (
+        "CreateBearerToken CreateOAuth2Token CreateOAuth2TokenWithIAM "
+        "CreateOAuth2TokenWithTokenExchange"
+    ),
     "snowball": "GetJobManifest GetJobUnlockCode",
     "socialmessaging": "AssociateWhatsAppBusinessAccount",
-    "ssm": "CreateActivation GetAccessToken GetParameter GetParameterHistory GetParameters GetParametersByPath ResumeSession StartSession",
+    "ssm": (
+        "CreateActivation GetAccessToken GetParameter GetParameterHistory GetParameters "
+        "GetParametersByPath ResumeSession StartSession"
+    ),
     "sso": "GetRoleCredentials",
     "sso-oidc": "CreateToken CreateTokenWithIAM RegisterClient StartDeviceAuthorization",
     "storagegateway": "DescribeChapCredentials",
@@ -180,5 +223,7 @@ _TABLE: Mapping[str, str] = {
     "workspaces-thin-client": "CreateEnvironment GetEnvironment ListEnvironments UpdateEnvironment",
 }
 """Table of operations by service."""
-HANDS_OUT: Mapping[str, frozenset[str]] = {service: frozenset(names.split()) for service, names in _TABLE.items()}
+HANDS_OUT: Mapping[str, frozenset[str]] = {
+    service: frozenset(names.split()) for service, names in _TABLE.items()
+}
 """Operations that hand out credentials, by service."""

@@ -1,6 +1,8 @@
-"""Effect of each operation: reviewed exceptions first, then the model's traits, then the verb. An uncertain effect is ``write``.
+"""Effect of each operation: reviewed exceptions first, then the model's traits, then the verb. An
+uncertain effect is ``write``.
 
-HTTP methods prove nothing: AWS sends 1,410 of its ``Get…`` operations by POST, and some operations with effects by GET.
+HTTP methods prove nothing: AWS sends 1,410 of its ``Get…`` operations by POST, and some operations
+with effects by GET.
 """
 
 from __future__ import annotations
@@ -23,10 +25,24 @@ _IDEMPOTENT_WORDS = """
 Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach Detach Remove Deregister Cancel Stop Pause Deactivate
 """
 _IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
-_REMOVING = ("Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag")
-REPEAT_OK: Mapping[str, tuple[RepeatOk, ...]] = {**dict.fromkeys(_REMOVING, ("not_found",)), "Purge": ("conflict",)}
-"""Refusals, by verb, that count as success after an attempt with an unknown outcome: a removed object is not found, or a purge is in
-progress.
+_REMOVING = (
+    "Delete",
+    "Remove",
+    "Detach",
+    "Deregister",
+    "Disassociate",
+    "Revoke",
+    "Cancel",
+    "Terminate",
+    "Abort",
+    "Untag",
+)
+REPEAT_OK: Mapping[str, tuple[RepeatOk, ...]] = {
+    **dict.fromkeys(_REMOVING, ("not_found",)),
+    "Purge": ("conflict",),
+}
+"""Refusals, by verb, that count as success after an attempt with an unknown outcome: a removed
+object is not found, or a purge is in progress.
 """
 _PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
@@ -51,27 +67,51 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "events": {"write": "PutEvents PutPartnerEvents", "read": "Test*"},
     "kinesis": {"write": "PutRecord PutRecords SplitShard MergeShards", "read": "SubscribeToShard"},
     "firehose": {"write": "PutRecord PutRecordBatch"},
-    "logs": {"write": "PutLogEvents", "read": "FilterLogEvents StartLiveTail Test*", "idempotent": "StartQuery"},
+    "logs": {
+        "write": "PutLogEvents",
+        "read": "FilterLogEvents StartLiveTail Test*",
+        "idempotent": "StartQuery",
+    },
     "cloudwatch": {"write": "PutMetricData"},
     "kms": {
-        "read": "Encrypt Decrypt ReEncrypt Sign Verify* GenerateMac GenerateRandom GenerateDataKey* DeriveSharedSecret",
+        "read": (
+            "Encrypt Decrypt ReEncrypt Sign Verify* GenerateMac GenerateRandom "
+            "GenerateDataKey* DeriveSharedSecret"
+        ),
         "write": "RotateKeyOnDemand CreateKey",
     },
     "sts": {"read": "AssumeRole* GetSessionToken GetFederationToken DecodeAuthorizationMessage"},
-    "iam": {"write": "CreateAccessKey AddRoleToInstanceProfile EnableMFADevice", "idempotent": "GenerateCredentialReport Add*To*"},
-    "ssm": {"write": "SendCommand StartAutomationExecution StartSession PutParameter", "idempotent": "AddTagsToResource"},
+    "iam": {
+        "write": "CreateAccessKey AddRoleToInstanceProfile EnableMFADevice",
+        "idempotent": "GenerateCredentialReport Add*To*",
+    },
+    "ssm": {
+        "write": "SendCommand StartAutomationExecution StartSession PutParameter",
+        "idempotent": "AddTagsToResource",
+    },
     "cognito-idp": {
-        "write": "GetUserAttributeVerificationCode GetTokensFromRefreshToken AdminResetUserPassword ForgotPassword ResendConfirmationCode"
+        "write": (
+            "GetUserAttributeVerificationCode GetTokensFromRefreshToken "
+            "AdminResetUserPassword ForgotPassword ResendConfirmationCode"
+        )
     },
     "ec2": {"write": "Reboot* Allocate* Assign*"},
     "ecs": {"write": "UpdateService", "read": "DiscoverPollEndpoint"},
     "rds": {"write": "Reboot* Failover*"},
-    "cloudformation": {"read": "Detect* EstimateTemplateCost", "write": "ExecuteChangeSet SignalResource"},
+    "cloudformation": {
+        "read": "Detect* EstimateTemplateCost",
+        "write": "ExecuteChangeSet SignalResource",
+    },
     "route53": {"idempotent": "ChangeResourceRecordSets"},
     "ecr": {"write": "InitiateLayerUpload PutImage"},
     "ecr-public": {"write": "InitiateLayerUpload PutImage"},
     "codecommit": {"write": "PutFile"},
-    "codepipeline": {"write": "PutApprovalResult PutActionRevision Put*JobSuccessResult Put*JobFailureResult StopPipelineExecution"},
+    "codepipeline": {
+        "write": (
+            "PutApprovalResult PutActionRevision Put*JobSuccessResult Put*JobFailureResult "
+            "StopPipelineExecution"
+        )
+    },
     "cur": {"write": "PutReportDefinition"},
     "glue": {"write": "PutSchemaVersionMetadata"},
     "lex-models": {"write": "Put*"},
@@ -79,11 +119,20 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "organizations": {"write": "AttachPolicy CancelHandshake TerminateResponsibilityTransfer"},
     "waf": {"write": "Update* Put*"},
     "waf-regional": {"write": "Update* Put*"},
-    "wafv2": {"write": "UpdateIPSet UpdateRegexPatternSet UpdateRuleGroup UpdateWebACL UpdateManagedRuleSet* PutManagedRuleSet*"},
-    "bedrock-runtime": {"idempotent": "Converse ConverseStream InvokeModel InvokeModelWithResponseStream ApplyGuardrail"},
+    "wafv2": {
+        "write": (
+            "UpdateIPSet UpdateRegexPatternSet UpdateRuleGroup UpdateWebACL "
+            "UpdateManagedRuleSet* PutManagedRuleSet*"
+        )
+    },
+    "bedrock-runtime": {
+        "idempotent": "Converse ConverseStream InvokeModel InvokeModelWithResponseStream ApplyGuardrail"
+    },
     "apigateway": {"write": "UpdateMethod"},
     "ivs": {"write": "StartViewerSessionRevocation"},
-    "license-manager": {"write": "CheckInLicense CheckoutLicense CheckoutBorrowLicense ExtendLicenseConsumption"},
+    "license-manager": {
+        "write": "CheckInLicense CheckoutLicense CheckoutBorrowLicense ExtendLicenseConsumption"
+    },
     "iot": {"write": "ConfirmTopicRuleDestination"},
     "deadline": {"write": "AssumeFleetRole* AssumeQueueRole*"},
     "timestream-write": {"idempotent": "WriteRecords"},
@@ -94,17 +143,20 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "neptunedata": {"write": "ExecuteOpenCypherExplainQuery"},
     "xray": {"write": "PutTraceSegments PutTelemetryRecords"},
 }
-"""Exceptions to the rules by service, each checked in AWS's documentation. ``*`` matches any letters.
+"""Exceptions to the rules by service, each checked in AWS's documentation. ``*`` matches any
+letters.
 
-An operation is a ``write`` if AWS refuses it when it is sent again, since its object exists or its lock token was used. A repeated request
-would end as a failure although the first one took effect.
+An operation is a ``write`` if AWS refuses it when it is sent again, since its object exists or its
+lock token was used. A repeated request would end as a failure although the first one took effect.
 """
 _CONDITION_WORDS = """
 ConditionExpression Expected IfMatch IfNoneMatch LockToken ExpectedRevisionId expectedRevisionId RevisionId revisionId PolicyRevisionId
 ExpectedVersion expectedVersion CurrentVersion currentVersion CollectionVersion ReturnValues
 """
 _CONDITIONS = frozenset(_CONDITION_WORDS.split())
-"""Inputs that make an operation depend on the state it changes: sent again, it is refused, or returns its own change as the old state."""
+"""Inputs that make an operation depend on the state it changes: sent again, it is refused, or
+returns its own change as the old state.
+"""
 _NO_VALUES = "NONE"
 """Value of DynamoDB's ``ReturnValues`` that requests no values."""
 _NAMES = frozenset(("RevisionId", "revisionId"))
@@ -116,10 +168,16 @@ Condition = Callable[[Mapping[str, Any]], bool]
 
 
 def condition_of(service: str, operation: str, shape: Any) -> Condition | None:
-    """Return the condition that makes an otherwise idempotent operation a ``write``; None if the operation has no such condition."""
+    """Return the condition that makes an otherwise idempotent operation a ``write``; None if the
+    operation has no such condition.
+    """
     if (service, operation) == ("route53", "ChangeResourceRecordSets"):
         return _creates_or_deletes
-    names = frozenset() if shape is None else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)
+    names = (
+        frozenset()
+        if shape is None
+        else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)
+    )
     return partial(_is_given, names) if names else None
 
 
@@ -128,7 +186,9 @@ def _is_given(names: frozenset[str], inputs: Mapping[str, Any]) -> bool:
 
 
 def _creates_or_deletes(inputs: Mapping[str, Any]) -> bool:
-    """Return whether a repeated change would be refused, as all but UPSERT are (Amazon Route 53 API reference)."""
+    """Return whether a repeated change would be refused, as all but UPSERT are (Amazon Route 53 API
+    reference).
+    """
     changes = (inputs.get("ChangeBatch") or {}).get("Changes") or ()
     return any(change.get("Action") != "UPSERT" for change in changes)
 
@@ -138,7 +198,14 @@ def effect_of(service: str, operation: Any) -> Effect:
     name = operation.name
     if (service, name) in NOT_REPEATED:
         return "write"
-    reviewed = next((effect for effect, names in _reviewed(service) if any(fnmatchcase(name, item) for item in names)), None)
+    reviewed = next(
+        (
+            effect
+            for effect, names in _reviewed(service)
+            if any(fnmatchcase(name, item) for item in names)
+        ),
+        None,
+    )
     if reviewed is not None:
         return reviewed
     verb, _ = verb_of(name)

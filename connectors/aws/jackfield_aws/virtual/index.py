@@ -1,6 +1,8 @@
-"""Index of all services and operations: keys, titles, summaries and effects, readable without loading a model.
+"""Index of all services and operations: keys, titles, summaries and effects, readable without
+loading a model.
 
-One file: a line with the heads of all services, then one compressed block per service, found by its offset.
+One file: a line with the heads of all services, then one compressed block per service, found by its
+offset.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ class Index:
         """Version of botocore that the index was made from."""
         self.connection_types: list[dict[str, Any]] = head["connectionTypes"]
         """Connection types of all virtual connectors, as in a manifest."""
-        self.services: Mapping[str, Head] = {name: Head(*row) for name, row in head["services"].items()}
+        self.services: Mapping[str, Head] = {
+            name: Head(*row) for name, row in head["services"].items()
+        }
         """Heads of all services by name."""
 
     def rows(self, service: str) -> Iterable[tuple[str, str, str]]:
@@ -75,7 +79,9 @@ def build(services_named: Iterable[str] | None = None) -> bytes:
             for name in sorted(models.operations(service))
             for operation in (model.operation_model(name),)
         ]
-        block = zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), 9)
+        block = zlib.compress(
+            json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), 9
+        )
         title = model.metadata.get("serviceFullName") or service
         services[service] = [title, summary(model.documentation), len(rows), offset, len(block)]
         blocks.append(block)
@@ -83,7 +89,11 @@ def build(services_named: Iterable[str] | None = None) -> bytes:
     head = {
         "format": FORMAT,
         "botocore": models.botocore_version(),
-        "connectionTypes": describe(Connector("aws", title="AWS", version="0", connections=CONNECTION_TYPES))["connectionTypes"],
+        "connectionTypes": describe(
+            Connector("aws", title="AWS", version="0", connections=CONNECTION_TYPES)
+        )["connectionTypes"],
         "services": services,
     }
-    return b"".join([json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode(), b"\n", *blocks])
+    return b"".join(
+        [json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode(), b"\n", *blocks]
+    )

@@ -1,7 +1,8 @@
-"""Rebuild of the shipped index, and of the table of operations that need botocore's client, for a newer botocore: ``python -m
-jackfield_aws.virtual.index_change [--check]``.
+"""Rebuild of the shipped index, and of the table of operations that need botocore's client, for a
+newer botocore: ``python -m jackfield_aws.virtual.index_change [--check]``.
 
-It prints added and removed operations and changed effects, since an operator's offers must not change unnoticed.
+It prints added and removed operations and changed effects, since an operator's offers must not
+change unnoticed.
 """
 
 from __future__ import annotations
@@ -23,23 +24,38 @@ def changes(old: Index, new: Index) -> list[str]:
     before, after = _effects(old), _effects(new)
     came = [f"+ {name} ({after[name]})" for name in after.keys() - before.keys()]
     went = [f"- {name}" for name in before.keys() - after.keys()]
-    other = [f"! {name}: {before[name]} is now {after[name]}" for name in before.keys() & after.keys() if before[name] != after[name]]
+    other = [
+        f"! {name}: {before[name]} is now {after[name]}"
+        for name in before.keys() & after.keys()
+        if before[name] != after[name]
+    ]
     return sorted([*came, *went, *other], key=lambda line: line[2:])
 
 
 def _effects(index: Index) -> dict[str, str]:
-    return {f"{service}.{name}": effect for service in index.services for name, _, effect in index.rows(service)}
+    return {
+        f"{service}.{name}": effect
+        for service in index.services
+        for name, _, effect in index.rows(service)
+    }
 
 
 def _content(index: Index) -> object:
-    services = {name: (head.title, head.description, index.rows(name)) for name, head in index.services.items()}
+    services = {
+        name: (head.title, head.description, index.rows(name))
+        for name, head in index.services.items()
+    }
     return index.botocore, index.connection_types, services
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the index of the installed botocore and print the changes; with ``--check``, write nothing and return 1 if it differs."""
+    """Write the index of the installed botocore and print the changes; with ``--check``, write
+    nothing and return 1 if it differs.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the index differs")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit code 1 if the index differs"
+    )
     check = parser.parse_args(argv).check
     content, old = build(), Index()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
         new = Index(str(path))
         about = f"botocore {old.botocore} -> {new.botocore}: {len(new.services)} services"
         sys.stdout.writelines(f"{line}\n" for line in (*changes(old, new), about))
-        differs = _content(old) != _content(new)  # not the bytes: other versions of zlib compress otherwise
+        # not the bytes: other versions of zlib compress otherwise
+        differs = _content(old) != _content(new)
     plain = json.dumps(light.build(), separators=(",", ":")) + "\n"
     differs |= plain != Path(light.TABLE).read_text(encoding="utf-8")
     if differs and not check:

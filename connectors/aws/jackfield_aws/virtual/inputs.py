@@ -1,4 +1,6 @@
-"""Inputs of an operation, converted from JSON for botocore's serializers: files to bytes, ``5.0`` to 5."""
+"""Inputs of an operation, converted from JSON for botocore's serializers: files to bytes, ``5.0``
+to 5.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,14 @@ from jackfield.connector.models import read_file
 from jackfield_aws.virtual.plain_values import BadValue, as_text, attribute_reader, is_attribute
 
 Reader = Callable[[Any, tuple[Any, ...]], Any]
-"""Function that converts a value; its second argument is the path to it. It returns the value itself if no conversion is needed."""
+"""Function that converts a value; its second argument is the path to it. It returns the value
+itself if no conversion is needed.
+"""
 
 
 class Readers:
-    """Converters of one operation's shapes, made once. A shape without files and integers has no converter, so most inputs are
-    not walked.
+    """Converters of one operation's shapes, made once. A shape without files and integers has no
+    converter, so most inputs are not walked.
     """
 
     def __init__(self) -> None:
@@ -47,7 +51,11 @@ class Readers:
 
     def _compound(self, kind: str, shape: Any) -> Reader | None:
         if kind == "structure":
-            members = {name: read for name, member in shape.members.items() if (read := self.of(member)) is not None}
+            members = {
+                name: read
+                for name, member in shape.members.items()
+                if (read := self.of(member)) is not None
+            }
             return _members(members.get) if members else None
         inner = self.of(shape.member if kind == "list" else shape.value)
         if inner is None:
@@ -99,7 +107,13 @@ class VirtualInputs:
 
     __slots__ = ("faults", "own", "parameters", "shape")
 
-    def __init__(self, values: Mapping[str, Any], own: frozenset[str], reader: Reader | None, shape: Any = None) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        own: frozenset[str],
+        reader: Reader | None,
+        shape: Any = None,
+    ) -> None:
         self.shape = shape
         """Shape of the operation's input in the service's model."""
         self.own = {name: item for name, item in values.items() if name in own}
@@ -129,12 +143,18 @@ class InputModel:
         self._reader = Readers().of(shape) if shape is not None else None
         self._body = shape.serialization.get("payload") if shape is not None else None
 
-    def model_validate(self, values: Mapping[str, Any], *, context: Mapping[str, Any] | None = None) -> VirtualInputs:
+    def model_validate(
+        self, values: Mapping[str, Any], *, context: Mapping[str, Any] | None = None
+    ) -> VirtualInputs:
         """Return the converted inputs. ``context`` holds the sources of stored files by ID."""
         sources = (context or {}).get("files")
         if sources:
             body = values.get(self._body or "")
-            source = sources.get(body["file"]) if isinstance(body, Mapping) and body.keys() == {"file"} else None
+            source = (
+                sources.get(body["file"])
+                if isinstance(body, Mapping) and body.keys() == {"file"}
+                else None
+            )
             if source is not None:
                 values = {**values, str(self._body): StreamedFile(source)}
         if self._json is not None and self._json in values:

@@ -17,7 +17,9 @@ from jackfield_aws.virtual.waits import WAIT_UNTIL, can_cancel
 
 
 def as_job(action: Action, operation: CalledOperation) -> Action:
-    """Return an action with the steps of a job for calls with ``waitUntil``; the action itself if its operation has no waiters."""
+    """Return an action with the steps of a job for calls with ``waitUntil``; the action itself if
+    its operation has no waiters.
+    """
     service, waiters = operation.service, operation.waiters
     if not waiters:
         return action
@@ -33,12 +35,21 @@ def as_job(action: Action, operation: CalledOperation) -> Action:
         start = waiters[handle["inputs"][WAIT_UNTIL]].start
         if start is None or start.cancel is None:
             raise JobFailed("nobody waits for it any more", sent=Sent.REFUSED)
-        _called(service, start.cancel[0], {name: value for name, value in handle["cancel"].items() if name != WAIT_UNTIL}, aws)
+        _called(
+            service,
+            start.cancel[0],
+            {name: value for name, value in handle["cancel"].items() if name != WAIT_UNTIL},
+            aws,
+        )
         return NoOutput()
 
-    return replace(action, job=JobSteps(*steps_with(action, poll, cancel if can_cancel(waiters) else None)))
+    return replace(
+        action, job=JobSteps(*steps_with(action, poll, cancel if can_cancel(waiters) else None))
+    )
 
 
 def _called(service: str, name: str, inputs: Mapping[str, Any], aws: AwsClients) -> Any:
     function, shape = callable_of(service, name)
-    return function(VirtualInputs(inputs, OWN - frozenset(() if shape is None else shape.members), None), aws)
+    return function(
+        VirtualInputs(inputs, OWN - frozenset(() if shape is None else shape.members), None), aws
+    )

@@ -1,4 +1,5 @@
-"""Other names of AWS's services: endpoint prefixes, signing names, service IDs and titles of botocore's models, and common names.
+"""Other names of AWS's services: endpoint prefixes, signing names, service IDs and titles of
+botocore's models, and common names.
 
 A test compares the table with the models. Names have lower-case letters and digits only.
 """
@@ -176,12 +177,20 @@ wickr: admin wickradminapi
 wisdom: connectwisdomservice
 workspaces-thin-client: thinclient
 """
-_NAMES = {name: service for line in _TABLE.split("\n") if line for service, _, names in [line.partition(":")] for name in names.split()}
+_NAMES = {
+    name: service
+    for line in _TABLE.split("\n")
+    if line
+    for service, _, names in [line.partition(":")]
+    for name in names.split()
+}
 _OTHER = re.compile(r"[^a-z0-9]")
 
 
 def service_called(name: str, services: Collection[str]) -> str | None:
-    """Return the service among ``services`` that people or AWS call ``name``; None if no service has this name."""
+    """Return the service among ``services`` that people or AWS call ``name``; None if no service
+    has this name.
+    """
     plain = {_OTHER.sub("", service): service for service in services} | _NAMES
     asked = _OTHER.sub("", name.lower())
     found = plain.get(asked) or plain.get(re.sub("^(?:amazon|aws)", "", asked))

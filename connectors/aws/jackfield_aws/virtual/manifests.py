@@ -1,5 +1,5 @@
-"""Manifests of virtual connectors. All 439 are listed at once; a service's actions are made when they are read, and recent
-ones are cached.
+"""Manifests of virtual connectors. All 439 are listed at once; a service's actions are made when
+they are read, and recent ones are cached.
 """
 
 from __future__ import annotations
@@ -26,18 +26,30 @@ if TYPE_CHECKING:
     from jackfield_aws.virtual.operations import DescribedOperation
 
 _REFERENCE = "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services"
-"""URL prefix of all services' reference, with botocore's names of services, operations and members."""
+"""URL prefix of all services' reference, with botocore's names of services, operations and
+members.
+"""
 _HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
 _MADE = Recent(60)
 """Cache of the actions of services used last."""
 OFFERED: Mapping[str, tuple[str, ...]] = {"s3": ("s3Addressing", "s3Checksums")}
-"""Connection fields that only some services display. All services accept them, since they share connections."""
-REGIONS = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
+"""Connection fields that only some services display. All services accept them, since they share
+connections.
+"""
+REGIONS = {
+    "key": "awsRegions",
+    "title": "AWS Regions",
+    "description": "The regions of the service.",
+    "needsConnection": False,
+}
 """Option source of each service for its regions."""
 
 
 def manifest_of(
-    index: Index, service: str, connection_types: Mapping[str, ConnectionTypeManifest], without: frozenset[str] = frozenset()
+    index: Index,
+    service: str,
+    connection_types: Mapping[str, ConnectionTypeManifest],
+    without: frozenset[str] = frozenset(),
 ) -> Manifest:
     """Return the manifest of a service, without the operations ``without``."""
     head = index.services[service]
@@ -57,7 +69,9 @@ def manifest_of(
 
 
 def _description(head: Head) -> str:
-    """Return a service's description without its leading title. A description of the API's documentation is replaced by a general one."""
+    """Return a service's description without its leading title. A description of the API's
+    documentation is replaced by a general one.
+    """
     text = head.description.removeprefix(head.title).strip() or head.title
     return f"All operations of {head.title}." if _OF_A_DOCUMENT.search(text) else text
 
@@ -72,20 +86,25 @@ def _showing(kind: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return a connection type whose fields ``names`` are not hidden."""
     members = dict(kind["schema"]["properties"])
     for name in members.keys() & names:
-        marks = {mark: value for mark, value in members[name]["x-jackfield"].items() if mark != "hidden"}
+        marks = {
+            mark: value for mark, value in members[name]["x-jackfield"].items() if mark != "hidden"
+        }
         members[name] = {**members[name], "x-jackfield": marks}
     return {**kind, "schema": {**kind["schema"], "properties": members}}
 
 
 _OF_A_DOCUMENT = re.compile(
-    r"^API Reference$|(Welcome to|This is|This( API)? reference provides).*\bAPI\b|This is an? .*\breference\b"
+    r"^API Reference$|(Welcome to|This is|This( API)? reference provides).*\bAPI\b|This is an? "
+    r".*\breference\b"
     r"|\bAPI reference (provides|is intended)",
     re.IGNORECASE,
 )
 
 
 class ServiceActions(Mapping[str, ActionManifest]):
-    """Actions of a service by key, except the operations ``without``. Their number is known without reading them."""
+    """Actions of a service by key, except the operations ``without``. Their number is known without
+    reading them.
+    """
 
     def __init__(self, index: Index, service: str, without: frozenset[str] = frozenset()) -> None:
         self._index = index
@@ -102,10 +121,16 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return (action_key(name) for name, _, _ in self.listed())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self) if self._without else self._index.services[self.service].count + len(own_rows(self.service))
+        return (
+            sum(1 for _ in self)
+            if self._without
+            else self._index.services[self.service].count + len(own_rows(self.service))
+        )
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, summary and effect of each operation, the most used first, and jackfield's own actions last."""
+        """Yield name, summary and effect of each operation, the most used first, and jackfield's
+        own actions last.
+        """
         rows = (*ordered(self.service, self._index.rows(self.service)), *own_rows(self.service))
         return (row for row in rows if row[0] not in self._without)
 
@@ -154,7 +179,8 @@ class OwnContent:
 
     def __getattr__(self, name: str) -> Any:
         if self._found is None:
-            from jackfield_aws.s3.connector import connector  # imports pydantic, which lists do not need
+            # imports pydantic, which lists do not need
+            from jackfield_aws.s3.connector import connector
 
             (row,) = connector.describe({self._key})["actions"]
             self._found = ActionManifest.from_json(row, f"{PREFIX}{SERVICE}").content
@@ -173,7 +199,8 @@ class OperationContent:
     @property
     def described(self) -> DescribedOperation:
         """The converted operation."""
-        from jackfield_aws.virtual.operations import described  # imports pydantic, which lists do not need
+        # imports pydantic, which lists do not need
+        from jackfield_aws.virtual.operations import described
 
         return described(self.service, self.operation)
 
@@ -183,8 +210,14 @@ class OperationContent:
         listed = _row(self.service, self.operation, self.summary, self.effect)
         from jackfield_aws.virtual.trail import evidence_of  # pydantic, too
 
-        found = evidence_of(self.service, self.operation, self.described.effect, by_key=self.described.by_key)
-        told = {"marker": {"agent": True}, "evidence": [one.to_json() for one in found]} if found else {}
+        found = evidence_of(
+            self.service, self.operation, self.described.effect, by_key=self.described.by_key
+        )
+        told = (
+            {"marker": {"agent": True}, "evidence": [one.to_json() for one in found]}
+            if found
+            else {}
+        )
         return {**listed, **self.described.to_json(), **told}
 
     @property
@@ -214,13 +247,28 @@ class OperationContent:
     def defaults(self) -> tuple[tuple[str, str], ...]:
         """Inputs that the connection may supply."""
         region = self.inputs["properties"].get("awsRegion", {})
-        return (("awsRegion", "region"),) if region.get("x-jackfield", {}).get("fromConnection") else ()
+        return (
+            (("awsRegion", "region"),)
+            if region.get("x-jackfield", {}).get("fromConnection")
+            else ()
+        )
 
 
 def _row(service: str, name: str, summary: str, effect: str) -> dict[str, Any]:
     handed = {"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {}
-    others = {"allowedWith": list(ALLOWED_WITH[name])} if service == SERVICE and name in ALLOWED_WITH else {}
-    return {"key": action_key(name), "title": title_of(name), "description": summary, "effect": effect, **handed, **others}
+    others = (
+        {"allowedWith": list(ALLOWED_WITH[name])}
+        if service == SERVICE and name in ALLOWED_WITH
+        else {}
+    )
+    return {
+        "key": action_key(name),
+        "title": title_of(name),
+        "description": summary,
+        "effect": effect,
+        **handed,
+        **others,
+    }
 
 
 class _Listed:
@@ -258,4 +306,11 @@ class _Listed:
         about, words = groups(tuple(name for name, _, _ in listed)), {**KEYWORDS, **OWN_KEYWORDS}
         for name, summary, effect in listed:
             counted = "write" if name in handed else effect
-            yield ActionRow(action_key(name), title_of(name), summary, counted, about[name], words.get((service, name), ""))
+            yield ActionRow(
+                action_key(name),
+                title_of(name),
+                summary,
+                counted,
+                about[name],
+                words.get((service, name), ""),
+            )

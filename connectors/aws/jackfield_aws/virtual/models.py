@@ -1,4 +1,6 @@
-"""botocore's service models, as ``ServiceModel`` objects. Only a few stay in memory: the largest takes 13 MB."""
+"""botocore's service models, as ``ServiceModel`` objects. Only a few stay in memory: the largest
+takes 13 MB.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def paginators(service: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=_KEPT)
 def waiters(service: str) -> Mapping[str, Any]:
-    """Return the waiters of a service by name: the model's, and jackfield's own for missing ones."""
+    """Return the waiters of a service by name: the model's, and jackfield's own for missing
+    ones.
+    """
     return {**OWN.get(service, {}), **_optional(service, "waiters-2", "waiters")}
 
 
@@ -63,13 +67,21 @@ def services() -> list[str]:
 
 def operations(service: str) -> list[str]:
     """Return the names of the operations of a service that botocore can call."""
-    return [name for name in service_model(service).operation_names if (service, name) not in UNSUPPORTED]
+    return [
+        name
+        for name in service_model(service).operation_names
+        if (service, name) not in UNSUPPORTED
+    ]
 
 
 def members(service: str, operation: str) -> frozenset[str]:
-    """Return the names of an operation's inputs; empty if botocore lacks the operation, or it has no inputs."""
+    """Return the names of an operation's inputs; empty if botocore lacks the operation, or it has
+    no inputs.
+    """
     model = service_model(service)
-    shape = model.operation_model(operation).input_shape if operation in model.operation_names else None
+    shape = (
+        model.operation_model(operation).input_shape if operation in model.operation_names else None
+    )
     return frozenset(shape.members if shape is not None else ())
 
 
@@ -82,7 +94,8 @@ def _data(service: str, kind: str) -> Any:
         return _loader().load_service_model(service, kind)
     except (UnknownServiceError, DataNotFoundError):
         raise UnknownConnector(
-            f"the installed botocore {botocore_version()} has no service '{service[:80]}'", hint="Upgrade boto3 and botocore."
+            f"the installed botocore {botocore_version()} has no service '{service[:80]}'",
+            hint="Upgrade boto3 and botocore.",
         ) from None
 
 
@@ -95,4 +108,5 @@ def _optional(service: str, kind: str, member: str) -> Mapping[str, Any]:
 
 
 for _cache in (service_model, paginators, waiters):
-    at_fork(_cache, child=lambda cache: cache.cache_clear())  # another thread of the parent may hold its lock
+    # another thread of the parent may hold its lock
+    at_fork(_cache, child=lambda cache: cache.cache_clear())

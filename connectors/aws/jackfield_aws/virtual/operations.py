@@ -1,4 +1,6 @@
-"""Conversion of one operation to an action: schemas, effect, pages, permissions, and the function that calls it."""
+"""Conversion of one operation to an action: schemas, effect, pages, permissions, and the function
+that calls it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,12 @@ from jackfield.connector import Pagination
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import UnknownAction
 from jackfield.manifest.manifest import Effect
-from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
+from jackfield_aws.regions import (
+    ANY_REGION_EXPECTED,
+    ANY_REGION_PATTERN,
+    REGION_EXPECTED,
+    REGION_PATTERN,
+)
 from jackfield_aws.s3.names import PERMISSIONS as OWN_PERMISSIONS
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, CalledOperation
@@ -40,7 +47,9 @@ config route53domains savingsplans shield support waf
 GLOBAL: Mapping[str, str] = dict.fromkeys(_GLOBAL_NAMES.split(), "us-east-1")
 """Services with one endpoint for all regions, and the default region of their signatures."""
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {"glacier": {"accountId": "-"}}
-"""Default inputs of AWS's own tools: the account of the credentials (Amazon S3 Glacier API reference)."""
+"""Default inputs of AWS's own tools: the account of the credentials (Amazon S3 Glacier API
+reference).
+"""
 _FILLED = "jackfield sets it from the invocation's idempotency key if it is left out."
 _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "dynamodb": ("TableName",),
@@ -49,9 +58,9 @@ _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "s3": ("Bucket",),
     "sqs": ("QueueUrl",),
 }
-"""Inputs that name an object with a throttle of its own, in addition to the account's rate for an operation in a region. Sources: the
-services' developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket, by unpublished and changing
-bounds.
+"""Inputs that name an object with a throttle of its own, in addition to the account's rate for an
+operation in a region. Sources: the services' developer guides, quotas; S3's performance guidelines.
+S3 throttles by prefix within a bucket, by unpublished and changing bounds.
 """
 
 
@@ -89,7 +98,12 @@ class DescribedOperation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of the action's manifest that the index lacks."""
-        row: dict[str, Any] = {"inputs": self.inputs, "output": self.output, "outputPolicy": "describe", "examples": []}
+        row: dict[str, Any] = {
+            "inputs": self.inputs,
+            "output": self.output,
+            "outputPolicy": "describe",
+            "examples": [],
+        }
         row |= {"pagination": self.pagination.to_json()} if self.pagination is not None else {}
         row |= {"permissions": {"aws:iam": list(self.permissions)}} if self.permissions else {}
         row |= {"kind": "job"} if self.is_job else {}
@@ -110,12 +124,17 @@ def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperati
     operation, waiters = _model(service, name), waiters_of(service, name)
     paging, tokens = pages_of(service, operation), tuple(operation.idempotent_members)
     taken = [found for found in (JSON_INPUTS.get((service, name)),) if found is not None]
-    converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""), json=taken)
-    inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging, waiters), frozenset(tokens))
+    converter = Converter(
+        texts=texts, service=service, path=operation.http.get("requestUri", ""), json=taken
+    )
+    inputs = converter.whole(
+        operation.input_shape, _own_inputs(service, operation, paging, waiters), frozenset(tokens)
+    )
     _offer_choices(service, inputs["properties"])
     _default(inputs, _DEFAULTS.get(service, {}))
     for page, _ in paging.tokens if paging is not None else ():
-        inputs["properties"][page].pop("maxLength", None)  # it is the provider's own: nobody else can know how long it is
+        # it is the provider's own: nobody else can know how long it is
+        inputs["properties"][page].pop("maxLength", None)
     for token in tokens:
         member = inputs["properties"][token]
         member["description"] = f"{member.get('description', '')} {_FILLED}".strip()
@@ -135,8 +154,12 @@ def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperati
 
 
 def _output(service: str, operation: Any, waiters: Mapping[str, Waiter], *, texts: bool) -> Json:
-    """Return the schema of an output. A job's output has the members of the starting operation and of the describing one."""
-    converter = Converter(output=True, texts=texts, json=JSON_OUTPUTS.get((service, operation.name), ()))
+    """Return the schema of an output. A job's output has the members of the starting operation and
+    of the describing one.
+    """
+    converter = Converter(
+        output=True, texts=texts, json=JSON_OUTPUTS.get((service, operation.name), ())
+    )
     found = converter.whole(operation.output_shape)
     for looks in {waiter.operation for waiter in waiters.values()} - {operation.name}:
         further = converter.whole(_model(service, looks).output_shape)
@@ -154,25 +177,44 @@ def _default(inputs: Json, defaults: Mapping[str, str]) -> None:
 
 
 def _offer_choices(service: str, members: dict[str, Json]) -> None:
-    """Mark the string inputs, and lists of strings, whose choices another operation of the service lists."""
+    """Mark the string inputs, and lists of strings, whose choices another operation of the service
+    lists.
+    """
     for name, member in members.items():
         marks = member.get("x-jackfield", {})
         items = member.get("items") if member.get("type") == "array" else member
-        is_text = isinstance(items, dict) and items.get("type") == "string" and "values" not in items.get("x-jackfield", {})
-        if is_text and not marks.keys() & {"options", "values"} and not member.get("writeOnly") and choices_of(service, name) is not None:
+        is_text = (
+            isinstance(items, dict)
+            and items.get("type") == "string"
+            and "values" not in items.get("x-jackfield", {})
+        )
+        if (
+            is_text
+            and not marks.keys() & {"options", "values"}
+            and not member.get("writeOnly")
+            and choices_of(service, name) is not None
+        ):
             member["x-jackfield"] = {**marks, "options": name}
 
 
 def needed_permissions(service: str, name: str) -> tuple[str, ...]:
-    """Return the IAM actions of an operation without converting it, since policies need many. An operation that starts a job also needs the
-    actions of the operations that describe and cancel it.
+    """Return the IAM actions of an operation without converting it, since policies need many. An
+    operation that starts a job also needs the actions of the operations that describe and cancel
+    it.
 
     :raises UnknownAction: if the installed botocore lacks it.
     """
     if (service, name) in OWN_PERMISSIONS:
         return OWN_PERMISSIONS[service, name]
     row = STARTS.get((service, name))
-    others = [] if row is None else [models.waiters(service)[row.waiter]["operation"], *([row.cancel[0]] if row.cancel is not None else [])]
+    others = (
+        []
+        if row is None
+        else [
+            models.waiters(service)[row.waiter]["operation"],
+            *([row.cancel[0]] if row.cancel is not None else []),
+        ]
+    )
     found = (permissions_of(service, _model(service, one)) for one in (name, *others))
     return tuple(dict.fromkeys(permission for permissions in found for permission in permissions))
 
@@ -203,7 +245,9 @@ def callable_of(service: str, name: str) -> tuple[CalledOperation, Any]:
         wait=wait_of(operation.input_shape),
         sends_body=_sends_body(operation.input_shape),
         json=JSON_OUTPUTS.get((service, name), ()),
-        has_bytes=is_blob or events is not None or "cbor" in str(operation.service_model.resolved_protocol),
+        has_bytes=is_blob
+        or events is not None
+        or "cbor" in str(operation.service_model.resolved_protocol),
     )
     return made, operation.input_shape
 
@@ -218,15 +262,19 @@ def _model(service: str, name: str) -> Any:
         return models.service_model(service).operation_model(name)
     except OperationNotFoundError:
         raise UnknownAction(
-            f"the installed botocore {models.botocore_version()} has no operation '{name[:80]}' of {PREFIX}{service}",
+            f"the installed botocore {models.botocore_version()} has no operation '{name[:80]}' "
+            f"of {PREFIX}{service}",
             hint="Upgrade boto3 and botocore.",
         ) from None
 
 
-def _own_inputs(service: str, operation: Any, paging: Pagination | None, waiters: Mapping[str, Waiter]) -> dict[str, Json]:
+def _own_inputs(
+    service: str, operation: Any, paging: Pagination | None, waiters: Mapping[str, Waiter]
+) -> dict[str, Json]:
     taken = operation.input_shape.members if operation.input_shape is not None else {}
     own: dict[str, Json] = {}
-    is_s3 = service == "s3"  # which other servers speak, too; AwsClients checks the region of AWS's own endpoint
+    # which other servers speak, too; AwsClients checks the region of AWS's own endpoint
+    is_s3 = service == "s3"
     if REGION not in taken:
         own[REGION] = {
             "type": "string",
@@ -234,15 +282,29 @@ def _own_inputs(service: str, operation: Any, paging: Pagination | None, waiters
             "description": "AWS provides services in multiple regions, like us-west-2 or eu-west-1.",
             "pattern": ANY_REGION_PATTERN if is_s3 else REGION_PATTERN,
             "x-jackfield": {
-                "fromConnection": "region", "options": "awsRegions", "trim": True, "lowercase": True, "blank": "absent",
+                "fromConnection": "region",
+                "options": "awsRegions",
+                "trim": True,
+                "lowercase": True,
+                "blank": "absent",
                 "expects": ANY_REGION_EXPECTED if is_s3 else REGION_EXPECTED,
             },
-        }  # fmt: skip
+        }
         own[REGION] |= {"default": GLOBAL[service]} if service in GLOBAL else {"required": True}
     if paging is not None:
         about = "Fetch every page and merge them; page tokens are then ignored."
-        own[FETCH_ALL] = {"type": "boolean", "title": "Fetch All", "description": about, "default": False}
+        own[FETCH_ALL] = {
+            "type": "boolean",
+            "title": "Fetch All",
+            "description": about,
+            "default": False,
+        }
     if waiters:
         about = "State to wait for: the call is a job, which ends when it is reached."
-        own[WAIT_UNTIL] = {"type": "string", "title": "Wait Until", "description": about, "enum": sorted(waiters)}
+        own[WAIT_UNTIL] = {
+            "type": "string",
+            "title": "Wait Until",
+            "description": about,
+            "enum": sorted(waiters),
+        }
     return own

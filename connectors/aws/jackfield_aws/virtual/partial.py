@@ -1,5 +1,5 @@
-"""Responses that succeeded in part: batches with failed entries, and failed functions. AWS answers 200 and reports failures in
-the output.
+"""Responses that succeeded in part: batches with failed entries, and failed functions. AWS answers
+200 and reports failures in the output.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _COUNT = re.compile(r"failed\w*count", re.IGNORECASE)
 _STREAM, _END = "EventStream", "InvokeComplete"
 """Lambda's event stream, and its last event, which reports the function's end."""
 _REJECTED = "rejectedLogEventsInfo"
-"""Member of CloudWatch Logs' response with the indexes of refused log events (API reference, RejectedLogEventsInfo)."""
+"""Member of CloudWatch Logs' response with the indexes of refused log events (API reference,
+RejectedLogEventsInfo).
+"""
 _EVENTS, _FROM = "logEvents", "tooNewLogEventStartIndex"
 _ENTITY = "rejectedEntityInfo"
 _FUNCTION, _NAME = "FunctionError", "FunctionName"
@@ -33,9 +35,11 @@ _MOST, _LONGEST = 10, 200
 """Maximum entries in a warning, and maximum characters of an entry's message."""
 
 
-def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], own: Sequence[EntryErrors] = ()) -> None:
-    """Warn the caller of failed entries of a batch, or of a failed function. ``parameters`` are the request's, and ``own`` the output lists
-    whose entries may fail individually.
+def warn_of_failures(
+    output: Mapping[str, Any], parameters: Mapping[str, Any], own: Sequence[EntryErrors] = ()
+) -> None:
+    """Warn the caller of failed entries of a batch, or of a failed function. ``parameters`` are the
+    request's, and ``own`` the output lists whose entries may fail individually.
 
     :raises Rejected: if every entry of the batch failed.
     """
@@ -43,7 +47,10 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
     if call is None:
         return
     listed = dict(_failures(output, parameters))
-    counted, marked = _counted(output), _marked(output, own, FailedInputs(parameters)) if own else []
+    counted, marked = (
+        _counted(output),
+        _marked(output, own, FailedInputs(parameters)) if own else [],
+    )
     if listed or marked:
         failed = {**listed}
         for entry in marked:
@@ -58,7 +65,9 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
         _tell(call, name, marked or [FailedEntry(pointer(name), f"{output[name]:,} failed")])
 
 
-def _failures(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, list[FailedEntry]]]:
+def _failures(
+    output: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Iterator[tuple[str, list[FailedEntry]]]:
     """Yield the members that list failures, with their entries."""
     for name, value in output.items():
         if FAILURES.fullmatch(name) and isinstance(value, list | dict) and value:
@@ -67,37 +76,64 @@ def _failures(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> Itera
             yield name, list(_rejected(name, value, parameters))
 
 
-def _tell_of_functions(call: Call, output: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+def _tell_of_functions(
+    call: Call, output: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> None:
     for name, value in output.items():
         if name == _FUNCTION and value:
             _tell_of_function(call, FailedEntry(pointer(name), str(value)[:_LONGEST]), parameters)
         elif name == _STREAM and isinstance(value, list):
             for number, event in enumerate(value):
                 if code := event.get(_END, {}).get("ErrorCode"):
-                    _tell_of_function(call, FailedEntry(pointer(name, number, _END), str(code)[:_LONGEST]), parameters)
+                    _tell_of_function(
+                        call,
+                        FailedEntry(pointer(name, number, _END), str(code)[:_LONGEST]),
+                        parameters,
+                    )
 
 
 def _tell_of_function(call: Call, error: FailedEntry, parameters: Mapping[str, Any]) -> None:
-    entry = FailedEntry(error.path, error.message, input=pointer(_NAME) if _NAME in parameters else None)
-    call.failed_in_part([entry], f"the function failed ({error.message}): the output has its error", error.path)
+    entry = FailedEntry(
+        error.path, error.message, input=pointer(_NAME) if _NAME in parameters else None
+    )
+    call.failed_in_part(
+        [entry], f"the function failed ({error.message}): the output has its error", error.path
+    )
 
 
 def _tell(call: Call, name: str, found: list[FailedEntry]) -> None:
     noun = "entry" if len(found) == 1 else "entries"
     more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
     named = ", ".join(entry.path for entry in found[:_MOST])
-    call.failed_in_part(found, f"succeeded in part: {len(found):,} {noun} failed, {named}{more}", pointer(name))
+    call.failed_in_part(
+        found, f"succeeded in part: {len(found):,} {noun} failed, {named}{more}", pointer(name)
+    )
 
 
 def _counted(output: Mapping[str, Any]) -> str | None:
     """Return the member that counts failures; None without failures."""
-    return next((name for name, value in output.items() if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name)), None)
+    return next(
+        (
+            name
+            for name, value in output.items()
+            if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name)
+        ),
+        None,
+    )
 
 
-def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[FailedEntry]:
-    """Yield the entries that CloudWatch Logs refused: the log events before or from an index on, or the entity."""
+def _rejected(
+    name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Iterator[FailedEntry]:
+    """Yield the entries that CloudWatch Logs refused: the log events before or from an index on, or
+    the entity.
+    """
     if name == _ENTITY:
-        yield FailedEntry(pointer(name), _message_of(value) or "rejected", input="/entity" if "entity" in parameters else None)
+        yield FailedEntry(
+            pointer(name),
+            _message_of(value) or "rejected",
+            input="/entity" if "entity" in parameters else None,
+        )
         return
     count, seen = len(parameters.get(_EVENTS) or ()), set[int]()
     for why, index in value.items():
@@ -105,13 +141,21 @@ def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]
             for place in range(index, count) if why == _FROM else range(min(index, count)):
                 if place not in seen:
                     seen.add(place)
-                    yield FailedEntry(pointer(name, why), f"rejected ({why} {index})", input=pointer(_EVENTS, place))
+                    yield FailedEntry(
+                        pointer(name, why),
+                        f"rejected ({why} {index})",
+                        input=pointer(_EVENTS, place),
+                    )
 
 
 def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Iterator[FailedEntry]:
-    """Yield the failed entries in a list, or in the lists of an object, such as DynamoDB's by table."""
+    """Yield the failed entries in a list, or in the lists of an object, such as DynamoDB's by
+    table.
+    """
     if isinstance(value, list):
-        yield from (_entry((*steps, number), entry, asked.of(entry)) for number, entry in enumerate(value))
+        yield from (
+            _entry((*steps, number), entry, asked.of(entry)) for number, entry in enumerate(value)
+        )
         return
     for key, entry in value.items():
         keys = entry.get("Keys") if isinstance(entry, dict) else None
@@ -123,9 +167,17 @@ def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Ite
             yield _entry((*steps, key), entry, asked.of(key))
 
 
-def _entry(steps: tuple[str | int, ...], entry: Any, asked: str | None, status: str | None = None) -> FailedEntry:
-    """Return a failed entry with AWS's data about it: its ID, code and message, or else its status."""
-    inner = [value for value in entry.values() if isinstance(value, dict)] if isinstance(entry, dict) else []
+def _entry(
+    steps: tuple[str | int, ...], entry: Any, asked: str | None, status: str | None = None
+) -> FailedEntry:
+    """Return a failed entry with AWS's data about it: its ID, code and message, or else its
+    status.
+    """
+    inner = (
+        [value for value in entry.values() if isinstance(value, dict)]
+        if isinstance(entry, dict)
+        else []
+    )
     said = next(filter(None, map(_message_of, [entry, *inner])), status or "failed")
     return FailedEntry(pointer(*steps), said, input=asked)
 
@@ -135,17 +187,26 @@ def _message_of(entry: Any) -> str:
     return ": ".join(known[name][:_LONGEST] for name in _SAID if isinstance(known.get(name), str))
 
 
-def _marked(output: Mapping[str, Any], own: Sequence[EntryErrors], asked: FailedInputs) -> list[FailedEntry]:
+def _marked(
+    output: Mapping[str, Any], own: Sequence[EntryErrors], asked: FailedInputs
+) -> list[FailedEntry]:
     """Return the entries marked as failed by their own members."""
     return [
-        _entry(steps, entry, _place(one, steps, output, asked), entry.get(one.status) if one.status else None)
+        _entry(
+            steps,
+            entry,
+            _place(one, steps, output, asked),
+            entry.get(one.status) if one.status else None,
+        )
         for one in own
         for steps, entry in entries_of((one.member,), output.get(one.member))
         if one.failed(entry)
     ]
 
 
-def _place(one: EntryErrors, steps: tuple[str | int, ...], output: Mapping[str, Any], asked: FailedInputs) -> str | None:
+def _place(
+    one: EntryErrors, steps: tuple[str | int, ...], output: Mapping[str, Any], asked: FailedInputs
+) -> str | None:
     if one.asked is None:
         return None
     return asked.at(one.asked, int(steps[1]), len(output[one.member]))

@@ -1,7 +1,8 @@
-"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` lists the exceptions, each with AWS's page.
+"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` lists the exceptions,
+each with AWS's page.
 
-``iam_actions`` lists the names that AWS documents. An operation newer than that list gets an action of its own name, which is *unproven*:
-policies and hints say so.
+``iam_actions`` lists the names that AWS documents. An operation newer than that list gets an action
+of its own name, which is *unproven*: policies and hints say so.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _SIGNED = "sigv4"
 
 @functools.lru_cache(maxsize=1)
 def rows() -> Mapping[tuple[str, str], tuple[str, str]]:
-    """Return the table by service and operation: the actions, separated by blanks, and AWS's page."""
+    """Return the table by service and operation: the actions, separated by blanks, and AWS's
+    page.
+    """
     found = {}
     for line in _TABLE.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -49,11 +52,18 @@ def rows() -> Mapping[tuple[str, str], tuple[str, str]]:
 def prefix_of(service_model: Any) -> str:
     """Return the prefix of the IAM actions of a service."""
     name = str(service_model.signing_name)
-    return _PREFIXES.get(service_model.service_name) or _PREFIXES.get(service_model.endpoint_prefix) or _PREFIXES.get(name) or name
+    return (
+        _PREFIXES.get(service_model.service_name)
+        or _PREFIXES.get(service_model.endpoint_prefix)
+        or _PREFIXES.get(name)
+        or name
+    )
 
 
 def permissions_of(service: str, operation: Any) -> tuple[str, ...]:
-    """Return the IAM actions of an operation; empty if it is not signed with AWS's signature, or not authorised by IAM."""
+    """Return the IAM actions of an operation; empty if it is not signed with AWS's signature, or
+    not authorised by IAM.
+    """
     if not _is_signed(operation):
         return ()
     row = _row(service, operation.name)
@@ -70,7 +80,9 @@ def _row(service: str, name: str) -> str | None:
 
 
 def _is_signed(operation: Any) -> bool:
-    """Return whether the request has an AWS signature; others carry another kind of token, or nothing."""
+    """Return whether the request has an AWS signature; others carry another kind of token, or
+    nothing.
+    """
     about = operation.service_model.metadata
     schemes = operation.auth or about.get("auth") or ()
     if operation.auth_type == "none" or about.get("signatureVersion") == "bearer":

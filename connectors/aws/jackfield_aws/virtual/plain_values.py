@@ -1,8 +1,10 @@
 """Plain JSON in place of JSON as text or bytes, or of values under the names of their types.
 
-- Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as its text. The output has the JSON of the
-  response in addition to its text or bytes, as a member whose name ends in ``Json``.
-- Attributes of DynamoDB are ``{"S": "ada"}``. A map whose only member has the name of a type is such a value, everything else is plain.
+- Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as
+  its text. The output has the JSON of the response in addition to its text or bytes, as a member
+  whose name ends in ``Json``.
+- Attributes of DynamoDB are ``{"S": "ada"}``. A map whose only member has the name of a type is
+  such a value, everything else is plain.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ _FILE = frozenset(("data", "contentType"))
 TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 """Names of DynamoDB's types of values."""
 _TYPES = frozenset(TYPES)
-_NO_BASE64 = 'is not Base64, which a text of a binary type is in AWS\'s own JSON: give Base64, or {"data": Base64}'
+_NO_BASE64 = (
+    "is not Base64, which a text of a binary type is in AWS's own JSON: give Base64, or "
+    '{"data": Base64}'
+)
 _WITH_ALL = 'give it as a Decimal, as {"N": "its digits"}, or as JSON text'
 _SURE_DIGITS = 15
 """Number of decimal digits that a double preserves."""
@@ -57,7 +62,9 @@ def or_json(found: Json) -> Json:
     """Return the schema of an input that also accepts JSON."""
     hints = found.get("x-jackfield", {})
     outer: Json = {word: found[word] for word in ("description", "writeOnly") if word in found}
-    inner = {word: value for word, value in found.items() if word not in outer and word != "x-jackfield"}
+    inner = {
+        word: value for word, value in found.items() if word not in outer and word != "x-jackfield"
+    }
     marks = {name: value for name, value in hints.items() if name == "file"}
     kept = {name: value for name, value in hints.items() if name != "file"}
     if outer.get("writeOnly"):
@@ -75,19 +82,29 @@ def beside(name: str) -> str:
 
 def json_schema(name: str, found: Json) -> Json:
     """Return the schema of the output member with the JSON of the member ``name``."""
-    marks: Json = {word: found[word] for word in ("writeOnly", "format", "x-jackfield") if found.get("writeOnly") and word in found}
+    marks: Json = {
+        word: found[word]
+        for word in ("writeOnly", "format", "x-jackfield")
+        if found.get("writeOnly") and word in found
+    }
     return {"description": f"The value of `{name}`, if that is JSON.", **marks}
 
 
 def add_json(answer: Json, names: tuple[str, ...]) -> None:
-    """Add the parsed JSON of some members to a response, unless they are no JSON or too costly to parse."""
+    """Add the parsed JSON of some members to a response, unless they are no JSON or too costly to
+    parse.
+    """
     for name in names:
         given = answer.get(name)
         text = b64decode(given["data"]) if isinstance(given, Mapping) and "data" in given else given
         if isinstance(text, str | bytes):
             try:
-                check_price(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-                answer[beside(name)] = json.loads(text, parse_constant=_refuse, parse_float=read_float)
+                check_price(
+                    text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+                )
+                answer[beside(name)] = json.loads(
+                    text, parse_constant=_refuse, parse_float=read_float
+                )
             except (ValueError, RecursionError):
                 continue
 
@@ -99,7 +116,9 @@ def _refuse(constant: str) -> Any:
 def as_text(value: Any) -> Any:
     """Return JSON as its text; text and files unchanged."""
     if isinstance(value, Mapping):
-        is_file = value.keys() == {"file"} or (isinstance(value.get("data"), str) and value.keys() <= _FILE)
+        is_file = value.keys() == {"file"} or (
+            isinstance(value.get("data"), str) and value.keys() <= _FILE
+        )
         return value if is_file else _text(value)
     return _text(value) if isinstance(value, list | bool | int | float) else value
 
@@ -114,13 +133,26 @@ def is_attribute(shape: Any) -> bool:
 
 
 def attribute_schema(typed: Json, reference: Json) -> Json:
-    """Return the schema of a DynamoDB value, typed or plain. ``reference`` refers to that schema."""
-    is_typed = {"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": {"enum": list(TYPES)}}
-    return {"if": is_typed, "then": typed, "else": {"items": reference, "additionalProperties": reference}}
+    """Return the schema of a DynamoDB value, typed or plain. ``reference`` refers to that
+    schema.
+    """
+    is_typed = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": {"enum": list(TYPES)},
+    }
+    return {
+        "if": is_typed,
+        "then": typed,
+        "else": {"items": reference, "additionalProperties": reference},
+    }
 
 
 def attribute_reader(typed: Reader) -> Reader:
-    """Return a converter that also accepts plain DynamoDB values and types them; ``typed`` converts typed values."""
+    """Return a converter that also accepts plain DynamoDB values and types them; ``typed`` converts
+    typed values.
+    """
 
     def read(value: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(value, Mapping):
@@ -143,7 +175,9 @@ def _decoded(value: Any, path: tuple[Any, ...]) -> Any:
     if name == "B":
         return {name: _content_of(given, (*path, name))}
     if name == "BS" and isinstance(given, list):
-        return {name: [_content_of(item, (*path, name, number)) for number, item in enumerate(given)]}
+        return {
+            name: [_content_of(item, (*path, name, number)) for number, item in enumerate(given)]
+        }
     return value
 
 
@@ -170,14 +204,19 @@ def _scalar(value: Any) -> Json:
 
 
 class Rounded(str):
-    """Text of a float. With more than 15 digits, the last ones may come from rounding a decimal earlier."""
+    """Text of a float. With more than 15 digits, the last ones may come from rounding a decimal
+    earlier.
+    """
 
     __slots__ = ()
 
     @property
     def may_be(self) -> bool:
         """True if the text has enough digits that the last ones may be rounded."""
-        return sum(map(str.isdigit, self.partition("e")[0].removesuffix(".0").lstrip("-0."))) > _SURE_DIGITS
+        return (
+            sum(map(str.isdigit, self.partition("e")[0].removesuffix(".0").lstrip("-0.")))
+            > _SURE_DIGITS
+        )
 
 
 def warn_of_rounding(parameters: Mapping[str, Any]) -> None:
@@ -186,7 +225,8 @@ def warn_of_rounding(parameters: Mapping[str, Any]) -> None:
     if call is not None and found:
         more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
         call.warn(
-            f"the input {pointer(*found[0])}{more} is a float of more than {_SURE_DIGITS} digits, which may have been rounded: {_WITH_ALL}"
+            f"the input {pointer(*found[0])}{more} is a float of more than {_SURE_DIGITS} "
+            f"digits, which may have been rounded: {_WITH_ALL}"
         )
 
 

@@ -1,4 +1,6 @@
-"""Bounded cache, in a module of its own so that lists use it without importing the code that makes its values."""
+"""Bounded cache, in a module of its own so that lists use it without importing the code that makes
+its values.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,26 @@
-"""Reviewed effects of operations that set, change, reset, revoke, end or begin something: which may be repeated, and why. Each was checked
-by its name and, in case of doubt, in its service's API reference. A missing operation is a ``write``, also one of a newer botocore.
+"""Reviewed effects of operations that set, change, reset, revoke, end or begin something: which may
+be repeated, and why. Each was checked by its name and, in case of doubt, in its service's API
+reference. A missing operation is a ``write``, also one of a newer botocore.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-VERBS = frozenset(["Activate", "Change", "Purge", "Put", "Register", "Reset", "Revoke", "Send", "Start", "Terminate"])
+VERBS = frozenset(
+    [
+        "Activate",
+        "Change",
+        "Purge",
+        "Put",
+        "Register",
+        "Reset",
+        "Revoke",
+        "Send",
+        "Start",
+        "Terminate",
+    ]
+)
 """Ambiguous verbs: an operation is idempotent only if it is listed."""
 IDEMPOTENT: Mapping[str, str] = {
     "empties what the request names; once more, the purge may still be in progress": """

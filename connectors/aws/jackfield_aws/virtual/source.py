@@ -1,4 +1,6 @@
-"""Catalog source of the virtual connectors ``aws.<service>``: their manifests, and their code on demand."""
+"""Catalog source of the virtual connectors ``aws.<service>``: their manifests, and their code on
+demand.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,17 @@ class AwsSource(ProcessLocal):
         return [PREFIX + service for service in self._index.services]
 
     def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
-        """Return the manifest of a connector; ``credentials`` limits its actions that hand out credentials, which are all included by
-        default. Schemas are made when they are read.
+        """Return the manifest of a connector; ``credentials`` limits its actions that hand out
+        credentials, which are all included by default. Schemas are made when they are read.
 
         :raises UnknownConnector: if the service does not exist.
         """
         handed = HANDS_OUT.get(key.removeprefix(PREFIX), frozenset[str]())
-        without = frozenset() if credentials is None else frozenset(name for name in handed if action_key(name) not in credentials)
+        without = (
+            frozenset()
+            if credentials is None
+            else frozenset(name for name in handed if action_key(name) not in credentials)
+        )
         found = self._manifests.get((key, without))
         if found is None:
             found = self._manifests[key, without] = self._build_manifest(key, without)
@@ -57,7 +63,9 @@ class AwsSource(ProcessLocal):
         return frozenset(map(action_key, HANDS_OUT.get(key.removeprefix(PREFIX), ())))
 
     def stamp(self) -> str:
-        """Return a stamp of the source's content: versions of package and index, and a checksum of search words and credential words."""
+        """Return a stamp of the source's content: versions of package and index, and a checksum of
+        search words and credential words.
+        """
         handed = sorted((service, sorted(names)) for service, names in HANDS_OUT.items())
         words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed, RULES, ROWS)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"
@@ -77,13 +85,22 @@ class AwsSource(ProcessLocal):
         head = self._index.services.get(service)
         if head is None or not key.startswith(PREFIX):
             meant = service_called(service[:80], self._index.services)
-            suggestion = did_you_mean(key, self.keys()) if meant is None else f"; did you mean '{PREFIX}{meant}'?"
-            raise UnknownConnector(f"AWS has no service '{service[:80]}'{suggestion}", hint=NextStep("connectors"))
+            suggestion = (
+                did_you_mean(key, self.keys())
+                if meant is None
+                else f"; did you mean '{PREFIX}{meant}'?"
+            )
+            raise UnknownConnector(
+                f"AWS has no service '{service[:80]}'{suggestion}", hint=NextStep("connectors")
+            )
         kinds = self._types_for(service) if service in OFFERED else self._connection_types
         return manifest_of(self._index, service, kinds, without)
 
     def _types_for(self, service: str) -> Mapping[str, ConnectionTypeManifest]:
-        kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in types_for(service, self._index.connection_types))
+        kinds = (
+            ConnectionTypeManifest.from_json(item, "aws")
+            for item in types_for(service, self._index.connection_types)
+        )
         return {kind.key: kind for kind in kinds}
 
 

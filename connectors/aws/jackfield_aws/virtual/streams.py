@@ -1,5 +1,5 @@
-"""Event streams in responses: read to their end, which the service's documentation names. Refusals in them are interpreted by
-their codes.
+"""Event streams in responses: read to their end, which the service's documentation names. Refusals
+in them are interpreted by their codes.
 """
 
 from __future__ import annotations
@@ -31,20 +31,24 @@ _LAST: Mapping[tuple[str, str], str] = {
     ("lambda", "InvokeWithResponseStream"): "InvokeComplete",
     ("s3", "SelectObjectContent"): "End",
 }
-"""Final events of a complete stream, by operation (API references of the services). Streams without a row end with their connection."""
+"""Final events of a complete stream, by operation (API references of the services). Streams without
+a row end with their connection.
+"""
 
 
 class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
     """Refusal or failure within a stream, with the code and the status of the service's model."""
 
-    def __init__(self, response: dict[str, Any], operation: str, *, events: int, writes: bool) -> None:
+    def __init__(
+        self, response: dict[str, Any], operation: str, *, events: int, writes: bool
+    ) -> None:
         super().__init__(response, operation)
         self._events = events
         self._writes = writes
 
     def judge(self, found: JackfieldError) -> JackfieldError:
-        """Return the error adjusted to the stream: repeatable only before the first event, and never for a ``write``; after an event, a
-        ``write`` may have taken effect.
+        """Return the error adjusted to the stream: repeatable only before the first event, and
+        never for a ``write``; after an event, a ``write`` may have taken effect.
         """
         if self._events or self._writes:
             found.repeatable = False
@@ -55,8 +59,8 @@ class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """Output member that is an event stream. ``last`` are the events that end it; ``faults``, code and status of its exceptions by member;
-    ``writes``: the operation is a ``write``.
+    """Output member that is an event stream. ``last`` are the events that end it; ``faults``, code
+    and status of its exceptions by member; ``writes``: the operation is a ``write``.
     """
 
     member: str
@@ -65,10 +69,12 @@ class EventStream:
     writes: bool
 
     def read(self, stream: Any) -> list[Any]:
-        """Read a stream to its end, and emit its events as they arrive; warn if it ends without its last event.
+        """Read a stream to its end, and emit its events as they arrive; warn if it ends without its
+        last event.
 
         :raises StreamFault: if the stream contains a failure.
-        :raises Unavailable: if there are more events than an output may hold, which would look complete without them.
+        :raises Unavailable: if there are more events than an output may hold, which would look
+            complete without them.
         """
         found, call = list[Any](), current_call()
         with contextlib.closing(stream):
@@ -110,7 +116,10 @@ class EventStream:
         call = current_call()
         if call is not None:
             names = " or ".join(f"'{name}'" for name in sorted(self.last))
-            call.warn(f"the stream ended without its last event, {names}: the output may be only a part", f"/{self.member}")
+            call.warn(
+                f"the stream ended without its last event, {names}: the output may be only a part",
+                f"/{self.member}",
+            )
 
 
 def event_stream(service: str, operation: Any, *, writes: bool) -> EventStream | None:
@@ -118,7 +127,9 @@ def event_stream(service: str, operation: Any, *, writes: bool) -> EventStream |
     if not operation.has_event_stream_output:
         return None
     shape = operation.get_event_stream_output()
-    member = next(key for key, one in operation.output_shape.members.items() if one.name == shape.name)
+    member = next(
+        key for key, one in operation.output_shape.members.items() if one.name == shape.name
+    )
     last = frozenset(_LAST.get((service, operation.name), "").split())
     return EventStream(member, last, dict(_faults(shape)), writes)
 

@@ -16,7 +16,25 @@ _TAG = re.compile(r"<[^<>]*>")
 _ASIDES = re.compile(r"<(note|important)>(?:[^<]|<(?!/\1>))*</\1>")
 """Pattern of notes that precede some operations' descriptions."""
 _ENDS = re.compile(r"(?<=[^.\s][a-z0-9)`\"'])[.!?](?=\s|$)")
-_BLOCKS = frozenset({"p", "div", "note", "important", "dl", "dd", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "table", "tr"})
+_BLOCKS = frozenset(
+    {
+        "p",
+        "div",
+        "note",
+        "important",
+        "dl",
+        "dd",
+        "ul",
+        "ol",
+        "pre",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "table",
+        "tr",
+    }
+)
 _MARKS = {"code": "`", "b": "**", "strong": "**", "i": "*", "em": "*"}
 
 
@@ -72,7 +90,9 @@ def markdown(html: str) -> str:
 def summary(html: str) -> str:
     """Return the first sentence of a documentation text as plain text, at most 160 characters."""
     said = _ASIDES.sub(" ", html[:8000])
-    text = _SPACE.sub(" ", unescape(_TAG.sub(" ", said if _TAG.sub("", said).strip() else html[:8000]))).strip()
+    text = _SPACE.sub(
+        " ", unescape(_TAG.sub(" ", said if _TAG.sub("", said).strip() else html[:8000]))
+    ).strip()
     text = text.replace(" .", ".").replace(" ,", ",")
     end = _ENDS.search(text)
     first = text[: end.end()] if end is not None else text

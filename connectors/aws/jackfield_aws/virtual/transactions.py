@@ -1,4 +1,6 @@
-"""Cancelled transactions of DynamoDB: the reasons of their parts decide the refusal's meaning, and point at the faulty parts."""
+"""Cancelled transactions of DynamoDB: the reasons of their parts decide the refusal's meaning, and
+point at the faulty parts.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,19 @@ _PARTS = ("TransactItems", "TransactStatements")
 """Inputs that hold the parts of a transaction, in the order of the reasons."""
 _ACCEPTED = "None"
 """Code of a part without fault."""
-_UNMET = Row(Conflict, "The condition of a part does not hold: read the item ('provider.details' has it where the request asked for it).")
-_BUSY = Row(Conflict, "Another request is changing the same item: send the transaction again in a moment.")
+_UNMET = Row(
+    Conflict,
+    "The condition of a part does not hold: read the item ('provider.details' has it where the "
+    "request asked for it).",
+)
+_BUSY = Row(
+    Conflict, "Another request is changing the same item: send the transaction again in a moment."
+)
 _MEANINGS: Mapping[str, Row] = {
     "ValidationError": Row(Rejected, "Correct the parts that the details name."),
     "ItemCollectionSizeLimitExceeded": Row(
-        Rejected, "A partition key holds at most 10 GB of items and local indexes: remove some of them."
+        Rejected,
+        "A partition key holds at most 10 GB of items and local indexes: remove some of them.",
     ),
     "AccessDenied": Row(Forbidden, "Allow the parts that the details name in IAM."),
     "ConditionalCheckFailed": _UNMET,
@@ -29,13 +38,16 @@ _MEANINGS: Mapping[str, Row] = {
     "ThrottlingError": THROTTLED,
     "RequestLimitExceeded": THROTTLED,
 }
-"""Rows by a reason's code, in order of precedence: errors that no repeat can cure come first (DynamoDB API reference, TransactWriteItems,
-errors).
+"""Rows by a reason's code, in order of precedence: errors that no repeat can cure come first
+(DynamoDB API reference, TransactWriteItems, errors).
 """
 
 
-def cancelled(error: JackfieldError, cause: Exception, parameters: Mapping[str, Any]) -> JackfieldError:
-    """Return the error for a cancelled transaction, which was not carried out at all; any other error unchanged.
+def cancelled(
+    error: JackfieldError, cause: Exception, parameters: Mapping[str, Any]
+) -> JackfieldError:
+    """Return the error for a cancelled transaction, which was not carried out at all; any other
+    error unchanged.
 
     ``cause`` is botocore's exception, ``parameters`` are the request's.
     """
@@ -53,7 +65,14 @@ def cancelled(error: JackfieldError, cause: Exception, parameters: Mapping[str, 
     provider = error.provider
     if _REASONS not in (provider.details or {}):  # with their items they are too long
         provider = replace(provider, details={_REASONS: reasons})
-    return row.kind(error.message, details=details, hint=row.hint, provider=provider, sent=Sent.REFUSED, retry_after=error.retry_after)
+    return row.kind(
+        error.message,
+        details=details,
+        hint=row.hint,
+        provider=provider,
+        sent=Sent.REFUSED,
+        retry_after=error.retry_after,
+    )
 
 
 def _reasons(cause: Exception) -> Sequence[Mapping[str, str]]:
@@ -62,5 +81,7 @@ def _reasons(cause: Exception) -> Sequence[Mapping[str, str]]:
     parts = found if isinstance(found, list) else ()
     known = [part if isinstance(part, dict) else {} for part in parts]
     return [
-        {"Code": str(part.get("Code") or _ACCEPTED)} | ({"Message": str(part["Message"])} if part.get("Message") else {}) for part in known
+        {"Code": str(part.get("Code") or _ACCEPTED)}
+        | ({"Message": str(part["Message"])} if part.get("Message") else {})
+        for part in known
     ]

@@ -1,6 +1,8 @@
-"""Waiters of an operation as its input ``waitUntil``, with which a call is a job: the runtime polls it until the state is reached.
+"""Waiters of an operation as its input ``waitUntil``, with which a call is a job: the runtime polls
+it until the state is reached.
 
-An operation that describes an object waits for its state; an operation that starts an object (``starts``) waits for that object's state.
+An operation that describes an object waits for its state; an operation that starts an object
+(``starts``) waits for that object's state.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ _LONGEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Waiter of an operation: the polling operation, the seconds between two polls, and the conditions that end it.
+    """Waiter of an operation: the polling operation, the seconds between two polls, and the
+    conditions that end it.
 
-    ``start`` describes the starting operation, if another operation than the polling one started the object.
+    ``start`` describes the starting operation, if another operation than the polling one started
+    the object.
     """
 
     name: str
@@ -44,16 +48,24 @@ class Waiter:
 
         :raises JobFailed: if the state can no longer be reached.
         """
-        state = next((acceptor.state for acceptor in self.acceptors if acceptor.matcher_func(answer)), None)
+        state = next(
+            (acceptor.state for acceptor in self.acceptors if acceptor.matcher_func(answer)), None
+        )
         if state == "failure":
-            raise JobFailed(f"'{self.name}' will not be reached: {self._seen(answer)}", sent=Sent.REFUSED)
+            raise JobFailed(
+                f"'{self.name}' will not be reached: {self._seen(answer)}", sent=Sent.REFUSED
+            )
         if state is None and "Error" in answer:
             return None
         return state == "success"
 
     def state(self, answer: Mapping[str, Any]) -> str:
-        """Return the states in a response that the waiter checks, as a text; empty if it checks no text."""
-        places = dict.fromkeys(acceptor.argument for acceptor in self.acceptors if acceptor.argument)
+        """Return the states in a response that the waiter checks, as a text; empty if it checks no
+        text.
+        """
+        places = dict.fromkeys(
+            acceptor.argument for acceptor in self.acceptors if acceptor.argument
+        )
         for place in places:
             found = jmespath.search(place, answer)
             texts = [found] if isinstance(found, str) else found if isinstance(found, list) else []
@@ -61,9 +73,12 @@ class Waiter:
                 return ", ".join(dict.fromkeys(texts))
         return ""
 
-    def handle(self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the handle of a job: the inputs of the polling operation, the response to the start, and the cancelling call. None if the
-        response names no object to poll, so nothing has started.
+    def handle(
+        self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return the handle of a job: the inputs of the polling operation, the response to the
+        start, and the cancelling call. None if the response names no object to poll, so nothing has
+        started.
 
         ``given`` and ``own`` are the inputs of the starting operation, and jackfield's own inputs.
         """
@@ -74,13 +89,19 @@ class Waiter:
         if inputs.keys() != self.start.given.keys():
             return None
         handle = {"inputs": {**inputs, **own}, "started": cleaned(answer), "state": ""}
-        return handle if self.start.cancel is None else {**handle, "cancel": {**_values_at(self.start.cancel[1], known), **own}}
+        return (
+            handle
+            if self.start.cancel is None
+            else {**handle, "cancel": {**_values_at(self.start.cancel[1], known), **own}}
+        )
 
     def _seen(self, answer: Mapping[str, Any]) -> str:
         code = answer.get("Error", {}).get("Code")
         state = self.state(answer) or code
         reason = None if self.reason is None else jmespath.search(self.reason, answer)
-        text = f"the state is '{state}'" if state else "the resource is in a state that ends the wait"
+        text = (
+            f"the state is '{state}'" if state else "the resource is in a state that ends the wait"
+        )
         return f"{text}: {reason[:_LONGEST]}" if isinstance(reason, str) and reason else text
 
 
@@ -95,15 +116,29 @@ def waiters_of(service: str, operation: str) -> dict[str, Waiter]:
     if row is not None:
         found = _waiter(service, row.waiter, known[row.waiter]) if row.waiter in known else None
         return {} if found is None else {found.name: replace(found, start=row)}
-    made = (_waiter(service, name, config) for name, config in known.items() if config["operation"] == operation)
+    made = (
+        _waiter(service, name, config)
+        for name, config in known.items()
+        if config["operation"] == operation
+    )
     return {waiter.name: waiter for waiter in made}
 
 
 def _waiter(service: str, name: str, config: Mapping[str, Any]) -> Waiter:
     made = SingleWaiterConfig(config)
-    return Waiter(action_key(name), made.operation, float(made.delay), tuple(made.acceptors), REASONS.get((service, made.operation)))
+    return Waiter(
+        action_key(name),
+        made.operation,
+        float(made.delay),
+        tuple(made.acceptors),
+        REASONS.get((service, made.operation)),
+    )
 
 
 def can_cancel(waiters: Mapping[str, Waiter]) -> bool:
-    """Return whether a wait can be cancelled: AWS can cancel the started work, or the operation started none."""
-    return bool(waiters) and all(waiter.start is None or waiter.start.cancel is not None for waiter in waiters.values())
+    """Return whether a wait can be cancelled: AWS can cancel the started work, or the operation
+    started none.
+    """
+    return bool(waiters) and all(
+        waiter.start is None or waiter.start.cancel is not None for waiter in waiters.values()
+    )

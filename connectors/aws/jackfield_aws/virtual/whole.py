@@ -16,13 +16,19 @@ _BESIDE = frozenset({"ConsumedCapacity", "ItemCollectionMetrics", "ResponseMetad
 _ABSENT = re.compile(r"\w*notfound|missing[a-z]+s", re.IGNORECASE)
 """Pattern of members that list missing objects, which is a result and no refusal."""
 _STARTED: Mapping[str, str] = {"failures": "tasks"}
-"""Lists of failures without a reference to the request, and the list of started work (Amazon ECS API reference, RunTask)."""
+"""Lists of failures without a reference to the request, and the list of started work (Amazon ECS
+API reference, RunTask).
+"""
 
 
 def is_whole(
-    output: Mapping[str, Any], own: Sequence[EntryErrors], failed: Mapping[str, Sequence[FailedEntry]], asked: FailedInputs
+    output: Mapping[str, Any],
+    own: Sequence[EntryErrors],
+    failed: Mapping[str, Sequence[FailedEntry]],
+    asked: FailedInputs,
 ) -> bool:
-    """Return whether ``failed``, by output member, covers all requested entries, and the output shows nothing carried out.
+    """Return whether ``failed``, by output member, covers all requested entries, and the output
+    shows nothing carried out.
 
     ``own`` are the lists whose entries may fail individually.
     """
@@ -35,10 +41,14 @@ def is_whole(
     listed = [one for one in own if one.member in failed]
     if listed:
         return all(_has_all(one, output[one.member], asked) for one in listed)
-    if any(done in output and not output[done] for name, done in _STARTED.items() if name in failed):
+    if any(
+        done in output and not output[done] for name, done in _STARTED.items() if name in failed
+    ):
         return True
     places = [entry.input for entries in failed.values() for entry in entries]
-    return None not in places and asked.are_covered(names(place) for place in places if place is not None)
+    return None not in places and asked.are_covered(
+        names(place) for place in places if place is not None
+    )
 
 
 def entries_of(steps: Steps, value: Any) -> Iterator[tuple[Steps, Mapping[str, Any]]]:
@@ -52,10 +62,19 @@ def entries_of(steps: Steps, value: Any) -> Iterator[tuple[Steps, Mapping[str, A
 
 def _is_carried_out(name: str, value: Any, failed: Mapping[str, Sequence[FailedEntry]]) -> bool:
     if name in failed:
-        return len(failed[name]) < sum(1 for _ in entries_of((), value)) and not FAILURES.fullmatch(name)
-    return isinstance(value, list | dict) and bool(value) and name not in _BESIDE and not FAILURES.fullmatch(name)
+        return len(failed[name]) < sum(1 for _ in entries_of((), value)) and not FAILURES.fullmatch(
+            name
+        )
+    return (
+        isinstance(value, list | dict)
+        and bool(value)
+        and name not in _BESIDE
+        and not FAILURES.fullmatch(name)
+    )
 
 
 def _has_all(one: EntryErrors, value: Any, asked: FailedInputs) -> bool:
-    """Return whether a list has an entry for each of the request's entries; True if no correspondence is documented."""
+    """Return whether a list has an entry for each of the request's entries; True if no
+    correspondence is documented.
+    """
     return one.asked is None or len(value) >= asked.length(one.asked)

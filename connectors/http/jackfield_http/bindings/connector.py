@@ -1,4 +1,6 @@
-"""Connectors without code: a manifest whose actions are bound to requests becomes a connector for the runtime."""
+"""Connectors without code: a manifest whose actions are bound to requests becomes a connector for
+the runtime.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, Output, Pagination, Sent, Unavailable, current_call
+from jackfield.connector import (
+    Action,
+    Connector,
+    Inputs,
+    InvalidInput,
+    Output,
+    Pagination,
+    Sent,
+    Unavailable,
+    current_call,
+)
 from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.evidence import PREFIX
@@ -67,8 +79,8 @@ Json = Mapping[str, Any]
 
 
 def bound(manifest: Json, row: Callable[[str], Json] | None = None) -> Connector:
-    """Return the connector that a manifest with bindings describes. ``row`` returns the JSON of an action if the manifest only lists its
-    actions.
+    """Return the connector that a manifest with bindings describes. ``row`` returns the JSON of an
+    action if the manifest only lists its actions.
     """
     return BoundConnector(manifest, row)
 
@@ -95,12 +107,16 @@ class BoundInputs(Inputs):
 
 
 class BoundConnector(DescribedConnector):
-    """Connector whose actions are bindings. Actions are made at their first call: a manifest may have thousands."""
+    """Connector whose actions are bindings. Actions are made at their first call: a manifest may
+    have thousands.
+    """
 
     def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None) -> None:
         find = row or {item["key"]: item for item in manifest["actions"]}.__getitem__
         super().__init__(
-            manifest, [_connection_type(kind, manifest) for kind in manifest["connectionTypes"]], lambda key: _action(find(key))
+            manifest,
+            [_connection_type(kind, manifest) for kind in manifest["connectionTypes"]],
+            lambda key: _action(find(key)),
         )
         for source in manifest.get("optionSources", ()):
             if "http" in source:
@@ -115,14 +131,23 @@ class BoundConnector(DescribedConnector):
         webhook = webhook_of(row, BoundInputs)
         if "poll" in row.get("http", {}):
             closing = poll_of(row, BoundInputs, self._listing)
-            webhook.function, webhook.every, webhook.least = closing.function, closing.every, closing.least
+            webhook.function, webhook.every, webhook.least = (
+                closing.function,
+                closing.every,
+                closing.least,
+            )
             webhook.takes_client = True
         return webhook
 
     def _listing(self, key: str) -> Listing:
         """Return the function that fetches the pages of a list for an option source."""
         action = self.actions[key]
-        return Listing(lambda client, inputs: action.function(BoundInputs.model_validate(inputs), client).model_dump(), action.pagination)
+        return Listing(
+            lambda client, inputs: action.function(
+                BoundInputs.model_validate(inputs), client
+            ).model_dump(),
+            action.pagination,
+        )
 
 
 def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
@@ -137,13 +162,17 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
             "title": row["title"],
             "auth": row["auth"],
             "setup": row.get("setup", ""),
-            "serves": None if serves is None else Serves(tuple(serves["actions"]), serves["reason"]),
+            "serves": None
+            if serves is None
+            else Serves(tuple(serves["actions"]), serves["reason"]),
             "servers": tuple(manifest.get("servers", ())),
             "credentials": tuple(row["http"]["credentials"]),
             "test_request": row["http"].get("probe"),
             "owner": row["http"].get("account"),
             "headers": dict(requests.get("headers", {})),
-            "errors": errors_of(requests.get("errors", {}), AWS_HTTP_ERRORS if "awsSigV4" in kinds else HTTP_ERRORS),
+            "errors": errors_of(
+                requests.get("errors", {}), AWS_HTTP_ERRORS if "awsSigV4" in kinds else HTTP_ERRORS
+            ),
         },
     )
 
@@ -160,11 +189,20 @@ def _action(row: Json) -> Action:
         evidence=evidence,
     )
     job = function.job
-    return action if job is None else replace(action, job=JobSteps(*steps_with(action, job.poll, job.cancel if job.can_cancel else None)))
+    return (
+        action
+        if job is None
+        else replace(
+            action,
+            job=JobSteps(*steps_with(action, job.poll, job.cancel if job.can_cancel else None)),
+        )
+    )
 
 
 def action_of(row: Json, function: Any, output: type[Output], **more: Any) -> Action:
-    """Return the action of a manifest that ``function`` carries out. ``more`` are further fields of the action."""
+    """Return the action of a manifest that ``function`` carries out. ``more`` are further fields of
+    the action.
+    """
     paging, limit = row.get("pagination"), row.get("rateLimit")
     return Action(
         key=row["key"],
@@ -195,28 +233,54 @@ class BoundCall:
         self._marked = row.get("marker", {}).get("header")
         asked = self._binding.get("graphql", False)
         self._is_listing = is_listing(row)
-        self._has_errors = any(name in row.get("output", {}).get("properties", {}) for name in ERRORS)
+        self._has_errors = any(
+            name in row.get("output", {}).get("properties", {}) for name in ERRORS
+        )
         self._graphql = asked is True
-        self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
+        self._query = (
+            FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
+        )
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
-        self._refusing = None if not asked else is_refused if self._query is None else self._query.failed
+        self._refusing = (
+            None if not asked else is_refused if self._query is None else self._query.failed
+        )
         declared = listed(self._binding.get("failed", []))
         self._outcomes = [Outcomes.from_json(one) for one in declared if "items" in one]
-        self._whole = [Rule.from_json(one) for one in declared if "member" in one and one.keys().isdisjoint(("items", "status"))]
+        self._whole = [
+            Rule.from_json(one)
+            for one in declared
+            if "member" in one and one.keys().isdisjoint(("items", "status"))
+        ]
         self._of_status = [one for one in declared if "status" in one]
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
-        paging = Pagination.from_json(row["pagination"], row["key"]) if "pagination" in row else None
-        self._pages = None if paging is None else Pages.bound(self._binding["paging"], (paging.token_input, paging.token_output))
+        paging = (
+            Pagination.from_json(row["pagination"], row["key"]) if "pagination" in row else None
+        )
+        self._pages = (
+            None
+            if paging is None
+            else Pages.bound(self._binding["paging"], (paging.token_input, paging.token_output))
+        )
         taken = {} if self._token is None else row["inputs"]["properties"].get(self._token, {})
-        is_counted = self._pages is not None and self._pages.kind in {"page", "offset"} and taken.get("type") != "string"
+        is_counted = (
+            self._pages is not None
+            and self._pages.kind in {"page", "offset"}
+            and taken.get("type") != "string"
+        )
         self._in_number = is_counted or taken.get("type") in ("integer", "number")
         first = self._binding.get("paging", {}).get("first")
-        self._first = {} if first is None or self._token is None else {self._token: first if self._in_number else str(first)}
+        self._first = (
+            {}
+            if first is None or self._token is None
+            else {self._token: first if self._in_number else str(first)}
+        )
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
-        """Send the request and return the output; for a job, its handle. A paginated action's output has the inputs for the next call."""
+        """Send the request and return the output; for a job, its handle. A paginated action's
+        output has the inputs for the next call.
+        """
         given, binding, pages = self._begun(inputs.given), self._binding, self._pages
         client = clients.of(binding.get("server", 0))
         of_connection = {"connection": clients.value} if "connection" in binding else {}
@@ -225,7 +289,11 @@ class BoundCall:
             files = Files(inputs.sources, opened)
             if client.server is None:
                 raise Unavailable("the connection names no server", repeatable=False)
-            values = prepared(binding, self._key, self._without_address(given), files, client) if "before" in binding else given
+            values = (
+                prepared(binding, self._key, self._without_address(given), files, client)
+                if "before" in binding
+                else given
+            )
             if (
                 token is not None and self._token is not None and self._further is not None
             ):  # a page after the first that is elsewhere takes the token alone
@@ -238,8 +306,13 @@ class BoundCall:
                 url = _followed(client, request, str(token), url)
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened, given)
-            effect, later = self.effect_of(inputs), None if pages is None else pages.later(request.options.get("expect"), token)
-            options = self._options(client, request, effect, given) | ({"expect": later} if later else {})
+            effect, later = (
+                self.effect_of(inputs),
+                None if pages is None else pages.later(request.options.get("expect"), token),
+            )
+            options = self._options(client, request, effect, given) | (
+                {"expect": later} if later else {}
+            )
             answer = client.request(request.method, url, **options)
             if self._is_warned(answer, given, client.errors, effect):
                 return BoundOutput.of({})
@@ -254,12 +327,15 @@ class BoundCall:
             output = self._read(client, answer)
         except Unreadable as error:
             return answer.left(BoundOutput, error, self._declares(answer))
-        return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
+        return BoundOutput.of(
+            output if pages is None else self._with_next(pages, given, client, answer, output)
+        )
 
     def _read(self, client: HttpClient, answer: Answer) -> dict[str, Any]:
         """Return the output of a successful response.
 
-        :raises Unavailable: if the body cannot be read, or is an error for which the action has neither a rule nor an output.
+        :raises Unavailable: if the body cannot be read, or is an error for which the action has
+            neither a rule nor an output.
         """
         if self._query is not None:
             return self._query.output(answer, client.errors)
@@ -268,8 +344,8 @@ class BoundCall:
         return body_of(answer, self._binding["response"]["read"], lists=self._is_listing)
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any] | None:
-        """Describe the request of a call: its path below the connection's server, and the requests sent ``before`` it. None for a page
-        whose address the provider gave.
+        """Describe the request of a call: its path below the connection's server, and the requests
+        sent ``before`` it. None for a page whose address the provider gave.
 
         :raises InvalidInput: if a value does not fit into its place.
         """
@@ -279,31 +355,60 @@ class BoundCall:
         if "before" not in self._binding:
             return described(request_of(self._binding, values, files))
         before, values = shown(self._binding, values, files)
-        return {**described(request_of(self._binding, values, files)), **({"before": before} if before else {})}
+        return {
+            **described(request_of(self._binding, values, files)),
+            **({"before": before} if before else {}),
+        }
 
     def _begun(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the inputs with the number of the first page, if the binding names one: without it, some providers send another list."""
+        """Return the inputs with the number of the first page, if the binding names one: without
+        it, some providers send another list.
+        """
         return {**self._first, **given}
 
     def _without_address(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the inputs without ``nextPage`` for a list that continues at an address: no parameter of the request uses it."""
+        """Return the inputs without ``nextPage`` for a list that continues at an address: no
+        parameter of the request uses it.
+        """
         is_named = self._pages is not None and self._pages.kind in {"url", "linkHeader"}
-        return {name: value for name, value in values.items() if name != self._token} if is_named else values
+        return (
+            {name: value for name, value in values.items() if name != self._token}
+            if is_named
+            else values
+        )
 
-    def _with_next(self, pages: Pages, given: Json, client: HttpClient, answer: Answer, output: dict[str, Any]) -> dict[str, Any]:
-        """Return the output of a page. If the binding names a member for the next call's input, the output has it."""
+    def _with_next(
+        self, pages: Pages, given: Json, client: HttpClient, answer: Answer, output: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the output of a page. If the binding names a member for the next call's input, the
+        output has it.
+        """
         try:
             page = page_output(answer, self._binding["response"]["read"], output)
-            found: Any = pages.token_after(client, answer, page, position(pages, given.get(pages.parameter)))
-        except page_urls.Elsewhere as error:  # this page is fine; the call for the next one is refused
+            found: Any = pages.token_after(
+                client, answer, page, position(pages, given.get(pages.parameter))
+            )
+        except page_urls.Elsewhere as error:
+            # this page is fine; the call for the next one is refused
             found = error.address
         if self._next != _NEXT_PAGE or found is None:
             return output
-        return {**output, _NEXT_PAGE: int(found) if self._in_number and _NUMBER.fullmatch(str(found)) else found}
+        return {
+            **output,
+            _NEXT_PAGE: int(found) if self._in_number and _NUMBER.fullmatch(str(found)) else found,
+        }
 
-    def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack, given: Json) -> BoundOutput:
-        """Return a file as output. A large file is stored while it arrives: the runtime reads it after the action has returned."""
-        answer = opened.enter_context(client.stream(request.method, url, **self._options(client, request, self._effect, given)))
+    def _received(
+        self, client: HttpClient, request: Request, url: Url, opened: ExitStack, given: Json
+    ) -> BoundOutput:
+        """Return a file as output. A large file is stored while it arrives: the runtime reads it
+        after the action has returned.
+        """
+        answer = opened.enter_context(
+            client.stream(
+                request.method, url, **self._options(client, request, self._effect, given)
+            )
+        )
         try:
             file = received(answer, opened)
         except Unreadable as error:
@@ -317,21 +422,40 @@ class BoundCall:
 
     def effect_of(self, inputs: BoundInputs) -> Effect:
         """Return the effect of a call."""
-        return graphql_effect(inputs.given.get("query"), inputs.given.get("operationName")) if self._graphql else self._effect
+        return (
+            graphql_effect(inputs.given.get("query"), inputs.given.get("operationName"))
+            if self._graphql
+            else self._effect
+        )
 
-    def _options(self, client: HttpClient, request: Request, effect: Effect, given: Json) -> dict[str, Any]:
-        if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
+    def _options(
+        self, client: HttpClient, request: Request, effect: Effect, given: Json
+    ) -> dict[str, Any]:
+        if (
+            self._marked is not None
+            and (call := current_call()) is not None
+            and call.marker is not None
+        ):
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
-        usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given, client.errors)}
+        usual = {
+            "headers": request.headers,
+            "safe": effect == "read",
+            "step": self._key,
+            "failed": self._failed(given, client.errors),
+        }
         mixed = [
             *(status for one in self._outcomes for status in one.mixed),
             *(one["status"] for one in self._of_status if one["status"] >= 300),
         ]
-        return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
+        return {
+            **usual,
+            **({"expect": {*range(200, 300), *mixed}} if mixed else {}),
+            **request.options,
+        }
 
     def _is_warned(self, answer: Answer, given: Json, errors: HttpErrors, effect: Effect) -> bool:
-        """Refuse an expected response that is no success after all, or not yet. Return whether it is a refusal of something beside the
-        request, which has no output.
+        """Refuse an expected response that is no success after all, or not yet. Return whether it
+        is a refusal of something beside the request, which has no output.
         """
         for outcomes in self._outcomes:
             refuse_whole(answer, outcomes, given, errors)
@@ -350,8 +474,9 @@ class BoundCall:
         return False
 
     def _failed(self, given: Json, errors: HttpErrors) -> Failed | None:
-        """Return the function that detects failures in successful responses: for GraphQL by its errors, then by the rules of the binding
-        and those of all responses. Return None if there are no rules.
+        """Return the function that detects failures in successful responses: for GraphQL by its
+        errors, then by the rules of the binding and those of all responses. Return None if there
+        are no rules.
         """
         rules: list[tuple[Failed | None, bool]] = [
             (self._refusing, False),
@@ -360,35 +485,59 @@ class BoundCall:
             (errors.failed, are_harmless(errors.failed)),
         ]
         known = [(judge, is_harmless) for judge, is_harmless in rules if judge is not None]
-        return Rules(tuple(judge for judge, _ in known), all(is_harmless for _, is_harmless in known)) if known else None
+        return (
+            Rules(tuple(judge for judge, _ in known), all(is_harmless for _, is_harmless in known))
+            if known
+            else None
+        )
 
 
 def _further(binding: Json) -> Json | None:
-    """Return the members of the binding that replace the usual ones in requests for later pages; None if the binding has no
-    such members.
+    """Return the members of the binding that replace the usual ones in requests for later pages;
+    None if the binding has no such members.
     """
     path = binding.get("paging", {}).get("continue")
-    return None if path is None else {"path": path, "parameters": [row for row in binding.get("parameters", ()) if row["in"] != "path"]}
+    return (
+        None
+        if path is None
+        else {
+            "path": path,
+            "parameters": [row for row in binding.get("parameters", ()) if row["in"] != "path"],
+        }
+    )
 
 
 def _followed(client: HttpClient, request: Request, address: str, own: Url) -> Url:
-    """Return the address of a page. It must be below the connection's own server: requests there carry credentials.
+    """Return the address of a page. It must be below the connection's own server: requests there
+    carry credentials.
 
-    :raises InvalidInput: if the address is on another server or no URL, or the list is not read by GET.
+    :raises InvalidInput: if the address is on another server or no URL, or the list is not read by
+        GET.
     """
     server, hint = client.server or own, "Pass the value from the output of the page before it."
     try:
         url = page_urls.own_scheme(own.joined(address), server)
     except UrlError as error:
-        raise InvalidInput(f"the address of the page {error}", hint=hint, sent=Sent.NOTHING) from None
+        raise InvalidInput(
+            f"the address of the page {error}", hint=hint, sent=Sent.NOTHING
+        ) from None
     if request.method != "GET":
-        raise InvalidInput("an address of a page is followed by GET only", hint=hint, sent=Sent.NOTHING)
+        raise InvalidInput(
+            "an address of a page is followed by GET only", hint=hint, sent=Sent.NOTHING
+        )
     if url.origin != server.origin:
         raise InvalidInput(
             "the address of the page is on another server than the connection's",
-            hint="Fetch pages from the server of the connection only, or set its 'server' to that address.",
+            hint=(
+                "Fetch pages from the server of the connection only, or set its 'server' to "
+                "that address."
+            ),
             sent=Sent.NOTHING,
         )
     if not page_urls.is_below(url, server.path):
-        raise InvalidInput(f"the address of the page is not below '{server.path}', the path of the connection's server", hint=hint)
+        raise InvalidInput(
+            f"the address of the page is not below '{server.path}', the path of the connection's "
+            "server",
+            hint=hint,
+        )
     return url

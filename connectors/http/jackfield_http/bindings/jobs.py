@@ -1,4 +1,6 @@
-"""Jobs of bound actions. The action's request starts a job; further requests of its binding poll it, fetch its result and cancel it."""
+"""Jobs of bound actions. The action's request starts a job; further requests of its binding poll
+it, fetch its result and cancel it.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,18 @@ class BoundJob:
         row = binding["job"]
         self._key, self._server = key, binding.get("server", 0)
         self._handle: Mapping[str, str] = row["handle"]
-        self._poll, self._result, self._cancel = _complete(row["poll"]), row.get("result", {}), row.get("cancel")
+        self._poll, self._result, self._cancel = (
+            _complete(row["poll"]),
+            row.get("result", {}),
+            row.get("cancel"),
+        )
         about = {name: row[name] for name in ("message", "percent") if name in row}
-        self._job = Job(row.get("state"), frozenset(row.get("done", ())), frozenset(row.get("failed", ())), **about)
+        self._job = Job(
+            row.get("state"),
+            frozenset(row.get("done", ())),
+            frozenset(row.get("failed", ())),
+            **about,
+        )
 
     @property
     def can_cancel(self) -> bool:
@@ -39,18 +50,27 @@ class BoundJob:
         return self._cancel is not None
 
     def is_over(self, answer: Answer) -> bool:
-        """Return whether the response to the start already has the result: the job declares no state, and the status is not 202."""
+        """Return whether the response to the start already has the result: the job declares no
+        state, and the status is not 202.
+        """
         return self._job.state is None and answer.status != ACCEPTED
 
     def started(self, answer: Answer, inputs: Json) -> Started:
-        """Return the job's handle from the response to the start, with the inputs that later requests need.
+        """Return the job's handle from the response to the start, with the inputs that later
+        requests need.
 
-        :raises Unavailable: if the response lacks a part of the handle, or names a server that must not receive the connection's
-            credentials. The job has started in both cases.
+        :raises Unavailable: if the response lacks a part of the handle, or names a server that must
+            not receive the connection's credentials. The job has started in both cases.
         """
         found = {name: self._part(name, place, answer) for name, place in self._handle.items()}
-        wanted = {name for row in (self._poll, self._result, self._cancel or {}) for name in _value_names(row)}
-        return Started({**{name: inputs[name] for name in wanted - found.keys() if name in inputs}, **found})
+        wanted = {
+            name
+            for row in (self._poll, self._result, self._cancel or {})
+            for name in _value_names(row)
+        }
+        return Started(
+            {**{name: inputs[name] for name in wanted - found.keys() if name in inputs}, **found}
+        )
 
     def poll(self, handle: Json, clients: BoundClient) -> PolledJob:
         """Request the state of the job. If it is done, return the output."""
@@ -68,13 +88,17 @@ class BoundJob:
 
     def cancel(self, handle: Json, clients: BoundClient) -> NoOutput:
         """Request the cancellation of the job."""
-        self._ask_provider(clients.of(self._server), _complete(self._cancel or {}), handle, "cancel")
+        self._ask_provider(
+            clients.of(self._server), _complete(self._cancel or {}), handle, "cancel"
+        )
         return NoOutput()
 
     def _part(self, name: str, place: str, answer: Answer) -> Any:
         found = find(answer.json(), place) if place.startswith("/") else answer.headers.get(place)
         if found in (None, ""):
-            raise self._unusable(f"the response to '{self._key}' has no '{place}', by which the job would be found")
+            raise self._unusable(
+                f"the response to '{self._key}' has no '{place}', by which the job would be found"
+            )
         if name not in (self._poll.get("to"), (self._cancel or {}).get("to")):
             return found
         try:
@@ -82,7 +106,9 @@ class BoundJob:
         except UrlError as error:
             raise self._unusable(f"the job's address in '{place}' {error}") from None
         if url.origin != answer.url.origin:
-            raise self._unusable(f"the job's address in '{place}' is on another server than the connection's")
+            raise self._unusable(
+                f"the job's address in '{place}' is on another server than the connection's"
+            )
         return str(url)
 
     def _ask_provider(self, client: HttpClient, row: Json, handle: Json, what: str) -> Answer:
@@ -93,19 +119,29 @@ class BoundJob:
             raise Unavailable("the connection names no server", repeatable=False)
         else:
             url = client.server.under(request.path, request.query)
-        return self._sent(client, request.method, url, what, headers=request.headers, **request.options)
+        return self._sent(
+            client, request.method, url, what, headers=request.headers, **request.options
+        )
 
     def _fetched(self, client: HttpClient, address: object) -> Answer:
-        """GET the result at an address that the provider gave. Credentials go to the connection's own server only."""
+        """GET the result at an address that the provider gave. Credentials go to the connection's
+        own server only.
+        """
         try:
-            url = parse_url(str(address)) if client.server is None else client.server.joined(str(address))
+            url = (
+                parse_url(str(address))
+                if client.server is None
+                else client.server.joined(str(address))
+            )
         except UrlError as error:
             raise Unavailable(f"the address of the result {error}", sent=Sent.UNKNOWN) from None
         at_home = client.server is not None and url.origin == client.server.origin
         return self._sent(client if at_home else client.elsewhere(url), "GET", url, "result")
 
     def _sent(self, client: HttpClient, method: str, url: Url, what: str, **options: Any) -> Answer:
-        return client.request(method, url, step=f"{self._key} ({what})", safe=method == "GET", **options)
+        return client.request(
+            method, url, step=f"{self._key} ({what})", safe=method == "GET", **options
+        )
 
     def _unusable(self, reason: str) -> Unavailable:
         return Unavailable(reason, sent=Sent.UNKNOWN, repeatable=False)
@@ -114,12 +150,26 @@ class BoundJob:
 def _value_names(row: Json) -> list[str]:
     """Return the names of the values that a request needs."""
     members = row.get("body", {}).get("members", {})
-    return [*_NAMES.findall(row.get("path", "")), *(one["input"] for one in row.get("parameters", ())), *members]
+    return [
+        *_NAMES.findall(row.get("path", "")),
+        *(one["input"] for one in row.get("parameters", ())),
+        *members,
+    ]
 
 
 def _complete(row: Json) -> Json:
-    """Return a request of a job as a binding. Its default method is GET; each name in its path is a value of the handle."""
-    placed = {one.get("name", one["input"]) for one in row.get("parameters", ()) if one["in"] == "path"}
+    """Return a request of a job as a binding. Its default method is GET; each name in its path is a
+    value of the handle.
+    """
+    placed = {
+        one.get("name", one["input"]) for one in row.get("parameters", ()) if one["in"] == "path"
+    }
     path = row.get("path", "/")
     names = [{"input": name, "in": "path"} for name in _NAMES.findall(path) if name not in placed]
-    return {"method": "GET", "response": {"read": "auto"}, **row, "path": path, "parameters": [*row.get("parameters", ()), *names]}
+    return {
+        "method": "GET",
+        "response": {"read": "auto"},
+        **row,
+        "path": path,
+        "parameters": [*row.get("parameters", ()), *names],
+    }

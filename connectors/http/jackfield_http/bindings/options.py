@@ -1,4 +1,6 @@
-"""Option sources of bound connectors: the choices of a form field are the items of a list that an action reads."""
+"""Option sources of bound connectors: the choices of a form field are the items of a list that an
+action reads.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,25 @@ from jackfield_http.words import KEY, POINTER, closed, word
 
 SOURCE = closed(
     {
-        "action": word(KEY, "The action that lists the choices: a read of this manifest. Its first pages are fetched."),
-        "inputs": word({"type": "object"}, "Inputs of the action; those of 'dependsOn' are passed on as the form has them."),
+        "action": word(
+            KEY,
+            "The action that lists the choices: a read of this manifest. Its first pages are "
+            "fetched.",
+        ),
+        "inputs": word(
+            {"type": "object"},
+            "Inputs of the action; those of 'dependsOn' are passed on as the form has them.",
+        ),
         "items": word(POINTER, "The choices in the action's output."),
         "value": word(POINTER, "The value in a choice."),
-        "label": word({"type": "array", "items": POINTER}, "Members of a choice that make its label; left out, its value."),
+        "label": word(
+            {"type": "array", "items": POINTER},
+            "Members of a choice that make its label; left out, its value.",
+        ),
         "where": word(
             {"type": "object", "additionalProperties": KEY},
-            "Members that a choice must have: by JSON Pointers, inputs of the form; one that it lacks excludes nothing.",
+            "Members that a choice must have: by JSON Pointers, inputs of the form; one that it "
+            "lacks excludes nothing.",
         ),
     },
     ["action", "items", "value"],
@@ -53,8 +66,8 @@ class Listing:
             inputs = {**inputs, **following}
 
     def following(self, page: Json) -> tuple[dict[str, Any] | None, str | None]:
-        """Return the inputs for the page after ``page``, None after the last page; and the reason why it is unknown whether that page
-        exists, else None.
+        """Return the inputs for the page after ``page``, None after the last page; and the reason
+        why it is unknown whether that page exists, else None.
         """
         if self.pagination is None:
             return None, None
@@ -65,18 +78,29 @@ class Listing:
 
 
 def choices_of(row: Json, listing: Callable[[str], Listing]) -> Callable[..., list[Option]]:
-    """Return the function of the option source that a manifest describes. ``listing`` finds the action that lists the choices."""
+    """Return the function of the option source that a manifest describes. ``listing`` finds the
+    action that lists the choices.
+    """
     about, depends_on = row["http"], tuple(row.get("dependsOn", ()))
     wanted: Mapping[str, str] = about.get("where", {})
 
     def choices(client: Any, *, inputs: Json) -> list[Option]:
-        passed = {name: inputs[name] for name in depends_on if name not in wanted.values() and inputs.get(name) not in (None, "")}
+        passed = {
+            name: inputs[name]
+            for name in depends_on
+            if name not in wanted.values() and inputs.get(name) not in (None, "")
+        }
         found: dict[str, Option] = {}
         for page in listing(about["action"]).pages(client, {**about.get("inputs", {}), **passed}):
             for item in find(page, about["items"]) or ():
                 value = find(item, about["value"])
-                if value is not None and all(inputs.get(name) in (None, "", find(item, place)) for place, name in wanted.items()):
-                    found.setdefault(text(value), Option(text(value), _label(item, about) or text(value)))
+                if value is not None and all(
+                    inputs.get(name) in (None, "", find(item, place))
+                    for place, name in wanted.items()
+                ):
+                    found.setdefault(
+                        text(value), Option(text(value), _label(item, about) or text(value))
+                    )
             if len(found) >= MOST_CHOICES:
                 break
         return [*found.values()][:MOST_CHOICES]
@@ -86,5 +110,9 @@ def choices_of(row: Json, listing: Callable[[str], Listing]) -> Callable[..., li
 
 
 def _label(item: Any, about: Json) -> str:
-    parts = [text(part) for place in about.get("label", ()) if (part := find(item, place)) not in (None, "", [])]
+    parts = [
+        text(part)
+        for place in about.get("label", ())
+        if (part := find(item, place)) not in (None, "", [])
+    ]
     return _BETWEEN.join(dict.fromkeys(parts))

@@ -1,4 +1,6 @@
-"""Test of a bound connection: one request that changes nothing, and a second request if only its answer names the account."""
+"""Test of a bound connection: one request that changes nothing, and a second request if only its
+answer names the account.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,19 @@ _NO_BODY: Json = {"members": {}}
 """Inputs of a request whose body the manifest gives."""
 
 
-def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], request: str | Json) -> Answer:
-    """Send the request of a test: GET a path, or an object with ``method``, ``path``, ``query``, ``body``, ``server`` and ``failed``.
+def probed(
+    client_of: Callable[[int], HttpClient], value: Callable[[str], str], request: str | Json
+) -> Answer:
+    """Send the request of a test: GET a path, or an object with ``method``, ``path``, ``query``,
+    ``body``, ``server`` and ``failed``.
 
     :raises JackfieldError: if the server refuses the request.
     """
     if isinstance(request, str):
         return client_of(0).get(request)
-    made = request_of({"method": "GET", "response": {}, **request, "body": _NO_BODY}, {}, None, value)
+    made = request_of(
+        {"method": "GET", "response": {}, **request, "body": _NO_BODY}, {}, None, value
+    )
     client = client_of(request.get("server", 0))
     if client.server is None:
         raise Unavailable("the connection names no server", repeatable=False)
@@ -41,7 +48,9 @@ def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], 
 
 
 def owner_read(client: HttpClient, about: Json) -> Iterable[Step | Account]:
-    """Read the account from its own path. Credentials that may not read it are still valid for other calls; a note says so."""
+    """Read the account from its own path. Credentials that may not read it are still valid for
+    other calls; a note says so.
+    """
     try:
         answer = client.get(about["path"])
     except JackfieldError as error:

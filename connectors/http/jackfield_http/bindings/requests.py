@@ -12,17 +12,33 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
+from jackfield.connector import (
+    Detail,
+    File,
+    InvalidInput,
+    Sent,
+    StreamedFile,
+    current_call,
+    pointer,
+)
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield_http.bindings.styles import encoded, header_value, in_ascii, path_value, query_pairs, text, unreserved
+from jackfield_http.bindings.styles import (
+    encoded,
+    header_value,
+    in_ascii,
+    path_value,
+    query_pairs,
+    text,
+    unreserved,
+)
 from jackfield_http.bodies import Content, Part, content_body
 from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
 _SPLIT = re.compile(r"^/|//")
-"""Regular expression of slashes at which servers split a path although they are encoded. Values with such a slash are encoded twice where
-the provider says so.
+"""Regular expression of slashes at which servers split a path although they are encoded. Values
+with such a slash are encoded twice where the provider says so.
 """
 _LONGEST_KEY = 255
 """Default maximum length of an idempotency key, in characters."""
@@ -34,7 +50,9 @@ Json = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Request:
-    """Request of one call. ``options`` are keyword arguments for the body in ``HttpClient.request``."""
+    """Request of one call. ``options`` are keyword arguments for the body in
+    ``HttpClient.request``.
+    """
 
     method: str
     path: str
@@ -45,14 +63,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Stored files that a call refers to by ID. ``opened`` closes their readers after the request."""
+    """Stored files that a call refers to by ID. ``opened`` closes their readers after the
+    request.
+    """
 
     sources: Mapping[str, Any] = field(default_factory=dict)
     opened: ExitStack = field(default_factory=ExitStack)
 
     def read(self, value: Any, *place: str | int) -> tuple[Content, str, str | None]:
-        """Return content, media type and name (None if unknown) of a file. The content is the reader of a stored file, or the bytes of a
-        file passed by value.
+        """Return content, media type and name (None if unknown) of a file. The content is the
+        reader of a stored file, or the bytes of a file passed by value.
 
         :raises InvalidInput: if the value is not a file.
         """
@@ -81,9 +101,15 @@ class ShownFiles(Files):
     """Stored files of a call that is only described: none is opened."""
 
     def read(self, value: Any, *place: str | int) -> tuple[Any, str, str | None]:
-        """Return a description in place of the content, with media type and name as ``Files.read`` does."""
+        """Return a description in place of the content, with media type and name as ``Files.read``
+        does.
+        """
         content, content_type, name = super().read(value, *place)
-        return ShownFile({"bytes": len(content)}) if isinstance(content, bytes) else content, content_type, name
+        return (
+            ShownFile({"bytes": len(content)}) if isinstance(content, bytes) else content,
+            content_type,
+            name,
+        )
 
     def content(self, file: StreamedFile) -> Any:
         """Return the description of a stored file."""
@@ -99,9 +125,13 @@ UNSHOWN = "CONNECTION"
 
 
 def request_of(
-    binding: Json, inputs: Json, files: Files | None = None, connection: Callable[[str], str] = lambda _name: UNSHOWN
+    binding: Json,
+    inputs: Json,
+    files: Files | None = None,
+    connection: Callable[[str], str] = lambda _name: UNSHOWN,
 ) -> Request:
-    """Build the request of a call. ``files`` are the stored files; ``connection`` returns a value of the connection by its name.
+    """Build the request of a call. ``files`` are the stored files; ``connection`` returns a value
+    of the connection by its name.
 
     :raises InvalidInput: if a value does not fit into its place.
     """
@@ -116,8 +146,16 @@ def request_of(
     fixed = [placed.filled(binding["query"])] if "query" in binding else []
     path = placed.filled(binding["path"])
     if climbs(path):
-        raise InvalidInput("the inputs do not fit into the URL: together they contain '.' or '..' as a segment", sent=Sent.NOTHING)
-    made = Request(binding["method"], path, "&".join([*fixed, *placed.query]), {**binding.get("headers", {}), **placed.headers})
+        raise InvalidInput(
+            "the inputs do not fit into the URL: together they contain '.' or '..' as a segment",
+            sent=Sent.NOTHING,
+        )
+    made = Request(
+        binding["method"],
+        path,
+        "&".join([*fixed, *placed.query]),
+        {**binding.get("headers", {}), **placed.headers},
+    )
     if placed.cookies:
         made.headers["Cookie"] = "; ".join(placed.cookies)
     accept = binding["response"].get("accept")
@@ -132,8 +170,9 @@ def request_of(
 
 
 def _keyed(about: Json, inputs: Json) -> Json:
-    """Return the inputs with the idempotency key in the input that takes it, if the caller has left that out. A key that is longer than the
-    provider takes becomes its digest."""
+    """Return the inputs with the idempotency key in the input that takes it, if the caller has left
+    that out. A key that is longer than the provider takes becomes its digest.
+    """
     call = current_call()
     if call is None:
         return inputs
@@ -148,15 +187,27 @@ def described(made: Request, server: str | None = None) -> dict[str, Any]:
 
 
 def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
-    """Return the body of a request: one input, or an object of several inputs. Empty if all of them are omitted."""
+    """Return the body of a request: one input, or an object of several inputs. Empty if all of them
+    are omitted.
+    """
     if "members" in row:
         value: dict[str, Any] = {}
         for key, name in row["members"].items():
             if key in inputs:
-                _put(value, name, stored.base64(inputs[key], key) if name in row.get("base64", ()) else inputs[key])
+                _put(
+                    value,
+                    name,
+                    stored.base64(inputs[key], key)
+                    if name in row.get("base64", ())
+                    else inputs[key],
+                )
         keys = {name: key for key, name in row["members"].items()}
         value = {**row.get("defaults", {}), **value}
-        return _body(row, value, stored, lambda name: (keys[name],)) if value or row.get("required") else {}
+        return (
+            _body(row, value, stored, lambda name: (keys[name],))
+            if value or row.get("required")
+            else {}
+        )
     owner = row["input"]
     if owner not in inputs:
         return {}
@@ -166,7 +217,9 @@ def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
 
 
 def _put(body: dict[str, Any], name: str, value: Any) -> None:
-    """Set a member of a body. A JSON Pointer as name sets a nested member; lists on the way have one item."""
+    """Set a member of a body. A JSON Pointer as name sets a nested member; lists on the way have
+    one item.
+    """
     if not name.startswith("/"):
         body[name] = value
         return
@@ -191,7 +244,12 @@ class _Placed:
 
     def filled(self, template: str) -> str:
         """Replace the placeholders of a path, or of the query in it, by values."""
-        return _TEMPLATE.sub(lambda found: self.in_path[found[1]] if found[1] in self.in_path else _missing(found[1]), template)
+        return _TEMPLATE.sub(
+            lambda found: (
+                self.in_path[found[1]] if found[1] in self.in_path else _missing(found[1])
+            ),
+            template,
+        )
 
     def put(self, row: Json, value: Any) -> None:
         """Encode one parameter."""
@@ -209,11 +267,16 @@ class _Placed:
             self.in_path[name] = _in_path(value, row["input"], name, style, explode=explode)
         elif place == "query":
             encode = unreserved if row.get("allowReserved") else encoded
-            self.query += [f"{key}={item}" for key, item in query_pairs(value, name, style, explode=explode, encode=encode)]
+            self.query += [
+                f"{key}={item}"
+                for key, item in query_pairs(value, name, style, explode=explode, encode=encode)
+            ]
         elif place == "header":
             self.headers[name] = header_value(value, explode=explode)
         else:
-            self.cookies += [f"{key}={item}" for key, item in query_pairs(value, name, style, explode=explode)]
+            self.cookies += [
+                f"{key}={item}" for key, item in query_pairs(value, name, style, explode=explode)
+            ]
 
 
 def _in_path(value: Any, key: str, name: str, style: str, *, explode: bool) -> str:
@@ -226,7 +289,9 @@ def _missing(name: str) -> str:
     raise InvalidInput(reason, details=[Detail(pointer(name), reason)], sent=Sent.NOTHING)
 
 
-def _body(row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str, ...]]) -> dict[str, Any]:
+def _body(
+    row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str, ...]]
+) -> dict[str, Any]:
     """Encode a body. ``place`` maps a member of the body to its place in the inputs."""
     media, way = row["contentType"], row["encode"]
     if way == "json":
@@ -241,14 +306,20 @@ def _body(row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str
         return {"content": content, "content_type": media if "*" not in media else content_type}
     members = value if isinstance(value, dict) else {}
     if way == "form":
-        pairs = [pair for name, item in members.items() for pair in _form_pairs(name, item, row.get("encoding", {}).get(name, {}))]
+        pairs = [
+            pair
+            for name, item in members.items()
+            for pair in _form_pairs(name, item, row.get("encoding", {}).get(name, {}))
+        ]
         joined = "&".join(f"{name}={item}" for name, item in pairs).replace("%20", "+")
         return {"content": joined.encode("ascii"), "content_type": media}
     files, encoding = frozenset(row.get("files", ())), row.get("encoding", {})
     given = {name: item for name, item in members.items() if item is not None}
     return {
         "multipart": {
-            name: _file_part(name, item, place(name), stored) if name in files else _value_part(item, encoding.get(name, {}))
+            name: _file_part(name, item, place(name), stored)
+            if name in files
+            else _value_part(item, encoding.get(name, {}))
             for name, item in given.items()
         }
     }
@@ -262,7 +333,12 @@ def _form_pairs(name: str, value: Any, about: Json) -> Any:
     style = about.get("style", "form")
     if "style" not in about and isinstance(value, dict):
         return [(encoded(name), encoded(value))]
-    return query_pairs(value, name, style if style != "simple" else "form", explode=about.get("explode", style == "form"))
+    return query_pairs(
+        value,
+        name,
+        style if style != "simple" else "form",
+        explode=about.get("explode", style == "form"),
+    )
 
 
 def _file_part(name: str, value: Any, place: tuple[str, ...], stored: Files) -> Any:
@@ -277,13 +353,17 @@ def _part(name: str, file: tuple[Content, str, str | None]) -> Part:
 
 
 def _value_part(value: Any, about: Json) -> Any:
-    """Return the form part of a value, or one part per item of a list. Objects become JSON, unless the document names another
-    media type.
+    """Return the form part of a value, or one part per item of a list. Objects become JSON, unless
+    the document names another media type.
     """
     if isinstance(value, list):
         return [_value_part(item, about) for item in value]
     media = about.get("contentType", "application/json" if isinstance(value, dict) else None)
-    return text(value) if media is None or _SEVERAL.search(media) else Part(text(value).encode("utf-8", "replace"), None, media)
+    return (
+        text(value)
+        if media is None or _SEVERAL.search(media)
+        else Part(text(value).encode("utf-8", "replace"), None, media)
+    )
 
 
 def file_of(value: Any, *place: str | int) -> File:
@@ -294,6 +374,12 @@ def file_of(value: Any, *place: str | int) -> File:
     try:
         found: File = TypeAdapter(File).validate_python(value)
     except ValidationError as error:
-        reason = str(error.errors(include_url=False, include_input=False)[0].get("ctx", {}).get("error", "is not a file"))
-        raise InvalidInput("1 input is not valid", details=[Detail(pointer(*place), reason)], sent=Sent.NOTHING) from None
+        reason = str(
+            error.errors(include_url=False, include_input=False)[0]
+            .get("ctx", {})
+            .get("error", "is not a file")
+        )
+        raise InvalidInput(
+            "1 input is not valid", details=[Detail(pointer(*place), reason)], sent=Sent.NOTHING
+        ) from None
     return found

@@ -25,17 +25,43 @@ _DOCUMENT = re.compile(rb"\s*<(?:!doctype html|html)[\s>]", re.IGNORECASE)
 _LONGEST = 16
 """Maximum number of digits of a page number."""
 
-_OF_ERRORS = frozenset({
-    *(*ERRORS, "code", "detail", "details", "error_code", "error_description", "error_extra", "error_summary", "error_tag", "http_code"),
-    *("message", "request_id", "requestId", "status", "statusCode", "status_code", "timestamp", "title", "trace_id", "type"),
-})  # fmt: skip
+_OF_ERRORS = frozenset(
+    {
+        *(
+            *ERRORS,
+            "code",
+            "detail",
+            "details",
+            "error_code",
+            "error_description",
+            "error_extra",
+            "error_summary",
+            "error_tag",
+            "http_code",
+        ),
+        *(
+            "message",
+            "request_id",
+            "requestId",
+            "status",
+            "statusCode",
+            "status_code",
+            "timestamp",
+            "title",
+            "trace_id",
+            "type",
+        ),
+    }
+)
 """Members of a body that is nothing but an error."""
 
 Json = Mapping[str, Any]
 
 
 class BoundOutput(Output):
-    """Output of a bound action: the provider's unchanged JSON, or a file, which the runtime stores if it is large."""
+    """Output of a bound action: the provider's unchanged JSON, or a file, which the runtime stores
+    if it is large.
+    """
 
     model_config = ConfigDict(extra="allow")
     download: OutputFile | None = None
@@ -50,14 +76,22 @@ class BoundOutput(Output):
         return made
 
     def model_dump(self, **_options: Any) -> dict[str, Any]:
-        """Return the content; null members stay, because the provider's documentation defines their meaning."""
+        """Return the content; null members stay, because the provider's documentation defines their
+        meaning.
+        """
         return self._body if self.download is None else {**self._body, "file": self.download.stored}
 
 
 def is_listing(row: Json) -> bool:
-    """Return whether the output of an action only wraps a list. Servers written in Go send null for an empty list."""
+    """Return whether the output of an action only wraps a list. Servers written in Go send null for
+    an empty list.
+    """
     members: Json = row.get("output", {}).get("properties", {})
-    return members.keys() - {"nextPage"} == {"items"} and isinstance(members["items"], Mapping) and members["items"].get("type") == "array"
+    return (
+        members.keys() - {"nextPage"} == {"items"}
+        and isinstance(members["items"], Mapping)
+        and members["items"].get("type") == "array"
+    )
 
 
 def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]:
@@ -78,13 +112,23 @@ def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]
 
 
 def page_output(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the output of a page; None if the response is neither an object nor a list. A list is wrapped in an object."""
+    """Return the output of a page; None if the response is neither an object nor a list. A list is
+    wrapped in an object.
+    """
     is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
-    return output if is_read and answer.content and (isinstance(answer.json(), dict | list) or "items" in output) else None
+    return (
+        output
+        if is_read
+        and answer.content
+        and (isinstance(answer.json(), dict | list) or "items" in output)
+        else None
+    )
 
 
 def shape_of(answer: Answer) -> str:
-    """Return how to read a body by its media type: ``json``, ``text`` or ``bytes``. Valid JSON without a media type is ``json``."""
+    """Return how to read a body by its media type: ``json``, ``text`` or ``bytes``. Valid JSON
+    without a media type is ``json``.
+    """
     media = answer.media_type
     if is_json(media) or stream_reading(media) is not None:
         return "json"
@@ -98,7 +142,9 @@ def shape_of(answer: Answer) -> str:
 
 
 def declared_for(response: Json, status: int) -> Sequence[str] | None:
-    """Return the media types that a binding declares for a status: an empty list for no body, None if the binding does not say."""
+    """Return the media types that a binding declares for a status: an empty list for no body, None
+    if the binding does not say.
+    """
     types: Mapping[str, Sequence[str]] | None = response.get("types")
     if types is None:
         return None
@@ -113,17 +159,25 @@ def is_declared(response: Json, status: int, media: str) -> bool:
     """Return whether a response has a media type that its binding declares for its status."""
     types = declared_for(response, status)
     if types is None:
-        return media == response.get("accept", "").partition(";")[0].strip().lower() or (response["read"] == "json" and is_json(media))
+        return media == response.get("accept", "").partition(";")[0].strip().lower() or (
+            response["read"] == "json" and is_json(media)
+        )
     return any(fnmatchcase(media, one) for one in types)
 
 
 def refuse_empty(response: Json, answer: Answer, step: str, *, safe: bool) -> None:
-    """Refuse a success without a body where the binding declares a body. Only the statuses 204 and 205 allow its absence. A change whose
-    status the binding does not declare was made, and its caller gets a warning. ``safe`` means a read.
+    """Refuse a success without a body where the binding declares a body. Only the statuses 204 and
+    205 allow its absence. A change whose status the binding does not declare was made, and its
+    caller gets a warning. ``safe`` means a read.
 
     :raises Unavailable: if the body is empty.
     """
-    if response["read"] != "json" or not answer.is_decoded or answer.content or answer.status in NO_CONTENT:
+    if (
+        response["read"] != "json"
+        or not answer.is_decoded
+        or answer.content
+        or answer.status in NO_CONTENT
+    ):
         return
     text = f"the response to '{step}' has no body (status {answer.status})"
     if safe or declared_for(response, answer.status):
@@ -134,18 +188,24 @@ def refuse_empty(response: Json, answer: Answer, step: str, *, safe: bool) -> No
 
 
 def refuse_page(response: Json, answer: Answer, step: str) -> None:
-    """Refuse an HTML document as the success of a request whose binding declares no body: a proxy, a firewall or a sign-in page answers so
-    in place of the provider.
+    """Refuse an HTML document as the success of a request whose binding declares no body: a proxy,
+    a firewall or a sign-in page answers so in place of the provider.
 
     :raises Unavailable: if the body is such a document.
     """
-    if response["read"] == "none" and answer.is_decoded and "html" in answer.media_type and _DOCUMENT.match(answer.content):
+    if (
+        response["read"] == "none"
+        and answer.is_decoded
+        and "html" in answer.media_type
+        and _DOCUMENT.match(answer.content)
+    ):
         text = f"the response to '{step}' is a page (status {answer.status}, {answer.media_type})"
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
 
 
 def refuse_error(answer: Answer, errors: HttpErrors) -> None:
-    """Refuse a success whose body is nothing but an error. Whether a change was made, such an answer does not say.
+    """Refuse a success whose body is nothing but an error. Whether a change was made, such an
+    answer does not say.
 
     :raises Unavailable: if the body has an error, and beside it only what describes errors.
     """
@@ -153,17 +213,30 @@ def refuse_error(answer: Answer, errors: HttpErrors) -> None:
         body = answer.json() if answer.content and is_json(answer.media_type) else None
     except Unavailable:
         return
-    if not isinstance(body, Mapping) or not any(body.get(name) for name in ERRORS) or not body.keys() <= _OF_ERRORS:
+    if (
+        not isinstance(body, Mapping)
+        or not any(body.get(name) for name in ERRORS)
+        or not body.keys() <= _OF_ERRORS
+    ):
         return
     said = refusal_of(answer, errors).provider
     words = "" if said is None or said.message is None else f": {said.message}"
-    text = f"the response to '{answer.step}' is an error, with a status of success ({answer.status}){words}"
-    raise Unavailable(text, hint="Its message says what went wrong.", provider=said, sent=Sent.UNKNOWN, repeatable=False)
+    text = (
+        f"the response to '{answer.step}' is an error, with a status of success "
+        f"({answer.status}){words}"
+    )
+    raise Unavailable(
+        text,
+        hint="Its message says what went wrong.",
+        provider=said,
+        sent=Sent.UNKNOWN,
+        repeatable=False,
+    )
 
 
 def is_only_accepted(response: Json, answer: Answer) -> bool:
-    """Return whether a response without a body says by a status that its binding does not declare that the work goes on (RFC 9110
-    §15.3.3).
+    """Return whether a response without a body says by a status that its binding does not declare
+    that the work goes on (RFC 9110 §15.3.3).
     """
     return answer.status == 202 and not answer.content and not _is_known(response, 202)
 
@@ -173,7 +246,8 @@ def _is_known(response: Json, status: int) -> bool:
 
 
 def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpErrors) -> None:
-    """Refuse an answer whose status may refuse only some items, unless the answer says that other items were carried out.
+    """Refuse an answer whose status may refuse only some items, unless the answer says that other
+    items were carried out.
 
     :raises JackfieldError: if the answer is refused.
     """
@@ -191,14 +265,18 @@ def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpE
 
 
 def warn_beside(answer: Answer, rules: Sequence[Json], step: str, errors: HttpErrors) -> None:
-    """Warn of a refusal that says that the request was carried out, and only something beside it failed. A rule without a member holds for
-    any refusal of its status, such as 304 for a change that changes nothing.
+    """Warn of a refusal that says that the request was carried out, and only something beside it
+    failed. A rule without a member holds for any refusal of its status, such as 304 for a change
+    that changes nothing.
 
     :raises JackfieldError: if the refusal does not say so.
     """
     if any("member" not in one for one in rules):
         if (call := current_call()) is not None:
-            call.warn(f"the provider answered '{step}' with status {answer.status}, which says that there was nothing to do")
+            call.warn(
+                f"the provider answered '{step}' with status {answer.status}, which says that "
+                "there was nothing to do"
+            )
         return
     try:
         found = strongest(Rule.from_json(one).judged(answer.json()) for one in rules)

@@ -1,5 +1,5 @@
-"""Requests that a bound action sends before its main request. Each finds or prepares data for a later request; none makes the change
-itself.
+"""Requests that a bound action sends before its main request. Each finds or prepares data for a
+later request; none makes the change itself.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ _SUCCESSES = range(200, 300)
 Json = Mapping[str, Any]
 
 
-def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpClient) -> dict[str, Any]:
-    """Return the inputs with the results of the steps of the action ``key``; ``action`` is its binding.
+def prepared(
+    action: Json, key: str, inputs: Json, files: Files, client: HttpClient
+) -> dict[str, Any]:
+    """Return the inputs with the results of the steps of the action ``key``; ``action`` is its
+    binding.
 
     :raises JackfieldError: if a step fails. The action has changed nothing then.
     """
@@ -38,16 +41,20 @@ def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpCli
 
 
 def shown(action: Json, inputs: Json, files: Files) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Describe the requests that the steps of an action would send; return them with the inputs of its own request.
+    """Describe the requests that the steps of an action would send; return them with the inputs of
+    its own request.
 
-    ``STEP_1`` is a placeholder for the result of the first request: an address, or a value in a later request.
+    ``STEP_1`` is a placeholder for the result of the first request: an address, or a value in a
+    later request.
     """
     found: list[dict[str, Any]] = []
     values = {**_facts(action.get("file"), inputs, files), **inputs}
     for row in action["before"]:
         if row.get("unless") in values:
             continue
-        made = request_of({"path": "" if "to" in row else "/", "response": {}, **row}, values, files)
+        made = request_of(
+            {"path": "" if "to" in row else "/", "response": {}, **row}, values, files
+        )
         found.append(described(made, server=values[row["to"]] if "to" in row else None))
         values |= dict.fromkeys(row.get("values", ()), f"STEP_{len(found)}")
     return found, values
@@ -58,15 +65,28 @@ def _facts(row: Json | None, inputs: Json, files: Files) -> dict[str, Any]:
     if row is None:
         return {}
     content, _, name = files.read(inputs[row["input"]], row["input"])
-    length = content.about["bytes"] if isinstance(content, ShownFile) else content_body(content).length
+    length = (
+        content.about["bytes"] if isinstance(content, ShownFile) else content_body(content).length
+    )
     if length is None:
         reason = "is a stream of unknown length: store it, and pass the stored file"
-        raise InvalidInput("1 input is not valid", details=[Detail(pointer(row["input"]), reason)], sent=Sent.NOTHING)
+        raise InvalidInput(
+            "1 input is not valid",
+            details=[Detail(pointer(row["input"]), reason)],
+            sent=Sent.NOTHING,
+        )
     return {row["length"]: length, row["name"]: name or row["input"]}
 
 
 def sent(
-    row: Json, step: str, values: Json, files: Files, client: HttpClient, *, safe: bool = True, failed: Failed | None = None
+    row: Json,
+    step: str,
+    values: Json,
+    files: Files,
+    client: HttpClient,
+    *,
+    safe: bool = True,
+    failed: Failed | None = None,
 ) -> Answer:
     """Send the request of a row; ``step`` names it in errors, ``failed`` judges a success's JSON.
 
@@ -74,17 +94,27 @@ def sent(
     """
     expect = (*_SUCCESSES, *row.get("absent", ()))
     request = request_of({"path": "/", "response": {"read": "auto"}, **row}, values, files)
-    options: dict[str, Any] = {"headers": request.headers, "safe": safe, "step": step, "expect": expect, **request.options}
+    options: dict[str, Any] = {
+        "headers": request.headers,
+        "safe": safe,
+        "step": step,
+        "expect": expect,
+        **request.options,
+    }
     options |= {} if failed is None else {"failed": failed}
     if "to" in row:
         try:
             url = parse_url(str(values[row["to"]]))
         except UrlError as error:
-            raise Unavailable(f"the URL for '{step}' {error}", sent=Sent.UNKNOWN, repeatable=False) from None
+            raise Unavailable(
+                f"the URL for '{step}' {error}", sent=Sent.UNKNOWN, repeatable=False
+            ) from None
         return client.elsewhere(url).request(request.method, url, **options)
     if client.server is None:
         raise Unavailable("the connection names no server", repeatable=False)
-    return client.request(request.method, client.server.under(request.path, request.query), **options)
+    return client.request(
+        request.method, client.server.under(request.path, request.query), **options
+    )
 
 
 def _read_values(row: Json, answer: Answer, step: str) -> dict[str, Any]:
@@ -92,5 +122,7 @@ def _read_values(row: Json, answer: Answer, step: str) -> dict[str, Any]:
     found = {name: find(answer.json(), place) for name, place in places.items()}
     missing = next((places[name] for name, value in found.items() if value is None), None)
     if missing is not None and not row.get("absent"):
-        raise Unavailable(f"the response to '{step}' has no '{missing}'", sent=Sent.UNKNOWN, repeatable=False)
+        raise Unavailable(
+            f"the response to '{step}' has no '{missing}'", sent=Sent.UNKNOWN, repeatable=False
+        )
     return {name: value for name, value in found.items() if value is not None}

@@ -1,7 +1,9 @@
-"""Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header field or a form.
+"""Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header field
+or a form.
 
-All characters other than letters, digits and ``-._~`` are percent-encoded, so that a value can neither leave its place nor add a parameter.
-Commas, dots and semicolons between values belong to the style.
+All characters other than letters, digits and ``-._~`` are percent-encoded, so that a value can
+neither leave its place nor add a parameter. Commas, dots and semicolons between values belong to
+the style.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from jackfield.connector import Detail, InvalidInput, Sent, pointer
 from jackfield_http.urls import UNFIT_SEGMENT, climbs, compact
 
 _RESERVED = "!$'()*,/:;?@[]"
-"""Characters that ``allowReserved`` leaves unencoded: all reserved characters except those that would end the value."""
+"""Characters that ``allowReserved`` leaves unencoded: all reserved characters except those that
+would end the value.
+"""
 _DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}
 """Delimiters by style; ``tabDelimited`` is Swagger's ``tsv``, which OpenAPI 3 has no name for."""
 
@@ -35,24 +39,39 @@ def encoded(value: Any) -> str:
 
 
 def unreserved(value: Any) -> str:
-    """Percent-encode a value of a parameter that may contain reserved characters; leave these characters unencoded."""
+    """Percent-encode a value of a parameter that may contain reserved characters; leave these
+    characters unencoded.
+    """
     return quote(text(value).encode("utf-8", "replace"), safe=_RESERVED)
 
 
 def path_value(value: Any, name: str, style: str, *, explode: bool) -> str:
     """Return the text for a parameter in a path.
 
-    :raises InvalidInput: if the text would be empty, ``.`` or ``..`` in any encoding: the request would reach another resource.
+    :raises InvalidInput: if the text would be empty, ``.`` or ``..`` in any encoding: the request
+        would reach another resource.
     """
     joined = _PATHS[style](value, name, explode)
     bare = joined.strip(".;=,")
-    if not joined or climbs(joined) or (not bare and isinstance(value, list | dict)) or value in ("", None) or _controls(value):
-        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), UNFIT_SEGMENT)], sent=Sent.NOTHING)
+    if (
+        not joined
+        or climbs(joined)
+        or (not bare and isinstance(value, list | dict))
+        or value in ("", None)
+        or _controls(value)
+    ):
+        raise InvalidInput(
+            "an input does not fit into the URL",
+            details=[Detail(pointer(name), UNFIT_SEGMENT)],
+            sent=Sent.NOTHING,
+        )
     return joined
 
 
 def _controls(value: Any) -> bool:
-    return isinstance(value, str) and any(ord(letter) < 32 or ord(letter) == 127 for letter in value)
+    return isinstance(value, str) and any(
+        ord(letter) < 32 or ord(letter) == 127 for letter in value
+    )
 
 
 def _simple(value: Any, _name: str, explode: bool) -> str:
@@ -66,13 +85,25 @@ def _label(value: Any, _name: str, explode: bool) -> str:
 def _matrix(value: Any, name: str, explode: bool) -> str:
     key = encoded(name)
     if isinstance(value, list):
-        return "".join(f";{key}={encoded(item)}" for item in value) if explode else f";{key}={_simple(value, name, False)}"
+        return (
+            "".join(f";{key}={encoded(item)}" for item in value)
+            if explode
+            else f";{key}={_simple(value, name, False)}"
+        )
     if isinstance(value, dict):
-        return "".join(f";{encoded(k)}={encoded(v)}" for k, v in value.items()) if explode else f";{key}={_simple(value, name, False)}"
+        return (
+            "".join(f";{encoded(k)}={encoded(v)}" for k, v in value.items())
+            if explode
+            else f";{key}={_simple(value, name, False)}"
+        )
     return f";{key}={encoded(value)}"
 
 
-_PATHS: Mapping[str, Callable[[Any, str, bool], str]] = {"simple": _simple, "label": _label, "matrix": _matrix}
+_PATHS: Mapping[str, Callable[[Any, str, bool], str]] = {
+    "simple": _simple,
+    "label": _label,
+    "matrix": _matrix,
+}
 
 
 def _encoded_items(value: Any, explode: bool, encode: Callable[[Any], str]) -> list[str]:
@@ -85,7 +116,9 @@ def _encoded_items(value: Any, explode: bool, encode: Callable[[Any], str]) -> l
     return [encode(value)]
 
 
-def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Callable[[Any], str] = encoded) -> Pairs:
+def query_pairs(
+    value: Any, name: str, style: str, *, explode: bool, encode: Callable[[Any], str] = encoded
+) -> Pairs:
     """Yield the encoded name and value pairs of a parameter in a query or a form."""
     if style == "deepObject":
         yield from _deep(value, encoded(name), encode)
@@ -106,8 +139,9 @@ def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Cal
 def _deep(value: Any, name: str, encode: Callable[[Any], str]) -> Pairs:
     """Yield pairs with bracketed names, such as ``filter[state]=open``.
 
-    Lists of plain values have empty brackets, which Rails, PHP, Stripe and Node read as a list. Lists of objects or lists have indexes:
-    with empty brackets, a reader would put a member that one item lacks into the item before.
+    Lists of plain values have empty brackets, which Rails, PHP, Stripe and Node read as a list.
+    Lists of objects or lists have indexes: with empty brackets, a reader would put a member that
+    one item lacks into the item before.
     """
     if isinstance(value, dict):
         for key, item in value.items():
@@ -125,13 +159,17 @@ _BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
 
 def in_ascii(json: str) -> str:
     """Return JSON with letters outside ASCII escaped: header fields hold ASCII only."""
-    return _BEYOND_ASCII.sub(lambda found: "".join(f"\\u{unit:04x}" for unit in _units(found[0])), json)
+    return _BEYOND_ASCII.sub(
+        lambda found: "".join(f"\\u{unit:04x}" for unit in _units(found[0])), json
+    )
 
 
 def _units(letter: str) -> tuple[int, ...]:
     """Return the code units of a letter in UTF-16."""
     code = ord(letter)
-    return (code,) if code < 0x10000 else (0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF))
+    return (
+        (code,) if code < 0x10000 else (0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF))
+    )
 
 
 def header_value(value: Any, *, explode: bool) -> str:

@@ -1,4 +1,6 @@
-"""Trigger ``webhook`` of the connector ``http``: any POST that is signed, or that is sent to an unguessable path."""
+"""Trigger ``webhook`` of the connector ``http``: any POST that is signed, or that is sent to an
+unguessable path.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from jackfield.connector import DeclarationError, Field, Hook, HookRequest, Inputs, Malformed, Output, Received, TriggerEvent, scheme_of
+from jackfield.connector import (
+    DeclarationError,
+    Field,
+    Hook,
+    HookRequest,
+    Inputs,
+    Malformed,
+    Output,
+    Received,
+    TriggerEvent,
+    scheme_of,
+)
 from jackfield.connector.signatures import Scheme, Signature
 from jackfield_http.challenges import SCHEMA, Challenge, challenge_of
 from jackfield_http.pointers import find
@@ -16,11 +29,25 @@ from jackfield_http.request.connector import connector
 
 _LONGEST = 200
 _TITLES = {
-    "standardWebhooks": "Standard Webhooks", "svix": "Svix", "hmac": "Another HMAC", "token": "Token in a header field",
-    "secretPath": "None: only the URL is secret", "github": "GitHub", "slack": "Slack", "stripe": "Stripe", "twitch": "Twitch",
-    "zendesk": "Zendesk", "hubspot": "HubSpot", "zoom": "Zoom", "shopify": "Shopify", "xero": "Xero", "twilio": "Twilio",
-    "sendgrid": "SendGrid", "ecdsa": "Private key, ECDSA", "ed25519": "Private key, Ed25519",
-}  # fmt: skip
+    "standardWebhooks": "Standard Webhooks",
+    "svix": "Svix",
+    "hmac": "Another HMAC",
+    "token": "Token in a header field",
+    "secretPath": "None: only the URL is secret",
+    "github": "GitHub",
+    "slack": "Slack",
+    "stripe": "Stripe",
+    "twitch": "Twitch",
+    "zendesk": "Zendesk",
+    "hubspot": "HubSpot",
+    "zoom": "Zoom",
+    "shopify": "Shopify",
+    "xero": "Xero",
+    "twilio": "Twilio",
+    "sendgrid": "SendGrid",
+    "ecdsa": "Private key, ECDSA",
+    "ed25519": "Private key, Ed25519",
+}
 _OF_KEYS = {"signature": ["hmac", "ecdsa", "ed25519"]}
 _OF_FIELD = {"signature": ["hmac", "ecdsa", "ed25519", "token"]}
 _SETTINGS = ("header", "signed", "prefix", "separator", "time", "id", "encoding", "digest")
@@ -30,37 +57,83 @@ class WebhookInputs(Inputs):
     """The sender's signature, and the parts of a request that make an event."""
 
     signature: Literal[
-        "standardWebhooks", "svix", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom",
-        "shopify", "xero", "twilio", "sendgrid", "ecdsa", "ed25519",
+        "standardWebhooks",
+        "svix",
+        "hmac",
+        "token",
+        "secretPath",
+        "github",
+        "slack",
+        "stripe",
+        "twitch",
+        "zendesk",
+        "hubspot",
+        "zoom",
+        "shopify",
+        "xero",
+        "twilio",
+        "sendgrid",
+        "ecdsa",
+        "ed25519",
     ] = Field(
-        "standardWebhooks", title="Signature", titles=_TITLES,
-        description="How the sender signs: by Standard Webhooks, as the named provider does, by an HMAC or a private key as the fields "
-        "below describe, by a token in a header field, or not at all: then the unguessable path is the only proof.",
-    )  # fmt: skip
+        "standardWebhooks",
+        title="Signature",
+        titles=_TITLES,
+        description="How the sender signs: by Standard Webhooks, as the named provider does, by "
+        "an HMAC or a private key as the fields "
+        "below describe, by a token in a header field, or not at all: then the unguessable path "
+        "is the only proof.",
+    )
     signing_secret: str | None = Field(
-        None, title="Signing Secret", secret=True, schema={"minLength": 16, "maxLength": 1000},
-        description="The sender's secret or public key, if it makes its own. Left out, jackfield makes a secret and shows it once.",
-    )  # fmt: skip
+        None,
+        title="Signing Secret",
+        secret=True,
+        schema={"minLength": 16, "maxLength": 1000},
+        description=(
+            "The sender's secret or public key, if it makes its own. Left out, jackfield "
+            "makes a secret and shows it once."
+        ),
+    )
     header: str | None = Field(
-        None, title="Header", shown_for=_OF_FIELD, description="The header field with the signature or token.",
+        None,
+        title="Header",
+        shown_for=_OF_FIELD,
+        description="The header field with the signature or token.",
         schema={"maxLength": _LONGEST, "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},
-    )  # fmt: skip
+    )
     signed: str | None = Field(
-        None, title="Signed Text", shown_for=_OF_KEYS, schema={"maxLength": _LONGEST},
-        description="What is signed, such as {time}.{body}, of {id}, {time}, {body}, {form}, {method}, {url}. Default: body.",
-    )  # fmt: skip
+        None,
+        title="Signed Text",
+        shown_for=_OF_KEYS,
+        schema={"maxLength": _LONGEST},
+        description=(
+            "What is signed, such as {time}.{body}, of {id}, {time}, {body}, {form}, "
+            "{method}, {url}. Default: body."
+        ),
+    )
     prefix: str | None = Field(
-        None, title="Prefix", shown_for=_OF_KEYS, description="Text before the signature, such as sha256=.", schema={"maxLength": 40}
+        None,
+        title="Prefix",
+        shown_for=_OF_KEYS,
+        description="Text before the signature, such as sha256=.",
+        schema={"maxLength": 40},
     )
     separator: str | None = Field(
-        None, title="Separator", shown_for=_OF_KEYS, description="What is between several signatures.", schema={"maxLength": 4}
+        None,
+        title="Separator",
+        shown_for=_OF_KEYS,
+        description="What is between several signatures.",
+        schema={"maxLength": 4},
     )
     time: str | None = Field(
-        None, title="Time Header", shown_for=_OF_KEYS,
-        description="The header field with the time: seconds or milliseconds since 1970, or RFC 3339. "
+        None,
+        title="Time Header",
+        shown_for=_OF_KEYS,
+        description="The header field with the time: seconds or milliseconds since 1970, or RFC "
+        "3339. "
         "With a slash in front, a member of the body.",
         schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
-    )  # fmt: skip
+    )
     id: str | None = Field(
         None,
         title="ID Header",
@@ -75,32 +148,49 @@ class WebhookInputs(Inputs):
         None, title="Digest", shown_for=_OF_KEYS, description="The hash of the signature."
     )
     event_id: str | None = Field(
-        None, title="Event ID", schema={"pattern": "^/", "maxLength": _LONGEST},
-        description="JSON Pointer of the event's ID in the body, such as /id: an event with the same ID is the same event. By default, "
+        None,
+        title="Event ID",
+        schema={"pattern": "^/", "maxLength": _LONGEST},
+        description="JSON Pointer of the event's ID in the body, such as /id: an event with the "
+        "same ID is the same event. By default, "
         "it is the signed ID of the request, else a digest of the body.",
-    )  # fmt: skip
+    )
 
     challenge: dict[str, Any] | None = Field(
-        None, title="Challenge", schema=SCHEMA,
-        description="How the sender checks the URL before it sends, and the answer: where the challenge is, such as "
+        None,
+        title="Challenge",
+        schema=SCHEMA,
+        description="How the sender checks the URL before it sends, and the answer: where the "
+        "challenge is, such as "
         '{"query": "validationToken"}.',
-    )  # fmt: skip
+    )
     challenge_token: str | None = Field(
-        None, title="Challenge Token", secret=True, schema={"minLength": 1, "maxLength": 1000},
-        description="The token that the sender shows where the challenge has 'verify'. By default, it is the subscription's secret.",
-    )  # fmt: skip
+        None,
+        title="Challenge Token",
+        secret=True,
+        schema={"minLength": 1, "maxLength": 1000},
+        description=(
+            "The token that the sender shows where the challenge has 'verify'. By default, "
+            "it is the subscription's secret."
+        ),
+    )
 
     @model_validator(mode="after")
     def _describes_one(self) -> Self:
         try:
             scheme = self.scheme
-            if isinstance(scheme, Signature) and (self.signing_secret is not None or scheme.algorithm != "hmac"):
+            if isinstance(scheme, Signature) and (
+                self.signing_secret is not None or scheme.algorithm != "hmac"
+            ):
                 scheme.check_secret(self.signing_secret or "")
             handshake = self.handshake
         except DeclarationError as error:
             raise ValueError(str(error)) from None
         if handshake is not None and handshake.secret:
-            raise ValueError("a secret is learnt only by a trigger that registers its URL: enter it as 'signingSecret'")
+            raise ValueError(
+                "a secret is learnt only by a trigger that registers its URL: enter it as "
+                "'signingSecret'"
+            )
         return self
 
     @property
@@ -119,7 +209,11 @@ class Arrived(Output):
     """A request that was received. Header fields are left out: they are not signed."""
 
     body: Any = Field(None, title="Body", description="The body, if it is JSON.")
-    text: str | None = Field(None, title="Text", description="The body, if it is something else, or JSON that cannot be read.")
+    text: str | None = Field(
+        None,
+        title="Text",
+        description="The body, if it is something else, or JSON that cannot be read.",
+    )
 
 
 class _Chosen:
@@ -149,15 +243,24 @@ webhook = connector.webhook(
     event=Arrived,
     types=("received",),
     title="Webhook",
-    setup="Enter the subscription's URL at the sender, and its secret, which is shown once. If the sender makes its own secret, enter that "
+    setup="Enter the subscription's URL at the sender, and its secret, which is shown once. If "
+    "the sender makes its own secret, enter that "
     "as **Signing Secret** instead.",
-    examples=[{"title": "A parcel", "request": {"body": {"id": "p-1"}}, "events": [{"body": {"id": "p-1"}}]}],
-)  # fmt: skip
+    examples=[
+        {
+            "title": "A parcel",
+            "request": {"body": {"id": "p-1"}},
+            "events": [{"body": {"id": "p-1"}}],
+        }
+    ],
+)
 
 
 @webhook.handshake
 def answer(request: HookRequest, hook: Hook) -> Received | None:
-    """Answer the handshake that the subscription describes, if the handshake is not signed; None for other requests."""
+    """Answer the handshake that the subscription describes, if the handshake is not signed; None
+    for other requests.
+    """
     handshake: Challenge | None = hook.inputs.handshake
     return None if handshake is None else handshake.before(request, hook)
 
@@ -166,7 +269,8 @@ def answer(request: HookRequest, hook: Hook) -> Received | None:
 def receive(request: HookRequest, hook: Hook) -> Received:
     """Any signed POST, or one to an unguessable path.
 
-    The body is the event: JSON as it is, anything else as text. The same request is the same event for 14 days.
+    The body is the event: JSON as it is, anything else as text. The same request is the same event
+    for 14 days.
     """
     inputs: WebhookInputs = hook.inputs
     try:

@@ -1,1 +1,3 @@
-"""The shelf: ready connectors as short OpenAPI files, and the code that makes projects and packages from them."""
+"""The shelf: ready connectors as short OpenAPI files, and the code that makes projects and packages
+from them.
+"""

@@ -1,7 +1,8 @@
-"""Answers about the provider in a service's file: to eight questions, and the facts behind evidence.
+"""Answers about the provider in a service's file: to eight questions, and the facts behind
+evidence.
 
-Each answer has its page, or is ``unknown``, or ``none`` where the connector lacks the feature. An unknown answer is displayed, and excludes
-the connector from the best grade.
+Each answer has its page, or is ``unknown``, or ``none`` where the connector lacks the feature. An
+unknown answer is displayed, and excludes the connector from the best grade.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ FACTS: Mapping[str, str] = {
 """Facts about a provider that evidence requires."""
 REASONS: Mapping[str, str] = {
     "seen": "People see each member that it takes: there is no place for a marker.",
-    "fields": "It keeps nothing beside the fields of the account's own: there is no place for a marker.",
+    "fields": (
+        "It keeps nothing beside the fields of the account's own: there is no place for a marker."
+    ),
     "unread": "No read of this connector shows what it has done.",
     "unfound": "No read of this connector finds it by a member that would have a marker.",
     "state": "How a thing is now does not say which call has made it so.",
@@ -53,21 +56,30 @@ def answer_faults(answers: object) -> Iterator[str]:
         yield f"'answers' has 'on' and {', '.join(QUESTIONS)}"
     for name in QUESTIONS:
         row = rows.get(name, UNKNOWN)
-        if row not in (UNKNOWN, NONE) and not (isinstance(row, dict) and row.keys() == {"says", "url"}):
+        if row not in (UNKNOWN, NONE) and not (
+            isinstance(row, dict) and row.keys() == {"says", "url"}
+        ):
             yield f"'{name}' in 'answers' has 'says' and 'url', or is '{UNKNOWN}' or '{NONE}'"
 
 
 def evidence_faults(found: Mapping[str, Any], operations: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each operation with evidence whose facts are missing, and for facts about an operation without evidence."""
+    """Yield a sentence for each operation with evidence whose facts are missing, and for facts
+    about an operation without evidence.
+    """
     for name in sorted(found.keys() ^ {*operations}):
-        yield f"'evidence' tells facts of the operations with evidence alone, and of each: see '{name}'"
+        yield (
+            "'evidence' tells facts of the operations with evidence alone, and of each: see "
+            f"'{name}'"
+        )
     for name, row in found.items():
         if row.keys() != FACTS.keys():
             yield f"'{name}' in 'evidence' has {', '.join(FACTS)}: a page each, or '{UNKNOWN}'"
 
 
 def told(about: Json) -> tuple[list[Json], list[str]]:
-    """Return the facts with their pages, and the titles of unknown facts, in the form of a manifest's proof."""
+    """Return the facts with their pages, and the titles of unknown facts, in the form of a
+    manifest's proof.
+    """
     answers, facts, unknown = about.get("answers", {}), [], []
     day = str(answers.get("on"))
     for name, title in QUESTIONS.items():
@@ -86,12 +98,20 @@ def told(about: Json) -> tuple[list[Json], list[str]]:
 
 
 def table(services: Mapping[str, Json]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: each service with its eight answers, each linked to its page."""
+    """Yield the lines of a Markdown table: each service with its eight answers, each linked to its
+    page.
+    """
     yield f"| service | {' | '.join(QUESTIONS.values())} |"
     yield "|---" * (len(QUESTIONS) + 1) + "|"
     for key, about in services.items():
-        yield f"| {key} | {' | '.join(_cell(about.get('answers', {}).get(name, UNKNOWN)) for name in QUESTIONS)} |"
+        yield (
+            f"| {key} | "
+            f"{' | '.join(_cell(about.get('answers', {}).get(name, UNKNOWN)) for name in QUESTIONS)} "
+            "|"
+        )
 
 
 def _cell(row: Any) -> str:
-    return row if row in (UNKNOWN, NONE) else f"[{str(row['says']).replace('|', '/')}]({row['url']})"
+    return (
+        row if row in (UNKNOWN, NONE) else f"[{str(row['says']).replace('|', '/')}]({row['url']})"
+    )

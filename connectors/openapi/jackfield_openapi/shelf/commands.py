@@ -1,4 +1,6 @@
-"""``jackfield shelf``: list the services of a shelf, build their projects and packages, create a new one."""
+"""``jackfield shelf``: list the services of a shelf, build their projects and packages, create a
+new one.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ _GRADES = ("bronze", "silver", "gold", "platinum")
 
 
 def _shelf(parser: Parser) -> None:
-    parser.add_argument("--shelf", metavar="DIR", default="shelf", help="the folder of the shelf (default: shelf)")
+    parser.add_argument(
+        "--shelf", metavar="DIR", default="shelf", help="the folder of the shelf (default: shelf)"
+    )
 
 
 def _declare_list(parser: Parser) -> None:
@@ -39,7 +43,13 @@ def _list(arguments: Namespace, output: Output) -> int:
     rows = [_row(service) for service in read_shelf(Path(arguments.shelf))]
     if output.for_people:
         columns = ("key", "title", "actions", "triggers", "signIns", "proof")
-        output.rows([{**row, **{name: ", ".join(row[name]) for name in ("triggers", "signIns")}} for row in rows], columns)
+        output.rows(
+            [
+                {**row, **{name: ", ".join(row[name]) for name in ("triggers", "signIns")}}
+                for row in rows
+            ],
+            columns,
+        )
     else:
         output.value({"services": rows})
     return 0
@@ -57,13 +67,33 @@ def _row(service: Service) -> dict[str, Any]:
 
 
 def _declare_build(parser: Parser) -> None:
-    parser.add_argument("keys", metavar="KEY", nargs="*", help="the services to build (default: all)")
+    parser.add_argument(
+        "keys", metavar="KEY", nargs="*", help="the services to build (default: all)"
+    )
     _shelf(parser)
-    parser.add_argument("--out", metavar="DIR", default="shelf/build", help="where the projects go (default: shelf/build)")
-    parser.add_argument("--check", action="store_true", help="grade each project, and write its report to OUT/checks")
-    parser.add_argument("--at-least", choices=_GRADES, default="silver", help="with --check: exit with code 1 below it (default: silver)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default="shelf/build",
+        help="where the projects go (default: shelf/build)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="grade each project, and write its report to OUT/checks",
+    )
+    parser.add_argument(
+        "--at-least",
+        choices=_GRADES,
+        default="silver",
+        help="with --check: exit with code 1 below it (default: silver)",
+    )
     parser.add_argument("--pack", action="store_true", help="pack each project to OUT/dist")
-    parser.add_argument("--key", metavar="KEYFILE", help="with --pack: sign each wheel with the key of 'jackfield publisher new'")
+    parser.add_argument(
+        "--key",
+        metavar="KEYFILE",
+        help="with --pack: sign each wheel with the key of 'jackfield publisher new'",
+    )
 
 
 def _build(arguments: Namespace, output: Output) -> int:
@@ -71,7 +101,10 @@ def _build(arguments: Namespace, output: Output) -> int:
         raise InvalidInput("--key signs what --pack packs", hint="Add --pack, or leave --key out.")
     key = read_signing_key(arguments.key) if arguments.key else None
     licence = (Path(arguments.shelf) / "LICENSE").read_text(encoding="utf-8")
-    rows = [_built(service, Path(arguments.out), licence, arguments, key) for service in _chosen(arguments)]
+    rows = [
+        _built(service, Path(arguments.out), licence, arguments, key)
+        for service in _chosen(arguments)
+    ]
     output.value({"built": rows})
     low = [row for row in rows if "grade" in row and not at_least(row["grade"], arguments.at_least)]
     return _FAILED if low else 0
@@ -81,11 +114,16 @@ def _chosen(arguments: Namespace) -> list[Service]:
     """Return the services that a command names; all services if it names none."""
     known = {service.key: service for service in read_shelf(Path(arguments.shelf))}
     if unknown := set(arguments.keys) - known.keys():
-        raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
+        raise InvalidInput(
+            f"the shelf has no service '{min(unknown)[:80]}'",
+            hint="'jackfield shelf list' shows those that there are.",
+        )
     return [known[key] for key in arguments.keys or sorted(known)]
 
 
-def _built(service: Service, out: Path, licence: str, arguments: Namespace, key: SigningKey | None) -> dict[str, Any]:
+def _built(
+    service: Service, out: Path, licence: str, arguments: Namespace, key: SigningKey | None
+) -> dict[str, Any]:
     folder = out / service.key
     row: dict[str, Any] = {
         "key": service.key,
@@ -107,7 +145,11 @@ def _checked(service: Service, folder: Path, reports: Path) -> dict[str, Any]:
     return {
         "grade": report.grade,
         "warnings": list(aged_facts(service.proof.get("facts", ()), WARNED)),
-        "missing": [": ".join((rule.name, *rule.evidence[:1], rule.cure)) for rule in report.rules if rule.passed is False],
+        "missing": [
+            ": ".join((rule.name, *rule.evidence[:1], rule.cure))
+            for rule in report.rules
+            if rule.passed is False
+        ],
     }
 
 
@@ -122,48 +164,99 @@ def _packed(folder: Path, dist: Path, key: SigningKey | None) -> dict[str, Any]:
 
 
 def _licences(arguments: Namespace, output: Output) -> int:
-    """Report each service under another licence than the shelf's, and each source whose row has a fault."""
+    """Report each service under another licence than the shelf's, and each source whose row has a
+    fault.
+    """
     services = read_shelf(Path(arguments.shelf))
-    licences = {service.key: service.document.get("info", {}).get("license", {}).get("identifier") for service in services}
-    exceptions = [{"key": key, "licence": licence} for key, licence in licences.items() if licence != LICENCE]
-    exceptions += [{"key": one.key, "source": text} for one in services if one.source for text in row_faults(one.source)]
-    output.value({"services": len(services), "sources": sum(one.source is not None for one in services), "exceptions": exceptions})
+    licences = {
+        service.key: service.document.get("info", {}).get("license", {}).get("identifier")
+        for service in services
+    }
+    exceptions = [
+        {"key": key, "licence": licence} for key, licence in licences.items() if licence != LICENCE
+    ]
+    exceptions += [
+        {"key": one.key, "source": text}
+        for one in services
+        if one.source
+        for text in row_faults(one.source)
+    ]
+    output.value(
+        {
+            "services": len(services),
+            "sources": sum(one.source is not None for one in services),
+            "exceptions": exceptions,
+        }
+    )
     return _FAILED if exceptions else 0
 
 
 def _declare_diff(parser: Parser) -> None:
-    parser.add_argument("keys", metavar="KEY", nargs="*", help="the services to compare (default: all that have a source)")
+    parser.add_argument(
+        "keys",
+        metavar="KEY",
+        nargs="*",
+        help="the services to compare (default: all that have a source)",
+    )
     _shelf(parser)
-    parser.add_argument("--newest", action="store_true", help="compare with the newest documents instead of the locked ones")
-    parser.add_argument("--cache", metavar="DIR", default="shelf/build/sources", help="where fetched documents are kept")
+    parser.add_argument(
+        "--newest",
+        action="store_true",
+        help="compare with the newest documents instead of the locked ones",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        default="shelf/build/sources",
+        help="where fetched documents are kept",
+    )
 
 
 def _diff(arguments: Namespace, output: Output) -> int:
     rows = []
     for service in _chosen(arguments):
         if service.source is not None:
-            found = differences(service, documents(service.source, Path(arguments.cache), newest=arguments.newest))
+            found = differences(
+                service, documents(service.source, Path(arguments.cache), newest=arguments.newest)
+            )
             version = "newest" if arguments.newest else str(service.source["version"])
-            rows.append({"key": service.key, "source": service.source["package"], "version": version, "differences": found})
+            rows.append(
+                {
+                    "key": service.key,
+                    "source": service.source["package"],
+                    "version": version,
+                    "differences": found,
+                }
+            )
     output.value({"compared": rows})
     return _FAILED if any(row["differences"] for row in rows) else 0
 
 
 def _declare_format(parser: Parser) -> None:
-    parser.add_argument("keys", metavar="KEY", nargs="*", help="the services to format (default: all)")
+    parser.add_argument(
+        "keys", metavar="KEY", nargs="*", help="the services to format (default: all)"
+    )
     _shelf(parser)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file would change")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit code 1 if a file would change"
+    )
 
 
 def _format(arguments: Namespace, output: Output) -> int:
     files = sorted((Path(arguments.shelf) / "services").glob("*.yaml"))
     known = {file.stem for file in files}
     if unknown := set(arguments.keys) - known:
-        raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
+        raise InvalidInput(
+            f"the shelf has no service '{min(unknown)[:80]}'",
+            hint="'jackfield shelf list' shows those that there are.",
+        )
     changed = []
     for file in files:
         before = file.read_bytes()
-        if file.stem not in (arguments.keys or known) or (made := formatted(before, str(file))) == before:
+        if (
+            file.stem not in (arguments.keys or known)
+            or (made := formatted(before, str(file))) == before
+        ):
             continue
         changed.append(file.stem)
         if not arguments.check:
@@ -233,13 +326,18 @@ paths:  # CHANGE ME: 8 to 15 operations that people automate
 
 
 def _declare_new(parser: Parser) -> None:
-    parser.add_argument("key", metavar="KEY", help="the service's key in kebab-case, such as acme-crm")
+    parser.add_argument(
+        "key", metavar="KEY", help="the service's key in kebab-case, such as acme-crm"
+    )
     _shelf(parser)
 
 
 def _new(arguments: Namespace, output: Output) -> int:
     if not _KEY.fullmatch(arguments.key):
-        raise InvalidInput(f"'{arguments.key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens.")
+        raise InvalidInput(
+            f"'{arguments.key[:80]}' is not a key in kebab-case",
+            hint="Use lower-case letters, digits and single hyphens.",
+        )
     file = Path(arguments.shelf) / "services" / f"{arguments.key}.yaml"
     if file.exists():
         raise InvalidInput(f"'{file}' exists", hint="Choose another key.")
@@ -254,8 +352,14 @@ def _new(arguments: Namespace, output: Output) -> int:
 VERBS = {
     "diff": Verb("Compare services with documents of their providers.", _declare_diff, _diff),
     "list": Verb("List the services of a shelf.", _declare_list, _list),
-    "build": Verb("Build the projects of a shelf's services, and check and pack them.", _declare_build, _build),
-    "format": Verb("Lay the files of services out: lines of at most 140 characters, long texts folded.", _declare_format, _format),
+    "build": Verb(
+        "Build the projects of a shelf's services, and check and pack them.", _declare_build, _build
+    ),
+    "format": Verb(
+        "Lay the files of services out: lines of at most 140 characters, long texts folded.",
+        _declare_format,
+        _format,
+    ),
     "licences": Verb("Check that each service is under our licence.", _declare_list, _licences),
     "new": Verb("Begin the file of a new service.", _declare_new, _new),
 }

@@ -1,4 +1,5 @@
-"""Layout of a shelf's files: lines of at most 140 characters, one line per member that has members, and folded long strings.
+"""Layout of a shelf's files: lines of at most 140 characters, one line per member that has members,
+and folded long strings.
 
 The layout never changes a file's content.
 """
@@ -36,7 +37,10 @@ def formatted(content: bytes, name: str) -> bytes:
     writer = _Writer(name, text, root)
     made = writer.written(root).encode()
     if parsed(made, name) != before:
-        raise InvalidInput(f"'{name}' cannot be formatted: it would say something else", hint="Report this, with the file.")
+        raise InvalidInput(
+            f"'{name}' cannot be formatted: it would say something else",
+            hint="Report this, with the file.",
+        )
     return made
 
 
@@ -47,7 +51,10 @@ class _Writer:
         self._lines: list[str] = []
         nodes = [*_nodes(root)]
         if len({*map(id, nodes)}) < len(nodes):
-            raise InvalidInput(f"'{name}' has an anchor that is used again", hint="Write the part out where it is used.")
+            raise InvalidInput(
+                f"'{name}' has an anchor that is used again",
+                hint="Write the part out where it is used.",
+            )
         self._comments = [*_comments(text, nodes)]
 
     def written(self, root: Any) -> str:
@@ -61,7 +68,9 @@ class _Writer:
             self._lines.append(f"{' ' * indent}{self._comments.pop(0)[1]}")
 
     def _members(self, node: Any, indent: int, lead: str = "") -> None:
-        """Write the members of a mapping, or the items of a sequence, one per line; ``lead`` precedes the first."""
+        """Write the members of a mapping, or the items of a sequence, one per line; ``lead``
+        precedes the first.
+        """
         is_list = node.id == "sequence"
         for key, value in [(None, item) for item in node.value] if is_list else node.value:
             self._flush((value if key is None else key).start_mark.line, indent)
@@ -90,7 +99,9 @@ def _comments(text: str, nodes: list[Any]) -> Iterator[tuple[int, str]]:
         first, last = node.start_mark, node.end_mark
         for line in range(first.line, last.line + 1):
             begin = first.column if line == first.line else 0
-            taken.setdefault(line, []).append((begin, last.column if line == last.line else 1 << 30))
+            taken.setdefault(line, []).append(
+                (begin, last.column if line == last.line else 1 << 30)
+            )
     for number, row in enumerate(text.splitlines()):
         for found in _COMMENT.finditer(row):
             if not any(begin <= found.start() < end for begin, end in taken.get(number, ())):
@@ -127,7 +138,9 @@ def _is_wide(node: Any) -> bool:
 
 
 def _scalar(node: Any) -> str:
-    """Return a scalar on one line: unquoted if possible, else in single quotes if printable, else in double quotes."""
+    """Return a scalar on one line: unquoted if possible, else in single quotes if printable, else
+    in double quotes.
+    """
     value: str = node.value
     if not node.style and value and "\n" not in value:
         return value
@@ -140,17 +153,33 @@ def _scalar(node: Any) -> str:
 
 
 def _folded(node: Any, start: str, indent: int) -> list[str]:
-    """Return the lines of a text that has several lines, or is too long for one: literal where its own lines fit, else folded."""
+    """Return the lines of a text that has several lines, or is too long for one: literal where its
+    own lines fit, else folded.
+    """
     value: str = node.value
     body, margin = value.rstrip("\n"), " " * indent
     ends = len(value) - len(body)
     chomp = "-" if not ends else "" if ends == 1 and body else "+"
     rows = body.split("\n")
     is_plain = bool(body) and all(row.isprintable() for row in rows) and node.tag == _TEXT
-    if is_plain and "\n" in value and not rows[0].startswith(" ") and all(len(row) + indent <= LONGEST for row in rows):
-        return [f"{start} |{chomp}", *(f"{margin}{row}" if row else "" for row in rows), *[""] * (ends - 1)]
+    if (
+        is_plain
+        and "\n" in value
+        and not rows[0].startswith(" ")
+        and all(len(row) + indent <= LONGEST for row in rows)
+    ):
+        return [
+            f"{start} |{chomp}",
+            *(f"{margin}{row}" if row else "" for row in rows),
+            *[""] * (ends - 1),
+        ]
     if not is_plain or _LEADING.search(body):
-        return [f"{start} {json.dumps(value, ensure_ascii=False) if not value.isprintable() else _scalar(node)}"]
+        return [
+            (
+                f"{start} "
+                f"{json.dumps(value, ensure_ascii=False) if not value.isprintable() else _scalar(node)}"
+            )
+        ]
     lines: list[str] = []
     for number, row in enumerate(rows):
         lines += [""] if number else []  # in a folded text, a line break is an empty line

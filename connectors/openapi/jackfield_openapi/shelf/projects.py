@@ -15,7 +15,10 @@ from jackfield_openapi.project import write as write_files
 from jackfield_openapi.shelf.services import Service, facts
 
 _DESCRIPTION = re.compile(r"(?m)^description = .*$")
-_ICON = "The icon's drawing is from Simple Icons (<https://simpleicons.org>), under CC0 1.0; the mark it shows is the provider's."
+_ICON = (
+    "The icon's drawing is from Simple Icons (<https://simpleicons.org>), under CC0 1.0; the "
+    "mark it shows is the provider's."
+)
 _FIRST = {"version": "0.1.0", "text": "The first version."}
 
 
@@ -24,10 +27,15 @@ def built(service: Service) -> Converted:
 
     :raises InvalidInput: if the converter refuses the file or leaves a part of it out.
     """
-    found = converted(service.document, Choices(service.key, _version(service), source=service.file.name))
+    found = converted(
+        service.document, Choices(service.key, _version(service), source=service.file.name)
+    )
     lost = [note for note in found.report if note.kind != "assumed"]
     if lost:
-        raise InvalidInput(f"'{service.file.name}' is not understood whole: {lost[0].text} ({lost[0].at})", hint="Correct the file.")
+        raise InvalidInput(
+            f"'{service.file.name}' is not understood whole: {lost[0].text} ({lost[0].at})",
+            hint="Correct the file.",
+        )
     return found
 
 
@@ -37,15 +45,25 @@ def _version(service: Service) -> str:
 
 
 def project_files(service: Service, licence: str) -> dict[str, bytes]:
-    """Return the files of a service's project; the same file gives the same bytes. ``licence`` is the licence's full wording."""
+    """Return the files of a service's project; the same file gives the same bytes. ``licence`` is
+    the licence's full wording.
+    """
     made = built(service)
     files = files_of(made, service.file.name, service.file.read_bytes(), ())
     package = package_of(service.key)
     about = " ".join(str(service.document["info"]["description"]).split())
-    project = _DESCRIPTION.sub(lambda _found: f"description = {json.dumps(about, ensure_ascii=False)}", files["pyproject.toml"].decode(), 1)
-    project = project.replace('requires-python = ">=3.11"', 'license-files = ["LICENSE"]\nrequires-python = ">=3.11"', 1)
+    project = _DESCRIPTION.sub(
+        lambda _found: f"description = {json.dumps(about, ensure_ascii=False)}",
+        files["pyproject.toml"].decode(),
+        1,
+    )
+    project = project.replace(
+        'requires-python = ">=3.11"', 'license-files = ["LICENSE"]\nrequires-python = ">=3.11"', 1
+    )
     if 'license = "' not in project:
-        project = project.replace('license-files = ["LICENSE"]', 'license = "Apache-2.0"\nlicense-files = ["LICENSE"]', 1)
+        project = project.replace(
+            'license-files = ["LICENSE"]', 'license = "Apache-2.0"\nlicense-files = ["LICENSE"]', 1
+        )
     texts = {
         "pyproject.toml": project,
         "README.md": _readme(service, made.manifest),
@@ -57,16 +75,26 @@ def project_files(service: Service, licence: str) -> dict[str, bytes]:
 
 
 def write_project(folder: Path, files: dict[str, bytes]) -> list[str]:
-    """Write a project, its README and project file included; return the names of the files that changed."""
-    kept = [name for name in files if (folder / name).is_file() and (folder / name).read_bytes() != files[name]]
+    """Write a project, its README and project file included; return the names of the files that
+    changed.
+    """
+    kept = [
+        name
+        for name in files
+        if (folder / name).is_file() and (folder / name).read_bytes() != files[name]
+    ]
     for name in kept:
         (folder / name).unlink()
     return write_files(folder, files)
 
 
 def _readme(service: Service, manifest: dict[str, Any]) -> str:
-    actions = "\n".join(f"- `{action['key']}`: {action['title']}." for action in manifest["actions"])
-    types = "\n".join(f"- `{service.key}/{row['key']}`: {row['title']}." for row in manifest["connectionTypes"])
+    actions = "\n".join(
+        f"- `{action['key']}`: {action['title']}." for action in manifest["actions"]
+    )
+    types = "\n".join(
+        f"- `{service.key}/{row['key']}`: {row['title']}." for row in manifest["connectionTypes"]
+    )
     icon = f"\n{_ICON}\n" if "icon" in service.document["x-jackfield"] else ""
     review = f"\n{service.about['review']}\n" if "review" in service.about else ""
     first = service.about.get("first") or manifest["actions"][0]["key"]

@@ -1,1 +1,3 @@
-"""Commands that serve Dapr's bindings and run workflow files: each module has ``VERBS``, like the modules of ``jackfield.cli``."""
+"""Commands that serve Dapr's bindings and run workflow files: each module has ``VERBS``, like the
+modules of ``jackfield.cli``.
+"""

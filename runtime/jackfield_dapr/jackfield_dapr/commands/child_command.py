@@ -1,5 +1,6 @@
-"""The user's command that runs along with a server, as ``dapr run`` starts an application. Signals are forwarded to it; its end ends the
-server."""
+"""The user's command that runs along with a server, as ``dapr run`` starts an application. Signals
+are forwarded to it; its end ends the server.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +14,13 @@ from typing import IO, Any
 
 from jackfield.kernel.errors import InvalidInvocation
 
-_STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
-_FORWARDED = [*_STOPPING, *(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))]
+_STOPPING = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+]
+_FORWARDED = [
+    *_STOPPING,
+    *(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)),
+]
 _KILLED = 128
 """Number that shells add to the number of the signal that ended a command."""
 
@@ -31,9 +37,14 @@ def stop_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop: threading.Event, stdout: IO[Any]) -> int:
-    """Run a command to its end and return its exit code. Signals that would end this process are sent to the command. If ``stop`` is set
-    already, the command is terminated at once.
+def run_command(
+    words: Sequence[str],
+    variables: Mapping[str, str | None],
+    stop: threading.Event,
+    stdout: IO[Any],
+) -> int:
+    """Run a command to its end and return its exit code. Signals that would end this process are
+    sent to the command. If ``stop`` is set already, the command is terminated at once.
 
     :raises InvalidInvocation: if the command cannot be started.
     """
@@ -53,20 +64,31 @@ def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop:
 
 
 def start_command(
-    words: Sequence[str], variables: Mapping[str, str | None], stdout: IO[Any], folder: str | None = None
+    words: Sequence[str],
+    variables: Mapping[str, str | None],
+    stdout: IO[Any],
+    folder: str | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in ``folder``. ``variables`` override the environment; None removes a variable.
+    """Start a command in ``folder``. ``variables`` override the environment; None removes a
+    variable.
 
     :raises InvalidInvocation: if the command cannot be started.
     """
-    environment = {**os.environ, **{name: value for name, value in variables.items() if value is not None}}
+    environment = {
+        **os.environ,
+        **{name: value for name, value in variables.items() if value is not None},
+    }
     for name in (name for name, value in variables.items() if value is None):
         environment.pop(name, None)
     try:
-        return subprocess.Popen(list(words), env=environment, stdout=_descriptor(stdout), cwd=folder)
+        return subprocess.Popen(
+            list(words), env=environment, stdout=_descriptor(stdout), cwd=folder
+        )
     except OSError as error:
         reason = f"the command '{words[0][:200]}' cannot be started: {error.strerror}"
-        raise InvalidInvocation(reason, hint="Write the command and its arguments after '--', as for a shell.") from None
+        raise InvalidInvocation(
+            reason, hint="Write the command and its arguments after '--', as for a shell."
+        ) from None
 
 
 def _descriptor(stream: IO[Any]) -> int | None:

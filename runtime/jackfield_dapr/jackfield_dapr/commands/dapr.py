@@ -32,41 +32,100 @@ _USUAL_FOLDER = "~/.dapr/components"
 _LOOK = 0.5
 """Seconds between two checks for a SIGHUP."""
 _RECORDING = 0.5
-"""Seconds after the stop deadline for which running calls may still end, so that their outcomes are recorded."""
+"""Seconds after the stop deadline for which running calls may still end, so that their outcomes are
+recorded.
+"""
 _UNUSED = (
-    ("-c", "--config"), ("-P", "--app-protocol"), ("-u", "--unix-domain-socket"), ("--log-level",), ("--app-ssl",), ("--metrics-port",),
-    ("--profile-port",), ("--enable-profiling",), ("--enable-api-logging",), ("--enable-app-health-check",), ("--app-health-check-path",),
-    ("--app-health-probe-interval",), ("--app-health-probe-timeout",), ("--app-health-threshold",), ("--app-max-concurrency",),
-    ("--app-channel-address",), ("--dapr-http-max-request-size",), ("--dapr-http-read-buffer-size",), ("--max-body-size",),
-    ("--read-buffer-size",), ("--dapr-internal-grpc-port",), ("--dapr-listen-addresses",), ("--placement-host-address",),
-    ("--scheduler-host-address",), ("--runtime-path",),
-)  # fmt: skip
+    ("-c", "--config"),
+    ("-P", "--app-protocol"),
+    ("-u", "--unix-domain-socket"),
+    ("--log-level",),
+    ("--app-ssl",),
+    ("--metrics-port",),
+    ("--profile-port",),
+    ("--enable-profiling",),
+    ("--enable-api-logging",),
+    ("--enable-app-health-check",),
+    ("--app-health-check-path",),
+    ("--app-health-probe-interval",),
+    ("--app-health-probe-timeout",),
+    ("--app-health-threshold",),
+    ("--app-max-concurrency",),
+    ("--app-channel-address",),
+    ("--dapr-http-max-request-size",),
+    ("--dapr-http-read-buffer-size",),
+    ("--max-body-size",),
+    ("--read-buffer-size",),
+    ("--dapr-internal-grpc-port",),
+    ("--dapr-listen-addresses",),
+    ("--placement-host-address",),
+    ("--scheduler-host-address",),
+    ("--runtime-path",),
+)
 """Options of ``dapr run`` that start scripts pass, and that change nothing here."""
 
 
 def _declare(parser: Parser) -> None:
     parser.takes_command = True
-    parser.add_argument("run", nargs="?", choices=["run"], metavar="run", help=argparse.SUPPRESS)  # as start scripts have it
-    parser.epilog = "With '-- COMMAND …' the command runs beside the sidecar, as with 'dapr run', and its exit code is returned."
-    parser.add_argument(
-        "-f", "--run-file", metavar="FILE",
-        help="run the applications of a Multi-App Run template (a folder: its dapr.yaml), each with its own sidecar and ports",
-    )  # fmt: skip
-    parser.add_argument(
-        "-d", "--resources-path", "--components-path", "--components", metavar="DIR", action="append", default=[], dest="components",
-        help="a folder or file of Dapr components; repeatable (default: ~/.dapr/components if it exists)",
-    )  # fmt: skip
-    declare_components(parser, "-a")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    ports = "0 = any free port (default {}, with a command any free port{})"
-    parser.add_argument(
-        "-H", "--dapr-http-port", "--http-port", metavar="PORT", type=port, dest="http_port", help=ports.format(_HTTP_PORT, "")
+    # as start scripts have it
+    parser.add_argument("run", nargs="?", choices=["run"], metavar="run", help=argparse.SUPPRESS)
+    parser.epilog = (
+        "With '-- COMMAND …' the command runs beside the sidecar, as with 'dapr run', and "
+        "its exit code is returned."
     )
     parser.add_argument(
-        "-G", "--dapr-grpc-port", "--grpc-port", metavar="PORT", type=port, dest="grpc_port",
+        "-f",
+        "--run-file",
+        metavar="FILE",
+        help=(
+            "run the applications of a Multi-App Run template (a folder: its dapr.yaml), "
+            "each with its own sidecar and ports"
+        ),
+    )
+    parser.add_argument(
+        "-d",
+        "--resources-path",
+        "--components-path",
+        "--components",
+        metavar="DIR",
+        action="append",
+        default=[],
+        dest="components",
+        help=(
+            "a folder or file of Dapr components; repeatable (default: ~/.dapr/components if "
+            "it exists)"
+        ),
+    )
+    declare_components(parser, "-a")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
+    )
+    ports = "0 = any free port (default {}, with a command any free port{})"
+    parser.add_argument(
+        "-H",
+        "--dapr-http-port",
+        "--http-port",
+        metavar="PORT",
+        type=port,
+        dest="http_port",
+        help=ports.format(_HTTP_PORT, ""),
+    )
+    parser.add_argument(
+        "-G",
+        "--dapr-grpc-port",
+        "--grpc-port",
+        metavar="PORT",
+        type=port,
+        dest="grpc_port",
         help=ports.format(_GRPC_PORT, "; needs the extra dapr"),
-    )  # fmt: skip
-    parser.add_argument("-p", "--app-port", metavar="PORT", type=port, help="the command's own port, passed to it as APP_PORT")
+    )
+    parser.add_argument(
+        "-p",
+        "--app-port",
+        metavar="PORT",
+        type=port,
+        help="the command's own port, passed to it as APP_PORT",
+    )
     parser.add_argument(
         "--stop-within",
         "--grace",
@@ -76,7 +135,9 @@ def _declare(parser: Parser) -> None:
         help="time for running requests to finish on shutdown (default 5s)",
     )
     for flags in _UNUSED:
-        parser.add_argument(*flags, nargs="?", const="true", dest=f"unused{flags[-1]}", help=argparse.SUPPRESS)
+        parser.add_argument(
+            *flags, nargs="?", const="true", dest=f"unused{flags[-1]}", help=argparse.SUPPRESS
+        )
 
 
 def check_token(arguments: Namespace, *, local: bool) -> None:
@@ -87,7 +148,10 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
     if not (local or arguments.without_token or os.environ.get("DAPR_API_TOKEN")):
         raise InvalidInvocation(
             "anyone who can reach this server could send through the components",
-            hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1 without a proxy. --without-token serves them without authentication.",
+            hint=(
+                "Set DAPR_API_TOKEN, or listen on 127.0.0.1 without a proxy. --without-token "
+                "serves them without authentication."
+            ),
         )
 
 
@@ -95,7 +159,9 @@ def components_of(arguments: Namespace) -> Components:
     """Return the components that the options name."""
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
     given = arguments.components
-    return Components((given,) if isinstance(given, str) else tuple(given), app_id, arguments.compat == "strict")
+    return Components(
+        (given,) if isinstance(given, str) else tuple(given), app_id, arguments.compat == "strict"
+    )
 
 
 def _check(arguments: Namespace) -> None:
@@ -106,8 +172,16 @@ def _check(arguments: Namespace) -> None:
     if not arguments.components and os.path.isdir(os.path.expanduser(_USUAL_FOLDER)):
         arguments.components = [_USUAL_FOLDER]
     if not arguments.components:
-        raise UsageError("no folder of components is given", usage=arguments.usage, hint="Name it with --components or --resources-path.")
-    unused = [name.removeprefix("unused") for name, value in vars(arguments).items() if name.startswith("unused") and value is not None]
+        raise UsageError(
+            "no folder of components is given",
+            usage=arguments.usage,
+            hint="Name it with --components or --resources-path.",
+        )
+    unused = [
+        name.removeprefix("unused")
+        for name, value in vars(arguments).items()
+        if name.startswith("unused") and value is not None
+    ]
     if unused:
         _say(f"not used: {', '.join(unused)}")
 
@@ -129,21 +203,47 @@ def _run(arguments: Namespace, output: Output) -> int:
         code = _serve(arguments, output, components, found, jackfield)
     finally:
         jackfield.close(_RECORDING)  # a call that hangs has had its time
-        jackfield.storage.close()  # although it hangs: what has ended is committed, and others learn that this process has left the rest
+        # although it hangs: what has ended is committed, and others learn that this process has
+        # left the rest
+        jackfield.storage.close()
     return leave(code)
 
 
-def _serve(arguments: Namespace, output: Output, components: Components, found: Bindings, jackfield: Jackfield) -> int:
+def _serve(
+    arguments: Namespace,
+    output: Output,
+    components: Components,
+    found: Bindings,
+    jackfield: Jackfield,
+) -> int:
     """Serve the bindings until a signal or the end of the command; return the exit code."""
     with stop_signal() as stop:
         if not arguments.command:
             HANGUPS.listen()
-        api = served_api(components, found, jackfield, os.environ, _say, local=arguments.host in LOOPBACK, stopping=threading.Event())
-        with Sidecar(api, arguments.host, *_ports(arguments), patience=arguments.stop_within) as sidecar:
-            ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
+        api = served_api(
+            components,
+            found,
+            jackfield,
+            os.environ,
+            _say,
+            local=arguments.host in LOOPBACK,
+            stopping=threading.Event(),
+        )
+        with Sidecar(
+            api, arguments.host, *_ports(arguments), patience=arguments.stop_within
+        ) as sidecar:
+            ready = {
+                **dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)),
+                "components": sorted(found.by_name),
+            }
             if arguments.command:
                 _say(f"ready: {json.dumps(ready)}")  # stdout is the command's
-                return run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
+                return run_command(
+                    arguments.command,
+                    _variables(arguments, components, sidecar.ports),
+                    stop,
+                    output.stream,
+                )
             output.line(ready)
             while not stop.wait(_LOOK):
                 if HANGUPS.take():
@@ -160,16 +260,33 @@ def _run_file(arguments: Namespace, output: Output) -> int:
     options = ("app_id", "http_port", "grpc_port", "app_port", "command", "components")
     given = [f"--{name.replace('_', '-')}" for name in options if getattr(arguments, name)]
     if given:
-        raise UsageError(f"--run-file has its own {', '.join(given)}", usage=arguments.usage, hint="Write them into the file.")
+        raise UsageError(
+            f"--run-file has its own {', '.join(given)}",
+            usage=arguments.usage,
+            hint="Write them into the file.",
+        )
     apps = read_apps(arguments.run_file)
-    shared = ["--host", arguments.host, "--compat", arguments.compat, "--stop-within", f"{arguments.stop_within:g}s"]
+    shared = [
+        "--host",
+        arguments.host,
+        "--compat",
+        arguments.compat,
+        "--stop-within",
+        f"{arguments.stop_within:g}s",
+    ]
     with stop_signal() as stop:
         _say(f"running {', '.join(app.name for app in apps)}")
-        return run_apps(apps, [*shared, *(["--without-token"] if arguments.without_token else [])], stop, output.stream)
+        return run_apps(
+            apps,
+            [*shared, *(["--without-token"] if arguments.without_token else [])],
+            stop,
+            output.stream,
+        )
 
 
 def mount(arguments: Namespace, *, local: bool) -> Mount:
-    """Return the mount of ``jackfield serve --components``; ``local`` means that only this machine can reach the server.
+    """Return the mount of ``jackfield serve --components``; ``local`` means that only this machine
+    can reach the server.
 
     :raises InvalidInvocation: if other machines could call without a token.
     :raises InvalidConnection: for a problem that also prevents Dapr from starting.
@@ -182,7 +299,9 @@ def mount(arguments: Namespace, *, local: bool) -> Mount:
     return partial(dapr_routes, components)
 
 
-def _variables(arguments: Namespace, components: Components, ports: tuple[int, ...]) -> dict[str, str | None]:
+def _variables(
+    arguments: Namespace, components: Components, ports: tuple[int, ...]
+) -> dict[str, str | None]:
     """Return the variables by which the SDKs of a command find the sidecar."""
     http_port, grpc_port = (*map(str, ports), None)[:2]
     app_port = str(arguments.app_port) if arguments.app_port is not None else None
@@ -207,10 +326,13 @@ def read_bindings(components: Components) -> Bindings:
 
 
 def _ports(arguments: Namespace) -> tuple[int, int | None]:
-    """Return the ports of HTTP and gRPC. The port of gRPC is None if grpcio is not installed, and no port is given for it."""
+    """Return the ports of HTTP and gRPC. The port of gRPC is None if grpcio is not installed, and
+    no port is given for it.
+    """
     usual = (0, 0) if arguments.command else (_HTTP_PORT, _GRPC_PORT)
     http_port, grpc_port = (
-        given if given is not None else port for given, port in zip((arguments.http_port, arguments.grpc_port), usual, strict=True)
+        given if given is not None else port
+        for given, port in zip((arguments.http_port, arguments.grpc_port), usual, strict=True)
     )
     if arguments.grpc_port is not None or has_grpc():
         return http_port, grpc_port

@@ -26,14 +26,40 @@ from jackfield_dapr.workflow import find_workflow, prepare, read_workflows
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a YAML or JSON file with workflows and, optionally, providers (- = stdin)")
-    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="the workflow's key or name; optional if the file has only one")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="set a member of $context; repeatable"
+        "file",
+        metavar="FILE",
+        help="a YAML or JSON file with workflows and, optionally, providers (- = stdin)",
     )
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict: accept only what Thand itself accepts")
-    parser.add_argument("--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each email")
-    parser.add_argument("--dry-run", action="store_true", help="validate and connect, but send no email")
+    parser.add_argument(
+        "workflow",
+        nargs="?",
+        metavar="WORKFLOW",
+        help="the workflow's key or name; optional if the file has only one",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        dest="given",
+        help="set a member of $context; repeatable",
+    )
+    parser.add_argument(
+        "--compat",
+        choices=("lenient", "strict"),
+        default="lenient",
+        help="strict: accept only what Thand itself accepts",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="DURATION",
+        type=duration(MAX_TIMEOUT, zero=False),
+        help="the deadline for each email",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="validate and connect, but send no email"
+    )
 
 
 def _run(arguments: Namespace, output: Output) -> int:
@@ -43,10 +69,16 @@ def _run(arguments: Namespace, output: Output) -> int:
     logs.configure()
     documents, faults = _documents(arguments.file)
     _report(faults)
-    workflow = find_workflow(read_workflows(documents), arguments.workflow, faults, _without_workflows(documents))
-    own: list[Any] = [item.content for item in documents] if arguments.file == STDIN else [arguments.file]
+    workflow = find_workflow(
+        read_workflows(documents), arguments.workflow, faults, _without_workflows(documents)
+    )
+    own: list[Any] = (
+        [item.content for item in documents] if arguments.file == STDIN else [arguments.file]
+    )
     others = [source for source in sources_from(os.environ) if not _same(source, arguments.file)]
-    with Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]) as jackfield:
+    with Jackfield(
+        os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]
+    ) as jackfield:
         _report(problem for problem in jackfield.connections.problems if problem not in faults)
         cancelled = threading.Event()
         extra: dict[str, Any] = {"dryRun": True} if arguments.dry_run else {}
@@ -54,9 +86,18 @@ def _run(arguments: Namespace, output: Output) -> int:
         caller = Caller(account_key(), audience="operator", waits=False)
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
-            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True).wait()
+            return jackfield.invoke(
+                {**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True
+            ).wait()
 
-        prepared = prepare(workflow, jackfield, given, os.environ, invoke=invoke, strict=arguments.compat == "strict")
+        prepared = prepare(
+            workflow,
+            jackfield,
+            given,
+            os.environ,
+            invoke=invoke,
+            strict=arguments.compat == "strict",
+        )
         with interruptible(cancelled.set):
             outcome = run_one(lambda _left: prepared.run(), cancelled)
             output.value(outcome.to_json())
@@ -71,12 +112,20 @@ def _given(arguments: Namespace) -> Mapping[str, Any]:
     for word in arguments.given:
         name, equals, text = word.partition("=")
         if not equals or not name:
-            raise UsageError(f"'{word[:80]}' is not NAME=JSON", usage=arguments.usage, hint='Write --set user=\'{"name": "Ada"}\'.')
+            raise UsageError(
+                f"'{word[:80]}' is not NAME=JSON",
+                usage=arguments.usage,
+                hint='Write --set user=\'{"name": "Ada"}\'.',
+            )
         try:
             found[name] = decode(text)
         except InvalidInvocation as error:
             reason = error.message.replace("the invocation", f"--set {name[:80]}")
-            raise UsageError(reason, usage=arguments.usage, hint=f"A string needs quotes: --set {name[:80]}='\"…\"'.") from None
+            raise UsageError(
+                reason,
+                usage=arguments.usage,
+                hint=f"A string needs quotes: --set {name[:80]}='\"…\"'.",
+            ) from None
     return found
 
 
@@ -107,12 +156,16 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
 
 
 def _without_workflows(documents: Iterable[Document]) -> str:
-    """Return the next step for a file of connections of another system, whose own flows jackfield does not run."""
+    """Return the next step for a file of connections of another system, whose own flows jackfield
+    does not run.
+    """
     if not any(recognise(item.content) == "prismatic" for item in documents):
         return ""
     return (
-        "An integration's flows are not run. Its connections can be used: list the file in JACKFIELD_CONNECTIONS, or run "
-        "'jackfield connections import FILE'; run each step with 'jackfield invoke', which reads the step's inputs as they are."
+        "An integration's flows are not run. Its connections can be used: list the file in "
+        "JACKFIELD_CONNECTIONS, or run "
+        "'jackfield connections import FILE'; run each step with 'jackfield invoke', which reads "
+        "the step's inputs as they are."
     )
 
 

@@ -1,7 +1,9 @@
-"""Multi-App Run template of Dapr (``dapr run -f``): several applications, each with its command, its sidecar and ports of its own.
+"""Multi-App Run template of Dapr (``dapr run -f``): several applications, each with its command,
+its sidecar and ports of its own.
 
-Each application runs in a process of its own: this program's command with the options of the template. Paths of an application are relative
-to its own folder, paths of ``common`` to the file's folder.
+Each application runs in a process of its own: this program's command with the options of the
+template. Paths of an application are relative to its own folder, paths of ``common`` to the file's
+folder.
 """
 
 from __future__ import annotations
@@ -19,26 +21,54 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_dapr.commands.child_command import start_command
 
 USUAL_NAME = "dapr.yaml"
-_OPTIONS = {"appID": "--app-id", "appPort": "--app-port", "daprHTTPPort": "--dapr-http-port", "daprGRPCPort": "--dapr-grpc-port"}
+_OPTIONS = {
+    "appID": "--app-id",
+    "appPort": "--app-port",
+    "daprHTTPPort": "--dapr-http-port",
+    "daprGRPCPort": "--dapr-grpc-port",
+}
 _READ = {*_OPTIONS, "appDirPath", "resourcesPath", "resourcesPaths", "command", "env"}
 _UNUSED = {
-    "configFilePath": "--config", "appProtocol": "--app-protocol", "appChannelAddress": "--app-channel-address", "logLevel": "--log-level",
-    "appHealthCheckPath": "--app-health-check-path", "appHealthProbeInterval": "--app-health-probe-interval",
-    "appHealthProbeTimeout": "--app-health-probe-timeout", "appHealthThreshold": "--app-health-threshold",
-    "enableAppHealthCheck": "--enable-app-health-check", "appMaxConcurrency": "--app-max-concurrency", "metricsPort": "--metrics-port",
-    "profilePort": "--profile-port", "enableProfiling": "--enable-profiling", "enableApiLogging": "--enable-api-logging",
-    "placementHostAddress": "--placement-host-address", "schedulerHostAddress": "--scheduler-host-address", "appSSL": "--app-ssl",
-    "maxBodySize": "--max-body-size", "readBufferSize": "--read-buffer-size", "unixDomainSocket": "--unix-domain-socket",
-    "daprInternalGRPCPort": "--dapr-internal-grpc-port", "runtimePath": "--runtime-path", "daprListenAddresses": "--dapr-listen-addresses",
-}  # fmt: skip
-"""Members without effect in jackfield, with the matching options of ``dapr run``: each sidecar reports that they are not used."""
+    "configFilePath": "--config",
+    "appProtocol": "--app-protocol",
+    "appChannelAddress": "--app-channel-address",
+    "logLevel": "--log-level",
+    "appHealthCheckPath": "--app-health-check-path",
+    "appHealthProbeInterval": "--app-health-probe-interval",
+    "appHealthProbeTimeout": "--app-health-probe-timeout",
+    "appHealthThreshold": "--app-health-threshold",
+    "enableAppHealthCheck": "--enable-app-health-check",
+    "appMaxConcurrency": "--app-max-concurrency",
+    "metricsPort": "--metrics-port",
+    "profilePort": "--profile-port",
+    "enableProfiling": "--enable-profiling",
+    "enableApiLogging": "--enable-api-logging",
+    "placementHostAddress": "--placement-host-address",
+    "schedulerHostAddress": "--scheduler-host-address",
+    "appSSL": "--app-ssl",
+    "maxBodySize": "--max-body-size",
+    "readBufferSize": "--read-buffer-size",
+    "unixDomainSocket": "--unix-domain-socket",
+    "daprInternalGRPCPort": "--dapr-internal-grpc-port",
+    "runtimePath": "--runtime-path",
+    "daprListenAddresses": "--dapr-listen-addresses",
+}
+"""Members without effect in jackfield, with the matching options of ``dapr run``: each sidecar
+reports that they are not used.
+"""
 _REFUSED = {
     "appLogDestination": "both logs go to the console",
     "daprdLogDestination": "both logs go to the console",
-    **dict.fromkeys(("containerImage", "containerImagePullPolicy", "createService"), "it is for 'dapr run -k', which jackfield has not"),
+    **dict.fromkeys(
+        ("containerImage", "containerImagePullPolicy", "createService"),
+        "it is for 'dapr run -k', which jackfield has not",
+    ),
 }
 _CONSOLE = "console"
-_HINT = "jackfield runs what it can run as written; remove the member, or start the application with 'jackfield dapr run'."
+_HINT = (
+    "jackfield runs what it can run as written; remove the member, or start the application "
+    "with 'jackfield dapr run'."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +83,24 @@ class App:
 
     def start(self, shared: Sequence[str], stdout: IO[Any]) -> Popen[bytes]:
         """Start the sidecar with the command; ``shared`` are options of all applications."""
-        words = (sys.executable, "-m", "jackfield", "dapr", "run", *shared, *self.options, *(("--", *self.command) if self.command else ()))
+        words = (
+            sys.executable,
+            "-m",
+            "jackfield",
+            "dapr",
+            "run",
+            *shared,
+            *self.options,
+            *(("--", *self.command) if self.command else ()),
+        )
         return start_command(words, self.variables, stdout, self.folder)
 
 
 def read_apps(path: str) -> list[App]:
     """Read the applications of a file, or of ``dapr.yaml`` in a folder.
 
-    :raises InvalidInvocation: with all faults, if the file cannot be read or names a feature that jackfield lacks.
+    :raises InvalidInvocation: with all faults, if the file cannot be read or names a feature that
+        jackfield lacks.
     """
     path = os.path.expanduser(path)
     file = os.path.join(path, USUAL_NAME) if os.path.isdir(path) else path
@@ -70,7 +110,9 @@ def read_apps(path: str) -> list[App]:
         raise _refusal(file, [Detail("", str(error))]) from None
     content = documents[0] if len(documents) == 1 else None
     if not isinstance(content, Mapping):
-        raise _refusal(file, [Detail("", "it must be one document, an object with 'version' and 'apps'")])
+        raise _refusal(
+            file, [Detail("", "it must be one document, an object with 'version' and 'apps'")]
+        )
     faults = [*_faults(content)]
     if faults:
         raise _refusal(file, faults)
@@ -83,7 +125,9 @@ def read_apps(path: str) -> list[App]:
 
 
 def run_apps(apps: Sequence[App], shared: Sequence[str], stop: Event, stdout: IO[Any]) -> int:
-    """Run the applications until all have ended, and return the first exit code that is not 0. ``stop`` ends them."""
+    """Run the applications until all have ended, and return the first exit code that is not 0.
+    ``stop`` ends them.
+    """
     running = [app.start(shared, stdout) for app in apps]
     try:
         while not stop.is_set() and any(process.poll() is None for process in running):
@@ -104,11 +148,17 @@ _KILLED = 128
 
 def _refusal(file: str, faults: list[Detail]) -> InvalidInvocation:
     first = f"{faults[0].path}: {faults[0].message}" if faults[0].path else faults[0].message
-    return InvalidInvocation(f"the run file {file} cannot be used: {first}", details=faults, hint=_HINT)
+    return InvalidInvocation(
+        f"the run file {file} cannot be used: {first}", details=faults, hint=_HINT
+    )
 
 
 def _faults(content: Mapping[str, Any]) -> Iterator[Detail]:
-    yield from (Detail(f"/{name}", "is not known") for name in content if name not in ("version", "common", "apps"))
+    yield from (
+        Detail(f"/{name}", "is not known")
+        for name in content
+        if name not in ("version", "common", "apps")
+    )
     if content.get("version") != 1:
         yield Detail("/version", "must be 1")
     common, apps = content.get("common") or {}, content.get("apps")
@@ -124,7 +174,9 @@ def _faults(content: Mapping[str, Any]) -> Iterator[Detail]:
             yield Detail(f"/apps/{number}", "must be an object")
             continue
         if not isinstance(app.get("appDirPath"), str) or not app["appDirPath"]:
-            yield Detail(f"/apps/{number}/appDirPath", "must be the path of the application's folder")
+            yield Detail(
+                f"/apps/{number}/appDirPath", "must be the path of the application's folder"
+            )
         yield from _faults_in(app, f"/apps/{number}")
 
 
@@ -137,7 +189,9 @@ def _faults_in(app: Mapping[str, Any], at: str) -> Iterator[Detail]:
     command, variables = app.get("command") or [], app.get("env") or {}
     if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
         yield Detail(f"{at}/command", "must be a list of strings, the command and its arguments")
-    if not isinstance(variables, Mapping) or any(isinstance(value, Mapping | list) for value in variables.values()):
+    if not isinstance(variables, Mapping) or any(
+        isinstance(value, Mapping | list) for value in variables.values()
+    ):
         yield Detail(f"{at}/env", "must be an object of variables and their values")
 
 
@@ -155,15 +209,24 @@ def _app(own: Mapping[str, Any], common: Mapping[str, Any], base: str) -> App:
         options += ["--dapr-grpc-port", "0"]
     for path in [*_resources(own, folder), *_resources(common, base)] or _usual(folder):
         options += ["--resources-path", path]
-    variables = {str(key): _text(value) for key, value in {**(common.get("env") or {}), **(own.get("env") or {})}.items()}
+    variables = {
+        str(key): _text(value)
+        for key, value in {**(common.get("env") or {}), **(own.get("env") or {})}.items()
+    }
     return App(name, folder, tuple(options), tuple(merged.get("command") or ()), variables)
 
 
 def _resources(given: Mapping[str, Any], base: str) -> list[str]:
-    """Return the component folders that ``given`` names, as a list or as one string with commas. Relative folders start at ``base``."""
+    """Return the component folders that ``given`` names, as a list or as one string with commas.
+    Relative folders start at ``base``.
+    """
     named = given.get("resourcesPaths") or given.get("resourcesPath") or []
     several = named if isinstance(named, list) else str(named).split(",")
-    return [os.path.join(base, os.path.expanduser(str(path).strip())) for path in several if str(path).strip()]
+    return [
+        os.path.join(base, os.path.expanduser(str(path).strip()))
+        for path in several
+        if str(path).strip()
+    ]
 
 
 def _usual(folder: str) -> list[str]:
@@ -176,12 +239,18 @@ def _text(value: object) -> str:
 
 
 def _faults_of(apps: Sequence[App]) -> Iterator[Detail]:
-    """Yield the faults of all applications together: missing folders, and names or ports that two applications share."""
+    """Yield the faults of all applications together: missing folders, and names or ports that two
+    applications share.
+    """
     taken: dict[str, str] = {}
     for number, app in enumerate(apps):
         if not os.path.isdir(app.folder):
             yield Detail(f"/apps/{number}/appDirPath", f"there is no folder {app.folder}")
-        ports = [port for option, port in zip(app.options, app.options[1:], strict=False) if option.startswith("--dapr-") and port != "0"]
+        ports = [
+            port
+            for option, port in zip(app.options, app.options[1:], strict=False)
+            if option.startswith("--dapr-") and port != "0"
+        ]
         for what in (f"appID '{app.name}'", *(f"port {port}" for port in ports)):
             if what in taken:
                 yield Detail(f"/apps/{number}", f"{what} is that of '{taken[what]}', too")

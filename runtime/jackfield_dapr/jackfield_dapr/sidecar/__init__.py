@@ -1,6 +1,7 @@
 """Dapr's bindings API: unmodified Dapr clients call the actions of installed connectors.
 
-``answer`` is the HTTP API as a pure function, to be mounted anywhere; ``Sidecar`` serves it, and gRPC, on its own ports.
+``answer`` is the HTTP API as a pure function, to be mounted anywhere; ``Sidecar`` serves it, and
+gRPC, on its own ports.
 """
 
 from jackfield_dapr.sidecar.api import DaprApi

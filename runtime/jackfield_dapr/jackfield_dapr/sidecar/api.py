@@ -29,10 +29,12 @@ def no_files(_identifier: str) -> bytes:
 
 @dataclass(slots=True, repr=False)
 class DaprApi:
-    """Bindings of one application; ``bindings`` is replaced as a whole when components are loaded again.
+    """Bindings of one application; ``bindings`` is replaced as a whole when components are loaded
+    again.
 
-    ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may call. With ``local``, only this
-    machine may call: other names in ``Host`` are refused. ``read_file`` reads a stored file of an output.
+    ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in
+    ``origins`` may call. With ``local``, only this machine may call: other names in ``Host`` are
+    refused. ``read_file`` reads a stored file of an output.
     """
 
     bindings: Mapping[str, Binding]
@@ -46,15 +48,23 @@ class DaprApi:
 
     def allows(self, given: str | None) -> bool:
         """Return whether a caller with this token may call."""
-        return not self.token or hmac.compare_digest(self.token.encode(), (given or "").encode("utf-8", "surrogateescape"))
+        return not self.token or hmac.compare_digest(
+            self.token.encode(), (given or "").encode("utf-8", "surrogateescape")
+        )
 
     def page_fault(self, headers: Mapping[str, str]) -> str | None:
-        """Return the reason why the web page behind a request may not call; None if it may. With a token, any host is accepted: a page
-        cannot know the token.
+        """Return the reason why the web page behind a request may not call; None if it may. With a
+        token, any host is accepted: a page cannot know the token.
         """
         origins = [headers["origin"]] if "origin" in headers else []
         local = self.local and not self.token
-        return page_fault(origins, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=self.origins, local=local)
+        return page_fault(
+            origins,
+            headers.get("sec-fetch-site", ""),
+            headers.get("host", ""),
+            allowed=self.origins,
+            local=local,
+        )
 
     def call(self, name: str, request: Request) -> Response:
         """Call a binding.
@@ -64,7 +74,9 @@ class DaprApi:
         try:
             return self._called(name, request)
         except BindingError as error:
-            raise BindingError(f"error invoking output binding {name}: {error}", error.result) from None
+            raise BindingError(
+                f"error invoking output binding {name}: {error}", error.result
+            ) from None
 
     def _called(self, name: str, request: Request) -> Response:
         if not request.operation:
@@ -77,6 +89,11 @@ class DaprApi:
     def components(self) -> list[dict[str, Any]]:
         """List the loaded components in the form of Dapr's metadata."""
         return [
-            {"name": binding.name, "type": binding.type, "version": binding.version, "capabilities": ["OUTPUT_BINDING"]}
+            {
+                "name": binding.name,
+                "type": binding.type,
+                "version": binding.version,
+                "capabilities": ["OUTPUT_BINDING"],
+            }
             for binding in self.bindings.values()
         ]

@@ -15,19 +15,26 @@ from jackfield_dapr.sidecar.calls import BindingError, Call, Response
 def sqs(call: Call) -> Response:
     """Send the data to the queue, whose URL is queried by its name."""
     queue = call.invoke("getQueueUrl", {"QueueName": call.fields["queueName"]})
-    call.invoke("sendMessage", {"QueueUrl": queue["QueueUrl"], "MessageBody": _utf8(call.request.octets())})
+    call.invoke(
+        "sendMessage", {"QueueUrl": queue["QueueUrl"], "MessageBody": _utf8(call.request.octets())}
+    )
     return Response()
 
 
 def sns(call: Call) -> Response:
-    """Publish the ``message`` of the data to the topic, under its ``subject``. A missing subject stays empty, and an object becomes JSON
-    text; Dapr sends ``<nil>`` and Go's notation of a map.
+    """Publish the ``message`` of the data to the topic, under its ``subject``. A missing subject
+    stays empty, and an object becomes JSON text; Dapr sends ``<nil>`` and Go's notation of a map.
     """
     given = json_object(call.request.octets())
     if is_absent(given.get("message")):
         raise BindingError('the data must be an object with a "message", and may have a "subject"')
     inputs = {"TopicArn": call.fields["topicArn"], "Message": _text_of(given["message"])}
-    call.invoke("publish", inputs if is_absent(given.get("subject")) else {**inputs, "Subject": _text_of(given["subject"])})
+    call.invoke(
+        "publish",
+        inputs
+        if is_absent(given.get("subject"))
+        else {**inputs, "Subject": _text_of(given["subject"])},
+    )
     return Response()
 
 

@@ -1,4 +1,6 @@
-"""Output bindings of one application: components, and the conversion of their requests to invocations."""
+"""Output bindings of one application: components, and the conversion of their requests to
+invocations.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from jackfield_formats.dapr import ReadComponent, read_components
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Binding:
-    """Callable component. ``connection`` names the connection that it authenticates with, ``path`` is the file that defines it."""
+    """Callable component. ``connection`` names the connection that it authenticates with, ``path``
+    is the file that defines it.
+    """
 
     name: str
     type: str
@@ -31,22 +35,41 @@ class Binding:
     path: str = ""
     limits: Limits = field(default_factory=Limits)
 
-    def respond(self, request: Request, invoke: Callable[..., Result], read_file: ReadFile) -> Response:
+    def respond(
+        self, request: Request, invoke: Callable[..., Result], read_file: ReadFile
+    ) -> Response:
         """Carry out a request with ``invoke``, which is ``Jackfield.invoke``.
 
-        :raises BindingError: for an unsupported operation, a missing property or unreadable data, or if the call fails.
+        :raises BindingError: for an unsupported operation, a missing property or unreadable data,
+            or if the call fails.
         """
         if request.operation not in self.alias.operations:
             supported = " ".join(self.alias.operations)
-            raise BindingError(f"binding {self.name} does not support operation {request.operation}. supported operations:{supported}")
+            raise BindingError(
+                f"binding {self.name} does not support operation {request.operation}. supported "
+                f"operations:{supported}"
+            )
         limits = self.limits
         send = partial(invoke, tries=limits.tries)
-        return respond(Call(self.name, self.alias, self.fields, self.connection, request, send, read_file, limits.timeout, self.strict))
+        return respond(
+            Call(
+                self.name,
+                self.alias,
+                self.fields,
+                self.connection,
+                request,
+                send,
+                read_file,
+                limits.timeout,
+                self.strict,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Bindings:
-    """Bindings of a sidecar by name, the connections that they need, and the problems of its components.
+    """Bindings of a sidecar by name, the connections that they need, and the problems of its
+    components.
 
     ``seen`` has the state of the files before they were read: size, time and inode by path.
     """
@@ -72,24 +95,44 @@ def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindin
         stored = item.connection
         if stored.name in connections:
             text = (
-                f"component '{item.component.name}': another component has almost the same name; choose a name of letters, digits and '._-'"
+                f"component '{item.component.name}': another component has almost the same "
+                "name; choose a name of letters, digits and '._-'"
             )
             problems.append(Problem(f"{item.component.place}: {text}", fatal=True))
             continue
         connections[stored.name] = {"type": stored.type, "values": stored.values}
-        found[item.component.name] = _binding(item, stored, resiliency.of(item.component.name), strict=around.strict)
+        found[item.component.name] = _binding(
+            item, stored, resiliency.of(item.component.name), strict=around.strict
+        )
     problems.extend((*resiliency.problems, *resiliency.unknown(found)))
     return Bindings(found, connections, tuple(problems))
 
 
 def _lacking(item: ReadComponent) -> Iterable[Problem]:
     for name in item.lacking:
-        variables = " or ".join(source[1:] for source in item.alias.defaults.get(name, ()) if source.startswith("$"))
+        variables = " or ".join(
+            source[1:] for source in item.alias.defaults.get(name, ()) if source.startswith("$")
+        )
         otherwise = f", and {variables} is not set" if variables else ""
-        text = f"component '{item.component.name}': '{name}' is missing{otherwise}: its calls will be refused"
+        text = (
+            f"component '{item.component.name}': '{name}' is missing{otherwise}: its calls "
+            "will be refused"
+        )
         yield Problem(f"{item.component.place}: {text}")
 
 
-def _binding(item: ReadComponent, stored: NamedConnection, limits: Limits, *, strict: bool) -> Binding:
+def _binding(
+    item: ReadComponent, stored: NamedConnection, limits: Limits, *, strict: bool
+) -> Binding:
     one = item.component
-    return Binding(one.name, one.type, one.version, item.alias, item.fields, stored.name, strict, one.document.path, limits)
+    return Binding(
+        one.name,
+        one.type,
+        one.version,
+        item.alias,
+        item.fields,
+        stored.name,
+        strict,
+        one.document.path,
+        limits,
+    )

@@ -12,7 +12,9 @@ from jackfield.kernel.errors import LimitReached
 from jackfield_dapr.sidecar.durations import seconds_of
 
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
-"""Function that reads a request's data as the body of a mail, given the allowed members of an object and whether to read strictly."""
+"""Function that reads a request's data as the body of a mail, given the allowed members of an
+object and whether to read strictly.
+"""
 Send = Callable[[Mapping[str, Any]], Result]
 """Function that runs one invocation, within the binding's limits."""
 ReadFile = Callable[[str], bytes]
@@ -20,8 +22,8 @@ ReadFile = Callable[[str], bytes]
 
 
 class BindingError(Exception):
-    """Request that cannot be carried out or failed; the text is the one that Dapr's clients expect. ``result`` is set if an action was
-    invoked.
+    """Request that cannot be carried out or failed; the text is the one that Dapr's clients expect.
+    ``result`` is set if an action was invoked.
     """
 
     def __init__(self, text: str, result: Result | None = None) -> None:
@@ -30,7 +32,9 @@ class BindingError(Exception):
 
     @property
     def is_limited(self) -> bool:
-        """True if a limit of the workspace prevented the call from beginning: a later repeat may succeed."""
+        """True if a limit of the workspace prevented the call from beginning: a later repeat may
+        succeed.
+        """
         return self.result is not None and isinstance(self.result.error, LimitReached)
 
 
@@ -40,7 +44,9 @@ def _no_data() -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """Call of a binding. ``octets`` returns the data as a sidecar passes them on: octets from gRPC, JSON text from HTTP."""
+    """Call of a binding. ``octets`` returns the data as a sidecar passes them on: octets from gRPC,
+    JSON text from HTTP.
+    """
 
     operation: str
     metadata: Mapping[str, str]
@@ -59,7 +65,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Call:
-    """Request to a component. ``fields`` are its metadata under the alias's spelling, ``connection`` is the connection's name."""
+    """Request to a component. ``fields`` are its metadata under the alias's spelling,
+    ``connection`` is the connection's name.
+    """
 
     name: str
     alias: Alias
@@ -72,20 +80,37 @@ class Call:
     strict: bool = False
 
     def text(self, name: str) -> str:
-        """Return a property of the request, whatever the case of its name; else the configured property, else an empty string."""
+        """Return a property of the request, whatever the case of its name; else the configured
+        property, else an empty string.
+        """
         wanted = name.lower()
-        given = next((value for key, value in self.request.metadata.items() if key.lower() == wanted and value), "")
+        given = next(
+            (
+                value
+                for key, value in self.request.metadata.items()
+                if key.lower() == wanted and value
+            ),
+            "",
+        )
         return given or self.fields.get(name, "")
 
     def invocation(self, action: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return an invocation of an action of the alias's connector."""
-        made: dict[str, Any] = {"connector": self.alias.connector, "action": action, "connection": self.connection, "inputs": dict(inputs)}
+        made: dict[str, Any] = {
+            "connector": self.alias.connector,
+            "action": action,
+            "connection": self.connection,
+            "inputs": dict(inputs),
+        }
         made |= {"timeoutSeconds": self.timeout} if self.timeout is not None else {}
         traceparent = self.request.traceparent
         return {**made, "context": {"traceparent": traceparent}} if traceparent else made
 
-    def invoke(self, action: str, inputs: Mapping[str, Any], failed: str = "{reason}") -> Mapping[str, Any]:
-        """Run an action and return its output. ``failed`` is the text of a failure, with ``{reason}``.
+    def invoke(
+        self, action: str, inputs: Mapping[str, Any], failed: str = "{reason}"
+    ) -> Mapping[str, Any]:
+        """Run an action and return its output. ``failed`` is the text of a failure, with
+        ``{reason}``.
 
         :raises BindingError: if the action does not succeed.
         """
@@ -96,14 +121,20 @@ class Call:
 
 
 def reason(result: Result) -> str:
-    """Return the provider's message under its own code; else jackfield's message with every detail."""
+    """Return the provider's message under its own code; else jackfield's message with every
+    detail.
+    """
     error = result.error
     if error is None:
         return "" if result.status == "succeeded" else f"the call is {result.status}"
     said = error.provider
     if said is not None and said.code:
         return f"{said.code}: {said.message or error.message}"
-    faults = (f"{detail.path} {detail.message}".lstrip() for detail in error.details if detail.path or detail.message not in error.message)
+    faults = (
+        f"{detail.path} {detail.message}".lstrip()
+        for detail in error.details
+        if detail.path or detail.message not in error.message
+    )
     details = "; ".join(faults)
     return f"{error.code}: {error.message}" + (f" ({details})" if details else "")
 

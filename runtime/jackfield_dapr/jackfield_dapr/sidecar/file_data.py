@@ -22,5 +22,7 @@ def file_octets(file: Any, read_file: ReadFile) -> bytes:
     if "data" in file:
         return base64.b64decode(str(file["data"]))
     if int(file.get("size") or 0) > MAX_DATA:
-        raise BindingError(f"the response has {file['size']} bytes; a binding returns at most {MAX_DATA}")
+        raise BindingError(
+            f"the response has {file['size']} bytes; a binding returns at most {MAX_DATA}"
+        )
     return read_file(str(file["file"]))

@@ -12,7 +12,9 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def read_folder(path: str) -> Iterator[Document | Problem]:
-    """Read the documents of a folder, or of one file; a broken document does not affect the others."""
+    """Read the documents of a folder, or of one file; a broken document does not affect the
+    others.
+    """
     path = os.path.expanduser(path)
     try:
         names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]
@@ -31,7 +33,9 @@ def read_folder(path: str) -> Iterator[Document | Problem]:
 
 
 def _passed_over(file: str) -> Iterator[Problem]:
-    """Report a component in a JSON file, which a sidecar does not read; ignore secrets and other files."""
+    """Report a component in a JSON file, which a sidecar does not read; ignore secrets and other
+    files.
+    """
     if not file.lower().endswith(".json"):
         return
     try:
@@ -39,7 +43,10 @@ def _passed_over(file: str) -> Iterator[Problem]:
     except DocumentError:
         return
     if "dapr" in found:
-        yield Problem(f"{file}: the component is not read: a sidecar reads files whose names end in .yaml or .yml")
+        yield Problem(
+            f"{file}: the component is not read: a sidecar reads files whose names end in .yaml "
+            "or .yml"
+        )
 
 
 def _documents(file: str) -> Iterator[Document | Problem]:

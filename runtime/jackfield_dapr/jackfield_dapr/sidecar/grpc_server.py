@@ -1,6 +1,8 @@
-"""Dapr's gRPC API on a port: a generic handler, which needs neither Dapr's package nor a compiler for its messages.
+"""Dapr's gRPC API on a port: a generic handler, which needs neither Dapr's package nor a compiler
+for its messages.
 
-Headers of a call never become metadata of a binding: in Dapr a header ``emailto`` changes the recipient.
+Headers of a call never become metadata of a binding: in Dapr a header ``emailto`` changes the
+recipient.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from google.protobuf.message import DecodeError
 
 from jackfield_dapr.sidecar.api import MAX_BODY, VERSION, DaprApi
 from jackfield_dapr.sidecar.calls import BindingError, Request
-from jackfield_dapr.sidecar.messages import ErrorInfo, GetMetadataResponse, InvokeBindingRequest, InvokeBindingResponse, Status, entries
+from jackfield_dapr.sidecar.messages import (
+    ErrorInfo,
+    GetMetadataResponse,
+    InvokeBindingRequest,
+    InvokeBindingResponse,
+    Status,
+    entries,
+)
 from jackfield_dapr.sidecar.payload import from_octets
 
 _SERVICE = "/dapr.proto.runtime.v1.Dapr/"
@@ -22,7 +31,8 @@ _OPTIONS = [("grpc.max_receive_message_length", MAX_BODY), ("grpc.so_reuseport",
 
 
 class GrpcServer:
-    """gRPC server that runs until stopped, with its calls in ``threads``. ``port`` 0 chooses a free port, which ``address`` reports.
+    """gRPC server that runs until stopped, with its calls in ``threads``. ``port`` 0 chooses a free
+    port, which ``address`` reports.
 
     :raises OSError: if the port is not available.
     """
@@ -47,12 +57,17 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
 
     def __init__(self, api: DaprApi) -> None:
         self._api = api
-        self._methods = {f"{_SERVICE}InvokeBinding": self._invoke, f"{_SERVICE}GetMetadata": self._metadata}
+        self._methods = {
+            f"{_SERVICE}InvokeBinding": self._invoke,
+            f"{_SERVICE}GetMetadata": self._metadata,
+        }
 
     def service(self, handler_call_details: Any) -> Any:
         """Return the handler of the called method; None for an unknown method (UNIMPLEMENTED)."""
         method = self._methods.get(handler_call_details.method)
-        return None if method is None else grpc.unary_unary_rpc_method_handler(self._guarded(method))
+        return (
+            None if method is None else grpc.unary_unary_rpc_method_handler(self._guarded(method))
+        )
 
     def _guarded(self, method: Callable[[bytes, Any], bytes]) -> Callable[[bytes, Any], bytes]:
         def call(octets: bytes, context: Any) -> bytes:
@@ -73,13 +88,24 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
         metadata = {entry.key: entry.value for entry in asked.metadata}
         trace = _header(context, "traceparent")
         request = Request(
-            asked.operation, metadata, lambda known, strict: from_octets(asked.data, known, strict=strict), trace, lambda: asked.data
+            asked.operation,
+            metadata,
+            lambda known, strict: from_octets(asked.data, known, strict=strict),
+            trace,
+            lambda: asked.data,
         )
         try:
             found = self._api.call(asked.name, request)
         except BindingError as error:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED if error.is_limited else grpc.StatusCode.INTERNAL, str(error))
-        return _octets(InvokeBindingResponse(data=found.data or b"", metadata=entries(found.metadata)))
+            context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED
+                if error.is_limited
+                else grpc.StatusCode.INTERNAL,
+                str(error),
+            )
+        return _octets(
+            InvokeBindingResponse(data=found.data or b"", metadata=entries(found.metadata))
+        )
 
     def _metadata(self, _request: bytes, _context: Any) -> bytes:
         return _octets(
@@ -93,13 +119,19 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
 
 
 def _unauthenticated(why: str) -> bytes:
-    """Return the ``google.rpc.Status`` of a caller without the token, with the reason in an ``ErrorInfo``."""
+    """Return the ``google.rpc.Status`` of a caller without the token, with the reason in an
+    ``ErrorInfo``.
+    """
     about = entries({"error": f"authentication error: {why}"})
     info = {
         "type_url": "type.googleapis.com/google.rpc.ErrorInfo",
         "value": _octets(ErrorInfo(reason="UNAUTHENTICATED", domain="dapr.io", metadata=about)),
     }
-    return _octets(Status(code=grpc.StatusCode.UNAUTHENTICATED.value[0], message="Unauthorized", details=[info]))
+    return _octets(
+        Status(
+            code=grpc.StatusCode.UNAUTHENTICATED.value[0], message="Unauthorized", details=[info]
+        )
+    )
 
 
 def _octets(message: Any) -> bytes:

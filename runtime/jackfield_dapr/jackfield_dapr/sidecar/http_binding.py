@@ -1,4 +1,6 @@
-"""Dapr's binding ``bindings.http``: any request to one server, carried out by the action ``http/request``."""
+"""Dapr's binding ``bindings.http``: any request to one server, carried out by the action
+``http/request``.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,14 @@ _USUAL_SIZE = "64Mi"
 def http(call: Call) -> Response:
     """Send the request; the response's data are the body, its metadata status and header fields.
 
-    :raises BindingError: if there is no response, or its status is not 2xx and ``errorIfNot2XX`` is not false.
+    :raises BindingError: if there is no response, or its status is not 2xx and ``errorIfNot2XX`` is
+        not false.
     """
     any_status = not is_true(call.text("errorIfNot2XX") or "true")
     limit = size_of(call.fields.get("maxResponseBodySize") or _USUAL_SIZE)
-    made = call.invocation("request", {**_inputs(call), **({"expect": _ANY_STATUS} if any_status else {})})
+    made = call.invocation(
+        "request", {**_inputs(call), **({"expect": _ANY_STATUS} if any_status else {})}
+    )
     wanted = call.fields.get("responseTimeout")
     if wanted and "timeoutSeconds" not in made:
         made["timeoutSeconds"] = duration(wanted, "responseTimeout")
@@ -43,14 +48,25 @@ def http(call: Call) -> Response:
 def _inputs(call: Call) -> dict[str, Any]:
     operation = call.request.operation
     method = "POST" if operation == "create" else operation.upper()
-    headers = {name: value for name, value in call.request.metadata.items() if "A" <= name[:1] <= "Z"}
+    headers = {
+        name: value for name, value in call.request.metadata.items() if "A" <= name[:1] <= "Z"
+    }
     names = {name.lower() for name in headers}
-    inputs: dict[str, Any] = {"method": method, "url": _url(call.fields["url"], call.request.metadata.get("path", "")), "response": "file"}
+    inputs: dict[str, Any] = {
+        "method": method,
+        "url": _url(call.fields["url"], call.request.metadata.get("path", "")),
+        "response": "file",
+    }
     if method in _WITH_BODY:
         written = next((name for name in headers if name.lower() == "content-type"), None)
         kind = headers.pop(written) if written is not None else _USUAL_TYPE
-        inputs |= {"file": {"data": base64.b64encode(call.request.octets()).decode()}, "contentType": kind}
-    return inputs | {"headers": headers if "accept" in names else {**headers, "Accept": _USUAL_TYPE}}
+        inputs |= {
+            "file": {"data": base64.b64encode(call.request.octets()).decode()},
+            "contentType": kind,
+        }
+    return inputs | {
+        "headers": headers if "accept" in names else {**headers, "Accept": _USUAL_TYPE}
+    }
 
 
 def _url(server: str, path: str) -> str:
@@ -58,10 +74,19 @@ def _url(server: str, path: str) -> str:
 
 
 def _metadata(output: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata of a response: status, and header fields under the names that Go gives them."""
+    """Return the metadata of a response: status, and header fields under the names that Go gives
+    them.
+    """
     status = int(output["status"])
-    fields = {"-".join(part.capitalize() for part in name.split("-")): str(value) for name, value in output["headers"].items()}
-    return {"statusCode": str(status), "status": f"{status} {responses.get(status, '')}".rstrip(), **fields}
+    fields = {
+        "-".join(part.capitalize() for part in name.split("-")): str(value)
+        for name, value in output["headers"].items()
+    }
+    return {
+        "statusCode": str(status),
+        "status": f"{status} {responses.get(status, '')}".rstrip(),
+        **fields,
+    }
 
 
 def _failure(result: Result) -> str:
@@ -78,7 +103,10 @@ def size_of(text: str) -> int | None:
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise BindingError("invalid value for maxResponseBodySize: it must be a number of bytes, such as 20Ki or 100Mi")
+        raise BindingError(
+            "invalid value for maxResponseBodySize: it must be a number of bytes, such as 20Ki "
+            "or 100Mi"
+        )
     unit = 1024 if found[3] else 1000
     power = _POWERS["k" if found[2] == "K" else found[2]] if found[2] else 0
     return int(found[1]) * unit**power or None

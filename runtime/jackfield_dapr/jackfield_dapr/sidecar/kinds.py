@@ -1,4 +1,6 @@
-"""Bindings by the type of their component. A type that is not listed here is carried out by its alias alone."""
+"""Bindings by the type of their component. A type that is not listed here is carried out by its
+alias alone.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ _KINDS: Mapping[str, Callable[[Call], Response]] = {
 
 
 def respond(call: Call) -> Response:
-    """Carry out a call by the code of its type, unless another package's connector has declared an alias of its own for the type.
+    """Carry out a call by the code of its type, unless another package's connector has declared an
+    alias of its own for the type.
 
     :raises BindingError: if the call cannot be carried out or fails.
     """

@@ -15,8 +15,8 @@ from jackfield_dapr.sidecar.folder import read_folder
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Folders (or files) of components, and the application that they are loaded for; ``strict`` refuses files that Dapr's own code
-    refuses.
+    """Folders (or files) of components, and the application that they are loaded for; ``strict``
+    refuses files that Dapr's own code refuses.
     """
 
     folders: tuple[str, ...]
@@ -26,10 +26,16 @@ class Components:
     def read(self, environment: Mapping[str, str]) -> Bindings:
         """Read the components of all folders and their problems."""
         seen = look_at(self.folders)
-        around = Surroundings(Catalog.installed, environment, app_id=self.app_id, strict=self.strict)
+        around = Surroundings(
+            Catalog.installed, environment, app_id=self.app_id, strict=self.strict
+        )
         items = [item for folder in self.folders for item in read_folder(folder)]
         found = read_bindings((item for item in items if not isinstance(item, Problem)), around)
-        return replace(found, problems=(*(item for item in items if isinstance(item, Problem)), *found.problems), seen=seen)
+        return replace(
+            found,
+            problems=(*(item for item in items if isinstance(item, Problem)), *found.problems),
+            seen=seen,
+        )
 
     @staticmethod
     def check(found: Bindings) -> None:
@@ -42,12 +48,17 @@ class Components:
             raise InvalidConnection(
                 f"the components cannot be loaded: {fatal[0]}",
                 details=[Detail("", problem.text) for problem in fatal],
-                hint="Correct them, or set 'spec.ignoreErrors: true' for a component that may be missing.",
+                hint=(
+                    "Correct them, or set 'spec.ignoreErrors: true' for a component that may "
+                    "be missing."
+                ),
             )
 
 
 def look_at(folders: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
-    """Return size, time and inode of the files by path, for comparison. Mounted files are links, which are followed."""
+    """Return size, time and inode of the files by path, for comparison. Mounted files are links,
+    which are followed.
+    """
     found: dict[str, tuple[int, int, int]] = {}
     for path in (path for folder in folders for path in _files(os.path.expanduser(folder))):
         try:

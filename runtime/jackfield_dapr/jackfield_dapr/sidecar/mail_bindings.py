@@ -1,4 +1,6 @@
-"""Bindings that send mail, by the alias of their type: ``bindings.aws.ses``, ``bindings.smtp``, and types of other packages."""
+"""Bindings that send mail, by the alias of their type: ``bindings.aws.ses``, ``bindings.smtp``, and
+types of other packages.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,26 @@ def by_alias(call: Call) -> Response:
 
 
 def smtp(call: Call) -> Response:
-    """Send a mail over SMTP. Unlike in the binding of SES, an empty property leaves the configured property unchanged. ``priority`` is a
-    header field.
+    """Send a mail over SMTP. Unlike in the binding of SES, an empty property leaves the configured
+    property unchanged. ``priority`` is a header field.
     """
-    request = replace(call.request, metadata={name: value for name, value in call.request.metadata.items() if value})
+    request = replace(
+        call.request,
+        metadata={name: value for name, value in call.request.metadata.items() if value},
+    )
     priority = call.text("priority")
     if priority and not (priority.isdecimal() and _LOWEST <= int(priority) <= _HIGHEST):
-        raise BindingError(f"smtp binding error: priority value must be between {_LOWEST} (lowest) and {_HIGHEST} (highest)")
+        raise BindingError(
+            f"smtp binding error: priority value must be between {_LOWEST} (lowest) and "
+            f"{_HIGHEST} (highest)"
+        )
     made = _invocation(replace(call, request=request))
     if priority:
         given = made["inputs"].get("headers")
-        made["inputs"]["headers"] = {"X-Priority": priority, **(given if isinstance(given, Mapping) else {})}
+        made["inputs"]["headers"] = {
+            "X-Priority": priority,
+            **(given if isinstance(given, Mapping) else {}),
+        }
     return _answer(call, call.send(made))
 
 
@@ -59,7 +70,9 @@ def _answer(call: Call, result: Result) -> Response:
 
 
 def _request_properties(call: Call) -> dict[str, str]:
-    """Return the request's properties under the alias's spelling; their names are case-insensitive."""
+    """Return the request's properties under the alias's spelling; their names are
+    case-insensitive.
+    """
     known = {name.lower(): name for name in call.alias.inputs}
     written: dict[str, str] = {}
     metadata = call.request.metadata
@@ -68,17 +81,25 @@ def _request_properties(call: Call) -> dict[str, str]:
         if other != name and name.lower() in known:
             if call.strict:  # ambiguous properties are not read at all
                 return {}
-            raise BindingError(f"the metadata contains '{other}' and '{name}', which are the same property")
+            raise BindingError(
+                f"the metadata contains '{other}' and '{name}', which are the same property"
+            )
     return {known[name.lower()]: value for name, value in metadata.items() if name.lower() in known}
 
 
 def _inputs(call: Call, given: Mapping[str, str]) -> dict[str, Any]:
-    """Merge the request's properties over the configured ones and convert them to inputs; an empty value removes a configured one."""
-    merged = {name: value for name, value in {**call.fields, **given}.items() if name in call.alias.inputs}
+    """Merge the request's properties over the configured ones and convert them to inputs; an empty
+    value removes a configured one.
+    """
+    merged = {
+        name: value for name, value in {**call.fields, **given}.items() if name in call.alias.inputs
+    }
     inputs = inputs_of(call.alias, merged, strict=call.strict)
     for name in map(str, call.alias.raw.get("needed") or ()):
         if is_blank(merged.get(name)) or inputs[call.alias.inputs[name]] == []:  # only separators
-            raise BindingError(call.alias.message("absent", "{field} property not supplied", field=name))
+            raise BindingError(
+                call.alias.message("absent", "{field} property not supplied", field=name)
+            )
     return inputs
 
 
@@ -87,5 +108,7 @@ def _body(call: Call) -> Mapping[str, Any]:
     try:
         body = call.request.payload(members, call.strict)
     except PayloadError as error:
-        raise BindingError(call.alias.message("data", "data: {reason}", reason=str(error))) from None
+        raise BindingError(
+            call.alias.message("data", "data: {reason}", reason=str(error))
+        ) from None
     return {str(call.alias.raw.get("data", "data")): body} if isinstance(body, str) else body

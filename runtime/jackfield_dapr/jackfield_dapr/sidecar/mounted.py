@@ -31,10 +31,15 @@ class _Stopping(Event):
 
 
 def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
-    """Build the routes under ``/v1.0``. They use Dapr's own token, ``DAPR_API_TOKEN``, and its error format."""
+    """Build the routes under ``/v1.0``. They use Dapr's own token, ``DAPR_API_TOKEN``, and its
+    error format.
+    """
     environment, settings = server.runtimes.environment, server.settings
     found = components.read(environment)
-    runtime = server.runtimes.beside(environment.get("JACKFIELD_WORKSPACE") or "default", [{"connections": dict(found.connections)}])
+    runtime = server.runtimes.beside(
+        environment.get("JACKFIELD_WORKSPACE") or "default",
+        [{"connections": dict(found.connections)}],
+    )
     api = served_api(
         components,
         found,

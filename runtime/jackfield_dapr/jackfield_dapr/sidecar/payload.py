@@ -11,7 +11,11 @@ from jackfield.invocation import check_values
 from jackfield.kernel.errors import InvalidInvocation
 
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
-_NUMBER = {"x": re.compile("[0-9A-Fa-f]{2}"), "u": re.compile("[0-9A-Fa-f]{4}"), "U": re.compile("[0-9A-Fa-f]{8}")}
+_NUMBER = {
+    "x": re.compile("[0-9A-Fa-f]{2}"),
+    "u": re.compile("[0-9A-Fa-f]{4}"),
+    "U": re.compile("[0-9A-Fa-f]{8}"),
+}
 _OCTAL = re.compile("[0-7]{3}")
 _SHORTEST = 2
 _OCTET = 0xFF
@@ -95,9 +99,11 @@ class PayloadError(ValueError):
 
 
 def from_json(data: Any, members: Sequence[str], *, strict: bool) -> str | Mapping[str, Any]:
-    """Return the body in the ``data`` of a JSON request: a text or, unless ``strict``, an object of inputs named in ``members``.
+    """Return the body in the ``data`` of a JSON request: a text or, unless ``strict``, an object of
+    inputs named in ``members``.
 
-    :raises PayloadError: for anything else, as in Dapr, which re-quotes the text and accepts only texts.
+    :raises PayloadError: for anything else, as in Dapr, which re-quotes the text and accepts only
+        texts.
     """
     if isinstance(data, str):
         return data
@@ -107,10 +113,11 @@ def from_json(data: Any, members: Sequence[str], *, strict: bool) -> str | Mappi
 
 
 def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | Mapping[str, Any]:
-    """Return the body in the octets of a gRPC request: a quoted literal or, unless ``strict``, a JSON text, an object of inputs, or the
-    text unchanged.
+    """Return the body in the octets of a gRPC request: a quoted literal or, unless ``strict``, a
+    JSON text, an object of inputs, or the text unchanged.
 
-    :raises PayloadError: for data that is not UTF-8, not a literal (``strict``), or a JSON value of another type.
+    :raises PayloadError: for data that is not UTF-8, not a literal (``strict``), or a JSON value of
+        another type.
     """
     try:
         text = data.decode("utf-8")
@@ -126,7 +133,8 @@ def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | M
 
 
 def _json(text: str) -> Any:
-    """Decode a JSON string, object or list; return None for any other text, including numbers and keywords.
+    """Decode a JSON string, object or list; return None for any other text, including numbers and
+    keywords.
 
     :raises PayloadError: if it has more values than an invocation may have.
     """

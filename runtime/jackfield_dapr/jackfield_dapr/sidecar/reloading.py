@@ -1,4 +1,6 @@
-"""Reloading of components whose files have changed; for a file that becomes unreadable, the earlier definitions stay."""
+"""Reloading of components whose files have changed; for a file that becomes unreadable, the earlier
+definitions stay.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +35,30 @@ def served_api(
     local: bool,
     stopping: threading.Event,
 ) -> DaprApi:
-    """Return the API of components that were read, over a runtime with their connections. A thread follows their files until ``stopping``
-    is set; ``say`` gets sentences for the operator.
+    """Return the API of components that were read, over a runtime with their connections. A thread
+    follows their files until ``stopping`` is set; ``say`` gets sentences for the operator.
     """
     invoke = partial(jackfield.invoke, caller=Caller(remote=True, waits=False), on_time=True)
     token = environment.get("DAPR_API_TOKEN") or None
-    api = DaprApi(found.by_name, invoke, components.app_id, token, origins, local, stopping, partial(taken_file, jackfield))
-    Reloading(components, environment, found, partial(apply, jackfield, api), say).start(stopping.is_set)
+    api = DaprApi(
+        found.by_name,
+        invoke,
+        components.app_id,
+        token,
+        origins,
+        local,
+        stopping,
+        partial(taken_file, jackfield),
+    )
+    Reloading(components, environment, found, partial(apply, jackfield, api), say).start(
+        stopping.is_set
+    )
     return api
 
 
 def taken_file(jackfield: Jackfield, identifier: str) -> bytes:
-    """Return the content of a stored file that an action has returned, and delete the file, since the response contains it.
+    """Return the content of a stored file that an action has returned, and delete the file, since
+    the response contains it.
 
     :raises NotFound: if the workspace has no such file.
     """
@@ -55,16 +69,21 @@ def taken_file(jackfield: Jackfield, identifier: str) -> bytes:
 
 
 def apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
-    """Serve the bindings ``found`` from now on. Connections are replaced first, since the bindings name them."""
-    jackfield.connections.known.reread([{"connections": dict(found.connections)}], catalog=jackfield.catalog)
+    """Serve the bindings ``found`` from now on. Connections are replaced first, since the bindings
+    name them.
+    """
+    jackfield.connections.known.reread(
+        [{"connections": dict(found.connections)}], catalog=jackfield.catalog
+    )
     api.bindings = found.by_name
 
 
 class Reloading:
-    """Watch on the files of components. ``apply`` gets the components to serve from now on, ``say`` a sentence for the operator.
+    """Watch on the files of components. ``apply`` gets the components to serve from now on, ``say``
+    a sentence for the operator.
 
-    A change is read once two checks in a row have found the same files, so that no file is read while it is written. One thread must call
-    ``poll``.
+    A change is read once two checks in a row have found the same files, so that no file is read
+    while it is written. One thread must call ``poll``.
     """
 
     def __init__(
@@ -80,7 +99,8 @@ class Reloading:
         self._served = served
         self._apply = apply
         self._say = say
-        self._read = self._seen = served.seen  # a file may have changed since, while the server started
+        # a file may have changed since, while the server started
+        self._read = self._seen = served.seen
 
     def start(self, stopping: Callable[[], bool], interval: float = INTERVAL) -> None:
         """Poll in a daemon thread until ``stopping``."""
@@ -93,7 +113,9 @@ class Reloading:
         threading.Thread(target=run, name="dapr-components", daemon=True).start()
 
     def poll(self) -> None:
-        """Check the files, and reload the components if they have changed and the change is complete."""
+        """Check the files, and reload the components if they have changed and the change is
+        complete.
+        """
         before, self._seen = self._seen, look_at(self._components.folders)
         if self._seen != self._read and self._seen == before:
             self._read = self._seen
@@ -108,8 +130,13 @@ class Reloading:
         kept = dict(_still_served(self._served, found))
         for name in kept:
             self._say(f"component '{name}': its last valid version is still served")
-        connections = {binding.connection: self._served.connections[binding.connection] for binding in kept.values()}
-        merged = Bindings({**kept, **found.by_name}, {**connections, **found.connections}, found.problems)
+        connections = {
+            binding.connection: self._served.connections[binding.connection]
+            for binding in kept.values()
+        }
+        merged = Bindings(
+            {**kept, **found.by_name}, {**connections, **found.connections}, found.problems
+        )
         changes = ", ".join(_changes(self._served, merged))
         self._apply(merged)
         self._served = merged
@@ -118,7 +145,9 @@ class Reloading:
 
 
 def _still_served(served: Bindings, found: Bindings) -> Iterator[tuple[str, Binding]]:
-    """Yield the bindings that stay although they are missing now: their file or folder cannot be read, or they are not valid any more."""
+    """Yield the bindings that stay although they are missing now: their file or folder cannot be
+    read, or they are not valid any more.
+    """
     broken = {problem.path for problem in found.problems if problem.path}
     for name, binding in served.by_name.items():
         is_broken = binding.path in broken or os.path.dirname(binding.path) in broken
@@ -131,9 +160,9 @@ def _changes(before: Bindings, after: Bindings) -> Iterator[str]:
         old = before.by_name.get(name)
         if old is None:
             yield f"'{name}' is new"
-        elif (old.fields, old.limits) != (binding.fields, binding.limits) or before.connections[old.connection] != after.connections[
-            binding.connection
-        ]:
+        elif (old.fields, old.limits) != (binding.fields, binding.limits) or before.connections[
+            old.connection
+        ] != after.connections[binding.connection]:
             yield f"'{name}' has changed"
     yield from (f"'{name}' is gone" for name in before.by_name if name not in after.by_name)
 

@@ -1,7 +1,8 @@
 """Dapr's ``Resiliency`` documents: the time-out and the retries of output bindings.
 
-The time-out becomes the deadline of a call, the retries the limit of its attempts. The action's effect still decides which attempts may be
-repeated, and the waits between attempts are jackfield's own. Circuit breakers, and policies of other targets, are not used.
+The time-out becomes the deadline of a call, the retries the limit of its attempts. The action's
+effect still decides which attempts may be repeated, and the waits between attempts are jackfield's
+own. Circuit breakers, and policies of other targets, are not used.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from jackfield_dapr.sidecar.durations import seconds_of
 
 T = TypeVar("T")
 _KIND = "Resiliency"
-_DEFAULTS = ("DefaultBindingComponentOutbound", "DefaultComponentOutbound", "DefaultComponent", "Default")
-"""Beginnings of the names of default policies that apply to an output binding, the most specific first."""
+_DEFAULTS = (
+    "DefaultBindingComponentOutbound",
+    "DefaultComponentOutbound",
+    "DefaultComponent",
+    "Default",
+)
+"""Beginnings of the names of default policies that apply to an output binding, the most specific
+first.
+"""
 _FOREVER = 2**31
 """Number of attempts of a policy without a limit: the deadline ends them."""
 
@@ -36,7 +44,9 @@ class Limits:
 
 @dataclass(slots=True)
 class Resiliency:
-    """Policies of all documents of an application; a later document replaces policies and targets of the same name."""
+    """Policies of all documents of an application; a later document replaces policies and targets
+    of the same name.
+    """
 
     timeouts: dict[str, float] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
@@ -46,7 +56,9 @@ class Resiliency:
 
     @classmethod
     def read(cls, documents: Iterable[Document], around: Surroundings) -> Resiliency:
-        """Read the documents for this application; an unreadable one becomes a problem, and the others are used."""
+        """Read the documents for this application; an unreadable one becomes a problem, and the
+        others are used.
+        """
         found = cls()
         for document in documents:
             if is_resiliency(document) and _is_ours(document.content, around):
@@ -54,7 +66,9 @@ class Resiliency:
         return found
 
     def of(self, component: str) -> Limits:
-        """Return the limits of an output binding, from the policies that it names, or else from the default policies."""
+        """Return the limits of an output binding, from the policies that it names, or else from the
+        default policies.
+        """
         place, named = self.targets.get(component, ("", {}))
         timeout = self._policy(self.timeouts, named.get("timeout"), "Timeout", f"{place}.timeout")
         tries = self._policy(self.retries, named.get("retry"), "Retry", f"{place}.retry")
@@ -63,13 +77,23 @@ class Resiliency:
     def unknown(self, components: Iterable[str]) -> Iterator[Problem]:
         """Yield a problem for each target that is not among ``components``."""
         for name in self.targets.keys() - {*components}:
-            yield Problem(f"{self.targets[name][0]}: not used: no output binding of this application is named '{name[:80]}'")
+            yield Problem(
+                f"{self.targets[name][0]}: not used: no output binding of this application is "
+                f"named '{name[:80]}'"
+            )
 
     def _policy(self, policies: Mapping[str, Any], named: object, kind: str, place: str) -> Any:
         if named is None:
-            return next((policies[name] for one in _DEFAULTS if (name := f"{one}{kind}Policy") in policies), None)
+            return next(
+                (policies[name] for one in _DEFAULTS if (name := f"{one}{kind}Policy") in policies),
+                None,
+            )
         if named not in policies:
-            self.problems.append(Problem(f"{place}: no policy is named '{str(named)[:80]}': jackfield's default applies"))
+            self.problems.append(
+                Problem(
+                    f"{place}: no policy is named '{str(named)[:80]}': jackfield's default applies"
+                )
+            )
         return policies.get(str(named))
 
     def _add(self, document: Document) -> None:
@@ -81,10 +105,17 @@ class Resiliency:
         components = _member(targets, "components")
         for component, target in components.items():
             outbound = _member(target, "outbound") if isinstance(target, Mapping) else {}
-            self.targets[str(component)] = (f"{at}: spec.targets.components.{str(component)[:80]}.outbound", outbound)
+            self.targets[str(component)] = (
+                f"{at}: spec.targets.components.{str(component)[:80]}.outbound",
+                outbound,
+            )
         unused = ["spec.policies.circuitBreakers"] if policies.get("circuitBreakers") else []
         unused += [f"spec.targets.{other}" for other in targets if other != "components"]
-        unused += [f"spec.targets.components.{one}.inbound" for one, target in components.items() if _member(target, "inbound")]
+        unused += [
+            f"spec.targets.components.{one}.inbound"
+            for one, target in components.items()
+            if _member(target, "inbound")
+        ]
         if unused:
             self.problems.append(Problem(f"{at}: not used: {', '.join(unused)}"))
 
@@ -92,12 +123,24 @@ class Resiliency:
         self._add_each(policies, "timeouts", _seconds, self.timeouts, at)
         self._add_each(policies, "retries", _tries, self.retries, at)
 
-    def _add_each(self, policies: Mapping[str, Any], kind: str, read: Callable[[object], T], known: dict[str, T], at: str) -> None:
+    def _add_each(
+        self,
+        policies: Mapping[str, Any],
+        kind: str,
+        read: Callable[[object], T],
+        known: dict[str, T],
+        at: str,
+    ) -> None:
         for name, value in _member(policies, kind).items():
             try:
                 known[str(name)] = read(value)
             except _PolicyError as error:
-                self.problems.append(Problem(f"{at}: spec.policies.{kind}.{str(name)[:80]}: {error}: the policy is not used"))
+                self.problems.append(
+                    Problem(
+                        f"{at}: spec.policies.{kind}.{str(name)[:80]}: {error}: the policy is "
+                        "not used"
+                    )
+                )
 
 
 def is_resiliency(document: Document) -> bool:
@@ -108,7 +151,9 @@ def is_resiliency(document: Document) -> bool:
 def _is_ours(content: Mapping[str, Any], around: Surroundings) -> bool:
     scopes, namespace = content.get("scopes"), _member(content, "metadata").get("namespace")
     wanted = around.environment.get("NAMESPACE")
-    return (not scopes or around.app_id in scopes) and (not wanted or not namespace or namespace == wanted)
+    return (not scopes or around.app_id in scopes) and (
+        not wanted or not namespace or namespace == wanted
+    )
 
 
 def _member(content: Any, name: str) -> Mapping[str, Any]:
@@ -117,7 +162,9 @@ def _member(content: Any, name: str) -> Mapping[str, Any]:
 
 
 def _seconds(value: object) -> float:
-    """Return a duration of Go (``1m30s``) or a number of milliseconds, in seconds; at most an invocation's maximum."""
+    """Return a duration of Go (``1m30s``) or a number of milliseconds, in seconds; at most an
+    invocation's maximum.
+    """
     text = f"{value}ms" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     try:
         return min(MAX_TIMEOUT, seconds_of(text))
@@ -131,5 +178,7 @@ def _tries(value: object) -> int:
     try:
         retries = int(str(most))
     except ValueError:
-        raise _PolicyError("must be an object whose 'maxRetries' is a number, -1 for no limit") from None
+        raise _PolicyError(
+            "must be an object whose 'maxRetries' is a number, -1 for no limit"
+        ) from None
     return _FOREVER if retries < 0 else retries + 1

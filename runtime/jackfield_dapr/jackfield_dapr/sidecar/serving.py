@@ -24,11 +24,13 @@ def has_grpc() -> bool:
 
 
 class Sidecar:
-    """HTTP server and, if ``grpc_port`` is given, gRPC server on one host; both run from construction until ``stop``.
+    """HTTP server and, if ``grpc_port`` is given, gRPC server on one host; both run from
+    construction until ``stop``.
 
     Leaving the context lets running requests finish within ``patience`` seconds.
 
-    :raises InvalidInvocation: if the extra ``server`` is missing, or gRPC is requested and grpcio is not installed.
+    :raises InvalidInvocation: if the extra ``server`` is missing, or gRPC is requested and grpcio
+        is not installed.
     :raises Unavailable: if a port is not available.
     """
 
@@ -54,7 +56,10 @@ class Sidecar:
             port = grpc_port if self._servers else http_port
             raise Unavailable(
                 f"cannot listen on port {port} of {host}: {error.strerror or error}",
-                hint="Another sidecar may be running. Choose other ports with --http-port and --grpc-port (0 = any).",
+                hint=(
+                    "Another sidecar may be running. Choose other ports with --http-port and "
+                    "--grpc-port (0 = any)."
+                ),
             ) from None
         except InvalidInvocation:
             self.stop(0)
@@ -72,7 +77,9 @@ class Sidecar:
         self.stop(self._patience)
 
     def stop(self, patience: float) -> None:
-        """Report that the sidecar is stopping, refuse new requests, and let running ones finish within ``patience`` seconds."""
+        """Report that the sidecar is stopping, refuse new requests, and let running ones finish
+        within ``patience`` seconds.
+        """
         self.api.stopping.set()
         end = time.monotonic() + patience
         for server in reversed(self._servers):
@@ -86,7 +93,8 @@ def _http_server(api: DaprApi, host: str, port: int, threads: Threads) -> HttpSe
         from jackfield_service.shell.http.protocol import Bounded
     except ImportError as error:
         raise InvalidInvocation(
-            f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"
+            f"the server needs the extra 'server': the package '{error.name}' is not installed",
+            hint="pip install 'jackfield[server]'",
         ) from None
     return HttpServer(api, host, port, threads, Bounded)
 
@@ -96,6 +104,7 @@ def _grpc_server(api: DaprApi, host: str, port: int, threads: Threads) -> GrpcSe
         from jackfield_dapr.sidecar.grpc_server import GrpcServer
     except ImportError:
         raise InvalidInvocation(
-            "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or omit --grpc-port."
+            "gRPC needs the package grpcio, which is not installed",
+            hint="Install the extra: jackfield[dapr]; or omit --grpc-port.",
         ) from None
     return GrpcServer(api, host, port, threads)

@@ -31,12 +31,17 @@ def recipients(given: object) -> list[str]:
     """Return the recipients in ``to``: the strings of a list, or a string separated by commas."""
     if isinstance(given, str):
         return _split(given)
-    return [item.strip() for item in given if isinstance(item, str) and item.strip()] if isinstance(given, list) else []
+    return (
+        [item.strip() for item in given if isinstance(item, str) and item.strip()]
+        if isinstance(given, list)
+        else []
+    )
 
 
 def body(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the texts of a message: ``body`` (``text``, ``html``, or one string), or a plain ``message``, which is also rendered as
-    HTML."""
+    """Return the texts of a message: ``body`` (``text``, ``html``, or one string), or a plain
+    ``message``, which is also rendered as HTML.
+    """
     found = {name: words[name] for name in ("text", "html") if words.get(name)}
     given = words.get("body")
     if isinstance(given, Mapping):
@@ -54,8 +59,9 @@ def page(text: str) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Split a string into addresses. A comma inside a quoted name does not separate, nor one in a bare name (``Ada, Countess
-    <a@x.io>``)."""
+    """Split a string into addresses. A comma inside a quoted name does not separate, nor one in a
+    bare name (``Ada, Countess <a@x.io>``).
+    """
     found: list[str] = []
     waiting: list[str] = []
     for part, separator in split_mailboxes(text):
@@ -72,7 +78,9 @@ _AT_ONCE = 8
 """Maximum number of one notification's mails that are sent at once."""
 _OURS = frozenset({"provider", "to", "message", "body", "text", "html", "subject", "fanout"})
 _TO_ALL = ("cc", "bcc")
-"""Fields whose recipients would get every mail. With such a field, a single mail goes to all recipients."""
+"""Fields whose recipients would get every mail. With such a field, a single mail goes to all
+recipients.
+"""
 
 Invoke = Callable[[Mapping[str, Any]], Result]
 """Signature of ``Jackfield.invoke``."""
@@ -90,8 +98,11 @@ class Delivery:
         return {"to": self.to, "result": self.result.to_json()}
 
 
-def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -> list[tuple[str | list[str], dict[str, Any]]]:
-    """Return each recipient with the invocation of its mail. ``strict`` uses only the fields that Thand reads: provider, to and message.
+def invocations(
+    words: Mapping[str, Any], provider: Provider, *, strict: bool
+) -> list[tuple[str | list[str], dict[str, Any]]]:
+    """Return each recipient with the invocation of its mail. ``strict`` uses only the fields that
+    Thand reads: provider, to and message.
 
     :raises InvalidInvocation: if the recipient or the message is missing.
     """
@@ -99,19 +110,42 @@ def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -
         words = {name: words[name] for name in ("provider", "to", "message") if name in words}
     to, texts = recipients(words.get("to")), body(words)
     if not to:
-        raise InvalidInvocation("a contact 'to' must be provided for notifiers", hint="Give a list of addresses as 'to'.")
+        raise InvalidInvocation(
+            "a contact 'to' must be provided for notifiers",
+            hint="Give a list of addresses as 'to'.",
+        )
     if not texts:
-        raise InvalidInvocation("invalid notification request: it has no message", hint="Give 'message', or 'body' with 'text' or 'html'.")
+        raise InvalidInvocation(
+            "invalid notification request: it has no message",
+            hint="Give 'message', or 'body' with 'text' or 'html'.",
+        )
     alias = provider.alias
     unknown = sorted(name for name in words if name not in _OURS and name not in alias.inputs)
     if unknown:
         _LOG.warning("a notification ignores: %s", ", ".join(unknown))
-    rest = {name: value for name, value in words.items() if name in alias.inputs and name not in _OURS and value}
+    rest = {
+        name: value
+        for name, value in words.items()
+        if name in alias.inputs and name not in _OURS and value
+    }
     shared = inputs_of(alias, {**rest, "subject": words.get("subject") or SUBJECT, **texts})
     groups: list[str | list[str]] = [to] if is_single(words) else [*to]
-    made = {"connector": alias.connector, "action": provider.action, "connection": provider.connection}
+    made = {
+        "connector": alias.connector,
+        "action": provider.action,
+        "connection": provider.connection,
+    }
     return [
-        (group, {**made, "inputs": {**shared, **inputs_of(alias, {"to": [group] if isinstance(group, str) else group})}})
+        (
+            group,
+            {
+                **made,
+                "inputs": {
+                    **shared,
+                    **inputs_of(alias, {"to": [group] if isinstance(group, str) else group}),
+                },
+            },
+        )
         for group in groups
     ]
 

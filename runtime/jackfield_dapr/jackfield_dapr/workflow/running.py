@@ -25,8 +25,8 @@ _MOST = 1000
 
 @dataclass(slots=True)
 class Outcome:
-    """Outcome of a workflow: a row per task that ran, and the exit code of the worst Result. ``lost`` is set if any notification failed,
-    even if the workflow continued.
+    """Outcome of a workflow: a row per task that ran, and the exit code of the worst Result.
+    ``lost`` is set if any notification failed, even if the workflow continued.
     """
 
     workflow: str
@@ -38,7 +38,15 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as one object."""
-        status = "failed" if self.failed else "in_doubt" if self.in_doubt else "failed" if self.lost else "succeeded"
+        status = (
+            "failed"
+            if self.failed
+            else "in_doubt"
+            if self.in_doubt
+            else "failed"
+            if self.lost
+            else "succeeded"
+        )
         return {"workflow": self.workflow, "status": status, "steps": self.steps}
 
 
@@ -51,7 +59,8 @@ def prepare(
     invoke: Invoke | None = None,
     strict: bool = False,
 ) -> Run:
-    """Prepare a workflow's run. ``given`` is its context; expressions see it as ``$context`` and, over the environment, as ``.``.
+    """Prepare a workflow's run. ``given`` is its context; expressions see it as ``$context`` and,
+    over the environment, as ``.``.
 
     :raises InvalidInvocation: for an unsupported task or an unknown provider.
     """
@@ -61,13 +70,22 @@ def prepare(
         name = task.words.get("provider")
         if task.kind == "notify" and "${" not in str(name):
             weighted(name, task.type, providers, task.name)
-    return Run(tasks, providers, invoke or jackfield.invoke, dict(given), environment, Outcome(workflow.name), strict)
+    return Run(
+        tasks,
+        providers,
+        invoke or jackfield.invoke,
+        dict(given),
+        environment,
+        Outcome(workflow.name),
+        strict,
+    )
 
 
 @dataclass(slots=True, repr=False)
 class Run:
-    """One run of a workflow. If all notifications of a task fail, the run ends; if only some fail, the task is ``partial`` with a
-    ``warning``, and the next one runs."""
+    """One run of a workflow. If all notifications of a task fail, the run ends; if only some fail,
+    the task is ``partial`` with a ``warning``, and the next one runs.
+    """
 
     tasks: Sequence[Task]
     providers: Providers
@@ -86,8 +104,17 @@ class Run:
                 return self.outcome
             task = self.tasks[at]
             target = self._step(task)
-            at = None if target in END else at + 1 if target in (None, "continue") else places[str(target)]
-        self._failed({"name": "then", "task": "switch"}, InvalidInvocation(f"the workflow ran more than {_MOST:,} tasks"))
+            at = (
+                None
+                if target in END
+                else at + 1
+                if target in (None, "continue")
+                else places[str(target)]
+            )
+        self._failed(
+            {"name": "then", "task": "switch"},
+            InvalidInvocation(f"the workflow ran more than {_MOST:,} tasks"),
+        )
         return self.outcome
 
     def _step(self, task: Task) -> str | None:
@@ -125,17 +152,32 @@ class Run:
         deliveries = notify(sent, self.invoke)
         bad = [item for item in deliveries if item.result.status == "failed"]
         doubtful = [item for item in deliveries if item.result.status == "in_doubt"]
-        self.outcome.exit_code = max(self.outcome.exit_code, *(item.result.exit_code for item in deliveries))
+        self.outcome.exit_code = max(
+            self.outcome.exit_code, *(item.result.exit_code for item in deliveries)
+        )
         self.outcome.in_doubt = self.outcome.in_doubt or bool(doubtful)
         self.outcome.lost = self.outcome.lost or bool(bad)
         self.outcome.failed = len(bad) == len(deliveries)
-        status = "failed" if self.outcome.failed else "in_doubt" if doubtful else "partial" if bad else "succeeded"
-        counts = {**{provider.connection: 0 for provider, _ in among}, **Counter(str(mail["connection"]) for _, mail in sent)}
+        status = (
+            "failed"
+            if self.outcome.failed
+            else "in_doubt"
+            if doubtful
+            else "partial"
+            if bad
+            else "succeeded"
+        )
+        counts = {
+            **{provider.connection: 0 for provider, _ in among},
+            **Counter(str(mail["connection"]) for _, mail in sent),
+        }
         row |= {"provider": among[0][0].connection if len(among) == 1 else counts, "status": status}
         if self.outcome.failed:
             row["error"] = f"all notification requests failed: {_causes(bad)}"
         elif bad:
-            row["warning"] = f"{len(bad)} of {len(deliveries)} notification requests failed: {_causes(bad)}"
+            row["warning"] = (
+                f"{len(bad)} of {len(deliveries)} notification requests failed: {_causes(bad)}"
+            )
         self.outcome.steps.append({**row, "recipients": [item.to_json() for item in deliveries]})
 
     def _failed(self, row: dict[str, Any], error: JackfieldError) -> None:
@@ -144,7 +186,9 @@ class Run:
         self.outcome.steps.append({**row, "status": "failed", "error": error.message})
 
     def _filled(self, words: Mapping[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = substitute(words, self._input(), {"context": self.context}, embedded=not self.strict)
+        found: dict[str, Any] = substitute(
+            words, self._input(), {"context": self.context}, embedded=not self.strict
+        )
         return found
 
     def _value(self, expression: str) -> Any:
@@ -158,7 +202,9 @@ def _causes(bad: Sequence[Delivery]) -> str:
     causes = []
     for item in bad:
         to = item.to if isinstance(item.to, str) else ", ".join(item.to)
-        causes.append(f"{to}: {item.result.error.message if item.result.error is not None else 'unknown'}")
+        causes.append(
+            f"{to}: {item.result.error.message if item.result.error is not None else 'unknown'}"
+        )
     return "; ".join(causes)
 
 

@@ -20,8 +20,8 @@ class TaskError(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Task:
-    """Task of a workflow. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` are the cases of a ``switch``: name, condition,
-    target.
+    """Task of a workflow. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` are the
+    cases of a ``switch``: name, condition, target.
     """
 
     name: str
@@ -46,17 +46,22 @@ def tasks_of_steps(steps: object) -> Iterator[Task]:
             raise TaskError(f"{at}: must be an object with 'task', 'type' and 'config'")
         task = step.get("task")
         if task != "notify":
-            raise TaskError(f"{at}: the task {_task_label(task)} is not supported; supported: notify")
+            raise TaskError(
+                f"{at}: the task {_task_label(task)} is not supported; supported: notify"
+            )
         kind, words = step.get("type"), step.get("config")
         if kind is not None and not isinstance(kind, str):
             raise TaskError(f"{at}.type: must be a string such as email")
         if not isinstance(words, Mapping):
-            raise TaskError(f"{at}.config: must be an object with 'provider', 'to', 'subject' and 'body'")
+            raise TaskError(
+                f"{at}.config: must be an object with 'provider', 'to', 'subject' and 'body'"
+            )
         yield _task(str(step.get("name") or at), "notify", step, words, at, type=kind)
 
 
 def tasks_of_do(do: object) -> Iterator[Task]:
-    """Parse the tasks of the DSL form: ``[{"tell": {"thand": "notify", "with": {…}, "then": "end"}}]``.
+    """Parse the tasks of the DSL form: ``[{"tell": {"thand": "notify", "with": {…}, "then":
+    "end"}}]``.
 
     :raises TaskError: for any other task.
     """
@@ -91,7 +96,10 @@ def _dsl_task(name: str, task: Mapping[str, Any], at: str) -> Task:
     kinds = [word for word in task if word not in _COMMON and word != "with"]
     if kinds == ["thand"]:
         if task["thand"] != "notify":
-            raise TaskError(f"{at}: the task thand {_task_label(task['thand'])} is not supported; supported: notify")
+            raise TaskError(
+                f"{at}: the task thand {_task_label(task['thand'])} is not supported; supported: "
+                "notify"
+            )
         words = task.get("with")
         if not isinstance(words, Mapping):
             raise TaskError(f"{at}.with: must be an object with 'provider', 'to' and 'message'")
@@ -103,7 +111,9 @@ def _dsl_task(name: str, task: Mapping[str, Any], at: str) -> Task:
     if kinds == ["switch"]:
         return _task(name, "switch", task, {}, at, cases=tuple(_cases(task["switch"], at)))
     what = _task_label(kinds[0]) if kinds else "without a kind"
-    raise TaskError(f"{at}: the task {what} is not supported; supported: thand: notify, set, switch")
+    raise TaskError(
+        f"{at}: the task {what} is not supported; supported: thand: notify, set, switch"
+    )
 
 
 def _cases(cases: object, at: str) -> Iterator[tuple[str, str | None, str]]:
@@ -115,7 +125,10 @@ def _cases(cases: object, at: str) -> Iterator[tuple[str, str | None, str]]:
             raise TaskError(f"{here}: must be an object with one member, the case's name")
         ((name, case),) = item.items()
         if not isinstance(case, Mapping) or not isinstance(case.get("then"), str):
-            raise TaskError(f"{here}.{name}: must be an object with 'then' and, unless it is the default, 'when'")
+            raise TaskError(
+                f"{here}.{name}: must be an object with 'then' and, unless it is the default, "
+                "'when'"
+            )
         yield str(name), _condition(case.get("when"), f"{here}.{name}.when"), case["then"]
 
 
@@ -140,7 +153,9 @@ def _task(
 
 
 def _condition(value: object, at: str) -> str | None:
-    """Return a condition as an expression; the values ``true`` and ``false`` become expressions too. None without a condition."""
+    """Return a condition as an expression; the values ``true`` and ``false`` become expressions
+    too. None without a condition.
+    """
     if value is None:
         return None
     text = str(value).lower() if isinstance(value, bool) else value

@@ -33,9 +33,13 @@ def read(path: str) -> bytes:
             with open(path, "rb") as file:
                 content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InvalidInvocation(f"{shown} cannot be read: {error.strerror}", hint="Check the path and its permissions.") from None
+        raise InvalidInvocation(
+            f"{shown} cannot be read: {error.strerror}", hint="Check the path and its permissions."
+        ) from None
     if len(content) > MAX_BYTES:
-        raise InvalidInvocation(f"{shown} is larger than {MAX_BYTES:,} bytes", hint="Convert it in parts.")
+        raise InvalidInvocation(
+            f"{shown} is larger than {MAX_BYTES:,} bytes", hint="Convert it in parts."
+        )
     if not content.strip():
         raise InvalidInvocation(f"{shown} is empty", hint=_HINT)
     return content
@@ -74,7 +78,9 @@ def form_document(content: bytes) -> Any:
     for name, value in _multipart(content) if start == b"--" else _urlencoded(_text(content)):
         found.setdefault(name, []).append(value)
     if not found:
-        raise InvalidInvocation("the document has no form fields", hint="Give JSON, or a URL-encoded or multipart body.")
+        raise InvalidInvocation(
+            "the document has no form fields", hint="Give JSON, or a URL-encoded or multipart body."
+        )
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
@@ -90,7 +96,11 @@ def settings_document(content: bytes) -> Any:
 
 
 def _urlencoded(text: str) -> list[tuple[str, Any]]:
-    return list(parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=10_000)) if "=" in text else []
+    return (
+        list(parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=10_000))
+        if "=" in text
+        else []
+    )
 
 
 def _multipart(content: bytes) -> list[tuple[str, Any]]:
@@ -107,8 +117,19 @@ def _multipart(content: bytes) -> list[tuple[str, Any]]:
         if file is None:
             found.append((name, payload.decode("utf-8", "replace")))
         else:
-            kind: Mapping[str, str] = {"contentType": part.get_content_type()} if part.get("content-type") else {}
-            found.append((name, {"filename": file, "content": base64.b64encode(payload).decode("ascii"), **kind}))
+            kind: Mapping[str, str] = (
+                {"contentType": part.get_content_type()} if part.get("content-type") else {}
+            )
+            found.append(
+                (
+                    name,
+                    {
+                        "filename": file,
+                        "content": base64.b64encode(payload).decode("ascii"),
+                        **kind,
+                    },
+                )
+            )
     return found
 
 
@@ -116,7 +137,9 @@ def _text(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidInvocation(f"the document is not UTF-8 text (byte {error.start})", hint=_HINT) from None
+        raise InvalidInvocation(
+            f"the document is not UTF-8 text (byte {error.start})", hint=_HINT
+        ) from None
 
 
 def _no_constant(name: str) -> Any:

@@ -44,8 +44,8 @@ class RefusedError(ValueError):
 
 
 class Mail:
-    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion; ``trial`` tests
-    values with the connector.
+    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time
+    of the conversion; ``trial`` tests values with the connector.
     """
 
     def __init__(self, path: str, now: datetime, trial: Trial) -> None:
@@ -63,18 +63,24 @@ class Mail:
         self._declared: Mapping[str, bool] = {}
 
     def put(self, name: str, value: Any, path: str | None = None) -> None:
-        """Set an input, unless the value is missing or blank. ``path`` is its place in the document."""
+        """Set an input, unless the value is missing or blank. ``path`` is its place in the
+        document.
+        """
         if value not in (None, "", [], {}):
             self.inputs[name] = value
             if path is not None:
                 self._places[name] = path
 
     def declare(self, placeholders: Mapping[str, bool]) -> None:
-        """Set the placeholders that the document declares and that may remain in this message; True marks one for unsubscribing."""
+        """Set the placeholders that the document declares and that may remain in this message; True
+        marks one for unsubscribing.
+        """
         self._declared = placeholders
 
     def unsubscribe_by(self, address: str) -> None:
-        """Set ``listUnsubscribe``, in place of a header field of the document that is not valid for it."""
+        """Set ``listUnsubscribe``, in place of a header field of the document that is not valid for
+        it.
+        """
         given = self._places.get("listUnsubscribe")
         places = [given] if given else []
         for name in [name for name in self._headers if name.lower().startswith("list-unsubscribe")]:
@@ -90,7 +96,9 @@ class Mail:
         return bool(given) and not any(True for _ in find(form, given, self._declared))
 
     def leftovers(self, form: str) -> list[Note]:
-        """Record the remaining placeholders as differences. Return the placeholders that refuse the message."""
+        """Record the remaining placeholders as differences. Return the placeholders that refuse the
+        message.
+        """
         is_offered, refusals = self.is_offered(form), []
         for path, text in self._filled():
             for found in find(form, text, self._declared):
@@ -112,7 +120,9 @@ class Mail:
         """Note a difference."""
         self.differences.append(Note(path, message))
 
-    def differ_each(self, members: Mapping[str, Any], reasons: Mapping[str, str], path: str) -> None:
+    def differ_each(
+        self, members: Mapping[str, Any], reasons: Mapping[str, str], path: str
+    ) -> None:
         """Note a difference for each member that has a value and a reason."""
         for name, reason in reasons.items():
             if members.get(name) not in (None, "", [], {}):
@@ -121,7 +131,9 @@ class Mail:
     def dry_run(self, path: str) -> None:
         """Make the invocation a dry run, which sends nothing."""
         self._members["dryRun"] = True
-        self.differ(path, "is 'dryRun': the message is validated and not sent; there are no events about it")
+        self.differ(
+            path, "is 'dryRun': the message is validated and not sent; there are no events about it"
+        )
 
     def schedule(self, path: str, moment: datetime) -> None:
         """Send no earlier than ``moment``."""
@@ -130,7 +142,11 @@ class Mail:
             self.differ(path, "is in the past: the message is sent at once")
             return
         self._members["notBefore"] = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-        self.differ(path, "is 'notBefore', which only a queued invocation may have: send it with 'Prefer: respond-async', or in a batch")
+        self.differ(
+            path,
+            "is 'notBefore', which only a queued invocation may have: send it with 'Prefer: "
+            "respond-async', or in a batch",
+        )
 
     def label(self, path: str, name: str, value: object) -> None:
         """Add a label with a value for the journal, which is not sent."""
@@ -138,13 +154,23 @@ class Mail:
             self.differ(path, f"is left out: an invocation has at most {_MAX_LABELS} labels")
             return
         self._labels[name] = value if isinstance(value, str) else str(value)
-        self.differ(path, "is a label of the invocation, which the journal and logs show; SES's events have tags only")
+        self.differ(
+            path,
+            "is a label of the invocation, which the journal and logs show; SES's events have "
+            "tags only",
+        )
 
     def tag(self, path: str, name: str, value: str) -> None:
-        """Add a tag of SES. Characters that SES refuses become hyphens, and a name that is taken gets a number."""
+        """Add a tag of SES. Characters that SES refuses become hyphens, and a name that is taken
+        gets a number.
+        """
         cleaned, content = _clean(name), _clean(value)
         if not cleaned or not content or len(self._tags) >= _MAX_TAGS:
-            why = "it has no letter or digit of ASCII" if not (cleaned and content) else f"a message has at most {_MAX_TAGS} tags"
+            why = (
+                "it has no letter or digit of ASCII"
+                if not (cleaned and content)
+                else f"a message has at most {_MAX_TAGS} tags"
+            )
             self.differ(path, f"is left out: {why}")
             return
         free, number = cleaned, 1
@@ -153,7 +179,10 @@ class Mail:
             free = f"{cleaned[: _MAX_TAG - 4]}-{number}"
         self._tags[free] = content
         if (cleaned, content) != (name, value):
-            self.differ(path, f"is the tag {free}={content}: tags of SES have letters, digits, '_' and '-' only")
+            self.differ(
+                path,
+                f"is the tag {free}={content}: tags of SES have letters, digits, '_' and '-' only",
+            )
 
     def header(self, path: str, name: str, value: str) -> None:
         """Add a header field, or note why it cannot be sent."""
@@ -167,7 +196,11 @@ class Mail:
         if key == "reply-to" and "replyTo" not in self.inputs:
             self.put("replyTo", value, path)
             return
-        if key == "list-unsubscribe" and value.strip() and not self._trial.refusal("listUnsubscribe", value):
+        if (
+            key == "list-unsubscribe"
+            and value.strip()
+            and not self._trial.refusal("listUnsubscribe", value)
+        ):
             self.put("listUnsubscribe", value, path)
             return
         if key == "list-unsubscribe-post" and "https:" in self.inputs.get("listUnsubscribe", ""):
@@ -177,18 +210,31 @@ class Mail:
             self.differ(path, f"is left out: it {refusal}")
             return
         if not value or key in {given.lower() for given in self._headers}:
-            self.differ(path, "is left out: it occurs twice" if value else "is left out: it is empty")
+            self.differ(
+                path, "is left out: it occurs twice" if value else "is left out: it is empty"
+            )
             return
         self._headers[name] = value
         self._places[f"header {name}"] = path
 
     def headers(self, fields: Iterable[tuple[str, str, str]]) -> None:
-        """Add header fields, each with its path; ``List-Unsubscribe`` first, since another field depends on it."""
-        for path, name, value in sorted(fields, key=lambda field: field[1].lower() != "list-unsubscribe"):
+        """Add header fields, each with its path; ``List-Unsubscribe`` first, since another field
+        depends on it.
+        """
+        for path, name, value in sorted(
+            fields, key=lambda field: field[1].lower() != "list-unsubscribe"
+        ):
             self.header(path, name, value)
 
     def attach(
-        self, path: str, name: str, data: str, content_type: str | None, *, content_id: str | None = None, inline: bool = False
+        self,
+        path: str,
+        name: str,
+        data: str,
+        content_type: str | None,
+        *,
+        content_id: str | None = None,
+        inline: bool = False,
     ) -> None:
         """Attach a file; ``data`` is base64. A file with a content ID is a picture of the HTML."""
         file = {"data": data, "contentType": content_type} if content_type else {"data": data}
@@ -200,7 +246,9 @@ class Mail:
         self._files.append({"key": name, "value": file})
         if content_type and content_type.strip().lower().startswith("message/"):
             self.differ(
-                path, f"is sent as application/octet-stream: SES would encode {content_type[:60]} in base64, which no message may be"
+                path,
+                f"is sent as application/octet-stream: SES would encode {content_type[:60]} in "
+                "base64, which no message may be",
             )
 
     def _content_id(self, path: str, given: str) -> str | None:
@@ -211,7 +259,9 @@ class Mail:
             self.differ(path, f"is attached, not inline: it {refusal}")
             return None
         if any(file["value"].get("contentId") == identifier for file in self._files):
-            self.differ(path, f"is attached, not inline: another file has the content ID '{identifier}'")
+            self.differ(
+                path, f"is attached, not inline: another file has the content ID '{identifier}'"
+            )
             return None
         return identifier
 

@@ -1,4 +1,6 @@
-"""Reader of Resend's requests ``POST /emails`` and ``POST /emails/batch``, with the names of its API or of its Node.js library."""
+"""Reader of Resend's requests ``POST /emails`` and ``POST /emails/batch``, with the names of its
+API or of its Node.js library.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,17 @@ from jackfield_formats.convert.trial import Trial
 _TEXTS = {"from": "sender", "subject": "subject", "text": "text", "html": "html"}
 _LISTS = {"to": "to", "cc": "cc", "bcc": "bcc", "reply_to": "replyTo"}
 _LIBRARY = {"replyTo": "reply_to", "scheduledAt": "scheduled_at", "topicId": "topic_id"}
-_FILES = {"contentType": "content_type", "contentId": "content_id", "inlineContentId": "content_id", "inline_content_id": "content_id"}
+_FILES = {
+    "contentType": "content_type",
+    "contentId": "content_id",
+    "inlineContentId": "content_id",
+    "inline_content_id": "content_id",
+}
 _DROPPED = {
-    "topic_id": "is left out: in SES topics belong to contact lists; for unsubscribing give 'listUnsubscribe'",
+    "topic_id": (
+        "is left out: in SES topics belong to contact lists; for unsubscribing give "
+        "'listUnsubscribe'"
+    ),
     "react": "is left out: render the component, and give the HTML",
     "template": "is left out: Resend keeps the template; the message has the content beside it",
 }
@@ -37,7 +47,9 @@ def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | Refu
 
 def _mail(given: Mapping[str, Any], path: str, now: datetime, trial: Trial) -> Mail:
     if not given:
-        raise RefusedError(path, "is empty: it must be an object with from, to, subject and text or html")
+        raise RefusedError(
+            path, "is empty: it must be an object with from, to, subject and text or html"
+        )
     mail = Mail(path, now, trial)
     written = {_LIBRARY.get(name, name): name for name in given}
     members = {name: given[word] for name, word in written.items()}
@@ -47,11 +59,18 @@ def _mail(given: Mapping[str, Any], path: str, now: datetime, trial: Trial) -> M
     for member, name in _LISTS.items():
         mail.put(name, _addresses(members.get(member), place.get(member, "")), place.get(member))
     if members.get("template") and not mail.inputs.keys() & {"text", "html"}:
-        raise RefusedError(place["template"], "names a template that Resend keeps: create it in SES, or give its rendered content")
+        raise RefusedError(
+            place["template"],
+            "names a template that Resend keeps: create it in SES, or give its rendered content",
+        )
     _extras(mail, members, path)
     if members.get("scheduled_at"):
-        mail.schedule(place["scheduled_at"], _moment(members["scheduled_at"], place["scheduled_at"]))
-    unknown = dict.fromkeys((name for name in members if name not in _KNOWN), "is left out: it is not a known member")
+        mail.schedule(
+            place["scheduled_at"], _moment(members["scheduled_at"], place["scheduled_at"])
+        )
+    unknown = dict.fromkeys(
+        (name for name in members if name not in _KNOWN), "is left out: it is not a known member"
+    )
     for name, reason in {**_DROPPED, **unknown}.items():
         if members.get(name):
             mail.differ(place[name], reason)
@@ -60,23 +79,36 @@ def _mail(given: Mapping[str, Any], path: str, now: datetime, trial: Trial) -> M
 
 def _extras(mail: Mail, members: Mapping[str, Any], path: str) -> None:
     fields = mapping(members.get("headers"), f"{path}/headers")
-    mail.headers((f"{path}/headers{pointer(name)}", name, text(value, f"{path}/headers{pointer(name)}")) for name, value in fields.items())
+    mail.headers(
+        (f"{path}/headers{pointer(name)}", name, text(value, f"{path}/headers{pointer(name)}"))
+        for name, value in fields.items()
+    )
     for place, item in each(members.get("tags"), f"{path}/tags"):
         tag = mapping(item, place)
-        mail.tag(place, text(tag.get("name"), f"{place}/name"), text(tag.get("value"), f"{place}/value"))
+        mail.tag(
+            place, text(tag.get("name"), f"{place}/name"), text(tag.get("value"), f"{place}/value")
+        )
     for place, item in each(members.get("attachments"), f"{path}/attachments"):
         _attach(mail, mapping(item, place), place)
 
 
 def _addresses(given: object, path: str) -> str | list[str]:
-    return [text(item, spot) for spot, item in each(given, path)] if isinstance(given, list) else optional_text(given, path) or ""
+    return (
+        [text(item, spot) for spot, item in each(given, path)]
+        if isinstance(given, list)
+        else optional_text(given, path) or ""
+    )
 
 
 def _moment(given: object, path: str) -> datetime:
     try:
         found = datetime.fromisoformat(text(given, path))
     except ValueError:
-        raise RefusedError(path, "is no date and time of ISO 8601, such as '2026-12-24T08:30:00Z': words cannot be converted") from None
+        raise RefusedError(
+            path,
+            "is no date and time of ISO 8601, such as '2026-12-24T08:30:00Z': words cannot be "
+            "converted",
+        ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -88,8 +120,17 @@ def _attach(mail: Mail, given: Mapping[str, Any], path: str) -> None:
         return
     if isinstance(content, Mapping) and content.get("type") == "Buffer":
         content = _octets(content.get("data"), f"{path}/content")
-    kind, inline = optional_text(file.get("content_type"), path), optional_text(file.get("content_id"), path)
-    mail.attach(path, text(file.get("filename"), f"{path}/filename"), text(content, f"{path}/content"), kind, content_id=inline)
+    kind, inline = (
+        optional_text(file.get("content_type"), path),
+        optional_text(file.get("content_id"), path),
+    )
+    mail.attach(
+        path,
+        text(file.get("filename"), f"{path}/filename"),
+        text(content, f"{path}/content"),
+        kind,
+        content_id=inline,
+    )
 
 
 def _octets(given: object, path: str) -> str:

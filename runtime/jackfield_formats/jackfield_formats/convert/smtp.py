@@ -1,4 +1,6 @@
-"""SMTP settings: environment variables, a URL, or the options of Nodemailer's transport, as values of the connection type ``smtp``."""
+"""SMTP settings: environment variables, a URL, or the options of Nodemailer's transport, as values
+of the connection type ``smtp``.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,44 @@ from jackfield_formats.convert.smtp_names import meaning_of
 from jackfield_formats.convert.smtp_urls import url_settings
 
 _INSIDE = (
-    "transport", "smtp", "auth", "tls", "defaults", "options", "smtpserver", "mail", "email", "mailer", "spring", "properties",
-)  # fmt: skip
+    "transport",
+    "smtp",
+    "auth",
+    "tls",
+    "defaults",
+    "options",
+    "smtpserver",
+    "mail",
+    "email",
+    "mailer",
+    "spring",
+    "properties",
+)
 """Members that contain further settings."""
-_TRUE = frozenset({"true", "yes", "1", "on", "ssl", "tls", "starttls", "mandatorystarttls", "opportunisticstarttls", "force_tls", "auto"})
+_TRUE = frozenset(
+    {
+        "true",
+        "yes",
+        "1",
+        "on",
+        "ssl",
+        "tls",
+        "starttls",
+        "mandatorystarttls",
+        "opportunisticstarttls",
+        "force_tls",
+        "auto",
+    }
+)
 _FALSE = frozenset({"false", "no", "0", "off", "", "null", "none", "nostarttls"})
 _ELSEWHERE = re.compile(r"os\.|getenv\(|env\(|config\(|process\.env|\$\{|\{\{|ENV\[")
-"""Regular expression of beginnings of values that are code or a reference: the real value is elsewhere."""
+"""Regular expression of beginnings of values that are code or a reference: the real value is
+elsewhere.
+"""
 _PORT_AT_END = re.compile(r"([^:\s]+):(\d{1,5})")
-_OF_SES = re.compile(r"(?:vpce-[^.]+\.)?email-smtp(?:-fips)?\.[a-z]{2,}(?:-[a-z]+)+-\d+\.[a-z]", re.IGNORECASE)
+_OF_SES = re.compile(
+    r"(?:vpce-[^.]+\.)?email-smtp(?:-fips)?\.[a-z]{2,}(?:-[a-z]+)+-\d+\.[a-z]", re.IGNORECASE
+)
 """Regular expression of the beginning of an SMTP endpoint of Amazon SES, public or private."""
 _TLS_PORTS = frozenset({465, 2465})
 _PORTS = {True: 465, False: 587}
@@ -33,17 +64,31 @@ def connection_values(document: object) -> tuple[dict[str, Any], list[Note]]:
     :raises RefusedError: if there is no host, or a setting cannot be converted.
     """
     notes: list[Note] = []
-    found = _settings_in(_of_mail(document) if isinstance(document, Mapping) else {"url": document}, notes)
+    found = _settings_in(
+        _of_mail(document) if isinstance(document, Mapping) else {"url": document}, notes
+    )
     if "hostname" not in found:
-        raise RefusedError("", "names no SMTP server: give SMTP_HOST, a member 'host', or an smtp:// URL")
+        raise RefusedError(
+            "", "names no SMTP server: give SMTP_HOST, a member 'host', or an smtp:// URL"
+        )
     path, method = found.pop("method", ("", "login"))
     if str(method).lower() not in {"login", "plain", "basic"}:
-        raise RefusedError(path, "is a way to sign in that SMTP servers of SES do not have: give a user and a password")
+        raise RefusedError(
+            path,
+            "is a way to sign in that SMTP servers of SES do not have: give a user and a password",
+        )
     _split_port(found)
-    values: dict[str, Any] = {"hostname": str(found["hostname"][1]).strip(), **_port_and_security(found, notes)}
+    values: dict[str, Any] = {
+        "hostname": str(found["hostname"][1]).strip(),
+        **_port_and_security(found, notes),
+    }
     if "otherSender" in found:
         found.setdefault("sender", found["otherSender"])
-    values |= {name: str(found[name][1]) for name in ("username", "password", "tlsServerName", "sender") if name in found}
+    values |= {
+        name: str(found[name][1])
+        for name in ("username", "password", "tlsServerName", "sender")
+        if name in found
+    }
     if "senderName" in found and "<" not in values.get("sender", "<"):
         values["sender"] = mailbox(values["sender"], str(found["senderName"][1]))
     notes.extend(_notes_on(found, values))
@@ -66,7 +111,9 @@ def _split_port(found: dict[str, tuple[str, Any]]) -> None:
 
 
 def _settings_in(document: Mapping[str, Any], notes: list[Note]) -> dict[str, tuple[str, Any]]:
-    """Return path and value by the meaning of a setting; single settings take precedence over a URL or a service."""
+    """Return path and value by the meaning of a setting; single settings take precedence over a URL
+    or a service.
+    """
     found: dict[str, tuple[str, Any]] = {}
     for path, meaning, value in _settings(document, ""):
         if meaning is None:
@@ -104,13 +151,16 @@ def _service_settings(path: str, service: object) -> Iterator[tuple[str, str, An
     """Yield the settings of Nodemailer's services for SES: ``SES`` and ``SES-<region>``."""
     name, _, region = str(service).lower().partition("-")
     if name != "ses":
-        raise RefusedError(path, "is another provider: give the 'host' of an SMTP endpoint of Amazon SES")
+        raise RefusedError(
+            path, "is another provider: give the 'host' of an SMTP endpoint of Amazon SES"
+        )
     yield path, "hostname", f"email-smtp.{region or 'us-east-1'}.amazonaws.com"
     yield path, "tls", True
 
 
 def _port_and_security(found: dict[str, tuple[str, Any]], notes: list[Note]) -> dict[str, Any]:
-    if "tls" in found and str(found["tls"][1]).strip().lower() in {"tls", "starttls"}:  # PHPMailer's word for STARTTLS
+    # PHPMailer's word for STARTTLS
+    if "tls" in found and str(found["tls"][1]).strip().lower() in {"tls", "starttls"}:
         found["encryption"] = found.pop("tls")
     encryption = str(found["encryption"][1]).lower() if "encryption" in found else None
     is_tls = _flag(found, "tls") or encryption in {"ssl", "smtps", "force_tls", "ssl/tls"}
@@ -118,7 +168,11 @@ def _port_and_security(found: dict[str, tuple[str, Any]], notes: list[Note]) -> 
     path, given = found.get("port", ("", None))
     if given is None:
         port = _PORTS[is_tls]
-    elif isinstance(given, bool) or not str(given).strip().isdecimal() or not 0 < int(str(given)) <= _MAX_PORT:
+    elif (
+        isinstance(given, bool)
+        or not str(given).strip().isdecimal()
+        or not 0 < int(str(given)) <= _MAX_PORT
+    ):
         raise RefusedError(path, "is no port")
     else:
         port = int(str(given))
@@ -126,16 +180,34 @@ def _port_and_security(found: dict[str, tuple[str, Any]], notes: list[Note]) -> 
     if not (is_tls or starts or implied):
         notes.append(Note(path, "STARTTLS is required: nothing is ever sent in the clear"))
     chosen = is_tls or (implied and not starts)
-    return {"port": port} if chosen == implied else {"port": port, "security": "tls" if chosen else "starttls"}
+    return (
+        {"port": port}
+        if chosen == implied
+        else {"port": port, "security": "tls" if chosen else "starttls"}
+    )
 
 
 def _notes_on(found: Mapping[str, tuple[str, Any]], values: Mapping[str, Any]) -> Iterator[Note]:
-    for name in [name for name, word in (("unverified", False), ("skipped", True)) if name in found and _flag(found, name) is word]:
-        yield Note(found[name][0], "is left out: the server's certificate is always verified; 'tlsServerName' may name another host")
+    for name in [
+        name
+        for name, word in (("unverified", False), ("skipped", True))
+        if name in found and _flag(found, name) is word
+    ]:
+        yield Note(
+            found[name][0],
+            "is left out: the server's certificate is always verified; 'tlsServerName' may name "
+            "another host",
+        )
     if _flag(found, "in_clear"):
-        yield Note(found["in_clear"][0], "is left out: STARTTLS is required, nothing is ever sent in the clear")
+        yield Note(
+            found["in_clear"][0],
+            "is left out: STARTTLS is required, nothing is ever sent in the clear",
+        )
     if not _OF_SES.match(values["hostname"]):
-        text = "is no SMTP endpoint of Amazon SES: to move, give email-smtp.<region>.amazonaws.com and SES's own SMTP credentials"
+        text = (
+            "is no SMTP endpoint of Amazon SES: to move, give "
+            "email-smtp.<region>.amazonaws.com and SES's own SMTP credentials"
+        )
         yield Note(found["hostname"][0], text)
 
 
@@ -148,7 +220,8 @@ def _flag(found: Mapping[str, tuple[str, Any]], meaning: str) -> bool:
 
 
 def settings_of(text: str) -> Mapping[str, Any]:
-    """Return the mail variables from lines such as ``SMTP_HOST=…`` or ``mail.host: …``; ``export``, quotes and comments are understood.
+    """Return the mail variables from lines such as ``SMTP_HOST=…`` or ``mail.host: …``; ``export``,
+    quotes and comments are understood.
 
     Other variables, such as ``PORT`` or other secrets of an application, are ignored.
     """
@@ -157,7 +230,8 @@ def settings_of(text: str) -> Mapping[str, Any]:
         name, value = _line(line)
         if not any(word in name.lower() for word in ("mail", "smtp")):
             continue
-        value = value[2:-2] if value.startswith('"""') and value.endswith('"""') else value  # Grafana's quotes
+        # Grafana's quotes
+        value = value[2:-2] if value.startswith('"""') and value.endswith('"""') else value
         quote = value[:1]
         end = value.find(quote, 1) if quote in {'"', "'"} else -1
         found[name] = value[1:end] if end > 0 else value.partition(" #")[0].rstrip()
@@ -166,5 +240,8 @@ def settings_of(text: str) -> Mapping[str, Any]:
 
 def _line(line: str) -> tuple[str, str]:
     """Return name and value of a line; both are empty if the line has no setting."""
-    found = re.match(r"([^=:#\s][^=:]*?)\s*(?:=|:\s)\s*(.*)", line.strip().removeprefix("export ").removeprefix("- "))
+    found = re.match(
+        r"([^=:#\s][^=:]*?)\s*(?:=|:\s)\s*(.*)",
+        line.strip().removeprefix("export ").removeprefix("- "),
+    )
     return (found[1].strip("\"'"), found[2].strip()) if found else ("", "")

@@ -15,16 +15,26 @@ _SYMFONY = frozenset({"ses+smtp", "ses+smtps"})
 _SYMFONY_API = frozenset({"ses", "ses+api", "ses+https"})
 _SYMFONY_REGION, _SYMFONY_PORT = "eu-west-1", "465"
 """Region and port of Symfony's Amazon mailer, if the DSN names none."""
-_TAIL = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::(\d{1,5}))?(?:/[^?#]*)?(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
+_TAIL = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::(\d{1,5}))?(?:/[^?#]*)?(?:\?([^#]*))?(?:#.*)?",
+    re.DOTALL,
+)
 _OPTIONS = re.compile(r"\?[A-Za-z_][\w.-]*=[^?#]*(?:#.*)?\Z", re.DOTALL)
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORM = "is no URL of the form smtp://user:password@host:port"
-_API = "is the API of SES, not SMTP: make a connection of the type aws/apiKeySecret with its access key, secret and region"
-_RAW = "has characters before the host that a URL must percent-encode: all before the last '@' was read as user name and password"
+_API = (
+    "is the API of SES, not SMTP: make a connection of the type aws/apiKeySecret with its "
+    "access key, secret and region"
+)
+_RAW = (
+    "has characters before the host that a URL must percent-encode: all before the last '@' "
+    "was read as user name and password"
+)
 
 
 def url_settings(path: str, url: object) -> Iterator[tuple[str, str, object]]:
-    """Yield path, meaning and value of the settings of a URL; the meaning ``""`` is a note about the URL.
+    """Yield path, meaning and value of the settings of a URL; the meaning ``""`` is a note about
+    the URL.
 
     :raises RefusedError: if the value is not a URL of an SMTP server.
     """
@@ -47,8 +57,9 @@ def url_settings(path: str, url: object) -> Iterator[tuple[str, str, object]]:
 
 
 def _split(rest: str) -> tuple[str, re.Match[str] | None]:
-    """Split user name and password from host, port and options at the last ``@``: passwords of SES contain slashes, which many tools leave
-    unescaped. An ``@`` in options (``?from=a@b.c``) does not count.
+    """Split user name and password from host, port and options at the last ``@``: passwords of SES
+    contain slashes, which many tools leave unescaped. An ``@`` in options (``?from=a@b.c``) does
+    not count.
     """
     options = _OPTIONS.search(rest)
     before = rest[: options.start()] if options else rest
@@ -56,11 +67,17 @@ def _split(rest: str) -> tuple[str, re.Match[str] | None]:
     return rest[: max(at, 0)], _TAIL.fullmatch(rest[at + 1 :])
 
 
-def _server(path: str, scheme: str, tail: re.Match[str], options: dict[str, str]) -> Iterator[tuple[str, str, object]]:
+def _server(
+    path: str, scheme: str, tail: re.Match[str], options: dict[str, str]
+) -> Iterator[tuple[str, str, object]]:
     host, port = tail[1].strip("[]"), tail[2]
     if scheme in _SYMFONY:
         port = port or options.get("port") or _SYMFONY_PORT
-        host = f"email-smtp.{options.get('region') or _SYMFONY_REGION}.amazonaws.com" if host.lower() == "default" else host
+        host = (
+            f"email-smtp.{options.get('region') or _SYMFONY_REGION}.amazonaws.com"
+            if host.lower() == "default"
+            else host
+        )
     yield path, "hostname", host
     if port:
         yield path, "port", port
@@ -70,7 +87,9 @@ def _server(path: str, scheme: str, tail: re.Match[str], options: dict[str, str]
 
 def _options(path: str, options: dict[str, str]) -> Iterator[tuple[str, str, object]]:
     if options.get("session_token"):
-        raise RefusedError(path, "has a session token: SMTP servers of SES take no temporary credentials")
+        raise RefusedError(
+            path, "has a session token: SMTP servers of SES take no temporary credentials"
+        )
     for name, value in options.items():
         meaning = meaning_of(name)
         if name in ("region", "port", "session_token"):
@@ -78,4 +97,8 @@ def _options(path: str, options: dict[str, str]) -> Iterator[tuple[str, str, obj
         if meaning:
             yield path, meaning, value
         elif meaning is None:
-            yield path, "", f"has the option '{name[:40]}', which is left out: it is not a known one"
+            yield (
+                path,
+                "",
+                f"has the option '{name[:40]}', which is left out: it is not a known one",
+            )

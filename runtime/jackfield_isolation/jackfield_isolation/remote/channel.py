@@ -54,16 +54,26 @@ _SECONDS = 30.0
 
 
 class Channel:
-    """Channel to the children of one connector version. ``find`` returns the supervisor for a workspace."""
+    """Channel to the children of one connector version. ``find`` returns the supervisor for a
+    workspace.
+    """
 
-    def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions, route: Route | None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        find: Callable[[str], Supervisor],
+        sessions: Sessions,
+        route: Route | None,
+    ) -> None:
         self.manifest = manifest
         self._route = route
         self._told: set[str] = set()
         self._find = find
         self._sessions = sessions
         self.threads = LazyThreads(_MOST_THREADS, f"jackfield-{manifest.key}")
-        """Threads in which an event loop's calls wait for a child: calls that hang take none of other connectors."""
+        """Threads in which an event loop's calls wait for a child: calls that hang take none of
+        other connectors.
+        """
 
     def ask(
         self,
@@ -75,39 +85,62 @@ class Channel:
         client: Client | None = None,
         workspace: str = "",
     ) -> Any:
-        """Ask a child and return its answer. A child whose answer does not have the question's shape has sent garbage.
+        """Ask a child and return its answer. A child whose answer does not have the question's
+        shape has sent garbage.
 
-        ``kind`` and ``context`` are the connection that the question is about. The asking workspace is the context's, the call's, or
-        ``workspace``.
+        ``kind`` and ``context`` are the connection that the question is about. The asking workspace
+        is the context's, the call's, or ``workspace``.
 
-        :raises JackfieldError: the error that the child answers with, or the reason why there is no answer.
+        :raises JackfieldError: the error that the child answers with, or the reason why there is no
+            answer.
         """
         deadline = call.deadline if call is not None else Deadline.after(_SECONDS, SystemClock())
         session = None if context is None else self._sessions.find(context.leases)
-        workspace = context.workspace if context is not None else call.workspace if call is not None else workspace
+        workspace = (
+            context.workspace
+            if context is not None
+            else call.workspace
+            if call is not None
+            else workspace
+        )
         supervisor = self._find(workspace)
         child = supervisor.child()
         renews = kind is not None and kind.is_stale and question in ACTS
         if kind is not None and renews:
             kind.is_stale = False
         about = None if kind is None else _connection(kind, context, session)
-        asked = Asked(question.name, given, _call(call, deadline), about, renews, tuple(supervisor.dropped.take()))
+        asked = Asked(
+            question.name,
+            given,
+            _call(call, deadline),
+            about,
+            renews,
+            tuple(supervisor.dropped.take()),
+        )
         reports = kind is not None and kind.reports_begin
         dial = self._egress(kind, context).connect
-        talk = Conversation(child, deadline, dial, call=call, context=context, session=session, reports=reports)
+        talk = Conversation(
+            child, deadline, dial, call=call, context=context, session=session, reports=reports
+        )
         try:
             return talk.ask(question, asked)
         except ValueError as error:
-            raise InvalidInput(f"the inputs cannot be passed to the connector's process: {error}") from None
+            raise InvalidInput(
+                f"the inputs cannot be passed to the connector's process: {error}"
+            ) from None
         finally:
             if talk.renewable and client is not None:
                 client.allow_renewal()
 
     def _egress(self, kind: Kind | None, context: OpenContext | None) -> Egress:
         if kind is None:
-            return Egress(self.manifest.key, self.manifest.hosts, route=self._route, told=self._told)
+            return Egress(
+                self.manifest.key, self.manifest.hosts, route=self._route, told=self._told
+            )
         guard = Guard() if context is None else context.guard
-        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._route, self._told)
+        return Egress(
+            self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._route, self._told
+        )
 
 
 def _call(call: Call | None, deadline: Deadline) -> CallFacts:
@@ -116,15 +149,28 @@ def _call(call: Call | None, deadline: Deadline) -> CallFacts:
     if call is None:
         return facts
     return replace(
-        facts, invocation_id=call.invocation_id, key=call.key.value, files=call.files is not None, follows=call.follows,
-        sees=call.exchanges is not None, bodies=call.sees_bodies,
-    )  # fmt: skip
+        facts,
+        invocation_id=call.invocation_id,
+        key=call.key.value,
+        files=call.files is not None,
+        follows=call.follows,
+        sees=call.exchanges is not None,
+        bodies=call.sees_bodies,
+    )
 
 
-def _connection(kind: Kind, context: OpenContext | None, session: Session | None) -> ConnectionFacts:
+def _connection(
+    kind: Kind, context: OpenContext | None, session: Session | None
+) -> ConnectionFacts:
     if context is None or session is None:
         return ConnectionFacts(kind.key, kind.values)
     return ConnectionFacts(
-        kind.key, kind.values, context.connection, session.number, context.workspace, context.inputs, session.fresh(),
+        kind.key,
+        kind.values,
+        context.connection,
+        session.number,
+        context.workspace,
+        context.inputs,
+        session.fresh(),
         context.grants is not None,
-    )  # fmt: skip
+    )

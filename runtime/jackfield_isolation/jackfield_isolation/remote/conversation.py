@@ -1,4 +1,6 @@
-"""One question to a child process, and the questions that the child asks this process before it answers."""
+"""One question to a child process, and the questions that the child asks this process before it
+answers.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,11 @@ Dial = Callable[[str, int, float], socket.socket]
 
 
 class Conversation:
-    """Open question. ``call`` is the attempt that the child performs, ``session`` the parent's state of the connection.
+    """Open question. ``call`` is the attempt that the child performs, ``session`` the parent's
+    state of the connection.
 
-    ``reports``: the client announces its requests. Otherwise a request counts as sent once the action is entered.
+    ``reports``: the client announces its requests. Otherwise a request counts as sent once the
+    action is entered.
     """
 
     def __init__(
@@ -83,7 +87,8 @@ class Conversation:
     def ask(self, question: Question, asked: Asked) -> Any:
         """Ask the child and return its answer.
 
-        :raises JackfieldError: the error that the child answers with, or the reason why there is no answer.
+        :raises JackfieldError: the error that the child answers with, or the reason why there is no
+            answer.
         """
         self._acts = question in ACTS
         try:
@@ -93,7 +98,9 @@ class Conversation:
         try:
             answer = question.answer.read(self._answer())
         except _FAULTS as fault:
-            self._child.kill(f"sent {fault if isinstance(fault, Garbage) else 'an answer that is none'}")
+            self._child.kill(
+                f"sent {fault if isinstance(fault, Garbage) else 'an answer that is none'}"
+            )
             failure = ended(self._child, Ended(self._child.end), self._sent_by_dead)
             failure.repeatable = False  # another child would do the same
             raise failure from None
@@ -119,7 +126,9 @@ class Conversation:
 
     @property
     def _sent_by_dead(self) -> Sent:
-        """Return the state of the call's requests after its child has ended and cannot announce requests over its connections."""
+        """Return the state of the call's requests after its child has ended and cannot announce
+        requests over its connections.
+        """
         return Sent.UNKNOWN if self._acts and self._connected else self.sent
 
     def _answer(self) -> Any:
@@ -135,7 +144,9 @@ class Conversation:
         return frame["end"]
 
     def _await(self, *names: str) -> Frame:
-        """Return the first frame with a member of ``names``; serve the child's questions until it arrives."""
+        """Return the first frame with a member of ``names``; serve the child's questions until it
+        arrives.
+        """
         while True:
             left = self._deadline.at - self._deadline.clock.monotonic() + GRACE
             try:
@@ -181,7 +192,11 @@ class Conversation:
         """Process a frame about the progress of the call; return False for any other frame."""
         if "begin" in frame:
             self._note_request(frame)
-            self._reply(lambda: call.begin(_text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True))
+            self._reply(
+                lambda: call.begin(
+                    _text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True
+                )
+            )
         elif "apart" in frame:
             self._reply(lambda: self._begin_apart(call, frame))
         elif "proven" in frame:
@@ -214,19 +229,24 @@ class Conversation:
     def _begin_apart(self, call: Call, frame: Frame) -> None:
         if len(self._apart) >= _MOST_APART:
             raise Garbage(f"more than {_MOST_APART} requests at once")
-        self._apart[frame["apart"]] = call.begin_apart(_text(frame["step"])[:_LONGEST_NAME], safe=frame.get("safe") is True)
+        self._apart[frame["apart"]] = call.begin_apart(
+            _text(frame["step"])[:_LONGEST_NAME], safe=frame.get("safe") is True
+        )
 
     def _prove(self, frame: Frame) -> None:
         request = self._apart.pop(frame["proven"])
         if frame.get("done") is True:
             identifier = frame.get("requestId")
-            request.answered(escaped(_text(identifier)[:_LONGEST_NAME]) if identifier is not None else None)
+            request.answered(
+                escaped(_text(identifier)[:_LONGEST_NAME]) if identifier is not None else None
+            )
         else:
             request.refused()
 
     def _note_request(self, frame: Frame) -> None:
         if self._call is not None and isinstance(frame.get("requestId"), str):
-            self._call.request_id = escaped(frame["requestId"][:_LONGEST_NAME])  # a NUL could not be journaled in PostgreSQL
+            # a NUL could not be journaled in PostgreSQL
+            self._call.request_id = escaped(frame["requestId"][:_LONGEST_NAME])
 
     def _note_exchanges(self, frame: Frame) -> None:
         """Record the child's exchanges with the provider, after those of earlier attempts."""
@@ -256,7 +276,11 @@ class Conversation:
         try:
             self._session.share.ask(key)
             minted = self._context.lease(key, lambda: self._minted(key))
-            return {"value": minted.value, "expiresAt": minted.expires_at, "token": self._session.hold(key, minted)}
+            return {
+                "value": minted.value,
+                "expiresAt": minted.expires_at,
+                "token": self._session.hold(key, minted),
+            }
         except Garbage:
             self._session.clear()
             raise
@@ -268,7 +292,8 @@ class Conversation:
             raise load_error(frame["unminted"])
         minted: Minted = CREDENTIAL.read(frame["minted"])
         if self._session is not None:
-            self._session.share.take(key, minted)  # before it is stored and its secrets are masked everywhere
+            # before it is stored and its secrets are masked everywhere
+            self._session.share.take(key, minted)
         return minted
 
     def _store(self, content_type: str, name: object) -> Any:
@@ -278,12 +303,16 @@ class Conversation:
         kind = media_type(content_type)
         self._is_storing = True
         try:
-            return self._call.files.store(self._pieces(), kind, None if name is None else escaped(_text(name)[:_LONGEST_NAME]))
+            return self._call.files.store(
+                self._pieces(), kind, None if name is None else escaped(_text(name)[:_LONGEST_NAME])
+            )
         finally:
             self._is_storing = False
 
     def _grant(self, frame: Frame) -> Any:
-        """Read or change the grant of the child's connection, and of no other; return the result."""
+        """Read or change the grant of the child's connection, and of no other; return the
+        result.
+        """
         grants = self._context.grants if self._context is not None else None
         if grants is None:
             raise KeyError("grant")
@@ -302,7 +331,9 @@ class Conversation:
         return None
 
     def _pieces(self) -> Iterator[bytes]:
-        """Yield the content of a file. The child sends the next piece only after the previous one was stored."""
+        """Yield the content of a file. The child sends the next piece only after the previous one
+        was stored.
+        """
         while True:
             self._send({"granted": None})
             frame = self._await("piece", "whole", *_ANSWERS)
@@ -322,13 +353,18 @@ class Conversation:
     def _connect(self, host: str, port: int, seconds: object) -> None:
         if type(port) is not int or not 0 < port < 65536 or not 0 < len(host) < 256:
             raise ValueError("not an address")
-        patience = min(max(0.001, float(seconds)) if isinstance(seconds, int | float) else 60.0, max(0.001, self._deadline.remaining()))
+        patience = min(
+            max(0.001, float(seconds)) if isinstance(seconds, int | float) else 60.0,
+            max(0.001, self._deadline.remaining()),
+        )
         try:
             connection = self._dial(host, port, patience)
         except InvalidConnection as error:
             self._send({"refused": dump_error(error)})
         except (OSError, UnicodeError) as error:
-            number, text = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+            number, text = (
+                (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+            )
             self._send({"failed": [number or 0, str(text or error)[:200]]})
         else:
             self._connected = True
@@ -337,15 +373,21 @@ class Conversation:
 
 
 class _LeftOffError(Exception):
-    """Error for a child that answers in the middle of a file, since it could not read the content."""
+    """Error for a child that answers in the middle of a file, since it could not read the
+    content.
+    """
 
 
 class ConnectorFault(Exception):
-    """Exception of the connector's code, raised in its process, that its error map does not know."""
+    """Exception of the connector's code, raised in its process, that its error map does not
+    know.
+    """
 
 
 def _fault(data: Any, sent: Sent) -> Exception:
-    """Return an exception with the name and text of a child's exception; log and caller see that name."""
+    """Return an exception with the name and text of a child's exception; log and caller see that
+    name.
+    """
     name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
     is_name = name.isidentifier() and len(name) <= _LONGEST_NAME
     kind: type[ConnectorFault] = type(name if is_name else "Exception", (ConnectorFault,), {})
@@ -367,7 +409,10 @@ def _remark(call: Call, frame: Frame) -> None:
     if "entries" in told:
         entries = told["entries"][:MAX_FAILED_ENTRIES]
         call.failed_in_part(
-            [_failed_entry(one) for one in entries], message, path, failed=told["failed"] if type(told.get("failed")) is int else 0
+            [_failed_entry(one) for one in entries],
+            message,
+            path,
+            failed=told["failed"] if type(told.get("failed")) is int else 0,
         )
     else:
         call.warn(message, path)
@@ -393,7 +438,9 @@ def _text(value: object) -> str:
 
 
 def _bounded(value: Any) -> Any:
-    """Return a step's value. Of a long text, return only the beginning, since errors quote no more."""
+    """Return a step's value. Of a long text, return only the beginning, since errors quote no
+    more.
+    """
     if isinstance(value, str):
         return value[:_LARGEST_RETURN]
     text = json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,6 @@
-"""Proxy of an isolated connector in this process: the pipeline uses it like any other connector, and its functions ask the child."""
+"""Proxy of an isolated connector in this process: the pipeline uses it like any other connector,
+and its functions ask the child.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +70,11 @@ class RemoteOutput(Output):
 
 
 class RemoteClient:
-    """Open connection of an attempt. The child opens it again in each call, from the same values and with the same context.
+    """Open connection of an attempt. The child opens it again in each call, from the same values
+    and with the same context.
 
-    The attribute ``renew`` exists only after the child has reported that its client can renew its credentials.
+    The attribute ``renew`` exists only after the child has reported that its client can renew its
+    credentials.
     """
 
     renew: Callable[[], None]
@@ -81,7 +85,9 @@ class RemoteClient:
         self.warmup: Warmup | None = None
 
     def allow_renewal(self) -> None:
-        """Allow the pipeline to request a renewal; the next call then renews the client's credentials first."""
+        """Allow the pipeline to request a renewal; the next call then renews the client's
+        credentials first.
+        """
 
         def renew() -> None:
             self.kind.is_stale = True
@@ -90,11 +96,15 @@ class RemoteClient:
 
     def ask(self, question: Question, *given: Any, call: Call | None = None) -> Any:
         """Ask the child a question about this connection, and return the answer."""
-        return self.kind.channel.ask(question, *given, call=call, kind=self.kind, context=self.context)
+        return self.kind.channel.ask(
+            question, *given, call=call, kind=self.kind, context=self.context
+        )
 
 
 def _asking(question: Question) -> Callable[..., Any]:
-    """Return a connection's method that asks the child to run the author's method of the question's name."""
+    """Return a connection's method that asks the child to run the author's method of the question's
+    name.
+    """
 
     def ask(self: RemoteConnection, context: OpenContext, *given: Any) -> Any:
         return RemoteClient(self, context).ask(question, *given, call=context.call)
@@ -131,11 +141,15 @@ class RemoteConnection(SecretHolder):
 
     @classmethod
     def model_validate(cls, values: Mapping[str, Any]) -> Self:
-        """Return a connection with unchanged values; the child checks them when it opens the connection."""
+        """Return a connection with unchanged values; the child checks them when it opens the
+        connection.
+        """
         return cls(values)
 
     def open(self, context: OpenContext) -> RemoteClient:
-        """Return a client. The first time, the child opens the connection at once; later, it opens the connection in each call."""
+        """Return a client. The first time, the child opens the connection at once; later, it opens
+        the connection in each call.
+        """
         client = RemoteClient(self, context)
         if self.asks_elsewhere:
             client.ask(questions.OPEN, call=context.call)
@@ -151,7 +165,9 @@ class RemoteConnection(SecretHolder):
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of ``permissions`` that this connection needs."""
-        found: Collection[str] = self.channel.ask(questions.NEEDED, sorted(permissions), call=current_call(), kind=self)
+        found: Collection[str] = self.channel.ask(
+            questions.NEEDED, sorted(permissions), call=current_call(), kind=self
+        )
         return found
 
     def adopt(self, tokens: Mapping[str, Any]) -> Grant:
@@ -159,9 +175,13 @@ class RemoteConnection(SecretHolder):
         found: Grant = self.channel.ask(questions.ADOPT, tokens, call=current_call(), kind=self)
         return found
 
-    def documents(self, permissions: Sequence[str], principal: str | None = None, **more: Any) -> dict[str, Any]:
+    def documents(
+        self, permissions: Sequence[str], principal: str | None = None, **more: Any
+    ) -> dict[str, Any]:
         """Return the policy documents of this type by name."""
-        found: dict[str, Any] = self.channel.ask(questions.POLICIES, permissions, principal, more, call=current_call(), kind=self)
+        found: dict[str, Any] = self.channel.ask(
+            questions.POLICIES, permissions, principal, more, call=current_call(), kind=self
+        )
         return found
 
 
@@ -179,14 +199,24 @@ class RemoteConnector:
         """Layers of isolation that hold for the child."""
         self._description = hello.description
         self._manifest = manifest
-        self.connections = {key: _connection(manifest, key, channel, facts) for key, facts in hello.connections.items()}
+        self.connections = {
+            key: _connection(manifest, key, channel, facts)
+            for key, facts in hello.connections.items()
+        }
         self.actions = {
-            key: _action(manifest.actions[key], channel, facts) for key, facts in hello.actions.items() if key in manifest.actions
+            key: _action(manifest.actions[key], channel, facts)
+            for key, facts in hello.actions.items()
+            if key in manifest.actions
         }
         self.triggers = {
-            key: remote_trigger(manifest.triggers[key], channel, steps) for key, steps in hello.triggers.items() if key in manifest.triggers
+            key: remote_trigger(manifest.triggers[key], channel, steps)
+            for key, steps in hello.triggers.items()
+            if key in manifest.triggers
         }
-        self.option_sources = {key: _source(self, channel, key, takes_client=takes) for key, takes in hello.sources.items()}
+        self.option_sources = {
+            key: _source(self, channel, key, takes_client=takes)
+            for key, takes in hello.sources.items()
+        }
         self.tests = [partial(_extra_test, number) for number in range(hello.tests)]
         self.test_permissions = hello.test_permissions
         self.documents = [partial(_documents, number) for number in range(hello.documents)]
@@ -196,7 +226,11 @@ class RemoteConnector:
 
     def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
         """Return the manifest that the code in the child declares."""
-        chosen = [item for item in self._description.get("actions", ()) if actions is None or item.get("key") in actions]
+        chosen = [
+            item
+            for item in self._description.get("actions", ())
+            if actions is None or item.get("key") in actions
+        ]
         return {**self._description, "actions": chosen}
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
@@ -204,7 +238,9 @@ class RemoteConnector:
         return united(action.permissions for action in self._manifest.actions.values())
 
 
-def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts) -> type[RemoteConnection]:
+def _connection(
+    manifest: Manifest, key: str, channel: Channel, facts: TypeFacts
+) -> type[RemoteConnection]:
     about = manifest.connection_types.get(key)
     members: dict[str, Any] = {
         "channel": channel,
@@ -222,17 +258,30 @@ def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts
 def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Action:
     def run(given: RemoteInputs, client: RemoteClient | None = None) -> Output:
         kind, context = (client.kind, client.context) if client is not None else (None, None)
-        output = channel.ask(questions.CALL, about.key, given.json, call=current_call(), kind=kind, context=context, client=client)
+        output = channel.ask(
+            questions.CALL,
+            about.key,
+            given.json,
+            call=current_call(),
+            kind=kind,
+            context=context,
+            client=client,
+        )
         if isinstance(output, dict) and about.is_job:
             handle, output = output.get("handle"), output.get("output")
             if isinstance(handle, dict):
                 return Started(handle)
         if not isinstance(output, dict):
-            raise InvalidOutput("the connector's process returned something that is no output", hint="Report it to the connector's author.")
+            raise InvalidOutput(
+                "the connector's process returned something that is no output",
+                hint="Report it to the connector's author.",
+            )
         return RemoteOutput(output)
 
     def preview(given: RemoteInputs) -> RemoteOutput:
-        return RemoteOutput(channel.ask(questions.PREVIEW, about.key, given.json, workspace=given.workspace))
+        return RemoteOutput(
+            channel.ask(questions.PREVIEW, about.key, given.json, workspace=given.workspace)
+        )
 
     def verify(given: RemoteInputs, workspace: str) -> None:
         given.workspace = workspace
@@ -265,7 +314,9 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         repeat_ok=tuple(raw.get("repeatOk", ())),
         budget=budget,
         cost=lambda given: given.plan.cost,
-        preview=None if about.preview is None else Preview(cast("Any", preview), cast("Any", RemoteOutput)),
+        preview=None
+        if about.preview is None
+        else Preview(cast("Any", preview), cast("Any", RemoteOutput)),
         needs_connection=about.needs_connection,
         hands_out=about.hands_out,
         pace_by=facts.pace_by,
@@ -277,12 +328,22 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
     )
     if not about.is_job:
         return action
-    return replace(action, job=JobSteps(*steps_with(action, poll, cancel if about.can_cancel else None)))
+    return replace(
+        action, job=JobSteps(*steps_with(action, poll, cancel if about.can_cancel else None))
+    )
 
 
-def _step(channel: Channel, question: Question, key: str, handle: Mapping[str, Any], client: RemoteClient | None) -> Any:
+def _step(
+    channel: Channel,
+    question: Question,
+    key: str,
+    handle: Mapping[str, Any],
+    client: RemoteClient | None,
+) -> Any:
     kind, context = (client.kind, client.context) if client is not None else (None, None)
-    return channel.ask(question, key, handle, call=current_call(), kind=kind, context=context, client=client)
+    return channel.ask(
+        question, key, handle, call=current_call(), kind=kind, context=context, client=client
+    )
 
 
 def _checked(model: type[T], found: object) -> T:
@@ -294,7 +355,9 @@ def _checked(model: type[T], found: object) -> T:
 
 
 def _budget(action: str, key: str) -> Budget:
-    """Return a budget that asks the child, once per call, for the scope, the cost and the warm-up plan."""
+    """Return a budget that asks the child, once per call, for the scope, the cost and the warm-up
+    plan.
+    """
 
     def scope(given: RemoteInputs, client: RemoteClient) -> str | None:
         given.plan = client.ask(questions.BUDGET, action, given.json, call=client.context.call)
@@ -311,22 +374,39 @@ def _budget(action: str, key: str) -> Budget:
     return Budget(key, scope, limits, warmup, asks_elsewhere=True)
 
 
-def _source(connector: RemoteConnector, channel: Channel, key: str, *, takes_client: bool) -> OptionSource:
-    about: Mapping[str, Any] = next((row for row in connector.describe().get("optionSources", ()) if row.get("key") == key), {})
+def _source(
+    connector: RemoteConnector, channel: Channel, key: str, *, takes_client: bool
+) -> OptionSource:
+    about: Mapping[str, Any] = next(
+        (row for row in connector.describe().get("optionSources", ()) if row.get("key") == key), {}
+    )
 
     def choices(client: RemoteClient | None = None, *, inputs: Mapping[str, Any]) -> list[Option]:
         asking = channel if client is None else client
         found: list[Option] = asking.ask(questions.OPTIONS, key, inputs, call=current_call())
         return found
 
-    return OptionSource(key, str(about.get("title", key)), str(about.get("description", "")), choices, takes_client, takes_inputs=True)
+    return OptionSource(
+        key,
+        str(about.get("title", key)),
+        str(about.get("description", "")),
+        choices,
+        takes_client,
+        takes_inputs=True,
+    )
 
 
-def _extra_test(number: int, client: RemoteClient, context: OpenContext) -> Sequence[Step | Account]:
+def _extra_test(
+    number: int, client: RemoteClient, context: OpenContext
+) -> Sequence[Step | Account]:
     found: Sequence[Step | Account] = client.ask(questions.EXTRA_TEST, number, call=context.call)
     return found
 
 
-def _documents(number: int, documents: Mapping[str, Any], kind: RemoteConnection) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = kind.channel.ask(questions.DOCUMENTS, number, documents, call=current_call(), kind=kind)
+def _documents(
+    number: int, documents: Mapping[str, Any], kind: RemoteConnection
+) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = kind.channel.ask(
+        questions.DOCUMENTS, number, documents, call=current_call(), kind=kind
+    )
     return found

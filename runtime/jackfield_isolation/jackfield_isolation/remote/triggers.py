@@ -1,4 +1,6 @@
-"""Triggers of an isolated connector in this process: each function asks the child, whose answers are checked."""
+"""Triggers of an isolated connector in this process: each function asks the child, whose answers
+are checked.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from jackfield.connector.triggers import (
     TriggerEvent,
     Unfinished,
     Webhook,
-)  # fmt: skip
+)
 from jackfield.kernel.errors import Detail
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_isolation import questions
@@ -58,34 +60,60 @@ class RemoteWebhook(Webhook):
         :raises Needs: if the request cannot be judged without a file.
         """
         body, query = b64encode(request.body).decode(), dict(request.query)
-        parts = {"headers": dict(request.headers), "query": query, "method": request.method, "queryString": request.query_string}
-        found = self.channel.ask(questions.RECEIVE, self.key, body, parts, request.at, _hook(hook), call=current_call())
+        parts = {
+            "headers": dict(request.headers),
+            "query": query,
+            "method": request.method,
+            "queryString": request.query_string,
+        }
+        found = self.channel.ask(
+            questions.RECEIVE, self.key, body, parts, request.at, _hook(hook), call=current_call()
+        )
         if found.refused:
             raise Forged if found.refused == "forged" else Malformed
         if found.needs:
             raise Needs(found.needs)
-        return Received(_events(found.events), found.answer, found.remote, found.media_type, found.headers)
+        return Received(
+            _events(found.events), found.answer, found.remote, found.media_type, found.headers
+        )
 
 
 def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[str]) -> Trigger:
     """Return the proxy of a trigger; ``steps`` are the steps of a webhook that the child has."""
     facts: dict[str, Any] = {
-        "key": about.key, "title": about.title, "inputs": _inputs(about.key, channel), "event": Output, "types": about.types,
-        "permissions": about.permissions, "examples": (), "setup": about.setup,
-    }  # fmt: skip
+        "key": about.key,
+        "title": about.title,
+        "inputs": _inputs(about.key, channel),
+        "event": Output,
+        "types": about.types,
+        "permissions": about.permissions,
+        "examples": (),
+        "setup": about.setup,
+    }
     found: Trigger
     if about.kind == "poll":
         found = Poll(lambda: None, about.every, about.least, compares=about.compares, **facts)
     else:
-        signature = about.row.get("webhook", {}).get("signature")  # verified in the child, known here for the form of its secret
-        webhook = found = RemoteWebhook(_never if signature is None else scheme_of(signature), about.largest, **facts)
+        # verified in the child, known here for the form of its secret
+        signature = about.row.get("webhook", {}).get("signature")
+        webhook = found = RemoteWebhook(
+            _never if signature is None else scheme_of(signature), about.largest, **facts
+        )
         webhook.channel = channel
         for name in steps:
-            getattr(webhook, name)(_fetching(webhook, channel) if name == "fetch" else _registering(webhook, channel, name))
+            getattr(webhook, name)(
+                _fetching(webhook, channel)
+                if name == "fetch"
+                else _registering(webhook, channel, name)
+            )
     found.description = about.description
     found.takes_client = about.needs_connection
     if about.polls:
-        found.function, found.every, found.least = _reading(found, channel), about.every, about.least
+        found.function, found.every, found.least = (
+            _reading(found, channel),
+            about.every,
+            about.least,
+        )
     return found
 
 
@@ -96,7 +124,9 @@ def _inputs(key: str, channel: Channel) -> Any:
         channel.ask(questions.WATCH, key, dict(values), call=current_call())
         return WatchInputs(values)
 
-    return type("RemoteWatchInputs", (WatchInputs,), {"model_validate": staticmethod(model_validate)})
+    return type(
+        "RemoteWatchInputs", (WatchInputs,), {"model_validate": staticmethod(model_validate)}
+    )
 
 
 def _fetching(trigger: Trigger, channel: Channel) -> Callable[[str, Any], bytes]:
@@ -106,28 +136,49 @@ def _fetching(trigger: Trigger, channel: Channel) -> Callable[[str, Any], bytes]
     return fetch
 
 
-def _registering(trigger: Trigger, channel: Channel, step: str) -> Callable[[Hook, Any], Registered | Unfinished]:
+def _registering(
+    trigger: Trigger, channel: Channel, step: str
+) -> Callable[[Hook, Any], Registered | Unfinished]:
     def register(hook: Hook, client: Any) -> Registered | Unfinished:
         found = _ask(channel, client, questions.REGISTER, trigger.key, step, _hook(hook))
         if found.gone:
             raise Gone
-        return Registered(found.remote, found.lasts) if found.again is None else Unfinished(found.remote, found.again)
+        return (
+            Registered(found.remote, found.lasts)
+            if found.again is None
+            else Unfinished(found.remote, found.again)
+        )
 
     return register
 
 
 def _reading(trigger: Trigger, channel: Channel) -> Callable[[WatchInputs, Any, Any], Any]:
     def poll(inputs: WatchInputs, client: Any, since: Since) -> Polled:
-        found = _ask(channel, client, questions.PAGE, trigger.key, dict(inputs.json), since.at, dict(since.mark), since.now)
+        found = _ask(
+            channel,
+            client,
+            questions.PAGE,
+            trigger.key,
+            dict(inputs.json),
+            since.at,
+            dict(since.mark),
+            since.now,
+        )
         if found.gone:
             raise Gone
         return Polled(_events(found.events), found.next, found.more, found.unknown)
 
     def read(inputs: WatchInputs, client: Any, after: Any) -> Listed:
-        found = _ask(channel, client, questions.LISTED, trigger.key, dict(inputs.json), {"after": after})
+        found = _ask(
+            channel, client, questions.LISTED, trigger.key, dict(inputs.json), {"after": after}
+        )
         if found.gone:
             raise Gone
-        return Listed([Item(identifier, data) for identifier, data in found.items], found.next.get("next"), found.unknown)
+        return Listed(
+            [Item(identifier, data) for identifier, data in found.items],
+            found.next.get("next"),
+            found.unknown,
+        )
 
     return read if trigger.compares else poll
 
@@ -138,13 +189,21 @@ def _ask(channel: Channel, client: Any, question: Question, *given: Any) -> Any:
 
 def _hook(hook: Hook) -> dict[str, Any]:
     return {
-        "url": hook.url, "secret": hook.secret, "inputs": dict(cast("WatchInputs", hook.inputs).json), "remote": dict(hook.remote),
+        "url": hook.url,
+        "secret": hook.secret,
+        "inputs": dict(cast("WatchInputs", hook.inputs).json),
+        "remote": dict(hook.remote),
         "found": {name: b64encode(content).decode() for name, content in hook.found.items()},
-    }  # fmt: skip
+    }
 
 
 def _events(found: Iterable[EventFacts]) -> list[TriggerEvent]:
-    return [TriggerEvent(one.data, one.key, one.type, one.at, one.reference, one.outcome, one.marker, one.account) for one in found]
+    return [
+        TriggerEvent(
+            one.data, one.key, one.type, one.at, one.reference, one.outcome, one.marker, one.account
+        )
+        for one in found
+    ]
 
 
 def _never(_request: HookRequest, _hook: Hook) -> None:

@@ -1,4 +1,6 @@
-"""Linux's means to give up rights, called by ctypes: process attributes, capabilities and Landlock rules. None needs privileges."""
+"""Linux's means to give up rights, called by ctypes: process attributes, capabilities and Landlock
+rules. None needs privileges.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 4, 24, 38, 47
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = (
+    1,
+    4,
+    24,
+    38,
+    47,
+)
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION = 0x20080522
 _CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -20,7 +28,13 @@ _RULE_PATH = 1
 _READ = 1 << 0 | 1 << 2 | 1 << 3
 """Landlock rights for reading: execute (to map libraries), read files, list folders."""
 _READ_FILE, _WRITE_FILE = 1 << 2, 1 << 1
-_FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+_FILE_RIGHTS = {
+    1: (1 << 13) - 1,
+    2: (1 << 14) - 1,
+    3: (1 << 15) - 1,
+    4: (1 << 15) - 1,
+    5: (1 << 16) - 1,
+}
 """Bit masks of the rights over files that each version of Landlock can revoke."""
 GUARDS_TRUNCATION = 3
 """First version of Landlock that can forbid emptying a file."""
@@ -48,19 +62,27 @@ def process_control(option: int, value: int, address: int = 0) -> None:
     :raises OSError: if the kernel refuses.
     """
     zero = ctypes.c_ulong(0)
-    if _libc().prctl(ctypes.c_int(option), ctypes.c_ulong(value), ctypes.c_ulong(address), zero, zero) != 0:
+    if (
+        _libc().prctl(
+            ctypes.c_int(option), ctypes.c_ulong(value), ctypes.c_ulong(address), zero, zero
+        )
+        != 0
+    ):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def end_with_parent(parent: int, signal: int) -> None:
-    """Ask the kernel to send ``signal`` to this process when its parent's thread ends. If the parent has ended already, exit."""
+    """Ask the kernel to send ``signal`` to this process when its parent's thread ends. If the
+    parent has ended already, exit.
+    """
     process_control(_PR_SET_PDEATHSIG, signal)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def drop_privileges() -> None:
-    """Drop all capabilities of this process and of programs that it starts, and forbid tracing by other processes of the user.
+    """Drop all capabilities of this process and of programs that it starts, and forbid tracing by
+    other processes of the user.
 
     :raises OSError: if the kernel refuses.
     """
@@ -68,9 +90,12 @@ def drop_privileges() -> None:
     process_control(_PR_SET_DUMPABLE, 0)
     libc = _libc()
     zero = ctypes.c_ulong(0)
-    for number in range(64):  # refused without CAP_SETPCAP, which is then not there to be used either
+    # refused without CAP_SETPCAP, which is then not there to be used either
+    for number in range(64):
         libc.prctl(ctypes.c_int(_PR_CAPBSET_DROP), ctypes.c_ulong(number), zero, zero, zero)
-    libc.prctl(ctypes.c_int(_PR_CAP_AMBIENT), ctypes.c_ulong(_PR_CAP_AMBIENT_CLEAR_ALL), zero, zero, zero)
+    libc.prctl(
+        ctypes.c_int(_PR_CAP_AMBIENT), ctypes.c_ulong(_PR_CAP_AMBIENT_CLEAR_ALL), zero, zero, zero
+    )
     head = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION, 0))
     none = ctypes.create_string_buffer(bytes(24))
     _call(_CAPSET[machine()], head, none)
@@ -90,7 +115,8 @@ def landlock_version() -> int:
 
 
 def restrict_files(readable: Iterable[str], devices: Iterable[str]) -> int:
-    """Revoke all access to files except reading ``readable`` and using ``devices``; return the version of Landlock that was used.
+    """Revoke all access to files except reading ``readable`` and using ``devices``; return the
+    version of Landlock that was used.
 
     If the kernel can, also revoke TCP and access to processes outside.
 
@@ -100,9 +126,16 @@ def restrict_files(readable: Iterable[str], devices: Iterable[str]) -> int:
     if not version:
         raise OSError("the kernel has no Landlock, or it is switched off")
     files = _FILE_RIGHTS[min(version, 5)]
-    attributes = struct.pack("=QQQ", files, _TCP_RIGHTS if version >= 4 else 0, _SCOPES if version >= 6 else 0)
+    attributes = struct.pack(
+        "=QQQ", files, _TCP_RIGHTS if version >= 4 else 0, _SCOPES if version >= 6 else 0
+    )
     size = 24 if version >= 6 else 16 if version >= 4 else 8
-    rules = _call(_LANDLOCK_CREATE, ctypes.create_string_buffer(attributes[:size], size), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    rules = _call(
+        _LANDLOCK_CREATE,
+        ctypes.create_string_buffer(attributes[:size], size),
+        ctypes.c_size_t(size),
+        ctypes.c_uint32(0),
+    )
     try:
         for path in readable:
             _allow(rules, path, _READ)
@@ -120,7 +153,9 @@ def _allow(rules: int, path: str, rights: int) -> None:
             return
         allowed = rights if os.path.isdir(path) else rights & (_READ_FILE | _WRITE_FILE | 1)
         rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, place), 12)
-        _call(_LANDLOCK_ADD, ctypes.c_int(rules), ctypes.c_int(_RULE_PATH), rule, ctypes.c_uint32(0))
+        _call(
+            _LANDLOCK_ADD, ctypes.c_int(rules), ctypes.c_int(_RULE_PATH), rule, ctypes.c_uint32(0)
+        )
 
 
 @contextmanager
@@ -137,9 +172,11 @@ def _opened(path: str) -> Iterator[int | None]:
 
 
 def return_large_blocks() -> None:
-    """Configure glibc to return freed blocks of 1 MiB and more to the system at once, such as those of large answers.
+    """Configure glibc to return freed blocks of 1 MiB and more to the system at once, such as those
+    of large answers.
 
-    Otherwise glibc retains up to 64 MiB in each of its arenas, of which there are eight per processor (mallopt(3), M_MMAP_THRESHOLD).
+    Otherwise glibc retains up to 64 MiB in each of its arenas, of which there are eight per
+    processor (mallopt(3), M_MMAP_THRESHOLD).
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         _libc().mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)

@@ -1,4 +1,6 @@
-"""Connector that harmlessly tries the forbidden operations; ``jackfield isolation`` runs it to find out which layers hold on a machine."""
+"""Connector that harmlessly tries the forbidden operations; ``jackfield isolation`` runs it to find
+out which layers hold on a machine.
+"""
 
 from __future__ import annotations
 
@@ -133,4 +135,6 @@ def probe(targets: Targets) -> Outcome:
         "connect": lambda: _connect(targets.port),
         "datagram": lambda: _datagram(targets.port),
     }
-    return Outcome(allowed=tuple(name for name, step in steps.items() if not isinstance(attempt(step), Raised)))
+    return Outcome(
+        allowed=tuple(name for name, step in steps.items() if not isinstance(attempt(step), Raised))
+    )

@@ -1,4 +1,6 @@
-"""Limit of the threads of a child process: in the kernel where it can count them by process, and by a check every second."""
+"""Limit of the threads of a child process: in the kernel where it can count them by process, and by
+a check every second.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,21 @@ from contextlib import suppress
 
 MOST_THREADS = 512
 _SLACK = 4096
-"""Number of threads that an unprivileged user may start in addition to the machine's current threads, since the kernel counts all processes
-of a user together.
+"""Number of threads that an unprivileged user may start in addition to the machine's current
+threads, since the kernel counts all processes of a user together.
 """
 _FIRST_USER = 0x7A000000
-"""First of 2^24 user IDs that belong to nobody. A child of root takes one at random, since containers may share a count."""
+"""First of 2^24 user IDs that belong to nobody. A child of root takes one at random, since
+containers may share a count.
+"""
 
 
 def threads_to_allow() -> int:
-    """Return the thread limit for this process's user, after giving a process of root another real user ID.
+    """Return the thread limit for this process's user, after giving a process of root another real
+    user ID.
 
-    The kernel exempts root, judged by the real user ID. The new ID belongs to no other process. The effective user ID, with which files are
-    opened, stays.
+    The kernel exempts root, judged by the real user ID. The new ID belongs to no other process. The
+    effective user ID, with which files are opened, stays.
     """
     return MOST_THREADS if _take_user() else _threads_of_machine() + _SLACK
 
@@ -47,4 +52,8 @@ def too_many_threads(process: int) -> str | None:
         threads = os.stat(f"/proc/{process}/task").st_nlink - 2
     except OSError:  # it has ended, or this platform has no such folder
         return None
-    return f"started {threads:,} threads, where {MOST_THREADS:,} are allowed" if threads > MOST_THREADS else None
+    return (
+        f"started {threads:,} threads, where {MOST_THREADS:,} are allowed"
+        if threads > MOST_THREADS
+        else None
+    )

@@ -15,7 +15,9 @@ from jackfield.kernel.errors import JackfieldError
 @hookimpl
 @contextmanager
 def around(invocation: Invocation, meta: Meta) -> Iterator[None]:
-    """Print action, outcome and duration of an invocation. Error messages go only to the log, which redacts them."""
+    """Print action, outcome and duration of an invocation. Error messages go only to the log, which
+    redacts them.
+    """
     started, outcome = time.perf_counter(), "interrupted"
     try:
         yield
@@ -25,4 +27,7 @@ def around(invocation: Invocation, meta: Meta) -> Iterator[None]:
         raise
     finally:
         milliseconds = (time.perf_counter() - started) * 1000
-        announce(f"jackfield: {invocation.connector} {invocation.action}: {outcome} in {milliseconds:.0f} ms ({meta.invocation_id})")
+        announce(
+            f"jackfield: {invocation.connector} {invocation.action}: {outcome} in "
+            f"{milliseconds:.0f} ms ({meta.invocation_id})"
+        )

@@ -1,4 +1,5 @@
-"""Webhook samples of a connector under ``jackfield dev``, sent once by the package for subscriptions.
+"""Webhook samples of a connector under ``jackfield dev``, sent once by the package for
+subscriptions.
 
 ``python -m jackfield_market.commands.dev_hooks KEY PORT`` sends them alongside the server.
 """
@@ -21,7 +22,10 @@ def main(key: str, port: int) -> None:
             return
         replay = part("webhook-samples")
         if replay is None:
-            announce("jackfield: trying webhooks needs the package jackfield-store: pip install 'jackfield[store]'")
+            announce(
+                "jackfield: trying webhooks needs the package jackfield-store: pip install "
+                "'jackfield[store]'"
+            )
             return
         try:
             replay(jackfield, key, port, announce)

@@ -1,4 +1,6 @@
-"""``jackfield new``: create the project for a new connector from templates, which are data files."""
+"""``jackfield new``: create the project for a new connector from templates, which are data
+files.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,26 @@ _CHECKED = "[tool.jackfield.check]"
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the connector's key in kebab-case, such as acme-crm; also the folder's name")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="the connector's key in kebab-case, such as acme-crm; also the folder's name",
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--python", action="store_true", help="a library of Python")
     parser.flags["--python"] = kind._group_actions[0]  # noqa: SLF001 (argparse does not return a group's options)
     for flag, about in {
-        "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "a service of AWS, with jackfield-aws (default: a sample)"},
+        "--aws": {
+            "nargs": "?",
+            "const": _SAMPLE,
+            "metavar": "SERVICE",
+            "help": "a service of AWS, with jackfield-aws (default: a sample)",
+        },
         "--http": {"action": "store_true", "help": "a REST API, with jackfield-http (default)"},
-        "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-openapi"},
+        "--openapi": {
+            "metavar": "FILE",
+            "help": "an OpenAPI document, a file or a URL, with jackfield-openapi",
+        },
     }.items():
         parser.flags[flag] = kind.add_argument(flag, **about)  # type: ignore[arg-type]
 
@@ -41,13 +55,20 @@ def _declare(parser: Parser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     if not _NAME.fullmatch(arguments.name) or len(arguments.name) > _LONGEST:
         text = f"'{arguments.name[:80]}' is not a key in kebab-case of at most {_LONGEST} letters"
-        raise UsageError(text, usage=arguments.usage, hint="Use lower-case letters, digits and single hyphens, such as acme-crm.")
+        raise UsageError(
+            text,
+            usage=arguments.usage,
+            hint="Use lower-case letters, digits and single hyphens, such as acme-crm.",
+        )
     if arguments.name in RESERVED:
         text = f"the key '{arguments.name}' is reserved for jackfield itself"
         raise UsageError(text, usage=arguments.usage, hint="Choose another one, such as acme-crm.")
     folder = Path(arguments.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidInvocation(f"'{folder}' exists and is not an empty folder", hint="Choose another name, or remove it.")
+        raise InvalidInvocation(
+            f"'{folder}' exists and is not an empty folder",
+            hint="Choose another name, or remove it.",
+        )
     words = _words(arguments.name)
     if arguments.openapi:
         code = _generate("openapi", arguments.openapi, arguments, output)
@@ -58,7 +79,11 @@ def _run(arguments: Namespace, output: Output) -> int:
         code = _generate("aws", arguments.aws, arguments, output)
         _tell_next(folder)
         return code
-    files = _write_templates(_templates("aws" if arguments.aws else "python" if arguments.python else "http"), folder, words)
+    files = _write_templates(
+        _templates("aws" if arguments.aws else "python" if arguments.python else "http"),
+        folder,
+        words,
+    )
     from jackfield_market.testing.grading import write_manifest
 
     files.append(write_manifest(folder))
@@ -69,19 +94,28 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 def _tell_next(folder: Path) -> None:
     report = folder / "openapi.report.json"
-    first = f"read {report}, which says what was left out or assumed; then " if report.is_file() else ""
-    sys.stderr.write(f"jackfield new: next {first}'pip install --editable {folder}', then 'jackfield check {folder} --format lines'\n")
+    first = (
+        f"read {report}, which says what was left out or assumed; then " if report.is_file() else ""
+    )
+    sys.stderr.write(
+        f"jackfield new: next {first}'pip install --editable {folder}', then 'jackfield check "
+        f"{folder} --format lines'\n"
+    )
 
 
 def _generate(kind: str, source: str, arguments: Namespace, output: Output) -> int:
-    """Generate the project from a description of a service by the command ``generate KIND``, and return the exit code.
+    """Generate the project from a description of a service by the command ``generate KIND``, and
+    return the exit code.
 
     :raises InvalidInvocation: if no installed package has that command.
     """
     found = plugged().get(f"generate.{kind}")
     command = None if found is None else load_plugged(found)
     if not callable(command):
-        raise InvalidInvocation(f"no installed package generates it: 'generate {kind}' is missing", hint=f"Install jackfield-{kind}.")
+        raise InvalidInvocation(
+            f"no installed package generates it: 'generate {kind}' is missing",
+            hint=f"Install jackfield-{kind}.",
+        )
     key = arguments.name
     given = [source, "--key", key, "--connector-version", "0.1.0", "--out", key]
     with redirect_stdout(output.stream):
@@ -89,7 +123,9 @@ def _generate(kind: str, source: str, arguments: Namespace, output: Output) -> i
 
 
 def _checked(folder: Path) -> dict[str, str]:
-    """Return the settings of ``jackfield check`` that the generator has written into pyproject.toml."""
+    """Return the settings of ``jackfield check`` that the generator has written into
+    pyproject.toml.
+    """
     text = (folder / "pyproject.toml").read_text(encoding="utf-8")
     _, section, rest = text.partition(_CHECKED)
     return {"check": section + rest}
@@ -102,10 +138,20 @@ def _templates(kind: str) -> Path:
     """
     if kind == "python":
         return Path(__file__).parent / "templates" / kind
-    found = next((folder for package in package_folders() if (folder := Path(package, "templates", kind)).is_dir()), None)
+    found = next(
+        (
+            folder
+            for package in package_folders()
+            if (folder := Path(package, "templates", kind)).is_dir()
+        ),
+        None,
+    )
     if found is not None:
         return found
-    raise InvalidInvocation(f"no installed package has templates for '{kind}'", hint=f"Install jackfield-{kind}, or use --python.")
+    raise InvalidInvocation(
+        f"no installed package has templates for '{kind}'",
+        hint=f"Install jackfield-{kind}, or use --python.",
+    )
 
 
 def _words(key: str) -> Mapping[str, str]:
@@ -123,7 +169,12 @@ def _words(key: str) -> Mapping[str, str]:
 def _write_templates(templates: Path, folder: Path, words: Mapping[str, str]) -> list[str]:
     written = []
     for template in _files(templates):
-        name = _filled(str(template.relative_to(templates)).removesuffix(_SUFFIX).replace("__package__", "{{package}}"), words)
+        name = _filled(
+            str(template.relative_to(templates))
+            .removesuffix(_SUFFIX)
+            .replace("__package__", "{{package}}"),
+            words,
+        )
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")

@@ -16,9 +16,17 @@ _SHELF = Path("shelf")
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("connector", metavar="CONNECTOR", help="the key of an installed connector without code, such as airtable")
-    parser.add_argument("--type", metavar="KEY", help="the connection type to try (default: the simplest)")
-    parser.add_argument("--action", metavar="KEY", help="the action to call (default: a list, or another read)")
+    parser.add_argument(
+        "connector",
+        metavar="CONNECTOR",
+        help="the key of an installed connector without code, such as airtable",
+    )
+    parser.add_argument(
+        "--type", metavar="KEY", help="the connection type to try (default: the simplest)"
+    )
+    parser.add_argument(
+        "--action", metavar="KEY", help="the action to call (default: a list, or another read)"
+    )
 
 
 def _run(arguments: Namespace, output: Output) -> int:
@@ -32,7 +40,8 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _installed(key: str) -> Manifest:
     """Return the manifest of an installed connector.
 
-    :raises UnknownConnector: if it is not installed; the hint says how to install it, also from a shelf in the current folder.
+    :raises UnknownConnector: if it is not installed; the hint says how to install it, also from a
+        shelf in the current folder.
     """
     try:
         return Catalog.installed().find(key)
@@ -43,10 +52,22 @@ def _installed(key: str) -> Manifest:
         if any((_SHELF / "build" / "dist").glob(wheel)):
             error.hint = f"Its wheel is built: 'pip install {_SHELF}/build/dist/{wheel}'."
         elif (_SHELF / "services" / f"{key}.yaml").is_file():
-            error.hint = f"It is on the shelf: 'jackfield shelf build {key} --pack', then 'pip install {_SHELF}/build/dist/{wheel}'."
+            error.hint = (
+                f"It is on the shelf: 'jackfield shelf build {key} --pack', then 'pip "
+                f"install {_SHELF}/build/dist/{wheel}'."
+            )
         elif "did you mean" not in error.message:
-            error.hint = f"Install it first: 'jackfield install {key[:80]} --from CATALOGUE', or 'pip install' of its wheel."
+            error.hint = (
+                f"Install it first: 'jackfield install {key[:80]} --from CATALOGUE', or 'pip "
+                "install' of its wheel."
+            )
         raise
 
 
-VERBS = {"": Verb("Call an installed connector without an account, against a fake of its provider.", _declare, _run)}
+VERBS = {
+    "": Verb(
+        "Call an installed connector without an account, against a fake of its provider.",
+        _declare,
+        _run,
+    )
+}

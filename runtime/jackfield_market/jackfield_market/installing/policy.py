@@ -1,4 +1,6 @@
-"""Operator's policy: which connectors may be installed, and where their dependencies may come from."""
+"""Operator's policy: which connectors may be installed, and where their dependencies may come
+from.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _CHANGE = "Choose another connector, or change the policy file."
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules for installations; None allows everything. Lists hold exact values, permissions also patterns with ``*``."""
+    """Rules for installations; None allows everything. Lists hold exact values, permissions also
+    patterns with ``*``.
+    """
 
     path: str = ""
     minimum_grade: str | None = None
@@ -53,7 +57,8 @@ class Policy:
     def check(self, release: Release) -> None:
         """Check a release by the statements of the signed metadata.
 
-        :raises NotInstalled: if the policy forbids the release; the error names the first member that forbids it.
+        :raises NotInstalled: if the policy forbids the release; the error names the first member
+            that forbids it.
         """
         name, data = f"'{release.key}' {release.version}", release.data
         if self.connectors is not None and not _fits(release.key, self.connectors):
@@ -61,24 +66,43 @@ class Policy:
         key_id = str(release.publisher["keyId"])
         if self.publishers is not None and key_id not in self.publishers:
             raise self._refusal(
-                f"{name} is published by '{release.publisher['publisher']}' ({key_id}), which is not among its 'publishers'"
+                f"{name} is published by '{release.publisher['publisher']}' ({key_id}), which is "
+                "not among its 'publishers'"
             )
         if self.licences is not None and data.get("licence") not in self.licences:
-            raise self._refusal(f"{name} has the licence {data.get('licence') or 'none'}, which is not among its 'licences'")
+            raise self._refusal(
+                f"{name} has the licence {data.get('licence') or 'none'}, which is not among its "
+                "'licences'"
+            )
         grade = data.get("grade")
         if self.minimum_grade is not None and _rank(grade) < _rank(self.minimum_grade):
-            raise self._refusal(f"{name} has the grade {grade or 'none'}; its 'minimumGrade' is {self.minimum_grade}")
-        excess = next((host for host in data.get("hosts", ()) if self.hosts is not None and not _fits(host, self.hosts)), None)
+            raise self._refusal(
+                f"{name} has the grade {grade or 'none'}; its 'minimumGrade' is "
+                f"{self.minimum_grade}"
+            )
+        excess = next(
+            (
+                host
+                for host in data.get("hosts", ())
+                if self.hosts is not None and not _fits(host, self.hosts)
+            ),
+            None,
+        )
         if excess is not None:
             raise self._refusal(f"{name} connects to {excess}, which is not among its 'hosts'")
         if self.permissions is not None:
             self._check_permissions(name, data.get("permissions", {}), self.permissions)
 
-    def _check_permissions(self, name: str, wanted: Mapping[str, Sequence[str]], allowed: Mapping[str, Sequence[str]]) -> None:
+    def _check_permissions(
+        self, name: str, wanted: Mapping[str, Sequence[str]], allowed: Mapping[str, Sequence[str]]
+    ) -> None:
         for system, permissions in wanted.items():
             excess = [item for item in permissions if not _fits(item, allowed.get(system, ()))]
             if excess:
-                raise self._refusal(f"{name} needs the permission {excess[0]} ({system}), which its 'permissions' do not allow")
+                raise self._refusal(
+                    f"{name} needs the permission {excess[0]} ({system}), which its "
+                    "'permissions' do not allow"
+                )
 
     def _refusal(self, reason: str) -> NotInstalled:
         return NotInstalled("policy", f"the policy '{self.path}' forbids it: {reason}", _CHANGE)
@@ -109,7 +133,8 @@ MEMBERS = {
 def read_policy(home: str, path: str | None) -> Policy:
     """Read the policy at ``path``, else the data folder's, else allow everything.
 
-    :raises InvalidInvocation: if it cannot be read or is not valid: a policy with a fault never counts as no policy.
+    :raises InvalidInvocation: if it cannot be read or is not valid: a policy with a fault never
+        counts as no policy.
     """
     if path is None:
         path = os.path.join(home, FILE)
@@ -125,7 +150,9 @@ def read_policy(home: str, path: str | None) -> Policy:
     for name, value in data.items():
         _check_kind(path, name, value)
     folder = os.path.dirname(os.path.abspath(path))
-    links = tuple(os.path.join(folder, os.path.expanduser(link)) for link in data.pop("findLinks", ()))
+    links = tuple(
+        os.path.join(folder, os.path.expanduser(link)) for link in data.pop("findLinks", ())
+    )
     return Policy(path, find_links=links, **{MEMBERS[name]: value for name, value in data.items()})
 
 
@@ -149,5 +176,6 @@ def _strings(value: object) -> bool:
 
 def _invalid(path: str, reason: str) -> InvalidInvocation:
     return InvalidInvocation(
-        f"the policy '{path}' is not valid: {reason}", hint="See 'Operating installed connectors' in the documentation."
+        f"the policy '{path}' is not valid: {reason}",
+        hint="See 'Operating installed connectors' in the documentation.",
     )

@@ -1,6 +1,8 @@
-"""Installed connectors of a data folder: their receipts, the index that the catalog reads, and a lock for one writer at a time.
+"""Installed connectors of a data folder: their receipts, the index that the catalog reads, and a
+lock for one writer at a time.
 
-An installation is built next to its place and renamed, so that other processes see all of it or nothing.
+An installation is built next to its place and renamed, so that other processes see all of it or
+nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from jackfield.catalog.discovery import RECEIPT
-from jackfield.catalog.installations import FOLDER, INDEX, REVOKED, index, read_receipts, read_revocations
+from jackfield.catalog.installations import (
+    FOLDER,
+    INDEX,
+    REVOKED,
+    index,
+    read_receipts,
+    read_revocations,
+)
 from jackfield.kernel.durable import sync
 from jackfield.kernel.errors import Conflict, InvalidInvocation
 from jackfield.kernel.failures import OnFailure
@@ -32,7 +41,9 @@ _STEP = 0.1
 
 
 class Installed:
-    """Installed connectors of the data folder ``home``. Make changes within ``with installed.exclusive():``."""
+    """Installed connectors of the data folder ``home``. Make changes within ``with
+    installed.exclusive():``.
+    """
 
     def __init__(self, home: str) -> None:
         self.home = home
@@ -49,7 +60,9 @@ class Installed:
             yield
 
     def receipts(self) -> list[dict[str, Any]]:
-        """Return the receipts of all installed versions. A version with a damaged receipt counts as not installed."""
+        """Return the receipts of all installed versions. A version with a damaged receipt counts as
+        not installed.
+        """
         return [receipt for receipt in read_receipts(self.folder) if _is_whole(receipt)]
 
     def of(self, key: str) -> list[dict[str, Any]]:
@@ -63,18 +76,22 @@ class Installed:
             with open(os.path.join(self.folder, INDEX), encoding="utf-8") as file:
                 connectors = json.load(file)["connectors"]
             return {key: row["pinned"] for key, row in connectors.items() if "pinned" in row}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a damaged index has no pins
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # a damaged index has no pins
             return {}
 
     def index(self) -> bytes:
-        """Return the index file's content, which each installation writes anew; empty if the file cannot be read."""
+        """Return the index file's content, which each installation writes anew; empty if the file
+        cannot be read.
+        """
         try:
             return Path(self.folder, INDEX).read_bytes()
         except OSError:
             return b""
 
     def place(self, key: str, version: str, build: Callable[[str], Mapping[str, Any]]) -> str:
-        """Install a version: ``build`` fills an empty folder and returns its receipt. Return the folder of the version.
+        """Install a version: ``build`` fills an empty folder and returns its receipt. Return the
+        folder of the version.
 
         :raises InvalidInvocation: if a symbolic link is in its place.
         """
@@ -114,25 +131,35 @@ class Installed:
         """Record the revocations of installed connectors. Return the new revocations."""
         known = read_revocations(self.folder)
         if rows != known:
-            write_file(os.path.join(self.folder, REVOKED), json.dumps({"revoked": rows}, indent=1).encode())
+            write_file(
+                os.path.join(self.folder, REVOKED), json.dumps({"revoked": rows}, indent=1).encode()
+            )
         named = {(row["connector"], row["version"], row["keyId"]) for row in known}
-        return [row for row in rows if (row["connector"], row["version"], row["keyId"]) not in named]
+        return [
+            row for row in rows if (row["connector"], row["version"], row["keyId"]) not in named
+        ]
 
     def _own(self, key: str, version: str) -> str:
-        """Return the folder of a connector. Through a symbolic link, changes would reach files that are not jackfield's.
+        """Return the folder of a connector. Through a symbolic link, changes would reach files that
+        are not jackfield's.
 
         :raises InvalidInvocation: if the folder, or its version's folder, is a symbolic link.
         """
         parent = os.path.join(self.folder, key)
         for path in (parent, os.path.join(parent, version)):
             if os.path.islink(path):
-                raise InvalidInvocation(f"'{path}' is a symbolic link", hint="Look where it leads, remove it, and try again.")
+                raise InvalidInvocation(
+                    f"'{path}' is a symbolic link",
+                    hint="Look where it leads, remove it, and try again.",
+                )
         return parent
 
     def _sweep(self) -> None:
         for key in os.listdir(self.folder):
             parent = os.path.join(self.folder, key)
-            for name in os.listdir(parent) if os.path.isdir(parent) and not os.path.islink(parent) else ():
+            for name in (
+                os.listdir(parent) if os.path.isdir(parent) and not os.path.islink(parent) else ()
+            ):
                 if name.startswith(".") and name.endswith(_PART):
                     shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
 
@@ -145,13 +172,17 @@ def _is_whole(receipt: Mapping[str, Any]) -> bool:
     if not all(isinstance(receipt.get(name), kind) for name, kind in _MEMBERS.items()):
         return False
     publisher, source = receipt["publisher"], receipt["source"]
-    texts = [*(publisher.get(name) for name in ("publisher", "keyId")), *(source.get(name) for name in ("url", "rootSha256"))]
+    texts = [
+        *(publisher.get(name) for name in ("publisher", "keyId")),
+        *(source.get(name) for name in ("url", "rootSha256")),
+    ]
     return all(isinstance(text, str) for text in texts)
 
 
 @contextmanager
 def one_writer(folder: str, name: str) -> Iterator[None]:
-    """Create ``folder``, and hold the lock file ``name`` in it. Threads exclude each other as processes do.
+    """Create ``folder``, and hold the lock file ``name`` in it. Threads exclude each other as
+    processes do.
 
     :raises Conflict: if another writer holds it for longer than a minute.
     :raises InvalidInvocation: if the folder cannot be written.
@@ -160,7 +191,9 @@ def one_writer(folder: str, name: str) -> Iterator[None]:
         os.makedirs(folder, exist_ok=True)
         handle = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise InvalidInvocation(f"the folder '{folder}' cannot be written: {error.strerror}", hint="Set JACKFIELD_HOME.") from None
+        raise InvalidInvocation(
+            f"the folder '{folder}' cannot be written: {error.strerror}", hint="Set JACKFIELD_HOME."
+        ) from None
     try:
         _lock(handle, folder)
         yield
@@ -177,7 +210,10 @@ def _lock(handle: int, folder: str) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if time.monotonic() > until:
-                raise Conflict(f"another process has been changing '{folder}' for a minute", hint="Try again when it has ended.") from None
+                raise Conflict(
+                    f"another process has been changing '{folder}' for a minute",
+                    hint="Try again when it has ended.",
+                ) from None
             time.sleep(_STEP)
         else:
             return

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 def manifest_of(installed: Installed, receipt: Mapping[str, Any]) -> Manifest:
     """Return the manifest of an installed version."""
     package = str(receipt["entryPoint"]).partition(":")[0].partition(".")[0]
-    return read_described(os.path.join(installed.folder, receipt["key"], receipt["version"], SITE, package, "connector.json"))
+    return read_described(
+        os.path.join(
+            installed.folder, receipt["key"], receipt["version"], SITE, package, "connector.json"
+        )
+    )
 
 
 def newer(installer: Installer, current: Mapping[str, Any], wanted: Wanted) -> Release | None:
@@ -35,17 +39,38 @@ def newer(installer: Installer, current: Mapping[str, Any], wanted: Wanted) -> R
     return release if Version(release.version) > Version(current["version"]) else None
 
 
-def upgrade(installer: Installer, current: Mapping[str, Any], release: Release, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
-    """Install a newer release alongside the current one, unless it breaks callers. Return the changes, and ``error`` if it was refused."""
-    row: dict[str, Any] = {"connector": current["key"], "from": current["version"], "to": release.version}
+def upgrade(
+    installer: Installer,
+    current: Mapping[str, Any],
+    release: Release,
+    *,
+    breaking: bool,
+    dry_run: bool,
+) -> dict[str, Any]:
+    """Install a newer release alongside the current one, unless it breaks callers. Return the
+    changes, and ``error`` if it was refused.
+    """
+    row: dict[str, Any] = {
+        "connector": current["key"],
+        "from": current["version"],
+        "to": release.version,
+    }
     try:
         installer.check(release)
         wheel, _ = installer.verified(release)
         found = compare(manifest_of(installer.installed, current), wheel.manifest)
         row |= {"level": found.level, "changes": [change.to_json() for change in found.changes]}
         if found.level == "breaking" and not breaking:
-            message = f"the upgrade of '{current['key']}' from {current['version']} to {release.version} breaks callers"
-            raise NotInstalled("breaking", message, "Read the changes; then repeat with --allow-breaking. Callers may ask for the old one.")
+            message = (
+                f"the upgrade of '{current['key']}' from {current['version']} to "
+                f"{release.version} breaks callers"
+            )
+            raise NotInstalled(
+                "breaking",
+                message,
+                "Read the changes; then repeat with --allow-breaking. Callers may ask for the "
+                "old one.",
+            )
         if not dry_run:
             installer.install(release)
     except JackfieldError as error:

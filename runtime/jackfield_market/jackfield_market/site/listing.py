@@ -1,4 +1,6 @@
-"""Parts of pages from a manifest's ``listing``: everyday tasks, the connector's proof, the provider's demands on applications."""
+"""Parts of pages from a manifest's ``listing``: everyday tasks, the connector's proof, the
+provider's demands on applications.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ def proof(raw: Json) -> Node:
 def review(raw: Json) -> Node:
     """Return the provider's demands on applications; None if the manifest states no demands."""
     found = review_of(raw)
-    return [h.span("needs an app review", class_="badge"), " ", line(found)] if found is not None else None
+    return (
+        [h.span("needs an app review", class_="badge"), " ", line(found)]
+        if found is not None
+        else None
+    )
 
 
 def tasks(raw: Json) -> list[Node] | None:
@@ -43,27 +49,50 @@ def tasks(raw: Json) -> list[Node] | None:
     found = tasks_of(raw)
     if not found:
         return None
-    return [h.h2("Tasks"), h.ul([h.li(h.a(words, href=f"#action-{quote(action)}")) for words, action in found.items()])]
+    return [
+        h.h2("Tasks"),
+        h.ul(
+            [h.li(h.a(words, href=f"#action-{quote(action)}")) for words, action in found.items()]
+        ),
+    ]
 
 
 def facts(raw: Json) -> list[Node] | None:
-    """Return the section with the manifest's facts about the provider, seen on its pages or not; None if the manifest states no proof."""
+    """Return the section with the manifest's facts about the provider, seen on its pages or not;
+    None if the manifest states no proof.
+    """
     found = proof_of(raw)
     if not found:
         return None
-    seen = [h.li(line(row.get("about")), ": ", link(row.get("url"), "seen"), f" on {row.get('on')}") for row in found["facts"][:_FACTS]]
-    known = [h.li(line(text), ": ", h.strong("not seen on a page of the provider")) for text in found["known"][:_FACTS]]
+    seen = [
+        h.li(line(row.get("about")), ": ", link(row.get("url"), "seen"), f" on {row.get('on')}")
+        for row in found["facts"][:_FACTS]
+    ]
+    known = [
+        h.li(line(text), ": ", h.strong("not seen on a page of the provider"))
+        for text in found["known"][:_FACTS]
+    ]
     unnamed = no_account_of(raw)
-    more = [h.li("Connections do not name their account: ", line(unnamed))] if unnamed is not None else []
+    more = (
+        [h.li("Connections do not name their account: ", line(unnamed))]
+        if unnamed is not None
+        else []
+    )
     return [
         h.h2("What it says about the provider", id="facts"),
         h.ul(seen, known, more) if seen or known or more else None,
-        h.p("This connector is not made or endorsed by the provider. Names in it belong to their owners.", class_="soft"),
+        h.p(
+            "This connector is not made or endorsed by the provider. Names in it belong to their "
+            "owners.",
+            class_="soft",
+        ),
     ]
 
 
 def entry(found: Json | None) -> Markup | None:
-    """Return the further lines of a list's entry; None without a listing. ``found`` is the listing in the row of a release."""
+    """Return the further lines of a list's entry; None without a listing. ``found`` is the listing
+    in the row of a release.
+    """
     if not found:
         return None
     return h.div(
@@ -76,6 +105,10 @@ def entry(found: Json | None) -> Markup | None:
 
 def text_of(found: Json) -> str:
     """Return sign-ins, triggers and tier of the proof as one line."""
-    named = [f"{noun}: {', '.join(found[name])}" for name, noun in (("signIns", "Sign-in"), ("triggers", "Triggers")) if found.get(name)]
+    named = [
+        f"{noun}: {', '.join(found[name])}"
+        for name, noun in (("signIns", "Sign-in"), ("triggers", "Triggers"))
+        if found.get(name)
+    ]
     parts = [*named, found.get("proof", "")]
     return " · ".join(part for part in parts if part)

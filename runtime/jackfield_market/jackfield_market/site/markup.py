@@ -1,5 +1,5 @@
-"""Parts of the pages of a catalogue. Strangers wrote their texts, so invisible characters are removed before ``kernel.markup`` renders
-them.
+"""Parts of the pages of a catalogue. Strangers wrote their texts, so invisible characters are
+removed before ``kernel.markup`` renders them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from jackfield.kernel import markup
 from jackfield.kernel.hidden import without_hidden
 from jackfield.kernel.markup import Markup, Node, Tags
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; base-uri "
+    "'none'; form-action 'none'"
+)
 """Content security policy of every page: its own style and scripts, and images within the page."""
 _FOOTER = "Signed catalogue of connectors for jackfield. This page quotes the packages; "
 _KEPT = "\n\t\u200c\u200d"
@@ -20,7 +23,9 @@ _LONGEST = 100_000
 
 
 def clean(text: object) -> str:
-    """Return a text without invisible characters, such as control characters and characters that change the direction of text."""
+    """Return a text without invisible characters, such as control characters and characters that
+    change the direction of text.
+    """
     return without_hidden(str(text)[:_LONGEST], _KEPT)
 
 
@@ -51,9 +56,16 @@ def link(url: object, label: str) -> Markup | None:
     return h.a(label, rel="noreferrer noopener nofollow", href=str(url)) if safe else None
 
 
-def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node) -> Markup:
+def table(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node
+) -> Markup:
     """Render a table, or ``empty`` if it has no rows. The first cell heads its row."""
-    return markup.table(clean(caption), columns, ([h.join([cell]) for cell in row] for row in rows), empty=h.join([empty]))
+    return markup.table(
+        clean(caption),
+        columns,
+        ([h.join([cell]) for cell in row] for row in rows),
+        empty=h.join([empty]),
+    )
 
 
 def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
@@ -73,8 +85,10 @@ def page(title: str, root: str, *content: Node) -> str:
         h.link(rel="stylesheet", href=f"{root}assets/catalogue.css"),
     )
     links = h.header(
-        h.a("Connectors", href=f"{root}index.html"), h.a("Publishers", href=f"{root}publishers/index.html"), class_="site"
-    )  # fmt: skip
+        h.a("Connectors", href=f"{root}index.html"),
+        h.a("Publishers", href=f"{root}publishers/index.html"),
+        class_="site",
+    )
     body = h.body(
         h.a("Skip to the content", class_="skip", href="#main"),
         links,

@@ -1,7 +1,8 @@
-"""Pages of a catalogue for people: lists of connectors with search, a page per connector, and the publishers.
+"""Pages of a catalogue for people: lists of connectors with search, a page per connector, and the
+publishers.
 
-Pages load nothing from other hosts, work from a disk, and list everything without scripts. Text of manifests comes from strangers: see
-``jackfield_market.site.markup``.
+Pages load nothing from other hosts, work from a disk, and list everything without scripts. Text of
+manifests comes from strangers: see ``jackfield_market.site.markup``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from jackfield_market.registry import CONNECTORS
 from jackfield_market.releases import ICONS
 from jackfield_market.site import listing, reports, schema_table
 from jackfield_market.site.markup import codes, document, h, line, link, page, table, terms
-from jackfield_market.site.search_index import about, categories_of, first_line, needs_review, title_of
+from jackfield_market.site.search_index import (
+    about,
+    categories_of,
+    first_line,
+    needs_review,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
@@ -78,29 +85,44 @@ def assets() -> dict[str, bytes]:
 
 
 def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
-    """Return the pages of the list by path, from the start page on; ``shelves`` are sorted by title."""
+    """Return the pages of the list by path, from the start page on; ``shelves`` are sorted by
+    title.
+    """
     parts = [shelves[at : at + _LISTED] for at in range(0, len(shelves), _LISTED)] or [[]]
     filters = _filters(Counter(name for one in shelves for name in categories_of(one)))
     if any(needs_review(one) for one in shelves):
         box = h.input(type="checkbox", id="review", autocomplete="off", aria_controls="results")
         filters = [*filters, h.label(box, " Without an app review only", class_="choice")]
-    return {_list_path(number): _list(part, number, len(parts), len(shelves), filters) for number, part in enumerate(parts, start=1)}
+    return {
+        _list_path(number): _list(part, number, len(parts), len(shelves), filters)
+        for number, part in enumerate(parts, start=1)
+    }
 
 
 def _filters(counts: Mapping[str, int]) -> list[Node]:
-    """Return the choice of a category next to the search, which the script displays; empty without categories."""
+    """Return the choice of a category next to the search, which the script displays; empty without
+    categories.
+    """
     if not counts:
         return []
     names = sorted(counts, key=str.casefold)[:_CATEGORIES]
-    choices = [h.option("All categories", value=""), *(h.option(f"{name} ({counts[name]:,})", value=name) for name in names)]
-    return [h.label("Category", for_="category"), h.select(choices, id="category", autocomplete="off", aria_controls="results")]
+    choices = [
+        h.option("All categories", value=""),
+        *(h.option(f"{name} ({counts[name]:,})", value=name) for name in names),
+    ]
+    return [
+        h.label("Category", for_="category"),
+        h.select(choices, id="category", autocomplete="off", aria_controls="results"),
+    ]
 
 
 def _list_path(number: int) -> str:
     return "index.html" if number == 1 else f"list/{number}.html"
 
 
-def _list(part: Sequence[Shelved], number: int, count: int, total: int, filters: Sequence[Node]) -> str:
+def _list(
+    part: Sequence[Shelved], number: int, count: int, total: int, filters: Sequence[Node]
+) -> str:
     root = "" if number == 1 else "../"
     title = f"Connectors (page {number} of {count})" if count > 1 else "Connectors"
     noun = "connector" if total == 1 else "connectors"
@@ -109,7 +131,14 @@ def _list(part: Sequence[Shelved], number: int, count: int, total: int, filters:
         title,
         root,
         h.h1(title),
-        h.div(h.label("Search connectors and actions", for_="words"), words, filters, class_="search", role="search", hidden=True),
+        h.div(
+            h.label("Search connectors and actions", for_="words"),
+            words,
+            filters,
+            class_="search",
+            role="search",
+            hidden=True,
+        ),
         h.p(id="status", role="status"),
         h.ul(class_="list", id="results", hidden=True),
         h.div(
@@ -142,14 +171,19 @@ def _pages(number: int, count: int, root: str) -> Markup | None:
     if count == 1:
         return None
     links = [
-        h.span(one, aria_current="page") if one == number else h.a(one, href=f"{root}{_list_path(one)}") for one in range(1, count + 1)
-    ]  # fmt: skip
+        h.span(one, aria_current="page")
+        if one == number
+        else h.a(one, href=f"{root}{_list_path(one)}")
+        for one in range(1, count + 1)
+    ]
     return h.nav(links, class_="pages", aria_label="Pages of the list")
 
 
 def publishers(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the page of all publishers; ``rows`` come from ``publishers.json``."""
-    cells = [_publisher(row) for row in sorted(rows, key=lambda row: (row["publisher"], row["since"]))]
+    cells = [
+        _publisher(row) for row in sorted(rows, key=lambda row: (row["publisher"], row["since"]))
+    ]
     columns = ("Publisher", "Fingerprint of the key", "Status", "Connectors")
     return page(
         "Publishers",
@@ -162,9 +196,16 @@ def publishers(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _publisher(row: Mapping[str, Any]) -> Sequence[Node]:
     reason = f": {row['reason']}" if row.get("reason") else ""
-    ended = [" ", h.span(f"since {row['endedAt']}{reason}", class_="breaking")] if "endedAt" in row else None
+    ended = (
+        [" ", h.span(f"since {row['endedAt']}{reason}", class_="breaking")]
+        if "endedAt" in row
+        else None
+    )
     status = [row["status"], ended, h.br(), h.small(f"first published {row['since']}")]
-    links = [[", " if place else None, h.a(key, href=f"../{path_of(key)}")] for place, key in enumerate(row["connectors"])]
+    links = [
+        [", " if place else None, h.a(key, href=f"../{path_of(key)}")]
+        for place, key in enumerate(row["connectors"])
+    ]
     return row["publisher"], h.code(fingerprint(row["keyId"])), status, links
 
 
@@ -180,8 +221,16 @@ def withdrawn(shelved: Shelved) -> str:
     return page(data["title"], "../../", *about_it, h.h2("Versions"), _versions(shelved, {}))
 
 
-def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step], report: VersionReport | None) -> str:
-    """Return the page of a connector; ``manifest`` is the newest release's, ``steps`` are by version."""
+def connector(
+    shelved: Shelved,
+    manifest: Manifest,
+    package: Package,
+    steps: Mapping[str, Step],
+    report: VersionReport | None,
+) -> str:
+    """Return the page of a connector; ``manifest`` is the newest release's, ``steps`` are by
+    version.
+    """
     newest, raw = shelved.newest, completed(manifest.whole())
     return page(
         manifest.title,
@@ -201,7 +250,9 @@ def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Map
         h.h2("Actions"),
         _index(raw["actions"]),
         [_action(action) for action in raw["actions"]],
-        [h.h2("Triggers"), [_trigger(trigger) for trigger in raw["triggers"]]] if raw.get("triggers") else None,
+        [h.h2("Triggers"), [_trigger(trigger) for trigger in raw["triggers"]]]
+        if raw.get("triggers")
+        else None,
         [h.h2("Description of the package"), _readme(package)] if package.readme else None,
         listing.facts(raw),
         reports.section(report) if report else None,
@@ -215,33 +266,55 @@ def _warning(shelved: Shelved) -> Markup | None:
         return None
     names = ", ".join(release.version for release in shelved.revoked)
     rest = "" if shelved.releases else " No version is offered."
-    return h.p(f"Withdrawn because the key that signed them was revoked: {names}.{rest}", class_="warning", role="note")
+    return h.p(
+        f"Withdrawn because the key that signed them was revoked: {names}.{rest}",
+        class_="warning",
+        role="note",
+    )
 
 
 def _icon(raw: Mapping[str, Any]) -> Markup | None:
-    """Return the icon as an image, in which browsers run no scripts and load nothing; None without a valid icon."""
+    """Return the icon as an image, in which browsers run no scripts and load nothing; None without
+    a valid icon.
+    """
     icon = raw.get("icon")
     shown = isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _ICON
     return h.img(class_="icon", alt="", src=icon) if shown else None
 
 
-def _facts(newest: Release, raw: Mapping[str, Any], package: Package, report: VersionReport | None) -> Markup:
+def _facts(
+    newest: Release, raw: Mapping[str, Any], package: Package, report: VersionReport | None
+) -> Markup:
     data, why = newest.data, h.a("why", href="#grade") if report else None
     return terms(
         [
             ("Connector", h.code(newest.key)),
             ("Publisher", h.a(newest.publisher["publisher"], href=f"../../{PUBLISHERS}")),
             ("Fingerprint", h.code(fingerprint(newest.publisher["keyId"]))),
-            ("Grade", [h.span(data["grade"], class_="badge"), " ", why] if "grade" in data else "not graded by this catalogue"),
+            (
+                "Grade",
+                [h.span(data["grade"], class_="badge"), " ", why]
+                if "grade" in data
+                else "not graded by this catalogue",
+            ),
             ("Proof", listing.proof(raw)),
-            ("Sign-in", ", ".join(str(row.get("title", row["key"])) for row in raw["connectionTypes"]) or None),
+            (
+                "Sign-in",
+                ", ".join(str(row.get("title", row["key"])) for row in raw["connectionTypes"])
+                or None,
+            ),
             ("App review", listing.review(raw)),
             ("Licence", data.get("licence") or "not stated"),
             ("Requires", codes(package.requires)),
             ("Python", data.get("requiresPython")),
             ("Signed", data["signedAt"]),
             ("Categories", ", ".join(map(str, data.get("categories", ())))),
-            ("Documentation", link(raw["documentationUrl"], str(raw["documentationUrl"])) if raw.get("documentationUrl") else None),
+            (
+                "Documentation",
+                link(raw["documentationUrl"], str(raw["documentationUrl"]))
+                if raw.get("documentationUrl")
+                else None,
+            ),
         ]
     )
 
@@ -251,7 +324,11 @@ def _install(newest: Release) -> list[Node]:
     ours = [f"jackfield install {newest.key} --from ", site]
     pip = ["pip install -i ", site, f"/simple {newest.name}=={newest.version}"]
     note = "With plain pip or uv, which check the hash but neither publisher nor metadata:"
-    return [_command("the command of jackfield", ours), h.p(note), _command("the command of pip", pip)]
+    return [
+        _command("the command of jackfield", ours),
+        h.p(note),
+        _command("the command of pip", pip),
+    ]
 
 
 def _command(label: str, text: Node) -> Markup:
@@ -265,9 +342,15 @@ def _permissions(newest: Release) -> Markup:
 
 
 def _hosts(newest: Release) -> Markup:
-    """Return a paragraph with the hosts that an isolated connector may reach in addition to its connection's hosts."""
+    """Return a paragraph with the hosts that an isolated connector may reach in addition to its
+    connection's hosts.
+    """
     hosts = newest.data.get("hosts", ())
-    named: Node = ["the hosts that its connection names, and ", codes(hosts)] if hosts else "only the hosts that its connection names"
+    named: Node = (
+        ["the hosts that its connection names, and ", codes(hosts)]
+        if hosts
+        else "only the hosts that its connection names"
+    )
     return h.p("Network, when installed with ", h.code("jackfield install"), ": ", named, ".")
 
 
@@ -295,8 +378,13 @@ def _anchor(action: Mapping[str, Any]) -> str:
 def _action(action: Mapping[str, Any]) -> list[Node]:
     title, effect = action["title"], action.get("effect", "write")
     permissions = enumerate((action.get("permissions") or {}).items())
-    needs = [["; " if place else "Permissions: ", f"{system}: ", codes(names)] for place, (system, names) in permissions]
-    output = schema_table.members(action["output"], f"Output of {title}", "Its members are not listed.")
+    needs = [
+        ["; " if place else "Permissions: ", f"{system}: ", codes(names)]
+        for place, (system, names) in permissions
+    ]
+    output = schema_table.members(
+        action["output"], f"Output of {title}", "Its members are not listed."
+    )
     return [
         h.h3(f"{title} ", h.code(action["key"]), id=_anchor(action)),
         h.p(line(action.get("description", ""))),
@@ -315,17 +403,27 @@ def _trigger(trigger: Mapping[str, Any]) -> list[Node]:
         h.p(line(trigger.get("description", ""))),
         h.p(h.span(kind, class_="badge"), " ", h.span(_KINDS.get(kind, ""), class_="soft")),
         schema_table.members(trigger.get("inputs", {}), f"Inputs of {title}", "It has no inputs."),
-        h.details(h.summary("Event"), schema_table.members(trigger.get("event", {}), f"Event of {title}", "Its members are not listed.")),
+        h.details(
+            h.summary("Event"),
+            schema_table.members(
+                trigger.get("event", {}), f"Event of {title}", "Its members are not listed."
+            ),
+        ),
         h.p("Types of its events: ", codes(types)) if types else None,
     ]
 
 
 def _readme(package: Package) -> Markup:
-    return document(package.readme, 3) if package.is_markdown else h.pre(package.readme, tabindex="0")
+    return (
+        document(package.readme, 3) if package.is_markdown else h.pre(package.readme, tabindex="0")
+    )
 
 
 def _versions(shelved: Shelved, steps: Mapping[str, Step]) -> list[Node]:
-    return [_version(release, steps.get(release.version), release.publisher["keyId"]) for release in reversed(shelved.all)]
+    return [
+        _version(release, steps.get(release.version), release.publisher["keyId"])
+        for release in reversed(shelved.all)
+    ]
 
 
 def _version(release: Release, step: Step | None, key_id: str) -> list[Node]:
@@ -355,6 +453,11 @@ def _changes(step: Step | None) -> Markup | None:
     if not step.changes:
         return h.p(f"Nothing that callers can see has changed since {step.since}.")
     counts = Counter(change.level for change in step.changes)
-    summary = ", ".join(f"{counts[level]} {level}" for level in ("breaking", "additive", "textual") if counts[level])
-    changes = [h.li(h.span(one.level, class_=one.level), f": {one.reason} (", h.code(one.path), ")") for one in step.changes]
+    summary = ", ".join(
+        f"{counts[level]} {level}" for level in ("breaking", "additive", "textual") if counts[level]
+    )
+    changes = [
+        h.li(h.span(one.level, class_=one.level), f": {one.reason} (", h.code(one.path), ")")
+        for one in step.changes
+    ]
     return h.details(h.summary(f"Changes since {step.since}: {summary}"), h.ul(changes))

@@ -1,4 +1,6 @@
-"""Reports of ``jackfield check`` that an operator publishes: the evidence of a grade, rule by rule."""
+"""Reports of ``jackfield check`` that an operator publishes: the evidence of a grade, rule by
+rule.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ def _report(raw: Any) -> VersionReport:
     grade = str(raw["grade"])
     if grade not in _GRADES:
         raise ValueError("no grade")
-    return VersionReport(str(raw["connector"]), str(raw["version"]), grade, tuple(map(_rule, raw.get("rules", ()))))
+    return VersionReport(
+        str(raw["connector"]), str(raw["version"]), grade, tuple(map(_rule, raw.get("rules", ())))
+    )
 
 
 def _rule(raw: Any) -> RuleResult:
@@ -89,7 +93,9 @@ def _rule(raw: Any) -> RuleResult:
 
 
 def published(site: str, key: str, version: str, grade: object) -> VersionReport | None:
-    """Return the report of a version in a site; None if it is missing, has no rules, or has another grade than the signed metadata."""
+    """Return the report of a version in a site; None if it is missing, has no rules, or has another
+    grade than the signed metadata.
+    """
     path = os.path.join(site, path_of(key, version))
     if not os.path.exists(path):
         return None
@@ -99,14 +105,18 @@ def published(site: str, key: str, version: str, grade: object) -> VersionReport
 
 def section(report: VersionReport) -> Markup:
     """Render the rules of a report by tier; a tier with a failed rule is expanded."""
-    tiers = groupby(sorted(report.rules, key=lambda rule: _GRADES.index(rule.tier)), key=lambda rule: rule.tier)
+    tiers = groupby(
+        sorted(report.rules, key=lambda rule: _GRADES.index(rule.tier)), key=lambda rule: rule.tier
+    )
     return h.section(h.h2("Grade", id="grade"), [_tier(tier, list(rules)) for tier, rules in tiers])
 
 
 def _tier(tier: str, rules: list[RuleResult]) -> Markup:
     held = sum(rule.passed for rule in rules)
     heading = h.summary(f"{tier}: {held} of {len(rules)} rules hold")
-    return h.details(heading, h.ul([h.li(*_rule_markup(rule)) for rule in rules]), open=held < len(rules))
+    return h.details(
+        heading, h.ul([h.li(*_rule_markup(rule)) for rule in rules]), open=held < len(rules)
+    )
 
 
 def _rule_markup(rule: RuleResult) -> Iterator[Markup | str]:

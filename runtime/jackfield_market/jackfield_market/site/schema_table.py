@@ -1,4 +1,6 @@
-"""Schemas of inputs, outputs and connections as tables for people: name, type with its limits, meaning."""
+"""Schemas of inputs, outputs and connections as tables for people: name, type with its limits,
+meaning.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +20,39 @@ _RANGES = (
     ("minProperties", "maxProperties", "member"),
     ("minimum", "maximum", ""),
 )
-_OTHERS = (("exclusiveMinimum", "above"), ("exclusiveMaximum", "below"), ("multipleOf", "a multiple of"), ("pattern", "pattern"))
+_OTHERS = (
+    ("exclusiveMinimum", "above"),
+    ("exclusiveMaximum", "below"),
+    ("multipleOf", "a multiple of"),
+    ("pattern", "pattern"),
+)
 
 
 def members(schema: Mapping[str, Any], label: str, nothing: str) -> Markup:
-    """Return the properties of an object schema as a table, or the text ``nothing`` if it has no properties."""
+    """Return the properties of an object schema as a table, or the text ``nothing`` if it has no
+    properties.
+    """
     properties = schema.get("properties")
     required = schema.get("required") or ()
-    shown = sorted(properties.items(), key=lambda item: item[0] not in required) if isinstance(properties, Mapping) else ()
+    shown = (
+        sorted(properties.items(), key=lambda item: item[0] not in required)
+        if isinstance(properties, Mapping)
+        else ()
+    )
     rows = [_row(name, _node(field, schema), name in required, schema) for name, field in shown]
     return table(label, ("Name", "Type", "Meaning"), rows, empty=nothing)
 
 
-def _row(name: str, field: Mapping[str, Any], required: bool, root: Mapping[str, Any]) -> Sequence[Node]:
+def _row(
+    name: str, field: Mapping[str, Any], required: bool, root: Mapping[str, Any]
+) -> Sequence[Node]:
     kind = [_kind(field, root, 0), [[h.br(), h.small(limit)] for limit in _limits(field, root)]]
     title, about = field.get("title"), field.get("description")
-    meaning = [h.strong(title) if title else None, h.br() if title and about else None, line(about) if about else None]
+    meaning = [
+        h.strong(title) if title else None,
+        h.br() if title and about else None,
+        line(about) if about else None,
+    ]
     return [h.code(name), " ", h.small("required" if required else "optional")], kind, meaning
 
 
@@ -43,7 +62,11 @@ def _node(field: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     name = str(node.get("$ref", "")).removeprefix("#/$defs/")
     defined = root.get("$defs")
     target = defined.get(name) if isinstance(defined, Mapping) else None
-    return {**target, **{key: value for key, value in node.items() if key != "$ref"}} if isinstance(target, Mapping) else node
+    return (
+        {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        if isinstance(target, Mapping)
+        else node
+    )
 
 
 def _kind(field: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
@@ -54,7 +77,9 @@ def _kind(field: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
     for word in ("anyOf", "oneOf"):
         branches = field.get(word)
         if isinstance(branches, Sequence) and "type" not in field:
-            found = dict.fromkeys(_kind(_node(branch, root), root, depth + 1) for branch in branches)
+            found = dict.fromkeys(
+                _kind(_node(branch, root), root, depth + 1) for branch in branches
+            )
             return " or ".join(found) or "value"
     stated = field.get("type", "value")
     kinds = [str(kind) for kind in stated] if isinstance(stated, list) else [str(stated)]
@@ -95,7 +120,13 @@ def _limits(field: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
 def _range(least: Any, most: Any, noun: str) -> str:
     if least is None and most is None:
         return ""
-    words = f"{least} to {most}" if least is not None and most is not None else f"at least {least}" if most is None else f"at most {most}"
+    words = (
+        f"{least} to {most}"
+        if least is not None and most is not None
+        else f"at least {least}"
+        if most is None
+        else f"at most {most}"
+    )
     number = most if most is not None else least
     return words if not noun else f"{words} {noun}{'' if number == 1 else 's'}"
 

@@ -1,4 +1,6 @@
-"""Search index of a catalogue's start page: JSON in a script, since browsers refuse to load JSON files into a page from a disk."""
+"""Search index of a catalogue's start page: JSON in a script, since browsers refuse to load JSON
+files into a page from a disk.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,14 @@ _TEXT = 160
 _TITLE = 100
 _CATEGORY = 60
 _WORDS = 8_000
-"""Maximum length of the search words of one connector, in characters, so that no connector makes the index too large."""
+"""Maximum length of the search words of one connector, in characters, so that no connector makes
+the index too large.
+"""
 
 
 def render(shelves: Iterable[Shelved]) -> str:
-    """Return the script with one row per connector: key, title, summary, description, search words, categories, icon and facts of its
-    listing.
+    """Return the script with one row per connector: key, title, summary, description, search words,
+    categories, icon and facts of its listing.
     """
     rows = ",\n".join(json.dumps(_row(shelved), ensure_ascii=False) for shelved in shelves)
     return f"catalogueIndex([\n{rows}\n]);\n"
@@ -30,8 +34,19 @@ def _row(shelved: Shelved) -> list[str | list[str] | bool]:
     data, named = newest.data, [*newest.data["actions"], *newest.data.get("triggers", ())]
     listed = data.get("listing", {})
     tasks = listed.get("tasks", ())
-    texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()), *tasks)
-    found = clean(" ".join([*map(str, texts), *(f"{one['key']} {one['title']}" for one in named)])).lower().split()
+    texts = (
+        newest.key,
+        data["title"],
+        newest.publisher["publisher"],
+        data["description"],
+        *data.get("categories", ()),
+        *tasks,
+    )
+    found = (
+        clean(" ".join([*map(str, texts), *(f"{one['key']} {one['title']}" for one in named)]))
+        .lower()
+        .split()
+    )
     words = " ".join(dict.fromkeys(found))[:_WORDS]
     icon = str(data.get("icon", ""))
     further = [listing.text_of(listed), "; ".join(tasks)]
@@ -63,14 +78,24 @@ def title_of(shelved: Shelved) -> str:
 
 
 def about(shelved: Shelved) -> str:
-    """Return the line of a connector in a list: key, version, publisher, numbers of actions and triggers, grade."""
+    """Return the line of a connector in a list: key, version, publisher, numbers of actions and
+    triggers, grade.
+    """
     newest = shelved.newest
     counts = [
-        f"{len(rows)} {noun}{'' if len(rows) == 1 else 's'}" for noun in ("action", "trigger") if (rows := newest.data.get(f"{noun}s"))
+        f"{len(rows)} {noun}{'' if len(rows) == 1 else 's'}"
+        for noun in ("action", "trigger")
+        if (rows := newest.data.get(f"{noun}s"))
     ]
     parts = [f"{newest.key} {newest.version}", f"by {newest.publisher['publisher']}", *counts]
     grade = newest.data.get("grade")
-    return ", ".join([*parts, *([f"grade {grade}"] if grade else []), *(["withdrawn"] if newest.is_revoked else [])])
+    return ", ".join(
+        [
+            *parts,
+            *([f"grade {grade}"] if grade else []),
+            *(["withdrawn"] if newest.is_revoked else []),
+        ]
+    )
 
 
 def first_line(description: object) -> str:

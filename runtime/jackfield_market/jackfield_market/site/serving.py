@@ -1,4 +1,6 @@
-"""Static server of a catalogue, for tests and small networks. Any other web server can serve the same files."""
+"""Static server of a catalogue, for tests and small networks. Any other web server can serve the
+same files.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from jackfield_market.site.simple_index import FOLDER, JSON_TYPE
 
 
 class _Files(SimpleHTTPRequestHandler):
-    """Handler that serves the files of a folder but lists no folders; clients that accept JSON get the package index as JSON."""
+    """Handler that serves the files of a folder but lists no folders; clients that accept JSON get
+    the package index as JSON.
+    """
 
     protocol_version = "HTTP/1.1"
     timeout = 30
@@ -25,9 +29,15 @@ class _Files(SimpleHTTPRequestHandler):
     }
 
     def send_head(self) -> BinaryIO | None:
-        """Serve ``index.json`` in place of a page of the package index, to clients that accept JSON."""
+        """Serve ``index.json`` in place of a page of the package index, to clients that accept
+        JSON.
+        """
         wanted = self.path.partition("?")[0]
-        if wanted.startswith(f"/{FOLDER}/") and wanted.endswith("/") and JSON_TYPE in self.headers.get("Accept", ""):
+        if (
+            wanted.startswith(f"/{FOLDER}/")
+            and wanted.endswith("/")
+            and JSON_TYPE in self.headers.get("Accept", "")
+        ):
             self.path = f"{wanted}index.json"
         found: BinaryIO | None = super().send_head()
         return found

@@ -1,6 +1,8 @@
-"""Published connectors of a catalogue in its lists: ``catalogue.json`` for all, ``connectors/KEY/releases.json`` for one.
+"""Published connectors of a catalogue in its lists: ``catalogue.json`` for all,
+``connectors/KEY/releases.json`` for one.
 
-Each connector is one line of ``catalogue.json``, so that a build renders only the lines of changed connectors.
+Each connector is one line of ``catalogue.json``, so that a build renders only the lines of changed
+connectors.
 """
 
 from __future__ import annotations
@@ -20,7 +22,18 @@ NEXT = "catalogue.next.json"
 """Name of the list of a build whose metadata may not be published yet."""
 _VERSION = 1
 _LARGEST = 1 << 30
-_ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade", "icon", "listing")
+_ABOUT = (
+    "key",
+    "title",
+    "description",
+    "publisher",
+    "licence",
+    "permissions",
+    "categories",
+    "grade",
+    "icon",
+    "listing",
+)
 
 
 _ONCE = ("icon", "listing")
@@ -29,7 +42,9 @@ _ONCE = ("icon", "listing")
 
 @dataclass(frozen=True)
 class Shelved:
-    """One connector with its published and its withdrawn releases, each in the order of versions."""
+    """One connector with its published and its withdrawn releases, each in the order of
+    versions.
+    """
 
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...] = ()
@@ -52,19 +67,39 @@ class Shelved:
         newest = self.newest
         about = {member: newest.data[member] for member in _ABOUT if member in newest.data}
         versions = [release.version for release in self.releases]
-        withdrawn = {"revoked": [_without_icon(release) for release in self.revoked]} if self.revoked else {}
-        return {"name": newest.name, **about, "versions": versions, "releases": [_without_icon(one) for one in self.releases], **withdrawn}
+        withdrawn = (
+            {"revoked": [_without_icon(release) for release in self.revoked]}
+            if self.revoked
+            else {}
+        )
+        return {
+            "name": newest.name,
+            **about,
+            "versions": versions,
+            "releases": [_without_icon(one) for one in self.releases],
+            **withdrawn,
+        }
 
     def with_release(self, release: Release) -> Shelved:
-        """Return the connector with one more release, which replaces a withdrawn release of the same file."""
+        """Return the connector with one more release, which replaces a withdrawn release of the
+        same file.
+        """
         revoked = tuple(one for one in self.revoked if one.wheel != release.wheel)
         return Shelved(tuple(sorted((*self.releases, release), key=Release.order)), revoked)
 
     def without_key(self, key_id: str, at: str, reason: str) -> Shelved:
-        """Return the connector without the releases that a key has signed, which count as withdrawn."""
-        gone = [one.revoked(at, reason) for one in self.releases if one.publisher["keyId"] == key_id]
+        """Return the connector without the releases that a key has signed, which count as
+        withdrawn.
+        """
+        gone = [
+            one.revoked(at, reason) for one in self.releases if one.publisher["keyId"] == key_id
+        ]
         kept = tuple(one for one in self.releases if one.publisher["keyId"] != key_id)
-        return Shelved(kept, tuple(sorted((*self.revoked, *gone), key=Release.order))) if gone else self
+        return (
+            Shelved(kept, tuple(sorted((*self.revoked, *gone), key=Release.order)))
+            if gone
+            else self
+        )
 
     def graded(self, grades: Mapping[tuple[str, str], str]) -> Shelved:
         """Return the connector with grades by key and version."""
@@ -74,7 +109,9 @@ class Shelved:
 
 
 def _without_icon(release: Release) -> dict[str, Any]:
-    """Return the row of a release without icon and listing, which the connector's own row contains."""
+    """Return the row of a release without icon and listing, which the connector's own row
+    contains.
+    """
     return {name: value for name, value in release.data.items() if name not in _ONCE}
 
 
@@ -84,7 +121,8 @@ def path_of(key: str) -> str:
 
 
 def read_list(site: str, sha256: str) -> dict[str, Shelved] | None:
-    """Read the list that the signed metadata names, by connectors' keys; None if no list has this hash.
+    """Read the list that the signed metadata names, by connectors' keys; None if no list has this
+    hash.
 
     A build that was interrupted after it published its metadata has left the list as ``NEXT``.
     """
@@ -104,24 +142,38 @@ def _parsed(text: str) -> Iterator[Shelved]:
 
 
 def _shelved(row: Mapping[str, Any], line: str) -> Shelved:
-    found = Shelved(tuple(map(Release, row["releases"])), tuple(map(Release, row.get("revoked", ()))), line)
+    found = Shelved(
+        tuple(map(Release, row["releases"])), tuple(map(Release, row.get("revoked", ()))), line
+    )
     once = {name: row[name] for name in _ONCE if name in row}
     if not once:
         return found
     shown = Release({**found.newest.data, **once})
     is_offered = bool(found.releases)
-    return replace(found, releases=(*found.releases[:-1], shown)) if is_offered else replace(found, revoked=(*found.revoked[:-1], shown))
+    return (
+        replace(found, releases=(*found.releases[:-1], shown))
+        if is_offered
+        else replace(found, revoked=(*found.revoked[:-1], shown))
+    )
 
 
 def render_list(shelved: Mapping[str, Shelved]) -> bytes:
     """Return the content of the list of all connectors."""
-    lines = (one.line or json.dumps(one.row, ensure_ascii=False) for _, one in sorted(shelved.items()))
+    lines = (
+        one.line or json.dumps(one.row, ensure_ascii=False) for _, one in sorted(shelved.items())
+    )
     body = ",\n".join(lines)
-    return (f'{{"catalogueVersion": {_VERSION}, "connectors": [\n' + (f"{body}\n" if body else "") + "]}\n").encode()
+    return (
+        f'{{"catalogueVersion": {_VERSION}, "connectors": [\n'
+        + (f"{body}\n" if body else "")
+        + "]}\n"
+    ).encode()
 
 
 def render_releases(shelved: Shelved, changes: Mapping[str, Any]) -> bytes:
     """Return the content of a connector's own list, with ``changes`` by version."""
     row = dict(shelved.row)
     row["changes"] = changes
-    return (json.dumps({"catalogueVersion": _VERSION, **row}, indent=1, ensure_ascii=False) + "\n").encode()
+    return (
+        json.dumps({"catalogueVersion": _VERSION, **row}, indent=1, ensure_ascii=False) + "\n"
+    ).encode()

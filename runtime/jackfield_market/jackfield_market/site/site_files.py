@@ -1,4 +1,6 @@
-"""Files of a site that are derived from its releases: package index, pages, lists and the search index."""
+"""Files of a site that are derived from its releases: package index, pages, lists and the search
+index.
+"""
 
 from __future__ import annotations
 
@@ -42,20 +44,35 @@ def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[s
     ``published`` is the connector's last signed list, whose changes are reused.
     """
     releases, key = shelved.releases, shelved.newest.key
-    history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))
+    history = _history(
+        site, releases, {} if published is None else json.loads(published).get("changes", {})
+    )
     if releases:
         newest = _described(site, releases[-1])
-        page = pages.connector(shelved, newest.manifest, newest.package, history, _report(site, releases[-1]))
+        page = pages.connector(
+            shelved, newest.manifest, newest.package, history, _report(site, releases[-1])
+        )
     else:
         page = pages.withdrawn(shelved)
     texts = {pages.path_of(key): page, **simple_index.project(shelved.newest.name, releases)}
-    listed = {version: {"since": step.since, "changes": [one.to_json() for one in step.changes]} for version, step in history.items()}
-    return {**{path: text.encode() for path, text in texts.items()}, path_of(key): render_releases(shelved, listed)}
+    listed = {
+        version: {"since": step.since, "changes": [one.to_json() for one in step.changes]}
+        for version, step in history.items()
+    }
+    return {
+        **{path: text.encode() for path, text in texts.items()},
+        path_of(key): render_releases(shelved, listed),
+    }
 
 
 def of_all(shelves: Mapping[str, Shelved], registry: Registry) -> dict[str, bytes]:
     """Return the files about all connectors by path, without the signed lists."""
-    sorted_shelves = [shelved for _, shelved in sorted(shelves.items(), key=lambda item: item[1].newest.data["title"].casefold())]
+    sorted_shelves = [
+        shelved
+        for _, shelved in sorted(
+            shelves.items(), key=lambda item: item[1].newest.data["title"].casefold()
+        )
+    ]
     names = [shelved.newest.name for shelved in shelves.values() if shelved.releases]
     texts = {
         **simple_index.root(names),
@@ -69,16 +86,28 @@ def of_all(shelves: Mapping[str, Shelved], registry: Registry) -> dict[str, byte
 def of_publishers(registry: Registry) -> dict[str, bytes]:
     """Return the signed lists of publishers and of revoked keys by path."""
     revoked = [row for row in registry.rows if row["status"] == "revoked"]
-    lists: Mapping[str, Any] = {PUBLISHERS: {"publishers": registry.listed}, REVOKED: {"keys": revoked}}
-    return {path: (json.dumps(data, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode() for path, data in lists.items()}
+    lists: Mapping[str, Any] = {
+        PUBLISHERS: {"publishers": registry.listed},
+        REVOKED: {"keys": revoked},
+    }
+    return {
+        path: (json.dumps(data, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+        for path, data in lists.items()
+    }
 
 
 def _described(site: str, release: Release) -> Described:
-    """Read a published wheel. Its content was checked at its admission, and its hash matches the signed metadata."""
+    """Read a published wheel. Its content was checked at its admission, and its hash matches the
+    signed metadata.
+    """
     package = str(release.data["package"])
     with zipfile.ZipFile(io.BytesIO(read_bounded(os.path.join(site, release.path)))) as archive:
         manifest = Manifest.from_json(json.loads(archive.read(f"{package}/connector.json")))
-        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
+        info = next(
+            name
+            for name in archive.namelist()
+            if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+        )
         return Described(manifest, _package(archive.read(info)))
 
 
@@ -93,8 +122,12 @@ def _package(metadata: bytes) -> pages.Package:
     return pages.Package(raw.get("description", "").strip(), kind == "text/markdown", requires)
 
 
-def _history(site: str, releases: Sequence[Release], known: Mapping[str, Any]) -> dict[str, pages.Step]:
-    """Return the changes of each version since the previous version, by version; the first version has no entry."""
+def _history(
+    site: str, releases: Sequence[Release], known: Mapping[str, Any]
+) -> dict[str, pages.Step]:
+    """Return the changes of each version since the previous version, by version; the first version
+    has no entry.
+    """
     manifests: dict[str, Manifest] = {}
 
     def manifest(release: Release) -> Manifest:

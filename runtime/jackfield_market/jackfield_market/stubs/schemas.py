@@ -1,5 +1,5 @@
-"""JSON Schemas as types of a programming language. The runtime checks rules that types cannot express (patterns, ranges, rules between
-members).
+"""JSON Schemas as types of a programming language. The runtime checks rules that types cannot
+express (patterns, ranges, rules between members).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class Language(Protocol):
     """Protocol that spells types in one programming language."""
 
     def plain(self, name: str) -> str:
-        """Return the spelling of a JSON type: ``string``, ``boolean``, ``integer``, ``number``, ``null`` or ``any``."""
+        """Return the spelling of a JSON type: ``string``, ``boolean``, ``integer``, ``number``,
+        ``null`` or ``any``.
+        """
 
     def choice(self, values: Sequence[Any]) -> str:
         """Return the type whose only values are ``values``."""
@@ -41,7 +43,9 @@ class Language(Protocol):
         """Return the type of arrays of an item type."""
 
     def mapping(self, value: str) -> str:
-        """Return the type of objects with any member names, whose values have the type ``value``."""
+        """Return the type of objects with any member names, whose values have the type
+        ``value``.
+        """
 
     def union(self, types: Sequence[str]) -> str:
         """Return the union of types."""
@@ -51,7 +55,9 @@ class Language(Protocol):
 
 
 class Names:
-    """Names of one module's types. ``shared`` are the names of definitions that all actions of a connector use."""
+    """Names of one module's types. ``shared`` are the names of definitions that all actions of a
+    connector use.
+    """
 
     def __init__(self, reserved: Iterable[str]) -> None:
         self.taken = set(reserved)
@@ -70,19 +76,34 @@ class Names:
 class TypeReader:
     """Converter of one schema of an action into types.
 
-    ``declarations`` are the declarations of its objects, each after those that it uses. Members are optional where the reader is
-    ``lenient``.
+    ``declarations`` are the declarations of its objects, each after those that it uses. Members are
+    optional where the reader is ``lenient``.
     """
 
-    def __init__(self, language: Language, root: Json, names: Names, *, lenient: Iterable[str] = (), shares: bool = False) -> None:
+    def __init__(
+        self,
+        language: Language,
+        root: Json,
+        names: Names,
+        *,
+        lenient: Iterable[str] = (),
+        shares: bool = False,
+    ) -> None:
         self.declarations: list[str] = []
-        self._language, self._root, self._names, self._lenient = language, root, names, frozenset(lenient)
+        self._language, self._root, self._names, self._lenient = (
+            language,
+            root,
+            names,
+            frozenset(lenient),
+        )
         self._named = names.shared if shares else {}
         self._shares = shares
         self._name = ""
 
     def whole(self, name: str) -> str:
-        """Return the type of the whole schema; an object becomes a declared type called ``name``."""
+        """Return the type of the whole schema; an object becomes a declared type called
+        ``name``.
+        """
         self._name = name
         return self._type(self._root, name, self._lenient)
 
@@ -94,14 +115,23 @@ class TypeReader:
         if "const" in schema or "enum" in schema:
             return self._choice([schema["const"]] if "const" in schema else schema["enum"])
         parts = schema.get("anyOf") or schema.get("oneOf")
-        if isinstance(parts, list) and parts and not schema.get("properties") and all(_says_type(part) for part in parts):
-            return self._language.union([self._type(part, f"{name}{number}") for number, part in enumerate(parts, 1)])
+        if (
+            isinstance(parts, list)
+            and parts
+            and not schema.get("properties")
+            and all(_says_type(part) for part in parts)
+        ):
+            return self._language.union(
+                [self._type(part, f"{name}{number}") for number, part in enumerate(parts, 1)]
+            )
         return self._of_kind(self._merged(schema), name, lenient)
 
     def _of_kind(self, schema: Json, name: str, lenient: frozenset[str]) -> str:
         kinds = schema.get("type")
         if isinstance(kinds, list):
-            return self._language.union([self._of_kind({**schema, "type": kind}, name, lenient) for kind in kinds])
+            return self._language.union(
+                [self._of_kind({**schema, "type": kind}, name, lenient) for kind in kinds]
+            )
         if kinds in _PLAIN:
             return self._language.plain(kinds)
         if kinds == "array":
@@ -111,7 +141,9 @@ class TypeReader:
 
     def _merged(self, schema: Json) -> Json:
         """Return a schema that includes the members of the schemas in its ``allOf``."""
-        parts = [self._resolved(part) for part in schema.get("allOf", ()) if isinstance(part, Mapping)]
+        parts = [
+            self._resolved(part) for part in schema.get("allOf", ()) if isinstance(part, Mapping)
+        ]
         if not parts:
             return schema
         merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
@@ -126,11 +158,18 @@ class TypeReader:
     def _object(self, schema: Json, name: str, lenient: frozenset[str]) -> str:
         members, more = schema.get("properties", {}), schema.get("additionalProperties")
         if not members:
-            value = self._type(more, f"{name}Value") if isinstance(more, Mapping) else self._language.plain("any")
+            value = (
+                self._type(more, f"{name}Value")
+                if isinstance(more, Mapping)
+                else self._language.plain("any")
+            )
             return self._language.mapping(value)
         own = self._names.free(name)
         needed = frozenset(schema.get("required", ())) - lenient
-        rows = [Member(key, self._type(part, own + pascal(key)), key in needed, _about(part)) for key, part in members.items()]
+        rows = [
+            Member(key, self._type(part, own + pascal(key)), key in needed, _about(part))
+            for key, part in members.items()
+        ]
         self.declarations.append(self._language.declared(own, rows))
         return own
 
@@ -141,13 +180,21 @@ class TypeReader:
         return self._language.choice(plain)
 
     def _referred(self, reference: str, name: str) -> str:
-        """Return the type of a definition, declared once. A recursive reference within the definition becomes ``any``."""
+        """Return the type of a definition, declared once. A recursive reference within the
+        definition becomes ``any``.
+        """
         known = self._named.get(reference)
         if known is not None:
             return known
         schema = self._resolved({"$ref": reference})
         word = pascal(reference.rpartition("/")[2].rpartition(".")[2])
-        own = name if not reference.startswith("#/$defs/") else word if self._shares else f"{self._name}{word}"
+        own = (
+            name
+            if not reference.startswith("#/$defs/")
+            else word
+            if self._shares
+            else f"{self._name}{word}"
+        )
         self._named[reference] = self._language.plain("any")  # within itself
         found = self._named[reference] = self._type(schema, own)
         return found
@@ -160,12 +207,18 @@ class TypeReader:
                 break
             found = self._root
             for part in reference.removeprefix("#").split("/")[1:]:
-                found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
+                found = (
+                    found.get(part.replace("~1", "/").replace("~0", "~"), {})
+                    if isinstance(found, Mapping)
+                    else {}
+                )
         return found if isinstance(found, Mapping) else {}
 
 
 def _says_type(part: Any) -> bool:
-    return isinstance(part, Mapping) and bool(part.keys() & {"type", "$ref", "enum", "const", "properties", "anyOf", "oneOf", "allOf"})
+    return isinstance(part, Mapping) and bool(
+        part.keys() & {"type", "$ref", "enum", "const", "properties", "anyOf", "oneOf", "allOf"}
+    )
 
 
 def _about(schema: Any) -> str:
@@ -174,7 +227,9 @@ def _about(schema: Any) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a description on one line, without characters that could end a comment or a docstring."""
+    """Return the first sentence of a description on one line, without characters that could end a
+    comment or a docstring.
+    """
     line = " ".join(text.split())
     sentence = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0]
     printable = "".join(letter for letter in sentence if letter.isprintable())
@@ -188,5 +243,7 @@ def pascal(text: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a value as JSON. It is a literal in TypeScript, and in Python except for ``true``, ``false`` and ``null``."""
+    """Return a value as JSON. It is a literal in TypeScript, and in Python except for ``true``,
+    ``false`` and ``null``.
+    """
     return json.dumps(value, ensure_ascii=True)

@@ -1,4 +1,6 @@
-"""Typed callers in TypeScript: an interface for the inputs and the output of each action, and a function that calls it."""
+"""Typed callers in TypeScript: an interface for the inputs and the output of each action, and a
+function that calls it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_market.stubs.schemas import Member, Names, TypeReader, first_sentence, literal, pascal
+from jackfield_market.stubs.schemas import (
+    Member,
+    Names,
+    TypeReader,
+    first_sentence,
+    literal,
+    pascal,
+)
 
 _HEAD = """/** {title}: typed calls. Made by `jackfield stubs {key} --typescript` of version {version}; do not edit. */
 
@@ -34,16 +43,76 @@ export async function {name}(caller: Caller, inputs: {inputs}, options: Options 
 }}
 
 """
-_PLAIN = {"string": "string", "boolean": "boolean", "integer": "number", "number": "number", "null": "null", "any": "unknown"}
+_PLAIN = {
+    "string": "string",
+    "boolean": "boolean",
+    "integer": "number",
+    "number": "number",
+    "null": "null",
+    "any": "unknown",
+}
 _RESERVED = frozenset(
     {
-        "await", "break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "export",
-        "extends", "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof", "interface", "let", "new",
-        "null", "package", "private", "protected", "public", "return", "static", "super", "switch", "this", "throw", "true", "try",
-        "typeof", "var", "void", "while", "with", "yield",
+        "await",
+        "break",
+        "case",
+        "catch",
+        "class",
+        "const",
+        "continue",
+        "debugger",
+        "default",
+        "delete",
+        "do",
+        "else",
+        "enum",
+        "export",
+        "extends",
+        "false",
+        "finally",
+        "for",
+        "function",
+        "if",
+        "implements",
+        "import",
+        "in",
+        "instanceof",
+        "interface",
+        "let",
+        "new",
+        "null",
+        "package",
+        "private",
+        "protected",
+        "public",
+        "return",
+        "static",
+        "super",
+        "switch",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typeof",
+        "var",
+        "void",
+        "while",
+        "with",
+        "yield",
     }
-)  # fmt: skip
-_GLOBAL = ("Array", "Caller", "Date", "Error", "Function", "Object", "Options", "Promise", "Record", "String")
+)
+_GLOBAL = (
+    "Array",
+    "Caller",
+    "Date",
+    "Error",
+    "Function",
+    "Object",
+    "Options",
+    "Promise",
+    "Record",
+    "String",
+)
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -82,9 +151,13 @@ class TypeScript:
 
 def written(manifest: Manifest) -> str:
     """Return the module of a connector's typed callers."""
-    head = _HEAD.format(title=first_sentence(manifest.title), key=manifest.key, version=manifest.version)
+    head = _HEAD.format(
+        title=first_sentence(manifest.title), key=manifest.key, version=manifest.version
+    )
     names = Names(_GLOBAL)
-    return head + "".join(_of_action(manifest, action, names) for action in manifest.actions.values())
+    return head + "".join(
+        _of_action(manifest, action, names) for action in manifest.actions.values()
+    )
 
 
 def _of_action(manifest: Manifest, action: ActionManifest, names: Names) -> str:
@@ -95,7 +168,11 @@ def _of_action(manifest: Manifest, action: ActionManifest, names: Names) -> str:
     given, returned = inputs.whole(f"{name}Inputs"), output.whole(f"{name}Output")
     own = f"{action.key}_" if action.key in _RESERVED else action.key
     body = _FUNCTION.format(
-        about=first_sentence(action.title) or action.key, name=own, inputs=given, output=returned, connector=literal(manifest.key),
+        about=first_sentence(action.title) or action.key,
+        name=own,
+        inputs=given,
+        output=returned,
+        connector=literal(manifest.key),
         action=literal(action.key),
-    )  # fmt: skip
+    )
     return "\n".join([*inputs.declarations, *output.declarations, body])

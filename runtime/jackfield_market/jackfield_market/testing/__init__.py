@@ -1,4 +1,6 @@
-"""Test support: scripted and mocked servers and a clock for applications; the conformance suite and recordings for connector authors."""
+"""Test support: scripted and mocked servers and a clock for applications; the conformance suite and
+recordings for connector authors.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ if TYPE_CHECKING:
     from jackfield_market.testing.conformance import Conformance
     from jackfield_market.testing.fake_clock import FakeClock
     from jackfield_market.testing.harness import Harness, open_project
-    from jackfield_market.testing.loopback_provider import CLOSE, DRIP, HANG, RESET, Answer, Provider, Request, refused, throttled
+    from jackfield_market.testing.loopback_provider import (
+        CLOSE,
+        DRIP,
+        HANG,
+        RESET,
+        Answer,
+        Provider,
+        Request,
+        refused,
+        throttled,
+    )
     from jackfield_market.testing.mocking import mocked
     from jackfield_market.testing.recordings import RecordingMismatch
     from jackfield_market.testing.rules import ALL_RULES, RULES, judged, not_applicable

@@ -1,4 +1,6 @@
-"""The conformance suite: requirements on every connector, as tests to inherit. Each rule has a stable name."""
+"""The conformance suite: requirements on every connector, as tests to inherit. Each rule has a
+stable name.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,20 @@ _SUBJECTS = pytest.StashKey[dict[type, Subject]]()
 class Conformance:
     """Conformance suite. Inherit from it in a class that pytest collects.
 
-    The connector under test is the one of the project that contains the test's file; ``tool.jackfield.check`` in its pyproject.toml
-    configures runs of actions. With ``key``, the installed connector of that key is tested, and the other class attributes replace the
-    table.
+    The connector under test is the one of the project that contains the test's file;
+    ``tool.jackfield.check`` in its pyproject.toml configures runs of actions. With ``key``, the
+    installed connector of that key is tested, and the other class attributes replace the table.
 
-    Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
-    provider. They also need an example for each action, whose output that provider returns. ``answers`` overrides the responses by method
-    and path; ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read through a
-    POST. ``left_out`` names actions and triggers that a loopback provider cannot serve, with the reason. ``sample`` limits the actions that
-    are run, for a connector with many that share their code; ``jackfield check`` runs all of them. ``grade`` is the highest grade whose
-    rules are asserted (default: the highest one). A rule above it that fails is an expected failure, which pytest's summary lists as "not
-    reached" with its first fault. Rules that do not apply to the connector produce no test: pytest's summary lists them with the reason.
+    Rules that run actions need a connection type with a required value of format ``uri``, which is
+    set to the address of a loopback provider. They also need an example for each action, whose
+    output that provider returns. ``answers`` overrides the responses by method and path; ``values``
+    are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions
+    that read through a POST. ``left_out`` names actions and triggers that a loopback provider
+    cannot serve, with the reason. ``sample`` limits the actions that are run, for a connector with
+    many that share their code; ``jackfield check`` runs all of them. ``grade`` is the highest grade
+    whose rules are asserted (default: the highest one). A rule above it that fails is an expected
+    failure, which pytest's summary lists as "not reached" with its first fault. Rules that do not
+    apply to the connector produce no test: pytest's summary lists them with the reason.
     """
 
     key: ClassVar[str] = ""
@@ -44,7 +49,9 @@ class Conformance:
 
     @classmethod
     def _subject(cls, config: pytest.Config) -> Subject:
-        """Return the connector under test. All rules share one object, and with it the attempts that several rules examine."""
+        """Return the connector under test. All rules share one object, and with it the attempts
+        that several rules examine.
+        """
         subjects = config.stash.setdefault(_SUBJECTS, {})
         if cls not in subjects:
             subjects[cls] = cls._load_subject()
@@ -62,10 +69,14 @@ class Conformance:
             }
             return Subject.installed(cls.key, **about)
         project = project_of(str(sys.modules[cls.__module__].__file__))
-        return Subject.of_project(project, answers={**project.check["answers"], **cls.answers}, sample=cls.sample)
+        return Subject.of_project(
+            project, answers={**project.check["answers"], **cls.answers}, sample=cls.sample
+        )
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Create a test for each rule that applies. Other rules are listed at the end of the run, because a skip would hide them."""
+        """Create a test for each rule that applies. Other rules are listed at the end of the run,
+        because a skip would hide them.
+        """
         if "rule" not in metafunc.fixturenames:
             return
         subject = self._subject(metafunc.config)
@@ -77,14 +88,32 @@ class Conformance:
         rules = [rule for name, rule in RULES.items() if name not in inapplicable]
         metafunc.parametrize("rule", rules, ids=[rule.name for rule in rules])
 
-    def test_rule(self, rule: Rule, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:
-        """Assert that the connector satisfies the rule. With ``--record``, record the examples again before they are judged."""
+    def test_rule(
+        self,
+        rule: Rule,
+        pytestconfig: pytest.Config,
+        record_property: Callable[[str, object], None],
+    ) -> None:
+        """Assert that the connector satisfies the rule. With ``--record``, record the examples
+        again before they are judged.
+        """
         connection = pytestconfig.getoption("--record")
         if rule.name == EXAMPLES and connection is not None:
             record(self._subject(pytestconfig), connection)
         faults = judged(self._subject(pytestconfig), rule)
         if faults and TIERS.index(rule.tier) > TIERS.index(self.grade):
-            record_property(NOT_REACHED, [self._subject(pytestconfig).manifest.key, self.grade, f"{rule.name} ({rule.tier}): {faults[0]}"])
+            record_property(
+                NOT_REACHED,
+                [
+                    self._subject(pytestconfig).manifest.key,
+                    self.grade,
+                    f"{rule.name} ({rule.tier}): {faults[0]}",
+                ],
+            )
             pytest.xfail(f"not reached: {rule.says} {'; '.join(faults)}")
         if faults:
-            pytest.fail(f"{rule.says} {'; '.join(faults)}. {cure_of(rule, self._subject(pytestconfig).manifest)}", pytrace=False)
+            pytest.fail(
+                f"{rule.says} {'; '.join(faults)}. "
+                f"{cure_of(rule, self._subject(pytestconfig).manifest)}",
+                pytrace=False,
+            )

@@ -35,11 +35,17 @@ _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 def _manifest_matches_code(subject: Subject) -> Iterator[str]:
     if subject.differs:
-        yield "connector.json differs from what the code declares: generate it again and review the diff"
+        yield (
+            "connector.json differs from what the code declares: generate it again and "
+            "review the diff"
+        )
 
 
 def _manifest_in_package(subject: Subject) -> Iterator[str]:
-    packages = {action.function.__module__.partition(".")[0] for action in subject.connector.actions.values()}
+    packages = {
+        action.function.__module__.partition(".")[0]
+        for action in subject.connector.actions.values()
+    }
     if len(packages) > 1:
         yield f"its actions are in several packages: {', '.join(sorted(packages))}"
     if not (subject.folder / "connector.json").is_file():
@@ -47,8 +53,16 @@ def _manifest_in_package(subject: Subject) -> Iterator[str]:
 
 
 def _schemas_closed(subject: Subject) -> Iterator[str]:
-    described = {f"output of {action.key}" for action in subject.manifest.actions.values() if action.only_describes}
-    described |= {f"inputs of {action.key}" for action in subject.manifest.actions.values() if "mcp" in action.content.row}
+    described = {
+        f"output of {action.key}"
+        for action in subject.manifest.actions.values()
+        if action.only_describes
+    }
+    described |= {
+        f"inputs of {action.key}"
+        for action in subject.manifest.actions.values()
+        if "mcp" in action.content.row
+    }
     for where, schema in _schemas(subject):
         try:
             subject.compiled(where, schema)
@@ -59,18 +73,33 @@ def _schemas_closed(subject: Subject) -> Iterator[str]:
 
 
 def _everything_explained(subject: Subject) -> Iterator[str]:
-    about = [(action.key, action.title, action.description) for action in subject.manifest.actions.values()]
-    about += [(kind.key, kind.title, kind.description) for kind in subject.manifest.connection_types.values()]
-    yield from (f"'{key}' has no title or no description" for key, title, description in about if not (title and description))
+    about = [
+        (action.key, action.title, action.description)
+        for action in subject.manifest.actions.values()
+    ]
+    about += [
+        (kind.key, kind.title, kind.description)
+        for kind in subject.manifest.connection_types.values()
+    ]
+    yield from (
+        f"'{key}' has no title or no description"
+        for key, title, description in about
+        if not (title and description)
+    )
     for action in subject.manifest.actions.values():
         in_body = action.content.row.get("http", {}).get("body", {}).get("members", ())
         for name, field in action.inputs.get("properties", {}).items():
-            if not field.get("description") and name not in in_body:  # a body's members are described as far as the provider does it
+            # a body's members are described as far as the provider does it
+            if not field.get("description") and name not in in_body:
                 yield f"inputs of {action.key}: '{name}' has no description"
 
 
 def _examples_present(subject: Subject) -> Iterator[str]:
-    yield from (f"'{action['key']}' has no example" for action in subject.manifest.raw["actions"] if not action.get("examples"))
+    yield from (
+        f"'{action['key']}' has no example"
+        for action in subject.manifest.raw["actions"]
+        if not action.get("examples")
+    )
 
 
 def _examples_valid(subject: Subject) -> Iterator[str]:
@@ -82,12 +111,20 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
             invocation = Invocation.from_json(example["invocation"])
             if invocation.action != action["key"]:
                 yield f"an example of '{action['key']}' runs '{invocation.action}'"
-            faults = (*inputs.check(invocation.inputs).details, *output.judge(example["result"]["output"]))
-            yield from (f"the example of '{action['key']}' at {fault.path or '/'}: {fault.message}" for fault in faults)
+            faults = (
+                *inputs.check(invocation.inputs).details,
+                *output.judge(example["result"]["output"]),
+            )
+            yield from (
+                f"the example of '{action['key']}' at {fault.path or '/'}: {fault.message}"
+                for fault in faults
+            )
 
 
 def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
-    """Yield each disagreement with a second library about the schemas, an example, or a variant of an example."""
+    """Yield each disagreement with a second library about the schemas, an example, or a variant of
+    an example.
+    """
     try:
         from jsonschema import Draft202012Validator, SchemaError
     except ImportError:
@@ -101,34 +138,65 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
     for where, schema, values, varied in _example_values(subject):
         ours, other = subject.compiled(where, schema), Draft202012Validator(schema)
         try:
-            if any(other.is_valid(value) is bool(ours.judge(value)) for value in _variants(values, varied)):
-                yield f"{where}: jsonschema disagrees about the example, or about a variant with a member omitted or of another type"
+            if any(
+                other.is_valid(value) is bool(ours.judge(value))
+                for value in _variants(values, varied)
+            ):
+                yield (
+                    f"{where}: jsonschema disagrees about the example, or about a variant "
+                    "with a member omitted or of another type"
+                )
         except re.error as error:
             yield f"{where}: Python cannot compile one of its patterns: {error}"
 
 
-def _without_repeats(schemas: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield schemas without definitions that an earlier schema contains too: connectors with many actions share most definitions."""
+def _without_repeats(
+    schemas: Iterable[tuple[str, Mapping[str, Any]]],
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield schemas without definitions that an earlier schema contains too: connectors with many
+    actions share most definitions.
+    """
     seen: dict[str, Any] = {}
     for where, schema in schemas:
         definitions = schema.get("$defs", {})
-        yield where, {**schema, "$defs": {name: part for name, part in definitions.items() if name not in seen or seen[name] != part}}
+        yield (
+            where,
+            {
+                **schema,
+                "$defs": {
+                    name: part
+                    for name, part in definitions.items()
+                    if name not in seen or seen[name] != part
+                },
+            },
+        )
         seen |= definitions
 
 
-def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any], tuple[str, ...]]]:
+def _example_values(
+    subject: Subject,
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any], tuple[str, ...]]]:
     for action in subject.manifest.raw["actions"]:
         described = subject.manifest.actions[action["key"]]
         for example in action.get("examples", ()):
-            prepared = subject.compiled(f"inputs of {described.key}", described.inputs).check(example["invocation"]["inputs"])
-            yield f"inputs of {action['key']}", described.inputs, prepared.value, tuple(prepared.value)
+            prepared = subject.compiled(f"inputs of {described.key}", described.inputs).check(
+                example["invocation"]["inputs"]
+            )
+            yield (
+                f"inputs of {action['key']}",
+                described.inputs,
+                prepared.value,
+                tuple(prepared.value),
+            )
             shown = example["result"]["output"]
             most = _FEW_VARIED if described.only_describes else len(shown)
             yield f"output of {action['key']}", described.output, shown, tuple(shown)[:most]
 
 
 _FEW_VARIED = 3
-"""Maximum number of varied members of an output whose schema only describes: objects of providers can have a hundred members."""
+"""Maximum number of varied members of an output whose schema only describes: objects of providers
+can have a hundred members.
+"""
 
 
 def _variants(values: Mapping[str, Any], varied: Iterable[str]) -> Iterator[Mapping[str, Any]]:
@@ -144,11 +212,25 @@ def _paging_names_exist(subject: Subject) -> Iterator[str]:
         paging = action.pagination
         if paging is not None:
             inputs = {name for name, _ in paging.tokens}
-            wanted = {*inputs, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
-            named = {*(path for _, path in paging.tokens), *paging.merged, *([paging.more] if paging.more else [])}
+            wanted = (
+                {*inputs, paging.all_input, paging.size_input}
+                - {None}
+                - {*action.inputs["properties"]}
+            )
+            named = {
+                *(path for _, path in paging.tokens),
+                *paging.merged,
+                *([paging.more] if paging.more else []),
+            }
             absent = {path for path in named if not _leads(action.output, path)}
-            yield from (f"paging of '{action.key}' names '{name}', which its inputs do not have" for name in sorted(map(str, wanted)))
-            yield from (f"paging of '{action.key}' names '{name}', which its output does not have" for name in sorted(map(str, absent)))
+            yield from (
+                f"paging of '{action.key}' names '{name}', which its inputs do not have"
+                for name in sorted(map(str, wanted))
+            )
+            yield from (
+                f"paging of '{action.key}' names '{name}', which its output does not have"
+                for name in sorted(map(str, absent))
+            )
 
 
 def _leads(schema: Mapping[str, Any], path: str) -> bool:
@@ -159,7 +241,11 @@ def _leads(schema: Mapping[str, Any], path: str) -> bool:
 def _follows(schema: Mapping[str, Any], steps: tuple[str, ...]) -> bool:
     parts = _parts_of(schema, schema)
     for step in steps:
-        inner = [part["items"] if step == LAST else part["properties"][step] for part in parts if _has(part, step)]
+        inner = [
+            part["items"] if step == LAST else part["properties"][step]
+            for part in parts
+            if _has(part, step)
+        ]
         if not inner:
             return False
         parts = [each for part in inner for each in _parts_of(schema, part)]
@@ -171,12 +257,16 @@ def _has(part: Mapping[str, Any], step: str) -> bool:
 
 
 def members_of(schema: Mapping[str, Any]) -> set[str]:
-    """Return the names of members that an object's schema declares, including the schemas that it is composed of."""
+    """Return the names of members that an object's schema declares, including the schemas that it
+    is composed of.
+    """
     return {name for part in _parts_of(schema, schema) for name in part.get("properties", {})}
 
 
 def _parts_of(whole: Mapping[str, Any], schema: Any) -> list[Mapping[str, Any]]:
-    """Return a schema and the schemas that it is composed of; ``whole`` contains the definitions."""
+    """Return a schema and the schemas that it is composed of; ``whole`` contains the
+    definitions.
+    """
     todo, seen = [schema], list[Mapping[str, Any]]()
     while todo:
         part = todo.pop()
@@ -195,10 +285,24 @@ def _limits_name_what_exists(subject: Subject) -> Iterator[str]:
         if kind.serves is not None and {*kind.serves.actions} != {*served}:
             yield f"'{kind.key}' serves actions that do not exist"
         for name in kind.waives:
-            models = [subject.connector.actions[key].inputs for key in served if name in subject.manifest.actions[key].inputs["properties"]]
-            fields = [field for model in models for field in model.model_fields.values() if field.alias == name]
-            if not fields or not all(type(None) in typing.get_args(field.annotation) for field in fields):
-                yield f"'{kind.key}' waives '{name}', which none of its actions has, or which cannot be None"
+            models = [
+                subject.connector.actions[key].inputs
+                for key in served
+                if name in subject.manifest.actions[key].inputs["properties"]
+            ]
+            fields = [
+                field
+                for model in models
+                for field in model.model_fields.values()
+                if field.alias == name
+            ]
+            if not fields or not all(
+                type(None) in typing.get_args(field.annotation) for field in fields
+            ):
+                yield (
+                    f"'{kind.key}' waives '{name}', which none of its actions has, or which "
+                    "cannot be None"
+                )
 
 
 def _options_exist(subject: Subject) -> Iterator[str]:
@@ -207,25 +311,39 @@ def _options_exist(subject: Subject) -> Iterator[str]:
         for name, field in schema.get("properties", {}).items():
             source = field.get("x-jackfield", {}).get("options")
             if source is not None and source not in known:
-                yield f"{where}: '{name}' takes its choices from '{source}', which is not an option source"
+                yield (
+                    f"{where}: '{name}' takes its choices from '{source}', which is not an "
+                    "option source"
+                )
 
 
 def _destinations_marked(subject: Subject) -> Iterator[str]:
     for kind in subject.manifest.connection_types.values():
         for name, field in kind.schema.get("properties", {}).items():
             words = {word.lower() for word in _WORDS.findall(name)}
-            names_host = field.get("format") in _HOST_FORMATS or (field.get("type") == "string" and _HOST.intersection(words))
+            names_host = field.get("format") in _HOST_FORMATS or (
+                field.get("type") == "string" and _HOST.intersection(words)
+            )
             if names_host and not field.get("x-jackfield", {}).get("destination"):
-                yield f"'{name}' of '{kind.key}' determines where secrets are sent but is not marked 'destination'"
+                yield (
+                    f"'{name}' of '{kind.key}' determines where secrets are sent but is not "
+                    "marked 'destination'"
+                )
 
 
 def _recipients_marked(subject: Subject) -> Iterator[str]:
-    marked = {key: {place[0] for place in marked_places(about.inputs, "recipient")} for key, about in subject.manifest.actions.items()}
+    marked = {
+        key: {place[0] for place in marked_places(about.inputs, "recipient")}
+        for key, about in subject.manifest.actions.items()
+    }
     names = set[str]().union(*marked.values())
     for key, about in subject.manifest.actions.items():
         if about.effect != "read":
             for name in sorted((names - marked[key]) & about.inputs.get("properties", {}).keys()):
-                yield f"'{name}' of '{key}' is not marked 'recipient', as it is in other actions: a connection's guard does not see it"
+                yield (
+                    f"'{name}' of '{key}' is not marked 'recipient', as it is in other "
+                    "actions: a connection's guard does not see it"
+                )
 
 
 def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
@@ -239,8 +357,14 @@ def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
 
 
 def _import_is_quiet(subject: Subject) -> Iterator[str]:
-    """Import the package again in isolation, and yield a fault if it prints or connects to anything."""
-    aside = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == subject.module}
+    """Import the package again in isolation, and yield a fault if it prints or connects to
+    anything.
+    """
+    aside = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] == subject.module
+    }
     reached: list[Any] = []
 
     def refuse(_socket: object, address: object) -> None:
@@ -251,7 +375,10 @@ def _import_is_quiet(subject: Subject) -> Iterator[str]:
     try:
         for name in aside:
             del sys.modules[name]
-        with contextlib.redirect_stdout(printed), mock.patch.object(socket.socket, "connect", refuse):
+        with (
+            contextlib.redirect_stdout(printed),
+            mock.patch.object(socket.socket, "connect", refuse),
+        ):
             try:
                 importlib.import_module(subject.module)
             except OSError as error:
@@ -282,11 +409,21 @@ os._exit(0)
 
 
 def _import_changes_nothing(subject: Subject) -> Iterator[str]:
-    """Import the package in another process, and yield what it changes: a second import in this process may change nothing more."""
+    """Import the package in another process, and yield what it changes: a second import in this
+    process may change nothing more.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-c", _PROBE, subject.module]
     try:
-        done = subprocess.run(command, cwd=subject.folder, env=environment, capture_output=True, text=True, timeout=_IMPORT, check=False)
+        done = subprocess.run(
+            command,
+            cwd=subject.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_IMPORT,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         yield f"the import has not ended within {_IMPORT} seconds"
         return
@@ -295,13 +432,24 @@ def _import_changes_nothing(subject: Subject) -> Iterator[str]:
 
 
 def _names_keep_to_form(subject: Subject) -> Iterator[str]:
-    is_made = not {"model", "mcp"}.isdisjoint(subject.manifest.raw)  # from a description of the service, whose names the inputs keep
+    # from a description of the service, whose names the inputs keep
+    is_made = not {"model", "mcp"}.isdisjoint(subject.manifest.raw)
     named: list[tuple[str, str, Mapping[str, Any]]]
-    named = [("action", key, {} if is_made else action.inputs) for key, action in subject.manifest.actions.items()]
-    named += [("connection type", key, kind.schema) for key, kind in subject.manifest.connection_types.items()]
-    named += [("trigger", key, trigger.inputs) for key, trigger in subject.manifest.triggers.items()]
+    named = [
+        ("action", key, {} if is_made else action.inputs)
+        for key, action in subject.manifest.actions.items()
+    ]
+    named += [
+        ("connection type", key, kind.schema)
+        for key, kind in subject.manifest.connection_types.items()
+    ]
+    named += [
+        ("trigger", key, trigger.inputs) for key, trigger in subject.manifest.triggers.items()
+    ]
     for noun, key, schema in named:
-        wrong = [name for name in (key, *schema.get("properties", {})) if not _CAMEL.fullmatch(name)]
+        wrong = [
+            name for name in (key, *schema.get("properties", {})) if not _CAMEL.fullmatch(name)
+        ]
         yield from (f"{noun} '{key}': '{name}' is not in camelCase" for name in wrong)
 
 
@@ -336,7 +484,8 @@ DECLARATIONS = (
         "The committed connector.json equals what the code declares.",
         _manifest_matches_code,
         "bronze",
-        "Write it again with 'jackfield check . --write-manifest', and review its diff: callers rely on it.",
+        "Write it again with 'jackfield check . --write-manifest', and review its diff: callers "
+        "rely on it.",
     ),
     Rule(
         "manifest-in-package",
@@ -385,7 +534,8 @@ DECLARATIONS = (
         "Pagination names only members that exist in the schemas.",
         _paging_names_exist,
         "bronze",
-        "Declare the member, such as 'page_size' for Pages with 'largest', or correct the name in Pagination(…): it is that in JSON.",
+        "Declare the member, such as 'page_size' for Pages with 'largest', or correct the name "
+        "in Pagination(…): it is that in JSON.",
     ),
     Rule(
         "limits-name-what-exists",
@@ -403,7 +553,8 @@ DECLARATIONS = (
     ),
     Rule(
         "secrets-marked",
-        "A text named like a secret is marked as one: in connections, inputs and outputs, at any depth.",
+        "A text named like a secret is marked as one: in connections, inputs and outputs, at any "
+        "depth.",
         secrets_marked,
         "bronze",
         "Declare the field with secret=True, or with secret=False if it is not a secret.",
@@ -417,7 +568,8 @@ DECLARATIONS = (
     ),
     Rule(
         "recipients-marked",
-        "An input that names recipients is marked 'recipient' in each action that may send, so that a connection's guard compares them.",
+        "An input that names recipients is marked 'recipient' in each action that may send, so "
+        "that a connection's guard compares them.",
         _recipients_marked,
         "bronze",
         "Declare the field with recipient=True; rename it if it names no recipients.",
@@ -455,6 +607,7 @@ DECLARATIONS = (
         "An option source that needs no client lists its choices, each once.",
         _option_sources_answer,
         "silver",
-        "Correct the function under @connector.options: it returns a list of Option, each with a different value.",
+        "Correct the function under @connector.options: it returns a list of Option, each with a "
+        "different value.",
     ),
 )

@@ -1,4 +1,6 @@
-"""Conformance rules about the ends of calls: lists end, a caller's cancellation is obeyed, and a call in doubt has one request."""
+"""Conformance rules about the ends of calls: lists end, a caller's cancellation is obeyed, and a
+call in doubt has one request.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,8 @@ Example = Mapping[str, Any]
 class _List:
     """Paginated action with its example.
 
-    ``address`` is the part before the mark in a token that is an address. ``empty_ends`` is True if an empty page is declared the last,
-    although it names a next page.
+    ``address`` is the part before the mark in a token that is an address. ``empty_ends`` is True if
+    an empty page is declared the last, although it names a next page.
     """
 
     subject: Subject
@@ -51,14 +53,29 @@ class _List:
     empty_ends: bool = False
 
     def page(self, token: Any, mark: str | None, *, empty: bool) -> Drive:
-        """Fetch the page at ``token``. The provider returns a token with ``mark`` for the next page."""
-        inputs = {name: value for name, value in self.example["invocation"].get("inputs", {}).items() if name != self.paging.token_input}
+        """Fetch the page at ``token``. The provider returns a token with ``mark`` for the next
+        page.
+        """
+        inputs = {
+            name: value
+            for name, value in self.example["invocation"].get("inputs", {}).items()
+            if name != self.paging.token_input
+        }
         inputs |= {self.paging.token_input: token} if token else {}
-        return drive(self.subject, self.action, with_inputs(self.example, inputs), self._script(mark, empty=empty))
+        return drive(
+            self.subject,
+            self.action,
+            with_inputs(self.example, inputs),
+            self._script(mark, empty=empty),
+        )
 
     def token(self, found: Drive) -> Any:
         """Return the page token of an output; None on the last page."""
-        return None if isinstance(found.answer, Raised) else find(found.answer, self.paging.token_output) or None
+        return (
+            None
+            if isinstance(found.answer, Raised)
+            else find(found.answer, self.paging.token_output) or None
+        )
 
     def _script(self, mark: str | None, *, empty: bool) -> Script:
         well = expected(self.subject, self.example)
@@ -74,7 +91,9 @@ class _List:
 
 
 def _lists(subject: Subject) -> Iterator[_List]:
-    """Yield the lists whose pages have tokens; lists that page by a count or by the last item have none."""
+    """Yield the lists whose pages have tokens; lists that page by a count or by the last item have
+    none.
+    """
     bindings = {row["key"]: _bound(row) for row in subject.manifest.raw["actions"] if "http" in row}
     for action, example in drivable(subject):
         unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
@@ -84,7 +103,9 @@ def _lists(subject: Subject) -> Iterator[_List]:
         given = subject, action, example, action.pagination
         if bound is not None and bound["kind"] not in COUNTED:
             turn = known_turn(bound)
-            yield _List(*given, turn, "" if bound["kind"] == "token" else "/", bound.get("emptyEnds", False))
+            yield _List(
+                *given, turn, "" if bound["kind"] == "token" else "/", bound.get("emptyEnds", False)
+            )
         elif bound is None and wire is not None and wire["kind"] not in COUNTED:
             yield _List(*given, known_turn(wire), "" if wire["kind"] == "token" else "?page=")
         elif bound is None and wire is None:
@@ -92,7 +113,9 @@ def _lists(subject: Subject) -> Iterator[_List]:
 
 
 def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the pagination that a bound action declares, with pointers into the answer; None if the action declares none."""
+    """Return the pagination that a bound action declares, with pointers into the answer; None if
+    the action declares none.
+    """
     paging, around = row["http"].get("paging"), place_of_output(row)
     if paging is None or "pagination" not in row:
         return None
@@ -101,25 +124,33 @@ def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _with_turn(row: _List) -> _List:
-    """Complete an undeclared list with the first possible place of tokens from which the action returns a token; return the list."""
+    """Complete an undeclared list with the first possible place of tokens from which the action
+    returns a token; return the list.
+    """
     key = (row.action.key, "turn")
     if key not in row.subject.outcomes:
         well = run_well(row.subject, row.action, row.example)
-        bodies = [exchange["response"].get("json") for exchange in exchanges_of(row.subject, row.example)]
+        bodies = [
+            exchange["response"].get("json") for exchange in exchanges_of(row.subject, row.example)
+        ]
         rows = [
             replace(row, turn=turn)
             for turn in possible_turns(
-                bodies[-1] if bodies else row.example["result"].get("output", {}), row.token(well), row.paging.token_output
+                bodies[-1] if bodies else row.example["result"].get("output", {}),
+                row.token(well),
+                row.paging.token_output,
             )
         ]
-        row.subject.outcomes[key] = next((one for one in rows if one.token(one.page(None, _MARKS[0], empty=False))), rows[0])
+        row.subject.outcomes[key] = next(
+            (one for one in rows if one.token(one.page(None, _MARKS[0], empty=False))), rows[0]
+        )
     found: _List = row.subject.outcomes[key]
     return found
 
 
 def _pages_are_complete(subject: Subject) -> Iterator[str]:
-    """Fetch three pages one by one, and yield faults. One is empty and has a token: the second, or the last if an empty page
-    ends the list.
+    """Fetch three pages one by one, and yield faults. One is empty and has a token: the second, or
+    the last if an empty page ends the list.
     """
     for row in _lists(subject):
         yield from (f"'{row.action.key}' {fault}" for fault in _followed(row))
@@ -133,17 +164,34 @@ def _followed(row: _List) -> Iterator[str]:
         return
     token = row.token(first)
     if token is None:
-        yield f"returns no '{row.paging.token_output}' although the provider has another page, so the rest of the list is lost"
+        yield (
+            f"returns no '{row.paging.token_output}' although the provider has another page, "
+            "so the rest of the list is lost"
+        )
         return
-    second, middle = row.page(token, other, empty=not row.empty_ends), "a later" if row.empty_ends else "an empty"
+    second, middle = (
+        row.page(token, other, empty=not row.empty_ends),
+        "a later" if row.empty_ends else "an empty",
+    )
     following = row.token(second)
-    if not any(one in unquote_plus(text) for request in second.requests for text in _texts(request)):
-        yield f"does not send '{row.paging.token_input}', so it fetches the first page again and again"
+    if not any(
+        one in unquote_plus(text) for request in second.requests for text in _texts(request)
+    ):
+        yield (
+            f"does not send '{row.paging.token_input}', so it fetches the first page again "
+            "and again"
+        )
     elif second.raised is not None:
         yield f"fails for {middle} page: {second.raised!r}"
     elif other not in unquote_plus(str(following)):
-        yield f"returns no '{row.paging.token_output}' with {middle} page, so the rest of the list is lost"
-    elif row.token(row.page(following, one if row.empty_ends else None, empty=row.empty_ends)) is not None:
+        yield (
+            f"returns no '{row.paging.token_output}' with {middle} page, so the rest of the "
+            "list is lost"
+        )
+    elif (
+        row.token(row.page(following, one if row.empty_ends else None, empty=row.empty_ends))
+        is not None
+    ):
         yield f"returns a '{row.paging.token_output}' with the last page, so the list does not end"
 
 
@@ -152,14 +200,19 @@ def _texts(request: Request) -> tuple[str, ...]:
 
 
 def _pages_are_single(subject: Subject) -> Iterator[str]:
-    """Yield a fault for each list that fetches several pages in one attempt if the provider always returns the same token."""
+    """Yield a fault for each list that fetches several pages in one attempt if the provider always
+    returns the same token.
+    """
     for row in _lists(subject):
         alone = len(row.page(None, None, empty=False).requests)
         endless = row.page(None, _MARKS[0], empty=True)
         if not endless.ended:
             yield f"'{row.action.key}' does not end if the provider returns the same token for ever"
         elif len(endless.requests) > alone:
-            yield f"'{row.action.key}' fetches {len(endless.requests)} pages in one attempt if the provider returns the same token for ever"
+            yield (
+                f"'{row.action.key}' fetches {len(endless.requests)} pages in one attempt if "
+                "the provider returns the same token for ever"
+            )
 
 
 def _cancel_is_obeyed(subject: Subject) -> Iterator[str]:
@@ -186,39 +239,70 @@ def _cancelled(subject: Subject, action: Action, example: Example) -> Iterator[s
 
 def _evidence_is_of_one(subject: Subject) -> Iterator[str]:
     for action, example in drivable(subject):
-        sent = sum(request.changes for request in run_well(subject, action, example).requests) if action.evidence else 0
+        sent = (
+            sum(request.changes for request in run_well(subject, action, example).requests)
+            if action.evidence
+            else 0
+        )
         if sent > 1 and action.key not in subject.safe_posts:
-            yield f"'{action.key}' declares evidence, and sends {sent} requests that change something: a lost first one would pass for all"
+            yield (
+                f"'{action.key}' declares evidence, and sends {sent} requests that change "
+                "something: a lost first one would pass for all"
+            )
 
 
 def _evidence_repeats_nothing(subject: Subject) -> Iterator[str]:
     reads = {action.key: (action, example) for action, example in drivable(subject)}
     for action in subject.connector.actions.values():
         for look in action.evidence:
-            if isinstance(look, Look) and _ASKED & {*placeholders(look.inputs)} and look.action in reads:
+            if (
+                isinstance(look, Look)
+                and _ASKED & {*placeholders(look.inputs)}
+                and look.action in reads
+            ):
                 read, example = reads[look.action]
                 if _repeats(subject, read, example, look):
-                    yield f"evidence '{look.key}' of '{action.key}' is refused: '{read.key}' answers with what it is asked for"
+                    yield (
+                        f"evidence '{look.key}' of '{action.key}' is refused: '{read.key}' "
+                        "answers with what it is asked for"
+                    )
 
 
 def _repeats(subject: Subject, read: Action, example: Example, look: Look) -> bool:
-    """Return whether a read with an unused marker and key returns an object that has them, although the provider's answer has neither."""
-    asked = {name: _of_nobody(value) for name, value in look.inputs.items() if _ASKED & {*placeholders(value)}}
+    """Return whether a read with an unused marker and key returns an object that has them, although
+    the provider's answer has neither.
+    """
+    asked = {
+        name: _of_nobody(value)
+        for name, value in look.inputs.items()
+        if _ASKED & {*placeholders(value)}
+    }
     inputs = {**example["invocation"].get("inputs", {}), **asked}
     found = drive(subject, read, with_inputs(example, inputs), expected(subject, example)).answer
     if isinstance(found, Raised):
         return False
     listed = find(found, look.each) if look.each else None
-    compared = [at for at, value in (*look.match.items(), *look.contains.items()) if _ASKED & {*placeholders(value)}]
+    compared = [
+        at
+        for at, value in (*look.match.items(), *look.contains.items())
+        if _ASKED & {*placeholders(value)}
+    ]
     things = listed if isinstance(listed, list) else [found]
-    return any(bool(compared) and all(_NOBODY in str(find(thing, at)) for at in compared) for thing in things)
+    return any(
+        bool(compared) and all(_NOBODY in str(find(thing, at)) for at in compared)
+        for thing in things
+    )
 
 
 def _of_nobody(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _NOBODY if "$key" in value else stamped(value, _NOBODY) if "$marker" in value else {
-            name: _of_nobody(one) for name, one in value.items()
-        }  # fmt: skip
+        return (
+            _NOBODY
+            if "$key" in value
+            else stamped(value, _NOBODY)
+            if "$marker" in value
+            else {name: _of_nobody(one) for name, one in value.items()}
+        )
     return [_of_nobody(one) for one in value] if isinstance(value, list | tuple) else value
 
 
@@ -234,7 +318,8 @@ ENDINGS = (
         "A paginated action follows page tokens to the end, over empty pages too.",
         _pages_are_complete,
         "silver",
-        "Send the token of the inputs, and return that of the provider whenever it gives one, also with an empty page.",
+        "Send the token of the inputs, and return that of the provider whenever it gives one, "
+        "also with an empty page.",
         reason=_no_list,
     ),
     _drives(
@@ -242,19 +327,23 @@ ENDINGS = (
         "A paginated action fetches one page in an attempt, so that a list without an end ends.",
         _pages_are_single,
         "bronze",
-        "Remove the loop from the action: the runtime fetches the pages, limits them and detects a token that is repeated.",
+        "Remove the loop from the action: the runtime fetches the pages, limits them and detects "
+        "a token that is repeated.",
         reason=_no_list,
     ),
     _drives(
         "cancel-is-obeyed",
-        "If its caller leaves before the first request, an action sends nothing; after it, the outcome is still reported truthfully.",
+        "If its caller leaves before the first request, an action sends nothing; after it, the "
+        "outcome is still reported truthfully.",
         _cancel_is_obeyed,
         "bronze",
-        "Let the exceptions of begin() and check() through, and run to the end once a request was sent.",
+        "Let the exceptions of begin() and check() through, and run to the end once a request "
+        "was sent.",
     ),
     _drives(
         "evidence-is-of-one-request",
-        "An action with evidence sends one request that changes something: what is found of one says nothing of the others.",
+        "An action with evidence sends one request that changes something: what is found of one "
+        "says nothing of the others.",
         _evidence_is_of_one,
         "bronze",
         "Make an action of each request, or replace 'evidence' with 'no_evidence' and the reason.",

@@ -10,9 +10,11 @@ from jackfield.kernel.clock import SystemClock
 
 
 class FakeClock:
-    """Clock whose ``monotonic`` and ``time`` are the real ones plus all slept and advanced seconds. Thread-safe.
+    """Clock whose ``monotonic`` and ``time`` are the real ones plus all slept and advanced seconds.
+    Thread-safe.
 
-    Waits of back-off cost nothing, and real waits (an unresponsive provider) still count against a deadline.
+    Waits of back-off cost nothing, and real waits (an unresponsive provider) still count against a
+    deadline.
 
     While ``is_real`` is set, sleeping takes real time: jobs of a real provider do not end sooner.
     """

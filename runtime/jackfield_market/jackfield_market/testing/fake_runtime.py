@@ -27,13 +27,20 @@ Json = Mapping[str, Any]
 
 
 @contextmanager
-def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterator[tuple[Jackfield, FakeService]]:
+def fake_runtime(
+    manifest: Json, kind: str, truth: Json | None = None
+) -> Iterator[tuple[Jackfield, FakeService]]:
     """Run a runtime that contains only the connector, with the addresses of a running fake.
 
-    The fake is made from ``truth``, if given: another manifest of the connector, from which the connector's differences are found.
+    The fake is made from ``truth``, if given: another manifest of the connector, from which the
+    connector's differences are found.
     """
-    package = f"jackfield_try_{package_of(manifest['key']).removeprefix('jackfield_')}_{secrets.token_hex(4)}"  # several may run at once
-    with FakeService(truth or manifest, kind).running() as fake, tempfile.TemporaryDirectory(prefix="jackfield-try-") as home:
+    # several may run at once
+    package = f"jackfield_try_{package_of(manifest['key']).removeprefix('jackfield_')}_{secrets.token_hex(4)}"
+    with (
+        FakeService(truth or manifest, kind).running() as fake,
+        tempfile.TemporaryDirectory(prefix="jackfield-try-") as home,
+    ):
         folder = Path(home) / "packages" / package
         folder.mkdir(parents=True)
         (folder / "connector.json").write_text(json.dumps(fake.moved(manifest)), encoding="utf-8")
@@ -43,7 +50,11 @@ def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterat
         environment = {"JACKFIELD_HOME": home}
         try:
             with Jackfield(
-                connections=[], database_url=f"sqlite:///{home}/try.db", catalog=catalog, environment=environment, groups={}
+                connections=[],
+                database_url=f"sqlite:///{home}/try.db",
+                catalog=catalog,
+                environment=environment,
+                groups={},
             ) as found:
                 yield found, fake
         finally:
@@ -53,7 +64,8 @@ def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterat
 def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> dict[str, Any]:
     """Add a connection to the fake, approve it if necessary, and return the outcome of its test."""
     type_name = f"{fake.manifest['key']}/{kind}"
-    connections: Any = jackfield.connections  # of the store, which is installed beside this package wherever connections are kept
+    # of the store, which is installed beside this package wherever connections are kept
+    connections: Any = jackfield.connections
     connections.add(name, type_name, fake.values, test=False)
     if fake.needs_approval:
         authorizing = connections.authorizing()
@@ -66,20 +78,27 @@ def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> di
 def kind_of(manifest: Json, wanted: str | None = None) -> str:
     """Return the key of the connection type to try.
 
-    This is ``wanted`` if given, else a type with simple values, else a type that a person approves, else a type without sign-in.
+    This is ``wanted`` if given, else a type with simple values, else a type that a person approves,
+    else a type without sign-in.
 
     :raises InvalidInvocation: if the connector has code of its own, or no such type.
     """
     key, rows = manifest["key"], [row for row in manifest["connectionTypes"] if "http" in row]
     if not rows:
         hint = (
-            f"Call it over a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'. To prove it, give the "
-            'connection the address {"$env": "URL"}: \'jackfield prove --base-url-variable URL -- jackfield invoke ...\'.'
+            f"Call it over a connection to the provider: 'jackfield connections add my-{key} "
+            f"--type {key}/TYPE'. To prove it, give the "
+            'connection the address {"$env": "URL"}: \'jackfield prove --base-url-variable URL -- '
+            "jackfield invoke ...'."
         )
-        raise InvalidInvocation(f"'{key}' has code of its own, so that no fake can be made of it", hint=hint)
+        raise InvalidInvocation(
+            f"'{key}' has code of its own, so that no fake can be made of it", hint=hint
+        )
     if wanted is not None and wanted not in [row["key"] for row in rows]:
         hint = f"It has {', '.join(row['key'] for row in rows)}."
-        raise InvalidInvocation(f"'{key}' has no connection type '{wanted}' that can be tried", hint=hint)
+        raise InvalidInvocation(
+            f"'{key}' has no connection type '{wanted}' that can be tried", hint=hint
+        )
     asked = [row for row in rows if wanted in (None, row["key"])]
     for kinds in (_SIMPLE, _SIMPLE | _GRANTED):
         for row in asked:
@@ -89,8 +108,13 @@ def kind_of(manifest: Json, wanted: str | None = None) -> str:
     if (open_to_all := next((row for row in asked if not _kinds(row)), None)) is not None:
         return str(open_to_all["key"])
     unknown = sorted({kind for row in asked for kind in _kinds(row)} - _SIMPLE - _GRANTED)
-    hint = f"Try another type with --type, or add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
-    raise InvalidInvocation(f"the fake of '{key}' cannot sign in by {', '.join(unknown)}", hint=hint)
+    hint = (
+        "Try another type with --type, or add a connection to the provider: 'jackfield "
+        f"connections add my-{key} --type {key}/TYPE'."
+    )
+    raise InvalidInvocation(
+        f"the fake of '{key}' cannot sign in by {', '.join(unknown)}", hint=hint
+    )
 
 
 def _kinds(row: Json) -> set[str]:
@@ -98,7 +122,8 @@ def _kinds(row: Json) -> set[str]:
 
 
 def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the first action to call with its inputs: a list without required inputs, else another read with its example's inputs.
+    """Return the first action to call with its inputs: a list without required inputs, else another
+    read with its example's inputs.
 
     :raises InvalidInvocation: if the connector has no such action.
     """
@@ -106,9 +131,18 @@ def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict
     if wanted is not None:
         reads = [action for action in manifest.actions.values() if action.key == wanted]
     free = [action for action in reads if not action.inputs.get("required")]
-    chosen = next((action for action in free if action.pagination is not None), None) or next(iter([*free, *reads]), None)
+    chosen = next((action for action in free if action.pagination is not None), None) or next(
+        iter([*free, *reads]), None
+    )
     if chosen is None:
-        raise InvalidInvocation(f"'{manifest.key}' has no action to try", hint="Its manifest declares none.")
-    rows = [one for action in manifest.raw["actions"] if action["key"] == chosen.key for one in action.get("examples", ())]
+        raise InvalidInvocation(
+            f"'{manifest.key}' has no action to try", hint="Its manifest declares none."
+        )
+    rows = [
+        one
+        for action in manifest.raw["actions"]
+        if action["key"] == chosen.key
+        for one in action.get("examples", ())
+    ]
     inputs = dict(rows[0]["invocation"]["inputs"]) if rows and chosen not in free else {}
     return chosen.key, inputs

@@ -1,7 +1,9 @@
-"""Grade of a connector: every rule with its verdict and evidence, and the highest tier whose rules hold.
+"""Grade of a connector: every rule with its verdict and evidence, and the highest tier whose rules
+hold.
 
-The connector's code runs in a child process without the caller's environment variables, so that a connector that exits, crashes or hangs
-cannot break the caller. ``python -m jackfield_market.testing.grading TARGET ANSWER`` is the child process; it writes the report as JSON,
+The connector's code runs in a child process without the caller's environment variables, so that a
+connector that exits, crashes or hangs cannot break the caller. ``python -m
+jackfield_market.testing.grading TARGET ANSWER`` is the child process; it writes the report as JSON,
 and reports on stdout which rule it judges.
 """
 
@@ -36,7 +38,9 @@ from jackfield_market.testing.subject import TIERS, Rule, Subject, Tier
 NONE = "none"
 """Grade of a connector that does not reach bronze."""
 LOADS = "connector-loads"
-"""Name of the first rule: the connector can be imported. If it fails, no other rule can be judged."""
+"""Name of the first rule: the connector can be imported. If it fails, no other rule can be
+judged.
+"""
 _LOADS_SAYS = "The connector's code can be imported, and it has a manifest."
 _LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the traceback."
 _TIMEOUT = 600.0
@@ -44,16 +48,21 @@ _TIMEOUT = 600.0
 _LOOK = 0.5
 """Seconds between two checks whether the child process must be ended."""
 Obsolete = Callable[[float], bool]
-"""Function that gets the child's running time in seconds, and returns True when its answer is obsolete."""
+"""Function that gets the child's running time in seconds, and returns True when its answer is
+obsolete.
+"""
 Progress = Callable[[int, int, str], object]
-"""Function that gets the number of the current rule, the total number of rules, and the current rule's name."""
+"""Function that gets the number of the current rule, the total number of rules, and the current
+rule's name.
+"""
 _EVIDENCE = 20
 """Maximum number of faults listed for one rule."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of one rule: ``passed`` is None if the rule does not apply. ``reason`` is the rule's requirement.
+    """Outcome of one rule: ``passed`` is None if the rule does not apply. ``reason`` is the rule's
+    requirement.
 
     ``seconds`` is its duration, including attempts that later rules also use.
     """
@@ -69,7 +78,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """Grade of a connector, with every rule. ``grade`` is None if only some rules were judged. ``warnings`` fail no rule."""
+    """Grade of a connector, with every rule. ``grade`` is None if only some rules were judged.
+    ``warnings`` fail no rule.
+    """
 
     connector: str
     version: str | None
@@ -81,11 +92,19 @@ class Report:
         """Return the report in the form of ``jackfield check --json``."""
         rows = [asdict(rule) | {"evidence": list(rule.evidence)} for rule in self.rules]
         more = {"warnings": [*self.warnings]} if self.warnings else {}
-        return {"connector": self.connector, "version": self.version, "grade": self.grade, "rules": rows, **more}
+        return {
+            "connector": self.connector,
+            "version": self.version,
+            "grade": self.grade,
+            "rules": rows,
+            **more,
+        }
 
 
 def graded(rules: Sequence[Verdict]) -> str:
-    """Return the highest tier without a failed rule in it or below; ``none`` if a rule of the lowest tier failed."""
+    """Return the highest tier without a failed rule in it or below; ``none`` if a rule of the
+    lowest tier failed.
+    """
     failed = {rule.tier for rule in rules if rule.passed is False}
     grade = NONE
     for tier in TIERS:
@@ -101,13 +120,21 @@ def at_least(grade: str, wanted: str) -> bool:
     return order.index(grade) >= order.index(wanted)
 
 
-def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
-    """Grade the project in the folder ``target``, or the installed connector of that key, in a child process.
+def check(
+    target: str,
+    *,
+    write_manifest: bool = False,
+    only: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Grade the project in the folder ``target``, or the installed connector of that key, in a
+    child process.
 
-    ``write_manifest`` first writes the project's connector.json again from its code. ``only`` names the rules to judge, without a grade; if
-    it is empty, all rules are judged.
+    ``write_manifest`` first writes the project's connector.json again from its code. ``only`` names
+    the rules to judge, without a grade; if it is empty, all rules are judged.
 
-    :raises InvalidInvocation: if the folder's pyproject.toml declares no connector, or a rule in ``only`` is unknown.
+    :raises InvalidInvocation: if the folder's pyproject.toml declares no connector, or a rule in
+        ``only`` is unknown.
     """
     for name in only:
         if name not in ALL_RULES:
@@ -116,36 +143,68 @@ def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = ()
     key = Project.read(Path(target)).key if os.path.isdir(target) else target
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "report.json"
-        command = [sys.executable, "-m", __name__, os.path.abspath(target) if os.path.isdir(target) else target, str(answer), *only]
+        command = [
+            sys.executable,
+            "-m",
+            __name__,
+            os.path.abspath(target) if os.path.isdir(target) else target,
+            str(answer),
+            *only,
+        ]
         command += ["--write-manifest"] if write_manifest else []
         _, fault = _ended(command, progress)
         if not answer.is_file():
             return _unloadable(key, fault, only)
         found: Mapping[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    rules = tuple(Verdict(**{**rule, "evidence": tuple(rule["evidence"])}) for rule in found["rules"])
-    return Report(found["connector"], found["version"], found["grade"], rules, tuple(found.get("warnings", ())))
+    rules = tuple(
+        Verdict(**{**rule, "evidence": tuple(rule["evidence"])}) for rule in found["rules"]
+    )
+    return Report(
+        found["connector"],
+        found["version"],
+        found["grade"],
+        rules,
+        tuple(found.get("warnings", ())),
+    )
 
 
 def write_manifest(folder: Path, obsolete: Obsolete | None = None) -> str:
-    """Write a project's connector.json from its code, in a child process; return the path within the folder.
+    """Write a project's connector.json from its code, in a child process; return the path within
+    the folder.
 
     :raises InvalidInvocation: if the code cannot be imported, or ``obsolete`` returns True.
     """
     project = Project.read(folder)
     path = project.package / "connector.json"
-    code, fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"], obsolete=obsolete)
+    code, fault = _ended(
+        [sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"],
+        obsolete=obsolete,
+    )
     if code != 0:
         raise InvalidInvocation(f"the connector cannot be described: {fault}", hint=_LOADS_CURE)
     return path.relative_to(folder).as_posix()
 
 
-def _ended(command: Sequence[str], progress: Progress | None = None, obsolete: Obsolete | None = None) -> tuple[int, str]:
-    """Run the child process, and return its exit code and a description of its end, with the last line of its stderr."""
-    environment = {**plain_environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _ended(
+    command: Sequence[str], progress: Progress | None = None, obsolete: Obsolete | None = None
+) -> tuple[int, str]:
+    """Run the child process, and return its exit code and a description of its end, with the last
+    line of its stderr.
+    """
+    environment = {
+        **plain_environment(),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
     expired, ended, began = threading.Event(), threading.Event(), time.monotonic()
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
         OnFailure(process.kill),
     ):
 
@@ -171,12 +230,18 @@ def _ended(command: Sequence[str], progress: Progress | None = None, obsolete: O
         lines = errors.read().decode("utf-8", "replace").strip().splitlines()
     if expired.is_set():
         return 1, f"the rules have not ended within {_TIMEOUT:.0f} seconds"
-    return code, f"the process of the connector ended with {code}" + (f": {lines[-1][:300]}" if lines else "")
+    return code, f"the process of the connector ended with {code}" + (
+        f": {lines[-1][:300]}" if lines else ""
+    )
 
 
 def _unloadable(key: str, fault: str, only: Sequence[str]) -> Report:
-    loads = Verdict(LOADS, "bronze", passed=False, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(fault,))
-    others = [_verdict(rule, None, ["the connector cannot be loaded"], rule.cure) for rule in _rules(only)]
+    loads = Verdict(
+        LOADS, "bronze", passed=False, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(fault,)
+    )
+    others = [
+        _verdict(rule, None, ["the connector cannot be loaded"], rule.cure) for rule in _rules(only)
+    ]
     return Report(key, None, None if only else NONE, (loads, *others))
 
 
@@ -191,7 +256,14 @@ def _verdict(rule: Rule, passed: bool | None, evidence: Sequence[str], cure: str
 
 def report(subject: Subject, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
     """Judge every rule in this process, or the rules named by ``only``; return the report."""
-    loads = Verdict(LOADS, "bronze", passed=True, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(f"imported {subject.module}",))
+    loads = Verdict(
+        LOADS,
+        "bronze",
+        passed=True,
+        reason=_LOADS_SAYS,
+        cure=_LOADS_CURE,
+        evidence=(f"imported {subject.module}",),
+    )
     verdicts, rules = [loads], _rules(only)
     for number, rule in enumerate(rules, 1):
         if progress is not None:
@@ -224,7 +296,10 @@ def _seen(subject: Subject, rule: Rule) -> str:
     if rule.drives:
         left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
         ran = sum(1 for _ in drivable(subject, hanging=True))
-        return f"ran {ran} of {_counted(len(subject.manifest.actions), 'action')} against a loopback provider{left}"
+        return (
+            f"ran {ran} of {_counted(len(subject.manifest.actions), 'action')} against a "
+            f"loopback provider{left}"
+        )
     if rule.of_project:
         return "read the project's files"
     actions, types = len(subject.manifest.actions), len(subject.manifest.connection_types)
@@ -259,12 +334,22 @@ def _write_manifest(project: Project) -> None:
 def _described(error: Exception, folder: str) -> str:
     """Describe an exception on one line, with its last place in the folder's code."""
     text = f"{type(error).__name__}: {getattr(error, 'message', error)}".replace("\n", " ")
-    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.startswith(folder + os.sep)]
-    return f"{text} (at {os.path.relpath(frames[-1].filename, folder)}:{frames[-1].lineno})" if frames else text
+    frames = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if frame.filename.startswith(folder + os.sep)
+    ]
+    return (
+        f"{text} (at {os.path.relpath(frames[-1].filename, folder)}:{frames[-1].lineno})"
+        if frames
+        else text
+    )
 
 
 def main(words: Sequence[str], progress: Progress) -> int:
-    """Grade the target in this process, and write the report into the file ``words[1]`` (if not empty); return the exit code."""
+    """Grade the target in this process, and write the report into the file ``words[1]`` (if not
+    empty); return the exit code.
+    """
     target, answer, *rest = words
     subject = attempt(_subject, target, write_manifest="--write-manifest" in rest)
     if isinstance(subject, Raised):
@@ -272,7 +357,9 @@ def main(words: Sequence[str], progress: Progress) -> int:
         return 1
     if answer:
         only = [name for name in rest if name in ALL_RULES]
-        Path(answer).write_text(json.dumps(report(subject, only, progress).to_json()), encoding="utf-8")
+        Path(answer).write_text(
+            json.dumps(report(subject, only, progress).to_json()), encoding="utf-8"
+        )
     return 0
 
 

@@ -1,4 +1,6 @@
-"""Connector of a project with the real pipeline, for tests: scripted providers, recordings, a fake clock and a journal."""
+"""Connector of a project with the real pipeline, for tests: scripted providers, recordings, a fake
+clock and a journal.
+"""
 
 from __future__ import annotations
 
@@ -47,15 +49,25 @@ def project_of(file: str) -> Project:
             if place not in sys.path:
                 sys.path.insert(0, place)
             return project
-    raise InvalidInvocation(f"no folder above '{file}' has a pyproject.toml", hint="Put the tests into the connector's project.")
+    raise InvalidInvocation(
+        f"no folder above '{file}' has a pyproject.toml",
+        hint="Put the tests into the connector's project.",
+    )
 
 
 def open_project(file: str) -> Jackfield:
-    """Open a runtime with only the connector of the project that ``file`` belongs to: no database, journal or plugins.
+    """Open a runtime with only the connector of the project that ``file`` belongs to: no database,
+    journal or plugins.
 
     Pass ``__file__``, and connections inline: ``{"type": …, "values": …}``.
     """
-    return Jackfield(connections=[], database_url="none", catalog=_catalog(project_of(file)), environment={}, groups={})
+    return Jackfield(
+        connections=[],
+        database_url="none",
+        catalog=_catalog(project_of(file)),
+        environment={},
+        groups={},
+    )
 
 
 def _catalog(project: Project) -> Catalog:
@@ -63,16 +75,19 @@ def _catalog(project: Project) -> Catalog:
 
 
 class Harness:
-    """Runtime with the connector of one project, for tests; a context manager. pytest has it as the fixture ``harness``.
+    """Runtime with the connector of one project, for tests; a context manager. pytest has it as the
+    fixture ``harness``.
 
-    Invocations pass the whole pipe: validation, retries, paging, masking and the journal. ``clock`` is a fake one, so that back-off takes
-    no time, except while a recording is made: a job of a real provider does not end sooner. ``serve`` scripts the provider; ``replay``
-    plays a recording. Both set the connection's server URL to the loopback provider's address, which is the one way in which a client
-    reaches it. A connector whose address is fixed needs an optional value for it, such as ``endpoint``. ``tool.jackfield.check`` in
-    pyproject.toml then says ``values = { endpoint = "${url}" }``.
+    Invocations pass the whole pipe: validation, retries, paging, masking and the journal. ``clock``
+    is a fake one, so that back-off takes no time, except while a recording is made: a job of a real
+    provider does not end sooner. ``serve`` scripts the provider; ``replay`` plays a recording. Both
+    set the connection's server URL to the loopback provider's address, which is the one way in
+    which a client reaches it. A connector whose address is fixed needs an optional value for it,
+    such as ``endpoint``. ``tool.jackfield.check`` in pyproject.toml then says ``values = { endpoint
+    = "${url}" }``.
 
-    ``project`` is the connector's; ``recordings`` is the folder of the recordings. ``record`` names a connection of the user over which
-    recordings are made anew; "" selects the only one that fits.
+    ``project`` is the connector's; ``recordings`` is the folder of the recordings. ``record`` names
+    a connection of the user over which recordings are made anew; "" selects the only one that fits.
     """
 
     def __init__(self, project: Project, recordings: Path, record: str | None = None) -> None:
@@ -80,7 +95,11 @@ class Harness:
         self.project = project
         self.manifest = Manifest.from_json(project.manifest())
         self.recordings = recordings
-        self._account = None if record is None else RecordingAccount.named(record, _catalog(project), self.manifest)
+        self._account = (
+            None
+            if record is None
+            else RecordingAccount.named(record, _catalog(project), self.manifest)
+        )
         self._stack = ExitStack()
         home = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="jackfield-harness-"))
         self.jackfield = self._stack.enter_context(
@@ -93,7 +112,9 @@ class Harness:
                 groups={},
             )
         )
-        self._kind = server_type(self.manifest, project.check.get("values", {}), project.check.get("connection"))
+        self._kind = server_type(
+            self.manifest, project.check.get("values", {}), project.check.get("connection")
+        )
         self._serving = self._stack.enter_context(ExitStack())
         self._provider: Provider | None = None
         self._recorder: Recorder | None = None
@@ -103,7 +124,9 @@ class Harness:
 
     @classmethod
     def of(cls, file: str, record: str | None = None) -> Self:
-        """Open a harness for the project that the test file ``file`` belongs to; recordings are in the folder ``recordings`` next to it."""
+        """Open a harness for the project that the test file ``file`` belongs to; recordings are in
+        the folder ``recordings`` next to it.
+        """
         return cls(project_of(file), Path(file).parent / "recordings", record)
 
     def __enter__(self) -> Self:
@@ -121,7 +144,9 @@ class Harness:
         :raises InvalidInvocation: if none was started.
         """
         if self._provider is None:
-            raise InvalidInvocation("no provider is scripted", hint="Call harness.serve(…) or harness.replay(…) first.")
+            raise InvalidInvocation(
+                "no provider is scripted", hint="Call harness.serve(…) or harness.replay(…) first."
+            )
         return self._provider
 
     @property
@@ -132,16 +157,21 @@ class Harness:
         return journal
 
     def entry(self, result: Result) -> Entry:
-        """Return the journal's entry of a Result: its status, attempts and each attempt's outcome."""
+        """Return the journal's entry of a Result: its status, attempts and each attempt's
+        outcome.
+        """
         return self.journal.find(result.meta.invocation_id)
 
     def serve(self, *script: Step | Script) -> Provider:
-        """Start a loopback provider that plays ``script``: steps in order, the last step for all later requests, or one function."""
+        """Start a loopback provider that plays ``script``: steps in order, the last step for all
+        later requests, or one function.
+        """
         self.finish()
         return self._start(script[0] if len(script) == 1 and callable(script[0]) else script)  # type: ignore[arg-type]
 
     def replay(self, name: str, *, ignore: Sequence[str] = ()) -> Provider:
-        """Play the recording ``name`` strictly: each request must equal the recorded one. With ``--record``, record it anew instead.
+        """Play the recording ``name`` strictly: each request must equal the recorded one. With
+        ``--record``, record it anew instead.
 
         ``ignore`` are names of JSON members and parameters whose values differ from run to run.
 
@@ -151,18 +181,24 @@ class Harness:
         self._ignore = (*ignore,)
         path = self.recordings / f"{name}.json"
         if self._account is None:
-            player = Player(path, lambda: Scrubber(self._redactor, self._ignore), lambda: self.provider.url)
+            player = Player(
+                path, lambda: Scrubber(self._redactor, self._ignore), lambda: self.provider.url
+            )
             self._player = player
             self._serving.enter_context(offline(player.reached))
             return self._start(player)
-        recorder = Recorder(path, self._account.endpoint(self._server_names), lambda: self.provider.url)
+        recorder = Recorder(
+            path, self._account.endpoint(self._server_names), lambda: self.provider.url
+        )
         self._recorder, self.clock.is_real = recorder, True
         return self._start(recorder)
 
     def finish(self) -> None:
-        """End the current script: write the recording, or check that all its requests were sent. The fixture calls it after the test.
+        """End the current script: write the recording, or check that all its requests were sent.
+        The fixture calls it after the test.
 
-        :raises RecordingMismatch: if the requests differ from the recording, or it cannot be written.
+        :raises RecordingMismatch: if the requests differ from the recording, or it cannot be
+            written.
         """
         player, recorder, redactor = self._player, self._recorder, self._redactor
         self._player = self._recorder = self._provider = None
@@ -191,13 +227,18 @@ class Harness:
     ) -> Result:
         """Run an action through the whole pipeline and return its Result.
 
-        ``connection`` is ``{"type": …, "values": …}``; the default is a connection to the scripted provider. ``members`` are further
-        members of the invocation, as on the wire: ``idempotencyKey``, ``timeoutSeconds``, ``onDoubt``. Another thread may set
-        ``cancelled``.
+        ``connection`` is ``{"type": …, "values": …}``; the default is a connection to the scripted
+        provider. ``members`` are further members of the invocation, as on the wire:
+        ``idempotencyKey``, ``timeoutSeconds``, ``onDoubt``. Another thread may set ``cancelled``.
 
         :raises RecordingMismatch: if a request differs from the recording.
         """
-        given = {"connector": self.project.key, "action": action, "inputs": dict(inputs or {}), **members}
+        given = {
+            "connector": self.project.key,
+            "action": action,
+            "inputs": dict(inputs or {}),
+            **members,
+        }
         used = connection or self.connection
         if used is not None:
             given["connection"] = used
@@ -216,7 +257,9 @@ class Harness:
         return result
 
     def options(self, source: str, **inputs: Any) -> list[dict[str, str]]:
-        """Return the choices of an option source, over the scripted provider if there is one; ``inputs`` are the form's current values."""
+        """Return the choices of an option source, over the scripted provider if there is one;
+        ``inputs`` are the form's current values.
+        """
         used = self.connection
         if used is not None:
             with suppress(UnknownConnection):
@@ -227,7 +270,9 @@ class Harness:
 
     @property
     def connection(self) -> Mapping[str, Any] | None:
-        """Return an inline connection to the scripted provider; None without a provider, or if no connection type names a server."""
+        """Return an inline connection to the scripted provider; None without a provider, or if no
+        connection type names a server.
+        """
         if self._kind is None or self._provider is None:
             return None
         kind, url = self.manifest.connection_types[self._kind], self._provider.url

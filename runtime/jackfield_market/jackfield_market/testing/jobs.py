@@ -1,4 +1,6 @@
-"""Conformance rules about jobs: their polls, their ends, and the effect of cancelling, by the recordings of their examples."""
+"""Conformance rules about jobs: their polls, their ends, and the effect of cancelling, by the
+recordings of their examples.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,20 @@ from jackfield_market.testing.subject import Rule, Subject
 
 _MOST = 100
 """Maximum number of polls of one recording."""
-_FAULTS = {"a 500": Answer({"message": "no"}, 500), "a 503": Answer({"message": "no"}, 503), "a 429": Answer(status=429), "a reset": RESET}
+_FAULTS = {
+    "a 500": Answer({"message": "no"}, 500),
+    "a 503": Answer({"message": "no"}, 503),
+    "a 429": Answer(status=429),
+    "a reset": RESET,
+}
 _BROKEN = {"a response that is not JSON": Answer(content=b"<html>")}
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Job of an example that was played from its start to its end: its handle, and its polls in order."""
+    """Job of an example that was played from its start to its end: its handle, and its polls in
+    order.
+    """
 
     subject: Subject
     action: Action
@@ -36,9 +45,24 @@ class _Job:
         return _step(self.subject, self.action, self.example, script, self.handle)
 
 
-def _step(subject: Subject, action: Action, example: Mapping[str, Any], script: Any, handle: Handle, *, cancels: bool = False) -> Drive:
+def _step(
+    subject: Subject,
+    action: Action,
+    example: Mapping[str, Any],
+    script: Any,
+    handle: Handle,
+    *,
+    cancels: bool = False,
+) -> Drive:
     job = action.job
-    return drive(subject, action, example, script, step=None if job is None else job.cancel if cancels else job.poll, handle=handle)
+    return drive(
+        subject,
+        action,
+        example,
+        script,
+        step=None if job is None else job.cancel if cancels else job.poll,
+        handle=handle,
+    )
 
 
 def _jobs(subject: Subject) -> Iterator[_Job]:
@@ -77,7 +101,9 @@ def _polls_only_look(subject: Subject) -> Iterator[str]:
         if any(poll.call.deadline.clock.waited for poll in job.polls):  # type: ignore[attr-defined]  # the clock of an attempt
             yield f"'{key}' waits in its poll"
         again = job.poll(_constantly(subject, job))
-        if not isinstance(last.answer, Raised) and (isinstance(again.answer, Raised) or again.answer != last.answer):
+        if not isinstance(last.answer, Raised) and (
+            isinstance(again.answer, Raised) or again.answer != last.answer
+        ):
             yield f"'{key}' returns another output if a job that has ended is polled again"
 
 
@@ -112,8 +138,13 @@ def _progress_rises(subject: Subject) -> Iterator[str]:
         if output is None:
             yield f"'{key}' does not end with an output where its recording ends: {last.raised!r}"
             continue
-        faults = subject.compiled(f"output of {key}", subject.manifest.actions[key].output).judge(output)
-        yield from (f"'{key}' returns an output that violates its schema at {fault.path or '/'}" for fault in faults)
+        faults = subject.compiled(f"output of {key}", subject.manifest.actions[key].output).judge(
+            output
+        )
+        yield from (
+            f"'{key}' returns an output that violates its schema at {fault.path or '/'}"
+            for fault in faults
+        )
 
 
 def _cancel_is_sent(subject: Subject) -> Iterator[str]:
@@ -121,7 +152,14 @@ def _cancel_is_sent(subject: Subject) -> Iterator[str]:
         if job.action.job is None or job.action.job.cancel is None:
             continue
         for time in ("", " a second time"):
-            found = _step(subject, job.action, job.example, expected(subject, job.example), job.handle, cancels=True)
+            found = _step(
+                subject,
+                job.action,
+                job.example,
+                expected(subject, job.example),
+                job.handle,
+                cancels=True,
+            )
             if found.raised is not None and not isinstance(found.error, JobFailed):
                 yield f"'{job.action.key}' cannot be cancelled{time}: {found.raised!r}"
             elif not any(request.changes for request in found.requests):
@@ -137,10 +175,12 @@ _drives = partial(Rule, drives=True, reason=_no_job)
 JOBS = (
     _drives(
         "polls-only-look",
-        "A job's poll changes nothing and does not wait, and says the same again of a job that has ended.",
+        "A job's poll changes nothing and does not wait, and says the same again of a job that "
+        "has ended.",
         _polls_only_look,
         "bronze",
-        "Send GET requests only, keep nothing in the class, and return Progress where the job still runs: the runtime waits.",
+        "Send GET requests only, keep nothing in the class, and return Progress where the job "
+        "still runs: the runtime waits.",
     ),
     _drives(
         "failed-polls-end-nothing",
@@ -151,10 +191,12 @@ JOBS = (
     ),
     _drives(
         "progress-rises",
-        "A job's progress is from 0 to 1 and never falls, and its end is an output that fits its schema.",
+        "A job's progress is from 0 to 1 and never falls, and its end is an output that fits its "
+        "schema.",
         _progress_rises,
         "silver",
-        "Divide percentages by 100, and leave the fraction out where the provider does not tell it.",
+        "Divide percentages by 100, and leave the fraction out where the provider does not tell "
+        "it.",
     ),
     _drives(
         "cancel-is-sent",

@@ -1,6 +1,7 @@
 """Rules for connectors without code whose manifest states its proof (``listing.proof``).
 
-A fake of the provider judges them, and their facts about the provider must have been checked recently.
+A fake of the provider judges them, and their facts about the provider must have been checked
+recently.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def _unplayable(subject: Subject) -> str | None:
 
 
 def _unnamed(subject: Subject) -> str | None:
-    """Return the reason why the rule about accounts does not apply; None if it applies. A provider may hide the owner of a key."""
+    """Return the reason why the rule about accounts does not apply; None if it applies. A provider
+    may hide the owner of a key.
+    """
     given = subject.manifest.raw.get("listing", {}).get("noAccount")
     return f"the provider names no account: {given}" if given else _without_proof(subject)
 
@@ -45,7 +48,10 @@ def aged_facts(facts: Iterable[Json], months: int) -> Iterator[str]:
     earliest = datetime.now(UTC).date() - months * _MONTH
     for fact in facts:
         if date.fromisoformat(str(fact["on"])) < earliest:
-            yield f"'{fact['about']}' was seen on {fact['on']}, more than {months} months ago: look at {fact['url']} again"
+            yield (
+                f"'{fact['about']}' was seen on {fact['on']}, more than {months} months ago: "
+                f"look at {fact['url']} again"
+            )
 
 
 def _accounts_named(subject: Subject) -> Iterator[str]:
@@ -76,23 +82,28 @@ def _facts_seen(subject: Subject) -> Iterator[str]:
 LISTED = (
     Rule(
         "accounts-named",
-        "The test of each connection names the account, so that two of one provider can be told apart.",
+        "The test of each connection names the account, so that two of one provider can be told "
+        "apart.",
         _accounts_named,
         "silver",
-        "Write 'account' with the places of ID and label in the answer to the connection test, or 'noAccount' if the provider names none.",
+        "Write 'account' with the places of ID and label in the answer to the connection test, "
+        "or 'noAccount' if the provider names none.",
         reason=_unnamed,
     ),
     Rule(
         "credentials-checked",
-        "At a fake of the provider, right credentials sign in; wrong and expired ones and a wrong client secret are refused.",
+        "At a fake of the provider, right credentials sign in; wrong and expired ones and a "
+        "wrong client secret are refused.",
         _credentials_refused,
         "gold",
-        "Correct the connection type or the error map: 'jackfield try' shows the connection's test.",
+        "Correct the connection type or the error map: 'jackfield try' shows the connection's "
+        "test.",
         reason=_unplayable,
     ),
     Rule(
         "actions-run",
-        "At a fake of the provider, each action runs with the inputs of its example, and each list is read whole.",
+        "At a fake of the provider, each action runs with the inputs of its example, and each "
+        "list is read whole.",
         _actions_run,
         "gold",
         "Correct the action, its example or its paging: 'jackfield try --action' shows the call.",

@@ -1,4 +1,6 @@
-"""A scripted loopback provider: it answers, refuses, resets, hangs or drips at request N, and records the requests."""
+"""A scripted loopback provider: it answers, refuses, resets, hangs or drips at request N, and
+records the requests.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,12 @@ class Request:
         return self.method not in SAFE
 
     def header(self, name: str) -> str:
-        """Return a header field by its name in any case; an empty string if the request lacks the field."""
-        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
+        """Return a header field by its name in any case; an empty string if the request lacks the
+        field.
+        """
+        return next(
+            (value for key, value in self.headers.items() if key.lower() == name.lower()), ""
+        )
 
     def json(self) -> Any:
         """Return the body as JSON.
@@ -69,8 +75,8 @@ class Request:
 class Answer:
     """Response with a JSON body, or with raw ``content``.
 
-    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds after each octet of the body. ``then`` is
-    called after the whole response was sent.
+    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds
+    after each octet of the body. ``then`` is called after the whole response was sent.
     """
 
     body: Any = field(default_factory=dict)
@@ -106,21 +112,25 @@ class Certifying(Protocol):
 
 
 class Provider:
-    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` and ``port`` its
-    address.
+    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests
+    received, ``url`` and ``port`` its address.
 
-    ``script`` is one step for all requests, or a function of a request's number (from 1) and the request. Or it is a sequence of steps: the
-    Nth request gets the Nth step, later requests get the last step. Or it maps ``"POST /orders"`` (without the query) to steps, and other
-    requests get 404. A step is an ``Answer``, or one of these:
+    ``script`` is one step for all requests, or a function of a request's number (from 1) and the
+    request. Or it is a sequence of steps: the Nth request gets the Nth step, later requests get the
+    last step. Or it maps ``"POST /orders"`` (without the query) to steps, and other requests get
+    404. A step is an ``Answer``, or one of these:
 
     - ``HANG``: read the request and send nothing, until the provider is closed.
     - ``RESET``: reset the connection instead of answering.
     - ``CLOSE``: close the connection in an orderly way instead of answering.
-    - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
+    - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client
+      hangs up.
 
-    Each connection serves one request, unless ``keeps`` lets clients use it again; with ``tls`` it is encrypted. The server is also a proxy
-    that forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an ``authority``, and
-    end here. With an ``authority``, a connection may also begin with TLS, as one to the host that its handshake names.
+    Each connection serves one request, unless ``keeps`` lets clients use it again; with ``tls`` it
+    is encrypted. The server is also a proxy that forwards nothing: requests through it have whole
+    addresses as their ``path``. Tunnels to hosts with TLS need an ``authority``, and end here. With
+    an ``authority``, a connection may also begin with TLS, as one to the host that its handshake
+    names.
     """
 
     def __init__(
@@ -140,10 +150,14 @@ class Provider:
         self._read = threading.Condition(self._lock)
         self.authority = authority
         kept = {"protocol_version": "HTTP/1.1"} if keeps else {}
-        self._server = _Server(("127.0.0.1", port), type("_Handler", (_Handler,), {"provider": self, **kept}))
+        self._server = _Server(
+            ("127.0.0.1", port), type("_Handler", (_Handler,), {"provider": self, **kept})
+        )
         self._server.daemon_threads = True
         if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self.port = self._server.server_port
         self.url = f"http{'' if tls is None else 's'}://127.0.0.1:{self.port}"
@@ -159,8 +173,13 @@ class Provider:
         self._server.server_close()
 
     def settle(self) -> None:
-        """Wait until the script has received the requests of all earlier connections, even if their clients have left."""
-        with contextlib.suppress(OSError), socket.create_connection(self._server.server_address[:2], _PATIENCE) as last:  # type: ignore[arg-type]
+        """Wait until the script has received the requests of all earlier connections, even if their
+        clients have left.
+        """
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(self._server.server_address[:2], _PATIENCE) as last,  # type: ignore[arg-type]
+        ):
             last.sendall(_LAST)
             last.recv(1)  # connections are accepted in their order
         with self._read:
@@ -173,19 +192,23 @@ class Provider:
             self._read.notify_all()
 
     def _accept(self) -> None:
-        """Accept connections until a last connection announces the end, since polling would make each short test wait."""
+        """Accept connections until a last connection announces the end, since polling would make
+        each short test wait.
+        """
         while not self._over.is_set():
             self._server.handle_request()
 
     @property
     def writes(self) -> int:
-        """Return the number of requests whose method may change something: POST, PUT, PATCH, DELETE and any other than GET,
-        HEAD, OPTIONS.
+        """Return the number of requests whose method may change something: POST, PUT, PATCH, DELETE
+        and any other than GET, HEAD, OPTIONS.
         """
         return sum(request.changes for request in self.requests)
 
     def play(self, request: Request) -> Step:
-        """Record a request and return its step. With the step ``HANG``, return only when the provider is closed."""
+        """Record a request and return its step. With the step ``HANG``, return only when the
+        provider is closed.
+        """
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
@@ -209,10 +232,18 @@ def _played(script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> Scri
     """
     if callable(script):
         return script
-    steps = [*script.values()] if isinstance(script, Mapping) else [script] if isinstance(script, Answer | str) else [*script]
+    steps = (
+        [*script.values()]
+        if isinstance(script, Mapping)
+        else [script]
+        if isinstance(script, Answer | str)
+        else [*script]
+    )
     for step in steps:
         if not isinstance(step, Answer) and step not in _STEPS:
-            raise ValueError(f"{step!r:.80} is no step of a script: write an Answer, HANG, RESET, CLOSE or DRIP")
+            raise ValueError(
+                f"{step!r:.80} is no step of a script: write an Answer, HANG, RESET, CLOSE or DRIP"
+            )
     return _by_route(script) if isinstance(script, Mapping) else _in_order(steps)
 
 
@@ -236,7 +267,9 @@ def is_handler(thread: threading.Thread) -> bool:
 
 
 def _has_left(connection: socket.socket) -> bool:
-    """Return whether a client has hung up. After a request, only the end of the connection, or TLS's alert about it, may follow."""
+    """Return whether a client has hung up. After a request, only the end of the connection, or
+    TLS's alert about it, may follow.
+    """
     try:
         if not select.select([connection], [], [], _LOOK)[0]:
             return False
@@ -273,8 +306,11 @@ class _Handler(BaseHTTPRequestHandler):
     origin = ""
     """Address of the host at the end of a tunnel."""
     is_counted = True
-    """True before the first request of a connection is read: the provider has counted only this request."""
-    disable_nagle_algorithm = True  # header and body are two writes: the second would wait for the acknowledgement of the first
+    """True before the first request of a connection is read: the provider has counted only this
+    request.
+    """
+    # header and body are two writes: the second would wait for the acknowledgement of the first
+    disable_nagle_algorithm = True
 
     def handle_one_request(self) -> None:
         """Read the request, play the script and send the answer."""
@@ -290,14 +326,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         found = self.provider.play(request)
-        self.close_connection = self.close_connection or not isinstance(found, Answer) or bool(found.missing)
+        self.close_connection = (
+            self.close_connection or not isinstance(found, Answer) or bool(found.missing)
+        )
         try:
             self._react(found)
         except OSError:
             return  # the client has hung up
 
     def _request(self) -> Request | None:
-        if self.provider.authority is not None and not self.origin and self.connection.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
+        if (
+            self.provider.authority is not None
+            and not self.origin
+            and self.connection.recv(1, socket.MSG_PEEK) == _HANDSHAKE
+        ):
             return self._read_over_tls(self.provider.authority)
         self.raw_requestline = self.rfile.readline(65537)
         if self.raw_requestline and not self.is_counted:
@@ -307,8 +349,15 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if self.command == "CONNECT" and self.provider.authority is not None and not self.origin:
             return self._tunnelled(self.provider.authority)
-        path = self.path if "://" in self.path else self.origin + self.path  # a client may name the host in the tunnel, too
-        return Request(self.command, path, dict(self.headers.items()), self._body(), lambda: _has_left(self.connection))
+        # a client may name the host in the tunnel, too
+        path = self.path if "://" in self.path else self.origin + self.path
+        return Request(
+            self.command,
+            path,
+            dict(self.headers.items()),
+            self._body(),
+            lambda: _has_left(self.connection),
+        )
 
     def _tunnelled(self, authority: Certifying) -> Request | None:
         """Read the request in a tunnel; None if the client rejects the certificate."""
@@ -318,10 +367,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._secured(authority.serving(host))
 
     def _read_over_tls(self, authority: Certifying) -> Request | None:
-        """Read the request of a client that begins with TLS and names the host in its handshake; None if it rejects the certificate."""
+        """Read the request of a client that begins with TLS and names the host in its handshake;
+        None if it rejects the certificate.
+        """
         context = authority.serving("127.0.0.1")
 
-        def name(connection: ssl.SSLObject | ssl.SSLSocket, host: str | None, _: ssl.SSLContext) -> None:
+        def name(
+            connection: ssl.SSLObject | ssl.SSLSocket, host: str | None, _: ssl.SSLContext
+        ) -> None:
             if host:
                 self.origin, connection.context = f"https://{host}", authority.serving(host)
 
@@ -367,9 +420,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, found: Answer) -> None:
         content = json.dumps(found.body).encode() if found.content is None else found.content
-        headers = {"content-type": "application/json"} | ({"connection": "close"} if self.close_connection else {})
+        headers = {"content-type": "application/json"} | (
+            {"connection": "close"} if self.close_connection else {}
+        )
         headers |= {name.lower(): value for name, value in found.headers.items()}
-        begin = self.send_response_only if "date" in headers else self.send_response  # which has the present time
+        # which has the present time
+        begin = self.send_response_only if "date" in headers else self.send_response
         begin(found.status)
         for name, value in headers.items():
             self.send_header(name.title(), value)

@@ -1,4 +1,6 @@
-"""Mocked servers: a scripted server on loopback answers requests to a real server's address, from any runtime."""
+"""Mocked servers: a scripted server on loopback answers requests to a real server's address, from
+any runtime.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,13 @@ _WHY = "the servers of this test are mocked, and it reaches no other"
 
 @contextmanager
 def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator[Provider]:
-    """Answer all requests to ``server`` (``https://api.example.com``) by ``script``, and refuse every other server that is not on this
-    machine.
+    """Answer all requests to ``server`` (``https://api.example.com``) by ``script``, and refuse
+    every other server that is not on this machine.
 
-    Yield the ``Provider``, whose ``requests`` are the received requests. The mock applies to every runtime of this process and to all
-    connectors that send through jackfield's own wire or AWS's client. All operations of AWS use that client in a process that has imported
-    moto. ``script`` is a ``Provider``'s (default: 200 with ``{}``). Blocks can be nested, one for each server.
+    Yield the ``Provider``, whose ``requests`` are the received requests. The mock applies to every
+    runtime of this process and to all connectors that send through jackfield's own wire or AWS's
+    client. All operations of AWS use that client in a process that has imported moto. ``script`` is
+    a ``Provider``'s (default: 200 with ``{}``). Blocks can be nested, one for each server.
 
     :raises InvalidInvocation: if ``server`` is not the URL of a server.
     """
@@ -35,14 +38,18 @@ def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator
     with (
         Provider(given) as provider,  # type: ignore[arg-type]
         mock.patch.object(Wire, "send", _sending(wanted, provider, Wire.send)),
-        mock.patch.object(Wire, "stand_in", staticmethod(_standing_in(wanted, provider, Wire.stand_in))),
+        mock.patch.object(
+            Wire, "stand_in", staticmethod(_standing_in(wanted, provider, Wire.stand_in))
+        ),
         offline(lambda _host: None, _WHY),
     ):
         yield provider
 
 
 def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that sends requests for ``wanted`` to the provider, and other requests with ``before``."""
+    """Return a method that sends requests for ``wanted`` to the provider, and other requests with
+    ``before``.
+    """
     own, here = Wire(WireSettings()), _target(provider.url)
 
     def send(
@@ -66,8 +73,12 @@ def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> 
     return send
 
 
-def _standing_in(wanted: Target, provider: Provider, before: Callable[[Target], str | None]) -> Callable[[Target], str | None]:
-    """Return a function that names the provider in place of ``wanted``, and calls ``before`` for other servers."""
+def _standing_in(
+    wanted: Target, provider: Provider, before: Callable[[Target], str | None]
+) -> Callable[[Target], str | None]:
+    """Return a function that names the provider in place of ``wanted``, and calls ``before`` for
+    other servers.
+    """
 
     def stand_in(target: Target) -> str | None:
         if _is_same(target, wanted):
@@ -81,12 +92,19 @@ def _standing_in(wanted: Target, provider: Provider, before: Callable[[Target], 
 
 
 def _is_same(target: Target, wanted: Target) -> bool:
-    return (target.scheme, target.host.lower(), target.port) == (wanted.scheme, wanted.host, wanted.port)
+    return (target.scheme, target.host.lower(), target.port) == (
+        wanted.scheme,
+        wanted.host,
+        wanted.port,
+    )
 
 
 def _not_mocked(target: Target) -> InvalidConnection:
     text = f"'{target.host}' is not mocked: {_WHY}"
-    return InvalidConnection(text, hint=f"Nothing was sent. Mock it: mocked('{target.scheme}://{target.host}', Answer(…)).")
+    return InvalidConnection(
+        text,
+        hint=f"Nothing was sent. Mock it: mocked('{target.scheme}://{target.host}', Answer(…)).",
+    )
 
 
 def _outermost(send: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,5 +116,8 @@ def _outermost(send: Callable[..., Any]) -> Callable[..., Any]:
 def _target(url: str) -> Target:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise InvalidInvocation(f"'{url[:200]}' is not the URL of a server", hint="Write scheme and host: https://api.example.com.")
+        raise InvalidInvocation(
+            f"'{url[:200]}' is not the URL of a server",
+            hint="Write scheme and host: https://api.example.com.",
+        )
     return Target(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])

@@ -1,4 +1,6 @@
-"""A block of code without a network: connections and look-ups that leave this machine are refused and reported."""
+"""A block of code without a network: connections and look-ups that leave this machine are refused
+and reported.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,20 @@ _LOCAL = frozenset({"localhost", "ip6-localhost"})
 
 
 @contextmanager
-def offline(report: Callable[[str], None], why: str = "a recording is played, which reaches no network") -> Iterator[None]:
-    """Refuse connections from Python's sockets of this process to anything but loopback, and call ``report`` with the requested host.
+def offline(
+    report: Callable[[str], None], why: str = "a recording is played, which reaches no network"
+) -> Iterator[None]:
+    """Refuse connections from Python's sockets of this process to anything but loopback, and call
+    ``report`` with the requested host.
 
     ``why`` is the message of the error.
     """
-    connect, connect_ex, sendto, resolve = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto, socket.getaddrinfo
+    connect, connect_ex, sendto, resolve = (
+        socket.socket.connect,
+        socket.socket.connect_ex,
+        socket.socket.sendto,
+        socket.getaddrinfo,
+    )
 
     def require(address: Any) -> None:
         if isinstance(address, tuple) and not is_loopback(str(address[0])):
@@ -58,4 +68,8 @@ def _is_address(host: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine by its name or address."""
-    return not host or host.lower().rstrip(".") in _LOCAL or (_is_address(host) and ip_address(host.partition("%")[0]).is_loopback)
+    return (
+        not host
+        or host.lower().rstrip(".") in _LOCAL
+        or (_is_address(host) and ip_address(host.partition("%")[0]).is_loopback)
+    )

@@ -30,25 +30,45 @@ def output_faults(subject: Subject, action: Action, found: Drive) -> Iterator[st
     elif not _is_unicode(found.answer):
         yield "returns an output whose text is not Unicode: it has half of a surrogate pair"
     else:
-        faults = subject.compiled(f"output of {action.key}", subject.manifest.actions[action.key].output).judge(found.answer)
-        yield from (f"returns an output that violates its schema at {fault.path or '/'}" for fault in faults)
+        faults = subject.compiled(
+            f"output of {action.key}", subject.manifest.actions[action.key].output
+        ).judge(found.answer)
+        yield from (
+            f"returns an output that violates its schema at {fault.path or '/'}" for fault in faults
+        )
 
 
-def varied(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield variants of the example's inputs: another value of an enumeration, a changed flag, an omitted optional input.
+def varied(
+    subject: Subject, action: Action, example: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield variants of the example's inputs: another value of an enumeration, a changed flag, an
+    omitted optional input.
 
-    Then yield the inputs of the action's other examples. Inputs of paging are not varied, since the runtime sets them.
+    Then yield the inputs of the action's other examples. Inputs of paging are not varied, since the
+    runtime sets them.
     """
     given = example["invocation"].get("inputs", {})
     paging = action.pagination
-    fixed = {*(name for name, _ in paging.tokens), paging.all_input, paging.size_input} if paging is not None else set()
-    examples = next(raw for raw in subject.manifest.raw["actions"] if raw["key"] == action.key).get("examples", ())
+    fixed = (
+        {*(name for name, _ in paging.tokens), paging.all_input, paging.size_input}
+        if paging is not None
+        else set()
+    )
+    examples = next(raw for raw in subject.manifest.raw["actions"] if raw["key"] == action.key).get(
+        "examples", ()
+    )
     others = [dict(other["invocation"].get("inputs", {})) for other in examples[1:]]
     for name, schema in subject.manifest.actions[action.key].inputs.get("properties", {}).items():
         values = [True, False] if schema.get("type") == "boolean" else schema.get("enum", ())
         if name not in fixed:
-            others += [{**given, name: value} for value in values if given.get(name, schema.get("default")) != value]
-            others += [{other: given[other] for other in given if other != name}] if name in given else []
+            others += [
+                {**given, name: value}
+                for value in values
+                if given.get(name, schema.get("default")) != value
+            ]
+            others += (
+                [{other: given[other] for other in given if other != name}] if name in given else []
+            )
     yield from islice((inputs for inputs in others if accepts(subject, action, inputs)), _VARIANTS)
 
 

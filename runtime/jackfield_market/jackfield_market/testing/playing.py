@@ -1,6 +1,8 @@
-"""Responses that the loopback provider plays for an example: the author's, the recorded ones, or the example's output.
+"""Responses that the loopback provider plays for an example: the author's, the recorded ones, or
+the example's output.
 
-Without a recording of a job, a first attempt learns the state that ends the job. A list whose items cannot come from the output is empty.
+Without a recording of a job, a first attempt learns the state that ends the job. A list whose items
+cannot come from the output is empty.
 """
 
 from __future__ import annotations
@@ -20,14 +22,22 @@ from jackfield_market.testing.recordings import answer_of, exchanges
 from jackfield_market.testing.subject import Subject
 
 _LESSONS = 4
-"""Maximum number of attempts that learn the provider's responses; an action may wait for several jobs in turn."""
+"""Maximum number of attempts that learn the provider's responses; an action may wait for several
+jobs in turn.
+"""
 _LESSON = 20.0
 """Deadline of an attempt whose job has no recording and may not end, in seconds of its clock."""
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
-    """Return the script without failures. Its responses come from the author's ``answers``, the example's recording, or its output."""
-    action = subject.connector.actions.get(example["invocation"]["action"]) if "invocation" in example else None
+    """Return the script without failures. Its responses come from the author's ``answers``, the
+    example's recording, or its output.
+    """
+    action = (
+        subject.connector.actions.get(example["invocation"]["action"])
+        if "invocation" in example
+        else None
+    )
     if action is None or not action.takes_client:
         return _script(subject, example, {})
     run_well(subject, action, example)
@@ -41,9 +51,13 @@ def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Dr
         known: dict[str, Any] = {}
         deadline = DEADLINE if exchanges_of(subject, example) else _LESSON
         for _ in range(_LESSONS):
-            found = drive(subject, action, example, _script(subject, example, known), deadline=deadline)
+            found = drive(
+                subject, action, example, _script(subject, example, known), deadline=deadline
+            )
             learned = dict(_learned(action, found))
-            if all(pointer in known and known[pointer] == value for pointer, value in learned.items()):
+            if all(
+                pointer in known and known[pointer] == value for pointer, value in learned.items()
+            ):
                 break
             known |= learned
         subject.outcomes[key], subject.outcomes[action.key, "known"] = found, known
@@ -52,7 +66,9 @@ def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Dr
 
 
 def _learned(action: Action, found: Drive) -> Mapping[str, Any]:
-    """Return the values, by pointer, that the provider's responses need in addition to an example's output."""
+    """Return the values, by pointer, that the provider's responses need in addition to an example's
+    output.
+    """
     if isinstance(found.raised, NotYet):
         return found.raised.until
     wire = action.pagination.wire if action.pagination is not None else None
@@ -72,7 +88,9 @@ def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str,
 
 
 def placed(body: Any, pointer: str, value: Any) -> Any:
-    """Return a copy of a response's body with ``value`` at ``pointer``; None removes the value there."""
+    """Return a copy of a response's body with ``value`` at ``pointer``; None removes the value
+    there.
+    """
     if not pointer:
         return value
     found = copy.deepcopy(body) if isinstance(body, dict) else {}
@@ -104,13 +122,19 @@ def at(body: Any, pointer: str) -> Any:
 
 
 def place_of_output(row: Mapping[str, Any]) -> str:
-    """Return the pointer of an action's output in its answer: to the result of a GraphQL document, else to the whole answer."""
+    """Return the pointer of an action's output in its answer: to the result of a GraphQL document,
+    else to the whole answer.
+    """
     asked = row.get("http", {}).get("graphql")
     return str(asked["result"]) if isinstance(asked, Mapping) else ""
 
 
-def _steps(subject: Subject, example: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Iterable[str]]]:
-    """Yield method and path of each step before the request of a bound action, with pointers to the values that later requests need."""
+def _steps(
+    subject: Subject, example: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, str], Iterable[str]]]:
+    """Yield method and path of each step before the request of a bound action, with pointers to the
+    values that later requests need.
+    """
     key = example.get("invocation", {}).get("action")
     bindings = (row.get("http", {}) for row in subject.manifest.raw["actions"] if row["key"] == key)
     for step in (step for binding in bindings for step in binding.get("before", ())):
@@ -133,14 +157,21 @@ def _script(subject: Subject, example: Mapping[str, Any], known: Mapping[str, An
         asked = (request.method, request.path.partition("?")[0])
         if asked in subject.answers:
             return Answer(subject.answers[asked], headers=subject.headers)
-        fitting = [row for row in recorded if (row["request"]["method"], row["request"]["path"].partition("?")[0]) == asked]
+        fitting = [
+            row
+            for row in recorded
+            if (row["request"]["method"], row["request"]["path"].partition("?")[0]) == asked
+        ]
         if not fitting:
             made = body
             for pointer in steps.get(asked, ()):
                 made = placed(made, pointer, f"http://{request.headers.get('Host', '')}/step")
             return Answer(made, headers=subject.headers)
         played[asked] += 1
-        answer = answer_of(fitting[min(played[asked], len(fitting)) - 1], f"http://{request.headers.get('Host', '')}")
+        answer = answer_of(
+            fitting[min(played[asked], len(fitting)) - 1],
+            f"http://{request.headers.get('Host', '')}",
+        )
         return replace(answer, headers={**answer.headers, **subject.headers})
 
     return play

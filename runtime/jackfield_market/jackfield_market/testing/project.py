@@ -38,18 +38,28 @@ class Project:
     def read(cls, root: Path) -> Project:
         """Read the project in a folder.
 
-        :raises InvalidInvocation: if pyproject.toml cannot be read, or does not declare exactly one connector.
+        :raises InvalidInvocation: if pyproject.toml cannot be read, or does not declare exactly one
+            connector.
         """
         try:
             pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
         except OSError as error:
-            raise InvalidInvocation(f"'{root}' has no pyproject.toml that can be read: {error.strerror}", hint=_HINT) from None
+            raise InvalidInvocation(
+                f"'{root}' has no pyproject.toml that can be read: {error.strerror}", hint=_HINT
+            ) from None
         except ValueError as error:
-            raise InvalidInvocation(f"pyproject.toml of '{root}' is not TOML: {error}", hint=_HINT) from None
+            raise InvalidInvocation(
+                f"pyproject.toml of '{root}' is not TOML: {error}", hint=_HINT
+            ) from None
         found = cls(root, pyproject)
         points = found.points
-        if len(points) != 1 or not all(isinstance(value, str) and ":" in value for value in points.values()):
-            text = f"pyproject.toml of '{root}' must declare one connector as MODULE:ATTRIBUTE in project.entry-points.\"{_GROUP}\""
+        if len(points) != 1 or not all(
+            isinstance(value, str) and ":" in value for value in points.values()
+        ):
+            text = (
+                f"pyproject.toml of '{root}' must declare one connector as MODULE:ATTRIBUTE "
+                f'in project.entry-points."{_GROUP}"'
+            )
             raise InvalidInvocation(text, hint=_HINT)
         found.check  # noqa: B018 (refuses unknown options here, where the caller expects it)
         return found
@@ -103,13 +113,20 @@ class Project:
             if name not in _OPTIONS or not isinstance(value, _OPTIONS[name]):
                 known = ", ".join(_OPTIONS)
                 raise InvalidInvocation(
-                    f"tool.jackfield.check.{name} in pyproject.toml is unknown or has the wrong type; known are {known}"
+                    f"tool.jackfield.check.{name} in pyproject.toml is unknown or has the wrong "
+                    f"type; known are {known}"
                 )
         found = {name.replace("-", "_"): value for name, value in given.items()}
-        return {**found, "safe_posts": tuple(found.get("safe_posts", ())), "answers": _answers(found.get("answers", {}))}
+        return {
+            **found,
+            "safe_posts": tuple(found.get("safe_posts", ())),
+            "answers": _answers(found.get("answers", {})),
+        }
 
     def text(self, *names: str) -> str | None:
-        """Return the content of the first file of the root folder with one of these names, in any case; None if no file has one."""
+        """Return the content of the first file of the root folder with one of these names, in any
+        case; None if no file has one.
+        """
         wanted = {name.lower() for name in names}
         for path in sorted(self.root.iterdir()):
             if path.name.lower() in wanted and path.is_file():
@@ -125,8 +142,15 @@ def _answers(given: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     for name in given:
         if _REQUEST.fullmatch(name) is None:
             text = f"'{name[:80]}' in tool.jackfield.check.answers of pyproject.toml is no request"
-            raise InvalidInvocation(text, hint='Write the method and the path, such as "GET /projects" = {data = []}.')
-    return {(method, path): value for (method, _, path), value in ((name.partition(" "), value) for name, value in given.items())}
+            raise InvalidInvocation(
+                text, hint='Write the method and the path, such as "GET /projects" = {data = []}.'
+            )
+    return {
+        (method, path): value
+        for (method, _, path), value in (
+            (name.partition(" "), value) for name, value in given.items()
+        )
+    }
 
 
 def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -1,4 +1,6 @@
-"""Examples of actions and their recordings, ``tests/recordings/example-KEY.json``; the file of a second example ends in ``-2``."""
+"""Examples of actions and their recordings, ``tests/recordings/example-KEY.json``; the file of a
+second example ends in ``-2``.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +27,34 @@ def recorded(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 def record(subject: Subject, connection: str) -> None:
-    """Run every example over a connection to a real or test endpoint, and record it. The example of an action that is left out may fail.
+    """Run every example over a connection to a real or test endpoint, and record it. The example of
+    an action that is left out may fail.
 
-    Actions that delete run last, since other actions need their objects. If an example fails, the others are still recorded, and the error
-    names the missing ones.
+    Actions that delete run last, since other actions need their objects. If an example fails, the
+    others are still recorded, and the error names the missing ones.
 
     :raises RecordingMismatch: if examples do not succeed.
-    :raises InvalidInvocation: if the subject has no project's folder, its connector.json differs from the code, or there is no such
-        connection.
+    :raises InvalidInvocation: if the subject has no project's folder, its connector.json differs
+        from the code, or there is no such connection.
     """
     if subject.project is None:
-        raise InvalidInvocation("only the examples of a project's folder can be recorded", hint="Leave 'key' out of the suite's class.")
+        raise InvalidInvocation(
+            "only the examples of a project's folder can be recorded",
+            hint="Leave 'key' out of the suite's class.",
+        )
     if subject.differs:
-        text = "connector.json, whose examples are recorded, differs from the code: 'jackfield check . --write-manifest' writes it again"
+        text = (
+            "connector.json, whose examples are recorded, differs from the code: 'jackfield "
+            "check . --write-manifest' writes it again"
+        )
         raise InvalidInvocation(text, hint="Nothing was sent.")
-    found = sorted(_examples(subject), key=lambda row: _deletes(subject, row[1]["invocation"]["action"]))
-    examples = [(path, example, example["invocation"]["action"] in subject.left_out) for path, example in found]
+    found = sorted(
+        _examples(subject), key=lambda row: _deletes(subject, row[1]["invocation"]["action"])
+    )
+    examples = [
+        (path, example, example["invocation"]["action"] in subject.left_out)
+        for path, example in found
+    ]
     faults = []
     for path, example, may_fail in examples:
         with Harness(subject.project, path.parent, connection) as harness:
@@ -48,7 +62,9 @@ def record(subject: Subject, connection: str) -> None:
             if fault is not None and not may_fail:
                 faults.append(fault)
     if faults:
-        raise RecordingMismatch(f"{len(faults)} of {len(examples)} examples were not recorded: {'; '.join(faults)}")
+        raise RecordingMismatch(
+            f"{len(faults)} of {len(examples)} examples were not recorded: {'; '.join(faults)}"
+        )
 
 
 def _deletes(subject: Subject, key: str) -> bool:
@@ -58,18 +74,24 @@ def _deletes(subject: Subject, key: str) -> bool:
 def _examples(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
-        for example in raw.get("examples", ()) if action is not None and action.takes_client else ():
+        for example in (
+            raw.get("examples", ()) if action is not None and action.takes_client else ()
+        ):
             path = subject.recording(example)
             if path is not None:
                 yield path, example
 
 
 def _outcome(harness: Harness, name: str, example: Mapping[str, Any]) -> str | None:
-    """Run an example and end its recording or its replay; return a sentence if the example fails, else None."""
+    """Run an example and end its recording or its replay; return a sentence if the example fails,
+    else None.
+    """
     try:
         harness.replay(name)
         invocation = example["invocation"]
-        result = harness.invoke(invocation["action"], invocation.get("inputs", {}), timeoutSeconds=_PATIENCE)
+        result = harness.invoke(
+            invocation["action"], invocation.get("inputs", {}), timeoutSeconds=_PATIENCE
+        )
         if result.error is None:
             harness.finish()
             return None
@@ -101,10 +123,12 @@ def _reason(subject: Subject) -> str | None:
 RECORDED = (
     Rule(
         EXAMPLES,
-        "An example that was recorded sends the recorded requests, and succeeds on the recorded responses.",
+        "An example that was recorded sends the recorded requests, and succeeds on the recorded "
+        "responses.",
         _examples_replay,
         "silver",
-        "Correct the action or the example; if the provider has changed, record again with 'pytest --record CONNECTION'.",
+        "Correct the action or the example; if the provider has changed, record again with "
+        "'pytest --record CONNECTION'.",
         drives=True,
         of_project=True,
         reason=_reason,

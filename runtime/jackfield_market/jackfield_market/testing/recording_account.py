@@ -27,8 +27,15 @@ class RecordingAccount(SecretHolder):
     given: Mapping[str, Any]
 
     @classmethod
-    def named(cls, name: str, catalog: Catalog, manifest: Manifest, environment: Mapping[str, str] = os.environ) -> RecordingAccount:
-        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database, and resolve ``$env`` and other references.
+    def named(
+        cls,
+        name: str,
+        catalog: Catalog,
+        manifest: Manifest,
+        environment: Mapping[str, str] = os.environ,
+    ) -> RecordingAccount:
+        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database, and
+        resolve ``$env`` and other references.
 
         Without a name, the only connection that fits the connector is chosen.
 
@@ -39,8 +46,15 @@ class RecordingAccount(SecretHolder):
         clock = SystemClock()
         store = composed("default", None, environment, clock, lambda: None, None)
         with closing(store.storage):
-            connections = Connections(sources_from(environment), store.connection_table, catalog=catalog, environment=environment)
-            found = connections.find(name or _only([fitting for fitting, _ in connections.fitting(manifest)]))
+            connections = Connections(
+                sources_from(environment),
+                store.connection_table,
+                catalog=catalog,
+                environment=environment,
+            )
+            found = connections.find(
+                name or _only([fitting for fitting, _ in connections.fitting(manifest)])
+            )
             return cls(found.name, Secrets(environment, clock).resolve(found.values, found.folder))
 
     def endpoint(self, names: Mapping[str, str]) -> str:
@@ -55,17 +69,37 @@ class RecordingAccount(SecretHolder):
                 return value.removeprefix(before).removesuffix(after)
         wanted = ", ".join(f"'{name}'" for name in names) or "for the server's address"
         raise InvalidInvocation(
-            f"the connection '{self.name}' has no value {wanted}, so requests over it cannot be recorded",
-            hint="Set it to the server's address; recordings pass through a proxy on loopback that takes its place.",
+            f"the connection '{self.name}' has no value {wanted}, so requests over it cannot be "
+            "recorded",
+            hint=(
+                "Set it to the server's address; recordings pass through a proxy on loopback "
+                "that takes its place."
+            ),
         )
 
     def values(self, names: Mapping[str, str], url: str) -> dict[str, Any]:
         """Return the values with ``url`` in place of the server's address."""
-        return {**self.given, **{name: pattern.replace(URL, url) for name, pattern in names.items() if self.given.get(name)}}
+        return {
+            **self.given,
+            **{
+                name: pattern.replace(URL, url)
+                for name, pattern in names.items()
+                if self.given.get(name)
+            },
+        }
 
 
 def _only(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
-    text = f"--record needs the name of a connection: {'several fit, ' + ', '.join(names[:5]) if names else 'none fits the connector'}"
-    raise InvalidInvocation(text, hint="Write --record NAME, with a connection of a file in JACKFIELD_CONNECTIONS or a stored one.")
+    text = (
+        "--record needs the name of a connection: "
+        f"{'several fit, ' + ', '.join(names[:5]) if names else 'none fits the connector'}"
+    )
+    raise InvalidInvocation(
+        text,
+        hint=(
+            "Write --record NAME, with a connection of a file in JACKFIELD_CONNECTIONS or a "
+            "stored one."
+        ),
+    )

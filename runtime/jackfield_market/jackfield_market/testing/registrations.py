@@ -1,4 +1,6 @@
-"""Conformance rules about the registration of webhooks, against a provider that stores registrations, and fails on demand."""
+"""Conformance rules about the registration of webhooks, against a provider that stores
+registrations, and fails on demand.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,22 @@ from jackfield_market.testing.webhooks import URL, hook_for, webhooks
 
 _MOST = 12
 """Maximum number of requests of one registration."""
-_LISTED = " (the test's provider lists registrations as an array; 'registrations' of the first example is the JSON Pointer of yours)"
+_LISTED = (
+    " (the test's provider lists registrations as an array; 'registrations' of the first "
+    "example is the JSON Pointer of yours)"
+)
 
 
 class RegistrationProvider:
-    """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
+    """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to
+    one changes it, DELETE removes it.
 
-    ``items`` is the JSON Pointer of the list in a response, ``list_of`` the pointers for some paths; "" is the whole response.
-    ``identifier`` is the pointer of the ID in a registration, ``address`` the pointer of its URL, if it differs from its place in the
-    request. ``told`` are the pointers of ID and secret in the answer to a new registration. ``declared`` is a registration that a manifest
-    declares; requests that match it are answered by it. ``breaks`` is the number of the request after which the connection is reset; the
-    request was carried out.
+    ``items`` is the JSON Pointer of the list in a response, ``list_of`` the pointers for some
+    paths; "" is the whole response. ``identifier`` is the pointer of the ID in a registration,
+    ``address`` the pointer of its URL, if it differs from its place in the request. ``told`` are
+    the pointers of ID and secret in the answer to a new registration. ``declared`` is a
+    registration that a manifest declares; requests that match it are answered by it. ``breaks`` is
+    the number of the request after which the connection is reset; the request was carried out.
     """
 
     def __init__(
@@ -67,7 +74,11 @@ class RegistrationProvider:
         if name == "list":
             return Answer(self._list_body(self._items))
         if name == "create":  # a PUT to an existing one corrects it
-            return Answer({}) if request.path.partition("?")[0].rpartition("/")[2] in self.kept else self._add(request)
+            return (
+                Answer({})
+                if request.path.partition("?")[0].rpartition("/")[2] in self.kept
+                else self._add(request)
+            )
         if identifier not in self.kept:
             return Answer({"message": "there is no such registration"}, 404)
         if name == "tell":
@@ -80,7 +91,11 @@ class RegistrationProvider:
         path = request.path.partition("?")[0].rstrip("/")
         identifier = path.rpartition("/")[2]
         if request.method == "GET":
-            return Answer(self.kept[identifier] if identifier in self.kept else self._list_body(self.list_of.get(path, self._items)))
+            return Answer(
+                self.kept[identifier]
+                if identifier in self.kept
+                else self._list_body(self.list_of.get(path, self._items))
+            )
         if identifier in self.kept:
             if request.method == "DELETE":
                 del self.kept[identifier]
@@ -111,7 +126,12 @@ def _with(body: Mapping[str, Any], place: str, value: Any) -> dict[str, Any]:
     """Return a body with a value at a JSON Pointer."""
     name, _, rest = place[1:].partition("/")
     inner = body.get(name)
-    return {**body, name: _with(inner if isinstance(inner, Mapping) else {}, f"/{rest}", value) if rest else value}
+    return {
+        **body,
+        name: _with(inner if isinstance(inner, Mapping) else {}, f"/{rest}", value)
+        if rest
+        else value,
+    }
 
 
 def _body(request: Request) -> dict[str, Any]:
@@ -131,19 +151,28 @@ def _registry(about: Mapping[str, Any]) -> RegistrationProvider:
 
 
 def declared_step(about: Mapping[str, Any], request: Request) -> tuple[str, str] | None:
-    """Return the name of the declared request that ``request`` matches, with the registration's ID in it; None without a match.
+    """Return the name of the declared request that ``request`` matches, with the registration's ID
+    in it; None without a match.
 
     Requests of one method and path, such as GraphQL's, differ by the fixed members of their bodies.
     """
     path, fixed = request.path.partition("?")[0], about.get("fixed", {})
     for name in ("list", "create", "tell", "update", "remove"):
         row: Mapping[str, Any] = about.get(name, {})
-        found = re.fullmatch(f".*{_expression(row['path'])}", path) if row.get("method") == request.method else None
+        found = (
+            re.fullmatch(f".*{_expression(row['path'])}", path)
+            if row.get("method") == request.method
+            else None
+        )
         if found is None:
             continue
         sent, members = sent_body(request), row.get("body", {}).get("members", {})
-        if all(_value(sent, members[one]) == str(fixed[one]) for one in fixed.keys() & members.keys()):
-            named = found.groupdict().get("hookId") or (_value(sent, members["hookId"]) if "hookId" in members else "")
+        if all(
+            _value(sent, members[one]) == str(fixed[one]) for one in fixed.keys() & members.keys()
+        ):
+            named = found.groupdict().get("hookId") or (
+                _value(sent, members["hookId"]) if "hookId" in members else ""
+            )
             return name, named
     return None
 
@@ -152,7 +181,8 @@ def _expression(path: str) -> str:
     """Return the regular expression of a path with values."""
     parts = re.split(r"\{(\w+)\}", path)
     return "".join(
-        (f"(?P<{part}>[^/]+)" if part == "hookId" else "[^/]+") if place % 2 else re.escape(part) for place, part in enumerate(parts)
+        (f"(?P<{part}>[^/]+)" if part == "hookId" else "[^/]+") if place % 2 else re.escape(part)
+        for place, part in enumerate(parts)
     )
 
 
@@ -173,8 +203,14 @@ class _Registering:
 
     def __init__(self, subject: Subject, trigger: Webhook) -> None:
         example: Mapping[str, Any] = next(iter(trigger.examples), {})
-        bound = trigger.key in subject.manifest.triggers and subject.manifest.triggers[trigger.key].row.get("http", {})
-        self.registry = _registry(bound["register"]) if bound else RegistrationProvider(example.get("registrations", ""))
+        bound = trigger.key in subject.manifest.triggers and subject.manifest.triggers[
+            trigger.key
+        ].row.get("http", {})
+        self.registry = (
+            _registry(bound["register"])
+            if bound
+            else RegistrationProvider(example.get("registrations", ""))
+        )
         self._subject = subject
         self._trigger = trigger
         self._hook = hook_for(trigger, example)
@@ -184,16 +220,22 @@ class _Registering:
         return self._run(self._trigger.enabled, remote, breaks)
 
     def disable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
-        """Run ``disable`` with ``enable``'s return value; return the new value, or the exception."""
+        """Run ``disable`` with ``enable``'s return value; return the new value, or the
+        exception.
+        """
         return self._run(self._trigger.disabled, remote, breaks)
 
-    def _run(self, function: Callable[[Hook, Any], Any] | None, remote: Mapping[str, Any], breaks: int) -> Mapping[str, Any] | Raised:
+    def _run(
+        self, function: Callable[[Hook, Any], Any] | None, remote: Mapping[str, Any], breaks: int
+    ) -> Mapping[str, Any] | Raised:
         if function is None:
             return {}
         hook = Hook(self._hook.url, self._hook.secret, self._hook.inputs, remote)
         self.registry.breaks = breaks
         with Provider(self.registry) as provider:
-            found = attempt_foreign(over_client, self._subject, provider.url, lambda client: function(hook, client))
+            found = attempt_foreign(
+                over_client, self._subject, provider.url, lambda client: function(hook, client)
+            )
             provider.settle()
         if isinstance(found, Raised):
             return found
@@ -211,7 +253,12 @@ def _register_once(subject: Subject) -> Iterator[str]:
         at = begin()
         first = at.enable({})
         if isinstance(first, Raised):
-            yield f"'{trigger.key}' cannot be enabled: {type(first.error).__name__}: {first.error}"[:200] + _LISTED
+            yield (
+                f"'{trigger.key}' cannot be enabled: {type(first.error).__name__}: {first.error}"[
+                    :200
+                ]
+                + _LISTED
+            )
             continue
         if len(at.registry.urls()) != 1:
             yield f"'{trigger.key}' registers the URL {len(at.registry.urls())} times"
@@ -224,7 +271,10 @@ def _register_once(subject: Subject) -> Iterator[str]:
             broken = at.enable({}, breaks)
             after = at.enable({})
             if isinstance(after, Raised) or len(at.registry.urls()) != 1:
-                yield f"'{trigger.key}', enabled again after a crash at request {breaks}, is registered {len(at.registry.urls())} times"
+                yield (
+                    f"'{trigger.key}', enabled again after a crash at request {breaks}, is "
+                    f"registered {len(at.registry.urls())} times"
+                )
             if not isinstance(broken, Raised):
                 break
 
@@ -240,7 +290,10 @@ def _unregister(subject: Subject) -> Iterator[str]:
         for what in ("is disabled", "is disabled again"):
             found = at.disable(known)
             if isinstance(found, Raised):
-                yield f"'{trigger.key}' fails when it {what}: {type(found.error).__name__}: {found.error}"[:200]
+                yield (
+                    f"'{trigger.key}' fails when it {what}: {type(found.error).__name__}: "
+                    f"{found.error}"
+                )[:200]
             elif at.registry.urls():
                 yield f"'{trigger.key}' stays registered when it {what}"
         again = at.enable(known)
@@ -253,9 +306,24 @@ def _none(subject: Subject) -> str | None:
 
 
 REGISTRATIONS = (
-    Rule("webhooks-register-once", "Enabling a webhook again, also after a crash at any request, leaves one registration.", _register_once,
-         "silver", "Look for the hook's URL at the provider first; mend it, or create it. Name where your provider lists registrations, "
-         "if its answer is no array, in the trigger's first example: 'registrations': '/hooks'.", drives=True, reason=_none),
-    Rule("webhooks-unregister", "Disabling a webhook removes its registration; if there is none, that is done.", _unregister,
-         "silver", "Declare disable, and treat a 404 as done.", drives=True, reason=_none),
-)  # fmt: skip
+    Rule(
+        "webhooks-register-once",
+        "Enabling a webhook again, also after a crash at any request, leaves one registration.",
+        _register_once,
+        "silver",
+        "Look for the hook's URL at the provider first; mend it, or create it. Name where your "
+        "provider lists registrations, "
+        "if its answer is no array, in the trigger's first example: 'registrations': '/hooks'.",
+        drives=True,
+        reason=_none,
+    ),
+    Rule(
+        "webhooks-unregister",
+        "Disabling a webhook removes its registration; if there is none, that is done.",
+        _unregister,
+        "silver",
+        "Declare disable, and treat a 404 as done.",
+        drives=True,
+        reason=_none,
+    ),
+)

@@ -22,21 +22,34 @@ from jackfield_market.testing.webhooks import WEBHOOKS
 
 TRIGGER_RULES = frozenset(rule.name for rule in (*WEBHOOKS, *REGISTRATIONS, *POLLS))
 """Names of the rules about triggers."""
-_SUITE = (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *JOBS, *RECORDED, *WEBHOOKS, *REGISTRATIONS, *POLLS)
+_SUITE = (
+    *DECLARATIONS,
+    *BEHAVIOUR,
+    *ENDINGS,
+    *REPEATS,
+    *JOBS,
+    *RECORDED,
+    *WEBHOOKS,
+    *REGISTRATIONS,
+    *POLLS,
+)
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""
 ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in (*SHELF, *LISTED)}}
 """Rules of a grade: of the suite, of a catalogue's display, and of the proof against a fake."""
 _NO_SERVER = (
-    "needs a connection whose provider can be replaced by a test server: no required value of a connection type is a URI. In a test, pass"
+    "needs a connection whose provider can be replaced by a test server: no required value of a "
+    "connection type is a URI. In a test, pass"
     " 'values' with '${url}' for the address"
 )
 _NO_PROJECT = "the project's folder is not here"
 
 
-def not_applicable(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> Mapping[str, str]:
-    """Return the rules of the suite that do not apply to a connector: reasons by rule name. ``values`` are the values of
-    ``Conformance``.
+def not_applicable(
+    manifest: Manifest, values: Mapping[str, Any], connection: str | None = None
+) -> Mapping[str, str]:
+    """Return the rules of the suite that do not apply to a connector: reasons by rule name.
+    ``values`` are the values of ``Conformance``.
     """
     if server_type(manifest, values, connection) is not None:
         return {}

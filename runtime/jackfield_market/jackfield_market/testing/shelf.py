@@ -1,4 +1,6 @@
-"""Rules about a connector's display in a catalogue: texts, icon, licence, changes, tests. They judge the manifest and the project."""
+"""Rules about a connector's display in a catalogue: texts, icon, licence, changes, tests. They
+judge the manifest and the project.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,27 @@ _ICON = 32_768
 """Maximum size of an icon in bytes, since every list of connectors contains it."""
 _PLACEHOLDER = "CHANGE ME"
 _TEMPLATE = re.compile(
-    r"which (?:system|library) this connector calls, and what people use it for|put the licence's text here, and its SPDX name"
-    r"|: (?:what it does|what people use it for|where a user creates the API key|why nobody can find out what became of a lost call)\b"
+    r"which (?:system|library) this connector calls, and what people use it for|put the licence's "
+    r"text here, and its SPDX name"
+    r"|: (?:what it does|what people use it for|where a user creates the API key|why nobody can "
+    r"find out what became of a lost call)\b"
 )
 """Regular expression of the templates' sentences, which the author must replace."""
 _CALL = re.compile(r"\bjackfield invoke ([a-z0-9-]+) ([a-z]\w*)")
 _TYPE = re.compile(r"--type ([a-z0-9-]+)/([a-z]\w*)")
 _CODE = re.compile(r"`([A-Za-z]\w*)`")
-_TOKENS = frozenset({"cursor", "nextcursor", "nexttoken", "nextpagetoken", "pagetoken", "continuationtoken", "marker", "nextmarker"})
+_TOKENS = frozenset(
+    {
+        "cursor",
+        "nextcursor",
+        "nexttoken",
+        "nextpagetoken",
+        "pagetoken",
+        "continuationtoken",
+        "marker",
+        "nextmarker",
+    }
+)
 _INTERNAL = (
     "access",
     "call",
@@ -56,7 +71,11 @@ def _project(subject: Subject) -> Project:
 def _icon_present(subject: Subject) -> Iterator[str]:
     icon = subject.manifest.raw.get("icon") or ""
     if not icon.startswith(("data:image/svg+xml", "data:image/png;base64,")):
-        yield "there is no icon as a data URI of SVG or PNG" if icon == "" else "the icon is not a data URI of SVG or PNG"
+        yield (
+            "there is no icon as a data URI of SVG or PNG"
+            if icon == ""
+            else "the icon is not a data URI of SVG or PNG"
+        )
     if len(icon.encode()) > _ICON:
         yield f"the icon has more than {_ICON:,} octets"
     if re.search(r"<script|<foreignObject|\bon\w+\s*=|javascript:", unquote(icon), re.IGNORECASE):
@@ -103,14 +122,21 @@ def _lists_are_paged(subject: Subject) -> Iterator[str]:
         inputs = [name for name in action.inputs.get("properties", {}) if name.lower() in _TOKENS]
         output = [name for name in action.output.get("properties", {}) if name.lower() in _TOKENS]
         if inputs and output and action.pagination is None:
-            yield f"'{action.key}' takes '{inputs[0]}' and returns '{output[0]}', and declares no pagination"
+            yield (
+                f"'{action.key}' takes '{inputs[0]}' and returns '{output[0]}', and declares "
+                "no pagination"
+            )
 
 
 def _permissions_declared(subject: Subject) -> Iterator[str]:
     actions = [action for action in subject.connector.actions.values() if action.takes_client]
     systems = {kind.permission_system for kind in subject.connector.connections.values()} - {None}
     if systems or any(action.permissions for action in actions):
-        yield from (f"'{action.key}' declares no permissions, and others do" for action in actions if not action.permissions)
+        yield from (
+            f"'{action.key}' declares no permissions, and others do"
+            for action in actions
+            if not action.permissions
+        )
 
 
 def _tests_are_own(subject: Subject) -> Iterator[str]:
@@ -125,7 +151,10 @@ def _deprecations_explained(subject: Subject) -> Iterator[str]:
     for action in subject.manifest.actions.values():
         for name, field in action.inputs.get("properties", {}).items():
             if field.get("deprecated") and "'" not in field.get("description", ""):
-                yield f"inputs of {action.key}: '{name}' is deprecated, and its description does not quote the name of a replacement"
+                yield (
+                    f"inputs of {action.key}: '{name}' is deprecated, and its description "
+                    "does not quote the name of a replacement"
+                )
 
 
 def _versions_agree(subject: Subject) -> Iterator[str]:
@@ -149,7 +178,11 @@ def _dependencies_bounded(subject: Subject) -> Iterator[str]:
     ours = [text for text in given if re.match(r"jackfield\s*([<>=~!\[;]|$)", text)]
     if not ours:
         yield "the dependencies do not name jackfield"
-    yield from (f"'{text}' has no upper bound" for text in ours if "<" not in text and "~=" not in text and "==" not in text)
+    yield from (
+        f"'{text}' has no upper bound"
+        for text in ours
+        if "<" not in text and "~=" not in text and "==" not in text
+    )
 
 
 def _readme_present(subject: Subject) -> Iterator[str]:
@@ -157,11 +190,23 @@ def _readme_present(subject: Subject) -> Iterator[str]:
     if not text or len(text.split()) < 20:
         yield "there is no README.md of at least 20 words"
         return
-    key, actions, kinds = subject.manifest.key, subject.manifest.actions, subject.manifest.connection_types
+    key, actions, kinds = (
+        subject.manifest.key,
+        subject.manifest.actions,
+        subject.manifest.connection_types,
+    )
     named = [action for of, action in _CALL.findall(text) if of == key] + [*_listed_actions(text)]
-    yield from (f"the README names an action '{name}', which does not exist" for name in dict.fromkeys(named) if name not in actions)
+    yield from (
+        f"the README names an action '{name}', which does not exist"
+        for name in dict.fromkeys(named)
+        if name not in actions
+    )
     types = dict.fromkeys(kind for of, kind in _TYPE.findall(text) if of == key)
-    yield from (f"the README names a connection type '{name}', which does not exist" for name in types if name not in kinds)
+    yield from (
+        f"the README names a connection type '{name}', which does not exist"
+        for name in types
+        if name not in kinds
+    )
 
 
 def _listed_actions(text: str) -> Iterator[str]:
@@ -185,13 +230,19 @@ def _changelog_present(subject: Subject) -> Iterator[str]:
 
 def _licence_given(subject: Subject) -> Iterator[str]:
     project = _project(subject)
-    if not project.about.get("license") and project.text("LICENSE", "LICENSE.md", "LICENSE.txt") is None:
+    if (
+        not project.about.get("license")
+        and project.text("LICENSE", "LICENSE.md", "LICENSE.txt") is None
+    ):
         yield "neither pyproject.toml nor a LICENSE file states a licence"
 
 
 def _placeholders_replaced(subject: Subject) -> Iterator[str]:
     project = _project(subject)
-    texts = {name: project.text(name) or "" for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")}
+    texts = {
+        name: project.text(name) or ""
+        for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")
+    }
     for name, text in {**texts, "connector.json": str(subject.manifest.raw)}.items():
         if _PLACEHOLDER in text:
             yield f"{name} contains '{_PLACEHOLDER}'"
@@ -200,7 +251,10 @@ def _placeholders_replaced(subject: Subject) -> Iterator[str]:
 
 
 def _suite_inherited(subject: Subject) -> Iterator[str]:
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in _project(subject).root.glob("tests/**/test_*.py")]
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in _project(subject).root.glob("tests/**/test_*.py")
+    ]
     if not any("Conformance" in text for text in texts):
         yield "no file tests/test_*.py inherits jackfield.testing.Conformance"
     if sum(len(re.findall(r"^\s*(?:async )?def test_", text, re.MULTILINE)) for text in texts) == 0:
@@ -214,14 +268,19 @@ def _typed(subject: Subject) -> Iterator[str]:
 
 def _author_api_only(subject: Subject) -> Iterator[str]:
     has_commands = "jackfield.commands" in _project(subject).about.get("entry-points", {})
-    refused = {f"jackfield.{name}" for name in _INTERNAL if not (has_commands and name in _COMMANDS)}
+    refused = {
+        f"jackfield.{name}" for name in _INTERNAL if not (has_commands and name in _COMMANDS)
+    }
     for path in sorted(subject.folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 if ".".join(name.split(".")[:2]) in refused:
-                    yield f"{path.relative_to(subject.folder)} line {getattr(node, 'lineno', 1)} imports {name}"
+                    yield (
+                        f"{path.relative_to(subject.folder)} line "
+                        f"{getattr(node, 'lineno', 1)} imports {name}"
+                    )
 
 
 def _of_project(name: str, says: str, check: object, tier: Tier, cure: str) -> Rule:
@@ -234,14 +293,16 @@ SHELF = (
         "Each connection type is tested by asking the provider.",
         _tests_are_own,
         "silver",
-        "Define test() in the connection type, or a function under @connector.test: it yields a Step for each finding.",
+        "Define test() in the connection type, or a function under @connector.test: it yields a "
+        "Step for each finding.",
     ),
     Rule(
         "lists-are-paged",
         "An action that takes and returns a page token declares its pagination.",
         _lists_are_paged,
         "silver",
-        "Declare pagination=Pagination(…): the runtime then loops over the pages, within its limits.",
+        "Declare pagination=Pagination(…): the runtime then loops over the pages, within its "
+        "limits.",
     ),
     Rule(
         "deprecations-explained",
@@ -250,7 +311,13 @@ SHELF = (
         "silver",
         "Quote the name of the replacement in the description: \"Use 'region' instead.\"",
     ),
-    Rule("icon-present", "The connector has an icon without scripts.", _icon_present, "silver", "Pass icon='data:image/svg+xml;utf8,…'."),
+    Rule(
+        "icon-present",
+        "The connector has an icon without scripts.",
+        _icon_present,
+        "silver",
+        "Pass icon='data:image/svg+xml;utf8,…'.",
+    ),
     Rule(
         "listed-for-people",
         "The manifest has a description, categories, a documentation URL and a licence.",
@@ -258,7 +325,13 @@ SHELF = (
         "gold",
         "Pass description, categories, documentation_url and license to Connector(…).",
     ),
-    Rule("setup-explained", "Each connection type has a setup guide.", _setup_explained, "gold", "Write the class attribute 'setup'."),
+    Rule(
+        "setup-explained",
+        "Each connection type has a setup guide.",
+        _setup_explained,
+        "gold",
+        "Write the class attribute 'setup'.",
+    ),
     Rule(
         "permissions-declared",
         "If actions declare permissions, each one that takes a client does.",
@@ -275,25 +348,31 @@ SHELF = (
     ),
     Rule(
         "evidence-fits",
-        "A marker is at an input of its action, and a look names a read or trigger that exists, and gives it valid inputs.",
+        "A marker is at an input of its action, and a look names a read or trigger that exists, "
+        "and gives it valid inputs.",
         _evidence_fits,
         "bronze",
-        "Correct 'at' of Marker(…), or the action and inputs of Look(…): each input that the read requires, and no others.",
+        "Correct 'at' of Marker(…), or the action and inputs of Look(…): each input that the "
+        "read requires, and no others.",
     ),
     Rule(
         "evidence-says-success",
-        "Evidence of a thing that has a status says which values mean success, none that somebody brings about later means failure, and one"
+        "Evidence of a thing that has a status says which values mean success, none that somebody "
+        "brings about later means failure, and one"
         " of absence has a canary.",
         _evidence_says_success,
         "bronze",
-        "Pass when=[When(took={'/status': [values]}, refused={…})] to Look(…), or [When()] if the thing is there only after a success.",
+        "Pass when=[When(took={'/status': [values]}, refused={…})] to Look(…), or [When()] if "
+        "the thing is there only after a success.",
     ),
     Rule(
         "doubts-have-evidence",
-        "An action that may be in doubt declares evidence that exists, or the reason why there is none.",
+        "An action that may be in doubt declares evidence that exists, or the reason why there "
+        "is none.",
         _doubts_have_evidence,
         "platinum",
-        "Pass marker= and evidence= to @connector.action, or no_evidence='the reason'; in JSON 'marker', 'evidence', 'noEvidence'.",
+        "Pass marker= and evidence= to @connector.action, or no_evidence='the reason'; in JSON "
+        "'marker', 'evidence', 'noEvidence'.",
     ),
     _of_project(
         "versions-agree",
@@ -321,7 +400,8 @@ SHELF = (
         "The project has a README, whose actions and connection types exist.",
         _readme_present,
         "silver",
-        "Write README.md: the connector's purpose, its actions as they are now, and how to set it up.",
+        "Write README.md: the connector's purpose, its actions as they are now, and how to set "
+        "it up.",
     ),
     _of_project(
         "licence-given",
@@ -358,5 +438,11 @@ SHELF = (
         "gold",
         "Depend on 'jackfield>=0.1,<1', for instance.",
     ),
-    _of_project("typed", "The package is typed.", _typed, "gold", "Add an empty file py.typed to the package."),
+    _of_project(
+        "typed",
+        "The package is typed.",
+        _typed,
+        "gold",
+        "Add an empty file py.typed to the package.",
+    ),
 )

@@ -1,7 +1,9 @@
-"""Responses of a provider with a next page, with no items, or as the last page: the same response with another token and other items.
+"""Responses of a provider with a next page, with no items, or as the last page: the same response
+with another token and other items.
 
-A binding or the declaration of the pages (``Pagination.wire``) gives the places of the token and the items. For other connectors, the token
-of the recorded response is searched for, or the places that providers use are tried.
+A binding or the declaration of the pages (``Pagination.wire``) gives the places of the token and
+the items. For other connectors, the token of the recorded response is searched for, or the places
+that providers use are tried.
 """
 
 from __future__ import annotations
@@ -16,44 +18,92 @@ from jackfield_market.testing.loopback_provider import Answer
 from jackfield_market.testing.playing import at, place, placed
 
 Turn = Callable[[Answer, str | None, bool], Answer]
-"""Function that returns a response with another token of the next page (None on the last page), and without items if the flag is set."""
+"""Function that returns a response with another token of the next page (None on the last page), and
+without items if the flag is set.
+"""
 COUNTED = frozenset({"page", "offset", "lastId"})
 """Kinds of pages without a token, which are counted or continue after the last item."""
 _NAMES = (
-    "after", "continuation", "continuationToken", "cursor", "marker", "next", "nextCursor", "nextPage", "nextPageToken", "nextToken",
-    "next_cursor", "next_page", "next_page_token", "next_token", "NextMarker", "NextToken", "pageToken",
-)  # fmt: skip
-"""Names of members in which a provider may return a page token under another name than the output's."""
+    "after",
+    "continuation",
+    "continuationToken",
+    "cursor",
+    "marker",
+    "next",
+    "nextCursor",
+    "nextPage",
+    "nextPageToken",
+    "nextToken",
+    "next_cursor",
+    "next_page",
+    "next_page_token",
+    "next_token",
+    "NextMarker",
+    "NextToken",
+    "pageToken",
+)
+"""Names of members in which a provider may return a page token under another name than the
+output's.
+"""
 _AROUND = (
-    "", "/meta", "/metadata", "/paging", "/pagination", "/page", "/page_info", "/pageInfo", "/links", "/_links", "/cursors",
-    "/paging/cursors", "/response_metadata", "/data", "/result",
-)  # fmt: skip
+    "",
+    "/meta",
+    "/metadata",
+    "/paging",
+    "/pagination",
+    "/page",
+    "/page_info",
+    "/pageInfo",
+    "/links",
+    "/_links",
+    "/cursors",
+    "/paging/cursors",
+    "/response_metadata",
+    "/data",
+    "/result",
+)
 """Pointers of objects that may contain these members; members of the response itself come first."""
 
 
 def known_turn(wire: Mapping[str, Any]) -> Turn:
-    """Return the turn of a declared list: ``kind``, place of the token (``response``, ``header``), ``items``, ``more`` or ``last``."""
+    """Return the turn of a declared list: ``kind``, place of the token (``response``, ``header``),
+    ``items``, ``more`` or ``last``.
+    """
 
     def turn(answer: Answer, token: str | None, empty: bool) -> Answer:
         if answer.content is not None:
             return answer
-        body = placed(answer.body, wire["items"], []) if empty and _fits(answer.body, wire["items"]) else answer.body
+        body = (
+            placed(answer.body, wire["items"], [])
+            if empty and _fits(answer.body, wire["items"])
+            else answer.body
+        )
         if wire["kind"] == "linkHeader":
-            headers = {name: value for name, value in answer.headers.items() if name.lower() != "link"}
-            return replace(answer, body=body, headers=headers | ({"Link": f'<{token}>; rel="next"'} if token else {}))
+            headers = {
+                name: value for name, value in answer.headers.items() if name.lower() != "link"
+            }
+            return replace(
+                answer,
+                body=body,
+                headers=headers | ({"Link": f'<{token}>; rel="next"'} if token else {}),
+            )
         if "more" in wire:
             body = placed(body, wire["more"], token is not None)
         if "last" in wire:
             body = placed(body, wire["last"], token is None)
         if "header" in wire:
-            return replace(answer, body=body, headers={**answer.headers, wire["header"]: token or ""})
+            return replace(
+                answer, body=body, headers={**answer.headers, wire["header"]: token or ""}
+            )
         return replace(answer, body=placed(body, wire["response"], token))
 
     return turn
 
 
 def possible_turns(body: Any, token: str | None, output_name: str) -> Iterator[Turn]:
-    """Yield the possible turns of an undeclared list; ``body`` is a response, ``token`` the token that the action has read from it."""
+    """Yield the possible turns of an undeclared list; ``body`` is a response, ``token`` the token
+    that the action has read from it.
+    """
     found = [pointer for pointer, value in _texts(body, "") if token is not None and value == token]
     if found:
         yield _turn(tuple(found))
@@ -105,6 +155,10 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_free(body: Any, pointer: str) -> bool:
-    """Return whether a token may be written at a pointer: neither an object nor a list is there, and its parent is an object or missing."""
+    """Return whether a token may be written at a pointer: neither an object nor a list is there,
+    and its parent is an object or missing.
+    """
     around = at(body, pointer.rpartition("/")[0])
-    return (around is None or isinstance(around, dict)) and not isinstance(at(body, pointer), dict | list)
+    return (around is None or isinstance(around, dict)) and not isinstance(
+        at(body, pointer), dict | list
+    )

@@ -1,5 +1,7 @@
-"""The shell of the service: the HTTP API, the pages, MCP, and the commands ``serve`` and ``worker``. Each surface translates its protocol
-to an invocation and a Result back, and holds no logic of its own."""
+"""The shell of the service: the HTTP API, the pages, MCP, and the commands ``serve`` and
+``worker``. Each surface translates its protocol to an invocation and a Result back, and holds no
+logic of its own.
+"""
 
 from __future__ import annotations
 

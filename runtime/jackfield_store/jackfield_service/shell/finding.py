@@ -1,4 +1,6 @@
-"""Search for the modules of the subjects' surfaces by folder, so that a new subject changes nothing in the shell."""
+"""Search for the modules of the subjects' surfaces by folder, so that a new subject changes nothing
+in the shell.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,19 @@ _FOLDER = "subjects"
 
 
 def surfaces(*names: str) -> Iterator[ModuleType]:
-    """Yield each subject's modules of fixed names, such as ``http`` or ``page``, in the order of their folders."""
-    for folder in jackfield_service.__path__:  # not by pkgutil, which finds no module in the single file: its importer lists none
-        for name in sorted(entry.name for entry in os.scandir(f"{folder}/{_FOLDER}") if entry.is_dir() and entry.name[0] != "_"):
-            modules = [f"{jackfield_service.__name__}.{_FOLDER}.{name}.{module}" for module in names]
-            yield from (import_module(module) for module in modules if find_spec(module) is not None)
+    """Yield each subject's modules of fixed names, such as ``http`` or ``page``, in the order of
+    their folders.
+    """
+    # not by pkgutil, which finds no module in the single file: its importer lists none
+    for folder in jackfield_service.__path__:
+        for name in sorted(
+            entry.name
+            for entry in os.scandir(f"{folder}/{_FOLDER}")
+            if entry.is_dir() and entry.name[0] != "_"
+        ):
+            modules = [
+                f"{jackfield_service.__name__}.{_FOLDER}.{name}.{module}" for module in names
+            ]
+            yield from (
+                import_module(module) for module in modules if find_spec(module) is not None
+            )

@@ -1,7 +1,9 @@
-"""Platform: work on stored data, which the store finds by the entry point ``platform``; and the intake of webhooks.
+"""Platform: work on stored data, which the store finds by the entry point ``platform``; and the
+intake of webhooks.
 
-Schedules and subscriptions follow their connections; events are read by cursor; ``jackfield db`` checks and moves the rows of schedules,
-subscriptions and callbacks. ``Intake`` receives the requests of providers behind a gateway of the platform's own.
+Schedules and subscriptions follow their connections; events are read by cursor; ``jackfield db``
+checks and moves the rows of schedules, subscriptions and callbacks. ``Intake`` receives the
+requests of providers behind a gateway of the platform's own.
 """
 
 from __future__ import annotations
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
     from jackfield_service.subjects.triggers.intake import Answer, Hook, Intake
     from jackfield_service.subjects.triggers.table import is_parting
 
-__all__ = ["SEALED_ROWS", "Answer", "Hook", "Intake", "events_of", "findings", "is_parting", "look_again", "part"]
+__all__ = [
+    "SEALED_ROWS",
+    "Answer",
+    "Hook",
+    "Intake",
+    "events_of",
+    "findings",
+    "is_parting",
+    "look_again",
+    "part",
+]
 
 add_words("library", STEPS)
 add_words("cli", COMMANDS)

@@ -1,4 +1,6 @@
-"""References of schedules and subscriptions to a connector, its action or trigger, and a connection, each of which may be gone."""
+"""References of schedules and subscriptions to a connector, its action or trigger, and a
+connection, each of which may be gone.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.call.call_rules import find_action
-from jackfield.kernel.errors import InvalidConnection, JackfieldError, UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.kernel.errors import (
+    InvalidConnection,
+    JackfieldError,
+    UnknownAction,
+    UnknownConnection,
+    UnknownName,
+    did_you_mean,
+)
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -43,7 +52,9 @@ class References:
 
         return _fault(find)
 
-    def of_trigger(self, connector: str, trigger: str, connection: str | None) -> UnknownName | None:
+    def of_trigger(
+        self, connector: str, trigger: str, connection: str | None
+    ) -> UnknownName | None:
         """Return the fault of a missing trigger or connection; None if both exist."""
 
         def find() -> None:
@@ -53,15 +64,21 @@ class References:
         return _fault(find)
 
     def of_then(self, then: Mapping[str, Any] | None) -> UnknownName | None:
-        """Return the fault of a missing action or connection of the invocation that events start; None if both exist, or
-        events start none.
+        """Return the fault of a missing action or connection of the invocation that events start;
+        None if both exist, or events start none.
         """
-        return None if then is None else self.of_call(then["connector"], then["action"], then.get("connection"))
+        return (
+            None
+            if then is None
+            else self.of_call(then["connector"], then["action"], then.get("connection"))
+        )
 
     def _require(self, manifest: Manifest, connection: str | None, *, needs: bool) -> None:
         if connection is None:
             if needs and manifest.connection_types and not self._known.fitting(manifest, 1):
-                text = f"no connection of '{manifest.key}' is there any more, and the call names none"
+                text = (
+                    f"no connection of '{manifest.key}' is there any more, and the call names none"
+                )
                 raise UnknownConnection(text)
             return
         if connection not in self._found:
@@ -90,7 +107,10 @@ def find_trigger(catalog: Catalog, text: str) -> tuple[Manifest, TriggerManifest
     trigger = manifest.triggers.get(name)
     if trigger is None:
         hint = f"It has {', '.join(sorted(manifest.triggers)) or 'none'}."
-        raise UnknownAction(f"'{key}' has no trigger '{name[:80]}'{did_you_mean(name, manifest.triggers)}", hint=hint)
+        raise UnknownAction(
+            f"'{key}' has no trigger '{name[:80]}'{did_you_mean(name, manifest.triggers)}",
+            hint=hint,
+        )
     return manifest, trigger
 
 
@@ -109,8 +129,14 @@ def said(error: JackfieldError) -> str:
 
 
 def fault_of(fault: UnknownName | None) -> dict[str, Any]:
-    """Return the member ``fault`` of a schedule or subscription with a missing reference, in a mapping; empty if none is missing."""
-    return {} if fault is None else {"fault": {"code": fault.code, "message": fault.message, "hint": fault.hint}}
+    """Return the member ``fault`` of a schedule or subscription with a missing reference, in a
+    mapping; empty if none is missing.
+    """
+    return (
+        {}
+        if fault is None
+        else {"fault": {"code": fault.code, "message": fault.message, "hint": fault.hint}}
+    )
 
 
 def _fault(find: Callable[[], None]) -> UnknownName | None:

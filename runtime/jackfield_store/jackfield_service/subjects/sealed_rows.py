@@ -1,4 +1,6 @@
-"""Rows with sealed values of schedules, subscriptions, callbacks and connect sessions, for ``jackfield db check`` and ``db move``."""
+"""Rows with sealed values of schedules, subscriptions, callbacks and connect sessions, for
+``jackfield db check`` and ``db move``.
+"""
 
 from __future__ import annotations
 
@@ -28,27 +30,62 @@ def _opened_subscription(vault: Vault, row: Row) -> object:
 
 
 def _opened_secrets(vault: Vault, row: Row) -> object:
-    return json.loads(vault.open(row.workspace, secrets_place(row.id, row.url, row.origin), row.secrets))
+    return json.loads(
+        vault.open(row.workspace, secrets_place(row.id, row.url, row.origin), row.secrets)
+    )
 
 
 SEALED_ROWS = (
-    SealedRows("schedules", SCHEDULE_COLUMNS, "the schedule '{name}'", lambda vault, row: Schedule.read(row.workspace, row).content(vault)),
-    SealedRows("subscriptions", SUBSCRIPTION_COLUMNS, "the subscription '{name}'", _opened_subscription),
     SealedRows(
-        "subscription_items", "sealed", "an item that the subscription {subscription_id} knows",
-        opened_at(lambda row: item_place(row.subscription_id, row.item)), ("subscription_id", "item"),
+        "schedules",
+        SCHEDULE_COLUMNS,
+        "the schedule '{name}'",
+        lambda vault, row: Schedule.read(row.workspace, row).content(vault),
     ),
-    SealedRows("oauth_clients", "version, origin, hosts, public_values, sealed", "the OAuth client '{name}'", opened_client, ("name",)),
-    SealedRows("mcp_servers", SERVER_COLUMNS, "the MCP server '{name}'", opened_server, ("name",)),
-    SealedRows("client_registrations", "digest, sealed", "a client that was registered at a provider", opened_registration, ("digest",)),
-    SealedRows("callbacks", "url, origin, secrets", "the secrets of the callback {id}", _opened_secrets),
-    SealedRows("deliveries", "log", "the attempts of the delivery {id}", opened_at(lambda row: ("delivery", row.id), "log")),
     SealedRows(
-        "connect_sessions", "digest, status, expires_at, sealed", "the connect session {id}",
+        "subscriptions", SUBSCRIPTION_COLUMNS, "the subscription '{name}'", _opened_subscription
+    ),
+    SealedRows(
+        "subscription_items",
+        "sealed",
+        "an item that the subscription {subscription_id} knows",
+        opened_at(lambda row: item_place(row.subscription_id, row.item)),
+        ("subscription_id", "item"),
+    ),
+    SealedRows(
+        "oauth_clients",
+        "version, origin, hosts, public_values, sealed",
+        "the OAuth client '{name}'",
+        opened_client,
+        ("name",),
+    ),
+    SealedRows("mcp_servers", SERVER_COLUMNS, "the MCP server '{name}'", opened_server, ("name",)),
+    SealedRows(
+        "client_registrations",
+        "digest, sealed",
+        "a client that was registered at a provider",
+        opened_registration,
+        ("digest",),
+    ),
+    SealedRows(
+        "callbacks", "url, origin, secrets", "the secrets of the callback {id}", _opened_secrets
+    ),
+    SealedRows(
+        "deliveries",
+        "log",
+        "the attempts of the delivery {id}",
+        opened_at(lambda row: ("delivery", row.id), "log"),
+    ),
+    SealedRows(
+        "connect_sessions",
+        "digest, status, expires_at, sealed",
+        "the connect session {id}",
         opened_at(lambda row: session_place(row.id, row.digest, row.status, row.expires_at)),
     ),
     SealedRows(
-        "connections", "connect_record", "what a connect session has left with the connection {id}",
+        "connections",
+        "connect_record",
+        "what a connect session has left with the connection {id}",
         opened_at(lambda row: record_place(row.id), "connect_record"),
     ),
-)  # fmt: skip
+)

@@ -1,8 +1,11 @@
-"""Seals of the heads of audit logs: without the key, write access to the database is not enough to cut a log or extend it unnoticed.
+"""Seals of the heads of audit logs: without the key, write access to the database is not enough to
+cut a log or extend it unnoticed.
 
-A head is sealed with the key of ``default``, so that a log continues while the key service of its own workspace refuses. An entry that
-follows an unsealed head is marked for ever (``unsealed``). Then somebody changed the log in the database, an older jackfield wrote to it,
-or the key of ``default`` was unavailable. A head that was stored outside of the database vouches for all entries before it.
+A head is sealed with the key of ``default``, so that a log continues while the key service of its
+own workspace refuses. An entry that follows an unsealed head is marked for ever (``unsealed``).
+Then somebody changed the log in the database, an older jackfield wrote to it, or the key of
+``default`` was unavailable. A head that was stored outside of the database vouches for all entries
+before it.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ def prepare_seals(vault: Vault) -> None:
 
 
 def head_seal(vault: Vault, workspace: str, sequence: int, digest: str) -> bytes | None:
-    """Seal the head of a workspace's log; return None if the key is unavailable, so that acts in other workspaces go on, marked as
-    unsealed.
+    """Seal the head of a workspace's log; return None if the key is unavailable, so that acts in
+    other workspaces go on, marked as unsealed.
     """
     try:
         return vault.attest(HOME, _place(workspace, sequence, digest))
@@ -52,7 +55,9 @@ def is_sealed(vault: Vault, workspace: str, sequence: int, digest: str, seal: by
 
 
 def follows_a_seal(vault: Vault, workspace: str, row: Row | Any, event: str) -> bool:
-    """Return whether a new entry follows a sealed head; ``row`` has the entry's number, and the digest and seal of the head before it."""
+    """Return whether a new entry follows a sealed head; ``row`` has the entry's number, and the
+    digest and seal of the head before it.
+    """
     if row.sequence == 1 and row.seal is None:
         return workspace == HOME or event == BEGUN
     try:

@@ -1,7 +1,7 @@
 """Earlier names of stored connections, according to the audit log.
 
-The journal stores the name that a connection had at the time of a call. Meanwhile the connection may have been renamed, and its old name
-given to another connection.
+The journal stores the name that a connection had at the time of a call. Meanwhile the connection
+may have been renamed, and its old name given to another connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _PREFIX = "connection:"
 
 
 class _Change(NamedTuple):
-    """Change of a name's owner: its place in the log, its time as RFC 3339 text, and the new name of a renamed connection."""
+    """Change of a name's owner: its place in the log, its time as RFC 3339 text, and the new name
+    of a renamed connection.
+    """
 
     sequence: int
     at: str
@@ -40,18 +42,25 @@ class _Change(NamedTuple):
 
 
 class ConnectionNames:
-    """Names of the connections of one workspace over time. An instance caches the changes of each name, so it serves one page only."""
+    """Names of the connections of one workspace over time. An instance caches the changes of each
+    name, so it serves one page only.
+    """
 
     def __init__(self, database: Database, workspace: str) -> None:
         self._database, self._workspace = database, workspace
         self._known: dict[str, list[_Change]] = {}
 
     def present(self, name: str, at: float) -> str | None:
-        """Return the current name of the connection that had ``name`` at a time (seconds since 1970); None if it was removed, or its name
-        is unknown."""
+        """Return the current name of the connection that had ``name`` at a time (seconds since
+        1970); None if it was removed, or its name is unknown.
+        """
         moment, after = iso(at) or "", 0
         for _ in range(_HOPS):
-            since = [change for change in self._changes(name) if change.at > moment and change.sequence > after]
+            since = [
+                change
+                for change in self._changes(name)
+                if change.at > moment and change.sequence > after
+            ]
             if not since:
                 return name
             first = since[-1]
@@ -65,7 +74,11 @@ class ConnectionNames:
         values = {"workspace": self._workspace, "to": f'%"to": "{like_literal(name)}"%'}
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_TO_NAME, values)
-        found = dict.fromkeys(str(row.object).removeprefix(_PREFIX) for row in rows if _read(row).get("details") == {"to": name})
+        found = dict.fromkeys(
+            str(row.object).removeprefix(_PREFIX)
+            for row in rows
+            if _read(row).get("details") == {"to": name}
+        )
         return [one for one in found if one != name]
 
     def _changes(self, name: str) -> list[_Change]:
@@ -73,7 +86,9 @@ class ConnectionNames:
         known = self._known.get(name)
         if known is None:
             with self._database.read(flush=False) as transaction:
-                rows = transaction.execute(_OF_NAME, {"workspace": self._workspace, "object": f"{_PREFIX}{name}"})
+                rows = transaction.execute(
+                    _OF_NAME, {"workspace": self._workspace, "object": f"{_PREFIX}{name}"}
+                )
             known = self._known[name] = [_change(row) for row in rows]
         return known
 
@@ -81,7 +96,11 @@ class ConnectionNames:
 def _change(row: Row) -> _Change:
     about = _read(row)
     details = about.get("details")
-    to = details.get("to") if row.event == "connection.renamed" and isinstance(details, Mapping) else None
+    to = (
+        details.get("to")
+        if row.event == "connection.renamed" and isinstance(details, Mapping)
+        else None
+    )
     return _Change(row.sequence, str(about.get("at", "")), to if isinstance(to, str) else None)
 
 

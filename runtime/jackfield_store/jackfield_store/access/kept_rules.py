@@ -1,7 +1,8 @@
-"""Rules of workspaces that were deleted for good, by name. So a platform cannot remove rules by deleting a workspace and creating it again.
+"""Rules of workspaces that were deleted for good, by name. So a platform cannot remove rules by
+deleting a workspace and creating it again.
 
-They are sealed with the key of ``default``, since the workspace's key is deleted with it. The next deletion of the workspace replaces them
-with the rules of that time.
+They are sealed with the key of ``default``, since the workspace's key is deleted with it. The next
+deletion of the workspace replaces them with the rules of that time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _FORGET = "DELETE FROM kept_rules WHERE name = :name"
 
 
 def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
-    """Return the rules that a workspace of this name had when it was deleted; empty rules if none are stored.
+    """Return the rules that a workspace of this name had when it was deleted; empty rules if none
+    are stored.
 
     :raises RowDamaged: if they were changed in the database.
     """
@@ -40,24 +42,31 @@ def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
 
 
 def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a new workspace, combined with the rules stored for its name. Given rules replace them, but ``approve``
-    patterns are added.
+    """Return the settings of a new workspace, combined with the rules stored for its name. Given
+    rules replace them, but ``approve`` patterns are added.
     """
     known = kept.to_json()
     if not any(known.values()):
         return changes
     given = changes.get("rules", {})
-    approve = [*known.get("approve", ()), *(text for text in given.get("approve", ()) if text not in known.get("approve", ()))]
+    approve = [
+        *known.get("approve", ()),
+        *(text for text in given.get("approve", ()) if text not in known.get("approve", ())),
+    ]
     return {**changes, "rules": {**known, **given, "approve": approve}}
 
 
 def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) -> None:
-    """Store the rules of a workspace that is to be deleted; if it has no rules, delete the stored rules."""
+    """Store the rules of a workspace that is to be deleted; if it has no rules, delete the stored
+    rules.
+    """
     text = json.dumps(rules.to_json())
     if rules == Rules():
         forget_rules(transaction, name)
     else:
-        transaction.change(_KEEP, {"name": name, "rules": text, "seal": vault.attest(HOME, _place(name, text))})
+        transaction.change(
+            _KEEP, {"name": name, "rules": text, "seal": vault.attest(HOME, _place(name, text))}
+        )
 
 
 def forget_rules(transaction: Transaction, name: str) -> None:

@@ -17,8 +17,9 @@ _OPERATORS = ("allowReferences", "allowAmbient")
 
 
 def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) -> None:
-    """Refuse changes that only the operator may make. A platform may not let its tenants read the server's secrets or act with its
-    identity, nor loosen the rules of approvals. Nobody sets the counts of guards. ``present`` are the replaced settings.
+    """Refuse changes that only the operator may make. A platform may not let its tenants read the
+    server's secrets or act with its identity, nor loosen the rules of approvals. Nobody sets the
+    counts of guards. ``present`` are the replaced settings.
 
     :raises NotAllowed: if only the operator may make these changes.
     """
@@ -37,8 +38,15 @@ def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) 
         if changes.get(member) and changes[member] != known.get(member)
     ]
     if faults:
-        text = f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the server's own secrets"
-        raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
+        text = (
+            f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the "
+            "server's own secrets"
+        )
+        raise NotAllowed(
+            text,
+            details=faults,
+            hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.",
+        )
 
 
 def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
@@ -48,22 +56,41 @@ def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
     """
     rules = changes.get("rules")
     allow = rules.get("allow") if isinstance(rules, Mapping) else None
-    wanted = Rules(tuple(text for text in allow if isinstance(text, str))) if isinstance(allow, list) else present.rules
-    off = Detail("/writes", "only the operator sets it to 'allow'") if changes.get("writes", "ask") != "ask" else None
+    wanted = (
+        Rules(tuple(text for text in allow if isinstance(text, str)))
+        if isinstance(allow, list)
+        else present.rules
+    )
+    off = (
+        Detail("/writes", "only the operator sets it to 'allow'")
+        if changes.get("writes", "ask") != "ask"
+        else None
+    )
     named = Detail("/rules/allow", "only the operator names an action, whose writes would not wait")
     more = named if wanted.naming - present.rules.naming else None
     faults = [fault for fault in (off, more) if fault is not None]
     if faults:
         text = "a platform's token cannot loosen the rules under which calls wait for a person"
-        raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
+        raise NotAllowed(
+            text,
+            details=faults,
+            hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.",
+        )
 
 
 def _require_approvals(wanted: Any, present: Settings) -> None:
-    """Refuse a platform's removal of patterns under which calls wait for a person; it may add patterns.
+    """Refuse a platform's removal of patterns under which calls wait for a person; it may add
+    patterns.
 
     :raises NotAllowed: if a pattern is missing.
     """
-    if isinstance(wanted, list) and not {*present.rules.approve} <= {text for text in wanted if isinstance(text, str)}:
+    if isinstance(wanted, list) and not {*present.rules.approve} <= {
+        text for text in wanted if isinstance(text, str)
+    }:
         fault = Detail("/rules/approve", "only the operator removes a pattern")
         text = "a platform's token cannot loosen the rules under which calls wait for a person"
-        raise NotAllowed(text, details=[fault], hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.")
+        raise NotAllowed(
+            text,
+            details=[fault],
+            hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.",
+        )

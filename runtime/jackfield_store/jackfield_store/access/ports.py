@@ -1,4 +1,6 @@
-"""Port to the storage of a process, which access decisions read. It contains only types: no call imports it."""
+"""Port to the storage of a process, which access decisions read. It contains only types: no call
+imports it.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,22 @@ class SealedStorage(Protocol):
 
     @property
     def answers_locally(self) -> bool:
-        """True if the database is a local file, so that reading the epoch and rows asks no server."""
+        """True if the database is a local file, so that reading the epoch and rows asks no
+        server.
+        """
 
     def epoch(self) -> int:
         """Return a reading of the database's epoch; without a database always the same reading."""
 
     def shared_setting(self, name: str) -> str:
-        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+        """Return a setting that all processes on the database share, or this process's own; empty
+        if it is not set.
+        """
 
     def lacks_policy(self) -> bool:
-        """Return whether this database requires a policy for its calls, and this process has none."""
+        """Return whether this database requires a policy for its calls, and this process has
+        none.
+        """
 
     async def fix_state(self) -> None:
         """Read the epoch for this task's block, without blocking the event loop."""

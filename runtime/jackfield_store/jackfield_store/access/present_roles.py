@@ -1,4 +1,6 @@
-"""Present rights of people whose calls wait: the current roles, by the groups that the identity provider has named last."""
+"""Present rights of people whose calls wait: the current roles, by the groups that the identity
+provider has named last.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,18 @@ if TYPE_CHECKING:
             """Vault that uses the database."""
 
         def shared_setting(self, name: str) -> str:
-            """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+            """Return a setting that all processes on the database share, or this process's own;
+            empty if it is not set.
+            """
 
 
-def present_rights(storage: SignInStorage, workspace: str, clock: Clock, person: PersonKey) -> Rights | None:
+def present_rights(
+    storage: SignInStorage, workspace: str, clock: Clock, person: PersonKey
+) -> Rights | None:
     """Return a person's present rights in a workspace; None for a person without rights.
 
-    Groups come from the person's newest sign-in. A person who is no longer signed in has the groups of ``person``.
+    Groups come from the person's newest sign-in. A person who is no longer signed in has the groups
+    of ``person``.
     """
     issuer, subject, groups = person
     newest = SignIns(storage.database, storage.vault, clock).newest(issuer, subject)
@@ -41,4 +48,6 @@ def present_rights(storage: SignInStorage, workspace: str, clock: Clock, person:
         grants = read_grants(storage.shared_setting(ROLES))
     except InvalidInvocation:
         return None
-    return rights_in(grants, workspace, issuer, subject, groups if newest is None else newest.groups)
+    return rights_in(
+        grants, workspace, issuer, subject, groups if newest is None else newest.groups
+    )

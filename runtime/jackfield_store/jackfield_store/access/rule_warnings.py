@@ -16,8 +16,9 @@ Warnings = tuple[dict[str, str], ...]
 
 
 def warned(rules: Rules, workspace: str, whose: str) -> Warnings:
-    """Log the warnings of newly made rules, with their owner ``whose``, and return them. The installed actions of this machine are
-    checked."""
+    """Log the warnings of newly made rules, with their owner ``whose``, and return them. The
+    installed actions of this machine are checked.
+    """
     found = gaps(rules, partial(_installed, workspace))
     warnings = tuple(gap.to_json() for gap in found)
     for warning in warnings:

@@ -1,7 +1,7 @@
 """Seals of tokens: write access to the database is not enough to make a token or widen its rights.
 
-A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry and revocation, and its name, ID and
-creator. A token without a seal is refused.
+A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry
+and revocation, and its name, ID and creator. A token without a seal is refused.
 """
 
 from __future__ import annotations

@@ -12,7 +12,17 @@ from types import SimpleNamespace
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.callers.rules import APPROVE, TOKEN_SCOPES, Decision, Request, Rules, Scope, decide, may, with_wait
+from jackfield.callers.rules import (
+    APPROVE,
+    TOKEN_SCOPES,
+    Decision,
+    Request,
+    Rules,
+    Scope,
+    decide,
+    may,
+    with_wait,
+)
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass, replace
@@ -34,7 +44,10 @@ from jackfield_store.keys.sealing import digest
 from jackfield_store.keys.vault import Vault
 
 T = TypeVar("T", bound="TokenTimes")
-COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"
+COLUMNS = (
+    "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, "
+    "created_by, digest, seal"
+)
 OPERATORS = ("cli", "library", "link")
 """Kinds of actors that are the operator: they have a shell on the host, or a link from the host."""
 
@@ -46,7 +59,9 @@ class UnknownToken(InvalidInvocation):
 
 
 class TokenTimes:
-    """The ID of a token, its times in seconds since 1970, and its status, which follows from them."""
+    """The ID of a token, its times in seconds since 1970, and its status, which follows from
+    them.
+    """
 
     __slots__ = ()
     id: str
@@ -78,7 +93,9 @@ def unknown_token(identifier: str) -> UnknownToken:
 
 @dataclass(frozen=True, slots=True)
 class Token(TokenTimes):
-    """Token of one workspace, with its scope and rules. Times are seconds since 1970; ``last_used_at`` is exact to a minute."""
+    """Token of one workspace, with its scope and rules. Times are seconds since 1970;
+    ``last_used_at`` is exact to a minute.
+    """
 
     workspace: str
     id: str
@@ -133,10 +150,12 @@ class NewToken(SecretHolder, Generic[T]):
 
 
 def read_token(row: Row, vault: Vault | None) -> Token:
-    """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``; a damaged row must not hide the others.
+    """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``; a damaged
+    row must not hide the others.
 
-    Unreadable rules forbid everything, and so does a row that was changed in the database; its seal is checked if ``vault`` is given. A
-    time that cannot be formatted becomes the nearest time that can, which keeps the order.
+    Unreadable rules forbid everything, and so does a row that was changed in the database; its seal
+    is checked if ``vault`` is given. A time that cannot be formatted becomes the nearest time that
+    can, which keeps the order.
     """
     damaged: list[str] = []
     try:
@@ -179,7 +198,9 @@ _PREFIX = "jf_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BITS = 256
 _RANDOM, _CHECK = 43, 6
-"""Numbers of base-62 digits for 256 random bits and for a CRC-32: 62**43 > 2**256, 62**6 > 2**32."""
+"""Numbers of base-62 digits for 256 random bits and for a CRC-32: 62**43 > 2**256, 62**6 >
+2**32.
+"""
 
 
 def new_text() -> str:
@@ -190,7 +211,11 @@ def new_text() -> str:
 
 def is_well_formed(text: str) -> bool:
     """Return whether ``text`` has the form and checksum of a token."""
-    if len(text) != len(_PREFIX) + _RANDOM + _CHECK or not text.isascii() or not text.startswith(_PREFIX):
+    if (
+        len(text) != len(_PREFIX) + _RANDOM + _CHECK
+        or not text.isascii()
+        or not text.startswith(_PREFIX)
+    ):
         return False
     return _checksum(text[:-_CHECK]) == text[-_CHECK:]
 
@@ -221,7 +246,10 @@ INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expir
 VALUES (:workspace, :id, :name, :scope, :digest, :rules, :created_at, :expires_at, :created_by, :seal)
 """
 _UNREVOKED = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND revoked_at IS NULL"
-_REVOKE = "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND id = :id AND revoked_at IS NULL"
+_REVOKE = (
+    "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND id = :id AND "
+    "revoked_at IS NULL"
+)
 _NOTE_USE = """
 UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
 """
@@ -237,9 +265,11 @@ class _Known:
         """Do nothing: tokens hold no resource."""
 
 
-def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor) -> bool:
-    """Return whether an actor is the operator, or a token that the operator has created; False for people with a role and tokens they
-    created.
+def is_operators(
+    database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor
+) -> bool:
+    """Return whether an actor is the operator, or a token that the operator has created; False for
+    people with a role and tokens they created.
     """
     if actor.kind != "token":
         return actor.kind in OPERATORS
@@ -250,12 +280,19 @@ def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock,
 
 
 class Tokens:
-    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``. Tokens that approve calls may be created if
-    the actor is an operator, or with ``grants``.
+    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``. Tokens
+    that approve calls may be created if the actor is an operator, or with ``grants``.
     """
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY, *, grants: bool = False
+        self,
+        database: Database,
+        vault: Vault,
+        workspace: str,
+        clock: Clock,
+        actor: Actor = LIBRARY,
+        *,
+        grants: bool = False,
     ) -> None:
         self.gives_approve = grants or actor.kind in OPERATORS
         """True if tokens of the scope ``approve`` may be created."""
@@ -267,14 +304,22 @@ class Tokens:
         self._audit = Audit(database, lambda: vault, workspace, clock, actor)
 
     def create(
-        self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None, quotas: Any = ()
+        self,
+        scope: str,
+        name: str = "",
+        rules: Rules | None = None,
+        expires_at: float | None = None,
+        quotas: Any = (),
     ) -> NewToken[Token]:
-        """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
+        """Create a token, by default named after the time. Its text is returned only here; the
+        database stores its SHA-256.
 
         ``quotas`` count the calls of this token alone.
 
-        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
-        :raises NotAllowed: if the scope includes approving calls, and the creator may not grant that.
+        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not
+            valid.
+        :raises NotAllowed: if the scope includes approving calls, and the creator may not grant
+            that.
         """
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
@@ -283,10 +328,23 @@ class Tokens:
         creator = self._actor.person
         if not self.gives_approve and may(cast("Scope", scope), APPROVE):
             fault = Detail("/scope", "only the operator lets somebody approve calls")
-            raise NotAllowed(f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver"))
-        rules = Rules.checked(rules.allow, rules.block, rules.approve) if rules is not None else Rules()
+            raise NotAllowed(
+                f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver")
+            )
+        rules = (
+            Rules.checked(rules.allow, rules.block, rules.approve) if rules is not None else Rules()
+        )
         rules = replace(rules, quotas=tuple(json.dumps(one, sort_keys=True) for one in quotas))
-        token = Token(self._workspace, new_invocation_id(), name, cast("Scope", scope), rules, now, expires_at, created_by=creator)
+        token = Token(
+            self._workspace,
+            new_invocation_id(),
+            name,
+            cast("Scope", scope),
+            rules,
+            now,
+            expires_at,
+            created_by=creator,
+        )
         text = new_text()
         values = {
             "workspace": self._workspace,
@@ -299,7 +357,9 @@ class Tokens:
             "expires_at": expires_at,
             "created_by": creator,
         }
-        values["seal"] = token_seal(self._vault, self._workspace, token.id, SimpleNamespace(**values, revoked_at=None))
+        values["seal"] = token_seal(
+            self._vault, self._workspace, token.id, SimpleNamespace(**values, revoked_at=None)
+        )
         about = {"name": name, "scope": token.scope, **rules.apart(), "expiresAt": iso(expires_at)}
         with self._database.write() as transaction:
             transaction.change(_INSERT, values)
@@ -307,7 +367,9 @@ class Tokens:
         return NewToken(text, token, warned(rules, self._workspace, f"the token '{name}'"))
 
     def revoke_all(self, transaction: Transaction) -> int:
-        """Revoke every token of the workspace in the given transaction; return the number of tokens that were not revoked before."""
+        """Revoke every token of the workspace in the given transaction; return the number of tokens
+        that were not revoked before.
+        """
         now, count = self._clock.time(), 0
         rows = transaction.execute(_UNREVOKED, {"workspace": self._workspace})
         for row in rows:
@@ -316,23 +378,34 @@ class Tokens:
             count += transaction.change(_REVOKE, {**place, "now": now})
             after = transaction.find(_FIND, place)
             if sealed and after is not None:
-                transaction.change(SET_SEAL, {**place, "seal": token_seal(self._vault, self._workspace, row.id, after)})
+                transaction.change(
+                    SET_SEAL,
+                    {**place, "seal": token_seal(self._vault, self._workspace, row.id, after)},
+                )
         return count
 
     def list(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Token], str | None]:
-        """Return a page of tokens, newest first, including revoked and expired ones, and the cursor of the next page, None on the last
-        page.
+        """Return a page of tokens, newest first, including revoked and expired ones, and the cursor
+        of the next page, None on the last page.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """
         where, values = "", {"workspace": self._workspace, "limit": limit + 1}
         if cursor is not None:
-            where, values = " AND (created_at < :at OR (created_at = :at AND id < :id))", {**values, **place_after(cursor, "at", "id")}
-        statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
+            where, values = (
+                " AND (created_at < :at OR (created_at = :at AND id < :id))",
+                {**values, **place_after(cursor, "at", "id")},
+            )
+        statement = (
+            f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY "
+            "created_at DESC, id DESC LIMIT :limit"
+        )
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [read_token(row, self._vault) for row in rows[:limit]]
-        return found, cursor_after(rows[limit - 1] if len(rows) > limit else None, "created_at", "id")
+        return found, cursor_after(
+            rows[limit - 1] if len(rows) > limit else None, "created_at", "id"
+        )
 
     def find(self, identifier: str) -> Token:
         """Return the token with this ID.
@@ -365,10 +438,15 @@ class Tokens:
             revoked = transaction.change(_REVOKE, {**place, "now": self._clock.time()})
             row = transaction.find(_FIND, place)
             if revoked and sealed and row is not None:  # what somebody has changed stays refused
-                transaction.change(SET_SEAL, {**place, "seal": token_seal(self._vault, self._workspace, row.id, row)})
+                transaction.change(
+                    SET_SEAL,
+                    {**place, "seal": token_seal(self._vault, self._workspace, row.id, row)},
+                )
             found = self._find_token(transaction, identifier)
             if revoked:
-                self._audit.append(transaction, "token.revoked", f"token:{found.id}", {"name": found.name})
+                self._audit.append(
+                    transaction, "token.revoked", f"token:{found.id}", {"name": found.name}
+                )
             return found
 
     def explain(self, identifier: str, request: Request) -> Decision:
@@ -378,18 +456,26 @@ class Tokens:
         """
         with self._database.read(flush=False) as transaction:
             token = self._find_token(transaction, identifier)
-            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :workspace", {"workspace": self._workspace})
+            row = transaction.find(
+                "SELECT settings, seal FROM workspaces WHERE name = :workspace",
+                {"workspace": self._workspace},
+            )
         reason = _reason(token, self._clock.time())
         if reason is not None:
             return Decision(False, f"the token {reason}", "token")
-        settings = read_settings(self._vault, self._workspace, row) if row is not None else Settings()
+        settings = (
+            read_settings(self._vault, self._workspace, row) if row is not None else Settings()
+        )
         decision = decide(settings.rules, token.rules, token.scope, request)
         return with_wait(decision, settings.binding, token.rules, request)
 
     @classmethod
-    def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace. None if the token is expired or revoked, with the reason in the log, or
-        unknown, such as a platform's token. This is the only access to a workspace that does not need its name.
+    def authenticate(
+        cls, database: Database, vault: Vault, clock: Clock, text: str
+    ) -> Token | None:
+        """Return the token with this text, of any workspace. None if the token is expired or
+        revoked, with the reason in the log, or unknown, such as a platform's token. This is the
+        only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database, or the token's rules, cannot be read.
         """
@@ -405,11 +491,19 @@ class Tokens:
         if token.unreadable:
             raise RowDamaged(
                 f"the token {token.id} of the workspace '{token.workspace}' {_CHANGED}",
-                hint="Revoke it and create another one, or restore a backup; 'jackfield db check' shows what is damaged.",
+                hint=(
+                    "Revoke it and create another one, or restore a backup; 'jackfield db "
+                    "check' shows what is damaged."
+                ),
             )
         reason = _reason(token, now)
         if reason is not None:
-            _LOG.warning("the token %s of the workspace '%s' was refused: it %s", token.id, token.workspace, reason)
+            _LOG.warning(
+                "the token %s of the workspace '%s' was refused: it %s",
+                token.id,
+                token.workspace,
+                reason,
+            )
             return None
         key = {"workspace": token.workspace, "id": token.id}
         note_use(database, _NOTE_USE, key, token.last_used_at, now, f"the token {token.id}")
@@ -422,13 +516,22 @@ class Tokens:
         return read_token(row, self._vault)
 
 
-def note_use(database: Database, statement: str, key: Mapping[str, str], last: float | None, now: float, whose: str) -> None:
+def note_use(
+    database: Database,
+    statement: str,
+    key: Mapping[str, str],
+    last: float | None,
+    now: float,
+    whose: str,
+) -> None:
     """Record the use of a token, last used at ``last``, at most every ``NOTED_EVERY`` seconds."""
     before = now - NOTED_EVERY
     if last is not None and last > before:
         return
     try:
-        database.record(lambda transaction: transaction.change(statement, {**key, "now": now, "before": before}))
+        database.record(
+            lambda transaction: transaction.change(statement, {**key, "now": now, "before": before})
+        )
     except Unavailable as fault:  # a read-only database must not lock readers out
         _LOG.warning("the last use of %s could not be recorded: %s", whose, fault.message)
 
@@ -438,20 +541,32 @@ def _reason(token: Token, now: float) -> str | None:
     status = token.status(now)
     if status == "active":
         return _CHANGED if token.unreadable else None
-    return f"was revoked at {iso(token.revoked_at)}" if status == "revoked" else f"expired at {iso(token.expires_at)}"
+    return (
+        f"was revoked at {iso(token.revoked_at)}"
+        if status == "revoked"
+        else f"expired at {iso(token.expires_at)}"
+    )
 
 
 def named(name: str, expires_at: float | None, now: float, further: Sequence[Detail] = ()) -> str:
-    """Return the name of a new token, by default made from the time: people distinguish dates more easily than IDs.
+    """Return the name of a new token, by default made from the time: people distinguish dates more
+    easily than IDs.
 
-    :raises InvalidInvocation: if the name or the expiry is not valid, or there are ``further`` faults.
+    :raises InvalidInvocation: if the name or the expiry is not valid, or there are ``further``
+        faults.
     """
     faults = [*further]
     if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
-        faults.append(Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength"))
+        faults.append(
+            Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength")
+        )
     if expires_at is not None and expires_at <= now:
         faults.append(Detail("/expires", "is in the past", "minimum"))
     if faults:
-        count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
+        count = (
+            "1 member of the token is"
+            if len(faults) == 1
+            else f"{len(faults)} members of the token are"
+        )
         raise InvalidInvocation(f"{count} not valid", details=faults)
     return name or _usual_name(now)

@@ -1,4 +1,6 @@
-"""Pages of a filtered list: one loop over the pages of the whole list, for a caller's view and for filters."""
+"""Pages of a filtered list: one loop over the pages of the whole list, for a caller's view and for
+filters.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 MOST_READ = 1_000
-"""Number of rows read from the whole list after which a page ends. Such a page may be short, and has a cursor to continue from."""
+"""Number of rows read from the whole list after which a page ends. Such a page may be short, and
+has a cursor to continue from.
+"""
 
 
 class Named(Protocol):
@@ -23,8 +27,12 @@ Fetch = Callable[[str | None, int], tuple[Sequence[Item], str | None]]
 """Reader of a page: it gets a cursor and a limit, and returns the items and the next cursor."""
 
 
-def visible_page(fetch: Fetch[Item], sees: Callable[[Item], bool], cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
-    """Return up to ``limit`` items after ``cursor`` for which ``sees`` is True, and the cursor of the next page, None on the last page."""
+def visible_page(
+    fetch: Fetch[Item], sees: Callable[[Item], bool], cursor: str | None, limit: int
+) -> tuple[list[Item], str | None]:
+    """Return up to ``limit`` items after ``cursor`` for which ``sees`` is True, and the cursor of
+    the next page, None on the last page.
+    """
     found: list[Item] = []
     read = 0
     while True:
@@ -36,7 +44,9 @@ def visible_page(fetch: Fetch[Item], sees: Callable[[Item], bool], cursor: str |
 
 
 def by_name(read: Callable[[str, int], list[NamedItem]]) -> Fetch[NamedItem]:
-    """Return the reader of a list whose cursors are names; ``read`` takes a name and a number, and returns as many items after it."""
+    """Return the reader of a list whose cursors are names; ``read`` takes a name and a number, and
+    returns as many items after it.
+    """
 
     def fetch(after: str | None, limit: int) -> tuple[Sequence[NamedItem], str | None]:
         items = read(after or "", limit + 1)

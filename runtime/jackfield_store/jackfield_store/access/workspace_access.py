@@ -1,5 +1,5 @@
-"""Access to a workspace: its settings, and the authorizer of a caller. The workspace's rules bind every call, a token's rules only its own
-calls.
+"""Access to a workspace: its settings, and the authorizer of a caller. The workspace's rules bind
+every call, a token's rules only its own calls.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def _check_twins(environment: Mapping[str, str]) -> None:
     if found and found not in TWIN_RULES:
         raise InvalidInvocation(
             f"{_TWINS} is '{found[:80]}', which has no meaning",
-            hint="Set it to 'join' if a write without a key is to join an equal one that is open, or to 'allow' (the default).",
+            hint=(
+                "Set it to 'join' if a write without a key is to join an equal one that is "
+                "open, or to 'allow' (the default)."
+            ),
         )
 
 
@@ -49,15 +52,24 @@ def _check_settle(environment: Mapping[str, str]) -> None:
     if found and found not in SETTLE_RULES:
         raise InvalidInvocation(
             f"{_SETTLE} is '{found[:80]}', which has no meaning",
-            hint="Set it to 'off', to 'show' (the default: evidence about a doubt is shown), or to 'on' (it settles the doubt).",
+            hint=(
+                "Set it to 'off', to 'show' (the default: evidence about a doubt is shown), "
+                "or to 'on' (it settles the doubt)."
+            ),
         )
 
 
 class WorkspaceAccess:
-    """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
+    """Settings and access decisions of one workspace. ``names`` returns the names and types of its
+    connections.
+    """
 
     def __init__(
-        self, storage: SealedStorage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple
+        self,
+        storage: SealedStorage,
+        workspace: str,
+        clock: Clock,
+        names: Callable[[], Iterable[tuple[str, str]]] = tuple,
     ) -> None:
         self._names = names
         self.storage = storage
@@ -68,20 +80,30 @@ class WorkspaceAccess:
         self._workspaces: Workspaces | None = None
         self._known: tuple[int, Settings] | None = None
         self.is_gone = False
-        """True if ``settings`` were asked for and there was no such workspace: nothing is recorded in it any more."""
+        """True if ``settings`` were asked for and there was no such workspace: nothing is recorded
+        in it any more.
+        """
         self.lacks_policy = False
-        """True if, as ``settings`` were read last, a policy judges the calls of this database, and this process has none."""
+        """True if, as ``settings`` were read last, a policy judges the calls of this database, and
+        this process has none.
+        """
         self.epoch = storage.epoch
-        """Returns a reading that moves with connections, tokens, rules and settings (``Database.epoch``)."""
+        """Returns a reading that moves with connections, tokens, rules and settings
+        (``Database.epoch``).
+        """
 
     @property
     def twins(self) -> str:
-        """Rule for a write without a key while an equal one is open, where the workspace's settings have none: ``join`` or ``allow``."""
+        """Rule for a write without a key while an equal one is open, where the workspace's settings
+        have none: ``join`` or ``allow``.
+        """
         return self.storage.shared_setting("twins") or "allow"
 
     @property
     def settle(self) -> str:
-        """Use of evidence about a doubt: the stricter of the operator's setting and the workspace's."""
+        """Use of evidence about a doubt: the stricter of the operator's setting and the
+        workspace's.
+        """
         if not self.storage.enabled:
             return "off"
         known = (self.storage.shared_setting("settle") or "show", self.settings.settle or "on")
@@ -89,7 +111,9 @@ class WorkspaceAccess:
 
     @property
     def settings(self) -> Settings:
-        """Present settings of the workspace; the defaults if there is no database. A purged workspace counts as suspended."""
+        """Present settings of the workspace; the defaults if there is no database. A purged
+        workspace counts as suspended.
+        """
         from jackfield_store.access.settings import Settings
 
         if not self.storage.enabled:
@@ -123,23 +147,33 @@ class WorkspaceAccess:
         return self._workspaces
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
-        """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``.
+        """Return the caller of a queued invocation with their current rights; ``stored`` is the
+        output of ``Caller.to_json``.
 
-        A JWT, or a console session opened by a link, is valid only at the time of the request. For these callers, only the scope and the
-        workspace's rules are checked again. A person who signed in has the rights of the present roles.
+        A JWT, or a console session opened by a link, is valid only at the time of the request. For
+        these callers, only the scope and the workspace's rules are checked again. A person who
+        signed in has the rights of the present roles.
         """
         from jackfield_store.access.tokens import Tokens, UnknownToken
 
         audience = stored.get("audience", "tenant")
         authors = tuple(stored.get("authors", ()))
-        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience, authors=authors)
+        caller = Caller(
+            stored["caller"],
+            stored.get("scope"),
+            remote=stored.get("remote", False),
+            audience=audience,
+            authors=authors,
+        )
         identifier = stored.get("token")
         if (person := stored.get("person")) is not None:
             return self._with_roles(caller, (person[0], person[1], tuple(person[2])))
         if identifier is None:
             return caller
         try:
-            token, ended = Tokens(self.storage.database, self.storage.vault, self._workspace, self._clock).standing(identifier)
+            token, ended = Tokens(
+                self.storage.database, self.storage.vault, self._workspace, self._clock
+            ).standing(identifier)
         except UnknownToken:
             return replace(caller, ended="no longer exists")
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
@@ -161,7 +195,14 @@ class WorkspaceAccess:
         ended = caller.end
         if settings.suspended:
             ended = _GONE if self.is_gone else SUSPENDED
-        return Authorizer(settings.binding, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+        return Authorizer(
+            settings.binding,
+            caller.rules,
+            caller.scope,
+            self._names,
+            ended=ended,
+            remote=caller.remote,
+        )
 
 
 late_hints(__name__)

@@ -18,7 +18,13 @@ from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, difference, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
 from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
-from jackfield_store.access.settings import IMAGES, Settings, changed_settings, quotas_renamed, read_settings
+from jackfield_store.access.settings import (
+    IMAGES,
+    Settings,
+    changed_settings,
+    quotas_renamed,
+    read_settings,
+)
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.batches import ApartError, JointUnit
 from jackfield_store.database.epoch import EpochCache
@@ -32,9 +38,15 @@ DEFAULT = "default"
 _OWN = re.compile(r"[A-Za-z0-9]")
 _MOST_CACHED = 1000
 _TRIES = 100
-_INSERT = "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, :settings, :seal) ON CONFLICT DO NOTHING"
+_INSERT = (
+    "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, "
+    ":settings, :seal) ON CONFLICT DO NOTHING"
+)
 _EXISTS = "SELECT name FROM workspaces WHERE name = :name"
-_UPDATE = "UPDATE workspaces SET settings = :after, seal = :seal WHERE name = :name AND settings = :before"
+_UPDATE = (
+    "UPDATE workspaces SET settings = :after, seal = :seal WHERE name = :name AND settings = "
+    ":before"
+)
 _HINT = NextStep("workspaces")
 
 
@@ -53,13 +65,17 @@ class WorkspaceExists(InvalidInvocation):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One tenant. ``created_at`` is in seconds since 1970; None for ``default`` until a setting of it is changed."""
+    """One tenant. ``created_at`` is in seconds since 1970; None for ``default`` until a setting of
+    it is changed.
+    """
 
     name: str
     created_at: float | None
     settings: Settings
     damage: str | None = None
-    """Description of the damage if the row cannot be read; then there are no settings to show, and nothing is allowed."""
+    """Description of the damage if the row cannot be read; then there are no settings to show, and
+    nothing is allowed.
+    """
     warnings: tuple[dict[str, str], ...] = ()
     """Warnings about gaps in the rules that were just set (``rule_warnings``)."""
 
@@ -71,7 +87,9 @@ class Workspace:
 
 
 class _Known:
-    """Cache of settings by workspace, shared by a process; None for a workspace that does not exist."""
+    """Cache of settings by workspace, shared by a process; None for a workspace that does not
+    exist.
+    """
 
     def __init__(self, epoch: Callable[[], int]) -> None:
         self.settings: EpochCache[str, Settings | None] = EpochCache(epoch, _MOST_CACHED)
@@ -82,7 +100,9 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Creation(JointUnit):
-    """Insertion of the ``row`` of a workspace, with its data key and the ``act`` in the audit log."""
+    """Insertion of the ``row`` of a workspace, with its data key and the ``act`` in the audit
+    log.
+    """
 
     row: Mapping[str, Any]
     act: tuple[str, str, Mapping[str, Any]]
@@ -92,20 +112,28 @@ class _Creation(JointUnit):
     def __call__(self, transaction: Transaction) -> None:
         name, text = self.row["name"], self.row["settings"]
         self.vault.reread(name)
-        if not transaction.change(_INSERT, {**self.row, "seal": settings_seal(self.vault, name, text)}):
+        if not transaction.change(
+            _INSERT, {**self.row, "seal": settings_seal(self.vault, name, text)}
+        ):
             raise _exists(name)
         self.audit.append(transaction, *self.act)
 
     def goes_with(self, other: object) -> bool:
         """Return whether another unit uses the same vault, and new keys need no key service."""
-        return isinstance(other, _Creation) and other.vault is self.vault and not self.vault.asks_a_service
+        return (
+            isinstance(other, _Creation)
+            and other.vault is self.vault
+            and not self.vault.asks_a_service
+        )
 
     def run_all(self, units: Sequence[_Creation], transaction: Transaction) -> None:
         """Insert several workspaces at once.
 
-        :raises ApartError: if one exists already, or an earlier one of its name has left a key or a log.
+        :raises ApartError: if one exists already, or an earlier one of its name has left a key or a
+            log.
         """
-        units = sorted(units, key=lambda unit: str(unit.row["name"]))  # two processes that race for names never wait for each other
+        # two processes that race for names never wait for each other
+        units = sorted(units, key=lambda unit: str(unit.row["name"]))
         places = {unit.row["name"]: settings_place(unit.row["settings"]) for unit in units}
         seals, keys = self.vault.attest_first(transaction, places)
         rows = [{**unit.row, "seal": seals.get(unit.row["name"])} for unit in units]
@@ -117,7 +145,9 @@ class _Creation(JointUnit):
 class Workspaces:
     """All workspaces of a database, for the operator. The audit log names ``actor``."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY
+    ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -129,15 +159,19 @@ class Workspaces:
         return Workspaces(self._database, self._vault, self._clock, actor)
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
-        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key is reported
-        now, and not only with the first secret. Rules stored for its name apply.
+        """Create a workspace with the default settings and ``changes``. Its data key is created
+        too, so that a wrong master key is reported now, and not only with the first secret. Rules
+        stored for its name apply.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         :raises WorkspaceExists: if the name is taken.
         """
         check_workspace_name(name, "/name")
-        if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
-            raise invalid_workspace_name(name, "/name", "must contain a letter or a digit", "Choose another name.")
+        # as with connections: a name of punctuation only cannot be a folder or an address
+        if not _OWN.search(name):
+            raise invalid_workspace_name(
+                name, "/name", "must contain a letter or a digit", "Choose another name."
+            )
         changed_settings(Settings(), changes or {})  # report all faults
         bound = with_kept_rules(kept_rules(self._database, self._vault, name), changes or {})
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(bound)))
@@ -153,10 +187,13 @@ class Workspaces:
         return _warned(made)
 
     def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
-        """List up to ``limit`` workspaces, ordered by name: names above ``after``, from ``begin`` on."""
+        """List up to ``limit`` workspaces, ordered by name: names above ``after``, from ``begin``
+        on.
+        """
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(
-                "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after AND name >= :begin ORDER BY name LIMIT :limit",
+                "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after AND "
+                "name >= :begin ORDER BY name LIMIT :limit",
                 {"after": after, "begin": begin, "limit": limit},
             )
         if rows:
@@ -173,13 +210,17 @@ class Workspaces:
         :raises Unavailable: if its settings cannot be read.
         """
         with self._database.read(flush=False) as transaction:
-            row = transaction.find("SELECT name, created_at, settings, seal FROM workspaces WHERE name = :name", {"name": name})
+            row = transaction.find(
+                "SELECT name, created_at, settings, seal FROM workspaces WHERE name = :name",
+                {"name": name},
+            )
         if row is None and name != DEFAULT:
             raise _unknown(self._database, name)
         return self._workspace_from(row) if row is not None else _unset()
 
     def settings(self, name: str) -> Settings:
-        """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch is unchanged.
+        """Return the present settings of a workspace; every call uses this, without SQL while the
+        database's epoch is unchanged.
 
         :raises UnknownWorkspace: if there is no such workspace.
         :raises Unavailable: if they cannot be read.
@@ -189,15 +230,21 @@ class Workspaces:
             raise _unknown(self._database, name)
         return found
 
-    def set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
-        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently. ``check`` gets the
-        replaced settings, and raises to refuse the change.
+    def set(
+        self,
+        name: str,
+        changes: Mapping[str, Any],
+        check: Callable[[Settings], object] = lambda _present: None,
+    ) -> Workspace:
+        """Change the named settings (names as in JSON) and leave the others, even if they are
+        changed concurrently. ``check`` gets the replaced settings, and raises to refuse the change.
 
         :raises InvalidInvocation: if a setting is not valid.
         :raises UnknownWorkspace: if there is no such workspace.
         :raises Unavailable: if its settings cannot be read.
         """
-        changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
+        # report all faults of the changes before anything is written
+        changed_settings(Settings(), changes)
         changes = self._dated(changes)
         self._vault.prepare(name)
         prepare_seals(self._vault)
@@ -205,10 +252,13 @@ class Workspaces:
         return _warned(found) if changes.keys() & {"rules", "writes"} else found
 
     def put(
-        self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None
-    ) -> tuple[Workspace, bool]:  # fmt: skip
-        """Create a workspace, or change the given settings of an existing one; return it, and whether it is new. ``check`` also gets the
-        rules stored for a new workspace's name.
+        self,
+        name: str,
+        changes: Mapping[str, Any],
+        check: Callable[[Settings], object] = lambda _present: None,
+    ) -> tuple[Workspace, bool]:
+        """Create a workspace, or change the given settings of an existing one; return it, and
+        whether it is new. ``check`` also gets the rules stored for a new workspace's name.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         """
@@ -219,14 +269,19 @@ class Workspaces:
             return (self.set(name, changes, check) if changes else self.find(name)), False
 
     def rename_guard(self, name: str, connection: str, to: str) -> None:
-        """Move the guard and the quotas of a connection to its new name, in the transaction that renames it: a paused connection stays
-        paused.
+        """Move the guard and the quotas of a connection to its new name, in the transaction that
+        renames it: a paused connection stays paused.
         """
         settings = self.find(name).settings
-        guard, quotas = settings.guards.get(connection), quotas_renamed(settings.quotas, connection, to)
+        guard, quotas = (
+            settings.guards.get(connection),
+            quotas_renamed(settings.quotas, connection, to),
+        )
         changes = {"guards": {connection: None, to: guard}} if guard is not None else {}
         if quotas != settings.quotas or changes:
-            self._set(name, {**changes, **({"quotas": quotas} if quotas != settings.quotas else {})})
+            self._set(
+                name, {**changes, **({"quotas": quotas} if quotas != settings.quotas else {})}
+            )
 
     def _present(self, name: str) -> Settings:
         try:
@@ -234,27 +289,46 @@ class Workspaces:
         except UnknownWorkspace:
             return Settings(rules=kept_rules(self._database, self._vault, name))
 
-    def _set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
+    def _set(
+        self,
+        name: str,
+        changes: Mapping[str, Any],
+        check: Callable[[Settings], object] = lambda _present: None,
+    ) -> Workspace:
         for _ in range(_TRIES):
             if self._try_to_set(name, changes, check):
                 return self.find(name)
-        raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
+        raise InvalidInvocation(
+            f"the workspace '{name}' is being changed by too many others at once", hint="Try again."
+        )
 
     def _dated(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the changes with the present time in each guard: a guard counts from then on."""
         dated = {"since": iso(self._clock.time())}
-        found = {one: None if guard is None else {**guard, **dated} for one, guard in changes.get("guards", {}).items()}
+        found = {
+            one: None if guard is None else {**guard, **dated}
+            for one, guard in changes.get("guards", {}).items()
+        }
         return {**changes, "guards": found} if found else changes
 
-    def _try_to_set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object]) -> bool:
-        """Change settings, with an entry in the audit log and, if ``suspended`` changes, an event; return False if another process changed
-        them meanwhile.
+    def _try_to_set(
+        self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object]
+    ) -> bool:
+        """Change settings, with an entry in the audit log and, if ``suspended`` changes, an event;
+        return False if another process changed them meanwhile.
         """
         with self._database.write() as transaction:
             if name == DEFAULT:
-                empty = {"name": name, "now": self._clock.time(), "settings": "{}", "seal": settings_seal(self._vault, name, "{}")}
+                empty = {
+                    "name": name,
+                    "now": self._clock.time(),
+                    "settings": "{}",
+                    "seal": settings_seal(self._vault, name, "{}"),
+                }
                 transaction.change(_INSERT, empty)
-            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :name", {"name": name})
+            row = transaction.find(
+                "SELECT settings, seal FROM workspaces WHERE name = :name", {"name": name}
+            )
             if row is None:
                 raise _unknown(self._database, name)
             settings, before = read_settings(self._vault, name, row), json.loads(row.settings)
@@ -262,28 +336,55 @@ class Workspaces:
             wanted = changed_settings(settings, changes)
             after = {**before, **wanted.to_json()}
             text = json.dumps(after)
-            values = {"name": name, "after": text, "before": row.settings, "seal": settings_seal(self._vault, name, text)}
+            values = {
+                "name": name,
+                "after": text,
+                "before": row.settings,
+                "seal": settings_seal(self._vault, name, text),
+            }
             changed = bool(transaction.change(_UPDATE, values))
             if changed:
                 self._audit(name).append(
-                    transaction, "workspace.changed", f"workspace:{name}", _difference({**before, **settings.to_json()}, after)
+                    transaction,
+                    "workspace.changed",
+                    f"workspace:{name}",
+                    _difference({**before, **settings.to_json()}, after),
                 )
                 self._tell(transaction, name, settings, wanted)
             return changed
 
     def _tell(self, transaction: Transaction, name: str, before: Settings, after: Settings) -> None:
-        """Record the events of a change: the workspace suspended or resumed, connections paused or resumed."""
+        """Record the events of a change: the workspace suspended or resumed, connections paused or
+        resumed.
+        """
         from jackfield_store.database.outbox import record
 
         now = self._clock.time()
         if after.suspended != before.suspended:
-            record(transaction, name, f"workspace.{'suspended' if after.suspended else 'resumed'}", name, now, {"workspace": name})
+            record(
+                transaction,
+                name,
+                f"workspace.{'suspended' if after.suspended else 'resumed'}",
+                name,
+                now,
+                {"workspace": name},
+            )
         for one in {*before.guards, *after.guards}:
-            was, paused = ((settings.guard_of(one) or {}).get("paused") for settings in (before, after))
+            was, paused = (
+                (settings.guard_of(one) or {}).get("paused") for settings in (before, after)
+            )
             others = {**(before if was is None else after).guards, "*": {}}.values()
-            renamed = (was or paused) in [guard.get("paused") for guard in others]  # neither paused nor resumed by that
+            # neither paused nor resumed by that
+            renamed = (was or paused) in [guard.get("paused") for guard in others]
             if (was is None) != (paused is None) and not renamed:
-                record(transaction, name, f"connection.{'resumed' if paused is None else 'paused'}", one, now, paused or was or {})
+                record(
+                    transaction,
+                    name,
+                    f"connection.{'resumed' if paused is None else 'paused'}",
+                    one,
+                    now,
+                    paused or was or {},
+                )
 
     def _read_settings(self, name: str) -> Settings | None:
         try:
@@ -319,8 +420,8 @@ def _warned(made: Workspace) -> Workspace:
 
 
 def require(database: Database, name: str) -> None:
-    """Require that a workspace exists. Otherwise a typo would create connections and invocations that a later workspace of that name would
-    inherit.
+    """Require that a workspace exists. Otherwise a typo would create connections and invocations
+    that a later workspace of that name would inherit.
 
     :raises UnknownWorkspace: if there is no such workspace.
     """
@@ -329,34 +430,49 @@ def require(database: Database, name: str) -> None:
 
 
 def unknown_to_platform(name: str) -> UnknownWorkspace:
-    """Return one error for missing workspaces and for workspaces of others, so that it reveals no name."""
+    """Return one error for missing workspaces and for workspaces of others, so that it reveals no
+    name.
+    """
     hint = (
-        "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
+        "GET /v1/workspaces lists those that the platform's token manages; PUT "
+        "/v1/workspaces/{name} creates one whose name fits the token."
     )
     return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
 
 
 def _exists(name: str) -> WorkspaceExists:
-    return WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
+    return WorkspaceExists(
+        f"the workspace '{name}' exists already",
+        hint="Choose another name; 'workspaces set' changes it.",
+    )
 
 
 def _unknown(database: Database, name: str) -> UnknownWorkspace:
     with database.read(flush=False) as transaction:
-        names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
+        names = [
+            row.name
+            for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")
+        ]
     tail = did_you_mean(name, [*names, DEFAULT])
     return UnknownWorkspace(f"no workspace is named '{name[:100]}'{tail}", hint=_HINT)
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     changed = difference(before, after)
-    return {side: {name: _audited_setting(value) for name, value in values.items()} for side, values in changed.items()}
+    return {
+        side: {name: _audited_setting(value) for name, value in values.items()}
+        for side, values in changed.items()
+    }
 
 
 def _audited_setting(setting: Any) -> Any:
     """Return a setting for the audit log, with images replaced by their length."""
     if not isinstance(setting, Mapping):
         return setting
-    return {**setting, **{name: f"{len(setting[name]):,} characters" for name in IMAGES if name in setting}}
+    return {
+        **setting,
+        **{name: f"{len(setting[name]):,} characters" for name in IMAGES if name in setting},
+    }
 
 
 def _unread(name: str, damage: str) -> Workspace:

@@ -74,14 +74,20 @@ def _backup(arguments: Namespace, output: Output) -> int:
 
 def _declare_restore(parser: Parser) -> None:
     _declare_path(parser)
-    text = "hold the queue in the same transaction: nothing is sent before 'jackfield queue release'"
+    text = (
+        "hold the queue in the same transaction: nothing is sent before 'jackfield queue release'"
+    )
     parser.add_argument("--hold-queue", action="store_true", help=text)
 
 
 def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield_store.database.backup import restore
 
-    hold = Hold(time.time(), account_key(), f"restored from {os.path.basename(arguments.path)}") if arguments.hold_queue else None
+    hold = (
+        Hold(time.time(), account_key(), f"restored from {os.path.basename(arguments.path)}")
+        if arguments.hold_queue
+        else None
+    )
     with _unmigrated() as database, ending_programs():
         applied = restore(database, arguments.path, hold=hold)
         made = {"database": database.location, "version": database.version(), "applied": applied}
@@ -90,9 +96,14 @@ def _restore(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_move(parser: Parser) -> None:
-    parser.add_argument("source", metavar="FROM", help="the database's URL, or @FILE for a file that contains it")
+    parser.add_argument(
+        "source", metavar="FROM", help="the database's URL, or @FILE for a file that contains it"
+    )
     parser.add_argument("target", metavar="TO", help="the URL of a new database, or @FILE")
-    text = "copy the content of stored files from JACKFIELD_FILES_URL to this store: file:///path or s3://bucket/prefix"
+    text = (
+        "copy the content of stored files from JACKFIELD_FILES_URL to this store: "
+        "file:///path or s3://bucket/prefix"
+    )
     parser.add_argument("--files-to", metavar="URL", help=text)
 
 
@@ -102,7 +113,13 @@ def _move(arguments: Namespace, output: Output) -> int:
 
     move_files = FileMove(os.environ, arguments.files_to)
     source, target = _url(arguments.source), _url(arguments.target)
-    moved = move(source, target, lambda text: sys.stderr.write(f"jackfield: {text}\n"), move_files, _sealed_rows())
+    moved = move(
+        source,
+        target,
+        lambda text: sys.stderr.write(f"jackfield: {text}\n"),
+        move_files,
+        _sealed_rows(),
+    )
     output.value(moved.to_json())
     return 0 if moved.report.sound else _FAILED
 
@@ -114,8 +131,20 @@ def _url(text: str) -> str:
 
 VERBS = {
     "upgrade": Verb("Upgrade the tables.", declare_nothing, _upgrade),
-    "check": Verb("Check that the database is intact and up to date; exit code 1 if not.", declare_nothing, _check),
-    "backup": Verb("Back up the database to a new file, without stopping calls.", _declare_path, _backup),
-    "restore": Verb("Restore a backup of PostgreSQL into an empty database.", _declare_restore, _restore),
-    "move": Verb("Move everything to a new database: from SQLite to PostgreSQL, or back.", _declare_move, _move),
+    "check": Verb(
+        "Check that the database is intact and up to date; exit code 1 if not.",
+        declare_nothing,
+        _check,
+    ),
+    "backup": Verb(
+        "Back up the database to a new file, without stopping calls.", _declare_path, _backup
+    ),
+    "restore": Verb(
+        "Restore a backup of PostgreSQL into an empty database.", _declare_restore, _restore
+    ),
+    "move": Verb(
+        "Move everything to a new database: from SQLite to PostgreSQL, or back.",
+        _declare_move,
+        _move,
+    ),
 }

@@ -1,4 +1,6 @@
-"""``jackfield keys``: the master keys and key services that protect everything that is stored encrypted."""
+"""``jackfield keys``: the master keys and key services that protect everything that is stored
+encrypted.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,19 @@ _COLUMNS = ("id", "kind", "wraps", "dataKeys", "workspaces", "oldest", "newest")
 
 
 def _declare_rotate(parser: Parser) -> None:
-    parser.add_argument("--data-keys", action="store_true", help="also create new data keys, for what is stored from now on")
+    parser.add_argument(
+        "--data-keys",
+        action="store_true",
+        help="also create new data keys, for what is stored from now on",
+    )
 
 
 def _declare_list(parser: Parser) -> None:
-    parser.add_argument("--check", action="store_true", help="ask each key service to wrap and unwrap; exit code 1 if one does not")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="ask each key service to wrap and unwrap; exit code 1 if one does not",
+    )
 
 
 def _declare_assign(parser: Parser) -> None:
@@ -48,7 +58,9 @@ def _declare_unassign(parser: Parser) -> None:
 
 
 def _declare_forget(parser: Parser) -> None:
-    parser.add_argument("workspace", metavar="WORKSPACE", nargs="?", help="a workspace; without one, all")
+    parser.add_argument(
+        "workspace", metavar="WORKSPACE", nargs="?", help="a workspace; without one, all"
+    )
 
 
 def _list(arguments: Namespace, output: Output) -> int:
@@ -67,7 +79,10 @@ def _rotate(arguments: Namespace, output: Output) -> int:
     if by_service and given:
         raise InvalidInvocation(
             f"{_TEXT} is set, and a key service wraps the data keys: {uris(os.environ)[0]}",
-            hint=f"Unset it, or put 'file:' first in {SETTING}. The key service makes the new versions of its own key.",
+            hint=(
+                f"Unset it, or put 'file:' first in {SETTING}. The key service makes the new "
+                "versions of its own key."
+            ),
         )
     file = file_that_wraps(os.environ, home(os.environ))
     with open_storage() as storage:
@@ -78,23 +93,33 @@ def _rotate(arguments: Namespace, output: Output) -> int:
             if file is not None:
                 text = given or new_key_text()
                 new = MasterKey.from_text(text, _TEXT)
-                file.put_first(text)  # before anything is wrapped with it: a crash must not lose the key
+                # before anything is wrapped with it: a crash must not lose the key
+                file.put_first(text)
             elif not by_service:
                 new = _of_environment(given, data_keys=arguments.data_keys)
             rotated = vault.rotate(new, data_keys=arguments.data_keys)
-        made = {"masterKey": vault.ring.first.id, "rewrapped": rotated.count, "newDataKeys": arguments.data_keys}
+        made = {
+            "masterKey": vault.ring.first.id,
+            "rewrapped": rotated.count,
+            "newDataKeys": arguments.data_keys,
+        }
         left = {"notRewrapped": list(rotated.left)} if rotated.left else {}
         _audit(storage, DEFAULT, "keys.rotated", {**made, **left})
     output.value({**made, **left} if file is None else {**made, **left, "keyFile": file.path})
     if file is None and given:
-        sys.stderr.write(f"jackfield: set JACKFIELD_MASTER_KEY to the value of {_TEXT} in every process\n")
+        sys.stderr.write(
+            f"jackfield: set JACKFIELD_MASTER_KEY to the value of {_TEXT} in every process\n"
+        )
     return _FAILED if rotated.left else 0
 
 
 def _assign(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         storage.require(arguments.workspace)
-        made = {"wrapper": arguments.uri, "rewrapped": storage.vault.assign(arguments.workspace, arguments.uri)}
+        made = {
+            "wrapper": arguments.uri,
+            "rewrapped": storage.vault.assign(arguments.workspace, arguments.uri),
+        }
         _audit(storage, arguments.workspace, "keys.assigned", made)
     output.value({"workspace": arguments.workspace, **made})
     return 0
@@ -114,24 +139,35 @@ def _forget(arguments: Namespace, output: Output) -> int:
         if arguments.workspace is not None:
             storage.require(arguments.workspace)
         made = {"dataKeys": storage.vault.forget(arguments.workspace)}
-        _audit(storage, arguments.workspace or DEFAULT, "keys.forgotten", {**made, "all": arguments.workspace is None})
+        _audit(
+            storage,
+            arguments.workspace or DEFAULT,
+            "keys.forgotten",
+            {**made, "all": arguments.workspace is None},
+        )
     output.value({"workspace": arguments.workspace, **made})
     return 0
 
 
 def _audit(storage: Storage, workspace: str, event: str, details: Mapping[str, Any]) -> None:
-    Audit(storage.database, lambda: storage.vault, workspace, SystemClock(), actor()).record(event, "master-key", details)
+    Audit(storage.database, lambda: storage.vault, workspace, SystemClock(), actor()).record(
+        event, "master-key", details
+    )
 
 
 def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
-    """Return the new master key if the keys come from JACKFIELD_MASTER_KEY instead of a key file."""
+    """Return the new master key if the keys come from JACKFIELD_MASTER_KEY instead of a key
+    file.
+    """
     if given:
         return MasterKey.from_text(given, _TEXT)
     present = MasterKey.from_text(os.environ["JACKFIELD_MASTER_KEY"], "JACKFIELD_MASTER_KEY")
     if len(present.ids) == 1 and not data_keys:
         raise InvalidInvocation(
-            "there is no new master key: JACKFIELD_MASTER_KEY contains only one key, and jackfield cannot change the variable",
-            hint=f"Set {_TEXT} to the new key, or set JACKFIELD_MASTER_KEY to the new and old keys, separated by a comma (NEW,OLD). "
+            "there is no new master key: JACKFIELD_MASTER_KEY contains only one key, and "
+            "jackfield cannot change the variable",
+            hint=f"Set {_TEXT} to the new key, or set JACKFIELD_MASTER_KEY to the new and old "
+            "keys, separated by a comma (NEW,OLD). "
             "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64",
         )
     return present
@@ -148,15 +184,28 @@ def _new_key_from_environment() -> str | None:
             return file.read(_LARGEST).decode("ascii")
     except (OSError, UnicodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else "it is not base64"
-        raise InvalidInvocation(f"the file '{named}', set in {_FILE}, cannot be read: {reason}") from None
+        raise InvalidInvocation(
+            f"the file '{named}', set in {_FILE}, cannot be read: {reason}"
+        ) from None
 
 
 VERBS = {
-    "list": Verb("List what wraps the data keys: master keys and key services.", _declare_list, _list),
+    "list": Verb(
+        "List what wraps the data keys: master keys and key services.", _declare_list, _list
+    ),
     "rotate": Verb(
-        "Wrap all data keys with a new master key or with the first key service, without stopping calls.", _declare_rotate, _rotate
+        "Wrap all data keys with a new master key or with the first key service, without "
+        "stopping calls.",
+        _declare_rotate,
+        _rotate,
     ),
     "assign": Verb("Give a workspace a key service of its own.", _declare_assign, _assign),
-    "unassign": Verb("Wrap a workspace's data keys as those of the others again.", _declare_unassign, _unassign),
-    "forget": Verb("Let all processes drop their unwrapped data keys within a minute.", _declare_forget, _forget),
+    "unassign": Verb(
+        "Wrap a workspace's data keys as those of the others again.", _declare_unassign, _unassign
+    ),
+    "forget": Verb(
+        "Let all processes drop their unwrapped data keys within a minute.",
+        _declare_forget,
+        _forget,
+    ),
 }

@@ -26,7 +26,8 @@ def changed_quotas(arguments: Namespace) -> list[Any] | None:
 
     :raises UsageError: if a quota is not JSON, or quotas are both set and removed.
     """
-    removes = getattr(arguments, "no_quota", False)  # a command that makes something has nothing to remove
+    # a command that makes something has nothing to remove
+    removes = getattr(arguments, "no_quota", False)
     if arguments.quota and removes:
         raise UsageError("--quota and --no-quota cannot be combined", usage=arguments.usage)
     return read_quotas(arguments) if arguments.quota or removes else None
@@ -40,4 +41,6 @@ def read_quotas(arguments: Namespace) -> list[Any]:
     try:
         return [json.loads(text) for text in arguments.quota]
     except ValueError:
-        raise UsageError("a --quota is not JSON", usage=arguments.usage, hint=f"Write --quota '{_EXAMPLE}'.") from None
+        raise UsageError(
+            "a --quota is not JSON", usage=arguments.usage, hint=f"Write --quota '{_EXAMPLE}'."
+        ) from None

@@ -26,7 +26,9 @@ def _declare_show(parser: Parser) -> None:
 
 
 def _declare_name(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the setting; 'jackfield settings show' lists them")
+    parser.add_argument(
+        "name", metavar="NAME", help="the setting; 'jackfield settings show' lists them"
+    )
 
 
 def _declare_set(parser: Parser) -> None:
@@ -57,7 +59,11 @@ def _unset(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
-    "show": Verb("Print what all processes share, and which processes differ.", _declare_show, _show),
-    "set": Verb("Store a value for all processes; running ones have it within seconds.", _declare_set, _set),
+    "show": Verb(
+        "Print what all processes share, and which processes differ.", _declare_show, _show
+    ),
+    "set": Verb(
+        "Store a value for all processes; running ones have it within seconds.", _declare_set, _set
+    ),
     "unset": Verb("Remove a stored value.", _declare_name, _unset),
 }

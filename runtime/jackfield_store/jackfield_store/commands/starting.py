@@ -28,7 +28,8 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 def prepare_process(modules: Iterable[str] = ()) -> None:
-    """Configure the log of a process that runs for long, keep its memory private, and import the modules of ``--import``.
+    """Configure the log of a process that runs for long, keep its memory private, and import the
+    modules of ``--import``.
 
     :raises InvalidInvocation: if a module cannot be imported.
     """
@@ -38,7 +39,8 @@ def prepare_process(modules: Iterable[str] = ()) -> None:
 
 
 def check_surroundings(environment: Mapping[str, str]) -> None:
-    """Log remarks for the operator about the variables of other software: OpenTelemetry's, proxies and certificate authorities.
+    """Log remarks for the operator about the variables of other software: OpenTelemetry's, proxies
+    and certificate authorities.
 
     :raises InvalidInvocation: if the operator's setting for proxies is not valid.
     """
@@ -52,7 +54,11 @@ def check_surroundings(environment: Mapping[str, str]) -> None:
 
 def declare_migrate(parser: Parser) -> None:
     """Add ``--migrate``."""
-    parser.add_argument("--migrate", action="store_true", help="first upgrade the database, like 'jackfield db upgrade'")
+    parser.add_argument(
+        "--migrate",
+        action="store_true",
+        help="first upgrade the database, like 'jackfield db upgrade'",
+    )
 
 
 def declare_stop_within(parser: Parser) -> None:
@@ -78,17 +84,22 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
             missing, reason = not os.path.exists(os.path.expanduser(source)), "does not exist"
         if missing:
             hint = "Correct JACKFIELD_CONNECTIONS, or unset it."
-            raise InvalidInvocation(f"JACKFIELD_CONNECTIONS lists '{source[:200]}', which {reason}", hint=hint)
+            raise InvalidInvocation(
+                f"JACKFIELD_CONNECTIONS lists '{source[:200]}', which {reason}", hint=hint
+            )
 
 
 def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:
     """Log a warning for each part of the connection files that cannot be used."""
-    for problem in Connections(sources_from(environment), catalog=catalog, environment=environment).problems:
+    for problem in Connections(
+        sources_from(environment), catalog=catalog, environment=environment
+    ).problems:
         _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)
 
 
 def check_key(storage: Storage) -> None:
-    """Refuse a master key that does not decrypt the database: every call would be refused. Wait for a key service that is unreachable.
+    """Refuse a master key that does not decrypt the database: every call would be refused. Wait for
+    a key service that is unreachable.
 
     :raises DatabaseUnfit: if the key does not decrypt, is missing, or is not a key.
     """
@@ -100,7 +111,8 @@ def check_key(storage: Storage) -> None:
 
 
 def prepare_database(storage: Storage, *, migrate: bool) -> str:
-    """Open the database and return its location, without password; ``migrate`` upgrades its tables first.
+    """Open the database and return its location, without password; ``migrate`` upgrades its tables
+    first.
 
     :raises DatabaseUnfit: if its tables are not up to date, or the master key does not decrypt it.
     :raises Unavailable: if it cannot be reached.

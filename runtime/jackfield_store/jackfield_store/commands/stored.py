@@ -1,4 +1,6 @@
-"""Parts of a command that works on the database: the actor of the audit log, the database itself, the selected workspace."""
+"""Parts of a command that works on the database: the actor of the audit log, the database itself,
+the selected workspace.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ if TYPE_CHECKING:
 
 
 def actor() -> Actor:
-    """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
+    """Return the actor that the audit log records: the account and, for root, the account that ran
+    ``sudo``.
+    """
     from jackfield.callers.actor import Actor
 
     return Actor("cli", account() or "", sudo_account())
 
 
 def open_storage() -> Storage:
-    """Return the configured database and vault, both opened on first use, and configure logging. An older database is not upgraded."""
+    """Return the configured database and vault, both opened on first use, and configure logging. An
+    older database is not upgraded.
+    """
     from jackfield_store.resources.storage import Storage
 
     logs.configure()
@@ -58,7 +64,8 @@ def selected_workspace(arguments: Namespace, storage: Storage) -> str:
 
 @contextmanager
 def open_events(arguments: Namespace) -> Iterator[tuple[Database, Vault, str]]:
-    """Open the database for the events of the selected workspace, or of the platform in ``--workspaces``.
+    """Open the database for the events of the selected workspace, or of the platform in
+    ``--workspaces``.
 
     :raises InvalidInvocation: if there is no database, or the platform's pattern is not valid.
     """
@@ -68,5 +75,11 @@ def open_events(arguments: Namespace) -> Iterator[tuple[Database, Vault, str]]:
             raise InvalidInvocation(text, hint="Unset it, or set it to a database URL.")
         pattern: str | None = getattr(arguments, "workspaces", None)
         if pattern is not None and arguments.workspace:
-            raise UsageError("--workspace and --workspaces exclude each other", usage=arguments.usage)
-        yield storage.database, storage.vault, selected_workspace(arguments, storage) if pattern is None else home_of(pattern)
+            raise UsageError(
+                "--workspace and --workspaces exclude each other", usage=arguments.usage
+            )
+        yield (
+            storage.database,
+            storage.vault,
+            selected_workspace(arguments, storage) if pattern is None else home_of(pattern),
+        )

@@ -1,1 +1,3 @@
-"""Stored connections: their rows and seals, grants and authorizations, leases that processes share, OAuth clients."""
+"""Stored connections: their rows and seals, grants and authorizations, leases that processes share,
+OAuth clients.
+"""

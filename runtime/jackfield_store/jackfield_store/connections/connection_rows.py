@@ -1,4 +1,6 @@
-"""Rows of the database for connections without their secrets, and drafts of connections to be stored."""
+"""Rows of the database for connections without their secrets, and drafts of connections to be
+stored.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,15 @@ from jackfield.redaction.marks import is_reference, is_secret
 from jackfield_store.database import Row
 
 PLACEHOLDER = "***"
-"""Placeholder of a sealed value in the open part, and of an unchanged value in an edited connection."""
+"""Placeholder of a sealed value in the open part, and of an unchanged value in an edited
+connection.
+"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parts(SecretHolder):
-    """Values of a connection in two parts: ``public`` has their shape, with a placeholder for each secret; ``secrets`` are the secrets as
-    JSON, by JSON Pointer.
+    """Values of a connection in two parts: ``public`` has their shape, with a placeholder for each
+    secret; ``secrets`` are the secrets as JSON, by JSON Pointer.
     """
 
     public: Mapping[str, Any]
@@ -32,13 +36,16 @@ class Parts(SecretHolder):
 
 
 def split_secrets(schema: Schema, values: Mapping[str, Any]) -> Parts:
-    """Separate the secrets from ``values``: members that ``schema`` marks, and members that it does not know. References stay, since they
-    contain no secret."""
+    """Separate the secrets from ``values``: members that ``schema`` marks, and members that it does
+    not know. References stay, since they contain no secret.
+    """
     secrets: dict[str, bytes] = {}
     return Parts(_open_part(schema, nodes(schema, schema), values, "", secrets), secrets)
 
 
-def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secrets: dict[str, bytes]) -> Any:
+def _open_part(
+    root: Schema, applying: Nodes | None, value: Any, path: str, secrets: dict[str, bytes]
+) -> Any:
     if is_reference(value) or value is None:
         return value
     if applying is None or is_secret(applying):
@@ -46,9 +53,15 @@ def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secr
         return PLACEHOLDER
     if isinstance(value, Mapping):
         found = members(root, applying, value)
-        return {name: _open_part(root, known, member, child(path, name), secrets) for name, known, member in found}
+        return {
+            name: _open_part(root, known, member, child(path, name), secrets)
+            for name, known, member in found
+        }
     if isinstance(value, list | tuple):
-        return [_open_part(root, known, item, child(path, place), secrets) for place, known, item in members(root, applying, value)]
+        return [
+            _open_part(root, known, item, child(path, place), secrets)
+            for place, known, item in members(root, applying, value)
+        ]
     return value
 
 
@@ -67,7 +80,9 @@ def join_secrets(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Map
 
 
 def secret_places(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return JSON Pointers to the values that ``schema`` marks as secret, whether given or referenced."""
+    """Return JSON Pointers to the values that ``schema`` marks as secret, whether given or
+    referenced.
+    """
     return frozenset(_secret(schema, nodes(schema, schema), values, ""))
 
 
@@ -80,7 +95,9 @@ def _secret(root: Schema, applying: Nodes | None, value: Any, path: str) -> Iter
 
 
 Status = Literal["untested", "ok", "failing", "expired"]
-COLUMNS = "id, name, type, version, public_values, status, account_id, account_label, last_test, seal"
+COLUMNS = (
+    "id, name, type, version, public_values, status, account_id, account_label, last_test, seal"
+)
 """Columns from which a ``ConnectionRow`` is read."""
 _DAMAGED = "its row in the database is damaged"
 LARGEST = 256 * 1024
@@ -89,7 +106,9 @@ LARGEST = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LastOutcome:
-    """Outcome of a connection's last test; ``last_test`` has the time and the steps (``docs/reference/connections.md``)."""
+    """Outcome of a connection's last test; ``last_test`` has the time and the steps
+    (``docs/reference/connections.md``).
+    """
 
     status: Status = "untested"
     account_id: str | None = None
@@ -98,7 +117,11 @@ class LastOutcome:
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of a connection that its last test fills in."""
-        account = {"account": {"id": self.account_id, "label": self.account_label}} if self.account_id is not None else {}
+        account = (
+            {"account": {"id": self.account_id, "label": self.account_label}}
+            if self.account_id is not None
+            else {}
+        )
         test = {"lastTest": self.last_test} if self.last_test is not None else {}
         return {**account, "status": self.status, **test}
 
@@ -113,14 +136,16 @@ class LastOutcome:
 
 
 def _text(value: str | None) -> str | None:
-    return value.replace("\0", "").encode("utf-8", "replace").decode() if value is not None else None
+    return (
+        value.replace("\0", "").encode("utf-8", "replace").decode() if value is not None else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """Connection as stored in the database. ``public`` has a placeholder for each secret, whose places are ``sealed``. The row's ``seal``
-    authenticates both and is verified with the key (``sealed_places``). ``damage`` names the unreadable part of the row; the values are
-    then empty.
+    """Connection as stored in the database. ``public`` has a placeholder for each secret, whose
+    places are ``sealed``. The row's ``seal`` authenticates both and is verified with the key
+    (``sealed_places``). ``damage`` names the unreadable part of the row; the values are then empty.
     """
 
     id: str
@@ -147,13 +172,31 @@ class ConnectionRow:
         origin: Origin = "operator" if document["origin"] == "operator" else "remote"
         sealed = tuple(document["sealed"])
         quotas = tuple(document.get("quotas", ()))
-        return cls(row.id, row.name, row.type, row.version, origin, document["values"], sealed, outcome, seal=row.seal, quotas=quotas)
+        return cls(
+            row.id,
+            row.name,
+            row.type,
+            row.version,
+            origin,
+            document["values"],
+            sealed,
+            outcome,
+            seal=row.seal,
+            quotas=quotas,
+        )
 
 
 def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
     document = parsed(row.public_values)
-    sealed, last_test = document["sealed"], parsed(row.last_test) if row.last_test is not None else None
-    if not isinstance(document["values"], dict) or not isinstance(sealed, list) or not all(isinstance(path, str) for path in sealed):
+    sealed, last_test = (
+        document["sealed"],
+        parsed(row.last_test) if row.last_test is not None else None,
+    )
+    if (
+        not isinstance(document["values"], dict)
+        or not isinstance(sealed, list)
+        or not all(isinstance(path, str) for path in sealed)
+    ):
         raise TypeError("the values have an unexpected structure")
     if last_test is not None and not isinstance(last_test["steps"], list):
         raise TypeError("the last test has an unexpected structure")
@@ -178,7 +221,9 @@ def refuse_large(size: int) -> None:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Draft(SecretHolder):
-    """Connection to be stored: values that conform to ``schema``, which marks the secrets, and ``quotas`` on effects over it."""
+    """Connection to be stored: values that conform to ``schema``, which marks the secrets, and
+    ``quotas`` on effects over it.
+    """
 
     type: str
     values: Mapping[str, Any]
@@ -199,7 +244,14 @@ class Draft(SecretHolder):
     def document(self, parts: Parts) -> str:
         """Return the open part in the form that the database stores."""
         quotas = {"quotas": self.quotas} if self.quotas else {}
-        return json.dumps({"origin": self.origin, "sealed": sorted(parts.secrets), "values": parts.public, **quotas})
+        return json.dumps(
+            {
+                "origin": self.origin,
+                "sealed": sorted(parts.secrets),
+                "values": parts.public,
+                **quotas,
+            }
+        )
 
     def external_ids(self) -> dict[str, str]:
         """Return the External IDs among the values, by field name."""

@@ -1,11 +1,14 @@
-"""Seals of stored connections, which bind secrets to their connection, field, version and everything that determines their destination.
+"""Seals of stored connections, which bind secrets to their connection, field, version and
+everything that determines their destination.
 
-Without them, write access to the database would suffice to point a connection at another host and have its secrets sent there. The seal
-binds the name, the type, the origin and all open values (``endpoint``, ``hostname``, …), not only the destinations that a schema marks: a
-schema may change, and a newly marked value must not prevent opening a secret.
+Without them, write access to the database would suffice to point a connection at another host and
+have its secrets sent there. The seal binds the name, the type, the origin and all open values
+(``endpoint``, ``hostname``, …), not only the destinations that a schema marks: a schema may change,
+and a newly marked value must not prevent opening a secret.
 
-Each connection also has a seal over its open values and the list of its secrets; otherwise nothing would bind a connection without secrets,
-or reveal a removed secret. A connection without a seal is refused.
+Each connection also has a seal over its open values and the list of its secrets; otherwise nothing
+would bind a connection without secrets, or reveal a removed secret. A connection without a seal is
+refused.
 """
 
 from __future__ import annotations
@@ -27,12 +30,25 @@ _RESEAL = """
 UPDATE connection_secrets SET sealed = :sealed
 WHERE workspace = :workspace AND connection_id = :id AND version = :version AND field = :field
 """
-_SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AND id = :id AND version = :version"
+_SET_SEAL = (
+    "UPDATE connections SET seal = :seal WHERE workspace = :workspace AND id = :id AND "
+    "version = :version"
+)
 
 
-def binding(name: str, type: str, origin: str, public: Mapping[str, Any], quotas: Sequence[Mapping[str, Any]] = ()) -> str:
+def binding(
+    name: str,
+    type: str,
+    origin: str,
+    public: Mapping[str, Any],
+    quotas: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return a digest of everything that binds a connection's secrets apart from their place."""
-    text = json.dumps([name, type, origin, public, *([quotas] if quotas else [])], sort_keys=True, separators=(",", ":"))
+    text = json.dumps(
+        [name, type, origin, public, *([quotas] if quotas else [])],
+        sort_keys=True,
+        separators=(",", ":"),
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -41,15 +57,20 @@ def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple
     return ("connection", identifier, field, str(version), bound)
 
 
-def sealed_whole(vault: Vault, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
-    """Seal a connection as a whole; ``bound`` is its ``binding``, ``fields`` are the places of its secrets."""
+def sealed_whole(
+    vault: Vault, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]
+) -> bytes:
+    """Seal a connection as a whole; ``bound`` is its ``binding``, ``fields`` are the places of its
+    secrets.
+    """
     return vault.attest(workspace, _whole(identifier, version, bound, fields))
 
 
 def check_seal(vault: Vault, workspace: str, stored: ConnectionRow) -> None:
     """Verify that a connection was not changed since it was stored.
 
-    :raises SealBroken: if it has no seal, or a value or the list of its secrets was changed in the database.
+    :raises SealBroken: if it has no seal, or a value or the list of its secrets was changed in the
+        database.
     """
     if stored.seal is None:
         raise SealBroken(f"the connection '{stored.name}' has no seal")
@@ -57,22 +78,29 @@ def check_seal(vault: Vault, workspace: str, stored: ConnectionRow) -> None:
     vault.open(workspace, _whole(stored.id, stored.version, bound, stored.sealed), stored.seal)
 
 
-def opened_secret(vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes) -> bytes:
+def opened_secret(
+    vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes
+) -> bytes:
     """Open one secret of a stored connection.
 
-    :raises SealBroken: if the secret, or a value that it is bound to, was changed or moved in the database.
+    :raises SealBroken: if the secret, or a value that it is bound to, was changed or moved in the
+        database.
     """
     bound = binding(stored.name, stored.type, stored.origin, stored.public, stored.quotas)
     return vault.open(workspace, sealed_place(stored.id, field, stored.version, bound), sealed)
 
 
-def stored_secrets(transaction: Transaction, workspace: str, stored: ConnectionRow) -> dict[str, bytes]:
+def stored_secrets(
+    transaction: Transaction, workspace: str, stored: ConnectionRow
+) -> dict[str, bytes]:
     """Read the sealed secrets of a connection, by field."""
     place = {"workspace": workspace, "id": stored.id, "version": stored.version}
     return {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
 
 
-def rebound(transaction: Transaction, vault: Vault, workspace: str, stored: ConnectionRow, name: str) -> None:
+def rebound(
+    transaction: Transaction, vault: Vault, workspace: str, stored: ConnectionRow, name: str
+) -> None:
     """Seal a connection and its secrets again for ``name``, which may be its current one.
 
     :raises SealBroken: if a secret is missing or cannot be opened.
@@ -84,7 +112,13 @@ def rebound(transaction: Transaction, vault: Vault, workspace: str, stored: Conn
         text = opened_secret(vault, workspace, stored, field, found.get(field, b""))
         anew = vault.seal(workspace, sealed_place(stored.id, field, stored.version, bound), text)
         transaction.change(_RESEAL, {**place, "field": field, "sealed": anew})
-    transaction.change(_SET_SEAL, {**place, "seal": sealed_whole(vault, workspace, stored.id, stored.version, bound, stored.sealed)})
+    transaction.change(
+        _SET_SEAL,
+        {
+            **place,
+            "seal": sealed_whole(vault, workspace, stored.id, stored.version, bound, stored.sealed),
+        },
+    )
 
 
 def _whole(identifier: str, version: int, bound: str, fields: Iterable[str]) -> tuple[str, ...]:

@@ -19,7 +19,14 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import like_literal
 from jackfield_store.connections import authorizations, external_ids, grants
 from jackfield_store.connections.awaited import LISTED
-from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow, Draft, LastOutcome, Parts, join_secrets
+from jackfield_store.connections.connection_rows import (
+    COLUMNS,
+    ConnectionRow,
+    Draft,
+    LastOutcome,
+    Parts,
+    join_secrets,
+)
 from jackfield_store.connections.connection_seals import (
     binding,
     check_seal,
@@ -51,7 +58,10 @@ def _unlimited() -> None:
     """Set no limit."""
 
 
-_RESTORE = "Remove it and add it again, or restore a backup. Then find out who else writes to the database."
+_RESTORE = (
+    "Remove it and add it again, or restore a backup. Then find out who else writes to the "
+    "database."
+)
 _CACHED = 2000
 """Maximum number of connections whose values are cached in memory, most recently used first."""
 _NAMES = 20_000
@@ -63,28 +73,44 @@ _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
 _OF_TYPE = f"""
 SELECT name FROM connections WHERE workspace = :workspace AND type = :type AND {LISTED} {{granted}} ORDER BY name LIMIT :limit
 """
-_GRANTED = "AND EXISTS (SELECT 1 FROM grants WHERE grants.workspace = :workspace AND connection_id = connections.id)"
-_ALL_NAMES = f"SELECT name, type FROM connections WHERE workspace = :workspace AND {LISTED} ORDER BY name"
+_GRANTED = (
+    "AND EXISTS (SELECT 1 FROM grants WHERE grants.workspace = :workspace AND connection_id "
+    "= connections.id)"
+)
+_ALL_NAMES = (
+    f"SELECT name, type FROM connections WHERE workspace = :workspace AND {LISTED} ORDER BY name"
+)
 COUNT = f"SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace AND {LISTED}"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
-_LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after AND {LISTED}"
-_TEXT = "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR LOWER(account_label) LIKE :text ESCAPE '!')"
+_LIST = (
+    f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after AND {LISTED}"
+)
+_TEXT = (
+    "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR "
+    "LOWER(account_label) LIKE :text ESCAPE '!')"
+)
 _INSERT = f"""
 INSERT INTO connections (workspace, {COLUMNS}, created_at, updated_at)
 VALUES (:workspace, :id, :name, :type, :version, :public_values, :status, :account_id, :account_label, :last_test, :seal, :now, :now)
 """
-_OUTCOME = "status = :status, account_id = :account_id, account_label = :account_label, last_test = :last_test"
+_OUTCOME = (
+    "status = :status, account_id = :account_id, account_label = :account_label, last_test = "
+    ":last_test"
+)
 _BY_VERSION = "WHERE workspace = :workspace AND id = :id AND version = :version"
 _UPDATE = f"""
 UPDATE connections
 SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
 """
 _WORKS = "CASE WHEN :status = 'untested' AND status = 'ok' THEN status ELSE :status END"
-"""SQL expression of the status after a test. A test that asked the provider nothing keeps the status ``ok``, which comes from an action
-that succeeded.
+"""SQL expression of the status after a test. A test that asked the provider nothing keeps the
+status ``ok``, which comes from an action that succeeded.
 """
-_TESTED = f"UPDATE connections SET {_OUTCOME.replace('status = :status', f'status = {_WORKS}')} {_BY_VERSION}"
+_TESTED = (
+    f"UPDATE connections SET {_OUTCOME.replace('status = :status', f'status = {_WORKS}')} "
+    f"{_BY_VERSION}"
+)
 _USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status IN ('untested', 'expired')"
 _EXPIRED = f"UPDATE connections SET status = 'expired' {_BY_VERSION} AND status <> 'expired'"
 _SEAL = """
@@ -114,18 +140,24 @@ class VersionConflict(InvalidConnection):
 
 
 class ConnectionTable(ProcessLocal, SecretHolder):
-    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns the maximum number of
-    connections, and ``public_url`` the address of this installation's server, if it has one. Each change runs ``in_transaction`` in its
-    transaction.
+    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most``
+    returns the maximum number of connections, and ``public_url`` the address of this installation's
+    server, if it has one. Each change runs ``in_transaction`` in its transaction.
 
-    Each secret is sealed for its place (connection, field, version), so none can be moved to another. Each connection has a seal over all
-    its open values and the list of its secrets. ``find`` returns the same object while the connection's version is the same.
+    Each secret is sealed for its place (connection, field, version), so none can be moved to
+    another. Each connection has a seal over all its open values and the list of its secrets.
+    ``find`` returns the same object while the connection's version is the same.
     """
 
     def __init__(
-        self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock,
-        most: Callable[[], float | None] = _unlimited, public_url: Callable[[], str] = str,
-    ) -> None:  # fmt: skip
+        self,
+        database: Database,
+        vault: Callable[[], Vault],
+        workspace: str,
+        clock: Clock,
+        most: Callable[[], float | None] = _unlimited,
+        public_url: Callable[[], str] = str,
+    ) -> None:
         self.workspace = workspace
         self._most = most
         self._database = database
@@ -133,8 +165,12 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         self._clock = clock
         self._cache: BoundedCache[str, NamedConnection] = BoundedCache(_CACHED)
         self._by_name: EpochCache[str, NamedConnection] = EpochCache(database.epoch, _CACHED)
-        self._by_type: EpochCache[tuple[str, int, bool], Sequence[str]] = EpochCache(database.epoch, _NAMES, lambda names: len(names) + 1)
-        self._all: EpochCache[str, Sequence[tuple[str, str]]] = EpochCache(database.epoch, _NAMES, len)
+        self._by_type: EpochCache[tuple[str, int, bool], Sequence[str]] = EpochCache(
+            database.epoch, _NAMES, lambda names: len(names) + 1
+        )
+        self._all: EpochCache[str, Sequence[tuple[str, str]]] = EpochCache(
+            database.epoch, _NAMES, len
+        )
         self._access: EpochCache[str, HostAccess] = EpochCache(database.epoch, 1)
         self._lock = threading.Lock()
         self.file_tests = FileTests(database, vault, workspace)
@@ -142,8 +178,9 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         self.oauth_clients = OAuthClientTable(database, vault, workspace, clock)
         self.public_url = public_url
         self.approvals = (
-            grants.GrantTable(database, vault, workspace, clock), authorizations.Authorizations(database, vault, workspace, clock),
-        )  # fmt: skip
+            grants.GrantTable(database, vault, workspace, clock),
+            authorizations.Authorizations(database, vault, workspace, clock),
+        )
 
     def __repr__(self) -> str:
         return f"<ConnectionTable of {self.workspace!r} in {self._database!r}>"
@@ -170,7 +207,8 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     def find(self, name: str) -> NamedConnection | None:
         """Return the connection called ``name`` with its secrets opened; None if it does not exist.
 
-        :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
+        :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in
+            the database.
         """
         known = self._by_name.present()
         found = known.get(name) or self._find_connection(name)
@@ -193,7 +231,9 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return found
 
     def show(self, name: str) -> ConnectionRow | None:
-        """Return the connection called ``name`` without its secrets, None if it does not exist. This needs no key."""
+        """Return the connection called ``name`` without its secrets, None if it does not exist.
+        This needs no key.
+        """
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_READ, self._row_key(name))
         return ConnectionRow.from_row(row) if row is not None else None
@@ -212,26 +252,43 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         type: str | None = None,
         text: str | None = None,
     ) -> Sequence[ConnectionRow]:
-        """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in their
-        name, type or account, ignoring case. Connections that wait for a connect session's approval are in no list."""
+        """List up to ``limit`` connections by name, beginning after ``after``, optionally only
+        those of a type, or with ``text`` in their name, type or account, ignoring case. Connections
+        that wait for a connect session's approval are in no list.
+        """
         found = like_literal(text.lower()) if text else None
-        wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
-        values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
+        wanted = [
+            _LIST,
+            *(["type = :type"] if type is not None else ()),
+            *([_TEXT] if found is not None else ()),
+        ]
+        values = {
+            "workspace": self.workspace,
+            "after": after,
+            "type": type,
+            "text": f"%{found}%",
+            "limit": limit,
+        }
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(f"{' AND '.join(wanted)} ORDER BY name LIMIT :limit", values)
         return [ConnectionRow.from_row(row) for row in rows]
 
     def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
-        """Return the names of up to ``limit`` connections of each of ``types``, optionally only approved ones."""
+        """Return the names of up to ``limit`` connections of each of ``types``, optionally only
+        approved ones.
+        """
         keys = ((type_, limit, granted) for type_ in types)
-        return sorted(name for key in keys for name in self._by_type.find(key, partial(self._named_of, *key)))
+        return sorted(
+            name for key in keys for name in self._by_type.find(key, partial(self._named_of, *key))
+        )
 
     def named(self) -> Sequence[tuple[str, str]]:
         """Return name and type of every connection, by name."""
         return self._all.find("", self._all_named)
 
     def access(self) -> HostAccess:
-        """Return the host access that the operator grants to this workspace's connections made over HTTP or MCP.
+        """Return the host access that the operator grants to this workspace's connections made over
+        HTTP or MCP.
 
         :raises Unavailable: if the workspace's settings cannot be read.
         """
@@ -239,9 +296,14 @@ class ConnectionTable(ProcessLocal, SecretHolder):
 
     def _granted(self) -> HostAccess:
         with self._database.read(flush=False) as transaction:
-            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
+            row = transaction.find(
+                "SELECT settings, seal FROM workspaces WHERE name = :workspace",
+                {"workspace": self.workspace},
+            )
         try:
-            return HostAccess.from_settings(checked_settings(self._vault(), self.workspace, row) if row is not None else None)
+            return HostAccess.from_settings(
+                checked_settings(self._vault(), self.workspace, row) if row is not None else None
+            )
         except (ValueError, TypeError):
             raise damaged_settings(self.workspace) from None
 
@@ -256,15 +318,21 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                 self._check_room(transaction, most)
 
     def _check_room(self, transaction: Transaction, most: float | None) -> None:
-        if most is not None and transaction.execute(COUNT, {"workspace": self.workspace})[0].n >= most:
+        if (
+            most is not None
+            and transaction.execute(COUNT, {"workspace": self.workspace})[0].n >= most
+        ):
             raise LimitReached("connections", most)
 
-    def add(self, name: str, draft: Draft, in_transaction: InTransaction = nothing) -> ConnectionRow:
+    def add(
+        self, name: str, draft: Draft, in_transaction: InTransaction = nothing
+    ) -> ConnectionRow:
         """Store a new connection as version 1.
 
         :raises LimitReached: if the workspace has as many as its limit allows.
         :raises NameTaken: if the name is taken.
-        :raises InvalidConnection: if the name is not valid, the values are too large, or another workspace uses the External ID.
+        :raises InvalidConnection: if the name is not valid, the values are too large, or another
+            workspace uses the External ID.
         """
         _check_name(name)
         most = self._most()
@@ -278,13 +346,17 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                 self._check_room(transaction, most)
                 transaction.change(_INSERT, row)
                 _insert(transaction, sealed)
-                external_ids.claim(self._vault, transaction, self.workspace, identifier, draft.external_ids())
+                external_ids.claim(
+                    self._vault, transaction, self.workspace, identifier, draft.external_ids()
+                )
                 in_transaction(transaction)
         except UniqueViolation:
             raise name_taken(name) from None
         return self._existing_row(name)
 
-    def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = nothing) -> ConnectionRow:
+    def replace(
+        self, name: str, draft: Draft, version: int, in_transaction: InTransaction = nothing
+    ) -> ConnectionRow:
         """Replace version ``version`` of a connection by ``draft``.
 
         :raises UnknownConnection: if no connection has that name.
@@ -297,20 +369,31 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         if found is None:
             raise _gone(name)
         bound = binding(name, draft.type, draft.origin, parts.public, draft.quotas)
-        whole = sealed_whole(self._vault(), self.workspace, found.id, version + 1, bound, parts.secrets)
+        whole = sealed_whole(
+            self._vault(), self.workspace, found.id, version + 1, bound, parts.secrets
+        )
         sealed = self._sealed(found.id, version + 1, parts, bound)
         row = {**self._row(found.id, version, draft, parts), "seal": whole}
         with self._database.write() as transaction:
             if not transaction.change(_UPDATE, row):
                 raise conflict(name)
-            transaction.change("DELETE FROM connection_secrets WHERE workspace = :workspace AND connection_id = :id", row)
+            transaction.change(
+                "DELETE FROM connection_secrets WHERE workspace = :workspace AND connection_id = "
+                ":id",
+                row,
+            )
             _insert(transaction, sealed)
-            external_ids.claim(self._vault, transaction, self.workspace, found.id, draft.external_ids())
+            external_ids.claim(
+                self._vault, transaction, self.workspace, found.id, draft.external_ids()
+            )
             in_transaction(transaction)
         return self._existing_row(name)
 
-    def rename(self, name: str, new_name: str, in_transaction: InTransaction = nothing) -> ConnectionRow:
-        """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed again.
+    def rename(
+        self, name: str, new_name: str, in_transaction: InTransaction = nothing
+    ) -> ConnectionRow:
+        """Rename a connection. The version does not change, since the values do not. The secrets
+        are bound to the name and sealed again.
 
         :raises UnknownConnection: if no connection has the old name.
         :raises NameTaken: if the new name is taken.
@@ -350,8 +433,12 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         if not rows:
             raise _gone(name)
 
-    def set_test_outcome(self, stored: NamedConnection, outcome: LastOutcome, in_transaction: InTransaction = nothing) -> bool:
-        """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed."""
+    def set_test_outcome(
+        self, stored: NamedConnection, outcome: LastOutcome, in_transaction: InTransaction = nothing
+    ) -> bool:
+        """Store the outcome of a test of ``stored``; return False if that version has been replaced
+        or removed.
+        """
         if stored.id is None:
             return False
         place = {"workspace": self.workspace, "id": stored.id, "version": stored.version}
@@ -374,25 +461,48 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     def _named_of(self, type_: str, limit: int, granted: bool) -> Sequence[str]:
         statement = _OF_TYPE.format(granted=_GRANTED if granted else "")
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(statement, {"workspace": self.workspace, "type": type_, "limit": limit})
+            rows = transaction.execute(
+                statement, {"workspace": self.workspace, "type": type_, "limit": limit}
+            )
         return [row.name for row in rows]
 
     def _all_named(self) -> Sequence[tuple[str, str]]:
         with self._database.read(flush=False) as transaction:
-            return [(row.name, row.type) for row in transaction.execute(_ALL_NAMES, {"workspace": self.workspace})]
+            return [
+                (row.name, row.type)
+                for row in transaction.execute(_ALL_NAMES, {"workspace": self.workspace})
+            ]
 
     def _row_key(self, name: str) -> dict[str, Any]:
         return {"workspace": self.workspace, "name": name}
 
     def _row(self, identifier: str, version: int, draft: Draft, parts: Parts) -> dict[str, Any]:
-        about = {"workspace": self.workspace, "id": identifier, "version": version, "type": draft.type, "now": self._clock.time()}
+        about = {
+            "workspace": self.workspace,
+            "id": identifier,
+            "version": version,
+            "type": draft.type,
+            "now": self._clock.time(),
+        }
         return {**about, "public_values": draft.document(parts), **draft.outcome.columns()}
 
-    def _sealed(self, identifier: str, version: int, parts: Parts, bound: str) -> Sequence[Mapping[str, Any]]:
+    def _sealed(
+        self, identifier: str, version: int, parts: Parts, bound: str
+    ) -> Sequence[Mapping[str, Any]]:
         rows = []
         for field, text in parts.secrets.items():
-            sealed = self._vault().seal(self.workspace, sealed_place(identifier, field, version, bound), text)
-            rows.append({"workspace": self.workspace, "id": identifier, "field": field, "version": version, "sealed": sealed})
+            sealed = self._vault().seal(
+                self.workspace, sealed_place(identifier, field, version, bound), text
+            )
+            rows.append(
+                {
+                    "workspace": self.workspace,
+                    "id": identifier,
+                    "field": field,
+                    "version": version,
+                    "sealed": sealed,
+                }
+            )
         return rows
 
     def _select_connection(self, transaction: Transaction, name: str) -> NamedConnection | None:
@@ -404,25 +514,40 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise damaged(name)
         sealed = stored_secrets(transaction, self.workspace, stored)
         found = NamedConnection(
-            stored.name, stored.type, self._unseal_values(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin,
+            stored.name,
+            stored.type,
+            self._unseal_values(stored, sealed),
+            STORE,
+            ".",
+            stored.version,
+            stored.id,
+            stored.origin,
             quotas=stored.quotas,
-        )  # fmt: skip
+        )
         if self._database.writing:  # what is rolled back leaves its version to another change
             return found
         with self._lock:
             other = self._cache.get(name)
             if other is not None and (other.id, other.version) == (found.id, found.version):
-                return other  # another thread was faster: return its object, so that there is only one
+                # another thread was faster: return its object, so that there is only one
+                return other
             self._cache.put(name, found)
         return found
 
-    def _unseal_values(self, stored: ConnectionRow, sealed: Mapping[str, bytes]) -> Mapping[str, Any]:
+    def _unseal_values(
+        self, stored: ConnectionRow, sealed: Mapping[str, bytes]
+    ) -> Mapping[str, Any]:
         opened: dict[str, bytes] = {}
         for field in stored.sealed:
             try:
-                opened[field] = opened_secret(self._vault(), self.workspace, stored, field, sealed[field])
+                opened[field] = opened_secret(
+                    self._vault(), self.workspace, stored, field, sealed[field]
+                )
             except (SealBroken, KeyError):
-                text = "the sealed value, or a value that it is bound to (name, type, origin, endpoint, …), was changed in the database"
+                text = (
+                    "the sealed value, or a value that it is bound to (name, type, origin, "
+                    "endpoint, …), was changed in the database"
+                )
                 raise _unopened(stored.name, [Detail(field, text)]) from None
         try:
             check_seal(self._vault(), self.workspace, stored)
@@ -462,14 +587,20 @@ def _insert(transaction: Transaction, sealed: Iterable[Mapping[str, Any]]) -> No
 
 def _check_name(name: str) -> None:
     if not NAME.match(name):
-        raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another name.")
+        raise InvalidConnection(
+            "the name is not valid",
+            details=[Detail("/name", NAME_EXPECTED, "pattern")],
+            hint="Choose another name.",
+        )
 
 
 def name_taken(name: str) -> NameTaken:
     """Return the error for a name that is taken."""
     fault = Detail("/name", f"the workspace already has a connection '{name}'")
     return NameTaken(
-        f"the connection '{name}' exists already", details=[fault], hint=("Choose another name, or replace the existing connection.")
+        f"the connection '{name}' exists already",
+        details=[fault],
+        hint=("Choose another name, or replace the existing connection."),
     )
 
 
@@ -482,12 +613,16 @@ def damaged(name: str) -> InvalidConnection:
 
 
 def _gone(name: str) -> UnknownConnection:
-    return UnknownConnection(f"no stored connection is named '{name[:100]}'", hint=NextStep("connections"))
+    return UnknownConnection(
+        f"no stored connection is named '{name[:100]}'", hint=NextStep("connections")
+    )
 
 
 def conflict(name: str) -> VersionConflict:
     """Return the error for a connection whose version has changed."""
     fault = Detail("/version", "is not the connection's current version")
     return VersionConflict(
-        f"the connection '{name}' was changed in the meantime", details=[fault], hint="Reload it, then repeat your change."
+        f"the connection '{name}' was changed in the meantime",
+        details=[fault],
+        hint="Reload it, then repeat your change.",
     )

@@ -27,8 +27,9 @@ _USED_FILE = f"{_KEEP} WHERE file_connection_tests.fingerprint != excluded.finge
 
 
 class FileTests:
-    """Test outcomes of one workspace. An outcome is valid only for the type and values that were tested; references are compared
-    unresolved."""
+    """Test outcomes of one workspace. An outcome is valid only for the type and values that were
+    tested; references are compared unresolved.
+    """
 
     def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str) -> None:
         self._database = database
@@ -42,27 +43,54 @@ class FileTests:
             return {}
         try:
             with self._database.read(flush=False) as transaction:
-                rows = {row.name: row for row in transaction.execute(_ALL, {"workspace": self._workspace})}
+                rows = {
+                    row.name: row
+                    for row in transaction.execute(_ALL, {"workspace": self._workspace})
+                }
             return {
-                name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
+                name: _outcome(row)
+                for name, row in rows.items()
+                if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
             }
-        except (JackfieldError, ValueError, TypeError):  # the key cannot be read, or a row is damaged
+        except (JackfieldError, ValueError, TypeError):
+            # the key cannot be read, or a row is damaged
             return {}
 
     def keep(self, connection: NamedConnection, outcome: LastOutcome) -> None:
-        """Store the outcome of a test in place of the earlier one. Without a writable database nothing is stored."""
+        """Store the outcome of a test in place of the earlier one. Without a writable database
+        nothing is stored.
+        """
         with contextlib.suppress(JackfieldError):
-            row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
+            row = {
+                "workspace": self._workspace,
+                "name": connection.name,
+                "fingerprint": self._fingerprint(connection),
+            }
             with self._database.write() as transaction:
                 transaction.change(_KEEP, {**row, **outcome.columns()})
 
     def note_used(self, connection: NamedConnection) -> None:
-        """Mark a connection as working at the next commit, unless its present values were tested."""
-        row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
-        self._database.defer(lambda transaction: transaction.change(_USED_FILE, {**row, **LastOutcome("ok").columns()}))
+        """Mark a connection as working at the next commit, unless its present values were
+        tested.
+        """
+        row = {
+            "workspace": self._workspace,
+            "name": connection.name,
+            "fingerprint": self._fingerprint(connection),
+        }
+        self._database.defer(
+            lambda transaction: transaction.change(
+                _USED_FILE, {**row, **LastOutcome("ok").columns()}
+            )
+        )
 
     def _fingerprint(self, connection: NamedConnection) -> str:
-        text = json.dumps({"type": connection.type, "values": connection.values}, sort_keys=True, separators=(",", ":"), default=str)
+        text = json.dumps(
+            {"type": connection.type, "values": connection.values},
+            sort_keys=True,
+            separators=(",", ":"),
+            default=str,
+        )
         return self._vault().hmac(self._workspace, text.encode("utf-8", "surrogatepass"))
 
 

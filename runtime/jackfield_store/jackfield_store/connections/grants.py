@@ -1,7 +1,8 @@
-"""Grants of stored connections, sealed in the database: approvals that a person has given at the provider.
+"""Grants of stored connections, sealed in the database: approvals that a person has given at the
+provider.
 
-A grant is bound to the connection's type and open values. After a change of a value, such as the URL that tokens are sent to, the
-connection must be approved again.
+A grant is bound to the connection's type and open values. After a change of a value, such as the
+URL that tokens are sent to, the connection must be approved again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from jackfield_store.keys.vault import SealedTable
 _PLACE = "WHERE workspace = :workspace AND connection_id = :id"
 _ID = "SELECT id FROM connections WHERE workspace = :workspace AND name = :name"
 _CONNECTION = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND id = :id"
-_SELECT = f"SELECT grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at, refresh_begun_at FROM grants {_PLACE}"
+_SELECT = (
+    "SELECT grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at, "
+    f"refresh_begun_at FROM grants {_PLACE}"
+)
 _WANTED = f"SELECT scopes, wanted FROM grants {_PLACE}"
 _WANT = f"UPDATE grants SET wanted = :wanted {_PLACE}"
 _PUT = """
@@ -44,13 +48,18 @@ UPDATE grants SET grant_id = :grant, sealed = :sealed, scopes = :scopes, reason 
     renewed_at = :now, refresh_begun_at = NULL {_PLACE} AND grant_id = :before_id AND sealed = :before
 """
 _REASON = f"UPDATE grants SET reason = :reason {_PLACE} AND grant_id = :grant"
-_BEGIN = f"UPDATE grants SET refresh_begun_at = :now {_PLACE} AND grant_id = :grant AND sealed = :before"
+_BEGIN = (
+    f"UPDATE grants SET refresh_begun_at = :now {_PLACE} AND grant_id = :grant AND sealed = :before"
+)
 _ROTATE = f"""
 UPDATE grants SET sealed = :sealed, scopes = :scopes, reason = NULL, renewed_at = :now, refresh_begun_at = NULL {_PLACE}
     AND grant_id = :grant AND sealed = :before
 """
 _END = f"UPDATE grants SET reason = :reason {_PLACE} AND grant_id = :grant AND sealed = :before"
-_STATUS = "UPDATE connections SET status = :status WHERE workspace = :workspace AND id = :id AND status {instead}"
+_STATUS = (
+    "UPDATE connections SET status = :status WHERE workspace = :workspace AND id = :id AND "
+    "status {instead}"
+)
 _FORGET = (
     "DELETE FROM grants WHERE workspace = :workspace AND connection_id = :id",
     "DELETE FROM authorizations WHERE workspace = :workspace AND connection_id = :id",
@@ -65,8 +74,8 @@ _MOST_SCOPES, _LONGEST_SCOPE = 100, 200
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """State of a connection's grant. ``reason`` says why the grant has ended; None while it is in use. ``about`` is an import's data about
-    the grant.
+    """State of a connection's grant. ``reason`` says why the grant has ended; None while it is in
+    use. ``about`` is an import's data about the grant.
     """
 
     scopes: tuple[str, ...]
@@ -78,16 +87,26 @@ class GrantState:
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``authorization`` of a connection."""
-        about = {"grantedAt": iso(self.granted_at), "grantedBy": self.granted_by, "renewedAt": iso(self.renewed_at)}
+        about = {
+            "grantedAt": iso(self.granted_at),
+            "grantedBy": self.granted_by,
+            "renewedAt": iso(self.renewed_at),
+        }
         ended = {} if self.reason is None else {"reason": self.reason}
         imported = {name: self.about[name] for name in ("user", "metadata") if name in self.about}
-        return {"status": "granted" if self.reason is None else "ended", "scopes": list(self.scopes), **about, **imported, **ended}
+        return {
+            "status": "granted" if self.reason is None else "ended",
+            "scopes": list(self.scopes),
+            **about,
+            **imported,
+            **ended,
+        }
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Adoption(SecretHolder):
-    """Grant from another system. ``about`` is stored along with its tokens: ``source``, ``id``, ``user``, ``metadata``. ``reason`` says why
-    the grant cannot be used.
+    """Grant from another system. ``about`` is stored along with its tokens: ``source``, ``id``,
+    ``user``, ``metadata``. ``reason`` says why the grant cannot be used.
     """
 
     grant: Grant
@@ -119,7 +138,14 @@ class GrantTable(SealedTable):
         intact = self._intact(identifier, connection, row)
         ended = row.reason or (None if intact is not None else _CHANGED)
         about = intact.about if intact is not None else {}
-        return GrantState(tuple(json.loads(row.scopes)), ended, row.granted_at, row.granted_by, row.renewed_at, about)
+        return GrantState(
+            tuple(json.loads(row.scopes)),
+            ended,
+            row.granted_at,
+            row.granted_by,
+            row.renewed_at,
+            about,
+        )
 
     def find(self, identifier: str, name: str) -> Grant:
         """Return the grant of a connection.
@@ -128,7 +154,10 @@ class GrantTable(SealedTable):
         """
         connection, row = self._connection_and_grant(identifier)
         if row is None or connection is None:
-            raise InvalidConnection(f"nobody has approved the connection '{name}' at the provider yet", hint=NextStep("connect", name=name))
+            raise InvalidConnection(
+                f"nobody has approved the connection '{name}' at the provider yet",
+                hint=NextStep("connect", name=name),
+            )
         if row.reason is not None:
             raise ended(name, row.reason)
         try:
@@ -139,11 +168,14 @@ class GrantTable(SealedTable):
     def about(self, identifier: str) -> Mapping[str, Any]:
         """Return an import's data about a connection's grant; empty if it was not imported."""
         connection, row = self._connection_and_grant(identifier)
-        found = None if connection is None or row is None else self._intact(identifier, connection, row)
+        found = (
+            None if connection is None or row is None else self._intact(identifier, connection, row)
+        )
         return {} if found is None else found.about
 
     def digest(self, stored: NamedConnection) -> str:
-        """Return the digest of the connection that an approval belongs to: its type and its open values.
+        """Return the digest of the connection that an approval belongs to: its type and its open
+        values.
 
         :raises InvalidConnection: if the connection has changed since ``stored`` was read.
         """
@@ -152,9 +184,16 @@ class GrantTable(SealedTable):
             raise changed(stored.name)
         return _digest(connection)
 
-    def put(self, identifier: str, grant: Grant, by: str, over: str, in_transaction: Callable[[Transaction], None]) -> Grant:
-        """Store a new approval in place of an earlier one; return it with its id. ``over`` is the digest of the connection that was
-        approved; ``in_transaction`` runs in the same transaction.
+    def put(
+        self,
+        identifier: str,
+        grant: Grant,
+        by: str,
+        over: str,
+        in_transaction: Callable[[Transaction], None],
+    ) -> Grant:
+        """Store a new approval in place of an earlier one; return it with its id. ``over`` is the
+        digest of the connection that was approved; ``in_transaction`` runs in the same transaction.
 
         :raises InvalidConnection: if the connection was removed or changed meanwhile.
         """
@@ -162,24 +201,30 @@ class GrantTable(SealedTable):
         with self._database.write() as transaction:
             connection = _connection(transaction, self._place(identifier))
             if connection is None:
-                raise InvalidConnection("the connection was removed before it was approved", hint="Add it again, then connect it.")
+                raise InvalidConnection(
+                    "the connection was removed before it was approved",
+                    hint="Add it again, then connect it.",
+                )
             if _digest(connection) != over:
                 raise changed(connection.name)
             row = transaction.find(_SELECT, self._place(identifier))
             earlier = None if row is None else self._intact(identifier, connection, row)
             about = {} if earlier is None else earlier.about
             transaction.change(_PUT, {**self._row(identifier, connection, fresh, about), "by": by})
-            transaction.change(_STATUS.format(instead="= 'expired'"), {**self._place(identifier), "status": "ok"})
+            transaction.change(
+                _STATUS.format(instead="= 'expired'"), {**self._place(identifier), "status": "ok"}
+            )
             note_approved(transaction, self._workspace, identifier)
             in_transaction(transaction)
         return fresh
 
     def adopt(self, transaction: Transaction, name: str, given: Adoption, *, replaces: bool) -> str:
-        """Store a grant from another system, in the transaction that stores its connection or a later one; return ``added``, ``replaced``
-        or ``kept``.
+        """Store a grant from another system, in the transaction that stores its connection or a
+        later one; return ``added``, ``replaced`` or ``kept``.
 
-        A present grant stays if a person approved it here, or if its tokens were used or refreshed since its import; ``replaces`` replaces
-        it even so. If the grants are equal, the present one stays.
+        A present grant stays if a person approved it here, or if its tokens were used or refreshed
+        since its import; ``replaces`` replaces it even so. If the grants are equal, the present one
+        stays.
         """
         found = transaction.find(_ID, {"workspace": self._workspace, "name": name})
         identifier = "" if found is None else found.id
@@ -187,7 +232,11 @@ class GrantTable(SealedTable):
         if connection is None:
             return "kept"
         fresh = replace(given.grant, id=uuid.uuid4().hex)
-        values = {**self._row(identifier, connection, fresh, given.about), "by": given.by, "reason": given.reason}
+        values = {
+            **self._row(identifier, connection, fresh, given.about),
+            "by": given.by,
+            "reason": given.reason,
+        }
         if row is None:
             transaction.change(_PUT, values)
             transaction.change(_REASON, values)
@@ -195,22 +244,37 @@ class GrantTable(SealedTable):
             self._note_adopted(transaction, identifier, given)
             return "added"
         present = self._intact(identifier, connection, row)
-        is_untouched = row.renewed_at == row.granted_at and row.refresh_begun_at is None and present is not None and bool(present.about)
+        is_untouched = (
+            row.renewed_at == row.granted_at
+            and row.refresh_begun_at is None
+            and present is not None
+            and bool(present.about)
+        )
         is_same = present is not None and present.grant.value == given.grant.value
         if is_same or not (replaces or is_untouched):
             return "kept"
-        if not transaction.change(_ADOPT, {**values, "before_id": row.grant_id, "before": row.sealed}):
+        if not transaction.change(
+            _ADOPT, {**values, "before_id": row.grant_id, "before": row.sealed}
+        ):
             return "kept"
         self._note_adopted(transaction, identifier, given)
         return "replaced"
 
     def _note_adopted(self, transaction: Transaction, identifier: str, given: Adoption) -> None:
-        status, instead = ("untested", "= 'expired'") if given.reason is None else ("expired", "<> :status")
-        transaction.change(_STATUS.format(instead=instead), {**self._place(identifier), "status": status})
+        status, instead = (
+            ("untested", "= 'expired'") if given.reason is None else ("expired", "<> :status")
+        )
+        transaction.change(
+            _STATUS.format(instead=instead), {**self._place(identifier), "status": status}
+        )
 
     def begin(self, identifier: str, used: Grant) -> None:
-        """Record that the tokens of ``used`` are about to be sent. If this process ends before the answer, the next process knows of it."""
-        self._change(_BEGIN, identifier, used, lambda _connection, _about: {"now": self._clock.time()})
+        """Record that the tokens of ``used`` are about to be sent. If this process ends before the
+        answer, the next process knows of it.
+        """
+        self._change(
+            _BEGIN, identifier, used, lambda _connection, _about: {"now": self._clock.time()}
+        )
 
     def rotate(self, identifier: str, used: Grant, rotated: Grant) -> None:
         """Store the tokens that replace the tokens of ``used``; the grant keeps its id.
@@ -223,7 +287,12 @@ class GrantTable(SealedTable):
         while True:
             try:
                 self._change(
-                    _ROTATE, identifier, used, lambda found, about: self._row(identifier, found, replace(rotated, id=used.id), about)
+                    _ROTATE,
+                    identifier,
+                    used,
+                    lambda found, about: self._row(
+                        identifier, found, replace(rotated, id=used.id), about
+                    ),
                 )
             except Unavailable:
                 if deadline.remaining() <= pause:
@@ -234,22 +303,38 @@ class GrantTable(SealedTable):
                 return
 
     def wanted(self, identifier: str) -> tuple[str, ...]:
-        """Return the scopes of a connection's grant, and the scopes that its provider has requested since."""
+        """Return the scopes of a connection's grant, and the scopes that its provider has requested
+        since.
+        """
         with self._database.read() as transaction:
             row = transaction.find(_WANTED, self._place(identifier))
-        return () if row is None else tuple(dict.fromkeys([*json.loads(row.scopes), *json.loads(row.wanted or "[]")]))
+        return (
+            ()
+            if row is None
+            else tuple(dict.fromkeys([*json.loads(row.scopes), *json.loads(row.wanted or "[]")]))
+        )
 
     def want(self, identifier: str, scopes: Sequence[str]) -> None:
-        """Store scopes that the provider requested. The sealed part stays: a refresh that runs meanwhile must not be lost."""
+        """Store scopes that the provider requested. The sealed part stays: a refresh that runs
+        meanwhile must not be lost.
+        """
         known = self.wanted(identifier)
-        new = [one for one in dict.fromkeys(scopes) if one not in known and len(one) <= _LONGEST_SCOPE]
+        new = [
+            one for one in dict.fromkeys(scopes) if one not in known and len(one) <= _LONGEST_SCOPE
+        ]
         if new and len(known) + len(new) <= _MOST_SCOPES:
             with self._database.write() as transaction:
-                transaction.change(_WANT, {**self._place(identifier), "wanted": json.dumps([*known, *new])})
+                transaction.change(
+                    _WANT, {**self._place(identifier), "wanted": json.dumps([*known, *new])}
+                )
 
     def end(self, identifier: str, used: Grant, reason: str) -> None:
-        """Record that ``used`` has ended, and its connection has expired, unless its tokens were rotated or replaced meanwhile."""
-        self._change(_END, identifier, used, lambda _connection, _about: {"reason": reason}, "expired")
+        """Record that ``used`` has ended, and its connection has expired, unless its tokens were
+        rotated or replaced meanwhile.
+        """
+        self._change(
+            _END, identifier, used, lambda _connection, _about: {"reason": reason}, "expired"
+        )
 
     def _change(
         self,
@@ -259,38 +344,70 @@ class GrantTable(SealedTable):
         values: Callable[[ConnectionRow, Mapping[str, Any]], Mapping[str, Any]],
         status: str | None = None,
     ) -> None:
-        """Change the row of ``used``, unless another process has replaced its tokens meanwhile, and set the connection's status."""
+        """Change the row of ``used``, unless another process has replaced its tokens meanwhile, and
+        set the connection's status.
+        """
         with self._database.write() as transaction:
             connection, row = self._rows(transaction, identifier)
-            stored = None if connection is None or row is None else self._intact(identifier, connection, row)
-            if connection is None or row is None or stored is None or (stored.grant.id, stored.grant.value) != (used.id, used.value):
+            stored = (
+                None
+                if connection is None or row is None
+                else self._intact(identifier, connection, row)
+            )
+            if (
+                connection is None
+                or row is None
+                or stored is None
+                or (stored.grant.id, stored.grant.value) != (used.id, used.value)
+            ):
                 return
             place = {**self._place(identifier), "grant": used.id, "before": row.sealed}
             changed = transaction.change(statement, {**place, **values(connection, stored.about)})
             if changed and status is not None:
-                transaction.change(_STATUS.format(instead="<> :status"), {**self._place(identifier), "status": status})
+                transaction.change(
+                    _STATUS.format(instead="<> :status"),
+                    {**self._place(identifier), "status": status},
+                )
 
     def _connection_and_grant(self, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
         with self._database.read() as transaction:
             return self._rows(transaction, identifier)
 
-    def _rows(self, transaction: Transaction, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
-        return _connection(transaction, self._place(identifier)), transaction.find(_SELECT, self._place(identifier))
+    def _rows(
+        self, transaction: Transaction, identifier: str
+    ) -> tuple[ConnectionRow | None, Row | None]:
+        return _connection(transaction, self._place(identifier)), transaction.find(
+            _SELECT, self._place(identifier)
+        )
 
     def _place(self, identifier: str) -> dict[str, Any]:
         return {"workspace": self._workspace, "id": identifier}
 
-    def _row(self, identifier: str, connection: ConnectionRow, grant: Grant, imported: Mapping[str, Any]) -> dict[str, Any]:
+    def _row(
+        self, identifier: str, connection: ConnectionRow, grant: Grant, imported: Mapping[str, Any]
+    ) -> dict[str, Any]:
         kept = {"about": dict(imported)} if imported else {}
-        text = json.dumps({"value": dict(grant.value), "secrets": grant.secrets, **kept}, separators=(",", ":"))
-        sealed = self._vault().seal(self._workspace, _sealed_place(identifier, grant.id, connection), text.encode())
+        text = json.dumps(
+            {"value": dict(grant.value), "secrets": grant.secrets, **kept}, separators=(",", ":")
+        )
+        sealed = self._vault().seal(
+            self._workspace, _sealed_place(identifier, grant.id, connection), text.encode()
+        )
         about = {"grant": grant.id, "scopes": json.dumps(grant.scopes), "now": self._clock.time()}
         return {**self._place(identifier), "sealed": sealed, **about}
 
     def _unseal_grant(self, identifier: str, connection: ConnectionRow, row: Row) -> _Sealed:
-        text = self._vault().open(self._workspace, _sealed_place(identifier, row.grant_id, connection), row.sealed)
+        text = self._vault().open(
+            self._workspace, _sealed_place(identifier, row.grant_id, connection), row.sealed
+        )
         found = json.loads(text)
-        grant = Grant(found["value"], tuple(json.loads(row.scopes)), tuple(found["secrets"]), row.grant_id, row.refresh_begun_at)
+        grant = Grant(
+            found["value"],
+            tuple(json.loads(row.scopes)),
+            tuple(found["secrets"]),
+            row.grant_id,
+            row.refresh_begun_at,
+        )
         return _Sealed(grant, found.get("about", {}))
 
     def _intact(self, identifier: str, connection: ConnectionRow, row: Row) -> _Sealed | None:
@@ -302,7 +419,9 @@ class GrantTable(SealedTable):
 
 
 class ConnectionGrants:
-    """Grant of one connection. Each method reads or changes the database, since other processes rotate tokens, too."""
+    """Grant of one connection. Each method reads or changes the database, since other processes
+    rotate tokens, too.
+    """
 
     def __init__(self, table: GrantTable, identifier: str, name: str) -> None:
         self._table = table
@@ -321,7 +440,9 @@ class ConnectionGrants:
         self._table.begin(self._identifier, used)
 
     def replace(self, used: Grant, rotated: Grant) -> None:
-        """Store the tokens that replace the tokens of ``used``. Nothing changes if they were replaced meanwhile."""
+        """Store the tokens that replace the tokens of ``used``. Nothing changes if they were
+        replaced meanwhile.
+        """
         self._table.rotate(self._identifier, used, rotated)
 
     def end(self, used: Grant, reason: str) -> None:
@@ -339,13 +460,18 @@ class ConnectionGrants:
 
 def ended(name: str, reason: str) -> InvalidConnection:
     """Return the error for a grant that has ended."""
-    return InvalidConnection(f"the approval of the connection '{name}' has ended: {reason}", hint=NextStep("connect", name=name))
+    return InvalidConnection(
+        f"the approval of the connection '{name}' has ended: {reason}",
+        hint=NextStep("connect", name=name),
+    )
 
 
 def changed(name: str) -> InvalidConnection:
     """Return the error for a connection that was changed after its approval had begun."""
     return InvalidConnection(
-        f"the connection '{name}' has changed since its approval began, so the approval is for other values", hint="Connect it again."
+        f"the connection '{name}' has changed since its approval began, so the approval is for "
+        "other values",
+        hint="Connect it again.",
     )
 
 
@@ -356,14 +482,20 @@ def forget(transaction: Transaction, workspace: str, identifier: str) -> None:
 
 
 def _connection(transaction: Transaction, place: Mapping[str, Any]) -> ConnectionRow | None:
-    """Return a connection, None if it does not exist, with the values of the OAuth client that it refers to, since the approval is for that
-    client.
+    """Return a connection, None if it does not exist, with the values of the OAuth client that it
+    refers to, since the approval is for that client.
     """
     row = transaction.find(_CONNECTION, place)
     found = ConnectionRow.from_row(row) if row is not None else None
     if found is None or not isinstance(found.public.get(OAUTH_CLIENT), str):
         return found
-    return replace(found, public={**found.public, OAUTH_CLIENT: identity_of(transaction, place["workspace"], found.public[OAUTH_CLIENT])})
+    return replace(
+        found,
+        public={
+            **found.public,
+            OAUTH_CLIENT: identity_of(transaction, place["workspace"], found.public[OAUTH_CLIENT]),
+        },
+    )
 
 
 def _sealed_place(identifier: str, grant: str, connection: ConnectionRow) -> tuple[str, ...]:
@@ -371,5 +503,9 @@ def _sealed_place(identifier: str, grant: str, connection: ConnectionRow) -> tup
 
 
 def _digest(connection: ConnectionRow) -> str:
-    text = json.dumps([connection.type, connection.origin, connection.public], sort_keys=True, separators=(",", ":"))
+    text = json.dumps(
+        [connection.type, connection.origin, connection.public],
+        sort_keys=True,
+        separators=(",", ":"),
+    )
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,6 @@
-"""Accepted manifests of live MCP servers: a workspace's own, and the servers that ``default`` shares."""
+"""Accepted manifests of live MCP servers: a workspace's own, and the servers that ``default``
+shares.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,18 @@ if TYPE_CHECKING:
 
 SERVER = "default"
 """Workspace whose shared servers all workspaces can use."""
-COLUMNS = "workspace, name, version, url, trust, origin, is_shared, tools, sealed, created_at, accepted_at"
+COLUMNS = (
+    "workspace, name, version, url, trust, origin, is_shared, tools, sealed, created_at, "
+    "accepted_at"
+)
 _KEPT = 64
 """Maximum number of manifests that a runtime caches, older versions included."""
 _VISIBLE = f"(workspace = :workspace OR (workspace = '{SERVER}' AND is_shared = 1))"
 _NEAREST = "ORDER BY CASE WHEN workspace = :workspace THEN 0 ELSE 1 END"
-_KEYS = f"SELECT workspace, name, version, origin, created_at FROM mcp_servers WHERE {_VISIBLE} {_NEAREST} DESC, name"
+_KEYS = (
+    f"SELECT workspace, name, version, origin, created_at FROM mcp_servers WHERE {_VISIBLE} "
+    f"{_NEAREST} DESC, name"
+)
 _FIND = f"SELECT {COLUMNS} FROM mcp_servers WHERE name = :name AND {_VISIBLE} {_NEAREST} LIMIT 1"
 _ONE = f"SELECT {COLUMNS} FROM mcp_servers WHERE workspace = :workspace AND name = :name"
 _ANYWHERE = "SELECT workspace FROM mcp_servers WHERE name = :name ORDER BY workspace LIMIT 1"
@@ -51,7 +59,10 @@ UPDATE mcp_servers SET version = version + 1, tools = :tools, sealed = :sealed, 
 WHERE workspace = :workspace AND name = :name AND version = :version
 """
 _REMOVE = "DELETE FROM mcp_servers WHERE workspace = :workspace AND name = :name"
-_USERS = "SELECT workspace, name FROM connections WHERE type LIKE :type ESCAPE '!' {where} ORDER BY workspace, name LIMIT 1000"
+_USERS = (
+    "SELECT workspace, name FROM connections WHERE type LIKE :type ESCAPE '!' {where} ORDER "
+    "BY workspace, name LIMIT 1000"
+)
 _CHANGED = "Remove it and add it again. Then find out who else writes to the database."
 
 Json = Mapping[str, Any]
@@ -59,7 +70,9 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StoredServer:
-    """Row of a live server: its workspace, and its accepted manifest. ``origin`` is the origin of the person who added the server."""
+    """Row of a live server: its workspace, and its accepted manifest. ``origin`` is the origin of
+    the person who added the server.
+    """
 
     workspace: str
     name: str
@@ -81,7 +94,8 @@ def kind() -> LiveKind:
     found: LiveKind | None = chosen(BINDINGS, f"mcp.{LIVE}")
     if found is None:
         raise InvalidInvocation(
-            "MCP servers need the package jackfield-mcp, which is not installed", hint="Install it: pip install jackfield-mcp."
+            "MCP servers need the package jackfield-mcp, which is not installed",
+            hint="Install it: pip install jackfield-mcp.",
         )
     return found
 
@@ -91,7 +105,9 @@ class ManifestTable(SealedTable):
 
     prefix = LIVE_PREFIX
 
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock
+    ) -> None:
         super().__init__(database, vault, workspace, clock)
         self._seen: EpochCache[str, Mapping[str, Row]] = EpochCache(database.epoch, 1)
         self._manifests: BoundedCache[tuple[object, ...], Manifest] = BoundedCache(_KEPT)
@@ -107,7 +123,8 @@ class ManifestTable(SealedTable):
         return sorted(LIVE_PREFIX + name for name in self._rows())
 
     def find(self, key: str) -> Manifest | None:
-        """Return the manifest of a connector; None if the workspace sees no connector with this key.
+        """Return the manifest of a connector; None if the workspace sees no connector with this
+        key.
 
         :raises UnknownConnector: if its row was changed in the database.
         """
@@ -132,9 +149,14 @@ class ManifestTable(SealedTable):
         :raises UnknownConnector: if there is no such connector.
         """
         present = self.find(key) if version is None else None
-        known = self._versions.get((key, version if version is not None else "" if present is None else present.version))
+        known = self._versions.get(
+            (key, version if version is not None else "" if present is None else present.version)
+        )
         if known is None:
-            raise UnknownConnector(f"no connector '{key[:80]}' of this version is installed any more", hint=NextStep("connectors"))
+            raise UnknownConnector(
+                f"no connector '{key[:80]}' of this version is installed any more",
+                hint=NextStep("connectors"),
+            )
         manifest, origin = known
         about = key, manifest.version
         found = self._connectors.get(about)
@@ -149,7 +171,9 @@ class ManifestTable(SealedTable):
         return version is not None and self._connectors.get((key, version)) is not None
 
     def visible_row(self, name: str) -> Row | None:
-        """Return the row of the workspace's own server, else of a shared one; None without such a server."""
+        """Return the row of the workspace's own server, else of a shared one; None without such a
+        server.
+        """
         return self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
 
     def row(self, name: str) -> Row | None:
@@ -157,12 +181,18 @@ class ManifestTable(SealedTable):
         return self._database.look_up(_ONE, {"workspace": self._workspace, "name": name})
 
     def page(self, after: str, limit: int) -> Sequence[Row]:
-        """Return rows by name: the workspace's own servers, and the shared servers of other names."""
+        """Return rows by name: the workspace's own servers, and the shared servers of other
+        names.
+        """
         with self._database.read(flush=False) as transaction:
-            return transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
+            return transaction.execute(
+                _LIST, {"workspace": self._workspace, "after": after, "limit": limit}
+            )
 
     def taken(self, transaction: Transaction, name: str) -> str | None:
-        """Return the workspace that has a server of this name which a new server would hide; None without such a workspace."""
+        """Return the workspace that has a server of this name which a new server would hide; None
+        without such a workspace.
+        """
         found = transaction.find(_FIND, {"workspace": self._workspace, "name": name})
         return None if found is None else str(found.workspace)
 
@@ -171,13 +201,30 @@ class ManifestTable(SealedTable):
         found = transaction.find(_ANYWHERE, {"name": name})
         return None if found is None else str(found.workspace)
 
-    def add(self, transaction: Transaction, name: str, url: str, trust: str, origin: Origin, manifest: Json, *, is_shared: bool) -> bool:
+    def add(
+        self,
+        transaction: Transaction,
+        name: str,
+        url: str,
+        trust: str,
+        origin: Origin,
+        manifest: Json,
+        *,
+        is_shared: bool,
+    ) -> bool:
         """Store a new server; return False if the name is taken."""
         about = url, trust, origin, is_shared
         values = {
-            "workspace": self._workspace, "name": name, "url": url, "trust": trust, "origin": origin, "is_shared": int(is_shared),
-            "tools": len(manifest["actions"]), "sealed": self._sealed(name, 1, about, manifest), "now": self._clock.time(),
-        }  # fmt: skip
+            "workspace": self._workspace,
+            "name": name,
+            "url": url,
+            "trust": trust,
+            "origin": origin,
+            "is_shared": int(is_shared),
+            "tools": len(manifest["actions"]),
+            "sealed": self._sealed(name, 1, about, manifest),
+            "now": self._clock.time(),
+        }
         try:
             with transaction.savepoint():
                 transaction.change(_INSERT, values)
@@ -186,23 +233,36 @@ class ManifestTable(SealedTable):
         return True
 
     def replace(self, transaction: Transaction, row: StoredServer, manifest: Json) -> bool:
-        """Store another manifest of a server; return False if ``row`` is not the present version."""
+        """Store another manifest of a server; return False if ``row`` is not the present
+        version.
+        """
         about = row.url, row.trust, row.origin, row.is_shared
         values = {
-            "workspace": self._workspace, "name": row.name, "version": row.version, "tools": len(manifest["actions"]),
-            "sealed": self._sealed(row.name, row.version + 1, about, manifest), "now": self._clock.time(),
-        }  # fmt: skip
+            "workspace": self._workspace,
+            "name": row.name,
+            "version": row.version,
+            "tools": len(manifest["actions"]),
+            "sealed": self._sealed(row.name, row.version + 1, about, manifest),
+            "now": self._clock.time(),
+        }
         return transaction.change(_UPDATE, values) == 1
 
     def remove(self, transaction: Transaction, name: str) -> bool:
         """Delete a server; return False if it does not exist."""
         return transaction.change(_REMOVE, {"workspace": self._workspace, "name": name}) == 1
 
-    def users(self, transaction: Transaction, name: str, *, everywhere: bool) -> list[tuple[str, str]]:
-        """Return workspace and name of up to 1,000 connections of a server's types, of this workspace or of all."""
+    def users(
+        self, transaction: Transaction, name: str, *, everywhere: bool
+    ) -> list[tuple[str, str]]:
+        """Return workspace and name of up to 1,000 connections of a server's types, of this
+        workspace or of all.
+        """
         where = "" if everywhere else "AND workspace = :workspace"
         values = {"workspace": self._workspace, "type": f"{LIVE_PREFIX}{name}/%"}
-        return [(row.workspace, row.name) for row in transaction.execute(_USERS.format(where=where), values)]
+        return [
+            (row.workspace, row.name)
+            for row in transaction.execute(_USERS.format(where=where), values)
+        ]
 
     def prepare(self) -> None:
         """Get the keys before a transaction needs them."""
@@ -215,13 +275,23 @@ class ManifestTable(SealedTable):
         with self._database.read(flush=False) as transaction:
             return {row.name: row for row in transaction.execute(_KEYS, values)}
 
-    def _sealed(self, name: str, version: int, about: tuple[str, str, str, bool], manifest: Json) -> bytes:
-        content = zlib.compress(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    def _sealed(
+        self, name: str, version: int, about: tuple[str, str, str, bool], manifest: Json
+    ) -> bytes:
+        content = zlib.compress(
+            json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode(
+                "utf-8", "surrogatepass"
+            )
+        )
         return self._vault().seal(self._workspace, server_place(name, version, *about), content)
 
 
-def server_place(name: str, version: int, url: str, trust: str, origin: str, is_shared: object) -> tuple[str, ...]:
-    """Return the place that a manifest is sealed for: the facts that decide who calls which server."""
+def server_place(
+    name: str, version: int, url: str, trust: str, origin: str, is_shared: object
+) -> tuple[str, ...]:
+    """Return the place that a manifest is sealed for: the facts that decide who calls which
+    server.
+    """
     return ("mcp-server", name, str(version), url, trust, origin, str(bool(is_shared)))
 
 
@@ -234,7 +304,16 @@ def opened_server(vault: Vault, row: Row) -> StoredServer:
     content = zlib.decompress(vault.open(row.workspace, place, row.sealed))
     manifest: dict[str, Any] = json.loads(content.decode("utf-8", "surrogatepass"))
     return StoredServer(
-        row.workspace, row.name, row.version, row.url, row.trust, row.origin, bool(row.is_shared), manifest, row.created_at, row.accepted_at
+        row.workspace,
+        row.name,
+        row.version,
+        row.url,
+        row.trust,
+        row.origin,
+        bool(row.is_shared),
+        manifest,
+        row.created_at,
+        row.accepted_at,
     )
 
 

@@ -1,6 +1,8 @@
-"""Approvals of removed connections whose providers still have to be notified, sealed: the connection, and the tokens of its grant.
+"""Approvals of removed connections whose providers still have to be notified, sealed: the
+connection, and the tokens of its grant.
 
-The row is written in the transaction that removes the connection, and is deleted when the provider has been notified, or after three days.
+The row is written in the transaction that removes the connection, and is deleted when the provider
+has been notified, or after three days.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ _LATER = "UPDATE revocations SET wake_at = :at WHERE workspace = :workspace AND 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Revocation(SecretHolder):
-    """Grant of a removed connection, stored in ``workspace``. ``origin`` is the workspace of the connection, ``name`` its name
-    for people.
+    """Grant of a removed connection, stored in ``workspace``. ``origin`` is the workspace of the
+    connection, ``name`` its name for people.
     """
 
     workspace: str
@@ -58,19 +60,34 @@ class Revocation(SecretHolder):
 class Revocations(SealedTable):
     """Revocations stored in one workspace."""
 
-    def note(self, transaction: Transaction, origin: str, stored: NamedConnection, grant: Grant, wait: float = _HELD) -> str:
-        """Store a grant until its provider is notified, in the transaction that removes the connection; return its id. This process
-        notifies the provider; another one may, too, after ``wait`` seconds."""
+    def note(
+        self,
+        transaction: Transaction,
+        origin: str,
+        stored: NamedConnection,
+        grant: Grant,
+        wait: float = _HELD,
+    ) -> str:
+        """Store a grant until its provider is notified, in the transaction that removes the
+        connection; return its id. This process notifies the provider; another one may, too, after
+        ``wait`` seconds.
+        """
         identifier = str(uuid.uuid4())
         content = {"origin": origin, "stored": stored.to_json(), "grant": grant.to_json()}
-        sealed = self._vault().seal(self._workspace, revocation_place(identifier), json.dumps(content, separators=(",", ":")).encode())
+        sealed = self._vault().seal(
+            self._workspace,
+            revocation_place(identifier),
+            json.dumps(content, separators=(",", ":")).encode(),
+        )
         values = {"workspace": self._workspace, "id": identifier, "sealed": sealed}
         now = SharedClock.of(self._database, self._clock).now()
         transaction.change(_INSERT, {**values, "now": now, "at": now + wait})
         return identifier
 
     def hand_over(self, target: str) -> list[str]:
-        """Move all remaining revocations to another workspace, which outlasts this one, and make them due; return their ids."""
+        """Move all remaining revocations to another workspace, which outlasts this one, and make
+        them due; return their ids.
+        """
         moved = list[str]()
         with self._database.read() as transaction:
             rows = transaction.execute(_ALL, {"workspace": self._workspace})
@@ -78,7 +95,12 @@ class Revocations(SealedTable):
             with suppress(JackfieldError):  # nobody can read it
                 content = self._vault().open(self._workspace, revocation_place(row.id), row.sealed)
                 sealed = self._vault().seal(target, revocation_place(row.id), content)
-                values = {"workspace": self._workspace, "id": row.id, "target": target, "sealed": sealed}
+                values = {
+                    "workspace": self._workspace,
+                    "id": row.id,
+                    "target": target,
+                    "sealed": sealed,
+                }
                 with self._database.write() as transaction:
                     transaction.change(_MOVE, values)
                 moved.append(row.id)
@@ -93,12 +115,22 @@ class Revocations(SealedTable):
 
         :raises SealBroken: if the row was changed in the database.
         """
-        content: dict[str, Any] = json.loads(self._vault().open(self._workspace, revocation_place(row.id), row.sealed))
+        content: dict[str, Any] = json.loads(
+            self._vault().open(self._workspace, revocation_place(row.id), row.sealed)
+        )
         stored = content["stored"]
         removed = NamedConnection.from_json({**stored, "name": f"{stored['name']} (removed)"})
         origin = content["origin"]
         name = stored["name"] if origin == self._workspace else f"{stored['name']} of {origin}"
-        return Revocation(row.workspace, row.id, row.created_at, origin, name, removed, Grant.from_json(content["grant"]))
+        return Revocation(
+            row.workspace,
+            row.id,
+            row.created_at,
+            origin,
+            name,
+            removed,
+            Grant.from_json(content["grant"]),
+        )
 
     def end(self, identifier: str, in_transaction: Callable[[Transaction], None]) -> None:
         """Delete a row; ``in_transaction`` runs in the same transaction."""
@@ -108,7 +140,11 @@ class Revocations(SealedTable):
 
     def put_off(self, identifier: str) -> None:
         """Postpone a row."""
-        values = {"workspace": self._workspace, "id": identifier, "at": SharedClock.of(self._database, self._clock).now() + _EVERY}
+        values = {
+            "workspace": self._workspace,
+            "id": identifier,
+            "at": SharedClock.of(self._database, self._clock).now() + _EVERY,
+        }
         self._database.record(lambda transaction: transaction.change(_LATER, values))
 
 

@@ -1,4 +1,6 @@
-"""Leases shared by all processes that use one database: concurrent processes share one mint, and a dead holder blocks them only briefly."""
+"""Leases shared by all processes that use one database: concurrent processes share one mint, and a
+dead holder blocks them only briefly.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,10 @@ DELETE FROM leases
 WHERE workspace = :workspace AND lease_key <> :lease AND (held_until IS NULL OR held_until < :now)
     AND (sealed IS NULL OR expires_at < :now)
 """
-_COUNT = "SELECT COUNT(*) AS found FROM leases WHERE workspace = :workspace AND connection_key = :connection"
+_COUNT = (
+    "SELECT COUNT(*) AS found FROM leases WHERE workspace = :workspace AND connection_key = "
+    ":connection"
+)
 _OLDEST = """
 DELETE FROM leases
 WHERE workspace = :workspace AND connection_key = :connection AND lease_key IN (
@@ -68,20 +73,31 @@ WHERE workspace = :workspace AND connection_key = :connection AND lease_key IN (
 )
 """
 _MOST = 500
-"""Maximum number of rows of one connection: enough for an AWS connection whose sessions are narrowed to each service."""
+"""Maximum number of rows of one connection: enough for an AWS connection whose sessions are
+narrowed to each service.
+"""
 
 
 class SharedLeases:
     """Leases of one connection version of one workspace, sealed in the database."""
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, connection: str, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, connection: str, clock: Clock
+    ) -> None:
         self._database = database
         self._vault = vault
         self._key = {"workspace": workspace, "connection": connection}
         self._clock = clock
 
-    def lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
-        """Return the credential under ``key``, which all processes share; when it is due for renewal, exactly one process mints a new one.
+    def lease(
+        self,
+        key: str,
+        mint: Callable[[], Minted],
+        renew_at: Callable[[Minted], float],
+        deadline: Deadline,
+    ) -> Minted:
+        """Return the credential under ``key``, which all processes share; when it is due for
+        renewal, exactly one process mints a new one.
 
         If the database is unavailable, the credential is minted for this process alone.
 
@@ -95,11 +111,23 @@ class SharedLeases:
 
     def drop(self, key: str, used: Minted) -> None:
         """Drop ``used``, which the provider calls expired, but not a lease that replaced it."""
-        values = {**self._key, "lease": key, "expires_at": -1 if used.expires_at is None else used.expires_at}
+        values = {
+            **self._key,
+            "lease": key,
+            "expires_at": -1 if used.expires_at is None else used.expires_at,
+        }
         with contextlib.suppress(_NotShared):
-            _guarded(lambda: self._database.record(lambda transaction: transaction.change(_DROP, values)))
+            _guarded(
+                lambda: self._database.record(lambda transaction: transaction.change(_DROP, values))
+            )
 
-    def _lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
+    def _lease(
+        self,
+        key: str,
+        mint: Callable[[], Minted],
+        renew_at: Callable[[Minted], float],
+        deadline: Deadline,
+    ) -> Minted:
         pause = _FIRST_POLL
         while True:
             row = _guarded(lambda: self._lease_row(key))
@@ -112,24 +140,43 @@ class SharedLeases:
             if row is not None and row.sealed is not None and now < (row.expires_at or now):
                 return self._unseal_lease(key, row)
             if deadline.remaining() <= pause:
-                raise deadline.passed(Sent.NOTHING, Unavailable("another process was still requesting the credential"))
+                raise deadline.passed(
+                    Sent.NOTHING, Unavailable("another process was still requesting the credential")
+                )
             self._clock.sleep(pause)
             pause = min(_LONGEST_POLL, pause * 2)
 
-    def _minted(self, key: str, holder: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float]) -> Minted:
+    def _minted(
+        self, key: str, holder: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float]
+    ) -> Minted:
         mine = {**self._key, "lease": key, "holder": holder}
         with OnFailure(self._release, mine):
             minted = mint()
-        text = json.dumps({"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets})
-        sealed = self._vault.seal(self._key["workspace"], lease_place(self._key["connection"], key), text.encode())
-        values = {**mine, "sealed": sealed, "expires_at": minted.expires_at, "renew_at": min(renew_at(minted), 1e12)}
+        text = json.dumps(
+            {"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets}
+        )
+        sealed = self._vault.seal(
+            self._key["workspace"], lease_place(self._key["connection"], key), text.encode()
+        )
+        values = {
+            **mine,
+            "sealed": sealed,
+            "expires_at": minted.expires_at,
+            "renew_at": min(renew_at(minted), 1e12),
+        }
         with contextlib.suppress(_NotShared):  # the other processes then mint their own
-            _guarded(lambda: self._database.record(lambda transaction: transaction.change(_KEEP, values)))
+            _guarded(
+                lambda: self._database.record(lambda transaction: transaction.change(_KEEP, values))
+            )
         return minted
 
     def _release(self, mine: Mapping[str, Any]) -> None:
         with contextlib.suppress(_NotShared):
-            _guarded(lambda: self._database.record(lambda transaction: transaction.change(_RELEASE, mine)))
+            _guarded(
+                lambda: self._database.record(
+                    lambda transaction: transaction.change(_RELEASE, mine)
+                )
+            )
 
     def _lease_row(self, key: str) -> Row | None:
         with self._database.read(flush=False) as transaction:
@@ -150,8 +197,8 @@ class SharedLeases:
         return holder if self._database.record(unit) else None
 
     def _make_room(self, transaction: Transaction, place: Mapping[str, Any]) -> None:
-        """Delete the expired leases of the workspace and, if the connection has too many, the leases that are due first: processes mint
-        them anew.
+        """Delete the expired leases of the workspace and, if the connection has too many, the
+        leases that are due first: processes mint them anew.
         """
         transaction.change(_EXPIRED, {name: place[name] for name in ("workspace", "lease", "now")})
         excess = transaction.execute(_COUNT, self._key)[0].found - _MOST
@@ -159,7 +206,11 @@ class SharedLeases:
             transaction.change(_OLDEST.format(excess=int(excess)), place)
 
     def _unseal_lease(self, key: str, row: Row) -> Minted:
-        found = json.loads(self._vault.open(self._key["workspace"], lease_place(self._key["connection"], key), row.sealed))
+        found = json.loads(
+            self._vault.open(
+                self._key["workspace"], lease_place(self._key["connection"], key), row.sealed
+            )
+        )
         return Minted(found["value"], found["expiresAt"], tuple(found["secrets"]))
 
 

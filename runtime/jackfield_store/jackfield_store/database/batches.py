@@ -1,9 +1,11 @@
-"""Group commit: units recorded concurrently by many threads share one commit, that is, one disk sync.
+"""Group commit: units recorded concurrently by many threads share one commit, that is, one disk
+sync.
 
-The first thread leads: it begins a transaction, runs the units queued meanwhile, commits once and wakes the other threads. If a unit fails,
-all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely fail.
-Units from event loops wait for a writer thread, which leads in its turn. Adjacent units that change one row each by the same statements run
-as one.
+The first thread leads: it begins a transaction, runs the units queued meanwhile, commits once and
+wakes the other threads. If a unit fails, all run again, each in a savepoint. Savepoints are not
+used from the start because each costs as much as a unit, and units rarely fail. Units from event
+loops wait for a writer thread, which leads in its turn. Adjacent units that change one row each by
+the same statements run as one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,14 @@ from itertools import compress
 from operator import not_
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from jackfield.kernel.clock import limit_waits, monotonic, patience, unlimit_waits, waits_until, within
+from jackfield.kernel.clock import (
+    limit_waits,
+    monotonic,
+    patience,
+    unlimit_waits,
+    waits_until,
+    within,
+)
 from jackfield.kernel.commits import CommitUnknown, late, under_way
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.ends import is_ending
@@ -36,20 +45,26 @@ InTransaction: TypeAlias = Callable[[Transaction, Sequence[Mapping[str, Any]]], 
 _log = logging.getLogger("jackfield.database")
 _TRIES = 3
 _BEHIND = 4
-"""Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
+"""Number of pending batches of deferred units above which callers should wait for a commit, so that
+the queue stays bounded.
+"""
 _MOMENT = 0.05  # seconds that a deferred unit waits to join another commit
 _GRACE = 0.5  # seconds after its deadline for which a unit in a commit under way is awaited
-_CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a thread of this module that waits for one looks around
+# seconds for which closing waits for a lock, and after which a thread of this module that waits for
+# one looks around
+_CLOSING = 5.0
 
 
 class JointUnit:
-    """Unit that runs together with adjacent units that it ``goes_with``; such units return no values. If running together fails, each runs
-    again alone.
+    """Unit that runs together with adjacent units that it ``goes_with``; such units return no
+    values. If running together fails, each runs again alone.
     """
 
     __slots__ = ()
     goes_first = False
-    """True if the unit may run before all others of its commit: it adds a row that no other unit of the commit knows."""
+    """True if the unit may run before all others of its commit: it adds a row that no other unit of
+    the commit knows.
+    """
 
     def __call__(self, transaction: Transaction) -> Any:
         """Run the unit alone."""
@@ -57,13 +72,16 @@ class JointUnit:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Place among the units that go first. PostgreSQL makes a row wait until a conflicting row is committed: two processes that add the
-        same rows in different orders would wait for each other.
+        """Place among the units that go first. PostgreSQL makes a row wait until a conflicting row
+        is committed: two processes that add the same rows in different orders would wait for each
+        other.
         """
         return ()
 
     def goes_with(self, other: object) -> bool:
-        """Return whether another unit can run together with this one: by default, if it is of the same kind."""
+        """Return whether another unit can run together with this one: by default, if it is of the
+        same kind.
+        """
         return type(other) is type(self)
 
     def run_all(self, units: Sequence[Any], transaction: Transaction) -> None:
@@ -77,8 +95,9 @@ class ApartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowUnit(JointUnit):
-    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows changed together.
-    ``before`` gets the rows before ``otherwise`` runs; most units do not need it.
+    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then
+    ``in_transaction`` once for all rows changed together. ``before`` gets the rows before
+    ``otherwise`` runs; most units do not need it.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
     """
@@ -91,7 +110,9 @@ class RowUnit(JointUnit):
 
     def __call__(self, transaction: Transaction) -> int:
         """Run the unit alone."""
-        changed = transaction.change(self.statement, self.values) or self._changed_otherwise([self.values], transaction)
+        changed = transaction.change(self.statement, self.values) or self._changed_otherwise(
+            [self.values], transaction
+        )
         if self.in_transaction is not None:
             self.in_transaction(transaction, [self.values])
         return changed
@@ -111,7 +132,9 @@ class RowUnit(JointUnit):
         if self.in_transaction is not None:
             self.in_transaction(transaction, rows)
 
-    def _changed_otherwise(self, rows: Sequence[Mapping[str, Any]], transaction: Transaction) -> int:
+    def _changed_otherwise(
+        self, rows: Sequence[Mapping[str, Any]], transaction: Transaction
+    ) -> int:
         if self.before is not None:
             self.before(transaction, rows)
         return transaction.change_many(self.otherwise, rows)
@@ -122,21 +145,44 @@ class UndoneError(Exception):
 
 
 class SpoiledError(Exception):
-    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost connection on PostgreSQL."""
+    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost
+    connection on PostgreSQL.
+    """
 
 
 class Unit:
     """One queued unit of work.
 
-    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock, ``since`` the number of commits begun before it. ``waits`` marks a ``deferred`` unit that has not yet been included in
-    a commit, and ``ahead`` a unit that leads next, alone. ``quick`` marks a unit whose commit does not wait for the disk, with deferred
-    units only. ``leads`` is set while its thread is the leader.
+    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the
+    deadline (``time.monotonic``) for acquiring a lock, ``since`` the number of commits begun before
+    it. ``waits`` marks a ``deferred`` unit that has not yet been included in a commit, and
+    ``ahead`` a unit that leads next, alone. ``quick`` marks a unit whose commit does not wait for
+    the disk, with deferred units only. ``leads`` is set while its thread is the leader.
     """
 
-    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "quick", "since", "unit", "until", "value", "waits")
+    __slots__ = (
+        "ahead",
+        "completed",
+        "deferred",
+        "done",
+        "error",
+        "gate",
+        "leads",
+        "quick",
+        "since",
+        "unit",
+        "until",
+        "value",
+        "waits",
+    )
 
-    def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
+    def __init__(
+        self,
+        unit: Callable[[Transaction], Any],
+        until: float,
+        since: int = 0,
+        done: Done | None = None,
+    ) -> None:
         self.unit = unit
         self.until = until
         self.since = since
@@ -149,7 +195,8 @@ class Unit:
     def run(self, transaction: Transaction) -> None:
         """Run the unit and store its result or error for its caller.
 
-        :raises UndoneError: if the unit raised an error or swallowed one of the database, so that its work is rolled back.
+        :raises UndoneError: if the unit raised an error or swallowed one of the database, so that
+            its work is rolled back.
         """
         self.value = self.error = None
         found = attempt(self.unit, transaction)
@@ -163,11 +210,13 @@ class Unit:
         """Set the error of an uncommitted batch, unless the unit has an error of its own."""
         self.waits = False
         if self.error is None:
-            self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
+            # several threads raise it, each with its own traceback
+            self.value, self.error = None, copy.copy(fault)
 
 
 def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction: first the units that may go first, then the others in order. Adjacent units that can run together do.
+    """Run units in one transaction: first the units that may go first, then the others in order.
+    Adjacent units that can run together do.
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
@@ -179,7 +228,9 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
                 end += 1
         if end - place == 1 or not isinstance(first, JointUnit):
             batch[place].run(transaction)
-        elif isinstance(attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised):
+        elif isinstance(
+            attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised
+        ):
             raise UndoneError  # each runs again alone, which finds the one at fault
         place = end
 
@@ -187,7 +238,10 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 def _in_order(batch: list[Unit]) -> list[Unit]:
     """Return the units, beginning with the units that go first, in their order."""
     goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
-    return [*sorted(compress(batch, goes_first), key=_order), *compress(batch, map(not_, goes_first))]
+    return [
+        *sorted(compress(batch, goes_first), key=_order),
+        *compress(batch, map(not_, goes_first)),
+    ]
 
 
 def _order(item: Unit) -> tuple[str, ...]:
@@ -216,8 +270,8 @@ def fail(items: list[Unit], fault: Exception) -> None:
 
 
 def complete(batch: list[Unit]) -> None:
-    """Report the outcome to each unit's waiting thread or callback; report again to units that missed the report because of an
-    interrupt.
+    """Report the outcome to each unit's waiting thread or callback; report again to units that
+    missed the report because of an interrupt.
     """
     for item in batch:
         if item.gate is not None:
@@ -227,17 +281,21 @@ def complete(batch: list[Unit]) -> None:
         elif not item.completed:
             item.completed = True
             done, item.done = item.done, None  # which refers to what has the unit
-            if done is not None and isinstance(told := attempt(done, item.value, item.error), Raised):
-                _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones
+            if done is not None and isinstance(
+                told := attempt(done, item.value, item.error), Raised
+            ):
+                # it must not stop the next ones
+                _log.error("the callback of a commit raised an exception", exc_info=told.error)
 
 
 class Batches:
     """Queue of units and election of the leader.
 
-    ``transaction`` begins a writing transaction, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and for
-    the lock for at most ``wait`` seconds, or until its caller's deadline. Then it leaves the queue, and none of its work was done. If the
-    database ``bounds_each`` wait, the wait for a running commit is also bounded: the caller then does not know whether the commit takes
-    effect.
+    ``transaction`` begins a writing transaction, ``quick`` one whose commit does not wait for the
+    disk. A unit waits for its turn and for the lock for at most ``wait`` seconds, or until its
+    caller's deadline. Then it leaves the queue, and none of its work was done. If the database
+    ``bounds_each`` wait, the wait for a running commit is also bounded: the caller then does not
+    know whether the commit takes effect.
     """
 
     def __init__(
@@ -258,29 +316,45 @@ class Batches:
         self._waiting: deque[Unit] = deque()  # threads wait for them at gates
         self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
         self._deferred: deque[Unit] = deque()  # no caller waits: they join the next commit
-        self._taken = False  # True if the leader has taken deferred units, which are not committed yet
+        # True if the leader has taken deferred units, which are not committed yet
+        self._taken = False
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
         self._begun_commits = 0
-        self._ran = self._known = False  # of the commit under way: its units have run; their outcomes are known
+        # of the commit under way: its units have run; their outcomes are known
+        self._ran = self._known = False
         self._closed = False
         self._writer: threading.Thread | None = None
         self._turn = threading.Lock()  # free when it is the writer thread's turn to lead
         self._turn.acquire()
 
-    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False, until: float | None = None) -> T:
-        """Run ``unit`` and return its value once it is committed: with ``ahead``, before the queue and in a transaction of its own; else
-        with others. ``until`` overrides the time until which the caller waits.
+    def record(
+        self,
+        unit: Callable[[Transaction], T],
+        *,
+        ahead: bool = False,
+        quick: bool = False,
+        until: float | None = None,
+    ) -> T:
+        """Run ``unit`` and return its value once it is committed: with ``ahead``, before the queue
+        and in a transaction of its own; else with others. ``until`` overrides the time until which
+        the caller waits.
         """
-        item, batch = Unit(unit, waits_until(self._longest) if until is None else until, self._begun_commits), list[Unit]()
+        item, batch = (
+            Unit(unit, waits_until(self._longest) if until is None else until, self._begun_commits),
+            list[Unit](),
+        )
         item.ahead, item.quick = ahead, quick
         try:
             with self._mutex:
                 if self._closed:
                     self._refuse()
                 if self._led:
-                    gate, join = threading.Lock(), self._waiting.appendleft if ahead else self._waiting.append
+                    gate, join = (
+                        threading.Lock(),
+                        self._waiting.appendleft if ahead else self._waiting.append,
+                    )
                     gate.acquire()
                     item.gate = gate  # right before it joins: an interrupt cannot come in between
                     join(item)
@@ -294,7 +368,8 @@ class Batches:
                     self._commit(batch, item)
                 finally:
                     unlimit_waits(before)
-                item.completed = True  # before another one leads: from here on this thread waits for nothing
+                # before another one leads: from here on this thread waits for nothing
+                item.completed = True
                 self._pass_on(item)
                 if batch != [item]:
                     complete(batch)
@@ -308,7 +383,8 @@ class Batches:
     def submit(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
         """Let the writer thread run ``unit``, and call ``done`` after the commit.
 
-        Return a function that cancels the unit: True if it was still queued, so that nothing of it was or will be done.
+        Return a function that cancels the unit: True if it was still queued, so that nothing of it
+        was or will be done.
         """
         item = Unit(unit, waits_until(self._longest), self._begun_commits, done)
 
@@ -331,17 +407,27 @@ class Batches:
                 self._turn.release()
         return cancel
 
-    def defer(self, unit: Callable[[Transaction], Any], done: Done | None = None, *, wait: float | None = None) -> Unit:
-        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the seconds that the caller waits for a
-        lock.
+    def defer(
+        self,
+        unit: Callable[[Transaction], Any],
+        done: Done | None = None,
+        *,
+        wait: float | None = None,
+    ) -> Unit:
+        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides
+        the seconds that the caller waits for a lock.
         """
-        until = monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest))
+        until = monotonic() + (
+            patience(self._longest) if wait is None else min(wait, self._longest)
+        )
         item = Unit(unit, until, self._begun_commits, done)
         with self._mutex:
             if self._closed:
                 self._refuse()
             if (self._flusher is None or not self._flusher.is_alive()) and not is_ending():
-                flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
+                flusher = threading.Thread(
+                    target=self._flush_when_due, name="jackfield-flusher", daemon=True
+                )
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
             item.deferred = item.waits = True
@@ -351,13 +437,17 @@ class Batches:
         return item
 
     def settle(self, seconds: float) -> None:
-        """Commit deferred units now, without waiting for the disk; if a lock takes longer than ``seconds``, they stay deferred."""
+        """Commit deferred units now, without waiting for the disk; if a lock takes longer than
+        ``seconds``, they stay deferred.
+        """
         if self._deferred or self._taken:
             with suppress(JackfieldError):  # errors go to each unit's own ``done``
                 self.record(_nothing, quick=True, until=monotonic() + min(seconds, self._longest))
 
     def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
-        """Replace a deferred unit by ``unit``; return False if a commit has taken the deferred unit already."""
+        """Replace a deferred unit by ``unit``; return False if a commit has taken the deferred unit
+        already.
+        """
         with self._mutex:
             if waits := item.waits:
                 item.unit, item.done, item.until = unit, done, monotonic() + self._longest
@@ -378,10 +468,14 @@ class Batches:
         if self._closed or not self.defers:
             return
         with self._mutex:
-            until = min(max((item.until for item in self._deferred), default=math.inf), waits_until(self._longest))
+            until = min(
+                max((item.until for item in self._deferred), default=math.inf),
+                waits_until(self._longest),
+            )
         with suppress(JackfieldError):  # errors go to each unit's own ``done``
             for _ in range(1 + len(self._deferred) // (self._limit - 1)):
-                self.record(_nothing, until=until)  # a batch taken by an earlier leader is committed before this turn comes
+                # a batch taken by an earlier leader is committed before this turn comes
+                self.record(_nothing, until=until)
 
     def _flush_when_due(self) -> None:
         while True:
@@ -396,7 +490,9 @@ class Batches:
                 self._due.set()
 
     def close(self) -> None:
-        """Commit queued units, then refuse new and remaining ones. A locked database does not hold up the exit for long."""
+        """Commit queued units, then refuse new and remaining ones. A locked database does not hold
+        up the exit for long.
+        """
         with within(_CLOSING):
             self.flush()
         self._due.set()
@@ -425,40 +521,55 @@ class Batches:
         if not gate.acquire(timeout=max(0.0, item.until - monotonic())):
             if self._leave(item):
                 raise late()
-            if not gate.acquire(timeout=_GRACE if self._bounds_each else -1):  # it is in a commit under way, or leads now
+            # it is in a commit under way, or leads now
+            if not gate.acquire(timeout=_GRACE if self._bounds_each else -1):
                 item.completed = True
                 raise under_way()
 
     def _leave(self, item: Unit) -> bool:
-        """Remove ``item`` from the waiting queue; return False if the item has left the queue already."""
+        """Remove ``item`` from the waiting queue; return False if the item has left the queue
+        already.
+        """
         with self._mutex:
             queued = item in self._waiting and not item.leads
             if queued:
-                item.completed = True  # first, in case this thread is interrupted here: then no thread waits for the unit
+                # first, in case this thread is interrupted here: then no thread waits for the unit
+                item.completed = True
                 self._waiting.remove(item)
         return queued
 
     def _abandon(self, item: Unit, batch: list[Unit]) -> None:
-        """Leave the queue, or pass the lead on, and notify the owners of units that this thread has taken; may run twice."""
+        """Leave the queue, or pass the lead on, and notify the owners of units that this thread has
+        taken; may run twice.
+        """
         if item.gate is not None and not self._leave(item):
             while not (item.completed or item.leads):  # it is in a commit under way
                 item.gate.acquire()
         if item.leads:
             self._interrupted(batch)
             item.completed = True
-            complete(batch)  # first: one of them may still be in its queue, and must not get the lead and an outcome
+            # first: one of them may still be in its queue, and must not get the lead and an outcome
+            complete(batch)
             self._pass_on(item)
         complete(batch)
 
     def _interrupted(self, batch: list[Unit]) -> None:
-        """End the transaction of an interrupted leader, and fail its batch unless the outcome is known."""
+        """End the transaction of an interrupted leader, and fail its batch unless the outcome is
+        known.
+        """
         if self._work is not None:
             self._work.abandon()
         if not (self._ran or self._known):
             self._put_off_again(batch)
         if not self._known:
-            words = "the commit was interrupted and may have taken effect" if self._ran else "it was interrupted; nothing was done"
-            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if self._ran else Unavailable))
+            words = (
+                "the commit was interrupted and may have taken effect"
+                if self._ran
+                else "it was interrupted; nothing was done"
+            )
+            fail(
+                batch, unavailable(Trouble.SLOW, words, CommitUnknown if self._ran else Unavailable)
+            )
 
     def _put_off_again(self, batch: list[Unit]) -> None:
         """Return untouched deferred units to their queue."""
@@ -488,16 +599,21 @@ class Batches:
             batch = []  # while it waits for its turn, it keeps nothing alive
 
     def _writers_patience(self) -> float:
-        """Return the seconds that the writer's next commit may take: each waiting caller gives up at its own deadline."""
+        """Return the seconds that the writer's next commit may take: each waiting caller gives up
+        at its own deadline.
+        """
         if self._bounds_each:
             return math.inf
         with self._mutex:
-            until = min((item.until for item in self._submitted), default=waits_until(self._longest))
+            until = min(
+                (item.until for item in self._submitted), default=waits_until(self._longest)
+            )
         return min(until - monotonic(), _CLOSING)
 
     def _pass_on(self, own: Unit | None) -> None:
-        """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
-        waited longest. ``own`` is the unit of the present leader, which leads until there is another.
+        """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were
+        submitted, or else the thread that has waited longest. ``own`` is the unit of the present
+        leader, which leads until there is another.
         """
         own = own or Unit(_nothing, 0.0)
         with self._mutex:
@@ -511,15 +627,16 @@ class Batches:
                 item = self._waiting[0]
                 if item.gate is not None and not item.completed and not item.leads:
                     own.leads, item.leads = False, True
-                    item.gate.release()  # before it leaves the queue: an interrupt here must not lose it
+                    # before it leaves the queue: an interrupt here must not lose it
+                    item.gate.release()
                     self._waiting.popleft()
                     return
                 self._waiting.popleft()
             self._led = own.leads = False
 
     def _take(self, batch: list[Unit], own: Unit | None) -> None:
-        """Fill ``batch`` with deferred units, then ``own``, if it does anything, and waiting units; without ``own``, with submitted and
-        waiting units.
+        """Fill ``batch`` with deferred units, then ``own``, if it does anything, and waiting units;
+        without ``own``, with submitted and waiting units.
 
         A unit leaves its queue once it is in the batch, so that an interrupt loses none.
         """
@@ -544,14 +661,23 @@ class Batches:
                     queue.popleft()
 
     def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
-        """Fill ``batch`` with ``own`` and the units for which a commit failed to begin: units queued before ``own`` or, after a wait for a
-        lock, units whose deadlines have passed. Other units are tried again: the database may be back.
+        """Fill ``batch`` with ``own`` and the units for which a commit failed to begin: units
+        queued before ``own`` or, after a wait for a lock, units whose deadlines have passed. Other
+        units are tried again: the database may be back.
         """
         now = monotonic()
         with self._mutex:
-            for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():
+            for queue in (
+                (self._deferred, self._submitted, self._waiting)
+                if own is None or not own.ahead
+                else ()
+            ):
                 for item in list(queue):
-                    refused = item.until <= now if isinstance(fault, Contended) else item.since < self._begun_commits
+                    refused = (
+                        item.until <= now
+                        if isinstance(fault, Contended)
+                        else item.since < self._begun_commits
+                    )
                     if refused and not item.completed and not item.leads:
                         item.waits = False
                         batch.append(item)
@@ -567,7 +693,8 @@ class Batches:
             try:
                 self._work = work = begin()
                 with work as transaction:
-                    self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
+                    # after waiting for the lock, so that units queued meanwhile share the commit
+                    self._take(batch, own)
                     if len(batch) == 1:
                         batch[0].run(transaction)
                     else:
@@ -596,12 +723,15 @@ class Batches:
     def _run_alone(self, items: list[Unit]) -> None:
         """Run units again, each in a transaction of its own.
 
-        These are units that lost to another process, and units of a batch that was rolled back because of one of them.
+        These are units that lost to another process, and units of a batch that was rolled back
+        because of one of them.
         """
         for place, item in enumerate(items):
             tries = _TRIES
             fault: Exception | None = None
-            while tries and fault is None and (tries == _TRIES or isinstance(item.error, Contended)):
+            while (
+                tries and fault is None and (tries == _TRIES or isinstance(item.error, Contended))
+            ):
                 tries -= 1
                 fault = self._run_in_own_transaction(item)
             if isinstance(fault, Contended):
@@ -613,7 +743,11 @@ class Batches:
     def _run_in_own_transaction(self, item: Unit) -> Exception | None:
         item.error = None
         found = attempt(self._run_unit, item)
-        return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
+        return (
+            found.error
+            if isinstance(found, Raised) and not isinstance(found.error, UndoneError)
+            else None
+        )
 
     def _run_unit(self, item: Unit) -> None:
         self._work = work = self._transaction()
@@ -643,4 +777,6 @@ class _Tries:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self.are_over = error is None
-        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (error is not None and comes_out(error))
+        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (
+            error is not None and comes_out(error)
+        )

@@ -17,7 +17,9 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Result of ``check``. ``problems`` are sentences, empty for a sound database; ``not_checked`` lists skipped parts."""
+    """Result of ``check``. ``problems`` are sentences, empty for a sound database; ``not_checked``
+    lists skipped parts.
+    """
 
     kind: str
     location: str
@@ -44,7 +46,9 @@ class CheckReport:
     def and_more(self, problems: Iterable[str], not_checked: Iterable[str] = ()) -> CheckReport:
         """Add the findings of another check, up to twenty problems in total."""
         more = tuple(islice(problems, max(0, _SHOWN - len(self.problems))))
-        return replace(self, problems=(*self.problems, *more), not_checked=(*self.not_checked, *not_checked))
+        return replace(
+            self, problems=(*self.problems, *more), not_checked=(*self.not_checked, *not_checked)
+        )
 
 
 def check(database: Database) -> CheckReport:
@@ -61,7 +65,9 @@ def check(database: Database) -> CheckReport:
     if not problems:
         for look in (_migrations, _missing, _inside):
             problems += _problems(look, database)
-    return CheckReport(database.dialect.name, database.location, version, tuple(dict.fromkeys(problems))[:_SHOWN])
+    return CheckReport(
+        database.dialect.name, database.location, version, tuple(dict.fromkeys(problems))[:_SHOWN]
+    )
 
 
 def _problems(look: Callable[[Database], Iterable[str]], database: Database) -> list[str]:
@@ -83,9 +89,16 @@ def _missing(database: Database) -> Iterator[str]:
     pending = set(database.pending())
     known = [migration for migration in known_migrations() if migration.version not in pending]
     with database.read() as transaction:
-        for kind, statement in (("table", database.dialect.tables), ("index", database.dialect.indexes)):
+        for kind, statement in (
+            ("table", database.dialect.tables),
+            ("index", database.dialect.indexes),
+        ):
             present = {row.name for row in transaction.execute(statement)}
-            yield from (f"the {kind} '{name}' is missing" for name in declared(kind.upper(), known) if name not in present)
+            yield from (
+                f"the {kind} '{name}' is missing"
+                for name in declared(kind.upper(), known)
+                if name not in present
+            )
 
 
 def _inside(database: Database) -> list[str]:
@@ -97,13 +110,15 @@ def _sqlite(transaction: Transaction) -> list[str]:
     pages = [row[0] for row in transaction.execute(f"PRAGMA integrity_check({_SHOWN})")]
     orphans = transaction.execute("PRAGMA foreign_key_check")
     return [f"damaged: {text}" for text in pages if text != "ok"] + [
-        f"a row of '{row.table}' refers to a row of '{row.parent}' that does not exist" for row in orphans
+        f"a row of '{row.table}' refers to a row of '{row.parent}' that does not exist"
+        for row in orphans
     ]
 
 
 def _postgres(transaction: Transaction) -> list[str]:
     rows = transaction.execute(
-        "SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN "
+        "pg_namespace n ON n.oid = c.relnamespace "
         "WHERE n.nspname = current_schema() AND NOT i.indisvalid"
     )
     return [f"the index '{row.name}' is not valid" for row in rows]

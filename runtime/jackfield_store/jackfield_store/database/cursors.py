@@ -1,4 +1,6 @@
-"""Cursors of lists that are ordered by a number and then by texts: ``1795441224.3~ID`` marks the end of a page."""
+"""Cursors of lists that are ordered by a number and then by texts: ``1795441224.3~ID`` marks the
+end of a page.
+"""
 
 from __future__ import annotations
 

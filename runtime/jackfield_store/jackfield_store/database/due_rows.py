@@ -1,7 +1,8 @@
 """Due rows, shared by the processes of one database.
 
-Claiming a row postpones its next due time, and increments its claim counter. If the claiming process dies, another one takes the row then;
-a late commit of the first changes nothing, since the counter has moved on.
+Claiming a row postpones its next due time, and increments its claim counter. If the claiming
+process dies, another one takes the row then; a late commit of the first changes nothing, since the
+counter has moved on.
 """
 
 from __future__ import annotations
@@ -40,18 +41,27 @@ def held(count: int) -> None:
 
 
 def next_due(database: Database, statement: str, blocked: BlockedWorkspaces) -> Row | None:
-    """Return the row that is due next, of workspaces that are not blocked, None without such a row; ``{without}`` in the statement stands
-    for the condition that excludes blocked workspaces.
+    """Return the row that is due next, of workspaces that are not blocked, None without such a row;
+    ``{without}`` in the statement stands for the condition that excludes blocked workspaces.
     """
     condition, left_out = without(blocked.left_out())
     return database.look_up(statement.format(without=condition), left_out)
 
 
-def claim(database: Database, due: str, take: str, now: float, lasts: float, limit: int, blocked: BlockedWorkspaces) -> list[Row]:
+def claim(
+    database: Database,
+    due: str,
+    take: str,
+    now: float,
+    lasts: float,
+    limit: int,
+    blocked: BlockedWorkspaces,
+) -> list[Row]:
     """Claim up to ``limit`` rows for ``lasts`` seconds; return them as they were before.
 
-    ``due`` selects rows by ``:now``, ``:limit`` and ``{without}``, with ``workspace``, ``id`` and ``claim`` among their columns. ``take``
-    claims one row until ``:until`` and increments its ``claim``.
+    ``due`` selects rows by ``:now``, ``:limit`` and ``{without}``, with ``workspace``, ``id`` and
+    ``claim`` among their columns. ``take`` claims one row until ``:until`` and increments its
+    ``claim``.
     """
 
     def unit(transaction: Transaction, rows: list[Row]) -> list[Row]:
@@ -61,9 +71,15 @@ def claim(database: Database, due: str, take: str, now: float, lasts: float, lim
 
 
 def claim_served(
-    database: Database, due: str, values: Mapping[str, Any], blocked: BlockedWorkspaces, unit: Callable[[Transaction, list[Row]], list[T]]
+    database: Database,
+    due: str,
+    values: Mapping[str, Any],
+    blocked: BlockedWorkspaces,
+    unit: Callable[[Transaction, list[Row]], list[T]],
 ) -> list[T]:
-    """Select due rows of workspaces that can be served, and return the results of ``unit`` for them in the same transaction."""
+    """Select due rows of workspaces that can be served, and return the results of ``unit`` for them
+    in the same transaction.
+    """
     served: set[str] = set()
     for _ in range(_ROUNDS):
         condition, left_out = without(blocked.left_out())
@@ -82,15 +98,19 @@ def claim_served(
         rows = transaction.execute(statement, {**values, **left_out})
         return unit(transaction, [row for row in rows if row.workspace in names])
 
-    return blocked.together(served, "the claim of what is due", lambda names: database.record(partial(claimed, names)))
+    return blocked.together(
+        served, "the claim of what is due", lambda names: database.record(partial(claimed, names))
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class DueTable:
-    """Table ``name`` whose rows become due at the time in the column ``at``, by the database's clock; NULL for rows that wait for nothing.
+    """Table ``name`` whose rows become due at the time in the column ``at``, by the database's
+    clock; NULL for rows that wait for nothing.
 
-    Each row has ``workspace``, ``id`` and ``claim``, which counts its claims and changes. A claim reads ``columns`` and holds for ``lasts``
-    seconds; ``also`` are further columns that it sets. ``where`` is a further condition for its rows.
+    Each row has ``workspace``, ``id`` and ``claim``, which counts its claims and changes. A claim
+    reads ``columns`` and holds for ``lasts`` seconds; ``also`` are further columns that it sets.
+    ``where`` is a further condition for its rows.
     """
 
     name: str
@@ -103,19 +123,27 @@ class DueTable:
     @property
     def next(self) -> str:
         """Statement that finds when the next row is due."""
-        return f"SELECT {self.at} AS due_at FROM {self.name} WHERE {self.at} IS NOT NULL{self.where}{{without}} ORDER BY {self.at} LIMIT 1"
+        return (
+            f"SELECT {self.at} AS due_at FROM {self.name} WHERE {self.at} IS NOT "
+            f"NULL{self.where}{{without}} ORDER BY {self.at} LIMIT 1"
+        )
 
     @property
     def due(self) -> str:
         """Statement that finds rows that are due, the longest overdue first."""
         ready = f"{self.at} IS NOT NULL{self.where} AND {self.at} <= :now"
-        return f"SELECT {self.columns} FROM {self.name} WHERE {ready}{{without}} ORDER BY {self.at} LIMIT :limit"
+        return (
+            f"SELECT {self.columns} FROM {self.name} WHERE {ready}{{without}} ORDER BY "
+            f"{self.at} LIMIT :limit"
+        )
 
     @property
     def take(self) -> str:
         """Statement that claims a due row, unless another process has claimed it."""
         ours = f"workspace = :workspace AND id = :id AND claim = :claim AND {self.at} <= :now"
-        return f"UPDATE {self.name} SET claim = claim + 1, {self.at} = :until{self.also} WHERE {ours}"
+        return (
+            f"UPDATE {self.name} SET claim = claim + 1, {self.at} = :until{self.also} WHERE {ours}"
+        )
 
 
 class DueRows:
@@ -123,13 +151,17 @@ class DueRows:
 
     table: DueTable
 
-    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None
+    ) -> None:
         self._database = database
         self.time = SharedClock.of(database, clock)
         self._blocked = blocked or BlockedWorkspaces(database, clock)
 
     def lead(self) -> float | None:
-        """Return the seconds until the next row is due, negative if it is overdue; None if there is no row."""
+        """Return the seconds until the next row is due, negative if it is overdue; None if there is
+        no row.
+        """
         row = next_due(self._database, self.table.next, self._blocked)
         return None if row is None else row.due_at - self.time.now()
 
@@ -139,22 +171,45 @@ class DueRows:
         return None if lead is None else max(0.0, lead)
 
     def claimed_rows(self, limit: int) -> list[Row]:
-        """Claim up to ``limit`` rows that are due, the longest overdue first; return them as they were before."""
+        """Claim up to ``limit`` rows that are due, the longest overdue first; return them as they
+        were before.
+        """
         table = self.table
-        return claim(self._database, table.due, table.take, self.time.now(), table.lasts, limit, self._blocked)
+        return claim(
+            self._database,
+            table.due,
+            table.take,
+            self.time.now(),
+            table.lasts,
+            limit,
+            self._blocked,
+        )
 
 
 def readable(rows: Iterable[Row], read: Callable[[Row], T], noun: str) -> list[T]:
-    """Read claimed rows. An unreadable row, such as one of a newer version, does not hold up the others: its claim expires."""
+    """Read claimed rows. An unreadable row, such as one of a newer version, does not hold up the
+    others: its claim expires.
+    """
     found: list[T] = []
     for row in rows:
         one = attempt(read, row)
         if isinstance(one, Raised):
-            _LOG.error("a %s of the workspace '%s' cannot be read: its row was changed, or is of a newer version", noun, row.workspace)
+            _LOG.error(
+                "a %s of the workspace '%s' cannot be read: its row was changed, or is of a "
+                "newer version",
+                noun,
+                row.workspace,
+            )
         else:
             found.append(one)
     return found
 
 
 def _place(row: Row, now: float, lasts: float) -> dict[str, object]:
-    return {"workspace": row.workspace, "id": row.id, "claim": row.claim, "now": now, "until": now + lasts}
+    return {
+        "workspace": row.workspace,
+        "id": row.id,
+        "claim": row.claim,
+        "now": now,
+        "until": now + lasts,
+    }

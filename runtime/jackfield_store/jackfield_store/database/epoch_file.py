@@ -1,8 +1,10 @@
-"""Readings of the epoch of a SQLite database: a file of eight bytes next to it, which every process maps.
+"""Readings of the epoch of a SQLite database: a file of eight bytes next to it, which every process
+maps.
 
-A writer stores the new number in the file while it holds the write lock, *before* its commit. A reader trusts a number once it is
-committed, so nothing cached under the new number is older than the change. A writer killed before the commit leaves an uncommitted number,
-which no process trusts; one killed after it leaves a number that all processes see.
+A writer stores the new number in the file while it holds the write lock, *before* its commit. A
+reader trusts a number once it is committed, so nothing cached under the new number is older than
+the change. A writer killed before the commit leaves an uncommitted number, which no process trusts;
+one killed after it leaves a number that all processes see.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from jackfield_store.database.epoch import unlike
 SUFFIX = "-epoch"
 """Suffix of the file's name, after the database's name."""
 _LOOK_EVERY = 0.1
-"""Seconds after which a process compares the number with the committed one, and the open file with the file at its path. Another program
-may have changed the database, or moved the file.
+"""Seconds after which a process compares the number with the committed one, and the open file with
+the file at its path. Another program may have changed the database, or moved the file.
 """
 _SETTLE_AFTER = 1.0
 """Seconds for which an uncommitted number may belong to a running commit."""
@@ -33,11 +35,15 @@ _NOTHING = nullcontext()
 
 
 class EpochFile(ProcessLocal):
-    """Readings of the SQLite database at ``path``. ``committed`` returns the committed number; ``settle`` makes a later commit raise it."""
+    """Readings of the SQLite database at ``path``. ``committed`` returns the committed number;
+    ``settle`` makes a later commit raise it.
+    """
 
     answers_locally = True
 
-    def __init__(self, path: str, committed: Callable[[], int | None], settle: Callable[[], object]) -> None:
+    def __init__(
+        self, path: str, committed: Callable[[], int | None], settle: Callable[[], object]
+    ) -> None:
         self._database = path
         self._path = _beside(path)
         self._committed, self._settle = committed, settle
@@ -57,7 +63,9 @@ class EpochFile(ProcessLocal):
         """Return the present reading, which takes microseconds."""
         return self.read()
 
-    def held(self, _reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
+    def held(
+        self, _reading: int | None = None, /, *, later: bool = False
+    ) -> AbstractContextManager[object]:
         """Do nothing: another reading costs less than passing one on."""
         del later
         return _NOTHING
@@ -75,13 +83,16 @@ class EpochFile(ProcessLocal):
             self._leave()
 
     def _look(self) -> int:
-        with suppress(JackfieldError, OSError, ValueError), self._lock:  # whoever needs the database says what is wrong with it
+        # whoever needs the database says what is wrong with it
+        with suppress(JackfieldError, OSError, ValueError), self._lock:
             view, number, until, reading = self._known
             if monotonic() < until and view[0] == number:  # another thread has just looked
                 return reading
             due = monotonic() + _LOOK_EVERY
             self._enter()
-            number = self._view[0]  # before the committed one: a state that is read after that belongs to this number, or a later one
+            # before the committed one: a state that is read after that belongs to this number, or a
+            # later one
+            number = self._view[0]
             if self._committed() == number:
                 self._unsettled_since = None
                 reading = self._generation + number
@@ -103,17 +114,21 @@ class EpochFile(ProcessLocal):
         self._leave()
         with open(self._path, "rb", buffering=0) as file:
             about = os.fstat(file.fileno())
-            self._view = memoryview(mmap.mmap(file.fileno(), _BYTES, access=mmap.ACCESS_READ)).cast("Q")
+            self._view = memoryview(mmap.mmap(file.fileno(), _BYTES, access=mmap.ACCESS_READ)).cast(
+                "Q"
+            )
         self._file = about.st_dev, about.st_ino
-        self._generation += _GENERATION  # an equal number of another file does not mean that nothing has changed
+        # an equal number of another file does not mean that nothing has changed
+        self._generation += _GENERATION
 
     def _leave(self) -> None:
-        self._view, self._file = memoryview(b""), None  # the map lives until no other thread reads it
+        # the map lives until no other thread reads it
+        self._view, self._file = memoryview(b""), None
         self._known = self._view, 0, 0.0, 0
 
     def _settle_in_time(self) -> None:
-        """Ask for a commit that raises the number if file and database differ for long: a writer was killed, or changed the database
-        without this file.
+        """Ask for a commit that raises the number if file and database differ for long: a writer
+        was killed, or changed the database without this file.
         """
         now = monotonic()
         since = self._unsettled_since
@@ -124,13 +139,15 @@ class EpochFile(ProcessLocal):
 
 
 def announce(database: str, number: int) -> None:
-    """Store the number of a change that is about to be committed. Call it under the database's write lock.
+    """Store the number of a change that is about to be committed. Call it under the database's
+    write lock.
 
     :raises OSError: if it cannot be stored; the change must not be committed then.
     """
     path = _beside(database)
     if not _create(path, database, number):
-        with open(path, "r+b", buffering=0) as file:  # not through a map: on a full disk, a store in it would end the process
+        # not through a map: on a full disk, a store in it would end the process
+        with open(path, "r+b", buffering=0) as file:
             file.write(_packed(number))
 
 
@@ -141,7 +158,9 @@ def _create(path: str, database: str, number: int) -> bool:
     part = f"{path}.{os.urandom(8).hex()}"
     about = os.stat(database)
     try:
-        with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
+        with open(
+            os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb", buffering=0
+        ) as file:
             file.write(_packed(number))
         os.chmod(part, about.st_mode & 0o666)  # whoever may use the database
         if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -156,7 +175,8 @@ def _create(path: str, database: str, number: int) -> bool:
 
 
 def _beside(database: str) -> str:
-    return os.path.realpath(database) + SUFFIX  # as SQLite does for its own files: a link to a database is the same database
+    # as SQLite does for its own files: a link to a database is the same database
+    return os.path.realpath(database) + SUFFIX
 
 
 def _packed(number: int) -> bytes:

@@ -1,4 +1,6 @@
-"""Single flight: of several simultaneous requests for the same data, one runs, and the others wait for its result."""
+"""Single flight: of several simultaneous requests for the same data, one runs, and the others wait
+for its result.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,18 @@ class Flights(ProcessLocal, Generic[T]):
         self._lock = threading.Lock()
 
     def run(
-        self, key: Hashable, request: Callable[[], T], meanwhile: T | None = None, late: Callable[[], JackfieldError] | None = None
+        self,
+        key: Hashable,
+        request: Callable[[], T],
+        meanwhile: T | None = None,
+        late: Callable[[], JackfieldError] | None = None,
     ) -> T:
-        """Return the value of ``request``, or of a request that another thread has started under the same key.
+        """Return the value of ``request``, or of a request that another thread has started under
+        the same key.
 
-        A caller with a value for ``meanwhile`` does not wait for another thread, and gets that value. With ``late``, no caller waits for a
-        request that began more than a second ago: an unresponsive request holds a single thread.
+        A caller with a value for ``meanwhile`` does not wait for another thread, and gets that
+        value. With ``late``, no caller waits for a request that began more than a second ago: an
+        unresponsive request holds a single thread.
 
         :raises JackfieldError: the error of ``late``, in place of waiting longer.
         """
@@ -50,7 +58,12 @@ class Flights(ProcessLocal, Generic[T]):
             self._lead(flight, key, request)
         elif meanwhile is not None:
             return meanwhile
-        elif not flight.done.wait(None if late is None else max(0.0, flight.begun + _PATIENCE - monotonic())) and late is not None:
+        elif (
+            not flight.done.wait(
+                None if late is None else max(0.0, flight.begun + _PATIENCE - monotonic())
+            )
+            and late is not None
+        ):
             raise late()
         if not flight.outcomes:
             return self.run(key, request, meanwhile, late)

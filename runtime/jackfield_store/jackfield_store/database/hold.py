@@ -1,7 +1,9 @@
-"""The hold of a queue: while it is set, no waiting work in the database starts by itself. Direct calls are not affected.
+"""The hold of a queue: while it is set, no waiting work in the database starts by itself. Direct
+calls are not affected.
 
-The hold is a row, so that it is in a backup's copy before any process runs. Every process sees it in the statements that claim:
-invocations, slots of schedules, polls of jobs and subscriptions, revocations and deliveries.
+The hold is a row, so that it is in a backup's copy before any process runs. Every process sees it
+in the statements that claim: invocations, slots of schedules, polls of jobs and subscriptions,
+revocations and deliveries.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from jackfield_store.database.transaction import Transaction
 
 _FIND = f"SELECT holder, held_until AS since FROM dispatchers WHERE name = '{HOLD}'"
-_SET = f"INSERT INTO dispatchers (name, holder, held_until) VALUES ('{HOLD}', :about, :since) ON CONFLICT (name) DO NOTHING"
+_SET = (
+    f"INSERT INTO dispatchers (name, holder, held_until) VALUES ('{HOLD}', :about, :since) "
+    "ON CONFLICT (name) DO NOTHING"
+)
 _END = f"DELETE FROM dispatchers WHERE name = '{HOLD}'"
 
 
@@ -34,7 +39,10 @@ class Hold:
     def warning(self) -> str:
         """Warning about the hold, for operators."""
         why = f" ({self.reason})" if self.reason else ""
-        return f"the queue is held since {iso(self.since)} by {self.by}{why}: nothing that waits begins until 'jackfield queue release'"
+        return (
+            f"the queue is held since {iso(self.since)} by {self.by}{why}: nothing that "
+            "waits begins until 'jackfield queue release'"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the hold as a JSON object."""
@@ -53,7 +61,11 @@ def find_hold(database: Database) -> Hold | None:
 
 def set_hold(transaction: Transaction, hold: Hold) -> bool:
     """Hold the queue; return False if it was held already."""
-    return bool(transaction.change(_SET, {"about": json.dumps({"by": hold.by, "reason": hold.reason}), "since": hold.since}))
+    return bool(
+        transaction.change(
+            _SET, {"about": json.dumps({"by": hold.by, "reason": hold.reason}), "since": hold.since}
+        )
+    )
 
 
 def end_hold(transaction: Transaction) -> bool:
@@ -72,5 +84,6 @@ def script(hold: Hold) -> str:
     """Return the statement that holds the queue, for a program of PostgreSQL."""
     about = json.dumps({"by": hold.by, "reason": hold.reason}).replace("'", "''")
     return (
-        f"INSERT INTO dispatchers (name, holder, held_until) VALUES ('{HOLD}', '{about}', {hold.since!r}) ON CONFLICT (name) DO NOTHING;\n"
+        f"INSERT INTO dispatchers (name, holder, held_until) VALUES ('{HOLD}', '{about}', "
+        f"{hold.since!r}) ON CONFLICT (name) DO NOTHING;\n"
     )

@@ -1,4 +1,6 @@
-"""Addresses of a database's hosts, resolved within a time limit: libpq would wait for the system's resolver without a limit."""
+"""Addresses of a database's hosts, resolved within a time limit: libpq would wait for the system's
+resolver without a limit.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +17,57 @@ _FAMILIAR = 1.0
 
 @dataclass(slots=True)
 class HostNames:
-    """Addresses of a database's host names. If the resolver is silent, the last known addresses are used."""
+    """Addresses of a database's host names. If the resolver is silent, the last known addresses are
+    used.
+    """
 
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _asked: dict[str, Asking] = field(default_factory=dict)
-    """Last resolution of each name, which may run longer than its callers wait for a slow resolver."""
+    """Last resolution of each name, which may run longer than its callers wait for a slow
+    resolver.
+    """
 
     def addressed(self, options: Mapping[str, str], seconds: float) -> dict[str, str]:
-        """Return libpq's options with the addresses of all hosts, each with its name. Hosts without an address are left out.
+        """Return libpq's options with the addresses of all hosts, each with its name. Hosts without
+        an address are left out.
 
-        :raises OSError: if no host has an address, or none was found within ``seconds`` (``TimeoutError``).
+        :raises OSError: if no host has an address, or none was found within ``seconds``
+            (``TimeoutError``).
         """
         hosts, ports = options.get("host", "").split(","), options.get("port", "").split(",")
-        if options.get("hostaddr") or not any(map(_is_name, hosts)) or len(ports) not in {1, len(hosts)}:
+        if (
+            options.get("hostaddr")
+            or not any(map(_is_name, hosts))
+            or len(ports) not in {1, len(hosts)}
+        ):
             return dict(options)
-        places, fault, until = list[tuple[str, str, str]](), OSError("it has no host"), monotonic() + seconds
+        places, fault, until = (
+            list[tuple[str, str, str]](),
+            OSError("it has no host"),
+            monotonic() + seconds,
+        )
         asked = {host: LOOK_UPS.ask(host) for host in hosts if _is_name(host)}
         for host, port in zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True):
             try:
-                found = self._addresses(host, asked[host], until) if host in asked else (host if literal(host) is not None else "",)
+                found = (
+                    self._addresses(host, asked[host], until)
+                    if host in asked
+                    else (host if literal(host) is not None else "",)
+                )
             except OSError as error:
                 fault = error
             else:
                 places += [(host, address, port) for address in found]
         if not places:
             raise fault
-        named = dict(zip(("host", "hostaddr", "port"), map(",".join, zip(*places, strict=True)), strict=True))
-        return {**options, **named} if "port" in options else {**options, "host": named["host"], "hostaddr": named["hostaddr"]}
+        named = dict(
+            zip(("host", "hostaddr", "port"), map(",".join, zip(*places, strict=True)), strict=True)
+        )
+        return (
+            {**options, **named}
+            if "port" in options
+            else {**options, "host": named["host"], "hostaddr": named["hostaddr"]}
+        )
 
     def _addresses(self, name: str, asking: Asking, until: float) -> tuple[str, ...]:
         before, self._asked[name] = self._asked.get(name), asking
@@ -64,4 +90,9 @@ def _texts(asking: Asking, seconds: float) -> tuple[str, ...]:
 
 
 def _is_name(host: str) -> bool:
-    return bool(host) and not host.startswith(("/", "@")) and host[1:2] != ":" and literal(host) is None
+    return (
+        bool(host)
+        and not host.startswith(("/", "@"))
+        and host[1:2] != ":"
+        and literal(host) is None
+    )

@@ -1,9 +1,12 @@
-"""Versions of the tables: the baseline, a text for each subject in the folder ``schema``, and numbered changes in the same folder.
+"""Versions of the tables: the baseline, a text for each subject in the folder ``schema``, and
+numbered changes in the same folder.
 
-``schema/doubts.sql`` makes the tables of doubts, and ``schema/0067_doubts_note.sql`` would be the change of version 67; one text for all
-dialects. Placeholders ``{text}``, ``{double}``, ``{blob}``, … cover the differences (``Dialect.types``). A statement that begins with the
-comment ``-- sqlite:`` or ``-- postgresql:`` is for that database only. Statements end with a semicolon. Never change a statement of a
-released file: add a change. ``schema/README.md`` lists which subjects refer to other subjects' tables.
+``schema/doubts.sql`` makes the tables of doubts, and ``schema/0067_doubts_note.sql`` would be the
+change of version 67; one text for all dialects. Placeholders ``{text}``, ``{double}``, ``{blob}``,
+… cover the differences (``Dialect.types``). A statement that begins with the comment ``-- sqlite:``
+or ``-- postgresql:`` is for that database only. Statements end with a semicolon. Never change a
+statement of a released file: add a change. ``schema/README.md`` lists which subjects refer to other
+subjects' tables.
 """
 
 from __future__ import annotations
@@ -24,16 +27,26 @@ from jackfield_store.database.transaction import Dialect, Mode, Transaction
 __all__ = ["BASELINE", "UNFINISHED", "Migration", "Migrations", "declared", "known_migrations"]
 
 BASELINE = 66
-"""Version of the baseline. Its tables equal the result of 65 earlier changes, which were never released."""
+"""Version of the baseline. Its tables equal the result of 65 earlier changes, which were never
+released.
+"""
 _FIRST = "engine"
 """Subject whose tables the other texts of the baseline need."""
 _CHANGE = re.compile(r"(\d{4})_(\w+)\Z")
 _ONLY = re.compile(r"-- (sqlite|postgresql):\n")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_OBJECT = re.compile(r"(?P<verb>CREATE|DROP) +(?:UNIQUE +)?(?P<kind>TABLE|INDEX) +(?:IF (?:NOT )?EXISTS +)?(?P<name>\w+)")
+_OBJECT = re.compile(
+    r"(?P<verb>CREATE|DROP) +(?:UNIQUE +)?(?P<kind>TABLE|INDEX) +(?:IF (?:NOT )?EXISTS "
+    r"+)?(?P<name>\w+)"
+)
 _CONTINUE = "Run the same 'jackfield db move' again: it goes on where it stopped."
-_UPGRADE = "Run 'jackfield db upgrade', or start 'jackfield serve' or 'jackfield worker' with --migrate."
-_IN_TWO_STEPS = "Install jackfield of the commit d8093255, run its 'jackfield db upgrade', and then that of this jackfield."
+_UPGRADE = (
+    "Run 'jackfield db upgrade', or start 'jackfield serve' or 'jackfield worker' with --migrate."
+)
+_IN_TWO_STEPS = (
+    "Install jackfield of the commit d8093255, run its 'jackfield db upgrade', and then that "
+    "of this jackfield."
+)
 UNFINISHED = "unfinished_move"
 """Table of a database to which another one is being moved (``moving``)."""
 _TABLE = """CREATE TABLE schema_migrations (
@@ -56,12 +69,25 @@ class Migration:
 
 
 @cache
-def known_migrations(folder: str = str(Path(__file__).with_name("schema"))) -> tuple[Migration, ...]:
+def known_migrations(
+    folder: str = str(Path(__file__).with_name("schema")),
+) -> tuple[Migration, ...]:
     """Return the baseline and the changes in ``folder``, by number."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.sql"))}
-    numbered = [(match, texts.pop(match[0])) for match in map(_CHANGE.match, list(texts)) if match is not None]
-    baseline = "\n".join(texts[name] for name in sorted(texts, key=lambda name: (name != _FIRST, name)))
-    return (Migration(BASELINE, "baseline", baseline), *(Migration(int(match[1]), match[2], text) for match, text in numbered))
+    texts = {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.sql"))
+    }
+    numbered = [
+        (match, texts.pop(match[0]))
+        for match in map(_CHANGE.match, list(texts))
+        if match is not None
+    ]
+    baseline = "\n".join(
+        texts[name] for name in sorted(texts, key=lambda name: (name != _FIRST, name))
+    )
+    return (
+        Migration(BASELINE, "baseline", baseline),
+        *(Migration(int(match[1]), match[2], text) for match, text in numbered),
+    )
 
 
 class Migrations:
@@ -85,8 +111,8 @@ class Migrations:
     def pending(self) -> list[Migration]:
         """Return the migrations still to be applied, in order.
 
-        :raises SchemaUnfit: if a newer jackfield has migrated the database, it is too old to be upgraded, or another one is being
-            moved to it.
+        :raises SchemaUnfit: if a newer jackfield has migrated the database, it is too old to be
+            upgraded, or another one is being moved to it.
         """
         with self._begin(Mode.READ) as transaction:
             return self._pending(transaction)
@@ -102,7 +128,9 @@ class Migrations:
             raise SchemaUnfit(f"the database is not up to date: {count} pending", hint=_UPGRADE)
 
     def apply(self) -> list[int]:
-        """Apply pending migrations, all or nothing, and return their versions. Concurrent processes wait for each other."""
+        """Apply pending migrations, all or nothing, and return their versions. Concurrent processes
+        wait for each other.
+        """
         if not self.pending():
             return []
         with self._begin(Mode.MIGRATE) as transaction:
@@ -111,12 +139,19 @@ class Migrations:
             if not made:
                 self._run(transaction, _TABLE)
             for migration in pending:
-                if not (made and migration.version == BASELINE):  # version 65 has its tables already
+                # version 65 has its tables already
+                if not (made and migration.version == BASELINE):
                     for statement in split(migration.text):
                         self._run(transaction, statement)
                 transaction.change(
-                    "INSERT INTO schema_migrations (version, name, applied_at, checksum) VALUES (:version, :name, :now, :checksum)",
-                    {"version": migration.version, "name": migration.name, "now": time.time(), "checksum": migration.checksum},
+                    "INSERT INTO schema_migrations (version, name, applied_at, checksum) VALUES "
+                    "(:version, :name, :now, :checksum)",
+                    {
+                        "version": migration.version,
+                        "name": migration.name,
+                        "now": time.time(),
+                        "checksum": migration.checksum,
+                    },
                 )
         return [migration.version for migration in pending]
 
@@ -124,7 +159,11 @@ class Migrations:
         """Return the versions whose text has changed since they were applied."""
         with self._begin(Mode.READ) as transaction:
             applied = self._applied(transaction)
-        return [one.version for one in self._known() if applied.get(one.version, one.checksum) != one.checksum]
+        return [
+            one.version
+            for one in self._known()
+            if applied.get(one.version, one.checksum) != one.checksum
+        ]
 
     def _run(self, transaction: Transaction, statement: str) -> None:
         only = _ONLY.match(statement)
@@ -133,17 +172,24 @@ class Migrations:
 
     def _pending(self, transaction: Transaction) -> list[Migration]:
         if UNFINISHED in self._tables(transaction):
-            raise SchemaUnfit("the database is incomplete: moving another one to it has not ended", hint=_CONTINUE)
+            raise SchemaUnfit(
+                "the database is incomplete: moving another one to it has not ended", hint=_CONTINUE
+            )
         applied, known = self._applied(transaction), self._known()
         newest, ours = max(applied, default=0), known[-1].version
         if newest > ours:
             raise SchemaUnfit(
-                f"the database belongs to a newer jackfield: it has version {newest}; this jackfield supports {ours}",
-                hint="Upgrade jackfield, or restore a backup that was made before the upgrade of the database.",
+                f"the database belongs to a newer jackfield: it has version {newest}; this "
+                f"jackfield supports {ours}",
+                hint=(
+                    "Upgrade jackfield, or restore a backup that was made before the upgrade "
+                    "of the database."
+                ),
             )
         if 0 < newest < BASELINE - 1:
             raise SchemaUnfit(
-                f"the database belongs to an older jackfield: it has version {newest}; this jackfield upgrades {BASELINE - 1} or later",
+                f"the database belongs to an older jackfield: it has version {newest}; this "
+                f"jackfield upgrades {BASELINE - 1} or later",
                 hint=_IN_TWO_STEPS,
             )
         return [migration for migration in known if migration.version not in applied]
@@ -155,7 +201,10 @@ class Migrations:
         """Return checksums by version."""
         if "schema_migrations" not in self._tables(transaction):
             return {}
-        return {row.version: row.checksum for row in transaction.execute("SELECT version, checksum FROM schema_migrations")}
+        return {
+            row.version: row.checksum
+            for row in transaction.execute("SELECT version, checksum FROM schema_migrations")
+        }
 
 
 def _filled(text: str, types: Mapping[str, str]) -> str:
@@ -163,7 +212,9 @@ def _filled(text: str, types: Mapping[str, str]) -> str:
 
 
 def declared(kind: str, known: Iterable[Migration]) -> list[str]:
-    """Return the names of all objects of one ``kind`` (``TABLE``, ``INDEX``) that exist after all migrations, in order of creation."""
+    """Return the names of all objects of one ``kind`` (``TABLE``, ``INDEX``) that exist after all
+    migrations, in order of creation.
+    """
     names: dict[str, None] = {}
     for migration in known:
         for statement in split(migration.text):

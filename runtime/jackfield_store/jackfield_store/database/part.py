@@ -1,4 +1,6 @@
-"""Parts that a database holds (``Database.attached``). They refer to the database weakly, so that it ends with its last user."""
+"""Parts that a database holds (``Database.attached``). They refer to the database weakly, so that
+it ends with its last user.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Part:
-    """Base of parts that use the database themselves. Users of such a part must keep a reference to its database."""
+    """Base of parts that use the database themselves. Users of such a part must keep a reference to
+    its database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._reference = ref(database)
@@ -34,7 +38,9 @@ class Part:
 
 
 def readings(database: Database) -> Callable[[], int]:
-    """Return a function that reads the epoch of a database, for a cache that the database itself holds."""
+    """Return a function that reads the epoch of a database, for a cache that the database itself
+    holds.
+    """
     return partial(_reading, ref(database))
 
 

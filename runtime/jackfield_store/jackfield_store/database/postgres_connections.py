@@ -1,4 +1,6 @@
-"""Connections to PostgreSQL: limits of their waits for an answer, and conversion of the server's values."""
+"""Connections to PostgreSQL: limits of their waits for an answer, and conversion of the server's
+values.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,13 @@ from jackfield.kernel.clock import monotonic, patience
 
 _TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 SHORTEST_WAIT = 1.0
-"""Minimum seconds of a wait for the server: giving up a connection costs more than the rest of an answer."""
+"""Minimum seconds of a wait for the server: giving up a connection costs more than the rest of an
+answer.
+"""
 _HELLO = struct.pack("!ii", 8, 80877103)
-"""PostgreSQL's SSLRequest. A server that is up answers it with one byte, before any authentication."""
+"""PostgreSQL's SSLRequest. A server that is up answers it with one byte, before any
+authentication.
+"""
 
 
 class Flag(Loader):
@@ -40,27 +46,33 @@ class Number(Loader):
 
 
 class Unanswered(psycopg.OperationalError):
-    """Error for an abandoned wait for the server. The connection is closed, but the statement that was sent may still be carried out."""
+    """Error for an abandoned wait for the server. The connection is closed, but the statement that
+    was sent may still be carried out.
+    """
 
 
 class PostgresConnection(psycopg.Connection[Any]):
-    """Connection whose waits end by the caller's deadline, and ``silence`` seconds after the server last answered. A statement on which the
-    server works may take ``most`` seconds."""
+    """Connection whose waits end by the caller's deadline, and ``silence`` seconds after the server
+    last answered. A statement on which the server works may take ``most`` seconds.
+    """
 
     _pool = None
-    """Marker that tells psycopg that the connection belongs to a pool, which is jackfield's. A connection dropped with its runtime closes
-    its socket, and the runtime warns.
+    """Marker that tells psycopg that the connection belongs to a pool, which is jackfield's. A
+    connection dropped with its runtime closes its socket, and the runtime warns.
     """
     silence = most = math.inf
     local = b""
     """Settings that each transaction begins with; empty if the session holds them."""
     is_there: Callable[[float], bool]
-    """Function that tests over another connection whether the server answers within some seconds."""
+    """Function that tests over another connection whether the server answers within some
+    seconds.
+    """
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
-        """Send statements without waiting for each answer. Raise the first failure; psycopg logs a warning about later statements, which
-        then fail too."""
+        """Send statements without waiting for each answer. Raise the first failure; psycopg logs a
+        warning about later statements, which then fail too.
+        """
         first: psycopg.Error | None = None
         try:
             with super().pipeline() as opened:
@@ -74,12 +86,16 @@ class PostgresConnection(psycopg.Connection[Any]):
             raise first
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
+        """Wait for the server; close the connection if it does not answer in time, since its answer
+        may come later.
+        """
         began, allowed = monotonic(), max(SHORTEST_WAIT, patience(self.most))
         left = allowed
         while left > 0:
             try:
-                return super().wait(gen, interval, min(left, self.silence) if timeout is None else timeout)
+                return super().wait(
+                    gen, interval, min(left, self.silence) if timeout is None else timeout
+                )
             except _TIMEOUT:
                 left = allowed - (monotonic() - began)
             if left > 0 and not self.is_there(left):
@@ -92,7 +108,9 @@ class PostgresConnection(psycopg.Connection[Any]):
 
 
 def answers(host: str, port: int, seconds: float) -> bool:
-    """Return whether a server answers a new connection within some seconds; a host that is a path is the folder of a Unix socket."""
+    """Return whether a server answers a new connection within some seconds; a host that is a path
+    is the folder of a Unix socket.
+    """
     try:
         if host.startswith("/"):
             asking = socket.socket(socket.AF_UNIX)

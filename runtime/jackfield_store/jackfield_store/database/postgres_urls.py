@@ -1,4 +1,6 @@
-"""URLs of PostgreSQL databases: libpq's reading of them, detection of poolers, and errors without any part of a password."""
+"""URLs of PostgreSQL databases: libpq's reading of them, detection of poolers, and errors without
+any part of a password.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,29 @@ from psycopg.conninfo import conninfo_to_dict
 from jackfield_store.database.faults import DatabaseUnfit
 
 _UNKNOWN = re.compile(r'invalid URI query parameter: "(\w+)"')
-_FOREIGN = frozenset({
-    "schema", "currentSchema", "search_path", "connection_limit", "pool_size", "pool_timeout", "pool_mode", "max_overflow",
-    "socket_timeout", "sslaccept", "statement_cache_size", "prepared_statements", "charset", "idle_timeout", "max_lifetime", "endpoint",
-})  # fmt: skip
-"""Parameters of other libraries in hosting providers' URLs. Errors name only these: other names could be a part of a password."""
+_FOREIGN = frozenset(
+    {
+        "schema",
+        "currentSchema",
+        "search_path",
+        "connection_limit",
+        "pool_size",
+        "pool_timeout",
+        "pool_mode",
+        "max_overflow",
+        "socket_timeout",
+        "sslaccept",
+        "statement_cache_size",
+        "prepared_statements",
+        "charset",
+        "idle_timeout",
+        "max_lifetime",
+        "endpoint",
+    }
+)
+"""Parameters of other libraries in hosting providers' URLs. Errors name only these: other names
+could be a part of a password.
+"""
 
 
 _POOLER = re.compile(r"[?&]pgbouncer=(true|false)(?=&|$)")
@@ -27,16 +47,19 @@ _HOSTS = (
     re.compile(r"\.postgres\.database\.azure\.com:6432$"),
 )
 """Regular expressions of the hosts, with ports, of the poolers of Supabase
-(https://supabase.com/docs/guides/database/connecting-to-postgres), Neon (https://neon.com/faqs/enable-disable-connection-pooling-neon),
-DigitalOcean (25061 from memory: no page that was read names it) and Azure
+(https://supabase.com/docs/guides/database/connecting-to-postgres), Neon
+(https://neon.com/faqs/enable-disable-connection-pooling-neon), DigitalOcean (25061 from memory: no
+page that was read names it) and Azure
 (https://learn.microsoft.com/en-us/azure/postgresql/flexible-server/concepts-pgbouncer).
 """
 
 
 def options_of(url: str) -> tuple[dict[str, str], bool]:
-    """Return libpq's options of a URL, and whether it names a pooler: by a known pooler's host, or by ``pgbouncer=true``.
+    """Return libpq's options of a URL, and whether it names a pooler: by a known pooler's host, or
+    by ``pgbouncer=true``.
 
-    :raises DatabaseUnfit: if the text is no such URL, has a parameter of another library, or a password that is not percent-encoded.
+    :raises DatabaseUnfit: if the text is no such URL, has a parameter of another library, or a
+        password that is not percent-encoded.
     """
     try:
         given, asked = _parse_options(url)
@@ -44,7 +67,8 @@ def options_of(url: str) -> tuple[dict[str, str], bool]:
         raise _url_error(str(fault)) from None
     if "@" in given.get("host", ""):
         raise DatabaseUnfit(
-            "the password in the database's URL contains '@', which ends it there", hint="Write the character percent-encoded: %40."
+            "the password in the database's URL contains '@', which ends it there",
+            hint="Write the character percent-encoded: %40.",
         )
     return given, asked or _is_pooler(given)
 
@@ -57,7 +81,9 @@ def _parse_options(url: str) -> tuple[dict[str, str], bool]:
         if unknown is None or unknown[1] != "pgbouncer" or said is None:
             raise
     rest = url[said.end() :]
-    return _options(url[: said.start()] + (f"{said[0][0]}{rest[1:]}" if rest else "")), said[1] == "true"
+    return _options(url[: said.start()] + (f"{said[0][0]}{rest[1:]}" if rest else "")), said[
+        1
+    ] == "true"
 
 
 def _options(url: str) -> dict[str, str]:
@@ -71,16 +97,24 @@ def _is_pooler(given: Mapping[str, str]) -> bool:
 
 
 def _url_error(said: str) -> DatabaseUnfit:
-    """Return the error for a URL that libpq cannot read. libpq's message may quote the URL, and is not used."""
+    """Return the error for a URL that libpq cannot read. libpq's message may quote the URL, and is
+    not used.
+    """
     unknown = _UNKNOWN.search(said)
     if unknown is not None and unknown[1] == "pgbouncer":
         return DatabaseUnfit(
-            "the database's URL has 'pgbouncer' with another value than true or false, or twice", hint="Write pgbouncer=true."
+            "the database's URL has 'pgbouncer' with another value than true or false, or twice",
+            hint="Write pgbouncer=true.",
         )
     if unknown is not None and unknown[1] in _FOREIGN:
         return DatabaseUnfit(
             f"the database's URL has the parameter '{unknown[1]}', which PostgreSQL does not know",
-            hint="Remove it. It belongs to another library; those of PostgreSQL are in its documentation, 'Parameter Key Words'.",
+            hint=(
+                "Remove it. It belongs to another library; those of PostgreSQL are in its "
+                "documentation, 'Parameter Key Words'."
+            ),
         )
-    hint = "Write it as postgresql://user:password@host:5432/name, special characters percent-encoded."
+    hint = (
+        "Write it as postgresql://user:password@host:5432/name, special characters percent-encoded."
+    )
     return DatabaseUnfit("the database's URL is not a PostgreSQL URL", hint=hint)

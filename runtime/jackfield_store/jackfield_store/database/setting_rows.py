@@ -1,8 +1,10 @@
-"""Settings that all processes on a database share: their names and checks, their storage, and the processes that differ.
+"""Settings that all processes on a database share: their names and checks, their storage, and the
+processes that differ.
 
-A stored setting is the default of every process. A variable or an option of one process takes precedence there; each process publishes its
-own values with its lease, so that others can show the differences. A value is sealed: write access to the database is not enough to open
-the network to tenants.
+A stored setting is the default of every process. A variable or an option of one process takes
+precedence there; each process publishes its own values with its lease, so that others can show the
+differences. A value is sealed: write access to the database is not enough to open the network to
+tenants.
 """
 
 from __future__ import annotations
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
     from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Transaction
 
-ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE, MCP_SERVERS = "allowHosts", "publicUrl", "twins", "roles", "settle", "mcpServers"
+ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE, MCP_SERVERS = (
+    "allowHosts",
+    "publicUrl",
+    "twins",
+    "roles",
+    "settle",
+    "mcpServers",
+)
 POLICY = "policy"
 MCP_RULES = ("operator", "workspaces")
 """Persons who may add MCP servers."""
@@ -57,8 +66,8 @@ SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND
 
 @dataclass(frozen=True, slots=True)
 class SharedSetting:
-    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value in its stored form, or refuses the value.
-    ``title`` is its name in the console.
+    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value in
+    its stored form, or refuses the value. ``title`` is its name in the console.
     """
 
     name: str
@@ -82,7 +91,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Setting that differs between processes: ``values`` has each value, and the places where it applies."""
+    """Setting that differs between processes: ``values`` has each value, and the places where it
+    applies.
+    """
 
     name: str
     values: Mapping[str, tuple[str, ...]]
@@ -90,8 +101,13 @@ class Difference:
     @property
     def warning(self) -> str:
         """Warning about the difference, for operators."""
-        parts = [f"{_quoted(value)} {_text_of_places(places)}" for value, places in self.values.items()]
-        return f"the setting {self.name} differs between processes of this database: {'; '.join(parts)}"
+        parts = [
+            f"{_quoted(value)} {_text_of_places(places)}" for value, places in self.values.items()
+        ]
+        return (
+            f"the setting {self.name} differs between processes of this database: "
+            f"{'; '.join(parts)}"
+        )
 
 
 def checked_public_url(text: str) -> str:
@@ -108,7 +124,8 @@ def checked_public_url(text: str) -> str:
         fits = False
     if bare and (not fits or not bare.isascii() or not bare.isprintable() or " " in bare):
         raise InvalidInvocation(
-            f"the public URL '{text[:200]}' is not the address of a server", hint="Write it as https://jackfield.example.com."
+            f"the public URL '{text[:200]}' is not the address of a server",
+            hint="Write it as https://jackfield.example.com.",
         )
     return bare
 
@@ -116,15 +133,24 @@ def checked_public_url(text: str) -> str:
 def checked_hosts(text: str) -> str:
     """Return internal hosts, separated by single spaces.
 
-    :raises InvalidInvocation: if one is no name, pattern, address or network, or there are too many.
+    :raises InvalidInvocation: if one is no name, pattern, address or network, or there are too
+        many.
     """
     words = list(dict.fromkeys(text.replace(",", " ").split()))
     for word in words:
         if not _is_host(word):
-            hint = "Give names (crm.internal, *.corp.example), addresses or networks (10.0.0.0/8), separated by spaces or commas."
-            raise InvalidInvocation(f"'{word[:200]}' is no host, pattern, address or network", hint=hint)
+            hint = (
+                "Give names (crm.internal, *.corp.example), addresses or networks "
+                "(10.0.0.0/8), separated by spaces or commas."
+            )
+            raise InvalidInvocation(
+                f"'{word[:200]}' is no host, pattern, address or network", hint=hint
+            )
     if len(words) > _MOST_HOSTS:
-        raise InvalidInvocation(f"{len(words)} hosts, at most {_MOST_HOSTS}", hint="Use patterns (*.corp.example) or networks.")
+        raise InvalidInvocation(
+            f"{len(words)} hosts, at most {_MOST_HOSTS}",
+            hint="Use patterns (*.corp.example) or networks.",
+        )
     return " ".join(words)
 
 
@@ -135,7 +161,10 @@ def checked_twins(text: str) -> str:
     """
     found = text.strip()
     if found not in ("", *TWIN_RULES):
-        hint = "Give 'join' if a write without a key is to join an equal one that is open, or 'allow' (the default)."
+        hint = (
+            "Give 'join' if a write without a key is to join an equal one that is open, or "
+            "'allow' (the default)."
+        )
         raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
     return found
 
@@ -155,7 +184,10 @@ def checked_settle(text: str) -> str:
     """
     found = text.strip()
     if found not in ("", *SETTLE_RULES):
-        hint = "Give 'off' to look for nothing, 'show' (the default) to look and show what is found, or 'on' to settle doubts by it."
+        hint = (
+            "Give 'off' to look for nothing, 'show' (the default) to look and show what is "
+            "found, or 'on' to settle doubts by it."
+        )
         raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
     return found
 
@@ -167,13 +199,17 @@ def checked_mcp_servers(text: str) -> str:
     """
     found = text.strip()
     if found not in ("", *MCP_RULES):
-        hint = "Give 'workspaces' if their own tokens may add MCP servers with a public address, or 'operator' (the default)."
+        hint = (
+            "Give 'workspaces' if their own tokens may add MCP servers with a public "
+            "address, or 'operator' (the default)."
+        )
         raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
     return found
 
 
 def checked_policy(text: str) -> str:
-    """Return the digest of a policy service's URL, since the URL may name a place that not everybody may know.
+    """Return the digest of a policy service's URL, since the URL may name a place that not
+    everybody may know.
 
     :raises InvalidInvocation: if the text is neither a URL nor such a digest.
     """
@@ -181,7 +217,10 @@ def checked_policy(text: str) -> str:
     if not found or _DIGEST.match(found):
         return found
     if not found.startswith(("http://", "https://")):
-        raise InvalidInvocation(f"'{found[:80]}' is no URL", hint="Give the value of JACKFIELD_POLICY_URL, whose digest is stored.")
+        raise InvalidInvocation(
+            f"'{found[:80]}' is no URL",
+            hint="Give the value of JACKFIELD_POLICY_URL, whose digest is stored.",
+        )
     return f"sha256:{sha256(found.encode('utf-8', 'replace')).hexdigest()}"
 
 
@@ -222,7 +261,11 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
                 "allow",
             ),
             SharedSetting(
-                ROLES, "JACKFIELD_ROLES", "Roles of people", "roles of people who sign in at the identity provider", checked_roles
+                ROLES,
+                "JACKFIELD_ROLES",
+                "Roles of people",
+                "roles of people who sign in at the identity provider",
+                checked_roles,
             ),
             SharedSetting(
                 SETTLE,
@@ -261,12 +304,19 @@ def find_setting(name: str) -> SharedSetting:
     """
     found = SHARED.get(name)
     if found is None:
-        raise InvalidInvocation(f"there is no setting '{name[:80]}'", hint=f"The settings are {', '.join(sorted(SHARED))}.")
+        raise InvalidInvocation(
+            f"there is no setting '{name[:80]}'",
+            hint=f"The settings are {', '.join(sorted(SHARED))}.",
+        )
     return found
 
 
-def stored_settings(transaction: Transaction, vault: VaultKeys) -> tuple[dict[str, Stored], list[str]]:
-    """Return the stored settings, and the names of settings that do not apply because they were changed in the database."""
+def stored_settings(
+    transaction: Transaction, vault: VaultKeys
+) -> tuple[dict[str, Stored], list[str]]:
+    """Return the stored settings, and the names of settings that do not apply because they were
+    changed in the database.
+    """
     found, damaged = dict[str, Stored](), list[str]()
     for row in transaction.execute(_ALL, {}):
         if row.name not in SHARED:  # of a newer jackfield
@@ -278,9 +328,21 @@ def stored_settings(transaction: Transaction, vault: VaultKeys) -> tuple[dict[st
     return found, damaged
 
 
-def store_setting(transaction: Transaction, vault: VaultKeys, name: str, value: str, at: float) -> None:
-    """Store a checked value. The epoch moves, so that the next call of each process uses the value."""
-    transaction.change(_SET, {"name": name, "value": value, "at": at, "seal": vault.attest(_DEFAULT, _place(name, value))})
+def store_setting(
+    transaction: Transaction, vault: VaultKeys, name: str, value: str, at: float
+) -> None:
+    """Store a checked value. The epoch moves, so that the next call of each process uses the
+    value.
+    """
+    transaction.change(
+        _SET,
+        {
+            "name": name,
+            "value": value,
+            "at": at,
+            "seal": vault.attest(_DEFAULT, _place(name, value)),
+        },
+    )
     transaction.change(RAISE, {})
 
 
@@ -293,24 +355,34 @@ def remove_setting(transaction: Transaction, name: str) -> bool:
 
 
 def is_judged(transaction: Transaction) -> bool:
-    """Return whether a policy judges the calls of this database. A row that was changed also counts as a policy: without a key it cannot be
-    verified.
+    """Return whether a policy judges the calls of this database. A row that was changed also counts
+    as a policy: without a key it cannot be verified.
     """
     return transaction.find(_JUDGED, {}) is not None
 
 
 def other_processes(transaction: Transaction, now: str, lease: float) -> list[Row]:
-    """Return the live processes that publish settings of their own. ``now`` is the dialect's expression for the database's clock."""
+    """Return the live processes that publish settings of their own. ``now`` is the dialect's
+    expression for the database's clock.
+    """
     return list(transaction.execute(_OTHERS.format(now=now), {"lease": lease}))
 
 
 def differences(
-    stored: Mapping[str, Stored], own: Mapping[str, str] | None, others: Iterable[Row], here: str | None = None
+    stored: Mapping[str, Stored],
+    own: Mapping[str, str] | None,
+    others: Iterable[Row],
+    here: str | None = None,
 ) -> list[Difference]:
-    """Return the settings whose values differ between database, this process and others. ``own`` are this process's own values, None if it
-    has none; ``here`` is its instance. A setting that is not stored does not count as a place.
+    """Return the settings whose values differ between database, this process and others. ``own``
+    are this process's own values, None if it has none; ``here`` is its instance. A setting that is
+    not stored does not count as a place.
     """
-    rows = [(f"process {row.pid} on {row.host}", _parse_published(row.settings)) for row in others if row.id != here]
+    rows = [
+        (f"process {row.pid} on {row.host}", _parse_published(row.settings))
+        for row in others
+        if row.id != here
+    ]
     if own is not None:
         rows.insert(0, ("this process", own))
     found = []
@@ -320,7 +392,9 @@ def differences(
             places[stored[name].value] = ["as stored"]
         for place, has in rows:
             value = has.get(name)
-            where = f"in {place}" if value is None else f"in {place} ({setting.variable} or an option)"
+            where = (
+                f"in {place}" if value is None else f"in {place} ({setting.variable} or an option)"
+            )
             default = stored[name].value if name in stored and setting.inherits else setting.default
             places.setdefault(_alike(places, default if value is None else value), []).append(where)
         if len(places) > 1:
@@ -329,7 +403,9 @@ def differences(
 
 
 def _alike(places: Iterable[str], value: str) -> str:
-    """Return the value among ``places`` that has the same words in another order, or else the value itself."""
+    """Return the value among ``places`` that has the same words in another order, or else the value
+    itself.
+    """
     words = sorted(value.split())
     return next((one for one in places if sorted(one.split()) == words), value)
 
@@ -340,7 +416,11 @@ def _parse_published(text: str) -> Mapping[str, str]:
         found = json.loads(text)
     except ValueError:
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+    return (
+        {name: value for name, value in found.items() if isinstance(value, str)}
+        if isinstance(found, dict)
+        else {}
+    )
 
 
 def _place(name: str, value: str) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
-"""The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and dead processes.
+"""The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``,
+redelivery and dead processes.
 
-On PostgreSQL it is the server's clock. SQLite has no clock, so its processes agree on a time in a row: the highest time that any of them
-has read, plus the monotonic time since. A reading that differs by more than a minute is stored only once a second process reads the same,
-or the same process reads it again a lease later without contradiction. So a single wrong clock has no effect. After a boot this takes a
-lease, since no process knows how long the machine was off.
+On PostgreSQL it is the server's clock. SQLite has no clock, so its processes agree on a time in a
+row: the highest time that any of them has read, plus the monotonic time since. A reading that
+differs by more than a minute is stored only once a second process reads the same, or the same
+process reads it again a lease later without contradiction. So a single wrong clock has no effect.
+After a boot this takes a lease, since no process knows how long the machine was off.
 
-Processes of one machine read one clock, so they agree on a wrong time as well. However far they set the time ahead, nothing is freed, ended
-or purged until the monotonic clock has advanced that far, or the machine has been started anew.
+Processes of one machine read one clock, so they agree on a wrong time as well. However far they set
+the time ahead, nothing is freed, ended or purged until the monotonic clock has advanced that far,
+or the machine has been started anew.
 
 Between two readings the time advances by this process's monotonic clock: a call costs no query.
 """
@@ -30,18 +33,27 @@ from jackfield_store.database.part import Part
 from jackfield_store.database.transaction import Transaction
 
 TOLERATED = 60.0
-"""Maximum seconds between a process's clock and the database's; beyond it the process frees, ends and purges nothing."""
+"""Maximum seconds between a process's clock and the database's; beyond it the process frees, ends
+and purges nothing.
+"""
 _LEASE = 6.0
 """Seconds between two readings of one process that agree on another time."""
 _JUMP = 1.0
-"""Seconds by which the clock moves against the monotonic one before the database is read again: the clock was set, or the machine slept."""
+"""Seconds by which the clock moves against the monotonic one before the database is read again: the
+clock was set, or the machine slept.
+"""
 _STORED_EVERY, _STEP = 60.0, 0.5
 """Seconds by which the stored time ages, or a reading exceeds it, before it is stored again."""
 _WAIT = 1.0
 """Seconds to wait for a locked database."""
 _LOOKS = 3
-"""Maximum number of readings until one is not disturbed by a stop of the process; then the last one counts."""
-_SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap FROM clock WHERE name = 'shared'"
+"""Maximum number of readings until one is not disturbed by a stop of the process; then the last one
+counts.
+"""
+_SELECT = (
+    "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, "
+    "leap FROM clock WHERE name = 'shared'"
+)
 _STORE = """
 INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap)
 VALUES ('shared', :seconds, :monotonic, :boot, :proposed, :proposed_by, :proposed_at, :proposed_boot, :leap)
@@ -54,7 +66,9 @@ _LOG = logging.getLogger("jackfield.database")
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """Reading of one process's clocks: seconds since 1970, the monotonic clock with its boot, and the process."""
+    """Reading of one process's clocks: seconds since 1970, the monotonic clock with its boot, and
+    the process.
+    """
 
     seconds: float
     monotonic: float
@@ -64,10 +78,11 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and a time that one process proposes.
+    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and a
+    time that one process proposes.
 
-    By agreement it can jump ahead or back, if the processes had agreed on a wrong time. ``leap`` is the time by which it has been set ahead
-    in this boot, beyond the monotonic clock.
+    By agreement it can jump ahead or back, if the processes had agreed on a wrong time. ``leap`` is
+    the time by which it has been set ahead in this boot, beyond the monotonic clock.
     """
 
     seconds: float
@@ -84,7 +99,9 @@ class Agreed:
         return self.seconds + _since(reading, self.monotonic, self.boot)
 
     def after(self, reading: ClockReading) -> Agreed:
-        """Return the agreed time after a process has read its clock; the same object if there is nothing to store."""
+        """Return the agreed time after a process has read its clock; the same object if there is
+        nothing to store.
+        """
         expected = self.at(reading)
         ahead = reading.seconds - expected
         if abs(ahead) <= TOLERATED:
@@ -96,26 +113,34 @@ class Agreed:
             agree = self.proposed_by != reading.by or since >= _LEASE
             return self._set(reading.seconds, reading) if agree else self
         return replace(
-            self, proposed=reading.seconds, proposed_by=reading.by, proposed_at=reading.monotonic, proposed_boot=reading.boot
-        )  # fmt: skip
+            self,
+            proposed=reading.seconds,
+            proposed_by=reading.by,
+            proposed_at=reading.monotonic,
+            proposed_boot=reading.boot,
+        )
 
     def _set(self, seconds: float, reading: ClockReading) -> Agreed:
-        leap = max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
+        leap = (
+            max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
+        )
         return Agreed(seconds, reading.monotonic, reading.boot, leap=leap)
 
 
 def _since(reading: ClockReading, monotonic: float, boot: str) -> float:
-    """Return the seconds from a monotonic time of a boot to a reading; 0 if the machine was started anew in between."""
+    """Return the seconds from a monotonic time of a boot to a reading; 0 if the machine was started
+    anew in between.
+    """
     return max(0.0, reading.monotonic - monotonic) if reading.boot == boot else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Outcome of reading the database's time: ``seconds`` since 1970 at the monotonic time ``at``, and the lead ``skew`` of this process's
-    clock over its monotonic one then.
+    """Outcome of reading the database's time: ``seconds`` since 1970 at the monotonic time ``at``,
+    and the lead ``skew`` of this process's clock over its monotonic one then.
 
-    On SQLite the time is not ``certain`` after a boot, until the processes agree again. ``leap`` seconds of it were not measured by a
-    monotonic clock.
+    On SQLite the time is not ``certain`` after a boot, until the processes agree again. ``leap``
+    seconds of it were not measured by a monotonic clock.
     """
 
     seconds: float
@@ -136,7 +161,11 @@ class SharedClock(Part):
 
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database)
-        self._time, self._monotonic = (time.time, _since_boot) if type(clock) is SystemClock else (clock.time, clock.monotonic)
+        self._time, self._monotonic = (
+            (time.time, _since_boot)
+            if type(clock) is SystemClock
+            else (clock.time, clock.monotonic)
+        )
         self._last: _Look | None = None
         self._off = False
 
@@ -144,12 +173,15 @@ class SharedClock(Part):
     def of(cls, database: Database, clock: Clock) -> SharedClock:
         """Return the shared clock of a process with the clock ``clock``."""
         clocks = database.attached(_Clocks, _Clocks)
-        key = 0 if type(clock) is SystemClock else id(clock)  # all instances of SystemClock are equal
+        # all instances of SystemClock are equal
+        key = 0 if type(clock) is SystemClock else id(clock)
         found = clocks.found.get(key)
         return clocks.found.setdefault(key, cls(database, clock)) if found is None else found
 
     def now(self) -> float:
-        """Return seconds since 1970 by the database's clock, which decides whether something is due, late or expired."""
+        """Return seconds since 1970 by the database's clock, which decides whether something is
+        due, late or expired.
+        """
         return self._moment()[0]
 
     def _moment(self) -> tuple[float, float]:
@@ -160,16 +192,19 @@ class SharedClock(Part):
         return last.seconds + max(0.0, monotonic - last.at), own
 
     def moments(self) -> Mapping[str, float]:
-        """Return the parameters of statements that select work to start: ``now``, and ``late`` to compare ``notAfter`` with.
+        """Return the parameters of statements that select work to start: ``now``, and ``late`` to
+        compare ``notAfter`` with.
 
-        After a boot ``late`` may be this process's own time: work whose time passed while the machine was off must not start.
+        After a boot ``late`` may be this process's own time: work whose time passed while the
+        machine was off must not start.
         """
         now, own = self._moment()
         certain = self._last is None or self._last.certain
         return {"now": now, "late": now if certain else max(now, own)}
 
     def stamp(self) -> float:
-        """Return the time to record for a present event: the later of the database's and this process's own.
+        """Return the time to record for a present event: the later of the database's and this
+        process's own.
 
         So a retention counted from it is never too short, whichever of the two clocks is wrong.
         """
@@ -179,9 +214,11 @@ class SharedClock(Part):
         return max(last.seconds + max(0.0, monotonic - last.at), own)
 
     def sure(self) -> float | None:
-        """Return the time by which to free, end or purge; None if this process's clock and the database's differ by more than a minute.
+        """Return the time by which to free, end or purge; None if this process's clock and the
+        database's differ by more than a minute.
 
-        It is the database's time, less the time by which its processes have set it ahead in this boot.
+        It is the database's time, less the time by which its processes have set it ahead in this
+        boot.
         """
         if self._last is None or not self._last.known:
             self.look()
@@ -191,20 +228,26 @@ class SharedClock(Part):
 
     @property
     def warning(self) -> str | None:
-        """Sentence for operators if this process's clock was wrong at the last reading; None if it was right, or the time is not known."""
+        """Sentence for operators if this process's clock was wrong at the last reading; None if it
+        was right, or the time is not known.
+        """
         last = self._last
         if last is None or not (last.known and last.certain) or abs(last.ahead) <= TOLERATED:
             return None
         where = "ahead of" if last.ahead > 0 else "behind"
         return (
-            f"the clock of this process is {_span(abs(last.ahead))} {where} the database's ({iso(last.seconds)}): until they agree, it "
-            "frees no idempotency keys, ends no late invocations and deletes nothing; synchronize the clocks (NTP)"
+            f"the clock of this process is {_span(abs(last.ahead))} {where} the database's "
+            f"({iso(last.seconds)}): until they agree, it "
+            "frees no idempotency keys, ends no late invocations and deletes nothing; synchronize "
+            "the clocks (NTP)"
         )
 
     def look(self) -> _Look:
-        """Read the database's time. While the database is unavailable, its last known time advances.
+        """Read the database's time. While the database is unavailable, its last known time
+        advances.
 
-        A reading during which the process was stopped is repeated: otherwise the database's clock would seem to be behind by that time.
+        A reading during which the process was stopped is repeated: otherwise the database's clock
+        would seem to be behind by that time.
         """
         for _ in range(_LOOKS):
             began = self._monotonic()
@@ -225,17 +268,29 @@ class SharedClock(Part):
             return _Look(seconds, monotonic, own - monotonic, last is not None and last.known)
 
     def _server(self) -> _Look:
-        (seconds,) = self._database.look_up(f"SELECT {self._database.dialect.now} AS seconds", {}) or (self._time(),)
+        (seconds,) = self._database.look_up(
+            f"SELECT {self._database.dialect.now} AS seconds", {}
+        ) or (self._time(),)
         own, monotonic = self._time(), self._monotonic()
         return _Look(seconds, monotonic, own - monotonic, known=True)
 
     def _agreed(self) -> _Look:
-        reading = ClockReading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
+        reading = ClockReading(
+            self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}"
+        )
         found = _agreed_from(self._database.look_up(_SELECT, {}), reading)
-        if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
+        # a transaction of this thread has the only lock to write
+        if found.after(reading) is not found and not self._database.writing:
             found = self._database.adjust(lambda transaction: _store_reading(transaction, reading))
         skew = reading.seconds - reading.monotonic
-        return _Look(found.at(reading), reading.monotonic, skew, known=True, certain=found.boot == reading.boot, leap=found.leap)
+        return _Look(
+            found.at(reading),
+            reading.monotonic,
+            skew,
+            known=True,
+            certain=found.boot == reading.boot,
+            leap=found.leap,
+        )
 
     def _report(self) -> None:
         warning = self.warning
@@ -266,9 +321,15 @@ def _agreed_from(row: Any, reading: ClockReading) -> Agreed:
 def _store_reading(transaction: Transaction, reading: ClockReading) -> Agreed:
     agreed = _agreed_from(transaction.find(_SELECT), reading).after(reading)
     values = {
-        "seconds": agreed.seconds, "monotonic": agreed.monotonic, "boot": agreed.boot, "proposed": agreed.proposed,
-        "proposed_by": agreed.proposed_by, "proposed_at": agreed.proposed_at, "proposed_boot": agreed.proposed_boot, "leap": agreed.leap,
-    }  # fmt: skip
+        "seconds": agreed.seconds,
+        "monotonic": agreed.monotonic,
+        "boot": agreed.boot,
+        "proposed": agreed.proposed,
+        "proposed_by": agreed.proposed_by,
+        "proposed_at": agreed.proposed_at,
+        "proposed_boot": agreed.proposed_boot,
+        "leap": agreed.leap,
+    }
     transaction.change(_STORE, values)
     return agreed
 
@@ -280,8 +341,12 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-_since_boot = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
-"""Monotonic clock that advances while the machine is suspended, unlike Linux's default monotonic clock."""
+_since_boot = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
+)
+"""Monotonic clock that advances while the machine is suspended, unlike Linux's default monotonic
+clock.
+"""
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Readings of the epoch of a database on a server: one query answers all callers that called before it."""
+"""Readings of the epoch of a database on a server: one query answers all callers that called before
+it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class _Block:
 
 
 class _Asking:
-    """Tasks of one event loop that wait for the next query; ``runs`` is True while a query is under way."""
+    """Tasks of one event loop that wait for the next query; ``runs`` is True while a query is under
+    way.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -43,7 +47,9 @@ class _Asking:
 
 
 class SharedLooks(ProcessLocal):
-    """Readings of a database on a server. ``committed`` runs the query; it returns None if there is no number."""
+    """Readings of a database on a server. ``committed`` runs the query; it returns None if there is
+    no number.
+    """
 
     answers_locally = False
 
@@ -69,8 +75,8 @@ class SharedLooks(ProcessLocal):
         return held.reading
 
     async def aread(self) -> int:
-        """Return the reading of a query that begins after this call, shared with all waiting tasks. A task waits as long as its deadline
-        allows, and takes no thread for that.
+        """Return the reading of a query that begins after this call, shared with all waiting tasks.
+        A task waits as long as its deadline allows, and takes no thread for that.
         """
         loop = asyncio.get_running_loop()
         asking = self._asking  # a loop in another thread may replace it
@@ -90,17 +96,25 @@ class SharedLooks(ProcessLocal):
                 alarm.cancel()
 
     async def fix(self) -> None:
-        """Read the epoch for this block, unless it has a reading, without blocking the event loop."""
+        """Read the epoch for this block, unless it has a reading, without blocking the event
+        loop.
+        """
         held = _HELD.get()
         if held is not None and held.looks is self and held.reading is None:
             held.reading = await self.aread()
 
-    def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
-        """Make ``read`` return one reading within the block; with ``later``, the reading of the block's first query."""
+    def held(
+        self, reading: int | None = None, /, *, later: bool = False
+    ) -> AbstractContextManager[object]:
+        """Make ``read`` return one reading within the block; with ``later``, the reading of the
+        block's first query.
+        """
         return self._holding(self._look() if reading is None and not later else reading)
 
     def recent(self, seconds: float) -> int | None:
-        """Return the last reading of a query, if the query began at most ``seconds`` ago; otherwise None."""
+        """Return the last reading of a query, if the query began at most ``seconds`` ago; otherwise
+        None.
+        """
         reading, at = self._certain
         return reading if monotonic() - at <= seconds else None
 
@@ -114,7 +128,8 @@ class SharedLooks(ProcessLocal):
         try:
             yield
         finally:
-            _HELD.set(outer)  # not by a token: a generator may be closed in another context than it began in
+            # not by a token: a generator may be closed in another context than it began in
+            _HELD.set(outer)
 
     def _ask(self, asking: _Asking) -> None:
         asked, asking.asked = asking.asked, []
@@ -135,7 +150,8 @@ class SharedLooks(ProcessLocal):
 
     def _look(self) -> int:
         with self._condition:
-            wanted = self._begun + 1  # a query that has begun may not see what was answered before this call
+            # a query that has begun may not see what was answered before this call
+            wanted = self._begun + 1
             while self._ended < wanted and self._begun != self._ended:
                 if not self._condition.wait(patience(_LONGEST)):
                     return unlike()

@@ -11,12 +11,19 @@ SLICE = 500
 
 
 def slice_of(table: str, key: str, where: str) -> str:
-    """Return the statement that deletes up to ``SLICE`` rows of a table; ``key`` are the columns of its primary key."""
-    return f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} LIMIT {SLICE})"
+    """Return the statement that deletes up to ``SLICE`` rows of a table; ``key`` are the columns of
+    its primary key.
+    """
+    return (
+        f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} "
+        f"LIMIT {SLICE})"
+    )
 
 
 def delete_in_slices(database: Database, statement: str, values: Mapping[str, Any]) -> int:
-    """Run a statement of ``slice_of`` until no row matches, each time in a commit of its own; return the number of deleted rows."""
+    """Run a statement of ``slice_of`` until no row matches, each time in a commit of its own;
+    return the number of deleted rows.
+    """
     count, deleted = SLICE, 0
     while count:
         with database.write() as transaction:

@@ -41,23 +41,31 @@ _ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
 _OLDEST = (3, 37, 0)  # for STRICT tables (https://sqlite.org/stricttables.html)
 _READERS = 10
 _ROUND = 0.1
-"""Seconds that SQLite itself waits for a lock. After each round jackfield checks the caller's deadline and retries."""
+"""Seconds that SQLite itself waits for a lock. After each round jackfield checks the caller's
+deadline and retries.
+"""
 _PAUSE = 0.005
 _CHECKED_FOR = 0.1
-"""Seconds for which a connection assumes that the file still exists: the check takes a tenth of a small call."""
+"""Seconds for which a connection assumes that the file still exists: the check takes a tenth of a
+small call.
+"""
 _LARGEST_WAL = 64 * 1024 * 1024
 _CHECKPOINT = 1000
 """Number of pages in the WAL that triggers a checkpoint (SQLite's default)."""
 _PAGE = 4096
 _SHARE = 8
-"""Divisor of a small disk's free space: the WAL may use one eighth before a checkpoint, since a WAL that fills the disk could never be
-emptied.
+"""Divisor of a small disk's free space: the WAL may use one eighth before a checkpoint, since a WAL
+that fills the disk could never be emptied.
 """
 _INCREMENTAL = 2
 _RESERVE, _RESERVED_SHARE = 2000, 50
-"""Number of unused pages that stay in the file for new entries, 8 MB, and divisor of the file's pages that stay in addition."""
+"""Number of unused pages that stay in the file for new entries, 8 MB, and divisor of the file's
+pages that stay in addition.
+"""
 _GIVEN_BACK = 20
-"""Maximum number of pages that one commit returns to the file system: about 7 ms, since each moved page changes others."""
+"""Maximum number of pages that one commit returns to the file system: about 7 ms, since each moved
+page changes others.
+"""
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
@@ -71,7 +79,11 @@ _TROUBLES = {
     sqlite3.SQLITE_NOMEM: Trouble.FAILING,
     sqlite3.SQLITE_PROTOCOL: Trouble.LOCKED,
 }
-_UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
+_UNIQUE = (
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+)
 
 
 class SqliteSession:
@@ -112,7 +124,9 @@ class SqliteSession:
         return self.connection.in_transaction
 
     def check(self) -> None:
-        """Check that the file was not deleted or replaced: SQLite would go on writing to a deleted file."""
+        """Check that the file was not deleted or replaced: SQLite would go on writing to a deleted
+        file.
+        """
         if identity(self._path) != self._file:
             self._gone = True
             raise unavailable(Trouble.GONE)
@@ -125,7 +139,9 @@ class SqliteSession:
             self._check_at = now + _CHECKED_FOR
 
     def begin(self, statement: str, *, syncs: bool = True) -> None:
-        """Begin a transaction. Without ``syncs`` its commit does not wait for the disk; a later commit with ``syncs`` includes it."""
+        """Begin a transaction. Without ``syncs`` its commit does not wait for the disk; a later
+        commit with ``syncs`` includes it.
+        """
         if syncs:
             self.check()  # what is acknowledged as on the disk must not be in a deleted file
         else:
@@ -135,14 +151,18 @@ class SqliteSession:
         self._raised.clear()
         try:
             if self._durable and syncs is not self._syncs:
-                self._execute_until_deadline(f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}", {})
+                self._execute_until_deadline(
+                    f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}", {}
+                )
                 self._syncs = syncs
             self._execute_until_deadline(statement, {})
         except _ERRORS as fault:
             self._refuse(fault)
 
     def begin_migration(self) -> None:
-        """Begin a migration, alone. It may sort more than fits into memory, and its connection is not used again."""
+        """Begin a migration, alone. It may sort more than fits into memory, and its connection is
+        not used again.
+        """
         self.execute("PRAGMA temp_store = FILE", {})  # which drops the watch
         self._gone, self._watches = True, False
         self.begin("BEGIN EXCLUSIVE")
@@ -163,12 +183,16 @@ class SqliteSession:
             self._refuse(fault, sql)
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
-        """Run statements, each with several sets of parameters; return the number of affected rows for each statement."""
+        """Run statements, each with several sets of parameters; return the number of affected rows
+        for each statement.
+        """
         counts = []
         for sql, rows in steps:
             text, in_order = positional(sql)
             try:
-                counts.append(max(0, self.connection.executemany(text, map(in_order, rows)).rowcount))
+                counts.append(
+                    max(0, self.connection.executemany(text, map(in_order, rows)).rowcount)
+                )
             except _ERRORS as fault:
                 self._refuse(fault, sql)
         return counts
@@ -180,14 +204,21 @@ class SqliteSession:
         self.execute("SAVEPOINT unit", {})
 
     def commit(self) -> None:
-        """Commit and sync to the disk. Other processes see the number of a change of the epoch before they see the change."""
+        """Commit and sync to the disk. Other processes see the number of a change of the epoch
+        before they see the change.
+        """
         try:
             if self._raised:
                 self._announce()
             self.connection.execute("COMMIT")
         except _ERRORS as fault:
-            if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may be in the WAL, unsynced
-                raise unavailable(Trouble.FAILING, "it is not known whether the last commit took effect", CommitUnknown) from None
+            # the commit may be in the WAL, unsynced
+            if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:
+                raise unavailable(
+                    Trouble.FAILING,
+                    "it is not known whether the last commit took effect",
+                    CommitUnknown,
+                ) from None
             self._refuse(fault)
 
     def rollback(self) -> None:
@@ -200,20 +231,26 @@ class SqliteSession:
             self._empty_wal()
 
     def give_back_space(self) -> bool:
-        """Move used pages from the end of the file to unused places, and truncate it; return whether there is more to do."""
+        """Move used pages from the end of the file to unused places, and truncate it; return
+        whether there is more to do.
+        """
         try:
             unused, pages, mode = (
-                int(self.connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("freelist_count", "page_count", "auto_vacuum")
+                int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("freelist_count", "page_count", "auto_vacuum")
             )
             if mode != _INCREMENTAL or unused <= _RESERVE + pages // _RESERVED_SHARE:
                 return False
-            self.connection.executescript(f"PRAGMA incremental_vacuum({_GIVEN_BACK})")  # execute() would give back a single page
+            # execute() would give back a single page
+            self.connection.executescript(f"PRAGMA incremental_vacuum({_GIVEN_BACK})")
         except _ERRORS:  # another process writes: the next time
             return False
         return True
 
     def checkpoint(self) -> None:
-        """Copy the WAL's pages into the file, concurrently with readers and writers; raises nothing."""
+        """Copy the WAL's pages into the file, concurrently with readers and writers; raises
+        nothing.
+        """
         with suppress(*_ERRORS):
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
@@ -237,7 +274,8 @@ class SqliteSession:
                     until = now + patience(self._wait) - _ROUND
                 if _code(fault) & 0xFF != sqlite3.SQLITE_BUSY or now >= until:
                     raise
-            time.sleep(_PAUSE)  # SQLite does not wait at all if several processes switch a new file to WAL at once
+            # SQLite does not wait at all if several processes switch a new file to WAL at once
+            time.sleep(_PAUSE)
 
     def _prepare(self, durable: bool) -> None:
         if os.path.getsize(self._path) == 0:  # later only a VACUUM of the whole file changes it
@@ -253,23 +291,30 @@ class SqliteSession:
         if self.reads:
             self.execute("PRAGMA query_only = ON", {})
         else:
-            self.execute("PRAGMA temp_store = MEMORY", {})  # else a savepoint's copies of pages are written to a file from 64 KiB on
+            # else a savepoint's copies of pages are written to a file from 64 KiB on
+            self.execute("PRAGMA temp_store = MEMORY", {})
             self._bound_wal()
 
     def _watch_epoch(self) -> None:
-        """Note in ``_raised`` when a transaction of this connection raises the epoch; a database without tables has none."""
+        """Note in ``_raised`` when a transaction of this connection raises the epoch; a database
+        without tables has none.
+        """
         with suppress(sqlite3.OperationalError):
-            self.connection.create_function("note_epoch", 1, self._raised.append)  # no method of this object, which would never be freed
+            # no method of this object, which would never be freed
+            self.connection.create_function("note_epoch", 1, self._raised.append)
             self.connection.execute(_WATCH)
             self._watches = True
 
     def _announce(self) -> None:
-        row = self.connection.execute(NUMBER).fetchone()  # a savepoint may have been rolled back since the number was noted
+        # a savepoint may have been rolled back since the number was noted
+        row = self.connection.execute(NUMBER).fetchone()
         try:
             announce(self._path, row[0])
         except OSError as fault:
             trouble = Trouble.FULL if fault.errno == errno.ENOSPC else Trouble.READ_ONLY
-            raise unavailable(trouble, f"'{fault.filename or self._path}': {fault.strerror}") from None
+            raise unavailable(
+                trouble, f"'{fault.filename or self._path}': {fault.strerror}"
+            ) from None
 
     def _bound_wal(self) -> None:
         """Make SQLite checkpoint the WAL before it fills a small disk."""
@@ -279,7 +324,8 @@ class SqliteSession:
             self._empty_wal()
 
     def _empty_wal(self) -> None:
-        with suppress(*_ERRORS):  # during another read, or if the file cannot grow either, a later checkpoint may succeed
+        # during another read, or if the file cannot grow either, a later checkpoint may succeed
+        with suppress(*_ERRORS):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _refuse(self, fault: Exception, sql: str = "") -> NoReturn:
@@ -315,7 +361,10 @@ class SqliteSession:
         return f"{table}_pkey"
 
 
-_WATCH = "CREATE TEMP TRIGGER IF NOT EXISTS epoch_noted AFTER UPDATE ON main.epoch BEGIN SELECT note_epoch(NEW.number); END"
+_WATCH = (
+    "CREATE TEMP TRIGGER IF NOT EXISTS epoch_noted AFTER UPDATE ON main.epoch BEGIN SELECT "
+    "note_epoch(NEW.number); END"
+)
 # Writers take the only write lock at once, so that they cannot fail later because of a stale read.
 _BEGIN = {
     Mode.READ: methodcaller("begin", "BEGIN DEFERRED"),
@@ -358,7 +407,9 @@ class SqliteDialect(Dialect):
         self.wait = wait
         self._durable = bool(path)
         _make(self.path)
-        self._writer = Pool(partial(self.connect, reads=False), limit=1, wait=wait, full=lambda: Trouble.SLOW)
+        self._writer = Pool(
+            partial(self.connect, reads=False), limit=1, wait=wait, full=lambda: Trouble.SLOW
+        )
         self._readers = Pool(partial(self.connect, reads=True), limit=_READERS, wait=wait)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> SqliteSession:
@@ -374,7 +425,9 @@ class SqliteDialect(Dialect):
         finally:
             self._readers.give_back(session)
 
-    def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> EpochFile:
+    def epoch(
+        self, committed: Callable[[], int | None], settle: Callable[[], object], /
+    ) -> EpochFile:
         """Return the readings of a file next to the database."""
         return EpochFile(self.path, committed, settle)
 
@@ -386,7 +439,9 @@ class SqliteDialect(Dialect):
             _remove_folder(os.path.dirname(self.path), os.getpid())
 
     def give_back_space(self) -> bool:
-        """Truncate the file by some unused pages, if many are unused. The file must have been made with incremental auto-vacuum."""
+        """Truncate the file by some unused pages, if many are unused. The file must have been made
+        with incremental auto-vacuum.
+        """
         session = self._writer.take(_nothing)
         try:
             return session.give_back_space()
@@ -394,14 +449,17 @@ class SqliteDialect(Dialect):
             self._writer.give_back(session)
 
     def sync(self) -> None:
-        """Sync the WAL: otherwise a commit that did not wait for the disk may stay in the system's cache for half a minute."""
+        """Sync the WAL: otherwise a commit that did not wait for the disk may stay in the system's
+        cache for half a minute.
+        """
         if self._durable:
-            with suppress(OSError), open(self.path + "-wal", "rb") as log:  # SQLite locks the other two files only
+            # SQLite locks the other two files only
+            with suppress(OSError), open(self.path + "-wal", "rb") as log:
                 os.fsync(log.fileno())
 
     def relieve_writers(self) -> None:
-        """Checkpoint on a connection for readers. Otherwise the commit that finds 1,000 pages in the WAL would checkpoint and block the
-        only writer.
+        """Checkpoint on a connection for readers. Otherwise the commit that finds 1,000 pages in
+        the WAL would checkpoint and block the only writer.
         """
         session = self._readers.take(_nothing)
         try:
@@ -412,8 +470,8 @@ class SqliteDialect(Dialect):
     def withdraw(self, until: float) -> bool:
         """Close every connection before a fork.
 
-        A child that inherits a connection treats its parent's file locks as its own: its commits are lost when the parent closes the file
-        (https://sqlite.org/howtocorrupt.html, 2.6).
+        A child that inherits a connection treats its parent's file locks as its own: its commits
+        are lost when the parent closes the file (https://sqlite.org/howtocorrupt.html, 2.6).
         """
         if not self._writer.withdraw(until):
             return False
@@ -432,7 +490,9 @@ class SqliteDialect(Dialect):
         try:
             return SqliteSession(self.path, wait=self.wait, reads=reads, durable=self._durable)
         except sqlite3.Error as fault:
-            raise unavailable(_refined_trouble(trouble_of(fault) or Trouble.UNOPENED, self.path), f"'{self.path}'") from None
+            raise unavailable(
+                _refined_trouble(trouble_of(fault) or Trouble.UNOPENED, self.path), f"'{self.path}'"
+            ) from None
 
 
 def _nothing(_session: SqliteSession) -> None:
@@ -440,7 +500,9 @@ def _nothing(_session: SqliteSession) -> None:
 
 
 def trouble_of(fault: Exception) -> Trouble | None:
-    """Return the database's trouble behind an error of SQLite; None if the error concerns a statement."""
+    """Return the database's trouble behind an error of SQLite; None if the error concerns a
+    statement.
+    """
     return _TROUBLES.get(_code(fault) & 0xFF)
 
 

@@ -1,4 +1,5 @@
-"""Statements and their rows, equal for all dialects: named parameters ``:name``, scripts as statements, columns as attributes.
+"""Statements and their rows, equal for all dialects: named parameters ``:name``, scripts as
+statements, columns as attributes.
 
 Quotes, comments and ``::casts`` are not translated. Comments do not nest, as in SQLite.
 """
@@ -20,7 +21,9 @@ _OPAQUE = r"""
   | \$(?P<tag>(?:[A-Za-z_][A-Za-z0-9_]*)?)\$.*?\$(?P=tag)\$
   | ::
 """
-_PARAMETER = re.compile(_OPAQUE + r"| (?<![A-Za-z0-9_:]):(?P<name>[A-Za-z_][A-Za-z0-9_]*)", re.VERBOSE | re.DOTALL)
+_PARAMETER = re.compile(
+    _OPAQUE + r"| (?<![A-Za-z0-9_:]):(?P<name>[A-Za-z_][A-Za-z0-9_]*)", re.VERBOSE | re.DOTALL
+)
 _BODY = r"| ^BEGIN\n.*?^END(?=;)  # of a trigger, each word on a line of its own"
 _END = re.compile(_OPAQUE + _BODY + "\n| (?P<end>;)", re.VERBOSE | re.DOTALL | re.MULTILINE)
 
@@ -40,17 +43,23 @@ def translated(sql: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def positional(sql: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
-    """Translate ``sql`` to ``?`` for ``:name``, and return it with a function that makes the tuple of a row's parameters.
+    """Translate ``sql`` to ``?`` for ``:name``, and return it with a function that makes the tuple
+    of a row's parameters.
 
-    Positional parameters are faster: sqlite3 looks up each named parameter of each row in its statement.
+    Positional parameters are faster: sqlite3 looks up each named parameter of each row in its
+    statement.
     """
     names = [found["name"] for found in _PARAMETER.finditer(sql) if found["name"] is not None]
     text = _PARAMETER.sub(lambda found: found[0] if found["name"] is None else "?", sql)
-    return text, itemgetter(*names) if len(names) > 1 else lambda row: tuple([row[name] for name in names])
+    return text, itemgetter(*names) if len(names) > 1 else lambda row: tuple(
+        [row[name] for name in names]
+    )
 
 
 def split(script: str) -> Iterator[str]:
-    """Yield the statements of ``script`` without their semicolons, skipping pieces without a statement."""
+    """Yield the statements of ``script`` without their semicolons, skipping pieces without a
+    statement.
+    """
     begin = 0
     for found in _END.finditer(script):
         if found["end"] is not None:
@@ -72,8 +81,9 @@ def without_comments(piece: str) -> str:
 class Row(tuple[Any, ...]):
     """One row: a tuple whose columns are attributes too (``row.name``).
 
-    Text is ``str``, blobs are ``bytes``, booleans are ``int`` 0 or 1, times are ``float`` seconds since 1970 (UTC), NULL is ``None``.
-    Rename a column in the statement if its name is a Python keyword or a method of tuples (``count``, ``index``).
+    Text is ``str``, blobs are ``bytes``, booleans are ``int`` 0 or 1, times are ``float`` seconds
+    since 1970 (UTC), NULL is ``None``. Rename a column in the statement if its name is a Python
+    keyword or a method of tuples (``count``, ``index``).
     """
 
     __slots__ = ()
@@ -90,7 +100,9 @@ class Row(tuple[Any, ...]):
 
 @lru_cache(maxsize=1024)
 def _row_type(columns: tuple[str, ...]) -> type[Row]:
-    members: dict[str, Any] = {name: property(itemgetter(place)) for place, name in enumerate(columns)}
+    members: dict[str, Any] = {
+        name: property(itemgetter(place)) for place, name in enumerate(columns)
+    }
     return type("Row", (Row,), {**members, "__slots__": (), "_columns": columns})
 
 
@@ -108,10 +120,13 @@ NOT_HELD = f"NOT EXISTS (SELECT 1 FROM dispatchers WHERE name = '{HOLD}')"
 
 
 def without(workspaces: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return a condition to append to the conditions for due rows, and its parameters. It excludes workspaces, and all rows while the queue
-    is held.
+    """Return a condition to append to the conditions for due rows, and its parameters. It excludes
+    workspaces, and all rows while the queue is held.
     """
     if not workspaces:
         return f" AND {NOT_HELD}", {}
     values = {f"left_out_{place}": name for place, name in enumerate(workspaces)}
-    return f" AND workspace NOT IN ({', '.join(f':{name}' for name in values)}) AND {NOT_HELD}", values
+    return (
+        f" AND workspace NOT IN ({', '.join(f':{name}' for name in values)}) AND {NOT_HELD}",
+        values,
+    )

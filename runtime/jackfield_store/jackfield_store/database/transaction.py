@@ -1,5 +1,6 @@
-"""A transaction as stores use it: statements that are committed together. The module also has the session that a transaction runs on, the
-pool that hands out sessions to one thread each, and the differences between the databases.
+"""A transaction as stores use it: statements that are committed together. The module also has the
+session that a transaction runs on, the pool that hands out sessions to one thread each, and the
+differences between the databases.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Pooled(Protocol):
 
 
 class DatabaseSession(Pooled, Protocol):
-    """One connection, used by one thread at a time. Its methods raise this package's errors, never a driver's."""
+    """One connection, used by one thread at a time. Its methods raise this package's errors, never
+    a driver's.
+    """
 
     @property
     def in_transaction(self) -> bool:
@@ -65,7 +68,9 @@ class DatabaseSession(Pooled, Protocol):
         """Run a statement and return the number of affected rows."""
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
-        """Run statements, each with several sets of parameters; return the number of affected rows for each statement."""
+        """Run statements, each with several sets of parameters; return the number of affected rows
+        for each statement.
+        """
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one."""
@@ -83,13 +88,21 @@ P = TypeVar("P", bound=Pooled)
 class Pool(Generic[P]):
     """Pool of at most ``limit`` connections.
 
-    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline; ``full`` then returns the reason for the
-    error.
+    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline;
+    ``full`` then returns the reason for the error.
     """
 
-    def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Callable[[], Trouble] = lambda: Trouble.BUSY) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], P],
+        *,
+        limit: int,
+        wait: float,
+        full: Callable[[], Trouble] = lambda: Trouble.BUSY,
+    ) -> None:
         self._connect = connect
-        self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code around a lock: Ctrl-C in it can leave that held
+        # a semaphore is Python code around a lock: Ctrl-C in it can leave that held
+        self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(limit):
             self._free.put(None)
         self._limit = limit
@@ -101,7 +114,8 @@ class Pool(Generic[P]):
     def take(self, begin: Callable[[P], None], held: list[Any] | None = None) -> P:
         """Hand out an idle or new connection, on which ``begin`` has been run, until ``give_back``.
 
-        The connection is put into ``held``, an empty list, before it is returned: the caller may be interrupted in between.
+        The connection is put into ``held``, an empty list, before it is returned: the caller may be
+        interrupted in between.
 
         :raises Unavailable: if none is available.
         """
@@ -110,7 +124,8 @@ class Pool(Generic[P]):
         has_begun = False
         try:
             try:
-                slots.extend(map(self._free.get, (False,)))  # without a step in between: no interrupt loses a slot
+                # without a step in between: no interrupt loses a slot
+                slots.extend(map(self._free.get, (False,)))
             except Empty:
                 self._wait_for(slots)
             try:
@@ -127,7 +142,9 @@ class Pool(Generic[P]):
         return item
 
     def give_back(self, item: P) -> None:
-        """Return a connection to the pool, unless it is there already; close it if it is not usable any more."""
+        """Return a connection to the pool, unless it is there already; close it if it is not usable
+        any more.
+        """
         if item.holder is None:
             return
         try:
@@ -148,8 +165,8 @@ class Pool(Generic[P]):
                 self._idle.pop().close()
 
     def withdraw(self, until: float) -> bool:
-        """Close all connections and hand out none before ``resume``; return False if one is still in use at ``until``
-        (``time.monotonic``).
+        """Close all connections and hand out none before ``resume``; return False if one is still
+        in use at ``until`` (``time.monotonic``).
         """
         for taken in range(self._limit):
             try:
@@ -205,7 +222,9 @@ class Dialect(ABC):
     tables: ClassVar[str]
     """Statement that lists the names of all tables, as ``name``."""
     barred: ClassVar[str] = ""
-    """Statement that lists the tables that this account may not read and change; empty if file permissions decide."""
+    """Statement that lists the tables that this account may not read and change; empty if file
+    permissions decide.
+    """
     indexes: ClassVar[str]
     """Statement that lists the names of all indexes, as ``name``."""
     locks: ClassVar[str] = ""
@@ -215,18 +234,23 @@ class Dialect(ABC):
     skips_locked: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows and skip rows locked by others."""
     indexed_by: ClassVar[str] = ""
-    """Clause after a table that names the index to use, ``{}``; empty if the planner knows the distribution of the values."""
+    """Clause after a table that names the index to use, ``{}``; empty if the planner knows the
+    distribution of the values.
+    """
     lateral: ClassVar[bool] = False
     """True if a subquery in FROM may refer to the rows before it."""
     now: ClassVar[str]
     """Expression for the seconds since 1970 by the database's own clock."""
     place: str = "''"
-    """Expression whose text changes once another server, or another of its databases, has taken this one's place; empty if that cannot be
-    known."""
+    """Expression whose text changes once another server, or another of its databases, has taken
+    this one's place; empty if that cannot be known.
+    """
     wait: float
     """Maximum seconds that a call waits for a lock, a free connection, or an answer of a server."""
     bounds_each: ClassVar[bool] = False
-    """True if ``wait`` limits each statement and commit, so that a shared commit needs no limit of its own."""
+    """True if ``wait`` limits each statement and commit, so that a shared commit needs no limit of
+    its own.
+    """
     location: str
     """Location for display, without password."""
 
@@ -246,7 +270,9 @@ class Dialect(ABC):
 
     @abstractmethod
     def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> Epoch:
-        """Return the readings of the epoch. ``committed`` queries its number; ``settle`` makes a later commit raise it."""
+        """Return the readings of the epoch. ``committed`` queries its number; ``settle`` makes a
+        later commit raise it.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -254,12 +280,14 @@ class Dialect(ABC):
 
     @property
     def timeline(self) -> tuple[int, str | None]:
-        """Number of times that another server has been found in place of this one, and the possible effect of the last change on
-        commits."""
+        """Number of times that another server has been found in place of this one, and the possible
+        effect of the last change on commits.
+        """
         return 0, None
 
     def renewed(self, _url: str, /) -> Callable[[], None]:
-        """Check that another URL opens this database, and return a function that makes new connections use it.
+        """Check that another URL opens this database, and return a function that makes new
+        connections use it.
 
         :raises DatabaseUnfit: if the URL names another database.
         :raises Unavailable: if it does not open this one.
@@ -267,7 +295,8 @@ class Dialect(ABC):
         raise other_database()
 
     def withdraw(self, until: float) -> bool:  # noqa: ARG002 (nothing to do if children may inherit connections)
-        """Close every connection before a fork, if a child must not inherit them, and hand out none before ``resume``.
+        """Close every connection before a fork, if a child must not inherit them, and hand out none
+        before ``resume``.
 
         Return False if a connection is still in use at ``until`` (``time.monotonic``).
         """
@@ -277,16 +306,20 @@ class Dialect(ABC):
         """Hand out connections again after a successful ``withdraw``."""
 
     def give_back_space(self) -> bool:
-        """Return a small part of the file's unused space to the file system, in a commit of its own; return True if more can
-        be returned.
+        """Return a small part of the file's unused space to the file system, in a commit of its
+        own; return True if more can be returned.
         """
         return False
 
     def sync(self) -> None:  # noqa: B027 (a server does it by itself)
-        """Write earlier commits to the disk that did not wait for it, unless the database server does so within a second. Raise nothing."""
+        """Write earlier commits to the disk that did not wait for it, unless the database server
+        does so within a second. Raise nothing.
+        """
 
     def relieve_writers(self) -> None:  # noqa: B027 (nothing to do by default)
-        """Do work after large changes in this thread, which a later commit would otherwise do while others wait."""
+        """Do work after large changes in this thread, which a later commit would otherwise do while
+        others wait.
+        """
 
 
 class ThreadState(threading.local):
@@ -296,14 +329,16 @@ class ThreadState(threading.local):
 
 
 class Transaction:
-    """Statements that are committed together, or not at all, at the end of a block. If the block raises, the transaction is rolled back. If
-    the block swallowed a statement's error, its end raises instead of committing.
+    """Statements that are committed together, or not at all, at the end of a block. If the block
+    raises, the transaction is rolled back. If the block swallowed a statement's error, its end
+    raises instead of committing.
 
-    Parameters are named: ``:name`` in the text, with a mapping. A failed statement aborts the transaction (as in PostgreSQL); use
-    ``savepoint()`` to continue after a violation.
+    Parameters are named: ``:name`` in the text, with a mapping. A failed statement aborts the
+    transaction (as in PostgreSQL); use ``savepoint()`` to continue after a violation.
 
-    ``execute``, ``change`` and ``find`` raise ``UniqueViolation`` and ``ConstraintViolation`` if a row violates a constraint,
-    ``StatementInvalid`` if the statement is invalid, and ``Unavailable`` if the database is unavailable.
+    ``execute``, ``change`` and ``find`` raise ``UniqueViolation`` and ``ConstraintViolation`` if a
+    row violates a constraint, ``StatementInvalid`` if the statement is invalid, and ``Unavailable``
+    if the database is unavailable.
     """
 
     __slots__ = (
@@ -324,12 +359,16 @@ class Transaction:
 
     _session: DatabaseSession
 
-    def __init__(self, dialect: Dialect, thread: ThreadState, mode: Mode, *afterwards: Callable[[], object]) -> None:
+    def __init__(
+        self, dialect: Dialect, thread: ThreadState, mode: Mode, *afterwards: Callable[[], object]
+    ) -> None:
         self._dialect, self._thread, self.mode = dialect, thread, mode
         self._held: list[DatabaseSession] = []
         self._outer: Transaction | None = None
         self.afterwards = self._since_mark = afterwards
-        """Steps to take after the commit, which raise nothing; steps of a section that is rolled back are dropped."""
+        """Steps to take after the commit, which raise nothing; steps of a section that is rolled
+        back are dropped.
+        """
         self.failed = False
         """True if a statement has failed, so that the transaction cannot be committed."""
         self._depth = 0
@@ -362,8 +401,8 @@ class Transaction:
                 step()
 
     def abandon(self, *, is_committed: bool = False) -> None:
-        """Return the session to its pool; roll back first, unless that is done: an interrupted block may not have reached its end. May run
-        twice.
+        """Return the session to its pool; roll back first, unless that is done: an interrupted
+        block may not have reached its end. May run twice.
         """
         for session in self._held:
             if session.holder is self._held:
@@ -386,7 +425,9 @@ class Transaction:
         return rows
 
     def change(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> int:
-        """Run one INSERT, UPDATE or DELETE and return the number of affected rows (0 if its WHERE matches none)."""
+        """Run one INSERT, UPDATE or DELETE and return the number of affected rows (0 if its WHERE
+        matches none).
+        """
         if self._ended or self.failed:
             self.check()
         self.failed = True  # until it has succeeded
@@ -395,11 +436,15 @@ class Transaction:
         return count
 
     def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run one INSERT, UPDATE or DELETE with several sets of parameters, and return the number of affected rows."""
+        """Run one INSERT, UPDATE or DELETE with several sets of parameters, and return the number
+        of affected rows.
+        """
         return self.change_all([(sql, rows)])[0]
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
-        """Run statements as ``change_many`` does, in order but at once; return the number of affected rows for each."""
+        """Run statements as ``change_many`` does, in order but at once; return the number of
+        affected rows for each.
+        """
         if self._ended or self.failed:
             self.check()
         self.failed = True  # until they have succeeded
@@ -425,7 +470,9 @@ class Transaction:
         self._depth += 1
         before = self.afterwards
         try:
-            with OnFailure(self._undo, before, f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
+            with OnFailure(
+                self._undo, before, f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"
+            ):
                 yield
                 self.check()
         finally:
@@ -446,7 +493,8 @@ class Transaction:
     def check(self) -> None:
         """Check that the transaction is open, and that no statement has failed.
 
-        :raises StatementInvalid: if it has ended, or a statement has failed and its error was swallowed.
+        :raises StatementInvalid: if it has ended, or a statement has failed and its error was
+            swallowed.
         """
         if self._ended:
             raise StatementInvalid("the transaction has ended")
@@ -455,7 +503,8 @@ class Transaction:
 
     def _undo(self, afterwards: tuple[Callable[[], object], ...], *statements: str) -> None:
         self.afterwards = afterwards
-        # A lost connection, or a full disk on SQLite, ends the whole transaction; the block's own error gives the reason.
+        # A lost connection, or a full disk on SQLite, ends the whole transaction; the block's own
+        # error gives the reason.
         if not self._session.in_transaction:
             return
         with suppress(JackfieldError):

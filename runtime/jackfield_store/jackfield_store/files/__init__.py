@@ -1,5 +1,5 @@
-"""Stored files: content in a folder or in S3, encrypted; rows about it in the database. The package is below the surfaces, so that workers
-and the library can use it, too.
+"""Stored files: content in a folder or in S3, encrypted; rows about it in the database. The package
+is below the surfaces, so that workers and the library can use it, too.
 """
 
 from typing import TYPE_CHECKING

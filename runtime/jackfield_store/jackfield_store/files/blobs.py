@@ -1,4 +1,6 @@
-"""The storage port: sequences of encrypted bytes under a key, in a local folder or in an object store."""
+"""The storage port: sequences of encrypted bytes under a key, in a local folder or in an object
+store.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,17 @@ class BlobWriter(Protocol):
     """Writer of content, which is readable under its key only after ``finish``."""
 
     def write(self, segment: memoryview) -> None:
-        """Append a segment. All segments but the last one have the store's segment size. The memory is reused afterwards."""
+        """Append a segment. All segments but the last one have the store's segment size. The memory
+        is reused afterwards.
+        """
 
     def finish(self) -> None:
         """Make the content readable."""
 
     def abort(self) -> None:
-        """Discard the written data; raises nothing. Data that cannot be discarded now are deleted later by ``Blobs.delete``."""
+        """Discard the written data; raises nothing. Data that cannot be discarded now are deleted
+        later by ``Blobs.delete``.
+        """
 
 
 class Blobs(Protocol):
@@ -55,7 +61,8 @@ class Blobs(Protocol):
 
 
 def blobs_from(environment: Mapping[str, str]) -> Blobs:
-    """Return the store that ``JACKFIELD_FILES_URL`` names, by default the folder ``files`` in the data folder. Nothing is opened yet.
+    """Return the store that ``JACKFIELD_FILES_URL`` names, by default the folder ``files`` in the
+    data folder. Nothing is opened yet.
 
     :raises InvalidInvocation: if the URL has another form, or the extra ``files`` is not installed.
     """
@@ -69,7 +76,13 @@ def blobs_from(environment: Mapping[str, str]) -> Blobs:
         path = Path(unquote(parts.path))
     except ValueError:
         raise _unusable() from None
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not path.is_absolute() or parts.query or parts.fragment:
+    if (
+        parts.scheme != "file"
+        or parts.netloc not in ("", "localhost")
+        or not path.is_absolute()
+        or parts.query
+        or parts.fragment
+    ):
         raise _unusable()
     return LocalBlobs(path)
 
@@ -85,11 +98,14 @@ def _in_s3(url: str, environment: Mapping[str, str]) -> Blobs:
 
 
 def _unusable() -> InvalidInvocation:
-    return InvalidInvocation(f"{VARIABLE} names no storage that jackfield knows", hint=_FORMS)  # the value may hold a secret
+    # the value may hold a secret
+    return InvalidInvocation(f"{VARIABLE} names no storage that jackfield knows", hint=_FORMS)
 
 
 class LocalBlobs:
-    """Store in a folder: one file of mode 0600 per key, with the suffix ``.part`` while it is written."""
+    """Store in a folder: one file of mode 0600 per key, with the suffix ``.part`` while it is
+    written.
+    """
 
     is_shared = False
 
@@ -104,7 +120,11 @@ class LocalBlobs:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             partial = path.with_suffix(".part")
-            return _LocalWriter(os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"), partial, path)
+            return _LocalWriter(
+                os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"),
+                partial,
+                path,
+            )
         except OSError as error:
             raise _storage_error(error) from None
 
@@ -143,7 +163,9 @@ class _LocalWriter:
             raise _storage_error(error) from None
 
     def finish(self) -> None:
-        """Rename the file once it is on the disk: an invocation in the durable journal may refer to it."""
+        """Rename the file once it is on the disk: an invocation in the durable journal may refer to
+        it.
+        """
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -160,6 +182,17 @@ class _LocalWriter:
 
 
 def _storage_error(error: OSError) -> NoRoom | Unavailable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+    if error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+    ):
         return NoRoom("the file cannot be stored: the disk is full or not writable")
-    return Unavailable(f"the file storage cannot be used: {os.strerror(error.errno) if error.errno else 'input/output error'}")
+    return Unavailable(
+        "the file storage cannot be used: "
+        f"{os.strerror(error.errno) if error.errno else 'input/output error'}"
+    )

@@ -1,4 +1,6 @@
-"""Move of the content of stored files to another store, for ``jackfield db move``: resumable, and verified by digest."""
+"""Move of the content of stored files to another store, for ``jackfield db move``: resumable, and
+verified by digest.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 _AT_ONCE = 4
-"""Number of files that are copied at the same time: an object store answers a single request slowly, and many at once."""
+"""Number of files that are copied at the same time: an object store answers a single request
+slowly, and many at once.
+"""
 _SAID_EVERY = 5.0
 
 
@@ -34,8 +38,8 @@ class _Done:
 
 
 class FileMove:
-    """Move of the content of all files from the store of ``JACKFIELD_FILES_URL`` to the store of ``url``; without a ``url``, the files are
-    verified in place.
+    """Move of the content of all files from the store of ``JACKFIELD_FILES_URL`` to the store of
+    ``url``; without a ``url``, the files are verified in place.
 
     :raises InvalidInvocation: if a URL is not one of a store.
     """
@@ -45,7 +49,8 @@ class FileMove:
         self._to = self._from if url is None else blobs_from({**environment, VARIABLE: url})
 
     def __call__(self, source: Storage, say: Callable[[str], object]) -> MovedFiles:
-        """Copy the files of a database that are missing in the new store, and verify each one there.
+        """Copy the files of a database that are missing in the new store, and verify each one
+        there.
 
         :raises Unavailable: if a store cannot be reached; the move can be continued.
         :raises NoRoom: if the new store is full.
@@ -58,7 +63,10 @@ class FileMove:
                 problems.append(done.problem)
             if monotonic() - said_at >= _SAID_EVERY:
                 said_at = monotonic()
-                say(f"files: {count:,} verified in {self._to.location}, {copied:,} of them copied now")
+                say(
+                    f"files: {count:,} verified in {self._to.location}, {copied:,} of them "
+                    "copied now"
+                )
         return MovedFiles(self._to.location, count, size, copied, tuple(problems))
 
     def _files(self, files: Files) -> Iterator[_Done]:
@@ -71,9 +79,14 @@ class FileMove:
         name, copied = f"the file {file.id} of the workspace '{file.workspace}'", False
         try:
             whole = files.is_whole(file, self._to)
-            if not whole and files.is_whole(file, self._from):  # never if both are one store, whatever it is called
+            # never if both are one store, whatever it is called
+            if not whole and files.is_whole(file, self._from):
                 files.copy(file, self._to)
                 whole = copied = files.is_whole(file, self._to)
         except FileDamaged as fault:
             return _Done(file.size, copied=False, problem=f"damaged: {name}: {fault.strerror}")
-        return _Done(file.size, copied, None if whole else f"damaged: the content of {name} is missing or was changed")
+        return _Done(
+            file.size,
+            copied,
+            None if whole else f"damaged: the content of {name} is missing or was changed",
+        )

@@ -1,7 +1,8 @@
 """Files at rest: each one encrypted in chunks under its own key.
 
-The chunks are AES-256-GCM with a counter as the nonce, since no key encrypts a second file. The last chunk is marked, so that a truncated
-file does not decrypt (STREAM, Hoang et al. 2015). Any chunk can be decrypted on its own, for ranges.
+The chunks are AES-256-GCM with a counter as the nonce, since no key encrypts a second file. The
+last chunk is marked, so that a truncated file does not decrypt (STREAM, Hoang et al. 2015). Any
+chunk can be decrypted on its own, for ranges.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ SEALED_SEGMENT = _CHUNKS * (CHUNK + _TAG)
 
 
 class SealingWriter(SecretHolder):
-    """Writer that encrypts content: ``write`` takes pieces of any size and passes whole segments on. ``stored`` is called before each
-    segment.
+    """Writer that encrypts content: ``write`` takes pieces of any size and passes whole segments
+    on. ``stored`` is called before each segment.
     """
 
     def __init__(self, target: BlobWriter, stored: Callable[[int], None]) -> None:
@@ -48,7 +49,8 @@ class SealingWriter(SecretHolder):
         self._target = target
         self._stored = stored
         self._waiting = bytearray()
-        # Memory of its own, which the system gets back at once: what threads allocate and free in turn stays in their arenas.
+        # Memory of its own, which the system gets back at once: what threads allocate and free in
+        # turn stays in their arenas.
         self._segment = mmap.mmap(-1, SEALED_SEGMENT, access=mmap.ACCESS_COPY)
         self._filled = 0
         self._number = 0
@@ -67,7 +69,8 @@ class SealingWriter(SecretHolder):
             taken = view[: CHUNK + 1 - len(self._waiting)]
             self._waiting += taken
             view = view[len(taken) :]
-            if len(self._waiting) > CHUNK:  # one byte more than a chunk shows that the chunk is not the last one
+            # one byte more than a chunk shows that the chunk is not the last one
+            if len(self._waiting) > CHUNK:
                 self._encrypt(last=False)
 
     def end(self) -> None:
@@ -76,7 +79,9 @@ class SealingWriter(SecretHolder):
         self._flush()
 
     def release(self) -> None:
-        """Release the memory now: a reference cycle with ``stored`` would hold it until the next garbage collection."""
+        """Release the memory now: a reference cycle with ``stored`` would hold it until the next
+        garbage collection.
+        """
         self._waiting = bytearray()
         self._segment.close()
 
@@ -85,7 +90,10 @@ class SealingWriter(SecretHolder):
             self._stored(SEGMENT)
             self._flush()
         end = self._filled + min(len(self._waiting), CHUNK) + _TAG
-        with memoryview(self._waiting)[:CHUNK] as chunk, memoryview(self._segment)[self._filled : end] as sealed:
+        with (
+            memoryview(self._waiting)[:CHUNK] as chunk,
+            memoryview(self._segment)[self._filled : end] as sealed,
+        ):
             self._aead.encrypt_into(_nonce(self._number), chunk, _mark(last=last), sealed)
         self._filled = end
         del self._waiting[:CHUNK]
@@ -98,9 +106,11 @@ class SealingWriter(SecretHolder):
 
 
 class SealedReader(SecretHolder, SizedReader):
-    """Decrypted content, readable and seekable like a file. Reads ahead up to one segment, so memory use is bounded.
+    """Decrypted content, readable and seekable like a file. Reads ahead up to one segment, so
+    memory use is bounded.
 
-    Reading raises ``FileDamaged`` if the content was changed or truncated, ``Unavailable`` if the store cannot be reached.
+    Reading raises ``FileDamaged`` if the content was changed or truncated, ``Unavailable`` if the
+    store cannot be reached.
     """
 
     def __init__(self, blobs: Blobs, key: str, secret: bytes, size: int) -> None:
@@ -127,14 +137,18 @@ class SealedReader(SecretHolder, SizedReader):
         return len(piece)
 
     def check(self) -> None:
-        """Decrypt the first and the last chunk, so that missing or truncated content is found before anything is sent."""
+        """Decrypt the first and the last chunk, so that missing or truncated content is found
+        before anything is sent.
+        """
         self._decrypted(self._last)
         self._decrypted(0)
 
     def _decrypted(self, number: int) -> bytes:
         if number != self._number:
             try:
-                self._chunk = self._aead.decrypt(_nonce(number), self._sealed(number), _mark(last=number == self._last))
+                self._chunk = self._aead.decrypt(
+                    _nonce(number), self._sealed(number), _mark(last=number == self._last)
+                )
             except InvalidTag:
                 raise FileDamaged(None, "the stored file was changed") from None
             self._number = number

@@ -1,4 +1,6 @@
-"""Files stored once and referred to by id (``{"file": id}``): encrypted per workspace, with quotas and an expiry."""
+"""Files stored once and referred to by id (``{"file": id}``): encrypted per workspace, with quotas
+and an expiry.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,13 @@ _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\Z")
 _KEY = 32
 _UNFINISHED_KEPT = 3600.0
-"""Seconds without progress after which an upload counts as abandoned, and a deletion is tried again."""
+"""Seconds without progress after which an upload counts as abandoned, and a deletion is tried
+again.
+"""
 _LONGER = 3600.0
-"""Seconds for which a file outlives the idempotency key of the last invocation that used it: a repeat must be replayed, not refused."""
+"""Seconds for which a file outlives the idempotency key of the last invocation that used it: a
+repeat must be replayed, not refused.
+"""
 _PIECE = 1024 * 1024
 """Number of bytes of an upload that are collected before a thread stores them."""
 _SWEPT = 200
@@ -43,8 +49,9 @@ _SWEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """Limits of stored files: bytes of a file, seconds of its retention, bytes and number of a workspace's files. ``together`` limits the
-    total bytes of files that an invocation passes by value.
+    """Limits of stored files: bytes of a file, seconds of its retention, bytes and number of a
+    workspace's files. ``together`` limits the total bytes of files that an invocation passes by
+    value.
     """
 
     size: int = 5 * 1024**3
@@ -55,9 +62,11 @@ class FileLimits:
 
 
 class Files:
-    """Stored files of all workspaces of one process. A file belongs to its workspace; in others its id is unknown. Thread-safe.
+    """Stored files of all workspaces of one process. A file belongs to its workspace; in others its
+    id is unknown. Thread-safe.
 
-    All methods raise ``Unavailable`` if the database or the store cannot be reached, and ``InvalidInvocation`` if there is no database.
+    All methods raise ``Unavailable`` if the database or the store cannot be reached, and
+    ``InvalidInvocation`` if there is no database.
     """
 
     def __init__(self, storage: Storage, limits: FileLimits, clock: Clock) -> None:
@@ -91,8 +100,12 @@ class Files:
 
     @property
     def is_shared(self) -> bool:
-        """True if every process that uses the database is known to reach the same store: a folder may belong to one machine."""
-        return self.enabled and (self.storage.database.dialect.name == "sqlite" or self.blobs.is_shared)
+        """True if every process that uses the database is known to reach the same store: a folder
+        may belong to one machine.
+        """
+        return self.enabled and (
+            self.storage.database.dialect.name == "sqlite" or self.blobs.is_shared
+        )
 
     @property
     def table(self) -> FileTable:
@@ -109,9 +122,15 @@ class Files:
         return SharedClock.of(self.storage.database, self.clock)
 
     def quota(self, workspace: str) -> Quota:
-        """Return the maximum bytes of a workspace's files: its limit ``storageBytes``, if that is less than the server's."""
+        """Return the maximum bytes of a workspace's files: its limit ``storageBytes``, if that is
+        less than the server's.
+        """
         own = self.storage.limits.most(workspace, "storageBytes")
-        return Quota(self.limits.cap) if own is None or own > self.limits.cap else Quota(int(own), "storageBytes")
+        return (
+            Quota(self.limits.cap)
+            if own is None or own > self.limits.cap
+            else Quota(int(own), "storageBytes")
+        )
 
     def is_full(self, workspace: str) -> bool:
         """Return whether a workspace has a limit ``storageBytes`` and has reached it."""
@@ -136,7 +155,9 @@ class Files:
         """
         import asyncio
 
-        incoming = await asyncio.to_thread(self.incoming, workspace, content_type, name=name, caller=caller, announced=announced)
+        incoming = await asyncio.to_thread(
+            self.incoming, workspace, content_type, name=name, caller=caller, announced=announced
+        )
         stored: StoredFile | None = None
         try:
             waiting = bytearray()
@@ -164,11 +185,20 @@ class Files:
         invocation: str | None = None,
         kept: float | None = None,
     ) -> StoredFile:
-        """Store content, as ``keep`` does. Files that a call has ``returned`` are stored even beyond the workspace's own limit, and count:
-        the call has been carried out. ``invocation`` is the ID of a queued call, which another process may take over. ``kept`` is the
-        retention in seconds, if less than usual.
+        """Store content, as ``keep`` does. Files that a call has ``returned`` are stored even
+        beyond the workspace's own limit, and count: the call has been carried out. ``invocation``
+        is the ID of a queued call, which another process may take over. ``kept`` is the retention
+        in seconds, if less than usual.
         """
-        incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned, invocation=invocation, kept=kept)
+        incoming = self.incoming(
+            workspace,
+            content_type,
+            name=name,
+            caller=caller,
+            returned=returned,
+            invocation=invocation,
+            kept=kept,
+        )
         with OnFailure(incoming.abort):
             for piece in pieces:
                 incoming.write(piece)
@@ -186,38 +216,63 @@ class Files:
         invocation: str | None = None,
         kept: float | None = None,
     ) -> Incoming:
-        """Begin to store a file. Name and content type become header fields of downloads: any name is cleaned, and an invalid media type is
-        replaced by octets."""
+        """Begin to store a file. Name and content type become header fields of downloads: any name
+        is cleaned, and an invalid media type is replaced by octets.
+        """
         from jackfield.invocation.stored_file import StoredFile
 
         name = clean_name(name or "")
-        identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
-        about = {"name": name, "content_type": kind, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
+        identifier, now, kind = (
+            f"file_{secrets.token_urlsafe(16)}",
+            self.time.stamp(),
+            media_type(content_type),
+        )
+        about = {
+            "name": name,
+            "content_type": kind,
+            "caller": caller,
+            "now": now,
+            "until": now + _UNFINISHED_KEPT,
+        }
         quota = Quota(self.limits.cap) if returned else self.quota(workspace)
         self._arriving.add(identifier)
         with OnFailure(self._arriving.discard, identifier):
-            self.table.begin(workspace, identifier, about, self.limits.count, quota, announced, invocation)
+            self.table.begin(
+                workspace, identifier, about, self.limits.count, quota, announced, invocation
+            )
         until = now + min(self.limits.kept, self.limits.kept if kept is None else kept)
         file = StoredFile(workspace, identifier, name, kind, 0, b"", caller, now, until)
         with OnFailure(self.discard, workspace, identifier):
             return Incoming(self, file, quota)
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
-        """Return a file of ``owner``, if given, otherwise of any caller. None if the workspace has no such file, the file has expired, or
-        its row was changed in the database.
+        """Return a file of ``owner``, if given, otherwise of any caller. None if the workspace has
+        no such file, the file has expired, or its row was changed in the database.
         """
-        file = self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
+        file = (
+            self.table.find(workspace, identifier, self.time.now())
+            if _ID.match(identifier)
+            else None
+        )
         if file is None or (owner is not None and file.caller != owner):
             return None
         return None if self._open_row(file) is None else file
 
     def list(
-        self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
+        self,
+        workspace: str,
+        caller: str | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> tuple[list[StoredFile], str | None]:
-        """Return a page of the workspace's files, newest first, and the cursor of the next page, None on the last page. With ``caller``,
-        return only the caller's files. Files whose rows were changed in the database are left out.
+        """Return a page of the workspace's files, newest first, and the cursor of the next page,
+        None on the last page. With ``caller``, return only the caller's files. Files whose rows
+        were changed in the database are left out.
         """
-        found, after = self.table.list(workspace, self.time.now(), caller, cursor=cursor, limit=limit)
+        found, after = self.table.list(
+            workspace, self.time.now(), caller, cursor=cursor, limit=limit
+        )
         return [file for file in found if self._open_row(file) is not None], after
 
     def reader(self, file: StoredFile) -> SealedReader:
@@ -227,7 +282,9 @@ class Files:
         """
         from jackfield_store.files.sealing import SealedReader
 
-        return SealedReader(self.blobs, _key(file.workspace, file.id), self._secrets(file)[0], file.size)
+        return SealedReader(
+            self.blobs, _key(file.workspace, file.id), self._secrets(file)[0], file.size
+        )
 
     def is_whole(self, file: StoredFile, blobs: Blobs) -> bool:
         """Read a file's content in a store; return True if its digest matches.
@@ -247,7 +304,8 @@ class Files:
         return found.digest() == expected
 
     def copy(self, file: StoredFile, blobs: Blobs) -> None:
-        """Copy a file's content to another store, still encrypted. The remains of an earlier copy are replaced.
+        """Copy a file's content to another store, still encrypted. The remains of an earlier copy
+        are replaced.
 
         :raises FileDamaged: if a part of it is missing.
         """
@@ -258,11 +316,18 @@ class Files:
         target = blobs.writer(key, SEALED_SEGMENT)
         with OnFailure(target.abort):
             for start in range(0, total, SEALED_SEGMENT):
-                target.write(memoryview(self.blobs.read(key, start, min(SEALED_SEGMENT, total - start), SEALED_SEGMENT)))
+                target.write(
+                    memoryview(
+                        self.blobs.read(
+                            key, start, min(SEALED_SEGMENT, total - start), SEALED_SEGMENT
+                        )
+                    )
+                )
             target.finish()
 
     def open(self, file: StoredFile) -> BinaryIO:
-        """Return a new reader of a file's content, whose ``read(n)`` returns ``n`` bytes except at the end.
+        """Return a new reader of a file's content, whose ``read(n)`` returns ``n`` bytes except at
+        the end.
 
         :raises FileDamaged: as ``reader`` does.
         """
@@ -277,7 +342,10 @@ class Files:
         """
         file = self.find(workspace, identifier)
         if file is None:
-            raise NotFound(f"no file has the ID '{identifier[:80]}', or it has expired", hint="Run the action again.")
+            raise NotFound(
+                f"no file has the ID '{identifier[:80]}', or it has expired",
+                hint="Run the action again.",
+            )
         return self.open(file)
 
     def _secrets(self, file: StoredFile) -> tuple[bytes, bytes]:
@@ -302,8 +370,12 @@ class Files:
         return None if bound and bound != file.binding else (secret[:_KEY], secret[_KEY : 2 * _KEY])
 
     def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
-        """Extend the expiry of files beyond the idempotency key of an invocation that uses them now."""
-        self.table.renew(workspace, set(identifiers), self.time.stamp() + self.limits.kept + _LONGER)
+        """Extend the expiry of files beyond the idempotency key of an invocation that uses them
+        now.
+        """
+        self.table.renew(
+            workspace, set(identifiers), self.time.stamp() + self.limits.kept + _LONGER
+        )
 
     def delete(self, workspace: str, identifier: str) -> bool:
         """Delete a file; return False if it does not exist."""
@@ -314,16 +386,19 @@ class Files:
         return True
 
     def erase(self, workspace: str, identifier: str) -> None:
-        """Delete the content of a file, whatever its state; the caller deletes its row, which belongs to a purged workspace.
+        """Delete the content of a file, whatever its state; the caller deletes its row, which
+        belongs to a purged workspace.
 
         :raises Unavailable: if the store is unavailable; the call can be repeated.
         """
         self.blobs.delete(_key(workspace, identifier))
 
     def sweep(self) -> int:
-        """Delete expired files and abandoned uploads; return the number of expired files. Several processes may sweep at once.
+        """Delete expired files and abandoned uploads; return the number of expired files. Several
+        processes may sweep at once.
 
-        No file is deleted while this process's clock and the database's differ by more than a minute.
+        No file is deleted while this process's clock and the database's differ by more than a
+        minute.
         """
         count, now = 0, self.time.sure()
         while now is not None and (found := self.table.expired(now, _SWEPT)):
@@ -335,17 +410,27 @@ class Files:
                 break
         return count
 
-    def weight(self, workspace: str, owner: str | None, inputs: Any, schema: Mapping[str, Any]) -> int:
-        """Return the total size of the files that an invocation would pass by value; 0 if it would be refused. A file that is referred to
-        twice counts twice, since it is sent twice.
+    def weight(
+        self, workspace: str, owner: str | None, inputs: Any, schema: Mapping[str, Any]
+    ) -> int:
+        """Return the total size of the files that an invocation would pass by value; 0 if it would
+        be refused. A file that is referred to twice counts twice, since it is sent twice.
         """
         places = [place for place in file_places(inputs, schema) if not place.is_streamed]
-        sizes = [file.size for place in places if (file := self.find(workspace, place.identifier, owner)) is not None]
+        sizes = [
+            file.size
+            for place in places
+            if (file := self.find(workspace, place.identifier, owner)) is not None
+        ]
         total = sum(sizes)
         return total if total <= self.limits.together else 0
 
-    def digests(self, workspace: str, owner: str | None, identifiers: Iterable[str]) -> dict[str, Any]:
-        """Return a digest of type and content for each file that ``find`` returns; requests are compared by it."""
+    def digests(
+        self, workspace: str, owner: str | None, identifiers: Iterable[str]
+    ) -> dict[str, Any]:
+        """Return a digest of type and content for each file that ``find`` returns; requests are
+        compared by it.
+        """
         found: dict[str, Any] = {}
         for identifier in identifiers:
             file = self.find(workspace, identifier, owner)
@@ -363,7 +448,9 @@ class Files:
         return {"data": b64encode(content).decode("ascii"), "contentType": file.content_type}
 
     def _erase(self, workspace: str, identifier: str) -> None:
-        """Delete the content of a hidden file, then its row: if the store is unavailable, the row stays and the deletion is repeated."""
+        """Delete the content of a hidden file, then its row: if the store is unavailable, the row
+        stays and the deletion is repeated.
+        """
         self.blobs.delete(_key(workspace, identifier))
         self.table.drop(workspace, identifier)
 
@@ -417,7 +504,9 @@ class Incoming:
         content.release()
         self._target.finish()
         file = replace(file, size=content.size)
-        sealed = files.storage.vault.seal(file.workspace, ("file", file.id), content.key + content.digest + file.binding)
+        sealed = files.storage.vault.seal(
+            file.workspace, ("file", file.id), content.key + content.digest + file.binding
+        )
         rest = content.size - self._recorded
         files.table.finish(file.workspace, file.id, rest, file.expires_at, self._quota, sealed)
         files.arrived(file.id)
@@ -437,10 +526,14 @@ class Incoming:
 
 
 def _key(workspace: str, identifier: str) -> str:
-    """Return the key of a file's content. A workspace's name is hashed if it is not a valid file name, as an identity provider
-    may issue.
+    """Return the key of a file's content. A workspace's name is hashed if it is not a valid file
+    name, as an identity provider may issue.
     """
-    name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
+    name = (
+        workspace
+        if _SAFE.match(workspace)
+        else "~" + hashlib.sha256(workspace.encode()).hexdigest()
+    )
     return f"{name}/{identifier}"
 
 

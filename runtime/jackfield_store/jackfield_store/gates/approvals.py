@@ -21,7 +21,8 @@ class _Approval(Passing):
     __slots__ = ()
 
     async def admit(self, found: Found) -> Result | None:
-        """Let a call that needs an approval wait, and return its Result. Return None if the call needs none, or equals the approved call.
+        """Let a call that needs an approval wait, and return its Result. Return None if the call
+        needs none, or equals the approved call.
 
         :raises ApprovalRequired: if it cannot wait.
         :raises Cancelled: if it differs from the approved call.
@@ -36,7 +37,9 @@ class _Approval(Passing):
         how, row = self.asked.how, cast("Record", self.row)
         if how.claimed is None or not self._is_approved:
             return unit
-        found: Unit = _recording()[1].beginning(unit, row.journal, self.found.pipe.dependencies.clock, how.claimed, row.draft.effect)
+        found: Unit = _recording()[1].beginning(
+            unit, row.journal, self.found.pipe.dependencies.clock, how.claimed, row.draft.effect
+        )
         return found
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
@@ -45,12 +48,18 @@ class _Approval(Passing):
         how, row = self.asked.how, cast("Record", self.row)
         if not back or how.claimed is None or not self._is_approved:
             return unit
-        found: Unit = _recording()[1].returning(unit, row.journal, self.found.pipe.dependencies.clock, how.claimed)
+        found: Unit = _recording()[1].returning(
+            unit, row.journal, self.found.pipe.dependencies.clock, how.claimed
+        )
         return found
 
     async def answer(self, ended: Ended) -> Ended:
         """Attach the wait for the call's end to the Result of a call that waits for approval."""
-        return ended if ended.result.status != "waiting" else ended.shown(_recording()[2].waited_by(self.found.pipe, ended.result))
+        return (
+            ended
+            if ended.result.status != "waiting"
+            else ended.shown(_recording()[2].waited_by(self.found.pipe, ended.result))
+        )
 
     @property
     def _is_approved(self) -> bool:
@@ -63,7 +72,9 @@ class Approvals(unrecorded.NoApprovals):
     part = _Approval
 
     def refuse(self, call: Reached, error: Exception) -> Exception:
-        """Return the error that ends a call: an approved call that is no longer permitted counts as cancelled."""
+        """Return the error that ends a call: an approved call that is no longer permitted counts as
+        cancelled.
+        """
         if call.how.claimed is None or call.how.claimed.approval is None:
             return error
         found: Exception = _recording()[0].of_approved(call, error)
@@ -71,7 +82,9 @@ class Approvals(unrecorded.NoApprovals):
 
 
 def _recording() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Import the modules that store waiting calls, begin approved ones, and wait for their ends; most processes need none."""
+    """Import the modules that store waiting calls, begin approved ones, and wait for their ends;
+    most processes need none.
+    """
     from jackfield_store.recording import enqueue, jobs, single_use
 
     return enqueue, single_use, jobs

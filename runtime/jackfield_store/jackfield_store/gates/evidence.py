@@ -1,4 +1,6 @@
-"""Evidence about doubts: data for looks are stored with the begin, attempts carry markers, and callers get the findings."""
+"""Evidence about doubts: data for looks are stored with the begin, attempts carry markers, and
+callers get the findings.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,20 @@ class _Evidence(Passing):
     def attempt(self, checked: Checked) -> None:
         """Prepare the data for looks, and the marker of the attempts."""
         attempts, plan, record = checked.attempts, self.found.plan, cast("Record", self.row)
-        if not plan.code.evidence or not attempts.ends_in_doubt or plan.loan is not None:  # a lent connection allows one request
+        # a lent connection allows one request
+        if not plan.code.evidence or not attempts.ends_in_doubt or plan.loan is not None:
             return
         from jackfield_store.recording.expectations import expected
 
         is_shared = shares_marker(plan.code.marker, attempts.declared, attempts.inputs)
         over: object = None if plan.target is None else plan.target.name or {}
-        barred = partial(look_barred, self.found.pipe.access, self.asked.how.caller, plan.manifest, over)
+        barred = partial(
+            look_barred, self.found.pipe.access, self.asked.how.caller, plan.manifest, over
+        )
         attempts.tally.shares_marker = is_shared
-        self._expected = expected(record.journal, self.found, record.draft, attempts, barred, is_shared=is_shared)
+        self._expected = expected(
+            record.journal, self.found, record.draft, attempts, barred, is_shared=is_shared
+        )
         record.marking = None if self._expected is None else self._expected.marker
 
     def begin(self, unit: Unit) -> Unit:
@@ -42,12 +49,16 @@ class _Evidence(Passing):
         return unit if self._expected is None else self._expected.beginning(unit)
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Schedule the first look of a doubt. A call that returns to the queue is no doubt: its next begin stores the data anew."""
+        """Schedule the first look of a doubt. A call that returns to the queue is no doubt: its
+        next begin stores the data anew.
+        """
         del back
         return unit if self._expected is None else self._expected.ending(unit, result)
 
     async def answer(self, ended: Ended) -> Ended:
-        """Add to the Result whether evidence may still settle a doubt, or the finding within the caller's time."""
+        """Add to the Result whether evidence may still settle a doubt, or the finding within the
+        caller's time.
+        """
         if ended.result.status != "in_doubt":
             return ended
         from jackfield_store.recording.settling import settled
@@ -61,9 +72,14 @@ class Evidence(Gate):
     part = _Evidence
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to calls that declare evidence, or may be answered with an earlier doubt; also to an action's first calls, whose
-        declaration is unknown until the code is loaded.
+        """Apply to calls that declare evidence, or may be answered with an earlier doubt; also to
+        an action's first calls, whose declaration is unknown until the code is loaded.
         """
         if terms.settle == "off" or not shape & RECORDED:
             return False
-        return not shape & LOADED or bool(shape & KEYED) or terms.joins or (bool(plan.code.evidence) and plan.loan is None)
+        return (
+            not shape & LOADED
+            or bool(shape & KEYED)
+            or terms.joins
+            or (bool(plan.code.evidence) and plan.loan is None)
+        )

@@ -1,4 +1,6 @@
-"""Jobs: the handle of a started job is stored, and the process that polls the job writes its end."""
+"""Jobs: the handle of a started job is stored, and the process that polls the job writes its
+end.
+"""
 
 from __future__ import annotations
 

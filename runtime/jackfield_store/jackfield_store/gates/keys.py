@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class _Key(Passing):
-    """Part of the gate of keys in one call; ``_was_looked_for`` is True if a query has found its key free."""
+    """Part of the gate of keys in one call; ``_was_looked_for`` is True if a query has found its
+    key free.
+    """
 
     __slots__ = ("_policies", "_was_looked_for")
 
@@ -30,24 +32,32 @@ class _Key(Passing):
         self._policies, self._was_looked_for = policies, False
 
     async def admit(self, found: Found) -> Result | None:
-        """Return the Result that answers a repeat, otherwise None. A key that is most likely new is queried only where the call begins or
-        ends.
+        """Return the Result that answers a repeat, otherwise None. A key that is most likely new is
+        queried only where the call begins or ends.
         """
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
-        if may_wait and _begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock) and self._record.put_off_key():
+        if (
+            may_wait
+            and _begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock)
+            and self._record.put_off_key()
+        ):
             return None
         return await self._held()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
         """Return the Result that answers a repeat whose first call began sooner, otherwise None."""
-        found = await self._held() if again and not (self._record.is_undone and self._was_looked_for) else None
+        found = (
+            await self._held()
+            if again and not (self._record.is_undone and self._was_looked_for)
+            else None
+        )
         if self._record.repeats and checked.found.plan.code.effect == "idempotent":
             checked.attempts.tally.unclear = True
         return found
 
     async def output(self, ended: Ended) -> Ended:
-        """Query a key that was not queried before the call ended. Return the recorded Result if the call is a repeat, otherwise the end
-        unchanged.
+        """Query a key that was not queried before the call ended. Return the recorded Result if the
+        call is a repeat, otherwise the end unchanged.
         """
         record, is_over = self._record, False
         if not record.is_unseen:
@@ -69,10 +79,13 @@ class _Key(Passing):
         return None if found is None else self._answer(found)
 
     def _answer(self, found: Result) -> Result:
-        """Return the Result of the call that holds the key. If that call waits for an approval, the caller can wait for its end."""
+        """Return the Result of the call that holds the key. If that call waits for an approval, the
+        caller can wait for its end.
+        """
         if found.status != "waiting":
             return found
-        from jackfield_store.recording.jobs import waited_by  # most processes have no calls that wait
+        # most processes have no calls that wait
+        from jackfield_store.recording.jobs import waited_by
 
         return waited_by(self.found.pipe, found)
 
@@ -90,7 +103,9 @@ class Keys(Gate):
     part = _Key
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to calls with a key, except dry runs and calls from the queue, whose rows hold their keys already."""
+        """Apply to calls with a key, except dry runs and calls from the queue, whose rows hold
+        their keys already.
+        """
         del plan, terms
         return shape & (KEYED | RECORDED | QUEUED | REHEARSED) == KEYED | RECORDED
 
@@ -100,9 +115,11 @@ class Keys(Gate):
 
 
 def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
-    """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
+    """Return whether a call most likely waits for nothing between its admission and its begin, and
+    opens its connection from memory.
 
-    A second call with its key may get that far: it has requested no credentials, has not waited, and has not counted at the provider.
+    A second call with its key may get that far: it has requested no credentials, has not waited,
+    and has not counted at the provider.
     """
     opening = plan.kept
     if (
@@ -117,4 +134,7 @@ def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> boo
     code = plan.code
     if code.returns_files or code.pace_by or plan.action.rate_limit is not None:
         return False
-    return code.budget is not None or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free
+    return (
+        code.budget is not None
+        or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free
+    )

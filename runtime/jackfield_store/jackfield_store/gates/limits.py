@@ -36,7 +36,8 @@ class _Limit(Passing):
             raise self._refusal(LimitReached("concurrent", most), _SOON)
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Check that the action's output may be stored. Output that a call has returned is stored, whatever its size.
+        """Check that the action's output may be stored. Output that a call has returned is stored,
+        whatever its size.
 
         :raises LimitReached: if the workspace's files have reached its limit.
         :raises PostponedError: instead, for a queued call.
@@ -45,7 +46,9 @@ class _Limit(Passing):
         if most is None or again or not checked.found.plan.code.returns_files:
             return
         pipe = checked.found.pipe
-        if await self.asked.how.waiter.call(partial(pipe.dependencies.files.is_full, pipe.workspace)):
+        if await self.asked.how.waiter.call(
+            partial(pipe.dependencies.files.is_full, pipe.workspace)
+        ):
             raise self._refusal(LimitReached("storageBytes", most), _LATER)
 
     def leave(self) -> None:

@@ -24,17 +24,27 @@ if TYPE_CHECKING:
 
 
 def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
-    """Return the gates in order, each with its points and the reason for its place. ``rides``: the database has one writer at a time."""
+    """Return the gates in order, each with its points and the reason for its place. ``rides``: the
+    database has one writer at a time.
+    """
     return (
-        Limits(),  # admit, before_begin, leave: first, since it costs nothing: what does not begin is counted nowhere
-        Judging(policies),  # admit, check, output: nothing of the workspace is looked up for who may not call
-        Keys(policies),  # admit, before_begin, output: a repeat is answered before a person is asked
+        # admit, before_begin, leave: first, since it costs nothing: what does not begin is counted
+        # nowhere
+        Limits(),
+        # admit, check, output: nothing of the workspace is looked up for who may not call
+        Judging(policies),
+        # admit, before_begin, output: a repeat is answered before a person is asked
+        Keys(policies),
         Approvals(policies),  # admit, begin, end, answer: nothing is opened before
         Guards(),  # check: they look at inputs
         Twins(),  # before_begin: the digest of the inputs, before the begin
         Evidence(),  # attempt, begin, end, answer: the marker goes with the begin
         Jobs(),  # follow: in the place of settling
         Parts(),  # answer: the caller's own view
-        Quotas(),  # before_begin, begin, output, end, leave: what another call answers, or a person has to, takes no place
-        Paces(rides=rides),  # before_begin, begin, end: the outermost statements: what does not come due undoes all others
+        # before_begin, begin, output, end, leave: what another call answers, or a person has to,
+        # takes no place
+        Quotas(),
+        # before_begin, begin, end: the outermost statements: what does not come due undoes all
+        # others
+        Paces(rides=rides),
     )

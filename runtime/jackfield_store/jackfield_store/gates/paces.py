@@ -1,4 +1,6 @@
-"""Pace of an account: its row changes in the transactions of a call's begin and end, if that holds up no other call."""
+"""Pace of an account: its row changes in the transactions of a call's begin and end, if that holds
+up no other call.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ class _Pace(Passing):
     """Turn that is taken with the begin; None if it is taken before the begin, as usual."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Prepare to take the turn with a begin that is committed before the call goes on. With ``again``, after a rollback, take the turn
-        before the begin.
+        """Prepare to take the turn with a begin that is committed before the call goes on. With
+        ``again``, after a rollback, take the turn before the begin.
         """
         record, attempts = cast("Record", self.row), checked.attempts
         if not again:
@@ -49,7 +51,9 @@ class _Pace(Passing):
         return begin
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Move later slots if the call has begun after its own slot, because its commit took so long."""
+        """Move later slots if the call has begun after its own slot, because its commit took so
+        long.
+        """
         del result, back
         ride = self._ride
         if ride is None or not ride.late:
@@ -63,7 +67,9 @@ class _Pace(Passing):
 
 
 class Paces(Gate):
-    """Gate that takes the turns of an account in the transactions of its calls, if the database has one writer at a time (``rides``)."""
+    """Gate that takes the turns of an account in the transactions of its calls, if the database has
+    one writer at a time (``rides``).
+    """
 
     part = _Pace
 
@@ -71,8 +77,9 @@ class Paces(Gate):
         self._rides = rides
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Return True for recorded calls of an action with a budget, except queued calls, which have their own pace, dry runs, and starts
-        of jobs, whose record has no end that could correct the pace.
+        """Return True for recorded calls of an action with a budget, except queued calls, which
+        have their own pace, dry runs, and starts of jobs, whose record has no end that could
+        correct the pace.
         """
         del terms
         is_fit = shape & (RECORDED | LOADED | QUEUED | REHEARSED) == RECORDED | LOADED

@@ -20,14 +20,16 @@ class _Twin(Passing):
     __slots__ = ()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Record the digest by which equal writes are found. With ``again``, wait for the open twin, and return its Result. Otherwise
-        return None.
+        """Record the digest by which equal writes are found. With ``again``, wait for the open
+        twin, and return its Result. Otherwise return None.
         """
         record = cast("Record", self.row)
         draft, journal = record.draft, record.journal
         if not again:
             if draft.effect == "write":
-                draft.twin = twin_digest(journal, self.found.plan, self.asked.how.caller, checked.inputs)
+                draft.twin = twin_digest(
+                    journal, self.found.plan, self.asked.how.caller, checked.inputs
+                )
             return None
         if draft.twin is None or (entry := await joined(journal, draft, self.asked)) is None:
             return None
@@ -41,5 +43,11 @@ class Twins(Gate):
     part = _Twin
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply if the workspace or the surface joins equal writes. Queued calls and dry runs are excluded."""
-        return terms.joins and plan.action.rule_effect != "read" and shape & (KEYED | RECORDED | QUEUED | REHEARSED) == RECORDED
+        """Apply if the workspace or the surface joins equal writes. Queued calls and dry runs are
+        excluded.
+        """
+        return (
+            terms.joins
+            and plan.action.rule_effect != "read"
+            and shape & (KEYED | RECORDED | QUEUED | REHEARSED) == RECORDED
+        )

@@ -1,4 +1,6 @@
-"""Begins of invocations: the begins of one commit are added by one statement, since a distant server answers each statement late."""
+"""Begins of invocations: the begins of one commit are added by one statement, since a distant
+server answers each statement late.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,15 @@ ENDED_TWIN = """
 SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND settled_at > :arrived
     AND status IN ('succeeded', 'failed') AND COALESCE(error_code, '') <> 'cancelled' LIMIT 1
 """
-"""Query for a twin that has ended since a write arrived. A cancelled twin has sent nothing, and answers no other call."""
+"""Query for a twin that has ended since a write arrived. A cancelled twin has sent nothing, and
+answers no other call.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Begins(JointUnit):
-    """Unit that adds the row of an invocation that begins. ``row`` makes the row when it is needed: most reads are written whole at their
-    end. ``also`` adds statements to the same transaction.
+    """Unit that adds the row of an invocation that begins. ``row`` makes the row when it is needed:
+    most reads are written whole at their end. ``also`` adds statements to the same transaction.
     """
 
     draft: Draft
@@ -57,7 +61,11 @@ class Begins(JointUnit):
             if unit.draft.repeats is not None:
                 let_go(transaction, row["workspace"], unit.draft.repeats)
         transaction.change_many(INSERT, rows)
-        found = sorted((row["workspace"], place) for place, row in enumerate(rows) if units[place].draft.context)
+        found = sorted(
+            (row["workspace"], place)
+            for place, row in enumerate(rows)
+            if units[place].draft.context
+        )
         for workspace, places in groupby(found, key=lambda one: one[0]):
             terms.add(transaction, workspace, [units[place].draft for _, place in places])
         for unit in units:
@@ -66,12 +74,16 @@ class Begins(JointUnit):
 
 
 def let_go(transaction: Transaction, workspace: str, repeated: str) -> None:
-    """Take the key from a failure, so that its repeat can use the key; another row may have taken the key meanwhile."""
+    """Take the key from a failure, so that its repeat can use the key; another row may have taken
+    the key meanwhile.
+    """
     transaction.change(LET_GO_OF_KEY, {"workspace": workspace, "id": repeated})
 
 
 def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:
-    """Return the unit that records a begin. If a write may have a twin, the same statement searches for a twin that has ended meanwhile."""
+    """Return the unit that records a begin. If a write may have a twin, the same statement searches
+    for a twin that has ended meanwhile.
+    """
     return begins if begins.draft.twin is None else partial(_begin_alone, begins, workspace)
 
 

@@ -1,4 +1,6 @@
-"""Search in the content of entries: recorded inputs, and texts of errors. Both are sealed, so the newest entries are decrypted."""
+"""Search in the content of entries: recorded inputs, and texts of errors. Both are sealed, so the
+newest entries are decrypted.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Called(Protocol):
 
 
 class Contents(NamedTuple):
-    """Entries that contain a text, newest first; the number of entries read; and whether older ones were not read."""
+    """Entries that contain a text, newest first; the number of entries read; and whether older ones
+    were not read.
+    """
 
     entries: list[Entry]
     looked_at: int
@@ -55,12 +59,18 @@ class Contents(NamedTuple):
 
 
 def containing(journal: Journal, text: str, **filters: Any) -> Contents:
-    """Find entries whose recorded inputs or error contain a text, ignoring case, among the newest entries that match the filters."""
+    """Find entries whose recorded inputs or error contain a text, ignoring case, among the newest
+    entries that match the filters.
+    """
     found, looked_at, cursor, wanted = list[Any](), 0, None, text.casefold()
     while True:
         entries, cursor = journal.entries(cursor=cursor, limit=_AT_ONCE, **filters)
         inputs = recorded_inputs(journal, entries)
-        found += [entry for entry in entries if any(wanted in one.casefold() for one in _texts(entry, inputs.get(entry.id)))]
+        found += [
+            entry
+            for entry in entries
+            if any(wanted in one.casefold() for one in _texts(entry, inputs.get(entry.id)))
+        ]
         looked_at += len(entries)
         if cursor is None or looked_at >= MOST:
             return Contents(found, looked_at, cursor is not None)
@@ -68,27 +78,46 @@ def containing(journal: Journal, text: str, **filters: Any) -> Contents:
 
 def recorded_inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
     """Return the recorded inputs of entries by ID; queued, large and damaged ones are left out."""
-    return {identifier: one.get("inputs") for identifier, one in _opened(journal, entries, _INPUTS).items()}
+    return {
+        identifier: one.get("inputs")
+        for identifier, one in _opened(journal, entries, _INPUTS).items()
+    }
 
 
 def sealed_inputs(journal: Journal, calls: Sequence[Called]) -> dict[str, Mapping[str, Any]]:
-    """Return the sealed content of the calls' inputs, by ID: ``inputs`` if they were recorded, else the whole request to run, with secrets.
-    Large and damaged ones are left out."""
+    """Return the sealed content of the calls' inputs, by ID: ``inputs`` if they were recorded, else
+    the whole request to run, with secrets. Large and damaged ones are left out.
+    """
     return _opened(journal, calls, _ALL)
 
 
 def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, str]:
-    """Return the ID of the stored connection for each queued entry, by the entry's ID; large and damaged entries are left out."""
-    opened = _opened(journal, [entry for entry in entries if entry.connection and entry.status in ("queued", "waiting")], _QUEUED)
-    return {identifier: one["connectionId"] for identifier, one in opened.items() if isinstance(one.get("connectionId"), str)}
+    """Return the ID of the stored connection for each queued entry, by the entry's ID; large and
+    damaged entries are left out.
+    """
+    opened = _opened(
+        journal,
+        [entry for entry in entries if entry.connection and entry.status in ("queued", "waiting")],
+        _QUEUED,
+    )
+    return {
+        identifier: one["connectionId"]
+        for identifier, one in opened.items()
+        if isinstance(one.get("connectionId"), str)
+    }
 
 
-def _opened(journal: Journal, entries: Sequence[Called], statement: str) -> dict[str, Mapping[str, Any]]:
+def _opened(
+    journal: Journal, entries: Sequence[Called], statement: str
+) -> dict[str, Mapping[str, Any]]:
     named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
     if not named:
         return {}
     with journal.database.read() as transaction:
-        rows = transaction.execute(statement.format(ids=", ".join(f":{name}" for name in named)), {"workspace": journal.workspace, **named})
+        rows = transaction.execute(
+            statement.format(ids=", ".join(f":{name}" for name in named)),
+            {"workspace": journal.workspace, **named},
+        )
     opened = {}
     for row in rows:
         with suppress(Internal, ValueError):
@@ -97,6 +126,8 @@ def _opened(journal: Journal, entries: Sequence[Called], statement: str) -> dict
 
 
 def _texts(entry: Entry, inputs: Any) -> Iterator[str]:
-    """Yield the texts of an entry: of its inputs, and of its error, including the provider's message."""
+    """Yield the texts of an entry: of its inputs, and of its error, including the provider's
+    message.
+    """
     yield from texts_in(inputs)
     yield from texts_in((entry.result or {}).get("error"))

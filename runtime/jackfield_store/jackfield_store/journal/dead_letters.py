@@ -1,5 +1,5 @@
-"""Dead letters: queued invocations that recovery has given up, since their workers ended each time. The invocation stays stored, encrypted,
-so that a person can queue it again.
+"""Dead letters: queued invocations that recovery has given up, since their workers ended each time.
+The invocation stays stored, encrypted, so that a person can queue it again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal.room import require_room
 
-_COLUMNS = "id, connector, action, connection, idempotency_key, deliveries, created_at, dead_at, not_after"
+_COLUMNS = (
+    "id, connector, action, connection, idempotency_key, deliveries, created_at, dead_at, not_after"
+)
 _PAGE = f"""
 SELECT {_COLUMNS} FROM invocations WHERE workspace = :workspace AND dead_at IS NOT NULL
     AND (dead_at < :at OR (dead_at = :at AND id < :after))
@@ -23,7 +25,10 @@ ORDER BY dead_at DESC, id DESC LIMIT :limit
 """
 _FIND = f"SELECT {_COLUMNS}, status FROM invocations WHERE workspace = :workspace AND id = :id"
 _IS_APPROVED = "SELECT id FROM approvals WHERE workspace = :workspace AND id = :id"
-_KEY_HOLDER = "SELECT id FROM invocations WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND id <> :id"
+_KEY_HOLDER = (
+    "SELECT id FROM invocations WHERE workspace = :workspace AND idempotency_key = :key AND "
+    "key_held = 1 AND id <> :id"
+)
 _REDRIVE = """
 UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, result = NULL, attempts = 0, attempt_log = NULL,
     request_id = NULL, started_at = NULL, settled_at = NULL, expires_at = NULL, owner = NULL, recovered_at = NULL, deliveries = NULL,
@@ -31,7 +36,8 @@ UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, res
     key_held = CASE WHEN idempotency_key IS NULL THEN 0 ELSE 1 END
 WHERE workspace = :workspace AND id = :id AND dead_at IS NOT NULL
 """
-# ``delivery`` goes on counting, since it fences workers that lost a lease; the limit counts the entries of ``deliveries``.
+# ``delivery`` goes on counting, since it fences workers that lost a lease; the limit counts the
+# entries of ``deliveries``.
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,8 @@ class Redriven:
 
 
 class DeadLetters:
-    """Dead letters of one workspace. ``note`` records a redrive in the audit log, in the same commit; ``most`` returns the maximum number
-    of waiting invocations of the workspace.
+    """Dead letters of one workspace. ``note`` records a redrive in the audit log, in the same
+    commit; ``most`` returns the maximum number of waiting invocations of the workspace.
     """
 
     def __init__(
@@ -63,25 +69,36 @@ class DeadLetters:
         self._most = most
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
-        """Return dead letters, the newest first, and the cursor of the next page, None on the last page.
+        """Return dead letters, the newest first, and the cursor of the next page, None on the last
+        page.
 
         :raises InvalidInvocation: if the cursor is not valid.
         """
-        values = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or "1e18~", "at", "after")}
+        values = {
+            "workspace": self._workspace,
+            "limit": limit + 1,
+            **place_after(cursor or "1e18~", "at", "after"),
+        }
         with self._database.read() as transaction:
             rows = transaction.execute(_PAGE, values)
-        return rows[:limit], cursor_after(rows[limit - 1] if len(rows) > limit else None, "dead_at", "id")
+        return rows[:limit], cursor_after(
+            rows[limit - 1] if len(rows) > limit else None, "dead_at", "id"
+        )
 
     def redrive(self, identifier: str) -> Redriven:
-        """Queue a dead letter again, with a fresh count of deliveries; its idempotency key is held again.
+        """Queue a dead letter again, with a fresh count of deliveries; its idempotency key is held
+        again.
 
-        :raises InvalidInvocation: if there is no such invocation, it is not dead, or its ``notAfter`` has passed.
+        :raises InvalidInvocation: if there is no such invocation, it is not dead, or its
+            ``notAfter`` has passed.
         :raises IdempotencyConflict: if another invocation holds its idempotency key by now.
         :raises LimitReached: if the workspace's limit of waiting invocations is reached.
         """
         most = self._most()
         try:
-            return self._database.record(lambda transaction: self._redriven(transaction, identifier, most))
+            return self._database.record(
+                lambda transaction: self._redriven(transaction, identifier, most)
+            )
         except UniqueViolation:  # an invocation that was queued meanwhile took the key
             raise _key_is_held(identifier, "another invocation") from None
 
@@ -89,7 +106,9 @@ class DeadLetters:
         place, now = {"workspace": self._workspace, "id": identifier}, self._time.now()
         row = transaction.find(_FIND, place)
         if row is None:
-            raise InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
+            raise InvalidInvocation(
+                f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations")
+            )
         if row.dead_at is None:
             raise InvalidInvocation(
                 f"the invocation '{identifier[:80]}' is not dead: its status is '{row.status}'",
@@ -97,7 +116,8 @@ class DeadLetters:
             )
         if row.not_after is not None and row.not_after <= now:
             raise InvalidInvocation(
-                f"the invocation '{identifier[:80]}' must not begin any more: its 'notAfter' has passed",
+                f"the invocation '{identifier[:80]}' must not begin any more: its 'notAfter' has "
+                "passed",
                 hint="Submit it as a new invocation.",
             )
         if transaction.find(_IS_APPROVED, place) is not None:
@@ -110,7 +130,8 @@ class DeadLetters:
         require_room(transaction, self._workspace, most)
         if not transaction.change(_REDRIVE, {**place, "now": now}):
             raise InvalidInvocation(
-                f"the invocation '{identifier[:80]}' is not dead any more: it was queued again, or corrected, meanwhile",
+                f"the invocation '{identifier[:80]}' is not dead any more: it was queued again, "
+                "or corrected, meanwhile",
                 hint="See its journal entry.",
             )
         redriven = Redriven(identifier, row.connector, row.action)

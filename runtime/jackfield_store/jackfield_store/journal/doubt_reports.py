@@ -16,8 +16,10 @@ class Report:
     """Report of one round of looks, of one resolution, or of one late answer.
 
     - ``found``: source and result of each look.
-    - ``by``: the source that settled the doubt, if any: ``evidence``, ``person``, or ``answer`` for the call's own answer.
-    - ``verdict``: ``took``, ``refused`` or ``absent``. ``took`` means success. A person's failure is ``absent``, an answer's ``refused``.
+    - ``by``: the source that settled the doubt, if any: ``evidence``, ``person``, or ``answer`` for
+      the call's own answer.
+    - ``verdict``: ``took``, ``refused`` or ``absent``. ``took`` means success. A person's failure
+      is ``absent``, an answer's ``refused``.
     - ``seconds``: duration of the doubt.
     - ``contradicted``: evidence has contradicted a resolution, for the first time.
     """

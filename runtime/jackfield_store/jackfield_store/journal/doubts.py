@@ -1,7 +1,8 @@
-"""Doubts in the journal that evidence may settle: the data for looks, the time of the next look, and the findings.
+"""Doubts in the journal that evidence may settle: the data for looks, the time of the next look,
+and the findings.
 
-Evidence changes the journal's Result of an invocation, in one transaction and only while the invocation is in doubt. This module sends
-nothing.
+Evidence changes the journal's Result of an invocation, in one transaction and only while the
+invocation is in doubt. This module sends nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ SHOWN = 20
 UNKNOWN = b""
 """Facts of a call whose process has died and stored none: its first look collects the facts."""
 _OVERDUE = 15.0
-"""Seconds after which a look at a function's doubt is overdue: no running process declares the function."""
+"""Seconds after which a look at a function's doubt is overdue: no running process declares the
+function.
+"""
 LASTS = 60.0
 """Seconds for which a claim of a doubt lasts: longer than a look."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -58,9 +61,16 @@ _LEFT = f"UPDATE doubts SET since = :now, look_at = :look_at WHERE {_PLACE} AND 
 _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
 _COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at, function"
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
-_LOOKED = f"UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
-_PUT_OFF = f"UPDATE doubts SET look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
-_CONTRADICTED = f"UPDATE doubts SET contradicted_at = :now WHERE {_PLACE} AND contradicted_at IS NULL"
+_LOOKED = (
+    "UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 "
+    f"WHERE {_PLACE} AND claim = :claim"
+)
+_PUT_OFF = (
+    f"UPDATE doubts SET look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
+)
+_CONTRADICTED = (
+    f"UPDATE doubts SET contradicted_at = :now WHERE {_PLACE} AND contradicted_at IS NULL"
+)
 _COUNT = """
 INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES (:workspace, :day, 0, 0, :looks)
 ON CONFLICT (workspace, day) DO UPDATE SET looks = event_counts.looks + excluded.looks
@@ -82,7 +92,9 @@ def log_place(identifier: str) -> tuple[str, ...]:
 
 def sealed_facts(vault: Vault, workspace: str, identifier: str, facts: Mapping[str, Any]) -> bytes:
     """Seal the data for looks."""
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
     return vault.seal(workspace, facts_place(identifier), text)
 
 
@@ -91,9 +103,25 @@ def expect(transaction: Transaction, workspace: str, identifier: str, facts: byt
     transaction.change(_EXPECT, {"workspace": workspace, "id": identifier, "facts": facts})
 
 
-def opened(transaction: Transaction, workspace: str, identifier: str, facts: bytes, now: float, first: float) -> None:
+def opened(
+    transaction: Transaction,
+    workspace: str,
+    identifier: str,
+    facts: bytes,
+    now: float,
+    first: float,
+) -> None:
     """Schedule the first look of a call that ends in doubt, in the transaction of its end."""
-    transaction.change(_OPEN, {"workspace": workspace, "id": identifier, "facts": facts, "now": now, "look_at": now + spread(first)})
+    transaction.change(
+        _OPEN,
+        {
+            "workspace": workspace,
+            "id": identifier,
+            "facts": facts,
+            "now": now,
+            "look_at": now + spread(first),
+        },
+    )
 
 
 def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
@@ -101,11 +129,25 @@ def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
     transaction.change(_DROP, {"workspace": workspace, "id": identifier})
 
 
-def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float, function: str | None = None) -> None:
-    """Schedule the first look of a call that recovery has put in doubt, or delete the facts that its process stored. Without facts, the
-    look determines whether events may be evidence. The call of a ``function`` stores no facts: its look needs the key alone.
+def left(
+    transaction: Transaction,
+    workspace: str,
+    identifier: str,
+    status: str,
+    now: float,
+    function: str | None = None,
+) -> None:
+    """Schedule the first look of a call that recovery has put in doubt, or delete the facts that
+    its process stored. Without facts, the look determines whether events may be evidence. The call
+    of a ``function`` stores no facts: its look needs the key alone.
     """
-    values: dict[str, Any] = {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0), "function": function}
+    values: dict[str, Any] = {
+        "workspace": workspace,
+        "id": identifier,
+        "now": now,
+        "look_at": now + spread(5.0),
+        "function": function,
+    }
     if status == "in_doubt":
         if not transaction.change(_LEFT, values):
             transaction.change(_ADOPT, {**values, "facts": UNKNOWN})
@@ -113,8 +155,16 @@ def left(transaction: Transaction, workspace: str, identifier: str, status: str,
         dropped(transaction, workspace, identifier)
 
 
-def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | Entry, now: float, transaction: Transaction) -> int:
-    """End a function's call in doubt and schedule its first look. The function may still return, if its process is not lost."""
+def waiting(
+    end: Callable[[Transaction], int],
+    workspace: str,
+    draft: Draft | Entry,
+    now: float,
+    transaction: Transaction,
+) -> int:
+    """End a function's call in doubt and schedule its first look. The function may still return, if
+    its process is not lost.
+    """
     ended = end(transaction)
     if ended:
         transaction.change(_MAY_ANSWER, {"workspace": workspace, "id": draft.id, "now": now})
@@ -123,34 +173,46 @@ def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | En
 
 
 def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str, now: float) -> Entry:
-    """Return an entry that is or was in doubt, with its looks, newest last, and the time of the next one. If that time has passed, add what
-    the look is waiting for.
+    """Return an entry that is or was in doubt, with its looks, newest last, and the time of the
+    next one. If that time has passed, add what the look is waiting for.
 
     :raises SealBroken: if the row was changed.
     """
     row = database.look_up(_ONE, {"workspace": workspace, "id": entry.id})
     if row is None:
         return entry
-    found = {} if row.log is None else json.loads(vault.open(workspace, log_place(entry.id), row.log))
+    found = (
+        {} if row.log is None else json.loads(vault.open(workspace, log_place(entry.id), row.log))
+    )
     looks = [{**one, "at": iso(one["at"])} for one in found.get("looks", ())]
     at = row.look_at if entry.status == "in_doubt" else None
     is_overdue = row.function is not None and at is not None and at < now - _OVERDUE
     shown = {
-        "looks": looks or None, "nextLookAt": None if is_overdue else iso(at),
-        "waitsFor": f"the next call of '{row.function}' with a look, a process that declares one, or a person" if is_overdue else None,
-    }  # fmt: skip
-    return replace(entry, evidence={name: value for name, value in shown.items() if value is not None})
+        "looks": looks or None,
+        "nextLookAt": None if is_overdue else iso(at),
+        "waitsFor": (
+            f"the next call of '{row.function}' with a look, a process that declares one, or "
+            "a person"
+        )
+        if is_overdue
+        else None,
+    }
+    return replace(
+        entry, evidence={name: value for name, value in shown.items() if value is not None}
+    )
 
 
 def spread(seconds: float) -> float:
-    """Vary a time by up to a fifth, so that the doubts of one outage are not all due at one moment."""
+    """Vary a time by up to a fifth, so that the doubts of one outage are not all due at one
+    moment.
+    """
     return seconds * (0.8 + secrets.randbelow(401) / 1000)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Doubt:
-    """Row of a doubt. ``log`` has ``looks``, the number of looks ``made`` at each source, and since when a source found nothing
-    (``absent``). While ``sealed``, log and facts are empty.
+    """Row of a doubt. ``log`` has ``looks``, the number of looks ``made`` at each source, and since
+    when a source found nothing (``absent``). While ``sealed``, log and facts are empty.
     """
 
     workspace: str
@@ -180,27 +242,63 @@ class Doubts:
         self.time = SharedClock.of(database, clock)
 
     def find(self, identifier: str) -> Doubt | None:
-        """Return the doubt of an invocation; None if no doubt is stored, or its call has not ended."""
-        row = self.database.look_up(_ONE, {"workspace": self.workspace, "id": identifier}, flush=True)
+        """Return the doubt of an invocation; None if no doubt is stored, or its call has not
+        ended.
+        """
+        row = self.database.look_up(
+            _ONE, {"workspace": self.workspace, "id": identifier}, flush=True
+        )
         return None if row is None or row.since is None else self.read(row)
 
     def read(self, row: Row) -> Doubt:
         """Decrypt a row."""
-        facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts)) if row.facts else {}
-        log = {} if row.log is None else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
-        return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at, function=row.function)
+        facts = (
+            json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts))
+            if row.facts
+            else {}
+        )
+        log = (
+            {}
+            if row.log is None
+            else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
+        )
+        return Doubt(
+            row.workspace,
+            row.id,
+            facts,
+            log,
+            row.since,
+            row.claim,
+            row.looks,
+            row.look_at,
+            function=row.function,
+        )
 
     def present(self, doubt: Doubt) -> Doubt | None:
-        """Return a doubt, decrypted: as it was claimed, or in its current state if it was not. None if no doubt is stored. Records about
-        the doubt are valid only under its claim.
+        """Return a doubt, decrypted: as it was claimed, or in its current state if it was not. None
+        if no doubt is stored. Records about the doubt are valid only under its claim.
         """
-        return self.find(doubt.id) if doubt.sealed is None else replace(self.read(doubt.sealed), claim=doubt.claim)
+        return (
+            self.find(doubt.id)
+            if doubt.sealed is None
+            else replace(self.read(doubt.sealed), claim=doubt.claim)
+        )
 
     def claim(self, doubt: Doubt) -> Doubt | None:
-        """Claim a doubt for the look that is due; None if no look is due, or another process has the claim."""
+        """Claim a doubt for the look that is due; None if no look is due, or another process has
+        the claim.
+        """
         now = self.time.now()
-        values = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "now": now, "until": now + LASTS}
-        taken = self.database.record(lambda transaction: transaction.change(DueDoubts.table.take, values))
+        values = {
+            "workspace": self.workspace,
+            "id": doubt.id,
+            "claim": doubt.claim,
+            "now": now,
+            "until": now + LASTS,
+        }
+        taken = self.database.record(
+            lambda transaction: transaction.change(DueDoubts.table.take, values)
+        )
         return replace(doubt, claim=doubt.claim + 1) if taken else None
 
     def looked(
@@ -212,42 +310,63 @@ class Doubts:
         *,
         looks: int = 1,
     ) -> str | None:
-        """Record the log of ``looks`` more looks, and the time of the next look. ``more`` runs in the same transaction; return its value.
+        """Record the log of ``looks`` more looks, and the time of the next look. ``more`` runs in
+        the same transaction; return its value.
 
-        :raises OvertakenError: if another process has recorded a look meanwhile; nothing is changed then.
+        :raises OvertakenError: if another process has recorded a look meanwhile; nothing is changed
+            then.
         """
-        sealed = self.vault.seal(self.workspace, log_place(doubt.id), json.dumps(log, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        sealed = self.vault.seal(
+            self.workspace,
+            log_place(doubt.id),
+            json.dumps(log, ensure_ascii=False).encode("utf-8", "surrogatepass"),
+        )
         values = {
-            "workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "log": sealed, "look_at": look_at,
+            "workspace": self.workspace,
+            "id": doubt.id,
+            "claim": doubt.claim,
+            "log": sealed,
+            "look_at": look_at,
             "looks": doubt.looks + looks,
-        }  # fmt: skip
+        }
         day = int(self.time.now() // _DAY) * _DAY
 
         def unit(transaction: Transaction) -> str | None:
             held(transaction.change(_LOOKED, values))
             if looks:
-                transaction.change(_COUNT, {"workspace": self.workspace, "day": day, "looks": looks})
+                transaction.change(
+                    _COUNT, {"workspace": self.workspace, "day": day, "looks": looks}
+                )
             return None if more is None else more(transaction)
 
         return self.database.record(unit)
 
     def put_off(self, doubt: Doubt, at: float) -> None:
-        """Postpone the next look until ``at``, with the next commit of others. If that commit is lost, the look is due when
-        the claim ends.
+        """Postpone the next look until ``at``, with the next commit of others. If that commit is
+        lost, the look is due when the claim ends.
         """
         values = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "look_at": at}
         self.database.defer(lambda transaction: transaction.change(_PUT_OFF, values))
 
-    def find_out(self, doubt: Doubt, facts: Mapping[str, Any] | None, digests: Sequence[str]) -> Doubt:
-        """Store the facts of a call whose process had left none, and the digests of its markers. With None, nothing can be evidence.
+    def find_out(
+        self, doubt: Doubt, facts: Mapping[str, Any] | None, digests: Sequence[str]
+    ) -> Doubt:
+        """Store the facts of a call whose process had left none, and the digests of its markers.
+        With None, nothing can be evidence.
 
         :raises OvertakenError: if another process has the claim, or the doubt is settled.
         """
         place = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim}
-        sealed = None if facts is None else sealed_facts(self.vault, self.workspace, doubt.id, facts)
+        sealed = (
+            None if facts is None else sealed_facts(self.vault, self.workspace, doubt.id, facts)
+        )
 
         def unit(transaction: Transaction) -> None:
-            held(transaction.change(_FORGET, place) if sealed is None else transaction.change(_FOUND_OUT, {**place, "facts": sealed}))
+            held(
+                transaction.change(_FORGET, place)
+                if sealed is None
+                else transaction.change(_FOUND_OUT, {**place, "facts": sealed})
+            )
             if sealed is not None:
                 marks.know(transaction, self.workspace, doubt.id, digests)
 
@@ -257,37 +376,73 @@ class Doubts:
         return replace(doubt, facts=facts)
 
     def settle(
-        self, transaction: Transaction, entry: Entry, status: str, code: str | None, result: bytes, references: Sequence[str] = ()
+        self,
+        transaction: Transaction,
+        entry: Entry,
+        status: str,
+        code: str | None,
+        result: bytes,
+        references: Sequence[str] = (),
     ) -> None:
-        """Settle a doubt by evidence. Later events of the provider refer to the invocation by ``references``."""
+        """Settle a doubt by evidence. Later events of the provider refer to the invocation by
+        ``references``.
+        """
         values = {
-            "workspace": self.workspace, "id": entry.id, "status": status, "error_code": code, "resolved_by": EVIDENCE, "result": result,
-            "purge_after": self.time.stamp() + DOUBT_KEPT, "key_held": int(status == "succeeded" and entry.key_held),
-        }  # fmt: skip
+            "workspace": self.workspace,
+            "id": entry.id,
+            "status": status,
+            "error_code": code,
+            "resolved_by": EVIDENCE,
+            "result": result,
+            "purge_after": self.time.stamp() + DOUBT_KEPT,
+            "key_held": int(status == "succeeded" and entry.key_held),
+        }
         held(transaction.change(sql.RESOLVE, values))
         if status == "failed":
             quotas.give_back(self.database, transaction, self.workspace, entry.id)
         self._refer(transaction, entry, references)
 
-    def confirm(self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]) -> None:
+    def confirm(
+        self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]
+    ) -> None:
         """Add the facts from evidence to a success reported by a person."""
-        held(transaction.change(_NOTE, {"workspace": self.workspace, "id": entry.id, "status": entry.status, "result": result}))
+        held(
+            transaction.change(
+                _NOTE,
+                {
+                    "workspace": self.workspace,
+                    "id": entry.id,
+                    "status": entry.status,
+                    "result": result,
+                },
+            )
+        )
         self._refer(transaction, entry, references)
 
     def _refer(self, transaction: Transaction, entry: Entry, references: Sequence[str]) -> None:
         if references:
-            row = {"workspace": self.workspace, "id": entry.id, "connection": entry.connection, "references": references}
+            row = {
+                "workspace": self.workspace,
+                "id": entry.id,
+                "connection": entry.connection,
+                "references": references,
+            }
             refer(transaction, [row])
 
-    def contradict(self, transaction: Transaction, entry: Entry, result: bytes, verdict: str) -> bool:
-        """Record evidence against a decision, once; return whether it is the first such evidence. Status and key stay: a later ``took``
-        after ``failed`` is for a person to judge, since the key may have been used again.
+    def contradict(
+        self, transaction: Transaction, entry: Entry, result: bytes, verdict: str
+    ) -> bool:
+        """Record evidence against a decision, once; return whether it is the first such evidence.
+        Status and key stay: a later ``took`` after ``failed`` is for a person to judge, since the
+        key may have been used again.
         """
         now, place = self.time.stamp(), {"workspace": self.workspace, "id": entry.id}
         if not transaction.change(_CONTRADICTED, {**place, "now": now}):
             return False
         held(transaction.change(_NOTE, {**place, "status": entry.status, "result": result}))
-        tell_contradiction(transaction, {**place, "status": entry.status}, entry, verdict, now, "evidence")
+        tell_contradiction(
+            transaction, {**place, "status": entry.status}, entry, verdict, now, "evidence"
+        )
         return True
 
 
@@ -301,15 +456,40 @@ class DueDoubts(DueRows):
         return [self._claimed(row) for row in self.claimed_rows(limit)]
 
     def _claimed(self, row: Row) -> Doubt:
-        """Leave decrypting the facts to the look: an undecryptable row concerns only its workspace."""
-        return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks, sealed=row, function=row.function)
+        """Leave decrypting the facts to the look: an undecryptable row concerns only its
+        workspace.
+        """
+        return Doubt(
+            row.workspace,
+            row.id,
+            {},
+            {},
+            row.since or 0.0,
+            row.claim + 1,
+            row.looks,
+            sealed=row,
+            function=row.function,
+        )
 
 
 class DueOfFunctions(DueDoubts):
-    """Doubts about calls of ``functions``. Each function is a workspace, empty for any, and a name that needs no quoting."""
+    """Doubts about calls of ``functions``. Each function is a workspace, empty for any, and a name
+    that needs no quoting.
+    """
 
-    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces, functions: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        blocked: BlockedWorkspaces,
+        functions: Iterable[tuple[str, str]],
+    ) -> None:
         super().__init__(database, clock, blocked)
         named = ", ".join(f"('{workspace}', '{name}')" for workspace, name in functions)
         of_any = f" OR ('', function) IN (VALUES {named})"
-        self.table = replace(DueDoubts.table, where=f" AND function IS NOT NULL AND ((workspace, function) IN (VALUES {named}){of_any})")
+        self.table = replace(
+            DueDoubts.table,
+            where=(
+                f" AND function IS NOT NULL AND ((workspace, function) IN (VALUES {named}){of_any})"
+            ),
+        )

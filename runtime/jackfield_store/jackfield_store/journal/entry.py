@@ -1,4 +1,6 @@
-"""Journal entries as the database stores them: their columns, and their Results, each bound to its entry."""
+"""Journal entries as the database stores them: their columns, and their Results, each bound to its
+entry.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,44 @@ from jackfield.kernel.exact import read_float
 from jackfield.kernel.stored_values import nearest_time, parsed, parsed_object, possible_time
 
 COLUMNS = (
-    "id", "status", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held",
-    "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
-    "expires_at", "owner", "result", "context", "rule", "resolved_by",
-    "delivery", "deliveries", "available_at", "not_after", "corrected_at", "cancel_requested_at", "priority", "dead_at",
-    "job_until", "progress_fraction", "progress_text", "kept_for",
-)  # fmt: skip
+    "id",
+    "status",
+    "connector",
+    "connector_version",
+    "action",
+    "effect",
+    "connection",
+    "caller",
+    "idempotency_key",
+    "key_held",
+    "fingerprint",
+    "dry_run",
+    "error_code",
+    "attempts",
+    "attempt_log",
+    "request_id",
+    "created_at",
+    "started_at",
+    "settled_at",
+    "expires_at",
+    "owner",
+    "result",
+    "context",
+    "rule",
+    "resolved_by",
+    "delivery",
+    "deliveries",
+    "available_at",
+    "not_after",
+    "corrected_at",
+    "cancel_requested_at",
+    "priority",
+    "dead_at",
+    "job_until",
+    "progress_fraction",
+    "progress_text",
+    "kept_for",
+)
 
 EVIDENCE = "evidence"
 """Resolver of a doubt that evidence has settled. No other resolver may have this name."""
@@ -29,29 +63,40 @@ LONGEST_NOTE = 1_000
 _BOUND = "bound"
 """Member of a stored Result, in addition to its JSON: the digest of the columns ``_BINDING``."""
 _UNDECIDED = "undecided"
-"""Member of a stored Result: the output without a policy's decision, which nobody may read before the decision (``journal/undecided``)."""
+"""Member of a stored Result: the output without a policy's decision, which nobody may read before
+the decision (``journal/undecided``).
+"""
 _AGAIN = "again"
 """Member of a stored failure: the same request, and no other, may be sent under its key again."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
 """Columns that decide who may see a Result, and which request the Result answers."""
 
 
-def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool, binds: bool = False) -> Mapping[str, Any]:
-    """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved to another entry.
+def bound_result(
+    result: Mapping[str, Any], about: Any, *, answers: bool, binds: bool = False
+) -> Mapping[str, Any]:
+    """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved
+    to another entry.
 
-    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. The JSON also
-    says whether the Result ``binds`` its key. ``about`` has the columns, and the output of a success without a policy's decision.
+    A failure that ``answers`` no other request has no output, and may be recorded before the
+    entry's connection is known. The JSON also says whether the Result ``binds`` its key. ``about``
+    has the columns, and the output of a success without a policy's decision.
     """
     if binds:
         return {**result, _AGAIN: True}
     if not answers:
         return result
     undecided = about.undecided
-    return {**result, _BOUND: _binding(about)} if undecided is None else {**result, _BOUND: _binding(about), _UNDECIDED: undecided}
+    return (
+        {**result, _BOUND: _binding(about)}
+        if undecided is None
+        else {**result, _BOUND: _binding(about), _UNDECIDED: undecided}
+    )
 
 
 def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
-    """Parse the Result of a row of the table ``invocations``, decrypted. Earlier versions bound it to the row's ID alone.
+    """Parse the Result of a row of the table ``invocations``, decrypted. Earlier versions bound it
+    to the row's ID alone.
 
     :raises ValueError: if one of the columns was changed since.
     """
@@ -59,7 +104,9 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
 
 
 def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None, bool]:
-    """Parse a Result as ``opened_result`` does; return it with the undecided output, and whether it binds its key."""
+    """Parse a Result as ``opened_result`` does; return it with the undecided output, and whether it
+    binds its key.
+    """
     result: dict[str, Any] = json.loads(text, parse_float=read_float)
     if result.pop(_BOUND, None) not in (None, _binding(row)):
         raise ValueError("it belongs to another request or caller")
@@ -68,7 +115,9 @@ def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, 
 
 
 def _binding(about: Any) -> str:
-    return hashlib.sha256(json.dumps([getattr(about, name) for name in _BINDING]).encode()).hexdigest()[:32]
+    return hashlib.sha256(
+        json.dumps([getattr(about, name) for name in _BINDING]).encode()
+    ).hexdigest()[:32]
 
 
 def _tries(text: str | None) -> tuple[Mapping[str, Any], ...]:
@@ -91,33 +140,60 @@ def _time(value: float | None) -> float | None:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "attempt_log": _tries, "deliveries": _tries, "context": _context, "key_held": bool, "dry_run": bool,
+    "attempt_log": _tries,
+    "deliveries": _tries,
+    "context": _context,
+    "key_held": bool,
+    "dry_run": bool,
     **dict.fromkeys(
-        ("created_at", "started_at", "settled_at", "expires_at", "available_at", "not_after", "corrected_at", "cancel_requested_at",
-         "dead_at", "job_until"), _time
+        (
+            "created_at",
+            "started_at",
+            "settled_at",
+            "expires_at",
+            "available_at",
+            "not_after",
+            "corrected_at",
+            "cancel_requested_at",
+            "dead_at",
+            "job_until",
+        ),
+        _time,
     ),
-}  # fmt: skip
+}
 """Readers of columns whose values somebody may have changed to another shape."""
 _DAMAGED = "its row in the database is damaged"
 
 
-def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
-    """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the decrypted columns.
+def read_entry(
+    row: Mapping[str, Any],
+    result: Mapping[str, Any] | None,
+    inputs: Mapping[str, Any] | None = None,
+) -> Entry:
+    """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the
+    decrypted columns.
 
     Unreadable columns are left out, and the entry says so.
     """
     values, damaged = {name: row[name] for name in COLUMNS}, []
     if row["status"] == "queued" and row["available_at"] is None:
-        values["status"] = "waiting"  # for a person's approval: no worker takes a row that is never due
+        # for a person's approval: no worker takes a row that is never due
+        values["status"] = "waiting"
     for name, read in _READERS.items():
         try:
             values[name] = read(row[name])
         except (ValueError, TypeError):
             values[name] = read(None)
             damaged.append(name)
-    if row["status"] == "running" and not values["attempt_log"] and values["started_at"] is not None:
+    if (
+        row["status"] == "running"
+        and not values["attempt_log"]
+        and values["started_at"] is not None
+    ):
         # "running" is written just before the first attempt begins, so that attempt is in progress
-        values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
+        values["attempt_log"] = (
+            {"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},
+        )
         values["attempts"] = max(1, row["attempts"])
     if "created_at" in damaged:  # every entry has one
         values["created_at"] = nearest_time(row["created_at"])

@@ -1,4 +1,6 @@
-"""Exchanges with providers in the journal: stored with the outcome of a call, deleted with its entry, and shown as ``curl``."""
+"""Exchanges with providers in the journal: stored with the outcome of a call, deleted with its
+entry, and shown as ``curl``.
+"""
 
 from __future__ import annotations
 
@@ -57,13 +59,18 @@ def ended(
     connection: str | None,
     before: InTransaction | None = None,
 ) -> RowUnit:
-    """Return the unit that records an outcome, with the references for later events, and the exchanges with the provider. ``before`` is as
-    in ``RowUnit``.
+    """Return the unit that records an outcome, with the references for later events, and the
+    exchanges with the provider. ``before`` is as in ``RowUnit``.
     """
     if not references and exchanges is None:
         return RowUnit(*statements, values, None, before)
     also = refer if exchanges is None else keep_and_refer if references else keep
-    return RowUnit(*statements, {**values, "references": references, "connection": connection, "exchanges": exchanges}, also, before)
+    return RowUnit(
+        *statements,
+        {**values, "references": references, "connection": connection, "exchanges": exchanges},
+        also,
+        before,
+    )
 
 
 def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, str]) -> None:
@@ -73,8 +80,12 @@ def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, s
 
 
 def exchanges_of(journal: SealedJournal, identifier: str) -> Mapping[str, Any] | None:
-    """Return a call's exchanges with its provider: ``captured``, ``dropped`` and ``exchanges``; None if none are stored."""
-    row = journal.database.look_up(_SELECT, {"workspace": journal.workspace, "id": identifier}, flush=True)
+    """Return a call's exchanges with its provider: ``captured``, ``dropped`` and ``exchanges``;
+    None if none are stored.
+    """
+    row = journal.database.look_up(
+        _SELECT, {"workspace": journal.workspace, "id": identifier}, flush=True
+    )
     return None if row is None else journal.opened_inputs(identifier, row.sealed, "exchanges")
 
 
@@ -82,7 +93,10 @@ def no_exchanges(entry: Entry) -> InvalidInvocation:
     """Build the error for an invocation without stored exchanges."""
     return InvalidInvocation(
         f"no exchanges are kept of the invocation '{entry.id}', which is {entry.status}",
-        hint="They are kept of calls that fail or end in doubt after something was sent, and of those with 'trace'.",
+        hint=(
+            "They are kept of calls that fail or end in doubt after something was sent, and "
+            "of those with 'trace'."
+        ),
     )
 
 
@@ -93,11 +107,19 @@ def without_bodies(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _bare(exchange: Mapping[str, Any]) -> dict[str, Any]:
     parts = {name: exchange[name] for name in ("request", "response") if name in exchange}
-    return {**exchange, **{name: {key: value for key, value in part.items() if key != "body"} for name, part in parts.items()}}
+    return {
+        **exchange,
+        **{
+            name: {key: value for key, value in part.items() if key != "body"}
+            for name, part in parts.items()
+        },
+    }
 
 
 def with_curl(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return exchanges, each with the command line that sends its request again once somebody replaces the masks by the secrets."""
+    """Return exchanges, each with the command line that sends its request again once somebody
+    replaces the masks by the secrets.
+    """
     return {**found, "exchanges": [{**one, "curl": curl_of(one)} for one in found["exchanges"]]}
 
 
@@ -105,7 +127,14 @@ def curl_of(exchange: Mapping[str, Any]) -> str:
     """Return a request as a command line of ``curl``, with ``***`` for each secret."""
     request = exchange["request"]
     words = ["curl", "-X", exchange["method"], exchange["url"]]
-    words += _options("-H", (f"{field['name']}: {field['value']}" for field in request["headers"] if field["name"].lower() not in _FRAMING))
+    words += _options(
+        "-H",
+        (
+            f"{field['name']}: {field['value']}"
+            for field in request["headers"]
+            if field["name"].lower() not in _FRAMING
+        ),
+    )
     if request["bytes"]:
         words += ["--data-binary", request.get("body", _NOT_KEPT)]
     return " ".join(map(shlex.quote, words))

@@ -1,4 +1,6 @@
-"""The journal of one workspace: all invocations and their outcomes, correct whichever process dies."""
+"""The journal of one workspace: all invocations and their outcomes, correct whichever process
+dies.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,15 @@ from jackfield_store.journal.instance import Instance, Sharing
 from jackfield_store.journal.outcomes import with_outcomes
 from jackfield_store.journal.pages import EntryPosition, EntrySearch, opened_cursor, sealed_cursor
 from jackfield_store.journal.room import insert_within, limit_of, require_room
-from jackfield_store.journal.upkeep import KEPT, START, JournalUpkeep, Purged, free_key, purge_slice, resized
+from jackfield_store.journal.upkeep import (
+    KEPT,
+    START,
+    JournalUpkeep,
+    Purged,
+    free_key,
+    purge_slice,
+    resized,
+)
 from jackfield_store.journal.went_back import note_return
 from jackfield_store.keys import sealing
 
@@ -65,14 +75,22 @@ Unit = Callable[["Transaction"], int]
 
 
 class Journal(ProcessLocal):
-    """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller. It watches the processes of its
-    database: this process's lease, others' leases, and whether the database was restored.
+    """Store of one workspace's invocations. Methods that return a unit leave its commit to the
+    caller. It watches the processes of its database: this process's lease, others' leases, and
+    whether the database was restored.
 
-    ``retention`` returns the retention of a finished entry in seconds. ``judge`` submits an undecided output to the policies.
+    ``retention`` returns the retention of a finished entry in seconds. ``judge`` submits an
+    undecided output to the policies.
     """
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, clock: Clock, retention: Term = lambda: KEPT, judge: Judge = None
+        self,
+        database: Database,
+        vault: Vault,
+        workspace: str,
+        clock: Clock,
+        retention: Term = lambda: KEPT,
+        judge: Judge = None,
     ) -> None:
         self.database = database
         self.vault = vault
@@ -121,7 +139,8 @@ class Journal(ProcessLocal):
     def recovery(self) -> Recovery:
         """Recovery that takes over the entries of lost processes."""
         if self._recovery is None:
-            with without_fork():  # the thread of the lease imports this, too: a child would wait for its import for good
+            # the thread of the lease imports this, too: a child would wait for its import for good
+            with without_fork():
                 from jackfield_store.journal.recovery import Recovery
 
             self._recovery = Recovery(self.database, self.vault, self._clock)
@@ -135,8 +154,9 @@ class Journal(ProcessLocal):
         return self._upkeep
 
     def watch(self, tell: Tell | None = None, settings: Sharing | None = None) -> None:
-        """Start to renew this process's lease, to check for expired leases, and to notice a restored database; ``tell`` records a restored
-        database. ``settings`` are published with the lease.
+        """Start to renew this process's lease, to check for expired leases, and to notice a
+        restored database; ``tell`` records a restored database. ``settings`` are published with the
+        lease.
         """
         if settings is not None:
             self._instance.share(settings)
@@ -152,7 +172,9 @@ class Journal(ProcessLocal):
         self.also()
 
     def note_return(self, why: str, since: float) -> float:
-        """Record that the database was restored; return the time of the record, by the database's clock."""
+        """Record that the database was restored; return the time of the record, by the database's
+        clock.
+        """
         noted = note_return(self.database, why, self.database.highest_epoch, since, self._tell)
         self.vault.reread()
         return noted
@@ -165,21 +187,30 @@ class Journal(ProcessLocal):
     # Entries
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
-        """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
+        """Compute a keyed hash that identifies a request; secrets in the request cannot be
+        recovered from it.
+        """
         digest = hashlib.sha256()
         for piece in canonical(request):
             digest.update(piece)
         return self.vault.hmac(self.workspace, digest.digest())
 
     def starting(self, draft: Draft) -> Unit:
-        """Return the unit that records an invocation as running. It must be durable before the first byte of a ``write`` leaves.
+        """Return the unit that records an invocation as running. It must be durable before the
+        first byte of a ``write`` leaves.
 
-        Its commit raises UniqueViolation if another invocation holds the idempotency key, or is an open twin.
+        Its commit raises UniqueViolation if another invocation holds the idempotency key, or is an
+        open twin.
         """
         instance = self._owner
         draft.started_at, draft.owner = self.time.stamp(), instance.owner
         instance.tasks[draft.id] = draft.delivery
-        begins = Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
+        begins = Begins(
+            draft,
+            lambda: self._row(
+                draft, status="running", key_held=int(draft.idempotency_key is not None)
+            ),
+        )
         return beginning(begins, self.workspace)
 
     def finishing(
@@ -192,40 +223,74 @@ class Journal(ProcessLocal):
         references: Sequence[str] = (),
         exchanges: bytes | None = None,
     ) -> Unit:
-        """Return the unit that records an invocation's outcome; ``inputs`` replace the inputs stored in the queue. Later events of the
-        provider refer to the sent object by ``references``. ``exchanges`` are sealed.
+        """Return the unit that records an invocation's outcome; ``inputs`` replace the inputs
+        stored in the queue. Later events of the provider refer to the sent object by
+        ``references``. ``exchanges`` are sealed.
 
-        The unit changes only the entry of this process's ``delivery``. If another process has recovered that delivery as lost, the entry is
-        corrected; if the invocation was delivered to another worker, nothing changes.
+        The unit changes only the entry of this process's ``delivery``. If another process has
+        recovered that delivery as lost, the entry is corrected; if the invocation was delivered to
+        another worker, nothing changes.
         """
         instance = self._owner
         instance.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
-        values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": instance.owner, "delivery": delivery, **outcome}
-        unit = ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection, instance.report_late)
+        values = {
+            "workspace": self.workspace,
+            "id": draft.id,
+            "inputs": inputs,
+            "owner": instance.owner,
+            "delivery": delivery,
+            **outcome,
+        }
+        unit = ended(
+            (sql.FINISH, sql.CORRECT),
+            values,
+            references,
+            exchanges,
+            draft.connection,
+            instance.report_late,
+        )
         if result.status != "in_doubt" or draft.connector != HOST:
             return unit
         return partial(_seldom()[3].waiting, unit, self.workspace, draft, self.time.stamp())
 
-    def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
-        """Return the unit that records a whole invocation: a refused one, or one that ended before its start was written.
+    def recording(
+        self,
+        draft: Draft,
+        result: Result,
+        log: Sequence[Mapping[str, Any]],
+        exchanges: bytes | None = None,
+    ) -> Unit:
+        """Return the unit that records a whole invocation: a refused one, or one that ended before
+        its start was written.
 
         It holds no idempotency key, and may be committed twice.
         """
         draft.owner = draft.owner or self.owner
         self.tasks.pop(draft.id, None)
-        row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
+        row = {
+            **self._row(draft, status=result.status),
+            **self._outcome(draft, result, log),
+            "key_held": 0,
+        }
         unit = ended((sql.INSERT_ONCE, sql.FINISH), row, (), exchanges, draft.connection)
         return terms.with_terms(unit, self.workspace, draft) if draft.context else unit
 
-    def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
-        """Encrypt inputs for the workspace, bound to their entry, or the content of another ``column``."""
+    def sealed_inputs(
+        self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs"
+    ) -> bytes:
+        """Encrypt inputs for the workspace, bound to their entry, or the content of another
+        ``column``.
+        """
         text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
         return self.vault.seal(self.workspace, ("invocation", identifier, column), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
         """Decrypt a value that ``sealed_inputs`` encrypted."""
-        return json.loads(self.vault.open(self.workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
+        return json.loads(
+            self.vault.open(self.workspace, ("invocation", identifier, column), sealed),
+            parse_float=read_float,
+        )
 
     @property
     def jobs(self) -> JobUnits:
@@ -235,8 +300,8 @@ class Journal(ProcessLocal):
         return JobUnits(self.database, self.workspace, self.time, self.owner)
 
     def queueing(self, draft: Draft, most: float | None = None) -> Unit:
-        """Return the unit that records an invocation as queued, unless ``most`` invocations wait already; ``draft.inputs`` is the whole
-        request, encrypted.
+        """Return the unit that records an invocation as queued, unless ``most`` invocations wait
+        already; ``draft.inputs`` is the whole request, encrypted.
         """
 
         def unit(transaction: Transaction) -> int:
@@ -250,15 +315,19 @@ class Journal(ProcessLocal):
 
         return unit
 
-    def queue_many(self, drafts: Sequence[Draft], most: Mapping[str, float] | None = None) -> frozenset[str]:
-        """Queue invocations in one commit, up to the limits ``most``, and return the ids of the queued ones. An invocation whose key is
-        held is not queued.
+    def queue_many(
+        self, drafts: Sequence[Draft], most: Mapping[str, float] | None = None
+    ) -> frozenset[str]:
+        """Queue invocations in one commit, up to the limits ``most``, and return the ids of the
+        queued ones. An invocation whose key is held is not queued.
         """
         rows = [(draft, self._queued(draft)) for draft in drafts]
 
         def unit(transaction: Transaction) -> frozenset[str]:
             queued = insert_within(transaction, self.workspace, rows, most or {})
-            terms.add(transaction, self.workspace, [draft for draft in drafts if draft.id in queued])
+            terms.add(
+                transaction, self.workspace, [draft for draft in drafts if draft.id in queued]
+            )
             for draft in drafts:
                 if draft.in_transaction is not None and draft.id in queued:
                     draft.in_transaction(transaction)
@@ -266,9 +335,12 @@ class Journal(ProcessLocal):
 
         return self._once(unit, drafts)
 
-    def _once(self, unit: Callable[[Transaction], frozenset[str]], drafts: Sequence[Draft]) -> frozenset[str]:
-        """Commit a unit that queues invocations. If it is unknown whether it was committed, repeat it: the rows' ids show whether they
-        exist already."""
+    def _once(
+        self, unit: Callable[[Transaction], frozenset[str]], drafts: Sequence[Draft]
+    ) -> frozenset[str]:
+        """Commit a unit that queues invocations. If it is unknown whether it was committed, repeat
+        it: the rows' ids show whether they exist already.
+        """
         unknown, until = None, self._clock.monotonic() + _UNKNOWN_WAIT
         while True:
             try:
@@ -287,12 +359,15 @@ class Journal(ProcessLocal):
 
     def _queued(self, draft: Draft) -> dict[str, Any]:
         return {
-            **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "expires_at": None,
-            "available_at": None if draft.approval is not None else draft.not_before or 0.0, "not_after": draft.not_after,
-        }  # fmt: skip
+            **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)),
+            "expires_at": None,
+            "available_at": None if draft.approval is not None else draft.not_before or 0.0,
+            "not_after": draft.not_after,
+        }
 
     def beginning(self, draft: Draft) -> Unit:
-        """Return the unit that records a claimed invocation as running. It changes no row if the claim was lost or ``notAfter`` has passed.
+        """Return the unit that records a claimed invocation as running. It changes no row if the
+        claim was lost or ``notAfter`` has passed.
 
         The original invocation stays stored for the next worker if it may be run again.
         """
@@ -300,50 +375,86 @@ class Journal(ProcessLocal):
         now = moments["now"]
         self.tasks[draft.id] = draft.delivery
         values = {
-            "workspace": self.workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
+            "workspace": self.workspace,
+            "id": draft.id,
+            "owner": self.owner,
+            "delivery": draft.delivery,
+            "started_at": now,
             "late": moments["late"],
-            "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection, "inputs": draft.inputs,
-            "expires_at": now + draft.expires_at - draft.created_at, "erase": int(draft.effect == "write" and not draft.dry_run),
-        }  # fmt: skip
+            "connector_version": draft.connector_version,
+            "effect": draft.effect,
+            "connection": draft.connection,
+            "inputs": draft.inputs,
+            "expires_at": now + draft.expires_at - draft.created_at,
+            "erase": int(draft.effect == "write" and not draft.dry_run),
+        }
         return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
 
     def giving_back(self, claimed: Claimed) -> Unit:
         """Return the unit that returns an unsent claimed invocation to the queue."""
         self.tasks.pop(claimed.id, None)
         values = {
-            "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
-        }  # fmt: skip
+            "workspace": self.workspace,
+            "id": claimed.id,
+            "owner": self.owner,
+            "delivery": claimed.delivery,
+            "inputs": claimed.sealed,
+        }
         return lambda transaction: transaction.change(sql.UNCLAIM, values)
 
     def requeueing(self, claimed: Claimed, error: NotYet, otherwise: Unit) -> Unit:
         """Return the unit of work that requeues an invocation whose precondition is not met yet.
 
-        If the action's maximum wait has passed, or the invocation's ``notAfter`` precedes the next run, ``otherwise`` runs instead.
+        If the action's maximum wait has passed, or the invocation's ``notAfter`` precedes the next
+        run, ``otherwise`` runs instead.
         """
         due = self.time.now() + (error.retry_after or 0.0)
         values = {
-            "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
-            "available_at": due, "since": due - error.within,
-        }  # fmt: skip
+            "workspace": self.workspace,
+            "id": claimed.id,
+            "owner": self.owner,
+            "delivery": claimed.delivery,
+            "inputs": claimed.sealed,
+            "available_at": due,
+            "since": due - error.within,
+        }
         return lambda transaction: transaction.change(sql.REQUEUE, values) or otherwise(transaction)
 
     def not_begun(self, identifier: str) -> JackfieldError:
-        """Build the error for a claimed invocation that could not begin: cancelled, too late, or taken by another worker."""
+        """Build the error for a claimed invocation that could not begin: cancelled, too late, or
+        taken by another worker.
+        """
         entry = self.find(identifier)
-        if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self.time.moments()["late"]):
-            return TimedOut("it was not started before its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
+        if entry.error_code == "timeout" or (
+            entry.not_after is not None and entry.not_after <= self.time.moments()["late"]
+        ):
+            return TimedOut(
+                "it was not started before its 'notAfter'; nothing was sent",
+                hint="Add workers, or allow it more time.",
+            )
         if entry.error_code == "cancelled":
             return Cancelled("the invocation was cancelled before it was sent")
         return Cancelled("another worker took over the invocation before it was started")
 
     def end_queued(self, identifier: str, result: Result) -> bool:
-        """Finish a queued invocation, claimed or not, as failed; return False if a worker has started it."""
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has
+        started it.
+        """
         return self.recovery.refuse(self.workspace, identifier, result)
 
     def waiting(self, connector: str | None, before: float | None) -> Iterator[str]:
-        """Yield the ids of unclaimed queued invocations, of a connector if one is given, and due ``before`` a time."""
-        values: dict[str, Any] = {"workspace": self.workspace, "after": "", "connector": connector, "before": before}
-        also = (sql.OF_CONNECTOR if connector is not None else "") + (sql.DUE_BEFORE if before is not None else "")
+        """Yield the ids of unclaimed queued invocations, of a connector if one is given, and due
+        ``before`` a time.
+        """
+        values: dict[str, Any] = {
+            "workspace": self.workspace,
+            "after": "",
+            "connector": connector,
+            "before": before,
+        }
+        also = (sql.OF_CONNECTOR if connector is not None else "") + (
+            sql.DUE_BEFORE if before is not None else ""
+        )
         given = {name: value for name, value in values.items() if value is not None}
         while True:
             with self.database.read() as transaction:
@@ -358,11 +469,18 @@ class Journal(ProcessLocal):
         return self.end_queued(identifier, _seldom()[0].cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Request an invocation's cancellation from the process that runs it; servers check each second. Return False if no other process
-        runs it.
+        """Request an invocation's cancellation from the process that runs it; servers check each
+        second. Return False if no other process runs it.
         """
-        values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
-        return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
+        values = {
+            "workspace": self.workspace,
+            "id": identifier,
+            "now": self.time.stamp(),
+            "owner": self.owner,
+        }
+        return bool(
+            self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values))
+        )
 
     def note_cancel(self, identifier: str) -> None:
         """Record a request to cancel an invocation that runs here."""
@@ -370,8 +488,8 @@ class Journal(ProcessLocal):
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Return the entry that holds an idempotency key, recovered by its effect if its process has died; None if the key is free. Nothing
-        is deferred.
+        """Return the entry that holds an idempotency key, recovered by its effect if its process
+        has died; None if the key is free. Nothing is deferred.
         """
         self.record_owed()
         row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})
@@ -379,48 +497,69 @@ class Journal(ProcessLocal):
             return None
         entry = self.entry_of(row)
         now = self.time.sure()
-        if now is not None and entry.status != "in_doubt" and free_key(self.database, self.workspace, entry, now):
+        if (
+            now is not None
+            and entry.status != "in_doubt"
+            and free_key(self.database, self.workspace, entry, now)
+        ):
             return None  # a doubt holds its key until a person resolves it
         if self.recover_if_lost(entry):
             return self.held(key)
         return entry
 
     def find(self, identifier: str, *, alone: bool = False) -> Entry:
-        """Return the entry of an invocation; with ``alone``, without its inputs and without findings of looks and events.
+        """Return the entry of an invocation; with ``alone``, without its inputs and without
+        findings of looks and events.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
         self.record_owed()
-        row = self.database.look_up(sql.SELECT_ONE, {"workspace": self.workspace, "id": identifier}, flush=True)
+        row = self.database.look_up(
+            sql.SELECT_ONE, {"workspace": self.workspace, "id": identifier}, flush=True
+        )
         if row is None:
             raise unknown_entry(identifier)
         if alone:
             return self.entry_of(row)
         queued = row.status == "queued" or row.inputs is None
         found = self.entry_of(row, None if queued else self.opened_inputs(identifier, row.inputs))
-        if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:
+        if (
+            found.is_open
+            and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time()))
+            is not None
+        ):
             found = replace(found, blocked=blocked.to_json())
         try:
             if found.status == "in_doubt" or found.resolved_by is not None:
-                found = _seldom()[3].with_looks(found, self.database, self.vault, self.workspace, self.time.now())
+                found = _seldom()[3].with_looks(
+                    found, self.database, self.vault, self.workspace, self.time.now()
+                )
             return with_outcomes(found, self.database, self.vault, self.workspace)
         except SealBroken:
             return replace(found, damage="what is stored beside its row in the database is damaged")
 
     def has(self, identifier: str) -> bool:
         """Return whether an invocation is recorded."""
-        return self.database.look_up(sql.SELECT_ID, {"workspace": self.workspace, "id": identifier}) is not None
+        return (
+            self.database.look_up(sql.SELECT_ID, {"workspace": self.workspace, "id": identifier})
+            is not None
+        )
 
     def _present(self, drafts: Iterable[Draft]) -> frozenset[str]:
         with self.database.read() as transaction:
             asked = [{"workspace": self.workspace, "id": draft.id} for draft in drafts]
-            return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)
+            return frozenset(
+                one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None
+            )
 
-    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """Return a page of entries that match all filters (``journal/listing``), newest first, and the cursor of the next page, None on the
-        last page.
+    def entries(
+        self, *, cursor: str | None = None, limit: int = 50, **filters: Any
+    ) -> tuple[list[Entry], str | None]:
+        """Return a page of entries that match all filters (``journal/listing``), newest first, and
+        the cursor of the next page, None on the last page.
 
-        The number of rows read for one page is limited, so a page of combined filters may be short and still have a cursor.
+        The number of rows read for one page is limited, so a page of combined filters may be short
+        and still have a cursor.
         """
         after = None if cursor is None else EntryPosition(**place_after(cursor, "created_at", "id"))
         entries, last = self._page(after, limit, filters, None)
@@ -433,19 +572,30 @@ class Journal(ProcessLocal):
             return [row.id for row in transaction.execute(sql.COMPLETIONS, values)]
 
     def seen_entries(
-        self, sees: Callable[[Any], bool], *, cursor: str | None = None, limit: int = 50, **filters: Any
+        self,
+        sees: Callable[[Any], bool],
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        **filters: Any,
     ) -> tuple[list[Entry], str | None]:
-        """Return a page of the entries that ``sees`` allows, and the cursor of the next page, None on the last page; filters and cursor
-        reveal nothing about other entries.
+        """Return a page of the entries that ``sees`` allows, and the cursor of the next page, None
+        on the last page; filters and cursor reveal nothing about other entries.
         """
         after = None if cursor is None else opened_cursor(self.vault, self.workspace, cursor)
         entries, last = self._page(after, limit, filters, sees)
         return entries, None if last is None else sealed_cursor(self.vault, self.workspace, last)
 
     def _page(
-        self, after: EntryPosition | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
+        self,
+        after: EntryPosition | None,
+        limit: int,
+        filters: Mapping[str, Any],
+        sees: Callable[[Any], bool] | None,
     ) -> tuple[list[Entry], EntryPosition | None]:
-        """Return the entries of a page, and the place after which the next one begins, None on the last page."""
+        """Return the entries of a page, and the place after which the next one begins, None on the
+        last page.
+        """
         self.record_owed()
         with self.database.read() as transaction:
             pages = EntrySearch(transaction, self.workspace, sees, self.database.dialect)
@@ -455,14 +605,22 @@ class Journal(ProcessLocal):
         return entries, found.places[len(rows) - 1] if len(found.places) > len(rows) else found.cut
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
-        """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
+        """Return counts and durations by connector, action and status of the entries created since
+        a time (seconds since 1970).
+        """
         return sums(self.database, self.workspace, since)
 
     def resolve(
-        self, identifier: str, outcome: Outcome, by: str, note: str = "", because: int | None = None, output: Json | None = None
+        self,
+        identifier: str,
+        outcome: Outcome,
+        by: str,
+        note: str = "",
+        because: int | None = None,
+        output: Json | None = None,
     ) -> Entry:
-        """Resolve a doubt by a person's decision. A success holds its key, and later calls get its Result. ``output`` is a judged output,
-        if known.
+        """Resolve a doubt by a person's decision. A success holds its key, and later calls get its
+        Result. ``output`` is a judged output, if known.
 
         :raises InvalidInvocation: if there is no such invocation or look, or it is not in doubt.
         """
@@ -470,22 +628,28 @@ class Journal(ProcessLocal):
         return self.find(identifier)
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Report the doubts that late outcomes settle, and the decisions that they contradict, once the outcomes are committed."""
+        """Report the doubts that late outcomes settle, and the decisions that they contradict, once
+        the outcomes are committed.
+        """
         _seldom()[2].report_late(self, transaction, rows)
 
     def recover(self) -> int:
-        """Recover by effect the running entries of lost processes in this workspace; return their number. ``watch`` covers all
-        workspaces.
+        """Recover by effect the running entries of lost processes in this workspace; return their
+        number. ``watch`` covers all workspaces.
         """
         with self.database.read() as transaction:
-            rows = transaction.execute(sql.OPEN, {"workspace": self.workspace, "owner": Instance.of(self.database).id})
+            rows = transaction.execute(
+                sql.OPEN, {"workspace": self.workspace, "owner": Instance.of(self.database).id}
+            )
         return sum(self.recover_if_lost(self._list_item(row)) for row in rows)
 
     def purge(self) -> int:
-        """Delete entries past the workspace's current retention, except running ones and doubts; return their number.
+        """Delete entries past the workspace's current retention, except running ones and doubts;
+        return their number.
 
-        No entry is deleted while this process's clock and the database's differ by more than a minute. Other writers take their turn
-        between the slices. Afterwards the unused space is returned to the file system.
+        No entry is deleted while this process's clock and the database's differ by more than a
+        minute. Other writers take their turn between the slices. Afterwards the unused space is
+        returned to the file system.
         """
         purged, slice_ = 0, START
         while True:
@@ -504,7 +668,9 @@ class Journal(ProcessLocal):
         return purged
 
     def purge_if_due(self) -> None:
-        """Delete a slice of the entries past their retention with the next commit: every ten minutes, or at once while there are more."""
+        """Delete a slice of the entries past their retention with the next commit: every ten
+        minutes, or at once while there are more.
+        """
 
         def ended(slice_: Purged | None, _error: object) -> None:
             self._purged = START if slice_ is None else slice_
@@ -523,7 +689,9 @@ class Journal(ProcessLocal):
         if now is None:
             return lambda _transaction: START
         before, locking = now - self._retention(), self.database.dialect.skips_locked
-        return lambda transaction: purge_slice(transaction, self.workspace, from_, before=before, now=now, locking=locking)
+        return lambda transaction: purge_slice(
+            transaction, self.workspace, from_, before=before, now=now, locking=locking
+        )
 
     def owe(self, unit: Unit) -> None:
         """Record ``unit``, which finishes an invocation, once the database is available again."""
@@ -539,7 +707,9 @@ class Journal(ProcessLocal):
         Instance.of(self.database).record_owed()
 
     def recover_if_lost(self, entry: Entry) -> bool:
-        """Recover a running entry by its effect if its process has died; return whether the entry was recovered."""
+        """Recover a running entry by its effect if its process has died; return whether the entry
+        was recovered.
+        """
         if entry.status != "running":
             return False
         lost = self.recovery.has_no_task(entry) or self.recovery.has_lost(entry.owner)
@@ -547,18 +717,44 @@ class Journal(ProcessLocal):
 
     def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
         return {
-            "workspace": self.workspace, "id": draft.id, "status": status, "connector": draft.connector,
-            "connector_version": draft.connector_version, "action": draft.action, "effect": draft.effect, "connection": draft.connection,
-            "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
-            "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
-            "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
-            "owner": draft.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
+            "workspace": self.workspace,
+            "id": draft.id,
+            "status": status,
+            "connector": draft.connector,
+            "connector_version": draft.connector_version,
+            "action": draft.action,
+            "effect": draft.effect,
+            "connection": draft.connection,
+            "caller": draft.caller,
+            "idempotency_key": draft.idempotency_key,
+            "key_held": key_held,
+            "fingerprint": draft.fingerprint,
+            "dry_run": int(draft.dry_run),
+            "error_code": None,
+            "attempts": 0,
+            "attempt_log": None,
+            "request_id": None,
+            "created_at": draft.created_at,
+            "started_at": draft.started_at,
+            "settled_at": None,
+            "expires_at": draft.expires_at,
+            "owner": draft.owner,
+            "inputs": draft.inputs,
+            "result": None,
+            "rule": draft.rule,
+            "delivery": draft.delivery,
             "deliveries": None if draft.repeats is None else "[]",
-            "available_at": None, "not_after": None, "priority": draft.priority, "twin": draft.twin if status == "running" else None,
-            "context": json.dumps(draft.context) if draft.context else None, "kept_for": draft.kept_for,
-        }  # fmt: skip
+            "available_at": None,
+            "not_after": None,
+            "priority": draft.priority,
+            "twin": draft.twin if status == "running" else None,
+            "context": json.dumps(draft.context) if draft.context else None,
+            "kept_for": draft.kept_for,
+        }
 
-    def _outcome(self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _outcome(
+        self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
         error = result.error
         answers = result.status != "failed" or (error is not None and error.keeps_key)
         binds = not answers and error is not None and error.binds_key
@@ -569,22 +765,33 @@ class Journal(ProcessLocal):
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
             "settled_at": self.time.stamp(),
-            "result": self.sealed_result(draft.id, bound_result(result.to_json(), draft, answers=answers, binds=binds)),
+            "result": self.sealed_result(
+                draft.id, bound_result(result.to_json(), draft, answers=answers, binds=binds)
+            ),
             "key_held": int(answers or binds),
         }
 
     def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
         """Encrypt a Result's JSON for its entry."""
-        text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
+        text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode(
+            "utf-8", "surrogatepass"
+        )
         return self.vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 
-    def entry_of(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
+    def entry_of(
+        self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True
+    ) -> Entry:
         """Read an entry from its row, with the policies' judgement for the caller if ``asks``."""
         result, undecided, binds = None, None, False
         try:
             if row.result is not None:
-                result, undecided, binds = read_result(self.vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
-            found = read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
+                result, undecided, binds = read_result(
+                    self.vault.open(self.workspace, ("invocation", row.id, "result"), row.result),
+                    row,
+                )
+            found = read_entry(
+                row.as_dict(), result, None if inputs is None else inputs.get("inputs")
+            )
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None
         if undecided is None or self._judge is None or not asks:
@@ -604,8 +811,8 @@ def _nothing() -> None:
 
 
 def _seldom() -> tuple[Any, ...]:
-    """Import the modules that end abandoned calls, ask the policies again, resolve doubts and read their looks; few processes need any of
-    them.
+    """Import the modules that end abandoned calls, ask the policies again, resolve doubts and read
+    their looks; few processes need any of them.
     """
     from jackfield_store.journal import abandoned, doubts, resolving, undecided
 
@@ -614,7 +821,9 @@ def _seldom() -> tuple[Any, ...]:
 
 def unknown_entry(identifier: str) -> InvalidInvocation:
     """Build the error for an invocation that does not exist or is hidden from the caller."""
-    return InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
+    return InvalidInvocation(
+        f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations")
+    )
 
 
 late_hints(__name__)

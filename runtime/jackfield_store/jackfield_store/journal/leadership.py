@@ -13,9 +13,13 @@ LEAD = 3.0
 
 
 class Leadership:
-    """Lease, by name, of work that only one process of a database does. ``lost`` returns whether a process has certainly ended."""
+    """Lease, by name, of work that only one process of a database does. ``lost`` returns whether a
+    process has certainly ended.
+    """
 
-    def __init__(self, database: Database, name: str, lost: Callable[[str], bool] = lambda _owner: False) -> None:
+    def __init__(
+        self, database: Database, name: str, lost: Callable[[str], bool] = lambda _owner: False
+    ) -> None:
         self._database = database
         self._name = name
         self._lost = lost
@@ -26,12 +30,17 @@ class Leadership:
         me = Instance.of(self._database).owner
         found = self._database.look_up(sql.LEADER.format(now=self._now), {"name": self._name})
         lost = ""
-        if found is not None and found.holder != me and 0 < found.left <= LEAD:  # more is left only if the clock was set back
+        # more is left only if the clock was set back
+        if found is not None and found.holder != me and 0 < found.left <= LEAD:
             if not self._lost(found.holder):
                 return False
             lost = found.holder
         values = {"name": self._name, "holder": me, "seconds": LEAD, "lost": lost}
-        return bool(self._database.record(lambda transaction: transaction.change(sql.LEAD.format(now=self._now), values)))
+        return bool(
+            self._database.record(
+                lambda transaction: transaction.change(sql.LEAD.format(now=self._now), values)
+            )
+        )
 
     def resign(self) -> None:
         """Give the lease up, so that another process can take it at once."""

@@ -9,25 +9,38 @@ from typing import Any
 from jackfield.kernel.stored_values import like_literal, parsed_object
 
 GROUPED = {
-    "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
+    "status": "status",
+    "connector": "connector",
+    "action": "action",
+    "connection": "connection",
+    "caller": "caller",
     "errorCode": "error_code",
-}  # fmt: skip
-"""Filters on the columns that determine an entry's kind (``invocation_kinds``), with these columns."""
+}
+"""Filters on the columns that determine an entry's kind (``invocation_kinds``), with these
+columns.
+"""
 _EQUAL = {**GROUPED, "idempotencyKey": "idempotency_key"}
 _NAMES = ("connector", "action", "connection", "caller", "error_code")
 _IDENTIFIERS = ("id", "idempotency_key", "request_id", "context")
 _SEARCHED = (*_NAMES, *_IDENTIFIERS)
 FILTERS = (*_EQUAL, "since", "until", "correlationId", "label", "q")
-"""Names of all filters; ``since`` and ``until`` are seconds since 1970, ``label`` is a name or ``name=value``."""
+"""Names of all filters; ``since`` and ``until`` are seconds since 1970, ``label`` is a name or
+``name=value``.
+"""
 AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
 """SQL for the page after a cursor; both databases answer it from an index."""
 
 
 NOT_CANCELLED = "isNotCancelled"
-"""Filter that leaves out cancelled or declined calls, which the journal stores as failed. It is not part of the API."""
+"""Filter that leaves out cancelled or declined calls, which the journal stores as failed. It is not
+part of the API.
+"""
 _FLAGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "dead": ("dead_at IS NOT NULL", lambda row: row.dead_at is not None),
-    NOT_CANCELLED: ("COALESCE(error_code, '') <> 'cancelled'", lambda row: bool(row.error_code != "cancelled")),
+    NOT_CANCELLED: (
+        "COALESCE(error_code, '') <> 'cancelled'",
+        lambda row: bool(row.error_code != "cancelled"),
+    ),
 }
 """Filters without a value, each as SQL and as a test of a row."""
 _WAITS = {True: "available_at IS NULL", False: "available_at IS NOT NULL"}
@@ -36,8 +49,8 @@ _WAITS = {True: "available_at IS NULL", False: "available_at IS NOT NULL"}
 def normalized(filters: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the given filters; None if nothing can match.
 
-    ``cancelled`` becomes a failure with the code ``cancelled``, ``dead`` a failure that is a dead letter, and ``waiting`` a queued
-    invocation that is not due until a person approves it.
+    ``cancelled`` becomes a failure with the code ``cancelled``, ``dead`` a failure that is a dead
+    letter, and ``waiting`` a queued invocation that is not due until a person approves it.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     if given.get("status") == "cancelled":
@@ -54,7 +67,9 @@ def normalized(filters: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return further conditions for a WHERE clause, and their values. A row must match all filters; None means no filter."""
+    """Return further conditions for a WHERE clause, and their values. A row must match all filters;
+    None means no filter.
+    """
     given = normalized(filters)
     if given is None:
         return " AND 1 = 0", {}
@@ -62,7 +77,9 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name != "waits" and name not in _FLAGS:
-            values[f"by_{name}"] = value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
+            values[f"by_{name}"] = (
+                value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
+            )
         parts.append(_WAITS[value] if name == "waits" else _part(name))
     return "".join(f" AND {part}" for part in parts), values
 
@@ -70,12 +87,18 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def fits(row: Any, filters: Mapping[str, Any]) -> bool:
     """Return whether a row matches all filters except ``since`` and ``until``."""
     given = normalized(filters)
-    return given is not None and all(_passes(row, name, value) for name, value in given.items() if name not in ("since", "until"))
+    return given is not None and all(
+        _passes(row, name, value) for name, value in given.items() if name not in ("since", "until")
+    )
 
 
 def naming(text: str) -> tuple[str, dict[str, str]]:
-    """Return a further condition for kinds of entries (``k``) whose names contain a text, and its value."""
-    return f" AND ({_containing([f'k.{column}' for column in _NAMES], 'name')})", {"by_name": _pattern("q", text)}
+    """Return a further condition for kinds of entries (``k``) whose names contain a text, and its
+    value.
+    """
+    return f" AND ({_containing([f'k.{column}' for column in _NAMES], 'name')})", {
+        "by_name": _pattern("q", text)
+    }
 
 
 def _passes(row: Any, name: str, value: str) -> bool:
@@ -112,7 +135,10 @@ def _part(name: str) -> str:
     if name == "q":
         return f"({_containing(_SEARCHED, name)})"
     if name == "identifiers":  # the names of all but the running entries are those of their kinds
-        return f"({_containing(_IDENTIFIERS, name)} OR (status = 'running' AND ({_containing(_NAMES, name)})))"
+        return (
+            f"({_containing(_IDENTIFIERS, name)} OR (status = 'running' AND "
+            f"({_containing(_NAMES, name)})))"
+        )
     return f"context LIKE :by_{name} ESCAPE '!'"
 
 
@@ -121,10 +147,15 @@ def _containing(columns: Iterable[str], name: str) -> str:
 
 
 def _pattern(name: str, value: str) -> str:
-    """Build the LIKE pattern for a filter. Values of the context are matched as JSON text, so that quotes in a value are escaped."""
+    """Build the LIKE pattern for a filter. Values of the context are matched as JSON text, so that
+    quotes in a value are escaped.
+    """
     if name in ("q", "identifiers"):
         return f"%{like_literal(value.lower())}%"
     if name == "correlationId":
         return f'%"correlationId": {like_literal(json.dumps(value))}%'
     key, equals, wanted = value.partition("=")
-    return f'%"labels": {{%{like_literal(json.dumps(key))}: {like_literal(json.dumps(wanted)) if equals else ""}%'
+    return (
+        f'%"labels": {{%{like_literal(json.dumps(key))}: '
+        f"{like_literal(json.dumps(wanted)) if equals else ''}%"
+    )

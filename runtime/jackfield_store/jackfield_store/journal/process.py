@@ -1,4 +1,6 @@
-"""Immediate detection of ended processes on the same machine. It speeds up recovery; leases stay authoritative."""
+"""Immediate detection of ended processes on the same machine. It speeds up recovery; leases stay
+authoritative.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,11 @@ import os
 
 
 def place() -> str | None:
-    """Identify the set of processes whose ids are valid in this process: boot, PID namespace and time namespace.
+    """Identify the set of processes whose ids are valid in this process: boot, PID namespace and
+    time namespace.
 
-    None if /proc does not show this process's own namespace: its ids would belong to other processes.
+    None if /proc does not show this process's own namespace: its ids would belong to other
+    processes.
     """
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
@@ -21,7 +25,9 @@ def place() -> str | None:
 
 
 def born(pid: int) -> int | None:
-    """Return the start time of a process in clock ticks since boot (proc(5), field 22); None if it has ended or cannot be seen."""
+    """Return the start time of a process in clock ticks since boot (proc(5), field 22); None if it
+    has ended or cannot be seen.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -31,7 +37,9 @@ def born(pid: int) -> int | None:
 
 
 def has_ended(pid: int, started: int | None) -> bool:
-    """Return whether a process of this ``place`` has certainly ended. Process ids are reused, so its start time is compared."""
+    """Return whether a process of this ``place`` has certainly ended. Process ids are reused, so
+    its start time is compared.
+    """
     found = born(pid)
     if found is not None:
         return started is not None and found != started

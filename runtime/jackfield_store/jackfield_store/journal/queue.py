@@ -1,4 +1,6 @@
-"""The journal as a queue: invocations that wait for a worker; one process claims each of them under its lease."""
+"""The journal as a queue: invocations that wait for a worker; one process claims each of them under
+its lease.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ def _rest(_workspace: str, busy: int, most: int) -> int:
 
 
 class Queue:
-    """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
+    """Queue of a whole database. Workers serve every workspace, so only these statements are not
+    limited to one.
 
-    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns the number of a workspace's calls that this
-    process may still take, given the number taken and the maximum. Rows of ``blocked`` workspaces wait.
+    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns the
+    number of a workspace's calls that this process may still take, given the number taken and the
+    maximum. Rows of ``blocked`` workspaces wait.
     """
 
     def __init__(
@@ -46,56 +50,95 @@ class Queue:
         self._blocked = blocked or BlockedWorkspaces(database, clock)
         self._order = FairOrder(self._blocked, database.dialect.skips_locked, budgets=budgets)
 
-    def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
-        """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same
-        invocations.
+    def claim(
+        self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None
+    ) -> list[Claimed]:
+        """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace.
+        No other process gets the same invocations.
 
         ``busy`` counts the running invocations of each workspace here; ``most`` is their limit.
         """
         moments = self._time.moments()
         most = limit if most is None else most
         waiting = self._order.waiting(self._database, limit, moments)
-        rooms = self._blocked.settings_of(waiting, lambda name: self._free_by_limits(name, busy.get(name, 0), most))
+        rooms = self._blocked.settings_of(
+            waiting, lambda name: self._free_by_limits(name, busy.get(name, 0), most)
+        )
         if not rooms:
             return []
 
         def unit(names: Collection[str], transaction: Transaction) -> list[Claimed]:
-            rows = self._order.due(transaction, {name: rooms[name] for name in rooms if name in names}, limit, moments)
-            mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
-            return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1, is_again=bool(row.delivery or row.lost)) for row in mine]
+            rows = self._order.due(
+                transaction, {name: rooms[name] for name in rooms if name in names}, limit, moments
+            )
+            mine = [
+                row
+                for row in rows
+                if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))
+            ]
+            return [
+                Claimed(
+                    row.workspace,
+                    row.id,
+                    row.inputs,
+                    row.delivery + 1,
+                    is_again=bool(row.delivery or row.lost),
+                )
+                for row in mine
+            ]
 
         record = self._database.record
-        return self._blocked.together(rooms, "the claim of queued invocations", lambda names: record(partial(unit, names)))
+        return self._blocked.together(
+            rooms, "the claim of queued invocations", lambda names: record(partial(unit, names))
+        )
 
     def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
-        """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due.
+        """Claim the invocation that a message names; None if it has ended, runs, is claimed
+        already, or is not due.
 
-        An invocation that was lost twice is not claimed while another such invocation runs: the dispatcher releases it again, alone.
+        An invocation that was lost twice is not claimed while another such invocation runs: the
+        dispatcher releases it again, alone.
         """
-        values = {**self._values(workspace, identifier), **self._time.moments(), "suspect": sql.SUSPECT}
+        values = {
+            **self._values(workspace, identifier),
+            **self._time.moments(),
+            "suspect": sql.SUSPECT,
+        }
         row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
         if row is None:
             return None
-        return Claimed(workspace, identifier, row.inputs, row.delivery, is_again=bool(row.delivery > 1 or row.lost))
+        return Claimed(
+            workspace,
+            identifier,
+            row.inputs,
+            row.delivery,
+            is_again=bool(row.delivery > 1 or row.lost),
+        )
 
     def give_back(self, claimed: Claimed) -> bool | None:
         """Return an invocation that has not begun to the queue; return False if it has begun.
 
-        Return None if the database is unavailable: the invocation then returns to the queue as soon as the database answers, unless it has
-        begun.
+        Return None if the database is unavailable: the invocation then returns to the queue as soon
+        as the database answers, unless it has begun.
         """
         return self._returned(sql.GIVE_BACK, claimed)
 
     def postpone(self, claimed: Claimed, at: float) -> bool | None:
-        """Return an invocation that has not begun to the queue until ``at``, as ``give_back`` does; the claim does not count."""
+        """Return an invocation that has not begun to the queue until ``at``, as ``give_back`` does;
+        the claim does not count.
+        """
         return self._returned(sql.POSTPONE, claimed, at=at)
 
     def _returned(self, statement: str, claimed: Claimed, **more: float) -> bool | None:
         instance = Instance.of(self._database)
         values = {
-            "workspace": claimed.workspace, "id": claimed.id, "owner": instance.owner, "delivery": claimed.delivery,
-            "inputs": claimed.sealed, **more,
-        }  # fmt: skip
+            "workspace": claimed.workspace,
+            "id": claimed.id,
+            "owner": instance.owner,
+            "delivery": claimed.delivery,
+            "inputs": claimed.sealed,
+            **more,
+        }
         given: list[int] = []
         instance.owe(lambda transaction: given.append(transaction.change(statement, values)))
         instance.record_owed()
@@ -103,17 +146,26 @@ class Queue:
 
     def release(self, workspace: str, identifier: str, delivery: int) -> None:
         """Return a claimed invocation to the queue, if no task here works on it."""
-        values = {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner, "delivery": delivery}
+        values = {
+            "workspace": workspace,
+            "id": identifier,
+            "owner": Instance.of(self._database).owner,
+            "delivery": delivery,
+        }
         self._database.record(lambda transaction: transaction.change(sql.RELEASE, values))
 
     def held(self) -> list[tuple[str, str, int]]:
-        """Return workspace, id and delivery of the invocations that this process has claimed but not begun."""
+        """Return workspace, id and delivery of the invocations that this process has claimed but
+        not begun.
+        """
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(sql.CLAIMED, {"owner": Instance.of(self._database).owner})
         return [(row.workspace, row.id, row.delivery) for row in rows]
 
     def asked_to_cancel(self) -> list[tuple[str, str]]:
-        """Return workspace and id of the invocations here whose cancellation other processes have requested; each is reported once."""
+        """Return workspace and id of the invocations here whose cancellation other processes have
+        requested; each is reported once.
+        """
         owner = Instance.of(self._database).owner
         if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": owner}) is None:
             return []
@@ -132,4 +184,8 @@ class Queue:
             return {row.workspace: int(row.waiting) for row in transaction.execute(sql.DEPTH, {})}
 
     def _values(self, workspace: str, identifier: str) -> dict[str, Any]:
-        return {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner}
+        return {
+            "workspace": workspace,
+            "id": identifier,
+            "owner": Instance.of(self._database).owner,
+        }

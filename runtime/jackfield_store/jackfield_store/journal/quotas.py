@@ -1,8 +1,9 @@
-"""Places that calls take from quotas in the database, before they begin, each call in a transaction of its own.
+"""Places that calls take from quotas in the database, before they begin, each call in a transaction
+of its own.
 
-A place has its process as ``owner``, which the transaction of the call's begin removes. So the places of a dead process whose calls have
-not begun are recognized, and given back once. A begin whose place is gone is rolled back. A place to be given back has an owner that does
-not exist.
+A place has its process as ``owner``, which the transaction of the call's begin removes. So the
+places of a dead process whose calls have not begun are recognized, and given back once. A begin
+whose place is gone is rolled back. A place to be given back has an owner that does not exist.
 
 Sums are changed in one order, in a transaction without other locks that others may wait for.
 
@@ -40,13 +41,22 @@ INSERT INTO quota_places (workspace, id, bucket, mark, amount, owner, ends_at)
 VALUES (:workspace, :id, :bucket, :mark, :amount, :owner, :ends_at)
 """
 _HELD = "SELECT bucket, owner FROM quota_places WHERE workspace = :workspace AND id = :id"
-_TAKE_OVER = "UPDATE quota_places SET mark = :mark, owner = :owner WHERE workspace = :workspace AND id = :id AND owner IS NOT NULL"
-_BEGIN = "UPDATE quota_places SET owner = NULL WHERE workspace = :workspace AND id = :id AND mark = :mark AND owner IS NOT NULL"
+_TAKE_OVER = (
+    "UPDATE quota_places SET mark = :mark, owner = :owner WHERE workspace = :workspace AND "
+    "id = :id AND owner IS NOT NULL"
+)
+_BEGIN = (
+    "UPDATE quota_places SET owner = NULL WHERE workspace = :workspace AND id = :id AND mark "
+    "= :mark AND owner IS NOT NULL"
+)
 _DISOWN = f"UPDATE quota_places SET owner = '{_NOBODY}' WHERE workspace = :workspace AND id = :id"
 _RETURN = f"""
 DELETE FROM quota_places WHERE workspace = :workspace AND id = :id AND (owner = '{_NOBODY}' OR mark = :mark) RETURNING bucket, amount
 """
-_TAKE_BACK = "UPDATE quota_counts SET spent = spent - :amount WHERE workspace = :workspace AND bucket = :bucket"
+_TAKE_BACK = (
+    "UPDATE quota_counts SET spent = spent - :amount WHERE workspace = :workspace AND bucket "
+    "= :bucket"
+)
 _LEFT = """
 SELECT workspace, id, mark FROM quota_places
 WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = quota_places.owner) LIMIT :limit
@@ -71,13 +81,17 @@ _AT_ONCE = 500
 
 
 def digest(vault: Vault, workspace: str, value: Any) -> str:
-    """Return the keyed digest of a quota's name or of a count's key, since callers and recipients can be guessed."""
+    """Return the keyed digest of a quota's name or of a count's key, since callers and recipients
+    can be guessed.
+    """
     return vault.hmac(workspace, b"quota\0" + json.dumps(value).encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Amount that a call takes from one quota. ``bucket`` and ``quota`` are digests; ``title`` names the quota to people."""
+    """Amount that a call takes from one quota. ``bucket`` and ``quota`` are digests; ``title``
+    names the quota to people.
+    """
 
     bucket: str
     quota: str
@@ -101,7 +115,9 @@ class Places:
         return {"workspace": self.workspace, "id": self.id, "mark": self.mark}
 
     def begin(self, transaction: Transaction) -> bool:
-        """Record with the begin that the places are spent; return False if one of them was given back meanwhile."""
+        """Record with the begin that the places are spent; return False if one of them was given
+        back meanwhile.
+        """
         return transaction.change(_BEGIN, self._run) == self.count
 
     def return_all(self) -> Returning:
@@ -118,12 +134,20 @@ class FullError(Exception):
 
 
 def taking(
-    workspace: str, identifier: str, shares: Sequence[Share], owner: str | None, *, again: bool, purge: Callable[[], object]
+    workspace: str,
+    identifier: str,
+    shares: Sequence[Share],
+    owner: str | None,
+    *,
+    again: bool,
+    purge: Callable[[], object],
 ) -> Callable[[Transaction], Places]:
-    """Return the unit that takes a call's places from its quotas: all or nothing, and never twice for one call.
+    """Return the unit that takes a call's places from its quotas: all or nothing, and never twice
+    for one call.
 
-    With ``again`` the call may have places already. Places that it has begun with stay spent, others are taken over. ``owner`` is None if
-    nothing records the begin before data are sent. ``purge`` is called when a span begins.
+    With ``again`` the call may have places already. Places that it has begun with stay spent,
+    others are taken over. ``owner`` is None if nothing records the begin before data are sent.
+    ``purge`` is called when a span begins.
 
     The unit raises FullError if a quota is full, with the quota that has a free place last.
     """
@@ -138,14 +162,21 @@ def taking(
             if share.bucket in held:
                 continue
             values = {
-                "workspace": workspace, "bucket": share.bucket, "quota": share.quota, "amount": share.amount, "most": share.most,
+                "workspace": workspace,
+                "bucket": share.bucket,
+                "quota": share.quota,
+                "amount": share.amount,
+                "most": share.most,
                 "ends_at": share.ends_at,
-            }  # fmt: skip
+            }
             row = transaction.find(_TAKE, values) if share.amount <= share.most else None
             if row is None:
                 full.append(share)
                 continue
-            transaction.change(_PLACE, {**run, "bucket": share.bucket, "amount": share.amount, "ends_at": share.ends_at})
+            transaction.change(
+                _PLACE,
+                {**run, "bucket": share.bucket, "amount": share.amount, "ends_at": share.ends_at},
+            )
             taken += 1
             if row.spent == share.amount:
                 purge()
@@ -156,11 +187,14 @@ def taking(
     return unit
 
 
-def give_back(database: Database, transaction: Transaction, workspace: str, identifier: str) -> None:
-    """Give back the places of a call that certainly has not taken effect, according to this transaction.
+def give_back(
+    database: Database, transaction: Transaction, workspace: str, identifier: str
+) -> None:
+    """Give back the places of a call that certainly has not taken effect, according to this
+    transaction.
 
-    The transaction only removes the places' owner, so that no sum is locked until it is on the disk. Then the places are subtracted from
-    the sums; if that fails, recovery does it.
+    The transaction only removes the places' owner, so that no sum is locked until it is on the
+    disk. Then the places are subtracted from the sums; if that fails, recovery does it.
     """
     place = {"workspace": workspace, "id": identifier, "mark": ""}
     if transaction.change(_DISOWN, place):
@@ -174,8 +208,10 @@ def _return(database: Database, place: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Returning(JointUnit):
-    """Unit that subtracts places of a call from the sums: places without an owner, and places with the unit's mark. All such units of a
-    commit run as one, which goes first. It changes the sums in order, as units that take places do: no two of them can deadlock."""
+    """Unit that subtracts places of a call from the sums: places without an owner, and places with
+    the unit's mark. All such units of a commit run as one, which goes first. It changes the sums in
+    order, as units that take places do: no two of them can deadlock.
+    """
 
     place: Mapping[str, str]
     goes_first = True
@@ -191,7 +227,9 @@ class Returning(JointUnit):
 
 
 def _returned(places: Iterable[Mapping[str, Any]], transaction: Transaction) -> int:
-    rows = [(place["workspace"], row) for place in places for row in transaction.execute(_RETURN, place)]
+    rows = [
+        (place["workspace"], row) for place in places for row in transaction.execute(_RETURN, place)
+    ]
     sums = Counter[tuple[str, str]]()
     for workspace, row in rows:
         sums[workspace, row.bucket] += row.amount
@@ -201,7 +239,9 @@ def _returned(places: Iterable[Mapping[str, Any]], transaction: Transaction) -> 
 
 
 def recover(database: Database) -> int:
-    """Give back the places of dead processes whose calls have not begun; return the number of places."""
+    """Give back the places of dead processes whose calls have not begun; return the number of
+    places.
+    """
     found = 0
     while True:
         with database.read(flush=False) as transaction:
@@ -213,7 +253,9 @@ def recover(database: Database) -> int:
 
 
 def used(database: Database, workspace: str, now: float) -> dict[str, tuple[int, int]]:
-    """Return for each quota the number of its keys in use now, and the highest usage of a key, in millionths."""
+    """Return for each quota the number of its keys in use now, and the highest usage of a key, in
+    millionths.
+    """
     with database.read() as transaction:
         rows = transaction.execute(_USED, {"workspace": workspace, "now": now})
     return {row.quota: (int(row.buckets), int(row.most)) for row in rows}
@@ -224,7 +266,9 @@ def purging(database: Database, workspace: str, now: float) -> Callable[[], Any]
     values = {"workspace": workspace, "before": now - _KEPT, "limit": _AT_ONCE}
 
     def unit(transaction: Transaction) -> int:
-        return max(transaction.change(_PURGE_PLACES, values), transaction.change(_PURGE_COUNTS, values))
+        return max(
+            transaction.change(_PURGE_PLACES, values), transaction.change(_PURGE_COUNTS, values)
+        )
 
     def more(deleted: int | None, _error: object) -> None:
         if deleted == _AT_ONCE:

@@ -1,6 +1,8 @@
-"""Readings of a provider's own log of requests, shared by the processes of one database: one page a second per account and region.
+"""Readings of a provider's own log of requests, shared by the processes of one database: one page a
+second per account and region.
 
-Each page of a reading may be read by another process. A reading serves all doubts of the same operation and time.
+Each page of a reading may be read by another process. A reading serves all doubts of the same
+operation and time.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Database, Transaction
 
 PACE = 1.0
-"""Seconds between two pages of one log: half of the rate that AWS allows, since other programs read, too (CloudTrail API reference,
-LookupEvents).
+"""Seconds between two pages of one log: half of the rate that AWS allows, since other programs
+read, too (CloudTrail API reference, LookupEvents).
 """
 _KEPT = 2 * 86_400.0
 """Seconds for which the state of a reading is stored: longer than any look takes."""
@@ -55,12 +57,16 @@ def place_of(*parts: object) -> str:
 def find(database: Database, workspace: str, digest: str) -> Reading:
     """Return the state of a reading."""
     row = database.look_up(_FIND, {"workspace": workspace, "digest": digest}, flush=True)
-    return Reading() if row is None else Reading(row.page, row.began_at, row.changed_at, row.complete_at, row.refused)
+    return (
+        Reading()
+        if row is None
+        else Reading(row.page, row.began_at, row.changed_at, row.complete_at, row.refused)
+    )
 
 
 def takes_turn(database: Database, place: str, now: float) -> bool:
-    """Return whether a page of a log may be read now; if True, no other process may read a page within a second. A process that has to wait
-    commits nothing.
+    """Return whether a page of a log may be read now; if True, no other process may read a page
+    within a second. A process that has to wait commits nothing.
     """
     row = database.look_up(_NEXT, {"place": place})
     if row is not None and row.next_at > now:
@@ -69,15 +75,28 @@ def takes_turn(database: Database, place: str, now: float) -> bool:
     return bool(database.record(lambda transaction: transaction.change(_TURN, values)))
 
 
-def put(transaction: Transaction, workspace: str, digest: str, reading: Reading, now: float) -> None:
+def put(
+    transaction: Transaction, workspace: str, digest: str, reading: Reading, now: float
+) -> None:
     """Store the state of a reading."""
     values: dict[str, Any] = {"workspace": workspace, "digest": digest, "changed_at": now}
-    about = {"page": reading.page, "began_at": reading.began_at, "complete_at": reading.complete_at, "refused": reading.refused}
+    about = {
+        "page": reading.page,
+        "began_at": reading.began_at,
+        "complete_at": reading.complete_at,
+        "refused": reading.refused,
+    }
     transaction.change(_PUT, {**values, **about})
     transaction.change(_OLD, {"workspace": workspace, "before": now - _KEPT})
 
 
-def remember(transaction: Transaction, workspace: str, digest: str, fault: str | None, now: float) -> None:
-    """Store the fault of a read, None if it has none, for longer than the state of a reading, which shares the table."""
+def remember(
+    transaction: Transaction, workspace: str, digest: str, fault: str | None, now: float
+) -> None:
+    """Store the fault of a read, None if it has none, for longer than the state of a reading, which
+    shares the table.
+    """
     about = {"page": None, "began_at": None, "complete_at": now, "refused": fault}
-    transaction.change(_PUT, {"workspace": workspace, "digest": digest, "changed_at": now + _REMEMBERED, **about})
+    transaction.change(
+        _PUT, {"workspace": workspace, "digest": digest, "changed_at": now + _REMEMBERED, **about}
+    )

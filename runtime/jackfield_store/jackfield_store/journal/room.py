@@ -1,6 +1,8 @@
-"""Limits of a workspace for invocations that have not begun, counted in the transaction that adds one.
+"""Limits of a workspace for invocations that have not begun, counted in the transaction that adds
+one.
 
-Invocations that wait for a worker count against ``queued``, invocations that wait for a person against ``waiting``.
+Invocations that wait for a worker count against ``queued``, invocations that wait for a person
+against ``waiting``.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ WHERE workspace = :workspace AND width = 0 AND slot = 0 AND status = 'queued'
 """,
     WAITING: _WAITING,
 }
-_DECIDE = "Decide on some of those that wait for a person. Who manages the workspace can raise the limit."
+_DECIDE = (
+    "Decide on some of those that wait for a person. Who manages the workspace can raise the limit."
+)
 
 
 def limit_of(draft: Draft) -> str:
@@ -43,7 +47,9 @@ def limit_reached(limit: str, most: float) -> LimitReached:
     return LimitReached(limit, most) if limit == QUEUED else LimitReached(limit, most, hint=_DECIDE)
 
 
-def require_room(transaction: Transaction, workspace: str, most: float | None, limit: str = QUEUED) -> None:
+def require_room(
+    transaction: Transaction, workspace: str, most: float | None, limit: str = QUEUED
+) -> None:
     """Check that one more invocation may wait; ``most`` None is no limit.
 
     :raises LimitReached: if the limit is reached.
@@ -61,12 +67,22 @@ def is_queue_full(database: Database, workspace: str, most: float | None) -> boo
 
 
 def insert_within(
-    transaction: Transaction, workspace: str, drafts: Sequence[tuple[Draft, Mapping[str, Any]]], most: Mapping[str, float]
+    transaction: Transaction,
+    workspace: str,
+    drafts: Sequence[tuple[Draft, Mapping[str, Any]]],
+    most: Mapping[str, float],
 ) -> frozenset[str]:
-    """Queue the first drafts, each with its row, as many as the limits allow. Return their ids; a draft whose idempotency key is held does
-    not count. ``most`` are the limits. Keys are claimed in a fixed order: two processes that queue the same keys do not wait for each
-    other."""
-    queued, room = frozenset[str](), {limit: int(number) - in_use(transaction, workspace, limit) for limit, number in most.items()}
+    """Queue the first drafts, each with its row, as many as the limits allow. Return their ids; a
+    draft whose idempotency key is held does not count. ``most`` are the limits. Keys are claimed in
+    a fixed order: two processes that queue the same keys do not wait for each other.
+    """
+    queued, room = (
+        frozenset[str](),
+        {
+            limit: int(number) - in_use(transaction, workspace, limit)
+            for limit, number in most.items()
+        },
+    )
     for limit, group in groupby(drafts, key=lambda one: limit_of(one[0])):
         rows = [row for _, row in group]
         while rows and room.get(limit, 1) > 0:

@@ -1,7 +1,8 @@
-"""Table of the states of a call's row in the database. In each state, each event leads to a state, by one statement.
+"""Table of the states of a call's row in the database. In each state, each event leads to a state,
+by one statement.
 
-``recording/states`` has the states known to the process that runs the call. No code runs from this table: it describes all statements
-together, and a test executes each of them in each state.
+``recording/states`` has the states known to the process that runs the call. No code runs from this
+table: it describes all statements together, and a test executes each of them in each state.
 """
 
 from __future__ import annotations
@@ -13,11 +14,23 @@ JOB, POLLING, DOUBT, ENDED = "job", "polling", "in doubt", "ended"
 STATES: Mapping[str, tuple[str, str]] = {
     NONE: ("There is no row.", ""),
     WAITING: ("It waits until a person approves it.", "status = 'queued' AND available_at IS NULL"),
-    QUEUED: ("It waits for a worker.", "status = 'queued' AND available_at IS NOT NULL AND owner IS NULL"),
-    CLAIMED: ("A process has taken it and has not begun it.", "status = 'queued' AND available_at IS NOT NULL AND owner IS NOT NULL"),
+    QUEUED: (
+        "It waits for a worker.",
+        "status = 'queued' AND available_at IS NOT NULL AND owner IS NULL",
+    ),
+    CLAIMED: (
+        "A process has taken it and has not begun it.",
+        "status = 'queued' AND available_at IS NOT NULL AND owner IS NOT NULL",
+    ),
     RUNNING: ("A process runs it.", "status = 'running' AND job IS NULL"),
-    JOB: ("Its job waits for the next poll.", "status = 'running' AND job IS NOT NULL AND owner IS NULL"),
-    POLLING: ("A process polls its job.", "status = 'running' AND job IS NOT NULL AND owner IS NOT NULL"),
+    JOB: (
+        "Its job waits for the next poll.",
+        "status = 'running' AND job IS NOT NULL AND owner IS NULL",
+    ),
+    POLLING: (
+        "A process polls its job.",
+        "status = 'running' AND job IS NOT NULL AND owner IS NOT NULL",
+    ),
     DOUBT: ("Nobody knows whether it has taken effect.", "status = 'in_doubt'"),
     ENDED: ("It has succeeded or failed.", "status IN ('succeeded', 'failed')"),
 }
@@ -44,7 +57,10 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     (CLAIMED, "nothing was sent"): (QUEUED, "statements.UNCLAIM"),
     (CLAIMED, "postpone"): (QUEUED, "statements.POSTPONE"),
     (CLAIMED, "end"): (ENDED, "statements.FINISH"),
-    (CLAIMED, "end in doubt, as an earlier delivery may have sent it"): (DOUBT, "statements.FINISH"),
+    (CLAIMED, "end in doubt, as an earlier delivery may have sent it"): (
+        DOUBT,
+        "statements.FINISH",
+    ),
     (CLAIMED, "cancel, overdue"): (ENDED, "statements.END_QUEUED"),
     (CLAIMED, "owner lost"): (QUEUED, "statements.REDELIVER"),
     (CLAIMED, "owner lost too often"): (ENDED, "statements.RECOVERED"),

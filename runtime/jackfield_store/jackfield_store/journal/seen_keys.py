@@ -1,4 +1,6 @@
-"""Idempotency keys that this process has seen. An unseen key is most likely held by no call, so the call begins without a query."""
+"""Idempotency keys that this process has seen. An unseen key is most likely held by no call, so the
+call begins without a query.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,13 @@ from jackfield.kernel.clock import monotonic
 from jackfield_store.database import Database
 
 _MOST = 16_384
-"""Maximum number of remembered keys, of all workspaces. A forgotten key costs a failed begin, and then a query."""
+"""Maximum number of remembered keys, of all workspaces. A forgotten key costs a failed begin, and
+then a query.
+"""
 _WARY = 1.0
-"""Seconds for which each key is queried before its call begins, after an unseen key was held. Others are then probably repeats, too, as
-after a restart; and a failed begin makes all others of its commit run again, each by itself.
+"""Seconds for which each key is queried before its call begins, after an unseen key was held.
+Others are then probably repeats, too, as after a restart; and a failed begin makes all others of
+its commit run again, each by itself.
 """
 
 

@@ -1,4 +1,6 @@
-"""The journal's SQL, for both SQLite and PostgreSQL. Every statement on behalf of a tenant is limited to its workspace."""
+"""The journal's SQL, for both SQLite and PostgreSQL. Every statement on behalf of a tenant is
+limited to its workspace.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -19,8 +21,9 @@ VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effe
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
 _QUEUED = "status || '' = 'queued'"
-"""SQL condition of a queued entry, for statements that name an entry by its id. PostgreSQL's planner cannot use it, since it would prefer
-the index of a short queue to the primary key, and stay with it as the queue grows.
+"""SQL condition of a queued entry, for statements that name an entry by its id. PostgreSQL's
+planner cannot use it, since it would prefer the index of a short queue to the primary key, and stay
+with it as the queue grows.
 """
 FINISH = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
@@ -41,7 +44,8 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
 WHERE {_OURS} AND recovered_at IS NOT NULL
     AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
 """
-# The real outcome of a run that another process has recovered as lost. It also overrides the decision of a person, who had to guess.
+# The real outcome of a run that another process has recovered as lost. It also overrides the
+# decision of a person, who had to guess.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after, twin = NULL
@@ -52,11 +56,14 @@ UPDATE invocations SET error_code = :error_code, result = :result, resolved_by =
     key_held = CASE WHEN :status = 'succeeded' AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN 1 ELSE 0 END
 WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') AND resolved_by = :evidence AND status <> :status
 """
-"""Statement by which a person's decision replaces one by evidence. The key moves with the outcome, if no other call has used
-it meanwhile.
+"""Statement by which a person's decision replaces one by evidence. The key moves with the outcome,
+if no other call has used it meanwhile.
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
-CORRECTED = f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS NOT NULL"
+CORRECTED = (
+    f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS "
+    "NOT NULL"
+)
 """Query for the entry that a late outcome is about to correct."""
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
@@ -67,23 +74,32 @@ SELECT id FROM invocations WHERE workspace = :workspace AND status = 'queued' AN
 OF_CONNECTOR = " AND connector = :connector"
 DUE_BEFORE = " AND created_at < :before AND available_at < :before"
 SELECT_ID = "SELECT id FROM invocations WHERE workspace = :workspace AND id = :id"
-COMPLETIONS = "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high ORDER BY id LIMIT 2"
+COMPLETIONS = (
+    "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high "
+    "ORDER BY id LIMIT 2"
+)
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 LET_GO_OF_KEY = """
 UPDATE invocations SET key_held = 0 WHERE workspace = :workspace AND id = :id AND key_held = 1 AND status = 'failed'
 """
-"""Statement that releases a failure's key, which a failure that may have taken effect holds until the same request begins again."""
+"""Statement that releases a failure's key, which a failure that may have taken effect holds until
+the same request begins again.
+"""
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :purged_after)
     AND status <> 'in_doubt'
 """
-"""Statement that frees a key a day after the last change of its entry's outcome, or after the time in its row (``kept_for``). Such a change
-is the outcome, a person's resolution (a year before ``purge_after``), or a late outcome that corrected either.
+"""Statement that frees a key a day after the last change of its entry's outcome, or after the time
+in its row (``kept_for``). Such a change is the outcome, a person's resolution (a year before
+``purge_after``), or a late outcome that corrected either.
 """
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
-_WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :late)"
+_WAITING = (
+    "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR "
+    "not_after > :late)"
+)
 _UNRELEASED = f"{_WAITING} AND released_at IS NULL"
 _WORKSPACES_WITH = """
 WITH RECURSIVE queued(workspace) AS (
@@ -95,7 +111,8 @@ WITH RECURSIVE queued(workspace) AS (
 SELECT workspace FROM queued WHERE workspace IS NOT NULL
     AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {condition}){{without}} LIMIT :limit
 """
-# One index look-up for each workspace with queued invocations, however many they are. ``without`` leaves blocked ones out.
+# One index look-up for each workspace with queued invocations, however many they are. ``without``
+# leaves blocked ones out.
 WAITING_WORKSPACES = _WORKSPACES_WITH.format(condition=_WAITING)
 UNRELEASED_WORKSPACES = _WORKSPACES_WITH.format(condition=_UNRELEASED)
 PRIORITIES = """
@@ -118,7 +135,9 @@ WITH RECURSIVE found(connection) AS (
 )
 SELECT connection FROM found
 """
-"""Query for the connections of queued invocations; the last row is NULL, for invocations without one."""
+"""Query for the connections of queued invocations; the last row is NULL, for invocations without
+one.
+"""
 _IN_TURN = """
 SELECT workspace, id, inputs, delivery, connection, deliveries IS NOT NULL AS lost FROM invocations
 WHERE workspace = :workspace AND {lane} AND priority = :priority AND {condition}
@@ -138,7 +157,9 @@ LIMIT 1
 LANES = ("1 = 1", "connection = :connection", "connection IS NULL")
 """SQL conditions of a lane: all of a workspace, one connection, none."""
 CLAIMABLE = tuple(_IN_TURN.format(lane=lane, condition=_WAITING) for lane in LANES)
-RELEASABLE = tuple(_IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("inputs, ", "") for lane in LANES)
+RELEASABLE = tuple(
+    _IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("inputs, ", "") for lane in LANES
+)
 """Queries for invocations to release, without the inputs, which do not go through the broker."""
 CLAIM = f"""
 UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NULL
@@ -154,9 +175,9 @@ CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (rel
     ))
 RETURNING inputs, delivery, deliveries IS NOT NULL AS lost
 """
-"""Statement that claims one invocation. A released invocation is due by the clock of the process that released it, and its message may
-arrive before the release is recorded. A broker returns all messages of a lost worker at once: of invocations that were lost twice, one
-runs at a time.
+"""Statement that claims one invocation. A released invocation is due by the clock of the process
+that released it, and its message may arrive before the release is recorded. A broker returns all
+messages of a lost worker at once: of invocations that were lost twice, one runs at a time.
 """
 SUSPECT = 2
 """Number of deliveries after which a lost invocation runs apart from other lost ones."""
@@ -164,10 +185,16 @@ MARK_RELEASED = f"""
 UPDATE invocations SET released_at = {{now}} WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
     AND released_at IS NULL
 """
-RELEASED = "SELECT COUNT(*) AS released FROM invocations WHERE status = 'queued' AND released_at IS NOT NULL"
-RECALL = "UPDATE invocations SET released_at = NULL WHERE status = 'queued' AND (released_at < {now} - :age OR released_at > {now} + :age)"
-"""Statement that makes invocations releasable again ``:age`` seconds after a release; times in the future were written before the clock was
-set back.
+RELEASED = (
+    "SELECT COUNT(*) AS released FROM invocations WHERE status = 'queued' AND released_at IS "
+    "NOT NULL"
+)
+RECALL = (
+    "UPDATE invocations SET released_at = NULL WHERE status = 'queued' AND (released_at < "
+    "{now} - :age OR released_at > {now} + :age)"
+)
+"""Statement that makes invocations releasable again ``:age`` seconds after a release; times in the
+future were written before the clock was set back.
 """
 RECALL_ONE = f"""
 UPDATE invocations SET released_at = NULL
@@ -191,45 +218,69 @@ UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expir
 WHERE {_OURS} AND status = 'running' AND created_at >= :since AND (not_after IS NULL OR not_after > :available_at)
 """
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND {_QUEUED}"
-"""Statement that returns a claimed invocation to the queue. Begun ones are excluded, since they may have been sent."""
+"""Statement that returns a claimed invocation to the queue. Begun ones are excluded, since they may
+have been sent.
+"""
 POSTPONE = f"""
 UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND {_QUEUED}
 """
-"""Statement that postpones a claimed invocation; the delivery does not count, since it has not begun."""
+"""Statement that postpones a claimed invocation; the delivery does not count, since it has not
+begun.
+"""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND {_QUEUED}"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
-CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
+CLAIMED = (
+    "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
+)
 BEGIN_QUEUED = f"""
 UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
     connection = :connection, expires_at = :expires_at, inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
 WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :late)
 """
 MAY_HAVE_SENT = "deliveries IS NOT NULL AND effect = 'idempotent'"
-"""SQL condition of a queued invocation that may have taken effect: a delivery was lost, or an earlier call had its request and its key."""
+"""SQL condition of a queued invocation that may have taken effect: a delivery was lost, or an
+earlier call had its request and its key.
+"""
 END_QUEUED = f"""
 UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, inputs = NULL,
     key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = COALESCE(available_at, :settled_at)
 WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
-"""Statement that ends a queued invocation. One that waits for an approval is never due; its end is reported like others."""
+"""Statement that ends a queued invocation. One that waits for an approval is never due; its end is
+reported like others.
+"""
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
 """
-NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running'"
-ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL AND job_until IS NULL"
+NOTE_CANCEL = (
+    "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = "
+    ":id AND status = 'running'"
+)
+ASKED_TO_CANCEL = (
+    "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL "
+    "AND job_until IS NULL"
+)
 """Query for invocations to cancel, without jobs, whose next poll reads the request."""
-CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id AND job_until IS NULL"
+CANCEL_REPORTED = (
+    "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id AND "
+    "job_until IS NULL"
+)
 KNOWN_WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
 LEFT_RUNNING = f"""{_EACH} FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
-WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT")
-"""Query for rows past their deadline, which have ended without a recorded end: the database was restored. Jobs among them are being polled,
-or were claimed by a commit with an unknown outcome.
+WITHOUT_TASK = LEFT_RUNNING.replace(
+    " LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT"
+)
+"""Query for rows past their deadline, which have ended without a recorded end: the database was
+restored. Jobs among them are being polled, or were claimed by a commit with an unknown outcome.
 """
 LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
-OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY not_after LIMIT :limit OFFSET :left"
+OVERDUE = (
+    f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY "
+    "not_after LIMIT :limit OFFSET :left"
+)
 UNKNOWN_OWNERS = f"""
 SELECT DISTINCT owner FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = owner)
@@ -237,7 +288,8 @@ UNION
 SELECT DISTINCT owner FROM invocations
 WHERE status = 'queued' AND owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = owner)
 """
-# CROSS JOIN makes SQLite join in the order written, so that it finds each workspace's running entries by the index.
+# CROSS JOIN makes SQLite join in the order written, so that it finds each workspace's running
+# entries by the index.
 REDELIVER = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, available_at = :available_at,
     deliveries = :deliveries
@@ -256,11 +308,18 @@ ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slot
 """
 FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
-LIVE_INSTANCE = "SELECT host, pid FROM instances WHERE seen_at > {now} - :lease ORDER BY seen_at DESC LIMIT 1"
+LIVE_INSTANCE = (
+    "SELECT host, pid FROM instances WHERE seen_at > {now} - :lease ORDER BY seen_at DESC LIMIT 1"
+)
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
-INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - doubted_at AS doubted FROM instances WHERE id = :id"
+INSTANCE = (
+    "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - doubted_at AS doubted "
+    "FROM instances WHERE id = :id"
+)
 DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"
-"""Statement that records when an instance seemed lost, by the database's clock ``{now}``, since clocks of hosts differ."""
+"""Statement that records when an instance seemed lost, by the database's clock ``{now}``, since
+clocks of hosts differ.
+"""
 DEPTH = f"""
 SELECT counts.workspace, SUM(counts.invocations + 0.0) - (
     SELECT COUNT(*) FROM approvals WHERE approvals.workspace = counts.workspace AND approvals.status = 'waiting'
@@ -270,35 +329,72 @@ GROUP BY counts.workspace HAVING SUM(counts.invocations + 0.0) > 0
 """
 _SHARED = "workspace"
 _QUEUED_COLUMNS = (
-    "id", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held", "fingerprint",
-    "dry_run", "created_at", "inputs", "context", "available_at", "not_after", "priority", "kept_for",
-)  # fmt: skip
+    "id",
+    "connector",
+    "connector_version",
+    "action",
+    "effect",
+    "connection",
+    "caller",
+    "idempotency_key",
+    "key_held",
+    "fingerprint",
+    "dry_run",
+    "created_at",
+    "inputs",
+    "context",
+    "available_at",
+    "not_after",
+    "priority",
+    "kept_for",
+)
 """Columns of a queued invocation that differ between rows; other columns have their defaults."""
 _SIZES = (64, 16, 4, 1)
-"""Numbers of rows per statement: few sizes, so that the databases' statement caches hold all of them."""
+"""Numbers of rows per statement: few sizes, so that the databases' statement caches hold all of
+them.
+"""
 
 
 def resolve(transaction: Transaction, values: Mapping[str, Any]) -> int:
-    """Resolve a doubt as a person decided, or replace a decision by evidence; return the number of changed rows."""
-    return transaction.change(RESOLVE, values) or transaction.change(OVERRULE, {**values, "evidence": EVIDENCE})
+    """Resolve a doubt as a person decided, or replace a decision by evidence; return the number of
+    changed rows.
+    """
+    return transaction.change(RESOLVE, values) or transaction.change(
+        OVERRULE, {**values, "evidence": EVIDENCE}
+    )
 
 
 @lru_cache(maxsize=len(_SIZES))
 def _insert_queued(rows: int) -> str:
     names = ", ".join((_SHARED, "status", "attempts", *_QUEUED_COLUMNS))
-    values = ", ".join(f"(:{_SHARED}, 'queued', 0, {', '.join(f':{name}_{row}' for name in _QUEUED_COLUMNS)})" for row in range(rows))
+    values = ", ".join(
+        f"(:{_SHARED}, 'queued', 0, {', '.join(f':{name}_{row}' for name in _QUEUED_COLUMNS)})"
+        for row in range(rows)
+    )
     return f"INSERT INTO invocations ({names}) VALUES {values} ON CONFLICT DO NOTHING RETURNING id"
 
 
-def insert_queued(transaction: Transaction, workspace: str, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Insert queued invocations in order with few statements, since one per row would cost a round trip each.
+def insert_queued(
+    transaction: Transaction, workspace: str, rows: Sequence[Mapping[str, Any]]
+) -> frozenset[str]:
+    """Insert queued invocations in order with few statements, since one per row would cost a round
+    trip each.
 
     Return the ids of inserted rows; a row whose idempotency key is held is not inserted.
     """
     found: set[str] = set()
     for part in _parts(rows):
-        values = {f"{name}_{place}": row[name] for place, row in enumerate(part) for name in _QUEUED_COLUMNS}
-        found |= {row.id for row in transaction.execute(_insert_queued(len(part)), {_SHARED: workspace, **values})}
+        values = {
+            f"{name}_{place}": row[name]
+            for place, row in enumerate(part)
+            for name in _QUEUED_COLUMNS
+        }
+        found |= {
+            row.id
+            for row in transaction.execute(
+                _insert_queued(len(part)), {_SHARED: workspace, **values}
+            )
+        }
     return frozenset(found)
 
 

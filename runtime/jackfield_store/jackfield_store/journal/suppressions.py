@@ -1,4 +1,6 @@
-"""Suppressed recipients: they get no more messages after one bounced or drew a complaint (``Outcome.suppresses``)."""
+"""Suppressed recipients: they get no more messages after one bounced or drew a complaint
+(``Outcome.suppresses``).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ WHERE o.workspace = :workspace AND o.blocks > 0 AND o.at > :since{further} AND N
     AND (later.at, later.reference) > (o.at, o.reference)
 ) ORDER BY o.at DESC, o.reference DESC, o.part DESC LIMIT :limit
 """
-_REMOVE = "UPDATE outcomes SET blocks = 0 WHERE workspace = :workspace AND part = :part AND blocks > 0"
+_REMOVE = (
+    "UPDATE outcomes SET blocks = 0 WHERE workspace = :workspace AND part = :part AND blocks > 0"
+)
 
 _SENT = """
 SELECT COUNT(*) AS messages, MIN(id) AS first FROM (
@@ -41,7 +45,10 @@ SELECT o.blocks, COUNT(*) AS found FROM outcomes o WHERE o.workspace = :workspac
     SELECT 1 FROM invocation_references r WHERE r.workspace = :workspace AND r.reference = o.reference AND r.connection = :connection
 ) GROUP BY o.blocks
 """
-_CONNECTION = "SELECT connection FROM invocation_references WHERE workspace = :workspace AND reference = :reference LIMIT 1"
+_CONNECTION = (
+    "SELECT connection FROM invocation_references WHERE workspace = :workspace AND reference "
+    "= :reference LIMIT 1"
+)
 
 
 class UnknownSuppression(InvalidInvocation):
@@ -51,15 +58,21 @@ class UnknownSuppression(InvalidInvocation):
 
 
 class Suppressions:
-    """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until a person lifts the suppression.
-    ``note`` records the lifting in the same transaction, with the keyed digest of the recipient. ``refusing`` names the connections
-    whose guard refuses suppressed recipients.
+    """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until
+    a person lifts the suppression. ``note`` records the lifting in the same transaction, with the
+    keyed digest of the recipient. ``refusing`` names the connections whose guard refuses suppressed
+    recipients.
     """
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, clock: Clock, note: Callable[[Transaction, str], object] | None = None,
+        self,
+        database: Database,
+        vault: Vault,
+        workspace: str,
+        clock: Clock,
+        note: Callable[[Transaction, str], object] | None = None,
         refusing: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._database = database
         self._vault = vault
         self._workspace = workspace
@@ -68,29 +81,43 @@ class Suppressions:
         self._refusing = refusing
 
     def among(self, recipients: Collection[str]) -> dict[str, str]:
-        """Return the suppressed recipients among ``recipients``, each with the reason: ``bounce`` or ``complaint``."""
+        """Return the suppressed recipients among ``recipients``, each with the reason: ``bounce``
+        or ``complaint``.
+        """
         parts = {name: part_of(self._vault, self._workspace, name) for name in recipients}
         found: dict[str, str] = {}
         wanted = [*parts.values()]
         for start in range(0, len(wanted), _AT_ONCE):
-            named = {f"part{place}": part for place, part in enumerate(wanted[start : start + _AT_ONCE])}
+            named = {
+                f"part{place}": part for place, part in enumerate(wanted[start : start + _AT_ONCE])
+            }
             with self._database.read() as transaction:
-                rows = transaction.execute(_AMONG.format(parts=", ".join(f":{name}" for name in named)), {**self._lasting, **named})
+                rows = transaction.execute(
+                    _AMONG.format(parts=", ".join(f":{name}" for name in named)),
+                    {**self._lasting, **named},
+                )
             found |= {row.part: _reason(row) for row in rows}
         return {name: found[part] for name, part in parts.items() if part in found}
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of suppressed recipients, the latest first, and the cursor of the next page, None on the last page.
+        """Return a page of suppressed recipients, the latest first, and the cursor of the next
+        page, None on the last page.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """
         values: dict[str, Any] = {**self._lasting, "limit": limit + 1}
         if cursor is not None:
             values |= place_after(cursor, "before", "reference", "part")
-        further = "" if cursor is None else " AND (o.at, o.reference, o.part) < (:before, :reference, :part)"
+        further = (
+            ""
+            if cursor is None
+            else " AND (o.at, o.reference, o.part) < (:before, :reference, :part)"
+        )
         with self._database.read() as transaction:
             rows = transaction.execute(_PAGE.format(further=further), values)
-        more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "at", "reference", "part")
+        more = cursor_after(
+            rows[limit - 1] if len(rows) > limit else None, "at", "reference", "part"
+        )
         return [self._suppression(row) for row in rows[:limit]], more
 
     def remove(self, recipient: str) -> None:
@@ -101,25 +128,46 @@ class Suppressions:
         part = part_of(self._vault, self._workspace, recipient)
         with self._database.write() as transaction:
             if not transaction.change(_REMOVE, {"workspace": self._workspace, "part": part}):
-                raise UnknownSuppression("nothing suppresses this recipient", hint="The list of suppressions shows who is suppressed.")
+                raise UnknownSuppression(
+                    "nothing suppresses this recipient",
+                    hint="The list of suppressions shows who is suppressed.",
+                )
             if self._note is not None:
                 self._note(transaction, part)
 
     def connections(self, references: Collection[str]) -> set[str]:
         """Return the known connections over which the messages with these references were sent."""
-        rows = [self._database.look_up(_CONNECTION, {"workspace": self._workspace, "reference": one}) for one in references]
+        rows = [
+            self._database.look_up(_CONNECTION, {"workspace": self._workspace, "reference": one})
+            for one in references
+        ]
         return {row.connection for row in rows if row is not None and row.connection is not None}
 
     def figures(self, connection: str, messages: int, since: float) -> dict[str, int]:
-        """Count the last messages over a connection, up to ``messages`` and none sent before ``since``. Count all bounces and complaints of
-        the connection since the first of these messages, since complaints come days later.
+        """Count the last messages over a connection, up to ``messages`` and none sent before
+        ``since``. Count all bounces and complaints of the connection since the first of these
+        messages, since complaints come days later.
         """
-        own, after = {"workspace": self._workspace, "connection": connection}, f"{int(since * 1000):012x}"
+        own, after = (
+            {"workspace": self._workspace, "connection": connection},
+            f"{int(since * 1000):012x}",
+        )
         with self._database.read() as transaction:
-            (sent,) = transaction.execute(_SENT, {**own, "after": f"{after[:8]}-{after[8:]}", "messages": messages})
-            begun = since if sent.first is None else int(sent.first[:13].replace("-", ""), 16) / 1000
-            found = {row.blocks: int(row.found) for row in transaction.execute(_FAILED, {**own, "begun": begun})}
-        return {"messages": int(sent.messages), "bounces": found.get(1, 0), "complaints": found.get(2, 0)}
+            (sent,) = transaction.execute(
+                _SENT, {**own, "after": f"{after[:8]}-{after[8:]}", "messages": messages}
+            )
+            begun = (
+                since if sent.first is None else int(sent.first[:13].replace("-", ""), 16) / 1000
+            )
+            found = {
+                row.blocks: int(row.found)
+                for row in transaction.execute(_FAILED, {**own, "begun": begun})
+            }
+        return {
+            "messages": int(sent.messages),
+            "bounces": found.get(1, 0),
+            "complaints": found.get(2, 0),
+        }
 
     @property
     def _lasting(self) -> dict[str, Any]:
@@ -128,16 +176,32 @@ class Suppressions:
     def _suppression(self, row: Any) -> dict[str, Any]:
         problem = problem_of_times(row.at)
         try:
-            shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))
+            shown = json.loads(
+                self._vault.open(
+                    self._workspace, outcome_place(row.reference, row.part), row.sealed
+                )
+            )
         except SealBroken:
-            shown, problem = {"part": _UNKNOWN}, {"problem": "its row in the database was changed: nobody can read whom it is about"}
+            shown, problem = (
+                {"part": _UNKNOWN},
+                {
+                    "problem": (
+                        "its row in the database was changed: nobody can read whom it is about"
+                    )
+                },
+            )
         about = {"recipient": shown["part"], "reason": _reason(row), "text": shown.get("text")}
         return {
-            **{name: value for name, value in about.items() if value}, "at": iso(row.at), "expiresAt": iso(row.at + KEPT),
-            "refusedBy": [*self._refusing], **problem,
-        }  # fmt: skip
+            **{name: value for name, value in about.items() if value},
+            "at": iso(row.at),
+            "expiresAt": iso(row.at + KEPT),
+            "refusedBy": [*self._refusing],
+            **problem,
+        }
 
 
 def _reason(row: Row) -> str:
-    """Return the reason for which a recipient is suppressed; for a changed row, the gravest reason."""
+    """Return the reason for which a recipient is suppressed; for a changed row, the gravest
+    reason.
+    """
     return dict(enumerate(REASONS, 1)).get(row.blocks, REASONS[-1])

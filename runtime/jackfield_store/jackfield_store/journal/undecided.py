@@ -1,4 +1,6 @@
-"""Outputs without a policy's decision when their calls ended: sealed within their Results, and unreadable until a policy decides."""
+"""Outputs without a policy's decision when their calls ended: sealed within their Results, and
+unreadable until a policy decides.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,13 @@ _LOG = logging.getLogger("jackfield.policy")
 Term = Callable[[], float]
 """Function that returns a number of seconds."""
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None] | None
-"""Function that gets a Result's JSON and its withheld part; it returns the Result as policies permit it, None if they have not decided.
-None stands for no policies.
+"""Function that gets a Result's JSON and its withheld part; it returns the Result as policies
+permit it, None if they have not decided. None stands for no policies.
 """
-_DECIDE = "UPDATE invocations SET result = :result WHERE workspace = :workspace AND id = :id AND result = :before"
+_DECIDE = (
+    "UPDATE invocations SET result = :result WHERE workspace = :workspace AND id = :id AND "
+    "result = :before"
+)
 
 
 class Sealing(Protocol):
@@ -41,8 +46,9 @@ def decided(
     undecided: Mapping[str, Any],
     judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None],
 ) -> Entry:
-    """Submit an output to the policies, and record the Result without the withheld part, unless it was changed meanwhile. Return the entry,
-    unchanged if there is still no decision. ``before`` is its Result, sealed.
+    """Submit an output to the policies, and record the Result without the withheld part, unless it
+    was changed meanwhile. Return the entry, unchanged if there is still no decision. ``before`` is
+    its Result, sealed.
     """
     found = None if entry.result is None else judge(entry.result, undecided)
     if found is None:
@@ -52,5 +58,9 @@ def decided(
     try:
         journal.database.record(lambda transaction: transaction.change(_DECIDE, values))
     except JackfieldError as error:  # the next look asks again
-        _LOG.warning("what a policy has decided on the invocation %s could not be recorded: %s", entry.id, error.message)
+        _LOG.warning(
+            "what a policy has decided on the invocation %s could not be recorded: %s",
+            entry.id,
+            error.message,
+        )
     return replace(entry, result=found)

@@ -1,7 +1,9 @@
-"""The data keys of all workspaces: rows, each wrapped by a master key or a key service, and their unwrapped copies in this process.
+"""The data keys of all workspaces: rows, each wrapped by a master key or a key service, and their
+unwrapped copies in this process.
 
-A key service is rarely called: unwrapped keys are cached for a day, and threads that need one key share a request. Write transactions only
-request keys that were not prepared (``Vault.prepare``). While the service cannot be reached, cached keys serve two hours more.
+A key service is rarely called: unwrapped keys are cached for a day, and threads that need one key
+share a request. Write transactions only request keys that were not prepared (``Vault.prepare``).
+While the service cannot be reached, cached keys serve two hours more.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.batches import ApartError
 from jackfield_store.database.engine import Database
-from jackfield_store.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken, WrongMasterKey
+from jackfield_store.database.faults import (
+    DataKeyDamaged,
+    KeyServiceUnavailable,
+    RowDamaged,
+    SealBroken,
+    WrongMasterKey,
+)
 from jackfield_store.database.flights import Flights
 from jackfield_store.database.statements import Row
 from jackfield_store.database.transaction import Step, Transaction
@@ -38,25 +46,34 @@ if TYPE_CHECKING:
 CACHE_SECONDS = 86_400.0
 """Default lifetime of an unwrapped data key in this process, in seconds."""
 _GRACE = 1 / 12
-"""Share of its lifetime for which a key may be used after its end, if the key service cannot be reached."""
+"""Share of its lifetime for which a key may be used after its end, if the key service cannot be
+reached.
+"""
 _CACHED_WORKSPACES = 10_000
 _REFRESH_SECONDS = 60.0
-"""Seconds after which a process checks whether another process has created a new data key, or requested all to forget one."""
+"""Seconds after which a process checks whether another process has created a new data key, or
+requested all to forget one.
+"""
 INSTALLATION = "installation"
 """Name of the installation's wrappers among the wrappers of a workspace."""
 COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at, forgotten_at"
 _FIRST = "SELECT key_id FROM data_keys ORDER BY workspace, key_id LIMIT 1"
-"""Query for the row whose lock orders the creation of a data key before or after each step of a rotation."""
+"""Query for the row whose lock orders the creation of a data key before or after each step of a
+rotation.
+"""
 _INSERT = (
     "INSERT INTO data_keys (workspace, key_id, wrapped, master_key_id, created_at) "
     "VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) ON CONFLICT DO NOTHING"
 )
 _OF_WORKSPACE = (
-    f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "
+    f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR "
+    "created_at = "
     "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at"
 )
 _ONE = f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id"
-_NAMES = "SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after ORDER BY workspace LIMIT 50"
+_NAMES = (
+    "SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after ORDER BY workspace LIMIT 50"
+)
 _FORGET = "UPDATE data_keys SET forgotten_at = :now WHERE workspace = :workspace"
 _NEIGHBOURS = f"SELECT {COLUMNS} FROM data_keys WHERE workspace >= :first AND workspace <= :last"
 _USED = """
@@ -65,15 +82,20 @@ WITH RECURSIVE used(id) AS (
     UNION ALL SELECT (SELECT MIN(k.master_key_id) FROM data_keys k WHERE k.master_key_id > used.id) FROM used WHERE used.id IS NOT NULL
 ) SELECT id AS master_key_id FROM used WHERE id IS NOT NULL
 """
-"""Query for the ids of the wrappers in use: one index lookup for each, however many keys there are."""
+"""Query for the ids of the wrappers in use: one index lookup for each, however many keys there
+are.
+"""
 _FOREIGN = (
-    "SELECT 1 AS one FROM data_keys WHERE master_key_id = :id AND workspace NOT IN (SELECT workspace FROM workspace_wrappers) LIMIT 1"
+    "SELECT 1 AS one FROM data_keys WHERE master_key_id = :id AND workspace NOT IN (SELECT "
+    "workspace FROM workspace_wrappers) LIMIT 1"
 )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DataKey(SecretHolder):
-    """Unwrapped data key. ``mark`` is its row's ``forgotten_at``. It is unwrapped again from ``renew`` on, unused from ``until`` on."""
+    """Unwrapped data key. ``mark`` is its row's ``forgotten_at``. It is unwrapped again from
+    ``renew`` on, unused from ``until`` on.
+    """
 
     id: str
     cipher: AESGCM
@@ -86,7 +108,9 @@ class DataKey(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WorkspaceKeys(SecretHolder):
-    """Keys with which a workspace seals and computes digests; they are read again after ``until``."""
+    """Keys with which a workspace seals and computes digests; they are read again after
+    ``until``.
+    """
 
     current: DataKey
     first: DataKey
@@ -104,12 +128,18 @@ class _Fresh(SecretHolder):
 
     def values(self, workspace: str, now: float) -> dict[str, object]:
         """Return the values of its row."""
-        return {"workspace": workspace, "key_id": self.id, "wrapped": self.wrapped, "master_key_id": self.wrapper.id, "created_at": now}
+        return {
+            "workspace": workspace,
+            "key_id": self.id,
+            "wrapped": self.wrapped,
+            "master_key_id": self.wrapper.id,
+            "created_at": now,
+        }
 
 
 class Services:
-    """Record of whether the process needs key services. ``asked`` is True if the installation has one, or one was called for a
-    workspace.
+    """Record of whether the process needs key services. ``asked`` is True if the installation has
+    one, or one was called for a workspace.
     """
 
     __slots__ = ("asked",)
@@ -119,8 +149,8 @@ class Services:
 
 
 class DataKeys(SecretHolder):
-    """Data keys of one database. ``own`` returns the ids of a workspace's own wrappers, in order of use. ``rewrap`` wraps all data keys
-    with the first wrapper of the ring.
+    """Data keys of one database. ``own`` returns the ids of a workspace's own wrappers, in order of
+    use. ``rewrap`` wraps all data keys with the first wrapper of the ring.
     """
 
     def __init__(
@@ -141,10 +171,14 @@ class DataKeys(SecretHolder):
         self._rewrap = rewrap
         self._installation: str | None = None
         self._known: BoundedCache[str, WorkspaceKeys] = BoundedCache(_CACHED_WORKSPACES)
-        self._checked: BoundedCache[tuple[str, str], tuple[DataKey, float]] = BoundedCache(_CACHED_WORKSPACES)
+        self._checked: BoundedCache[tuple[str, str], tuple[DataKey, float]] = BoundedCache(
+            _CACHED_WORKSPACES
+        )
         """Keys whose rows were read less than a minute ago."""
         self._unwrapped: BoundedCache[tuple[str, str], DataKey] = BoundedCache(_CACHED_WORKSPACES)
-        """Keys that are used with their row at hand only, since a transaction that has created one may be rolled back."""
+        """Keys that are used with their row at hand only, since a transaction that has created one
+        may be rolled back.
+        """
         self._flights: Flights[DataKey] = Flights()
 
     def __len__(self) -> int:
@@ -165,8 +199,11 @@ class DataKeys(SecretHolder):
         return known
 
     def prepare(self, workspace: str, *, create: bool) -> WorkspaceKeys | None:
-        """Return the keys of a workspace as ``of`` does; None if it has no key and ``create`` is False."""
-        uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
+        """Return the keys of a workspace as ``of`` does; None if it has no key and ``create`` is
+        False.
+        """
+        # do not cache what the surrounding transaction may yet roll back
+        uncertain = self._database.writing
         known = self._known.get(workspace)
         if known is not None and self._clock.monotonic() < known.until:
             return known
@@ -178,7 +215,9 @@ class DataKeys(SecretHolder):
         return known
 
     def has(self, workspace: str) -> bool:
-        """Return whether the keys of a workspace are cached: neither the database nor a key service is needed."""
+        """Return whether the keys of a workspace are cached: neither the database nor a key service
+        is needed.
+        """
         known = self._known.get(workspace)
         return known is not None and self._clock.monotonic() < known.until
 
@@ -196,23 +235,31 @@ class DataKeys(SecretHolder):
         return self._load_data_key(workspace, key_id)
 
     def read(self, first: str, last: str) -> None:
-        """Read the keys of the workspaces from ``first`` to ``last`` at once. A key that cannot be unwrapped fails when it is needed."""
+        """Read the keys of the workspaces from ``first`` to ``last`` at once. A key that cannot be
+        unwrapped fails when it is needed.
+        """
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_NEIGHBOURS, {"first": first, "last": last})
         for row in rows:
             self._follow_exchange(row.workspace, row.key_id)
             with suppress(JackfieldError):
-                self._checked.put((row.workspace, row.key_id), (self._read_key(row), self._clock.monotonic() + _REFRESH_SECONDS))
+                self._checked.put(
+                    (row.workspace, row.key_id),
+                    (self._read_key(row), self._clock.monotonic() + _REFRESH_SECONDS),
+                )
 
     def reread(self, workspace: str) -> None:
-        """Read a workspace's keys before the next seal: a purged workspace may have had its name."""
+        """Read a workspace's keys before the next seal: a purged workspace may have had its
+        name.
+        """
         self._known.remove(workspace)
 
     def _follow_exchange(self, workspace: str, key_id: str) -> None:
-        """Read a workspace's keys again when an unknown key appears, so that no deleted key is used for sealing.
+        """Read a workspace's keys again when an unknown key appears, so that no deleted key is used
+        for sealing.
 
-        So a process notices that another process has purged the workspace and created it again: it opens some of its data, such as
-        settings, before it seals any.
+        So a process notices that another process has purged the workspace and created it again: it
+        opens some of its data, such as settings, before it seals any.
         """
         known = self._known.get(workspace)
         if known is not None and key_id not in (known.current.id, known.first.id):
@@ -224,13 +271,15 @@ class DataKeys(SecretHolder):
         self._checked.clear()
 
     def forget(self, now: float, workspace: str | None = None) -> int:
-        """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute, this one at once. Return the number of
-        keys.
+        """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute,
+        this one at once. Return the number of keys.
         """
         count, names = 0, self._after("") if workspace is None else [workspace]
         while names:
             with self._database.write() as transaction:
-                count += transaction.change_many(_FORGET, [{"workspace": name, "now": now} for name in names])
+                count += transaction.change_many(
+                    _FORGET, [{"workspace": name, "now": now} for name in names]
+                )
             names = self._after(names[-1]) if workspace is None else []
         self.clear()
         return count
@@ -256,7 +305,9 @@ class DataKeys(SecretHolder):
             later = self._database.look_up(_ONE, {"workspace": row.workspace, "key_id": row.key_id})
             if later is None or later.master_key_id == row.master_key_id:
                 raise
-            return self.plain(later)  # it was wrapped again since the row was read, and its former wrapper taken from the workspace
+            # it was wrapped again since the row was read, and its former wrapper taken from the
+            # workspace
+            return self.plain(later)
         self.services.asked |= not wrapper.is_local
         try:
             return wrapper.unwrap(self.context(row.workspace, row.key_id), bytes(row.wrapped))
@@ -284,35 +335,51 @@ class DataKeys(SecretHolder):
     def services_of(self, workspaces: Sequence[str]) -> dict[str, str]:
         """Return for each workspace with a key service the URI of that service."""
         values = {f"name_{place}": name for place, name in enumerate(workspaces)}
-        statement = f"SELECT workspace, master_key_id FROM data_keys WHERE workspace IN ({', '.join(f':{name}' for name in values)})"
+        statement = (
+            "SELECT workspace, master_key_id FROM data_keys WHERE workspace IN "
+            f"({', '.join(f':{name}' for name in values)})"
+        )
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
         first = self.ring.ids[0]
-        anew = dict.fromkeys(set(workspaces).difference(row.workspace for row in rows), first)  # whose first key has yet to be made
-        return {name: uri for name, uri in (*anew.items(), *((row.workspace, row.master_key_id) for row in rows)) if ":" in uri}
+        # whose first key has yet to be made
+        anew = dict.fromkeys(set(workspaces).difference(row.workspace for row in rows), first)
+        return {
+            name: uri
+            for name, uri in (*anew.items(), *((row.workspace, row.master_key_id) for row in rows))
+            if ":" in uri
+        }
 
     def target(self, transaction: Transaction, workspace: str) -> AnyWrapper:
-        """Return the wrapper for new keys of a workspace: its own, else the wrapper of all the installation's keys, else the installation's
-        first. Another process may have rotated to the wrapper of all keys.
+        """Return the wrapper for new keys of a workspace: its own, else the wrapper of all the
+        installation's keys, else the installation's first. Another process may have rotated to the
+        wrapper of all keys.
 
         :raises WrongMasterKey: if data keys were wrapped by a wrapper that is not in the ring.
         """
         own = self._own(workspace)
-        return self.ring.opened(own[0]) if own and own[0] != INSTALLATION else self._shared(transaction)
+        return (
+            self.ring.opened(own[0])
+            if own and own[0] != INSTALLATION
+            else self._shared(transaction)
+        )
 
     def _shared(self, transaction: Transaction) -> AnyWrapper:
         used = self.verify(transaction)
         return self.ring.having(used.pop()) if len(used) == 1 else self.ring.first
 
     def verify(self, transaction: Transaction, ring: KeyRing | None = None) -> set[str]:
-        """Return the ids of the installation's wrappers that wrapped data keys. If a further key has a wrapper outside of the ring, the key
-        is damaged, or its wrapper was dropped too early: only its workspace gets the error.
+        """Return the ids of the installation's wrappers that wrapped data keys. If a further key
+        has a wrapper outside of the ring, the key is damaged, or its wrapper was dropped too early:
+        only its workspace gets the error.
 
-        :raises WrongMasterKey: if only other wrappers did, and for workspaces without wrappers of their own.
+        :raises WrongMasterKey: if only other wrappers did, and for workspaces without wrappers of
+            their own.
         """
         rows = transaction.execute(_USED)
         ring = ring or self.ring
-        present = ring.ids  # after the rows were read: a rotation sets its ring before it changes them
+        # after the rows were read: a rotation sets its ring before it changes them
+        present = ring.ids
         used = {row.master_key_id for row in rows}
         for wrapper_id in () if used.intersection(present) else sorted(used):
             if transaction.find(_FOREIGN, {"id": wrapper_id}) is not None:
@@ -324,8 +391,11 @@ class DataKeys(SecretHolder):
         key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
         return _Fresh(key_id, key, wrapper.wrap(self.context(workspace, key_id), key), wrapper)
 
-    def first(self, transaction: Transaction, workspaces: Iterable[str]) -> tuple[dict[str, DataKey], Step]:
-        """Make the first data keys of new workspaces, and return them with the step that stores them: it must change a row for each.
+    def first(
+        self, transaction: Transaction, workspaces: Iterable[str]
+    ) -> tuple[dict[str, DataKey], Step]:
+        """Make the first data keys of new workspaces, and return them with the step that stores
+        them: it must change a row for each.
 
         :raises ApartError: if the database has no data key yet, or a key service would be needed.
         """
@@ -337,11 +407,20 @@ class DataKeys(SecretHolder):
 
     def storing(self, fresh: list[tuple[str, float, _Fresh]]) -> tuple[dict[str, DataKey], Step]:
         """Return new data keys by workspace, with the step that stores them."""
-        return {one: self._store_data_key(one, new) for one, _, new in fresh}, (_INSERT, [new.values(one, at) for one, at, new in fresh])
+        return {one: self._store_data_key(one, new) for one, _, new in fresh}, (
+            _INSERT,
+            [new.values(one, at) for one, at, new in fresh],
+        )
 
-    def insert(self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh) -> DataKey | None:
+    def insert(
+        self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh
+    ) -> DataKey | None:
         """Store a new data key, unless the workspace has a current one; then return None."""
-        return self._store_data_key(workspace, fresh) if transaction.change(_INSERT, fresh.values(workspace, now)) else None
+        return (
+            self._store_data_key(workspace, fresh)
+            if transaction.change(_INSERT, fresh.values(workspace, now))
+            else None
+        )
 
     def _store_data_key(self, workspace: str, fresh: _Fresh) -> DataKey:
         made = self._data_key(workspace, fresh.id, fresh.key, None)
@@ -349,13 +428,15 @@ class DataKeys(SecretHolder):
         return made
 
     def beside_creations(self, transaction: Transaction) -> bool:
-        """Exclude the steps of a rotation from the rest of the transaction, which creates data keys; return True if the database has data
-        keys.
+        """Exclude the steps of a rotation from the rest of the transaction, which creates data
+        keys; return True if the database has data keys.
         """
         return bool(transaction.execute(_FIRST + self._database.dialect.shares))
 
     def between_creations(self, transaction: Transaction) -> None:
-        """Wait for transactions that are creating data keys, and let none begin before the end of this transaction."""
+        """Wait for transactions that are creating data keys, and let none begin before the end of
+        this transaction.
+        """
         transaction.execute(_FIRST + self._database.dialect.locks)
 
     def _load(self, workspace: str) -> WorkspaceKeys | None:
@@ -365,15 +446,20 @@ class DataKeys(SecretHolder):
 
     def _of_rows(self, rows: list[Row]) -> WorkspaceKeys | None:
         until = self._clock.monotonic() + _REFRESH_SECONDS
-        return WorkspaceKeys(self._read_key(rows[-1]), self._read_key(rows[0]), until) if rows else None
+        return (
+            WorkspaceKeys(self._read_key(rows[-1]), self._read_key(rows[0]), until)
+            if rows
+            else None
+        )
 
     def _created(self, workspace: str) -> WorkspaceKeys | None:
-        """Create the first data key of a workspace, unless another process does; return the keys. A key service wraps the key before the
-        transaction, unless this thread is in one already.
+        """Create the first data key of a workspace, unless another process does; return the keys. A
+        key service wraps the key before the transaction, unless this thread is in one already.
         """
         inside, fresh = self._database.writing, None
         known: WorkspaceKeys | None = None
-        begin = self._database.read if inside else self._database.write  # inside a transaction without a savepoint: its errors end both
+        # inside a transaction without a savepoint: its errors end both
+        begin = self._database.read if inside else self._database.write
         while known is None:
             with begin() as transaction:
                 self.beside_creations(transaction)
@@ -382,31 +468,46 @@ class DataKeys(SecretHolder):
                     fresh = self.fresh(workspace, target)
                 if fresh is not None and fresh.wrapper.id == target.id:
                     made = self.insert(transaction, workspace, self._clock.time(), fresh)
-                    rows = [] if made else transaction.execute(_OF_WORKSPACE, {"workspace": workspace})
-                    known = WorkspaceKeys(made, made, self._clock.monotonic() + _REFRESH_SECONDS) if made else self._of_rows(rows)
+                    rows = (
+                        [] if made else transaction.execute(_OF_WORKSPACE, {"workspace": workspace})
+                    )
+                    known = (
+                        WorkspaceKeys(made, made, self._clock.monotonic() + _REFRESH_SECONDS)
+                        if made
+                        else self._of_rows(rows)
+                    )
             fresh = fresh if known else self.fresh(workspace, target)
         self._follow(ring)
         return known
 
     def _follow(self, used: KeyRing) -> None:
-        """Wrap again the data keys that this process wrapped with the ring ``used`` while it rotated to another ring."""
+        """Wrap again the data keys that this process wrapped with the ring ``used`` while it
+        rotated to another ring.
+        """
         while (ring := self.ring) is not used:
             self._rewrap(self)
             used = ring
 
     def _load_data_key(self, workspace: str, key_id: str) -> DataKey:
-        uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
+        # do not cache what the surrounding transaction may yet roll back
+        uncertain = self._database.writing
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace", {"workspace": workspace})
+            rows = transaction.execute(
+                f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace",
+                {"workspace": workspace},
+            )
         row = next((row for row in rows if row.key_id == key_id), None)
         if row is None:
             for other in rows:
-                self._read_key(other)  # exchanged keys are the cause then, and the value itself may be as it was
+                # exchanged keys are the cause then, and the value itself may be as it was
+                self._read_key(other)
             raise sealing.broken()
         self._follow_exchange(workspace, key_id)
         key = self._read_key(row)
         if not uncertain:
-            self._checked.put((workspace, key_id), (key, self._clock.monotonic() + _REFRESH_SECONDS))
+            self._checked.put(
+                (workspace, key_id), (key, self._clock.monotonic() + _REFRESH_SECONDS)
+            )
         return key
 
     def _read_key(self, row: Row) -> DataKey:
@@ -414,7 +515,9 @@ class DataKeys(SecretHolder):
         known, now = self._unwrapped.get(place), self._clock.monotonic()
         if known is None or known.mark != row.forgotten_at or now >= known.until:
             self._unwrapped.remove(place)
-            return self._flights.run(place, partial(self._unwrap, row), late=partial(_slow, row.workspace))
+            return self._flights.run(
+                place, partial(self._unwrap, row), late=partial(_slow, row.workspace)
+            )
         if now < known.renew or self._database.writing:
             return known
         try:
@@ -424,7 +527,11 @@ class DataKeys(SecretHolder):
 
     def _unwrap(self, row: Row) -> DataKey:
         known = self._unwrapped.get((row.workspace, row.key_id))
-        if known is not None and known.mark == row.forgotten_at and self._clock.monotonic() < known.renew:
+        if (
+            known is not None
+            and known.mark == row.forgotten_at
+            and self._clock.monotonic() < known.renew
+        ):
             return known  # another thread has unwrapped it between our check and our turn
         found = self._data_key(row.workspace, row.key_id, self.plain(row), row.forgotten_at)
         self._unwrapped.put((row.workspace, row.key_id), found)
@@ -432,20 +539,31 @@ class DataKeys(SecretHolder):
 
     def _data_key(self, workspace: str, key_id: str, key: bytes, mark: float | None) -> DataKey:
         renew = self._clock.monotonic() + self._lifetime
-        return DataKey(key_id, sealing.cipher(key), _digest(_derived(key, workspace)), mark, renew, renew + self._lifetime * _GRACE)
+        return DataKey(
+            key_id,
+            sealing.cipher(key),
+            _digest(_derived(key, workspace)),
+            mark,
+            renew,
+            renew + self._lifetime * _GRACE,
+        )
 
     def _installed(self) -> str:
         if self._installation is None:
             row = self._database.look_up("SELECT id FROM installation", {})
             if row is None:
-                raise RowDamaged("the installation has no id: its row in the database is gone", hint="Restore a backup.")
+                raise RowDamaged(
+                    "the installation has no id: its row in the database is gone",
+                    hint="Restore a backup.",
+                )
             self._installation = str(row.id)
         return self._installation
 
 
 def _slow(workspace: str) -> KeyServiceUnavailable:
     return KeyServiceUnavailable(
-        f"the key service of the workspace '{workspace}' is being asked for its key, and has not answered yet",
+        f"the key service of the workspace '{workspace}' is being asked for its key, and has not "
+        "answered yet",
         hint="Try again. If it stays so, see 'jackfield keys list': it asks each key service.",
     )
 
@@ -453,9 +571,13 @@ def _slow(workspace: str) -> KeyServiceUnavailable:
 def damaged(row: Row) -> DataKeyDamaged:
     """Return the error for a data key whose row was changed."""
     return DataKeyDamaged(
-        f"the data key '{row.key_id}' of the workspace '{row.workspace}' cannot be unwrapped: its row in the database was changed "
+        f"the data key '{row.key_id}' of the workspace '{row.workspace}' cannot be unwrapped: its "
+        "row in the database was changed "
         "or replaced",
-        hint="Run 'jackfield db check', restore a backup, and find out who else writes to the database.",
+        hint=(
+            "Run 'jackfield db check', restore a backup, and find out who else writes to the "
+            "database."
+        ),
     )
 
 
@@ -467,4 +589,9 @@ def _derived(key: bytes, workspace: str) -> bytes:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return HKDF(SHA256(), sealing.KEY_BYTES, salt=None, info=sealing.bound(("jackfield fingerprint", workspace))).derive(key)
+    return HKDF(
+        SHA256(),
+        sealing.KEY_BYTES,
+        salt=None,
+        info=sealing.bound(("jackfield fingerprint", workspace)),
+    ).derive(key)

@@ -1,4 +1,6 @@
-"""The wrappers of an installation: master keys and key services, of which the first wraps new data keys and all unwrap."""
+"""The wrappers of an installation: master keys and key services, of which the first wraps new data
+keys and all unwrap.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class RingPart(Protocol):
 class KeyRing(SecretHolder):
     """Wrappers in the order of ``parts``. ``services`` opens the workspaces' own wrappers."""
 
-    def __init__(self, parts: Sequence[RingPart], services: Callable[[str], KeyService] | None = None) -> None:
+    def __init__(
+        self, parts: Sequence[RingPart], services: Callable[[str], KeyService] | None = None
+    ) -> None:
         self.parts = tuple(parts)
         self._services = services
 
@@ -62,17 +66,26 @@ class KeyRing(SecretHolder):
     @property
     def services(self) -> list[KeyService]:
         """The key services among the wrappers."""
-        found = [part.wrapper(wrapper_id) for part in self.parts for wrapper_id in part.ids if ":" in wrapper_id]
+        found = [
+            part.wrapper(wrapper_id)
+            for part in self.parts
+            for wrapper_id in part.ids
+            if ":" in wrapper_id
+        ]
         return [cast("KeyService", one) for one in found if one is not None and not one.is_local]
 
     @property
     def trouble(self) -> str | None:
-        """Reason why the first wrapper cannot be used at present; None if it can, or was not used yet."""
+        """Reason why the first wrapper cannot be used at present; None if it can, or was not used
+        yet.
+        """
         return self.parts[0].trouble
 
     def wrapper(self, wrapper_id: str) -> LocalKey | KeyService | None:
         """Return the wrapper with this id; None if the ring has no such wrapper."""
-        return next((found for part in self.parts if (found := part.wrapper(wrapper_id)) is not None), None)
+        return next(
+            (found for part in self.parts if (found := part.wrapper(wrapper_id)) is not None), None
+        )
 
     def having(self, wrapper_id: str) -> LocalKey | KeyService:
         """Return the wrapper with this id.
@@ -90,11 +103,15 @@ class KeyRing(SecretHolder):
         :raises DatabaseUnfit: if the URI names no such service.
         """
         if self._services is None or uri.startswith(FILE):
-            raise DatabaseUnfit(f"'{uri}' is not a key service", hint="Give a URI such as aws-kms://ARN or vault-transit://MOUNT/KEY.")
+            raise DatabaseUnfit(
+                f"'{uri}' is not a key service",
+                hint="Give a URI such as aws-kms://ARN or vault-transit://MOUNT/KEY.",
+            )
         return self._services(uri)
 
     def check_files(self) -> None:
-        """Check that the files of master keys can be read and have the keys in use; changes of the files are followed anyway.
+        """Check that the files of master keys can be read and have the keys in use; changes of the
+        files are followed anyway.
 
         :raises DatabaseUnfit: if a file is not usable; the keys that were read before stay in use.
         """
@@ -111,15 +128,19 @@ class KeyRing(SecretHolder):
         local = "Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key."
         setting = f"Add '{wrapper_id}' to {SETTING}." if ":" in wrapper_id else local
         return WrongMasterKey(
-            f"the master key {', '.join(self.ids)} does not decrypt this database, which was encrypted with key ID {wrapper_id}",
+            f"the master key {', '.join(self.ids)} does not decrypt this database, which was "
+            f"encrypted with key ID {wrapper_id}",
             hint=f"{setting} Nothing was changed.",
         )
 
 
-def find_key_ring(environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None) -> KeyRing:
+def find_key_ring(
+    environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None
+) -> KeyRing:
     """Return the wrappers that ``JACKFIELD_KEY_WRAPPERS`` lists; without it, the master key.
 
-    ``sealed_by`` returns the id of a master key that the database needs: a missing key file is created only if the database needs no key.
+    ``sealed_by`` returns the id of a master key that the database needs: a missing key file is
+    created only if the database needs no key.
 
     :raises DatabaseUnfit: if a key file cannot be read or created, or a URI is not valid.
     """
@@ -144,12 +165,16 @@ def find_key_ring(environment: Mapping[str, str], home: str, sealed_by: Callable
 
 
 def uris(environment: Mapping[str, str]) -> list[str]:
-    """Return the URIs of ``JACKFIELD_KEY_WRAPPERS``, separated by commas or white space; without it, the master key's URI."""
+    """Return the URIs of ``JACKFIELD_KEY_WRAPPERS``, separated by commas or white space; without
+    it, the master key's URI.
+    """
     return environment.get(SETTING, "").replace(",", " ").split() or [FILE]
 
 
 def file_that_wraps(environment: Mapping[str, str], home: str) -> KeyFile | None:
-    """Return the key file whose first key wraps; None if the wrapping key is in JACKFIELD_MASTER_KEY, or in a key service."""
+    """Return the key file whose first key wraps; None if the wrapping key is in
+    JACKFIELD_MASTER_KEY, or in a key service.
+    """
     uri = uris(environment)[0]
     if uri == FILE:
         return KeyFile.of(environment, home)

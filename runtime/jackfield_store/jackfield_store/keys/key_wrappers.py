@@ -1,4 +1,6 @@
-"""Wrappers of data keys: the requests to a key service or a key file, and the circuit breaker in front of each key service."""
+"""Wrappers of data keys: the requests to a key service or a key file, and the circuit breaker in
+front of each key service.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ from jackfield_store.keys import sealing
 T = TypeVar("T")
 
 GROUP = "jackfield.key_wrappers"
-"""Entry points of wrappers by the scheme of their URIs: functions that take a URI and the environment, and return a ``Wrapper``.
+"""Entry points of wrappers by the scheme of their URIs: functions that take a URI and the
+environment, and return a ``Wrapper``.
 
-They raise a ValueError with the reason, without a secret, if the URI is not valid or a setting is missing.
+They raise a ValueError with the reason, without a secret, if the URI is not valid or a setting is
+missing.
 """
 TIMEOUT = "JACKFIELD_KEY_SERVICE_SECONDS"
 """Setting: seconds for a request, two by default. Wrappers get it with the environment."""
@@ -36,14 +40,17 @@ _FAST = 1.0
 
 
 class Wrapper(Protocol):
-    """Key that encrypts data keys. Arguments are plain values, so that a package with a wrapper needs nothing from this module.
+    """Key that encrypts data keys. Arguments are plain values, so that a package with a wrapper
+    needs nothing from this module.
 
-    ``context`` has the ids of the installation (``installation``), the workspace (``workspace``) and the data key (``key``). It is not
-    secret, and must be authenticated: a key wrapped in one context cannot be unwrapped in another.
+    ``context`` has the ids of the installation (``installation``), the workspace (``workspace``)
+    and the data key (``key``). It is not secret, and must be authenticated: a key wrapped in one
+    context cannot be unwrapped in another.
 
-    The methods raise errors of ``jackfield.kernel.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if
-    it did not wrap ``wrapped`` in this context. Any other error means that the service refuses. A request may take
-    ``JACKFIELD_KEY_SERVICE_SECONDS`` of the environment, since calls wait for it; creating a wrapper sends none.
+    The methods raise errors of ``jackfield.kernel.errors``: ``Unavailable`` or ``TimedOut`` if the
+    service gives no answer, ``Rejected`` if it did not wrap ``wrapped`` in this context. Any other
+    error means that the service refuses. A request may take ``JACKFIELD_KEY_SERVICE_SECONDS`` of
+    the environment, since calls wait for it; creating a wrapper sends none.
     """
 
     @property
@@ -57,13 +64,16 @@ class Wrapper(Protocol):
         """Decrypt a data key that this wrapper encrypted."""
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with this wrapper a key encrypted by the wrapper with the id ``source`` (possibly itself), without the key leaving the
-        service. Return None if the service cannot: the key is then unwrapped and wrapped.
+        """Encrypt with this wrapper a key encrypted by the wrapper with the id ``source`` (possibly
+        itself), without the key leaving the service. Return None if the service cannot: the key is
+        then unwrapped and wrapped.
         """
 
 
 class KeyService(ProcessLocal, SecretHolder):
-    """Wrapper of one key service. While the service cannot be reached, one request is sent in five seconds; others fail at once."""
+    """Wrapper of one key service. While the service cannot be reached, one request is sent in five
+    seconds; others fail at once.
+    """
 
     is_local = False
 
@@ -81,9 +91,13 @@ class KeyService(ProcessLocal, SecretHolder):
 
     @property
     def trouble(self) -> str | None:
-        """Reason why the service cannot be reached; None if the last request was answered, or none was sent yet."""
+        """Reason why the service cannot be reached; None if the last request was answered, or none
+        was sent yet.
+        """
         reason = self._reason
-        return None if reason is None else f"the key service '{self.id}' cannot be reached: {reason}"
+        return (
+            None if reason is None else f"the key service '{self.id}' cannot be reached: {reason}"
+        )
 
     def wrapper(self, wrapper_id: str) -> KeyService | None:
         """Return this wrapper if it has the id; else None."""
@@ -110,7 +124,8 @@ class KeyService(ProcessLocal, SecretHolder):
         return found
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with this wrapper a key encrypted by the wrapper ``source``, inside the service; None if that is not possible.
+        """Encrypt with this wrapper a key encrypted by the wrapper ``source``, inside the service;
+        None if that is not possible.
 
         :raises SealBroken: as ``unwrap`` does.
         :raises KeyServiceUnavailable: as ``wrap`` does.
@@ -122,7 +137,8 @@ class KeyService(ProcessLocal, SecretHolder):
         self._enter()
         begun = self._clock.monotonic()
         for number in range(1, _TRIES + 1):
-            found = Context().run(attempt, request)  # without the deadline of the call that happens to need the key first
+            # without the deadline of the call that happens to need the key first
+            found = Context().run(attempt, request)
             if not isinstance(found, Raised):
                 self._reason = None
                 return found
@@ -141,7 +157,8 @@ class KeyService(ProcessLocal, SecretHolder):
         raise self._unavailable()
 
     def _enter(self) -> None:
-        """Refuse the request if the service could not be reached a moment ago; after the pause, one caller tries again.
+        """Refuse the request if the service could not be reached a moment ago; after the pause, one
+        caller tries again.
 
         :raises KeyServiceUnavailable: if the caller must not send a request now.
         """
@@ -157,19 +174,27 @@ class KeyService(ProcessLocal, SecretHolder):
     def _unavailable(self) -> KeyServiceUnavailable:
         return KeyServiceUnavailable(
             self.trouble or f"the key service '{self.id}' cannot be reached",
-            hint="Try again in a few seconds. Workspaces whose keys are cached are served; 'jackfield doctor' asks the service.",
+            hint=(
+                "Try again in a few seconds. Workspaces whose keys are cached are served; "
+                "'jackfield doctor' asks the service."
+            ),
         )
 
     def _refusal(self, error: Exception) -> KeyServiceRefused:
         reason = getattr(error, "message", type(error).__name__)
         return KeyServiceRefused(
             f"the key service '{self.id}' refuses: {reason}",
-            hint="Check that the key exists and is enabled, and that this machine's identity may use it. 'jackfield doctor' asks again.",
+            hint=(
+                "Check that the key exists and is enabled, and that this machine's identity "
+                "may use it. 'jackfield doctor' asks again."
+            ),
         )
 
 
 class KeyServices(ProcessLocal):
-    """Key services from installed packages, by the scheme of their URIs. Each is opened once in a process."""
+    """Key services from installed packages, by the scheme of their URIs. Each is opened once in a
+    process.
+    """
 
     def __init__(self, environment: Mapping[str, str], clock: Clock | None = None) -> None:
         self._environment = environment
@@ -192,23 +217,36 @@ class KeyServices(ProcessLocal):
         scheme = uri.partition(":")[0]
         points = entry_points().get(GROUP, ())
         try:
-            make: Callable[[str, Mapping[str, str]], Any] | None = of_one([one for one in points if one.name == scheme], "key wrapper")
+            make: Callable[[str, Mapping[str, str]], Any] | None = of_one(
+                [one for one in points if one.name == scheme], "key wrapper"
+            )
         except BrokenPart as error:
-            raise DatabaseUnfit(str(error), hint="Reinstall or upgrade the package, or uninstall one of two.") from error
+            raise DatabaseUnfit(
+                str(error), hint="Reinstall or upgrade the package, or uninstall one of two."
+            ) from error
         if make is None:
             known = ", ".join(sorted({"file:", *(f"{one.name}://" for one in points)}))
             raise DatabaseUnfit(
                 f"no installed package has key wrappers for '{uri}'",
-                hint=f"This installation has {known}. 'aws-kms://' comes with jackfield-aws, 'vault-transit://' with 'jackfield[vault]'.",
+                hint=(
+                    f"This installation has {known}. 'aws-kms://' comes with jackfield-aws, "
+                    "'vault-transit://' with 'jackfield[vault]'."
+                ),
             )
         seconds = self._environment.get(TIMEOUT) or "2"
         if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", seconds) is None or not float(seconds):
             raise DatabaseUnfit(
-                f"{TIMEOUT} is '{seconds[:80]}', and must be a number of seconds below 100", hint="Unset it for two seconds."
+                f"{TIMEOUT} is '{seconds[:80]}', and must be a number of seconds below 100",
+                hint="Unset it for two seconds.",
             )
         made = attempt(partial(contained, make, uri, {**self._environment, TIMEOUT: seconds}))
         if isinstance(made, Raised):
-            reason = str(made.error) if isinstance(made.error, ValueError) else type(made.error).__name__
-            raise DatabaseUnfit(f"the key wrapper '{uri}' cannot be used: {reason}", hint="Correct JACKFIELD_KEY_WRAPPERS.") from None
+            reason = (
+                str(made.error) if isinstance(made.error, ValueError) else type(made.error).__name__
+            )
+            raise DatabaseUnfit(
+                f"the key wrapper '{uri}' cannot be used: {reason}",
+                hint="Correct JACKFIELD_KEY_WRAPPERS.",
+            ) from None
         found: Wrapper = made
         return found

@@ -1,4 +1,6 @@
-"""Master keys in a file or in the environment, which wrap data keys in this process. The file is created on first use."""
+"""Master keys in a file or in the environment, which wrap data keys in this process. The file is
+created on first use.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _DIGITS = 43
 """Number of Base64 digits for 32 bytes, without the padding."""
 _BASE64, _BASE64URL = re.compile(r"[A-Za-z0-9+/]*"), re.compile(r"[A-Za-z0-9_-]*")
 _BOUND = b"\x02"
-"""First byte of a key that is bound to its installation. Keys wrapped by an older version are one byte shorter, and not bound to it."""
+"""First byte of a key that is bound to its installation. Keys wrapped by an older version are one
+byte shorter, and not bound to it.
+"""
 _UNBOUND_BYTES = 60
 
 
@@ -55,7 +59,9 @@ class LocalKey(SecretHolder):
         :raises SealBroken: if it was changed, or wrapped in another context.
         """
         if len(wrapped) == _UNBOUND_BYTES:
-            return unwrap(cipher(self._key), bound((_PURPOSE, context["workspace"], context["key"])), wrapped)
+            return unwrap(
+                cipher(self._key), bound((_PURPOSE, context["workspace"], context["key"])), wrapped
+            )
         return unwrap(cipher(self._key), _bound(context), wrapped[len(_BOUND) :])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
@@ -74,7 +80,9 @@ def _bound(context: Mapping[str, str]) -> bytes:
 
 
 class MasterKey(SecretHolder):
-    """One or more keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown, the keys never."""
+    """One or more keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown, the keys
+    never.
+    """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
@@ -100,24 +108,34 @@ class MasterKey(SecretHolder):
 
     @classmethod
     def from_text(cls, text: str, source: str = "the master key") -> MasterKey:
-        """Parse keys from ``text``, separated by commas or white space. ``source`` names their origin in errors.
+        """Parse keys from ``text``, separated by commas or white space. ``source`` names their
+        origin in errors.
 
-        Each is Base64 or Base64url (RFC 4648, section 4 and 5) with or without padding, with or without the prefix ``base64:``, or 64
-        hexadecimal digits, as key generators write it. Lines that begin with ``#`` are comments.
+        Each is Base64 or Base64url (RFC 4648, section 4 and 5) with or without padding, with or
+        without the prefix ``base64:``, or 64 hexadecimal digits, as key generators write it. Lines
+        that begin with ``#`` are comments.
 
         :raises DatabaseUnfit: if the text has no key, or any other content.
         """
-        lines = (line for line in text.removeprefix("\ufeff").splitlines() if not line.lstrip().startswith("#"))
+        lines = (
+            line
+            for line in text.removeprefix("\ufeff").splitlines()
+            if not line.lstrip().startswith("#")
+        )
         parts = " ".join(lines).replace(",", " ").split()
         return cls([_parsed(part, source) for part in parts or [""]])
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], home: str | os.PathLike[str]) -> MasterKey:
-        """Read the key from ``JACKFIELD_MASTER_KEY``, the file named by ``JACKFIELD_MASTER_KEY_FILE``, or ``master.key`` in ``home``.
+    def from_environment(
+        cls, environment: Mapping[str, str], home: str | os.PathLike[str]
+    ) -> MasterKey:
+        """Read the key from ``JACKFIELD_MASTER_KEY``, the file named by
+        ``JACKFIELD_MASTER_KEY_FILE``, or ``master.key`` in ``home``.
 
         ``master.key`` is created if it is missing.
 
-        :raises DatabaseUnfit: if the key cannot be read or is invalid, or other accounts can read the file in ``home``.
+        :raises DatabaseUnfit: if the key cannot be read or is invalid, or other accounts can read
+            the file in ``home``.
         """
         text = environment.get("JACKFIELD_MASTER_KEY")
         if text:
@@ -134,8 +152,8 @@ class MasterKey(SecretHolder):
     def from_file(cls, path: str | os.PathLike[str], *, private: bool = False) -> MasterKey:
         """Read the keys in a file.
 
-        ``private``: only the account that runs this process may own or read the file. Otherwise only write access is restricted, because a
-        mounted secret is readable by design.
+        ``private``: only the account that runs this process may own or read the file. Otherwise
+        only write access is restricted, because a mounted secret is readable by design.
 
         :raises DatabaseUnfit: if the permissions are wrong, or the file holds no key.
         """
@@ -144,7 +162,9 @@ class MasterKey(SecretHolder):
                 _check_permissions(str(path), os.fstat(file.fileno()), private=private)
                 text = file.read(_LARGEST).decode("utf-8-sig")
         except OSError as fault:
-            raise DatabaseUnfit(f"the master key file '{path}' cannot be read: {fault.strerror}", hint=_HINT) from None
+            raise DatabaseUnfit(
+                f"the master key file '{path}' cannot be read: {fault.strerror}", hint=_HINT
+            ) from None
         except UnicodeError:
             raise DatabaseUnfit(f"the master key file '{path}' is not text", hint=_HINT) from None
         return cls.from_text(text, f"the master key file '{path}'")
@@ -160,7 +180,11 @@ def _parsed(text: str, source: str) -> bytes:
     if digits is text and len(text) == 2 * KEY_BYTES and all(digit in hexdigits for digit in text):
         return bytes.fromhex(text)
     bare = digits.rstrip("=")
-    if len(bare) == _DIGITS and digits in {bare, f"{bare}="} and (_BASE64.fullmatch(bare) or _BASE64URL.fullmatch(bare)):
+    if (
+        len(bare) == _DIGITS
+        and digits in {bare, f"{bare}="}
+        and (_BASE64.fullmatch(bare) or _BASE64URL.fullmatch(bare))
+    ):
         return base64.urlsafe_b64decode(f"{bare.replace('+', '-').replace('/', '_')}=")
     raise DatabaseUnfit(f"{source} is not 32 bytes in Base64 or in hexadecimal digits", hint=_HINT)
 
@@ -175,12 +199,16 @@ def _check_permissions(path: str, found: os.stat_result, *, private: bool) -> No
         return
     if private and found.st_uid != os.geteuid():
         raise DatabaseUnfit(
-            f"the master key file '{path}' belongs to another account", hint="Run jackfield as the file's owner, or change the owner."
+            f"the master key file '{path}' belongs to another account",
+            hint="Run jackfield as the file's owner, or change the owner.",
         )
     if mode & (0o077 if private else 0o022):
         raise DatabaseUnfit(
             f"the master key file '{path}' is open to other accounts (mode {mode:04o})",
-            hint=f"chmod 600 '{path}'; if others may have read it, rotate the key: 'jackfield keys rotate'.",
+            hint=(
+                f"chmod 600 '{path}'; if others may have read it, rotate the key: 'jackfield "
+                "keys rotate'."
+            ),
         )
 
 
@@ -213,8 +241,8 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Location of the master keys, of which the first wraps. ``private`` is True if the file is in the home: only the process's account may
-    access it.
+    """Location of the master keys, of which the first wraps. ``private`` is True if the file is in
+    the home: only the process's account may access it.
     """
 
     path: str
@@ -244,7 +272,8 @@ class KeyFile:
     def read(self) -> MasterKey:
         """Read the keys in the file.
 
-        :raises DatabaseUnfit: if it cannot be read, holds no key, or is accessible to other accounts.
+        :raises DatabaseUnfit: if it cannot be read, holds no key, or is accessible to other
+            accounts.
         """
         return MasterKey.from_file(self.path, private=self.private)
 
@@ -257,7 +286,8 @@ class KeyFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the lock for changes to the file and to the keys that it wraps. The next holder sees those changes.
+        """Hold the lock for changes to the file and to the keys that it wraps. The next holder sees
+        those changes.
 
         :raises DatabaseUnfit: if the file's folder cannot be opened.
         """
@@ -266,7 +296,8 @@ class KeyFile:
                 stack.enter_context(_locked(self.path))
             except OSError as fault:
                 raise DatabaseUnfit(
-                    f"the folder of the master key file '{self.path}' cannot be opened: {fault.strerror}",
+                    f"the folder of the master key file '{self.path}' cannot be opened: "
+                    f"{fault.strerror}",
                     hint="Give the account that runs jackfield read permission on that folder.",
                 ) from None
             yield
@@ -282,19 +313,27 @@ class KeyFile:
             with open(self.path, "rb") as file:
                 existing = file.read().decode("ascii").replace(",", " ").split()
                 lines = dict.fromkeys([*key.replace(",", " ").split(), *existing])
-                _replace(self.path, "".join(f"{line}\n" for line in lines).encode("ascii"), os.fstat(file.fileno()))
+                _replace(
+                    self.path,
+                    "".join(f"{line}\n" for line in lines).encode("ascii"),
+                    os.fstat(file.fileno()),
+                )
         except OSError as fault:
             raise DatabaseUnfit(
                 f"the master key file '{self.path}' cannot be written: {fault.strerror}",
-                hint="Write the new key as its first line and keep the old one below it; then run 'jackfield keys rotate' again.",
+                hint=(
+                    "Write the new key as its first line and keep the old one below it; then "
+                    "run 'jackfield keys rotate' again."
+                ),
             ) from None
 
 
 class LiveKey(MasterKey):
     """Master key that follows changes of its file.
 
-    A file without the wrapping key is ignored until the database needs a key of that file: it may belong to another installation, or be a
-    mistake. A new data key that only such a file could decrypt would be lost with the file.
+    A file without the wrapping key is ignored until the database needs a key of that file: it may
+    belong to another installation, or be a mistake. A new data key that only such a file could
+    decrypt would be lost with the file.
     """
 
     def __init__(self, file: KeyFile) -> None:
@@ -309,7 +348,9 @@ class LiveKey(MasterKey):
         return super().ids
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
-        """Return the key with this id, even if it was added to the file meanwhile; None if the file has no such key."""
+        """Return the key with this id, even if it was added to the file meanwhile; None if the file
+        has no such key.
+        """
         found = super().wrapper(wrapper_id)
         if found is None:
             self._refresh(wrapper_id)
@@ -319,12 +360,17 @@ class LiveKey(MasterKey):
     def check(self) -> None:
         """Check that the file can be read and has the wrapping key.
 
-        :raises DatabaseUnfit: if the file is not usable; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if the file is not usable; the keys that were read before stay in
+            use.
         """
         if self.id not in self.file.read().ids:
             raise DatabaseUnfit(
-                f"the master key file '{self.file.path}' no longer has the key {self.id}, which is in use",
-                hint="Write the new key as its first line and keep the old one below it; then run 'jackfield keys rotate'.",
+                f"the master key file '{self.file.path}' no longer has the key {self.id}, which "
+                "is in use",
+                hint=(
+                    "Write the new key as its first line and keep the old one below it; then "
+                    "run 'jackfield keys rotate'."
+                ),
             )
 
     def _refresh(self, wanted: str) -> None:
@@ -342,8 +388,11 @@ class LiveKey(MasterKey):
         self.id = fresh.id
 
 
-def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None) -> MasterKey:
-    """Find the master key as ``MasterKey.from_environment`` does. Create one only if nothing in the database needs an existing key.
+def live_master_key(
+    environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None
+) -> MasterKey:
+    """Find the master key as ``MasterKey.from_environment`` does. Create one only if nothing in the
+    database needs an existing key.
 
     ``sealed_by`` returns the id of a key that the database needs.
 
@@ -354,8 +403,10 @@ def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callab
         key_id = sealed_by()
         if key_id is not None and lost.is_missing:  # another process may have made both meanwhile
             raise DatabaseUnfit(
-                f"the master key file '{lost.path}' is missing; the database was encrypted with key ID {key_id}",
-                hint="Put the file back from your copy, or set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. "
+                f"the master key file '{lost.path}' is missing; the database was encrypted with "
+                f"key ID {key_id}",
+                hint="Put the file back from your copy, or set JACKFIELD_MASTER_KEY or "
+                "JACKFIELD_MASTER_KEY_FILE to that key. "
                 "No new key was created, because it could not decrypt the database.",
             )
     found = MasterKey.from_environment(environment, home)
@@ -369,7 +420,9 @@ def new_key_text() -> str:
 
 
 def _replace(path: str, content: bytes, before: os.stat_result) -> None:
-    """Replace the file atomically, preserving owner and mode: readers see the old or the new content."""
+    """Replace the file atomically, preserving owner and mode: readers see the old or the new
+    content.
+    """
     part = f"{path}.{secrets.token_hex(8)}"
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with OnFailure(_remove, part):

@@ -41,17 +41,24 @@ def cipher(key: bytes) -> AESGCM:
 
 
 def seal(aead: AESGCM, key_id: str, place: tuple[str, ...], plaintext: bytes) -> bytes:
-    """Seal ``plaintext`` for ``place``: format version (1 byte), data key id (8), nonce (12), ciphertext, tag (16)."""
+    """Seal ``plaintext`` for ``place``: format version (1 byte), data key id (8), nonce (12),
+    ciphertext, tag (16).
+    """
     header = _HEADER.pack(_VERSION, bytes.fromhex(key_id), os.urandom(_NONCE))
     return header + aead.encrypt(header[-_NONCE:], plaintext, _context(header, place))
 
 
 def key_id_of(sealed: bytes | memoryview | object) -> str:
-    """Return the id of the data key that ``sealed`` needs; ``sealed`` may be any content of a damaged row.
+    """Return the id of the data key that ``sealed`` needs; ``sealed`` may be any content of a
+    damaged row.
 
     :raises SealBroken: if it is not a sealed value.
     """
-    if not isinstance(sealed, bytes | bytearray | memoryview) or len(sealed) < _HEADER.size + _TAG or sealed[0] != _VERSION:
+    if (
+        not isinstance(sealed, bytes | bytearray | memoryview)
+        or len(sealed) < _HEADER.size + _TAG
+        or sealed[0] != _VERSION
+    ):
         raise broken()
     return bytes(sealed[1:9]).hex()
 
@@ -62,11 +69,15 @@ def unseal(aead: AESGCM, place: tuple[str, ...], sealed: bytes) -> bytes:
     :raises SealBroken: if it was changed or sealed for another place.
     """
     header = bytes(sealed[: _HEADER.size])
-    return _decrypted(aead, header[-_NONCE:], bytes(sealed[_HEADER.size :]), _context(header, place))
+    return _decrypted(
+        aead, header[-_NONCE:], bytes(sealed[_HEADER.size :]), _context(header, place)
+    )
 
 
 def wrap(master: AESGCM, context: bytes, data_key: bytes) -> bytes:
-    """Wrap a data key with a master key: nonce (12), ciphertext, tag (16). ``context`` is authenticated (``bound``)."""
+    """Wrap a data key with a master key: nonce (12), ciphertext, tag (16). ``context`` is
+    authenticated (``bound``).
+    """
     nonce = os.urandom(_NONCE)
     return nonce + master.encrypt(nonce, data_key, context)
 
@@ -106,7 +117,7 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of a secret in hexadecimal, which is stored in place of the secret. For 256 random bits, a slow hash is
-    unnecessary.
+    """Return the SHA-256 of a secret in hexadecimal, which is stored in place of the secret. For
+    256 random bits, a slow hash is unnecessary.
     """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

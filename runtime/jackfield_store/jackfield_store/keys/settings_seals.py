@@ -1,6 +1,7 @@
 """Seals of workspace settings: write access to the database is not enough to widen rules.
 
-A workspace without a seal is refused: the seal was removed, or the row was written without the master key.
+A workspace without a seal is refused: the seal was removed, or the row was written without the
+master key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Key wrappers of single workspaces ("bring your own key"). The list of a workspace is sealed for it in the workspace ``default``.
+"""Key wrappers of single workspaces ("bring your own key"). The list of a workspace is sealed for
+it in the workspace ``default``.
 
-Without that seal, an attacker with write access to the database could give a workspace a data key that they know, wrapped by a key service
-of their own.
+Without that seal, an attacker with write access to the database could give a workspace a data key
+that they know, wrapped by a key service of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 HOME = "default"
 """Workspace that always exists and always has the installation's wrappers."""
-_ADD = "INSERT INTO workspace_wrappers (workspace, wrappers, seal) VALUES (:workspace, :wrappers, :seal) ON CONFLICT DO NOTHING"
+_ADD = (
+    "INSERT INTO workspace_wrappers (workspace, wrappers, seal) VALUES (:workspace, "
+    ":wrappers, :seal) ON CONFLICT DO NOTHING"
+)
 _STILL = "workspace = :workspace AND wrappers = :before"
 _CHANGE = f"UPDATE workspace_wrappers SET wrappers = :wrappers, seal = :seal WHERE {_STILL}"
 _REMOVE = f"DELETE FROM workspace_wrappers WHERE {_STILL}"
@@ -41,14 +45,16 @@ class WorkspaceWrappers:
         self._seals = seals
 
     def of(self, workspace: str) -> tuple[str, ...]:
-        """Return the ids of a workspace's own wrappers, in order of use; an empty tuple if it has the installation's.
+        """Return the ids of a workspace's own wrappers, in order of use; an empty tuple if it has
+        the installation's.
 
         :raises RowDamaged: if they were changed in the database.
         """
         if workspace == HOME:
             return ()
         row = self._database.look_up(
-            "SELECT workspace, wrappers, seal FROM workspace_wrappers WHERE workspace = :workspace", {"workspace": workspace}
+            "SELECT workspace, wrappers, seal FROM workspace_wrappers WHERE workspace = :workspace",
+            {"workspace": workspace},
         )
         return () if row is None else self._uris_from(row)
 
@@ -58,24 +64,35 @@ class WorkspaceWrappers:
         :raises RowDamaged: if they were changed in the database.
         """
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute("SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace")
+            rows = transaction.execute(
+                "SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace"
+            )
         return {row.workspace: self._uris_from(row) for row in rows}
 
     def change(self, workspace: str, before: tuple[str, ...], wrappers: tuple[str, ...]) -> bool:
-        """Set the wrappers of a workspace, which were ``before``; an empty tuple restores the installation's. Return False if they were
-        changed meanwhile: then nothing was stored.
+        """Set the wrappers of a workspace, which were ``before``; an empty tuple restores the
+        installation's. Return False if they were changed meanwhile: then nothing was stored.
         """
         text = " ".join(wrappers)
         values = {"workspace": workspace, "before": " ".join(before)}
-        anew = {"wrappers": text, "seal": self._seals.attest(HOME, _place(workspace, text))} if wrappers else {}
+        anew = (
+            {"wrappers": text, "seal": self._seals.attest(HOME, _place(workspace, text))}
+            if wrappers
+            else {}
+        )
         statement = (_CHANGE if before else _ADD) if wrappers else _REMOVE
         with self._database.write() as transaction:
             return bool(transaction.change(statement, {**values, **anew}))
 
     def hold(self, transaction: Transaction, workspace: str, wrappers: tuple[str, ...]) -> bool:
-        """Return whether these are the wrappers of a workspace, and lock them until the end of the transaction."""
+        """Return whether these are the wrappers of a workspace, and lock them until the end of the
+        transaction.
+        """
         values = {"workspace": workspace, "before": " ".join(wrappers)}
-        statement = f"SELECT workspace FROM workspace_wrappers WHERE {_STILL}{self._database.dialect.shares}"
+        statement = (
+            "SELECT workspace FROM workspace_wrappers WHERE "
+            f"{_STILL}{self._database.dialect.shares}"
+        )
         return transaction.find(statement, values) is not None
 
     def _uris_from(self, row: Row) -> tuple[str, ...]:

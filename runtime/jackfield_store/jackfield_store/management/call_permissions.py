@@ -1,4 +1,6 @@
-"""Permissions that calls need for their inputs: for the resources in these inputs, if a connector knows them (``statements_of``)."""
+"""Permissions that calls need for their inputs: for the resources in these inputs, if a connector
+knows them (``statements_of``).
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,26 @@ def check_calls(calls: object) -> None:
     :raises InvalidInvocation: if they are not.
     """
     rows = calls if isinstance(calls, Sequence) and not isinstance(calls, str) else None
-    wrong = [""] if rows is None else [f"/{number}" for number, row in enumerate(rows) if not _is_call(row)]
+    wrong = (
+        [""]
+        if rows is None
+        else [f"/{number}" for number, row in enumerate(rows) if not _is_call(row)]
+    )
     if wrong:
         example = '{"action": "aws.s3/getObject", "inputs": {"Bucket": "reports", "Key": "a"}}'
         says = "is not a list of calls" if rows is None else "is not a call"
-        details = [Detail(f"/calls{path}", f"{says} such as {example}", "type") for path in wrong[:20]]
+        details = [
+            Detail(f"/calls{path}", f"{says} such as {example}", "type") for path in wrong[:20]
+        ]
         raise InvalidInvocation("the calls are not valid", details=details)
 
 
 def _is_call(row: object) -> bool:
-    return isinstance(row, Mapping) and isinstance(row.get("action"), str) and isinstance(row.get("inputs", {}), Mapping)
+    return (
+        isinstance(row, Mapping)
+        and isinstance(row.get("action"), str)
+        and isinstance(row.get("inputs", {}), Mapping)
+    )
 
 
 def needed(
@@ -42,13 +54,17 @@ def needed(
     calls: Sequence[Mapping[str, Any]] | None,
     whole: Sequence[tuple[str, ActionManifest | TriggerManifest]],
 ) -> tuple[set[str], list[Needed]]:
-    """Return the permissions that are needed for all resources, and the permissions needed for some. The actions of ``whole`` may be called
-    with any inputs: they need their permissions for all resources of the action's type.
+    """Return the permissions that are needed for all resources, and the permissions needed for
+    some. The actions of ``whole`` may be called with any inputs: they need their permissions for
+    all resources of the action's type.
     """
     loaded = {one.key: one for one in connectors}
     wide = list(_of_calls(loaded, [(key, action, None) for key, action in whole], system))
     called = (
-        (key, action, call.get("inputs", {})) for call in calls or () for key, action in chosen if call["action"] in (key, action.key)
+        (key, action, call.get("inputs", {}))
+        for call in calls or ()
+        for key, action in chosen
+        if call["action"] in (key, action.key)
     )
     covered = {permission for permission, _ in wide}
     needs = [*wide, *(one for one in _of_calls(loaded, called, system) if one[0] not in covered)]

@@ -1,6 +1,8 @@
-"""Conditions under which a process is ready: the needs of all calls, the needs of some calls, and the kinds of faults.
+"""Conditions under which a process is ready: the needs of all calls, the needs of some calls, and
+the kinds of faults.
 
-Strangers get a kind and its general sentence (``SAID``): the full text can name hosts, accounts, workspaces and packages.
+Strangers get a kind and its general sentence (``SAID``): the full text can name hosts, accounts,
+workspaces and packages.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import DEFAULT
 from jackfield_store.database import Database
 from jackfield_store.database.blocked import blocked_workspaces
-from jackfield_store.database.faults import KeyServiceRefused, KeyServiceUnavailable, SchemaUnfit, Trouble, WrongMasterKey, cause_of
+from jackfield_store.database.faults import (
+    KeyServiceRefused,
+    KeyServiceUnavailable,
+    SchemaUnfit,
+    Trouble,
+    WrongMasterKey,
+    cause_of,
+)
 from jackfield_store.database.hold import find_hold
 from jackfield_store.database.migrations import declared, known_migrations
 from jackfield_store.database.shared_clock import SharedClock
@@ -32,7 +41,10 @@ _ROOM = 256 * 1024
 """Minimum number of free bytes on the disk: SQLite needs them for the next commits."""
 _NO_KEYS = "the key service of JACKFIELD_KEY_WRAPPERS cannot be used"
 _CACHED = "workspaces whose keys are cached are served"
-_PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = (SELECT MAX(version) FROM schema_migrations)"
+_PROBE = (
+    "UPDATE schema_migrations SET applied_at = applied_at WHERE version = (SELECT "
+    "MAX(version) FROM schema_migrations)"
+)
 _SHOWN = 5
 """Maximum number of table names that a text lists."""
 
@@ -105,8 +117,8 @@ class FoundCondition:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Condition of a process: the reason why it can serve no call, None if it can, and warnings for an operator even though it serves
-    calls.
+    """Condition of a process: the reason why it can serve no call, None if it can, and warnings for
+    an operator even though it serves calls.
     """
 
     fault: FoundCondition | None = None
@@ -120,10 +132,11 @@ def examine(
     more: Mapping[str, Look] = MappingProxyType({}),
     stage: Callable[[str], object] = bool,
 ) -> Condition:
-    """Check the needs of each call (database, tables, rights, a commit, disk, master key), then the needs of some calls.
+    """Check the needs of each call (database, tables, rights, a commit, disk, master key), then the
+    needs of some calls.
 
-    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets the name of the current check, for a
-    report if the checks take too long.
+    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets
+    the name of the current check, for a report if the checks take too long.
     """
     step = "configuration"
     try:
@@ -142,7 +155,11 @@ def examine(
         fault, told = key_state(storage)
         stage("broker")
         step = "broker"
-        warnings += [FoundCondition(kind, text) for kind, text in (("key_service", told), ("broker", broker())) if text is not None]
+        warnings += [
+            FoundCondition(kind, text)
+            for kind, text in (("key_service", told), ("broker", broker()))
+            if text is not None
+        ]
     except JackfieldError as error:
         return Condition(_of_error(error, step))
     return Condition(fault or _full(getattr(database.dialect, "path", None)), tuple(warnings))
@@ -154,7 +171,11 @@ def answer_of(findings: Iterable[FoundCondition], *, full: bool) -> dict[str, An
     if not found:
         return {"status": "ok"}
     texts = dict.fromkeys(one.shown(full=full) for one in found)
-    return {"status": "ok", "warnings": [*texts], "kinds": [*dict.fromkeys(one.kind for one in found)]}
+    return {
+        "status": "ok",
+        "warnings": [*texts],
+        "kinds": [*dict.fromkeys(one.kind for one in found)],
+    }
 
 
 def of_packages(texts: Iterable[str]) -> list[FoundCondition]:
@@ -177,23 +198,36 @@ def _of_error(error: JackfieldError, step: str) -> FoundCondition:
 
 
 def _of_tables(database: Database) -> FoundCondition | None:
-    """Return the fault of the tables: they are older or newer, incomplete, or the account may not use them. None without a fault."""
+    """Return the fault of the tables: they are older or newer, incomplete, or the account may not
+    use them. None without a fault.
+    """
     pending = database.pending()
     if pending:
-        return FoundCondition("schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
+        return FoundCondition(
+            "schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'"
+        )
     wanted, dialect = declared("TABLE", known_migrations()), database.dialect
     with database.read(flush=False) as transaction:
         present = {row.name for row in transaction.execute(dialect.tables)}
         missing = [name for name in wanted if name not in present]
-        barred = {row.name for row in transaction.execute(dialect.barred)} if dialect.barred and not missing else set[str]()
+        barred = (
+            {row.name for row in transaction.execute(dialect.barred)}
+            if dialect.barred and not missing
+            else set[str]()
+        )
     if missing:
         return FoundCondition(
-            "schema", f"the database has no table {_text_of_names(missing)}", "Restore a backup; 'jackfield db check' shows more."
+            "schema",
+            f"the database has no table {_text_of_names(missing)}",
+            "Restore a backup; 'jackfield db check' shows more.",
         )
     if barred.intersection(wanted):
         text, hint = Trouble.DENIED.value
         return FoundCondition(
-            "privilege", f"{text}: it may not read and change the table {_text_of_names(sorted(barred.intersection(wanted)))}", hint
+            "privilege",
+            f"{text}: it may not read and change the table "
+            f"{_text_of_names(sorted(barred.intersection(wanted)))}",
+            hint,
         )
     return None
 
@@ -203,7 +237,9 @@ def _text_of_names(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
 
 
-def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> Iterator[FoundCondition]:
+def _of_database(
+    database: Database, clock: Clock, more: Mapping[str, Look]
+) -> Iterator[FoundCondition]:
     """Yield warnings for an operator about a usable database."""
     looks: Mapping[str, Callable[[], str | None]] = {
         "clock": lambda: clock_warning(database, clock),
@@ -219,9 +255,11 @@ def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> 
 
 
 def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
-    """Return a fault if no workspace can be served for lack of its key, and a warning if only workspaces with cached keys can; else None.
+    """Return a fault if no workspace can be served for lack of its key, and a warning if only
+    workspaces with cached keys can; else None.
 
-    :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
+    :raises JackfieldError: if the master key is missing, or does not decrypt this database: every
+        call would be refused.
     """
     vault = storage.vault
     try:
@@ -239,17 +277,28 @@ def blocked_warning(database: Database, clock: Clock) -> str | None:
     """Return a warning with the number of blocked workspaces; None without any."""
     count = len(blocked_workspaces(database, clock.time()))
     noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
-    return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
+    return (
+        (
+            f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue "
+            "stats' says why"
+        )
+        if count
+        else None
+    )
 
 
 def hold_warning(database: Database) -> str | None:
-    """Return a warning about the queue's hold: since when, by whom and why; None if it is not held."""
+    """Return a warning about the queue's hold: since when, by whom and why; None if it is not
+    held.
+    """
     hold = find_hold(database)
     return None if hold is None else hold.warning
 
 
 def clock_warning(database: Database, clock: Clock) -> str | None:
-    """Return a warning with the difference between this process's clock and the database's; None if they agree."""
+    """Return a warning with the difference between this process's clock and the database's; None if
+    they agree.
+    """
     shared = SharedClock.of(database, clock)
     shared.look()
     return shared.warning

@@ -16,8 +16,8 @@ from jackfield_store.resources.storage import Storage
 
 
 def refuse_unapproved(authorizer: Authorizer, entry: Entry) -> None:
-    """Refuse to queue a dead letter again if the caller's own calls of its action need an approval: the redriven call would not wait for
-    one.
+    """Refuse to queue a dead letter again if the caller's own calls of its action need an approval:
+    the redriven call would not wait for one.
 
     :raises ApprovalRequired: if such calls need an approval.
     """
@@ -27,9 +27,11 @@ def refuse_unapproved(authorizer: Authorizer, entry: Entry) -> None:
         raise approval_required(rule, "a redrive asks nobody")
 
 
-def audited_dead_letters(storage: Storage, workspace: str, clock: Clock, actor: Actor) -> DeadLetters:
-    """Return the dead letters of a workspace. The audit log attributes redrives to ``actor``; redrives count against the workspace's
-    limits.
+def audited_dead_letters(
+    storage: Storage, workspace: str, clock: Clock, actor: Actor
+) -> DeadLetters:
+    """Return the dead letters of a workspace. The audit log attributes redrives to ``actor``;
+    redrives count against the workspace's limits.
     """
     audit = Audit(storage.database, lambda: storage.vault, workspace, clock, actor)
 
@@ -37,4 +39,6 @@ def audited_dead_letters(storage: Storage, workspace: str, clock: Clock, actor: 
         about = {"connector": redriven.connector, "action": redriven.action}
         audit.append(transaction, "invocation.redriven", f"invocation:{redriven.id}", about)
 
-    return DeadLetters(storage.database, workspace, clock, note, lambda: storage.limits.most(workspace, "queued"))
+    return DeadLetters(
+        storage.database, workspace, clock, note, lambda: storage.limits.most(workspace, "queued")
+    )

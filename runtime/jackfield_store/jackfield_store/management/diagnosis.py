@@ -1,7 +1,8 @@
 """Diagnosis of a connection: its test, and the action ``doctor`` of each connector that it serves.
 
-A connector's action ``doctor`` is a ``read`` whose output has ``findings`` (``code``, ``severity``, ``message``, ``evidence``, ``cure``)
-and ``checked``: the keys of the test's steps that the action examines more closely.
+A connector's action ``doctor`` is a ``read`` whose output has ``findings`` (``code``, ``severity``,
+``message``, ``evidence``, ``cure``) and ``checked``: the keys of the test's steps that the action
+examines more closely.
 """
 
 from __future__ import annotations
@@ -30,24 +31,37 @@ _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def doctors(catalog: Catalog, kind: str) -> list[str]:
-    """Return the keys of the connectors that accept connections of a type and have an action ``doctor`` that reads."""
+    """Return the keys of the connectors that accept connections of a type and have an action
+    ``doctor`` that reads.
+    """
     found = unasked(catalog, kind)
-    return [manifest.key for manifest in found if DOCTOR in manifest.actions and manifest.actions[DOCTOR].rule_effect == "read"]
+    return [
+        manifest.key
+        for manifest in found
+        if DOCTOR in manifest.actions and manifest.actions[DOCTOR].rule_effect == "read"
+    ]
 
 
 def diagnosed(
-    catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result],
+    catalog: Catalog,
+    tested: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    invoke: Callable[[Mapping[str, Any]], Result],
     place: tuple[Storage, str, Clock],
-) -> dict[str, Any]:  # fmt: skip
-    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis``. ``place`` is its storage, workspace and clock."""
+) -> dict[str, Any]:
+    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis``. ``place``
+    is its storage, workspace and clock.
+    """
     about = {"action": DOCTOR, "connection": tested["name"], "inputs": dict(inputs)}
     results = [invoke({"connector": key, **about}) for key in doctors(catalog, tested["type"])]
     return diagnosis(tested, results, platform_part().findings(*place, tested))
 
 
-def diagnosis(tested: Mapping[str, Any], results: Iterable[Result], more: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Merge a connection's test, ``more`` findings and the Results of its connectors' doctors: ``connection``, ``healthy`` and
-    ``findings``.
+def diagnosis(
+    tested: Mapping[str, Any], results: Iterable[Result], more: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Merge a connection's test, ``more`` findings and the Results of its connectors' doctors:
+    ``connection``, ``healthy`` and ``findings``.
 
     :raises JackfieldError: if a doctor was refused because of its inputs or the rules.
     """
@@ -56,13 +70,23 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result], more: Iterab
     for result in results:
         if result.error is not None:
             failed = _of_error(result.error)
-            findings += [failed] if tested["status"] != "failing" else []  # else a failed step has reported it
+            # else a failed step has reported it
+            findings += [failed] if tested["status"] != "failing" else []
             continue
         output = result.output or {}
         covered |= {name for name in _items_of(output, "checked") if isinstance(name, str)}
         findings += [item for item in _items_of(output, "findings") if _is_finding(item)]
-    steps = [step for step in tested["lastTest"]["steps"] if not step["passed"] and step["key"] not in covered]
-    findings = [*map(_of_step, steps), *map(dict, more), *map(finding, tested["lastTest"].get("warnings", ())), *findings]
+    steps = [
+        step
+        for step in tested["lastTest"]["steps"]
+        if not step["passed"] and step["key"] not in covered
+    ]
+    findings = [
+        *map(_of_step, steps),
+        *map(dict, more),
+        *map(finding, tested["lastTest"].get("warnings", ())),
+        *findings,
+    ]
     return {
         "connection": tested["name"],
         "type": tested["type"],

@@ -1,4 +1,6 @@
-"""Connections for a program of the operator to use outside invocations, by its family's library (``jackfield_aws.boto3_session``)."""
+"""Connections for a program of the operator to use outside invocations, by its family's library
+(``jackfield_aws.boto3_session``).
+"""
 
 from __future__ import annotations
 
@@ -24,25 +26,31 @@ if TYPE_CHECKING:
     from jackfield_store.access import Audit
 
 
-def lend(stages: Pipe, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None) -> LentConnection:
-    """Open a connection, record its opening in the audit log, and return it for a program's own use.
+def lend(
+    stages: Pipe, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None
+) -> LentConnection:
+    """Open a connection, record its opening in the audit log, and return it for a program's own
+    use.
 
     :raises UnknownConnection: if no connection has that name.
     :raises UnknownConnector: if the connection does not serve ``connector``.
-    :raises NotAllowed: if the workspace's rules do not allow all that the connection could do, or its guard has paused it.
+    :raises NotAllowed: if the workspace's rules do not allow all that the connection could do, or
+        its guard has paused it.
     :raises JackfieldError: if it cannot be opened.
     """
     found = LentConnection(stages, name, connector)
     found.client()
     if audit is not None:
-        audit(PROGRAM).record("connection.lent", f"connection:{name}", {"connector": found.manifest().key})
+        audit(PROGRAM).record(
+            "connection.lent", f"connection:{name}", {"connector": found.manifest().key}
+        )
     return found
 
 
 @bordered
 class LentConnection(SecretHolder):
-    """Connection that the operator's program uses. Each opening reads it and applies the rules anew: a change of either takes effect at
-    once.
+    """Connection that the operator's program uses. Each opening reads it and applies the rules
+    anew: a change of either takes effect at once.
     """
 
     def __init__(self, stages: Pipe, name: str, connector: str | None) -> None:
@@ -61,14 +69,22 @@ class LentConnection(SecretHolder):
         manifest = self.manifest(stored)
         call = call_of(stages, DEFAULT_TIMEOUT)
         return over_connection(
-            stages, manifest, stages.catalog.load(manifest.key), stored, call, lambda client: client, "the connection could not be opened"
+            stages,
+            manifest,
+            stages.catalog.load(manifest.key),
+            stored,
+            call,
+            lambda client: client,
+            "the connection could not be opened",
         )
 
     def manifest(self, stored: NamedConnection | None = None) -> Manifest:
-        """Return the manifest of the connector that opens the connection: the named one, else the first that the connection serves.
+        """Return the manifest of the connector that opens the connection: the named one, else the
+        first that the connection serves.
 
         :raises UnknownConnector: if the connection does not serve it.
-        :raises InvalidConnection: if the connector runs in a process of its own, which cannot return a client.
+        :raises InvalidConnection: if the connector runs in a process of its own, which cannot
+            return a client.
         """
         stored = self._stages.known.find(self.name) if stored is None else stored
         if self._known is None or self._known[0] != stored.type:
@@ -86,7 +102,10 @@ class LentConnection(SecretHolder):
             text = f"the connection '{self.name}' does not serve the connector '{found.key}'"
             raise UnknownConnector(text, hint=NextStep("connectors"))
         if found.isolated:
-            text = f"the connection '{self.name}' serves a connector that runs in a process of its own, which gives no client away"
+            text = (
+                f"the connection '{self.name}' serves a connector that runs in a process of "
+                "its own, which gives no client away"
+            )
             raise InvalidConnection(text, hint="Call its actions instead.")
         return found
 
@@ -97,5 +116,11 @@ class LentConnection(SecretHolder):
         access = self._stages.access
         guard = access.settings.guard_of(stored.name) if access.storage.enabled else None
         if guard is not None and "paused" in guard:
-            hint = "Find out why; who controls the workspace resumes the connection by setting its guard again."
-            raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{stored.name}'", hint=hint)
+            hint = (
+                "Find out why; who controls the workspace resumes the connection by setting "
+                "its guard again."
+            )
+            raise NotAllowed(
+                f"not allowed: the workspace's guard has paused the connection '{stored.name}'",
+                hint=hint,
+            )

@@ -1,4 +1,6 @@
-"""Port to the package above the store, if one is installed: objects that follow connections, and the reading of events."""
+"""Port to the package above the store, if one is installed: objects that follow connections, and
+the reading of events.
+"""
 
 from __future__ import annotations
 
@@ -27,31 +29,58 @@ class Platform(Protocol):
     """Rows with sealed values in the package's tables."""
 
     def part(
-        self, transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
+        self,
+        transaction: Transaction,
+        vault: Vault,
+        workspace: str,
+        now: float,
+        connection: NamedConnection,
+        grant: Grant | None,
     ) -> Sequence[tuple[str, str]]:
-        """Stop the automatic users of a connection that is being removed, in the same transaction. Return the event and the object of each,
-        for the audit log."""
+        """Stop the automatic users of a connection that is being removed, in the same transaction.
+        Return the event and the object of each, for the audit log.
+        """
 
     def look_again(
-        self, transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None
+        self,
+        transaction: Transaction,
+        vault: Vault,
+        workspace: str,
+        connection: str,
+        now: float,
+        renamed: str | None = None,
     ) -> None:
-        """Wake the subscriptions over a changed or tested connection; schedules and subscriptions follow a renamed one."""
+        """Wake the subscriptions over a changed or tested connection; schedules and subscriptions
+        follow a renamed one.
+        """
 
     def is_parting(self, database: Database, workspace: str, connection: str) -> bool:
-        """Return whether a provider has not yet been notified that webhooks over a removed connection are gone."""
+        """Return whether a provider has not yet been notified that webhooks over a removed
+        connection are gone.
+        """
 
-    def findings(self, storage: Storage, workspace: str, clock: Clock, tested: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    def findings(
+        self, storage: Storage, workspace: str, clock: Clock, tested: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
         """Return findings about a ``tested`` connection, for its diagnosis."""
 
     def events_of(
-        self, storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None,
-        types: Sequence[str], wait: float,
-    ) -> Events:  # fmt: skip
+        self,
+        storage: Storage,
+        workspace: str,
+        catalog: Catalog,
+        authorizer: Authorizer,
+        after: str | int | None,
+        types: Sequence[str],
+        wait: float,
+    ) -> Events:
         """Return an iterable of a workspace's events."""
 
 
 class _NoPlatform:
-    """Substitute without a package above the store: there are no subscriptions, and events are not numbered."""
+    """Substitute without a package above the store: there are no subscriptions, and events are not
+    numbered.
+    """
 
     SEALED_ROWS: Sequence[SealedRows] = ()
 

@@ -1,4 +1,6 @@
-"""Provider policies that a connection needs, derived from the permissions that actions and triggers declare."""
+"""Provider policies that a connection needs, derived from the permissions that actions and triggers
+declare.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,13 @@ from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_store.management.call_permissions import Needed, check_calls, needed
 from jackfield_store.management.connection_test import serving
-from jackfield_store.management.served_actions import Allows, chosen, manifests_for, meant, parts_served
+from jackfield_store.management.served_actions import (
+    Allows,
+    chosen,
+    manifests_for,
+    meant,
+    parts_served,
+)
 
 if TYPE_CHECKING:
     from jackfield.call.admit import Targets
@@ -34,12 +42,14 @@ if TYPE_CHECKING:
 class PolicyRequest:
     """Connectors or actions of a policy, and the principal that it applies to.
 
-    ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), or patterns as in rules (``aws.s3/get*``,
-    ``aws-ses/* & effect:read``); ``connector`` is the key of one connector. ``calls`` are ``{"action", "inputs"}`` of planned calls: they
-    are allowed for the resources in their inputs. Without any of these, the policy covers everything that the connection serves. ``sender``
-    restricts the addresses that may be sent from, by default to the connection's own. If ``lenient``, names of other connectors are left
-    out. If not ``whole``, the connectors add no documents to the type's. With ``evidence``, the policy also covers the logs that are read
-    about calls in doubt.
+    ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), or
+    patterns as in rules (``aws.s3/get*``, ``aws-ses/* & effect:read``); ``connector`` is the key of
+    one connector. ``calls`` are ``{"action", "inputs"}`` of planned calls: they are allowed for the
+    resources in their inputs. Without any of these, the policy covers everything that the
+    connection serves. ``sender`` restricts the addresses that may be sent from, by default to the
+    connection's own. If ``lenient``, names of other connectors are left out. If not ``whole``, the
+    connectors add no documents to the type's. With ``evidence``, the policy also covers the logs
+    that are read about calls in doubt.
     """
 
     actions: Sequence[str] | None = None
@@ -60,53 +70,87 @@ class PolicyRequest:
 
 
 def visible_policies(
-    visible: VisibleConnections, opening: Opener, clock: Clock, stored: NamedConnection, targets: TargetSource, wanted: PolicyRequest
+    visible: VisibleConnections,
+    opening: Opener,
+    clock: Clock,
+    stored: NamedConnection,
+    targets: TargetSource,
+    wanted: PolicyRequest,
 ) -> dict[str, Any]:
     """Return the policies of a connection, for the calls that its caller may make over it.
 
     :raises JackfieldError: as ``policies`` does.
     """
     with entered(Call(Deadline.after(DEFAULT_TIMEOUT, clock), workspace=opening.workspace)):
-        return policies(stored, visible.catalog_for(stored.name), opening, targets, wanted, visible.allows)
+        return policies(
+            stored, visible.catalog_for(stored.name), opening, targets, wanted, visible.allows
+        )
 
 
 def policies(
-    stored: NamedConnection, catalog: Catalog, opening: Opener, targets: TargetSource, wanted: PolicyRequest, allows: Allows
+    stored: NamedConnection,
+    catalog: Catalog,
+    opening: Opener,
+    targets: TargetSource,
+    wanted: PolicyRequest,
+    allows: Allows,
 ) -> dict[str, Any]:
-    """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
+    """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the
+    connection's type derives from them.
 
-    ``permissions`` are the permissions of the actions; the documents also allow the connection's test. ``catalog`` has the actions that the
-    caller may run; ``allows`` decides on triggers, which the catalog does not filter.
+    ``permissions`` are the permissions of the actions; the documents also allow the connection's
+    test. ``catalog`` has the actions that the caller may run; ``allows`` decides on triggers, which
+    the catalog does not filter.
 
     :raises UnknownAction: if the connection does not serve one of the actions.
     :raises UnknownConnector: if there is no such connector, or the connection does not serve it.
     :raises TooWide: if the request is for more than 10 connectors or 1,000 actions.
-    :raises InvalidInvocation: if the actions declare no permissions, or a sender is given and the type has none.
+    :raises InvalidInvocation: if the actions declare no permissions, or a sender is given and the
+        type has none.
     :raises InvalidConnection: if the type has no policies, or the values cannot be read.
     """
     if wanted.calls is not None:
         check_calls(wanted.calls)
-    manifests = manifests_for(stored, catalog, wanted.names, wanted.connector, lenient=wanted.lenient)
+    manifests = manifests_for(
+        stored, catalog, wanted.names, wanted.connector, lenient=wanted.lenient
+    )
     served, manifest = parts_served(stored, manifests, allows), manifests[0]
     connector: LoadedConnector = catalog.load(manifest.key)
     kind = opening.find(targets.find(stored, manifest), manifest, connector).kind
     make, system = getattr(kind, "policies", None), type(kind).permission_system
     if make is None or system is None:
         text = f"connections of the type '{stored.type}' need no policies"
-        raise InvalidConnection(text, details=[Detail("/type", text)], hint="See the setup guide of the connection type.")
+        raise InvalidConnection(
+            text,
+            details=[Detail("/type", text)],
+            hint="See the setup guide of the connection type.",
+        )
     parts = sorted(chosen(stored, served, wanted.names, lenient=wanted.lenient).items())
     connectors = list(_loaded(catalog, connector, parts))
-    unbound = parts if wanted.calls is None else list(meant(stored, served, wanted.actions or ()).items())
-    knowing = connectors if wanted.names is not None else []  # a policy for all that is served has no room for resources
+    unbound = (
+        parts if wanted.calls is None else list(meant(stored, served, wanted.actions or ()).items())
+    )
+    # a policy for all that is served has no room for resources
+    knowing = connectors if wanted.names is not None else []
     declared, narrowed = needed(knowing, parts, system, wanted.calls, unbound)
     if wanted.evidence:
         declared |= _of_evidence(connectors, parts, system)
     permissions = sorted(kind.needed_permissions(declared))
     if not permissions and not narrowed:
         text = "the actions declare no permissions"
-        raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")
-    testing = sorted(kind.needed_permissions({name for one in connectors for name in one.test_permissions.get(system, ())}))
-    documents = dict(make(permissions, wanted.principal_arn, **_more(kind, wanted.sender, testing, narrowed)))
+        raise InvalidInvocation(
+            text,
+            details=[Detail("/actions", text)],
+            hint="Choose other actions, or ask the connector's author.",
+        )
+    testing = sorted(
+        kind.needed_permissions(
+            {name for one in connectors for name in one.test_permissions.get(system, ())}
+        )
+    )
+    documents = dict(
+        make(permissions, wanted.principal_arn, **_more(kind, wanted.sender, testing, narrowed))
+    )
     for one in connectors if wanted.whole else ():
         for add in one.documents:
             documents |= add(documents, kind)
@@ -115,14 +159,20 @@ def policies(
     return {**about, **documents}
 
 
-def _loaded(catalog: Catalog, first: LoadedConnector, parts: Sequence[tuple[str, Part]]) -> Iterator[LoadedConnector]:
-    """Load the connectors of the chosen actions. A broken connector is skipped, since its actions cannot run."""
+def _loaded(
+    catalog: Catalog, first: LoadedConnector, parts: Sequence[tuple[str, Part]]
+) -> Iterator[LoadedConnector]:
+    """Load the connectors of the chosen actions. A broken connector is skipped, since its actions
+    cannot run.
+    """
     for key in dict.fromkeys(name.partition("/")[0] for name, _ in parts):
         with contextlib.suppress(JackfieldError):
             yield first if key == first.key else catalog.load(key)
 
 
-def _of_evidence(connectors: Sequence[LoadedConnector], parts: Sequence[tuple[str, Part]], system: str) -> set[str]:
+def _of_evidence(
+    connectors: Sequence[LoadedConnector], parts: Sequence[tuple[str, Part]], system: str
+) -> set[str]:
     """Return the permissions for reading the logs that are evidence of the actions."""
     loaded = {one.key: one for one in connectors}
     found: set[str] = set()
@@ -135,8 +185,12 @@ def _of_evidence(connectors: Sequence[LoadedConnector], parts: Sequence[tuple[st
     return found
 
 
-def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str], statements: Sequence[Needed]) -> dict[str, Any]:
-    """Return the optional arguments of a type's ``policies``. Empty ones are left out, since few types accept them."""
+def _more(
+    kind: ConnectionType, sender: str | None, testing: Sequence[str], statements: Sequence[Needed]
+) -> dict[str, Any]:
+    """Return the optional arguments of a type's ``policies``. Empty ones are left out, since few
+    types accept them.
+    """
     if sender is not None and "sender" not in type(kind).model_fields:
         text = f"connections of the type '{type(kind).key}' have no sender to restrict"
         raise InvalidInvocation(text, details=[Detail("/from", text)], hint="Omit the sender.")
@@ -144,8 +198,11 @@ def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str], stat
     return {name: value for name, value in named.items() if value}
 
 
-def external_id(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: Targets) -> str | None:
-    """Return the External ID of a connection with its reference resolved; None if the type or the connection has none.
+def external_id(
+    stored: NamedConnection, catalog: Catalog, opening: Opener, targets: Targets
+) -> str | None:
+    """Return the External ID of a connection with its reference resolved; None if the type or the
+    connection has none.
 
     :raises InvalidConnection: if the reference cannot be read.
     """

@@ -1,4 +1,6 @@
-"""Steps over a connection that are not invocations: the choices of a form, and the work on a subscription."""
+"""Steps over a connection that are not invocations: the choices of a form, and the work on a
+subscription.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _NO_PERMISSIONS: Mapping[str, tuple[str, ...]] = {}
 
 
 class UnstoredGrant:
-    """Grant that is not stored, or not any more. No other process knows it, so its tokens are rotated in memory."""
+    """Grant that is not stored, or not any more. No other process knows it, so its tokens are
+    rotated in memory.
+    """
 
     def __init__(self, grant: Grant) -> None:
         self.grant = grant
@@ -53,9 +57,18 @@ class UnstoredGrant:
         return self.grant.scopes
 
 
-def call_of(stages: Pipe, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
-    """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger at work."""
-    return Call(Deadline.after(seconds, stages.dependencies.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
+def call_of(
+    stages: Pipe, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS
+) -> Call:
+    """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger at
+    work.
+    """
+    return Call(
+        Deadline.after(seconds, stages.dependencies.clock),
+        threading.Event(),
+        workspace=stages.workspace,
+        permissions=permissions,
+    )
 
 
 def over_connection(
@@ -68,8 +81,9 @@ def over_connection(
     what: str,
     grant: Grant | None = None,
 ) -> T:
-    """Run a step with the open client of a connection. ``what`` begins the message of an unknown failure, such as "the choices could not be
-    fetched". ``grant`` is the stored grant of a removed connection.
+    """Run a step with the open client of a connection. ``what`` begins the message of an unknown
+    failure, such as "the choices could not be fetched". ``grant`` is the stored grant of a removed
+    connection.
 
     :raises JackfieldError: if the provider refuses or fails.
     """
@@ -87,4 +101,6 @@ def over_connection(
     if isinstance(found.error, JackfieldError):
         raise found.error
     known = recognised(connector, found.error, None if isinstance(client, Raised) else client)
-    raise known or Unavailable(f"{what}: {reason(found.error, opening.cache.redactor, {})}") from None
+    raise known or Unavailable(
+        f"{what}: {reason(found.error, opening.cache.redactor, {})}"
+    ) from None

@@ -1,4 +1,6 @@
-"""Inputs of calls for people: recorded ones, and the inputs with which a waiting call will run, without secrets."""
+"""Inputs of calls for people: recorded ones, and the inputs with which a waiting call will run,
+without secrets.
+"""
 
 from __future__ import annotations
 
@@ -21,33 +23,47 @@ if TYPE_CHECKING:
 class ReadableInputs:
     """Reader of inputs in one workspace.
 
-    ``keeps`` is true if the workspace records inputs. Only then are the inputs of dead letters, and of calls that have not begun, shown.
-    ``decides`` is true for callers who may approve; they see the inputs of each call that waits for an approval.
+    ``keeps`` is true if the workspace records inputs. Only then are the inputs of dead letters, and
+    of calls that have not begun, shown. ``decides`` is true for callers who may approve; they see
+    the inputs of each call that waits for an approval.
     """
 
-    def __init__(self, journal: Journal, known: Connections, catalog: Catalog, *, keeps: bool, decides: bool) -> None:
+    def __init__(
+        self, journal: Journal, known: Connections, catalog: Catalog, *, keeps: bool, decides: bool
+    ) -> None:
         self._journal, self._known, self._catalog = journal, known, catalog
         self._keeps, self._decides = keeps, decides
         self._redactors: dict[str, Redactor | None] = {}
 
     def of(self, calls: Sequence[Called]) -> dict[str, Any]:
-        """Return the inputs of calls that the caller may see, by ID; large and damaged ones are left out."""
+        """Return the inputs of calls that the caller may see, by ID; large and damaged ones are
+        left out.
+        """
         sealed = sealed_inputs(self._journal, calls)
-        found = {call.id: self._inputs_of(call, sealed[call.id]) for call in calls if call.id in sealed}
+        found = {
+            call.id: self._inputs_of(call, sealed[call.id]) for call in calls if call.id in sealed
+        }
         return {identifier: inputs for identifier, inputs in found.items() if inputs is not None}
 
     def _inputs_of(self, call: Called, stored: Mapping[str, Any]) -> Any:
         if "invocation" not in stored:
             return stored.get("inputs")
         asked = stored.get("approval")
-        if isinstance(asked, Mapping) and (self._keeps or (self._decides and call.status == "waiting")):
+        if isinstance(asked, Mapping) and (
+            self._keeps or (self._decides and call.status == "waiting")
+        ):
             return asked.get("shown", {}).get("inputs")
         return self._masked(call, stored) if self._keeps else None
 
     def _masked(self, call: Called, stored: Mapping[str, Any]) -> Any:
-        """Return the inputs of a call that has not begun, with secrets masked; None if the secrets or the action are unknown."""
+        """Return the inputs of a call that has not begun, with secrets masked; None if the secrets
+        or the action are unknown.
+        """
         manifest, invocation = self._catalog.look(call.connector)[1], self._known.followed(stored)
-        action, inputs = None if manifest is None else manifest.actions.get(call.action), invocation.get("inputs")
+        action, inputs = (
+            None if manifest is None else manifest.actions.get(call.action),
+            invocation.get("inputs"),
+        )
         if action is None or not isinstance(inputs, Mapping) or WHOLE_BODY in inputs:
             return None
         shown, connection = masked(action.inputs, inputs), invocation.get("connection")

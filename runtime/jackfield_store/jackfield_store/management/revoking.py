@@ -1,4 +1,6 @@
-"""Revocation of removed connections' approvals at their providers: at once, and again later if a provider does not answer."""
+"""Revocation of removed connections' approvals at their providers: at once, and again later if a
+provider does not answer.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ _NO_ENDPOINT = "the provider has no endpoint for that"
 
 @bordered
 class Revoking:
-    """Revocations of one workspace. ``find`` returns a connection with its values, ``audited`` makes the unit that records an event, and
-    ``audit`` records the objects that stop with a connection."""
+    """Revocations of one workspace. ``find`` returns a connection with its values, ``audited``
+    makes the unit that records an event, and ``audit`` records the objects that stop with a
+    connection.
+    """
 
     def __init__(
         self,
@@ -48,9 +52,10 @@ class Revoking:
         self._audit = audit
 
     def remove(self, name: str, joined: Callable[[Transaction], None], *, is_granted: bool) -> None:
-        """Remove a connection and pause its subscriptions; ``joined`` runs in the same transaction. If a person granted its use
-        (``is_granted``), revoke the grant at the provider: now, or later if the provider does not answer. If webhooks still have to be
-        removed there, which needs the grant, revoke it later.
+        """Remove a connection and pause its subscriptions; ``joined`` runs in the same transaction.
+        If a person granted its use (``is_granted``), revoke the grant at the provider: now, or
+        later if the provider does not answer. If webhooks still have to be removed there, which
+        needs the grant, revoke it later.
 
         :raises UnknownConnection: if no connection has that name.
         """
@@ -61,18 +66,26 @@ class Revoking:
         def in_transaction(transaction: Transaction) -> None:
             ended: Sequence[tuple[str, str]] = ()
             if stored is not None:
-                ended = platform_part().part(transaction, store.vault, store.workspace, store.now(), stored, grant)
+                ended = platform_part().part(
+                    transaction, store.vault, store.workspace, store.now(), stored, grant
+                )
             if stored is not None and grant is not None:
                 noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
             if self._audit is not None:
                 for event, target in ended:
-                    self._audit.append(transaction, event, target, {"reason": f"its connection '{name}' was removed"})
+                    self._audit.append(
+                        transaction,
+                        event,
+                        target,
+                        {"reason": f"its connection '{name}' was removed"},
+                    )
             joined(transaction)
 
         store.remove(name, in_transaction)
         for row in map(store.revocations.find, noted):
-            if row is not None and not store.database.writing:  # else a process tells it later: no transaction waits for a provider
+            # else a process tells it later: no transaction waits for a provider
+            if row is not None and not store.database.writing:
                 self.revoke(row)
 
     def _find_connection(self, name: str) -> NamedConnection | None:
@@ -88,14 +101,18 @@ class Revoking:
             return None
 
     def revoke(self, row: Row) -> bool | None:
-        """Notify a provider; return whether that worked, or None if it will be tried again later."""
+        """Notify a provider; return whether that worked, or None if it will be tried again
+        later.
+        """
         table = self._store.revocations
         try:
             found = table.read(row)
         except SealBroken:
             return self._ended(row.id, "unknown", "its row in the database was changed")
         is_late = found.created_at <= self._clock.time() - LASTS
-        if not is_late and platform_part().is_parting(self._store.database, found.workspace, found.name):
+        if not is_late and platform_part().is_parting(
+            self._store.database, found.workspace, found.name
+        ):
             table.put_off(row.id)
             return None
         try:
@@ -109,23 +126,37 @@ class Revoking:
 
     def _ended(self, identifier: str, name: str, reason: str) -> bool:
         details = {"told": not reason, **({"reason": reason} if reason else {})}
-        self._store.revocations.end(identifier, self._audited("connection.approval_ended", name, **details))
+        self._store.revocations.end(
+            identifier, self._audited("connection.approval_ended", name, **details)
+        )
         return not reason
 
 
 def revoke_due(
-    database: Database, clock: Clock, revoking: Callable[[str], Revoking], blocked: BlockedWorkspaces, within: float = 60.0
+    database: Database,
+    clock: Clock,
+    revoking: Callable[[str], Revoking],
+    blocked: BlockedWorkspaces,
+    within: float = 60.0,
 ) -> dict[str, bool]:
-    """Notify the providers of all due revocations, and begin nothing more after ``within`` seconds. ``revoking`` returns the object that
-    revokes a workspace's grants.
+    """Notify the providers of all due revocations, and begin nothing more after ``within`` seconds.
+    ``revoking`` returns the object that revokes a workspace's grants.
 
     :return: whether the provider was notified, by the id of each finished revocation.
     """
-    until, over, revocations = monotonic() + within, dict[str, bool](), DueRevocations(database, clock, blocked)
+    until, over, revocations = (
+        monotonic() + within,
+        dict[str, bool](),
+        DueRevocations(database, clock, blocked),
+    )
     while monotonic() < until:
         rows = revocations.claimed_rows(_AT_ONCE)
         for row in rows:
-            outcome = blocked.apart(row.workspace, "the revocation of an approval", lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]
+            outcome = blocked.apart(
+                row.workspace,
+                "the revocation of an approval",
+                lambda row=row: revoking(row.workspace).revoke(row),  # type: ignore[misc]
+            )
             if outcome is not None:
                 over[row.id] = outcome
         if not rows:

@@ -1,4 +1,6 @@
-"""Shared settings of a database, with the operator's view and changes; each change is in the audit log of the workspace ``default``."""
+"""Shared settings of a database, with the operator's view and changes; each change is in the audit
+log of the workspace ``default``.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,18 @@ class SharedSettings:
         self._actor = actor
 
     def list(self) -> list[dict[str, Any]]:
-        """Return each setting as a JSON object: its value, its time, and the places where it differs."""
+        """Return each setting as a JSON object: its value, its time, and the places where it
+        differs.
+        """
         database = self._storage.database
         with database.read(flush=False) as transaction:
             stored, damaged = stored_settings(transaction, self._storage.vault)
             others = other_processes(transaction, database.dialect.now, LEASE)
         differing = {one.name: one.warning for one in differences(stored, None, others)}
-        return [_summary(setting, stored.get(name), name in damaged, differing.get(name)) for name, setting in SHARED.items()]
+        return [
+            _summary(setting, stored.get(name), name in damaged, differing.get(name))
+            for name, setting in SHARED.items()
+        ]
 
     def find(self, name: str) -> dict[str, Any]:
         """Return one setting.
@@ -68,7 +75,10 @@ class SharedSettings:
         """
         checked = find_setting(name).check(value)
         if not checked:
-            raise InvalidInvocation(f"the value of '{name}' is empty", hint=f"'jackfield settings unset {name}' removes the stored value.")
+            raise InvalidInvocation(
+                f"the value of '{name}' is empty",
+                hint=f"'jackfield settings unset {name}' removes the stored value.",
+            )
         vault = self._storage.vault
         vault.prepare(DEFAULT)
         with self._storage.database.write() as transaction:
@@ -92,8 +102,12 @@ class SharedSettings:
                 self._record(transaction, name, before, None)
         return self.find(name)
 
-    def _record(self, transaction: Any, name: str, before: Stored | None, after: str | None) -> None:
-        audit = Audit(self._storage.database, lambda: self._storage.vault, DEFAULT, self._clock, self._actor)
+    def _record(
+        self, transaction: Any, name: str, before: Stored | None, after: str | None
+    ) -> None:
+        audit = Audit(
+            self._storage.database, lambda: self._storage.vault, DEFAULT, self._clock, self._actor
+        )
         about = {"before": None if before is None else before.value, "after": after}
         audit.append(transaction, "setting.changed", f"setting:{name}", about)
 
@@ -107,16 +121,26 @@ def _replaced(transaction: Transaction, vault: Vault, name: str, seen: str | Non
     present = "" if found is None else found.value
     if seen is not None and seen != present:
         now = f"'{present[:200]}'" if present else "not set"
-        raise SettingChanged(f"'{name}' was changed meanwhile: it is {now}", hint="Look at it, and change it again.")
+        raise SettingChanged(
+            f"'{name}' was changed meanwhile: it is {now}", hint="Look at it, and change it again."
+        )
     return found
 
 
-def _summary(setting: SharedSetting, stored: Stored | None, is_damaged: bool, differs: str | None) -> dict[str, Any]:
-    about: dict[str, Any] = {"name": setting.name, "value": None if stored is None else stored.value, "variable": setting.variable}
+def _summary(
+    setting: SharedSetting, stored: Stored | None, is_damaged: bool, differs: str | None
+) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "name": setting.name,
+        "value": None if stored is None else stored.value,
+        "variable": setting.variable,
+    }
     if stored is not None:
         about["changedAt"] = iso(stored.changed_at)
     if is_damaged:
-        about["problem"] = "its row in the database was changed; it does not hold until it is set again"
+        about["problem"] = (
+            "its row in the database was changed; it does not hold until it is set again"
+        )
     if differs is not None:
         about["differs"] = differs
     return {**about, "description": setting.about}

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def needs_host(catalog: Catalog, kind: ConnectionKind) -> bool:
-    """Return whether a connection of this type can only authenticate with the server's own identity."""
+    """Return whether a connection of this type can only authenticate with the server's own
+    identity.
+    """
     model = None if kind.schema.get("required") else _model(catalog, kind)
     try:
         return model is not None and bool(model.model_validate({}).reads_host)
@@ -29,7 +31,9 @@ def has_policies(catalog: Catalog, kind: ConnectionKind) -> bool:
 def _model(catalog: Catalog, kind: ConnectionKind) -> type[ConnectionType] | None:
     """Return the class of a type; None if its connector is broken."""
     try:
-        found: type[ConnectionType] = catalog.load(kind.manifests[0].key).connections[kind.about.key]
+        found: type[ConnectionType] = catalog.load(kind.manifests[0].key).connections[
+            kind.about.key
+        ]
     except (JackfieldError, KeyError):
         return None
     return found

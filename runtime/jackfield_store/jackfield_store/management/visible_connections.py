@@ -1,4 +1,6 @@
-"""The connections of a workspace that one caller may see and use: all of them if no rules bind the caller."""
+"""The connections of a workspace that one caller may see and use: all of them if no rules bind the
+caller.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 
 
 class VisibleConnections:
-    """Lookup of connections and types under a caller's rules. ``kinds`` are the types that the caller may see.
+    """Lookup of connections and types under a caller's rules. ``kinds`` are the types that the
+    caller may see.
 
-    A connection is visible if some action may be run over it. Hidden and missing connections give the same error. Use and change are
-    refused by the name alone, whether or not the connection exists.
+    A connection is visible if some action may be run over it. Hidden and missing connections give
+    the same error. Use and change are refused by the name alone, whether or not the connection
+    exists.
     """
 
     def __init__(self, known: Connections, catalog: Catalog, authorizer: Authorizer) -> None:
@@ -36,7 +40,9 @@ class VisibleConnections:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Sentences about connection files; nothing under rules, since such a sentence may name hidden connections."""
+        """Sentences about connection files; nothing under rules, since such a sentence may name
+        hidden connections.
+        """
         return () if self._authorizer.is_bound else self._known.problems
 
     @property
@@ -45,13 +51,15 @@ class VisibleConnections:
         return () if self._authorizer.is_bound else self._known.warnings
 
     def kinds_for(self, name: str | None) -> Kinds:
-        """Return the types that a new connection of this name may have. Before it exists, no action runs over it, so visibility does not
-        apply.
+        """Return the types that a new connection of this name may have. Before it exists, no action
+        runs over it, so visibility does not apply.
         """
         return Kinds(self.catalog_for(name)) if self._authorizer.is_bound else self._installed
 
     def catalog_for(self, name: str | None) -> Catalog:
-        """Return the connectors and actions that the caller may use over the connection of this name."""
+        """Return the connectors and actions that the caller may use over the connection of this
+        name.
+        """
         return seen_catalog(self._catalog, self._authorizer, name)
 
     def allows(self, request: Request) -> bool:
@@ -65,7 +73,9 @@ class VisibleConnections:
         group = kind, self._authorizer.likeness(name)
         if group not in self._seen:
             found = self._installed.known(kind)
-            self._seen[group] = found is not None and self._authorizer.sees_connection(name, kind, found.manifests)
+            self._seen[group] = found is not None and self._authorizer.sees_connection(
+                name, kind, found.manifests
+            )
         return self._seen[group]
 
     def find(self, name: str) -> NamedConnection:
@@ -87,17 +97,23 @@ class VisibleConnections:
         return self._known.unknown(name, self.sees if self._authorizer.is_bound else None)
 
     def require(self, name: str) -> None:
-        """Require that the rules let the caller use the connection of this name; without rules, nothing is read.
+        """Require that the rules let the caller use the connection of this name; without rules,
+        nothing is read.
 
-        :raises NotAllowed: if they forbid every use of the name, whether or not the connection exists.
-        :raises UnknownConnection: if they allow the name, but the connection does not exist or is hidden for its type.
+        :raises NotAllowed: if they forbid every use of the name, whether or not the connection
+            exists.
+        :raises UnknownConnection: if they allow the name, but the connection does not exist or is
+            hidden for its type.
         """
         if self._authorizer.is_bound:
-            self._authorizer.require_connection(name, ((kind.full_name, kind.manifests) for kind in self._installed.all()))
+            self._authorizer.require_connection(
+                name, ((kind.full_name, kind.manifests) for kind in self._installed.all())
+            )
             self.find(name)
 
     def require_new(self, name: str, kind: str) -> None:
-        """Require that a new connection may have this name and type. A type that is not installed is refused later.
+        """Require that a new connection may have this name and type. A type that is not installed
+        is refused later.
 
         :raises NotAllowed: if the rules forbid it.
         """
@@ -106,7 +122,8 @@ class VisibleConnections:
             self._authorizer.require_connection(name, [(found.full_name, found.manifests)])
 
     def require_rename(self, name: str, new_name: str) -> None:
-        """Require that the caller may use a connection, and that its new name allows no more than the old one.
+        """Require that the caller may use a connection, and that its new name allows no more than
+        the old one.
 
         :raises NotAllowed: if the rules forbid it.
         """
@@ -114,7 +131,9 @@ class VisibleConnections:
             self.require(name)
             kind = self.find(name).type
             self.require_new(new_name, kind)
-            self._authorizer.require_rename(name, new_name, kind, self._installed.find(kind).manifests)
+            self._authorizer.require_rename(
+                name, new_name, kind, self._installed.find(kind).manifests
+            )
 
     def names(self) -> Iterator[str]:
         """Yield the names of all visible connections."""
@@ -130,10 +149,18 @@ def table_of(known: Connections) -> ConnectionTable | None:
 
 
 def not_stored(known: Connections, name: str) -> JackfieldError:
-    """Return the error about a connection that is not in the database: it is defined in a file, or does not exist."""
+    """Return the error about a connection that is not in the database: it is defined in a file, or
+    does not exist.
+    """
     file = known.in_files(name)
     if file is None:
         return known.unknown(name)
     if file.source == IN_CODE:
-        return NotStored(f"the connection '{name}' is {IN_CODE}, not stored in the database", hint="Edit the code.")
-    return NotStored(f"the connection '{name}' is defined in {file.source}, not in the database", hint=f"Edit {file.source}.")
+        return NotStored(
+            f"the connection '{name}' is {IN_CODE}, not stored in the database",
+            hint="Edit the code.",
+        )
+    return NotStored(
+        f"the connection '{name}' is defined in {file.source}, not in the database",
+        hint=f"Edit {file.source}.",
+    )

@@ -1,5 +1,5 @@
-"""Warnings about secrets that are short or publicly known. Outputs are masked less, or not at all, for such secrets
-(docs/reference/masking.md).
+"""Warnings about secrets that are short or publicly known. Outputs are masked less, or not at all,
+for such secrets (docs/reference/masking.md).
 """
 
 from __future__ import annotations
@@ -14,13 +14,21 @@ from jackfield_store.connections.connection_rows import Draft, secret_places
 
 _LOG = logging.getLogger("jackfield.connections")
 CODE = "weak_secret"
-CURE = "Use a secret of the provider's own making; for a simulator on this machine, nothing needs to change."
+CURE = (
+    "Use a secret of the provider's own making; for a simulator on this machine, nothing "
+    "needs to change."
+)
 _PUBLIC = "is a public default that everybody knows: outputs are not searched for it"
-_SHORT = f"has fewer than {SHORTEST} characters: outputs are searched for it as a whole word only, and not in Base64"
+_SHORT = (
+    f"has fewer than {SHORTEST} characters: outputs are searched for it as a whole word "
+    "only, and not in Base64"
+)
 
 
 def weak_secrets(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return a warning, with ``path`` and ``message``, for each secret that is a public default or short. References are not read."""
+    """Return a warning, with ``path`` and ``message``, for each secret that is a public default or
+    short. References are not read.
+    """
     found = ((path, _about(_at(values, path))) for path in sorted(secret_places(schema, values)))
     return [{"path": path, "message": about} for path, about in found if about]
 
@@ -38,12 +46,17 @@ def _at(values: Any, path: str) -> object:
 
 
 def warned(shown: dict[str, Any], draft: Draft) -> dict[str, Any]:
-    """Log the warnings about a stored connection's secrets, and return the connection with them. If it was tested, its last test has them
-    already.
+    """Log the warnings about a stored connection's secrets, and return the connection with them. If
+    it was tested, its last test has them already.
     """
     warnings = weak_secrets(draft.schema, draft.values)
     for warning in warnings:
-        _LOG.warning("the connection '%s': its secret '%s' %s", shown["name"], warning["path"].removeprefix("/"), warning["message"])
+        _LOG.warning(
+            "the connection '%s': its secret '%s' %s",
+            shown["name"],
+            warning["path"].removeprefix("/"),
+            warning["message"],
+        )
     return {**shown, "warnings": warnings} if warnings and "lastTest" not in shown else shown
 
 

@@ -1,4 +1,6 @@
-"""The port to the engines of queued invocations: the journal itself (``local``), or Celery on a message broker (``jackfield_celery``)."""
+"""The port to the engines of queued invocations: the journal itself (``local``), or Celery on a
+message broker (``jackfield_celery``).
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,19 @@ _ENGINES = "jackfield.engines"
 
 
 class Engine(Protocol):
-    """Engine of one process. Except for ``submit``, which any thread may call, all methods belong to one event loop."""
+    """Engine of one process. Except for ``submit``, which any thread may call, all methods belong
+    to one event loop.
+    """
 
     def start(self) -> None:
-        """Start to run queued invocations, and to pass this process's own invocations on to others."""
+        """Start to run queued invocations, and to pass this process's own invocations on to
+        others.
+        """
 
     def submit(self) -> None:
-        """Notify the engine that invocations were queued. Call it after the journal's commit; it must not fail."""
+        """Notify the engine that invocations were queued. Call it after the journal's commit; it
+        must not fail.
+        """
 
     def cancel(self, workspace: str, identifier: str) -> bool:
         """Cancel a queued or running invocation, wherever it is; return False if it is too late."""
@@ -40,11 +48,15 @@ class Engine(Protocol):
         """Return the number of queued invocations by workspace."""
 
     async def stop(self, within: float) -> None:
-        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers unfinished ones by effect."""
+        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal
+        recovers unfinished ones by effect.
+        """
 
 
 class BrokerEngines(Protocol):
-    """Factory of engines on a message broker. A package declares one as ``celery`` in the entry points ``jackfield.engines``."""
+    """Factory of engines on a message broker. A package declares one as ``celery`` in the entry
+    points ``jackfield.engines``.
+    """
 
     def check(self, url: str) -> None:
         """Check a broker's URL.
@@ -53,13 +65,19 @@ class BrokerEngines(Protocol):
         """
 
     def warning(self, url: str) -> str | None:
-        """Try the queue's steps with a broker for a second; return the fault if the broker does not answer, None if it works.
+        """Try the queue's steps with a broker for a second; return the fault if the broker does not
+        answer, None if it works.
 
         :raises Unavailable: if it answers but accepts no messages.
         """
 
     def __call__(
-        self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]
+        self,
+        runtimes: RuntimePool,
+        url: str,
+        slots: int,
+        ended: Callable[[Result], None],
+        stopping: Callable[[], bool],
     ) -> Engine:
         """Create the engine of one process."""
 
@@ -103,9 +121,11 @@ def check_queue(environment: Mapping[str, str]) -> None:
 
 
 def broker_warning(environment: Mapping[str, str]) -> str | None:
-    """Return the probes' warning about a broker that does not answer within a second; None if the broker answers, or none is used.
+    """Return the probes' warning about a broker that does not answer within a second; None if the
+    broker answers, or none is used.
 
-    :raises Unavailable: if it answers but accepts no messages: nothing queued runs until a person intervenes.
+    :raises Unavailable: if it answers but accepts no messages: nothing queued runs until a person
+        intervenes.
     """
     url = queue_url(environment)
     return None if url is None else _broker_engines(environment).warning(url)
@@ -114,7 +134,8 @@ def broker_warning(environment: Mapping[str, str]) -> str | None:
 def _broker_engines(environment: Mapping[str, str]) -> BrokerEngines:
     if is_none(database_url(environment)):
         raise InvalidInvocation(
-            f"{VARIABLE} needs a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that all servers and workers use."
+            f"{VARIABLE} needs a database, and JACKFIELD_DATABASE_URL is 'none'",
+            hint="Give the database that all servers and workers use.",
         )
     found: BrokerEngines | None = chosen(_ENGINES, "celery")
     if found is None:
@@ -128,7 +149,8 @@ def open_engine(
     ended: Callable[[Result], None] = lambda _result: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Engine:
-    """Create the engine that the environment chooses, with ``slots`` concurrent invocations. With 0 slots, the engine only passes work on.
+    """Create the engine that the environment chooses, with ``slots`` concurrent invocations. With 0
+    slots, the engine only passes work on.
 
     :raises InvalidInvocation: as ``check_queue`` does.
     """

@@ -34,15 +34,16 @@ _LOG = logging.getLogger("jackfield.queue")
 _POLL = 0.25
 """Seconds between polls for invocations that other processes have queued."""
 _RESERVED = 8
-"""Divisor of the slots: one of this many is reserved for workspaces without running invocations. So one workspace's long invocations cannot
-take all slots.
+"""Divisor of the slots: one of this many is reserved for workspaces without running invocations. So
+one workspace's long invocations cannot take all slots.
 """
 
 
 class LocalEngine:
     """Engine that runs at most ``limit`` queued invocations at once.
 
-    ``ended`` is called with each Result; while ``stopping()`` is true, the engine begins nothing. Call all methods in the same event loop.
+    ``ended`` is called with each Result; while ``stopping()`` is true, the engine begins nothing.
+    Call all methods in the same event loop.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class LocalEngine:
         return Queue(self._runtimes.storage.database).depth()
 
     async def stop(self, within: float) -> None:
-        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal recovers unfinished ones by effect."""
+        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal
+        recovers unfinished ones by effect.
+        """
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -107,13 +110,20 @@ class LocalEngine:
                 task.add_done_callback(self._on_done)
             if not claimed:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                    # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                    async with asyncio.timeout(_POLL):
                         await self._woken.wait()
                 self._woken.clear()
 
     def _opened(self) -> Queue:
         runtimes = self._runtimes
-        return Queue(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.blocked, runtimes.storage.limits.free)
+        return Queue(
+            runtimes.storage.database,
+            runtimes.clock,
+            runtimes.limits,
+            runtimes.blocked,
+            runtimes.storage.limits.free,
+        )
 
     async def _check(self, upkeep: QueueUpkeep) -> None:
         now = asyncio.get_running_loop().time()
@@ -131,7 +141,9 @@ class LocalEngine:
         return (await self._attempted(lambda: self._claim(queue, room, busy)) or []) if room else []
 
     async def _attempted(self, step: Callable[[], T]) -> T | None:
-        """Run a step of the queue in a thread. If it fails, with any error, return None after a pause: the loop goes on."""
+        """Run a step of the queue in a thread. If it fails, with any error, return None after a
+        pause: the loop goes on.
+        """
         try:
             return await asyncio.to_thread(step)
         except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the loop
@@ -155,8 +167,13 @@ class LocalEngine:
 
 
 def leave(code: int) -> int:
-    """Return the exit code, or exit at once if an endless action blocks a thread; the journal has already recorded its outcome."""
-    if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
+    """Return the exit code, or exit at once if an endless action blocks a thread; the journal has
+    already recorded its outcome.
+    """
+    if any(
+        thread.name.startswith("jackfield") and not thread.daemon
+        for thread in threading.enumerate()
+    ):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

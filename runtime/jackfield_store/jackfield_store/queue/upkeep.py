@@ -1,4 +1,6 @@
-"""Upkeep that every engine shares: requests to cancel, abandoned claims, and invocations that could not be run."""
+"""Upkeep that every engine shares: requests to cancel, abandoned claims, and invocations that could
+not be run.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ SHORTAGES = (Unavailable, RuntimeError, MemoryError)
 _OUTCOMES: dict[bool | None, str] = {
     True: "could not be started and returns to the queue",
     False: "was started, but its worker could not continue; see its journal entry",
-    None: "was abandoned and, unless it was started, returns to the queue when the database responds",
+    None: (
+        "was abandoned and, unless it was started, returns to the queue when the database responds"
+    ),
 }
 
 
@@ -33,7 +37,9 @@ class QueueUpkeep:
         self._idle: set[tuple[str, str, int]] = set()
 
     def check(self, running: Iterable[Claimed]) -> None:
-        """Cancel invocations as other processes requested, and return claims without a task in this process, seen twice, to the queue."""
+        """Cancel invocations as other processes requested, and return claims without a task in this
+        process, seen twice, to the queue.
+        """
         for workspace, identifier in self._queue.asked_to_cancel():
             self._runtimes.cancel(workspace, identifier)
         busy = {(item.workspace, item.id, item.delivery) for item in running}
@@ -43,20 +49,32 @@ class QueueUpkeep:
             self._queue.release(*claim)
 
     def settle(self, claimed: Claimed, error: Exception) -> None:
-        """Requeue an invocation whose run raised an exception, or finish it: by its effect if it was begun, as failed otherwise."""
+        """Requeue an invocation whose run raised an exception, or finish it: by its effect if it
+        was begun, as failed otherwise.
+        """
         if isinstance(error, JackfieldError):
             self._runtimes.blocked.note(claimed.workspace, error)
         if isinstance(error, PostponedError):
             self._queue.postpone(claimed, error.at)
         elif isinstance(error, SHORTAGES):
             given = self._queue.give_back(claimed)
-            _LOG.error("the queued invocation %s %s: %s", claimed.id, _OUTCOMES[given], type(error).__name__)
+            _LOG.error(
+                "the queued invocation %s %s: %s",
+                claimed.id,
+                _OUTCOMES[given],
+                type(error).__name__,
+            )
             if given is False:
                 self._runtimes.leave(claimed)
         else:
-            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
+            told = (
+                error.message
+                if isinstance(error, JackfieldError)
+                else f"an unexpected {type(error).__name__}"
+            )
             _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, told)
             given_up = Internal(
-                f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="See the worker's log for the reason."
+                f"the queued invocation {claimed.id} cannot be read; it was not sent",
+                hint="See the worker's log for the reason.",
             )
             self._runtimes.refuse(claimed, Result("failed", Meta(claimed.id), error=given_up))

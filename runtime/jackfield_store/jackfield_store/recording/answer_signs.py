@@ -1,4 +1,5 @@
-"""Signs that the answer to a read comes from the right source: not from a cache, a gateway or another server, and as a plain success.
+"""Signs that the answer to a read comes from the right source: not from a cache, a gateway or
+another server, and as a plain success.
 
 The signs are in the exchanges of a look. A read that does not use HTTP has none.
 """
@@ -23,12 +24,14 @@ _OK, _REDIRECTS = 200, range(300, 400)
 _PASSING = ("retry-after", "www-authenticate")
 """Header fields that attribute a refusal to the caller, or to the present time."""
 _CACHED = ("hit", "stale", "updating", "revalidated")
-"""Values by which caches mark their own answers, in a field with 'cache' in its name; each cache uses a field of its own."""
+"""Values by which caches mark their own answers, in a field with 'cache' in its name; each cache
+uses a field of its own.
+"""
 _DIRECTIVES = "cache-control"
 """Field with 'cache' in its name that contains the server's directives to caches."""
 _APART = 60.0
-"""Minimum difference in seconds between the times of two answers, by their servers' clocks, that shows that one was cached: a look takes
-15.
+"""Minimum difference in seconds between the times of two answers, by their servers' clocks, that
+shows that one was cached: a look takes 15.
 """
 _FAULTS = ("error", "errors", "fault")
 """Members of a success that report a failure, unless they are empty."""
@@ -42,13 +45,21 @@ _PROBLEM = "application/problem+json"
 
 
 def strays(seen: Sequence[Exchange]) -> str | None:
-    """Return a text if a read was redirected to another server, whose data prove nothing; None if it was not."""
+    """Return a text if a read was redirected to another server, whose data prove nothing; None if
+    it was not.
+    """
     moved = any(one.status in _REDIRECTS for one in seen)
-    return "its answer came from another server, to which it was redirected" if moved and len({*map(_origin, seen)}) > 1 else None
+    return (
+        "its answer came from another server, to which it was redirected"
+        if moved and len({*map(_origin, seen)}) > 1
+        else None
+    )
 
 
 def unsound_success(seen: Sequence[Exchange]) -> str | None:
-    """Return the reason why the answers to a read are no plain success; None if they are plain successes."""
+    """Return the reason why the answers to a read are no plain success; None if they are plain
+    successes.
+    """
     odd = next((one.status for one in seen if one.status != _OK), _OK)
     if odd != _OK:
         return f"it was answered with status {odd}"
@@ -61,21 +72,32 @@ def unsound_success(seen: Sequence[Exchange]) -> str | None:
 
 
 def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:
-    """Return the reason why the answer that the object does not exist may come from another API than the canary's answer; None without such
-    a reason.
+    """Return the reason why the answer that the object does not exist may come from another API
+    than the canary's answer; None without such a reason.
     """
     if not (missing and canary):
         return None
     said, known = missing[-1], canary[-1]
-    moved = len({*map(_origin, (*missing, *canary))}) > 1 or any(one.status in _REDIRECTS for one in missing)
+    moved = len({*map(_origin, (*missing, *canary))}) > 1 or any(
+        one.status in _REDIRECTS for one in missing
+    )
     odd = next((name for name in _PASSING if _field(said, name) is not None), None)
     signs = (
         (moved, "it came from another server than the canary's answer"),
         (_is_cached(said), "a cache has answered"),
-        (_are_apart(said, known), "its answer is of another time than the canary's, so that one was kept"),
+        (
+            _are_apart(said, known),
+            "its answer is of another time than the canary's, so that one was kept",
+        ),
         (odd is not None, f"its answer has the field {odd}, so it is about now, or about who asks"),
-        (said.answer.size > 0 and _kind(said) != _kind(known), "its answer has another content type than the canary's"),
-        (_software(said) != _software(known), "its answer came from other software than the canary's"),
+        (
+            said.answer.size > 0 and _kind(said) != _kind(known),
+            "its answer has another content type than the canary's",
+        ),
+        (
+            _software(said) != _software(known),
+            "its answer came from other software than the canary's",
+        ),
     )
     return next((told for found, told in signs if found), None)
 
@@ -87,26 +109,41 @@ def _origin(one: Exchange) -> tuple[str, str]:
 
 def _field(one: Exchange, name: str) -> str | None:
     """Return the values of a header field; None if the field is missing."""
-    found = [value.decode("latin-1").strip() for key, value in one.fields if key.decode("latin-1").lower() == name]
+    found = [
+        value.decode("latin-1").strip()
+        for key, value in one.fields
+        if key.decode("latin-1").lower() == name
+    ]
     return ", ".join(found) if found else None
 
 
 def _software(one: Exchange) -> tuple[str | None, int]:
-    """Return the server, and the number of proxies that the answer has passed; their names may differ from answer to answer."""
+    """Return the server, and the number of proxies that the answer has passed; their names may
+    differ from answer to answer.
+    """
     via = _field(one, "via")
     return _field(one, "server"), 0 if not via else via.count(",") + 1
 
 
 def _is_cached(one: Exchange) -> bool:
     age, varnish = _field(one, "age"), _field(one, "x-varnish")
-    if (age is not None and age.strip("0, ") != "") or (varnish is not None and len(varnish.split()) > 1):
-        return True  # Varnish names the request that is answered, and the one whose answer it has kept
-    told = (value.lower() for name, value in one.fields if b"cache" in (key := name.lower()) and key.decode("latin-1") != _DIRECTIVES)
+    if (age is not None and age.strip("0, ") != "") or (
+        varnish is not None and len(varnish.split()) > 1
+    ):
+        # Varnish names the request that is answered, and the one whose answer it has kept
+        return True
+    told = (
+        value.lower()
+        for name, value in one.fields
+        if b"cache" in (key := name.lower()) and key.decode("latin-1") != _DIRECTIVES
+    )
     return any(word in value.decode("latin-1") for value in told for word in _CACHED)
 
 
 def _are_apart(one: Exchange, other: Exchange) -> bool:
-    """Return whether two answers of one look were made at different times; False if either has no time."""
+    """Return whether two answers of one look were made at different times; False if either has no
+    time.
+    """
     times = [moment for moment in (_made_at(one), _made_at(other)) if moment is not None]
     return len(times) > 1 and abs(times[0] - times[1]) > _APART
 
@@ -125,7 +162,9 @@ def _kind(one: Exchange) -> str:
 
 
 def _reports_failure(one: Exchange) -> bool:
-    """Return whether the JSON of a success reports a failure, as in APIs with one status for all. A bare value reports nothing."""
+    """Return whether the JSON of a success reports a failure, as in APIs with one status for all. A
+    bare value reports nothing.
+    """
     body = _json(one)
     if not isinstance(body, Mapping):
         return not isinstance(body, list)
@@ -143,7 +182,11 @@ def _reports_failure(one: Exchange) -> bool:
 def _json(one: Exchange) -> Any:
     """Return the body as JSON; an empty list if it is not JSON, or too long to have been stored."""
     kept = one.answer.beginning
-    plain = None if kept is None or one.answer.size > len(kept) else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
+    plain = (
+        None
+        if kept is None or one.answer.size > len(kept)
+        else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
+    )
     try:
         return json.loads(plain or b"[]")
     except (ValueError, RecursionError):

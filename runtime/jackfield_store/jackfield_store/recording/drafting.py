@@ -19,23 +19,35 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 
-async def drafted(asked: Asked, call: Reached, journal: Journal, dependencies: Dependencies) -> Record:
+async def drafted(
+    asked: Asked, call: Reached, journal: Journal, dependencies: Dependencies
+) -> Record:
     """Draft the journal's entry of a call."""
     how, invocation = asked.how, asked.invocation
     fingerprint, compares = None if how.claimed is None else how.claimed.fingerprint, None
     if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(how.waiter, invocation, dependencies.files, dependencies.workspace, how.caller.owner, asked.given.files)
+        compares = await compared(
+            how.waiter,
+            invocation,
+            dependencies.files,
+            dependencies.workspace,
+            how.caller.owner,
+            asked.given.files,
+        )
         fingerprint = _fingerprinted(journal, compares)
     draft = draft_of(invocation, how.meta, fingerprint, how.caller.name, journal.time.stamp())
     record = Record(journal, draft, asked, call, dependencies.clock)
     if compares is not None:
-        record.fingerprints = partial(_fingerprint_again, journal, compares, draft, journal.vault.hmac_key(journal.workspace))
+        record.fingerprints = partial(
+            _fingerprint_again, journal, compares, draft, journal.vault.hmac_key(journal.workspace)
+        )
     return record
 
 
 def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft, key: str) -> None:
-    """Compute a request's fingerprint anew if the workspace's ``key`` has changed since its settings were read. Another process may have
-    purged and remade the workspace: repeats are recognized by the new keys.
+    """Compute a request's fingerprint anew if the workspace's ``key`` has changed since its
+    settings were read. Another process may have purged and remade the workspace: repeats are
+    recognized by the new keys.
     """
     if journal.vault.hmac_key(journal.workspace) != key:
         draft.fingerprint = _fingerprinted(journal, invocation)
@@ -53,10 +65,14 @@ def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
         "inputs": invocation.inputs if invocation.about is None else invocation.about,
     }
     found = attempt(journal.fingerprint, request)
-    return journal.fingerprint({"never": secrets.token_hex()}) if isinstance(found, Raised) else found
+    return (
+        journal.fingerprint({"never": secrets.token_hex()}) if isinstance(found, Raised) else found
+    )
 
 
-def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
+def draft_of(
+    invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float
+) -> Draft:
     """Create the draft of an entry for an invocation that was received at ``now``."""
     from jackfield.invocation.entry import Draft
 

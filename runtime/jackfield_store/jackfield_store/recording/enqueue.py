@@ -1,4 +1,6 @@
-"""Submission to the queue: invocations are admitted and checked as for a run, then queued; many of them in few commits."""
+"""Submission to the queue: invocations are admitted and checked as for a run, then queued; many of
+them in few commits.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,29 @@ from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, Unavailable
+from jackfield.kernel.errors import (
+    Cancelled,
+    Detail,
+    InDoubt,
+    InvalidInput,
+    InvalidInvocation,
+    JackfieldError,
+    Unavailable,
+)
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
 from jackfield_store.journal.room import QUEUED, WAITING, limit_of, limit_reached
-from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, sealed_about, waiting
+from jackfield_store.recording.approvals import (
+    approval_of,
+    cancelled,
+    displayed,
+    refuse_unfit,
+    require_approved,
+    sealed_about,
+    waiting,
+)
 from jackfield_store.recording.drafting import drafted
 from jackfield_store.recording.jobs import connection_id, waited_by
 from jackfield_store.recording.queueing import queued as queued_once
@@ -52,10 +70,13 @@ _OF_ANSWERS = ("select", "maxBytes")
 """Members that affect only the answer to a waiting caller: the journal stores the whole output."""
 
 
-async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None = None) -> Result | str:
-    """Admit and check an invocation, then queue it for a worker, with ``on_queued`` in the same transaction. Return its id, or the Result
-    that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended. A call that waits for
-    a person's approval instead is a Result of status ``waiting``.
+async def enqueue(
+    pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None = None
+) -> Result | str:
+    """Admit and check an invocation, then queue it for a worker, with ``on_queued`` in the same
+    transaction. Return its id, or the Result that its idempotency key replays: of status ``queued``
+    or ``running`` while the earlier invocation has not ended. A call that waits for a person's
+    approval instead is a Result of status ``waiting``.
 
     :raises JackfieldError: if it is refused at once.
     """
@@ -64,7 +85,9 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued
         return await _replayed(pipeline, put.found, put.replayed)
     record, draft = put.record, put.record.draft
     if on_queued is not None:
-        record.queue_with(partial(_both, draft.in_transaction, partial(_call_with_id, on_queued, draft.id)))
+        record.queue_with(
+            partial(_both, draft.in_transaction, partial(_call_with_id, on_queued, draft.id))
+        )
     with within(record.remaining):
         replayed = await queued_once(record, put.found.terms.limits.get(limit_of(draft)))
     if replayed is not None:
@@ -91,8 +114,8 @@ def _call_with_id(on_queued: OnQueued, identifier: str, transaction: Transaction
 
 
 async def asked(found: Found) -> Result | None:
-    """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if the call is approved or
-    needs none.
+    """Let a call that needs a person's approval wait for it, and return its Result of status
+    ``waiting``; None if the call is approved or needs none.
 
     :raises ApprovalRequired: if it cannot wait.
     :raises Cancelled: if it differs from the approved call.
@@ -103,7 +126,9 @@ async def asked(found: Found) -> Result | None:
         return None
     record: Record = found.row  # type: ignore[assignment]  # without a journal, another recording has refused
     refuse_unfit(found)
-    await put_by(found, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, record)
+    await put_by(
+        found, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, record
+    )
     replayed = await queued_once(record, found.terms.limits.get(WAITING))
     if replayed is not None:
         return waited_by(pipeline, replayed)
@@ -112,19 +137,30 @@ async def asked(found: Found) -> Result | None:
 
 
 def of_approved(call: Reached, error: Exception) -> Exception:
-    """Return ``Cancelled`` with the reason for an approved call that is now refused before it was sent; return any other error
-    unchanged.
+    """Return ``Cancelled`` with the reason for an approved call that is now refused before it was
+    sent; return any other error unchanged.
     """
     approved = call.how.claimed is not None and call.how.claimed.approval is not None
-    if not approved or call.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
+    if (
+        not approved
+        or call.attempts is not None
+        or not isinstance(error, JackfieldError)
+        or error.retryable
+    ):
         return error
     if isinstance(error, Cancelled | InDoubt):
         return error
-    return cancelled(call.how, f"it cannot be made any more as it was approved: {error.message}", error.hint, error.details)
+    return cancelled(
+        call.how,
+        f"it cannot be made any more as it was approved: {error.message}",
+        error.hint,
+        error.details,
+    )
 
 
 async def prepared(pipeline: Pipe, given: RawInvocation, call: Reached) -> Draft:
-    """Admit and check an invocation as ``enqueue`` does, and return the entry that it would have; queue nothing.
+    """Admit and check an invocation as ``enqueue`` does, and return the entry that it would have;
+    queue nothing.
 
     :raises JackfieldError: if it is refused.
     """
@@ -133,7 +169,9 @@ async def prepared(pipeline: Pipe, given: RawInvocation, call: Reached) -> Draft
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """Call with its record, ready to be queued; if ``replayed`` is set, that Result answers the call instead."""
+    """Call with its record, ready to be queued; if ``replayed`` is set, that Result answers the
+    call instead.
+    """
 
     found: Found
     record: Record
@@ -141,7 +179,10 @@ class _Put:
 
 
 async def _prepared(
-    pipeline: Pipe, given: RawInvocation, call: Reached, replay: Callable[[Record], Awaitable[Result | None]] | None = None
+    pipeline: Pipe,
+    given: RawInvocation,
+    call: Reached,
+    replay: Callable[[Record], Awaitable[Result | None]] | None = None,
 ) -> _Put:
     """Admit, check and seal an invocation, and return it ready to be queued.
 
@@ -155,11 +196,18 @@ async def _prepared(
     if isinstance(invocation.connection, Mapping):
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
-            details=[Detail("/connection", "an inline connection cannot wait in the queue: its values are never stored")],
+            details=[
+                Detail(
+                    "/connection",
+                    "an inline connection cannot wait in the queue: its values are never stored",
+                )
+            ],
             hint="Store the connection and name it, or invoke without 'respond-async'.",
         )
     refuse_part(invocation)
-    how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, how.arrived)
+    how.deadline = Deadline.after(
+        invocation.timeout_seconds, pipeline.dependencies.clock, how.arrived
+    )
     with within(how.deadline.remaining()):
         asked.row = record = await drafted(asked, call, journal, pipeline.dependencies)
         served = await pipeline.plans.find(asked, call)
@@ -177,21 +225,32 @@ async def _prepared(
 
 
 async def put_by(found: Found, body: Any, record: Record) -> None:
-    """Check an invocation, store its files, and seal it. Its record is then ready to be queued: for a worker, or for a person's approval.
+    """Check an invocation, store its files, and seal it. Its record is then ready to be queued: for
+    a worker, or for a person's approval.
 
     :raises JackfieldError: if it is refused.
     """
     pipeline, asked, plan = found.pipe, found.asked, found.plan
     how, given, caller = asked.how, asked.given, asked.how.caller
-    journal, files, workspace = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace
+    journal, files, workspace = (
+        required(pipeline.journal()),
+        pipeline.dependencies.files,
+        pipeline.workspace,
+    )
     _refuse_credentials(plan)
     if asked.invocation.job_timeout_seconds is not None:
         refuse_job_timeout(plan.action)
     schema = plan.action.inputs
-    inputs, place = _own_form(plan, given.inputs) if WHOLE_BODY in given.inputs else (given.inputs, nullcontext())
+    inputs, place = (
+        _own_form(plan, given.inputs)
+        if WHOLE_BODY in given.inputs
+        else (given.inputs, nullcontext())
+    )
     with place:
         if given.files:
-            inputs = given.inputs = await kept(how.waiter, inputs, schema, files, workspace, caller.name, given.files)
+            inputs = given.inputs = await kept(
+                how.waiter, inputs, schema, files, workspace, caller.name, given.files
+            )
             body = {**body, "inputs": inputs}
         judged, named = await reserve(how.waiter, inputs, schema, files, workspace, caller.owner)
         try:
@@ -202,10 +261,18 @@ async def put_by(found: Found, body: Any, record: Record) -> None:
             effective = checked(plan, judged)
     body, stored = await stow(how.waiter, body, given.inputs, schema, files, workspace, caller.name)
     held = holding(workspace, {*named, *stored}, how.meta.invocation_id)
-    request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **connection_id(plan), **caller.to_json()}
+    request = {
+        "invocation": dict(body),
+        "fingerprint": record.draft.fingerprint,
+        **connection_id(plan),
+        **caller.to_json(),
+    }
     if found.terms.asks is not None and not asked.invocation.dry_run:
         wanted, known = await how.waiter.ask(partial(approval_of, found, body))
-        request["approval"] = {**known, "shown": displayed(found, wanted, effective, body["inputs"] if stored else inputs)}
+        request["approval"] = {
+            **known,
+            "shown": displayed(found, wanted, effective, body["inputs"] if stored else inputs),
+        }
         wanted = sealed_about(journal, record.draft, wanted, request["approval"])
         record.draft.approval, record.draft.not_after = wanted, wanted.expires_at
         held = partial(_both, held, partial(ask, record.draft, workspace))
@@ -213,33 +280,52 @@ async def put_by(found: Found, body: Any, record: Record) -> None:
     record.queue_with(held)
 
 
-def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:
+def _own_form(
+    plan: Plan, given: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:
     from jackfield.call.flat_bodies import pointing_into, unfolded
 
     return unfolded(plan.action, given), pointing_into(plan.action, given)
 
 
-def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
-    """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
+def enqueue_many(
+    pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter
+) -> list[Enqueued | Result]:
+    """Queue invocations in order, in one commit. A refused one is a failed Result and does not
+    affect the others.
 
-    An invocation whose idempotency key is held, even by an earlier one of the list, is not queued again. The outcome is the earlier
-    invocation while it is open, else its Result. Invocations beyond the workspace's limit of waiting ones are refused.
+    An invocation whose idempotency key is held, even by an earlier one of the list, is not queued
+    again. The outcome is the earlier invocation while it is open, else its Result. Invocations
+    beyond the workspace's limit of waiting ones are refused.
     """
     whole: Any = pipeline
-    admitting = replace(whole, policies=whole.policies.over(_UntilAway(whole.plugins))) if pipeline.policies.is_on else pipeline
+    admitting = (
+        replace(whole, policies=whole.policies.over(_UntilAway(whole.plugins)))
+        if pipeline.policies.is_on
+        else pipeline
+    )
     admitted = [_admitted(admitting, item, caller, waiter) for item in given]
     records = [item.record for item in admitted if not isinstance(item, Result)]
     limits = pipeline.dependencies.files.storage.limits
-    known = {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)} if records else {}
+    known = (
+        {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)}
+        if records
+        else {}
+    )
     most = {name: number for name, number in known.items() if number is not None}
     queued = _queued(pipeline, records, most)
-    outcomes = [item if isinstance(item, Result) else _outcome(item.record, queued, most) for item in admitted]
-    return [_seen(pipeline, item, outcome) for item, outcome in zip(admitted, outcomes, strict=True)]
+    outcomes = [
+        item if isinstance(item, Result) else _outcome(item.record, queued, most)
+        for item in admitted
+    ]
+    return [
+        _seen(pipeline, item, outcome) for item, outcome in zip(admitted, outcomes, strict=True)
+    ]
 
 
 class _UntilAway:
-    """Plugins of a batch. After a policy has not answered for one call, no other call of the batch waits for it: a batch may
-    have 10,000.
+    """Plugins of a batch. After a policy has not answered for one call, no other call of the batch
+    waits for it: a batch may have 10,000.
     """
 
     def __init__(self, plugins: Any) -> None:
@@ -272,14 +358,17 @@ def _seen(pipeline: Pipe, item: _Put | Result, outcome: Enqueued | Result) -> En
     return run_in_thread(pipeline.policies.judged(item.found, Ended(outcome))).result
 
 
-def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> _Put | Result:
+def _admitted(
+    pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter
+) -> _Put | Result:
     async def work(call: Reached) -> _Put | Result:
         found = attempt(run_in_thread, _prepared(pipeline, given, call))
         if not isinstance(found, Raised):
             return found
         if isinstance(found.error, JackfieldError):
             raise found.error
-        return endings.unexpected(call, found.error, pipeline.workspace)  # a value of the host's own class, most likely
+        # a value of the host's own class, most likely
+        return endings.unexpected(call, found.error, pipeline.workspace)
 
     how = How(waiter, caller)
     try:
@@ -288,8 +377,12 @@ def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Wait
         return failed(how.ended(), error)
 
 
-def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]) -> frozenset[str] | JackfieldError:
-    """Return the queued ids; others have a held idempotency key, or exceed a limit. Return the error if the commit failed."""
+def _queued(
+    pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]
+) -> frozenset[str] | JackfieldError:
+    """Return the queued ids; others have a held idempotency key, or exceed a limit. Return the
+    error if the commit failed.
+    """
     if not records:
         return frozenset()
     try:
@@ -299,7 +392,9 @@ def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]
         return error
 
 
-def _outcome(record: Record, queued: frozenset[str] | JackfieldError, limits: Mapping[str, float]) -> Enqueued | Result:
+def _outcome(
+    record: Record, queued: frozenset[str] | JackfieldError, limits: Mapping[str, float]
+) -> Enqueued | Result:
     draft = record.draft
     most = limits.get(limit_of(draft))
     meta = Meta(draft.id, connector=draft.connector, action=draft.action)
@@ -329,6 +424,12 @@ def _refuse_credentials(plan: Plan) -> None:
     if plan.action.hands_out:
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
-            details=[Detail("/action", "its output is credentials, which are shown to a caller that waits and to nobody later")],
+            details=[
+                Detail(
+                    "/action",
+                    "its output is credentials, which are shown to a caller that waits and to "
+                    "nobody later",
+                )
+            ],
             hint="Invoke it without 'respond-async', and not in a batch.",
         )

@@ -1,4 +1,6 @@
-"""Events as evidence of a call in doubt: they carry the marker of one of its attempts, and come from its own account."""
+"""Events as evidence of a call in doubt: they carry the marker of one of its attempts, and come
+from its own account.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,23 @@ CANDIDATES = 5
 
 
 def markers_of(journal: Journal, identifier: str, facts: Mapping[str, Any]) -> Sequence[str]:
-    """Return the markers of the attempts that may have taken effect; for a lost process, of the attempts that it may have made."""
+    """Return the markers of the attempts that may have taken effect; for a lost process, of the
+    attempts that it may have made.
+    """
     known: Sequence[str] | None = facts["markers"]
     if known is not None:
         return known
-    return [marker_of(journal, identifier, facts["delivery"], attempt) for attempt in range(1, CANDIDATES + 1)]
+    return [
+        marker_of(journal, identifier, facts["delivery"], attempt)
+        for attempt in range(1, CANDIDATES + 1)
+    ]
 
 
-def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, entry: Entry) -> Doubt:
-    """Collect the facts of a call whose process has died and stored none. It stored none if only events can be evidence.
+def found_out(
+    pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, entry: Entry
+) -> Doubt:
+    """Collect the facts of a call whose process has died and stored none. It stored none if only
+    events can be evidence.
 
     :raises OvertakenError: if nothing can be evidence.
     """
@@ -45,28 +55,43 @@ def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, en
     own = connection_facts(journal.database, journal.workspace, entry.connection)
     connection = None
     if entry.connection is not None:
-        connection = {"name": entry.connection, **{name: own.get(name) for name in ("id", "version", "type")}}
+        connection = {
+            "name": entry.connection,
+            **{name: own.get(name) for name in ("id", "version", "type")},
+        }
     facts = {
-        "connector": entry.connector, "version": entry.connector_version, "connection": connection, "looks": rows,
-        "from": entry.created_at, "until": None, "deadline": entry.expires_at or doubt.since, "markers": None, "delivery": entry.delivery,
+        "connector": entry.connector,
+        "version": entry.connector_version,
+        "connection": connection,
+        "looks": rows,
+        "from": entry.created_at,
+        "until": None,
+        "deadline": entry.expires_at or doubt.since,
+        "markers": None,
+        "delivery": entry.delivery,
         "partial": False,
-    }  # fmt: skip
-    return doubts.find_out(doubt, facts, digests_of(entry.connector, rows, markers_of(journal, doubt.id, facts)))
+    }
+    return doubts.find_out(
+        doubt, facts, digests_of(entry.connector, rows, markers_of(journal, doubt.id, facts))
+    )
 
 
 def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Doubt:
-    """Store the possible markers of a call whose process has died, so that events and records find it. Earlier readings did not know these
-    markers.
+    """Store the possible markers of a call whose process has died, so that events and records find
+    it. Earlier readings did not know these markers.
 
     :raises OvertakenError: if another process has the claim.
     """
-    digests = digests_of(doubt.facts["connector"], doubt.facts["looks"], markers_of(journal, doubt.id, doubt.facts))
+    digests = digests_of(
+        doubt.facts["connector"], doubt.facts["looks"], markers_of(journal, doubt.id, doubt.facts)
+    )
     return doubts.find_out(doubt, {**doubt.facts, "known": now}, digests)
 
 
 async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Plan:
-    """Return the plan of an earlier call, with its action's code. Its connection, known from the ``facts`` of its doubt, may have been
-    renamed."""
+    """Return the plan of an earlier call, with its action's code. Its connection, known from the
+    ``facts`` of its doubt, may have been renamed.
+    """
     connection = {} if entry.connection is None else {"connection": entry.connection}
     given = {"connector": entry.connector, "action": entry.action, "inputs": {}, **connection}
     stored = {"invocation": given, "connectionId": (facts.get("connection") or {}).get("id")}
@@ -83,37 +108,57 @@ async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Pla
 
 
 class ToldEvents:
-    """Events of one trigger that carry a marker of a doubt: one ``own`` event per object, and the number of ``foreign`` events.
+    """Events of one trigger that carry a marker of a doubt: one ``own`` event per object, and the
+    number of ``foreign`` events.
 
-    ``account`` is the account of the call's connection; an earlier look may have read it before the connection was changed.
+    ``account`` is the account of the call's connection; an earlier look may have read it before the
+    connection was changed.
     """
 
     def __init__(self, journal: Journal, doubt: Doubt, trigger: str) -> None:
         connector = doubt.facts["connector"]
-        digests = [digest_of(connector, marker) for marker in markers_of(journal, doubt.id, doubt.facts)]
+        digests = [
+            digest_of(connector, marker) for marker in markers_of(journal, doubt.id, doubt.facts)
+        ]
         kept = kept_events(journal.database, journal.vault, journal.workspace, digests)
         self._used = doubt.facts["connection"] or {}
-        self._now = connection_facts(journal.database, journal.workspace, self._used.get("name"), self._used.get("id"))
+        self._now = connection_facts(
+            journal.database, journal.workspace, self._used.get("name"), self._used.get("id")
+        )
         used, now = self._used, self._now
-        self._is_unchanged = (now.get("id"), now.get("version", used.get("version"))) == (used.get("id"), used.get("version"))
-        self.account: str | None = self._now.get("account") if self._is_unchanged else doubt.log.get("account")
+        self._is_unchanged = (now.get("id"), now.get("version", used.get("version"))) == (
+            used.get("id"),
+            used.get("version"),
+        )
+        self.account: str | None = (
+            self._now.get("account") if self._is_unchanged else doubt.log.get("account")
+        )
         found = [one for one in kept if one.get("trigger") == trigger]
         own = [one for one in found if self._is_own(one)]
         self.own = [*{one.get("reference") or place: one for place, one in enumerate(own)}.values()]
         self.foreign = len(found) - len(own)
 
     def _is_own(self, event: Mapping[str, Any]) -> bool:
-        """Return whether an event belongs to the call's account: it came over the same connection, or both accounts are known and equal.
+        """Return whether an event belongs to the call's account: it came over the same connection,
+        or both accounts are known and equal.
 
-        A connection that the trigger cannot use, such as SMTP's, has no known account: then the marker decides.
+        A connection that the trigger cannot use, such as SMTP's, has no known account: then the
+        marker decides.
         """
         used, now, over = self._used, self._now, event.get("connection") or {}
         unchanged, account = self._is_unchanged, self.account
         told = {event.get("account"), over.get("account")} - {None}
         if account is not None and not told <= {account}:
-            return False  # also if an event says that it is of the call's account, and came over a connection of another one
-        is_named = now.get("id") is not None or over.get("name") == used.get("name")  # a connection that is renamed keeps its ID
-        if unchanged and is_named and all(over.get(name) == now.get(name) for name in ("id", "version")):
+            # also if an event says that it is of the call's account, and came over a connection of
+            # another one
+            return False
+        # a connection that is renamed keeps its ID
+        is_named = now.get("id") is not None or over.get("name") == used.get("name")
+        if (
+            unchanged
+            and is_named
+            and all(over.get(name) == now.get(name) for name in ("id", "version"))
+        ):
             return True
         if account is not None and told:
             return over.get("name") is None or over.get("account") is not None
@@ -122,8 +167,8 @@ class ToldEvents:
 
 
 def output_of(plan: Plan, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the output that an event proves: the member marked as the provider's reference. None if another member is required, or none is
-    marked.
+    """Return the output that an event proves: the member marked as the provider's reference. None
+    if another member is required, or none is marked.
     """
     reference = event.get("reference")
     place = next((place for place in plan.references if len(place) == 1), None)

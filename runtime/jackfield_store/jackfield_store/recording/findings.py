@@ -16,8 +16,9 @@ _VALUE = re.compile(r"\{(/[^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Finding of one look. ``result`` is one of ``LOOK_RESULTS``; ``missing`` is True if the provider said that the requested object does
-    not exist. A look that has not read its whole source continues ``again`` seconds later, and does not count until then.
+    """Finding of one look. ``result`` is one of ``LOOK_RESULTS``; ``missing`` is True if the
+    provider said that the requested object does not exist. A look that has not read its whole
+    source continues ``again`` seconds later, and does not count until then.
     """
 
     result: str
@@ -34,8 +35,8 @@ class Finding:
     shown: Mapping[str, str] = field(default_factory=dict)
     """Beginning of ``item``, without its secrets."""
     refusal: Mapping[str, Any] | None = None
-    """Error of a refused request, or of a failed object: jackfield's code ``refused``, the provider's ``error`` and ``message``, and
-    whether the object ``exists``.
+    """Error of a refused request, or of a failed object: jackfield's code ``refused``, the
+    provider's ``error`` and ``message``, and whether the object ``exists``.
     """
     exists: bool = False
     """True if the object exists or existed, although its existence proves nothing."""
@@ -49,7 +50,9 @@ class Finding:
 
 
 def link_of(declared: str | None, item: Any) -> str | None:
-    """Return the address at which people see the found object; None if no address is declared, or a value is missing."""
+    """Return the address at which people see the found object; None if no address is declared, or a
+    value is missing.
+    """
     if declared is None:
         return None
     try:
@@ -59,5 +62,10 @@ def link_of(declared: str | None, item: Any) -> str | None:
             found = _VALUE.sub(lambda one: quote(str(follow(item, one[1])), safe=""), declared)
     except (LookupError, ValueError):
         return None
-    is_address = isinstance(found, str) and found.startswith("https://") and found.isprintable() and len(found) <= _LONGEST_LINK
+    is_address = (
+        isinstance(found, str)
+        and found.startswith("https://")
+        and found.isprintable()
+        and len(found) <= _LONGEST_LINK
+    )
     return found if is_address else None

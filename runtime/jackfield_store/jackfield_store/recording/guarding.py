@@ -1,4 +1,6 @@
-"""Guard of a connection: a call that would send to suppressed recipients is refused before anything is sent."""
+"""Guard of a connection: a call that would send to suppressed recipients is refused before anything
+is sent.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,15 @@ from jackfield_store.journal.suppressions import Suppressions
 if TYPE_CHECKING:
     from jackfield.call.call_records import Checked
 
-_SAID = {"bounce": "is suppressed: a message to it bounced", "complaint": "is suppressed: a message to it drew a complaint"}
+_SAID = {
+    "bounce": "is suppressed: a message to it bounced",
+    "complaint": "is suppressed: a message to it drew a complaint",
+}
 
 
 async def refuse_suppressed(checked: Checked) -> None:
-    """Refuse a call whose valid inputs have suppressed recipients, or none although the action declares them.
+    """Refuse a call whose valid inputs have suppressed recipients, or none although the action
+    declares them.
 
     :raises NotAllowed: with the place of each of these recipients.
     :raises InvalidInput: if the recipients are not in the inputs.
@@ -27,12 +33,18 @@ async def refuse_suppressed(checked: Checked) -> None:
     inputs, places, pipe = checked.inputs, checked.found.plan.recipients, checked.found.pipe
     given = [*recipients_of(inputs, places)]
     if places and not given:
-        fault = Detail(pointer(places[0][0]), "give the recipients here: the connection's guard compares them with those suppressed")
+        fault = Detail(
+            pointer(places[0][0]),
+            "give the recipients here: the connection's guard compares them with those suppressed",
+        )
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
     storage: Any = pipe.dependencies.files.storage
     known = Suppressions(storage.database, storage.vault, pipe.workspace, pipe.dependencies.clock)
     found = await checked.asked.how.waiter.call(partial(known.among, {name for _, name in given}))
-    faults = [Detail(path, _SAID[reason]) for path, reason in {path: found[name] for path, name in given if name in found}.items()]
+    faults = [
+        Detail(path, _SAID[reason])
+        for path, reason in {path: found[name] for path, name in given if name in found}.items()
+    ]
     if faults:
         hint = "Nothing was sent. Send to the others only, or remove the suppression."
         count = "1 recipient is" if len(faults) == 1 else f"{len(faults):,} recipients are"

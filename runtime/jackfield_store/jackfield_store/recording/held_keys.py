@@ -37,11 +37,15 @@ class Claimant(Protocol):
         """Return the entry that holds the call's key; None if the key is free."""
 
 
-async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, joins: bool) -> Result | None:
-    """Return the Result of the call that holds a key; None if the key is free. A caller that ``joins`` gets a Result of status ``queued``
-    or ``running`` if that call has not ended after the time to wait. ``approvals`` returns the module of calls that wait for a person.
+async def result_of_holder(
+    claimant: Claimant, approvals: Callable[[], Any], *, joins: bool
+) -> Result | None:
+    """Return the Result of the call that holds a key; None if the key is free. A caller that
+    ``joins`` gets a Result of status ``queued`` or ``running`` if that call has not ended after the
+    time to wait. ``approvals`` returns the module of calls that wait for a person.
 
-    :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
+    :raises IdempotencyConflict: if the key belongs to another request, or its request still runs
+        after the time to wait.
     """
     call, pause = claimant.call, FIRST_LOOK
     while True:
@@ -54,7 +58,14 @@ async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, 
             continue
         left = claimant.wait_left
         if (left <= 0 and joins) or entry.status == "waiting":
-            meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
+            meta = Meta(
+                entry.id,
+                entry.connector,
+                entry.connector_version,
+                entry.action,
+                entry.attempts,
+                replayed=True,
+            )
             return unended(meta, entry)
         if left <= 0:
             raise IdempotencyConflict(

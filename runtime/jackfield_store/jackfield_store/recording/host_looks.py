@@ -1,7 +1,9 @@
-"""Looks of a program's own functions. Their findings settle a doubt as evidence does, on the author's word.
+"""Looks of a program's own functions. Their findings settle a doubt as evidence does, on the
+author's word.
 
-A function's doubt is due like any other, but only a process that declares the function with a look can claim it. Looks run wherever
-jackfield renews its lease: in a program, a worker or a server, in a thread of their own, since a look is code of the program.
+A function's doubt is due like any other, but only a process that declares the function with a look
+can claim it. Looks run wherever jackfield renews its lease: in a program, a worker or a server, in
+a thread of their own, since a look is code of the program.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ _MOST = 4
 _PAUSE = 1.0
 """Seconds between two reads of an entry that its caller waits for."""
 _PARTING = 1.0
-"""Seconds for which the end of a process waits for looks. An unfinished look is made again when its claim has expired."""
+"""Seconds for which the end of a process waits for looks. An unfinished look is made again when its
+claim has expired.
+"""
 _WITHIN = 0.5 * LASTS
 """Maximum seconds of a look that is a coroutine."""
 _AT_ONCE = "The same call of the function looks at once."
@@ -65,14 +69,18 @@ def begin(storage: Storage, clock: Clock) -> None:
 
 
 class FunctionLooks(Part):
-    """Looks of this process at the doubts of one database, for the functions that the process declares."""
+    """Looks of this process at the doubts of one database, for the functions that the process
+    declares.
+    """
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._threads: tuple[threading.Thread, ...] = ()
 
     def begin(self, storage: Storage, clock: Clock) -> None:
-        """Start a thread for the due looks. The thread of the lease calls this after each renewal."""
+        """Start a thread for the due looks. The thread of the lease calls this after each
+        renewal.
+        """
         functions, database = declared(storage.url), self._database
         if not functions or storage.shared.rests():
             return
@@ -80,7 +88,12 @@ class FunctionLooks(Part):
         self._threads = tuple(one for one in self._threads if one.is_alive())
         if len(self._threads) < _MOST and due.wait() == 0.0:
             make = partial(_make, database, storage.vault, clock, functions)
-            thread = threading.Thread(target=_make_due, args=(due, storage.blocked, make), name="jackfield-functions", daemon=True)
+            thread = threading.Thread(
+                target=_make_due,
+                args=(due, storage.blocked, make),
+                name="jackfield-functions",
+                daemon=True,
+            )
             thread.start()
             self._threads = (*self._threads, thread)
 
@@ -91,20 +104,28 @@ class FunctionLooks(Part):
                 thread.join(_PARTING)
 
 
-def _make_due(due: DueOfFunctions, blocked: BlockedWorkspaces, make: Callable[[Doubt], object]) -> None:
+def _make_due(
+    due: DueOfFunctions, blocked: BlockedWorkspaces, make: Callable[[Doubt], object]
+) -> None:
     """Make looks until none is due."""
     with suppress(Unavailable):
         while claimed := due.claim(1):
             for doubt in claimed:
-                blocked.apart(doubt.workspace, f"the look for the doubt '{doubt.id}'", partial(make, doubt))
+                blocked.apart(
+                    doubt.workspace, f"the look for the doubt '{doubt.id}'", partial(make, doubt)
+                )
 
 
-def _make(database: Database, vault: Vault, clock: Clock, functions: Functions, doubt: Doubt) -> None:
+def _make(
+    database: Database, vault: Vault, clock: Clock, functions: Functions, doubt: Doubt
+) -> None:
     with suppress(OvertakenError):
         look(Journal(database, vault, doubt.workspace, clock), clock, doubt, functions)
 
 
-def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, by_person: bool = False) -> str | None:
+def look(
+    journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, by_person: bool = False
+) -> str | None:
     """Look once for a doubt of a function; return the verdict that has settled it, or None.
 
     :raises InvalidInvocation: if this process does not declare the function with a look.
@@ -113,21 +134,44 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
     name = doubt.function or ""
     function = functions.get((doubt.workspace, name)) or functions.get((ANY, name))
     if function is None:
-        more = "If it has a look, its next call makes that, as does a worker that imports its module ('worker --import MODULE')."
+        more = (
+            "If it has a look, its next call makes that, as does a worker that imports its "
+            "module ('worker --import MODULE')."
+        )
         hint = NextStep("resolve", id=doubt.id, more=more)
-        raise InvalidInvocation(f"this process declares no look for the function '{doubt.function}'", hint=hint)
+        raise InvalidInvocation(
+            f"this process declares no look for the function '{doubt.function}'", hint=hint
+        )
     entry, found = journal.find(doubt.id, alone=True), None
     if by_person and entry.status != "in_doubt":
-        raise InvalidInvocation(f"the invocation '{doubt.id}' is not in doubt", hint="There is nothing to look for.")
+        raise InvalidInvocation(
+            f"the invocation '{doubt.id}' is not in doubt", hint="There is nothing to look for."
+        )
     if entry.status == "in_doubt":
-        waiter, key = function.function_calls.waiter(loops=False), (entry.idempotency_key or "").removeprefix(f"{HOST}/{entry.action}/")
+        waiter, key = (
+            function.function_calls.waiter(loops=False),
+            (entry.idempotency_key or "").removeprefix(f"{HOST}/{entry.action}/"),
+        )
         deadline = Deadline.after(_WITHIN, clock)
-        found = run_in_thread(function.made(key, waiter, deadline, lambda value: journal.fingerprint({"value": value})))
+        found = run_in_thread(
+            function.made(
+                key, waiter, deadline, lambda value: journal.fingerprint({"value": value})
+            )
+        )
     return noted(journal, clock, doubt, entry, found, by_person=by_person)
 
 
-def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Looked | None, *, by_person: bool) -> str | None:
-    """Record a look's finding, and settle the doubt by it; return the verdict, None if the doubt stays open.
+def noted(
+    journal: Journal,
+    clock: Clock,
+    doubt: Doubt,
+    entry: Entry,
+    found: Looked | None,
+    *,
+    by_person: bool,
+) -> str | None:
+    """Record a look's finding, and settle the doubt by it; return the verdict, None if the doubt
+    stays open.
 
     :raises OvertakenError: if another process has recorded a look meanwhile.
     """
@@ -139,19 +183,43 @@ def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Loo
         doubts.looked(known, LookLog(known, doubts.time.now()).to_json(), None, looks=0)
         return None
     late = found.absent_after / 0.8 + 1.0  # as the time of a look is spread
-    row = {"key": "look", "action": entry.action, "looks": sorted({*LOOKS, late}), "counts": int(not by_person)}
+    row = {
+        "key": "look",
+        "action": entry.action,
+        "looks": sorted({*LOOKS, late}),
+        "counts": int(not by_person),
+    }
     known = replace(known, facts={"looks": [row], "partial": False, "markers": []})
     log = LookLog(known, doubts.time.now())
-    report = judged(doubts, _Looking(journal, known, entry, found), log, by_person=by_person, settles=True, absent=True)
+    report = judged(
+        doubts,
+        _Looking(journal, known, entry, found),
+        log,
+        by_person=by_person,
+        settles=True,
+        absent=True,
+    )
     DoubtReports.of(journal.database).tell(report)
     return report.verdict or None
 
 
 def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Result:
-    """Record a finding of a repeated call about work in doubt; return the Result of the repeated call."""
-    doubts, entry = Doubts(journal.database, journal.vault, journal.workspace, clock), journal.find(identifier, alone=True)
-    if (doubt := doubts.find(identifier)) is None:  # of a process that did not keep any of functions
-        waiting = partial(left, workspace=journal.workspace, identifier=identifier, status=entry.status, now=journal.time.stamp())
+    """Record a finding of a repeated call about work in doubt; return the Result of the repeated
+    call.
+    """
+    doubts, entry = (
+        Doubts(journal.database, journal.vault, journal.workspace, clock),
+        journal.find(identifier, alone=True),
+    )
+    # of a process that did not keep any of functions
+    if (doubt := doubts.find(identifier)) is None:
+        waiting = partial(
+            left,
+            workspace=journal.workspace,
+            identifier=identifier,
+            status=entry.status,
+            now=journal.time.stamp(),
+        )
         journal.database.record(partial(waiting, function=entry.action))
         doubt = doubts.find(identifier)
     if doubt is not None:
@@ -161,14 +229,22 @@ def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Re
 
 
 def told(journal: Journal, clock: Clock, result: Result) -> Result:
-    """Return the Result of a doubt with the time of its next look, and with a wait for that look."""
+    """Return the Result of a doubt with the time of its next look, and with a wait for that
+    look.
+    """
     doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
     doubt = doubts.find(result.meta.invocation_id)
     about = None if doubt is None else settling(doubt, doubts.time.now())
-    return result if about is None else awaitable(result, about, partial(_awaited, journal, clock), _AT_ONCE)
+    return (
+        result
+        if about is None
+        else awaitable(result, about, partial(_awaited, journal, clock), _AT_ONCE)
+    )
 
 
-def _awaited(journal: Journal, clock: Clock, identifier: str, timeout: float | None = None) -> Result:
+def _awaited(
+    journal: Journal, clock: Clock, identifier: str, timeout: float | None = None
+) -> Result:
     """Wait until a doubt is settled, as long as looks are made."""
     until = clock.monotonic() + (math.inf if timeout is None else timeout)
     while True:
@@ -194,7 +270,9 @@ class _Looking:
         return f"{HOST}/{row['action']}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Judge the function's finding. A missing effect proves nothing until the time that the author declares has passed."""
+        """Judge the function's finding. A missing effect proves nothing until the time that the
+        author declares has passed.
+        """
         del row, due
         found, at = self._found, self.doubt.since + self._found.absent_after
         if found.output is not None:
@@ -206,7 +284,9 @@ class _Looking:
             return Finding("nothing", f"absent, which counts from {iso(at)} on")
         return Finding("nothing", "absent", missing=True, verdict="absent")
 
-    def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
+    def output(
+        self, row: Mapping[str, Any], item: Any
+    ) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
         """Return the function's value as the output."""
         del row, item
         return self._found.output, ()

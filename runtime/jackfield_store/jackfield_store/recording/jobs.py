@@ -1,13 +1,16 @@
-"""Jobs from their start to their end: the handle is stored, polls follow, and one of them finds the end.
+"""Jobs from their start to their end: the handle is stored, polls follow, and one of them finds the
+end.
 
-The start is a call like any other: retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing starts
-the job again. Each poll is a claim of its own (``journal/jobs``), by any available process: a waiting caller, ``serve``, ``worker``. A
-failing poll ends nothing; only the provider's answer does, or the end of the job's time.
+The start is a call like any other: retried, paced and in doubt by the action's effect. Once its
+handle is in the journal, nothing starts the job again. Each poll is a claim of its own
+(``journal/jobs``), by any available process: a waiting caller, ``serve``, ``worker``. A failing
+poll ends nothing; only the provider's answer does, or the end of the job's time.
 
-Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and is in doubt at its deadline.
+Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and
+is in doubt at its deadline.
 
-Rules are checked when a job starts. An allowed job is polled to its end with the runtime's own rights: an expired token does not leave the
-provider's work without an owner.
+Rules are checked when a job starts. An allowed job is polled to its end with the runtime's own
+rights: an expired token does not leave the provider's work without an owner.
 """
 
 from __future__ import annotations
@@ -24,7 +27,16 @@ from jackfield.call.attempts import Attempts
 from jackfield.call.call_records import Found
 from jackfield.call.errors_map import in_doubt
 from jackfield.call.how import Follow, How
-from jackfield.call.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
+from jackfield.call.job_steps import (
+    LEAST,
+    MOST,
+    SOONEST,
+    abandoned,
+    bounded,
+    followed_here,
+    step,
+    still,
+)
 from jackfield.call.reached import Ended
 from jackfield.call.settle import recorded, settled
 from jackfield.call.unstored import required
@@ -36,7 +48,17 @@ from jackfield.invocation.file_references import named_files
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, field, replace
-from jackfield.kernel.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
+from jackfield.kernel.errors import (
+    Cancelled,
+    InDoubt,
+    InvalidOutput,
+    JackfieldError,
+    JobFailed,
+    NotYet,
+    Sent,
+    Unavailable,
+    UnknownAction,
+)
 from jackfield.kernel.hints import NextStep
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.files.table import holding
@@ -63,35 +85,50 @@ _LOOK = 1.0
 """Seconds between two checks of a waiting caller for the findings of other processes."""
 _MAX_TEXT = 200
 _MAX_INPUT = 2048
-"""Maximum characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
+"""Maximum characters of an input, as JSON, that polls get to open the connection with: regions, not
+attachments.
+"""
 
 
 async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
-    """Store the handle of a started job, then wait for the end of the job until the call's deadline.
+    """Store the handle of a started job, then wait for the end of the job until the call's
+    deadline.
 
     A queued call does not wait. Return the job's Result, or a Result of status ``running``.
 
-    :raises JackfieldError: if the handle cannot be stored and the job has not ended in time; a ``write`` is in doubt then.
+    :raises JackfieldError: if the handle cannot be stored and the job has not ended in time; a
+        ``write`` is in doubt then.
     """
     asked, how = attempts.asked, attempts.asked.how
     if asked.row is None or asked.inline is not None:
         return await followed_here(attempts, handle)
     invocation, plan = asked.invocation, attempts.plan
-    remembered = {"invocation": _remembered(invocation, plan, attempts.inputs), **connection_id(plan)}
+    remembered = {
+        "invocation": _remembered(invocation, plan, attempts.inputs),
+        **connection_id(plan),
+    }
     job = {"handle": handle, **remembered, "attempts": attempts.count}
     files = holding(pipeline.workspace, named_files(handle), how.meta.invocation_id)
     try:
-        stored = await asked.row.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
+        stored = await asked.row.store_job(
+            job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files
+        )
     except JackfieldError as error:
-        raise await abandoned(attempts, handle, f"its handle could not be recorded: {error.message}") from None
+        raise await abandoned(
+            attempts, handle, f"its handle could not be recorded: {error.message}"
+        ) from None
     if not stored:
-        raise await abandoned(attempts, handle, "another process took the invocation over while it started")
+        raise await abandoned(
+            attempts, handle, "another process took the invocation over while it started"
+        )
     if how.claimed is not None:
         return Ended(_running(pipeline, how.ended(attempts.count), None), attempts)
     while True:
         try:
             left = how.deadline.remaining()
-            result = await awaited(pipeline, how.meta.invocation_id, how.waiter, left, how.cancelled, how.follow)
+            result = await awaited(
+                pipeline, how.meta.invocation_id, how.waiter, left, how.cancelled, how.follow
+            )
             return Ended(result, attempts)
         except Unavailable:  # the job is stored, and goes on: it has not failed
             if how.deadline.remaining() <= _LOOK:
@@ -100,7 +137,9 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
 
 
 def connection_id(plan: Plan) -> dict[str, str]:
-    """Return the ID of a call's stored connection, by which the call follows a new name; empty without one, or for a file's."""
+    """Return the ID of a call's stored connection, by which the call follows a new name; empty
+    without one, or for a file's.
+    """
     identifier = None if plan.target is None else plan.target.id
     return {} if identifier is None else {"connectionId": identifier}
 
@@ -109,10 +148,18 @@ def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -
     """Return the invocation with its small inputs, by which polls find connector and connection."""
     target = plan.target
     members = {
-        "connector": invocation.connector, "action": invocation.action, "connection": None if target is None else target.name,
-        "connectorVersion": invocation.connector_version, "timeoutSeconds": invocation.timeout_seconds, "partial": invocation.partial,
-        "inputs": {name: value for name, value in inputs.items() if len(json.dumps(value, default=str)) <= _MAX_INPUT},
-    }  # fmt: skip
+        "connector": invocation.connector,
+        "action": invocation.action,
+        "connection": None if target is None else target.name,
+        "connectorVersion": invocation.connector_version,
+        "timeoutSeconds": invocation.timeout_seconds,
+        "partial": invocation.partial,
+        "inputs": {
+            name: value
+            for name, value in inputs.items()
+            if len(json.dumps(value, default=str)) <= _MAX_INPUT
+        },
+    }
     return {name: value for name, value in members.items() if value is not None}
 
 
@@ -124,17 +171,23 @@ async def awaited(
     cancelled: threading.Event | None = None,
     follow: Follow | None = None,
 ) -> Result:
-    """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its due job.
+    """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled``
+    is set, and poll its due job.
 
     Return its Result, or an unfinished one. ``follow`` gets the job's progress at each check.
     """
     journal, clock = required(pipeline.journal()), pipeline.dependencies.clock
-    due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
+    due, until = (
+        DueJobs(journal.database, clock),
+        clock.monotonic() + (math.inf if seconds is None else seconds),
+    )
     ended_here = False
     while True:
         entry: Entry = await waiter.ask(partial(journal.find, identifier))
         if not entry.is_open:
-            result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+            result = Result.from_json(
+                entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}}
+            )
             object.__setattr__(result, "opener", pipeline.opener)
             result.meta.observed = not ended_here
             return result
@@ -175,23 +228,40 @@ class _Ending:
 
 
 def _caller_of(stored: Mapping[str, Any]) -> Caller:
-    known = {name: stored[name] for name in ("scope", "remote", "token", "audience") if name in stored}
+    known = {
+        name: stored[name] for name in ("scope", "remote", "token", "audience") if name in stored
+    }
     return Caller(stored["caller"], **known)
 
 
 def _meta(entry: Entry) -> Meta:
-    return Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, request_id=entry.request_id)
+    return Meta(
+        entry.id,
+        entry.connector,
+        entry.connector_version,
+        entry.action,
+        entry.attempts,
+        request_id=entry.request_id,
+    )
 
 
-async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf) -> Result | None:
-    """Poll a claimed job, after passing on a requested cancellation to the provider, and record the finding.
+async def polled(
+    pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf
+) -> Result | None:
+    """Poll a claimed job, after passing on a requested cancellation to the provider, and record the
+    finding.
 
-    Return the Result if the job has ended; None if it waits for its next poll. A poll takes ``timeoutSeconds``, at most ``seconds``.
+    Return the Result if the job has ended; None if it waits for its next poll. A poll takes
+    ``timeoutSeconds``, at most ``seconds``.
     """
-    return await pipeline.step(How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds))
+    return await pipeline.step(
+        How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds)
+    )
 
 
-async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Reached) -> Result | None:
+async def _polled(
+    pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Reached
+) -> Result | None:
     journal, waiter, found = required(pipeline.journal()), call.how.waiter, None
     journal.tasks[claimed.id] = 0
     try:
@@ -199,7 +269,11 @@ async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Rea
         found = await _Poll(pipeline, journal, claimed, entry, call, seconds).made()
     finally:
         if found is None:  # the process stops, or the database is gone
-            _owe(journal, claimed, journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False))
+            _owe(
+                journal,
+                claimed,
+                journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False),
+            )
     try:
         await waiter.record(journal.database, found.unit)
     except JackfieldError:
@@ -210,8 +284,8 @@ async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Rea
 
 
 def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
-    """Record a poll's finding once the database is available. Until then the job is this process's task, or recovery would return it to
-    wait.
+    """Record a poll's finding once the database is available. Until then the job is this process's
+    task, or recovery would return it to wait.
     """
 
     def owed(transaction: Transaction) -> int:
@@ -268,9 +342,11 @@ class _Poll:
             seconds = max(SOONEST, later.at - self.journal.time.now())
         except NotYet as waits:
             seconds = bounded(waits.retry_after) or seconds
-        except JackfieldError as fault:  # whatever goes wrong in a poll, the provider works on, and the next poll may succeed
+        except JackfieldError as fault:
+            # whatever goes wrong in a poll, the provider works on, and the next poll may succeed
             error = fault
-            if fault.code == "not_allowed":  # the workspace is suspended, or its rules forbid the action now
+            # the workspace is suspended, or its rules forbid the action now
+            if fault.code == "not_allowed":
                 seconds = MOST
             else:
                 seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
@@ -280,7 +356,11 @@ class _Poll:
             await self._stop()
             ended = await self._seen(self._lost(error))
         if ended is None:
-            return _Found(self._given_back(seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left))
+            return _Found(
+                self._given_back(
+                    seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left
+                )
+            )
         return _Found(self._finishing(self._dated(ended)), ended)
 
     async def _poll_provider(self) -> Mapping[str, Any] | Result:
@@ -290,7 +370,9 @@ class _Poll:
         self.handle, how.claimed = stored["handle"], self.claimed.of(stored)
         how.caller, self.asker = replace(how.caller, name=stored["caller"]), _caller_of(stored)
         how.meta.connector, how.meta.action = self.entry.connector, self.entry.action
-        asked = pipeline.plans.parsed(await how.waiter.ask(lambda: pipeline.known.followed(stored)), call)
+        asked = pipeline.plans.parsed(
+            await how.waiter.ask(lambda: pipeline.known.followed(stored)), call
+        )
         seconds = min(asked.invocation.timeout_seconds, self.seconds)
         how.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
         with within(seconds):
@@ -310,7 +392,9 @@ class _Poll:
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
         try:
-            return await self._seen(recorded(settled(attempts, answer["output"]).result, plan, queued=True))
+            return await self._seen(
+                recorded(settled(attempts, answer["output"]).result, plan, queued=True)
+            )
         except InvalidOutput as fault:
             return self._judged(fault)
 
@@ -318,18 +402,28 @@ class _Poll:
         """Return a Result as policies permit it to the caller who started the job."""
         if self.found is None:  # nothing of its action was asked
             return result
-        ended = await self.pipeline.policies.judged(self.found, Ended(result, self.call.attempts), self.asker)
+        ended = await self.pipeline.policies.judged(
+            self.found, Ended(result, self.call.attempts), self.asker
+        )
         self.undecided = ended.undecided
         return ended.result
 
     async def _step(self, found: Found, code: Action) -> Attempts:
         conceals = self.pipeline.policies.is_on
-        attempts = await step(found.asked, found.plan, code, self.handle, self.pipeline.dependencies, conceals=conceals)
+        attempts = await step(
+            found.asked,
+            found.plan,
+            code,
+            self.handle,
+            self.pipeline.dependencies,
+            conceals=conceals,
+        )
         self.call.attempts = attempts
         return attempts
 
     async def _cancel(self, found: Found, cancel: Action | None) -> None:
-        """Cancel the job at the provider. A refused cancellation is not repeated, and the poll reads the job's state.
+        """Cancel the job at the provider. A refused cancellation is not repeated, and the poll
+        reads the job's state.
 
         :raises JobFailed: if the cancellation has ended the job.
         """
@@ -347,7 +441,9 @@ class _Poll:
         self.told = True
 
     async def _stop(self) -> None:
-        """Cancel a job whose time is over, if only its polls do its work: no part of it may remain."""
+        """Cancel a job whose time is over, if only its polls do its work: no part of it may
+        remain.
+        """
         found, steps = self.found, None if self.found is None else self.found.plan.code.job
         if found is None or steps is None or not steps.cancels_late:
             return
@@ -357,10 +453,15 @@ class _Poll:
 
     def _noted(self, progress: Mapping[str, Any]) -> float:
         """Record the progress, and return the seconds to the next poll."""
-        fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.call.redactor
+        fraction, text, redactor = (
+            progress.get("fraction"),
+            progress.get("text"),
+            self.call.redactor,
+        )
         if isinstance(fraction, int | float) and math.isfinite(fraction):
             self.fraction = min(1.0, max(0.0, fraction))
-        if text and not self.pipeline.policies.is_on:  # no policy is asked about what a job says on its way
+        # no policy is asked about what a job says on its way
+        if text and not self.pipeline.policies.is_on:
             self.text = (str(text) if redactor is None else redactor.clean(str(text)))[:_MAX_TEXT]
         return bounded(progress.get("retryAfter")) or self._pause()
 
@@ -370,7 +471,9 @@ class _Poll:
 
     def _given_back(self, seconds: float, left: float) -> Unit:
         seconds = min(seconds, max(SOONEST, left))
-        return self.journal.jobs.giving_back(self.claimed, seconds, self.fraction, self.text, told=self.told, tried=self.tried)
+        return self.journal.jobs.giving_back(
+            self.claimed, seconds, self.fraction, self.text, told=self.told, tried=self.tried
+        )
 
     def _failed(self, failure: JobFailed) -> Result:
         """End a job that the provider has ended without success."""
@@ -388,15 +491,27 @@ class _Poll:
         return endings.refused(self.call, stopped, self.pipeline.workspace)
 
     def _judged(self, fault: InvalidOutput | JobFailed) -> Result:
-        """End a job that has succeeded with an output that cannot be used, or whose effect is unknown."""
-        error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, self.entry.id, fault, (), answered=True)
+        """End a job that has succeeded with an output that cannot be used, or whose effect is
+        unknown.
+        """
+        error = (
+            fault
+            if self.entry.effect == "read"
+            else in_doubt(self.entry.action, self.entry.id, fault, (), answered=True)
+        )
         return endings.refused(self.call, error, self.pipeline.workspace)
 
     def _lost(self, fault: JackfieldError | None) -> Result:
         """End a job whose time is over; the provider may still work on it."""
         reason = f"; the last poll failed: {fault.message}" if fault is not None else ""
-        doubt = still(self.entry.action, self.entry.effect, f"it had not ended within its 'jobTimeoutSeconds'{reason}")
-        doubt.hint = NextStep("resolve", id=self.entry.id) if isinstance(doubt, InDoubt) else doubt.hint
+        doubt = still(
+            self.entry.action,
+            self.entry.effect,
+            f"it had not ended within its 'jobTimeoutSeconds'{reason}",
+        )
+        doubt.hint = (
+            NextStep("resolve", id=self.entry.id) if isinstance(doubt, InDoubt) else doubt.hint
+        )
         return endings.refused(self.call, doubt, self.pipeline.workspace)
 
     def _dated(self, result: Result) -> Result:
@@ -404,7 +519,9 @@ class _Poll:
         entry, meta = self.entry, result.meta
         meta.connector_version = meta.connector_version or entry.connector_version
         meta.attempts, meta.request_id = entry.attempts, meta.request_id or entry.request_id
-        meta.duration_ms = round((self.journal.time.now() - (entry.started_at or entry.created_at)) * 1000, 3)
+        meta.duration_ms = round(
+            (self.journal.time.now() - (entry.started_at or entry.created_at)) * 1000, 3
+        )
         object.__setattr__(result, "opener", self.pipeline.opener)
         return result
 

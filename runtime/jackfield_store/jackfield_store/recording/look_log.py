@@ -34,7 +34,10 @@ class LookLog:
         self._absent = dict(doubt.log.get("absent", {}))
         self._ended = bool(doubt.log.get("ended", False))
         self._seen = bool(doubt.log.get("seen", False))
-        self._told = {*doubt.log.get("told", ()), *(one["result"] for one in self._looks)} & _TELLING
+        self._told = {
+            *doubt.log.get("told", ()),
+            *(one["result"] for one in self._looks),
+        } & _TELLING
         self._again: float | None = None
         self.account: str | None = doubt.log.get("account")
         """Account of the call, which its connection may have no more at a later look."""
@@ -42,20 +45,24 @@ class LookLog:
         """Source and result of each look of this round."""
 
     def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield the sources to read: those whose next look is due, all events, and ``everything`` for a person. For a settled doubt,
-        sources other than events are read only for a person.
+        """Yield the sources to read: those whose next look is due, all events, and ``everything``
+        for a person. For a settled doubt, sources other than events are read only for a person.
         """
         for row in self._doubt.facts["looks"]:
             if everything or row.keys() & {"trigger", "source"} or (is_open and self.is_due(row)):
                 yield row
 
     def due_at(self, row: Mapping[str, Any], *, is_open: bool, now: bool) -> float | None:
-        """Return the time up to which a log must have been read for its next look; None if no look is due. ``now``: a person requests the
-        look.
+        """Return the time up to which a log must have been read for its next look; None if no look
+        is due. ``now``: a person requests the look.
         """
         if not now and not (is_open and self.is_due(row)):
             return None
-        due: float = self.now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+        due: float = (
+            self.now - _FRESH
+            if now
+            else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+        )
         known: float = self._doubt.facts.get("known", 0.0)
         return max(due, known)
 
@@ -71,7 +78,9 @@ class LookLog:
     def is_due(self, row: Mapping[str, Any]) -> bool:
         """Return whether the next look at a source is due."""
         made = self._made.get(row["key"], 0)
-        return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self.now - self._doubt.since)
+        return bool(
+            made < len(row["looks"]) and row["looks"][made] * 0.79 <= self.now - self._doubt.since
+        )
 
     def add(self, row: Mapping[str, Any], finding: Finding) -> None:
         """Add a look's finding. It ``counts`` as a due look, unless its row says otherwise."""
@@ -80,18 +89,24 @@ class LookLog:
         one = {"number": number, "at": self.now, "source": source_of(row), **finding.to_json()}
         self._looks = [*self._looks, one][-SHOWN:]
         self.found = (*self.found, (source_of(row), finding.result))
-        self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + row.get("counts", 1)
+        self._made[key] = (
+            len(row["looks"]) if finding.is_final else self._made.get(key, 0) + row.get("counts", 1)
+        )
         self._told |= {finding.result} & _TELLING
         self._seen = self._seen or finding.exists
         if not finding.missing:
             self._absent.pop(key, None)
 
     def leaves(self, row: Mapping[str, Any], finding: Finding) -> None:
-        """Leave a look to another process. This is recorded once, and the look counts as not made. It becomes due again, the later the
-        older the doubt is.
+        """Leave a look to another process. This is recorded once, and the look counts as not made.
+        It becomes due again, the later the older the doubt is.
         """
         last = self._looks[-1] if self._looks else {}
-        if (last.get("result"), last.get("text"), last.get("source")) != (finding.result, finding.text, source_of(row)):
+        if (last.get("result"), last.get("text"), last.get("source")) != (
+            finding.result,
+            finding.text,
+            source_of(row),
+        ):
             made = dict(self._made)
             self.add(row, finding)
             self._made = made
@@ -102,8 +117,8 @@ class LookLog:
         return self._told <= {finding.result}
 
     def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
-        """Record that a source lacks the object now. Return whether it also lacked the object ``before`` a time, and no other object was
-        ever found.
+        """Record that a source lacks the object now. Return whether it also lacked the object
+        ``before`` a time, and no other object was ever found.
         """
         first = self._absent.setdefault(row["key"], self.now)
         return bool(first <= before) and not self._seen
@@ -113,11 +128,22 @@ class LookLog:
         self._ended = True
 
     def left(self, first: float = MAX_LOOKING) -> float | None:
-        """Return the age of the doubt, in seconds, at which the next look is due, of sources whose first look is within ``first``; None
-        after the last look.
+        """Return the age of the doubt, in seconds, at which the next look is due, of sources whose
+        first look is within ``first``; None after the last look.
         """
-        rows = [] if self._ended else [row for row in self._doubt.facts["looks"] if row["looks"][0] <= first]
-        return min((row["looks"][made] for row in rows if (made := self._made.get(row["key"], 0)) < len(row["looks"])), default=None)
+        rows = (
+            []
+            if self._ended
+            else [row for row in self._doubt.facts["looks"] if row["looks"][0] <= first]
+        )
+        return min(
+            (
+                row["looks"][made]
+                for row in rows
+                if (made := self._made.get(row["key"], 0)) < len(row["looks"])
+            ),
+            default=None,
+        )
 
     def next(self) -> float | None:
         """Return the time at which the next look is due; None after the last look."""
@@ -132,6 +158,13 @@ class LookLog:
 
     def to_json(self) -> dict[str, Any]:
         """Return the log as JSON."""
-        found = {"looks": self._looks, "made": self._made, "absent": self._absent, "ended": self._ended or None,
-                 "seen": self._seen, "told": sorted(self._told), "account": self.account}  # fmt: skip
+        found = {
+            "looks": self._looks,
+            "made": self._made,
+            "absent": self._absent,
+            "ended": self._ended or None,
+            "seen": self._seen,
+            "told": sorted(self._told),
+            "account": self.account,
+        }
         return {name: value for name, value in found.items() if value}

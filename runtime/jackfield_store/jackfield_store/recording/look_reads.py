@@ -1,4 +1,6 @@
-"""Reads of looks: over the connection of the call, under the rules of the caller in whose name they are made, and within one time limit."""
+"""Reads of looks: over the connection of the call, under the rules of the caller in whose name they
+are made, and within one time limit.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,15 @@ from jackfield.callers import LIBRARY
 from jackfield.connector.proofs import PLAIN, Absent
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield.kernel.errors import ApprovalRequired, JackfieldError, NotAllowed, NotFound, Provider, Sent, Unavailable
+from jackfield.kernel.errors import (
+    ApprovalRequired,
+    JackfieldError,
+    NotAllowed,
+    NotFound,
+    Provider,
+    Sent,
+    Unavailable,
+)
 from jackfield.redaction.marks import masked
 from jackfield_store.recording.answer_signs import strays
 
@@ -29,7 +39,9 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _SECONDS, _ROUND = 15.0, 50.0
-"""Maximum seconds of one look, whatever it reads, and of all looks of one round: less than its claim lasts."""
+"""Maximum seconds of one look, whatever it reads, and of all looks of one round: less than its
+claim lasts.
+"""
 _GONE = 410
 """HTTP status of an object that existed and is gone."""
 _PAGES = 10
@@ -38,8 +50,9 @@ _PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Answer of a provider without the requested object. ``is_proof`` is True if the evidence declares this form of answer, ``was_there``
-    if the answer says that the object was deleted. ``seen`` are the requests and answers of the read.
+    """Answer of a provider without the requested object. ``is_proof`` is True if the evidence
+    declares this form of answer, ``was_there`` if the answer says that the object was deleted.
+    ``seen`` are the requests and answers of the read.
     """
 
     is_proof: bool
@@ -51,8 +64,9 @@ class Missing:
 class LookReads:
     """Reads of one round of looks for a doubt.
 
-    A look that the caller has given with the call is made in the caller's name, with present rights. Any other look is made with the
-    runtime's own rights, under the rules of the workspace. The function that judges calls judges both.
+    A look that the caller has given with the call is made in the caller's name, with present
+    rights. Any other look is made with the runtime's own rights, under the rules of the workspace.
+    The function that judges calls judges both.
     """
 
     def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt) -> None:
@@ -71,7 +85,8 @@ class LookReads:
     def begin(self, row: Mapping[str, Any]) -> None:
         """Begin one look: all of its reads share a deadline.
 
-        :raises NotAllowed: if the caller gave the look but was not allowed to read when making the call.
+        :raises NotAllowed: if the caller gave the look but was not allowed to read when making the
+            call.
         :raises ApprovalRequired: if the caller's read would have waited for a person's approval.
         """
         self._deadline = Deadline.after(min(_SECONDS, self._until.remaining()), self._until.clock)
@@ -80,13 +95,18 @@ class LookReads:
             raise ApprovalRequired(why) if why == NEEDS_APPROVAL else NotAllowed(why)
 
     def pages(
-        self, given: Mapping[str, Any], most: int = _PAGES, needs: Mapping[str, Any] | None = None, absent: Absent = PLAIN
+        self,
+        given: Mapping[str, Any],
+        most: int = _PAGES,
+        needs: Mapping[str, Any] | None = None,
+        absent: Absent = PLAIN,
     ) -> list[Mapping[str, Any]] | Missing:
-        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for the read is narrowed to the
-        permissions ``needs``, if known. If the provider says that the object does not exist, return that answer; ``absent`` is its
-        declared form.
+        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A
+        session for the read is narrowed to the permissions ``needs``, if known. If the provider
+        says that the object does not exist, return that answer; ``absent`` is its declared form.
 
-        :raises JackfieldError: if it fails; secrets of the connection that a provider quotes in it are masked.
+        :raises JackfieldError: if it fails; secrets of the connection that a provider quotes in it
+            are masked.
         """
         try:
             found = run_in_thread(self._read(given, most, needs or {}))
@@ -94,7 +114,9 @@ class LookReads:
             said = error.provider or Provider()
             fits = absent.fits(said.http_status, said.code)
             if error.sent is not Sent.REFUSED or not (fits or isinstance(error, NotFound)):
-                raise  # the connection could not be opened, or nobody knows that the thing's own address said so
+                # the connection could not be opened, or nobody knows that the thing's own address
+                # said so
+                raise
             told = " ".join(str(one) for one in (said.http_status, said.code) if one is not None)
             return Missing(fits, said.http_status == _GONE, told or error.code, self.seen)
         if (why := strays(self.seen)) is not None:
@@ -106,7 +128,9 @@ class LookReads:
         stored: Mapping[str, Any] = self._doubt.facts["caller"]
         return self._pipeline.access.queued_by(stored)
 
-    async def _read(self, given: Mapping[str, Any], most: int, needs: Mapping[str, tuple[str, ...]]) -> list[Mapping[str, Any]]:
+    async def _read(
+        self, given: Mapping[str, Any], most: int, needs: Mapping[str, tuple[str, ...]]
+    ) -> list[Mapping[str, Any]]:
         how = How(self._pipeline.in_thread, self._caller)
         how.deadline, how.tries = self._deadline, min(2, most)  # a log has its own pace
 
@@ -117,7 +141,9 @@ class LookReads:
 
         return await self._pipeline.step(how, work)
 
-    async def _allowed(self, call: Reached, given: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]) -> Attempts:
+    async def _allowed(
+        self, call: Reached, given: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]
+    ) -> Attempts:
         """Return the attempts of a read, once the rules and policies allow it."""
         pipeline, dependencies = self._pipeline, self._pipeline.dependencies
         connection = self._doubt.facts["connection"]
@@ -139,30 +165,42 @@ class LookReads:
         if pipeline.policies.must_judge:
             name = None if target is None else target.name
             pipeline.policies.judge_step(
-                ReadStep(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs)
+                ReadStep(self._caller, plan.manifest, name, action=plan.action.key),
+                masked(plan.action.inputs, inputs),
             )
         opening = await plan.resolved(how, dependencies)
         if opening is not None and needs:
             opening = replace(opening, permissions=needs, narrowed=True)
-        self.attempts = attempts = call.attempts = Attempts(asked, plan, values, inputs, opening, dependencies)
+        self.attempts = attempts = call.attempts = Attempts(
+            asked, plan, values, inputs, opening, dependencies
+        )
         attempts.tally.exchanges, attempts.tally.sees_bodies = [], True
-        if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
+        if attempts.declared != "read" or (
+            plan.action.rule_effect == "write" and plan.code.effect_of is None
+        ):
             raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
         return attempts
 
     def _require_same(self, plan: Plan) -> None:
         """Require that the connection is still the call's.
 
-        :raises NotAllowed: if it is another connection: an object missing in another account proves nothing.
+        :raises NotAllowed: if it is another connection: an object missing in another account proves
+            nothing.
         """
         was, target = self._doubt.facts["connection"], plan.target
         if was is None or target is None:
             return
         same = (target.id, target.version) == (was["id"], was["version"])
         if same and target.id is None:
-            same = self._journal.fingerprint({"type": target.kind.key, "values": target.values}) == was["digest"]
+            same = (
+                self._journal.fingerprint({"type": target.kind.key, "values": target.values})
+                == was["digest"]
+            )
         if not same:
-            raise NotAllowed(f"the connection '{was['name']}' was changed since the call, and may belong to another account")
+            raise NotAllowed(
+                f"the connection '{was['name']}' was changed since the call, and may belong to "
+                "another account"
+            )
 
 
 async def _pages(attempts: Attempts, most: int) -> list[Mapping[str, Any]]:

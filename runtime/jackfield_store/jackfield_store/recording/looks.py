@@ -1,7 +1,9 @@
-"""Looks for evidence of the outcome of a call in doubt: reads over its connection, whose findings are judged, recorded and shown.
+"""Looks for evidence of the outcome of a call in doubt: reads over its connection, whose findings
+are judged, recorded and shown.
 
-A look is a read with the runtime's own rights, like the poll of a job: it may be repeated, and sends nothing else. Its finding settles the
-doubt if the workspace and its operator permit that; it never lets the call be sent again.
+A look is a read with the runtime's own rights, like the poll of a job: it may be repeated, and
+sends nothing else. Its finding settles the doubt if the workspace and its operator permit that; it
+never lets the call be sent again.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Judged(Protocol):
 
     - ``judges``: True if a policy judges the caller's view.
     - ``account``: account of the call, if the looks know it.
-    - ``other_version``: the reason why this process leaves the reads to others; None if it makes them.
+    - ``other_version``: the reason why this process leaves the reads to others; None if it makes
+      them.
     """
 
     journal: Journal
@@ -55,13 +58,25 @@ class Judged(Protocol):
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
         """Make one look, and judge its finding."""
 
-    def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
-        """Return the output that a look has found, and the references by which further events name the object."""
+    def output(
+        self, row: Mapping[str, Any], item: Any
+    ) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
+        """Return the output that a look has found, and the references by which further events name
+        the object.
+        """
 
 
-def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool = False) -> str | None:
-    """Look once for a doubt, at each source that is due or, ``by_person``, at all sources. Return the verdict that has settled the doubt,
-    or None.
+def look(
+    pipeline: Pipe,
+    journal: Journal,
+    doubt: Doubt,
+    *,
+    settle: str,
+    absent: bool,
+    by_person: bool = False,
+) -> str | None:
+    """Look once for a doubt, at each source that is due or, ``by_person``, at all sources. Return
+    the verdict that has settled the doubt, or None.
 
     ``settle`` and ``absent`` are the settings. A settled doubt gets looks only by a person.
 
@@ -72,7 +87,9 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
     return report.verdict or None
 
 
-def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool) -> Report:
+def _looked(
+    pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool
+) -> Report:
     doubts = Doubts(journal.database, journal.vault, journal.workspace, pipeline.dependencies.clock)
     known = doubts.present(doubt)
     if known is None or (not by_person and known.claim != doubt.claim):
@@ -92,17 +109,30 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
     return judged(doubts, looking, log, by_person=by_person, settles=settle == "on", absent=absent)
 
 
-def judged(doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, settles: bool, absent: bool) -> Report:
+def judged(
+    doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, settles: bool, absent: bool
+) -> Report:
     """Make one round of looks, and record the findings.
 
     :raises OvertakenError: if another process has recorded a look meanwhile.
     """
     is_open = looking.entry.status == "in_doubt"
-    report = _round(doubts, looking, log, is_open=is_open, by_person=by_person, settles=settles, absent=absent)
+    report = _round(
+        doubts, looking, log, is_open=is_open, by_person=by_person, settles=settles, absent=absent
+    )
     return report or _recorded(doubts, looking.doubt, log, is_open=is_open, by_person=by_person)
 
 
-def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_person: bool, settles: bool, absent: bool) -> Report | None:
+def _round(
+    doubts: Doubts,
+    looking: Judged,
+    log: LookLog,
+    *,
+    is_open: bool,
+    by_person: bool,
+    settles: bool,
+    absent: bool,
+) -> Report | None:
     """Make one round of looks; return the report of its decision, None without a decision."""
     for row in log.rows(everything=by_person, is_open=is_open):
         if "trigger" not in row and looking.other_version is not None:
@@ -118,15 +148,20 @@ def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_p
         log.add(row, finding)
         verdict = _verdict(looking.doubt, row, finding, log, log.now, allowed=absent)
         if verdict is not None:
-            return replace(decided(doubts, looking, log, row, finding, verdict, settles=settles), found=log.found)
+            return replace(
+                decided(doubts, looking, log, row, finding, verdict, settles=settles),
+                found=log.found,
+            )
         if finding.result in ("matched", "refused", "ambiguous"):
             log.ends()
     return None
 
 
-def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool) -> Report:
-    """Record a round without a decision. A round that only waits for a log needs no commit of its own: it is due at the end of its claim,
-    or postponed with the next commit of others.
+def _recorded(
+    doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool
+) -> Report:
+    """Record a round without a decision. A round that only waits for a log needs no commit of its
+    own: it is due at the end of its claim, or postponed with the next commit of others.
     """
     at = log.next() if is_open else None
     if by_person or not log.only_waits or at is None:
@@ -136,9 +171,17 @@ def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_p
     return Report(log.found)
 
 
-def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLog, now: float, *, allowed: bool) -> str | None:
-    """Return the verdict of a finding: that the call took effect or, if the operator allows that verdict, that it did not. None without a
-    verdict.
+def _verdict(
+    doubt: Doubt,
+    row: Mapping[str, Any],
+    finding: Finding,
+    log: LookLog,
+    now: float,
+    *,
+    allowed: bool,
+) -> str | None:
+    """Return the verdict of a finding: that the call took effect or, if the operator allows that
+    verdict, that it did not. None without a verdict.
     """
     if finding.verdict is not None:
         return finding.verdict
@@ -148,15 +191,20 @@ def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLo
         return None  # what contradicts an earlier look is shown: a person decides
     if finding.result in _PROVED:
         return _PROVED[finding.result]
-    if not finding.missing or row.get("absentAfter") is None or not allowed or doubt.facts["markers"] is None:
+    if (
+        not finding.missing
+        or row.get("absentAfter") is None
+        or not allowed
+        or doubt.facts["markers"] is None
+    ):
         return None  # of a lost process nobody knows how many attempts it had made
     complete = now >= doubt.facts["deadline"] + max(LEAST_ABSENT, row["absentAfter"])
     return "absent" if complete and log.was_absent(row, now - _AGAIN) else None
 
 
 def next_look(doubt: Doubt, first: float) -> float | None:
-    """Return the time of the next look, in seconds since 1970, at sources whose first look is due within ``first`` seconds of the doubt.
-    None if no look is due.
+    """Return the time of the next look, in seconds since 1970, at sources whose first look is due
+    within ``first`` seconds of the doubt. None if no look is due.
     """
     left = LookLog(doubt, doubt.since).left(first)
     return None if left is None else doubt.since + left
@@ -168,18 +216,30 @@ def waits_for_events(doubt: Doubt) -> bool:
 
 
 def decided(
-    doubts: Doubts, looking: Judged, log: LookLog, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
+    doubts: Doubts,
+    looking: Judged,
+    log: LookLog,
+    row: Mapping[str, Any],
+    finding: Finding,
+    verdict: str,
+    *,
+    settles: bool,
 ) -> Report:
-    """Decide by a verdict, once, and record the round of looks with it. ``settles`` is True if the settings let evidence settle doubts.
+    """Decide by a verdict, once, and record the round of looks with it. ``settles`` is True if the
+    settings let evidence settle doubts.
 
-    The entry's state in that transaction counts: a person, or the call's own late answer, may have decided during the look.
+    The entry's state in that transaction counts: a person, or the call's own late answer, may have
+    decided during the look.
     """
     journal, now = looking.journal, doubts.time.stamp()
     kind = "event" if "trigger" in row else "record" if "source" in row else "object"
     evidence: dict[str, Any] = {
-        "verdict": verdict, "kind": kind, "source": looking.source(row),
-        "connection": looking.entry.connection, "looks": looking.doubt.looks + len(log.found),
-    }  # fmt: skip
+        "verdict": verdict,
+        "kind": kind,
+        "source": looking.source(row),
+        "connection": looking.entry.connection,
+        "looks": looking.doubt.looks + len(log.found),
+    }
     if verdict != "absent" and not looking.judges:  # no policy judges what a look has found
         evidence["matched"] = dict(finding.shown)
     log.ends()
@@ -190,7 +250,10 @@ def decided(
         return journal.sealed_result(entry.id, bound_result(result, entry, answers=not failed))
 
     def unit(transaction: Transaction) -> str | None:
-        found = transaction.find(sql.SELECT_ONE + journal.database.dialect.locks, {"workspace": doubts.workspace, "id": looking.doubt.id})
+        found = transaction.find(
+            sql.SELECT_ONE + journal.database.dialect.locks,
+            {"workspace": doubts.workspace, "id": looking.doubt.id},
+        )
         if found is None:
             return None
         entry = journal.entry_of(found, asks=False)
@@ -199,14 +262,33 @@ def decided(
                 return None
             result, code = settled(entry, verdict, now, evidence, output, finding.refusal)
             status = result["status"]
-            doubts.settle(transaction, entry, status, code, sealed(entry, result, failed=status == "failed"), references)
+            doubts.settle(
+                transaction,
+                entry,
+                status,
+                code,
+                sealed(entry, result, failed=status == "failed"),
+                references,
+            )
             return _SETTLED
         if contradicts(entry, verdict):
             result = contradicted(entry, now, evidence)
-            is_first = doubts.contradict(transaction, entry, sealed(entry, result, failed=entry.status == "failed"), verdict)
+            is_first = doubts.contradict(
+                transaction, entry, sealed(entry, result, failed=entry.status == "failed"), verdict
+            )
             return _CONTRADICTED if is_first else None
-        if kind == "event" and settles and entry.status == "succeeded" and not (entry.result or {}).get("output"):
-            doubts.confirm(transaction, entry, sealed(entry, confirmed(entry, evidence, output or {}), failed=False), references)
+        if (
+            kind == "event"
+            and settles
+            and entry.status == "succeeded"
+            and not (entry.result or {}).get("output")
+        ):
+            doubts.confirm(
+                transaction,
+                entry,
+                sealed(entry, confirmed(entry, evidence, output or {}), failed=False),
+                references,
+            )
         return None
 
     outcome = doubts.looked(looking.doubt, log.to_json(), None, unit, looks=len(log.found))

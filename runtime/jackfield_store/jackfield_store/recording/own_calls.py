@@ -1,9 +1,10 @@
 """Four-eyes rule: the persons who have requested a call may not approve it.
 
-A call is requested by its caller, and by the authors of a schedule or subscription that started it. The creator of the token used counts as
-a requester, and so does each creator of the creator's token or platform, up to the first. The holder of a one-time link may be anyone with
-an account on the server, like the accounts of the command line. Tokens created by the operator belong to the people who get them; two
-tokens with another common creator belong to one person.
+A call is requested by its caller, and by the authors of a schedule or subscription that started it.
+The creator of the token used counts as a requester, and so does each creator of the creator's token
+or platform, up to the first. The holder of a one-time link may be anyone with an account on the
+server, like the accounts of the command line. Tokens created by the operator belong to the people
+who get them; two tokens with another common creator belong to one person.
 """
 
 from __future__ import annotations
@@ -32,22 +33,30 @@ _ELSE = "Let somebody else decide on it, such as whoever has a token of the scop
 
 
 def asker_keys(stored: Mapping[str, Any]) -> frozenset[str]:
-    """Return the keys (``Actor.key``) under which a caller and the caller's fellow authors may decide; ``stored`` is the output of
-    ``Caller.to_json``.
+    """Return the keys (``Actor.key``) under which a caller and the caller's fellow authors may
+    decide; ``stored`` is the output of ``Caller.to_json``.
     """
     token, name = stored.get("token"), stored.get("caller")
     if token is not None:
         own = {f"token:{token}"}
     elif stored.get("remote"):
-        own = {f"user:{name}", f"link:{name}", "link"} if stored.get("audience") == "operator" else {f"user:{name}"}
+        own = (
+            {f"user:{name}", f"link:{name}", "link"}
+            if stored.get("audience") == "operator"
+            else {f"user:{name}"}
+        )
     else:
         own = {name or "library"}
     return frozenset(own) | {*stored.get("authors", ())}
 
 
 def joined(caller: Caller, before: Mapping[str, Any]) -> Caller:
-    """Return a caller who takes over another's content, as one of its authors; ``before`` is the other author's ``Caller.to_json``."""
-    return replace(caller, authors=tuple(sorted(asker_keys(before) | {*caller.to_json().get("authors", ())})))
+    """Return a caller who takes over another's content, as one of its authors; ``before`` is the
+    other author's ``Caller.to_json``.
+    """
+    return replace(
+        caller, authors=tuple(sorted(asker_keys(before) | {*caller.to_json().get("authors", ())}))
+    )
 
 
 class OwnCalls:
@@ -58,25 +67,43 @@ class OwnCalls:
         self._platforms = PlatformTokens(database, vault, clock)
 
     def refuse(self, stored: Mapping[str, Any], approver: Actor) -> None:
-        """Refuse an approver who has requested the call; ``stored`` is its caller in the form of ``Caller.to_json``.
+        """Refuse an approver who has requested the call; ``stored`` is its caller in the form of
+        ``Caller.to_json``.
 
-        :raises NotAllowed: if the approver has requested the call, or the creator of one of the tokens is no longer known.
+        :raises NotAllowed: if the approver has requested the call, or the creator of one of the
+            tokens is no longer known.
         """
-        askers, own = asker_keys(stored), {approver.key, approver.person, *(account_keys() if approver.kind == _PROGRAM else ())}
+        askers, own = (
+            asker_keys(stored),
+            {approver.key, approver.person, *(account_keys() if approver.kind == _PROGRAM else ())},
+        )
         above = {creator for asker in askers for creator in self._creators(asker)}
-        made = {creator for creator in self._creators(approver.key) if _kind(creator) not in (*OPERATORS, _UNKNOWN)}
+        made = {
+            creator
+            for creator in self._creators(approver.key)
+            if _kind(creator) not in (*OPERATORS, _UNKNOWN)
+        }
         for found, why in (
             (_meet(askers, own), "you have asked for it, or written what starts it"),
             (_meet(above, own), "you have created the token that asked for it"),
-            (_meet(askers | above, made), "whoever asked for it has created your token, or both have one creator"),
+            (
+                _meet(askers | above, made),
+                "whoever asked for it has created your token, or both have one creator",
+            ),
         ):
             if found:
-                raise NotAllowed(f"not allowed: nobody approves his own call, or one by a token that he created: {why}", hint=_ELSE)
+                raise NotAllowed(
+                    "not allowed: nobody approves his own call, or one by a token that he "
+                    f"created: {why}",
+                    hint=_ELSE,
+                )
 
     def _creators(self, key: str) -> Iterator[str]:
-        """Yield the creator of a token, the creator of that creator's token, and so on, to the first.
+        """Yield the creator of a token, the creator of that creator's token, and so on, to the
+        first.
 
-        :raises NotAllowed: if a token of the chain no longer exists, or was changed in the database: then the earlier creators are unknown.
+        :raises NotAllowed: if a token of the chain no longer exists, or was changed in the
+            database: then the earlier creators are unknown.
         """
         seen = set[str]()
         while key not in seen and _kind(key) in ("token", "platform"):
@@ -87,11 +114,18 @@ class OwnCalls:
 
     def _creator(self, kind: str, identifier: str) -> str:
         try:
-            found = self._platforms.find(identifier) if kind == "platform" else self._tokens.find(identifier)
+            found = (
+                self._platforms.find(identifier)
+                if kind == "platform"
+                else self._tokens.find(identifier)
+            )
         except UnknownToken:
             found = None
         if found is None or found.unreadable:
-            text = "not allowed: it is not known any more who has created the token of this call, or yours"
+            text = (
+                "not allowed: it is not known any more who has created the token of this "
+                "call, or yours"
+            )
             raise NotAllowed(text, hint="Decline it, and let somebody else ask.")
         return found.created_by or _UNKNOWN
 
@@ -115,8 +149,11 @@ def _kind(key: str) -> str:
 
 
 def _person(key: str) -> str:
-    """Return the key of an actor without an issuer. A person who signed in to the console has an issuer (``ISSUER#SUBJECT``), a person who
-    sends a JWT has none: equal subjects count as one person.
+    """Return the key of an actor without an issuer. A person who signed in to the console has an
+    issuer (``ISSUER#SUBJECT``), a person who sends a JWT has none: equal subjects count as one
+    person.
     """
     _, marked, subject = key.partition("#")
-    return f"user:{subject}" if marked and key.startswith(("user:https://", "user:http://")) else key
+    return (
+        f"user:{subject}" if marked and key.startswith(("user:https://", "user:http://")) else key
+    )

@@ -57,12 +57,16 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
             return None
         if how.deadline.clock.monotonic() > until:
             raise unknown.of_queued(draft.id, keyed=draft.idempotency_key is not None)
-        await how.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
+        # then the same entry again: its id tells whether it is there
+        await how.waiter.pause(LONGEST_LOOK)
 
 
-async def _before(journal: Journal, draft: Draft, call: Reached, replay: Replay, *, may_be_ours: bool) -> Result | Literal[False] | None:
-    """Return the Result to replay if another caller's entry holds the key, None if that entry is gone. False means that the key's entry is
-    this one: its commit, with an unknown outcome, had taken effect.
+async def _before(
+    journal: Journal, draft: Draft, call: Reached, replay: Replay, *, may_be_ours: bool
+) -> Result | Literal[False] | None:
+    """Return the Result to replay if another caller's entry holds the key, None if that entry is
+    gone. False means that the key's entry is this one: its commit, with an unknown outcome, had
+    taken effect.
     """
     if may_be_ours and (await call.how.waiter.ask(lambda: journal.has(draft.id))):
         return False

@@ -1,4 +1,6 @@
-"""Part of quotas in one call: the call takes its places before it begins, and gives them back if it has certainly not taken effect."""
+"""Part of quotas in one call: the call takes its places before it begins, and gives them back if it
+has certainly not taken effect.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ from jackfield.kernel.errors import QuotaReached, Sent, Unavailable
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.access.quotas import at, quotas_of
 from jackfield_store.journal.outcomes import part_of
-from jackfield_store.journal.quotas import FullError, Places, Share, digest, give_back, purging, taking
+from jackfield_store.journal.quotas import (
+    FullError,
+    Places,
+    Share,
+    digest,
+    give_back,
+    purging,
+    taking,
+)
 from jackfield_store.recording.guarding import recipients_of
 from jackfield_store.recording.record import NotNowError
 
@@ -56,12 +66,25 @@ class Counting(Passing):
             return
         self._attempts, record, how = checked.attempts, self._record, self.asked.how
         journal, now = record.journal, record.journal.time.now()
-        wanted = {share.bucket: share for share in sorted(self._shares(checked, now), key=lambda share: -share.most)}  # the least of equals
+        # the least of equals
+        wanted = {
+            share.bucket: share
+            for share in sorted(self._shares(checked, now), key=lambda share: -share.most)
+        }
         shares = [wanted[bucket] for bucket in sorted(wanted)]
-        self._is_lazy = record.draft.effect != "write" and record.draft.idempotency_key is None and how.claimed is None
-        owner, purge = None if self._is_lazy else journal.owner, purging(journal.database, journal.workspace, now)
+        self._is_lazy = (
+            record.draft.effect != "write"
+            and record.draft.idempotency_key is None
+            and how.claimed is None
+        )
+        owner, purge = (
+            None if self._is_lazy else journal.owner,
+            purging(journal.database, journal.workspace, now),
+        )
         is_known = how.claimed is not None or self._is_gone
-        unit = taking(journal.workspace, record.draft.id, shares, owner, again=is_known, purge=purge)
+        unit = taking(
+            journal.workspace, record.draft.id, shares, owner, again=is_known, purge=purge
+        )
         try:
             self._places = await how.waiter.ask(partial(journal.database.adjust, unit))
         except FullError as full:
@@ -69,7 +92,9 @@ class Counting(Passing):
         self._is_gone = False
 
     def begin(self, unit: Unit) -> Unit:
-        """Record that the places are spent. If a place was given back meanwhile, the call does not begin."""
+        """Record that the places are spent. If a place was given back meanwhile, the call does not
+        begin.
+        """
         places, is_claimed = self._places, self.asked.how.claimed is not None
         if places is None:
             return unit
@@ -86,13 +111,17 @@ class Counting(Passing):
     async def output(self, ended: Ended) -> Ended:
         """Give the places back after a certain failure of a call whose begin was not written."""
         result, meta = ended.recorded, self.asked.how.meta
-        self._goes_on = result.status == "running" and result.meta.invocation_id == meta.invocation_id
+        self._goes_on = (
+            result.status == "running" and result.meta.invocation_id == meta.invocation_id
+        )
         if self._is_lazy and self._is_certain(result):
             self._give_back()
         return ended
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Give the places back with the end of a certain failure, or of a run that goes back to the queue."""
+        """Give the places back with the end of a certain failure, or of a run that goes back to the
+        queue.
+        """
         places = self._places
         if places is None or not (back or self._is_certain(result)):
             return unit
@@ -136,17 +165,29 @@ class Counting(Passing):
             owner = self._owner(quota)
             named = self._digest([quota.name, owner])
             for part in self._parts(quota, checked):
-                yield Share(self._digest([quota.name, owner, part, begun]), named, amount, quota.most, ends, quota.title)
+                yield Share(
+                    self._digest([quota.name, owner, part, begun]),
+                    named,
+                    amount,
+                    quota.most,
+                    ends,
+                    quota.title,
+                )
 
     def _owner(self, quota: Quota) -> Any:
-        """Return the owner of a quota's count: the token, the connection, or None for the workspace."""
+        """Return the owner of a quota's count: the token, the connection, or None for the
+        workspace.
+        """
         return {"token": self._who, "connection": self._over}.get(quota.owner)
 
     def _parts(self, quota: Quota, checked: Checked) -> Iterator[Any]:
         """Yield the keys that the quota counts for, once each: the recipients, or one key."""
         if quota.by == "recipient":
             vault, workspace = self._record.journal.vault, self._record.journal.workspace
-            names = {part_of(vault, workspace, name) for _, name in recipients_of(checked.inputs, self.found.plan.recipients)}
+            names = {
+                part_of(vault, workspace, name)
+                for _, name in recipients_of(checked.inputs, self.found.plan.recipients)
+            }
             yield from names or (None,)
         elif quota.by is None:
             yield None
@@ -171,13 +212,17 @@ class Counting(Passing):
         return digest(self._record.journal.vault, self._record.journal.workspace, value)
 
     def _refusal(self, share: Share, now: float) -> QuotaReached | PostponedError:
-        """Return the error that ends a call before its begin. A queued call waits for the next span, unless it needs more than any span
-        allows.
+        """Return the error that ends a call before its begin. A queued call waits for the next
+        span, unless it needs more than any span allows.
         """
         fits = share.amount <= share.most
         if fits and self.asked.how.claimed is not None:
             return PostponedError(share.ends_at)
-        return QuotaReached(share.title, iso(share.ends_at), share.ends_at - now) if fits else QuotaReached(share.title)
+        return (
+            QuotaReached(share.title, iso(share.ends_at), share.ends_at - now)
+            if fits
+            else QuotaReached(share.title)
+        )
 
     @property
     def _record(self) -> Record:
@@ -191,4 +236,9 @@ def _over(plan: Plan) -> str | None:
 def fitting(terms: Terms, plan: Plan) -> Sequence[Quota]:
     """Return the quotas that count a call of this plan and these terms."""
     request = Request(plan.manifest.key, plan.action.key, plan.action.rule_effect, _over(plan))
-    return [one for owner, data in terms.quotas.items() for one in quotas_of(data, owner) if one.fits(request)]
+    return [
+        one
+        for owner, data in terms.quotas.items()
+        for one in quotas_of(data, owner)
+        if one.fits(request)
+    ]

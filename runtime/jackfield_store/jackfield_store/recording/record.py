@@ -1,4 +1,6 @@
-"""Recording of one invocation in the journal: a query for its idempotency key, a record before it is sent, and its outcome at the end."""
+"""Recording of one invocation in the journal: a query for its idempotency key, a record before it
+is sent, and its outcome at the end.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from jackfield.kernel.clock import within
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
-from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Sent, Unavailable
+from jackfield.kernel.errors import (
+    Cancelled,
+    IdempotencyConflict,
+    JackfieldError,
+    NotYet,
+    Sent,
+    Unavailable,
+)
 from jackfield.kernel.interrupts import let_out_of_call
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
@@ -41,38 +50,55 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.journal")
 LARGEST_STORED = 256 * 1024
-"""Maximum bytes of inputs stored in the journal: larger ones contain attachments, which do not belong there."""
+"""Maximum bytes of inputs stored in the journal: larger ones contain attachments, which do not
+belong there.
+"""
 _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
-"""Seconds for which a queued call's outcome, and an interrupted call, wait for a locked database; an outcome not recorded by then is tried
-once more at exit.
+"""Seconds for which a queued call's outcome, and an interrupted call, wait for a locked database;
+an outcome not recorded by then is tried once more at exit.
 """
 _TRIES, _PAUSE = 20, 0.05
-"""Number of tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
+"""Number of tries, and seconds between them, to queue an outstanding outcome in memory when memory
+is short.
+"""
 _SETTLING_WAIT = 0.5
 """Seconds for which a caller waits for a locked database although the Result is known."""
 _REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
-"""Seconds past the deadline for which a refusal waits for a locked database to record it, and for which a caller waits for the outcome's
-record.
+"""Seconds past the deadline for which a refusal waits for a locked database to record it, and for
+which a caller waits for the outcome's record.
 """
-_UNRECORDED = "this outcome could not be recorded yet, and is once the database is back; until then the journal shows it as running"
+_UNRECORDED = (
+    "this outcome could not be recorded yet, and is once the database is back; until then "
+    "the journal shows it as running"
+)
 
 
 class NotNowError(UniqueViolation):
-    """Error of a gate's statements within a begin, which rolls the begin back: the gate does another step first, and the call
-    begins again.
+    """Error of a gate's statements within a begin, which rolls the begin back: the gate does
+    another step first, and the call begins again.
     """
 
 
 class Record:
-    """Journal record of one invocation. A queued one (``How.claimed``) already has its entry and holds its key.
+    """Journal record of one invocation. A queued one (``How.claimed``) already has its entry and
+    holds its key.
 
     - ``keeps``: True if the workspace stores the inputs of its invocations.
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     """
 
-    def __init__(self, journal: Journal, draft: Draft, asked: Asked, call: Reached, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, draft: Draft, asked: Asked, call: Reached, clock: Clock
+    ) -> None:
         how = asked.how
-        self._journal, self._draft, self._asked, self._call, self._how, self._clock = journal, draft, asked, call, how, clock
+        self._journal, self._draft, self._asked, self._call, self._how, self._clock = (
+            journal,
+            draft,
+            asked,
+            call,
+            how,
+            clock,
+        )
         draft.delivery = how.claimed.delivery if how.claimed is not None else 0
         self._state = states.DRAFT if how.claimed is None else states.CLAIMED
         self._reached = self._state
@@ -80,7 +106,11 @@ class Record:
         self._ending: str | None = None
         """Way in which the end is written, once the call has one."""
         self.keeps = False
-        self._wait_until = how.deadline.at if how.wait is True else min(how.deadline.at, clock.monotonic() + how.wait)
+        self._wait_until = (
+            how.deadline.at
+            if how.wait is True
+            else min(how.deadline.at, clock.monotonic() + how.wait)
+        )
         self._put_off: Deferred | None = None
         """Start of the call, if it is written with the next commit."""
         self.references: Sequence[str] = ()
@@ -90,16 +120,20 @@ class Record:
         self.is_undone = False
         """True if accompanying statements, and not another row, have rolled the begin back."""
         self._was_put_off = False
-        """The look for its key was put off: if that is held after all, others are looked for first."""
+        """The look for its key was put off: if that is held after all, others are looked for
+        first.
+        """
         self._exchanges: tuple[bytes | None] | None = None
         """Sealed exchanges with the provider, once the call has ended."""
         self.sees: Callable[[Entry], bool]
         self.fingerprints: Callable[[], None] = lambda: None
 
     async def replay(self, *, joins: bool = False) -> Result | None:
-        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None without a recorded Result or a key.
+        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None
+        without a recorded Result or a key.
 
-        :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
+        :raises IdempotencyConflict: if the key belongs to another request, or its request still
+            runs after the time to wait.
         """
         key = self._draft.idempotency_key
         if key is None or self._how.claimed is not None:
@@ -113,10 +147,12 @@ class Record:
         return found
 
     def put_off_key(self) -> bool:
-        """Postpone the query for its key until it begins or ends, if this process has not seen the key; return whether the query is
-        postponed.
+        """Postpone the query for its key until it begins or ends, if this process has not seen the
+        key; return whether the query is postponed.
         """
-        if not SeenKeys.of(self._journal.database).add(self._journal.workspace, self._draft.idempotency_key or ""):
+        if not SeenKeys.of(self._journal.database).add(
+            self._journal.workspace, self._draft.idempotency_key or ""
+        ):
             return False
         self._on(states.PUT_OFF)
         self._was_put_off = True
@@ -128,8 +164,9 @@ class Record:
         return self._state == states.UNSEEN
 
     async def replay_late(self) -> Result | None:
-        """Query a postponed key when the call ends without a begin, and return the recorded Result, None if the key is free. A repeat must
-        not get its own refusal, since the first call may have sent.
+        """Query a postponed key when the call ends without a begin, and return the recorded Result,
+        None if the key is free. A repeat must not get its own refusal, since the first call may
+        have sent.
 
         :raises JackfieldError: as ``replay`` does, or if the journal does not answer.
         """
@@ -138,8 +175,8 @@ class Record:
             return await self.replay()
 
     def holder(self) -> Entry | None:
-        """Return the entry of the same request that holds this invocation's idempotency key. None if the key is free, or held by a failure
-        that lets the same request begin again.
+        """Return the entry of the same request that holds this invocation's idempotency key. None
+        if the key is free, or held by a failure that lets the same request begin again.
 
         :raises IdempotencyConflict: if the key belongs to another request.
         """
@@ -162,11 +199,16 @@ class Record:
 
     @property
     def may_meet_another(self) -> bool:
-        """True if another call's row may prevent its begin: it has a key, or may have a twin. A queued call has its row already."""
-        return self._draft.twin is not None or (self._draft.idempotency_key is not None and self._how.claimed is None)
+        """True if another call's row may prevent its begin: it has a key, or may have a twin. A
+        queued call has its row already.
+        """
+        return self._draft.twin is not None or (
+            self._draft.idempotency_key is not None and self._how.claimed is None
+        )
 
     async def begin(self) -> bool:
-        """Record the invocation as running; for a ``write`` or a request with an idempotency key the record is on disk before it is sent.
+        """Record the invocation as running; for a ``write`` or a request with an idempotency key
+        the record is on disk before it is sent.
 
         :returns: False if another row has its key, or is its twin.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
@@ -199,7 +241,9 @@ class Record:
         return True
 
     def _on(self, event: str) -> str | None:
-        """Change the state by an event; return the statement to write, None if the event writes none."""
+        """Change the state by an event; return the statement to write, None if the event writes
+        none.
+        """
         after, statement = states.TABLE[self._state, event]
         self._reached = self._state if after == states.DONE else after
         self._state = after
@@ -220,7 +264,9 @@ class Record:
 
     @property
     def wait_left(self) -> float:
-        """Seconds for which the caller still waits for an earlier call with its key; the time is over if not positive."""
+        """Seconds for which the caller still waits for an earlier call with its key; the time is
+        over if not positive.
+        """
         return self._wait_until - self._clock.monotonic()
 
     def _begun(self, unit: Unit) -> Unit:
@@ -235,15 +281,21 @@ class Record:
         return [self._call.parts[place] for place in self._call.points.end]
 
     async def _begin_claimed(self) -> None:
-        """Record a claimed invocation as running, unless it runs here already: its claim was lost with a restored database, and made once
-        more, with the same owner and delivery. Then the running call ends it.
+        """Record a claimed invocation as running, unless it runs here already: its claim was lost
+        with a restored database, and made once more, with the same owner and delivery. Then the
+        running call ends it.
         """
         draft = self._draft
         if self._journal.tasks.get(draft.id) == draft.delivery:
             self._on(states.RUNS_HERE)
-            raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
+            raise Cancelled(
+                "this process runs the invocation already: the database went back to before it "
+                "was claimed"
+            )
         try:
-            begun = await self._how.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
+            begun = await self._how.waiter.record(
+                self._journal.database, self._begun(self._journal.beginning(draft))
+            )
         except JackfieldError:
             self._on(states.REFUSED)
             raise
@@ -253,7 +305,9 @@ class Record:
         self._on(states.WRITTEN)
 
     async def _prepare(self) -> None:
-        """Record outstanding units, and get the key for the Result: no call may run whose outcome could not be recorded."""
+        """Record outstanding units, and get the key for the Result: no call may run whose outcome
+        could not be recorded.
+        """
         if self._journal.owes:
             await self._how.waiter.ask(self._journal.record_owed)
         if self._journal.keys.services.asked and not self._journal.keys.are_ready():
@@ -290,18 +344,29 @@ class Record:
         """Seconds until the invocation's deadline."""
         return self._how.deadline.remaining()
 
-    async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
-        """Record the output of a job's start and how to poll it. The job waits for its first poll, and counts as lost in ``seconds``.
+    async def store_job(
+        self,
+        job: Mapping[str, Any],
+        seconds: float,
+        in_transaction: Callable[[Transaction], None] | None,
+    ) -> bool:
+        """Record the output of a job's start and how to poll it. The job waits for its first poll,
+        and counts as lost in ``seconds``.
 
-        ``in_transaction`` are statements for the same transaction. Return False if another process has taken the invocation over.
+        ``in_transaction`` are statements for the same transaction. Return False if another process
+        has taken the invocation over.
         """
         how, draft, journal = self._how, self._draft, self._journal
         sealed = journal.sealed_inputs(draft.id, {**job, **how.caller.to_json()}, "job")
         now, log = journal.time.now(), self._log
         facts = {
-            "until": now + seconds, "due": now + FIRST_POLL, "inputs": draft.inputs, "attempts": job["attempts"],
-            "attempt_log": json.dumps(log) if log else None, "request_id": how.meta.request_id,
-        }  # fmt: skip
+            "until": now + seconds,
+            "due": now + FIRST_POLL,
+            "inputs": draft.inputs,
+            "attempts": job["attempts"],
+            "attempt_log": json.dumps(log) if log else None,
+            "request_id": how.meta.request_id,
+        }
         store = journal.jobs.storing(draft.id, draft.delivery, sealed, facts)
 
         def unit(transaction: Transaction) -> int:
@@ -315,12 +380,16 @@ class Record:
         journal.tasks.pop(draft.id, None)
         return is_stored
 
-    async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
-        """Record the invocation's outcome: at once if the caller may end its process next, and no other running call would share the
-        commit. A failure is logged, since the Result is valid without its record.
+    async def end(
+        self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]
+    ) -> None:
+        """Record the invocation's outcome: at once if the caller may end its process next, and no
+        other running call would share the commit. A failure is logged, since the Result is valid
+        without its record.
         """
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
-            result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
+            # they have the inputs in them
+            result = replace(result, output=None, meta=replace(result.meta, request=None))
         is_over = False
         try:
             if self._state != states.LEFT:
@@ -354,7 +423,9 @@ class Record:
             self._lost(unit, result, error)
 
     async def _finish(self, result: Result) -> None:
-        if self._call.attempts is not None and (result.status != "succeeded" or self._asked.invocation.trace):
+        if self._call.attempts is not None and (
+            result.status != "succeeded" or self._asked.invocation.trace
+        ):
             await self._how.waiter.compute(partial(self._kept, result))
         database, durable = self._journal.database, self._must_be_durable(result)
         self._ends(result)
@@ -365,21 +436,35 @@ class Record:
                     with within(self._patience(durable=True)):
                         await self._how.waiter.record(database, unit)
                 else:
-                    database.defer(unit, partial(self._written, unit, result), wait=self._patience(durable=False))
+                    database.defer(
+                        unit,
+                        partial(self._written, unit, result),
+                        wait=self._patience(durable=False),
+                    )
                     await self._catch_up()
             except JackfieldError as error:
                 self._lost(unit, result, error)
-                self.unrecorded = ({"path": "", "message": f"{_UNRECORDED}: {error.message.partition(':')[0]}"},) if durable else ()
+                self.unrecorded = (
+                    ({"path": "", "message": f"{_UNRECORDED}: {error.message.partition(':')[0]}"},)
+                    if durable
+                    else ()
+                )
         self._journal.purge_if_due()
 
     async def _settle(self) -> None:
-        """Commit the outcome of a ``write``, which would otherwise be in doubt, or of any call if no hook runs at the process's end."""
+        """Commit the outcome of a ``write``, which would otherwise be in doubt, or of any call if
+        no hook runs at the process's end.
+        """
         database = self._journal.database
-        if database.defers and (self._draft.effect == "write" or database.may_vanish or is_ending()):
+        if database.defers and (
+            self._draft.effect == "write" or database.may_vanish or is_ending()
+        ):
             await self._how.waiter.call(partial(database.settle, _SETTLING_WAIT))
 
     def _replaced(self, result: Result) -> bool:
-        """Record the whole invocation in place of its start, if no commit has taken the start yet."""
+        """Record the whole invocation in place of its start, if no commit has taken the start
+        yet.
+        """
         start = self._put_off
         if self._ending != states.REPLACE or start is None or not start.waits:
             return False
@@ -409,19 +494,24 @@ class Record:
             else:
                 return
 
-    def _finish_later(self, result: Result, closing: Sequence[Passing], transaction: Transaction) -> int:
-        """Build the statements only when they are executed, since building them may have failed before. By then the call has released the
-        parts of its gates.
+    def _finish_later(
+        self, result: Result, closing: Sequence[Passing], transaction: Transaction
+    ) -> int:
+        """Build the statements only when they are executed, since building them may have failed
+        before. By then the call has released the parts of its gates.
         """
         return self._finishing(result, closing)(transaction)
 
     def finish_now(self, result: Result) -> None:
-        """Record the outcome at once, if the caller is being interrupted and no further step can run."""
+        """Record the outcome at once, if the caller is being interrupted and no further step can
+        run.
+        """
         if self._state == states.LEFT:
             return
         self._ends(result)
         try:
-            with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):  # only the first one waits for a lock, not each in turn
+            # only the first one waits for a lock, not each in turn
+            with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):
                 self._journal.database.record(self._finishing(result, self._closing))
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
             self.owe(result, error)
@@ -429,51 +519,84 @@ class Record:
     def _patience(self, *, durable: bool) -> float:
         """Return the seconds for which an outcome may wait for the database.
 
-        A begun run waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
+        A begun run waits longer than a refusal, and without limit if its caller gets the Result
+        meanwhile.
         """
         if self.has_begun and not durable:
             return math.inf
-        more = _REFUSAL_WAIT if not self.has_begun else _OUTCOME_WAIT if self._how.claimed is not None else _TOLD_WAIT
+        more = (
+            _REFUSAL_WAIT
+            if not self.has_begun
+            else _OUTCOME_WAIT
+            if self._how.claimed is not None
+            else _TOLD_WAIT
+        )
         return max(self._how.deadline.remaining(), more)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
-        """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
+        """Log an outcome that could not be recorded. If it has an entry, record it once the
+        database is available again.
 
         Otherwise the entry would stay open while this process lives.
         """
         if self._reached in states.THERE or self._how.claimed is not None:
             self._journal.owe(unit)
         with suppress(MemoryError):
-            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
+            _LOG.error(
+                "invocation %s ended as %s, which could not be recorded: %s",
+                self._draft.id,
+                result.status,
+                error,
+            )
 
     def finish_interrupted(self, result: Result | None) -> None:
-        """Record the outcome of an interrupted run. A queued invocation that has sent nothing returns to the queue."""
+        """Record the outcome of an interrupted run. A queued invocation that has sent nothing
+        returns to the queue.
+        """
         if self._state in (states.LEFT, states.DONE):
             return
-        if self._how.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
+        if self._how.claimed is not None and (
+            result is None or (result.error is not None and result.error.code == "cancelled")
+        ):
             self._ending = self._on(states.NOTHING_SENT)
             self.finish_now(Result("failed", Meta(self._draft.id)))
         elif result is not None:
             self.finish_now(result)
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
-        """Record the connector's version and the action's effect, before the rules are applied to the call."""
+        """Record the connector's version and the action's effect, before the rules are applied to
+        the call.
+        """
         self._draft.connector_version, self._draft.effect = manifest.version, action.rule_effect
 
     def name(self, meta: Meta) -> None:
-        """Take the names of connector and action from a Result's meta, in which secrets are redacted if the names were not found."""
-        self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
+        """Take the names of connector and action from a Result's meta, in which secrets are
+        redacted if the names were not found.
+        """
+        self._draft.connector, self._draft.action = (
+            (meta.connector or "")[:200],
+            (meta.action or "")[:200],
+        )
 
-    def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
-        """Record the connector, action and connection that the invocation's names were resolved to, and whether its inputs are stored."""
+    def describe(
+        self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool
+    ) -> None:
+        """Record the connector, action and connection that the invocation's names were resolved to,
+        and whether its inputs are stored.
+        """
         draft, self.keeps = self._draft, keeps
-        draft.connector_version, draft.effect, draft.connection = manifest.version, action.rule_effect, connection
+        draft.connector_version, draft.effect, draft.connection = (
+            manifest.version,
+            action.rule_effect,
+            connection,
+        )
 
     def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
         """Record the effect of the action with these inputs, which decides the end of a lost call.
 
-        An unrepeatable call is recorded as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
-        invocation is delivered again with the same derived key.
+        An unrepeatable call is recorded as a ``write``, which is on disk before it is sent, and in
+        doubt if its process is lost. A queued invocation is delivered again with the same derived
+        key.
         """
         if declared is not None:
             self._draft.effect = declared
@@ -485,7 +608,9 @@ class Record:
         self._draft.rule = text
 
     def keep_inputs(self) -> None:
-        """Store the inputs, redacted; the connection's secrets can be redacted only once it is open."""
+        """Store the inputs, redacted; the connection's secrets can be redacted only once it is
+        open.
+        """
         plan, redactor = self._call.plan, self._call.redactor
         shown = masked({} if plan is None else plan.action.inputs, self._asked.given.inputs)
         inputs = shown if redactor is None else redactor.clean_json(shown)
@@ -501,7 +626,9 @@ class Record:
         self._draft.in_transaction = in_transaction
 
     def _ends(self, result: Result) -> None:
-        """Choose how the end is written, unless a choice was made: a failed end is repeated in the same way."""
+        """Choose how the end is written, unless a choice was made: a failed end is repeated in the
+        same way.
+        """
         if self._state != states.DONE:
             is_later = self._how.claimed is not None and isinstance(result.error, NotYet)
             self._ending = self._on(states.NOT_YET if is_later else states.END)
@@ -514,20 +641,38 @@ class Record:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if ending == states.WHOLE:
             unit = self._recording(result)  # what a gate keeps with the begin may be there, too
-            return _closed(unit, result, closing, back=False) if self._reached in states.THERE else unit
+            return (
+                _closed(unit, result, closing, back=False)
+                if self._reached in states.THERE
+                else unit
+            )
         draft, shown = self._draft, self._masked_result(result)
-        unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
+        unit = self._journal.finishing(
+            draft,
+            shown,
+            self._log,
+            draft.inputs,
+            draft.delivery,
+            self.references,
+            self._kept(result),
+        )
         unit = _closed(unit, result, closing, back=False)
         if claimed is not None and isinstance(result.error, NotYet) and ending == states.REQUEUE:
-            return _closed(self._journal.requeueing(claimed, result.error, unit), result, closing, back=True)
+            return _closed(
+                self._journal.requeueing(claimed, result.error, unit), result, closing, back=True
+            )
         return unit
 
     def _recording(self, result: Result) -> Unit:
-        return self._journal.recording(self._draft, self._masked_result(result), self._log, self._kept(result))
+        return self._journal.recording(
+            self._draft, self._masked_result(result), self._log, self._kept(result)
+        )
 
     def _kept(self, result: Result) -> bytes | None:
         """Return the exchanges with the provider, masked and sealed, if they are stored."""
-        if self._call.attempts is None or (result.status == "succeeded" and not self._asked.invocation.trace):
+        if self._call.attempts is None or (
+            result.status == "succeeded" and not self._asked.invocation.trace
+        ):
             return None
         if self._exchanges is None:
             self._exchanges = (sealed_exchanges(self._call, result, self._journal),)
@@ -542,18 +687,26 @@ class Record:
         if result.status != "failed" or (inline := self._asked.inline) is None:
             return result
         body = result.to_json()
-        shown = Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})
+        shown = Result.from_json(
+            {**body, "error": Redactor(leaves(inline)).clean_json(body["error"])}
+        )
         if shown.error is not None and result.error is not None:
-            shown.error.keeps_key, shown.error.binds_key = result.error.keeps_key, result.error.binds_key
+            shown.error.keeps_key, shown.error.binds_key = (
+                result.error.keeps_key,
+                result.error.binds_key,
+            )
         return shown
 
     def _must_be_durable(self, result: Result) -> bool:
-        """Return whether the caller waits until the outcome is on disk: if the call has an idempotency key, or is in doubt.
+        """Return whether the caller waits until the outcome is on disk: if the call has an
+        idempotency key, or is in doubt.
 
-        Otherwise the outcome is written with the next commit, or its own (``end``). If the process dies before that, a ``write`` is in
-        doubt.
+        Otherwise the outcome is written with the next commit, or its own (``end``). If the process
+        dies before that, a ``write`` is in doubt.
         """
-        return (self.has_begun and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+        return (
+            self.has_begun and self._draft.idempotency_key is not None
+        ) or result.status == "in_doubt"
 
 
 def _closed(unit: Unit, result: Result, closing: Sequence[Passing], *, back: bool) -> Unit:

@@ -1,4 +1,6 @@
-"""Recording of a workspace's calls in its journal: calls that run here, wait in the queue, or run elsewhere."""
+"""Recording of a workspace's calls in its journal: calls that run here, wait in the queue, or run
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +39,25 @@ class Recorder:
         """Draft the journal's entry of a call."""
         return drafted(asked, call, self._journal(), self._dependencies)
 
-    def enqueue(self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
+    def enqueue(
+        self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None
+    ) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation."""
-        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, call, on_queued)
+        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(
+            pipeline, given, call, on_queued
+        )
         return found
 
-    def prepared(self, pipeline: Pipe, given: RawInvocation, call: Reached) -> Coroutine[Any, Any, Draft]:
+    def prepared(
+        self, pipeline: Pipe, given: RawInvocation, call: Reached
+    ) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue."""
         found: Coroutine[Any, Any, Draft] = _intake().prepared(pipeline, given, call)
         return found
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    def enqueue_many(
+        self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter
+    ) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit."""
         found: list[Enqueued | Result] = _intake().enqueue_many(pipeline, given, caller, waiter)
         return found
@@ -58,9 +68,18 @@ class Recorder:
         entry = journal.find(identifier)
         if entry.job_until is not None and entry.is_open:
             return _can_cancel(pipeline, entry) and journal.jobs.ask_to_cancel(identifier)
-        if entry.status in ("queued", "waiting"):  # first where it waits: a process that has claimed it can no longer begin it then
-            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
-            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
+        # first where it waits: a process that has claimed it can no longer begin it then
+        if entry.status in ("queued", "waiting"):
+            meta = Meta(
+                entry.id,
+                connector=entry.connector,
+                connector_version=entry.connector_version,
+                action=entry.action,
+            )
+            if journal.end_queued(
+                identifier,
+                failed(meta, Cancelled("the invocation was cancelled before it was started")),
+            ):
                 return True
         if cancel_here(identifier):
             journal.note_cancel(identifier)
@@ -79,12 +98,18 @@ class Recorder:
         *,
         settles: bool = False,
     ) -> Coroutine[Any, Any, Result]:
-        """Wait for the end of an invocation, and poll its due job; with ``settles``, also wait for the end of its doubt."""
+        """Wait for the end of an invocation, and poll its due job; with ``settles``, also wait for
+        the end of its doubt.
+        """
         awaited = _settling().ended if settles else _jobs().awaited
-        found: Coroutine[Any, Any, Result] = awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
+        found: Coroutine[Any, Any, Result] = awaited(
+            pipeline, identifier, waiter, seconds, cancelled, follow
+        )
         return found
 
-    def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
+    def polled(
+        self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter
+    ) -> Coroutine[Any, Any, Result | None]:
         """Poll a claimed job, and record the finding."""
         found: Coroutine[Any, Any, Result | None] = _jobs().polled(pipeline, claimed, waiter)
         return found

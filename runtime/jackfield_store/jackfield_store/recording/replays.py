@@ -1,4 +1,6 @@
-"""Results that answer a repeated call: the recorded Result of an ended entry, or the present state of an open one."""
+"""Results that answer a repeated call: the recorded Result of an ended entry, or the present state
+of an open one.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,18 @@ def unended(meta: Meta, entry: Entry | None) -> Result:
         meta.approval = {"id": entry.id, "expiresAt": iso(entry.not_after)}
         return Result("waiting", meta)
     is_queued = entry is not None and entry.status == "queued"
-    return Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress)
+    return Result(
+        "queued" if is_queued else "running",
+        meta,
+        progress=None if entry is None else entry.progress,
+    )
 
 
 def replay_of(entry: Entry, *, is_twin: bool = False) -> Result:
     """Return the recorded Result of an ended entry, marked as replayed, or as a twin's."""
-    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+    result = Result.from_json(
+        entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}}
+    )
     result.meta.replayed, result.meta.twin_of = not is_twin, entry.id if is_twin else None
     if result.error is not None:
         result.error.hint = restored(result.error.hint)

@@ -1,13 +1,16 @@
-"""Rows of work that is no call of a connector: begun before it may take effect, ended with its outcome, one row per key.
+"""Rows of work that is no call of a connector: begun before it may take effect, ended with its
+outcome, one row per key.
 
-    row = JournalRow(journal, how, Work("host", "charge", key="order-1", request={"amount": 5}), clock)
+    work = Work("host", "charge", key="order-1", request={"amount": 5})
+    row = JournalRow(journal, how, work, clock)
     if (known := await row.begin()) is None:  # from here on it may take effect
         ...
         await row.end(succeeded(how.ended(), {"value": "ch_1"}))
 
-``known`` is the Result of the row that has the key, even if in doubt. If a process dies before the end, its row is in doubt.
-``Journal.resolve`` settles a doubt, with the output that a look has found; repeats then get that output. A row has states, recovery,
-retention and a place in lists, since it is a call's row (``record``). It passes no gate and needs no page.
+``known`` is the Result of the row that has the key, even if in doubt. If a process dies before the
+end, its row is in doubt. ``Journal.resolve`` settles a doubt, with the output that a look has
+found; repeats then get that output. A row has states, recovery, retention and a place in lists,
+since it is a call's row (``record``). It passes no gate and needs no page.
 """
 
 from __future__ import annotations
@@ -33,13 +36,27 @@ if TYPE_CHECKING:
 
 
 class JournalRow:
-    """Row of one piece of work in the journal. ``sees`` returns whether a conflict may name the row that has the key."""
+    """Row of one piece of work in the journal. ``sees`` returns whether a conflict may name the row
+    that has the key.
+    """
 
-    def __init__(self, journal: Journal, how: How, work: Work, clock: Clock, sees: Callable[[Entry], bool] = lambda _entry: True) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        how: How,
+        work: Work,
+        clock: Clock,
+        sees: Callable[[Entry], bool] = lambda _entry: True,
+    ) -> None:
         how.deadline = Deadline.after(work.seconds, clock, how.arrived)
         how.meta.connector, how.meta.action = work.connector, work.action
         given = Invocation(
-            work.connector, work.action, {}, idempotency_key=work.key, timeout_seconds=work.seconds, context=dict(work.context or {})
+            work.connector,
+            work.action,
+            {},
+            idempotency_key=work.key,
+            timeout_seconds=work.seconds,
+            context=dict(work.context or {}),
         )
         request = {"connector": work.connector, "action": work.action, "request": work.request}
         fingerprint = None if work.key is None else journal.fingerprint(request)
@@ -60,20 +77,24 @@ class JournalRow:
         return self._record.call
 
     async def held(self) -> Result | None:
-        """Return the Result of the row that has the key, marked as replayed, once that row has ended; None if the key is free.
+        """Return the Result of the row that has the key, marked as replayed, once that row has
+        ended; None if the key is free.
 
-        :raises IdempotencyConflict: if the key belongs to another request, or that row still runs after the time to wait.
+        :raises IdempotencyConflict: if the key belongs to another request, or that row still runs
+            after the time to wait.
         """
         return await self._record.replay()
 
     async def begin(self) -> Result | None:
-        """Begin the work. Once this returns None, the row is on the disk, except for repeatable work without a key. Otherwise return the
-        Result of ``held``, and leave no row.
+        """Begin the work. Once this returns None, the row is on the disk, except for repeatable
+        work without a key. Otherwise return the Result of ``held``, and leave no row.
 
-        :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun, and the row says so.
+        :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun,
+            and the row says so.
         """
         try:
-            is_new = self._record.may_meet_another and self._record.put_off_key()  # a row in the way is told of by the begin
+            # a row in the way is told of by the begin
+            is_new = self._record.may_meet_another and self._record.put_off_key()
             known = None if is_new else await self.held()
             while known is None and not await self._record.begin():
                 known = await self.held()
@@ -83,12 +104,16 @@ class JournalRow:
         return known
 
     async def end(self, result: Result) -> None:
-        """Record the outcome. A failure to record it is logged, added to the Result's warnings, and repaired later."""
+        """Record the outcome. A failure to record it is logged, added to the Result's warnings, and
+        repaired later.
+        """
         await self._record.end(result, None, is_last=_is_last)
         result.meta.warnings = (*result.meta.warnings, *self._record.unrecorded)
 
     def interrupt(self, result: Result | None) -> None:
-        """Record the outcome at once, as its caller is being interrupted; record nothing without an outcome."""
+        """Record the outcome at once, as its caller is being interrupted; record nothing without an
+        outcome.
+        """
         self._record.finish_interrupted(result)
 
 

@@ -1,7 +1,9 @@
-"""Single use of approvals: the audit log records that an approved call was begun, in the transaction that begins it.
+"""Single use of approvals: the audit log records that an approved call was begun, in the
+transaction that begins it.
 
-An attacker with write access to the database can set its rows back to an earlier state, but cannot remove an audit entry without breaking
-the chain, whose head is sealed. So a call is begun only if the log is complete from the decision on, and has no record of an earlier begin.
+An attacker with write access to the database can set its rows back to an earlier state, but cannot
+remove an audit entry without breaking the chain, whose head is sealed. So a call is begun only if
+the log is complete from the decision on, and has no record of an earlier begin.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 APPROVED, BEGUN, RETURNED = "approval.approved", "approval.begun", "approval.returned"
 _PREFIX = "approval."
-_BEGUN_BEFORE = "the audit log says that it was begun before, and its row in the database was put back"
+_BEGUN_BEFORE = (
+    "the audit log says that it was begun before, and its row in the database was put back"
+)
 
 
 def audit_of(journal: Journal, clock: Clock) -> Audit:
@@ -41,8 +45,14 @@ def was_decided(audit: Audit, identifier: str) -> bool:
 
 
 def unusable(audit: Audit, identifier: str) -> str | None:
-    """Return the reason why an approval may not be used; None if the audit log has its decision, and is complete since then."""
-    decided = [act for act in audit.prepare().acts(target_of(identifier), _PREFIX) if act.about.get("event") not in (BEGUN, RETURNED)]
+    """Return the reason why an approval may not be used; None if the audit log has its decision,
+    and is complete since then.
+    """
+    decided = [
+        act
+        for act in audit.prepare().acts(target_of(identifier), _PREFIX)
+        if act.about.get("event") not in (BEGUN, RETURNED)
+    ]
     if [act.about.get("event") for act in decided] != [APPROVED]:
         return "the audit log does not know of its approval, or of more than one decision"
     if (fault := audit.fault_since(decided[0].sequence)) is not None:
@@ -53,14 +63,16 @@ def unusable(audit: Audit, identifier: str) -> str | None:
 def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effect: str) -> Unit:
     """Return the unit that begins an approved call, and records the begin in the audit log.
 
-    It raises Cancelled, or InDoubt, if the log records an earlier begin, unless a lost worker has left the call to another.
+    It raises Cancelled, or InDoubt, if the log records an earlier begin, unless a lost worker has
+    left the call to another.
     """
     audit, target = audit_of(journal, clock), target_of(claimed.id)
 
     def begin(transaction: Transaction) -> int:
         changed = unit(transaction)
         if changed:
-            audit.append(transaction, BEGUN, target, {"delivery": claimed.delivery})  # first: it locks the log for others
+            # first: it locks the log for others
+            audit.append(transaction, BEGUN, target, {"delivery": claimed.delivery})
             acts = [act.about for act in audit.acts(target, _PREFIX, transaction)][:-1]
             if not _may_begin(acts, claimed.delivery, effect):
                 raise _error_of_claim(claimed)
@@ -70,7 +82,9 @@ def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effe
 
 
 def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> Unit:
-    """Return the unit that returns an approved but unsent call to the queue, and records that in the audit log if the call had begun."""
+    """Return the unit that returns an approved but unsent call to the queue, and records that in
+    the audit log if the call had begun.
+    """
     audit, target = audit_of(journal, clock), target_of(claimed.id)
 
     def give_back(transaction: Transaction) -> int:
@@ -83,8 +97,8 @@ def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> U
 
 
 def _may_begin(acts: Sequence[Mapping[str, Any]], delivery: int, effect: str) -> bool:
-    """Return whether a delivery may begin a call, by the call's entries in the audit log. After a lost worker, another delivery may begin a
-    repeatable call.
+    """Return whether a delivery may begin a call, by the call's entries in the audit log. After a
+    lost worker, another delivery may begin a repeatable call.
     """
     last = next((act for act in reversed(acts) if act.get("event") in (BEGUN, RETURNED)), None)
     if last is None:
@@ -96,5 +110,7 @@ def _may_begin(acts: Sequence[Mapping[str, Any]], delivery: int, effect: str) ->
 
 def _error_of_claim(claimed: Claimed) -> Cancelled | InDoubt:
     if claimed.delivery > 1:
-        return InDoubt(f"{_BEGUN_BEFORE}; that may have sent it", hint=NextStep("in_doubt", id=claimed.id))
+        return InDoubt(
+            f"{_BEGUN_BEFORE}; that may have sent it", hint=NextStep("in_doubt", id=claimed.id)
+        )
     return Cancelled(f"{_BEGUN_BEFORE}; nothing was sent by this one")

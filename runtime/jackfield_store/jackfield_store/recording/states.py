@@ -1,5 +1,5 @@
-"""Table of the states of one call's row as its process sees it: in each state, each event leads to a state and to a statement. ``Record``
-acts on it.
+"""Table of the states of one call's row as its process sees it: in each state, each event leads to
+a state and to a statement. ``Record`` acts on it.
 """
 
 from __future__ import annotations
@@ -22,21 +22,36 @@ STATES: Mapping[str, str] = {
 BEGAN = frozenset({DEFERRED, BEGUN})
 """States in which the call may have sent something."""
 THERE = frozenset({DEFERRED, UNSURE, BEGUN, RETURNING})
-"""States in which the call's row may be open in the database: an outcome that cannot be written stays outstanding."""
+"""States in which the call's row may be open in the database: an outcome that cannot be written
+stays outstanding.
+"""
 
 PUT_OFF, LOOKED_FOR, ANSWERED, SET_ASIDE = "key put off", "key looked for", "answered", "set aside"
-BEGIN, BEGIN_LAZILY, WRITTEN, KEY_HELD, REFUSED, UNKNOWN = "begin", "begin lazily", "written", "key is held", "refused", "unknown"
+BEGIN, BEGIN_LAZILY, WRITTEN, KEY_HELD, REFUSED, UNKNOWN = (
+    "begin",
+    "begin lazily",
+    "written",
+    "key is held",
+    "refused",
+    "unknown",
+)
 PREPARES, PREPARED, TAKEN, RUNS_HERE = "prepares", "prepared", "taken by another", "runs here"
 JOB_STORED, END, NOT_YET, NOTHING_SENT = "job stored", "end", "not yet", "nothing sent"
 EVENTS: Mapping[str, str] = {
     PUT_OFF: "The look for its key is put off until it begins or ends.",
     LOOKED_FOR: "Its key is looked for after all.",
-    ANSWERED: "Another row answers it: that of its key, of its twin, or its own, which waits for an approval.",
+    ANSWERED: (
+        "Another row answers it: that of its key, of its twin, or its own, which waits for "
+        "an approval."
+    ),
     SET_ASIDE: "It does not begin, and leaves no row.",
     BEGIN: "Its row is to be on the disk before it sends anything.",
     BEGIN_LAZILY: "Its row may be written later: it is no write, and has no key.",
     WRITTEN: "The database says that its row was written.",
-    KEY_HELD: "Another row has its key, or is its twin; or what a gate writes with the begin has undone it.",
+    KEY_HELD: (
+        "Another row has its key, or is its twin; or what a gate writes with the begin has "
+        "undone it."
+    ),
     REFUSED: "The database refuses the begin: nothing was written.",
     UNKNOWN: "The database has not said what became of the commit.",
     PREPARES: "The key for its Result is being fetched from a service.",
@@ -52,7 +67,10 @@ EVENTS: Mapping[str, str] = {
 WHOLE, REPLACE, FINISH, REQUEUE, GIVE_BACK = "whole", "replace", "finish", "requeue", "give back"
 STATEMENTS: Mapping[str, str] = {
     WHOLE: "Write the whole row with its end, unless it is there: then its end alone.",
-    REPLACE: "Write the whole row in the place of its begin, if no commit has taken that yet; else its end.",
+    REPLACE: (
+        "Write the whole row in the place of its begin, if no commit has taken that yet; "
+        "else its end."
+    ),
     FINISH: "Write its end.",
     REQUEUE: "Put its row back into the queue for later; its end, if that may not be.",
     GIVE_BACK: "Put its row back into the queue as it was.",
@@ -92,6 +110,6 @@ TABLE: Mapping[tuple[str, str], tuple[str, str | None]] = {
     (BEGUN, NOTHING_SENT): (DONE, GIVE_BACK),
     (RETURNING, NOTHING_SENT): (DONE, GIVE_BACK),
 }
-"""Next state and statement for each state and event. Missing combinations cannot occur. A row that was left never changes again; a failed
-end of a finished row is retried unchanged.
+"""Next state and statement for each state and event. Missing combinations cannot occur. A row that
+was left never changes again; a failed end of a finished row is retried unchanged.
 """

@@ -1,4 +1,6 @@
-"""Objects that looks have found: comparison with each other, their displayed parts, and comparison with the request."""
+"""Objects that looks have found: comparison with each other, their displayed parts, and comparison
+with the request.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Thi
 
 
 def distinct(found: Iterable[Thing], at: str) -> list[Thing]:
-    """Return the distinct objects: equal ones, or ones with the same ID ``at`` a pointer, count as one, found on two pages."""
+    """Return the distinct objects: equal ones, or ones with the same ID ``at`` a pointer, count as
+    one, found on two pages.
+    """
     kept = list[Thing]()
     for thing in found:
         if not any(is_one(thing, other, at) for other in kept):
@@ -53,12 +57,17 @@ def _id(thing: Thing, at: str) -> str | None:
         found = follow(thing.item, at)
     except (LookupError, ValueError):
         return None
-    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) and found != "" else None
+    return (
+        str(found)
+        if isinstance(found, str | int) and not isinstance(found, bool) and found != ""
+        else None
+    )
 
 
 def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
-    """Return the beginning of a found object, masked: a provider's text must not look like jackfield's. It has members of the object at
-    ``within``, and of the objects on the path ``towards`` the compared value: an envelope has few members of its own.
+    """Return the beginning of a found object, masked: a provider's text must not look like
+    jackfield's. It has members of the object at ``within``, and of the objects on the path
+    ``towards`` the compared value: an envelope has few members of its own.
     """
     try:
         found = follow(item, within)
@@ -78,15 +87,26 @@ def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
 
 def same(found: Any, wanted: Any) -> bool:
     """Return whether a value equals the sent value: providers may return a number as text."""
-    return (type(found) is type(wanted) and found == wanted) or (isinstance(found, str | int) and str(found) == str(wanted))
+    return (type(found) is type(wanted) and found == wanted) or (
+        isinstance(found, str | int) and str(found) == str(wanted)
+    )
 
 
 def has(found: Any, wanted: Any) -> bool:
-    """Return whether a text contains the sent text, or a list has an item that equals the sent value or, for an object, has its members."""
+    """Return whether a text contains the sent text, or a list has an item that equals the sent
+    value or, for an object, has its members.
+    """
     if isinstance(found, list):
-        return any(_has_members(item, wanted) if isinstance(wanted, Mapping) else same(item, wanted) for item in found)
+        return any(
+            _has_members(item, wanted) if isinstance(wanted, Mapping) else same(item, wanted)
+            for item in found
+        )
     return isinstance(found, str) and isinstance(wanted, str) and bool(wanted) and wanted in found
 
 
 def _has_members(item: Any, wanted: Mapping[str, Any]) -> bool:
-    return isinstance(item, Mapping) and bool(wanted) and all(name in item and same(item[name], one) for name, one in wanted.items())
+    return (
+        isinstance(item, Mapping)
+        and bool(wanted)
+        and all(name in item and same(item[name], one) for name, one in wanted.items())
+    )

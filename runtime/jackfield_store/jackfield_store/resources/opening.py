@@ -1,4 +1,6 @@
-"""A workspace's journal, and the parts of the database that opening a connection needs: shared leases, grants, foreign External IDs."""
+"""A workspace's journal, and the parts of the database that opening a connection needs: shared
+leases, grants, foreign External IDs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,14 @@ class Opening(ProcessLocal):
     ``check`` raises to refuse opening the journal.
     """
 
-    def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None, **about: Any) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        workspace: str,
+        clock: Clock,
+        check: Callable[[], object] = lambda: None,
+        **about: Any,
+    ) -> None:
         self._storage = storage
         self._workspace = workspace
         self._clock = clock
@@ -50,14 +59,16 @@ class Opening(ProcessLocal):
         return self.opened() if self.current is None and self._storage.enabled else self.current
 
     def opened(self) -> Journal:
-        """Return the journal; the first use opens it, recovers calls of lost processes, and begins to watch for more.
+        """Return the journal; the first use opens it, recovers calls of lost processes, and begins
+        to watch for more.
 
         :raises Unavailable: if the database cannot be opened.
         :raises UnknownWorkspace: if it has no such workspace.
         """
         if self.current is None:
             self._check()
-            _ = self._storage.vault  # before the lock: each caller waits for the database for as long as it has patience
+            # before the lock: each caller waits for the database for as long as it has patience
+            _ = self._storage.vault
             with self._lock:
                 if self.current is None:
                     self._check()
@@ -66,12 +77,14 @@ class Opening(ProcessLocal):
         return self.current
 
     def watched(self, *, recovers: bool = False) -> Journal:
-        """Return a journal that watches for calls of lost processes in all workspaces. With ``recovers``, it recovers its own workspace
-        first.
+        """Return a journal that watches for calls of lost processes in all workspaces. With
+        ``recovers``, it recovers its own workspace first.
         """
         from jackfield_store.journal.journal import Journal
 
-        journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)
+        journal = Journal(
+            self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about
+        )
         if recovers:
             journal.recover()
         shared = self._storage.shared
@@ -83,14 +96,18 @@ class Opening(ProcessLocal):
         return journal
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
-        """Return the leases that processes share for one version of a connection's values; None without a database."""
+        """Return the leases that processes share for one version of a connection's values; None
+        without a database.
+        """
         journal = self.journal()
         if journal is None:
             return None
         from jackfield_store.connections.shared_leases import SharedLeases
 
         version = journal.fingerprint({"name": name, "type": kind, "values": values})
-        return SharedLeases(self._storage.database, self._storage.vault, self._workspace, version, self._clock)
+        return SharedLeases(
+            self._storage.database, self._storage.vault, self._workspace, version, self._clock
+        )
 
     def grants(self, identifier: str, name: str) -> Grants | None:
         """Return the grant of a stored connection; None without a database."""
@@ -98,14 +115,18 @@ class Opening(ProcessLocal):
             return None
         from jackfield_store.connections.grants import GrantTable
 
-        return GrantTable(self._storage.database, lambda: self._storage.vault, self._workspace, self._clock).of(identifier, name)
+        return GrantTable(
+            self._storage.database, lambda: self._storage.vault, self._workspace, self._clock
+        ).of(identifier, name)
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values that contain the External ID of another workspace."""
         if self._storage.enabled:
             from jackfield_store.connections.external_ids import refuse_foreign_ids
 
-            refuse_foreign_ids(self._storage.database, lambda: self._storage.vault, self._workspace, schema, values)
+            refuse_foreign_ids(
+                self._storage.database, lambda: self._storage.vault, self._workspace, schema, values
+            )
 
 
 def _look_due(storage: Storage, clock: Clock) -> None:
@@ -114,7 +135,9 @@ def _look_due(storage: Storage, clock: Clock) -> None:
         storage.look_due(storage, clock)
 
 
-def _tell_return(storage: Storage, clock: Clock, transaction: Transaction, details: Mapping[str, Any]) -> None:
+def _tell_return(
+    storage: Storage, clock: Clock, transaction: Transaction, details: Mapping[str, Any]
+) -> None:
     """Record in the operator's audit log that the database was restored."""
     _tell(storage, clock, transaction, "database.wentBack", "database", details)
 
@@ -129,10 +152,26 @@ def _note_policy(clock: Clock, storage: SettingsStorage, digest: str) -> None:
     with database.write() as transaction:
         if not is_judged(transaction):
             store_setting(transaction, storage.vault, POLICY, digest, clock.time())
-            _tell(storage, clock, transaction, "setting.changed", f"setting:{POLICY}", {"before": None, "after": digest})
+            _tell(
+                storage,
+                clock,
+                transaction,
+                "setting.changed",
+                f"setting:{POLICY}",
+                {"before": None, "after": digest},
+            )
 
 
-def _tell(storage: SettingsStorage, clock: Clock, transaction: Transaction, event: str, target: str, details: Mapping[str, Any]) -> None:
+def _tell(
+    storage: SettingsStorage,
+    clock: Clock,
+    transaction: Transaction,
+    event: str,
+    target: str,
+    details: Mapping[str, Any],
+) -> None:
     from jackfield_store.access import DEFAULT, Audit
 
-    Audit(storage.database, lambda: storage.vault, DEFAULT, clock).append(transaction, event, target, details)
+    Audit(storage.database, lambda: storage.vault, DEFAULT, clock).append(
+        transaction, event, target, details
+    )

@@ -1,4 +1,6 @@
-"""Shared settings of a database in one process: its own variables and options take precedence over stored values."""
+"""Shared settings of a database in one process: its own variables and options take precedence over
+stored values.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ class SettingsStorage(Protocol):
 class ProcessSettings:
     """Settings of this process. Thread-safe.
 
-    ``own`` are values of variables and options, which take precedence over stored values. Without a database there are no stored values.
+    ``own`` are values of variables and options, which take precedence over stored values. Without a
+    database there are no stored values.
     """
 
     def __init__(self, storage: SettingsStorage, environment: Mapping[str, str]) -> None:
@@ -86,8 +89,8 @@ class ProcessSettings:
         return "" if found is None else found.value
 
     def value(self, name: str) -> str:
-        """Return a setting's present value; empty if it is not set. The setting is read again once the epoch has moved. If the database
-        does not answer, the last value still applies.
+        """Return a setting's present value; empty if it is not set. The setting is read again once
+        the epoch has moved. If the database does not answer, the last value still applies.
         """
         storage = self._owner()
         if name not in self.own and storage is not None and storage.enabled:
@@ -99,7 +102,8 @@ class ProcessSettings:
         return self.known(name)
 
     def lacks_policy(self) -> bool:
-        """Return whether the database requires a policy for its calls, and this process has none: it may begin no call.
+        """Return whether the database requires a policy for its calls, and this process has none:
+        it may begin no call.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -113,7 +117,8 @@ class ProcessSettings:
         return known[1]
 
     def rests(self) -> bool:
-        """Return whether this process lacks a policy, by a reading that is at most one renewal of the lease old. It then claims nothing.
+        """Return whether this process lacks a policy, by a reading that is at most one renewal of
+        the lease old. It then claims nothing.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -121,8 +126,8 @@ class ProcessSettings:
         return self.lacks_policy() if known is None else known[1] and POLICY not in self.own
 
     def warning(self) -> str | None:
-        """Return a warning for probes if settings of this process and others differ. None if they agree, or the database or its key is
-        unusable, which other checks report.
+        """Return a warning for probes if settings of this process and others differ. None if they
+        agree, or the database or its key is unusable, which other checks report.
         """
         try:
             return self._warning() or None
@@ -130,8 +135,9 @@ class ProcessSettings:
             return None
 
     def renewed(self, here: str, lease: float) -> None:
-        """Read the stored settings, with each renewal of the lease of this process, the instance ``here``. The first time, log the
-        differences to other processes. Those are alive if they renewed their leases in the last ``lease`` seconds.
+        """Read the stored settings, with each renewal of the lease of this process, the instance
+        ``here``. The first time, log the differences to other processes. Those are alive if they
+        renewed their leases in the last ``lease`` seconds.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -143,18 +149,31 @@ class ProcessSettings:
         text, self._has_said = self._warning(), True
         self._note_policy()
         if text:
-            _LOG.warning("%s; store one value with 'jackfield settings set', or give all processes the same", text)
+            _LOG.warning(
+                "%s; store one value with 'jackfield settings set', or give all processes the same",
+                text,
+            )
 
     def _warning(self) -> str:
         found = [one.warning for one in self._differences()]
         if self.rests():
-            found.append("this process has no policy, so it begins no call: set JACKFIELD_POLICY_URL and JACKFIELD_POLICY_SECRET")
+            found.append(
+                "this process has no policy, so it begins no call: set JACKFIELD_POLICY_URL and "
+                "JACKFIELD_POLICY_SECRET"
+            )
         return "; ".join(found)
 
     def _note_policy(self) -> None:
-        """Store that a policy judges the calls, unless that is stored; also if it was removed while this process still has one."""
+        """Store that a policy judges the calls, unless that is stored; also if it was removed while
+        this process still has one.
+        """
         storage, own = self._owner(), self.own.get(POLICY)
-        if own is not None and storage is not None and self.note_policy is not None and not (self._judged or (0, False))[1]:
+        if (
+            own is not None
+            and storage is not None
+            and self.note_policy is not None
+            and not (self._judged or (0, False))[1]
+        ):
             self.note_policy(storage, own)
 
     def _differences(self) -> list[Difference]:
@@ -179,7 +198,11 @@ class ProcessSettings:
         with storage.database.read(flush=False) as transaction:
             stored, damaged = stored_settings(transaction, storage.vault)
         if damaged and damaged != self._damaged:
-            _LOG.warning("the stored setting %s was changed in the database, and does not hold: set it again", ", ".join(damaged))
+            _LOG.warning(
+                "the stored setting %s was changed in the database, and does not hold: set it "
+                "again",
+                ", ".join(damaged),
+            )
         self._stored, self._damaged, self._reading = stored, damaged, reading
         self._judged = reading, POLICY in stored or POLICY in damaged
 

@@ -17,7 +17,8 @@ _LOG = logging.getLogger("jackfield.renewal")
 def renew(storage: Storage | None, more: Iterable[Callable[[], Callable[[], None]]] = ()) -> bool:
     """Read the process's files again, then put all of them into use; return False if none was.
 
-    Each of ``more`` reads something and returns a function that puts it into use. A broken file is reported in one line of the log.
+    Each of ``more`` reads something and returns a function that puts it into use. A broken file is
+    reported in one line of the log.
     """
     try:
         steps = [read() for read in more]

@@ -1,5 +1,5 @@
-"""Limits of workspaces in one process (``access.settings.LIMITS``), checked at the begin of a call, a queued invocation, a connection, a
-file.
+"""Limits of workspaces in one process (``access.settings.LIMITS``), checked at the begin of a call,
+a queued invocation, a connection, a file.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ _NONE: Mapping[str, float] = {}
 
 
 class TenantLimits(ProcessLocal):
-    """Limits of all workspaces, and the running calls of this process in workspaces with the limit ``concurrent``. Thread-safe.
+    """Limits of all workspaces, and the running calls of this process in workspaces with the limit
+    ``concurrent``. Thread-safe.
 
-    The settings are read with the database's epoch, so a check costs no statement while nothing changes.
+    The settings are read with the database's epoch, so a check costs no statement while nothing
+    changes.
     """
 
     def __init__(self, storage: SealedStorage, clock: Clock) -> None:
-        self._storage, self._clock = ref(storage), clock  # whose part it is, and which it must not keep alive
+        # whose part it is, and which it must not keep alive
+        self._storage, self._clock = ref(storage), clock
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin with a count of zero, also in a forked child: running calls belong to the parent."""
+        """Begin with a count of zero, also in a forked child: running calls belong to the
+        parent.
+        """
         self._running: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -45,7 +50,9 @@ class TenantLimits(ProcessLocal):
         from jackfield_store.access.workspaces import UnknownWorkspace, Workspaces
 
         try:
-            return Workspaces(storage.database, storage.vault, self._clock).settings(workspace).limits
+            return (
+                Workspaces(storage.database, storage.vault, self._clock).settings(workspace).limits
+            )
         except UnknownWorkspace:
             return _NONE
 
@@ -69,8 +76,8 @@ class TenantLimits(ProcessLocal):
                 del self._running[workspace]
 
     def free(self, workspace: str, busy: int, most: int) -> int:
-        """Return how many queued calls may be taken for a workspace that runs ``busy`` calls: up to ``most`` in all, within its limit
-        ``concurrent``.
+        """Return how many queued calls may be taken for a workspace that runs ``busy`` calls: up to
+        ``most`` in all, within its limit ``concurrent``.
         """
         limit = self.most(workspace, "concurrent")
         own = most - busy

@@ -12,10 +12,12 @@ from jackfield.kernel.fork import ProcessLocal
 
 
 class Turns(ProcessLocal):
-    """Queue of the CPU-bound threads of one process. Workspaces take turns, so that one with many large calls delays no other.
+    """Queue of the CPU-bound threads of one process. Workspaces take turns, so that one with many
+    large calls delays no other.
 
-    An event loop needs Python's lock, which each computing thread holds for 5 ms and native code for longer. With turns, the loop competes
-    with one thread, however many callers send large bodies.
+    An event loop needs Python's lock, which each computing thread holds for 5 ms and native code
+    for longer. With turns, the loop competes with one thread, however many callers send large
+    bodies.
     """
 
     def __init__(self) -> None:
@@ -29,7 +31,9 @@ class Turns(ProcessLocal):
 
     @contextmanager
     def turn(self, workspace: str, seconds: float = math.inf) -> Iterator[bool]:
-        """Wait for a turn of ``workspace``, and hold it within the block. Yield False if no turn has come within ``seconds``."""
+        """Wait for a turn of ``workspace``, and hold it within the block. Yield False if no turn
+        has come within ``seconds``.
+        """
         has_turn = self._wait(workspace, seconds)
         try:
             yield has_turn
@@ -47,7 +51,9 @@ class Turns(ProcessLocal):
             self._lines.setdefault(workspace, deque()).append(gate)
         has_ended = False
         try:
-            has_come = gate.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)) or not self._leave(workspace, gate)
+            has_come = gate.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)) or not self._leave(
+                workspace, gate
+            )
             has_ended = True
         finally:
             if not has_ended and not self._leave(workspace, gate):  # interrupted

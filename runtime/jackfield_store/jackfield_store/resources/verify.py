@@ -1,4 +1,6 @@
-"""Integrity check of the database: it parses every row, decrypts every sealed value and follows the audit log's chains."""
+"""Integrity check of the database: it parses every row, decrypts every sealed value and follows the
+audit log's chains.
+"""
 
 from __future__ import annotations
 
@@ -42,17 +44,23 @@ _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDam
 
 
 _EVENTS = SealedRows(
-    "events", "type, subject, data", "the event {id}",
-    lambda vault, row: json.loads(vault.open(row.workspace, sealed_place(row.id, row.type, row.subject), row.data)),
-)  # fmt: skip
+    "events",
+    "type, subject, data",
+    "the event {id}",
+    lambda vault, row: json.loads(
+        vault.open(row.workspace, sealed_place(row.id, row.type, row.subject), row.data)
+    ),
+)
 
 
 class StoredContents:
-    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault for sealed values; ``more`` are rows other than those
-    of access, connections, the journal and events.
+    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault for sealed
+    values; ``more`` are rows other than those of access, connections, the journal and events.
     """
 
-    def __init__(self, database: Database, open_vault: Callable[[], Vault], more: Sequence[SealedRows] = ()) -> None:
+    def __init__(
+        self, database: Database, open_vault: Callable[[], Vault], more: Sequence[SealedRows] = ()
+    ) -> None:
         self._database = database
         self._sealed_rows = (_EVENTS, *more)
         self._open_vault = open_vault
@@ -74,43 +82,70 @@ class StoredContents:
             if read_token(row, self._vault_of(row.workspace)).damage is not None:
                 yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
         for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
-            yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
+            yield from (
+                f"damaged: {what} of the workspace '{row.workspace}'"
+                for what in self._connection(row)
+            )
         for row in self._rows("invocations", f"workspace, inputs, job, {', '.join(ENTRY_COLUMNS)}"):
-            yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
+            yield from (
+                f"damaged: {what} of the workspace '{row.workspace}'"
+                for what in self._invocation(row)
+            )
         for rows in self._sealed_rows:
             yield from self._sealed(rows)
 
     def _sealed(self, rows: SealedRows) -> Iterator[str]:
-        for row in self._rows(rows.table, ", ".join(("workspace", *rows.key, rows.columns)), rows.key):
+        for row in self._rows(
+            rows.table, ", ".join(("workspace", *rows.key, rows.columns)), rows.key
+        ):
             vault = self._vault_of(row.workspace)
             if vault is not None and not _reads(lambda row=row, vault=vault: rows.open(vault, row)):  # type: ignore[misc]
-                yield f"damaged: {rows.what.format_map(row.as_dict())} of the workspace '{row.workspace}'"
+                yield (
+                    f"damaged: {rows.what.format_map(row.as_dict())} of the workspace "
+                    f"'{row.workspace}'"
+                )
 
     def _keys(self) -> Iterator[str]:
-        """Try all data keys. Sealed values of a workspace whose key service refuses or gives no answer are not checked."""
+        """Try all data keys. Sealed values of a workspace whose key service refuses or gives no
+        answer are not checked.
+        """
         for workspace, fault in self._vault.key_faults() if self._vault is not None else ():
             if isinstance(fault, DataKeyDamaged):
                 yield f"damaged: {fault.message}"
             elif workspace not in self._closed:
                 self._closed.add(workspace)
-                self.not_checked += (f"what is sealed in the workspace '{workspace}': {fault.message}",)
+                self.not_checked += (
+                    f"what is sealed in the workspace '{workspace}': {fault.message}",
+                )
 
     def _vault_of(self, workspace: str) -> Vault | None:
         """Return the vault if the sealed values of a workspace can be checked, otherwise None."""
         return None if workspace in self._closed else self._vault
 
     def _strays(self) -> Iterator[str]:
-        """Find rows of workspaces that do not exist: a workspace of that name would inherit them."""
+        """Find rows of workspaces that do not exist: a workspace of that name would inherit
+        them.
+        """
         for shape in tables_of_workspaces(self._database):
             with self._database.read() as transaction:
                 rows = transaction.execute(_STRAYS.format(table=shape.name), {"own": DEFAULT})
             again = "create, suspend and purge that workspace to delete them"
-            yield from (f"'{shape.name}' has rows of the workspace '{row.workspace}', which does not exist: {again}" for row in rows)
+            yield from (
+                (
+                    f"'{shape.name}' has rows of the workspace '{row.workspace}', which does not "
+                    f"exist: {again}"
+                )
+                for row in rows
+            )
 
     def _settings(self, row: Row) -> Settings:
         """Read the settings of a workspace, and check their seal if the master key is available."""
         vault = self._vault_of(row.id)
-        return Settings.from_json(parsed_object(row.settings)) if vault is None else read_settings(vault, row.id, row)
+        return (
+            Settings.from_json(parsed_object(row.settings))
+            if vault is None
+            else read_settings(vault, row.id, row)
+        )
 
     def _audit(self) -> Iterator[str]:
         """Verify the audit log of every workspace that has entries, or must have."""
@@ -135,10 +170,19 @@ class StoredContents:
             self._vault = vault
 
     def _rows(self, table: str, columns: str, key: Sequence[str] = ("id",)) -> Iterator[Row]:
-        """Iterate over a table page by page, so that a large one is not held in memory and no read transaction takes long."""
+        """Iterate over a table page by page, so that a large one is not held in memory and no read
+        transaction takes long.
+        """
         names = ("workspace", *key)
-        order, after = ("name", ":id") if table == "workspaces" else (", ".join(names), ", ".join(f":{name}" for name in names))
-        statement = f"SELECT {columns} FROM {table} WHERE ({order}) > ({after}) ORDER BY {order} LIMIT :page"
+        order, after = (
+            ("name", ":id")
+            if table == "workspaces"
+            else (", ".join(names), ", ".join(f":{name}" for name in names))
+        )
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE ({order}) > ({after}) ORDER BY {order} "
+            "LIMIT :page"
+        )
         last: Mapping[str, Any] = {**dict.fromkeys(names, ""), "page": _PAGE}
         while True:
             with self._database.read() as transaction:
@@ -162,7 +206,11 @@ class StoredContents:
         with self._database.read() as transaction:
             sealed = stored_secrets(transaction, workspace, stored)
         for field in stored.sealed:
-            if not _reads(lambda field=field: json.loads(opened_secret(vault, workspace, stored, field, sealed[field]))):  # type: ignore[misc]
+            if not _reads(
+                lambda field=field: json.loads(  # type: ignore[misc]
+                    opened_secret(vault, workspace, stored, field, sealed[field])
+                )
+            ):
                 yield f"the secret '{field}' of the connection '{stored.name}'"
 
     def _invocation(self, row: Row) -> Iterator[str]:
@@ -173,11 +221,18 @@ class StoredContents:
                 yield f"the {name} of the invocation {row.id}"
 
     def _opens(self, row: Row, name: str, sealed: bytes) -> bool:
-        vault, read = self._vault_of(row.workspace), (lambda text: opened_result(text, row)) if name == "result" else json.loads
-        return vault is None or _reads(lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed)))
+        vault, read = (
+            self._vault_of(row.workspace),
+            (lambda text: opened_result(text, row)) if name == "result" else json.loads,
+        )
+        return vault is None or _reads(
+            lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed))
+        )
 
 
-def with_contents(storage: Storage, report: CheckReport, more: Sequence[SealedRows] = ()) -> CheckReport:
+def with_contents(
+    storage: Storage, report: CheckReport, more: Sequence[SealedRows] = ()
+) -> CheckReport:
     """Extend the report on a database by problems of individual rows (``StoredContents``)."""
     contents = StoredContents(storage.database, lambda: storage.vault, more)
     problems = list(contents.problems())

@@ -1,4 +1,6 @@
-"""``Jackfield`` with the store's types, for packages and programs that use more than the library's ports."""
+"""``Jackfield`` with the store's types, for packages and programs that use more than the library's
+ports.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A loop of one process that does due work in a database, which it shares with other processes.
 
-All server and worker processes run such loops. An idle loop queries due work once a second, by an index.
+All server and worker processes run such loops. An idle loop queries due work once a second, by an
+index.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ POLL = 1.0
 _PAUSE = 5.0
 """Seconds to wait after the database could not be used."""
 _SLOW = 1.0
-"""Seconds after which a running check no longer delays other checks: one of its steps does not respond."""
+"""Seconds after which a running check no longer delays other checks: one of its steps does not
+respond.
+"""
 
 
 class Due(Protocol):
@@ -62,11 +65,14 @@ class DueLoop(Generic[D]):
     """Loop of one process.
 
     - ``what`` is the name of its work in messages, ``row`` the name of a row.
-    - ``at_once``: number of rows that it claims at a time; it works on up to ``threads`` of them at once.
-    - ``quick``: seconds; rows that take less are processed one after the other, since threads would only contend for the interpreter.
+    - ``at_once``: number of rows that it claims at a time; it works on up to ``threads`` of them at
+      once.
+    - ``quick``: seconds; rows that take less are processed one after the other, since threads would
+      only contend for the interpreter.
     - ``share``: maximum share of a processor's time that its work takes; it rests in between.
     - ``looks``: number of checks that run concurrently while one is slow.
-    - ``submit`` notifies the queue's engine; ``stopping`` returns whether the loop begins nothing more.
+    - ``submit`` notifies the queue's engine; ``stopping`` returns whether the loop begins nothing
+      more.
     """
 
     what = row = ""
@@ -77,7 +83,10 @@ class DueLoop(Generic[D]):
     quick = 0.0
 
     def __init__(
-        self, runtimes: RuntimePool, submit: Callable[[], None] = lambda: None, stopping: Callable[[], bool] = lambda: False
+        self,
+        runtimes: RuntimePool,
+        submit: Callable[[], None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._due: D | None = None
         self._runtimes = runtimes
@@ -111,11 +120,14 @@ class DueLoop(Generic[D]):
             return POLL if wait is None else min(POLL, wait)
         claimed, work = due.claim(self.at_once), partial(self._work, due)
         begun, done = monotonic(), 0
-        while done < len(claimed) and (done + 1 == len(claimed) or monotonic() - begun < self.quick * (done + 1)):
+        while done < len(claimed) and (
+            done + 1 == len(claimed) or monotonic() - begun < self.quick * (done + 1)
+        ):
             work(claimed[done])
             done += 1
         if done < len(claimed):
-            with Threads(self.threads, f"jackfield-{self.what}") as threads:  # so that they share waits and commits
+            # so that they share waits and commits
+            with Threads(self.threads, f"jackfield-{self.what}") as threads:
                 list(threads.map(work, claimed[done:]))
         return 0.0
 
@@ -126,12 +138,24 @@ class DueLoop(Generic[D]):
         raise NotImplementedError
 
     def _work(self, due: D, claimed: Any) -> None:
-        """Process one row. A failure concerns only the row, or its workspace: the claim expires, and no other row waits."""
+        """Process one row. A failure concerns only the row, or its workspace: the claim expires,
+        and no other row waits.
+        """
         begun = time.thread_time()
         try:
-            self._runtimes.blocked.apart(claimed.workspace, f"the {self.row} '{claimed.name}'", partial(self._worked, due, claimed))
+            self._runtimes.blocked.apart(
+                claimed.workspace,
+                f"the {self.row} '{claimed.name}'",
+                partial(self._worked, due, claimed),
+            )
         except Unavailable as error:
-            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, error.message)
+            self._log.error(
+                "the %s '%s' of the workspace '%s' has to wait: %s",
+                self.row,
+                claimed.name,
+                claimed.workspace,
+                error.message,
+            )
         finally:
             self._spent.append(time.thread_time() - begun)
 
@@ -144,7 +168,9 @@ class DueLoop(Generic[D]):
         try:
             work.work()
         except OvertakenError:  # what the other process does, this one need not
-            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
+            self._log.info(
+                "the %s '%s' was taken or changed by another process", self.row, claimed.name
+            )
         finally:
             if work.queued:
                 self._submit()
@@ -158,8 +184,12 @@ class DueLoop(Generic[D]):
                     continue
                 looks.add(asyncio.ensure_future(self._tried(self.look)))
                 patience = _SLOW if len(looks) < self.looks else None
-                done, looks = await asyncio.wait(looks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.sleep(max(self._rest(), min((look.result() for look in done), default=0.0)))
+                done, looks = await asyncio.wait(
+                    looks, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                await asyncio.sleep(
+                    max(self._rest(), min((look.result() for look in done), default=0.0))
+                )
         finally:
             for look in looks:
                 look.cancel()

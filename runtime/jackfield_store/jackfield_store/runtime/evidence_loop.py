@@ -1,4 +1,6 @@
-"""The loop of one process that makes looks for calls in doubt; processes share the doubts of a database."""
+"""The loop of one process that makes looks for calls in doubt; processes share the doubts of a
+database.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +30,22 @@ if TYPE_CHECKING:
 class EvidenceLoop(DueLoop[DueDoubts]):
     """Loop of one process. A look may wait for a provider, so several are made at once.
 
-    ``note`` gets the reports of all looks and resolutions of this process, including those by callers and people.
+    ``note`` gets the reports of all looks and resolutions of this process, including those by
+    callers and people.
     """
 
     what, row = "doubts", "doubt"
     at_once = threads = 8
     looks = 2
-    share, quick = 0.04, 0.05  # after an outage there are thousands of doubts, and calls go on beside them
+    # after an outage there are thousands of doubts, and calls go on beside them
+    share, quick = 0.04, 0.05
 
-    def __init__(self, runtimes: RuntimePool, note: Listener | None = None, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        runtimes: RuntimePool,
+        note: Listener | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(runtimes, stopping=stopping)
         self._note = note
 
@@ -68,7 +77,8 @@ class LookWork:
 
 
 _NOT_MARKED = (
-    "A look finds a call by its marker, which it has if its action declares evidence, its connection is stored, and its inputs leave the "
+    "A look finds a call by its marker, which it has if its action declares evidence, its "
+    "connection is stored, and its inputs leave the "
     "marker's place free."
 )
 
@@ -79,13 +89,17 @@ def look_now(runtime: Jackfield, identifier: str) -> None:
     :raises InvalidInvocation: if no look is possible.
     """
     journal = required(runtime.journal)
-    doubt = Doubts(journal.database, journal.vault, journal.workspace, runtime.clock).find(identifier)
+    doubt = Doubts(journal.database, journal.vault, journal.workspace, runtime.clock).find(
+        identifier
+    )
     if doubt is None:
         if (status := journal.find(identifier, alone=True).status) != "in_doubt":
             text = f"the invocation '{identifier[:80]}' is not in doubt: its status is '{status}'"
             raise InvalidInvocation(text, hint="There is nothing to look for.")
         step = NextStep("resolve", id=identifier, more=_NOT_MARKED)
-        raise InvalidInvocation(f"nothing can be looked up for the invocation '{identifier[:80]}'", hint=step)
+        raise InvalidInvocation(
+            f"nothing can be looked up for the invocation '{identifier[:80]}'", hint=step
+        )
     if runtime.access.settle == "off" and doubt.function is None:
         hint = "Set 'settle' to 'show' or 'on', for the installation and for the workspace."
         raise InvalidInvocation("looks for evidence are switched off here", hint=hint)
@@ -94,16 +108,27 @@ def look_now(runtime: Jackfield, identifier: str) -> None:
 
 
 def look_once(runtime: Jackfield, doubt: Doubt, *, by_person: bool) -> str | None:
-    """Look for a doubt under the present settings of its workspace; return the verdict that has settled it, or None."""
+    """Look for a doubt under the present settings of its workspace; return the verdict that has
+    settled it, or None.
+    """
     journal = runtime.journal
     if journal is None:
         return None
     if doubt.function is not None:
-        return look_for(journal, runtime.clock, doubt, declared(runtime.storage.url), by_person=by_person)
+        return look_for(
+            journal, runtime.clock, doubt, declared(runtime.storage.url), by_person=by_person
+        )
     with runtime.storage.one_state():
         access = runtime.access
         absent = access.settings.settle_absent
-        return look(runtime.pipeline, journal, doubt, settle=access.settle, absent=absent, by_person=by_person)
+        return look(
+            runtime.pipeline,
+            journal,
+            doubt,
+            settle=access.settle,
+            absent=absent,
+            by_person=by_person,
+        )
 
 
 late_hints(__name__)

@@ -1,7 +1,9 @@
-"""The poller of one process: it polls due jobs of all workspaces, and sends requested cancellations to providers.
+"""The poller of one process: it polls due jobs of all workspaces, and sends requested cancellations
+to providers.
 
-All server and worker processes run one, with any engine of the queue. A waiting job is a row; only a polled job takes memory, and a thread
-if its connector blocks. An idle poller queries the next job twice a second, by an index.
+All server and worker processes run one, with any engine of the queue. A waiting job is a row; only
+a polled job takes memory, and a thread if its connector blocks. An idle poller queries the next job
+twice a second, by an index.
 """
 
 from __future__ import annotations
@@ -24,22 +26,33 @@ if TYPE_CHECKING:
 _LOOK = 0.5
 """Seconds between two checks for jobs that other processes have started or want to cancel."""
 _AT_ONCE = 32
-"""Maximum number of jobs that one process polls at once; others wait, or are left to other processes."""
+"""Maximum number of jobs that one process polls at once; others wait, or are left to other
+processes.
+"""
 
 
 class Poller(DueLoop[DueJobs]):
-    """Poller of one process. ``ended`` is called with the Result of each job that ends; while ``stopping()`` is true, nothing is polled."""
+    """Poller of one process. ``ended`` is called with the Result of each job that ends; while
+    ``stopping()`` is true, nothing is polled.
+    """
 
     what = "jobs"
 
-    def __init__(self, runtimes: RuntimePool, ended: Callable[[Result], None], stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        runtimes: RuntimePool,
+        ended: Callable[[Result], None],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(runtimes, stopping=stopping)
         self._ended = ended
         self._polls: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
 
     async def stop(self, within: float = 0.0) -> None:
-        """Claim nothing more, and wait up to ``within`` seconds for polls; another process repeats unfinished ones."""
+        """Claim nothing more, and wait up to ``within`` seconds for polls; another process repeats
+        unfinished ones.
+        """
         await super().stop()
         left = set(self._polls)
         if left:
@@ -53,7 +66,9 @@ class Poller(DueLoop[DueJobs]):
 
         :raises JackfieldError: if the database is unavailable.
         """
-        self._due = self._due or DueJobs(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
+        self._due = self._due or DueJobs(
+            self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked
+        )
         wait = None if self._runtimes.storage.shared.rests() else self._due.wait()
         if wait is None or wait > 0:
             return _LOOK if wait is None else min(_LOOK, wait)
@@ -65,7 +80,9 @@ class Poller(DueLoop[DueJobs]):
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             result = await runtime.poll(claimed)
         except LOOP_FAULTS as error:  # the claim runs out, and no other job waits
-            self._runtimes.blocked.failed(claimed.workspace, f"the poll of the job '{claimed.id}'", error)
+            self._runtimes.blocked.failed(
+                claimed.workspace, f"the poll of the job '{claimed.id}'", error
+            )
             return
         if result is not None:
             self._ended(result)
@@ -76,7 +93,8 @@ class Poller(DueLoop[DueJobs]):
             claimed = _LOOK if full else await self._tried(self.claim)
             if isinstance(claimed, float):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(claimed):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                    # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                    async with asyncio.timeout(claimed):
                         await self._woken.wait()
                 self._woken.clear()
                 continue

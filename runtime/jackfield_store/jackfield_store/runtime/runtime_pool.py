@@ -39,7 +39,9 @@ _CACHED = 500
 
 
 def _code() -> tuple[int, int, int] | None:
-    """Return the identity of jackfield's files, to notice another installation at the same place; None if there is no file."""
+    """Return the identity of jackfield's files, to notice another installation at the same place;
+    None if there is no file.
+    """
     try:
         found = os.stat(jackfield.__file__)
     except OSError:
@@ -49,7 +51,10 @@ def _code() -> tuple[int, int, int] | None:
 
 _RUNNING = _code()
 """Identity of jackfield's files when this process started."""
-_REPLACED = "the files of jackfield were replaced since this process began: restart it, since what it has not loaded yet may fail"
+_REPLACED = (
+    "the files of jackfield were replaced since this process began: restart it, since what "
+    "it has not loaded yet may fail"
+)
 
 
 def _limits(settings: Settings) -> QueueLimits | None:
@@ -63,9 +68,11 @@ def _limits(settings: Settings) -> QueueLimits | None:
 
 
 class RuntimePool(ProcessLocal):
-    """Pool of runtimes, one per workspace, created on first use; all share the catalog and the database.
+    """Pool of runtimes, one per workspace, created on first use; all share the catalog and the
+    database.
 
-    ``guard`` checks the hosts named by connections that were made over HTTP or MCP; ``plugins`` are added to the installed ones.
+    ``guard`` checks the hosts named by connections that were made over HTTP or MCP; ``plugins`` are
+    added to the installed ones.
     """
 
     def __init__(
@@ -81,8 +88,12 @@ class RuntimePool(ProcessLocal):
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
         self.outgoing = Guard(shared=self.storage.allowed_hosts)
-        """Guard of callbacks made over HTTP: even loopback is refused, since local servers trust their clients."""
-        self.guard = self.outgoing if guard is None else replace(guard, shared=self.storage.allowed_hosts)
+        """Guard of callbacks made over HTTP: even loopback is refused, since local servers trust
+        their clients.
+        """
+        self.guard = (
+            self.outgoing if guard is None else replace(guard, shared=self.storage.allowed_hosts)
+        )
         self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
         self.turns = Turns()
         self._groups = entry_points()
@@ -96,7 +107,9 @@ class RuntimePool(ProcessLocal):
         self._lock = threading.Lock()
 
     def add(self, plugins: Iterable[object]) -> None:
-        """Add plugins before the first call, such as plugins with a thread, which a fork would not copy."""
+        """Add plugins before the first call, such as plugins with a thread, which a fork would not
+        copy.
+        """
         self._given = (*self._given, *plugins)
         self.plugins = self._plugins()
 
@@ -104,22 +117,32 @@ class RuntimePool(ProcessLocal):
         return Plugins(self._groups.get("jackfield.plugins", ()), self._given)
 
     def warnings(self) -> list[str]:
-        """Return warnings for probes about the installed packages: plugins' warnings, known broken packages, and changed packages."""
-        return [*self.plugins.warn(), *self.catalog.broken(), *([] if _code() == _RUNNING else [_REPLACED])]
+        """Return warnings for probes about the installed packages: plugins' warnings, known broken
+        packages, and changed packages.
+        """
+        return [
+            *self.plugins.warn(),
+            *self.catalog.broken(),
+            *([] if _code() == _RUNNING else [_REPLACED]),
+        ]
 
     def broken(self) -> list[str]:
         """Return the parts of installed packages that are known to be broken."""
         return [*self.plugins.broken(), *self.catalog.broken()]
 
     def find(self, workspace: str) -> Jackfield:
-        """Return the runtime of a workspace. Connections from files belong to the workspace ``default``."""
+        """Return the runtime of a workspace. Connections from files belong to the workspace
+        ``default``.
+        """
         found = self._runtimes.get(workspace)
         if found is not None:
             return found
         with self._lock:
             found = self._runtimes.get(workspace)
             if found is None:
-                found = self._runtimes[workspace] = self._new_runtime(workspace, None if workspace == "default" else ())
+                found = self._runtimes[workspace] = self._new_runtime(
+                    workspace, None if workspace == "default" else ()
+                )
                 if len(self._runtimes) > _CACHED:
                     self._runtimes.popitem(last=False)
         return found
@@ -132,12 +155,23 @@ class RuntimePool(ProcessLocal):
 
     def _new_runtime(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         return Jackfield(
-            workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
-            guard=self.guard, groups=self._groups, plugins=self._given, files=self.files, turns=self.turns,
-        )  # fmt: skip
+            workspace,
+            connections,
+            catalog=self.catalog,
+            environment=self.environment,
+            storage=self.storage,
+            clock=self.clock,
+            guard=self.guard,
+            groups=self._groups,
+            plugins=self._given,
+            files=self.files,
+            turns=self.turns,
+        )
 
     def mints(self) -> dict[str, int]:
-        """Return the number of credentials that this process has requested from providers, by outcome."""
+        """Return the number of credentials that this process has requested from providers, by
+        outcome.
+        """
         found = {"leased": 0, "failed": 0}
         for runtime in [*self._runtimes.values(), *self._beside]:
             for outcome, count in runtime.open_connections.mints.items():
@@ -145,13 +179,21 @@ class RuntimePool(ProcessLocal):
         return found
 
     def overdue(self) -> int:
-        """Return the number of actions' calls that still run in this process although their deadline has passed."""
+        """Return the number of actions' calls that still run in this process although their
+        deadline has passed.
+        """
         return sum(runtime.overdue for runtime in [*self._runtimes.values(), *self._beside])
 
     def limits(self, workspace: str) -> QueueLimits | None:
-        """Return the present budgets of a workspace's queued invocations; None if the workspace has no budgets."""
+        """Return the present budgets of a workspace's queued invocations; None if the workspace has
+        no budgets.
+        """
         try:
-            return _limits(Workspaces(self.storage.database, self.storage.vault, self.clock).settings(workspace))
+            return _limits(
+                Workspaces(self.storage.database, self.storage.vault, self.clock).settings(
+                    workspace
+                )
+            )
         except UnknownWorkspace:
             return None
 
@@ -161,9 +203,12 @@ class RuntimePool(ProcessLocal):
         return self.storage.blocked
 
     def watch(self) -> None:
-        """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
+        """Renew this process's lease and recover entries of lost processes, now and every few
+        seconds from then on.
+        """
         self.find(DEFAULT)  # whose store looks for doubts, too
-        self._watching = Opening(self.storage, DEFAULT, self.clock).watched()  # it does so while somebody refers to it
+        # it does so while somebody refers to it
+        self._watching = Opening(self.storage, DEFAULT, self.clock).watched()
         Instance.of(self.storage.database).renew()
 
     def has_lost(self, owner: str) -> bool:
@@ -175,14 +220,18 @@ class RuntimePool(ProcessLocal):
         self._recovery().refuse(claimed.workspace, claimed.id, result)
 
     def leave(self, claimed: Claimed) -> None:
-        """Recover by effect, or requeue, an invocation that was begun here but no longer runs; an outstanding outcome may correct the
-        recovery.
+        """Recover by effect, or requeue, an invocation that was begun here but no longer runs; an
+        outstanding outcome may correct the recovery.
         """
         journal = self.find(claimed.workspace).journal
         if journal is None:
             return
         entry = journal.find(claimed.id)
-        if (entry.status, entry.owner, entry.delivery) == ("running", journal.owner, claimed.delivery):
+        if (entry.status, entry.owner, entry.delivery) == (
+            "running",
+            journal.owner,
+            claimed.delivery,
+        ):
             journal.recovery.recover(claimed.workspace, entry)
 
     def _recovery(self) -> Recovery:
@@ -199,8 +248,12 @@ class RuntimePool(ProcessLocal):
         return self._runtimes.get(workspace)
 
     async def drained(self, within: float) -> None:
-        """Wait up to ``within`` seconds for the invocations of this event loop, then cancel unfinished ones and record their state."""
-        await asyncio.gather(*(runtime.drained(within) for runtime in [*self._runtimes.values(), *self._beside]))
+        """Wait up to ``within`` seconds for the invocations of this event loop, then cancel
+        unfinished ones and record their state.
+        """
+        await asyncio.gather(
+            *(runtime.drained(within) for runtime in [*self._runtimes.values(), *self._beside])
+        )
 
     def close(self) -> None:
         """Wait for running invocations, and close the database."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from jackfield.connector import Account, ConnectionType, Connector, Field, OpenContext, Option, Pagination, Step
+from jackfield.connector import (
+    Account,
+    ConnectionType,
+    Connector,
+    Field,
+    OpenContext,
+    Option,
+    Pagination,
+    Step,
+)
 from jackfield_echo.client import EchoClient, explain
 from jackfield_echo.inputs import Heard, Keep, Kept, Page, PageQuery, Say, Wrong
 
@@ -22,7 +31,9 @@ class Token(ConnectionType):
     reports_begin = True
 
     token: str = Field(title="Token", secret=True, schema={"minLength": 1})
-    greeting: str | None = Field(None, title="Greeting", description="What is said where nothing else is.")
+    greeting: str | None = Field(
+        None, title="Greeting", description="What is said where nothing else is."
+    )
 
     def open(self, context: OpenContext) -> EchoClient:
         """A client; it counts tries per connection."""
@@ -33,7 +44,13 @@ class Token(ConnectionType):
         self.open(context)
         known = self.token != "bad"
         message = "The echo knows the token." if known else "The echo does not know the token."
-        yield Step("token", "Present the token", passed=known, message=message, hint=None if known else "Make up another one.")
+        yield Step(
+            "token",
+            "Present the token",
+            passed=known,
+            message=message,
+            hint=None if known else "Make up another one.",
+        )
         if known:
             yield Account("echo-1", "The echo in the hall")
 
@@ -56,7 +73,9 @@ def say(inputs: Say, client: EchoClient) -> Heard:
     return _heard(inputs, client)
 
 
-@connector.action("post", effect="write", title="Post a Note", permissions={"echo": ["notes:write"]})
+@connector.action(
+    "post", effect="write", title="Post a Note", permissions={"echo": ["notes:write"]}
+)
 def post(inputs: Say, client: EchoClient) -> Heard:
     """Post a note on the wall, where it stays: never twice."""
     client.send(inputs.fault, inputs.gate)
@@ -84,7 +103,9 @@ async def say_later(inputs: Say, client: EchoClient) -> Heard:
     "list",
     effect="read",
     title="List",
-    pagination=Pagination("nextToken", "NextToken", "Items", all_input="fetchAll", size_input="pageSize", max_size=100),
+    pagination=Pagination(
+        "nextToken", "NextToken", "Items", all_input="fetchAll", size_input="pageSize", max_size=100
+    ),
 )
 def list_items(inputs: PageQuery, client: EchoClient) -> Page:
     """List items page by page."""
@@ -117,5 +138,11 @@ def rooms(client: EchoClient) -> list[Option]:
 def _heard(inputs: Say, client: EchoClient) -> Heard:
     text = " ".join([inputs.text] * inputs.times)
     text = text.upper() if inputs.loud else text
-    rest = inputs.model_dump(by_alias=True, exclude_unset=True, exclude={"text", "fault", "gate"}, mode="json")
-    return Heard(text=f"{text} {client.token}" if inputs.reveal else text, inputs=rest, tries=sum(client.tries.values()))
+    rest = inputs.model_dump(
+        by_alias=True, exclude_unset=True, exclude={"text", "fault", "gate"}, mode="json"
+    )
+    return Heard(
+        text=f"{text} {client.token}" if inputs.reveal else text,
+        inputs=rest,
+        tries=sum(client.tries.values()),
+    )

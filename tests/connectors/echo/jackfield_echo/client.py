@@ -31,7 +31,9 @@ class EchoFault(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EchoClient:
-    """An open connection. ``tries`` counts the tries of each fault, over all invocations with this connection."""
+    """An open connection. ``tries`` counts the tries of each fault, over all invocations with this
+    connection.
+    """
 
     token: str
     tries: Counter[str]
@@ -70,7 +72,9 @@ def _fail(kind: str) -> None:
 
 
 def _wait_at(gate: Gate) -> None:
-    """Say "here" to whoever listens on the gate's port of 127.0.0.1, and wait until it closes the connection."""
+    """Say "here" to whoever listens on the gate's port of 127.0.0.1, and wait until it closes the
+    connection.
+    """
     with socket.create_connection(("127.0.0.1", gate.port), timeout=120) as connection:
         connection.sendall(b"here\n")
         while connection.recv(64):
@@ -81,16 +85,35 @@ def explain(error: Exception, _client: object, _inputs: object) -> JackfieldErro
     """From a fault to an error with a code; None for one that this connector does not know."""
     if not isinstance(error, EchoFault):
         return None
-    answered = Provider(code=error.kind, message=f"the echo says {error.kind}", http_status=_STATUS.get(error.kind), request_id="echo-1")
+    answered = Provider(
+        code=error.kind,
+        message=f"the echo says {error.kind}",
+        http_status=_STATUS.get(error.kind),
+        request_id="echo-1",
+    )
     match error.kind:
         case "refusedConnection":
-            return Unavailable("the echo refused the connection", sent=Sent.NOTHING, hint="Wait until it listens.")
+            return Unavailable(
+                "the echo refused the connection", sent=Sent.NOTHING, hint="Wait until it listens."
+            )
         case "throttled":
-            return RateLimited("the echo is tired", sent=Sent.REFUSED, provider=answered, retry_after=0.001)
+            return RateLimited(
+                "the echo is tired", sent=Sent.REFUSED, provider=answered, retry_after=0.001
+            )
         case "rejected":
-            return Rejected("the echo does not like this", sent=Sent.REFUSED, provider=answered, hint="Say something else.")
+            return Rejected(
+                "the echo does not like this",
+                sent=Sent.REFUSED,
+                provider=answered,
+                hint="Say something else.",
+            )
         case "unauthenticated":
-            return Unauthenticated("the echo does not know this token", sent=Sent.REFUSED, provider=answered, hint="Get a new token.")
+            return Unauthenticated(
+                "the echo does not know this token",
+                sent=Sent.REFUSED,
+                provider=answered,
+                hint="Get a new token.",
+            )
         case _:
             return Unavailable("the echo broke", sent=Sent.UNKNOWN, provider=answered)
 

@@ -9,7 +9,19 @@ from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs, Output
 
-__all__ = ["Fault", "Gate", "Heard", "Keep", "Kept", "NoteEvent", "Page", "PageQuery", "Say", "Watch", "Wrong"]
+__all__ = [
+    "Fault",
+    "Gate",
+    "Heard",
+    "Keep",
+    "Kept",
+    "NoteEvent",
+    "Page",
+    "PageQuery",
+    "Say",
+    "Watch",
+    "Wrong",
+]
 
 _FILE: dict[str, Any] = {
     "anyOf": [
@@ -28,24 +40,40 @@ _PAIR: dict[str, Any] = {
     "required": ["key", "value"],
     "additionalProperties": False,
 }
-_FILES: dict[str, Any] = {"anyOf": [{"type": "object", "additionalProperties": _FILE}, {"type": "array", "items": _PAIR}]}
+_FILES: dict[str, Any] = {
+    "anyOf": [{"type": "object", "additionalProperties": _FILE}, {"type": "array", "items": _PAIR}]
+}
 
 File = Annotated[str | Mapping[str, Any], WithJsonSchema(_FILE)]
 Files = Annotated[Mapping[str, Any] | tuple[Mapping[str, Any], ...], WithJsonSchema(_FILES)]
-FilePairs = Annotated[tuple[Mapping[str, Any], ...], WithJsonSchema({"type": "array", "items": _PAIR})]
+FilePairs = Annotated[
+    tuple[Mapping[str, Any], ...], WithJsonSchema({"type": "array", "items": _PAIR})
+]
 AnyObject = Annotated[Mapping[str, Any], WithJsonSchema({"type": "object"})]
 
 
 class Fault(Inputs):
-    """How the other side fails; each try of the fault ``name`` until ``tries`` are used up (None: always)."""
+    """How the other side fails; each try of the fault ``name`` until ``tries`` are used up (None:
+    always).
+    """
 
-    kind: Literal["refusedConnection", "throttled", "serverError", "reset", "rejected", "unauthenticated", "bug"]
+    kind: Literal[
+        "refusedConnection",
+        "throttled",
+        "serverError",
+        "reset",
+        "rejected",
+        "unauthenticated",
+        "bug",
+    ]
     tries: int | None = None
     name: str = "fault"
 
 
 class Gate(Inputs):
-    """A port of 127.0.0.1 to wait at until whoever listens there closes; ``before`` anything counts as sent, or after."""
+    """A port of 127.0.0.1 to wait at until whoever listens there closes; ``before`` anything counts
+    as sent, or after.
+    """
 
     port: int
     before: bool = False
@@ -54,17 +82,27 @@ class Gate(Inputs):
 class Say(Inputs):
     """What to say back, and how it goes wrong."""
 
-    text: str = Field(title="Text", description="What to say.", from_connection="greeting", multiline=True)
-    times: int = Field(1, title="Times", description="How often to say it.", schema={"minimum": 1, "maximum": 100})
+    text: str = Field(
+        title="Text", description="What to say.", from_connection="greeting", multiline=True
+    )
+    times: int = Field(
+        1, title="Times", description="How often to say it.", schema={"minimum": 1, "maximum": 100}
+    )
     loud: bool = Field(False, title="Loud", description="Whether to say it in capitals.")
     voice: Literal["alto", "bass"] | None = Field(None, title="Voice", options="voices")
-    words: tuple[str, ...] | None = Field(None, title="Words", description="More to say, a list and nothing else.")
-    names: tuple[str, ...] | str | None = Field(None, title="Names", description="One name or more.")
+    words: tuple[str, ...] | None = Field(
+        None, title="Words", description="More to say, a list and nothing else."
+    )
+    names: tuple[str, ...] | str | None = Field(
+        None, title="Names", description="One name or more."
+    )
     files: Files | None = Field(None, title="Files", description="Files by name.")
     pairs: FilePairs | None = Field(None, title="Pairs", description="Files as a list.")
     picture: File | None = Field(None, title="Picture", description="One file.")
     data: AnyObject | None = Field(None, title="Data", description="Any object.")
-    reveal: bool = Field(False, title="Reveal", description="Whether to say the connection's token too.")
+    reveal: bool = Field(
+        False, title="Reveal", description="Whether to say the connection's token too."
+    )
     fault: Fault | None = Field(None, title="Fault")
     gate: Gate | None = Field(None, title="Gate")
 
@@ -96,9 +134,16 @@ class Kept(Output):
 class PageQuery(Inputs):
     """Which items to list."""
 
-    total: int = Field(10, title="Total", description="How many items there are.", schema={"minimum": 0, "maximum": 1000})
+    total: int = Field(
+        10,
+        title="Total",
+        description="How many items there are.",
+        schema={"minimum": 0, "maximum": 1000},
+    )
     page_size: int = Field(4, title="Page Size", schema={"minimum": 1, "maximum": 100})
-    next_token: str | None = Field(None, title="Next Token", description="Where to go on.", schema={"pattern": "^[0-9]+$"})
+    next_token: str | None = Field(
+        None, title="Next Token", description="Where to go on.", schema={"pattern": "^[0-9]+$"}
+    )
     fetch_all: bool = Field(False, title="Fetch All", description="Whether to fetch all pages.")
     loop: bool = Field(False, title="Loop", description="Whether the token leads nowhere.")
     fault: Fault | None = Field(None, title="Fault")

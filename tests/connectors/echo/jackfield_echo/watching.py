@@ -17,7 +17,7 @@ from jackfield.connector import (
     Signature,
     Since,
     TriggerEvent,
-)  # fmt: skip
+)
 from jackfield_echo.actions import connector
 from jackfield_echo.client import EchoClient
 from jackfield_echo.inputs import NoteEvent, Watch
@@ -57,7 +57,10 @@ def receive(request: HookRequest, hook: Hook) -> Received:
     try:
         if "challenge" in found:
             return Received(answer=str(found["challenge"]))
-        kind, wanted = found.get("type"), [note for note in found["notes"] if hook.inputs.fits(note)]
+        kind, wanted = (
+            found.get("type"),
+            [note for note in found["notes"] if hook.inputs.fits(note)],
+        )
         return Received([TriggerEvent(NoteEvent(**note), note["id"], kind) for note in wanted])
     except (ValueError, TypeError, KeyError):
         raise Malformed from None
@@ -104,7 +107,10 @@ def board(inputs: Watch, client: EchoClient, after: int | None) -> Listed:
     begin = after or 0
     if begin > len(BOARD):
         raise Gone
-    found = [Item(name, NoteEvent(id=name, text=BOARD[name])) for name in list(BOARD)[begin : begin + _PAGE]]
+    found = [
+        Item(name, NoteEvent(id=name, text=BOARD[name]))
+        for name in list(BOARD)[begin : begin + _PAGE]
+    ]
     if len(BOARD) > begin + _PAGE:
         return Listed(found, begin + _PAGE)
     return Listed(found, unknown="the list may go on" if _CUT in BOARD else None)
@@ -115,9 +121,14 @@ def notes(inputs: Watch, client: EchoClient, since: Since) -> Polled:
     """Notes that the echo has kept."""
     client.send(inputs.fault, None)
     after = since.mark.get("at", since.at)
-    found = [note for note in NOTES if note["at"] >= after][: inputs.page_size]  # the last second again: keys tell what is new
+    # the last second again: keys tell what is new
+    found = [note for note in NOTES if note["at"] >= after][: inputs.page_size]
     last = found[-1]["at"] if found else after
-    events = [TriggerEvent(NoteEvent(id=note["id"], text=note["text"]), note["id"], at=note["at"]) for note in found if inputs.fits(note)]
+    events = [
+        TriggerEvent(NoteEvent(id=note["id"], text=note["text"]), note["id"], at=note["at"])
+        for note in found
+        if inputs.fits(note)
+    ]
     return Polled(events, {"at": last}, more=len(found) == inputs.page_size and last > after)
 
 

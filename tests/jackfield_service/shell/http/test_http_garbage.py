@@ -1,4 +1,6 @@
-"""Garbage collections of a server: no request is answered during one, so requests leave nothing for it, and it visits little."""
+"""Garbage collections of a server: no request is answered during one, so requests leave nothing for
+it, and it visits little.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,12 @@ REQUESTS: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
-def test_an_answered_request_leaves_nothing_for_the_garbage_collector(stand: Stand, kind: str) -> None:
-    """Nothing of it refers to itself: 10 objects of each request used to wait for a full collection, 200 ms in which no caller was
-    answered."""
+def test_an_answered_request_leaves_nothing_for_the_garbage_collector(
+    stand: Stand, kind: str
+) -> None:
+    """Nothing of it refers to itself: 10 objects of each request used to wait for a full
+    collection, 200 ms in which no caller was answered.
+    """
     path, body, headers = REQUESTS[kind]
     token = stand.client().token
     told = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
@@ -64,10 +69,14 @@ def test_an_answered_request_leaves_nothing_for_the_garbage_collector(stand: Sta
             for _ in range(TIMES):
                 connection.request("POST", path, json.dumps(body).encode(), told)
                 connection.getresponse().read()
-            return sum(type(item) in {Exchange, RequestResponseCycle, Request} for item in gc.get_objects())
+            return sum(
+                type(item) in {Exchange, RequestResponseCycle, Request} for item in gc.get_objects()
+            )
 
         left()
-        gc.freeze()  # to look for garbage among what all other tests have left, and to list that, takes longer than the requests
+        # to look for garbage among what all other tests have left, and to list that, takes longer
+        # than the requests
+        gc.freeze()
         gc.disable()
         try:
             before = left()
@@ -77,12 +86,18 @@ def test_an_answered_request_leaves_nothing_for_the_garbage_collector(stand: Sta
 
 
 def test_collections_do_not_visit_what_a_server_has_imported(tmp_path: Path) -> None:
-    """Most objects of a server are its modules; they are kept for good, those of the MCP SDK too."""
+    """Most objects of a server are its modules; they are kept for good, those of the MCP SDK
+    too.
+    """
     make_connector(tmp_path / "own", "judge", _JUDGE)
-    with process(tmp_path, paths=(str(tmp_path / "own"), *filter(None, [os.environ.get("PYTHONPATH")]))) as server:
+    with process(
+        tmp_path, paths=(str(tmp_path / "own"), *filter(None, [os.environ.get("PYTHONPATH")]))
+    ) as server:
 
         def counted() -> Any:
-            return server.client.post("/v1/invocations", {"connector": "judge", "action": "count"}).json["output"]
+            return server.client.post(
+                "/v1/invocations", {"connector": "judge", "action": "count"}
+            ).json["output"]
 
         first = counted()
         assert first["kept"] > first["visited"]

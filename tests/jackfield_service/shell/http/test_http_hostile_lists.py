@@ -12,9 +12,18 @@ from growth import grows_faster_than_linear
 from http_stand import standing
 
 _SIZE = 200_000
-VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cr3t-4711", "region": "eu-west-1"}
+VALUES = {
+    "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "secretAccessKey": "s3cr3t-4711",
+    "region": "eu-west-1",
+}
 INPUTS = {"awsRegion": "eu-west-1", "sender": "s@example.com", "subject": "s", "text": "t"}
-MAIL = {"connector": "aws-ses", "action": "sendEmail", "connection": {"type": "apiKeySecret", "values": VALUES}, "dryRun": True}
+MAIL = {
+    "connector": "aws-ses",
+    "action": "sendEmail",
+    "connection": {"type": "apiKeySecret", "values": VALUES},
+    "dryRun": True,
+}
 
 
 @pytest.mark.parametrize("unit", ['\\"', '"'])
@@ -27,7 +36,12 @@ def test_s1_a_200_kb_quoted_list_is_refused_at_once(tmp_path: Path, unit: str) -
             body = {**MAIL, "inputs": {**INPUTS, "to": '"' + unit * (size // len(unit))}}
             assert client.post("/v1/invocations", body).status == 422
 
-        assert client.post("/v1/invocations", {**MAIL, "inputs": {**INPUTS, "to": "a@example.com"}}).status == 200
+        assert (
+            client.post(
+                "/v1/invocations", {**MAIL, "inputs": {**INPUTS, "to": "a@example.com"}}
+            ).status
+            == 200
+        )
         assert not grows_faster_than_linear(refuse, _SIZE, time.process_time)
         running = pool.submit(refuse, _SIZE)
         probes = {client.get("/healthz").status}

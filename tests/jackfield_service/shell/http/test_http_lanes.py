@@ -17,7 +17,9 @@ PATIENCE = 60.0
 
 
 def test_a_lane_that_hangs_leaves_the_others_their_threads() -> None:
-    """300 steps of one lane hang in two threads; steps of another are run, and a step that was cancelled takes no place."""
+    """300 steps of one lane hang in two threads; steps of another are run, and a step that was
+    cancelled takes no place.
+    """
 
     async def crowd() -> None:
         opened, inside = threading.Event(), threading.Semaphore(0)
@@ -36,14 +38,20 @@ def test_a_lane_that_hangs_leaves_the_others_their_threads() -> None:
             for one in waiting[100:]:
                 one.cancel()
             opened.set()
-            assert [one for one in await asyncio.gather(*waiting, return_exceptions=True) if one == 1] == [1] * 100
+            assert [
+                one for one in await asyncio.gather(*waiting, return_exceptions=True) if one == 1
+            ] == [1] * 100
             assert lanes._lanes == {}
 
     asyncio.run(crowd())
 
 
-def test_tests_of_connections_that_hang_hold_up_nothing_else(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """100 tests of connections hang, more than a server has threads of any other kind; calls, lists and uploads of others go on."""
+def test_tests_of_connections_that_hang_hold_up_nothing_else(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 tests of connections hang, more than a server has threads of any other kind; calls, lists
+    and uploads of others go on.
+    """
     opened, inside = threading.Event(), threading.Semaphore(0)
 
     def hang(self: ManagedConnections, name: str, **_: Any) -> dict[str, Any]:

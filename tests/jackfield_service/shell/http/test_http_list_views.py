@@ -1,4 +1,6 @@
-"""Every list of the API is sorted by any member that has an order, and gives the members that are asked for: one grammar for all."""
+"""Every list of the API is sorted by any member that has an order, and gives the members that are
+asked for: one grammar for all.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,16 @@ from jackfield_service.shell.http.list_views import ListView
 from jackfield_service.shell.http.shapes import shapes
 from jackfield_service.shell.http.table import OPERATIONS
 
-LISTS = {one.path: one for one in OPERATIONS if one.method == "GET" and one.answers.get(200, "").endswith("List")}
-OPEN = [path for path, one in LISTS.items() if "{" not in path and one.scope in ("read", "invoke", "manage") and "platform" not in path]
+LISTS = {
+    one.path: one
+    for one in OPERATIONS
+    if one.method == "GET" and one.answers.get(200, "").endswith("List")
+}
+OPEN = [
+    path
+    for path, one in LISTS.items()
+    if "{" not in path and one.scope in ("read", "invoke", "manage") and "platform" not in path
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +37,16 @@ def things(client: Client) -> Client:
     for number, name in enumerate(("hall", "attic", "lobby", "hall", "attic")):
         assert client.post("/v1/invocations", say("say", name, text=str(number))).status == 200
         body = {"connector": "echo", "action": "say", "inputs": {"text": "x"}, "connection": name}
-        assert client.post("/v1/schedules", {"name": f"s{number}", "every": f"{5 - number}d", "invocation": body}).status == 201
-        assert client.post("/v1/callbacks", {"url": f"https://example.com/{number % 2}"}).status == 201
+        assert (
+            client.post(
+                "/v1/schedules",
+                {"name": f"s{number}", "every": f"{5 - number}d", "invocation": body},
+            ).status
+            == 201
+        )
+        assert (
+            client.post("/v1/callbacks", {"url": f"https://example.com/{number % 2}"}).status == 201
+        )
         assert client.post("/v1/tokens", {"scope": "read", "name": f"t{number % 3}"}).status == 201
     return client
 
@@ -45,9 +63,15 @@ def pages(client: Client, path: str, query: str) -> list[dict[str, Any]]:
 
 
 def test_all_lists_have_both() -> None:
-    """Each list but the events, whose order is theirs, can be sorted; each whose rows have optional members lets them be chosen."""
+    """Each list but the events, whose order is theirs, can be sorted; each whose rows have optional
+    members lets them be chosen.
+    """
     for path, operation in LISTS.items():
-        row = shapes(OPERATIONS)[operation.answers[200]]["properties"]["items"]["items"].get("$ref", "").rpartition("/")[2]
+        row = (
+            shapes(OPERATIONS)[operation.answers[200]]["properties"]["items"]["items"]
+            .get("$ref", "")
+            .rpartition("/")[2]
+        )
         members = shapes(OPERATIONS).get(row, {})
         if not members.get("properties"):
             continue
@@ -58,33 +82,52 @@ def test_all_lists_have_both() -> None:
 
 @pytest.mark.parametrize("path", OPEN)
 def test_each_list_answers_each_order(things: Client, path: str) -> None:
-    """Whatever its rows are: every order has the same rows as the list, in pages of two, upwards and downwards."""
+    """Whatever its rows are: every order has the same rows as the list, in pages of two, upwards
+    and downwards.
+    """
     operation = LISTS[path]
     if "sort" not in operation.query or path in ("/v1/available", "/v1/outdated"):
         return
     whole = things.get(path)
     if whole.status != 200:
-        assert things.get(f"{path}?sort={operation.query['sort']['enum'][0]}").status == whole.status
+        assert (
+            things.get(f"{path}?sort={operation.query['sort']['enum'][0]}").status == whole.status
+        )
         return
     rows = pages(things, path, "limit=200") if "limit" in operation.query else whole.json["items"]
     if len(rows) > 500:
         rows = []
     for sort in operation.query["sort"]["enum"][:6]:
-        got = pages(things, path, f"sort={sort}" + ("&limit=200" if "limit" in operation.query else ""))
+        got = pages(
+            things, path, f"sort={sort}" + ("&limit=200" if "limit" in operation.query else "")
+        )
         if rows and path not in ("/v1/tokens", "/v1/connectors"):
             assert sorted(map(json.dumps, got)) == sorted(map(json.dumps, rows)), sort
 
 
-@pytest.mark.parametrize(("path", "member"), [("/v1/invocations", "connection"), ("/v1/connections", "name"), ("/v1/tokens", "name"),
-    ("/v1/schedules", "createdAt"), ("/v1/callbacks", "url"), ("/v1/audit", "event")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "member"),
+    [
+        ("/v1/invocations", "connection"),
+        ("/v1/connections", "name"),
+        ("/v1/tokens", "name"),
+        ("/v1/schedules", "createdAt"),
+        ("/v1/callbacks", "url"),
+        ("/v1/audit", "event"),
+    ],
+)
 @pytest.mark.parametrize("limit", [1, 2, 200])
-def test_rows_come_in_the_order_of_a_member(things: Client, path: str, member: str, limit: int) -> None:
+def test_rows_come_in_the_order_of_a_member(
+    things: Client, path: str, member: str, limit: int
+) -> None:
     """Small pages, both directions, and equal values: no row twice, none missing."""
     if path == "/v1/audit" and limit < 200:
         limit = 7
     up, down = (pages(things, path, f"sort={sign}{member}&limit={limit}") for sign in ("", "-"))
     values = [row.get(member) for row in up]
-    assert [value for value in values if value is not None] == sorted(value for value in values if value is not None)
+    assert [value for value in values if value is not None] == sorted(
+        value for value in values if value is not None
+    )
     assert up == down[::-1]
     assert len({json.dumps(row) for row in up}) == len(up)
 
@@ -97,9 +140,19 @@ def test_filters_hold_in_an_order(things: Client) -> None:
 
 
 def test_members_are_chosen(things: Client) -> None:
-    """Required members are always there, so that a typed client's types stay true; of the others, those that are asked for."""
+    """Required members are always there, so that a typed client's types stay true; of the others,
+    those that are asked for.
+    """
     (row,) = things.get("/v1/invocations?limit=1&fields=connection,%20caller").json["items"]
-    assert row.keys() == {"invocationId", "status", "connector", "action", "createdAt", "connection", "caller"}
+    assert row.keys() == {
+        "invocationId",
+        "status",
+        "connector",
+        "action",
+        "createdAt",
+        "connection",
+        "caller",
+    }
     (row,) = things.get("/v1/invocations?limit=1&fields=status&sort=-createdAt").json["items"]
     assert row.keys() == {"invocationId", "status", "connector", "action", "createdAt"}
     (row,) = things.get("/v1/connectors?limit=1&fields=key&sort=title").json["items"]
@@ -108,8 +161,17 @@ def test_members_are_chosen(things: Client) -> None:
     assert (refused.status, "did you mean 'status'" in refused.json["detail"]) == (400, True)
 
 
-@pytest.mark.parametrize("query", ["sort=colour", "sort=createdAt&cursor=1~x", "sort=createdAt&cursor=s-AAAA", "sort=--createdAt",
-    "sort=createdAt&cursor=s-W10", "sort=createdAt&cursor=s-WyJjcmVhdGVkQXQiLDAsMSwwLDEsMl0"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=colour",
+        "sort=createdAt&cursor=1~x",
+        "sort=createdAt&cursor=s-AAAA",
+        "sort=--createdAt",
+        "sort=createdAt&cursor=s-W10",
+        "sort=createdAt&cursor=s-WyJjcmVhdGVkQXQiLDAsMSwwLDEsMl0",
+    ],
+)
 def test_what_is_no_order_is_refused(things: Client, query: str) -> None:
     """Unknown members, and cursors of another order, of none, or made up."""
     assert things.get(f"/v1/invocations?{query}").status == 400
@@ -123,7 +185,9 @@ def test_a_cursor_belongs_to_its_order(things: Client) -> None:
 
 
 def test_a_long_list_is_not_sorted(things: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has more rows than the limit is refused with what to do; an export has the list's own order."""
+    """What has more rows than the limit is refused with what to do; an export has the list's own
+    order.
+    """
     monkeypatch.setattr(list_views, "MOST", 2)
     monkeypatch.setattr(list_views, "PAGE", 2)
     refused = things.get("/v1/invocations?sort=createdAt")
@@ -132,7 +196,9 @@ def test_a_long_list_is_not_sorted(things: Client, monkeypatch: pytest.MonkeyPat
 
 
 def test_rows_without_the_member_come_last() -> None:
-    """Of mixed kinds numbers come before texts, whose order ignores case; upwards, what has no value is at the end."""
+    """Of mixed kinds numbers come before texts, whose order ignores case; upwards, what has no
+    value is at the end.
+    """
     view = ListView(("x",), ("id",), ())
     rows: list[dict[str, Any]] = [
         {"id": "a"},
@@ -142,4 +208,11 @@ def test_rows_without_the_member_come_last() -> None:
         {"id": "e", "x": True},
         {"id": "f", "x": None},
     ]
-    assert [row["id"] for row in sorted(rows, key=lambda row: view._key(row, "x"))] == ["e", "d", "c", "b", "a", "f"]
+    assert [row["id"] for row in sorted(rows, key=lambda row: view._key(row, "x"))] == [
+        "e",
+        "d",
+        "c",
+        "b",
+        "a",
+        "f",
+    ]

@@ -1,4 +1,6 @@
-"""Where a server listens: both families, the addresses of a name, Unix sockets, and the port that a platform names."""
+"""Where a server listens: both families, the addresses of a name, Unix sockets, and the port that a
+platform names.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def _open(host: str, port: int = 0) -> Iterator[int]:
 
 
 def test_all_addresses_are_those_of_both_families() -> None:
-    """``::`` is reached over IPv4, and over IPv6 where the machine has it; ``0.0.0.0`` over IPv4."""
+    """``::`` is reached over IPv4, and over IPv6 where the machine has it; ``0.0.0.0`` over
+    IPv4.
+    """
     with _open("::") as port:
         assert _reached("127.0.0.1", port)
         assert _reached("::1", port) == _has_six()
@@ -67,7 +71,9 @@ def test_a_name_is_listened_on_with_all_its_addresses() -> None:
 
 
 def test_a_unix_socket_replaces_what_a_killed_process_left(tmp_path: Path) -> None:
-    """The file of a socket that nobody listens on is replaced, one in use and other files are not; others than the group may not use it."""
+    """The file of a socket that nobody listens on is replaced, one in use and other files are not;
+    others than the group may not use it.
+    """
     path = tmp_path / "jackfield.sock"
     host = f"unix:{path}"
     assert origin(host, 0, "http") == host
@@ -88,7 +94,11 @@ def test_a_unix_socket_replaces_what_a_killed_process_left(tmp_path: Path) -> No
 def _serving(folder: Path, *words: str, **more: str) -> Iterator[Path]:
     log = folder / "log"
     with log.open("ab") as file:
-        running = subprocess.Popen([sys.executable, "-m", "jackfield", "serve", *words], env=clean(folder / "home", **more), stderr=file)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "jackfield", "serve", *words],
+            env=clean(folder / "home", **more),
+            stderr=file,
+        )
     try:
         until(lambda: "listens on" in log.read_text(encoding="utf-8") or running.poll() is not None)
         yield log
@@ -105,18 +115,24 @@ class _Unix(http.client.HTTPConnection):
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_server_on_a_unix_socket_answers(tmp_path: Path, workers: str) -> None:
-    """A server behind a proxy on the same machine needs no port; its file is gone when it has stopped."""
+    """A server behind a proxy on the same machine needs no port; its file is gone when it has
+    stopped.
+    """
     path = tmp_path / "s"
     with _serving(tmp_path, "--host", f"unix:{path}", "--behind-proxy", "--workers", workers):
         connection = _Unix(str(path), timeout=60)
-        connection.request("GET", "/healthz", headers={"Host": "example.com", "X-Forwarded-For": "192.0.2.1"})
+        connection.request(
+            "GET", "/healthz", headers={"Host": "example.com", "X-Forwarded-For": "192.0.2.1"}
+        )
         assert json.load(connection.getresponse()) == {"status": "ok"}
         connection.close()
     assert not path.exists()
 
 
 def test_the_port_of_the_platform_is_used_and_said(tmp_path: Path) -> None:
-    """``PORT`` is the port where ``--port`` is not given, which one line says; it is not where it is. What is no port is refused."""
+    """``PORT`` is the port where ``--port`` is not given, which one line says; it is not where it
+    is. What is no port is refused.
+    """
     port = free_port()
     with _serving(tmp_path, PORT=str(port)) as log:
         said = log.read_text(encoding="utf-8")
@@ -126,6 +142,10 @@ def test_the_port_of_the_platform_is_used_and_said(tmp_path: Path) -> None:
     with _serving(tmp_path, "--port", "0", PORT=str(port)) as log:
         assert "variable PORT" not in log.read_text(encoding="utf-8")
     asked = subprocess.run(
-        [sys.executable, "-m", "jackfield", "serve"], env=clean(tmp_path / "home", PORT="http"), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "jackfield", "serve"],
+        env=clean(tmp_path / "home", PORT="http"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (asked.returncode, "PORT is 'http'" in asked.stdout) == (2, True), asked

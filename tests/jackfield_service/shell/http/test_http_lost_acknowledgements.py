@@ -1,4 +1,6 @@
-"""Commits of PostgreSQL that take effect and are not acknowledged: nothing is sent twice, lost, or told as what it is not."""
+"""Commits of PostgreSQL that take effect and are not acknowledged: nothing is sent twice, lost, or
+told as what it is not.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ def place(tmp_path: Path, postgres_server: Server, proxy: DatabaseProxy) -> Iter
 
 
 def test_each_kind_of_commit(place: Noted, proxy: DatabaseProxy) -> None:
-    """By kind of call, the begin and the end: a begin that may not have been committed is not sent, what was queued is told as queued, and
-    each key of a refused call works again, once."""
+    """By kind of call, the begin and the end: a begin that may not have been committed is not sent,
+    what was queued is told as queued, and each key of a refused call works again, once.
+    """
     with Callers(place, count=0, seconds=30.0) as callers:
         for number, (kind, which) in enumerate(COMMITS):
             write_unacknowledged(callers, proxy, f"{number}-{which}-{kind}", kind, which)
@@ -46,11 +49,15 @@ def test_each_kind_of_commit(place: Noted, proxy: DatabaseProxy) -> None:
 
 @pytest.mark.parametrize("kind", ["queued", "batch-queued"])
 def test_the_last_place_of_a_queue(place: Noted, proxy: DatabaseProxy, kind: str) -> None:
-    """A call that takes the last place of its workspace's queue is not refused for having taken it; the next one is."""
+    """A call that takes the last place of its workspace's queue is not refused for having taken it;
+    the next one is.
+    """
     storage = place.stand.host.storage
     with storage.database.write() as transaction:
         set_hold(transaction, Hold(1.0, "test", ""))
-    Workspaces(storage.database, storage.vault, place.stand.host.clock).set("default", {"limits": {"queued": 1}})
+    Workspaces(storage.database, storage.vault, place.stand.host.clock).set(
+        "default", {"limits": {"queued": 1}}
+    )
     with Callers(place, count=0, seconds=30.0) as callers:
         told = write_unacknowledged(callers, proxy, f"1-begin-{kind}", kind, "begin")
         assert told.said == "accepted", told.body
@@ -59,8 +66,9 @@ def test_the_last_place_of_a_queue(place: Noted, proxy: DatabaseProxy, kind: str
 
 @pytest.mark.parametrize("kind", ["queued", "queued-keyed", "batch-queued", "batch-queued-keyed"])
 def test_a_call_that_may_be_queued(place: Noted, proxy: DatabaseProxy, kind: str) -> None:
-    """While nobody can find out whether a call was queued, its caller is told that it may be, and its id; he is told to repeat it only if
-    it has a key, under which he gets that invocation."""
+    """While nobody can find out whether a call was queued, its caller is told that it may be, and
+    its id; he is told to repeat it only if it has a key, under which he gets that invocation.
+    """
     with Callers(place, count=0, seconds=3.0) as callers:
         proxy.swallow(1, f"1-{kind}".encode(), then_silent=True)
         told = callers.write(f"1-{kind}", kind)

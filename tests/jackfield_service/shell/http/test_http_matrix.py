@@ -1,4 +1,6 @@
-"""Every operation with every kind of token, from the table of routes: who is refused, and who sees nothing of another workspace."""
+"""Every operation with every kind of token, from the table of routes: who is refused, and who sees
+nothing of another workspace.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ BODIES = {
 
 @dataclass
 class Scene:
-    """A server with a connection and an invocation in ``default``, and clients with tokens of every kind."""
+    """A server with a connection and an invocation in ``default``, and clients with tokens of every
+    kind.
+    """
 
     stand: Stand
     clients: dict[str, Client]
@@ -76,7 +80,10 @@ class Scene:
 
     def _mend(self) -> None:
         """Put back what operations may have changed."""
-        self.clients["manage"].post("/v1/connections", {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}})
+        self.clients["manage"].post(
+            "/v1/connections",
+            {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}},
+        )
         self.clients["manage"].call("DELETE", "/v1/connections/new")
         self.file = self.clients["manage"].post("/v1/files", b"ours").json["file"]
         self.clients["platform"].call("PUT", "/v1/workspaces/tenant-1", {"suspended": False})
@@ -101,7 +108,9 @@ class Scene:
         }
         body = BODIES[operation.body] if operation.body else None
         headers = {"Authorization": "Basic abc"} if kind == "basic" else {}
-        answer = self.clients[kind].call(operation.method, operation.path.format(**names), body, **headers)
+        answer = self.clients[kind].call(
+            operation.method, operation.path.format(**names), body, **headers
+        )
         if operation.method != "GET" and answer.status not in (401, 403):
             self.file = ""  # to be put back
         return answer
@@ -125,14 +134,28 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             made = PlatformTokens(storage.database, storage.vault, clock).create(pattern)
             clients[kind] = Client(stand.port, made.text)
         clients |= {"judge": stand.client("approve", "other")}
-        clients |= {"other": stand.client("manage", "other"), "none": Client(stand.port), "basic": Client(stand.port)}
-        clients |= {"garbage": Client(stand.port, "x' OR 1=1 --"), "unknown": Client(stand.port, new_text())}
+        clients |= {
+            "other": stand.client("manage", "other"),
+            "none": Client(stand.port),
+            "basic": Client(stand.port),
+        }
+        clients |= {
+            "garbage": Client(stand.port, "x' OR 1=1 --"),
+            "unknown": Client(stand.port, new_text()),
+        }
         expired = tokens.create("manage", expires_at=clock.time() + 3600)
         set_token(storage, expired.token.id, "expires_at = 1")
         revoked = tokens.create("manage")
         tokens.revoke(revoked.token.id)
-        clients |= {"expired": Client(stand.port, expired.text), "revoked": Client(stand.port, revoked.text)}
-        invocation = clients["manage"].invoke("post", text="hello", fault={"kind": "reset"}).json["meta"]["invocationId"]
+        clients |= {
+            "expired": Client(stand.port, expired.text),
+            "revoked": Client(stand.port, revoked.text),
+        }
+        invocation = (
+            clients["manage"]
+            .invoke("post", text="hello", fault={"kind": "reset"})
+            .json["meta"]["invocationId"]
+        )
         yield Scene(stand, clients, invocation)
 
 
@@ -140,13 +163,20 @@ GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
 
 
 def test_nobody_comes_in(scene: Scene) -> None:
-    """Without a token that is good now the answer is 401, says how to sign in, and is the same whatever is wrong with the token."""
+    """Without a token that is good now the answer is 401, says how to sign in, and is the same
+    whatever is wrong with the token.
+    """
     found = {}
     for operation, kind in product(GUARDED, NOBODY):
         answer = scene.call(operation, kind)
         scheme = answer.headers.get("www-authenticate", "").startswith("Bearer")
         known = "missing" if kind in ("none", "basic") else "unknown, expired or revoked"
-        found[operation.name, kind] = answer.status, answer.headers["content-type"], scheme, known.encode() in answer.body
+        found[operation.name, kind] = (
+            answer.status,
+            answer.headers["content-type"],
+            scheme,
+            known.encode() in answer.body,
+        )
     assert found == dict.fromkeys(found, (401, "application/problem+json", True, True))
 
 
@@ -159,15 +189,19 @@ def test_scopes_decide(scene: Scene) -> None:
         if may(scope, operation.scope):
             is_right = answer.status not in (401, 403) and answer.status < 500
         else:
-            is_right = (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
+            is_right = (answer.status, answer.headers["content-type"]) == (
+                403,
+                "application/problem+json",
+            )
             is_right = is_right and f"the scope '{operation.scope}'" in answer.json["detail"]
         wrong += [] if is_right else [(operation.name, scope, answer.status, answer.body)]
     assert wrong == []
 
 
 def test_answers_are_as_the_document_says(scene: Scene) -> None:
-    """Each operation answers with a status, a kind of content and a body that ``/openapi.json`` has for it, if it does what it is asked
-    for, and if its body is no JSON."""
+    """Each operation answers with a status, a kind of content and a body that ``/openapi.json`` has
+    for it, if it does what it is asked for, and if its body is no JSON.
+    """
     document = scene.clients["none"].get("/openapi.json").json
     wrong = []
     for operation in OPERATIONS:
@@ -175,9 +209,17 @@ def test_answers_are_as_the_document_says(scene: Scene) -> None:
         answers = [scene.call(operation, kind)]
         if operation.body not in (None, "*/*"):
             path = re.sub(r"\{\w+\}", "acme", operation.path)
-            answers.append(scene.clients[kind].call(operation.method, path, b"{", Content_Type="application/json"))
+            answers.append(
+                scene.clients[kind].call(
+                    operation.method, path, b"{", Content_Type="application/json"
+                )
+            )
         told = document["paths"][operation.path][operation.method.lower()]["responses"]
-        wrong += [(operation.name, answer.status, fault) for answer in answers if (fault := _undocumented(document, told, answer))]
+        wrong += [
+            (operation.name, answer.status, fault)
+            for answer in answers
+            if (fault := _undocumented(document, told, answer))
+        ]
     assert not wrong, wrong
 
 
@@ -185,7 +227,11 @@ def _undocumented(document: Any, told: Any, answer: Reply) -> str | None:
     if str(answer.status) not in told:
         return "the status"
     found = told[str(answer.status)]
-    contents = (document["components"]["responses"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found).get("content", {})
+    contents = (
+        document["components"]["responses"][found["$ref"].rpartition("/")[2]]
+        if "$ref" in found
+        else found
+    ).get("content", {})
     kind = answer.headers.get("content-type", "").partition(";")[0]
     if not answer.body or "*/*" in contents:
         return None
@@ -193,7 +239,9 @@ def _undocumented(document: Any, told: Any, answer: Reply) -> str | None:
         return f"the content type {kind!r}"
     if not kind.endswith("json"):
         return None
-    faults = _validator(json.dumps({**contents[kind]["schema"], "components": document["components"]})).iter_errors(answer.json)
+    faults = _validator(
+        json.dumps({**contents[kind]["schema"], "components": document["components"]})
+    ).iter_errors(answer.json)
     return next((f"{error.instance_path}: {error.message[:200]}" for error in faults), None)
 
 
@@ -203,10 +251,14 @@ def _validator(schema: str) -> Any:
 
 
 def test_some_things_need_no_token(scene: Scene) -> None:
-    """Probes and the API's own description answer anyone; a browser that goes to a provider, or comes back from it, and a provider
-    that sends a webhook must know a secret."""
+    """Probes and the API's own description answer anyone; a browser that goes to a provider, or
+    comes back from it, and a provider that sends a webhook must know a secret.
+    """
     open_to_all = [item for item in OPERATIONS if item.scope is None]
-    found = {(item.name, kind): scene.call(item, kind).status for item, kind in product(open_to_all, ("none", "garbage", "other"))}
+    found = {
+        (item.name, kind): scene.call(item, kind).status
+        for item, kind in product(open_to_all, ("none", "garbage", "other"))
+    }
     secret = {
         "authorizationCallback": 400,
         "startAuthorization": 400,
@@ -218,15 +270,26 @@ def test_some_things_need_no_token(scene: Scene) -> None:
     assert found == {(name, kind): secret.get(name, 200) for name, kind in found}
 
 
-OWNED = [item for item in GUARDED if any(name in item.path for name in ("{name}", "{id}", "{file}", "{w}", "{client}"))]
+OWNED = [
+    item
+    for item in GUARDED
+    if any(name in item.path for name in ("{name}", "{id}", "{file}", "{w}", "{client}"))
+]
 
 
 def test_things_of_another_workspace_are_not_there(scene: Scene) -> None:
     """What belongs to another workspace is 404, told like what never was."""
     found = {}
     for operation in OWNED:
-        theirs = scene.call(operation, {"platform": "foreign", "approve": "judge"}.get(operation.scope or "", "other"))
-        found[operation.name] = theirs.status, theirs.headers["content-type"], b"a-secret" in theirs.body
+        theirs = scene.call(
+            operation,
+            {"platform": "foreign", "approve": "judge"}.get(operation.scope or "", "other"),
+        )
+        found[operation.name] = (
+            theirs.status,
+            theirs.headers["content-type"],
+            b"a-secret" in theirs.body,
+        )
     assert found == dict.fromkeys(found, (404, "application/problem+json", False))
 
 
@@ -245,9 +308,13 @@ def test_metrics_are_the_operators(scene: Scene) -> None:
 
 
 def test_m3_names_that_callers_make_up_are_no_labels(scene: Scene) -> None:
-    """An action that is not installed counts as ``unknown``, as a connector does: nobody makes series grow."""
+    """An action that is not installed counts as ``unknown``, as a connector does: nobody makes
+    series grow.
+    """
     for connector, action in (("echo", "rnd1234"), ("rnd5678", "say")):
-        scene.clients["invoke"].post("/v1/invocations", {"connector": connector, "action": action, "inputs": {}})
+        scene.clients["invoke"].post(
+            "/v1/invocations", {"connector": connector, "action": action, "inputs": {}}
+        )
     told = scene.clients["read"].get("/metrics").body.decode()
     assert "rnd" not in told
     assert 'jackfield_invocations_total{action="unknown",connector="echo",status="failed"}' in told
@@ -264,8 +331,10 @@ def test_files_belong_to_their_workspace(scene: Scene) -> None:
 
 
 def test_a_workspace_of_any_name_is_one_of_its_own(tmp_path: Path) -> None:
-    """Names that are awkward in folders and addresses, among them some of before they were refused: each workspace has its own connections,
-    files and invocations, and the files stay in their folder."""
+    """Names that are awkward in folders and addresses, among them some of before they were refused:
+    each workspace has its own connections, files and invocations, and the files stay in their
+    folder.
+    """
     new, old = [".hidden", "-x", "a..b", "CON", "0", "x" * 100], [".", "..", "_"]
     names = [*new, *old]
     with standing(tmp_path, SETTINGS) as stand:
@@ -275,11 +344,22 @@ def test_a_workspace_of_any_name_is_one_of_its_own(tmp_path: Path) -> None:
         for name in old:
             put_workspace(storage.database, storage.vault, name, {})
         clients = {name: stand.client(workspace=name) for name in names}
-        files = {name: client.post("/v1/files", name.encode()).json["file"] for name, client in clients.items()}
+        files = {
+            name: client.post("/v1/files", name.encode()).json["file"]
+            for name, client in clients.items()
+        }
         for client in clients.values():
-            assert client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
+            assert (
+                client.post(
+                    "/v1/connections",
+                    {"name": "hall", "type": "echo/token", "values": {"token": "t"}},
+                ).status
+                == 201
+            )
         for name, client in clients.items():
-            said = client.post("/v1/invocations", say("say", "hall", text="x", picture={"file": files[name]}))
+            said = client.post(
+                "/v1/invocations", say("say", "hall", text="x", picture={"file": files[name]})
+            )
             assert said.status == 200, said.body
             assert len(client.get("/v1/invocations").json["items"]) == 1
             other = files[names[names.index(name) - 1]]

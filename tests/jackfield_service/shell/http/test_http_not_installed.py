@@ -1,4 +1,6 @@
-"""Where the requirements of the extra ``server`` are not installed: its commands name the extra, and all else works as ever."""
+"""Where the requirements of the extra ``server`` are not installed: its commands name the extra,
+and all else works as ever.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,17 @@ def test_its_commands_name_the_extra(shell: Shell, command: str) -> None:
     """Who types one learns which extra has what it needs."""
     answer = shell.python(COMMAND.format(words=[command]))
     assert answer.code == 2, answer
-    assert answer.json["error"]["message"] == f"the command '{command}' needs the extra 'server', which is not installed"
+    assert (
+        answer.json["error"]["message"]
+        == f"the command '{command}' needs the extra 'server', which is not installed"
+    )
     assert answer.json["error"]["hint"] == "Install it: pip install 'jackfield[server]'."
 
 
-@pytest.mark.parametrize("words", [("schedules", "list"), ("events", "list"), ("callbacks", "list"), ("workspaces", "list")])
+@pytest.mark.parametrize(
+    "words",
+    [("schedules", "list"), ("events", "list"), ("callbacks", "list"), ("workspaces", "list")],
+)
 def test_subjects_are_managed_without_a_server(shell: Shell, words: tuple[str, ...]) -> None:
     """The commands of subjects need a database alone."""
     shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/kept.db")
@@ -49,13 +57,17 @@ def test_subjects_are_managed_without_a_server(shell: Shell, words: tuple[str, .
 
 
 def test_subjects_are_imported_without_a_server(shell: Shell) -> None:
-    """No module of a subject imports what the extras bring, but those of fixed names that serve requests, and the MCP endpoint."""
+    """No module of a subject imports what the extras bring, but those of fixed names that serve
+    requests, and the MCP endpoint.
+    """
     answer = shell.python(MODULES)
     assert answer.code == 0, answer.err
 
 
 def test_search_and_calls_need_none(shell: Shell) -> None:
-    """A new process that searches, calls and prints the published schemas imports nothing of the service's shell."""
+    """A new process that searches, calls and prints the published schemas imports nothing of the
+    service's shell.
+    """
     code = """
 import sys
 from jackfield.cli.main import main

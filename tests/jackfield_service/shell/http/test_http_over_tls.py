@@ -1,4 +1,6 @@
-"""A server with a certificate of its own: what it tells browsers, and what its log says of those who speak something else."""
+"""A server with a certificate of its own: what it tells browsers, and what its log says of those
+who speak something else.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,13 @@ GARBAGE = (
 HSTS = "strict-transport-security"
 
 
-def _answered(port: int, path: str, context: ssl.SSLContext | None, body: str | None = None, **headers: str) -> Any:
+def _answered(
+    port: int, path: str, context: ssl.SSLContext | None, body: str | None = None, **headers: str
+) -> Any:
     kind: Any = http.client.HTTPConnection if context is None else http.client.HTTPSConnection
-    connection = kind("127.0.0.1", port, timeout=30, **({} if context is None else {"context": context}))
+    connection = kind(
+        "127.0.0.1", port, timeout=30, **({} if context is None else {"context": context})
+    )
     try:
         connection.request("GET" if body is None else "POST", path, body, headers)
         answer = connection.getresponse()
@@ -61,16 +67,25 @@ def _secured(tmp_path: Path) -> Iterator[tuple[Stand, ssl.SSLContext]]:
         yield stand, ssl.create_default_context(cafile=str(authority.bundle))
 
 
-def test_a_server_with_a_certificate_says_that_it_stays_so(secured: tuple[Stand, ssl.SSLContext]) -> None:
-    """Each answer over TLS tells browsers to come by TLS for a year (RFC 6797), once: pages, the API past Starlette, and refusals."""
+def test_a_server_with_a_certificate_says_that_it_stays_so(
+    secured: tuple[Stand, ssl.SSLContext],
+) -> None:
+    """Each answer over TLS tells browsers to come by TLS for a year (RFC 6797), once: pages, the
+    API past Starlette, and refusals.
+    """
     stand, context = secured
     for path in ("/healthz", "/docs", "/v1/connectors", "/nothing"):
-        assert _answered(stand.port, path, context).headers.get_all(HSTS) == ["max-age=31536000"], path
+        assert _answered(stand.port, path, context).headers.get_all(HSTS) == ["max-age=31536000"], (
+            path
+        )
     token = {"Authorization": f"Bearer {stand.client().token}", "Content-Type": "application/json"}
     for body in (say("say", text="hello"), "no invocation"):
         answer = _answered(stand.port, "/v1/invocations", context, json.dumps(body), **token)
         assert answer.headers.get_all(HSTS) == ["max-age=31536000"]
-    with socket.create_connection(("127.0.0.1", stand.port)) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as talk:
+    with (
+        socket.create_connection(("127.0.0.1", stand.port)) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as talk,
+    ):
         talk.sendall(b"GARBAGE\r\n\r\n")
         head = talk.recv(65_536)
     assert head.startswith(b"HTTP/1.1 400 ")
@@ -80,7 +95,9 @@ def test_a_server_with_a_certificate_says_that_it_stays_so(secured: tuple[Stand,
 def test_garbage_on_a_connection_over_tls_is_at_most_one_line(
     secured: tuple[Stand, ssl.SSLContext], caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
-    """Whoever speaks no TLS, or ends in the middle of it, leaves at most one line without a traceback, and the server goes on."""
+    """Whoever speaks no TLS, or ends in the middle of it, leaves at most one line without a
+    traceback, and the server goes on.
+    """
     stand, context = secured
     with caplog.at_level(logging.INFO):
         _garbage(stand.port, sent)
@@ -91,10 +108,17 @@ def test_garbage_on_a_connection_over_tls_is_at_most_one_line(
 
 
 def test_a_server_without_one_says_nothing(tmp_path: Path) -> None:
-    """Without a certificate that is the proxy's to say; garbage on a connection is at most one line in the log."""
+    """Without a certificate that is the proxy's to say; garbage on a connection is at most one line
+    in the log.
+    """
     with process(tmp_path) as server:
         for path in ("/healthz", "/v1/connectors"):
-            assert _answered(server.port, path, None, **{"X-Forwarded-Proto": "https"}).headers.get_all(HSTS) is None
+            assert (
+                _answered(
+                    server.port, path, None, **{"X-Forwarded-Proto": "https"}
+                ).headers.get_all(HSTS)
+                is None
+            )
         for sent in GARBAGE:
             before = (tmp_path / "log").read_text().count("\n")
             _garbage(server.port, sent)

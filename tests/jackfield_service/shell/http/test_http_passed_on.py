@@ -1,4 +1,6 @@
-"""Listening sockets that another program has opened: ``--fd``, systemd's socket units, and restarts in which no connection is refused."""
+"""Listening sockets that another program has opened: ``--fd``, systemd's socket units, and restarts
+in which no connection is refused.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,12 @@ from jackfield_service.shell.http.protocol import Bounded
 from jackfield_service.shell.process.listeners import adopt, host_of, passed_on
 from waiting import until
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors are passed on by POSIX systems")
+pytestmark = pytest.mark.skipif(
+    os.name != "posix", reason="descriptors are passed on by POSIX systems"
+)
 
-# What systemd does before it begins the program: the sockets are 3 and following, and the variables name this process.
+# What systemd does before it begins the program: the sockets are 3 and following, and the variables
+# name this process.
 _AS_SYSTEMD = """
 import os, sys
 given = [int(number) for number in sys.argv[1].split(",")]
@@ -49,7 +54,9 @@ def _begun(
     if systemd:
         command = [sys.executable, "-c", _AS_SYSTEMD, ",".join(map(str, numbers)), "serve", *words]
     with (folder / name).open("ab") as log:
-        running = subprocess.Popen(command, env=clean(folder / "home"), stderr=log, stdout=log, pass_fds=numbers)
+        running = subprocess.Popen(
+            command, env=clean(folder / "home"), stderr=log, stdout=log, pass_fds=numbers
+        )
     try:
         yield running
     finally:
@@ -59,14 +66,18 @@ def _begun(
 
 
 def _asked(listener: socket.socket, path: str = "/healthz", token: str = "") -> int:
-    """Answer's status over a new connection. The connection itself must be taken, however long the answer takes."""
+    """Answer's status over a new connection. The connection itself must be taken, however long the
+    answer takes.
+    """
     name = listener.getsockname()
     connection = http.client.HTTPConnection("127.0.0.1", timeout=120)
     connection.sock = socket.socket(listener.family)
     with contextlib.closing(connection):
         connection.sock.settimeout(120)
         connection.sock.connect(name)
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        connection.request(
+            "GET", path, headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
         answer = connection.getresponse()
         answer.read()
         return answer.status
@@ -77,7 +88,9 @@ def _ready(folder: Path, name: str) -> bool:
 
 
 def _served_by(listener: socket.socket, running: subprocess.Popen[bytes]) -> bool:
-    """Return whether the process has begun to take connections: only then it has the listening socket among those that it watches."""
+    """Return whether the process has begun to take connections: only then it has the listening
+    socket among those that it watches.
+    """
     target = os.stat(listener.fileno()).st_ino
     for entry in Path(f"/proc/{running.pid}/fdinfo").iterdir():
         with contextlib.suppress(OSError):
@@ -90,10 +103,15 @@ def _served_by(listener: socket.socket, running: subprocess.Popen[bytes]) -> boo
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("overlap", [True, False], ids=["side-by-side", "one-after-the-other"])
 def test_a_restart_refuses_no_connection(tmp_path: Path, workers: str, *, overlap: bool) -> None:
-    """Four callers, each request over a new connection, while a second server takes the socket over, before the first one stops or after:
-    each connection is taken and each request answered with 200."""
+    """Four callers, each request over a new connection, while a second server takes the socket
+    over, before the first one stops or after: each connection is taken and each request answered
+    with 200.
+    """
     token = mint(tmp_path / "home")
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, contextlib.ExitStack() as stack:
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=512) as listener,
+        contextlib.ExitStack() as stack,
+    ):
         first = stack.enter_context(_begun(tmp_path, "first", [listener], "--workers", workers))
         assert _asked(listener) == 200
         told: Counter[object] = Counter()
@@ -111,12 +129,21 @@ def test_a_restart_refuses_no_connection(tmp_path: Path, workers: str, *, overla
             one.start()
         until(lambda: told.total() > 20)
         if overlap:
-            second = stack.enter_context(_begun(tmp_path, "second", [listener], "--workers", workers))
-            until(lambda: _ready(tmp_path, "second") and (workers != "1" or _served_by(listener, second)), 120)
+            second = stack.enter_context(
+                _begun(tmp_path, "second", [listener], "--workers", workers)
+            )
+            until(
+                lambda: (
+                    _ready(tmp_path, "second") and (workers != "1" or _served_by(listener, second))
+                ),
+                120,
+            )
         first.send_signal(signal.SIGTERM)
         assert first.wait(90) == 0
         if not overlap:
-            second = stack.enter_context(_begun(tmp_path, "second", [listener], "--workers", workers))
+            second = stack.enter_context(
+                _begun(tmp_path, "second", [listener], "--workers", workers)
+            )
         before = told.total()
         until(lambda: told.total() > before + 40, 120)
         over.set()
@@ -145,12 +172,19 @@ def protocols(monkeypatch: pytest.MonkeyPatch) -> list[Bounded]:
 def test_an_idle_connection_gets_its_next_answer(
     tmp_path: Path, protocols: list[Bounded], monkeypatch: pytest.MonkeyPatch, asked: int
 ) -> None:
-    """A server that stops answers the request that is on its way over a kept connection, and says that the connection ends."""
+    """A server that stops answers the request that is on its way over a kept connection, and says
+    that the connection ends.
+    """
     monkeypatch.setattr(protocol, "_NEXT", 600.0)
-    with standing(tmp_path) as stand, contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as kept:
+    with (
+        standing(tmp_path) as stand,
+        contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as kept,
+    ):
         kept.connect()
         for _ in range(asked):
-            kept.request("GET", "/v1/connectors", headers={"Authorization": f"Bearer {stand.client().token}"})
+            kept.request(
+                "GET", "/v1/connectors", headers={"Authorization": f"Bearer {stand.client().token}"}
+            )
             answer = kept.getresponse()
             assert (answer.status, answer.read() != b"", answer.will_close) == (200, True, False)
         until(lambda: len(protocols) == 1)
@@ -158,15 +192,27 @@ def test_an_idle_connection_gets_its_next_answer(
         for step in (protocols[0].shutdown, stopped.set):
             protocols[0].loop.call_soon_threadsafe(step)
         assert stopped.wait(60)
-        kept.request("GET", "/v1/connectors", headers={"Authorization": f"Bearer {stand.client().token}"})
+        kept.request(
+            "GET", "/v1/connectors", headers={"Authorization": f"Bearer {stand.client().token}"}
+        )
         last = kept.getresponse()
-        assert (last.status, last.read() != b"", last.getheader("Connection"), last.will_close) == (200, True, "close", True)
+        assert (last.status, last.read() != b"", last.getheader("Connection"), last.will_close) == (
+            200,
+            True,
+            "close",
+            True,
+        )
 
 
-def test_a_connection_that_nobody_uses_ends(tmp_path: Path, protocols: list[Bounded], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_nobody_uses_ends(
+    tmp_path: Path, protocols: list[Bounded], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stop waits a moment for the next request of an idle connection, and no longer."""
     monkeypatch.setattr(protocol, "_NEXT", 0.01)
-    with standing(tmp_path) as stand, contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as kept:
+    with (
+        standing(tmp_path) as stand,
+        contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as kept,
+    ):
         kept.request("GET", "/healthz")
         answer = kept.getresponse()
         assert (answer.status, answer.read() != b"", answer.will_close) == (200, True, False)
@@ -175,13 +221,16 @@ def test_a_connection_that_nobody_uses_ends(tmp_path: Path, protocols: list[Boun
 
 
 def test_the_sockets_of_systemd_are_served(tmp_path: Path) -> None:
-    """A TCP and a Unix socket of a socket unit are both served, in place of ``--host``, which one line says; the file stays when the server
-    ends, since it is systemd's."""
+    """A TCP and a Unix socket of a socket unit are both served, in place of ``--host``, which one
+    line says; the file stays when the server ends, since it is systemd's.
+    """
     path = tmp_path / "s"
     with socket.create_server(("127.0.0.1", 0)) as near, socket.socket(socket.AF_UNIX) as file:
         file.bind(str(path))
         file.listen(10)
-        with _begun(tmp_path, "log", [near, file], "--host", f"unix:{tmp_path / 'other'}", systemd=True) as running:
+        with _begun(
+            tmp_path, "log", [near, file], "--host", f"unix:{tmp_path / 'other'}", systemd=True
+        ) as running:
             assert (_asked(near), _asked(file)) == (200, 200)
             running.send_signal(signal.SIGTERM)
             assert running.wait(90) == 0
@@ -194,14 +243,19 @@ def test_the_sockets_of_systemd_are_served(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["--host", "127.0.0.1"], ["--port", "0"]])
 def test_a_descriptor_excludes_an_address(tmp_path: Path, words: list[str]) -> None:
     """``--fd`` beside ``--host`` or ``--port`` is refused: the socket has its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, _begun(tmp_path, "log", [listener], *words) as running:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        _begun(tmp_path, "log", [listener], *words) as running,
+    ):
         assert running.wait(120) == 2
     assert "--fd excludes --host and --port" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 is loopback on Linux")
 def test_a_socket_that_others_reach_needs_tls(tmp_path: Path) -> None:
-    """A passed-on socket on all addresses is judged as ``--host 0.0.0.0`` is, also behind one on loopback."""
+    """A passed-on socket on all addresses is judged as ``--host 0.0.0.0`` is, also behind one on
+    loopback.
+    """
     with (
         socket.create_server(("127.0.0.1", 0)) as near,
         socket.create_server(("0.0.0.0", 0)) as far,
@@ -212,13 +266,21 @@ def test_a_socket_that_others_reach_needs_tls(tmp_path: Path) -> None:
 
 
 def test_what_does_not_listen_is_refused() -> None:
-    """A file, a closed descriptor, a socket that is connected or bound only, and a datagram socket are refused by their number."""
+    """A file, a closed descriptor, a socket that is connected or bound only, and a datagram socket
+    are refused by their number.
+    """
     read, write = os.pipe()
-    bound, pair, datagram = socket.socket(), socket.socketpair(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound, pair, datagram = (
+        socket.socket(),
+        socket.socketpair(),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+    )
     bound.bind(("127.0.0.1", 0))
     numbers = [read, write, bound.detach(), pair[0].detach(), datagram.detach()]
     for number in numbers:
-        with pytest.raises(InvalidInvocation, match=f"descriptor {number} is no socket to listen on"):
+        with pytest.raises(
+            InvalidInvocation, match=f"descriptor {number} is no socket to listen on"
+        ):
             adopt([number])
         with contextlib.suppress(OSError):
             os.close(number)
@@ -246,7 +308,9 @@ def test_a_socket_names_its_address() -> None:
         ({"LISTEN_FDS": "1", "LISTEN_PID": ""}, ()),
     ],
 )
-def test_descriptors_of_another_process_are_not_taken(given: dict[str, str], found: tuple[int, ...]) -> None:
+def test_descriptors_of_another_process_are_not_taken(
+    given: dict[str, str], found: tuple[int, ...]
+) -> None:
     """The variables count only where they name this process: children inherit them."""
     assert passed_on(given, 7) == found
 

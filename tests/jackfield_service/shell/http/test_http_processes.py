@@ -1,6 +1,8 @@
-"""The server as a process: workers that are killed, cores, callers who hang up, bodies that do not end, actions that compute.
+"""The server as a process: workers that are killed, cores, callers who hang up, bodies that do not
+end, actions that compute.
 
-One server with two workers, which the last of its tests kills, is for all tests that ask for ``pair``.
+One server with two workers, which the last of its tests kills, is for all tests that ask for
+``pair``.
 """
 
 from __future__ import annotations
@@ -36,8 +38,16 @@ from plugboard import make_connector
 pytest_plugins = ["warm"]
 
 ENDLESS = 100_000_000
-KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
-MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "noreply@example.com", "text": "t"}
+KEYS = {
+    "accessKeyId": "AKIAABCDEFGHIJKLWXYZ",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+MAIL = {
+    "awsRegion": "eu-west-1",
+    "to": "ada@example.com",
+    "sender": "noreply@example.com",
+    "text": "t",
+}
 BUSY = '''
 """Computes."""
 import time
@@ -65,17 +75,27 @@ def compute(span: Span) -> Done:
 
 def mail(subject: str) -> dict[str, Any]:
     """An invocation that sends."""
-    return {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": {**MAIL, "subject": subject}}
+    return {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": "acme",
+        "inputs": {**MAIL, "subject": subject},
+    }
 
 
 def connect(client: Client, url: str) -> None:
     """A connection ``acme`` to the fake AWS."""
-    made = client.post("/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": url}})
+    made = client.post(
+        "/v1/connections?test=false",
+        {"name": "acme", "type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": url}},
+    )
     assert made.status == 201, made.body
 
 
 def persistent(client: Client, key: str, *, queued: bool) -> str:
-    """What a careful caller does: ask again with the same key until there is an answer that says what became of it. Its status."""
+    """What a careful caller does: ask again with the same key until there is an answer that says
+    what became of it. Its status.
+    """
     headers = {"Prefer": "respond-async"} if queued else {}
     pause = threading.Event()
     for _ in range(200):
@@ -102,7 +122,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     folder = tmp_path_factory.mktemp("single")
     make_connector(folder / "busy", "busy", BUSY)
     settings = {"max_file": ENDLESS // 2, "max_body": ENDLESS // 2}
-    with process(folder, paths=(str(folder / "busy"),), settings=settings, JACKFIELD_PIN="1") as server:
+    with process(
+        folder, paths=(str(folder / "busy"),), settings=settings, JACKFIELD_PIN="1"
+    ) as server:
         yield server
 
 
@@ -115,17 +137,30 @@ def test_workers_answer_alike_over_mcp(pair: Process) -> None:
 
     def talk(number: int) -> str:
         found = ask(call_of("execute_action", number, **given))["structuredContent"]
-        return str(found["meta"]["invocationId"] if found["status"] == "succeeded" else found["error"]["code"])
+        return str(
+            found["meta"]["invocationId"]
+            if found["status"] == "succeeded"
+            else found["error"]["code"]
+        )
 
     with ThreadPoolExecutor(6) as threads:
         ids = set(threads.map(talk, range(6))) - {"idempotency_conflict"}
-        tools = set(threads.map(lambda number: json.dumps(ask(message("tools/list", number))["tools"]), range(6)))
+        tools = set(
+            threads.map(
+                lambda number: json.dumps(ask(message("tools/list", number))["tools"]), range(6)
+            )
+        )
     assert (len(ids), len(tools)) == (1, 1)
 
 
-@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits of another process are read from Linux's /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/limits").exists(),
+    reason="limits of another process are read from Linux's /proc",
+)
 def test_security_2_9_a_server_writes_no_core(pair: Process) -> None:
-    """A crash of the server, or of one of its workers, could write the master key to disk where the host's hard limit allows it."""
+    """A crash of the server, or of one of its workers, could write the master key to disk where the
+    host's hard limit allows it.
+    """
     for pid in (pair.process.pid, *pair.children()):
         limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
         (core,) = (line.split()[4:6] for line in limits if line.startswith("Max core file size"))
@@ -133,8 +168,10 @@ def test_security_2_9_a_server_writes_no_core(pair: Process) -> None:
 
 
 def test_workers_count_together_each_on_a_core_of_its_own(pair: Process) -> None:
-    """Whichever worker answers ``/metrics`` tells of all, also of one that was killed. All threads of a worker, also those that calls have
-    started, are on one core, and no other worker is; one that replaces another takes the core that is free."""
+    """Whichever worker answers ``/metrics`` tells of all, also of one that was killed. All threads
+    of a worker, also those that calls have started, are on one core, and no other worker is; one
+    that replaces another takes the core that is free.
+    """
     first, second = _pinned(pair)
     before = _counted(pair.client)
     for _ in range(20):  # each over a connection of its own, so that both workers have some
@@ -157,9 +194,20 @@ def _cores_of(pid: int) -> set[int]:
 
 
 def _others_claim(server: Process) -> bool:
-    """Return whether a server of somebody else on this machine has a core, so that there is none for each worker."""
-    claims = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if "@jackfield-core-" in line}
-    own = {os.readlink(link) for pid in server.children() for link in Path(f"/proc/{pid}/fd").iterdir() if os.path.lexists(link)}
+    """Return whether a server of somebody else on this machine has a core, so that there is none
+    for each worker.
+    """
+    claims = {
+        line.split()[6]
+        for line in Path("/proc/net/unix").read_text().splitlines()
+        if "@jackfield-core-" in line
+    }
+    own = {
+        os.readlink(link)
+        for pid in server.children()
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if os.path.lexists(link)
+    }
     return bool({f"socket:[{inode}]" for inode in claims} - own)
 
 
@@ -175,17 +223,25 @@ def _pinned(server: Process) -> list[int]:
 
 
 def _counted(client: Client) -> float:
-    """How many invocations have succeeded, as ``/metrics`` says; nothing of them may seem to run."""
+    """How many invocations have succeeded, as ``/metrics`` says; nothing of them may seem to
+    run.
+    """
     answer = client.get("/metrics")
     assert answer.status == 200, answer.body
     lines = answer.body.decode().splitlines()
-    assert [line for line in lines if line.startswith("jackfield_invocations_running")] == ["jackfield_invocations_running 0.0"]
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("jackfield_invocations_total"))
+    assert [line for line in lines if line.startswith("jackfield_invocations_running")] == [
+        "jackfield_invocations_running 0.0"
+    ]
+    return sum(
+        float(line.split()[-1]) for line in lines if line.startswith("jackfield_invocations_total")
+    )
 
 
 @pytest.mark.usefixtures("warm_python")
 def test_what_another_server_runs_is_cancelled(tmp_path: Path) -> None:
-    """Two servers on one database: the second one is told to cancel, the first one does so before anything is sent."""
+    """Two servers on one database: the second one is told to cancel, the first one does so before
+    anything is sent.
+    """
     home = tmp_path / "first" / "home"
     with (
         process(tmp_path / "first") as first,
@@ -201,7 +257,10 @@ def test_what_another_server_runs_is_cancelled(tmp_path: Path) -> None:
         assert other.post(f"/v1/invocations/{identifier}/cancel").status == 202
         with open_database(f"sqlite:///{home / 'jackfield.db'}") as database:
             pause = threading.Event()
-            while database.look_up("SELECT id FROM invocations WHERE cancel_at IS NOT NULL", {}) is not None:
+            while (
+                database.look_up("SELECT id FROM invocations WHERE cancel_at IS NOT NULL", {})
+                is not None
+            ):
                 pause.wait(0.05)  # until the first one has read it
         gate.open()
         answer = running.result(30)
@@ -217,7 +276,8 @@ def _settled(client: Client, identifier: str) -> str:
             status = client.get(f"/v1/invocations/{identifier}").json["status"]
             if status not in ("queued", "running"):
                 return str(status)
-        pause.wait(min(0.1 * 2**number, 0.8))  # 50 callers who ask ten times a second would take more time than the work
+        # 50 callers who ask ten times a second would take more time than the work
+        pause.wait(min(0.1 * 2**number, 0.8))
     raise AssertionError(f"never settled: {identifier}")
 
 
@@ -236,15 +296,24 @@ def _killed_and_restarted(server: Process, times: int) -> int:
     return killed
 
 
-@pytest.mark.parametrize(("count", "kills"), [(50, 1), pytest.param(500, 3, marks=pytest.mark.campaign)])
-def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(pair: Process, count: int, kills: int) -> None:
-    """Callers, answered at once or queued, while workers die: each learns what became of it, and nothing was sent twice."""
+@pytest.mark.parametrize(
+    ("count", "kills"), [(50, 1), pytest.param(500, 3, marks=pytest.mark.campaign)]
+)
+def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(
+    pair: Process, count: int, kills: int
+) -> None:
+    """Callers, answered at once or queued, while workers die: each learns what became of it, and
+    nothing was sent twice.
+    """
     with FakeAwsProcess(latency=0.02 if count > 100 else 0.4) as aws:
         pair.client.call("DELETE", "/v1/connections/acme")
         connect(pair.client, aws.url)
         with ThreadPoolExecutor(50) as pool:
             keys = [f"{count}-mail-{number}" for number in range(count)]
-            asked = {key: pool.submit(persistent, pair.client, key, queued=place % 2 == 0) for place, key in enumerate(keys)}
+            asked = {
+                key: pool.submit(persistent, pair.client, key, queued=place % 2 == 0)
+                for place, key in enumerate(keys)
+            }
             assert _killed_and_restarted(pair, kills) == kills
             outcomes = {key: future.result(120) for key, future in asked.items()}
         sent = Counter(message["subject"] for message in aws.state()["messages"])
@@ -255,40 +324,59 @@ def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(pair: Proce
     assert Counter(outcomes.values())["in_doubt"] <= kills * (50 + 16)
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="a process is watched by its pidfd, which is Linux's")
+@pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="a process is watched by its pidfd, which is Linux's"
+)
 def test_w4_workers_end_with_their_parent(pair: Process) -> None:
-    """W4: where the parent of ``--workers`` is killed, its workers end, and a new server can have the port."""
+    """W4: where the parent of ``--workers`` is killed, its workers end, and a new server can have
+    the port.
+    """
     watched = [os.pidfd_open(pid) for pid in pair.children()]
     assert len(watched) == 2
     pair.process.kill()
     pair.process.wait(60)
-    assert [bool(select.select([descriptor], [], [], 20.0)[0]) for descriptor in watched] == [True, True]
+    assert [bool(select.select([descriptor], [], [], 20.0)[0]) for descriptor in watched] == [
+        True,
+        True,
+    ]
     for descriptor in watched:
         os.close(descriptor)
     socket.create_server(("127.0.0.1", pair.port)).close()
 
 
 def test_callers_who_hang_up_are_counted_as_they_were_sent(tmp_path: Path) -> None:
-    """At 50 random instants of a slow send: what the journal says was sent is what the endpoint got."""
+    """At 50 random instants of a slow send: what the journal says was sent is what the endpoint
+    got.
+    """
     instants = random.Random(7)
     with FakeAws(latency=0.1) as aws, standing(tmp_path, SETTINGS) as stand:
         client = stand.client()
         connect(client, aws.url)
         client.post("/v1/invocations", mail("warm"))
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: _hung_up(client, f"gone-{number}", instants.uniform(0, 0.15)), range(50)))
+            list(
+                pool.map(
+                    lambda number: _hung_up(client, f"gone-{number}", instants.uniform(0, 0.15)),
+                    range(50),
+                )
+            )
         entries = _all_settled(client)
         sent = Counter(message.subject for message in aws.messages)
     told = Counter(entry["status"] for entry in entries)
     assert told["succeeded"] == sum(sent.values())
     assert max(sent.values()) == 1
-    assert {entry["error"]["code"] for entry in entries if entry["status"] == "failed"} <= {"cancelled"}
+    assert {entry["error"]["code"] for entry in entries if entry["status"] == "failed"} <= {
+        "cancelled"
+    }
     assert set(told) <= {"succeeded", "failed"}
 
 
 def _hung_up(client: Client, subject: str, after: float) -> None:
     text = json.dumps(mail(subject)).encode()
-    head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(text)}\r\n\r\n"
+    head = (
+        "POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+        f"{client.token}\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
         connection.sendall(head.encode() + text)
         threading.Event().wait(after)
@@ -305,30 +393,50 @@ def _all_settled(client: Client) -> list[Any]:
 
 
 def test_a_body_without_end_takes_no_memory(single: Process) -> None:
-    """100 MB, announced or in chunks, to be run or to be kept: 413, and memory grows by 10 MB at most. Files may have 50 MB here."""
+    """100 MB, announced or in chunks, to be run or to be kept: 413, and memory grows by 10 MB at
+    most. Files may have 50 MB here.
+    """
     single.client.invoke("say", text="warm")
     single.client.post("/v1/files", b"x" * 3_000_000)
     before = single.rss()
     for path in ("/v1/invocations", "/v1/files"):
         assert _poured(single.client, path, f"Content-Length: {ENDLESS}", b"x" * 65536) == 413
-        assert _poured(single.client, path, "Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n") == 413
+        assert (
+            _poured(
+                single.client,
+                path,
+                "Transfer-Encoding: chunked",
+                b"10000\r\n" + b"x" * 65536 + b"\r\n",
+            )
+            == 413
+        )
     grown = single.rss() - before
     assert single.client.get("/healthz").status == 200
     assert grown <= 10_000_000, grown
 
 
 def _poured(client: Client, path: str, header: str, piece: bytes) -> int:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Type: application/pdf\r\n{header}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+        f"{client.token}\r\nContent-Type: application/pdf\r\n{header}\r\n\r\n"
+    )
     if path == "/v1/invocations":
         head = head.replace("application/pdf", "application/json")
     answer = b""
-    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection, contextlib.suppress(ConnectionError):
+    with (
+        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
         connection.sendall(head.encode())
         connection.setblocking(False)
         poured = 0
         while poured < ENDLESS:
             with contextlib.suppress(BlockingIOError):
-                poured += connection.send(piece) if not poured % len(piece) else connection.send(piece[poured % len(piece) :])
+                poured += (
+                    connection.send(piece)
+                    if not poured % len(piece)
+                    else connection.send(piece[poured % len(piece) :])
+                )
             with contextlib.suppress(BlockingIOError):
                 answer += connection.recv(65536)
             if b"\r\n\r\n" in answer:
@@ -346,12 +454,24 @@ def test_a_single_process_keeps_to_a_core_too(single: Process) -> None:
 def test_an_action_that_computes_does_not_stop_the_others(single: Process) -> None:
     """While one computes for a second of CPU time, probes and other actions are answered."""
     client = single.client
-    assert client.post("/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 0}}).status == 200
+    assert (
+        client.post(
+            "/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 0}}
+        ).status
+        == 200
+    )
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(client.post, "/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 1}})
+        running = pool.submit(
+            client.post,
+            "/v1/invocations",
+            {"connector": "busy", "action": "compute", "inputs": {"seconds": 1}},
+        )
         answered = 0
         while not running.done():
-            assert (client.get("/healthz").status, client.invoke("say", text="others").status) == (200, 200)
+            assert (client.get("/healthz").status, client.invoke("say", text="others").status) == (
+                200,
+                200,
+            )
             answered += 1
         assert running.result(30).json["status"] == "succeeded"
     assert answered >= 5
@@ -359,7 +479,9 @@ def test_an_action_that_computes_does_not_stop_the_others(single: Process) -> No
 
 @pytest.mark.usefixtures("warm_python")
 def test_it_listens_on_ipv6(tmp_path: Path) -> None:
-    """``--host ::1``: calls are answered, and the link to the console that is told can be followed."""
+    """``--host ::1``: calls are answered, and the link to the console that is told can be
+    followed.
+    """
     with process(tmp_path, "--host", "::1") as server:
         assert server.host == "::1"
         assert server.client.invoke("say", text="six").status == 200
@@ -375,7 +497,11 @@ def test_it_listens_on_ipv6(tmp_path: Path) -> None:
 def test_being_told_to_stop_lets_what_runs_end(single: Process) -> None:
     """SIGTERM: nobody new is let in, what runs is answered, and the process ends."""
     with Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(single.client.post, "/v1/invocations", say("post", text="last words", gate={"port": gate.port}))
+        running = pool.submit(
+            single.client.post,
+            "/v1/invocations",
+            say("post", text="last words", gate={"port": gate.port}),
+        )
         gate.wait()
         single.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -387,7 +513,9 @@ def test_being_told_to_stop_lets_what_runs_end(single: Process) -> None:
 
 
 def _spent(pid: int) -> float:
-    """Seconds of CPU time that a process has taken: unlike those of a clock, they are hardly more beside other programs."""
+    """Seconds of CPU time that a process has taken: unlike those of a clock, they are hardly more
+    beside other programs.
+    """
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -397,21 +525,37 @@ def test_many_connectors_start_fast(tmp_path: Path, count: int) -> None:
     """Manifests of ten actions each: the server starts, and every action is found."""
     plugs = tmp_path / "many"
     about = {"description": "It does.", "effect": "read"}
-    actions = [{"key": f"doThing{number}", "title": f"Do Thing {number}", **about} for number in range(10)]
+    actions = [
+        {"key": f"doThing{number}", "title": f"Do Thing {number}", **about} for number in range(10)
+    ]
     for number in range(count):
         key = f"many-{number}"
-        manifest = {"manifestVersion": 1, "key": key, "title": key, "version": "1.0.0", "description": "One of many.", "actions": actions}
+        manifest = {
+            "manifestVersion": 1,
+            "key": key,
+            "title": key,
+            "version": "1.0.0",
+            "description": "One of many.",
+            "actions": actions,
+        }
         make_connector(plugs, key, "", manifest)
     with process(tmp_path, paths=(str(plugs),)) as server:
         spent = _spent(server.process.pid)
-        assert server.client.get(f"/v1/actions?q=thing7+many-{count - 1}").json["items"][0]["connector"] == f"many-{count - 1}"
+        assert (
+            server.client.get(f"/v1/actions?q=thing7+many-{count - 1}").json["items"][0][
+                "connector"
+            ]
+            == f"many-{count - 1}"
+        )
         rss = server.rss()
     assert spent < 20, spent
     assert rss < 200_000_000, rss
     (tmp_path / "figures").write_text(f"{spent:.2f} s, {rss / 1e6:.0f} MB", encoding="utf-8")
 
 
-def test_a_file_of_a_worker_that_has_just_begun_hides_no_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_a_worker_that_has_just_begun_hides_no_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Metrics are read again where a worker's file is empty yet; what stays unreadable is told."""
     empty = tmp_path / "counter_1.db"
     empty.touch()

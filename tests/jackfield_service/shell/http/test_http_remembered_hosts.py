@@ -1,4 +1,6 @@
-"""The verdict on a connection's hosts is remembered for a second, where the wire judges each address once more before it connects."""
+"""The verdict on a connection's hosts is remembered for a second, where the wire judges each
+address once more before it connects.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Names:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """A resolver, in a process in which a verdict holds for an hour, so that no test depends on the second."""
+    """A resolver, in a process in which a verdict holds for an hour, so that no test depends on the
+    second.
+    """
     found = Names()
     monkeypatch.setattr("socket.getaddrinfo", found.look_up)
     monkeypatch.setattr(opening, "_REMEMBERED", 3600.0)
@@ -59,7 +63,10 @@ def _upstream() -> Iterator[Provider]:
     """An API that answers as SES and keeps connections open, but for a path that ends them."""
     made = {"MessageId": "m"}
     with Provider(
-        lambda _number, asked: Answer(made, headers={"Connection": "close"} if asked.path == "/close" else {}), keeps=True
+        lambda _number, asked: Answer(
+            made, headers={"Connection": "close"} if asked.path == "/close" else {}
+        ),
+        keeps=True,
     ) as found:
         yield found
 
@@ -73,7 +80,12 @@ def port(upstream: Provider) -> int:
 @pytest.fixture
 def stand(tmp_path: Path) -> Iterator[Stand]:
     """A server that reaches what is public, and what its operator has allowed."""
-    with standing(tmp_path, setup=lambda host: setattr(host.runtimes, "guard", Guard(shared=host.storage.allowed_hosts))) as found:
+    with standing(
+        tmp_path,
+        setup=lambda host: setattr(
+            host.runtimes, "guard", Guard(shared=host.storage.allowed_hosts)
+        ),
+    ) as found:
         allow(found, "127.0.0.1")
         yield found
 
@@ -91,23 +103,33 @@ def add(stand: Stand, port: int, kind: str = "http/anonymous", **values: Any) ->
 
 
 def called(stand: Stand, path: str = "/", who: str = "one") -> tuple[str, str | None]:
-    """Status and error code of a request over the connection. A new token would change what decides calls, so each caller has one."""
-    client = stand.clients.get(who) or stand.clients.setdefault(who, stand.client(rules=Rules(allow=("http/*",))))
+    """Status and error code of a request over the connection. A new token would change what decides
+    calls, so each caller has one.
+    """
+    client = stand.clients.get(who) or stand.clients.setdefault(
+        who, stand.client(rules=Rules(allow=("http/*",)))
+    )
     body = {"connector": "http", "action": "request", "connection": "api", "inputs": {"url": path}}
     result = client.post("/v1/invocations", body).json
     return result["status"], result.get("error", {}).get("code")
 
 
 def test_one_look_up_serves_many_calls(stand: Stand, names: Names, port: int) -> None:
-    """Once the name was resolved for the verdict and for the connection, no call resolves it, whoever makes it."""
+    """Once the name was resolved for the verdict and for the connection, no call resolves it,
+    whoever makes it.
+    """
     add(stand, port)
     assert called(stand, who="two") == called(stand, who="one") == ("succeeded", None)
     names.asked = 0
-    assert [called(stand, who=who) for who in ("one", "two", "two", "one")] == [("succeeded", None)] * 4
+    assert [called(stand, who=who) for who in ("one", "two", "two", "one")] == [
+        ("succeeded", None)
+    ] * 4
     assert names.asked == 0
 
 
-def test_a_name_that_moves_inside_is_refused_where_it_is_connected_to(stand: Stand, names: Names, port: int, upstream: Provider) -> None:
+def test_a_name_that_moves_inside_is_refused_where_it_is_connected_to(
+    stand: Stand, names: Names, port: int, upstream: Provider
+) -> None:
     """While the verdict holds, a new connection is judged by the addresses that it would go to."""
     add(stand, port)
     assert called(stand, "/close") == ("succeeded", None)
@@ -116,8 +138,12 @@ def test_a_name_that_moves_inside_is_refused_where_it_is_connected_to(stand: Sta
     assert [request.path for request in upstream.requests] == ["/close"]
 
 
-def test_what_is_no_longer_allowed_is_refused_at_once(stand: Stand, names: Names, port: int) -> None:
-    """A change of the allowed hosts ends what was remembered, also where a connection to the host is open."""
+def test_what_is_no_longer_allowed_is_refused_at_once(
+    stand: Stand, names: Names, port: int
+) -> None:
+    """A change of the allowed hosts ends what was remembered, also where a connection to the host
+    is open.
+    """
     add(stand, port)
     assert called(stand) == ("succeeded", None)
     allow(stand, "192.168.0.0/16")
@@ -144,7 +170,9 @@ def test_another_host_under_the_name_is_judged(stand: Stand, names: Names, port:
     assert called(stand) == ("failed", "invalid_connection")
 
 
-def test_through_a_proxy_each_call_is_judged(stand: Stand, names: Names, port: int, tmp_path: Path) -> None:
+def test_through_a_proxy_each_call_is_judged(
+    stand: Stand, names: Names, port: int, tmp_path: Path
+) -> None:
     """A proxy that is on the way gets an address that was judged at each call, and nowhere else."""
     with company(tmp_path) as place:
         add(stand, port, proxy=f"http://127.0.0.1:{place.port}")
@@ -156,16 +184,30 @@ def test_through_a_proxy_each_call_is_judged(stand: Stand, names: Names, port: i
     assert names.asked == before + 1
 
 
-def test_where_a_library_connects_each_call_is_judged(stand: Stand, names: Names, port: int) -> None:
-    """A verdict on the host of a client that is not the wire's alone is not remembered, although its connection stays open."""
+def test_where_a_library_connects_each_call_is_judged(
+    stand: Stand, names: Names, port: int
+) -> None:
+    """A verdict on the host of a client that is not the wire's alone is not remembered, although
+    its connection stays open.
+    """
     values = {**KEYS, "region": "eu-west-1", "endpoint": f"http://{NAME}:{port}"}
-    assert stand.client().post("/v1/connections?test=false", {"name": "aws", "type": "aws/apiKeySecret", "values": values}).status == 201
+    assert (
+        stand.client()
+        .post(
+            "/v1/connections?test=false",
+            {"name": "aws", "type": "aws/apiKeySecret", "values": values},
+        )
+        .status
+        == 201
+    )
     client = stand.client(rules=Rules(allow=("aws-ses/*",)))
     mail = {"sender": "a@acme.example", "to": "b@acme.example", "subject": "s", "text": "t"}
     body = {"connector": "aws-ses", "action": "sendEmail", "connection": "aws", "inputs": mail}
     assert client.post("/v1/invocations", body).json["status"] == "succeeded"
     names.asked = 0
-    assert [client.post("/v1/invocations", body).json["status"] for _ in range(3)] == ["succeeded"] * 3
+    assert [client.post("/v1/invocations", body).json["status"] for _ in range(3)] == [
+        "succeeded"
+    ] * 3
     assert names.asked == 3
 
 
@@ -198,20 +240,28 @@ class Signed(BoundConnection):
 
 
 SERVER = {"server": "https://api.example"}
-KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+KEYS = {
+    "accessKeyId": "AKIAABCDEFGHIJKLWXYZ",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
 
 
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (BearerToken, {**SERVER, "token": "t"}), (Anonymous, SERVER), (AnyBearer, {**SERVER, "token": "t"}), (BoundConnection, SERVER),
+        (BearerToken, {**SERVER, "token": "t"}),
+        (Anonymous, SERVER),
+        (AnyBearer, {**SERVER, "token": "t"}),
+        (BoundConnection, SERVER),
         (McpConnection, SERVER),
     ],
-)  # fmt: skip
+)
 def test_types_of_the_wire(kind: type[ConnectionType], values: dict[str, Any]) -> None:
     """The HTTP kit's own types are judged where they connect; through a proxy they are not."""
     assert kind.model_validate(values).checks_addresses
-    assert not kind.model_validate({**values, "proxy": "http://proxy.example:3128"}).checks_addresses
+    assert not kind.model_validate(
+        {**values, "proxy": "http://proxy.example:3128"}
+    ).checks_addresses
 
 
 @pytest.mark.parametrize(
@@ -226,7 +276,9 @@ def test_types_of_the_wire(kind: type[ConnectionType], values: dict[str, Any]) -
         (Smtp, {"hostname": "smtp.example"}),
     ],
 )
-def test_all_other_types_are_judged_at_each_call(kind: type[ConnectionType], values: dict[str, Any]) -> None:
+def test_all_other_types_are_judged_at_each_call(
+    kind: type[ConnectionType], values: dict[str, Any]
+) -> None:
     """Clients of others, HTTP/2, SMTP, and what a library of AWS signs or sends."""
     assert not kind.model_validate(values).checks_addresses
 
@@ -242,14 +294,19 @@ class Hands(SystemClock):
 
 
 def test_a_verdict_is_a_second_old_at_most() -> None:
-    """It holds for a second from the moment at which the name was asked for, and not at all for types that are judged at each call."""
+    """It holds for a second from the moment at which the name was asked for, and not at all for
+    types that are judged at each call.
+    """
     clock, judged = Hands(), list[float]()
 
     def check() -> None:
         judged.append(clock.now)
         clock.now += 0.4
 
-    judge, strict = HostsJudge(check, clock, remembers=True), HostsJudge(check, clock, remembers=False)
+    judge, strict = (
+        HostsJudge(check, clock, remembers=True),
+        HostsJudge(check, clock, remembers=False),
+    )
     judge()
     found = [judge.is_remembered]
     for clock.now in (100.9, 101.0):

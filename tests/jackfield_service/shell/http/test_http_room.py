@@ -26,9 +26,14 @@ BODY = 8 * MEGA
 
 def _head(client: Client, size: int) -> bytes:
     lines = (
-        "POST /v1/invocations HTTP/1.1", "Host: x", f"Authorization: Bearer {client.token}", "Content-Type: application/json",
-        f"Content-Length: {size}", "", "",
-    )  # fmt: skip
+        "POST /v1/invocations HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {client.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {size}",
+        "",
+        "",
+    )
     return "\r\n".join(lines).encode()
 
 
@@ -50,15 +55,27 @@ def _answer(connection: socket.socket) -> bytes:
 
 
 def test_many_large_bodies_take_only_so_much_memory(tmp_path: Path) -> None:
-    """12 callers with 8 MiB each, where there is room for 48: some have to come again, nobody else has to, and memory stays within it."""
-    with process(tmp_path, settings={"max_bodies": ROOM}) as server, contextlib.ExitStack() as stack, ThreadPoolExecutor(12) as pool:
+    """12 callers with 8 MiB each, where there is room for 48: some have to come again, nobody else
+    has to, and memory stays within it.
+    """
+    with (
+        process(tmp_path, settings={"max_bodies": ROOM}) as server,
+        contextlib.ExitStack() as stack,
+        ThreadPoolExecutor(12) as pool,
+    ):
         client = server.client
         assert client.invoke("say", text="x" * MEGA).status == 200
         before = server.rss()
         callers = list(pool.map(lambda _: stack.enter_context(_sending(client)), range(12)))
         grown = server.rss() - before
         assert client.invoke("say", text="others").status == 200
-        told = until(lambda: found if len(found := select.select(callers, [], [], 0)[0]) >= 12 - ROOM // BODY else [])
+        told = until(
+            lambda: (
+                found
+                if len(found := select.select(callers, [], [], 0)[0]) >= 12 - ROOM // BODY
+                else []
+            )
+        )
         answers = [answer for answer in pool.map(_answer, told) if answer]
         for caller in callers:
             caller.close()
@@ -66,7 +83,8 @@ def test_many_large_bodies_take_only_so_much_memory(tmp_path: Path) -> None:
     assert {answer.split()[1] for answer in answers} == {b"503"}
     assert b"retry-after: 1\r\n" in answers[0].lower()
     assert (
-        json.loads(answers[0].partition(b"\r\n\r\n")[2])["detail"] == f"the bodies of the requests in progress already total {ROOM:,} bytes"
+        json.loads(answers[0].partition(b"\r\n\r\n")[2])["detail"]
+        == f"the bodies of the requests in progress already total {ROOM:,} bytes"
     )
     assert grown < ROOM + 40 * MEGA, grown
 
@@ -75,7 +93,9 @@ def _in_chunks(client: Client) -> int:
     """The status of an invocation of 3 MiB whose length is not told."""
     body = json.dumps(say("say", text="y" * (3 * MEGA))).encode()
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)
+    ) as connection:
         connection.request("POST", "/v1/invocations", iter([body]), headers, encode_chunked=True)
         return connection.getresponse().status
 
@@ -88,8 +108,14 @@ CALLS: dict[str, Callable[[Client], int]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_room_is_held_until_the_answer(tmp_path: Path, name: str) -> None:
-    """A body counts for as long as its invocation runs, and no longer; small ones are always taken."""
-    with standing(tmp_path, replace(SETTINGS, max_bodies=5 * MEGA)) as stand, Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:
+    """A body counts for as long as its invocation runs, and no longer; small ones are always
+    taken.
+    """
+    with (
+        standing(tmp_path, replace(SETTINGS, max_bodies=5 * MEGA)) as stand,
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(1) as pool,
+    ):
         client = stand.client()
         running = pool.submit(client.invoke, "say", text="x" * (3 * MEGA), gate={"port": gate.port})
         gate.wait()
@@ -101,8 +127,9 @@ def test_the_room_is_held_until_the_answer(tmp_path: Path, name: str) -> None:
 
 
 def test_files_that_are_named_are_bodies_too(tmp_path: Path) -> None:
-    """A small invocation may name large files: they have room as if they had come with it, and a limit together however often each is
-    named."""
+    """A small invocation may name large files: they have room as if they had come with it, and a
+    limit together however often each is named.
+    """
     with (
         standing(tmp_path, replace(SETTINGS, max_bodies=5 * MEGA, max_body=4 * MEGA)) as stand,
         Gatekeeper() as gate,
@@ -113,8 +140,13 @@ def test_files_that_are_named_are_bodies_too(tmp_path: Path) -> None:
         twice = client.invoke("say", text="x", files={"a": file, "b": file})
         assert twice.status == 422
         assert "4,194,304 bytes in total; these have 6,291,456" in twice.json["error"]["message"]
-        assert [item["path"] for item in twice.json["error"]["details"]] == ["/files/a/file", "/files/b/file"]
-        running = pool.submit(client.invoke, "say", text="x", picture=file, gate={"port": gate.port})
+        assert [item["path"] for item in twice.json["error"]["details"]] == [
+            "/files/a/file",
+            "/files/b/file",
+        ]
+        running = pool.submit(
+            client.invoke, "say", text="x", picture=file, gate={"port": gate.port}
+        )
         gate.wait()
         assert client.invoke("say", text="x", picture=file).status == 503
         assert client.invoke("say", text="small").status == 200

@@ -1,4 +1,6 @@
-"""What a proxy sees of a call that is silent for long: a response that has begun, and comments, before its idle time is over."""
+"""What a proxy sees of a call that is silent for long: a response that has begun, and comments,
+before its idle time is over.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,28 @@ def _call(token: str | None, gate: Gatekeeper) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("token", [None, "p"])
-def test_a_call_that_is_silent_sends_comments(tmp_path: Path, token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream began with the first event: nginx ended it after 60 seconds without one, and MCP's between two reports of progress."""
+def test_a_call_that_is_silent_sends_comments(
+    tmp_path: Path, token: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream began with the first event: nginx ended it after 60 seconds without one, and MCP's
+    between two reports of progress.
+    """
     for module in (event_stream, http_route):
         monkeypatch.setattr(module, "_SILENCE", SILENCE)
     with standing(tmp_path, SETTINGS) as stand, Gatekeeper() as gate:
         client = stand.client()
-        assert client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
+        assert (
+            client.post(
+                "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}
+            ).status
+            == 201
+        )
         path, body = _call(token, gate)
         head = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
         head["Accept"] = "application/json, text/event-stream" if token else "text/event-stream"
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as connection:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)
+        ) as connection:
             connection.request("POST", path, json.dumps(body), head)
             gate.wait()
             response = connection.getresponse()

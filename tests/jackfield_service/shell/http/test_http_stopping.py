@@ -1,4 +1,6 @@
-"""Being told to stop while an action hangs: the time that it takes, what the journal tells, and the exit code."""
+"""Being told to stop while an action hangs: the time that it takes, what the journal tells, and the
+exit code.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ pytestmark = pytest.mark.usefixtures("warm_python")
 
 WITHIN = 2.0
 SLACK = 45.0
-"""Seconds that a busy machine may take beside what is promised: a process that waits for what hangs, or for locks, takes longer."""
+"""Seconds that a busy machine may take beside what is promised: a process that waits for what
+hangs, or for locks, takes longer.
+"""
 LARGE = "x" * 300_000
 
 
@@ -45,7 +49,10 @@ def _posted(client: Client, body: dict[str, Any], **headers: str) -> None:
 def _journal(server: Process) -> list[Any]:
     """What the journal tells afterwards, as an operator sees it."""
     said = io.StringIO()
-    with mock.patch.dict(os.environ, clean(server.folder / "home"), clear=True), contextlib.redirect_stdout(said):
+    with (
+        mock.patch.dict(os.environ, clean(server.folder / "home"), clear=True),
+        contextlib.redirect_stdout(said),
+    ):
         assert main(["invocations", "list", "--json"]) == 0
     found: list[Any] = json.loads(said.getvalue())
     return found
@@ -53,23 +60,35 @@ def _journal(server: Process) -> list[Any]:
 
 CALLS: dict[str, Callable[[Client, dict[str, Any]], None]] = {
     "waiting": _posted,
-    "queued": lambda client, body: _posted(client, {**body, "connection": "hall"}, Prefer="respond-async"),
-    "large": lambda client, body: _posted(client, {**body, "inputs": {**body["inputs"], "text": LARGE}}),
+    "queued": lambda client, body: _posted(
+        client, {**body, "connection": "hall"}, Prefer="respond-async"
+    ),
+    "large": lambda client, body: _posted(
+        client, {**body, "inputs": {**body["inputs"], "text": LARGE}}
+    ),
 }
 
 
 def _leave(client: Client, gate: Gatekeeper, body: dict[str, Any]) -> None:
     """A caller who hangs up while the action hangs."""
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)
+    ) as connection:
         connection.request("POST", "/v1/invocations", json.dumps(body).encode(), headers)
         gate.wait()
 
 
 @PAST_ALONE
 def test_who_waits_is_answered_when_the_time_is_over(tmp_path: Path) -> None:
-    """An action hangs past the time to stop: its caller gets a problem that says where to look, not a bare error."""
-    with Gatekeeper() as gate, ThreadPoolExecutor(1) as threads, process(tmp_path, "--stop-within", "1") as server:
+    """An action hangs past the time to stop: its caller gets a problem that says where to look, not
+    a bare error.
+    """
+    with (
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(1) as threads,
+        process(tmp_path, "--stop-within", "1") as server,
+    ):
         body = say("post", text="x", gate={"port": gate.port})
         asked = threads.submit(server.client.post, "/v1/invocations", body)
         gate.wait()
@@ -81,7 +100,9 @@ def test_who_waits_is_answered_when_the_time_is_over(tmp_path: Path) -> None:
         assert answer.headers["location"] == f"/v1/invocations/{identifier}"
         assert len(answer.headers["x-request-id"]) == 32
         assert server.process.wait(30) == 0
-    assert [(item["invocationId"], item["status"]) for item in _journal(server)] == [(identifier, "in_doubt")]
+    assert [(item["invocationId"], item["status"]) for item in _journal(server)] == [
+        (identifier, "in_doubt")
+    ]
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
@@ -99,13 +120,23 @@ def test_who_waits_is_answered_when_the_time_is_over(tmp_path: Path) -> None:
     indirect=["way"],
 )
 def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, before: bool) -> None:
-    """SIGTERM while writes hang, whoever waits for them: the process ends in time with 0, and the journal tells of each that it is in
-    doubt, or, where nothing had been sent, that it failed. Of a large one, which one thread runs from beginning to end, it is not known
-    what had been sent."""
+    """SIGTERM while writes hang, whoever waits for them: the process ends in time with 0, and the
+    journal tells of each that it is in doubt, or, where nothing had been sent, that it failed. Of a
+    large one, which one thread runs from beginning to end, it is not known what had been sent.
+    """
     settings = {"stop_within": WITHIN, "workers": workers}
-    with process(tmp_path, settings=settings) as server, Gatekeeper() as gate, ThreadPoolExecutor(len(CALLS)) as pool:
+    with (
+        process(tmp_path, settings=settings) as server,
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(len(CALLS)) as pool,
+    ):
         client = server.client
-        assert client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
+        assert (
+            client.post(
+                "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}
+            ).status
+            == 201
+        )
         body = say("post", text="x", gate={"port": gate.port, "before": before})
         for call in CALLS.values():
             pool.submit(call, client, body)
@@ -121,7 +152,10 @@ def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, bef
     expected = {"failed": 2, "queued": 1, "in_doubt": 1} if before else {"in_doubt": 4}
     assert Counter(entry["status"] for entry in told) == expected, told
     doubts = [entry for entry in told if entry["status"] == "in_doubt"]
-    assert [(entry["meta"]["attempts"], entry["attempts"][0]["step"]) for entry in doubts] == [(1, "post")] * len(doubts), told  # H4
+    # H4
+    assert [(entry["meta"]["attempts"], entry["attempts"][0]["step"]) for entry in doubts] == [
+        (1, "post")
+    ] * len(doubts), told
     assert all("'post'" in entry["error"]["message"] for entry in doubts)
 
 
@@ -148,7 +182,9 @@ def test_a_worker_waits_for_no_action_that_hangs(tmp_path: Path, before: bool) -
     """The same for ``jackfield worker``; what had not been sent waits for another worker."""
     command = [sys.executable, "-m", "jackfield", "worker", "--stop-within", "2"]
     with process(tmp_path, "--queue-workers", "0") as server, Gatekeeper() as gate:
-        server.client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        server.client.post(
+            "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}
+        )
         body = say("post", "hall", text="x", gate={"port": gate.port, "before": before})
         assert server.client.post("/v1/invocations", body, Prefer="respond-async").status == 202
         paths = os.pathsep.join([str(tmp_path / "plugs"), str(ECHO)])
@@ -165,18 +201,28 @@ def test_a_worker_waits_for_no_action_that_hangs(tmp_path: Path, before: bool) -
 
 @ONCE
 def test_l46_a_stop_waits_for_no_lock_of_the_database(tmp_path: Path) -> None:
-    """L46: another process holds the database's lock while a server stops and three writes hang: it ends within the ten seconds that the
-    documentation names, not after a lock's time for each of them, and what had been sent is in doubt."""
+    """L46: another process holds the database's lock while a server stops and three writes hang: it
+    ends within the ten seconds that the documentation names, not after a lock's time for each of
+    them, and what had been sent is in doubt.
+    """
     with process(tmp_path, "--stop-within", "1") as server, Gatekeeper() as gate:
         client = server.client
-        client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        client.post(
+            "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}
+        )
         for _ in range(3):
             assert (
-                client.post("/v1/invocations", say("post", "hall", text="x", gate={"port": gate.port}), Prefer="respond-async").status
+                client.post(
+                    "/v1/invocations",
+                    say("post", "hall", text="x", gate={"port": gate.port}),
+                    Prefer="respond-async",
+                ).status
                 == 202
             )
             gate.wait()
-        with contextlib.closing(sqlite3.connect(tmp_path / "home" / "jackfield.db", isolation_level=None)) as other:
+        with contextlib.closing(
+            sqlite3.connect(tmp_path / "home" / "jackfield.db", isolation_level=None)
+        ) as other:
             other.execute("BEGIN IMMEDIATE")
             started = time.monotonic()
             server.process.send_signal(signal.SIGTERM)

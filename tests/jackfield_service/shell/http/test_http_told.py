@@ -1,4 +1,6 @@
-"""What a server has told of a keyed write is what the journal says, also if its process is killed right after it answered."""
+"""What a server has told of a keyed write is what the journal says, also if its process is killed
+right after it answered.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The private parts of uvicorn that our protocol builds on (decision 0015): a new uvicorn that changes one fails here first."""
+"""The private parts of uvicorn that our protocol builds on (decision 0015): a new uvicorn that
+changes one fails here first.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,27 @@ from jackfield_service.shell.http.exchange import Exchange
 from jackfield_service.shell.http.protocol import Bounded
 
 OWN = {"close_politely", "send_whole"}
-OF_THE_PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "parser", "scope", "server_state", "tasks", "transport", "url"}
-OF_THE_CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started", "transport"}
+OF_THE_PROTOCOL = {
+    "connections",
+    "cycle",
+    "flow",
+    "headers",
+    "loop",
+    "parser",
+    "scope",
+    "server_state",
+    "tasks",
+    "transport",
+    "url",
+}
+OF_THE_CYCLE = {
+    "disconnected",
+    "keep_alive",
+    "message_event",
+    "response_complete",
+    "response_started",
+    "transport",
+}
 OF_THE_FLOW = {"read_paused", "resume_reading"}
 OF_THE_TRANSPORT = {"close", "is_closing", "write"}
 """What an answer may ask of its transport: our stand-in has no more."""
@@ -59,7 +80,11 @@ def parameters(function: Callable[..., Any]) -> list[str]:
 
 def test_each_callback_of_ours_is_one_of_uvicorns() -> None:
     """What we override is there and takes the same parameters."""
-    ours = {name: found for name, found in vars(Bounded).items() if inspect.isfunction(found) and not name.startswith("_")}
+    ours = {
+        name: found
+        for name, found in vars(Bounded).items()
+        if inspect.isfunction(found) and not name.startswith("_")
+    }
     assert {name: parameters(found) for name, found in ours.items() if name not in OWN} == {
         name: parameters(getattr(HttpToolsProtocol, name)) for name in ours if name not in OWN
     }
@@ -67,18 +92,25 @@ def test_each_callback_of_ours_is_one_of_uvicorns() -> None:
 
 def test_an_answer_asks_no_more_of_its_transport_than_ours_has() -> None:
     """The transport of an answer is our stand-in, which has three methods."""
-    assert set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle))) <= OF_THE_TRANSPORT
+    assert (
+        set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
+        <= OF_THE_TRANSPORT
+    )
 
 
 def test_a_server_asks_no_more_of_its_tasks_than_an_exchange_has() -> None:
-    """A plain request stands among the server's tasks, which are cancelled when the time to stop is over."""
+    """A plain request stands among the server's tasks, which are cancelled when the time to stop is
+    over.
+    """
     asked = set(re.findall(r"\bt\.(\w+)\(", inspect.getsource(uvicorn.Server.shutdown)))
     assert asked == {"cancel"}
     assert parameters(Exchange.cancel)[1:] == ["msg"]
 
 
 def test_a_request_leaves_the_state_that_we_read() -> None:
-    """After the head of a request all that our limits look at is there, and the answer goes through our stand-in."""
+    """After the head of a request all that our limits look at is there, and the answer goes through
+    our stand-in.
+    """
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -127,10 +159,14 @@ class _Child:
 def test_a_process_that_starts_slowly_is_not_killed(
     monkeypatch: pytest.MonkeyPatch, answers: bool, alive: bool, seconds: float, replaced: bool
 ) -> None:
-    """A process that does not answer, as one that still imports on a busy machine, is replaced after a minute; an ended one at once."""
+    """A process that does not answer, as one that still imports on a busy machine, is replaced
+    after a minute; an ended one at once.
+    """
     clock, looked = [100.0], list[float]()
     monkeypatch.setattr(server_process, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", lambda _parent: looked.append(clock[0]))
+    monkeypatch.setattr(
+        Multiprocess, "keep_subprocess_alive", lambda _parent: looked.append(clock[0])
+    )
     parent = server_process._Workers.__new__(server_process._Workers)
     child: Any = _Child(answers=answers, alive=alive)
     parent.processes, parent._heard = [child], {}

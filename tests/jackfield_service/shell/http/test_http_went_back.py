@@ -1,4 +1,6 @@
-"""A database that went back to an earlier state under a running server, as a standby does that is promoted before it had everything."""
+"""A database that went back to an earlier state under a running server, as a standby does that is
+promoted before it had everything.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,17 @@ def swapped(server: Server, url: str, copy: str) -> None:
     name, other = url.rpartition("/")[2], copy.rpartition("/")[2]
     with psycopg.connect(server.url(), autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-        until(lambda: admin.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone() is None)
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        until(
+            lambda: (
+                admin.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)
+                ).fetchone()
+                is None
+            )
+        )
         admin.execute(f"ALTER DATABASE {name} RENAME TO {name}_lost".encode())
         admin.execute(f"ALTER DATABASE {other} RENAME TO {name}".encode())
 
@@ -56,7 +67,13 @@ def post(client: Client, key: str, port: int) -> Any:
     """Send a write under a key that waits at a gate."""
     inline = {"type": "token", "values": {"token": "secret-4711"}}
     inputs = {"text": key, "gate": {"port": port, "before": False}}
-    body = {"connector": "echo", "action": "post", "connection": inline, "inputs": inputs, "timeoutSeconds": SECONDS}
+    body = {
+        "connector": "echo",
+        "action": "post",
+        "connection": inline,
+        "inputs": inputs,
+        "timeoutSeconds": SECONDS,
+    }
     return client.post("/v1/invocations", {**body, "idempotencyKey": key})
 
 
@@ -66,12 +83,22 @@ def running(client: Client) -> int:
     return len(reply.json["items"]) if reply.status == 200 else -1
 
 
-def test_what_ran_at_the_copy_ends_in_doubt(tmp_path: Path, url: str, postgres_server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    """Entries of a copy that this process ran and has no task for end as in doubt soon after their deadline; a repeat of their keys gets
-    that, no conflict. The return is told once: in the log, in the audit log, by the readiness probe and in a metric."""
-    with standing(tmp_path, JACKFIELD_DATABASE_URL=url) as stand, Gatekeeper() as gate, ThreadPoolExecutor(CALLS) as threads:
+def test_what_ran_at_the_copy_ends_in_doubt(
+    tmp_path: Path, url: str, postgres_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Entries of a copy that this process ran and has no task for end as in doubt soon after their
+    deadline; a repeat of their keys gets that, no conflict. The return is told once: in the log, in
+    the audit log, by the readiness probe and in a metric.
+    """
+    with (
+        standing(tmp_path, JACKFIELD_DATABASE_URL=url) as stand,
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(CALLS) as threads,
+    ):
         client = stand.client()
-        calls = [threads.submit(post, client, f"key-{number}", gate.port) for number in range(CALLS)]
+        calls = [
+            threads.submit(post, client, f"key-{number}", gate.port) for number in range(CALLS)
+        ]
         for _ in calls:
             gate.wait()
         with open_database(url) as database:

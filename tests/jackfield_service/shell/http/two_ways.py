@@ -1,4 +1,6 @@
-"""Both ways into ``POST /v1/invocations`` and ``/mcp``: past Starlette, which plain requests go, and through it."""
+"""Both ways into ``POST /v1/invocations`` and ``/mcp``: past Starlette, which plain requests go,
+and through it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,12 @@ PAST, THROUGH = "past Starlette", "through Starlette"
 WAYS: Mapping[str, dict[str, str]] = {PAST: {}, THROUGH: {"Prefer": "handling=lenient"}}
 """By way: the headers that make a request go it, without any other effect."""
 ONCE = pytest.mark.parametrize("way", [PAST], indirect=True, scope="module")
-"""For a test that starts a process and posts no plain invocation: the way makes no difference to it."""
-PAST_ALONE = pytest.mark.parametrize("way", [PAST, pytest.param(THROUGH, marks=pytest.mark.campaign)], indirect=True, scope="module")
+"""For a test that starts a process and posts no plain invocation: the way makes no difference to
+it.
+"""
+PAST_ALONE = pytest.mark.parametrize(
+    "way", [PAST, pytest.param(THROUGH, marks=pytest.mark.campaign)], indirect=True, scope="module"
+)
 """For a test of a server whose way in matters little: through Starlette in campaigns."""
 _PATHS = ("/v1/invocations", "/mcp")
 _call = Client.call

@@ -1,4 +1,6 @@
-"""A browser without a window: it keeps cookies, sends forms and reads what comes back. It speaks ASGI to the application itself."""
+"""A browser without a window: it keeps cookies, sends forms and reads what comes back. It speaks
+ASGI to the application itself.
+"""
 
 from __future__ import annotations
 
@@ -52,13 +54,19 @@ class _Sent(HTMLParser):
                 self.forms[-1][self._name] = given["value"]
         elif tag in ("input", "select", "textarea") and "name" in given:
             self._name = given["name"]
-            if tag == "textarea" or (tag == "input" and (given.get("type") != "checkbox" or "checked" in given)):
-                self.forms[-1][self._name] = given.get("value", "on" if given.get("type") == "checkbox" else "")
+            if tag == "textarea" or (
+                tag == "input" and (given.get("type") != "checkbox" or "checked" in given)
+            ):
+                self.forms[-1][self._name] = given.get(
+                    "value", "on" if given.get("type") == "checkbox" else ""
+                )
 
     def handle_data(self, data: str) -> None:
         """Note the text of a field for several lines."""
         if self._inside and self.lasttag == "textarea":
-            self.forms[-1][self._name] += data if self.forms[-1][self._name] else data.removeprefix("\n")
+            self.forms[-1][self._name] += (
+                data if self.forms[-1][self._name] else data.removeprefix("\n")
+            )
 
     def handle_endtag(self, tag: str) -> None:
         """Leave what ends here."""
@@ -83,14 +91,20 @@ class Answer:
         return found[1]
 
     def csrf_of(self, address: str) -> str:
-        """The token of the form for an address, which says what it was drawn from; of a page without such a form, that of its first."""
+        """The token of the form for an address, which says what it was drawn from; of a page
+        without such a form, that of its first.
+        """
         begins = rf'<form[^>]* (?:action|hx-post)="{re.escape(html.escape(address))}"[^>]*>'
         found = re.search(begins + '<input type="hidden" name="csrf" value="([^"]+)"', self.text)
         return found[1] if found is not None else self.csrf
 
     def fields_of(self, address: str) -> dict[str, str]:
         """The hidden fields of the form for an address."""
-        form = re.search(rf'<form[^>]* action="{re.escape(html.escape(address))}"[^>]*>(.*?)</form>', self.text, re.DOTALL)
+        form = re.search(
+            rf'<form[^>]* action="{re.escape(html.escape(address))}"[^>]*>(.*?)</form>',
+            self.text,
+            re.DOTALL,
+        )
         assert form is not None, self.words
         return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form[1]))
 
@@ -120,33 +134,62 @@ class Client:
     def post(self, address: str, fields: Mapping[str, str], **headers: str) -> Answer:
         """Send a form."""
         body = urlencode(fields).encode()
-        return self.send("POST", address, body, {"content-type": "application/x-www-form-urlencoded", **headers})
+        return self.send(
+            "POST", address, body, {"content-type": "application/x-www-form-urlencoded", **headers}
+        )
 
     def change(self, page: str, address: str, **fields: str) -> Answer:
         """Send a form that a page holds."""
         return self.post(address, {"csrf": self.get(page).csrf_of(address), **fields})
 
     def anew(self, answer: Answer) -> Answer:
-        """The page that is shown anew in place of an answer: where that leads, or the answer, which has what was typed."""
+        """The page that is shown anew in place of an answer: where that leads, or the answer, which
+        has what was typed.
+        """
         return answer if answer.status == 409 else self.get(answer.headers["location"])
 
-    def send(self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    def send(
+        self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Any request; ``headers`` with underscores for hyphens."""
         with ThreadPoolExecutor(1) as apart:  # this thread may have a browser's event loop
-            return apart.submit(lambda: asyncio.run(self._send(method, address, body, headers or {}))).result()
+            return apart.submit(
+                lambda: asyncio.run(self._send(method, address, body, headers or {}))
+            ).result()
 
-    async def _send(self, method: str, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _send(
+        self, method: str, address: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
         parts = urlsplit(address)
-        given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        given = [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
+        ]
         given += [(b"host", b"127.0.0.1:8080"), (b"content-length", str(len(body)).encode())]
         if self.cookies:
-            given.append((b"cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()).encode()))
+            given.append(
+                (
+                    b"cookie",
+                    "; ".join(f"{name}={value}" for name, value in self.cookies.items()).encode(),
+                )
+            )
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": parts.path,
-            "raw_path": parts.path.encode(), "query_string": parts.query.encode(), "root_path": "", "headers": given,
-            "client": ("127.0.0.1", 5000), "server": ("127.0.0.1", 8080), "state": {},
-        }  # fmt: skip
-        waiting: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "root_path": "",
+            "headers": given,
+            "client": ("127.0.0.1", 5000),
+            "server": ("127.0.0.1", 8080),
+            "state": {},
+        }
+        waiting: list[MutableMapping[str, Any]] = [
+            {"type": "http.request", "body": body, "more_body": False}
+        ]
         never = asyncio.Event()
         sent: list[MutableMapping[str, Any]] = []
 
@@ -200,13 +243,26 @@ class Place(Hosted):
 
 
 @contextlib.contextmanager
-def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Place]:
+def placed(
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Iterator[Place]:
     """A host on a database of its own, with the echo connector installed."""
     site = folder / "site"
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
-    known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
+    known = {
+        "JACKFIELD_HOME": str(folder / "home"),
+        "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}",
+    }
     with plugged(site, ECHO):
-        host = ServerContext(ServerSettings(**settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())
+        host = ServerContext(
+            ServerSettings(**settings),
+            {**os.environ, **known, **(environment or {})},
+            clock or SystemClock(),
+        )
         try:
             yield Place(host, build_app(host, mounts()))
         finally:
@@ -215,14 +271,24 @@ def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str
 
 @contextlib.contextmanager
 def placed_asking(folder: Path) -> Iterator[Place]:
-    """A console with the connection ``hall``, in a workspace where a write waits for an approval and nobody takes what is queued."""
+    """A console with the connection ``hall``, in a workspace where a write waits for an approval
+    and nobody takes what is queued.
+    """
     with placed(folder, queue_workers=0) as found:
         found.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
-        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-0815"})
+        found.host.runtime("default").connections.add(
+            "hall", "echo/token", {"token": "sesame-0815"}
+        )
         yield found
 
 
-def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:
+def token(
+    place: Place,
+    scope: str,
+    workspace: str = "default",
+    rules: Rules | None = None,
+    expires_at: float | None = None,
+) -> str:
     """The text of a new token."""
     return place.tokens(workspace).create(scope, "Ada", rules, expires_at).text
 

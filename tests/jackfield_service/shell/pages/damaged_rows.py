@@ -1,4 +1,6 @@
-"""Rows of each kind that lists show, made by what makes them for people, and damage done to them one column at a time."""
+"""Rows of each kind that lists show, made by what makes them for people, and damage done to them
+one column at a time.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ DAMAGES: dict[str, tuple[Any, ...]] = {
 """Values that are written, by the kind of damage; of several, the first that the database takes."""
 TENANT = "acme-1"
 HALL = {"connector": "echo", "connection": "hall"}
-SAY, POST = {**HALL, "action": "say", "inputs": {"text": "x"}}, {**HALL, "action": "post", "inputs": {"text": "x"}}
+SAY, POST = (
+    {**HALL, "action": "say", "inputs": {"text": "x"}},
+    {**HALL, "action": "post", "inputs": {"text": "x"}},
+)
 _DELIVERY = """
 INSERT INTO deliveries (workspace, callback, sequence, id, event, type, state, attempts, next_at, held_until, ended_at, created_at)
 SELECT workspace, id, :sequence, :name, 'e', 'quota.low', :state, 1, 1.0, 0.0, 1.0, 1.0 FROM callbacks
@@ -56,7 +61,10 @@ _SLOT = """
 INSERT INTO schedule_slots (workspace, schedule_id, slot, last, slots, outcome, reason)
 SELECT workspace, id, :sequence, 1.0, 1, 'waiting', :name FROM schedules
 """
-_DOUBT = "INSERT INTO doubts (workspace, id, facts, since, look_at, claim, looks) VALUES ('default', :name, :sealed, 1.0, 1.0, 0, 0)"
+_DOUBT = (
+    "INSERT INTO doubts (workspace, id, facts, since, look_at, claim, looks) VALUES "
+    "('default', :name, :sealed, 1.0, 1.0, 0, 0)"
+)
 _GRANT = """
 INSERT INTO grants (workspace, connection_id, grant_id, sealed, scopes, granted_at, renewed_at, granted_by)
 SELECT workspace, id, 'g', :sealed, '[]', 1.0, 1.0, :name FROM connections WHERE name = :name
@@ -66,13 +74,21 @@ INSERT INTO invocation_counts (workspace, width, slot, connector, action, status
     seconds, longest)
 VALUES ('default', 3600, :slot, 'echo', :name, 'succeeded', '', :bucket, 0, 1, 1, 1, 1.0, 1.0)
 """
-_EVENT_COUNT = "INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES ('default', :sequence, 1, 1, 1)"
-_BLOCKED = "INSERT INTO blocked_workspaces (workspace, code, reason, since, until) VALUES (:name, 'unavailable', 'x', 1.0, 9e9)"
+_EVENT_COUNT = (
+    "INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES ('default', "
+    ":sequence, 1, 1, 1)"
+)
+_BLOCKED = (
+    "INSERT INTO blocked_workspaces (workspace, code, reason, since, until) VALUES (:name, "
+    "'unavailable', 'x', 1.0, 9e9)"
+)
 
 
 @dataclass
 class Rows:
-    """Rows of a database, whose makers return what tells one from the others: a value of ``NAMED``'s column, which lists show."""
+    """Rows of a database, whose makers return what tells one from the others: a value of
+    ``NAMED``'s column, which lists show.
+    """
 
     place: Place
     sequence: int = 0
@@ -106,7 +122,8 @@ class Rows:
     def damage(self, table: str, column: str, how: str, name: str) -> bool:
         """Damage one row; return whether the database has taken it."""
         for value in DAMAGES[how]:
-            with suppress(Exception), self.database.write() as transaction:  # the database refuses such a value, which is as good
+            # the database refuses such a value, which is as good
+            with suppress(Exception), self.database.write() as transaction:
                 known = NAMED.get(table, "id")
                 statement = f"UPDATE {table} SET {column} = :value WHERE {known} = :name"
                 if transaction.change(statement, {"value": value, "name": self._key(table, name)}):
@@ -129,11 +146,23 @@ class Rows:
             assert transaction.change(statement, values)
 
     def _stored(self, table: str, name: str) -> None:
-        statement = {"deliveries": _DELIVERY, "schedule_slots": _SLOT, "event_counts": _EVENT_COUNT, "blocked_workspaces": _BLOCKED}[table]
+        statement = {
+            "deliveries": _DELIVERY,
+            "schedule_slots": _SLOT,
+            "event_counts": _EVENT_COUNT,
+            "blocked_workspaces": _BLOCKED,
+        }[table]
         if table in ABOUT and self.sequence == 1:
             self.make(ABOUT[table], 1)
-        values = {"name": name, "sequence": self.sequence, "state": ("delivered", "dead")[self.sequence % 2]}
-        self._change(statement, **{known: value for known, value in values.items() if f":{known}" in statement})
+        values = {
+            "name": name,
+            "sequence": self.sequence,
+            "state": ("delivered", "dead")[self.sequence % 2],
+        }
+        self._change(
+            statement,
+            **{known: value for known, value in values.items() if f":{known}" in statement},
+        )
 
     def _invocations(self, _: str) -> str:
         if self.sequence % 3 == 0:
@@ -152,8 +181,12 @@ class Rows:
 
     def _doubts(self, _: str) -> str:
         found = self.runtime.invoke(SAY).meta.invocation_id
-        self.database.record(lambda _transaction: None)  # the row of a call that reads is put off until another one is written
-        self._change("UPDATE invocations SET status = 'in_doubt', error_code = 'in_doubt' WHERE id = :name", name=found)
+        # the row of a call that reads is put off until another one is written
+        self.database.record(lambda _transaction: None)
+        self._change(
+            "UPDATE invocations SET status = 'in_doubt', error_code = 'in_doubt' WHERE id = :name",
+            name=found,
+        )
         self._change(_DOUBT, name=found, sealed=b"x")
         return found
 
@@ -162,23 +195,38 @@ class Rows:
         self._change(_GRANT, name=name, sealed=b"x")
 
     def _invocation_counts(self, name: str) -> None:
-        self._change(_COUNT, name=name, slot=int(self.clock.time()) // 3600 * 3600, bucket=self.sequence % 3 - 1)
+        self._change(
+            _COUNT,
+            name=name,
+            slot=int(self.clock.time()) // 3600 * 3600,
+            bucket=self.sequence % 3 - 1,
+        )
 
     def _events(self, name: str) -> None:
-        self.database.record(lambda transaction: record(transaction, "default", "quota.low", name, self.clock.time(), {}))
+        self.database.record(
+            lambda transaction: record(
+                transaction, "default", "quota.low", name, self.clock.time(), {}
+            )
+        )
 
     def _callbacks(self, name: str) -> str:
-        made = callbacks.Callbacks(self.database, self.vault, "default", self.clock, self.actor, origin="operator")
+        made = callbacks.Callbacks(
+            self.database, self.vault, "default", self.clock, self.actor, origin="operator"
+        )
         return made.create({"url": f"http://127.0.0.1:9/{name}"}).callback.url
 
     def _files(self, name: str) -> None:
         self.runtime.files.store("default", [b"content"], "text/plain", name=name)
 
     def _schedules(self, name: str) -> None:
-        WorkspaceSchedules(self.runtime, LIBRARY, self.actor).add({"name": name, "invocation": SAY, "every": "1h"})
+        WorkspaceSchedules(self.runtime, LIBRARY, self.actor).add(
+            {"name": name, "invocation": SAY, "every": "1h"}
+        )
 
     def _subscriptions(self, name: str) -> None:
-        made = WorkspaceSubscriptions(self.runtime, LIBRARY, self.actor, "https://jackfield.example")
+        made = WorkspaceSubscriptions(
+            self.runtime, LIBRARY, self.actor, "https://jackfield.example"
+        )
         made.add({"name": name, "trigger": "echo/notes", "connection": "hall"})
 
     def _connections(self, name: str) -> None:
@@ -188,29 +236,55 @@ class Rows:
         self.place.tokens("default").create("manage", name)
 
     def _audit_entries(self, name: str) -> None:
-        Audit(self.database, lambda: self.vault, "default", self.clock, self.actor).record("token.created", name)
+        Audit(self.database, lambda: self.vault, "default", self.clock, self.actor).record(
+            "token.created", name
+        )
 
     def _oauth_clients(self, name: str) -> None:
         table = OAuthClientTable(self.database, lambda: self.vault, "default", self.clock)
         with self.database.write() as transaction:
-            table.add(transaction, name, "operator", ["api.example.com"], {"clientId": "c", "tokenUrl": "https://a.example/token"})
+            table.add(
+                transaction,
+                name,
+                "operator",
+                ["api.example.com"],
+                {"clientId": "c", "tokenUrl": "https://a.example/token"},
+            )
 
     def _mcp_servers(self, name: str) -> None:
         table = ManifestTable(self.database, lambda: self.vault, "default", self.clock)
-        about = {"key": f"mcp.{name}", "title": name, "version": "1", "description": "x", "servers": [{"url": "https://a.example/"}]}
+        about = {
+            "key": f"mcp.{name}",
+            "title": name,
+            "version": "1",
+            "description": "x",
+            "servers": [{"url": "https://a.example/"}],
+        }
         manifest = {"manifestVersion": 1, "actions": [], **about}
         with self.database.write() as transaction:
-            table.add(transaction, name, "https://a.example/", "none", "operator", manifest, is_shared=False)
+            table.add(
+                transaction,
+                name,
+                "https://a.example/",
+                "none",
+                "operator",
+                manifest,
+                is_shared=False,
+            )
 
     def _outcomes(self, name: str) -> str:
         bounce = Outcome("failed", severity=50, part=f"{name}@example.com", suppresses="bounce")
-        made = sealed_outcome(self.vault, "default", reference_of("echo", name), self.clock.time(), bounce)
+        made = sealed_outcome(
+            self.vault, "default", reference_of("echo", name), self.clock.time(), bounce
+        )
         self.database.record(lambda transaction: note(transaction, "default", made))
         return f"{name}@example.com"
 
     def _connect_sessions(self, _: str) -> str:
         sessions = open_sessions(self.place.host.runtime(TENANT), self.clock)
-        made, _ = sessions.create({"verify": "link", "types": ["echo/token"], "expiresIn": 600}, self.actor)
+        made, _ = sessions.create(
+            {"verify": "link", "types": ["echo/token"], "expiresIn": 600}, self.actor
+        )
         return made.id
 
     def _workspaces(self, name: str) -> str:
@@ -219,12 +293,34 @@ class Rows:
 
 
 NAMED = {
-    **dict.fromkeys(("files", "schedules", "subscriptions", "connections", "tokens", "oauth_clients", "mcp_servers", "workspaces"), "name"),
-    "events": "subject", "callbacks": "url", "audit_entries": "object", "outcomes": "reference", "schedule_slots": "reason",
-    "grants": "granted_by", "invocation_counts": "action", "event_counts": "day", "blocked_workspaces": "workspace",
-}  # fmt: skip
+    **dict.fromkeys(
+        (
+            "files",
+            "schedules",
+            "subscriptions",
+            "connections",
+            "tokens",
+            "oauth_clients",
+            "mcp_servers",
+            "workspaces",
+        ),
+        "name",
+    ),
+    "events": "subject",
+    "callbacks": "url",
+    "audit_entries": "object",
+    "outcomes": "reference",
+    "schedule_slots": "reason",
+    "grants": "granted_by",
+    "invocation_counts": "action",
+    "event_counts": "day",
+    "blocked_workspaces": "workspace",
+}
 """Columns with what the makers return; the others' is ``id``."""
 ABOUT = {"deliveries": "callbacks", "schedule_slots": "schedules"}
 """Tables whose rows are about one of another table."""
-UNTOUCHED: Mapping[str, Sequence[str]] = {"deliveries": ("callback",), "schedule_slots": ("schedule_id",)}
+UNTOUCHED: Mapping[str, Sequence[str]] = {
+    "deliveries": ("callback",),
+    "schedule_slots": ("schedule_id",),
+}
 """Columns whose damage makes the row one of something else."""

@@ -1,4 +1,6 @@
-"""An OpenID provider on loopback whose answers a test may forge. It checks redirect URI, PKCE, and one use of a code."""
+"""An OpenID provider on loopback whose answers a test may forge. It checks redirect URI, PKCE, and
+one use of a code.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Provider:
     """The provider: who is signed in there, and what a test forges."""
 
     port: int = 0
-    claims: dict[str, Any] = field(default_factory=lambda: {"sub": "ada-1", "name": "Ada Lovelace", "groups": ["support"]})
+    claims: dict[str, Any] = field(
+        default_factory=lambda: {"sub": "ada-1", "name": "Ada Lovelace", "groups": ["support"]}
+    )
     """Claims of the person who is signed in; without a ``sub``, nobody is."""
     forge: Callable[[dict[str, Any]], str] | None = None
     """Makes the ID token from its claims."""
@@ -69,10 +73,15 @@ class Provider:
     def description(self) -> dict[str, Any]:
         """Its discovery document."""
         usual: dict[str, Any] = {
-            "issuer": self.issuer, "authorization_endpoint": f"{self.issuer}/authorize", "token_endpoint": f"{self.issuer}/token",
-            "jwks_uri": f"{self.issuer}/keys", "userinfo_endpoint": f"{self.issuer}/userinfo",
-        }  # fmt: skip
-        return {name: value for name, value in {**usual, **self.described}.items() if value is not None}
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/keys",
+            "userinfo_endpoint": f"{self.issuer}/userinfo",
+        }
+        return {
+            name: value for name, value in {**usual, **self.described}.items() if value is not None
+        }
 
     def keys(self) -> dict[str, Any]:
         """Its keys."""
@@ -93,28 +102,49 @@ class Provider:
     def id_token(self, nonce: str | None, **claims: Any) -> str:
         """An ID token; a claim of None is left out."""
         now = int(time.time())
-        usual = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": nonce, **self.claims, **claims}
+        usual = {
+            "iss": self.issuer,
+            "aud": CLIENT,
+            "iat": now,
+            "exp": now + 300,
+            "nonce": nonce,
+            **self.claims,
+            **claims,
+        }
         found = {name: value for name, value in usual.items() if value is not None}
         return self.forge(found) if self.forge is not None else self.signed(found)
 
     def signed(self, claims: dict[str, Any], **head: Any) -> str:
         """A token with its key."""
         return jwt.encode(
-            claims, key_of("own"), "RS256", {name: value for name, value in {"kid": "one", **head}.items() if value is not None}
+            claims,
+            key_of("own"),
+            "RS256",
+            {name: value for name, value in {"kid": "one", **head}.items() if value is not None},
         )
 
     def token(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """The answer of the token endpoint."""
         login = (
-            b64decode(authorization.removeprefix("Basic ")).decode() if authorization else f"{form['client_id']}:{form['client_secret']}"
+            b64decode(authorization.removeprefix("Basic ")).decode()
+            if authorization
+            else f"{form['client_id']}:{form['client_secret']}"
         )
         if login != f"{CLIENT}:{SECRET}":
             return 401, {"error": "invalid_client"}
         nonce: str | None = None
         if form["grant_type"] == "authorization_code":
             begun = self.codes.pop(form["code"], None)
-            challenge = urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).decode().rstrip("=")
-            if begun is None or begun["redirect_uri"] != form["redirect_uri"] or begun["code_challenge"] != challenge:
+            challenge = (
+                urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest())
+                .decode()
+                .rstrip("=")
+            )
+            if (
+                begun is None
+                or begun["redirect_uri"] != form["redirect_uri"]
+                or begun["code_challenge"] != challenge
+            ):
                 return 400, {"error": "invalid_grant"}
             nonce = begun["nonce"]
         elif form["refresh_token"] not in self.tokens:
@@ -122,11 +152,17 @@ class Provider:
             return 400, {"error": "invalid_grant"}
         else:
             self.tokens.discard(form["refresh_token"])
-        found: dict[str, Any] = {"access_token": secrets.token_urlsafe(16), "token_type": "Bearer", "id_token": self.id_token(nonce)}
+        found: dict[str, Any] = {
+            "access_token": secrets.token_urlsafe(16),
+            "token_type": "Bearer",
+            "id_token": self.id_token(nonce),
+        }
         if self.refreshes:
             found["refresh_token"] = secrets.token_urlsafe(16)
             self.tokens.add(found["refresh_token"])
-        return 200, {name: value for name, value in {**found, **self.granted}.items() if value is not None}
+        return 200, {
+            name: value for name, value in {**found, **self.granted}.items() if value is not None
+        }
 
 
 @contextlib.contextmanager

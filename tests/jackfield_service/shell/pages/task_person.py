@@ -81,4 +81,6 @@ class Person:
 
     def sees(self, text: str) -> None:
         """Wait for a text of the page."""
-        self.page.locator("main").get_by_text(re.compile(re.escape(text), re.IGNORECASE)).locator("visible=true").first.wait_for()
+        self.page.locator("main").get_by_text(re.compile(re.escape(text), re.IGNORECASE)).locator(
+            "visible=true"
+        ).first.wait_for()

@@ -1,4 +1,6 @@
-"""The page of all components, on which their look is judged: ``jackfield dev`` has it, a server has not."""
+"""The page of all components, on which their look is judged: ``jackfield dev`` has it, a server has
+not.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _MOST = 32_000
 
 
 def test_everybody_can_use_every_component(browser: Browser, tmp_path: Path) -> None:
-    """Axe finds nothing, with all opened that opens; no component is wider than the window, down to 320 pixels."""
+    """Axe finds nothing, with all opened that opens; no component is wider than the window, down to
+    320 pixels.
+    """
     name, _, value = COMPONENTS.partition(" = ")
     declare(tmp_path / "site", "jackfield-dev", "jackfield.parts", {name: value})
     with served(tmp_path, queue_workers=0) as console:
@@ -31,7 +35,9 @@ def test_everybody_can_use_every_component(browser: Browser, tmp_path: Path) -> 
         found = visitor.judged("components", thoroughly=True)
         for scheme, phone in LOOKS:
             visitor.look(scheme, phone=phone)
-            visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            visitor.page.evaluate(
+                "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+            )
             visitor.page.get_by_role("button", name="A panel").click()
             visitor.page.get_by_role("dialog", name="A panel").wait_for()
             found += visitor.axe()
@@ -44,7 +50,9 @@ def test_everybody_can_use_every_component(browser: Browser, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_a_server_has_no_page_of_components(browser: Browser, tmp_path: Path, signed_in: bool) -> None:
+def test_a_server_has_no_page_of_components(
+    browser: Browser, tmp_path: Path, signed_in: bool
+) -> None:
     """It is not there, for whoever asks."""
     with served(tmp_path, queue_workers=0) as console:
         visitor = Visitor(browser, console)
@@ -57,5 +65,7 @@ def test_a_server_has_no_page_of_components(browser: Browser, tmp_path: Path, si
 
 
 def test_the_style_sheets_are_small_as_they_are_written() -> None:
-    """Nothing makes them smaller before they are sent, a page of a connect session has both, and people read them whole."""
+    """Nothing makes them smaller before they are sent, a page of a connect session has both, and
+    people read them whole.
+    """
     assert sum(len(content_of(name)) for name in ("console.css", "connect.css")) <= _MOST

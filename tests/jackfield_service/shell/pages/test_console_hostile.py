@@ -96,7 +96,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def harmless(answer: Answer) -> None:
-    """Fail where a page holds a script of its own, an event handler, or anything of another host."""
+    """Fail where a page holds a script of its own, an event handler, or anything of another
+    host.
+    """
     parsed = Tags(answer.text)
     for tag, attributes in parsed.tags:
         assert not any(name.startswith("on") for name in attributes), (tag, attributes)
@@ -106,27 +108,51 @@ def harmless(answer: Answer) -> None:
         for name in ("src", "href", "action", "hx-get", "hx-post"):
             assert not re.match(r"\s*javascript:", str(attributes.get(name, "")), re.IGNORECASE)
         if tag in ("img", "link", "script", "iframe", "form"):
-            address = str(attributes.get("src") or attributes.get("href") or attributes.get("action") or "")
+            address = str(
+                attributes.get("src") or attributes.get("href") or attributes.get("action") or ""
+            )
             assert address.startswith("data:image/") or "//" not in address
     assert "script>alert" not in answer.text
 
 
 def test_no_page_runs_what_it_shows(place: Place) -> None:
-    """On no page does a hostile connector, connection, error or token name become markup; all of it is shown as text."""
+    """On no page does a hostile connector, connection, error or token name become markup; all of it
+    is shown as text.
+    """
     client, runtime = place.signed_in(), place.host.runtime("default")
     runtime.connections.add("door", "hostile/door", {"word": EVENT}, force=True)
     call = {"connector": "hostile", "action": "echo", "connection": "door"}
     good = runtime.invoke({**call, "inputs": {"text": EVIL}}).meta.invocation_id
     bad = runtime.invoke(
-        {**call, "inputs": {"text": "fail"}, "idempotencyKey": EVENT, "context": {"correlationId": EVIL}}
+        {
+            **call,
+            "inputs": {"text": "fail"},
+            "idempotencyKey": EVENT,
+            "context": {"correlationId": EVIL},
+        }
     ).meta.invocation_id
     place.tokens().create("read", EVENT)
     pages = [
-        "/", "/connectors", f"/connectors?q={EVIL}", "/connectors/hostile", "/connectors/hostile/actions/echo", "/connections",
-        f"/connections?text={EVIL}", "/connections/door", "/new-connection", "/new-connection?type=hostile/door", "/invocations",
-        f"/invocations?connector={EVENT}", f"/invocations/{good}", f"/invocations/{bad}", "/tokens", "/workspace",
-        f"/workspace/verdict?call={EVIL}/x&connection={EVENT}", f"/connectors/hostile/actions/echo?again={bad}", f"/?done={EVIL}",
-    ]  # fmt: skip
+        "/",
+        "/connectors",
+        f"/connectors?q={EVIL}",
+        "/connectors/hostile",
+        "/connectors/hostile/actions/echo",
+        "/connections",
+        f"/connections?text={EVIL}",
+        "/connections/door",
+        "/new-connection",
+        "/new-connection?type=hostile/door",
+        "/invocations",
+        f"/invocations?connector={EVENT}",
+        f"/invocations/{good}",
+        f"/invocations/{bad}",
+        "/tokens",
+        "/workspace",
+        f"/workspace/verdict?call={EVIL}/x&connection={EVENT}",
+        f"/connectors/hostile/actions/echo?again={bad}",
+        f"/?done={EVIL}",
+    ]
     for page in pages:
         answer = client.get(page.replace("<", "%3C").replace(">", "%3E").replace('"', "%22"))
         assert answer.status == 200, page
@@ -153,39 +179,84 @@ def test_no_answer_runs_what_it_shows(place: Place) -> None:
     runtime.connections.add("door", "hostile/door", {"word": "x"}, force=True)
     csrf = client.get("/").csrf
     for text in (EVIL, EVENT, "fail"):
-        fields = {"csrf": csrf, "invocation": json.dumps({"connection": "door", "inputs": {"text": text, EVIL: EVENT}})}
+        fields = {
+            "csrf": csrf,
+            "invocation": json.dumps({"connection": "door", "inputs": {"text": text, EVIL: EVENT}}),
+        }
         for what in ("run", "code"):
-            harmless(client.post(f"/connectors/hostile/actions/echo/{what}", fields, hx_request="true"))
+            harmless(
+                client.post(f"/connectors/hostile/actions/echo/{what}", fields, hx_request="true")
+            )
         fields["invocation"] = json.dumps({"connection": "door", "inputs": {"text": text}})
         harmless(client.post("/connectors/hostile/actions/echo/run", fields, hx_request="true"))
     values = json.dumps({EVIL: EVENT})
-    harmless(client.post("/connections", {"csrf": csrf, "name": EVIL, "type": "hostile/door", "values": values}, hx_request="true"))
-    harmless(client.post("/connections", {"csrf": csrf, "name": "x", "type": EVIL, "values": "{}"}, hx_request="true"))
-    harmless(client.post("/tokens", {"csrf": csrf, "scope": EVIL, "allow": EVENT}, hx_request="true"))
+    harmless(
+        client.post(
+            "/connections",
+            {"csrf": csrf, "name": EVIL, "type": "hostile/door", "values": values},
+            hx_request="true",
+        )
+    )
+    harmless(
+        client.post(
+            "/connections",
+            {"csrf": csrf, "name": "x", "type": EVIL, "values": "{}"},
+            hx_request="true",
+        )
+    )
+    harmless(
+        client.post("/tokens", {"csrf": csrf, "scope": EVIL, "allow": EVENT}, hx_request="true")
+    )
     harmless(client.post("/workspace", {"csrf": csrf, "retentionDays": EVENT}, hx_request="true"))
     harmless(client.post("/connections/door/test", {"csrf": csrf}, hx_request="true"))
 
 
 def test_no_secret_is_in_a_page(place: Place) -> None:
-    """Secrets go in and never come out: not in the pages of a connection, nor in the entry of a call that quoted one."""
+    """Secrets go in and never come out: not in the pages of a connection, nor in the entry of a
+    call that quoted one.
+    """
     client, runtime = place.signed_in(), place.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame-4711"})
-    said = runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi", "reveal": True}})
-    for page in ("/connections", "/connections/hall", "/connectors/echo/actions/say", f"/invocations/{said.meta.invocation_id}", "/"):
+    said = runtime.invoke(
+        {
+            "connector": "echo",
+            "action": "say",
+            "connection": "hall",
+            "inputs": {"text": "Hi", "reveal": True},
+        }
+    )
+    for page in (
+        "/connections",
+        "/connections/hall",
+        "/connectors/echo/actions/say",
+        f"/invocations/{said.meta.invocation_id}",
+        "/",
+    ):
         answer = client.get(page)
         assert answer.status == 200
         assert "sesame-4711" not in answer.text
     csrf = client.get("/connections/hall").csrf_of("/connections/hall/values")
     fields = {"csrf": csrf, "values": json.dumps({"token": "sesame-0815"}), "how": "untested"}
-    assert "sesame-0815" not in client.post("/connections/hall/values", fields, hx_request="true").text
+    assert (
+        "sesame-0815" not in client.post("/connections/hall/values", fields, hx_request="true").text
+    )
     assert runtime.connections.find("hall").values["token"] == "sesame-0815"
 
 
 def test_every_answer_carries_the_policy(place: Place) -> None:
-    """Pages, parts of pages, refusals, redirects and the sign-in all carry the policy, and are not kept by browsers."""
+    """Pages, parts of pages, refusals, redirects and the sign-in all carry the policy, and are not
+    kept by browsers.
+    """
     client, stranger = place.signed_in(), place.client()
-    answers = [client.get("/"), client.get("/connections/nobody"), client.get("/invocations", hx_request="true"), stranger.get("/"),
-               stranger.get("/login"), stranger.get("/login?once=x"), client.post("/tokens", {})]  # fmt: skip
+    answers = [
+        client.get("/"),
+        client.get("/connections/nobody"),
+        client.get("/invocations", hx_request="true"),
+        stranger.get("/"),
+        stranger.get("/login"),
+        stranger.get("/login?once=x"),
+        client.post("/tokens", {}),
+    ]
     for answer in answers:
         assert answer.headers["content-security-policy"] == POLICY
         assert answer.headers["cache-control"] == "no-store"
@@ -194,7 +265,9 @@ def test_every_answer_carries_the_policy(place: Place) -> None:
 
 
 def test_files_of_the_console(place: Place) -> None:
-    """Scripts and style sheets are served to everybody, for ever under the address that names their content; nothing else is."""
+    """Scripts and style sheets are served to everybody, for ever under the address that names their
+    content; nothing else is.
+    """
     client = place.client()
     page = client.get("/login").text
     addresses = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
@@ -206,7 +279,12 @@ def test_files_of_the_console(place: Place) -> None:
         assert client.get(address, if_none_match=answer.headers["etag"]).status == 304
     script = place.signed_in().get("/connectors/echo/actions/say").text
     assert all(name in script for name in FORM_SCRIPTS)
-    for path in ("/assets/x/../app.py", "/assets/x/nothing.js", "/assets/x/%2e%2e/app.py", "/assets/x/"):
+    for path in (
+        "/assets/x/../app.py",
+        "/assets/x/nothing.js",
+        "/assets/x/%2e%2e/app.py",
+        "/assets/x/",
+    ):
         assert client.get(path).status == 404
     assert "no-cache" in client.get("/assets/old/console.css").headers["cache-control"]
 
@@ -225,20 +303,27 @@ TEXTS = st.text(max_size=30)
 @settings(deadline=None)  # the machine may be busy
 @given(TEXTS, TEXTS)
 def test_text_stays_text(text: str, value: str) -> None:
-    """Whatever text and attributes hold, a browser reads exactly them, and no further element. Hidden characters are escapes, marked in a
-    text; what is sent back is as it was."""
+    """Whatever text and attributes hold, a browser reads exactly them, and no further element.
+    Hidden characters are escapes, marked in a text; what is sent back is as it was.
+    """
     text, value = text.replace("\r", ""), value.replace("\r", "")
     parsed = Tags(h.p(text, [text, None], title=value, data_sent=value))
     tags = [tag for tag in parsed.tags if tag[0] != "span"]
     assert tags == [("p", {"title": visible(value), "data-sent": value})] or "\0" in value
-    shown = "".join(escape_of(part) if place % 2 else part for place, part in enumerate(hidden_parts(text)))
+    shown = "".join(
+        escape_of(part) if place % 2 else part for place, part in enumerate(hidden_parts(text))
+    )
     assert "".join(parsed.texts) == shown * 2
-    assert [tag[1]["class"] for tag in parsed.tags if tag[0] == "span"] == ["unseen-character"] * (len(hidden_parts(text)) // 2 * 2)
+    assert [tag[1]["class"] for tag in parsed.tags if tag[0] == "span"] == ["unseen-character"] * (
+        len(hidden_parts(text)) // 2 * 2
+    )
 
 
 def test_attributes() -> None:
     """Attributes are written as HTML has them; what is nothing is left out."""
-    made = h.input(type="text", class_="a", aria_label="b", required=True, disabled=False, value=None, data_n=3)
+    made = h.input(
+        type="text", class_="a", aria_label="b", required=True, disabled=False, value=None, data_n=3
+    )
     assert made == '<input type="text" class="a" aria-label="b" required data-n="3">'
     assert h.join([None, [], ["a", [1, 2.5]], h.br()]) == "a12.5<br>"
 
@@ -246,17 +331,36 @@ def test_attributes() -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(TEXTS)
 def test_markdown_makes_nothing_that_acts(text: str) -> None:
-    """Markdown, whatever it holds, makes no script, no picture, no handler, and links to the web only."""
-    for made in (guide(text), line(text), guide(f"{text}\n\n<script>{text}</script>\n\n[{text}](javascript:x)")):
+    """Markdown, whatever it holds, makes no script, no picture, no handler, and links to the web
+    only.
+    """
+    for made in (
+        guide(text),
+        line(text),
+        guide(f"{text}\n\n<script>{text}</script>\n\n[{text}](javascript:x)"),
+    ):
         for tag, attributes in Tags(made).tags:
             assert tag not in ("script", "img", "style", "iframe", "form", "input")
-            assert set(attributes) <= {"href", "title", "rel", "target", "class", "tabindex", "start"}
+            assert set(attributes) <= {
+                "href",
+                "title",
+                "rel",
+                "target",
+                "class",
+                "tabindex",
+                "start",
+            }
             assert str(attributes.get("href", "https:")).startswith(("http:", "https:", "mailto:"))
 
 
 def test_markdown_is_rendered() -> None:
-    """Headings begin below the page's own, links open elsewhere and tell nobody where from, code can be scrolled by key."""
-    made = guide("# One\n\n[a](https://example.com/?a=1&b=2)\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n```json\n{}\n```\n")
+    """Headings begin below the page's own, links open elsewhere and tell nobody where from, code
+    can be scrolled by key.
+    """
+    made = guide(
+        "# One\n\n[a](https://example.com/?a=1&b=2)\n\n| a | b |\n| - | - |\n| 1 | 2 "
+        "|\n\n```json\n{}\n```\n"
+    )
     assert "<h2>One</h2>" in made
     assert 'rel="noreferrer noopener" target="_blank"' in made
     assert "<table>" in made

@@ -1,4 +1,6 @@
-"""The main job in a real browser: sign in, connect an AWS account, send an email, see what is wrong, find out what happened."""
+"""The main job in a real browser: sign in, connect an AWS account, send an email, see what is
+wrong, find out what happened.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ def aws() -> Iterator[EmbeddedAws]:
 def trust(aws: EmbeddedAws, policy: str) -> None:
     """Give the role another trust policy, as its owner would in the IAM console."""
     (statement,) = json.loads(policy)["Statement"]
-    aws.trust(statement["Principal"]["AWS"], statement["Condition"]["StringEquals"]["sts:ExternalId"])
+    aws.trust(
+        statement["Principal"]["AWS"], statement["Condition"]["StringEquals"]["sts:ExternalId"]
+    )
 
 
 def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
-    """Make a connection to the account, set its role up with the policy that the page shows, and test it."""
+    """Make a connection to the account, set its role up with the policy that the page shows, and
+    test it.
+    """
     page = visitor.page
     visitor.go("/new-connection?type=aws/awsAssumeRole")
     visitor.field("Name").fill(name)
@@ -60,15 +66,26 @@ def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
 
 def connected(visitor: Visitor, aws: EmbeddedAws) -> None:
     """Have the connection that ``connect`` makes in the browser."""
-    values = {"roleARN": aws.role_arn, "accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key, "region": aws.region}
+    values = {
+        "roleARN": aws.role_arn,
+        "accessKeyId": aws.access_key_id,
+        "secretAccessKey": aws.secret_access_key,
+        "region": aws.region,
+    }
     values |= {"endpoint": aws.url, "stsEndpoint": aws.url, "sender": "noreply@example.com"}
     connections = visitor.console.host.runtime("default").connections
     connections.add("acme-ses", "aws/awsAssumeRole", values, test=False)
-    trust(aws, json.dumps(trust_policy(USER, str(connections.find("acme-ses").values["externalId"]))))
+    trust(
+        aws, json.dumps(trust_policy(USER, str(connections.find("acme-ses").values["externalId"])))
+    )
 
 
-def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tmp_path: Path) -> None:
-    """A person connects an AWS account, sends an email with an attachment from the form, and finds it in the journal."""
+def test_from_the_sign_in_to_a_sent_email(
+    visitor: Visitor, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    """A person connects an AWS account, sends an email with an attachment from the form, and finds
+    it in the journal.
+    """
     page = visitor.page
     connect(visitor, aws)
     assert page.locator("#test .step.passed").count() >= 3
@@ -78,11 +95,15 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
 
     visitor.go("/connectors/aws-ses/actions/sendEmail")
     assert page.locator("#connection").input_value() == "acme-ses"
-    assert "eu-west-1" in str(page.locator('[data-schemapath="inputs.awsRegion"] input').get_attribute("placeholder"))
+    assert "eu-west-1" in str(
+        page.locator('[data-schemapath="inputs.awsRegion"] input').get_attribute("placeholder")
+    )
     page.locator('[data-schemapath="inputs.awsRegion"] input').focus()
     page.locator("datalist[data-source=awsRegions] option").nth(10).wait_for(state="attached")
     page.locator("input[list$=sender-options]").focus()
-    page.locator("datalist[data-source=identities] option[value='newsletter@example.net']").wait_for(state="attached")
+    page.locator(
+        "datalist[data-source=identities] option[value='newsletter@example.net']"
+    ).wait_for(state="attached")
     visitor.field("To Address 1").fill("ada@example.org")
     visitor.field("Subject required").fill("The report")
     visitor.field("Text").fill("Hello Ada,\nhere it is.")
@@ -113,7 +134,9 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
 
 
 def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
-    """A bad address is marked at its own field, in our words, and a refusal of the provider is told in its words."""
+    """A bad address is marked at its own field, in our words, and a refusal of the provider is told
+    in its words.
+    """
     page = visitor.page
     connected(visitor, aws)
     visitor.go("/connectors/aws-ses/actions/sendEmail")
@@ -158,7 +181,9 @@ def test_a_dry_run_sends_nothing(visitor: Visitor, aws: EmbeddedAws) -> None:
 
 
 def test_a_connection_is_made_where_it_is_needed(visitor: Visitor, aws: EmbeddedAws) -> None:
-    """From an action's page a connection is made without leaving it; a test that fails says how to cure it, and it can be saved."""
+    """From an action's page a connection is made without leaving it; a test that fails says how to
+    cure it, and it can be saved.
+    """
     page = visitor.page
     visitor.go("/connectors/aws-ses/actions/listIdentities")
     page.get_by_role("button", name="New connection").click()
@@ -168,19 +193,26 @@ def test_a_connection_is_made_where_it_is_needed(visitor: Visitor, aws: Embedded
     visitor.settle()
     dialog.get_by_label("Access Key ID required").fill(aws.access_key_id)
     dialog.get_by_role("button", name="Save and test").click()
-    assert "missing" in dialog.locator('[data-schemapath="values.secretAccessKey"] .field-error').inner_text()
+    assert (
+        "missing"
+        in dialog.locator('[data-schemapath="values.secretAccessKey"] .field-error').inner_text()
+    )
     dialog.get_by_label("Secret Access Key required").fill("wrong")
     dialog.get_by_label("Endpoint").fill(aws.url)
     dialog.get_by_role("button", name="Save without testing").click()
     page.locator("#run").get_by_text("“keys” saved.").wait_for()
     assert dialog.count() == 0
     assert page.locator("#connection").input_value() == "keys"
-    page.get_by_role("region", name="The invocation as JSON").get_by_text('"connection": "keys"').wait_for()
+    page.get_by_role("region", name="The invocation as JSON").get_by_text(
+        '"connection": "keys"'
+    ).wait_for()
     visitor.check()
 
 
 def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: EmbeddedAws) -> None:
-    """A connection that stops working says which step fails and what to do; it is repaired on its page and keeps its secrets."""
+    """A connection that stops working says which step fails and what to do; it is repaired on its
+    page and keeps its secrets.
+    """
     page = visitor.page
     connected(visitor, aws)
     trust(aws, json.dumps(trust_policy(USER, "another-external-id")))

@@ -1,4 +1,6 @@
-"""A form whose session has ended stays as it is filled in: its sender signs in again in another window, and it is sent once."""
+"""A form whose session has ended stays as it is filled in: its sender signs in again in another
+window, and it is sent once.
+"""
 
 from __future__ import annotations
 
@@ -47,15 +49,26 @@ def _connection(visitor: Visitor) -> Callable[[], bool]:
     visitor.go("/new-connection?type=echo/token")
     visitor.field("Name").fill("hall")
     visitor.field("Token required").fill(SECRET)
-    return lambda: [one["name"] for one in visitor.console.host.runtime("default").connections.list().items] == ["hall"]
+    return lambda: (
+        [one["name"] for one in visitor.console.host.runtime("default").connections.list().items]
+        == ["hall"]
+    )
 
 
 def _run(visitor: Visitor) -> Callable[[], bool]:
     """The form of an action."""
-    visitor.console.host.runtime("default").connections.add("hall", "echo/token", {"token": SECRET, "greeting": "Good morning"})
+    visitor.console.host.runtime("default").connections.add(
+        "hall", "echo/token", {"token": SECRET, "greeting": "Good morning"}
+    )
     visitor.go("/connectors/echo/actions/post")
     visitor.field("Text").fill("Hello")
-    return lambda: [entry.action for entry in visitor.console.host.runtime("default").journal_of().entries()[0]] == ["post"]
+    return lambda: (
+        [
+            entry.action
+            for entry in visitor.console.host.runtime("default").journal_of().entries()[0]
+        ]
+        == ["post"]
+    )
 
 
 def _token(visitor: Visitor) -> Callable[[], bool]:
@@ -87,7 +100,9 @@ FORMS: dict[str, tuple[Callable[[Visitor], Callable[[], bool]], str, str]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_is_sent_after_all(visitor: Visitor, form: str) -> None:
-    """It stays as it was filled in, nothing is lost or sent twice, and no storage of the browser has its secret."""
+    """It stays as it was filled in, nothing is lost or sent twice, and no storage of the browser
+    has its secret.
+    """
     text = visitor.console.token("manage", name="Ada")
     signed_in(visitor, text)
     fill, button, after = FORMS[form]
@@ -105,14 +120,20 @@ def test_a_form_is_sent_after_all(visitor: Visitor, form: str) -> None:
     else:
         visitor.page.locator(after).first.wait_for()
     assert is_done()
-    kept = visitor.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, window.name, document.cookie, history.state])")
+    kept = visitor.page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, window.name, document.cookie, "
+        "history.state])"
+    )
     assert SECRET not in kept
     visitor.check()
 
 
 def test_it_is_not_sent_as_somebody_else(visitor: Visitor) -> None:
     """Nor in another workspace: the page says so, and waits."""
-    mine, other = visitor.console.token("manage", name="Ada"), visitor.console.token("manage", name="Bob")
+    mine, other = (
+        visitor.console.token("manage", name="Ada"),
+        visitor.console.token("manage", name="Bob"),
+    )
     signed_in(visitor, mine)
     is_done = _connection(visitor)
     end(visitor)
@@ -130,7 +151,9 @@ def test_it_is_not_sent_as_somebody_else(visitor: Visitor) -> None:
 
 
 def test_a_page_that_looks_for_news_keeps_a_form(visitor: Visitor) -> None:
-    """A part that is loaded while somebody fills in a form does not take that away; without a form the page asks to sign in."""
+    """A part that is loaded while somebody fills in a form does not take that away; without a form
+    the page asks to sign in.
+    """
     text = visitor.console.token("manage", name="Ada")
     signed_in(visitor, text)
     _run(visitor)
@@ -144,11 +167,15 @@ def test_a_page_that_looks_for_news_keeps_a_form(visitor: Visitor) -> None:
 
 
 def test_the_session_is_told_to_its_own_pages_alone(tmp_path: Path) -> None:
-    """Whose it is, and the token of its forms; another site, and nobody's browser, learn nothing."""
+    """Whose it is, and the token of its forms; another site, and nobody's browser, learn
+    nothing.
+    """
     with placed(tmp_path) as place:
         client: Client = place.signed_in(token(place, "manage"))
         page = client.get("/connectors/echo")
-        told: dict[str, Any] = json.loads(client.get("/login/session", sec_fetch_site="same-origin").text)
+        told: dict[str, Any] = json.loads(
+            client.get("/login/session", sec_fetch_site="same-origin").text
+        )
         assert (told["csrf"], f'data-session="{told["session"]}"' in page.text) == (page.csrf, True)
         for site in ("cross-site", "same-site", "none"):
             answer = client.get("/login/session", sec_fetch_site=site)

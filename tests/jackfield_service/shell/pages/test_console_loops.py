@@ -23,7 +23,9 @@ def test_a_browser_is_driven(browser: Browser) -> None:
 
 
 def test_what_follows_runs_a_loop_of_its_own(begun: int) -> None:
-    """A test that drives no browser, and its fixtures, run event loops as if there had been none."""
+    """A test that drives no browser, and its fixtures, run event loops as if there had been
+    none.
+    """
     assert begun == 1
     assert asyncio.run(asyncio.sleep(0, 2)) == 2
 

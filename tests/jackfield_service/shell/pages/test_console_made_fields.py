@@ -1,4 +1,6 @@
-"""Lists of objects, maps, values of several forms and sets of choices have controls of their own; long forms have a search."""
+"""Lists of objects, maps, values of several forms and sets of choices have controls of their own;
+long forms have a search.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ _MAKE = """async ([schema, value]) => {
     while (!holder.dataset.filled) await new Promise((done) => setTimeout(done));
 }"""
 """Make a form as the page makes its own."""
-_POINT: dict[str, Any] = {"type": "object", "title": "Point", "properties": {"x": {"type": "integer"}, "label": {"type": "string"}}}
+_POINT: dict[str, Any] = {
+    "type": "object",
+    "title": "Point",
+    "properties": {"x": {"type": "integer"}, "label": {"type": "string"}},
+}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -54,7 +60,11 @@ class Form:
     @property
     def value(self) -> Any:
         """What it would send."""
-        return json.loads(self.page.evaluate("() => JSON.stringify(document.querySelector('#made > div').editor.getValue())"))
+        return json.loads(
+            self.page.evaluate(
+                "() => JSON.stringify(document.querySelector('#made > div').editor.getValue())"
+            )
+        )
 
     def at(self, path: str) -> Any:
         """A field by its path."""
@@ -102,7 +112,9 @@ def test_inputs_of_an_earlier_call_come_back_as_they_were(form: Form, value: Any
 
 
 def test_rows_are_added_and_removed(form: Form) -> None:
-    """Items and members of maps are entered field by field; an empty row is not sent, and a removed one is gone."""
+    """Items and members of maps are entered field by field; an empty row is not sent, and a removed
+    one is gone.
+    """
     form.make(SCHEMA, {})
     points, named = form.at("points"), form.at("named")
     for number in range(3):
@@ -112,7 +124,10 @@ def test_rows_are_added_and_removed(form: Form) -> None:
     named.get_by_role("button", name="Add a member").click()
     named.get_by_placeholder("Name").fill("first")
     named.get_by_label("Label", exact=True).fill("hello")
-    assert form.value == {"points": [{"x": 0}, {"x": 1}, {"x": 2}], "named": {"first": {"label": "hello"}}}
+    assert form.value == {
+        "points": [{"x": 0}, {"x": 1}, {"x": 2}],
+        "named": {"first": {"label": "hello"}},
+    }
     points.get_by_role("button", name="Remove points 2").click()
     assert form.value["points"] == [{"x": 0}, {"x": 2}]
     named.get_by_role("button", name="Remove named 1").click()
@@ -120,10 +135,18 @@ def test_rows_are_added_and_removed(form: Form) -> None:
 
 
 def test_one_of_several_forms_is_chosen(form: Form) -> None:
-    """The form of a value is chosen first, then its fields are there; JSON is always one of them."""
+    """The form of a value is chosen first, then its fields are there; JSON is always one of
+    them.
+    """
     form.make(SCHEMA, {"either": 7})
     choose = form.page.get_by_label("either: form")
-    assert choose.locator("option").all_text_contents() == ["Not set", "Point", "Whole number", "List", "JSON"]
+    assert choose.locator("option").all_text_contents() == [
+        "Not set",
+        "Point",
+        "Whole number",
+        "List",
+        "JSON",
+    ]
     choose.select_option("Point")
     form.at("either").get_by_label("X", exact=True).fill("8")
     assert form.value == {"either": {"x": 8}}
@@ -135,7 +158,9 @@ def test_one_of_several_forms_is_chosen(form: Form) -> None:
 
 
 def test_choices_and_typed_maps(form: Form) -> None:
-    """Several choices are boxes; the values of a map of numbers are checked by the server, which reads them as numbers."""
+    """Several choices are boxes; the values of a map of numbers are checked by the server, which
+    reads them as numbers.
+    """
     form.make(SCHEMA, {})
     form.page.get_by_label("green").check()
     form.page.get_by_label("3", exact=True).check()
@@ -148,27 +173,43 @@ SCHEME: dict[str, Any] = {
     "type": "object",
     "properties": {
         "scheme": {
-            "enum": ["key", "token", "none"], "default": "none",
+            "enum": ["key", "token", "none"],
+            "default": "none",
             "x-jackfield": {"titles": {"key": "Key of an app", "none": "No sign-in"}},
         },
         "header": {"type": "string", "x-jackfield": {"shownFor": {"scheme": ["key", "token"]}}},
         "digest": {"type": "string", "x-jackfield": {"shownFor": {"scheme": ["key"]}}},
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
-    ("scheme", "shown"), [({}, []), ({"scheme": "token"}, ["Header"]), ({"scheme": "key"}, ["Header", "Digest"]), ({"scheme": "none"}, [])]
+    ("scheme", "shown"),
+    [
+        ({}, []),
+        ({"scheme": "token"}, ["Header"]),
+        ({"scheme": "key"}, ["Header", "Digest"]),
+        ({"scheme": "none"}, []),
+    ],
 )
-def test_fields_are_shown_for_what_is_chosen(form: Form, scheme: dict[str, str], shown: list[str]) -> None:
-    """The others are not there, and send nothing, also what was entered before; a default counts as chosen."""
+def test_fields_are_shown_for_what_is_chosen(
+    form: Form, scheme: dict[str, str], shown: list[str]
+) -> None:
+    """The others are not there, and send nothing, also what was entered before; a default counts as
+    chosen.
+    """
     entered = {"header": "X-Key", "digest": "sha256"}
     form.make(SCHEME, {"scheme": "key", **entered})
     assert form.value == {"scheme": "key", **entered}
-    form.at("scheme").locator("select").select_option(index=0 if not scheme else ["key", "token", "none"].index(scheme["scheme"]) + 1)
+    form.at("scheme").locator("select").select_option(
+        index=0 if not scheme else ["key", "token", "none"].index(scheme["scheme"]) + 1
+    )
     labels = form.page.locator("#made label:visible").all_inner_texts()
     assert labels == ["Scheme", *shown]
-    assert form.value == {**scheme, **{name: text for name, text in entered.items() if name.title() in shown}}
+    assert form.value == {
+        **scheme,
+        **{name: text for name, text in entered.items() if name.title() in shown},
+    }
 
 
 def test_the_values_of_a_choice_have_titles(form: Form) -> None:
@@ -179,10 +220,19 @@ def test_the_values_of_a_choice_have_titles(form: Form) -> None:
 
 
 def test_a_long_form_is_searched(form: Form) -> None:
-    """Above 20 fields a search shows those in which the words occur, also behind 'More fields' and in groups; its text is not sent."""
+    """Above 20 fields a search shows those in which the words occur, also behind 'More fields' and
+    in groups; its text is not sent.
+    """
     properties = {f"field{number}": {"type": "string"} for number in range(24)}
     form.make(
-        {"type": "object", "properties": {**properties, "deep": {"type": "object", "properties": {"needle": {"type": "string"}}}}}, {}
+        {
+            "type": "object",
+            "properties": {
+                **properties,
+                "deep": {"type": "object", "properties": {"needle": {"type": "string"}}},
+            },
+        },
+        {},
     )
     search = form.page.get_by_label("Find a field")
     search.fill("needle")
@@ -196,7 +246,10 @@ def test_a_long_form_is_searched(form: Form) -> None:
 
 def test_made_fields_are_accessible(somebody: Visitor, form: Form) -> None:
     """Axe finds nothing in a form that has all of them."""
-    form.make(SCHEMA, {"points": [{"x": 1}], "named": {"a": {"x": 1}}, "either": {"x": 1}, "colours": ["red"]})
+    form.make(
+        SCHEMA,
+        {"points": [{"x": 1}], "named": {"a": {"x": 1}}, "either": {"x": 1}, "colours": ["red"]},
+    )
     assert somebody.axe() == []
     somebody.check()
 
@@ -214,17 +267,37 @@ _FAULTS = """(pointers) => {
 
 
 def test_a_fault_marks_the_member_and_not_its_neighbours(form: Form) -> None:
-    """A missing member is marked itself, also in an added row; of a group that is at fault no member is."""
-    body = {"type": "object", "required": ["title"], "properties": {"assignee": {"type": "string"}, "title": {"type": "string"}}}
-    schema = {"type": "object", "properties": {"body": body, "group": body, "points": {"type": "array", "items": _POINT}}}
+    """A missing member is marked itself, also in an added row; of a group that is at fault no
+    member is.
+    """
+    body = {
+        "type": "object",
+        "required": ["title"],
+        "properties": {"assignee": {"type": "string"}, "title": {"type": "string"}},
+    }
+    schema = {
+        "type": "object",
+        "properties": {"body": body, "group": body, "points": {"type": "array", "items": _POINT}},
+    }
     form.make(schema, {"points": [{"x": 1}]})
-    assert form.page.evaluate(_FAULTS, ["/body/title", "/group", "/points/0/x"]) == ["made-body-title", "made-points-0-x"]
+    assert form.page.evaluate(_FAULTS, ["/body/title", "/group", "/points/0/x"]) == [
+        "made-body-title",
+        "made-points-0-x",
+    ]
     assert form.at("group").locator(".field-error").text_content() == "is missing"
 
 
 def test_an_input_called_title_has_its_label(form: Form) -> None:
-    """No heading of the page has the ID of a field: the label of GitHub's ``title`` is its own, and leads to it."""
-    form.page.goto(form.page.url.replace("/connectors/echo/actions/say", "/connectors/github/actions/createIssue"))
+    """No heading of the page has the ID of a field: the label of GitHub's ``title`` is its own, and
+    leads to it.
+    """
+    form.page.goto(
+        form.page.url.replace(
+            "/connectors/echo/actions/say", "/connectors/github/actions/createIssue"
+        )
+    )
     field = form.page.locator('[data-schemapath="inputs.title"] input').first
     field.wait_for()
-    assert field.evaluate("input => [input.labels.length, document.querySelectorAll(`#${input.id}`).length]") == [1, 1]
+    assert field.evaluate(
+        "input => [input.labels.length, document.querySelectorAll(`#${input.id}`).length]"
+    ) == [1, 1]

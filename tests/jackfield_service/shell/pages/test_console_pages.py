@@ -1,4 +1,6 @@
-"""What holds of every page: it can be used by everybody, in both schemes and on a phone, and it asks nobody else for anything."""
+"""What holds of every page: it can be used by everybody, in both schemes and on a phone, and it
+asks nobody else for anything.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,28 @@ from jackfield_store.database.outbox import record
 pytest_plugins = ["browser"]
 
 WHOLLY = {"overview", "action-echo", "in-doubt"}
-"""Pages that have between them what pages are made of: charts, forms, code, tables, badges, doubts."""
+"""Pages that have between them what pages are made of: charts, forms, code, tables, badges,
+doubts.
+"""
 LIKE_OTHERS = {"overview-hour", "search", "choose-start", "verdict"}
 """Pages that have nothing on them that other pages lack."""
 OF_A_KIND = {
-    "connectors", "action", "connections", "choose-type", "connection-closed", "tries", "subscriptions", "new-subscription", "callbacks",
-    "callback", "deliveries", "missing",
-}  # fmt: skip
-"""Lists, forms and single things, of whose kind axe looks at another page: that takes longer than all else that is done with a page."""
+    "connectors",
+    "action",
+    "connections",
+    "choose-type",
+    "connection-closed",
+    "tries",
+    "subscriptions",
+    "new-subscription",
+    "callbacks",
+    "callback",
+    "deliveries",
+    "missing",
+}
+"""Lists, forms and single things, of whose kind axe looks at another page: that takes longer than
+all else that is done with a page.
+"""
 _NOT_COVERED = """() => {
     const [copy, code] = ["button", "pre"].map((name) => document.querySelector(`#code-panel-1 ${name}`).getBoundingClientRect());
     return copy.height > 0 && (copy.bottom <= code.top || copy.left >= code.right);
@@ -47,15 +63,35 @@ def busy(console: Console) -> Console:
     runtime = console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Hi"})
     runtime.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
-    role = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret"}
+    role = {
+        "roleARN": "arn:aws:iam::123456789012:role/acme-ses",
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": "secret",
+    }
     runtime.connections.add("acme-ses", "aws/awsAssumeRole", role, test=False)
     for times in (1, 2, 3):
         runtime.invoke({**SAY, "inputs": {"text": "Hello", "times": times}})
     for kind, tries in (("rejected", None), ("throttled", 2)):
-        runtime.invoke({**SAY, "inputs": {"text": "Hello", "fault": {"kind": kind, "tries": tries, "name": kind}}})
-    runtime.invoke({**SAY, "action": "post", "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1"})
+        runtime.invoke(
+            {
+                **SAY,
+                "inputs": {"text": "Hello", "fault": {"kind": kind, "tries": tries, "name": kind}},
+            }
+        )
+    runtime.invoke(
+        {
+            **SAY,
+            "action": "post",
+            "inputs": {"text": "Hello", "fault": {"kind": "reset"}},
+            "idempotencyKey": "note-1",
+        }
+    )
     a_day(console)
-    console.token("invoke", name="The web shop", rules=Rules(allow=("echo/*",), block=("effect:write & connection:prod-*",)))
+    console.token(
+        "invoke",
+        name="The web shop",
+        rules=Rules(allow=("echo/*",), block=("effect:write & connection:prod-*",)),
+    )
     return console
 
 
@@ -66,10 +102,18 @@ def a_day(console: Console) -> None:
     now, chance = console.host.clock.time(), random.Random(5)
     with journal.database.write() as transaction:
         for number in range(240):
-            connector, action = chance.choice([("aws-ses", "sendEmail"), ("aws-ses", "sendEmail"), ("echo", "say")])
+            connector, action = chance.choice(
+                [("aws-ses", "sendEmail"), ("aws-ses", "sendEmail"), ("echo", "say")]
+            )
             at = now - 86_000 * (1 - math.sqrt(chance.random()) * 0.97)
             failed = chance.random() < (0.06 if connector == "echo" else 0.02)
-            meta = Meta(new_invocation_id(), connector=connector, connector_version="1.0.0", action=action, attempts=1)
+            meta = Meta(
+                new_invocation_id(),
+                connector=connector,
+                connector_version="1.0.0",
+                action=action,
+                attempts=1,
+            )
             draft = Draft(
                 id=meta.invocation_id,
                 connector=connector,
@@ -85,21 +129,41 @@ def a_day(console: Console) -> None:
             good = Result("succeeded", meta, output={"number": number})
             result = Result("failed", meta, error=RateLimited("throttled")) if failed else good
             journal.finishing(draft, result, [])(transaction)
-            took = chance.lognormvariate(-2.6, 0.5) if connector == "aws-ses" else chance.lognormvariate(-4, 0.7)
+            took = (
+                chance.lognormvariate(-2.6, 0.5)
+                if connector == "aws-ses"
+                else chance.lognormvariate(-4, 0.7)
+            )
             values = {"workspace": "default", "id": draft.id, "at": at + took}
-            transaction.change("UPDATE invocations SET settled_at = :at WHERE workspace = :workspace AND id = :id", values)
+            transaction.change(
+                "UPDATE invocations SET settled_at = :at WHERE workspace = :workspace AND id = :id",
+                values,
+            )
 
 
 def a_dead_receiver(console: Console) -> Delivery:
     """Make a callback to where nobody listens, and attempt a delivery."""
     storage = console.host.storage
-    callbacks = Callbacks(storage.database, storage.vault, "default", console.host.clock, Actor("library"), origin="operator")
-    made = callbacks.create({"url": "http://127.0.0.1:9/jackfield", "types": ["audit.*"], "description": "The shop"}).callback
+    callbacks = Callbacks(
+        storage.database,
+        storage.vault,
+        "default",
+        console.host.clock,
+        Actor("library"),
+        origin="operator",
+    )
+    made = callbacks.create(
+        {"url": "http://127.0.0.1:9/jackfield", "types": ["audit.*"], "description": "The shop"}
+    ).callback
     console.token("read", name="Ada")
-    dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, console.host.clock, Sender())
+    dispatcher = Dispatcher(
+        lambda: storage.database, lambda: storage.vault, console.host.clock, Sender()
+    )
     dispatcher.turn()
     dispatcher.stop(60.0)
-    (delivery,), _ = Deliveries(storage.database, storage.vault, "default", SystemClock()).page(callback=made.id)
+    (delivery,), _ = Deliveries(storage.database, storage.vault, "default", SystemClock()).page(
+        callback=made.id
+    )
     return delivery
 
 
@@ -107,16 +171,34 @@ def a_subscription(console: Console) -> str:
     """Add a poll, which fails, with an event."""
     runtime = console.host.runtime("default")
     found = WorkspaceSubscriptions(runtime, LIBRARY, Actor("library"), console.origin)
-    then = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}
-    found.add({"name": "new-notes", "trigger": "echo/notes", "connection": "hall", "every": 60, "then": then})
+    then = {
+        "connector": "echo",
+        "action": "post",
+        "connection": "hall",
+        "inputs": {"text": {"$event": "/data/payload/text"}},
+    }
+    found.add(
+        {
+            "name": "new-notes",
+            "trigger": "echo/notes",
+            "connection": "hall",
+            "every": 60,
+            "then": then,
+        }
+    )
     database, now = console.host.storage.database, console.host.clock.time()
     with database.write() as transaction:
-        reason = "The provider could not be asked: it refused the connection. Check the URL of the connection."
+        reason = (
+            "The provider could not be asked: it refused the connection. Check the URL of "
+            "the connection."
+        )
         values = {"workspace": "default", "reason": reason, "at": now}
         transaction.change(
-            "UPDATE subscriptions SET status = 'failing', reason = :reason, failures = 4, last_success_at = :at, wake_at = :at + 900"
-            " WHERE workspace = :workspace", values,
-        )  # fmt: skip
+            "UPDATE subscriptions SET status = 'failing', reason = :reason, failures = 4, "
+            "last_success_at = :at, wake_at = :at + 900"
+            " WHERE workspace = :workspace",
+            values,
+        )
         about = {"payload": {"id": "n-1", "text": "hello"}, "connector": "echo", "trigger": "notes"}
         record(transaction, "default", "echo.notes", "new-notes", now, about)
     return "new-notes"
@@ -125,7 +207,9 @@ def a_subscription(console: Console) -> str:
 ONE_PRESS = """[...document.querySelectorAll('form')].filter((form) => /[/](removal|revocation|end|reset)$/.test(form.action))
     .filter((form) => !form.closest('details, [popover]') && !form.querySelector('[required], [type=checkbox]'))
     .map((form) => form.innerText.trim())"""
-"""Forms that delete or end something for good, and that neither open on a press nor ask for more than that."""
+"""Forms that delete or end something for good, and that neither open on a press nor ask for more
+than that.
+"""
 
 
 def pages(console: Console) -> dict[str, str]:
@@ -168,9 +252,11 @@ def pages(console: Console) -> dict[str, str]:
 
 
 def test_everybody_can_use_every_page(browser: Browser, busy: Console, thoroughly: bool) -> None:
-    """Axe finds nothing serious on any page, all parts of it opened; no page is wider than the window, in light, in dark and on a phone;
-    nothing foreign is asked for, nothing breaks the policy, and a reload gives the same page again. Axe looks at one page of each kind, at
-    some in each way, and in campaigns at all."""
+    """Axe finds nothing serious on any page, all parts of it opened; no page is wider than the
+    window, in light, in dark and on a phone; nothing foreign is asked for, nothing breaks the
+    policy, and a reload gives the same page again. Axe looks at one page of each kind, at some in
+    each way, and in campaigns at all.
+    """
     visitor = Visitor(browser, busy)
     visitor.page.goto(f"{busy.origin}/login")
     found = seen(visitor, "login", thoroughly=thoroughly)
@@ -194,24 +280,35 @@ def test_everybody_can_use_every_page(browser: Browser, busy: Console, thoroughl
 def seen(visitor: Visitor, name: str, *, thoroughly: bool, by_axe: bool = True) -> list[str]:
     """What axe finds on the page, all parts of it opened."""
     at_once = visitor.page.evaluate(ONE_PRESS)
-    visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    visitor.page.evaluate(
+        "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+    )
     return [
         *(f"{name}: one press on '{button}' cannot be taken back" for button in at_once),
         *visitor.judged(thoroughly=thoroughly, by_axe=by_axe),
     ]
 
 
-def test_phones_show_an_invocation_in_three_lines_and_the_sections_on_request(browser: Browser, busy: Console) -> None:
-    """On a phone, a call is at most three lines, the figures of a connector at most five, and the sections are behind a button, which the
-    keyboard opens, and Escape closes."""
+def test_phones_show_an_invocation_in_three_lines_and_the_sections_on_request(
+    browser: Browser, busy: Console
+) -> None:
+    """On a phone, a call is at most three lines, the figures of a connector at most five, and the
+    sections are behind a button, which the keyboard opens, and Escape closes.
+    """
     visitor = Visitor(browser, busy)
     visitor.sign_in()
     visitor.look("light", phone=True)
     height = "(rows) => Math.max(...rows.map((row) => row.getBoundingClientRect().height))"
     visitor.go("/invocations")
     assert visitor.page.locator("#found tbody tr").evaluate_all(height) <= 3 * 24 + 20
-    menu, sections = visitor.page.get_by_role("button", name="Menu"), visitor.page.get_by_role("navigation", name="Sections")
-    assert visitor.page.locator(".side").evaluate("(side) => side.getBoundingClientRect().height") <= 60
+    menu, sections = (
+        visitor.page.get_by_role("button", name="Menu"),
+        visitor.page.get_by_role("navigation", name="Sections"),
+    )
+    assert (
+        visitor.page.locator(".side").evaluate("(side) => side.getBoundingClientRect().height")
+        <= 60
+    )
     assert not sections.is_visible()
     menu.press("Enter")
     sections.wait_for()
@@ -232,7 +329,9 @@ def test_phones_show_an_invocation_in_three_lines_and_the_sections_on_request(br
 
 
 def test_the_schema_of_an_output_is_loaded_when_it_is_opened(visitor: Visitor) -> None:
-    """The schema of an output, which can be larger than the rest of the page, comes when somebody looks at it."""
+    """The schema of an output, which can be larger than the rest of the page, comes when somebody
+    looks at it.
+    """
     visitor.go("/connectors/echo/actions/say")
     page = visitor.page
     assert page.get_by_role("region", name="Output schema").count() == 0
@@ -241,7 +340,9 @@ def test_the_schema_of_an_output_is_loaded_when_it_is_opened(visitor: Visitor) -
 
 
 def test_the_keyboard_reaches_everything(visitor: Visitor) -> None:
-    """The first key press offers to skip the navigation; links and fields follow in the order in which they are read."""
+    """The first key press offers to skip the navigation; links and fields follow in the order in
+    which they are read.
+    """
     page = visitor.page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
@@ -258,14 +359,18 @@ def test_the_keyboard_reaches_everything(visitor: Visitor) -> None:
 
 
 def test_l19_to_l23_the_small_things(browser: Browser, busy: Console) -> None:
-    """Controls of a filter are level (L19), nothing covers code (L20), charts have units, the reader's times and tables (L21), the
-    recommended type is first (L22), and no table has a heading without a text (L23)."""
+    """Controls of a filter are level (L19), nothing covers code (L20), charts have units, the
+    reader's times and tables (L21), the recommended type is first (L22), and no table has a heading
+    without a text (L23).
+    """
     visitor = Visitor(browser, busy)
     visitor.sign_in()
     page = visitor.page
     for path in ("/connections", "/invocations"):
         visitor.go(path)
-        tops = page.locator(".filters label").evaluate_all("(labels) => labels.map((label) => label.getBoundingClientRect().top)")
+        tops = page.locator(".filters label").evaluate_all(
+            "(labels) => labels.map((label) => label.getBoundingClientRect().top)"
+        )
         assert len(set(tops[:3])) == 1
     visitor.go("/connectors/echo/actions/say")
     page.get_by_role("tab", name="curl").click()
@@ -292,7 +397,9 @@ def test_l19_to_l23_the_small_things(browser: Browser, busy: Console) -> None:
 
 
 def test_l16_explain_says_that_there_is_no_such_action(visitor: Visitor) -> None:
-    """L16: an action that does not exist is told as such, with the one that was meant; the fields suggest what there is."""
+    """L16: an action that does not exist is told as such, with the one that was meant; the fields
+    suggest what there is.
+    """
     page = visitor.page
     visitor.go("/workspace")
     page.get_by_label("Action").press_sequentially("send mail")
@@ -302,6 +409,8 @@ def test_l16_explain_says_that_there_is_no_such_action(visitor: Visitor) -> None
     page.locator("#verdict").get_by_text("has no action 'sendMail'").wait_for()
     assert "sendEmail" in page.locator("#verdict").inner_text()
     page.get_by_label("Action").fill("aws-ses/sendEmail")
-    assert page.get_by_label("Connection").locator("option").all_text_contents() == ["No connection"]
+    assert page.get_by_label("Connection").locator("option").all_text_contents() == [
+        "No connection"
+    ]
     page.get_by_role("button", name="Check").click()
     page.locator("#verdict").get_by_text("allowed").first.wait_for()

@@ -1,4 +1,6 @@
-"""Steps for many rows at once: calls are run again, dead letters redriven, tokens and connections revoked; lists are saved; texts fold."""
+"""Steps for many rows at once: calls are run again, dead letters redriven, tokens and connections
+revoked; lists are saved; texts fold.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,25 @@ from jackfield_store.journal import Journal
 
 pytest_plugins = ["browser"]
 
-SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
-POST: dict[str, Any] = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
+SAY: dict[str, Any] = {
+    "connector": "echo",
+    "action": "say",
+    "connection": "hall",
+    "inputs": {"text": "Hello"},
+}
+POST: dict[str, Any] = {
+    "connector": "echo",
+    "action": "post",
+    "connection": "hall",
+    "inputs": {"text": "Hello"},
+}
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """A console with a connection to the echo, which records inputs, where nobody takes what is queued."""
+    """A console with a connection to the echo, which records inputs, where nobody takes what is
+    queued.
+    """
     with placed(tmp_path, queue_workers=0) as found:
         runtime = found.host.runtime("default")
         runtime.connections.add("hall", "echo/token", {"token": "sesame"})
@@ -52,7 +66,9 @@ def journal(place: Place) -> Journal:
 
 def asked(client: Client, list_: str, step: str, *picked: str) -> Answer:
     """The page that asks once more."""
-    return client.change(list_, f"{list_}/selection", step=step, **{f"pick-{one}": "on" for one in picked})
+    return client.change(
+        list_, f"{list_}/selection", step=step, **{f"pick-{one}": "on" for one in picked}
+    )
 
 
 def sent(client: Client, list_: str, step: str, *picked: str) -> Answer:
@@ -61,8 +77,12 @@ def sent(client: Client, list_: str, step: str, *picked: str) -> Answer:
     return client.post(f"{list_}/selection", question.fields_of(f"{list_}/selection"))
 
 
-def test_calls_are_run_again_once_however_often_the_form_is_sent(place: Place, client: Client) -> None:
-    """Each picked call is queued with the inputs that were recorded, under a key of the form: a reload queues nothing more."""
+def test_calls_are_run_again_once_however_often_the_form_is_sent(
+    place: Place, client: Client
+) -> None:
+    """Each picked call is queued with the inputs that were recorded, under a key of the form: a
+    reload queues nothing more.
+    """
     runtime = place.host.runtime("default")
     first, second = (runtime.invoke(one).meta.invocation_id for one in (SAY, POST))
     question = asked(client, "/invocations", "again", first, second)
@@ -81,7 +101,9 @@ def test_calls_are_run_again_once_however_often_the_form_is_sent(place: Place, c
 
 
 def test_what_cannot_be_repeated_from_its_record_says_why(place: Place, client: Client) -> None:
-    """Doubts, open calls, dead letters, dry runs, calls without recorded inputs and with secrets are left out, each with its reason."""
+    """Doubts, open calls, dead letters, dry runs, calls without recorded inputs and with secrets
+    are left out, each with its reason.
+    """
     runtime = place.host.runtime("default")
     doubt = runtime.invoke({**POST, "inputs": {"text": "Hello", "fault": {"kind": "reset"}}})
     assert doubt.status == "in_doubt"
@@ -92,7 +114,17 @@ def test_what_cannot_be_repeated_from_its_record_says_why(place: Place, client: 
     give_up(journal(place), "default", dead)
     runtime.access.workspaces.set("default", {"keepInputs": False})
     bare = runtime.invoke(SAY).meta.invocation_id
-    page = sent(client, "/invocations", "again", doubt.meta.invocation_id, dry, queued, dead, bare, "nowhere")
+    page = sent(
+        client,
+        "/invocations",
+        "again",
+        doubt.meta.invocation_id,
+        dry,
+        queued,
+        dead,
+        bare,
+        "nowhere",
+    )
     assert "0 done, 6 not done" in page.words
     for why in (
         "may have taken effect",
@@ -106,10 +138,17 @@ def test_what_cannot_be_repeated_from_its_record_says_why(place: Place, client: 
     assert [entry.id for entry in journal(place).entries(status="queued")[0]] == [queued]
 
 
-def test_a_call_that_is_refused_when_it_is_run_again_names_what_is_wrong(place: Place, client: Client) -> None:
-    """Of each row the outcome has the fault and where it is; the new calls of the others are listed together, with those that fail."""
+def test_a_call_that_is_refused_when_it_is_run_again_names_what_is_wrong(
+    place: Place, client: Client
+) -> None:
+    """Of each row the outcome has the fault and where it is; the new calls of the others are listed
+    together, with those that fail.
+    """
     runtime = place.host.runtime("default")
-    good, bad = runtime.invoke(SAY).meta.invocation_id, runtime.invoke({**SAY, "inputs": {"text": "Hello", "words": 7}}).meta.invocation_id
+    good, bad = (
+        runtime.invoke(SAY).meta.invocation_id,
+        runtime.invoke({**SAY, "inputs": {"text": "Hello", "words": 7}}).meta.invocation_id,
+    )
     page = sent(client, "/invocations", "again", good, bad)
     assert "1 done, 1 not done" in page.words
     assert "/words" in page.words
@@ -122,7 +161,9 @@ def test_a_call_that_is_refused_when_it_is_run_again_names_what_is_wrong(place: 
 
 
 def test_dead_letters_are_redriven_together(place: Place, client: Client) -> None:
-    """The picked ones are queued again, what is none says so, and the list that offers it has a box each."""
+    """The picked ones are queued again, what is none says so, and the list that offers it has a box
+    each.
+    """
     runtime = place.host.runtime("default")
     letters = [str(runtime.enqueue(SAY)) for _ in range(3)]
     for letter in letters:
@@ -159,19 +200,30 @@ def test_tokens_and_connections_are_revoked_together(place: Place, client: Clien
 
 
 def test_a_step_needs_its_scope_and_rows(place: Place, client: Client) -> None:
-    """A reader gets no boxes, and may not send the form; hidden rows are not found; an empty selection says so."""
+    """A reader gets no boxes, and may not send the form; hidden rows are not found; an empty
+    selection says so.
+    """
     identifier = place.host.runtime("default").invoke(SAY).meta.invocation_id
     reader = place.signed_in(token(place, "read"))
     page = reader.get("/invocations")
     assert 'name="pick-' not in page.text
-    assert reader.post("/invocations/selection", {"csrf": page.csrf, "step": "again", f"pick-{identifier}": "on"}).status == 403
+    assert (
+        reader.post(
+            "/invocations/selection",
+            {"csrf": page.csrf, "step": "again", f"pick-{identifier}": "on"},
+        ).status
+        == 403
+    )
     blind = place.signed_in(token(place, "manage", rules=Rules(block=("echo/*",))))
     csrf = blind.get("/").csrf
     fields = {"csrf": csrf, "step": "again", "sure": "0" * 16, f"pick-{identifier}": "on"}
     assert "0 done, 1 not done" in blind.post("/invocations/selection", fields).words
     assert (
         "a token with rules cannot"
-        in blind.post("/tokens/selection", {**fields, "step": "revoke", f"pick-{identifier}": digest_of(identifier)}).words
+        in blind.post(
+            "/tokens/selection",
+            {**fields, "step": "revoke", f"pick-{identifier}": digest_of(identifier)},
+        ).words
     )
     answer = client.change("/invocations", "/invocations/selection", step="again")
     assert "Nothing is selected" in client.get(answer.headers["location"]).words
@@ -189,17 +241,20 @@ def test_a_list_is_saved_as_its_filters_have_it(place: Place, client: Client) ->
     saved = client.get("/invocations/export?kind=csv&action=say")
     assert saved.headers["content-disposition"] == 'attachment; filename="invocations.csv"'
     rows = list(csv.DictReader(io.StringIO(saved.text)))
-    assert [(row["action"], row["status"], row["correlationId"], row["labels"]) for row in rows] == [
-        ("say", "succeeded", "'=1+1", '{"shop": "berlin"}')
+    assert [
+        (row["action"], row["status"], row["correlationId"], row["labels"]) for row in rows
+    ] == [("say", "succeeded", "'=1+1", '{"shop": "berlin"}')]
+    lines = [
+        json.loads(line) for line in client.get("/invocations/export?kind=jsonl").text.splitlines()
     ]
-    lines = [json.loads(line) for line in client.get("/invocations/export?kind=jsonl").text.splitlines()]
     assert [line["action"] for line in lines] == ["post", "say"]
     assert client.get("/invocations/export?kind=xlsx").status == 400
 
 
 def test_selecting_in_a_browser(browser: Browser, console: Console) -> None:
-    """Steps appear with the first tick; all rows at once, a count, a live list that keeps what is ticked, the question, the outcome:
-    accessible in every look."""
+    """Steps appear with the first tick; all rows at once, a count, a live list that keeps what is
+    ticked, the question, the outcome: accessible in every look.
+    """
     runtime = console.host.runtime("default")
     runtime.access.workspaces.set("default", {"keepInputs": True})
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
@@ -231,8 +286,12 @@ def test_selecting_in_a_browser(browser: Browser, console: Console) -> None:
     visitor.close()
 
 
-def test_the_page_of_an_open_call_follows_it_without_a_reload(browser: Browser, console: Console) -> None:
-    """A queued call's page shows in place that it runs and what became of it, and asks no more once it has ended."""
+def test_the_page_of_an_open_call_follows_it_without_a_reload(
+    browser: Browser, console: Console
+) -> None:
+    """A queued call's page shows in place that it runs and what became of it, and asks no more once
+    it has ended.
+    """
     runtime = console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
     identifier = runtime.enqueue({**SAY, "notBefore": "2099-01-01T00:00:00Z"})
@@ -251,7 +310,9 @@ def test_the_page_of_an_open_call_follows_it_without_a_reload(browser: Browser, 
 
 
 def test_long_texts_of_fields_fold(browser: Browser, console: Console) -> None:
-    """A field of SQS has one sentence, and the rest of some 2,000 words behind "More", as a list."""
+    """A field of SQS has one sentence, and the rest of some 2,000 words behind "More", as a
+    list.
+    """
     visitor = Visitor(browser, console)
     visitor.sign_in()
     visitor.go("/connectors/aws.sqs/actions/createQueue")

@@ -1,4 +1,6 @@
-"""Lists of the console are sorted by the heads of their columns, as the API's lists are by ``sort``: with and without scripts."""
+"""Lists of the console are sorted by the heads of their columns, as the API's lists are by
+``sort``: with and without scripts.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         client = found.signed_in()
         for number in range(2):
             client.change("/tokens", "/tokens", name=f"t{number}", scope="read", expires="30d")
-            client.change("/callbacks", "/callbacks", url=f"https://example.com/{number}", types="", description=f"c{number}")
+            client.change(
+                "/callbacks",
+                "/callbacks",
+                url=f"https://example.com/{number}",
+                types="",
+                description=f"c{number}",
+            )
             client.change("/tenants", "/tenants", name=f"tenant-{number}")
             fields = {
                 "clientId": "c",
@@ -66,7 +74,9 @@ def heads(text: str) -> dict[str, str]:
     """Columns that sort, with the address that does so."""
     return {
         title: href.replace("&amp;", "&")
-        for href, title in re.findall(r'<th scope="col"[^>]*>(?:<div><input[^>]*>)?<a href="([^"]+)"[^>]*>([^<]+)</a>', text)
+        for href, title in re.findall(
+            r'<th scope="col"[^>]*>(?:<div><input[^>]*>)?<a href="([^"]+)"[^>]*>([^<]+)</a>', text
+        )
     }
 
 
@@ -77,7 +87,9 @@ def listed(text: str) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(set(LISTS) - {"/schedules"}))
 def test_heads_are_links_that_sort(client: Client, path: str) -> None:
-    """Each column of which the API has the order is a link, whose page says by ``aria-sort`` how it is sorted."""
+    """Each column of which the API has the order is a link, whose page says by ``aria-sort`` how it
+    is sorted.
+    """
     page = client.get(path)
     assert heads(page.text).keys() >= LISTS[path], path
     for title in LISTS[path]:
@@ -96,8 +108,13 @@ def test_rows_have_the_order_of_the_api(client: Client, monkeypatch: pytest.Monk
     first = client.get("/connections?sort=-name&type=echo%2Ftoken")
     more = re.search(r'class="more"><a href="([^"]+)"', first.text)
     assert more is not None
-    assert (listed(first.text), listed(client.get(more[1].replace("&amp;", "&")).text)) == (["lobby", "hall"], ["Attic"])
-    assert "type=echo%2Ftoken&sort=name" in client.get("/connections?type=echo%2Ftoken").text.replace("&amp;", "&")
+    assert (listed(first.text), listed(client.get(more[1].replace("&amp;", "&")).text)) == (
+        ["lobby", "hall"],
+        ["Attic"],
+    )
+    assert "type=echo%2Ftoken&sort=name" in client.get(
+        "/connections?type=echo%2Ftoken"
+    ).text.replace("&amp;", "&")
     assert '<input type="hidden" name="sort" value="-name" form="filters">' in first.text
 
 
@@ -111,11 +128,17 @@ def test_a_list_that_is_too_long_says_so(client: Client, monkeypatch: pytest.Mon
     """It keeps its own order, and no column claims another."""
     monkeypatch.setattr(sorted_list, "MOST", 2)
     page = client.get("/connections?sort=-name")
-    assert (page.status, "choose fewer by filters" in page.words, "aria-sort" in page.text) == (200, True, False)
+    assert (page.status, "choose fewer by filters" in page.words, "aria-sort" in page.text) == (
+        200,
+        True,
+        False,
+    )
 
 
 def test_sorting_by_keyboard_in_a_browser(browser: Browser, console: Console) -> None:
-    """Enter on a head sorts in place and keeps the focus, filters keep the order, and on a phone the heads stand above the list."""
+    """Enter on a head sorts in place and keeps the focus, filters keep the order, and on a phone
+    the heads stand above the list.
+    """
     runtime = console.host.runtime("default")
     for name in NAMES:
         runtime.connections.add(name, "echo/token", {"token": "a long sesame"})
@@ -145,6 +168,10 @@ def test_sorting_by_keyboard_in_a_browser(browser: Browser, console: Console) ->
     page.get_by_role("link", name="Connection", exact=True).click()
     page.locator("th[aria-sort=ascending]").wait_for()
     assert page.locator("#live").count() == 0
-    assert page.locator("#sorted .calls tbody tr td:nth-child(3)").all_inner_texts() == ["Attic", "hall", "lobby"]
+    assert page.locator("#sorted .calls tbody tr td:nth-child(3)").all_inner_texts() == [
+        "Attic",
+        "hall",
+        "lobby",
+    ]
     assert visitor.faults == []
     visitor.close()

@@ -27,7 +27,9 @@ def test_a_link_is_spent_once_whoever_tries(database: Database, vault: Vault) ->
     sessions = Sessions(database, lambda: vault, "default", clock)
     secret = sessions.make_link()
     with ThreadPoolExecutor(8) as people:
-        assert sorted(people.map(lambda _: sessions.spend_link(secret), range(16))) == [False] * 15 + [True]
+        assert sorted(people.map(lambda _: sessions.spend_link(secret), range(16))) == [
+            False
+        ] * 15 + [True]
     late = sessions.make_link()
     clock.advance(LINK_LASTS + 1)
     assert not sessions.spend_link(late)
@@ -61,4 +63,10 @@ def test_a_session_is_found_until_it_ends(database: Database, vault: Vault) -> N
 def test_an_empty_journal_is_read(database: Database) -> None:
     """A journal without entries has no samples, and nothing that waits."""
     assert samples(database, "default", 0.0, 10) == []
-    assert open_counts(database, "default") == {"queued": 0, "running": 0, "in_doubt": 0, "dead": 0, "waiting": 0}
+    assert open_counts(database, "default") == {
+        "queued": 0,
+        "running": 0,
+        "in_doubt": 0,
+        "dead": 0,
+        "waiting": 0,
+    }

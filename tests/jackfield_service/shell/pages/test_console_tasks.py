@@ -1,6 +1,7 @@
 """Forty everyday tasks in a browser: each ends in two steps, none on the command line.
 
-A step is a page or dialog on which a person does something: the menu leads to the first one, and what a form asks once more is the same.
+A step is a page or dialog on which a person does something: the menu leads to the first one, and
+what a form asks once more is the same.
 """
 
 from __future__ import annotations
@@ -25,13 +26,25 @@ _DEAD = """
 INSERT INTO deliveries (workspace, callback, sequence, id, event, type, state, next_at, created_at)
 VALUES ('default', 'cb_of_nobody', :number, :id, :id, 'quota.low', 'dead', 0, 0)
 """
-SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
-POST: dict[str, Any] = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
+SAY: dict[str, Any] = {
+    "connector": "echo",
+    "action": "say",
+    "connection": "hall",
+    "inputs": {"text": "Hello"},
+}
+POST: dict[str, Any] = {
+    "connector": "echo",
+    "action": "post",
+    "connection": "hall",
+    "inputs": {"text": "Hello"},
+}
 
 
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[Console]:
-    """A console in whose workspace there is something of everything, and where nobody works the queue."""
+    """A console in whose workspace there is something of everything, and where nobody works the
+    queue.
+    """
     with served(tmp_path, queue_workers=0) as found:
         furnish(found)
         yield found
@@ -47,7 +60,13 @@ def furnish(console: Console) -> None:
     runtime.invoke(SAY)
     for number in range(3):
         runtime.invoke({**SAY, "inputs": {"text": "No", "fault": {"kind": "rejected"}}})
-        runtime.invoke({**POST, "inputs": {"text": "Doubt", "fault": {"kind": "reset"}}, "idempotencyKey": f"doubt-{number}"})
+        runtime.invoke(
+            {
+                **POST,
+                "inputs": {"text": "Doubt", "fault": {"kind": "reset"}},
+                "idempotencyKey": f"doubt-{number}",
+            }
+        )
     for number in range(2):
         lost = runtime.enqueue({**SAY, "idempotencyKey": f"lost-{number}"})
         assert isinstance(lost, str)
@@ -245,7 +264,13 @@ def _(person: Person) -> None:
     person.begin("Schedules")
     person.look_for("Schedule an action…", "say")
     person.press("Say", "link")
-    person.fill(Schedule_name="nightly", Runs="weekdays", Time="07:00", Connection="hall", Text="Good morning")
+    person.fill(
+        Schedule_name="nightly",
+        Runs="weekdays",
+        Time="07:00",
+        Connection="hall",
+        Text="Good morning",
+    )
     person.page.locator("main button.primary").click()
     person.sees("it is active")
 

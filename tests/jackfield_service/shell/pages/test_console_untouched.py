@@ -1,5 +1,6 @@
-"""H1: the console sends what somebody entered, and nothing else: of each action of every connector, the untouched form gives no inputs, and
-one with values gives these."""
+"""H1: the console sends what somebody entered, and nothing else: of each action of every connector,
+the untouched form gives no inputs, and one with values gives these.
+"""
 
 from __future__ import annotations
 
@@ -62,15 +63,23 @@ def actions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def drawn(
-    browser: Browser, console: Console, schemas: Forms, value: Callable[[Mapping[str, Any]], Any] = lambda _schema: {}
+    browser: Browser,
+    console: Console,
+    schemas: Forms,
+    value: Callable[[Mapping[str, Any]], Any] = lambda _schema: {},
 ) -> dict[str, Any]:
-    """What forms with values send, by the name of the form: the values, by default none, and what the form made of them."""
+    """What forms with values send, by the name of the form: the values, by default none, and what
+    the form made of them.
+    """
     visitor = Visitor(browser, console)
     visitor.sign_in()
     visitor.go("/connectors/echo/actions/say")
     found: dict[str, Any] = {}
     valued = ((name, schema, value(schema)) for name, schema in schemas)
-    while part := {name: (form_schema(schema, given=begun), begun) for name, schema, begun in islice(valued, _AT_ONCE)}:
+    while part := {
+        name: (form_schema(schema, given=begun), begun)
+        for name, schema, begun in islice(valued, _AT_ONCE)
+    }:
         sent = visitor.page.evaluate(_VALUES, part)
         found |= {name: (given, json.loads(sent[name])) for name, (_, given) in part.items()}
     visitor.close()
@@ -81,18 +90,29 @@ def made(schema: Mapping[str, Any]) -> Any:
     """Inputs that fit a schema; none if there are no such without large integers."""
     for seed in range(5):
         value = Instances(schema.get("$defs", {}), Random(seed)).value(schema)
-        if _LARGE.search(json.dumps(value)) is None and jsonschema_rs.validator_for(dict(schema)).is_valid(value):
-            return {key: item for key, item in value.items() if item != schema["properties"].get(key, {}).get("default")}
+        if _LARGE.search(json.dumps(value)) is None and jsonschema_rs.validator_for(
+            dict(schema)
+        ).is_valid(value):
+            return {
+                key: item
+                for key, item in value.items()
+                if item != schema["properties"].get(key, {}).get("default")
+            }
     return {}
 
 
 def meant(value: Any) -> Any:
-    """What a value says in whichever form: map or pairs, an item or a list of it, a number or its text, names in any order. What is empty
-    was not entered."""
+    """What a value says in whichever form: map or pairs, an item or a list of it, a number or its
+    text, names in any order. What is empty was not entered.
+    """
     if isinstance(value, Mapping):
-        return {key: found for key, item in value.items() if (found := meant(item)) not in ("", (), {})}
+        return {
+            key: found for key, item in value.items() if (found := meant(item)) not in ("", (), {})
+        }
     if isinstance(value, list):
-        if value and all(isinstance(item, Mapping) and item.keys() == {"key", "value"} for item in value):
+        if value and all(
+            isinstance(item, Mapping) and item.keys() == {"key", "value"} for item in value
+        ):
             return meant({item["key"]: item["value"] for item in value})
         found = tuple(item for item in map(meant, value) if item not in ("", (), {}))
         if all(isinstance(item, str) for item in found):
@@ -104,8 +124,12 @@ def meant(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("share", [10, pytest.param(1, marks=pytest.mark.campaign)])
-def test_h1_untouched_forms_of_shipped_connectors_give_no_inputs(browser: Browser, console: Console, share: int) -> None:
-    """H1: each action of the connectors here, the curated ones among them, of which each commit draws a part."""
+def test_h1_untouched_forms_of_shipped_connectors_give_no_inputs(
+    browser: Browser, console: Console, share: int
+) -> None:
+    """H1: each action of the connectors here, the curated ones among them, of which each commit
+    draws a part.
+    """
     found = drawn(browser, console, islice(shipped(), 0, None, share))
     assert len(found) * share > 150
     assert {name: sent for name, (_, sent) in found.items() if sent != {}} == {}
@@ -113,16 +137,28 @@ def test_h1_untouched_forms_of_shipped_connectors_give_no_inputs(browser: Browse
 
 def generated() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Actions of generated connectors: of public documents, and of services of AWS."""
-    documents = (ROOT / "connectors/openapi/tests/documents.jsonl").read_text(encoding="utf-8").splitlines()
+    documents = (
+        (ROOT / "connectors/openapi/tests/documents.jsonl").read_text(encoding="utf-8").splitlines()
+    )
     for number, line in enumerate(documents):
-        yield from actions(converted(json.loads(line)["document"], Choices(key=f"sample{number}")).manifest)
+        yield from actions(
+            converted(json.loads(line)["document"], Choices(key=f"sample{number}")).manifest
+        )
     for service in ("ec2", "dynamodb", "lambda"):
-        for action in frozen(service, service, "1.0.0", ["create*", "run*", "put*", "invoke*", "modify*", "delete*"], [])["actions"]:
+        for action in frozen(
+            service,
+            service,
+            "1.0.0",
+            ["create*", "run*", "put*", "invoke*", "modify*", "delete*"],
+            [],
+        )["actions"]:
             yield f"{service}/{action['key']}", action["inputs"]
 
 
 @pytest.mark.parametrize("share", [24, pytest.param(1, marks=pytest.mark.campaign)])
-def test_h1_untouched_forms_of_generated_connectors_give_no_inputs(browser: Browser, console: Console, share: int) -> None:
+def test_h1_untouched_forms_of_generated_connectors_give_no_inputs(
+    browser: Browser, console: Console, share: int
+) -> None:
     """H1: 500 actions that were generated, of which each commit draws a part."""
     found = drawn(browser, console, islice(generated(), 0, 500, share))
     assert len(found) == -(-500 // share)
@@ -131,17 +167,34 @@ def test_h1_untouched_forms_of_generated_connectors_give_no_inputs(browser: Brow
 
 @pytest.mark.parametrize("share", [20, pytest.param(1, marks=pytest.mark.campaign)])
 def test_forms_with_values_send_these(browser: Browser, console: Console, share: int) -> None:
-    """Inputs that fit the schema, as of a call that is repeated, are what the form sends, of shipped connectors and of generated ones."""
-    found = drawn(browser, console, chain(islice(shipped(), 0, None, share), islice(generated(), 0, 500, share)), made)
+    """Inputs that fit the schema, as of a call that is repeated, are what the form sends, of
+    shipped connectors and of generated ones.
+    """
+    found = drawn(
+        browser,
+        console,
+        chain(islice(shipped(), 0, None, share), islice(generated(), 0, 500, share)),
+        made,
+    )
     assert sum(given != {} for given, _ in found.values()) * share > 400
     assert {name: pair for name, pair in found.items() if meant(pair[0]) != meant(pair[1])} == {}
 
 
 def test_a_value_without_a_field_of_its_own_stays(browser: Browser, console: Console) -> None:
-    """A connection that is edited keeps a value that the form of its type does not offer: only other connectors of the family use it."""
+    """A connection that is edited keeps a value that the form of its type does not offer: only
+    other connectors of the family use it.
+    """
     connections = console.host.runtime("default").connections
-    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
-    connections.add("bucket", "aws/apiKeySecret", {**keys, "region": "eu-west-1", "s3Addressing": "path"}, force=True)
+    keys = {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    }
+    connections.add(
+        "bucket",
+        "aws/apiKeySecret",
+        {**keys, "region": "eu-west-1", "s3Addressing": "path"},
+        force=True,
+    )
     visitor = Visitor(browser, console)
     visitor.sign_in()
     visitor.go("/connections/bucket")

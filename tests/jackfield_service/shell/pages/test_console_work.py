@@ -1,4 +1,6 @@
-"""What a person does in the console, in a real browser: forms of every kind, doubts, queues, tokens, settings."""
+"""What a person does in the console, in a real browser: forms of every kind, doubts, queues,
+tokens, settings.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,17 @@ POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {
 @pytest.fixture(autouse=True)
 def hall(console: Console) -> None:
     """A connection to the echo."""
-    console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Good morning"})
+    console.host.runtime("default").connections.add(
+        "hall", "echo/token", {"token": "sesame", "greeting": "Good morning"}
+    )
 
 
 def doubtful(console: Console) -> str:
     """The id of an invocation of which nobody knows whether it took effect."""
     fault = {"kind": "reset"}
-    result = console.host.runtime("default").invoke({**POST, "inputs": {"text": "Hello", "fault": fault}, "idempotencyKey": "note-1"})
+    result = console.host.runtime("default").invoke(
+        {**POST, "inputs": {"text": "Hello", "fault": fault}, "idempotencyKey": "note-1"}
+    )
     assert result.status == "in_doubt"
     return result.meta.invocation_id
 
@@ -38,7 +44,9 @@ def invocation(visitor: Visitor) -> dict[str, Any]:
 
 
 def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> None:
-    """What is filled in becomes the JSON that the schema wants, what is left alone is not in it, and the code beside it keeps step."""
+    """What is filled in becomes the JSON that the schema wants, what is left alone is not in it,
+    and the code beside it keeps step.
+    """
     page = visitor.page
     visitor.go("/connectors/echo/actions/say")
     assert invocation(visitor) == {"connection": "hall", "inputs": {}}
@@ -50,7 +58,9 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     visitor.field("Loud").check()
     visitor.field("Voice").select_option(label="bass")
     visitor.field("Words 1").fill("one")
-    page.locator('[data-schemapath="inputs.words"]').get_by_role("button", name="Add another").click()
+    page.locator('[data-schemapath="inputs.words"]').get_by_role(
+        "button", name="Add another"
+    ).click()
     visitor.field("Words 2").fill("two")
     visitor.field("Names 1").fill("Ada")
     page.get_by_text("More fields").click()
@@ -71,10 +81,15 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
         "connection": "hall",
         "timeoutSeconds": 12.5,
         "inputs": {
-            "text": "Hello\n'World'", "times": 2, "loud": True, "voice": "bass", "words": ["one", "two"], "names": ["Ada"],
+            "text": "Hello\n'World'",
+            "times": 2,
+            "loud": True,
+            "voice": "bass",
+            "words": ["one", "two"],
+            "names": ["Ada"],
             "data": {"deep": [1, True]},
         },
-    }  # fmt: skip
+    }
     assert (list(files), list(files["two.txt"]), list(picture)) == (["two.txt"], ["file"], ["file"])
     page.get_by_role("tab", name="curl").click()
     code = page.get_by_role("region", name="The call with curl")
@@ -87,7 +102,9 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
 
 
 def test_rows_can_be_taken_away(visitor: Visitor) -> None:
-    """A row that is removed is gone from the JSON, the rest is numbered anew, and the keyboard stays in the field."""
+    """A row that is removed is gone from the JSON, the rest is numbered anew, and the keyboard
+    stays in the field.
+    """
     page = visitor.page
     visitor.go("/connectors/echo/actions/say")
     place = page.locator('[data-schemapath="inputs.words"]')
@@ -110,7 +127,9 @@ def test_a_fault_without_a_field_is_told_all_the_same(visitor: Visitor) -> None:
 
 
 def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
-    """A doubt is on the overview, and a person who found out says what happened; the entry keeps who it was."""
+    """A doubt is on the overview, and a person who found out says what happened; the entry keeps
+    who it was.
+    """
     page = visitor.page
     identifier = doubtful(console)
     visitor.go("/")
@@ -131,17 +150,24 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
 
 
 def test_it_did_not_take_effect(visitor: Visitor, console: Console) -> None:
-    """Saying that it did not take effect frees the key, so that the same request can be sent again."""
+    """Saying that it did not take effect frees the key, so that the same request can be sent
+    again.
+    """
     identifier = doubtful(console)
     visitor.go(f"/invocations/{identifier}")
     visitor.page.get_by_role("button", name="It did not take effect").click()
     visitor.page.get_by_role("button", name="Mark as failed").click()
     visitor.page.get_by_text("Marked as resolved.").wait_for()
-    assert console.host.runtime("default").invoke({**POST, "idempotencyKey": "note-1"}).status == "succeeded"
+    assert (
+        console.host.runtime("default").invoke({**POST, "idempotencyKey": "note-1"}).status
+        == "succeeded"
+    )
 
 
 def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> None:
-    """The list of invocations shows new ones by itself, and its filters work without losing the place in the page."""
+    """The list of invocations shows new ones by itself, and its filters work without losing the
+    place in the page.
+    """
     page = visitor.page
     visitor.go("/invocations")
     assert "No invocations yet" in page.locator("#found").inner_text()
@@ -155,7 +181,9 @@ def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> Non
 
 
 def test_inputs_are_searched_when_somebody_asks(visitor: Visitor, console: Console) -> None:
-    """Typing finds names at once; Enter searches in inputs and errors, too, and typing on shows what is found without them."""
+    """Typing finds names at once; Enter searches in inputs and errors, too, and typing on shows
+    what is found without them.
+    """
     runtime, page = console.host.runtime("default"), visitor.page
     console.workspaces.set("default", {"keepInputs": True})
     runtime.invoke({**POST, "inputs": {"text": "To bob@customer.example"}})
@@ -188,7 +216,9 @@ def test_what_waits_can_be_cancelled(visitor: Visitor, console: Console) -> None
 
 
 def test_it_is_run_again(visitor: Visitor, console: Console) -> None:
-    """From an entry whose inputs were kept the form is filled in again; from another one it is empty and says why."""
+    """From an entry whose inputs were kept the form is filled in again; from another one it is
+    empty and says why.
+    """
     page = visitor.page
     runtime = console.host.runtime("default")
     runtime.access.workspaces.set("default", {"keepInputs": True})
@@ -215,14 +245,18 @@ def test_actions_are_found(visitor: Visitor) -> None:
     page.get_by_role("link", name="Post a Note").wait_for()
     assert page.get_by_role("link", name="Send Email").count() == 0
     visitor.go("/connectors?q=email")
-    assert page.locator(".card").first.inner_text().startswith("Amazon SES")  # its name lacks the word; its action is the best match
-    page.get_by_role("link", name="Send Email").first.click()  # services of AWS that send email follow
+    # its name lacks the word; its action is the best match
+    assert page.locator(".card").first.inner_text().startswith("Amazon SES")
+    # services of AWS that send email follow
+    page.get_by_role("link", name="Send Email").first.click()
     page.wait_for_url("**/connectors/aws-ses/actions/sendEmail")
     visitor.settle()
 
 
 def test_a_token_is_shown_once(visitor: Visitor) -> None:
-    """A new token is shown when it is made, with its row in the list, and never again; revoked, it opens nothing."""
+    """A new token is shown when it is made, with its row in the list, and never again; revoked, it
+    opens nothing.
+    """
     page = visitor.page
     visitor.go("/tokens")
     page.get_by_role("button", name="New token").click()
@@ -242,7 +276,9 @@ def test_a_token_is_shown_once(visitor: Visitor) -> None:
 
 
 def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Console) -> None:
-    """The operator sets rules, which bind from then on, and the page says which rule decides; a pattern that is none is refused."""
+    """The operator sets rules, which bind from then on, and the page says which rule decides; a
+    pattern that is none is refused.
+    """
     page = visitor.page
     visitor.go("/workspace")
     visitor.field("Block").fill("nonsense")
@@ -273,13 +309,20 @@ def test_an_action_is_run_by_the_keyboard_alone(visitor: Visitor) -> None:
     visitor.page.keyboard.press("Enter")
     result = visitor.page.locator("#result .result")
     result.wait_for()
-    assert (result.get_attribute("data-status"), "Hello" in result.inner_text()) == ("succeeded", True)
+    assert (result.get_attribute("data-status"), "Hello" in result.inner_text()) == (
+        "succeeded",
+        True,
+    )
 
 
 def test_a_doubt_is_resolved_by_the_keyboard_alone(visitor: Visitor, console: Console) -> None:
     """What is known is opened, its reason is typed, and the press on Enter resolves it."""
     visitor.go(f"/invocations/{doubtful(console)}")
-    for label, typed in (("It took effect", ""), ("How do you know?", "seen at the provider"), ("Mark as succeeded", "")):
+    for label, typed in (
+        ("It took effect", ""),
+        ("How do you know?", "seen at the provider"),
+        ("Mark as succeeded", ""),
+    ):
         visitor.reach(label)
         visitor.page.keyboard.type(typed) if typed else visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("seen at the provider").first.wait_for()
@@ -287,7 +330,9 @@ def test_a_doubt_is_resolved_by_the_keyboard_alone(visitor: Visitor, console: Co
 
 
 def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console) -> None:
-    """A connection gets another name and is removed, and the page says so; its list can be searched."""
+    """A connection gets another name and is removed, and the page says so; its list can be
+    searched.
+    """
     page = visitor.page
     visitor.go("/connections/hall")
     page.get_by_role("button", name="Rename this connection").click()
@@ -307,7 +352,9 @@ def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console)
 
 
 def test_a_session_that_ended_leads_to_the_sign_in(visitor: Visitor) -> None:
-    """Whoever is signed out elsewhere is led to the sign-in by the next click, and back to the page afterwards."""
+    """Whoever is signed out elsewhere is led to the sign-in by the next click, and back to the page
+    afterwards.
+    """
     page = visitor.page
     visitor.go("/tokens")
     page.context.clear_cookies()
@@ -323,7 +370,9 @@ def test_a_session_that_ended_leads_to_the_sign_in(visitor: Visitor) -> None:
 
 
 def test_n10_all_times_are_in_the_readers_zone(browser: Browser, console: Console) -> None:
-    """N10: a page does not show UTC where its charts show the reader's own time, and each time names its zone."""
+    """N10: a page does not show UTC where its charts show the reader's own time, and each time
+    names its zone.
+    """
     identifier = doubtful(console)
     visitor = Visitor(browser, console, zone="Asia/Tokyo")
     visitor.sign_in()
@@ -332,7 +381,9 @@ def test_n10_all_times_are_in_the_readers_zone(browser: Browser, console: Consol
     assert times
     assert all("GMT+9 (" in text for text in times)
     visitor.go("/invocations")
-    assert "GMT+9" in str(visitor.page.locator('time[data-moment="title"]').first.get_attribute("title"))
+    assert "GMT+9" in str(
+        visitor.page.locator('time[data-moment="title"]').first.get_attribute("title")
+    )
     visitor.check()
     visitor.close()
 

@@ -1,4 +1,6 @@
-"""Each noun that is declared, by each kind of its acts: over HTTP, on the command line and on its page. A noun without a row here fails."""
+"""Each noun that is declared, by each kind of its acts: over HTTP, on the command line and on its
+page. A noun without a row here fails.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ SAY = {"connector": "echo", "action": "say", "inputs": {"text": "x"}}
 
 @dataclass(frozen=True)
 class Noun:
-    """Where a noun's rows come from, its command, its page, and what creates and changes one; ``key`` is a member of the row."""
+    """Where a noun's rows come from, its command, its page, and what creates and changes one;
+    ``key`` is a member of the row.
+    """
 
     table: str
     command: str
@@ -37,21 +41,40 @@ class Noun:
 
 
 NOUNS: Mapping[str, Noun] = {
-    "Callback": Noun("callbacks", "callbacks", {"url": "https://93.184.215.14/new"}, {"description": "changed"}, "id"),
+    "Callback": Noun(
+        "callbacks",
+        "callbacks",
+        {"url": "https://93.184.215.14/new"},
+        {"description": "changed"},
+        "id",
+    ),
     "Delivery": Noun("deliveries", "deliveries", key="id"),
     "McpServer": Noun("mcp_servers", "mcp-servers", removed=200),
     "OAuthClient": Noun(
-        "oauth_clients", "oauth-clients", {"name": "new", "values": {"clientId": "c", "clientSecret": "a-secret"}},
-        {"values": {"clientId": "other"}}, removed=200,
+        "oauth_clients",
+        "oauth-clients",
+        {"name": "new", "values": {"clientId": "c", "clientSecret": "a-secret"}},
+        {"values": {"clientId": "other"}},
+        removed=200,
     ),
-    "Schedule": Noun("schedules", "schedules", {"name": "new", "invocation": SAY, "every": "1d"}, {"every": "2d"}),
+    "Schedule": Noun(
+        "schedules", "schedules", {"name": "new", "invocation": SAY, "every": "1d"}, {"every": "2d"}
+    ),
     "Subscription": Noun(
-        "subscriptions", "subscriptions", {"name": "new", "trigger": "echo/notes", "connection": "hall"}, {"then": SAY}
+        "subscriptions",
+        "subscriptions",
+        {"name": "new", "trigger": "echo/notes", "connection": "hall"},
+        {"then": SAY},
     ),
     "Suppression": Noun("outcomes", "suppressions", key="recipient"),
-}  # fmt: skip
-RESOURCES: Mapping[str, Resource[Any]] = {one.one: one for module in surfaces("subject") for one in module.RESOURCES}
-BODIES: Mapping[str, Any] = {"recover": {"since": "1d"}, "overlay": {"actions": {"x": {"effect": "read"}}}}
+}
+RESOURCES: Mapping[str, Resource[Any]] = {
+    one.one: one for module in surfaces("subject") for one in module.RESOURCES
+}
+BODIES: Mapping[str, Any] = {
+    "recover": {"since": "1d"},
+    "overlay": {"actions": {"x": {"effect": "read"}}},
+}
 """Bodies of acts that need one."""
 UNCREATED = {"McpServer": "it asks a server, as in test_http_mcp_servers.py"}
 
@@ -82,13 +105,22 @@ class World:
     def send(self, method: str, path: str, body: Any, secret: str) -> Answer:
         """Send a request with a token."""
         data = b"" if body is None else json.dumps(body).encode()
-        return self.place.client().send(method, path, data, {"authorization": f"Bearer {secret}", "content-type": "application/json"})
+        return self.place.client().send(
+            method,
+            path,
+            data,
+            {"authorization": f"Bearer {secret}", "content-type": "application/json"},
+        )
 
     def all(self, limit: int = 200, **query: str) -> list[dict[str, Any]]:
         """Read the list to its end."""
         rows, more = list[dict[str, Any]](), dict[str, str]()
         while True:
-            found = json.loads(self.call("GET", f"{self.resource.path}?{urlencode({**query, **more, 'limit': limit})}").text)
+            found = json.loads(
+                self.call(
+                    "GET", f"{self.resource.path}?{urlencode({**query, **more, 'limit': limit})}"
+                ).text
+            )
             rows += found["items"]
             if found["nextCursor"] is None:
                 return rows
@@ -105,7 +137,9 @@ class World:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
     """A shell without connections of its own."""
     return Shell(tmp_path, [str(tmp_path)], monkeypatch, capsys)
 
@@ -113,7 +147,10 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.fixture
 def world(request: pytest.FixtureRequest, tmp_path: Path, shell: Shell) -> Iterator[World]:
     """A server with a console over the database that the shell has, too."""
-    where = {"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path / 'all.db'}"}
+    where = {
+        "JACKFIELD_HOME": str(tmp_path / "home"),
+        "JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path / 'all.db'}",
+    }
     shell.set(**where)
     with placed(tmp_path, environment=where, queue_workers=0) as place:
         yield World(place, RESOURCES[request.param], NOUNS[request.param])
@@ -121,7 +158,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, shell: Shell) -> Itera
 
 def having(act: str) -> pytest.MarkDecorator:
     """Run a test with each noun that has an act of this name."""
-    named = [name for name, one in sorted(RESOURCES.items()) if act in {each.name for each in one.acts}]
+    named = [
+        name for name, one in sorted(RESOURCES.items()) if act in {each.name for each in one.acts}
+    ]
     return pytest.mark.parametrize("world", named, indirect=True)
 
 
@@ -132,8 +171,9 @@ def members(resource: Resource[Any], *parts: Is) -> set[str]:
 
 @having("list")
 def test_a_list_has_the_same_rows_on_all_surfaces(world: World, shell: Shell) -> None:
-    """Over HTTP, also page by page, and by the command; each row has what all have and nothing that is secret. The page has a head for each
-    listed member, and the key of each row."""
+    """Over HTTP, also page by page, and by the command; each row has what all have and nothing that
+    is secret. The page has a head for each listed member, and the key of each row.
+    """
     keys, resource = world.keys, world.resource
     rows = world.all()
     assert len(keys) == 3
@@ -142,39 +182,60 @@ def test_a_list_has_the_same_rows_on_all_surfaces(world: World, shell: Shell) ->
         assert not row.keys() & members(resource, Is.ONCE, Is.UNSEEN, Is.DETAIL)
     assert [row[world.noun.key] for row in world.all(limit=1)] == keys
     printed = [*shell.run(world.noun.command, "list").lines]
-    assert [row[world.noun.key] for row in (printed[0] if isinstance(printed[0], list) else printed)] == keys
+    assert [
+        row[world.noun.key] for row in (printed[0] if isinstance(printed[0], list) else printed)
+    ] == keys
     page = world.place.signed_in().get(f"/{world.noun.command}")
     heads = [one.title for one in resource.fields if one.name in resource.listed]
-    assert (page.status, len(heads), [head for head in heads if f">{head}<" not in page.text]) == (200, len(resource.listed), [])
+    assert (page.status, len(heads), [head for head in heads if f">{head}<" not in page.text]) == (
+        200,
+        len(resource.listed),
+        [],
+    )
     assert [key for key in keys if key not in page.text] == []
 
 
 @having("list")
 def test_filters_choose_by_a_member(world: World) -> None:
-    """Each value of the rows chooses those that have it; a parameter that is no filter is refused."""
+    """Each value of the rows chooses those that have it; a parameter that is no filter is
+    refused.
+    """
     assert world.keys
     whole = world.all()
     for name in world.resource.filters:
         for value in {row[name] for row in whole if name in row}:
-            assert world.all(limit=1, **{name: value}) == [row for row in whole if row.get(name) == value]
+            assert world.all(limit=1, **{name: value}) == [
+                row for row in whole if row.get(name) == value
+            ]
     assert world.call("GET", f"{world.resource.path}?colour=red").status == 400
 
 
 @having("show")
 def test_one_is_shown_equally_on_all_surfaces(world: World, shell: Shell) -> None:
-    """Over HTTP as by the command; the page has each member with a title. One that is not there is 404, exit code 2 and a page that says
-    so."""
+    """Over HTTP as by the command; the page has each member with a title. One that is not there is
+    404, exit code 2 and a page that says so.
+    """
     key, (_, operation) = world.keys[0], world.act("show")
     shown = world.call("GET", world.at(operation, key))
-    assert (shown.status, members(world.resource, Is.ALWAYS) <= json.loads(shown.text).keys()) == (200, True)
+    assert (shown.status, members(world.resource, Is.ALWAYS) <= json.loads(shown.text).keys()) == (
+        200,
+        True,
+    )
     printed = shell.run(world.noun.command, "show", key)
     assert json.loads(printed.out).keys() == json.loads(shown.text).keys()
     browser = world.place.signed_in()
     page, row = browser.get(f"/{world.noun.command}/{key}"), json.loads(shown.text)
     beside = {world.resource.argument[0], "status"}  # they stand in the title of the page
-    titles = [one.title for one in world.resource.fields if one.title and row.get(one.name) and one.name not in beside]
+    titles = [
+        one.title
+        for one in world.resource.fields
+        if one.title and row.get(one.name) and one.name not in beside
+    ]
     assert str(row.get("status", "")) in page.words
-    assert (page.status, [title for title in titles if f"<dt>{title}</dt>" not in page.text]) == (200, [])
+    assert (page.status, [title for title in titles if f"<dt>{title}</dt>" not in page.text]) == (
+        200,
+        [],
+    )
     assert world.call("GET", world.at(operation, "nowhere")).status == 404
     assert shell.run(world.noun.command, "show", "nowhere").code == 2
     assert browser.get(f"/{world.noun.command}/nowhere").status == 404
@@ -182,7 +243,9 @@ def test_one_is_shown_equally_on_all_surfaces(world: World, shell: Shell) -> Non
 
 @having("create")
 def test_one_is_created(world: World) -> None:
-    """It is where ``Location`` says; a body without a needed member, or with another one, is refused, and nothing is created."""
+    """It is where ``Location`` says; a body without a needed member, or with another one, is
+    refused, and nothing is created.
+    """
     _, operation = world.act("create")
     assert world.noun.new is not None or world.resource.one in UNCREATED
     needed = members(world.resource, Is.NEEDED)
@@ -196,14 +259,22 @@ def test_one_is_created(world: World) -> None:
     made = world.call("POST", operation.path, world.noun.new)
     assert made.status == 201, made.text
     once = members(world.resource, Is.ONCE)
-    assert (made.headers["cache-control"], bool(json.loads(made.text).keys() & once)) == ("no-store", bool(once))
+    assert (made.headers["cache-control"], bool(json.loads(made.text).keys() & once)) == (
+        "no-store",
+        bool(once),
+    )
     again = world.call("GET", made.headers["location"])
-    assert (again.status, json.loads(again.text).keys() & members(world.resource, Is.ONCE, Is.UNSEEN)) == (200, set())
+    assert (
+        again.status,
+        json.loads(again.text).keys() & members(world.resource, Is.ONCE, Is.UNSEEN),
+    ) == (200, set())
 
 
 @having("change")
 def test_one_is_changed(world: World) -> None:
-    """The members given, of those that can be changed; others stay, and any other member is refused."""
+    """The members given, of those that can be changed; others stay, and any other member is
+    refused.
+    """
     _, operation = world.act("change")
     assert world.keys
     assert world.noun.new is not None
@@ -215,8 +286,12 @@ def test_one_is_changed(world: World) -> None:
     changed = world.call("PATCH", world.at(operation, key), world.noun.change)
     assert changed.status == 200, changed.text
     after = json.loads(world.call("GET", world.at(operation, key)).text)
-    different = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert different - {"updatedAt", "changedAt", "version", "nextAt", "anchor"} == {*world.noun.change}
+    different = {
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    }
+    assert different - {"updatedAt", "changedAt", "version", "nextAt", "anchor"} == {
+        *world.noun.change
+    }
     fixed = min(members(world.resource, Is.ALWAYS) - members(world.resource, Is.CHANGED))
     assert world.call("PATCH", world.at(operation, key), {fixed: "x"}).status == 400
     assert world.call("PATCH", world.at(operation, "nowhere"), world.noun.change).status == 404
@@ -224,7 +299,9 @@ def test_one_is_changed(world: World) -> None:
 
 @having("remove")
 def test_one_is_removed_once(world: World, shell: Shell) -> None:
-    """Over HTTP and by the command: it is in no list then, others are, and a second time there is nothing to remove."""
+    """Over HTTP and by the command: it is in no list then, others are, and a second time there is
+    nothing to remove.
+    """
     (first, second, third), (_, operation) = world.keys, world.act("remove")
     assert world.call("DELETE", world.at(operation, first)).status == world.noun.removed
     assert world.call("DELETE", world.at(operation, first)).status == 404
@@ -247,13 +324,20 @@ def test_what_is_not_there_is_404(world: World) -> None:
 
 @having("list")
 def test_a_token_with_rules_has_no_part_in_it(world: World) -> None:
-    """Where the noun says so, each act and the page refuse such a token with the same words; else it may ask for the list."""
+    """Where the noun says so, each act and the page refuse such a token with the same words; else
+    it may ask for the list.
+    """
     rules = Rules(allow=("echo/say",))
     secret, refusal = token(world.place, "manage", rules=rules), world.resource.unruled
     told = set()
     for act, operation in zip(world.resource.acts, operations(world.resource), strict=True):
         body = BODIES.get(act.name, {}) if operation.body else None
-        told.add(json.loads(world.send(operation.method, world.at(operation, "nowhere"), body, secret).text or "{}").get("detail"))
+        told.add(
+            json.loads(
+                world.send(operation.method, world.at(operation, "nowhere"), body, secret).text
+                or "{}"
+            ).get("detail")
+        )
         if not refusal:
             break
     page = world.place.signed_in(secret).get(f"/{world.noun.command}")

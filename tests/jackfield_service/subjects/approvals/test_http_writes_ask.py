@@ -1,4 +1,6 @@
-"""A workspace whose writes wait for a person unless a rule names them: on every surface, whoever calls."""
+"""A workspace whose writes wait for a person unless a rule names them: on every surface, whoever
+calls.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,23 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server whose workspace asks before each write."""
     with standing(tmp_path_factory.mktemp("asking")) as found:
         changed(found, writes="ask")
-        assert found.client().post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+        assert (
+            found.client()
+            .post(
+                "/v1/connections",
+                {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}},
+            )
+            .status
+            == 201
+        )
         yield found
 
 
 def changed(stand: Stand, name: str = "default", **changes: Any) -> None:
     """Change a workspace."""
-    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set(name, changes)
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set(
+        name, changes
+    )
 
 
 def asked(client: Client, action: str, **prefer: str) -> tuple[int, str]:
@@ -43,15 +55,26 @@ def test_a_write_waits_and_nothing_else_does(stand: Stand, prefer: dict[str, str
     caller = stand.client("invoke")
     assert asked(caller, "post", **prefer) == (202, "waiting")
     assert asked(caller, "say")[0] == 200
-    assert caller.post("/v1/invocations", {**say("post", "hall", text="x"), "dryRun": True}).status == 200
+    assert (
+        caller.post("/v1/invocations", {**say("post", "hall", text="x"), "dryRun": True}).status
+        == 200
+    )
 
 
 def test_it_waits_over_mcp_and_in_a_schedule(stand: Stand) -> None:
     """The rule is the workspace's, not a surface's."""
     server = remote(stand.port, stand.client("invoke").token)
-    assert called(server, "execute_action", MODES[0], **say("post", "hall", text="mcp")).structured_content["status"] == "waiting"
+    assert (
+        called(
+            server, "execute_action", MODES[0], **say("post", "hall", text="mcp")
+        ).structured_content["status"]
+        == "waiting"
+    )
     manager = stand.client()
-    made = manager.post("/v1/schedules", {"name": "hourly", "every": "1h", "invocation": say("post", "hall", text="due")})
+    made = manager.post(
+        "/v1/schedules",
+        {"name": "hourly", "every": "1h", "invocation": say("post", "hall", text="due")},
+    )
     assert made.status == 201, made.body
     assert manager.post("/v1/schedules/hourly:run", {}).json["status"] == "waiting"
 
@@ -87,7 +110,10 @@ def test_a_platform_cannot_turn_it_off(stand: Stand) -> None:
     assert platform.call("PATCH", "/v1/workspaces/acme-1", {"writes": "ask"}).status == 200
     for changes in ({"writes": "allow"}, {"writes": None}, {"rules": {"allow": ["echo/post"]}}):
         assert platform.call("PATCH", "/v1/workspaces/acme-1", changes).status == 403, changes
-    assert platform.call("PATCH", "/v1/workspaces/acme-1", {"rules": {"allow": ["echo/*"]}}).status == 200
+    assert (
+        platform.call("PATCH", "/v1/workspaces/acme-1", {"rules": {"allow": ["echo/*"]}}).status
+        == 200
+    )
     assert platform.call("DELETE", "/v1/workspaces/acme-1").status == 200
     assert platform.call("DELETE", "/v1/workspaces/acme-1?purge=true").status == 200
     again = platform.call("PUT", "/v1/workspaces/acme-1", {})
@@ -104,7 +130,10 @@ def test_the_command_sets_it_and_the_form_of_a_new_workspace_begins_with_it(
         assert operator.change("/tenants", "/tenants", name="asks", writes="on").status == 303
         assert operator.change("/tenants", "/tenants", name="makes").status == 303
         storage = place.host.storage
-        found = {one.name: one.settings.writes for one in Workspaces(storage.database, storage.vault, place.host.clock).list()}
+        found = {
+            one.name: one.settings.writes
+            for one in Workspaces(storage.database, storage.vault, place.host.clock).list()
+        }
         assert (found["asks"], found["makes"]) == ("ask", None)
     monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("JACKFIELD_DATABASE_URL", raising=False)

@@ -1,4 +1,6 @@
-"""An action for each row of a CSV file: columns find their inputs, rows are judged before any runs, and none runs twice."""
+"""An action for each row of a CSV file: columns find their inputs, rows are judged before any runs,
+and none runs twice.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ FILE = "text;Times;words;unknown\nHello;2;a, b;x\n\nBye;many;;\n"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """A console with a connection to the echo, which records inputs, where nobody takes what is queued."""
+    """A console with a connection to the echo, which records inputs, where nobody takes what is
+    queued.
+    """
     with placed(tmp_path, queue_workers=0) as found:
         runtime = found.host.runtime("default")
         runtime.connections.add("hall", "echo/token", {"token": "sesame"})
@@ -46,11 +50,19 @@ def hidden(page: Answer, name: str) -> str:
     return found[1].replace("&quot;", '"')
 
 
-def form(client: Client, rows: str, common: dict[str, Any] | None = None, **fields: str) -> dict[str, str]:
+def form(
+    client: Client, rows: str, common: dict[str, Any] | None = None, **fields: str
+) -> dict[str, str]:
     """What a form of the action has after it was filled in."""
     page = client.get(AT)
     call = json.dumps({"connection": "hall", "inputs": common or {}})
-    given = {"connector": "echo", "action": "say", "reference": hidden(page, "reference"), "invocation": call, "rows": rows}
+    given = {
+        "connector": "echo",
+        "action": "say",
+        "reference": hidden(page, "reference"),
+        "invocation": call,
+        "rows": rows,
+    }
     return {"csrf": page.csrf, **given, **fields}
 
 
@@ -77,17 +89,33 @@ def inputs(place: Place) -> list[dict[str, Any]]:
     journal = place.host.runtime("default").journal
     assert journal is not None
     rows = [
-        (entry.id, journal.database.look_up("SELECT inputs FROM invocations WHERE id = :id", {"id": entry.id})) for entry in entries(place)
+        (
+            entry.id,
+            journal.database.look_up(
+                "SELECT inputs FROM invocations WHERE id = :id", {"id": entry.id}
+            ),
+        )
+        for entry in entries(place)
     ]
-    return [journal.opened_inputs(identifier, row.inputs)["invocation"]["inputs"] for identifier, row in rows if row is not None]
+    return [
+        journal.opened_inputs(identifier, row.inputs)["invocation"]["inputs"]
+        for identifier, row in rows
+        if row is not None
+    ]
 
 
-def test_columns_find_their_inputs_and_rows_are_judged_before_any_is_queued(place: Place, client: Client) -> None:
-    """Names and titles count in any case; lists are parted; a fault names its row and column; nothing is queued."""
+def test_columns_find_their_inputs_and_rows_are_judged_before_any_is_queued(
+    place: Place, client: Client
+) -> None:
+    """Names and titles count in any case; lists are parted; a fault names its row and column;
+    nothing is queued.
+    """
     page = sent(client, form(client, FILE))
     chosen = re.findall(r'<select id="column-(\d)".*?</select>', page.text, re.DOTALL)
     assert chosen == ["0", "1", "2", "3"]
-    assert [found or "" for found in re.findall(r'<option value="([^"]*)" selected', page.text)] == ["/text", "/times", "/words", ""]
+    assert [
+        found or "" for found in re.findall(r'<option value="([^"]*)" selected', page.text)
+    ] == ["/text", "/times", "/words", ""]
     assert "1 of 2 rows can run." in page.words
     assert re.search(r"4 Times many must be a whole number", page.words) is not None, page.words
     assert "Queue 1 call" in page.words
@@ -95,7 +123,9 @@ def test_columns_find_their_inputs_and_rows_are_judged_before_any_is_queued(plac
 
 
 def test_inputs_of_pages_are_offered_last(place: Place) -> None:
-    """As in the form of a call, where they are behind 'More fields': few files have a column for them."""
+    """As in the form of a call, where they are behind 'More fields': few files have a column for
+    them.
+    """
     action = place.host.runtime("default").catalog.find("echo").actions["list"]
     offered = [target.pointer for target in targets(action)]
     assert set(offered[-3:]) == {"/nextToken", "/fetchAll", "/pageSize"}
@@ -104,43 +134,82 @@ def test_inputs_of_pages_are_offered_last(place: Place) -> None:
 @pytest.mark.parametrize(
     ("columns", "goes"),
     [
-        ("Email,Subject line,Message", ["/to", "/subject", "/text"]), ("e-mail address,From", ["/to", ""]), ("To,Mail", ["/to", ""]),
-        ("customerEmail,Title", ["/to", "/subject"]), ("Sender Email,name,Reply to", ["/sender", "", "/replyTo"]),
+        ("Email,Subject line,Message", ["/to", "/subject", "/text"]),
+        ("e-mail address,From", ["/to", ""]),
+        ("To,Mail", ["/to", ""]),
+        ("customerEmail,Title", ["/to", "/subject"]),
+        ("Sender Email,name,Reply to", ["/sender", "", "/replyTo"]),
         ("From email,,x", ["", "", ""]),
     ],
-)  # fmt: skip
-def test_columns_of_a_spreadsheet_find_what_they_mean(place: Place, client: Client, columns: str, goes: list[str]) -> None:
-    """By words for the same, and 'Email' is whom a message goes to. A guess is marked; who sends is none, nor is a part of a name."""
+)
+def test_columns_of_a_spreadsheet_find_what_they_mean(
+    place: Place, client: Client, columns: str, goes: list[str]
+) -> None:
+    """By words for the same, and 'Email' is whom a message goes to. A guess is marked; who sends is
+    none, nor is a part of a name.
+    """
     place.host.runtime("default").connections.add(
-        "ses", "aws/apiKeySecret", {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "k" * 40, "region": "eu-west-1"}, test=False
+        "ses",
+        "aws/apiKeySecret",
+        {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "k" * 40, "region": "eu-west-1"},
+        test=False,
     )
-    call = json.dumps({"connection": "ses", "inputs": {"sender": "shop@example.com", "text": "Hello"}})
+    call = json.dumps(
+        {"connection": "ses", "inputs": {"sender": "shop@example.com", "text": "Hello"}}
+    )
     begun = client.get("/new-batch?connector=aws-ses&action=sendEmail")
-    given = {"connector": "aws-ses", "action": "sendEmail", "reference": hidden(begun, "reference"), "invocation": call}
-    page = sent(client, {"csrf": begun.csrf, **given, "rows": f"{columns}\n{','.join(['ada@example.com'] * len(goes))}\n"})
+    given = {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "reference": hidden(begun, "reference"),
+        "invocation": call,
+    }
+    page = sent(
+        client,
+        {
+            "csrf": begun.csrf,
+            **given,
+            "rows": f"{columns}\n{','.join(['ada@example.com'] * len(goes))}\n",
+        },
+    )
     fields = re.findall(r'<select id="column-\d+".*?</select>', page.text, re.DOTALL)
-    assert [(re.findall(r'value="([^"]*)" selected', one) or [""])[0] for one in fields] == goes, page.words
+    assert [(re.findall(r'value="([^"]*)" selected', one) or [""])[0] for one in fields] == goes, (
+        page.words
+    )
     named = {"To", "Sender Email", "Reply to"}
-    guesses = sum(bool(target) and column not in named for column, target in zip(columns.split(","), goes, strict=True))
+    guesses = sum(
+        bool(target) and column not in named
+        for column, target in zip(columns.split(","), goes, strict=True)
+    )
     assert page.words.count("Guessed from the column's name") == guesses
 
 
 def test_each_row_becomes_one_call_that_its_batch_finds(place: Place, client: Client) -> None:
-    """Inputs of the form hold for all rows, a column goes before them; empty cells are left out; labels name batch and row."""
+    """Inputs of the form hold for all rows, a column goes before them; empty cells are left out;
+    labels name batch and row.
+    """
     fields = form(client, "text,times,gate\nOne,2,\nTwo,,\n", {"loud": True, "times": 5})
     page = queued(client, fields)
     assert "2 queued." in page.words
     found = entries(place)
-    assert inputs(place) == [{"text": "One", "times": "2", "loud": True}, {"text": "Two", "times": 5, "loud": True}]
+    assert inputs(place) == [
+        {"text": "One", "times": "2", "loud": True},
+        {"text": "Two", "times": 5, "loud": True},
+    ]
     reference = fields["reference"]
-    assert [entry.context["labels"] for entry in found] == [{"batch": reference, "row": "2"}, {"batch": reference, "row": "3"}]
+    assert [entry.context["labels"] for entry in found] == [
+        {"batch": reference, "row": "2"},
+        {"batch": reference, "row": "3"},
+    ]
     listed = client.get(f"/invocations?label=batch%3D{reference}").text
     assert all(entry.id in listed for entry in found)
     assert f"label=batch%3D{reference}" in page.text
 
 
 def test_no_row_runs_twice(place: Place, client: Client) -> None:
-    """The form sent again, and the same file in a new form, queue nothing; equal rows of one file all run; on purpose, all run again."""
+    """The form sent again, and the same file in a new form, queue nothing; equal rows of one file
+    all run; on purpose, all run again.
+    """
     rows = "text\nHello\nHello\nBye\n"
     fields = form(client, rows)
     assert "3 queued." in queued(client, fields).words
@@ -148,7 +217,9 @@ def test_no_row_runs_twice(place: Place, client: Client) -> None:
     again = queued(client, form(client, rows))
     assert "0 queued. 3 had been queued before." in again.words
     assert f"label=batch%3D{fields['reference']}" in again.text
-    assert "1 queued. 3 had been queued before." in queued(client, form(client, rows + "More\n")).words
+    assert (
+        "1 queued. 3 had been queued before." in queued(client, form(client, rows + "More\n")).words
+    )
     on_purpose = form(client, rows, again="on")
     assert "3 queued." in queued(client, on_purpose).words
     assert "0 queued. 3 had been" in queued(client, on_purpose).words
@@ -156,11 +227,21 @@ def test_no_row_runs_twice(place: Place, client: Client) -> None:
 
 
 def test_what_was_changed_after_the_check_is_checked_again(place: Place, client: Client) -> None:
-    """The button queues what was shown, or nothing: another column, another row, another input is looked at first."""
+    """The button queues what was shown, or nothing: another column, another row, another input is
+    looked at first.
+    """
     fields = form(client, "text,other\nHello,Bye\n")
     checked = sent(client, fields)
-    known = {"queue": "on", "checked": hidden(checked, "checked"), "columns": hidden(checked, "columns")}
-    for change in ({"column-0": "", "column-1": "/text"}, {"rows": "text,other\nHallo,Bye\n"}, {"again": "on"}):
+    known = {
+        "queue": "on",
+        "checked": hidden(checked, "checked"),
+        "columns": hidden(checked, "columns"),
+    }
+    for change in (
+        {"column-0": "", "column-1": "/text"},
+        {"rows": "text,other\nHallo,Bye\n"},
+        {"again": "on"},
+    ):
         page = sent(client, {**fields, **known, "column-0": "/text", "column-1": ""}, **change)
         assert "Something was changed since" in page.words, change
     assert entries(place) == []
@@ -169,7 +250,12 @@ def test_what_was_changed_after_the_check_is_checked_again(place: Place, client:
 def test_a_chosen_column_goes_where_it_was_sent(place: Place, client: Client) -> None:
     """Members of objects, maps as JSON, and a cell that is no JSON, which its call refuses."""
     fields = form(client, 'a,b,c\nHello,rejected,"{""x"": 1}"\nBye,rejected,no\n')
-    columns = {"columns": hidden(sent(client, fields), "columns"), "column-0": "/text", "column-1": "/fault/kind", "column-2": "/data"}
+    columns = {
+        "columns": hidden(sent(client, fields), "columns"),
+        "column-0": "/text",
+        "column-1": "/fault/kind",
+        "column-2": "/data",
+    }
     checked = sent(client, {**fields, **columns})
     assert re.search(r"3 c no must be an object", checked.words) is not None, checked.words
     page = sent(client, {**fields, **columns}, queue="on", checked=hidden(checked, "checked"))
@@ -178,11 +264,17 @@ def test_a_chosen_column_goes_where_it_was_sent(place: Place, client: Client) ->
 
 
 def test_a_file_that_is_none_and_a_row_that_does_not_fit_say_so(client: Client) -> None:
-    """Quotes, missing rows, equal names, too many rows and columns that go to one input; a value too many; what every row lacks."""
+    """Quotes, missing rows, equal names, too many rows and columns that go to one input; a value
+    too many; what every row lacks.
+    """
     for rows, said in (
-        ("", "no rows"), ("text\n", "no rows"), ('text\n"a', "not CSV"), ("text,text\na,b\n", "two columns named 'text'"),
-        ("text\n" + "a\n" * 10_001, "more than 10,000 rows"), ("text,Text \na,b\n", "Two columns go to 'Text'"),
-    ):  # fmt: skip
+        ("", "no rows"),
+        ("text\n", "no rows"),
+        ('text\n"a', "not CSV"),
+        ("text,text\na,b\n", "two columns named 'text'"),
+        ("text\n" + "a\n" * 10_001, "more than 10,000 rows"),
+        ("text,Text \na,b\n", "Two columns go to 'Text'"),
+    ):
         assert said in sent(client, form(client, rows)).words, rows[:20]
     assert "has 2 values for 1 columns" in sent(client, form(client, "text\na\nb,c\n")).words
     page = sent(client, form(client, "times\n1\n2\n"))
@@ -191,7 +283,10 @@ def test_a_file_that_is_none_and_a_row_that_does_not_fit_say_so(client: Client) 
     assert "0 of 2 rows can run." in page.words
     assert "Queue" not in page.words
     fields = form(client, "text\na\n")
-    assert "No connection is named 'attic'" in sent(client, fields, invocation='{"connection": "attic"}').words
+    assert (
+        "No connection is named 'attic'"
+        in sent(client, fields, invocation='{"connection": "attic"}').words
+    )
     assert client.post("/new-batch", {**fields, "reference": "x"}).status == 400
 
 
@@ -204,7 +299,9 @@ def test_who_may_not_run_it_gets_no_form(place: Place) -> None:
 
 
 def test_a_file_in_a_browser(browser: Browser, console: Console) -> None:
-    """From the form of the action, which comes along, over a file of a spreadsheet, to the calls: accessible in every look."""
+    """From the form of the action, which comes along, over a file of a spreadsheet, to the calls:
+    accessible in every look.
+    """
     runtime = console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
     visitor = Visitor(browser, console)
@@ -222,7 +319,11 @@ def test_a_file_in_a_browser(browser: Browser, console: Console) -> None:
     visitor.page.get_by_role("cell", name="Grüße").wait_for()
     assert visitor.judged("batch", thoroughly=True) == []
     visitor.page.get_by_label("CSV file").set_input_files(
-        {"name": "greetings.csv", "mimeType": "text/csv", "buffer": text.replace("many", "3").encode("cp1252")}
+        {
+            "name": "greetings.csv",
+            "mimeType": "text/csv",
+            "buffer": text.replace("many", "3").encode("cp1252"),
+        }
     )
     visitor.page.get_by_role("button", name="Queue 2 calls").click()
     visitor.page.get_by_text("2 queued.").wait_for()

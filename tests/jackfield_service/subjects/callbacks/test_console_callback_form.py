@@ -1,4 +1,6 @@
-"""A person is told when a call fails: by a ready choice, without typing types; and changes a callback, whose secret stays."""
+"""A person is told when a call fails: by a ready choice, without typing types; and changes a
+callback, whose secret stays.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def test_every_type_is_explained() -> None:
 
 
 def test_a_call_that_fails_is_told(visitor: Visitor, receiver: Receiver, thoroughly: bool) -> None:
-    """The ready choice tells of failed calls only, also of one that is run from a form, if it asks for that; the page says so."""
+    """The ready choice tells of failed calls only, also of one that is run from a form, if it asks
+    for that; the page says so.
+    """
     page, runtime = visitor.page, visitor.console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame-0815"})
     visitor.go("/callbacks")
@@ -40,7 +44,9 @@ def test_a_call_that_fails_is_told(visitor: Visitor, receiver: Receiver, thoroug
     page.get_by_text("Copy the secret now").wait_for()
     page.get_by_role("link", name="To the callback").click()
     page.wait_for_url("**/callbacks/cb_*")
-    assert all(word in page.locator("main").inner_text() for word in ("invocation.finished", "in_doubt"))
+    assert all(
+        word in page.locator("main").inner_text() for word in ("invocation.finished", "in_doubt")
+    )
     for text, fault in (("fine", ""), ("bad", "refused")):
         visitor.go("/connectors/echo/actions/say")
         visitor.field("Text required").fill(text)
@@ -54,7 +60,9 @@ def test_a_call_that_fails_is_told(visitor: Visitor, receiver: Receiver, thoroug
 
 
 def test_a_callback_is_changed_without_another_secret(visitor: Visitor, thoroughly: bool) -> None:
-    """Its URL, its types and its filter are changed in a form; types are ticked; what is wrong is said."""
+    """Its URL, its types and its filter are changed in a form; types are ticked; what is wrong is
+    said.
+    """
     page = visitor.page
     visitor.go("/callbacks")
     page.get_by_role("button", name="New callback").click()
@@ -78,6 +86,11 @@ def test_a_callback_is_changed_without_another_secret(visitor: Visitor, thorough
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**?done=changed")
     shown = page.locator("main").inner_text()
-    for part in ("https://hooks.example.com/two", "connection.failing", "quota.low", '"connection": "hall"'):
+    for part in (
+        "https://hooks.example.com/two",
+        "connection.failing",
+        "quota.low",
+        '"connection": "hall"',
+    ):
         assert part in shown
     visitor.check()

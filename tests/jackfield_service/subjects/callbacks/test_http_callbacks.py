@@ -1,4 +1,6 @@
-"""``/v1/callbacks`` and ``/v1/deliveries``: a platform manages where its events go, with its own token."""
+"""``/v1/callbacks`` and ``/v1/deliveries``: a platform manages where its events go, with its own
+token.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"t
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server whose operator allows callbacks on loopback."""
-    with standing(tmp_path_factory.mktemp("http"), replace(SETTINGS, allowed_hosts=("127.0.0.1",))) as found:
+    with standing(
+        tmp_path_factory.mktemp("http"), replace(SETTINGS, allowed_hosts=("127.0.0.1",))
+    ) as found:
         yield found
 
 
@@ -28,7 +32,12 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 def client(stand: Stand) -> Client:
     """May do everything, and has a connection ``hall``."""
     found = stand.client()
-    assert found.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    assert (
+        found.post(
+            "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}
+        ).status
+        == 201
+    )
     return found
 
 
@@ -41,7 +50,10 @@ def receiver() -> Iterator[Receiver]:
 
 def judge(document: Any, message: str) -> Any:
     """Return the validator of a message's payload in an AsyncAPI document."""
-    schema = {**document["components"]["messages"][message]["payload"], "components": document["components"]}
+    schema = {
+        **document["components"]["messages"][message]["payload"],
+        "components": document["components"],
+    }
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
 
@@ -53,20 +65,39 @@ def made(client: Client, url: str, **more: Any) -> Any:
 
 
 def test_the_end_of_a_queued_call_arrives(client: Client, receiver: Receiver) -> None:
-    """From the call to the receiver: nobody asks for anything, the server delivers, and the delivery can be looked up."""
+    """From the call to the receiver: nobody asks for anything, the server delivers, and the
+    delivery can be looked up.
+    """
     callback = made(client, receiver.url, types=["invocation.finished"], include=["output"])
     identifier = client.post("/v1/invocations", SAY, Prefer="respond-async").json["invocationId"]
     (got,) = receiver.wait(1)
     judge(client.get("/asyncapi.json").json, "invocationFinished").validate(got.json)
     payload = standardwebhooks.Webhook(callback["secret"]).verify(got.body, dict(got.headers))
-    assert (payload["data"]["subject"], payload["data"]["payload"]["status"]) == (identifier, "succeeded")
-    assert payload["data"]["payload"]["output"] == client.get(f"/v1/invocations/{identifier}").json["output"]
-    while not (items := client.get(f"/v1/deliveries?callback={callback['id']}&status=delivered").json["items"]):
+    assert (payload["data"]["subject"], payload["data"]["payload"]["status"]) == (
+        identifier,
+        "succeeded",
+    )
+    assert (
+        payload["data"]["payload"]["output"]
+        == client.get(f"/v1/invocations/{identifier}").json["output"]
+    )
+    while not (
+        items := client.get(f"/v1/deliveries?callback={callback['id']}&status=delivered").json[
+            "items"
+        ]
+    ):
         pass
     shown = client.get(f"/v1/deliveries/{items[0]['id']}").json
-    assert (shown["eventId"], shown["status"], shown["attempts"], shown["url"]) == (got.id, "delivered", 1, receiver.url)
+    assert (shown["eventId"], shown["status"], shown["attempts"], shown["url"]) == (
+        got.id,
+        "delivered",
+        1,
+        receiver.url,
+    )
     assert shown["request"]["body"] == got.json
-    assert {name: got.headers[name] for name in ("webhook-id", "webhook-timestamp")} == shown["request"]["headers"]
+    assert {name: got.headers[name] for name in ("webhook-id", "webhook-timestamp")} == shown[
+        "request"
+    ]["headers"]
     assert client.post(f"/v1/deliveries/{shown['id']}:resend").status == 202
     assert {one.id for one in receiver.wait(2)} == {got.id}
 
@@ -77,29 +108,45 @@ def test_a_callback_is_managed(client: Client, receiver: Receiver) -> None:
     path = f"/v1/callbacks/{callback['id']}"
     assert callback["secret"].startswith("whsec_")
     changed = client.call("PATCH", path, {"types": ["quota.*"], "status": "paused"}).json
-    assert (changed["types"], changed["status"], changed["reason"]) == (["quota.*"], "paused", "a person has paused it")
+    assert (changed["types"], changed["status"], changed["reason"]) == (
+        ["quota.*"],
+        "paused",
+        "a person has paused it",
+    )
     tested = client.post(f"{path}:test").json
-    assert (tested["delivered"], tested["status"], receiver.got[-1].json["type"]) == (True, 204, "callback.test")
+    assert (tested["delivered"], tested["status"], receiver.got[-1].json["type"]) == (
+        True,
+        204,
+        "callback.test",
+    )
     rotated = client.post(f"{path}:rotate", {"overlapSeconds": 60}).json
     assert rotated["secret"] != callback["secret"]
     client.post(f"{path}:test")
     for secret in (callback["secret"], rotated["secret"]):
-        standardwebhooks.Webhook(secret).verify(receiver.got[-1].body, dict(receiver.got[-1].headers))
+        standardwebhooks.Webhook(secret).verify(
+            receiver.got[-1].body, dict(receiver.got[-1].headers)
+        )
     assert client.post(f"{path}:recover", {"since": "1d"}).json == {"recovered": 0}
 
 
 def test_what_is_refused(client: Client) -> None:
     """Addresses inside the network, unknown members and types, with the member at fault."""
     for body, path in (
-        ({"url": "https://169.254.169.254/latest"}, "/url"), ({"url": "https://10.0.0.1/"}, "/url"),
+        ({"url": "https://169.254.169.254/latest"}, "/url"),
+        ({"url": "https://10.0.0.1/"}, "/url"),
         ({"url": "http://93.184.215.14/"}, "/url"),
         ({"url": "https://93.184.215.14/", "types": ["quota.lwo"]}, "/types/0"),
-    ):  # fmt: skip
+    ):
         refused = client.post("/v1/callbacks", body)
-        assert (refused.status, [fault["path"] for fault in refused.json["details"]]) == (422, [path])
+        assert (refused.status, [fault["path"] for fault in refused.json["details"]]) == (
+            422,
+            [path],
+        )
     refused = client.post("/v1/callbacks", {"url": "https://93.184.215.14/", "secret": "x"})
     assert refused.status == 400
-    assert refused.json["detail"].endswith("'thin' (optional), 'types' (optional) and no others; it has 'secret'")
+    assert refused.json["detail"].endswith(
+        "'thin' (optional), 'types' (optional) and no others; it has 'secret'"
+    )
 
 
 def test_loopback_needs_the_operators_word(tmp_path: Path, receiver: Receiver) -> None:

@@ -61,7 +61,9 @@ def who_am_i(inputs: Nothing, api) -> Person:
 
 @dataclass
 class Attacked:
-    """A server with a platform's tenant, and a provider whose accounts are connected by approval."""
+    """A server with a platform's tenant, and a provider whose accounts are connected by
+    approval.
+    """
 
     stand: Stand
     platform: Client
@@ -72,19 +74,38 @@ class Attacked:
     connection: str = "main"
 
     def begin(self, **body: Any) -> dict[str, Any]:
-        """Begin a session for ``ada``; the platform gives all values, so that the person only approves."""
+        """Begin a session for ``ada``; the platform gives all values, so that the person only
+        approves.
+        """
         url = self.provider.url
-        values = {"server": url, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "clientId": "c", "issuer": url}
+        values = {
+            "server": url,
+            "authorizationUrl": f"{url}/authorize",
+            "tokenUrl": f"{url}/token",
+            "clientId": "c",
+            "issuer": url,
+        }
         types = self.stand.host.runtime("acme-1").connections.kinds.find(TYPE).schema["properties"]
         defaults = {"values": values, "locked": [*types]}
-        asked = {"user": "ada", "returnTo": BACK, "types": [TYPE], "connection": self.connection, "defaults": defaults, **body}
+        asked = {
+            "user": "ada",
+            "returnTo": BACK,
+            "types": [TYPE],
+            "connection": self.connection,
+            "defaults": defaults,
+            **body,
+        }
         answer = self.platform.post(BASE, asked)
         assert answer.status == 201, answer.body
         found: dict[str, Any] = answer.json
         return found
 
-    def at_provider(self, begun: dict[str, Any], person: Person | None = None) -> tuple[Person, str]:
-        """Open a session and go to the provider; return the browser and the state that the provider gets."""
+    def at_provider(
+        self, begun: dict[str, Any], person: Person | None = None
+    ) -> tuple[Person, str]:
+        """Open a session and go to the provider; return the browser and the state that the provider
+        gets.
+        """
         browser = (person or Person(self.stand.port)).go(begun["url"]).begin()
         link = next(part for part in browser.text.split('"') if part.startswith("/oauth2/start/"))
         browser.clicks += 1
@@ -96,30 +117,51 @@ class Attacked:
         """Come back from the provider with a code, and go where the page leads."""
         return browser.go(f"/oauth2/callback?{urlencode({'state': state, 'code': code})}")
 
-    def approved(self, begun: dict[str, Any], code: str = "adas-code", person: Person | None = None) -> tuple[Person, str]:
+    def approved(
+        self, begun: dict[str, Any], code: str = "adas-code", person: Person | None = None
+    ) -> tuple[Person, str]:
         """Approve with an account, and finish; return the browser and the proof."""
         browser, state = self.at_provider(begun, person)
         browser = self.answered(browser, state, code)
         browser.go(browser.onward()).press("Connect")
         return browser, parse_qs(urlsplit(browser.onward()).query)["proof"][0]
 
-    def confirm(self, begun: dict[str, Any], proof: str, user: str = "ada", client: Client | None = None, base: str = BASE) -> Reply:
+    def confirm(
+        self,
+        begun: dict[str, Any],
+        proof: str,
+        user: str = "ada",
+        client: Client | None = None,
+        base: str = BASE,
+    ) -> Reply:
         """What the platform's server does with a proof."""
-        return (client or self.platform).post(f"{base}/{begun['id']}:confirm", {"proof": proof, "user": user})
+        return (client or self.platform).post(
+            f"{base}/{begun['id']}:confirm", {"proof": proof, "user": user}
+        )
 
     def pressed(self, begun: dict[str, Any], person: Person) -> Person:
-        """A browser of the same cookies and page that presses Begin, and does not follow where that leads."""
+        """A browser of the same cookies and page that presses Begin, and does not follow where that
+        leads.
+        """
         csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
         cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
         kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
-        reply = Client(self.stand.port).call("POST", urlsplit(begun["url"]).path, urlencode({"csrf": csrf}).encode(), **kind)
-        given = {name: morsel.value for name, morsel in SimpleCookie(reply.headers.get("set-cookie", "")).items()}
+        reply = Client(self.stand.port).call(
+            "POST", urlsplit(begun["url"]).path, urlencode({"csrf": csrf}).encode(), **kind
+        )
+        given = {
+            name: morsel.value
+            for name, morsel in SimpleCookie(reply.headers.get("set-cookie", "")).items()
+        }
         return Person(self.stand.port, {**person.cookies, **given}, reply)
 
     def stored(self) -> list[str]:
         """Names of the connections that there are, those that wait for an approval included."""
         with self.stand.host.storage.database.read() as transaction:
-            rows = transaction.execute("SELECT name FROM connections WHERE workspace = :workspace ORDER BY name", {"workspace": "acme-1"})
+            rows = transaction.execute(
+                "SELECT name FROM connections WHERE workspace = :workspace ORDER BY name",
+                {"workspace": "acme-1"},
+            )
         return [str(row.name) for row in rows]
 
     def status(self, begun: dict[str, Any]) -> str:
@@ -127,11 +169,14 @@ class Attacked:
         return str(self.platform.get(f"{BASE}/{begun['id']}").json["status"])
 
     def untouched(self, codes: int = 0) -> bool:
-        """True if nobody is connected, and the token endpoint was asked for as many codes as browsers have brought back that it was
-        opened for, and for nothing else."""
+        """True if nobody is connected, and the token endpoint was asked for as many codes as
+        browsers have brought back that it was opened for, and for nothing else.
+        """
         connections = self.stand.host.runtime("acme-1").connections
         rows = [connections.show(name) for name in self.stored()]
-        return len(self.authority.exchanged) == codes == self.codes() and all(row["authorization"] == {"status": "none"} for row in rows)
+        return len(self.authority.exchanged) == codes == self.codes() and all(
+            row["authorization"] == {"status": "none"} for row in rows
+        )
 
     def codes(self) -> int:
         """How many codes were exchanged."""
@@ -139,14 +184,25 @@ class Attacked:
 
     def connected(self, connector: str = "people") -> str:
         """Whose account the connection uses."""
-        token = self.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "invoke", "name": "shop"}).json["token"]
-        ask = {"connector": connector, "action": "whoAmI", "connection": self.connection, "inputs": {}}
-        return str(Client(self.stand.port, token).post("/v1/invocations", ask).json["output"]["sub"])
+        token = self.platform.post(
+            "/v1/workspaces/acme-1/tokens", {"scope": "invoke", "name": "shop"}
+        ).json["token"]
+        ask = {
+            "connector": connector,
+            "action": "whoAmI",
+            "connection": self.connection,
+            "inputs": {},
+        }
+        return str(
+            Client(self.stand.port, token).post("/v1/invocations", ask).json["output"]["sub"]
+        )
 
     def other_platform(self, pattern: str = "acme-*") -> Client:
         """Another platform's token."""
         storage = self.stand.host.storage
-        made = PlatformTokens(storage.database, storage.vault, self.clock, Actor("cli", "eve")).create(pattern, "another")
+        made = PlatformTokens(
+            storage.database, storage.vault, self.clock, Actor("cli", "eve")
+        ).create(pattern, "another")
         return Client(self.stand.port, made.text)
 
 
@@ -192,10 +248,18 @@ def attacked(folder: Path, environment: dict[str, Any]) -> Iterator[Attacked]:
     make_connector(folder / "packages", "owners", OWNERS)
     clock, authority = FakeClock(), Codes()
     settings = replace(SETTINGS, origins=("https://shop.example",))
-    with plugged(folder / "packages"), Provider(authority) as provider, standing(folder, settings, clock=clock, **environment) as stand:
+    with (
+        plugged(folder / "packages"),
+        Provider(authority) as provider,
+        standing(folder, settings, clock=clock, **environment) as stand,
+    ):
         storage = stand.host.storage
-        made = PlatformTokens(storage.database, storage.vault, clock, Actor("cli", "ada")).create("acme-*", "The Shop")
-        found = Attacked(stand, Client(stand.port, made.text), provider, authority, clock, environment)
+        made = PlatformTokens(storage.database, storage.vault, clock, Actor("cli", "ada")).create(
+            "acme-*", "The Shop"
+        )
+        found = Attacked(
+            stand, Client(stand.port, made.text), provider, authority, clock, environment
+        )
         for name in ("acme-1", "acme-2"):
             assert found.platform.call("PUT", f"/v1/workspaces/{name}", {}).status == 201
         yield found

@@ -1,4 +1,6 @@
-"""A browser without scripts: it keeps cookies, follows links and redirects of the server, and sends forms as a person does."""
+"""A browser without scripts: it keeps cookies, follows links and redirects of the server, and sends
+forms as a person does.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +82,9 @@ class Person:
         return self._follow("GET", url, None, headers)
 
     def begin(self) -> Person:
-        """Press the button of a link's page: Begin, or the one that leads to the provider. Where the page asks for a value at once, nothing
-        is entered yet."""
+        """Press the button of a link's page: Begin, or the one that leads to the provider. Where
+        the page asks for a value at once, nothing is entered yet.
+        """
         forms = [form for form in self._forms() if form.fields.get("step") != "cancel"]
         assert len(forms) == 1, self.said
         ((label, _, _),) = forms[0].buttons
@@ -96,8 +99,15 @@ class Person:
         return reader.forms
 
     def press(self, label: str, **values: str) -> Person:
-        """Press the button with this text, after entering values: ``token="x"`` is the field ``value.token``."""
-        found = [(form, name, value) for form in self._forms() for text, name, value in form.buttons if text.strip() == label]
+        """Press the button with this text, after entering values: ``token="x"`` is the field
+        ``value.token``.
+        """
+        found = [
+            (form, name, value)
+            for form in self._forms()
+            for text, name, value in form.buttons
+            if text.strip() == label
+        ]
         assert found, f"no button {label!r}: {self.said}"
         form, name, value = found[0]
         entered = {f"value.{key}": item for key, item in values.items()}
@@ -116,13 +126,19 @@ class Person:
         assert found is not None, self.said
         return unescape(found[1])
 
-    def _follow(self, method: str, url: str, form: dict[str, str] | None, headers: dict[str, str]) -> Person:
+    def _follow(
+        self, method: str, url: str, form: dict[str, str] | None, headers: dict[str, str]
+    ) -> Person:
         given: dict[str, Any] = dict(headers)
         for _ in range(5):
             parts = urlsplit(url)
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
             self.visited.append(path)
-            cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+            cookie = (
+                {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+                if self.cookies
+                else {}
+            )
             body = urlencode(form).encode() if form is not None else None
             kind = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
             self.page = Client(self.port).call(method, path, body, **given, **cookie, **kind)

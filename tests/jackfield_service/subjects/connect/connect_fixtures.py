@@ -28,15 +28,22 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     clock, port = Shifted(), free_port()
     authority, certificate = Asking(), str(make_certificate(folder))
     origin = f"https://localhost:{port}"
-    settings = replace(SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate)
+    settings = replace(
+        SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate
+    )
     context = server_context(certificate)
     with (
-        plugged(folder / "packages"), Provider(authority) as provider, Provider(Platform.answer) as site,
-        Provider(Platform.answer, tls=context) as sister, standing(folder, settings, clock=clock) as stand,
-    ):  # fmt: skip
+        plugged(folder / "packages"),
+        Provider(authority) as provider,
+        Provider(Platform.answer) as site,
+        Provider(Platform.answer, tls=context) as sister,
+        standing(folder, settings, clock=clock) as stand,
+    ):
         storage = stand.host.storage
         Workspaces(storage.database, storage.vault, stand.host.clock).create("acme-1")
-        made = PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "The Shop")
+        made = PlatformTokens(storage.database, storage.vault, stand.host.clock).create(
+            "acme-*", "The Shop"
+        )
         shop = stand.host.identities.find(made.text)
         assert shop is not None
         urls = (site.url, sister.url.replace("127.0.0.1", "localhost"))

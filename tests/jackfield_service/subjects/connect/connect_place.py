@@ -1,4 +1,6 @@
-"""The fixture ``site``, for test modules that say ``pytest_plugins = ["tests.jackfield_service.subjects.connect.connect_place"]``."""
+"""The fixture ``site``, for test modules that say ``pytest_plugins =
+["tests.jackfield_service.subjects.connect.connect_place"]``.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,14 @@ from postgres import database_of
 
 
 @pytest.fixture(scope="module")
-def place(request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+def place(
+    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Attacked]:
     """One server and one provider for all attacks, for each engine."""
     with contextlib.ExitStack() as stack:
-        yield stack.enter_context(attacked(tmp_path_factory.mktemp("attacks"), database_of(request, engine, stack)))
+        yield stack.enter_context(
+            attacked(tmp_path_factory.mktemp("attacks"), database_of(request, engine, stack))
+        )
 
 
 @pytest.fixture

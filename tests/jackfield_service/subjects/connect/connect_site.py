@@ -1,4 +1,6 @@
-"""A server over TLS, a provider that asks, and a platform whose pages embed connect sessions in frames, modals and windows."""
+"""A server over TLS, a provider that asks, and a platform whose pages embed connect sessions in
+frames, modals and windows.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from oauth2_authority import Codes
 
 
 class Platform:
-    """Pages of the platform: one that frames ``framed``, one that people return to, and one that posts ``nonce`` to ``start``."""
+    """Pages of the platform: one that frames ``framed``, one that people return to, and one that
+    posts ``nonce`` to ``start``.
+    """
 
     framed = ""
     start = ""
@@ -29,7 +33,9 @@ class Platform:
         """Show the page."""
         pages = {
             "/embedding": f'<!doctype html><h1>The Shop</h1><script src="{cls.script}"></script>',
-            "/framing": f'<!doctype html><iframe src="{cls.framed}" width="900" height="900"></iframe>',
+            "/framing": (
+                f'<!doctype html><iframe src="{cls.framed}" width="900" height="900"></iframe>'
+            ),
             "/opening": f"""<!doctype html><button onclick='w = window.open("{cls.start}"); setInterval(() =>
                 w.postMessage({{nonce: "{cls.nonce}"}}, "*"), 50)'>Win a prize</button>""",
         }
@@ -49,7 +55,9 @@ class Shifted(SystemClock):
 
 @dataclass
 class Asking(Codes):
-    """An authorization server at which everybody approves as Ada at once, or, while it ``asks``, on its page."""
+    """An authorization server at which everybody approves as Ada at once, or, while it ``asks``, on
+    its page.
+    """
 
     asks: bool = False
 
@@ -59,17 +67,23 @@ class Asking(Codes):
             return super().__call__(number, request)
         given = dict(parse_qsl(urlsplit(request.path).query))
         back = {
-            "Allow": {"state": given["state"], "code": "adas-code"}, "Deny": {"state": given["state"], "error": "access_denied"},
-        }  # fmt: skip
-        links = [f'<p><a href="{given["redirect_uri"]}?{urlencode(answer)}">{name}</a>' for name, answer in back.items()]
+            "Allow": {"state": given["state"], "code": "adas-code"},
+            "Deny": {"state": given["state"], "error": "access_denied"},
+        }
+        links = [
+            f'<p><a href="{given["redirect_uri"]}?{urlencode(answer)}">{name}</a>'
+            for name, answer in back.items()
+        ]
         page = f"<!doctype html><title>People</title><h1>People asks</h1>{''.join(links)}"
         return Answer(status=200, headers={"Content-Type": "text/html"}, content=page.encode())
 
 
 @dataclass
 class Place:
-    """A server over TLS, a provider at which everybody approves as Ada, and a platform on another site. ``sister`` has the same pages on
-    the server's own site, whose frames share their cookies with windows."""
+    """A server over TLS, a provider at which everybody approves as Ada, and a platform on another
+    site. ``sister`` has the same pages on the server's own site, whose frames share their cookies
+    with windows.
+    """
 
     stand: Stand
     provider: Provider
@@ -83,12 +97,23 @@ class Place:
     def begin(self, **body: Any) -> tuple[str, str]:
         """Begin a session for Ada; return its ID and link."""
         url = self.provider.url
-        values = {"server": url, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "clientId": "c", "issuer": url}
-        kind = self.stand.host.runtime("acme-1").connections.kinds.find("people/oauth2AuthorizationCode")
+        values = {
+            "server": url,
+            "authorizationUrl": f"{url}/authorize",
+            "tokenUrl": f"{url}/token",
+            "clientId": "c",
+            "issuer": url,
+        }
+        kind = self.stand.host.runtime("acme-1").connections.kinds.find(
+            "people/oauth2AuthorizationCode"
+        )
         asked = {
-            "user": "ada", "returnTo": f"{self.platform}/back", "types": [kind.full_name],
-            "defaults": {"values": values, "locked": [*kind.schema["properties"]]}, **body,
-        }  # fmt: skip
+            "user": "ada",
+            "returnTo": f"{self.platform}/back",
+            "types": [kind.full_name],
+            "defaults": {"values": values, "locked": [*kind.schema["properties"]]},
+            **body,
+        }
         found, link = connecting(self.stand.host, "acme-1").create(asked, self.shop)
         return found.id, f"{self.origin}/connect/{link}"
 
@@ -96,11 +121,19 @@ class Place:
         """The state of a session that is confirmed with the proof in the address of a page."""
         page.wait_for_url("**/back?*")
         proof = parse_qs(urlsplit(page.url).query)["proof"][0]
-        return str((connecting(self.stand.host, "acme-1").confirm(session, proof, "ada", self.shop) or {})["status"])
+        return str(
+            (connecting(self.stand.host, "acme-1").confirm(session, proof, "ada", self.shop) or {})[
+                "status"
+            ]
+        )
 
 
-def framed(place: Place, person: BrowserContext, *, presses: bool = False, **body: Any) -> tuple[str, Page, FrameLocator]:
-    """A session that somebody has begun on a page of the platform's that frames it; without scripts somebody ``presses`` Begin."""
+def framed(
+    place: Place, person: BrowserContext, *, presses: bool = False, **body: Any
+) -> tuple[str, Page, FrameLocator]:
+    """A session that somebody has begun on a page of the platform's that frames it; without scripts
+    somebody ``presses`` Begin.
+    """
     session, Platform.framed = place.begin(origins=[place.platform], **body)
     page = person.new_page()
     page.goto(f"{place.platform}/framing")

@@ -1,4 +1,6 @@
-"""Approvals of a connect session in a browser, over TLS: the window of a page in a frame, a page of its own, and another device."""
+"""Approvals of a connect session in a browser, over TLS: the window of a page in a frame, a page of
+its own, and another device.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,15 @@ from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
-from tests.jackfield_service.subjects.connect.connect_site import OPEN, Place, Platform, embedding, framed, in_modal, result_of
+from tests.jackfield_service.subjects.connect.connect_site import (
+    OPEN,
+    Place,
+    Platform,
+    embedding,
+    framed,
+    in_modal,
+    result_of,
+)
 
 from jackfield_service.subjects.connect.operations import connecting
 
@@ -14,8 +24,10 @@ pytest_plugins = ["browser", "tests.jackfield_service.subjects.connect.connect_f
 
 
 def test_a_framed_page_hands_its_window_the_nonce(place: Place, person: BrowserContext) -> None:
-    """The window has no cookie of the frame's site: it goes on by itself, comes back, finishes, and takes the proof to the platform. The
-    provider's page cannot reach the frame, which says where to finish."""
+    """The window has no cookie of the frame's site: it goes on by itself, comes back, finishes, and
+    takes the proof to the platform. The provider's page cannot reach the frame, which says where to
+    finish.
+    """
     session, page, frame = framed(place, person)
     with page.expect_popup() as opened:
         frame.get_by_role("link", name="Continue to 127.0.0.1").click()
@@ -23,16 +35,25 @@ def test_a_framed_page_hands_its_window_the_nonce(place: Place, person: BrowserC
     window.get_by_role("button", name="Connect", exact=True).wait_for()
     assert window.evaluate("window.opener") is None
     assert "use it for ada. Connect it only if that is you" in window.locator("main").inner_text()
-    with suppress(Error):  # the frame also learns of the approval by itself: it has no such link from then on, or goes on at this moment
-        page.frames[1].evaluate("() => [...document.links].find((link) => link.textContent.includes('I have approved'))?.click()")
+    # the frame also learns of the approval by itself: it has no such link from then on, or goes on
+    # at this moment
+    with suppress(Error):
+        page.frames[1].evaluate(
+            "() => [...document.links].find((link) => link.textContent.includes('I have "
+            "approved'))?.click()"
+        )
     frame.get_by_text("Finish there").wait_for()
     window.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, window) == "granted"
 
 
 @pytest.mark.parametrize("way", ["closed", "blocked", "without scripts"])
-def test_a_window_that_does_not_go_on(place: Place, person: BrowserContext, browser: Browser, way: str) -> None:
-    """A window that was closed is opened again. One that was opened without the page, or by a page without scripts, asks for the code."""
+def test_a_window_that_does_not_go_on(
+    place: Place, person: BrowserContext, browser: Browser, way: str
+) -> None:
+    """A window that was closed is opened again. One that was opened without the page, or by a page
+    without scripts, asks for the code.
+    """
     if way == "without scripts":
         person = browser.new_context(ignore_https_errors=True, java_script_enabled=False)
     session, page, frame = framed(place, person, presses=way == "without scripts")
@@ -66,7 +87,9 @@ def test_a_window_that_does_not_go_on(place: Place, person: BrowserContext, brow
 
 
 def kept_here(place: Place, person: BrowserContext, session: str, link: str) -> Page:
-    """The page of a session after Begin, in a browser that could not reach the provider then: it went there by itself."""
+    """The page of a session after Begin, in a browser that could not reach the provider then: it
+    went there by itself.
+    """
     page = person.new_page()
     page.goto(link)
     person.route("**/oauth2/start/*", lambda route: route.abort())
@@ -78,26 +101,34 @@ def kept_here(place: Place, person: BrowserContext, session: str, link: str) -> 
 
 
 def test_one_click_leads_to_the_provider(place: Place, person: BrowserContext) -> None:
-    """Of one type that the platform has named: Begin, the provider, Connect. The way back leads to a page that goes on by hand."""
+    """Of one type that the platform has named: Begin, the provider, Connect. The way back leads to
+    a page that goes on by hand.
+    """
     session, link = place.begin()
     page = person.new_page()
     page.goto(link)
     page.get_by_role("button", name="Continue to 127.0.0.1").click()
     page.get_by_role("button", name="Connect", exact=True).wait_for()
     page.go_back()
-    page.get_by_role("button", name="Connect", exact=True).or_(page.get_by_role("button", name="Continue to 127.0.0.1")).wait_for()
+    page.get_by_role("button", name="Connect", exact=True).or_(
+        page.get_by_role("button", name="Continue to 127.0.0.1")
+    ).wait_for()
     page.goto(f"{place.origin}/connect/session/{session}")
     page.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, page) == "granted"
 
 
 def test_a_page_of_its_own_in_two_tabs(place: Place, person: BrowserContext) -> None:
-    """The session's browser goes to the provider in another tab, or comes back and goes again; either tab finishes."""
+    """The session's browser goes to the provider in another tab, or comes back and goes again;
+    either tab finishes.
+    """
     session, link = place.begin()
     first = kept_here(place, person, session, link)
     second = person.new_page()
     with second.expect_navigation(url="**/connect/session/*"):
-        second.goto(f"{place.origin}{first.get_by_role('link', name='Continue to 127.0.0.1').get_attribute('href')}")
+        second.goto(
+            f"{place.origin}{first.get_by_role('link', name='Continue to 127.0.0.1').get_attribute('href')}"
+        )
     second.get_by_role("button", name="Connect", exact=True).wait_for()
     first.reload()
     first.get_by_role("button", name="Connect", exact=True).click()
@@ -106,12 +137,19 @@ def test_a_page_of_its_own_in_two_tabs(place: Place, person: BrowserContext) -> 
 
 @pytest.mark.parametrize("verify", ["confirm", "browser", "link"])
 @pytest.mark.parametrize("more", ["page", "frame"])
-def test_the_start_link_is_sent_on(place: Place, person: BrowserContext, browser: Browser, verify: str, more: str) -> None:
-    """Another person opens it, also from a page that knows the nonce and posts it: nobody comes to the provider."""
+def test_the_start_link_is_sent_on(
+    place: Place, person: BrowserContext, browser: Browser, verify: str, more: str
+) -> None:
+    """Another person opens it, also from a page that knows the nonce and posts it: nobody comes to
+    the provider.
+    """
     place.authority.exchanged.clear()
     session, _, frame = framed(place, person, user="eve", verify=verify)
     link = frame.get_by_role("link", name="Continue to 127.0.0.1")
-    Platform.start, Platform.nonce = f"{place.origin}{link.get_attribute('href')}", str(link.get_attribute("data-nonce"))
+    Platform.start, Platform.nonce = (
+        f"{place.origin}{link.get_attribute('href')}",
+        str(link.get_attribute("data-nonce")),
+    )
     victim = browser.new_context(ignore_https_errors=True)
     page = victim.new_page()
     if more == "page":
@@ -125,11 +163,16 @@ def test_the_start_link_is_sent_on(place: Place, person: BrowserContext, browser
     page.wait_for_load_state("networkidle")
     assert "for the user eve" in page.locator("main").inner_text()
     victim.close()
-    assert (connecting(place.stand.host, "acme-1").find(session).status, place.authority.exchanged) == ("testing", [])
+    assert (
+        connecting(place.stand.host, "acme-1").find(session).status,
+        place.authority.exchanged,
+    ) == ("testing", [])
 
 
 def test_a_phone_types_the_code(place: Place, person: BrowserContext, browser: Browser) -> None:
-    """The code leads another browser to the provider and back, and it finishes there; the first page says so."""
+    """The code leads another browser to the provider and back, and it finishes there; the first
+    page says so.
+    """
     session, link = place.begin()
     page = kept_here(place, person, session, link)
     page.get_by_role("button", name="Use another device").click()
@@ -148,8 +191,9 @@ def test_a_phone_types_the_code(place: Place, person: BrowserContext, browser: B
 
 
 def test_the_script_opens_a_modal(place: Place, person: BrowserContext) -> None:
-    """The page's own values: a field that was left empty gets the focus; the proof comes to the page that has opened it, and nothing leads
-    it elsewhere."""
+    """The page's own values: a field that was left empty gets the focus; the proof comes to the
+    page that has opened it, and nothing leads it elsewhere.
+    """
     session, page = in_modal(place, person, types=["echo/token"], connection="modal", defaults={})
     assert page.get_by_role("dialog", name="Connect Echo").count() == 1
     frame = page.frame_locator("iframe")
@@ -160,13 +204,22 @@ def test_the_script_opens_a_modal(place: Place, person: BrowserContext) -> None:
     frame.get_by_role("button", name="Continue").click()
     frame.get_by_role("button", name="Connect", exact=True).click()
     found = result_of(page)
-    assert (found["status"], found["session"], page.get_by_role("dialog").count()) == ("saved", session, 0)
+    assert (found["status"], found["session"], page.get_by_role("dialog").count()) == (
+        "saved",
+        session,
+        0,
+    )
     assert page.url == f"{place.platform}/embedding"
-    assert (connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop) or {})["status"] == "granted"
+    assert (
+        connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop)
+        or {}
+    )["status"] == "granted"
 
 
 def test_the_modal_sees_what_a_window_has_ended(place: Place, person: BrowserContext) -> None:
-    """The provider opens in a window, which finishes there and brings the proof to the platform; the modal closes by itself."""
+    """The provider opens in a window, which finishes there and brings the proof to the platform;
+    the modal closes by itself.
+    """
     session, page = in_modal(place, person, connection="modal-oauth")
     frame = page.frame_locator("iframe")
     with page.expect_popup() as opened:
@@ -177,8 +230,9 @@ def test_the_modal_sees_what_a_window_has_ended(place: Place, person: BrowserCon
 
 
 def test_a_window_in_which_the_person_cancels_closes(place: Place, person: BrowserContext) -> None:
-    """It is named there what would be connected; after a no, the window closes by itself, and so does the modal. Until a window is open,
-    nobody is asked whether they have approved there."""
+    """It is named there what would be connected; after a no, the window closes by itself, and so
+    does the modal. Until a window is open, nobody is asked whether they have approved there.
+    """
     session, page = in_modal(place, person, connection="window-cancelled")
     frame = page.frame_locator("iframe")
     frame.get_by_role("link", name="Continue to 127.0.0.1").wait_for()
@@ -189,7 +243,11 @@ def test_a_window_in_which_the_person_cancels_closes(place: Place, person: Brows
     window.get_by_text("Connect 127.0.0.1 to The Shop?").wait_for()
     with window.expect_event("close"):
         window.get_by_role("button", name="Cancel").click()
-    assert result_of(page) == {"status": "failed", "session": session, "reason": "the person has cancelled it"}
+    assert result_of(page) == {
+        "status": "failed",
+        "session": session,
+        "reason": "the person has cancelled it",
+    }
 
 
 def test_the_script_opens_a_window(place: Place, person: BrowserContext) -> None:
@@ -202,11 +260,16 @@ def test_the_script_opens_a_window(place: Place, person: BrowserContext) -> None
     window.get_by_role("button", name="Connect", exact=True).click()
     found = result_of(page)
     assert (found["status"], window.is_closed()) == ("saved", True)
-    assert (connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop) or {})["status"] == "granted"
+    assert (
+        connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop)
+        or {}
+    )["status"] == "granted"
 
 
 @pytest.mark.parametrize("way", ["cancelled", "closed"])
-def test_the_script_says_that_nothing_was_connected(place: Place, person: BrowserContext, way: str) -> None:
+def test_the_script_says_that_nothing_was_connected(
+    place: Place, person: BrowserContext, way: str
+) -> None:
     """The person cancels in the page, or closes the modal."""
     session, page = in_modal(place, person, types=["echo/token"], connection=way, defaults={})
     frame = page.frame_locator("iframe")
@@ -216,18 +279,31 @@ def test_the_script_says_that_nothing_was_connected(place: Place, person: Browse
         assert result_of(page) == {"status": "closed", "session": session}
         page.evaluate(OPEN, [f"{place.origin}/docs", "modal"])
         page.get_by_role("button", name="Close").click()
-        assert result_of(page) == {"status": "closed"}, "of a page that is no session's, there is none"
+        assert result_of(page) == {"status": "closed"}, (
+            "of a page that is no session's, there is none"
+        )
         return
     frame.get_by_role("button", name="Cancel").click()
-    assert result_of(page) == {"status": "failed", "session": session, "reason": "the person has cancelled it"}
+    assert result_of(page) == {
+        "status": "failed",
+        "session": session,
+        "reason": "the person has cancelled it",
+    }
 
 
 def test_only_the_sessions_origins_are_told(place: Place, person: BrowserContext) -> None:
-    """A page of another site that opens the window hears nothing, and the person comes back to the platform with the proof."""
-    session, link = place.begin(origins=["http://shop.example"], types=["echo/token"], connection="untold", defaults={})
-    page, Platform.framed = person.new_page(), "about:blank"  # and not what an earlier test has left, which tells its size
+    """A page of another site that opens the window hears nothing, and the person comes back to the
+    platform with the proof.
+    """
+    session, link = place.begin(
+        origins=["http://shop.example"], types=["echo/token"], connection="untold", defaults={}
+    )
+    # and not what an earlier test has left, which tells its size
+    page, Platform.framed = person.new_page(), "about:blank"
     page.goto(f"{place.platform}/framing")
-    page.evaluate("window.heard = []; addEventListener('message', event => window.heard.push(event.data))")
+    page.evaluate(
+        "window.heard = []; addEventListener('message', event => window.heard.push(event.data))"
+    )
     with page.expect_popup() as opened:
         page.evaluate("link => { window.opened = window.open(link) }", link)
     window = opened.value
@@ -239,7 +315,9 @@ def test_only_the_sessions_origins_are_told(place: Place, person: BrowserContext
 
 
 def test_a_step_is_not_cut_short_by_what_it_changes(place: Place, person: BrowserContext) -> None:
-    """While the answer to a press is under way, the page does not look: it would leave, and lose the cookie that comes with the answer."""
+    """While the answer to a press is under way, the page does not look: it would leave, and lose
+    the cookie that comes with the answer.
+    """
     _, link = place.begin()
     page = person.new_page()
     page.clock.install()
@@ -248,7 +326,9 @@ def test_a_step_is_not_cut_short_by_what_it_changes(place: Place, person: Browse
     page.on("request", lambda request: asked.append(request.url))
     with page.expect_request("**/state"):
         page.clock.run_for(2000)
-    page.evaluate("() => { document.addEventListener('submit', event => event.preventDefault(), true); }")
+    page.evaluate(
+        "() => { document.addEventListener('submit', event => event.preventDefault(), true); }"
+    )
     page.get_by_role("button", name="Continue to 127.0.0.1").click()
     asked.clear()
     page.clock.run_for(30_000)

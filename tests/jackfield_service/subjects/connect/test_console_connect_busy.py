@@ -1,4 +1,6 @@
-"""A test of a connection takes its time: the page says that it runs, and takes no second press; it goes on by itself in every window."""
+"""A test of a connection takes its time: the page says that it runs, and takes no second press; it
+goes on by itself in every window.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ PRESS_TWICE = """button => {
     button.click();
     look();
 }"""
-"""Presses a button twice, and logs what the page shows once it is disabled: Playwright itself looks at no page that waits for an answer."""
+"""Presses a button twice, and logs what the page shows once it is disabled: Playwright itself looks
+at no page that waits for an answer.
+"""
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 
 
@@ -54,18 +58,29 @@ def gate() -> Iterator[Gate]:
     found.open.set()
 
 
-def test_a_press_is_answered_at_once_and_counts_once(browser: Browser, console: Console, gate: Gate, thoroughly: bool) -> None:
-    """The button is disabled, the page is busy and says so to screen readers; another window of the session says that the test runs, and
-    both go on to the account. The provider is asked once."""
+def test_a_press_is_answered_at_once_and_counts_once(
+    browser: Browser, console: Console, gate: Gate, thoroughly: bool
+) -> None:
+    """The button is disabled, the page is busy and says so to screen readers; another window of the
+    session says that the test runs, and both go on to the account. The provider is asked once.
+    """
     storage = console.host.storage
-    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("acme-*", "The Shop")
+    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create(
+        "acme-*", "The Shop"
+    )
     platform = Client(urlsplit(console.origin).port or 0, made.text)
     assert platform.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
     visitor = Visitor(browser, console)
     page = visitor.page
     with Provider(gate) as provider:
         values = {"server": provider.url, "testPath": "/me"}
-        asked = {"verify": "link", "types": ["http/apiKey"], "defaults": {"values": values}, "locale": "de", "theme": {"name": "Shop GmbH"}}
+        asked = {
+            "verify": "link",
+            "types": ["http/apiKey"],
+            "defaults": {"values": values},
+            "locale": "de",
+            "theme": {"name": "Shop GmbH"},
+        }
         answer = platform.post(BASE, asked)
         assert answer.status == 201, answer.body
         page.goto(answer.json["url"])
@@ -73,7 +88,11 @@ def test_a_press_is_answered_at_once_and_counts_once(browser: Browser, console: 
         button = page.get_by_role("button", name="Weiter")
         with page.expect_console_message(lambda message: "[" in message.text) as shown:
             button.evaluate(PRESS_TWICE)
-        assert json.loads(shown.value.text) == ["true", "Der Test läuft. Das kann eine halbe Minute dauern.", True]
+        assert json.loads(shown.value.text) == [
+            "true",
+            "Der Test läuft. Das kann eine halbe Minute dauern.",
+            True,
+        ]
         assert gate.asked.wait(60)
         second = page.context.new_page()
         second.goto(f"{console.origin}/connect/session/{answer.json['id']}")

@@ -1,5 +1,7 @@
-"""A connect session in a modal, in every order of events: approvals, refusals, windows that are closed or blocked, confirmations that
-come late or never, and the end of the session on each page. The modal and the window agree, and the platform's page hears each end once."""
+"""A connect session in a modal, in every order of events: approvals, refusals, windows that are
+closed or blocked, confirmations that come late or never, and the end of the session on each page.
+The modal and the window agree, and the platform's page hears each end once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ AGAIN = "Go back to The Shop and start again."
 
 @dataclass
 class Story:
-    """Ada at the platform's page, whose modal shows a session. Each method is a step of an order; it waits for what Ada must see then."""
+    """Ada at the platform's page, whose modal shows a session. Each method is a step of an order;
+    it waits for what Ada must see then.
+    """
 
     place: Place
     person: BrowserContext
@@ -34,16 +38,22 @@ class Story:
 
     def __post_init__(self) -> None:
         self.session, self.link = self.place.begin(
-            origins=[self.platform], returnTo=f"{self.platform}/back", connection="main", **self.body
+            origins=[self.platform],
+            returnTo=f"{self.platform}/back",
+            connection="main",
+            **self.body,
         )
         Platform.script = f"{self.place.origin}/connect.js"
         self.page = self.person.new_page()
-        self.page.on("dialog", lambda dialog: dialog.accept())  # who closes it with a key typed is asked
+        # who closes it with a key typed is asked
+        self.page.on("dialog", lambda dialog: dialog.accept())
         self.open()
 
     @property
     def frame(self) -> Locator:
-        """The session's page in the modal, once its script runs: before, it tells nobody what has happened."""
+        """The session's page in the modal, once its script runs: before, it tells nobody what has
+        happened.
+        """
         return self.page.frame_locator("iframe").locator("html.framed")
 
     def sees(self, text: str) -> None:
@@ -66,13 +76,17 @@ class Story:
     def block(self) -> None:
         """Press the same button in a browser that opens no window."""
         self.frame.get_by_role("link", name="Continue to 127.0.0.1").wait_for()
-        self.page.frames[1].evaluate("() => { window.kept = window.open; window.open = () => null; }")
+        self.page.frames[1].evaluate(
+            "() => { window.kept = window.open; window.open = () => null; }"
+        )
         self.frame.get_by_role("link", name="Continue to 127.0.0.1").click()
         self.sees("Your browser has opened no window")
         self.page.frames[1].evaluate("() => { window.open = window.kept; }")
 
     def deny(self) -> None:
-        """Say no at the provider: the window closes by itself, and the modal offers to try again."""
+        """Say no at the provider: the window closes by itself, and the modal offers to try
+        again.
+        """
         with self.window.expect_event("close"):
             self.window.get_by_role("link", name="Deny").click()
         self.sees("You did not approve")
@@ -82,7 +96,9 @@ class Story:
         self.frame.get_by_role("button", name="Try again").click()
 
     def allow(self) -> None:
-        """Say yes at the provider: the window asks to finish, and the modal says so. The window alone has a button that leads on."""
+        """Say yes at the provider: the window asks to finish, and the modal says so. The window
+        alone has a button that leads on.
+        """
         self.window.get_by_role("link", name="Allow").click()
         self.window.get_by_role("button", name="Connect", exact=True).wait_for()
         self.sees("Finish there")
@@ -98,7 +114,9 @@ class Story:
 
     def confirm(self) -> None:
         """The platform's server confirms."""
-        connecting(self.place.stand.host, "acme-1").confirm(self.session, self.proof, "ada", self.place.shop)
+        connecting(self.place.stand.host, "acme-1").confirm(
+            self.session, self.proof, "ada", self.place.shop
+        )
 
     def late(self) -> None:
         """Wait until the modal says that the platform has not answered."""
@@ -153,7 +171,9 @@ class Story:
         self.page.keyboard.press("Escape")
 
     def expire(self) -> None:
-        """Let the session's time end: the page in the modal notices it, and says what to do next."""
+        """Let the session's time end: the page in the modal notices it, and says what to do
+        next.
+        """
         self.frame.get_by_role("heading").first.wait_for()
         self.place.clock.ahead += 3600
         self.sees(AGAIN)
@@ -177,7 +197,9 @@ class Story:
         self.frame.get_by_role("button", name="Connect", exact=True).click()
 
 
-AXE = (Path(__file__).parents[3] / "support" / "vendor" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
+AXE = (Path(__file__).parents[3] / "support" / "vendor" / "axe-4.14.1.min.js").read_text(
+    encoding="utf-8"
+)
 JUDGED = """() => axe.run(document, {iframes: false, resultTypes: ["violations"]}).then(found => found.violations.filter(
     one => ["serious", "critical"].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html)}`))"""
 ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -186,7 +208,11 @@ ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("go allow finish late leave", {"status": "pending"}, ["pending"]),
     ("go allow finish late close", {"status": "pending"}, ["pending"]),
     ("go deny retry go allow finish confirm", {"status": "granted"}, ["declined"]),
-    ("go deny retry go deny retry go allow finish confirm", {"status": "granted"}, ["declined", "declined"]),
+    (
+        "go deny retry go deny retry go allow finish confirm",
+        {"status": "granted"},
+        ["declined", "declined"],
+    ),
     ("go deny cancel", {"status": "failed", "reason": "the person has cancelled it"}, ["declined"]),
     ("go deny close", {"status": "closed", "last": "declined"}, ["declined"]),
     ("go shut misses go allow finish confirm", {"status": "granted"}, []),
@@ -203,18 +229,32 @@ ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("go deny expire", {"status": "expired"}, ["declined"]),
 ]
 SHARED = (
-    "go allow finish confirm", "go allow finish late leave", "go deny retry go allow finish confirm",
-    "go allow shut again go allow finish confirm", "go tab allow finish confirm", "go allow finish expire",
-)  # fmt: skip
-"""Orders that are taken on the server's own site, too, where windows share the cookies of frames."""
+    "go allow finish confirm",
+    "go allow finish late leave",
+    "go deny retry go allow finish confirm",
+    "go allow shut again go allow finish confirm",
+    "go tab allow finish confirm",
+    "go allow finish expire",
+)
+"""Orders that are taken on the server's own site, too, where windows share the cookies of
+frames.
+"""
 KEYS = [
-    ("enter connect", "saved"), ("enter reload connect", "saved"), ("typing expire", "expired"), ("enter expire", "expired"),
-    ("typing cancel", "failed"), ("typing close", "closed"),
-]  # fmt: skip
+    ("enter connect", "saved"),
+    ("enter reload connect", "saved"),
+    ("typing expire", "expired"),
+    ("enter expire", "expired"),
+    ("typing cancel", "failed"),
+    ("typing close", "closed"),
+]
 
 
-def told_by(place: Place, person: BrowserContext, platform: str, order: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Take the steps of an order; what the script says in the end, and what it was told on the way."""
+def told_by(
+    place: Place, person: BrowserContext, platform: str, order: str, body: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Take the steps of an order; what the script says in the end, and what it was told on the
+    way.
+    """
     place.authority.asks = True
     connections = place.stand.host.runtime("acme-1").connections
     for row in connections.list().items:
@@ -230,37 +270,67 @@ def told_by(place: Place, person: BrowserContext, platform: str, order: str, bod
 
 @pytest.mark.parametrize(
     ("order", "result", "passing", "site"),
-    [(*one, site) for one in ORDERS for site in ("platform", "sister") if site == "platform" or one[0] in SHARED],
+    [
+        (*one, site)
+        for one in ORDERS
+        for site in ("platform", "sister")
+        if site == "platform" or one[0] in SHARED
+    ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
 def test_an_order_of_events(
-    place: Place, person: BrowserContext, monkeypatch: pytest.MonkeyPatch, site: str, order: str, result: dict[str, Any], passing: list[str]
-) -> None:  # fmt: skip
-    """At a provider, for a platform on another site and for one on the server's own, where windows share the frame's cookies."""
+    place: Place,
+    person: BrowserContext,
+    monkeypatch: pytest.MonkeyPatch,
+    site: str,
+    order: str,
+    result: dict[str, Any],
+    passing: list[str],
+) -> None:
+    """At a provider, for a platform on another site and for one on the server's own, where windows
+    share the frame's cookies.
+    """
     monkeypatch.setattr(ApprovalPages, "patience", 0.5 if "late" in order else 600.0)
     found, told = told_by(place, person, getattr(place, site), order, {})
     assert {name: found.get(name) for name in result} == result
-    assert told == [*passing, *([] if found["status"] in ("closed", "pending") else [found["status"]])]
+    assert told == [
+        *passing,
+        *([] if found["status"] in ("closed", "pending") else [found["status"]]),
+    ]
 
 
-@pytest.mark.parametrize(("order", "result"), KEYS, ids=[order.replace(" ", "-") for order, _ in KEYS])
-def test_an_order_of_events_with_a_key(place: Place, person: BrowserContext, order: str, result: str) -> None:
+@pytest.mark.parametrize(
+    ("order", "result"), KEYS, ids=[order.replace(" ", "-") for order, _ in KEYS]
+)
+def test_an_order_of_events_with_a_key(
+    place: Place, person: BrowserContext, order: str, result: str
+) -> None:
     """On a form."""
     found, told = told_by(place, person, place.platform, order, KEY)
     assert (found["status"], told) == (result, [] if result == "closed" else [result])
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 1200), ("light", 375)])
-def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch, scheme: Any, width: int) -> None:
-    """In German, dark and on a phone: every page of an approval, and the button that closes the modal, pass axe; the modal is no wider than
-    the window, as tall as its page, and its button has the page's colours."""
+def test_the_modal_can_be_read(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch, scheme: Any, width: int
+) -> None:
+    """In German, dark and on a phone: every page of an approval, and the button that closes the
+    modal, pass axe; the modal is no wider than the window, as tall as its page, and its button has
+    the page's colours.
+    """
     monkeypatch.setattr(ApprovalPages, "patience", 0.5)
     place.authority.asks = True
     connections = place.stand.host.runtime("acme-1").connections
     for row in connections.list().items:
         connections.remove(str(row["name"]))
     window = {"width": width, "height": 800}
-    person = browser.new_context(ignore_https_errors=True, reduced_motion="reduce", color_scheme=scheme, bypass_csp=True, viewport=window)  # type: ignore[arg-type]
+    person = browser.new_context(
+        ignore_https_errors=True,
+        reduced_motion="reduce",
+        color_scheme=scheme,
+        bypass_csp=True,
+        viewport=window,  # type: ignore[arg-type]
+    )
     person.set_default_timeout(60_000)
     story = Story(place, person, place.platform, {"locale": "de", "theme": {"name": "Shop GmbH"}})
     found: list[str] = []
@@ -272,14 +342,23 @@ def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pyte
                 continue
             found.extend(frame.evaluate(JUDGED))
             frame.wait_for_function(
-                "document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth"
+                "document.documentElement.scrollHeight <= innerHeight && "
+                "document.documentElement.scrollWidth <= innerWidth"
             )
-        found.extend(story.page.evaluate(JUDGED.replace("document,", "document.querySelector('dialog'),")))
-        looks = "getComputedStyle(document.querySelector('dialog > button')).backgroundColor === 'rgb(255, 255, 255)'"
+        found.extend(
+            story.page.evaluate(JUDGED.replace("document,", "document.querySelector('dialog'),"))
+        )
+        looks = (
+            "getComputedStyle(document.querySelector('dialog > button')).backgroundColor === "
+            "'rgb(255, 255, 255)'"
+        )
         assert story.page.evaluate(looks) is (scheme == "light")
 
     onward = story.frame.get_by_role("link", name="Weiter zu 127.0.0.1")
-    for answer, said in (("Deny", "Sie haben nicht zugestimmt"), ("Allow", "Schließen Sie dort ab")):
+    for answer, said in (
+        ("Deny", "Sie haben nicht zugestimmt"),
+        ("Allow", "Schließen Sie dort ab"),
+    ):
         onward.wait_for()
         judge()
         with story.page.expect_popup() as opened:

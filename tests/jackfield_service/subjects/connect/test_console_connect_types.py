@@ -1,5 +1,6 @@
-"""The connect page of every curated connection type in a browser: light, dark, on a phone, in German, by keyboard alone, with names for
-everything that is operated."""
+"""The connect page of every curated connection type in a browser: light, dark, on a phone, in
+German, by keyboard alone, with names for everything that is operated.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +19,31 @@ pytest_plugins = ["browser"]
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 SERVER = {"server": "https://api.example.com"}
-CLIENT = {"clientId": "c", "authorizationUrl": "https://login.example.com/authorize", "tokenUrl": "https://login.example.com/token"}
+CLIENT = {
+    "clientId": "c",
+    "authorizationUrl": "https://login.example.com/authorize",
+    "tokenUrl": "https://login.example.com/token",
+}
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}
 USER = "arn:aws:iam::111122223333:user/shop"
 TYPES: dict[str, dict[str, Any]] = {
-    "aws-ses/apiKeySecret": {}, "aws-ses/awsAssumeRole": KEYS, "aws-ses/awsRolesAnywhere": {}, "aws-ses/smtp": {}, "github/accessToken": {},
-    "github/oauth": CLIENT, "http/apiKey": SERVER, "http/awsSigV4": {**SERVER, "region": "eu-west-1"}, "http/basic": SERVER,
-    "http/bearer": SERVER, "http/mutualTls": SERVER, "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
-    "http/oauth2ClientCredentials": {**SERVER, "tokenUrl": CLIENT["tokenUrl"]}, "http/openIdConnect": {**SERVER, **CLIENT},
-    "slack/botToken": {}, "stripe/secretKey": {},
-}  # fmt: skip
+    "aws-ses/apiKeySecret": {},
+    "aws-ses/awsAssumeRole": KEYS,
+    "aws-ses/awsRolesAnywhere": {},
+    "aws-ses/smtp": {},
+    "github/accessToken": {},
+    "github/oauth": CLIENT,
+    "http/apiKey": SERVER,
+    "http/awsSigV4": {**SERVER, "region": "eu-west-1"},
+    "http/basic": SERVER,
+    "http/bearer": SERVER,
+    "http/mutualTls": SERVER,
+    "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
+    "http/oauth2ClientCredentials": {**SERVER, "tokenUrl": CLIENT["tokenUrl"]},
+    "http/openIdConnect": {**SERVER, **CLIENT},
+    "slack/botToken": {},
+    "stripe/secretKey": {},
+}
 """Curated types, with what a platform brings."""
 NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, summary")].filter(
     found => !(found.labels?.length || found.ariaLabel || found.textContent.trim())).map(found => found.outerHTML)"""
@@ -37,7 +53,9 @@ NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hi
 def platform(console: Console) -> Client:
     """A platform with the tenant ``acme-1``."""
     storage = console.host.storage
-    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("acme-*", "The Shop")
+    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create(
+        "acme-*", "The Shop"
+    )
     client = Client(urlsplit(console.origin).port or 0, made.text)
     assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
     return client
@@ -54,16 +72,29 @@ def pressed(visitor: Visitor, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platform: Client, name: str, thoroughly: bool) -> None:
-    """In German: the page asks for nothing of the platform's or the operator's, and what is asked for has a name and passes axe."""
+def test_a_curated_type_for_a_customer(
+    browser: Browser, console: Console, platform: Client, name: str, thoroughly: bool
+) -> None:
+    """In German: the page asks for nothing of the platform's or the operator's, and what is asked
+    for has a name and passes axe.
+    """
     visitor = Visitor(browser, console)
     page = visitor.page
-    asked = {"verify": "link", "locale": "de", "theme": {"name": "Shop GmbH"}, "types": [name], "defaults": {"values": TYPES[name]}}
+    asked = {
+        "verify": "link",
+        "locale": "de",
+        "theme": {"name": "Shop GmbH"},
+        "types": [name],
+        "defaults": {"values": TYPES[name]},
+    }
     answer = platform.post(BASE, {**asked, "principal": USER} if TYPES[name] is KEYS else asked)
     assert answer.status == 201, answer.body
     page.goto(answer.json["url"])
     page.get_by_text("Shop GmbH bittet Sie").wait_for()
-    page.route("**/oauth2/start/*", lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"))
+    page.route(
+        "**/oauth2/start/*",
+        lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"),
+    )
     onward = page.locator("main form button.primary").inner_text()
     if not page.locator("[name^='value.']").count():  # what is asked for at once needs no press
         pressed(visitor, onward)
@@ -74,7 +105,12 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
         page.get_by_role("link", name=onward, exact=True).wait_for()
     else:
         page.get_by_role("button", name="Weiter").wait_for()
-        assert not page.get_by_text("Proxy").or_(page.get_by_text("Warm-Up")).or_(page.get_by_label("Server", exact=True)).count()
+        assert (
+            not page.get_by_text("Proxy")
+            .or_(page.get_by_text("Warm-Up"))
+            .or_(page.get_by_label("Server", exact=True))
+            .count()
+        )
         page.get_by_text("So geht es").or_(page.get_by_role("button", name="Weiter")).first.focus()
     assert page.evaluate(NAMELESS) == []
     assert page.locator("html").get_attribute("lang") == "de"
@@ -87,11 +123,24 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
     visitor.close()
 
 
-def test_the_choice_for_a_customer(browser: Browser, console: Console, platform: Client, thoroughly: bool) -> None:
-    """All systems as cards, with letters as icons in colours that can be read; one is chosen by keyboard."""
+def test_the_choice_for_a_customer(
+    browser: Browser, console: Console, platform: Client, thoroughly: bool
+) -> None:
+    """All systems as cards, with letters as icons in colours that can be read; one is chosen by
+    keyboard.
+    """
     visitor = Visitor(browser, console)
     values = {**SERVER, **CLIENT, **KEYS, "region": "eu-west-1"}
-    answer = platform.post(BASE, {"verify": "link", "locale": "de", "types": [*TYPES], "principal": USER, "defaults": {"values": values}})
+    answer = platform.post(
+        BASE,
+        {
+            "verify": "link",
+            "locale": "de",
+            "types": [*TYPES],
+            "principal": USER,
+            "defaults": {"values": values},
+        },
+    )
     visitor.page.goto(answer.json["url"])
     pressed(visitor, "Beginnen")
     visitor.page.get_by_role("heading", name="Was möchten Sie verbinden?").wait_for()
@@ -103,24 +152,48 @@ def test_the_choice_for_a_customer(browser: Browser, console: Console, platform:
 
 
 AGAIN: dict[str, dict[str, Any]] = {
-    "http/bearer": {**SERVER, "token": "t-4711"}, "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
-    "aws-ses/awsAssumeRole": {**KEYS, "roleARN": "arn:aws:iam::123456789012:role/jackfield", "region": "eu-west-1"},
-}  # fmt: skip
+    "http/bearer": {**SERVER, "token": "t-4711"},
+    "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
+    "aws-ses/awsAssumeRole": {
+        **KEYS,
+        "roleARN": "arn:aws:iam::123456789012:role/jackfield",
+        "region": "eu-west-1",
+    },
+}
 """A key, an approval and a role, as they are stored."""
 
 
 @pytest.mark.parametrize("name", AGAIN)
-def test_an_account_again_for_a_customer(browser: Browser, console: Console, platform: Client, name: str, thoroughly: bool) -> None:
-    """In German: the list, the page on which an account is connected again, and the question before it is disconnected."""
+def test_an_account_again_for_a_customer(
+    browser: Browser, console: Console, platform: Client, name: str, thoroughly: bool
+) -> None:
+    """In German: the list, the page on which an account is connected again, and the question before
+    it is disconnected.
+    """
     stored = name.replace("aws-ses", "aws")
     console.host.runtime("acme-1").connections.add("main", stored, AGAIN[name], test=False)
     visitor = Visitor(browser, console)
     page, picture = visitor.page, f"again-{name.replace('/', '-')}"
-    page.route("**/oauth2/start/*", lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"))
+    page.route(
+        "**/oauth2/start/*",
+        lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"),
+    )
     title = {"title": "Ihr Konto bei Acme"}
-    asked = {"verify": "link", "locale": "de", "theme": {"name": "Shop GmbH"}, "labels": dict.fromkeys((name, stored), title)}
-    role = {"principal": USER, "actions": ["sendEmail"], "types": [name]} if "roleARN" in AGAIN[name] else {}
-    for step, heading in (("Neu verbinden", "Ihr Konto bei Acme neu verbinden"), ("Trennen", "Ihr Konto bei Acme trennen?")):
+    asked = {
+        "verify": "link",
+        "locale": "de",
+        "theme": {"name": "Shop GmbH"},
+        "labels": dict.fromkeys((name, stored), title),
+    }
+    role = (
+        {"principal": USER, "actions": ["sendEmail"], "types": [name]}
+        if "roleARN" in AGAIN[name]
+        else {}
+    )
+    for step, heading in (
+        ("Neu verbinden", "Ihr Konto bei Acme neu verbinden"),
+        ("Trennen", "Ihr Konto bei Acme trennen?"),
+    ):
         answer = platform.post(BASE, {**asked, "mode": "manage", "allConnections": True})
         assert answer.status == 201, answer.body
         page.goto(answer.json["url"])

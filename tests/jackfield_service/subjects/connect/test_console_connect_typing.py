@@ -1,4 +1,6 @@
-"""On the page of a connect session in a real browser: what somebody types is not lost, and no page is a dead end."""
+"""On the page of a connect session in a real browser: what somebody types is not lost, and no page
+is a dead end.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,16 @@ def opened(place: Place, person: BrowserContext, **body: object) -> tuple[str, P
 
 
 def questions(page: Page, *answers: str) -> list[str]:
-    """Answer the questions of a page in their order, and those after that with the last answer; what they were is noted."""
+    """Answer the questions of a page in their order, and those after that with the last answer;
+    what they were is noted.
+    """
     asked: list[str] = []
 
     def answer(dialog: Dialog) -> None:
         asked.append(dialog.message)
-        dialog.accept() if answers[min(len(asked), len(answers)) - 1] == "accept" else dialog.dismiss()
+        dialog.accept() if answers[
+            min(len(asked), len(answers)) - 1
+        ] == "accept" else dialog.dismiss()
 
     page.on("dialog", answer)
     return asked
@@ -39,8 +45,12 @@ def questions(page: Page, *answers: str) -> list[str]:
 
 @pytest.mark.parametrize("way", ["button", "key in the page", "key beside it"])
 def test_a_modal_asks_once(place: Place, person: BrowserContext, way: str) -> None:
-    """Who has typed a key is asked before the modal closes: after a no it is as it was, and the next try closes it without a word."""
-    session, page = in_modal(place, person, types=["echo/token"], connection="modal-typed", defaults={})
+    """Who has typed a key is asked before the modal closes: after a no it is as it was, and the
+    next try closes it without a word.
+    """
+    session, page = in_modal(
+        place, person, types=["echo/token"], connection="modal-typed", defaults={}
+    )
     field = page.frame_locator("iframe").get_by_label("Token")
     field.fill(KEY)
     asked = questions(page, "dismiss")
@@ -48,7 +58,9 @@ def test_a_modal_asks_once(place: Place, person: BrowserContext, way: str) -> No
         if way == "button":
             page.get_by_role("button", name="Close").click()
         else:
-            (field if way == "key in the page" else page.get_by_role("button", name="Close")).press("Escape")
+            (field if way == "key in the page" else page.get_by_role("button", name="Close")).press(
+                "Escape"
+            )
         if number == 1:
             expect(field).to_have_value(KEY)
     assert result_of(page) == {"status": "closed", "session": session}
@@ -57,8 +69,13 @@ def test_a_modal_asks_once(place: Place, person: BrowserContext, way: str) -> No
 
 def test_a_modal_asks_again_once_more_is_typed(place: Place, person: BrowserContext) -> None:
     """A no is not an answer for what is typed later; a yes closes."""
-    session, page = in_modal(place, person, types=["echo/token"], connection="modal-again", defaults={})
-    field, close = page.frame_locator("iframe").get_by_label("Token"), page.get_by_role("button", name="Close")
+    session, page = in_modal(
+        place, person, types=["echo/token"], connection="modal-again", defaults={}
+    )
+    field, close = (
+        page.frame_locator("iframe").get_by_label("Token"),
+        page.get_by_role("button", name="Close"),
+    )
     asked = questions(page, "dismiss", "accept")
     for number in (1, 2):
         field.press_sequentially(str(number))
@@ -68,9 +85,13 @@ def test_a_modal_asks_again_once_more_is_typed(place: Place, person: BrowserCont
 
 
 def test_what_was_pasted_can_be_seen(place: Place, person: BrowserContext) -> None:
-    """By a button beside the secret, with the keyboard alone; it is masked again once it is sent, kept nowhere, and no answer has it."""
+    """By a button beside the secret, with the keyboard alone; it is masked again once it is sent,
+    kept nowhere, and no answer has it.
+    """
     values = {"server": place.provider.url}
-    session, link = place.begin(types=["http/apiKey"], connection="seen", defaults={"values": values})
+    session, link = place.begin(
+        types=["http/apiKey"], connection="seen", defaults={"values": values}
+    )
     page = person.new_page()
     page.goto(link)
     field = page.get_by_label("API Key", exact=True)
@@ -80,7 +101,10 @@ def test_what_was_pasted_can_be_seen(place: Place, person: BrowserContext) -> No
     page.keyboard.press("Enter")
     hides = page.get_by_role("button", name=re.compile("^Hide ?: API Key"))
     expect(hides).to_be_focused()
-    assert (field.get_attribute("type"), hides.get_attribute("aria-controls")) == ("text", field.get_attribute("id"))
+    assert (field.get_attribute("type"), hides.get_attribute("aria-controls")) == (
+        "text",
+        field.get_attribute("id"),
+    )
     page.keyboard.press("Enter")
     shows = page.get_by_role("button", name=re.compile("^Show ?: API Key"))
     assert (field.get_attribute("type"), field.input_value()) == ("password", KEY)
@@ -109,7 +133,9 @@ def test_lines_that_were_pasted_can_be_seen(place: Place, person: BrowserContext
 
 
 def test_what_was_typed_is_found_again(place: Place, person: BrowserContext) -> None:
-    """By a reload, and by Back from wherever the person went, without the key; going asks. A step of the page does not."""
+    """By a reload, and by Back from wherever the person went, without the key; going asks. A step
+    of the page does not.
+    """
     session, page = opened(place, person, types=["echo/token"])
     kinds: list[str] = []
 
@@ -133,14 +159,21 @@ def test_what_was_typed_is_found_again(place: Place, person: BrowserContext) -> 
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Connect", exact=True).wait_for()
     assert len(kinds) == before
-    assert connecting(place.stand.host, "acme-1").find(session).values == {"token": KEY, "greeting": "Good morning"}
+    assert connecting(place.stand.host, "acme-1").find(session).values == {
+        "token": KEY,
+        "greeting": "Good morning",
+    }
 
 
-def test_a_key_of_several_lines_is_asked_for_with_room(place: Place, person: BrowserContext) -> None:
+def test_a_key_of_several_lines_is_asked_for_with_room(
+    place: Place, person: BrowserContext
+) -> None:
     """SFTP asks a person for the private key, masked, with its lines, which arrive."""
     session, page = opened(place, person, types=["sftp/login"])
     field = page.get_by_label("Private Key")
-    assert field.evaluate("field => [field.tagName, getComputedStyle(field).webkitTextSecurity]") == ["TEXTAREA", "disc"]
+    assert field.evaluate(
+        "field => [field.tagName, getComputedStyle(field).webkitTextSecurity]"
+    ) == ["TEXTAREA", "disc"]
     values = {"Host Name": "127.0.0.1", "User Name": "ada", "Host Key": f"SHA256:{'a' * 43}"}
     for label, value in values.items():
         page.get_by_label(label).fill(value)
@@ -152,7 +185,9 @@ def test_a_key_of_several_lines_is_asked_for_with_room(place: Place, person: Bro
 
 
 def test_a_browser_without_cookies_is_told(place: Place, person: BrowserContext) -> None:
-    """Begin without the page's cookie says what is wrong, and leads back to the link, which works with cookies."""
+    """Begin without the page's cookie says what is wrong, and leads back to the link, which works
+    with cookies.
+    """
     _, link = place.begin(types=["echo/token"], defaults={})
     page = person.new_page()
     page.goto(link)
@@ -164,7 +199,9 @@ def test_a_browser_without_cookies_is_told(place: Place, person: BrowserContext)
     page.get_by_label("Token").wait_for()
 
 
-def test_an_answer_that_is_spent_leads_its_own_browser_on(place: Place, person: BrowserContext) -> None:
+def test_an_answer_that_is_spent_leads_its_own_browser_on(
+    place: Place, person: BrowserContext
+) -> None:
     """Allow, Back, Allow: the browser comes to where its session is. Another one learns nothing."""
     place.authority.asks = True
     session, link = place.begin()

@@ -1,4 +1,6 @@
-"""In a real browser, with and without scripts: what is connected or approved is what the page has shown, in whichever tab or browser."""
+"""In a real browser, with and without scripts: what is connected or approved is what the page has
+shown, in whichever tab or browser.
+"""
 
 from __future__ import annotations
 
@@ -48,20 +50,35 @@ def entered(page: Page, token: str) -> None:
 
 
 def looked(page: Page) -> None:
-    """Let a page's script ask how its session is by now, as whenever a person comes back to its tab."""
+    """Let a page's script ask how its session is by now, as whenever a person comes back to its
+    tab.
+    """
     with page.expect_response("**/state") as asked:
         page.evaluate("window.dispatchEvent(new Event('focus'))")
     assert asked.value.ok
 
 
-def test_a_tab_connects_what_it_has_shown(console: Console, person: BrowserContext, scripts: bool) -> None:
-    """Another tab has entered another key since: this one keeps its question, its Connect connects nothing, and shows the page of now,
-    whose Connect does."""
+def test_a_tab_connects_what_it_has_shown(
+    console: Console, person: BrowserContext, scripts: bool
+) -> None:
+    """Another tab has entered another key since: this one keeps its question, its Connect connects
+    nothing, and shows the page of now, whose Connect does.
+    """
     storage = console.host.storage
-    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("acme-*", "The Shop")
+    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create(
+        "acme-*", "The Shop"
+    )
     platform = Client(urlsplit(console.origin).port or 0, made.text)
     platform.call("PUT", "/v1/workspaces/acme-1", {})
-    session = platform.post(BASE, {"user": "ada", "types": ["echo/token"], "verify": "link", "returnTo": f"{console.origin}/docs"}).json
+    session = platform.post(
+        BASE,
+        {
+            "user": "ada",
+            "types": ["echo/token"],
+            "verify": "link",
+            "returnTo": f"{console.origin}/docs",
+        },
+    ).json
     first = person.new_page()
     first.goto(session["url"])
     if first.get_by_role("button", name="Begin").count():
@@ -77,10 +94,15 @@ def test_a_tab_connects_what_it_has_shown(console: Console, person: BrowserConte
     first.get_by_role("button", name="Connect", exact=True).click()
     first.get_by_text(ANEW).wait_for()
     connections = console.host.runtime("acme-1").connections
-    assert (platform.get(f"{BASE}/{session['id']}").json["status"], connections.list().items) == ("testing", ())
+    assert (platform.get(f"{BASE}/{session['id']}").json["status"], connections.list().items) == (
+        "testing",
+        (),
+    )
     first.get_by_role("button", name="Connect", exact=True).click()
     first.wait_for_url(f"{console.origin}/docs**")
-    assert [connections.find(row["name"]).values["token"] for row in connections.list().items] == ["mallory-0815"]
+    assert [connections.find(row["name"]).values["token"] for row in connections.list().items] == [
+        "mallory-0815"
+    ]
 
 
 def signed_in(console: Console, person: BrowserContext) -> Page:
@@ -99,11 +121,18 @@ def waiting(console: Console) -> list[str]:
     runtime = console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame-0815"})
     console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
-    return [runtime.invoke({**POST, "inputs": {"text": text}}).meta.invocation_id for text in ("to Ada", "to Mallory")]
+    return [
+        runtime.invoke({**POST, "inputs": {"text": text}}).meta.invocation_id
+        for text in ("to Ada", "to Mallory")
+    ]
 
 
-def test_each_tab_approves_its_own_call(console: Console, waiting: list[str], person: BrowserContext) -> None:
-    """Two tabs of one browser show two calls: the button of each decides on its call, and the other one still waits."""
+def test_each_tab_approves_its_own_call(
+    console: Console, waiting: list[str], person: BrowserContext
+) -> None:
+    """Two tabs of one browser show two calls: the button of each decides on its call, and the other
+    one still waits.
+    """
     first = signed_in(console, person)
     second = person.new_page()
     for page, identifier in ((first, waiting[0]), (second, waiting[1])):
@@ -117,9 +146,12 @@ def test_each_tab_approves_its_own_call(console: Console, waiting: list[str], pe
     assert [approvals.show(one)["status"] for one in waiting] == ["approved", "declined"]
 
 
-def test_three_browsers_decide_on_what_they_have_shown(browser: Browser, console: Console, waiting: list[str]) -> None:
-    """In each the call is open when its connection becomes another one: nobody approves or declines it from that page, and each is shown
-    that it cannot be approved any more."""
+def test_three_browsers_decide_on_what_they_have_shown(
+    browser: Browser, console: Console, waiting: list[str]
+) -> None:
+    """In each the call is open when its connection becomes another one: nobody approves or declines
+    it from that page, and each is shown that it cannot be approved any more.
+    """
     with ExitStack() as stack:
         people = [opened(browser, scripts=scripts) for scripts in (False, True, False)]
         pages = [signed_in(console, next(one)) for one in people]

@@ -1,4 +1,6 @@
-"""Accounts connected over the HTTP API, against a certified authorization server: both flows, the callback, and attacks on them."""
+"""Accounts connected over the HTTP API, against a certified authorization server: both flows, the
+callback, and attacks on them.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,11 @@ class Site:
     def approved(self, url: str) -> str:
         """Approve in a browser; path and query of this server to which the provider leads it."""
         parts = urlsplit(self.provider.browser().open(url)[0])
-        assert (parts.hostname, parts.port, parts.path) == ("127.0.0.1", self.stand.port, "/oauth2/callback")
+        assert (parts.hostname, parts.port, parts.path) == (
+            "127.0.0.1",
+            self.stand.port,
+            "/oauth2/callback",
+        )
         return f"{parts.path}?{parts.query}"
 
     def complete(self, identifier: str, body: dict[str, str] | None = None) -> Reply:
@@ -66,21 +72,36 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: AuthorizationServer
     """A server whose product may be returned to."""
     folder: Path = tmp_path_factory.mktemp("site")
     make_people(folder / "packages")
-    with plugged(folder / "packages"), standing(folder, replace(SETTINGS, origins=(PRODUCT,))) as stand:
+    with (
+        plugged(folder / "packages"),
+        standing(folder, replace(SETTINGS, origins=(PRODUCT,))) as stand,
+    ):
         found = Site(stand, stand.client(), provider)
-        body = {"name": "ada", "type": "people/oauth2AuthorizationCode", "values": provider.public_values()}
+        body = {
+            "name": "ada",
+            "type": "people/oauth2AuthorizationCode",
+            "values": provider.public_values(),
+        }
         assert found.client.post("/v1/connections?test=false", body).status == 201
         yield found
 
 
 def test_a_product_connects_its_users(site: Site) -> None:
-    """The browser goes to the provider, to the callback and back to the product, which finishes; an answer counts once."""
+    """The browser goes to the provider, to the callback and back to the product, which finishes; an
+    answer counts once.
+    """
     begun = site.begin(returnTo=f"{PRODUCT}/settings?tab=1")
     assert site.client.get(f"/v1/authorizations/{begun['id']}").json["status"] == "pending"
     address = site.approved(begun["url"])
     answer = site.stranger.get(address)
-    assert (answer.status, answer.headers["location"]) == (303, f"{PRODUCT}/settings?tab=1&connection=ada")
-    assert (answer.headers["referrer-policy"], answer.headers["cache-control"]) == ("no-referrer", "no-store")
+    assert (answer.status, answer.headers["location"]) == (
+        303,
+        f"{PRODUCT}/settings?tab=1&connection=ada",
+    )
+    assert (answer.headers["referrer-policy"], answer.headers["cache-control"]) == (
+        "no-referrer",
+        "no-store",
+    )
     assert site.client.get(f"/v1/authorizations/{begun['id']}").json["status"] == "answered"
     assert (site.status(), site.provider.count("/token")) == ("none", 0)
     assert site.complete(begun["id"]).json["status"] == "granted"
@@ -92,10 +113,15 @@ def test_a_product_connects_its_users(site: Site) -> None:
 
 
 def test_a_page_of_the_products_own(site: Site) -> None:
-    """A product that receives the answer itself passes it on; a forged one is refused, also that of another authorization."""
+    """A product that receives the answer itself passes it on; a forged one is refused, also that of
+    another authorization.
+    """
     mine, other = (site.begin(redirectUri="http://127.0.0.1:1/callback") for _ in range(2))
     answer = dict(parse_qsl(urlsplit(site.provider.browser().open(mine["url"])[0]).query))
-    for forged in ({"state": "made-up"}, {"state": parse_qs(urlsplit(other["url"]).query)["state"][0]}):
+    for forged in (
+        {"state": "made-up"},
+        {"state": parse_qs(urlsplit(other["url"]).query)["state"][0]},
+    ):
         assert site.complete(mine["id"], {**answer, **forged}).status == 404
     assert site.complete(other["id"], answer).status == 404
     assert "startUrl" not in mine
@@ -113,11 +139,16 @@ def test_a_page_of_the_products_own(site: Site) -> None:
         pytest.param({"iss": None}, id="no-issuer-of-a-provider-that-announces-it"),
         pytest.param({"code": "made-up"}, id="code-of-another"),
         pytest.param({"code": ""}, id="no-code"),
-        pytest.param({"error": "access_denied", "error_description": "<script>alert(1)</script>"}, id="refused"),
+        pytest.param(
+            {"error": "access_denied", "error_description": "<script>alert(1)</script>"},
+            id="refused",
+        ),
     ],
 )
 def test_forged_answers_connect_nothing(site: Site, forged: dict[str, str | None]) -> None:
-    """An answer that is not the provider's is refused when it is completed; the grant stays as it was."""
+    """An answer that is not the provider's is refused when it is completed; the grant stays as it
+    was.
+    """
     before, begun = site.status(), site.begin(returnTo=f"{PRODUCT}/")
     given = dict(parse_qsl(urlsplit(site.approved(begun["url"])).query))
     sent = {name: value for name, value in {**given, **forged}.items() if value is not None}
@@ -134,7 +165,11 @@ def test_an_answer_without_its_state_goes_nowhere(site: Site, state: str) -> Non
     before, begun = site.status(), site.begin(returnTo=f"{PRODUCT}/")
     given = dict(parse_qsl(urlsplit(site.approved(begun["url"])).query))
     answer = site.stranger.get(f"/oauth2/callback?{urlencode({**given, 'state': state})}")
-    assert (answer.status, "location" in answer.headers, b"<script" in answer.body) == (400, False, False)
+    assert (answer.status, "location" in answer.headers, b"<script" in answer.body) == (
+        400,
+        False,
+        False,
+    )
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert given["code"].encode() not in answer.body
     assert site.status() == before
@@ -143,20 +178,39 @@ def test_an_answer_without_its_state_goes_nowhere(site: Site, state: str) -> Non
 @pytest.mark.parametrize(
     "address",
     [
-        "https://evil.example/", "//evil.example/", "/\\evil.example", "/connected", "https://product.example.evil.example/", "data:,x",
-        "https://product.example@evil.example/", "https://evil.example\\@product.example/", "http://product.example/",
-        "https://product.example:444/", "https://product.example/\r\nLocation: https://evil.example", "https://product.example\\.evil.example",
-        "https:product.example", "https://[::1",
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "/connected",
+        "https://product.example.evil.example/",
+        "data:,x",
+        "https://product.example@evil.example/",
+        "https://evil.example\\@product.example/",
+        "http://product.example/",
+        "https://product.example:444/",
+        "https://product.example/\r\nLocation: https://evil.example",
+        "https://product.example\\.evil.example",
+        "https:product.example",
+        "https://[::1",
     ],
-)  # fmt: skip
+)
 def test_the_callback_is_no_open_redirect(site: Site, address: str) -> None:
-    """A browser is sent back to a page of an allowed origin only; any other is refused before the provider is asked."""
+    """A browser is sent back to a page of an allowed origin only; any other is refused before the
+    provider is asked.
+    """
     answer = site.client.post(AUTHORIZE, {"returnTo": address})
     assert (answer.status, answer.json["details"][0]["path"]) == (400, "/returnTo")
 
 
 @pytest.mark.parametrize(
-    "address", ["https://user@evil.example/", "http://evil.example/", "https://a.example/#x", "javascript:alert(1)", "/x"]
+    "address",
+    [
+        "https://user@evil.example/",
+        "http://evil.example/",
+        "https://a.example/#x",
+        "javascript:alert(1)",
+        "/x",
+    ],
 )
 def test_codes_go_to_no_other_place(site: Site, address: str) -> None:
     """A redirect URI without TLS, or with parts that hide where it leads, is refused."""
@@ -178,7 +232,9 @@ def test_another_workspace_sees_nothing(site: Site) -> None:
 
 
 def test_a_code_for_another_device(site: Site) -> None:
-    """A device without a browser shows a code; each look at the authorization asks the provider, no more often than it wants."""
+    """A device without a browser shows a code; each look at the authorization asks the provider, no
+    more often than it wants.
+    """
     begun = site.begin(flow="device")
     path, before = f"/v1/authorizations/{begun['id']}", site.provider.count("/token")
     assert [site.client.get(path).json["status"] for _ in range(3)] == ["pending"] * 3
@@ -189,7 +245,9 @@ def test_a_code_for_another_device(site: Site) -> None:
 
 
 def test_z_a_removal_revokes(site: Site) -> None:
-    """The provider is told when the connection is removed, and the approval can no longer be found."""
+    """The provider is told when the connection is removed, and the approval can no longer be
+    found.
+    """
     before = site.provider.count("/token/revocation")
     assert site.client.call("DELETE", "/v1/connections/ada").status == 204
     assert site.provider.count("/token/revocation") - before == 1

@@ -1,4 +1,6 @@
-"""A connection's page tells the calls over it: those that are queued or wait for an approval, and the last one, with links to them."""
+"""A connection's page tells the calls over it: those that are queued or wait for an approval, and
+the last one, with links to them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.jackfield_service.shell.pages.console_client import Answer, Client, Place, placed_asking, token
+from tests.jackfield_service.shell.pages.console_client import (
+    Answer,
+    Client,
+    Place,
+    placed_asking,
+    token,
+)
 
 from http_stand import say
 from jackfield.callers import Rules
@@ -16,7 +24,9 @@ from jackfield_store.runtime import Jackfield
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """A console with a connection, in a workspace where a write waits for an approval and nobody takes what is queued."""
+    """A console with a connection, in a workspace where a write waits for an approval and nobody
+    takes what is queued.
+    """
     with placed_asking(tmp_path) as found:
         yield found
 
@@ -49,7 +59,9 @@ def filled(runtime: Jackfield) -> None:
 
 
 def test_the_calls_over_a_connection_are_told(place: Place, runtime: Jackfield) -> None:
-    """Where it is shown, and before it is renamed or removed; nothing of a connection that nothing uses."""
+    """Where it is shown, and before it is renamed or removed; nothing of a connection that nothing
+    uses.
+    """
     client = place.signed_in()
     unused = client.get("/connections/hall")
     assert (fact(unused, "Used by"), fact(unused, "Last call")) == ("", "")
@@ -68,7 +80,9 @@ def test_the_calls_over_a_connection_are_told(place: Place, runtime: Jackfield) 
 
 
 def test_queued_calls_are_told_of_their_own_connection(place: Place, runtime: Jackfield) -> None:
-    """By its new name, and not of another one that has the old name by now, or the name of one that was removed."""
+    """By its new name, and not of another one that has the old name by now, or the name of one that
+    was removed.
+    """
     client = place.signed_in()
     filled(runtime)
     runtime.connections.rename("hall", "lobby")
@@ -91,16 +105,23 @@ def test_many_calls_are_counted_up_to_a_bound(place: Place, runtime: Jackfield) 
 
 
 def test_quotas_of_a_connection_are_set_on_its_page(place: Place, runtime: Jackfield) -> None:
-    """The form has them; a fault is told, and the table says how far each is spent. Who may not change the connection sees no form."""
+    """The form has them; a fault is told, and the table says how far each is spent. Who may not
+    change the connection sees no form.
+    """
     client, page = place.signed_in(), "/connections/hall"
     wrong = client.change(page, f"{page}/quotas", count="0", per="day")
     assert (wrong.status, "must be a number above 0" in wrong.words) == (400, True)
     given = {"count": "3", "per": "month", "action": "echo/say"}
-    assert client.change(page, f"{page}/quotas", **given).headers["location"] == f"{page}?done=quotas"
+    assert (
+        client.change(page, f"{page}/quotas", **given).headers["location"] == f"{page}?done=quotas"
+    )
     runtime.invoke(say("say", "hall", text="x"))
     told = "3 calls of echo/say per month 1 "
     assert told in client.get(page).words
     reader = place.signed_in(token(place, "invoke"))
-    assert (told in reader.get(page).words, f"{page}/quotas" in reader.get(page).text) == (True, False)
+    assert (told in reader.get(page).words, f"{page}/quotas" in reader.get(page).text) == (
+        True,
+        False,
+    )
     assert client.change(page, f"{page}/quotas", place="0", removal="on").status == 303
     assert told not in client.get(page).words

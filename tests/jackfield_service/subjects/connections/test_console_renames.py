@@ -1,4 +1,6 @@
-"""After a rename, pages name the connection as it is now, and say what a call that waits for an approval cannot do any more."""
+"""After a rename, pages name the connection as it is now, and say what a call that waits for an
+approval cannot do any more.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def _asked(runtime: Jackfield, text: str = "to be approved") -> str:
 
 
 def test_a_queued_call_has_the_present_name(place: Place) -> None:
-    """In the list and on its page, also if another connection has the old name by now; a token with rules reads the old one."""
+    """In the list and on its page, also if another connection has the old name by now; a token with
+    rules reads the old one.
+    """
     runtime, client = place.host.runtime("default"), place.signed_in()
     identifier = _queued(runtime)
     runtime.connections.rename("hall", "lobby")
@@ -46,7 +50,9 @@ def test_a_queued_call_has_the_present_name(place: Place) -> None:
 
 @pytest.mark.parametrize("change", ["rename", "removal"])
 def test_a_call_that_waits_says_that_it_cannot_be_approved(place: Place, change: str) -> None:
-    """Before somebody tries; it can be declined. Of a page from before nothing is done: it is shown anew, with the reason."""
+    """Before somebody tries; it can be declined. Of a page from before nothing is done: it is shown
+    anew, with the reason.
+    """
     runtime, person = place.host.runtime("default"), place.signed_in(token(place, "approve"))
     first, second = _asked(runtime), _asked(runtime, "another")
     before = person.get(f"/invocations/{first}")
@@ -54,7 +60,10 @@ def test_a_call_that_waits_says_that_it_cannot_be_approved(place: Place, change:
     if change == "rename":
         runtime.connections.rename("hall", "lobby")
         reason = "its connection 'hall' was renamed to 'lobby' since it was asked for"
-        assert 'hall, now <a href="/connections/lobby">lobby</a>' in place.signed_in().get("/invocations?status=waiting").text
+        assert (
+            'hall, now <a href="/connections/lobby">lobby</a>'
+            in place.signed_in().get("/invocations?status=waiting").text
+        )
     else:
         runtime.connections.remove("hall")
         reason = "no connection is named 'hall'"
@@ -63,17 +72,24 @@ def test_a_call_that_waits_says_that_it_cannot_be_approved(place: Place, change:
     assert "a worker makes exactly this call" not in page.words
     assert ('value="approved"' in page.text, 'value="declined"' in page.text) == (False, True)
     for outcome in ("approved", "declined"):
-        late = person.post(f"/invocations/{first}/approval", {"csrf": before.csrf_of(f"/invocations/{first}/approval"), "as": outcome})
+        late = person.post(
+            f"/invocations/{first}/approval",
+            {"csrf": before.csrf_of(f"/invocations/{first}/approval"), "as": outcome},
+        )
         assert late.headers["location"] == f"/invocations/{first}?anew=1#decide"
         told = person.get(late.headers["location"]).words
         assert "This has changed since its page was opened" in told
         assert f"It cannot be approved any more: {reason}" in told
-    forced = person.change(f"/invocations/{first}", f"/invocations/{first}/approval", **{"as": "approved"})
+    forced = person.change(
+        f"/invocations/{first}", f"/invocations/{first}/approval", **{"as": "approved"}
+    )
     assert forced.headers["location"] == f"/invocations/{first}?done=spoiled"
     told = person.get(forced.headers["location"]).words
     assert "Not approved, but cancelled" in told
     assert reason in told
-    declined = person.change(f"/invocations/{second}", f"/invocations/{second}/approval", **{"as": "declined"})
+    declined = person.change(
+        f"/invocations/{second}", f"/invocations/{second}/approval", **{"as": "declined"}
+    )
     assert declined.headers["location"] == f"/invocations/{second}?done=declined"
 
 

@@ -1,4 +1,6 @@
-"""The console's main task, an AWS role connection: it can be finished on a local AWS simulator; a refused role says what to change."""
+"""The console's main task, an AWS role connection: it can be finished on a local AWS simulator; a
+refused role says what to change.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def fill(visitor: Visitor, aws: EmbeddedAws) -> None:
 
 
 def test_m14_a_role_connection_is_finished_on_the_served_demo(visitor: Visitor) -> None:
-    """M14: the role of ``demo --serve`` trusts the External IDs that jackfield generates, so saving and testing passes at once."""
+    """M14: the role of ``demo --serve`` trusts the External IDs that jackfield generates, so saving
+    and testing passes at once.
+    """
     with EmbeddedAws(trusted_ids=GENERATED) as aws:
         fill(visitor, aws)
         visitor.page.get_by_role("button", name="Save and test").click()
@@ -51,7 +55,9 @@ def test_m14_a_role_connection_is_finished_on_the_served_demo(visitor: Visitor) 
 
 
 def test_the_doctor_lists_findings_with_their_cures(visitor: Visitor) -> None:
-    """The connection's page leads to the doctor; its findings have a cure each, and a wrong address is refused at its field."""
+    """The connection's page leads to the doctor; its findings have a cure each, and a wrong address
+    is refused at its field.
+    """
     with EmbeddedAws(trusted_ids=GENERATED) as aws:
         fill(visitor, aws)
         visitor.page.get_by_role("button", name="Save and test").click()
@@ -69,7 +75,9 @@ def test_the_doctor_lists_findings_with_their_cures(visitor: Visitor) -> None:
 
 
 def test_m13_a_refused_role_says_whom_and_which_external_id_to_trust(visitor: Visitor) -> None:
-    """M13: the ARN of the first step is in the field, the trust policy and the hint, whose JSON is formatted and complete."""
+    """M13: the ARN of the first step is in the field, the trust policy and the hint, whose JSON is
+    formatted and complete.
+    """
     page = visitor.page
     with EmbeddedAws() as aws:
         fill(visitor, aws)
@@ -91,7 +99,9 @@ def test_m13_a_refused_role_says_whom_and_which_external_id_to_trust(visitor: Vi
 
 
 def test_m12_the_guide_agrees_with_the_form(visitor: Visitor) -> None:
-    """M12: the guide names no field that the form has not, and does not ask for an External ID that the form refuses."""
+    """M12: the guide names no field that the form has not, and does not ask for an External ID that
+    the form refuses.
+    """
     visitor.go("/new-connection?type=aws/awsAssumeRole")
     guide = visitor.page.locator("section.beside-form").inner_text()
     assert visitor.page.get_by_label("External ID").count() == 0
@@ -102,7 +112,9 @@ def test_m12_the_guide_agrees_with_the_form(visitor: Visitor) -> None:
 
 
 def test_m11_all_faults_of_a_new_connection_are_told_at_once(visitor: Visitor) -> None:
-    """M11: a name is proposed; without it, it and the missing role ARN are marked by the same press."""
+    """M11: a name is proposed; without it, it and the missing role ARN are marked by the same
+    press.
+    """
     visitor.go("/new-connection?type=aws/awsAssumeRole")
     assert visitor.field("Name").input_value() == "aws-ses"
     visitor.field("Name").fill("")
@@ -111,8 +123,12 @@ def test_m11_all_faults_of_a_new_connection_are_told_at_once(visitor: Visitor) -
     assert visitor.page.locator('[data-schemapath="values.name"] .field-error').count() == 1
 
 
-def test_m9_the_external_id_of_a_file_is_shown_resolved(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """M9: what is shown to be copied is the External ID of the trust policy, not the reference to it."""
+def test_m9_the_external_id_of_a_file_is_shown_resolved(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M9: what is shown to be copied is the External ID of the trust policy, not the reference to
+    it.
+    """
     path = tmp_path / "connections.yaml"
     path.write_text(FILE, encoding="utf-8")
     with EmbeddedAws() as aws:
@@ -122,7 +138,10 @@ def test_m9_the_external_id_of_a_file_is_shown_resolved(browser: Browser, tmp_pa
             visitor = Visitor(browser, console)
             visitor.sign_in()
             visitor.go("/connections/demo")
-            assert visitor.page.get_by_role("region", name="External ID").inner_text() == aws.external_id
+            assert (
+                visitor.page.get_by_role("region", name="External ID").inner_text()
+                == aws.external_id
+            )
             assert "{'" not in visitor.page.locator("main").inner_text()
             visitor.check()
             visitor.close()

@@ -1,4 +1,6 @@
-"""B3: the runtime judges the hosts that a connection's values name, whatever its connector does; and offers clients guarded sockets."""
+"""B3: the runtime judges the hosts that a connection's values name, whatever its connector does;
+and offers clients guarded sockets.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,10 @@ def look(inputs: Nothing, client: object) -> Done:
 def stand(tmp_path: Path) -> Any:
     """A server with that connector, which guards as one does that is not on loopback."""
     make_connector(tmp_path / "plugs", "parcel", PLAIN)
-    with plugged(tmp_path / "plugs"), standing(tmp_path, setup=lambda host: setattr(host.runtimes, "guard", Guard())) as found:
+    with (
+        plugged(tmp_path / "plugs"),
+        standing(tmp_path, setup=lambda host: setattr(host.runtimes, "guard", Guard())) as found,
+    ):
         yield found
 
 
@@ -85,8 +90,14 @@ INTERNAL: list[tuple[Mapping[str, Any], str]] = [
 
 
 def test_b3_internal_hosts_are_refused(stand: Stand) -> None:
-    """A value that names a host of the operator's network is refused at its place, and the connector is not asked to open."""
-    found = [(values, (error["code"], error["details"][0]["path"])) for values, _ in INTERNAL for error in [look(stand, **values)]]
+    """A value that names a host of the operator's network is refused at its place, and the
+    connector is not asked to open.
+    """
+    found = [
+        (values, (error["code"], error["details"][0]["path"]))
+        for values, _ in INTERNAL
+        for error in [look(stand, **values)]
+    ]
     assert found == [(values, ("invalid_connection", path)) for values, path in INTERNAL]
 
 
@@ -98,13 +109,26 @@ def test_b3_public_hosts_are_not(stand: Stand) -> None:
 def test_b3_nothing_is_kept_that_may_not_be_reached(stand: Stand) -> None:
     """A draft's test fails at the hosts, and the connection is not saved."""
     values = {"url": "http://192.0.2.2:18981"}
-    steps = stand.client().post("/v1/connections:test", {"type": "parcel/parcelKey", "values": values}).json["lastTest"]["steps"]
-    assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection is not allowed to reach this host")]
-    assert stand.client().post("/v1/connections", {"name": "ssrf", "type": "parcel/parcelKey", "values": values}).status == 422
+    steps = (
+        stand.client()
+        .post("/v1/connections:test", {"type": "parcel/parcelKey", "values": values})
+        .json["lastTest"]["steps"]
+    )
+    assert [(step["passed"], step["message"]) for step in steps] == [
+        (False, "the connection is not allowed to reach this host")
+    ]
+    assert (
+        stand.client()
+        .post("/v1/connections", {"name": "ssrf", "type": "parcel/parcelKey", "values": values})
+        .status
+        == 422
+    )
 
 
 def test_b3_a_guarded_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard connects where it may, to the addresses that it judged, and asks the resolver once."""
+    """The guard connects where it may, to the addresses that it judged, and asks the resolver
+    once.
+    """
     asked = []
     real = socket.getaddrinfo
 
@@ -125,7 +149,9 @@ def test_b3_a_guarded_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_b3_hosts_are_found_wherever_they_stand() -> None:
-    """Nested values, lists, maps, branches and references of a schema are looked at; an unclear one is refused, an operator's is not."""
+    """Nested values, lists, maps, branches and references of a schema are looked at; an unclear one
+    is refused, an operator's is not.
+    """
     host = {"type": "string", "format": "hostname"}
     schema = {
         "type": "object",
@@ -135,14 +161,30 @@ def test_b3_hosts_are_found_wherever_they_stand() -> None:
             "map": {"type": "object", "additionalProperties": host},
             "plain": {"type": "string"},
             "shared": {"$ref": "#/$defs/Host"},
-            "marked": {"type": "array", "items": {"type": "string"}, "x-jackfield": {"destination": True}},
+            "marked": {
+                "type": "array",
+                "items": {"type": "string"},
+                "x-jackfield": {"destination": True},
+            },
         },
         "$defs": {"Host": host},
     }
     values = {
-        "nested": {"a/b": "h1"}, "either": "h2", "map": {"x": "h3"}, "plain": "h4", "other": "h5", "shared": "h6", "marked": ["h7"],
-    }  # fmt: skip
-    found = {"/nested/a~1b": "h1", "/either": "h2", "/map/x": "h3", "/shared": "h6", "/marked/0": "h7"}
+        "nested": {"a/b": "h1"},
+        "either": "h2",
+        "map": {"x": "h3"},
+        "plain": "h4",
+        "other": "h5",
+        "shared": "h6",
+        "marked": ["h7"],
+    }
+    found = {
+        "/nested/a~1b": "h1",
+        "/either": "h2",
+        "/map/x": "h3",
+        "/shared": "h6",
+        "/marked/0": "h7",
+    }
     assert list(named_hosts(schema, values)) == list(found.items())
     for text in ("a b", "http://[::1", "a\x00b"):
         with pytest.raises(InvalidConnection) as refused:

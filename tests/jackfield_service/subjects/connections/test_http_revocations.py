@@ -1,4 +1,6 @@
-"""Approvals of removed connections and of deleted tenants are revoked at their providers, with retries while one does not answer."""
+"""Approvals of removed connections and of deleted tenants are revoked at their providers, with
+retries while one does not answer.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,10 @@ def provider(authority: Authority) -> Iterator[Provider]:
 def stand(tmp_path: Path) -> Iterator[Stand]:
     """A server that runs what is due when it is told to."""
     make_people(tmp_path / "packages")
-    with plugged(tmp_path / "packages"), standing(tmp_path, replace(SETTINGS, queue_workers=0)) as found:
+    with (
+        plugged(tmp_path / "packages"),
+        standing(tmp_path, replace(SETTINGS, queue_workers=0)) as found,
+    ):
         yield found
 
 
@@ -70,7 +75,12 @@ def connect(
     **more: str,
 ) -> None:
     """Have somebody approve a new connection."""
-    values = {"server": provider.url, "authorizationUrl": f"{provider.url}/authorize", "tokenUrl": f"{provider.url}/token", "clientId": "c"}
+    values = {
+        "server": provider.url,
+        "authorizationUrl": f"{provider.url}/authorize",
+        "tokenUrl": f"{provider.url}/token",
+        "clientId": "c",
+    }
     known = stand.host.runtime(workspace).connections
     if revocable:
         more["revocationUrl"] = f"{provider.url}/revoke"
@@ -88,16 +98,24 @@ def left(stand: Stand) -> int:
 
 
 def told(stand: Stand, workspace: str = "default") -> list[tuple[str, bool]]:
-    """What the audit log says of ended approvals: the connection, and whether the provider was told."""
+    """What the audit log says of ended approvals: the connection, and whether the provider was
+    told.
+    """
     from jackfield_store.access import Audit
 
     storage = stand.host.storage
-    entries, _ = Audit(storage.database, lambda: storage.vault, workspace, stand.host.clock).list(event="connection.approval_ended")
+    entries, _ = Audit(storage.database, lambda: storage.vault, workspace, stand.host.clock).list(
+        event="connection.approval_ended"
+    )
     return [(entry.about["object"], entry.about["details"]["told"]) for entry in entries]
 
 
-def test_a_removed_connection_is_revoked_when_the_provider_answers(stand: Stand, authority: Authority, provider: Provider) -> None:
-    """While the provider is down, the approval is kept, sealed, and told again; one without an endpoint, or that it refuses, is over."""
+def test_a_removed_connection_is_revoked_when_the_provider_answers(
+    stand: Stand, authority: Authority, provider: Provider
+) -> None:
+    """While the provider is down, the approval is kept, sealed, and told again; one without an
+    endpoint, or that it refuses, is over.
+    """
     connect(stand, provider, "default", "ada")
     connect(stand, provider, "default", "bob", revocable=False)
     authority.status = 503
@@ -107,14 +125,20 @@ def test_a_removed_connection_is_revoked_when_the_provider_answers(stand: Stand,
     assert stand.host.revoke_approvals() == {}
     authority.status = 200
     assert (left(stand), [*stand.host.revoke_approvals().values()]) == (1, [True])
-    assert (authority.revoked, left(stand), stand.host.revoke_approvals()) == (["ada-refresh"], 0, {})
+    assert (authority.revoked, left(stand), stand.host.revoke_approvals()) == (
+        ["ada-refresh"],
+        0,
+        {},
+    )
     assert client.call("DELETE", "/v1/connections/bob").status == 204
     assert told(stand) == [("connection:bob", False), ("connection:ada", True)]
 
 
 @dataclass
 class Hub(Authority):
-    """An authorization server whose API keeps webhooks, and asks for a token that was not revoked."""
+    """An authorization server whose API keeps webhooks, and asks for a token that was not
+    revoked.
+    """
 
     hooks: RegistrationProvider = field(default_factory=lambda: RegistrationProvider("/data"))
 
@@ -130,37 +154,72 @@ class Hub(Authority):
 
 
 def test_a_webhook_is_unregistered_before_the_approval_is_revoked(tmp_path: Path) -> None:
-    """A removed connection's grant is kept until the provider was told that its webhooks are gone."""
+    """A removed connection's grant is kept until the provider was told that its webhooks are
+    gone.
+    """
     hub = Hub()
     hub.hooks.list_of = {"/repos/octocat/Hello-World/hooks": ""}
-    with Provider(hub) as provider, standing(tmp_path, replace(SETTINGS, public_url="https://j.example")) as stand:
+    with (
+        Provider(hub) as provider,
+        standing(tmp_path, replace(SETTINGS, public_url="https://j.example")) as stand,
+    ):
         connect(stand, provider, "default", "ada", type="github/oauth", server=provider.url)
         client = stand.client()
         inputs = {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]}
-        document = {"name": "pushes", "trigger": "github/repositoryEvents", "connection": "ada", "inputs": inputs}
+        document = {
+            "name": "pushes",
+            "trigger": "github/repositoryEvents",
+            "connection": "ada",
+            "inputs": inputs,
+        }
         assert client.post("/v1/subscriptions", document).status == 201
         until(lambda: hub.hooks.kept)
         assert client.call("DELETE", "/v1/connections/ada").status == 204
         until(lambda: not hub.hooks.kept)
         assert (hub.revoked, left(stand)) == ([], 1)
-        until(lambda: left(stand) and [*stand.host.revoke_approvals().values()] == [True])  # once it is stored that the provider knows
-        assert (hub.revoked, left(stand), told(stand)) == (["ada-refresh"], 0, [("connection:ada", True)])
+        # once it is stored that the provider knows
+        until(lambda: left(stand) and [*stand.host.revoke_approvals().values()] == [True])
+        assert (hub.revoked, left(stand), told(stand)) == (
+            ["ada-refresh"],
+            0,
+            [("connection:ada", True)],
+        )
 
 
 def test_a_deleted_tenant_leaves_no_webhook_at_its_provider(tmp_path: Path) -> None:
-    """Its webhooks are unregistered after the purge, then the approval is revoked that this needed, and one of a connection that was
-    removed before, when the provider was down. The suspended tenant's provider is asked to send its events later."""
+    """Its webhooks are unregistered after the purge, then the approval is revoked that this needed,
+    and one of a connection that was removed before, when the provider was down. The suspended
+    tenant's provider is asked to send its events later.
+    """
     hub = Hub()
     hub.hooks.list_of = {"/repos/octocat/Hello-World/hooks": ""}
-    with Provider(hub) as provider, standing(tmp_path, replace(SETTINGS, public_url="https://j.example")) as stand:
+    with (
+        Provider(hub) as provider,
+        standing(tmp_path, replace(SETTINGS, public_url="https://j.example")) as stand,
+    ):
         storage = stand.host.storage
-        platform = Client(stand.port, PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "shop").text)
+        platform = Client(
+            stand.port,
+            PlatformTokens(storage.database, storage.vault, stand.host.clock)
+            .create("acme-*", "shop")
+            .text,
+        )
         platform.call("PUT", "/v1/workspaces/acme-1", {})
         for name in ("ada", "bob"):
             connect(stand, provider, "acme-1", name, type="github/oauth", server=provider.url)
-        tenant = Client(stand.port, platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage", "name": "t"}).json["token"])
+        tenant = Client(
+            stand.port,
+            platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage", "name": "t"}).json[
+                "token"
+            ],
+        )
         inputs = {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]}
-        document = {"name": "pushes", "trigger": "github/repositoryEvents", "connection": "ada", "inputs": inputs}
+        document = {
+            "name": "pushes",
+            "trigger": "github/repositoryEvents",
+            "connection": "ada",
+            "inputs": inputs,
+        }
         made = tenant.post("/v1/subscriptions", document)
         assert made.status == 201
         until(lambda: hub.hooks.kept)
@@ -174,15 +233,28 @@ def test_a_deleted_tenant_leaves_no_webhook_at_its_provider(tmp_path: Path) -> N
         assert purged["revoked"]["webhooks"] == 1
         until(lambda: not hub.hooks.kept)
         until(lambda: stand.client().get("/v1/subscriptions").json["items"] == [])
-        until(lambda: not left(stand) or stand.host.revoke_approvals() is None)  # one try may come too early, or take too long
+        # one try may come too early, or take too long
+        until(lambda: not left(stand) or stand.host.revoke_approvals() is None)
         assert sorted(hub.revoked) == ["ada-refresh", "bob-refresh"]
-        assert sorted(told(stand)) == [("connection:ada of acme-1", True), ("connection:bob of acme-1", True)]
+        assert sorted(told(stand)) == [
+            ("connection:ada of acme-1", True),
+            ("connection:bob of acme-1", True),
+        ]
 
 
-def test_a_deleted_tenant_is_revoked_and_leaves_nothing(stand: Stand, authority: Authority, provider: Provider) -> None:
-    """The answer counts the approvals that were revoked and those that wait; the operator's audit log tells of these when it happens."""
+def test_a_deleted_tenant_is_revoked_and_leaves_nothing(
+    stand: Stand, authority: Authority, provider: Provider
+) -> None:
+    """The answer counts the approvals that were revoked and those that wait; the operator's audit
+    log tells of these when it happens.
+    """
     storage = stand.host.storage
-    platform = Client(stand.port, PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "shop").text)
+    platform = Client(
+        stand.port,
+        PlatformTokens(storage.database, storage.vault, stand.host.clock)
+        .create("acme-*", "shop")
+        .text,
+    )
     for workspace in ("acme-1", "acme-2"):
         platform.call("PUT", f"/v1/workspaces/{workspace}", {})
         connect(stand, provider, workspace, "ada")

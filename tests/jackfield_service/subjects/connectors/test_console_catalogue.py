@@ -1,4 +1,6 @@
-"""Pages of a catalogue in a real browser: search, phone, dark, from a disk, and what hostile connectors cannot do to a reader."""
+"""Pages of a catalogue in a real browser: search, phone, dark, from a disk, and what hostile
+connectors cannot do to a reader.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,14 @@ pytest_plugins = ["browser", "shell_fixture"]
 SES = Path(__file__).parents[4] / "connectors/aws-ses/jackfield_aws_ses/connector.json"
 EVIL = "<script>window.hacked = 1</script>"
 EVENT = "\"'><img src=x onerror='window.hacked = 1'>"
-LINK = "[press](javascript:window.hacked=1) [data](data:text/html,<script>window.hacked=1</script>) ![x](https://evil.example/x.png)"
-SVG = f"data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' onload='window.hacked=1'>{EVIL}<image href='https://evil.example/x'/></svg>"
+LINK = (
+    "[press](javascript:window.hacked=1) "
+    "[data](data:text/html,<script>window.hacked=1</script>) ![x](https://evil.example/x.png)"
+)
+SVG = (
+    "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' "
+    f"onload='window.hacked=1'>{EVIL}<image href='https://evil.example/x'/></svg>"
+)
 
 
 LISTING = {
@@ -36,7 +44,13 @@ LISTING = {
         "tier": "checked",
         "on": "2026-11-20",
         "document": "botocore 1.43",
-        "facts": [{"about": "A mail has at most 40 MB", "url": "https://docs.aws.amazon.com/ses", "on": "2026-11-21"}],
+        "facts": [
+            {
+                "about": "A mail has at most 40 MB",
+                "url": "https://docs.aws.amazon.com/ses",
+                "on": "2026-11-21",
+            }
+        ],
         "known": ["Codes of errors"],
     },
 }
@@ -52,7 +66,14 @@ class Site:
 def hostile(manifest: dict[str, Any]) -> None:
     """A manifest that carries scripts wherever text can be."""
     text = f"{EVIL} {EVENT} {LINK}"
-    field = {"type": "string", "title": f"{EVIL}{EVENT}{LINK}", "description": text, "default": text, "pattern": "<b>", "examples": [EVENT]}
+    field = {
+        "type": "string",
+        "title": f"{EVIL}{EVENT}{LINK}",
+        "description": text,
+        "default": text,
+        "pattern": "<b>",
+        "examples": [EVENT],
+    }
     kind = {
         "key": "door",
         "title": EVIL,
@@ -61,7 +82,14 @@ def hostile(manifest: dict[str, Any]) -> None:
         "setup": f"# {EVIL}\n\n{EVENT}\n\n{LINK}\n\n<b onclick=x>b</b>",
     }
     kind["schema"] = {"type": "object", "additionalProperties": False, "properties": {EVENT: field}}  # type: ignore[assignment]
-    manifest.update({"title": f"{EVIL}\u202egnp.exe", "description": text, "icon": SVG, "documentationUrl": "javascript:window.hacked=1"})
+    manifest.update(
+        {
+            "title": f"{EVIL}\u202egnp.exe",
+            "description": text,
+            "icon": SVG,
+            "documentationUrl": "javascript:window.hacked=1",
+        }
+    )
     manifest.update({"categories": [EVIL], "license": EVIL, "connectionTypes": [kind]})
     fact = {"about": text, "url": "javascript:window.hacked=1", "on": EVIL}
     proof = {"tier": "recorded", "on": EVIL, "document": EVIL, "facts": [fact], "known": [text]}
@@ -74,7 +102,14 @@ def hostile(manifest: dict[str, Any]) -> None:
 def ses(manifest: dict[str, Any]) -> None:
     """A part of the manifest of a real connector."""
     found = json.loads(SES.read_text(encoding="utf-8"))
-    manifest.update({**found, "version": manifest["version"], "actions": found["actions"][:7], "listing": LISTING})
+    manifest.update(
+        {
+            **found,
+            "version": manifest["version"],
+            "actions": found["actions"][:7],
+            "listing": LISTING,
+        }
+    )
 
 
 def shorter(manifest: dict[str, Any]) -> None:
@@ -84,17 +119,30 @@ def shorter(manifest: dict[str, Any]) -> None:
 
 @pytest.fixture
 def folder(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A catalogue with an ordinary connector, a real one, a hostile one and a withdrawn one, two to a page of the list."""
+    """A catalogue with an ordinary connector, a real one, a hostile one and a withdrawn one, two to
+    a page of the list.
+    """
     monkeypatch.setattr(pages, "_LISTED", 2)
     publish(shell, named("acme"), file_of("acme"))
     publish(shell, named("acme", "2.0.0", shorter), file_of("acme", "2.0.0"))
     publish(shell, named("aws-ses", change=ses), file_of("aws-ses"))
-    publish(shell, named("hostile", change=hostile, readme=f"# {EVIL}\n\n{EVENT}\n\n{LINK}\n"), file_of("hostile"), "mallory.key")
+    publish(
+        shell,
+        named("hostile", change=hostile, readme=f"# {EVIL}\n\n{EVENT}\n\n{LINK}\n"),
+        file_of("hostile"),
+        "mallory.key",
+    )
     publish(shell, named("gone"), file_of("gone"), "gone.key")
     assert shell.run("catalogue", "init", "site").code == 0
-    shell.write("checks/acme.json", json.dumps({"connector": "acme", "version": "2.0.0", "grade": "gold", "rules": []}))
+    shell.write(
+        "checks/acme.json",
+        json.dumps({"connector": "acme", "version": "2.0.0", "grade": "gold", "rules": []}),
+    )
     built(shell, "--checks", "checks")
-    assert shell.run("catalogue", "revoke", "site", new_key(shell, "gone.key"), "--reason", EVIL).code == 0
+    assert (
+        shell.run("catalogue", "revoke", "site", new_key(shell, "gone.key"), "--reason", EVIL).code
+        == 0
+    )
     return shell.folder / "site"
 
 
@@ -106,23 +154,42 @@ def url(folder: Path) -> Iterator[str]:
 
 
 def visit(browser: Browser, origin: str) -> Visitor:
-    """Somebody at a browser, to whom every foreign request, script error and breach of the policy is a fault."""
+    """Somebody at a browser, to whom every foreign request, script error and breach of the policy
+    is a fault.
+    """
     return Visitor(browser, cast("Console", Site(origin)))
 
 
-PAGES = ("", "/list/2.html", "/publishers/index.html", "/connectors/acme/index.html", "/connectors/aws-ses/index.html",
-         "/connectors/hostile/index.html", "/connectors/gone/index.html")  # fmt: skip
+PAGES = (
+    "",
+    "/list/2.html",
+    "/publishers/index.html",
+    "/connectors/acme/index.html",
+    "/connectors/aws-ses/index.html",
+    "/connectors/hostile/index.html",
+    "/connectors/gone/index.html",
+)
 OF_A_KIND = ("/list/2.html", "/connectors/acme/index.html")
-"""Pages that axe looks at in campaigns only: the first of the list has the same parts, and so has a larger connector."""
+"""Pages that axe looks at in campaigns only: the first of the list has the same parts, and so has a
+larger connector.
+"""
 
 
-def test_every_page_is_accessible_and_fits_a_phone(browser: Browser, url: str, thoroughly: bool) -> None:
-    """On a phone and a screen, light and dark: no fault of axe, nothing wider than the window, headings in order, no request elsewhere."""
+def test_every_page_is_accessible_and_fits_a_phone(
+    browser: Browser, url: str, thoroughly: bool
+) -> None:
+    """On a phone and a screen, light and dark: no fault of axe, nothing wider than the window,
+    headings in order, no request elsewhere.
+    """
     visitor = visit(browser, url)
     for path in PAGES:
         visitor.page.goto(f"{url}{path}")
-        visitor.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        levels = visitor.page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))")
+        visitor.page.evaluate(
+            "for (const one of document.querySelectorAll('details')) one.open = true"
+        )
+        levels = visitor.page.evaluate(
+            "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))"
+        )
         assert (levels[0], levels.count(1)) == (1, 1)
         assert all(after <= before + 1 for before, after in pairwise(levels)), path
         assert visitor.page.evaluate("document.querySelectorAll('main').length") == 1
@@ -132,19 +199,29 @@ def test_every_page_is_accessible_and_fits_a_phone(browser: Browser, url: str, t
 
 
 def test_hostile_connectors_run_nothing(browser: Browser, url: str) -> None:
-    """Scripts in title, texts, setup guide, README and icon are text: none runs, no link leads to one, and no other host is asked."""
+    """Scripts in title, texts, setup guide, README and icon are text: none runs, no link leads to
+    one, and no other host is asked.
+    """
     visitor = visit(browser, url)
-    for path in ("", "/connectors/hostile/index.html", "/connectors/gone/index.html", "/publishers/index.html"):
+    for path in (
+        "",
+        "/connectors/hostile/index.html",
+        "/connectors/gone/index.html",
+        "/publishers/index.html",
+    ):
         visitor.page.goto(f"{url}{path}")
         visitor.check()
     visitor.page.goto(f"{url}/connectors/hostile/index.html")
     links = visitor.page.evaluate("[...document.links].map(link => link.protocol)")
     assert set(links) <= {"http:", "https:"}
-    inside = "document.querySelectorAll('main script, main iframe, main object, main [onclick], main [onerror], main [onload]').length"
+    inside = (
+        "document.querySelectorAll('main script, main iframe, main object, main [onclick], "
+        "main [onerror], main [onload]').length"
+    )
     assert visitor.page.evaluate(inside) == 0
-    assert visitor.page.evaluate("[...document.querySelectorAll('main img')].map(image => image.src.slice(0, 19))") == [
-        "data:image/svg+xml;"
-    ]
+    assert visitor.page.evaluate(
+        "[...document.querySelectorAll('main img')].map(image => image.src.slice(0, 19))"
+    ) == ["data:image/svg+xml;"]
     assert "\u202e" not in visitor.page.content()
     box = visitor.page
     box.goto(url)
@@ -157,7 +234,9 @@ def test_hostile_connectors_run_nothing(browser: Browser, url: str) -> None:
 
 
 def test_somebody_finds_and_copies(browser: Browser, url: str) -> None:
-    """Search by words of titles and actions finds a connector; its page shows what installs it and what changed; the line can be copied."""
+    """Search by words of titles and actions finds a connector; its page shows what installs it and
+    what changed; the line can be copied.
+    """
     visitor = visit(browser, url)
     page = visitor.page
     visitor._context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
@@ -192,7 +271,9 @@ def test_somebody_finds_and_copies(browser: Browser, url: str) -> None:
 
 
 def test_a_page_says_how_far_a_connector_is_proven(browser: Browser, url: str) -> None:
-    """Lists and pages show sign-ins, tasks, the tier of the proof and what the provider reviews; the list can leave that out."""
+    """Lists and pages show sign-ins, tasks, the tier of the proof and what the provider reviews;
+    the list can leave that out.
+    """
     visitor = visit(browser, url)
     page = visitor.page
     pages = []
@@ -211,7 +292,10 @@ def test_a_page_says_how_far_a_connector_is_proven(browser: Browser, url: str) -
     page.get_by_text("2 of 4 connectors match").wait_for()
     page.goto(f"{url}/connectors/aws-ses/index.html")
     shown = page.locator("main").inner_text()
-    assert "checked against the provider's document botocore 1.43 of 2026-11-20; what was not seen on its pages" in shown
+    assert (
+        "checked against the provider's document botocore 1.43 of 2026-11-20; what was not "
+        "seen on its pages"
+    ) in shown
     assert "Amazon reviews accounts" in shown
     assert "A mail has at most 40 MB: seen on 2026-11-21" in shown
     assert "Codes of errors: not seen on a page of the provider" in shown
@@ -224,7 +308,9 @@ def test_a_page_says_how_far_a_connector_is_proven(browser: Browser, url: str) -
 
 
 def test_pages_work_from_a_disk_and_without_scripts(browser: Browser, folder: Path) -> None:
-    """Opened as files, the pages search; without scripts, the list has every connector and leads to the pages."""
+    """Opened as files, the pages search; without scripts, the list has every connector and leads to
+    the pages.
+    """
     visitor = visit(browser, "file://")
     visitor.page.goto((folder / "index.html").as_uri())
     visitor.page.get_by_label("Search connectors and actions").fill("ses")

@@ -1,4 +1,6 @@
-"""A connector is tried from its page with sample data: nobody needs an account, and nothing is stored."""
+"""A connector is tried from its page with sample data: nobody needs an account, and nothing is
+stored.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ pytest_plugins = ["browser"]
 
 
 def test_one_press_leads_to_a_first_read(visitor: Visitor, thoroughly: bool) -> None:
-    """The button of a connector's page signs in at a fake, reads, and shows the call as code and the way to an own connection."""
+    """The button of a connector's page signs in at a fake, reads, and shows the call as code and
+    the way to an own connection.
+    """
     page = visitor.page
     visitor.go("/connectors/github")
     page.get_by_role("button", name="Try with sample data").click()

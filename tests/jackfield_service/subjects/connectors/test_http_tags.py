@@ -16,12 +16,25 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a connector whose actions have tags."""
     folder = tmp_path_factory.mktemp("tags")
     rows = [
-        {"key": f"{verb}{thing}", "title": f"{verb.title()} {thing}", "description": "It does.", "effect": "read", "group": thing}
+        {
+            "key": f"{verb}{thing}",
+            "title": f"{verb.title()} {thing}",
+            "description": "It does.",
+            "effect": "read",
+            "group": thing,
+        }
         for thing in ("Parcels", "Pay & Go")
         for verb in ("list", "get", "find")
     ]
     rows = [{**row, "key": row["key"].replace(" & ", "")} for row in rows]
-    raw = {"manifestVersion": 1, "key": "tagged", "title": "Tagged", "version": "1", "description": "With tags.", "actions": rows}
+    raw = {
+        "manifestVersion": 1,
+        "key": "tagged",
+        "title": "Tagged",
+        "version": "1",
+        "description": "With tags.",
+        "actions": rows,
+    }
     make_connector(folder / "site", "tagged", "", raw)
     with plugged(folder / "site"), standing(folder) as found:
         yield found
@@ -35,7 +48,8 @@ def test_actions_are_found_by_tag(stand: Stand) -> None:
     """``tag`` narrows lists and searches, and pages follow each other."""
     client = stand.client()
     assert _keys(client, "tag=Parcels") == ["findParcels", "getParcels", "listParcels"]
-    assert _keys(client, "tag=Pay+%26+Go&q=find") == ["findPayGo", "getPayGo", "listPayGo"]  # synonyms follow the word itself
+    # synonyms follow the word itself
+    assert _keys(client, "tag=Pay+%26+Go&q=find") == ["findPayGo", "getPayGo", "listPayGo"]
     assert _keys(client, "tag=Pay+%26+Go&q=findpay") == ["findPayGo"]
     assert _keys(client, "tag=Parcels&connector=echo") == _keys(client, "tag=invoices") == []
     first = client.get("/v1/actions?tag=Parcels&limit=2").json

@@ -1,4 +1,6 @@
-"""A doubt that is resolved, by evidence, a person or the call's own late answer, is one entry on all surfaces, and is told once."""
+"""A doubt that is resolved, by evidence, a person or the call's own late answer, is one entry on
+all surfaces, and is told once.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,24 @@ from waiting import until
 
 Json = dict[str, Any]
 _WHOLE = re.compile(r'aria-label="The entry as JSON"><code>(.*?)</code>', re.DOTALL)
-_OWN = ("invocationId", "idempotencyKey", "fingerprint", "createdAt", "startedAt", "settledAt", "caller", "resolvedAt", "resolvedBy")
+_OWN = (
+    "invocationId",
+    "idempotencyKey",
+    "fingerprint",
+    "createdAt",
+    "startedAt",
+    "settledAt",
+    "caller",
+    "resolvedAt",
+    "resolvedBy",
+)
 
 
 @dataclass
 class Office:
-    """One server with its command line and its console over the connector that declares evidence."""
+    """One server with its command line and its console over the connector that declares
+    evidence.
+    """
 
     place: Place
     provider: Bureau
@@ -53,7 +67,13 @@ class Office:
     def call(self, key: str, action: str = "createTicket", step: str = "cut") -> Json:
         """A call, by default one that took effect and lost its answer."""
         self.provider.script(step)
-        given = {"connector": "bureau", "action": action, "connection": "desk", "inputs": {}, "idempotencyKey": key}
+        given = {
+            "connector": "bureau",
+            "action": action,
+            "connection": "desk",
+            "inputs": {},
+            "idempotencyKey": key,
+        }
         return self.place.host.runtime("default").invoke(given).to_json()
 
     def look(self, seconds: float) -> None:
@@ -65,9 +85,11 @@ class Office:
         """What a command prints."""
         out = io.StringIO()
         environment = clean(
-            self.folder / "home", JACKFIELD_DATABASE_URL=f"sqlite:///{self.folder / 'console.db'}", JACKFIELD_SETTLE="on",
+            self.folder / "home",
+            JACKFIELD_DATABASE_URL=f"sqlite:///{self.folder / 'console.db'}",
+            JACKFIELD_SETTLE="on",
             BUREAU=os.environ["BUREAU"],
-        )  # fmt: skip
+        )
         with mock.patch.dict(os.environ, environment, clear=True), contextlib.redirect_stdout(out):
             code = main([*words, "--json"])
         return code, json.loads(out.getvalue())
@@ -80,7 +102,9 @@ class Office:
         return answer.status, json.loads(answer.text)
 
     def shown(self, identifier: str) -> Json:
-        """The entry, which all surfaces show alike but for the words of hints, which name their own next steps."""
+        """The entry, which all surfaces show alike but for the words of hints, which name their own
+        next steps.
+        """
         page = _WHOLE.search(self.client.get(f"/invocations/{identifier}").text)
         assert page is not None
         found = [
@@ -116,13 +140,17 @@ def office(tmp_path: Path) -> Iterator[Office]:
     with bureau(tmp_path) as provider:
         environment = {"JACKFIELD_SETTLE": "on", "BUREAU": str(provider.folder)}
         with placed(tmp_path, clock, environment=environment) as place:
-            place.host.runtime("default").connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
+            place.host.runtime("default").connections.add(
+                "desk", "bureau/desk", {"token": "a-secret-of-the-desk"}
+            )
             text = token(place, "manage")
             yield Office(place, provider, clock, tmp_path, text, place.signed_in(text))
 
 
 def _by_cli(office: Office, identifier: str, outcome: str) -> None:
-    code, _ = office.cli("invocations", "resolve", identifier, "--as", outcome, "--note", "seen", "--because", "1")
+    code, _ = office.cli(
+        "invocations", "resolve", identifier, "--as", outcome, "--note", "seen", "--because", "1"
+    )
     assert code == 0
 
 
@@ -133,16 +161,24 @@ def _by_http(office: Office, identifier: str, outcome: str) -> None:
 
 def _by_console(office: Office, identifier: str, outcome: str) -> None:
     fields = {"as": outcome, f"note-{outcome}": "seen", f"because-{outcome}": "1"}
-    answer = office.client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **fields)
+    answer = office.client.change(
+        f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **fields
+    )
     assert answer.headers["location"].endswith("?done=resolved")
 
 
-PEOPLE: dict[str, Callable[[Office, str, str], None]] = {"cli": _by_cli, "http": _by_http, "console": _by_console}
+PEOPLE: dict[str, Callable[[Office, str, str], None]] = {
+    "cli": _by_cli,
+    "http": _by_http,
+    "console": _by_console,
+}
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_a_person_resolves_alike_on_every_surface(office: Office, outcome: str) -> None:
-    """The command line, the HTTP API and the console leave the same entry: outcome, note and the look as reason. One event tells it."""
+    """The command line, the HTTP API and the console leave the same entry: outcome, note and the
+    look as reason. One event tells it.
+    """
     found = {}
     for surface, resolve in PEOPLE.items():
         identifier = office.call(surface, step="lost")["meta"]["invocationId"]
@@ -150,30 +186,59 @@ def test_a_person_resolves_alike_on_every_surface(office: Office, outcome: str) 
         resolve(office, identifier, outcome)
         entry = office.shown(identifier)
         resolution = entry["meta"]["resolution"]
-        assert (entry["status"], resolution["note"], resolution["because"]["number"]) == (outcome, "seen", 1)
-        assert [(one["type"], one["previousStatus"]) for one in office.told(identifier)] == [("invocation.resolved", "in_doubt")]
+        assert (entry["status"], resolution["note"], resolution["because"]["number"]) == (
+            outcome,
+            "seen",
+            1,
+        )
+        assert [(one["type"], one["previousStatus"]) for one in office.told(identifier)] == [
+            ("invocation.resolved", "in_doubt")
+        ]
         resolution = {name: value for name, value in resolution.items() if name not in ("by", "at")}
-        resolution["because"] = {name: value for name, value in resolution["because"].items() if name != "at"}
+        resolution["because"] = {
+            name: value for name, value in resolution["because"].items() if name != "at"
+        }
         meta = {"resolution": resolution, "attempts": entry["meta"]["attempts"]}
-        looks = [{name: value for name, value in look.items() if name != "at"} for look in entry["looks"]]
+        looks = [
+            {name: value for name, value in look.items() if name != "at"} for look in entry["looks"]
+        ]
         tries = [one["outcome"] for one in entry["attempts"]]
-        found[surface] = {**{name: value for name, value in entry.items() if name not in _OWN}, "meta": meta, "looks": looks,
-                          "attempts": tries}  # fmt: skip
+        found[surface] = {
+            **{name: value for name, value in entry.items() if name not in _OWN},
+            "meta": meta,
+            "looks": looks,
+            "attempts": tries,
+        }
     assert found["cli"] == found["http"] == found["console"]
 
 
 def test_evidence_resolves_alike_on_every_surface(office: Office) -> None:
-    """A look settles the doubt: each surface shows the same, one event tells it with the verdict, and the key replays it on each."""
+    """A look settles the doubt: each surface shows the same, one event tells it with the verdict,
+    and the key replays it on each.
+    """
     lost = office.call("k")
     identifier = lost["meta"]["invocationId"]
     office.look(7.0)
     entry = office.shown(identifier)
-    assert (entry["status"], entry["resolvedBy"], entry["looks"][0]["number"]) == ("succeeded", "evidence", 1)
+    assert (entry["status"], entry["resolvedBy"], entry["looks"][0]["number"]) == (
+        "succeeded",
+        "evidence",
+        1,
+    )
     (event,) = office.told(identifier)
     assert (event["type"], event["resolvedBy"], event["verdict"], event["status"]) == (
-        "invocation.resolved", "evidence", "took", "succeeded",
-    )  # fmt: skip
-    again = {"connector": "bureau", "action": "createTicket", "connection": "desk", "inputs": {}, "idempotencyKey": "k"}
+        "invocation.resolved",
+        "evidence",
+        "took",
+        "succeeded",
+    )
+    again = {
+        "connector": "bureau",
+        "action": "createTicket",
+        "connection": "desk",
+        "inputs": {},
+        "idempotencyKey": "k",
+    }
     over_http = office.http("POST", "/v1/invocations", again)[1]
     (office.folder / "again.json").write_text(json.dumps(again))
     assert office.cli("invoke", "--file", str(office.folder / "again.json"))[1] == over_http
@@ -185,8 +250,9 @@ def test_evidence_resolves_alike_on_every_surface(office: Office) -> None:
 
 @pytest.mark.parametrize("first", ["evidence", "person"])
 def test_a_late_answer_wins_on_every_surface(office: Office, first: str) -> None:
-    """The process of a call was given up, its doubt was resolved, and then it answers: its own outcome is what counts, and is told once
-    more only if it is another one."""
+    """The process of a call was given up, its doubt was resolved, and then it answers: its own
+    outcome is what counts, and is told once more only if it is another one.
+    """
     found: list[Json] = []
     thread = threading.Thread(target=lambda: found.append(office.call("k", step="waits")))
     thread.start()
@@ -198,37 +264,61 @@ def test_a_late_answer_wins_on_every_surface(office: Office, first: str) -> None
     else:
         office.journal.resolve(entry.id, "failed", "cli:ada")
     before = office.shown(entry.id)
-    assert (before["status"], before["resolvedBy"]) == (("succeeded", "evidence") if first == "evidence" else ("failed", "cli:ada"))
+    assert (before["status"], before["resolvedBy"]) == (
+        ("succeeded", "evidence") if first == "evidence" else ("failed", "cli:ada")
+    )
     (office.provider.folder / "go").touch()
     thread.join(30)
     assert [one["status"] for one in found] == ["succeeded"]
     after = office.shown(entry.id)
-    assert (after["status"], after["output"]["id"], after["resolvedBy"]) == ("succeeded", "t-1", before["resolvedBy"])
+    assert (after["status"], after["output"]["id"], after["resolvedBy"]) == (
+        "succeeded",
+        "t-1",
+        before["resolvedBy"],
+    )
     assert ("correctedAt" in after) is (first == "person")
     told = [(one["type"], one["status"]) for one in office.told(entry.id)]
     otherwise = [("invocation.contradicted", "succeeded"), ("invocation.resolved", "succeeded")]
-    assert told == [("invocation.resolved", before["status"]), *(otherwise if first == "person" else [])]
+    assert told == [
+        ("invocation.resolved", before["status"]),
+        *(otherwise if first == "person" else []),
+    ]
     assert len(office.provider.noted("requests")) == 1
 
 
 def test_nobody_resolves_in_the_name_of_evidence_or_by_a_look_that_is_none(office: Office) -> None:
-    """No surface takes a name of the caller's: the person is who he is. A number of no look is refused, and changes nothing."""
+    """No surface takes a name of the caller's: the person is who he is. A number of no look is
+    refused, and changes nothing.
+    """
     identifier = office.call("k")["meta"]["invocationId"]
-    assert office.http("POST", f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "by": "evidence"})[0] == 400
+    assert (
+        office.http(
+            "POST", f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "by": "evidence"}
+        )[0]
+        == 400
+    )
     for because, status in ((2, 409), ("1", 400), (True, 400)):
         body = {"as": "succeeded", "because": because}
-        assert office.http("POST", f"/v1/invocations/{identifier}/resolve", body)[0] == status, because
+        assert office.http("POST", f"/v1/invocations/{identifier}/resolve", body)[0] == status, (
+            because
+        )
     with mock.patch.dict(os.environ, {"USER": "evidence", "LOGNAME": "evidence"}):
-        code, refused = office.cli("invocations", "resolve", identifier, "--as", "failed", "--because", "7")
+        code, refused = office.cli(
+            "invocations", "resolve", identifier, "--as", "failed", "--because", "7"
+        )
     assert (code, "has no look 7" in refused["error"]["message"]) == (2, True)
     code, late = office.cli("invocations", "cancel", identifier)
     assert (code, "'jackfield invocations resolve'" in late["error"]["hint"]) == (2, True)
     assert office.shown(identifier)["status"] == "in_doubt"
-    assert office.cli("invocations", "resolve", identifier, "--as", "failed")[1]["resolvedBy"].startswith("cli:")
+    assert office.cli("invocations", "resolve", identifier, "--as", "failed")[1][
+        "resolvedBy"
+    ].startswith("cli:")
 
 
 def test_switched_off_nothing_differs_from_an_action_without_evidence(office: Office) -> None:
-    """With ``off``: no marker, no row, no look, no member more than an action has that declares no evidence, before and after a person."""
+    """With ``off``: no marker, no row, no look, no member more than an action has that declares no
+    evidence, before and after a person.
+    """
     office.place.host.runtime("default").access.workspaces.set("default", {"settle": "off"})
     found = []
     for action in ("createTicket", "plainTicket"):
@@ -238,7 +328,12 @@ def test_switched_off_nothing_differs_from_an_action_without_evidence(office: Of
         open_ = office.shown(identifier)
         office.journal.resolve(identifier, "failed", "cli:ada")
         text = json.dumps([lost, open_, office.shown(identifier)], sort_keys=True)
-        text = re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z|\"fingerprint\": \"[^\"]*\"", "X", text)
+        text = re.sub(
+            r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z|\"fingerprint\": "
+            r"\"[^\"]*\"",
+            "X",
+            text,
+        )
         found.append(re.sub(r'"durationMs": [\d.]+', "X", text.replace(action, "ACTION")))
         assert office.http("POST", f"/v1/invocations/{identifier}/look")[0] == 409
     assert found[0] == found[1]
@@ -268,25 +363,49 @@ _OUTPUT = {"value": "ch_1"}
 
 
 def _given_by_cli(office: Office, identifier: str) -> bool:
-    return office.cli("invocations", "resolve", identifier, "--as", "succeeded", "--output", json.dumps(_OUTPUT))[0] == 0
+    return (
+        office.cli(
+            "invocations",
+            "resolve",
+            identifier,
+            "--as",
+            "succeeded",
+            "--output",
+            json.dumps(_OUTPUT),
+        )[0]
+        == 0
+    )
 
 
 def _given_by_http(office: Office, identifier: str) -> bool:
-    return office.http("POST", f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "output": _OUTPUT})[0] == 200
+    return (
+        office.http(
+            "POST", f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "output": _OUTPUT}
+        )[0]
+        == 200
+    )
 
 
 def _given_by_console(office: Office, identifier: str) -> bool:
     fields = {"as": "succeeded", "output-succeeded": json.dumps(_OUTPUT)}
-    answer = office.client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **fields)
+    answer = office.client.change(
+        f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **fields
+    )
     return answer.headers["location"].endswith("?done=resolved")
 
 
-_OUTPUTS: dict[str, Callable[[Office, str], bool]] = {"cli": _given_by_cli, "http": _given_by_http, "console": _given_by_console}
+_OUTPUTS: dict[str, Callable[[Office, str], bool]] = {
+    "cli": _given_by_cli,
+    "http": _given_by_http,
+    "console": _given_by_console,
+}
 
 
 @pytest.mark.parametrize("surface", _OUTPUTS)
 def test_a_person_resolves_the_doubt_of_a_function(office: Office, surface: str) -> None:
-    """Where no process declares a look, each surface says so; the person's output is the value of repeats."""
+    """Where no process declares a look, each surface says so; the person's output is the value of
+    repeats.
+    """
     charge = _function(office, None)
     identifier = _lost(charge, surface)
     office.look(60.0)
@@ -302,7 +421,9 @@ def test_a_person_resolves_the_doubt_of_a_function(office: Office, surface: str)
 _LOOKS: dict[str, Callable[[Office, str], object]] = {
     "cli": lambda office, identifier: office.cli("invocations", "look", identifier),
     "http": lambda office, identifier: office.http("POST", f"/v1/invocations/{identifier}/look"),
-    "console": lambda office, identifier: office.client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/look"),
+    "console": lambda office, identifier: office.client.change(
+        f"/invocations/{identifier}", f"/invocations/{identifier}/look"
+    ),
 }
 
 
@@ -317,12 +438,20 @@ def test_a_person_has_the_doubt_of_a_function_looked_up(office: Office, surface:
     assert (look["result"], look["source"], look["text"]) == ("failed", "charge", "it cannot tell")
     _LOOKS[surface](office, identifier)
     entry = office.shown(identifier)
-    assert (entry["status"], entry["resolvedBy"], entry["output"]) == ("succeeded", "evidence", _OUTPUT)
+    assert (entry["status"], entry["resolvedBy"], entry["output"]) == (
+        "succeeded",
+        "evidence",
+        _OUTPUT,
+    )
     assert charge(surface) == "ch_1"
 
 
-def test_a_decisive_look_that_settles_nothing_says_what_to_do(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where evidence is only shown, the command says that its look decides, and how to record that; not if it found nothing."""
+def test_a_decisive_look_that_settles_nothing_says_what_to_do(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where evidence is only shown, the command says that its look decides, and how to record that;
+    not if it found nothing.
+    """
     office.place.host.runtime("default").access.workspaces.set("default", {"settle": "show"})
     identifier = office.call("a-1")["meta"]["invocationId"]
     capsys.readouterr()

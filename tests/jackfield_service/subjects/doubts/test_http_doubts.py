@@ -1,4 +1,6 @@
-"""What a server counts and tells of doubts: the metrics page, which the alerts read, usage, statistics, events, callbacks and the log."""
+"""What a server counts and tells of doubts: the metrics page, which the alerts read, usage,
+statistics, events, callbacks and the log.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,13 @@ class Office:
     def lost(self, key: str, step: str = "cut") -> str:
         """The ID of a call whose answer is lost."""
         self.provider.script(step)
-        call = {"connector": "bureau", "action": "createTicket", "connection": "desk", "inputs": {}, "idempotencyKey": key}
+        call = {
+            "connector": "bureau",
+            "action": "createTicket",
+            "connection": "desk",
+            "inputs": {},
+            "idempotencyKey": key,
+        }
         found = self.client.post("/v1/invocations", call).json
         assert found["status"] == "in_doubt"
         return str(found["meta"]["invocationId"])
@@ -59,22 +67,42 @@ def office(tmp_path: Path) -> Iterator[Office]:
     clock, settings = FakeClock(), replace(SETTINGS, allowed_hosts=("127.0.0.1",))
     with (
         bureau(tmp_path) as provider,
-        standing(tmp_path, settings, clock=clock, JACKFIELD_SETTLE="on", BUREAU=str(provider.folder)) as stand,
+        standing(
+            tmp_path, settings, clock=clock, JACKFIELD_SETTLE="on", BUREAU=str(provider.folder)
+        ) as stand,
     ):
         client = stand.client()
-        assert client.post("/v1/connections", {"name": "desk", "type": "bureau/desk", "values": {"token": "a-secret-4711"}}).status == 201
+        assert (
+            client.post(
+                "/v1/connections",
+                {"name": "desk", "type": "bureau/desk", "values": {"token": "a-secret-4711"}},
+            ).status
+            == 201
+        )
         yield Office(stand, provider, client, clock)
 
 
-def test_the_metrics_page_says_what_the_alerts_read(office: Office, caplog: pytest.LogCaptureFixture) -> None:
-    """Open doubts and the age of the oldest; who settled them, as what and after how long; looks by source and result; contradictions,
-    which the log and an event tell, too."""
+def test_the_metrics_page_says_what_the_alerts_read(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Open doubts and the age of the oldest; who settled them, as what and after how long; looks by
+    source and result; contradictions, which the log and an event tell, too.
+    """
     open_, oldest = "jackfield_doubts_open", "jackfield_doubts_oldest_seconds"
-    assert (office.metric(open_), office.metric(oldest), office.metric("jackfield_doubts_contradicted_total")) == (0.0, 0.0, 0.0)
+    assert (
+        office.metric(open_),
+        office.metric(oldest),
+        office.metric("jackfield_doubts_contradicted_total"),
+    ) == (0.0, 0.0, 0.0)
     first, second = office.lost("a"), office.lost("b", "lost")
     assert office.metric(open_) == 2.0
     office.settled(first)
-    until(lambda: office.metric('jackfield_doubt_looks_total{result="matched",source="listTickets"}') == 1.0)
+    until(
+        lambda: (
+            office.metric('jackfield_doubt_looks_total{result="matched",source="listTickets"}')
+            == 1.0
+        )
+    )
     assert office.metric('jackfield_doubts_settled_total{by="evidence",verdict="took"}') == 1.0
     assert office.metric('jackfield_doubt_settle_seconds_count{by="evidence"}') == 1.0
     assert 4.0 <= office.metric('jackfield_doubt_settle_seconds_sum{by="evidence"}') < 60.0
@@ -89,20 +117,30 @@ def test_the_metrics_page_says_what_the_alerts_read(office: Office, caplog: pyte
     with caplog.at_level(logging.ERROR, "jackfield.doubts"):
         assert office.client.post(f"/v1/invocations/{third}/look").status == 200
     assert office.metric("jackfield_doubts_contradicted_total") == 1.0
-    assert [record.getMessage() for record in caplog.records if record.name == "jackfield.doubts"] == [
+    assert [
+        record.getMessage() for record in caplog.records if record.name == "jackfield.doubts"
+    ] == [
         f"evidence contradicts how the invocation {third} of the workspace 'default' was resolved"
     ]
     assert office.entry(third)["meta"]["resolution"]["contradictedBy"]["verdict"] == "took"
     (told,) = office.client.get("/v1/events?types=invocation.contradicted").json["items"]
-    assert (told["subject"], told["data"]["verdict"], told["data"]["status"]) == (third, "took", "failed")
+    assert (told["subject"], told["data"]["verdict"], told["data"]["status"]) == (
+        third,
+        "took",
+        "failed",
+    )
     assert office.client.post(f"/v1/invocations/{third}/look").status == 200
     assert office.metric("jackfield_doubts_contradicted_total") == 1.0  # once
 
 
 def test_looks_are_counted_apart_from_calls(office: Office) -> None:
-    """A workspace's usage counts a call in doubt once and its looks beside it. Its statistics move from the doubt to the outcome."""
+    """A workspace's usage counts a call in doubt once and its looks beside it. Its statistics move
+    from the doubt to the outcome.
+    """
     platform = office.stand.platform()
-    tenant = Office(office.stand, office.provider, office.stand.client(workspace="acme-1"), office.clock)
+    tenant = Office(
+        office.stand, office.provider, office.stand.client(workspace="acme-1"), office.clock
+    )
     values = {"name": "desk", "type": "bureau/desk", "values": {"token": "a-secret-4711"}}
     assert tenant.client.post("/v1/connections", values).status == 201
     identifier = tenant.lost("a")
@@ -111,7 +149,9 @@ def test_looks_are_counted_apart_from_calls(office: Office) -> None:
     known = [(row["status"], row["invocations"]) for row in runtime.journal.stats()]
     assert known == [("in_doubt", 1)]
     tenant.settled(identifier)
-    assert [(row["status"], row["invocations"]) for row in runtime.journal.stats()] == [("succeeded", 1)]
+    assert [(row["status"], row["invocations"]) for row in runtime.journal.stats()] == [
+        ("succeeded", 1)
+    ]
     assert tenant.client.post(f"/v1/invocations/{identifier}/look").status == 200
     total = platform.get("/v1/workspaces/acme-1/usage").json["total"]
     assert (total["calls"], total["attempts"], total["looks"], total["failures"]) == (1, 1, 2, 0)
@@ -120,7 +160,9 @@ def test_looks_are_counted_apart_from_calls(office: Office) -> None:
 
 
 def test_callbacks_are_told_by_whom_and_as_what(office: Office) -> None:
-    """The callback for ``invocation.resolved`` gets it once, with ``evidence`` and the verdict, and with the output if it wants that."""
+    """The callback for ``invocation.resolved`` gets it once, with ``evidence`` and the verdict, and
+    with the output if it wants that.
+    """
     with receiving() as receiver:
         wanted = {"url": receiver.url, "types": ["invocation.resolved"], "include": ["output"]}
         assert office.client.post("/v1/callbacks", wanted).status == 201
@@ -128,6 +170,12 @@ def test_callbacks_are_told_by_whom_and_as_what(office: Office) -> None:
         office.settled(identifier)
         (got,) = receiver.wait(1)
         payload = got.json["data"]["payload"]
-    about = (payload["invocationId"], payload["status"], payload["previousStatus"], payload["resolvedBy"], payload["verdict"])
+    about = (
+        payload["invocationId"],
+        payload["status"],
+        payload["previousStatus"],
+        payload["resolvedBy"],
+        payload["verdict"],
+    )
     assert about == (identifier, "succeeded", "in_doubt", "evidence", "took")
     assert payload["output"]["id"] == "t-1"

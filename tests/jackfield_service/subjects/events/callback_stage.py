@@ -1,4 +1,6 @@
-"""A runtime with callbacks of the operator and a dispatcher, whose time is moved by hand, and a receiver."""
+"""A runtime with callbacks of the operator and a dispatcher, whose time is moved by hand, and a
+receiver.
+"""
 
 from __future__ import annotations
 
@@ -82,13 +84,27 @@ class Place(SimpleNamespace):
 def place(database_url: str) -> Iterator[Place]:
     """Callbacks of the operator."""
     open_database(database_url, migrate=True).close()
-    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
+    with (
+        FakeAws() as aws,
+        Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield,
+    ):
         database, vault = jackfield.storage.database, jackfield.storage.vault
-        made = Place(jackfield=jackfield, journal=jackfield.journal, database=database, vault=vault, queue=Queue(database), ahead=0.0)
+        made = Place(
+            jackfield=jackfield,
+            journal=jackfield.journal,
+            database=database,
+            vault=vault,
+            queue=Queue(database),
+            ahead=0.0,
+        )
         clock = SimpleNamespace(time=made.time, monotonic=lambda: time.monotonic() + made.ahead)
         made.deliveries = Deliveries(database, vault, "default", clock)
-        made.callbacks = Callbacks(database, vault, "default", clock, Actor("cli", "ada"), origin="operator")
-        made.dispatcher = Dispatcher(lambda: database, lambda: vault, SystemClock(), Sender(), made.time)
+        made.callbacks = Callbacks(
+            database, vault, "default", clock, Actor("cli", "ada"), origin="operator"
+        )
+        made.dispatcher = Dispatcher(
+            lambda: database, lambda: vault, SystemClock(), Sender(), made.time
+        )
         yield made
         made.dispatcher.stop()
 

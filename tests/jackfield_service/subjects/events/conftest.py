@@ -4,4 +4,11 @@ from tests.jackfield_service.subjects.events.callback_stage import place, receiv
 
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
-__all__ = ["database_url", "place", "postgres_database", "postgres_server", "postgres_url", "receiver"]
+__all__ = [
+    "database_url",
+    "place",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "receiver",
+]

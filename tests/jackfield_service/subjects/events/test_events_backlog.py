@@ -1,4 +1,6 @@
-"""Callbacks for which many deliveries wait: what they cost the others, and what is done for all of them at once."""
+"""Callbacks for which many deliveries wait: what they cost the others, and what is done for all of
+them at once.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +35,24 @@ _DEAD = "http://127.0.0.1:9/"
 def place(database_url: str, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Callbacks of the operator."""
     open_database(database_url, migrate=True).close()
-    with Storage(database_url, {**os.environ, "JACKFIELD_HOME": str(tmp_path)}, SystemClock()) as storage:
+    with Storage(
+        database_url, {**os.environ, "JACKFIELD_HOME": str(tmp_path)}, SystemClock()
+    ) as storage:
         database, vault = storage.database, storage.vault
-        callbacks = Callbacks(database, vault, "default", SystemClock(), Actor("library"), origin="operator")
+        callbacks = Callbacks(
+            database, vault, "default", SystemClock(), Actor("library"), origin="operator"
+        )
         yield SimpleNamespace(database=database, vault=vault, callbacks=callbacks)
 
 
 def _add(place: SimpleNamespace, url: str, waiting: int = 0, at: float = 0.0) -> str:
     identifier: str = place.callbacks.create({"url": url, "types": ["quota.low"]}).callback.id
     if waiting:
-        place.database.record(lambda transaction: transaction.change(_FILL, {"callback": identifier, "count": waiting, "at": at}))
+        place.database.record(
+            lambda transaction: transaction.change(
+                _FILL, {"callback": identifier, "count": waiting, "at": at}
+            )
+        )
     return identifier
 
 
@@ -68,21 +78,31 @@ def _rows_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_what_waits_is_made_due_in_short_commits(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A callback is resumed for which 1,200 deliveries wait for a later attempt, many until the same moment: all of them are due, and no
-    statement has changed more than 500. Those of another callback wait on."""
+def test_what_waits_is_made_due_in_short_commits(
+    place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A callback is resumed for which 1,200 deliveries wait for a later attempt, many until the
+    same moment: all of them are due, and no statement has changed more than 500. Those of another
+    callback wait on.
+    """
     resumed, other = (_add(place, _DEAD, waiting, _LATER) for waiting in (1200, 2))
     place.callbacks.change(resumed, {"status": "paused"})
     sizes = _rows_at_once(monkeypatch)
     place.callbacks.change(resumed, {"status": "active"})
     assert sizes == [500, 500, 200]
     with place.database.read() as transaction:
-        waits = transaction.execute("SELECT DISTINCT callback FROM deliveries WHERE next_at >= :later", {"later": _LATER})
+        waits = transaction.execute(
+            "SELECT DISTINCT callback FROM deliveries WHERE next_at >= :later", {"later": _LATER}
+        )
     assert [row.callback for row in waits] == [other]
 
 
-def test_a_success_after_a_minute_of_failures_makes_all_due(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receiver answers again: what waits for a later attempt is due at once, made so in short commits."""
+def test_a_success_after_a_minute_of_failures_makes_all_due(
+    place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receiver answers again: what waits for a later attempt is due at once, made so in short
+    commits.
+    """
     with receiving() as receiver:
         identifier = _add(place, receiver.url, 600, _LATER)
         with place.database.write() as transaction:
@@ -94,11 +114,21 @@ def test_a_success_after_a_minute_of_failures_makes_all_due(place: SimpleNamespa
         dispatcher.stop()
     assert max(sizes) <= 500
     with place.database.read() as transaction:
-        assert transaction.execute("SELECT 1 AS one FROM deliveries WHERE state = 'pending' AND next_at >= :at", {"at": _LATER}) == []
+        assert (
+            transaction.execute(
+                "SELECT 1 AS one FROM deliveries WHERE state = 'pending' AND next_at >= :at",
+                {"at": _LATER},
+            )
+            == []
+        )
 
 
-def test_a_new_process_claims_little_for_a_callback_that_fails(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that takes over knows from the database which callbacks fail: it tries one delivery to each, and claims no others."""
+def test_a_new_process_claims_little_for_a_callback_that_fails(
+    place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that takes over knows from the database which callbacks fail: it tries one delivery
+    to each, and claims no others.
+    """
     _add(place, _DEAD, 200)
     with place.database.write() as transaction:
         transaction.change("UPDATE callbacks SET failing_since = 1")
@@ -113,8 +143,9 @@ def test_a_new_process_claims_little_for_a_callback_that_fails(place: SimpleName
 def test_deliveries_of_one_callback_cost_the_others_nothing(
     place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, *, analyzed: bool
 ) -> None:
-    """While 3,000 deliveries of one callback wait, what is due to another is found by an index that begins with the callback, with
-    statistics of the table and without."""
+    """While 3,000 deliveries of one callback wait, what is due to another is found by an index that
+    begins with the callback, with statistics of the table and without.
+    """
     _add(place, _DEAD, 3000)
     _add(place, _DEAD, 3)
     if analyzed:
@@ -124,7 +155,12 @@ def test_deliveries_of_one_callback_cost_the_others_nothing(
 
     def explained(transaction: Transaction, sql: str, *values: Any) -> Any:
         if sql.lstrip().startswith("SELECT") and "FROM deliveries" in sql:
-            plans.append("\n".join(str(list(row.as_dict().values())) for row in execute(transaction, explain + sql, *values)))
+            plans.append(
+                "\n".join(
+                    str(list(row.as_dict().values()))
+                    for row in execute(transaction, explain + sql, *values)
+                )
+            )
         return execute(transaction, sql, *values)
 
     with monkeypatch.context() as patched:
@@ -135,7 +171,13 @@ def test_deliveries_of_one_callback_cost_the_others_nothing(
         dispatcher.stop()
     found = [plan for plan in plans if "deliveries_ended" not in plan]
     assert found
-    assert [plan for plan in found if "deliveries_due" not in plan or "Seq Scan on deliveries" in plan or "SCAN deliveries" in plan] == []
+    assert [
+        plan
+        for plan in found
+        if "deliveries_due" not in plan
+        or "Seq Scan on deliveries" in plan
+        or "SCAN deliveries" in plan
+    ] == []
 
 
 def _explain(place: SimpleNamespace) -> str:

@@ -1,4 +1,6 @@
-"""The feed of events: what is told, exactly once, in the order of commits, by cursor; on SQLite and PostgreSQL."""
+"""The feed of events: what is told, exactly once, in the order of commits, by cursor; on SQLite and
+PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -37,18 +39,31 @@ from nursery import connection
 
 _COMMITS = int(os.environ.get("SIZE", "100000")) // (16 * 50)
 """Commits of each of 16 writers in a campaign, with 50 events each."""
-READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
+READ = {
+    "connector": "aws-ses",
+    "action": "listIdentities",
+    "connection": "acme-ses",
+    "inputs": {"awsRegion": "eu-west-1"},
+}
 
 
 @pytest.fixture
 def place(database_url: str) -> Iterator[SimpleNamespace]:
     """A runtime with a queue, and a feed of all events."""
     open_database(database_url, migrate=True).close()
-    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
+    with (
+        FakeAws() as aws,
+        Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield,
+    ):
         database, vault = jackfield.storage.database, jackfield.storage.vault
         feed = Feed(database, vault, "default")
         yield SimpleNamespace(
-            jackfield=jackfield, journal=jackfield.journal, database=database, vault=vault, queue=Queue(database), feed=feed
+            jackfield=jackfield,
+            journal=jackfield.journal,
+            database=database,
+            vault=vault,
+            queue=Queue(database),
+            feed=feed,
         )
 
 
@@ -65,37 +80,66 @@ def told(place: SimpleNamespace, *types: str) -> list[Event]:
 
 
 def test_the_end_of_a_queued_invocation_is_an_event(place: SimpleNamespace) -> None:
-    """It has the status, the ids and the labels, but neither inputs nor output; its id is a UUIDv7."""
+    """It has the status, the ids and the labels, but neither inputs nor output; its id is a
+    UUIDv7.
+    """
     identifier = ran(place, context={"correlationId": "order-1", "labels": {"team": "crm"}})
     (event,) = told(place)
     assert (event.type, event.subject, event.sequence) == ("invocation.finished", identifier, 1)
     assert event.id[14] == "7"
-    about = {name: event.data[name] for name in ("invocationId", "status", "connector", "action", "connection", "correlationId", "labels")}
+    about = {
+        name: event.data[name]
+        for name in (
+            "invocationId",
+            "status",
+            "connector",
+            "action",
+            "connection",
+            "correlationId",
+            "labels",
+        )
+    }
     assert about == {
-        "invocationId": identifier, "status": "succeeded", "connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses",
-        "correlationId": "order-1", "labels": {"team": "crm"},
-    }  # fmt: skip
+        "invocationId": identifier,
+        "status": "succeeded",
+        "connector": "aws-ses",
+        "action": "listIdentities",
+        "connection": "acme-ses",
+        "correlationId": "order-1",
+        "labels": {"team": "crm"},
+    }
     assert not {"output", "inputs", "errorCode", "context"} & event.data.keys()
     assert event.to_json()["timestamp"].endswith("Z")
 
 
 def test_labels_may_be_any_text(place: SimpleNamespace) -> None:
-    """Also what no database stores as text, and what is not Unicode: the event has them as they were given."""
+    """Also what no database stores as text, and what is not Unicode: the event has them as they
+    were given.
+    """
     labels = {"größe": "☃", "nul": "\0", "lone": json.loads('"\\ud800"')}
     ran(place, context={"labels": labels})
     assert told(place)[0].data["labels"] == labels
 
 
 def test_other_calls_are_told_of_only_if_they_ask(place: SimpleNamespace) -> None:
-    """``context.notify`` makes an event of a call's end, refused ones and failures included; a label cannot."""
+    """``context.notify`` makes an event of a call's end, refused ones and failures included; a
+    label cannot.
+    """
     place.jackfield.invoke(READ)
-    place.jackfield.invoke({**READ, "context": {"labels": {"notify": "true", "a": '"notify": true'}}})
+    place.jackfield.invoke(
+        {**READ, "context": {"labels": {"notify": "true", "a": '"notify": true'}}}
+    )
     asked = place.jackfield.invoke({**READ, "context": {"notify": True}}).meta.invocation_id
-    refused = place.jackfield.invoke({**READ, "inputs": {"nope": 1}, "context": {"notify": True}}).meta.invocation_id
+    refused = place.jackfield.invoke(
+        {**READ, "inputs": {"nope": 1}, "context": {"notify": True}}
+    ).meta.invocation_id
     events = told(place)
-    assert [(event.subject, event.data["status"], event.data.get("errorCode")) for event in events] == [
-        (asked, "succeeded", None), (refused, "failed", "invalid_input"),
-    ]  # fmt: skip
+    assert [
+        (event.subject, event.data["status"], event.data.get("errorCode")) for event in events
+    ] == [
+        (asked, "succeeded", None),
+        (refused, "failed", "invalid_input"),
+    ]
 
 
 def test_notify_is_a_boolean(place: SimpleNamespace) -> None:
@@ -106,24 +150,38 @@ def test_notify_is_a_boolean(place: SimpleNamespace) -> None:
 
 
 def test_a_first_end_is_told_once_and_its_correction_as_resolved(place: SimpleNamespace) -> None:
-    """A run that was given up is finished; what its worker tells later is a correction, and not a second end."""
+    """A run that was given up is finished; what its worker tells later is a correction, and not a
+    second end.
+    """
     identifier = place.jackfield.enqueue(READ)
     give_up(place.journal, "default", identifier)
     owner = Instance.of(place.database).owner
-    place.database.record(lambda transaction: transaction.change("UPDATE invocations SET owner = :owner", {"owner": owner}))
+    place.database.record(
+        lambda transaction: transaction.change(
+            "UPDATE invocations SET owner = :owner", {"owner": owner}
+        )
+    )
     done = Result("succeeded", Meta(identifier), {"Identities": []})
     for _ in range(2):  # the second one changes nothing
-        place.database.record(place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES))
-    assert [(event.type, event.data["status"], event.data.get("previousStatus")) for event in told(place)] == [
-        ("invocation.finished", "failed", None), ("invocation.resolved", "succeeded", "failed"),
-    ]  # fmt: skip
+        place.database.record(
+            place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES)
+        )
+    assert [
+        (event.type, event.data["status"], event.data.get("previousStatus"))
+        for event in told(place)
+    ] == [
+        ("invocation.finished", "failed", None),
+        ("invocation.resolved", "succeeded", "failed"),
+    ]
 
 
 def test_the_end_of_a_redriven_invocation_is_no_second_first_end(place: SimpleNamespace) -> None:
     """``invocation.finished`` comes once for an invocation, whatever a person does with it."""
     identifier = place.jackfield.enqueue(READ)
     give_up(place.journal, "default", identifier)
-    audited_dead_letters(place.jackfield.storage, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
+    audited_dead_letters(
+        place.jackfield.storage, "default", SystemClock(), Actor("cli", "ada")
+    ).redrive(identifier)
     place.jackfield.run(place.queue.claim_one("default", identifier))
     assert [event.type for event in told(place)] == ["invocation.finished", "invocation.resolved"]
 
@@ -135,70 +193,131 @@ def test_a_resolved_doubt_is_told(place: SimpleNamespace) -> None:
     place.database.record(lambda transaction: transaction.change(change, {"id": identifier}))
     place.journal.resolve(identifier, "failed", "ada")
     event = told(place, "invocation.resolved")[-1]
-    assert (event.data["status"], event.data["previousStatus"], event.data["resolvedBy"]) == ("failed", "in_doubt", "ada")
+    assert (event.data["status"], event.data["previousStatus"], event.data["resolvedBy"]) == (
+        "failed",
+        "in_doubt",
+        "ada",
+    )
 
 
-def test_an_outcome_that_contradicts_a_person_is_told_as_nobodys_decision(place: SimpleNamespace) -> None:
-    """A doubt was resolved wrongly, then its outcome arrived: who had decided is said of the decision only."""
+def test_an_outcome_that_contradicts_a_person_is_told_as_nobodys_decision(
+    place: SimpleNamespace,
+) -> None:
+    """A doubt was resolved wrongly, then its outcome arrived: who had decided is said of the
+    decision only.
+    """
     identifier = place.jackfield.enqueue(READ)
     give_up(place.journal, "default", identifier)
     change = "UPDATE invocations SET owner = :owner, status = 'in_doubt', error_code = 'in_doubt'"
-    place.database.record(lambda transaction: transaction.change(change, {"owner": Instance.of(place.database).owner}))
+    place.database.record(
+        lambda transaction: transaction.change(change, {"owner": Instance.of(place.database).owner})
+    )
     place.journal.resolve(identifier, "failed", "ada")
     done = Result("succeeded", Meta(identifier), {"Identities": []})
-    place.database.record(place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES))
+    place.database.record(
+        place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES)
+    )
     events = told(place, "invocation.resolved")[-2:]
-    found = [(event.data["status"], event.data["previousStatus"], event.data.get("resolvedBy")) for event in events]
+    found = [
+        (event.data["status"], event.data["previousStatus"], event.data.get("resolvedBy"))
+        for event in events
+    ]
     assert found == [("failed", "in_doubt", "ada"), ("succeeded", "failed", None)]
     (event,) = told(place, "invocation.contradicted")
-    assert (event.data["status"], event.data["resolvedBy"], event.data["verdict"]) == ("succeeded", "ada", "took")
+    assert (event.data["status"], event.data["resolvedBy"], event.data["verdict"]) == (
+        "succeeded",
+        "ada",
+        "took",
+    )
 
 
 def test_the_audit_log_is_told(place: SimpleNamespace) -> None:
     """Each entry is an event with the entry as its data."""
-    Audit(place.database, lambda: place.vault, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")
+    Audit(
+        place.database, lambda: place.vault, "default", SystemClock(), Actor("cli", "ada")
+    ).record("connection.exported", "connections")
     (event,) = told(place, "audit.*")
-    assert (event.type, event.subject, event.data["actor"]) == ("audit.connection.exported", "connections", {"kind": "cli", "id": "ada"})
+    assert (event.type, event.subject, event.data["actor"]) == (
+        "audit.connection.exported",
+        "connections",
+        {"kind": "cli", "id": "ada"},
+    )
 
 
 def test_connections_are_told(place: SimpleNamespace) -> None:
-    """A status that changes for the worse, back again, and new values are events about the connection's name."""
+    """A status that changes for the worse, back again, and new values are events about the
+    connection's name.
+    """
     values = {"accessKeyId": "AKIA4711", "secretAccessKey": "s3cret"}
     place.jackfield.connections.add("billing", "aws-ses/apiKeySecret", values, test=False)
     for status in ("ok", "failing", "failing", "ok", "expired"):
         change = "UPDATE connections SET status = :status WHERE name = 'billing'"
-        place.database.record(lambda transaction, status=status, change=change: transaction.change(change, {"status": status}))
-    found = [(event.type, event.subject, event.data["connection"]) for event in told(place, "connection.*")]
-    assert found == [(f"connection.{kind}", "billing", "billing") for kind in ("failing", "recovered", "expired")]
+        place.database.record(
+            lambda transaction, status=status, change=change: transaction.change(
+                change, {"status": status}
+            )
+        )
+    found = [
+        (event.type, event.subject, event.data["connection"])
+        for event in told(place, "connection.*")
+    ]
+    assert found == [
+        (f"connection.{kind}", "billing", "billing") for kind in ("failing", "recovered", "expired")
+    ]
 
 
 def test_workspaces_that_are_suspended_and_resumed_are_told(place: SimpleNamespace) -> None:
-    """Each change of ``suspended`` is an event of that workspace; what was so already, other settings and a refused change are none."""
+    """Each change of ``suspended`` is an event of that workspace; what was so already, other
+    settings and a refused change are none.
+    """
     workspaces = Workspaces(place.database, place.vault, SystemClock())
     workspaces.create("acme", {"suspended": True})
     changes: list[dict[str, Any]] = [
-        {"suspended": True}, {"keepInputs": True}, {"suspended": False}, {"suspended": False}, {"suspended": True, "retentionDays": 7},
-        {"keepInputs": False}, {"suspended": "no"}, {"suspended": False, "retentionDays": 0}, {"suspended": False},
-    ]  # fmt: skip
+        {"suspended": True},
+        {"keepInputs": True},
+        {"suspended": False},
+        {"suspended": False},
+        {"suspended": True, "retentionDays": 7},
+        {"keepInputs": False},
+        {"suspended": "no"},
+        {"suspended": False, "retentionDays": 0},
+        {"suspended": False},
+    ]
     for change in changes:
         with suppress(InvalidInvocation):
             workspaces.set("acme", change)
     events = Feed(place.database, place.vault, "acme").page(types=["workspace.*"]).events
-    assert [event.type for event in events] == ["workspace.resumed", "workspace.suspended", "workspace.resumed"]
-    assert {(event.subject, *event.data.items()) for event in events} == {("acme", ("workspace", "acme"))}
+    assert [event.type for event in events] == [
+        "workspace.resumed",
+        "workspace.suspended",
+        "workspace.resumed",
+    ]
+    assert {(event.subject, *event.data.items()) for event in events} == {
+        ("acme", ("workspace", "acme"))
+    }
     assert abs(events[0].at - SystemClock().time()) < 600
     assert told(place, "workspace.*") == []
 
 
 def test_suspensions_at_the_same_time_are_told_once(place: SimpleNamespace) -> None:
-    """Of many that suspend a workspace at once, one changes something; the workspace ``default`` is told of like any other."""
+    """Of many that suspend a workspace at once, one changes something; the workspace ``default`` is
+    told of like any other.
+    """
     workspaces = Workspaces(place.database, place.vault, SystemClock())
     for suspended in (True, False):
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda _, suspended=suspended: workspaces.set("default", {"suspended": suspended}), range(16)))
+            list(
+                threads.map(
+                    lambda _, suspended=suspended: workspaces.set(
+                        "default", {"suspended": suspended}
+                    ),
+                    range(16),
+                )
+            )
     assert [(event.type, event.subject) for event in told(place, "workspace.*")] == [
-        ("workspace.suspended", "default"), ("workspace.resumed", "default"),
-    ]  # fmt: skip
+        ("workspace.suspended", "default"),
+        ("workspace.resumed", "default"),
+    ]
 
 
 def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
@@ -210,15 +329,18 @@ def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
         found += [event.sequence for event in page.events]
         page = place.feed.page(page.cursor, limit=7)
     assert found == list(range(1, 26))
-    assert place.feed.page(page.cursor).cursor == page.cursor == place.feed.page("24").events[0].cursor
+    assert (
+        place.feed.page(page.cursor).cursor == page.cursor == place.feed.page("24").events[0].cursor
+    )
     only = place.feed.page("3", ["schedule.*", "quota.low"], limit=5)
     assert [event.sequence for event in only.events] == [5, 10, 15, 20, 25]
     assert place.feed.page("3", ["quota.low"]).cursor == page.cursor
 
 
 def test_a_page_of_large_events_has_fewer(place: SimpleNamespace) -> None:
-    """Pages are limited in bytes, too: one has at most 4 MiB before its last event, and a cursor behind that; none is lost or told twice.
-    One event that is larger than a page is a page."""
+    """Pages are limited in bytes, too: one has at most 4 MiB before its last event, and a cursor
+    behind that; none is lost or told twice. One event that is larger than a page is a page.
+    """
     sizes = [1, 1_500_000, 1_500_000, 10, 1_500_000, 6_000_000, 1, 1, 1_500_000]
     for number, size in enumerate(sizes):
         place.database.record(
@@ -231,7 +353,9 @@ def test_a_page_of_large_events_has_fewer(place: SimpleNamespace) -> None:
     while (page := feed.page(cursor, ("quota.*",), 200)).events:
         pages.append([event.subject for event in page.events])
         cursor = page.cursor
-    assert [subject for page in pages for subject in page] == [f"s-{number}" for number in range(len(sizes))]
+    assert [subject for page in pages for subject in page] == [
+        f"s-{number}" for number in range(len(sizes))
+    ]
     assert [len(page) for page in pages] == [5, 1, 3]
 
 
@@ -247,8 +371,12 @@ def test_cursors_that_do_not_fit_are_refused(place: SimpleNamespace) -> None:
     """One that is older than the events kept, one of another database, and no cursor at all."""
     _record(place, 4)
     place.feed.page()
-    place.database.record(lambda transaction: transaction.change("DELETE FROM events WHERE sequence <= 2"))
-    place.database.record(lambda transaction: transaction.change("UPDATE event_heads SET purged = 2"))
+    place.database.record(
+        lambda transaction: transaction.change("DELETE FROM events WHERE sequence <= 2")
+    )
+    place.database.record(
+        lambda transaction: transaction.change("UPDATE event_heads SET purged = 2")
+    )
     with pytest.raises(CursorExpired, match="has expired") as expired:
         place.feed.page("1")
     assert expired.value.oldest == "2"
@@ -262,7 +390,12 @@ def test_cursors_that_do_not_fit_are_refused(place: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"), [("invocation.finishd", "did you mean 'invocation.finished'"), ("a-b", "pattern"), ("", "pattern")]
+    ("given", "says"),
+    [
+        ("invocation.finishd", "did you mean 'invocation.finished'"),
+        ("a-b", "pattern"),
+        ("", "pattern"),
+    ],
 )
 def test_types_that_do_not_exist_are_refused(given: str, says: str, place: SimpleNamespace) -> None:
     """A typo would wait for ever."""
@@ -280,8 +413,14 @@ def test_data_are_sealed_at_rest(place: SimpleNamespace) -> None:
         rows = transaction.execute("SELECT data FROM events ORDER BY sequence")
     assert b"lovelace" not in rows[0].data
     values = {"data": rows[0].data}
-    place.database.record(lambda transaction: transaction.change("UPDATE events SET data = :data WHERE sequence = 2", values))
-    assert dict(place.feed.page("1").events[0].data) == {"problem": "its row in the database is damaged"}
+    place.database.record(
+        lambda transaction: transaction.change(
+            "UPDATE events SET data = :data WHERE sequence = 2", values
+        )
+    )
+    assert dict(place.feed.page("1").events[0].data) == {
+        "problem": "its row in the database is damaged"
+    }
 
 
 def test_what_is_rolled_back_is_not_told(place: SimpleNamespace) -> None:
@@ -308,18 +447,27 @@ def test_workspaces_have_events_of_their_own(place: SimpleNamespace) -> None:
 
 
 def test_a_token_sees_events_of_what_it_sees(place: SimpleNamespace) -> None:
-    """Rules hide the invocations that they forbid; without rules, only ``manage`` sees the audit log."""
+    """Rules hide the invocations that they forbid; without rules, only ``manage`` sees the audit
+    log.
+    """
     identifier = ran(place)
-    Audit(place.database, lambda: place.vault, "default", SystemClock()).record("connection.exported", "connections")
+    Audit(place.database, lambda: place.vault, "default", SystemClock()).record(
+        "connection.exported", "connections"
+    )
     allowed = Caller("t", "manage", Rules(("effect:read",), ()), remote=True)
     forbidden = Caller("t", "manage", Rules((), ("effect:read",)), remote=True)
     reader = Caller("t", "read", None, remote=True)
-    seen = {caller: [event.subject for event in place.jackfield.events(caller=caller)] for caller in (allowed, forbidden, reader)}
+    seen = {
+        caller: [event.subject for event in place.jackfield.events(caller=caller)]
+        for caller in (allowed, forbidden, reader)
+    }
     assert list(seen.values()) == [[identifier], [], [identifier]]
 
 
 def test_a_reader_that_waits_is_woken(place: SimpleNamespace) -> None:
-    """``for`` and ``async for`` return an event that comes while they wait, and end when none does."""
+    """``for`` and ``async for`` return an event that comes while they wait, and end when none
+    does.
+    """
     later = threading.Timer(0.3, lambda: _record(place, 1))
     later.start()
     stream = iter(place.jackfield.events(wait=30.0))
@@ -333,8 +481,12 @@ def test_a_reader_that_waits_is_woken(place: SimpleNamespace) -> None:
     assert asyncio.run(collected()) == [1]
 
 
-def test_a_reader_does_not_spin_while_a_key_service_refuses(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events that wait for their keys make no page after page without a pause, and are not lost; a reader who waits for none ends."""
+def test_a_reader_does_not_spin_while_a_key_service_refuses(
+    place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events that wait for their keys make no page after page without a pause, and are not lost; a
+    reader who waits for none ends.
+    """
 
     def refuses(_workspace: str) -> None:
         raise KeyServiceRefused("the key service refuses: permission denied")
@@ -358,13 +510,20 @@ def test_no_database_no_events() -> None:
     assert [fault.path for fault in result.error.details] == ["/context/notify"]
 
 
-@pytest.mark.parametrize(("commits", "each", "seconds"), [(12, 1, 0.02), pytest.param(_COMMITS, 50, 2.0, marks=pytest.mark.campaign)])
-def test_no_reader_overtakes_a_commit(database_url: str, commits: int, each: int, seconds: float) -> None:
-    """16 writers hold transactions open for random times, three readers go on by cursor: none skips an event, and each subject's are in
-    order."""
+@pytest.mark.parametrize(
+    ("commits", "each", "seconds"),
+    [(12, 1, 0.02), pytest.param(_COMMITS, 50, 2.0, marks=pytest.mark.campaign)],
+)
+def test_no_reader_overtakes_a_commit(
+    database_url: str, commits: int, each: int, seconds: float
+) -> None:
+    """16 writers hold transactions open for random times, three readers go on by cursor: none skips
+    an event, and each subject's are in order.
+    """
     open_database(database_url, migrate=True).close()
     writers, count = 16, commits * each
-    hold = seconds if database_url.startswith("postgresql") else min(seconds, 0.02)  # SQLite has one writer at a time
+    # SQLite has one writer at a time
+    hold = seconds if database_url.startswith("postgresql") else min(seconds, 0.02)
     done = threading.Event()
 
     def writes(writer: int) -> None:
@@ -373,7 +532,14 @@ def test_no_reader_overtakes_a_commit(database_url: str, commits: int, each: int
             for first in range(0, count, each):
                 with database.write() as transaction:
                     for number in range(first, first + each):
-                        record(transaction, "default", "quota.low", f"writer-{writer}", 1.0, {"number": number})
+                        record(
+                            transaction,
+                            "default",
+                            "quota.low",
+                            f"writer-{writer}",
+                            1.0,
+                            {"number": number},
+                        )
                     done.wait(chance.random() * hold)
 
     def reads(found: list[tuple[str, int]]) -> None:
@@ -392,7 +558,9 @@ def test_no_reader_overtakes_a_commit(database_url: str, commits: int, each: int
         thread.join()
     assert seen[0] == seen[1] == seen[2]
     for writer in range(writers):
-        assert [number for subject, number in seen[0] if subject == f"writer-{writer}"] == list(range(count))
+        assert [number for subject, number in seen[0] if subject == f"writer-{writer}"] == list(
+            range(count)
+        )
 
 
 def _record(place: SimpleNamespace, count: int, workspace: str = "default") -> None:
@@ -411,12 +579,33 @@ def test_facts_that_somebody_has_damaged_are_left_out(place: SimpleNamespace) ->
     _record(place, 1)
     for facts in ("[]", "{", json.dumps({"context": "{"})):
         values = {"facts": facts}
-        statement = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES ('default', 'invocation.finished', 'x', 1, :facts)"
-        place.database.record(lambda transaction, statement=statement, values=values: transaction.change(statement, values))
-    assert [dict(event.data) for event in place.feed.page("1").events] == [{}, {}, {"invocationId": "x"}]
+        statement = (
+            "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES ('default', "
+            "'invocation.finished', 'x', 1, :facts)"
+        )
+        place.database.record(
+            lambda transaction, statement=statement, values=values: transaction.change(
+                statement, values
+            )
+        )
+    assert [dict(event.data) for event in place.feed.page("1").events] == [
+        {},
+        {},
+        {"invocationId": "x"},
+    ]
 
 
-@pytest.mark.parametrize("text", ["workspce.suspended", "invocation.finishd", "callbacks.*", "invocation.*.x", "invocation", "bounce"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workspce.suspended",
+        "invocation.finishd",
+        "callbacks.*",
+        "invocation.*.x",
+        "invocation",
+        "bounce",
+    ],
+)
 def test_types_that_no_event_has_are_refused(text: str) -> None:
     """A typo would wait for ever: the family, too, must be one that there is."""
     with pytest.raises(InvalidInvocation):

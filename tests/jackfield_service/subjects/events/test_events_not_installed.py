@@ -1,4 +1,6 @@
-"""Where the engine is installed without the service: calls and connections work, and what the service does is refused by name."""
+"""Where the engine is installed without the service: calls and connections work, and what the
+service does is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ with Jackfield() as jackfield:
 
 
 def test_calls_and_connections_need_none(shell: Shell) -> None:
-    """A call is kept in the journal, a connection is stored and removed; only events are refused."""
+    """A call is kept in the journal, a connection is stored and removed; only events are
+    refused.
+    """
     engine = shell.plugs / "jackfield_store-0.dist-info"
     engine.mkdir()
     (engine / "METADATA").write_text("Metadata-Version: 2.1\nName: jackfield-store\nVersion: 0\n")

@@ -1,4 +1,6 @@
-"""Callbacks of platforms: one address and one secret for the events of all workspaces that a platform manages, and of no others."""
+"""Callbacks of platforms: one address and one secret for the events of all workspaces that a
+platform manages, and of no others.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,14 @@ class Shop:
 
     def __init__(self, place: Place, pattern: str = "shop-*", origin: Any = "operator") -> None:
         clock = SimpleNamespace(time=place.time, monotonic=lambda: time.monotonic() + place.ahead)
-        self.callbacks = Callbacks(place.database, place.vault, home_of(pattern), clock, Actor("platform", "t1"), origin=origin)
+        self.callbacks = Callbacks(
+            place.database,
+            place.vault,
+            home_of(pattern),
+            clock,
+            Actor("platform", "t1"),
+            origin=origin,
+        )
         self.deliveries = Deliveries(place.database, place.vault, home_of(pattern), clock)
 
     def all(self, **wanted: Any) -> list[Any]:
@@ -48,7 +57,8 @@ def shop(place: Place) -> Shop:
     """A platform of the workspaces ``shop-1`` to ``shop-3``, beside ``other-1``."""
     for name in ("shop-1", "shop-2", "shop-3", "other-1"):
         make(place, name)
-    place.add("http://127.0.0.1:9/", types=["schedule.stopped"])  # the operator's own, so that the operator's events are numbered at once
+    # the operator's own, so that the operator's events are numbered at once
+    place.add("http://127.0.0.1:9/", types=["schedule.stopped"])
     return Shop(place)
 
 
@@ -84,29 +94,55 @@ def audited(place: Place, workspace: str) -> list[Any]:
     return list(Audit(place.database, lambda: place.vault, workspace, SystemClock()).all())
 
 
-def test_one_callback_gets_the_events_of_all_workspaces(place: Place, shop: Shop, receiver: Receiver) -> None:
-    """The body names the workspace, one secret verifies all of them, and each workspace counts for itself."""
+def test_one_callback_gets_the_events_of_all_workspaces(
+    place: Place, shop: Shop, receiver: Receiver
+) -> None:
+    """The body names the workspace, one secret verifies all of them, and each workspace counts for
+    itself.
+    """
     made = shop.callbacks.create({"url": receiver.url, "types": ["quota.*"]})
     for name in ("shop-1", "shop-2", "other-1", "default"):
         happens(place, name, "a", "b")
     place.dispatch()
-    assert sorted(told(receiver)) == [("shop-1", "a"), ("shop-1", "b"), ("shop-2", "a"), ("shop-2", "b")]
+    assert sorted(told(receiver)) == [
+        ("shop-1", "a"),
+        ("shop-1", "b"),
+        ("shop-2", "a"),
+        ("shop-2", "b"),
+    ]
     for got in receiver.got:
         standardwebhooks.Webhook(made.secret).verify(got.body, dict(got.headers))
-    assert all(got.json["data"]["payload"] == {"secret": got.json["data"]["workspace"]} for got in receiver.got)
+    assert all(
+        got.json["data"]["payload"] == {"secret": got.json["data"]["workspace"]}
+        for got in receiver.got
+    )
     sequences = [
-        [got.json["data"]["sequence"] for got in receiver.got if got.json["data"]["workspace"] == name] for name in ("shop-1", "shop-2")
+        [
+            got.json["data"]["sequence"]
+            for got in receiver.got
+            if got.json["data"]["workspace"] == name
+        ]
+        for name in ("shop-1", "shop-2")
     ]
     assert all(sorted(one) == list(range(min(one), min(one) + 2)) for one in sequences)
     assert made.callback.to_json()["workspaces"] == "shop-*"
-    assert {(one.workspace, one.state) for one in shop.all()} == {("shop-1", "delivered"), ("shop-2", "delivered")}
+    assert {(one.workspace, one.state) for one in shop.all()} == {
+        ("shop-1", "delivered"),
+        ("shop-2", "delivered"),
+    }
     assert (place.all(), len(place.callbacks.page()[0])) == ([], 1)
 
 
-def test_a_workspaces_own_callback_stays_as_it_is(place: Place, shop: Shop, receiver: Receiver, second: Receiver) -> None:
-    """It gets its events beside the platform's, without ``workspace``, and sees no delivery to the platform."""
+def test_a_workspaces_own_callback_stays_as_it_is(
+    place: Place, shop: Shop, receiver: Receiver, second: Receiver
+) -> None:
+    """It gets its events beside the platform's, without ``workspace``, and sees no delivery to the
+    platform.
+    """
     own = Shop(place)
-    own.callbacks = Callbacks(place.database, place.vault, "shop-1", SystemClock(), Actor("token", "t"), origin="operator")
+    own.callbacks = Callbacks(
+        place.database, place.vault, "shop-1", SystemClock(), Actor("token", "t"), origin="operator"
+    )
     own.deliveries = Deliveries(place.database, place.vault, "shop-1", SystemClock())
     own.callbacks.create({"url": second.url, "types": ["quota.low"]})
     theirs = shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
@@ -116,7 +152,12 @@ def test_a_workspaces_own_callback_stays_as_it_is(place: Place, shop: Shop, rece
     assert (sorted(told(receiver)), len(second.got)) == ([("shop-1", "a"), ("shop-2", "a")], 1)
     assert "workspace" not in second.got[0].json["data"]
     assert [one.workspace for one in own.all()] == [None]
-    for step in (own.callbacks.find, own.callbacks.remove, own.callbacks.test, lambda name: own.deliveries.recover(name, 0.0)):
+    for step in (
+        own.callbacks.find,
+        own.callbacks.remove,
+        own.callbacks.test,
+        lambda name: own.deliveries.recover(name, 0.0),
+    ):
         with pytest.raises(InvalidInvocation, match="no callback has the ID"):
             step(theirs.callback.id)
     for identifier in [one.id for one in shop.all()]:
@@ -125,7 +166,9 @@ def test_a_workspaces_own_callback_stays_as_it_is(place: Place, shop: Shop, rece
 
 
 def test_platforms_do_not_know_each_other(place: Place, shop: Shop, receiver: Receiver) -> None:
-    """Not even one that manages some of the same workspaces: its callbacks and deliveries are another's."""
+    """Not even one that manages some of the same workspaces: its callbacks and deliveries are
+    another's.
+    """
     made = shop.callbacks.create({"url": receiver.url})
     happens(place, "shop-1", "a")
     place.dispatch()
@@ -138,7 +181,9 @@ def test_platforms_do_not_know_each_other(place: Place, shop: Shop, receiver: Re
             other.deliveries.find(shop.all()[0].id)
 
 
-def test_patterns_are_names_or_beginnings(place: Place, shop: Shop, receiver: Receiver, second: Receiver) -> None:
+def test_patterns_are_names_or_beginnings(
+    place: Place, shop: Shop, receiver: Receiver, second: Receiver
+) -> None:
     """``shop-1`` is one workspace, ``*`` all but the operator's own."""
     Shop(place, "shop-1").callbacks.create({"url": receiver.url, "types": ["quota.low"]})
     Shop(place, "*").callbacks.create({"url": second.url, "types": ["quota.low"]})
@@ -150,8 +195,12 @@ def test_patterns_are_names_or_beginnings(place: Place, shop: Shop, receiver: Re
     assert sorted(told(second)) == [("other-1", "a"), ("shop-1", "a"), ("shop-11", "a")]
 
 
-def test_nothing_from_before_and_all_of_later_workspaces(place: Place, shop: Shop, receiver: Receiver) -> None:
-    """A callback begins with what happens from now on; a workspace that is made later is told of from its first event on."""
+def test_nothing_from_before_and_all_of_later_workspaces(
+    place: Place, shop: Shop, receiver: Receiver
+) -> None:
+    """A callback begins with what happens from now on; a workspace that is made later is told of
+    from its first event on.
+    """
     happens(place, "shop-1", *map(str, range(700)))
     shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
     happens(place, "shop-1", "now")
@@ -160,11 +209,20 @@ def test_nothing_from_before_and_all_of_later_workspaces(place: Place, shop: Sho
     happens(place, "shop-4", "first", "second")
     happens(place, "shop-3", "late")
     place.dispatch()
-    assert sorted(told(receiver)) == [("shop-1", "now"), ("shop-3", "late"), ("shop-4", "first"), ("shop-4", "second")]
+    assert sorted(told(receiver)) == [
+        ("shop-1", "now"),
+        ("shop-3", "late"),
+        ("shop-4", "first"),
+        ("shop-4", "second"),
+    ]
 
 
-def test_a_purged_workspace_leaves_nothing_and_one_of_its_name_begins_anew(place: Place, shop: Shop, receiver: Receiver) -> None:
-    """Neither deliveries that wait nor a position: the next workspace of its name is told of from its first event on."""
+def test_a_purged_workspace_leaves_nothing_and_one_of_its_name_begins_anew(
+    place: Place, shop: Shop, receiver: Receiver
+) -> None:
+    """Neither deliveries that wait nor a position: the next workspace of its name is told of from
+    its first event on.
+    """
     receiver.says(503)
     shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
     happens(place, "shop-1", "a", "b", "c")
@@ -172,8 +230,15 @@ def test_a_purged_workspace_leaves_nothing_and_one_of_its_name_begins_anew(place
     place.dispatch()
     purge(place.jackfield.storage, SimpleNamespace(), "shop-1", SystemClock(), Actor("library"))  # type: ignore[arg-type]
     with place.database.read() as transaction:
-        assert transaction.execute("SELECT * FROM deliveries WHERE source = 'shop-1' OR workspace = 'shop-1'") == []
-        assert transaction.execute("SELECT * FROM callback_positions WHERE workspace = 'shop-1'") == []
+        assert (
+            transaction.execute(
+                "SELECT * FROM deliveries WHERE source = 'shop-1' OR workspace = 'shop-1'"
+            )
+            == []
+        )
+        assert (
+            transaction.execute("SELECT * FROM callback_positions WHERE workspace = 'shop-1'") == []
+        )
     make(place, "shop-1")
     receiver.got.clear()
     receiver.says(204)
@@ -185,12 +250,18 @@ def test_a_purged_workspace_leaves_nothing_and_one_of_its_name_begins_anew(place
 def test_a_suspended_workspace_is_told(place: Place, shop: Shop, receiver: Receiver) -> None:
     """As its own callbacks are told."""
     shop.callbacks.create({"url": receiver.url, "types": ["workspace.*"]})
-    Workspaces(place.database, place.vault, SystemClock(), Actor("platform", "t")).set("shop-1", {"suspended": True})
+    Workspaces(place.database, place.vault, SystemClock(), Actor("platform", "t")).set(
+        "shop-1", {"suspended": True}
+    )
     place.dispatch()
-    assert [(got.json["type"], got.json["data"]["workspace"]) for got in receiver.got] == [("workspace.suspended", "shop-1")]
+    assert [(got.json["type"], got.json["data"]["workspace"]) for got in receiver.got] == [
+        ("workspace.suspended", "shop-1")
+    ]
 
 
-def test_a_failing_receiver_holds_no_other_platform(place: Place, shop: Shop, receiver: Receiver, second: Receiver) -> None:
+def test_a_failing_receiver_holds_no_other_platform(
+    place: Place, shop: Shop, receiver: Receiver, second: Receiver
+) -> None:
     """It has the retries, the pause and the recovery of every callback; the operator is told."""
     receiver.says(503)
     broken = shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
@@ -203,7 +274,10 @@ def test_a_failing_receiver_holds_no_other_platform(place: Place, shop: Shop, re
     for _ in range(6):
         place.later(86_400.0)
     assert shop.callbacks.find(broken.callback.id).status == "paused"
-    assert [event.type for event in place.told("callback.failing", "callback.paused")] == ["callback.failing", "callback.paused"]
+    assert [event.type for event in place.told("callback.failing", "callback.paused")] == [
+        "callback.failing",
+        "callback.paused",
+    ]
     receiver.got.clear()
     receiver.says(204)
     shop.callbacks.change(broken.callback.id, {"status": "active"})
@@ -227,7 +301,8 @@ def test_recover_sends_what_was_not_delivered(place: Place, shop: Shop, receiver
     happens(place, "shop-2", "bad")
     place.dispatch()
     with place.database.write() as transaction:
-        transaction.change("DELETE FROM deliveries WHERE source = 'shop-2'")  # as retention does after a while
+        # as retention does after a while
+        transaction.change("DELETE FROM deliveries WHERE source = 'shop-2'")
     receiver.got.clear()
     receiver.says(204)
     shop.callbacks.change(made.callback.id, {"status": "active"})
@@ -240,7 +315,9 @@ def test_recover_sends_what_was_not_delivered(place: Place, shop: Shop, receiver
     assert shown.request["body"]["data"]["workspace"] == shown.workspace
 
 
-def test_both_secrets_are_valid_during_a_rotation(place: Place, shop: Shop, receiver: Receiver) -> None:
+def test_both_secrets_are_valid_during_a_rotation(
+    place: Place, shop: Shop, receiver: Receiver
+) -> None:
     """For the events of every workspace."""
     made = shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
     rotated, _ = shop.callbacks.rotate(made.callback.id)
@@ -250,9 +327,12 @@ def test_both_secrets_are_valid_during_a_rotation(place: Place, shop: Shop, rece
         standardwebhooks.Webhook(secret).verify(receiver.got[0].body, dict(receiver.got[0].headers))
 
 
-def test_a_platform_without_a_token_gets_nothing(place: Place, shop: Shop, receiver: Receiver, second: Receiver) -> None:
-    """A callback that a platform made waits while the platform has no token, and goes on with what waited; one that the operator made
-    goes on until the operator removes it."""
+def test_a_platform_without_a_token_gets_nothing(
+    place: Place, shop: Shop, receiver: Receiver, second: Receiver
+) -> None:
+    """A callback that a platform made waits while the platform has no token, and goes on with what
+    waited; one that the operator made goes on until the operator removes it.
+    """
     tokens = PlatformTokens(place.database, place.vault, SystemClock())
     token = tokens.create("shop-*").token
     remote = Shop(place, origin="remote")
@@ -277,8 +357,14 @@ def test_changes_are_audited_for_the_operator(place: Place, shop: Shop, receiver
     shop.callbacks.rotate(made.callback.id)
     shop.callbacks.remove(made.callback.id)
     entries = [entry.to_json() for entry in audited(place, "default")]
-    found = [(entry["event"], entry["details"]["workspaces"]) for entry in entries if entry["object"] == f"callback:{made.callback.id}"]
-    assert found == [(f"callback.{act}", "shop-*") for act in ("created", "changed", "rotated", "removed")]
+    found = [
+        (entry["event"], entry["details"]["workspaces"])
+        for entry in entries
+        if entry["object"] == f"callback:{made.callback.id}"
+    ]
+    assert found == [
+        (f"callback.{act}", "shop-*") for act in ("created", "changed", "rotated", "removed")
+    ]
     assert not any("callback" in entry.to_json()["event"] for entry in audited(place, "shop-1"))
     with place.database.read() as transaction:
         assert transaction.execute("SELECT * FROM callback_positions") == []
@@ -287,7 +373,9 @@ def test_changes_are_audited_for_the_operator(place: Place, shop: Shop, receiver
 def test_a_look_without_news_asks_nothing_of_workspaces(
     place: Place, shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes as many statements for 200 workspaces as for none, though each of them had an event."""
+    """It takes as many statements for 200 workspaces as for none, though each of them had an
+    event.
+    """
     shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
     place.dispatch()
 
@@ -323,7 +411,9 @@ def test_a_look_without_news_asks_nothing_of_workspaces(
     assert looked() <= few
 
 
-def test_a_tenants_key_service_delays_no_other(place: Place, shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenants_key_service_delays_no_other(
+    place: Place, shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Events of a workspace whose keys cannot be had wait; those of others are delivered."""
     shop.callbacks.create({"url": receiver.url, "types": ["quota.low"]})
     receiver.says(503)
@@ -334,7 +424,9 @@ def test_a_tenants_key_service_delays_no_other(place: Place, shop: Shop, receive
     receiver.says(204)
     blocked = place.dispatcher._blocked
     served = blocked.served
-    monkeypatch.setattr(blocked, "served", lambda names: [name for name in served(names) if name != "shop-1"])
+    monkeypatch.setattr(
+        blocked, "served", lambda names: [name for name in served(names) if name != "shop-1"]
+    )
     place.later(10)
     assert told(receiver) == [("shop-2", "a")]
     monkeypatch.undo()
@@ -356,7 +448,9 @@ def test_another_process_takes_over(place: Place, shop: Shop, receiver: Receiver
         place.dispatcher._leadership.resign()
         place.dispatcher._led = False
     second.stop()
-    assert sorted(told(receiver)) == sorted([("shop-1", f"a{n}") for n in range(4)] + [("shop-2", f"b{n}") for n in range(4)])
+    assert sorted(told(receiver)) == sorted(
+        [("shop-1", f"a{n}") for n in range(4)] + [("shop-2", f"b{n}") for n in range(4)]
+    )
 
 
 def test_the_database_is_found_in_order(place: Place, shop: Shop, receiver: Receiver) -> None:
@@ -367,7 +461,11 @@ def test_the_database_is_found_in_order(place: Place, shop: Shop, receiver: Rece
     assert isinstance(place.jackfield.storage, Storage)
     assert list(StoredContents(place.database, lambda: place.vault, SEALED_ROWS).problems()) == []
     with place.database.write() as transaction:
-        transaction.change("UPDATE callbacks SET url = 'http://elsewhere.example/' WHERE workspace = 'platform:shop-*'")
+        transaction.change(
+            "UPDATE callbacks SET url = 'http://elsewhere.example/' WHERE workspace = "
+            "'platform:shop-*'"
+        )
     assert any(
-        "the secrets of the callback" in text for text in StoredContents(place.database, lambda: place.vault, SEALED_ROWS).problems()
+        "the secrets of the callback" in text
+        for text in StoredContents(place.database, lambda: place.vault, SEALED_ROWS).problems()
     )

@@ -35,18 +35,26 @@ threading.Event().wait()
 """
 
 
-@pytest.mark.parametrize(("rounds", "each"), [(2, 60), pytest.param(4, 150, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(
+    ("rounds", "each"), [(2, 60), pytest.param(4, 150, marks=pytest.mark.campaign)]
+)
 @pytest.mark.usefixtures("warm_python")
-def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_path: Path, rounds: int, each: int) -> None:
-    """Two processes dispatch; the one that leads is killed again and again while events come: each event arrives under one id, and twice
-    little more than what was in flight: a thread records a delivery before it begins the next one."""
+def test_nothing_is_lost_when_the_dispatcher_is_killed(
+    database_url: str, tmp_path: Path, rounds: int, each: int
+) -> None:
+    """Two processes dispatch; the one that leads is killed again and again while events come: each
+    event arrives under one id, and twice little more than what was in flight: a thread records a
+    delivery before it begins the next one.
+    """
     environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
     with ExitStack() as stack:
         storage = stack.enter_context(Storage(database_url, environment, SystemClock()))
         storage.opened(migrate=True).close()
         database = storage.database
         receiver = stack.enter_context(receiving())
-        callbacks = Callbacks(database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
+        callbacks = Callbacks(
+            database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator"
+        )
         callbacks.create({"url": receiver.url, "types": ["quota.low"]})
         processes: list[subprocess.Popen[str]] = []
 

@@ -31,7 +31,12 @@ def place(database_url: str, tmp_path: Path) -> Iterator[SimpleNamespace]:
     with Storage(database_url, {"JACKFIELD_HOME": str(tmp_path)}, SystemClock()) as storage:
         storage.opened(migrate=True).close()
         database = storage.database
-        yield SimpleNamespace(database=database, vault=storage.vault, feed=Feed(database, storage.vault, "default"), now=time.time())
+        yield SimpleNamespace(
+            database=database,
+            vault=storage.vault,
+            feed=Feed(database, storage.vault, "default"),
+            now=time.time(),
+        )
 
 
 def happened(place: SimpleNamespace, *ages: float) -> None:
@@ -46,7 +51,9 @@ def happened(place: SimpleNamespace, *ages: float) -> None:
 
 
 def test_old_events_are_deleted(place: SimpleNamespace) -> None:
-    """Those past the retention; a cursor before them is refused, and numbers go on where they were."""
+    """Those past the retention; a cursor before them is refused, and numbers go on where they
+    were.
+    """
     happened(place, *[KEPT + 10] * 600, *[KEPT - 10] * 3)
     assert Retention(place.database).run(place.now, time.monotonic() + LONG) is False
     assert [event.sequence for event in place.feed.page().events] == [601, 602, 603]
@@ -63,7 +70,9 @@ def test_a_workspace_has_a_limit_in_bytes(place: SimpleNamespace) -> None:
     happened(place, *[0] * 400)
     Retention(place.database, largest=20_000).run(place.now, time.monotonic() + LONG)
     with place.database.read() as transaction:
-        kept = transaction.execute("SELECT SUM(LENGTH(data)) AS size, MIN(sequence) AS first FROM events")[0]
+        kept = transaction.execute(
+            "SELECT SUM(LENGTH(data)) AS size, MIN(sequence) AS first FROM events"
+        )[0]
         head = transaction.execute("SELECT size, purged, last FROM event_heads")[0]
     assert 19_000 < kept.size <= 20_000
     assert (head.size, head.purged, head.last) == (kept.size, kept.first - 1, 400)
@@ -79,49 +88,79 @@ def test_it_goes_on_in_short_steps(place: SimpleNamespace) -> None:
 def test_deliveries_that_ended_are_deleted(place: SimpleNamespace) -> None:
     """Delivered ones after a week, dead ones with their events, pending ones never."""
     rows = [
-        ("delivered", DELIVERED_KEPT + 1), ("delivered", DELIVERED_KEPT - 1), ("dead", DELIVERED_KEPT + 1), ("dead", KEPT + 1),
+        ("delivered", DELIVERED_KEPT + 1),
+        ("delivered", DELIVERED_KEPT - 1),
+        ("dead", DELIVERED_KEPT + 1),
+        ("dead", KEPT + 1),
         ("pending", None),
-    ]  # fmt: skip
+    ]
     statement = """
         INSERT INTO deliveries (workspace, callback, sequence, id, event, type, state, next_at, ended_at, created_at)
         VALUES ('default', 'cb', :number, :id, 'e', 't', :state, 0, :ended_at, 0)
     """
     for number, (state, age) in enumerate(rows):
-        values = {"number": number, "id": str(number), "state": state, "ended_at": None if age is None else place.now - age}
-        place.database.record(lambda transaction, values=values: transaction.change(statement, values))
+        values = {
+            "number": number,
+            "id": str(number),
+            "state": state,
+            "ended_at": None if age is None else place.now - age,
+        }
+        place.database.record(
+            lambda transaction, values=values: transaction.change(statement, values)
+        )
     Retention(place.database).run(place.now, time.monotonic() + LONG)
     with place.database.read() as transaction:
-        assert [row.sequence for row in transaction.execute("SELECT sequence FROM deliveries ORDER BY sequence")] == [1, 2, 4]
+        assert [
+            row.sequence
+            for row in transaction.execute("SELECT sequence FROM deliveries ORDER BY sequence")
+        ] == [1, 2, 4]
 
 
 def test_a_server_does_it_without_callbacks(place: SimpleNamespace) -> None:
     """The dispatcher numbers what nobody reads, and deletes what is old."""
     happened(place, KEPT + 10)
-    place.database.record(lambda transaction: record(transaction, "default", "quota.low", "s", place.now, {}))
-    dispatcher = Dispatcher(lambda: place.database, lambda: place.vault, SystemClock(), Sender(), lambda: float(place.now))
+    place.database.record(
+        lambda transaction: record(transaction, "default", "quota.low", "s", place.now, {})
+    )
+    dispatcher = Dispatcher(
+        lambda: place.database,
+        lambda: place.vault,
+        SystemClock(),
+        Sender(),
+        lambda: float(place.now),
+    )
     dispatcher.turn()
     with place.database.read() as transaction:
         assert transaction.execute("SELECT id FROM outbox") == []
         assert [row.sequence for row in transaction.execute("SELECT sequence FROM events")] == [2]
 
 
-def test_a_purged_workspace_leaves_no_events(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in the outbox nor numbered, although a server records and numbers them while they are deleted; nor are deliveries counted
-    that were in flight."""
+def test_a_purged_workspace_leaves_no_events(
+    place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the outbox nor numbered, although a server records and numbers them while they are
+    deleted; nor are deliveries counted that were in flight.
+    """
     numbering, delete = Numbering(place.database, place.vault), purge._delete
     left = ["outbox", "subscriptions", "outbox"]
 
-    def interrupted(database: Any, table: str, key: tuple[str, ...], workspace: str, *where: str) -> int:
+    def interrupted(
+        database: Any, table: str, key: tuple[str, ...], workspace: str, *where: str
+    ) -> int:
         if left and table == left[0]:
             left.pop(0)
-            database.record(lambda transaction: record(transaction, "acme", "quota.low", "s", place.now, {}))
+            database.record(
+                lambda transaction: record(transaction, "acme", "quota.low", "s", place.now, {})
+            )
             if table == "outbox":
                 numbering.run(workspace)
         return delete(database, table, key, workspace, *where)
 
     monkeypatch.setattr(purge, "_delete", interrupted)
     purge.purge(place, SimpleNamespace(), "acme", SystemClock(), Actor("library"))  # type: ignore[arg-type]
-    place.database.record(lambda transaction: count_deliveries(transaction, [{"source": "acme", "now": place.now}]))
+    place.database.record(
+        lambda transaction: count_deliveries(transaction, [{"source": "acme", "now": place.now}])
+    )
     with place.database.read() as transaction:
         for table in ("outbox", "events", "event_heads", "event_counts"):
             assert transaction.execute(f"SELECT * FROM {table} WHERE workspace = 'acme'") == []

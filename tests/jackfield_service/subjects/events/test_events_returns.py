@@ -1,4 +1,6 @@
-"""Readers of events after their database went back to an earlier state: each is told, however it came about, and whoever has noticed."""
+"""Readers of events after their database went back to an earlier state: each is told, however it
+came about, and whoever has noticed.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,14 @@ from postgres import Server, running_server, use_programs
 from returned import QUOTA, Returned, read, returning
 
 _LOST = "lost when the database went back"
-_PURGE = [f"DELETE FROM {table} WHERE workspace = 'acme'" for table in ("events", "event_heads", "outbox")]
+_PURGE = [
+    f"DELETE FROM {table} WHERE workspace = 'acme'" for table in ("events", "event_heads", "outbox")
+]
 
 
-def _judge(place: Returned, reader: EventView, workspace: str = "default", limit: int = 50) -> EventView:
+def _judge(
+    place: Returned, reader: EventView, workspace: str = "default", limit: int = 50
+) -> EventView:
     """Check that a reader ends with exactly what is there; return what is there."""
     there = place.read(workspace=workspace)
     place.read(reader, workspace, limit)
@@ -41,9 +47,12 @@ def _judge(place: Returned, reader: EventView, workspace: str = "default", limit
 
 @pytest.mark.parametrize("count", [1, 4, 9])
 @pytest.mark.parametrize("notices", [True, False])
-def test_a_reader_is_told_whether_a_process_notices_or_not(database_url: str, count: int, *, notices: bool) -> None:
-    """Fewer, as many or more events than were lost are numbered before a process looks, or none ever does: whoever has read what was lost
-    is told, and misses nothing; whoever has not goes on."""
+def test_a_reader_is_told_whether_a_process_notices_or_not(
+    database_url: str, count: int, *, notices: bool
+) -> None:
+    """Fewer, as many or more events than were lost are numbered before a process looks, or none
+    ever does: whoever has read what was lost is told, and misses nothing; whoever has not goes on.
+    """
     with returning(database_url) as place:
         place.happen(3)
         reader, late = place.read(), place.read()
@@ -62,12 +71,15 @@ def test_a_reader_is_told_whether_a_process_notices_or_not(database_url: str, co
 
 @pytest.mark.parametrize("of", ["default", "platform:acme*"])
 def test_a_callback_goes_on(database_url: str, of: str) -> None:
-    """A return between two looks at the callbacks left their positions as they were in memory, where nothing was delivered any more. Those
-    of a platform are one for each workspace."""
+    """A return between two looks at the callbacks left their positions as they were in memory,
+    where nothing was delivered any more. Those of a platform are one for each workspace.
+    """
     workspace = "default" if of == "default" else "acme"
     with returning(database_url) as place:
         storage, clock = place.jackfield.storage, SystemClock()
-        callbacks = Callbacks(place.database, storage.vault, of, clock, Actor("cli", "ada"), origin="operator")
+        callbacks = Callbacks(
+            place.database, storage.vault, of, clock, Actor("cli", "ada"), origin="operator"
+        )
         callbacks.create({"url": "http://127.0.0.1:9/x", "types": ["schedule.stopped"]})
         table = "callbacks" if of == "default" else "callback_positions"
         dispatcher = Dispatcher(lambda: place.database, lambda: storage.vault, clock, Sender())
@@ -84,7 +96,10 @@ def test_a_callback_goes_on(database_url: str, of: str) -> None:
 
         def is_up_to_date() -> bool:
             reached = asked(f"SELECT COALESCE(MAX(position), 0) AS found FROM {table}")
-            return reached == asked(f"SELECT COALESCE(MAX(last), -1) AS found FROM event_heads WHERE workspace = '{workspace}'")
+            return reached == asked(
+                "SELECT COALESCE(MAX(last), -1) AS found FROM event_heads WHERE workspace = "
+                f"'{workspace}'"
+            )
 
         place.happen(2, workspace)
         dispatcher.start()
@@ -107,7 +122,9 @@ def test_a_callback_goes_on(database_url: str, of: str) -> None:
 
 
 def test_a_workspace_that_had_no_event_in_the_copy(database_url: str) -> None:
-    """Its numbers begin again; a reader of those that are lost is told all the same, before there is an event and after."""
+    """Its numbers begin again; a reader of those that are lost is told all the same, before there
+    is an event and after.
+    """
     with returning(database_url) as place:
         place.happen(2)
         back = place.copied()
@@ -123,8 +140,9 @@ def test_a_workspace_that_had_no_event_in_the_copy(database_url: str) -> None:
 
 
 def test_an_old_copy_that_comes_back_twice(database_url: str) -> None:
-    """What was numbered after the first return is told from what has been after the second, and has numbers of its own once a process has
-    noticed both."""
+    """What was numbered after the first return is told from what has been after the second, and has
+    numbers of its own once a process has noticed both.
+    """
     with returning(database_url) as place:
         place.happen(3)
         back = place.copied()
@@ -145,11 +163,16 @@ def test_an_old_copy_that_comes_back_twice(database_url: str) -> None:
 
 
 def test_heads_of_before_need_nothing(database_url: str) -> None:
-    """Where a workspace was last numbered, and when, is not known, or told by another clock; its events have no marks: an upgrade left them
-    so. Readers go on, by a number too, and are told of a return."""
+    """Where a workspace was last numbered, and when, is not known, or told by another clock; its
+    events have no marks: an upgrade left them so. Readers go on, by a number too, and are told of a
+    return.
+    """
     with returning(database_url) as place:
         place.happen(3)
-        place.change("UPDATE events SET mark = NULL", "UPDATE event_heads SET numbered_on = NULL, numbered_at = 0")
+        place.change(
+            "UPDATE events SET mark = NULL",
+            "UPDATE event_heads SET numbered_on = NULL, numbered_at = 0",
+        )
         reader, before = place.read(), EventView(cursor="2")
         assert place.read(before).gone == 0
         place.happen(2)
@@ -166,8 +189,9 @@ def test_heads_of_before_need_nothing(database_url: str) -> None:
 
 
 def test_a_process_that_is_younger_than_the_copy_notices(database_url: str) -> None:
-    """It was cut off for longer than its lease, so that its lease may have expired, and more was numbered than it has seen: the event that
-    it knows is not there."""
+    """It was cut off for longer than its lease, so that its lease may have expired, and more was
+    numbered than it has seen: the event that it knows is not there.
+    """
     with returning(database_url) as older:
         older.happen(3)
         back = older.copied()
@@ -182,7 +206,9 @@ def test_a_process_that_is_younger_than_the_copy_notices(database_url: str) -> N
         place.happen(9)
         place.instance.renew()
         events = place.jackfield.events(types=["audit.database.wentBack"])
-        assert ["another event of the workspace 'default'" in str(event.data) for event in events] == [True]
+        assert [
+            "another event of the workspace 'default'" in str(event.data) for event in events
+        ] == [True]
         _judge(place, reader)
 
 
@@ -201,7 +227,9 @@ def test_a_workspace_that_was_purged_and_made_anew(database_url: str) -> None:
 
 
 def test_noting_a_return_moves_no_event(database_url: str) -> None:
-    """However many events there are, noting a return changes a few rows; what is there keeps its numbers, and what comes goes above."""
+    """However many events there are, noting a return changes a few rows; what is there keeps its
+    numbers, and what comes goes above.
+    """
     with returning(database_url) as place:
         place.happen(30)
         place.happen(20, "acme")
@@ -217,7 +245,9 @@ def test_noting_a_return_moves_no_event(database_url: str) -> None:
             return change(place.database, unit, **how)
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(place.database, "record", lambda unit, **how: counted(place.database, unit, **how))
+            patched.setattr(
+                place.database, "record", lambda unit, **how: counted(place.database, unit, **how)
+            )
             place.instance.renew()
         assert sum("note_return" in name for name in changed) == 1
         assert {identifier: place.read().events[identifier] for identifier in there} == there
@@ -226,8 +256,9 @@ def test_noting_a_return_moves_no_event(database_url: str) -> None:
 
 
 def test_a_refusal_says_from_where_to_go_on(database_url: str) -> None:
-    """Of many events, a reader reads some again, not all: those since an event that its cursor has, too. A longer loss sends it back to the
-    oldest event."""
+    """Of many events, a reader reads some again, not all: those since an event that its cursor has,
+    too. A longer loss sends it back to the oldest event.
+    """
     with returning(database_url) as place:
         place.happen(1000)
         place.happen(1500)
@@ -252,7 +283,9 @@ def test_a_refusal_says_from_where_to_go_on(database_url: str) -> None:
 
 
 def test_cursors_at_the_oldest_event_are_told_too(database_url: str) -> None:
-    """A cursor after the last event that was deleted is known by its mark, as those of events that are kept."""
+    """A cursor after the last event that was deleted is known by its mark, as those of events that
+    are kept.
+    """
     with returning(database_url) as place:
         place.happen(6)
         back = place.copied()
@@ -263,10 +296,15 @@ def test_cursors_at_the_oldest_event_are_told_too(database_url: str) -> None:
         other = place.read()
         Retention(place.other, largest=0).run(2.0, 2.0**40)
         with place.other.read() as transaction:
-            head = transaction.execute("SELECT last, purged FROM event_heads WHERE workspace = 'default'")[0]
+            head = transaction.execute(
+                "SELECT last, purged FROM event_heads WHERE workspace = 'default'"
+            )[0]
         assert head.last == head.purged == 8
         assert place.read(other).gone == 0
-        assert (other.cursor, place.feed().page().cursor) == (other.cursor, other.cursor.partition(".")[0])
+        assert (other.cursor, place.feed().page().cursor) == (
+            other.cursor,
+            other.cursor.partition(".")[0],
+        )
         assert place.read(reader).gone == 1
         place.happen(3)
         for one in (reader, other):
@@ -275,7 +313,9 @@ def test_cursors_at_the_oldest_event_are_told_too(database_url: str) -> None:
 
 
 def test_a_number_alone_is_a_cursor(database_url: str) -> None:
-    """A reader that has stored an event's number goes on; one of a number that no event has is told."""
+    """A reader that has stored an event's number goes on; one of a number that no event has is
+    told.
+    """
     with returning(database_url) as place:
         place.happen(3)
         back = place.copied()
@@ -290,13 +330,22 @@ def test_a_number_alone_is_a_cursor(database_url: str) -> None:
             with pytest.raises(CursorExpired):
                 place.feed().page(number)
         assert place.feed().has_after(str(there[-1] + 1))
-        for text in ("3-", "3-xyz", "3-0123456789ab.", "3.2", "3-0123456789ab.2", f"{'9' * 19}-0123456789ab"):
+        for text in (
+            "3-",
+            "3-xyz",
+            "3-0123456789ab.",
+            "3.2",
+            "3-0123456789ab.2",
+            f"{'9' * 19}-0123456789ab",
+        ):
             with pytest.raises(InvalidInvocation, match="is not a cursor"):
                 place.feed().page(text)
 
 
 def test_a_backup_of_sqlite_that_is_put_back_while_all_is_stopped(tmp_path: Path) -> None:
-    """As the page of backups says it: nobody has seen both, readers are told, and numbers go on above those that were given."""
+    """As the page of backups says it: nobody has seen both, readers are told, and numbers go on
+    above those that were given.
+    """
     url = f"sqlite:///{tmp_path}/jackfield.db"
     with returning(url) as place:
         place.happen(3)
@@ -314,7 +363,9 @@ def test_a_backup_of_sqlite_that_is_put_back_while_all_is_stopped(tmp_path: Path
         assert min(number for number, _ in there.events.values() if number > 3) > 1_000_000
 
 
-def test_a_backup_on_a_new_server(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_on_a_new_server(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The new server has the timeline, the database and the number of it that the old one had."""
     use_programs(monkeypatch)
     url = postgres_server.create(postgres_server.template())
@@ -335,8 +386,12 @@ def test_a_backup_on_a_new_server(tmp_path: Path, postgres_server: Server, monke
 
 
 @pytest.mark.parametrize("way", ["to postgresql", "to sqlite"])
-def test_readers_go_on_in_a_database_that_was_moved(tmp_path: Path, postgres_server: Server, way: str) -> None:
-    """Their cursors are good in the new database, also after a return; those of what was lost are not, there as well."""
+def test_readers_go_on_in_a_database_that_was_moved(
+    tmp_path: Path, postgres_server: Server, way: str
+) -> None:
+    """Their cursors are good in the new database, also after a return; those of what was lost are
+    not, there as well.
+    """
     urls = [f"sqlite:///{tmp_path}/one.db", postgres_server.create(postgres_server.template())]
     source, target = urls if way == "to postgresql" else urls[::-1]
     with returning(source) as place:
@@ -359,8 +414,9 @@ def test_readers_go_on_in_a_database_that_was_moved(tmp_path: Path, postgres_ser
 
 
 def test_readers_are_told_of_each_of_many_returns(database_url: str) -> None:
-    """However often the database went back: a reader from the oldest event on finds all that is there, whatever numbers lie between, and
-    each one of what was lost is told."""
+    """However often the database went back: a reader from the oldest event on finds all that is
+    there, whatever numbers lie between, and each one of what was lost is told.
+    """
     with returning(database_url) as place:
         readers: list[EventView] = []
         for _ in range(30):
@@ -382,8 +438,10 @@ def test_readers_are_told_of_each_of_many_returns(database_url: str) -> None:
 
 
 def test_an_event_that_is_numbered_again_keeps_its_id(database_url: str) -> None:
-    """An event that had happened before a copy was made, and was numbered after it, has one ID in both: who has read it knows it again, and
-    is told nothing where all that came before it is the same, too."""
+    """An event that had happened before a copy was made, and was numbered after it, has one ID in
+    both: who has read it knows it again, and is told nothing where all that came before it is the
+    same, too.
+    """
     with returning(database_url) as place:
         with place.other.write() as transaction:
             for number in range(3):
@@ -397,7 +455,9 @@ def test_an_event_that_is_numbered_again_keeps_its_id(database_url: str) -> None
 
 
 def test_a_reader_that_waits_is_told(database_url: str) -> None:
-    """Its wait ends when its cursor is beyond the last event, and it is told at once, not with the next event."""
+    """Its wait ends when its cursor is beyond the last event, and it is told at once, not with the
+    next event.
+    """
     with returning(database_url) as place:
         place.happen(1)
         back = place.copied()

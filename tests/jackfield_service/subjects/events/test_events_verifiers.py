@@ -1,4 +1,6 @@
-"""Requests to callbacks are verified by the libraries that receivers use: svix and standardwebhooks, in Python and in Node."""
+"""Requests to callbacks are verified by the libraries that receivers use: svix and
+standardwebhooks, in Python and in Node.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +52,36 @@ def in_node(library: str, requests: Requests) -> list[bool]:
     return found
 
 
-@pytest.mark.parametrize("library", ["svix", "standardwebhooks", "svix in Node", "standardwebhooks in Node"])
+@pytest.mark.parametrize(
+    "library", ["svix", "standardwebhooks", "svix in Node", "standardwebhooks in Node"]
+)
 def test_libraries_of_receivers_verify_requests(library: str) -> None:
-    """They accept the request as it is, with an old and a new secret, and refuse another secret and a changed body."""
+    """They accept the request as it is, with an old and a new secret, and refuse another secret and
+    a changed body.
+    """
     name, _, place = library.partition(" in ")
     if place and (shutil.which("node") is None or not (NODE / "node_modules" / name).exists()):
-        pytest.skip(f"{name} is not installed in .venv/node ('make clients' does it, where there is npm)")
+        pytest.skip(
+            f"{name} is not installed in .venv/node ('make clients' does it, where there is npm)"
+        )
     new, old, now = new_secret("hmac"), new_secret("hmac"), time.time()
-    event = Event("01a20507-ced2-70bc-947d-a089b1f02cbb", 7, "invocation.finished", "s", now, {"labels": {"who": "Zoë 🦊"}})
+    event = Event(
+        "01a20507-ced2-70bc-947d-a089b1f02cbb",
+        7,
+        "invocation.finished",
+        "s",
+        now,
+        {"labels": {"who": "Zoë 🦊"}},
+    )
     fields, sent = request_of(event, [{"secret": new}, {"secret": old}], now)
     headers, body = {key.decode(): value.decode() for key, value in fields}, sent.decode()
-    requests = [*((secret, headers, body) for secret in (new, old, new_secret("hmac"))), (new, headers, body.replace("Zoë", "Zoe"))]
-    verified = in_node(name, requests) if place else in_python(svix.Webhook if name == "svix" else standardwebhooks.Webhook, requests)
+    requests = [
+        *((secret, headers, body) for secret in (new, old, new_secret("hmac"))),
+        (new, headers, body.replace("Zoë", "Zoe")),
+    ]
+    verified = (
+        in_node(name, requests)
+        if place
+        else in_python(svix.Webhook if name == "svix" else standardwebhooks.Webhook, requests)
+    )
     assert verified == [True, True, False, False]

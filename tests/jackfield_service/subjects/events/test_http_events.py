@@ -19,7 +19,12 @@ SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"t
 def client(stand: Stand) -> Client:
     """May do everything, and has a connection ``hall``."""
     found = stand.client()
-    assert found.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    assert (
+        found.post(
+            "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}
+        ).status
+        == 201
+    )
     return found
 
 
@@ -45,25 +50,38 @@ def finished(client: Client, identifier: str, after: str | None = None) -> Mappi
 
 
 def test_a_platform_hears_of_the_end(client: Client) -> None:
-    """It queues a call, waits once, and has the outcome with its own labels; the event can be looked up by its id."""
+    """It queues a call, waits once, and has the outcome with its own labels; the event can be
+    looked up by its id.
+    """
     cursor = client.get("/v1/events?limit=200").json["nextCursor"]
     identifier = queued(client, context={"correlationId": "order-1", "labels": {"team": "crm"}})
     event = finished(client, identifier, cursor)
     assert sorted(event) == ["cursor", "data", "id", "sequence", "subject", "timestamp", "type"]
-    assert (event["data"]["status"], event["data"]["correlationId"], event["data"]["labels"]) == ("succeeded", "order-1", {"team": "crm"})
+    assert (event["data"]["status"], event["data"]["correlationId"], event["data"]["labels"]) == (
+        "succeeded",
+        "order-1",
+        {"team": "crm"},
+    )
     assert client.get(f"/v1/events/{event['id']}").json == event
     assert client.get(f"/v1/events?after={event['sequence'] - 1}&limit=1").json["items"] == [event]
     assert client.get(f"/v1/events?after={event['cursor']}").json["items"] == []
 
 
 def test_a_request_waits_no_longer_than_asked(client: Client) -> None:
-    """Nothing happens: the answer is empty, with a cursor to go on from; an event that comes meanwhile ends the wait."""
+    """Nothing happens: the answer is empty, with a cursor to go on from; an event that comes
+    meanwhile ends the wait.
+    """
     cursor = client.get("/v1/events?limit=200").json["nextCursor"]
-    assert client.get(f"/v1/events?after={cursor}&types=invocation.*&wait=1").json == {"items": [], "nextCursor": cursor}
+    assert client.get(f"/v1/events?after={cursor}&types=invocation.*&wait=1").json == {
+        "items": [],
+        "nextCursor": cursor,
+    }
     later = threading.Timer(0.5, lambda: queued(client))
     later.start()
     begun = time.monotonic()
-    assert len(client.get(f"/v1/events?after={cursor}&types=invocation.*&wait=60").json["items"]) == 1
+    assert (
+        len(client.get(f"/v1/events?after={cursor}&types=invocation.*&wait=60").json["items"]) == 1
+    )
     assert time.monotonic() - begun < 50
     later.join()
 
@@ -71,11 +89,17 @@ def test_a_request_waits_no_longer_than_asked(client: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "status", "says"),
     [
-        ("after=x", 400, "cursor"), ("after=999999", 410, "not of this database"), ("types=quota.hgh", 400, "no event"),
-        ("wait=61", 400, "number from 0 to 60"), ("limit=0", 400, "number"), ("until=1", 400, "unknown parameter"),
+        ("after=x", 400, "cursor"),
+        ("after=999999", 410, "not of this database"),
+        ("types=quota.hgh", 400, "no event"),
+        ("wait=61", 400, "number from 0 to 60"),
+        ("limit=0", 400, "number"),
+        ("until=1", 400, "unknown parameter"),
     ],
-)  # fmt: skip
-def test_questions_that_cannot_be_answered(query: str, status: int, says: str, client: Client) -> None:
+)
+def test_questions_that_cannot_be_answered(
+    query: str, status: int, says: str, client: Client
+) -> None:
     """They are refused at once, with the parameter at fault."""
     answer = client.get(f"/v1/events?{query}")
     assert (answer.status, answer.json["status"]) == (status, status)
@@ -91,17 +115,26 @@ def test_a_cursor_that_is_too_old_is_gone(stand: Stand, client: Client) -> None:
     database.record(lambda transaction: transaction.change("DELETE FROM events WHERE sequence = 1"))
     database.record(lambda transaction: transaction.change("UPDATE event_heads SET purged = 1"))
     answer = client.get("/v1/events?after=0")
-    assert (answer.status, answer.json["hint"]) == (410, "Go on after '1', or without a cursor: that is the oldest event kept.")
+    assert (answer.status, answer.json["hint"]) == (
+        410,
+        "Go on after '1', or without a cursor: that is the oldest event kept.",
+    )
     assert client.get("/v1/events").json["items"][0]["sequence"] == 2
 
 
 def test_who_sees_what(stand: Stand, client: Client) -> None:
-    """``read`` is enough; the audit log needs ``manage``; rules hide what they forbid; another workspace has nothing of it."""
+    """``read`` is enough; the audit log needs ``manage``; rules hide what they forbid; another
+    workspace has nothing of it.
+    """
     event = finished(client, queued(client))
     reader, bound = stand.client("read"), stand.client("manage", rules=Rules((), ("effect:read",)))
-    kinds = {item["type"].partition(".")[0] for item in reader.get("/v1/events?limit=200").json["items"]}
+    kinds = {
+        item["type"].partition(".")[0] for item in reader.get("/v1/events?limit=200").json["items"]
+    }
     assert kinds == {"invocation"}
-    assert "audit" in {item["type"].partition(".")[0] for item in client.get("/v1/events?limit=200").json["items"]}
+    assert "audit" in {
+        item["type"].partition(".")[0] for item in client.get("/v1/events?limit=200").json["items"]
+    }
     assert bound.get("/v1/events?limit=200").json["items"] == []
     assert bound.get(f"/v1/events/{event['id']}").status == 404
     assert Client(client.port).get("/v1/events").status == 401

@@ -26,11 +26,17 @@ def hall(console: Console) -> None:
 def shown(visitor: Visitor) -> list[str]:
     """The names of the code panels that can be seen."""
     runtimes = visitor.page.get_by_role("tabpanel")
-    return [str(runtimes.nth(place).get_attribute("id")) for place in range(runtimes.count()) if runtimes.nth(place).is_visible()]
+    return [
+        str(runtimes.nth(place).get_attribute("id"))
+        for place in range(runtimes.count())
+        if runtimes.nth(place).is_visible()
+    ]
 
 
 def typed(visitor: Visitor, text: str) -> None:
-    """Type into the form, and wait until the code has it and htmx has settled, which puts the server's attributes back."""
+    """Type into the form, and wait until the code has it and htmx has settled, which puts the
+    server's attributes back.
+    """
     page = visitor.page
     page.evaluate(_SETTLED)
     visitor.field("Text required").fill(text)
@@ -39,7 +45,9 @@ def typed(visitor: Visitor, text: str) -> None:
 
 
 def test_h8_one_code_panel_is_shown_and_the_choice_survives_each_refresh(visitor: Visitor) -> None:
-    """H8, B9: one panel at a time, also after htmx has put the server's attributes back; the chosen language stays, after a reload too."""
+    """H8, B9: one panel at a time, also after htmx has put the server's attributes back; the chosen
+    language stays, after a reload too.
+    """
     page = visitor.page
     visitor.go(SAY)
     typed(visitor, "first")
@@ -59,8 +67,11 @@ def test_h8_one_code_panel_is_shown_and_the_choice_survives_each_refresh(visitor
 
 
 def test_h8_listeners_do_not_pile_up(browser: Browser, console: Console) -> None:
-    """However often the code is refreshed, no element of it gets a listener of its own: an arrow key moves by one tab."""
-    visitor = Visitor(browser, console, zone="Etc/UTC")  # a window of its own, since the script stays
+    """However often the code is refreshed, no element of it gets a listener of its own: an arrow
+    key moves by one tab.
+    """
+    # a window of its own, since the script stays
+    visitor = Visitor(browser, console, zone="Etc/UTC")
     visitor.sign_in()
     page = visitor.page
     page.add_init_script(
@@ -80,19 +91,26 @@ def test_h8_listeners_do_not_pile_up(browser: Browser, console: Console) -> None
 
 
 def test_b9_an_example_is_offered_only_where_there_is_one(visitor: Visitor) -> None:
-    """The button fills the form in where the action has an example, keeps what is entered, and is not there where it has none."""
+    """The button fills the form in where the action has an example, keeps what is entered, and is
+    not there where it has none.
+    """
     page = visitor.page
     visitor.go("/connectors/aws-ses/actions/sendEmail")
     visitor.field("Text").fill("my own words")
     page.get_by_role("button", name="Fill in example values").click()
     visitor.settle()
-    assert (bool(visitor.field("Subject required").input_value()), visitor.field("Text").input_value()) == (True, "my own words")
+    assert (
+        bool(visitor.field("Subject required").input_value()),
+        visitor.field("Text").input_value(),
+    ) == (True, "my own words")
     visitor.go("/connectors/echo/actions/post")
     assert page.get_by_role("button", name="Fill in example values").count() == 0
 
 
 def test_ctrl_enter_runs_and_slash_goes_to_the_search(visitor: Visitor) -> None:
-    """Ctrl+Enter in any field runs the action; "/" focuses the search of a page, and is a character in a field."""
+    """Ctrl+Enter in any field runs the action; "/" focuses the search of a page, and is a character
+    in a field.
+    """
     page = visitor.page
     visitor.go(SAY)
     visitor.field("Text required").fill("Hello")

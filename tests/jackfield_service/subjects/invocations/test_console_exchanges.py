@@ -1,4 +1,6 @@
-"""The page of a doubt shows what was sent: each request and response without secrets, and its line of curl."""
+"""The page of a doubt shows what was sent: each request and response without secrets, and its line
+of curl.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def doubtful(console: Console, aws: FakeAws) -> str:
 
 
 def test_a_doubt_shows_what_was_sent(visitor: Visitor, aws: FakeAws) -> None:
-    """Method, URL, header fields, body and a line of curl stand on the page, in every look; the secret does not."""
+    """Method, URL, header fields, body and a line of curl stand on the page, in every look; the
+    secret does not.
+    """
     identifier = doubtful(visitor.console, aws)
     page = visitor.page
     visitor.go(f"/invocations/{identifier}")
@@ -45,7 +49,10 @@ def test_a_doubt_shows_what_was_sent(visitor: Visitor, aws: FakeAws) -> None:
     assert "Authorization: ***" in text
     assert "Hello Ada" in text
     sent.get_by_text("As curl", exact=True).click()
-    assert "curl -X POST" in sent.get_by_role("region", name="The request as a command line of curl").inner_text()
+    assert (
+        "curl -X POST"
+        in sent.get_by_role("region", name="The request as a command line of curl").inner_text()
+    )
     assert "secret-of-the-nursery" not in page.content()
     assert visitor.judged(thoroughly=True) == []
     visitor.check()

@@ -1,4 +1,6 @@
-"""Calls of one action are told apart wherever they stand in a list or a question, by inputs that the visitor may read, without secrets."""
+"""Calls of one action are told apart wherever they stand in a list or a question, by inputs that
+the visitor may read, without secrets.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def told(page: Answer) -> list[str]:
 
 def asked(client: Client, list_: str, step: str, *picked: str) -> Answer:
     """The page that asks once more."""
-    return client.change(list_, f"{list_}/selection", step=step, **{f"pick-{one}": "on" for one in picked})
+    return client.change(
+        list_, f"{list_}/selection", step=step, **{f"pick-{one}": "on" for one in picked}
+    )
 
 
 def test_approvals_are_told_apart(place: Place) -> None:
@@ -65,8 +69,14 @@ def test_dead_letters_and_questions_are_told_apart(place: Place) -> None:
     client, runtime = place.signed_in(), place.host.runtime("default")
     first, second = dead(place, "to Ada"), dead(place, "to Grace")
     assert told(client.get("/queue/dead-letters")) == ["to Grace", "to Ada"]
-    assert told(asked(client, "/queue/dead-letters", "redrive", first, second)) == ["to Ada", "to Grace"]
-    said = [runtime.invoke({**SAY, "inputs": {"text": text}}).meta.invocation_id for text in ("one", "two")]
+    assert told(asked(client, "/queue/dead-letters", "redrive", first, second)) == [
+        "to Ada",
+        "to Grace",
+    ]
+    said = [
+        runtime.invoke({**SAY, "inputs": {"text": text}}).meta.invocation_id
+        for text in ("one", "two")
+    ]
     assert told(asked(client, "/invocations", "again", *said)) == ["one", "two"]
     labels = re.findall(r'aria-label="(Redrive [^"]+)"', client.get("/queue/dead-letters").text)
     assert len(set(labels)) == 2
@@ -78,11 +88,15 @@ def test_what_is_not_recorded_is_not_shown(place: Place) -> None:
     dead(place, "to Ada")
     place.host.runtime("default").enqueue({**SAY, "inputs": {"text": "to Grace"}})
     client = place.signed_in()
-    assert [told(client.get(address)) for address in ("/queue/dead-letters", "/invocations", "/queue")] == [[], [], []]
+    assert [
+        told(client.get(address)) for address in ("/queue/dead-letters", "/invocations", "/queue")
+    ] == [[], [], []]
 
 
 def test_a_secret_is_in_no_line(place: Place) -> None:
-    """Neither what the schema marks, nor the connection's own, wherever it stands; of a call whose connection is gone nothing is shown."""
+    """Neither what the schema marks, nor the connection's own, wherever it stands; of a call whose
+    connection is gone nothing is shown.
+    """
     runtime, client = place.host.runtime("default"), place.signed_in()
     runtime.enqueue({**SAY, "inputs": {"text": f"my key is {SECRET}"}})
     dead(place, f"again {SECRET}")

@@ -19,16 +19,36 @@ from jackfield.invocation import Invocation
 from jackfield_service.shell.pages.layout.components import json_text
 from jackfield_service.shell.pages.layout.snippets import as_command, as_curl, as_python
 
-SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
 )
-INPUTS = st.dictionaries(st.from_regex(r"[a-z][A-Za-z0-9]{0,8}", fullmatch=True), VALUES.filter(lambda value: value != ""), max_size=5)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+INPUTS = st.dictionaries(
+    st.from_regex(r"[a-z][A-Za-z0-9]{0,8}", fullmatch=True),
+    VALUES.filter(lambda value: value != ""),
+    max_size=5,
+)
 
 
 def invocation(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """An invocation with these inputs."""
-    return {"connector": "echo", "action": "say", "connection": "hall", "inputs": dict(inputs), "timeoutSeconds": 5}
+    return {
+        "connector": "echo",
+        "action": "say",
+        "connection": "hall",
+        "inputs": dict(inputs),
+        "timeoutSeconds": 5,
+    }
 
 
 def split(command: str) -> list[str]:
@@ -45,7 +65,9 @@ def literal(program: str) -> Any:
 @settings(deadline=None)  # the machine may be busy
 @given(INPUTS)
 def test_every_language_says_the_same(inputs: dict[str, Any]) -> None:
-    """Whatever is filled in: JSON, the body of curl, the program's literal and the command's words are the same invocation."""
+    """Whatever is filled in: JSON, the body of curl, the program's literal and the command's words
+    are the same invocation.
+    """
     made = invocation(inputs)
     assert Invocation.from_json(json.loads(json_text(made))).inputs == inputs
     words = split(as_curl(made, "https://jackfield.example.com"))
@@ -73,7 +95,9 @@ def test_the_token_is_never_in_a_snippet() -> None:
     ],
 )
 def test_uploaded_files_are_read_where_they_were(value: Any, word: str) -> None:
-    """Where no upload is known, the file itself is named: the command line and a program read it."""
+    """Where no upload is known, the file itself is named: the command line and a program read
+    it.
+    """
     made = invocation({"files": value})
     assert word in split(as_command(made))
     program = as_python(made)

@@ -1,4 +1,6 @@
-"""The page of a call that waits for a person: what would be sent, and the decision, in a browser."""
+"""The page of a call that waits for a person: what would be sent, and the decision, in a
+browser.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ from http_stand import say
 pytest_plugins = ["browser"]
 
 
-def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Console, thoroughly: bool) -> None:
-    """It passes axe and is no wider than the window, before and after the decision, and in the list."""
+def test_a_person_decides_on_an_accessible_page(
+    browser: Browser, console: Console, thoroughly: bool
+) -> None:
+    """It passes axe and is no wider than the window, before and after the decision, and in the
+    list.
+    """
     runtime = console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
     console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
@@ -46,31 +52,60 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
 
 
 def test_who_sees_the_approvals_and_who_sets_their_rules(tmp_path: Path) -> None:
-    """Tokens of the scope approve see them. Saving the workspace's page keeps its approve patterns, and the forms set them."""
+    """Tokens of the scope approve see them. Saving the workspace's page keeps its approve patterns,
+    and the forms set them.
+    """
     with placed(tmp_path) as place:
         workspaces = place.workspaces
         workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
         person = place.signed_in()
         assert "echo/post</textarea>" in person.get("/workspace").text
-        person.change("/workspace", "/workspace", keepInputs="on", retentionDays="30", approve="echo/post\necho/write*")
+        person.change(
+            "/workspace",
+            "/workspace",
+            keepInputs="on",
+            retentionDays="30",
+            approve="echo/post\necho/write*",
+        )
         assert workspaces.settings("default").rules.approve == ("echo/post", "echo/write*")
-        made = person.change("/tokens", "/tokens", name="careful", scope="invoke approve", approve="effect:change", expires="30d")
-        assert (made.status, "leaves out" in made.text, "approve effect:change" in person.get("/tokens").words) == (200, False, True)
+        made = person.change(
+            "/tokens",
+            "/tokens",
+            name="careful",
+            scope="invoke approve",
+            approve="effect:change",
+            expires="30d",
+        )
+        assert (
+            made.status,
+            "leaves out" in made.text,
+            "approve effect:change" in person.get("/tokens").words,
+        ) == (200, False, True)
         for scope, status in (("read", 403), ("manage", 403), ("approve", 200)):
             someone = place.signed_in(token(place, scope))
-            assert (someone.get("/approvals").status, 'href="/approvals"' in someone.get("/").text) == (status, status == 200)
+            assert (
+                someone.get("/approvals").status,
+                'href="/approvals"' in someone.get("/").text,
+            ) == (status, status == 200)
         assert place.signed_in(token(place, "approve")).get("/approvals?status=none").status == 400
 
 
 @pytest.mark.parametrize(
     ("page", "given"),
     [
-        ("/tokens", {"name": "careless", "scope": "invoke", "approve": "effect:write", "expires": "30d"}),
+        (
+            "/tokens",
+            {"name": "careless", "scope": "invoke", "approve": "effect:write", "expires": "30d"},
+        ),
         ("/workspace", {"keepInputs": "on", "retentionDays": "30", "block": "effect:write"}),
     ],
 )
-def test_a_form_says_what_a_rule_leaves_out(tmp_path: Path, page: str, given: dict[str, str]) -> None:
-    """It saves the rule all the same, and counts the changes that it lets pass; the hint of the field names all changes."""
+def test_a_form_says_what_a_rule_leaves_out(
+    tmp_path: Path, page: str, given: dict[str, str]
+) -> None:
+    """It saves the rule all the same, and counts the changes that it lets pass; the hint of the
+    field names all changes.
+    """
     with placed(tmp_path) as place:
         person = place.signed_in()
         assert "effect:change" in person.get(page).text

@@ -1,4 +1,6 @@
-"""``GET /v1/invocations/{id}/exchanges``: who may see what was sent, and who may ask for a trace."""
+"""``GET /v1/invocations/{id}/exchanges``: who may see what was sent, and who may ask for a
+trace.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def client(stand: Stand) -> Client:
 
 def failed(client: Client) -> str:
     """A call that was sent and failed, by means that cannot be seen."""
-    found = client.post("/v1/invocations", say("post", text="x", fault={"name": "exchanged", "kind": "reset"})).json
+    found = client.post(
+        "/v1/invocations", say("post", text="x", fault={"name": "exchanged", "kind": "reset"})
+    ).json
     assert found["status"] == "in_doubt", found
     return str(found["meta"]["invocationId"])
 
@@ -25,7 +29,10 @@ def test_a_driver_that_cannot_be_seen_is_named(client: Client) -> None:
     """Of a client with means of its own nothing is captured, and the answer says so."""
     identifier = failed(client)
     reply = client.get(f"/v1/invocations/{identifier}/exchanges")
-    assert (reply.status, reply.json) == (200, {"invocationId": identifier, "captured": False, "dropped": 0, "exchanges": []})
+    assert (reply.status, reply.json) == (
+        200,
+        {"invocationId": identifier, "captured": False, "dropped": 0, "exchanges": []},
+    )
 
 
 def test_what_succeeded_has_none(client: Client) -> None:
@@ -37,14 +44,18 @@ def test_what_succeeded_has_none(client: Client) -> None:
 
 
 def test_only_manage_sees_them(stand: Stand, client: Client) -> None:
-    """A token that may run, and one that may see, gets 403; another workspace's and what rules hide is 404."""
+    """A token that may run, and one that may see, gets 403; another workspace's and what rules hide
+    is 404.
+    """
     path = f"/v1/invocations/{failed(client)}/exchanges"
     assert [stand.client(scope).get(path).status for scope in ("read", "invoke")] == [403, 403]
     assert stand.client(rules=Rules(allow=("echo/say",))).get(path).status == 404
 
 
 def test_a_trace_needs_the_scope_manage(stand: Stand, client: Client) -> None:
-    """``trace`` with a token of the scope ``invoke`` is refused before anything is sent, also where an equal call was allowed before."""
+    """``trace`` with a token of the scope ``invoke`` is refused before anything is sent, also where
+    an equal call was allowed before.
+    """
     given = say("post", text="x")
     assert client.post("/v1/invocations", given).json["status"] == "succeeded"
     other = stand.client("invoke")

@@ -1,4 +1,6 @@
-"""Functions with an effect as an action, on every surface of a server whose program declares them."""
+"""Functions with an effect as an action, on every surface of a server whose program declares
+them.
+"""
 
 from __future__ import annotations
 
@@ -63,19 +65,32 @@ def asked(order: object, **more: Any) -> dict[str, Any]:
     return {"connector": "host", "action": "charge", "inputs": {"order": order, **more}}
 
 
-def test_it_is_called_over_http(stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]) -> None:
-    """It is described, its inputs are judged, and what was done before is replayed, whoever called."""
+def test_it_is_called_over_http(
+    stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]
+) -> None:
+    """It is described, its inputs are judged, and what was done before is replayed, whoever
+    called.
+    """
     client = stand.client("invoke")
     shown = client.get("/v1/connectors/host/actions/charge").json
-    assert (shown["title"], shown["effect"], shown["inputs"]["required"]) == ("Charge a card.", "write", ["order"])
+    assert (shown["title"], shown["effect"], shown["inputs"]["required"]) == (
+        "Charge a card.",
+        "write",
+        ["order"],
+    )
     assert charge("a") == "ch_a"
     replies = [client.post("/v1/invocations", asked(order)) for order in ("a", "b", "b")]
-    assert [(reply.status, reply.json["output"], reply.json["meta"]["replayed"]) for reply in replies] == [
+    assert [
+        (reply.status, reply.json["output"], reply.json["meta"]["replayed"]) for reply in replies
+    ] == [
         (200, {"value": "ch_a"}, True),
         (200, {"value": "ch_b"}, False),
         (200, {"value": "ch_b"}, True),
     ]
-    assert client.post("/v1/invocations", asked("b", amount=6)).json["error"]["code"] == "idempotency_conflict"
+    assert (
+        client.post("/v1/invocations", asked("b", amount=6)).json["error"]["code"]
+        == "idempotency_conflict"
+    )
     assert client.post("/v1/invocations", asked(7)).json["error"]["details"][0]["path"] == "/order"
     assert effects == [("a", 5), ("b", 5)]
 
@@ -89,7 +104,9 @@ def test_its_guide_has_a_call_that_can_be_made(stand: Stand, own_functions: None
         return order.id
 
     client = stand.client("invoke")
-    shown = called(remote(stand.port, client.token), "get_action_guide", connector="host", action="ship").content[0]
+    shown = called(
+        remote(stand.port, client.token), "get_action_guide", connector="host", action="ship"
+    ).content[0]
     guide: str = getattr(shown, "text", "")
     call = json.loads(guide.partition("```json")[2].partition("```")[0].replace("…", "a"))
     assert call["inputs"]["order"].keys() == {"id"}
@@ -97,7 +114,9 @@ def test_its_guide_has_a_call_that_can_be_made(stand: Stand, own_functions: None
     del ship
 
 
-def test_it_is_queued_and_batched(stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]) -> None:
+def test_it_is_queued_and_batched(
+    stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]
+) -> None:
     """A worker runs it; a direct call has its value. Equal ones of a batch are one."""
     client, runtime = stand.client("invoke"), stand.host.runtime("default")
     queued = client.post("/v1/invocations", asked("a"), Prefer="respond-async")
@@ -111,9 +130,13 @@ def test_it_is_queued_and_batched(stand: Stand, charge: Charge, effects: list[tu
 
 
 def test_a_person_approves_it(stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]) -> None:
-    """A call over HTTP and a direct one wait for the same approval; then a worker makes it, and both have its value."""
+    """A call over HTTP and a direct one wait for the same approval; then a worker makes it, and
+    both have its value.
+    """
     host = stand.host
-    Workspaces(host.storage.database, host.storage.vault, host.clock).set("default", {"rules": {"approve": ["host/charge"]}})
+    Workspaces(host.storage.database, host.storage.vault, host.clock).set(
+        "default", {"rules": {"approve": ["host/charge"]}}
+    )
     client, approver = stand.client("invoke"), stand.client("approve")
     waiting = client.post("/v1/invocations", asked("a"))
     assert (waiting.status, waiting.json["status"]) == (202, "waiting")
@@ -135,12 +158,18 @@ def test_rules_bind_its_callers(stand: Stand, charge: Charge) -> None:
     reader = stand.client("invoke", rules=Rules(allow=("echo/*",)))
     assert reader.post("/v1/invocations", asked("a")).status == 403
     assert [row["key"] for row in reader.get("/v1/connectors").json["items"]] == ["echo"]
-    assert "host" in [row["key"] for row in stand.client("invoke").get("/v1/connectors").json["items"]]
+    assert "host" in [
+        row["key"] for row in stand.client("invoke").get("/v1/connectors").json["items"]
+    ]
 
 
-def test_each_workspace_has_calls_of_its_own(stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]) -> None:
+def test_each_workspace_has_calls_of_its_own(
+    stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]
+) -> None:
     """A key is one of a workspace; no other sees the call."""
-    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create(
+        "acme"
+    )
     client = stand.client("invoke", "acme")
     assert charge("a") == "ch_a"
     found = client.post("/v1/invocations", asked("a")).json
@@ -152,7 +181,9 @@ def test_each_workspace_has_calls_of_its_own(stand: Stand, charge: Charge, effec
 def test_a_limit_of_the_workspace_counts_it(stand: Stand, effects: list[tuple[Any, ...]]) -> None:
     """A call beside one that runs is refused, a direct one, too."""
     host = stand.host
-    Workspaces(host.storage.database, host.storage.vault, host.clock).set("default", {"limits": {"concurrent": 1}})
+    Workspaces(host.storage.database, host.storage.vault, host.clock).set(
+        "default", {"limits": {"concurrent": 1}}
+    )
     entered, leave = threading.Event(), threading.Event()
 
     @once("slow", effect="idempotent", runtime=host.runtime("default"))
@@ -165,7 +196,9 @@ def test_a_limit_of_the_workspace_counts_it(stand: Stand, effects: list[tuple[An
     thread.start()
     try:
         assert entered.wait(60.0)
-        refused = stand.client("invoke").post("/v1/invocations", {"connector": "host", "action": "slow", "inputs": {"order": "b"}})
+        refused = stand.client("invoke").post(
+            "/v1/invocations", {"connector": "host", "action": "slow", "inputs": {"order": "b"}}
+        )
     finally:
         leave.set()
         thread.join(60.0)
@@ -209,7 +242,10 @@ def test_the_console_has_a_form_for_it(own_functions: None, tmp_path: Path) -> N
         page = client.get("/connectors/host/actions/charge")
         assert "Charge a card. write Functions of this program" in page.words
         fields = {"csrf": page.csrf, "invocation": '{"inputs": {"order": "a"}}', "mode": "run"}
-        assert "ch_a 5" in client.post("/connectors/host/actions/charge/run", fields, hx_request="true").words
+        assert (
+            "ch_a 5"
+            in client.post("/connectors/host/actions/charge/run", fields, hx_request="true").words
+        )
         assert "Charge a card. host succeeded" in client.get("/invocations").words
         (entry,), _ = place.host.runtime("default").journal_of().entries()
         assert "/connectors/host" in client.get(f"/invocations/{entry.id}").text

@@ -29,7 +29,9 @@ print(sorted(name for name in sys.modules if name.startswith("anyio._backends"))
 
 
 class _Client:
-    """Client of one response, which takes what is sent, and leaves when nothing more comes, unless it ``stays``."""
+    """Client of one response, which takes what is sent, and leaves when nothing more comes, unless
+    it ``stays``.
+    """
 
     def __init__(self, *, stays: bool = False) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -75,12 +77,18 @@ def test_what_is_sent_is_whole() -> None:
 
     client = asyncio.run(run())
     assert (client.sent[0]["status"], dict(client.sent[0]["headers"])[b"x-a"]) == (200, b"b")
-    assert [(one["body"], one["more_body"]) for one in client.sent[1:]] == [(b"one", True), (b"two", True), (b"", False)]
+    assert [(one["body"], one["more_body"]) for one in client.sent[1:]] == [
+        (b"one", True),
+        (b"two", True),
+        (b"", False),
+    ]
     assert client.closed == 1
 
 
 def test_a_client_who_leaves_ends_it() -> None:
-    """The generator waits for a piece that never comes: it is closed when the client leaves, and the response has no end."""
+    """The generator waits for a piece that never comes: it is closed when the client leaves, and
+    the response has no end.
+    """
 
     async def run() -> _Client:
         client = _Client()
@@ -120,6 +128,10 @@ def test_a_cancelled_request_closes_the_generator() -> None:
 
 
 def test_the_first_one_loads_no_further_event_loop() -> None:
-    """The first event of a fresh process is not held up by an import: Starlette's response loads anyio's loop, a tenth of a second."""
-    found = subprocess.run([sys.executable, "-c", _FRESH], capture_output=True, text=True, check=True, timeout=120)
+    """The first event of a fresh process is not held up by an import: Starlette's response loads
+    anyio's loop, a tenth of a second.
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", _FRESH], capture_output=True, text=True, check=True, timeout=120
+    )
     assert found.stdout == "[]\n"

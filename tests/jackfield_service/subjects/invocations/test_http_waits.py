@@ -1,4 +1,6 @@
-"""How often a call waits for PostgreSQL, counted at a proxy: fewer waits are a faster call, and less that a slow network can hold up."""
+"""How often a call waits for PostgreSQL, counted at a proxy: fewer waits are a faster call, and
+less that a slow network can hold up.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,16 @@ from noted_calls import Noted, noting
 from plugboard import make_echo, plugged
 from postgres import Server
 
-MOST = {"read": 1, "write": 4, "keyed": 6, "replay": 2, "refused": 1, "list": 6, "queued": 3, "claimed": 14}
+MOST = {
+    "read": 1,
+    "write": 4,
+    "keyed": 6,
+    "replay": 2,
+    "refused": 1,
+    "list": 6,
+    "queued": 3,
+    "claimed": 14,
+}
 """By kind of call. The epoch is one of them, for which calls of one tick share the query."""
 _FIRST, _TRIES = 2, 200
 """Calls that are not counted, since they open connections; and calls that are, at most."""
@@ -38,16 +49,21 @@ def proxy(url: str) -> Iterator[DatabaseProxy]:
 
 
 @pytest.fixture(scope="module")
-def place(url: str, proxy: DatabaseProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Noted]:
+def place(
+    url: str, proxy: DatabaseProxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Noted]:
     """A server on that database."""
     with noting(tmp_path_factory.mktemp("waits"), proxy.url(url)) as found:
         found.until_it_works(30)
         yield found
 
 
-def fewest(proxy: DatabaseProxy, call: Callable[[], object], most: int, before: Callable[[], object] = bool) -> int:
-    """The fewest waits of some calls: loops of the process wait, too, and on a busy machine beside most calls. Ends at ``most``. ``before``
-    prepares each call and is not counted."""
+def fewest(
+    proxy: DatabaseProxy, call: Callable[[], object], most: int, before: Callable[[], object] = bool
+) -> int:
+    """The fewest waits of some calls: loops of the process wait, too, and on a busy machine beside
+    most calls. Ends at ``most``. ``before`` prepares each call and is not counted.
+    """
     found: list[int] = []
     while len(found) < _FIRST + _TRIES:
         before()
@@ -60,15 +76,25 @@ def fewest(proxy: DatabaseProxy, call: Callable[[], object], most: int, before: 
 
 
 def _body(action: str, **more: Any) -> dict[str, Any]:
-    return {"connector": "echo", "action": action, "connection": _INLINE, "inputs": {"text": "a", "fault": _FAULT}, **more}
+    return {
+        "connector": "echo",
+        "action": action,
+        "connection": _INLINE,
+        "inputs": {"text": "a", "fault": _FAULT},
+        **more,
+    }
 
 
 _FAULT = {"kind": "rejected", "name": "x", "tries": 0}
 _CALLS: dict[str, Callable[[Noted], object]] = {
     "read": lambda place: place.client.post("/v1/invocations", _body("say")),
     "write": lambda place: place.client.post("/v1/invocations", _body("post")),
-    "keyed": lambda place: place.client.post("/v1/invocations", _body("post", idempotencyKey=f"k{next(_numbers)}")),
-    "replay": lambda place: place.client.post("/v1/invocations", _body("post", idempotencyKey="same")),
+    "keyed": lambda place: place.client.post(
+        "/v1/invocations", _body("post", idempotencyKey=f"k{next(_numbers)}")
+    ),
+    "replay": lambda place: place.client.post(
+        "/v1/invocations", _body("post", idempotencyKey="same")
+    ),
     "refused": lambda place: place.client.post("/v1/invocations", _body("none")),
     "list": lambda place: place.client.get("/v1/invocations?limit=5"),
 }
@@ -80,14 +106,20 @@ def test_a_call_waits_seldom(kind: str, place: Noted, proxy: DatabaseProxy) -> N
     assert fewest(proxy, lambda: _CALLS[kind](place), MOST[kind]) <= MOST[kind]
 
 
-def test_a_queued_call_waits_seldom(tmp_path: Path, postgres_server: Server, proxy: DatabaseProxy) -> None:
+def test_a_queued_call_waits_seldom(
+    tmp_path: Path, postgres_server: Server, proxy: DatabaseProxy
+) -> None:
     """To queue a call, and to claim and run it."""
     url = postgres_server.create(postgres_server.template())
     connections: Any = {"one": {"type": "echo/token", "values": _INLINE["values"]}}
     given = {"connector": "echo", "action": "post", "connection": "one", "inputs": {"text": "a"}}
     with (
         plugged(*make_echo(tmp_path)),
-        Jackfield(connections=connections, database_url=proxy.url(url), environment={"JACKFIELD_HOME": str(tmp_path)}) as jackfield,
+        Jackfield(
+            connections=connections,
+            database_url=proxy.url(url),
+            environment={"JACKFIELD_HOME": str(tmp_path)},
+        ) as jackfield,
     ):
         jackfield.enqueue(given)
         queue = Queue(jackfield.storage.database)
@@ -97,4 +129,7 @@ def test_a_queued_call_waits_seldom(tmp_path: Path, postgres_server: Server, pro
             (claimed,) = queue.claim(1)
             assert jackfield.run(claimed).status == "succeeded"
 
-        assert fewest(proxy, worked, MOST["claimed"], lambda: jackfield.enqueue(given)) <= MOST["claimed"]
+        assert (
+            fewest(proxy, worked, MOST["claimed"], lambda: jackfield.enqueue(given))
+            <= MOST["claimed"]
+        )

@@ -29,9 +29,19 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """One server for all of them; a second workspace; a tool for each action; tight limits."""
     settings = replace(SETTINGS, mcp_tools="all", origins=(PAGE,), max_body=600_000)
     with standing(tmp_path_factory.mktemp("access"), settings) as found:
-        Workspaces(found.host.storage.database, found.host.storage.vault, found.host.clock).create("other")
+        Workspaces(found.host.storage.database, found.host.storage.vault, found.host.clock).create(
+            "other"
+        )
         for name in ("hall", "cellar"):
-            assert found.client().post("/v1/connections", {"name": name, "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+            assert (
+                found.client()
+                .post(
+                    "/v1/connections",
+                    {"name": name, "type": "echo/token", "values": {"token": "t-4711"}},
+                )
+                .status
+                == 201
+            )
         yield found
 
 
@@ -49,13 +59,17 @@ def ruled(stand: Stand, *, allow: tuple[str, ...] = (), block: tuple[str, ...] =
 @pytest.mark.parametrize("kind", ["none", "basic", "garbage", "unknown", "expired", "revoked"])
 def test_nobody_comes_in(stand: Stand, kind: str) -> None:
     """Without a token that is good now: 401, a problem, and how to sign in."""
-    tokens = Tokens(stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock)
+    tokens = Tokens(
+        stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock
+    )
     made = tokens.create("manage", expires_at=stand.host.clock.time() + 3600)
     if kind == "expired":
         set_token(stand.host.storage, made.token.id, "expires_at = 1")
     if kind == "revoked":
         tokens.revoke(made.token.id)
-    text = {"none": None, "basic": None, "garbage": "x' OR 1=1 --", "unknown": new_text()}.get(kind, made.text)
+    text = {"none": None, "basic": None, "garbage": "x' OR 1=1 --", "unknown": new_text()}.get(
+        kind, made.text
+    )
     headers = {"Authorization": "Basic abc"} if kind == "basic" else {}
     answer = Client(stand.port, text).post("/mcp", LIST, **headers)
     assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json")
@@ -82,15 +96,23 @@ def test_a_blocked_action_is_neither_seen_nor_run(stand: Stand) -> None:
     assert "post" not in {row["action"] for row in found}
     guide = called(server, "get_action_guide", connector="echo", action="post")
     assert (guide.is_error, "'echo' has no action 'post'" in guide.content[0].text) == (True, True)  # type: ignore[union-attr]
-    for tool, arguments in (("execute_action", say("post", "hall", text="x")), ("echo_post", {"text": "x", "connection": "hall"})):
+    for tool, arguments in (
+        ("execute_action", say("post", "hall", text="x")),
+        ("echo_post", {"text": "x", "connection": "hall"}),
+    ):
         refused = called(server, tool, **arguments)
-        assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "not_allowed")
+        assert (refused.is_error, refused.structured_content["error"]["code"]) == (
+            True,
+            "not_allowed",
+        )
         assert "echo/post" in refused.structured_content["error"]["message"]
 
 
 def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) -> None:
     """Each action that is left comes once, and no page but the last is short."""
-    server = ruled(stand, allow=("echo/*", "aws-ses/*"), block=("echo/list", "echo/say", "*/sendEmail"))
+    server = ruled(
+        stand, allow=("echo/*", "aws-ses/*"), block=("echo/list", "echo/say", "*/sendEmail")
+    )
     first = [row["action"] for row in called(server, "search_actions").structured_content["items"]]
     found: list[str] = []
     given: dict[str, Any] = {"limit": 30}
@@ -109,20 +131,35 @@ def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) 
 
 def test_an_effect_that_is_not_allowed_is_not_seen(stand: Stand) -> None:
     """``effect:read`` leaves what reads."""
-    found = called(ruled(stand, allow=("effect:read",)), "search_actions").structured_content["items"]
+    found = called(ruled(stand, allow=("effect:read",)), "search_actions").structured_content[
+        "items"
+    ]
     assert {row["effect"] for row in found} == {"read"}
 
 
 def test_rules_for_connections_leave_what_they_serve(stand: Stand) -> None:
     """Who may use one connection sees that one, and the actions that it serves."""
     server = ruled(stand, allow=("connection:hall",))
-    assert [row["name"] for row in called(server, "list_connections").structured_content["items"]] == ["hall"]
-    assert {row["connector"] for row in called(server, "search_actions").structured_content["items"]} == {"echo"}
-    assert {name.partition("_")[0] for name in tool_names(server) if name not in RESERVED} == {"echo"}
+    assert [
+        row["name"] for row in called(server, "list_connections").structured_content["items"]
+    ] == ["hall"]
+    assert {
+        row["connector"] for row in called(server, "search_actions").structured_content["items"]
+    } == {"echo"}
+    assert {name.partition("_")[0] for name in tool_names(server) if name not in RESERVED} == {
+        "echo"
+    }
     assert not called(server, "echo_say", text="x", connection="hall").is_error
-    assert called(server, "echo_say", text="x", connection="cellar").structured_content["error"]["code"] == "not_allowed"
+    assert (
+        called(server, "echo_say", text="x", connection="cellar").structured_content["error"][
+            "code"
+        ]
+        == "not_allowed"
+    )
     blocked = ruled(stand, block=("connection:hall", "echo/say & connection:*"))
-    assert [row["name"] for row in called(blocked, "list_connections").structured_content["items"]] == ["cellar"]
+    assert [
+        row["name"] for row in called(blocked, "list_connections").structured_content["items"]
+    ] == ["cellar"]
 
 
 def test_a_page_of_connections_is_what_rules_leave(stand: Stand) -> None:
@@ -130,7 +167,9 @@ def test_a_page_of_connections_is_what_rules_leave(stand: Stand) -> None:
     server = ruled(stand, block=("connection:cellar",))
     page = called(server, "list_connections", limit=1).structured_content
     assert ([row["name"] for row in page["items"]], page["nextCursor"]) == (["hall"], None)
-    first = called(remote(stand.port, stand.client().token), "list_connections", limit=1).structured_content
+    first = called(
+        remote(stand.port, stand.client().token), "list_connections", limit=1
+    ).structured_content
     assert ([row["name"] for row in first["items"]], first["nextCursor"]) == (["cellar"], "cellar")
 
 
@@ -144,7 +183,15 @@ def test_rules_of_the_workspace_count_too(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "", "http://127.0.0.1:1", "https://127.0.0.1:{port}", "http://127.0.0.1.evil:{port}"]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "",
+        "http://127.0.0.1:1",
+        "https://127.0.0.1:{port}",
+        "http://127.0.0.1.evil:{port}",
+    ],
 )
 def test_pages_from_elsewhere_may_not_call(client: Client, origin: str) -> None:
     """A page of another origin is refused although it has a token."""
@@ -152,7 +199,9 @@ def test_pages_from_elsewhere_may_not_call(client: Client, origin: str) -> None:
     assert (refused.status, refused.headers["content-type"]) == (403, "application/problem+json")
 
 
-@pytest.mark.parametrize("origin", [PAGE, "http://127.0.0.1:{port}", "http://localhost:{port}", "http://[::1]:{port}"])
+@pytest.mark.parametrize(
+    "origin", [PAGE, "http://127.0.0.1:{port}", "http://localhost:{port}", "http://[::1]:{port}"]
+)
 def test_our_own_pages_and_the_operators_may(client: Client, origin: str) -> None:
     """Our own origin by each of its names, and those of ``--origin``."""
     assert client.post("/mcp", LIST, Origin=origin.format(port=client.port)).status == 200
@@ -166,24 +215,42 @@ def test_a_name_that_was_bound_to_us_is_not_ours(client: Client) -> None:
 
 @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}])
 def test_s3_pages_without_an_origin_may_not_call(client: Client, headers: dict[str, str]) -> None:
-    """Cross-site requests, and on this machine any other name in ``Host``, are refused as for Dapr's API."""
+    """Cross-site requests, and on this machine any other name in ``Host``, are refused as for
+    Dapr's API.
+    """
     assert client.post("/mcp", LIST, **headers).status == 403
 
 
 @pytest.mark.parametrize(
     ("settings", "scheme", "host", "origin", "good"),
     [
-        (ServerSettings(host="0.0.0.0", certificate="c"), "https", "api.example", "https://api.example", True),
-        (ServerSettings(host="0.0.0.0", certificate="c"), "https", "api.example", "https://other.example", False),
+        (
+            ServerSettings(host="0.0.0.0", certificate="c"),
+            "https",
+            "api.example",
+            "https://api.example",
+            True,
+        ),
+        (
+            ServerSettings(host="0.0.0.0", certificate="c"),
+            "https",
+            "api.example",
+            "https://other.example",
+            False,
+        ),
         (ServerSettings(behind_proxy=True), "https", "api.example", "https://api.example", True),
         (ServerSettings(behind_proxy=True), "http", "evil.example", "http://evil.example", False),
         (ServerSettings(port=80), "http", "localhost", "http://localhost", True),
     ],
 )
-def test_own_origin_is_vouched_for_by_tls(settings: ServerSettings, scheme: str, host: str, origin: str, good: bool) -> None:
+def test_own_origin_is_vouched_for_by_tls(
+    settings: ServerSettings, scheme: str, host: str, origin: str, good: bool
+) -> None:
     """Where others reach the server, the request's host is believed over TLS only."""
     headers: Any = SimpleNamespace(getlist=lambda _name: [origin], get=lambda _name, _default: host)
-    request: Any = SimpleNamespace(headers=headers, scope={"scheme": scheme, "server": ("127.0.0.1", settings.port)})
+    request: Any = SimpleNamespace(
+        headers=headers, scope={"scheme": scheme, "server": ("127.0.0.1", settings.port)}
+    )
     if good:
         check_origin(request, settings, "")
     else:
@@ -194,9 +261,19 @@ def test_own_origin_is_vouched_for_by_tls(settings: ServerSettings, scheme: str,
 def test_browsers_may_send_the_protocols_headers(client: Client) -> None:
     """A preflight of the operator's page lets MCP's headers through."""
     asked = "authorization,content-type,mcp-protocol-version,mcp-method,mcp-name,mcp-session-id"
-    answer = client.call("OPTIONS", "/mcp", Origin=PAGE, Access_Control_Request_Method="POST", Access_Control_Request_Headers=asked)
+    answer = client.call(
+        "OPTIONS",
+        "/mcp",
+        Origin=PAGE,
+        Access_Control_Request_Method="POST",
+        Access_Control_Request_Headers=asked,
+    )
     assert answer.status == 200
-    assert client.post("/mcp", LIST, Origin=PAGE).headers["access-control-expose-headers"].endswith("Mcp-Session-Id, WWW-Authenticate")
+    assert (
+        client.post("/mcp", LIST, Origin=PAGE)
+        .headers["access-control-expose-headers"]
+        .endswith("Mcp-Session-Id, WWW-Authenticate")
+    )
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -206,8 +283,16 @@ def test_a_body_that_is_too_large_is_413(stand: Stand, client: Client, announced
 
     connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
     piece = b" " * 50_000
-    headers = {"Authorization": f"Bearer {client.token}"} | ({"Content-Length": str(50 * len(piece))} if announced else {})
-    connection.request("POST", "/mcp", iter([piece] * (0 if announced else 50)), headers, encode_chunked=not announced)
+    headers = {"Authorization": f"Bearer {client.token}"} | (
+        {"Content-Length": str(50 * len(piece))} if announced else {}
+    )
+    connection.request(
+        "POST",
+        "/mcp",
+        iter([piece] * (0 if announced else 50)),
+        headers,
+        encode_chunked=not announced,
+    )
     answer = connection.getresponse()
     assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
     connection.close()
@@ -215,7 +300,12 @@ def test_a_body_that_is_too_large_is_413(stand: Stand, client: Client, announced
 
 def test_a_large_call_is_worked_on_in_a_thread(client: Client) -> None:
     """Half a megabyte is an invocation like any other."""
-    found = called(remote(client.port, client.token), "execute_action", **say("say", "hall", text="x" * 500_000), maxBytes=1_000_000)
+    found = called(
+        remote(client.port, client.token),
+        "execute_action",
+        **say("say", "hall", text="x" * 500_000),
+        maxBytes=1_000_000,
+    )
     assert found.structured_content["output"]["text"] == "x" * 500_000
     assert len(found.content[0].text) < 200  # type: ignore[union-attr]
 
@@ -240,4 +330,7 @@ def test_a_call_of_an_unknown_tool_is_an_error_of_the_protocol(client: Client) -
     for name in ("serch_actions", "echo_nope", "nope.say", "", "x" * 5_000):
         error = client.post("/mcp", call_of(name)).json["error"]
         assert error["code"] == -32602
-    assert "did you mean 'search_actions'" in client.post("/mcp", call_of("serch_actions")).json["error"]["message"]
+    assert (
+        "did you mean 'search_actions'"
+        in client.post("/mcp", call_of("serch_actions")).json["error"]["message"]
+    )

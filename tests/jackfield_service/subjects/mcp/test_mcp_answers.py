@@ -24,7 +24,9 @@ def words(found: Any) -> str:
 
 @pytest.mark.parametrize("structured", [True, False])
 def test_what_utf_8_cannot_hold_is_replaced(structured: bool) -> None:
-    """A lone surrogate of a provider's does not break the answer, nor does any other letter change."""
+    """A lone surrogate of a provider's does not break the answer, nor does any other letter
+    change.
+    """
     found = answered(Result("succeeded", meta(), output={"odd": "a\ud800é"}), structured=structured)
     assert "a?é" in found.content[-1].text  # type: ignore[union-attr]
     assert found.model_dump_json()
@@ -36,7 +38,9 @@ def test_what_utf_8_cannot_hold_is_replaced(structured: bool) -> None:
 
 
 def test_m32_the_json_stands_beside_structured_content() -> None:
-    """A text block has the whole Result as JSON, for clients that show text only; of a long one the beginning, and a note."""
+    """A text block has the whole Result as JSON, for clients that show text only; of a long one the
+    beginning, and a note.
+    """
     found = answered(Result("succeeded", meta(), output={"text": "x" * 5000}), structured=True)
     assert words(found) == "echo.say succeeded."
     assert json.loads(found.content[1].text) == found.structured_content  # type: ignore[union-attr]
@@ -53,6 +57,11 @@ def test_a_doubt_is_in_doubt() -> None:
     """The words say what happened and what to do; what is not known yet is not named."""
     error = InDoubt("the answer was cut", hint="Look at the provider.")
     found = answered(Result("in_doubt", meta(), error=error), structured=True)
-    assert (found.is_error, words(found)) == (True, "echo.say is in doubt: the answer was cut\nLook at the provider.")
-    unknown = answered(Result("failed", Meta(new_invocation_id()), error=InvalidInput("no")), structured=True)
+    assert (found.is_error, words(found)) == (
+        True,
+        "echo.say is in doubt: the answer was cut\nLook at the provider.",
+    )
+    unknown = answered(
+        Result("failed", Meta(new_invocation_id()), error=InvalidInput("no")), structured=True
+    )
     assert words(unknown) == "The invocation failed (invalid_input): no"

@@ -26,7 +26,12 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 def client(stand: Stand) -> Client:
     """May do everything, and has a connection ``hall``."""
     found = stand.client()
-    assert found.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    assert (
+        found.post(
+            "/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}
+        ).status
+        == 201
+    )
     return found
 
 
@@ -38,7 +43,9 @@ def server(client: Client) -> Server:
 
 def large(server: Server, **more: Any) -> Any:
     """Structured content of a call whose output is large."""
-    return called(server, "execute_action", **say("say", "hall", text=_LARGE), **more).structured_content
+    return called(
+        server, "execute_action", **say("say", "hall", text=_LARGE), **more
+    ).structured_content
 
 
 def read(server: Server, file: str, **more: Any) -> str:
@@ -70,7 +77,9 @@ def test_a_large_output_is_read_in_parts(server: Server, mode: str) -> None:
 @pytest.mark.parametrize("text", ["😀" * 5, "aé€😀" * 3, "😀a" * 5])
 def test_parts_of_four_bytes_end(server: Server, text: str) -> None:
     """Every letter fits into the smallest part."""
-    output = called(server, "execute_action", **say("say", "hall", text=text), maxBytes=4).structured_content["output"]
+    output = called(
+        server, "execute_action", **say("say", "hall", text=text), maxBytes=4
+    ).structured_content["output"]
     assert json.loads(read(server, output["truncated"]["file"], maxBytes=4))["text"] == text
 
 
@@ -89,23 +98,40 @@ def test_it_may_be_selected_from(server: Server) -> None:
 def test_a_client_says_how_much_it_takes(server: Server) -> None:
     """More than usual, or less."""
     assert large(server, maxBytes=1_000_000)["output"]["text"] == _LARGE
-    assert "truncated" in called(server, "execute_action", **say("say", "hall", text="x" * 99), maxBytes=99).structured_content["output"]
+    assert (
+        "truncated"
+        in called(
+            server, "execute_action", **say("say", "hall", text="x" * 99), maxBytes=99
+        ).structured_content["output"]
+    )
 
 
 def test_nobody_reads_the_result_of_another(stand: Stand, client: Client, server: Server) -> None:
-    """A caller reads his own, whether he has rules or not; what has no output is refused; what is not there is not there."""
+    """A caller reads his own, whether he has rules or not; what has no output is refused; what is
+    not there is not there.
+    """
     file = large(server)["output"]["truncated"]["file"]
     other = stand.client()
-    assert called(remote(other.port, other.token), "read_result", file=file).structured_content["error"]["code"] == "not_found"
+    assert (
+        called(remote(other.port, other.token), "read_result", file=file).structured_content[
+            "error"
+        ]["code"]
+        == "not_found"
+    )
     clerk = stand.client("invoke", rules=Rules(allow=("echo/*",)), name="clerk")
     clerks = remote(clerk.port, clerk.token)
-    assert called(clerks, "read_result", file=file).structured_content["error"]["code"] == "not_found"
+    assert (
+        called(clerks, "read_result", file=file).structured_content["error"]["code"] == "not_found"
+    )
     own = large(clerks)["output"]["truncated"]["file"]
     assert json.loads(read(clerks, own))["text"] == _LARGE
     picture = client.post("/v1/files", b"\x89PNG", content_type="image/png").json["file"]
     refused = called(server, "read_result", file=picture).structured_content["error"]
     assert refused["details"][0]["path"] == "/file"
     for missing in ("file_AAAAAAAAAAAAAAAAAAAAAA", "x", "../x"):
-        assert called(server, "read_result", file=missing).structured_content["error"]["code"] == "not_found"
+        assert (
+            called(server, "read_result", file=missing).structured_content["error"]["code"]
+            == "not_found"
+        )
     assert read(server, file)
     assert client.get(f"/v1/files/{file}").json["text"] == _LARGE

@@ -1,4 +1,6 @@
-"""Names of MCP tools keep to what the strictest clients accept, and stay the same whatever else is installed."""
+"""Names of MCP tools keep to what the strictest clients accept, and stay the same whatever else is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,23 @@ _WIDE = {
 
 
 def _manifest(key: str, actions: list[str]) -> Manifest:
-    usual = {"title": "Act", "effect": "read", "inputs": {"type": "object"}, "output": {"type": "object"}}
-    about = {"manifestVersion": 1, "key": key, "title": key, "version": "1.0.0", "description": "", "connectionTypes": []}
-    return Manifest.from_json({**about, "actions": [{"key": action, **usual} for action in actions]})
+    usual = {
+        "title": "Act",
+        "effect": "read",
+        "inputs": {"type": "object"},
+        "output": {"type": "object"},
+    }
+    about = {
+        "manifestVersion": 1,
+        "key": key,
+        "title": key,
+        "version": "1.0.0",
+        "description": "",
+        "connectionTypes": [],
+    }
+    return Manifest.from_json(
+        {**about, "actions": [{"key": action, **usual} for action in actions]}
+    )
 
 
 def _catalog(wide: dict[str, list[str]]) -> Any:
@@ -52,7 +68,9 @@ def _names(wide: dict[str, list[str]]) -> list[str]:
 
 
 def test_names_fit_strict_clients() -> None:
-    """Each action has a tool of its own, whose name has at most 64 letters, digits, '_' and '-', and is none of ours."""
+    """Each action has a tool of its own, whose name has at most 64 letters, digits, '_' and '-',
+    and is none of ours.
+    """
     names = _names(_WIDE)
     assert len({*names}) == len(names) == sum(map(len, _WIDE.values()))
     assert [name for name in names if not _FORM.fullmatch(name) or name in RESERVED] == []
@@ -79,13 +97,26 @@ def test_names_do_not_depend_on_what_else_is_installed() -> None:
 
 
 def test_each_name_calls_its_action() -> None:
-    """Listed names run the action that they stand for; dotted names of earlier versions do, too; others run nothing."""
+    """Listed names run the action that they stand for; dotted names of earlier versions do, too;
+    others run nothing.
+    """
     catalog = _catalog(_WIDE)
     for key, actions in _WIDE.items():
         for action in actions:
             for name in (tool_name(key, action), f"{key}.{action}"):
-                assert invocation_of(catalog, name, {}) == {"connector": key, "action": action, "inputs": {}}
-    for name in ("search_actions", "", "_", "nope_x", "adyen-management_nope", "adyen-management_postManagementCompanies_00000000"):
+                assert invocation_of(catalog, name, {}) == {
+                    "connector": key,
+                    "action": action,
+                    "inputs": {},
+                }
+    for name in (
+        "search_actions",
+        "",
+        "_",
+        "nope_x",
+        "adyen-management_nope",
+        "adyen-management_postManagementCompanies_00000000",
+    ):
         assert invocation_of(catalog, name, {}) is None
 
 

@@ -1,4 +1,6 @@
-"""Where the SDK of the extra ``mcp`` is not installed: the command names the extra, and a server has no ``/mcp``."""
+"""Where the SDK of the extra ``mcp`` is not installed: the command names the extra, and a server
+has no ``/mcp``.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,14 @@ print(*sorted(path for route in app.routes if (path := getattr(route, "path", ""
 def ran(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a process of its own."""
     known = {**os.environ, "JACKFIELD_HOME": str(folder / "home")}
-    return subprocess.run([sys.executable, "-c", program], env=known, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=known,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_the_command_names_the_extra(tmp_path: Path) -> None:

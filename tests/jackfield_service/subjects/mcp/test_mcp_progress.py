@@ -1,4 +1,6 @@
-"""Progress of a call, told to a client that asks for it: pages, waits, jobs; and none of a call that has none."""
+"""Progress of a call, told to a client that asks for it: pages, waits, jobs; and none of a call
+that has none.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that answers plain requests past its application, as ``jackfield serve`` does once it knows a token and has its index."""
+    """A server that answers plain requests past its application, as ``jackfield serve`` does once
+    it knows a token and has its index.
+    """
     with standing(tmp_path_factory.mktemp("plain")) as stand:
         server = remote(stand.port, _token(stand))
         for _ in range(2):
@@ -37,7 +41,9 @@ def _token(stand: Stand) -> str:
     return found
 
 
-def called(server: Server, tool: str, mode: str, **arguments: Any) -> tuple[Any, list[tuple[float, float | None, str | None]]]:
+def called(
+    server: Server, tool: str, mode: str, **arguments: Any
+) -> tuple[Any, list[tuple[float, float | None, str | None]]]:
     """Result of a call, and what was told of its progress."""
     told: list[tuple[float, float | None, str | None]] = []
 
@@ -76,9 +82,13 @@ def test_a_call_without_stages_tells_nothing(server: Server, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("action", "inputs", "begins"), [
-    ("list", {"total": 40, "pageSize": 2, "fetchAll": True}, [(1.0, None, "Pages read: 1.")]), ("say", {"text": "hello"}, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("action", "inputs", "begins"),
+    [
+        ("list", {"total": 40, "pageSize": 2, "fetchAll": True}, [(1.0, None, "Pages read: 1.")]),
+        ("say", {"text": "hello"}, []),
+    ],
+)
 def test_a_plain_request_may_be_answered_by_a_stream(
     plain: Server, mode: str, action: str, inputs: dict[str, Any], begins: list[Any]
 ) -> None:

@@ -1,4 +1,6 @@
-"""Clients that know nothing but the URL of ``/mcp``, of the Python and the TypeScript SDK: they sign in, step up, and come back."""
+"""Clients that know nothing but the URL of ``/mcp``, of the Python and the TypeScript SDK: they
+sign in, step up, and come back.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ from httpx2 import AsyncClient
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp.shared.auth import (
+    AuthorizationCodeResult,
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthToken,
+)
 from pydantic import AnyUrl
 
 from http_stand import SETTINGS, Stand, say, standing
@@ -42,11 +49,16 @@ def provider() -> Iterator[AuthorizationServer]:
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory, provider: AuthorizationServer) -> Iterator[Stand]:
+def stand(
+    tmp_path_factory: pytest.TempPathFactory, provider: AuthorizationServer
+) -> Iterator[Stand]:
     """A server that takes the provider's tokens."""
     port = free_port()
     jwt = Jwt(f"{provider.issuer}/jwks", provider.issuer, "jackfield")
-    with standing(tmp_path_factory.mktemp("sdk"), replace(SETTINGS, port=port, jwt=jwt, public_url=f"http://127.0.0.1:{port}")) as found:
+    with standing(
+        tmp_path_factory.mktemp("sdk"),
+        replace(SETTINGS, port=port, jwt=jwt, public_url=f"http://127.0.0.1:{port}"),
+    ) as found:
         yield found
 
 
@@ -96,7 +108,11 @@ class Person:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Client]:
         """Connect with what is kept."""
-        metadata = OAuthClientMetadata(client_name="A client", redirect_uris=[AnyUrl(CALLBACK)], token_endpoint_auth_method="none")
+        metadata = OAuthClientMetadata(
+            client_name="A client",
+            redirect_uris=[AnyUrl(CALLBACK)],
+            token_endpoint_auth_method="none",
+        )
         auth = OAuthClientProvider(self.url, metadata, self.kept, self._approve, self._answered)
 
         @asynccontextmanager
@@ -117,8 +133,10 @@ class Person:
 
 
 def test_the_python_sdk_signs_in(stand: Stand, provider: AuthorizationServer) -> None:
-    """It finds the provider, registers, and asks for the scopes of the challenge; granted less, it looks around, and asks once more for a
-    call. Later it comes back with what it has kept, and a token that no longer holds is renewed without a person."""
+    """It finds the provider, registers, and asks for the scopes of the challenge; granted less, it
+    looks around, and asks once more for a call. Later it comes back with what it has kept, and a
+    token that no longer holds is renewed without a person.
+    """
     ada = Person(stand, provider)
 
     async def act() -> None:
@@ -141,16 +159,30 @@ def by_typescript(stand: Stand, *grants: str) -> Any:
     shutil.copy(_SCRIPT, part)
     part.replace(script)
     url = f"http://127.0.0.1:{stand.port}/mcp"
-    command = [str(shutil.which("node")), str(script), url, "execute_action", json.dumps(CALL), "authorization_code", *grants]
+    command = [
+        str(shutil.which("node")),
+        str(script),
+        url,
+        "execute_action",
+        json.dumps(CALL),
+        "authorization_code",
+        *grants,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["first"]["asked"], said["first"]["granted"], said["first"]["tools"] > 0) == ([BOTH], "jackfield:read", True)
+    assert (said["first"]["asked"], said["first"]["granted"], said["first"]["tools"] > 0) == (
+        [BOTH],
+        "jackfield:read",
+        True,
+    )
     return said["then"]
 
 
 def test_the_typescript_sdk_signs_in(stand: Stand) -> None:
-    """It does the same. Where it has a refresh token it does not step up, so that is tried without one."""
+    """It does the same. Where it has a refresh token it does not step up, so that is tried without
+    one.
+    """
     assert by_typescript(stand) == {"asked": 2, "granted": BOTH, "failed": False}
 
 

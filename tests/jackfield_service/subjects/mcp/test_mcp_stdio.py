@@ -18,13 +18,33 @@ from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.invocation.entry import Entry
 from jackfield_service.subjects.mcp import progress
-from mcp_talk import MODES, Conversation, Lines, Pipes, call_of, called, local, message, refusal, talked, tool_names, trying
+from mcp_talk import (
+    MODES,
+    Conversation,
+    Lines,
+    Pipes,
+    call_of,
+    called,
+    local,
+    message,
+    refusal,
+    talked,
+    tool_names,
+    trying,
+)
 from plugboard import make_connector, make_echo, plugged
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"]
+DISCOVERY = [
+    "search_actions",
+    "get_action_guide",
+    "list_connections",
+    "read_events",
+    "read_result",
+    "execute_action",
+]
 
 
 def journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
@@ -73,7 +93,9 @@ def test_it_offers_the_functions_of_a_module(tmp_path: Path) -> None:
     """With ``--import``; what the module prints is no message of the protocol."""
     (tmp_path / "shop.py").write_text(_SHOP, encoding="utf-8")
     server = local(tmp_path, "--import", "shop", paths=[str(tmp_path)])
-    found = called(server, "execute_action", connector="host", action="charge", inputs={"order": "a"})
+    found = called(
+        server, "execute_action", connector="host", action="charge", inputs={"order": "a"}
+    )
     assert found.structured_content["output"] == {"value": "ch_a"}
 
 
@@ -85,7 +107,9 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversat
 
 
 def test_h31_a_sentence_finds_the_action(conversation: Conversation) -> None:
-    """A sentence of a model finds the nearest action, and the words say that it has only some of the words."""
+    """A sentence of a model finds the nearest action, and the words say that it has only some of
+    the words.
+    """
     found = conversation.call("search_actions", query="send an email to a penfriend")
     assert found.structured_content["items"][0]["action"] == "sendEmail"
     assert "aws-ses.sendEmail (write, a partial match" in found.content[0].text.splitlines()[0]  # type: ignore[union-attr]
@@ -95,7 +119,10 @@ def test_faults_are_told_with_their_places(conversation: Conversation) -> None:
     """Inputs that break the schema are a Result with pointers, and words that say the same."""
     found = conversation.call("execute_action", **say("say", text=5, times=0))
     assert found.is_error
-    assert {detail["path"] for detail in found.structured_content["error"]["details"]} == {"/text", "/times"}
+    assert {detail["path"] for detail in found.structured_content["error"]["details"]} == {
+        "/text",
+        "/times",
+    }
     assert "/times: must be at least 1" in found.content[0].text  # type: ignore[union-attr]
     assert "Call get_action_guide with connector 'echo'" in found.content[0].text  # type: ignore[union-attr]  # M15
 
@@ -108,8 +135,12 @@ def test_unknown_members_are_refused(conversation: Conversation) -> None:
 
 
 def test_each_action_is_a_tool_where_asked_for(tmp_path: Path) -> None:
-    """``--tools all`` lists a tool for each action; without it a call of one is an error of the protocol."""
-    assert {"echo_say", "aws-ses_sendEmail", *DISCOVERY} <= set(tool_names(local(tmp_path, "--tools", "all")))
+    """``--tools all`` lists a tool for each action; without it a call of one is an error of the
+    protocol.
+    """
+    assert {"echo_say", "aws-ses_sendEmail", *DISCOVERY} <= set(
+        tool_names(local(tmp_path, "--tools", "all"))
+    )
     error = refusal(local(tmp_path), "echo_say", text="hello")
     assert (error.error.code, error.error.message) == (-32602, "Unknown tool: echo_say")
 
@@ -147,10 +178,19 @@ def shout(_inputs: Nothing, _client: object) -> Done:
 
 
 def test_l38_lines_that_are_no_message_are_answered(tmp_path: Path) -> None:
-    """What is not JSON is -32700, what is no message -32600 with its id where it has one; a blank line is nothing; the next is answered."""
+    """What is not JSON is -32700, what is no message -32600 with its id where it has one; a blank
+    line is nothing; the next is answered.
+    """
     with Lines(tmp_path) as lines:
         assert lines.greet()["result"]["serverInfo"]["name"] == "jackfield"
-        for line in (b"{", b"[]", b'"x"', b"\xff\xfe", b"", b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}'):
+        for line in (
+            b"{",
+            b"[]",
+            b'"x"',
+            b"\xff\xfe",
+            b"",
+            b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}',
+        ):
             lines.say(line)
         lines.ask("no/such", 7)
         lines.ask("ping", 8)
@@ -162,16 +202,24 @@ def test_l38_lines_that_are_no_message_are_answered(tmp_path: Path) -> None:
 
 
 def test_m33_inputs_may_be_json_text(conversation: Conversation) -> None:
-    """Inputs that a client sends as JSON text are read; text that holds no object is refused with its place."""
-    found = conversation.call("execute_action", **{**say("say", text="hello"), "inputs": '{"text": "hello"}'})
+    """Inputs that a client sends as JSON text are read; text that holds no object is refused with
+    its place.
+    """
+    found = conversation.call(
+        "execute_action", **{**say("say", text="hello"), "inputs": '{"text": "hello"}'}
+    )
     assert found.structured_content["output"]["text"] == "hello", found
     for text in ("hello", '{"text": "a", "text": "b"}'):
-        refused = conversation.call("execute_action", **{**say("say", text="x"), "inputs": text}).structured_content["error"]
+        refused = conversation.call(
+            "execute_action", **{**say("say", text="x"), "inputs": text}
+        ).structured_content["error"]
         assert refused["details"][0]["path"] == "/inputs"
 
 
 def test_m34_what_runs_when_stdin_ends_is_answered(tmp_path: Path) -> None:
-    """``printf … | jackfield mcp`` sees its Results: calls that run when stdin ends are answered within the grace."""
+    """``printf … | jackfield mcp`` sees its Results: calls that run when stdin ends are answered
+    within the grace.
+    """
     with Gatekeeper() as gate, Lines(tmp_path) as lines:
         lines.greet()
         lines.call("execute_action", 1, **say("post", text="slow", gate={"port": gate.port}))
@@ -199,8 +247,12 @@ def test_m35_a_line_has_sixty_four_mebibytes(tmp_path: Path) -> None:
         assert lines.ended()[0] == 0
 
 
-def test_the_end_of_stdin_lets_what_was_sent_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that closes stdin leaves: what was sent runs to its end, and the process exits with 0."""
+def test_the_end_of_stdin_lets_what_was_sent_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that closes stdin leaves: what was sent runs to its end, and the process exits with
+    0.
+    """
     with Gatekeeper() as gate, Lines(tmp_path) as lines:
         lines.greet()
         lines.call("execute_action", **say("post", text="hello", gate={"port": gate.port}))
@@ -213,7 +265,9 @@ def test_the_end_of_stdin_lets_what_was_sent_end(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_client_that_reads_no_more_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
+def test_a_client_that_reads_no_more_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
     """It is as if it had closed stdin, whether it does or not: what was sent runs to its end."""
     with Gatekeeper() as gate, Lines(tmp_path) as lines:
         lines.greet()
@@ -234,37 +288,62 @@ def test_a_client_that_reads_no_more_has_gone(tmp_path: Path, monkeypatch: pytes
 HALVES = {
     "the ID": (b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}', None, "half of a character"),
     "the ID of no message": (b'{"jsonrpc":"2.0","id":"\\udfff","method":5}', None, "'method'"),
-    "the ID, twice": (b'{"jsonrpc":"2.0","id":"\\ud800","id":"\\ud800","method":"ping"}', None, "'id'"),
-    "a name, twice": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"\\ud800":1,"\\ud800":1}}', 1, "occurs twice"),
-    "a text": (b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"\\udc00"}}', 2, "half of a character"),
+    "the ID, twice": (
+        b'{"jsonrpc":"2.0","id":"\\ud800","id":"\\ud800","method":"ping"}',
+        None,
+        "'id'",
+    ),
+    "a name, twice": (
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"\\ud800":1,"\\ud800":1}}',
+        1,
+        "occurs twice",
+    ),
+    "a text": (
+        b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"\\udc00"}}',
+        2,
+        "half of a character",
+    ),
 }
 """Messages with half of a character, the ID of the answer, and what it names."""
 
 
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- 2>&-"])
 def test_a_stdin_that_is_closed(tmp_path: Path, closed: str) -> None:
-    """A client that opens none has nothing to ask: the program ends at once, and without a fault."""
+    """A client that opens none has nothing to ask: the program ends at once, and without a
+    fault.
+    """
     server: Any = local(tmp_path)()
-    command = ["sh", "-c", f'exec "$0" -u "$@" {closed}', server.command, *server.args]  # -u: a Python of its own, with these streams
+    # -u: a Python of its own, with these streams
+    command = ["sh", "-c", f'exec "$0" -u "$@" {closed}', server.command, *server.args]
     ended = subprocess.run(command, env=server.env, capture_output=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def test_half_a_character_ends_nothing(tmp_path: Path) -> None:
-    """Its line is refused, and so is one over the limit with an ID that is no UTF-8; the next one is answered."""
+    """Its line is refused, and so is one over the limit with an ID that is no UTF-8; the next one
+    is answered.
+    """
     with Lines(tmp_path) as lines:
         for line, identifier, words in HALVES.values():
             lines.say(line)
             answer = lines.hear()
-            assert (answer["id"], answer["error"]["code"], words in answer["error"]["message"]) == (identifier, -32600, True)
+            assert (answer["id"], answer["error"]["code"], words in answer["error"]["message"]) == (
+                identifier,
+                -32600,
+                True,
+            )
         lines.say(b'{"jsonrpc":"2.0","id":"\xff","method":"%b"}' % (b"x" * (64 * 1024 * 1024)))
         assert lines.hear()["id"] is None
         lines.ask("ping", 4)
         assert lines.hear()["id"] == 4
 
 
-def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the grace the process ends, whatever an action does, and the journal says that it is in doubt."""
+def test_an_action_without_end_does_not_keep_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the grace the process ends, whatever an action does, and the journal says that it is in
+    doubt.
+    """
     with Gatekeeper() as gate, Lines(tmp_path, "--grace", "0.1") as lines:
         lines.greet()
         lines.call("execute_action", **say("post", text="hello", gate={"port": gate.port}))
@@ -284,13 +363,25 @@ def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pyt
         pytest.param(signal.SIGINT, False, marks=pytest.mark.campaign),
     ],
 )
-def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, closed: bool) -> None:
-    """SIGTERM, Ctrl-C and a closed terminal let what was sent end, and cancel what was not; both are answered, also with an open stdin."""
-    with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path, JACKFIELD_LOG_LEVEL="INFO") as lines:
+def test_a_signal_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, closed: bool
+) -> None:
+    """SIGTERM, Ctrl-C and a closed terminal let what was sent end, and cancel what was not; both
+    are answered, also with an open stdin.
+    """
+    with (
+        Gatekeeper() as gate,
+        Gatekeeper() as early,
+        Lines(tmp_path, JACKFIELD_LOG_LEVEL="INFO") as lines,
+    ):
         lines.greet()
         lines.call("execute_action", 1, **say("post", text="sent", gate={"port": gate.port}))
         gate.wait()
-        lines.call("execute_action", 2, **say("post", text="not sent", gate={"port": early.port, "before": True}))
+        lines.call(
+            "execute_action",
+            2,
+            **say("post", text="not sent", gate={"port": early.port, "before": True}),
+        )
         early.wait()
         lines.stop(number)
         assert lines.process.stderr is not None
@@ -299,18 +390,27 @@ def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
             lines.close()
         gate.open()
         early.open()
-        answers = {answer["id"]: answer["result"]["structuredContent"]["status"] for answer in (lines.hear(), lines.hear())}
+        answers = {
+            answer["id"]: answer["result"]["structuredContent"]["status"]
+            for answer in (lines.hear(), lines.hear())
+        }
         assert answers == {1: "succeeded", 2: "failed"}
         assert lines.process.wait(30) == 0
         assert lines.process.stderr.read() == b""
-    assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == ["failed", "succeeded"]
+    assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == [
+        "failed",
+        "succeeded",
+    ]
 
 
 def test_a_terminal_that_closes_ends_no_daemon(tmp_path: Path) -> None:
     """A program that was started to ignore it (``nohup``) goes on."""
     server: Any = local(tmp_path)()
-    command = ["sh", "-c", 'trap \'\' HUP; exec "$0" -u "$@"', server.command, *server.args]  # -u: a Python of its own, with its signals
-    with subprocess.Popen(command, env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    # -u: a Python of its own, with its signals
+    command = ["sh", "-c", 'trap \'\' HUP; exec "$0" -u "$@"', server.command, *server.args]
+    with subprocess.Popen(
+        command, env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for _ in range(2):
@@ -333,13 +433,19 @@ def test_a_terminal_that_closes_ends_no_daemon(tmp_path: Path) -> None:
 def test_a_cancelled_call_is_cancelled_until_it_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, before: bool, status: str
 ) -> None:
-    """``notifications/cancelled``: what was not sent is not sent, what was runs to its end, and the same key replays it."""
+    """``notifications/cancelled``: what was not sent is not sent, what was runs to its end, and the
+    same key replays it.
+    """
     with Gatekeeper() as gate:
-        given = {**say("post", text="hello", gate={"port": gate.port, "before": before}), "idempotencyKey": "k-1"}
+        given = {
+            **say("post", text="hello", gate={"port": gate.port, "before": before}),
+            "idempotencyKey": "k-1",
+        }
 
         async def step(client: Any) -> Any:
             await trying(client, "execute_action", given, gate.wait)
-            await client.list_tools()  # the cancellation has been read by the time that this is answered
+            # the cancellation has been read by the time that this is answered
+            await client.list_tools()
             gate.open()
             return await client.call_tool("search_actions", {})
 
@@ -356,18 +462,27 @@ def test_a_cancelled_call_is_cancelled_until_it_is_sent(
 
 @pytest.mark.parametrize("broken", ["workspace", "extra"])
 def test_what_cannot_be_served_is_told_on_stderr(tmp_path: Path, broken: str) -> None:
-    """Without the workspace, or without the extra, the command ends with 2 and leaves stdout alone."""
+    """Without the workspace, or without the extra, the command ends with 2 and leaves stdout
+    alone.
+    """
     missing = tmp_path / "missing"
     missing.mkdir()
     for name in ("mcp", "mcp_types"):
-        (missing / f"{name}.py").write_text(f"raise ModuleNotFoundError('gone', name={name!r})\n", encoding="utf-8")
-    (missing / "sitecustomize.py").touch()  # a Python of its own: the warm one has imported the extra
+        (missing / f"{name}.py").write_text(
+            f"raise ModuleNotFoundError('gone', name={name!r})\n", encoding="utf-8"
+        )
+    # a Python of its own: the warm one has imported the extra
+    (missing / "sitecustomize.py").touch()
     paths = [str(missing)] if broken == "extra" else []
     more = {"JACKFIELD_WORKSPACE": "nowhere"} if broken == "workspace" else {}
     with Lines(tmp_path, paths=paths, **more) as lines:
         code, out, err = lines.ended()
     assert (code, out) == (2, b"")
-    assert ("no workspace is named 'nowhere'" if broken == "workspace" else "pip install 'jackfield[mcp]'") in err
+    assert (
+        "no workspace is named 'nowhere'"
+        if broken == "workspace"
+        else "pip install 'jackfield[mcp]'"
+    ) in err
     assert "Traceback" not in err
 
 
@@ -380,13 +495,20 @@ def test_no_secret_is_answered(conversation: Conversation) -> None:
 
 
 def test_files_of_a_server_in_the_same_home_are_files(tmp_path: Path) -> None:
-    """``{"file": id}`` is what ``jackfield serve`` was given; an id that is none is refused with its place."""
+    """``{"file": id}`` is what ``jackfield serve`` was given; an id that is none is refused with
+    its place.
+    """
     with standing(tmp_path) as stand:
         file = stand.client().post("/v1/files", b"a picture", Content_Type="image/png").json["file"]
     with Conversation(local(tmp_path)) as conversation:
         found = conversation.call("execute_action", **say("say", text="x", picture={"file": file}))
-        refused = conversation.call("execute_action", **say("say", text="x", picture={"file": "file_none"}))
-    assert found.structured_content["output"]["inputs"]["picture"] == {"data": "YSBwaWN0dXJl", "contentType": "image/png"}
+        refused = conversation.call(
+            "execute_action", **say("say", text="x", picture={"file": "file_none"})
+        )
+    assert found.structured_content["output"]["inputs"]["picture"] == {
+        "data": "YSBwaWN0dXJl",
+        "contentType": "image/png",
+    }
     assert refused.structured_content["error"]["details"][0]["path"] == "/picture/file"
 
 
@@ -394,24 +516,45 @@ def test_it_needs_no_server(tmp_path: Path) -> None:
     """Without the extra ``server`` everything works but uploaded files."""
     missing = tmp_path / "missing"
     missing.mkdir()
-    (missing / "orjson.py").write_text("raise ModuleNotFoundError('gone', name='orjson')\n", encoding="utf-8")
+    (missing / "orjson.py").write_text(
+        "raise ModuleNotFoundError('gone', name='orjson')\n", encoding="utf-8"
+    )
     with Conversation(local(tmp_path, paths=[str(missing)])) as conversation:
         assert not conversation.call("execute_action", **say("say", text="x")).is_error
-        refused = conversation.call("execute_action", **say("say", text="x", picture={"file": "file_none"}))
+        refused = conversation.call(
+            "execute_action", **say("say", text="x", picture={"file": "file_none"})
+        )
     assert refused.structured_content["error"]["code"] == "invalid_input"
 
 
-def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``main(["mcp"])`` answers what is asked, gives 0 at the end of stdin, and leaves the process as it was."""
+def test_the_command_runs_in_a_process_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``main(["mcp"])`` answers what is asked, gives 0 at the end of stdin, and leaves the process
+    as it was.
+    """
     monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
     before = signal.getsignal(signal.SIGTERM)
     with plugged(*make_echo(tmp_path / "plugs")), ThreadPoolExecutor(1) as threads:
         pipes = Pipes(monkeypatch)
 
         def talk() -> list[Any]:
-            hello = message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"})
-            said = [pipes.ask(hello), pipes.ask(call_of("execute_action", 2, **say("say", text="hello")))]
-            said.append(pipes.ask(call_of("execute_action", 3, **say("say", text="x", picture={"file": "file_x"}))))
+            hello = message(
+                "initialize",
+                1,
+                protocolVersion="2025-11-25",
+                capabilities={},
+                clientInfo={"name": "x", "version": "1"},
+            )
+            said = [
+                pipes.ask(hello),
+                pipes.ask(call_of("execute_action", 2, **say("say", text="hello"))),
+            ]
+            said.append(
+                pipes.ask(
+                    call_of("execute_action", 3, **say("say", text="x", picture={"file": "file_x"}))
+                )
+            )
             pipes.close()
             return said
 
@@ -425,18 +568,42 @@ def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: py
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_l40_progress_is_reported_to_who_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """L40: a call with a ``progressToken`` is told that its action runs, until it is answered, and not after that."""
+def test_l40_progress_is_reported_to_who_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L40: a call with a ``progressToken`` is told that its action runs, until it is answered, and
+    not after that.
+    """
     monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
     monkeypatch.setattr(progress, "EVERY", 0.02)
-    with plugged(*make_echo(tmp_path / "plugs")), ThreadPoolExecutor(1) as threads, Gatekeeper() as gate:
+    with (
+        plugged(*make_echo(tmp_path / "plugs")),
+        ThreadPoolExecutor(1) as threads,
+        Gatekeeper() as gate,
+    ):
         pipes = Pipes(monkeypatch)
 
         def talk() -> list[Any]:
             try:
-                pipes.ask(message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"}))
+                pipes.ask(
+                    message(
+                        "initialize",
+                        1,
+                        protocolVersion="2025-11-25",
+                        capabilities={},
+                        clientInfo={"name": "x", "version": "1"},
+                    )
+                )
                 arguments = say("post", text="hello", gate={"port": gate.port})
-                pipes.say(message("tools/call", 2, name="execute_action", arguments=arguments, _meta={"progressToken": "p-1"}))
+                pipes.say(
+                    message(
+                        "tools/call",
+                        2,
+                        name="execute_action",
+                        arguments=arguments,
+                        _meta={"progressToken": "p-1"},
+                    )
+                )
                 gate.wait()
                 said = [pipes.hear(), pipes.hear()]
                 gate.open()
@@ -450,6 +617,14 @@ def test_l40_progress_is_reported_to_who_asks_for_it(tmp_path: Path, monkeypatch
         assert main(["mcp"]) == 0
         *reports, answer, ping = talking.result()
         pipes.closed()
-    assert {(report["method"], report["params"]["progressToken"]) for report in reports} == {("notifications/progress", "p-1")}
-    assert [report["params"]["progress"] for report in reports] == [pytest.approx(0.02 * number) for number in range(1, len(reports) + 1)]
-    assert (answer["id"], answer["result"]["structuredContent"]["output"]["text"], ping["id"]) == (2, "hello", 3)
+    assert {(report["method"], report["params"]["progressToken"]) for report in reports} == {
+        ("notifications/progress", "p-1")
+    }
+    assert [report["params"]["progress"] for report in reports] == [
+        pytest.approx(0.02 * number) for number in range(1, len(reports) + 1)
+    ]
+    assert (answer["id"], answer["result"]["structuredContent"]["output"]["text"], ping["id"]) == (
+        2,
+        "hello",
+        3,
+    )

@@ -1,4 +1,6 @@
-"""What a tool call has told of a keyed write is what the journal says, also if its process is killed right after it answered."""
+"""What a tool call has told of a keyed write is what the journal says, also if its process is
+killed right after it answered.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ pytestmark = pytest.mark.usefixtures("warm_python")
 
 def _over_http(folder: Path, url: str, sent: dict[str, Any]) -> Any:
     with process(folder, JACKFIELD_DATABASE_URL=url) as server:
-        headers = {"Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2025-06-18"}
+        headers = {
+            "Accept": "application/json, text/event-stream",
+            "Mcp-Protocol-Version": "2025-06-18",
+        }
         for _ in range(3):
             server.client.post("/v1/invocations", say("say", text="Hi"))
         told = server.client.post("/mcp", call_of("execute_action", **sent), **headers)
@@ -44,9 +49,13 @@ def _over_stdio(folder: Path, url: str, sent: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("way", [_over_http, _over_stdio], ids=["http", "stdio"])
-def test_killed_after_its_answer(tmp_path: Path, database_url: str, way: Callable[..., Any]) -> None:
+def test_killed_after_its_answer(
+    tmp_path: Path, database_url: str, way: Callable[..., Any]
+) -> None:
     """A keyed write is answered after its outcome is committed, while other calls run, too."""
-    told = way(tmp_path, database_url, {**say("post", text="Hi"), "idempotencyKey": "k"})["structuredContent"]
+    told = way(tmp_path, database_url, {**say("post", text="Hi"), "idempotencyKey": "k"})[
+        "structuredContent"
+    ]
     assert told["status"] == "succeeded"
     entry = _entry(tmp_path / "home", told["meta"]["invocationId"], database_url)
     assert (entry.status, (entry.result or {}).get("output")) == ("succeeded", told["output"])

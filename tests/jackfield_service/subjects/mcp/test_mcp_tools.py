@@ -21,7 +21,14 @@ from jackfield_service.subjects.mcp.action_tools import action_tools, invocation
 from mcp_talk import MODES, Server, called, remote, talked, tool_names
 from plugboard import make_connector, plugged
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"]
+DISCOVERY = [
+    "search_actions",
+    "get_action_guide",
+    "list_connections",
+    "read_events",
+    "read_result",
+    "execute_action",
+]
 AT_THE_TOP = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$schema", "$id"}
 
 
@@ -37,7 +44,13 @@ def client(stand: Stand) -> Client:
     """May do everything, and has two connections of the echo."""
     found = stand.client()
     for name in ("hall", "cellar"):
-        assert found.post("/v1/connections", {"name": name, "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+        assert (
+            found.post(
+                "/v1/connections",
+                {"name": name, "type": "echo/token", "values": {"token": "t-4711"}},
+            ).status
+            == 201
+        )
     return found
 
 
@@ -89,14 +102,25 @@ def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
         ("read_result", (True, False, True, False)),
     ],
 )
-def test_annotations_are_those_of_the_effect(tools: Mapping[str, Any], name: str, hints: tuple[bool, ...]) -> None:
-    """Read only, destructive, idempotent, open world: the worst is said of what is not known to be harmless."""
+def test_annotations_are_those_of_the_effect(
+    tools: Mapping[str, Any], name: str, hints: tuple[bool, ...]
+) -> None:
+    """Read only, destructive, idempotent, open world: the worst is said of what is not known to be
+    harmless.
+    """
     told = tools[name].annotations
-    assert (told.read_only_hint, told.destructive_hint, told.idempotent_hint, told.open_world_hint) == hints
+    assert (
+        told.read_only_hint,
+        told.destructive_hint,
+        told.idempotent_hint,
+        told.open_world_hint,
+    ) == hints
 
 
 def test_schemas_are_good_for_models(tools: Mapping[str, Any]) -> None:
-    """Each schema is one, an object at the top, without the rules there that providers of models refuse."""
+    """Each schema is one, an object at the top, without the rules there that providers of models
+    refuse.
+    """
     for tool in tools.values():
         for schema in (tool.input_schema, tool.output_schema or {"type": "object"}):
             jsonschema_rs.meta.validate(schema)
@@ -106,9 +130,13 @@ def test_schemas_are_good_for_models(tools: Mapping[str, Any]) -> None:
 
 
 def test_inputs_are_the_actions_own_and_ours(tools: Mapping[str, Any]) -> None:
-    """The manifest's inputs, a connection, a key; what the connection may fill in is not required."""
+    """The manifest's inputs, a connection, a key; what the connection may fill in is not
+    required.
+    """
     schema = tools["aws-ses_sendEmail"].input_schema
-    assert {"connection", "idempotencyKey", "to", "subject", "attachments"} <= schema["properties"].keys()
+    assert {"connection", "idempotencyKey", "to", "subject", "attachments"} <= schema[
+        "properties"
+    ].keys()
     assert schema["required"] == ["subject"]
     assert tools["echo_put"].input_schema["required"] == ["key", "value"]
     output = tools["aws-ses_sendEmail"].output_schema["properties"]["output"]
@@ -117,11 +145,16 @@ def test_inputs_are_the_actions_own_and_ours(tools: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_tool_runs_its_action(server: Server, mode: str) -> None:
-    """The answer is the Result; a key replays it; the SDK's client finds it to fit the tool's ``outputSchema``."""
+    """The answer is the Result; a key replays it; the SDK's client finds it to fit the tool's
+    ``outputSchema``.
+    """
     given = {"text": "hello", "connection": "hall", "idempotencyKey": f"tool-{mode}"}
     first, again = (called(server, "echo_post", mode, **given) for _ in range(2))
     assert (first.is_error, first.structured_content["output"]["text"]) == (False, "hello")
-    assert [found.structured_content["meta"]["replayed"] for found in (first, again)] == [False, True]
+    assert [found.structured_content["meta"]["replayed"] for found in (first, again)] == [
+        False,
+        True,
+    ]
     assert "recorded Result" in again.content[0].text  # type: ignore[union-attr]
 
 
@@ -129,16 +162,35 @@ def test_faults_are_told_with_their_places(server: Server) -> None:
     """A pointer for each input; a connection that is missing is named as the invocation's."""
     found = called(server, "echo_say", text=5, times=0, connection="hall", nonsense=1)
     assert found.is_error
-    assert {item["path"] for item in found.structured_content["error"]["details"]} == {"/text", "/times", "/nonsense"}
+    assert {item["path"] for item in found.structured_content["error"]["details"]} == {
+        "/text",
+        "/times",
+        "/nonsense",
+    }
     missing = called(server, "echo_say", text="x").structured_content["error"]
     assert (missing["code"], missing["details"][0]["path"]) == ("invalid_invocation", "/connection")
-    rule = called(server, "aws-ses_sendEmail", subject="x", sender="a@example.com", to="b@example.com", awsRegion="eu-west-1")
+    rule = called(
+        server,
+        "aws-ses_sendEmail",
+        subject="x",
+        sender="a@example.com",
+        to="b@example.com",
+        awsRegion="eu-west-1",
+    )
     assert rule.is_error
 
 
 def test_a_dry_run_is_said_to_be_one(server: Server) -> None:
     """Nothing was done, and the words say so."""
-    found = called(server, "execute_action", connector="echo", action="post", connection="hall", inputs={"text": "x"}, dryRun=True)
+    found = called(
+        server,
+        "execute_action",
+        connector="echo",
+        action="post",
+        connection="hall",
+        inputs={"text": "x"},
+        dryRun=True,
+    )
     assert found.structured_content["meta"]["dryRun"]
     assert "Nothing was done" in found.content[0].text  # type: ignore[union-attr]
 
@@ -157,11 +209,16 @@ def test_thousands_of_actions_come_page_by_page(tmp_path: Path) -> None:
     for key in keys:
         make_connector(tmp_path / "plugs", key, "", manifest(key, 150))
     make_connector(tmp_path / "plugs", "broken", "", {"manifestVersion": 99})
-    with plugged(tmp_path / "plugs"), standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand:
+    with (
+        plugged(tmp_path / "plugs"),
+        standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand,
+    ):
         names = tool_names(remote(stand.port, stand.client().token))
     assert len(names) == len(set(names))
     assert names[len(DISCOVERY) :] == sorted(names[len(DISCOVERY) :])
-    assert {name for name in names if name.startswith("wide")} == {f"{key}_act{number}" for key in keys for number in range(150)}
+    assert {name for name in names if name.startswith("wide")} == {
+        f"{key}_act{number}" for key in keys for number in range(150)
+    }
 
 
 def test_a_tool_by_a_key_promises_no_repeat(tmp_path: Path) -> None:
@@ -170,9 +227,15 @@ def test_a_tool_by_a_key_promises_no_repeat(tmp_path: Path) -> None:
         make_connector(tmp_path / "plugs", key, "", manifest(key, 1, effect="idempotent", **by))
 
     async def step(connected: Any) -> dict[str, Any]:
-        return {tool.name: tool.annotations.idempotent_hint for tool in (await connected.list_tools()).tools}
+        return {
+            tool.name: tool.annotations.idempotent_hint
+            for tool in (await connected.list_tools()).tools
+        }
 
-    with plugged(tmp_path / "plugs"), standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand:
+    with (
+        plugged(tmp_path / "plugs"),
+        standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand,
+    ):
         told = talked(remote(stand.port, stand.client().token), step)
     assert (told["keyed_act0"], told["same_act0"]) == (False, True)
 
@@ -180,7 +243,10 @@ def test_a_tool_by_a_key_promises_no_repeat(tmp_path: Path) -> None:
 def manifest(key: str, count: int, **action: Any) -> dict[str, Any]:
     """A connector of many alike actions."""
     usual = {"effect": "read", "inputs": {"type": "object"}, "output": {"type": "object"}}
-    actions = [{"key": f"act{number}", "title": f"Act {number}", **usual, **action} for number in range(count)]
+    actions = [
+        {"key": f"act{number}", "title": f"Act {number}", **usual, **action}
+        for number in range(count)
+    ]
     return {
         "manifestVersion": 1,
         "key": key,
@@ -202,18 +268,29 @@ def one(about: dict[str, Any]) -> Any:
 
 
 def test_an_input_of_our_name_is_the_actions(tmp_path: Path) -> None:
-    """An action with an input called ``connection`` keeps it; the runtime then finds the connection by itself."""
+    """An action with an input called ``connection`` keeps it; the runtime then finds the connection
+    by itself.
+    """
     inputs = {"type": "object", "properties": {"connection": {"type": "integer"}}}
     catalog = one(manifest("odd", 1, inputs=inputs))
     tool = next(action_tools(catalog))
     assert tool.input_schema["properties"]["connection"] == {"type": "integer"}
     found = invocation_of(catalog, "odd_act0", {"connection": 5, "idempotencyKey": "k"})
-    assert found == {"connector": "odd", "action": "act0", "inputs": {"connection": 5}, "idempotencyKey": "k"}
+    assert found == {
+        "connector": "odd",
+        "action": "act0",
+        "inputs": {"connection": 5},
+        "idempotencyKey": "k",
+    }
 
 
 def test_definitions_of_an_output_are_found(tmp_path: Path) -> None:
     """References of an action's output lead somewhere in the tool's schema, too."""
-    output = {"type": "object", "$defs": {"row": {"type": "string"}}, "properties": {"rows": {"items": {"$ref": "#/$defs/row"}}}}
+    output = {
+        "type": "object",
+        "$defs": {"row": {"type": "string"}},
+        "properties": {"rows": {"items": {"$ref": "#/$defs/row"}}},
+    }
     tool = next(action_tools(one(manifest("odd", 1, output=output))))
     assert tool.output_schema is not None
     validator = jsonschema.Draft202012Validator(tool.output_schema)
@@ -222,7 +299,9 @@ def test_definitions_of_an_output_are_found(tmp_path: Path) -> None:
     assert not validator.is_valid({"status": "succeeded", "meta": meta, "output": {"rows": [5]}})
 
 
-def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_of_ours_is_not_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """What nobody foresaw is an error of the protocol without its words, which go to our log."""
     from jackfield_service.subjects.mcp import sdk_server as module
 
@@ -245,7 +324,15 @@ def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPat
 
 def test_ten_thousand_connections_are_seen_as_few() -> None:
     """Rules that speak of connections are asked once for all that they cannot tell apart."""
-    kinds = [{"key": "token", "title": "Token", "auth": "apiKey", "schema": {"type": "object"}, "setup": ""}]
+    kinds = [
+        {
+            "key": "token",
+            "title": "Token",
+            "auth": "apiKey",
+            "schema": {"type": "object"},
+            "setup": "",
+        }
+    ]
     only = Manifest.from_json({**manifest("odd", 2), "connectionTypes": kinds})
     rows = tuple((f"c-{number}", "odd/token") for number in range(10_000))
     rules = Rules(
@@ -256,10 +343,14 @@ def test_ten_thousand_connections_are_seen_as_few() -> None:
     assert len(narrow._samples) == 1
     assert not narrow.sees_action(only, only.actions["act0"])
     assert not narrow.sees_connection("c-1", "odd/token", [only])
-    wider = Authorizer(Rules(), Rules(rules.allow), "invoke", lambda: (*rows, ("acme-1", "odd/token")))
+    wider = Authorizer(
+        Rules(), Rules(rules.allow), "invoke", lambda: (*rows, ("acme-1", "odd/token"))
+    )
     assert wider.sees_action(only, only.actions["act0"])
     assert wider.sees_connection("acme-1", "odd/token", [only])
-    other = Authorizer(Rules(), Rules(rules.allow), "invoke", lambda: (*rows, ("acme-1", "other/token")))
+    other = Authorizer(
+        Rules(), Rules(rules.allow), "invoke", lambda: (*rows, ("acme-1", "other/token"))
+    )
     assert not other.sees_action(only, only.actions["act0"])
 
 
@@ -268,4 +359,6 @@ def test_files_are_not_looked_for_where_nothing_takes_them(server: Server) -> No
     for connector, action in (("nope", "say"), ("echo", "nope")):
         given = {"connector": connector, "action": action, "inputs": {"x": {"file": "file_x"}}}
         found = called(server, "execute_action", **given)
-        assert found.structured_content["error"]["code"] == ("unknown_connector" if connector == "nope" else "unknown_action")
+        assert found.structured_content["error"]["code"] == (
+            "unknown_connector" if connector == "nope" else "unknown_action"
+        )

@@ -33,7 +33,13 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """May do everything, at a server with one tool per action."""
     with standing(tmp_path_factory.mktemp("ways")) as stand:
         found = stand.client()
-        assert found.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+        assert (
+            found.post(
+                "/v1/connections",
+                {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}},
+            ).status
+            == 201
+        )
         yield found
 
 
@@ -57,8 +63,14 @@ def sent(client: Client, version: str | None, body: dict[str, Any], **headers: s
         return client.post("/mcp", body, **headers)
     more = {"Mcp-Protocol-Version": version}
     if version == VERSIONS[-1]:
-        meta = {"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}}
-        body = {**body, "params": {**body["params"], "_meta": {**meta, **body["params"].get("_meta", {})}}}
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": version,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        body = {
+            **body,
+            "params": {**body["params"], "_meta": {**meta, **body["params"].get("_meta", {})}},
+        }
         more |= {"Mcp-Method": body["method"], "Mcp-Name": str(body["params"].get("name"))}
     return client.post("/mcp", body, **{**more, **headers})
 
@@ -68,14 +80,21 @@ def told(reply: Reply) -> tuple[int, str, Any]:
     kind = reply.headers.get("content-type", "")
     if not reply.body:
         return reply.status, kind, None
-    data = reply.body.partition(b"\ndata: ")[2] or reply.body  # a client that takes streams alone gets one event
-    text = _VOLATILE.sub(r"\1\2\1:0", json.dumps(json.loads(data), sort_keys=True, separators=(",", ":")))
+    # a client that takes streams alone gets one event
+    data = reply.body.partition(b"\ndata: ")[2] or reply.body
+    text = _VOLATILE.sub(
+        r"\1\2\1:0", json.dumps(json.loads(data), sort_keys=True, separators=(",", ":"))
+    )
     return reply.status, kind, json.loads(_LENGTH.sub("", text))
 
 
 BODIES: list[dict[str, Any]] = [
     call_of("execute_action", 1, **say("say", "hall", text="héllo")),
-    call_of("execute_action", 0, **say("sayLater", "hall", text="x", data={"none": None, "list": [None, 1.5, {}]})),
+    call_of(
+        "execute_action",
+        0,
+        **say("sayLater", "hall", text="x", data={"none": None, "list": [None, 1.5, {}]}),
+    ),
     call_of("execute_action", 3, **say("say", "hall", text=5)),
     call_of("execute_action", 4, **say("say", "nowhere", text="x")),
     call_of("execute_action", 5, **say("say", "hall", text="x" * 39_000)),
@@ -92,13 +111,22 @@ BODIES: list[dict[str, Any]] = [
     {**message("tools/call", 16, name="list_connections", arguments={}), "id": "text"},
     {**message("tools/call", 17, name="list_connections", arguments={}), "id": True},
     {**message("tools/call", 18, name="list_connections", arguments={}), "id": 1.5},
-    message("tools/call", 19, name="list_connections", arguments={}, _meta={"progressToken": "p-1"}),
+    message(
+        "tools/call", 19, name="list_connections", arguments={}, _meta={"progressToken": "p-1"}
+    ),
     message("tools/call", 20, name="list_connections", arguments={}, _meta={"progressToken": []}),
 ]
-HEADERS = [{"Accept": "text/event-stream"}, {"Accept": "application/json;q=0.5, text/*"}, {"Mcp-Method": "tools/list"}, {"Mcp-Name": "x"}]
+HEADERS = [
+    {"Accept": "text/event-stream"},
+    {"Accept": "application/json;q=0.5, text/*"},
+    {"Mcp-Method": "tools/list"},
+    {"Mcp-Name": "x"},
+]
 
 
-def differing(client: Client, asked: Iterable[tuple[str | None, dict[str, Any], dict[str, str]]]) -> list[Any]:
+def differing(
+    client: Client, asked: Iterable[tuple[str | None, dict[str, Any], dict[str, str]]]
+) -> list[Any]:
     """The requests to which we answer otherwise than the SDK, with both answers."""
     found = []
     for version, body, headers in asked:
@@ -111,26 +139,47 @@ def differing(client: Client, asked: Iterable[tuple[str | None, dict[str, Any], 
 
 def test_both_ways_answer_alike(client: Client) -> None:
     """Status, headers and message are the SDK's, for every version of the protocol."""
-    assert differing(client, [(version, body, {}) for version, body in product(VERSIONS, BODIES)]) == []
+    assert (
+        differing(client, [(version, body, {}) for version, body in product(VERSIONS, BODIES)])
+        == []
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS[:-1])
 def test_numbers_have_all_digits(version: str | None) -> None:
-    """Those of the arguments are the action's; those of its output are in structured content, and in the text beside it."""
-    text = json.dumps(call_of("execute_action", 1, **say("say", "hall", data=["NUMBER"]))).replace('"NUMBER"', DIGITS)
-    asked = tool_call([] if version is None else [(b"mcp-protocol-version", version.encode())], text.encode())
+    """Those of the arguments are the action's; those of its output are in structured content, and
+    in the text beside it.
+    """
+    text = json.dumps(call_of("execute_action", 1, **say("say", "hall", data=["NUMBER"]))).replace(
+        '"NUMBER"', DIGITS
+    )
+    asked = tool_call(
+        [] if version is None else [(b"mcp-protocol-version", version.encode())], text.encode()
+    )
     assert asked is not None
     (number,) = asked.params["arguments"]["inputs"]["data"]
     assert (type(number), number.text) == (Exact, DIGITS)
     output = {"n": number, "lone": "\ud800"}
-    found = answered(Result.from_json({"status": "succeeded", "output": output, "meta": {"invocationId": "i"}}), structured=True)
+    found = answered(
+        Result.from_json({"status": "succeeded", "output": output, "meta": {"invocationId": "i"}}),
+        structured=True,
+    )
     assert DIGITS in dumps(found.structured_content).decode()
     assert DIGITS in str(found.content)
 
 
 def test_headers_mean_the_same(client: Client) -> None:
     """What the SDK refuses for its headers is refused."""
-    assert differing(client, [(version, call_of("list_connections", 1), more) for version, more in product(VERSIONS, HEADERS)]) == []
+    assert (
+        differing(
+            client,
+            [
+                (version, call_of("list_connections", 1), more)
+                for version, more in product(VERSIONS, HEADERS)
+            ],
+        )
+        == []
+    )
 
 
 def test_only_calls_of_tools_go_past_the_sdk(client: Client, managers: list[object]) -> None:

@@ -1,4 +1,6 @@
-"""A customer of the sample platform connects an MCP server that the platform offers, by OAuth, in a browser."""
+"""A customer of the sample platform connects an MCP server that the platform offers, by OAuth, in a
+browser.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,24 @@ SYSTEMS = {
     "notes": {
         "title": "Notes",
         "types": ["mcp.notes/oauth2Discovered"],
-        "defaults": {"values": {}, "locked": ["clientId", "clientSecret", "scopes", "resource", "server"]},
+        "defaults": {
+            "values": {},
+            "locked": ["clientId", "clientSecret", "scopes", "resource", "server"],
+        },
     }
 }
 
 
 def offered(console: Console, notes: ToolServer) -> None:
-    """Let the operator add the server for all workspaces; it lists its tools with a token of the operator's."""
+    """Let the operator add the server for all workspaces; it lists its tools with a token of the
+    operator's.
+    """
     servers = mcp_servers(console.host.runtime("default"), Actor("cli", "ada"), "operator")
-    servers.add(ServerWish("notes", notes.url, shared=True, credentials=("Authorization", "Bearer access-of-ada")))
+    servers.add(
+        ServerWish(
+            "notes", notes.url, shared=True, credentials=("Authorization", "Bearer access-of-ada")
+        )
+    )
 
 
 class Tenant:
@@ -39,33 +50,55 @@ class Tenant:
 
     def __init__(self, console: Console) -> None:
         storage = console.host.storage
-        made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("shop-*", "Test")
+        made = PlatformTokens(storage.database, storage.vault, console.host.clock).create(
+            "shop-*", "Test"
+        )
         port = int(console.origin.rpartition(":")[2])
         self._platform = Client(port, made.text)
-        (name,) = [row["name"] for row in self._platform.get("/v1/workspaces").json["items"] if row["name"].startswith("shop-")]
+        (name,) = [
+            row["name"]
+            for row in self._platform.get("/v1/workspaces").json["items"]
+            if row["name"].startswith("shop-")
+        ]
         self._at = f"/v1/workspaces/{name}"
-        self._client = Client(port, self._platform.post(f"{self._at}/tokens", {"scope": "invoke"}).json["token"])
+        self._client = Client(
+            port, self._platform.post(f"{self._at}/tokens", {"scope": "invoke"}).json["token"]
+        )
 
     def invoke(self) -> dict[str, Any]:
         """Call the tool with the workspace's rights."""
-        body = {"connector": "mcp.notes", "action": "addNote", "connection": "notes", "inputs": {"text": "hello"}}
+        body = {
+            "connector": "mcp.notes",
+            "action": "addNote",
+            "connection": "notes",
+            "inputs": {"text": "hello"},
+        }
         found: dict[str, Any] = self._client.post("/v1/invocations", body).json
         return found
 
     def again(self, shop_url: str) -> str:
         """Let the customer connect the account again; the address of the page."""
-        asked = {"mode": "reauth", "connection": "notes", "user": "ada", "returnTo": f"{shop_url}/connected"}
+        asked = {
+            "mode": "reauth",
+            "connection": "notes",
+            "user": "ada",
+            "returnTo": f"{shop_url}/connected",
+        }
         return str(self._platform.post(f"{self._at}/connect-sessions", asked).json["url"])
 
 
 def test_a_customer_connects_a_server(browser: Browser, tmp_path: Path) -> None:
-    """The person approves at the provider that the server names; calls go out with their token. A server that asks for more scopes gets
-    them once the customer connects again, over the client that was registered first."""
+    """The person approves at the provider that the server names; calls go out with their token. A
+    server that asks for more scopes gets them once the customer connects again, over the client
+    that was registered first.
+    """
     notes, provider = ToolServer(), Provider()
     with (
-        provider.serving(), serving(notes), served(tmp_path, named=True, allowed_hosts=("127.0.0.1",)) as console,
+        provider.serving(),
+        serving(notes),
+        served(tmp_path, named=True, allowed_hosts=("127.0.0.1",)) as console,
         shop(console, tmp_path, SYSTEMS) as url,
-    ):  # fmt: skip
+    ):
         guarded(notes, provider)[0] = True
         offered(console, notes)
         context = browser.new_context(reduced_motion="reduce")
@@ -90,8 +123,13 @@ def test_a_customer_connects_a_server(browser: Browser, tmp_path: Path) -> None:
         tenant = Tenant(console)
         assert tenant.invoke()["status"] == "succeeded"
         assert notes.requests[-1][1]["Authorization"].startswith("Bearer access-")
-        notes.on_call = lambda talk: talk.json({}, 403, WWW_Authenticate='Bearer error="insufficient_scope", scope="notes:write"')
+        notes.on_call = lambda talk: talk.json(
+            {}, 403, WWW_Authenticate='Bearer error="insufficient_scope", scope="notes:write"'
+        )
         assert tenant.invoke()["error"]["code"] == "forbidden"
         page.goto(tenant.again(url))
-        assert (connected(), provider.registrations()) == ("notes:read offline_access notes:write", 1)
+        assert (connected(), provider.registrations()) == (
+            "notes:read offline_access notes:write",
+            1,
+        )
         context.close()

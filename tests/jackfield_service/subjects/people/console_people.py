@@ -1,5 +1,7 @@
-"""The fixtures ``provider`` and ``place``: a console whose people sign in at a provider on loopback, for modules that say
-``pytest_plugins = ["tests.jackfield_service.subjects.people.console_people"]``."""
+"""The fixtures ``provider`` and ``place``: a console whose people sign in at a provider on
+loopback, for modules that say ``pytest_plugins =
+["tests.jackfield_service.subjects.people.console_people"]``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from pathlib import Path
 
 import pytest
 from tests.jackfield_service.shell.pages.console_client import Place, placed
-from tests.jackfield_service.shell.pages.identity_provider import CLIENT, SECRET, Provider, grant, providing
+from tests.jackfield_service.shell.pages.identity_provider import (
+    CLIENT,
+    SECRET,
+    Provider,
+    grant,
+    providing,
+)
 
 from clocks import FakeClock
 from jackfield_service.shell.identity.identity_providers import Oidc

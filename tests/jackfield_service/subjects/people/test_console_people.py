@@ -1,4 +1,6 @@
-"""People who sign in to the console at the operator's identity provider: the way in, and what is refused."""
+"""People who sign in to the console at the operator's identity provider: the way in, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -39,32 +41,52 @@ pytest_plugins = ["tests.jackfield_service.subjects.people.console_people"]
 
 
 def test_a_person_signs_in_with_the_role_of_a_group(place: Place, provider: Provider) -> None:
-    """The button leads to the provider and back; the session has the scope of the role, and the log names issuer and subject."""
+    """The button leads to the provider and back; the session has the scope of the role, and the log
+    names issuer and subject.
+    """
     client = place.client()
     assert "Sign in with your identity provider" in client.get("/login?next=%2Fqueue").words
     answer = signed_in_at(client, "/login/start?next=%2Fqueue")
     assert (answer.status, 'content="0;url=/queue"' in answer.text) == (200, True)
     page = client.get("/")
     assert (page.status, "invoke" in page.words, "Ada Lovelace" in page.words) == (200, True, True)
-    log = Audit(place.host.storage.database, lambda: place.host.storage.vault, "default", place.host.clock)
+    log = Audit(
+        place.host.storage.database, lambda: place.host.storage.vault, "default", place.host.clock
+    )
     (entry,) = [one.about for one in log.all() if one.about["event"] == "session.started"]
-    assert entry["actor"] == {"kind": "user", "id": f"{provider.issuer}#ada-1", "name": "Ada Lovelace"}
+    assert entry["actor"] == {
+        "kind": "user",
+        "id": f"{provider.issuer}#ada-1",
+        "name": "Ada Lovelace",
+    }
 
 
 def test_what_is_asked_is_what_the_standard_wants(place: Place, provider: Provider) -> None:
-    """Code flow, S256, fresh state, nonce and verifier each time; no secret and no token in any address; the cookie is for this answer."""
+    """Code flow, S256, fresh state, nonce and verifier each time; no secret and no token in any
+    address; the cookie is for this answer.
+    """
     client = place.client()
     first, second = (client.get("/login/start") for _ in range(2))
     asked = [dict(parse_qsl(urlsplit(one.headers["location"]).query)) for one in (first, second)]
-    assert {name: asked[0][name] for name in ("response_type", "client_id", "code_challenge_method", "scope", "redirect_uri")} == {
-        "response_type": "code", "client_id": CLIENT, "code_challenge_method": "S256", "scope": "openid profile",
+    assert {
+        name: asked[0][name]
+        for name in ("response_type", "client_id", "code_challenge_method", "scope", "redirect_uri")
+    } == {
+        "response_type": "code",
+        "client_id": CLIENT,
+        "code_challenge_method": "S256",
+        "scope": "openid profile",
         "redirect_uri": "http://127.0.0.1:8080/login/callback",
-    }  # fmt: skip
+    }
     for name in ("state", "nonce", "code_challenge"):
         assert len({one[name] for one in asked}) == 2
         assert all(len(one[name]) == 43 for one in asked)
     (cookie,) = [one for one in first.cookies if "signin" in one]
-    assert ("HttpOnly" in cookie, "SameSite=lax" in cookie, "Max-Age=600" in cookie) == (True, True, True)
+    assert ("HttpOnly" in cookie, "SameSite=lax" in cookie, "Max-Age=600" in cookie) == (
+        True,
+        True,
+        True,
+    )
     assert SECRET not in first.headers["location"]
     assert asked[0]["nonce"] not in cookie
     assert first.headers["referrer-policy"] == "no-referrer"
@@ -81,11 +103,22 @@ def test_cookies_are_for_https_behind_a_proxy(tmp_path: Path, provider: Provider
         (cookie,) = [one for one in begun.cookies if "signin" in one]
         assert cookie.startswith("__Host-jackfield_signin_")
         assert "Secure" in cookie
-        assert parse_qs(urlsplit(begun.headers["location"]).query)["redirect_uri"] == ["https://jackfield.example.com/login/callback"]
+        assert parse_qs(urlsplit(begun.headers["location"]).query)["redirect_uri"] == [
+            "https://jackfield.example.com/login/callback"
+        ]
 
 
 @pytest.mark.parametrize(
-    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb", "", "/" + "x" * 2000]
+    "address",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/a\nb",
+        "",
+        "/" + "x" * 2000,
+    ],
 )
 def test_a_sign_in_leads_to_no_other_site(place: Place, address: str) -> None:
     """After the sign-in comes a page of this server, whatever the address said."""
@@ -106,8 +139,15 @@ def _unsigned(claims: dict[str, Any], _provider: Provider) -> str:
 
 def _confused(claims: dict[str, Any], _provider: Provider) -> str:
     """A signature by HMAC whose secret is the provider's public key."""
-    pem = key_of("own").public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    parts = [json.dumps({"alg": "HS256", "kid": "one", "typ": "JWT"}).encode(), json.dumps(claims).encode()]
+    pem = (
+        key_of("own")
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    parts = [
+        json.dumps({"alg": "HS256", "kid": "one", "typ": "JWT"}).encode(),
+        json.dumps(claims).encode(),
+    ]
     head = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     return f"{head}.{urlsafe_b64encode(hmac.digest(pem, head.encode(), 'sha256')).decode().rstrip('=')}"
 
@@ -115,7 +155,12 @@ def _confused(claims: dict[str, Any], _provider: Provider) -> str:
 def _embedded(claims: dict[str, Any], provider: Provider) -> str:
     """A key of one's own in the token's head."""
     own = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key_of("other").public_key()))
-    return jwt.encode(claims, key_of("other"), "RS256", {"kid": "one", "jwk": own, "jku": f"{provider.issuer}/keys"})
+    return jwt.encode(
+        claims,
+        key_of("other"),
+        "RS256",
+        {"kid": "one", "jwk": own, "jku": f"{provider.issuer}/keys"},
+    )
 
 
 def _changed(claims: dict[str, Any], provider: Provider) -> str:
@@ -127,7 +172,9 @@ def _changed(claims: dict[str, Any], provider: Provider) -> str:
 
 def _claims(**others: Any) -> Callable[[dict[str, Any], Provider], str]:
     def made(claims: dict[str, Any], provider: Provider) -> str:
-        return provider.signed({name: value for name, value in {**claims, **others}.items() if value is not None})
+        return provider.signed(
+            {name: value for name, value in {**claims, **others}.items() if value is not None}
+        )
 
     return made
 
@@ -135,7 +182,9 @@ def _claims(**others: Any) -> Callable[[dict[str, Any], Provider], str]:
 _NOW = int(time.time())
 FORGED: dict[str, Callable[[dict[str, Any], Provider], str]] = {
     "issuer": _claims(iss="https://evil.example"),
-    "issuer-slash": lambda claims, provider: provider.signed({**claims, "iss": f"{provider.issuer}/"}),
+    "issuer-slash": lambda claims, provider: provider.signed(
+        {**claims, "iss": f"{provider.issuer}/"}
+    ),
     "no-issuer": _claims(iss=None),
     "audience": _claims(aud="another-client"),
     "audiences-without-me": _claims(aud=["one", "two"]),
@@ -172,7 +221,9 @@ FORGED: dict[str, Callable[[dict[str, Any], Provider], str]] = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_a_forged_token_signs_nobody_in(place: Place, provider: Provider, name: str) -> None:
-    """An ID token that is not this provider's, for this client, this sign-in and this time, begins no session."""
+    """An ID token that is not this provider's, for this client, this sign-in and this time, begins
+    no session.
+    """
     provider.forge = lambda claims: FORGED[name](claims, provider)
     client = place.client()
     answer = signed_in_at(client)
@@ -182,27 +233,44 @@ def test_a_forged_token_signs_nobody_in(place: Place, provider: Provider, name: 
 
 
 @pytest.mark.parametrize("claims", [{"iat": 1}, {"iat": 30}, {"nbf": 20}, {"exp": -30}])
-def test_a_provider_whose_clock_is_ahead_signs_people_in(place: Place, provider: Provider, claims: dict[str, int]) -> None:
+def test_a_provider_whose_clock_is_ahead_signs_people_in(
+    place: Place, provider: Provider, claims: dict[str, int]
+) -> None:
     """Less than a minute between the two clocks decides nothing."""
     now = time.time()
-    provider.forge = lambda usual: provider.signed({**usual, **{name: now + off for name, off in claims.items()}})
+    provider.forge = lambda usual: provider.signed(
+        {**usual, **{name: now + off for name, off in claims.items()}}
+    )
     assert is_in_after(place)
 
 
-def test_a_clock_that_is_wrong_is_named(place: Place, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_clock_that_is_wrong_is_named(
+    place: Place, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
     """The page and the log name the claim and the seconds where the clocks differ by more."""
     provider.forge = lambda usual: provider.signed({**usual, "iat": time.time() + 3600})
     answer = signed_in_at(place.client())
     assert answer.status == 403
-    assert re.search(r"The token's 'iat' is 3[56]\d\d seconds ahead of this server's clock, and 60 are allowed\.", answer.words)
+    assert re.search(
+        r"The token's 'iat' is 3[56]\d\d seconds ahead of this server's clock, and 60 are "
+        r"allowed\.",
+        answer.words,
+    )
     assert re.search(r"'iat' is 3[56]\d\d seconds ahead", caplog.text)
 
 
-def test_a_token_that_names_no_key_is_verified_with_the_only_one(place: Place, provider: Provider) -> None:
-    """A provider with one key may leave its name out (OpenID Connect Core §10.1); with two, nobody guesses."""
+def test_a_token_that_names_no_key_is_verified_with_the_only_one(
+    place: Place, provider: Provider
+) -> None:
+    """A provider with one key may leave its name out (OpenID Connect Core §10.1); with two, nobody
+    guesses.
+    """
     provider.forge = lambda claims: provider.signed(claims, kid=None)
     assert is_in_after(place)
-    provider.others = [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key_of("other").public_key())) | {"kid": "two", "use": "sig"}]
+    provider.others = [
+        json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key_of("other").public_key()))
+        | {"kid": "two", "use": "sig"}
+    ]
     place.host.clock.advance(301)  # type: ignore[attr-defined]
     assert is_in_after(place)  # its keys are fetched again, beside this answer
     until(lambda: provider.asked.count("/keys") == 2)
@@ -211,13 +279,21 @@ def test_a_token_that_names_no_key_is_verified_with_the_only_one(place: Place, p
 
 Spoil = Callable[[Place, Provider, Client, str], Any]
 ANSWERS: dict[str, Spoil] = {
-    "state": lambda _place, _provider, client, back: client.get(re.sub("state=[^&]+", "state=" + "x" * 43, back)),
-    "no-state": lambda _place, _provider, client, back: client.get(re.sub("&?state=[^&]+", "", back)),
+    "state": lambda _place, _provider, client, back: client.get(
+        re.sub("state=[^&]+", "state=" + "x" * 43, back)
+    ),
+    "no-state": lambda _place, _provider, client, back: client.get(
+        re.sub("&?state=[^&]+", "", back)
+    ),
     "two-states": lambda _place, _provider, client, back: client.get(f"{back}&state=other"),
     "two-codes": lambda _place, _provider, client, back: client.get(f"{back}&code=other"),
     "no-code": lambda _place, _provider, client, back: client.get(re.sub("code=[^&]+", "", back)),
-    "unknown-code": lambda _place, _provider, client, back: client.get(re.sub("code=[^&]+", "code=guessed", back)),
-    "issuer": lambda _place, _provider, client, back: client.get(f"{back}&iss=https%3A%2F%2Fevil.example"),
+    "unknown-code": lambda _place, _provider, client, back: client.get(
+        re.sub("code=[^&]+", "code=guessed", back)
+    ),
+    "issuer": lambda _place, _provider, client, back: client.get(
+        f"{back}&iss=https%3A%2F%2Fevil.example"
+    ),
     "another-browser": lambda place, _provider, _client, back: place.client().get(back),
     "planted": lambda place, _provider, client, back: planted(place, client).get(back),
     "refused": lambda _place, _provider, client, back: client.get(f"{back}&error=access_denied"),
@@ -229,7 +305,9 @@ def planted(place: Place, client: Client) -> Client:
     """A browser with the cookie of a sign-in that it began itself, under the name of another's."""
     victim = place.client()
     victim.get("/login/start")
-    (own,), (other,) = ([one for one in each.cookies if "signin" in one] for each in (victim, client))
+    (own,), (other,) = (
+        [one for one in each.cookies if "signin" in one] for each in (victim, client)
+    )
     victim.cookies[other] = victim.cookies.pop(own)
     return victim
 
@@ -243,7 +321,9 @@ def garbled(client: Client) -> Client:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_forged_answer_signs_nobody_in(place: Place, provider: Provider, name: str) -> None:
-    """An answer that this browser did not ask for, or that another provider sent, begins no session and spends no code."""
+    """An answer that this browser did not ask for, or that another provider sent, begins no session
+    and spends no code.
+    """
     client = place.client()
     back = led_back(client.get("/login/start").headers["location"])
     answer = ANSWERS[name](place, provider, client, back)
@@ -253,9 +333,13 @@ def test_a_forged_answer_signs_nobody_in(place: Place, provider: Provider, name:
 
 
 def test_another_clients_code_signs_nobody_in(place: Place, provider: Provider) -> None:
-    """A code that the provider gave to somebody else's sign-in is refused: its verifier is another browser's."""
+    """A code that the provider gave to somebody else's sign-in is refused: its verifier is another
+    browser's.
+    """
     attacker, victim = place.client(), place.client()
-    stolen = parse_qs(urlsplit(led_back(attacker.get("/login/start").headers["location"])).query)["code"][0]
+    stolen = parse_qs(urlsplit(led_back(attacker.get("/login/start").headers["location"])).query)[
+        "code"
+    ][0]
     back = led_back(victim.get("/login/start").headers["location"])
     assert victim.get(re.sub("code=[^&]+", f"code={stolen}", back)).status == 403
     assert not is_in(victim)
@@ -263,7 +347,9 @@ def test_another_clients_code_signs_nobody_in(place: Place, provider: Provider) 
 
 
 def test_an_answer_is_used_once(place: Place, clock: FakeClock, provider: Provider) -> None:
-    """The same address again, with the same cookie, or one older than ten minutes, opens nothing and is not sent to the provider."""
+    """The same address again, with the same cookie, or one older than ten minutes, opens nothing
+    and is not sent to the provider.
+    """
     client = place.client()
     begun = client.get("/login/start")
     kept, back = dict(client.cookies), led_back(begun.headers["location"])
@@ -279,7 +365,9 @@ def test_an_answer_is_used_once(place: Place, clock: FakeClock, provider: Provid
 
 
 def test_an_answer_that_is_spent_leads_who_is_signed_in_on(place: Place) -> None:
-    """Allow, Back, Allow: the page leads to the console whoever is signed in; anybody else is told, and signs in again."""
+    """Allow, Back, Allow: the page leads to the console whoever is signed in; anybody else is told,
+    and signs in again.
+    """
     client = place.client()
     back = led_back(client.get("/login/start").headers["location"])
     assert client.get(back, sec_fetch_site="cross-site").status == 200
@@ -289,11 +377,17 @@ def test_an_answer_that_is_spent_leads_who_is_signed_in_on(place: Place) -> None
     assert (led.status, led.headers["location"], is_in(client)) == (303, "/", True)
     stranger = place.client()
     told = stranger.get("/login?why=spent")
-    assert (told.status, "was finished already" in told.words, is_in(stranger)) == (200, True, False)
+    assert (told.status, "was finished already" in told.words, is_in(stranger)) == (
+        200,
+        True,
+        False,
+    )
 
 
 def test_a_provider_that_says_so_names_itself(place: Place, provider: Provider) -> None:
-    """Where the provider says that it sends its issuer (RFC 9207), an answer without it is another's."""
+    """Where the provider says that it sends its issuer (RFC 9207), an answer without it is
+    another's.
+    """
     provider.described["authorization_response_iss_parameter_supported"] = True
     client = place.client()
     back = led_back(client.get("/login/start").headers["location"])
@@ -316,7 +410,9 @@ def test_a_provider_that_says_so_names_itself(place: Place, provider: Provider) 
 def test_a_provider_that_describes_itself_as_another_is_not_used(
     place: Place, provider: Provider, described: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A description of another issuer, or with an endpoint that is no https address, lets nobody sign in; the log says why."""
+    """A description of another issuer, or with an endpoint that is no https address, lets nobody
+    sign in; the log says why.
+    """
     provider.described = described
     answer = place.client().get("/login/start")
     assert (answer.status, "cannot be reached, or is not set up" in answer.words) == (503, True)
@@ -325,7 +421,9 @@ def test_a_provider_that_describes_itself_as_another_is_not_used(
 
 
 def test_a_session_begins_anew(place: Place) -> None:
-    """A session cookie that somebody planted is no session afterwards: its secret is another one."""
+    """A session cookie that somebody planted is no session afterwards: its secret is another
+    one.
+    """
     client = place.client()
     client.cookies["jackfield_8080"] = "ZGVmYXVsdA.planted"
     assert signed_in_at(client).status == 200

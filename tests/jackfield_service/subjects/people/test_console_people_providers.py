@@ -1,4 +1,6 @@
-"""The sign-in of people against two providers that others wrote, and the whole of it in a browser."""
+"""The sign-in of people against two providers that others wrote, and the whole of it in a
+browser.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ with run_server_in_thread(user_claims=people) as server:
     print(server.server_port, flush=True)
     sys.stdin.read()
 """
-"""The mock in a process of its own: it warns of what it uses of authlib, and installs a debugger."""
+"""The mock in a process of its own: it warns of what it uses of authlib, and installs a
+debugger.
+"""
 
 
 def grant(host: ServerContext, role: str, **whom: str) -> None:
@@ -47,7 +51,9 @@ def grant(host: ServerContext, role: str, **whom: str) -> None:
 
 
 def entered(place: Place, answer: Callable[[str], str]) -> tuple[bool, int]:
-    """Whether a person gets in with what the provider's page leads back to, and again with the same answer."""
+    """Whether a person gets in with what the provider's page leads back to, and again with the same
+    answer.
+    """
     client = place.client()
     begun = client.get("/login/start").headers["location"]
     kept, back = dict(client.cookies), urlsplit(answer(begun))
@@ -58,14 +64,20 @@ def entered(place: Place, answer: Callable[[str], str]) -> tuple[bool, int]:
 
 
 def test_npms_oidc_provider_signs_people_in(tmp_path: Path, clock: FakeClock) -> None:
-    """Groups of its userinfo endpoint give the role; a group that is removed there is lost within 15 minutes; its refresh tokens rotate."""
+    """Groups of its userinfo endpoint give the role; a group that is removed there is lost within
+    15 minutes; its refresh tokens rotate.
+    """
     with authorization_server() as provider:
-        oidc = Oidc(provider.issuer, "console", "secret-of-the-console", scopes="openid profile groups")
+        oidc = Oidc(
+            provider.issuer, "console", "secret-of-the-console", scopes="openid profile groups"
+        )
         with placed(tmp_path, clock, oidc=oidc) as place:
             grant(place.host, "operator", group="support")
 
             def approved(url: str) -> str:
-                return f"/login/callback?{urlencode(ProvidersBrowser(provider.issuer).approve(url))}"
+                return (
+                    f"/login/callback?{urlencode(ProvidersBrowser(provider.issuer).approve(url))}"
+                )
 
             client = place.client()
             back = approved(client.get("/login/start").headers["location"])
@@ -82,9 +94,15 @@ def test_npms_oidc_provider_signs_people_in(tmp_path: Path, clock: FakeClock) ->
 
 
 def test_the_mock_of_pypi_signs_people_in(tmp_path: Path, clock: FakeClock) -> None:
-    """The claims of its ID token give the role; the answer of one person's sign-in opens no other browser."""
+    """The claims of its ID token give the role; the answer of one person's sign-in opens no other
+    browser.
+    """
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", _MOCK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-W", "ignore", "-c", _MOCK],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None
         issuer = f"http://localhost:{process.stdout.readline().strip()}"
@@ -97,7 +115,9 @@ def test_the_mock_of_pypi_signs_people_in(tmp_path: Path, clock: FakeClock) -> N
             assert entered(place, approved("ada-1")) == (True, 403)
             assert entered(place, approved("eve")) == (False, 403)
             assert entered(place, lambda url: posted(url, {"action": "deny"})) == (False, 403)
-            stolen = posted(place.client().get("/login/start").headers["location"], {"sub": "ada-1"})
+            stolen = posted(
+                place.client().get("/login/start").headers["location"], {"sub": "ada-1"}
+            )
             assert entered(place, lambda _url: stolen) == (False, 403)
         process.communicate("")
 
@@ -112,8 +132,13 @@ def posted(url: str, form: dict[str, str]) -> str:
 
 
 def test_a_person_signs_in_with_a_browser(tmp_path: Path, browser: Browser) -> None:
-    """From the button over the provider to the page that was wanted, in light, dark and on a phone; then out; and who has no role."""
-    with providing() as provider, served(tmp_path, named=True, oidc=Oidc(provider.issuer, CLIENT, SECRET)) as console:
+    """From the button over the provider to the page that was wanted, in light, dark and on a phone;
+    then out; and who has no role.
+    """
+    with (
+        providing() as provider,
+        served(tmp_path, named=True, oidc=Oidc(provider.issuer, CLIENT, SECRET)) as console,
+    ):
         grant(console.host, "operator", group="support")
         for scheme, phone in LOOKS:
             visitor = Visitor(browser, console)

@@ -1,4 +1,6 @@
-"""One policy on each surface: HTTP, its queue and batches, MCP, schedules, events that start calls, the command line, the console."""
+"""One policy on each surface: HTTP, its queue and batches, MCP, schedules, events that start calls,
+the command line, the console.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,18 @@ def stand(tmp_path_factory: pytest.TempPathFactory, policy: Policy) -> Iterator[
     """A server with that policy."""
     folder, known = tmp_path_factory.mktemp("policies"), policy.environment
     with standing(
-        folder, JACKFIELD_POLICY_URL=known["JACKFIELD_POLICY_URL"], JACKFIELD_POLICY_SECRET=known["JACKFIELD_POLICY_SECRET"]
+        folder,
+        JACKFIELD_POLICY_URL=known["JACKFIELD_POLICY_URL"],
+        JACKFIELD_POLICY_SECRET=known["JACKFIELD_POLICY_SECRET"],
     ) as found:
         manager = found.client()
-        assert manager.post("/v1/connections?test=false", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
+        assert (
+            manager.post(
+                "/v1/connections?test=false",
+                {"name": "hall", "type": "echo/token", "values": {"token": "t"}},
+            ).status
+            == 201
+        )
         yield found
 
 
@@ -97,7 +107,12 @@ def test_agents_meet_it_over_mcp(stand: Stand, caller: Client) -> None:
     server = remote(stand.port, caller.token)
     found = called(server, "execute_action", **loud())
     assert (found.is_error, "not so loud" in str(found.content)) == (True, True)
-    assert "text" not in called(server, "execute_action", **say("post", "hall", text="x")).structured_content["output"]
+    assert (
+        "text"
+        not in called(server, "execute_action", **say("post", "hall", text="x")).structured_content[
+            "output"
+        ]
+    )
     searched = called(server, "search_actions", query="fail")
     assert "echo/fail" not in str(searched.structured_content)
     assert talked(server, lambda client: client.list_tools()).tools
@@ -105,7 +120,9 @@ def test_agents_meet_it_over_mcp(stand: Stand, caller: Client) -> None:
 
 def test_streams_are_refused(caller: Client) -> None:
     """Nobody judges their events."""
-    stream = caller.post("/v1/invocations", say("post", "hall", text="s"), Accept="text/event-stream")
+    stream = caller.post(
+        "/v1/invocations", say("post", "hall", text="s"), Accept="text/event-stream"
+    )
     assert b"not_allowed" in stream.body
 
 
@@ -123,14 +140,24 @@ def test_a_schedule_is_judged_when_it_is_due(stand: Stand, policy: Policy) -> No
     assert policy.asked[-1]["inputs"]["loud"] is True
 
 
-def test_what_an_event_starts_is_judged(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_event_starts_is_judged(
+    tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``then`` of a subscription: the event stays, and nothing is queued."""
     for name, value in policy.environment.items():
         monkeypatch.setenv(name, value)
     with trigger_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", servers=1) as stage:
         from jackfield_echo.watching import NOTES
 
-        stage.add("notes", then={"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "x", "loud": True}})
+        stage.add(
+            "notes",
+            then={
+                "connector": "echo",
+                "action": "post",
+                "connection": "hall",
+                "inputs": {"text": "x", "loud": True},
+            },
+        )
         stage.look()
         NOTES.append({"id": "n-1", "at": stage.now(), "text": "hello"})
         stage.move(70)
@@ -140,8 +167,12 @@ def test_what_an_event_starts_is_judged(tmp_path: Path, policy: Policy, monkeypa
         assert stage.runtime.journal_of(LIBRARY).entries()[0] == []
 
 
-def test_events_of_a_provider_are_judged(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As outputs are, before they are stored; a poll is asked about as a read. Without a decision, it is put off and nothing is lost."""
+def test_events_of_a_provider_are_judged(
+    tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As outputs are, before they are stored; a poll is asked about as a read. Without a decision,
+    it is put off and nothing is lost.
+    """
     for name, value in policy.environment.items():
         monkeypatch.setenv(name, value)
     with trigger_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", servers=1) as stage:
@@ -158,23 +189,37 @@ def test_events_of_a_provider_are_judged(tmp_path: Path, policy: Policy, monkeyp
             stage.move(4000)
             stage.look()
             assert stage.events() == []
-        policy.decide = lambda question: {"allow": True, "withhold": ["/text"]} if question["hook"] == "output" else ALLOW
+        policy.decide = lambda question: (
+            {"allow": True, "withhold": ["/text"]} if question["hook"] == "output" else ALLOW
+        )
         policy.asked.clear()
         stage.move(4000)
         stage.look()
         policy.decide = decision
         (event,) = stage.events()
         assert ("text" in event.data["payload"], event.data["payload"]["id"]) == (False, "n-2")
-        assert {(one["hook"], one["trigger"]) for one in policy.asked} == {("call", "notes"), ("output", "notes")}
+        assert {(one["hook"], one["trigger"]) for one in policy.asked} == {
+            ("call", "notes"),
+            ("output", "notes"),
+        }
 
 
 def test_the_command_line_is_judged(stand: Stand, policy: Policy) -> None:
     """Each call in a process of its own; exit code 2 for a refusal."""
-    environment = clean(stand.folder / "home", PYTHONPATH=os.pathsep.join(sys.path), **policy.environment)
+    environment = clean(
+        stand.folder / "home", PYTHONPATH=os.pathsep.join(sys.path), **policy.environment
+    )
 
     def run(call: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         words = [sys.executable, "-m", "jackfield", "invoke", "--file", "-"]
-        found = subprocess.run(words, input=json.dumps(call), capture_output=True, text=True, env=environment, check=False)
+        found = subprocess.run(
+            words,
+            input=json.dumps(call),
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
         return found.returncode, json.loads(found.stdout)
 
     code, refused = run(loud())
@@ -195,20 +240,47 @@ def test_the_console_shows_what_is_left(tmp_path: Path, policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("decide", "status", "values"),
     [
-        (lambda question: {"allow": question["hook"] != "call" or question.get("optionSource") != "rooms"}, 403, []),
-        (lambda question: {"allow": True, "withhold": ["/items/0"] if question["hook"] == "output" else []}, 200, ["attic"]),
-        (lambda question: {"allow": True, "withhold": ["/items/1/value"] if question["hook"] == "output" else []}, 200, ["hall"]),
+        (
+            lambda question: {
+                "allow": question["hook"] != "call" or question.get("optionSource") != "rooms"
+            },
+            403,
+            [],
+        ),
+        (
+            lambda question: {
+                "allow": True,
+                "withhold": ["/items/0"] if question["hook"] == "output" else [],
+            },
+            200,
+            ["attic"],
+        ),
+        (
+            lambda question: {
+                "allow": True,
+                "withhold": ["/items/1/value"] if question["hook"] == "output" else [],
+            },
+            200,
+            ["hall"],
+        ),
         (lambda question: {"allow": question["hook"] == "call"}, 200, []),
         (lambda question: {"allow": True, "approve": question["hook"] == "call"}, 403, []),
         (lambda _question: "nothing", 503, []),
     ],
 )
-def test_choices_of_a_provider_are_judged(caller: Client, policy: Policy, decide: Any, status: int, values: list[str]) -> None:
-    """What a form's field offers comes from the provider, as the output of a reading action does."""
+def test_choices_of_a_provider_are_judged(
+    caller: Client, policy: Policy, decide: Any, status: int, values: list[str]
+) -> None:
+    """What a form's field offers comes from the provider, as the output of a reading action
+    does.
+    """
     policy.decide = decide
     try:
         answer = caller.post("/v1/connectors/echo/options/rooms", {"connection": "hall"})
-        assert (answer.status, [one["value"] for one in answer.json.get("items", [])]) == (status, values), answer.body
+        assert (answer.status, [one["value"] for one in answer.json.get("items", [])]) == (
+            status,
+            values,
+        ), answer.body
     finally:
         policy.decide = decision
 

@@ -1,4 +1,6 @@
-"""Servers and workers of one database, of which not all have its policy: the others begin nothing, and say so."""
+"""Servers and workers of one database, of which not all have its policy: the others begin nothing,
+and say so.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from policy_stub import Policy, policy_service
 from waiting import until
 
 HALL = {"name": "hall", "type": "echo/token", "values": {"token": "t"}}
-LACKS = "this process has no policy, so it begins no call: set JACKFIELD_POLICY_URL and JACKFIELD_POLICY_SECRET"
+LACKS = (
+    "this process has no policy, so it begins no call: set JACKFIELD_POLICY_URL and "
+    "JACKFIELD_POLICY_SECRET"
+)
 
 
 @pytest.fixture(name="policy")
@@ -44,21 +49,34 @@ def _running(command: list[str], environment: dict[str, str], log: BinaryIO) -> 
 def test_a_worker_without_the_policy_claims_nothing(tmp_path: Path, policy: Policy) -> None:
     """It says so at its start, and leaves what is queued to one that has the policy."""
     home = tmp_path / "home"
-    url, secret = (policy.environment[name] for name in ("JACKFIELD_POLICY_URL", "JACKFIELD_POLICY_SECRET"))
-    with process(tmp_path, "--queue-workers", "0", JACKFIELD_POLICY_URL=url, JACKFIELD_POLICY_SECRET=secret) as server:
+    url, secret = (
+        policy.environment[name] for name in ("JACKFIELD_POLICY_URL", "JACKFIELD_POLICY_SECRET")
+    )
+    with process(
+        tmp_path, "--queue-workers", "0", JACKFIELD_POLICY_URL=url, JACKFIELD_POLICY_SECRET=secret
+    ) as server:
         assert server.client.post("/v1/connections?test=false", HALL).status == 201
-        place = server.client.post("/v1/invocations", say("post", "hall", text="x"), Prefer="respond-async").headers["location"]
+        place = server.client.post(
+            "/v1/invocations", say("post", "hall", text="x"), Prefer="respond-async"
+        ).headers["location"]
         environment = clean(home, PYTHONPATH=os.pathsep.join((str(tmp_path / "plugs"), str(ECHO))))
         command = [sys.executable, "-m", "jackfield", "worker"]
         with (tmp_path / "worker").open("wb") as log, _running(command, environment, log):
             until(lambda: LACKS in (tmp_path / "worker").read_text(encoding="utf-8"), 60)
             assert server.client.get(place).json["status"] == "queued"
-        with (tmp_path / "worker").open("wb") as log, _running(command, {**environment, **policy.environment}, log):
+        with (
+            (tmp_path / "worker").open("wb") as log,
+            _running(command, {**environment, **policy.environment}, log),
+        ):
             until(lambda: server.client.get(place).json["status"] == "succeeded", 60)
 
 
-def test_a_server_without_the_policy_says_so_until_it_is_taken_back(tmp_path: Path, policy: Policy) -> None:
-    """In ``/readyz``, with the values that differ; calls are refused with 503. ``settings unset policy`` gives the policy up."""
+def test_a_server_without_the_policy_says_so_until_it_is_taken_back(
+    tmp_path: Path, policy: Policy
+) -> None:
+    """In ``/readyz``, with the values that differ; calls are refused with 503. ``settings unset
+    policy`` gives the policy up.
+    """
     environment = clean(tmp_path / "home")
     with Storage(None, environment, SystemClock()) as storage:
         settings = SharedSettings(storage, SystemClock(), Actor("cli", "ada"))
@@ -66,11 +84,20 @@ def test_a_server_without_the_policy_says_so_until_it_is_taken_back(tmp_path: Pa
         with process(tmp_path) as server:
             assert server.client.post("/v1/connections?test=false", HALL).status == 201
             refused = server.client.post("/v1/invocations", say("say", "hall", text="x"))
-            assert (refused.status, refused.json["error"]["code"]) == (503, "unavailable"), refused.body
+            assert (refused.status, refused.json["error"]["code"]) == (503, "unavailable"), (
+                refused.body
+            )
             ready = until(lambda: server.client.get("/readyz").json.get("warnings"), 30)
             assert LACKS in ready[0]
             assert "the setting policy differs" in ready[0]
-            assert Client(server.port).get("/readyz").json["warnings"] == ["processes of this database have different settings"]
+            assert Client(server.port).get("/readyz").json["warnings"] == [
+                "processes of this database have different settings"
+            ]
             settings.unset("policy")
             until(lambda: server.client.get("/readyz").json == {"status": "ok"}, 30)
-            assert "this process has none" not in server.client.post("/v1/invocations", say("say", "hall", text="x")).body.decode()
+            assert (
+                "this process has none"
+                not in server.client.post(
+                    "/v1/invocations", say("say", "hall", text="x")
+                ).body.decode()
+            )

@@ -1,4 +1,6 @@
-"""Dead letters in the console: their badge and filter, their page with its button, and who may use it."""
+"""Dead letters in the console: their badge and filter, their page with its button, and who may use
+it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def test_a_dead_letter_is_redriven_from_its_page(place: Place) -> None:
-    """The overview counts it, the list marks and filters it, its page queues it again; the audit log names who did it."""
+    """The overview counts it, the list marks and filters it, its page queues it again; the audit
+    log names who did it.
+    """
     identifier = dead(place.host)
     client = place.signed_in()
     assert "Dead letters 1 to be redriven" in client.get("/").words
@@ -49,18 +53,25 @@ def test_a_dead_letter_is_redriven_from_its_page(place: Place) -> None:
     page = client.get(f"/invocations/{identifier}")
     assert "Given up after 5 deliveries" in page.words
     answer = client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive")
-    assert (answer.status, answer.headers["location"]) == (303, f"/invocations/{identifier}?done=redriven")
+    assert (answer.status, answer.headers["location"]) == (
+        303,
+        f"/invocations/{identifier}?done=redriven",
+    )
     page = client.get(answer.headers["location"])
     assert "Queued again." in page.words
     assert "Given up" not in page.words
     assert "No invocation matches." in client.get("/invocations?status=dead").words
     storage = place.host.storage
-    entries, _ = Audit(storage.database, lambda: storage.vault, "default", place.host.clock).list(event="invocation.redriven")
+    entries, _ = Audit(storage.database, lambda: storage.vault, "default", place.host.clock).list(
+        event="invocation.redriven"
+    )
     assert [entry.to_json()["actor"]["id"] for entry in entries] == ["console"]
 
 
 def test_l9_a_late_redrive_ends_on_the_page_of_its_invocation(place: Place) -> None:
-    """L9: the second tab's redrive ended on a bare page "Conflict"; the page of the invocation says now that it was queued already."""
+    """L9: the second tab's redrive ended on a bare page "Conflict"; the page of the invocation says
+    now that it was queued already.
+    """
     identifier = dead(place.host)
     client = place.signed_in()
     client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive")
@@ -70,28 +81,50 @@ def test_l9_a_late_redrive_ends_on_the_page_of_its_invocation(place: Place) -> N
 
 
 def test_m10_the_queue_and_its_dead_letters_have_pages(place: Place) -> None:
-    """M10: what waits, since when and where, and the dead letters with a button each; what cannot be queued again says why."""
+    """M10: what waits, since when and where, and the dead letters with a button each; what cannot
+    be queued again says why.
+    """
     identifier, _ = dead(place.host), dead(place.host, idempotencyKey="key-1")
     runtime = place.host.runtime("default")
     runtime.enqueue(SAY)
     client = place.signed_in()
     shown = client.get("/queue").words
-    assert ("Waiting 1" in shown, "Dead letters 2" in shown, "default 1 0 0 0 2" in shown, "Oldest waits for" in shown) == (True,) * 4
+    assert (
+        "Waiting 1" in shown,
+        "Dead letters 2" in shown,
+        "default 1 0 0 0 2" in shown,
+        "Oldest waits for" in shown,
+    ) == (True,) * 4
     letters = client.get("/queue/dead-letters")
     assert letters.text.count("/redrive") == 2
-    answer = client.change("/queue/dead-letters", f"/invocations/{identifier}/redrive", **{"from": "list"})
+    answer = client.change(
+        "/queue/dead-letters", f"/invocations/{identifier}/redrive", **{"from": "list"}
+    )
     assert answer.headers["location"] == "/queue/dead-letters?done=redriven"
     assert client.get(answer.headers["location"]).text.count("/redrive") == 1
     runtime.enqueue({**SAY, "idempotencyKey": "key-1"})
-    letter = client.get("/queue/dead-letters").text.partition('action="/invocations/')[2].partition("/")[0]
-    held = client.change("/queue/dead-letters", f"/invocations/{letter}/redrive", **{"from": "list"})
-    assert "another invocation holds its idempotency key" in client.get(held.headers["location"]).words
+    letter = (
+        client.get("/queue/dead-letters")
+        .text.partition('action="/invocations/')[2]
+        .partition("/")[0]
+    )
+    held = client.change(
+        "/queue/dead-letters", f"/invocations/{letter}/redrive", **{"from": "list"}
+    )
+    assert (
+        "another invocation holds its idempotency key" in client.get(held.headers["location"]).words
+    )
     reader = place.signed_in(token(place, "invoke"))
-    assert ("/redrive" in reader.get("/queue/dead-letters").text, "By workspace" in reader.get("/queue").words) == (False, False)
+    assert (
+        "/redrive" in reader.get("/queue/dead-letters").text,
+        "By workspace" in reader.get("/queue").words,
+    ) == (False, False)
 
 
 def test_a_redrive_needs_the_scope_manage(place: Place) -> None:
-    """A token with the scope ``invoke`` sees a dead letter, and is told what it lacks; one whose rules hide it does not find it."""
+    """A token with the scope ``invoke`` sees a dead letter, and is told what it lacks; one whose
+    rules hide it does not find it.
+    """
     identifier = dead(place.host)
     client = place.signed_in(token(place, "invoke"))
     page = client.get(f"/invocations/{identifier}")
@@ -105,7 +138,9 @@ def test_a_redrive_needs_the_scope_manage(place: Place) -> None:
     assert identifier not in blind.get("/invocations?status=dead").text
 
 
-def test_the_pages_of_a_dead_letter_are_accessible(browser: Browser, console: Console, thoroughly: bool) -> None:
+def test_the_pages_of_a_dead_letter_are_accessible(
+    browser: Browser, console: Console, thoroughly: bool
+) -> None:
     """Overview, filtered list and page pass axe, and are no wider than the window."""
     console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
     identifier = dead(console.host)

@@ -1,4 +1,6 @@
-"""Servers' schedulers over one database, with a clock that stands still until it is moved, and a connector that only counts."""
+"""Servers' schedulers over one database, with a clock that stands still until it is moved, and a
+connector that only counts.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,11 @@ def tick(given: Tick) -> Ticked:
         raise Rejected("it was told to fail")
     return Ticked(at=given.at)
 '''
-TICK: dict[str, Any] = {"connector": "clockwork", "action": "tick", "inputs": {"at": {"$slot": "rfc3339"}}}
+TICK: dict[str, Any] = {
+    "connector": "clockwork",
+    "action": "tick",
+    "inputs": {"at": {"$slot": "rfc3339"}},
+}
 
 
 class SteppedClock(StillClock):
@@ -75,7 +81,10 @@ class ScheduleStage(Processes):
 
     def move_to(self, moment: str, zone: str) -> None:
         """Let time pass until a local time."""
-        self.move(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)).timestamp() - self.clock.time())
+        self.move(
+            datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)).timestamp()
+            - self.clock.time()
+        )
 
     def look(self, server: int = 0) -> None:
         """Let a scheduler work until nothing is due."""
@@ -106,7 +115,9 @@ class ScheduleStage(Processes):
 
 
 @contextmanager
-def schedule_stage(folder: Path, database_url: str, servers: int = 2, clock: SteppedClock | None = None) -> Iterator[ScheduleStage]:
+def schedule_stage(
+    folder: Path, database_url: str, servers: int = 2, clock: SteppedClock | None = None
+) -> Iterator[ScheduleStage]:
     """Make the connector and open the stage."""
     make_connector(folder / "plugs", "clockwork", _TICKING)
     with (

@@ -1,5 +1,6 @@
-"""Schedules are made and changed in the console: when one runs is chosen in words, what it calls by the form of the action, and secrets of
-its inputs stay as they are."""
+"""Schedules are made and changed in the console: when one runs is chosen in words, what it calls by
+the form of the action, and secrets of its inputs stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +55,9 @@ def upcoming(page: Page, *texts: str) -> None:
 
 
 def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: bool) -> None:
-    """A person finds the action by search, fills its form in, chooses when it runs in words and sees the next times; faults are at their
-    fields; choosing another action keeps the rest."""
+    """A person finds the action by search, fills its form in, chooses when it runs in words and
+    sees the next times; faults are at their fields; choosing another action keeps the rest.
+    """
     page = visitor.page
     visitor.go("/schedules")
     choose(page, "post a note", "Post a Note", "Schedule an action…")
@@ -73,7 +75,11 @@ def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: b
     choose(page, "say", "Say")
     page.get_by_role("link", name="echo/say", exact=True).wait_for()
     visitor.settle()
-    assert [visitor.field(name).input_value() for name in ("Schedule name", "Time", "Runs")] == ["nightly", "07:30", "weekdays"]
+    assert [visitor.field(name).input_value() for name in ("Schedule name", "Time", "Runs")] == [
+        "nightly",
+        "07:30",
+        "weekdays",
+    ]
     visitor.field("Text required").fill("Hello")
     visitor.field("Times").fill("often")
     page.get_by_role("button", name="Add schedule").click()
@@ -82,13 +88,18 @@ def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: b
     page.get_by_role("button", name="Add schedule").click()
     page.wait_for_url("**/schedules/nightly?done=added")
     found = stored(visitor.console, "nightly")
-    assert (found["cron"], found["timezone"], found["invocation"]) == ("30 7 * * 1-5", "Europe/Berlin", SAY)
+    assert (found["cron"], found["timezone"], found["invocation"]) == (
+        "30 7 * * 1-5",
+        "Europe/Berlin",
+        SAY,
+    )
     page.get_by_role("link", name="Edit", exact=True).click()
     visitor.settle()
     assert visitor.judged(thoroughly=thoroughly) == []
-    assert [visitor.field(name).input_value() for name in ("Runs", "Time", "Text required", "Connection")] == [
-        "weekdays", "07:30", "Hello", "hall"
-    ]  # fmt: skip
+    assert [
+        visitor.field(name).input_value()
+        for name in ("Runs", "Time", "Text required", "Connection")
+    ] == ["weekdays", "07:30", "Hello", "hall"]
     visitor.field("Runs").select_option("Every few minutes or hours")
     visitor.field("Every").fill("90")
     page.get_by_role("button", name="Save schedule").click()
@@ -99,8 +110,12 @@ def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: b
 
 
 def test_a_schedule_without_a_connection_is_told_at_its_choice(visitor: Visitor) -> None:
-    """Where several fit, in words of the form: no pointer into the document, and no members of one that nobody has written."""
-    visitor.console.host.runtime("default").connections.add("other", "echo/token", {"token": "sesame-0816"})
+    """Where several fit, in words of the form: no pointer into the document, and no members of one
+    that nobody has written.
+    """
+    visitor.console.host.runtime("default").connections.add(
+        "other", "echo/token", {"token": "sesame-0816"}
+    )
     page = visitor.page
     visitor.go("/new-schedule?connector=echo&action=say")
     visitor.field("Schedule name").fill("nightly")
@@ -119,8 +134,12 @@ def test_a_schedule_without_a_connection_is_told_at_its_choice(visitor: Visitor)
     page.wait_for_url("**/schedules/nightly?done=added")
 
 
-def test_a_schedule_begins_with_what_was_filled_in_for_a_call(browser: Browser, console: Console) -> None:
-    """The button "Schedule" beside "Run" takes connection and inputs along; the time zone is the reader's own."""
+def test_a_schedule_begins_with_what_was_filled_in_for_a_call(
+    browser: Browser, console: Console
+) -> None:
+    """The button "Schedule" beside "Run" takes connection and inputs along; the time zone is the
+    reader's own.
+    """
     visitor = Visitor(browser, console, zone="Asia/Tokyo")
     visitor.sign_in()
     page = visitor.page
@@ -135,14 +154,19 @@ def test_a_schedule_begins_with_what_was_filled_in_for_a_call(browser: Browser, 
     page.get_by_role("button", name="Add schedule").click()
     page.wait_for_url("**/schedules/evening?done=added")
     found = stored(console, "evening")
-    assert (found["cron"], found["timezone"], found["invocation"]["inputs"]) == ("0 9 * * *", "Asia/Tokyo", {"text": "Good evening"})
+    assert (found["cron"], found["timezone"], found["invocation"]["inputs"]) == (
+        "0 9 * * *",
+        "Asia/Tokyo",
+        {"text": "Good evening"},
+    )
     visitor.check()
     visitor.close()
 
 
 def test_experts_write_json_and_cron(visitor: Visitor) -> None:
-    """The switch turns the fields into JSON and back; an invocation with more than the form shows opens as JSON; a fault of the cron
-    expression is at its field."""
+    """The switch turns the fields into JSON and back; an invocation with more than the form shows
+    opens as JSON; a fault of the cron expression is at its field.
+    """
     console, page = visitor.console, visitor.page
     visitor.go("/new-schedule?connector=echo&action=say&connection=hall")
     visitor.field("Schedule name").fill("expert")
@@ -154,7 +178,9 @@ def test_experts_write_json_and_cron(visitor: Visitor) -> None:
     visitor.field("Write it as JSON").uncheck()
     assert visitor.field("Text required").input_value() == "from JSON"
     visitor.field("Write it as JSON").check()
-    visitor.field("Invocation").fill(json.dumps({**written, "timeoutSeconds": 5, "inputs": {"text": {"$slot": "%Y"}}}))
+    visitor.field("Invocation").fill(
+        json.dumps({**written, "timeoutSeconds": 5, "inputs": {"text": {"$slot": "%Y"}}})
+    )
     visitor.field("Runs").select_option("By a cron expression")
     visitor.field("Cron expression").fill("every day")
     page.get_by_role("button", name="Add schedule").click()
@@ -163,7 +189,10 @@ def test_experts_write_json_and_cron(visitor: Visitor) -> None:
     page.get_by_role("button", name="Add schedule").click()
     page.wait_for_url("**/schedules/expert?done=added")
     visitor.go("/schedules/expert/edit")
-    assert (visitor.field("Write it as JSON").is_checked(), visitor.field("Runs").input_value()) == (True, "daily")
+    assert (
+        visitor.field("Write it as JSON").is_checked(),
+        visitor.field("Runs").input_value(),
+    ) == (True, "daily")
     visitor.field("Missed runs").select_option("skip")
     page.get_by_role("button", name="Save schedule").click()
     page.wait_for_url("**/schedules/expert?done=saved")
@@ -184,12 +213,24 @@ def test_an_interval_keeps_its_anchor_and_an_invocation_its_secrets(visitor: Vis
     assert found["invocation"] == before["invocation"]
 
 
-_CLOCK = st.builds(lambda hour, minute: f"{hour:02}:{minute:02}", st.integers(0, 23), st.integers(0, 59))
+_CLOCK = st.builds(
+    lambda hour, minute: f"{hour:02}:{minute:02}", st.integers(0, 23), st.integers(0, 59)
+)
 _TIMES = st.one_of(
     st.builds(Times, runs=st.sampled_from(["daily", "weekdays"]), time=_CLOCK),
     st.builds(Times, runs=st.just("weekly"), time=_CLOCK, weekday=st.integers(0, 6).map(str)),
-    st.builds(Times, runs=st.just("monthly"), time=_CLOCK, day=st.one_of(st.integers(1, 31).map(str), st.just("L"))),
-    st.builds(Times, runs=st.just("every"), number=st.integers(1, 300).map(str), unit=st.sampled_from("smhd")),
+    st.builds(
+        Times,
+        runs=st.just("monthly"),
+        time=_CLOCK,
+        day=st.one_of(st.integers(1, 31).map(str), st.just("L")),
+    ),
+    st.builds(
+        Times,
+        runs=st.just("every"),
+        number=st.integers(1, 300).map(str),
+        unit=st.sampled_from("smhd"),
+    ),
 )
 
 
@@ -197,13 +238,17 @@ def test_pages_say_when_a_schedule_runs_as_its_form_does(visitor: Visitor) -> No
     """In words, with the cron expression beside them; the next times have days of the week."""
     console, page = visitor.console, visitor.page
     said = {
-        "often": ({"every": "5400s"}, "Every 90 minutes"), "hourly": ({"every": "1h"}, "Every hour"),
-        "nightly": ({"cron": "30 7 * * 1-5", "timezone": "Asia/Tokyo"}, "On weekdays, Monday to Friday, at 07:30, Asia/Tokyo 30 7 * * 1-5"),
+        "often": ({"every": "5400s"}, "Every 90 minutes"),
+        "hourly": ({"every": "1h"}, "Every hour"),
+        "nightly": (
+            {"cron": "30 7 * * 1-5", "timezone": "Asia/Tokyo"},
+            "On weekdays, Monday to Friday, at 07:30, Asia/Tokyo 30 7 * * 1-5",
+        ),
         "weekly": ({"cron": "0 9 * * 1"}, "Weekly, on Monday, at 09:00, UTC 0 9 * * 1"),
         "monthly": ({"cron": "0 9 L * *"}, "Monthly, on the last day, at 09:00, UTC 0 9 L * *"),
         "once": ({"at": "2099-01-05T09:30:00Z"}, "Once, on 5 Jan 2099 at 09:30, UTC"),
         "odd": ({"cron": "*/7 * * * *"}, "By a cron expression, UTC */7 * * * *"),
-    }  # fmt: skip
+    }
     for name, (times, _) in said.items():
         schedules(console).add({"name": name, **times, "invocation": SAY})
     visitor.go("/schedules")
@@ -219,8 +264,19 @@ def test_pages_say_when_a_schedule_runs_as_its_form_does(visitor: Visitor) -> No
 
 @given(_TIMES)
 def test_times_in_words_are_shown_as_they_were_chosen(times: Times) -> None:
-    """Whatever is chosen is a valid time, and is read back from the schedule as the same time, in the same words but for the unit."""
+    """Whatever is chosen is a valid time, and is read back from the schedule as the same time, in
+    the same words but for the unit.
+    """
     timing = Timing.parse(times.members(), 1_800_000_000.0)
     again = Times.of(timing.to_json())
     assert again.runs == times.runs
-    assert Timing.parse({**again.members(), **({"anchor": timing.to_json()["anchor"]} if times.runs == "every" else {})}, 1.8e9) == timing
+    assert (
+        Timing.parse(
+            {
+                **again.members(),
+                **({"anchor": timing.to_json()["anchor"]} if times.runs == "every" else {}),
+            },
+            1.8e9,
+        )
+        == timing
+    )

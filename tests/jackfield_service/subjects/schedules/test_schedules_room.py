@@ -14,7 +14,9 @@ def _limit(stage: ScheduleStage, most: int | None) -> None:
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "allow"])
 def test_due_slots_wait_for_room_in_the_queue(stage: ScheduleStage, overlap: str) -> None:
-    """A workspace whose queue is full loses no slot: the slot waits, with the limit as the reason, and is queued when there is room."""
+    """A workspace whose queue is full loses no slot: the slot waits, with the limit as the reason,
+    and is queued when there is room.
+    """
     stage.add("one", every="1h", overlap=overlap)
     _limit(stage, 0)
     stage.move(3601)
@@ -33,7 +35,9 @@ def test_due_slots_wait_for_room_in_the_queue(stage: ScheduleStage, overlap: str
 
 
 def test_a_burst_of_schedules_waits_for_room_and_none_is_lost(stage: ScheduleStage) -> None:
-    """Of ten that are due at once in a queue of three, three are queued at a time, until all were."""
+    """Of ten that are due at once in a queue of three, three are queued at a time, until all
+    were.
+    """
     for number in range(10):
         stage.add(f"s{number}", every="1h")
     _limit(stage, 3)
@@ -44,7 +48,9 @@ def test_a_burst_of_schedules_waits_for_room_and_none_is_lost(stage: ScheduleSta
         stage.work()
         stage.move(2)
     assert [entry.status for entry in stage.queued()] == ["succeeded"] * 10
-    assert {slot["outcome"] for number in range(10) for slot in stage.slots(f"s{number}")} == {"queued"}
+    assert {slot["outcome"] for number in range(10) for slot in stage.slots(f"s{number}")} == {
+        "queued"
+    }
 
 
 def test_a_single_slot_that_waits_ends_its_schedule_only_afterwards(stage: ScheduleStage) -> None:

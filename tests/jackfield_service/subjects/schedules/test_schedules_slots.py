@@ -1,4 +1,6 @@
-"""Each slot of a schedule runs once, or has a stored reason: two servers, both days of each year when clocks change, downtime, crashes."""
+"""Each slot of a schedule runs once, or has a stored reason: two servers, both days of each year
+when clocks change, downtime, crashes.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.jackfield_service.subjects.schedules.schedule_stage import TICK, ScheduleStage, schedule_stage
+from tests.jackfield_service.subjects.schedules.schedule_stage import (
+    TICK,
+    ScheduleStage,
+    schedule_stage,
+)
 
 from jackfield.callers import Caller, Rules
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
@@ -26,7 +32,9 @@ DAY = 86_400.0
 
 
 def test_each_slot_is_one_invocation_with_a_key_and_the_slots_time(stage: ScheduleStage) -> None:
-    """Two servers look at the same moment: each slot is queued once, with a key made from schedule and slot."""
+    """Two servers look at the same moment: each slot is queued once, with a key made from schedule
+    and slot.
+    """
     made = stage.add(every="10s")
     for _ in range(5):
         stage.move(10)
@@ -39,14 +47,20 @@ def test_each_slot_is_one_invocation_with_a_key_and_the_slots_time(stage: Schedu
     entries, slots = stage.queued(), stage.slots()
     assert [slot["outcome"] for slot in slots] == ["queued"] * 5
     assert [slot["invocationId"] for slot in slots] == [entry.id for entry in entries]
-    assert [entry.idempotency_key for entry in entries] == [f"schedule:{made['id']}:{slot['slot']}" for slot in slots]
-    assert [entry.result["output"]["at"] + "" for entry in entries if entry.result] == [slot["slot"].replace(".000", "") for slot in slots]
+    assert [entry.idempotency_key for entry in entries] == [
+        f"schedule:{made['id']}:{slot['slot']}" for slot in slots
+    ]
+    assert [entry.result["output"]["at"] + "" for entry in entries if entry.result] == [
+        slot["slot"].replace(".000", "") for slot in slots
+    ]
     assert {entry.context["labels"]["schedule"] for entry in entries if entry.context} == {"one"}
 
 
 def test_slots_beyond_a_quota_wait_for_the_next_span(stage: ScheduleStage) -> None:
     """They are queued once each, and neither fail nor are lost: one more runs each day."""
-    stage.pools[0].find("default").access.workspaces.set("default", {"quotas": [{"count": 1, "per": "day", "of": {"effect": "write"}}]})
+    stage.pools[0].find("default").access.workspaces.set(
+        "default", {"quotas": [{"count": 1, "per": "day", "of": {"effect": "write"}}]}
+    )
     stage.move(DAY - stage.clock.time() % DAY + 3600)
     stage.add(every="10s", overlap="allow")
     for _ in range(3):
@@ -72,7 +86,9 @@ def _work(stage: ScheduleStage) -> None:
 
 
 def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage) -> None:
-    """Two servers work on 40 schedules that are due at one moment, several at once in each: each runs once."""
+    """Two servers work on 40 schedules that are due at one moment, several at once in each: each
+    runs once.
+    """
     for number in range(40):
         stage.add(f"s{number}", cron="*/5 * * * *", overlap="allow")
     stage.move(301)
@@ -83,7 +99,10 @@ def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage)
         thread.join()
     keys = [entry.idempotency_key for entry in stage.queued()]
     assert len(keys) == len(set(keys)) >= 40
-    assert {outcome for number in range(40) for outcome in stage.outcomes(f"s{number}")} <= {"queued", "missed"}
+    assert {outcome for number in range(40) for outcome in stage.outcomes(f"s{number}")} <= {
+        "queued",
+        "missed",
+    }
 
 
 ZONES = {
@@ -91,13 +110,19 @@ ZONES = {
     "America/New_York": ("2027-03-14", "03:00", "2027-11-07", "02:30"),
     "Australia/Lord_Howe": ("2027-10-03", "02:30", "2027-04-04", "02:30"),
 }
-"""Days on which clocks go forward and back, and when '30 2 * * *' runs on them: at the end of the hour that is skipped, or once."""
+"""Days on which clocks go forward and back, and when '30 2 * * *' runs on them: at the end of the
+hour that is skipped, or once.
+"""
 
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("forward", [True, False])
-def test_a_nightly_slot_runs_once_on_days_when_clocks_change(zone: str, forward: bool, tmp_path: Path) -> None:
-    """A fixed time in the skipped hour runs at its end; one in the repeated hour runs once; 'every half an hour' follows real time."""
+def test_a_nightly_slot_runs_once_on_days_when_clocks_change(
+    zone: str, forward: bool, tmp_path: Path
+) -> None:
+    """A fixed time in the skipped hour runs at its end; one in the repeated hour runs once; 'every
+    half an hour' follows real time.
+    """
     spring, at_spring, autumn, at_autumn = ZONES[zone]
     day, expected = (spring, at_spring) if forward else (autumn, at_autumn)
     with schedule_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}") as stage:
@@ -110,7 +135,9 @@ def test_a_nightly_slot_runs_once_on_days_when_clocks_change(zone: str, forward:
         nightly = [_local(slot, zone) for slot in stage.slots("nightly")]
         assert [at.isoformat(timespec="minutes")[:16] for at in nightly] == [f"{day}T{expected}"]
         often = [_local(slot, zone) for slot in stage.slots("often")]
-        assert [second - first for first, second in pairwise(often)] == [timedelta(minutes=30)] * (len(often) - 1)
+        assert [second - first for first, second in pairwise(often)] == [timedelta(minutes=30)] * (
+            len(often) - 1
+        )
         assert set(stage.outcomes("often")) == {"queued"}
         assert len(often) == 14
 
@@ -133,7 +160,9 @@ def _local(slot: dict[str, Any], zone: str) -> datetime:
         ({"missed": "all", "overlap": "skip", "cron": "0 */12 * * *"}, {"queued": 1, "skipped": 5}),
     ],
 )
-def test_three_days_without_a_scheduler(policy: dict[str, str], outcomes: dict[str, int], stage: ScheduleStage) -> None:
+def test_three_days_without_a_scheduler(
+    policy: dict[str, str], outcomes: dict[str, int], stage: ScheduleStage
+) -> None:
     """Slots of three days are run as the policy says; each of the others has its reason."""
     stage.move_to("2027-06-01T00:00:01", "UTC")
     stage.add(**policy)
@@ -150,7 +179,9 @@ def test_three_days_without_a_scheduler(policy: dict[str, str], outcomes: dict[s
 
 
 def test_more_missed_slots_than_the_limit_are_recorded_together(stage: ScheduleStage) -> None:
-    """Of 3 days of seconds, 'all' runs the newest 1,000 after each other; the others are rows of several slots."""
+    """Of 3 days of seconds, 'all' runs the newest 1,000 after each other; the others are rows of
+    several slots.
+    """
     stage.move_to("2027-06-01T00:00:00", "UTC")
     stage.add(every="1s", missed="skip")
     stage.move(3 * DAY)
@@ -160,15 +191,19 @@ def test_more_missed_slots_than_the_limit_are_recorded_together(stage: ScheduleS
 
 
 def test_overlapping_slots_are_skipped_queued_or_allowed(stage: ScheduleStage) -> None:
-    """While the first invocation has not ended, the next slot is skipped, waits for it, or runs beside it."""
+    """While the first invocation has not ended, the next slot is skipped, waits for it, or runs
+    beside it.
+    """
     for overlap in ("skip", "queue", "allow"):
         stage.add(overlap, every="10s", overlap=overlap)
     for _ in range(3):
         stage.move(10)
         stage.look()
     assert [stage.outcomes(name) for name in ("skip", "queue", "allow")] == [
-        ["queued", "skipped", "skipped"], ["queued", "waiting", "waiting"], ["queued"] * 3,
-    ]  # fmt: skip
+        ["queued", "skipped", "skipped"],
+        ["queued", "waiting", "waiting"],
+        ["queued"] * 3,
+    ]
     stage.work()
     stage.move(2)
     stage.look()
@@ -184,7 +219,9 @@ def test_overlapping_slots_are_skipped_queued_or_allowed(stage: ScheduleStage) -
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0])
 def test_a_clock_that_is_set_runs_no_slot_twice(step: float, stage: ScheduleStage) -> None:
-    """The clocks of both servers are set by an hour, and put back a while later: each slot has one outcome, and none is left out."""
+    """The clocks of both servers are set by an hour, and put back a while later: each slot has one
+    outcome, and none is left out.
+    """
     stage.add(every="5m", overlap="allow")
     for turn in range(40):
         if turn in (10, 25):
@@ -193,15 +230,23 @@ def test_a_clock_that_is_set_runs_no_slot_twice(step: float, stage: ScheduleStag
         stage.look(turn % 2)
         stage.work()
     slots = [datetime.fromisoformat(slot["slot"]) for slot in stage.slots()]
-    assert [second - first for first, second in pairwise(slots)] == [timedelta(minutes=5)] * (len(slots) - 1)
+    assert [second - first for first, second in pairwise(slots)] == [timedelta(minutes=5)] * (
+        len(slots) - 1
+    )
     keys = [entry.idempotency_key for entry in stage.queued()]
     assert len(keys) == len(set(keys)) == stage.outcomes().count("queued")
 
 
 @pytest.mark.parametrize("first", ["waits", "succeeds", "fails"])
 def test_a_slot_that_a_clock_shows_again_is_not_run_again(first: str, stage: ScheduleStage) -> None:
-    """The clock is set back by an hour and the schedule is changed, so that its next slot is one that has run: it is passed over."""
-    stage.add(every="10m", overlap="allow", invocation={**TICK, "inputs": {"at": "fail" if first == "fails" else ""}})
+    """The clock is set back by an hour and the schedule is changed, so that its next slot is one
+    that has run: it is passed over.
+    """
+    stage.add(
+        every="10m",
+        overlap="allow",
+        invocation={**TICK, "inputs": {"at": "fail" if first == "fails" else ""}},
+    )
     for _ in range(3):
         stage.move(600)
         stage.look()
@@ -232,7 +277,9 @@ def test_a_time_without_an_offset_is_in_the_time_zone(stage: ScheduleStage) -> N
 
 
 def test_a_scheduler_that_dies_with_a_claim_is_followed_by_another(stage: ScheduleStage) -> None:
-    """Between claim and insert nothing is lost: another server runs the slot when the claim has run out."""
+    """Between claim and insert nothing is lost: another server runs the slot when the claim has run
+    out.
+    """
     stage.add(every="1h")
     stage.move(3600)
     due = DueSchedules(stage.pools[0].storage.database, stage.clock)
@@ -247,7 +294,9 @@ def test_a_scheduler_that_dies_with_a_claim_is_followed_by_another(stage: Schedu
     assert len(stage.queued()) == 1
 
 
-def test_a_scheduler_that_dies_after_the_insert_runs_nothing_again(stage: ScheduleStage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_dies_after_the_insert_runs_nothing_again(
+    stage: ScheduleStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The invocation, the slot and the next slot are one commit."""
     stage.add(every="1h", missed="all", overlap="allow")
     stage.move(3 * 3600)
@@ -269,8 +318,12 @@ def test_a_scheduler_that_dies_after_the_insert_runs_nothing_again(stage: Schedu
 
 
 def test_a_revoked_token_stops_its_schedules_and_says_so(stage: ScheduleStage) -> None:
-    """A schedule runs with the rights of the token that made it; without the token it is stopped until somebody else takes it over."""
-    tokens = Tokens(stage.runtime.storage.database, stage.runtime.storage.vault, "default", stage.clock)
+    """A schedule runs with the rights of the token that made it; without the token it is stopped
+    until somebody else takes it over.
+    """
+    tokens = Tokens(
+        stage.runtime.storage.database, stage.runtime.storage.vault, "default", stage.clock
+    )
     made = tokens.create("manage", "platform", Rules()).token
     caller = Caller(made.id, "manage", Rules(), remote=True, token=made.id)
     stage.schedules(caller).add({"name": "one", "invocation": TICK, "every": "1h"})
@@ -285,7 +338,9 @@ def test_a_revoked_token_stops_its_schedules_and_says_so(stage: ScheduleStage) -
     assert made.id in shown["reason"]
     assert "revoked" in shown["reason"]
     assert stage.outcomes() == ["queued", "refused"]
-    assert [event.data["reason"] for event in stage.runtime.events(types=["schedule.stopped"])] == [shown["reason"]]
+    assert [event.data["reason"] for event in stage.runtime.events(types=["schedule.stopped"])] == [
+        shown["reason"]
+    ]
     stage.work()
     stage.move(3600)
     stage.look()
@@ -311,11 +366,24 @@ def test_a_refused_slot_has_its_reason_and_the_next_one_runs(stage: ScheduleStag
     assert stage.outcomes() == ["refused", "queued"]
 
 
-@pytest.mark.parametrize("change", ["missed = 'all'", "timing = 'x'", """timing = '{"cron": "x", "timezone": "y"}'""", "version = 7"])
-def test_a_row_that_somebody_changed_in_the_database_runs_nothing(change: str, stage: ScheduleStage) -> None:
-    """What a schedule runs, with whose rights and when, is bound by its seal. Others run, and the list shows why it does not: one whose
-    times cannot be used is paused."""
-    status, reason = ("paused", "cannot be used") if "timing" in change else ("stopped", "cannot be read")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "missed = 'all'",
+        "timing = 'x'",
+        """timing = '{"cron": "x", "timezone": "y"}'""",
+        "version = 7",
+    ],
+)
+def test_a_row_that_somebody_changed_in_the_database_runs_nothing(
+    change: str, stage: ScheduleStage
+) -> None:
+    """What a schedule runs, with whose rights and when, is bound by its seal. Others run, and the
+    list shows why it does not: one whose times cannot be used is paused.
+    """
+    status, reason = (
+        ("paused", "cannot be used") if "timing" in change else ("stopped", "cannot be read")
+    )
     for name in ("one", "two"):
         stage.add(name, every="1h")
     with stage.runtime.storage.database.write() as transaction:
@@ -338,7 +406,10 @@ def test_a_schedule_for_one_time_ends(stage: ScheduleStage) -> None:
     stage.move(2 * 3600 + 1)
     stage.look()
     assert stage.outcomes() == ["queued"]
-    assert (stage.schedules().show("one")["status"], stage.schedules().show("one")["nextAt"]) == ("ended", None)
+    assert (stage.schedules().show("one")["status"], stage.schedules().show("one")["nextAt"]) == (
+        "ended",
+        None,
+    )
     assert stage.schedules().next("one", 3) == []
     with pytest.raises(ScheduleConflict, match="no slot follows"):
         stage.schedules().resume("one")
@@ -353,7 +424,11 @@ def test_slots_of_a_paused_schedule_are_recorded_when_it_is_resumed(stage: Sched
     assert stage.slots() == []
     stage.schedules().resume("one")
     (slot,) = stage.slots()
-    assert (slot["slots"], slot["outcome"], slot["reason"]) == (5, "skipped", "the schedule was paused")
+    assert (slot["slots"], slot["outcome"], slot["reason"]) == (
+        5,
+        "skipped",
+        "the schedule was paused",
+    )
     stage.move(3600)
     stage.look()
     assert stage.outcomes() == ["skipped"] * 5 + ["queued"]
@@ -373,15 +448,24 @@ def test_a_run_by_hand_leaves_the_times_as_they_are(stage: ScheduleStage) -> Non
 
 
 _NO_SCHEDULES: list[Any] = [
-    ({}, "/cron"), ({"cron": "* * * * *", "every": "1h"}, "/cron"),
-    ({"cron": "* * * * * *"}, "/cron"), ({"cron": "61 * * * *"}, "/cron"),
-    ({"cron": "0 0 30 2 *"}, "/cron"), ({"cron": "0 0 * * *", "timezone": "Mars/Olympus"}, "/timezone"), ({"every": "0s"}, "/every"),
-    ({"every": "soon"}, "/every"), ({"every": True}, "/every"), ({"at": "2001-01-01"}, "/at"),
+    ({}, "/cron"),
+    ({"cron": "* * * * *", "every": "1h"}, "/cron"),
+    ({"cron": "* * * * * *"}, "/cron"),
+    ({"cron": "61 * * * *"}, "/cron"),
+    ({"cron": "0 0 30 2 *"}, "/cron"),
+    ({"cron": "0 0 * * *", "timezone": "Mars/Olympus"}, "/timezone"),
+    ({"every": "0s"}, "/every"),
+    ({"every": "soon"}, "/every"),
+    ({"every": True}, "/every"),
+    ({"at": "2001-01-01"}, "/at"),
     ({"at": "1h", "anchor": "1h"}, "/anchor"),
-    ({"every": "1h", "missed": "some"}, "/missed"), ({"every": "1h", "overlap": "some"}, "/overlap"), ({"every": "1h", "x": 1}, "/x"),
-    ({"every": "1h", "name": "a b"}, "/name"), ({"every": "1h", "invocation": []}, "/invocation"),
+    ({"every": "1h", "missed": "some"}, "/missed"),
+    ({"every": "1h", "overlap": "some"}, "/overlap"),
+    ({"every": "1h", "x": 1}, "/x"),
+    ({"every": "1h", "name": "a b"}, "/name"),
+    ({"every": "1h", "invocation": []}, "/invocation"),
     ({"every": "1h", "invocation": {**TICK, "idempotencyKey": "k"}}, "/invocation/idempotencyKey"),
-]  # fmt: skip
+]
 
 
 def test_what_is_no_schedule_is_refused(stage: ScheduleStage, subtests: pytest.Subtests) -> None:
@@ -396,13 +480,21 @@ def test_what_is_no_schedule_is_refused(stage: ScheduleStage, subtests: pytest.S
 
 def test_an_invocation_that_would_be_refused_is_no_schedule(stage: ScheduleStage) -> None:
     """Inputs are checked as of the next slot, and formats of slots before that."""
-    for inputs, path in (({"number": {"$slot": "rfc3339"}}, "/number"), ({"at": {"$slot": "%Q"}}, "/at/$slot")):
+    for inputs, path in (
+        ({"number": {"$slot": "rfc3339"}}, "/number"),
+        ({"at": {"$slot": "%Q"}}, "/at/$slot"),
+    ):
         with pytest.raises(InvalidInput) as raised:
             stage.add(every="1h", invocation={**TICK, "inputs": inputs})
         assert [detail.path for detail in raised.value.details] == [path]
-    stage.add(every="1h", invocation={**TICK, "inputs": {"number": {"$slot": "unix"}, "at": {"$slot": "%Y-%m-%d"}}})
+    stage.add(
+        every="1h",
+        invocation={**TICK, "inputs": {"number": {"$slot": "unix"}, "at": {"$slot": "%Y-%m-%d"}}},
+    )
     with pytest.raises(NotAllowed):
-        stage.schedules(Caller("reader", "read", Rules(), remote=True)).add({"name": "two", "invocation": TICK, "every": "1h"})
+        stage.schedules(Caller("reader", "read", Rules(), remote=True)).add(
+            {"name": "two", "invocation": TICK, "every": "1h"}
+        )
 
 
 def test_a_token_sees_the_schedules_whose_calls_its_rules_allow(stage: ScheduleStage) -> None:
@@ -422,15 +514,22 @@ def test_looking_for_the_next_slot_reads_an_index(stage: ScheduleStage) -> None:
     database = stage.runtime.storage.database
     if database.dialect.name != "sqlite":  # which reads a table as small as this one as a whole
         with database.read() as transaction:
-            assert transaction.execute("SELECT indexname FROM pg_indexes WHERE indexname = 'schedules_wake'")
+            assert transaction.execute(
+                "SELECT indexname FROM pg_indexes WHERE indexname = 'schedules_wake'"
+            )
         return
     with database.read() as transaction:
-        plan = transaction.execute("EXPLAIN QUERY PLAN SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1")
+        plan = transaction.execute(
+            "EXPLAIN QUERY PLAN SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL ORDER BY "
+            "wake_at LIMIT 1"
+        )
     assert "USING COVERING INDEX schedules_wake" in plan[0].detail
 
 
 def test_a_schedule_that_is_silent_says_so(stage: ScheduleStage) -> None:
-    """The clock is set back by a day: a schedule whose slots have been used says until when it is silent, and why, and so do probes."""
+    """The clock is set back by a day: a schedule whose slots have been used says until when it is
+    silent, and why, and so do probes.
+    """
     stage.add(every=3600)
     database = stage.pools[0].storage.database
     stage.move(3 * 3600.0)
@@ -441,4 +540,6 @@ def test_a_schedule_that_is_silent_says_so(stage: ScheduleStage) -> None:
     shown = stage.schedules().show("one")
     assert shown["silentUntil"] == shown["nextAt"]
     assert "the clock went back" in shown["silentReason"]
-    assert f"1 schedule is silent until {shown['nextAt']}" in (silence_warning(database, stage.clock) or "")
+    assert f"1 schedule is silent until {shown['nextAt']}" in (
+        silence_warning(database, stage.clock) or ""
+    )

@@ -1,4 +1,6 @@
-"""SSRF: what is connected to for connections that were made over HTTP, by every address that a name resolves to."""
+"""SSRF: what is connected to for connections that were made over HTTP, by every address that a name
+resolves to.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,25 @@ from jackfield.connector import ANYWHERE, Guard, InvalidConnection
 from waiting import until
 
 REAL = socket.getaddrinfo
-KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
-MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "noreply@example.com", "subject": "s", "text": "t"}
+KEYS = {
+    "accessKeyId": "AKIAABCDEFGHIJKLWXYZ",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+MAIL = {
+    "awsRegion": "eu-west-1",
+    "to": "ada@example.com",
+    "sender": "noreply@example.com",
+    "subject": "s",
+    "text": "t",
+}
 PUBLIC = "93.184.215.14"
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
-    """Names and the addresses that they resolve to, one list after the other; nobody else is asked."""
+    """Names and the addresses that they resolve to, one list after the other; nobody else is
+    asked.
+    """
     known: dict[str, list[Any]] = {}
 
     def resolve(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
@@ -38,19 +51,44 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
         turns = known[name]
         addresses = turns.pop(0) if len(turns) > 1 else turns[0]
         families = {item: socket.AF_INET6 if ":" in item else socket.AF_INET for item in addresses}
-        return [(family, socket.SOCK_STREAM, 6, "", (item, port or 0)) for item, family in families.items()]
+        return [
+            (family, socket.SOCK_STREAM, 6, "", (item, port or 0))
+            for item, family in families.items()
+        ]
 
     monkeypatch.setattr("socket.getaddrinfo", resolve)
     return known
 
 
 INTERNAL = [
-    "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.1.1", "224.0.0.1",
+    "127.0.0.1",
+    "127.9.9.9",
+    "0.0.0.0",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.1.1",
+    "224.0.0.1",
     "255.255.255.255",
-    "::1", "::", "fe80::1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "ff02::1",
-    "::ffff:0:a00:1", "::a00:1", "::7f00:1", "64:ff9b:1::a00:1", "64:ff9b:1::5db8:d70e",
-    "fec0::1", "feff::1", "5f00::1", "4000::1",
-]  # fmt: skip
+    "::1",
+    "::",
+    "fe80::1",
+    "fc00::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::1",
+    "ff02::1",
+    "::ffff:0:a00:1",
+    "::a00:1",
+    "::7f00:1",
+    "64:ff9b:1::a00:1",
+    "64:ff9b:1::5db8:d70e",
+    "fec0::1",
+    "feff::1",
+    "5f00::1",
+    "4000::1",
+]
 METADATA = [
     "169.254.169.254",
     "fd00:ec2::254",
@@ -69,7 +107,9 @@ METADATA = [
 
 @pytest.mark.parametrize("address", [*INTERNAL, *METADATA])
 def test_internal_addresses_are_refused(names: dict[str, list[Any]], address: str) -> None:
-    """Private, loopback, link-local, shared, reserved and multicast ones, in every spelling; also one among public ones."""
+    """Private, loopback, link-local, shared, reserved and multicast ones, in every spelling; also
+    one among public ones.
+    """
     names["evil.example.com"] = [[PUBLIC, address]]
     with pytest.raises(InvalidConnection) as refused:
         Guard().check("evil.example.com", "/endpoint")
@@ -79,7 +119,14 @@ def test_internal_addresses_are_refused(names: dict[str, list[Any]], address: st
 
 
 @pytest.mark.parametrize(
-    "address", [PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e", "::5db8:d70e"]
+    "address",
+    [
+        PUBLIC,
+        "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
+        "::ffff:93.184.215.14",
+        "64:ff9b::5db8:d70e",
+        "::5db8:d70e",
+    ],
 )
 def test_public_addresses_will_do(names: dict[str, list[Any]], address: str) -> None:
     """A public address, in every spelling."""
@@ -87,7 +134,9 @@ def test_public_addresses_will_do(names: dict[str, list[Any]], address: str) -> 
     Guard().check("good.example.com")
 
 
-@pytest.mark.parametrize("pattern", ["mail.corp.example", "*.corp.example", "10.1.2.3", "10.0.0.0/8"])
+@pytest.mark.parametrize(
+    "pattern", ["mail.corp.example", "*.corp.example", "10.1.2.3", "10.0.0.0/8"]
+)
 def test_allowed_hosts_may_be_internal(names: dict[str, list[Any]], pattern: str) -> None:
     """The operator allows names, patterns of names, addresses and networks; only those."""
     names["mail.corp.example"], names["other.example"] = [["10.1.2.3"]], [["192.168.1.1"]]
@@ -115,7 +164,9 @@ def test_odd_spellings_are_resolved() -> None:
 @pytest.fixture
 def aws() -> Iterator[FakeAws]:
     """An AWS on loopback."""
-    with FakeAws(identities=["example.com"], users={KEYS["accessKeyId"]: {"secret": KEYS["secretAccessKey"]}}) as fake:
+    with FakeAws(
+        identities=["example.com"], users={KEYS["accessKeyId"]: {"secret": KEYS["secretAccessKey"]}}
+    ) as fake:
         yield fake
 
 
@@ -141,24 +192,36 @@ def test_loopback_is_fine_in_development(tmp_path: Path, aws: FakeAws) -> None:
 
 
 def test_elsewhere_loopback_is_refused(tmp_path: Path, aws: FakeAws) -> None:
-    """A server on another address refuses loopback: in invocations, in drafts and in stored connections, for each endpoint."""
+    """A server on another address refuses loopback: in invocations, in drafts and in stored
+    connections, for each endpoint.
+    """
     with standing(tmp_path, setup=strict(tmp_path)) as stand:
         refused = sent(stand, aws.url)
-        assert (refused["error"]["code"], refused["error"]["details"][0]["path"]) == ("invalid_connection", "/endpoint")
+        assert (refused["error"]["code"], refused["error"]["details"][0]["path"]) == (
+            "invalid_connection",
+            "/endpoint",
+        )
         role = {"roleARN": "arn:aws:iam::123456789012:role/x", "stsEndpoint": aws.url}
         details = sent(stand, aws.url, "awsAssumeRole", **role)["error"]["details"]
         assert [detail["path"] for detail in details] == ["/endpoint", "/stsEndpoint"]
         draft = {"type": "aws/awsAssumeRole", "values": {**KEYS, **role, "region": "eu-west-1"}}
         steps = stand.client().post("/v1/connections:test", draft).json["lastTest"]["steps"]
-        assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection is not allowed to reach this host")]
-        smtp = {"type": "aws-ses/smtp", "values": {"hostname": "127.0.0.1", "port": 2587, "username": "u", "password": "p"}}
+        assert [(step["passed"], step["message"]) for step in steps] == [
+            (False, "the connection is not allowed to reach this host")
+        ]
+        smtp = {
+            "type": "aws-ses/smtp",
+            "values": {"hostname": "127.0.0.1", "port": 2587, "username": "u", "password": "p"},
+        }
         steps = stand.client().post("/v1/connections:test", smtp).json["lastTest"]["steps"]
         assert steps[-1]["message"] == "the connection is not allowed to reach this host"
         assert aws.calls() == []
 
 
 def test_behind_a_proxy_loopback_is_no_development(tmp_path: Path, aws: FakeAws) -> None:
-    """A server that a proxy on its own machine makes public is not the developer's: its tenants do not reach that machine."""
+    """A server that a proxy on its own machine makes public is not the developer's: its tenants do
+    not reach that machine.
+    """
     with standing(tmp_path, replace(SETTINGS, behind_proxy=True)) as stand:
         assert sent(stand, aws.url)["error"]["code"] == "invalid_connection"
     assert aws.calls() == []
@@ -168,7 +231,12 @@ def test_the_operators_own_connections_are_free(tmp_path: Path, aws: FakeAws) ->
     """A connection from a file, or given by the library, reaches what the operator says."""
     connections = {"own": {"type": "aws-ses/apiKeySecret", "values": {**KEYS, "endpoint": aws.url}}}
     with Jackfield(connections=[connections], guard=Guard()) as jackfield:
-        invocation = {"connector": "aws-ses", "action": "sendEmail", "connection": "own", "inputs": MAIL}
+        invocation = {
+            "connector": "aws-ses",
+            "action": "sendEmail",
+            "connection": "own",
+            "inputs": MAIL,
+        }
         assert jackfield.invoke(invocation).status == "succeeded"
 
 
@@ -183,26 +251,44 @@ def _has_ended(client: Client, place: str) -> bool:
 
 
 def test_one_variable_is_for_servers_and_workers(tmp_path: Path, aws: FakeAws) -> None:
-    """The server alone allowed loopback: what it had queued failed in a worker. ``JACKFIELD_ALLOW_HOSTS`` is read by both."""
+    """The server alone allowed loopback: what it had queued failed in a worker.
+    ``JACKFIELD_ALLOW_HOSTS`` is read by both.
+    """
     values = {**KEYS, "endpoint": aws.url}
     call = {"connector": "aws-ses", "action": "sendEmail", "connection": "own", "inputs": MAIL}
     settled = {}
     with process(tmp_path, "--queue-workers", "0") as server:
-        added = server.client.post("/v1/connections?test=false", {"name": "own", "type": "aws-ses/apiKeySecret", "values": values})
+        added = server.client.post(
+            "/v1/connections?test=false",
+            {"name": "own", "type": "aws-ses/apiKeySecret", "values": values},
+        )
         assert added.status == 201
         for variables in ({}, {"JACKFIELD_ALLOW_HOSTS": "10.0.0.0/8, 127.0.0.1"}):
-            place = server.client.post("/v1/invocations", call, Prefer="respond-async").headers["location"]
+            place = server.client.post("/v1/invocations", call, Prefer="respond-async").headers[
+                "location"
+            ]
             environment = clean(tmp_path / "home", **variables)
-            with subprocess.Popen([sys.executable, "-m", "jackfield", "worker"], env=environment, stderr=subprocess.DEVNULL) as worker:
+            with subprocess.Popen(
+                [sys.executable, "-m", "jackfield", "worker"],
+                env=environment,
+                stderr=subprocess.DEVNULL,
+            ) as worker:
                 until(partial(_has_ended, server.client, place), 60)
                 worker.send_signal(signal.SIGTERM)
             settled[len(variables)] = server.client.get(place).json
-    assert (settled[0]["error"]["code"], "the shared setting allowHosts" in settled[0]["error"]["hint"]) == ("invalid_connection", True)
+    assert (
+        settled[0]["error"]["code"],
+        "the shared setting allowHosts" in settled[0]["error"]["hint"],
+    ) == ("invalid_connection", True)
     assert settled[1]["status"] == "succeeded"
 
 
-def test_a_name_that_changes_is_seen_when_it_is_connected_to(tmp_path: Path, aws: FakeAws, names: dict[str, list[Any]]) -> None:
-    """A name that is public when it is looked at and internal when it is connected to (DNS rebinding) is refused then."""
+def test_a_name_that_changes_is_seen_when_it_is_connected_to(
+    tmp_path: Path, aws: FakeAws, names: dict[str, list[Any]]
+) -> None:
+    """A name that is public when it is looked at and internal when it is connected to (DNS
+    rebinding) is refused then.
+    """
     names["rebind.example.com"] = [[PUBLIC], ["127.0.0.1"]]
     with standing(tmp_path, setup=strict(tmp_path)) as stand:
         refused = sent(stand, aws.url.replace("127.0.0.1", "rebind.example.com"))
@@ -212,7 +298,18 @@ def test_a_name_that_changes_is_seen_when_it_is_connected_to(tmp_path: Path, aws
 
 def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     """An endpoint that redirects into the network is no way in: no redirect is followed."""
-    script = [{"operation": "*", "do": "status", "status": 307, "headers": {"Location": "http://169.254.169.254/"}, "always": True}]
-    with FakeAws(script=script) as aws, standing(tmp_path, setup=strict(tmp_path, "127.0.0.1")) as stand:
+    script = [
+        {
+            "operation": "*",
+            "do": "status",
+            "status": 307,
+            "headers": {"Location": "http://169.254.169.254/"},
+            "always": True,
+        }
+    ]
+    with (
+        FakeAws(script=script) as aws,
+        standing(tmp_path, setup=strict(tmp_path, "127.0.0.1")) as stand,
+    ):
         assert sent(stand, aws.url)["status"] in ("failed", "in_doubt")
         assert set(aws.calls()) == {"sesv2:SendEmail"}

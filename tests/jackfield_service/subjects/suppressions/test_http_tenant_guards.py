@@ -13,7 +13,12 @@ from jackfield.kernel.clock import SystemClock
 
 @pytest.mark.parametrize(
     "guard",
-    [{"paused": {"bounces": "x", "at": "<b>"}}, {"paused": {}}, {"since": "2031-01-01T00:00:00.000Z"}, {"paused": {"bounces": 1}}],
+    [
+        {"paused": {"bounces": "x", "at": "<b>"}},
+        {"paused": {}},
+        {"since": "2031-01-01T00:00:00.000Z"},
+        {"paused": {"bounces": 1}},
+    ],
 )
 def test_a_platform_sets_no_counts(tmp_path: Path, guard: dict[str, Any]) -> None:
     """It is refused with the member's path, and what it has read may be sent back."""
@@ -22,6 +27,9 @@ def test_a_platform_sets_no_counts(tmp_path: Path, guard: dict[str, Any]) -> Non
         assert platform.call("PUT", path, {"guards": {"c1": guard}}).status == 400
         assert platform.call("PUT", path, {"guards": {"c1": {"bounceRate": 0.05}}}).status == 201
         refused = platform.call("PATCH", path, {"guards": {"c1": guard}})
-        assert (refused.status, refused.json["details"][0]["path"].startswith("/guards/c1")) == (400, True)
+        assert (refused.status, refused.json["details"][0]["path"].startswith("/guards/c1")) == (
+            400,
+            True,
+        )
         read = platform.get(path).json["guards"]
         assert platform.call("PATCH", path, {"guards": read}).status == 200

@@ -1,4 +1,6 @@
-"""What all processes on a database share: one stored setting, which running processes have within seconds, and who differs from it."""
+"""What all processes on a database share: one stored setting, which running processes have within
+seconds, and who differs from it.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,17 @@ from jackfield_store.management.shared_settings import SharedSettings
 from jackfield_store.resources.storage import Storage
 from waiting import until
 
-KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
-MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "noreply@example.com", "subject": "s", "text": "t"}
+KEYS = {
+    "accessKeyId": "AKIAABCDEFGHIJKLWXYZ",
+    "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+MAIL = {
+    "awsRegion": "eu-west-1",
+    "to": "ada@example.com",
+    "sender": "noreply@example.com",
+    "subject": "s",
+    "text": "t",
+}
 CALL = {"connector": "aws-ses", "action": "sendEmail", "connection": "own", "inputs": MAIL}
 ADA = Actor("cli", "ada")
 
@@ -54,7 +65,9 @@ def _queued(server: Process, folder: Path, **variables: str) -> Any:
     """Queue a call, let a worker of its own run it, and return what became of it."""
     place = server.client.post("/v1/invocations", CALL, Prefer="respond-async").headers["location"]
     command = [sys.executable, "-m", "jackfield", "worker"]
-    with subprocess.Popen(command, env=_home(folder, **variables), stderr=subprocess.DEVNULL) as worker:
+    with subprocess.Popen(
+        command, env=_home(folder, **variables), stderr=subprocess.DEVNULL
+    ) as worker:
         until(partial(_has_ended, server.client, place), 60)
         worker.send_signal(signal.SIGTERM)
     return server.client.get(place).json
@@ -62,19 +75,37 @@ def _queued(server: Process, folder: Path, **variables: str) -> Any:
 
 def _add(client: Client, aws: FakeAws) -> None:
     values = {**KEYS, "endpoint": aws.url}
-    assert client.post("/v1/connections?test=false", {"name": "own", "type": "aws-ses/apiKeySecret", "values": values}).status == 201
+    assert (
+        client.post(
+            "/v1/connections?test=false",
+            {"name": "own", "type": "aws-ses/apiKeySecret", "values": values},
+        ).status
+        == 201
+    )
 
 
-def test_a_stored_setting_is_for_servers_workers_and_the_library_while_they_run(tmp_path: Path, aws: FakeAws) -> None:
-    """What the operator allows is reached by a running server, a worker and a program; what he takes back is not, seconds later."""
+def test_a_stored_setting_is_for_servers_workers_and_the_library_while_they_run(
+    tmp_path: Path, aws: FakeAws
+) -> None:
+    """What the operator allows is reached by a running server, a worker and a program; what he
+    takes back is not, seconds later.
+    """
     with process(tmp_path, "--queue-workers", "0", "--behind-proxy") as server:
         _add(server.client, aws)
-        assert server.client.post("/v1/invocations", CALL).json["error"]["code"] == "invalid_connection"
+        assert (
+            server.client.post("/v1/invocations", CALL).json["error"]["code"]
+            == "invalid_connection"
+        )
         with _stored(_home(tmp_path)) as settings:
             settings.set("allowHosts", "10.0.0.0/8, 127.0.0.1")
-            until(lambda: server.client.post("/v1/invocations", CALL).json["status"] == "succeeded", 30)
+            until(
+                lambda: server.client.post("/v1/invocations", CALL).json["status"] == "succeeded",
+                30,
+            )
             assert _queued(server, tmp_path)["status"] == "succeeded"
-            with Jackfield(database_url=f"sqlite:///{tmp_path}/home/jackfield.db", environment=_home(tmp_path)) as program:
+            with Jackfield(
+                database_url=f"sqlite:///{tmp_path}/home/jackfield.db", environment=_home(tmp_path)
+            ) as program:
                 assert program.invoke(CALL).status == "succeeded"
             settings.unset("allowHosts")
         until(lambda: server.client.post("/v1/invocations", CALL).json["status"] == "failed", 30)
@@ -82,23 +113,35 @@ def test_a_stored_setting_is_for_servers_workers_and_the_library_while_they_run(
 
 
 def test_a_process_that_differs_says_so(tmp_path: Path, aws: FakeAws) -> None:
-    """A variable wins in its process, which tells both values and who has which: once at its start, in ``/readyz``, and to the operator."""
+    """A variable wins in its process, which tells both values and who has which: once at its start,
+    in ``/readyz``, and to the operator.
+    """
     with _stored(_home(tmp_path)) as settings:
         settings.set("allowHosts", "10.0.0.0/8")
     with process(tmp_path, "--queue-workers", "0", JACKFIELD_ALLOW_HOSTS="127.0.0.1") as server:
         _add(server.client, aws)
         assert server.client.post("/v1/invocations", CALL).json["status"] == "succeeded"
-        text = "the setting allowHosts differs between processes of this database: '10.0.0.0/8' as stored; "
+        text = (
+            "the setting allowHosts differs between processes of this database: '10.0.0.0/8' "
+            "as stored; "
+        )
         here = "'127.0.0.1' in this process (JACKFIELD_ALLOW_HOSTS or an option)"
         ready = server.client.get("/readyz")
-        assert (ready.status, ready.json["warnings"], ready.json["kinds"]) == (200, [text + here], ["settings"])
+        assert (ready.status, ready.json["warnings"], ready.json["kinds"]) == (
+            200,
+            [text + here],
+            ["settings"],
+        )
         stranger = Client(server.port).get("/readyz").json
         assert stranger["warnings"] == ["processes of this database have different settings"]
         said = until(lambda: [line for line in _log(tmp_path) if "allowHosts" in line])
         assert len(said) == 1
         assert f"{text}{here}; store one value with 'jackfield settings set'" in said[0]
         with _stored(_home(tmp_path)) as settings:
-            assert f"'127.0.0.1' in process {server.process.pid} on " in settings.find("allowHosts")["differs"]
+            assert (
+                f"'127.0.0.1' in process {server.process.pid} on "
+                in settings.find("allowHosts")["differs"]
+            )
             settings.set("allowHosts", "127.0.0.1")
             assert "differs" not in settings.find("allowHosts")
         until(lambda: server.client.get("/readyz").json == {"status": "ok"}, 30)
@@ -110,10 +153,14 @@ def _log(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("own", ["", "https://own.example.com"])
 def test_the_public_url_is_shared(tmp_path: Path, own: str) -> None:
-    """A server that nobody named makes links of the stored address; its own, if it has one, wins."""
+    """A server that nobody named makes links of the stored address; its own, if it has one,
+    wins.
+    """
     with _stored(_home(tmp_path)) as settings:
         settings.set("publicUrl", "https://jackfield.example.com/")
-    with process(tmp_path, "--host", "0.0.0.0", "--behind-proxy", JACKFIELD_PUBLIC_URL=own) as server:
+    with process(
+        tmp_path, "--host", "0.0.0.0", "--behind-proxy", JACKFIELD_PUBLIC_URL=own
+    ) as server:
         assert until(partial(_linked, server.client, own or "https://jackfield.example.com/"), 60)
     assert "without --public-url" not in (tmp_path / "stderr").read_text(encoding="utf-8")
 
@@ -121,9 +168,11 @@ def test_the_public_url_is_shared(tmp_path: Path, own: str) -> None:
 def _linked(client: Client, wanted: str) -> bool:
     """Make a subscription to webhooks, and return whether its address is below ``wanted``."""
     name = f"hook-{time.monotonic_ns()}"
-    return str(client.post("/v1/subscriptions", {"name": name, "trigger": "http/webhook", "inputs": {}}).json.get("url", "")).startswith(
-        wanted
-    )
+    return str(
+        client.post(
+            "/v1/subscriptions", {"name": name, "trigger": "http/webhook", "inputs": {}}
+        ).json.get("url", "")
+    ).startswith(wanted)
 
 
 def test_a_server_in_a_thread_reads_the_database_it_is_given(tmp_path: Path) -> None:

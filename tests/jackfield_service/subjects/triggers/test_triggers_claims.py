@@ -1,4 +1,6 @@
-"""Claims on subscriptions: one process works on one at a time, for as long as it lives, and a killed one costs seconds."""
+"""Claims on subscriptions: one process works on one at a time, for as long as it lives, and a
+killed one costs seconds.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def _enabling(stage: TriggerStage, runs: list[str]) -> Iterator[None]:
 
 
 def test_an_enable_that_takes_minutes_is_run_by_one_process(stage: TriggerStage) -> None:
-    """The claim outlasts it, whatever the clock says, since the process renews it with its lease; other processes leave it alone."""
+    """The claim outlasts it, whatever the clock says, since the process renews it with its lease;
+    other processes leave it alone.
+    """
     made, runs = stage.add("posted"), list[str]()
     with _enabling(stage, runs):
         for _ in range(int(_LONG / CLAIM)):
@@ -68,7 +72,9 @@ def test_an_enable_that_takes_minutes_is_run_by_one_process(stage: TriggerStage)
 
 
 def test_an_enable_outlasts_the_end_of_its_process(stage: TriggerStage) -> None:
-    """A process that is told to stop renews nothing more; what its threads still do has as long as a provider may take, twice."""
+    """A process that is told to stop renews nothing more; what its threads still do has as long as
+    a provider may take, twice.
+    """
     made, runs = stage.add("posted"), list[str]()
     with _enabling(stage, runs):
         Instance.of(stage.pools[0].storage.database).close()
@@ -89,12 +95,17 @@ def test_a_process_ends_without_the_database(stage: TriggerStage) -> None:
 
 
 def test_a_claim_whose_work_has_ended_without_a_word_is_not_renewed(stage: TriggerStage) -> None:
-    """The process lives, and could not store what became of it: another one does the work when the claim has run out."""
+    """The process lives, and could not store what became of it: another one does the work when the
+    claim has run out.
+    """
     from jackfield_echo.watching import REGISTERED
 
     made = stage.add("posted")
     away = mock.Mock(side_effect=Unavailable("the database is away"))
-    with mock.patch.object(DueSubscriptions, "done", away), mock.patch.object(DueSubscriptions, "failed", away):
+    with (
+        mock.patch.object(DueSubscriptions, "done", away),
+        mock.patch.object(DueSubscriptions, "failed", away),
+    ):
         stage.look()
     REGISTERED.clear()
     stage.move(CLAIM * 0.6)
@@ -106,9 +117,17 @@ def test_a_claim_whose_work_has_ended_without_a_word_is_not_renewed(stage: Trigg
     assert (list(REGISTERED), stage.all().show("one")["status"]) == ([made["url"]], "active")
 
 
-def test_a_process_that_is_killed_in_an_enable_costs_seconds(tmp_path: Path, database_url: str) -> None:
+def test_a_process_that_is_killed_in_an_enable_costs_seconds(
+    tmp_path: Path, database_url: str
+) -> None:
     """The next process registers the webhook once the claim has run out, and not earlier."""
-    assert alone(_killed, str(tmp_path), database_url) == [-signal.SIGKILL, [], "pending", 1, "active"]
+    assert alone(_killed, str(tmp_path), database_url) == [
+        -signal.SIGKILL,
+        [],
+        "pending",
+        1,
+        "active",
+    ]
 
 
 def _killed(folder: str, database_url: str) -> list[object]:
@@ -119,7 +138,8 @@ def _killed(folder: str, database_url: str) -> list[object]:
             os.kill(os.getpid(), signal.SIGKILL)
 
         def work() -> None:
-            stage.move(0.0)  # the databases of a child are its own, and show a server's real time until then
+            # the databases of a child are its own, and show a server's real time until then
+            stage.move(0.0)
             with mock.patch.object(posted, "enabled", die):
                 stage.look()
 
@@ -139,8 +159,12 @@ def _killed(folder: str, database_url: str) -> list[object]:
         return [*early, len(REGISTERED), stage.all().show("one")["status"]]
 
 
-def test_a_token_is_revoked_while_its_webhook_is_registered(stage: TriggerStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request may come from then on, before it is stored that the provider knows the URL: the provider is told that it is gone."""
+def test_a_token_is_revoked_while_its_webhook_is_registered(
+    stage: TriggerStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request may come from then on, before it is stored that the provider knows the URL: the
+    provider is told that it is gone.
+    """
     from jackfield_echo.watching import REGISTERED
 
     storage = stage.runtime.storage

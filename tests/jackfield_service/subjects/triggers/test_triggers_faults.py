@@ -1,4 +1,6 @@
-"""Mistakes of connectors and oddities of providers: they cost one trigger at most, and no event is lost, repeated or unreadable."""
+"""Mistakes of connectors and oddities of providers: they cost one trigger at most, and no event is
+lost, repeated or unreadable.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def _pass(stage: TriggerStage, seconds: float = 70.0) -> None:
 
 
 @contextmanager
-def _returning(stage: TriggerStage, key: str, name: str, function: Callable[..., Any]) -> Iterator[None]:
+def _returning(
+    stage: TriggerStage, key: str, name: str, function: Callable[..., Any]
+) -> Iterator[None]:
     trigger: Trigger = stage.runtime.catalog.load("echo").triggers[key]
     with mock.patch.object(trigger, name, function):
         yield
@@ -59,9 +63,15 @@ def _hook(stage: TriggerStage, *events: TriggerEvent) -> None:
     storage.database.record(ArrivalUnit(found, sealed, stage.now(), 10.0))
 
 
-@pytest.mark.parametrize("at", [1_795_464_178_000, 1e300, float("nan"), float("-inf"), -1.0, True, "soon"])
-def test_an_event_with_a_time_that_is_none_has_that_of_its_arrival(stage: TriggerStage, at: Any) -> None:
-    """Milliseconds are the usual mistake. No date can show them, and every reader of the feed would fail at that event."""
+@pytest.mark.parametrize(
+    "at", [1_795_464_178_000, 1e300, float("nan"), float("-inf"), -1.0, True, "soon"]
+)
+def test_an_event_with_a_time_that_is_none_has_that_of_its_arrival(
+    stage: TriggerStage, at: Any
+) -> None:
+    """Milliseconds are the usual mistake. No date can show them, and every reader of the feed would
+    fail at that event.
+    """
     stage.add("notes")
     stage.look()
     page = Polled([TriggerEvent({"id": "n-1"}, "n-1", at=at)], {})
@@ -74,7 +84,9 @@ def test_an_event_with_a_time_that_is_none_has_that_of_its_arrival(stage: Trigge
 
 _MISTAKES: dict[str, Callable[[], Any]] = {
     "no key": lambda: Polled([TriggerEvent({"id": "n-1"}, None)], {"at": 1}),  # type: ignore[arg-type]
-    "an undeclared type": lambda: Polled([TriggerEvent({"id": "n-1"}, "n-1", "noteBurnt")], {"at": 1}),
+    "an undeclared type": lambda: Polled(
+        [TriggerEvent({"id": "n-1"}, "n-1", "noteBurnt")], {"at": 1}
+    ),
     "an empty key": lambda: Polled([TriggerEvent({"id": "n-1"}, "")], {"at": 1}),
     "a blank key": lambda: Polled([TriggerEvent({"id": "n-1"}, " \u200b")], {"at": 1}),
     "no JSON": lambda: Polled([TriggerEvent({"id": object()}, "n-1")], {"at": 1}),
@@ -97,19 +109,29 @@ def _deep() -> Any:
 
 @pytest.mark.parametrize("identifier", _UNNAMED)
 def test_an_item_without_an_id_is_none(stage: TriggerStage, identifier: Any) -> None:
-    """Of a list that is compared: two without an ID would count as one, so that the second one were told by nobody."""
+    """Of a list that is compared: two without an ID would count as one, so that the second one were
+    told by nobody.
+    """
     stage.add("board")
     stage.look()
     page = Listed([Item(identifier, {"id": "n-1"}), Item(identifier, {"id": "n-2"})])
     with _returning(stage, "board", "function", lambda *_: page):
         _pass(stage)
     shown = stage.all().show("one")
-    assert (shown["status"], "an item without an ID" in shown["reason"], _told(stage)) == ("degraded", True, [])
+    assert (shown["status"], "an item without an ID" in shown["reason"], _told(stage)) == (
+        "degraded",
+        True,
+        [],
+    )
 
 
 @pytest.mark.parametrize("mistake", _MISTAKES)
-def test_a_page_that_cannot_be_stored_fails_its_own_subscription(stage: TriggerStage, mistake: str) -> None:
-    """Nothing of it is stored, the status says why, and others are polled; the next page that is right tells all."""
+def test_a_page_that_cannot_be_stored_fails_its_own_subscription(
+    stage: TriggerStage, mistake: str
+) -> None:
+    """Nothing of it is stored, the status says why, and others are polled; the next page that is
+    right tells all.
+    """
     stage.add("notes")
     stage.add("board", name="other")
     stage.look()
@@ -117,7 +139,11 @@ def test_a_page_that_cannot_be_stored_fails_its_own_subscription(stage: TriggerS
     with _returning(stage, "notes", "function", lambda *_: _MISTAKES[mistake]()):
         _pass(stage)
     shown = stage.all().show("one")
-    assert (shown["status"], "connector's code failed" in shown["reason"], _told(stage)) == ("degraded", True, [])
+    assert (shown["status"], "connector's code failed" in shown["reason"], _told(stage)) == (
+        "degraded",
+        True,
+        [],
+    )
     assert stage.all().show("other")["status"] == "active"
     _pass(stage)
     assert (_told(stage), stage.all().show("one")["status"]) == (["n-1"], "active")
@@ -147,12 +173,17 @@ def test_a_loop_outlives_any_exception(stage: TriggerStage) -> None:
         finally:
             await stage.loops[0].stop()
 
-    with mock.patch.object(TriggerLoop, "look", look), mock.patch("jackfield_store.runtime.due_loop._PAUSE", 0.0):
+    with (
+        mock.patch.object(TriggerLoop, "look", look),
+        mock.patch("jackfield_store.runtime.due_loop._PAUSE", 0.0),
+    ):
         asyncio.run(serve())
 
 
 def test_what_a_poll_reads_again_is_known_for_as_long_as_it_does(stage: TriggerStage) -> None:
-    """Nothing happens for longer than keys are kept; then a webhook tells something new, and the poll reads the last note once more."""
+    """Nothing happens for longer than keys are kept; then a webhook tells something new, and the
+    poll reads the last note once more.
+    """
     stage.add("kept", every=3600)
     stage.look()
     _note(stage, "n-1")
@@ -165,7 +196,9 @@ def test_what_a_poll_reads_again_is_known_for_as_long_as_it_does(stage: TriggerS
 
 
 def test_what_a_poll_reads_again_is_written_once_a_day(stage: TriggerStage) -> None:
-    """Most polls read the same last events: that they are still known is recorded by the first poll of a day, of known events alone."""
+    """Most polls read the same last events: that they are still known is recorded by the first poll
+    of a day, of known events alone.
+    """
     stage.add("kept", every=3600)
     stage.look()
     for number in range(3):
@@ -200,11 +233,16 @@ def test_another_account_may_have_the_same_keys(stage: TriggerStage) -> None:
         NOTES.clear()
         _note(stage, "7", f"of {account}")
         _pass(stage)
-    assert [event.data["payload"]["text"] for event in stage.events("echo.*")] == ["of acme", "of globex"]
+    assert [event.data["payload"]["text"] for event in stage.events("echo.*")] == [
+        "of acme",
+        "of globex",
+    ]
 
 
 def test_a_list_that_is_reset_tells_changes_that_it_had_told_before(stage: TriggerStage) -> None:
-    """Changes are told apart by when they were found, not by the round, which a reset begins again."""
+    """Changes are told apart by when they were found, not by the round, which a reset begins
+    again.
+    """
     from jackfield_echo.watching import BOARD
 
     def turn() -> None:
@@ -252,8 +290,12 @@ def test_a_reset_undoes_no_registration_that_is_stored_meanwhile(stage: TriggerS
     assert (content.remote, content.since) == ({"registration": "r-1"}, 5.0)
 
 
-def test_a_checkpoint_that_is_too_old_skips_nothing_that_came_during_the_last_poll(stage: TriggerStage) -> None:
-    """The last success is recorded after the last page was read; what came in between is read again."""
+def test_a_checkpoint_that_is_too_old_skips_nothing_that_came_during_the_last_poll(
+    stage: TriggerStage,
+) -> None:
+    """The last success is recorded after the last page was read; what came in between is read
+    again.
+    """
     from jackfield_echo.watching import NOTES
 
     stage.add("notes")
@@ -273,15 +315,24 @@ def test_a_checkpoint_that_is_too_old_skips_nothing_that_came_during_the_last_po
 
 
 @pytest.mark.parametrize("lasts", [0.0, -1.0, float("nan")])
-def test_a_registration_that_has_ended_as_it_is_made_is_a_failure(stage: TriggerStage, lasts: float) -> None:
-    """It is tried again later and later, instead of at once for ever; the poll closes the gap meanwhile."""
+def test_a_registration_that_has_ended_as_it_is_made_is_a_failure(
+    stage: TriggerStage, lasts: float
+) -> None:
+    """It is tried again later and later, instead of at once for ever; the poll closes the gap
+    meanwhile.
+    """
     enable = mock.Mock(return_value=Registered({}, lasts))
     with _returning(stage, "kept", "enabled", enable):
         stage.add("kept")
         _note(stage, "n-1")
         stage.look()
     shown = stage.all().show("one")
-    assert (enable.call_count, shown["status"], "ended already" in shown["reason"], _told(stage)) == (1, "pending", True, ["n-1"])
+    assert (
+        enable.call_count,
+        shown["status"],
+        "ended already" in shown["reason"],
+        _told(stage),
+    ) == (1, "pending", True, ["n-1"])
 
 
 def test_a_registration_that_makes_no_progress_is_asked_for_in_seconds(stage: TriggerStage) -> None:

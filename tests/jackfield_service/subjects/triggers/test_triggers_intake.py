@@ -1,4 +1,6 @@
-"""Webhooks behind a gateway of a platform's own: requests are received by a call on the library, and no server runs."""
+"""Webhooks behind a gateway of a platform's own: requests are received by a call on the library,
+and no server runs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,12 @@ from jackfield_store.access import Workspaces
 from jackfield_store.database import Database
 
 _NOTE = {"notes": [{"id": "n-1", "text": "hello"}]}
-_CALL = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}
+_CALL = {
+    "connector": "echo",
+    "action": "post",
+    "connection": "hall",
+    "inputs": {"text": {"$event": "/data/payload/text"}},
+}
 
 
 def _signed(secret: str, stage: TriggerStage, body: Any) -> tuple[bytes, dict[str, str]]:
@@ -37,7 +44,9 @@ class Gateway:
 
         self.stage, self.name = stage, name
         self.wakes: list[int] = []
-        self.intake = Intake(runtimes=stage.pools[1], wake=lambda: self.wakes.append(len(stage.events("echo.*"))))
+        self.intake = Intake(
+            runtimes=stage.pools[1], wake=lambda: self.wakes.append(len(stage.events("echo.*")))
+        )
         self.url = stage.add(name=name, **members)["url"]
         stage.look()
         self.secret = REGISTERED[self.url]
@@ -45,7 +54,14 @@ class Gateway:
     def hook(self, body: Any = _NOTE, secret: str | None = None, **members: Any) -> Hook:
         """A signed request as the gateway has it."""
         raw, headers = _signed(secret or self.secret, self.stage, body)
-        return Hook("POST", f"/some/prefix/{self.url.rpartition('/')[2]}", {}, headers, raw, **{"address": "192.0.2.7", **members})
+        return Hook(
+            "POST",
+            f"/some/prefix/{self.url.rpartition('/')[2]}",
+            {},
+            headers,
+            raw,
+            **{"address": "192.0.2.7", **members},
+        )
 
     def send(self, body: Any = _NOTE, secret: str | None = None, **members: Any) -> Answer:
         """Receive a signed request."""
@@ -63,16 +79,25 @@ def gateway(stage: TriggerStage) -> Gateway:
 
 
 def test_a_signed_request_is_an_event_once(gateway: Gateway) -> None:
-    """It is in the feed once the answer is there; twenty copies at once are answered with 200, and are no second event."""
+    """It is in the feed once the answer is there; twenty copies at once are answered with 200, and
+    are no second event.
+    """
     answer = gateway.send()
     assert (answer.status, answer.body, gateway.told(), gateway.wakes) == (200, b"", ["n-1"], [])
     with ThreadPoolExecutor(8) as pool:
-        found = [answer.status for answer in pool.map(lambda _: gateway.send({"notes": [{"id": "n-2", "text": "x"}]}), range(20))]
+        found = [
+            answer.status
+            for answer in pool.map(
+                lambda _: gateway.send({"notes": [{"id": "n-2", "text": "x"}]}), range(20)
+            )
+        ]
     assert (found, gateway.told()) == ([200] * 20, ["n-1", "n-2"])
 
 
 def test_a_handshake_is_answered_with_its_challenge(gateway: Gateway) -> None:
-    """The answer has the media type and the header fields that the provider gets, and nothing is stored."""
+    """The answer has the media type and the header fields that the provider gets, and nothing is
+    stored.
+    """
     answer = gateway.send({"challenge": "c-4711"})
     assert (answer.status, answer.body, gateway.told()) == (200, b"c-4711", [])
     assert answer.headers == {
@@ -95,12 +120,22 @@ def test_a_handshake_is_answered_with_its_challenge(gateway: Gateway) -> None:
         ({"body": b"x" * 70_000}, 413, None),
     ],
 )
-def test_what_is_refused_is_an_answer_of_plain_text(gateway: Gateway, members: dict[str, Any], status: int, field: str | None) -> None:
+def test_what_is_refused_is_an_answer_of_plain_text(
+    gateway: Gateway, members: dict[str, Any], status: int, field: str | None
+) -> None:
     """Nothing is stored, and the answer names neither subscription nor workspace."""
     answer = gateway.intake.receive(replace(gateway.hook(), **members))
-    assert (answer.status, gateway.told(), field is None or field in answer.headers) == (status, [], True)
+    assert (answer.status, gateway.told(), field is None or field in answer.headers) == (
+        status,
+        [],
+        True,
+    )
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert (len(answer.body) > 0, b"default" in answer.body, b"one" in answer.body.split()) == (True, False, False)
+    assert (len(answer.body) > 0, b"default" in answer.body, b"one" in answer.body.split()) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_what_is_signed_and_cannot_be_read_is_400(gateway: Gateway) -> None:
@@ -109,7 +144,9 @@ def test_what_is_signed_and_cannot_be_read_is_400(gateway: Gateway) -> None:
 
 
 def test_a_body_that_is_text_is_a_mistake_of_the_gateway(gateway: Gateway) -> None:
-    """What is signed are bytes: a decoded body could not be verified, and every request would be refused for no visible reason."""
+    """What is signed are bytes: a decoded body could not be verified, and every request would be
+    refused for no visible reason.
+    """
     text: dict[str, Any] = {"body": "{}"}
     with pytest.raises(TypeError, match="'body' must be the bytes as they have arrived"):
         gateway.intake.receive(replace(gateway.hook(), **text))
@@ -145,8 +182,12 @@ def test_a_disabled_or_suspended_one_receives_nothing(gateway: Gateway) -> None:
     assert (gateway.send().status, gateway.told()) == (410, [])
 
 
-def test_what_cannot_be_committed_is_not_acknowledged(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database is down before the look-up, then before the commit: 503 both times, so that the provider sends it again."""
+def test_what_cannot_be_committed_is_not_acknowledged(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is down before the look-up, then before the commit: 503 both times, so that the
+    provider sends it again.
+    """
 
     def down(*_given: Any) -> Any:
         raise Unavailable("the database at db.internal is down")
@@ -155,13 +196,22 @@ def test_what_cannot_be_committed_is_not_acknowledged(gateway: Gateway, monkeypa
         with monkeypatch.context() as patched:
             patched.setattr(Database, name, down)
             answer = gateway.send()
-        assert (answer.status, answer.headers["Retry-After"], b"internal" in answer.body) == (503, "5", False)
+        assert (answer.status, answer.headers["Retry-After"], b"internal" in answer.body) == (
+            503,
+            "5",
+            False,
+        )
     assert (gateway.send().status, gateway.told()) == (200, ["n-1"])
 
 
 def test_limits_count_by_path_and_by_address(gateway: Gateway) -> None:
-    """Unknown paths and forged requests use up a budget of their address. Whoever signs gets in, also from there."""
-    unknown = [gateway.intake.receive(Hook("POST", f"/hooks/{number}", address="192.0.2.9")).status for number in range(52)]
+    """Unknown paths and forged requests use up a budget of their address. Whoever signs gets in,
+    also from there.
+    """
+    unknown = [
+        gateway.intake.receive(Hook("POST", f"/hooks/{number}", address="192.0.2.9")).status
+        for number in range(52)
+    ]
     assert unknown == [404] * 50 + [429] * 2
     assert gateway.intake.receive(Hook("POST", "/hooks/other", address="192.0.2.10")).status == 404
     forged = [gateway.send(secret="guess", address="192.0.2.9").status for _ in range(12)]
@@ -178,7 +228,9 @@ def test_an_intake_receives_for_all_workspaces(stage: TriggerStage) -> None:
     pool = stage.pools[0]
     Workspaces(pool.storage.database, pool.storage.vault, stage.clock).create("acme", {})
     pool.find("acme").connections.add("hall", "echo/token", {"token": "secret-0815"})
-    made = stage.all(workspace="acme").add({"name": "one", "trigger": "echo/posted", "connection": "hall"})
+    made = stage.all(workspace="acme").add(
+        {"name": "one", "trigger": "echo/posted", "connection": "hall"}
+    )
     own = Gateway(stage)
     from jackfield_echo.watching import REGISTERED
 
@@ -186,7 +238,10 @@ def test_an_intake_receives_for_all_workspaces(stage: TriggerStage) -> None:
     hook = Hook("POST", "/hooks/" + made["url"].rpartition("/")[2], {}, headers, raw)
     assert own.intake.receive(replace(hook, path=own.url)).status == 401
     assert own.intake.receive(hook).status == 200
-    assert (own.told(), [event.subject for event in pool.find("acme").events(types=["echo.*"])]) == ([], ["one"])
+    assert (
+        own.told(),
+        [event.subject for event in pool.find("acme").events(types=["echo.*"])],
+    ) == ([], ["one"])
 
 
 def test_an_intake_opens_its_own_database(gateway: Gateway) -> None:

@@ -1,4 +1,6 @@
-"""Subscriptions over time: registrations are renewed and made again, gaps are closed or told, and another account begins anew."""
+"""Subscriptions over time: registrations are renewed and made again, gaps are closed or told, and
+another account begins anew.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,23 @@ def _told(stage: TriggerStage, *types: str) -> list[str]:
     return [event.data["payload"]["id"] for event in stage.events(*types)]
 
 
-def test_a_registration_is_renewed_at_half_its_life_and_made_again_when_gone(stage: TriggerStage) -> None:
-    """One that the provider has dropped is made again, and one poll follows, so that nothing is missed; stopping removes nothing."""
+def test_a_registration_is_renewed_at_half_its_life_and_made_again_when_gone(
+    stage: TriggerStage,
+) -> None:
+    """One that the provider has dropped is made again, and one poll follows, so that nothing is
+    missed; stopping removes nothing.
+    """
     from jackfield_echo.watching import REGISTERED
 
     made = stage.add("kept", every=86_400)
     stage.look()
     shown = stage.all().show("one")
-    assert (shown["status"], shown["kind"], "renewAt" in shown, list(REGISTERED)) == ("active", "webhook", True, [made["url"]])
+    assert (shown["status"], shown["kind"], "renewAt" in shown, list(REGISTERED)) == (
+        "active",
+        "webhook",
+        True,
+        [made["url"]],
+    )
     stage.move(HOUR - 10)
     stage.look(1)
     assert stage.all().show("one")["renewAt"] == shown["renewAt"]
@@ -59,20 +70,30 @@ def test_a_webhook_alone_that_had_ended_is_told_of(stage: TriggerStage) -> None:
     stage.add("kept")
     stage.look()
     pool = stage.pools[0]
-    pool.storage.database.record(lambda one: one.execute("UPDATE subscriptions SET every = NULL, wake_at = renew_at", {}))
+    pool.storage.database.record(
+        lambda one: one.execute("UPDATE subscriptions SET every = NULL, wake_at = renew_at", {})
+    )
     stage.move(3 * HOUR)
     stage.look()
     (gap,) = stage.events("subscription.gap")
-    assert (gap.subject, gap.data["since"] < gap.data["until"], stage.all().show("one")["status"]) == ("one", True, "active")
+    assert (
+        gap.subject,
+        gap.data["since"] < gap.data["until"],
+        stage.all().show("one")["status"],
+    ) == ("one", True, "active")
 
 
 def _found(stage: TriggerStage) -> Subscription:
     pool = stage.pools[0]
-    return SubscriptionTable(pool.storage.database, pool.storage.vault, "default", stage.clock).find("one")
+    return SubscriptionTable(
+        pool.storage.database, pool.storage.vault, "default", stage.clock
+    ).find("one")
 
 
 def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
-    """Of both kinds together, an event is told once; a hint during a poll is another poll after it, and never one too soon."""
+    """Of both kinds together, an event is told once; a hint during a poll is another poll after it,
+    and never one too soon.
+    """
     from jackfield.connector import TriggerEvent
     from jackfield_service.subjects.triggers.arrivals import ArrivalUnit, Sealer
 
@@ -83,7 +104,9 @@ def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
 
     def hook(identifier: str) -> None:
         events = [TriggerEvent({"id": identifier, "text": "hello"}, identifier)]
-        sealed = Sealer(storage.database, storage.vault, "default", _found(stage)).arrivals(events, stage.now())
+        sealed = Sealer(storage.database, storage.vault, "default", _found(stage)).arrivals(
+            events, stage.now()
+        )
         storage.database.record(ArrivalUnit(_found(stage), sealed, stage.now(), 10.0))
 
     _note(stage, "n-1")
@@ -104,7 +127,9 @@ def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
 
 
 def test_another_account_begins_anew(stage: TriggerStage) -> None:
-    """A reconnect to another account forgets the checkpoint, registers there and says so; the same account changes nothing."""
+    """A reconnect to another account forgets the checkpoint, registers there and says so; the same
+    account changes nothing.
+    """
     connections = stage.runtime.connections.known
     store = table_of(connections)
     assert store is not None
@@ -130,13 +155,18 @@ def test_another_account_begins_anew(stage: TriggerStage) -> None:
     stage.move(70)
     stage.look()
     (told,) = stage.events("subscription.restarted")
-    assert (told.data["previousAccountId"], told.data["accountId"], list(REGISTERED)) == ("acme", "globex", [made["url"]])
+    assert (told.data["previousAccountId"], told.data["accountId"], list(REGISTERED)) == (
+        "acme",
+        "globex",
+        [made["url"]],
+    )
     assert (_told(stage, "echo.kept"), stage.all().show("one")["status"]) == (["n-1"], "active")
 
 
 def test_a_webhook_alone_follows_its_connection_to_another_account(stage: TriggerStage) -> None:
-    """Nothing is due of it: the test of the connection has it registered there, with another secret, so that the former account's
-    requests are forged from then on."""
+    """Nothing is due of it: the test of the connection has it registered there, with another
+    secret, so that the former account's requests are forged from then on.
+    """
     from jackfield_echo.watching import REGISTERED
 
     connections = stage.runtime.connections
@@ -150,11 +180,17 @@ def test_a_webhook_alone_follows_its_connection_to_another_account(stage: Trigge
     stage.move(1)
     stage.look(1)
     (told,) = stage.events("subscription.restarted")
-    assert (told.data["previousAccountId"], list(REGISTERED), REGISTERED[made["url"]] != former) == ("former", [made["url"]], True)
+    assert (
+        told.data["previousAccountId"],
+        list(REGISTERED),
+        REGISTERED[made["url"]] != former,
+    ) == ("former", [made["url"]], True)
 
 
 def test_subscriptions_follow_a_connection_that_is_renamed(stage: TriggerStage) -> None:
-    """A poll goes on with its checkpoint, a webhook is removed at its provider over the new name, and a paused one can be resumed."""
+    """A poll goes on with its checkpoint, a webhook is removed at its provider over the new name,
+    and a paused one can be resumed.
+    """
     from jackfield_echo.watching import REGISTERED
 
     made = stage.add("posted", name="hook")
@@ -164,11 +200,15 @@ def test_subscriptions_follow_a_connection_that_is_renamed(stage: TriggerStage) 
     stage.all().disable("paused")
     stage.look()
     stage.runtime.connections.rename("hall", "gym")
-    assert {row["connection"] for row in map(stage.all().show, ("hook", "poll", "paused"))} == {"gym"}
+    assert {row["connection"] for row in map(stage.all().show, ("hook", "poll", "paused"))} == {
+        "gym"
+    }
     stage.all().enable("paused")
     stage.move(61)
     stage.look()
-    assert [stage.all().show(name)["status"] for name in ("hook", "poll", "paused")] == ["active"] * 3
+    assert [stage.all().show(name)["status"] for name in ("hook", "poll", "paused")] == [
+        "active"
+    ] * 3
     assert made["url"] in REGISTERED
     stage.all().remove("hook")
     stage.look()
@@ -176,7 +216,9 @@ def test_subscriptions_follow_a_connection_that_is_renamed(stage: TriggerStage) 
 
 
 def test_a_pause_that_ends_at_once_registers_anew(stage: TriggerStage) -> None:
-    """No process has looked in between: the registration, which the provider had lost, is made again all the same."""
+    """No process has looked in between: the registration, which the provider had lost, is made
+    again all the same.
+    """
     from jackfield_echo.watching import REGISTERED
 
     made = stage.add("posted")
@@ -209,8 +251,12 @@ def test_a_connection_that_works_again_is_used_at_once(stage: TriggerStage) -> N
     assert stage.all().show("one")["status"] == "active"
 
 
-def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_rely_on(stage: TriggerStage) -> None:
-    """The subscription is enabled meanwhile: another process registers it, without what the former registration had returned."""
+def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_rely_on(
+    stage: TriggerStage,
+) -> None:
+    """The subscription is enabled meanwhile: another process registers it, without what the former
+    registration had returned.
+    """
     from jackfield_echo import watching
 
     def die(*_given: object) -> None:
@@ -227,7 +273,8 @@ def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_r
     stage.look()
     stage.all().disable("one")
     stage.move(1)
-    with mock.patch.object(DueSubscriptions, "paused", die):  # the commit that a process does not reach
+    # the commit that a process does not reach
+    with mock.patch.object(DueSubscriptions, "paused", die):
         stage.look()
     stage.move(70)
     with mock.patch.object(watching.posted, "enabled", enable):
@@ -236,7 +283,9 @@ def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_r
 
 
 def test_a_provider_that_hangs_keeps_nobody_else_waiting(stage: TriggerStage) -> None:
-    """All threads of a look wait for a provider: what becomes due is polled beside them, by the same process."""
+    """All threads of a look wait for a provider: what becomes due is polled beside them, by the
+    same process.
+    """
     from jackfield_echo.client import EchoClient
 
     hangs, asked = threading.Event(), list[object]()
@@ -264,7 +313,9 @@ def test_a_provider_that_hangs_keeps_nobody_else_waiting(stage: TriggerStage) ->
 
 
 def test_what_nobody_polls_is_degraded(stage: TriggerStage) -> None:
-    """Two intervals after its time a poll is late: that is shown although no process runs, and told when one does."""
+    """Two intervals after its time a poll is late: that is shown although no process runs, and told
+    when one does.
+    """
     stage.add("notes")
     stage.look()
     stage.move(150)
@@ -273,14 +324,19 @@ def test_what_nobody_polls_is_degraded(stage: TriggerStage) -> None:
     shown = stage.all().show("one")
     assert (shown["status"], "s late" in shown["reason"]) == ("degraded", True)
     stage.look()
-    assert (stage.all().show("one")["status"], [event.type for event in stage.events("subscription.*")]) == (
+    assert (
+        stage.all().show("one")["status"],
+        [event.type for event in stage.events("subscription.*")],
+    ) == (
         "active",
         ["subscription.late"],
     )
 
 
 def test_a_list_is_compared(stage: TriggerStage) -> None:
-    """The first round only learns; then items are created, updated and deleted, a page at a time, and only what is complete is deleted."""
+    """The first round only learns; then items are created, updated and deleted, a page at a time,
+    and only what is complete is deleted.
+    """
     from jackfield_echo.watching import BOARD
 
     BOARD.update({f"n-{number}": "old" for number in range(50)})
@@ -305,7 +361,9 @@ def test_a_list_is_compared(stage: TriggerStage) -> None:
 
 
 def test_a_list_that_does_not_say_that_it_has_ended_deletes_nothing(stage: TriggerStage) -> None:
-    """What it has is told, what it lacks is not gone, and the subscription says why; once it ends, what is gone is deleted."""
+    """What it has is told, what it lacks is not gone, and the subscription says why; once it ends,
+    what is gone is deleted.
+    """
     from jackfield_echo.watching import BOARD
 
     BOARD.update({f"n-{number}": "old" for number in range(10)})
@@ -316,17 +374,25 @@ def test_a_list_that_does_not_say_that_it_has_ended_deletes_nothing(stage: Trigg
     stage.move(70)
     stage.look()
     assert [event.type for event in stage.events()] == ["echo.boardCreated", "echo.boardCreated"]
-    assert (stage.all().show("one")["status"], "may go on" in stage.all().show("one")["reason"]) == ("degraded", True)
+    assert (
+        stage.all().show("one")["status"],
+        "may go on" in stage.all().show("one")["reason"],
+    ) == ("degraded", True)
     del BOARD["…"]
     for _ in range(2):
         stage.move(300)
         stage.look()
-    assert [event.type for event in stage.events()][2:] == ["echo.boardDeleted", "echo.boardDeleted"]
+    assert [event.type for event in stage.events()][2:] == [
+        "echo.boardDeleted",
+        "echo.boardDeleted",
+    ]
     assert stage.all().show("one")["status"] == "active"
 
 
 def test_a_list_whose_next_page_is_not_known_any_more_is_read_again(stage: TriggerStage) -> None:
-    """What was read of the round counts: nothing is told twice, and what is gone is deleted by the round after it."""
+    """What was read of the round counts: nothing is told twice, and what is gone is deleted by the
+    round after it.
+    """
     from jackfield_echo.watching import BOARD
 
     BOARD.update({f"n-{number:03}": "old" for number in range(410)})
@@ -341,11 +407,14 @@ def test_a_list_whose_next_page_is_not_known_any_more_is_read_again(stage: Trigg
     stage.move(70)
     stage.look()
     told = [event.type for event in stage.events()]
-    assert (told.count("echo.boardUpdated"), told.count("echo.boardDeleted")) == (1, 50)  # the last ten had not been read
+    # the last ten had not been read
+    assert (told.count("echo.boardUpdated"), told.count("echo.boardDeleted")) == (1, 50)
 
 
 def test_a_list_that_is_suddenly_short_deletes_nothing(stage: TriggerStage) -> None:
-    """More than a fifth is gone: that is an event, once; when the items are back, nothing has happened."""
+    """More than a fifth is gone: that is an event, once; when the items are back, nothing has
+    happened.
+    """
     from jackfield_echo.watching import BOARD
 
     BOARD.update({f"n-{number}": "old" for number in range(50)})
@@ -358,15 +427,23 @@ def test_a_list_that_is_suddenly_short_deletes_nothing(stage: TriggerStage) -> N
         stage.move(70)
         stage.look()
     (withheld,) = stage.events("subscription.*")
-    assert (withheld.type, withheld.data["items"], withheld.data["gone"]) == ("subscription.withheld", 50, 30)
+    assert (withheld.type, withheld.data["items"], withheld.data["gone"]) == (
+        "subscription.withheld",
+        50,
+        30,
+    )
     BOARD.update(whole)
     stage.move(70)
     stage.look()
     assert stage.events() == []
 
 
-def test_a_list_that_has_become_short_for_good_is_learnt_anew_by_a_reset(stage: TriggerStage) -> None:
-    """The cure for ``subscription.withheld``: what was deleted is not told, and what is deleted from then on is."""
+def test_a_list_that_has_become_short_for_good_is_learnt_anew_by_a_reset(
+    stage: TriggerStage,
+) -> None:
+    """The cure for ``subscription.withheld``: what was deleted is not told, and what is deleted
+    from then on is.
+    """
     from jackfield_echo.watching import BOARD
 
     BOARD.update({f"n-{number}": "old" for number in range(50)})
@@ -381,11 +458,15 @@ def test_a_list_that_has_become_short_for_good_is_learnt_anew_by_a_reset(stage: 
     del BOARD["n-30"]
     stage.move(70)
     stage.look()
-    assert [(event.type, event.data["payload"]) for event in stage.events()] == [("echo.boardDeleted", {"id": "n-30"})]
+    assert [(event.type, event.data["payload"]) for event in stage.events()] == [
+        ("echo.boardDeleted", {"id": "n-30"})
+    ]
 
 
 def test_a_webhook_whose_poll_failed_looks_after_its_registration(stage: TriggerStage) -> None:
-    """A provider that was down may have dropped the registration. ``enable`` gets what it had returned, to leave it as it is."""
+    """A provider that was down may have dropped the registration. ``enable`` gets what it had
+    returned, to leave it as it is.
+    """
     from jackfield_echo.client import EchoClient, EchoFault
     from jackfield_echo.watching import REGISTERED
 
@@ -417,7 +498,9 @@ def test_a_webhook_whose_poll_failed_looks_after_its_registration(stage: Trigger
 
 
 def test_a_connection_that_is_removed_disables_first(stage: TriggerStage) -> None:
-    """Its subscriptions listen no more at once; the provider is told with what the connection was, tried again, and nothing of it stays."""
+    """Its subscriptions listen no more at once; the provider is told with what the connection was,
+    tried again, and nothing of it stays.
+    """
     from jackfield_echo.watching import REGISTERED
 
     stage.add("kept", inputs={"fault": {"kind": "refusedConnection", "tries": 1, "name": "enable"}})
@@ -433,7 +516,11 @@ def test_a_connection_that_is_removed_disables_first(stage: TriggerStage) -> Non
     stage.move(1)
     stage.look(1)
     found = _found(stage)
-    assert (REGISTERED, found.status, found.opened(stage.pools[0].storage.vault).parting) == ({}, "paused", None)
+    assert (REGISTERED, found.status, found.opened(stage.pools[0].storage.vault).parting) == (
+        {},
+        "paused",
+        None,
+    )
     stage.add_connection()
     stage.all().enable("one")
     stage.look()

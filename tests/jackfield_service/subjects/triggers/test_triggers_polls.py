@@ -1,4 +1,6 @@
-"""Polls: nothing is skipped or told twice, checkpoint and events are one commit, and a subscription says how it fares."""
+"""Polls: nothing is skipped or told twice, checkpoint and events are one commit, and a subscription
+says how it fares.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def _ids(stage: TriggerStage) -> list[str]:
 
 
 def test_a_poll_tells_what_is_new_from_now_on(stage: TriggerStage, note: Note) -> None:
-    """Nothing that was there before is an event; each later note is one, with its subscription, connection and time."""
+    """Nothing that was there before is an event; each later note is one, with its subscription,
+    connection and time.
+    """
     note("old", at=stage.now() - 3600)
     made = stage.add("notes")
     assert (made["status"], made["kind"], made["every"]) == ("pending", "poll", 60)
@@ -52,11 +56,19 @@ def test_a_poll_tells_what_is_new_from_now_on(stage: TriggerStage, note: Note) -
         {"id": "n-1", "text": "hello"},
     )
     shown = stage.all().show("one")
-    assert (shown["status"], "lastEventAt" in shown, shown["checkpoint"]) == ("active", True, {"at": event.at})
+    assert (shown["status"], "lastEventAt" in shown, shown["checkpoint"]) == (
+        "active",
+        True,
+        {"at": event.at},
+    )
 
 
-def test_a_provider_that_knows_whole_seconds_loses_nothing_of_the_first_one(stage: TriggerStage, note: Note) -> None:
-    """A note that is kept in the second in which the subscription was added has the time of its beginning."""
+def test_a_provider_that_knows_whole_seconds_loses_nothing_of_the_first_one(
+    stage: TriggerStage, note: Note
+) -> None:
+    """A note that is kept in the second in which the subscription was added has the time of its
+    beginning.
+    """
     stage.move(0.3 + 1 - stage.now() % 1)
     stage.add("notes")
     stage.move(0.5)
@@ -77,7 +89,9 @@ def test_a_backfill_begins_where_it_is_told_to(stage: TriggerStage, note: Note) 
     assert _ids(stage) == ["n-1", "n-2"]
 
 
-def test_notes_of_one_second_in_small_pages_are_all_told_once(stage: TriggerStage, note: Note) -> None:
+def test_notes_of_one_second_in_small_pages_are_all_told_once(
+    stage: TriggerStage, note: Note
+) -> None:
     """The same times across pages, and what comes later with a time that was read already."""
     begin = stage.now()
     choose = random.Random(7)
@@ -93,7 +107,9 @@ def test_notes_of_one_second_in_small_pages_are_all_told_once(stage: TriggerStag
 
 
 def test_a_page_of_an_overtaken_process_stores_nothing(stage: TriggerStage, note: Note) -> None:
-    """Whoever lost the claim, or whose subscription was paused meanwhile, commits neither events nor a checkpoint."""
+    """Whoever lost the claim, or whose subscription was paused meanwhile, commits neither events
+    nor a checkpoint.
+    """
     stage.add("notes")
     stage.look()
     stage.move(70)
@@ -105,7 +121,10 @@ def test_a_page_of_an_overtaken_process_stores_nothing(stage: TriggerStage, note
         due.page(claimed, pool.storage.vault, (), {"at": 1.0})
     stage.move(1)
     stage.look(1)
-    assert (stage.all().show("one")["status"], "at" in stage.all().show("one")["checkpoint"]) == ("paused", True)
+    assert (stage.all().show("one")["status"], "at" in stage.all().show("one")["checkpoint"]) == (
+        "paused",
+        True,
+    )
     note("n-1")
     stage.move(3600)
     stage.look()
@@ -116,7 +135,9 @@ def test_a_page_of_an_overtaken_process_stores_nothing(stage: TriggerStage, note
 
 
 def test_a_claim_that_runs_out_is_taken_by_another_process(stage: TriggerStage, note: Note) -> None:
-    """A process that died in the middle of a poll leaves nothing behind but its claim, which ends."""
+    """A process that died in the middle of a poll leaves nothing behind but its claim, which
+    ends.
+    """
     stage.add("notes")
     stage.look()
     note("n-1")
@@ -130,7 +151,9 @@ def test_a_claim_that_runs_out_is_taken_by_another_process(stage: TriggerStage, 
 
 
 def test_a_provider_that_fails_is_tried_again_and_told_of(stage: TriggerStage, note: Note) -> None:
-    """The third failure in a row is an event, the next success another one; nothing is lost meanwhile."""
+    """The third failure in a row is an event, the next success another one; nothing is lost
+    meanwhile.
+    """
     stage.add("notes", inputs={"fault": {"kind": "refusedConnection", "tries": 4, "name": "poll"}})
     seen = []
     for _ in range(5):
@@ -173,11 +196,18 @@ def test_a_revoked_token_ends_its_subscriptions(stage: TriggerStage, note: Note)
         stage.move(100)
         stage.look()
     assert _ids(stage) == []
-    assert (stage.all().show("one")["status"], "revoked" in stage.all().show("one")["reason"]) == ("failing", True)
+    assert (stage.all().show("one")["status"], "revoked" in stage.all().show("one")["reason"]) == (
+        "failing",
+        True,
+    )
 
 
-def test_a_suspended_workspace_polls_nothing_and_nothing_has_failed(stage: TriggerStage, note: Note) -> None:
-    """However long it is suspended, the subscription is not failing, and the poll after that is soon and finds what was missed."""
+def test_a_suspended_workspace_polls_nothing_and_nothing_has_failed(
+    stage: TriggerStage, note: Note
+) -> None:
+    """However long it is suspended, the subscription is not failing, and the poll after that is
+    soon and finds what was missed.
+    """
     storage = stage.pools[0].storage
     workspaces = Workspaces(storage.database, storage.vault, stage.clock)
     stage.add("notes")
@@ -196,11 +226,18 @@ def test_a_suspended_workspace_polls_nothing_and_nothing_has_failed(stage: Trigg
 
 
 _REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"trigger": "echo/nothing"}, "no trigger"), ({"trigger": "nobody/notes"}, "nobody"), ({"connection": None}, "/connection"),
-    ({"connection": "attic"}, "attic"), ({"every": 1}, "/every"), ({"name": "a b"}, "/name"), ({"colour": 1}, "/colour"),
-    ({"inputs": {"word": 1}}, "/inputs/word"), ({"inputs": {"word": " "}}, "/inputs/word"),
-    ({"inputs": {"colour": 1}}, "/inputs/colour"), ({"from": 1}, "/from"),
-)  # fmt: skip
+    ({"trigger": "echo/nothing"}, "no trigger"),
+    ({"trigger": "nobody/notes"}, "nobody"),
+    ({"connection": None}, "/connection"),
+    ({"connection": "attic"}, "attic"),
+    ({"every": 1}, "/every"),
+    ({"name": "a b"}, "/name"),
+    ({"colour": 1}, "/colour"),
+    ({"inputs": {"word": 1}}, "/inputs/word"),
+    ({"inputs": {"word": " "}}, "/inputs/word"),
+    ({"inputs": {"colour": 1}}, "/inputs/colour"),
+    ({"from": 1}, "/from"),
+)
 
 
 def test_what_is_no_subscription_is_refused(stage: TriggerStage) -> None:
@@ -210,14 +247,19 @@ def test_what_is_no_subscription_is_refused(stage: TriggerStage) -> None:
         with pytest.raises(JackfieldError) as refused:
             stage.all().add({name: value for name, value in document.items() if value is not None})
         said = refused.value
-        assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", members
+        assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", (
+            members
+        )
     assert stage.all().page(None, 10) == ([], None)
 
 
 @pytest.mark.parametrize("trigger", ["notes", "board"])
-def test_a_large_page_keeps_nobody_waiting(stage: TriggerStage, note: Note, monkeypatch: pytest.MonkeyPatch, trigger: str) -> None:
-    """Each commit has at most 200 events of a page, the last one the checkpoint; a process that stops in between tells each event once,
-    as do those after it."""
+def test_a_large_page_keeps_nobody_waiting(
+    stage: TriggerStage, note: Note, monkeypatch: pytest.MonkeyPatch, trigger: str
+) -> None:
+    """Each commit has at most 200 events of a page, the last one the checkpoint; a process that
+    stops in between tells each event once, as do those after it.
+    """
     from jackfield_echo import watching
 
     monkeypatch.setattr(watching, "_PAGE", 1000)

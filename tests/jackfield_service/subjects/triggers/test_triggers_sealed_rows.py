@@ -1,4 +1,6 @@
-"""The check of a database decrypts what is sealed of subscriptions, schedules, callbacks and all that is built on them."""
+"""The check of a database decrypts what is sealed of subscriptions, schedules, callbacks and all
+that is built on them.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ _MOVED = {
     "connections": ("connect_record", "(SELECT seal FROM workspaces WHERE name = 'other')"),
     "grants": ("sealed", "(SELECT seal FROM workspaces WHERE name = 'other')"),
 }
-"""A column of each table that somebody changes, and its new value: what is sealed does not fit any more."""
+"""A column of each table that somebody changes, and its new value: what is sealed does not fit any
+more.
+"""
 
 
 @pytest.fixture
@@ -72,27 +76,57 @@ def _fill(stage: TriggerStage) -> None:
     runtime, storage = stage.runtime, stage.runtime.storage
     actor, vault = Actor("library"), stage.runtime.storage.vault
     callbacks = Callbacks(storage.database, vault, "default", stage.clock, actor, origin="operator")
-    WorkspaceSchedules(runtime, LIBRARY, actor).add({"name": "daily", "invocation": _TICK, "every": "1d"})
+    WorkspaceSchedules(runtime, LIBRARY, actor).add(
+        {"name": "daily", "invocation": _TICK, "every": "1d"}
+    )
     callbacks.create({"url": "https://a.example", "types": ["*"]})
     open_sessions(runtime, stage.clock).create({"verify": "link"}, actor)
     runtime.files.store("default", [b"content"], "text/plain")
     stored = runtime.connections.find("hall")
-    Authorizations(storage.database, lambda: vault, "default", stage.clock).begin("4", "redirect", "state", {"verifier": "v"})
+    Authorizations(storage.database, lambda: vault, "default", stage.clock).begin(
+        "4", "redirect", "state", {"verifier": "v"}
+    )
     leases = SharedLeases(storage.database, vault, "default", "hall", stage.clock)
-    leases.lease("role", lambda: Minted("key", None), lambda _minted: stage.clock.time() + 60, Deadline.after(60, stage.clock))
+    leases.lease(
+        "role",
+        lambda: Minted("key", None),
+        lambda _minted: stage.clock.time() + 60,
+        Deadline.after(60, stage.clock),
+    )
     Workspaces(storage.database, vault, stage.clock).create("other")
     grants = GrantTable(storage.database, lambda: vault, "default", stage.clock)
-    grants.put(stored.id or "", Grant({"token": "t"}), "ada", grants.digest(stored), lambda _transaction: None)
+    grants.put(
+        stored.id or "",
+        Grant({"token": "t"}),
+        "ada",
+        grants.digest(stored),
+        lambda _transaction: None,
+    )
     revocations = Revocations(storage.database, lambda: vault, "default", stage.clock)
 
     def unit(transaction: Transaction) -> None:
-        note(transaction, "default", sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")))
+        note(
+            transaction,
+            "default",
+            sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")),
+        )
         expect(transaction, "default", "0", sealed_facts(vault, "default", "0", {}))
         keep(transaction, "default", [sealed_mark(vault, "default", "d", "r", 1.0, {})], 1.0)
         revocations.note(transaction, "default", stored, Grant({"token": "t"}))
         about = vault.seal("default", ("invocation", "0", "approval"), b"{}")
         ask(
-            Draft("0", "echo", "1", "say", "write", None, None, 0.0, 1.0, approval=AskedApproval("rule", {}, 1.0, about=about)),
+            Draft(
+                "0",
+                "echo",
+                "1",
+                "say",
+                "write",
+                None,
+                None,
+                0.0,
+                1.0,
+                approval=AskedApproval("rule", {}, 1.0, about=about),
+            ),
             "default",
             transaction,
         )
@@ -118,4 +152,9 @@ def test_what_was_changed_in_the_database_is_named(stage: TriggerStage) -> None:
         problems = _problems(stage)
         assert len(problems) == len(seen) + 1, table
         seen = problems
-    assert {rows.table for rows in SEALED_ROWS} - _MOVED.keys() == {"deliveries", "oauth_clients", "mcp_servers", "client_registrations"}
+    assert {rows.table for rows in SEALED_ROWS} - _MOVED.keys() == {
+        "deliveries",
+        "oauth_clients",
+        "mcp_servers",
+        "client_registrations",
+    }

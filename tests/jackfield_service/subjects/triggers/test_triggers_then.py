@@ -1,4 +1,6 @@
-"""``then``: an event starts an invocation, in its own commit, with its ID as the key and the rights of who added the subscription."""
+"""``then``: an event starts an invocation, in its own commit, with its ID as the key and the rights
+of who added the subscription.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,21 @@ from jackfield_service.subjects.triggers.event_places import place_fault
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 
-_TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/invocationId"}]}
+_TEXT = {
+    "$text": [
+        "Note ",
+        {"$event": "/data/payload/id"},
+        ": ",
+        {"$event": "/data/payload/text"},
+        {"$event": "/data/invocationId"},
+    ]
+}
 THEN: dict[str, Any] = {
-    "connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": _TEXT, "voice": {"$event": "/data/invocationId"}},
-}  # fmt: skip
+    "connector": "echo",
+    "action": "post",
+    "connection": "hall",
+    "inputs": {"text": _TEXT, "voice": {"$event": "/data/invocationId"}},
+}
 
 
 def _note(stage: TriggerStage, identifier: str, text: str = "hello") -> None:
@@ -40,8 +53,9 @@ def _entries(stage: TriggerStage) -> list[Entry]:
 
 
 def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
-    """Its key is the event's ID, its inputs have values of the event, absent ones are left out, which a label says; what comes again
-    starts nothing."""
+    """Its key is the event's ID, its inputs have values of the event, absent ones are left out,
+    which a label says; what comes again starts nothing.
+    """
     shown = stage.add("notes", then=THEN)["then"]
     assert (shown["action"], shown["inputs"]["text"]) == ("post", _TEXT)
     stage.look()
@@ -61,9 +75,15 @@ def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
 
 
 def test_what_has_only_absent_values_is_left_out(stage: TriggerStage) -> None:
-    """Objects and lists that the event leaves empty are not sent as empty ones; those that were empty, or keep something, stay."""
+    """Objects and lists that the event leaves empty are not sent as empty ones; those that were
+    empty, or keep something, stay.
+    """
     absent = {"$event": "/data/invocationId"}
-    inputs = {"text": "x", "words": [absent], "data": {"a": {"b": absent}, "c": [absent, 1], "d": {}, "e": [[absent]]}}
+    inputs = {
+        "text": "x",
+        "words": [absent],
+        "data": {"a": {"b": absent}, "c": [absent, 1], "d": {}, "e": [[absent]]},
+    }
     stage.add("notes", then={**THEN, "inputs": {**inputs, "pairs": [], "fault": {"name": absent}}})
     stage.look()
     _note(stage, "n-1")
@@ -71,10 +91,16 @@ def test_what_has_only_absent_values_is_left_out(stage: TriggerStage) -> None:
     queue = Queue(stage.pools[0].storage.database, stage.clock)
     (result,) = [stage.runtime.run(claimed) for claimed in queue.claim(10)]
     sent = (result.output or {})["inputs"]
-    assert ({"words", "fault"} & set(sent), sent["data"], sent["pairs"]) == (set(), {"c": [1], "d": {}}, [])
+    assert ({"words", "fault"} & set(sent), sent["data"], sent["pairs"]) == (
+        set(),
+        {"c": [1], "d": {}},
+        [],
+    )
 
 
-def test_an_invocation_of_an_event_waits_for_a_person_where_a_rule_says_so(stage: TriggerStage) -> None:
+def test_an_invocation_of_an_event_waits_for_a_person_where_a_rule_says_so(
+    stage: TriggerStage,
+) -> None:
     """It is not queued before somebody has approved it."""
     stage.runtime.access.workspaces.set("default", {"rules": {"approve": ["effect:write"]}})
     stage.add("notes", then=THEN)
@@ -83,23 +109,39 @@ def test_an_invocation_of_an_event_waits_for_a_person_where_a_rule_says_so(stage
     _again(stage)
     (entry,), queue = _entries(stage), Queue(stage.pools[0].storage.database, stage.clock)
     assert (entry.status, queue.claim(10)) == ("waiting", [])
-    stage.runtime.approvals_of(Caller("cli:bob", audience="operator"), Actor("cli", "bob")).approve(entry.id)
+    stage.runtime.approvals_of(Caller("cli:bob", audience="operator"), Actor("cli", "bob")).approve(
+        entry.id
+    )
     assert [stage.runtime.run(claimed).status for claimed in queue.claim(10)] == ["succeeded"]
 
 
 def test_an_event_whose_invocation_is_refused_is_told(stage: TriggerStage) -> None:
-    """The event stays; ``subscription.refused`` names the error and the places of the inputs, and no value."""
-    stage.add("notes", then={**THEN, "inputs": {"text": "x", "times": {"$event": "/data/payload/text"}}})
+    """The event stays; ``subscription.refused`` names the error and the places of the inputs, and
+    no value.
+    """
+    stage.add(
+        "notes", then={**THEN, "inputs": {"text": "x", "times": {"$event": "/data/payload/text"}}}
+    )
     stage.look()
     _note(stage, "n-1", "secret-text")
     _again(stage)
     (event,), (refused,) = stage.events("echo.notes"), stage.events("subscription.*")
-    assert (refused.type, refused.data["eventId"], refused.data["errorCode"]) == ("subscription.refused", event.id, "invalid_input")
-    assert (refused.data["paths"], "secret-text" in str(refused.data), _entries(stage)) == (["/times"], False, [])
+    assert (refused.type, refused.data["eventId"], refused.data["errorCode"]) == (
+        "subscription.refused",
+        event.id,
+        "invalid_input",
+    )
+    assert (refused.data["paths"], "secret-text" in str(refused.data), _entries(stage)) == (
+        ["/times"],
+        False,
+        [],
+    )
 
 
 def test_the_rights_are_those_of_who_added_it(stage: TriggerStage) -> None:
-    """A token that may not post adds no such subscription; one whose rules change later starts nothing more."""
+    """A token that may not post adds no such subscription; one whose rules change later starts
+    nothing more.
+    """
     storage = stage.pools[0].storage
     tokens = Tokens(storage.database, storage.vault, "default", stage.clock)
     made = tokens.create("manage", "watcher", rules=Rules(allow=("echo/notes", "echo/say"))).token
@@ -126,20 +168,33 @@ def test_a_required_input_that_the_event_lacks_is_refused(stage: TriggerStage) -
     _note(stage, "n-1")
     _again(stage)
     (told,) = stage.events("subscription.refused")
-    assert (told.data["errorCode"], told.data["paths"], _entries(stage)) == ("invalid_input", ["/text"], [])
+    assert (told.data["errorCode"], told.data["paths"], _entries(stage)) == (
+        "invalid_input",
+        ["/text"],
+        [],
+    )
 
 
 _REFUSED: tuple[tuple[Any, str], ...] = (
-    (1, "/then"), ({"connector": "echo"}, "/then/action"), ({**THEN, "connector": "nobody"}, "nobody"),
-    ({**THEN, "action": "pst"}, "post"), ({**THEN, "connection": "attic"}, "attic"), ({**THEN, "after": 1}, "/then/after"),
-    ({**THEN, "inputs": {"texts": 1}}, "/then/inputs/texts"), ({**THEN, "inputs": {"text": {"$event": "id"}}}, "/then/inputs/text/$event"),
+    (1, "/then"),
+    ({"connector": "echo"}, "/then/action"),
+    ({**THEN, "connector": "nobody"}, "nobody"),
+    ({**THEN, "action": "pst"}, "post"),
+    ({**THEN, "connection": "attic"}, "attic"),
+    ({**THEN, "after": 1}, "/then/after"),
+    ({**THEN, "inputs": {"texts": 1}}, "/then/inputs/texts"),
+    ({**THEN, "inputs": {"text": {"$event": "id"}}}, "/then/inputs/text/$event"),
     ({**THEN, "inputs": {"text": "x", "times": "often"}}, "/then/inputs/times"),
     ({**THEN, "inputs": {"text": {"$event": "/data/id"}}}, "did you mean '/data/payload/id'"),
-    ({**THEN, "inputs": {"text": {"$text": [{"$event": "/data/payload/txt"}]}}}, "did you mean '/data/payload/text'"),
+    (
+        {**THEN, "inputs": {"text": {"$text": [{"$event": "/data/payload/txt"}]}}},
+        "did you mean '/data/payload/text'",
+    ),
     ({**THEN, "inputs": {"text": {"$event": "/data/payload/text/0"}}}, "/then/inputs/text/$event"),
     ({**THEN, "inputs": {"text": [_TEXT], "times": 0.5}}, "/then/inputs/times"),
-    ({**THEN, "inputs": {"text": {"$text": [1]}}}, "/then/inputs/text/$text"), ({**THEN, "idempotencyKey": "k"}, "/then/idempotencyKey"),
-)  # fmt: skip
+    ({**THEN, "inputs": {"text": {"$text": [1]}}}, "/then/inputs/text/$text"),
+    ({**THEN, "idempotencyKey": "k"}, "/then/idempotencyKey"),
+)
 
 
 def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
@@ -148,15 +203,24 @@ def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
         with pytest.raises(JackfieldError) as refused:
             stage.add("notes", then=then)
         said = refused.value
-        assert place in f"{said.message} {[(detail.path, detail.message) for detail in said.details]} {said.hint}", then
+        assert place in (
+            f"{said.message} "
+            f"{[(detail.path, detail.message) for detail in said.details]} {said.hint}"
+        ), then
 
 
 def test_a_place_of_any_json_is_suggested_where_json_is() -> None:
-    """The body of ``http/webhook`` is open: what is looked for elsewhere may be in it, and nowhere in a text."""
+    """The body of ``http/webhook`` is open: what is looked for elsewhere may be in it, and nowhere
+    in a text.
+    """
     raw = json.loads(files("jackfield_http").joinpath("connector.json").read_text(encoding="utf-8"))
-    trigger = TriggerManifest.from_json(next(row for row in raw["triggers"] if row["key"] == "webhook"), "webhook")
+    trigger = TriggerManifest.from_json(
+        next(row for row in raw["triggers"] if row["key"] == "webhook"), "webhook"
+    )
     assert place_fault(trigger, "/data/payload/body/name") is None
-    assert "did you mean '/data/payload/body/name'?" in (place_fault(trigger, "/data/payload/json/name") or "")
+    assert "did you mean '/data/payload/body/name'?" in (
+        place_fault(trigger, "/data/payload/json/name") or ""
+    )
 
 
 _KEYS = {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "secret-4711"}
@@ -165,22 +229,46 @@ _MAIL = {"to": "ada@example.org", "subject": "Hi", "text": {"$event": "/data/pay
 _FILLED: tuple[tuple[str, dict[str, Any], str, str, dict[str, Any], list[str]], ...] = (
     ("aws/apiKeySecret", {**_KEYS, "region": "eu-west-1"}, "aws.s3", "listBuckets", {}, []),
     ("aws/apiKeySecret", _KEYS, "aws.s3", "listBuckets", {}, ["/then/inputs/awsRegion"]),
-    ("aws/apiKeySecret", {**_KEYS, "region": "eu-west-1"}, "aws.sqs", "createQueue", {}, ["/then/inputs/QueueName"]),
+    (
+        "aws/apiKeySecret",
+        {**_KEYS, "region": "eu-west-1"},
+        "aws.sqs",
+        "createQueue",
+        {},
+        ["/then/inputs/QueueName"],
+    ),
     ("aws/awsDefault", {}, "aws.s3", "listBuckets", {}, []),  # the machine may have a region
-    ("aws-ses/apiKeySecret", {**_KEYS, "region": "eu-west-1", "sender": "a@example.com"}, "aws-ses", "sendEmail", _MAIL, []),
-    ("aws-ses/smtp", _SMTP, "aws-ses", "sendEmail", _MAIL, ["/then/inputs/sender"]),  # it needs no region
-)  # fmt: skip
+    (
+        "aws-ses/apiKeySecret",
+        {**_KEYS, "region": "eu-west-1", "sender": "a@example.com"},
+        "aws-ses",
+        "sendEmail",
+        _MAIL,
+        [],
+    ),
+    # it needs no region
+    ("aws-ses/smtp", _SMTP, "aws-ses", "sendEmail", _MAIL, ["/then/inputs/sender"]),
+)
 
 
 def test_what_the_connection_fills_may_be_left_out(stage: TriggerStage) -> None:
-    """As in a call or a schedule: an input that the connection brings is not missing, one that nothing brings is."""
+    """As in a call or a schedule: an input that the connection brings is not missing, one that
+    nothing brings is.
+    """
     for number, (kind, values, connector, action, inputs, missing) in enumerate(_FILLED):
         stage.runtime.connections.add(f"account-{number}", kind, values, test=False)
-        then = {"connector": connector, "action": action, "connection": f"account-{number}", "inputs": inputs}
+        then = {
+            "connector": connector,
+            "action": action,
+            "connection": f"account-{number}",
+            "inputs": inputs,
+        }
         if missing:
             with pytest.raises(JackfieldError) as refused:
                 stage.add("notes", name=f"s{number}", then=then)
-            assert [(detail.path, detail.keyword) for detail in refused.value.details] == [(path, "required") for path in missing]
+            assert [(detail.path, detail.keyword) for detail in refused.value.details] == [
+                (path, "required") for path in missing
+            ]
         else:
             stage.add("notes", name=f"s{number}", then=then)
 
@@ -190,14 +278,20 @@ def _limit(stage: TriggerStage, most: int | None) -> None:
 
 
 def test_a_poll_waits_while_the_queue_has_no_room(stage: TriggerStage) -> None:
-    """Nothing is asked, nothing is refused and nothing is lost: the events and what they start come when there is room."""
+    """Nothing is asked, nothing is refused and nothing is lost: the events and what they start come
+    when there is room.
+    """
     stage.add("notes", then=THEN)
     stage.look()
     _limit(stage, 0)
     for number in range(3):
         _note(stage, f"n-{number}")
     _again(stage)
-    assert (stage.events("echo.notes"), stage.events("subscription.*"), _entries(stage)) == ([], [], [])
+    assert (stage.events("echo.notes"), stage.events("subscription.*"), _entries(stage)) == (
+        [],
+        [],
+        [],
+    )
     assert stage.all().show("one")["status"] == "active"
     _limit(stage, 1)
     _again(stage)

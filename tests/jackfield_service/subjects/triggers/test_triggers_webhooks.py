@@ -1,4 +1,6 @@
-"""Webhooks: registered by a worker, verified on raw bytes before anything is read, on the disk before they are acknowledged."""
+"""Webhooks: registered by a worker, verified on raw bytes before anything is read, on the disk
+before they are acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,15 @@ from tests.jackfield_service.subjects.triggers.trigger_stage import TriggerStage
 from clocks import StillClock
 from http_stand import Client, Stand, standing
 from jackfield.callers import Caller, Rules
-from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
+from jackfield.connector import (
+    DeclarationError,
+    Forged,
+    Hook,
+    HookRequest,
+    Inputs,
+    Output,
+    scheme_of,
+)
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.kernel.dataclass import replace
@@ -54,11 +64,17 @@ _NOTE = {"notes": [{"id": "n-1", "text": "hello"}]}
 
 
 def test_a_worker_registers_and_removes_the_webhook(stage: TriggerStage) -> None:
-    """``pending`` until a worker has registered the URL; paused at once, and removed at the provider afterwards; the URL stays the same."""
+    """``pending`` until a worker has registered the URL; paused at once, and removed at the
+    provider afterwards; the URL stays the same.
+    """
     from jackfield_echo.watching import REGISTERED
 
     made = stage.add()
-    assert (made["status"], made["url"].startswith("https://jackfield.example/hooks/"), REGISTERED) == ("pending", True, {})
+    assert (
+        made["status"],
+        made["url"].startswith("https://jackfield.example/hooks/"),
+        REGISTERED,
+    ) == ("pending", True, {})
     stage.look()
     assert (stage.all().show("one")["status"], list(REGISTERED)) == ("active", [made["url"]])
     stage.all().disable("one")
@@ -74,7 +90,9 @@ def test_a_worker_registers_and_removes_the_webhook(stage: TriggerStage) -> None
     assert REGISTERED == {}
 
 
-def test_registering_is_tried_again_and_a_process_that_stops_removes_nothing(stage: TriggerStage) -> None:
+def test_registering_is_tried_again_and_a_process_that_stops_removes_nothing(
+    stage: TriggerStage,
+) -> None:
     """The provider is down twice."""
     from jackfield_echo.watching import REGISTERED
 
@@ -103,7 +121,9 @@ def test_a_subscription_ends_although_its_connection_is_gone(stage: TriggerStage
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a connection."""
-    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    settings = ServerSettings(
+        port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example"
+    )
     with standing(tmp_path_factory.mktemp("hooks"), settings) as opened:
         assert opened.client().call("POST", "/v1/connections?test=false", _HALL).status == 201
         yield opened
@@ -112,20 +132,34 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 class Sender:
     """The other side of one subscription."""
 
-    def __init__(self, stand: Stand, name: str, client: Client | None = None, **members: Any) -> None:
+    def __init__(
+        self, stand: Stand, name: str, client: Client | None = None, **members: Any
+    ) -> None:
         self.stand = stand
         self.client = client or stand.client()
         self.name = name
-        made = self.client.post("/v1/subscriptions", {"name": name, "trigger": "echo/posted", "connection": "hall", **members})
+        made = self.client.post(
+            "/v1/subscriptions",
+            {"name": name, "trigger": "echo/posted", "connection": "hall", **members},
+        )
         assert (made.status, made.headers["location"]) == (201, f"/v1/subscriptions/{name}")
         self.path = urlsplit(made.json["url"]).path
         from jackfield_echo.watching import REGISTERED
 
         url = made.json["url"]
-        until(lambda: self.client.get(f"/v1/subscriptions/{name}").json["status"] == "active")  # so that all of its registration is stored
+        # so that all of its registration is stored
+        until(lambda: self.client.get(f"/v1/subscriptions/{name}").json["status"] == "active")
         self.secret = REGISTERED[url]
 
-    def send(self, body: Any, *, secret: str | None = None, at: float | None = None, path: str | None = None, **headers: str) -> Reply:
+    def send(
+        self,
+        body: Any,
+        *,
+        secret: str | None = None,
+        at: float | None = None,
+        path: str | None = None,
+        **headers: str,
+    ) -> Reply:
         """Send a signed request."""
         now = self.stand.host.clock.time() if at is None else at
         raw, own = signed(secret or self.secret, now, body)
@@ -138,13 +172,21 @@ class Sender:
 
 
 def test_a_signed_request_is_an_event(stand: Stand) -> None:
-    """It is in the feed once the provider has its 200; a duplicate gets 200, too, and is no second event; types differ."""
+    """It is in the feed once the provider has its 200; a duplicate gets 200, too, and is no second
+    event; types differ.
+    """
     sender = Sender(stand, "first")
     assert [sender.send(_NOTE).status for _ in range(2)] == [200, 200]
     assert sender.told() == ["n-1"]
     assert sender.send({**_NOTE, "type": "withdrawn"}).status == 200
-    (posted, withdrawn) = sender.client.get("/v1/events?types=echo.posted,echo.withdrawn").json["items"]
-    assert (posted["type"], withdrawn["type"], posted["data"]["trigger"]) == ("echo.posted", "echo.withdrawn", "posted")
+    (posted, withdrawn) = sender.client.get("/v1/events?types=echo.posted,echo.withdrawn").json[
+        "items"
+    ]
+    assert (posted["type"], withdrawn["type"], posted["data"]["trigger"]) == (
+        "echo.posted",
+        "echo.withdrawn",
+        "posted",
+    )
     assert sender.send({"challenge": "abc"}).body == b"abc"
 
 
@@ -157,9 +199,12 @@ def test_the_same_request_fifty_times_at_once_is_one_event(stand: Stand) -> None
     assert sender.told() == ["n-1"]
 
 
-def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
-    """Another secret, a changed byte, missing and doubled headers, old and future times, another subscription's request: 401, no event,
-    and neither path nor secret in the log."""
+def test_what_the_provider_has_not_signed_is_refused(
+    stand: Stand, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another secret, a changed byte, missing and doubled headers, old and future times, another
+    subscription's request: 401, no event, and neither path nor secret in the log.
+    """
     caplog.set_level(logging.DEBUG)
     sender, other = Sender(stand, "strict"), Sender(stand, "other")
     now = stand.host.clock.time()
@@ -167,12 +212,16 @@ def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytes
     flipped = bytes([raw[0] ^ 1]) + raw[1:]
     client = Client(stand.port)
     replies = [
-        sender.send(_NOTE, secret="guess"), sender.send(_NOTE, at=now - 301), sender.send(_NOTE, at=now + 900),
-        sender.send(_NOTE, path=other.path), client.call("POST", sender.path, flipped, **own), client.call("POST", sender.path, raw),
+        sender.send(_NOTE, secret="guess"),
+        sender.send(_NOTE, at=now - 301),
+        sender.send(_NOTE, at=now + 900),
+        sender.send(_NOTE, path=other.path),
+        client.call("POST", sender.path, flipped, **own),
+        client.call("POST", sender.path, raw),
         client.call("POST", sender.path, raw, **{**own, "Echo_Signature": ""}),
         client.call("POST", sender.path, raw, **{**own, "Echo_Signature": "ä" * 3000}),
         client.call("POST", sender.path, raw, **{**own, "Echo_Time": "+1"}),
-    ]  # fmt: skip
+    ]
     assert {reply.status for reply in replies} <= {400, 401}
     assert sum(reply.status == 401 for reply in replies) >= 7
     assert (sender.told(), other.told()) == ([], [])
@@ -181,13 +230,19 @@ def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytes
 
 
 def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
-    """Malformed 400, too large 413, compressed 415, unknown 404; disabled 410 at once; a method that is none 405."""
+    """Malformed 400, too large 413, compressed 415, unknown 404; disabled 410 at once; a method
+    that is none 405.
+    """
     sender = Sender(stand, "odd")
     found = [
-        sender.send(b"[1").status, sender.send(b"[" * 5000).status, sender.send({"notes": [{"id": 1}]}).status,
-        sender.send(b"x" * 70_000).status, sender.send(_NOTE, Content_Encoding="gzip").status,
-        sender.send(_NOTE, path="/hooks/" + "A" * 43).status, Client(stand.port).get(sender.path).status,
-    ]  # fmt: skip
+        sender.send(b"[1").status,
+        sender.send(b"[" * 5000).status,
+        sender.send({"notes": [{"id": 1}]}).status,
+        sender.send(b"x" * 70_000).status,
+        sender.send(_NOTE, Content_Encoding="gzip").status,
+        sender.send(_NOTE, path="/hooks/" + "A" * 43).status,
+        Client(stand.port).get(sender.path).status,
+    ]
     assert found == [400, 400, 400, 413, 415, 404, 405]
     assert sender.client.post("/v1/subscriptions/odd:disable").status == 200
     assert sender.send(_NOTE).status == 410
@@ -196,9 +251,12 @@ def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
     assert sender.told() == []
 
 
-def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The webhook gets another secret, as with another account, after the verifier has passed a request of the former account:
-    it is judged once more, and refused."""
+def test_a_request_is_stored_under_the_content_that_verified_it(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The webhook gets another secret, as with another account, after the verifier has passed a
+    request of the former account: it is judged once more, and refused.
+    """
     sender = Sender(stand, "moved")
     storage, read = stand.host.storage, intake.Intake._read
     table = SubscriptionTable(storage.database, storage.vault, "default", stand.host.clock)
@@ -206,8 +264,17 @@ def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, mo
     def reading(*given: Any) -> Any:
         outcome = read(*given)
         found = table.find("moved")
-        values = {"id": found.id, "sealed": replace(found.opened(storage.vault), secret="another").sealed(storage.vault, found)}
-        storage.database.record(lambda one: one.change("UPDATE subscriptions SET sealed = :sealed WHERE id = :id", values))
+        values = {
+            "id": found.id,
+            "sealed": replace(found.opened(storage.vault), secret="another").sealed(
+                storage.vault, found
+            ),
+        }
+        storage.database.record(
+            lambda one: one.change(
+                "UPDATE subscriptions SET sealed = :sealed WHERE id = :id", values
+            )
+        )
         return outcome
 
     monkeypatch.setattr(intake.Intake, "_read", reading)
@@ -216,25 +283,36 @@ def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, mo
     assert (sender.send(_NOTE, secret="another").status, sender.told()) == (200, ["n-1"])
 
 
-def test_a_subscription_is_opened_once_for_its_requests(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its content is decrypted, and its inputs are judged, when they have changed; who added it is looked up once for a request."""
+def test_a_subscription_is_opened_once_for_its_requests(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content is decrypted, and its inputs are judged, when they have changed; who added it is
+    looked up once for a request.
+    """
     sender = Sender(stand, "eager", inputs={"word": "fire"})
     assert sender.send(_NOTE).status == 200
     seen: Counter[str] = Counter()
 
     def count(owner: Any, name: str) -> None:
         real = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *given, **named: (seen.update([name]), real(*given, **named))[1])
+        monkeypatch.setattr(
+            owner, name, lambda *given, **named: (seen.update([name]), real(*given, **named))[1]
+        )
 
     count(intake, "check_inputs")
     count(Subscription, "opened")
     count(WorkspaceAccess, "queued_by")
-    assert [sender.send({"notes": [{"id": f"n-{number}", "text": "fire"}]}).status for number in range(4)] == [200] * 4
+    assert [
+        sender.send({"notes": [{"id": f"n-{number}", "text": "fire"}]}).status
+        for number in range(4)
+    ] == [200] * 4
     assert (seen["check_inputs"], seen["opened"], seen["queued_by"]) == (0, 0, 4)
 
 
 def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:
-    """What the provider still sends is no event and gets 410, and it is told; the subscription says why, and so does an event, once."""
+    """What the provider still sends is no event and gets 410, and it is told; the subscription says
+    why, and so does an event, once.
+    """
     from jackfield_echo.watching import REGISTERED
 
     storage = stand.host.storage
@@ -244,18 +322,31 @@ def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:
     assert sender.send(_NOTE).status == 200
     tokens.revoke(made.token.id)
     assert sender.send(_NOTE, secret="guess").status == 401
-    assert [sender.send({"notes": [{"id": f"n-{number}", "text": "late"}]}).status for number in (2, 3)] == [410, 410]
+    assert [
+        sender.send({"notes": [{"id": f"n-{number}", "text": "late"}]}).status for number in (2, 3)
+    ] == [410, 410]
     until(lambda: not any(url.endswith(sender.path) for url in REGISTERED))
     sender.client = stand.client()
     shown = sender.client.get("/v1/subscriptions/left").json
-    assert (shown["status"], "revoked" in shown["reason"], sender.told()) == ("failing", True, ["n-1"])
-    said = [item["subject"] for item in sender.client.get("/v1/events?types=subscription.failing").json["items"]]
+    assert (shown["status"], "revoked" in shown["reason"], sender.told()) == (
+        "failing",
+        True,
+        ["n-1"],
+    )
+    said = [
+        item["subject"]
+        for item in sender.client.get("/v1/events?types=subscription.failing").json["items"]
+    ]
     assert said.count("left") == 1
 
 
 @pytest.mark.parametrize("faults", [0, 2])
-def test_the_webhook_of_a_revoked_token_is_removed_at_its_provider(stage: TriggerStage, faults: int) -> None:
-    """With the rights that it was added with, again if the provider is down, and once: removing the subscription asks it no more."""
+def test_the_webhook_of_a_revoked_token_is_removed_at_its_provider(
+    stage: TriggerStage, faults: int
+) -> None:
+    """With the rights that it was added with, again if the provider is down, and once: removing the
+    subscription asks it no more.
+    """
     from jackfield_echo import watching
 
     storage = stage.runtime.storage
@@ -279,18 +370,29 @@ def test_the_webhook_of_a_revoked_token_is_removed_at_its_provider(stage: Trigge
             stage.move(3600)
             stage.look()
         shown = stage.all().show("one")
-        assert (shown["status"], "revoked" in shown["reason"], watching.REGISTERED, len(asked)) == ("failing", True, {}, faults + 1)
+        assert (shown["status"], "revoked" in shown["reason"], watching.REGISTERED, len(asked)) == (
+            "failing",
+            True,
+            {},
+            faults + 1,
+        )
         assert len(stage.events("subscription.failing")) == 1
         stage.all().remove("one")
         stage.look()
     assert (stage.all().page(None, 10), len(asked)) == (([], None), faults + 1)
 
 
-def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(stage: TriggerStage) -> None:
-    """Its token was revoked: the subscription says that, whatever the provider does, and the pauses grow to an hour."""
+def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(
+    stage: TriggerStage,
+) -> None:
+    """Its token was revoked: the subscription says that, whatever the provider does, and the pauses
+    grow to an hour.
+    """
     from jackfield_echo import watching
 
-    tokens = Tokens(stage.runtime.storage.database, stage.runtime.storage.vault, "default", stage.clock)
+    tokens = Tokens(
+        stage.runtime.storage.database, stage.runtime.storage.vault, "default", stage.clock
+    )
     made = tokens.create("manage", "watcher")
     caller = Caller("watcher", "manage", remote=True, token=made.token.id)
     stage.all(caller).add({"name": "one", "trigger": "echo/kept", "connection": "hall"})
@@ -302,12 +404,18 @@ def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(s
             stage.move(60)
             stage.look()
     shown = stage.all().show("one")
-    assert (8 <= down.call_count <= 14, shown["status"], "revoked" in shown["reason"]) == (True, "failing", True)
+    assert (8 <= down.call_count <= 14, shown["status"], "revoked" in shown["reason"]) == (
+        True,
+        "failing",
+        True,
+    )
     assert len(stage.events("subscription.failing")) == 1
 
 
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond it, 429 says when to come again. Forged requests use up a smaller one of their address, and shut out nobody who signs."""
+    """Beyond it, 429 says when to come again. Forged requests use up a smaller one of their
+    address, and shut out nobody who signs.
+    """
     sender, other = Sender(stand, "busy"), Sender(stand, "calm")
     monkeypatch.setattr(intake_of(stand.host), "rates", RateLimiter(1.0, StillClock()))
     assert [sender.send({"notes": []}).status for _ in range(2)] == [200, 429]
@@ -326,38 +434,86 @@ def test_only_some_notes_are_events(stand: Stand) -> None:
 
 
 def test_a_token_with_rules_sees_what_it_may_read(stand: Stand) -> None:
-    """Neither the subscriptions nor the events of a trigger that its rules block, and it adds none."""
+    """Neither the subscriptions nor the events of a trigger that its rules block, and it adds
+    none.
+    """
     sender = Sender(stand, "hidden")
     assert sender.send(_NOTE).status == 200
     bound = stand.client(rules=Rules(block=("echo/posted",)))
-    assert all(item["name"] != "hidden" for item in bound.get("/v1/subscriptions?limit=200").json["items"])
-    assert [item for item in bound.get("/v1/events?types=echo.*").json["items"] if item["subject"] == "hidden"] == []
+    assert all(
+        item["name"] != "hidden" for item in bound.get("/v1/subscriptions?limit=200").json["items"]
+    )
+    assert [
+        item
+        for item in bound.get("/v1/events?types=echo.*").json["items"]
+        if item["subject"] == "hidden"
+    ] == []
     assert bound.get("/v1/subscriptions/hidden").status == 404
-    refused = bound.post("/v1/subscriptions", {"name": "mine", "trigger": "echo/posted", "connection": "hall"})
+    refused = bound.post(
+        "/v1/subscriptions", {"name": "mine", "trigger": "echo/posted", "connection": "hall"}
+    )
     assert refused.status in (403, 404)
 
 
 def test_samples_are_replayed_beside_a_server(stand: Stand) -> None:
-    """As ``jackfield dev`` does it: a path for each webhook, and its sample, signed as the provider would, is an event."""
+    """As ``jackfield dev`` does it: a path for each webhook, and its sample, signed as the provider
+    would, is an event.
+    """
     said: list[str] = []
     replay(stand.host.runtime("default"), "echo", stand.port, said.append)
     assert f"webhook posted: http://127.0.0.1:{stand.port}/hooks/" in said[0]
     assert said[1] == "  its sample 'A note' was answered with 200; it has 1 event"
     items = stand.client().get("/v1/events?types=echo.*&limit=200").json["items"]
-    assert [item["data"]["payload"] for item in items if item["subject"] == "dev-posted"] == [{"id": "n-1", "text": "hello"}]
+    assert [item["data"]["payload"] for item in items if item["subject"] == "dev-posted"] == [
+        {"id": "n-1", "text": "hello"}
+    ]
 
 
-_ISSUE = {"action": "opened", "issue": {"number": 7}, "repository": {"full_name": "octocat/Hello-World"}}
-_PAID = {"id": "evt_1", "type": "invoice.paid", "created": 1893456000, "data": {"object": {"id": "in_1"}}}
-_SAID = {"type": "event_callback", "event_id": "Ev1", "event_time": 1893456000, "event": {"type": "message", "text": "Hello"}}
+_ISSUE = {
+    "action": "opened",
+    "issue": {"number": 7},
+    "repository": {"full_name": "octocat/Hello-World"},
+}
+_PAID = {
+    "id": "evt_1",
+    "type": "invoice.paid",
+    "created": 1893456000,
+    "data": {"object": {"id": "in_1"}},
+}
+_SAID = {
+    "type": "event_callback",
+    "event_id": "Ev1",
+    "event_time": 1893456000,
+    "event": {"type": "message", "text": "Hello"},
+}
 _SIGNING = "8f742231b10e8888abcd99"
 _CURATED: tuple[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, str], str], ...] = (
-    ("github/repositoryEvents", "accessToken", {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]}, _ISSUE,
-     {"X-GitHub-Event": "issues"}, "github.issues"),
-    ("stripe/accountEvents", "secretKey", {"events": ["invoice.paid"]}, _PAID, {}, "stripe.invoice_paid"),
+    (
+        "github/repositoryEvents",
+        "accessToken",
+        {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]},
+        _ISSUE,
+        {"X-GitHub-Event": "issues"},
+        "github.issues",
+    ),
+    (
+        "stripe/accountEvents",
+        "secretKey",
+        {"events": ["invoice.paid"]},
+        _PAID,
+        {},
+        "stripe.invoice_paid",
+    ),
     ("slack/workspaceEvents", "", {"signingSecret": _SIGNING}, _SAID, {}, "slack.message"),
-    ("http/webhook", "", {"signature": "token", "header": "X-Token", "signingSecret": _SIGNING}, {"a": 1}, {}, "http.received"),
-)  # fmt: skip
+    (
+        "http/webhook",
+        "",
+        {"signature": "token", "header": "X-Token", "signingSecret": _SIGNING},
+        {"a": 1},
+        {},
+        "http.received",
+    ),
+)
 
 
 def _is_active(client: Client, name: str) -> bool:
@@ -367,12 +523,16 @@ def _is_active(client: Client, name: str) -> bool:
 def _is_ready(client: Client, name: str) -> bool:
     """Whether it is active, or waits for a provider to which a person gives the URL."""
     shown = client.get(f"/v1/subscriptions/{name}").json
-    return shown["status"] == "active" or "the provider has sent nothing yet" in shown.get("reason", "")
+    return shown["status"] == "active" or "the provider has sent nothing yet" in shown.get(
+        "reason", ""
+    )
 
 
 def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) -> None:
-    """GitHub and Stripe are asked to send; each one's signature is its own; what it signs becomes an event of its type, once; a pause
-    removes the registration. Webhooks that a person registers are pending until their provider has sent something."""
+    """GitHub and Stripe are asked to send; each one's signature is its own; what it signs becomes
+    an event of its type, once; a pause removes the registration. Webhooks that a person registers
+    are pending until their provider has sent something.
+    """
     client, registry = stand.client(), RegistrationProvider("/data")
     registry.list_of = {"/repos/octocat/Hello-World/hooks": ""}
     with Provider(registry) as provider:
@@ -382,23 +542,40 @@ def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) ->
                 values = {"token": "t-4711-4711", "server": provider.url}
                 there = {"name": key, "type": f"{key}/{connection}", "values": values}
                 assert client.call("POST", "/v1/connections?test=false", there).status == 201
-            document = {"name": f"of-{key}", "trigger": trigger, "inputs": inputs, **({"connection": key} if connection else {})}
+            document = {
+                "name": f"of-{key}",
+                "trigger": trigger,
+                "inputs": inputs,
+                **({"connection": key} if connection else {}),
+            }
             url = client.post("/v1/subscriptions", document).json["url"]
             until(partial(_is_ready, client, f"of-{key}"))
-            assert _is_active(client, f"of-{key}") == bool(connection), "active once the provider was seen"
+            assert _is_active(client, f"of-{key}") == bool(connection), (
+                "active once the provider was seen"
+            )
             assert bool(connection) == any(url in json.dumps(one) for one in registry.kept.values())
             found = by_path(stand.host.storage.database, url.rpartition("/")[2])
             assert found is not None
-            content, declared = found.opened(stand.host.storage.vault), stand.host.catalog.load(key).triggers[name]
+            content, declared = (
+                found.opened(stand.host.storage.vault),
+                stand.host.catalog.load(key).triggers[name],
+            )
             hook = Hook(url, content.secret, declared.inputs.model_validate(inputs), content.remote)
             raw, path = json.dumps(body).encode(), urlsplit(url).path
             signed_ = {**headers, **declared.signs(raw, hook, stand.host.clock.time())}
             sent = {header.replace("-", "_"): value for header, value in signed_.items()}
-            statuses = [Client(stand.port).call("POST", path, content, **sent).status for content in (raw, raw, raw + b" ")]
+            statuses = [
+                Client(stand.port).call("POST", path, content, **sent).status
+                for content in (raw, raw, raw + b" ")
+            ]
             assert _is_active(client, f"of-{key}")
             is_token = key == "http"  # which signs no body
             assert statuses == [200, 200, 200 if is_token else 401], trigger
-            items = [item for item in client.get("/v1/events?limit=200").json["items"] if item["subject"] == f"of-{key}"]
+            items = [
+                item
+                for item in client.get("/v1/events?limit=200").json["items"]
+                if item["subject"] == f"of-{key}"
+            ]
             assert [item["type"] for item in items] == [kind] * (2 if is_token else 1)
             assert client.post(f"/v1/subscriptions/of-{key}:disable").status == 200
         until(lambda: not registry.kept)
@@ -407,41 +584,79 @@ def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) ->
     signed_ = NAMED["slack"].sign(handshake, Hook("", _SIGNING, None), stand.host.clock.time())
     path = urlsplit(client.get("/v1/subscriptions/of-slack").json["url"]).path
     assert (
-        Client(stand.port).call("POST", path, handshake, **{name.replace("-", "_"): value for name, value in signed_.items()}).body
+        Client(stand.port)
+        .call(
+            "POST",
+            path,
+            handshake,
+            **{name.replace("-", "_"): value for name, value in signed_.items()},
+        )
+        .body
         == b"abc"
     )
     until(partial(_is_active, client, "of-slack"))  # a handshake is contact, too
 
 
 def test_signatures_fit_what_providers_publish() -> None:
-    """GitHub's and Slack's own examples; Standard Webhooks against the library; several signatures while a secret is rotated; settings that
-    are none are refused."""
-    NAMED["github"](HookRequest(b"Hello, World!", {"x-hub-signature-256": _GITHUB}, 0), Hook("", "It's a Secret to Everybody", None))
-    slack = HookRequest(_SLACK_BODY, {"x-slack-signature": _SLACK, "x-slack-request-timestamp": "1531420618"}, 1531420900)
+    """GitHub's and Slack's own examples; Standard Webhooks against the library; several signatures
+    while a secret is rotated; settings that are none are refused.
+    """
+    NAMED["github"](
+        HookRequest(b"Hello, World!", {"x-hub-signature-256": _GITHUB}, 0),
+        Hook("", "It's a Secret to Everybody", None),
+    )
+    slack = HookRequest(
+        _SLACK_BODY,
+        {"x-slack-signature": _SLACK, "x-slack-request-timestamp": "1531420618"},
+        1531420900,
+    )
     NAMED["slack"](slack, Hook("", "8f742231b10e8888abcd99yyyzzz85a5", None))
     with pytest.raises(Forged):
-        NAMED["slack"](replace(slack, at=1531420618 + 301), Hook("", "8f742231b10e8888abcd99yyyzzz85a5", None))
+        NAMED["slack"](
+            replace(slack, at=1531420618 + 301), Hook("", "8f742231b10e8888abcd99yyyzzz85a5", None)
+        )
     standard, now = NAMED["standardWebhooks"], time.time()
     headers = standard.sign(b"{}", Hook("", "a secret of ours", None), now)
     standardwebhooks.Webhook(standard.shown("a secret of ours")).verify(b"{}", headers)
     stripe = NAMED["stripe"]
-    old, new = (stripe.sign(b"{}", Hook("", secret, None), now)["stripe-signature"] for secret in ("old", "new"))
+    old, new = (
+        stripe.sign(b"{}", Hook("", secret, None), now)["stripe-signature"]
+        for secret in ("old", "new")
+    )
     both = {"stripe-signature": f"{old},{new.partition(',')[2]},v0=abc"}
     for secret in ("old", "new"):
         stripe(HookRequest(b"{}", both, now), Hook("", secret, None))
     twice = {"stripe-signature": f"t={int(now) - 900},{new}"}
     with pytest.raises(Forged):
         stripe(HookRequest(b"{}", twice, now), Hook("", "new", None))
-    assert [row_of(scheme_of({"scheme": name})) for name in NAMED] == [{"scheme": name} for name in NAMED]
-    own = {"scheme": "hmac", "header": "x-signed", "signed": "{id}.{body}", "id": "x-id", "encoding": "base64", "digest": "sha512"}
+    assert [row_of(scheme_of({"scheme": name})) for name in NAMED] == [
+        {"scheme": name} for name in NAMED
+    ]
+    own = {
+        "scheme": "hmac",
+        "header": "x-signed",
+        "signed": "{id}.{body}",
+        "id": "x-id",
+        "encoding": "base64",
+        "digest": "sha512",
+    }
     assert row_of(scheme_of(own)) == own
-    for row in ({}, {"scheme": "none"}, {"scheme": "github", "header": "x"}, {"scheme": "hmac"}, {"scheme": "hmac", "header": 1},
-                {"scheme": "hmac", "header": "x", "signed": "{time}"}, {"scheme": "token", "header": "x", "digest": "sha256"},
-                {"scheme": "hmac", "header": "x", "digest": "md5"}):  # fmt: skip
+    for row in (
+        {},
+        {"scheme": "none"},
+        {"scheme": "github", "header": "x"},
+        {"scheme": "hmac"},
+        {"scheme": "hmac", "header": 1},
+        {"scheme": "hmac", "header": "x", "signed": "{time}"},
+        {"scheme": "token", "header": "x", "digest": "sha256"},
+        {"scheme": "hmac", "header": "x", "digest": "md5"},
+    ):
         with pytest.raises(DeclarationError):
             scheme_of(row)
     with pytest.raises(DeclarationError, match="anybody can forge"):
-        webhook_of({"key": "open", "title": "Open", "description": "Open.", "kind": "webhook"}, Inputs)
+        webhook_of(
+            {"key": "open", "title": "Open", "description": "Open.", "kind": "webhook"}, Inputs
+        )
     with pytest.raises(DeclarationError, match="anybody can forge"):
         Triggers({}).webhook("open", verify=None, event=Output)  # type: ignore[arg-type]
 
@@ -454,8 +669,12 @@ def test_samples_are_shown(stand: Stand) -> None:
     assert sender.told() == []
 
 
-def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``triggers list`` names all triggers and ``show`` has their schemas; ``subscriptions add`` prints name, status and URL."""
+def test_the_command_line_adds_pauses_and_removes(
+    operator: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``triggers list`` names all triggers and ``show`` has their schemas; ``subscriptions add``
+    prints name, status and URL.
+    """
     monkeypatch.setenv("JACKFIELD_PUBLIC_URL", "https://hooks.example")
     assert {row["trigger"]: row["kind"] for row in operator.run("triggers", "list").json} == {
         "echo/posted": "webhook",
@@ -464,14 +683,51 @@ def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: 
         "echo/board": "poll",
     }
     shown = operator.run("triggers", "show", "echo/posted").json
-    assert (shown["trigger"], shown["kind"], shown["event"]["type"]) == ("echo/posted", "webhook", "object")
-    assert operator.run("triggers", "show", "echo/postd").json["error"]["message"].endswith("did you mean 'posted'?")
+    assert (shown["trigger"], shown["kind"], shown["event"]["type"]) == (
+        "echo/posted",
+        "webhook",
+        "object",
+    )
+    assert (
+        operator.run("triggers", "show", "echo/postd")
+        .json["error"]["message"]
+        .endswith("did you mean 'posted'?")
+    )
     given = {"stdin": json.dumps({"token": "s3cret"})}
-    assert operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--no-test", **given).code == 0
-    made = operator.run("subscriptions", "add", "one", "--trigger", "echo/posted", "--connection", "room").json
-    assert (made["name"], made["status"], made["url"].startswith("https://hooks.example/hooks/")) == ("one", "pending", True)
+    assert (
+        operator.run(
+            "connections",
+            "add",
+            "room",
+            "--type",
+            "echo/token",
+            "--values",
+            "-",
+            "--no-test",
+            **given,
+        ).code
+        == 0
+    )
+    made = operator.run(
+        "subscriptions", "add", "one", "--trigger", "echo/posted", "--connection", "room"
+    ).json
+    assert (
+        made["name"],
+        made["status"],
+        made["url"].startswith("https://hooks.example/hooks/"),
+    ) == ("one", "pending", True)
     polled = operator.run(
-        "subscriptions", "add", "two", "--trigger", "echo/notes", "--connection", "room", "--every", "2m", "--from", "1d"
+        "subscriptions",
+        "add",
+        "two",
+        "--trigger",
+        "echo/notes",
+        "--connection",
+        "room",
+        "--every",
+        "2m",
+        "--from",
+        "1d",
     ).json
     assert polled["every"] == 120
     assert [row["name"] for row in operator.run("subscriptions", "list").json] == ["one", "two"]
@@ -484,18 +740,32 @@ def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: 
 
 
 def test_a_webhook_is_taken_while_the_queue_has_no_room(stand: Stand) -> None:
-    """What a provider sends is accepted: what it starts is queued, counts, and is refused for no limit. A direct request is."""
+    """What a provider sends is accepted: what it starts is queued, counts, and is refused for no
+    limit. A direct request is.
+    """
     stand.workspaces.create("full", {"limits": {"queued": 0}})
     client = stand.client(workspace="full")
     assert client.post("/v1/connections?test=false", _HALL).status == 201
-    call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}
+    call = {
+        "connector": "echo",
+        "action": "post",
+        "connection": "hall",
+        "inputs": {"text": {"$event": "/data/payload/text"}},
+    }
     sender = Sender(stand, "full", client, then=call)
-    assert sender.send({"notes": [{"id": f"n-{number}", "text": "hello"} for number in range(3)]}).status == 200
+    assert (
+        sender.send(
+            {"notes": [{"id": f"n-{number}", "text": "hello"} for number in range(3)]}
+        ).status
+        == 200
+    )
 
     def ended() -> list[str]:
         return [entry["status"] for entry in client.get("/v1/invocations").json["items"]]
 
     until(lambda: ended() == ["succeeded"] * 3)
     assert client.get("/v1/events?types=subscription.refused").json["items"] == []
-    refused = client.post("/v1/invocations", {**call, "inputs": {"text": "x"}}, Prefer="respond-async")
+    refused = client.post(
+        "/v1/invocations", {**call, "inputs": {"text": "x"}}, Prefer="respond-async"
+    )
     assert (refused.status, refused.json["limit"]) == (429, "queued")

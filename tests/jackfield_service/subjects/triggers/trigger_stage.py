@@ -1,4 +1,6 @@
-"""Servers that watch the echo over one database, with a clock that stands still until it is moved."""
+"""Servers that watch the echo over one database, with a clock that stands still until it is
+moved.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class TriggerStage(Processes):
 
     def add(self, trigger: str = "posted", name: str = "one", **members: Any) -> dict[str, Any]:
         """Switch a trigger of the echo on."""
-        return self.all().add({"name": name, "trigger": f"echo/{trigger}", "connection": "hall", **members})
+        return self.all().add(
+            {"name": name, "trigger": f"echo/{trigger}", "connection": "hall", **members}
+        )
 
     def now(self) -> float:
         """The database's time, in seconds since 1970."""

@@ -1,4 +1,6 @@
-"""Connector of jackfield under test: its writing actions, through the runtime, at a fake of its provider."""
+"""Connector of jackfield under test: its writing actions, through the runtime, at a fake of its
+provider.
+"""
 
 from __future__ import annotations
 
@@ -54,26 +56,48 @@ class ActionCase:
         return Called(self._invoke)
 
     def _invoke(self) -> Told:
-        called = {"connector": self.fake.manifest["key"], "action": self.action, "connection": _NAME, "inputs": self.inputs}
+        called = {
+            "connector": self.fake.manifest["key"],
+            "action": self.action,
+            "connection": _NAME,
+            "inputs": self.inputs,
+        }
         result = self.jackfield.invoke(called)
         if result.error is None:
             return Told("success")
-        return Told("unknown" if result.error.code == "in_doubt" else "failure", f"{result.error.code}: {result.error.message}"[:300])
+        return Told(
+            "unknown" if result.error.code == "in_doubt" else "failure",
+            f"{result.error.code}: {result.error.message}"[:300],
+        )
 
 
 @contextmanager
 def actions_of(manifest: Manifest, action: str = "") -> Iterator[list[ActionCase]]:
-    """Yield the list of cases: one for each action that writes, is no job and has an example. With ``action``, one case for this action.
+    """Yield the list of cases: one for each action that writes, is no job and has an example. With
+    ``action``, one case for this action.
 
-    :raises InvalidInvocation: if no fake can be made of the connector, or the connector lacks the action.
+    :raises InvalidInvocation: if no fake can be made of the connector, or the connector lacks the
+        action.
     """
     whole = manifest.whole()
     kind = kind_of(whole)
     with fake_runtime(whole, kind) as (jackfield, fake):
         connect(jackfield, fake, _NAME, kind)
         rows = [
-            row for row in whole["actions"] if row.get("effect", "write") == "write" and row.get("examples") and row.get("kind") != "job"
+            row
+            for row in whole["actions"]
+            if row.get("effect", "write") == "write"
+            and row.get("examples")
+            and row.get("kind") != "job"
         ]
         if action and not (rows := [row for row in rows if row["key"] == action]):
-            raise InvalidInvocation(f"'{manifest.key}' has no action '{action[:80]}' that writes and has an example", hint=_NAMED)
-        yield [ActionCase(jackfield, fake, row["key"], dict(row["examples"][0]["invocation"]["inputs"])) for row in rows]
+            raise InvalidInvocation(
+                f"'{manifest.key}' has no action '{action[:80]}' that writes and has an example",
+                hint=_NAMED,
+            )
+        yield [
+            ActionCase(
+                jackfield, fake, row["key"], dict(row["examples"][0]["invocation"]["inputs"])
+            )
+            for row in rows
+        ]

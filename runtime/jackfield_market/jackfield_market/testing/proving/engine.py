@@ -1,4 +1,6 @@
-"""Proof of code: it runs once with a provider that answers well, and then once for each write and each situation."""
+"""Proof of code: it runs once with a provider that answers well, and then once for each write and
+each situation.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,30 @@ from jackfield_market.testing.proving.faults import ANSWERED, FAULTS, Fault
 from jackfield_market.testing.proving.ledger import Entry, Ledger, Terms
 from jackfield_market.testing.proving.memory import Learned, Memory, place_of
 from jackfield_market.testing.proving.targets import Case, Place, Running
-from jackfield_market.testing.proving.verdicts import BY_ANOTHER, OF_ANOTHER, Cell, Told, advice, verdict
-from jackfield_market.testing.proving.writes import Shape, excerpt, is_sent_otherwise, likeness, line, repeats_by_itself, shape, times
+from jackfield_market.testing.proving.verdicts import (
+    BY_ANOTHER,
+    OF_ANOTHER,
+    Cell,
+    Told,
+    advice,
+    verdict,
+)
+from jackfield_market.testing.proving.writes import (
+    Shape,
+    excerpt,
+    is_sent_otherwise,
+    likeness,
+    line,
+    repeats_by_itself,
+    shape,
+    times,
+)
 
 _MOST = 50
 """Maximum number of writes of one case that are examined."""
 _CUT = (
-    "A request still waited when the silence of {:g} s ended: its time-out is longer, or it has none. "
+    "A request still waited when the silence of {:g} s ended: its time-out is longer, or it has "
+    "none. "
     "Give a longer --silence to see what the code does then."
 )
 _LINE = 80
@@ -37,7 +56,9 @@ _STARTS = 60.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a proof. ``only``: the names of the situations to play; ``limit``: maximum duration of one run, in seconds."""
+    """Settings of a proof. ``only``: the names of the situations to play; ``limit``: maximum
+    duration of one run, in seconds.
+    """
 
     terms: Terms = field(default_factory=Terms)
     told: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -93,34 +114,62 @@ class Played:
 
     def effects(self, write: int) -> int:
         """Return the number of times that a write took effect."""
-        return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
+        return times(
+            [shape(entry.request) for entry in self.entries(write) if entry.took],
+            self.shapes[write],
+        )
 
     def otherwise(self, write: int) -> tuple[Entry, ...]:
-        """Return the requests that repeated a write in another form after it had taken effect; empty unless the code reports success."""
+        """Return the requests that repeated a write in another form after it had taken effect;
+        empty unless the code reports success.
+        """
         done = next((entry for entry in self.entries(write) if entry.took), None)
         if done is None or self.told.word != "success":
             return ()
         later = self.ledger.entries[self.ledger.entries.index(done) + 1 :]
-        new = (entry for entry in later if entry.took and entry.write is None and (entry.key is None or entry.key != done.key))
+        new = (
+            entry
+            for entry in later
+            if entry.took and entry.write is None and (entry.key is None or entry.key != done.key)
+        )
         return tuple(entry for entry in new if is_sent_otherwise(entry.request, done.request))
 
     def number(self) -> None:
-        """Number similar requests by their order, if several writes that differ only in generated values have one request each."""
+        """Number similar requests by their order, if several writes that differ only in generated
+        values have one request each.
+        """
         for first in range(len(self.shapes)):
-            group = [at for at, one in enumerate(self.shapes) if at == first or likeness(one, self.shapes[first])]
+            group = [
+                at
+                for at, one in enumerate(self.shapes)
+                if at == first or likeness(one, self.shapes[first])
+            ]
             mine = [entry for entry in self.ledger.entries if entry.write in group]
             marks = {shape(entry.request) for entry in mine}
-            if group[0] == first and len(group) == len(mine) == len(marks) and not marks & {*self.shapes}:
+            if (
+                group[0] == first
+                and len(group) == len(mine) == len(marks)
+                and not marks & {*self.shapes}
+            ):
                 for entry, at in zip(mine, group, strict=True):
                     entry.write = at
 
     def sends_another(self) -> bool:
         """Return whether a write that was not in the first run took effect after the fault."""
-        at = next((number for number, entry in enumerate(self.ledger.entries) if entry.write == self.ledger.at), 0)
+        at = next(
+            (
+                number
+                for number, entry in enumerate(self.ledger.entries)
+                if entry.write == self.ledger.at
+            ),
+            0,
+        )
         return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
 
     def others(self) -> dict[str, str]:
-        """Return the writes that were not in the first run, by their lines, each with its content."""
+        """Return the writes that were not in the first run, by their lines, each with its
+        content.
+        """
         again = self.otherwise(self.ledger.at) if self.ledger.at is not None else ()
         new = [entry for entry in self.ledger.entries if entry.write is None and entry not in again]
         rows = [(line(entry.request), excerpt(entry.request)) for entry in new]
@@ -128,9 +177,13 @@ class Played:
 
 
 class Prover:
-    """Player of all situations for each write of a case. ``progress`` gets the current situation."""
+    """Player of all situations for each write of a case. ``progress`` gets the current
+    situation.
+    """
 
-    def __init__(self, settings: Settings, progress: Callable[[str], None] = lambda _text: None) -> None:
+    def __init__(
+        self, settings: Settings, progress: Callable[[str], None] = lambda _text: None
+    ) -> None:
         self._settings = settings
         self._progress = progress
         self._others: dict[str, str] = {}
@@ -152,33 +205,50 @@ class Prover:
         first.shapes = shapes = [shape(entry.request) for entry in firsts]
         if not firsts or (first.told.word != "success" and hasattr(case, "answer")):
             raise _nothing(case, first)
-        writes = tuple(Write(number, line(entry.request), excerpt(entry.request)) for number, entry in enumerate(firsts))
+        writes = tuple(
+            Write(number, line(entry.request), excerpt(entry.request))
+            for number, entry in enumerate(firsts)
+        )
         cells = [*self._first_cells(writes, first)]
         notes = [f"Only the first {_MOST} writes were looked at."] if len(writes) > _MOST else []
         faults = [*self._faults(case)]
         for number, fault in enumerate(faults, 1):
             if fault.blind and not (self._looks or fault.name in self._settings.only):
                 continue
-            self._progress(f"{case.name}: situation {number} of {len(faults)}, {fault.name}: {fault.words}")
+            self._progress(
+                f"{case.name}: situation {number} of {len(faults)}, {fault.name}: {fault.words}"
+            )
             found = [*self._cells(case, fault, writes[:_MOST], shapes)]
             cells += [cell for cell, _ in found]
             if any(cut for _, cut in found):
                 notes.append(_CUT.format(self._settings.terms.silence))
-        judged = {line(entry.request) for cell in cells if cell.advice == BY_ANOTHER for entry in cell.entries}
+        judged = {
+            line(entry.request)
+            for cell in cells
+            if cell.advice == BY_ANOTHER
+            for entry in cell.entries
+        }
         others = [other for name, other in sorted(self._others.items()) if name not in judged]
-        notes += [f"It also sent {other}: this was not in the first run, and is not judged." for other in others]
+        notes += [
+            f"It also sent {other}: this was not in the first run, and is not judged."
+            for other in others
+        ]
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _first(self, case: Case) -> Played:
-        """Play the first run. If it makes no write, play it again without the objects that it read last: they may have
-        prevented the write.
+        """Play the first run. If it makes no write, play it again without the objects that it read
+        last: they may have prevented the write.
         """
         self._learned = Learned()
         first = self._play(case, ANSWERED, [])
-        reads = [place_of(entry.request) for entry in first.ledger.trace if not entry.request.changes]
+        reads = [
+            place_of(entry.request) for entry in first.ledger.trace if not entry.request.changes
+        ]
         if not first.ledger.entries and reads:
             looked = reads[-1].rpartition("/")[0]
-            self._learned = Learned(absent=frozenset(path for path in reads if path.rpartition("/")[0] == looked))
+            self._learned = Learned(
+                absent=frozenset(path for path in reads if path.rpartition("/")[0] == looked)
+            )
             first = self._play(case, ANSWERED, [])
         self._learned = self._learned.after(entry.request for entry in first.ledger.trace)
         return first
@@ -193,13 +263,17 @@ class Prover:
         """Return the writes of the first run, and number each request by its write."""
         found: list[Entry] = []
         for entry in entries:
-            entry.write = next((number for number, one in enumerate(found) if _is_again(entry, one)), len(found))
+            entry.write = next(
+                (number for number, one in enumerate(found) if _is_again(entry, one)), len(found)
+            )
             if entry.write == len(found):
                 found.append(entry)
         return found
 
     def _first_cells(self, writes: Sequence[Write], first: Played) -> Iterator[Cell]:
-        """Judge the first run: a write without effect is lost, since it has another write's key, or a condition that no longer holds."""
+        """Judge the first run: a write without effect is lost, since it has another write's key, or
+        a condition that no longer holds.
+        """
         unsent = [write for write in writes if first.effects(write.number) == 0]
         told = Told("success") if unsent else first.told
         for write in writes:
@@ -209,10 +283,14 @@ class Prover:
                 cell = replace(cell, verdict="lost", told=first.told, advice=text)
             yield cell
 
-    def _cells(self, case: Case, fault: Fault, writes: Sequence[Write], shapes: Sequence[Shape]) -> Iterator[tuple[Cell, bool]]:
+    def _cells(
+        self, case: Case, fault: Fault, writes: Sequence[Write], shapes: Sequence[Shape]
+    ) -> Iterator[tuple[Cell, bool]]:
         if fault.twice:
             both = self._play(case, fault, shapes)
-            yield from ((self._cell(write.number, fault, both, both.told), False) for write in writes)
+            yield from (
+                (self._cell(write.number, fault, both, both.told), False) for write in writes
+            )
             return
         for write in writes:
             played = self._play(case, fault, shapes, write.number)
@@ -226,48 +304,98 @@ class Prover:
             self._others |= played.others()
             yield self._cell(write.number, fault, played, played.told), cut
             for other in writes:
-                if other is not write and (cell := self._beside(write, other, fault, played)) is not None:
+                if (
+                    other is not write
+                    and (cell := self._beside(write, other, fault, played)) is not None
+                ):
                     yield cell, cut
 
     def _beside(self, write: Write, other: Write, fault: Fault, played: Played) -> Cell | None:
-        """Return the cell of another write whose outcome is wrong: it took effect again, or was omitted without a report. Return None if it
-        is right.
+        """Return the cell of another write whose outcome is wrong: it took effect again, or was
+        omitted without a report. Return None if it is right.
         """
         effects = played.effects(other.number)
-        if effects > 1 or (effects == 0 and played.told.word == "success" and not played.sends_another()):
+        if effects > 1 or (
+            effects == 0 and played.told.word == "success" and not played.sends_another()
+        ):
             return self._cell(other.number, fault, played, played.told, f" of {write.line}")
         return None
 
     def _cell(self, write: int, fault: Fault, played: Played, told: Told, of: str = "") -> Cell:
         entries, effects = played.entries(write), played.effects(write)
-        otherwise = played.otherwise(write) if effects == 1 and fault.takes and not fault.is_started_again else ()
+        otherwise = (
+            played.otherwise(write)
+            if effects == 1 and fault.takes and not fault.is_started_again
+            else ()
+        )
         entries, effects = entries + otherwise, effects + len(otherwise)
-        found = verdict(fault if not of else ANSWERED, effects, told, another=played.sends_another())
+        found = verdict(
+            fault if not of else ANSWERED, effects, told, another=played.sends_another()
+        )
         text = advice(found, fault, entries, told, ignores_keys=self._settings.terms.ignores_keys)
         counts = self._settings.again or not fault.is_started_again
         trace = tuple(played.ledger.trace)
-        return Cell(write, fault.name + of, found, told, effects, entries, BY_ANOTHER if otherwise else text, counts, trace)
+        return Cell(
+            write,
+            fault.name + of,
+            found,
+            told,
+            effects,
+            entries,
+            BY_ANOTHER if otherwise else text,
+            counts,
+            trace,
+        )
 
     def _unreached(self, write: int, fault: Fault, played: Played) -> Cell:
-        text = "The run did not come to this write again: keep its state in the folder that JACKFIELD_PROVE_FOLDER names."
+        text = (
+            "The run did not come to this write again: keep its state in the folder that "
+            "JACKFIELD_PROVE_FOLDER names."
+        )
         counts = self._settings.again or not fault.is_started_again
-        return Cell(write, fault.name, "not reached", played.told, played.effects(write), played.entries(write), text, counts)
+        return Cell(
+            write,
+            fault.name,
+            "not reached",
+            played.told,
+            played.effects(write),
+            played.entries(write),
+            text,
+            counts,
+        )
 
-    def _play(self, case: Case, fault: Fault, shapes: Sequence[Shape], at: int | None = None) -> Played:
-        with tempfile.TemporaryDirectory(prefix="jackfield-prove-") as home, contextlib.redirect_stdout(io.StringIO()):
+    def _play(
+        self, case: Case, fault: Fault, shapes: Sequence[Shape], at: int | None = None
+    ) -> Played:
+        with (
+            tempfile.TemporaryDirectory(prefix="jackfield-prove-") as home,
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             folder = Path(home)
             (folder / "state").mkdir()
             authority = Authority(folder, "jackfield prove") if self._settings.proxy else None
             ledger = Ledger(self._settings.terms, self._answering(case), shapes)
             ledger.fault, ledger.at = fault, at
             with _serving(case, ledger, self._settings.port, authority) as urls:
-                places = [Place(url, folder / "state", {} if authority is None else authority.environment(url)) for url in urls]
+                places = [
+                    Place(
+                        url,
+                        folder / "state",
+                        {} if authority is None else authority.environment(url),
+                    )
+                    for url in urls
+                ]
                 told = self._run(case, places, fault, ledger)
             return Played(told, ledger, shapes)
 
     def _answering(self, case: Case) -> Callable[[Request], Answer]:
         own: Callable[[Request], Answer] | None = getattr(case, "answer", None)
-        return own or Memory(self._settings.told, self._settings.status, self._settings.listed, self._learned).answer
+        return (
+            own
+            or Memory(
+                self._settings.told, self._settings.status, self._settings.listed, self._learned
+            ).answer
+        )
 
     def _run(self, case: Case, places: Sequence[Place], fault: Fault, ledger: Ledger) -> Told:
         known = threading.Event()
@@ -276,7 +404,10 @@ class Prover:
         ledger.kill = lambda: _kill(running, known)
         running += [case.start(place, killable=killable) for place in places]
         known.set()
-        told = min((one.wait(self._settings.limit) for one in running), key=lambda one: one.word != "success")
+        told = min(
+            (one.wait(self._settings.limit) for one in running),
+            key=lambda one: one.word != "success",
+        )
         if killable:
             running.append(case.start(places[0], killable=True))
             told = running[-1].wait(self._settings.limit)
@@ -286,7 +417,10 @@ class Prover:
     def _rest(self, running: Sequence[Running], ledger: Ledger) -> None:
         """Wait until the background work of the runs sends nothing more, and end it if possible."""
         ended = time.monotonic()
-        while any(one.lingers() for one in running) and time.monotonic() - ended < self._settings.limit:
+        while (
+            any(one.lingers() for one in running)
+            and time.monotonic() - ended < self._settings.limit
+        ):
             if ledger.idle_since(ended) > self._settings.terms.late:
                 break
             time.sleep(_LOOK)
@@ -301,8 +435,12 @@ def _kill(running: Sequence[Running], known: threading.Event) -> None:
 
 
 @contextlib.contextmanager
-def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None) -> Iterator[Sequence[str]]:
-    """Serve the simulated provider where the case sends its requests, and yield its URLs; each of two concurrent runs has its own."""
+def _serving(
+    case: Case, ledger: Ledger, port: int, authority: Authority | None
+) -> Iterator[Sequence[str]]:
+    """Serve the simulated provider where the case sends its requests, and yield its URLs; each of
+    two concurrent runs has its own.
+    """
     own: Any = getattr(case, "serving", None)
     if own is not None:
         with own(ledger.script_of(0)) as url:
@@ -310,7 +448,10 @@ def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None)
         return
     with contextlib.ExitStack() as stack:
         ports = (port, 0) if ledger.fault is not None and ledger.fault.twice else (port,)
-        made = [Provider(ledger.script_of(run), port=one, authority=authority) for run, one in enumerate(ports)]
+        made = [
+            Provider(ledger.script_of(run), port=one, authority=authority)
+            for run, one in enumerate(ports)
+        ]
         providers = [stack.enter_context(provider) for provider in made]
         try:
             yield [provider.url for provider in providers]
@@ -321,7 +462,9 @@ def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None)
 
 
 def _is_again(entry: Entry, before: Entry) -> bool:
-    """Return whether a request of the first run repeats an earlier one: by its key, its method, or its whole content."""
+    """Return whether a request of the first run repeats an earlier one: by its key, its method, or
+    its whole content.
+    """
     one, other = shape(entry.request), shape(before.request)
     if one.method != other.method or entry.key != before.key:
         return False
@@ -343,9 +486,19 @@ def _single(cells: Sequence[Cell]) -> Iterator[Cell]:
 def _nothing(case: Case, first: Played) -> InvalidInvocation:
     said = f"; it said: {first.told.text}" if first.told.text else ""
     if first.ledger.entries:
-        return InvalidInvocation(f"the fake does not answer '{case.name[:100]}'{said}", hint="It cannot be proved without its provider.")
+        return InvalidInvocation(
+            f"the fake does not answer '{case.name[:100]}'{said}",
+            hint="It cannot be proved without its provider.",
+        )
     asked = len(first.ledger.trace)
-    hint = "Name the variable with the provider's address by --base-url-variable, or let it call through the proxy: leave the option out."
+    hint = (
+        "Name the variable with the provider's address by --base-url-variable, or let it "
+        "call through the proxy: leave the option out."
+    )
     if first.told.text:
         hint = f"Correct what it said, if that is why. {hint}"
-    return InvalidInvocation(f"'{case.name[:100]}' sent no write to the provider in between ({asked} requests came){said}", hint=hint)
+    return InvalidInvocation(
+        f"'{case.name[:100]}' sent no write to the provider in between ({asked} requests "
+        f"came){said}",
+        hint=hint,
+    )

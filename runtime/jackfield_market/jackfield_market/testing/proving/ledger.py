@@ -1,4 +1,6 @@
-"""The simulated provider in one run: it records each write and whether it took effect, and plays one fault for one write."""
+"""The simulated provider in one run: it records each write and whether it took effect, and plays
+one fault for one write.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _BLIND = Answer({"message": "status 503"}, 503)
 
 @dataclass(frozen=True)
 class Terms:
-    """Behaviour of the provider: the keys that it knows, its silence and delay in seconds, and the requests that change nothing."""
+    """Behaviour of the provider: the keys that it knows, its silence and delay in seconds, and the
+    requests that change nothing.
+    """
 
     key_headers: tuple[str, ...] = ("Idempotency-Key",)
     key_members: tuple[str, ...] = ()
@@ -52,7 +56,9 @@ class Terms:
 
 @dataclass
 class Entry:
-    """One request. ``write`` is its number in the first run, None if the first run lacked it; ``took`` is True if it had an effect."""
+    """One request. ``write`` is its number in the first run, None if the first run lacked it;
+    ``took`` is True if it had an effect.
+    """
 
     request: Request
     seconds: float
@@ -65,18 +71,30 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON."""
-        found = {"request": line(self.request), "body": excerpt(self.request), "key": self.key, "seconds": round(self.seconds, 2)}
-        return {name: value for name, value in found.items() if value not in (None, "")} | {"took": self.took, "then": self.answered}
+        found = {
+            "request": line(self.request),
+            "body": excerpt(self.request),
+            "key": self.key,
+            "seconds": round(self.seconds, 2),
+        }
+        return {name: value for name, value in found.items() if value not in (None, "")} | {
+            "took": self.took,
+            "then": self.answered,
+        }
 
 
 class Ledger:
-    """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``trace`` all its requests.
+    """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its
+    writes, ``trace`` all its requests.
 
-    ``shapes`` are the writes of the first run; the fault is played for the first request of write number ``at``. ``kill`` ends the process.
-    Of two concurrent runs, each request waits until the other run has sent as many requests.
+    ``shapes`` are the writes of the first run; the fault is played for the first request of write
+    number ``at``. ``kill`` ends the process. Of two concurrent runs, each request waits until the
+    other run has sent as many requests.
     """
 
-    def __init__(self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()) -> None:
+    def __init__(
+        self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()
+    ) -> None:
         self.entries: list[Entry] = []
         self.trace: list[Entry] = []
         self.kill: Callable[[], None] = lambda: None
@@ -121,12 +139,16 @@ class Ledger:
         return play
 
     def idle_since(self, moment: float) -> float:
-        """Return the seconds since ``moment`` or since the last answer, whichever is later; 0 while a request is being answered."""
+        """Return the seconds since ``moment`` or since the last answer, whichever is later; 0 while
+        a request is being answered.
+        """
         with self._turn:
             return 0.0 if self._answering else time.monotonic() - max(moment, self._last)
 
     def _keeps_step(self, run: int, request: Request) -> bool:
-        """Let a request wait for the other run, at most ``late`` seconds and only once. Return False if its client hangs up meanwhile."""
+        """Let a request wait for the other run, at most ``late`` seconds and only once. Return
+        False if its client hangs up meanwhile.
+        """
         if self.fault is None or not self.fault.twice:
             return True
         mine, until = self._arrived[run], time.monotonic() + self._terms.late
@@ -152,7 +174,9 @@ class Ledger:
                 return self._taken(entry)
             self.played = True
             answer = self._taken(entry) if fault.takes else None
-            effect = "took effect" if entry.took else "no second effect" if fault.takes else "no effect"
+            effect = (
+                "took effect" if entry.took else "no second effect" if fault.takes else "no effect"
+            )
             entry.answered = f"{effect}; {fault.seen}"
         return self._play(fault, request, answer)
 
@@ -164,7 +188,9 @@ class Ledger:
         if not is_write(request, self._terms.reads):
             looks = self.played and request.method in ("GET", "HEAD")
             self.looks += looks
-            is_blind = looks and self.fault is not None and self.fault.blind and self.looks <= _LOOKS
+            is_blind = (
+                looks and self.fault is not None and self.fault.blind and self.looks <= _LOOKS
+            )
             return _BLIND if is_blind else self._answer(request)
         elsewhere = told(self._terms.redirects, request.method, path)
         return None if elsewhere is None else plain(elsewhere, {})
@@ -195,14 +221,24 @@ class Ledger:
 
     def _failure(self, fault: Fault, request: Request) -> Answer:
         if fault.step == "garbled":
-            return Answer(content=b"<html><title>OK</title></html>", headers={"Content-Type": "text/html"})
+            return Answer(
+                content=b"<html><title>OK</title></html>", headers={"Content-Type": "text/html"}
+            )
         if fault.status == 202:
             return Answer({"id": "accepted-1", "status": "accepted"}, 202, {"Location": _LATER})
-        row = told(self._terms.refusals, request.method, address(request)[1]) if fault.status == 422 else None
+        row = (
+            told(self._terms.refusals, request.method, address(request)[1])
+            if fault.status == 422
+            else None
+        )
         if row is not None:
             return Answer(row.get("body", {}), int(row.get("status", fault.status)))
         headers = {"Retry-After": str(self._terms.retry_after)} if fault.status == 429 else {}
-        return Answer({"error": {"message": f"status {fault.status}"}, "message": f"status {fault.status}"}, fault.status, headers)
+        return Answer(
+            {"error": {"message": f"status {fault.status}"}, "message": f"status {fault.status}"},
+            fault.status,
+            headers,
+        )
 
     def _traced(self, request: Request, run: int) -> Entry:
         key = key_of(request, self._terms.key_headers, self._terms.key_members)
@@ -215,34 +251,53 @@ class Ledger:
     def _number(self, request: Request) -> int | None:
         """Return the number of the first run's write that a request is; None if it is none of them.
 
-        This is the most similar write; of equal ones the last without effect, else the next. If none is similar, it is the missing write at
-        the same path, whatever its content.
+        This is the most similar write; of equal ones the last without effect, else the next. If
+        none is similar, it is the missing write at the same path, whatever its content.
         """
         mine = shape(request)
         seen = [entry.write for entry in self.entries]
         scores = [likeness(mine, other) for other in self._shapes]
         if not any(scores):
-            scores = [0.0 if at in seen else likeness(mine, other, content=False) for at, other in enumerate(self._shapes)]
+            scores = [
+                0.0 if at in seen else likeness(mine, other, content=False)
+                for at, other in enumerate(self._shapes)
+            ]
         best = max(scores, default=0.0)
         if not best:
             return None
         alike = [number for number, score in enumerate(scores) if score == best]
         last = next((number for number in reversed(seen) if number in alike), None)
-        if last is not None and not any(entry.took for entry in self.entries if entry.write == last):
+        if last is not None and not any(
+            entry.took for entry in self.entries if entry.write == last
+        ):
             return last
         return next((number for number in alike if number not in seen), alike[-1])
 
     def _taken(self, entry: Entry) -> Answer:
-        """Let a write take effect, unless its key or its method shows that it took effect before; return the answer."""
+        """Let a write take effect, unless its key or its method shows that it took effect before;
+        return the answer.
+        """
         request = entry.request
         place = (request.method, address(request)[1], entry.key or "")
-        before = self._keys.get(place) if entry.key is not None and not self._terms.ignores_keys else None
+        before = (
+            self._keys.get(place)
+            if entry.key is not None and not self._terms.ignores_keys
+            else None
+        )
         if before is not None:
             return self._again(entry, *before)
-        if any(is_refused(request, other.request) for other in self.entries if other is not entry and other.took):
+        if any(
+            is_refused(request, other.request)
+            for other in self.entries
+            if other is not entry and other.took
+        ):
             entry.answered = "its condition no longer holds: refused (412)"
             return Answer({"message": "precondition failed"}, 412)
-        if any(repeats_by_itself(request, other.request) for other in self.entries if other is not entry and other.took):
+        if any(
+            repeats_by_itself(request, other.request)
+            for other in self.entries
+            if other is not entry and other.took
+        ):
             entry.answered = f"the same {request.method} again: no second effect"
             return self._answer(request)
         entry.took, entry.answered = True, "took effect; answered"

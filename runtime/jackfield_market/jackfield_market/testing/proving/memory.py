@@ -1,4 +1,6 @@
-"""Default answers of the simulated provider: the sent object with an id, and reads of objects that took effect."""
+"""Default answers of the simulated provider: the sent object with an id, and reads of objects that
+took effect.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learned:
-    """Paths learned from a first run: objects are created below ``makes`` and at ``puts``. ``there`` are objects that it read before any
-    write to them.
+    """Paths learned from a first run: objects are created below ``makes`` and at ``puts``.
+    ``there`` are objects that it read before any write to them.
     """
 
     makes: frozenset[str] = frozenset()
@@ -38,10 +40,14 @@ class Learned:
                 puts.add(path)
             elif not request.changes and path not in puts and _above(path) not in makes:
                 there.add(path)
-        return Learned(frozenset(makes), frozenset(puts), frozenset(there) - self.absent, self.absent)
+        return Learned(
+            frozenset(makes), frozenset(puts), frozenset(there) - self.absent, self.absent
+        )
 
     def lacks(self, path: str, known: set[str]) -> bool:
-        """Return whether a read of an uncreated path finds nothing. ``known`` are paths below which objects have been created."""
+        """Return whether a read of an uncreated path finds nothing. ``known`` are paths below which
+        objects have been created.
+        """
         if path in self.absent or _above(path) in known:
             return True
         return path not in self.there and (path in self.puts or _above(path) in self.makes)
@@ -49,12 +55,15 @@ class Learned:
 
 @dataclass
 class Memory:
-    """Small provider. POST creates an object, which can then be read by path and id; PUT replaces, PATCH changes, DELETE removes it.
+    """Small provider. POST creates an object, which can then be read by path and id; PUT replaces,
+    PATCH changes, DELETE removes it.
 
-    An object is read by its id, by the id in the answer, or by any other value in it, below the path to which it was sent.
+    An object is read by its id, by the id in the answer, or by any other value in it, below the
+    path to which it was sent.
 
-    ``told`` are given answers by "POST /orders", with ``status``, ``headers`` and ``body``; ``status`` is the status of all other
-    successes. Lists are in the member ``listed`` of an object, or bare.
+    ``told`` are given answers by "POST /orders", with ``status``, ``headers`` and ``body``;
+    ``status`` is the status of all other successes. Lists are in the member ``listed`` of an
+    object, or bare.
     """
 
     told: Mapping[str, Json] = field(default_factory=dict)
@@ -72,7 +81,11 @@ class Memory:
         host, path, query = address(request)
         place = place_of(request)
         self.versions[place] += request.changes
-        made = self._read(host + path, query) if not request.changes else self._change(request.method, place, body_of(request))
+        made = (
+            self._read(host + path, query)
+            if not request.changes
+            else self._change(request.method, place, body_of(request))
+        )
         found = told(self.told, request.method, path)
         if found is not None:
             if request.method == "POST":
@@ -80,7 +93,11 @@ class Memory:
             return plain(found, made)
         if made is None:
             return Answer({"message": "there is no such thing"}, 404)
-        return Answer(made, self.status if request.method == "POST" else 200, {"ETag": f'"{self.versions[place]}"'})
+        return Answer(
+            made,
+            self.status if request.method == "POST" else 200,
+            {"ETag": f'"{self.versions[place]}"'},
+        )
 
     def _change(self, method: str, path: str, body: Any) -> Json:
         members: Json = body if isinstance(body, dict) else {}
@@ -109,11 +126,17 @@ class Memory:
             return self._alike(path) if self.learned.lacks(path, self.known) else {}
         asked = dict(parse_qsl(query))
         below = [thing for place, thing in self.things.items() if place.rpartition("/")[0] == path]
-        found = [thing for thing in below if all(str(thing[name]) == value for name, value in asked.items() if name in thing)]
+        found = [
+            thing
+            for thing in below
+            if all(str(thing[name]) == value for name, value in asked.items() if name in thing)
+        ]
         return found if self.listed is None else {self.listed: found}
 
     def _alike(self, path: str) -> Json | None:
-        """Return the object that has the last part of a path as one of its values; None if no object has it."""
+        """Return the object that has the last part of a path as one of its values; None if no
+        object has it.
+        """
         name = unquote(path.rpartition("/")[2])
         below = (thing for place, thing in self.things.items() if _above(place) == _above(path))
         return next((thing for thing in below if name in _values(thing)), None)
@@ -144,7 +167,11 @@ def told(rows: Mapping[str, Json], method: str, path: str) -> Json | None:
     for name, row in rows.items():
         verb, _, pattern = name.partition(" ")
         wanted = pattern.split("/")
-        if verb == method and len(wanted) == len(parts) and all(a == b or a.startswith("{") for a, b in zip(wanted, parts, strict=True)):
+        if (
+            verb == method
+            and len(wanted) == len(parts)
+            and all(a == b or a.startswith("{") for a, b in zip(wanted, parts, strict=True))
+        ):
             return row
     return None
 
@@ -154,5 +181,8 @@ def plain(row: Json, made: Any) -> Answer:
     body = row.get("body", made)
     content = body.encode() if isinstance(body, str) else None
     return Answer(
-        json.loads(json.dumps(body)) if content is None else {}, int(row.get("status", 200)), dict(row.get("headers", {})), content
+        json.loads(json.dumps(body)) if content is None else {},
+        int(row.get("status", 200)),
+        dict(row.get("headers", {})),
+        content,
     )

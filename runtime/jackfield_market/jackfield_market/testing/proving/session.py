@@ -1,4 +1,6 @@
-"""One run of ``jackfield prove``: the options as settings, the target as cases, and the proof on stdout and in files."""
+"""One run of ``jackfield prove``: the options as settings, the target as cases, and the proof on
+stdout and in files.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,14 @@ from jackfield_market.testing.proving.faults import NAMES
 from jackfield_market.testing.proving.ledger import Terms
 from jackfield_market.testing.proving.reports import Proof, html, junit, text
 from jackfield_market.testing.proving.samples import answers_of
-from jackfield_market.testing.proving.targets import FOLDER, Case, CommandCase, FunctionCase, Place, function_at
+from jackfield_market.testing.proving.targets import (
+    FOLDER,
+    Case,
+    CommandCase,
+    FunctionCase,
+    Place,
+    function_at,
+)
 from jackfield_market.testing.proving.tools import ToolServer
 
 _FAILED = 1
@@ -52,7 +61,9 @@ def run(arguments: Namespace, output: Output) -> int:
     return 0 if proof.is_right else _FAILED
 
 
-def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -> Iterator[CaseProof]:
+def _proved(
+    prover: Prover, cases: Sequence[Case], say: Callable[[str], None]
+) -> Iterator[CaseProof]:
     """Prove all cases. If there are several, report and omit a case that makes no write."""
     refused: InvalidInvocation | None = None
     found = False
@@ -65,19 +76,30 @@ def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -
             if len(cases) > 1:
                 say(error.message)
     if not found:
-        raise refused or InvalidInvocation("there is nothing that writes", hint="Name tools by --arguments, or another target.")
+        raise refused or InvalidInvocation(
+            "there is nothing that writes", hint="Name tools by --arguments, or another target."
+        )
 
 
 def _require(arguments: Namespace) -> None:
 
     if bool(arguments.target) == bool(arguments.command):
-        raise UsageError("give either TARGET or -- COMMAND", usage=arguments.usage, hint="See 'jackfield prove --help'.")
+        raise UsageError(
+            "give either TARGET or -- COMMAND",
+            usage=arguments.usage,
+            hint="See 'jackfield prove --help'.",
+        )
     if (file := Path(arguments.target or ".")).is_file():
-        hint = f"Give the command that runs it, 'jackfield prove -- python {file}', or a function of a module: '{file.stem}:FUNCTION'."
+        hint = (
+            f"Give the command that runs it, 'jackfield prove -- python {file}', or a "
+            f"function of a module: '{file.stem}:FUNCTION'."
+        )
         raise UsageError(f"'{file}' is a file, and no target", usage=arguments.usage, hint=hint)
     for name in arguments.only:
         if name not in NAMES:
-            raise InvalidInvocation(f"there is no situation '{name[:80]}'", hint=f"There are {', '.join(NAMES)}.")
+            raise InvalidInvocation(
+                f"there is no situation '{name[:80]}'", hint=f"There are {', '.join(NAMES)}."
+            )
 
 
 def _settings(arguments: Namespace) -> Settings:
@@ -96,9 +118,15 @@ def _settings(arguments: Namespace) -> Settings:
     )
     is_proxied = bool(arguments.command) and not arguments.base_url_variable
     return Settings(
-        terms, answers, listed=arguments.list_member, only=tuple(arguments.only), again=arguments.again, port=arguments.port,
-        proxy=is_proxied, limit=arguments.limit,
-    )  # fmt: skip
+        terms,
+        answers,
+        listed=arguments.list_member,
+        only=tuple(arguments.only),
+        again=arguments.again,
+        port=arguments.port,
+        proxy=is_proxied,
+        limit=arguments.limit,
+    )
 
 
 @contextmanager
@@ -108,7 +136,9 @@ def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
         command = _command(arguments) if arguments.command else None
         with tempfile.TemporaryDirectory() as folder:
             given = _document(arguments.arguments) if arguments.arguments else {}
-            tools = [*ToolServer(command, target).cases(Place("http://127.0.0.1:9", Path(folder)), given)]
+            tools = [
+                *ToolServer(command, target).cases(Place("http://127.0.0.1:9", Path(folder)), given)
+            ]
         yield target or _name(arguments), [*tools]
     elif arguments.command:
         yield _name(arguments), [_command(arguments)]
@@ -130,18 +160,31 @@ def _name(arguments: Namespace) -> str:
 def _command(arguments: Namespace) -> CommandCase:
 
     pairs = (text.partition("=") for text in arguments.base_url_variable)
-    return CommandCase([*_words(arguments)], {name: path for name, _, path in pairs}, _name(arguments))
+    return CommandCase(
+        [*_words(arguments)], {name: path for name, _, path in pairs}, _name(arguments)
+    )
 
 
 def _words(arguments: Namespace) -> Iterator[str]:
-    """Yield the command. For an action of another engine, it is the command of a runner, with the file of the action's input."""
+    """Yield the command. For an action of another engine, it is the command of a runner, with the
+    file of the action's input.
+    """
     runner = "nango" if arguments.nango else "activepieces" if arguments.activepieces else ""
     if not runner:
         yield from arguments.command
         return
     if not arguments.arguments:
-        raise UsageError(f"--{runner} needs --arguments FILE", usage=arguments.usage, hint="The file has the action's input, as JSON.")
-    yield from ("node", str(_RUNNERS / f"{runner}.mjs"), *arguments.command, str(Path(arguments.arguments).resolve()))
+        raise UsageError(
+            f"--{runner} needs --arguments FILE",
+            usage=arguments.usage,
+            hint="The file has the action's input, as JSON.",
+        )
+    yield from (
+        "node",
+        str(_RUNNERS / f"{runner}.mjs"),
+        *arguments.command,
+        str(Path(arguments.arguments).resolve()),
+    )
 
 
 def _document(name: str) -> dict[str, Any]:
@@ -152,14 +195,20 @@ def _document(name: str) -> dict[str, Any]:
     try:
         found = next(documents(read_text(name), name), None)
     except DocumentError as error:
-        raise InvalidInvocation(f"'{name[:200]}': {error}", hint="Name a file of JSON or YAML.") from None
+        raise InvalidInvocation(
+            f"'{name[:200]}': {error}", hint="Name a file of JSON or YAML."
+        ) from None
     if not isinstance(found, dict):
-        raise InvalidInvocation(f"'{name[:200]}' is no object", hint="Write one member for each route or tool.")
+        raise InvalidInvocation(
+            f"'{name[:200]}' is no object", hint="Write one member for each route or tool."
+        )
     return found
 
 
 class _Progress:
-    """Report of the current situation: a terminal shows one line, a log gets a line every five seconds."""
+    """Report of the current situation: a terminal shows one line, a log gets a line every five
+    seconds.
+    """
 
     def __init__(self) -> None:
         self._said = -_NOW_AND_THEN
@@ -182,4 +231,6 @@ def _write(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InvalidInvocation(f"'{name}' cannot be written: {error.strerror}", hint="Choose another file.") from None
+        raise InvalidInvocation(
+            f"'{name}' cannot be written: {error.strerror}", hint="Choose another file."
+        ) from None

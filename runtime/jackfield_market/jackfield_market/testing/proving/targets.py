@@ -28,19 +28,27 @@ from jackfield_market.testing.loopback_provider import is_handler
 from jackfield_market.testing.proving.verdicts import Told, Word
 
 FOLDER = "JACKFIELD_PROVE_FOLDER"
-"""Environment variable with a folder that is new for each situation, for state that runs leave behind."""
+"""Environment variable with a folder that is new for each situation, for state that runs leave
+behind.
+"""
 _HOME, _DATABASE = "JACKFIELD_HOME", "JACKFIELD_DATABASE_URL"
-"""Environment variables that put a boundary's journal into that folder, so that no situation replays another's outcome."""
+"""Environment variables that put a boundary's journal into that folder, so that no situation
+replays another's outcome.
+"""
 _SHOWN = 300
 _GRACE = 5.0
 _LOOK = 0.01
 """Seconds between two checks whether a function in another process has reported its outcome."""
 _SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
 """Members of a returned value that state the outcome."""
-_UNKNOWN = re.compile(r"\b(unknown|unclear|unconfirmed|(in )?doubt\w*|uncertain|ambiguous|indeterminate|maybe|pending|timed? ?out)\b")
+_UNKNOWN = re.compile(
+    r"\b(unknown|unclear|unconfirmed|(in "
+    r")?doubt\w*|uncertain|ambiguous|indeterminate|maybe|pending|timed? ?out)\b"
+)
 _NOT_SENT = re.compile(r"^(was )?(not sent|unsent|nothing sent)\b")
 _FAILED = re.compile(
-    r"\b(fail\w*|error\w*|refus\w*|reject\w*|false|gave up|giv\w+ up|could not|cannot|unable|abort\w*|denied|unavailable)\b"
+    r"\b(fail\w*|error\w*|refus\w*|reject\w*|false|gave up|giv\w+ up|could "
+    r"not|cannot|unable|abort\w*|denied|unavailable)\b"
 )
 _NODE_ERROR = re.compile(r"\w*Error\b( \[\w+\])?:")
 _NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
@@ -48,7 +56,9 @@ _NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
 
 @dataclass(frozen=True)
 class Place:
-    """Environment of one run: the provider's address, a folder of its own, and environment variables."""
+    """Environment of one run: the provider's address, a folder of its own, and environment
+    variables.
+    """
 
     url: str
     folder: Path
@@ -59,7 +69,9 @@ class Running(Protocol):
     """Protocol of a started run."""
 
     def wait(self, seconds: float) -> Told:
-        """Wait for the end of the run, and return its reported outcome; end the run after ``seconds``."""
+        """Wait for the end of the run, and return its reported outcome; end the run after
+        ``seconds``.
+        """
 
     def lingers(self) -> bool:
         """Return whether threads or processes of the run are still running."""
@@ -89,19 +101,32 @@ class Process:
     def __init__(self, words: Sequence[str], place: Place, *, talks: bool = False) -> None:
         self._killed = False
         own = {FOLDER: str(place.folder), _HOME: str(place.folder / "jackfield")}
-        environment = {**{name: value for name, value in os.environ.items() if name != _DATABASE}, **place.environment, **own}
+        environment = {
+            **{name: value for name, value in os.environ.items() if name != _DATABASE},
+            **place.environment,
+            **own,
+        }
         file, self._output = tempfile.mkstemp(dir=place.folder, prefix=".output-")
         try:
             with os.fdopen(file, "wb") as written:
                 self.popen = subprocess.Popen(
-                    words, stdin=subprocess.PIPE if talks else subprocess.DEVNULL, stdout=subprocess.PIPE if talks else written,
-                    stderr=written, env=environment, start_new_session=True,
-                )  # fmt: skip
+                    words,
+                    stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if talks else written,
+                    stderr=written,
+                    env=environment,
+                    start_new_session=True,
+                )
         except OSError as error:
-            raise InvalidInvocation(f"'{words[0][:200]}' cannot be run: {error.strerror}", hint="Give a command after --.") from None
+            raise InvalidInvocation(
+                f"'{words[0][:200]}' cannot be run: {error.strerror}",
+                hint="Give a command after --.",
+            ) from None
 
     def wait(self, seconds: float) -> Told:
-        """Wait for the end of the process, and return its outcome: success for exit code 0. Kill it after ``seconds``."""
+        """Wait for the end of the process, and return its outcome: success for exit code 0. Kill it
+        after ``seconds``.
+        """
         try:
             code = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -109,7 +134,10 @@ class Process:
             return Told("nothing", f"it has not ended after {seconds:.0f} seconds")
         if self._killed:
             return Told("nothing", "it was killed")
-        return Told("success" if code == 0 else "failure", "" if code == 0 else f"exit code {code}: {self.output()}")
+        return Told(
+            "success" if code == 0 else "failure",
+            "" if code == 0 else f"exit code {code}: {self.output()}",
+        )
 
     def lingers(self) -> bool:
         """Return whether the process group has other processes."""
@@ -132,23 +160,45 @@ class Process:
                     pipe.close()
 
     def output(self) -> str:
-        """Return the last line of the process's output; for Node.js, which ends with its version, the line with the error."""
-        lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines() or [""]
+        """Return the last line of the process's output; for Node.js, which ends with its version,
+        the line with the error.
+        """
+        lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines() or [
+            ""
+        ]
         if lines[-1].startswith("Node.js v"):
             lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
         return lines[-1][:_SHOWN]
 
 
 class FunctionProcess(Process):
-    """Process that calls a function. It ends together with threads that the function has left behind."""
+    """Process that calls a function. It ends together with threads that the function has left
+    behind.
+    """
 
     def __init__(self, target: str, place: Place) -> None:
         self._told = place.folder.parent / f"told-{uuid.uuid4().hex}"
-        words = [sys.executable, "-c", f"from {__name__} import child; child()", target, place.url, str(self._told)]
-        super().__init__(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
+        words = [
+            sys.executable,
+            "-c",
+            f"from {__name__} import child; child()",
+            target,
+            place.url,
+            str(self._told),
+        ]
+        super().__init__(
+            words,
+            Place(
+                place.url,
+                place.folder,
+                {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            ),
+        )
 
     def wait(self, seconds: float) -> Told:
-        """Wait until the function has reported its outcome, or the process has ended; return the outcome."""
+        """Wait until the function has reported its outcome, or the process has ended; return the
+        outcome.
+        """
         until = time.monotonic() + seconds
         while not self._told.exists() and self.popen.poll() is None and time.monotonic() < until:
             time.sleep(_LOOK)
@@ -159,7 +209,9 @@ class FunctionProcess(Process):
 
 @dataclass
 class CommandCase:
-    """Command under test. ``variables`` maps environment variables to paths; each variable gets the provider's address with its path."""
+    """Command under test. ``variables`` maps environment variables to paths; each variable gets the
+    provider's address with its path.
+    """
 
     words: Sequence[str]
     variables: Mapping[str, str]
@@ -179,9 +231,11 @@ class CommandCase:
 
 @dataclass
 class FunctionCase:
-    """Function under test, which gets the provider's address. It is called in this process, or by a child process that can be killed.
+    """Function under test, which gets the provider's address. It is called in this process, or by a
+    child process that can be killed.
 
-    With ``is_apart``, always by a child process, since the function keeps state in its process, as a boundary does.
+    With ``is_apart``, always by a child process, since the function keeps state in its process, as
+    a boundary does.
     """
 
     target: str
@@ -215,7 +269,10 @@ class Called:
         found = attempt_foreign(step)
         if isinstance(found, Raised):
             name = type(found.error).__name__
-            found = Told("not sent" if name.lower().startswith(("notsent", "unsent")) else "failure", f"{name}: {found.error}"[:_SHOWN])
+            found = Told(
+                "not sent" if name.lower().startswith(("notsent", "unsent")) else "failure",
+                f"{name}: {found.error}"[:_SHOWN],
+            )
         self._told = found
 
     def wait(self, seconds: float) -> Told:
@@ -225,18 +282,27 @@ class Called:
 
     def lingers(self) -> bool:
         """Return whether threads that the function has started are still running."""
-        return any(not (thread in self._before or thread is self._thread or is_handler(thread)) for thread in threading.enumerate())
+        return any(
+            not (thread in self._before or thread is self._thread or is_handler(thread))
+            for thread in threading.enumerate()
+        )
 
     def kill(self) -> None:
         """Do nothing: a thread cannot be killed."""
 
 
 def told_by(value: Any) -> Told:
-    """Return the outcome that a function's value reports: success, unless its words, a member ``ok``, or an HTTP status say otherwise."""
+    """Return the outcome that a function's value reports: success, unless its words, a member
+    ``ok``, or an HTTP status say otherwise.
+    """
     found = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
     first = found[0] if isinstance(found, tuple) and found else found
     members = (
-        first if isinstance(first, dict) else {"status": first} if isinstance(first, str | bool | int | enum.Enum) else _members(first)
+        first
+        if isinstance(first, dict)
+        else {"status": first}
+        if isinstance(first, str | bool | int | enum.Enum)
+        else _members(first)
     )
     words: list[Word] = [_word(members[name]) for name in _SAYING if members.get(name) is not None]
     if members.get("error"):
@@ -246,16 +312,30 @@ def told_by(value: Any) -> Told:
 
 
 def _members(found: Any) -> dict[str, Any]:
-    return {name: value for name in _SAYING if isinstance(value := getattr(found, name, None), str | bool | int | enum.Enum)}
+    return {
+        name: value
+        for name in _SAYING
+        if isinstance(value := getattr(found, name, None), str | bool | int | enum.Enum)
+    }
 
 
 def _word(value: Any) -> Word:
     if isinstance(value, int) and not isinstance(value, bool):
         return "failure" if value >= 400 else "success"
     named = value.name if isinstance(value, enum.Enum) else value
-    text = _NONE.sub("", re.sub(r"[_-]", " ", str(named).strip().lower())) if isinstance(named, str | bool) else ""
+    text = (
+        _NONE.sub("", re.sub(r"[_-]", " ", str(named).strip().lower()))
+        if isinstance(named, str | bool)
+        else ""
+    )
     return (
-        "not sent" if _NOT_SENT.search(text) else "unknown" if _UNKNOWN.search(text) else "failure" if _FAILED.search(text) else "success"
+        "not sent"
+        if _NOT_SENT.search(text)
+        else "unknown"
+        if _UNKNOWN.search(text)
+        else "failure"
+        if _FAILED.search(text)
+        else "success"
     )
 
 
@@ -264,7 +344,8 @@ async def _awaited(value: Any) -> Any:
 
 
 def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
-    """Return the function ``module:function``, also from the current folder. ``anew`` imports the module again, without its state.
+    """Return the function ``module:function``, also from the current folder. ``anew`` imports the
+    module again, without its state.
 
     :raises InvalidInvocation: if the function cannot be imported.
     """
@@ -275,10 +356,19 @@ def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
         sys.modules.pop(module, None)
     found: Any = attempt_foreign(lambda: getattr(importlib.import_module(module), name))
     if isinstance(found, Raised):
-        hint = "Write module:function, as in 'orders:place' for place() of orders.py in this folder."
-        raise InvalidInvocation(f"'{target[:200]}' cannot be imported: {type(found.error).__name__}: {found.error}"[:_SHOWN], hint=hint)
+        hint = (
+            "Write module:function, as in 'orders:place' for place() of orders.py in this folder."
+        )
+        raise InvalidInvocation(
+            f"'{target[:200]}' cannot be imported: {type(found.error).__name__}: {found.error}"[
+                :_SHOWN
+            ],
+            hint=hint,
+        )
     if not callable(found):
-        raise InvalidInvocation(f"'{target[:200]}' is no function", hint="It is called with the provider's address.")
+        raise InvalidInvocation(
+            f"'{target[:200]}' is no function", hint="It is called with the provider's address."
+        )
     function: Callable[..., Any] = found
     return function
 

@@ -10,13 +10,24 @@ from typing import Any
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.testing.proving.samples import sample
-from jackfield_market.testing.proving.targets import Called, CommandCase, Place, Process, Running, told_by
+from jackfield_market.testing.proving.targets import (
+    Called,
+    CommandCase,
+    Place,
+    Process,
+    Running,
+    told_by,
+)
 from jackfield_market.testing.proving.verdicts import Told
 
 _REVISION = "2025-06-18"
 _SHOWN = 300
 _LISTING = 60.0
-_BEGIN = {"protocolVersion": _REVISION, "capabilities": {}, "clientInfo": {"name": "jackfield-prove", "version": "1"}}
+_BEGIN = {
+    "protocolVersion": _REVISION,
+    "capabilities": {},
+    "clientInfo": {"name": "jackfield-prove", "version": "1"},
+}
 
 Json = dict[str, Any]
 
@@ -57,7 +68,9 @@ class _Lines(_Talk):
             if message.get("id") == self._number and "method" not in message:
                 return _result(message)
             if "id" in message and "method" in message:
-                self._send({"id": message["id"], "error": {"code": -32601, "message": "not supported"}})
+                self._send(
+                    {"id": message["id"], "error": {"code": -32601, "message": "not supported"}}
+                )
         raise OSError(f"the server has ended: {self._process.output()}")
 
     def tell(self, method: str) -> None:
@@ -75,13 +88,20 @@ class _Posts(_Talk):
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+        }
         self._number = 0
 
     def ask(self, method: str, params: Json) -> Json:
         self._number += 1
         text = self._post({"id": self._number, "method": method, "params": params})
-        lines = [line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:")] or [text]
+        lines = [
+            line.removeprefix("data:").strip()
+            for line in text.splitlines()
+            if line.startswith("data:")
+        ] or [text]
         for message in map(json.loads, filter(None, lines)):
             if message.get("id") == self._number and "method" not in message:
                 return _result(message)
@@ -110,20 +130,25 @@ def _result(message: Json) -> Json:
 
 @dataclass
 class ToolServer:
-    """MCP server under test: a command that is started for each run, or the URL of a running server."""
+    """MCP server under test: a command that is started for each run, or the URL of a running
+    server.
+    """
 
     command: CommandCase | None = None
     url: str = ""
 
     def talk(self, place: Place) -> tuple[_Talk, Process | None]:
-        """Connect to the server; return the client, and the server's process, which is None if the server has a URL."""
+        """Connect to the server; return the client, and the server's process, which is None if the
+        server has a URL.
+        """
         if self.command is None:
             return _Posts(self.url), None
         process = Process(self.command.words, self.command.placed(place), talks=True)
         return _Lines(process), process
 
     def cases(self, place: Place, given: Mapping[str, Json]) -> Iterator[ToolCase]:
-        """Yield the server's tools that may write, with given arguments or arguments made from their schemas.
+        """Yield the server's tools that may write, with given arguments or arguments made from
+        their schemas.
 
         If ``given`` is not empty, yield only its tools.
 
@@ -142,15 +167,23 @@ class ToolServer:
             process.kill()
         if told.word != "success":
             raise InvalidInvocation(
-                f"the MCP server does not list its tools: {told.text}", hint="Give the command that starts it after --."
+                f"the MCP server does not list its tools: {told.text}",
+                hint="Give the command that starts it after --.",
             )
         names = {tool["name"] for tool in found}
         if missing := sorted(given.keys() - names):
-            raise InvalidInvocation(f"the MCP server has no tool '{missing[0]}'", hint=f"It has {', '.join(sorted(names))}."[:_SHOWN])
+            raise InvalidInvocation(
+                f"the MCP server has no tool '{missing[0]}'",
+                hint=f"It has {', '.join(sorted(names))}."[:_SHOWN],
+            )
         for tool in found:
-            if tool["name"] in given or (not given and not tool.get("annotations", {}).get("readOnlyHint")):
+            if tool["name"] in given or (
+                not given and not tool.get("annotations", {}).get("readOnlyHint")
+            ):
                 schema = tool.get("inputSchema", {})
-                yield ToolCase(self, tool["name"], given.get(tool["name"]) or sample(schema, schema) or {})
+                yield ToolCase(
+                    self, tool["name"], given.get(tool["name"]) or sample(schema, schema) or {}
+                )
 
 
 @dataclass
@@ -181,7 +214,9 @@ class ToolCase:
 
 
 def _outcome(found: Json, text: str) -> Told:
-    """Return the outcome that a result reports. A provider's refusal in JSON counts as failure, also without ``isError``."""
+    """Return the outcome that a result reports. A provider's refusal in JSON counts as failure,
+    also without ``isError``.
+    """
     if found.get("isError"):
         return Told("failure", text)
     for part in found.get("content", ()):

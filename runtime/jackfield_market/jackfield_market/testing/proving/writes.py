@@ -1,4 +1,6 @@
-"""Requests as writes: whether a request changes something, which write of the first run it is, and whether it repeats an earlier one."""
+"""Requests as writes: whether a request changes something, which write of the first run it is, and
+whether it repeats an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ _REPEATABLE = frozenset({"PUT", "DELETE"})
 _CONDITIONS = ("if-match", "if-unmodified-since")
 """Header fields with which a provider refuses a write of a changed object."""
 _KEY = "idempotencykey"
-"""Suffix, without punctuation, of names of idempotency keys that every provider is assumed to know."""
+"""Suffix, without punctuation, of names of idempotency keys that every provider is assumed to
+know.
+"""
 _DIGITS = 3
 """Number of digits from which a word may be an ID, a key or a time."""
 _MADE = re.compile(r"(made-\d+)|[\w.:+-]{8,}")
 """Regular expression of words that each run generates: ids, times, random words."""
 _NUMBER = re.compile(r"(-?)\d+(\.\d+)?([eE][+-]?\d+)?")
 _LIKE = 0.9
-"""Likeness of two different values that runs may have generated, where 1 means equal; 0.5 for two numbers."""
+"""Likeness of two different values that runs may have generated, where 1 means equal; 0.5 for two
+numbers.
+"""
 _SAME = 0.5
 _SHOWN = 200
 """Maximum number of displayed characters of a body."""
@@ -37,10 +43,11 @@ Pairs = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Features that distinguish writes: method, host and segments of the path, and the single values of query and body.
+    """Features that distinguish writes: method, host and segments of the path, and the single
+    values of query and body.
 
-    ``rows`` are the objects of the longest list in the body, or the body itself, and ``around`` the values outside that list, since a batch
-    may be sent again in parts.
+    ``rows`` are the objects of the longest list in the body, or the body itself, and ``around`` the
+    values outside that list, since a batch may be sent again in parts.
     """
 
     method: str
@@ -52,18 +59,38 @@ class Shape:
     def is_part(self, whole: Shape) -> bool:
         """Return whether the request contains some or all rows of a batch, and nothing else."""
         mine, others = dict(self.around), dict(whole.around)
-        beside = not mine or (mine.keys() == others.keys() and all(_alike(text, others[place]) for place, text in mine.items()))
-        return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
+        beside = not mine or (
+            mine.keys() == others.keys()
+            and all(_alike(text, others[place]) for place, text in mine.items())
+        )
+        return (
+            bool(self.rows)
+            and len(whole.rows) > 1
+            and beside
+            and self.rows <= whole.rows
+            and self.is_at(whole)
+        )
 
     def is_at(self, other: Shape) -> bool:
-        """Return whether method, domain and path equal those of ``other``, except for parts that each run generates."""
-        mine, others = ((shape.method, _domain(shape.path[0]), *map(_plain, shape.path[1:])) for shape in (self, other))
+        """Return whether method, domain and path equal those of ``other``, except for parts that
+        each run generates.
+        """
+        mine, others = (
+            (shape.method, _domain(shape.path[0]), *map(_plain, shape.path[1:]))
+            for shape in (self, other)
+        )
         return mine == others
 
 
 def address(request: Request) -> tuple[str, str, str]:
     """Return host (empty without a proxy), path and query of a request."""
-    parts = urlsplit(request.path if "://" in request.path[:8] else f"//{request.path}" if request.path.startswith("//") else request.path)
+    parts = urlsplit(
+        request.path
+        if "://" in request.path[:8]
+        else f"//{request.path}"
+        if request.path.startswith("//")
+        else request.path
+    )
     return parts.netloc, parts.path or "/", parts.query
 
 
@@ -79,7 +106,9 @@ def excerpt(request: Request) -> str:
 
 
 def is_write(request: Request, reads: Sequence[str]) -> bool:
-    """Return whether a request may change something: not a request for a token, a GraphQL query, or one of ``reads`` ("POST /search")."""
+    """Return whether a request may change something: not a request for a token, a GraphQL query, or
+    one of ``reads`` ("POST /search").
+    """
     if not request.changes or _GRANT.search(_content(request)[:2000]):
         return False
     _, path, _ = address(request)
@@ -89,7 +118,9 @@ def is_write(request: Request, reads: Sequence[str]) -> bool:
 def _is_query(request: Request, path: str) -> bool:
     body = body_of(request) if path.rstrip("/").endswith("graphql") else None
     text = body.get("query") if isinstance(body, dict) else None
-    return isinstance(text, str) and not re.search(r"^\s*(mutation|subscription)\b", text, re.MULTILINE)
+    return isinstance(text, str) and not re.search(
+        r"^\s*(mutation|subscription)\b", text, re.MULTILINE
+    )
 
 
 def body_of(request: Request) -> Any:
@@ -114,7 +145,8 @@ def _content(request: Request) -> bytes:
 
 
 def key_of(request: Request, headers: Sequence[str], members: Sequence[str]) -> str | None:
-    """Return the idempotency key of a request, from a header field, the query, or a member of the body; None without a key.
+    """Return the idempotency key of a request, from a header field, the query, or a member of the
+    body; None without a key.
 
     Names that end with "idempotency key", in any spelling, are known by default.
     """
@@ -127,7 +159,11 @@ def key_of(request: Request, headers: Sequence[str], members: Sequence[str]) -> 
 
 def _keys(pairs: Iterable[tuple[str, Any]], names: set[str]) -> Iterator[str]:
     for name, value in pairs:
-        if value and isinstance(value, str | int) and (name in names or re.sub(r"[^a-z]", "", name.lower()).endswith(_KEY)):
+        if (
+            value
+            and isinstance(value, str | int)
+            and (name in names or re.sub(r"[^a-z]", "", name.lower()).endswith(_KEY))
+        ):
             yield str(value)
 
 
@@ -136,10 +172,25 @@ def shape(request: Request) -> Shape:
     host, path, query = address(request)
     body = body_of(request)
     asked = {(f"?{name}", value) for name, value in parse_qsl(query, keep_blank_values=True)}
-    lines = [part for part in _content(request).splitlines() if not part.startswith(b"--")] if body is None else []
-    pairs = [*_leaves(body, ()), *(((number,), part.decode("latin-1")) for number, part in enumerate(lines))]
-    place, rows = max(_lists(body, ()), key=lambda found: len(found[1]), default=(None, [body] if isinstance(body, dict) else []))
-    around = {("/".join(map(str, way)), text) for way, text in pairs if place is not None and way[: len(place)] != place}
+    lines = (
+        [part for part in _content(request).splitlines() if not part.startswith(b"--")]
+        if body is None
+        else []
+    )
+    pairs = [
+        *_leaves(body, ()),
+        *(((number,), part.decode("latin-1")) for number, part in enumerate(lines)),
+    ]
+    place, rows = max(
+        _lists(body, ()),
+        key=lambda found: len(found[1]),
+        default=(None, [body] if isinstance(body, dict) else []),
+    )
+    around = {
+        ("/".join(map(str, way)), text)
+        for way, text in pairs
+        if place is not None and way[: len(place)] != place
+    }
     values = {("/".join(map(str, way)), text) for way, text in pairs}
     return Shape(
         request.method,
@@ -150,9 +201,17 @@ def shape(request: Request) -> Shape:
     )
 
 
-def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _leaves(
+    value: Any, place: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the scalar values of JSON with their places, without null."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    pairs = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else None
+    )
     if pairs is None:
         if value is not None:
             yield place, json.dumps(value)
@@ -161,7 +220,9 @@ def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[st
         yield from _leaves(member, (*place, name))
 
 
-def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], list[Any]]]:
+def _lists(
+    value: Any, place: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], list[Any]]]:
     """Yield the outermost lists of objects in JSON, with their places."""
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         yield place, value
@@ -186,13 +247,19 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def likeness(one: Shape, other: Shape, *, content: bool = True) -> float:
-    """Return the similarity of a request to a write: 2 if they are equal, 0 if they differ. Without ``content``, contents are not required
-    to match.
+    """Return the similarity of a request to a write: 2 if they are equal, 0 if they differ. Without
+    ``content``, contents are not required to match.
     """
     if not one.is_at(other):
         return 0.0
     way = sum(a == b for a, b in zip(one.path, other.path, strict=True)) / len(one.path)
-    same = 1.0 if not one.values and not other.values else _LIKE if one.is_part(other) else _content_likeness(one, other)
+    same = (
+        1.0
+        if not one.values and not other.values
+        else _LIKE
+        if one.is_part(other)
+        else _content_likeness(one, other)
+    )
     return way + same if same > _SAME or not content else 0.0
 
 
@@ -220,38 +287,66 @@ def _alike(one: str, other: str) -> float:
 def is_sent_otherwise(request: Request, before: Request) -> bool:
     """Return whether a request repeats an earlier write in another form.
 
-    The request has the same values, of another type or with something added to a name. Its path is the same, has the same end (another
-    version), or is that of a POST where a PUT named the object.
+    The request has the same values, of another type or with something added to a name. Its path is
+    the same, has the same end (another version), or is that of a POST where a PUT named the object.
     """
     one, other = shape(request), shape(before)
     if request.method == "DELETE" or before.method == "DELETE" or not one.values:
         return False
     mine, others = one.path[1:], other.path[1:]
-    is_near = mine[-1:] == others[-1:] or (request.method == "POST" and before.method == "PUT" and mine == others[:-1])
-    left, right = ({place: text.strip('"') for place, text in one_of.values} for one_of in (one, other))
-    return is_near and left.keys() == right.keys() and all(_is_renamed(text, right[place]) for place, text in left.items())
+    is_near = mine[-1:] == others[-1:] or (
+        request.method == "POST" and before.method == "PUT" and mine == others[:-1]
+    )
+    left, right = (
+        {place: text.strip('"') for place, text in one_of.values} for one_of in (one, other)
+    )
+    return (
+        is_near
+        and left.keys() == right.keys()
+        and all(_is_renamed(text, right[place]) for place, text in left.items())
+    )
 
 
 def _is_renamed(one: str, other: str) -> bool:
-    """Return whether a word equals another one with something added before or after; a number must be equal."""
-    if one == other or _NUMBER.fullmatch(one) or _NUMBER.fullmatch(other) or re.search(r"\s", one + other):
+    """Return whether a word equals another one with something added before or after; a number must
+    be equal.
+    """
+    if (
+        one == other
+        or _NUMBER.fullmatch(one)
+        or _NUMBER.fullmatch(other)
+        or re.search(r"\s", one + other)
+    ):
         return one == other
-    return bool(other) and re.fullmatch(rf"(\w+[-_.:/#])?{re.escape(other)}([-_.:/#]\w+)?", one) is not None
+    return (
+        bool(other)
+        and re.fullmatch(rf"(\w+[-_.:/#])?{re.escape(other)}([-_.:/#]\w+)?", one) is not None
+    )
 
 
 def times(took: Sequence[Shape], write: Shape) -> int:
-    """Return the number of times that a write took effect, by the shapes of the effective requests; parts of a batch count together."""
-    rows = Counter(row for part in took for row in (part.rows if part.is_part(write) else write.rows or ("",)))
+    """Return the number of times that a write took effect, by the shapes of the effective requests;
+    parts of a batch count together.
+    """
+    rows = Counter(
+        row for part in took for row in (part.rows if part.is_part(write) else write.rows or ("",))
+    )
     return max(rows.values(), default=0)
 
 
 def repeats_by_itself(request: Request, before: Request) -> bool:
-    """Return whether a repeated request changes nothing more, by the rules of HTTP for its method."""
+    """Return whether a repeated request changes nothing more, by the rules of HTTP for its
+    method.
+    """
     return request.method in _REPEATABLE and shape(request) == shape(before)
 
 
 def is_refused(request: Request, before: Request) -> bool:
-    """Return whether a provider refuses a write after an earlier one, since the object has changed or exists already."""
+    """Return whether a provider refuses a write after an earlier one, since the object has changed
+    or exists already.
+    """
     if request.header("if-none-match") == "*":
         return address(request) == address(before) and before.method != "DELETE"
-    return any(request.header(name) == before.header(name) != "" for name in _CONDITIONS) and shape(request) == shape(before)
+    return any(request.header(name) == before.header(name) != "" for name in _CONDITIONS) and shape(
+        request
+    ) == shape(before)

@@ -54,30 +54,67 @@ _PATIENCE = 3.0
 
 def _declare(parser: Parser) -> None:
     parser.add_argument(
-        "--host", metavar="ADDRESS",
-        help="address or name to listen on (default 127.0.0.1); :: = all of both families; unix:PATH = a Unix socket",
-    )  # fmt: skip
-    parser.add_argument("--port", type=port, metavar="N", help="the port (default: PORT, else 8080); 0 = any free port")
+        "--host",
+        metavar="ADDRESS",
+        help=(
+            "address or name to listen on (default 127.0.0.1); :: = all of both families; "
+            "unix:PATH = a Unix socket"
+        ),
+    )
     parser.add_argument(
-        "--fd", action="append", type=count(3, _MOST_FD), default=[], metavar="N",
-        help="serve on this listening socket, in place of --host and --port; repeatable. Those of systemd are found",
-    )  # fmt: skip
-    parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
-    parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
+        "--port",
+        type=port,
+        metavar="N",
+        help="the port (default: PORT, else 8080); 0 = any free port",
+    )
+    parser.add_argument(
+        "--fd",
+        action="append",
+        type=count(3, _MOST_FD),
+        default=[],
+        metavar="N",
+        help=(
+            "serve on this listening socket, in place of --host and --port; repeatable. "
+            "Those of systemd are found"
+        ),
+    )
+    parser.add_argument(
+        "--workers",
+        type=count(1, _MOST_WORKERS),
+        default=1,
+        metavar="N",
+        help="number of server processes (default 1)",
+    )
+    parser.add_argument(
+        "--behind-proxy", action="store_true", help="a proxy in front terminates TLS"
+    )
     parser.add_argument(
         "--root-path",
         default="",
         metavar="PATH",
-        help="the path prefix under which a proxy serves jackfield, such as /jackfield (default: the path of the public URL)",
+        help=(
+            "the path prefix under which a proxy serves jackfield, such as /jackfield "
+            "(default: the path of the public URL)"
+        ),
     )
     parser.add_argument(
-        "--public-url", metavar="URL",
-        help="address of this server for browsers, in links and redirect URIs (default: JACKFIELD_PUBLIC_URL, else the setting publicUrl)",
-    )  # fmt: skip
-    parser.add_argument("--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)")
+        "--public-url",
+        metavar="URL",
+        help=(
+            "address of this server for browsers, in links and redirect URIs (default: "
+            "JACKFIELD_PUBLIC_URL, else the setting publicUrl)"
+        ),
+    )
+    parser.add_argument(
+        "--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)"
+    )
     parser.add_argument("--key", metavar="FILE", help="the certificate's private key (PEM)")
     parser.add_argument(
-        "--origin", action="append", default=[], metavar="URL", help="a web origin that browsers may call from (CORS); repeatable"
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a web origin that browsers may call from (CORS); repeatable",
     )
     parser.add_argument(
         "--allow-host",
@@ -87,7 +124,11 @@ def _declare(parser: Parser) -> None:
         help="allow connections to use this internal host; repeatable",
     )
     parser.add_argument(
-        "--rate", type=rate, default=0.0, metavar="N", help="rate limit per token, in requests per second; 0 = no limit (default)"
+        "--rate",
+        type=rate,
+        default=0.0,
+        metavar="N",
+        help="rate limit per token, in requests per second; 0 = no limit (default)",
     )
     parser.add_argument(
         "--hook-rate",
@@ -100,43 +141,85 @@ def _declare(parser: Parser) -> None:
         "--queue-workers",
         type=count(0, MOST_AT_ONCE),
         metavar="N",
-        help="concurrent queued invocations per process (default 16, or 0 with JACKFIELD_QUEUE_URL); 0 = none",
+        help=(
+            "concurrent queued invocations per process (default 16, or 0 with "
+            "JACKFIELD_QUEUE_URL); 0 = none"
+        ),
     )
     declare_import(parser)
     declare_stop_within(parser)
-    parser.add_argument("--components", metavar="DIR", help="also serve Dapr's bindings API for these components, under /v1.0")
+    parser.add_argument(
+        "--components",
+        metavar="DIR",
+        help="also serve Dapr's bindings API for these components, under /v1.0",
+    )
     declare_components(parser)
     parser.add_argument(
-        "--mcp-tools", choices=("discovery", "all"), default="discovery",
-        help="MCP tools at /mcp: discovery: tools that find and run actions; all: also one tool per action",
-    )  # fmt: skip
-    parser.add_argument("--jwks", metavar="URL", help="also accept JWTs signed with the keys at this URL")
+        "--mcp-tools",
+        choices=("discovery", "all"),
+        default="discovery",
+        help=(
+            "MCP tools at /mcp: discovery: tools that find and run actions; all: also one "
+            "tool per action"
+        ),
+    )
+    parser.add_argument(
+        "--jwks", metavar="URL", help="also accept JWTs signed with the keys at this URL"
+    )
     parser.add_argument("--jwt-issuer", metavar="NAME", help="the required issuer of JWTs")
     parser.add_argument("--jwt-audience", metavar="NAME", help="the required audience of JWTs")
     parser.add_argument(
-        "--install-from", action="append", default=[], metavar="SOURCE",
-        help="a catalogue (URL or folder) from which connectors are installed over HTTP; repeatable",
-    )  # fmt: skip
+        "--install-from",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help=(
+            "a catalogue (URL or folder) from which connectors are installed over HTTP; repeatable"
+        ),
+    )
     parser.add_argument(
-        "--root", action="append", default=[], metavar="FILE",
-        help="trusted root.json of each --install-from, in its order; required for plain HTTP beyond loopback",
-    )  # fmt: skip
+        "--root",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=(
+            "trusted root.json of each --install-from, in its order; required for plain HTTP "
+            "beyond loopback"
+        ),
+    )
     declare_migrate(parser)
     parser.add_argument(
-        "--console-link", choices=("auto", "always", "never"), default="auto",
-        help="print a one-time link to the console; auto: only on loopback without a proxy, and if the log is not JSON",
-    )  # fmt: skip
+        "--console-link",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help=(
+            "print a one-time link to the console; auto: only on loopback without a proxy, "
+            "and if the log is not JSON"
+        ),
+    )
 
 
 def declare_components(parser: Parser, *short: str) -> None:
-    """Add the options that control how Dapr's components are read; ``short`` are further names of ``--app-id``."""
+    """Add the options that control how Dapr's components are read; ``short`` are further names of
+    ``--app-id``.
+    """
     parser.add_argument(
-        *short, "--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)"
+        *short,
+        "--app-id",
+        metavar="ID",
+        help="the app ID; components scoped to other apps are not loaded (default: APP_ID)",
     )
     parser.add_argument(
-        "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this server"
+        "--without-token",
+        action="store_true",
+        help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this server",
     )
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict: reject what Dapr itself rejects")
+    parser.add_argument(
+        "--compat",
+        choices=("lenient", "strict"),
+        default="lenient",
+        help="strict: reject what Dapr itself rejects",
+    )
 
 
 def _serve(arguments: Namespace, _output: Output) -> int:
@@ -154,7 +237,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
             raise InvalidInvocation(
-                "--jwks needs --jwt-issuer and --jwt-audience", hint="Without them, any token from the provider would be accepted."
+                "--jwks needs --jwt-issuer and --jwt-audience",
+                hint="Without them, any token from the provider would be accepted.",
             )
         jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
     settings = ServerSettings(
@@ -185,25 +269,37 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     check_surroundings(os.environ)
     policy_of(os.environ)
     if not (settings.local or settings.public_url or _stored_url()):
-        announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")
+        announce(
+            "jackfield: without --public-url there are no links for connect pages and approvals, "
+            "and no webhooks"
+        )
     if settings.oidc is not None and not (settings.local or settings.public_url or _stored_url()):
-        announce("jackfield: without --public-url nobody can sign in at the identity provider: it has to know the console's address")
+        announce(
+            "jackfield: without --public-url nobody can sign in at the identity provider: it has "
+            "to know the console's address"
+        )
     if "*" in settings.origins:
-        announce("jackfield: --origin '*' lets pages from every website call the API if they have a token")
+        announce(
+            "jackfield: --origin '*' lets pages from every website call the API if they have a "
+            "token"
+        )
     if arguments.migrate:
         with _storage() as storage:
             prepare_database(storage, migrate=True)
     # the user of this terminal has full access anyway, but others may read a JSON log
     local = settings.local and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
-    ready = functools.partial(_announce, link=link, root_path=settings.root_path, public_url=settings.public_url)
+    ready = functools.partial(
+        _announce, link=link, root_path=settings.root_path, public_url=settings.public_url
+    )
     return run(settings, prepare, ready, mounts(*bindings))
 
 
 def _bindings(arguments: Namespace, settings: ServerSettings) -> tuple[Mount, ...]:
     """Return the mount of Dapr's bindings API if there are components.
 
-    :raises InvalidInvocation: if the package that serves the bindings is missing, or serving them is not allowed.
+    :raises InvalidInvocation: if the package that serves the bindings is missing, or serving them
+        is not allowed.
     """
     if arguments.components is None:
         return ()
@@ -216,7 +312,8 @@ def _bindings(arguments: Namespace, settings: ServerSettings) -> tuple[Mount, ..
 def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Installer] | None:
     """Return the factory of each process's installer.
 
-    :raises InvalidInvocation: if a source is neither a URL nor a folder, or is read over plain HTTP without a root of trust.
+    :raises InvalidInvocation: if a source is neither a URL nor a folder, or is read over plain HTTP
+        without a root of trust.
     """
     if len(roots) not in {0, len(sources)}:
         raise InvalidInvocation(
@@ -225,15 +322,17 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
         )
     if not sources:
         return None
-    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = chosen(PARTS, "market")
+    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = chosen(
+        PARTS, "market"
+    )
     if make is None:
         raise missing_extra("installing from a catalogue needs", "market", "jackfield-market")
     return make(sources, roots)
 
 
 def _descriptors(arguments: Namespace) -> tuple[int, ...]:
-    """Return the descriptors of sockets to serve on: from ``--fd``, otherwise from systemd. A message reports that systemd's sockets
-    replace an address.
+    """Return the descriptors of sockets to serve on: from ``--fd``, otherwise from systemd. A
+    message reports that systemd's sockets replace an address.
 
     :raises InvalidInvocation: if ``--fd`` is given together with an address.
     """
@@ -242,7 +341,9 @@ def _descriptors(arguments: Namespace) -> tuple[int, ...]:
     named = arguments.host is not None or arguments.port is not None
     if arguments.fd:
         if named:
-            raise InvalidInvocation("--fd excludes --host and --port", hint="The socket has its address already.")
+            raise InvalidInvocation(
+                "--fd excludes --host and --port", hint="The socket has its address already."
+            )
         return tuple(arguments.fd)
     found = passed_on(os.environ, os.getpid())
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES") if found else ():
@@ -253,7 +354,8 @@ def _descriptors(arguments: Namespace) -> tuple[int, ...]:
 
 
 def _reached_at(descriptors: Sequence[int]) -> str:
-    """Return the address of the first socket that other machines can reach; of the first socket if other machines can reach none.
+    """Return the address of the first socket that other machines can reach; of the first socket if
+    other machines can reach none.
 
     :raises InvalidInvocation: if a descriptor is not a listening socket.
     """
@@ -268,7 +370,8 @@ def _reached_at(descriptors: Sequence[int]) -> str:
 
 
 def _port(arguments: Namespace) -> int:
-    """Return the port: the command's, or else the one in the platform's variable ``PORT``, which is reported.
+    """Return the port: the command's, or else the one in the platform's variable ``PORT``, which is
+    reported.
 
     :raises InvalidInvocation: if the variable holds no valid port.
     """
@@ -280,28 +383,38 @@ def _port(arguments: Namespace) -> int:
     try:
         found = port(named)
     except ArgumentTypeError:
-        raise InvalidInvocation(f"PORT is '{named[:80]}', which is no port", hint="Give --port, or unset PORT.") from None
+        raise InvalidInvocation(
+            f"PORT is '{named[:80]}', which is no port", hint="Give --port, or unset PORT."
+        ) from None
     announce(f"jackfield: the port {found} is that of the variable PORT; --port would replace it")
     return found
 
 
 def _root_path(arguments: Namespace, public_url: str) -> str:
-    """Return the path prefix of the server: the option's, else the public URL's, so that the console's links have it, too.
+    """Return the path prefix of the server: the option's, else the public URL's, so that the
+    console's links have it, too.
 
     :raises InvalidInvocation: if it is not a valid prefix of a link.
     """
     from jackfield_service.shell.requests.prefix import checked_prefix
 
-    given, source = arguments.root_path or urlsplit(public_url).path, "--root-path" if arguments.root_path else "the public URL's path"
+    given, source = (
+        arguments.root_path or urlsplit(public_url).path,
+        "--root-path" if arguments.root_path else "the public URL's path",
+    )
     found = checked_prefix(given)
     if found is None:
-        raise InvalidInvocation(f"{source} '{given[:200]}' is not a path", hint="Write it as /jackfield.")
+        raise InvalidInvocation(
+            f"{source} '{given[:200]}' is not a path", hint="Write it as /jackfield."
+        )
     return found
 
 
 def _public_url(arguments: Namespace) -> str:
     given: str | None = arguments.public_url
-    return checked_public_url(os.environ.get("JACKFIELD_PUBLIC_URL", "") if given is None else given)
+    return checked_public_url(
+        os.environ.get("JACKFIELD_PUBLIC_URL", "") if given is None else given
+    )
 
 
 def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str = "") -> None:
@@ -323,7 +436,9 @@ def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str =
 
 
 def _stored_url() -> str:
-    """Return the public URL that all processes share; an empty string if none is set, or the database does not answer."""
+    """Return the public URL that all processes share; an empty string if none is set, or the
+    database does not answer.
+    """
     with _storage() as storage, within(_PATIENCE):
         storage.migrates = False
         return storage.shared.value("publicUrl") if storage.enabled and not storage.is_new else ""
@@ -334,12 +449,20 @@ def _storage() -> Storage:
 
 
 def _invitation(storage: Storage, origin: str) -> str:
-    """Return the startup line with a one-time link to the console, or with the reason why no link was made."""
+    """Return the startup line with a one-time link to the console, or with the reason why no link
+    was made.
+    """
     console = chosen(PARTS, "console")
     if console is None:
-        return "no sign-in to the console: it is not installed; install it: pip install 'jackfield[server]'"
+        return (
+            "no sign-in to the console: it is not installed; install it: pip install "
+            "'jackfield[server]'"
+        )
     try:
-        return f"console, for one sign-in within ten minutes: {console.one_time_link(storage, SystemClock(), origin)}"
+        return (
+            "console, for one sign-in within ten minutes: "
+            f"{console.one_time_link(storage, SystemClock(), origin)}"
+        )
     except JackfieldError as error:
         return f"no sign-in to the console: {error.message}"
 
@@ -348,7 +471,9 @@ VERBS = {"": Verb("Serve the HTTP API, the console and MCP.", _declare, _serve)}
 
 
 def mounts(*added: Mount) -> tuple[Mount, ...]:
-    """Return the mounts in routing order: MCP, other packages' mounts, the console's mounts, and the console."""
+    """Return the mounts in routing order: MCP, other packages' mounts, the console's mounts, and
+    the console.
+    """
     return (_mcp, *added, _components, _console)
 
 

@@ -53,7 +53,11 @@ _LOOKS = 32
 
 def _declare(parser: Parser) -> None:
     parser.add_argument(
-        "--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="maximum number of concurrent invocations (default 16)"
+        "--concurrency",
+        type=count(1, MOST_AT_ONCE),
+        default=16,
+        metavar="N",
+        help="maximum number of concurrent invocations (default 16)",
     )
     parser.add_argument(
         "--allow-host",
@@ -63,14 +67,29 @@ def _declare(parser: Parser) -> None:
         help="allow connections to use this internal host; repeatable",
     )
     parser.add_argument(
-        "--processes", type=count(1, _MOST_PROCESSES), default=1, metavar="P", help="processes, each with its own --concurrency (default 1)"
+        "--processes",
+        type=count(1, _MOST_PROCESSES),
+        default=1,
+        metavar="P",
+        help="processes, each with its own --concurrency (default 1)",
     )
-    parser.add_argument("--health-port", type=count(0, 65_535), metavar="PORT", help="serve /healthz, /readyz and /metrics there")
-    parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="the address of --health-port (default 127.0.0.1)")
+    parser.add_argument(
+        "--health-port",
+        type=count(0, 65_535),
+        metavar="PORT",
+        help="serve /healthz, /readyz and /metrics there",
+    )
+    parser.add_argument(
+        "--health-host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="the address of --health-port (default 127.0.0.1)",
+    )
     declare_import(parser)
     declare_stop_within(parser)
     declare_migrate(parser)
-    parser.add_argument("--of-master", action="store_true", help=argparse.SUPPRESS)  # one of several processes
+    # one of several processes
+    parser.add_argument("--of-master", action="store_true", help=argparse.SUPPRESS)
 
 
 def _work(arguments: Namespace, _output: Output) -> int:
@@ -84,16 +103,25 @@ def _work(arguments: Namespace, _output: Output) -> int:
     if not arguments.of_master:
         _check(arguments)
     runtimes = RuntimePool(os.environ, plugins=remarked(os.environ))
-    runtimes.storage.shared.take(ALLOW_HOSTS, " ".join(allowed_hosts(arguments.allow_host, os.environ)))
+    runtimes.storage.shared.take(
+        ALLOW_HOSTS, " ".join(allowed_hosts(arguments.allow_host, os.environ))
+    )
     if arguments.of_master:
         _run(runtimes, arguments, bind_to_master(arguments.stop_within))
         return leave(0)
     location = _location(runtimes, migrate=arguments.migrate)
     check_connection_files(os.environ, runtimes.catalog)
-    announcement = f"jackfield worker runs up to {arguments.concurrency} queued invocations at once from {location}"
+    announcement = (
+        f"jackfield worker runs up to {arguments.concurrency} queued invocations at once "
+        f"from {location}"
+    )
     if arguments.processes > 1 or arguments.health_port is not None:
         return _lead(runtimes, arguments, announcement)
-    _run(runtimes, arguments, partial(announce, announcement, concurrency=arguments.concurrency, database=location))
+    _run(
+        runtimes,
+        arguments,
+        partial(announce, announcement, concurrency=arguments.concurrency, database=location),
+    )
     return leave(0)
 
 
@@ -107,15 +135,21 @@ def _check(arguments: Namespace) -> None:
     policy_of(os.environ)
     if is_none(database_url(os.environ)):
         raise InvalidInvocation(
-            "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
+            "there is no queue: JACKFIELD_DATABASE_URL is 'none'",
+            hint="Give the database that 'jackfield serve' uses.",
         )
     check_queue(os.environ)
     if sys.platform == "win32" and (arguments.processes > 1 or arguments.health_port is not None):
-        raise InvalidInvocation("--processes and --health-port do not work on Windows", hint="Start several workers instead.")
+        raise InvalidInvocation(
+            "--processes and --health-port do not work on Windows",
+            hint="Start several workers instead.",
+        )
 
 
 def _run(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None]) -> None:
-    """Run one process until a signal stops it, and end it within ``--stop-within`` seconds of the signal."""
+    """Run one process until a signal stops it, and end it within ``--stop-within`` seconds of the
+    signal.
+    """
     deadline = ForcedEnd(arguments.stop_within)
     try:
         asyncio.run(_run_until_signal(runtimes, arguments, ready, deadline))
@@ -125,9 +159,18 @@ def _run(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None])
 
 def _lead(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
     """Start the processes and serve their probes."""
-    number, words, probed = arguments.processes, _words(arguments), arguments.health_port is not None
+    number, words, probed = (
+        arguments.processes,
+        _words(arguments),
+        arguments.health_port is not None,
+    )
     text = f"in {number} {'process' if number == 1 else 'processes'}"
-    master = Master(command("worker", words), number, arguments.stop_within, partial(renew, runtimes.storage) if probed else bool)
+    master = Master(
+        command("worker", words),
+        number,
+        arguments.stop_within,
+        partial(renew, runtimes.storage) if probed else bool,
+    )
     with contextlib.ExitStack() as stack:
         if probed:
             stack.enter_context(shared())
@@ -144,14 +187,28 @@ def _lead(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int
         else:
             announcement += ","
             runtimes.storage.close()
-        return master.run(partial(announce, f"{announcement} {text}", concurrency=arguments.concurrency, processes=number))
+        return master.run(
+            partial(
+                announce,
+                f"{announcement} {text}",
+                concurrency=arguments.concurrency,
+                processes=number,
+            )
+        )
 
 
 def _words(arguments: Namespace) -> list[str]:
     """Return the words of the command that runs one process of several."""
-    words = [f"--concurrency={arguments.concurrency}", f"--processes={arguments.processes}", f"--stop-within={arguments.stop_within:f}"]
+    words = [
+        f"--concurrency={arguments.concurrency}",
+        f"--processes={arguments.processes}",
+        f"--stop-within={arguments.stop_within:f}",
+    ]
     if arguments.health_port is not None:  # it counts what the master's probes show
-        words += [f"--health-port={arguments.health_port}", f"--health-host={arguments.health_host}"]
+        words += [
+            f"--health-port={arguments.health_port}",
+            f"--health-host={arguments.health_host}",
+        ]
     words += [f"--import={module}" for module in arguments.modules]
     return [*words, *(f"--allow-host={host}" for host in arguments.allow_host), "--of-master"]
 
@@ -167,7 +224,9 @@ def _ignore(_ended: object) -> None:
 
 
 def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
-    """Prepare the database. If it is unreachable, start anyway: the worker waits for it, as after a later outage."""
+    """Prepare the database. If it is unreachable, start anyway: the worker waits for it, as after a
+    later outage.
+    """
     try:
         return prepare_database(runtimes.storage, migrate=migrate)
     except Unavailable as error:
@@ -177,8 +236,12 @@ def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
         return "the database, once it is reachable"
 
 
-async def _run_until_signal(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None], deadline: ForcedEnd) -> None:
-    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal at once ends a process without a master."""
+async def _run_until_signal(
+    runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None], deadline: ForcedEnd
+) -> None:
+    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal at once ends a
+    process without a master.
+    """
     from jackfield_service.shell.process.loops import Loop, Process, loops
     from jackfield_store.queue import look_each_second, open_engine, run
     from jackfield_store.runtime.evidence_loop import EvidenceLoop
@@ -202,7 +265,9 @@ async def _run_until_signal(runtimes: RuntimePool, arguments: Namespace, ready: 
     engine = open_engine(runtimes, arguments.concurrency, ended)
     poller = Poller(runtimes, ended, stop.is_set)
     evidence = EvidenceLoop(runtimes, settled, stopping=stop.is_set)
-    process = Process(runtimes, engine.submit, lambda: runtimes.storage.shared.known(PUBLIC_URL), stop.is_set)
+    process = Process(
+        runtimes, engine.submit, lambda: runtimes.storage.shared.known(PUBLIC_URL), stop.is_set
+    )
     running: tuple[Loop, ...] = (poller, evidence, *loops(process))
     for each in running:
         each.start()

@@ -1,4 +1,6 @@
-"""Probes and metrics of ``jackfield worker``, served by its master: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""Probes and metrics of ``jackfield worker``, served by its master: ``/healthz``, ``/readyz`` and
+``/metrics``.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +54,17 @@ class WorkerProbes:
         self._runtimes = runtimes
         self._metrics = metrics
         self._readiness = Readiness(
-            runtimes.storage, runtimes.clock, lambda: broker_warning(runtimes.environment), needs_broker=True
-        )  # fmt: skip
+            runtimes.storage,
+            runtimes.clock,
+            lambda: broker_warning(runtimes.environment),
+            needs_broker=True,
+        )
         self._identities = Identities(runtimes.storage, runtimes.clock, None)
 
     def answer(self, path: str, authorization: str = "") -> tuple[int, str, bytes]:
-        """Answer a request for ``path``. ``authorization`` is the header field: the operator's token gets the full text."""
+        """Answer a request for ``path``. ``authorization`` is the header field: the operator's
+        token gets the full text.
+        """
         if path == "/healthz":
             return _json(200, {"status": "ok"})
         if path == "/readyz":
@@ -65,13 +72,18 @@ class WorkerProbes:
             full = self._is_operator(token_of(authorization))
             if found.fault is not None:
                 return _problem(503, found.fault.shown(full=full), **found.fault.members(full=full))
-            return _json(200, answer_of([*found.warnings, *of_packages(self._runtimes.warnings())], full=full))
+            return _json(
+                200,
+                answer_of([*found.warnings, *of_packages(self._runtimes.warnings())], full=full),
+            )
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
         return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
 
     def _condition(self) -> Condition:
-        """Return the condition of the worker: it is stopping, a process is starting, or a part that each call needs is missing."""
+        """Return the condition of the worker: it is stopping, a process is starting, or a part that
+        each call needs is missing.
+        """
         ready, number = self._master.ready
         if self._master.stopping:
             return Condition(FoundCondition("stopping", "the worker is stopping"))
@@ -110,9 +122,15 @@ class _Probe(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request."""
-        status, kind, body = self._figures.answer(self.path.partition("?")[0], self.headers.get("Authorization", ""))
+        status, kind, body = self._figures.answer(
+            self.path.partition("?")[0], self.headers.get("Authorization", "")
+        )
         self.send_response(status)
-        for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")):
+        for name, value in (
+            ("Content-Type", kind),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -126,6 +144,15 @@ def _json(status: int, body: dict[str, Any]) -> tuple[int, str, bytes]:
 
 
 def _problem(status: int, detail: str, **more: str) -> tuple[int, str, bytes]:
-    title, code = ("Not Found", "not_found") if status == 404 else ("Service Unavailable", "unavailable")
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+    title, code = (
+        ("Not Found", "not_found") if status == 404 else ("Service Unavailable", "unavailable")
+    )
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **more,
+    }
     return status, "application/problem+json", json.dumps(body).encode()

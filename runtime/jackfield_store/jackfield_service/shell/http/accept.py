@@ -6,7 +6,9 @@ _JSON = "application/json"
 
 
 def prefers(accept: str, kind: str) -> bool:
-    """Return whether a client prefers a media type to JSON; False if it weighs both equally (RFC 9110 §12.5.1)."""
+    """Return whether a client prefers a media type to JSON; False if it weighs both equally (RFC
+    9110 §12.5.1).
+    """
     weights = {kind: 0.0, _JSON: 0.0}
     for part in accept.split(","):
         named, *parameters = (item.strip().lower() for item in part.split(";"))

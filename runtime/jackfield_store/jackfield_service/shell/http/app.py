@@ -1,4 +1,6 @@
-"""The ASGI application: routes, token and scope of each operation, error responses, limits, headers."""
+"""The ASGI application: routes, token and scope of each operation, error responses, limits,
+headers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from starlette.routing import Route
 from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_service.shell.http.authentication import identified
 from jackfield_service.shell.http.direct import Direct
-from jackfield_service.shell.http.error_responses import EXPECTED, bug_response, expected_response, refused_status
+from jackfield_service.shell.http.error_responses import (
+    EXPECTED,
+    bug_response,
+    expected_response,
+    refused_status,
+)
 from jackfield_service.shell.http.middleware import Cors, Forwarded, Gzipped, LimitsMiddleware
 from jackfield_service.shell.http.near_paths import near_operation
 from jackfield_service.shell.http.outlasting import patiently
@@ -47,19 +54,34 @@ _EXPOSED = [*HEADERS, "Mcp-Session-Id", "WWW-Authenticate"]
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
-    """Build one process's application with the mounted surfaces. Its lifespan starts and stops the queue workers."""
+    """Build one process's application with the mounted surfaces. Its lifespan starts and stops the
+    queue workers.
+    """
     middleware = [Middleware(LimitsMiddleware, server=server), Middleware(Gzipped)]
     if server.settings.origins:
         cors = Middleware(
-            Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=_ALLOWED, expose_headers=_EXPOSED,
-        )  # fmt: skip
+            Cors,
+            allow_origins=list(server.settings.origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=_ALLOWED,
+            expose_headers=_EXPOSED,
+        )
         middleware.insert(0, cors)
     if server.settings.root_path or server.settings.behind_proxy:
-        middleware.insert(0, Middleware(Prefixed, root_path=server.settings.root_path, forwarded=server.settings.behind_proxy))
+        middleware.insert(
+            0,
+            Middleware(
+                Prefixed,
+                root_path=server.settings.root_path,
+                forwarded=server.settings.behind_proxy,
+            ),
+        )
     if server.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
-    parts: list[Operation | Route] = [*OPERATIONS, *(part for mount in mounts for part in mount(server))]
+    parts: list[Operation | Route] = [
+        *OPERATIONS,
+        *(part for mount in mounts for part in mount(server)),
+    ]
     app = Starlette(
         routes=_routes(server, parts),
         middleware=middleware,
@@ -68,7 +90,14 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.server = server
-    app.state.direct = Direct(server, [part for part in parts if isinstance(part, Operation) and (part.method, part.path) in _BUSY])
+    app.state.direct = Direct(
+        server,
+        [
+            part
+            for part in parts
+            if isinstance(part, Operation) and (part.method, part.path) in _BUSY
+        ],
+    )
     app.state.operations = OPERATIONS
     return app
 
@@ -78,9 +107,15 @@ def _routes(server: ServerContext, found: list[Operation | Route]) -> list[Route
     for part in found:
         if isinstance(part, Operation):
             paths.setdefault(part.path, {})[part.method] = part
-    # '/{id}' matches '/x:complete', too; Starlette tries one route after the other, so what is called most comes first
+    # '/{id}' matches '/x:complete', too; Starlette tries one route after the other, so what is
+    # called most comes first
     verbs_first = sorted(paths, key=lambda path: (("POST", path) not in _BUSY, ":" not in path))
-    guarded = [Route(path.replace(*_WITH_SLASHES), _endpoint(server, paths[path]), methods=list(paths[path])) for path in verbs_first]
+    guarded = [
+        Route(
+            path.replace(*_WITH_SLASHES), _endpoint(server, paths[path]), methods=list(paths[path])
+        )
+        for path in verbs_first
+    ]
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
@@ -92,13 +127,17 @@ _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp", "/mcp/")
 """Paths of operations that search the index for connectors and actions."""
 
 
-def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    server: ServerContext, methods: dict[str, Operation]
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         operation = methods["GET" if request.method == "HEAD" else request.method]
         identity = NOBODY
         try:
             remembered = (
-                await server.identities_for(over_mcp=operation.over_mcp).remembered(bearer(request)) if operation.describes else None
+                await server.identities_for(over_mcp=operation.over_mcp).remembered(bearer(request))
+                if operation.describes
+                else None
             )
             if remembered is None:
                 identity = await _caller(request, server, operation)
@@ -128,10 +167,16 @@ async def _caller(request: Request, server: ServerContext, operation: Operation)
         return NOBODY
     identities = server.identities_for(over_mcp=operation.over_mcp)
     known = identities.cached(bearer(request))
-    return known if known is not None else await patiently(request, lambda: identified(request, server, identities))
+    return (
+        known
+        if known is not None
+        else await patiently(request, lambda: identified(request, server, identities))
+    )
 
 
-async def _run_operation(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
+async def _run_operation(
+    request: Request, server: ServerContext, operation: Operation, identity: Identity
+) -> Response:
     request.scope[SURFACE] = identity.surface
     if operation.scope is not None:
         server.pace(identity, request.scope)
@@ -161,7 +206,13 @@ async def _refuse(request: Request, error: Exception) -> Response:
     near = None
     if isinstance(error, HTTPException | Problem) and refused_status(error) in (404, 405):
         near = near_operation(OPERATIONS, request.method, request.scope["path"])
-    return expected_response(request.app.state.server, error, request.url.path, request.scope.get(SURFACE, "http"), near=near)
+    return expected_response(
+        request.app.state.server,
+        error,
+        request.url.path,
+        request.scope.get(SURFACE, "http"),
+        near=near,
+    )
 
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:

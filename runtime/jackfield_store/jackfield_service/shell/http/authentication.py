@@ -1,4 +1,6 @@
-"""Authentication of a request: the identity behind its token, looked up at most once, with a limit on unknown tokens."""
+"""Authentication of a request: the identity behind its token, looked up at most once, with a limit
+on unknown tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from jackfield_service.shell.requests.problem import Problem
 
 
 async def identified(request: Request, server: ServerContext, identities: Identities) -> Identity:
-    """Authenticate the caller unless the identity is cached. A token is looked up before it counts as a guess.
+    """Authenticate the caller unless the identity is cached. A token is looked up before it counts
+    as a guess.
 
     :raises Problem: 401 if the token is unknown; 429 if its address has sent too many unknown ones.
     """
@@ -21,7 +24,9 @@ async def identified(request: Request, server: ServerContext, identities: Identi
     await identities.prepare(text)
     async with server.guesses.turn(request):
         try:
-            return await identities.found_once(text, lambda: server.briefly(lambda: identities.of(text)))
+            return await identities.found_once(
+                text, lambda: server.briefly(lambda: identities.of(text))
+            )
         except Problem as refusal:
             if refusal.status == 401:
                 server.guesses.note(request)

@@ -1,4 +1,6 @@
-"""The server's certificate, read again when its files change: new connections get the new certificate, and nothing is restarted."""
+"""The server's certificate, read again when its files change: new connections get the new
+certificate, and nothing is restarted.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,19 @@ def check_certificate(certificate: str, key: str | None) -> None:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         raise InvalidInvocation(
             f"--certificate and --key cannot be used: {reason}",
-            hint="Give the paths of a certificate and of its own key without a pass phrase, both PEM.",
+            hint=(
+                "Give the paths of a certificate and of its own key without a pass phrase, "
+                "both PEM."
+            ),
         ) from None
 
 
 class Certificates:
     """TLS contexts made by ``make`` from two files. Each handshake uses the newest."""
 
-    def __init__(self, certificate: str, key: str | None, make: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self, certificate: str, key: str | None, make: Callable[[], ssl.SSLContext]
+    ) -> None:
         self._certificate, self._key, self._make = certificate, key, make
         self._seen = self._found = self._stamp()
         self.context = make()
@@ -40,8 +47,8 @@ class Certificates:
         self.context.sni_callback = self._hand_over
 
     def changed(self) -> bool:
-        """Return whether the files differ from the files read last and have not changed since the previous call, hence are completely
-        written.
+        """Return whether the files differ from the files read last and have not changed since the
+        previous call, hence are completely written.
         """
         found = self._stamp()
         settled, self._found = found == self._found, found
@@ -50,8 +57,8 @@ class Certificates:
     def renewed(self) -> Callable[[], None]:
         """Read the files and return a function that puts them into use.
 
-        :raises InvalidInvocation: if they cannot be used. The earlier files stay in use, and ``changed`` is False until the files
-        change again.
+        :raises InvalidInvocation: if they cannot be used. The earlier files stay in use, and
+            ``changed`` is False until the files change again.
         """
         self._seen = self._stamp()
         check_certificate(self._certificate, self._key)
@@ -63,7 +70,9 @@ class Certificates:
 
         return use
 
-    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+    def _hand_over(
+        self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
         connection.context = self._newest
 
     def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:

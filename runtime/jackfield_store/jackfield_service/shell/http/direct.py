@@ -1,9 +1,11 @@
-"""``POST /v1/invocations`` from the parser to the runtime, and ``/mcp`` to its endpoint, past ASGI and Starlette's application, which cost
-as much as a small call.
+"""``POST /v1/invocations`` from the parser to the runtime, and ``/mcp`` to its endpoint, past ASGI
+and Starlette's application, which cost as much as a small call.
 
-A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known length. ``Direct.begin`` declines a request
-that may be refused (an unknown token, an exhausted limit, a body that is no invocation), and one that a stream may answer. Nothing has
-been done by then, and Starlette answers the request instead. So each refusal has one place, and a caller cannot tell the two ways apart.
+A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known
+length. ``Direct.begin`` declines a request that may be refused (an unknown token, an exhausted
+limit, a body that is no invocation), and one that a stream may answer. Nothing has been done by
+then, and Starlette answers the request instead. So each refusal has one place, and a caller cannot
+tell the two ways apart.
 """
 
 from __future__ import annotations
@@ -26,7 +28,14 @@ from jackfield.kernel.failures import Raised, attempt
 from jackfield_service.shell.http.error_responses import error_response
 from jackfield_service.shell.http.event_stream import takes_events
 from jackfield_service.shell.http.exchange import Exchange
-from jackfield_service.shell.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
+from jackfield_service.shell.http.middleware import (
+    COMPRESS_FROM,
+    SAFE,
+    accepts_gzip,
+    compressed,
+    note_response,
+    stopped,
+)
 from jackfield_service.shell.http.results import completed, outcome
 from jackfield_service.shell.identity.identity import token_of
 from jackfield_service.shell.operations.challenges import challenged
@@ -48,10 +57,14 @@ if TYPE_CHECKING:
     """Starts a request for its caller, as of a reading of the epoch if there is one."""
 
 PATH = "/v1/invocations"
-_SPECIAL = frozenset((b"prefer", b"origin", b"expect", b"transfer-encoding", b"upgrade", b"x-forwarded-prefix"))
+_SPECIAL = frozenset(
+    (b"prefer", b"origin", b"expect", b"transfer-encoding", b"upgrade", b"x-forwarded-prefix")
+)
 """Headers that Starlette or the middleware processes."""
 _GENTLY = 0.1
-"""Seconds after an accepted connection in which each iteration of the loop starts only one invocation."""
+"""Seconds after an accepted connection in which each iteration of the loop starts only one
+invocation.
+"""
 _KINDS = (None, b"application/json")
 _SAFE = b"".join(b"%b: %b\r\n" % header for header in SAFE)
 _JSON = b"content-type: application/json\r\n"
@@ -70,14 +83,25 @@ class Direct:
         self._turns: deque[Callable[[], None]] = deque()
         self._gently_until = 0.0
         self._vary = ("X-Forwarded-Prefix",) if settings.behind_proxy else ()
-        # addresses in answers get the prefix in the middleware, and a proxy's addresses are put in their place there
+        # addresses in answers get the prefix in the middleware, and a proxy's addresses are put in
+        # their place there
         off = bool(settings.root_path)
-        self._plain = {item.path.encode(): item for item in operations if not off and (item.path == PATH or not settings.behind_proxy)}
+        self._plain = {
+            item.path.encode(): item
+            for item in operations
+            if not off and (item.path == PATH or not settings.behind_proxy)
+        }
 
     def taken(self, protocol: Bounded) -> Exchange | None:
-        """Return the exchange of a request whose head is complete; None if it is not plain, or has to wait for an earlier answer."""
+        """Return the exchange of a request whose head is complete; None if it is not plain, or has
+        to wait for an earlier answer.
+        """
         operation = self._plain.get(protocol.url)
-        if operation is None or protocol.parser.get_method() != b"POST" or protocol.parser.get_http_version() != "1.1":
+        if (
+            operation is None
+            or protocol.parser.get_method() != b"POST"
+            or protocol.parser.get_http_version() != "1.1"
+        ):
             return None
         earlier: Any = protocol.cycle  # None before the first request
         if (earlier is not None and not earlier.response_complete) or protocol.flow.write_paused:
@@ -86,16 +110,27 @@ class Direct:
         if operation.path == PATH and takes_events(given.get(b"accept", b"").decode("latin-1")):
             return None
         length = given.get(b"content-length", b"")
-        if len(given) != len(protocol.headers) or not given.keys().isdisjoint(_SPECIAL) or given.get(b"content-type") not in _KINDS:
+        if (
+            len(given) != len(protocol.headers)
+            or not given.keys().isdisjoint(_SPECIAL)
+            or given.get(b"content-type") not in _KINDS
+        ):
             return None
         if not length.isdigit() or int(length) > self._longest:
             return None
         keep_alive, started = protocol.parser.should_keep_alive(), self._server.clock.monotonic()
-        return Exchange(protocol, operation, given, keep_alive=keep_alive, started=started, stop=self._stopped)
+        return Exchange(
+            protocol, operation, given, keep_alive=keep_alive, started=started, stop=self._stopped
+        )
 
     def begin(self, exchange: Exchange) -> bool:
-        """Begin a request whose body is complete; return False, with nothing done, if Starlette has to answer it."""
-        server, text = self._server, token_of(exchange.given.get(b"authorization", b"").decode("latin-1"))
+        """Begin a request whose body is complete; return False, with nothing done, if Starlette has
+        to answer it.
+        """
+        server, text = (
+            self._server,
+            token_of(exchange.given.get(b"authorization", b"").decode("latin-1")),
+        )
         identities = server.identities_for(over_mcp=exchange.operation.over_mcp)
         known = identities.cached(text)
         identity = known if known is not None else identities.last(text)
@@ -107,7 +142,11 @@ class Direct:
         if runtime is None or not runtime.is_open:
             return False
         try:
-            start = self._invocation(exchange, runtime) if exchange.operation.path == PATH else self._served(exchange)
+            start = (
+                self._invocation(exchange, runtime)
+                if exchange.operation.path == PATH
+                else self._served(exchange)
+            )
             if start is None:
                 return False
             server.pace(identity, exchange.scope)
@@ -121,9 +160,16 @@ class Direct:
                     server.requests.end()
         except _REFUSALS:
             return False
-        exchange.scope["jackfield.workspace"], exchange.scope[SURFACE] = identity.workspace, identity.surface
+        exchange.scope["jackfield.workspace"], exchange.scope[SURFACE] = (
+            identity.workspace,
+            identity.surface,
+        )
         exchange.protocol.tasks.add(exchange)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
-        self._in_turn(partial(self._run, exchange, start, known) if known is not None else partial(self._confirm, exchange, start, text))
+        self._in_turn(
+            partial(self._run, exchange, start, known)
+            if known is not None
+            else partial(self._confirm, exchange, start, text)
+        )
         return True
 
     def _in_turn(self, start: Callable[[], None]) -> None:
@@ -138,8 +184,9 @@ class Direct:
     def accepted(self, now: float) -> None:
         """Process a connection accepted at ``now`` (the loop's time).
 
-        The loop accepts one connection in each iteration. If all arrived invocations ran in one iteration, as refused ones do, the last of
-        many simultaneous callers would wait for as many iterations as there are callers.
+        The loop accepts one connection in each iteration. If all arrived invocations ran in one
+        iteration, as refused ones do, the last of many simultaneous callers would wait for as many
+        iterations as there are callers.
         """
         self._gently_until = now + _GENTLY
 
@@ -148,8 +195,8 @@ class Direct:
         self._server.requests.disconnected(protocol)
 
     def _turn(self) -> None:
-        """Start the invocation that has waited longest, and leave the other invocations to later iterations of the loop. Start all if no
-        connection was accepted lately.
+        """Start the invocation that has waited longest, and leave the other invocations to later
+        iterations of the loop. Start all if no connection was accepted lately.
         """
         loop = asyncio.get_running_loop()
         at_once = 1 if loop.time() < self._gently_until else len(self._turns)
@@ -163,18 +210,37 @@ class Direct:
 
         :raises JackfieldError: if the body is no invocation.
         """
-        given, metrics, arrived = exchange.given, self._server.metrics, self._server.clock.monotonic()
+        given, metrics, arrived = (
+            exchange.given,
+            self._server.metrics,
+            self._server.clock.monotonic(),
+        )
         body = parse_json(exchange.body)
-        if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
+        if (
+            not isinstance(body, dict)
+            or names_files(body.get("inputs"))
+            or crowded(body, len(exchange.body))
+        ):
             return None
-        key, trace, identifier = _text(given, b"idempotency-key"), _text(given, b"traceparent"), _text(given, b"x-request-id")
+        key, trace, identifier = (
+            _text(given, b"idempotency-key"),
+            _text(given, b"traceparent"),
+            _text(given, b"x-request-id"),
+        )
         invocation = completed(body, key, trace, identifier)
         exchange.patience = patience_of(invocation)
 
         def start(identity: Identity, reading: int | None) -> None:
             exchange.body = b""
             left, caller = exchange.cancelled, identity.caller
-            running = runtime.begin(invocation, cancelled=left, caller=caller, named=exchange.name, reading=reading, arrived=arrived)
+            running = runtime.begin(
+                invocation,
+                cancelled=left,
+                caller=caller,
+                named=exchange.name,
+                reading=reading,
+                arrived=arrived,
+            )
             metrics.running.inc()
             running.add_done_callback(ended)
 
@@ -185,7 +251,9 @@ class Direct:
         return start
 
     def _served(self, exchange: Exchange) -> Start | None:
-        """Return the function that calls a request's endpoint; None if the endpoint has to wait for the search index, or may stream."""
+        """Return the function that calls a request's endpoint; None if the endpoint has to wait for
+        the search index, or may stream.
+        """
         server, marker = self._server, exchange.operation.streamed_by
         if not server.is_indexed or (marker and marker in exchange.body):
             return None
@@ -193,18 +261,27 @@ class Direct:
 
         def start(identity: Identity, reading: int | None) -> None:
             request.scope["jackfield.computed"], request.scope[READING] = server.computed, reading
-            serving = exchange.serving = exchange.protocol.loop.create_task(_answer(exchange.operation, request, server, identity))
+            serving = exchange.serving = exchange.protocol.loop.create_task(
+                _answer(exchange.operation, request, server, identity)
+            )
             serving.add_done_callback(partial(self._ended, exchange, self._respond))
 
         return start
 
     def _confirm(self, exchange: Exchange, start: Start, text: str) -> None:
-        """Check the caller's token in the query that all requests of this tick share; then call ``start``."""
+        """Check the caller's token in the query that all requests of this tick share; then call
+        ``start``.
+        """
         asking = exchange.protocol.loop.create_task(self._confirmed_in_time(exchange, text))
         asking.add_done_callback(partial(self._confirmed, exchange, start))
 
-    async def _confirmed_in_time(self, exchange: Exchange, text: str) -> tuple[Identity, int | None]:
-        identities, partly = self._server.identities_for(over_mcp=exchange.operation.over_mcp), exchange.operation.describes == "partly"
+    async def _confirmed_in_time(
+        self, exchange: Exchange, text: str
+    ) -> tuple[Identity, int | None]:
+        identities, partly = (
+            self._server.identities_for(over_mcp=exchange.operation.over_mcp),
+            exchange.operation.describes == "partly",
+        )
         remembered = await identities.remembered(text) if partly else None
         if remembered is not None:
             return remembered.identity, None if remembered.is_present else remembered.reading
@@ -212,7 +289,9 @@ class Direct:
             identity, reading = await identities.confirmed(text)
         return identity, None if partly else reading
 
-    def _confirmed(self, exchange: Exchange, start: Start, asked: asyncio.Task[tuple[Identity, int | None]]) -> None:
+    def _confirmed(
+        self, exchange: Exchange, start: Start, asked: asyncio.Task[tuple[Identity, int | None]]
+    ) -> None:
         def begin(identity: Identity, reading: int | None) -> None:
             identity.require(exchange.operation.scope or "read")
             start(identity, reading)
@@ -226,20 +305,28 @@ class Direct:
         else:
             self._run(exchange, begin, *found)
 
-    def _run(self, exchange: Exchange, start: Start, identity: Identity, reading: int | None = None) -> None:
+    def _run(
+        self, exchange: Exchange, start: Start, identity: Identity, reading: int | None = None
+    ) -> None:
         failed = attempt(start, identity, reading)
         if isinstance(failed, Raised):
             self._leave(exchange)
             self._fail(exchange, failed.error)
 
-    def _ended(self, exchange: Exchange, give: Callable[[Exchange, Any], None], task: asyncio.Task[Any]) -> None:
+    def _ended(
+        self, exchange: Exchange, give: Callable[[Exchange, Any], None], task: asyncio.Task[Any]
+    ) -> None:
         self._leave(exchange)
         exchange.message_event.set()
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
             self._stopped(exchange)
         elif not exchange.response_started:  # by `_stopped`
-            given = Raised(error) if isinstance(error, Exception) else attempt(give, exchange, task.result())
+            given = (
+                Raised(error)
+                if isinstance(error, Exception)
+                else attempt(give, exchange, task.result())
+            )
             if isinstance(given, Raised):
                 self._fail(exchange, given.error)
 
@@ -253,10 +340,20 @@ class Direct:
             given = exchange.given.get(b"authorization", b"").decode("latin-1")
             error = challenged(self._server, exchange.operation, error, token_of(given))
         if not exchange.response_started:
-            self._respond(exchange, error_response(self._server, error, exchange.identifier.decode(), exchange.scope.get(SURFACE, "http")))
+            self._respond(
+                exchange,
+                error_response(
+                    self._server,
+                    error,
+                    exchange.identifier.decode(),
+                    exchange.scope.get(SURFACE, "http"),
+                ),
+            )
 
     def _stopped(self, exchange: Exchange) -> None:
-        """Answer a request that still runs at the stop deadline; the journal has its invocation's outcome."""
+        """Answer a request that still runs at the stop deadline; the journal has its invocation's
+        outcome.
+        """
         exchange.message_event.set()
         if exchange.serving is not None:
             exchange.serving.cancel()
@@ -269,11 +366,20 @@ class Direct:
         exchange.name(result.meta.invocation_id)
         if result.error is not None:
             exchange.scope["jackfield.error_code"] = result.error.code
-        lines = b"".join(b"%b: %b\r\n" % (name.lower().encode(), value.encode()) for name, value in headers.items()) if headers else b""
+        lines = (
+            b"".join(
+                b"%b: %b\r\n" % (name.lower().encode(), value.encode())
+                for name, value in headers.items()
+            )
+            if headers
+            else b""
+        )
         self._write(exchange, status, _JSON + lines, body)
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
-        lines = (b"%b: %b\r\n" % header for header in response.raw_headers if header[0] not in _OURS)
+        lines = (
+            b"%b: %b\r\n" % header for header in response.raw_headers if header[0] not in _OURS
+        )
         self._write(exchange, response.status_code, b"".join(lines), bytes(response.body))
 
     def _write(self, exchange: Exchange, status: int, lines: bytes, body: bytes) -> None:
@@ -293,11 +399,18 @@ class Direct:
             packing.add_done_callback(exchange.protocol.tasks.discard)
             packing.add_done_callback(lambda packed: give(_GZIP + lines, packed.result()))
 
-    def _send(self, exchange: Exchange, status: int, lines: bytes, body: bytes, vary: Iterable[str]) -> None:
+    def _send(
+        self, exchange: Exchange, status: int, lines: bytes, body: bytes, vary: Iterable[str]
+    ) -> None:
         varied = ", ".join(vary)
         head = b"%b%bcontent-length: %d\r\n%bx-request-id: %b\r\n%b%b%b\r\n" % (
             STATUS_LINE[status],
-            b"".join([b"%b: %b\r\n" % header for header in exchange.protocol.server_state.default_headers]),
+            b"".join(
+                [
+                    b"%b: %b\r\n" % header
+                    for header in exchange.protocol.server_state.default_headers
+                ]
+            ),
             len(body),
             lines + b"".join([b"%b: %b\r\n" % field for field in exchange.scope.get(PACED, ())]),
             exchange.identifier,
@@ -305,11 +418,21 @@ class Direct:
             b"vary: %b\r\n" % varied.encode() if varied else b"",
             b"" if exchange.keep_alive else b"connection: close\r\n",
         )
-        note_response(self._server, "POST", exchange.operation.path, status, exchange.identifier, exchange.started, exchange.scope)
+        note_response(
+            self._server,
+            "POST",
+            exchange.operation.path,
+            status,
+            exchange.identifier,
+            exchange.started,
+            exchange.scope,
+        )
         exchange.protocol.send_whole(exchange, head + body)
 
 
-async def _answer(operation: Operation, request: Request, server: ServerContext, identity: Identity) -> Response:
+async def _answer(
+    operation: Operation, request: Request, server: ServerContext, identity: Identity
+) -> Response:
     note_arrival(server.clock.monotonic())
     share = request.scope["jackfield.room"] = BodyShare(server.room)
     try:

@@ -28,9 +28,9 @@ def filtered(
     request: Request,
     names: Sequence[str],
 ) -> Row:
-    """Return a page of a list: rows whose members ``names`` equal the request's parameters of these names, and the next cursor. ``fetch``
-    gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. A page with few matches is short,
-    and has a cursor.
+    """Return a page of a list: rows whose members ``names`` equal the request's parameters of these
+    names, and the next cursor. ``fetch`` gets a cursor and a limit, and returns items and the next
+    cursor; ``shown`` makes a row of an item. A page with few matches is short, and has a cursor.
     """
     given = request.query_params
     wanted = {name: given[name] for name in names if name in given}
@@ -53,13 +53,15 @@ def page_of(
     filters: Sequence[str],
     query: Mapping[str, Schema] = MappingProxyType({}),
 ) -> Endpoint:
-    """Make the endpoint of a list. ``run`` runs a step on the noun's objects; ``fetch`` gets these objects, a cursor, a limit and, by name,
-    the parameters in ``query``.
+    """Make the endpoint of a list. ``run`` runs a step on the noun's objects; ``fetch`` gets these
+    objects, a cursor, a limit and, by name, the parameters in ``query``.
     """
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         def step(things: Any) -> Row:
-            return filtered(partial(fetch, things, **asked(request, query)), shown, request, filters)
+            return filtered(
+                partial(fetch, things, **asked(request, query)), shown, request, filters
+            )
 
         return answer(await run(request, server, identity, step))
 

@@ -1,4 +1,6 @@
-"""``POST /v1/invocations`` as a stream of events (HTML Living Standard, server-sent events): the action's events, then the Result."""
+"""``POST /v1/invocations`` as a stream of events (HTML Living Standard, server-sent events): the
+action's events, then the Result.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from jackfield_service.shell.requests.streamed import Streamed
 KIND = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _SILENCE = 15.0
-"""Seconds without an event after which a comment is sent: proxies close connections that are silent."""
+"""Seconds without an event after which a comment is sent: proxies close connections that are
+silent.
+"""
 _COMMENT = b": waiting\n\n"
 
 
@@ -31,9 +35,12 @@ def takes_events(accept: str) -> bool:
     return KIND in accept.lower() and prefers(accept, KIND)
 
 
-async def events_response(stream: Stream, request: Request, server: ServerContext, surface: str) -> Response:
-    """Return the response that passes on the events of a call. It begins with the first event or the Result, and after 15 seconds in any
-    case: a proxy ends a request that is silent for 50 seconds (HAProxy) or 60 (nginx).
+async def events_response(
+    stream: Stream, request: Request, server: ServerContext, surface: str
+) -> Response:
+    """Return the response that passes on the events of a call. It begins with the first event or
+    the Result, and after 15 seconds in any case: a proxy ends a request that is silent for 50
+    seconds (HAProxy) or 60 (nginx).
 
     :raises Problem: 429 if the call never began, since a limit of the workspace is reached.
     """
@@ -66,7 +73,10 @@ async def _left(request: Request, stream: Stream) -> None:
 
 
 async def _events(
-    asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream, server: ServerContext, surface: str
+    asking: asyncio.Task[Mapping[str, Any] | None],
+    stream: Stream,
+    server: ServerContext,
+    surface: str,
 ) -> AsyncGenerator[bytes]:
     try:
         while True:

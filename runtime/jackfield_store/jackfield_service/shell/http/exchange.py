@@ -32,16 +32,33 @@ if TYPE_CHECKING:
 
 
 class Exchange:
-    """A plain request and its answer. It has the attributes that uvicorn's protocol reads and sets on the current request; uvicorn sets
-    ``message_event`` when the caller disconnects, which cancels the invocation.
+    """A plain request and its answer. It has the attributes that uvicorn's protocol reads and sets
+    on the current request; uvicorn sets ``message_event`` when the caller disconnects, which
+    cancels the invocation.
 
-    A served exchange is among the server's tasks. uvicorn cancels these at the stop deadline, which calls ``stop`` with the exchange.
+    A served exchange is among the server's tasks. uvicorn cancels these at the stop deadline, which
+    calls ``stop`` with the exchange.
     """
 
     __slots__ = (
-        "body", "cancelled", "disconnected", "given", "identifier", "keep_alive", "message_event", "operation", "patience", "protocol",
-        "response_complete", "response_started", "scope", "serving", "started", "stop", "transport",
-    )  # fmt: skip
+        "body",
+        "cancelled",
+        "disconnected",
+        "given",
+        "identifier",
+        "keep_alive",
+        "message_event",
+        "operation",
+        "patience",
+        "protocol",
+        "response_complete",
+        "response_started",
+        "scope",
+        "serving",
+        "started",
+        "stop",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -86,7 +103,14 @@ class Exchange:
         left, unread = asyncio.Event(), [self.body]
         self.message_event = left
         url = self.operation.path
-        self.scope = {**self.protocol.scope, **self.scope, "method": "POST", "path": url, "raw_path": url.encode(), "query_string": b""}
+        self.scope = {
+            **self.protocol.scope,
+            **self.scope,
+            "method": "POST",
+            "path": url,
+            "raw_path": url.encode(),
+            "query_string": b"",
+        }
 
         async def receive() -> dict[str, Any]:
             if unread:
@@ -97,6 +121,8 @@ class Exchange:
         return Request(self.scope, receive)
 
     def cancel(self, msg: object = None) -> None:
-        """Schedule ``stop`` in the next iteration of the loop, since uvicorn iterates over its tasks during this call."""
+        """Schedule ``stop`` in the next iteration of the loop, since uvicorn iterates over its
+        tasks during this call.
+        """
         del msg
         self.protocol.loop.call_soon(self.stop, self)

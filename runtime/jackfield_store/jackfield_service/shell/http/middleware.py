@@ -1,5 +1,6 @@
-"""Middleware around every request: limits, common headers, client addresses forwarded by a proxy, compression and CORS. Token
-and scope are checked in ``app._endpoint``."""
+"""Middleware around every request: limits, common headers, client addresses forwarded by a proxy,
+compression and CORS. Token and scope are checked in ``app._endpoint``.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +26,43 @@ from jackfield_service.shell.requests.correlation import request_id
 from jackfield_service.shell.requests.problem import Problem, problem
 
 _LOG = logging.getLogger("jackfield.http")
-SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
+SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the response was ready: the journal has the outcome"
 _PAGES = (
-    "/login", "/docs", "/openapi.json", "/asyncapi.json", "/connectors", "/marketplace", "/connections", "/invocations", "/schedules",
-    "/callbacks", "/deliveries", "/queue", "/files", "/tokens", "/workspace", "/audit",
-)  # fmt: skip
-"""Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""
+    "/login",
+    "/docs",
+    "/openapi.json",
+    "/asyncapi.json",
+    "/connectors",
+    "/marketplace",
+    "/connections",
+    "/invocations",
+    "/schedules",
+    "/callbacks",
+    "/deliveries",
+    "/queue",
+    "/files",
+    "/tokens",
+    "/workspace",
+    "/audit",
+)
+"""Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host
+themselves.
+"""
 _PROBES = ("/healthz", "/readyz")
 _LINKS = re.compile(r"(/(?:oauth2/start|connect|hooks)/).+")
 """Regular expression of paths whose last part is a secret, which logs must not contain."""
 
 
 class LimitsMiddleware:
-    """ASGI middleware that limits concurrency, counts bodies, assigns request ids and logs requests."""
+    """ASGI middleware that limits concurrency, counts bodies, assigns request ids and logs
+    requests.
+    """
 
     def __init__(self, app: ASGIApp, server: ServerContext) -> None:
         self._app = app
@@ -73,19 +96,29 @@ class LimitsMiddleware:
         if scope["path"] in _PROBES:
             return None
         if self._server.requests.is_full:
-            return Problem(503, f"the server already has {self._server.settings.concurrency} requests in progress", {"Retry-After": "1"})
+            return Problem(
+                503,
+                f"the server already has {self._server.settings.concurrency} requests in progress",
+                {"Retry-After": "1"},
+            )
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' occurs more than once")
-        page = scope["method"] == "GET" and (scope["path"] == "/" or scope["path"].startswith(_PAGES))
+        page = scope["method"] == "GET" and (
+            scope["path"] == "/" or scope["path"].startswith(_PAGES)
+        )
         fault = foreign_host(headers, self._server.settings) if page else None
         return Problem(403, fault) if fault is not None else None
 
 
 def stopped(identifier: str | None) -> Problem:
-    """Build the refusal of a request that still ran at the stop deadline, with its invocation id in the journal."""
+    """Build the refusal of a request that still ran at the stop deadline, with its invocation id in
+    the journal.
+    """
     if identifier is None:
         return Problem(504, _STOPPED)
-    return Problem(504, _STOPPED, {"Location": f"/v1/invocations/{identifier}"}, invocationId=identifier)
+    return Problem(
+        504, _STOPPED, {"Location": f"/v1/invocations/{identifier}"}, invocationId=identifier
+    )
 
 
 class _Named:
@@ -108,8 +141,21 @@ class _Named:
             there = {name.lower() for name, _ in message["headers"]}
             safe = (item for item in SAFE if item[0] not in there)
             scope = self._scope
-            message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe, *scope.get(PACED, ())]
-            note_response(self._server, scope["method"], scope["path"], message["status"], self._identifier, self._started, scope)
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", self._identifier),
+                *safe,
+                *scope.get(PACED, ()),
+            ]
+            note_response(
+                self._server,
+                scope["method"],
+                scope["path"],
+                message["status"],
+                self._identifier,
+                self._started,
+                scope,
+            )
         await self._send(message)
 
 
@@ -122,16 +168,22 @@ def note_response(
     started: float,
     noted: Mapping[str, Any],
 ) -> None:
-    """Count a response, and log it. ``started`` is the time at which its request began, on the server's monotonic clock; ``noted`` has the
-    endpoints' notes about it."""
+    """Count a response, and log it. ``started`` is the time at which its request began, on the
+    server's monotonic clock; ``noted`` has the endpoints' notes about it.
+    """
     server.metrics.note_request(method if method in _METHODS else "other", status)
     if _LOG.isEnabledFor(logging.INFO) and path not in _PROBES:
         shown = _LINKS.sub(r"\1***", path[:200])
         about = {
-            "requestId": identifier.decode(), "method": method, "path": shown, "status": status,
-            "workspace": noted.get("jackfield.workspace") or None, "invocationId": noted.get("jackfield.invocation_id"),
-            "errorCode": noted.get("jackfield.error_code"), "durationMs": round((server.clock.monotonic() - started) * 1000, 1),
-        }  # fmt: skip
+            "requestId": identifier.decode(),
+            "method": method,
+            "path": shown,
+            "status": status,
+            "workspace": noted.get("jackfield.workspace") or None,
+            "invocationId": noted.get("jackfield.invocation_id"),
+            "errorCode": noted.get("jackfield.error_code"),
+            "durationMs": round((server.clock.monotonic() - started) * 1000, 1),
+        }
         fields = {name: value for name, value in about.items() if value is not None}
         _LOG.info("%s %s %d", method, shown, status, extra=fields)
 
@@ -142,10 +194,12 @@ _LEVEL = 4
 
 
 class Forwarded:
-    """ASGI middleware that applies ``X-Forwarded-For`` and ``X-Forwarded-Proto`` on a server reachable only through its proxy.
+    """ASGI middleware that applies ``X-Forwarded-For`` and ``X-Forwarded-Proto`` on a server
+    reachable only through its proxy.
 
-    It uses the last forwarded value because the caller may have written the others. uvicorn's ``proxy_headers`` would need the addresses of
-    all proxies, which ``--behind-proxy`` does not ask for; if it trusts every address, it uses the first value.
+    It uses the last forwarded value because the caller may have written the others. uvicorn's
+    ``proxy_headers`` would need the addresses of all proxies, which ``--behind-proxy`` does not ask
+    for; if it trusts every address, it uses the first value.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -170,8 +224,16 @@ def _last(scope: Scope, name: bytes) -> str:
 
 
 def _address(text: str) -> str | None:
-    """Return the IP address of an item without the port that some proxies add; None if it is not an address."""
-    bare = text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0] if text.count(":") == 1 else text
+    """Return the IP address of an item without the port that some proxies add; None if it is not an
+    address.
+    """
+    bare = (
+        text[1:].partition("]")[0]
+        if text.startswith("[")
+        else text.partition(":")[0]
+        if text.count(":") == 1
+        else text
+    )
     try:
         return str(ip_address(bare))
     except ValueError:
@@ -182,7 +244,9 @@ _REFUSED = re.compile(rb"gzip\s*;\s*q\s*=\s*0(?:\.0*)?\s*(?=,|\Z)")
 
 
 def accepts_gzip(accepted: bytes) -> bool:
-    """Return whether a value of ``Accept-Encoding`` has ``gzip``, and does not refuse it (``gzip;q=0``, RFC 9110 §12.4.2)."""
+    """Return whether a value of ``Accept-Encoding`` has ``gzip``, and does not refuse it
+    (``gzip;q=0``, RFC 9110 §12.4.2).
+    """
     return b"gzip" in _REFUSED.sub(b"", accepted.lower())
 
 
@@ -192,7 +256,9 @@ def compressed(body: bytes) -> bytes:
 
 
 class Gzipped:
-    """ASGI middleware that compresses responses with Starlette's responders, if the caller accepts that."""
+    """ASGI middleware that compresses responses with Starlette's responders, if the caller accepts
+    that.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -201,14 +267,21 @@ class Gzipped:
         """Serve one request."""
         app = self._app
         if scope["type"] == "http":
-            accepted = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
-            app = _Packing(app, COMPRESS_FROM, _LEVEL) if accepts_gzip(accepted) else IdentityResponder(app, COMPRESS_FROM)
+            accepted = b",".join(
+                value for name, value in scope["headers"] if name == b"accept-encoding"
+            )
+            app = (
+                _Packing(app, COMPRESS_FROM, _LEVEL)
+                if accepts_gzip(accepted)
+                else IdentityResponder(app, COMPRESS_FROM)
+            )
         await app(scope, receive, send)
 
 
 class _Packing(GZipResponder):
-    """Compression of one response, unless it has ranges: a client that resumes counts the bytes received, but ranges count the file's
-    bytes."""
+    """Compression of one response, unless it has ranges: a client that resumes counts the bytes
+    received, but ranges count the file's bytes.
+    """
 
     _has_ranges = False
 
@@ -226,7 +299,11 @@ class Cors(CORSMiddleware):
         """Answer a browser's ``OPTIONS`` request; refusals become problem documents."""
         found = super().preflight_response(request_headers)
         if found.status_code != 200:
-            headers = {name: value for name, value in found.headers.items() if not name.startswith("content-")}
+            headers = {
+                name: value
+                for name, value in found.headers.items()
+                if not name.startswith("content-")
+            }
             found = problem(Problem(found.status_code, bytes(found.body).decode(), headers))
         found.headers["X-Request-Id"] = request_id(request_headers.raw).decode()
         return found

@@ -1,7 +1,8 @@
-"""Operations whose path resembles an unknown path: ``/approve`` for ``:approve``, or a slash at the end.
+"""Operations whose path resembles an unknown path: ``/approve`` for ``:approve``, or a slash at the
+end.
 
-Only the table of operations decides, which /openapi.json shows to everyone: the result depends neither on existing objects nor on the
-caller.
+Only the table of operations decides, which /openapi.json shows to everyone: the result depends
+neither on existing objects nor on the caller.
 """
 
 from __future__ import annotations
@@ -19,16 +20,21 @@ _LONGEST = 1000
 
 
 def near_operation(operations: Iterable[Operation], method: str, path: str) -> str | None:
-    """Return the method and path of the operation that resembles a request's; None if no operation resembles it, or the path is an
-    operation's.
+    """Return the method and path of the operation that resembles a request's; None if no operation
+    resembles it, or the path is an operation's.
 
-    The two paths differ by a slash at the end, or by ``:`` instead of ``/`` before the last word, or the reverse.
+    The two paths differ by a slash at the end, or by ``:`` instead of ``/`` before the last word,
+    or the reverse.
     """
     method, bare = "GET" if method == "HEAD" else method, path.rstrip("/")
     if len(path) > _LONGEST or not bare:
         return None
     known = [operation.path for operation in operations if operation.method == method]
-    meant = None if any(_VERB.search(one) is not None and _fits(one, path) for one in known) else _meant(known, path, bare)
+    meant = (
+        None
+        if any(_VERB.search(one) is not None and _fits(one, path) for one in known)
+        else _meant(known, path, bare)
+    )
     return None if meant is None else f"{method} {meant}"
 
 

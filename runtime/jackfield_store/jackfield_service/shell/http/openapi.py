@@ -1,5 +1,6 @@
-"""The OpenAPI 3.1 document, built from the route table, the published schemas and the installed manifests, and served as JSON
-(``/openapi.json``) and as a page (``/docs``)."""
+"""The OpenAPI 3.1 document, built from the route table, the published schemas and the installed
+manifests, and served as JSON (``/openapi.json``) and as a page (``/docs``).
+"""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ _HEADERS: Mapping[str, Json] = {
     "Prefer": {
         "schema": {"type": "string"},
         "description": (
-            "respond-async queues the invocation for the workers. wait=N waits up to N seconds if an invocation with "
+            "respond-async queues the invocation for the workers. wait=N waits up to N seconds if "
+            "an invocation with "
             "this key has not ended yet."
         ),
     },
@@ -59,34 +61,54 @@ _HEADERS: Mapping[str, Json] = {
     },
     "If-None-Match": {
         "schema": {"type": "string"},
-        "description": "The ETags that the client has cached. The response is 304 if one is still current.",
+        "description": (
+            "The ETags that the client has cached. The response is 304 if one is still current."
+        ),
     },
     "Range": {
         "schema": {"type": "string"},
-        "description": "One range of bytes, such as bytes=0-1023 or bytes=-500. The response is 206, or 416 if it is outside the file.",
+        "description": (
+            "One range of bytes, such as bytes=0-1023 or bytes=-500. The response is 206, or "
+            "416 if it is outside the file."
+        ),
     },
     "If-Range": {
         "schema": {"type": "string"},
         "description": "The ETag last received. If it differs, the response is the whole file.",
     },
 }
-_CONNECTION = ("showConnection", "replaceConnection", "removeConnection", "testConnection", "showPolicy")
+_CONNECTION = (
+    "showConnection",
+    "replaceConnection",
+    "removeConnection",
+    "testConnection",
+    "showPolicy",
+)
 _FILE = ("downloadFile", "deleteFile")
-_INVOCATION = ("showInvocation", "cancelInvocation", "resolveInvocation", "lookForInvocation", "redriveInvocation")
+_INVOCATION = (
+    "showInvocation",
+    "cancelInvocation",
+    "resolveInvocation",
+    "lookForInvocation",
+    "redriveInvocation",
+)
 _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("createConnection", 201): ("name", "/name", _CONNECTION),
     ("invoke", 200): ("id", "/meta/invocationId", _INVOCATION),
     ("invoke", 202): ("id", "/invocationId", _INVOCATION),
     ("uploadFile", 201): ("file", "/file", _FILE),
 }
-"""Links from values in a response to parameters of other operations: the parameter, the value's JSON Pointer and the operations."""
+"""Links from values in a response to parameters of other operations: the parameter, the value's
+JSON Pointer and the operations.
+"""
 _ALSO: Mapping[str, Mapping[str, Sequence[str]]] = {
     "showAction": {"Action": ("text/markdown",)},
     "invoke": {"Result": (KIND,)},
     "listInvocations": {"EntryList": (LINES, CSV)},
 }
-"""Other media types of an answer, by operation and shape, for callers that accept them. They are described in words: generators of clients
-would otherwise type each answer as a union, although only the first type is sent by default.
+"""Other media types of an answer, by operation and shape, for callers that accept them. They are
+described in words: generators of clients would otherwise type each answer as a union, although only
+the first type is sent by default.
 """
 _CHOICE: Json = {
     "type": "object",
@@ -94,24 +116,39 @@ _CHOICE: Json = {
 }
 
 
-def document(version: str, operations: Iterable[Operation], manifests: Iterable[Manifest] = ()) -> Json:
+def document(
+    version: str, operations: Iterable[Operation], manifests: Iterable[Manifest] = ()
+) -> Json:
     """Build the OpenAPI document, with the inputs of the actions of ``manifests`` as components."""
     paths: dict[str, Json] = {}
     known = [*operations]
     schemas = shapes(known)
     for operation in known:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, known, schemas)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, known, schemas
+        )
     invocation = schemas["Invocation"]
-    schemas["Invocation"] = {**invocation, "properties": {**invocation["properties"], "inputs": _CHOICE}}
+    schemas["Invocation"] = {
+        **invocation,
+        "properties": {**invocation["properties"], "inputs": _CHOICE},
+    }
     for manifest in manifests:
         schemas.update(_actions(manifest))
-    refusals = {_refusal(status, headers): _refusal_response(status, headers) for status, headers in _refusals(known)}
+    refusals = {
+        _refusal(status, headers): _refusal_response(status, headers)
+        for status, headers in _refusals(known)
+    }
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": "jackfield", "version": version, "description": _ABOUT},
         "paths": paths,
-        "components": {"schemas": _opened(schemas), "headers": components(), "responses": refusals, "securitySchemes": _SECURITY},
+        "components": {
+            "schemas": _opened(schemas),
+            "headers": components(),
+            "responses": refusals,
+            "securitySchemes": _SECURITY,
+        },
         "security": [{"bearer": []}],
     }
 
@@ -119,8 +156,8 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
 def _opened(value: Any) -> Any:
     """Rewrite schemas so that generators of clients read them correctly.
 
-    Otherwise, openapi-typescript types objects without a described shape as objects without members. It also requires senders to give
-    members that have a default.
+    Otherwise, openapi-typescript types objects without a described shape as objects without
+    members. It also requires senders to give members that have a default.
     """
     if isinstance(value, list):
         return [_opened(item) for item in value]
@@ -129,9 +166,16 @@ def _opened(value: Any) -> Any:
     opened = {name: item if name in _DATA else _opened(item) for name, item in value.items()}
     if isinstance(members := opened.get("properties"), dict):
         required = opened.get("required", ())
-        opened["properties"] = {name: one if name in required else _without_default(one) for name, one in members.items()}
+        opened["properties"] = {
+            name: one if name in required else _without_default(one)
+            for name, one in members.items()
+        }
     may_be_object = "object" in value.get("type", ())  # a type, or a list of types
-    return {**opened, "additionalProperties": True} if may_be_object and not value.keys() & _SHAPED else opened
+    return (
+        {**opened, "additionalProperties": True}
+        if may_be_object and not value.keys() & _SHAPED
+        else opened
+    )
 
 
 def _without_default(member: Any) -> Any:
@@ -141,19 +185,33 @@ def _without_default(member: Any) -> Any:
     text = json.dumps(member["default"], ensure_ascii=False)
     told = f"By default {text}." if len(text) <= _LONGEST_DEFAULT else ""
     description = " ".join(part for part in (member.get("description"), told) if part)
-    return {**{name: one for name, one in member.items() if name != "default"}, **({"description": description} if description else {})}
+    return {
+        **{name: one for name, one in member.items() if name != "default"},
+        **({"description": description} if description else {}),
+    }
 
 
 _DATA = {"const", "default", "enum", "examples"}
 _LONGEST_DEFAULT = 80
-_SHAPED = {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "allOf", "anyOf", "oneOf"}
+_SHAPED = {
+    "properties",
+    "additionalProperties",
+    "patternProperties",
+    "unevaluatedProperties",
+    "$ref",
+    "allOf",
+    "anyOf",
+    "oneOf",
+}
 
 _ABOUT = "Runs actions of connectors. Errors are problem details (RFC 9457)."
 _BEARER = "A token from 'jackfield tokens create', or a JWT if the operator allows JWTs."
 _SECURITY: Json = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
 
 
-def _operation(operation: Operation, operations: Sequence[Operation], schemas: Mapping[str, Json]) -> Json:
+def _operation(
+    operation: Operation, operations: Sequence[Operation], schemas: Mapping[str, Json]
+) -> Json:
     found: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -172,7 +230,12 @@ def _operation(operation: Operation, operations: Sequence[Operation], schemas: M
 
 def _parameters(operation: Operation) -> Iterator[Json]:
     for name in _PARAMETER.findall(operation.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1},
+        }
     for name, schema in operation.query.items():
         yield {"name": name, "in": "query", "schema": dict(schema)}
     for name in operation.headers:
@@ -182,13 +245,28 @@ def _parameters(operation: Operation) -> Iterator[Json]:
 def _body(name: str, schemas: Mapping[str, Json]) -> Json:
     if name == "*/*":
         binary = {"type": "string", "format": "binary"}
-        multipart = {"schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}}
-        return {"content": {"application/octet-stream": {"schema": binary}, "multipart/form-data": multipart}}
+        multipart = {
+            "schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}
+        }
+        return {
+            "content": {
+                "application/octet-stream": {"schema": binary},
+                "multipart/form-data": multipart,
+            }
+        }
     if name == "Batch":
         refused: Json = {"description": "Anything else is refused in its own outcome."}
-        about = f"An array, or one Invocation per line as {LINES}."  # not in `content`: client generators refuse types they don't know
-        return {"description": about, "required": True, "content": {"application/json": _array("Invocation", refused)}}
-    return {"required": bool(schemas[name].get("required")), "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}}
+        # not in `content`: client generators refuse types they don't know
+        about = f"An array, or one Invocation per line as {LINES}."
+        return {
+            "description": about,
+            "required": True,
+            "content": {"application/json": _array("Invocation", refused)},
+        }
+    return {
+        "required": bool(schemas[name].get("required")),
+        "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}},
+    }
 
 
 def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterator[tuple[str, Json]]:
@@ -205,19 +283,33 @@ def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterato
             content["application/json"] = {"schema": {"$ref": f"{_COMPONENTS}Result"}}
         if status in refused:
             content["application/problem+json"] = {"schema": {"$ref": f"{_COMPONENTS}Problem"}}
-        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in headers_of(operations, operation, status)}
-        found: Json = {"description": _phrase(operation, status), "headers": headers, **({"content": content} if content else {})}
+        headers = {
+            name: {"$ref": f"#/components/headers/{name}"}
+            for name in headers_of(operations, operation, status)
+        }
+        found: Json = {
+            "description": _phrase(operation, status),
+            "headers": headers,
+            **({"content": content} if content else {}),
+        }
         links = _LINKS.get((operation.name, status))
         if links is not None:
             parameter, source, names = links
-            found["links"] = {name: {"operationId": name, "parameters": {parameter: f"$response.body#{source}"}} for name in names}
+            found["links"] = {
+                name: {"operationId": name, "parameters": {parameter: f"$response.body#{source}"}}
+                for name in names
+            }
         yield str(status), found
 
 
 def _phrase(operation: Operation, status: int) -> str:
     """Describe an answer, with its other media types for callers that accept them."""
     phrase, name = HTTPStatus(status).phrase, operation.answers.get(status, "")
-    also = [LINES] if operation.body == "Batch" and name else _ALSO.get(operation.name, {}).get(name, ())
+    also = (
+        [LINES]
+        if operation.body == "Batch" and name
+        else _ALSO.get(operation.name, {}).get(name, ())
+    )
     return f"{phrase}. With a header Accept that names it: {' or '.join(also)}." if also else phrase
 
 
@@ -235,7 +327,11 @@ def _refusals(operations: Sequence[Operation]) -> Iterator[tuple[int, tuple[str,
 
 def _refusal(status: int, headers: Sequence[str]) -> str:
     """Return the component's name for refusals with a status and these headers."""
-    others = "".join(name.replace("-", "") for name in headers if name != "X-Request-Id" and (name != "Retry-After" or status not in LATER))
+    others = "".join(
+        name.replace("-", "")
+        for name in headers
+        if name != "X-Request-Id" and (name != "Retry-After" or status not in LATER)
+    )
     return f"Refused{status}{others}"
 
 
@@ -248,8 +344,13 @@ def _refusal_response(status: int, headers: Sequence[str]) -> Json:
 def _content(operation: Operation, name: str) -> Json:
     if not name:
         return {}
-    if name == "*/*":  # client generators know the first one; the second one is the type that the file was uploaded with
-        return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("application/octet-stream", name)}
+    # client generators know the first one; the second one is the type that the file was uploaded
+    # with
+    if name == "*/*":
+        return {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("application/octet-stream", name)
+        }
     if "/" in name:
         return {name: {"schema": {"type": "string"}}}
     if operation.body == "Batch":
@@ -260,18 +361,30 @@ def _content(operation: Operation, name: str) -> Json:
 def _array(name: str, *others: Json) -> Json:
     """Describe a non-empty array of ``name`` or ``others``."""
     items: Json = {"$ref": _COMPONENTS + name}
-    return {"schema": {"type": "array", "items": {"anyOf": [items, *others]} if others else items, "minItems": 1}}
+    return {
+        "schema": {
+            "type": "array",
+            "items": {"anyOf": [items, *others]} if others else items,
+            "minItems": 1,
+        }
+    }
 
 
 def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
-    """Yield each action's inputs as a component; its references resolve inside that component. Inputs that a connection may provide are not
-    required."""
+    """Yield each action's inputs as a component; its references resolve inside that component.
+    Inputs that a connection may provide are not required.
+    """
     for action in manifest.actions.values():
         name, brought = f"{manifest.key}.{action.key}", bringable(manifest, action)
-        schema = {member: value for member, value in action.inputs.items() if member not in ("$schema", "$id")}
+        schema = {
+            member: value
+            for member, value in action.inputs.items()
+            if member not in ("$schema", "$id")
+        }
         if "required" in schema:
             schema["required"] = [one for one in schema["required"] if one not in brought]
-        yield name, {**_rooted(schema, f"{_COMPONENTS}{name}"), "title": name}  # generators name a class by the title
+        # generators name a class by the title
+        yield name, {**_rooted(schema, f"{_COMPONENTS}{name}"), "title": name}
 
 
 def _rooted(value: Any, root: str) -> Any:
@@ -297,7 +410,10 @@ table { border-collapse: collapse; width: 100%; } td, th { border-bottom: 1px so
 .method { display: inline-block; min-width: 4.5rem; font-weight: 700; }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 """Content-Security-Policy of the page: its own style and nothing else."""
 
 
@@ -311,19 +427,32 @@ def _sections(document: Mapping[str, Any]) -> Iterator[str]:
     info = document["info"]
     title = f"{escape(info['title'])} {escape(info['version'])}: HTTP API"
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><main><h1>{title}</h1>'
-    yield f'<p>{escape(info["description"])} The document itself: <a href="openapi.json">openapi.json</a>.</p>'
+    yield (
+        '<meta name="viewport" '
+        f'content="width=device-width"><style>{_STYLE}</style></head><body><main><h1>{title}</h1>'
+    )
+    yield (
+        f"<p>{escape(info['description'])} The document itself: <a "
+        'href="openapi.json">openapi.json</a>.</p>'
+    )
     for tag, operations in _by_tag(document).items():
         yield f"<h2>{escape(tag)}</h2>"
         for method, path, operation in operations:
             yield from _section(method, path, operation, document["components"]["responses"])
     yield "<h2>problems</h2><table><tr><th>code</th><th>status</th><th>what happened</th></tr>"
     for code, (status, text) in explained().items():
-        yield f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{escape(text)}</td></tr>'
+        yield (
+            "<tr "
+            f'id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{escape(text)}</td></tr>'
+        )
     yield "</table><h2>schemas</h2>"
     for name, schema in document["components"]["schemas"].items():
         text = escape(json.dumps(schema, indent=2, ensure_ascii=False))
-        yield f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary><pre tabindex="0">{text}</pre></details>'
+        yield (
+            "<details "
+            f'id="{escape(name)}"><summary><code>{escape(name)}</code></summary><pre '
+            f'tabindex="0">{text}</pre></details>'
+        )
     yield "</main></body></html>"
 
 
@@ -335,8 +464,13 @@ def _by_tag(document: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Mappi
     return found
 
 
-def _section(method: str, path: str, operation: Mapping[str, Any], refusals: Mapping[str, Any]) -> Iterator[str]:
-    yield f'<details><summary><span class="method">{method}</span> <code>{escape(path)}</code> {escape(operation["summary"])}</summary>'
+def _section(
+    method: str, path: str, operation: Mapping[str, Any], refusals: Mapping[str, Any]
+) -> Iterator[str]:
+    yield (
+        f'<details><summary><span class="method">{method}</span> <code>{escape(path)}</code> '
+        f"{escape(operation['summary'])}</summary>"
+    )
     yield f"<p>{escape(operation.get('description', 'Needs no token.')).replace('`', '')}</p>"
     if operation["parameters"]:
         yield "<table><tr><th>parameter</th><th>in</th><th>what</th></tr>"
@@ -351,12 +485,18 @@ def _section(method: str, path: str, operation: Mapping[str, Any], refusals: Map
     yield "<table><tr><th>status</th><th>answer</th></tr>"
     for status, given in operation["responses"].items():
         response = refusals[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
-        yield f"<tr><td>{status} {escape(response['description'])}</td><td>{_contents(response)}</td></tr>"
+        yield (
+            f"<tr><td>{status} "
+            f"{escape(response['description'])}</td><td>{_contents(response)}</td></tr>"
+        )
     yield "</table></details>"
 
 
 def _contents(holder: Mapping[str, Any]) -> str:
-    return "; ".join(f"<code>{escape(kind)}</code> {_link(content['schema'])}" for kind, content in holder.get("content", {}).items())
+    return "; ".join(
+        f"<code>{escape(kind)}</code> {_link(content['schema'])}"
+        for kind, content in holder.get("content", {}).items()
+    )
 
 
 def _link(schema: Mapping[str, Any]) -> str:
@@ -368,13 +508,20 @@ async def served(request: Request, server: ServerContext, _identity: Identity) -
     """Serve ``GET /openapi.json``."""
     text = await server.briefly(lambda: _described(request, server))
     # The document is one JSON object: insert `servers` before its other members.
-    return tagged(request, b'{"servers":[{"url":"%s"}],' % (current_prefix() or "/").encode() + text[1:])
+    return tagged(
+        request, b'{"servers":[{"url":"%s"}],' % (current_prefix() or "/").encode() + text[1:]
+    )
 
 
 async def docs(request: Request, server: ServerContext, _identity: Identity) -> Response:
     """Serve ``GET /docs``. The page loads no external resources and runs no scripts."""
     text = await server.briefly(lambda: page(_described(request, server)))
-    return Response(text, 200, {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY"}, "text/html; charset=utf-8")
+    return Response(
+        text,
+        200,
+        {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY"},
+        "text/html; charset=utf-8",
+    )
 
 
 def _described(request: Request, server: ServerContext) -> bytes:
@@ -382,7 +529,9 @@ def _described(request: Request, server: ServerContext) -> bytes:
     if key is not None:
         manifest = server.catalog.look(key)[1] if key in {*server.catalog} else None
         if manifest is None:
-            raise Problem(404, f"no connector '{key[:80]}' is installed{did_you_mean(key, server.catalog)}")
+            raise Problem(
+                404, f"no connector '{key[:80]}' is installed{did_you_mean(key, server.catalog)}"
+            )
         return dumps(document(__version__, request.app.state.operations, [manifest]))
     if server.document is None:
         server.document = dumps(document(__version__, request.app.state.operations))

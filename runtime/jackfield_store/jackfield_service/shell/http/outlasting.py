@@ -1,4 +1,6 @@
-"""Retries while the database restarts, for requests to queue: they need it only briefly, and callers rely on their 202."""
+"""Retries while the database restarts, for requests to queue: they need it only briefly, and
+callers rely on their 202.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ async def patiently(request: Request, step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def outlasting(step: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a step that had no effect because the database was unavailable, for up to ``RESTART`` seconds.
+    """Repeat a step that had no effect because the database was unavailable, for up to ``RESTART``
+    seconds.
 
-    :raises JackfieldError: any other error of the step, or its last one if the database stays unavailable.
+    :raises JackfieldError: any other error of the step, or its last one if the database stays
+        unavailable.
     """
     until = time.monotonic() + RESTART
     while True:

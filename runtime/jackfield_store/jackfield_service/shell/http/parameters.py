@@ -1,4 +1,6 @@
-"""Checks on the parameters of every operation: known, given once, of the right type, no control characters."""
+"""Checks on the parameters of every operation: known, given once, of the right type, no control
+characters.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def check_request(request: Request, operation: Operation) -> None:
         _check_query(request, operation)
     if operation.body not in (None, "*/*", "Batch"):
         kind = request.headers.get("content-type")
-        is_empty = request.headers.get("content-length") == "0"  # some clients name a type all the same
+        # some clients name a type all the same
+        is_empty = request.headers.get("content-length") == "0"
         if kind is not None and not is_empty and not _JSON.match(kind.strip()):
             raise Problem(415, "the body must be JSON: 'Content-Type: application/json'")
 
@@ -44,9 +47,14 @@ def flag(request: Request, name: str, *, default: bool = False) -> bool:
 
 
 def asked(request: Request, query: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the query parameters of these schemas, by name; None for an absent string, False for an absent boolean."""
+    """Return the query parameters of these schemas, by name; None for an absent string, False for
+    an absent boolean.
+    """
     given = request.query_params
-    return {name: flag(request, name) if schema["type"] == "boolean" else given.get(name) for name, schema in query.items()}
+    return {
+        name: flag(request, name) if schema["type"] == "boolean" else given.get(name)
+        for name, schema in query.items()
+    }
 
 
 def _check_query(request: Request, operation: Operation) -> None:
@@ -56,7 +64,9 @@ def _check_query(request: Request, operation: Operation) -> None:
         if schema is None:
             if not operation.path.startswith("/v1/"):
                 continue
-            raise Problem(400, f"unknown parameter '{name[:80]}'{did_you_mean(name, operation.query)}")
+            raise Problem(
+                400, f"unknown parameter '{name[:80]}'{did_you_mean(name, operation.query)}"
+            )
         if name in seen:
             raise Problem(400, f"the parameter '{name}' occurs twice")
         seen.add(name)

@@ -27,7 +27,9 @@ async def healthy(_request: Request, _server: ServerContext, _identity: Identity
 
 
 async def ready(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /readyz``: check the parts that each call needs. The operator's token gets the full text, others get kinds of faults."""
+    """Serve ``GET /readyz``: check the parts that each call needs. The operator's token gets the
+    full text, others get kinds of faults.
+    """
     asked = asyncio.ensure_future(_is_operator(request, server))
     try:
         condition = Condition(_STOPPING) if server.stopping else await server.readiness.condition()
@@ -37,12 +39,18 @@ async def ready(request: Request, server: ServerContext, _identity: Identity) ->
         asked.cancel()
     fault = condition.fault
     if fault is not None:
-        raise Problem(503, fault.shown(full=operator), {"Retry-After": "1"}, **fault.members(full=operator))
-    return answer(answer_of([*condition.warnings, *of_packages(server.runtimes.warnings())], full=operator))
+        raise Problem(
+            503, fault.shown(full=operator), {"Retry-After": "1"}, **fault.members(full=operator)
+        )
+    return answer(
+        answer_of([*condition.warnings, *of_packages(server.runtimes.warnings())], full=operator)
+    )
 
 
 async def _is_operator(request: Request, server: ServerContext) -> bool:
-    """Return whether the caller is the operator, by the last known answer if the database does not answer."""
+    """Return whether the caller is the operator, by the last known answer if the database does not
+    answer.
+    """
     if not bearer(request):
         return False
     try:
@@ -59,14 +67,24 @@ def _was_operator(request: Request, server: ServerContext) -> bool:
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /metrics``. The figures cover all workspaces and actions, so it requires a token of the operator's workspace without
-    rules."""
+    """Serve ``GET /metrics``. The figures cover all workspaces and actions, so it requires a token
+    of the operator's workspace without rules.
+    """
     if identity.workspace != DEFAULT or identity.rules:
-        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' without rules", code="not_allowed")
+        raise Problem(
+            403,
+            f"this needs a token of the workspace '{DEFAULT}' without rules",
+            code="not_allowed",
+        )
     if server.storage.enabled:
-        await asyncio.to_thread(lambda: server.metrics.note_queue(server.storage.database, server.clock))
+        await asyncio.to_thread(
+            lambda: server.metrics.note_queue(server.storage.database, server.clock)
+        )
     server.metrics.note_leases(server.runtimes.mints())
     server.metrics.overdue.set(server.runtimes.overdue())
     isolated = server.runtimes.isolated
     server.metrics.note_isolation(len(isolated.processes()), isolated.ends())
-    return Response(await asyncio.to_thread(server.metrics.text), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(
+        await asyncio.to_thread(server.metrics.text),
+        media_type="text/plain; version=0.0.4; charset=utf-8",
+    )

@@ -1,4 +1,6 @@
-"""uvicorn's HTTP protocol with limits on request heads, slow bodies and clients that do not read."""
+"""uvicorn's HTTP protocol with limits on request heads, slow bodies and clients that do not
+read.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
             """Note the end of a connection."""
 
         def taken(self, protocol: Bounded) -> Exchange | None:
-            """Return the exchange of a plain request whose head has arrived; None if ASGI must serve the request."""
+            """Return the exchange of a plain request whose head has arrived; None if ASGI must
+            serve the request.
+            """
 
         def begin(self, exchange: Exchange) -> bool:
             """Serve a request whose body is complete; return False if ASGI must serve it."""
@@ -35,17 +39,22 @@ if TYPE_CHECKING:
 
 _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
-"""Number of connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
+"""Number of connections beyond the limit, reserved for probes. They have a short head timeout, and
+other requests on them are refused.
+"""
 _PROBE_HEAD = 2.0
 _NEXT = 1.0
-"""Seconds for which a stopping server waits for the next request of an idle connection, which may be on its way. Closing it at once would
-lose that request in a restart without a gap; its answer says that the connection ends (RFC 9112 §9.6)."""
+"""Seconds for which a stopping server waits for the next request of an idle connection, which may
+be on its way. Closing it at once would lose that request in a restart without a gap; its answer
+says that the connection ends (RFC 9112 §9.6).
+"""
 _RETRY = ("retry-after: 1",)
 _NO_MEMORY = "this process is out of memory"
 
 _LINGER = 2.0
-"""Seconds for which the rest of a refused body is still read and discarded. Closing at once would reset the connection, and the caller
-might never see the refusal (RFC 9112 §9.6)."""
+"""Seconds for which the rest of a refused body is still read and discarded. Closing at once would
+reset the connection, and the caller might never see the refusal (RFC 9112 §9.6).
+"""
 
 
 class Bounded(HttpToolsProtocol):
@@ -86,8 +95,8 @@ class Bounded(HttpToolsProtocol):
             self.shutdown()
 
     def shutdown(self) -> None:
-        """Close the connection after the running or arriving request. An idle connection first waits ``_NEXT`` seconds for a request on its
-        way.
+        """Close the connection after the running or arriving request. An idle connection first
+        waits ``_NEXT`` seconds for a request on its way.
         """
         self._last = True
         if self._busy():
@@ -127,7 +136,9 @@ class Bounded(HttpToolsProtocol):
         if self._gone():
             return
         if self._in_head and self._received > self._limits.max_head:
-            self._refuse(431, f"a request's headers must not exceed {self._limits.max_head:,} bytes")
+            self._refuse(
+                431, f"a request's headers must not exceed {self._limits.max_head:,} bytes"
+            )
         elif self._timer is None and (self._received or not self._in_head):
             self._wait(self._limits.head_within if self._in_head else self._limits.body_within)
 
@@ -149,10 +160,13 @@ class Bounded(HttpToolsProtocol):
             elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
                 is_coded = True
         if size > self._limits.max_head:
-            self._refuse(431, f"a request's headers must not exceed {self._limits.max_head:,} bytes")
+            self._refuse(
+                431, f"a request's headers must not exceed {self._limits.max_head:,} bytes"
+            )
             return
         if hosts != 1 and self.parser.get_http_version() == "1.1":
-            self._refuse(400, "an HTTP/1.1 request must have exactly one 'Host' header")  # RFC 9112 §3.2
+            # RFC 9112 §3.2
+            self._refuse(400, "an HTTP/1.1 request must have exactly one 'Host' header")
             return
         if is_coded:
             self._refuse(501, "the only supported transfer coding is 'chunked'")  # RFC 9112 §6.1
@@ -217,12 +231,16 @@ class Bounded(HttpToolsProtocol):
         self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse malformed HTTP with a problem document. The parser also reports a MemoryError in its callbacks this way."""
+        """Refuse malformed HTTP with a problem document. The parser also reports a MemoryError in
+        its callbacks this way.
+        """
         fault = sys.exc_info()[1]
         if fault is not None and isinstance(fault.__context__ or fault.__cause__, MemoryError):
             self._refuse(503, _NO_MEMORY, _RETRY)
             return
-        self._refuse(400, "the request is not valid HTTP" if msg.startswith("Invalid HTTP") else msg)
+        self._refuse(
+            400, "the request is not valid HTTP" if msg.startswith("Invalid HTTP") else msg
+        )
 
     def pause_writing(self) -> None:
         """Start the read timeout of a client that reads slower than the server writes."""
@@ -236,14 +254,18 @@ class Bounded(HttpToolsProtocol):
         super().resume_writing()
 
     def close_politely(self) -> None:
-        """Close the connection; if the client is still sending, only after a moment in which it can read the response."""
+        """Close the connection; if the client is still sending, only after a moment in which it can
+        read the response.
+        """
         if self._in_head:
             self.transport.close()
             return
         self._leave()
 
     def _note_earlier(self) -> None:
-        """Remember the current request, whose response is incomplete, in case the connection is refused."""
+        """Remember the current request, whose response is incomplete, in case the connection is
+        refused.
+        """
         while self._earlier and self._earlier[0].response_complete:
             self._earlier.popleft()
         self._earlier.append(self.cycle)
@@ -269,8 +291,14 @@ class Bounded(HttpToolsProtocol):
                 self.transport.close()  # idle connection: no request has begun
             return
         if not self._in_head:
-            left = self._body_since + self._limits.body_within + self._received / self._limits.slowest - self.loop.time()
-            if left > 0 or self.flow.read_paused:  # enough has arrived, or this server has paused reading
+            left = (
+                self._body_since
+                + self._limits.body_within
+                + self._received / self._limits.slowest
+                - self.loop.time()
+            )
+            # enough has arrived, or this server has paused reading
+            if left > 0 or self.flow.read_paused:
                 self._wait(max(left, 1.0))
                 return
         if self._in_head or (busy and not self.cycle.response_started):
@@ -281,14 +309,20 @@ class Bounded(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str, more: tuple[str, ...] = ()) -> None:
         if self._leaving or self.transport.is_closing():
             return
-        waiting = [cycle for cycle in (*self._earlier, *((self.cycle,) if self._busy() else ())) if not cycle.response_complete]
+        waiting = [
+            cycle
+            for cycle in (*self._earlier, *((self.cycle,) if self._busy() else ()))
+            if not cycle.response_complete
+        ]
         if any(cycle.response_started for cycle in waiting):
             self._abort()
             return
         for cycle in waiting:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.write(raw_problem(status, detail, request_id(self.headers if self._begun else ()), more))
+        self.transport.write(
+            raw_problem(status, detail, request_id(self.headers if self._begun else ()), more)
+        )
         self._leave()
 
     def _wait_for_reader(self) -> None:
@@ -296,8 +330,13 @@ class Bounded(HttpToolsProtocol):
         self._unread = self.loop.call_later(self._limits.unread_within, self._still_unread, left)
 
     def _still_unread(self, before: int) -> None:
-        """Abort the connection unless the client has read at the minimum rate, also while the connection is closing."""
-        if before - self.transport.get_write_buffer_size() >= self._limits.slowest * self._limits.unread_within:
+        """Abort the connection unless the client has read at the minimum rate, also while the
+        connection is closing.
+        """
+        if (
+            before - self.transport.get_write_buffer_size()
+            >= self._limits.slowest * self._limits.unread_within
+        ):
             self._wait_for_reader()
         else:
             self.transport.abort()

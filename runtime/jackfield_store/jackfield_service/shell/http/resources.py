@@ -1,5 +1,6 @@
-"""Operations of the API made from a noun's declaration (``resource.resource``): the common part of lists, creation and acts on one
-object."""
+"""Operations of the API made from a noun's declaration (``resource.resource``): the common part of
+lists, creation and acts on one object.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +30,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 _PRINTABLE = re.compile("[ -~]{1,200}")
 _COMMON: Mapping[str, tuple[Method, str, int]] = {
-    "list": ("GET", "", 200), "create": ("POST", "", 201), "show": ("GET", "/{}", 200), "change": ("PATCH", "/{}", 200),
+    "list": ("GET", "", 200),
+    "create": ("POST", "", 201),
+    "show": ("GET", "/{}", 200),
+    "change": ("PATCH", "/{}", 200),
     "remove": ("DELETE", "/{}", 204),
-}  # fmt: skip
+}
 """Method, end of the path and status of the acts that most nouns have."""
 
 
 async def done(
-    resource: Resource[T], request: Request, server: ServerContext, identity: Identity, step: Callable[[T], R], *,
-    waits: Waits | None = None, judged: Judge | None = None,
-) -> R:  # fmt: skip
-    """Run a step on the objects of the caller's workspace in a thread; ``waits`` and ``judged`` default to the noun's.
+    resource: Resource[T],
+    request: Request,
+    server: ServerContext,
+    identity: Identity,
+    step: Callable[[T], R],
+    *,
+    waits: Waits | None = None,
+    judged: Judge | None = None,
+) -> R:
+    """Run a step on the objects of the caller's workspace in a thread; ``waits`` and ``judged``
+    default to the noun's.
 
     :raises Problem: 403 for a token with rules that has no access to them; 503 without a database.
     """
@@ -53,7 +64,9 @@ async def done(
 
 
 def operations(resource: Resource[Any], **own: Endpoint) -> tuple[Operation, ...]:
-    """Return the operations of a noun; ``own`` has the endpoints of acts with an answer of their own."""
+    """Return the operations of a noun; ``own`` has the endpoints of acts with an answer of their
+    own.
+    """
     return tuple(_operation(resource, act, own.get(act.name)) for act in resource.acts)
 
 
@@ -61,23 +74,41 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
     method, place, status = _COMMON.get(act.name) or (
         ("GET", f"/{{}}/{act.name}", 200) if act.reads else ("POST", f"/{{}}:{act.name}", 200)
     )
-    body = act.body or {"create": f"New{resource.one}", "change": f"{resource.one}Change"}.get(act.name)
-    shape = {"list": f"{resource.one}List", "create": resource.created, "remove": ""}.get(act.name, resource.shown)
+    body = act.body or {"create": f"New{resource.one}", "change": f"{resource.one}Change"}.get(
+        act.name
+    )
+    shape = {"list": f"{resource.one}List", "create": resource.created, "remove": ""}.get(
+        act.name, resource.shown
+    )
     lists, query = act.name == "list", act.query or {}
     if lists:
-        query = {**filters(resource.filters, **resource.choices()), **query, **paged(resource.cursor)}
+        query = {
+            **filters(resource.filters, **resource.choices()),
+            **query,
+            **paged(resource.cursor),
+        }
     return Operation(
-        method, resource.path + place.replace("{}", f"{{{resource.key}}}"), _ruled(own or _endpoint(resource, act, body), resource.unruled),
+        method,
+        resource.path + place.replace("{}", f"{{{resource.key}}}"),
+        _ruled(own or _endpoint(resource, act, body), resource.unruled),
         act.scope,
-        act.operation or f"{act.name}{resource.of}{resource.one}{'s' * lists}", act.summary, act.answers or {status: shape},
-        query=query, headers=(ON_BEHALF,) if act.scope == "platform" and method != "GET" else (), body=body,
-        problems=tuple(sorted({*((404,) if place else ()), *((413, 415) if body else ()), *act.problems, 503})),
-    )  # fmt: skip
+        act.operation or f"{act.name}{resource.of}{resource.one}{'s' * lists}",
+        act.summary,
+        act.answers or {status: shape},
+        query=query,
+        headers=(ON_BEHALF,) if act.scope == "platform" and method != "GET" else (),
+        body=body,
+        problems=tuple(
+            sorted({*((404,) if place else ()), *((413, 415) if body else ()), *act.problems, 503})
+        ),
+    )
 
 
 def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
     if act.name == "list":
-        return page_of(partial(done, resource), act.does, resource.row, resource.filters, act.query or {})
+        return page_of(
+            partial(done, resource), act.does, resource.row, resource.filters, act.query or {}
+        )
     creates, members = act.name == "create", cache(partial(resource.members, body or ""))
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -85,12 +116,18 @@ def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
         if body is not None:
             given.append(await members_of(request, *members()))
         further = asked(request, act.query or {})
-        found = await done(resource, request, server, identity, lambda things: act.does(things, *given, **further))
+        found = await done(
+            resource, request, server, identity, lambda things: act.does(things, *given, **further)
+        )
         if found is None:
             return Response(status_code=204)
         row = resource.row(found)
         status = next(iter(act.answers)) if act.answers else 201 if creates else 200
-        return answer(row, status, {"Location": f"{resource.path}/{row[resource.argument[0]]}"} if creates else None)
+        return answer(
+            row,
+            status,
+            {"Location": f"{resource.path}/{row[resource.argument[0]]}"} if creates else None,
+        )
 
     return endpoint
 
@@ -115,5 +152,7 @@ def actor_of(request: Request, identity: Identity) -> Actor:
         return identity.actor
     behalf = request.headers.get(ON_BEHALF, "")
     if behalf and not _PRINTABLE.fullmatch(behalf):
-        raise Problem(400, f"the header '{ON_BEHALF}' must have at most 200 printable ASCII characters")
+        raise Problem(
+            400, f"the header '{ON_BEHALF}' must have at most 200 printable ASCII characters"
+        )
     return Actor("platform", identity.id, identity.name, behalf)

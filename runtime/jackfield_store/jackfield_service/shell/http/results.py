@@ -15,7 +15,8 @@ from jackfield_service.shell.requests.problem import of_error
 
 
 def to_answer(result: Result, surface: str, headers: dict[str, str] | None = None) -> Response:
-    """Build the response of a Result, with the HTTP status of its error code; ``surface`` is the caller's.
+    """Build the response of a Result, with the HTTP status of its error code; ``surface`` is the
+    caller's.
 
     :raises Problem: 429 if a limit of the workspace prevented the invocation.
     """
@@ -35,13 +36,24 @@ def outcome(result: Result, surface: str) -> tuple[int, dict[str, str], bytes]:
         headers["Location"] = f"/v1/invocations/{result.meta.invocation_id}"
     if result.meta.replayed:
         headers["Idempotency-Replayed"] = "true"
-    if error is not None and (error.retryable or error.retry_after is not None) and error.http_status in (409, 503, 504):
+    if (
+        error is not None
+        and (error.retryable or error.retry_after is not None)
+        and error.http_status in (409, 503, 504)
+    ):
         headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
-    return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json(surface))
+    return (
+        (202 if "Location" in headers else 200) if error is None else error.http_status,
+        headers,
+        dumps(result.to_json(surface)),
+    )
 
 
-def completed(body: Mapping[str, Any], key: str | None, trace: str | None, identifier: str | None) -> Mapping[str, Any]:
-    """Add the idempotency key, the trace (W3C Trace Context) and the request's ID from the headers to the body.
+def completed(
+    body: Mapping[str, Any], key: str | None, trace: str | None, identifier: str | None
+) -> Mapping[str, Any]:
+    """Add the idempotency key, the trace (W3C Trace Context) and the request's ID from the headers
+    to the body.
 
     :raises InvalidInvocation: if the body has another key.
     """
@@ -50,7 +62,9 @@ def completed(body: Mapping[str, Any], key: str | None, trace: str | None, ident
             text = "differs from the header 'Idempotency-Key'"
             fault = Detail("/idempotencyKey", text)
             raise InvalidInvocation(
-                "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
+                "1 member of the invocation is not valid",
+                details=[fault],
+                hint="Send only one of them, or the same value in both.",
             )
         body = {**body, "idempotencyKey": key}
     body = body if identifier is None else correlated(body, identifier)

@@ -1,4 +1,6 @@
-"""Run the HTTP server: uvicorn with one process, or with several on one database, within the process's limits of files and memory."""
+"""Run the HTTP server: uvicorn with one process, or with several on one database, within the
+process's limits of files and memory.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,14 @@ from jackfield_service.shell.http.certificates import Certificates, check_certif
 from jackfield_service.shell.http.protocol import Bounded
 from jackfield_service.shell.http.upkeep import Upkeep
 from jackfield_service.shell.operations.operation import Mount
-from jackfield_service.shell.process.listeners import adopt, forget, host_of, listen, origin, port_of
+from jackfield_service.shell.process.listeners import (
+    adopt,
+    forget,
+    host_of,
+    listen,
+    origin,
+    port_of,
+)
 from jackfield_service.shell.process.master import end_after
 from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.process.stopping import GracefulServer, Stopping
@@ -42,34 +51,46 @@ from jackfield_store.queue import leave
 from jackfield_store.resources.memory import memory_limit, room_within, save_memory
 
 _ONLY_TLS = ("strict-transport-security", "max-age=31536000")
-"""Header field of a server with a certificate of its own (RFC 6797); behind a proxy, the proxy decides on it."""
+"""Header field of a server with a certificate of its own (RFC 6797); behind a proxy, the proxy
+decides on it.
+"""
 _SWITCH = 0.002
-"""Thread switch interval in seconds. With Python's own 5 ms, one CPU-bound action would delay each of the dozen switches of a small
-request."""
+"""Thread switch interval in seconds. With Python's own 5 ms, one CPU-bound action would delay each
+of the dozen switches of a small request.
+"""
 
 _STACK = 2 * 1024**2
-"""Stack size of a thread in bytes. The system's 8 MiB per thread would use up a limited address space for good, since threads stay."""
+"""Stack size of a thread in bytes. The system's 8 MiB per thread would use up a limited address
+space for good, since threads stay.
+"""
 
 _YOUNG = 10_000
-"""Number of new live objects that starts a garbage collection; 64 small calls in progress have fewer. With Python's own 700, collections
-take a tenth of such calls' CPU time, since objects that survive a collection during a call count as old.
+"""Number of new live objects that starts a garbage collection; 64 small calls in progress have
+fewer. With Python's own 700, collections take a tenth of such calls' CPU time, since objects that
+survive a collection during a call count as old.
 """
 
 
 class ServerConfig(uvicorn.Config):
-    """uvicorn's configuration plus the settings that its connections read. Worker processes receive it pickled."""
+    """uvicorn's configuration plus the settings that its connections read. Worker processes receive
+    it pickled.
+    """
 
     def __init__(self, settings: ServerSettings, stopping: Stopping, app: Any, **rest: Any) -> None:
         self.settings = settings
         self._stopping = stopping
         self.deadline: ForcedEnd | None = None
-        """Forced end of this process, once its application is built; the other processes have their own."""
+        """Forced end of this process, once its application is built; the other processes have their
+        own.
+        """
         self._certificates: Certificates | None = None
         self._upkeep: Upkeep | None = None
         super().__init__(app, **rest)
 
     def load(self) -> None:
-        """Obey signals, build this process's application, and let the server reload changed files once a second."""
+        """Obey signals, build this process's application, and let the server reload changed files
+        once a second.
+        """
         self.deadline = _obey_signals(self.settings.stop_within)
         super().load()
         server = getattr(getattr(self.loaded_app, "state", None), "server", None)
@@ -84,8 +105,9 @@ class ServerConfig(uvicorn.Config):
 
     @property  # type: ignore[override]
     def timeout_graceful_shutdown(self) -> float:
-        """Seconds that running requests have left. uvicorn reads this when it begins to stop and gives no other signal, so the countdown
-        starts here."""
+        """Seconds that running requests have left. uvicorn reads this when it begins to stop and
+        gives no other signal, so the countdown starts here.
+        """
         self._stopping.begin()
         if self._upkeep is not None:
             self._upkeep.end()
@@ -101,7 +123,10 @@ def _nothing() -> None:
 
 
 def make_app(
-    settings: ServerSettings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()
+    settings: ServerSettings,
+    stopping: Stopping,
+    prepare: Callable[[], None] = _nothing,
+    mounts: tuple[Mount, ...] = (),
 ) -> Starlette:
     """Build this process's application from its environment. ``prepare`` configures logging."""
     from jackfield.tracing import configured, remarked
@@ -113,21 +138,25 @@ def make_app(
     adopt_server_log()
     parent = multiprocessing.parent_process()
     if parent is not None:
-        end_after(parent.join, settings.stop_within)  # multiprocessing holds a pipe whose other end closes with the parent
+        # multiprocessing holds a pipe whose other end closes with the parent
+        end_after(parent.join, settings.stop_within)
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
     save_memory()
-    ANSWERS.size = settings.max_bodies  # what callers send and what providers answer gets as much each
+    # what callers send and what providers answer gets as much each
+    ANSWERS.size = settings.max_bodies
     plugins = (*configured(os.environ), *remarked(os.environ))
-    server = ServerContext(settings, os.environ, plugins=plugins, stopping=stopping, imported=_keep_for_good)
+    server = ServerContext(
+        settings, os.environ, plugins=plugins, stopping=stopping, imported=_keep_for_good
+    )
     app = build_app(server, mounts)
     app.state.core = core
     return app
 
 
 def _obey_signals(stop_within: float) -> ForcedEnd:
-    """Start the deadline of this process at each stop signal, in addition to uvicorn's handling; survive the other signals. Return the
-    deadline.
+    """Start the deadline of this process at each stop signal, in addition to uvicorn's handling;
+    survive the other signals. Return the deadline.
     """
     deadline, asked = ForcedEnd(stop_within), signal.getsignal(signal.SIGTERM)
     if callable(asked):  # otherwise nothing of uvicorn's is running yet
@@ -142,7 +171,9 @@ def _tls(found: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
 
 
 def _keep_for_good() -> None:
-    """Exempt imported objects of this process from garbage collections, during which no request is answered, and collect less often."""
+    """Exempt imported objects of this process from garbage collections, during which no request is
+    answered, and collect less often.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)
@@ -151,17 +182,29 @@ def _keep_for_good() -> None:
 def check_settings(settings: ServerSettings) -> None:
     """Check that the settings are usable and that it is safe to listen.
 
-    :raises InvalidInvocation: if a setting is invalid, or tokens and secrets would cross a network unencrypted.
+    :raises InvalidInvocation: if a setting is invalid, or tokens and secrets would cross a network
+        unencrypted.
     """
     check_origins(settings.origins)
-    if settings.public_url and settings.root_path and urlsplit(settings.public_url).path != settings.root_path:
-        text = f"the path of the public URL '{settings.public_url}' is not --root-path '{settings.root_path}'"
+    if (
+        settings.public_url
+        and settings.root_path
+        and urlsplit(settings.public_url).path != settings.root_path
+    ):
+        text = (
+            f"the path of the public URL '{settings.public_url}' is not --root-path "
+            f"'{settings.root_path}'"
+        )
         raise InvalidInvocation(text, hint="Name the address that browsers use, with that path.")
     _check_tls(settings)
     if not settings.local and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(
-            f"'{settings.host}' can be reached from other machines, so tokens would cross the network unencrypted",
-            hint="Give --certificate and --key, put a TLS proxy in front and set --behind-proxy, or listen on 127.0.0.1.",
+            f"'{settings.host}' can be reached from other machines, so tokens would cross the "
+            "network unencrypted",
+            hint=(
+                "Give --certificate and --key, put a TLS proxy in front and set "
+                "--behind-proxy, or listen on 127.0.0.1."
+            ),
         )
 
 
@@ -173,7 +216,9 @@ def _check_tls(settings: ServerSettings) -> None:
     check_certificate(settings.certificate, settings.key)
 
 
-def config(settings: ServerSettings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> ServerConfig:
+def config(
+    settings: ServerSettings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()
+) -> ServerConfig:
     """Build uvicorn's configuration: limits on headers, idle connections and stopping."""
     stopping = Stopping(settings.stop_within, SystemClock())
     return ServerConfig(
@@ -207,20 +252,36 @@ def run(
     announce: Callable[[str], None] = lambda _origin: None,
     mounts: tuple[Mount, ...] = (),
 ) -> int:
-    """Serve until stopped, and return the exit code. ``announce`` receives the server's URL. ``mounts`` reach each worker process pickled.
+    """Serve until stopped, and return the exit code. ``announce`` receives the server's URL.
+    ``mounts`` reach each worker process pickled.
 
     :raises InvalidInvocation: if it is not safe to listen there, or the port is in use.
     """
     check_settings(settings)
     bodies, body = fitted_bodies(settings.max_bodies, settings.max_body, settings.workers)
-    settings = replace(settings, max_connections=fitted_connections(settings.max_connections), max_bodies=bodies, max_body=body)
+    settings = replace(
+        settings,
+        max_connections=fitted_connections(settings.max_connections),
+        max_bodies=bodies,
+        max_body=body,
+    )
     with contextlib.ExitStack() as stack:
-        found = adopt(settings.descriptors) if settings.descriptors else listen(settings.host, settings.port)
+        found = (
+            adopt(settings.descriptors)
+            if settings.descriptors
+            else listen(settings.host, settings.port)
+        )
         listeners = [stack.enter_context(one) for one in found]
         if not settings.descriptors:
             stack.callback(forget, settings.host)
         scheme = "https" if settings.certificate else "http"
-        announce(origin(host_of(listeners[0]) if settings.descriptors else settings.host, port_of(listeners[0]), scheme))
+        announce(
+            origin(
+                host_of(listeners[0]) if settings.descriptors else settings.host,
+                port_of(listeners[0]),
+                scheme,
+            )
+        )
         if settings.workers > 1:
             from jackfield_service.shell.process.metrics_folder import shared
 
@@ -244,7 +305,9 @@ _ANSWER = 0.2
 
 
 class _Workers(Multiprocess):
-    """Parent of several server processes: it ends in time, and passes SIGHUP on to the serving processes."""
+    """Parent of several server processes: it ends in time, and passes SIGHUP on to the serving
+    processes.
+    """
 
     def __init__(self, config: ServerConfig, sockets: list[socket.socket], within: float) -> None:
         super().__init__(config, sockets)
@@ -267,15 +330,22 @@ class _Workers(Multiprocess):
             self._notices.stopping()
         elif HANGUPS.take():
             self._reload()
-        elif self._notices.wanted and all(process.is_ready(timeout=1) for process in self.processes):
+        elif self._notices.wanted and all(
+            process.is_ready(timeout=1) for process in self.processes
+        ):
             self._notices.alive()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace processes that have ended, or been silent for ``_HANGS`` seconds. uvicorn itself would kill after five seconds, although
-        a process may be silent when it starts on a busy machine or runs one long task.
+        """Replace processes that have ended, or been silent for ``_HANGS`` seconds. uvicorn itself
+        would kill after five seconds, although a process may be silent when it starts on a busy
+        machine or runs one long task.
         """
         now, heard = monotonic(), self._heard
-        self._heard = {one: now if one.ping(_ANSWER) else heard.get(one, now) for one in self.processes if one.process.is_alive()}
+        self._heard = {
+            one: now if one.ping(_ANSWER) else heard.get(one, now)
+            for one in self.processes
+            if one.process.is_alive()
+        }
         if any(now - self._heard.get(one, -_HANGS) >= _HANGS for one in self.processes):
             super().keep_subprocess_alive()
 
@@ -285,9 +355,13 @@ class _Workers(Multiprocess):
         self._tell(signal.SIGTERM)
 
     def _reload(self) -> None:
-        """Let each serving process read its files again. A starting process reads them by itself, and does not listen yet."""
+        """Let each serving process read its files again. A starting process reads them by itself,
+        and does not listen yet.
+        """
         self._notices.reloading()
-        self._tell(signal.SIGHUP, [process for process in self.processes if process.is_ready(timeout=1)])
+        self._tell(
+            signal.SIGHUP, [process for process in self.processes if process.is_ready(timeout=1)]
+        )
 
     def _tell(self, number: int, processes: Sequence[Process] | None = None) -> None:
         for process in list(self.processes if processes is None else processes):
@@ -300,13 +374,19 @@ _LOG = logging.getLogger("jackfield.http")
 
 
 class _Regular(logging.Filter):
-    """Log filter that replaces uvicorn's error about an expired stop deadline by an informational event."""
+    """Log filter that replaces uvicorn's error about an expired stop deadline by an informational
+    event.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record stays an error."""
         if not record.msg.startswith("Cancel %s running task(s)"):
             return True
-        _LOG.info("the shutdown timeout expired: %s requests were abandoned; the journal has their outcome", *(record.args or (0,)))
+        _LOG.info(
+            "the shutdown timeout expired: %s requests were abandoned; the journal has their "
+            "outcome",
+            *(record.args or (0,)),
+        )
         return False
 
 
@@ -323,14 +403,19 @@ def adopt_server_log() -> None:
 _OWN = 64
 """Number of file descriptors reserved for the database, the log, the listener and libraries."""
 _EACH = 2
-"""Number of file descriptors per connection: for the client's socket and for a socket to the provider."""
+"""Number of file descriptors per connection: for the client's socket and for a socket to the
+provider.
+"""
 _LEAST = 16
 _LEAST_FILES = 64
-"""Minimum number of open files: a server with 64 serves 24 callers at once, and with 24 cannot open its database."""
+"""Minimum number of open files: a server with 64 serves 24 callers at once, and with 24 cannot open
+its database.
+"""
 
 
 def fitted_connections(wanted: int) -> int:
-    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return the number of connections that fit into it.
+    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return the number of
+    connections that fit into it.
 
     :raises InvalidInvocation: if the limit is too low to serve any client.
     """
@@ -347,17 +432,29 @@ def fitted_connections(wanted: int) -> int:
         return wanted
     if soft < _LEAST_FILES:
         raise InvalidInvocation(
-            f"a server may have {soft} files open, and needs {_LEAST_FILES}", hint="Raise its limit (ulimit -n, LimitNOFILE)."
+            f"a server may have {soft} files open, and needs {_LEAST_FILES}",
+            hint="Raise its limit (ulimit -n, LimitNOFILE).",
         )
     found = max(_LEAST, (soft - _OWN) // _EACH)
-    _LOG.warning("a process takes %d connections at most: it may have %d files open (ulimit -n, LimitNOFILE)", found, soft)
+    _LOG.warning(
+        "a process takes %d connections at most: it may have %d files open (ulimit -n, "
+        "LimitNOFILE)",
+        found,
+        soft,
+    )
     return found
 
 
 def fitted_bodies(wanted: int, largest: int, processes: int) -> tuple[int, int]:
-    """Return the byte limits for all bodies together and for one body that fit the memory of each of ``processes`` processes."""
+    """Return the byte limits for all bodies together and for one body that fit the memory of each
+    of ``processes`` processes.
+    """
     limit = memory_limit(processes)
     room = room_within(limit, wanted)
     if room < largest:
-        _LOG.warning("a request takes a body of %d bytes at most: a process may have %d bytes of memory", room, limit)
+        _LOG.warning(
+            "a request takes a body of %d bytes at most: a process may have %d bytes of memory",
+            room,
+            limit,
+        )
     return room, min(largest, room)

@@ -1,4 +1,6 @@
-"""JSON Schemas of the API's requests and responses, by name: of the subjects, of their lists, and of the server itself."""
+"""JSON Schemas of the API's requests and responses, by name: of the subjects, of their lists, and
+of the server itself.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +14,61 @@ from jackfield_service.shell.operations.operation import Operation
 _LIST = "List"
 _OWN: dict[str, Json] = {
     "Healthy": object_of(
-        ("status",), status={"const": "ok"}, warnings={"type": "array", "items": STRING}, kinds={"type": "array", "items": STRING}
+        ("status",),
+        status={"const": "ok"},
+        warnings={"type": "array", "items": STRING},
+        kinds={"type": "array", "items": STRING},
     ),
     "Problem": object_of(
-        ("type", "title", "status", "code", "detail"), closed=False,
-        type={"type": "string", "format": "uri-reference", "description": "Where the code is explained."},
-        title=STRING, status={"type": "integer"}, detail=STRING, hint=STRING, kind=STRING,
-        code={"type": "string", "description": "Stable. One of the codes that /docs lists, or of an error of a Result."},
+        ("type", "title", "status", "code", "detail"),
+        closed=False,
+        type={
+            "type": "string",
+            "format": "uri-reference",
+            "description": "Where the code is explained.",
+        },
+        title=STRING,
+        status={"type": "integer"},
+        detail=STRING,
+        hint=STRING,
+        kind=STRING,
+        code={
+            "type": "string",
+            "description": "Stable. One of the codes that /docs lists, or of an error of a Result.",
+        },
         details={"type": "array", "items": ANY},
     ),
-}  # fmt: skip
+}
 
 
 def _described(module: ModuleType) -> Iterable[Mapping[str, Json]]:
-    return (*(one.described() for one in getattr(module, "RESOURCES", ())), getattr(module, "SHAPES", {}))
+    return (
+        *(one.described() for one in getattr(module, "RESOURCES", ())),
+        getattr(module, "SHAPES", {}),
+    )
 
 
 def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
-    """Return all schemas as OpenAPI components. If no subject describes the list that an operation returns, its schema is a page of the
-    items.
+    """Return all schemas as OpenAPI components. If no subject describes the list that an operation
+    returns, its schema is a page of the items.
 
     :raises ValueError: if two subjects describe one name.
     """
     found: dict[str, Json] = {}
-    for described in (*(shape for module in surfaces("shapes", "subject") for shape in _described(module)), _OWN):
+    for described in (
+        *(shape for module in surfaces("shapes", "subject") for shape in _described(module)),
+        _OWN,
+    ):
         if twice := found.keys() & described.keys():
             raise ValueError(f"described twice: {', '.join(sorted(twice))}")
         found |= described
-    lists = {answer for operation in operations for answer in operation.answers.values() if answer.endswith(_LIST)}
-    return found | {name: list_of(f"#/components/schemas/{name.removesuffix(_LIST)}") for name in sorted(lists - found.keys())}
+    lists = {
+        answer
+        for operation in operations
+        for answer in operation.answers.values()
+        if answer.endswith(_LIST)
+    }
+    return found | {
+        name: list_of(f"#/components/schemas/{name.removesuffix(_LIST)}")
+        for name in sorted(lists - found.keys())
+    }

@@ -1,4 +1,6 @@
-"""Upkeep of a server process, once a second: changed certificates, SIGHUP, and notices to systemd."""
+"""Upkeep of a server process, once a second: changed certificates, SIGHUP, and notices to
+systemd.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,13 @@ class Upkeep:
         self._server = server
         self._certificates = certificates
         self._renewing: asyncio.Task[bool] | None = None
-        self._notices = Notices({}) if multiprocessing.parent_process() is not None else Notices()  # a worker's parent speaks for it
+        # a worker's parent speaks for it
+        self._notices = Notices({}) if multiprocessing.parent_process() is not None else Notices()
 
     async def tick(self) -> None:
-        """Reload all files after a SIGHUP, or certificates that changed, and notify systemd that the process is alive."""
+        """Reload all files after a SIGHUP, or certificates that changed, and notify systemd that
+        the process is alive.
+        """
         if self._renewing is not None and not self._renewing.done():
             self._notices.alive()
             return
@@ -37,7 +42,9 @@ class Upkeep:
     def _renew(self, *, everything: bool) -> None:
         storage = self._server.storage if everything else None
         certificates = [] if self._certificates is None else [self._certificates.renewed]
-        self._renewing = asyncio.ensure_future(self._server.briefly(lambda: renew(storage, certificates)))
+        self._renewing = asyncio.ensure_future(
+            self._server.briefly(lambda: renew(storage, certificates))
+        )
 
     def end(self) -> None:
         """Notify systemd that the server stops."""

@@ -1,4 +1,6 @@
-"""Authentication: a jackfield token, a JWT of the operator's identity provider, or a console session."""
+"""Authentication: a jackfield token, a JWT of the operator's identity provider, or a console
+session.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,24 @@ _FRESH = 2.0
 """Seconds for which a verified JWT is cached."""
 _KEPT = 1000
 REMEMBERED = 60.0
-"""Seconds after the database's last answer for which tokens that were valid then may still read descriptions of connectors."""
+"""Seconds after the database's last answer for which tokens that were valid then may still read
+descriptions of connectors.
+"""
 MOMENT = 1.0
 """Seconds that a request for a description of connectors waits for the database."""
-_OF_PLATFORM = "A platform's token manages workspaces. Use a token of the workspace: POST /v1/workspaces/{w}/tokens creates one."
+_OF_PLATFORM = (
+    "A platform's token manages workspaces. Use a token of the workspace: POST "
+    "/v1/workspaces/{w}/tokens creates one."
+)
 _LESS = "Use a token of the scope '{scope}'."
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An authenticated caller with a scope in one workspace. ``id`` is the token's id or the JWT's subject."""
+    """An authenticated caller with a scope in one workspace. ``id`` is the token's id or the JWT's
+    subject.
+    """
 
     workspace: str
     id: str
@@ -60,7 +69,9 @@ class Identity:
     limits: Mapping[str, float] = field(default_factory=dict)
     """Limits of the workspace (``access.settings.LIMITS``)."""
     operates: bool = False
-    """True for a person who is the operator in all workspaces, as the holder of a one-time link is."""
+    """True for a person who is the operator in all workspaces, as the holder of a one-time link
+    is.
+    """
     grants: bool = False
     """True if the identity may create tokens of the scope ``approve``."""
     others: tuple[str, ...] = ()
@@ -70,7 +81,9 @@ class Identity:
 
     @property
     def holder(self) -> str:
-        """Key under which requests in progress share limits: a workspace, or a platform's token, which belongs to none."""
+        """Key under which requests in progress share limits: a workspace, or a platform's token,
+        which belongs to none.
+        """
         return self.workspace or self.id
 
     @property
@@ -84,16 +97,31 @@ class Identity:
         return self.caller_as("operator" if self.kind == "link" or self.operates else "tenant")
 
     def caller_as(self, audience: Audience) -> Caller:
-        """Return the caller with the connectors and actions that are offered to ``audience``: an operator, a tenant or a client such as
-        MCP.
+        """Return the caller with the connectors and actions that are offered to ``audience``: an
+        operator, a tenant or a client such as MCP.
         """
         token = self.id if self.kind == "token" else None
-        return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience, person=self.person)
+        return Caller(
+            self.id,
+            self.scope,
+            self.rules,
+            remote=True,
+            token=token,
+            audience=audience,
+            person=self.person,
+        )
 
     @property
     def is_operator(self) -> bool:
-        """True if the identity may read this process's faults: it manages the operator's workspace, without rules."""
-        return self.workspace == DEFAULT and may(self.scope, "manage") and not self.rules and not self.suspended
+        """True if the identity may read this process's faults: it manages the operator's workspace,
+        without rules.
+        """
+        return (
+            self.workspace == DEFAULT
+            and may(self.scope, "manage")
+            and not self.rules
+            and not self.suspended
+        )
 
     @property
     def surface(self) -> str:
@@ -101,7 +129,8 @@ class Identity:
         return f"http:{'operator' if self.is_operator else self.scope}"
 
     def require(self, scope: Scope) -> None:
-        """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the operation.
+        """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the
+        operation.
 
         :raises Problem: 403 if the scope is not sufficient.
         """
@@ -109,7 +138,12 @@ class Identity:
             raise Problem(403, SUSPENDED, code="not_allowed")
         if not may(self.scope, scope):
             hint = _OF_PLATFORM if self.scope == "platform" else _LESS.format(scope=scope)
-            raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'", code="scope_missing", hint=hint)
+            raise Problem(
+                403,
+                f"this needs the scope '{scope}', but the token has '{self.scope}'",
+                code="scope_missing",
+                hint=hint,
+            )
 
 
 NOBODY = Identity("", "", "read", Rules())
@@ -118,8 +152,8 @@ NOBODY = Identity("", "", "read", Rules())
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Identity behind a token, valid from ``since`` to ``until`` unless the epoch moves. ``until`` is the expiry, or an earlier time at
-    which the token's use must be noted.
+    """Identity behind a token, valid from ``since`` to ``until`` unless the epoch moves. ``until``
+    is the expiry, or an earlier time at which the token's use must be noted.
     """
 
     since: float
@@ -130,7 +164,9 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Identity of a token, and the reading of the epoch for which it is certain: the present one, or one of the last minute."""
+    """Identity of a token, and the reading of the epoch for which it is certain: the present one,
+    or one of the last minute.
+    """
 
     identity: Identity
     reading: int
@@ -138,11 +174,18 @@ class Remembered:
 
 
 class Identities:
-    """Authenticator of requests, with a cache of recent identities. ``resource`` returns the audience that JWTs must name, if it differs
-    from the HTTP API's, and ``most`` is their widest scope (RFC 8707: a token for one resource opens no other)."""
+    """Authenticator of requests, with a cache of recent identities. ``resource`` returns the
+    audience that JWTs must name, if it differs from the HTTP API's, and ``most`` is their widest
+    scope (RFC 8707: a token for one resource opens no other).
+    """
 
     def __init__(
-        self, storage: Storage, clock: Clock, jwt: Jwt | None, resource: Callable[[], str] = lambda: "", most: Scope = "manage approve"
+        self,
+        storage: Storage,
+        clock: Clock,
+        jwt: Jwt | None,
+        resource: Callable[[], str] = lambda: "",
+        most: Scope = "manage approve",
     ) -> None:
         self._storage = storage
         self._clock = clock
@@ -150,7 +193,11 @@ class Identities:
         self._known: EpochCache[str, _Known] = EpochCache(storage.epoch, _KEPT)
         self._running: dict[str, asyncio.Future[Identity]] = {}
         route = way_out(storage.environment, usual=ENVIRONMENT)
-        self._jwts = Jwts(jwt, clock, lambda: resource() or jwt.audience, route=route) if jwt is not None else None
+        self._jwts = (
+            Jwts(jwt, clock, lambda: resource() or jwt.audience, route=route)
+            if jwt is not None
+            else None
+        )
         self._most: Scope = most
 
     async def prepare(self, text: str) -> None:
@@ -159,33 +206,43 @@ class Identities:
             await self._jwts.ready(text)
 
     def cached(self, text: str) -> Identity | None:
-        """Return the identity of a recently used token if it is certainly still valid, without any query; else None."""
+        """Return the identity of a recently used token if it is certainly still valid, without any
+        query; else None.
+        """
         epochs = self._storage.epochs
         told = epochs.answers_locally if epochs is not None else not self._storage.enabled
         return self._valid(self._known.present(), text) if told else None
 
     def last(self, text: str) -> Identity | None:
-        """Return the identity of a token at its last query if only a new query can tell whether it is still valid; else None."""
+        """Return the identity of a token at its last query if only a new query can tell whether it
+        is still valid; else None.
+        """
         epochs = self._storage.epochs
         found = None if epochs is None or epochs.answers_locally else self._known.last(text)
         return None if found is None else found.identity
 
     def outlasting(self, text: str) -> Identity | None:
-        """Return the identity that a token had at the database's last answer; None if it has expired since. It serves an operator's reads
-        while the database is unavailable, when tokens cannot be revoked either.
+        """Return the identity that a token had at the database's last answer; None if it has
+        expired since. It serves an operator's reads while the database is unavailable, when tokens
+        cannot be revoked either.
         """
         found = self._known.last(text)
-        return found.identity if found is not None and found.since <= self._clock.time() < found.expires else None
+        return (
+            found.identity
+            if found is not None and found.since <= self._clock.time() < found.expires
+            else None
+        )
 
     async def awaited(self, text: str) -> Identity | None:
-        """Return the identity of a cached token; None if the token is no longer valid. If only the database server knows this, one query
-        confirms it for all requests of a tick.
+        """Return the identity of a cached token; None if the token is no longer valid. If only the
+        database server knows this, one query confirms it for all requests of a tick.
         """
         return (await self._read(text))[0]
 
     async def remembered(self, text: str) -> Remembered | None:
-        """Return the identity of a token for a request that needs no database: the current identity, or the identity of the last minute if
-        the database does not answer at once. None if the token is not cached, or no longer valid.
+        """Return the identity of a token for a request that needs no database: the current
+        identity, or the identity of the last minute if the database does not answer at once. None
+        if the token is not cached, or no longer valid.
         """
         epochs = self._storage.epochs
         last = None if epochs is None or epochs.answers_locally else epochs.recent(REMEMBERED)
@@ -198,11 +255,15 @@ class Identities:
         last = epochs.recent(REMEMBERED)  # another query may have been answered meanwhile
         found = None if last is None else self._known.under(last, text)
         held = found is not None and found.since <= self._clock.time() < found.expires
-        return Remembered(found.identity, last, is_present=False) if found is not None and last is not None and held else None
+        return (
+            Remembered(found.identity, last, is_present=False)
+            if found is not None and last is not None and held
+            else None
+        )
 
     async def confirmed(self, text: str) -> tuple[Identity, int | None]:
-        """Return the current identity of a token that ``last`` knows, and the reading of the epoch for which it is certain, None if the
-        token was looked up anew.
+        """Return the current identity of a token that ``last`` knows, and the reading of the epoch
+        for which it is certain, None if the token was looked up anew.
 
         :raises Problem: 401 if the token is no longer known; 503 if it cannot be checked now.
         """
@@ -236,9 +297,11 @@ class Identities:
         return found
 
     async def found_once(self, text: str, look_up: Callable[[], Awaitable[Identity]]) -> Identity:
-        """Look a token up, once for all requests that wait for it: the first ones of many connections come together.
+        """Look a token up, once for all requests that wait for it: the first ones of many
+        connections come together.
 
-        A waiting request uses the identity of another's look-up only if it is still valid: the token may have been revoked since.
+        A waiting request uses the identity of another's look-up only if it is still valid: the
+        token may have been revoked since.
 
         :raises Problem: the error of ``look_up``.
         """
@@ -259,13 +322,16 @@ class Identities:
     def find(self, text: str) -> Identity | None:
         """Return the identity of a token; None if it is unknown.
 
-        :raises Problem: 503 for a JWT if no signing keys are available; 401 for a JWT outside its validity period.
+        :raises Problem: 503 for a JWT if no signing keys are available; 401 for a JWT outside its
+            validity period.
         """
         known = self._known.present()
         valid = self._valid(known, text)
         if valid is not None:
             return valid
-        found = self._by_jwt(text) if self._jwts is not None and _is_jwt(text) else self._by_token(text)
+        found = (
+            self._by_jwt(text) if self._jwts is not None and _is_jwt(text) else self._by_token(text)
+        )
         if found is None:
             known.pop(text, None)
             return None
@@ -274,14 +340,22 @@ class Identities:
 
     def _valid(self, known: Mapping[str, _Known], text: str) -> Identity | None:
         found = known.get(text)
-        return found.identity if found is not None and found.since <= self._clock.time() < found.until else None
+        return (
+            found.identity
+            if found is not None and found.since <= self._clock.time() < found.until
+            else None
+        )
 
     def _settings(self, workspace: str) -> Settings | None:
-        """Return the settings of a workspace; None if it does not exist, the defaults if its row is damaged."""
+        """Return the settings of a workspace; None if it does not exist, the defaults if its row is
+        damaged.
+        """
         if not self._storage.enabled:
             return Settings() if workspace == DEFAULT else None
         try:
-            return Workspaces(self._storage.database, self._storage.vault, self._clock).settings(workspace)
+            return Workspaces(self._storage.database, self._storage.vault, self._clock).settings(
+                workspace
+            )
         except UnknownWorkspace:
             return None
         except RowDamaged:  # each operation reads them itself, and refuses in its own form
@@ -295,21 +369,33 @@ class Identities:
         if token is None:
             return self._by_platform_token(text, now)
         noted = max(token.last_used_at or 0.0, now - NOTED_EVERY)
-        until = min(token.expires_at or math.inf, (noted if noted > now - NOTED_EVERY else now) + NOTED_EVERY)
+        until = min(
+            token.expires_at or math.inf,
+            (noted if noted > now - NOTED_EVERY else now) + NOTED_EVERY,
+        )
         found = Identity(token.workspace, token.id, token.scope, token.rules, token.name)
-        return _Known(now, until, _bound(found, self._settings(token.workspace) or Settings()), token.expires_at or math.inf)
+        return _Known(
+            now,
+            until,
+            _bound(found, self._settings(token.workspace) or Settings()),
+            token.expires_at or math.inf,
+        )
 
     def _by_platform_token(self, text: str, now: float) -> _Known | None:
-        token = PlatformTokens.authenticate(self._storage.database, self._storage.vault, self._clock, text)
+        token = PlatformTokens.authenticate(
+            self._storage.database, self._storage.vault, self._clock, text
+        )
         if token is None:
             return None
         until = min(token.expires_at or math.inf, now + NOTED_EVERY)
-        found = Identity("", token.id, "platform", Rules(), token.name, "platform", token.workspaces)
+        found = Identity(
+            "", token.id, "platform", Rules(), token.name, "platform", token.workspaces
+        )
         return _Known(now, until, found, token.expires_at or math.inf)
 
     def insufficient(self, text: str) -> Problem | None:
-        """Return the refusal of a JWT that the provider issued for this resource but that gives no access; None for any other token. A new
-        JWT would not give access either.
+        """Return the refusal of a JWT that the provider issued for this resource but that gives no
+        access; None for any other token. A new JWT would not give access either.
         """
         try:
             claims = self._jwts.claims(text) if self._jwts is not None and _is_jwt(text) else None
@@ -319,20 +405,30 @@ class Identities:
             return None
         workspace = claims.get(self._jwt.workspace_claim)
         if not isinstance(workspace, str):
-            return Problem(403, f"the token names no workspace: it has no claim '{self._jwt.workspace_claim}'", code="forbidden")
+            return Problem(
+                403,
+                f"the token names no workspace: it has no claim '{self._jwt.workspace_claim}'",
+                code="forbidden",
+            )
         if _scope(claims.get(self._jwt.scope_claim), self._most) is None:
             return Problem(403, "the token has none of jackfield's scopes", code="scope_missing")
         return Problem(403, "the token's workspace does not exist", code="forbidden")
 
     def _by_jwt(self, text: str) -> _Known | None:
         now = self._clock.time()
-        settings, claims = (self._jwt, self._jwts.claims(text)) if self._jwts is not None else (None, None)
+        settings, claims = (
+            (self._jwt, self._jwts.claims(text)) if self._jwts is not None else (None, None)
+        )
         if settings is None or claims is None:
             return None
         scope = _scope(claims.get(settings.scope_claim), self._most)
         workspace = claims.get(settings.workspace_claim)
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
-        if scope is None or not isinstance(workspace, str) or not is_storable(workspace, subject, name):
+        if (
+            scope is None
+            or not isinstance(workspace, str)
+            or not is_storable(workspace, subject, name)
+        ):
             return None
         bounds = self._settings(workspace)
         if bounds is None:
@@ -349,12 +445,16 @@ def _bound(identity: Identity, settings: Settings) -> Identity:
 
 
 def bearer(request: Request) -> str:
-    """Return the bearer token of the ``Authorization`` header; an empty string without such a header."""
+    """Return the bearer token of the ``Authorization`` header; an empty string without such a
+    header.
+    """
     return token_of(request.headers.get("authorization", ""))
 
 
 def token_of(header: str) -> str:
-    """Return the bearer token in the value of an ``Authorization`` header; an empty string if it is of another kind."""
+    """Return the bearer token in the value of an ``Authorization`` header; an empty string if it is
+    of another kind.
+    """
     kind, _, text = header.partition(" ")
     return text.strip() if kind.lower() == "bearer" else ""
 
@@ -364,8 +464,9 @@ def _is_jwt(text: str) -> bool:
 
 
 def _scope(claim: object, most: Scope) -> Scope | None:
-    """Return the scope in a claim, a string of words (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``. It is the widest
-    named scope, at most ``most``, united with ``approve`` if named; None if no known scope is named.
+    """Return the scope in a claim, a string of words (RFC 8693 §4.2) or a list, with or without the
+    prefix ``jackfield:``. It is the widest named scope, at most ``most``, united with ``approve``
+    if named; None if no known scope is named.
     """
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     named = {str(word).removeprefix("jackfield:") for word in words}

@@ -1,4 +1,6 @@
-"""Settings of identity providers: one whose JWTs callers may use, and one at which people sign in to the console."""
+"""Settings of identity providers: one whose JWTs callers may use, and one at which people sign in
+to the console.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ _ROLES = "JACKFIELD_ROLES"
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """An identity provider whose JWTs are accepted in addition to jackfield's tokens; ``workspace_claim`` and ``scope_claim`` name its
-    claims."""
+    """An identity provider whose JWTs are accepted in addition to jackfield's tokens;
+    ``workspace_claim`` and ``scope_claim`` name its claims.
+    """
 
     jwks_url: str
     issuer: str
@@ -27,8 +30,10 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True)
 class Oidc:
-    """An identity provider at which people sign in to the console. ``client_secret`` is empty for a public client; ``groups_claim`` names
-    the claim with a person's groups, and ``scopes`` are the requested scopes."""
+    """An identity provider at which people sign in to the console. ``client_secret`` is empty for a
+    public client; ``groups_claim`` names the claim with a person's groups, and ``scopes`` are the
+    requested scopes.
+    """
 
     issuer: str
     client_id: str
@@ -42,25 +47,46 @@ def oidc_of(environment: Mapping[str, str]) -> Oidc | None:
 
     :raises InvalidInvocation: if they name one in part, or its secret cannot be read.
     """
-    issuer, client = environment.get("JACKFIELD_OIDC_ISSUER", ""), environment.get("JACKFIELD_OIDC_CLIENT_ID", "")
+    issuer, client = (
+        environment.get("JACKFIELD_OIDC_ISSUER", ""),
+        environment.get("JACKFIELD_OIDC_CLIENT_ID", ""),
+    )
     secret = _client_secret(environment)
     if not (issuer or client or secret):
         _require_none(environment)
         return None
     if not issuer or not client:
-        raise InvalidInvocation("JACKFIELD_OIDC_ISSUER and JACKFIELD_OIDC_CLIENT_ID go together", hint="Set both, or neither.")
+        raise InvalidInvocation(
+            "JACKFIELD_OIDC_ISSUER and JACKFIELD_OIDC_CLIENT_ID go together",
+            hint="Set both, or neither.",
+        )
     parts = urlsplit(issuer)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+    ):
         hint = "Write it as the provider does: https://id.example.com."
         raise InvalidInvocation("JACKFIELD_OIDC_ISSUER is not the address of an issuer", hint=hint)
     scopes = environment.get("JACKFIELD_OIDC_SCOPES", "") or "openid profile"
     if "openid" not in scopes.split():
-        raise InvalidInvocation("JACKFIELD_OIDC_SCOPES has no 'openid'", hint="Write it as 'openid profile groups'.")
-    return Oidc(issuer, client, secret, environment.get("JACKFIELD_OIDC_GROUPS_CLAIM", "") or "groups", scopes)
+        raise InvalidInvocation(
+            "JACKFIELD_OIDC_SCOPES has no 'openid'", hint="Write it as 'openid profile groups'."
+        )
+    return Oidc(
+        issuer,
+        client,
+        secret,
+        environment.get("JACKFIELD_OIDC_GROUPS_CLAIM", "") or "groups",
+        scopes,
+    )
 
 
 def check_people(environment: Mapping[str, str]) -> Oidc | None:
-    """Check the variables by which people sign in to the console, roles included; return the identity provider, as ``oidc_of`` does.
+    """Check the variables by which people sign in to the console, roles included; return the
+    identity provider, as ``oidc_of`` does.
 
     :raises InvalidInvocation: if one is not valid.
     """
@@ -72,20 +98,30 @@ def check_people(environment: Mapping[str, str]) -> Oidc | None:
 
 
 def _require_none(environment: Mapping[str, str]) -> None:
-    """Refuse variables that have no effect without an issuer: otherwise sign-ins would fail without a visible reason."""
+    """Refuse variables that have no effect without an issuer: otherwise sign-ins would fail without
+    a visible reason.
+    """
     given = [
         name
-        for name in ("JACKFIELD_OIDC_CLIENT_SECRET_FILE", "JACKFIELD_OIDC_SCOPES", "JACKFIELD_OIDC_GROUPS_CLAIM")
+        for name in (
+            "JACKFIELD_OIDC_CLIENT_SECRET_FILE",
+            "JACKFIELD_OIDC_SCOPES",
+            "JACKFIELD_OIDC_GROUPS_CLAIM",
+        )
         if environment.get(name)
     ]
     if given:
         raise InvalidInvocation(
-            f"{given[0]} has no effect without JACKFIELD_OIDC_ISSUER", hint=f"Set JACKFIELD_OIDC_ISSUER, or unset {given[0]}."
+            f"{given[0]} has no effect without JACKFIELD_OIDC_ISSUER",
+            hint=f"Set JACKFIELD_OIDC_ISSUER, or unset {given[0]}.",
         )
 
 
 def _client_secret(environment: Mapping[str, str]) -> str:
-    given, path = environment.get("JACKFIELD_OIDC_CLIENT_SECRET", ""), environment.get("JACKFIELD_OIDC_CLIENT_SECRET_FILE", "")
+    given, path = (
+        environment.get("JACKFIELD_OIDC_CLIENT_SECRET", ""),
+        environment.get("JACKFIELD_OIDC_CLIENT_SECRET_FILE", ""),
+    )
     if not path:
         return given
     if given:
@@ -95,8 +131,12 @@ def _client_secret(environment: Mapping[str, str]) -> str:
         secret = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         raise InvalidInvocation(
-            "the file of JACKFIELD_OIDC_CLIENT_SECRET_FILE cannot be read", hint="Check its path and its mode."
+            "the file of JACKFIELD_OIDC_CLIENT_SECRET_FILE cannot be read",
+            hint="Check its path and its mode.",
         ) from None
     if not secret:
-        raise InvalidInvocation("the file of JACKFIELD_OIDC_CLIENT_SECRET_FILE is empty", hint="Write the client's secret into it.")
+        raise InvalidInvocation(
+            "the file of JACKFIELD_OIDC_CLIENT_SECRET_FILE is empty",
+            hint="Write the client's secret into it.",
+        )
     return secret

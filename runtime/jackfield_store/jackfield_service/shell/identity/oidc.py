@@ -1,7 +1,8 @@
-"""OpenID Connect for people who sign in to the console: discovery, the authorization code flow with PKCE, verification, and logout tokens.
+"""OpenID Connect for people who sign in to the console: discovery, the authorization code flow with
+PKCE, verification, and logout tokens.
 
-Requests to the provider pass the guard of tenants' connections, which here also permits the issuer's host. ``Jwts`` verifies the tokens, as
-it does for callers.
+Requests to the provider pass the guard of tenants' connections, which here also permits the
+issuer's host. ``Jwts`` verifies the tokens, as it does for callers.
 """
 
 from __future__ import annotations
@@ -48,19 +49,23 @@ _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _LOGOUT_NEEDS = ("exp", "iss", "aud", "iat", "jti")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_PUBLIC_ERRORS = frozenset({"login_required", "interaction_required", "consent_required", "account_selection_required"})
-"""Error codes of a request that shows no page of the provider (OpenID Connect Core §3.1.2.6): a person has to sign in."""
+_PUBLIC_ERRORS = frozenset(
+    {"login_required", "interaction_required", "consent_required", "account_selection_required"}
+)
+"""Error codes of a request that shows no page of the provider (OpenID Connect Core §3.1.2.6): a
+person has to sign in.
+"""
 
 
 class ProviderAway(Exception):
-    """Error for an identity provider that cannot be reached, or whose discovery document is unusable. The message is for the operator's
-    log.
+    """Error for an identity provider that cannot be reached, or whose discovery document is
+    unusable. The message is for the operator's log.
     """
 
 
 class Refused(Exception):
-    """Error for an answer, or a token, of the provider that signs nobody in. The message gives the reason, without any part that others
-    chose.
+    """Error for an answer, or a token, of the provider that signs nobody in. The message gives the
+    reason, without any part that others chose.
     """
 
 
@@ -70,7 +75,9 @@ class SignInNeededError(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Started sign-in: the address of the provider's page, its ``state``, and the record for the answer."""
+    """Started sign-in: the address of the provider's page, its ``state``, and the record for the
+    answer.
+    """
 
     address: str
     state: str
@@ -79,7 +86,9 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """Provider's discovery document, read at ``at`` (monotonic), and the validator of its tokens."""
+    """Provider's discovery document, read at ``at`` (monotonic), and the validator of its
+    tokens.
+    """
 
     at: float
     members: Mapping[str, Any]
@@ -93,15 +102,23 @@ class _Described:
 class OidcProvider:
     """The operator's identity provider. Thread-safe; every method may wait for the provider.
 
-    ``guard`` is the guard of tenants' connections; the issuer's own host is also permitted. ``route`` is the outbound route to it.
+    ``guard`` is the guard of tenants' connections; the issuer's own host is also permitted.
+    ``route`` is the outbound route to it.
     """
 
-    def __init__(self, settings: Oidc, clock: Clock, guard: Guard, route: Route | None = None) -> None:
+    def __init__(
+        self, settings: Oidc, clock: Clock, guard: Guard, route: Route | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         host = (urlsplit(settings.issuer).hostname or "").rstrip(".").lower()
         self._wire = Wire(
-            WireSettings(guard=replace(guard, allowed=(*guard.allowed, host)), guard_path="/issuer", tls=cache(client_context), route=route)
+            WireSettings(
+                guard=replace(guard, allowed=(*guard.allowed, host)),
+                guard_path="/issuer",
+                tls=cache(client_context),
+                route=route,
+            )
         )
         self._lock = threading.Lock()
         self._known: _Described | None = None
@@ -112,19 +129,30 @@ class OidcProvider:
         return self._settings.issuer
 
     def begin(self, redirect_uri: str, *, silent: bool = False) -> Begun:
-        """Begin a sign-in. A ``silent`` one succeeds only if the person is signed in at the provider.
+        """Begin a sign-in. A ``silent`` one succeeds only if the person is signed in at the
+        provider.
 
         :raises ProviderAway: if the provider cannot be used.
         """
         endpoint = self._described().url("authorization_endpoint")
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         asked = {
-            "response_type": "code", "client_id": self._settings.client_id, "redirect_uri": redirect_uri,
-            "scope": self._settings.scopes, "state": state, "nonce": nonce, "code_challenge": _challenge(verifier),
-            "code_challenge_method": "S256", **({"prompt": "none"} if silent else {}),
-        }  # fmt: skip
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": self._settings.scopes,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": _challenge(verifier),
+            "code_challenge_method": "S256",
+            **({"prompt": "none"} if silent else {}),
+        }
         joined = "&" if urlsplit(endpoint).query else "?"
-        return Begun(f"{endpoint}{joined}{urlencode(asked)}", state, {"nonce": nonce, "verifier": verifier, "redirectUri": redirect_uri})
+        return Begun(
+            f"{endpoint}{joined}{urlencode(asked)}",
+            state,
+            {"nonce": nonce, "verifier": verifier, "redirectUri": redirect_uri},
+        )
 
     def check(self, answer: Mapping[str, str]) -> str:
         """Return the code of the provider's answer.
@@ -133,13 +161,19 @@ class OidcProvider:
         :raises ProviderAway: if the provider cannot be used.
         """
         named = answer.get("iss")
-        must = self._described().members.get("authorization_response_iss_parameter_supported") is True
+        must = (
+            self._described().members.get("authorization_response_iss_parameter_supported") is True
+        )
         if (named is not None or must) and named != self._settings.issuer:
             raise Refused("the answer came from another identity provider")
         if (error := answer.get("error")) is not None:
             if error in _PUBLIC_ERRORS:
                 raise SignInNeededError("nobody is signed in at the identity provider")
-            raise Refused("the identity provider refused to sign you in" if error != "access_denied" else "you were refused, or cancelled")
+            raise Refused(
+                "the identity provider refused to sign you in"
+                if error != "access_denied"
+                else "you were refused, or cancelled"
+            )
         code = answer.get("code", "")
         if not code or len(code) > 10_000:
             raise Refused("the answer has no code")
@@ -151,11 +185,17 @@ class OidcProvider:
         :raises Refused: if the provider refuses the code, or its ID token is not for this sign-in.
         :raises ProviderAway: if the provider cannot be used.
         """
-        asked = {"code": code, "redirect_uri": kept["redirectUri"], "code_verifier": kept["verifier"]}
+        asked = {
+            "code": code,
+            "redirect_uri": kept["redirectUri"],
+            "code_verifier": kept["verifier"],
+        }
         granted = self._granted({"grant_type": "authorization_code", **asked})
         claims = self._verified(granted)
         nonce = claims.get("nonce")
-        if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode("utf-8", "replace"), kept["nonce"].encode()):
+        if not isinstance(nonce, str) or not hmac.compare_digest(
+            nonce.encode("utf-8", "replace"), kept["nonce"].encode()
+        ):
             raise Refused("the ID token is for another sign-in")
         return self._described_by(claims, granted, kept["nonce"])
 
@@ -167,35 +207,58 @@ class OidcProvider:
         """
         if not person.refresh:
             raise Refused("the provider gave no refresh token")
-        granted = {"refresh_token": person.refresh, **self._granted({"grant_type": "refresh_token", "refresh_token": person.refresh})}
-        claims = self._verified(granted) if "id_token" in granted else self._userinfo(granted, person.subject)
+        granted = {
+            "refresh_token": person.refresh,
+            **self._granted({"grant_type": "refresh_token", "refresh_token": person.refresh}),
+        }
+        claims = (
+            self._verified(granted)
+            if "id_token" in granted
+            else self._userinfo(granted, person.subject)
+        )
         if claims.get("sub") != person.subject or claims.get("nonce", person.nonce) != person.nonce:
             raise Refused("the renewal is another person's")
         found = self._described_by({"iss": person.issuer, **claims}, granted, person.nonce)
-        return replace(found, session=found.session or person.session, name=found.name or person.name)
+        return replace(
+            found, session=found.session or person.session, name=found.name or person.name
+        )
 
     def logged_out(self, token: str) -> tuple[str, str]:
-        """Return subject and session of a logout token (OpenID Connect Back-Channel Logout §2.6); one of them may be empty.
+        """Return subject and session of a logout token (OpenID Connect Back-Channel Logout §2.6);
+        one of them may be empty.
 
         :raises Refused: if the token is not of this provider for this client.
         :raises ProviderAway: if the provider cannot be used.
         """
         claims = self._claims(token, _LOGOUT_NEEDS)
-        events, subject, session = claims.get("events"), claims.get("sub", ""), claims.get("sid", "")
-        if not isinstance(events, dict) or not isinstance(events.get(_LOGOUT), dict) or "nonce" in claims:
+        events, subject, session = (
+            claims.get("events"),
+            claims.get("sub", ""),
+            claims.get("sid", ""),
+        )
+        if (
+            not isinstance(events, dict)
+            or not isinstance(events.get(_LOGOUT), dict)
+            or "nonce" in claims
+        ):
             raise Refused("it is no logout token")
         if not isinstance(subject, str) or not isinstance(session, str) or not (subject or session):
             raise Refused("the logout token names nobody")
         return subject, session
 
     def _verified(self, granted: Mapping[str, Any]) -> dict[str, Any]:
-        """Verify an ID token for this client, and return its claims (OpenID Connect Core §3.1.3.7)."""
+        """Verify an ID token for this client, and return its claims (OpenID Connect Core
+        §3.1.3.7).
+        """
         token = granted.get("id_token")
         if not isinstance(token, str):
             raise Refused("the provider sent no ID token")
         claims = self._claims(token)
         audience, party = claims["aud"], claims.get("azp")
-        if (isinstance(audience, list) and len(audience) > 1 and party is None) or party not in (None, self._settings.client_id):
+        if (isinstance(audience, list) and len(audience) > 1 and party is None) or party not in (
+            None,
+            self._settings.client_id,
+        ):
             raise Refused("the ID token is for another client")
         if "events" in claims or "iat" not in claims:
             raise Refused("it is no ID token")
@@ -212,29 +275,59 @@ class OidcProvider:
             raise Refused("the token was not issued by this provider for this client")
         return claims
 
-    def _described_by(self, claims: Mapping[str, Any], granted: Mapping[str, Any], nonce: str) -> Person:
-        """Return the person whom claims describe, with groups from the userinfo endpoint if the ID token has none."""
+    def _described_by(
+        self, claims: Mapping[str, Any], granted: Mapping[str, Any], nonce: str
+    ) -> Person:
+        """Return the person whom claims describe, with groups from the userinfo endpoint if the ID
+        token has none.
+        """
         subject, claim = str(claims["sub"]), self._settings.groups_claim
         if claim not in claims or _overflowed(claims, claim):
-            claims = {**self._userinfo(granted, subject), **{name: claims[name] for name in _OF_TOKEN if name in claims}}
+            claims = {
+                **self._userinfo(granted, subject),
+                **{name: claims[name] for name in _OF_TOKEN if name in claims},
+            }
         groups = _groups(claims, claim)
-        name = next((text for key in ("name", "preferred_username", "email") if isinstance(text := claims.get(key), str) and text), "")
+        name = next(
+            (
+                text
+                for key in ("name", "preferred_username", "email")
+                if isinstance(text := claims.get(key), str) and text
+            ),
+            "",
+        )
         session, refresh = claims.get("sid"), granted.get("refresh_token")
         if not is_storable(subject, name, *groups):
             raise Refused("a claim cannot be kept")
         return Person(
-            self._settings.issuer, subject, "".join(one for one in name if one.isprintable())[:_LONGEST_NAME], groups,
-            session if isinstance(session, str) else "", nonce, refresh if isinstance(refresh, str) else "", self._clock.time(),
-        )  # fmt: skip
+            self._settings.issuer,
+            subject,
+            "".join(one for one in name if one.isprintable())[:_LONGEST_NAME],
+            groups,
+            session if isinstance(session, str) else "",
+            nonce,
+            refresh if isinstance(refresh, str) else "",
+            self._clock.time(),
+        )
 
     def _userinfo(self, granted: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """Return the claims of the userinfo endpoint (OpenID Connect Core §5.3) about ``subject``; only the subject if there is no
-        endpoint.
+        """Return the claims of the userinfo endpoint (OpenID Connect Core §5.3) about ``subject``;
+        only the subject if there is no endpoint.
         """
-        endpoint, token = self._described().members.get("userinfo_endpoint"), granted.get("access_token")
-        if not isinstance(endpoint, str) or not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        endpoint, token = (
+            self._described().members.get("userinfo_endpoint"),
+            granted.get("access_token"),
+        )
+        if (
+            not isinstance(endpoint, str)
+            or not isinstance(token, str)
+            or not token.isascii()
+            or not token.isprintable()
+        ):
             return {"sub": subject}
-        status, found = self._json("GET", self._checked(endpoint), [(b"Authorization", b"Bearer " + token.encode())])
+        status, found = self._json(
+            "GET", self._checked(endpoint), [(b"Authorization", b"Bearer " + token.encode())]
+        )
         if status != 200 or found.get("sub") != subject:
             raise Refused("the provider does not describe this person")
         return found
@@ -244,25 +337,43 @@ class OidcProvider:
 
         :raises Refused: if the endpoint grants nothing.
         """
-        described, client, secret = self._described(), self._settings.client_id, self._settings.client_secret
-        ways = described.members.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        described, client, secret = (
+            self._described(),
+            self._settings.client_id,
+            self._settings.client_secret,
+        )
+        ways = described.members.get(
+            "token_endpoint_auth_methods_supported", ["client_secret_basic"]
+        )
         fields = [(b"Content-Type", b"application/x-www-form-urlencoded")]
         form = {**form, "client_id": client}
-        if secret and isinstance(ways, list) and "client_secret_basic" not in ways and "client_secret_post" in ways:
+        if (
+            secret
+            and isinstance(ways, list)
+            and "client_secret_basic" not in ways
+            and "client_secret_post" in ways
+        ):
             form = {**form, "client_secret": secret}
         elif secret:
             login = f"{quote_plus(client)}:{quote_plus(secret)}".encode()  # RFC 6749 §2.3.1
             fields.append((b"Authorization", b"Basic " + b64encode(login)))
-        status, found = self._json("POST", described.url("token_endpoint"), fields, urlencode(form).encode())
+        status, found = self._json(
+            "POST", described.url("token_endpoint"), fields, urlencode(form).encode()
+        )
         if status >= 500 or status == 429:
             raise ProviderAway(f"its token endpoint answered {status}")
         if status != 200:
-            _LOG.warning("the identity provider's token endpoint refused a request of the console: %d %.80s", status, _error_of(found))
+            _LOG.warning(
+                "the identity provider's token endpoint refused a request of the console: %d %.80s",
+                status,
+                _error_of(found),
+            )
             raise Refused("the identity provider refused the sign-in")
         return found
 
     def _described(self) -> _Described:
-        """Return the provider's discovery document, which is read again every ten minutes. While it cannot be read, return the last one.
+        """Return the provider's discovery document, which is read again every ten minutes. While it
+        cannot be read, return the last one.
 
         :raises ProviderAway: if no document could be read yet.
         """
@@ -278,18 +389,36 @@ class OidcProvider:
                 self._known = replace(known, at=self._clock.monotonic())
                 return known
             issuer, client = self._settings.issuer, self._settings.client_id
-            jwts = known.jwts if known is not None and known.members["jwks_uri"] == members["jwks_uri"] else None
-            jwts = jwts or Jwts(Jwt(members["jwks_uri"], issuer, client), self._clock, lambda: client, self._keys, lone=True)
+            jwts = (
+                known.jwts
+                if known is not None and known.members["jwks_uri"] == members["jwks_uri"]
+                else None
+            )
+            jwts = jwts or Jwts(
+                Jwt(members["jwks_uri"], issuer, client),
+                self._clock,
+                lambda: client,
+                self._keys,
+                lone=True,
+            )
             self._known = _Described(self._clock.monotonic(), members, jwts)
             return self._known
 
     def _discovered(self) -> dict[str, Any]:
-        status, found = self._json("GET", self._checked(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"))
+        status, found = self._json(
+            "GET",
+            self._checked(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"),
+        )
         if status != 200:
             raise ProviderAway(f"its description answered {status}")
         if (named := found.get("issuer")) != self._settings.issuer:
-            text = f"its description names the issuer {printable(str(named))!r}, and the one that is set is {self._settings.issuer[:200]!r}"
-            raise ProviderAway(f"{text}: set JACKFIELD_OIDC_ISSUER to exactly what the provider names")
+            text = (
+                f"its description names the issuer {printable(str(named))!r}, and the one "
+                f"that is set is {self._settings.issuer[:200]!r}"
+            )
+            raise ProviderAway(
+                f"{text}: set JACKFIELD_OIDC_ISSUER to exactly what the provider names"
+            )
         for name in _ENDPOINTS:
             if not isinstance(found.get(name), str):
                 raise ProviderAway(f"its description has no {name}")
@@ -309,7 +438,9 @@ class OidcProvider:
         """
         try:
             parts = urlsplit(url)
-            fits = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+            fits = parts.scheme == "https" or (
+                parts.scheme == "http" and parts.hostname in _LOOPBACK
+            )
         except ValueError:
             fits = False
         if not fits or not url.isascii() or not url.isprintable() or parts.fragment:
@@ -317,19 +448,34 @@ class OidcProvider:
         return url
 
     def _json(
-        self, method: str, url: str, fields: list[tuple[bytes, bytes]] | None = None, body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        fields: list[tuple[bytes, bytes]] | None = None,
+        body: bytes = b"",
     ) -> tuple[int, dict[str, Any]]:
-        """Send a request and return the status and the JSON object of the answer; follow no redirect.
+        """Send a request and return the status and the JSON object of the answer; follow no
+        redirect.
 
         :raises ProviderAway: if there is no answer, or it is no JSON object.
         """
         until = monotonic() + _WITHIN
         try:
             target, path, host = target_of(url)
-            head = [(b"Host", host), (b"Accept", b"application/json"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"jackfield")]
-            head += [*(fields or []), *([(b"Content-Length", str(len(body)).encode())] if method == "POST" else [])]
+            head = [
+                (b"Host", host),
+                (b"Accept", b"application/json"),
+                (b"Accept-Encoding", b"identity"),
+                (b"User-Agent", b"jackfield"),
+            ]
+            head += [
+                *(fields or []),
+                *([(b"Content-Length", str(len(body)).encode())] if method == "POST" else []),
+            ]
             with unseen():
-                reply = self._wire.send(method, target, path, head, body, lambda: until - monotonic(), lambda: None)
+                reply = self._wire.send(
+                    method, target, path, head, body, lambda: until - monotonic(), lambda: None
+                )
                 found = json.loads(reply.read(_LARGEST))
         except (WireFault, JackfieldError, ValueError, RecursionError) as error:
             raise ProviderAway(f"{urlsplit(url).netloc}: {_reason(error)}") from None
@@ -349,14 +495,19 @@ def _challenge(verifier: str) -> str:
 
 
 def _overflowed(claims: Mapping[str, Any], claim: str) -> bool:
-    """Return whether the provider has left groups out because there are too many (distributed claims, ``hasgroups``)."""
+    """Return whether the provider has left groups out because there are too many (distributed
+    claims, ``hasgroups``).
+    """
     elsewhere = claims.get("_claim_names")
-    return (isinstance(elsewhere, dict) and claim in elsewhere) or claims.get("hasgroups") in (True, "true")
+    return (isinstance(elsewhere, dict) and claim in elsewhere) or claims.get("hasgroups") in (
+        True,
+        "true",
+    )
 
 
 def _groups(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
-    """Return a person's groups; an empty tuple if the provider has left some out, so that a person whose role depends on
-    groups is refused.
+    """Return a person's groups; an empty tuple if the provider has left some out, so that a person
+    whose role depends on groups is refused.
     """
     found = claims.get(claim)
     if isinstance(found, str):
@@ -367,6 +518,8 @@ def _groups(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
 
 
 def _error_of(found: Mapping[str, Any]) -> str:
-    """Return the error code of a refusal; an empty string if it is not printable ASCII (RFC 6749 §5.2)."""
+    """Return the error code of a refusal; an empty string if it is not printable ASCII (RFC 6749
+    §5.2).
+    """
     error = found.get("error")
     return error if isinstance(error, str) and error.isascii() and error.isprintable() else ""

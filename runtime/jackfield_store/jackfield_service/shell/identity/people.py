@@ -1,4 +1,6 @@
-"""People who sign in to the console at the operator's identity provider: their current rights, and how long these are valid."""
+"""People who sign in to the console at the operator's identity provider: their current rights, and
+how long these are valid.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ import time
 from typing import TYPE_CHECKING
 
 from jackfield.callers.actor import Actor
-from jackfield.callers.roles import Rights, RoleGrant, made_grant, read_grants, rights_in, workspaces_of
+from jackfield.callers.roles import (
+    Rights,
+    RoleGrant,
+    made_grant,
+    read_grants,
+    rights_in,
+    workspaces_of,
+)
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
@@ -25,11 +34,17 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.http")
 LASTS = 900.0
-"""Seconds for which the provider's data about a person is valid: a person removed from a group loses its roles by then."""
+"""Seconds for which the provider's data about a person is valid: a person removed from a group
+loses its roles by then.
+"""
 _AWAY = 10.0
-"""Seconds after a failure before the next renewal at the provider, so that requests do not fill the threads while it is unavailable."""
+"""Seconds after a failure before the next renewal at the provider, so that requests do not fill the
+threads while it is unavailable.
+"""
 _LOOKS, _LOOK = 50, 0.1
-"""Number of checks, and seconds between them, in which a request waits for another request's renewal."""
+"""Number of checks, and seconds between them, in which a request waits for another request's
+renewal.
+"""
 
 
 class People:
@@ -60,37 +75,57 @@ class People:
         return self._read[1]
 
     def current(self, identifier: str) -> Person | None:
-        """Return a person who is signed in, renewed at the provider if due; None if the sign-in has ended, or cannot be renewed."""
+        """Return a person who is signed in, renewed at the provider if due; None if the sign-in has
+        ended, or cannot be renewed.
+        """
         person = self.sign_ins.find(identifier)
         if person is None or self._holds(person):
             return person
         if not person.refresh or self._clock.monotonic() < self._away_until:
             return None
-        return self._renewed(identifier) if self.sign_ins.take_turn(identifier) else self._awaited(identifier)
+        return (
+            self._renewed(identifier)
+            if self.sign_ins.take_turn(identifier)
+            else self._awaited(identifier)
+        )
 
     def rights(self, person: Person, workspace: str) -> Rights | None:
         """Return a person's rights in a workspace; None for a person without rights."""
         return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
 
     def rights_of(self, key: PersonKey, workspace: str) -> Rights | None:
-        """Return the rights in a workspace of the person with this ``key_of`` value; None for a person without rights."""
+        """Return the rights in a workspace of the person with this ``key_of`` value; None for a
+        person without rights.
+        """
         return rights_in(self.grants, workspace, *key)
 
     def key_of(self, person: Person) -> PersonKey:
-        """Return the facts by which a person's call is checked again later: issuer, subject, and the groups that roles name."""
+        """Return the facts by which a person's call is checked again later: issuer, subject, and
+        the groups that roles name.
+        """
         named = {one.group for one in self.grants}
-        return person.issuer, person.subject, tuple(group for group in person.groups if group in named)
+        return (
+            person.issuer,
+            person.subject,
+            tuple(group for group in person.groups if group in named),
+        )
 
     def workspaces(self, person: Person) -> tuple[str, ...]:
-        """Return the workspaces that a person may enter; for an operator, the operator's workspace comes first."""
+        """Return the workspaces that a person may enter; for an operator, the operator's workspace
+        comes first.
+        """
         found = workspaces_of(self.grants, person.issuer, person.subject, person.groups)
         every = (DEFAULT,) if "*" in found else ()
         return tuple(dict.fromkeys((*every, *(name for name in found if name != "*"))))
 
     def landing(self, person: Person, before: str = "") -> str | None:
-        """Return the workspace that a person enters first: ``before`` if the person has rights there. None if no workspace is active."""
+        """Return the workspace that a person enters first: ``before`` if the person has rights
+        there. None if no workspace is active.
+        """
         workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
-        first: tuple[str, ...] = (before,) if before and self.rights(person, before) is not None else ()
+        first: tuple[str, ...] = (
+            (before,) if before and self.rights(person, before) is not None else ()
+        )
         for name in (*first, *self.workspaces(person)):
             try:
                 if not workspaces.settings(name).suspended or name == DEFAULT:
@@ -100,7 +135,9 @@ class People:
         return None
 
     def accept(self, person: Person, secret: str) -> bool:
-        """Give a person the role of an invitation, which is used up; return False if the invitation is no longer valid."""
+        """Give a person the role of an invitation, which is used up; return False if the invitation
+        is no longer valid.
+        """
         found = self.sign_ins.invited(secret, spend=True)
         if found is None:
             return False
@@ -115,18 +152,25 @@ class People:
 
     def _note_end(self, person: Person, reason: str) -> None:
         storage = self._storage
-        log = Audit(storage.database, lambda: storage.vault, DEFAULT, self._clock, Actor("user", person.id, person.name))
+        log = Audit(
+            storage.database,
+            lambda: storage.vault,
+            DEFAULT,
+            self._clock,
+            Actor("user", person.id, person.name),
+        )
         log.record("session.ended", "console", {"reason": reason})
 
     def _holds(self, person: Person) -> bool:
         return self._clock.time() - person.verified_at < LASTS
 
     def _renewed(self, identifier: str) -> Person | None:
-        """Renew a sign-in. The caller holds the turn for it, since a refresh token can be used only once. Return None if the sign-in has
-        ended, or the provider is unavailable.
+        """Renew a sign-in. The caller holds the turn for it, since a refresh token can be used only
+        once. Return None if the sign-in has ended, or the provider is unavailable.
         """
         person = self.sign_ins.find(identifier)
-        if person is None or self._holds(person):  # another has renewed it before this request had the turn
+        # another has renewed it before this request had the turn
+        if person is None or self._holds(person):
             self.sign_ins.give_back(identifier)
             return person
         try:
@@ -145,7 +189,9 @@ class People:
         return found
 
     def _awaited(self, identifier: str) -> Person | None:
-        """Wait for another request's renewal, and return the renewed person; None if the sign-in has ended, or no renewal came in time."""
+        """Wait for another request's renewal, and return the renewed person; None if the sign-in
+        has ended, or no renewal came in time.
+        """
         for _ in range(_LOOKS):
             time.sleep(_LOOK)
             person = self.sign_ins.find(identifier)

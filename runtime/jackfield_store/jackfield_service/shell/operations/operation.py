@@ -1,4 +1,6 @@
-"""One operation of the HTTP server, and the interface through which surfaces contribute operations."""
+"""One operation of the HTTP server, and the interface through which surfaces contribute
+operations.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
-"""Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its own
-token.
+"""Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an
+operation; a plain route checks its own token.
 """
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 READING = "jackfield.reading"
@@ -34,12 +36,14 @@ ON_BEHALF = "Jackfield-On-Behalf-Of"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
-    name of a schema, a media type or an empty string. ``results`` are statuses that carry a Result, ``problems`` statuses that carry a
-    problem document. An operation that ``describes`` returns data that every process has loaded, and works while the database does not
-    answer. With ``partly``, this holds for some requests: their caller may come from an earlier reading of the epoch, which the endpoint
-    finds under ``READING`` in the request's scope. Callers ``over_mcp`` have tokens for MCP alone, and errors name the provider of such
-    tokens. A body that contains ``streamed_by`` may be answered by a stream.
+    """One method of one path. ``scope`` is the scope a token needs, None for no authentication.
+    ``answers`` maps success statuses to the name of a schema, a media type or an empty string.
+    ``results`` are statuses that carry a Result, ``problems`` statuses that carry a problem
+    document. An operation that ``describes`` returns data that every process has loaded, and works
+    while the database does not answer. With ``partly``, this holds for some requests: their caller
+    may come from an earlier reading of the epoch, which the endpoint finds under ``READING`` in the
+    request's scope. Callers ``over_mcp`` have tokens for MCP alone, and errors name the provider of
+    such tokens. A body that contains ``streamed_by`` may be answered by a stream.
     """
 
     method: Method
@@ -61,4 +65,6 @@ class Operation:
     @property
     def tag(self) -> str:
         """Group in the documentation: the first word of the path."""
-        return self.path.split("/")[2].partition(":")[0] if self.path.startswith("/v1/") else "server"
+        return (
+            self.path.split("/")[2].partition(":")[0] if self.path.startswith("/v1/") else "server"
+        )

@@ -1,4 +1,6 @@
-"""The web console of a workspace. Server-rendered; forms, tables and charts load nothing from other hosts."""
+"""The web console of a workspace. Server-rendered; forms, tables and charts load nothing from other
+hosts.
+"""
 
 from __future__ import annotations
 

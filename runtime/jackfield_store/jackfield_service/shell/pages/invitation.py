@@ -1,4 +1,6 @@
-"""Start of a sign-in at the operator's identity provider: the link on the sign-in page, and the page of an invitation to a role."""
+"""Start of a sign-in at the operator's identity provider: the link on the sign-in page, and the
+page of an invitation to a role.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,16 @@ def provider_part(server: ServerContext, address: str, invitation: str = "") -> 
         return None
     also = f"&invitation={quote(invitation, safe='')}" if invitation else ""
     href = f"{START}?next={quote(address, safe='')}{also}"
-    return h.p(h.a("Sign in with your identity provider", href=href, class_="button primary"), class_="actions")
+    return h.p(
+        h.a("Sign in with your identity provider", href=href, class_="button primary"),
+        class_="actions",
+    )
 
 
 def invited(server: ServerContext, invitation: str) -> Markup | None:
-    """Render the page of an invitation to a role; None if it is not valid. Viewing does not use it up."""
+    """Render the page of an invitation to a role; None if it is not valid. Viewing does not use it
+    up.
+    """
     found = None if server.people is None else server.people.sign_ins.invited(invitation)
     if found is None:
         return None
@@ -31,7 +38,13 @@ def invited(server: ServerContext, invitation: str) -> Markup | None:
     return h.main(
         h.p(LOGO, h.span("jackfield"), class_="brand"),
         h.h1("You are invited"),
-        h.p("Sign in, and you have the role ", h.strong(role), " in ", where, " from then on. The link works once."),
+        h.p(
+            "Sign in, and you have the role ",
+            h.strong(role),
+            " in ",
+            where,
+            " from then on. The link works once.",
+        ),
         provider_part(server, "/", invitation),
         class_="alone",
         id="content",

@@ -1,5 +1,5 @@
-"""Threads for steps that wait for providers, by lane (a workspace, a binding): an unresponsive provider in one lane leaves the other lanes
-their threads.
+"""Threads for steps that wait for providers, by lane (a workspace, a binding): an unresponsive
+provider in one lane leaves the other lanes their threads.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class _Lane:
 
 
 class Lanes:
-    """Lanes of which each runs at most ``each`` steps at once; further steps wait in the event loop, without a thread. One event loop uses
-    them.
+    """Lanes of which each runs at most ``each`` steps at once; further steps wait in the event
+    loop, without a thread. One event loop uses them.
     """
 
     def __init__(self, threads: Executor, each: int) -> None:
@@ -39,7 +39,9 @@ class Lanes:
         lane.steps += 1
         try:
             async with lane.places:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, step)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, copy_context().run, step
+                )
         finally:
             lane.steps -= 1
             if not lane.steps:

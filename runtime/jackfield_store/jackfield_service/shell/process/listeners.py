@@ -1,4 +1,6 @@
-"""Sockets that a server listens on: addresses of both families, names, Unix sockets, and sockets that another program has opened."""
+"""Sockets that a server listens on: addresses of both families, names, Unix sockets, and sockets
+that another program has opened.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ UNIX = "unix:"
 """Prefix of a host that is the path of a Unix socket."""
 _ALL = "::"
 _FIRST = 3
-"""First descriptor that systemd passes on: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html"""
+"""First descriptor that systemd passes on:
+https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
+"""
 _BACKLOG = 2048
 _TRIES = 10
 """Number of attempts to find a port that is free on all addresses of a name."""
@@ -24,10 +28,14 @@ _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Error codes for an address family that this machine does not have."""
 
 
-def listen(host: str, port: int, option: str = "--port", backlog: int = _BACKLOG) -> list[socket.socket]:
-    """Listen on a host: an address, a name with all its addresses, or ``unix:`` and the path of a socket.
+def listen(
+    host: str, port: int, option: str = "--port", backlog: int = _BACKLOG
+) -> list[socket.socket]:
+    """Listen on a host: an address, a name with all its addresses, or ``unix:`` and the path of a
+    socket.
 
-    ``::`` means all addresses of both families; without IPv6, all IPv4 addresses. ``option`` names the port in errors.
+    ``::`` means all addresses of both families; without IPv6, all IPv4 addresses. ``option`` names
+    the port in errors.
 
     :raises InvalidInvocation: if the host or port cannot be used.
     """
@@ -49,7 +57,8 @@ def listen(host: str, port: int, option: str = "--port", backlog: int = _BACKLOG
 
 
 def passed_on(environment: Mapping[str, str], process: int) -> tuple[int, ...]:
-    """Return the descriptors that systemd passes on to this process: ``LISTEN_FDS`` counts them, ``LISTEN_PID`` names the process.
+    """Return the descriptors that systemd passes on to this process: ``LISTEN_FDS`` counts them,
+    ``LISTEN_PID`` names the process.
 
     :raises InvalidInvocation: if ``LISTEN_FDS`` is not a number of sockets.
     """
@@ -57,13 +66,16 @@ def passed_on(environment: Mapping[str, str], process: int) -> tuple[int, ...]:
         return ()
     text = environment.get("LISTEN_FDS", "")
     if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _BACKLOG):
-        raise InvalidInvocation(f"LISTEN_FDS is '{text[:80]}', which is no number of sockets", hint="Unset LISTEN_FDS and LISTEN_PID.")
+        raise InvalidInvocation(
+            f"LISTEN_FDS is '{text[:80]}', which is no number of sockets",
+            hint="Unset LISTEN_FDS and LISTEN_PID.",
+        )
     return tuple(range(_FIRST, _FIRST + int(text)))
 
 
 def adopt(numbers: Iterable[int]) -> list[socket.socket]:
-    """Return the listening sockets behind descriptors that another program has opened. Programs that this process starts do not inherit
-    them.
+    """Return the listening sockets behind descriptors that another program has opened. Programs
+    that this process starts do not inherit them.
 
     :raises InvalidInvocation: if a descriptor is not a listening socket.
     """
@@ -75,22 +87,31 @@ def adopt(numbers: Iterable[int]) -> list[socket.socket]:
             except OSError as error:
                 raise _refusal(number, error.strerror) from None
             taken.append(found)
-            if found.type != socket.SOCK_STREAM or not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            if found.type != socket.SOCK_STREAM or not found.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            ):
                 raise _refusal(number, "it does not listen")
             found.set_inheritable(False)
     return taken
 
 
 def host_of(listener: socket.socket) -> str:
-    """Return a socket's address in the form of ``listen``'s host; an abstract Unix name begins with ``@``."""
+    """Return a socket's address in the form of ``listen``'s host; an abstract Unix name begins with
+    ``@``.
+    """
     name = listener.getsockname()
     if isinstance(name, tuple):
         return str(name[0])
-    return UNIX + (os.fsdecode(name).replace("\0", "@", 1) if isinstance(name, bytes) else str(name))
+    return UNIX + (
+        os.fsdecode(name).replace("\0", "@", 1) if isinstance(name, bytes) else str(name)
+    )
 
 
 def _refusal(number: int, reason: str | None) -> InvalidInvocation:
-    hint = "Let the program that starts jackfield open the socket, listen on it, and pass it on under that number."
+    hint = (
+        "Let the program that starts jackfield open the socket, listen on it, and pass it on "
+        "under that number."
+    )
     return InvalidInvocation(f"descriptor {number} is no socket to listen on: {reason}", hint=hint)
 
 
@@ -120,7 +141,9 @@ def forget(host: str) -> None:
 
 
 def _unix(path: str, backlog: int) -> socket.socket:
-    """Listen on a Unix socket for the account and its group. The socket of a killed process is replaced."""
+    """Listen on a Unix socket for the account and its group. The socket of a killed process is
+    replaced.
+    """
     listener = socket.socket(socket.AF_UNIX)
     try:
         if _is_left_over(path):
@@ -151,7 +174,9 @@ def _is_left_over(path: str) -> bool:
 def _on_all(port: int, backlog: int) -> socket.socket:
     try:
         both = socket.has_dualstack_ipv6()
-        return socket.create_server((_ALL, port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=both)
+        return socket.create_server(
+            (_ALL, port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=both
+        )
     except OSError as error:
         if error.errno not in _ABSENT:
             raise
@@ -159,7 +184,9 @@ def _on_all(port: int, backlog: int) -> socket.socket:
 
 
 def _on_name(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Listen on all addresses of a name, on one port. If another address has a chosen free port in use, try another port."""
+    """Listen on all addresses of a name, on one port. If another address has a chosen free port in
+    use, try another port.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
     for left in reversed(range(_TRIES)):
@@ -178,7 +205,9 @@ def _on_each(addresses: Sequence[tuple[int, str]], port: int, backlog: int) -> l
         for place, (family, address) in enumerate(addresses, 1):
             number = taken[0].getsockname()[1] if taken else port
             try:
-                taken.append(socket.create_server((address, number), family=family, backlog=backlog))
+                taken.append(
+                    socket.create_server((address, number), family=family, backlog=backlog)
+                )
             except OSError as error:
                 if error.errno not in _ABSENT or (place == len(addresses) and not taken):
                     raise

@@ -1,4 +1,6 @@
-"""Loops that subjects run in each server and worker (``loop.loop`` of a subject): their arguments, start and stop."""
+"""Loops that subjects run in each server and worker (``loop.loop`` of a subject): their arguments,
+start and stop.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A server or worker. ``submit`` notifies its engine of a queued invocation. ``base`` returns the server's address for webhooks;
-    ``stopping`` returns whether the process starts no more work.
+    """A server or worker. ``submit`` notifies its engine of a queued invocation. ``base`` returns
+    the server's address for webhooks; ``stopping`` returns whether the process starts no more work.
     """
 
     runtimes: RuntimePool

@@ -1,7 +1,8 @@
-"""Master of several processes of one command: it starts them, restarts dead ones, passes signals on, and ends them in order.
+"""Master of several processes of one command: it starts them, restarts dead ones, passes signals
+on, and ends them in order.
 
-A process has a socket to its master as standard input. A byte from the process reports it as ready; the end of the stream tells it that the
-master has ended.
+A process has a socket to its master as standard input. A byte from the process reports it as ready;
+the end of the stream tells it that the master has ended.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Master:
     ``command`` runs a process, which calls ``bind_to_master``. ``renew`` is called at SIGHUP.
     """
 
-    def __init__(self, command: Sequence[str], size: int, within: float, renew: Callable[[], object] = bool) -> None:
+    def __init__(
+        self, command: Sequence[str], size: int, within: float, renew: Callable[[], object] = bool
+    ) -> None:
         self._command = command
         self._within = within
         self._renew = renew
@@ -80,8 +83,8 @@ class Master:
         return sum(slot.ready for slot in self._slots), len(self._slots)
 
     def run(self, began: Callable[[], None]) -> int:
-        """Run until SIGTERM or Ctrl-C and return the exit code. A second signal ends all processes at once. Call this in the main thread
-        only.
+        """Run until SIGTERM or Ctrl-C and return the exit code. A second signal ends all processes
+        at once. Call this in the main thread only.
 
         ``began`` is called once the signal handlers are installed.
         """
@@ -125,8 +128,8 @@ class Master:
         self._signal(signal.SIGTERM)
 
     def _reload(self) -> None:
-        """Tell all processes to read their files again. SIGHUP would end a starting process, which therefore gets the signal once it is
-        ready.
+        """Tell all processes to read their files again. SIGHUP would end a starting process, which
+        therefore gets the signal once it is ready.
         """
         self._notices.reloading()
         self._renew()
@@ -143,11 +146,14 @@ class Master:
 
     def _start(self, slot: _Slot, now: float) -> None:
         slot.started, slot.reload = now, False
-        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}  # this process speaks for all
+        # this process speaks for all
+        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         try:
             slot.line, theirs = socket.socketpair()
             with theirs:
-                slot.process = subprocess.Popen(self._command, env=environment, stdin=theirs.fileno())
+                slot.process = subprocess.Popen(
+                    self._command, env=environment, stdin=theirs.fileno()
+                )
         except OSError as error:
             _LOG.error("a worker process cannot be started: %s", error.strerror)
             self._end(slot, now, failed=True)
@@ -155,8 +161,14 @@ class Master:
         self._selector.register(slot.line, EVENT_READ, slot)
 
     def _next_signals(self, woken: socket.socket) -> bytes:
-        """Wait for signals and for processes that become ready, until the next start or kill is due; return the signals as bytes."""
-        times = [slot.restart_at for slot in self._slots if slot.process is None] if self._deadline is None else [self._deadline]
+        """Wait for signals and for processes that become ready, until the next start or kill is
+        due; return the signals as bytes.
+        """
+        times = (
+            [slot.restart_at for slot in self._slots if slot.process is None]
+            if self._deadline is None
+            else [self._deadline]
+        )
         if self._notices.wanted and not self.stopping:
             times.append(monotonic() + _SOON)
             if all(slot.ready for slot in self._slots):
@@ -178,7 +190,9 @@ class Master:
             slot.signal(signal.SIGHUP)
 
     def _reap(self) -> None:
-        """Note the processes that have ended, and when to restart them: at once, or later if they fail at their start."""
+        """Note the processes that have ended, and when to restart them: at once, or later if they
+        fail at their start.
+        """
         now = monotonic()
         for slot in self._slots:
             code = None if slot.process is None else slot.process.poll()
@@ -196,7 +210,9 @@ class Master:
             slot.line.close()
         slot.process, slot.line, slot.ready = None, None, False
         slot.failures = slot.failures + 1 if failed else 0
-        slot.restart_at = now + (min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(slot.failures - 1, 20)) if failed else 0.0)
+        slot.restart_at = now + (
+            min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(slot.failures - 1, 20)) if failed else 0.0
+        )
 
     def _signal(self, number: int) -> None:
         for slot in self._slots:
@@ -208,7 +224,9 @@ def _wake(_number: int, _frame: object) -> None:
 
 
 def bind_to_master(within: float) -> Callable[[], None]:
-    """End this process with the master at the other end of standard input; return a function that reports this process as ready."""
+    """End this process with the master at the other end of standard input; return a function that
+    reports this process as ready.
+    """
     line = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -223,10 +241,11 @@ def bind_to_master(within: float) -> Callable[[], None]:
 
 
 def end_after(wait: Callable[[], object], within: float) -> None:
-    """Send this process SIGTERM once ``wait`` returns, which waits for the end of the parent. Force its end ``within`` seconds later, plus
-    a reserve.
+    """Send this process SIGTERM once ``wait`` returns, which waits for the end of the parent. Force
+    its end ``within`` seconds later, plus a reserve.
 
-    This works without Linux's PR_SET_PDEATHSIG, which also fires when only the thread that started the process ends.
+    This works without Linux's PR_SET_PDEATHSIG, which also fires when only the thread that started
+    the process ends.
     """
 
     def watch() -> None:
@@ -240,6 +259,8 @@ def end_after(wait: Callable[[], object], within: float) -> None:
 
 
 def command(name: str, words: Sequence[str]) -> list[str]:
-    """Return the command that runs ``jackfield NAME WORDS`` with this process's Python and module search path."""
+    """Return the command that runs ``jackfield NAME WORDS`` with this process's Python and module
+    search path.
+    """
     safe = () if sys.path[:1] == [os.getcwd()] else ("-P",)
     return [sys.executable, *safe, "-m", "jackfield", name, *words]

@@ -30,86 +30,147 @@ from jackfield_store.journal.queue_stats import queue_stats
 from jackfield_store.journal.went_back import return_warning
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_DOUBT_BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 86_400.0, 3 * 86_400.0)
+_DOUBT_BUCKETS = (
+    1.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+    4 * 3600.0,
+    86_400.0,
+    3 * 86_400.0,
+)
 _TRIES, _PAUSE = 5, 0.02
 """Number of attempts to read the workers' files, and seconds between them."""
 
 
 class Metrics:
-    """Counters of one process, or in ``shared`` the counters of all workers. Names follow Prometheus' conventions; labels are bounded by
-    the installed connectors."""
+    """Counters of one process, or in ``shared`` the counters of all workers. Names follow
+    Prometheus' conventions; labels are bounded by the installed connectors.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self.registry = CollectorRegistry()
         self._children: dict[tuple[object, tuple[str | None, ...]], Any] = {}
-        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        counter, histogram = (
+            partial(Counter, registry=self.registry),
+            partial(Histogram, registry=self.registry),
+        )
         running = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         latest = partial(Gauge, registry=self.registry, multiprocess_mode="mostrecent")
         labels = ("connector", "action", "status")
         self.invocations = counter("jackfield_invocations", "Invocations that ended.", labels)
         self.seconds = histogram(
-            "jackfield_invocation_seconds", "Seconds from admission to the final outcome.", labels[:2], buckets=_BUCKETS
+            "jackfield_invocation_seconds",
+            "Seconds from admission to the final outcome.",
+            labels[:2],
+            buckets=_BUCKETS,
         )
         self.doubts_settled = counter(
-            "jackfield_doubts_settled", "Calls in doubt that evidence, a person or their own late answer has settled.", ("by", "verdict")
+            "jackfield_doubts_settled",
+            "Calls in doubt that evidence, a person or their own late answer has settled.",
+            ("by", "verdict"),
         )
         self.doubt_seconds = histogram(
-            "jackfield_doubt_settle_seconds", "Seconds from a doubt to its settlement.", ("by",), buckets=_DOUBT_BUCKETS
+            "jackfield_doubt_settle_seconds",
+            "Seconds from a doubt to its settlement.",
+            ("by",),
+            buckets=_DOUBT_BUCKETS,
         )
         self.looks = counter(
-            "jackfield_doubt_looks", "Looks at providers for evidence of what became of calls in doubt.", ("source", "result")
+            "jackfield_doubt_looks",
+            "Looks at providers for evidence of what became of calls in doubt.",
+            ("source", "result"),
         )
         self.contradicted = counter(
             "jackfield_doubts_contradicted",
-            "Resolved doubts of which evidence or a late answer said another outcome: each may have been sent twice.",
+            "Resolved doubts of which evidence or a late answer said another outcome: each may "
+            "have been sent twice.",
         )
-        self.requests = counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"))
+        self.requests = counter(
+            "jackfield_http_requests", "HTTP requests handled.", ("method", "status")
+        )
         self.running = running("jackfield_invocations_running", "Invocations running now.")
         self.overdue = running(
             "jackfield_actions_overdue",
-            "Calls of actions that still run after their deadline: they block, and their invocations have ended.",
+            "Calls of actions that still run after their deadline: they block, and their "
+            "invocations have ended.",
         )
-        self.leases = counter("jackfield_credential_leases", "Credentials requested from providers (STS sessions).", ("outcome",))
+        self.leases = counter(
+            "jackfield_credential_leases",
+            "Credentials requested from providers (STS sessions).",
+            ("outcome",),
+        )
         self._leased: dict[str, int] = {}
         self.isolated = running("jackfield_isolated_processes", "Processes of isolated connectors.")
         self.isolated_ends = counter(
             "jackfield_isolated_process_ends",
-            "Processes of isolated connectors that ended by themselves, or were ended for what they did.",
+            "Processes of isolated connectors that ended by themselves, or were ended for what "
+            "they did.",
             ("connector",),
         )
         self._ended: dict[str, int] = {}
         self.queued = latest("jackfield_queue_depth", "Queued invocations waiting for a worker.")
-        self.oldest = latest("jackfield_queue_oldest_seconds", "Seconds that the oldest due invocation has waited for a worker.")
-        self.doubts_open = latest("jackfield_doubts_open", "Calls in doubt that nobody and nothing has settled yet.")
-        self.doubts_oldest = latest("jackfield_doubts_oldest_seconds", "Seconds that the oldest open doubt has been one.")
-        self.dead = latest("jackfield_queue_dead", "Dead invocations: given up after too many lost workers.")
-        self.blocked = latest(
-            "jackfield_workspaces_blocked", "Workspaces of which nothing is begun at present: their key service or settings cannot be used."
+        self.oldest = latest(
+            "jackfield_queue_oldest_seconds",
+            "Seconds that the oldest due invocation has waited for a worker.",
         )
-        self.went_back = latest("jackfield_database_went_back", "1 for an hour after the database went back to an earlier state, else 0.")
-        self.of_subjects = [(latest(name, about), read) for module in surfaces("gauges") for name, (about, read) in module.GAUGES.items()]
+        self.doubts_open = latest(
+            "jackfield_doubts_open", "Calls in doubt that nobody and nothing has settled yet."
+        )
+        self.doubts_oldest = latest(
+            "jackfield_doubts_oldest_seconds", "Seconds that the oldest open doubt has been one."
+        )
+        self.dead = latest(
+            "jackfield_queue_dead", "Dead invocations: given up after too many lost workers."
+        )
+        self.blocked = latest(
+            "jackfield_workspaces_blocked",
+            "Workspaces of which nothing is begun at present: their key service or settings "
+            "cannot be used.",
+        )
+        self.went_back = latest(
+            "jackfield_database_went_back",
+            "1 for an hour after the database went back to an earlier state, else 0.",
+        )
+        self.of_subjects = [
+            (latest(name, about), read)
+            for module in surfaces("gauges")
+            for name, (about, read) in module.GAUGES.items()
+        ]
         self.revoked = latest(
-            "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked."
+            "jackfield_connectors_revoked",
+            "Installed connectors of which the publisher's key or the release was revoked.",
         )
 
     def note_queue(self, database: Database, clock: Clock) -> None:
-        """Set the gauges of the queue and the subjects to the figures of all workspaces in the database."""
+        """Set the gauges of the queue and the subjects to the figures of all workspaces in the
+        database.
+        """
         for gauge, read in self.of_subjects:
             gauge.set(read(database, clock))
         self.blocked.set(len(blocked_workspaces(database, clock.time())))
         self.went_back.set(return_warning(database) is not None)
         stats = queue_stats(database, clock)
-        self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))
+        self.queued.set(
+            sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values())
+        )
         self.oldest.set(max((item["oldestSeconds"] or 0.0 for item in stats.values()), default=0.0))
         self.dead.set(sum(item["dead"] for item in stats.values()))
         count, since = open_doubts(database)
         self.doubts_open.set(count)
-        self.doubts_oldest.set(0.0 if since is None else max(0.0, SharedClock.of(database, clock).now() - since))
+        self.doubts_oldest.set(
+            0.0 if since is None else max(0.0, SharedClock.of(database, clock).now() - since)
+        )
 
     def note(self, result: Result) -> None:
-        """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of them.
-        Each end is counted once: a job's by the process that ends it, a replayed Result's at its first return.
+        """Count a finished invocation. Names that are not installed are not used as labels, since
+        callers could invent any number of them. Each end is counted once: a job's by the process
+        that ends it, a replayed Result's at its first return.
         """
         if result.status in ("running", "waiting") or result.meta.replayed or result.meta.observed:
             return
@@ -142,7 +203,9 @@ class Metrics:
         return connector, action if known and action is not None else "unknown"
 
     def _child(self, metric: Counter | Histogram, labels: tuple[str | None, ...]) -> Any:
-        """Return the metric of these labels, cached: this needs a tenth of the time of the library's own look-up."""
+        """Return the metric of these labels, cached: this needs a tenth of the time of the
+        library's own look-up.
+        """
         key = (metric, labels)
         found = self._children.get(key)
         if found is None:
@@ -156,7 +219,9 @@ class Metrics:
             self._leased[outcome] = max(count, self._leased.get(outcome, 0))
 
     def note_isolation(self, running: int, ends: Mapping[str, int]) -> None:
-        """Count the processes of isolated connectors; ``ends`` holds this process's totals by connector."""
+        """Count the processes of isolated connectors; ``ends`` holds this process's totals by
+        connector.
+        """
         self.isolated.set(running)
         for connector, count in ends.items():
             self.isolated_ends.labels(connector).inc(max(0, count - self._ended.get(connector, 0)))
@@ -170,7 +235,9 @@ class Metrics:
 
 
 def _of_all(folder: str) -> bytes:
-    """Return the metrics of all workers. Retry briefly: a worker that starts or ends may leave its file empty or removed."""
+    """Return the metrics of all workers. Retry briefly: a worker that starts or ends may leave its
+    file empty or removed.
+    """
     for _ in range(_TRIES - 1):
         with suppress(OSError, ValueError, struct.error):
             return generate_latest(_together(folder))

@@ -1,4 +1,6 @@
-"""The folder in which processes share their metrics. Prometheus' client reads its path at import, so this module does not import it."""
+"""The folder in which processes share their metrics. Prometheus' client reads its path at import,
+so this module does not import it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 @contextlib.contextmanager
 def shared() -> Iterator[None]:
-    """Aggregate the counters of processes started in this block, including finished ones: any worker reports the totals."""
+    """Aggregate the counters of processes started in this block, including finished ones: any
+    worker reports the totals.
+    """
     if FOLDER in os.environ:  # set by the operator
         yield
         return

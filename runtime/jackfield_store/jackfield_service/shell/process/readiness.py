@@ -1,4 +1,6 @@
-"""Readiness of one process for its probes: its condition, examined at most every two seconds and reported within three."""
+"""Readiness of one process for its probes: its condition, examined at most every two seconds and
+reported within three.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,19 @@ _STARTING = Condition(FoundCondition("starting", "the installed connectors are b
 
 
 class Readiness:
-    """Readiness check, cached. One examination runs at a time, in its own thread: a hanging database blocks nothing else.
+    """Readiness check, cached. One examination runs at a time, in its own thread: a hanging
+    database blocks nothing else.
 
     ``needs_broker`` is true for a worker, which runs nothing without its broker.
     """
 
     def __init__(
-        self, storage: Storage, clock: Clock, broker: Callable[[], str | None] = lambda: None, *, needs_broker: bool = False
+        self,
+        storage: Storage,
+        clock: Clock,
+        broker: Callable[[], str | None] = lambda: None,
+        *,
+        needs_broker: bool = False,
     ) -> None:
         self.warm_up: asyncio.Future[Any] | None = None
         """Loading of the modules and data for the first call, once it has begun."""
@@ -51,7 +59,9 @@ class Readiness:
     async def condition(self) -> Condition:
         """Return the condition of a server. Wait briefly for a server that has just started."""
         began = self._clock.monotonic()
-        if self.warm_up is None or not (self.warm_up.done() or (await asyncio.wait({self.warm_up}, timeout=_PATIENCE))[0]):
+        if self.warm_up is None or not (
+            self.warm_up.done() or (await asyncio.wait({self.warm_up}, timeout=_PATIENCE))[0]
+        ):
             return _STARTING
         found = self._begun()
         if isinstance(found, Condition):
@@ -69,7 +79,9 @@ class Readiness:
             return self._late()
 
     def _begun(self) -> Future[Condition] | Condition:
-        """Return the running or fresh examination, else start one. Return a Condition if no examination can start, or none is needed."""
+        """Return the running or fresh examination, else start one. Return a Condition if no
+        examination can start, or none is needed.
+        """
         if not self._storage.enabled:
             return Condition()
         with self._lock:
@@ -102,8 +114,16 @@ class Readiness:
             self._warnings,
             self._enter,
         )
-        broken = next((one for one in found.warnings if one.kind == "broker"), None) if self._needs_broker else None
-        return found if found.fault is not None or broken is None else Condition(broken, found.warnings)
+        broken = (
+            next((one for one in found.warnings if one.kind == "broker"), None)
+            if self._needs_broker
+            else None
+        )
+        return (
+            found
+            if found.fault is not None or broken is None
+            else Condition(broken, found.warnings)
+        )
 
     def _enter(self, stage: str) -> None:
         self._stage = stage
@@ -112,15 +132,23 @@ class Readiness:
         """Return the condition of a process whose examination takes too long."""
         stage = self._stage
         finding = FoundCondition(stage, f"{SAID[stage]}: no answer within {_PATIENCE:g} seconds")
-        return Condition(None, (finding,)) if stage == "broker" and not self._needs_broker else Condition(finding)
+        return (
+            Condition(None, (finding,))
+            if stage == "broker" and not self._needs_broker
+            else Condition(finding)
+        )
 
 
 def _short(error: Exception) -> Condition:
-    return Condition(FoundCondition("shortage", f"the database cannot be checked: {exhausted(error) or error}"))
+    return Condition(
+        FoundCondition("shortage", f"the database cannot be checked: {exhausted(error) or error}")
+    )
 
 
 def _report(before: Condition, now: Condition) -> None:
-    """Log in full the new faults and the end of a fault. Warnings with log lines of their own are left out."""
+    """Log in full the new faults and the end of a fault. Warnings with log lines of their own are
+    left out.
+    """
     was, fault = before.fault, now.fault
     if fault is not None and (was is None or was.kind != fault.kind):
         _LOG.warning("not ready (%s): %s. %s", fault.kind, fault.text, fault.hint)
@@ -133,4 +161,8 @@ def _report(before: Condition, now: Condition) -> None:
 
 
 def _of_subjects() -> dict[str, Callable[[Database, Clock], str | None]]:
-    return {kind: warning for module in surfaces("warnings") for kind, warning in module.WARNINGS.items()}
+    return {
+        kind: warning
+        for module in surfaces("warnings")
+        for kind, warning in module.WARNINGS.items()
+    }

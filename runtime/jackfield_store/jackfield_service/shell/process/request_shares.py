@@ -1,7 +1,9 @@
-"""Shares of workspaces in a process: in its requests in progress, its turns of reads, its connections and its waiting readers.
+"""Shares of workspaces in a process: in its requests in progress, its turns of reads, its
+connections and its waiting readers.
 
-A workspace may hold three times the number of free places: a single workspace gets three quarters, each of two gets three sevenths. So a
-further workspace finds a place, however many others use their full share.
+A workspace may hold three times the number of free places: a single workspace gets three quarters,
+each of two gets three sevenths. So a further workspace finds a place, however many others use their
+full share.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ _SHARE = 3
 READERS, TOKEN_READERS = 50, 25
 """Maximum number of waiting readers of a workspace, and of one of its tokens, in a process."""
 READS = 4
-"""Number of reads of a workspace that run at once; further reads wait in line. More threads would only take turns at the interpreter, which
-other calls need. Measured with 1,000 connections that read without a pause, 16 at once tripled the others' p50.
+"""Number of reads of a workspace that run at once; further reads wait in line. More threads would
+only take turns at the interpreter, which other calls need. Measured with 1,000 connections that
+read without a pause, 16 at once tripled the others' p50.
 """
 _SPARE = 8
 """Divisor of the connections: one in this many is reserved for workspaces within their share."""
 _REFUSALS, PENALTY = 20.0, 15.0
-"""Undelayed refusals per second of a workspace, and seconds by which further ones are delayed. A client that repeats refused requests must
-not use up the time of others.
+"""Undelayed refusals per second of a workspace, and seconds by which further ones are delayed. A
+client that repeats refused requests must not use up the time of others.
 """
 OPEN_CONNECTIONS = "openConnections"
 """Name of the limit whose refusals close their connection."""
@@ -37,7 +40,9 @@ _CLOSE = "Close connections that are not in use: other workspaces need the rest.
 
 
 class Connection(Protocol):
-    """Connection of a client; ``holder`` is the workspace of the last token on it, empty before the first."""
+    """Connection of a client; ``holder`` is the workspace of the last token on it, empty before the
+    first.
+    """
 
     holder: str
 
@@ -47,8 +52,10 @@ class Connection(Protocol):
 
 
 class RequestShares:
-    """Shares of the workspaces in one process, with at most ``most`` requests in progress and ``connections`` connections. ``holder`` is a
-    workspace, or a platform's token. Used in the event loop only."""
+    """Shares of the workspaces in one process, with at most ``most`` requests in progress and
+    ``connections`` connections. ``holder`` is a workspace, or a platform's token. Used in the event
+    loop only.
+    """
 
     def __init__(self, most: int, connections: int, clock: Clock) -> None:
         self._most, self._connections = most, connections
@@ -102,7 +109,9 @@ class RequestShares:
             connection.holder = ""
 
     @contextlib.asynccontextmanager
-    async def of(self, holder: str, connection: Connection | None, *, reads: bool) -> AsyncIterator[None]:
+    async def of(
+        self, holder: str, connection: Connection | None, *, reads: bool
+    ) -> AsyncIterator[None]:
         """Count a request for its workspace while it is served; a read waits for its turn.
 
         :raises LimitReached: if the workspace has its share already.
@@ -146,7 +155,8 @@ class RequestShares:
 
     @contextlib.contextmanager
     def waiting(self, holder: str, token: str, *, reads: bool) -> Iterator[None]:
-        """Count a request as a waiting reader instead of a request in progress; ``reads`` as in ``of``.
+        """Count a request as a waiting reader instead of a request in progress; ``reads`` as in
+        ``of``.
 
         :raises LimitReached: if the workspace or the token has its maximum of waiting readers.
         """
@@ -173,10 +183,15 @@ class RequestShares:
         return self._readers[holder]
 
     async def hold(self, holder: str, connection: Connection | None) -> None:
-        """Delay the answer to a refused request. Do not delay it if the workspace has had few refusals lately, or others need the
-        connection. A delayed request does not count as in progress.
+        """Delay the answer to a refused request. Do not delay it if the workspace has had few
+        refusals lately, or others need the connection. A delayed request does not count as in
+        progress.
         """
-        is_needed = connection is not None and not connection.holder and self._connections - connection.open < self._connections // _SPARE
+        is_needed = (
+            connection is not None
+            and not connection.holder
+            and self._connections - connection.open < self._connections // _SPARE
+        )
         if is_needed or self._refusals.takes(holder.encode()):
             return
         self.end()

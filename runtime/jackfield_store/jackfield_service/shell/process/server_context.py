@@ -1,4 +1,6 @@
-"""State of one server process: runtimes of all workspaces, authentication, files, metrics and workers."""
+"""State of one server process: runtimes of all workspaces, authentication, files, metrics and
+workers.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,12 @@ T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 _ASKING, _OF_ONE = 256, 16
-"""Number of threads of steps that may call providers, and the part of them for one workspace or binding."""
-"""Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
+"""Number of threads of steps that may call providers, and the part of them for one workspace or
+binding.
+"""
+"""Thread counts for database look-ups and for provider calls, kept apart so that a slow provider
+does not block authentication.
+"""
 PACED = "jackfield.pace"
 """Key, in a request's scope, of the header fields about its caller's rate budget."""
 _PACES = (b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset")
@@ -75,7 +81,9 @@ _SHORTAGES = 1 / 60
 
 
 class ServerContext:
-    """State shared by all requests of a process. ``imported`` is called after large permanent imports."""
+    """State shared by all requests of a process. ``imported`` is called after large permanent
+    imports.
+    """
 
     def __init__(
         self,
@@ -90,25 +98,46 @@ class ServerContext:
         self.imported = imported
         plugins = tuple(plugins)
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
-        limits = FileLimits(settings.max_file, settings.files_kept, settings.files_cap, settings.files_count, settings.max_body)
-        self.runtimes = RuntimePool(environment, clock, guard=Guard(loopback=settings.local), plugins=plugins, file_limits=limits)
+        limits = FileLimits(
+            settings.max_file,
+            settings.files_kept,
+            settings.files_cap,
+            settings.files_count,
+            settings.max_body,
+        )
+        self.runtimes = RuntimePool(
+            environment,
+            clock,
+            guard=Guard(loopback=settings.local),
+            plugins=plugins,
+            file_limits=limits,
+        )
         self.storage = self.runtimes.storage
         self.storage.shared.take(ALLOW_HOSTS, " ".join(settings.allowed_hosts))
         self.storage.shared.take(PUBLIC_URL, settings.public_url)
-        self.storage.bar(*filter(None, (settings.certificate, settings.key)))  # the certificate's file may hold the key
+        # the certificate's file may hold the key
+        self.storage.bar(*filter(None, (settings.certificate, settings.key)))
         self.catalog = self.runtimes.catalog
         self.clock = self.runtimes.clock
         self.metrics = Metrics(self.catalog)
         self.search = ActionIndex(self.catalog)
         self.operator_search = ActionIndex(self.catalog, for_operator=True)
-        """Index that is made when a session of the operator first searches: it has all that a source describes."""
+        """Index that is made when a session of the operator first searches: it has all that a
+        source describes.
+        """
         self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.mcp_identities = self._over_mcp(settings)
-        """Identities of callers over MCP: a JWT for MCP is valid for nothing else (RFC 8707), where the server has a public URL."""
+        """Identities of callers over MCP: a JWT for MCP is valid for nothing else (RFC 8707), where
+        the server has a public URL.
+        """
         self.people = self._people(settings)
-        """People who sign in at the operator's identity provider; None without one, or without a database."""
-        self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
+        """People who sign in at the operator's identity provider; None without one, or without a
+        database.
+        """
+        self.readiness = Readiness(
+            self.storage, self.clock, lambda: broker_warning(self.runtimes.environment)
+        )
         self.room = BodyQuota(settings.max_bodies)
         self.files = self.runtimes.files
         self.unknown = RateLimiter(settings.guesses, self.clock)
@@ -120,17 +149,24 @@ class ServerContext:
         self._workspace_rates = RateLimiter(0, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self.requests = RequestShares(settings.concurrency, settings.max_connections, self.clock)
-        """Requests in progress, connections and readers that wait for events, and the shares of workspaces in them."""
+        """Requests in progress, connections and readers that wait for events, and the shares of
+        workspaces in them.
+        """
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
         self.sweeps = self._own_sweeps()
-        """Steps that are repeated every ten minutes, by the message for a failure; subjects add their own."""
+        """Steps that are repeated every ten minutes, by the message for a failure; subjects add
+        their own.
+        """
         self._engine: Engine | None = None
         self._loops = self._all_loops()
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
-        self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
+        self._brief, self._slow = (
+            Threads(_BRIEF, "jackfield-http"),
+            Threads(_SLOW, "jackfield-slow"),
+        )
         self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
 
     def _over_mcp(self, settings: ServerSettings) -> Identities:
@@ -140,13 +176,27 @@ class ServerContext:
 
     def _people(self, settings: ServerSettings) -> People | None:
         storage, oidc = self.storage, settings.oidc
-        return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
+        return (
+            People(oidc, storage, self.clock, self.runtimes.guard)
+            if oidc is not None and storage.enabled
+            else None
+        )
 
     def _all_loops(self) -> tuple[Loop, ...]:
-        """Create the loops that poll jobs and look for evidence of calls in doubt, and the loops of the subjects."""
+        """Create the loops that poll jobs and look for evidence of calls in doubt, and the loops of
+        the subjects.
+        """
         poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
-        evidence = EvidenceLoop(self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping)
-        return poller, evidence, *loops(Process(self.runtimes, self.wake, lambda: self.public_url, lambda: self.stopping))
+        evidence = EvidenceLoop(
+            self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping
+        )
+        return (
+            poller,
+            evidence,
+            *loops(
+                Process(self.runtimes, self.wake, lambda: self.public_url, lambda: self.stopping)
+            ),
+        )
 
     def _own_sweeps(self) -> dict[str, Callable[[], object]]:
         found: dict[str, Callable[[], object]] = {}
@@ -158,7 +208,9 @@ class ServerContext:
             for module in surfaces("sweeps"):
                 found |= module.sweeps(self)
         if self.installer is not None:
-            found["revocations of installed connectors cannot be looked for"] = self.installer.revoked
+            found["revocations of installed connectors cannot be looked for"] = (
+                self.installer.revoked
+            )
         return found
 
     @property
@@ -176,26 +228,39 @@ class ServerContext:
         return self.runtimes.find(workspace)
 
     def revoke_approvals(self, within: float = 10.0) -> dict[str, bool]:
-        """Notify providers that approvals of removed connections are revoked, as ``revoke_due`` does."""
+        """Notify providers that approvals of removed connections are revoked, as ``revoke_due``
+        does.
+        """
         storage = self.storage
-        return revoke_due(storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), storage.blocked, within)
+        return revoke_due(
+            storage.database,
+            self.clock,
+            lambda name: self.runtime(name).connections.revoking(),
+            storage.blocked,
+            within,
+        )
 
     def require_database(self, kept: str) -> None:
         """Require the database.
 
-        :raises Problem: 503 without a database; the message names ``kept``, the objects that this server therefore lacks.
+        :raises Problem: 503 without a database; the message names ``kept``, the objects that this
+            server therefore lacks.
         """
         if not self.storage.enabled:
             raise Problem(503, f"this server has no {kept}, because no database is configured")
 
     @property
     def public_url(self) -> str:
-        """Address of the server as browsers see it: this process's, else the shared one; empty if none is set."""
+        """Address of the server as browsers see it: this process's, else the shared one; empty if
+        none is set.
+        """
         return self.storage.shared.known(PUBLIC_URL)
 
     @property
     def mcp_url(self) -> str:
-        """Address of the MCP endpoint, the resource for which clients request a token; empty without a public URL."""
+        """Address of the MCP endpoint, the resource for which clients request a token; empty
+        without a public URL.
+        """
         return f"{self.public_url}/mcp" if self.public_url else ""
 
     def identities_for(self, *, over_mcp: bool) -> Identities:
@@ -203,9 +268,14 @@ class ServerContext:
         return self.mcp_identities if over_mcp else self.identities
 
     def base(self, request: Request) -> str:
-        """Return the server's own address: the operator's public URL, else the local address of a server that only this machine can reach.
-        An empty string if none is set: a request's ``Host`` decides no link."""
-        named = self.settings.local and page_fault((), "", request.headers.get("host", ""), allowed=(), local=True) is None
+        """Return the server's own address: the operator's public URL, else the local address of a
+        server that only this machine can reach. An empty string if none is set: a request's
+        ``Host`` decides no link.
+        """
+        named = (
+            self.settings.local
+            and page_fault((), "", request.headers.get("host", ""), allowed=(), local=True) is None
+        )
         return self.public_url or (str(request.base_url).rstrip("/") if named else "")
 
     def link(self, request: Request, path: str) -> str:
@@ -217,30 +287,42 @@ class ServerContext:
         if not base:
             raise Problem(
                 503,
-                "this server does not know its own address: name it with --public-url or 'jackfield settings set publicUrl'",
+                "this server does not know its own address: name it with --public-url or "
+                "'jackfield settings set publicUrl'",
             )
         return f"{base}{path}"
 
     def seen(self, request: Request) -> str:
-        """Return the server's address for examples that only the caller reads: its own, else the request's."""
+        """Return the server's address for examples that only the caller reads: its own, else the
+        request's.
+        """
         return self.base(request) or str(request.base_url).rstrip("/")
 
     def pace(self, identity: Identity, scope: MutableMapping[str, Any]) -> None:
-        """Count one request against the caller's rate budget. All requests of a token share it, including those of sessions started with
-        it.
+        """Count one request against the caller's rate budget. All requests of a token share it,
+        including those of sessions started with it.
 
-        The scope of the request gets the header fields about the more exhausted budget, the token's or the workspace's:
-        ``RateLimit-Limit``, ``-Remaining``, ``-Reset`` (draft-ietf-httpapi-ratelimit-headers-03).
+        The scope of the request gets the header fields about the more exhausted budget, the token's
+        or the workspace's: ``RateLimit-Limit``, ``-Remaining``, ``-Reset``
+        (draft-ietf-httpapi-ratelimit-headers-03).
 
         :raises Problem: 429 if the token's budget is used up.
         :raises LimitReached: if the workspace's budget is used up.
         """
-        rate, most, taken = self.settings.rate, identity.limits.get("requestsPerSecond"), list[Taken]()
+        rate, most, taken = (
+            self.settings.rate,
+            identity.limits.get("requestsPerSecond"),
+            list[Taken](),
+        )
         if rate:
             taken.append(self._rates.taken(f"{identity.workspace}/{identity.id}".encode(), rate))
             if not taken[0].is_granted:
                 scope[PACED] = _budget_headers(taken)
-                raise Problem(429, f"rate limit exceeded: {rate:g} requests per second per token", {"Retry-After": "1"})
+                raise Problem(
+                    429,
+                    f"rate limit exceeded: {rate:g} requests per second per token",
+                    {"Retry-After": "1"},
+                )
         if most is not None:
             taken.append(self._workspace_rates.taken(identity.workspace.encode(), most))
         if taken:
@@ -249,20 +331,32 @@ class ServerContext:
             raise LimitReached("requestsPerSecond", most)
 
     async def opened(self, workspace: str) -> Jackfield:
-        """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""
+        """Return the workspace's runtime with its journal open; a slow first opening runs in a
+        thread.
+        """
         known = self.runtimes.known(workspace)
-        return known if known is not None and known.is_open else await self.briefly(lambda: _opened(self.runtimes.find(workspace)))
+        return (
+            known
+            if known is not None and known.is_open
+            else await self.briefly(lambda: _opened(self.runtimes.find(workspace)))
+        )
 
     async def briefly(self, step: Callable[[], T]) -> T:
         """Run a step that waits only for the database in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._brief, copy_context().run, step)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._brief, copy_context().run, step
+        )
 
     async def slowly(self, step: Callable[[], T]) -> T:
         """Run a step that may take long in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow, copy_context().run, step)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._slow, copy_context().run, step
+        )
 
     async def asking(self, lane: Hashable, step: Callable[[], T]) -> T:
-        """Run a step that may call a provider in one of the few threads of its lane: a workspace, or a binding of Dapr."""
+        """Run a step that may call a provider in one of the few threads of its lane: a workspace,
+        or a binding of Dapr.
+        """
         return await self._lanes.run(lane, step)
 
     def own(self, kind: type[T], make: Callable[[], T]) -> T:
@@ -280,7 +374,9 @@ class ServerContext:
         """Start the engine of the queue; call it in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
         self.readiness.warm_up = asyncio.ensure_future(self._warm_up())
-        self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
+        self._engine = open_engine(
+            self.runtimes, self._slots, self.metrics.note, lambda: self.stopping
+        )
         self._engine.start()
         for loop in self._loops:
             loop.start()
@@ -288,15 +384,21 @@ class ServerContext:
 
     @property
     def _slots(self) -> int:
-        """Number of queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless configured
-        otherwise.
+        """Number of queued invocations that this process runs at once. With a broker, a server
+        leaves them to the workers unless configured otherwise.
         """
         given = self.settings.queue_workers
-        return given if given is not None else 0 if queue_url(self.runtimes.environment) else _QUEUE_WORKERS
+        return (
+            given
+            if given is not None
+            else 0
+            if queue_url(self.runtimes.environment)
+            else _QUEUE_WORKERS
+        )
 
     async def _warm_up(self) -> None:
-        """Read the installed connectors and import the modules for the first call. Do not wait for an index that another process builds:
-        calls do not need it.
+        """Read the installed connectors and import the modules for the first call. Do not wait for
+        an index that another process builds: calls do not need it.
         """
         begun, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -320,7 +422,8 @@ class ServerContext:
         return self._index is None or self._index.done()
 
     async def indexed(self) -> None:
-        """Wait, without occupying a thread, for the search index, which a server may still build after its start.
+        """Wait, without occupying a thread, for the search index, which a server may still build
+        after its start.
 
         :raises Problem: 503 if it takes long.
         """
@@ -335,7 +438,9 @@ class ServerContext:
             self._engine.submit()
 
     async def stop(self) -> None:
-        """Let running invocations finish in the remaining time, record unfinished ones in the journal, and close the database."""
+        """Let running invocations finish in the remaining time, record unfinished ones in the
+        journal, and close the database.
+        """
         self._stopping.begin()
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -356,7 +461,8 @@ class ServerContext:
         while True:
             for what, step in self.sweeps.items():
                 swept = await self.slowly(partial(attempt, step))
-                if isinstance(swept, Raised):  # whatever it is, the other steps go on, and this one is repeated
+                # whatever it is, the other steps go on, and this one is repeated
+                if isinstance(swept, Raised):
                     error = swept.error
                     _LOG.warning("%s: %s", what, brief(error))
             await asyncio.sleep(_SWEEP_EVERY)

@@ -20,20 +20,25 @@ McpTools = Literal["discovery", "all"]
 class ServerSettings:
     """Settings of the server; limits are in bytes, seconds and counts.
 
-    ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and ``files_count`` limit the files of one
-    workspace. A request's head must arrive within ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at ``slowest``
-    bytes a second at least, after ``body_within``; the client must read a response as fast, after ``unread_within``. ``guesses`` is the
-    number of unknown tokens a second from one address. ``rate`` is the number of requests a second per token, ``hook_rate`` the number of a
-    provider's requests per path; 0 for no limit. ``public_url`` is the server's address as browsers see it, for links and redirect URIs;
-    without it, only a server on loopback has an address. Pages of ``origins`` may call from browsers. ``allowed_hosts`` are internal host
-    names that connections' endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the installer of
-    each process, None if the operator has named no catalogue.
+    ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and
+    ``files_count`` limit the files of one workspace. A request's head must arrive within
+    ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at ``slowest`` bytes a
+    second at least, after ``body_within``; the client must read a response as fast, after
+    ``unread_within``. ``guesses`` is the number of unknown tokens a second from one address.
+    ``rate`` is the number of requests a second per token, ``hook_rate`` the number of a provider's
+    requests per path; 0 for no limit. ``public_url`` is the server's address as browsers see it,
+    for links and redirect URIs; without it, only a server on loopback has an address. Pages of
+    ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that connections'
+    endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the
+    installer of each process, None if the operator has named no catalogue.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     descriptors: tuple[int, ...] = ()
-    """Descriptors of listening sockets that another program has opened, instead of ``host`` and ``port``."""
+    """Descriptors of listening sockets that another program has opened, instead of ``host`` and
+    ``port``.
+    """
     workers: int = 1
     behind_proxy: bool = False
     root_path: str = ""
@@ -61,7 +66,9 @@ class ServerSettings:
     guesses: float = 50.0
     hook_rate: float = 500.0
     queue_workers: int | None = None
-    """Number of queued invocations that the process runs at once; None: 16, or none if a broker hands them to workers."""
+    """Number of queued invocations that the process runs at once; None: 16, or none if a broker
+    hands them to workers.
+    """
     stop_within: float = 30.0
     mcp_tools: McpTools = "discovery"
     installer: Callable[[], Installer] | None = None
@@ -69,4 +76,6 @@ class ServerSettings:
     @property
     def local(self) -> bool:
         """True if only this machine can reach the server, without a proxy."""
-        return (self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("unix:")) and not self.behind_proxy
+        return (
+            self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("unix:")
+        ) and not self.behind_proxy

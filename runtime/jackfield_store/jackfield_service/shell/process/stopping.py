@@ -33,12 +33,15 @@ class Stopping:
     @property
     def left(self) -> float:
         """Seconds left until the deadline."""
-        return self.within if self._until is None else max(0.0, self._until - self._clock.monotonic())
+        return (
+            self.within if self._until is None else max(0.0, self._until - self._clock.monotonic())
+        )
 
 
 class GracefulServer(uvicorn.Server):
-    """uvicorn server whose process continues after a stop. uvicorn raises the signal once more, which would turn a clean stop into a
-    failure."""
+    """uvicorn server whose process continues after a stop. uvicorn raises the signal once more,
+    which would turn a clean stop into a failure.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,7 +49,10 @@ class GracefulServer(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {
+            number: signal.signal(number, self._request_stop)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             with super().capture_signals():
                 yield

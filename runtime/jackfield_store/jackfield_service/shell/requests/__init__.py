@@ -1,1 +1,3 @@
-"""HTTP requests and their answers: bodies, refusals as problem documents, addresses of the server, IDs."""
+"""HTTP requests and their answers: bodies, refusals as problem documents, addresses of the server,
+IDs.
+"""

@@ -1,4 +1,6 @@
-"""Request bodies, each within a limit and together within a memory quota, so that many large uploads cannot exhaust the memory."""
+"""Request bodies, each within a limit and together within a memory quota, so that many large
+uploads cannot exhaust the memory.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ T = TypeVar("T")
 LARGE = 256 * 1024
 """Size in bytes from which a body is processed in a thread, so as not to block other requests."""
 _CROWD = 500
-"""Number of values from which a body is validated in a thread, whatever its size: an invalid value takes 8 µs, a string of 200 kB takes 2
-ms."""
+"""Number of values from which a body is validated in a thread, whatever its size: an invalid value
+takes 8 µs, a string of 200 kB takes 2 ms.
+"""
 _MEMBERS = 1024 * 1024
 ALWAYS_FITS = 64 * 1024
 """Size in bytes up to which a body does not count in the quota."""
@@ -82,7 +85,8 @@ async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
 
 
 async def _spooled(request: Request, limit: int) -> bytes:
-    """Read a body of unknown length through a temporary file, so that a body over the limit uses no memory.
+    """Read a body of unknown length through a temporary file, so that a body over the limit uses no
+    memory.
 
     The file is encrypted with a key that exists only in this call: bodies may contain secrets.
     """
@@ -101,7 +105,8 @@ async def _spooled(request: Request, limit: int) -> bytes:
 
 
 def take_room(request: Request, more: int, size: int) -> None:
-    """Reserve ``more`` bytes for a body that has ``size`` bytes so far. Small bodies always pass, so that typical calls go on under load.
+    """Reserve ``more`` bytes for a body that has ``size`` bytes so far. Small bodies always pass,
+    so that typical calls go on under load.
 
     :raises Problem: 503 if the bodies of all running requests would exceed their quota.
     """
@@ -134,14 +139,17 @@ async def decoded(text: bytes, request: Request) -> Any:
 
 
 async def computed(request: Request, step: Callable[[], T]) -> T:
-    """Run a CPU-bound step in a thread: one at a time in this process, as the pipe does (``jackfield_store.resources.turns``)."""
+    """Run a CPU-bound step in a thread: one at a time in this process, as the pipe does
+    (``jackfield_store.resources.turns``).
+    """
     run: Callable[[str, Callable[[], T]], Awaitable[T]] = request.scope["jackfield.computed"]
     return await run(request.scope["jackfield.workspace"], step)
 
 
 def crowded(value: object, size: int = LARGE) -> bool:
-    """Return whether a decoded body of ``size`` bytes has enough values for validation to block other requests. Stop counting at the
-    limit."""
+    """Return whether a decoded body of ``size`` bytes has enough values for validation to block
+    other requests. Stop counting at the limit.
+    """
     if size <= 2 * _CROWD:  # a value takes a character, and a comma or bracket
         return False
     waiting, count = [value], 1
@@ -156,8 +164,11 @@ def crowded(value: object, size: int = LARGE) -> bool:
     return count > _CROWD
 
 
-async def members_of(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """Read a body that is an object with exactly these members. If none is needed, an empty body counts as an object without members.
+async def members_of(
+    request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
+) -> dict[str, Any]:
+    """Read a body that is an object with exactly these members. If none is needed, an empty body
+    counts as an object without members.
 
     :raises TooLarge: over a megabyte.
     :raises InvalidInvocation: if it is not JSON.
@@ -166,14 +177,22 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     text = await read_body(request, _MEMBERS)
     body = await decoded(text, request) if text or needed else {}
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
-        names = [f"'{name}'" for name in sorted(needed)] + [f"'{name}' (optional)" for name in sorted(optional - needed)]
+        names = [f"'{name}'" for name in sorted(needed)] + [
+            f"'{name}' (optional)" for name in sorted(optional - needed)
+        ]
         unknown = _unknown(body, needed | optional)
-        raise Problem(400, f"the body must be a JSON object with the members {', '.join(names)} and no others{unknown}")
+        raise Problem(
+            400,
+            f"the body must be a JSON object with the members {', '.join(names)} and no "
+            f"others{unknown}",
+        )
     return body
 
 
 def _unknown(body: object, known: AbstractSet[str]) -> str:
-    """Name the unknown members of a body, as the end of a sentence; return an empty string without unknown members."""
+    """Name the unknown members of a body, as the end of a sentence; return an empty string without
+    unknown members.
+    """
     names = [name[:80] for name in sorted(set(body) - known)[:3]] if isinstance(body, dict) else []
     return f"; it has {', '.join(map(repr, names))}" if names else ""
 
@@ -187,7 +206,9 @@ class BodyQuota(ProcessLocal):
         self._lock = threading.Lock()
 
     def takes(self, size: int) -> bool:
-        """Reserve ``size`` bytes; return False if they do not fit. A negative size releases them."""
+        """Reserve ``size`` bytes; return False if they do not fit. A negative size releases
+        them.
+        """
         with self._lock:
             taken = size <= 0 or self._used + size <= self.size
             self._used += size if taken else 0

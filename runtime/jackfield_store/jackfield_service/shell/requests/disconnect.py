@@ -1,4 +1,6 @@
-"""Disconnection of waiting callers: requests to providers that have not been sent are cancelled (docs/concepts.md)."""
+"""Disconnection of waiting callers: requests to providers that have not been sent are cancelled
+(docs/concepts.md).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ _PATIENCE = 0.1
 
 @contextlib.contextmanager
 def cancelling(request: Request, cancelled: threading.Event) -> Iterator[None]:
-    """Set ``cancelled`` when the caller disconnects, and at the end of the block, as when the server stops. The body must have
-    been read.
+    """Set ``cancelled`` when the caller disconnects, and at the end of the block, as when the
+    server stops. The body must have been read.
     """
     watching: list[asyncio.Future[None]] = []
 

@@ -20,7 +20,9 @@ def dumps(value: object) -> bytes:
     """Encode a value as JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, are replaced."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # a lone surrogate, an integer of more than 64 bits, or a number with more digits than a double
+    except TypeError:
+        # a lone surrogate, an integer of more than 64 bits, or a number with more digits than a
+        # double
         return exact_json(value, _ENCODER).encode("utf-8", "replace")
 
 
@@ -33,15 +35,16 @@ _CODED = re.compile(r'-(?:gzip|br|zstd|deflate)(?="\Z)')
 
 
 def tags_of(header: str) -> set[str]:
-    """Return the entity tags in ``If-Match`` or ``If-None-Match`` as this server sent them. A proxy that compresses changes a tag: nginx
-    makes it weak, Apache and Caddy add the coding.
+    """Return the entity tags in ``If-Match`` or ``If-None-Match`` as this server sent them. A proxy
+    that compresses changes a tag: nginx makes it weak, Apache and Caddy add the coding.
     """
     return {_CODED.sub("", part.strip().removeprefix("W/")) for part in header.split(",")}
 
 
 def tagged(request: Request, value: object, kind: str = "application/json") -> Response:
-    """Answer ``value`` (an object, or encoded JSON) with a weak entity tag, since it may be compressed on its way; answer 304 if the caller
-    has it (RFC 9110 §13.1.2)."""
+    """Answer ``value`` (an object, or encoded JSON) with a weak entity tag, since it may be
+    compressed on its way; answer 304 if the caller has it (RFC 9110 §13.1.2).
+    """
     body = value if isinstance(value, bytes) else dumps(value)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": f"W/{tag}", "Cache-Control": "private, no-cache"}

@@ -1,4 +1,5 @@
-"""Addresses of the server, which may have a path prefix on another host (``https://corp.example/jackfield/``).
+"""Addresses of the server, which may have a path prefix on another host
+(``https://corp.example/jackfield/``).
 
 All URLs in responses carry that prefix.
 """
@@ -16,17 +17,34 @@ START = "/oauth2/start"
 _PREFIX: ContextVar[str] = ContextVar("jackfield_prefix", default="")
 _FORM = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,8}\Z")
 _LONGEST = 200
-_ADDRESSES = frozenset({b"location", b"content-location", b"hx-redirect", b"hx-location", b"hx-push-url", b"hx-replace-url"})
+_ADDRESSES = frozenset(
+    {
+        b"location",
+        b"content-location",
+        b"hx-redirect",
+        b"hx-location",
+        b"hx-push-url",
+        b"hx-replace-url",
+    }
+)
 
 
 def current_prefix() -> str:
-    """Return the path prefix of the current request, such as ``/jackfield``; an empty string without a prefix."""
+    """Return the path prefix of the current request, such as ``/jackfield``; an empty string
+    without a prefix.
+    """
     return _PREFIX.get()
 
 
 def below_prefix(address: str) -> str:
-    """Return a local address with the prefix that the visitor's browser needs; leave any other address unchanged."""
-    return f"{_PREFIX.get()}{address}" if address.startswith("/") and not address.startswith("//") else address
+    """Return a local address with the prefix that the visitor's browser needs; leave any other
+    address unchanged.
+    """
+    return (
+        f"{_PREFIX.get()}{address}"
+        if address.startswith("/") and not address.startswith("//")
+        else address
+    )
 
 
 def checked_prefix(text: str) -> str | None:
@@ -36,10 +54,12 @@ def checked_prefix(text: str) -> str | None:
 
 
 class Prefixed:
-    """ASGI middleware. ``root_path`` is the operator's prefix; ``forwarded`` also accepts ``X-Forwarded-Prefix``.
+    """ASGI middleware. ``root_path`` is the operator's prefix; ``forwarded`` also accepts
+    ``X-Forwarded-Prefix``.
 
-    With the operator's prefix, the proxy may leave it in the path or strip it; a prefix from the header counts as stripped. Of several
-    proxies, each of which strips a part and adds it to the header (``/outer, /inner``), the parts make one prefix.
+    With the operator's prefix, the proxy may leave it in the path or strip it; a prefix from the
+    header counts as stripped. Of several proxies, each of which strips a part and adds it to the
+    header (``/outer, /inner``), the parts make one prefix.
     """
 
     def __init__(self, app: ASGIApp, root_path: str, *, forwarded: bool) -> None:
@@ -64,7 +84,9 @@ class Prefixed:
 
         async def prefixed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [(name, _moved(name, value)) for name, value in message["headers"]]
+                message["headers"] = [
+                    (name, _moved(name, value)) for name, value in message["headers"]
+                ]
             await send(message)
 
         before = _PREFIX.set(prefix)
@@ -81,7 +103,9 @@ class Prefixed:
 
 
 def _varied(send: Send) -> Send:
-    """Keep caches from serving a response with another visitor's prefix, which any client with direct access to the server can name."""
+    """Keep caches from serving a response with another visitor's prefix, which any client with
+    direct access to the server can name.
+    """
 
     async def varied(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -96,4 +120,8 @@ def _varied(send: Send) -> Send:
 
 
 def _moved(name: bytes, value: bytes) -> bytes:
-    return below_prefix(value.decode("latin-1")).encode("latin-1") if name.lower() in _ADDRESSES else value
+    return (
+        below_prefix(value.decode("latin-1")).encode("latin-1")
+        if name.lower() in _ADDRESSES
+        else value
+    )

@@ -13,7 +13,8 @@ def refused(error: JackfieldError, body: object) -> Result:
     """Build the Result of a refused invocation from its ``body``, which may be incomplete."""
     queued = error.invocation_id if isinstance(error, CommitUnknown) else None
     meta = Meta(queued or new_invocation_id())
-    if isinstance(body, Mapping) and not isinstance(error, UnknownName):  # an unknown name may be a misplaced secret
+    # an unknown name may be a misplaced secret
+    if isinstance(body, Mapping) and not isinstance(error, UnknownName):
         named = (body.get("connector"), body.get("action"))
         meta.connector, meta.action = (name if isinstance(name, str) else None for name in named)
     return Result("failed", meta, error=error)

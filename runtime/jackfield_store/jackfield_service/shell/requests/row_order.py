@@ -40,8 +40,11 @@ class RowOrder:
         """True for descending order."""
         return self.sort.startswith("-")
 
-    def page(self, keys: Sequence[Key], cursor: str | None, limit: int) -> tuple[list[int], str | None]:
-        """Return the indexes of the rows of a page, by their ``keys``, and the cursor of the next page; None on the last page.
+    def page(
+        self, keys: Sequence[Key], cursor: str | None, limit: int
+    ) -> tuple[list[int], str | None]:
+        """Return the indexes of the rows of a page, by their ``keys``, and the cursor of the next
+        page; None on the last page.
 
         :raises Problem: 400 if the cursor belongs to another order.
         """
@@ -50,15 +53,23 @@ class RowOrder:
         if after is not None:
             keyed = [pair for pair in keyed if (pair[0] < after if self.falls else pair[0] > after)]
         found = keyed[:limit]
-        return [place for _, place in found], self._cursor(found[-1][0]) if len(keyed) > limit else None
+        return [place for _, place in found], self._cursor(found[-1][0]) if len(
+            keyed
+        ) > limit else None
 
     def _cursor(self, key: Key) -> str:
-        return _TAG + base64.urlsafe_b64encode(json.dumps([self.sort, *key]).encode()).decode().rstrip("=")
+        return _TAG + base64.urlsafe_b64encode(
+            json.dumps([self.sort, *key]).encode()
+        ).decode().rstrip("=")
 
     def _after(self, text: str) -> Key:
         try:
             padded = text.removeprefix(_TAG) + "=" * (-len(text.removeprefix(_TAG)) % 4)
-            named, without, kind, number, *texts = json.loads(base64.urlsafe_b64decode(padded)) if text.startswith(_TAG) else ("", 0, 0, 0)
+            named, without, kind, number, *texts = (
+                json.loads(base64.urlsafe_b64decode(padded))
+                if text.startswith(_TAG)
+                else ("", 0, 0, 0)
+            )
         except (ValueError, TypeError, RecursionError):
             named, without, kind, number, texts = "", 0, 0, 0, []
         fits = (
@@ -67,12 +78,18 @@ class RowOrder:
             and all(isinstance(one, str) for one in texts)
         )
         if named != self.sort or not fits:
-            raise Problem(400, "the parameter 'cursor' must be a cursor that the list returned with the same 'sort'")
+            raise Problem(
+                400,
+                "the parameter 'cursor' must be a cursor that the list returned with the same "
+                "'sort'",
+            )
         return without, kind, number, *texts
 
 
 def key_of(value: Any, names: str) -> Key:
-    """Return the sort key of a row: by the value, and for equal values by ``names``. Rows without a value come last."""
+    """Return the sort key of a row: by the value, and for equal values by ``names``. Rows without a
+    value come last.
+    """
     if value is None:
         return 1, 0, 0, "", names[: 2 * _LONGEST]
     if isinstance(value, str):

@@ -11,12 +11,20 @@ from starlette.types import Receive, Scope, Send
 
 
 class Streamed(Response):
-    """Response that sends pieces as they arrive, and ends when its client disconnects; the generator is closed in either case.
+    """Response that sends pieces as they arrive, and ends when its client disconnects; the
+    generator is closed in either case.
 
-    Starlette's own class imports anyio's event loop at the first response, which delays it by a tenth of a second.
+    Starlette's own class imports anyio's event loop at the first response, which delays it by a
+    tenth of a second.
     """
 
-    def __init__(self, pieces: AsyncGenerator[bytes], status: int, headers: Mapping[str, str], media_type: str) -> None:
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes],
+        status: int,
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
         self._pieces = pieces
         self.status_code, self.media_type, self.background = status, media_type, None
         self.init_headers(headers)
@@ -24,7 +32,10 @@ class Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
         del scope
-        sending, leaving = asyncio.ensure_future(self._sent(send)), asyncio.ensure_future(_left(receive))
+        sending, leaving = (
+            asyncio.ensure_future(self._sent(send)),
+            asyncio.ensure_future(_left(receive)),
+        )
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
@@ -36,7 +47,13 @@ class Streamed(Response):
 
     async def _sent(self, send: Send) -> None:
         async with aclosing(self._pieces) as pieces:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,6 +1,8 @@
-"""Checks for requests that a web page makes a browser send: cross-site requests (CSRF) and DNS rebinding.
+"""Checks for requests that a web page makes a browser send: cross-site requests (CSRF) and DNS
+rebinding.
 
-Shared by ``/mcp`` and Dapr's API. A program sends neither ``Origin`` nor ``Sec-Fetch-Site``, and names the host that it calls.
+Shared by ``/mcp`` and Dapr's API. A program sends neither ``Origin`` nor ``Sec-Fetch-Site``, and
+names the host that it calls.
 """
 
 from __future__ import annotations
@@ -13,11 +15,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OWN_SITE = ("", "none", "same-origin")
 
 
-def page_fault(origins: Sequence[str], site: str, host: str, *, allowed: Collection[str], local: bool) -> str | None:
-    """Explain why a request must be refused; return None for a program or a page from an allowed origin.
+def page_fault(
+    origins: Sequence[str], site: str, host: str, *, allowed: Collection[str], local: bool
+) -> str | None:
+    """Explain why a request must be refused; return None for a program or a page from an allowed
+    origin.
 
-    ``origins`` are the values of ``Origin``, ``site`` is ``Sec-Fetch-Site`` and ``host`` is ``Host``, empty if missing. ``local`` means
-    that the server is for this machine only, so that another host name indicates DNS rebinding.
+    ``origins`` are the values of ``Origin``, ``site`` is ``Sec-Fetch-Site`` and ``host`` is
+    ``Host``, empty if missing. ``local`` means that the server is for this machine only, so that
+    another host name indicates DNS rebinding.
     """
     foreign = next((origin for origin in origins if origin not in allowed), None)
     if foreign is not None:

@@ -9,8 +9,8 @@ from jackfield.kernel.hints import restored, worded
 
 
 def reworded(found: Any, surface: str) -> Any:
-    """Return a document of an entry or a connection, or a page of documents, with the hints of its error and of its last test worded for
-    ``surface``.
+    """Return a document of an entry or a connection, or a page of documents, with the hints of its
+    error and of its last test worded for ``surface``.
     """
     if not isinstance(found, Mapping):
         return found
@@ -21,7 +21,10 @@ def reworded(found: Any, surface: str) -> Any:
         made["error"] = _with_hint(found["error"], surface)
     test = found.get("lastTest")
     if isinstance(test, Mapping):
-        made["lastTest"] = {**test, "steps": [_with_hint(step, surface) for step in test.get("steps", ())]}
+        made["lastTest"] = {
+            **test,
+            "steps": [_with_hint(step, surface) for step in test.get("steps", ())],
+        }
     return made
 
 

@@ -1,7 +1,8 @@
-"""Kinds of objects that state files describe for a workspace: the functions of HTTP and of the commands make, change and end each object.
+"""Kinds of objects that state files describe for a workspace: the functions of HTTP and of the
+commands make, change and end each object.
 
-A declared noun that is created and removed is a kind by its declaration. Others are written by hand, as ``KINDS`` of their subject's
-``kinds.py``.
+A declared noun that is created and removed is a kind by its declaration. Others are written by
+hand, as ``KINDS`` of their subject's ``kinds.py``.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _WORD = re.compile(r"-(\w)")
 
 
 class KindRow(NamedTuple):
-    """Existing object of a kind. Files name it by ``name``, and may state the ``stated`` members of its ``shown`` form; changes address it
-    by ``key``.
+    """Existing object of a kind. Files name it by ``name``, and may state the ``stated`` members of
+    its ``shown`` form; changes address it by ``key``.
     """
 
     name: str
@@ -35,8 +36,8 @@ class KindRow(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Created or changed object in its current form, and its secrets, which are displayed once; ``row`` is None if the object no longer
-    exists.
+    """Created or changed object in its current form, and its secrets, which are displayed once;
+    ``row`` is None if the object no longer exists.
     """
 
     row: KindRow | None
@@ -51,11 +52,12 @@ def _nothing(*_: Any) -> Any:
 class Kind(Generic[T]):
     """Kind of objects in a workspace; ``schema`` describes the object's form in files.
 
-    ``all`` returns the objects with the given names. ``ahead`` looks up the subject of a new object before the transaction, and ``make``
-    gets the result. ``hangs`` names the objects that end or stop with an object. ``person`` names the steps that a person still has to
-    take, and ``after`` the later steps of a process at the provider. Kinds of a lower ``rank`` are created first and removed last. Members
-    of ``values`` among ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, ``platforms`` also by
-    a platform's token.
+    ``all`` returns the objects with the given names. ``ahead`` looks up the subject of a new object
+    before the transaction, and ``make`` gets the result. ``hangs`` names the objects that end or
+    stop with an object. ``person`` names the steps that a person still has to take, and ``after``
+    the later steps of a process at the provider. Kinds of a lower ``rank`` are created first and
+    removed last. Members of ``values`` among ``secrets`` are references that are resolved.
+    ``operators`` are changed by the operator alone, ``platforms`` also by a platform's token.
     """
 
     name: str
@@ -76,13 +78,17 @@ class Kind(Generic[T]):
 
     def is_for(self, visit: Visit) -> bool:
         """Return whether a caller may change objects of the kind."""
-        return visit.origin != "remote" or not (self.operators or (visit.actor.kind == "platform" and not self.platforms))
+        return visit.origin != "remote" or not (
+            self.operators or (visit.actor.kind == "platform" and not self.platforms)
+        )
 
 
 def kinds() -> dict[str, Kind[Any]]:
     """Return all kinds by name, in the order in which their objects are created."""
     declared = (one for module in surfaces("subject") for one in module.RESOURCES)
-    found = [kind_of(one) for one in declared if {"create", "remove"} <= {act.name for act in one.acts}]
+    found = [
+        kind_of(one) for one in declared if {"create", "remove"} <= {act.name for act in one.acts}
+    ]
     found += [one for module in surfaces("kinds") for one in module.KINDS]
     return {one.name: one for one in sorted(found, key=lambda kind: kind.rank)}
 
@@ -91,51 +97,81 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
     """Return the kind of a declared noun."""
     noun, told = _Noun(resource), resource.stated
     schema = {
-        "type": "object", "additionalProperties": False,
+        "type": "object",
+        "additionalProperties": False,
         "required": [one.name for one in noun.fields.values() if one.part & Is.NEEDED],
-        "properties": {one.name: one.schema if one.given is None else one.given for one in noun.fields.values()},
-    }  # fmt: skip
+        "properties": {
+            one.name: one.schema if one.given is None else one.given for one in noun.fields.values()
+        },
+    }
     name = _WORD.sub(lambda found: found[1].upper(), resource.path.rpartition("/")[2])
     return Kind(
-        name, schema, resource.opens, noun.all, noun.make, noun.change, noun.end, told.rank, told.ahead, after=told.after,
+        name,
+        schema,
+        resource.opens,
+        noun.all,
+        noun.make,
+        noun.change,
+        noun.end,
+        told.rank,
+        told.ahead,
+        after=told.after,
         secrets=told.secrets,
-    )  # fmt: skip
+    )
 
 
 class _Noun:
-    """Adapter that offers a declared resource as a kind of state files. ``fields`` are the members that a state file may set."""
+    """Adapter that offers a declared resource as a kind of state files. ``fields`` are the members
+    that a state file may set.
+    """
 
     def __init__(self, resource: Resource[Any]) -> None:
         self._resource, self._told, self._key = resource, resource.stated, resource.argument[0]
         self._acts: Mapping[str, Act] = {act.name: act for act in resource.acts}
         self.fields = {
-            one.name: one for one in resource.fields
-            if one.part & (Is.NEEDED | Is.GIVEN) and not one.part & Is.UNSEEN and one.name not in (self._told.named, *self._told.without)
-        }  # fmt: skip
+            one.name: one
+            for one in resource.fields
+            if one.part & (Is.NEEDED | Is.GIVEN)
+            and not one.part & Is.UNSEEN
+            and one.name not in (self._told.named, *self._told.without)
+        }
         self._once = {one.name for one in resource.fields if one.part & Is.ONCE} | {"secret"}
 
     def all(self, things: Any, wanted: Wanted) -> Iterator[KindRow]:
         for row in every(lambda cursor, limit: self._acts["list"].does(things, cursor, limit)):
-            if not (listed := self._resource.row(row)).get("inherited") and wanted(listed[self._told.named]):
+            if not (listed := self._resource.row(row)).get("inherited") and wanted(
+                listed[self._told.named]
+            ):
                 yield self._show(things, listed[self._key])
 
     def make(self, things: Any, name: str, spec: Json, *ahead: Any) -> Done:
-        made = document_of(self._acts["create"].does(things, {self._told.named: name, **spec}, *ahead))
-        return Done(self._show(things, made[self._key]), {name: made[name] for name in self._once if name in made})
+        made = document_of(
+            self._acts["create"].does(things, {self._told.named: name, **spec}, *ahead)
+        )
+        return Done(
+            self._show(things, made[self._key]),
+            {name: made[name] for name in self._once if name in made},
+        )
 
     def end(self, things: Any, found: KindRow) -> object:
         return self._acts["remove"].does(things, found.key)
 
     def change(self, things: Any, found: KindRow, spec: Json, *ahead: Any) -> Done:
         differing = {name for name in spec if spec[name] != found.stated.get(name)}
-        if "change" not in self._acts or any(not self.fields[name].part & Is.CHANGED for name in differing):
+        if "change" not in self._acts or any(
+            not self.fields[name].part & Is.CHANGED for name in differing
+        ):
             self.end(things, found)
             return self.make(things, found.name, {**found.stated, **spec}, *ahead)
         given = {name: spec[name] for name in differing}
         if differing & {*self._told.together}:
             given |= self._together(spec, found.stated)
         for name in self._told.merged & given.keys():
-            gone = [one for one, value in found.stated.get(name, {}).items() if value != PLACEHOLDER and one not in given[name]]
+            gone = [
+                one
+                for one, value in found.stated.get(name, {}).items()
+                if value != PLACEHOLDER and one not in given[name]
+            ]
             given[name] = {**dict.fromkeys(gone), **given[name]}
         self._acts["change"].does(things, found.key, given)
         return Done(self._show(things, found.key))
@@ -146,7 +182,9 @@ class _Noun:
         return KindRow(shown[self._told.named], shown[self._key], stated, shown)
 
     def _together(self, spec: Json, stated: Json) -> Json:
-        """Return the members that are replaced together: unstated members keep their current values only if all given members have one."""
+        """Return the members that are replaced together: unstated members keep their current values
+        only if all given members have one.
+        """
         given = {name: spec[name] for name in self._told.together if spec.get(name) is not None}
         stay = {name: stated[name] for name in self._told.together if stated.get(name) is not None}
         return {**(stay if stay.keys() >= given.keys() else {}), **given}

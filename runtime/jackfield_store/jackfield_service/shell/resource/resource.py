@@ -1,6 +1,7 @@
 """Declaration of a noun: its members, its operations, and the opening of its objects for a caller.
 
-Operations with their shapes (``http.resources``), verbs (``resource.verbs``) and parts of pages (``layout.resources``) are made from it.
+Operations with their shapes (``http.resources``), verbs (``resource.verbs``) and parts of pages
+(``layout.resources``) are made from it.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Is(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Member of a noun. ``given`` is the schema for creating or changing it, if that differs from its displayed form; ``title`` names it in
-    the console, ``words`` its values.
+    """Member of a noun. ``given`` is the schema for creating or changing it, if that differs from
+    its displayed form; ``title`` names it in the console, ``words`` its values.
     """
 
     name: str
@@ -65,12 +66,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or a further operation on one object.
+    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or a further
+    operation on one object.
 
-    ``does`` gets the opened objects, an object's key unless it creates one, the members of the body if there is one, and ``query`` by name.
-    ``verb`` is the summary of the command's verb if that differs; an empty string means no verb, or a hand-written one. ``operation``,
-    ``body`` and ``answers`` belong to the HTTP API where they do not follow from the noun. A list has its ``query`` in addition to the
-    noun's filters. An act that ``reads`` is a GET.
+    ``does`` gets the opened objects, an object's key unless it creates one, the members of the body
+    if there is one, and ``query`` by name. ``verb`` is the summary of the command's verb if that
+    differs; an empty string means no verb, or a hand-written one. ``operation``, ``body`` and
+    ``answers`` belong to the HTTP API where they do not follow from the noun. A list has its
+    ``query`` in addition to the noun's filters. An act that ``reads`` is a GET.
     """
 
     name: str
@@ -88,7 +91,8 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Caller who works with a workspace's objects, over HTTP, on a page, or on the command line as the operator.
+    """Caller who works with a workspace's objects, over HTTP, on a page, or on the command line as
+    the operator.
 
     ``guard`` and ``outgoing`` limit the hosts that connections and callbacks reach; None: no limit.
     """
@@ -114,9 +118,10 @@ class Visit:
 class InFiles:
     """Rules for a noun's objects in files (``resource.kinds``).
 
-    ``named`` is the member that names an object, and ``without`` are members that files do not state. Members in ``together`` are replaced
-    as a whole. A change of a ``merged`` member preserves the parts that the change does not name. The other attributes have the same
-    meaning as in ``Kind``.
+    ``named`` is the member that names an object, and ``without`` are members that files do not
+    state. Members in ``together`` are replaced as a whole. A change of a ``merged`` member
+    preserves the parts that the change does not name. The other attributes have the same meaning as
+    in ``Kind``.
     """
 
     named: str = "name"
@@ -131,13 +136,15 @@ class InFiles:
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[T]):
-    """Noun of a subject. ``one`` names it in operations and shapes, ``kept`` in refusals, by default as the path does.
+    """Noun of a subject. ``one`` names it in operations and shapes, ``kept`` in refusals, by
+    default as the path does.
 
-    ``opens`` opens the objects of a workspace, in a thread of the kind ``waits``. ``unruled`` is the refusal of a token with rules. ``row``
-    makes a document from an act's result, which has further members unless it is ``closed``. ``judged`` returns the status of an error
-    where it differs from the error's own. ``argument`` is the key on the command line, with its placeholder. ``of`` precedes the noun in
-    the names of operations. ``columns`` are the command line's columns, ``listed`` the console's; a page of a single object shows all
-    titled members in their order.
+    ``opens`` opens the objects of a workspace, in a thread of the kind ``waits``. ``unruled`` is
+    the refusal of a token with rules. ``row`` makes a document from an act's result, which has
+    further members unless it is ``closed``. ``judged`` returns the status of an error where it
+    differs from the error's own. ``argument`` is the key on the command line, with its placeholder.
+    ``of`` precedes the noun in the names of operations. ``columns`` are the command line's columns,
+    ``listed`` the console's; a page of a single object shows all titled members in their order.
     """
 
     one: str
@@ -169,7 +176,9 @@ class Resource(Generic[T]):
         if "create" in bodies:
             found[f"New{self.one}"] = _object(self._of(Is.NEEDED | Is.GIVEN), Is.NEEDED, given=True)
         if "change" in bodies:
-            found[bodies["change"] or f"{self.one}Change"] = _object(self._of(Is.CHANGED), given=True)
+            found[bodies["change"] or f"{self.one}Change"] = _object(
+                self._of(Is.CHANGED), given=True
+            )
         found[self.one] = {**_object(seen, Is.ALWAYS), "additionalProperties": not self.closed}
         for name, part in ((self.shown, Is.DETAIL), (self.created, Is.ONCE)):
             if further := self._of(part):
@@ -194,7 +203,11 @@ class Resource(Generic[T]):
 
     def choices(self) -> dict[str, list[str]]:
         """Return the values of the filters with a fixed set of values."""
-        return {one.name: one.schema["enum"] for one in self.fields if one.name in self.filters and "enum" in one.schema}
+        return {
+            one.name: one.schema["enum"]
+            for one in self.fields
+            if one.name in self.filters and "enum" in one.schema
+        }
 
     def _of(self, part: Is) -> tuple[Field, ...]:
         return tuple(one for one in self.fields if one.part & part)
@@ -206,12 +219,23 @@ def document_of(found: Any) -> Any:
 
 
 def invalid_or_unknown(error: JackfieldError) -> int | None:
-    """Return the status of an invalid request: 422 with details, 404 without, for an unknown name; None for other errors."""
-    is_plain = isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status
+    """Return the status of an invalid request: 422 with details, 404 without, for an unknown name;
+    None for other errors.
+    """
+    is_plain = (
+        isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status
+    )
     return (422 if error.details else 404) if is_plain else None
 
 
 def _object(fields: tuple[Field, ...], needed: Is = Is.SHOWN, *, given: bool = False) -> Json:
-    properties = {one.name: one.given if given and one.given is not None else one.schema for one in fields}
+    properties = {
+        one.name: one.given if given and one.given is not None else one.schema for one in fields
+    }
     required = [one.name for one in fields if one.part & needed]
-    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+    return {
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+    }

@@ -28,22 +28,37 @@ def noun(resource: Resource[T]) -> Noun[T]:
         with stored(open_jackfield(arguments if "workspace" in arguments else None)) as jackfield:
             jackfield.storage.require(jackfield.workspace)
             visit = Visit(
-                jackfield.storage, jackfield.workspace, jackfield.clock, caller(), actor(), "operator", lambda: jackfield,
+                jackfield.storage,
+                jackfield.workspace,
+                jackfield.clock,
+                caller(),
+                actor(),
+                "operator",
+                lambda: jackfield,
                 base=partial(jackfield.storage.shared.value, "publicUrl"),
-            )  # fmt: skip
+            )
             yield resource.opens(visit)
 
     return Noun(opened)
 
 
 def verbs(resource: Resource[T], runs: Noun[T] | None = None, **own: Verb) -> dict[str, Verb]:
-    """Return the verbs of the acts in their order: generated verbs for acts that need only a key, and ``own`` verbs for others."""
+    """Return the verbs of the acts in their order: generated verbs for acts that need only a key,
+    and ``own`` verbs for others.
+    """
     runs = runs or noun(resource)
     plain = (
-        act for act in resource.acts if act.verb != "" and not (act.body or act.name in _BY_HAND or (act.query and act.name != "list"))
+        act
+        for act in resource.acts
+        if act.verb != ""
+        and not (act.body or act.name in _BY_HAND or (act.query and act.name != "list"))
     )
     found = {**{act.name: _verb(resource, act, runs) for act in plain}, **own}
-    return {_NAMES.get(act.name, act.name): found[act.name] for act in resource.acts if act.name in found}
+    return {
+        _NAMES.get(act.name, act.name): found[act.name]
+        for act in resource.acts
+        if act.name in found
+    }
 
 
 def declare_key(resource: Resource[Any]) -> Callable[[Parser], None]:
@@ -65,7 +80,9 @@ def _verb(resource: Resource[T], act: Act, runs: Noun[T]) -> Verb:
 
     def rows(things: T, arguments: Namespace) -> list[Any]:
         wanted = {name: getattr(arguments, name) for name in query}
-        return [resource.row(item) for item in pages(arguments, partial(act.does, things, **wanted))]
+        return [
+            resource.row(item) for item in pages(arguments, partial(act.does, things, **wanted))
+        ]
 
     def declare(parser: Parser) -> None:
         for name, schema in query.items():

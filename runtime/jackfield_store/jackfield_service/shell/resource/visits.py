@@ -22,19 +22,37 @@ T = TypeVar("T")
 
 
 def opening(
-    resource: Resource[T], request: Request, server: ServerContext, identity: Identity, *, origin: Origin = "remote",
-    actor: Actor | None = None, home: str | None = None,
-) -> Callable[[], T]:  # fmt: skip
-    """Return the function that opens the resources of the caller's workspace or platform, or of ``home``. It runs in a thread.
+    resource: Resource[T],
+    request: Request,
+    server: ServerContext,
+    identity: Identity,
+    *,
+    origin: Origin = "remote",
+    actor: Actor | None = None,
+    home: str | None = None,
+) -> Callable[[], T]:
+    """Return the function that opens the resources of the caller's workspace or platform, or of
+    ``home``. It runs in a thread.
 
-    :raises Problem: 403 for a token with rules, if the resource refuses them; 503 without a database.
+    :raises Problem: 403 for a token with rules, if the resource refuses them; 503 without a
+        database.
     """
     if resource.unruled and identity.rules:
         raise Problem(403, resource.unruled, code="not_allowed")
     server.require_database(resource.kept or resource.path.rpartition("/")[2])
-    home = home or (home_of(identity.workspaces) if identity.kind == "platform" else identity.workspace)
+    home = home or (
+        home_of(identity.workspaces) if identity.kind == "platform" else identity.workspace
+    )
     visit = Visit(
-        server.storage, home, server.clock, identity.caller, actor or identity.actor, origin, partial(server.runtime, home),
-        server.runtimes.guard, server.runtimes.outgoing, partial(server.base, request),
-    )  # fmt: skip
+        server.storage,
+        home,
+        server.clock,
+        identity.caller,
+        actor or identity.actor,
+        origin,
+        partial(server.runtime, home),
+        server.runtimes.guard,
+        server.runtimes.outgoing,
+        partial(server.base, request),
+    )
     return partial(resource.opens, visit)

@@ -1,1 +1,3 @@
-"""Calls that wait for a person's approval: listed, displayed with their request, approved and declined."""
+"""Calls that wait for a person's approval: listed, displayed with their request, approved and
+declined.
+"""

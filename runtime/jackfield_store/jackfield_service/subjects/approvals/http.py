@@ -22,14 +22,18 @@ from jackfield_store.recording.decisions import STATUSES, WaitingCalls
 T = TypeVar("T")
 
 
-async def _done(_request: Request, server: ServerContext, identity: Identity, step: Callable[[WaitingCalls], T]) -> T:
+async def _done(
+    _request: Request, server: ServerContext, identity: Identity, step: Callable[[WaitingCalls], T]
+) -> T:
     server.require_database("approvals")
     runtime = await server.opened(identity.workspace)
     return await server.slowly(lambda: step(runtime.approvals_of(identity.caller, identity.actor)))
 
 
 def _answer(value: Any) -> Response:
-    """Answer a person who decides on a call: characters that are hidden, or reorder others, are escaped, and decode to the same string."""
+    """Answer a person who decides on a call: characters that are hidden, or reorder others, are
+    escaped, and decode to the same string.
+    """
     return Response(visible_json(dumps(value).decode()), 200, None, "application/json")
 
 
@@ -37,19 +41,33 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``GET /v1/approvals``."""
     given, limit = request.query_params, limit_of(request)
     status, cursor = given.get("status"), given.get("cursor")
-    items, following = await _done(request, server, identity, lambda approvals: approvals.list(status=status, cursor=cursor, limit=limit))
+    items, following = await _done(
+        request,
+        server,
+        identity,
+        lambda approvals: approvals.list(status=status, cursor=cursor, limit=limit),
+    )
     return _answer({"items": items, "nextCursor": following})
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/approvals/{id}``."""
-    return _answer(await _done(request, server, identity, lambda approvals: approvals.show(request.path_params["id"])))
+    return _answer(
+        await _done(
+            request, server, identity, lambda approvals: approvals.show(request.path_params["id"])
+        )
+    )
 
 
 async def approved(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/approvals/{id}:approve`` with ``{"why": text, "digest": text}``."""
     given = await _given(request)
-    found = await _done(request, server, identity, lambda approvals: approvals.approve(request.path_params["id"], **given))
+    found = await _done(
+        request,
+        server,
+        identity,
+        lambda approvals: approvals.approve(request.path_params["id"], **given),
+    )
     server.wake()
     return _answer(found)
 
@@ -57,7 +75,14 @@ async def approved(request: Request, server: ServerContext, identity: Identity) 
 async def declined(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/approvals/{id}:decline`` with ``{"why": text, "digest": text}``."""
     given = await _given(request)
-    return _answer(await _done(request, server, identity, lambda approvals: approvals.decline(request.path_params["id"], **given)))
+    return _answer(
+        await _done(
+            request,
+            server,
+            identity,
+            lambda approvals: approvals.decline(request.path_params["id"], **given),
+        )
+    )
 
 
 async def _given(request: Request) -> dict[str, str]:
@@ -71,20 +96,47 @@ async def _given(request: Request) -> dict[str, str]:
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "GET", "/v1/approvals", listed, "approve", "listApprovals",
-        "List calls that wait until a person approves them, or waited for one, the newest first, without inputs.",
-        {200: "ApprovalList"}, query={**filters(("status",), status=STATUSES), **paged(BY_MOMENT)}, problems=(503,),
+        "GET",
+        "/v1/approvals",
+        listed,
+        "approve",
+        "listApprovals",
+        "List calls that wait until a person approves them, or waited for one, the newest first, "
+        "without inputs.",
+        {200: "ApprovalList"},
+        query={**filters(("status",), status=STATUSES), **paged(BY_MOMENT)},
+        problems=(503,),
     ),
     Operation(
-        "GET", "/v1/approvals/{id}", shown, "approve", "showApproval",
-        "Show an approval: while the call waits, with what would be sent, secrets masked.", {200: "Approval"}, problems=(404, 503),
+        "GET",
+        "/v1/approvals/{id}",
+        shown,
+        "approve",
+        "showApproval",
+        "Show an approval: while the call waits, with what would be sent, secrets masked.",
+        {200: "Approval"},
+        problems=(404, 503),
     ),
     Operation(
-        "POST", "/v1/approvals/{id}:approve", approved, "approve", "approveCall", "Approve a call: the workers begin it.",
-        {200: "Approval"}, body="Decision", problems=(404, 409, 412, 413, 415, 503),
+        "POST",
+        "/v1/approvals/{id}:approve",
+        approved,
+        "approve",
+        "approveCall",
+        "Approve a call: the workers begin it.",
+        {200: "Approval"},
+        body="Decision",
+        problems=(404, 409, 412, 413, 415, 503),
     ),
     Operation(
-        "POST", "/v1/approvals/{id}:decline", declined, "approve", "declineCall", "Decline a call: nothing is sent.",
-        {200: "Approval"}, body="Decision", problems=(404, 409, 412, 413, 415, 503),
+        "POST",
+        "/v1/approvals/{id}:decline",
+        declined,
+        "approve",
+        "declineCall",
+        "Decline a call: nothing is sent.",
+        {200: "Approval"},
+        body="Decision",
+        problems=(404, 409, 412, 413, 415, 503),
     ),
-)  # fmt: skip
+)

@@ -28,24 +28,49 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
         raise Problem(403, "a token with rules cannot read the audit log", code="not_allowed")
     server.require_database("audit log")
     given = request.query_params
-    log = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock)
-    wanted: dict[str, Any] = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
+    log = Audit(
+        server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock
+    )
+    wanted: dict[str, Any] = {
+        "actor": given.get("actor"),
+        "target": given.get("object"),
+        "event": given.get("event"),
+    }
     try:
         wanted |= {
-            name: moment(given[name], server.clock.time(), -1, f"the parameter '{name}'", ends=name == "until")
+            name: moment(
+                given[name],
+                server.clock.time(),
+                -1,
+                f"the parameter '{name}'",
+                ends=name == "until",
+            )
             for name in ("since", "until")
             if name in given
         }
     except InvalidInvocation as error:
         raise of_error(error, 400) from None
-    found, cursor = await server.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
+    found, cursor = await server.briefly(
+        lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request))
+    )
     return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})
 
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "GET", "/v1/audit", listed, "manage", "listAudit", "List audit entries (changes, tests, exports, sign-ins), newest first.",
-        {200: "AuditEntryList"}, problems=(503,),
-        query={**dict.fromkeys(("actor", "object", "event"), TEXT), "since": WHEN, "until": WHEN, **paged(BY_NUMBER)},
+        "GET",
+        "/v1/audit",
+        listed,
+        "manage",
+        "listAudit",
+        "List audit entries (changes, tests, exports, sign-ins), newest first.",
+        {200: "AuditEntryList"},
+        problems=(503,),
+        query={
+            **dict.fromkeys(("actor", "object", "event"), TEXT),
+            "since": WHEN,
+            "until": WHEN,
+            **paged(BY_NUMBER),
+        },
     ),
-)  # fmt: skip
+)

@@ -30,15 +30,21 @@ _AT_ONCE, _AT_ONCE_BYTES = 250, 4 * 1024 * 1024
 _LINES = re.compile(r"application/(x-)?(jsonl|jsonlines|json-lines|ndjson)\s*(;|\Z)", re.IGNORECASE)
 _CONTENT = re.compile(rb"\S")
 _STRIDE = 1024 * 1024
-"""Maximum bytes of white space searched by one call, which holds the interpreter's lock for 3 ms."""
+"""Maximum bytes of white space searched by one call, which holds the interpreter's lock for 3
+ms.
+"""
 _JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECASE)
 
 
 async def batch(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations:batch``: one outcome for each invocation, in order. A refused invocation does not affect the others."""
+    """Serve ``POST /v1/invocations:batch``: one outcome for each invocation, in order. A refused
+    invocation does not affect the others.
+    """
     kind = _content_type(request)
     if "idempotency-key" in request.headers:
-        raise Problem(400, "a batch has no idempotency key: give each invocation its own 'idempotencyKey'")
+        raise Problem(
+            400, "a batch has no idempotency key: give each invocation its own 'idempotencyKey'"
+        )
     runtime = await server.opened(identity.workspace)
     text = await read_body(request, server.settings.max_body)
     in_lines = kind == "lines" or (kind is None and text.lstrip()[:1] != b"[")
@@ -47,12 +53,18 @@ async def batch(request: Request, server: ServerContext, identity: Identity) -> 
     for part in _parts(text, items):
         bodies = [await _completed(item, request) for item in part]
         good = [body for body in bodies if not isinstance(body, Result)]
-        queued = iter(await server.slowly(partial(runtime.enqueue_many, good, caller=identity.caller)))
+        queued = iter(
+            await server.slowly(partial(runtime.enqueue_many, good, caller=identity.caller))
+        )
         for body in bodies:
             found = body if isinstance(body, Result) else next(queued)
             outage.note(found)
             written.append(
-                dumps(found.to_json() if isinstance(found, Enqueued) else _outcome(found, identity.surface))
+                dumps(
+                    found.to_json()
+                    if isinstance(found, Enqueued)
+                    else _outcome(found, identity.surface)
+                )
             )  # a Result takes ten times the memory
         server.wake()
     outage.refuse()
@@ -62,7 +74,8 @@ async def batch(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 def _content_type(request: Request) -> str | None:
-    """Return ``lines`` or ``array``; None without a content type, so that the body's first character decides.
+    """Return ``lines`` or ``array``; None without a content type, so that the body's first
+    character decides.
 
     :raises Problem: 415 for any other content type.
     """
@@ -70,7 +83,11 @@ def _content_type(request: Request) -> str | None:
     if _LINES.match(kind):
         return "lines"
     if kind and not _JSON.match(kind):
-        raise Problem(415, f"a batch must be JSON Lines ('Content-Type: {LINES}') or a JSON array ('application/json')")
+        raise Problem(
+            415,
+            f"a batch must be JSON Lines ('Content-Type: {LINES}') or a JSON array "
+            "('application/json')",
+        )
     return "array" if kind else None
 
 
@@ -110,7 +127,11 @@ async def _array(text: bytes, request: Request) -> list[Any]:
     except JackfieldError as error:
         raise of_error(error, 400) from None
     if not isinstance(found, list):
-        raise Problem(400, f"the body must be an array of invocations; send one per line as 'Content-Type: {LINES}'")
+        raise Problem(
+            400,
+            "the body must be an array of invocations; send one per line as 'Content-Type: "
+            f"{LINES}'",
+        )
     if len(found) > MOST_LINES:
         raise _too_many()
     if not found:
@@ -153,8 +174,9 @@ async def _completed(item: Any, request: Request) -> Any:
 
 
 class _Outage:
-    """Outage of the database, or of the workspace's queue, as seen in a batch's outcomes. It is total if no invocation was, or may have
-    been, queued, and none was refused for a fault of its own.
+    """Outage of the database, or of the workspace's queue, as seen in a batch's outcomes. It is
+    total if no invocation was, or may have been, queued, and none was refused for a fault of its
+    own.
     """
 
     def __init__(self) -> None:
@@ -164,11 +186,16 @@ class _Outage:
     def note(self, found: Enqueued | Result) -> None:
         """Note an outcome."""
         error = found.error if isinstance(found, Result) else None
-        self._is_total = self._is_total and isinstance(error, Unavailable | LimitReached) and not isinstance(error, CommitUnknown)
+        self._is_total = (
+            self._is_total
+            and isinstance(error, Unavailable | LimitReached)
+            and not isinstance(error, CommitUnknown)
+        )
         self._error = self._error or error
 
     def refuse(self) -> None:
-        """Raise 503 if nothing was queued because the database is unavailable, 429 if the workspace's queue is full.
+        """Raise 503 if nothing was queued because the database is unavailable, 429 if the
+        workspace's queue is full.
 
         :raises Problem: in either case.
         """
@@ -177,7 +204,9 @@ class _Outage:
 
 
 def _outcome(result: Result, surface: str) -> dict[str, Any]:
-    """Return the line of an invocation that was refused, or that ended earlier under its idempotency key."""
+    """Return the line of an invocation that was refused, or that ended earlier under its
+    idempotency key.
+    """
     if not result.meta.replayed:
         return result.to_json(surface)
     return Enqueued(result.meta.invocation_id, result.status, replayed=True).to_json()
@@ -185,8 +214,15 @@ def _outcome(result: Result, surface: str) -> dict[str, Any]:
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/invocations:batch", batch, "invoke", "batch",
-        "Queue up to 10,000 invocations for the workers: JSON Lines, or an array. The response has one outcome each, in order.",
-        {202: "BatchOutcome"}, body="Batch", problems=(413, 415),
+        "POST",
+        "/v1/invocations:batch",
+        batch,
+        "invoke",
+        "batch",
+        "Queue up to 10,000 invocations for the workers: JSON Lines, or an array. The response "
+        "has one outcome each, in order.",
+        {202: "BatchOutcome"},
+        body="Batch",
+        problems=(413, 415),
     ),
-)  # fmt: skip
+)

@@ -6,8 +6,14 @@ from jackfield_service.shell.http.shape_parts import ANY, STRING, Json, object_o
 
 SHAPES: dict[str, Json] = {
     "BatchOutcome": object_of(
-        (), invocationId=STRING, status={"enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt"]},
-        replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
-        error=ANY, meta=ANY,
+        (),
+        invocationId=STRING,
+        status={"enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt"]},
+        replayed={
+            "type": "boolean",
+            "description": "True if an earlier request with its idempotency key had queued it.",
+        },
+        error=ANY,
+        meta=ANY,
     ),
-}  # fmt: skip
+}

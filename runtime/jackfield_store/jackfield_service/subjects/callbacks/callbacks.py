@@ -1,4 +1,6 @@
-"""The callbacks of a workspace or a platform: created, changed, rotated and removed, each with an entry in the audit log; and tested."""
+"""The callbacks of a workspace or a platform: created, changed, rotated and removed, each with an
+entry in the audit log; and tested.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,10 @@ _ALL = 1_000_000
 MOST = 100
 """Maximum number of callbacks of a workspace."""
 _ONE = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
-_LIST = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT :limit"
+_LIST = (
+    f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id > :after ORDER BY "
+    "id LIMIT :limit"
+)
 _COUNT = "SELECT COUNT(*) AS callbacks FROM callbacks WHERE workspace = :workspace"
 _FAILING = "SELECT COUNT(*) AS failing FROM callbacks WHERE failing_since < :before"
 _LONG = 3600.0
@@ -65,8 +70,13 @@ UPDATE callbacks SET url = :url, origin = :origin, options = :options, secrets =
 WHERE workspace = :workspace AND id = :id
 """
 _REMOVE = "DELETE FROM callbacks WHERE workspace = :workspace AND id = :id"
-_STOP = "UPDATE callbacks SET status = 'paused', reason = 'it is being removed' WHERE workspace = :workspace AND id = :id"
-_REMOVE_DELIVERIES = slice_of("deliveries", "workspace, callback, sequence", "workspace = :workspace AND callback = :id")
+_STOP = (
+    "UPDATE callbacks SET status = 'paused', reason = 'it is being removed' WHERE workspace "
+    "= :workspace AND id = :id"
+)
+_REMOVE_DELIVERIES = slice_of(
+    "deliveries", "workspace, callback, sequence", "workspace = :workspace AND callback = :id"
+)
 
 
 class UnknownCallback(InvalidInvocation):
@@ -83,7 +93,11 @@ class Created(NamedTuple):
 
     def shown(self) -> dict[str, str]:
         """Return the data for the receiver, as a member of a JSON object."""
-        return {"publicKey": public_key(self.secret)} if self.secret.startswith(PRIVATE) else {"secret": self.secret}
+        return (
+            {"publicKey": public_key(self.secret)}
+            if self.secret.startswith(PRIVATE)
+            else {"secret": self.secret}
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the callback as a JSON object, with the data for the receiver."""
@@ -91,66 +105,106 @@ class Created(NamedTuple):
 
 
 def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[dict[str, Any]]:
-    """Return the currently valid secrets of a callback's row, each with the end ``until`` of its validity, newest first.
+    """Return the currently valid secrets of a callback's row, each with the end ``until`` of its
+    validity, newest first.
 
     :raises InvalidInvocation: if its id, URL or origin was changed in the database.
     """
     try:
-        found = json.loads(vault.open(workspace, secrets_place(row.id, row.url, row.origin), row.secrets))
+        found = json.loads(
+            vault.open(workspace, secrets_place(row.id, row.url, row.origin), row.secrets)
+        )
     except SealBroken:
         raise damaged_callback(row.id) from None
     return [item for item in found if item["until"] is None or item["until"] > now]
 
 
 class Callbacks:
-    """Callbacks of one workspace, or of the platform whose ``home_of`` is given, changed in the name of one actor.
+    """Callbacks of one workspace, or of the platform whose ``home_of`` is given, changed in the
+    name of one actor.
 
-    Changes of a platform's callbacks are in the audit log of the operator's workspace. ``guard`` decides which hosts the callbacks of
-    others than the operator may reach.
+    Changes of a platform's callbacks are in the audit log of the operator's workspace. ``guard``
+    decides which hosts the callbacks of others than the operator may reach.
     """
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor, *, origin: Origin, guard: Guard | None = None
+        self,
+        database: Database,
+        vault: Vault,
+        workspace: str,
+        clock: Clock,
+        actor: Actor,
+        *,
+        origin: Origin,
+        guard: Guard | None = None,
     ) -> None:
         self._database = database
         self._vault = vault
         self._workspace = workspace
         self._time = SharedClock.of(database, clock)
         self._pattern = pattern_of(workspace)
-        self._audit = Audit(database, lambda: vault, workspace if self._pattern is None else DEFAULT, clock, actor)
+        self._audit = Audit(
+            database, lambda: vault, workspace if self._pattern is None else DEFAULT, clock, actor
+        )
         self._origin: Origin = origin
         self._guard = guard or Guard()
 
     def create(self, given: Mapping[str, Any]) -> Created:
-        """Create a callback for the events that happen from now on; ``given`` has the members of ``MEMBERS``.
+        """Create a callback for the events that happen from now on; ``given`` has the members of
+        ``MEMBERS``.
 
         :raises InvalidInvocation: with all faults at once, or if there are too many callbacks.
         """
         if faults := unknown_members(given, MEMBERS, "a callback"):
             raise invalid(faults)
-        options, url = Options.checked(given), check_url(given.get("url"), self._origin, self._guard)
-        identifier, secret, now = f"cb_{new_invocation_id()}", new_secret(options.signing), self._time.now()
+        options, url = (
+            Options.checked(given),
+            check_url(given.get("url"), self._origin, self._guard),
+        )
+        identifier, secret, now = (
+            f"cb_{new_invocation_id()}",
+            new_secret(options.signing),
+            self._time.now(),
+        )
         self._number_all()
         values = {
-            "workspace": self._workspace, "id": identifier, "url": url, "origin": self._origin, "options": stored(options), "now": now,
-            "secrets": self._sealed(identifier, url, self._origin, [{"secret": secret, "until": None}]),
-        }  # fmt: skip
+            "workspace": self._workspace,
+            "id": identifier,
+            "url": url,
+            "origin": self._origin,
+            "options": stored(options),
+            "now": now,
+            "secrets": self._sealed(
+                identifier, url, self._origin, [{"secret": secret, "until": None}]
+            ),
+        }
         with self._database.write() as transaction:
             place = {"workspace": self._workspace}
             if transaction.execute(_COUNT, place)[0].callbacks >= MOST:
-                raise InvalidInvocation(f"the workspace has {MOST} callbacks, which is the limit", hint="Remove one that is not used.")
+                raise InvalidInvocation(
+                    f"the workspace has {MOST} callbacks, which is the limit",
+                    hint="Remove one that is not used.",
+                )
             head = transaction.find(_HEAD, place)
             transaction.change(_INSERT, {**values, "position": 0 if head is None else head.last})
             if self._pattern is not None:
                 positions.begin(transaction, self._pattern, identifier)
-            self._note(transaction, "created", identifier, {"url": url, "types": list(options.types)})
+            self._note(
+                transaction, "created", identifier, {"url": url, "types": list(options.types)}
+            )
         return Created(self.find(identifier), secret)
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[Callback], str | None]:
-        """Return a page of callbacks, the oldest first, and the cursor of the next page; None on the last page."""
+        """Return a page of callbacks, the oldest first, and the cursor of the next page; None on
+        the last page.
+        """
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(_LIST, {"workspace": self._workspace, "after": cursor or "", "limit": limit + 1})
-        return [read_callback(row) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None
+            rows = transaction.execute(
+                _LIST, {"workspace": self._workspace, "after": cursor or "", "limit": limit + 1}
+            )
+        return [read_callback(row) for row in rows[:limit]], rows[limit - 1].id if len(
+            rows
+        ) > limit else None
 
     def find(self, identifier: str) -> Callback:
         """Return a callback.
@@ -161,7 +215,8 @@ class Callbacks:
             return read_callback(self._row(transaction, identifier))
 
     def change(self, identifier: str, given: Mapping[str, Any]) -> Callback:
-        """Change the given members. ``status`` is ``active`` or ``paused``; waiting deliveries are sent at once when it is active again.
+        """Change the given members. ``status`` is ``active`` or ``paused``; waiting deliveries are
+        sent at once when it is active again.
 
         :raises InvalidInvocation: if there is no such callback, or a member is not valid.
         """
@@ -176,43 +231,81 @@ class Callbacks:
             present = read_callback(row)
             options = Options.checked(given, present.options)
             if options.signing != present.options.signing:
-                raise invalid([Detail("/signing", "cannot be changed: make another callback", "const")])
+                raise invalid(
+                    [Detail("/signing", "cannot be changed: make another callback", "const")]
+                )
             secrets = opened_secrets(self._vault, self._workspace, row, now)
             origin = present.origin if url is None else self._origin
             status = given.get("status", present.status)
             resumed = status == "active" and present.status == "paused"
-            reason = None if status == "active" else present.reason if present.status == "paused" else "a person has paused it"
+            reason = (
+                None
+                if status == "active"
+                else present.reason
+                if present.status == "paused"
+                else "a person has paused it"
+            )
             values = {
-                "workspace": self._workspace, "id": identifier, "url": url or present.url, "origin": origin, "options": stored(options),
-                "secrets": self._sealed(identifier, url or present.url, origin, secrets), "status": status, "reason": reason,
-                "resumed": int(resumed), "decided": int("status" in given), "now": now,
-            }  # fmt: skip
+                "workspace": self._workspace,
+                "id": identifier,
+                "url": url or present.url,
+                "origin": origin,
+                "options": stored(options),
+                "secrets": self._sealed(identifier, url or present.url, origin, secrets),
+                "status": status,
+                "reason": reason,
+                "resumed": int(resumed),
+                "decided": int("status" in given),
+                "now": now,
+            }
             transaction.change(_UPDATE, values)
             before = {"url": present.url, **present.options.to_json(), "status": present.status}
             after = {"url": url or present.url, **options.to_json(), "status": status}
-            self._note(transaction, "changed", identifier, {"members": sorted(given), **difference(before, after)})
+            self._note(
+                transaction,
+                "changed",
+                identifier,
+                {"members": sorted(given), **difference(before, after)},
+            )
         if resumed:
             make_due(self._database, self._workspace, identifier, now)
         return self.find(identifier)
 
     def rotate(self, identifier: str, overlap: float = OVERLAP) -> tuple[Created, str | None]:
-        """Make a new secret. The present secret also signs for ``overlap`` seconds; return the new secret, and the end of that time.
+        """Make a new secret. The present secret also signs for ``overlap`` seconds; return the new
+        secret, and the end of that time.
 
-        :raises InvalidInvocation: if there is no such callback, or the overlap is longer than 30 days.
+        :raises InvalidInvocation: if there is no such callback, or the overlap is longer than 30
+            days.
         """
         if not 0 <= overlap <= _LONGEST_OVERLAP:
-            text = f"must be a number of seconds from 0 to {_LONGEST_OVERLAP:,.0f}, which are 30 days"
-            raise InvalidInvocation(f"the overlap {text}", details=[Detail("/overlapSeconds", text, "maximum")])
+            text = (
+                f"must be a number of seconds from 0 to {_LONGEST_OVERLAP:,.0f}, which are 30 days"
+            )
+            raise InvalidInvocation(
+                f"the overlap {text}", details=[Detail("/overlapSeconds", text, "maximum")]
+            )
         now = self._time.now()
         with self._database.write() as transaction:
             row = self._row(transaction, identifier, locks=True)
             present = read_callback(row)
             secret, until = new_secret(present.options.signing), now + overlap
             older = opened_secrets(self._vault, self._workspace, row, now)
-            kept = [{**item, "until": min(until, item["until"] or until)} for item in older[: _MOST_SECRETS - 1]]
-            secrets = self._sealed(identifier, row.url, row.origin, [{"secret": secret, "until": None}, *kept])
-            statement = "UPDATE callbacks SET secrets = :secrets, updated_at = :now WHERE workspace = :workspace AND id = :id"
-            transaction.change(statement, {"workspace": self._workspace, "id": identifier, "secrets": secrets, "now": now})
+            kept = [
+                {**item, "until": min(until, item["until"] or until)}
+                for item in older[: _MOST_SECRETS - 1]
+            ]
+            secrets = self._sealed(
+                identifier, row.url, row.origin, [{"secret": secret, "until": None}, *kept]
+            )
+            statement = (
+                "UPDATE callbacks SET secrets = :secrets, updated_at = :now WHERE workspace "
+                "= :workspace AND id = :id"
+            )
+            transaction.change(
+                statement,
+                {"workspace": self._workspace, "id": identifier, "secrets": secrets, "now": now},
+            )
             self._note(transaction, "rotated", identifier, {"previousUntil": iso(until)})
         return Created(self.find(identifier), secret), iso(until)
 
@@ -242,14 +335,24 @@ class Callbacks:
         with self._database.read(flush=False) as transaction:
             row = self._row(transaction, identifier)
         now = self._time.now()
-        event = Event(new_invocation_id(), 0, "callback.test", identifier, now, {"callback": identifier})
-        fields, body = request_of(event, opened_secrets(self._vault, self._workspace, row, now), now)
-        return (sender or Sender(self._guard, os.environ)).send(row.url, row.origin, fields, body, now)
+        event = Event(
+            new_invocation_id(), 0, "callback.test", identifier, now, {"callback": identifier}
+        )
+        fields, body = request_of(
+            event, opened_secrets(self._vault, self._workspace, row, now), now
+        )
+        return (sender or Sender(self._guard, os.environ)).send(
+            row.url, row.origin, fields, body, now
+        )
 
     def _number_all(self) -> None:
         """Number the new events: many are unnumbered if no server or worker runs."""
         numbering, pattern = Numbering(self._database, self._vault), self._pattern
-        waiting = [self._workspace] if pattern is None else [name for name in numbering.waiting() if manages(pattern, name)]
+        waiting = (
+            [self._workspace]
+            if pattern is None
+            else [name for name in numbering.waiting() if manages(pattern, name)]
+        )
         for workspace in waiting:
             numbering.run(workspace, slices=_ALL)
 
@@ -261,27 +364,40 @@ class Callbacks:
         return row
 
     def _sealed(self, identifier: str, url: str, origin: str, secrets: object) -> bytes:
-        return self._vault.seal(self._workspace, secrets_place(identifier, url, origin), json.dumps(secrets).encode())
+        return self._vault.seal(
+            self._workspace, secrets_place(identifier, url, origin), json.dumps(secrets).encode()
+        )
 
-    def _note(self, transaction: Transaction, act: str, identifier: str, details: Mapping[str, Any]) -> None:
+    def _note(
+        self, transaction: Transaction, act: str, identifier: str, details: Mapping[str, Any]
+    ) -> None:
         of = {} if self._pattern is None else {"workspaces": self._pattern}
-        self._audit.append(transaction, f"callback.{act}", f"callback:{identifier}", {**of, **details})
+        self._audit.append(
+            transaction, f"callback.{act}", f"callback:{identifier}", {**of, **details}
+        )
 
 
 def failing_callbacks(database: Database, now: float) -> int:
-    """Count the callbacks of all workspaces whose delivery attempts have all failed for an hour or longer."""
+    """Count the callbacks of all workspaces whose delivery attempts have all failed for an hour or
+    longer.
+    """
     found = database.look_up(_FAILING, {"before": now - _LONG})
     return 0 if found is None else int(found.failing)
 
 
 def unknown_callback(identifier: str) -> UnknownCallback:
     """Return the error for a callback that does not exist."""
-    return UnknownCallback(f"no callback has the ID '{identifier[:80]}'", hint=NextStep("callbacks"))
+    return UnknownCallback(
+        f"no callback has the ID '{identifier[:80]}'", hint=NextStep("callbacks")
+    )
 
 
 def damaged_callback(identifier: str) -> InvalidInvocation:
     """Return the error for a callback whose row was changed in the database."""
-    text = f"the callback '{identifier[:80]}' cannot be used: its URL or its secrets were changed in the database"
+    text = (
+        f"the callback '{identifier[:80]}' cannot be used: its URL or its secrets were "
+        "changed in the database"
+    )
     return InvalidInvocation(text, hint="Remove it, and add it again.")
 
 

@@ -12,5 +12,8 @@ def _failing(database: Database, clock: Clock) -> int:
 
 
 GAUGES = {
-    "jackfield_callbacks_failing": ("Callbacks to which no delivery has succeeded since one failed an hour ago or earlier.", _failing),
+    "jackfield_callbacks_failing": (
+        "Callbacks to which no delivery has succeeded since one failed an hour ago or earlier.",
+        _failing,
+    ),
 }

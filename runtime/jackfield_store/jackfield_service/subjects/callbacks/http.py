@@ -1,4 +1,6 @@
-"""Operations ``/v1/callbacks`` and ``/v1/deliveries``, of a workspace and, below ``/v1/platform``, of a platform."""
+"""Operations ``/v1/callbacks`` and ``/v1/deliveries``, of a workspace and, below ``/v1/platform``,
+of a platform.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,18 @@ from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.callbacks.callbacks import OVERLAP, Callbacks
-from jackfield_service.subjects.callbacks.subject import CALLBACKS, DELIVERIES, PLATFORM_CALLBACKS, PLATFORM_DELIVERIES
+from jackfield_service.subjects.callbacks.subject import (
+    CALLBACKS,
+    DELIVERIES,
+    PLATFORM_CALLBACKS,
+    PLATFORM_DELIVERIES,
+)
 
 
 async def rotated(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret; the present one stays valid for a while."""
+    """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret; the present one stays valid for a
+    while.
+    """
     given = await members_of(request, set(), {"overlapSeconds"})
     overlap, identifier = given.get("overlapSeconds", OVERLAP), request.path_params["id"]
     if isinstance(overlap, bool) or not isinstance(overlap, int | float):
@@ -37,7 +46,13 @@ async def tested(request: Request, server: ServerContext, identity: Identity) ->
     identifier = request.path_params["id"]
     await done(CALLBACKS, request, server, identity, lambda callbacks: callbacks.find(identifier))
     attempt = await done(
-        CALLBACKS, request, server, identity, lambda callbacks: callbacks.test(identifier), waits="asking", judged=_damaged
+        CALLBACKS,
+        request,
+        server,
+        identity,
+        lambda callbacks: callbacks.test(identifier),
+        waits="asking",
+        judged=_damaged,
     )
     return answer({"delivered": attempt.succeeded, **attempt.to_json()})
 
@@ -50,15 +65,25 @@ async def recovered(request: Request, server: ServerContext, identity: Identity)
     """Serve ``POST /v1/callbacks/{id}:recover``: send undelivered events since a time."""
     since, identifier = (await members_of(request, {"since"}))["since"], request.path_params["id"]
     if not isinstance(since, str):
-        raise Problem(400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now")
+        raise Problem(
+            400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now"
+        )
     await done(CALLBACKS, request, server, identity, lambda callbacks: callbacks.find(identifier))
     at = moment(since, server.clock.time(), -1, "'since'")
-    found = await done(DELIVERIES, request, server, identity, lambda deliveries: deliveries.recover(identifier, at))
+    found = await done(
+        DELIVERIES, request, server, identity, lambda deliveries: deliveries.recover(identifier, at)
+    )
     return answer({"recovered": found}, 202)
 
 
 OPERATIONS = tuple(
     operation
-    for callbacks, deliveries in ((CALLBACKS, DELIVERIES), (PLATFORM_CALLBACKS, PLATFORM_DELIVERIES))
-    for operation in (*operations(callbacks, rotate=rotated, test=tested, recover=recovered), *operations(deliveries))
+    for callbacks, deliveries in (
+        (CALLBACKS, DELIVERIES),
+        (PLATFORM_CALLBACKS, PLATFORM_DELIVERIES),
+    )
+    for operation in (
+        *operations(callbacks, rotate=rotated, test=tested, recover=recovered),
+        *operations(deliveries),
+    )
 )

@@ -18,7 +18,9 @@ class DispatcherLoop:
     def start(self) -> None:
         """Start to deliver."""
         runtimes = self._runtimes
-        self._dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
+        self._dispatcher = dispatching(
+            runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment
+        )
 
     async def stop(self) -> None:
         """Stop the dispatcher's thread without blocking the event loop."""

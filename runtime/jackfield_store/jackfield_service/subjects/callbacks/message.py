@@ -20,9 +20,17 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def request_to(
-    callback: Callback, event: Event, secrets: Iterable[Mapping[str, Any]], now: float, database: Database, vault: Vault, workspace: str
+    callback: Callback,
+    event: Event,
+    secrets: Iterable[Mapping[str, Any]],
+    now: float,
+    database: Database,
+    vault: Vault,
+    workspace: str,
 ) -> tuple[Fields, bytes]:
-    """Return the request that delivers a workspace's event to a callback, as ``request_of`` does."""
+    """Return the request that delivers a workspace's event to a callback, as ``request_of``
+    does.
+    """
     options = callback.options
     wants_output = "output" in options.include and event.type.startswith("invocation.")
     more = output_of(database, vault, workspace, event) if wants_output else None
@@ -41,8 +49,9 @@ def request_of(
 ) -> tuple[Fields, bytes]:
     """Return the header fields and the body of a delivery that is attempted ``now``.
 
-    ``webhook-id`` is the event's, hence equal for all attempts; ``more`` is added to the payload. With ``thin`` there is no payload: the
-    receiver looks the event up by its ID. ``workspace`` is the event's, which a platform's receiver needs.
+    ``webhook-id`` is the event's, hence equal for all attempts; ``more`` is added to the payload.
+    With ``thin`` there is no payload: the receiver looks the event up by its ID. ``workspace`` is
+    the event's, which a platform's receiver needs.
     """
     data: dict[str, Any] = {} if workspace is None else {"workspace": workspace}
     data |= {"eventId": event.id, "sequence": event.sequence, "subject": event.subject}
@@ -52,6 +61,8 @@ def request_of(
     body, timestamp = text.encode("utf-8", "replace"), int(now)
     signed = signatures([one["secret"] for one in secrets], event.id, timestamp, body)
     fields = [
-        (b"webhook-id", event.id.encode()), (b"webhook-timestamp", str(timestamp).encode()), (b"webhook-signature", signed.encode()),
-    ]  # fmt: skip
+        (b"webhook-id", event.id.encode()),
+        (b"webhook-timestamp", str(timestamp).encode()),
+        (b"webhook-signature", signed.encode()),
+    ]
     return fields, body

@@ -1,5 +1,5 @@
-"""The output of an invocation, for callbacks with ``include``: ``output``. It is read from the journal for each attempt, and stored in no
-other place.
+"""The output of an invocation, for callbacks with ``include``: ``output``. It is read from the
+journal for each attempt, and stored in no other place.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ LARGEST = 256 * 1024
 """Maximum size of a sent output, in bytes."""
 
 
-def output_of(database: Database, vault: Vault, workspace: str, event: Event) -> dict[str, Any] | None:
-    """Return the output of an event's invocation, as a member of the event's payload; None if the entry is gone or has changed since.
+def output_of(
+    database: Database, vault: Vault, workspace: str, event: Event
+) -> dict[str, Any] | None:
+    """Return the output of an event's invocation, as a member of the event's payload; None if the
+    entry is gone or has changed since.
 
     A large output is left out: its receiver reads it from the journal.
     """
@@ -29,7 +32,9 @@ def output_of(database: Database, vault: Vault, workspace: str, event: Event) ->
     if row is None or row.result is None:
         return None
     try:
-        result = opened_result(vault.open(workspace, ("invocation", row.id, "result"), row.result), row)
+        result = opened_result(
+            vault.open(workspace, ("invocation", row.id, "result"), row.result), row
+        )
     except (SealBroken, ValueError, TypeError):
         return None
     if result.get("status") != event.data.get("status") or "output" not in result:

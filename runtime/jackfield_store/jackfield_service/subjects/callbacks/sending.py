@@ -31,7 +31,9 @@ _LONGEST_WAIT = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Outcome of an attempt. ``status`` is None without an answer; ``wait`` is the receiver's requested wait, in seconds."""
+    """Outcome of an attempt. ``status`` is None without an answer; ``wait`` is the receiver's
+    requested wait, in seconds.
+    """
 
     at: float
     seconds: float
@@ -50,25 +52,37 @@ class Attempt:
     def to_json(self) -> dict[str, Any]:
         """Return the attempt as a document of the HTTP API."""
         members = {
-            "at": iso(self.at), "durationMs": round(self.seconds * 1000, 1), "status": self.status, "error": self.error,
+            "at": iso(self.at),
+            "durationMs": round(self.seconds * 1000, 1),
+            "status": self.status,
+            "error": self.error,
             "answer": self.answer or None,
-        }  # fmt: skip
+        }
         return {name: value for name, value in members.items() if value is not None}
 
 
 class Sender:
-    """Sender of a process. It reuses connections and follows no redirect. Callbacks that were not created by the operator reach only
-    addresses that ``guard`` permits, at each resolution of their names. No callback reaches hosts outside of ``JACKFIELD_ONLY_HOSTS``.
-    The environment also decides whether they use a proxy. Thread-safe.
+    """Sender of a process. It reuses connections and follows no redirect. Callbacks that were not
+    created by the operator reach only addresses that ``guard`` permits, at each resolution of their
+    names. No callback reaches hosts outside of ``JACKFIELD_ONLY_HOSTS``. The environment also
+    decides whether they use a proxy. Thread-safe.
     """
 
-    def __init__(self, guard: Guard | None = None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, guard: Guard | None = None, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._only_hosts = only_hosts(None, environment)
         tls, route = cache(client_context), way_out(environment)
-        self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=tls, route=route, kept=200))
-        self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, route=route, kept=200))
+        self._own = Wire(
+            WireSettings(guard=ANYWHERE, guard_path="/url", tls=tls, route=route, kept=200)
+        )
+        self._foreign = Wire(
+            WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, route=route, kept=200)
+        )
 
-    def send(self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float) -> Attempt:
+    def send(
+        self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float
+    ) -> Attempt:
         """POST a body. Every outcome is returned as an attempt; nothing is raised."""
         begun = monotonic()
         until = begun + WITHIN
@@ -77,9 +91,15 @@ class Sender:
             target, path, host = target_of(url)
             if self._only_hosts is not None:
                 self._only_hosts.require(target.host, "/url")
-            head = [(b"Host", host), (b"Content-Type", b"application/json"), (b"User-Agent", b"jackfield")]
+            head = [
+                (b"Host", host),
+                (b"Content-Type", b"application/json"),
+                (b"User-Agent", b"jackfield"),
+            ]
             head += [(b"Content-Length", str(len(body)).encode()), *fields]
-            reply = wire.send("POST", target, path, head, body, lambda: until - monotonic(), lambda: None)
+            reply = wire.send(
+                "POST", target, path, head, body, lambda: until - monotonic(), lambda: None
+            )
             try:
                 for piece in reply.raw():
                     answer += piece
@@ -95,25 +115,37 @@ class Sender:
         except (InvalidConnection, ValueError) as error:
             text = str(error)
             if isinstance(error, InvalidConnection) and error.details:
-                text = ". ".join((error.details[0].message, *([error.hint.rstrip(".")] if error.hint else ())))
+                text = ". ".join(
+                    (error.details[0].message, *([error.hint.rstrip(".")] if error.hint else ()))
+                )
             return Attempt(at, monotonic() - begun, error=text)
         found = {name.lower(): value for name, value in reply.fields}
         wait = _wait(found.get(b"retry-after"), at)
-        return Attempt(at, monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait)
+        return Attempt(
+            at, monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait
+        )
 
 
 def _refusal(status: int) -> str | None:
     if 200 <= status < 300:
         return None
-    return f"it answered {status}{', and redirects are not followed' if 300 <= status < 400 else ''}"
+    return (
+        f"it answered {status}{', and redirects are not followed' if 300 <= status < 400 else ''}"
+    )
 
 
 def _wait(text: bytes | None, now: float) -> float | None:
-    """Parse ``Retry-After``, seconds or a date, as seconds to wait; return None if it is neither."""
+    """Parse ``Retry-After``, seconds or a date, as seconds to wait; return None if it is
+    neither.
+    """
     if text is None:
         return None
     try:
-        found = float(text) if text.strip().isdigit() else parsedate_to_datetime(text.decode("ascii")).timestamp() - now
+        found = (
+            float(text)
+            if text.strip().isdigit()
+            else parsedate_to_datetime(text.decode("ascii")).timestamp() - now
+        )
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(found, 0.0), _LONGEST_WAIT) if math.isfinite(found) else None

@@ -1,4 +1,6 @@
-"""Subjects of a connect session: the types that its person may choose from, or the existing connections."""
+"""Subjects of a connect session: the types that its person may choose from, or the existing
+connections.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _NAMES = 100
 class Choice:
     """Types and stored connections of one workspace, for connect sessions."""
 
-    def __init__(self, records: ConnectRecords, connections: ManagedConnections, access: Access) -> None:
+    def __init__(
+        self, records: ConnectRecords, connections: ManagedConnections, access: Access
+    ) -> None:
         self._records = records
         self._connections = connections
         self._access = access
@@ -53,12 +57,14 @@ class Choice:
             except InvalidConnection as error:
                 text, hint = self._unoffered(name) or (error.message, error.hint)
                 fault = Detail(f"/types/{place}", text, "enum")
-                raise InvalidInvocation(f"the connect session is not valid: {text}", details=[fault], hint=hint) from None
+                raise InvalidInvocation(
+                    f"the connect session is not valid: {text}", details=[fault], hint=hint
+                ) from None
         return found
 
     def _unoffered(self, name: str) -> tuple[str, NextStep] | None:
-        """Return the fault and the remedy for a type of a service in its family that the workspace is not offered; None for all other
-        types.
+        """Return the fault and the remedy for a type of a service in its family that the workspace
+        is not offered; None for all other types.
         """
         connector, _, key = name.partition("/")
         family = connector.partition(".")[0]
@@ -66,21 +72,33 @@ class Choice:
             return None
         store = table_of(self._connections.known)
         where = f" --workspace {store.workspace}" if store is not None else ""
-        return f"the workspace is not offered the connector '{connector[:80]}'", NextStep("offer", pattern=f"{connector[:80]}{where}")
+        return f"the workspace is not offered the connector '{connector[:80]}'", NextStep(
+            "offer", pattern=f"{connector[:80]}{where}"
+        )
 
     def check_words(self, wanted: Wanted) -> None:
         """Check that words and pictures are for existing types, fields and connectors.
 
-        :raises InvalidInvocation: with the place of each unknown name, and the known name that it resembles.
+        :raises InvalidInvocation: with the place of each unknown name, and the known name that it
+            resembles.
         """
         kinds, faults = self._connections.kinds, list[Detail]()
         for name, label in wanted.labels.items():
             try:
                 fields = kinds.find(name).schema.get("properties", {})
             except InvalidConnection as error:
-                faults += [] if self._unoffered(name) else [Detail(pointer("labels", name), error.message, "enum")]
+                faults += (
+                    []
+                    if self._unoffered(name)
+                    else [Detail(pointer("labels", name), error.message, "enum")]
+                )
             else:
-                faults += unknown_members(label.get("fields", {}), fields, f"'{name[:80]}'", pointer("labels", name, "fields"))
+                faults += unknown_members(
+                    label.get("fields", {}),
+                    fields,
+                    f"'{name[:80]}'",
+                    pointer("labels", name, "fields"),
+                )
         known = self._pictured() if wanted.icons else set[str]()
         for key in wanted.icons:
             if key not in known and key.partition(".")[0] not in known:
@@ -91,17 +109,29 @@ class Choice:
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
 
     def _pictured(self) -> set[str]:
-        """Return the keys under which pictures are looked up: keys of connectors and of families."""
+        """Return the keys under which pictures are looked up: keys of connectors and of
+        families.
+        """
         kinds = self._connections.kinds.all()
-        return {key for kind in kinds for key in (kind.full_name.partition("/")[0], *(manifest.key for manifest in kind.manifests))}
+        return {
+            key
+            for kind in kinds
+            for key in (
+                kind.full_name.partition("/")[0],
+                *(manifest.key for manifest in kind.manifests),
+            )
+        }
 
     def offered(self, wanted: Wanted) -> list[tuple[str, ConnectionKind]]:
-        """Return the types that the person may choose, under the platform's names for them. By default, these are types whose values a
-        person finds in their own account, without types for self-hosted servers.
+        """Return the types that the person may choose, under the platform's names for them. By
+        default, these are types whose values a person finds in their own account, without types for
+        self-hosted servers.
         """
         kinds = self._connections.kinds
         if wanted.types:
-            return [(name, kind) for name in wanted.types if (kind := kinds.known(name)) is not None]
+            return [
+                (name, kind) for name in wanted.types if (kind := kinds.known(name)) is not None
+            ]
         ambient = self._connections.access().ambient
         usable = (kind for kind in kinds.all() if ambient or not self._connections.needs_host(kind))
         return [
@@ -109,7 +139,8 @@ class Choice:
             for kind in usable
             if can_be_filled(wanted, kind)
             and not asks_for_server(wanted, kind)
-            and (wanted.principal or not self._access.trusts(kind))  # nobody could finish such a role
+            # nobody could finish such a role
+            and (wanted.principal or not self._access.trusts(kind))
         ]
 
     def require_offer(self, wanted: Wanted) -> None:
@@ -118,18 +149,30 @@ class Choice:
         :raises InvalidInvocation: if the page would have no content.
         """
         if wanted.mode == "connect" and not self.offered(wanted):
-            text = "is required: with what this session brings, the workspace has no type whose fields a user could fill in"
-            hint = "Name a type, and what it requires in 'defaults.values' or 'fields'; a role needs a 'principal'."
+            text = (
+                "is required: with what this session brings, the workspace has no type whose "
+                "fields a user could fill in"
+            )
+            hint = (
+                "Name a type, and what it requires in 'defaults.values' or 'fields'; a role "
+                "needs a 'principal'."
+            )
             raise InvalidInvocation(
-                f"the connect session is not valid: types {text}", details=[Detail("/types", text, "required")], hint=hint
+                f"the connect session is not valid: types {text}",
+                details=[Detail("/types", text, "required")],
+                hint=hint,
             )
 
     def managed(self, wanted: Wanted) -> list[dict[str, Any]]:
-        """Return the stored connections of a request: its user's, unless it covers all connections."""
+        """Return the stored connections of a request: its user's, unless it covers all
+        connections.
+        """
         if wanted.mode == "connect":
             return []
         if wanted.connection:
-            is_there = self.exists(wanted.connection) and wanted.admits(self._record(wanted.connection))
+            is_there = self.exists(wanted.connection) and wanted.admits(
+                self._record(wanted.connection)
+            )
             return [self.find(wanted.connection)] if is_there else []
         known = self._connections.kinds
         types = {kind.full_name for name in wanted.types if (kind := known.known(name)) is not None}
@@ -151,10 +194,18 @@ class Choice:
         :raises InvalidInvocation: if it belongs to another user.
         """
         if not wanted.admits(self._record(wanted.connection)):
-            text = f"is of another user than '{wanted.user}'" if wanted.user else "is a user's: name the user in 'user'"
+            text = (
+                f"is of another user than '{wanted.user}'"
+                if wanted.user
+                else "is a user's: name the user in 'user'"
+            )
             hint = "Name the user who has connected it, or set 'allConnections'."
             fault = Detail("/connection", text)
-            raise InvalidInvocation(f"the connect session is not valid: the connection {text}", details=[fault], hint=hint)
+            raise InvalidInvocation(
+                f"the connect session is not valid: the connection {text}",
+                details=[fault],
+                hint=hint,
+            )
 
     def _rows(self, wanted: Wanted) -> Iterable[dict[str, Any]]:
         """Return the connections of all users, or only those of the request's user."""
@@ -166,23 +217,34 @@ class Choice:
     def _record(self, connection: str) -> ConnectRecord:
         return self._records.of(connection).get(connection, ConnectRecord())
 
-    def check_access(self, wanted: Wanted, kinds: Iterable[ConnectionKind], record: ConnectRecord) -> None:
-        """Check the platform's planned calls, and its External ID, against the types that the person may choose, or the types of stored
-        connections. ``record`` is the stored record of the connection in the request.
+    def check_access(
+        self, wanted: Wanted, kinds: Iterable[ConnectionKind], record: ConnectRecord
+    ) -> None:
+        """Check the platform's planned calls, and its External ID, against the types that the
+        person may choose, or the types of stored connections. ``record`` is the stored record of
+        the connection in the request.
 
         :raises InvalidInvocation: with the place of each fault.
         """
         named = bool(wanted.actions or wanted.calls)
         if wanted.mode == "connect":
             self._access.check(
-                wanted, list(zip(wanted.types, kinds, strict=True)) or (self.offered(wanted) if named or wanted.values else [])
+                wanted,
+                list(zip(wanted.types, kinds, strict=True))
+                or (self.offered(wanted) if named or wanted.values else []),
             )
         elif named or wanted.values or wanted.connection:
             of = self._connections.kinds
-            types = {str(row["type"]) for row in self.managed(wanted)} | {kind.full_name for kind in kinds}
+            types = {str(row["type"]) for row in self.managed(wanted)} | {
+                kind.full_name for kind in kinds
+            }
             stored = [kind for kind in map(of.known, sorted(types)) if kind is not None]
-            names = [record.type_of(kind) if wanted.connection else kind.full_name for kind in stored]
-            self._access.check(wanted.completed(record), list(zip(names, stored, strict=True)), stored=True)
+            names = [
+                record.type_of(kind) if wanted.connection else kind.full_name for kind in stored
+            ]
+            self._access.check(
+                wanted.completed(record), list(zip(names, stored, strict=True)), stored=True
+            )
 
     def find(self, name: str) -> dict[str, Any]:
         """Return a stored connection.

@@ -1,5 +1,5 @@
-"""Operations ``/v1/workspaces/{w}/connect-sessions``: a platform lets its user connect an account on this server's page, and confirms the
-user's identity.
+"""Operations ``/v1/workspaces/{w}/connect-sessions``: a platform lets its user connect an account
+on this server's page, and confirms the user's identity.
 """
 
 from __future__ import annotations
@@ -34,15 +34,31 @@ T = TypeVar("T")
 _REFUSED = 422
 """Status for a connection that is not valid."""
 _PAUSE = 0.1
-"""Seconds between two checks of a confirmation that another request performs, in this process or another."""
+"""Seconds between two checks of a confirmation that another request performs, in this process or
+another.
+"""
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
-    body, actor, page = await object_of(request), actor_of(request, identity), server.link(request, PAGE)
-    session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
-    headers = {"Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}", "Cache-Control": "no-store"}
-    shown = {"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at), **session.warnings}
+    body, actor, page = (
+        await object_of(request),
+        actor_of(request, identity),
+        server.link(request, PAGE),
+    )
+    session, link = await _run(
+        request, server, identity, lambda sessions: sessions.create(body, actor)
+    )
+    headers = {
+        "Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}",
+        "Cache-Control": "no-store",
+    }
+    shown = {
+        "id": session.id,
+        "url": f"{page}/{link}",
+        "expiresAt": iso(session.expires_at),
+        **session.warnings,
+    }
     return answer(shown, 201, headers)
 
 
@@ -50,9 +66,15 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
     """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
     body, actor = await object_of(request), actor_of(request, identity)
     proof, user, state = body.get("proof"), body.get("user"), body.get("digest")
-    is_known = body.keys() <= {"proof", "user", "digest"} and ("digest" not in body or isinstance(state, str))
+    is_known = body.keys() <= {"proof", "user", "digest"} and (
+        "digest" not in body or isinstance(state, str)
+    )
     if not is_known or not isinstance(proof, str) or not isinstance(user, str):
-        raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user', and 'digest' if it is to be compared")
+        raise Problem(
+            400,
+            "the body must be a JSON object with the strings 'proof' and 'user', and 'digest' if "
+            "it is to be compared",
+        )
     identifier = request.path_params["id"]
 
     def confirm(sessions: Connecting) -> dict[str, Any] | None:
@@ -70,7 +92,9 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
 
 
 def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> Exception:
-    """Return the refusal of a confirmation, with the reference on the person's page if the platform has to mend the error."""
+    """Return the refusal of a confirmation, with the reference on the person's page if the platform
+    has to mend the error.
+    """
     with suppress(UnknownSession):
         blocked = sessions.find(identifier).blocked
         if blocked.get("message") == error.message:
@@ -80,7 +104,9 @@ def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> E
     return error
 
 
-async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
+async def _run(
+    request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]
+) -> T:
     """Run a step that may call a provider, in a workspace that the platform manages.
 
     :raises Problem: 422 if a connection is not valid.
@@ -101,12 +127,18 @@ listed = page_of(_run, Connecting.page, ConnectSession.to_json, FILTERS)
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}/connect-sessions/{id}``."""
-    return answer(await _run(request, server, identity, lambda sessions: sessions.show(request.path_params["id"])))
+    return answer(
+        await _run(
+            request, server, identity, lambda sessions: sessions.show(request.path_params["id"])
+        )
+    )
 
 
 async def cancelled(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/workspaces/{w}/connect-sessions/{id}``."""
-    await _run(request, server, identity, lambda sessions: sessions.cancel(request.path_params["id"]))
+    await _run(
+        request, server, identity, lambda sessions: sessions.cancel(request.path_params["id"])
+    )
     return Response(status_code=204)
 
 
@@ -114,26 +146,61 @@ _SESSION_STATUS = ("pending", "opened", "testing", "saved", "granted", "failed",
 _LISTED = {**filters(FILTERS, status=_SESSION_STATUS), **paged(BY_MOMENT)}
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/workspaces/{w}/connect-sessions", created, "platform", "createConnectSession",
-        "Begin a connect session: a user of the platform opens its link and connects an account. Only this response contains the link.",
-        {201: "CreatedConnectSession"}, headers=(ON_BEHALF,), body="NewConnectSession", problems=(404, 409, 413, 415, 422, 503),
+        "POST",
+        "/v1/workspaces/{w}/connect-sessions",
+        created,
+        "platform",
+        "createConnectSession",
+        "Begin a connect session: a user of the platform opens its link and connects an account. "
+        "Only this response contains the link.",
+        {201: "CreatedConnectSession"},
+        headers=(ON_BEHALF,),
+        body="NewConnectSession",
+        problems=(404, 409, 413, 415, 422, 503),
     ),
     Operation(
-        "GET", "/v1/workspaces/{w}/connect-sessions", listed, "platform", "listConnectSessions",
+        "GET",
+        "/v1/workspaces/{w}/connect-sessions",
+        listed,
+        "platform",
+        "listConnectSessions",
         "List the connect sessions of the last week, those that last longest first.",
-        {200: "ConnectSessionList"}, query=_LISTED, problems=(404, 503),
+        {200: "ConnectSessionList"},
+        query=_LISTED,
+        problems=(404, 503),
     ),
     Operation(
-        "GET", "/v1/workspaces/{w}/connect-sessions/{id}", shown, "platform", "showConnectSession",
-        "Show how far a connect session has come.", {200: "ConnectSession"}, problems=(404, 503),
+        "GET",
+        "/v1/workspaces/{w}/connect-sessions/{id}",
+        shown,
+        "platform",
+        "showConnectSession",
+        "Show how far a connect session has come.",
+        {200: "ConnectSession"},
+        problems=(404, 503),
     ),
     Operation(
-        "DELETE", "/v1/workspaces/{w}/connect-sessions/{id}", cancelled, "platform", "cancelConnectSession",
-        "End a connect session.", {204: ""}, headers=(ON_BEHALF,), problems=(404, 409, 503),
+        "DELETE",
+        "/v1/workspaces/{w}/connect-sessions/{id}",
+        cancelled,
+        "platform",
+        "cancelConnectSession",
+        "End a connect session.",
+        {204: ""},
+        headers=(ON_BEHALF,),
+        problems=(404, 409, 503),
     ),
     Operation(
-        "POST", "/v1/workspaces/{w}/connect-sessions/{id}:confirm", confirmed, "platform", "confirmConnectSession",
-        "Confirm which user came back with a session's proof. Only now the connection is made, and a provider's code is exchanged.",
-        {200: "ConnectSession"}, headers=(ON_BEHALF,), body="ConnectConfirmation", problems=(404, 409, 412, 413, 415, 422, 502, 503, 504),
+        "POST",
+        "/v1/workspaces/{w}/connect-sessions/{id}:confirm",
+        confirmed,
+        "platform",
+        "confirmConnectSession",
+        "Confirm which user came back with a session's proof. Only now the connection is made, "
+        "and a provider's code is exchanged.",
+        {200: "ConnectSession"},
+        headers=(ON_BEHALF,),
+        body="ConnectConfirmation",
+        problems=(404, 409, 412, 413, 415, 422, 502, 503, 504),
     ),
-)  # fmt: skip
+)

@@ -1,4 +1,6 @@
-"""Pages of connect sessions in the console, by path; and the page on which people connect, which has routes of its own."""
+"""Pages of connect sessions in the console, by path; and the page on which people connect, which
+has routes of its own.
+"""
 
 from __future__ import annotations
 

@@ -51,26 +51,47 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 MEMBERS = frozenset(
     {
-        "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
-        "expiresIn", "userName", "principal", "allowOtherAccount", "allConnections", "icons", "actions", "calls",
+        "mode",
+        "user",
+        "verify",
+        "types",
+        "connection",
+        "defaults",
+        "fields",
+        "labels",
+        "returnTo",
+        "origins",
+        "theme",
+        "locale",
+        "expiresIn",
+        "userName",
+        "principal",
+        "allowOtherAccount",
+        "allConnections",
+        "icons",
+        "actions",
+        "calls",
     }
-)  # fmt: skip
+)
 _UNLISTED = (
-    "without 'actions' or 'calls', a role is asked for all that the workspace's rules allow of its connector: list what you will call"
+    "without 'actions' or 'calls', a role is asked for all that the workspace's rules allow "
+    "of its connector: list what you will call"
 )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Wanted(SecretHolder):
-    """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person cannot change the ``locked``
-    ones; ``fields`` are the platform's fields that the person fills in as well. ``theme`` is the look of the page, ``labels`` are its
-    words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is one:
-    ``user`` is the platform's own ID. ``principal`` assumes the role in the person's account, for the documents that describe the role.
-    ``actions`` and ``calls`` are the platform's planned calls, which decide its permissions. With ``all_connections``, the session
+    """Request of a platform. ``values`` are the platform's own for the connection's form, of which
+    the person cannot change the ``locked`` ones; ``fields`` are the platform's fields that the
+    person fills in as well. ``theme`` is the look of the page, ``labels`` are its words for types
+    and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``,
+    if there is one: ``user`` is the platform's own ID. ``principal`` assumes the role in the
+    person's account, for the documents that describe the role. ``actions`` and ``calls`` are the
+    platform's planned calls, which decide its permissions. With ``all_connections``, the session
     covers the connections of all users of the workspace; otherwise only those of ``user``.
 
-    With ``verify`` ``oidc``, which platforms cannot request, only the person ``user`` (issuer and subject joined by ``|``) can connect,
-    when signed in to the console.
+    With ``verify`` ``oidc``, which platforms cannot request, only the person ``user`` (issuer and
+    subject joined by ``|``) can connect, when signed in to the console.
     """
 
     mode: Mode = "connect"
@@ -126,50 +147,76 @@ class Wanted(SecretHolder):
         )
         if found.verify == "confirm":
             reading.require("user", "is required: the confirmation names the user again")
-            reading.require("returnTo", "is required: the person comes back there, with the proof that the confirmation needs")
+            reading.require(
+                "returnTo",
+                "is required: the person comes back there, with the proof that the confirmation "
+                "needs",
+            )
         if found.mode == "reauth":
             reading.require("connection", "is required: it names the connection to connect again")
         if found.mode == "manage" and not found.connection and not found.all_connections:
-            reading.require("user", "or 'allConnections' is required: a user sees the connections of his own alone")
+            reading.require(
+                "user",
+                "or 'allConnections' is required: a user sees the connections of his own alone",
+            )
         if found.verify == "browser" and not (found.return_to or found.origins):
-            reading.fault("returnTo", "or 'origins' is required: only a page of these leads a browser here")
+            reading.fault(
+                "returnTo", "or 'origins' is required: only a page of these leads a browser here"
+            )
         reading.check()
         return found
 
     def completed(self, record: ConnectRecord) -> Wanted:
         """Return the request, completed from the stored record of its connection."""
         said = self if self.actions or self.calls else record
-        return replace(self, principal=self.principal or record.principal, actions=said.actions, calls=said.calls)
+        return replace(
+            self,
+            principal=self.principal or record.principal,
+            actions=said.actions,
+            calls=said.calls,
+        )
 
     def admits(self, record: ConnectRecord) -> bool:
-        """Return whether the request may use the connection with this record: a connection of its user, or one that it names and no user
-        has connected; with ``all_connections`` any connection.
+        """Return whether the request may use the connection with this record: a connection of its
+        user, or one that it names and no user has connected; with ``all_connections`` any
+        connection.
         """
-        return self.all_connections or (record.user == self.user if record.user else bool(self.connection))
+        return self.all_connections or (
+            record.user == self.user if record.user else bool(self.connection)
+        )
 
     @property
     def pages(self) -> tuple[str, ...]:
         """Origins of the platform's own pages."""
         parts = urlsplit(self.return_to)
         usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")  # which browsers leave out
-        return (*self.origins, f"{parts.scheme}://{parts.netloc.removesuffix(usual)}".lower()) if self.return_to else self.origins
+        return (
+            (*self.origins, f"{parts.scheme}://{parts.netloc.removesuffix(usual)}".lower())
+            if self.return_to
+            else self.origins
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectSession(SecretHolder):
-    """Session as stored. ``owner`` and ``asked_by`` are the platform's token that began it. ``browser`` is the digest of the secret in the
-    browser's cookie. ``opener`` is the digest of the link's secret, until the browser has sent its cookie. ``proof`` is the digest of
-    the proof that the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it
-    began. ``values`` has the values that the person entered for ``task``. ``created`` is true if the connection was stored for an
-    approval that may never be given. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads.
-    A browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``.
-    A person reads the code on the session's page and types it on another device, in at most ``tries`` tries. ``framed`` is true if the
-    session was started, or opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of
-    the browser that last came back from the provider, with any answer: that browser may watch the session. ``recalled`` is the record
-    that an earlier session stored with the connection (``ConnectRecord``). ``blocked`` is the last failure on the platform's side
-    (``Blocked``). A test runs until ``busy_until`` at most, in seconds since 1970; no second test starts meanwhile. ``met`` is the
-    account (ID and label) with which the person has signed in at the provider, if known. ``confirmed`` is the digest of the proof that
-    the platform has confirmed.
+    """Session as stored. ``owner`` and ``asked_by`` are the platform's token that began it.
+    ``browser`` is the digest of the secret in the browser's cookie. ``opener`` is the digest of the
+    link's secret, until the browser has sent its cookie. ``proof`` is the digest of the proof that
+    the browser takes back to the platform. ``key`` is a secret of the session, which completes the
+    authorization that it began. ``values`` has the values that the person entered for ``task``.
+    ``created`` is true if the connection was stored for an approval that may never be given.
+    ``start`` is the link to that approval, and ``host`` the address at the provider to which it
+    leads. A browser other than the session's approves with ``nonce``, which a framed page hands to
+    the window that it opens, or with ``code``. A person reads the code on the session's page and
+    types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was
+    started, or opened again, in a frame of the platform's page, which then leads. ``apart`` is the
+    digest of the secret of the browser that last came back from the provider, with any answer: that
+    browser may watch the session. ``recalled`` is the record that an earlier session stored with
+    the connection (``ConnectRecord``). ``blocked`` is the last failure on the platform's side
+    (``Blocked``). A test runs until ``busy_until`` at most, in seconds since 1970; no second test
+    starts meanwhile. ``met`` is the account (ID and label) with which the person has signed in at
+    the provider, if known. ``confirmed`` is the digest of the proof that the platform has
+    confirmed.
     """
 
     id: str
@@ -209,8 +256,8 @@ class ConnectSession(SecretHolder):
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
-        """Warnings, as ``{"warnings": [{"path", "message"}]}``, about a requested role without planned calls, or one that does not trust
-        the platform's key; otherwise an empty object.
+        """Warnings, as ``{"warnings": [{"path", "message"}]}``, about a requested role without
+        planned calls, or one that does not trust the platform's key; otherwise an empty object.
         """
         asked = self.asked
         if asked.mode == "manage" or not asked.principal:
@@ -218,11 +265,17 @@ class ConnectSession(SecretHolder):
         other = another_key(asked.principal, self.trial)
         faults = {} if asked.actions or asked.calls else {"/actions": _UNLISTED}
         faults |= {} if other is None else {"/principal": f"{other.message}. {other.hint}"}
-        return {"warnings": [{"path": path, "message": text} for path, text in faults.items()]} if faults else {}
+        return (
+            {"warnings": [{"path": path, "message": text} for path, text in faults.items()]}
+            if faults
+            else {}
+        )
 
     @property
     def is_refused(self) -> bool:
-        """True if the provider has refused the last test, and no failure on the platform's side blocks the session."""
+        """True if the provider has refused the last test, and no failure on the platform's side
+        blocks the session.
+        """
         return not (self.passed or self.blocked)
 
     @property
@@ -236,13 +289,17 @@ class ConnectSession(SecretHolder):
         return self.wanted.completed(self.record)
 
     def leaves(self, full_name: str) -> ConnectRecord:
-        """Return the record that the session stores with its connection, whose type has this name. Labels for all connections of a type
-        never replace a connection's own.
+        """Return the record that the session stores with its connection, whose type has this name.
+        Labels for all connections of a type never replace a connection's own.
         """
         asked, own = self.asked, self.record.labels
         labels = self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name) or own
         kept = labels if self.wanted.connection else own or labels
-        user = self.record.user if self.wanted.all_connections and self.wanted.mode != "connect" else self.record.user or self.wanted.user
+        user = (
+            self.record.user
+            if self.wanted.all_connections and self.wanted.mode != "connect"
+            else self.record.user or self.wanted.user
+        )
         return ConnectRecord(self.type, kept, asked.actions, asked.calls, asked.principal, user)
 
     @property
@@ -252,7 +309,9 @@ class ConnectSession(SecretHolder):
 
     @property
     def disconnected(self) -> bool:
-        """True if the connection was removed at the person's request and must not be used any more."""
+        """True if the connection was removed at the person's request and must not be used any
+        more.
+        """
         return self.status == "granted" and self.task == "remove"
 
     @property
@@ -267,56 +326,112 @@ class ConnectSession(SecretHolder):
 
     @property
     def state(self) -> str:
-        """Digest of the session's next step, and its account, for a confirmation of exactly this state. It reveals no entered values, since
-        it depends on the session's own key. Empty before the person has chosen a step, and at the end.
+        """Digest of the session's next step, and its account, for a confirmation of exactly this
+        state. It reveals no entered values, since it depends on the session's own key. Empty before
+        the person has chosen a step, and at the end.
         """
-        about = [self.task, self.connection, self.type, self.trial, self.authorization, self.met, self.values]
+        about = [
+            self.task,
+            self.connection,
+            self.type,
+            self.trial,
+            self.authorization,
+            self.met,
+            self.values,
+        ]
         if not self.task or self.is_over:
             return ""
-        return hmac.digest(self.key.encode(), json.dumps(about, sort_keys=True).encode(), "sha256").hex()
+        return hmac.digest(
+            self.key.encode(), json.dumps(about, sort_keys=True).encode(), "sha256"
+        ).hex()
 
     @property
     def allows_devices(self) -> bool:
-        """True if a person may approve on another device, by typing a code; ``browser`` and ``oidc`` trust one browser alone."""
+        """True if a person may approve on another device, by typing a code; ``browser`` and
+        ``oidc`` trust one browser alone.
+        """
         return self.wanted.verify not in ("browser", "oidc")
 
     def closed(self, schema: Mapping[str, Any]) -> set[str]:
-        """Return names of values that the person cannot change: locked values, and ``fixed`` values of an existing connection."""
+        """Return names of values that the person cannot change: locked values, and ``fixed`` values
+        of an existing connection.
+        """
         deciding = marked_places(schema, "fixed") if self.task == "replace" else ()
         return {*self.wanted.locked, *(name for name, *inner in deciding if not inner)}
 
     def facts(self) -> dict[str, Any]:
         """Return the data of the session's events, without any entered value."""
         wanted = self.wanted
-        about = {"session": self.id, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "connection": self.connection,
-                 "connectionType": self.type, "reason": self.reason, "disconnected": self.disconnected,
-                 "unchanged": self.unchanged}  # fmt: skip
+        about = {
+            "session": self.id,
+            "mode": wanted.mode,
+            "verify": wanted.verify,
+            "user": wanted.user,
+            "connection": self.connection,
+            "connectionType": self.type,
+            "reason": self.reason,
+            "disconnected": self.disconnected,
+            "unchanged": self.unchanged,
+        }
         return {name: value for name, value in about.items() if value}
 
     def block_facts(self) -> dict[str, Any]:
-        """Return the data of the event of a failure at the platform's side, without the provider's words."""
-        about = {name: value for name, value in self.facts().items() if name not in ("reason", "disconnected", "unchanged")}
-        return {**about, **{name: self.blocked[name] for name in ("reference", "code", "step") if name in self.blocked}}
+        """Return the data of the event of a failure at the platform's side, without the provider's
+        words.
+        """
+        about = {
+            name: value
+            for name, value in self.facts().items()
+            if name not in ("reason", "disconnected", "unchanged")
+        }
+        return {
+            **about,
+            **{
+                name: self.blocked[name]
+                for name in ("reference", "code", "step")
+                if name in self.blocked
+            },
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the session as its platform sees it."""
         wanted = self.wanted
         about = {
-            "id": self.id, "status": self.status, "reason": self.reason, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user,
-            "types": list(wanted.types), "connection": self.connection, "type": self.type, "account": self.trial.get("account"),
-            "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale, "disconnected": self.disconnected,
-            "unchanged": self.unchanged, "blocked": {**self.blocked, "at": iso(self.blocked["at"])} if self.blocked else None,
+            "id": self.id,
+            "status": self.status,
+            "reason": self.reason,
+            "mode": wanted.mode,
+            "verify": wanted.verify,
+            "user": wanted.user,
+            "types": list(wanted.types),
+            "connection": self.connection,
+            "type": self.type,
+            "account": self.trial.get("account"),
+            "returnTo": wanted.return_to,
+            "origins": list(wanted.origins),
+            "locale": wanted.locale,
+            "disconnected": self.disconnected,
+            "unchanged": self.unchanged,
+            "blocked": {**self.blocked, "at": iso(self.blocked["at"])} if self.blocked else None,
             "digest": self.state,
-        }  # fmt: skip
+        }
         shown = {name: value for name, value in about.items() if value}
         times = {"createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
-        return {**shown, **self.warnings, **times, **problem_of_times(self.created_at, self.expires_at)}
+        return {
+            **shown,
+            **self.warnings,
+            **times,
+            **problem_of_times(self.created_at, self.expires_at),
+        }
 
 
 class _Reading:
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._body = body
-        self._faults = [Detail(f"/{name}", "is not a member of a connect session") for name in sorted(body.keys() - MEMBERS)]
+        self._faults = [
+            Detail(f"/{name}", "is not a member of a connect session")
+            for name in sorted(body.keys() - MEMBERS)
+        ]
 
     def fault(self, name: str, text: str) -> None:
         """Note a fault of a member."""
@@ -329,7 +444,9 @@ class _Reading:
         """
         if self._faults:
             text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in self._faults[:3])
-            raise InvalidInvocation(f"the connect session is not valid: {text}", details=self._faults)
+            raise InvalidInvocation(
+                f"the connect session is not valid: {text}", details=self._faults
+            )
 
     def require(self, name: str, text: str) -> None:
         """Note a fault if the member is missing."""
@@ -359,7 +476,9 @@ class _Reading:
         if not isinstance(value, list) or len(value) > most:
             self.fault(name, f"must be an array of at most {most}")
             return ()
-        return tuple(dict.fromkeys(self._short(f"{name}/{place}", item) for place, item in enumerate(value)))
+        return tuple(
+            dict.fromkeys(self._short(f"{name}/{place}", item) for place, item in enumerate(value))
+        )
 
     def name(self, name: str) -> str:
         """Read the name of a connection."""
@@ -386,7 +505,11 @@ class _Reading:
     def defaults(self) -> dict[str, Any]:
         """Read the platform's own values, and the names of locked values."""
         value = self._body.get("defaults", {})
-        if not isinstance(value, dict) or value.keys() - {"values", "locked"} or not isinstance(value.get("values", {}), dict):
+        if (
+            not isinstance(value, dict)
+            or value.keys() - {"values", "locked"}
+            or not isinstance(value.get("values", {}), dict)
+        ):
             self.fault("defaults", 'must be {"values": {…}, "locked": [names]}')
             return {}
         values, locked = value.get("values", {}), value.get("locked", [])
@@ -434,7 +557,11 @@ class _Reading:
         if any(call.keys() - {"action", "inputs"} for call in value):
             self.fault(name, "must have the members 'action' and 'inputs' alone")
         if len(value) > _MOST or len(json.dumps(value)) > _LARGEST_CALLS:
-            self.fault(name, f"must be at most {_MOST} calls, with at most {_LARGEST_CALLS:,} characters together")
+            self.fault(
+                name,
+                f"must be at most {_MOST} calls, with at most {_LARGEST_CALLS:,} characters "
+                "together",
+            )
         return tuple(value)
 
     def address(self, name: str) -> str:
@@ -444,11 +571,24 @@ class _Reading:
             return ""
         try:
             parts = urlsplit(value)
-            fits = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-            fits = fits and bool(parts.hostname) and parts.port != 0 and parts.username is None and len(value) <= _LONGEST_ADDRESS
+            fits = parts.scheme == "https" or (
+                parts.scheme == "http" and parts.hostname in _LOOPBACK
+            )
+            fits = (
+                fits
+                and bool(parts.hostname)
+                and parts.port != 0
+                and parts.username is None
+                and len(value) <= _LONGEST_ADDRESS
+            )
         except (ValueError, AttributeError, TypeError):
             fits = False
-        if not fits or not (value.isascii() and value.isprintable()) or " " in value or "\\" in value:
+        if (
+            not fits
+            or not (value.isascii() and value.isprintable())
+            or " " in value
+            or "\\" in value
+        ):
             self.fault(name, "must be the address of a page, https:// unless it is on this machine")
             return ""
         return str(value)
@@ -459,7 +599,9 @@ class _Reading:
         for place, origin in enumerate(found):
             parts = _ORIGIN.match(origin)
             if parts is None or int(parts[1] or 1) > 65_535:
-                self.fault(f"{name}/{place}", "must be an origin as browsers send it: https://app.example")
+                self.fault(
+                    f"{name}/{place}", "must be an origin as browsers send it: https://app.example"
+                )
         return found
 
 
@@ -471,10 +613,14 @@ def account_named(account: Mapping[str, Any] | None) -> str:
 
 def account_in_full(account: Mapping[str, Any] | None) -> str:
     """Name an account by its label and its ID, to distinguish accounts of the same label."""
-    return ", ".join(dict.fromkeys(filter(None, (account_named(account), str((account or {}).get("id") or "")))))
+    return ", ".join(
+        dict.fromkeys(filter(None, (account_named(account), str((account or {}).get("id") or ""))))
+    )
 
 
-def told_apart(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> tuple[str, str]:
+def told_apart(
+    first: Mapping[str, Any] | None, second: Mapping[str, Any] | None
+) -> tuple[str, str]:
     """Name two accounts, with their IDs if they have the same label."""
     name = account_in_full if account_named(first) == account_named(second) else account_named
     return name(first), name(second)

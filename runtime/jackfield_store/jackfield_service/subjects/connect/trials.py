@@ -1,4 +1,6 @@
-"""Tests of the values that a person has entered in a connect session: one at a time; a failure is reported to the side that can mend it."""
+"""Tests of the values that a person has entered in a connect session: one at a time; a failure is
+reported to the side that can mend it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.host_access import generated_fields
 from jackfield.kernel.errors import JackfieldError
 from jackfield_service.subjects.connect.access import REMOTE, guarded
-from jackfield_service.subjects.connect.faults import Asked, Blocked, Failure, failed_step, is_platforms, side_of, steps_of
+from jackfield_service.subjects.connect.faults import (
+    Asked,
+    Blocked,
+    Failure,
+    failed_step,
+    is_platforms,
+    side_of,
+    steps_of,
+)
 from jackfield_service.subjects.connect.principals import another_key
 from jackfield_service.subjects.connect.session import ConnectSession
 from jackfield_service.subjects.connect.table import SessionMoved
@@ -53,12 +63,17 @@ class Trials:
         :raises TestRunning: if a test runs.
         """
         if self.is_busy(found):
-            raise TestRunning("a test of these values runs already", hint="Wait until it has ended.")
+            raise TestRunning(
+                "a test of these values runs already", hint="Wait until it has ended."
+            )
         return self._table.change(found, busy_until=self._clock.time() + _LONGEST, **members)
 
     @contextmanager
-    def alone(self, found: ConnectSession, **members: Any) -> Iterator[tuple[ConnectSession, dict[str, Any]]]:
-        """Change members of a session, and reserve it for one test. Yield it, and a dictionary for the members that change at the end.
+    def alone(
+        self, found: ConnectSession, **members: Any
+    ) -> Iterator[tuple[ConnectSession, dict[str, Any]]]:
+        """Change members of a session, and reserve it for one test. Yield it, and a dictionary for
+        the members that change at the end.
 
         :raises TestRunning: if another test runs.
         :raises SessionMoved: if another request has changed the session meanwhile.
@@ -70,16 +85,27 @@ class Trials:
             self._table.change(held, busy_until=0.0, **after)
 
     def run(
-        self, found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], acting: ManagedConnections,
+        self,
+        found: ConnectSession,
+        kind: ConnectionKind,
+        values: Mapping[str, Any],
+        acting: ManagedConnections,
         accept: Callable[[Mapping[str, Any] | None], None],
-    ) -> ConnectSession:  # fmt: skip
-        """Test values, store the findings, and return the session. ``accept`` raises if it refuses an account.
+    ) -> ConnectSession:
+        """Test values, store the findings, and return the session. ``accept`` raises if it refuses
+        an account.
 
         :raises TestRunning: if another test runs.
         :raises InvalidConnection: if a value is not valid, or the account is refused.
         """
         with self.alone(found, values=values, trial={}, status="testing") as (held, after):
-            tried = acting.test_draft(kind.full_name, values, name=found.connection, provenance=REMOTE, timeout_seconds=SECONDS)
+            tried = acting.test_draft(
+                kind.full_name,
+                values,
+                name=found.connection,
+                provenance=REMOTE,
+                timeout_seconds=SECONDS,
+            )
             trial = guarded(tried, generated_fields(kind.schema))
             if trial["status"] != "failing":
                 accept(trial.get("account"))
@@ -87,11 +113,16 @@ class Trials:
         tested = self._table.find(found.id)
         if tested.blocked and tested.blocked != found.blocked:
             _report(tested)
-        elif tested.passed and (other := another_key(tested.asked.principal, tested.trial)) is not None:
+        elif (
+            tested.passed
+            and (other := another_key(tested.asked.principal, tested.trial)) is not None
+        ):
             _LOG.warning("connect session %s: %s", found.id, other.message)
         return tested
 
-    def _blocked_by(self, found: ConnectSession, kind: ConnectionKind, trial: Mapping[str, Any]) -> dict[str, Any]:
+    def _blocked_by(
+        self, found: ConnectSession, kind: ConnectionKind, trial: Mapping[str, Any]
+    ) -> dict[str, Any]:
         step = failed_step(steps_of(trial))
         if step is None:
             return {}
@@ -102,8 +133,12 @@ class Trials:
             return {}
         return self._known(found, Blocked.of_step(step, self._clock.time()))
 
-    def is_platforms(self, found: ConnectSession, error: JackfieldError, provider_code: str = "") -> bool:
-        """Return whether the platform must mend an error of a session. ``provider_code`` is the provider's, if the error lacks it."""
+    def is_platforms(
+        self, found: ConnectSession, error: JackfieldError, provider_code: str = ""
+    ) -> bool:
+        """Return whether the platform must mend an error of a session. ``provider_code`` is the
+        provider's, if the error lacks it.
+        """
         kind = self._kinds.known(found.type) if found.type else None
         if isinstance(error, UnaskedValues):
             return False
@@ -111,11 +146,15 @@ class Trials:
         return is_platforms(error, fields, provider_code)
 
     def noted(self, found: ConnectSession, error: JackfieldError) -> ConnectSession:
-        """Note an error that the platform must mend, and return the session; return the session unchanged for other errors."""
+        """Note an error that the platform must mend, and return the session; return the session
+        unchanged for other errors.
+        """
         return self.note(found, error) if self.is_platforms(found, error) else found
 
     def note(self, found: ConnectSession, error: JackfieldError, **members: Any) -> ConnectSession:
-        """Note an error at the platform's side, once, with further members of the session; return the session."""
+        """Note an error at the platform's side, once, with further members of the session; return
+        the session.
+        """
         known = self._known(found, Blocked.of_error(error, self._clock.time()))
         if known == found.blocked and not members:
             return found
@@ -133,7 +172,9 @@ class Trials:
 
 
 def _fields_of_session(found: ConnectSession, kind: ConnectionKind) -> Asked:
-    """Return the requested fields of a session; no fields if a connection is only approved again."""
+    """Return the requested fields of a session; no fields if a connection is only approved
+    again.
+    """
     fills = found.task in ("add", "replace") or found.created
     return Asked.of(asked(found, kind)) if fills else Asked()
 
@@ -143,5 +184,8 @@ def _report(found: ConnectSession) -> None:
     blocked = found.blocked
     _LOG.warning(
         "connect session %s waits for the platform: %s (%s), reference %s",
-        found.id, blocked["message"], blocked["code"], blocked["reference"],
-    )  # fmt: skip
+        found.id,
+        blocked["message"],
+        blocked["code"],
+        blocked["reference"],
+    )

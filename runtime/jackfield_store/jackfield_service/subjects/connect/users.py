@@ -1,4 +1,6 @@
-"""Users of connections that no session has assigned: connections made over the API, or before sessions stored their users."""
+"""Users of connections that no session has assigned: connections made over the API, or before
+sessions stored their users.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
 
 def assign(runtime: Opened, clock: Clock, connection: str, user: str, actor: Actor) -> None:
-    """Assign a stored connection to a user; from then on only this user's sessions list it. An empty ``user`` removes the assignment.
+    """Assign a stored connection to a user; from then on only this user's sessions list it. An
+    empty ``user`` removes the assignment.
 
-    :raises InvalidInvocation: if the user is not a printable text of at most ``LONGEST_TEXT`` characters.
+    :raises InvalidInvocation: if the user is not a printable text of at most ``LONGEST_TEXT``
+        characters.
     :raises UnknownConnection: if the connection is not stored in the database.
     """
     if len(user) > LONGEST_TEXT or not user.isprintable():

@@ -1,1 +1,3 @@
-"""Connections of a workspace: listed, made, tested, authorized at providers, renamed and removed."""
+"""Connections of a workspace: listed, made, tested, authorized at providers, renamed and
+removed.
+"""

@@ -43,7 +43,12 @@ def _open(visit: Visit) -> _Connections:
 
 def _row(things: _Connections, name: str) -> KindRow:
     shown = things.known.show(name)
-    return KindRow(name, name, {member: shown[member] for member in ("type", "values", "quotas") if member in shown}, shown)
+    return KindRow(
+        name,
+        name,
+        {member: shown[member] for member in ("type", "values", "quotas") if member in shown},
+        shown,
+    )
 
 
 def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
@@ -52,16 +57,21 @@ def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
     cursor: str | None = None
     while True:
         page = things.known.list(cursor)
-        yield from (_row(things, row["name"]) for row in page.items if row["source"] == STORE and wanted(row["name"]))
+        yield from (
+            _row(things, row["name"])
+            for row in page.items
+            if row["source"] == STORE and wanted(row["name"])
+        )
         if (cursor := page.next_cursor) is None:
             return
 
 
 def _require_references(things: _Connections, spec: Mapping[str, Any]) -> None:
-    """Require that a file contains no secret. It runs after the values were checked against their type, since unknown values may be
-    secrets.
+    """Require that a file contains no secret. It runs after the values were checked against their
+    type, since unknown values may be secrets.
 
-    :raises InvalidConnection: if a value is a secret itself. A masked value is accepted, and keeps the stored one.
+    :raises InvalidConnection: if a value is a secret itself. A masked value is accepted, and keeps
+        the stored one.
     """
     values: Mapping[str, Any] = spec["values"]
     schema = things.known.kinds.find(spec["type"]).schema
@@ -71,14 +81,25 @@ def _require_references(things: _Connections, spec: Mapping[str, Any]) -> None:
         for name in names(path):
             value = value[int(name)] if isinstance(value, list) else value[name]
         if value is not None and not str(value).startswith(PLACEHOLDER):
-            faults.append(Detail(f"/values{path}", 'must be a reference to the secret, such as {"$env": "ACME_KEY"}'))
+            faults.append(
+                Detail(
+                    f"/values{path}",
+                    'must be a reference to the secret, such as {"$env": "ACME_KEY"}',
+                )
+            )
     if faults:
-        raise InvalidConnection("a file must not contain secrets", details=faults, hint="Put the secret elsewhere, and refer to it.")
+        raise InvalidConnection(
+            "a file must not contain secrets",
+            details=faults,
+            hint="Put the secret elsewhere, and refer to it.",
+        )
 
 
 def _make(things: _Connections, name: str, spec: Json) -> Done:
     quotas = spec.get("quotas", ())
-    made = things.known.add(name, spec["type"], spec["values"], test=False, provenance=things.provenance, quotas=quotas)
+    made = things.known.add(
+        name, spec["type"], spec["values"], test=False, provenance=things.provenance, quotas=quotas
+    )
     _require_references(things, spec)
     return Done(_row(things, made["name"]))
 
@@ -89,7 +110,9 @@ def _change(things: _Connections, found: KindRow, spec: Json) -> Done:
         _end(things, found)
         return _make(things, found.name, spec)
     quotas = spec.get("quotas", ())
-    things.known.replace(found.name, spec["values"], test=False, provenance=things.provenance, quotas=quotas)
+    things.known.replace(
+        found.name, spec["values"], test=False, provenance=things.provenance, quotas=quotas
+    )
     _require_references(things, spec)
     return Done(_row(things, found.name))
 
@@ -102,7 +125,9 @@ def _hangs(things: _Connections, found: KindRow) -> Iterator[str]:
     database = things.storage.database
     for use in uses_of(database, things.storage.vault, things.workspace, [found.name])[found.name]:
         yield f"{use['kind']} {use['name']}"
-    row = database.look_up(_QUEUED, {"workspace": things.workspace, "connection": found.name}, flush=False)
+    row = database.look_up(
+        _QUEUED, {"workspace": things.workspace, "connection": found.name}, flush=False
+    )
     if row is not None and row.calls:
         yield f"{row.calls:,} queued calls"
     if found.shown.get("authorization", {}).get("status") not in (None, "none"):
@@ -111,13 +136,23 @@ def _hangs(things: _Connections, found: KindRow) -> Iterator[str]:
 
 def _person(found: KindRow) -> Iterator[str]:
     if found.shown.get("authorization", {}).get("status") == "none":
-        yield "somebody has to approve it at the provider: 'jackfield connections connect', or a connect session"
+        yield (
+            "somebody has to approve it at the provider: 'jackfield connections connect', or "
+            "a connect session"
+        )
 
 
 KINDS = (
     Kind(
-        "connections", closed_with(("type", "values"), {"type": STRING, "values": ANY, "quotas": QUOTAS}),
-        _open, _all, _make, _change, _end, 3,
-        hangs=_hangs, person=_person,
+        "connections",
+        closed_with(("type", "values"), {"type": STRING, "values": ANY, "quotas": QUOTAS}),
+        _open,
+        _all,
+        _make,
+        _change,
+        _end,
+        3,
+        hangs=_hangs,
+        person=_person,
     ),
-)  # fmt: skip
+)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from jackfield_service.shell.pages.layout.pages import Page
-from jackfield_service.subjects.connections.pages import authorization, connection, connections, doctor
+from jackfield_service.subjects.connections.pages import (
+    authorization,
+    connection,
+    connections,
+    doctor,
+)
 from jackfield_service.subjects.connections.pages import form as connection_form
 
 PAGES: tuple[Page, ...] = (

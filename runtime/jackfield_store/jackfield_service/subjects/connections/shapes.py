@@ -4,26 +4,57 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield_service.shell.http.shape_parts import ANY, GRANT, MOMENT, NAME, NULLABLE, QUOTAS, STRING, Json, closed_with, object_of
+from jackfield_service.shell.http.shape_parts import (
+    ANY,
+    GRANT,
+    MOMENT,
+    NAME,
+    NULLABLE,
+    QUOTAS,
+    STRING,
+    Json,
+    closed_with,
+    object_of,
+)
 
 _STEP = object_of(
     ("key", "title", "passed", "mandatory", "message"),
-    key=STRING, title=STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=STRING, hint=STRING, principal=STRING,
-    code=STRING, provider=ANY, values={"type": "array", "items": STRING, "description": "Values on which the outcome depends."},
-)  # fmt: skip
+    key=STRING,
+    title=STRING,
+    passed={"type": "boolean"},
+    mandatory={"type": "boolean"},
+    message=STRING,
+    hint=STRING,
+    principal=STRING,
+    code=STRING,
+    provider=ANY,
+    values={
+        "type": "array",
+        "items": STRING,
+        "description": "Values on which the outcome depends.",
+    },
+)
 _WEAK: Json = {
-    "type": "array", "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
-    "description": "Secrets among the values that are short or public defaults; in an answer itself only where nothing was tested.",
-}  # fmt: skip
+    "type": "array",
+    "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
+    "description": (
+        "Secrets among the values that are short or public defaults; in an answer itself "
+        "only where nothing was tested."
+    ),
+}
 _TRIED: Any = {
     "account": object_of(("id", "label"), id=STRING, label=STRING),
     "status": {"enum": ["untested", "ok", "failing", "expired"]},
-    "lastTest": object_of(("at", "steps"), at=MOMENT, steps={"type": "array", "items": _STEP}, warnings=_WEAK),
+    "lastTest": object_of(
+        ("at", "steps"), at=MOMENT, steps={"type": "array", "items": _STEP}, warnings=_WEAK
+    ),
     "warnings": _WEAK,
 }
 _VALUES: Json = {
     "type": "object",
-    "description": "Values that match the connection type's schema. Secrets are accepted but never returned.",
+    "description": (
+        "Values that match the connection type's schema. Secrets are accepted but never returned."
+    ),
 }
 _TYPE: Json = {
     "type": "string",
@@ -31,36 +62,88 @@ _TYPE: Json = {
     "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family.",
 }
 SHAPES: dict[str, Json] = {
-    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES, quotas=QUOTAS, grant=GRANT),
-    "DraftConnection": object_of(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
-    "ConnectionUpdate": object_of(("values",), name=NAME, type=_TYPE, values=_VALUES, quotas=QUOTAS),
+    "NewConnection": object_of(
+        ("name", "type", "values"),
+        name=NAME,
+        type=_TYPE,
+        values=_VALUES,
+        quotas=QUOTAS,
+        grant=GRANT,
+    ),
+    "DraftConnection": object_of(
+        ("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES
+    ),
+    "ConnectionUpdate": object_of(
+        ("values",), name=NAME, type=_TYPE, values=_VALUES, quotas=QUOTAS
+    ),
     "Connection": object_of(
-        ("name", "type", "values", "version", "status"), closed=False,
-        name=NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=STRING, problem=STRING, quotas=QUOTAS,
+        ("name", "type", "values", "version", "status"),
+        closed=False,
+        name=NAME,
+        type=_TYPE,
+        values=_VALUES,
+        version={"type": "integer"},
+        source=STRING,
+        problem=STRING,
+        quotas=QUOTAS,
         **_TRIED,
     ),
     "Trial": object_of(("status", "lastTest"), **_TRIED),
     "AuthorizationRequest": object_of(
-        (), flow={"enum": ["redirect", "device"]}, redirectUri=STRING,
-        returnTo={"type": "string", "description": "The page that the browser goes to afterwards, of an allowed origin."},
+        (),
+        flow={"enum": ["redirect", "device"]},
+        redirectUri=STRING,
+        returnTo={
+            "type": "string",
+            "description": "The page that the browser goes to afterwards, of an allowed origin.",
+        },
     ),
     "Authorization": object_of(
-        ("id", "flow", "url", "expiresAt"), id=STRING, flow={"enum": ["redirect", "device"]}, url=STRING, expiresAt=MOMENT,
+        ("id", "flow", "url", "expiresAt"),
+        id=STRING,
+        flow={"enum": ["redirect", "device"]},
+        url=STRING,
+        expiresAt=MOMENT,
         startUrl={
             "type": "string",
-            "description": "Link that binds the browser that opens it, once: no other browser's answer counts. It leads to 'url'.",
+            "description": (
+                "Link that binds the browser that opens it, once: no other browser's answer "
+                "counts. It leads to 'url'."
+            ),
         },
-        userCode=STRING, completeUrl=NULLABLE, interval={"type": "number", "description": "Seconds between two looks."},
+        userCode=STRING,
+        completeUrl=NULLABLE,
+        interval={"type": "number", "description": "Seconds between two looks."},
     ),
     "AuthorizationStatus": object_of(
-        ("id", "flow", "connection", "status", "expiresAt"), id=STRING, flow={"enum": ["redirect", "device"]}, connection=STRING,
-        status={"enum": ["pending", "answered", "granted", "failed"], "description": "'answered' waits for ':complete'."},
-        reason=STRING, expiresAt=MOMENT,
+        ("id", "flow", "connection", "status", "expiresAt"),
+        id=STRING,
+        flow={"enum": ["redirect", "device"]},
+        connection=STRING,
+        status={
+            "enum": ["pending", "answered", "granted", "failed"],
+            "description": "'answered' waits for ':complete'.",
+        },
+        reason=STRING,
+        expiresAt=MOMENT,
     ),
     "ProviderAnswer": {
-        **object_of((), proof=STRING, state=STRING, code=STRING, error=STRING, error_description=STRING, iss=STRING),
-        "description": "The 'proof' that the browser has brought to 'returnTo', to finish with the answer that has arrived at the "
-        "callback; empty if it was begun without 'returnTo' or opened at the bare 'url'; or the provider's answer, with its state.",
+        **object_of(
+            (),
+            proof=STRING,
+            state=STRING,
+            code=STRING,
+            error=STRING,
+            error_description=STRING,
+            iss=STRING,
+        ),
+        "description": "The 'proof' that the browser has brought to 'returnTo', to finish with "
+        "the answer that has arrived at the "
+        "callback; empty if it was begun without 'returnTo' or opened at the bare 'url'; or the "
+        "provider's answer, with its state.",
     },
-    "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
-}  # fmt: skip
+    "Policies": {
+        "type": "object",
+        "description": "Policies by name; the connection type defines which.",
+    },
+}

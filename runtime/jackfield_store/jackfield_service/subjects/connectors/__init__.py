@@ -1,1 +1,3 @@
-"""Installed connectors, their actions, triggers and connection types; and the connectors of catalogues, for installation."""
+"""Installed connectors, their actions, triggers and connection types; and the connectors of
+catalogues, for installation.
+"""

@@ -17,16 +17,19 @@ from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.runtime import Jackfield
 
 _BY_KEY = (
-    " by a key: the provider knows a repeat by its `idempotencyKey`. Give each request one of your own; "
+    " by a key: the provider knows a repeat by its `idempotencyKey`. Give each request one of "
+    "your own; "
     "a request that is sent again without one may take effect twice"
 )
 _KEY = "a-key-of-this-request"
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
 
-def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
-    """Return the verdict announced to a caller in advance. A missing or hidden connection, or one whose type cannot serve the action, is
-    refused whatever the rules allow.
+def verdict_of(
+    runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request
+) -> Decision:
+    """Return the verdict announced to a caller in advance. A missing or hidden connection, or one
+    whose type cannot serve the action, is refused whatever the rules allow.
     """
     decision = runtime.access.authorizer(caller).verdict(manifest, request)
     if not decision.allowed or request.connection in (None, INLINE):
@@ -40,7 +43,9 @@ def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: 
 
 
 def missing(connections: ManagedConnections, name: str | None) -> UnknownConnection | None:
-    """Return the error of a call over a missing or hidden connection; None if the connection is visible, or no name is given."""
+    """Return the error of a call over a missing or hidden connection; None if the connection is
+    visible, or no name is given.
+    """
     if name is None or name == INLINE:
         return None
     try:
@@ -52,15 +57,23 @@ def missing(connections: ManagedConnections, name: str | None) -> UnknownConnect
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Connection for an action, if one is chosen, and the inputs that it fills in, each with the name of its value. Without a connection,
-    ``filled`` has the inputs that some connection may fill in.
+    """Connection for an action, if one is chosen, and the inputs that it fills in, each with the
+    name of its value. Without a connection, ``filled`` has the inputs that some connection may fill
+    in.
     """
 
     connection: str | None
     filled: Mapping[str, str]
 
     @classmethod
-    def of(cls, runtime: Jackfield, caller: Caller, action: ActionManifest, name: str | None, verdict: Decision) -> Over:
+    def of(
+        cls,
+        runtime: Jackfield,
+        caller: Caller,
+        action: ActionManifest,
+        name: str | None,
+        verdict: Decision,
+    ) -> Over:
         """Look the connection up, unless the verdict refuses the call."""
         if name in (None, INLINE) or not verdict.allowed:
             return cls(None, dict(action.defaults))
@@ -68,16 +81,24 @@ class Over:
         return cls(name, {field: source for field, source in action.defaults if values.get(source)})
 
 
-def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over) -> str:
-    """Write the guide: the action's inputs, the caller's verdict and how to run it. ``origin`` is the HTTP API's URL; None if there is
-    none."""
+def guide(
+    manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over
+) -> str:
+    """Write the guide: the action's inputs, the caller's verdict and how to run it. ``origin`` is
+    the HTTP API's URL; None if there is none.
+    """
     return "\n".join(_guide(manifest, action, verdict, origin, over))
 
 
-def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over) -> Iterator[str]:
+def _guide(
+    manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over
+) -> Iterator[str]:
     yield f"# {manifest.title}: {action.title}\n"
     by_key = _BY_KEY if action.needs_key else ""
-    yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.rule_effect}**{by_key}.\n"
+    yield (
+        f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: "
+        f"**{action.rule_effect}**{by_key}.\n"
+    )
     if action.description:
         yield f"{action.description}\n"
     yield f"**{'You may run it' if verdict.allowed else 'You may not run it'}**: {verdict.rule}.\n"
@@ -85,7 +106,10 @@ def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin
     yield from _table(action, over)
     if action.permissions:
         yield "\n## Permissions\n"
-        yield from (f"- {system}: {', '.join(f'`{name}`' for name in names)}" for system, names in action.permissions.items())
+        yield from (
+            f"- {system}: {', '.join(f'`{name}`' for name in names)}"
+            for system, names in action.permissions.items()
+        )
     if manifest.connection_types:
         yield "\n## Connections\n"
         kinds = (kind for kind in manifest.connection_types.values() if kind.can_serve(action.key))
@@ -104,7 +128,9 @@ def _table(action: ActionManifest, over: Over) -> Iterator[str]:
     yield "| name | type | required | meaning |\n|---|---|---|---|"
     for name, schema in properties.items():
         about = _cell(f"{schema.get('title', '')}. {schema.get('description', '')}".strip(". "))
-        needed = ("no: the connection has" if over.connection else "unless the connection has") + f" `{over.filled.get(name)}`"
+        needed = (
+            "no: the connection has" if over.connection else "unless the connection has"
+        ) + f" `{over.filled.get(name)}`"
         word = "" if name not in required else needed if name in over.filled else "yes"
         yield f"| `{name}` | {_cell(_type(schema))} | {word} | {about}{_limits(schema)} |"
 
@@ -117,12 +143,20 @@ def _type(schema: Mapping[str, Any]) -> str:
         return kind
     if isinstance(kind, list):
         return " or ".join(kind)
-    kinds = dict.fromkeys(_type(item) for item in (*schema.get("anyOf", ()), *schema.get("oneOf", ())) if isinstance(item, Mapping))
+    kinds = dict.fromkeys(
+        _type(item)
+        for item in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))
+        if isinstance(item, Mapping)
+    )
     return " or ".join(kinds) or "any"
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
-    return f" Default: `{_cell(json.dumps(schema['default'], ensure_ascii=False))}`." if "default" in schema else ""
+    return (
+        f" Default: `{_cell(json.dumps(schema['default'], ensure_ascii=False))}`."
+        if "default" in schema
+        else ""
+    )
 
 
 def _cell(text: str) -> str:
@@ -130,16 +164,27 @@ def _cell(text: str) -> str:
 
 
 def _sample(manifest: Manifest, action: ActionManifest, over: Over) -> dict[str, Any]:
-    """Return a sample invocation over the connection: the manifest's own example, or one with the required inputs. Without a connection it
-    names none: an example's connection is fictitious, and a call without a name uses the only fitting one.
+    """Return a sample invocation over the connection: the manifest's own example, or one with the
+    required inputs. Without a connection it names none: an example's connection is fictitious, and
+    a call without a name uses the only fitting one.
     """
-    more = ({"connection": over.connection} if over.connection else {}) | ({"idempotencyKey": _KEY} if action.needs_key else {})
+    more = ({"connection": over.connection} if over.connection else {}) | (
+        {"idempotencyKey": _KEY} if action.needs_key else {}
+    )
     raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
     for example in raw.get("examples", ()):
         if isinstance(example, Mapping) and "invocation" in example:
-            return {member: value for member, value in example["invocation"].items() if member != "connection"} | more
+            return {
+                member: value
+                for member, value in example["invocation"].items()
+                if member != "connection"
+            } | more
     properties, filled = action.inputs.get("properties", {}), over.filled if over.connection else ()
-    inputs = {name: _value(properties.get(name, {})) for name in action.inputs.get("required", ()) if name not in filled}
+    inputs = {
+        name: _value(properties.get(name, {}))
+        for name in action.inputs.get("required", ())
+        if name not in filled
+    }
     return {"connector": manifest.key, "action": action.key, **more, "inputs": inputs}
 
 
@@ -149,7 +194,9 @@ def _value(schema: Mapping[str, Any]) -> Any:
             return schema[member][0]
     kind = schema.get("type")
     if kind == "object" and schema.get("required"):
-        return {name: _value(schema.get("properties", {}).get(name, {})) for name in schema["required"]}
+        return {
+            name: _value(schema.get("properties", {}).get(name, {})) for name in schema["required"]
+        }
     return schema.get("default", _SAMPLES.get(kind if isinstance(kind, str) else "string", "…"))
 
 
@@ -159,7 +206,10 @@ def _snippets(sample: Mapping[str, Any], origin: str | None) -> Iterator[str]:
     yield f"```json\n{text}\n```\n"
     if origin is not None:
         yield f"```sh\ncurl {origin}/v1/invocations \\"
-        yield f"  -H \"Authorization: Bearer $JACKFIELD_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{quoted}'\n```\n"
+        yield (
+            '  -H "Authorization: Bearer $JACKFIELD_TOKEN" -H \'Content-Type: '
+            f"application/json' \\\n  -d '{quoted}'\n```\n"
+        )
     yield "```python\nfrom jackfield import Jackfield\n\nwith Jackfield() as jackfield:"
     yield f"    result = jackfield.invoke({_python(sample)})\n    print(result.unwrap())\n```\n"
     yield f"```sh\njackfield invoke --file - <<'END'\n{text}\nEND\n```"

@@ -27,7 +27,8 @@ _OPERATORS = "default"
 
 
 def exactly(key: str, version: str | None = None) -> str:
-    """Return the specifier of the connector in a path, perhaps of one version; a key itself may not contain a version.
+    """Return the specifier of the connector in a path, perhaps of one version; a key itself may not
+    contain a version.
 
     :raises Problem: 404 if ``key`` cannot be a connector's, 400 if the version is not valid.
     """
@@ -46,14 +47,19 @@ def key_of(name: str) -> str:
     found = _NAME.fullmatch(name)
     key = "" if found is None else re.sub(r"[-_.]+", "-", found[1]).lower().removeprefix(_PREFIX)
     if _KEY.fullmatch(key) is None:
-        raise Problem(400, f"'{name[:80]}' names no connector", hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.")
+        raise Problem(
+            400,
+            f"'{name[:80]}' names no connector",
+            hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.",
+        )
     return key
 
 
 def find_installer(server: ServerContext, identity: Identity) -> Installer:
     """Return the installer of the server.
 
-    :raises Problem: 403 if the operator has named no catalogue, or the caller may not change data that all workspaces share.
+    :raises Problem: 403 if the operator has named no catalogue, or the caller may not change data
+        that all workspaces share.
     """
     if server.installer is None:
         raise Problem(
@@ -65,15 +71,23 @@ def find_installer(server: ServerContext, identity: Identity) -> Installer:
     if identity.workspace != _OPERATORS or identity.rules:
         raise Problem(
             403,
-            f"connectors serve all workspaces, so only tokens of the workspace '{_OPERATORS}' without rules may change them",
+            f"connectors serve all workspaces, so only tokens of the workspace '{_OPERATORS}' "
+            "without rules may change them",
             code="not_allowed",
         )
     return server.installer
 
 
-def changed(server: ServerContext, identity: Identity, event: str, name: str, change: Callable[[], T], **details: Any) -> T:
-    """Record a change of the installed connectors in the audit log, then make it, so that no change is unrecorded. Return the result of
-    ``change``. Blocks.
+def changed(
+    server: ServerContext,
+    identity: Identity,
+    event: str,
+    name: str,
+    change: Callable[[], T],
+    **details: Any,
+) -> T:
+    """Record a change of the installed connectors in the audit log, then make it, so that no change
+    is unrecorded. Return the result of ``change``. Blocks.
     """
     _record(server, identity, event, name, details)
     found = change()
@@ -81,9 +95,22 @@ def changed(server: ServerContext, identity: Identity, event: str, name: str, ch
     return found
 
 
-def _record(server: ServerContext, identity: Identity, event: str, name: str, details: Mapping[str, Any]) -> None:
+def _record(
+    server: ServerContext, identity: Identity, event: str, name: str, details: Mapping[str, Any]
+) -> None:
     if not server.storage.enabled:
-        raise Problem(503, "connectors cannot be changed, because no database is configured that would record it")
-    audit = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock, identity.actor)
+        raise Problem(
+            503,
+            "connectors cannot be changed, because no database is configured that would record it",
+        )
+    audit = Audit(
+        server.storage.database,
+        lambda: server.storage.vault,
+        identity.workspace,
+        server.clock,
+        identity.actor,
+    )
     given = {member: value for member, value in details.items() if value is not None}
-    server.storage.database.record(lambda transaction: audit.append(transaction, event, f"connector:{name}", given))
+    server.storage.database.record(
+        lambda transaction: audit.append(transaction, event, f"connector:{name}", given)
+    )

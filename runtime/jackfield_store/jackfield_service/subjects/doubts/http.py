@@ -19,8 +19,8 @@ from jackfield_store.runtime.evidence_loop import look_now
 
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look,
-    "output": object}``.
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note":
+    text, "because": number of a look, "output": object}``.
     """
     body = await members_of(request, {"as"}, {"note", "because", "output"})
     outcome, note, because = body["as"], body.get("note", ""), body.get("because")
@@ -36,7 +36,11 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
     await visible_entry(request, server, identity)
     journal = await journal_of(server, identity)
     try:
-        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note, because, output))
+        entry = await server.briefly(
+            lambda: journal.resolve(
+                request.path_params["id"], outcome, identity.id, note, because, output
+            )
+        )
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(reworded(entry.to_json(), identity.surface))
@@ -50,17 +54,31 @@ async def look(request: Request, server: ServerContext, identity: Identity) -> R
         await server.asking(identity.workspace, lambda: look_now(runtime, entry.id))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
-    return answer(reworded((await visible_entry(request, server, identity)).to_json(), identity.surface))
+    return answer(
+        reworded((await visible_entry(request, server, identity)).to_json(), identity.surface)
+    )
 
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/invocations/{id}/resolve", resolve, "manage", "resolveInvocation", "Resolve an invocation in doubt.",
-        {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415, 422),
+        "POST",
+        "/v1/invocations/{id}/resolve",
+        resolve,
+        "manage",
+        "resolveInvocation",
+        "Resolve an invocation in doubt.",
+        {200: "Entry"},
+        body="Resolution",
+        problems=(404, 409, 413, 415, 422),
     ),
     Operation(
-        "POST", "/v1/invocations/{id}/look", look, "manage", "lookForInvocation",
+        "POST",
+        "/v1/invocations/{id}/look",
+        look,
+        "manage",
+        "lookForInvocation",
         "Ask the provider now what became of an invocation in doubt.",
-        {200: "Entry"}, problems=(404, 409),
+        {200: "Entry"},
+        problems=(404, 409),
     ),
-)  # fmt: skip
+)

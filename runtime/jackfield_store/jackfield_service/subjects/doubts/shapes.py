@@ -1,4 +1,6 @@
-"""Shapes of the HTTP API's responses about calls in doubt, and of the settings about doubts and twins."""
+"""Shapes of the HTTP API's responses about calls in doubt, and of the settings about doubts and
+twins.
+"""
 
 from __future__ import annotations
 
@@ -29,28 +31,55 @@ _LOOKS: Json = {
     ),
 }
 LOOKED: Any = {
-    "looks": _LOOKS, "nextLookAt": {**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
-    "waitsFor": {**STRING, "description": "Of a program's function that nobody looks up at present: by what its doubt may be settled."},
-}  # fmt: skip
+    "looks": _LOOKS,
+    "nextLookAt": {
+        **MOMENT,
+        "description": "When the provider is asked next what became of a call in doubt.",
+    },
+    "waitsFor": {
+        **STRING,
+        "description": (
+            "Of a program's function that nobody looks up at present: by what its doubt may "
+            "be settled."
+        ),
+    },
+}
 """Schemas of an entry's members about a doubt (``journal.doubts.with_looks``)."""
 RESOLUTION: Json = closed_with(
     ("as",),
     {
         "as": {"enum": ["succeeded", "failed"]},
         "note": {"type": "string", "maxLength": LONGEST_NOTE, "description": "How you know it."},
-        "because": {"type": "integer", "minimum": 1, "description": "The number of the look that shows it."},
-        "output": {"type": "object", "description": "The output of a success, by the action's schema; it is replayed from then on."},
+        "because": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "The number of the look that shows it.",
+        },
+        "output": {
+            "type": "object",
+            "description": (
+                "The output of a success, by the action's schema; it is replayed from then on."
+            ),
+        },
     },
 )
 CHOICES: Mapping[str, Json] = {
     "twins": {
         "enum": [*TWIN_RULES, None],
-        "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
+        "description": (
+            "Whether a write without a key joins an equal one that is open; null: as the server."
+        ),
     },
     "settle": {
         "enum": [*SETTLE_RULES, None],
-        "description": "What becomes of evidence about a call in doubt; null: as the server. The stricter of the two holds.",
+        "description": (
+            "What becomes of evidence about a call in doubt; null: as the server. The "
+            "stricter of the two holds."
+        ),
     },
-    "settleAbsent": {"type": "boolean", "description": "A provider that has no trace of a call settles its doubt, too."},
+    "settleAbsent": {
+        "type": "boolean",
+        "description": "A provider that has no trace of a call settles its doubt, too.",
+    },
 }
 SHAPES: dict[str, Json] = {"Resolution": RESOLUTION}

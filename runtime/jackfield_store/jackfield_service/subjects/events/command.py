@@ -35,17 +35,28 @@ def _events(feed: Feed, arguments: Namespace, wait: float) -> FeedEvents:
 
 
 def _declare_reading(parser: Parser) -> None:
-    parser.add_argument("--after", metavar="CURSOR", help="only events after this cursor: that of an event (default: from the oldest kept)")
-    parser.add_argument("--types", metavar="TYPES", help="only these, separated by commas, such as invocation.finished,connection.*")
+    parser.add_argument(
+        "--after",
+        metavar="CURSOR",
+        help="only events after this cursor: that of an event (default: from the oldest kept)",
+    )
+    parser.add_argument(
+        "--types",
+        metavar="TYPES",
+        help="only these, separated by commas, such as invocation.finished,connection.*",
+    )
     declare_workspace(parser)
 
 
 def _declare_list(parser: Parser) -> None:
     _declare_reading(parser)
     parser.add_argument(
-        "--limit", type=count(1, LARGEST_LIMIT), default=LIMIT, metavar="N",
+        "--limit",
+        type=count(1, LARGEST_LIMIT),
+        default=LIMIT,
+        metavar="N",
         help=f"maximum number of events (default {LIMIT}, at most {LARGEST_LIMIT:,})",
-    )  # fmt: skip
+    )
 
 
 def _list(feed: Feed, arguments: Namespace) -> list[dict[str, Any]]:
@@ -67,6 +78,14 @@ def _follow(arguments: Namespace, output: Output) -> int:
 _NOUN = Noun(_open_feed)
 VERBS = {
     "list": Verb("List events, oldest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
-    "show": Verb("Print an event.", declare_one, _NOUN.value(lambda feed, given: feed.find(given.id).to_json())),
-    "follow": Verb("Print events as they happen, one JSON object per line, until interrupted.", _declare_reading, _follow),
+    "show": Verb(
+        "Print an event.",
+        declare_one,
+        _NOUN.value(lambda feed, given: feed.find(given.id).to_json()),
+    ),
+    "follow": Verb(
+        "Print events as they happen, one JSON object per line, until interrupted.",
+        _declare_reading,
+        _follow,
+    ),
 }

@@ -13,22 +13,48 @@ from jackfield.kernel.stored_values import parsed_object, possible_time
 from jackfield_store.journal.entry import EVIDENCE
 
 TYPES = (
-    "invocation.finished", "invocation.resolved", "invocation.contradicted",
-    "connection.failing", "connection.recovered", "connection.expired", "connection.changed",
-    "connection.paused", "connection.resumed", "connection.declined",
+    "invocation.finished",
+    "invocation.resolved",
+    "invocation.contradicted",
+    "connection.failing",
+    "connection.recovered",
+    "connection.expired",
+    "connection.changed",
+    "connection.paused",
+    "connection.resumed",
+    "connection.declined",
     "quota.low",
-    "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
-    "approval.requested", "approval.approved", "approval.declined", "approval.expired",
-    "schedule.missed", "schedule.stopped",
-    "connect.completed", "connect.failed", "connect.blocked",
-    "workspace.suspended", "workspace.resumed",
-    "subscription.failing", "subscription.recovered", "subscription.late", "subscription.restarted", "subscription.gap",
-    "subscription.withheld", "subscription.refused",
-)  # fmt: skip
-"""Types of jackfield's own events, in addition to ``audit.`` and the name of each event of the audit log."""
+    "callback.failing",
+    "callback.exhausted",
+    "callback.paused",
+    "callback.resumed",
+    "approval.requested",
+    "approval.approved",
+    "approval.declined",
+    "approval.expired",
+    "schedule.missed",
+    "schedule.stopped",
+    "connect.completed",
+    "connect.failed",
+    "connect.blocked",
+    "workspace.suspended",
+    "workspace.resumed",
+    "subscription.failing",
+    "subscription.recovered",
+    "subscription.late",
+    "subscription.restarted",
+    "subscription.gap",
+    "subscription.withheld",
+    "subscription.refused",
+)
+"""Types of jackfield's own events, in addition to ``audit.`` and the name of each event of the
+audit log.
+"""
 _PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES))
 OWN = {*(name.partition(".")[0] for name in TYPES if not name.startswith("subscription.")), "audit"}
-"""First words of the types of jackfield's own events; all other types, and types of subscriptions, concern triggers."""
+"""First words of the types of jackfield's own events; all other types, and types of subscriptions,
+concern triggers.
+"""
 _FAMILIES = (*OWN, "subscription")
 _TYPE = re.compile(r"\*|([A-Za-z0-9_]{1,60}\.){1,6}([A-Za-z0-9_]{1,60}|\*)")
 _MOST_TYPES = 50
@@ -43,17 +69,24 @@ def listed_types(text: str | None) -> list[str]:
 
 
 def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
-    """Check patterns of types: a type, or a beginning of types followed by ``.*``; ``*`` means all types. Return them without duplicates.
+    """Check patterns of types: a type, or a beginning of types followed by ``.*``; ``*`` means all
+    types. Return them without duplicates.
 
-    :raises InvalidInvocation: if one is not a pattern, or names an event that jackfield does not have.
+    :raises InvalidInvocation: if one is not a pattern, or names an event that jackfield does not
+        have.
     """
     found = tuple(dict.fromkeys([types] if isinstance(types, str) else types))
-    faults = [fault for place, text in enumerate(found) if (fault := _fault(f"{path}/{place}", text)) is not None]
+    faults = [
+        fault
+        for place, text in enumerate(found)
+        if (fault := _fault(f"{path}/{place}", text)) is not None
+    ]
     if len(found) > _MOST_TYPES:
         faults = [Detail(path, f"must have at most {_MOST_TYPES} types", "maxItems")]
     if faults:
         raise InvalidInvocation(
-            "the types of events are not valid: " + "; ".join(f"{fault.message}" for fault in faults[:3]),
+            "the types of events are not valid: "
+            + "; ".join(f"{fault.message}" for fault in faults[:3]),
             details=faults,
             hint=f"Types are {', '.join(TYPES)} and audit.*; 'invocation.*' is all of invocations.",
         )
@@ -62,19 +95,28 @@ def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
 
 def _fault(path: str, text: object) -> Detail | None:
     if not isinstance(text, str) or not _TYPE.fullmatch(text):
-        return Detail(path, f"'{str(text)[:80]}' is neither a type nor a pattern such as invocation.*", "pattern")
+        return Detail(
+            path,
+            f"'{str(text)[:80]}' is neither a type nor a pattern such as invocation.*",
+            "pattern",
+        )
     if text == "*" or text.startswith("audit.") or text in TYPES or text in _PATTERNS:
         return None
     family = text.partition(".")[0]
     if family not in _FAMILIES and not did_you_mean(family, _FAMILIES):  # a connector's
         return None
-    return Detail(path, f"no event has the type '{text}'{did_you_mean(text, (*TYPES, *_PATTERNS))}", "enum")
+    return Detail(
+        path, f"no event has the type '{text}'{did_you_mean(text, (*TYPES, *_PATTERNS))}", "enum"
+    )
 
 
 def fits(type: str, patterns: Iterable[str]) -> bool:
     """Return whether a type matches one of the patterns; True if there are no patterns."""
     wanted = tuple(patterns)
-    return not wanted or any(text in ("*", type) or (text.endswith(".*") and type.startswith(text[:-1])) for text in wanted)
+    return not wanted or any(
+        text in ("*", type) or (text.endswith(".*") and type.startswith(text[:-1]))
+        for text in wanted
+    )
 
 
 def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
@@ -88,15 +130,20 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
         return found
     named: dict[str, Any] = {_IDENTIFIED[family]: subject} if family in _IDENTIFIED else {}
     context = _context(found.pop("context", None))
-    shown = {_camel(name): _time(value) if name in _TIMES else value for name, value in found.items()}
+    shown = {
+        _camel(name): _time(value) if name in _TIMES else value for name, value in found.items()
+    }
     if family == "invocation":
-        if shown.get("previousStatus") not in (None, "in_doubt"):  # a person decides doubts only: this is what had really happened
+        # a person decides doubts only: this is what had really happened
+        if shown.get("previousStatus") not in (None, "in_doubt"):
             shown.pop("resolvedBy", None)
         if shown.get("resolvedBy") == EVIDENCE and type == "invocation.resolved":
             shown["verdict"] = _verdict(shown)
         shown["dryRun"] = bool(shown.get("dryRun")) or None
         named["status"] = shown.pop("status", None)
-    return {name: value for name, value in {**named, **shown, **context}.items() if value is not None}
+    return {
+        name: value for name, value in {**named, **shown, **context}.items() if value is not None
+    }
 
 
 def _time(value: object) -> str | None:
@@ -114,7 +161,9 @@ def _verdict(shown: Mapping[str, Any]) -> str:
 
 
 def _context(text: object) -> dict[str, Any]:
-    """Return the caller's IDs and labels of an invocation's context, which is stored as JSON text."""
+    """Return the caller's IDs and labels of an invocation's context, which is stored as JSON
+    text.
+    """
     if not isinstance(text, str):
         return {}
     try:

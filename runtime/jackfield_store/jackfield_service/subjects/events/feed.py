@@ -14,7 +14,14 @@ from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import problem_of_times
 from jackfield_service.subjects.events.event import check_types
-from jackfield_service.subjects.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
+from jackfield_service.subjects.events.marks import (
+    EARLIER,
+    MARK,
+    Mark,
+    cursor_of,
+    first_here,
+    read_cursor,
+)
 from jackfield_service.subjects.events.numbering import Numbering
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.faults import DataKeyDamaged, SealBroken
@@ -28,14 +35,19 @@ _WINDOW = 2_000
 _RECENT = 500
 """Number of the newest events that are searched for the latest events about a subject."""
 _WINDOWS = 25
-"""Maximum number of windows of one page. A page with few events of the wanted types may be short, and still have a cursor to
-continue from.
+"""Maximum number of windows of one page. A page with few events of the wanted types may be short,
+and still have a cursor to continue from.
 """
-_STORED = f"(SELECT {MARK.format('events')} FROM events WHERE workspace = :workspace AND sequence = :{{0}}) AS {{0}}"
+_STORED = (
+    f"(SELECT {MARK.format('events')} FROM events WHERE workspace = :workspace AND sequence "
+    f"= :{{0}}) AS {{0}}"
+)
 _HEAD = f"""
 SELECT last, purged, purged_mark, {_STORED.format("read")}, {_STORED.format("earlier")} FROM event_heads WHERE workspace = :workspace
 """
-_NEXT = "SELECT MIN(sequence) AS number FROM events WHERE workspace = :workspace AND sequence > :after"
+_NEXT = (
+    "SELECT MIN(sequence) AS number FROM events WHERE workspace = :workspace AND sequence > :after"
+)
 _AFTER = f"SELECT last, ({_NEXT}) AS number FROM event_heads WHERE workspace = :workspace"
 EVENT_COLUMNS = "sequence, id, type, subject, at, data"
 _COLUMNS = f"{EVENT_COLUMNS}, {MARK.format('events')} AS mark, {EARLIER} AS earlier"
@@ -64,20 +76,25 @@ _DAMAGED = "its row in the database is damaged"
 
 
 class CursorExpired(InvalidInvocation):
-    """Error for a cursor after which events have been deleted, or whose read events differ from the stored ones. ``oldest`` is the cursor
-    before the oldest stored event.
+    """Error for a cursor after which events have been deleted, or whose read events differ from the
+    stored ones. ``oldest`` is the cursor before the oldest stored event.
     """
 
     problem = "cursor_expired"
 
-    def __init__(self, message: str, oldest: str, about: str = ", or without a cursor: that is the oldest event kept") -> None:
+    def __init__(
+        self,
+        message: str,
+        oldest: str,
+        about: str = ", or without a cursor: that is the oldest event kept",
+    ) -> None:
         super().__init__(message, hint=f"Go on after '{oldest}'{about}.")
         self.oldest = oldest
 
 
 class Head(NamedTuple):
-    """Ends of a workspace's events: the highest assigned number, and the highest deleted number, with its mark if known. ``stored`` are the
-    marks of a cursor's events, by their numbers.
+    """Ends of a workspace's events: the highest assigned number, and the highest deleted number,
+    with its mark if known. ``stored`` are the marks of a cursor's events, by their numbers.
     """
 
     last: int
@@ -88,11 +105,15 @@ class Head(NamedTuple):
     @property
     def oldest(self) -> str:
         """Cursor before the oldest stored event."""
-        known = self.purged_mark is not None and read_cursor(self.purged_mark)[0].number == self.purged
+        known = (
+            self.purged_mark is not None and read_cursor(self.purged_mark)[0].number == self.purged
+        )
         return str(self.purged_mark) if known else str(self.purged)
 
     def has(self, mark: Mark) -> bool:
-        """Return whether an event that was read, and all events before it, belong to this database."""
+        """Return whether an event that was read, and all events before it, belong to this
+        database.
+        """
         if mark.number == self.purged:
             return mark.digest is None or self.oldest in (str(self.purged), str(mark))
         return mark.number > self.purged and mark.is_of(self.stored.get(mark.number))
@@ -100,7 +121,9 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events, and the cursor to continue from. The cursor moves past events of other types, so it may be beyond the last event."""
+    """Events, and the cursor to continue from. The cursor moves past events of other types, so it
+    may be beyond the last event.
+    """
 
     events: tuple[Event, ...]
     cursor: str
@@ -109,8 +132,11 @@ class EventPage:
 def read_event(vault: Vault, workspace: str, row: Row) -> Event:
     """Read a row with ``EVENT_COLUMNS``; the data of a damaged row only have a ``problem``."""
     try:
-        data: dict[str, Any] = json.loads(vault.open(workspace, sealed_place(row.id, row.type, row.subject), row.data))
-    except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
+        data: dict[str, Any] = json.loads(
+            vault.open(workspace, sealed_place(row.id, row.type, row.subject), row.data)
+        )
+    except (SealBroken, DataKeyDamaged, ValueError, TypeError):
+        # a damaged row must not hide those after it
         data = {"problem": _DAMAGED}
     data |= problem_of_times(row.at)
     return Event(row.id, row.sequence, row.type, row.subject, row.at, data)
@@ -121,28 +147,39 @@ def _with_cursor(event: Event, row: Row) -> Event:
 
 
 class Feed:
-    """Events of one workspace. ``sees`` returns whether the reader may see an event; all others are left out. Thread-safe."""
+    """Events of one workspace. ``sees`` returns whether the reader may see an event; all others are
+    left out. Thread-safe.
+    """
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, sees: Callable[[Event], bool] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        workspace: str,
+        sees: Callable[[Event], bool] | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._workspace = workspace
         self._sees = sees
         self._numbering = Numbering(database, vault)
 
-    def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> EventPage:
-        """Return up to ``limit`` events after a cursor, oldest first; without a cursor, from the oldest stored event. A page of large
-        events has fewer, and a cursor to continue from.
+    def page(
+        self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT
+    ) -> EventPage:
+        """Return up to ``limit`` events after a cursor, oldest first; without a cursor, from the
+        oldest stored event. A page of large events has fewer, and a cursor to continue from.
 
         ``types`` are types and patterns (``invocation.*``); none: all.
 
-        :raises CursorExpired: if events after the cursor have been deleted, or the events read before it do not belong to this
-        database.
+        :raises CursorExpired: if events after the cursor have been deleted, or the events read
+            before it do not belong to this database.
         :raises InvalidInvocation: if the cursor or a type is not valid.
         """
         wanted, start = check_types(types), () if after is None else read_cursor(after)
         self._numbering.run(self._workspace)
-        with self._database.read(flush=False) as transaction:  # one snapshot: what is purged meanwhile is not skipped unnoticed
+        # one snapshot: what is purged meanwhile is not skipped unnoticed
+        with self._database.read(flush=False) as transaction:
             head = self._head(transaction, start)
             position = begin = _checked(start, head) if start else head.purged
             found: list[Event] = []
@@ -150,20 +187,32 @@ class Feed:
             for _ in range(_WINDOWS):
                 if position >= head.last or len(found) >= limit or room <= 0:
                     break
-                position, used = self._window(transaction, found, (position, head.last), wanted, limit, room)
+                position, used = self._window(
+                    transaction, found, (position, head.last), wanted, limit, room
+                )
                 room -= used
             if position == begin and (not start or start[0].digest is not None):
                 return EventPage((), head.oldest if after is None else str(after))
             row = transaction.find(_CURSOR, {"workspace": self._workspace, "number": position})
-        return EventPage(tuple(found), head.oldest if row is None else cursor_of(row.sequence, row.mark, row.earlier))
+        return EventPage(
+            tuple(found),
+            head.oldest if row is None else cursor_of(row.sequence, row.mark, row.earlier),
+        )
 
     def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
-        """Return the newest events of some types about a subject, newest first, among the workspace's last ``_RECENT`` events."""
+        """Return the newest events of some types about a subject, newest first, among the
+        workspace's last ``_RECENT`` events.
+        """
         self._numbering.run(self._workspace)
         more, values = _only(check_types(types))
         with self._database.read(flush=False) as transaction:
             head = self._head(transaction, ())
-            about = {"workspace": self._workspace, "after": head.purged, "subject": subject, "limit": limit}
+            about = {
+                "workspace": self._workspace,
+                "after": head.purged,
+                "subject": subject,
+                "limit": limit,
+            }
             rows = transaction.execute(_LATEST.format(types=more), {**about, **values})
         return self._seen(rows)
 
@@ -174,13 +223,21 @@ class Feed:
         """
         self._numbering.run(self._workspace)
         row = self._database.look_up(_ONE, {"workspace": self._workspace, "id": identifier})
-        event = None if row is None else _with_cursor(read_event(self._vault, self._workspace, row), row)
+        event = (
+            None
+            if row is None
+            else _with_cursor(read_event(self._vault, self._workspace, row), row)
+        )
         if event is None or (self._sees is not None and not self._sees(event)):
-            raise InvalidInvocation(f"no event has the ID '{identifier[:80]}'", hint=NextStep("events"))
+            raise InvalidInvocation(
+                f"no event has the ID '{identifier[:80]}'", hint=NextStep("events")
+            )
         return event
 
     def has_after(self, cursor: str) -> bool:
-        """Return whether events may follow a cursor, or the cursor may be refused. This costs two index look-ups."""
+        """Return whether events may follow a cursor, or the cursor may be refused. This costs two
+        index look-ups.
+        """
         if self._numbering.waits(self._workspace):
             return True
         number = read_cursor(cursor)[0].number
@@ -190,26 +247,43 @@ class Feed:
     def _head(self, transaction: Transaction, marks: Sequence[Mark]) -> Head:
         """Return the ends of the events, and the stored marks of a cursor's events."""
         read, earlier = (mark.number for mark in (*marks, Mark(0), Mark(0))[:2])
-        row = transaction.find(_HEAD, {"workspace": self._workspace, "read": read, "earlier": earlier})
+        row = transaction.find(
+            _HEAD, {"workspace": self._workspace, "read": read, "earlier": earlier}
+        )
         if row is None:
             return Head(0, 0, None, {})
         return Head(row.last, row.purged, row.purged_mark, {earlier: row.earlier, read: row.read})
 
     def _window(
-        self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
+        self,
+        transaction: Transaction,
+        found: list[Event],
+        place: tuple[int, int],
+        types: Sequence[str],
+        limit: int,
+        room: int,
     ) -> tuple[int, int]:
-        """Add the next events to ``found`` until the data before the last event exceed ``room`` bytes. ``place`` has the number before the
-        first event, and the last number. Return the number up to which events were examined, and the bytes used.
+        """Add the next events to ``found`` until the data before the last event exceed ``room``
+        bytes. ``place`` has the number before the first event, and the last number. Return the
+        number up to which events were examined, and the bytes used.
         """
         after, last = place
         until, left = min(last, after + _WINDOW), limit - len(found)
         more, values = _only(types)
-        given = {"workspace": self._workspace, "after": after, "until": until, "limit": left, "room": room}
+        given = {
+            "workspace": self._workspace,
+            "after": after,
+            "until": until,
+            "limit": left,
+            "room": room,
+        }
         rows = transaction.execute(_PAGE.format(types=more), {**given, **values})
         found += self._seen(rows)
         used = int(rows[-1].ahead) + len(rows[-1].data) if rows else 0
         if not rows and until < last:  # numbers that were left out may be next
-            following = transaction.execute(_NEXT, {"workspace": self._workspace, "after": until})[0].number
+            following = transaction.execute(_NEXT, {"workspace": self._workspace, "after": until})[
+                0
+            ].number
             return last if following is None else following - 1, used
         return (rows[-1].sequence if len(rows) == left or used >= room else until), used
 
@@ -222,12 +296,14 @@ class Feed:
 class FeedEvents(Events):
     """Events of a feed."""
 
-    def __init__(self, feed: Feed, after: str | int | None, types: Sequence[str], wait: float) -> None:
+    def __init__(
+        self, feed: Feed, after: str | int | None, types: Sequence[str], wait: float
+    ) -> None:
         self._feed, self._after, self._types, self._wait = feed, after, types, wait
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
-        """Yield the events page by page, and an empty page if no further event is stored yet: the reader then waits for
-        ``PAUSE`` seconds.
+        """Yield the events page by page, and an empty page if no further event is stored yet: the
+        reader then waits for ``PAUSE`` seconds.
         """
         cursor, until = self._after, monotonic() + self._wait
         while True:
@@ -236,7 +312,8 @@ class FeedEvents(Events):
             if page.events:
                 yield page.events
                 until = monotonic() + self._wait
-            elif cursor == before or not self._feed.has_after(cursor):  # else it was a page of other types
+            elif cursor == before or not self._feed.has_after(cursor):
+                # else it was a page of other types
                 if not monotonic() < until:  # also of a wait that is no number
                     return
                 yield ()
@@ -245,18 +322,27 @@ class FeedEvents(Events):
 def _checked(marks: tuple[Mark, ...], head: Head) -> int:
     """Return the number to continue from.
 
-    :raises CursorExpired: if events after the cursor were deleted, or the cursor's last event differs from the stored one.
+    :raises CursorExpired: if events after the cursor were deleted, or the cursor's last event
+        differs from the stored one.
     """
     start = marks[0]
     if start.number < head.purged:
-        raise CursorExpired(f"the cursor '{start}' has expired: events after it were deleted", head.oldest)
+        raise CursorExpired(
+            f"the cursor '{start}' has expired: events after it were deleted", head.oldest
+        )
     here = first_here(marks, head.has)
     if here is start:
         return start.number
     if start.digest is None and start.number > head.last:
-        text = f"the cursor '{start}' is not of this database: its last event is {head.last}; was it restored from a backup?"
+        text = (
+            f"the cursor '{start}' is not of this database: its last event is {head.last}; "
+            "was it restored from a backup?"
+        )
         raise CursorExpired(text, head.oldest)
-    text = f"the cursor '{start}' is of events that were lost when the database went back to an earlier state"
+    text = (
+        f"the cursor '{start}' is of events that were lost when the database went back to an "
+        "earlier state"
+    )
     if here is None:
         raise CursorExpired(text, head.oldest)
     raise CursorExpired(text, str(here), ": those before it are as you have read them")
@@ -270,7 +356,8 @@ def _only(types: Sequence[str]) -> tuple[str, dict[str, str]]:
     for place, text in enumerate(types):
         name = f"type_{place}"
         if text.endswith(".*"):
-            conditions.append(f"(type >= :{name} AND type < :{name}_end)")  # the names that begin with it
+            # the names that begin with it
+            conditions.append(f"(type >= :{name} AND type < :{name}_end)")
             values |= {name: text[:-1], f"{name}_end": text[:-2] + "/"}
         else:
             conditions.append(f"type = :{name}")

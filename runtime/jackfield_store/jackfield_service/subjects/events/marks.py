@@ -1,10 +1,12 @@
-"""Marks of events, and cursors made of them: the events that a reader has read, and whether this database has them.
+"""Marks of events, and cursors made of them: the events that a reader has read, and whether this
+database has them.
 
-A number alone does not prove that. A database may return to an earlier state, by a restored backup, a promoted standby or a disk's
-snapshot. Another event may then get the number of an event that was read and lost. So each event has a mark, a digest of its ID and of the
-mark before it, and so of all events up to it. A cursor is the number of the last event read, and its mark. If the event with that number
-has that mark, the database has all read events. A second number and mark, of an earlier event, let a reader whose last event is missing
-continue from there, and not from the oldest event.
+A number alone does not prove that. A database may return to an earlier state, by a restored backup,
+a promoted standby or a disk's snapshot. Another event may then get the number of an event that was
+read and lost. So each event has a mark, a digest of its ID and of the mark before it, and so of all
+events up to it. A cursor is the number of the last event read, and its mark. If the event with that
+number has that mark, the database has all read events. A second number and mark, of an earlier
+event, let a reader whose last event is missing continue from there, and not from the oldest event.
 """
 
 from __future__ import annotations
@@ -17,17 +19,21 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation
 
 MARK = "COALESCE({0}.mark, 'id:' || {0}.id)"
-"""SQL expression for the mark of an event, by the name of its table; for an event numbered before marks existed, its ID."""
+"""SQL expression for the mark of an event, by the name of its table; for an event numbered before
+marks existed, its ID.
+"""
 _BACK = 1024
-"""Minimum distance in numbers between the earlier event of a cursor and its last one; it is less than twice this."""
+"""Minimum distance in numbers between the earlier event of a cursor and its last one; it is less
+than twice this.
+"""
 EARLIER = f"""(
     SELECT earlier.sequence || '-' || {MARK.format("earlier")} FROM events earlier
     WHERE earlier.workspace = events.workspace AND earlier.sequence > 0
         AND earlier.sequence <= events.sequence / {_BACK} * {_BACK} - {_BACK}
     ORDER BY earlier.sequence DESC LIMIT 1
 )"""
-"""SQL expression for the number and the mark of the earlier event of a cursor, selected with the row of its last one; NULL if it has no
-earlier event.
+"""SQL expression for the number and the mark of the earlier event of a cursor, selected with the
+row of its last one; NULL if it has no earlier event.
 """
 PATTERN = r"[0-9]{1,18}(-[0-9a-f]{12}(\.[0-9]{1,18}-[0-9a-f]{12})?)?"
 """Regular expression of a cursor."""
@@ -37,13 +43,17 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Event that was read: its number, and its mark, which is None if the reader gave a number alone."""
+    """Event that was read: its number, and its mark, which is None if the reader gave a number
+    alone.
+    """
 
     number: int
     digest: str | None = None
 
     def is_of(self, stored: str | None) -> bool:
-        """Return whether the stored mark of the event with this number matches; False if there is no such event."""
+        """Return whether the stored mark of the event with this number matches; False if there is
+        no such event.
+        """
         return stored is not None and (self.digest is None or self.digest == digest_of(stored))
 
     def __str__(self) -> str:
@@ -82,8 +92,14 @@ def read_cursor(cursor: str | int) -> tuple[Mark, ...]:
     """
     text = str(cursor)
     if not text.isascii() or _CURSOR.fullmatch(text) is None:
-        raise InvalidInvocation(f"'{text[:80]}' is not a cursor", hint="Give the 'nextCursor' of a page, or the 'cursor' of an event.")
-    return tuple(Mark(int(number), digest or None) for number, _, digest in (part.partition("-") for part in text.split(".")))
+        raise InvalidInvocation(
+            f"'{text[:80]}' is not a cursor",
+            hint="Give the 'nextCursor' of a page, or the 'cursor' of an event.",
+        )
+    return tuple(
+        Mark(int(number), digest or None)
+        for number, _, digest in (part.partition("-") for part in text.split("."))
+    )
 
 
 def first_here(marks: tuple[Mark, ...], is_here: Callable[[Mark], bool]) -> Mark | None:

@@ -1,8 +1,9 @@
 """Positions of a platform's callback: the number of the last event with a delivery, by workspace.
 
-A platform's callback gets the events of all workspaces that the platform manages, later ones too. Each workspace counts its own events, so
-there is a position for each: a missing one is 0, as for a workspace without events yet. A dispatcher reads them with one query, and checks
-only workspaces whose last event has changed.
+A platform's callback gets the events of all workspaces that the platform manages, later ones too.
+Each workspace counts its own events, so there is a position for each: a missing one is 0, as for a
+workspace without events yet. A dispatcher reads them with one query, and checks only workspaces
+whose last event has changed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ SELECT :callback, workspace, :to FROM event_heads WHERE workspace = :workspace A
 ){locks}
 ON CONFLICT (callback, workspace) DO UPDATE SET position = excluded.position WHERE callback_positions.position = :from
 """
-"""SQL statement that moves a position. It locks the head, since a purged workspace could otherwise leave a position to a later workspace of
-its name.
+"""SQL statement that moves a position. It locks the head, since a purged workspace could otherwise
+leave a position to a later workspace of its name.
 """
 _REMOVE = "DELETE FROM callback_positions WHERE callback = :callback"
 _NUMBER = """
@@ -54,21 +55,31 @@ class Positions:
         self._known = None
 
     def of(self, workspace: str) -> int:
-        """Return the number of the last event of a workspace that was delivered or deliberately skipped."""
+        """Return the number of the last event of a workspace that was delivered or deliberately
+        skipped.
+        """
         return (self._known or {}).get(workspace, 0)
 
-    def look(self, transaction: Transaction, heads: Mapping[str, int], changed: Iterable[str]) -> None:
-        """Record which workspaces have new events. ``heads`` are the last numbers of all workspaces, ``changed`` the workspaces whose
-        number has changed since the previous call. A lower number means that the workspace was purged, or the database restored.
+    def look(
+        self, transaction: Transaction, heads: Mapping[str, int], changed: Iterable[str]
+    ) -> None:
+        """Record which workspaces have new events. ``heads`` are the last numbers of all
+        workspaces, ``changed`` the workspaces whose number has changed since the previous call. A
+        lower number means that the workspace was purged, or the database restored.
         """
         if self._known is None or any(heads.get(name, 0) < self.of(name) for name in changed):
-            self._known = {row.workspace: row.position for row in transaction.execute(_READ, {"callback": self._callback})}
+            self._known = {
+                row.workspace: row.position
+                for row in transaction.execute(_READ, {"callback": self._callback})
+            }
             self._moved, changed = {}, heads
         self._behind |= {name for name in changed if manages(self.pattern, name)}
         self._behind = {name for name in self._behind if self.of(name) < heads.get(name, 0)}
 
     def behind(self) -> list[tuple[float, str]]:
-        """Return the workspaces with new events, each with the time of its last made deliveries (``time.monotonic``)."""
+        """Return the workspaces with new events, each with the time of its last made deliveries
+        (``time.monotonic``).
+        """
         return [(self._moved.get(name, 0.0), name) for name in self._behind]
 
     def move(self, workspace: str, position: int) -> None:
@@ -78,14 +89,25 @@ class Positions:
 
 
 def begin(transaction: Transaction, pattern: str, callback: str) -> None:
-    """Store the positions of a new callback at the last event of each workspace, so that it gets later events only."""
+    """Store the positions of a new callback at the last event of each workspace, so that it gets
+    later events only.
+    """
     first = pattern.removesuffix("*")
-    transaction.change(_BEGIN, {"callback": callback, "first": first, "last": first + _LAST if pattern.endswith("*") else first})
+    transaction.change(
+        _BEGIN,
+        {
+            "callback": callback,
+            "first": first,
+            "last": first + _LAST if pattern.endswith("*") else first,
+        },
+    )
 
 
 def read_positions(transaction: Transaction, callback: str) -> dict[str, int]:
     """Return the stored positions by workspace."""
-    return {row.workspace: row.position for row in transaction.execute(_READ, {"callback": callback})}
+    return {
+        row.workspace: row.position for row in transaction.execute(_READ, {"callback": callback})
+    }
 
 
 def remove(transaction: Transaction, callback: str) -> None:
@@ -93,14 +115,25 @@ def remove(transaction: Transaction, callback: str) -> None:
     transaction.change(_REMOVE, {"callback": callback})
 
 
-def move(transaction: Transaction, database: Database, workspace: str, callback: str, before: int, after: int) -> bool:
-    """Move a position, if it is unchanged and the workspace still has events; return whether it was moved."""
+def move(
+    transaction: Transaction,
+    database: Database,
+    workspace: str,
+    callback: str,
+    before: int,
+    after: int,
+) -> bool:
+    """Move a position, if it is unchanged and the workspace still has events; return whether it was
+    moved.
+    """
     values = {"workspace": workspace, "callback": callback, "from": before, "to": after}
     return transaction.change(_MOVE.format(locks=database.dialect.locks), values) == 1
 
 
 def next_numbers(transaction: Transaction, home: str, callback: str, count: int) -> range | None:
-    """Return unused delivery numbers of a callback; None if the callback is gone. Its row is locked until the transaction ends."""
+    """Return unused delivery numbers of a callback; None if the callback is gone. Its row is locked
+    until the transaction ends.
+    """
     row = transaction.find(_NUMBER, {"workspace": home, "callback": callback, "count": count})
     return None if row is None else range(row.position - count + 1, row.position + 1)
 

@@ -14,7 +14,9 @@ KEPT = 30 * 86_400.0
 LARGEST = 256 * 1024 * 1024
 """Maximum bytes of the events of a workspace; above it the oldest events are deleted."""
 DELIVERED_KEPT = 7 * 86_400.0
-"""Seconds for which a delivery is stored after it succeeded; a dead one is stored as long as events."""
+"""Seconds for which a delivery is stored after it succeeded; a dead one is stored as long as
+events.
+"""
 _SLICE = 250
 _PAUSE = 0.01
 _HEADS = "SELECT workspace, purged, size FROM event_heads"
@@ -23,8 +25,13 @@ _OLDEST = f"""
 SELECT sequence, at, LENGTH(data) AS size, {MARK.format("events")} AS mark FROM events
 WHERE workspace = :workspace AND sequence > :purged ORDER BY sequence LIMIT :limit
 """
-_DELETE = "DELETE FROM events WHERE workspace = :workspace AND sequence > :purged AND sequence <= :last"
-_SET = "UPDATE event_heads SET purged = :last, purged_mark = :mark, size = size - :size WHERE workspace = :workspace"
+_DELETE = (
+    "DELETE FROM events WHERE workspace = :workspace AND sequence > :purged AND sequence <= :last"
+)
+_SET = (
+    "UPDATE event_heads SET purged = :last, purged_mark = :mark, size = size - :size WHERE "
+    "workspace = :workspace"
+)
 _ENDED = """
 SELECT workspace, callback, sequence FROM deliveries
 WHERE ended_at IS NOT NULL AND ended_at < :before AND (state = 'delivered' OR ended_at < :dead_before) ORDER BY ended_at LIMIT :limit
@@ -60,19 +67,31 @@ class Retention:
         return False
 
     def _is_due(self, workspace: str, head: Row, now: float) -> bool:
-        oldest = self._database.look_up(_OLDEST, {"workspace": workspace, "purged": head.purged, "limit": 1})
+        oldest = self._database.look_up(
+            _OLDEST, {"workspace": workspace, "purged": head.purged, "limit": 1}
+        )
         return oldest is not None and (head.size > self._largest or oldest.at < now - KEPT)
 
     def _purge(self, workspace: str, now: float) -> None:
         """Delete a slice of events, always up to a number, since a reader's cursor is a number."""
         with self._database.write() as transaction:
-            head = transaction.execute(_HEAD + self._database.dialect.locks, {"workspace": workspace})[0]
-            values: dict[str, Any] = {"workspace": workspace, "purged": head.purged, "limit": _SLICE}
+            head = transaction.execute(
+                _HEAD + self._database.dialect.locks, {"workspace": workspace}
+            )[0]
+            values: dict[str, Any] = {
+                "workspace": workspace,
+                "purged": head.purged,
+                "limit": _SLICE,
+            }
             size, last, mark = 0, head.purged, head.purged_mark
             for row in transaction.execute(_OLDEST, values):
                 if head.size - size <= self._largest and row.at >= now - KEPT:
                     break
-                size, last, mark = size + row.size, row.sequence, f"{row.sequence}-{digest_of(row.mark)}"
+                size, last, mark = (
+                    size + row.size,
+                    row.sequence,
+                    f"{row.sequence}-{digest_of(row.mark)}",
+                )
             transaction.change(_DELETE, {**values, "last": last})
             transaction.change(_SET, {**values, "last": last, "mark": mark, "size": size})
 

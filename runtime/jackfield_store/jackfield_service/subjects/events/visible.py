@@ -1,4 +1,6 @@
-"""The events of a workspace that one caller may see: events about objects that the rules of the caller's token permit."""
+"""The events of a workspace that one caller may see: events about objects that the rules of the
+caller's token permit.
+"""
 
 from __future__ import annotations
 
@@ -27,23 +29,33 @@ def feed_of(storage: Storage, workspace: str, catalog: Catalog, authorizer: Auth
     :raises UnknownWorkspace: if the database has no such workspace.
     """
     if not storage.enabled:
-        raise InvalidInvocation("events need a database, and this runtime has none", hint="Set JACKFIELD_DATABASE_URL.")
+        raise InvalidInvocation(
+            "events need a database, and this runtime has none", hint="Set JACKFIELD_DATABASE_URL."
+        )
     storage.require(workspace)
     return Feed(storage.database, storage.vault, workspace, seen_events(catalog, authorizer))
 
 
 def events_of(
-    storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float
+    storage: Storage,
+    workspace: str,
+    catalog: Catalog,
+    authorizer: Authorizer,
+    after: str | int | None,
+    types: Sequence[str],
+    wait: float,
 ) -> Events:
     """Return an iterable of a workspace's events, limited and checked as by ``feed_of``."""
     return FeedEvents(feed_of(storage, workspace, catalog, authorizer), after, types, wait)
 
 
 def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], bool] | None:
-    """Return a function that decides whether the caller may see an event; None for a caller who may see all of them.
+    """Return a function that decides whether the caller may see an event; None for a caller who may
+    see all of them.
 
-    The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules whose
-    calls its rules would allow, and the connections over which it may call. It also sees events of triggers that it may read.
+    The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules
+    sees the invocations and schedules whose calls its rules would allow, and the connections over
+    which it may call. It also sees events of triggers that it may read.
     """
     manages = authorizer.scope is None or may(authorizer.scope, "manage")
     if manages and not authorizer.token:
@@ -58,10 +70,25 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
             key = str(data.get("connector"))
             if key not in manifests:
                 manifests[key] = catalog.look(key)[1]
-            return authorizer.sees_entry(manifests[key], key, str(data.get("action")), data.get("effect"), data.get("connection"))
+            return authorizer.sees_entry(
+                manifests[key],
+                key,
+                str(data.get("action")),
+                data.get("effect"),
+                data.get("connection"),
+            )
         if family not in OWN:
-            return authorizer.decide(Request(str(data.get("connector")), str(data.get("trigger")), "read", data.get("connection"))).allowed
+            return authorizer.decide(
+                Request(
+                    str(data.get("connector")),
+                    str(data.get("trigger")),
+                    "read",
+                    data.get("connection"),
+                )
+            ).allowed
         found = kinds.known(str(data.get("type"))) if family == "connection" else None
-        return found is not None and authorizer.sees_connection(event.subject, str(data.get("type")), found.manifests)
+        return found is not None and authorizer.sees_connection(
+            event.subject, str(data.get("type")), found.manifests
+        )
 
     return sees

@@ -1,4 +1,6 @@
-"""``jackfield files``: store, list, download and delete files that inputs refer to and actions return."""
+"""``jackfield files``: store, list, download and delete files that inputs refer to and actions
+return.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def _open_files(arguments: Namespace) -> Iterator[tuple[Files, str]]:
 def _declare_put(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", help="the file to store (- = stdin)")
     parser.add_argument("--type", metavar="TYPE", help="its media type (default: by its name)")
-    parser.add_argument("--name", metavar="NAME", help="its name in downloads (default: the path's last part)")
+    parser.add_argument(
+        "--name", metavar="NAME", help="its name in downloads (default: the path's last part)"
+    )
     declare_workspace(parser)
 
 
@@ -43,7 +47,13 @@ def _put(place: tuple[Files, str], arguments: Namespace) -> dict[str, Any]:
     name = arguments.name or (None if is_stdin else os.path.basename(arguments.path))
     files, workspace = place
     with _source(arguments.path) as source:
-        kept = files.store(workspace, _pieces(source), arguments.type or media_type_of(name), name=name, caller=account_key())
+        kept = files.store(
+            workspace,
+            _pieces(source),
+            arguments.type or media_type_of(name),
+            name=name,
+            caller=account_key(),
+        )
     return kept.to_json()
 
 
@@ -52,7 +62,10 @@ def _source(path: str) -> BinaryIO:
         return open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InvalidInvocation(f"the file '{path[:200]}' cannot be read: {reason}", hint="Check the path and its permissions.") from None
+        raise InvalidInvocation(
+            f"the file '{path[:200]}' cannot be read: {reason}",
+            hint="Check the path and its permissions.",
+        ) from None
 
 
 def _pieces(source: BinaryIO) -> Iterator[bytes]:
@@ -71,7 +84,10 @@ def _declare_get(parser: Parser) -> None:
 
 def _get(arguments: Namespace, output: Output) -> int:
     if arguments.out is None and sys.stdout.isatty():
-        raise UsageError("the content of a file is not for a terminal: give --out PATH, or redirect stdout", usage=arguments.usage)
+        raise UsageError(
+            "the content of a file is not for a terminal: give --out PATH, or redirect stdout",
+            usage=arguments.usage,
+        )
     with _open_files(arguments) as (files, workspace):
         file = files.find(workspace, arguments.id)
         if file is None:
@@ -87,7 +103,9 @@ def _get(arguments: Namespace, output: Output) -> int:
             else:
                 _write(arguments.out, pieces)
         except FileDamaged as error:
-            raise Unavailable(f"the file '{file.id}' cannot be read: {error.strerror}", repeatable=False) from None
+            raise Unavailable(
+                f"the file '{file.id}' cannot be read: {error.strerror}", repeatable=False
+            ) from None
     if arguments.out is not None:
         output.value({**file.to_json(), "out": arguments.out})
     return 0
@@ -107,7 +125,12 @@ def _write(path: str, pieces: Iterator[bytes]) -> None:
 
 def _list(place: tuple[Files, str], arguments: Namespace) -> list[dict[str, Any]]:
     files, workspace = place
-    return [file.to_json() for file in pages(arguments, lambda cursor, limit: files.list(workspace, cursor=cursor, limit=limit))]
+    return [
+        file.to_json()
+        for file in pages(
+            arguments, lambda cursor, limit: files.list(workspace, cursor=cursor, limit=limit)
+        )
+    ]
 
 
 def _rm(place: tuple[Files, str], arguments: Namespace) -> dict[str, Any]:

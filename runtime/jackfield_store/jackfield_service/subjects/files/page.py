@@ -18,17 +18,25 @@ from jackfield_service.subjects.files.http.uploads import upload
 _PAGE = 50
 _DONE = {"deleted": "File deleted.", "gone": "The file had been deleted, or had expired."}
 _KIB = 1024
-_SORTS = Sorts({"Name": "name", "Type": "contentType", "Size": "size", "Expires": "expiresAt"}, names="id")
+_SORTS = Sorts(
+    {"Name": "name", "Type": "contentType", "Size": "size", "Expires": "expiresAt"}, names="id"
+)
 
 
 def listed(request: PageRequest) -> Response:
-    """Serve ``GET /files``: the workspace's files, newest first; a token with rules sees only its own."""
+    """Serve ``GET /files``: the workspace's files, newest first; a token with rules sees only its
+    own.
+    """
     request.require("read")
     files, identity = request.server.files, request.identity
     if not files.enabled:
         raise Problem(503, "this server stores no files, because no database is configured")
     found = _SORTS.read(
-        request, lambda cursor, limit: files.list(identity.workspace, identity.caller.owner, cursor=cursor, limit=limit), _PAGE
+        request,
+        lambda cursor, limit: files.list(
+            identity.workspace, identity.caller.owner, cursor=cursor, limit=limit
+        ),
+        _PAGE,
     )
     empty = [
         "No stored files. Files come from forms, from ",
@@ -38,9 +46,22 @@ def listed(request: PageRequest) -> Response:
         " and from large outputs.",
     ]
     columns = ("Name", "Type", "Size", "Stored", "Expires", "Actions")
-    shown = found.table("/files", "Files", columns, [_row(request, file) for file in found.rows], empty=empty)
-    lead = ["Inputs refer to a file by its ID: ", h.code('{"file": ID}'), ". Files are encrypted, and deleted when they expire."]
-    return page(request, "files", "Files", done_notice(request, _DONE, "gone"), h.div(shown, id="found"), lead=lead)
+    shown = found.table(
+        "/files", "Files", columns, [_row(request, file) for file in found.rows], empty=empty
+    )
+    lead = [
+        "Inputs refer to a file by its ID: ",
+        h.code('{"file": ID}'),
+        ". Files are encrypted, and deleted when they expire.",
+    ]
+    return page(
+        request,
+        "files",
+        "Files",
+        done_notice(request, _DONE, "gone"),
+        h.div(shown, id="found"),
+        lead=lead,
+    )
 
 
 def deleted(request: PageRequest) -> Response:
@@ -63,10 +84,19 @@ def size_text(size: int) -> str:
 
 
 def _row(request: PageRequest, file: StoredFile) -> tuple[Node, ...]:
-    name = [h.a(file.name or "unnamed", href=f"/files/{file.id}", download=True), h.br(), h.code(file.id, class_="small")]
+    name = [
+        h.a(file.name or "unnamed", href=f"/files/{file.id}", download=True),
+        h.br(),
+        h.code(file.id, class_="small"),
+    ]
     return (
-        name, file.content_type, size_text(file.size), at(file.created_at, request.now), at(file.expires_at, request.now), _delete(request, file),
-    )  # fmt: skip
+        name,
+        file.content_type,
+        size_text(file.size),
+        at(file.created_at, request.now),
+        at(file.expires_at, request.now),
+        _delete(request, file),
+    )
 
 
 def _delete(request: PageRequest, file: StoredFile) -> Markup | None:
@@ -77,7 +107,9 @@ def _delete(request: PageRequest, file: StoredFile) -> Markup | None:
 
 
 async def uploaded(request: PageRequest) -> Response:
-    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by ID."""
+    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and
+    the invocation refers to it by ID.
+    """
     return await upload(request.http, request.server, request.identity)
 
 

@@ -7,7 +7,11 @@ from jackfield_service.shell.http.shape_parts import MOMENT, STRING, Json, list_
 SHAPES: dict[str, Json] = {
     "StoredFile": object_of(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),
-        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=STRING, expiresAt=MOMENT, name=STRING,
+        file={"type": "string", "pattern": "^file_"},
+        size={"type": "integer"},
+        contentType=STRING,
+        expiresAt=MOMENT,
+        name=STRING,
     ),
     "FileList": list_of("#/components/schemas/StoredFile"),
-}  # fmt: skip
+}

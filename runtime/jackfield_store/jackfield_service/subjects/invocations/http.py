@@ -1,4 +1,6 @@
-"""Operations ``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve, redrive."""
+"""Operations ``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve,
+redrive.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,12 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
         body = await decoded_call(text, request)
         if isinstance(body, dict):
             given = request.headers
-            body = completed(body, given.get("idempotency-key"), given.get("traceparent"), given.get("x-request-id"))
+            body = completed(
+                body,
+                given.get("idempotency-key"),
+                given.get("traceparent"),
+                given.get("x-request-id"),
+            )
             large = len(text) >= LARGE or crowded(body)
             files = 0 if queued else await weight_of(body, server, identity, large=large)
             take_room(request, files, files)
@@ -68,7 +75,9 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     if queued:
         return await _queued(body, server, runtime, identity, wait)
     if takes_events(request.headers.get("accept", "")):
-        stream = runtime.stream(body, wait=wait, caller=identity.caller, named=partial(_name, request))
+        stream = runtime.stream(
+            body, wait=wait, caller=identity.caller, named=partial(_name, request)
+        )
         return await events_response(stream, request, server, identity.surface)
     server.metrics.running.inc()
     try:
@@ -81,7 +90,11 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
         request.scope["jackfield.invocation_id"] = result.meta.invocation_id
     if result.error is not None:
         request.scope["jackfield.error_code"] = result.error.code
-    return to_answer(result, identity.surface, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
+    return to_answer(
+        result,
+        identity.surface,
+        {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None,
+    )
 
 
 async def _whole(request: Request, server: ServerContext) -> bytes:
@@ -102,24 +115,40 @@ async def _run(
     wait: float,
     large: bool,
 ) -> Result:
-    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is processed
-    entirely in a thread, so that its validation does not block the event loop.
+    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it
+    runs to its end. A large body is processed entirely in a thread, so that its validation does not
+    block the event loop.
     """
     cancelled = threading.Event()
-    how: dict[str, Any] = {"wait": wait, "cancelled": cancelled, "caller": identity.caller, "named": partial(_name, request)}
-    running = server.slowly(partial(runtime.invoke, body, **how, on_time=True)) if large else runtime.begin(body, **how)
+    how: dict[str, Any] = {
+        "wait": wait,
+        "cancelled": cancelled,
+        "caller": identity.caller,
+        "named": partial(_name, request),
+    }
+    running = (
+        server.slowly(partial(runtime.invoke, body, **how, on_time=True))
+        if large
+        else runtime.begin(body, **how)
+    )
     with cancelling(request, cancelled):
         return await asyncio.shield(running)
 
 
 def _name(request: Request, identifier: str) -> None:
-    """Record the invocation's ID while it runs: a server that stops before the Result exists answers with this ID."""
+    """Record the invocation's ID while it runs: a server that stops before the Result exists
+    answers with this ID.
+    """
     request.scope["jackfield.invocation_id"] = identifier
 
 
-async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity, wait: float) -> Response:
+async def _queued(
+    body: Any, server: ServerContext, runtime: Jackfield, identity: Identity, wait: float
+) -> Response:
     try:
-        found = await outlasting(lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller)))
+        found = await outlasting(
+            lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller))
+        )
     except LimitReached as error:
         raise of_error(error) from None
     except JackfieldError as error:
@@ -133,8 +162,8 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
 
 
 async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str) -> Response:
-    """Answer a repeat of a queued request: with its Result if it has ended within ``wait`` seconds, including a doubt that evidence may
-    settle. Otherwise the answer is the same as the first one.
+    """Answer a repeat of a queued request: with its Result if it has ended within ``wait`` seconds,
+    including a doubt that evidence may settle. Otherwise the answer is the same as the first one.
     """
     if wait and (Enqueued.of(found) is not None or found.meta.settling is not None):
         with suppress(TimeoutError):
@@ -146,39 +175,67 @@ async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str)
 
 
 def _accepted(queued: Enqueued) -> Response:
-    headers = {"Location": f"/v1/invocations/{queued.invocation_id}", "Preference-Applied": "respond-async"}
-    return answer(queued.to_json(), 202, headers | ({"Idempotency-Replayed": "true"} if queued.replayed else {}))
+    headers = {
+        "Location": f"/v1/invocations/{queued.invocation_id}",
+        "Preference-Applied": "respond-async",
+    }
+    return answer(
+        queued.to_json(),
+        202,
+        headers | ({"Idempotency-Replayed": "true"} if queued.replayed else {}),
+    )
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, as an export."""
+    """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, as an
+    export.
+    """
     journal = await journal_of(server, identity)
     given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
     limit, now = limit_of(request), server.clock.time()
     try:
         for name in ("since", "until"):
-            given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'", ends=name == "until")
-        kind = next((kind for kind in (CSV, LINES) if prefers(request.headers.get("accept", ""), kind)), None)
+            given[name] = (
+                None
+                if given[name] is None
+                else moment(given[name], now, -1, f"the parameter '{name}'", ends=name == "until")
+            )
+        kind = next(
+            (kind for kind in (CSV, LINES) if prefers(request.headers.get("accept", ""), kind)),
+            None,
+        )
         if kind is not None:
             return await _export(request, server, journal, kind, given)
         entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
     except InvalidInvocation as error:
         raise of_error(error, 400) from None
     return answer(
-        {"items": [reworded(entry.to_json(), identity.surface) for entry in entries], "nextCursor": cursor}, headers={"Vary": "Accept"}
+        {
+            "items": [reworded(entry.to_json(), identity.surface) for entry in entries],
+            "nextCursor": cursor,
+        },
+        headers={"Vary": "Accept"},
     )
 
 
-async def _export(request: Request, server: ServerContext, journal: SeenJournal, kind: str, given: Mapping[str, Any]) -> Response:
-    """Answer with the matching entries, up to the limits of an export; the header ``Link`` has the address of the export of the remaining
-    entries.
+async def _export(
+    request: Request,
+    server: ServerContext,
+    journal: SeenJournal,
+    kind: str,
+    given: Mapping[str, Any],
+) -> Response:
+    """Answer with the matching entries, up to the limits of an export; the header ``Link`` has the
+    address of the export of the remaining entries.
     """
     filters = {name: value for name, value in given.items() if name != "cursor"}
 
     def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Entry], str | None]:
         return journal.entries(**filters, cursor=cursor, limit=limit)
 
-    text, _, cursor = await server.slowly(partial(exported, fetch, kind, given["cursor"], limit_of(request, MOST)))
+    text, _, cursor = await server.slowly(
+        partial(exported, fetch, kind, given["cursor"], limit_of(request, MOST))
+    )
     headers = {"Vary": "Accept"}
     if cursor is not None:
         query = urlencode({**request.query_params, "cursor": cursor})
@@ -188,12 +245,17 @@ async def _export(request: Request, server: ServerContext, journal: SeenJournal,
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}``."""
-    return answer(reworded((await visible_entry(request, server, identity)).to_json(), identity.surface))
+    return answer(
+        reworded((await visible_entry(request, server, identity)).to_json(), identity.surface)
+    )
 
 
 async def exchanges(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}/exchanges``."""
-    entry, journal = await visible_entry(request, server, identity), await journal_of(server, identity)
+    entry, journal = (
+        await visible_entry(request, server, identity),
+        await journal_of(server, identity),
+    )
     try:
         return answer(await server.briefly(lambda: journal.exchanges(entry.id)))
     except InvalidInvocation as error:
@@ -234,39 +296,96 @@ async def visible_entry(request: Request, server: ServerContext, identity: Ident
         raise Problem(404, f"no invocation has the ID '{request.path_params['id'][:80]}'") from None
 
 
-_STATUS: Schema = {"type": "string", "enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
+_STATUS: Schema = {
+    "type": "string",
+    "enum": [
+        "waiting",
+        "queued",
+        "running",
+        "succeeded",
+        "failed",
+        "in_doubt",
+        "cancelled",
+        "dead",
+    ],
+}
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Regular expression of a journal's cursor for a token with rules, which is encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
-    "status": _STATUS, "connector": TEXT, "action": TEXT, "connection": TEXT, "since": WHEN, "until": WHEN, "caller": TEXT,
-    "idempotencyKey": {**TEXT, "maxLength": 255}, "correlationId": TEXT, "errorCode": TEXT,
+    "status": _STATUS,
+    "connector": TEXT,
+    "action": TEXT,
+    "connection": TEXT,
+    "since": WHEN,
+    "until": WHEN,
+    "caller": TEXT,
+    "idempotencyKey": {**TEXT, "maxLength": 255},
+    "correlationId": TEXT,
+    "errorCode": TEXT,
     "label": {**TEXT, "description": "A label's name, or name=value."},
-    "q": {**TEXT, "description": "Text to find in the ID, connector, action, connection, caller, key, error code, request ID or context."},
-}  # fmt: skip
+    "q": {
+        **TEXT,
+        "description": (
+            "Text to find in the ID, connector, action, connection, caller, key, error code, "
+            "request ID or context."
+        ),
+    },
+}
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/invocations", invoke, "invoke", "invoke",
-        "Run an action, or queue it for the workers. 'Accept: text/event-stream' returns its events, then its Result.",
-        {200: "Result", 202: "Queued"}, headers=("Idempotency-Key", "Prefer"), body="Invocation",
-        results=(400, 403, 404, 409, 422, 500, 502, 503, 504), problems=(413, 415),
+        "POST",
+        "/v1/invocations",
+        invoke,
+        "invoke",
+        "invoke",
+        "Run an action, or queue it for the workers. 'Accept: text/event-stream' returns its "
+        "events, then its Result.",
+        {200: "Result", 202: "Queued"},
+        headers=("Idempotency-Key", "Prefer"),
+        body="Invocation",
+        results=(400, 403, 404, 409, 422, 500, 502, 503, 504),
+        problems=(413, 415),
     ),
     Operation(
-        "GET", "/v1/invocations", listed, "read", "listInvocations",
-        "List invocations, newest first. 'Accept: text/csv' or 'application/jsonl' exports up to 10,000.", {200: "EntryList"},
+        "GET",
+        "/v1/invocations",
+        listed,
+        "read",
+        "listInvocations",
+        "List invocations, newest first. 'Accept: text/csv' or 'application/jsonl' exports up to "
+        "10,000.",
+        {200: "EntryList"},
         query={**_ENTRY_FILTERS, **paged(f"({BY_MOMENT}|{_SEALED})")},
     ),
     Operation(
-        "GET", "/v1/invocations/{id}", shown, "read", "showInvocation", "Show an invocation and its Result.",
-        {200: "Entry"}, problems=(404,),
+        "GET",
+        "/v1/invocations/{id}",
+        shown,
+        "read",
+        "showInvocation",
+        "Show an invocation and its Result.",
+        {200: "Entry"},
+        problems=(404,),
     ),
     Operation(
-        "GET", "/v1/invocations/{id}/exchanges", exchanges, "manage", "showExchanges",
-        "Show what was sent to the provider and what came back, without secrets: of a call that failed, is in doubt, or was traced.",
-        {200: "Exchanges"}, problems=(404,),
+        "GET",
+        "/v1/invocations/{id}/exchanges",
+        exchanges,
+        "manage",
+        "showExchanges",
+        "Show what was sent to the provider and what came back, without secrets: of a call that "
+        "failed, is in doubt, or was traced.",
+        {200: "Exchanges"},
+        problems=(404,),
     ),
     Operation(
-        "POST", "/v1/invocations/{id}/cancel", cancel, "invoke", "cancelInvocation",
+        "POST",
+        "/v1/invocations/{id}/cancel",
+        cancel,
+        "invoke",
+        "cancelInvocation",
         "Cancel an invocation that was not sent yet, or a job that its provider can cancel.",
-        {202: "Entry"}, problems=(404, 409),
+        {202: "Entry"},
+        problems=(404, 409),
     ),
-)  # fmt: skip
+)

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Function that runs a step that waits for the database, in a thread."""
-Run = Callable[[Mapping[str, Any], str | int | None, Follow | None, "AskCaller | None"], Awaitable["Result"]]
-"""Function that runs an invocation. It gets the ID of the request, by which the client may cancel it, a receiver of a job's progress, and a
-receiver of the provider's questions for a person. If the awaiting task is cancelled, because the client has disconnected, unsent
-requests are not sent (docs/concepts.md).
+Run = Callable[
+    [Mapping[str, Any], str | int | None, Follow | None, "AskCaller | None"], Awaitable["Result"]
+]
+"""Function that runs an invocation. It gets the ID of the request, by which the client may cancel
+it, a receiver of a job's progress, and a receiver of the provider's questions for a person. If the
+awaiting task is cancelled, because the client has disconnected, unsent requests are not sent
+(docs/concepts.md).
 """
 Queue = Callable[[Mapping[str, Any]], Awaitable["Result | str"]]
 """Function that queues an invocation, and returns its ID, or the Result that its key replays."""
@@ -34,11 +37,13 @@ DESCRIBING = ("search_actions", "get_action_guide")
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Caller of a tool, and the runtime of its workspace. ``current`` returns the caller with its current rights, and raises if they have
-    ended; ``left`` returns whether the client has disconnected. With ``is_silent``, the database does not answer, the caller's identity
-    is from the last minute, and no connections are looked up. Without a database, ``queue`` is None and there are no tasks; ``go_on``
-    runs a queued invocation if no other part of the process does. ``connects`` returns the ``ConnectRequests`` for the person behind the
-    client; None if there is nobody to ask.
+    """Caller of a tool, and the runtime of its workspace. ``current`` returns the caller with its
+    current rights, and raises if they have ended; ``left`` returns whether the client has
+    disconnected. With ``is_silent``, the database does not answer, the caller's identity is from
+    the last minute, and no connections are looked up. Without a database, ``queue`` is None and
+    there are no tasks; ``go_on`` runs a queued invocation if no other part of the process does.
+    ``connects`` returns the ``ConnectRequests`` for the person behind the client; None if there is
+    nobody to ask.
     """
 
     runtime: Jackfield
@@ -58,5 +63,7 @@ class CallContext:
 
     @property
     def catalog(self) -> Catalog:
-        """Connectors and actions visible to the caller over MCP; reads the rules from the database."""
+        """Connectors and actions visible to the caller over MCP; reads the rules from the
+        database.
+        """
         return self.runtime.catalog_of(self.caller)

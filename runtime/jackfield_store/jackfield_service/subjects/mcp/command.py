@@ -1,4 +1,6 @@
-"""Command ``jackfield mcp``: MCP over stdio, for a local client. Stdout is reserved for the protocol."""
+"""Command ``jackfield mcp``: MCP over stdio, for a local client. Stdout is reserved for the
+protocol.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ from jackfield_store.runtime import stored
 
 def _declare(parser: Parser) -> None:
     parser.add_argument(
-        "--tools", choices=("discovery", "all"), default="discovery",
+        "--tools",
+        choices=("discovery", "all"),
+        default="discovery",
         help="discovery: tools that find and run actions (default); all: also one tool per action",
-    )  # fmt: skip
+    )
     declare_import(parser)
     parser.add_argument(
         "--stop-within",

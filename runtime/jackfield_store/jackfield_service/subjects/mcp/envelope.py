@@ -1,4 +1,5 @@
-"""Faults of messages, in words that name the member and the reason. No value is quoted, since it may be a secret.
+"""Faults of messages, in words that name the member and the reason. No value is quoted, since it
+may be a secret.
 
 The SDK misreads values that its types accept, and only reports that something is not valid.
 """
@@ -10,7 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PROTOCOL_VERSION_META_KEY,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
@@ -20,24 +26,55 @@ from jackfield.kernel.pointers import pointer
 _KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 _INVALID = "Invalid request parameters"
 _NOTIFICATIONS = "notifications/"
-REQUESTS = frozenset({
-    "initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/list", "resources/read", "resources/templates/list",
-    "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
-})  # fmt: skip
-"""Methods of requests: a client that sends one without an ID would wait for an answer that nobody sends."""
+REQUESTS = frozenset(
+    {
+        "initialize",
+        "ping",
+        "server/discover",
+        "tools/list",
+        "tools/call",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "tasks/get",
+        "tasks/result",
+        "tasks/list",
+        "tasks/cancel",
+        "tasks/update",
+    }
+)
+"""Methods of requests: a client that sends one without an ID would wait for an answer that nobody
+sends.
+"""
 _CALL = "tools/call"
-_KINDS = {type(None): "null", bool: "true or false", list: "a list", dict: "an object", float: "a fraction", int: "a number", str: "a text"}
+_KINDS = {
+    type(None): "null",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    float: "a fraction",
+    int: "a number",
+    str: "a text",
+}
 _EXPECTED = {
-    "missing": "is missing", "string_type": "must be a text", "dict_type": "must be an object", "list_type": "must be a list",
-    "model_type": "must be an object", "model_attributes_type": "must be an object", "bool_type": "must be true or false",
-    "int_type": "must be a whole number", "mapping_type": "must be an object",
-}  # fmt: skip
+    "missing": "is missing",
+    "string_type": "must be a text",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "mapping_type": "must be an object",
+}
 _LONGEST = 40
 _BRANCHES = ("str", "int")
 
 
 def fault_of(message: object) -> str | None:
-    """Return the reason why a received value is not a message of JSON-RPC 2.0; None for a valid message."""
+    """Return the reason why a received value is not a message of JSON-RPC 2.0; None for a valid
+    message.
+    """
     if not isinstance(message, Mapping):
         return f"it is {_KINDS[type(message)]}, and must be one object"
     method, params = message.get("method"), message.get("params")
@@ -53,16 +90,28 @@ def fault_of(message: object) -> str | None:
         None if params is None or isinstance(params, dict) else ("params", "an object", params),
         None if _is_id(identifier, method) else ("id", "a text or a whole number", identifier),
     ]
-    return next((f"the member '{row[0]}' must be {row[1]}, not {_KINDS[type(row[2])]}" for row in found if row is not None), None)
+    return next(
+        (
+            f"the member '{row[0]}' must be {row[1]}, not {_KINDS[type(row[2])]}"
+            for row in found
+            if row is not None
+        ),
+        None,
+    )
 
 
 def _is_id(identifier: object, method: object) -> bool:
-    """Return whether an ID is valid, since its sender waits for the answer. Null is valid for notifications, as typed clients send it."""
-    return type(identifier) in (str, int) or (identifier is None and str(method).startswith(_NOTIFICATIONS))
+    """Return whether an ID is valid, since its sender waits for the answer. Null is valid for
+    notifications, as typed clients send it.
+    """
+    return type(identifier) in (str, int) or (
+        identifier is None and str(method).startswith(_NOTIFICATIONS)
+    )
 
 
 def repeated_in(body: bytes) -> tuple[str, str | int | None] | None:
-    """Return a member that a message has twice in one object, which two readers would read differently, and the ID for the answer.
+    """Return a member that a message has twice in one object, which two readers would read
+    differently, and the ID for the answer.
 
     Return None if there is no such member, and for a body that is not JSON.
     """
@@ -80,7 +129,9 @@ def repeated_in(body: bytes) -> tuple[str, str | int | None] | None:
         return None
     if not names:
         return None
-    return names[-1][:_LONGEST] if names[-1].isprintable() else "…", None if "id" in names else known_id(found)
+    return names[-1][:_LONGEST] if names[
+        -1
+    ].isprintable() else "…", None if "id" in names else known_id(found)
 
 
 def known_id(message: object) -> str | int | None:
@@ -92,7 +143,9 @@ def known_id(message: object) -> str | int | None:
 
 
 def has_halves(message: object) -> bool:
-    """Return whether a text in a message has a surrogate without its pair, which UTF-8 cannot encode."""
+    """Return whether a text in a message has a surrogate without its pair, which UTF-8 cannot
+    encode.
+    """
     try:
         json.dumps(message, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -101,9 +154,15 @@ def has_halves(message: object) -> bool:
 
 
 def repetition_in(body: bytes) -> bytes | None:
-    """Return the error for a body with a member that occurs twice in one object; None for any other."""
+    """Return the error for a body with a member that occurs twice in one object; None for any
+    other.
+    """
     found = repeated_in(body)
-    return None if found is None else _error(found[1], INVALID_REQUEST, f"the member '{found[0]}' occurs twice")
+    return (
+        None
+        if found is None
+        else _error(found[1], INVALID_REQUEST, f"the member '{found[0]}' occurs twice")
+    )
 
 
 class MessageRefused(Exception):
@@ -115,11 +174,13 @@ class MessageRefused(Exception):
 
 
 def plain_body(body: bytes, version: str | None) -> bytes:
-    """Return a body for the SDK, without null parameters. Calls of tools, whose arguments may have null, are left as they are.
+    """Return a body for the SDK, without null parameters. Calls of tools, whose arguments may have
+    null, are left as they are.
 
     The SDK itself refuses bodies that are not JSON.
 
-    :raises MessageRefused: if the body, with the revision of its header field, must not reach the SDK.
+    :raises MessageRefused: if the body, with the revision of its header field, must not reach the
+        SDK.
     """
     try:
         message = json.loads(body)
@@ -130,7 +191,10 @@ def plain_body(body: bytes, version: str | None) -> bytes:
         raise MessageRefused(_error(known_id(message), INVALID_REQUEST, fault))
     if version is not None and version not in _KNOWN and not _names_version(message):
         shown = version[:_LONGEST] if version.isprintable() else "…"
-        text = f"the header field MCP-Protocol-Version has '{shown}', which is no revision that is known here"
+        text = (
+            f"the header field MCP-Protocol-Version has '{shown}', which is no revision that "
+            "is known here"
+        )
         data = {"supported": [*_KNOWN], "requested": shown}
         raise MessageRefused(_error(known_id(message), UNSUPPORTED_PROTOCOL_VERSION, text, data))
     params = message.get("params")
@@ -140,16 +204,22 @@ def plain_body(body: bytes, version: str | None) -> bytes:
 
 
 def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a message without null values, also without those of ``_meta``: typed clients write null for members that
-    they leave out.
+    """Return the parameters of a message without null values, also without those of ``_meta``:
+    typed clients write null for members that they leave out.
     """
     kept = {name: value for name, value in params.items() if value is not None}
     meta = kept.get("_meta")
-    return {**kept, "_meta": {name: value for name, value in meta.items() if value is not None}} if isinstance(meta, Mapping) else kept
+    return (
+        {**kept, "_meta": {name: value for name, value in meta.items() if value is not None}}
+        if isinstance(meta, Mapping)
+        else kept
+    )
 
 
 def _names_version(message: Mapping[str, Any]) -> bool:
-    """Return whether the message itself names its revision, which the SDK then compares with the header field."""
+    """Return whether the message itself names its revision, which the SDK then compares with the
+    header field.
+    """
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, Mapping) else None
     return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
@@ -161,7 +231,9 @@ def _error(identifier: str | int | None, code: int, text: str, data: Any = None)
 
 
 def named(error: ValidationError) -> MCPError:
-    """Return the error for invalid parameters, with the name of the first invalid parameter, and the reason."""
+    """Return the error for invalid parameters, with the name of the first invalid parameter, and
+    the reason.
+    """
     rows = error.errors(include_url=False, include_context=False, include_input=False)
     row = rows[0] if rows else {"loc": (), "type": "", "msg": ""}
     steps = [step for step in row["loc"] if step != "params"]
@@ -177,12 +249,16 @@ def parameter_fault(*steps: str | int, reason: str) -> MCPError:
 
 
 async def telling(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Answer a request, and name the faults of its parameters in the error, as a middleware of the SDK."""
+    """Answer a request, and name the faults of its parameters in the error, as a middleware of the
+    SDK.
+    """
     try:
         return await call_next(ctx)
     except ValidationError as error:
         raise named(error) from None
     except MCPError as error:
         if error.error.message == _INVALID and not error.error.data:
-            raise MCPError(INVALID_PARAMS, f"{_INVALID}: the session has not begun: send 'initialize' first") from None
+            raise MCPError(
+                INVALID_PARAMS, f"{_INVALID}: the session has not begun: send 'initialize' first"
+            ) from None
         raise

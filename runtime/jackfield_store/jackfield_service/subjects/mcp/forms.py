@@ -1,8 +1,11 @@
-"""Forms for the person behind an MCP client, for a provider's question (elicitation) that no package of the operator answers.
+"""Forms for the person behind an MCP client, for a provider's question (elicitation) that no
+package of the operator answers.
 
-The call is refused, with nothing done, and the client gets the form instead of a result. The client shows the form, and calls again with
-the answer and the state. The state holds the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is
-then called again, and gets the answers. Anyone who may call may answer: unlike a link, a form gives nobody an account.
+The call is refused, with nothing done, and the client gets the form instead of a result. The client
+shows the form, and calls again with the answer and the state. The state holds the answers of
+earlier rounds, sealed for one caller, one call and a limited time. The provider is then called
+again, and gets the answers. Anyone who may call may answer: unlike a link, a form gives nobody an
+account.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ Json = Mapping[str, Any]
 
 
 class Forms:
-    """Forms of one call of a tool. ``asked`` are the forms without an answer, empty before the call has run."""
+    """Forms of one call of a tool. ``asked`` are the forms without an answer, empty before the call
+    has run.
+    """
 
     def __init__(self, runtime: Jackfield, caller: Caller, tool: str, arguments: Json) -> None:
         self._runtime = runtime
@@ -57,12 +62,22 @@ class Forms:
         found: Json | None = self._answers.get(name[:_NAME])
         if found is not None:
             return found
-        message = f"{question.get('connector') or 'The provider'} asks: {question.get('message') or ''}"
+        message = (
+            f"{question.get('connector') or 'The provider'} asks: {question.get('message') or ''}"
+        )
         schema = _escape(question["schema"])
         words = [message, *_texts(schema)]
-        params = {"mode": "form", "message": "\n".join([visible(message), *_warnings(words)]), "requestedSchema": schema}
+        params = {
+            "mode": "form",
+            "message": "\n".join([visible(message), *_warnings(words)]),
+            "requestedSchema": schema,
+        }
         self.asked[name[:_NAME]] = {"method": "elicitation/create", "params": params}
-        raise Forbidden("the provider asks a person for something before it does this", hint="Answer it.", sent=Sent.REFUSED)
+        raise Forbidden(
+            "the provider asks a person for something before it does this",
+            hint="Answer it.",
+            sent=Sent.REFUSED,
+        )
 
     def answer(self, responses: Mapping[str, Any]) -> None:
         """Store the answers of a call. Answers to unknown questions are ignored.
@@ -70,50 +85,85 @@ class Forms:
         :raises MCPError: if they have another shape, or are too long.
         """
         for name, given in responses.items():
-            found = given if isinstance(given, Mapping) else given.model_dump(mode="json", by_alias=True, exclude_none=True)
-            if found.get("action") not in ANSWERS or not isinstance(found.get("content", {}), Mapping):
-                raise MCPError(INVALID_PARAMS, f"inputResponses: '{name[:80]}' must have an action: {', '.join(ANSWERS)}")
-            self._answers[name[:_NAME]] = {"action": found["action"], "content": found.get("content", {})}
+            found = (
+                given
+                if isinstance(given, Mapping)
+                else given.model_dump(mode="json", by_alias=True, exclude_none=True)
+            )
+            if found.get("action") not in ANSWERS or not isinstance(
+                found.get("content", {}), Mapping
+            ):
+                raise MCPError(
+                    INVALID_PARAMS,
+                    f"inputResponses: '{name[:80]}' must have an action: {', '.join(ANSWERS)}",
+                )
+            self._answers[name[:_NAME]] = {
+                "action": found["action"],
+                "content": found.get("content", {}),
+            }
         if len(json.dumps(self._answers)) > _MOST:
             raise MCPError(INVALID_PARAMS, f"inputResponses have more than {_MOST:,} characters")
 
     def resume(self, text: str) -> bool:
-        """Read the answers of earlier rounds from a state; return False if it is no state of a form.
+        """Read the answers of earlier rounds from a state; return False if it is no state of a
+        form.
 
         :raises MCPError: if the state is for another caller or call, or has expired.
         """
         if len(text) > _LONGEST or not text.isascii():
             refuse_state()
         try:
-            state = json.loads(self._runtime.storage.vault.open_text(self._runtime.workspace, _STATE, text))
+            state = json.loads(
+                self._runtime.storage.vault.open_text(self._runtime.workspace, _STATE, text)
+            )
         except (SealBroken, ValueError):
             return False
-        if state["who"] != self._who or state["call"] != self._call or self._runtime.clock.time() > state["until"]:
+        if (
+            state["who"] != self._who
+            or state["call"] != self._call
+            or self._runtime.clock.time() > state["until"]
+        ):
             refuse_state()
         self._answers = {**state["answers"], **self._answers}
         return True
 
     def input_required(self) -> dict[str, Any]:
-        """Return the result that makes the client ask the person, and repeat the call afterwards."""
+        """Return the result that makes the client ask the person, and repeat the call
+        afterwards.
+        """
         state = {
-            "who": self._who, "call": self._call, "answers": self._answers, "until": self._runtime.clock.time() + _LASTS,
+            "who": self._who,
+            "call": self._call,
+            "answers": self._answers,
+            "until": self._runtime.clock.time() + _LASTS,
             "once": secrets.token_hex(8),
-        }  # fmt: skip
-        sealed = self._runtime.storage.vault.seal_text(self._runtime.workspace, _STATE, json.dumps(state).encode())
+        }
+        sealed = self._runtime.storage.vault.seal_text(
+            self._runtime.workspace, _STATE, json.dumps(state).encode()
+        )
         return {"resultType": "input_required", "inputRequests": self.asked, "requestState": sealed}
 
 
 def _escape(given: Any, levels: int = _DEEP, *, is_read: bool = False) -> Any:
-    """Return a form with the hidden characters of its words as escapes. Names and values are unchanged, since the answer contains them."""
+    """Return a form with the hidden characters of its words as escapes. Names and values are
+    unchanged, since the answer contains them.
+    """
     if isinstance(given, str):
         return visible(given) if is_read else given
     if not levels and isinstance(given, Mapping | list):
         return {}  # no form of the protocol is as deep
     if isinstance(given, Mapping):
         return {
-            name: _escape(value, levels - 1, is_read=name in _WORDS and not isinstance(value, Mapping)) for name, value in given.items()
+            name: _escape(
+                value, levels - 1, is_read=name in _WORDS and not isinstance(value, Mapping)
+            )
+            for name, value in given.items()
         }
-    return [_escape(value, levels - 1, is_read=is_read) for value in given] if isinstance(given, list) else given
+    return (
+        [_escape(value, levels - 1, is_read=is_read) for value in given]
+        if isinstance(given, list)
+        else given
+    )
 
 
 def _texts(form: Any) -> Iterator[str]:
@@ -129,5 +179,16 @@ def _texts(form: Any) -> Iterator[str]:
 def _warnings(texts: list[str]) -> list[str]:
     hidden = [visible(text, "")[:_NAME] for text in texts[1:] if has_hidden(text, "\n")][:_TOLD]
     mixed = [word[:_NAME] for text in texts for word in mixed_words(text)][:_TOLD]
-    found = [f"Its form has characters that are not seen or that reorder others: {', '.join(hidden)}."] if hidden else []
-    return [*found, *([f"It has words with letters of several alphabets that look alike: {', '.join(mixed)}."] if mixed else [])]
+    found = (
+        [f"Its form has characters that are not seen or that reorder others: {', '.join(hidden)}."]
+        if hidden
+        else []
+    )
+    return [
+        *found,
+        *(
+            [f"It has words with letters of several alphabets that look alike: {', '.join(mixed)}."]
+            if mixed
+            else []
+        ),
+    ]

@@ -1,8 +1,8 @@
-"""Route ``/mcp``: the Model Context Protocol over streamable HTTP. It has no sessions, so that any process of a server can answer any
-request.
+"""Route ``/mcp``: the Model Context Protocol over streamable HTTP. It has no sessions, so that any
+process of a server can answer any request.
 
-Tokens, scopes, rate limits, body limits and request IDs work as on every other route. The SDK is an extra that takes a second to import; a
-thread imports it at the first request.
+Tokens, scopes, rate limits, body limits and request IDs work as on every other route. The SDK is an
+extra that takes a second to import; a thread imports it at the first request.
 """
 
 from __future__ import annotations
@@ -68,30 +68,52 @@ Key = tuple[str, str, str, str | int]
 
 
 def mcp_operations(server: ServerContext) -> list[Operation]:
-    """List the operation, guarded like the operations of the route table. It is not in OpenAPI, which cannot describe its messages."""
-    serve, summary, answers = Door(server).serve, "The Model Context Protocol.", {200: "Message", 202: ""}
+    """List the operation, guarded like the operations of the route table. It is not in OpenAPI,
+    which cannot describe its messages.
+    """
+    serve, summary, answers = (
+        Door(server).serve,
+        "The Model Context Protocol.",
+        {200: "Message", 202: ""},
+    )
     about = "Where clients of MCP get a token (RFC 9728)."
     return [
         *(  # many clients write the address with a slash at its end
             Operation(
-                "POST", path, serve, "read", "mcp", summary, answers, body="Message", describes="partly", over_mcp=True, streamed_by=_TOKEN
+                "POST",
+                path,
+                serve,
+                "read",
+                "mcp",
+                summary,
+                answers,
+                body="Message",
+                describes="partly",
+                over_mcp=True,
+                streamed_by=_TOKEN,
             )
             for path in ("/mcp", "/mcp/")
         ),
-        *(Operation("GET", path, _metadata, None, "resourceMetadata", about, {200: "Message"}) for path in (METADATA, f"{METADATA}/mcp")),
+        *(
+            Operation("GET", path, _metadata, None, "resourceMetadata", about, {200: "Message"})
+            for path in (METADATA, f"{METADATA}/mcp")
+        ),
     ]
 
 
 async def _metadata(_request: Request, server: ServerContext, _identity: Identity) -> Response:
     found = resource_metadata(server)
     if found is None:
-        raise Problem(404, "this server has no identity provider for clients of MCP, or no public URL")
+        raise Problem(
+            404, "this server has no identity provider for clients of MCP, or no public URL"
+        )
     return answer(found)
 
 
 class Door:
-    """Endpoint of MCP requests. It tracks the running requests of this process, so that an older client can cancel one by another
-    request."""
+    """Endpoint of MCP requests. It tracks the running requests of this process, so that an older
+    client can cancel one by another request.
+    """
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server
@@ -99,7 +121,13 @@ class Door:
         self._running: dict[Key, threading.Event] = {}
 
     async def serve(
-        self, request: Request, server: ServerContext, identity: Identity, body: bytes | None = None, *, is_silent: bool = False
+        self,
+        request: Request,
+        server: ServerContext,
+        identity: Identity,
+        body: bytes | None = None,
+        *,
+        is_silent: bool = False,
     ) -> Response:
         """Serve ``POST /mcp``; ``is_silent`` while the database does not answer."""
         if body is None and (reading := request.scope.get(READING)) is not None:
@@ -109,26 +137,37 @@ class Door:
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body) if body is None else body
-        await computed(request, partial(check_values, body)) if len(body) >= LARGE else check_values(body)
+        await computed(request, partial(check_values, body)) if len(
+            body
+        ) >= LARGE else check_values(body)
         if identity.kind == "user" and not may(identity.scope, "invoke") and _runs(body):
-            identity.require("invoke")  # its provider may give a token with more: the client asks the person
+            # its provider may give a token with more: the client asks the person
+            identity.require("invoke")
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)
             return Response(status_code=202)
-        call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE, is_silent=is_silent)
+        call = _Call(
+            self, server, runtime, identity, request, large=len(body) >= LARGE, is_silent=is_silent
+        )
         if _TOKEN in body and call.takes_progress():
-            return await _with_progress(request, call, lambda send: call.answered(exchange, body, send))
+            return await _with_progress(
+                request, call, lambda send: call.answered(exchange, body, send)
+            )
         with cancelling(request, call.cancelled):
             found = await call.answered(exchange, body)
         response = call.response(found)
         if message.get("method") == "initialize" and "result" in json.loads(found.body):
-            response.headers[_SESSION_ID] = f"{secrets.token_hex(16)}{_LINKS if _shows_links(message) else ''}"
+            response.headers[_SESSION_ID] = (
+                f"{secrets.token_hex(16)}{_LINKS if _shows_links(message) else ''}"
+            )
         return response
 
-    async def _as_of(self, reading: int, request: Request, server: ServerContext, identity: Identity) -> Response:
-        """Serve a caller whose identity is from a reading of the epoch: at once if the message needs no database, else once the database
-        has confirmed the token.
+    async def _as_of(
+        self, reading: int, request: Request, server: ServerContext, identity: Identity
+    ) -> Response:
+        """Serve a caller whose identity is from a reading of the epoch: at once if the message
+        needs no database, else once the database has confirmed the token.
         """
         body = await read_body(request, server.settings.max_body)
         if _describes(body):
@@ -149,7 +188,9 @@ class Door:
             return await asyncio.shield(self._loading)
         except ImportError as error:
             raise Problem(
-                501, f"MCP needs the extra 'mcp': the package '{error.name}' is not installed: pip install 'jackfield[mcp]'"
+                501,
+                f"MCP needs the extra 'mcp': the package '{error.name}' is not installed: pip "
+                "install 'jackfield[mcp]'",
             ) from None
 
     def _import(self) -> StatelessExchange:
@@ -180,7 +221,15 @@ class Door:
 
 class _Call:
     def __init__(
-        self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool, is_silent: bool
+        self,
+        door: Door,
+        server: ServerContext,
+        runtime: Jackfield,
+        identity: Identity,
+        request: Request,
+        *,
+        large: bool,
+        is_silent: bool,
     ) -> None:
         self.cancelled = threading.Event()
         self.refusal: LimitReached | None = None
@@ -193,12 +242,16 @@ class _Call:
         self._request = request
         self._large = large
         self._is_silent = is_silent
-        """True while the database does not answer: descriptions are then read in threads in which no call waits for it."""
+        """True while the database does not answer: descriptions are then read in threads in which
+        no call waits for it.
+        """
         self._files = 0
         """Total size in bytes of the files that the inputs refer to."""
 
     def takes_progress(self) -> bool:
-        """Return whether the client accepts a stream of events. The progress of a large request is not reported."""
+        """Return whether the client accepts a stream of events. The progress of a large request is
+        not reported.
+        """
         return not self._large and _EVENTS in self._accepted
 
     @property
@@ -207,32 +260,64 @@ class _Call:
         lines = self._request.headers.getlist("accept")
         return {one.partition(";")[0].strip().lower() for line in lines for one in line.split(",")}
 
-    async def answered(self, exchange: StatelessExchange, body: bytes, send: Send | None = None) -> StatelessResponse:
-        """Let the SDK answer the request. A large request is processed entirely in a thread, so as not to block the event loop."""
+    async def answered(
+        self, exchange: StatelessExchange, body: bytes, send: Send | None = None
+    ) -> StatelessResponse:
+        """Let the SDK answer the request. A large request is processed entirely in a thread, so as
+        not to block the event loop.
+        """
         server = self._server
 
         def origin() -> str:
             return server.seen(self._request)
 
-        waits = nullcontext if self._large else partial(server.requests.waiting, self._identity.holder, self._identity.id, reads=False)
+        waits = (
+            nullcontext
+            if self._large
+            else partial(
+                server.requests.waiting, self._identity.holder, self._identity.id, reads=False
+            )
+        )
         look = server.slowly if self._is_silent else server.briefly
         call = CallContext(
-            self._runtime, self._caller, server.search, self._run, look, self._current, self._left, server.settings.mcp_tools, waits,
-            origin, self._is_silent, self._queue if server.storage.enabled else None, connects=partial(self._connects, exchange),
-        )  # fmt: skip
+            self._runtime,
+            self._caller,
+            server.search,
+            self._run,
+            look,
+            self._current,
+            self._left,
+            server.settings.mcp_tools,
+            waits,
+            origin,
+            self._is_silent,
+            self._queue if server.storage.enabled else None,
+            connects=partial(self._connects, exchange),
+        )
         headers = self._request.scope["headers"]
         if self._large:
-            return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
+            return await asyncio.shield(
+                server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body)))
+            )
         return await exchange.answer(call, headers, body, send)
 
     def response(self, found: StatelessResponse) -> Response:
-        """Build the HTTP response. A call that a limit of the workspace has refused gets status 429, as on every other route; its tool
-        result tells the model the same. A client that accepts streams alone gets a stream of one event.
+        """Build the HTTP response. A call that a limit of the workspace has refused gets status
+        429, as on every other route; its tool result tells the model the same. A client that
+        accepts streams alone gets a stream of one event.
         """
         if self.refusal is not None:
-            return Response(found.body, self.refusal.http_status, {**dict(found.headers), "Retry-After": "1"})
-        if found.status == 200 and _EVENTS in (accepted := self._accepted) and accepted.isdisjoint(_DOCUMENTS):
-            return Response(_event(found.body), 200, {**dict(found.headers), **_STREAM, "content-type": _EVENTS})
+            return Response(
+                found.body, self.refusal.http_status, {**dict(found.headers), "Retry-After": "1"}
+            )
+        if (
+            found.status == 200
+            and _EVENTS in (accepted := self._accepted)
+            and accepted.isdisjoint(_DOCUMENTS)
+        ):
+            return Response(
+                _event(found.body), 200, {**dict(found.headers), **_STREAM, "content-type": _EVENTS}
+            )
         return Response(found.body, found.status, dict(found.headers))
 
     def _current(self) -> Caller:
@@ -251,13 +336,31 @@ class _Call:
         return self.cancelled.is_set() or self._server.stopping
 
     def _connects(self, exchange: StatelessExchange) -> ConnectRequests | None:
-        """Return the ``ConnectRequests`` for the calling person; None unless the console knows that person from the same provider."""
-        server, identity, people, jwt = self._server, self._identity, self._server.people, self._server.settings.jwt
-        if identity.kind != "user" or people is None or jwt is None or jwt.issuer != people.provider.issuer or not server.public_url:
+        """Return the ``ConnectRequests`` for the calling person; None unless the console knows that
+        person from the same provider.
+        """
+        server, identity, people, jwt = (
+            self._server,
+            self._identity,
+            self._server.people,
+            self._server.settings.jwt,
+        )
+        if (
+            identity.kind != "user"
+            or people is None
+            or jwt is None
+            or jwt.issuer != people.provider.issuer
+            or not server.public_url
+        ):
             return None
         sessions = partial(connecting, server, identity.workspace)
         return exchange.connect_requests(
-            self._runtime, self._caller, f"{jwt.issuer}|{identity.id}", server.public_url, identity.actor, sessions
+            self._runtime,
+            self._caller,
+            f"{jwt.issuer}|{identity.id}",
+            server.public_url,
+            identity.actor,
+            sessions,
         )
 
     async def _queue(self, invocation: Mapping[str, Any]) -> Result | str:
@@ -277,7 +380,11 @@ class _Call:
         return found
 
     async def _run(
-        self, invocation: Mapping[str, Any], identifier: str | int | None, follow: Follow | None, ask_caller: AskCaller | None
+        self,
+        invocation: Mapping[str, Any],
+        identifier: str | int | None,
+        follow: Follow | None,
+        ask_caller: AskCaller | None,
     ) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
@@ -294,15 +401,28 @@ class _Call:
         self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
         return result
 
-    async def _invoked(self, given: Mapping[str, Any], follow: Follow | None, ask_caller: AskCaller | None, *, has_many: bool) -> Result:
+    async def _invoked(
+        self,
+        given: Mapping[str, Any],
+        follow: Follow | None,
+        ask_caller: AskCaller | None,
+        *,
+        has_many: bool,
+    ) -> Result:
         how: dict[str, Any] = {
-            "cancelled": self.cancelled, "caller": self._caller, "named": self._name, "follow": follow, "wait": True,
+            "cancelled": self.cancelled,
+            "caller": self._caller,
+            "named": self._name,
+            "follow": follow,
+            "wait": True,
             "ask_caller": ask_caller,
-        }  # fmt: skip
+        }
         if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how, on_time=True)
         if has_many or self._files >= LARGE:
-            return await asyncio.shield(self._server.slowly(lambda: self._runtime.invoke(given, **how, on_time=True)))
+            return await asyncio.shield(
+                self._server.slowly(lambda: self._runtime.invoke(given, **how, on_time=True))
+            )
         return await asyncio.shield(self._runtime.begin(given, **how))
 
     def _name(self, identifier: str) -> None:
@@ -328,7 +448,9 @@ def _load() -> type[StatelessExchange]:
 
 
 def _peeked(body: bytes) -> Mapping[str, Any]:
-    """Parse the message if it is small and may be a handshake or a cancellation of an older client; else return an empty object."""
+    """Parse the message if it is small and may be a handshake or a cancellation of an older client;
+    else return an empty object.
+    """
     if len(body) > _SMALL or not (_CANCELLED in body or b'"initialize"' in body):
         return {}
     try:
@@ -339,7 +461,9 @@ def _peeked(body: bytes) -> Mapping[str, Any]:
 
 
 def _describes(body: bytes) -> bool:
-    """Return whether a message is a notification, or requests only descriptions: a handshake, a list of tools, a search, a guide."""
+    """Return whether a message is a notification, or requests only descriptions: a handshake, a
+    list of tools, a search, a guide.
+    """
     if len(body) > _SMALL:
         return False
     try:
@@ -352,7 +476,9 @@ def _describes(body: bytes) -> bool:
     if method != "tools/call" or not isinstance(params, dict):
         return method in _DESCRIPTIONS
     given = params.get("arguments")
-    return params.get("name") in DESCRIBING and not (isinstance(given, dict) and "connection" in given)
+    return params.get("name") in DESCRIBING and not (
+        isinstance(given, dict) and "connection" in given
+    )
 
 
 def _runs(body: bytes) -> bool:
@@ -363,7 +489,11 @@ def _runs(body: bytes) -> bool:
         return False
     if isinstance(found, dict) and found.get("method") == _CANCEL:
         return True
-    params = found.get("params") if isinstance(found, dict) and found.get("method") == "tools/call" else None
+    params = (
+        found.get("params")
+        if isinstance(found, dict) and found.get("method") == "tools/call"
+        else None
+    )
     return isinstance(params, dict) and params.get("name") not in LOOKING
 
 
@@ -376,31 +506,49 @@ def _shows_links(message: Mapping[str, Any]) -> bool:
 
 
 def _check_session(request: Request) -> None:
-    """Refuse a request of two sessions, whose cancellation would find the wrong call. A session that a proxy has repeated counts once.
+    """Refuse a request of two sessions, whose cancellation would find the wrong call. A session
+    that a proxy has repeated counts once.
 
     :raises Problem: 400 for two sessions.
     """
     if len(_sessions(request)) > 1:
-        raise Problem(400, f"the header field '{_SESSION_ID}' names more than one session: send the one of your handshake alone")
+        raise Problem(
+            400,
+            f"the header field '{_SESSION_ID}' names more than one session: send the one of your "
+            "handshake alone",
+        )
 
 
 def _sessions(request: Request) -> list[str]:
-    return [*dict.fromkeys(one.strip() for value in request.headers.getlist(_SESSION_ID) for one in value.split(","))]
+    return [
+        *dict.fromkeys(
+            one.strip()
+            for value in request.headers.getlist(_SESSION_ID)
+            for one in value.split(",")
+        )
+    ]
 
 
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:
-    """Return the key of a running request: its caller, the session assigned at the client's handshake, and its ID there. None without a
-    session: current clients cancel by disconnecting.
+    """Return the key of a running request: its caller, the session assigned at the client's
+    handshake, and its ID there. None without a session: current clients cancel by disconnecting.
     """
     session = "".join(_sessions(request))
-    if not _SESSION.match(session) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
+    if (
+        not _SESSION.match(session)
+        or not isinstance(identifier, str | int)
+        or isinstance(identifier, bool)
+    ):
         return None
     return identity.workspace, identity.id, session, identifier
 
 
-async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[StatelessResponse]]) -> Response:
-    """Return the answer of ``begin``. If a message precedes the answer, or 15 seconds pass without one, return an event stream that ends
-    with the answer. The call is cancelled when the client disconnects.
+async def _with_progress(
+    request: Request, call: _Call, begin: Callable[[Send], Awaitable[StatelessResponse]]
+) -> Response:
+    """Return the answer of ``begin``. If a message precedes the answer, or 15 seconds pass without
+    one, return an event stream that ends with the answer. The call is cancelled when the client
+    disconnects.
     """
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     with ExitStack() as watching:
@@ -412,12 +560,17 @@ async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], 
         except TimeoutError:
             first = _COMMENT
         if first is not None:
-            return Streamed(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, _EVENTS)
+            return Streamed(
+                _events(first, messages, answering, watching.pop_all()), 200, _STREAM, _EVENTS
+            )
     return call.response(await answering)
 
 
 async def _events(
-    first: bytes, messages: asyncio.Queue[bytes | None], answering: asyncio.Future[StatelessResponse], watching: ExitStack
+    first: bytes,
+    messages: asyncio.Queue[bytes | None],
+    answering: asyncio.Future[StatelessResponse],
+    watching: ExitStack,
 ) -> AsyncGenerator[bytes]:
     message: bytes | None = first
     with watching:

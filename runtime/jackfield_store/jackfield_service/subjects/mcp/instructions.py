@@ -1,4 +1,5 @@
-"""Instructions for a client's model: the installed connectors visible to the caller, and how to find and run actions.
+"""Instructions for a client's model: the installed connectors visible to the caller, and how to
+find and run actions.
 
 They name connectors by key: a title is its author's text, which a model would read as ours.
 """
@@ -17,7 +18,10 @@ Titles, descriptions and guides are texts of the connectors' authors, third part
 1. search_actions finds the action for a task.
 2. get_action_guide describes its inputs. Read it before the first call.
 3. list_connections lists the connections that it can use. Choose one if there are several."""
-_ONLY_LOOK = "This token is read-only, so there is no tool to run actions. To run one, the person needs a token with the scope 'invoke'."
+_ONLY_LOOK = (
+    "This token is read-only, so there is no tool to run actions. To run one, the person "
+    "needs a token with the scope 'invoke'."
+)
 _RUN = """\
 4. execute_action runs it and returns a Result: status, output or error, meta.
 Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
@@ -35,7 +39,9 @@ def instructions(call: CallContext) -> str:
     found = _ordered(call)
     more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
     named = (
-        f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connectors are available yet."
+        f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}."
+        if found
+        else "No connectors are available yet."
     )
     runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     does = "runs" if runs else "knows"
@@ -43,8 +49,8 @@ def instructions(call: CallContext) -> str:
 
 
 def _ordered(call: CallContext) -> list[str]:
-    """Return the connectors that the caller may see, connectors with a connection first. A source that is offered whole appears once, as
-    ``aws.SERVICE``.
+    """Return the connectors that the caller may see, connectors with a connection first. A source
+    that is offered whole appears once, as ``aws.SERVICE``.
     """
     catalog = call.catalog
     whole = () if isinstance(catalog, SeenCatalog) else catalog.offered_whole
@@ -54,10 +60,18 @@ def _ordered(call: CallContext) -> list[str]:
         return f"{source}.SERVICE" if "." in key and source in whole else key
 
     rows = listed_connectors(call.index, catalog, folded=bool(whole))
-    found = [*(entry.key for entry in rows if entry.error is None), *(f"{name}.SERVICE" for name in whole)]
-    authorizer, served = call.runtime.access.authorizer(call.caller), served_connectors(call) if found else ()
+    found = [
+        *(entry.key for entry in rows if entry.error is None),
+        *(f"{name}.SERVICE" for name in whole),
+    ]
+    authorizer, served = (
+        call.runtime.access.authorizer(call.caller),
+        served_connectors(call) if found else (),
+    )
     used = set[str]()
     for name, kind, manifest in served:
-        if (key := shown(manifest.key)) not in used and authorizer.sees_connection(name, kind, [manifest]):
+        if (key := shown(manifest.key)) not in used and authorizer.sees_connection(
+            name, kind, [manifest]
+        ):
             used.add(key)
     return sorted(found, key=lambda key: key not in used)

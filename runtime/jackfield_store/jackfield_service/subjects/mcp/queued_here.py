@@ -1,4 +1,6 @@
-"""Running of a queued invocation in a process that serves no queue: ``jackfield mcp`` runs the invocations of its own client."""
+"""Running of a queued invocation in a process that serves no queue: ``jackfield mcp`` runs the
+invocations of its own client.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.mcp")
 _LOOK = 1.0
-"""Seconds between two checks of an invocation that waits for an approval, a time, or another process."""
+"""Seconds between two checks of an invocation that waits for an approval, a time, or another
+process.
+"""
 
 
 async def run_to_end(runtime: Jackfield, identifier: str) -> None:
-    """Run an invocation once it is due, unless another process runs it, and poll its job until that ends.
+    """Run an invocation once it is due, unless another process runs it, and poll its job until that
+    ends.
 
-    An invocation that does not end with this process stays in the journal. A server with the same database continues it, or the next
-    request about the task.
+    An invocation that does not end with this process stays in the journal. A server with the same
+    database continues it, or the next request about the task.
     """
     queue = Queue(runtime.storage.database, runtime.clock)
     while True:
@@ -31,7 +36,9 @@ async def run_to_end(runtime: Jackfield, identifier: str) -> None:
             if await _is_over(runtime, queue, identifier):
                 return
         except (JackfieldError, RuntimeError, MemoryError) as error:
-            _LOG.warning("the queued invocation %s has to wait: %s", identifier, type(error).__name__)
+            _LOG.warning(
+                "the queued invocation %s has to wait: %s", identifier, type(error).__name__
+            )
         await asyncio.sleep(_LOOK)
 
 

@@ -1,4 +1,6 @@
-"""The tool ``read_result``: an output that was too large for an answer, or the Result of an invocation that ended after its answer."""
+"""The tool ``read_result``: an output that was too large for an answer, or the Result of an
+invocation that ended after its answer.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +20,63 @@ from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, recorded
 
 _LARGEST = 64 * 1024 * 1024
-"""Maximum size in bytes of an output that a selection is applied to, since it is entirely in memory."""
+"""Maximum size in bytes of an output that a selection is applied to, since it is entirely in
+memory.
+"""
 _SHOWN = 80
 _ID = {"type": "string", "minLength": 1, "maxLength": 200}
 
 READ_RESULT = Tool(
     name="read_result",
     title="Read a result",
-    description="Read an output that execute_action has put into a file, since it had more than maxBytes, or the Result of an invocation "
-    "of yours that has waited for a person or has run on: a part of its JSON text, or what a JMESPath expression selects of it. "
+    description="Read an output that execute_action has put into a file, since it had more than "
+    "maxBytes, or the Result of an invocation "
+    "of yours that has waited for a person or has run on: a part of its JSON text, or what a "
+    "JMESPath expression selects of it. "
     "Go on from nextOffset. Give file or invocation.",
     input_schema=closed(
         file={**_ID, "description": "The member file of the output's truncated."},
-        invocation={**_ID, "description": "The invocationId of a call of yours. The text is its Result: status, output or error, meta."},
-        select={
-            "type": "string", "minLength": 1, "maxLength": LONGEST,
-            "description": "JMESPath: only what it selects: items[?status == 'open'].id of an output, output.items[0] of a Result.",
+        invocation={
+            **_ID,
+            "description": (
+                "The invocationId of a call of yours. The text is its Result: status, output "
+                "or error, meta."
+            ),
         },
-        offset={"type": "integer", "minimum": 0, "default": 0, "description": "The nextOffset of the previous part."},
-        maxBytes={"type": "integer", "minimum": 4, "maximum": MAX_OUTPUT_BYTES, "default": DEFAULT_BYTES},
+        select={
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST,
+            "description": (
+                "JMESPath: only what it selects: items[?status == 'open'].id of an output, "
+                "output.items[0] of a Result."
+            ),
+        },
+        offset={
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "description": "The nextOffset of the previous part.",
+        },
+        maxBytes={
+            "type": "integer",
+            "minimum": 4,
+            "maximum": MAX_OUTPUT_BYTES,
+            "default": DEFAULT_BYTES,
+        },
     ),
     output_schema=closed(
         bytes={"type": "integer", "description": "Bytes of the whole text."},
         offset={"type": "integer"},
         text={"type": "string", "description": "JSON text, from offset on."},
-        nextOffset={"type": ["integer", "null"], "description": "Where the next part begins; null at the end."},
+        nextOffset={
+            "type": ["integer", "null"],
+            "description": "Where the next part begins; null at the end.",
+        },
         error={"type": "object"},
     ),
     annotations=annotated("read", open_world=False),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +95,20 @@ class _Part:
             end -= 1
         after = self.offset + end
         text = self.content[:end].decode("utf-8", "replace")
-        return {"bytes": self.total, "offset": self.offset, "text": text, "nextOffset": after if after < self.total else None}
+        return {
+            "bytes": self.total,
+            "offset": self.offset,
+            "text": text,
+            "nextOffset": after if after < self.total else None,
+        }
 
 
 async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     """Return a part of an output, and a text about it.
 
     :raises NotFound: if the caller has no such file or invocation, or it has expired.
-    :raises InvalidInput: if the file has no output, the expression cannot be applied to it, or not exactly one of file and invocation is
-        named.
+    :raises InvalidInput: if the file has no output, the expression cannot be applied to it, or not
+        exactly one of file and invocation is named.
     """
     part = await call.briefly(lambda: _part(call, given))
     body = part.body
@@ -86,11 +121,17 @@ def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
     offset, most = int(given["offset"]), int(given["maxBytes"])
     if "invocation" in given:
         whole = encoded(_result(call, given["invocation"]))
-        return _within(_selected(given["select"], whole) if "select" in given else whole, offset, most)
+        return _within(
+            _selected(given["select"], whole) if "select" in given else whole, offset, most
+        )
     files = call.runtime.files
     file = files.find(call.runtime.workspace, given["file"])
-    if file is None or file.caller != call.caller.name:  # an ID is known to models and logs: it is no right to the output of another caller
-        raise NotFound(f"no file has the ID '{given['file'][:_SHOWN]}', or it has expired", hint="Run the action again.")
+    # an ID is known to models and logs: it is no right to the output of another caller
+    if file is None or file.caller != call.caller.name:
+        raise NotFound(
+            f"no file has the ID '{given['file'][:_SHOWN]}', or it has expired",
+            hint="Run the action again.",
+        )
     if file.content_type != "application/json":
         raise _refusal("/file", "has no output: it is a file of another kind")
     with files.open(file) as reader:
@@ -98,7 +139,9 @@ def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
             reader.seek(min(offset, file.size))
             return _Part(file.size, min(offset, file.size), reader.read(most + 1), most)
         if file.size > _LARGEST:
-            raise _refusal("/select", f"is for outputs of at most {_LARGEST:,} bytes: read it by 'offset'")
+            raise _refusal(
+                "/select", f"is for outputs of at most {_LARGEST:,} bytes: read it by 'offset'"
+            )
         return _within(_selected(given["select"], reader.read()), offset, most)
 
 
@@ -116,7 +159,10 @@ def _result(call: CallContext, identifier: str) -> Json:
     except InvalidInvocation:
         entry = None
     if entry is None or entry.caller != call.caller.name:
-        raise NotFound(f"no invocation of yours has the ID '{identifier[:_SHOWN]}'", hint="Give the invocationId of a call that you made.")
+        raise NotFound(
+            f"no invocation of yours has the ID '{identifier[:_SHOWN]}'",
+            hint="Give the invocationId of a call that you made.",
+        )
     return recorded(entry).to_json("mcp")
 
 

@@ -1,4 +1,6 @@
-"""MCP server on the SDK's low-level server, which passes our schemas on unchanged. It validates no arguments; the runtime does."""
+"""MCP server on the SDK's low-level server, which passes our schemas on unchanged. It validates no
+arguments; the runtime does.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ class McpServer(Server[Any]):
             on_list_resources=resources.list,
             on_list_resource_templates=resources.templates,
             on_read_resource=resources.read,
-            get_tool_input_schema=lambda _name: None,  # no input is taken from a header, so no look-up is needed per call
+            # no input is taken from a header, so no look-up is needed per call
+            get_tool_input_schema=lambda _name: None,
         )
         self._find = find
         self._has_tasks = has_tasks
@@ -64,27 +67,40 @@ class McpServer(Server[Any]):
             self.tasks.serve(self)
             self.middleware.append(self._call_as_task)
 
-    def get_capabilities(self, *given: Any, protocol_version: str | None = None, **named: Any) -> ServerCapabilities:
-        """Return the server's capabilities, with tasks for the version with a handshake; the SDK leaves tasks out."""
+    def get_capabilities(
+        self, *given: Any, protocol_version: str | None = None, **named: Any
+    ) -> ServerCapabilities:
+        """Return the server's capabilities, with tasks for the version with a handshake; the SDK
+        leaves tasks out.
+        """
         found = super().get_capabilities(*given, protocol_version=protocol_version, **named)
         if self._has_tasks and protocol_version not in MODERN_PROTOCOL_VERSIONS:
             found.tasks = CAPABILITY
         return found
 
-    async def _list_tools(self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
+    async def _list_tools(
+        self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
         call = self._find(context)
         after = (params.cursor if params is not None else None) or ""
         tools, cursor = await guarded(lambda: call.briefly(lambda: _tool_page(call, after)))
         if self._has_tasks and context.protocol_version == LEGACY:
-            tools = [tool if tool.name in LOOKING else tool.model_copy(update={"execution": _AS_TASK}) for tool in tools]
+            tools = [
+                tool if tool.name in LOOKING else tool.model_copy(update={"execution": _AS_TASK})
+                for tool in tools
+            ]
         return ListToolsResult(tools=tools, next_cursor=cursor)
 
-    async def _call_tool(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> Any:
+    async def _call_tool(
+        self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams
+    ) -> Any:
         call = self._find(context)
         return await run_tool(call, context, params, _reporter(call, context), self.tasks)
 
     async def _call_as_task(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Answer a call that requests a task, for which the SDK's own form of results has no member."""
+        """Answer a call that requests a task, for which the SDK's own form of results has no
+        member.
+        """
         params = ctx.params
         is_asked = ctx.method == "tools/call" and ctx.protocol_version == LEGACY
         if not is_asked or not isinstance(params, Mapping) or params.get("task") is None:
@@ -92,9 +108,12 @@ class McpServer(Server[Any]):
         return await run_tool(self._find(ctx), ctx, tool_params(params), None, self.tasks)
 
 
-def build_server(find: Find, instructions: str | None = None, *, has_tasks: bool = False) -> McpServer:
-    """Build the server. ``find`` returns the caller's context from the SDK's request context; ``instructions`` are for the client's
-    model. Without a database it has no tasks."""
+def build_server(
+    find: Find, instructions: str | None = None, *, has_tasks: bool = False
+) -> McpServer:
+    """Build the server. ``find`` returns the caller's context from the SDK's request context;
+    ``instructions`` are for the client's model. Without a database it has no tasks.
+    """
     # The SDK's log quotes what clients send, including secrets of inline connections.
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
     return McpServer(find, instructions, has_tasks=has_tasks)
@@ -115,8 +134,8 @@ def _tool_page(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
 
 
 def _reporter(call: CallContext, context: Any) -> Report | None:
-    """Return the function that reports progress to a stdio client that requests it; else None. Requests over HTTP that the SDK answers have
-    one response and no stream.
+    """Return the function that reports progress to a stdio client that requests it; else None.
+    Requests over HTTP that the SDK answers have one response and no stream.
     """
     if call.origin is not None or "progress_token" not in (context.meta or {}):
         return None

@@ -20,7 +20,15 @@ from typing import Any, BinaryIO
 import anyio
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 
 from jackfield.call.how import Follow
 from jackfield.callers import Caller
@@ -34,7 +42,14 @@ from jackfield_service.shell.process.settings import McpTools
 from jackfield_service.subjects.connect.connecting import open_sessions
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
-from jackfield_service.subjects.mcp.envelope import REQUESTS, fault_of, has_halves, known_id, repeated_in, without_nulls
+from jackfield_service.subjects.mcp.envelope import (
+    REQUESTS,
+    fault_of,
+    has_halves,
+    known_id,
+    repeated_in,
+    without_nulls,
+)
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.queued_here import run_to_end
 from jackfield_service.subjects.mcp.sdk_server import build_server
@@ -49,11 +64,15 @@ _CANCELLED = "notifications/cancelled"
 _ID = rb'"id":\s*(-?\d{1,18}|"[^"\\]{0,200}")'
 _FIRST = re.compile(rb'\s*\{\s*"jsonrpc":\s*"2\.0",\s*' + _ID)
 _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*\Z')
-"""Regular expression of the end of a line where clients put a request's ID, for lines that are too long to parse."""
+"""Regular expression of the end of a line where clients put a request's ID, for lines that are too
+long to parse.
+"""
 
 
 class Wire:
-    """Streams between one client and the protocol's server. ``stopping`` ends the input as the end of stdin does."""
+    """Streams between one client and the protocol's server. ``stopping`` ends the input as the end
+    of stdin does.
+    """
 
     def __init__(self, source: BinaryIO, write: Any, grace: float, stopping: asyncio.Event) -> None:
         self._source = source
@@ -69,9 +88,12 @@ class Wire:
         self.write, self._outbox = anyio.create_memory_object_stream[SessionMessage](0)
 
     async def receive(self) -> None:
-        """Forward messages from stdin. At its end, wait up to ``grace`` seconds until every request is answered."""
+        """Forward messages from stdin. At its end, wait up to ``grace`` seconds until every request
+        is answered.
+        """
         async with self._inbox:
-            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the server has ended
+            # the server has ended
+            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 while (line := await self._next_line()) is not None:
                     if line.strip():
                         await self._received(line.removeprefix(codecs.BOM_UTF8))
@@ -88,19 +110,27 @@ class Wire:
 
     async def _received(self, line: bytes) -> None:
         if len(line) > MAX_BYTES:
-            await self._refuse(INVALID_REQUEST, f"the message is larger than {MAX_BYTES:,} bytes", _id_of(line))
+            await self._refuse(
+                INVALID_REQUEST, f"the message is larger than {MAX_BYTES:,} bytes", _id_of(line)
+            )
             return
         repeated = repeated_in(line)
         if repeated is not None:
             name, identifier = repeated
-            await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: the member '{name}' occurs twice", identifier)
+            await self._refuse(
+                INVALID_REQUEST,
+                f"the line is not a JSON-RPC 2.0 message: the member '{name}' occurs twice",
+                identifier,
+            )
             return
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValueError:  # pydantic's error; its text quotes the input
             await self._refuse_line(line)
             return
-        is_doubtful = isinstance(message, JSONRPCNotification) and (b'"id"' in line or message.method in REQUESTS)
+        is_doubtful = isinstance(message, JSONRPCNotification) and (
+            b'"id"' in line or message.method in REQUESTS
+        )
         if is_doubtful and fault_of(json.loads(line)) is not None:
             await self._refuse_line(line)  # a request whose ID is none, or left out
             return
@@ -119,11 +149,15 @@ class Wire:
             await self._refuse(PARSE_ERROR, "the line is not JSON")
             return
         fault = fault_of(found) or (_HALVES if has_halves(found) else _UNFIT)
-        await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: {fault}", known_id(found))
+        await self._refuse(
+            INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: {fault}", known_id(found)
+        )
 
     async def _refuse(self, code: int, text: str, identifier: str | int | None = None) -> None:
         error = ErrorData(code=code, message=text)
-        await self._write.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=identifier, error=error)))
+        await self._write.send(
+            SessionMessage(JSONRPCError(jsonrpc="2.0", id=identifier, error=error))
+        )
 
     def _close_call(self, identifier: object) -> None:
         if isinstance(identifier, str | int):
@@ -133,7 +167,10 @@ class Wire:
 
     async def _next_line(self) -> bytes | None:
         """Return the next line; None at the end, or once the process is to stop."""
-        line, stop = asyncio.ensure_future(asyncio.to_thread(self._line)), asyncio.ensure_future(self._stopping.wait())
+        line, stop = (
+            asyncio.ensure_future(asyncio.to_thread(self._line)),
+            asyncio.ensure_future(self._stopping.wait()),
+        )
         try:
             await asyncio.wait({line, stop}, return_when=asyncio.FIRST_COMPLETED)
             return line.result() if line.done() and not stop.done() else None
@@ -142,8 +179,8 @@ class Wire:
             line.cancel()
 
     def _line(self) -> bytes | None:
-        """Return the next line; None at the end. For a line over the limit, return its first and last piece, together longer than the
-        limit.
+        """Return the next line; None at the end. For a line over the limit, return its first and
+        last piece, together longer than the limit.
         """
         line = self._source.readline(MAX_BYTES + 2)
         if not line:
@@ -160,7 +197,9 @@ class Wire:
 
 @contextlib.asynccontextmanager
 async def wired(grace: float, stopping: asyncio.Event) -> AsyncIterator[Wire]:
-    """Serve on this process's stdin and stdout; meanwhile actions and their child processes read an empty stdin and print to stderr."""
+    """Serve on this process's stdin and stdout; meanwhile actions and their child processes read an
+    empty stdin and print to stderr.
+    """
     with _stdin() as source, open(os.devnull, encoding="utf-8") as empty:  # noqa: ASYNC230 (the SDK uses stdout only)
         async with stdio_server(stdin=anyio.wrap_file(empty)) as (unused, write):
             await unused.aclose()
@@ -203,7 +242,9 @@ def _is_first(source: BinaryIO) -> bool:
 
 
 def _id_of(line: bytes) -> str | int | None:
-    """Return the ID of a request that is too large to parse, if it is its first or last member; else None."""
+    """Return the ID of a request that is too large to parse, if it is its first or last member;
+    else None.
+    """
     found = _FIRST.match(line[:_PIECE]) or _LAST.search(line[-_PIECE:])
     if found is None:
         return None
@@ -218,28 +259,44 @@ _LOG = logging.getLogger("jackfield.mcp")
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
-    """Serve until stdin ends, or a signal to end arrives. Running requests are then answered, and sent ones finish, within ``grace``
-    seconds.
+    """Serve until stdin ends, or a signal to end arrives. Running requests are then answered, and
+    sent ones finish, within ``grace`` seconds.
     """
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
     client = calls.client
-    queue, connects = calls.queue if runtime.storage.enabled else None, partial(_connects, runtime, client, OpenLinks())
+    queue, connects = (
+        calls.queue if runtime.storage.enabled else None,
+        partial(_connects, runtime, client, OpenLinks()),
+    )
     call = CallContext(
-        runtime, client, index, calls.run, asyncio.to_thread, lambda: client, calls.is_leaving, tools, queue=queue, go_on=calls.go_on,
+        runtime,
+        client,
+        index,
+        calls.run,
+        asyncio.to_thread,
+        lambda: client,
+        calls.is_leaving,
+        tools,
+        queue=queue,
+        go_on=calls.go_on,
         connects=connects,
-    )  # fmt: skip
+    )
     asyncio.run(_serve(call, calls, grace))
 
 
 def _connects(runtime: Jackfield, client: Caller, links: OpenLinks) -> ConnectRequests | None:
-    """Return the ``ConnectRequests`` for this program's starter, on the pages of a server with the same database; None if its address is
-    unknown.
+    """Return the ``ConnectRequests`` for this program's starter, on the pages of a server with the
+    same database; None if its address is unknown.
     """
     base = runtime.storage.shared.value(PUBLIC_URL) if runtime.storage.enabled else ""
     sessions = partial(open_sessions, runtime, runtime.clock)
-    return ConnectRequests(runtime, client, "", "link", base, actor(), sessions, links) if base else None
+    return (
+        ConnectRequests(runtime, client, "", "link", base, actor(), sessions, links)
+        if base
+        else None
+    )
 
 
 class _Calls:
@@ -251,15 +308,27 @@ class _Calls:
         self._leaving = False
         self._queued: dict[str, asyncio.Task[None]] = {}
         self.client = replace(caller(), audience="mcp", session=new_invocation_id())
-        """The client: a program that an account on this machine has started. Its session ends with this process."""
+        """The client: a program that an account on this machine has started. Its session ends with
+        this process.
+        """
 
     async def run(
-        self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None, ask_caller: AskCaller | None
+        self,
+        invocation: Mapping[str, Any],
+        _request: str | int | None,
+        follow: Follow | None,
+        ask_caller: AskCaller | None,
     ) -> Result:
         """Run one invocation."""
         cancelled = threading.Event()
         self._running.add(cancelled)
-        how: dict[str, Any] = {"wait": True, "cancelled": cancelled, "caller": self.client, "follow": follow, "ask_caller": ask_caller}
+        how: dict[str, Any] = {
+            "wait": True,
+            "cancelled": cancelled,
+            "caller": self.client,
+            "follow": follow,
+            "ask_caller": ask_caller,
+        }
         try:
             return await self._runtime.ainvoke(invocation, **how)
         finally:
@@ -270,16 +339,24 @@ class _Calls:
 
         :raises JackfieldError: if it is refused.
         """
-        return await asyncio.to_thread(lambda: self._runtime.enqueue(invocation, caller=self.client))
+        return await asyncio.to_thread(
+            lambda: self._runtime.enqueue(invocation, caller=self.client)
+        )
 
     def go_on(self, identifier: str) -> None:
-        """Run a queued invocation in the background, unless a server with the same database does, and poll its job."""
+        """Run a queued invocation in the background, unless a server with the same database does,
+        and poll its job.
+        """
         if identifier not in self._queued and not self._leaving:
-            task = self._queued[identifier] = asyncio.ensure_future(run_to_end(self._runtime, identifier))
+            task = self._queued[identifier] = asyncio.ensure_future(
+                run_to_end(self._runtime, identifier)
+            )
             task.add_done_callback(lambda _ended: self._queued.pop(identifier, None))
 
     async def is_leaving(self) -> bool:
-        """Return whether the process is shutting down; waiting requests are then answered at once."""
+        """Return whether the process is shutting down; waiting requests are then answered at
+        once.
+        """
         return self._leaving
 
     def leave(self) -> None:
@@ -290,7 +367,9 @@ class _Calls:
 
 
 async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
-    server = build_server(lambda _context: call, instructions(call), has_tasks=call.queue is not None)
+    server = build_server(
+        lambda _context: call, instructions(call), has_tasks=call.queue is not None
+    )
     stopping = asyncio.Event()
 
     async def talk() -> None:
@@ -313,7 +392,8 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
     try:
         with contextlib.suppress(asyncio.CancelledError):  # by a signal, and stdin has ended since
             await talking
-    except* (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):  # the client reads stdout no more, so it has gone
+    except* (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        # the client reads stdout no more, so it has gone
         leave()
     if leaving:
         await leaving[0]
@@ -322,15 +402,17 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
 
 
 def _hang_up() -> tuple[signal.Signals, ...]:
-    """Return the signal of a terminal that closes, which its foreground processes get at once; empty where it is to be ignored (``nohup``)
-    or does not exist.
+    """Return the signal of a terminal that closes, which its foreground processes get at once;
+    empty where it is to be ignored (``nohup``) or does not exist.
     """
     number: signal.Signals | None = getattr(signal, "SIGHUP", None)
     return () if number is None or signal.getsignal(number) is signal.SIG_IGN else (number,)
 
 
 async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
-    """End the service although stdin is open and a thread waits for its next line. Running requests are answered within the grace."""
+    """End the service although stdin is open and a thread waits for its next line. Running requests
+    are answered within the grace.
+    """
     ends = asyncio.get_running_loop().time() + grace
     await asyncio.wait({talking}, timeout=grace)
     talking.cancel()
@@ -339,6 +421,8 @@ async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float)
 
 
 async def _exit(runtime: Jackfield) -> None:
-    """Exit the process at once: threads waiting for stdin, or for an action that does not end, would keep it alive."""
+    """Exit the process at once: threads waiting for stdin, or for an action that does not end,
+    would keep it alive.
+    """
     await asyncio.to_thread(runtime.storage.close)
     os._exit(0)

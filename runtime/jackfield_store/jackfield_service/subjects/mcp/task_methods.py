@@ -1,8 +1,8 @@
 """The protocol's methods about tasks, and calls of tools that become tasks.
 
-An action that is a job, or has a later start, becomes a task of a client that supports tasks (2026-07-28). So does any action of a client
-that requests a task (2025-11-25). Both are queued: the answer is sent once they are on disk, and any process that serves the queue runs
-them.
+An action that is a job, or has a later start, becomes a task of a client that supports tasks
+(2026-07-28). So does any action of a client that requests a task (2025-11-25). Both are queued: the
+answer is sent once they are on disk, and any process that serves the queue runs them.
 """
 
 from __future__ import annotations
@@ -59,18 +59,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LEGACY = "2025-11-25"
 """The only version of the protocol with both a handshake and tasks."""
-CAPABILITY = ServerTasksCapability.model_validate({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}})
+CAPABILITY = ServerTasksCapability.model_validate(
+    {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
+)
 _UNSUPPORTED: Json = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
 _LONGEST_WAIT = 900.0
 """Maximum seconds for which ``tasks/result`` waits for the end of a task."""
 _LOOK = 0.5
 _LONGEST_ID = 8_192
 _REPEATS = 50
-"""Number of equal writes of one caller within a day, after which further ones are not distinguished."""
+"""Number of equal writes of one caller within a day, after which further ones are not
+distinguished.
+"""
 
 
 class _OfTask(RequestParams):
-    """Parameters that name a task. Other members are ignored: our tasks never ask a client for input."""
+    """Parameters that name a task. Other members are ignored: our tasks never ask a client for
+    input.
+    """
 
     task_id: str = Field(max_length=_LONGEST_ID, alias="taskId")
 
@@ -89,12 +95,18 @@ def capabilities(context: Any) -> Mapping[str, Any]:
 def takes_tasks(call: CallContext, context: Any) -> bool:
     """Return whether the client accepts a task instead of a result."""
     declared = capabilities(context).get("extensions")
-    return call.queue is not None and is_modern(context) and isinstance(declared, Mapping) and EXTENSION in declared
+    return (
+        call.queue is not None
+        and is_modern(context)
+        and isinstance(declared, Mapping)
+        and EXTENSION in declared
+    )
 
 
 def goes_on(call: CallContext, invocation: Mapping[str, Any]) -> bool:
     """Return whether a call is long-running by its kind: a job, or a call with a later start."""
-    if invocation.get("dryRun") or isinstance(invocation.get("connection"), Mapping):  # neither can be queued
+    # neither can be queued
+    if invocation.get("dryRun") or isinstance(invocation.get("connection"), Mapping):
         return False
     if "notBefore" in invocation:
         return True
@@ -118,7 +130,9 @@ class TaskMethods:
         server.add_request_handler("tasks/result", _OfTask, self._result)
         server.add_request_handler("tasks/list", PaginatedRequestParams, self._list)
 
-    async def queued(self, call: CallContext, invocation: Mapping[str, Any]) -> Json | CallToolResult:
+    async def queued(
+        self, call: CallContext, invocation: Mapping[str, Any]
+    ) -> Json | CallToolResult:
         """Queue a call and return its task, or the recorded Result if its key has one.
 
         :raises JackfieldError: if it is refused.
@@ -126,8 +140,12 @@ class TaskMethods:
         part = OutputPart.of(invocation)
         found = await self._queue(call, invocation)
         if isinstance(found, Result) and found.status not in ("queued", "running", "waiting"):
-            return answered(await call.briefly(partial(part_of, found, part, call)), structured=True)
-        return await self.task(call, found.meta.invocation_id if isinstance(found, Result) else found, part)
+            return answered(
+                await call.briefly(partial(part_of, found, part, call)), structured=True
+            )
+        return await self.task(
+            call, found.meta.invocation_id if isinstance(found, Result) else found, part
+        )
 
     async def task(self, call: CallContext, invocation_id: str, part: OutputPart) -> Json:
         """Return the task of an unfinished invocation, to be sent instead of a result.
@@ -144,22 +162,31 @@ class TaskMethods:
         """
         try:
             part = OutputPart.of(invocation)
-            found = await self._queue(call, await call.briefly(lambda: self._tasks(call).labelled(invocation)))
+            found = await self._queue(
+                call, await call.briefly(lambda: self._tasks(call).labelled(invocation))
+            )
         except JackfieldError as error:
             raise refused_task(error) from None
-        identifier = found if isinstance(found, str) else found.meta.twin_of or found.meta.invocation_id
+        identifier = (
+            found if isinstance(found, str) else found.meta.twin_of or found.meta.invocation_id
+        )
         return {"task": legacy_task(*await self._made(call, identifier, part))}
 
     async def _queue(self, call: CallContext, invocation: Mapping[str, Any]) -> Result | str:
-        """Queue a call. An equal write of the same caller that is open or in doubt is returned instead."""
+        """Queue a call. An equal write of the same caller that is open or in doubt is returned
+        instead.
+        """
         key = await call.briefly(lambda: self._tasks(call).twin_key(invocation))
         for number in range(_REPEATS if key is not None else 0):
             found = await _queue(call, {**invocation, "idempotencyKey": f"{key}-{number}"})
-            if not isinstance(found, Result) or found.status != "succeeded":  # else that has ended, and this one is to happen, too
+            # else that has ended, and this one is to happen, too
+            if not isinstance(found, Result) or found.status != "succeeded":
                 return found
         return await _queue(call, invocation)
 
-    async def _made(self, call: CallContext, invocation_id: str, part: OutputPart) -> tuple[Entry, str]:
+    async def _made(
+        self, call: CallContext, invocation_id: str, part: OutputPart
+    ) -> tuple[Entry, str]:
         def step() -> tuple[Entry, str]:
             tasks = self._tasks(call)
             return tasks.made(invocation_id), tasks.identifier(invocation_id, part)
@@ -178,7 +205,9 @@ class TaskMethods:
         def step() -> tuple[Entry, Json]:
             tasks = self._tasks(call)
             entry = tasks.find(task_id)
-            return entry, detailed_task(tasks, entry, task_id) if is_modern(context) else legacy_task(entry, task_id)
+            return entry, detailed_task(tasks, entry, task_id) if is_modern(
+                context
+            ) else legacy_task(entry, task_id)
 
         entry, found = await self._stepped(call, step)
         if entry.is_open:
@@ -192,10 +221,15 @@ class TaskMethods:
             return {"resultType": "complete"}
         before = await self._stepped(call, lambda: self._tasks(call).find(task_id))
         if not before.is_open:
-            raise MCPError(INVALID_PARAMS, f"The task has ended: it is {status_of(before, is_modern=False)}")
+            raise MCPError(
+                INVALID_PARAMS, f"The task has ended: it is {status_of(before, is_modern=False)}"
+            )
         entry = await self._stepped(call, lambda: self._tasks(call).cancel(task_id))
         if entry.is_open and entry.cancel_requested_at is None:
-            raise MCPError(INVALID_PARAMS, "It is too late to cancel the task: it was sent, and runs to its end")
+            raise MCPError(
+                INVALID_PARAMS,
+                "It is too late to cancel the task: it was sent, and runs to its end",
+            )
         return legacy_task(entry, task_id)
 
     async def _update(self, context: Any, params: _OfTask) -> Json:
@@ -211,12 +245,16 @@ class TaskMethods:
         call, task_id = self._entered(context, params), params.task_id
         until = asyncio.get_running_loop().time() + _LONGEST_WAIT
         with call.waits():
-            while (entry := await self._stepped(call, lambda: self._tasks(call).find(task_id))).is_open:
+            while (
+                entry := await self._stepped(call, lambda: self._tasks(call).find(task_id))
+            ).is_open:
                 call.go_on(entry.id)
                 if asyncio.get_running_loop().time() > until or await call.left():
                     raise MCPError(INTERNAL_ERROR, "The task has not ended yet: look again later")
                 await asyncio.sleep(_LOOK)
-        found = await self._stepped(call, lambda: answered(self._tasks(call).result(entry, task_id), structured=True))
+        found = await self._stepped(
+            call, lambda: answered(self._tasks(call).result(entry, task_id), structured=True)
+        )
         return {**to_members(found), "_meta": {RELATED: {"taskId": task_id}}}
 
     async def _list(self, context: Any, params: PaginatedRequestParams) -> Json:
@@ -234,15 +272,24 @@ class TaskMethods:
     def _entered(self, context: Any, params: _OfTask) -> CallContext:
         """Return the context of a request about a task.
 
-        :raises MCPError: if the client does not declare the extension, or a header names another task.
+        :raises MCPError: if the client does not declare the extension, or a header names another
+            task.
         """
         call = self._find(context)
         if is_modern(context):
             if not takes_tasks(call, context):
-                raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, f"This needs the extension {EXTENSION}", _UNSUPPORTED)
-            named = None if context.request is None else context.request.headers.get(MCP_NAME_HEADER)
+                raise MCPError(
+                    MISSING_REQUIRED_CLIENT_CAPABILITY,
+                    f"This needs the extension {EXTENSION}",
+                    _UNSUPPORTED,
+                )
+            named = (
+                None if context.request is None else context.request.headers.get(MCP_NAME_HEADER)
+            )
             if named is not None and decode_header_value(named) != params.task_id:
-                raise MCPError(HEADER_MISMATCH, "The header Mcp-Name names another task than the message")
+                raise MCPError(
+                    HEADER_MISMATCH, "The header Mcp-Name names another task than the message"
+                )
         elif context.protocol_version != LEGACY:
             raise MCPError(METHOD_NOT_FOUND, "Method not found", context.method)
         return call
@@ -269,7 +316,9 @@ async def _queue(call: CallContext, invocation: Mapping[str, Any]) -> Result | s
     queue: Callable[[Mapping[str, Any]], Awaitable[Result | str]] | None = call.queue
     if queue is None:
         raise MCPError(METHOD_NOT_FOUND, "This server has no tasks, because it has no database")
-    return await queue({name: value for name, value in invocation.items() if name not in ("select", "maxBytes")})
+    return await queue(
+        {name: value for name, value in invocation.items() if name not in ("select", "maxBytes")}
+    )
 
 
 def tool_params(params: Mapping[str, Any]) -> CallToolRequestParams:

@@ -1,7 +1,8 @@
-"""``tools/call`` without the SDK's transport, whose streams and tasks for each message cost more than a small call.
+"""``tools/call`` without the SDK's transport, whose streams and tasks for each message cost more
+than a small call.
 
-Messages, versions and errors are the SDK's: its own functions validate the requests and shape the answers. The SDK processes every invalid
-message, and every other method, completely.
+Messages, versions and errors are the SDK's: its own functions validate the requests and shape the
+answers. The SDK processes every invalid message, and every other method, completely.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, InboundModernRoute, classify_inbound_request
-from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, CallToolRequestParams, CallToolResult
+from mcp_types import (
+    DEFAULT_NEGOTIATED_VERSION,
+    SERVER_INFO_META_KEY,
+    CallToolRequestParams,
+    CallToolResult,
+)
 from mcp_types.methods import validate_client_request
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
@@ -31,7 +37,9 @@ if TYPE_CHECKING:
 Send = Callable[[bytes], None]
 """Function that sends a message to the client before the answer."""
 LINKS = b"-url"
-"""End of the session IDs of clients that show people links. No session is stored, and the ID comes with each of their requests."""
+"""End of the session IDs of clients that show people links. No session is stored, and the ID comes
+with each of their requests.
+"""
 _METHOD = "tools/call"
 _MEMBERS = {"jsonrpc", "id", "method", "params"}
 _RARE = ("task", "inputResponses", "requestState")
@@ -74,26 +82,40 @@ class ToolCall:
 def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | None:
     """Read a call of a tool; None if the SDK has to answer the message."""
     given = dict(headers)
-    version = given.get(b"mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION.encode()).decode("latin-1")
+    version = given.get(b"mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION.encode()).decode(
+        "latin-1"
+    )
     is_modern = version in MODERN_PROTOCOL_VERSIONS
-    accepted = {kind.partition(b";")[0].strip().lower() for kind in given.get(b"accept", b"*/*").split(b",")}
-    if len(given) != len(headers) or accepted.isdisjoint(_JSON) or not (is_modern or version in HANDSHAKE_PROTOCOL_VERSIONS):
+    accepted = {
+        kind.partition(b";")[0].strip().lower() for kind in given.get(b"accept", b"*/*").split(b",")
+    }
+    if (
+        len(given) != len(headers)
+        or accepted.isdisjoint(_JSON)
+        or not (is_modern or version in HANDSHAKE_PROTOCOL_VERSIONS)
+    ):
         return None
     try:
         message = json.loads(body, parse_float=read_float) if is_modern else _parse_message(body)
         if not _is_plain(message):
             return None
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-        if is_modern and not isinstance(classify_inbound_request(message, headers=named), InboundModernRoute):
+        if is_modern and not isinstance(
+            classify_inbound_request(message, headers=named), InboundModernRoute
+        ):
             return None
         validate_client_request(_METHOD, version, message["params"])
     except (ValueError, KeyError, RecursionError):  # pydantic's is a ValueError
         return None
-    return ToolCall(message["id"], version, message["params"], given.get(b"mcp-session-id", b"").endswith(LINKS))
+    return ToolCall(
+        message["id"], version, message["params"], given.get(b"mcp-session-id", b"").endswith(LINKS)
+    )
 
 
 def _parse_message(body: bytes) -> Any:
-    """Parse a message by the SDK's rules for older versions of the protocol, but with all digits of its numbers."""
+    """Parse a message by the SDK's rules for older versions of the protocol, but with all digits of
+    its numbers.
+    """
     message = pydantic_core.from_json(body)
     return json.loads(body, parse_float=read_float) if _has_float(message) else message
 
@@ -115,19 +137,36 @@ def _is_plain(message: Any) -> bool:
     )
 
 
-async def tool_answer(server: Serving, call: CallContext, asked: ToolCall, send: Send | None) -> tuple[int, bytes]:
-    """Run the tool. Return the HTTP status and the message of the answer; ``send`` gets progress messages, if the client requests them."""
+async def tool_answer(
+    server: Serving, call: CallContext, asked: ToolCall, send: Send | None
+) -> tuple[int, bytes]:
+    """Run the tool. Return the HTTP status and the message of the answer; ``send`` gets progress
+    messages, if the client requests them.
+    """
     params = asked.params
     envelope = {"jsonrpc": "2.0", "id": asked.request_id}
-    report = None if send is None or "progressToken" not in asked.meta else _reporter(send, asked.meta["progressToken"])
+    report = (
+        None
+        if send is None or "progressToken" not in asked.meta
+        else _reporter(send, asked.meta["progressToken"])
+    )
     try:
         found = await run_tool(call, asked, _read(params), report, server.tasks)
     except MCPError as error:
         status = ERROR_CODE_HTTP_STATUS.get(error.error.code, 200) if asked.is_modern else 200
-        return status, dumps({**envelope, "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)})
+        return status, dumps(
+            {
+                **envelope,
+                "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True),
+            }
+        )
     result = to_members(found) if isinstance(found, CallToolResult) else found
     if asked.is_modern:
-        result = {"resultType": "complete", **result, "_meta": {SERVER_INFO_META_KEY: server.server_info_stamp}}
+        result = {
+            "resultType": "complete",
+            **result,
+            "_meta": {SERVER_INFO_META_KEY: server.server_info_stamp},
+        }
     return 200, dumps({**envelope, "result": result})
 
 
@@ -140,7 +179,12 @@ def _read(params: Mapping[str, Any]) -> CallToolRequestParams:
 
 def _reporter(send: Send, token: str | int) -> Report:
     async def report(done: float, total: float | None, text: str) -> None:
-        params = {"progressToken": token, "progress": done, **({} if total is None else {"total": total}), "message": text}
+        params = {
+            "progressToken": token,
+            "progress": done,
+            **({} if total is None else {"total": total}),
+            "message": text,
+        }
         send(dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 
     return report

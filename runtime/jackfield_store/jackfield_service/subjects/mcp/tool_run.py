@@ -9,7 +9,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, CallToolRequestParams, CallToolResult
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    CallToolRequestParams,
+    CallToolResult,
+)
 
 from jackfield.invocation import Result, check_depth, decode
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, did_you_mean
@@ -22,7 +28,14 @@ from jackfield_service.subjects.mcp.discovery_tools import DISCOVERY, EXECUTE, l
 from jackfield_service.subjects.mcp.forms import Forms
 from jackfield_service.subjects.mcp.media import may_have_media, media_of
 from jackfield_service.subjects.mcp.progress import Report, progress
-from jackfield_service.subjects.mcp.task_methods import LEGACY, TaskMethods, capabilities, goes_on, is_modern, takes_tasks
+from jackfield_service.subjects.mcp.task_methods import (
+    LEGACY,
+    TaskMethods,
+    capabilities,
+    goes_on,
+    is_modern,
+    takes_tasks,
+)
 from jackfield_service.subjects.mcp.tasks import OutputPart
 from jackfield_service.subjects.mcp.tool_names import LOOKING
 from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, answered, failed
@@ -32,7 +45,9 @@ _OBJECTS = ("inputs", "connection", "context")
 """Members of an invocation that may arrive as JSON text."""
 _KEY = "idempotencyKey"
 _NO_KEYS = frozenset({"null", "none", "nil", "undefined"})
-"""Texts that clients and models write for a key that they leave out: with the same one, a second call would not run."""
+"""Texts that clients and models write for a key that they leave out: with the same one, a second
+call would not run.
+"""
 _NOTHING: Mapping[str, Any] = {}
 _OWN = frozenset(tool.name for tool in DISCOVERY)
 _STRUCTURED_SINCE = "2025-06-18"
@@ -68,7 +83,11 @@ Answer = CallToolResult | dict[str, Any]
 
 
 async def run_tool(
-    call: CallContext, context: ToolContext, params: CallToolRequestParams, report: Report | None, tasks: TaskMethods
+    call: CallContext,
+    context: ToolContext,
+    params: CallToolRequestParams,
+    report: Report | None,
+    tasks: TaskMethods,
 ) -> Answer:
     """Run a tool; ``report`` is for a client that requests progress.
 
@@ -93,12 +112,19 @@ async def guarded(step: Callable[[], Any]) -> Any:
 
 
 async def _called(
-    call: CallContext, context: ToolContext, params: CallToolRequestParams, report: Report | None, tasks: TaskMethods
+    call: CallContext,
+    context: ToolContext,
+    params: CallToolRequestParams,
+    report: Report | None,
+    tasks: TaskMethods,
 ) -> Answer:
     arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
-    if params.name in _OWN:  # typed clients and models in strict mode write null for what they leave out
+    # typed clients and models in strict mode write null for what they leave out
+    if params.name in _OWN:
         arguments = {name: value for name, value in arguments.items() if value is not None}
-    as_task = params.task is not None and context.protocol_version == LEGACY and call.queue is not None
+    as_task = (
+        params.task is not None and context.protocol_version == LEGACY and call.queue is not None
+    )
     if as_task and params.name in LOOKING:
         raise MCPError(METHOD_NOT_FOUND, f"The tool '{params.name}' cannot be called as a task")
     try:
@@ -108,10 +134,16 @@ async def _called(
     if found is not None:
         return found
     forms = await _forms(call, context, params)
-    resumed = await call.briefly(partial(_resumed, call, params, forms)) if params.request_state is not None else None
+    resumed = (
+        await call.briefly(partial(_resumed, call, params, forms))
+        if params.request_state is not None
+        else None
+    )
     if isinstance(resumed, dict):
         return resumed
-    invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
+    invocation = traced(
+        _invocation(call, params.name, arguments), (context.meta or {}).get("traceparent")
+    )
     try:
         if (beside := (context.params or _NOTHING).get(_KEY)) is not None:
             invocation = _keyed(invocation, beside)
@@ -124,11 +156,18 @@ async def _called(
     if as_task:
         return await tasks.asked_for(call, invocation)
     result = await _run(call, context, invocation, report, tasks, forms)
-    return await _with_link(call, context, params, invocation, result, forms) if isinstance(result, Result) else result
+    return (
+        await _with_link(call, context, params, invocation, result, forms)
+        if isinstance(result, Result)
+        else result
+    )
 
 
-async def _forms(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> Forms | None:
-    """Return the forms of a call, with the answers that it has brought; None if the client cannot show forms.
+async def _forms(
+    call: CallContext, context: ToolContext, params: CallToolRequestParams
+) -> Forms | None:
+    """Return the forms of a call, with the answers that it has brought; None if the client cannot
+    show forms.
 
     :raises MCPError: if the answers have another shape.
     """
@@ -150,17 +189,29 @@ async def _with_link(
     result: Result,
     forms: Forms | None,
 ) -> Answer:
-    """Answer with a Result, or with a request to the person to answer the provider's question or to make the missing connection."""
-    if forms is not None and forms.asked and result.status == "failed" and result.error is not None and result.error.code == "forbidden":
+    """Answer with a Result, or with a request to the person to answer the provider's question or to
+    make the missing connection.
+    """
+    if (
+        forms is not None
+        and forms.asked
+        and result.status == "failed"
+        and result.error is not None
+        and result.error.code == "forbidden"
+    ):
         return forms.input_required()
     if result.error is not None and params.request_state is None and takes_links(context):
-        asked: dict[str, Any] | None = await call.briefly(partial(_ask_for_connection, call, context, params, invocation, result.error))
+        asked: dict[str, Any] | None = await call.briefly(
+            partial(_ask_for_connection, call, context, params, invocation, result.error)
+        )
         if asked is not None:
             return asked
     is_structured = context.protocol_version >= _STRUCTURED_SINCE
     found = answered(result, structured=is_structured)
     if may_have_media(found):
-        found.content.extend(await call.briefly(lambda: media_of(call, result, links=is_structured)))
+        found.content.extend(
+            await call.briefly(lambda: media_of(call, result, links=is_structured))
+        )
     return found
 
 
@@ -172,7 +223,9 @@ async def _run(
     tasks: TaskMethods,
     forms: Forms | None,
 ) -> Result | Answer:
-    """Run an invocation, or make it a task if it is long-running, or waits for a person, and the client supports tasks."""
+    """Run an invocation, or make it a task if it is long-running, or waits for a person, and the
+    client supports tasks.
+    """
     takes = takes_tasks(call, context)
     if call.runtime.files.enabled:
         invocation = {"maxBytes": DEFAULT_BYTES, **invocation}
@@ -190,7 +243,9 @@ async def _run(
 
 
 def takes_links(context: Any) -> bool:
-    """Return whether the client can show a person a link to open: it declares elicitation by URL."""
+    """Return whether the client can show a person a link to open: it declares elicitation by
+    URL.
+    """
     if is_modern(context):
         declared = capabilities(context).get("elicitation")
         return isinstance(declared, Mapping) and isinstance(declared.get("url"), Mapping)
@@ -203,23 +258,31 @@ def takes_links(context: Any) -> bool:
     return found is not None and found.elicitation is not None and found.elicitation.url is not None
 
 
-def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | None) -> str | dict[str, Any] | None:
-    """Return the idempotency key of a call whose connection was made, or the repeated request to the person; None if a form
-    was answered.
+def _resumed(
+    call: CallContext, params: CallToolRequestParams, forms: Forms | None
+) -> str | dict[str, Any] | None:
+    """Return the idempotency key of a call whose connection was made, or the repeated request to
+    the person; None if a form was answered.
     """
     if forms is not None and forms.resume(params.request_state or ""):
         return None
     connects = call.connects()
     if connects is None:
         refuse_state()
-    return connects.resumed(params.request_state or "", params.name, params.arguments or {}, params.input_responses)
+    return connects.resumed(
+        params.request_state or "", params.name, params.arguments or {}, params.input_responses
+    )
 
 
 def _ask_for_connection(
-    call: CallContext, context: ToolContext, params: CallToolRequestParams, invocation: Mapping[str, Any], error: JackfieldError
+    call: CallContext,
+    context: ToolContext,
+    params: CallToolRequestParams,
+    invocation: Mapping[str, Any],
+    error: JackfieldError,
 ) -> dict[str, Any] | None:
-    """Return the request to the person to make a call's missing connection; None if the call was refused for another reason, or nobody can
-    be asked.
+    """Return the request to the person to make a call's missing connection; None if the call was
+    refused for another reason, or nobody can be asked.
 
     :raises MCPError: with that request, for clients of 2025-11-25.
     """
@@ -239,21 +302,30 @@ def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> M
     :raises MCPError: if there is no such tool.
     """
     if name == EXECUTE:
-        return {**arguments, **{member: _unpacked(arguments[member]) for member in _OBJECTS if member in arguments}}
+        return {
+            **arguments,
+            **{member: _unpacked(arguments[member]) for member in _OBJECTS if member in arguments},
+        }
     found = invocation_of(call.runtime.catalog, name, arguments) if call.tools == "all" else None
     if found is None:
-        raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}")
+        raise MCPError(
+            INVALID_PARAMS,
+            f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}",
+        )
     return found
 
 
 def _keyed(invocation: Mapping[str, Any], beside: object) -> Mapping[str, Any]:
-    """Return the invocation with the key from outside of the arguments, where a proposal (SEP-3182) had put it.
+    """Return the invocation with the key from outside of the arguments, where a proposal (SEP-3182)
+    had put it.
 
     :raises InvalidInvocation: if the arguments have another key.
     """
     if invocation.get(_KEY, beside) != beside:
         details = [Detail(f"/{_KEY}", "is another one in the call's arguments than beside them")]
-        raise InvalidInvocation("the call has two idempotency keys", details=details, hint="Give one, in the arguments.")
+        raise InvalidInvocation(
+            "the call has two idempotency keys", details=details, hint="Give one, in the arguments."
+        )
     return {**invocation, _KEY: beside}
 
 
@@ -264,11 +336,17 @@ def _check_key(key: object) -> None:
     """
     if isinstance(key, str) and key.strip().lower() in _NO_KEYS:
         details = [Detail(f"/{_KEY}", "must be a key, not the text of a value that is left out")]
-        raise InvalidInvocation("the idempotency key is none", details=details, hint="Leave it out, or give this call a key of its own.")
+        raise InvalidInvocation(
+            "the idempotency key is none",
+            details=details,
+            hint="Leave it out, or give this call a key of its own.",
+        )
 
 
 def _unpacked(value: object) -> object:
-    """Decode an object that some clients and models send as JSON text; leave anything else for the runtime to validate."""
+    """Decode an object that some clients and models send as JSON text; leave anything else for the
+    runtime to validate.
+    """
     if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return value
     try:

@@ -1,4 +1,6 @@
-"""Operations ``/v1/mcp-servers``: MCP servers as connectors of the workspace, whose tools are reviewed and accepted."""
+"""Operations ``/v1/mcp-servers``: MCP servers as connectors of the workspace, whose tools are
+reviewed and accepted.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,22 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     texts = body["name"], body["url"], body.get("title", ""), body.get("trust", "none")
     shared = body.get("shared", False)
     if not all(isinstance(text, str) for text in texts) or not isinstance(shared, bool):
-        raise Problem(422, "'name', 'url', 'title' and 'trust' must be strings, 'shared' true or false")
+        raise Problem(
+            422, "'name', 'url', 'title' and 'trust' must be strings, 'shared' true or false"
+        )
     wish = ServerWish(*texts, shared, _credentials(body.get("headers")))
     made = await done(MCP_SERVERS, request, server, identity, lambda servers: servers.add(wish))
     return answer(made, 201, {"Location": f"/v1/mcp-servers/{made['name']}"})
 
 
 async def accepted(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/mcp-servers/{server}:accept``: accept tools, each by its reviewed digest, or all in their current form."""
-    body, name = await members_of(request, set(), {"tools", "connection", "headers"}), request.path_params["server"]
+    """Serve ``POST /v1/mcp-servers/{server}:accept``: accept tools, each by its reviewed digest, or
+    all in their current form.
+    """
+    body, name = (
+        await members_of(request, set(), {"tools", "connection", "headers"}),
+        request.path_params["server"],
+    )
     digests, connection = body.get("tools", {}), body.get("connection")
     if not isinstance(digests, dict) or not all(isinstance(one, str) for one in digests.values()):
         raise Problem(422, "'tools' must be an object of digests by tool")
@@ -44,22 +53,37 @@ async def accepted(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def overlaid(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/mcp-servers/{server}:overlay``: set the properties of tools, without a request to the server."""
+    """Serve ``POST /v1/mcp-servers/{server}:overlay``: set the properties of tools, without a
+    request to the server.
+    """
     body, name = await members_of(request, {"actions"}, set()), request.path_params["server"]
     changes = body["actions"]
-    if not isinstance(changes, dict) or not changes or not all(isinstance(one, dict) for one in changes.values()):
+    if (
+        not isinstance(changes, dict)
+        or not changes
+        or not all(isinstance(one, dict) for one in changes.values())
+    ):
         raise Problem(422, "'actions' must be an object of objects by tool")
-    return answer(await done(MCP_SERVERS, request, server, identity, lambda servers: servers.overlay(name, changes)))
+    return answer(
+        await done(
+            MCP_SERVERS, request, server, identity, lambda servers: servers.overlay(name, changes)
+        )
+    )
 
 
 def _credentials(given: object) -> tuple[str, str] | None:
-    """Return the header field for the request of a server's tools, which is not stored; None without one.
+    """Return the header field for the request of a server's tools, which is not stored; None
+    without one.
 
     :raises Problem: if the value is no object with one header field.
     """
     if given is None:
         return None
-    if not isinstance(given, dict) or len(given) != 1 or not all(isinstance(value, str) and value for value in given.values()):
+    if (
+        not isinstance(given, dict)
+        or len(given) != 1
+        or not all(isinstance(value, str) and value for value in given.values())
+    ):
         raise Problem(422, "'headers' must be an object with one header field")
     return next(iter(given.items()))
 

@@ -1,4 +1,6 @@
-"""``jackfield oauth-clients``: clients of authorization servers, for all connections that refer to them."""
+"""``jackfield oauth-clients``: clients of authorization servers, for all connections that refer to
+them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,25 @@ from jackfield_store.management.oauth_clients import OAuthClients
 def _declare_server(parser: Parser) -> None:
     declare_name(parser)
     parser.add_argument(
-        "--server", action="append", default=[], metavar="HOST",
-        help="a host that its connections may reach beside those of its URLs, or a pattern such as '*.example.com'; repeatable",
-    )  # fmt: skip
+        "--server",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help=(
+            "a host that its connections may reach beside those of its URLs, or a pattern "
+            "such as '*.example.com'; repeatable"
+        ),
+    )
 
 
 def _declare_add(parser: Parser) -> None:
     _declare_server(parser)
-    parser.add_argument("--values", required=True, metavar="FILE", help="client ID, secret and endpoints as JSON or YAML (- = stdin)")
+    parser.add_argument(
+        "--values",
+        required=True,
+        metavar="FILE",
+        help="client ID, secret and endpoints as JSON or YAML (- = stdin)",
+    )
 
 
 def _add(clients: OAuthClients, arguments: Namespace) -> dict[str, Any]:
@@ -31,7 +44,11 @@ def _add(clients: OAuthClients, arguments: Namespace) -> dict[str, Any]:
 
 def _declare_update(parser: Parser) -> None:
     _declare_server(parser)
-    parser.add_argument("--values", metavar="FILE", help="the values that change, such as a new clientSecret, as JSON or YAML (- = stdin)")
+    parser.add_argument(
+        "--values",
+        metavar="FILE",
+        help="the values that change, such as a new clientSecret, as JSON or YAML (- = stdin)",
+    )
 
 
 def _update(clients: OAuthClients, arguments: Namespace) -> dict[str, Any]:
@@ -45,7 +62,11 @@ def _update(clients: OAuthClients, arguments: Namespace) -> dict[str, Any]:
 
 def _declare_remove(parser: Parser) -> None:
     declare_name(parser)
-    parser.add_argument("--force", action="store_true", help="although connections refer to it, which cannot be used then")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="although connections refer to it, which cannot be used then",
+    )
 
 
 def _remove(clients: OAuthClients, arguments: Namespace) -> dict[str, Any]:
@@ -53,11 +74,25 @@ def _remove(clients: OAuthClients, arguments: Namespace) -> dict[str, Any]:
 
 
 _NOUN = noun(OAUTH_CLIENTS)
-VERBS = in_workspace({
-    "add": Verb("Register a client: for all workspaces, or with --workspace for one.", _declare_add, _NOUN.value(_add)),
-    **verbs(
-        OAUTH_CLIENTS,
-        change=Verb("Change values, such as the secret: a rotation.", _declare_update, _NOUN.value(_update)),
-        remove=Verb("Delete a client to which no connection refers.", _declare_remove, _NOUN.value(_remove)),
-    ),
-})  # fmt: skip
+VERBS = in_workspace(
+    {
+        "add": Verb(
+            "Register a client: for all workspaces, or with --workspace for one.",
+            _declare_add,
+            _NOUN.value(_add),
+        ),
+        **verbs(
+            OAUTH_CLIENTS,
+            change=Verb(
+                "Change values, such as the secret: a rotation.",
+                _declare_update,
+                _NOUN.value(_update),
+            ),
+            remove=Verb(
+                "Delete a client to which no connection refers.",
+                _declare_remove,
+                _NOUN.value(_remove),
+            ),
+        ),
+    }
+)

@@ -1,4 +1,6 @@
-"""Roles in files: the holders of each role in the workspace, groups of the identity provider and people."""
+"""Roles in files: the holders of each role in the workspace, groups of the identity provider and
+people.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class _Granted:
 
     def of(self, role: str) -> list[RoleGrant]:
         """Return the grants of a role in the workspace."""
-        return [one for one in self.roles.list() if one.role == role and one.workspace == self.workspace]
+        return [
+            one for one in self.roles.list() if one.role == role and one.workspace == self.workspace
+        ]
 
 
 def _open(visit: Visit) -> _Granted:
@@ -29,7 +33,9 @@ def _open(visit: Visit) -> _Granted:
 def _row(granted: _Granted, role: str) -> KindRow | None:
     grants = granted.of(role)
     groups = sorted(one.group for one in grants if one.group)
-    people = sorted(({"issuer": one.issuer, "subject": one.subject} for one in grants if one.subject), key=str)
+    people = sorted(
+        ({"issuer": one.issuer, "subject": one.subject} for one in grants if one.subject), key=str
+    )
     stated = {"groups": groups, "people": people}
     return KindRow(role, role, stated, stated) if grants else None
 
@@ -62,7 +68,14 @@ def _end(granted: _Granted, found: KindRow) -> None:
 _PERSON = closed_with(("issuer", "subject"), {"issuer": STRING, "subject": STRING})
 KINDS = (
     Kind(
-        "roles", closed_with((), {"groups": STRINGS, "people": {"type": "array", "items": _PERSON}}),
-        _open, _all, _make, _change, _end, 4, operators=True,
+        "roles",
+        closed_with((), {"groups": STRINGS, "people": {"type": "array", "items": _PERSON}}),
+        _open,
+        _all,
+        _make,
+        _change,
+        _end,
+        4,
+        operators=True,
     ),
-)  # fmt: skip
+)

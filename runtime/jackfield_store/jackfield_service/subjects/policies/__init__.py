@@ -1,1 +1,3 @@
-"""Rules of a workspace: the calls that are allowed, blocked, or wait for a person, and the rule that decides."""
+"""Rules of a workspace: the calls that are allowed, blocked, or wait for a person, and the rule
+that decides.
+"""

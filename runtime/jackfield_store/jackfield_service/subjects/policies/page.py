@@ -33,12 +33,21 @@ from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connectors.action_guides import missing
-from jackfield_service.subjects.tokens.page import gaps_told, pattern_lines, rule_fields, rules_shown
+from jackfield_service.subjects.tokens.page import (
+    gaps_told,
+    pattern_lines,
+    rule_fields,
+    rules_shown,
+)
 from jackfield_store.access import RETENTION_DAYS, Settings
 
 _OPERATOR_SWITCHES = (
     ("allowAmbient", "allow_ambient", "Connections created here may use the server's identity"),
-    ("allowOwnExternalId", "allow_own_external_id", "Connections created here may set their own External ID"),
+    (
+        "allowOwnExternalId",
+        "allow_own_external_id",
+        "Connections created here may set their own External ID",
+    ),
 )
 _REFERENCES = "Server secrets that connections created here may refer to"
 _DONE = {"changed": "Settings saved. Running processes apply them from now on."}
@@ -52,7 +61,10 @@ def shown(request: PageRequest) -> Response:
     """Serve ``GET /workspace``."""
     request.require("read")
     settings = _stored(request)
-    lead = [h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."]
+    lead = [
+        h.strong(request.identity.workspace),
+        ": one tenant, with its connections, tokens and invocations.",
+    ]
     content = [done_notice(request, _DONE), _settings(request, settings), _explain_form(request)]
     return page(request, "workspace", "Settings", *content, lead=lead)
 
@@ -84,15 +96,27 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """Serve ``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
-    found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
+    """Serve ``POST /workspace``: the operator may change all settings; the scope ``manage``, only
+    input recording and retention.
+    """
+    found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(
+        request.identity.workspace, _changes(request)
+    )
     if found.warnings:
-        return outcome(request, "workspace", "Settings", notice(_DONE["changed"], tone="good"), gaps_told(found.warnings))
+        return outcome(
+            request,
+            "workspace",
+            "Settings",
+            notice(_DONE["changed"], tone="good"),
+            gaps_told(found.warnings),
+        )
     return redirect(request, "/workspace?done=changed")
 
 
 def explained(request: PageRequest) -> Response:
-    """Serve ``GET /workspace/verdict``: explain whether a token may run an action with a connection, with every pattern evaluated."""
+    """Serve ``GET /workspace/verdict``: explain whether a token may run an action with a
+    connection, with every pattern evaluated.
+    """
     request.require("read")
     given = {name: request.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
@@ -101,17 +125,34 @@ def explained(request: PageRequest) -> Response:
     elif (unknown := _unknown(request, connector, action)) is not None:
         told = unknown
     elif (lost := missing(request.connections, given["connection"] or None)) is not None:
-        told = fault_of(lost.message, "Choose a connection from the list, or leave the field empty.")
+        told = fault_of(
+            lost.message, "Choose a connection from the list, or leave the field empty."
+        )
     else:
         told = _verdict(
-            _decision(request, Request(connector, action, _effect(request, connector, action), given["connection"] or None), given["token"])
+            _decision(
+                request,
+                Request(
+                    connector,
+                    action,
+                    _effect(request, connector, action),
+                    given["connection"] or None,
+                ),
+                given["token"],
+            )
         )
-    shown = [told] if request.partial else [_settings(request, _stored(request)), _explain_form(request, given, told)]
+    shown = (
+        [told]
+        if request.partial
+        else [_settings(request, _stored(request)), _explain_form(request, given, told)]
+    )
     return outcome(request, "workspace", "Settings", *shown)
 
 
 def suggested(request: PageRequest) -> Response:
-    """Serve ``GET /workspace/actions``: actions that match the typed text, as choices of the field."""
+    """Serve ``GET /workspace/actions``: actions that match the typed text, as choices of the
+    field.
+    """
     request.require("read")
     return fragment(_actions(request, request.query.get("call", "").strip()))
 
@@ -122,7 +163,7 @@ def _changes(request: PageRequest) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "keepInputs": given.get("keepInputs") == "on",
         "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,
-    }  # fmt: skip
+    }
     if request.operator:
         changes["rules"] = {name: pattern_lines(given.get(name, "")) for name in LISTS}
         changes["writes"] = "ask" if given.get("writes") == "on" else None
@@ -134,15 +175,27 @@ def _changes(request: PageRequest) -> dict[str, Any]:
 def _settings(request: PageRequest, settings: Settings) -> Markup:
     changes = request.may("manage") and not request.identity.rules
     kept = f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."
-    recorded = "If selected, the journal stores inputs with secrets masked. If not, it stores only a fingerprint."
+    recorded = (
+        "If selected, the journal stores inputs with secrets masked. If not, it stores only "
+        "a fingerprint."
+    )
     save = form(
         request,
         "/workspace",
         part(
             "Journal",
             "What is kept of each invocation, and for how long.",
-            check_field("keepInputs", "Record inputs", settings.keep_inputs, recorded, changes=changes),
-            text_field("retentionDays", "Retention in days", settings.retention_days, kept, inputmode="numeric", disabled=not changes),
+            check_field(
+                "keepInputs", "Record inputs", settings.keep_inputs, recorded, changes=changes
+            ),
+            text_field(
+                "retentionDays",
+                "Retention in days",
+                settings.retention_days,
+                kept,
+                inputmode="numeric",
+                disabled=not changes,
+            ),
         ),
         _operator_settings(request, settings),
         h.div(id="outcome", aria_live="polite"),
@@ -154,26 +207,57 @@ def _settings(request: PageRequest, settings: Settings) -> Markup:
 
 
 def _operator_settings(request: PageRequest, settings: Settings) -> Node:
-    """Render the rules and the access to the server. Only the operator may change them, so that no tenant can lift its own limits."""
+    """Render the rules and the access to the server. Only the operator may change them, so that no
+    tenant can lift its own limits.
+    """
     rules = settings.rules
     if request.identity.rules:
-        return h.p("Rules and access to the server are hidden from tokens with rules.", class_="muted")
+        return h.p(
+            "Rules and access to the server are hidden from tokens with rules.", class_="muted"
+        )
     if not request.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
-        said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATOR_SWITCHES]
+        said += [
+            (title, "yes" if getattr(settings, name) else "no")
+            for _, name, title in _OPERATOR_SWITCHES
+        ]
         asked = "yes" if settings.writes == "ask" else "no"
-        lead = ["Only the operator can change these, with ", h.code("jackfield workspaces set"), "."]
+        lead = [
+            "Only the operator can change these, with ",
+            h.code("jackfield workspaces set"),
+            ".",
+        ]
         return part(
             "Set by the operator",
             lead,
-            terms([("Rules", rules_shown(rules) or "none: everything is allowed"), ("Ask before each write", asked), *said]),
+            terms(
+                [
+                    ("Rules", rules_shown(rules) or "none: everything is allowed"),
+                    ("Ask before each write", asked),
+                    *said,
+                ]
+            ),
         )
-    hint: Node = ["One pattern per line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
+    hint: Node = [
+        "One pattern per line, such as ",
+        h.code("env:ACME_*"),
+        " or ",
+        h.code("file:/etc/acme/*"),
+        "; none by default.",
+    ]
     named = "Writes that no pattern under Allow names wait until a person approves them."
     asks = check_field("writes", "Ask before each write", settings.writes == "ask", named)
-    switches = [check_field(member, title, bool(getattr(settings, name))) for member, name, title in _OPERATOR_SWITCHES]
+    switches = [
+        check_field(member, title, bool(getattr(settings, name)))
+        for member, name, title in _OPERATOR_SWITCHES
+    ]
     return [
-        part("Rules", "Which calls are made, refused, or wait for a person.", rule_fields(rules, "everything is allowed"), asks),
+        part(
+            "Rules",
+            "Which calls are made, refused, or wait for a person.",
+            rule_fields(rules, "everything is allowed"),
+            asks,
+        ),
         part(
             "Access to the server",
             "What connections of this workspace may use of the server itself.",
@@ -188,30 +272,49 @@ def _references(settings: Settings) -> tuple[str, ...]:
     return allowed if isinstance(allowed, tuple) else ("*",) if allowed else ()
 
 
-def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
+def _explain_form(
+    request: PageRequest, given: Mapping[str, str] | None = None, told: Node = None
+) -> Markup:
     given = given or {}
     tokens = [] if request.identity.rules else request.tokens.list(limit=200)[0]
-    choices = [("", "Your token"), *((token.id, f"{token.name} ({token.scope})") for token in tokens)]
+    choices = [
+        ("", "Your token"),
+        *((token.id, f"{token.name} ({token.scope})") for token in tokens),
+    ]
     check = h.form(
         h.div(
             choice_field("token", "Token", choices, given.get("token", "")),
             text_field(
-                "call", "Action", given.get("call", ""), placeholder="Search actions", list="call-choices",
-                hx_get="/workspace/actions", hx_trigger="input changed delay:200ms", hx_target="#call-choices", hx_swap="innerHTML",
+                "call",
+                "Action",
+                given.get("call", ""),
+                placeholder="Search actions",
+                list="call-choices",
+                hx_get="/workspace/actions",
+                hx_trigger="input changed delay:200ms",
+                hx_target="#call-choices",
+                hx_swap="innerHTML",
             ),
-            choice_field("connection", "Connection", _connections(request), given.get("connection", "")),
+            choice_field(
+                "connection", "Connection", _connections(request), given.get("connection", "")
+            ),
             class_="pair",
         ),
         h.datalist(_actions(request, ""), id="call-choices"),
         h.button("Check"),
-        action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
-    )  # fmt: skip
+        action="/workspace/verdict",
+        hx_get="/workspace/verdict",
+        hx_target="#verdict",
+        hx_swap="innerHTML",
+    )
     lead = h.p("Check whether a call is allowed and which rule decides.", class_="muted")
     return card("Check access", lead, check, h.div(told, id="verdict", aria_live="polite"))
 
 
 def _actions(request: PageRequest, words: str) -> list[Markup]:
-    found, _ = found_actions(request.search, request.catalog, words.replace("/", " "), None, None, 0, _SUGGESTED)
+    found, _ = found_actions(
+        request.search, request.catalog, words.replace("/", " "), None, None, 0, _SUGGESTED
+    )
     return [h.option(row.title, value=f"{row.connector}/{row.action}") for row in found]
 
 
@@ -228,7 +331,10 @@ def _unknown(request: PageRequest, connector: str, action: str) -> Markup | None
         return fault_of(error.message, "Choose an action from the list.")
     if action in actions:
         return None
-    return fault_of(f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}", "Choose an action from the list.")
+    return fault_of(
+        f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}",
+        "Choose an action from the list.",
+    )
 
 
 def _effect(request: PageRequest, connector: str, action: str) -> str:
@@ -248,10 +354,20 @@ def _decision(request: PageRequest, asked: Request, token: str) -> Decision:
 
 
 def _verdict(decision: Decision) -> Markup:
-    rows = [(step.source, step.kind, h.code(step.pattern), "matches" if step.fits else "no match") for step in decision.trail]
-    trail = table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
+    rows = [
+        (step.source, step.kind, h.code(step.pattern), "matches" if step.fits else "no match")
+        for step in decision.trail
+    ]
+    trail = (
+        table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
+    )
     reason = decision.rule.removeprefix("allowed: ")
-    return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", reason), trail, class_="notice plain", role="status")
+    return h.div(
+        h.p(badge("allowed" if decision.allowed else "refused"), " ", reason),
+        trail,
+        class_="notice plain",
+        role="status",
+    )
 
 
 PAGES: tuple[Page, ...] = (

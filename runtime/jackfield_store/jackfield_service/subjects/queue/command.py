@@ -27,11 +27,22 @@ if TYPE_CHECKING:
 
 _STATS = ("workspace", "queued", "delayed", "released", "running", "dead", "oldestSeconds")
 _NOTHING: dict[str, Any] = {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}
-_DEAD = ("invocationId", "connector", "action", "connection", "deliveries", "createdAt", "deadAt", "idempotencyKey")
+_DEAD = (
+    "invocationId",
+    "connector",
+    "action",
+    "connection",
+    "deliveries",
+    "createdAt",
+    "deadAt",
+    "idempotencyKey",
+)
 
 
 def _declare_stats(parser: Parser) -> None:
-    parser.add_argument("--workspace", metavar="WORKSPACE", help="only this workspace (default: all)")
+    parser.add_argument(
+        "--workspace", metavar="WORKSPACE", help="only this workspace (default: all)"
+    )
 
 
 def _stats(arguments: Namespace, output: Output) -> int:
@@ -43,17 +54,32 @@ def _stats(arguments: Namespace, output: Output) -> int:
     if hold is not None:
         sys.stderr.write(f"jackfield: {hold.warning}\n")
         held = {"held": hold.to_json()}
-        found = {name: {**found.get(name, _NOTHING), **kinds.get(name, {}), **held} for name in sorted({*found, *kinds})}
+        found = {
+            name: {**found.get(name, _NOTHING), **kinds.get(name, {}), **held}
+            for name in sorted({*found, *kinds})
+        }
     for name, figures in found.items():
         if "blocked" in figures and arguments.workspace in (None, name):
-            sys.stderr.write(f"jackfield: nothing of the workspace '{name}' is begun at present: {figures['blocked']['reason']}\n")
-    rows = [{"workspace": name, **figures} for name, figures in found.items() if arguments.workspace in (None, name)]
+            sys.stderr.write(
+                f"jackfield: nothing of the workspace '{name}' is begun at present: "
+                f"{figures['blocked']['reason']}\n"
+            )
+    rows = [
+        {"workspace": name, **figures}
+        for name, figures in found.items()
+        if arguments.workspace in (None, name)
+    ]
     output.rows(rows, _STATS if hold is None else (*_STATS, *KINDS))
     return 0
 
 
 def _declare_hold(parser: Parser) -> None:
-    parser.add_argument("--reason", metavar="TEXT", default="", help="why, for others who see that the queue is held")
+    parser.add_argument(
+        "--reason",
+        metavar="TEXT",
+        default="",
+        help="why, for others who see that the queue is held",
+    )
 
 
 def _hold(arguments: Namespace, output: Output) -> int:
@@ -74,7 +100,9 @@ def _release(_arguments: Namespace, output: Output) -> int:
     with open_storage() as storage, storage.database.write() as transaction:
         done = end_hold(transaction)
         if done:
-            Audit(storage.database, lambda: storage.vault, DEFAULT, SystemClock(), actor()).append(transaction, "queue.released", "queue")
+            Audit(storage.database, lambda: storage.vault, DEFAULT, SystemClock(), actor()).append(
+                transaction, "queue.released", "queue"
+            )
     output.value({"released": done})
     return 0
 
@@ -82,7 +110,9 @@ def _release(_arguments: Namespace, output: Output) -> int:
 @contextmanager
 def _letters(arguments: Namespace) -> Iterator[DeadLetters]:
     with open_storage() as storage:
-        yield audited_dead_letters(storage, selected_workspace(arguments, storage), SystemClock(), actor())
+        yield audited_dead_letters(
+            storage, selected_workspace(arguments, storage), SystemClock(), actor()
+        )
 
 
 def _dead(letters: DeadLetters, arguments: Namespace) -> list[dict[str, Any]]:
@@ -91,26 +121,39 @@ def _dead(letters: DeadLetters, arguments: Namespace) -> list[dict[str, Any]]:
 
 def _row(row: Row) -> dict[str, Any]:
     about = {
-        "invocationId": row.id, "connector": row.connector, "action": row.action, "connection": row.connection,
-        "idempotencyKey": row.idempotency_key, "createdAt": iso(row.created_at), "deadAt": iso(row.dead_at),
+        "invocationId": row.id,
+        "connector": row.connector,
+        "action": row.action,
+        "connection": row.connection,
+        "idempotencyKey": row.idempotency_key,
+        "createdAt": iso(row.created_at),
+        "deadAt": iso(row.dead_at),
         "deliveries": len(json.loads(row.deliveries or "[]")),
-    }  # fmt: skip
+    }
     return {name: value for name, value in about.items() if value is not None}
 
 
 def _declare_redrive(parser: Parser) -> None:
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a dead invocation; 'jackfield queue dead' lists them")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="a dead invocation; 'jackfield queue dead' lists them"
+    )
     parser.add_argument("--all", action="store_true", help="all dead invocations of the workspace")
     declare_workspace(parser)
 
 
 def _redrive(arguments: Namespace, output: Output) -> int:
     if bool(arguments.ids) == arguments.all:
-        raise UsageError("give the IDs of dead invocations, or --all", usage=arguments.usage, hint="'jackfield queue dead' lists them.")
+        raise UsageError(
+            "give the IDs of dead invocations, or --all",
+            usage=arguments.usage,
+            hint="'jackfield queue dead' lists them.",
+        )
     done: list[str] = []
     refused: list[dict[str, Any]] = []
     with _letters(arguments) as letters:
-        for identifier in [row.id for row in every(letters.page)] if arguments.all else arguments.ids:
+        for identifier in (
+            [row.id for row in every(letters.page)] if arguments.all else arguments.ids
+        ):
             try:
                 done.append(letters.redrive(identifier).id)
             except (InvalidInvocation, IdempotencyConflict) as error:
@@ -121,9 +164,25 @@ def _redrive(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
-    "hold": Verb("Hold the queue: nothing that waits begins, of any workspace. Direct calls go on.", _declare_hold, _hold),
+    "hold": Verb(
+        "Hold the queue: nothing that waits begins, of any workspace. Direct calls go on.",
+        _declare_hold,
+        _hold,
+    ),
     "release": Verb("Let the queue go that was held.", declare_nothing, _release),
-    "stats": Verb("Count queued, delayed, released, running and dead invocations by workspace.", _declare_stats, _stats),
-    "dead": Verb("List dead invocations: given up after too many lost workers.", declare_list, Noun(_letters).rows(_dead, _DEAD)),
-    "redrive": Verb("Queue dead invocations again, with a fresh count of deliveries.", _declare_redrive, _redrive),
+    "stats": Verb(
+        "Count queued, delayed, released, running and dead invocations by workspace.",
+        _declare_stats,
+        _stats,
+    ),
+    "dead": Verb(
+        "List dead invocations: given up after too many lost workers.",
+        declare_list,
+        Noun(_letters).rows(_dead, _DEAD),
+    ),
+    "redrive": Verb(
+        "Queue dead invocations again, with a fresh count of deliveries.",
+        _declare_redrive,
+        _redrive,
+    ),
 }

@@ -18,7 +18,9 @@ from jackfield_store.management.dead_letters import audited_dead_letters, refuse
 
 
 async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a token with rules cannot read them."""
+    """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a
+    token with rules cannot read them.
+    """
     if identity.rules:
         raise Problem(403, "this needs a token without rules", code="not_allowed")
     await journal_of(server, identity)
@@ -41,16 +43,29 @@ async def redrive(request: Request, server: ServerContext, identity: Identity) -
     except (InvalidInvocation, IdempotencyConflict) as error:
         raise of_error(error, 409) from None
     server.wake()
-    return answer(reworded((await visible_entry(request, server, identity)).to_json(), identity.surface), 202)
+    return answer(
+        reworded((await visible_entry(request, server, identity)).to_json(), identity.surface), 202
+    )
 
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/invocations/{id}/redrive", redrive, "manage", "redriveInvocation",
+        "POST",
+        "/v1/invocations/{id}/redrive",
+        redrive,
+        "manage",
+        "redriveInvocation",
         "Queue a dead invocation again, with a fresh count of deliveries.",
-        {202: "Entry"}, problems=(404, 409),
+        {202: "Entry"},
+        problems=(404, 409),
     ),
     Operation(
-        "GET", "/v1/queue", stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},
+        "GET",
+        "/v1/queue",
+        stats,
+        "read",
+        "showQueue",
+        "Show the figures of the workspace's queue.",
+        {200: "QueueStats"},
     ),
-)  # fmt: skip
+)

@@ -11,8 +11,12 @@ SHAPES: dict[str, Json] = {
         queued={"type": "integer", "description": "Waiting for a worker, and due."},
         delayed={"type": "integer", "description": "Not due before their 'notBefore' or next try."},
         released={"type": "integer", "description": "On their way to a worker through the broker."},
-        running={"type": "integer"}, dead={"type": "integer", "description": "Given up; they can be redriven."},
-        oldestSeconds={"type": ["number", "null"], "description": "How long the oldest that is due has waited."},
+        running={"type": "integer"},
+        dead={"type": "integer", "description": "Given up; they can be redriven."},
+        oldestSeconds={
+            "type": ["number", "null"],
+            "description": "How long the oldest that is due has waited.",
+        },
         blocked=BLOCKED,
     ),
-}  # fmt: skip
+}

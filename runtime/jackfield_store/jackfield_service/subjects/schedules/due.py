@@ -1,4 +1,6 @@
-"""The due schedules of a whole database: the claims and transactions by which schedulers of several processes share them."""
+"""The due schedules of a whole database: the claims and transactions by which schedulers of several
+processes share them.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,14 @@ UPDATE schedules SET next_at = :next_at, wake_at = :until, last_invocation = COA
 _RELEASE = f"""
 UPDATE schedules SET wake_at = :wake_at, status = CASE WHEN :ended = 1 THEN 'ended' ELSE status END WHERE {_OURS} AND status = 'active'
 """
-_STOP = f"UPDATE schedules SET status = 'stopped', reason = :reason, wake_at = NULL, next_at = NULL WHERE {_OURS}"
-_PAUSE = f"UPDATE schedules SET status = 'paused', reason = :reason, wake_at = NULL WHERE {_OURS} AND status = 'active'"
+_STOP = (
+    "UPDATE schedules SET status = 'stopped', reason = :reason, wake_at = NULL, next_at = "
+    f"NULL WHERE {_OURS}"
+)
+_PAUSE = (
+    f"UPDATE schedules SET status = 'paused', reason = :reason, wake_at = NULL WHERE {_OURS} "
+    "AND status = 'active'"
+)
 _WAITING = """
 SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND outcome = 'waiting' ORDER BY slot LIMIT :limit
 """
@@ -40,7 +48,10 @@ _PROMOTE = """
 UPDATE schedule_slots SET outcome = :outcome, reason = :reason, invocation_id = :invocation
 WHERE workspace = :workspace AND schedule_id = :id AND slot = :slot AND outcome = 'waiting'
 """
-_PURGE = "DELETE FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot < :before AND outcome <> 'waiting'"
+_PURGE = (
+    "DELETE FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot "
+    "< :before AND outcome <> 'waiting'"
+)
 _STATUS = "SELECT status FROM invocations WHERE workspace = :workspace AND id = :id"
 
 Claimed = Schedule
@@ -52,7 +63,8 @@ class UsedError(Exception):
 
 
 class DueSchedules(DueRows):
-    """Schedules of all workspaces. Every method that writes does so in one transaction, and only while the claim is valid.
+    """Schedules of all workspaces. Every method that writes does so in one transaction, and only
+    while the claim is valid.
 
     :raises OvertakenError: from those methods, if the claim has ended.
     """
@@ -60,48 +72,83 @@ class DueSchedules(DueRows):
     table = DueTable("schedules", f"workspace, {COLUMNS}", HELD)
 
     def moments(self) -> Mapping[str, float]:
-        """Return the times ``now``, by which slots are due, and ``late``, by which they are late."""
+        """Return the times ``now``, by which slots are due, and ``late``, by which they are
+        late.
+        """
         return self.time.moments()
 
     def overdue(self) -> float:
-        """Return the lateness in seconds of the longest overdue unclaimed schedule; 0 if none is overdue."""
+        """Return the lateness in seconds of the longest overdue unclaimed schedule; 0 if none is
+        overdue.
+        """
         return max(0.0, -(self.lead() or 0.0))
 
     def silent(self) -> tuple[int, float] | None:
-        """Return the number of schedules that are silent since the clock went back, and the end of the last silence; None without silent
-        schedules. The silence prevents a second run of a slot.
+        """Return the number of schedules that are silent since the clock went back, and the end of
+        the last silence; None without silent schedules. The silence prevents a second run of a
+        slot.
         """
         row = self._database.look_up(_SILENT, {"later": self.time.now() + TOLERATED})
         return None if row is None or not row.schedules else (row.schedules, row.until)
 
     def claim(self, limit: int) -> list[Claimed]:
         """Claim up to ``limit`` schedules that are due, the longest overdue first."""
-        return readable(self.claimed_rows(limit), lambda row: replace(Schedule.read(row.workspace, row), claim=row.claim + 1), "schedule")
+        return readable(
+            self.claimed_rows(limit),
+            lambda row: replace(Schedule.read(row.workspace, row), claim=row.claim + 1),
+            "schedule",
+        )
 
-    def pass_over(self, schedule: Claimed, slots: Sequence[float], outcome: str, reason: str, next_at: float | None) -> None:
-        """Record slots that do not run, one by one, and move on to ``next_at``. Missed slots cause one event together."""
+    def pass_over(
+        self,
+        schedule: Claimed,
+        slots: Sequence[float],
+        outcome: str,
+        reason: str,
+        next_at: float | None,
+    ) -> None:
+        """Record slots that do not run, one by one, and move on to ``next_at``. Missed slots cause
+        one event together.
+        """
 
         def unit(transaction: Transaction) -> None:
             self._move(transaction, schedule, next_at)
             for slot in slots:
                 _add(transaction, schedule, slot, outcome, reason)
             if outcome == "missed":
-                self._tell(transaction, schedule, "missed", {**_span(slots[0], slots[-1], len(slots)), "reason": reason})
+                self._tell(
+                    transaction,
+                    schedule,
+                    "missed",
+                    {**_span(slots[0], slots[-1], len(slots)), "reason": reason},
+                )
 
         self._database.record(unit)
 
     def miss_earlier(self, schedule: Claimed, found: Passed, reason: str) -> None:
-        """Record the slots before ``found.slots`` together as missed, and move on to the first of ``found.slots``."""
+        """Record the slots before ``found.slots`` together as missed, and move on to the first of
+        ``found.slots``.
+        """
 
         def unit(transaction: Transaction) -> None:
             self._move(transaction, schedule, found.slots[0])
-            _add(transaction, schedule, found.first, "missed", reason, last=found.last_earlier, slots=found.earlier)
+            _add(
+                transaction,
+                schedule,
+                found.first,
+                "missed",
+                reason,
+                last=found.last_earlier,
+                slots=found.earlier,
+            )
             about = _span(found.first, found.last_earlier, found.earlier)
             self._tell(transaction, schedule, "missed", {**about, "reason": reason})
 
         self._database.record(unit)
 
-    def running(self, schedule: Claimed, slot: float, next_at: float | None) -> Callable[[Transaction, str], None]:
+    def running(
+        self, schedule: Claimed, slot: float, next_at: float | None
+    ) -> Callable[[Transaction, str], None]:
         """Return the statements that use up a slot, for the transaction that queues its invocation.
 
         The statements raise ``UsedError`` if the slot was used before.
@@ -115,7 +162,9 @@ class DueSchedules(DueRows):
         return on_queued
 
     def promoting(self, schedule: Claimed, slot: float) -> Callable[[Transaction, str], None]:
-        """Return the statements that use up a waiting slot, for the transaction that queues its invocation."""
+        """Return the statements that use up a waiting slot, for the transaction that queues its
+        invocation.
+        """
 
         def on_queued(transaction: Transaction, invocation: str) -> None:
             self._move(transaction, schedule, schedule.next_at, invocation)
@@ -135,7 +184,9 @@ class DueSchedules(DueRows):
     def waiting(self, schedule: Claimed, limit: int) -> list[float]:
         """Return the first slots that wait for an earlier one to end."""
         with self._database.read() as transaction:
-            rows = transaction.execute(_WAITING, {"workspace": schedule.workspace, "id": schedule.id, "limit": limit})
+            rows = transaction.execute(
+                _WAITING, {"workspace": schedule.workspace, "id": schedule.id, "limit": limit}
+            )
         return [row.slot for row in rows]
 
     def is_open(self, schedule: Claimed, invocation: str | None) -> bool:
@@ -146,8 +197,8 @@ class DueSchedules(DueRows):
         return row is not None and row.status in _OPEN
 
     def release(self, schedule: Claimed, next_at: float | None, again: float | None) -> None:
-        """End the claim. The schedule is due again at ``next_at``, or in ``again`` seconds if its slots wait; without either, it has ended.
-        Delete slots past their retention.
+        """End the claim. The schedule is due again at ``next_at``, or in ``again`` seconds if its
+        slots wait; without either, it has ended. Delete slots past their retention.
         """
         now = self.time.now()
         times = [at for at in (next_at, None if again is None else now + again) if at is not None]
@@ -155,7 +206,10 @@ class DueSchedules(DueRows):
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_RELEASE, values))
-            transaction.change(_PURGE, {"workspace": schedule.workspace, "id": schedule.id, "before": now - SLOTS_KEPT})
+            transaction.change(
+                _PURGE,
+                {"workspace": schedule.workspace, "id": schedule.id, "before": now - SLOTS_KEPT},
+            )
 
         self._database.record(unit)
 
@@ -179,21 +233,50 @@ class DueSchedules(DueRows):
 
         self._database.record(unit)
 
-    def _move(self, transaction: Transaction, schedule: Claimed, next_at: float | None, invocation: str | None = None) -> None:
+    def _move(
+        self,
+        transaction: Transaction,
+        schedule: Claimed,
+        next_at: float | None,
+        invocation: str | None = None,
+    ) -> None:
         about = {"next_at": next_at, "until": self.time.now() + HELD, "invocation": invocation}
         held(transaction.change(_MOVE, {**_own(schedule), **about}))
 
-    def _tell(self, transaction: Transaction, schedule: Claimed, type: str, facts: Mapping[str, Any]) -> None:
-        about = {"schedule": schedule.name, "connector": schedule.connector, "action": schedule.action, "effect": schedule.effect}
+    def _tell(
+        self, transaction: Transaction, schedule: Claimed, type: str, facts: Mapping[str, Any]
+    ) -> None:
+        about = {
+            "schedule": schedule.name,
+            "connector": schedule.connector,
+            "action": schedule.action,
+            "effect": schedule.effect,
+        }
         over = {} if schedule.connection is None else {"connection": schedule.connection}
-        record(transaction, schedule.workspace, f"schedule.{type}", schedule.name, self.time.stamp(), {**about, **over, **facts})
+        record(
+            transaction,
+            schedule.workspace,
+            f"schedule.{type}",
+            schedule.name,
+            self.time.stamp(),
+            {**about, **over, **facts},
+        )
 
     @staticmethod
     def _promote(
-        transaction: Transaction, schedule: Claimed, slot: float, outcome: str, reason: str | None, invocation: str | None
+        transaction: Transaction,
+        schedule: Claimed,
+        slot: float,
+        outcome: str,
+        reason: str | None,
+        invocation: str | None,
     ) -> None:
         about = {"slot": slot, "outcome": outcome, "reason": reason, "invocation": invocation}
-        held(transaction.change(_PROMOTE, {"workspace": schedule.workspace, "id": schedule.id, **about}))
+        held(
+            transaction.change(
+                _PROMOTE, {"workspace": schedule.workspace, "id": schedule.id, **about}
+            )
+        )
 
 
 def _span(first: float, last: float, slots: int) -> dict[str, Any]:
@@ -215,5 +298,14 @@ def _add(
     slots: int = 1,
     invocation: str | None = None,
 ) -> int:
-    about = {"slot": slot, "last": slot if last is None else last, "slots": slots, "outcome": outcome, "reason": reason}
-    return transaction.change(ADD_SLOT, {"workspace": schedule.workspace, "id": schedule.id, **about, "invocation": invocation})
+    about = {
+        "slot": slot,
+        "last": slot if last is None else last,
+        "slots": slots,
+        "outcome": outcome,
+        "reason": reason,
+    }
+    return transaction.change(
+        ADD_SLOT,
+        {"workspace": schedule.workspace, "id": schedule.id, **about, "invocation": invocation},
+    )

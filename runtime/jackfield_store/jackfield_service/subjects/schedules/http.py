@@ -19,17 +19,31 @@ _NEXT = 5
 
 async def run(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/schedules/{name}:run``."""
-    found = await done(SCHEDULES, request, server, identity, lambda schedules: schedules.run(request.path_params["name"]))
+    found = await done(
+        SCHEDULES,
+        request,
+        server,
+        identity,
+        lambda schedules: schedules.run(request.path_params["name"]),
+    )
     if isinstance(found, Result):
         return to_answer(found, identity.surface)
     server.wake()
-    return answer({"invocationId": found, "status": "queued"}, 202, {"Location": f"/v1/invocations/{found}"})
+    return answer(
+        {"invocationId": found, "status": "queued"}, 202, {"Location": f"/v1/invocations/{found}"}
+    )
 
 
 async def following(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/schedules/{name}/next``."""
     limit = limit_of(request, _NEXT)
-    items = await done(SCHEDULES, request, server, identity, lambda schedules: schedules.next(request.path_params["name"], limit))
+    items = await done(
+        SCHEDULES,
+        request,
+        server,
+        identity,
+        lambda schedules: schedules.next(request.path_params["name"], limit),
+    )
     return answer({"items": items, "nextCursor": None})
 
 
@@ -37,7 +51,11 @@ async def slots(request: Request, server: ServerContext, identity: Identity) -> 
     """Serve ``GET /v1/schedules/{name}/slots``."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
     items, after = await done(
-        SCHEDULES, request, server, identity, lambda schedules: schedules.slots(request.path_params["name"], cursor, limit)
+        SCHEDULES,
+        request,
+        server,
+        identity,
+        lambda schedules: schedules.slots(request.path_params["name"], cursor, limit),
     )
     return answer({"items": items, "nextCursor": after})
 

@@ -1,4 +1,6 @@
-"""The scheduler of one process: it waits for the next slot of any schedule of the database, and queues the invocations of due slots."""
+"""The scheduler of one process: it waits for the next slot of any schedule of the database, and
+queues the invocations of due slots.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,26 @@ class Scheduler(DueLoop[DueSchedules]):
 
     what, row = "schedules", "schedule"
     at_once = 64
-    """Maximum number of schedules that are claimed at once; other due schedules are left to other processes."""
+    """Maximum number of schedules that are claimed at once; other due schedules are left to other
+    processes.
+    """
     threads = 8
 
     def start(self) -> None:
-        """Start the scheduler, if there is a database and the library for slots is installed; call it in the event loop."""
+        """Start the scheduler, if there is a database and the library for slots is installed; call
+        it in the event loop.
+        """
         if find_spec("cronsim") is None:
-            self._log.info("this process runs no schedules, since the extra 'server' is not installed")
+            self._log.info(
+                "this process runs no schedules, since the extra 'server' is not installed"
+            )
         else:
             super().start()
 
     def _opened(self) -> DueSchedules:
-        return DueSchedules(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
+        return DueSchedules(
+            self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked
+        )
 
     def _work_on(self, due: DueSchedules, claimed: Claimed) -> SlotRuns:
         return SlotRuns(self._runtimes.find(claimed.workspace), claimed, due)

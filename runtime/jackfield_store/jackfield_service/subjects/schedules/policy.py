@@ -1,4 +1,6 @@
-"""Policy for due slots: slots that are still on time, and slots that were missed because no scheduler ran."""
+"""Policy for due slots: slots that are still on time, and slots that were missed because no
+scheduler ran.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ OVERLAP: tuple[Overlap, ...] = ("skip", "queue", "allow")
 GRACE = 60.0
 """Seconds after its time for which the newest slot counts as on time."""
 KEPT = 1000
-"""Maximum number of missed slots that are run (``all``) or recorded one by one; earlier slots are recorded together."""
+"""Maximum number of missed slots that are run (``all``) or recorded one by one; earlier slots are
+recorded together.
+"""
 _WALKED = 20_000
 """Maximum number of slots examined in one transaction."""
 
@@ -44,7 +48,9 @@ def passed(timing: Timing, first: float, now: float) -> Passed:
     following: float | None = first
     while following is not None and following <= now:
         if count == _WALKED:
-            return Passed(tuple(found), count - len(found), first, last_earlier, following, cut=True)
+            return Passed(
+                tuple(found), count - len(found), first, last_earlier, following, cut=True
+            )
         if len(found) == KEPT:
             last_earlier = found[0]
         slot = following
@@ -68,8 +74,9 @@ def counted(timing: Timing, first: float, now: float) -> tuple[float, int]:
 
 
 def chosen(slots: tuple[float, ...], missed: Missed, late: float) -> tuple[float, ...]:
-    """Return the slots to run: with ``missed`` ``all`` every due slot, otherwise at most the newest. With ``skip``, the newest runs only if
-    its time is at most ``GRACE`` seconds before the time ``late``.
+    """Return the slots to run: with ``missed`` ``all`` every due slot, otherwise at most the
+    newest. With ``skip``, the newest runs only if its time is at most ``GRACE`` seconds before the
+    time ``late``.
     """
     if missed == "all" or not slots:
         return slots

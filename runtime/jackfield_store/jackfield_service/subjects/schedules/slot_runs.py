@@ -1,4 +1,6 @@
-"""One schedule's due slots: each becomes a queued invocation, or is stored with the reason why it does not run."""
+"""One schedule's due slots: each becomes a queued invocation, or is stored with the reason why it
+does not run.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,11 @@ class SlotRuns:
             found = passed(self._schedule.timing, self._next, moments["now"])
         if caller.ended is not None:
             slots = () if found is None else found.slots
-            self._due.stop(self._schedule, slots, f"the token '{self._schedule.token}' whose rights it runs with {caller.ended}")
+            self._due.stop(
+                self._schedule,
+                slots,
+                f"the token '{self._schedule.token}' whose rights it runs with {caller.ended}",
+            )
             return
         waiting = self._due.waiting(self._schedule, KEPT)
         self._promote(waiting, content, caller)
@@ -73,18 +79,26 @@ class SlotRuns:
         self._due.release(self._schedule, self._next, _LOOK if waiting else None)
 
     def _promote(self, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue waiting slots, in order, once the earlier runs have ended, until the queue is full."""
-        while waiting and (self._schedule.overlap == "allow" or not self._due.is_open(self._schedule, self._last)):
+        """Queue waiting slots, in order, once the earlier runs have ended, until the queue is
+        full.
+        """
+        while waiting and (
+            self._schedule.overlap == "allow" or not self._due.is_open(self._schedule, self._last)
+        ):
             slot = waiting[0]
             try:
-                refusal = self._queue(slot, content, caller, self._due.promoting(self._schedule, slot))
+                refusal = self._queue(
+                    slot, content, caller, self._due.promoting(self._schedule, slot)
+                )
             except LimitReached:
                 return
             waiting.pop(0)
             if refusal is not None:
                 self._due.give_up(self._schedule, slot, refusal)
 
-    def _run(self, found: Passed, waiting: list[float], content: Content, caller: Caller, late: float) -> None:
+    def _run(
+        self, found: Passed, waiting: list[float], content: Content, caller: Caller, late: float
+    ) -> None:
         if found.earlier:
             self._due.miss_earlier(self._schedule, found, _TOO_MANY)
             self._next = found.slots[0]
@@ -94,26 +108,34 @@ class SlotRuns:
         missed = found.slots[: len(found.slots) - len(slots)]
         if missed:
             self._next = slots[0] if slots else found.following
-            self._due.pass_over(self._schedule, missed, "missed", _MISSED[self._schedule.missed], self._next)
+            self._due.pass_over(
+                self._schedule, missed, "missed", _MISSED[self._schedule.missed], self._next
+            )
         for number, slot in enumerate(slots):
             self._next = slots[number + 1] if number + 1 < len(slots) else found.following
             self._one(slot, waiting, content, caller)
 
     def _one(self, slot: float, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue the invocation of a slot, unless the invocation of an earlier slot has not ended and the schedule forbids an overlap. A
-        slot waits while the workspace's queue is full.
+        """Queue the invocation of a slot, unless the invocation of an earlier slot has not ended
+        and the schedule forbids an overlap. A slot waits while the workspace's queue is full.
         """
         schedule = self._schedule
         opened = schedule.overlap != "allow" and self._due.is_open(schedule, self._last)
         if opened or (waiting and schedule.overlap != "allow"):
-            before = f"the invocation {self._last} of an earlier slot had not ended" if opened else "an earlier slot still waited"
+            before = (
+                f"the invocation {self._last} of an earlier slot had not ended"
+                if opened
+                else "an earlier slot still waited"
+            )
             if schedule.overlap == "queue":
                 self._keep(slot, waiting, before)
             else:
                 self._due.pass_over(schedule, [slot], "skipped", before, self._next)
             return
         try:
-            refusal = self._queue(slot, content, caller, self._due.running(schedule, slot, self._next))
+            refusal = self._queue(
+                slot, content, caller, self._due.running(schedule, slot, self._next)
+            )
         except UsedError:
             self._due.pass_over(schedule, (), "skipped", "", self._next)
             return
@@ -126,18 +148,28 @@ class SlotRuns:
     def _keep(self, slot: float, waiting: list[float], reason: str) -> None:
         """Let a slot wait for the reason, unless too many slots wait."""
         if len(waiting) >= KEPT:
-            self._due.pass_over(self._schedule, [slot], "skipped", f"{reason}, and {KEPT:,} slots waited already", self._next)
+            self._due.pass_over(
+                self._schedule,
+                [slot],
+                "skipped",
+                f"{reason}, and {KEPT:,} slots waited already",
+                self._next,
+            )
             return
         self._due.pass_over(self._schedule, [slot], "waiting", reason, self._next)
         waiting.append(slot)
 
-    def _queue(self, slot: float, content: Content, caller: Caller, on_queued: OnQueued) -> str | None:
+    def _queue(
+        self, slot: float, content: Content, caller: Caller, on_queued: OnQueued
+    ) -> str | None:
         """Queue the invocation of a slot; return the reason if it is refused, else None.
 
         :raises LimitReached: if the workspace's queue is full.
         """
         try:
-            found = self._runtime.enqueue(invocation_of(self._schedule, content, slot), caller=caller, on_queued=on_queued)
+            found = self._runtime.enqueue(
+                invocation_of(self._schedule, content, slot), caller=caller, on_queued=on_queued
+            )
         except (Unavailable, LimitReached):
             raise
         except JackfieldError as error:
@@ -146,14 +178,20 @@ class SlotRuns:
             found = found.meta.invocation_id  # until a person approves it
         if isinstance(found, Result):  # its key was used before: by a database that was put back
             identifier = found.meta.invocation_id
-            self._runtime.storage.database.record(lambda transaction: on_queued(transaction, identifier))
+            self._runtime.storage.database.record(
+                lambda transaction: on_queued(transaction, identifier)
+            )
             return None
         self._last, self.queued = found, True
         return None
 
 
-def invocation_of(schedule: Claimed, content: Content, slot: float, suffix: str = "") -> Mapping[str, Any]:
-    """Return the invocation of a slot: with its time, a key made from schedule and slot, and the label ``schedule``."""
+def invocation_of(
+    schedule: Claimed, content: Content, slot: float, suffix: str = ""
+) -> Mapping[str, Any]:
+    """Return the invocation of a slot: with its time, a key made from schedule and slot, and the
+    label ``schedule``.
+    """
     given = content.invocation
     context = given.get("context") or {}
     labels = {"schedule": schedule.name, **(context.get("labels") or {})}

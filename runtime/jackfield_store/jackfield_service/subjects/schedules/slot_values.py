@@ -22,17 +22,26 @@ def check_slot_values(inputs: Mapping[str, Any]) -> None:
 
     :raises InvalidInput: if a format is neither ``rfc3339`` nor ``unix`` nor a format of strftime.
     """
-    faults = [Detail(path, text) for path, _, form in placeholders(inputs, "", _MEMBER) if (text := _fault(form)) is not None]
+    faults = [
+        Detail(path, text)
+        for path, _, form in placeholders(inputs, "", _MEMBER)
+        if (text := _fault(form)) is not None
+    ]
     if faults:
         raise InvalidInput(
             f"{len(faults)} inputs are not valid" if len(faults) > 1 else "1 input is not valid",
             details=faults,
-            hint='Write {"$slot": "rfc3339"}, {"$slot": "unix"} or a format such as {"$slot": "%Y-%m-%d"}.',
+            hint=(
+                'Write {"$slot": "rfc3339"}, {"$slot": "unix"} or a format such as {"$slot": '
+                '"%Y-%m-%d"}.'
+            ),
         )
 
 
 def with_slot(value: Any, timing: Timing, slot: float) -> Any:
-    """Return a copy of the inputs with the slot's time, in the schedule's time zone, for each slot value."""
+    """Return a copy of the inputs with the slot's time, in the schedule's time zone, for each slot
+    value.
+    """
     return filled(value, lambda _name, form: _formatted(form, timing, slot), _MEMBER)
 
 
@@ -44,11 +53,22 @@ def _fault(form: object) -> str | None:
     if len(form) > _MAX:
         return f"must have at most {_MAX} characters"
     unknown = [found for found in _DIRECTIVE.findall(form) if not found or found not in _DIRECTIVES]
-    return f"'%{unknown[0]}' is not one of its directives: {', '.join('%' + name for name in _DIRECTIVES)}" if unknown else None
+    return (
+        (
+            f"'%{unknown[0]}' is not one of its directives: "
+            f"{', '.join('%' + name for name in _DIRECTIVES)}"
+        )
+        if unknown
+        else None
+    )
 
 
 def _formatted(form: str, timing: Timing, slot: float) -> str | int:
     local = timing.local(slot)
     if form == "unix":
         return int(slot)
-    return local.isoformat(timespec="seconds").replace("+00:00", "Z") if form == "rfc3339" else local.strftime(form)
+    return (
+        local.isoformat(timespec="seconds").replace("+00:00", "Z")
+        if form == "rfc3339"
+        else local.strftime(form)
+    )

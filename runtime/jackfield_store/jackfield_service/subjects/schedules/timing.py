@@ -1,8 +1,10 @@
-"""The times of a schedule: a cron expression in a time zone, an interval from an anchor on, or one point in time.
+"""The times of a schedule: a cron expression in a time zone, an interval from an anchor on, or one
+point in time.
 
-Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at the hour's
-end, and a fixed time in the repeated hour runs once, at its first occurrence. ``*`` and ``*/n`` follow real time. A day of the month and a
-day of the week are alternatives if both are given and neither begins with ``*``.
+Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time
+in the skipped hour runs at the hour's end, and a fixed time in the repeated hour runs once, at its
+first occurrence. ``*`` and ``*/n`` follow real time. A day of the month and a day of the week are
+alternatives if both are given and neither begins with ``*``.
 """
 
 from __future__ import annotations
@@ -27,15 +29,22 @@ if TYPE_CHECKING:
 _KINDS = ("cron", "every", "at")
 _OF_KIND = {"cron": ("timezone",), "every": ("anchor", "timezone"), "at": ("timezone",)}
 _MACROS = {
-    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
-}  # fmt: skip
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 _SHORTEST, _LONGEST = 1.0, 366 * 86_400.0
 _MAX_CRON = 200
 _SPAN = "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H"
 _DAY = 86_400
 _YEARS = 10 * 366 * _DAY
-"""Seconds within which a cron expression must have a slot: without one in ten years it is a mistake."""
+"""Seconds within which a cron expression must have a slot: without one in ten years it is a
+mistake.
+"""
 _HINT = NextStep("schedule_times")
 MEMBERS = (*_KINDS, "timezone", "anchor")
 """Members of a schedule that define its times."""
@@ -43,7 +52,9 @@ MEMBERS = (*_KINDS, "timezone", "anchor")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Times of a schedule: exactly one of ``cron``, ``every`` (seconds, counted from ``anchor``) and ``at``, in seconds since 1970."""
+    """Times of a schedule: exactly one of ``cron``, ``every`` (seconds, counted from ``anchor``)
+    and ``at``, in seconds since 1970.
+    """
 
     cron: str | None = None
     timezone: str = "UTC"
@@ -53,7 +64,8 @@ class Timing:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], now: float) -> Timing:
-        """Read the members of a schedule that define its times. ``now`` is the anchor of an interval without one.
+        """Read the members of a schedule that define its times. ``now`` is the anchor of an
+        interval without one.
 
         :raises InvalidInvocation: if they are not valid, or no slot follows.
         """
@@ -70,26 +82,38 @@ class Timing:
             found = cls(cron=_cron(_text(given, "cron")), timezone=timezone)
         elif kind == "every":
             anchor = now if given.get("anchor") is None else _moment(given, "anchor", timezone, now)
-            found = cls(every=_span(given["every"]), anchor=float(math.floor(anchor)), timezone=timezone)
+            found = cls(
+                every=_span(given["every"]), anchor=float(math.floor(anchor)), timezone=timezone
+            )
         else:
             found = cls(at=_moment(given, "at", timezone, now), timezone=timezone)
         if (fault := found.fault) is not None:
             raise invalid(*fault)
         first = found.after(now)
         if first is None or (kind == "cron" and first > now + _YEARS):
-            raise invalid(f"/{kind}", "is in the past" if kind == "at" else "matches no time in the next ten years")
+            raise invalid(
+                f"/{kind}",
+                "is in the past" if kind == "at" else "matches no time in the next ten years",
+            )
         return found
 
     @property
     def fault(self) -> tuple[str, str] | None:
-        """Return the member that prevents the computation or display of slots, and its fault; None without a fault. A row may have been
-        stored by an older version, on a machine with other time zones, or changed in the database.
+        """Return the member that prevents the computation or display of slots, and its fault; None
+        without a fault. A row may have been stored by an older version, on a machine with other
+        time zones, or changed in the database.
         """
         try:
             found = zone(self.timezone)
             for name in ("at", "anchor"):
                 if (at := getattr(self, name)) is not None and not _is_shown(at, found):
-                    return f"/{name}", f"must be in the years 1 to 9999, in UTC and in the time zone {self.timezone}"
+                    return (
+                        f"/{name}",
+                        (
+                            "must be in the years 1 to 9999, in UTC and in the time zone "
+                            f"{self.timezone}"
+                        ),
+                    )
             if self.every is not None and not _SHORTEST <= self.every <= _LONGEST:
                 return "/every", _SPAN
             if self.cron is not None:
@@ -142,8 +166,9 @@ class Timing:
 
 @cache
 def zones() -> frozenset[str]:
-    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` also opens other files, and names of the machine's own zone,
-    with which another machine would run such a schedule at another time.
+    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` also opens other files,
+    and names of the machine's own zone, with which another machine would run such a schedule at
+    another time.
     """
     return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
 
@@ -156,19 +181,28 @@ def zone(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
     if name not in zones():
-        raise invalid("/timezone", f"'{name[:80]}' is not an IANA time zone such as Europe/Berlin{did_you_mean(name, zones())}")
+        raise invalid(
+            "/timezone",
+            f"'{name[:80]}' is not an IANA time zone such as "
+            f"Europe/Berlin{did_you_mean(name, zones())}",
+        )
     return zoneinfo.ZoneInfo(name)
 
 
 def _cron(text: str) -> str:
     found = _MACROS.get(text.strip().lower(), " ".join(text.split()))
     if len(found) > _MAX_CRON or len(found.split(" ")) != 5:
-        raise invalid("/cron", "must have five fields: minute, hour, day of the month, month, day of the week")
+        raise invalid(
+            "/cron", "must have five fields: minute, hour, day of the month, month, day of the week"
+        )
     next(_simulated(found, datetime.now(UTC)), None)
     for number, field in enumerate(found.split(" ")):
         for part in field.split(","):
             if "/" in part and len(_values(part, number)) == 1:
-                step = f"the step of '{part}' is so wide that one value of the field is left: write that value, or an interval as 'every'"
+                step = (
+                    f"the step of '{part}' is so wide that one value of the field is left: "
+                    "write that value, or an interval as 'every'"
+                )
                 raise invalid("/cron", step)
     return found
 
@@ -189,11 +223,15 @@ def _values(part: str, number: int) -> set[Any]:
 def _matches(expression: str, after: int, zone: tzinfo) -> Iterator[float]:
     """Iterate over the times after ``after`` that match a cron expression.
 
-    The library omits times that follow real time near a clock change that is not by whole hours, or not at a whole hour. So it gets the
-    local times between two changes, one range after the other, in which it omits none.
+    The library omits times that follow real time near a clock change that is not by whole hours, or
+    not at a whole hour. So it gets the local times between two changes, one range after the other,
+    in which it omits none.
     """
     if not any(field.startswith("*") for field in expression.split(" ")[:2]):
-        yield from (found.timestamp() for found in _simulated(expression, datetime.fromtimestamp(after, zone)))
+        yield from (
+            found.timestamp()
+            for found in _simulated(expression, datetime.fromtimestamp(after, zone))
+        )
         return
     change: int | None = after + 1
     while change is not None:
@@ -208,8 +246,8 @@ def _matches(expression: str, after: int, zone: tzinfo) -> Iterator[float]:
 
 
 def _change(begin: int, end: int, zone: tzinfo) -> int | None:
-    """Return the first second after ``begin`` at which the clock has changed; None if it has not changed by ``end``. No zone changes its
-    clock twice a day.
+    """Return the first second after ``begin`` at which the clock has changed; None if it has not
+    changed by ``end``. No zone changes its clock twice a day.
     """
     offset = _offset(begin, zone)
     for day in range(begin, end, _DAY):
@@ -231,7 +269,11 @@ def _simulated(expression: str, start: datetime) -> CronSim:
     try:
         return CronSim(expression, start)
     except CronSimError as error:
-        raise invalid("/cron", f"'{expression[:80]}' is not a cron expression: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        raise invalid(
+            "/cron",
+            f"'{expression[:80]}' is not a cron expression: "
+            f"{str(error)[:1].lower()}{str(error)[1:]}",
+        ) from None
 
 
 def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> float:
@@ -241,9 +283,16 @@ def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> f
         found = datetime.fromisoformat(text.strip())
         if found.tzinfo:
             return written(found)
-        first, second = (written(found.replace(tzinfo=zone(timezone), fold=fold)) for fold in (0, 1))
-        # A time that is skipped is after the change by the clocks before it, and before the change by those after it.
-        return first if first <= second else _change(math.floor(second), math.ceil(first), zone(timezone)) or first
+        first, second = (
+            written(found.replace(tzinfo=zone(timezone), fold=fold)) for fold in (0, 1)
+        )
+        # A time that is skipped is after the change by the clocks before it, and before the change
+        # by those after it.
+        return (
+            first
+            if first <= second
+            else _change(math.floor(second), math.ceil(first), zone(timezone)) or first
+        )
     except (ValueError, OverflowError):
         return moment(text, now, 1, f"'{name}'")
 
@@ -274,4 +323,6 @@ def _text(given: Mapping[str, Any], name: str) -> str:
 
 def invalid(path: str, message: str, hint: str | NextStep = _HINT) -> InvalidInvocation:
     """Return the error for a member of a schedule."""
-    return InvalidInvocation("1 member of the schedule is not valid", details=[Detail(path, message)], hint=hint)
+    return InvalidInvocation(
+        "1 member of the schedule is not valid", details=[Detail(path, message)], hint=hint
+    )

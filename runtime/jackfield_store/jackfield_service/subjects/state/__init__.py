@@ -1,1 +1,3 @@
-"""State of workspaces in files: planned, applied in one transaction for each workspace, and exported."""
+"""State of workspaces in files: planned, applied in one transaction for each workspace, and
+exported.
+"""

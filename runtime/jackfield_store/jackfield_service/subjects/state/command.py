@@ -1,4 +1,6 @@
-"""Commands ``jackfield plan``, ``apply`` and ``export``: the state of workspaces in files, compared, applied, and written."""
+"""Commands ``jackfield plan``, ``apply`` and ``export``: the state of workspaces in files,
+compared, applied, and written.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.runtime import Jackfield
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import Stated, read_files
-from jackfield_service.subjects.state.operations import How, Planned, State, refuse, require_seen, told
+from jackfield_service.subjects.state.operations import (
+    How,
+    Planned,
+    State,
+    refuse,
+    require_seen,
+    told,
+)
 from jackfield_store.access import Workspaces
 from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 from jackfield_store.resources.storage import Storage
@@ -29,7 +38,9 @@ _DIFFERS, _REFUSED = 1, 2
 def state_of(storage: Storage) -> State:
     """Return the state of all workspaces, with the operator's rights."""
     if not storage.enabled:
-        raise InvalidInvocation("files state what a database has, and there is none", hint="Set JACKFIELD_DATABASE_URL.")
+        raise InvalidInvocation(
+            "files state what a database has, and there is none", hint="Set JACKFIELD_DATABASE_URL."
+        )
     workspaces, clock = workspaces_of(storage), SystemClock()
 
     @cache
@@ -38,26 +49,50 @@ def state_of(storage: Storage) -> State:
 
     def visit(name: str) -> Visit:
         base = partial(storage.shared.value, "publicUrl")
-        return Visit(storage, name, clock, caller(), actor(), "operator", partial(runtime, name), base=base)
+        return Visit(
+            storage, name, clock, caller(), actor(), "operator", partial(runtime, name), base=base
+        )
 
     return State(storage, visit, workspaces.find, workspaces.put)
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON; each is laid over those before it")
-    parser.add_argument("--adopt", action="store_true", help="also change what was made by hand, or by files of another label")
-    parser.add_argument("--prune", action="store_true", help="also end what files of this label have made, and state no more")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="YAML or JSON; each is laid over those before it"
+    )
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="also change what was made by hand, or by files of another label",
+    )
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="also end what files of this label have made, and state no more",
+    )
 
 
 def _declare_plan(parser: Parser) -> None:
     _declare(parser)
-    parser.add_argument("--check", action="store_true", help="exit code 1 if anything would be made, changed or ended, or is left")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit code 1 if anything would be made, changed or ended, or is left",
+    )
 
 
 def _declare_apply(parser: Parser) -> None:
     _declare(parser)
-    parser.add_argument("--plan", metavar="DIGEST", help="refuse if files or state are not those of the plan that printed this digest")
-    parser.add_argument("--secrets-out", metavar="FILE", help="where tokens and other new secrets go, as JSON, with mode 0600")
+    parser.add_argument(
+        "--plan",
+        metavar="DIGEST",
+        help="refuse if files or state are not those of the plan that printed this digest",
+    )
+    parser.add_argument(
+        "--secrets-out",
+        metavar="FILE",
+        help="where tokens and other new secrets go, as JSON, with mode 0600",
+    )
 
 
 def _planned(state: State, given: Stated, how: How) -> dict[str, Planned]:
@@ -67,7 +102,9 @@ def _planned(state: State, given: Stated, how: How) -> dict[str, Planned]:
 def _plan(arguments: Namespace, output: Output) -> int:
     given = read_files(arguments.files)
     with open_storage() as storage:
-        planned = _planned(state_of(storage), given, How(given.label, arguments.adopt, arguments.prune))
+        planned = _planned(
+            state_of(storage), given, How(given.label, arguments.adopt, arguments.prune)
+        )
     output.value(told(planned))
     rows = [row for one in planned.values() for row in one.rows]
     if any(row["act"] == "refused" for row in rows):
@@ -92,14 +129,16 @@ def _apply(arguments: Namespace, output: Output) -> int:
         require_seen(arguments.plan, planned)
         refuse(planned)
         done = {
-            name: state.apply(name, document, how, planned[name].digest, partial(keep, name)) for name, document in given.workspaces.items()
+            name: state.apply(name, document, how, planned[name].digest, partial(keep, name))
+            for name, document in given.workspaces.items()
         }
     output.value(told(done))
     return 0
 
 
 def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
-    """Add new secrets to a file that only this account can read. They are on the disk before they become valid.
+    """Add new secrets to a file that only this account can read. They are on the disk before they
+    become valid.
 
     :raises InvalidInvocation: if the file cannot be written, or is not a file of such secrets.
     """
@@ -110,7 +149,9 @@ def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
         for kind, things in secrets.items():
             present.setdefault(workspace, {}).setdefault(kind, {}).update(things)
         beside = f"{path}.new"
-        with open(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with open(
+            os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
             os.fchmod(file.fileno(), 0o600)
             json.dump(present, file, indent=2)
             file.write("\n")
@@ -118,12 +159,20 @@ def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
             os.fsync(file.fileno())
         os.replace(beside, path)
     except (OSError, ValueError, AttributeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "it has something else"
-        raise InvalidInvocation(f"--secrets-out '{path[:200]}': {reason}", hint="Name a new file. Nothing was changed.") from None
+        reason = (
+            fault.strerror
+            if isinstance(fault, OSError) and fault.strerror
+            else "it has something else"
+        )
+        raise InvalidInvocation(
+            f"--secrets-out '{path[:200]}': {reason}", hint="Name a new file. Nothing was changed."
+        ) from None
 
 
 def _declare_export(parser: Parser) -> None:
-    parser.add_argument("workspaces", nargs="*", metavar="WORKSPACE", help="only these (default: all)")
+    parser.add_argument(
+        "workspaces", nargs="*", metavar="WORKSPACE", help="only these (default: all)"
+    )
 
 
 def _export(arguments: Namespace, output: Output) -> int:
@@ -143,6 +192,18 @@ def all_names(workspaces: Workspaces) -> list[str]:
     return found
 
 
-VERBS = {"": Verb("Show what files would make, change and end in workspaces, and what a person has to do.", _declare_plan, _plan)}
-APPLY = {"": Verb("Make workspaces what files state, each in one transaction.", _declare_apply, _apply)}
-EXPORT = {"": Verb("Print what workspaces have as 'apply' takes it, without secrets.", _declare_export, _export)}
+VERBS = {
+    "": Verb(
+        "Show what files would make, change and end in workspaces, and what a person has to do.",
+        _declare_plan,
+        _plan,
+    )
+}
+APPLY = {
+    "": Verb("Make workspaces what files state, each in one transaction.", _declare_apply, _apply)
+}
+EXPORT = {
+    "": Verb(
+        "Print what workspaces have as 'apply' takes it, without secrets.", _declare_export, _export
+    )
+}

@@ -26,7 +26,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Content of files: the label of the objects that they create, and the document of each workspace."""
+    """Content of files: the label of the objects that they create, and the document of each
+    workspace.
+    """
 
     label: str
     workspaces: Mapping[str, Json]
@@ -44,7 +46,9 @@ def read_files(paths: Sequence[str]) -> Stated:
             for document in documents(read_text(path), name):
                 whole = merged(whole, members_of(document))
         except DocumentError as error:
-            raise InvalidInvocation(f"{name[:200]}: {error}", hint="Give files in YAML or JSON with 'workspaces'.") from None
+            raise InvalidInvocation(
+                f"{name[:200]}: {error}", hint="Give files in YAML or JSON with 'workspaces'."
+            ) from None
     return stated(whole)
 
 
@@ -58,33 +62,53 @@ def stated(whole: Mapping[str, Any]) -> Stated:
     try:
         _check_values(found)
     except DocumentError as error:
-        raise InvalidInvocation(f"what the files state is not valid: {error}", hint="Apply fewer workspaces at once.") from None
+        raise InvalidInvocation(
+            f"what the files state is not valid: {error}", hint="Apply fewer workspaces at once."
+        ) from None
     faults += _misshaped(found)
     label = whole.get("label", LABEL)
     if not isinstance(label, str) or not 1 <= len(label) <= 100 or not label.isprintable():
         faults.append(Detail("/label", "must be a text of 1 to 100 printable characters"))
     if faults:
-        raise InvalidInvocation("what the files state is not valid", details=faults, hint=f"{faults[0].path}: {faults[0].message}.")
+        raise InvalidInvocation(
+            "what the files state is not valid",
+            details=faults,
+            hint=f"{faults[0].path}: {faults[0].message}.",
+        )
     return Stated(label, {name: _without_taken(document) for name, document in found.items()})
 
 
 def _without_taken(document: Mapping[str, Any]) -> Json:
-    """Return a workspace's state without null objects, which would remove objects of an earlier file."""
+    """Return a workspace's state without null objects, which would remove objects of an earlier
+    file.
+    """
     return {
-        kind: things if kind == SETTINGS else {name: one for name, one in things.items() if one is not None}
-        for kind, things in document.items() if things is not None
-    }  # fmt: skip
+        kind: things
+        if kind == SETTINGS
+        else {name: one for name, one in things.items() if one is not None}
+        for kind, things in document.items()
+        if things is not None
+    }
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Merge a document over another: its members replace members of the same name, objects are merged recursively, and null removes (RFC
-    7386). A reference is replaced as a whole.
+    """Merge a document over another: its members replace members of the same name, objects are
+    merged recursively, and null removes (RFC 7386). A reference is replaced as a whole.
     """
-    if not isinstance(over, Mapping) or not isinstance(base, Mapping) or _is_reference(over) or _is_reference(base):
+    if (
+        not isinstance(over, Mapping)
+        or not isinstance(base, Mapping)
+        or _is_reference(over)
+        or _is_reference(base)
+    ):
         return over
     return {
         **{name: value for name, value in base.items() if name not in over},
-        **{name: merged(base.get(name), value) for name, value in over.items() if value is not None or name not in base},
+        **{
+            name: merged(base.get(name), value)
+            for name, value in over.items()
+            if value is not None or name not in base
+        },
     }
 
 
@@ -100,13 +124,17 @@ def members_of(document: Any) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise DocumentError("it must be an object with 'workspaces'")
     if unknown := [one for one in document if one not in _MEMBERS]:
-        raise DocumentError(f"the member '{str(unknown[0])[:80]}' is unknown{did_you_mean(str(unknown[0]), _MEMBERS)}")
+        raise DocumentError(
+            f"the member '{str(unknown[0])[:80]}' is "
+            f"unknown{did_you_mean(str(unknown[0]), _MEMBERS)}"
+        )
     _check_values(document)
     return document
 
 
 def _check_values(document: Any) -> None:
-    """Check the values of a document whose aliases and variables are expanded, which can multiply its size.
+    """Check the values of a document whose aliases and variables are expanded, which can multiply
+    its size.
 
     :raises DocumentError: if they are too many, too long, or not JSON.
     """
@@ -122,9 +150,13 @@ def _check_values(document: Any) -> None:
         elif isinstance(item, str):
             letters += len(item)
         elif not isinstance(item, int | None) and not (isinstance(item, float) and isfinite(item)):
-            raise DocumentError("it has a value that JSON does not have: put it in quotes if it is meant as text")
+            raise DocumentError(
+                "it has a value that JSON does not have: put it in quotes if it is meant as text"
+            )
         if values > MAX_VALUES or letters > _MOST_LETTERS:
-            raise DocumentError(f"it expands to more than {MAX_VALUES:,} values or {_MOST_LETTERS:,} characters")
+            raise DocumentError(
+                f"it expands to more than {MAX_VALUES:,} values or {_MOST_LETTERS:,} characters"
+            )
 
 
 def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
@@ -132,15 +164,28 @@ def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
         name = value[_VARIABLE]
         if isinstance(variables, Mapping) and isinstance(name, str) and name in variables:
             return variables[name]
-        faults.append(Detail(path, f"the variable '{str(name)[:80]}' has no value: give it one below 'variables'"))
+        faults.append(
+            Detail(
+                path, f"the variable '{str(name)[:80]}' has no value: give it one below 'variables'"
+            )
+        )
         return None
     if isinstance(value, Mapping):
-        return {str(name): _filled(one, variables, child(path, str(name)), faults) for name, one in value.items()}
-    return [_filled(one, variables, child(path, place), faults) for place, one in enumerate(value)] if isinstance(value, list) else value
+        return {
+            str(name): _filled(one, variables, child(path, str(name)), faults)
+            for name, one in value.items()
+        }
+    return (
+        [_filled(one, variables, child(path, place), faults) for place, one in enumerate(value)]
+        if isinstance(value, list)
+        else value
+    )
 
 
 def _misshaped(workspaces: Any) -> Iterator[Detail]:
-    """Yield the faults of parts that must be objects: workspaces, their kinds, and the objects of the kinds."""
+    """Yield the faults of parts that must be objects: workspaces, their kinds, and the objects of
+    the kinds.
+    """
     if not isinstance(workspaces, Mapping):
         yield Detail("/workspaces", "must be an object by workspace")
         return
@@ -151,6 +196,12 @@ def _misshaped(workspaces: Any) -> Iterator[Detail]:
         for kind, things in document.items():
             is_settings = kind == SETTINGS
             each = things.values() if isinstance(things, Mapping) and not is_settings else ()
-            if not isinstance(things, Mapping | None) or not all(isinstance(one, Mapping | None) for one in each):
-                expected = "must be an object of settings" if is_settings else "must be an object of objects by name"
+            if not isinstance(things, Mapping | None) or not all(
+                isinstance(one, Mapping | None) for one in each
+            ):
+                expected = (
+                    "must be an object of settings"
+                    if is_settings
+                    else "must be an object of objects by name"
+                )
                 yield Detail(child(child("/workspaces", name), kind), expected)

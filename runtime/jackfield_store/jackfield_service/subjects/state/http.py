@@ -1,8 +1,8 @@
-"""Operations ``/v1/state`` and ``/v1/workspaces/{w}/state``: a file's state of one workspace, planned and applied, and the current state,
-exported.
+"""Operations ``/v1/state`` and ``/v1/workspaces/{w}/state``: a file's state of one workspace,
+planned and applied, and the current state, exported.
 
-A workspace's token may change the same objects as with its other requests, but no settings; a platform's token may change settings and
-tokens of its workspaces.
+A workspace's token may change the same objects as with its other requests, but no settings; a
+platform's token may change settings and tokens of its workspaces.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LARGEST = 1024 * 1024
 _MOST = 1000
-"""Maximum number of objects in one request, which holds the database's write lock for some seconds."""
+"""Maximum number of objects in one request, which holds the database's write lock for some
+seconds.
+"""
 _MOST_EXPORTED = 10_000
 _HINT = 'Send {"workspaces": {NAME: {…}}}.'
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -46,7 +48,12 @@ _NO_STORE = {"Cache-Control": "no-store"}
 async def planned(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST …/state:plan``."""
     name, given = _workspace(request, identity), await _stated(request)
-    found = await _done(request, server, identity, lambda state: state.plan(name, _document(given, name), _how(request, given)))
+    found = await _done(
+        request,
+        server,
+        identity,
+        lambda state: state.plan(name, _document(given, name), _how(request, given)),
+    )
     return answer(told({name: found}))
 
 
@@ -61,7 +68,11 @@ async def applied(request: Request, server: ServerContext, identity: Identity) -
         return state.apply(name, _document(given, name), _how(request, given), None, seen)
 
     found = await _done(request, server, identity, step)
-    return answer({**told({name: found}), **({"secrets": found.secrets} if found.secrets else {})}, 200, _NO_STORE)
+    return answer(
+        {**told({name: found}), **({"secrets": found.secrets} if found.secrets else {})},
+        200,
+        _NO_STORE,
+    )
 
 
 async def exported(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -71,7 +82,9 @@ async def exported(request: Request, server: ServerContext, identity: Identity) 
     return answer({"workspaces": {name: found}})
 
 
-async def _done(request: Request, server: ServerContext, identity: Identity, step: Callable[[State], T]) -> T:
+async def _done(
+    request: Request, server: ServerContext, identity: Identity, step: Callable[[State], T]
+) -> T:
     """Run a step in a thread, in the name of the caller.
 
     :raises Problem: 503 if there is no database.
@@ -91,7 +104,9 @@ def _state(request: Request, server: ServerContext, identity: Identity) -> State
     def visit(name: str) -> Visit:
         find, base = partial(server.runtime, name), partial(server.base, request)
         guards = server.runtimes.guard, server.runtimes.outgoing
-        return Visit(storage, name, server.clock, identity.caller, actor, "remote", find, *guards, base=base)
+        return Visit(
+            storage, name, server.clock, identity.caller, actor, "remote", find, *guards, base=base
+        )
 
     def put(name: str, settings: dict[str, Any]) -> object:
         return workspaces.put(name, settings, partial(check_settings, actor, settings))
@@ -112,7 +127,11 @@ def _workspace(request: Request, identity: Identity) -> str:
     :raises UnknownWorkspace: if the platform does not manage it.
     """
     if identity.rules:
-        raise Problem(403, "a token with rules cannot state a workspace, of which it may see a part only", code="not_allowed")
+        raise Problem(
+            403,
+            "a token with rules cannot state a workspace, of which it may see a part only",
+            code="not_allowed",
+        )
     if identity.kind != "platform":
         return identity.workspace
     name = str(request.path_params["w"])
@@ -123,7 +142,12 @@ def _workspace(request: Request, identity: Identity) -> str:
 
 def _judged(error: JackfieldError) -> int | None:
     """Return 422 for an invalid state; None for other errors."""
-    return 422 if isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status else None
+    return (
+        422
+        if isinstance(error, InvalidInvocation)
+        and error.http_status == InvalidInvocation.http_status
+        else None
+    )
 
 
 async def _stated(request: Request) -> Stated:
@@ -137,7 +161,9 @@ async def _stated(request: Request) -> Stated:
     except DocumentError as error:
         raise InvalidInvocation(f"the body is no file of state: {error}", hint=_HINT) from None
     if "workspaces" not in members:
-        raise InvalidInvocation("the body is no file of state: the member 'workspaces' is missing", hint=_HINT)
+        raise InvalidInvocation(
+            "the body is no file of state: the member 'workspaces' is missing", hint=_HINT
+        )
     return stated(members)
 
 
@@ -153,7 +179,10 @@ def _document(given: Stated, name: str) -> dict[str, Any]:
             raise UnknownWorkspace(text, hint="Send what is stated of each workspace for itself.")
     document: dict[str, Any] = given.workspaces.get(name, {})
     if (count := sum(map(len, document.values()))) > _MOST:
-        raise InvalidInvocation(f"{count:,} things are stated, and a request may have {_MOST:,}", hint="Send them in parts.")
+        raise InvalidInvocation(
+            f"{count:,} things are stated, and a request may have {_MOST:,}",
+            hint="Send them in parts.",
+        )
     return document
 
 
@@ -162,33 +191,74 @@ def _how(request: Request, given: Stated) -> How:
 
 
 _HOW = {"adopt": FLAG, "prune": FLAG}
-_SEEN = {"plan": {**TEXT, "description": "The digest of the plan that was seen; state that has moved since is refused."}}
+_SEEN = {
+    "plan": {
+        **TEXT,
+        "description": "The digest of the plan that was seen; state that has moved since is refused.",
+    }
+}
 _PROBLEMS = (404, 413, 415, 422, 503)
 
 
 def _operations(path: str, scope: Any, of: str, whose: str) -> tuple[Operation, ...]:
     headers = (ON_BEHALF,) if scope == "platform" else ()
 
-    def of_files(verb: str, endpoint: Endpoint, summary: str, query: Any, shape: str, problems: tuple[int, ...]) -> Operation:
+    def of_files(
+        verb: str,
+        endpoint: Endpoint,
+        summary: str,
+        query: Any,
+        shape: str,
+        problems: tuple[int, ...],
+    ) -> Operation:
         return Operation(
-            "POST", f"{path}:{verb}", endpoint, scope, f"{verb}{of}State", summary, {200: shape},
-            query=query, headers=headers, body="StateFile", problems=problems,
-        )  # fmt: skip
+            "POST",
+            f"{path}:{verb}",
+            endpoint,
+            scope,
+            f"{verb}{of}State",
+            summary,
+            {200: shape},
+            query=query,
+            headers=headers,
+            body="StateFile",
+            problems=problems,
+        )
 
     return (
         Operation(
-            "GET", path, exported, scope, f"export{of}State", f"Show {whose} as a file states it, without secrets.",
-            {200: "StateFile"}, problems=(404, 422, 503),
+            "GET",
+            path,
+            exported,
+            scope,
+            f"export{of}State",
+            f"Show {whose} as a file states it, without secrets.",
+            {200: "StateFile"},
+            problems=(404, 422, 503),
         ),
-        of_files("plan", planned, f"Show what a file would make, change and end in {whose}.", _HOW, "StatePlan", _PROBLEMS),
         of_files(
-            "apply", applied, f"Make {whose} what a file states, in one transaction. Only this response contains new secrets.",
-            {**_HOW, **_SEEN}, "AppliedState", tuple(sorted((*_PROBLEMS, 409))),
+            "plan",
+            planned,
+            f"Show what a file would make, change and end in {whose}.",
+            _HOW,
+            "StatePlan",
+            _PROBLEMS,
         ),
-    )  # fmt: skip
+        of_files(
+            "apply",
+            applied,
+            f"Make {whose} what a file states, in one transaction. Only this response contains "
+            "new secrets.",
+            {**_HOW, **_SEEN},
+            "AppliedState",
+            tuple(sorted((*_PROBLEMS, 409))),
+        ),
+    )
 
 
 OPERATIONS = (
     *_operations("/v1/state", "manage", "", "the workspace"),
-    *_operations("/v1/workspaces/{w}/state", "platform", "Workspace", "a workspace of the platform"),
+    *_operations(
+        "/v1/workspaces/{w}/state", "platform", "Workspace", "a workspace of the platform"
+    ),
 )

@@ -1,4 +1,6 @@
-"""Marks of the objects that files have created in a workspace, with their label; objects created by hand have none."""
+"""Marks of the objects that files have created in a workspace, with their label; objects created by
+hand have none.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,20 @@ _TAKE = "DELETE FROM applied WHERE workspace = :workspace AND kind = :kind AND n
 
 def marks(transaction: Transaction, workspace: str) -> dict[tuple[str, str], str]:
     """Return the labels of the objects that files have created in a workspace, by kind and name."""
-    return {(row.kind, row.name): row.label for row in transaction.execute(_ALL, {"workspace": workspace})}
+    return {
+        (row.kind, row.name): row.label
+        for row in transaction.execute(_ALL, {"workspace": workspace})
+    }
 
 
-def set_marks(transaction: Transaction, workspace: str, label: str, things: Iterable[tuple[str, str]]) -> None:
+def set_marks(
+    transaction: Transaction, workspace: str, label: str, things: Iterable[tuple[str, str]]
+) -> None:
     """Mark objects as created by files of a label."""
     for kind, name in things:
-        transaction.change(_SET, {"workspace": workspace, "kind": kind, "name": name, "label": label})
+        transaction.change(
+            _SET, {"workspace": workspace, "kind": kind, "name": name, "label": label}
+        )
 
 
 def take_marks(transaction: Transaction, workspace: str, things: Iterable[tuple[str, str]]) -> None:

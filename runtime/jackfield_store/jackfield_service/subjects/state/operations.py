@@ -1,7 +1,7 @@
 """Workspaces in files, compared with the stored state and applied to it, in one transaction each.
 
-A plan is an application that is rolled back: the functions behind HTTP and commands do all checks. An object has changed if its displayed
-form differs before and after.
+A plan is an application that is rolled back: the functions behind HTTP and commands do all checks.
+An object has changed if its displayed form differs before and after.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from typing import Any
 from jackfield.connections.secret_references import Secrets
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, NotAllowed, Unavailable, did_you_mean
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidInvocation,
+    JackfieldError,
+    NotAllowed,
+    Unavailable,
+    did_you_mean,
+)
 from jackfield.kernel.pointers import child
 from jackfield.schema import CompiledSchema, compile_schema
 from jackfield_service.shell.finding import surfaces
@@ -56,8 +63,9 @@ class _Undone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Outcome of an application in a workspace: a row for each object that differed from the files, and the number of unchanged objects.
-    ``digest`` covers the files' state and the stored one; ``secrets``, by kind and name, are displayed once.
+    """Outcome of an application in a workspace: a row for each object that differed from the files,
+    and the number of unchanged objects. ``digest`` covers the files' state and the stored one;
+    ``secrets``, by kind and name, are displayed once.
     """
 
     digest: str
@@ -73,8 +81,9 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """Options for applying files. ``label`` marks the objects that they create. With ``adopt`` they take over objects created by hand; with
-    ``prune`` they remove objects of the label that the files no longer have.
+    """Options for applying files. ``label`` marks the objects that they create. With ``adopt`` they
+    take over objects created by hand; with ``prune`` they remove objects of the label that the
+    files no longer have.
     """
 
     label: str
@@ -83,14 +92,17 @@ class How:
 
 
 class State:
-    """State of the workspaces that a caller manages. ``visit`` opens a workspace for its kinds, and ``put`` creates it or changes its
-    settings; None if the caller may not.
+    """State of the workspaces that a caller manages. ``visit`` opens a workspace for its kinds, and
+    ``put`` creates it or changes its settings; None if the caller may not.
     """
 
     def __init__(
-        self, storage: Storage, visit: Callable[[str], Visit], find: Callable[[str], Workspace],
+        self,
+        storage: Storage,
+        visit: Callable[[str], Visit],
+        find: Callable[[str], Workspace],
         put: Callable[[str, Json], object] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.storage, self.put, self.find, self.visit = storage, put, find, visit
         self.kinds = kinds()
         self._judges: dict[str, CompiledSchema] = {}
@@ -108,10 +120,15 @@ class State:
         return found[0]
 
     def apply(
-        self, workspace: str, document: Mapping[str, Json], how: How, seen: str | None, keep: Callable[[Planned], object]
-    ) -> Planned:  # fmt: skip
-        """Change a workspace to the state in a document, in one transaction. ``seen`` is the digest of its plan; ``keep`` gets the changes
-        before they are committed.
+        self,
+        workspace: str,
+        document: Mapping[str, Json],
+        how: How,
+        seen: str | None,
+        keep: Callable[[Planned], object],
+    ) -> Planned:
+        """Change a workspace to the state in a document, in one transaction. ``seen`` is the digest
+        of its plan; ``keep`` gets the changes before they are committed.
 
         :raises StateMoved: if the digest differs.
         :raises InvalidInvocation: with all faults at once, if a change is refused.
@@ -129,8 +146,8 @@ class State:
         return planned
 
     def export(self, workspace: str, most: int | None = None) -> Json:
-        """Return the document of a workspace's current state, with stored secrets masked; an applied mask keeps the secret. Objects that
-        the caller may not change are left out.
+        """Return the document of a workspace's current state, with stored secrets masked; an
+        applied mask keeps the secret. Objects that the caller may not change are left out.
 
         :raises InvalidInvocation: if it has more than ``most`` objects.
         """
@@ -144,9 +161,19 @@ class State:
                 if not kind.is_for(visit):
                     continue
                 try:
-                    found = {one.name: one.stated for one in _all(kind, visit, most=None if most is None else most + 1).values()}
+                    found = {
+                        one.name: one.stated
+                        for one in _all(
+                            kind, visit, most=None if most is None else most + 1
+                        ).values()
+                    }
                 except InvalidInvocation as error:  # such as of a package that is not installed
-                    _LOG.warning("%s of the workspace '%s' are left out: %s", kind.name, workspace, error.message)
+                    _LOG.warning(
+                        "%s of the workspace '%s' are left out: %s",
+                        kind.name,
+                        workspace,
+                        error.message,
+                    )
                     continue
                 if found:
                     document[kind.name] = found
@@ -159,30 +186,50 @@ class State:
         known = (SETTINGS, *self.kinds)
         for name in document:
             if name not in known:
-                text = f"the workspace '{workspace}' has no '{name[:80]}'{did_you_mean(name, known)}"
+                text = (
+                    f"the workspace '{workspace}' has no '{name[:80]}'{did_you_mean(name, known)}"
+                )
                 raise InvalidInvocation(text, hint=f"It may have {', '.join(known)}.")
-        document = {kind: things if kind == SETTINGS else self._without_nulls(kind, things) for kind, things in document.items()}
+        document = {
+            kind: things if kind == SETTINGS else self._without_nulls(kind, things)
+            for kind, things in document.items()
+        }
         visit, database = self.visit(workspace), self.storage.database
-        is_there = workspace == DEFAULT or database.look_up(_THERE, {"workspace": workspace}) is not None
+        is_there = (
+            workspace == DEFAULT or database.look_up(_THERE, {"workspace": workspace}) is not None
+        )
         if is_there:
             self.storage.vault.prepare(workspace)
-        audit = Audit(database, lambda: self.storage.vault, workspace, visit.clock, visit.actor).prepare()
+        audit = Audit(
+            database, lambda: self.storage.vault, workspace, visit.clock, visit.actor
+        ).prepare()
         work = _Work(self, visit, workspace, document, how, audit, is_new=not is_there)
         work.ask_ahead()
         return work
 
     def _without_nulls(self, kind: str, things: Mapping[str, Json]) -> Json:
-        """Return objects without members that are null, unless null is a valid value of the member."""
+        """Return objects without members that are null, unless null is a valid value of the
+        member.
+        """
         judge = self.judge(self.kinds[kind])
         return {
-            name: {one: value for one, value in spec.items() if value is not None or not judge.judge({one: None})}
+            name: {
+                one: value
+                for one, value in spec.items()
+                if value is not None or not judge.judge({one: None})
+            }
             for name, spec in things.items()
-        }  # fmt: skip
+        }
 
     def judge(self, kind: Kind[Any]) -> CompiledSchema:
         """Return the compiled schema for the members of an object."""
         if kind.name not in self._judges:
-            shared = {name: one for module in surfaces("shapes") for name, one in module.SHAPES.items() if name in _references(kind.schema)}
+            shared = {
+                name: one
+                for module in surfaces("shapes")
+                for name, one in module.SHAPES.items()
+                if name in _references(kind.schema)
+            }
             schema = {**kind.schema, "required": [], "components": {"schemas": shared}}
             self._judges[kind.name] = compile_schema(schema, noun=kind.name)
         return self._judges[kind.name]
@@ -207,8 +254,8 @@ class _Work:
     secrets: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def ask_ahead(self) -> None:
-        """Query the servers that new objects describe, such as an MCP server for its tools, before the transaction, which must not wait for
-        them.
+        """Query the servers that new objects describe, such as an MCP server for its tools, before
+        the transaction, which must not wait for them.
         """
         for kind, wanted in self._stated():
             if kind.ahead is None or not wanted or not kind.is_for(self.visit):
@@ -228,16 +275,28 @@ class _Work:
         :raises StateMoved: if another request creates the workspace meanwhile.
         """
         locks = self.state.storage.database.dialect.locks
-        transaction.execute(_ONE_AT_A_TIME + locks, {})  # the audit log of a new installation has no row yet that could be locked
-        shared = [DEFAULT] if self.is_new or any(kind.operators and wanted for kind, wanted in self._stated()) else []
+        # the audit log of a new installation has no row yet that could be locked
+        transaction.execute(_ONE_AT_A_TIME + locks, {})
+        shared = (
+            [DEFAULT]
+            if self.is_new or any(kind.operators and wanted for kind, wanted in self._stated())
+            else []
+        )
         for name in dict.fromkeys((*shared, self.workspace)):
             transaction.execute(_LOCK + locks, {"workspace": name})
         if self.is_new and transaction.find(_THERE, {"workspace": self.workspace}) is not None:
-            raise StateMoved(f"the workspace '{self.workspace}' was made meanwhile", hint="Plan again, and look at what is different.")
+            raise StateMoved(
+                f"the workspace '{self.workspace}' was made meanwhile",
+                hint="Plan again, and look at what is different.",
+            )
         self.owned = marks(transaction, self.workspace)
         present = {} if self.is_new else self._present()
         settings = None if self.is_new else self.state.find(self.workspace).settings.to_json()
-        self.there = {(kind, name): found for kind, things in present.items() for name, found in things.items()}
+        self.there = {
+            (kind, name): found
+            for kind, things in present.items()
+            for name, found in things.items()
+        }
         digest = self._digest(present, settings)
         if not self._settle(transaction, settings):
             return Planned(digest, self.rows, self.unchanged, {})
@@ -246,22 +305,31 @@ class _Work:
                 self._make_so(transaction, kind, name, spec, present.get(kind.name, {}).get(name))
         for kind in reversed(self.state.kinds.values()):
             for found in present.get(kind.name, {}).values():
-                if self.owned.get((kind.name, found.name)) == self.how.label and found.name not in self.document.get(kind.name, {}):
+                if self.owned.get(
+                    (kind.name, found.name)
+                ) == self.how.label and found.name not in self.document.get(kind.name, {}):
                     self._end(transaction, kind, found)
         self.ended |= {
-            (kind, name) for (kind, name), label in self.owned.items()
-            if label == self.how.label and kind in present and name not in {**present[kind], **self.document.get(kind, {})}
-        }  # fmt: skip
+            (kind, name)
+            for (kind, name), label in self.owned.items()
+            if label == self.how.label
+            and kind in present
+            and name not in {**present[kind], **self.document.get(kind, {})}
+        }
         self._tell_people()
         return Planned(digest, self.rows, self.unchanged, self.secrets)
 
     def note(self, transaction: Transaction, planned: Planned) -> None:
-        """Mark created objects, and write one entry of the audit log that names all changed objects, in addition to each object's own."""
+        """Mark created objects, and write one entry of the audit log that names all changed
+        objects, in addition to each object's own.
+        """
         set_marks(transaction, self.workspace, self.how.label, sorted(self.made))
         take_marks(transaction, self.workspace, sorted(self.ended))
         about: dict[str, Any] = {"digest": planned.digest, "label": self.how.label}
         for act in (_MADE, _CHANGED, _ENDED, _ADOPTED):
-            about[act] = [f"{row['kind']}/{row['name']}" for row in planned.rows if row["act"] == act][:_MOST_TOLD]
+            about[act] = [
+                f"{row['kind']}/{row['name']}" for row in planned.rows if row["act"] == act
+            ][:_MOST_TOLD]
         self.audit.append(transaction, "workspace.applied", f"workspace:{self.workspace}", about)
 
     def _stated(self) -> Iterator[tuple[Kind[Any], Mapping[str, Json]]]:
@@ -271,30 +339,47 @@ class _Work:
     def _present(self) -> dict[str, dict[str, KindRow]]:
         found = dict[str, dict[str, KindRow]]()
         for kind, wanted in self._stated():
-            of_label = {name for (one, name), label in self.owned.items() if one == kind.name and label == self.how.label}
+            of_label = {
+                name
+                for (one, name), label in self.owned.items()
+                if one == kind.name and label == self.how.label
+            }
             if kind.is_for(self.visit) and (wanted or of_label):
                 found[kind.name] = _all(kind, self.visit, {*wanted, *of_label}.__contains__)
         return found
 
     def _digest(self, present: Mapping[str, Mapping[str, KindRow]], settings: Json | None) -> str:
-        there = {kind: {name: found.stated for name, found in things.items()} for kind, things in present.items()}
+        there = {
+            kind: {name: found.stated for name, found in things.items()}
+            for kind, things in present.items()
+        }
         about = {
-            "workspace": self.workspace, "stated": self.document, "there": there, "settings": settings,
+            "workspace": self.workspace,
+            "stated": self.document,
+            "there": there,
+            "settings": settings,
             "marks": sorted([*key, label] for key, label in self.owned.items()),
             "how": [self.how.label, self.how.adopt, self.how.prune],
-        }  # fmt: skip
+        }
         return f"sha256:{hashlib.sha256(b''.join(canonical(about))).hexdigest()}"
 
     def _settle(self, transaction: Transaction, before: Json | None) -> bool:
-        """Create the workspace, or change its settings to the stated ones; return whether it exists afterwards."""
+        """Create the workspace, or change its settings to the stated ones; return whether it exists
+        afterwards.
+        """
         wanted = self.document.get(SETTINGS, {})
-        if before is not None and (not wanted or (self.state.put is not None and _within(wanted, before))):
+        if before is not None and (
+            not wanted or (self.state.put is not None and _within(wanted, before))
+        ):
             self.unchanged += 1 if wanted else 0
             return True
         about = {"kind": "workspace" if before is None else SETTINGS, "name": self.workspace}
         with self._tried(transaction, about):
             if self.state.put is None:
-                raise NotAllowed("not allowed: a workspace's token does not change settings", hint="State them with a platform's token.")
+                raise NotAllowed(
+                    "not allowed: a workspace's token does not change settings",
+                    hint="State them with a platform's token.",
+                )
             self.state.put(self.workspace, wanted)
             after = self.state.find(self.workspace).settings.to_json()
             if before is None:
@@ -306,28 +391,57 @@ class _Work:
             self._row(_CHANGED, about, members=changes)
         return before is not None
 
-    def _make_so(self, transaction: Transaction, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> None:
-        """Change an object to its stated form; its displayed form before and after decides whether it has changed."""
+    def _make_so(
+        self,
+        transaction: Transaction,
+        kind: Kind[Any],
+        name: str,
+        spec: Json,
+        found: KindRow | None,
+    ) -> None:
+        """Change an object to its stated form; its displayed form before and after decides whether
+        it has changed.
+        """
         key, about = (kind.name, name), {"kind": kind.name, "name": name}
         if found is not None and kind.is_for(self.visit) and _holds(spec, found.stated):
             self._same(key, about)
             return
         with self._tried(transaction, about):
             after, secrets = self._done(kind, name, spec, found)
-            told = ({"secret": True} if secrets else {}) | ({"afterwards": kind.after} if kind.after else {})
+            told = ({"secret": True} if secrets else {}) | (
+                {"afterwards": kind.after} if kind.after else {}
+            )
             if found is None:
-                self._row(_MADE, about, after={one: after.stated[one] for one in spec if one in after.stated}, **told)
+                self._row(
+                    _MADE,
+                    about,
+                    after={one: after.stated[one] for one in spec if one in after.stated},
+                    **told,
+                )
             else:
                 changes = _difference(spec, found.stated, after.stated)
                 if not changes:
                     self._same(key, about)
                     raise _Undone
                 if self.owned.get(key) != self.how.label and not self.how.adopt:
-                    whose = f"it is of the files with the label '{self.owned[key]}'" if key in self.owned else "it was made by hand"
-                    self._row("left", about, members=changes, reason=f"{whose}; {self._option('adopt')} takes it over")
+                    whose = (
+                        f"it is of the files with the label '{self.owned[key]}'"
+                        if key in self.owned
+                        else "it was made by hand"
+                    )
+                    self._row(
+                        "left",
+                        about,
+                        members=changes,
+                        reason=f"{whose}; {self._option('adopt')} takes it over",
+                    )
                     raise _Undone
                 if after.shown.get("id") != found.shown.get("id"):
-                    told |= {"replaced": True, **hanging} if (hanging := self._hanging(kind, found)) else {"replaced": True}
+                    told |= (
+                        {"replaced": True, **hanging}
+                        if (hanging := self._hanging(kind, found))
+                        else {"replaced": True}
+                    )
                 self._row(_CHANGED, about, members=changes, **told)
             self.made.add(key)
             self.there[key] = after
@@ -341,33 +455,49 @@ class _Work:
             self.made.add(key)
             self._row(_ADOPTED, about)
 
-    def _done(self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> tuple[KindRow, Mapping[str, Any]]:
+    def _done(
+        self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None
+    ) -> tuple[KindRow, Mapping[str, Any]]:
         """Create or change an object, and return it, with secrets that are displayed once."""
         self._require(kind, spec, found)
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
-            raise InvalidInvocation(answer[0].message, details=answer[0].details, hint="Plan again when it answers.") from None
+            raise InvalidInvocation(
+                answer[0].message, details=answer[0].details, hint="Plan again when it answers."
+            ) from None
         things, given = kind.opens(self.visit), self._resolved(kind, spec)
-        after, secrets = kind.make(things, name, given, *answer) if found is None else kind.change(things, found, given, *answer)
+        after, secrets = (
+            kind.make(things, name, given, *answer)
+            if found is None
+            else kind.change(things, found, given, *answer)
+        )
         if after is None or after.name != name:
-            raise InvalidInvocation("it is not there under this name after it was made", hint="Choose another name.")
+            raise InvalidInvocation(
+                "it is not there under this name after it was made", hint="Choose another name."
+            )
         return after, secrets
 
     def _require(self, kind: Kind[Any], spec: Json, found: KindRow | None) -> None:
         if not kind.is_for(self.visit):
-            hint = "State it in files for 'jackfield apply'" + ("." if kind.operators else ", or send it with a token of the workspace.")
+            hint = "State it in files for 'jackfield apply'" + (
+                "." if kind.operators else ", or send it with a token of the workspace."
+            )
             raise NotAllowed(f"not allowed: this token does not change {kind.name}", hint=hint)
         members = kind.schema["properties"]
         for name in spec:
             if name not in members:
                 hint = f"It may have {', '.join(members)}."
-                raise InvalidInvocation(f"the member '{name[:80]}' is unknown{did_you_mean(name, members)}", hint=hint)
+                raise InvalidInvocation(
+                    f"the member '{name[:80]}' is unknown{did_you_mean(name, members)}", hint=hint
+                )
         for name in kind.schema["required"]:
             if found is None and name not in spec:
                 raise InvalidInvocation(f"the member '{name}' is missing", hint="State it.")
         if faults := self.state.judge(kind).judge(spec):
             count = "1 value is" if len(faults) == 1 else f"{len(faults)} values are"
-            raise InvalidInvocation(f"{count} not valid", details=faults, hint="Correct what is stated.")
+            raise InvalidInvocation(
+                f"{count} not valid", details=faults, hint="Correct what is stated."
+            )
 
     def _resolved(self, kind: Kind[Any], spec: Json) -> Json:
         """Replace references in members whose secrets must be stored by the secrets themselves."""
@@ -376,7 +506,10 @@ class _Work:
             return spec
         for name in sorted(kind.secrets & values.keys()):
             if isinstance(values[name], str) and values[name] != PLACEHOLDER:
-                text = f'\'{name}\' must be a reference to the secret, such as {{"$env": "ACME_SECRET"}}'
+                text = (
+                    f"'{name}' must be a reference to the secret, such as {{\"$env\": "
+                    f'"ACME_SECRET"}}'
+                )
                 raise InvalidInvocation(text, hint="A file must not contain secrets.")
         if self.visit.origin == "remote":
             self.visit.runtime.open_connections.check_references(values)
@@ -385,14 +518,21 @@ class _Work:
     def _end(self, transaction: Transaction, kind: Kind[Any], found: KindRow) -> None:
         about, hanging = {"kind": kind.name, "name": found.name}, self._hanging(kind, found)
         if not self.how.prune:
-            self._row("left", about, reason=f"the files state it no more; {self._option('prune')} ends it", **hanging)
+            self._row(
+                "left",
+                about,
+                reason=f"the files state it no more; {self._option('prune')} ends it",
+                **hanging,
+            )
             return
         with self._tried(transaction, about):
             self._require(kind, {}, found)
             kind.end(kind.opens(self.visit), found)
             self.ended.add((kind.name, found.name))
             self.there.pop((kind.name, found.name), None)
-            self._row(_ENDED, about, **hanging, **({"afterwards": kind.after} if kind.after else {}))
+            self._row(
+                _ENDED, about, **hanging, **({"afterwards": kind.after} if kind.after else {})
+            )
 
     def _hanging(self, kind: Kind[Any], found: KindRow) -> Json:
         hangs = list(kind.hangs(kind.opens(self.visit), found))
@@ -401,8 +541,14 @@ class _Work:
     def _tell_people(self) -> None:
         """Record the steps that a person still has to take for the stated objects."""
         for kind, wanted in self._stated():
-            found = [one for name in wanted if (one := self.there.get((kind.name, name))) is not None] if kind.person is not None else []
-            for name, text in ((one.name, text) for one in found for text in (kind.person or tuple)(one)):
+            found = (
+                [one for name in wanted if (one := self.there.get((kind.name, name))) is not None]
+                if kind.person is not None
+                else []
+            )
+            for name, text in (
+                (one.name, text) for one in found for text in (kind.person or tuple)(one)
+            ):
                 self._row("person", {"kind": kind.name, "name": name}, reason=text)
 
     def _option(self, name: str) -> str:
@@ -410,7 +556,9 @@ class _Work:
 
     @contextmanager
     def _tried(self, transaction: Transaction, about: Mapping[str, str]) -> Iterator[None]:
-        """Roll back the block's changes if it ends with ``_Undone``, or is refused, which a row reports."""
+        """Roll back the block's changes if it ends with ``_Undone``, or is refused, which a row
+        reports.
+        """
         try:
             with transaction.savepoint():
                 yield
@@ -431,18 +579,36 @@ def refuse(planned: Mapping[str, Planned]) -> None:
     :raises InvalidInvocation: with all faults at once.
     """
     rows = [row for one in planned.values() for row in one.rows if row["act"] == _REFUSED]
-    details = [Detail(child(child(child("/workspaces", row["workspace"]), row["kind"]), row["name"]), row["problem"]) for row in rows]
+    details = [
+        Detail(
+            child(child(child("/workspaces", row["workspace"]), row["kind"]), row["name"]),
+            row["problem"],
+        )
+        for row in rows
+    ]
     if details:
-        count = "1 thing that is stated is" if len(details) == 1 else f"{len(details)} things that are stated are"
-        raise InvalidInvocation(f"{count} refused: {details[0].message}", details=details, hint="Nothing was changed.")
+        count = (
+            "1 thing that is stated is"
+            if len(details) == 1
+            else f"{len(details)} things that are stated are"
+        )
+        raise InvalidInvocation(
+            f"{count} refused: {details[0].message}", details=details, hint="Nothing was changed."
+        )
 
 
 def told(planned: Mapping[str, Planned]) -> Json:
-    """Return the planned or completed changes in workspaces as a document, with the digest of all changes."""
+    """Return the planned or completed changes in workspaces as a document, with the digest of all
+    changes.
+    """
     text = "\n".join(f"{name} {one.digest}" for name, one in sorted(planned.items()))
     rows = [row for one in planned.values() for row in one.rows]
     digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-    return {"digest": digest, "rows": rows, "unchanged": sum(one.unchanged for one in planned.values())}
+    return {
+        "digest": digest,
+        "rows": rows,
+        "unchanged": sum(one.unchanged for one in planned.values()),
+    }
 
 
 def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
@@ -451,13 +617,19 @@ def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
     :raises StateMoved: if they differ.
     """
     if seen not in (None, told(planned)["digest"]):
-        raise StateMoved("files or state are not those of the plan", hint="Plan again, and look at what is different. Nothing was changed.")
+        raise StateMoved(
+            "files or state are not those of the plan",
+            hint="Plan again, and look at what is different. Nothing was changed.",
+        )
 
 
 def _changed(settings: Settings) -> Json:
     usual, shown = Settings().to_json(), settings.to_json()
     counted = ("since", "paused")
-    shown["guards"] = {name: {one: value for one, value in guard.items() if one not in counted} for name, guard in shown["guards"].items()}
+    shown["guards"] = {
+        name: {one: value for one, value in guard.items() if one not in counted}
+        for name, guard in shown["guards"].items()
+    }
     return {name: value for name, value in shown.items() if value != usual.get(name)}
 
 
@@ -469,15 +641,21 @@ def _every(_name: str) -> bool:
     return True
 
 
-def _all(kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, most: int | None = None) -> dict[str, KindRow]:
-    """Return at most ``most`` objects of a kind whose names are ``wanted``, by name; of several objects of one name, the first."""
+def _all(
+    kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, most: int | None = None
+) -> dict[str, KindRow]:
+    """Return at most ``most`` objects of a kind whose names are ``wanted``, by name; of several
+    objects of one name, the first.
+    """
     found = dict[str, KindRow]()
     for one in islice(kind.all(kind.opens(visit), wanted), most):
         found.setdefault(one.name, one)
     return found
 
 
-def _difference(stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
+def _difference(
+    stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Json:
     differing = (name for name in stated if before.get(name) != after.get(name))
     return {name: {"before": before.get(name), "after": after.get(name)} for name in differing}
 
@@ -494,5 +672,9 @@ def _within(wanted: Any, present: Any) -> bool:
 
 
 def _error_text(error: JackfieldError) -> str:
-    details = "; ".join(f"{one.path}: {one.message}" for one in error.details[:5] if one.message not in error.message)
+    details = "; ".join(
+        f"{one.path}: {one.message}"
+        for one in error.details[:5]
+        if one.message not in error.message
+    )
     return f"{error.message} ({details})" if details else error.message

@@ -1,1 +1,3 @@
-"""Recipients who get no more messages, and the guards of connections, which watch bounces and complaints."""
+"""Recipients who get no more messages, and the guards of connections, which watch bounces and
+complaints.
+"""

@@ -1,4 +1,6 @@
-"""Tenants of a platform: its workspaces, their usage and their end. A platform reads no secret, no input and no output."""
+"""Tenants of a platform: its workspaces, their usage and their end. A platform reads no secret, no
+input and no output.
+"""
 
 from __future__ import annotations
 

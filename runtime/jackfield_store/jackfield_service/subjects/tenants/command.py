@@ -23,9 +23,18 @@ if TYPE_CHECKING:
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
-    "allow_ambient": ("allowAmbient", "let connections created over HTTP or MCP use the server's identity"),
-    "allow_own_external_id": ("allowOwnExternalId", "let connections created over HTTP or MCP set their own External ID"),
-    "settle_absent": ("settleAbsent", "let a provider that has no trace of a call in doubt settle it as failed"),
+    "allow_ambient": (
+        "allowAmbient",
+        "let connections created over HTTP or MCP use the server's identity",
+    ),
+    "allow_own_external_id": (
+        "allowOwnExternalId",
+        "let connections created over HTTP or MCP set their own External ID",
+    ),
+    "settle_absent": (
+        "settleAbsent",
+        "let a provider that has no trace of a call in doubt settle it as failed",
+    ),
 }
 _LONGEST_DAYS = 3650
 _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
@@ -33,30 +42,72 @@ _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
 
 def _declare_settings(parser: Parser) -> None:
     declare_name(parser)
-    parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow only what matches this pattern; repeatable")
-    parser.add_argument("--block", action="append", metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable")
     parser.add_argument(
-        "--approve", action="append", metavar="PATTERN", help="let what matches this pattern wait until a person approves it; repeatable"
+        "--allow",
+        action="append",
+        metavar="PATTERN",
+        help="allow only what matches this pattern; repeatable",
     )
     parser.add_argument(
-        "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="days to keep finished invocations (default 30)"
+        "--block",
+        action="append",
+        metavar="PATTERN",
+        help="block what matches this pattern, before --allow; repeatable",
     )
-    about = "secret references for connections created over HTTP or MCP: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no"
+    parser.add_argument(
+        "--approve",
+        action="append",
+        metavar="PATTERN",
+        help="let what matches this pattern wait until a person approves it; repeatable",
+    )
+    parser.add_argument(
+        "--retention-days",
+        type=count(1, _LONGEST_DAYS),
+        metavar="N",
+        help="days to keep finished invocations (default 30)",
+    )
+    about = (
+        "secret references for connections created over HTTP or MCP: env:ACME_*, "
+        "file:/etc/acme/*; repeatable; or yes, no"
+    )
     parser.add_argument("--allow-references", action="append", metavar="PATTERN", help=about)
-    parser.add_argument("--queue-rate", type=float, metavar="N", help="queued invocations begun per second, by all workers; 0 = unlimited")
-    parser.add_argument("--queue-concurrency", type=int, metavar="N", help="queued invocations running at once; 0 = unlimited")
     parser.add_argument(
-        "--connection-rate", action="append", metavar="NAME=N",
-        help="queued invocations per second over a connection, or over each other one (*=N); 0 = unlimited; repeatable",
-    )  # fmt: skip
+        "--queue-rate",
+        type=float,
+        metavar="N",
+        help="queued invocations begun per second, by all workers; 0 = unlimited",
+    )
+    parser.add_argument(
+        "--queue-concurrency",
+        type=int,
+        metavar="N",
+        help="queued invocations running at once; 0 = unlimited",
+    )
+    parser.add_argument(
+        "--connection-rate",
+        action="append",
+        metavar="NAME=N",
+        help=(
+            "queued invocations per second over a connection, or over each other one (*=N); "
+            "0 = unlimited; repeatable"
+        ),
+    )
     about = "queued invocations running at once over a connection; repeatable"
     parser.add_argument("--connection-concurrency", action="append", metavar="NAME=N", help=about)
     parser.add_argument(
-        "--guard", action="append", metavar="NAME=JSON",
-        help="the guard of a connection, or of each other one (*=JSON): {} refuses suppressed recipients, null removes it; repeatable",
-    )  # fmt: skip
+        "--guard",
+        action="append",
+        metavar="NAME=JSON",
+        help=(
+            "the guard of a connection, or of each other one (*=JSON): {} refuses suppressed "
+            "recipients, null removes it; repeatable"
+        ),
+    )
     declare_quota(parser)
-    about = "what becomes of a write without a key while an equal one is open; server: as JACKFIELD_TWINS says"
+    about = (
+        "what becomes of a write without a key while an equal one is open; server: as "
+        "JACKFIELD_TWINS says"
+    )
     parser.add_argument("--twins", choices=("join", "allow", "server"), help=about)
     about = "what becomes of evidence about a call in doubt; server: as JACKFIELD_SETTLE says"
     parser.add_argument("--settle", choices=("off", "show", "on", "server"), help=about)
@@ -68,15 +119,23 @@ def _declare_settings(parser: Parser) -> None:
 
 def _declare_set(parser: Parser) -> None:
     _declare_settings(parser)
-    parser.add_argument("--no-allow", action="store_true", help="remove all allow patterns: everything is allowed")
+    parser.add_argument(
+        "--no-allow", action="store_true", help="remove all allow patterns: everything is allowed"
+    )
     parser.add_argument("--no-block", action="store_true", help="remove all block patterns")
-    parser.add_argument("--no-approve", action="store_true", help="remove all approve patterns: nothing waits for a person")
+    parser.add_argument(
+        "--no-approve",
+        action="store_true",
+        help="remove all approve patterns: nothing waits for a person",
+    )
     declare_no_quota(parser)
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {
-        member: getattr(arguments, name) == "yes" for name, (member, _) in _SWITCHES.items() if getattr(arguments, name) is not None
+        member: getattr(arguments, name) == "yes"
+        for name, (member, _) in _SWITCHES.items()
+        if getattr(arguments, name) is not None
     }
     words = arguments.allow_references
     if words is not None:
@@ -92,7 +151,9 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
         if getattr(arguments, name) is not None:
             changes[member] = getattr(arguments, name)
     if arguments.guard:
-        changes["guards"] = dict(_parse_pair(word, json.loads, "--guard", arguments) for word in arguments.guard)
+        changes["guards"] = dict(
+            _parse_pair(word, json.loads, "--guard", arguments) for word in arguments.guard
+        )
     if (quotas := changed_quotas(arguments)) is not None:
         changes["quotas"] = quotas
     budgets: dict[str, dict[str, float]] = {}
@@ -102,11 +163,15 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
             budgets.setdefault(connection, {})[member] = limit
     if budgets:
         changes["connectionBudgets"] = budgets
-    rules = {name: getattr(arguments, name) for name in LISTS if getattr(arguments, name) is not None}
+    rules = {
+        name: getattr(arguments, name) for name in LISTS if getattr(arguments, name) is not None
+    }
     return changes | ({"rules": rules} if rules else {})
 
 
-def _parse_pair(word: str, read: Callable[[str], Any], option: str, arguments: Namespace) -> tuple[str, Any]:
+def _parse_pair(
+    word: str, read: Callable[[str], Any], option: str, arguments: Namespace
+) -> tuple[str, Any]:
     """Parse ``NAME=N`` or ``NAME=JSON``.
 
     :raises UsageError: if the value is neither a number nor JSON.
@@ -116,7 +181,11 @@ def _parse_pair(word: str, read: Callable[[str], Any], option: str, arguments: N
         return name, read(text)
     except ValueError:
         form, example = ("JSON", "'acme-ses={}'") if read is json.loads else ("N", "acme-ses=10")
-        raise UsageError(f"{option} '{word[:80]}' is not NAME={form}", usage=arguments.usage, hint=f"Write {option} {example}.") from None
+        raise UsageError(
+            f"{option} '{word[:80]}' is not NAME={form}",
+            usage=arguments.usage,
+            hint=f"Write {option} {example}.",
+        ) from None
 
 
 def _set(arguments: Namespace, output: Output) -> int:
@@ -124,10 +193,16 @@ def _set(arguments: Namespace, output: Output) -> int:
     for name in LISTS:
         if getattr(arguments, f"no_{name}"):
             if getattr(arguments, name):
-                raise UsageError(f"--{name} and --no-{name} cannot be combined", usage=arguments.usage)
+                raise UsageError(
+                    f"--{name} and --no-{name} cannot be combined", usage=arguments.usage
+                )
             changes["rules"] = {**changes.get("rules", {}), name: []}
     if not changes:
-        raise UsageError("no setting is given", usage=arguments.usage, hint="See 'jackfield workspaces set --help'.")
+        raise UsageError(
+            "no setting is given",
+            usage=arguments.usage,
+            hint="See 'jackfield workspaces set --help'.",
+        )
     with open_storage() as storage:
         output.value(workspaces_of(storage).set(arguments.name, changes).to_json())
     return 0
@@ -146,7 +221,11 @@ def _suspend(workspaces: Workspaces, arguments: Namespace, *, suspended: bool) -
 
 def _declare_delete(parser: Parser) -> None:
     declare_name(parser)
-    parser.add_argument("--purge", action="store_true", help="delete a suspended workspace for good: connections, keys, files, journal")
+    parser.add_argument(
+        "--purge",
+        action="store_true",
+        help="delete a suspended workspace for good: connections, keys, files, journal",
+    )
 
 
 def _delete(arguments: Namespace, output: Output) -> int:
@@ -160,11 +239,16 @@ def _delete(arguments: Namespace, output: Output) -> int:
 
         def revoke() -> dict[str, bool]:
             return revoke_due(
-                storage.database, clock, lambda name: Jackfield(name, storage=storage).connections.revoking(), storage.blocked
+                storage.database,
+                clock,
+                lambda name: Jackfield(name, storage=storage).connections.revoking(),
+                storage.blocked,
             )
 
         tenants = Tenants(storage, Files(storage, FileLimits(), clock), clock, "*", actor(), revoke)
-        output.value(tenants.purge(arguments.name) if arguments.purge else tenants.suspend(arguments.name))
+        output.value(
+            tenants.purge(arguments.name) if arguments.purge else tenants.suspend(arguments.name)
+        )
     return 0
 
 
@@ -177,12 +261,34 @@ def _open_workspaces(_arguments: Namespace) -> Iterator[Workspaces]:
 _NOUN = Noun(_open_workspaces)
 VERBS = {
     "create": Verb(
-        "Create a workspace.", _declare_settings, _NOUN.value(lambda all_, given: all_.create(given.name, _changes(given)).to_json())
+        "Create a workspace.",
+        _declare_settings,
+        _NOUN.value(lambda all_, given: all_.create(given.name, _changes(given)).to_json()),
     ),
-    "list": Verb("List the workspaces.", declare_nothing, _NOUN.rows(lambda all_, _given: _all(all_), _COLUMNS)),
-    "show": Verb("Print a workspace and its settings.", declare_name, _NOUN.value(lambda all_, given: all_.find(given.name).to_json())),
-    "suspend": Verb("Refuse all calls of a workspace, at once.", declare_name, _NOUN.value(partial(_suspend, suspended=True))),
-    "resume": Verb("Let a suspended workspace run again.", declare_name, _NOUN.value(partial(_suspend, suspended=False))),
-    "delete": Verb("Suspend a workspace and revoke its tokens; then, with --purge, delete it.", _declare_delete, _delete),
+    "list": Verb(
+        "List the workspaces.",
+        declare_nothing,
+        _NOUN.rows(lambda all_, _given: _all(all_), _COLUMNS),
+    ),
+    "show": Verb(
+        "Print a workspace and its settings.",
+        declare_name,
+        _NOUN.value(lambda all_, given: all_.find(given.name).to_json()),
+    ),
+    "suspend": Verb(
+        "Refuse all calls of a workspace, at once.",
+        declare_name,
+        _NOUN.value(partial(_suspend, suspended=True)),
+    ),
+    "resume": Verb(
+        "Let a suspended workspace run again.",
+        declare_name,
+        _NOUN.value(partial(_suspend, suspended=False)),
+    ),
+    "delete": Verb(
+        "Suspend a workspace and revoke its tokens; then, with --purge, delete it.",
+        _declare_delete,
+        _delete,
+    ),
     "set": Verb("Change settings of a workspace; the others stay unchanged.", _declare_set, _set),
 }

@@ -1,4 +1,6 @@
-"""Health of tenants, from the status of their connections and the calls of the last day. No values, inputs or outputs."""
+"""Health of tenants, from the status of their connections and the calls of the last day. No values,
+inputs or outputs.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +47,8 @@ _SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Figures of a workspace: stored connections, failing connections including those to be connected again, calls of the last day, and
-    their failures without cancelled calls.
+    """Figures of a workspace: stored connections, failing connections including those to be
+    connected again, calls of the last day, and their failures without cancelled calls.
     """
 
     connections: int
@@ -60,18 +62,24 @@ def health(database: Database, workspace: str, now: float) -> Health:
     with database.read() as transaction:
         row = transaction.execute(_CONNECTIONS, {"workspace": workspace})[0]
     total = usage(database, workspace, now - _DAY, now)["total"]
-    return Health(int(row.n), int(row.failing), total["calls"], total["failures"] - total["cancelled"])
+    return Health(
+        int(row.n), int(row.failing), total["calls"], total["failures"] - total["cancelled"]
+    )
 
 
 def troubles(database: Database) -> dict[str, Counter[str]]:
-    """Count the objects that may need a person (``TROUBLES``) in each workspace that has any, and below the home of each platform.
+    """Count the objects that may need a person (``TROUBLES``) in each workspace that has any, and
+    below the home of each platform.
 
-    These are connections whose last test failed or whose credentials have ended, stopped schedules, and subscriptions that fail or have
-    lost a connection. They are also failing callbacks, dead deliveries, and calls that wait for an approval.
+    These are connections whose last test failed or whose credentials have ended, stopped schedules,
+    and subscriptions that fail or have lost a connection. They are also failing callbacks, dead
+    deliveries, and calls that wait for an approval.
     """
     found: dict[str, Counter[str]] = {}
     hint = database.dialect.indexed_by
-    statement = _TROUBLES.format(known=hint.format("connections_attention"), dead=hint.format("deliveries_dead"))
+    statement = _TROUBLES.format(
+        known=hint.format("connections_attention"), dead=hint.format("deliveries_dead")
+    )
     with database.read() as transaction:
         for row in transaction.execute(statement):
             found.setdefault(row.workspace, Counter())[row.kind] += int(row.n)
@@ -79,16 +87,21 @@ def troubles(database: Database) -> dict[str, Counter[str]]:
 
 
 def _hint(row: Mapping[str, Any], failed: Mapping[str, Any], surface: str) -> str | None:
-    """Return the next step for a connection; None if no step is needed. An expired connection must be connected again, and so must a
-    connection whose test reports a missing approval.
+    """Return the next step for a connection; None if no step is needed. An expired connection must
+    be connected again, and so must a connection whose test reports a missing approval.
     """
     expired = row.get("status") == "expired"
-    return worded(NextStep("connect", name=str(row["name"])) if expired else restored(failed.get("hint")) or failed.get("message"), surface)
+    return worded(
+        NextStep("connect", name=str(row["name"]))
+        if expired
+        else restored(failed.get("hint")) or failed.get("message"),
+        surface,
+    )
 
 
 def connection_health(row: Mapping[str, Any], surface: str = _PLATFORM) -> dict[str, Any]:
-    """Return the facts about a connection that a platform may see: its status and the time of its test, and the remedy for the failed step,
-    in the words of ``surface``.
+    """Return the facts about a connection that a platform may see: its status and the time of its
+    test, and the remedy for the failed step, in the words of ``surface``.
     """
     test = row.get("lastTest") or {}
     steps = test.get("steps", ()) if row.get("status") != "ok" else ()

@@ -1,5 +1,5 @@
-"""Operations ``/v1/workspaces``: a platform manages its tenants, with a token of the kind ``platform``. No secret, input or output is
-returned.
+"""Operations ``/v1/workspaces``: a platform manages its tenants, with a token of the kind
+``platform``. No secret, input or output is returned.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``GET /v1/workspaces``: the workspaces by name."""
     given, limit = request.query_params, limit_of(request)
     found, after = await done(
-        request, server, identity, lambda tenants: tenants.list(given.get("prefix", ""), given.get("cursor", ""), limit)
+        request,
+        server,
+        identity,
+        lambda tenants: tenants.list(given.get("prefix", ""), given.get("cursor", ""), limit),
     )
     items = [workspace.to_json() for workspace in found]
     for item in (one for one in items if "theme" in one):  # the logos of a page would be megabytes
@@ -48,30 +51,49 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def put(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of an existing one."""
+    """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of an
+    existing one.
+    """
     changes, name = await object_of(request), request.path_params["w"]
-    found, is_new = await done(request, server, identity, lambda tenants: tenants.put(name, changes))
-    return answer(found.to_json(), 201 if is_new else 200, {"Location": f"/v1/workspaces/{name}"} if is_new else {})
+    found, is_new = await done(
+        request, server, identity, lambda tenants: tenants.put(name, changes)
+    )
+    return answer(
+        found.to_json(),
+        201 if is_new else 200,
+        {"Location": f"/v1/workspaces/{name}"} if is_new else {},
+    )
 
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/workspaces/{w}``: change the given settings."""
     changes = await object_of(request)
-    found = await done(request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes))
+    found = await done(
+        request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes)
+    )
     return answer(found.to_json())
 
 
 async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/workspaces/{w}``: suspend the workspace; with ``purge=true`` delete it permanently."""
+    """Serve ``DELETE /v1/workspaces/{w}``: suspend the workspace; with ``purge=true`` delete it
+    permanently.
+    """
     name, purges = request.path_params["w"], flag(request, "purge")
     step = Tenants.purge if purges else Tenants.suspend
-    return answer(await done(request, server, identity, lambda tenants: step(tenants, name), slowly=purges))
+    return answer(
+        await done(request, server, identity, lambda tenants: step(tenants, name), slowly=purges)
+    )
 
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token itself."""
     step, now = await creation(request), server.clock.time()
-    made = await done(request, server, identity, lambda tenants: step(tenants.tokens(request.path_params["w"]), now))
+    made = await done(
+        request,
+        server,
+        identity,
+        lambda tenants: step(tenants.tokens(request.path_params["w"]), now),
+    )
     return answer(made, 201, {"Cache-Control": "no-store"})
 
 
@@ -87,7 +109,9 @@ async def tokens(request: Request, server: ServerContext, identity: Identity) ->
 async def token_revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/workspaces/{w}/tokens/{id}``."""
     params = request.path_params
-    await done(request, server, identity, lambda tenants: tenants.tokens(params["w"]).revoke(params["id"]))
+    await done(
+        request, server, identity, lambda tenants: tenants.tokens(params["w"]).revoke(params["id"])
+    )
     return Response(status_code=204)
 
 
@@ -96,8 +120,8 @@ FILTERS = ("status", "type", "user")
 
 
 async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the remedy for a failing
-    connection. No values.
+    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the
+    remedy for a failing connection. No values.
     """
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
@@ -108,7 +132,9 @@ async def connections(request: Request, server: ServerContext, identity: Identit
 
         def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
             found = runtime.connections.list(cursor, limit)
-            return [{**row, "user": users.get(row["name"])} for row in found.items], found.next_cursor
+            return [
+                {**row, "user": users.get(row["name"])} for row in found.items
+            ], found.next_cursor
 
         return filtered(fetch, connection_health, request, FILTERS)
 
@@ -123,7 +149,8 @@ async def used(request: Request, server: ServerContext, identity: Identity) -> R
         tenants.find(name)
         now = server.clock.time()
         since, until = (
-            moment(given[at], now, -1, f"'{at}'") if at in given else usual for at, usual in (("from", now - 30 * 86_400), ("to", now))
+            moment(given[at], now, -1, f"'{at}'") if at in given else usual
+            for at, usual in (("from", now - 30 * 86_400), ("to", now))
         )
         if since >= until:
             raise InvalidInvocation("'from' is not before 'to'")
@@ -132,14 +159,29 @@ async def used(request: Request, server: ServerContext, identity: Identity) -> R
     return answer(await done(request, server, identity, step))
 
 
-async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T], *, slowly: bool = False) -> T:
-    """Run a step in a thread, in the name of the platform and of the user that it names; ``slowly`` is for steps that may call providers.
+async def done(
+    request: Request,
+    server: ServerContext,
+    identity: Identity,
+    step: Callable[[Tenants], T],
+    *,
+    slowly: bool = False,
+) -> T:
+    """Run a step in a thread, in the name of the platform and of the user that it names; ``slowly``
+    is for steps that may call providers.
 
     :raises Problem: 503 if there is no database.
     """
     server.require_database("workspaces")
     actor = actor_of(request, identity)
-    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
+    tenants = Tenants(
+        server.storage,
+        server.files,
+        server.clock,
+        identity.workspaces,
+        actor,
+        server.revoke_approvals,
+    )
     return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
 
 
@@ -157,56 +199,129 @@ async def object_of(request: Request) -> dict[str, Any]:
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}``."""
-    return answer(await done(request, server, identity, lambda tenants: tenants.find(request.path_params["w"]).to_json()))
+    return answer(
+        await done(
+            request,
+            server,
+            identity,
+            lambda tenants: tenants.find(request.path_params["w"]).to_json(),
+        )
+    )
 
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "GET", "/v1/workspaces", listed, "platform", "listWorkspaces", "List the platform's workspaces by name.",
-        {200: "WorkspaceList"}, query={"prefix": TEXT, **paged(BY_KEY)}, problems=(503,),
+        "GET",
+        "/v1/workspaces",
+        listed,
+        "platform",
+        "listWorkspaces",
+        "List the platform's workspaces by name.",
+        {200: "WorkspaceList"},
+        query={"prefix": TEXT, **paged(BY_KEY)},
+        problems=(503,),
     ),
     Operation(
-        "GET", "/v1/workspaces/{w}", shown, "platform", "showWorkspace", "Show a workspace and its settings.",
-        {200: "Workspace"}, problems=(404, 503),
+        "GET",
+        "/v1/workspaces/{w}",
+        shown,
+        "platform",
+        "showWorkspace",
+        "Show a workspace and its settings.",
+        {200: "Workspace"},
+        problems=(404, 503),
     ),
     Operation(
-        "PUT", "/v1/workspaces/{w}", put, "platform", "putWorkspace",
+        "PUT",
+        "/v1/workspaces/{w}",
+        put,
+        "platform",
+        "putWorkspace",
         "Create a workspace, or change the given settings of one that exists.",
-        {200: "Workspace", 201: "Workspace"}, headers=(ON_BEHALF,), body="WorkspaceSettings", problems=(404, 413, 415, 503),
+        {200: "Workspace", 201: "Workspace"},
+        headers=(ON_BEHALF,),
+        body="WorkspaceSettings",
+        problems=(404, 413, 415, 503),
     ),
     Operation(
-        "PATCH", "/v1/workspaces/{w}", changed, "platform", "changeWorkspace",
+        "PATCH",
+        "/v1/workspaces/{w}",
+        changed,
+        "platform",
+        "changeWorkspace",
         "Change the given settings of a workspace. A suspended one refuses all calls at once.",
-        {200: "Workspace"}, headers=(ON_BEHALF,), body="WorkspaceSettings", problems=(404, 413, 415, 503),
+        {200: "Workspace"},
+        headers=(ON_BEHALF,),
+        body="WorkspaceSettings",
+        problems=(404, 413, 415, 503),
     ),
     Operation(
-        "DELETE", "/v1/workspaces/{w}", deleted, "platform", "deleteWorkspace",
-        "Suspend a workspace and revoke its tokens; then, with 'purge', delete everything that it has.",
-        {200: "WorkspaceEnd"}, query={"purge": FLAG}, headers=(ON_BEHALF,), problems=(404, 409, 503),
+        "DELETE",
+        "/v1/workspaces/{w}",
+        deleted,
+        "platform",
+        "deleteWorkspace",
+        "Suspend a workspace and revoke its tokens; then, with 'purge', delete everything that "
+        "it has.",
+        {200: "WorkspaceEnd"},
+        query={"purge": FLAG},
+        headers=(ON_BEHALF,),
+        problems=(404, 409, 503),
     ),
     Operation(
-        "GET", "/v1/workspaces/{w}/tokens", tokens, "platform", "listWorkspaceTokens",
+        "GET",
+        "/v1/workspaces/{w}/tokens",
+        tokens,
+        "platform",
+        "listWorkspaceTokens",
         "List a workspace's tokens, newest first.",
-        {200: "TokenList"}, query=TOKENS, problems=(404, 503),
+        {200: "TokenList"},
+        query=TOKENS,
+        problems=(404, 503),
     ),
     Operation(
-        "POST", "/v1/workspaces/{w}/tokens", token_created, "platform", "createWorkspaceToken",
+        "POST",
+        "/v1/workspaces/{w}/tokens",
+        token_created,
+        "platform",
+        "createWorkspaceToken",
         "Create a token of a workspace. Only this response contains its text.",
-        {201: "CreatedToken"}, headers=(ON_BEHALF,), body="NewToken", problems=(404, 413, 415, 503),
+        {201: "CreatedToken"},
+        headers=(ON_BEHALF,),
+        body="NewToken",
+        problems=(404, 413, 415, 503),
     ),
     Operation(
-        "DELETE", "/v1/workspaces/{w}/tokens/{id}", token_revoked, "platform", "revokeWorkspaceToken",
+        "DELETE",
+        "/v1/workspaces/{w}/tokens/{id}",
+        token_revoked,
+        "platform",
+        "revokeWorkspaceToken",
         "Revoke a token of a workspace.",
-        {204: ""}, headers=(ON_BEHALF,), problems=(404, 503),
+        {204: ""},
+        headers=(ON_BEHALF,),
+        problems=(404, 503),
     ),
     Operation(
-        "GET", "/v1/workspaces/{w}/connections", connections, "platform", "listWorkspaceConnections",
+        "GET",
+        "/v1/workspaces/{w}/connections",
+        connections,
+        "platform",
+        "listWorkspaceConnections",
         "List a workspace's connections with their status, and the cure of those that fail.",
-        {200: "ConnectionHealthList"}, query={**STATUS_FILTER, "type": TEXT, "user": TEXT, **paged(BY_KEY)}, problems=(404, 503),
+        {200: "ConnectionHealthList"},
+        query={**STATUS_FILTER, "type": TEXT, "user": TEXT, **paged(BY_KEY)},
+        problems=(404, 503),
     ),
     Operation(
-        "GET", "/v1/workspaces/{w}/usage", used, "platform", "showWorkspaceUsage",
+        "GET",
+        "/v1/workspaces/{w}/usage",
+        used,
+        "platform",
+        "showWorkspaceUsage",
         "Show the calls, attempts, failures and refusals of a workspace, equal to its journal.",
-        {200: "Usage"}, query={"from": WHEN, "to": WHEN, "by": {"type": "string", "enum": [*BY]}}, problems=(404, 503),
+        {200: "Usage"},
+        query={"from": WHEN, "to": WHEN, "by": {"type": "string", "enum": [*BY]}},
+        problems=(404, 503),
     ),
-)  # fmt: skip
+)

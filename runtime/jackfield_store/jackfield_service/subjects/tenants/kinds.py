@@ -1,4 +1,6 @@
-"""Shared settings of all processes on a database, such as the policy, in files: in the operator's own workspace."""
+"""Shared settings of all processes on a database, such as the policy, in files: in the operator's
+own workspace.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from jackfield_store.management.shared_settings import SharedSettings
 
 
 def _open(visit: Visit) -> SharedSettings | None:
-    return SharedSettings(visit.storage, visit.clock, visit.actor) if visit.workspace == DEFAULT else None
+    return (
+        SharedSettings(visit.storage, visit.clock, visit.actor)
+        if visit.workspace == DEFAULT
+        else None
+    )
 
 
 def _all(settings: SharedSettings | None, wanted: Wanted) -> Iterator[KindRow]:
@@ -25,8 +31,14 @@ def _all(settings: SharedSettings | None, wanted: Wanted) -> Iterator[KindRow]:
 
 def _make(settings: SharedSettings | None, name: str, spec: Json) -> Done:
     if settings is None or name == ROLES:
-        text = "roles are a member of each workspace" if name == ROLES else f"only the workspace '{DEFAULT}' has them"
-        raise InvalidInvocation(f"the shared setting '{name[:80]}' cannot be stated here: {text}", hint="Move it there.")
+        text = (
+            "roles are a member of each workspace"
+            if name == ROLES
+            else f"only the workspace '{DEFAULT}' has them"
+        )
+        raise InvalidInvocation(
+            f"the shared setting '{name[:80]}' cannot be stated here: {text}", hint="Move it there."
+        )
     settings.set(name, spec["value"])
     return Done(next(iter(_all(settings, name.__eq__)), None))
 
@@ -40,4 +52,16 @@ def _end(settings: SharedSettings | None, found: KindRow) -> None:
         settings.unset(found.key)
 
 
-KINDS = (Kind("sharedSettings", closed_with(("value",), {"value": STRING}), _open, _all, _make, _change, _end, 0, operators=True),)
+KINDS = (
+    Kind(
+        "sharedSettings",
+        closed_with(("value",), {"value": STRING}),
+        _open,
+        _all,
+        _make,
+        _change,
+        _end,
+        0,
+        operators=True,
+    ),
+)

@@ -1,4 +1,6 @@
-"""The end of a workspace: every row of every table that belongs to it, and every stored file. Its keys go with them."""
+"""The end of a workspace: every row of every table that belongs to it, and every stored file. Its
+keys go with them.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +28,30 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 _PASSES = 20
-"""Maximum number of passes over all tables until a pass finds no row. A request in progress may add a row to an already emptied table, as
-long as its parent row still exists.
+"""Maximum number of passes over all tables until a pass finds no row. A request in progress may add
+a row to an already emptied table, as long as its parent row still exists.
 """
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
-_RUNNING = f"SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running' AND NOT ({WAITS})"
+_RUNNING = (
+    "SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = "
+    f"'running' AND NOT ({WAITS})"
+)
 _LATE = (
-    "events", "event_heads", "event_counts", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries",
-    "audit_heads", "data_keys", "workspace_wrappers",
-)  # fmt: skip
-"""Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox). The keys are among
-them: rows left behind would be unreadable without them.
+    "events",
+    "event_heads",
+    "event_counts",
+    "invocation_counts",
+    "invocation_kinds",
+    "invocation_terms",
+    "file_usage",
+    "audit_entries",
+    "audit_heads",
+    "data_keys",
+    "workspace_wrappers",
+)
+"""Tables that the deletion of other rows writes to, or that are filled from others meanwhile
+(events, from the outbox). The keys are among them: rows left behind would be unreadable without
+them.
 """
 _GONE = " AND NOT EXISTS (SELECT 1 FROM workspaces WHERE name = :workspace)"
 _PURGED = """
@@ -44,23 +59,31 @@ SELECT SUBSTR(object, LENGTH('workspace:') + 1) AS name FROM audit_entries
 WHERE workspace = :workspace AND event = 'workspace.purged'
     AND sequence > (SELECT sequence - 500 FROM audit_heads WHERE workspace = :workspace)
 """
-"""SQL query for the names of recently purged workspaces, from a bounded part of the operator's audit log."""
+"""SQL query for the names of recently purged workspaces, from a bounded part of the operator's
+audit log.
+"""
 
 
 def kept_by(database: Database, workspace: str) -> dict[str, int]:
-    """Count a workspace's connections, grants, files, invocations and tokens, and separately its running invocations. A job that waits for
-    its next poll does not run: the suspended workspace polls nothing.
+    """Count a workspace's connections, grants, files, invocations and tokens, and separately its
+    running invocations. A job that waits for its next poll does not run: the suspended workspace
+    polls nothing.
     """
     with database.read() as transaction:
         counts = {
-            table: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace) for table in _COUNTED
+            table: _count(
+                transaction,
+                f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace",
+                workspace,
+            )
+            for table in _COUNTED
         }
         return {**counts, "running": _count(transaction, _RUNNING, workspace)}
 
 
 def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[int, list[str]]:
-    """Move the pending notices to providers to the operator's workspace. Return the number of webhooks, and the IDs of the
-    approvals there.
+    """Move the pending notices to providers to the operator's workspace. Return the number of
+    webhooks, and the IDs of the approvals there.
     """
     database, noted = storage.database, list[str]()
     store = ConnectionTable(database, lambda: storage.vault, workspace, clock)
@@ -68,14 +91,18 @@ def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[i
 
     def find(name: str) -> tuple[NamedConnection | None, Grant | None]:
         stored = grant = None
-        with suppress(JackfieldError):  # nobody can read it, nobody has approved it, or the approval has ended
+        # nobody can read it, nobody has approved it, or the approval has ended
+        with suppress(JackfieldError):
             stored = store.find(name)
             grant = store.approvals[0].find(stored.id or "", name) if stored is not None else None
         return stored, grant
 
     webhooks = hand_over(database, storage.vault, workspace, DEFAULT, store.now(), find)
     with database.read() as transaction:
-        rows = transaction.execute("SELECT connection_id FROM grants WHERE workspace = :workspace", {"workspace": workspace})
+        rows = transaction.execute(
+            "SELECT connection_id FROM grants WHERE workspace = :workspace",
+            {"workspace": workspace},
+        )
     for row in rows:
         stored, grant = find(store.name_of(row.connection_id) or "")
         if stored is not None and grant is not None:
@@ -86,19 +113,25 @@ def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[i
 
 
 def purge(storage: Storage, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
-    """Delete a workspace. An interrupted purge is repeated from the beginning, since the row of the workspace is deleted last."""
+    """Delete a workspace. An interrupted purge is repeated from the beginning, since the row of the
+    workspace is deleted last.
+    """
     database, vault = storage.database, storage.vault
     prepare_seals(vault)
     _empty(database, files, "", workspace)
     with database.write() as transaction:
-        transaction.change("DELETE FROM workspaces WHERE name = :workspace", {"workspace": workspace})
-        Audit(database, lambda: vault, DEFAULT, clock, actor).append(transaction, "workspace.purged", f"workspace:{workspace}")
+        transaction.change(
+            "DELETE FROM workspaces WHERE name = :workspace", {"workspace": workspace}
+        )
+        Audit(database, lambda: vault, DEFAULT, clock, actor).append(
+            transaction, "workspace.purged", f"workspace:{workspace}"
+        )
     _empty(database, files, _GONE, workspace)
 
 
 def sweep(database: Database, files: Files) -> None:
-    """Delete rows of recently purged workspaces, written by requests that had found the workspace before its end. Later requests cannot
-    start in it.
+    """Delete rows of recently purged workspaces, written by requests that had found the workspace
+    before its end. Later requests cannot start in it.
     """
     with database.read() as transaction:
         rows = transaction.execute(_PURGED, {"workspace": DEFAULT})
@@ -114,21 +147,39 @@ def _empty(database: Database, files: Files, also: str, *workspaces: str) -> Non
             for identifier in page:
                 files.erase(workspace, identifier)
         for _ in range(_PASSES):
-            told = _delete(database, "deliveries", tables["deliveries"], workspace, also, "source")  # to callbacks of platforms
-            if not told + sum([_delete(database, table, tables[table], workspace, also) for table in order]):
+            # to callbacks of platforms
+            told = _delete(database, "deliveries", tables["deliveries"], workspace, also, "source")
+            if not told + sum(
+                [_delete(database, table, tables[table], workspace, also) for table in order]
+            ):
                 break
 
 
-def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str, also: str, column: str = "workspace") -> int:
+def _delete(
+    database: Database,
+    table: str,
+    key: tuple[str, ...],
+    workspace: str,
+    also: str,
+    column: str = "workspace",
+) -> int:
     values, condition = {"workspace": workspace}, f"{column} = :workspace{also}"
-    there = database.look_up(f"SELECT 1 AS one FROM {table} WHERE {condition} LIMIT 1", values) is not None
-    return delete_in_slices(database, slice_of(table, ", ".join(key), condition), values) if there else 0
+    there = (
+        database.look_up(f"SELECT 1 AS one FROM {table} WHERE {condition} LIMIT 1", values)
+        is not None
+    )
+    return (
+        delete_in_slices(database, slice_of(table, ", ".join(key), condition), values)
+        if there
+        else 0
+    )
 
 
 def _stored_files(database: Database, workspace: str, after: str, also: str) -> list[str]:
     with database.read() as transaction:
         rows = transaction.execute(
-            f"SELECT id FROM files WHERE workspace = :workspace{also} AND id > :after ORDER BY id LIMIT {SLICE}",
+            f"SELECT id FROM files WHERE workspace = :workspace{also} AND id > :after ORDER BY "
+            f"id LIMIT {SLICE}",
             {"workspace": workspace, "after": after},
         )
     return [row.id for row in rows]

@@ -10,4 +10,8 @@ from jackfield_service.subjects.tenants.purge import sweep
 
 def sweeps(server: ServerContext) -> Mapping[str, Callable[[], object]]:
     """Return the sweeps, by the log message of their failure."""
-    return {"rows of purged workspaces cannot be deleted": lambda: sweep(server.storage.database, server.files)}
+    return {
+        "rows of purged workspaces cannot be deleted": lambda: sweep(
+            server.storage.database, server.files
+        )
+    }

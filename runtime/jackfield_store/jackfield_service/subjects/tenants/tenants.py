@@ -1,4 +1,6 @@
-"""The workspaces that one platform manages: their names match the pattern of its token. Other workspaces do not exist for it."""
+"""The workspaces that one platform manages: their names match the pattern of its token. Other
+workspaces do not exist for it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
 from jackfield_service.subjects.tenants.purge import keep_at_providers, kept_by, purge
-from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, Workspaces, unknown_to_platform
+from jackfield_store.access import (
+    Tokens,
+    UnknownWorkspace,
+    Workspace,
+    Workspaces,
+    unknown_to_platform,
+)
 from jackfield_store.access.kept_rules import forget_rules, keep_rules
 from jackfield_store.access.platform_settings import check_settings
 from jackfield_store.access.platform_tokens import manages
@@ -32,12 +40,18 @@ class WorkspaceInUse(InvalidInvocation):
 
 
 class Tenants:
-    """The workspaces of a platform. ``pattern`` is its token's, ``actor`` the author in the audit logs, and ``revoke`` sends due
-    revocations of approvals to providers (``management.revoking``).
+    """The workspaces of a platform. ``pattern`` is its token's, ``actor`` the author in the audit
+    logs, and ``revoke`` sends due revocations of approvals to providers (``management.revoking``).
     """
 
     def __init__(
-        self, storage: Storage, files: Files, clock: Clock, pattern: str, actor: Actor, revoke: Callable[[], Mapping[str, bool]] = dict
+        self,
+        storage: Storage,
+        files: Files,
+        clock: Clock,
+        pattern: str,
+        actor: Actor,
+        revoke: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
         self._storage = storage
         self._files = files
@@ -48,7 +62,8 @@ class Tenants:
         self._workspaces = Workspaces(storage.database, storage.vault, clock, actor)
 
     def put(self, name: str, changes: Mapping[str, Any]) -> tuple[Workspace, bool]:
-        """Create a workspace, or change the given settings of an existing one; repeating it, at once or later, has the same result.
+        """Create a workspace, or change the given settings of an existing one; repeating it, at
+        once or later, has the same result.
 
         :return: the workspace, and whether it is new.
         :raises UnknownWorkspace: if the platform manages no workspace of this name.
@@ -59,15 +74,18 @@ class Tenants:
         return self._workspaces.put(name, changes, partial(check_settings, self._actor, changes))
 
     def list(self, prefix: str, after: str, limit: int) -> tuple[list[Workspace], str | None]:
-        """Return the workspaces whose names begin with ``prefix``, by name, after the name ``after``, and the cursor of the next page; None
-        on the last page.
+        """Return the workspaces whose names begin with ``prefix``, by name, after the name
+        ``after``, and the cursor of the next page; None on the last page.
         """
         own = self._pattern.removesuffix("*")
         begin = max(prefix, own)
         if not begin.startswith(own) or not begin.startswith(prefix):
             return [], None
-        page = self._workspaces.list(after=after, limit=limit + 2, begin=begin)  # one more than asked, and ``default``, which none manages
-        found = [one for one in page if one.name.startswith(begin) and manages(self._pattern, one.name)]
+        # one more than asked, and ``default``, which none manages
+        page = self._workspaces.list(after=after, limit=limit + 2, begin=begin)
+        found = [
+            one for one in page if one.name.startswith(begin) and manages(self._pattern, one.name)
+        ]
         return found[:limit], found[limit - 1].name if len(found) > limit else None
 
     def find(self, name: str) -> Workspace:
@@ -100,7 +118,8 @@ class Tenants:
         return Tokens(self._storage.database, self._storage.vault, name, self._clock, self._actor)
 
     def suspend(self, name: str) -> dict[str, Any]:
-        """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change of ``suspended`` can still undo.
+        """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change
+        of ``suspended`` can still undo.
 
         :return: the revoked tokens, and the rows that a purge would delete.
         :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
@@ -111,42 +130,76 @@ class Tenants:
             revoked = tokens.revoke_all(transaction)
             sessions = end_sessions(transaction, name)
         kept = kept_by(self._storage.database, name)
-        return {"name": name, "status": "suspended", "revoked": {"tokens": revoked, "sessions": sessions}, "kept": kept}
+        return {
+            "name": name,
+            "status": "suspended",
+            "revoked": {"tokens": revoked, "sessions": sessions},
+            "kept": kept,
+        }
 
     def purge(self, name: str) -> dict[str, Any]:
-        """Delete a suspended workspace permanently: its connections, grants, keys, files, journal and settings. Providers get the notice
-        that its approvals are no longer needed, now or once they answer. If a platform deletes it, its rules stay stored, and bind the
-        next workspace of that name. The operator can also delete a workspace with unreadable settings, in which nothing is allowed.
+        """Delete a suspended workspace permanently: its connections, grants, keys, files, journal
+        and settings. Providers get the notice that its approvals are no longer needed, now or once
+        they answer. If a platform deletes it, its rules stay stored, and bind the next workspace of
+        that name. The operator can also delete a workspace with unreadable settings, in which
+        nothing is allowed.
 
-        :return: the numbers of deleted rows, of revoked and of pending approvals, and of webhooks that are removed at their providers
-        from now on.
+        :return: the numbers of deleted rows, of revoked and of pending approvals, and of webhooks
+            that are removed at their providers from now on.
         :raises UnknownWorkspace: if no workspace has this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or some of its calls still run.
         :raises RowDamaged: if a platform deletes a workspace with unreadable settings.
         """
         settings = self._readable(name)
         if settings is not None and not settings.suspended:
-            hint = "Delete it without 'purge' first: that suspends it, and says what would be deleted."
+            hint = (
+                "Delete it without 'purge' first: that suspends it, and says what would be deleted."
+            )
             raise WorkspaceInUse(f"the workspace '{name}' is not suspended", hint=hint)
         kept = kept_by(self._storage.database, name)
         if kept["running"]:
             text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
-            raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
+            raise WorkspaceInUse(
+                text,
+                hint=(
+                    "Try again when they have ended, at the latest when their deadlines have "
+                    "passed."
+                ),
+            )
         with self._storage.database.write() as transaction:
             if settings is not None and self._actor.kind == "platform":
-                kept_asking = (*settings.rules.approve, "effect:change") if settings.writes == "ask" else settings.rules.approve
-                keep_rules(transaction, self._storage.vault, name, replace(settings.rules, approve=kept_asking))
+                kept_asking = (
+                    (*settings.rules.approve, "effect:change")
+                    if settings.writes == "ask"
+                    else settings.rules.approve
+                )
+                keep_rules(
+                    transaction,
+                    self._storage.vault,
+                    name,
+                    replace(settings.rules, approve=kept_asking),
+                )
             else:
                 forget_rules(transaction, name)
         webhooks, noted = keep_at_providers(self._storage, name, self._clock)
         purge(self._storage, self._files, name, self._clock, self._actor)
         told = self._revoke() if noted else {}
-        revoked = {"approvals": sum(told.get(one, False) for one in noted), "pending": sum(one not in told for one in noted)}
+        revoked = {
+            "approvals": sum(told.get(one, False) for one in noted),
+            "pending": sum(one not in told for one in noted),
+        }
         deleted = {key: count for key, count in kept.items() if key != "running"}
-        return {"name": name, "status": "purged", "deleted": deleted, "revoked": {**revoked, "webhooks": webhooks}}
+        return {
+            "name": name,
+            "status": "purged",
+            "deleted": deleted,
+            "revoked": {**revoked, "webhooks": webhooks},
+        }
 
     def _readable(self, name: str) -> Settings | None:
-        """Return the settings of a workspace that is to be deleted; None for the operator if they cannot be read."""
+        """Return the settings of a workspace that is to be deleted; None for the operator if they
+        cannot be read.
+        """
         try:
             return self.find(name).settings
         except RowDamaged:

@@ -1,4 +1,6 @@
-"""Usage of a workspace, from sums that the database updates in the commit that changes an entry, so that they equal the journal."""
+"""Usage of a workspace, from sums that the database updates in the commit that changes an entry, so
+that they equal the journal.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ _BYTES = f"""
 SELECT CAST(created_at * 1000 AS BIGINT) / {DAY}000 * {DAY} AS slot, SUM(size) AS bytes FROM files
 WHERE workspace = :workspace AND created_at >= :since AND created_at < :until GROUP BY 1
 """
-_EVENTS = "SELECT day AS slot, events, deliveries, looks FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
+_EVENTS = (
+    "SELECT day AS slot, events, deliveries, looks FROM event_counts WHERE workspace = "
+    ":workspace AND day >= :day AND day < :until"
+)
 _NOT_VALID = 2
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
 _CALLS = ("calls", "attempts", "failures", "refused", "cancelled")
@@ -38,17 +43,26 @@ _REFUSALS = frozenset(code for code, kind in CODES.items() if kind.exit_code == 
 _FURTHER = ("events", "deliveries", "looks", "bytes")
 
 
-def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return a workspace's usage in the time, in total and by ``by`` (``BY``): calls, attempts and failures, events and deliveries, looks
-    for evidence, and bytes of files stored.
+def usage(
+    database: Database, workspace: str, since: float, until: float, by: str | None = None
+) -> dict[str, Any]:
+    """Return a workspace's usage in the time, in total and by ``by`` (``BY``): calls, attempts and
+    failures, events and deliveries, looks for evidence, and bytes of files stored.
 
-    Failures are all calls that did not succeed. Two kinds of failures are also counted separately: refused calls were not valid, unknown or
-    not allowed, so that nothing was sent; others were cancelled or declined. Events, deliveries, looks and bytes can be split by days only.
+    Failures are all calls that did not succeed. Two kinds of failures are also counted separately:
+    refused calls were not valid, unknown or not allowed, so that nothing was sent; others were
+    cancelled or declined. Events, deliveries, looks and bytes can be split by days only.
 
-    Times are seconds since 1970. They are rounded down to the resolution of the sums: to a minute, to an hour beyond two hours, to a day
-    beyond nine days. For events, deliveries and looks it is a day. Calls that have not ended yet are not counted.
+    Times are seconds since 1970. They are rounded down to the resolution of the sums: to a minute,
+    to an hour beyond two hours, to a day beyond nine days. For events, deliveries and looks it is a
+    day. Calls that have not ended yet are not counted.
     """
-    values = {"workspace": workspace, "since": math.floor(since), "until": math.ceil(until), "day": math.floor(since) // DAY * DAY}
+    values = {
+        "workspace": workspace,
+        "since": math.floor(since),
+        "until": math.ceil(until),
+        "day": math.floor(since) // DAY * DAY,
+    }
     with database.read() as transaction:
         rows = [row for row in transaction.execute(_ROWS, values) if row.status in _ENDED]
         further = [*transaction.execute(_BYTES, values), *transaction.execute(_EVENTS, values)]
@@ -59,11 +73,22 @@ def usage(database: Database, workspace: str, since: float, until: float, by: st
         part = None if by is None else _slot(row, _PARTS[by]) if by in _PARTS else getattr(row, by)
         _count(row, total, items.setdefault(part, dict.fromkeys(names, 0)))
     for row in further:
-        _add(row, total, items.setdefault(_slot(row, DAY), dict.fromkeys(names, 0)) if by == "day" else {})
-    found: dict[str, Any] = {"workspace": workspace, "from": iso(since), "to": iso(until), "total": total}
+        _add(
+            row,
+            total,
+            items.setdefault(_slot(row, DAY), dict.fromkeys(names, 0)) if by == "day" else {},
+        )
+    found: dict[str, Any] = {
+        "workspace": workspace,
+        "from": iso(since),
+        "to": iso(until),
+        "total": total,
+    }
     if by is not None:
         found["items"] = [
-            {by: part, **counts} for part, counts in sorted(items.items(), key=lambda item: str(item[0])) if any(counts.values())
+            {by: part, **counts}
+            for part, counts in sorted(items.items(), key=lambda item: str(item[0]))
+            if any(counts.values())
         ]
     return found
 
@@ -89,7 +114,9 @@ def _slot(row: Row, width: int) -> str | None:
 
 
 def in_use(database: Database, workspace: str, limit: str) -> int:
-    """Return the current use of the limit ``queued``, ``waiting``, ``connections`` or ``storageBytes`` in a workspace."""
+    """Return the current use of the limit ``queued``, ``waiting``, ``connections`` or
+    ``storageBytes`` in a workspace.
+    """
     if limit in (QUEUED, WAITING):
         with database.read() as transaction:
             return in_queue(transaction, workspace, limit)

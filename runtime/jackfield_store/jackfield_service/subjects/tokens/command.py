@@ -30,28 +30,61 @@ _SHOWN_ONCE = "jackfield: copy the token now; it is not shown again\n"
 
 
 def _declare_create(parser: Parser) -> None:
-    about = "read: view; invoke: view and run; manage: all but approve; approve: view, and decide on calls that wait; repeatable"
-    parser.add_argument("--scope", action="append", choices=("read", "invoke", "manage", "approve"), help=about)
+    about = (
+        "read: view; invoke: view and run; manage: all but approve; approve: view, and "
+        "decide on calls that wait; repeatable"
+    )
+    parser.add_argument(
+        "--scope", action="append", choices=("read", "invoke", "manage", "approve"), help=about
+    )
     parser.add_argument(
         "--kind",
         choices=("workspace", "platform"),
         default="workspace",
-        help="platform: manages workspaces over HTTP, and reads no secret, input or output of theirs (default: workspace)",
+        help=(
+            "platform: manages workspaces over HTTP, and reads no secret, input or output of "
+            "theirs (default: workspace)"
+        ),
     )
     parser.add_argument(
-        "--workspaces", metavar="PATTERN", help="the workspaces of a platform's token: a name, or the beginning of names and *"
+        "--workspaces",
+        metavar="PATTERN",
+        help="the workspaces of a platform's token: a name, or the beginning of names and *",
     )
     declare_workspace(parser)
-    parser.add_argument("--name", default="", metavar="NAME", help="a name for people, such as what the token is for (default: the time)")
-    parser.add_argument("--allow", action="append", default=[], metavar="PATTERN", help="allow only what matches this pattern; repeatable")
     parser.add_argument(
-        "--block", action="append", default=[], metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable"
+        "--name",
+        default="",
+        metavar="NAME",
+        help="a name for people, such as what the token is for (default: the time)",
     )
     parser.add_argument(
-        "--approve", action="append", default=[], metavar="PATTERN", help="let what matches wait until a person approves it; repeatable"
+        "--allow",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="allow only what matches this pattern; repeatable",
+    )
+    parser.add_argument(
+        "--block",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="block what matches this pattern, before --allow; repeatable",
+    )
+    parser.add_argument(
+        "--approve",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="let what matches wait until a person approves it; repeatable",
     )
     declare_quota(parser)
-    parser.add_argument("--expires", metavar="WHEN", help="a duration such as 30d, or a date such as 2031-01-31 (default: never)")
+    parser.add_argument(
+        "--expires",
+        metavar="WHEN",
+        help="a duration such as 30d, or a date such as 2031-01-31 (default: never)",
+    )
 
 
 def _create(arguments: Namespace, output: Output) -> int:
@@ -60,11 +93,21 @@ def _create(arguments: Namespace, output: Output) -> int:
         return _create_for_platform(arguments, output, expires)
     if arguments.scope is None:
         hint = "Give one or more of read, invoke, manage and approve: --scope invoke."
-        raise UsageError("the following arguments are required: --scope", usage=arguments.usage, hint=hint)
+        raise UsageError(
+            "the following arguments are required: --scope", usage=arguments.usage, hint=hint
+        )
     rules = Rules.checked(arguments.allow, arguments.block, arguments.approve)
     with open_storage() as storage:
-        tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
-        made = tokens.create(scope_of(arguments.scope), arguments.name, rules, expires, read_quotas(arguments))
+        tokens = Tokens(
+            storage.database,
+            storage.vault,
+            selected_workspace(arguments, storage),
+            SystemClock(),
+            actor(),
+        )
+        made = tokens.create(
+            scope_of(arguments.scope), arguments.name, rules, expires, read_quotas(arguments)
+        )
     return _tell(made, output, expires)
 
 
@@ -79,10 +122,22 @@ def _create_for_platform(arguments: Namespace, output: Output, expires: float | 
     }
     wrong = next((name for name, given in of_workspace.items() if given), None)
     if arguments.kind != "platform" or wrong is not None:
-        text = f"{wrong} cannot be combined with --kind platform" if wrong else "--workspaces needs --kind platform"
-        raise UsageError(text, usage=arguments.usage, hint="jackfield tokens create --kind platform --workspaces 'acme-*'")
+        text = (
+            f"{wrong} cannot be combined with --kind platform"
+            if wrong
+            else "--workspaces needs --kind platform"
+        )
+        raise UsageError(
+            text,
+            usage=arguments.usage,
+            hint="jackfield tokens create --kind platform --workspaces 'acme-*'",
+        )
     if arguments.workspaces is None:
-        raise UsageError("--workspaces is missing", usage=arguments.usage, hint="Name the workspaces, such as --workspaces 'acme-*'.")
+        raise UsageError(
+            "--workspaces is missing",
+            usage=arguments.usage,
+            hint="Name the workspaces, such as --workspaces 'acme-*'.",
+        )
     with open_storage() as storage:
         tokens = PlatformTokens(storage.database, storage.vault, SystemClock(), actor())
         made = tokens.create(arguments.workspaces, arguments.name, expires)
@@ -99,7 +154,12 @@ def _tell(made: NewToken[Any], output: Output, expires: float | None) -> int:
 
 
 def _declare_list(parser: Parser) -> None:
-    parser.add_argument("--kind", choices=("workspace", "platform"), default="workspace", help="platform: list the tokens of platforms")
+    parser.add_argument(
+        "--kind",
+        choices=("workspace", "platform"),
+        default="workspace",
+        help="platform: list the tokens of platforms",
+    )
     declare_workspace(parser)
     declare_pages(parser)
 
@@ -111,7 +171,9 @@ def _list(arguments: Namespace, output: Output) -> int:
         output.rows([token.to_json(time.time()) for token in platforms], _PLATFORM_COLUMNS)
         return 0
     with open_storage() as storage:
-        tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock())
+        tokens = Tokens(
+            storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock()
+        )
         found = pages(arguments, lambda cursor, limit: tokens.list(cursor=cursor, limit=limit))
     now = time.time()
     output.rows([token.to_json(now) for token in found], _COLUMNS)
@@ -124,18 +186,34 @@ def _revoke(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         clock = SystemClock()
         try:
-            tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), clock, actor())
+            tokens = Tokens(
+                storage.database,
+                storage.vault,
+                selected_workspace(arguments, storage),
+                clock,
+                actor(),
+            )
             shown = tokens.revoke(arguments.id).to_json(time.time())
         except UnknownToken:
-            shown = PlatformTokens(storage.database, storage.vault, clock, actor()).revoke(arguments.id).to_json(time.time())
+            shown = (
+                PlatformTokens(storage.database, storage.vault, clock, actor())
+                .revoke(arguments.id)
+                .to_json(time.time())
+            )
     output.value(shown)
     return 0
 
 
 def _declare_explain(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID")
-    parser.add_argument("--action", required=True, metavar="CONNECTOR/ACTION", help="such as aws-ses/sendEmail")
-    parser.add_argument("--connection", metavar="NAME", help="the connection's name, or @inline for inline connections")
+    parser.add_argument(
+        "--action", required=True, metavar="CONNECTOR/ACTION", help="such as aws-ses/sendEmail"
+    )
+    parser.add_argument(
+        "--connection",
+        metavar="NAME",
+        help="the connection's name, or @inline for inline connections",
+    )
     declare_workspace(parser)
 
 
@@ -145,28 +223,46 @@ def _explain(arguments: Namespace, output: Output) -> int:
 
     connector, slash, action = arguments.action.partition("/")
     if not slash:
-        raise UsageError(f"--action takes connector/action, not '{arguments.action[:80]}'", usage=arguments.usage)
+        raise UsageError(
+            f"--action takes connector/action, not '{arguments.action[:80]}'", usage=arguments.usage
+        )
     effect = find_action(installed_here(os.environ).find(connector), action).rule_effect
     request = Request(connector, action, effect, arguments.connection)
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)
-        decision = Tokens(storage.database, storage.vault, workspace, SystemClock()).explain(arguments.id, request)
+        decision = Tokens(storage.database, storage.vault, workspace, SystemClock()).explain(
+            arguments.id, request
+        )
         lost = _missing(storage, workspace, arguments.connection)
     if lost is not None:
         sys.stderr.write(f"jackfield: {lost}; showing what the rules would decide\n")
-    asked = {"id": arguments.id, "action": arguments.action, "effect": effect, "connection": arguments.connection}
-    output.value({**{name: value for name, value in asked.items() if value is not None}, **decision.to_json()})
+    asked = {
+        "id": arguments.id,
+        "action": arguments.action,
+        "effect": effect,
+        "connection": arguments.connection,
+    }
+    output.value(
+        {
+            **{name: value for name, value in asked.items() if value is not None},
+            **decision.to_json(),
+        }
+    )
     return 0 if decision.allowed else _REFUSED
 
 
 def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
-    """Return the message that no connection has this name; None if it exists, or no name is given."""
+    """Return the message that no connection has this name; None if it exists, or no name is
+    given.
+    """
     from jackfield.connections.connection_lookup import sources_from
 
     if name is None or name == INLINE:
         return None
     try:
-        storage.connections(sources_from(os.environ) if workspace == "default" else (), workspace).find(name)
+        storage.connections(
+            sources_from(os.environ) if workspace == "default" else (), workspace
+        ).find(name)
     except UnknownConnection as error:
         return error.message
     return None
@@ -176,5 +272,9 @@ VERBS = {
     "create": Verb("Create a token, which is shown only once.", _declare_create, _create),
     "list": Verb("List tokens, newest first, without their text.", _declare_list, _list),
     "revoke": Verb("Revoke a token.", declare_one, _revoke),
-    "explain": Verb("Check whether a token may run an action and which rule decides; exit code 1 if not.", _declare_explain, _explain),
+    "explain": Verb(
+        "Check whether a token may run an action and which rule decides; exit code 1 if not.",
+        _declare_explain,
+        _explain,
+    ),
 }

@@ -1,4 +1,6 @@
-"""Tokens in files: the shape of each token. A token is created unless a valid one has the shape; a changed shape is a new token."""
+"""Tokens in files: the shape of each token. A token is created unless a valid one has the shape; a
+changed shape is a new token.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def _open(visit: Visit) -> _Shapes:
 
 def _row(token: Token, now: float) -> KindRow:
     shown = token.to_json(now)
-    stated: dict[str, Any] = {name: shown[name] for name in ("scope", "rules", "quotas") if name in shown}
+    stated: dict[str, Any] = {
+        name: shown[name] for name in ("scope", "rules", "quotas") if name in shown
+    }
     return KindRow(token.name, token.id, stated, shown)
 
 
@@ -72,14 +76,32 @@ def _hangs(shapes: _Shapes, found: KindRow) -> Iterator[str]:
     """Yield the objects that run with the rights of a token."""
     for kind in ("schedule", "subscription"):
         with shapes.database.read(flush=False) as transaction:
-            rows = transaction.execute(_HANGS.format(f"{kind}s"), {"workspace": shapes.workspace, "token": found.key})
+            rows = transaction.execute(
+                _HANGS.format(f"{kind}s"), {"workspace": shapes.workspace, "token": found.key}
+            )
         yield from (f"{kind} {row.name}" for row in rows)
 
 
 _SHAPE = SHAPES["NewToken"]["properties"]
 KINDS = (
     Kind(
-        "tokens", closed_with(("scope",), {"scope": _SHAPE["scope"], "rules": RULES, "quotas": _SHAPE["quotas"], "expiresAt": STRING}),
-        _open, _all, _make, _change, _end, 4, hangs=_hangs, platforms=True,
+        "tokens",
+        closed_with(
+            ("scope",),
+            {
+                "scope": _SHAPE["scope"],
+                "rules": RULES,
+                "quotas": _SHAPE["quotas"],
+                "expiresAt": STRING,
+            },
+        ),
+        _open,
+        _all,
+        _make,
+        _change,
+        _end,
+        4,
+        hangs=_hangs,
+        platforms=True,
     ),
-)  # fmt: skip
+)

@@ -1,4 +1,6 @@
-"""Page of the workspace's tokens: create a token, which is displayed once, list and revoke tokens."""
+"""Page of the workspace's tokens: create a token, which is displayed once, list and revoke
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,21 @@ from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import Token
 from jackfield_store.access.quotas import quotas_of
 
-_QUOTA = "How many of its own calls may take effect in a span of time. The command and the API take several."
+_QUOTA = (
+    "How many of its own calls may take effect in a span of time. The command and the API "
+    "take several."
+)
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _PAGE = 50
 _DONE = {"revoked": "Token revoked.", **NONE}
 _SCOPE_TITLES = {
-    "read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: all but approve",
-    "approve": "approve: view, and decide on calls that wait", "invoke approve": "invoke and approve", "manage approve": "manage and approve",
-}  # fmt: skip
+    "read": "read: view",
+    "invoke": "invoke: view and run actions",
+    "manage": "manage: all but approve",
+    "approve": "approve: view, and decide on calls that wait",
+    "invoke approve": "invoke and approve",
+    "manage approve": "manage and approve",
+}
 
 
 def listed(request: PageRequest) -> Response:
@@ -64,17 +73,28 @@ def created(request: PageRequest) -> Response:
     _require_no_rules(request)
     given = request.form
     rules = Rules.checked(*(pattern_lines(given.get(name, "")) for name in LISTS))
-    expires = moment(given["expires"], request.now, 1, "the expiry") if given.get("expires") else None
+    expires = (
+        moment(given["expires"], request.now, 1, "the expiry") if given.get("expires") else None
+    )
     quota = read_quota(given)
-    made = request.tokens.create(given.get("scope", ""), given.get("name", "").strip(), rules, expires, [] if quota is None else [quota])
+    made = request.tokens.create(
+        given.get("scope", ""),
+        given.get("name", "").strip(),
+        rules,
+        expires,
+        [] if quota is None else [quota],
+    )
     told = h.div(
         h.p("Copy the token now and store it securely. It is not shown again."),
         code_block(made.text, "The new token"),
         gaps_told(made.warnings),
         h.p(h.a("Back to the list", href="/tokens")),
-        class_="notice good", role="alert",
-    )  # fmt: skip
-    return outcome(request, "tokens", "Tokens", told, _list(request, again=True) if request.partial else None)
+        class_="notice good",
+        role="alert",
+    )
+    return outcome(
+        request, "tokens", "Tokens", told, _list(request, again=True) if request.partial else None
+    )
 
 
 def revoked(request: PageRequest) -> Response:
@@ -87,7 +107,11 @@ def revoked(request: PageRequest) -> Response:
 
 def _token_label(request: PageRequest, identifier: str) -> Node:
     try:
-        return [h.strong(request.tokens.find(identifier).name), " ", h.code(identifier, class_="small")]
+        return [
+            h.strong(request.tokens.find(identifier).name),
+            " ",
+            h.code(identifier, class_="small"),
+        ]
     except JackfieldError:
         return h.code(identifier[:80])
 
@@ -99,15 +123,25 @@ def _revoke(request: PageRequest, identifier: str, _once: str) -> Node:
 
 
 _REVOKE = Step(
-    "revoke", "Revoke", "manage", "Programs and people that use them are refused at once. This cannot be undone.", _revoke, tone="danger"
+    "revoke",
+    "Revoke",
+    "manage",
+    "Programs and people that use them are refused at once. This cannot be undone.",
+    _revoke,
+    tone="danger",
 )
-SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _token_label, lambda _request, identifier: identifier)
+SELECTION = Selection(
+    "/tokens", "tokens", "Token", (_REVOKE,), _token_label, lambda _request, identifier: identifier
+)
 """Selection of several tokens, and the steps for them."""
 
 
 def gaps_told(warnings: Iterable[Mapping[str, str]]) -> list[Markup]:
     """Render a warning for each gap of newly created rules."""
-    return [notice("A rule leaves out changes: ", warning["message"], ".", tone="warn") for warning in warnings]
+    return [
+        notice("A rule leaves out changes: ", warning["message"], ".", tone="warn")
+        for warning in warnings
+    ]
 
 
 def pattern_lines(text: str) -> list[str]:
@@ -130,21 +164,41 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     found = _sorts(request).read(request, partial(_visible_tokens, request), _PAGE)
     rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None
-    shown = found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet.", picks=bar and SELECTION.every(request))
+    shown = found.table(
+        "/tokens",
+        "Tokens",
+        COLUMNS,
+        rows,
+        empty="No tokens yet.",
+        picks=bar and SELECTION.every(request),
+    )
     return h.div(bar, shown, id="list", hx_swap_oob="true" if again else None)
 
 
 def _sorts(request: PageRequest) -> Sorts:
-    members = {"Name": "name", "Status": "status", "Scope": "scope", "Expires": "expiresAt", "Last used": "lastUsedAt"}
-    return Sorts(members, names="id", value=lambda token, member: token.to_json(request.now).get(member))
+    members = {
+        "Name": "name",
+        "Status": "status",
+        "Scope": "scope",
+        "Expires": "expiresAt",
+        "Last used": "lastUsedAt",
+    }
+    return Sorts(
+        members, names="id", value=lambda token, member: token.to_json(request.now).get(member)
+    )
 
 
-def _visible_tokens(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
-    """Return a page of the workspace's tokens, and the cursor of the next page, None on the last page. A token with rules sees only itself,
-    since other tokens' names and rules may reveal hidden objects.
+def _visible_tokens(
+    request: PageRequest, cursor: str | None, limit: int
+) -> tuple[list[Token], str | None]:
+    """Return a page of the workspace's tokens, and the cursor of the next page, None on the last
+    page. A token with rules sees only itself, since other tokens' names and rules may reveal hidden
+    objects.
     """
     if request.identity.rules:
-        return [request.tokens.find(request.identity.id)] if request.identity.kind == "token" else [], None
+        return [
+            request.tokens.find(request.identity.id)
+        ] if request.identity.kind == "token" else [], None
     return request.tokens.list(cursor=cursor, limit=limit)
 
 
@@ -163,21 +217,47 @@ def _new(request: PageRequest) -> list[Node]:
     create = form(
         request,
         "/tokens",
-        text_field("name", "Name", hint="Who uses it, and for what; named after the time if empty.", maxlength=200),
+        text_field(
+            "name",
+            "Name",
+            hint="Who uses it, and for what; named after the time if empty.",
+            maxlength=200,
+        ),
         h.div(
-            choice_field("scope", "Scope", [(one, _SCOPE_TITLES[one]) for one in TOKEN_SCOPES if gives or not may(one, APPROVE)], "invoke"),
+            choice_field(
+                "scope",
+                "Scope",
+                [
+                    (one, _SCOPE_TITLES[one])
+                    for one in TOKEN_SCOPES
+                    if gives or not may(one, APPROVE)
+                ],
+                "invoke",
+            ),
             choice_field("expires", "Expires", expiry, "90d"),
             class_="pair",
         ),
         h.details(h.summary("Rules"), rule_fields(), class_="further"),
-        h.details(h.summary("Quota"), h.p(_QUOTA, class_="muted"), quota_fields(), class_="further"),
+        h.details(
+            h.summary("Quota"), h.p(_QUOTA, class_="muted"), quota_fields(), class_="further"
+        ),
         h.div(h.button("Create token", class_="primary"), class_="actions"),
         into="#made",
     )
-    return panel("new-token", "New token", "New token", create, h.div(id="made", aria_live="polite"), tone="primary")
+    return panel(
+        "new-token",
+        "New token",
+        "New token",
+        create,
+        h.div(id="made", aria_live="polite"),
+        tone="primary",
+    )
 
 
-def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows everything that the workspace allows") -> Markup:
+def rule_fields(
+    rules: Rules | None = None,
+    otherwise: str = "the token allows everything that the workspace allows",
+) -> Markup:
     """Render the fields of rules; ``otherwise`` describes the effect of a token without rules."""
     example, block = (
         ["One pattern per line, such as ", h.code("aws-ses/*"), f". If empty, {otherwise}."],
@@ -196,15 +276,23 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
             "approve",
             "Approve",
             rules.approve if rules else (),
-            ["One pattern per line, such as ", h.code("effect:change"), ". Such a call waits until a person approves it."],
+            [
+                "One pattern per line, such as ",
+                h.code("effect:change"),
+                ". Such a call waits until a person approves it.",
+            ],
             rows=2,
         ),
         class_="stack",
     )
 
 
-def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, ticks: bool = False) -> tuple[Node, ...]:
-    """Render a token as a row of ``COLUMNS``, with a checkbox if ``ticks``; ``address`` is the address of the tokens' list."""
+def token_row(
+    request: PageRequest, token: Token, address: str = "/tokens", *, ticks: bool = False
+) -> tuple[Node, ...]:
+    """Render a token as a row of ``COLUMNS``, with a checkbox if ``ticks``; ``address`` is the
+    address of the tokens' list.
+    """
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:
@@ -214,7 +302,15 @@ def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, t
     name = [box, h.strong(token.name), h.br(), h.code(token.id, class_="small")]
     used = at(token.last_used_at, request.now)
     expires = at(token.expires_at, request.now) if token.expires_at is not None else "never"
-    return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke
+    return (
+        name,
+        badge(status),
+        token.scope,
+        rules_shown(token.rules) or "none",
+        expires,
+        used,
+        revoke,
+    )
 
 
 PAGES: tuple[Page, ...] = (

@@ -1,8 +1,10 @@
-"""Invocations that events start: ``then`` of a subscription defines them, with places of the event among the inputs.
+"""Invocations that events start: ``then`` of a subscription defines them, with places of the event
+among the inputs.
 
-``{"$event": "/data/payload/id"}`` is a value of the event in the form for its readers. An input whose place the event lacks is left out,
-and the label ``absent`` of the invocation names it. A place that no event of the trigger has is refused when the subscription is added.
-``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` joins several parts to a string.
+``{"$event": "/data/payload/id"}`` is a value of the event in the form for its readers. An input
+whose place the event lacks is left out, and the label ``absent`` of the invocation names it. A
+place that no event of the trigger has is refused when the subscription is added. ``{"$text":
+["Ticket ", {"$event": "/data/payload/id"}]}`` joins several parts to a string.
 """
 
 from __future__ import annotations
@@ -19,7 +21,14 @@ from jackfield.connections.formats import native_inputs
 from jackfield.invocation.file_references import names_files
 from jackfield.invocation.request import Invocation
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidInvocation,
+    JackfieldError,
+    Unavailable,
+    did_you_mean,
+    unknown_members,
+)
 from jackfield.kernel.placeholders import ABSENT, filled, placeholders
 from jackfield.kernel.pointers import child, cut, names
 from jackfield_service.subjects.triggers.arrivals import Sealer
@@ -43,11 +52,18 @@ _LABEL = 200
 
 
 class EventCalls:
-    """Invocations that the events of one subscription start by its ``then``, if it has one. ``caller`` is its author, with the author's
-    current rights. ``queued`` is true once an invocation was prepared: the engine is to be notified after the commit.
+    """Invocations that the events of one subscription start by its ``then``, if it has one.
+    ``caller`` is its author, with the author's current rights. ``queued`` is true once an
+    invocation was prepared: the engine is to be notified after the commit.
     """
 
-    def __init__(self, runtime: Jackfield, found: Subscription, then: Mapping[str, Any] | None, caller: Caller) -> None:
+    def __init__(
+        self,
+        runtime: Jackfield,
+        found: Subscription,
+        then: Mapping[str, Any] | None,
+        caller: Caller,
+    ) -> None:
         self._runtime = runtime
         self._found = found
         self._then = then or {}
@@ -55,10 +71,14 @@ class EventCalls:
         self.queued = False
 
     def sealer(self, types: Sequence[str]) -> Sealer:
-        """Return the sealer of the subscription's events, of these ``types``, which adds their invocations."""
+        """Return the sealer of the subscription's events, of these ``types``, which adds their
+        invocations.
+        """
         storage, then = self._runtime.storage, self._prepare if self._then else None
         judge = self._left if self._runtime.pipeline.policies.must_judge else None
-        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
+        return Sealer(
+            storage.database, storage.vault, self._found.workspace, self._found, then, types, judge
+        )
 
     def judge(self, inputs: Mapping[str, Any]) -> None:
         """Judge by the policies whether the provider may be polled with these inputs.
@@ -73,10 +93,16 @@ class EventCalls:
 
     def _step(self) -> ReadStep:
         found = self._found
-        return ReadStep(self._caller, self._runtime.catalog.find(found.connector), found.connection, trigger=found.trigger_key)
+        return ReadStep(
+            self._caller,
+            self._runtime.catalog.find(found.connector),
+            found.connection,
+            trigger=found.trigger_key,
+        )
 
     def _prepare(self, event: Mapping[str, Any], at: float) -> InTransaction:
-        """Prepare the invocation of an event; return the statements that queue it, or that record its refusal.
+        """Prepare the invocation of an event; return the statements that queue it, or that record
+        its refusal.
 
         :raises Unavailable: if it cannot be prepared now.
         """
@@ -93,27 +119,42 @@ class EventCalls:
         given = self._then.get("inputs") or {}
         inputs = filled(given, lambda name, content: _value(event, name, content), _EVENT, _TEXT)
         inputs = {} if inputs is ABSENT else inputs
-        absent = [path for path in dict.fromkeys(_places(given)) if _followed(event, path) is ABSENT]
-        labels = {"subscription": self._found.name, **({"absent": cut(" ".join(absent), _LABEL)} if absent else {})}
+        absent = [
+            path for path in dict.fromkeys(_places(given)) if _followed(event, path) is ABSENT
+        ]
+        labels = {
+            "subscription": self._found.name,
+            **({"absent": cut(" ".join(absent), _LABEL)} if absent else {}),
+        }
         context = {"labels": labels}
         return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
 
-    def _record_refusal(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
-        """Record that an event started nothing. The record names the faulty inputs, without values."""
+    def _record_refusal(
+        self, event: Mapping[str, Any], at: float, error: JackfieldError
+    ) -> InTransaction:
+        """Record that an event started nothing. The record names the faulty inputs, without
+        values.
+        """
         found = self._found
         paths = [detail.path for detail in error.details][:20]
         facts = found.facts({"eventId": event["id"], "errorCode": error.code, "paths": paths})
-        return lambda transaction: record(transaction, found.workspace, "subscription.refused", found.name, at, facts)
+        return lambda transaction: record(
+            transaction, found.workspace, "subscription.refused", found.name, at, facts
+        )
 
 
-def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: TriggerManifest) -> Mapping[str, Any]:
-    """Check the invocation that the events of a subscription start, as far as possible without an event: its places must exist in events of
-    the ``trigger``.
+def checked_then(
+    runtime: Jackfield, caller: Caller, given: Any, trigger: TriggerManifest
+) -> Mapping[str, Any]:
+    """Check the invocation that the events of a subscription start, as far as possible without an
+    event: its places must exist in events of the ``trigger``.
 
     :raises JackfieldError: if it is not valid, or the rules do not allow the call.
     """
     if not isinstance(given, Mapping):
-        raise _invalid([Detail("/then", "must be an object: connector, action, connection, inputs")])
+        raise _invalid(
+            [Detail("/then", "must be an object: connector, action, connection, inputs")]
+        )
     faults = [*_shape(given)]
     if faults:
         raise _invalid(faults)
@@ -123,11 +164,19 @@ def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: Trigge
     connection = given.get("connection")
     authorizer.require(Request(manifest.key, action.key, action.rule_effect, connection))
     inputs = given.get("inputs") or {}
-    plan = runtime.pipeline.plans.over(Invocation(manifest.key, action.key, inputs, connection), manifest, caller)
+    plan = runtime.pipeline.plans.over(
+        Invocation(manifest.key, action.key, inputs, connection), manifest, caller
+    )
     faults = [*_inputs(inputs, plan)] or [*_literal_faults(runtime, manifest, action, inputs)]
     faults += _absent(inputs, trigger)
     if action.hands_out:
-        faults.append(Detail("/then/action", "its output is credentials, which are shown to a caller that waits and to nobody later"))
+        faults.append(
+            Detail(
+                "/then/action",
+                "its output is credentials, which are shown to a caller that waits and to nobody "
+                "later",
+            )
+        )
     if faults:
         raise _invalid(faults)
     return given
@@ -136,7 +185,9 @@ def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: Trigge
 def _shape(given: Mapping[str, Any]) -> Iterator[Detail]:
     yield from unknown_members(given, _MEMBERS, "'then'", "/then")
     for name in _MEMBERS[:3]:
-        if not isinstance(given.get(name), str) and not (name == "connection" and given.get(name) is None):
+        if not isinstance(given.get(name), str) and not (
+            name == "connection" and given.get(name) is None
+        ):
             yield Detail(f"/then/{name}", "must be a string", "type")
     if not isinstance(given.get("inputs", {}), Mapping):
         yield Detail("/then/inputs", "must be an object", "type")
@@ -148,7 +199,10 @@ def _inputs(inputs: Mapping[str, Any], plan: Plan) -> Iterator[Detail]:
         if name not in known and plan.action.inputs.get("additionalProperties") is False:
             text = f"'{name[:80]}' is not an input{did_you_mean(name, known)}"
             yield Detail(child("/then/inputs", name), text, "additionalProperties")
-    yield from (Detail(child("/then/inputs", name), "is required", "required") for name in plan.lacking(inputs))
+    yield from (
+        Detail(child("/then/inputs", name), "is required", "required")
+        for name in plan.lacking(inputs)
+    )
     for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
         fault = _pointer_fault(content) if name == _EVENT else _text_fault(content)
         if fault is not None:
@@ -167,7 +221,11 @@ def _absent(inputs: Mapping[str, Any], trigger: TriggerManifest) -> Iterator[Det
 def _places(inputs: Mapping[str, Any]) -> Iterator[str]:
     """Yield the pointers into an event in well-formed placeholders among the inputs."""
     for _, name, content in placeholders(inputs, "", _EVENT, _TEXT):
-        found = [content] if name == _EVENT else [part.get(_EVENT) for part in _list(content) if isinstance(part, Mapping)]
+        found = (
+            [content]
+            if name == _EVENT
+            else [part.get(_EVENT) for part in _list(content) if isinstance(part, Mapping)]
+        )
         yield from (path for path in found if isinstance(path, str) and path.startswith("/"))
 
 
@@ -175,15 +233,25 @@ def _list(content: object) -> list[Any]:
     return content if isinstance(content, list) else []
 
 
-def _literal_faults(runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield the faults of inputs without placeholders, checked one by one. Rules about several inputs, files, and inputs in another
-    system's form are checked with the event.
+def _literal_faults(
+    runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]
+) -> Iterator[Detail]:
+    """Yield the faults of inputs without placeholders, checked one by one. Rules about several
+    inputs, files, and inputs in another system's form are checked with the event.
     """
     literal = {
-        name: value for name, value in inputs.items() if not any(placeholders(value, "", _EVENT, _TEXT)) and not names_files({name: value})
+        name: value
+        for name, value in inputs.items()
+        if not any(placeholders(value, "", _EVENT, _TEXT)) and not names_files({name: value})
     }
-    schema = {name: action.inputs[name] for name in ("properties", "$defs") if name in action.inputs}
-    faults = runtime.schemas.find((manifest.key, manifest.version, "then", action.key), schema).check(literal).details
+    schema = {
+        name: action.inputs[name] for name in ("properties", "$defs") if name in action.inputs
+    }
+    faults = (
+        runtime.schemas.find((manifest.key, manifest.version, "then", action.key), schema)
+        .check(literal)
+        .details
+    )
     if faults and native_inputs(literal, {*literal}, manifest, action.key) is None:
         yield from (replace(fault, path=f"/then/inputs{fault.path}") for fault in faults)
 
@@ -208,7 +276,10 @@ def _value(event: Mapping[str, Any], name: str, content: Any) -> Any:
     if name == _EVENT:
         return _followed(event, content)
     parts = [part if isinstance(part, str) else _followed(event, part[_EVENT]) for part in content]
-    return "".join("" if part is ABSENT or part is None else part if isinstance(part, str) else _text(part) for part in parts)
+    return "".join(
+        "" if part is ABSENT or part is None else part if isinstance(part, str) else _text(part)
+        for part in parts
+    )
 
 
 def _text(value: Any) -> str:
@@ -221,7 +292,12 @@ def _followed(event: Any, path: str) -> Any:
     for name in names(path) if path else ():
         if isinstance(found, Mapping) and name in found:
             found = found[name]
-        elif isinstance(found, list) and name.isascii() and name.isdecimal() and int(name) < len(found):
+        elif (
+            isinstance(found, list)
+            and name.isascii()
+            and name.isdecimal()
+            and int(name) < len(found)
+        ):
             found = found[int(name)]
         else:
             return ABSENT
@@ -229,5 +305,13 @@ def _followed(event: Any, path: str) -> Any:
 
 
 def _invalid(faults: list[Detail]) -> InvalidInvocation:
-    number = "1 member of 'then' is not valid" if len(faults) == 1 else f"{len(faults)} members of 'then' are not valid"
-    return InvalidInvocation(number, details=faults, hint="'then' is an invocation: connector, action, connection and inputs.")
+    number = (
+        "1 member of 'then' is not valid"
+        if len(faults) == 1
+        else f"{len(faults)} members of 'then' are not valid"
+    )
+    return InvalidInvocation(
+        number,
+        details=faults,
+        hint="'then' is an invocation: connector, action, connection and inputs.",
+    )

@@ -1,4 +1,6 @@
-"""Files of providers by which webhooks are verified (certificates): fetched over the subscription's connection, and cached briefly."""
+"""Files of providers by which webhooks are verified (certificates): fetched over the subscription's
+connection, and cached briefly.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +21,29 @@ _LONGEST = 24 * 3600.0
 _REFUSED = 60.0
 """Seconds for which a file, and a failure to fetch it, are cached."""
 _MOST = 5
-"""Maximum number of files that one subscription may fetch in ``_REFUSED`` seconds: anyone who knows its URL can name others, and must not
-cause endless requests.
+"""Maximum number of files that one subscription may fetch in ``_REFUSED`` seconds: anyone who knows
+its URL can name others, and must not cause endless requests.
 """
 
 
 class FetchedFiles(SecretHolder):
-    """Files of one process, by subscription and name. Several requests for the same file cause one fetch."""
+    """Files of one process, by subscription and name. Several requests for the same file cause one
+    fetch.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._files: BoundedCache[tuple[str, ...], tuple[float, bytes | JackfieldError]] = BoundedCache(_KEPT)
+        self._files: BoundedCache[tuple[str, ...], tuple[float, bytes | JackfieldError]] = (
+            BoundedCache(_KEPT)
+        )
         self._asked: BoundedCache[tuple[str, ...], tuple[float, int]] = BoundedCache(_KEPT)
         self._flights: Flights[bytes] = Flights()
 
     def find(self, subscription: Subscription, name: str, fetch: Callable[[], bytes]) -> bytes:
         """Return a file, fetched unless it is cached.
 
-        :raises JackfieldError: if it cannot be fetched, a recent fetch has failed, or too many other files were fetched.
+        :raises JackfieldError: if it cannot be fetched, a recent fetch has failed, or too many
+            other files were fetched.
         """
         key = (subscription.workspace, subscription.id, name)
         until, found = self._files.get(key) or (0.0, b"")
@@ -62,5 +69,7 @@ class FetchedFiles(SecretHolder):
         if now - begun >= _REFUSED:
             begun, count = now, 0
         if count >= _MOST:
-            raise Unavailable(f"the webhook was asked to verify with more than {_MOST} certificates in a minute")
+            raise Unavailable(
+                f"the webhook was asked to verify with more than {_MOST} certificates in a minute"
+            )
         self._asked.put(owner, (begun, count + 1))

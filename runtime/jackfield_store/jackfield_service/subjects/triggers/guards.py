@@ -1,4 +1,6 @@
-"""Guards of connections: once too many messages bounced or drew complaints, the connection is paused."""
+"""Guards of connections: once too many messages bounced or drew complaints, the connection is
+paused.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def pause_exceeding(runtime: Jackfield, references: Collection[str]) -> None:
-    """Pause the connections of messages that have just bounced or drawn a complaint, if these exceed the guard's limit since the guard was
-    last set.
+    """Pause the connections of messages that have just bounced or drawn a complaint, if these
+    exceed the guard's limit since the guard was last set.
     """
     if not references or not (settings := runtime.access.settings).guards:
         return
@@ -26,7 +28,9 @@ def pause_exceeding(runtime: Jackfield, references: Collection[str]) -> None:
         if guard is None or "paused" in guard:
             continue
         messages, since = guard.get("messages", MESSAGES), guard.get("since")
-        found = known.figures(connection, messages, 0.0 if since is None else moment(since, now, 1, "since"))
+        found = known.figures(
+            connection, messages, 0.0 if since is None else moment(since, now, 1, "since")
+        )
         if any(found[noun] > guard.get(rate, 1) * messages for rate, noun in RATES.items()):
             paused = {**guard, "paused": {"at": iso(now), **found}}
             runtime.access.workspaces.set(runtime.workspace, {"guards": {connection: paused}})

@@ -1,8 +1,11 @@
-"""Intake of webhooks: the requests of providers become events, behind our server or behind a platform's own gateway.
+"""Intake of webhooks: the requests of providers become events, behind our server or behind a
+platform's own gateway.
 
-The path identifies a subscription, and proves nothing: the connector's verifier checks the raw bytes first. A handshake by which a provider
-checks the URL is answered if the trigger declares it, and stores nothing. An event is on the disk before the provider gets its 2xx. A
-refusal does not reveal which subscriptions exist: an unknown path, another workspace's path and a guessed path get the same answer.
+The path identifies a subscription, and proves nothing: the connector's verifier checks the raw
+bytes first. A handshake by which a provider checks the URL is answered if the trigger declares it,
+and stores nothing. An event is on the disk before the provider gets its 2xx. A refusal does not
+reveal which subscriptions exist: an unknown path, another workspace's path and a guessed path get
+the same answer.
 """
 
 from __future__ import annotations
@@ -25,12 +28,22 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.rate_limiter import RateLimiter, network_of
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_service.subjects.references import said
-from jackfield_service.subjects.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
+from jackfield_service.subjects.triggers.arrivals import (
+    LISTENING,
+    ArrivalUnit,
+    NotReceivingError,
+    in_parts,
+    require_receiving,
+)
 from jackfield_service.subjects.triggers.due import DueSubscriptions
 from jackfield_service.subjects.triggers.event_calls import EventCalls
 from jackfield_service.subjects.triggers.fetched_files import FetchedFiles
 from jackfield_service.subjects.triggers.guards import pause_exceeding
-from jackfield_service.subjects.triggers.subscription_work import SubscriptionWork, hook_of, token_ended
+from jackfield_service.subjects.triggers.subscription_work import (
+    SubscriptionWork,
+    hook_of,
+    token_ended,
+)
 from jackfield_service.subjects.triggers.subscriptions import check_inputs
 from jackfield_service.subjects.triggers.table import by_path
 from jackfield_store.database.due_rows import OvertakenError
@@ -56,7 +69,9 @@ _TRIES = 5
 _SECONDS = 2.0
 """Timeout in seconds of a connector in a process of its own that reads a request."""
 _RATE, _UNKNOWN, _FORGED = 500.0, 50.0, 10.0
-"""Maximum requests per second: of one path; for unknown paths from one address; forged from one address for one path."""
+"""Maximum requests per second: of one path; for unknown paths from one address; forged from one
+address for one path.
+"""
 _OPENED = 1000
 _SECOND = {"Retry-After": "1"}
 
@@ -65,9 +80,10 @@ _SECOND = {"Retry-After": "1"}
 class Hook(SecretHolder):
     """Request of a provider, as a gateway has received it.
 
-    ``path`` is the path of the URL, whose last segment names the subscription. ``body`` has the raw bytes, which are signed. ``address`` is
-    the sender's, not a proxy's; unknown paths and forged requests are limited by address. ``query_string`` is the query as sent, which some
-    providers sign; by default it is made from ``query``.
+    ``path`` is the path of the URL, whose last segment names the subscription. ``body`` has the raw
+    bytes, which are signed. ``address`` is the sender's, not a proxy's; unknown paths and forged
+    requests are limited by address. ``query_string`` is the query as sent, which some providers
+    sign; by default it is made from ``query``.
     """
 
     method: str
@@ -90,7 +106,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Listening(SecretHolder):
-    """Subscription that listens at a path; ``largest`` is the maximum size of a request's body in bytes."""
+    """Subscription that listens at a path; ``largest`` is the maximum size of a request's body in
+    bytes.
+    """
 
     subscription: Subscription
     largest: int
@@ -112,15 +130,19 @@ class RefusedError(Exception):
 
 
 class UnsignedError(Exception):
-    """Error for a request that the connector's verifier has refused, with its reason for the log."""
+    """Error for a request that the connector's verifier has refused, with its reason for the
+    log.
+    """
 
 
 class Intake(ProcessLocal):
-    """Intake of all webhooks of a database. Any thread may call it; one instance serves a whole process.
+    """Intake of all webhooks of a database. Any thread may call it; one instance serves a whole
+    process.
 
-    It opens the database that ``environment`` names (default: the process's), and closes it with ``close``, unless it gets the ``runtimes``
-    of a process that has it open. ``wake`` is called after invocations were queued. The limits are per second: ``rate`` requests of one
-    path, ``unknown`` paths of one address, 0 for no limit.
+    It opens the database that ``environment`` names (default: the process's), and closes it with
+    ``close``, unless it gets the ``runtimes`` of a process that has it open. ``wake`` is called
+    after invocations were queued. The limits are per second: ``rate`` requests of one path,
+    ``unknown`` paths of one address, 0 for no limit.
     """
 
     def __init__(
@@ -133,7 +155,11 @@ class Intake(ProcessLocal):
         wake: Callable[[], object] = lambda: None,
     ) -> None:
         self._owns = runtimes is None
-        self._runtimes = _pool_of(os.environ if environment is None else environment) if runtimes is None else runtimes
+        self._runtimes = (
+            _pool_of(os.environ if environment is None else environment)
+            if runtimes is None
+            else runtimes
+        )
         self._wake = wake
         clock = self._runtimes.clock
         self.rates = RateLimiter(rate, clock)
@@ -143,7 +169,9 @@ class Intake(ProcessLocal):
         self.forged = RateLimiter(_FORGED, clock)
         """Forged requests by subscription and address."""
         self._fetched = FetchedFiles(clock)
-        self._opened_hooks: BoundedCache[tuple[str, bytes, int], tuple[TriggerManifest, Sealed, DeclaredHook]] = BoundedCache(_OPENED)
+        self._opened_hooks: BoundedCache[
+            tuple[str, bytes, int], tuple[TriggerManifest, Sealed, DeclaredHook]
+        ] = BoundedCache(_OPENED)
         self._one = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -158,30 +186,41 @@ class Intake(ProcessLocal):
             self._runtimes.close()
 
     def receive(self, hook: Hook) -> Answer:
-        """Receive a request. Its events are committed before this returns 2xx. A refusal is returned as an answer, too."""
+        """Receive a request. Its events are committed before this returns 2xx. A refusal is
+        returned as an answer, too.
+        """
         try:
             return self.take(self.find(hook), hook)
         except RefusedError as refused:
             return refused.answer
 
     def find(self, hook: Hook) -> Listening:
-        """Return the subscription at the path of a request, for gateways that limit the body before reading it: ``hook.body`` is not used.
+        """Return the subscription at the path of a request, for gateways that limit the body before
+        reading it: ``hook.body`` is not used.
 
-        :raises RefusedError: 404 for an unknown path, 410 for a disabled one, 415 for an encoded body, 429 for too many unknown paths.
-        503 if the database does not answer, or the trigger is not installed.
+        :raises RefusedError: 404 for an unknown path, 410 for a disabled one, 415 for an encoded
+            body, 429 for too many unknown paths. 503 if the database does not answer, or the
+            trigger is not installed.
         """
         sender = network_of(hook.address)
         with self._turn(self.unknown, sender):
             found = self._looked_up(hook)
         if found is None or found.status == "removing":
             if not self.unknown.takes(sender):
-                raise RefusedError(429, "too many requests for unknown paths have come from this address", _SECOND)
+                raise RefusedError(
+                    429, "too many requests for unknown paths have come from this address", _SECOND
+                )
             raise RefusedError(404, "nothing listens here")
         if found.status not in LISTENING:
             raise RefusedError(410, _NOBODY)
         if _lowered(hook.headers).get("content-encoding", "identity") != "identity":
-            raise RefusedError(415, "send the body without a Content-Encoding: its signature is checked as it arrives")
-        trigger = self._run_step(lambda: self._runtimes.catalog.find(found.connector)).triggers.get(found.trigger_key)
+            raise RefusedError(
+                415,
+                "send the body without a Content-Encoding: its signature is checked as it arrives",
+            )
+        trigger = self._run_step(lambda: self._runtimes.catalog.find(found.connector)).triggers.get(
+            found.trigger_key
+        )
         if trigger is None:
             raise RefusedError(503, "the trigger is not installed now", {"Retry-After": "60"})
         return Listening(found, trigger.largest, found.id.encode() + sender)
@@ -189,12 +228,12 @@ class Intake(ProcessLocal):
     def take(self, at: Listening, hook: Hook) -> Answer:
         """Verify a request, and store its events.
 
-        Once an address sends many forged requests, they are verified one at a time, so that they never shut out valid senders at the same
-        address.
+        Once an address sends many forged requests, they are verified one at a time, so that they
+        never shut out valid senders at the same address.
 
-        :raises RefusedError: 401 for an unsigned request, 400 for an unreadable one. 405 for another method than POST that is no
-        handshake. 413 for a body that is too large, 429 for too many requests, 503 if it cannot be stored at present. 410 as for
-        ``find``.
+        :raises RefusedError: 401 for an unsigned request, 400 for an unreadable one. 405 for
+            another method than POST that is no handshake. 413 for a body that is too large, 429 for
+            too many requests, 503 if it cannot be stored at present. 410 as for ``find``.
         """
         if not isinstance(hook.body, bytes):
             raise TypeError("'body' must be the bytes as they have arrived, since they are signed")
@@ -202,12 +241,16 @@ class Intake(ProcessLocal):
             raise RefusedError(413, f"the body is larger than {at.largest:,} bytes")
         with self._turn(self.forged, at.forgers):
             outcome = self._stored_at_last(at, hook)
-        sent = {name: value for name, value in outcome.headers.items() if name.lower() in _SENT_HEADERS}
+        sent = {
+            name: value for name, value in outcome.headers.items() if name.lower() in _SENT_HEADERS
+        }
         return _answer(200, outcome.answer[:_LONGEST_ANSWER], outcome.media_type, sent)
 
     @contextmanager
     def _turn(self, budgets: RateLimiter, key: bytes) -> Iterator[None]:
-        """Wait for a turn if the budget of ``key`` is used up. All senders over a budget share one turn."""
+        """Wait for a turn if the budget of ``key`` is used up. All senders over a budget share one
+        turn.
+        """
         if not budgets.is_empty(key):
             yield
             return
@@ -230,10 +273,19 @@ class Intake(ProcessLocal):
             raise RefusedError(503, _LATER, {"Retry-After": "5"}) from None
 
     def _stored_at_last(self, at: Listening, hook: Hook) -> Received:
-        """Store the events of a request by ``_store_events``; repeat this if a worker has changed the subscription's content meanwhile."""
+        """Store the events of a request by ``_store_events``; repeat this if a worker has changed
+        the subscription's content meanwhile.
+        """
         found, headers, now = at.subscription, _lowered(hook.headers), self._runtimes.clock.time()
         query = hook.query_string or urlencode(hook.query)
-        request = HookRequest(hook.body, headers, at=now, query=dict(hook.query), method=hook.method, query_string=query)
+        request = HookRequest(
+            hook.body,
+            headers,
+            at=now,
+            query=dict(hook.query),
+            method=hook.method,
+            query_string=query,
+        )
         for _ in range(_TRIES):
             try:
                 return self._store_events(at, found, request)
@@ -249,8 +301,12 @@ class Intake(ProcessLocal):
         except UnsignedError as error:
             _LOG.warning("a request for %s was refused: %s", whose, _why(error))
             if not self.forged.takes(at.forgers):
-                raise RefusedError(429, "too many forged requests have come from this address", _SECOND) from None
-            raise RefusedError(401, "the request is not signed as it must be", {"WWW-Authenticate": "Signature"}) from None
+                raise RefusedError(
+                    429, "too many forged requests have come from this address", _SECOND
+                ) from None
+            raise RefusedError(
+                401, "the request is not signed as it must be", {"WWW-Authenticate": "Signature"}
+            ) from None
         except Malformed:
             if request.method != "POST":
                 raise RefusedError(405, "this path takes POST", {"Allow": "POST"}) from None
@@ -258,8 +314,14 @@ class Intake(ProcessLocal):
             raise RefusedError(400, "the request cannot be read") from None
         except NotReceivingError as error:
             if error.ended is not None:
-                DueSubscriptions(self._runtimes.storage.database, self._runtimes.clock).ended(found, said(token_ended(error.ended)))
-            raise RefusedError(503, _LATER, {"Retry-After": "60"}) if error.suspended else RefusedError(410, _NOBODY) from None
+                DueSubscriptions(self._runtimes.storage.database, self._runtimes.clock).ended(
+                    found, said(token_ended(error.ended))
+                )
+            raise (
+                RefusedError(503, _LATER, {"Retry-After": "60"})
+                if error.suspended
+                else RefusedError(410, _NOBODY)
+            ) from None
         except JackfieldError as error:  # the sender learns nothing of what is amiss here
             _LOG.error("%s could not store a request: %s", whose, error.message)
             raise RefusedError(503, _LATER, {"Retry-After": "5"}) from None
@@ -271,23 +333,35 @@ class Intake(ProcessLocal):
         require_receiving(found, suspended=runtime.access.settings.suspended)
         trigger, content, hook = self._open_subscription(runtime, found)
         outcome = self._read(runtime, found, request, hook)
-        if not self.rates.takes(found.id.encode()):  # after the verifier: forged requests use nothing up
+        # after the verifier: forged requests use nothing up
+        if not self.rates.takes(found.id.encode()):
             raise RefusedError(429, "too many requests have come for this path", _SECOND)
         caller = runtime.access.queued_by(content.caller)
-        require_receiving(found, caller.ended)  # after the verifier: a forged request is no reason to record anything
+        # after the verifier: a forged request is no reason to record anything
+        require_receiving(found, caller.ended)
         calls = EventCalls(runtime, found, content.then, caller)
-        learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
+        learnt = (
+            replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found)
+            if outcome.remote
+            else None
+        )
         sealer = calls.sealer(trigger.types)
         for events, is_last in in_parts(outcome.events):
-            unit = ArrivalUnit(found, sealer.arrivals(events, now), now, trigger.least, learnt if is_last else None)
+            unit = ArrivalUnit(
+                found, sealer.arrivals(events, now), now, trigger.least, learnt if is_last else None
+            )
             runtime.storage.database.record(unit)
         pause_exceeding(runtime, sealer.suppressing)
         if calls.queued:
             self._wake()
         return outcome
 
-    def _open_subscription(self, runtime: Jackfield, found: Subscription) -> tuple[TriggerManifest, Sealed, DeclaredHook]:
-        """Open a subscription and judge its inputs, once for all its requests until its content or the connector changes."""
+    def _open_subscription(
+        self, runtime: Jackfield, found: Subscription
+    ) -> tuple[TriggerManifest, Sealed, DeclaredHook]:
+        """Open a subscription and judge its inputs, once for all its requests until its content or
+        the connector changes.
+        """
         manifest = runtime.catalog.find(found.connector)
         trigger = manifest.triggers[found.trigger_key]
         key = (found.id, found.sealed, id(trigger))
@@ -295,11 +369,17 @@ class Intake(ProcessLocal):
         if known is None:
             content = found.opened(runtime.storage.vault)
             inputs = check_inputs(runtime, manifest, trigger, content.inputs)
-            known = trigger, content, hook_of(content, inputs, runtime.storage.shared.value(PUBLIC_URL))
+            known = (
+                trigger,
+                content,
+                hook_of(content, inputs, runtime.storage.shared.value(PUBLIC_URL)),
+            )
             self._opened_hooks.put(key, known)
         return known
 
-    def _read(self, runtime: Jackfield, found: Subscription, request: HookRequest, hook: DeclaredHook) -> Received:
+    def _read(
+        self, runtime: Jackfield, found: Subscription, request: HookRequest, hook: DeclaredHook
+    ) -> Received:
         from jackfield.connector.triggers import Forged, Needs, Webhook
 
         trigger = runtime.catalog.load(found.connector).triggers[found.trigger_key]
@@ -308,7 +388,9 @@ class Intake(ProcessLocal):
         with entered(call_of(runtime.pipeline, _SECONDS)):
             outcome = attempt_foreign(trigger.read, request, hook)
             if isinstance(outcome, Raised) and isinstance(outcome.error, Needs):
-                outcome = attempt_foreign(trigger.read, request, self._with_file(runtime, found, hook, outcome.error.name))
+                outcome = attempt_foreign(
+                    trigger.read, request, self._with_file(runtime, found, hook, outcome.error.name)
+                )
         if not isinstance(outcome, Raised):
             return outcome
         if isinstance(outcome.error, Forged):
@@ -317,11 +399,15 @@ class Intake(ProcessLocal):
             raise outcome.error
         raise Internal(f"the connector's code failed: {type(outcome.error).__name__}")
 
-    def _with_file(self, runtime: Jackfield, found: Subscription, hook: DeclaredHook, name: str) -> DeclaredHook:
+    def _with_file(
+        self, runtime: Jackfield, found: Subscription, hook: DeclaredHook, name: str
+    ) -> DeclaredHook:
         storage = runtime.storage
         due = DueSubscriptions(storage.database, runtime.clock)
         work = SubscriptionWork(runtime, found, due, storage.shared.value(PUBLIC_URL))
-        return replace(hook, found={name: self._fetched.find(found, name, lambda: work.fetch(name))})
+        return replace(
+            hook, found={name: self._fetched.find(found, name, lambda: work.fetch(name))}
+        )
 
 
 def _pool_of(environment: Mapping[str, str]) -> RuntimePool:
@@ -331,12 +417,19 @@ def _pool_of(environment: Mapping[str, str]) -> RuntimePool:
     """
     pool = RuntimePool(environment)
     if not pool.storage.enabled:
-        raise InvalidInvocation("webhooks need a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Configure a database.")
+        raise InvalidInvocation(
+            "webhooks need a database, and JACKFIELD_DATABASE_URL is 'none'",
+            hint="Configure a database.",
+        )
     return pool
 
 
 def _answer(status: int, text: str, kind: str, headers: Mapping[str, str]) -> Answer:
-    own = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    own = {
+        "Content-Type": f"{kind}; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
     return Answer(status, {**headers, **own}, text.encode("utf-8", "replace"))
 
 
@@ -346,5 +439,7 @@ def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _why(error: UnsignedError) -> str:
     """Return a verifier's reason for the log, in one line of printable characters."""
-    reason = "".join(letter if letter.isprintable() else " " for letter in str(error))[:_LONGEST_REASON]
+    reason = "".join(letter if letter.isprintable() else " " for letter in str(error))[
+        :_LONGEST_REASON
+    ]
     return reason or "it is forged"

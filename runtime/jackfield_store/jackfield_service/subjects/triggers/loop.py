@@ -1,4 +1,6 @@
-"""The work of one process on all subscriptions of a database, which it shares with other processes."""
+"""The work of one process on all subscriptions of a database, which it shares with other
+processes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class TriggerLoop(DueLoop[DueSubscriptions]):
 
     what, row = "triggers", "subscription"
     at_once = threads = 8
-    """Maximum number of subscriptions at once, and of threads, since each may wait for a provider."""
+    """Maximum number of subscriptions at once, and of threads, since each may wait for a
+    provider.
+    """
     looks = 4
 
     def __init__(
@@ -34,7 +38,9 @@ class TriggerLoop(DueLoop[DueSubscriptions]):
         self._base = base
 
     def _opened(self) -> DueSubscriptions:
-        return DueSubscriptions(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
+        return DueSubscriptions(
+            self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked
+        )
 
     def _work_on(self, due: DueSubscriptions, claimed: Subscription) -> SubscriptionWork:
         return SubscriptionWork(self._runtimes.find(claimed.workspace), claimed, due, self._base())

@@ -1,4 +1,5 @@
-"""Choice of an action by search, for a form that starts calls: in a dialog of that form, which preserves its values.
+"""Choice of an action by search, for a form that starts calls: in a dialog of that form, which
+preserves its values.
 
 Without scripts, the choice is a separate page that returns to the form.
 """
@@ -28,9 +29,18 @@ STARTED = "started"
 
 
 def choosing(
-    request: PageRequest, section: str, title: str, lead: str, label: str, found: Callable[[str], Markup], at: str, **kept: str
+    request: PageRequest,
+    section: str,
+    title: str,
+    lead: str,
+    label: str,
+    found: Callable[[str], Markup],
+    at: str,
+    **kept: str,
 ) -> Response:
-    """Render a search with results while typing, at the address ``at``; ``kept`` has its other parameters."""
+    """Render a search with results while typing, at the address ``at``; ``kept`` has its other
+    parameters.
+    """
     words = request.query.get("q", "").strip()
     shown = found(words)
     if request.partial and "q" in request.query:
@@ -38,13 +48,19 @@ def choosing(
     kept |= {_INSIDE: "1"} if _INSIDE in request.query else {}
     hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
     address = f"{at}?{urlencode(kept)}" if kept else at
-    content = h.div(search(address, label, words, hidden, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
-    return fragment(content) if request.partial else page(request, section, title, content, lead=lead)
+    content = h.div(
+        search(address, label, words, hidden, live=True),
+        h.div(shown, id="found", aria_live="polite"),
+        class_="stack",
+    )
+    return (
+        fragment(content) if request.partial else page(request, section, title, content, lead=lead)
+    )
 
 
 def actions_offered(request: PageRequest, address: Callable[[str, str], str], words: str) -> Markup:
-    """Render the actions that match ``words``. ``address`` returns the form's address for a connector's action; a dialog fetches only a
-    part of that form.
+    """Render the actions that match ``words``. ``address`` returns the form's address for a
+    connector's action; a dialog fetches only a part of that form.
     """
     if not words:
         return h.p("Type what it is to do, such as “send a message”.", class_="empty")
@@ -52,9 +68,19 @@ def actions_offered(request: PageRequest, address: Callable[[str, str], str], wo
     cards = []
     for row in rows:
         to = address(row.connector, row.action)
-        partly = {"hx_get": to, "hx_target": f"#{STARTED}", "data_chosen": _DIALOG} if _INSIDE in request.query else {}
+        partly = (
+            {"hx_get": to, "hx_target": f"#{STARTED}", "data_chosen": _DIALOG}
+            if _INSIDE in request.query
+            else {}
+        )
         link = h.a(row.title, href=to, class_="whole", **partly)
-        cards.append(h.li(h.h2(link, badge(row.effect)), h.p(h.code(row.connector), " ", summary(row.description)), class_="card"))
+        cards.append(
+            h.li(
+                h.h2(link, badge(row.effect)),
+                h.p(h.code(row.connector), " ", summary(row.description)),
+                class_="card",
+            )
+        )
     return h.ul(cards, class_="cards") if cards else h.p("No action matches.", class_="empty")
 
 
@@ -72,20 +98,40 @@ def chooser(address: str, text: str) -> Markup:
 
 
 def action_field(label: str) -> Markup:
-    """Render the search for an action inside of a form, which ``action_search`` carries out: the chosen action fills the form's part."""
-    box = h.input(type="search", id="wanted-action", name="q", form=_SEARCH, autocomplete="off", placeholder="Search actions")
+    """Render the search for an action inside of a form, which ``action_search`` carries out: the
+    chosen action fills the form's part.
+    """
+    box = h.input(
+        type="search",
+        id="wanted-action",
+        name="q",
+        form=_SEARCH,
+        autocomplete="off",
+        placeholder="Search actions",
+    )
     row = h.div(box, h.button("Search", form=_SEARCH, class_="quiet"), class_="searching")
-    return h.div(h.label(label, for_="wanted-action"), row, h.div(id="offered", aria_live="polite"), class_="field")
+    return h.div(
+        h.label(label, for_="wanted-action"),
+        row,
+        h.div(id="offered", aria_live="polite"),
+        class_="field",
+    )
 
 
 def action_search(at: str, **kept: str) -> Markup:
-    """Render the search form of ``action_field``, outside of the field's form, since forms cannot be nested; ``at`` and ``kept`` are as in
-    ``choosing``.
+    """Render the search form of ``action_field``, outside of the field's form, since forms cannot
+    be nested; ``at`` and ``kept`` are as in ``choosing``.
     """
     hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
     trigger = "submit, input from:#wanted-action delay:250ms"
     return h.form(
-        hidden, id=_SEARCH, action=at, hx_get=f"{at}?{_INSIDE}=1", hx_trigger=trigger, hx_target="#offered", hx_sync="this:replace"
+        hidden,
+        id=_SEARCH,
+        action=at,
+        hx_get=f"{at}?{_INSIDE}=1",
+        hx_trigger=trigger,
+        hx_target="#offered",
+        hx_sync="this:replace",
     )
 
 
@@ -101,7 +147,9 @@ def dialog(name: str, title: Node) -> Markup:
     return h.dialog(top, h.div(id=f"{name}-body"), id=name, aria_labelledby=f"{name}-title")
 
 
-def chosen_action(request: PageRequest, connector: str, key: str) -> tuple[Manifest, ActionManifest]:
+def chosen_action(
+    request: PageRequest, connector: str, key: str
+) -> tuple[Manifest, ActionManifest]:
     """Find an action that the caller may see.
 
     :raises Problem: 404 if there is no such action.

@@ -1,4 +1,6 @@
-"""Static files of the console: scripts, style sheets and images, all from this package, none from a CDN."""
+"""Static files of the console: scripts, style sheets and images, all from this package, none from a
+CDN.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def _assets() -> dict[str, _Asset]:
 
 @cache
 def asset(name: str) -> str:
-    """Return the URL of a file; it contains a digest of the content, so it can be cached for ever."""
+    """Return the URL of a file; it contains a digest of the content, so it can be cached for
+    ever.
+    """
     return f"/assets/{_assets()[name].digest}/{name}"
 
 

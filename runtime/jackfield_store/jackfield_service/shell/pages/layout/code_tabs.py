@@ -15,7 +15,13 @@ def call_as_code(request: PageRequest, invocation: Mapping[str, Any], name: str 
     """Render tabs with an invocation as JSON, for curl, in Python and on the command line."""
     panels: list[tuple[str, Node]] = [
         ("JSON", code_block(json_text(invocation), "The invocation as JSON")),
-        ("curl", code_block(snippets.as_curl(invocation, request.server.seen(request.http)), "The call with curl")),
+        (
+            "curl",
+            code_block(
+                snippets.as_curl(invocation, request.server.seen(request.http)),
+                "The call with curl",
+            ),
+        ),
         ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
         ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),
     ]

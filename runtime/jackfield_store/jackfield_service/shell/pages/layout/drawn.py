@@ -1,8 +1,9 @@
-"""States that forms are rendered from: if the state has changed since a form was rendered, its button does nothing.
+"""States that forms are rendered from: if the state has changed since a form was rendered, its
+button does nothing.
 
-A form carries the digest of its state along with its session's token. ``drawn_from`` computes the digest and ``is_current`` checks it,
-``decides`` does both for a route of the console. Only the page itself can write the token; a new sign-in replaces the token and leaves the
-digest.
+A form carries the digest of its state along with its session's token. ``drawn_from`` computes the
+digest and ``is_current`` checks it, ``decides`` does both for a route of the console. Only the page
+itself can write the token; a new sign-in replaces the token and leaves the digest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from jackfield_service.shell.requests.problem import Problem
 _SHORT = 32
 ANEW = "anew"
 """Query parameter of a page that replaces the requested one."""
-MOVED = "This has changed since its page was opened, perhaps in another tab. Nothing was done. This is how it is now."
+MOVED = (
+    "This has changed since its page was opened, perhaps in another tab. Nothing was done. "
+    "This is how it is now."
+)
 State = Callable[[PageRequest], Any]
 Decision = TypeVar("Decision", bound=Callable[[PageRequest], Any])
 
@@ -33,7 +37,9 @@ class Moved(Problem):
 
 
 def drawn_from(token: str, *state: Any) -> str:
-    """Return the token of a form that is rendered from a state, derived from the session's token."""
+    """Return the token of a form that is rendered from a state, derived from the session's
+    token.
+    """
     return f"{token}.{digest_of(*state)}"
 
 
@@ -54,11 +60,14 @@ def is_current(drawn: str, *state: Any) -> bool:
     return drawn == digest_of(*state)
 
 
-def decides(state: State, back: Callable[[PageRequest], str] = lambda _: "") -> Callable[[Decision], Decision]:
+def decides(
+    state: State, back: Callable[[PageRequest], str] = lambda _: ""
+) -> Callable[[Decision], Decision]:
     """Turn a POST of the console into a decision on the state that its page displays.
 
-    ``state`` returns the current state of the form's objects (``form``, ``final``); None if they are gone, which the decorated function
-    reports. If the form was rendered from another state, the page is rendered again: at ``back``, or at the form's own address.
+    ``state`` returns the current state of the form's objects (``form``, ``final``); None if they
+    are gone, which the decorated function reports. If the form was rendered from another state, the
+    page is rendered again: at ``back``, or at the form's own address.
     """
 
     def decorated(function: Decision) -> Decision:

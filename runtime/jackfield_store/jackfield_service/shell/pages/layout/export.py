@@ -18,12 +18,22 @@ _NEWEST = f"(the newest {MOST:,} at most)"
 
 
 def export_links(address: str, given: Mapping[str, str], most: str = _NEWEST) -> Markup:
-    """Render the links that save a list with the filters ``given``; ``most`` describes the export's limit."""
+    """Render the links that save a list with the filters ``given``; ``most`` describes the export's
+    limit.
+    """
     lines, sheet = (
         h.a(title, href=f"{address}/export?{urlencode({**given, 'kind': kind})}", download=True)
         for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
     )
-    return h.p("Export what matches: ", sheet, " · ", lines, " ", h.span(most, class_="muted"), class_="small export")
+    return h.p(
+        "Export what matches: ",
+        sheet,
+        " · ",
+        lines,
+        " ",
+        h.span(most, class_="muted"),
+        class_="small export",
+    )
 
 
 def export_kind(request: PageRequest) -> str:

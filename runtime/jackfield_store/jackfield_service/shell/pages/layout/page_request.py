@@ -28,9 +28,11 @@ _MONTH = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:
-    """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms,
-    ``operator`` is true for sessions that began with a one-time link, and of platform admins. ``is_silent``: the database does not answer,
-    and the page shows only parts that do not need it."""
+    """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf``
+    is the token for the page's forms, ``operator`` is true for sessions that began with a one-time
+    link, and of platform admins. ``is_silent``: the database does not answer, and the page shows
+    only parts that do not need it.
+    """
 
     http: Request
     server: ServerContext
@@ -59,8 +61,12 @@ class PageRequest:
 
     @property
     def search(self) -> ActionIndex:
-        """Search index of the actions: the operator's for a caller with the operator's offer, else the common one."""
-        of_operator = self.identity.caller.audience == "operator" and self.runtime.catalog.for_operator
+        """Search index of the actions: the operator's for a caller with the operator's offer, else
+        the common one.
+        """
+        of_operator = (
+            self.identity.caller.audience == "operator" and self.runtime.catalog.for_operator
+        )
         return self.server.operator_search if of_operator else self.server.search
 
     @property
@@ -75,11 +81,19 @@ class PageRequest:
 
     @property
     def uses(self) -> Counter[tuple[str, str]]:
-        """Number of invocations in the last 30 days by connector and action, as far as the caller may count them."""
-        return self.journal.uses(self.now - _MONTH) if self.runtime.journal is not None and not self.is_silent else Counter()
+        """Number of invocations in the last 30 days by connector and action, as far as the caller
+        may count them.
+        """
+        return (
+            self.journal.uses(self.now - _MONTH)
+            if self.runtime.journal is not None and not self.is_silent
+            else Counter()
+        )
 
     def stored_connections(self, limit: int, type: str | None = None) -> list[dict[str, Any]]:
-        """List the connections, or only those of a type. The list is empty while the database does not answer."""
+        """List the connections, or only those of a type. The list is empty while the database does
+        not answer.
+        """
         return [] if self.is_silent else list(self.connections.list(limit=limit, type=type).items)
 
     @property
@@ -87,7 +101,12 @@ class PageRequest:
         """Tokens of the workspace; changes are audited in the caller's name."""
         storage = self.server.storage
         return Tokens(
-            storage.database, storage.vault, self.identity.workspace, self.server.clock, self.identity.actor, grants=self.identity.grants
+            storage.database,
+            storage.vault,
+            self.identity.workspace,
+            self.server.clock,
+            self.identity.actor,
+            grants=self.identity.grants,
         )
 
     @property
@@ -122,7 +141,11 @@ class PageRequest:
         :raises Problem: 403 for tokens and JWTs, which belong to one workspace.
         """
         if not self.operator:
-            raise Problem(403, "only the operator manages tenants: sign in with a one-time link of the server, or as a platform admin")
+            raise Problem(
+                403,
+                "only the operator manages tenants: sign in with a one-time link of the server, "
+                "or as a platform admin",
+            )
 
     def manifest(self) -> Manifest:
         """Return the manifest of the connector that the path names by its ``key``.

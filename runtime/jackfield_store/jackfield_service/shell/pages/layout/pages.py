@@ -9,13 +9,17 @@ from typing import Any, Literal
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 Endpoint = Callable[[PageRequest], Any]
-"""Function that returns a response, or an awaitable of one. A function that is no coroutine function runs in a thread."""
+"""Function that returns a response, or an awaitable of one. A function that is no coroutine
+function runs in a thread.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page, or the handler of a page's form (``POST``). A page that ``describes`` shows installed connectors, and works while the
-    database does not answer, without stored data. A page that ``streams`` reads the body itself, and gets the CSRF token in a header."""
+    """A page, or the handler of a page's form (``POST``). A page that ``describes`` shows installed
+    connectors, and works while the database does not answer, without stored data. A page that
+    ``streams`` reads the body itself, and gets the CSRF token in a header.
+    """
 
     path: str
     endpoint: Endpoint
@@ -25,5 +29,7 @@ class Page:
 
     @property
     def place(self) -> tuple[bool, ...]:
-        """Sort key among the routes: at each segment of a path, a word comes before a parameter, which would match it, too."""
+        """Sort key among the routes: at each segment of a path, a word comes before a parameter,
+        which would match it, too.
+        """
         return tuple(segment.startswith("{") for segment in self.path.split("/"))

@@ -11,7 +11,13 @@ from jackfield_service.shell.pages.layout.components import choice_field, h, tex
 from jackfield_store.access.quotas import PERIODS
 
 _OF = ("effect", "action", "connection")
-_EFFECTS = (("", "Any"), ("change", "All but reads"), ("write", "Writes"), ("idempotent", "Idempotent"), ("read", "Reads"))
+_EFFECTS = (
+    ("", "Any"),
+    ("change", "All but reads"),
+    ("write", "Writes"),
+    ("idempotent", "Idempotent"),
+    ("read", "Reads"),
+)
 
 
 def quota_fields(found: Mapping[str, Any] = MappingProxyType({}), prefix: str = "quota") -> Markup:
@@ -22,26 +28,58 @@ def quota_fields(found: Mapping[str, Any] = MappingProxyType({}), prefix: str = 
     def text(name: str, label: str, value: str | None, hint: str) -> Markup:
         return text_field(f"{prefix}-{name}", label, value, hint, name=name, maxlength=200)
 
-    most = text_field(f"{prefix}-count", "At most", None if count is None else f"{count:.15g}", name="count", inputmode="decimal")
-    per = choice_field(f"{prefix}-per", "Per", pairs, str(found.get("per", "day")), name="per")
-    effect = choice_field(f"{prefix}-effect", "Effect", _EFFECTS, str(of.get("effect", "")), name="effect")
-    action = text("action", "Action", of.get("action"), "Such as aws-ses/*. Empty: any.")
-    connection = text("connection", "Connection", of.get("connection"), "Such as acme-*. Empty: any.")
-    by = text(
-        "by", "For each", found.get("by"), "token, connection, recipient or /input has a count of its own. Empty: all count together."
+    most = text_field(
+        f"{prefix}-count",
+        "At most",
+        None if count is None else f"{count:.15g}",
+        name="count",
+        inputmode="decimal",
     )
-    total = text("sum", "Sum of", found.get("sum"), "An input such as /amount, whose number counts. Empty: each call counts as one.")
-    return h.div(h.div(most, per, class_="pair"), effect, h.div(action, connection, class_="pair"), by, total, class_="stack")
+    per = choice_field(f"{prefix}-per", "Per", pairs, str(found.get("per", "day")), name="per")
+    effect = choice_field(
+        f"{prefix}-effect", "Effect", _EFFECTS, str(of.get("effect", "")), name="effect"
+    )
+    action = text("action", "Action", of.get("action"), "Such as aws-ses/*. Empty: any.")
+    connection = text(
+        "connection", "Connection", of.get("connection"), "Such as acme-*. Empty: any."
+    )
+    by = text(
+        "by",
+        "For each",
+        found.get("by"),
+        "token, connection, recipient or /input has a count of its own. Empty: all count together.",
+    )
+    total = text(
+        "sum",
+        "Sum of",
+        found.get("sum"),
+        "An input such as /amount, whose number counts. Empty: each call counts as one.",
+    )
+    return h.div(
+        h.div(most, per, class_="pair"),
+        effect,
+        h.div(action, connection, class_="pair"),
+        by,
+        total,
+        class_="stack",
+    )
 
 
 def read_quota(given: Mapping[str, str]) -> dict[str, Any] | None:
-    """Read the quota in a browser's form data; None if no field is filled in. The settings check it."""
+    """Read the quota in a browser's form data; None if no field is filled in. The settings check
+    it.
+    """
     texts = {name: given.get(name, "").strip() for name in ("count", *_OF, "by", "sum")}
     if not any(texts.values()):
         return None
     of = {name: texts[name] for name in _OF if texts[name]}
     more = {name: texts[name] for name in ("by", "sum") if texts[name]}
-    return {"count": _number(texts["count"]), "per": given.get("per", ""), **({"of": of} if of else {}), **more}
+    return {
+        "count": _number(texts["count"]),
+        "per": given.get("per", ""),
+        **({"of": of} if of else {}),
+        **more,
+    }
 
 
 def _number(text: str) -> int | float | str:

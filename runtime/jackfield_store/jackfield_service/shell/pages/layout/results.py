@@ -1,4 +1,6 @@
-"""Rendering of a call's inputs and outcome: inputs; output or error, details, hint, and the provider's own message."""
+"""Rendering of a call's inputs and outcome: inputs; output or error, details, hint, and the
+provider's own message.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from typing import Any
 
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_service.shell.pages.layout.components import badge, code_block, fault_of, h, json_text, notice, span_text
+from jackfield_service.shell.pages.layout.components import (
+    badge,
+    code_block,
+    fault_of,
+    h,
+    json_text,
+    notice,
+    span_text,
+)
 from jackfield_service.shell.pages.layout.form_schema import form_schema, spelled
 
 _MOST_ROWS = 200
@@ -25,7 +35,12 @@ _MOST_TEXT = 1000
 """Maximum number of characters of a value before it scrolls in a box of its own."""
 _LONG = 15
 """Maximum length of a list before it scrolls in a box of its own."""
-_WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt", "waiting": "Waiting until a person approves it"}
+_WORDS = {
+    "succeeded": "Succeeded",
+    "failed": "Failed",
+    "in_doubt": "In doubt",
+    "waiting": "Waiting until a person approves it",
+}
 
 
 def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
@@ -39,14 +54,21 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
         h.div(h.h3(word, tabindex="-1", id="result-title"), badge(status), class_="row"),
         _dry(meta, status, action),
         error_shown(result["error"]) if "error" in result else None,
-        output_shown(result["output"], f"{meta['connector']}/{meta['action']}") if "output" in result else None,
+        output_shown(result["output"], f"{meta['connector']}/{meta['action']}")
+        if "output" in result
+        else None,
         _next_page(result, action),
         terms(
             [
                 ("Duration", span_text(meta.get("durationMs", 0) / 1000)),
                 ("Attempts", meta.get("attempts", 0)),
                 ("Request ID", h.code(meta["requestId"]) if meta.get("requestId") else None),
-                ("Replayed", "yes: the key was used before, so nothing was sent" if meta.get("replayed") else None),
+                (
+                    "Replayed",
+                    "yes: the key was used before, so nothing was sent"
+                    if meta.get("replayed")
+                    else None,
+                ),
             ]
         ),
         h.p(entry),
@@ -74,8 +96,8 @@ def progress_shown(progress: Mapping[str, Any]) -> Markup:
 
 
 def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | None:
-    """Render the button for the next page of a paginated action, which fills the page token into the form and runs it; None without a next
-    page.
+    """Render the button for the next page of a paginated action, which fills the page token into
+    the form and runs it; None without a next page.
     """
     meta, paging, output = result["meta"], action.pagination, result.get("output")
     following: dict[str, Any] = dict(meta.get("next") or {})
@@ -92,17 +114,29 @@ def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | No
 def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup | None:
     if not meta.get("dryRun") or status != "succeeded":
         return None
-    told = notice(f"The inputs are valid and the connection was opened. “{action.title}” was not run.", tone="good")
+    told = notice(
+        f"The inputs are valid and the connection was opened. “{action.title}” was not run.",
+        tone="good",
+    )
     if "request" not in meta:
         return told
-    return h.div(told, h.h4("Request that it would send"), code_block(json_text(meta["request"]), "The request as JSON"), class_="stack")
+    return h.div(
+        told,
+        h.h4("Request that it would send"),
+        code_block(json_text(meta["request"]), "The request as JSON"),
+        class_="stack",
+    )
 
 
 def error_shown(error: Mapping[str, Any]) -> Markup:
     """Render the error of a Result."""
     again = "Retryable." if error.get("retryable") else None
     kind = terms([("Error", [h.code(error["code"]), f" {again}" if again else ""])])
-    return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, provider_shown(error))
+    return h.div(
+        fault_of(str(error["message"]), error.get("hint"), error.get("details", ())),
+        kind,
+        provider_shown(error),
+    )
 
 
 def provider_shown(error: Mapping[str, Any]) -> Markup | None:
@@ -114,24 +148,51 @@ def provider_shown(error: Mapping[str, Any]) -> Markup | None:
         ("HTTP status", provider.get("httpStatus")),
         ("Request ID", h.code(provider["requestId"]) if provider.get("requestId") else None),
     ]
-    more = code_block(json_text(provider["details"]), "The provider's details as JSON") if provider.get("details") else None
-    return h.div(h.h4("Provider's response"), terms(said), more, class_="provider") if provider else None
+    more = (
+        code_block(json_text(provider["details"]), "The provider's details as JSON")
+        if provider.get("details")
+        else None
+    )
+    return (
+        h.div(h.h4("Provider's response"), terms(said), more, class_="provider")
+        if provider
+        else None
+    )
 
 
 def inputs_shown(inputs: Mapping[str, Any], schema: Mapping[str, Any]) -> Markup:
-    """Render inputs, or values of a connection, with the names and order of their form, for a person who decides about them."""
-    return given_shown(inputs, {"properties": form_schema(schema, given=inputs)["properties"]}) if inputs else h.p("None.", class_="muted")
+    """Render inputs, or values of a connection, with the names and order of their form, for a
+    person who decides about them.
+    """
+    return (
+        given_shown(inputs, {"properties": form_schema(schema, given=inputs)["properties"]})
+        if inputs
+        else h.p("None.", class_="muted")
+    )
 
 
-def given_shown(item: Any, field: Mapping[str, Any] = MappingProxyType({}), depth: int = 0) -> Markup:
+def given_shown(
+    item: Any, field: Mapping[str, Any] = MappingProxyType({}), depth: int = 0
+) -> Markup:
     """Render a value of a form's field: strings in full, booleans as words."""
     if isinstance(item, bool):
         return h.span("yes" if item else "no")
     if isinstance(item, Mapping) and item and depth <= _DEEPEST:
         fields: Mapping[str, Any] = field.get("properties", {})
-        names = [*(name for name in fields if name in item), *(name for name in item if name not in fields)]
+        names = [
+            *(name for name in fields if name in item),
+            *(name for name in item if name not in fields),
+        ]
         part = field.get("options", {}).get("part", {})
-        return terms([(_title(name, fields.get(name)), given_shown(item[name], fields.get(name, part), depth + 1)) for name in names])
+        return terms(
+            [
+                (
+                    _title(name, fields.get(name)),
+                    given_shown(item[name], fields.get(name, part), depth + 1),
+                )
+                for name in names
+            ]
+        )
     if isinstance(item, list) and item and depth <= _DEEPEST:
         part = field.get("options", {}).get("part", {})
         shown = [given_shown(one, part, depth + 1) for one in item]
@@ -139,7 +200,11 @@ def given_shown(item: Any, field: Mapping[str, Any] = MappingProxyType({}), dept
     if not isinstance(item, str | int | float) or item == "":
         return h.code(json_text(item))
     is_long = isinstance(item, str) and len(item) > _MOST_TEXT
-    return h.div(item, class_="value long", tabindex="0", role="region", aria_label="Text") if is_long else h.span(item, class_="value")
+    return (
+        h.div(item, class_="value long", tabindex="0", role="region", aria_label="Text")
+        if is_long
+        else h.span(item, class_="value")
+    )
 
 
 def _title(name: str, field: Mapping[str, Any] | None) -> str:
@@ -147,11 +212,16 @@ def _title(name: str, field: Mapping[str, Any] | None) -> str:
 
 
 def output_shown(output: Any, action: str) -> Markup:
-    """Render the output of an action: lists of objects as tables over the full width, and the complete output as JSON.
+    """Render the output of an action: lists of objects as tables over the full width, and the
+    complete output as JSON.
 
     The page's script stores the chosen columns, by action and list.
     """
-    whole = h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON"), class_="whole-json")
+    whole = h.details(
+        h.summary("As JSON"),
+        code_block(json_text(output), "The output as JSON"),
+        class_="whole-json",
+    )
     return h.div(h.h4("Output"), _shape(output), whole, class_="output", data_action=action)
 
 
@@ -161,14 +231,17 @@ def _shape(output: Any) -> Node:
     if not isinstance(output, Mapping) or _is_file(output):
         return _value(output, 0)
     rest, lists = _parted(output)
-    return [_value(rest, 0) if rest else None, [_data_table(path, items) for path, items in lists.items()]]
+    return [
+        _value(rest, 0) if rest else None,
+        [_data_table(path, items) for path, items in lists.items()],
+    ]
 
 
 def _parted(
     output: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], Sequence[Mapping[str, Any]]]]:
-    """Separate an output's lists of objects from its other members, also within objects. Return the other members, and the lists by their
-    path.
+    """Separate an output's lists of objects from its other members, also within objects. Return the
+    other members, and the lists by their path.
     """
     rest: dict[str, Any] = {}
     lists: dict[tuple[str, ...], Sequence[Mapping[str, Any]]] = {}
@@ -216,7 +289,11 @@ def _value(item: Any, depth: int) -> Node:
         return h.code(json_text(item))
     if isinstance(item, Sequence):
         return _rows(item, depth)
-    return terms([(str(name), _value(inner, depth + 1)) for name, inner in item.items()]) if item else h.code("{}")
+    return (
+        terms([(str(name), _value(inner, depth + 1)) for name, inner in item.items()])
+        if item
+        else h.code("{}")
+    )
 
 
 def _rows(items: Sequence[Any], depth: int) -> Node:
@@ -241,30 +318,56 @@ def _is_list_of_objects(item: object) -> bool:
 
 
 def _data_table(path: tuple[str, ...], items: Sequence[Mapping[str, Any]]) -> Markup:
-    """Render a list of objects: some columns, with a choice of others, and a CSV of the whole list, which the page's script makes from the
-    JSON.
+    """Render a list of objects: some columns, with a choice of others, and a CSV of the whole list,
+    which the page's script makes from the JSON.
     """
     name, shown, rest = ".".join(path), items[:_TABLE_ROWS], len(items) - _TABLE_ROWS
     columns = list(dict.fromkeys(str(key) for item in shown for key in item))[:_MOST_COLUMNS]
-    hidden = set(columns) - set(sorted(columns, key=lambda column: _weight(column, shown))[:_FEW_COLUMNS])
+    hidden = set(columns) - set(
+        sorted(columns, key=lambda column: _weight(column, shown))[:_FEW_COLUMNS]
+    )
     rows = [[_cell(item, column) for column in columns] for item in shown]
     boxes = [
-        h.label(h.input(type="checkbox", data_column=place, checked=column not in hidden), " ", column)
+        h.label(
+            h.input(type="checkbox", data_column=place, checked=column not in hidden), " ", column
+        )
         for place, column in enumerate(columns)
-    ]  # fmt: skip
-    choice = h.details(h.summary(f"Columns ({len(columns) - len(hidden)} of {len(columns)})"), h.div(boxes, class_="choices"))
+    ]
+    choice = h.details(
+        h.summary(f"Columns ({len(columns) - len(hidden)} of {len(columns)})"),
+        h.div(boxes, class_="choices"),
+    )
     csv = h.button("Download CSV", type="button", class_="quiet", data_csv=json.dumps(path))
-    counted = f"{len(items):,} items" if rest <= 0 else f"{len(items):,} items, the first {_TABLE_ROWS:,} of them here"
-    grid = h.div(table(name, columns, rows, kind="grid", hidden=hidden), class_="scroll", tabindex="0", role="region", aria_label=name)
-    top = h.div(h.h5(name), h.span(counted if len(items) > 1 else "1 item", class_="muted"), csv, class_="row")
+    counted = (
+        f"{len(items):,} items"
+        if rest <= 0
+        else f"{len(items):,} items, the first {_TABLE_ROWS:,} of them here"
+    )
+    grid = h.div(
+        table(name, columns, rows, kind="grid", hidden=hidden),
+        class_="scroll",
+        tabindex="0",
+        role="region",
+        aria_label=name,
+    )
+    top = h.div(
+        h.h5(name),
+        h.span(counted if len(items) > 1 else "1 item", class_="muted"),
+        csv,
+        class_="row",
+    )
     return h.div(top, choice if len(columns) > 1 else None, grid, class_="data")
 
 
 def _weight(column: str, items: Sequence[Mapping[str, Any]]) -> tuple[bool, bool]:
-    """Rank a column among the columns visible at first: plain values before URLs, and URLs before nested values."""
+    """Rank a column among the columns visible at first: plain values before URLs, and URLs before
+    nested values.
+    """
     values = [item[column] for item in items if item.get(column) is not None]
     plain = all(not isinstance(value, Mapping | list | tuple) for value in values)
-    return not (values and plain), any(str(value).startswith(("http://", "https://")) for value in values[:1])
+    return not (values and plain), any(
+        str(value).startswith(("http://", "https://")) for value in values[:1]
+    )
 
 
 def _cell(item: Mapping[str, Any], column: str) -> Node:

@@ -34,7 +34,9 @@ def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
 
 
 def as_python(invocation: Mapping[str, Any]) -> str:
-    """Write a Python program that runs the invocation in-process. Uploaded files become reads of local files with the same name."""
+    """Write a Python program that runs the invocation in-process. Uploaded files become reads of
+    local files with the same name.
+    """
     local, files = _local(invocation)
     text = _literal(local, 0)
     imports = "from jackfield import Jackfield\n"
@@ -43,7 +45,10 @@ def as_python(invocation: Mapping[str, Any]) -> str:
         for marker, name in files.items():
             text = text.replace(repr(marker), f"b64encode(Path({name!r}).read_bytes()).decode()")
     indented = text.replace("\n", "\n    ")
-    return f"{imports}\nwith Jackfield() as jackfield:\n    invocation = {indented}\n    result = jackfield.invoke(invocation)\n    print(result.unwrap())"
+    return (
+        f"{imports}\nwith Jackfield() as jackfield:\n    invocation = {indented}\n    result "
+        "= jackfield.invoke(invocation)\n    print(result.unwrap())"
+    )
 
 
 def _literal(value: Any, depth: int) -> str:
@@ -64,7 +69,9 @@ def as_command(invocation: Mapping[str, Any]) -> str:
     words = ["jackfield", "invoke", str(invocation["connector"]), str(invocation["action"])]
     if isinstance(invocation.get("connection"), str):
         words += ["--connection", invocation["connection"]]
-    words += [f"{option}={invocation[name]}" for name, option in _OPTIONS.items() if name in invocation]
+    words += [
+        f"{option}={invocation[name]}" for name, option in _OPTIONS.items() if name in invocation
+    ]
     words += ["--dry-run"] if invocation.get("dryRun") else []
     for name, value in invocation.get("inputs", {}).items():
         words += _words(name, value)
@@ -108,7 +115,9 @@ def _uploads(name: str, value: Any) -> list[str]:
     if _is_uploaded(value):
         return [name]
     pairs = list(value.items()) if isinstance(value, Mapping) else []
-    if isinstance(value, list) and all(isinstance(item, Mapping) and set(item) == {"key", "value"} for item in value):
+    if isinstance(value, list) and all(
+        isinstance(item, Mapping) and set(item) == {"key", "value"} for item in value
+    ):
         pairs = [(item["key"], item["value"]) for item in value]
     return [str(key) for key, _ in pairs] if all(_is_uploaded(item) for _, item in pairs) else []
 

@@ -1,6 +1,7 @@
 """Lists that a reader sorts by the heads of their columns, in the order of the API's ``sort``.
 
-The heads are links, which work without scripts and by keyboard; with scripts only the list is reloaded.
+The heads are links, which work without scripts and by keyboard; with scripts only the list is
+reloaded.
 """
 
 from __future__ import annotations
@@ -19,19 +20,26 @@ from jackfield_service.shell.requests.row_order import MOST, MOST_PAGES, PAGE, R
 
 Row = TypeVar("Row")
 Pages = Callable[[str | None, int], tuple[Sequence[Row], str | None]]
-"""Function that reads a page of a list: it gets a cursor and a number of rows, and returns rows and the cursor of the next page, None on
-the last page.
+"""Function that reads a page of a list: it gets a cursor and a number of rows, and returns rows and
+the cursor of the next page, None on the last page.
 """
-_WHOLE: Mapping[str, Attribute] = {"hx_target": "#sorted", "hx_select": "#sorted", "hx_swap": "outerMorph"}
+_WHOLE: Mapping[str, Attribute] = {
+    "hx_target": "#sorted",
+    "hx_select": "#sorted",
+    "hx_swap": "outerMorph",
+}
 _FOUND: Mapping[str, Attribute] = {"hx_target": "#found", "hx_swap": "innerMorph"}
 _TOO_LONG = (
-    f"More than {MOST:,} rows match, which is the limit of a sorted list: choose fewer by filters. These are in the list's own order."
+    f"More than {MOST:,} rows match, which is the limit of a sorted list: choose fewer by "
+    "filters. These are in the list's own order."
 )
 _CAPITAL = re.compile("[A-Z]")
 
 
 def member_of(row: Any, member: str) -> Any:
-    """Return a member of a row by its name in the API; of an object, the attribute of the corresponding name."""
+    """Return a member of a row by its name in the API; of an object, the attribute of the
+    corresponding name.
+    """
     if isinstance(row, Mapping):
         return row.get(member)
     return getattr(row, _CAPITAL.sub(lambda found: f"_{found[0].lower()}", member))
@@ -57,14 +65,18 @@ class Sorts:
         """
         sort, cursor = request.query.get("sort", ""), request.query.get("cursor") or None
         if sort.removeprefix("-") not in ("", *self.columns.values()):
-            raise Problem(400, f"'sort' must be one of {', '.join(self.columns.values())}, downwards with '-'")
+            raise Problem(
+                400, f"'sort' must be one of {', '.join(self.columns.values())}, downwards with '-'"
+            )
         if not sort:
             return SortedList(self, "", *list_(cursor, limit))
         rows = _whole(list_)
         if rows is None:
             return SortedList(self, sort, *list_(None, limit), is_too_long=True)
         order = RowOrder(sort)
-        keys = [key_of(self.value(row, order.member), str(self.value(row, self.names))) for row in rows]
+        keys = [
+            key_of(self.value(row, order.member), str(self.value(row, self.names))) for row in rows
+        ]
         places, following = order.page(keys, cursor, limit)
         return SortedList(self, sort, [rows[place] for place in places], following)
 
@@ -94,9 +106,11 @@ class SortedList(Generic[Row]):
         numbers: Container[str] = (),
         picks: Markup | None = None,
     ) -> Markup:
-        """Render the page, whose further query parameters are ``kept``, and the link to the next page. ``picks`` selects all rows.
+        """Render the page, whose further query parameters are ``kept``, and the link to the next
+        page. ``picks`` selects all rows.
 
-        With ``whole``, the address answers scripts with the whole page; else with the content of ``#found``.
+        With ``whole``, the address answers scripts with the whole page; else with the content of
+        ``#found``.
         """
         given = {name: value for name, value in (kept or {}).items() if value is not None}
         partly = _WHOLE if whole else _FOUND
@@ -107,17 +121,32 @@ class SortedList(Generic[Row]):
         if picks is not None:
             first, order = heads.get(columns[0], (columns[0], None))
             heads[columns[0]] = (h.div(picks, first), order)
-        further = {**given, **({"sort": self.sort} if self.sort and not self.is_too_long else {}), "cursor": self.cursor}
+        further = {
+            **given,
+            **({"sort": self.sort} if self.sort and not self.is_too_long else {}),
+            "cursor": self.cursor,
+        }
         return h.div(
             notice(_TOO_LONG, tone="warn") if self.is_too_long else None,
-            h.input(type="hidden", name="sort", value=self.sort, form=FILTERS) if self.sort else None,
+            h.input(type="hidden", name="sort", value=self.sort, form=FILTERS)
+            if self.sort
+            else None,
             table(caption, columns, cells, empty=empty, kind=kind, sorts=heads, numbers=numbers),
             more(address, older, **further),
             id="sorted",
         )
 
-    def _link(self, address: str, title: str, member: str, given: Mapping[str, str], partly: Mapping[str, Attribute]) -> Markup:
-        """Render the link that sorts by a column: first ascending, then descending, then in the list's own order."""
+    def _link(
+        self,
+        address: str,
+        title: str,
+        member: str,
+        given: Mapping[str, str],
+        partly: Mapping[str, Attribute],
+    ) -> Markup:
+        """Render the link that sorts by a column: first ascending, then descending, then in the
+        list's own order.
+        """
         following = {member: f"-{member}", f"-{member}": ""}.get(self.sort, member)
         query = urlencode({**given, **({"sort": following} if following else {})})
         href = f"{address}?{query}" if query else address

@@ -1,4 +1,6 @@
-"""The look of a platform on the page of a connect session: one colour, made readable in light and dark (WCAG 2.2, 1.4.3)."""
+"""The look of a platform on the page of a connect session: one colour, made readable in light and
+dark (WCAG 2.2, 1.4.3).
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ _BEHIND = ("--ground", "--surface", "--sunken")
 
 
 def style_of(colour: str, scheme: str) -> str:
-    """Return the style sheet of a theme. ``colour`` is ``#rrggbb`` or empty; ``scheme`` is light, dark, or empty for the reader's
-    preference.
+    """Return the style sheet of a theme. ``colour`` is ``#rrggbb`` or empty; ``scheme`` is light,
+    dark, or empty for the reader's preference.
     """
     light, dark = _schemes()
     if scheme:
@@ -31,21 +33,30 @@ def style_of(colour: str, scheme: str) -> str:
         return f":root {{ color-scheme: {scheme}; {chosen} {_accents(colour, chosen)} }}"
     if not colour:
         return ""
-    return f":root {{ {_accents(colour, light)} }} @media (prefers-color-scheme: dark) {{ :root {{ {_accents(colour, dark)} }} }}"
+    return (
+        f":root {{ {_accents(colour, light)} }} @media (prefers-color-scheme: dark) {{ :root "
+        f"{{ {_accents(colour, dark)} }} }}"
+    )
 
 
 def source_of(style: str) -> str:
-    """Return the source expression that allows only this style sheet in a page's policy (CSP 3, hash-source)."""
+    """Return the source expression that allows only this style sheet in a page's policy (CSP 3,
+    hash-source).
+    """
     return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
 def accents(colour: str, behind: Mapping[str, str]) -> tuple[str, str]:
-    """Return the colour, made darker or lighter until it is readable on all of ``behind``, and the colour of text on it."""
+    """Return the colour, made darker or lighter until it is readable on all of ``behind``, and the
+    colour of text on it.
+    """
     grounds = [_parsed(text) for text in behind.values()]
     end = (0.0, 0.0, 0.0) if _luminance(grounds[0]) > 0.5 else (1.0, 1.0, 1.0)
     given = _parsed(colour)
     mixed = (_mixed(given, end, step / _STEPS) for step in range(_STEPS + 1))
-    found = next(one for one in mixed if min(contrast(_hex(one), text) for text in behind.values()) >= ENOUGH)
+    found = next(
+        one for one in mixed if min(contrast(_hex(one), text) for text in behind.values()) >= ENOUGH
+    )
     text = max(("#ffffff", "#000000"), key=lambda one: contrast(one, _hex(found)))
     return _hex(found), text
 
@@ -91,5 +102,7 @@ def _mixed(one: Colour, other: Colour, share: float) -> Colour:
 
 
 def _luminance(colour: Colour) -> float:
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,6 +1,8 @@
-"""Form that runs an action for each row of a CSV file: columns are mapped to inputs, the rows are checked, then one call a row is queued.
+"""Form that runs an action for each row of a CSV file: columns are mapped to inputs, the rows are
+checked, then one call a row is queued.
 
-The label ``batch`` finds the calls of a file, and keys as in ``jackfield invoke --lines`` prevent a second run of a row.
+The label ``batch`` finds the calls of a file, and keys as in ``jackfield invoke --lines`` prevent a
+second run of a row.
 """
 
 from __future__ import annotations
@@ -19,20 +21,53 @@ from starlette.responses import Response
 from jackfield.invocation import Enqueued, Result
 from jackfield.invocation.line_keys import LineKeys
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, Unavailable
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidInput,
+    InvalidInvocation,
+    JackfieldError,
+    Unavailable,
+)
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.redaction.marks import MASK
-from jackfield_service.shell.pages.layout.action_choice import actions_offered, choosing, chosen_action
+from jackfield_service.shell.pages.layout.action_choice import (
+    actions_offered,
+    choosing,
+    chosen_action,
+)
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
-from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault_of, field, form, h, notice
-from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, unchosen
+from jackfield_service.shell.pages.layout.components import (
+    check_field,
+    choice_field,
+    fault_of,
+    field,
+    form,
+    h,
+    notice,
+)
+from jackfield_service.shell.pages.layout.connection_choice import (
+    connection_dialog,
+    fitting_connections,
+    refuse_unchosen,
+    unchosen,
+)
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import ONCE
 from jackfield_service.shell.pages.layout.shell import outcome, page
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.batches.pages.file import MOST_ROWS, FileRow, Rows, Target, alike, guessed, read_rows, row_inputs, targets
+from jackfield_service.subjects.batches.pages.file import (
+    MOST_ROWS,
+    FileRow,
+    Rows,
+    Target,
+    alike,
+    guessed,
+    read_rows,
+    row_inputs,
+    targets,
+)
 from jackfield_service.subjects.invocations.pages.action import call_fields, read_invocation
 
 BATCH = "batch"
@@ -51,8 +86,8 @@ _AT_ONCE = 250
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Content of the form: the file, the input of each column, the pointers of inputs guessed by meaning, and the common inputs of all
-    calls.
+    """Content of the form: the file, the input of each column, the pointers of inputs guessed by
+    meaning, and the common inputs of all calls.
     """
 
     text: str
@@ -68,7 +103,9 @@ class _Batch:
     def digest(self) -> str:
         """Digest of the checked content."""
         columns = [None if target is None else target.pointer for target in self.chosen]
-        return hashlib.sha256(json.dumps([self.text, columns, self.common, self.again], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.text, columns, self.common, self.again], sort_keys=True).encode()
+        ).hexdigest()
 
     def call(self, row: FileRow) -> dict[str, Any]:
         """Return the call of a row.
@@ -76,13 +113,26 @@ class _Batch:
         :raises InvalidInvocation: if the row has more values than there are columns.
         """
         usual = self.common.get("inputs")
-        inputs = row_inputs(row, self.file.columns, self.chosen, usual if isinstance(usual, Mapping) else {})
-        return {**self.common, "inputs": inputs, "context": {"labels": {BATCH: self.reference, _ROW: str(row.number)}}}
+        inputs = row_inputs(
+            row, self.file.columns, self.chosen, usual if isinstance(usual, Mapping) else {}
+        )
+        return {
+            **self.common,
+            "inputs": inputs,
+            "context": {"labels": {BATCH: self.reference, _ROW: str(row.number)}},
+        }
 
     def place(self, path: str) -> int | None:
-        """Return the index of the column that fills the input at a pointer; None without such a column."""
+        """Return the index of the column that fills the input at a pointer; None without such a
+        column.
+        """
         return next(
-            (place for place, target in enumerate(self.chosen) if target is not None and f"{path}/".startswith(f"{target.pointer}/")), None
+            (
+                place
+                for place, target in enumerate(self.chosen)
+                if target is not None and f"{path}/".startswith(f"{target.pointer}/")
+            ),
+            None,
         )
 
 
@@ -101,33 +151,66 @@ class _Fault:
     def cells(self, batch: _Batch) -> tuple[Node, ...]:
         """Render the fault as a row of a table: number, column, value and fault."""
         place, path = batch.place(self.detail.path), self.detail.path
-        where: Node = batch.file.columns[place] if place is not None else h.code(path) if path else "the row"
+        where: Node = (
+            batch.file.columns[place] if place is not None else h.code(path) if path else "the row"
+        )
         target = None if place is None else batch.chosen[place]
-        return str(self.row.number), where, None if place is None or target is None else _cell(self.row, place, target), self.detail.message
+        return (
+            str(self.row.number),
+            where,
+            None if place is None or target is None else _cell(self.row, place, target),
+            self.detail.message,
+        )
 
 
 def shown(request: PageRequest) -> Response:
-    """Serve ``GET /new-batch``: the search for an action, or with ``?connector=&action=`` its form."""
+    """Serve ``GET /new-batch``: the search for an action, or with ``?connector=&action=`` its
+    form.
+    """
     request.require("invoke")
     if not request.query.get("action"):
         offered = partial(actions_offered, request, _address)
-        return choosing(request, "invocations", _TITLE, "Choose what is to run.", "Search actions", offered, "/new-batch")
-    return _form(request, chosen_action(request, request.query.get("connector", ""), request.query["action"]), {})
+        return choosing(
+            request,
+            "invocations",
+            _TITLE,
+            "Choose what is to run.",
+            "Search actions",
+            offered,
+            "/new-batch",
+        )
+    return _form(
+        request,
+        chosen_action(request, request.query.get("connector", ""), request.query["action"]),
+        {},
+    )
 
 
 def sent(request: PageRequest) -> Response:
-    """Serve ``POST /new-batch``: without a file, render the form with a call's inputs filled in; else check the rows, or queue them."""
+    """Serve ``POST /new-batch``: without a file, render the form with a call's inputs filled in;
+    else check the rows, or queue them.
+    """
     request.require("invoke")
-    called = chosen_action(request, request.form.get("connector", ""), request.form.get("action", ""))
+    called = chosen_action(
+        request, request.form.get("connector", ""), request.form.get("action", "")
+    )
     given = read_invocation(request, *called)
-    common: dict[str, Any] = {name: given[name] for name in ("connector", "action", "connection", "inputs") if name in given}
+    common: dict[str, Any] = {
+        name: given[name]
+        for name in ("connector", "action", "connection", "inputs")
+        if name in given
+    }
     if "rows" not in request.form:
         return _form(request, called, common)
     refuse_unchosen(request.form, common)
     batch = _read(request, called[1], common)
     wants = request.form.get("queue") == "on"
     try:
-        content = _queued(request, batch) if wants and request.form.get("checked") == batch.digest else _check(request, batch, late=wants)
+        content = (
+            _queued(request, batch)
+            if wants and request.form.get("checked") == batch.digest
+            else _check(request, batch, late=wants)
+        )
     except JackfieldError as error:
         raise unchosen(request.form, error) or error from None
     return outcome(request, "invocations", _TITLE, content)
@@ -137,36 +220,87 @@ def _address(connector: str, action: str) -> str:
     return f"/new-batch?{urlencode({'connector': connector, 'action': action})}"
 
 
-def _form(request: PageRequest, called: tuple[Manifest, ActionManifest], begun: Mapping[str, Any]) -> Response:
+def _form(
+    request: PageRequest, called: tuple[Manifest, ActionManifest], begun: Mapping[str, Any]
+) -> Response:
     manifest, action = called
     choices = fitting_connections(request, manifest, action, str(begun.get("connection") or ""))
-    picker = h.input(type="file", id="file", accept=".csv,.tsv,.txt,text/csv", data_text_into="rows", aria_describedby="file-hint")
-    limit = f"The first row names the columns. At most {MOST_ROWS:,} rows. Values with commas or line breaks are in double quotes."
-    area = h.textarea(id="rows", name="rows", rows=6, spellcheck="false", class_="mono", aria_describedby="rows-hint")
-    again = "Without this, a row that succeeded or still waits is not run again when the same file is sent within a day."
+    picker = h.input(
+        type="file",
+        id="file",
+        accept=".csv,.tsv,.txt,text/csv",
+        data_text_into="rows",
+        aria_describedby="file-hint",
+    )
+    limit = (
+        f"The first row names the columns. At most {MOST_ROWS:,} rows. Values with commas or "
+        "line breaks are in double quotes."
+    )
+    area = h.textarea(
+        id="rows",
+        name="rows",
+        rows=6,
+        spellcheck="false",
+        class_="mono",
+        aria_describedby="rows-hint",
+    )
+    again = (
+        "Without this, a row that succeeded or still waits is not run again when the same "
+        "file is sent within a day."
+    )
     content = form(
         request,
         "/new-batch",
-        [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))],
+        [
+            h.input(type="hidden", name=name, value=value)
+            for name, value in (("connector", manifest.key), ("action", action.key))
+        ],
         h.input(type="hidden", name="reference", value=secrets.token_hex(8)),
-        h.p("Runs ", h.a(h.code(f"{manifest.key}/{action.key}"), href=f"/connectors/{manifest.key}/actions/{action.key}", target="_blank"), "."),
+        h.p(
+            "Runs ",
+            h.a(
+                h.code(f"{manifest.key}/{action.key}"),
+                href=f"/connectors/{manifest.key}/actions/{action.key}",
+                target="_blank",
+            ),
+            ".",
+        ),
         h.h2("The file"),
         field("file", "CSV file", picker, limit),
         field("rows", "Or its text", area, "A chosen file is shown here."),
         h.h2("The same for each row"),
-        h.p("Inputs that no column has. A column's value goes before what is entered here.", class_="muted"),
+        h.p(
+            "Inputs that no column has. A column's value goes before what is entered here.",
+            class_="muted",
+        ),
         call_fields(request, called, begun, choices),
         check_field("again", "Run rows again that ran before", False, again),
-        h.div(h.button("Check the rows", class_="primary"), h.span("Checking…", class_="busy-note", role="status"), class_="actions"),
+        h.div(
+            h.button("Check the rows", class_="primary"),
+            h.span("Checking…", class_="busy-note", role="status"),
+            class_="actions",
+        ),
         h.div(id="checked", aria_live="polite", class_="stack"),
-        into="#checked", class_="card", id="batch", novalidate=True,
-    )  # fmt: skip
+        into="#checked",
+        class_="card",
+        id="batch",
+        novalidate=True,
+    )
     lead = f"{action.title}: one call for each row of a CSV file, in the queue."
-    return page(request, "invocations", _TITLE, content, connection_dialog(), lead=lead, scripts=FORM_SCRIPTS)
+    return page(
+        request,
+        "invocations",
+        _TITLE,
+        content,
+        connection_dialog(),
+        lead=lead,
+        scripts=FORM_SCRIPTS,
+    )
 
 
 def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any]) -> _Batch:
-    """Read the form. Columns are mapped by their names, or by probable meaning, until the person has chosen otherwise for this file.
+    """Read the form. Columns are mapped by their names, or by probable meaning, until the person
+    has chosen otherwise for this file.
 
     :raises InvalidInvocation: if the file cannot be read, or two columns fill one input.
     """
@@ -182,10 +316,16 @@ def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any
     if request.form.get("columns") == _names(file):
         columns = [request.form.get(f"column-{place}", "") for place in range(len(file.columns))]
     chosen = [by_pointer.get(pointer) for pointer in columns]
-    twice = next((target for target in chosen if target is not None and chosen.count(target) > 1), None)
+    twice = next(
+        (target for target in chosen if target is not None and chosen.count(target) > 1), None
+    )
     if twice is not None:
-        raise InvalidInvocation(f"two columns go to '{twice.title}'", hint="Choose 'Not used' for one of them.")
-    return _Batch(text, file, known, chosen, likely, common, reference, request.form.get("again") == "on")
+        raise InvalidInvocation(
+            f"two columns go to '{twice.title}'", hint="Choose 'Not used' for one of them."
+        )
+    return _Batch(
+        text, file, known, chosen, likely, common, reference, request.form.get("again") == "on"
+    )
 
 
 def _names(file: Rows) -> str:
@@ -193,21 +333,33 @@ def _names(file: Rows) -> str:
 
 
 def _check(request: PageRequest, batch: _Batch, *, late: bool) -> Node:
-    """Render the columns, the first rows, the faults, and the button that queues the other rows; ``late`` means that the rows have changed
-    since the last check.
+    """Render the columns, the first rows, the faults, and the button that queues the other rows;
+    ``late`` means that the rows have changed since the last check.
     """
     rows = batch.file.rows
     faults, looked = list(_faults(request, batch, rows[:_CHECKED])), min(len(rows), _CHECKED)
     counts = Counter(fault.what for fault in faults)
-    shared = [fault for fault in faults if fault.row is rows[0] and counts[fault.what] == looked and batch.place(fault.detail.path) is None]
+    shared = [
+        fault
+        for fault in faults
+        if fault.row is rows[0]
+        and counts[fault.what] == looked
+        and batch.place(fault.detail.path) is None
+    ]
     same = {fault.what for fault in shared}
     wrong = {fault.row.number for fault in faults}
     good = len(rows) - len(wrong)
-    told = f"{good:,} of {len(rows):,} rows can run." + (f" Only the first {_CHECKED:,} were checked." if looked < len(rows) else "")
+    told = f"{good:,} of {len(rows):,} rows can run." + (
+        f" Only the first {_CHECKED:,} were checked." if looked < len(rows) else ""
+    )
     return [
-        notice("Something was changed since the rows were checked: look once more.", tone="warn") if late else None,
+        notice("Something was changed since the rows were checked: look once more.", tone="warn")
+        if late
+        else None,
         notice(told, tone="warn" if wrong else "good"),
-        fault_of("each row lacks something", None, [fault.detail.to_json() for fault in shared]) if shared else None,
+        fault_of("each row lacks something", None, [fault.detail.to_json() for fault in shared])
+        if shared
+        else None,
         _columns(batch),
         _preview(batch),
         _fault_table("What is wrong", batch, [fault for fault in faults if fault.what not in same]),
@@ -225,7 +377,9 @@ def _faults(request: PageRequest, batch: _Batch, rows: Sequence[FileRow]) -> Ite
             request.runtime.prepare(batch.call(row), caller=request.identity.caller)
         except JackfieldError as error:
             is_own = isinstance(error, InvalidInput) or row is not rows[0]
-            if isinstance(error, Unavailable) or not (is_own or len(row.cells) > len(batch.file.columns)):
+            if isinstance(error, Unavailable) or not (
+                is_own or len(row.cells) > len(batch.file.columns)
+            ):
                 raise
             yield from _faults_of_row(row, error)
 
@@ -237,7 +391,8 @@ def _faults_of_row(row: FileRow, error: JackfieldError) -> Iterator[_Fault]:
 def _columns(batch: _Batch) -> Node:
     inputs = [("", "Not used"), *((target.pointer, target.title) for target in batch.known)]
     hints = [
-        _GUESSED if target is not None and target.pointer == batch.likely[place] else None for place, target in enumerate(batch.chosen)
+        _GUESSED if target is not None and target.pointer == batch.likely[place] else None
+        for place, target in enumerate(batch.chosen)
     ]
     return [
         h.h2("Columns"),
@@ -245,9 +400,15 @@ def _columns(batch: _Batch) -> Node:
         h.div(
             [
                 choice_field(
-                    f"column-{place}", name or f"Column {place + 1}", inputs, "" if target is None else target.pointer, hints[place]
+                    f"column-{place}",
+                    name or f"Column {place + 1}",
+                    inputs,
+                    "" if target is None else target.pointer,
+                    hints[place],
                 )
-                for place, (name, target) in enumerate(zip(batch.file.columns, batch.chosen, strict=True))
+                for place, (name, target) in enumerate(
+                    zip(batch.file.columns, batch.chosen, strict=True)
+                )
             ],
             class_="pair",
         ),
@@ -256,13 +417,20 @@ def _columns(batch: _Batch) -> Node:
 
 def _preview(batch: _Batch) -> Markup:
     used = [(place, target) for place, target in enumerate(batch.chosen) if target is not None]
-    titles = [f"{target.title} ({number})" if [one.title for _, one in used].count(target.title) > 1 else target.title
-              for number, (_, target) in enumerate(used, 1)]  # fmt: skip
+    titles = [
+        f"{target.title} ({number})"
+        if [one.title for _, one in used].count(target.title) > 1
+        else target.title
+        for number, (_, target) in enumerate(used, 1)
+    ]
     rows = [
         (str(row.number), *(_cell(row, place, target) for place, target in used))
         for row in batch.file.rows[:_PREVIEWED]
-    ]  # fmt: skip
-    return h.div(h.h2(f"The first {len(rows)} rows" if len(rows) > 1 else "The row"), table("The first rows", ("Row", *titles), rows))
+    ]
+    return h.div(
+        h.h2(f"The first {len(rows)} rows" if len(rows) > 1 else "The row"),
+        table("The first rows", ("Row", *titles), rows),
+    )
 
 
 def _cell(row: FileRow, place: int, target: Target) -> Node:
@@ -274,7 +442,9 @@ def _fault_table(title: str, batch: _Batch, faults: Sequence[_Fault]) -> Markup 
     """Render faults by row, the first ones if there are many; None without faults."""
     if not faults:
         return None
-    more = h.p(f"And {len(faults) - _SHOWN:,} more.", class_="muted") if len(faults) > _SHOWN else None
+    more = (
+        h.p(f"And {len(faults) - _SHOWN:,} more.", class_="muted") if len(faults) > _SHOWN else None
+    )
     rows = [fault.cells(batch) for fault in faults[:_SHOWN]]
     return h.div(h.h2(title), table(title, ("Row", "Column", "Value", "Fault"), rows), more)
 
@@ -283,7 +453,11 @@ def _queue_button(batch: _Batch, good: int, wrong: int) -> Node:
     if not good:
         return None
     lacking = "1 row is" if wrong == 1 else f"{wrong:,} rows are"
-    left = f" {lacking} left out: mend that and send the file again, which runs no other row twice." if wrong else ""
+    left = (
+        f" {lacking} left out: mend that and send the file again, which runs no other row twice."
+        if wrong
+        else ""
+    )
     text = "Queue 1 call" if good == 1 else f"Queue {good:,} calls"
     return [
         h.input(type="hidden", name="checked", value=batch.digest),
@@ -303,25 +477,43 @@ def _queued(request: PageRequest, batch: _Batch) -> Node:
         elif found.error is not None:
             refused += _faults_of_row(row, found.error)
     left = len({fault.row.number for fault in refused})
-    told = [f"{queued:,} queued.", f"{len(earlier):,} had been queued before." if earlier else "", f"{left:,} refused." if left else ""]
+    told = [
+        f"{queued:,} queued.",
+        f"{len(earlier):,} had been queued before." if earlier else "",
+        f"{left:,} refused." if left else "",
+    ]
     return [
         notice(" ".join(filter(None, told)), tone="warn" if refused or not queued else "good"),
-        h.div(_follow(batch.reference, "Follow the calls", "primary") if queued else _before(request, earlier), class_="actions"),
-        h.p("Label of the calls: ", h.code(f"{BATCH}={batch.reference}"), class_="muted") if queued else None,
+        h.div(
+            _follow(batch.reference, "Follow the calls", "primary")
+            if queued
+            else _before(request, earlier),
+            class_="actions",
+        ),
+        h.p("Label of the calls: ", h.code(f"{BATCH}={batch.reference}"), class_="muted")
+        if queued
+        else None,
         _fault_table("Refused rows", batch, refused),
     ]
 
 
 def _outcomes(request: PageRequest, batch: _Batch) -> Iterator[tuple[FileRow, Enqueued | Result]]:
-    """Queue the call of each row and yield its outcome. Invalid rows are skipped: the check has named them."""
+    """Queue the call of each row and yield its outcome. Invalid rows are skipped: the check has
+    named them.
+    """
     journal = request.runtime.journal
     if journal is None:
         raise Problem(503, "this server has no journal")
-    keys, rows = LineKeys(journal.fingerprint), [row for row in batch.file.rows if len(row.cells) <= len(batch.file.columns)]
+    keys, rows = (
+        LineKeys(journal.fingerprint),
+        [row for row in batch.file.rows if len(row.cells) <= len(batch.file.columns)],
+    )
     for begin in range(0, len(rows), _AT_ONCE):
         part = rows[begin : begin + _AT_ONCE]
         calls = [_keyed(batch, row, keys) for row in part]
-        yield from zip(part, request.runtime.enqueue_many(calls, caller=request.identity.caller), strict=True)
+        yield from zip(
+            part, request.runtime.enqueue_many(calls, caller=request.identity.caller), strict=True
+        )
         request.server.wake()
 
 
@@ -344,4 +536,8 @@ def _before(request: PageRequest, earlier: Sequence[str]) -> Node:
 
 
 def _follow(reference: str, text: str, tone: str = "") -> Markup:
-    return h.a(text, href=f"/invocations?{urlencode({'label': f'{BATCH}={reference}'})}", class_=f"button {tone}".strip())
+    return h.a(
+        text,
+        href=f"/invocations?{urlencode({'label': f'{BATCH}={reference}'})}",
+        class_=f"button {tone}".strip(),
+    )

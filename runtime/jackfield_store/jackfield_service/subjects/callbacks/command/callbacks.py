@@ -1,4 +1,6 @@
-"""``jackfield callbacks``: URLs to which events are sent. The operator's callbacks may be at any address."""
+"""``jackfield callbacks``: URLs to which events are sent. The operator's callbacks may be at any
+address.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ from jackfield_store.commands.stored import actor, open_events
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
 
-_SHOWN_ONCE = "jackfield: the secret is not shown again; give it to the receiver, which checks the signatures with it\n"
+_SHOWN_ONCE = (
+    "jackfield: the secret is not shown again; give it to the receiver, which checks the "
+    "signatures with it\n"
+)
 _FAILED = 1
 
 
@@ -32,23 +37,46 @@ def _open_callbacks(arguments: Namespace) -> Iterator[Callbacks]:
 
 
 def _declare_add(parser: Parser) -> None:
-    parser.add_argument("url", metavar="URL", help="where to send the events; any host, unlike over HTTP")
-    parser.add_argument("--types", metavar="TYPES", help="only these, separated by commas, such as invocation.finished,connection.*")
     parser.add_argument(
-        "--filter", metavar="JSON", help='only events with these data, such as {"connector": "aws-ses", "status": "failed"}'
+        "url", metavar="URL", help="where to send the events; any host, unlike over HTTP"
     )
-    parser.add_argument("--include", choices=("output",), help="add the output of an invocation to its event")
-    parser.add_argument("--thin", action="store_true", help="leave the data out: the receiver looks the event up by its ID")
-    parser.add_argument("--signing", choices=("hmac", "ed25519"), default="hmac", help="how requests are signed (default hmac)")
+    parser.add_argument(
+        "--types",
+        metavar="TYPES",
+        help="only these, separated by commas, such as invocation.finished,connection.*",
+    )
+    parser.add_argument(
+        "--filter",
+        metavar="JSON",
+        help='only events with these data, such as {"connector": "aws-ses", "status": "failed"}',
+    )
+    parser.add_argument(
+        "--include", choices=("output",), help="add the output of an invocation to its event"
+    )
+    parser.add_argument(
+        "--thin",
+        action="store_true",
+        help="leave the data out: the receiver looks the event up by its ID",
+    )
+    parser.add_argument(
+        "--signing",
+        choices=("hmac", "ed25519"),
+        default="hmac",
+        help="how requests are signed (default hmac)",
+    )
     parser.add_argument("--description", default="", metavar="TEXT", help="a text for people")
 
 
 def _add(arguments: Namespace, output: Output) -> int:
     given: dict[str, Any] = {
-        "url": arguments.url, "types": listed_types(arguments.types),
-        "filter": _object(arguments), "include": [arguments.include] if arguments.include else [], "thin": arguments.thin,
-        "signing": arguments.signing, "description": arguments.description,
-    }  # fmt: skip
+        "url": arguments.url,
+        "types": listed_types(arguments.types),
+        "filter": _object(arguments),
+        "include": [arguments.include] if arguments.include else [],
+        "thin": arguments.thin,
+        "signing": arguments.signing,
+        "description": arguments.description,
+    }
     with _open_callbacks(arguments) as callbacks:
         made = callbacks.create(given)
     output.value({"id": made.callback.id, **made.shown()})
@@ -72,20 +100,33 @@ def _test(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_rotate(parser: Parser) -> None:
-    parser.add_argument("--overlap", default="24h", metavar="SPAN", help="how long the present secret stays valid (default 24h)")
+    parser.add_argument(
+        "--overlap",
+        default="24h",
+        metavar="SPAN",
+        help="how long the present secret stays valid (default 24h)",
+    )
     declare_id(parser)
 
 
 def _rotate(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
     overlap = seconds(arguments.overlap)
     if overlap is None:
-        raise UsageError(f"--overlap takes a duration such as 24h or 30m{unclear(arguments.overlap)}", usage=arguments.usage)
+        raise UsageError(
+            f"--overlap takes a duration such as 24h or 30m{unclear(arguments.overlap)}",
+            usage=arguments.usage,
+        )
     made, until = callbacks.rotate(arguments.id, overlap)
     return {"id": made.callback.id, **made.shown(), "previousUntil": until}
 
 
 def _declare_recover(parser: Parser) -> None:
-    parser.add_argument("--since", required=True, metavar="WHEN", help="from a duration ago, such as 2d, or from a date")
+    parser.add_argument(
+        "--since",
+        required=True,
+        metavar="WHEN",
+        help="from a duration ago, such as 2d, or from a date",
+    )
     declare_id(parser)
 
 
@@ -97,20 +138,47 @@ def _recover(arguments: Namespace, output: Output) -> int:
 
 
 _NOUN = Noun(_open_callbacks)
-VERBS = of_platforms(in_workspace({
-    "add": Verb("Send the events that happen from now on to a URL. The secret is shown only once.", _declare_add, _add),
-    **verbs(
-        CALLBACKS, _NOUN,
-        rotate=Verb("Make a new secret; the present one stays valid for a while.", _declare_rotate, _NOUN.value(_rotate)),
-        test=Verb("Send a test event now; exit code 1 if the receiver does not take it.", declare_id, _test),
-        recover=Verb("Send all events since a time that were not delivered.", _declare_recover, _recover),
-    ),
-    "pause": Verb(
-        "Send nothing until 'resume'. Events are kept.", declare_id,
-        _NOUN.value(lambda all_, given: all_.change(given.id, {"status": "paused"}).to_json()),
-    ),
-    "resume": Verb(
-        "Send again, what has waited first.", declare_id,
-        _NOUN.value(lambda all_, given: all_.change(given.id, {"status": "active"}).to_json()),
-    ),
-}))  # fmt: skip
+VERBS = of_platforms(
+    in_workspace(
+        {
+            "add": Verb(
+                "Send the events that happen from now on to a URL. The secret is shown only once.",
+                _declare_add,
+                _add,
+            ),
+            **verbs(
+                CALLBACKS,
+                _NOUN,
+                rotate=Verb(
+                    "Make a new secret; the present one stays valid for a while.",
+                    _declare_rotate,
+                    _NOUN.value(_rotate),
+                ),
+                test=Verb(
+                    "Send a test event now; exit code 1 if the receiver does not take it.",
+                    declare_id,
+                    _test,
+                ),
+                recover=Verb(
+                    "Send all events since a time that were not delivered.",
+                    _declare_recover,
+                    _recover,
+                ),
+            ),
+            "pause": Verb(
+                "Send nothing until 'resume'. Events are kept.",
+                declare_id,
+                _NOUN.value(
+                    lambda all_, given: all_.change(given.id, {"status": "paused"}).to_json()
+                ),
+            ),
+            "resume": Verb(
+                "Send again, what has waited first.",
+                declare_id,
+                _NOUN.value(
+                    lambda all_, given: all_.change(given.id, {"status": "active"}).to_json()
+                ),
+            ),
+        }
+    )
+)

@@ -22,14 +22,22 @@ def _open_deliveries(arguments: Namespace) -> Iterator[Deliveries]:
 
 
 def _declare_resend(parser: Parser) -> None:
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a delivery; 'jackfield deliveries list' lists them")
-    parser.add_argument("--dead", action="store_true", help="all dead deliveries, or those to --callback")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="a delivery; 'jackfield deliveries list' lists them"
+    )
+    parser.add_argument(
+        "--dead", action="store_true", help="all dead deliveries, or those to --callback"
+    )
     parser.add_argument("--callback", metavar="ID", help="with --dead: only to this callback")
 
 
 def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
     if bool(arguments.ids) == arguments.dead:
-        raise UsageError("give the IDs of deliveries, or --dead", usage=arguments.usage, hint="'jackfield deliveries list' lists them.")
+        raise UsageError(
+            "give the IDs of deliveries, or --dead",
+            usage=arguments.usage,
+            hint="'jackfield deliveries list' lists them.",
+        )
     if arguments.dead:
         return {"resent": deliveries.resend_dead(arguments.callback)}
     wanted = [deliveries.find(identifier) for identifier in arguments.ids]  # all or none
@@ -37,5 +45,7 @@ def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
 
 
 _NOUN = Noun(_open_deliveries)
-_RESEND = Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _NOUN.value(_resend))
+_RESEND = Verb(
+    "Send deliveries again, with a fresh count of attempts.", _declare_resend, _NOUN.value(_resend)
+)
 VERBS = of_platforms(in_workspace(verbs(DELIVERIES, _NOUN, resend=_RESEND)))

@@ -1,4 +1,6 @@
-"""Pages of callbacks: the URLs, the outcomes of the last deliveries, and buttons to test, pause, rotate and recover."""
+"""Pages of callbacks: the URLs, the outcomes of the last deliveries, and buttons to test, pause,
+rotate and recover.
+"""
 
 from __future__ import annotations
 
@@ -51,34 +53,51 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """Serve ``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, with a button that opens the form
-    for a new one.
+    """Serve ``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, with a
+    button that opens the form for a new one.
     """
     home = event_home(request)
     lead = f"URLs of your own systems, to which the events of {home.whose} are sent."
     sent = f"{home.base}/deliveries"
-    head = heading("Callbacks", h.a("Deliveries", href=sent, class_="button"), _new(request), lead=lead)
-    return page(request, home.section, "Callbacks", done_notice(request, _DONE), _list(request), head=head)
+    head = heading(
+        "Callbacks", h.a("Deliveries", href=sent, class_="button"), _new(request), lead=lead
+    )
+    return page(
+        request, home.section, "Callbacks", done_notice(request, _DONE), _list(request), head=head
+    )
 
 
 def created(request: PageRequest) -> Response:
     """Serve ``POST /callbacks``: create a callback; only this response contains its secret."""
     made = event_home(request).callbacks(request).create(read(request.form))
     told = _secret(request, made, "The receiver verifies each request with it.")
-    return outcome(request, event_home(request).section, "Callbacks", told, _list(request, again=True) if request.partial else None)
+    return outcome(
+        request,
+        event_home(request).section,
+        "Callbacks",
+        told,
+        _list(request, again=True) if request.partial else None,
+    )
 
 
 def shown(request: PageRequest) -> Response:
-    """Serve ``GET /callbacks/{id}``: the callback's settings, its last deliveries, and its buttons."""
+    """Serve ``GET /callbacks/{id}``: the callback's settings, its last deliveries, and its
+    buttons.
+    """
     found = _find_callback(request)
     about = facts(request, CALLBACKS, found, {**_CELLS, "status": lambda _: found.get("reason")})
-    every, title = f"{event_home(request).base}/deliveries?callback={found['id']}", found.get("description") or "Callback"
+    every, title = (
+        f"{event_home(request).base}/deliveries?callback={found['id']}",
+        found.get("description") or "Callback",
+    )
     return page(
         request,
         event_home(request).section,
         title,
         done_notice(request, _DONE),
-        h.section(about, h.div(id="outcome", aria_live="polite"), class_="card", aria_label="Callback"),
+        h.section(
+            about, h.div(id="outcome", aria_live="polite"), class_="card", aria_label="Callback"
+        ),
         card(
             "Last deliveries",
             last_deliveries(request, found["id"], _LAST),
@@ -104,16 +123,27 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """Serve ``POST /callbacks/{id}/{step}``: pause, resume, test, change or remove a callback, rotate its secret, or send missed events."""
+    """Serve ``POST /callbacks/{id}/{step}``: pause, resume, test, change or remove a callback,
+    rotate its secret, or send missed events.
+    """
     return _STEPS[request.path("step")](request, _find_callback(request))
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     shown = listing(
-        request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
-        {**_CELLS, "description": partial(_name, request), "failingSince": partial(_since, request)}, empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
+        request,
+        CALLBACKS,
+        event_home(request).callbacks(request),
+        _at(request),
+        "Callbacks",
+        {
+            **_CELLS,
+            "description": partial(_name, request),
+            "failingSince": partial(_since, request),
+        },
+        empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
         row=lambda item: {**item.to_json(), "status": _state(item.to_json())},
-    )  # fmt: skip
+    )
     return h.div(shown, id="list", hx_swap_oob="true" if again else None)
 
 
@@ -140,17 +170,27 @@ def _recovered(request: PageRequest, found: Found) -> Response:
 
 def _tested(request: PageRequest, found: Found) -> Response:
     attempt = event_home(request).callbacks(request).test(found["id"])
-    told = f"It answered {attempt.status} after {attempt.seconds * 1000:.0f} ms." if attempt.succeeded else f"Not taken: {attempt.error}."
+    told = (
+        f"It answered {attempt.status} after {attempt.seconds * 1000:.0f} ms."
+        if attempt.succeeded
+        else f"Not taken: {attempt.error}."
+    )
     answer = code_block(attempt.answer, "The answer") if attempt.answer else None
     return outcome(
-        request, event_home(request).section, "Test event", notice(h.p(told), answer, tone="good" if attempt.succeeded else "bad")
+        request,
+        event_home(request).section,
+        "Test event",
+        notice(h.p(told), answer, tone="good" if attempt.succeeded else "bad"),
     )
 
 
 def _rotated(request: PageRequest, found: Found) -> Response:
     made, until = event_home(request).callbacks(request).rotate(found["id"])
     return outcome(
-        request, event_home(request).section, "New secret", _secret(request, made, f"The one before signs beside it until {until}.")
+        request,
+        event_home(request).section,
+        "New secret",
+        _secret(request, made, f"The one before signs beside it until {until}."),
     )
 
 
@@ -160,8 +200,14 @@ def _changed(request: PageRequest, found: Found) -> Response:
 
 
 _STEPS: Mapping[str, Callable[[PageRequest, Found], Response]] = {
-    "pause": _paused, "resume": _resumed, "test": _tested, "rotation": _rotated, "recovery": _recovered, "removal": _removed, "change": _changed,
-}  # fmt: skip
+    "pause": _paused,
+    "resume": _resumed,
+    "test": _tested,
+    "rotation": _rotated,
+    "recovery": _recovered,
+    "removal": _removed,
+    "change": _changed,
+}
 
 
 def _at(request: PageRequest) -> str:
@@ -176,39 +222,79 @@ def _find_callback(request: PageRequest) -> Found:
 def _new(request: PageRequest) -> list[Node]:
     button = h.div(h.button("Create callback", class_="primary"), class_="actions")
     create = form(request, _at(request), fields(), button, into="#made")
-    return panel("new-callback", "New callback", "New callback", create, h.div(id="made", aria_live="polite"), tone="primary")
+    return panel(
+        "new-callback",
+        "New callback",
+        "New callback",
+        create,
+        h.div(id="made", aria_live="polite"),
+        tone="primary",
+    )
 
 
 def _secret(request: PageRequest, made: Created, further: str) -> Node:
     (value,) = made.shown().values()
-    once = "Copy the secret now and store it with the receiver. It is not shown again." if "secret" in made.shown() else "The public key:"
+    once = (
+        "Copy the secret now and store it with the receiver. It is not shown again."
+        if "secret" in made.shown()
+        else "The public key:"
+    )
     back = h.p(h.a("To the callback", href=f"{_at(request)}/{made.callback.id}"))
-    return h.div(h.p(once, " ", further), code_block(value, "The new secret"), back, class_="notice good", role="alert")
+    return h.div(
+        h.p(once, " ", further),
+        code_block(value, "The new secret"),
+        back,
+        class_="notice good",
+        role="alert",
+    )
 
 
 def _buttons(request: PageRequest, found: Found) -> Node:
     toggle = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
     address, state = f"{_at(request)}/{found['id']}", _shown_state(found)
-    shown = [form(request, f"{address}/{toggle[0]}", h.button(toggle[1], class_="quiet"), state=state)]
+    shown = [
+        form(request, f"{address}/{toggle[0]}", h.button(toggle[1], class_="quiet"), state=state)
+    ]
     shown += [
-        form(request, f"{address}/{step}", h.button(title, class_="quiet"), into="#outcome", state=state)
+        form(
+            request,
+            f"{address}/{step}",
+            h.button(title, class_="quiet"),
+            into="#outcome",
+            state=state,
+        )
         for step, title in (("test", "Send a test event"), ("rotation", "Rotate the secret"))
     ]
-    told = "Nothing more is sent there. Its deliveries and its secret are deleted; a new callback has another secret."
-    return h.div(shown, removal(request, f"{address}/removal", "callback", told, state=state), class_="actions")
+    told = (
+        "Nothing more is sent there. Its deliveries and its secret are deleted; a new "
+        "callback has another secret."
+    )
+    return h.div(
+        shown,
+        removal(request, f"{address}/removal", "callback", told, state=state),
+        class_="actions",
+    )
 
 
 def _change(request: PageRequest, found: Found) -> Node:
     button = bar(h.button("Save", class_="primary"))
     place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found['id']}/change"
-    return form(request, address, fields(found), place, button, into="#changed", state=_shown_state(found))
+    return form(
+        request, address, fields(found), place, button, into="#changed", state=_shown_state(found)
+    )
 
 
 def _recovery(request: PageRequest, found: Found) -> Node:
-    hint = ["Sends all events since then that were not delivered. A span such as ", h.code("2d"), ", or a date."]
+    hint = [
+        "Sends all events since then that were not delivered. A span such as ",
+        h.code("2d"),
+        ", or a date.",
+    ]
     field = text_field("since", "Since", "2d", hint=hint, maxlength=40)
     button = h.div(h.button("Send again", class_="quiet"), class_="actions")
-    return form(request, f"{_at(request)}/{found['id']}/recovery", field, button, state=_shown_state(found))
+    return form(
+        request, f"{_at(request)}/{found['id']}/recovery", field, button, state=_shown_state(found)
+    )
 
 
 def _name(request: PageRequest, item: Found) -> Node:
@@ -220,7 +306,9 @@ def _since(request: PageRequest, item: Found) -> Node:
 
 
 def _state(item: Found) -> str:
-    return "failing" if item["status"] == "active" and "failingSince" in item else str(item["status"])
+    return (
+        "failing" if item["status"] == "active" and "failingSince" in item else str(item["status"])
+    )
 
 
 _CELLS: Cells = {
@@ -229,5 +317,11 @@ _CELLS: Cells = {
     "signing": lambda item: item["signing"],
     "description": lambda _: None,
     "filter": lambda item: h.code(json_text(item["filter"])) if "filter" in item else None,
-    "thin": lambda item: "left out" if item["thin"] else "with the output of invocations" if item["include"] else "in each request",
+    "thin": lambda item: (
+        "left out"
+        if item["thin"]
+        else "with the output of invocations"
+        if item["include"]
+        else "in each request"
+    ),
 }

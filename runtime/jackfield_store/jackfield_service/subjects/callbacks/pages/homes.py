@@ -1,4 +1,6 @@
-"""Owners of the callbacks on a page: the visitor's workspace, or a platform, whose callbacks the operator sees for all its workspaces."""
+"""Owners of the callbacks on a page: the visitor's workspace, or a platform, whose callbacks the
+operator sees for all its workspaces.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ from jackfield_store.access.platform_tokens import checked_pattern, home_of
 
 @dataclass(frozen=True, slots=True)
 class EventHome:
-    """Owner of callbacks. ``base`` begins the addresses of its pages, and ``section`` is their section in the navigation. ``platform`` is
-    the pattern of a platform's workspaces; None for the visitor's own workspace.
+    """Owner of callbacks. ``base`` begins the addresses of its pages, and ``section`` is their
+    section in the navigation. ``platform`` is the pattern of a platform's workspaces; None for the
+    visitor's own workspace.
     """
 
     base: str
@@ -28,7 +31,11 @@ class EventHome:
     @property
     def whose(self) -> str:
         """Phrase that names the origin of the events."""
-        return "this workspace" if self.platform is None else f"all workspaces {self.platform}, each with its name in data.workspace,"
+        return (
+            "this workspace"
+            if self.platform is None
+            else f"all workspaces {self.platform}, each with its name in data.workspace,"
+        )
 
     def callbacks(self, request: PageRequest) -> Callbacks:
         """Return the callbacks; changes are audited in the visitor's name."""
@@ -47,7 +54,8 @@ class EventHome:
 def event_home(request: PageRequest) -> EventHome:
     """Return the owner of the callbacks that the address names.
 
-    :raises Problem: 403 if it is a platform and the visitor is not the operator, 404 if it is no pattern of a platform.
+    :raises Problem: 403 if it is a platform and the visitor is not the operator, 404 if it is no
+        pattern of a platform.
     """
     named = request.http.path_params.get("platform")
     if named is None:

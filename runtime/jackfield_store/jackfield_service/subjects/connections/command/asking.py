@@ -27,34 +27,49 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
     :raises Cancelled: if the terminal is closed.
     """
     kind = jackfield.connections.kinds.find(type)
-    fields = [name for name, field in kind.schema.get("properties", {}).items() if not extension(field).get("hidden")]
+    fields = [
+        name
+        for name, field in kind.schema.get("properties", {}).items()
+        if not extension(field).get("hidden")
+    ]
     _say(f"{kind.about.title}: {kind.about.description}\nPress Enter to skip an optional value.\n")
     values = _ask_fields(jackfield, kind, fields)
     while True:
         faults = _faults(jackfield, kind, values)
-        again = [name for name in fields if any(fault.path.split("/")[1:2] == [name] for fault in faults)]
+        again = [
+            name for name in fields if any(fault.path.split("/")[1:2] == [name] for fault in faults)
+        ]
         if not again:
             return values  # saving reports errors that belong to no field
         for fault in faults:
             _say(f"{fault.path or '/'}: {fault.message}\n")
-        values = {name: value for name, value in values.items() if name not in again} | _ask_fields(jackfield, kind, again)
+        values = {name: value for name, value in values.items() if name not in again} | _ask_fields(
+            jackfield, kind, again
+        )
 
 
 def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
-    """Prompt for the required values that a connection of a document lacks; return them, or an empty object if it lacks no value.
+    """Prompt for the required values that a connection of a document lacks; return them, or an
+    empty object if it lacks no value.
 
     :raises Cancelled: if the terminal is closed.
     """
     kind = jackfield.connections.kinds.known(item.type)
     faults = () if kind is None else _faults(jackfield, kind, item.values)
-    lacking = [fault.path[1:] for fault in faults if fault.keyword == "required" and "/" not in fault.path[1:]]
+    lacking = [
+        fault.path[1:]
+        for fault in faults
+        if fault.keyword == "required" and "/" not in fault.path[1:]
+    ]
     if kind is None or not lacking:
         return {}
     _say(f"{item.name} ({kind.about.title}): {item.where} lacks {', '.join(lacking)}\n")
     return _ask_fields(jackfield, kind, lacking)
 
 
-def _faults(jackfield: Jackfield, kind: ConnectionKind, values: Mapping[str, Any]) -> Iterable[Detail]:
+def _faults(
+    jackfield: Jackfield, kind: ConnectionKind, values: Mapping[str, Any]
+) -> Iterable[Detail]:
     try:
         jackfield.connections.check(kind.full_name, values)
     except InvalidConnection as error:
@@ -64,11 +79,16 @@ def _faults(jackfield: Jackfield, kind: ConnectionKind, values: Mapping[str, Any
 
 def _ask_fields(jackfield: Jackfield, kind: ConnectionKind, names: Iterable[str]) -> dict[str, Any]:
     fields, required = kind.schema.get("properties", {}), set(kind.schema.get("required", ()))
-    answers = {name: _answer(jackfield, kind, name, fields[name], needed=name in required) for name in names}
+    answers = {
+        name: _answer(jackfield, kind, name, fields[name], needed=name in required)
+        for name in names
+    }
     return {name: value for name, value in answers.items() if value is not None}
 
 
-def _answer(jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mapping[str, Any], *, needed: bool) -> Any:
+def _answer(
+    jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mapping[str, Any], *, needed: bool
+) -> Any:
     _say(_introduction(jackfield, kind, name, field, needed=needed))
     is_secret = field.get("writeOnly") is True or field.get("format") == "password"
     while True:
@@ -78,7 +98,9 @@ def _answer(jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mappin
         _say("A value is required.\n")
 
 
-def _introduction(jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mapping[str, Any], *, needed: bool) -> str:
+def _introduction(
+    jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mapping[str, Any], *, needed: bool
+) -> str:
     marks = field.get("x-jackfield", {})
     notes = ["required" if needed else "optional"]
     if "default" in field:
@@ -89,11 +111,16 @@ def _introduction(jackfield: Jackfield, kind: ConnectionKind, name: str, field: 
         notes.append(f"such as {field['examples'][0]}")
     about = field.get("description", "")
     choices = _choices(jackfield, kind, field, marks)
-    lines = [f"\n{field.get('title', name)} ({'; '.join(notes)})", *([f"  {about}"] if about else ())]
+    lines = [
+        f"\n{field.get('title', name)} ({'; '.join(notes)})",
+        *([f"  {about}"] if about else ()),
+    ]
     return "\n".join([*lines, *([f"  One of: {', '.join(choices)}"] if choices else ())]) + "\n"
 
 
-def _choices(jackfield: Jackfield, kind: ConnectionKind, field: Mapping[str, Any], marks: Mapping[str, Any]) -> list[str]:
+def _choices(
+    jackfield: Jackfield, kind: ConnectionKind, field: Mapping[str, Any], marks: Mapping[str, Any]
+) -> list[str]:
     if field.get("type") == "boolean":
         return ["yes", "no"]
     if "enum" in field:
@@ -107,8 +134,13 @@ def _choices(jackfield: Jackfield, kind: ConnectionKind, field: Mapping[str, Any
 
 
 def _convert_answer(text: str, field: Mapping[str, Any]) -> Any:
-    """Convert an answer for its field: booleans and JSON; the schema check reads numbers from strings."""
-    types = {field.get("type"), *(branch.get("type") for branch in field.get("anyOf", ()) if isinstance(branch, dict))}
+    """Convert an answer for its field: booleans and JSON; the schema check reads numbers from
+    strings.
+    """
+    types = {
+        field.get("type"),
+        *(branch.get("type") for branch in field.get("anyOf", ()) if isinstance(branch, dict)),
+    }
     word = text.strip().lower()
     if "boolean" in types and word in _YES | _NO:
         return word in _YES
@@ -121,7 +153,9 @@ def _convert_answer(text: str, field: Mapping[str, Any]) -> Any:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text))
+    sys.stderr.write(
+        "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+    )
     sys.stderr.flush()
 
 

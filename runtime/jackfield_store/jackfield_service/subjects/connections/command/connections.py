@@ -1,4 +1,6 @@
-"""``jackfield connections``: list, show, store, connect, test, rename, remove and export connections; print their policies."""
+"""``jackfield connections``: list, show, store, connect, test, rename, remove and export
+connections; print their policies.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,30 @@ from jackfield.cli.local_files import STDIN, LocalFiles, read_document
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import (
+    Noun,
+    declare_name,
+    declare_pages,
+    in_workspace,
+    open_jackfield,
+    pages,
+)
 from jackfield.connections.documents import DocumentError, documents
-from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut, did_you_mean
+from jackfield.kernel.errors import (
+    Cancelled,
+    Detail,
+    InvalidConnection,
+    InvalidInvocation,
+    TimedOut,
+    did_you_mean,
+)
 from jackfield_service.subjects.connections.command import grants
-from jackfield_store.commands.quota_option import changed_quotas, declare_no_quota, declare_quota, read_quotas
+from jackfield_store.commands.quota_option import (
+    changed_quotas,
+    declare_no_quota,
+    declare_quota,
+    read_quotas,
+)
 from jackfield_store.commands.stored import actor
 from jackfield_store.connections.authorizations import UnknownAuthorizationError
 from jackfield_store.runtime import stored
@@ -49,7 +70,11 @@ _FORMATS = {
 
 def _declare_list(parser: Parser) -> None:
     parser.add_argument("--type", metavar="TYPE", help="only connections of this type")
-    parser.add_argument("--search", metavar="TEXT", help="only connections with this text in their name, type or account")
+    parser.add_argument(
+        "--search",
+        metavar="TEXT",
+        help="only connections with this text in their name, type or account",
+    )
     declare_pages(parser)
 
 
@@ -58,13 +83,22 @@ def _list(arguments: Namespace, output: Output) -> int:
         connections = jackfield.connections
         found = pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))
         rows = [{name: item[name] for name in _MEMBERS if name in item} for item in found]
-        problems, warnings = connections.problems, [*connections.warnings, *_unknown_types(jackfield.catalog, rows)]
+        problems, warnings = (
+            connections.problems,
+            [*connections.warnings, *_unknown_types(jackfield.catalog, rows)],
+        )
     if problems and not rows:
         raise InvalidConnection(
-            "no connection can be read", details=[Detail("", problem) for problem in problems], hint="Correct the files."
+            "no connection can be read",
+            details=[Detail("", problem) for problem in problems],
+            hint="Correct the files.",
         )
     output.rows(rows, ("name", "type", "status", "source"))
-    damaged = [f"the connection '{row['name']}' cannot be used: {row['problem']}" for row in rows if "problem" in row]
+    damaged = [
+        f"the connection '{row['name']}' cannot be used: {row['problem']}"
+        for row in rows
+        if "problem" in row
+    ]
     for sentence in (*problems, *damaged, *warnings):
         sys.stderr.write(f"jackfield: {sentence}\n")
     return _FAILED if problems or damaged else 0
@@ -74,12 +108,21 @@ def _unknown_types(catalog: Catalog, rows: list[dict[str, Any]]) -> Iterator[str
     names = {row["type"]: row["name"] for row in rows}
     unknown = {kind: name for kind, name in names.items() if not catalog.with_type(kind)}
     if unknown:
-        known = [f"{manifest.key}/{kind}" for manifest in catalog.manifests() for kind in manifest.connection_types]
+        known = [
+            f"{manifest.key}/{kind}"
+            for manifest in catalog.manifests()
+            for kind in manifest.connection_types
+        ]
         for kind, name in unknown.items():
-            yield f"no installed connector has the type '{kind[:80]}' of the connection '{name}'{did_you_mean(kind, known)}"
+            yield (
+                f"no installed connector has the type '{kind[:80]}' of the connection "
+                f"'{name}'{did_you_mean(kind, known)}"
+            )
 
 
-def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+def _page(
+    connections: ManagedConnections, arguments: Namespace, cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
     found = connections.list(cursor, limit, type=arguments.type, text=arguments.search)
     return list(found.items), found.next_cursor
 
@@ -104,8 +147,17 @@ def _declare_trial(parser: Parser) -> None:
 
 def _declare_add(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--type", required=True, metavar="TYPE", help="the connection type, such as aws-ses/awsAssumeRole")
-    parser.add_argument("--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); on a terminal, prompted for if omitted")
+    parser.add_argument(
+        "--type",
+        required=True,
+        metavar="TYPE",
+        help="the connection type, such as aws-ses/awsAssumeRole",
+    )
+    parser.add_argument(
+        "--values",
+        metavar="FILE",
+        help="the values as JSON or YAML (- = stdin); on a terminal, prompted for if omitted",
+    )
     declare_quota(parser)
     _declare_trial(parser)
 
@@ -116,18 +168,33 @@ def _add(arguments: Namespace, output: Output) -> int:
             values, provenance = _ask_values(jackfield, arguments), _provenance(".")
         else:
             values, provenance = _from_file(arguments.values)
-        how = {"test": not arguments.no_test, "force": arguments.force, "quotas": read_quotas(arguments)}
+        how = {
+            "test": not arguments.no_test,
+            "force": arguments.force,
+            "quotas": read_quotas(arguments),
+        }
         connections = jackfield.connections.acting_as(actor())
-        output.value(connections.add(arguments.name, arguments.type, values, provenance=provenance, **how))
+        output.value(
+            connections.add(arguments.name, arguments.type, values, provenance=provenance, **how)
+        )
     return 0
 
 
 def _declare_replace(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); without, the quotas alone are replaced")
+    parser.add_argument(
+        "--values",
+        metavar="FILE",
+        help="the values as JSON or YAML (- = stdin); without, the quotas alone are replaced",
+    )
     declare_quota(parser)
     declare_no_quota(parser)
-    parser.add_argument("--version", type=count(1, _LARGEST_VERSION), metavar="N", help="fail unless this is still the current version")
+    parser.add_argument(
+        "--version",
+        type=count(1, _LARGEST_VERSION),
+        metavar="N",
+        help="fail unless this is still the current version",
+    )
     _declare_trial(parser)
 
 
@@ -139,17 +206,28 @@ def _replace(connections: ManagedConnections, arguments: Namespace) -> dict[str,
         return connections.limit(arguments.name, quotas, arguments.version)
     values, provenance = _from_file(arguments.values)
     how = {"test": not arguments.no_test, "force": arguments.force, "quotas": quotas}
-    return connections.replace(arguments.name, values, arguments.version, provenance=provenance, **how)
+    return connections.replace(
+        arguments.name, values, arguments.version, provenance=provenance, **how
+    )
 
 
 def _declare_import(parser: Parser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", help="a connection file, a folder of them, or '$NAME' for an environment variable (- = stdin)"
+        "file",
+        metavar="FILE",
+        help=(
+            "a connection file, a folder of them, or '$NAME' for an environment variable (- "
+            "= stdin)"
+        ),
     )
     parser.add_argument(
-        "--values", metavar="FILE", help="values as JSON or YAML (- = stdin) to add to each connection, such as credentials"
+        "--values",
+        metavar="FILE",
+        help="values as JSON or YAML (- = stdin) to add to each connection, such as credentials",
     )
-    parser.add_argument("--replace", action="store_true", help="replace stored connections with the same names")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace stored connections with the same names"
+    )
     _declare_trial(parser)
     grants.declare_import(parser)
 
@@ -162,7 +240,11 @@ def _is_terminal() -> bool:
 def _import(arguments: Namespace, output: Output) -> int:
     document = arguments.file
     if document == STDIN and arguments.values == STDIN:
-        raise UsageError("the document and the values cannot both be stdin", usage=arguments.usage, hint="Give one of them as a file.")
+        raise UsageError(
+            "the document and the values cannot both be stdin",
+            usage=arguments.usage,
+            hint="Give one of them as a file.",
+        )
     if arguments.form is not None:
         return grants.import_grants(arguments, output, values_in)
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
@@ -172,16 +254,31 @@ def _import(arguments: Namespace, output: Output) -> int:
         asks = values is None and document is arguments.file and _is_terminal()
         given = partial(_missing, jackfield) if asks else values
         rows = jackfield.connections.acting_as(actor()).import_document(
-            document, values=given, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
+            document,
+            values=given,
+            replace=arguments.replace,
+            test=not arguments.no_test,
+            force=arguments.force,
         )
-    lacking = [row for row in rows if any(fault.get("keyword") == "required" for fault in row.get("error", {}).get("details", ()))]
+    lacking = [
+        row
+        for row in rows
+        if any(
+            fault.get("keyword") == "required" for fault in row.get("error", {}).get("details", ())
+        )
+    ]
     for row in lacking if values is None else ():
-        row["error"]["hint"] = "Give the missing values with --values FILE, as JSON or YAML (- = stdin); on a terminal they are asked for."
+        row["error"]["hint"] = (
+            "Give the missing values with --values FILE, as JSON or YAML (- = stdin); on a "
+            "terminal they are asked for."
+        )
     output.rows(rows, ("name", "type", "result", "status"))
     for row in rows:
         if "error" in row:
             hint = f". {row['error'].get('hint', '')}" if row in lacking else ""
-            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}{hint}\n")
+            sys.stderr.write(
+                f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}{hint}\n"
+            )
     return _NOT_VALID if any(row["result"] == "refused" for row in rows) else 0
 
 
@@ -201,8 +298,13 @@ def _ask_values(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]
     if not _is_terminal():
         kind = jackfield.connections.kinds.find(arguments.type)
         names = "".join(f" '{name}'" for name in kind.schema.get("required", ()))
-        more = f"'jackfield schema {kind.manifests[0].key} --connection {kind.about.key}' shows all."
-        hint = f"Give them as --values FILE (- = stdin); prompting needs a terminal. Required are:{names or ' none'}. {more}"
+        more = (
+            f"'jackfield schema {kind.manifests[0].key} --connection {kind.about.key}' shows all."
+        )
+        hint = (
+            "Give them as --values FILE (- = stdin); prompting needs a terminal. Required "
+            f"are:{names or ' none'}. {more}"
+        )
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
     values: Mapping[str, Any] = _asking().ask(jackfield, arguments.type)
     return values
@@ -217,7 +319,8 @@ def values_in(path: str) -> Mapping[str, Any]:
 
 
 def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
-    """Read values from a file, and return them with the folder that their relative ``$file`` references start from.
+    """Read values from a file, and return them with the folder that their relative ``$file``
+    references start from.
 
     :raises InvalidInvocation: if it cannot be read, or is not a single object.
     """
@@ -225,10 +328,13 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
     try:
         found = list(documents(LocalFiles().read_text(path), path))
     except DocumentError as error:
-        raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
+        raise InvalidInvocation(
+            f"{name}: {error}", hint="Write the values as JSON or YAML."
+        ) from None
     if len(found) != 1 or not isinstance(found[0], Mapping):
         raise InvalidInvocation(
-            f"{name} must contain one object with a member for each value", hint='Write {"roleARN": "…"} or "roleARN: …".'
+            f"{name} must contain one object with a member for each value",
+            hint='Write {"roleARN": "…"} or "roleARN: …".',
         )
     return found[0], _provenance("." if path == STDIN else os.path.dirname(path) or ".")
 
@@ -241,10 +347,20 @@ def _provenance(folder: str) -> Provenance:
 
 def _declare_connect(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--device", action="store_true", help="show a code to enter on any device, for machines without a browser")
-    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     parser.add_argument(
-        "--redirect-port", type=int, default=0, metavar="PORT", help="the port on 127.0.0.1 that the browser returns to (default: any)"
+        "--device",
+        action="store_true",
+        help="show a code to enter on any device, for machines without a browser",
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="print the address instead of opening it"
+    )
+    parser.add_argument(
+        "--redirect-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="the port on 127.0.0.1 that the browser returns to (default: any)",
     )
 
 
@@ -253,7 +369,9 @@ def _connect(connections: ManagedConnections, arguments: Namespace) -> dict[str,
     if arguments.device:
         _on_device(authorizing, arguments.name)
     else:
-        _in_browser(authorizing, arguments.name, arguments.redirect_port, opens=not arguments.no_browser)
+        _in_browser(
+            authorizing, arguments.name, arguments.redirect_port, opens=not arguments.no_browser
+        )
     return connections.show(arguments.name)
 
 
@@ -264,11 +382,16 @@ def _on_device(authorizing: Authorizing, name: str) -> None:
     while (found := authorizing.poll(begun["id"]))["status"] == "pending":
         pause.wait(begun["interval"])
     if found["status"] != "granted":
-        raise Cancelled(f"the connection '{name}' was not approved: {found.get('reason', '')}", hint="Connect again.")
+        raise Cancelled(
+            f"the connection '{name}' was not approved: {found.get('reason', '')}",
+            hint="Connect again.",
+        )
 
 
 def _in_browser(authorizing: Authorizing, name: str, port: int, *, opens: bool) -> None:
-    """Begin an authorization and wait at a free port of this machine for the provider's answer (RFC 8252 §7.3)."""
+    """Begin an authorization and wait at a free port of this machine for the provider's answer (RFC
+    8252 §7.3).
+    """
     from jackfield_service.subjects.connections.command.loopback import listening
 
     with listening(port) as server:
@@ -280,7 +403,8 @@ def _in_browser(authorizing: Authorizing, name: str, port: int, *, opens: bool) 
             webbrowser.open(begun["url"])
         until = time.monotonic() + _WITHIN
         while (answer := server.answered(until)) is not None:
-            with suppress(UnknownAuthorizationError):  # another page called: it does not know the state
+            # another page called: it does not know the state
+            with suppress(UnknownAuthorizationError):
                 authorizing.complete(begun["id"], answer)
                 return
     raise TimedOut("nobody approved within ten minutes", hint="Connect again.")
@@ -298,24 +422,57 @@ def _remove(connections: ManagedConnections, arguments: Namespace) -> dict[str, 
 
 def _declare_export(parser: Parser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="the connections (default: all)")
-    parser.add_argument("--secrets", action="store_true", help="include the secrets instead of references to environment variables")
+    parser.add_argument(
+        "--secrets",
+        action="store_true",
+        help="include the secrets instead of references to environment variables",
+    )
 
 
 def _declare_policy(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--actions", metavar="A,B", help="only what these actions and triggers need (default: all it serves)")
-    parser.add_argument("--connector", metavar="KEY", help="only what the actions and triggers of this connector need, such as aws.s3")
-    parser.add_argument("--calls", metavar="FILE", help="only what these calls need by their inputs: JSON, a list of {action, inputs}")
-    parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
     parser.add_argument(
-        "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
+        "--actions",
+        metavar="A,B",
+        help="only what these actions and triggers need (default: all it serves)",
     )
-    parser.add_argument("--evidence", action="store_true", help="also what reads of the provider's log about calls in doubt need")
-    parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)")
+    parser.add_argument(
+        "--connector",
+        metavar="KEY",
+        help="only what the actions and triggers of this connector need, such as aws.s3",
+    )
+    parser.add_argument(
+        "--calls",
+        metavar="FILE",
+        help="only what these calls need by their inputs: JSON, a list of {action, inputs}",
+    )
+    parser.add_argument(
+        "--principal",
+        metavar="ARN",
+        help="the principal that assumes the role: the user of the connection's access key",
+    )
+    parser.add_argument(
+        "--from",
+        dest="sender",
+        metavar="ADDRESS",
+        help="the address to send from, * as wildcard (default: the connection's)",
+    )
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="also what reads of the provider's log about calls in doubt need",
+    )
+    parser.add_argument(
+        "--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)"
+    )
 
 
 def _policy(arguments: Namespace, output: Output) -> int:
-    actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
+    actions = (
+        [word.strip() for word in arguments.actions.split(",") if word.strip()]
+        if arguments.actions is not None
+        else None
+    )
     calls = read_document(arguments, "calls") if arguments.calls is not None else None
     with stored(open_jackfield(arguments)) as jackfield:
         wanted = (actions, arguments.principal, arguments.sender, arguments.connector, calls)
@@ -332,7 +489,10 @@ def _document(found: dict[str, Any], form: str) -> Any:
     member = _FORMATS[form]
     if member not in found:
         there = ", ".join(name for name, key in _FORMATS.items() if key in found)
-        raise InvalidInvocation(f"the connection '{found['connection']}' has no document '{form}'", hint=f"It has {there}.")
+        raise InvalidInvocation(
+            f"the connection '{found['connection']}' has no document '{form}'",
+            hint=f"It has {there}.",
+        )
     return found[member]
 
 
@@ -340,28 +500,58 @@ _NOUN = Noun(_open_connections)
 VERBS = in_workspace(
     {
         "list": Verb("List the connections.", _declare_list, _list),
-        "show": Verb("Print a connection with masked secrets.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
-        "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", declare_name, _test),
+        "show": Verb(
+            "Print a connection with masked secrets.",
+            declare_name,
+            _NOUN.value(lambda all_, given: all_.show(given.name)),
+        ),
+        "test": Verb(
+            "Test a connection without changing anything; exit code 1 if it fails.",
+            declare_name,
+            _test,
+        ),
         "add": Verb("Test and store a connection.", _declare_add, _add),
-        "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _NOUN.value(_replace)),
-        "import": Verb("Store the connections of a file or a folder, or the grants of another system's export.", _declare_import, _import),
+        "replace": Verb(
+            "Replace the values of a stored connection; omitted secrets are kept.",
+            _declare_replace,
+            _NOUN.value(_replace),
+        ),
+        "import": Verb(
+            "Store the connections of a file or a folder, or the grants of another system's "
+            "export.",
+            _declare_import,
+            _import,
+        ),
         "connect": Verb(
-            "Connect a connection: a person approves it at the provider, in the browser or on another device.",
+            "Connect a connection: a person approves it at the provider, in the browser or on "
+            "another device.",
             _declare_connect,
             _NOUN.value(_connect),
         ),
         "rename": Verb(
-            "Rename a stored connection.", _declare_rename, _NOUN.value(lambda all_, given: all_.rename(given.name, given.new_name))
+            "Rename a stored connection.",
+            _declare_rename,
+            _NOUN.value(lambda all_, given: all_.rename(given.name, given.new_name)),
         ),
-        "remove": Verb("Remove a stored connection and its secrets.", declare_name, _NOUN.value(_remove)),
+        "remove": Verb(
+            "Remove a stored connection and its secrets.", declare_name, _NOUN.value(_remove)
+        ),
         "export": Verb(
             "Print connections in the format of a connection file.",
             _declare_export,
-            _NOUN.value(lambda all_, given: all_.export(given.names or None, secrets=given.secrets)),
+            _NOUN.value(
+                lambda all_, given: all_.export(given.names or None, secrets=given.secrets)
+            ),
         ),
         "export-grants": Verb(
-            "Write what people approved to a new file, encrypted to an age recipient.", grants.declare_export, grants.export_grants
+            "Write what people approved to a new file, encrypted to an age recipient.",
+            grants.declare_export,
+            grants.export_grants,
         ),
-        "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
+        "policy": Verb(
+            "Print least-privilege policies for the connection, and templates that set them up.",
+            _declare_policy,
+            _policy,
+        ),
     }
 )

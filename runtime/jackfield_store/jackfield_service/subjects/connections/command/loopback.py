@@ -1,4 +1,6 @@
-"""Small HTTP server on this machine to which a browser returns with a provider's answer (RFC 8252 §7.3)."""
+"""Small HTTP server on this machine to which a browser returns with a provider's answer (RFC 8252
+§7.3).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.failures import ClientsLeave
 
-_PAGE = b"<!doctype html><html lang=en><meta charset=utf-8><title>jackfield</title><p>You can close this page and return to the terminal."
+_PAGE = (
+    b"<!doctype html><html lang=en><meta charset=utf-8><title>jackfield</title><p>You can "
+    b"close this page and return to the terminal."
+)
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Length": str(len(_PAGE)),
@@ -20,13 +25,15 @@ _HEADERS = {
 
 
 class Loopback(ClientsLeave, HTTPServer):
-    """Server on this machine to which the browser returns. ``answers`` are the parameters of requests in the form of an answer."""
+    """Server on this machine to which the browser returns. ``answers`` are the parameters of
+    requests in the form of an answer.
+    """
 
     answers: list[dict[str, str]]
 
     def answered(self, until: float) -> dict[str, str] | None:
-        """Serve requests until one has the form of an answer, and return its parameters; None after ``until``. Browsers also
-        request icons.
+        """Serve requests until one has the form of an answer, and return its parameters; None after
+        ``until``. Browsers also request icons.
         """
         self.answers = []
         while (left := until - time.monotonic()) > 0:
@@ -65,4 +72,7 @@ def listening(port: int) -> Loopback:
     try:
         return Loopback(("127.0.0.1", port), _Callback)
     except OSError as error:
-        raise Unavailable(f"the port {port} cannot be used: {error.strerror}", hint="Choose another: '--redirect-port'.") from None
+        raise Unavailable(
+            f"the port {port} cannot be used: {error.strerror}",
+            hint="Choose another: '--redirect-port'.",
+        ) from None

@@ -1,4 +1,6 @@
-"""Calls over a connection, for its page: queued calls, calls that wait for an approval, and the last call."""
+"""Calls over a connection, for its page: queued calls, calls that wait for an approval, and the
+last call.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ _FORMER = 5
 
 
 class Calls(NamedTuple):
-    """Links to the calls over a connection that are ``queued``, to the calls ``waiting`` for an approval, and to the ``last`` call; each
-    None without such calls.
+    """Links to the calls over a connection that are ``queued``, to the calls ``waiting`` for an
+    approval, and to the ``last`` call; each None without such calls.
     """
 
     queued: Node = None
@@ -34,13 +36,25 @@ def calls_over(request: PageRequest, name: str) -> Calls:
     known = CallConnections(request)
     newest, _ = request.journal.entries(connection=name, limit=1)
     own = [entry for entry in newest if known.name(entry) == name]
-    last = [[h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}"), " · ", _list("All its calls", name)] for entry in own]
-    queued = [(former, _count(request, known, name, former, "queued")) for former in (name, *known.former(name)[:_FORMER])]
+    last = [
+        [
+            h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}"),
+            " · ",
+            _list("All its calls", name),
+        ]
+        for entry in own
+    ]
+    queued = [
+        (former, _count(request, known, name, former, "queued"))
+        for former in (name, *known.former(name)[:_FORMER])
+    ]
     waiting = [(name, _count(request, known, name, name, "waiting"))]
     return Calls(_links(queued, "queued"), _links(waiting, "waiting"), last[0] if last else None)
 
 
-def _count(request: PageRequest, known: CallConnections, name: str, former: str, status: str) -> int:
+def _count(
+    request: PageRequest, known: CallConnections, name: str, former: str, status: str
+) -> int:
     found, _ = request.journal.entries(connection=former, status=status, limit=_MOST)
     return sum(known.name(entry) == name for entry in found)
 
@@ -53,7 +67,9 @@ def _links(counts: list[tuple[str, int]], status: str) -> Node:
 def _link(name: str, number: int, status: str) -> Iterator[Node]:
     words = f"{number}{' or more' if number == _MOST else ''} {'call' if number == 1 else 'calls'}"
     yield ", "
-    yield _list(f"{words} {'queued' if status == 'queued' else 'waiting for approval'}", name, status=status)
+    yield _list(
+        f"{words} {'queued' if status == 'queued' else 'waiting for approval'}", name, status=status
+    )
 
 
 def _list(words: str, name: str, **filters: str) -> Node:

@@ -31,8 +31,16 @@ from jackfield_service.subjects.connections.pages.uses import uses
 
 _PAGE = 50
 _MOST = 1000
-_STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("expired", "Expired"), ("untested", "Not tested"))
-_SORTS = Sorts({"Name": "name", "Status": "status", "Type": "type", "Source": "source"}, names="name")
+_STATUSES = (
+    ("", "Any status"),
+    ("ok", "Working"),
+    ("failing", "Failing"),
+    ("expired", "Expired"),
+    ("untested", "Not tested"),
+)
+_SORTS = Sorts(
+    {"Name": "name", "Status": "status", "Type": "type", "Source": "source"}, names="name"
+)
 _DONE = {"removed": "Connection removed, with its secrets.", **NONE}
 
 
@@ -43,12 +51,32 @@ def listed(request: PageRequest) -> Response:
     if request.partial:
         return fragment(found)
     offered = offering("/new-connection", "Connect to…", "Show all")
-    make = panel("make", "New connection", "New connection", offered, tone="primary") if request.may("manage") else None
+    make = (
+        panel("make", "New connection", "New connection", offered, tone="primary")
+        if request.may("manage")
+        else None
+    )
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
-    above = [done_notice(request, _DONE, *NONE), _problems(request), _filters(request), SELECTION.bar(request)]
-    clients = h.a("OAuth clients", href="/oauth-clients", class_="button") if make and not request.identity.rules else None
+    above = [
+        done_notice(request, _DONE, *NONE),
+        _problems(request),
+        _filters(request),
+        SELECTION.bar(request),
+    ]
+    clients = (
+        h.a("OAuth clients", href="/oauth-clients", class_="button")
+        if make and not request.identity.rules
+        else None
+    )
     head = heading("Connections", clients, make, lead=lead)
-    return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
+    return page(
+        request,
+        "connections",
+        "Connections",
+        *above,
+        h.div(found, id="found", aria_live="polite"),
+        head=head,
+    )
 
 
 def account_of(row: Mapping[str, Any]) -> Node:
@@ -57,7 +85,12 @@ def account_of(row: Mapping[str, Any]) -> Node:
     label, identifier = account.get("label"), account.get("id")
     if not label and not identifier:
         return h.span("not known yet", class_="muted")
-    return [label or identifier, h.span(f" ({identifier})", class_="muted") if label and identifier and identifier not in label else None]
+    return [
+        label or identifier,
+        h.span(f" ({identifier})", class_="muted")
+        if label and identifier and identifier not in label
+        else None,
+    ]
 
 
 def _problems(request: PageRequest) -> list[Markup]:
@@ -67,10 +100,24 @@ def _problems(request: PageRequest) -> list[Markup]:
 
 def _filters(request: PageRequest) -> Markup:
     there = sorted({str(row["type"]) for row in request.connections.list(limit=_MOST).items})
-    types = [(name, f"{found.about.title} ({name})" if (found := request.connections.kinds.known(name)) else name) for name in there]
+    types = [
+        (
+            name,
+            f"{found.about.title} ({name})"
+            if (found := request.connections.kinds.known(name))
+            else name,
+        )
+        for name in there
+    ]
     return filters(
         "/connections",
-        text_field("text", "Search", request.query.get("text", ""), type="search", placeholder="Name, type or account"),
+        text_field(
+            "text",
+            "Search",
+            request.query.get("text", ""),
+            type="search",
+            placeholder="Name, type or account",
+        ),
         choice_field("type", "Type", [("", "All types"), *types], request.query.get("type", "")),
         choice_field("status", "Status", _STATUSES, request.query.get("status", "")),
     )
@@ -81,18 +128,36 @@ def _render_results(request: PageRequest) -> Markup:
 
     def listed(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         most = _MOST if status else limit  # the database cannot filter by status
-        page_ = request.connections.list(cursor, most, type=given.get("type") or None, text=given.get("text") or None)
-        return [row for row in page_.items if not status or row.get("status") == status], page_.next_cursor or None
+        page_ = request.connections.list(
+            cursor, most, type=given.get("type") or None, text=given.get("text") or None
+        )
+        return [
+            row for row in page_.items if not status or row.get("status") == status
+        ], page_.next_cursor or None
 
     found = _SORTS.read(request, listed, _PAGE)
     rows = [_row(request, row) for row in found.rows]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection matches." if narrowed else _first(request)
     kept = {name: given.get(name) or None for name in ("text", "type", "status")}
-    columns = ["Name", "Status", "Account", "Type", *(["Source"] if any(source for *_, source in rows) else [])]
+    columns = [
+        "Name",
+        "Status",
+        "Account",
+        "Type",
+        *(["Source"] if any(source for *_, source in rows) else []),
+    ]
     rows = [row[: len(columns)] for row in rows]
     return found.table(
-        "/connections", "Connections", columns, rows, empty=empty, older="More", whole=False, kept=kept, picks=SELECTION.every(request)
+        "/connections",
+        "Connections",
+        columns,
+        rows,
+        empty=empty,
+        older="More",
+        whole=False,
+        kept=kept,
+        picks=SELECTION.every(request),
     )
 
 
@@ -108,7 +173,13 @@ def _row(request: PageRequest, row: Mapping[str, Any]) -> tuple[Node, ...]:
     source = "" if is_stored else str(row["source"])
     box = tick(name, name) if is_stored and request.may("manage") else None
     link = h.a(name, href=f"/connections/{name}")
-    return [box, link], badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source
+    return (
+        [box, link],
+        badge(str(row.get("status", "untested"))),
+        account_of(row),
+        h.code(row["type"]),
+        source,
+    )
 
 
 def _connection_label(request: PageRequest, name: str) -> Node:
@@ -129,10 +200,19 @@ def _stopped(request: PageRequest, picked: Sequence[str]) -> Node:
     if not found:
         return None
     lead = h.p(h.strong("These stop:"))
-    return notice(lead, h.ul(h.li(h.a(name, href=f"/connections/{name}"), ": ", own) for name, own in found.items()), tone="warn")
+    return notice(
+        lead,
+        h.ul(
+            h.li(h.a(name, href=f"/connections/{name}"), ": ", own) for name, own in found.items()
+        ),
+        tone="warn",
+    )
 
 
-_GONE = "They are deleted with their secrets, and approvals are revoked at the provider. Invocations that use them will fail. This cannot be undone."
+_GONE = (
+    "They are deleted with their secrets, and approvals are revoked at the provider. "
+    "Invocations that use them will fail. This cannot be undone."
+)
 _REMOVE = Step("remove", "Remove and revoke", "manage", _GONE, _removed, _stopped, tone="danger")
 
 
@@ -142,5 +222,7 @@ def _present(request: PageRequest, name: str) -> Any:
     return None
 
 
-SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _connection_label, _present)
+SELECTION = Selection(
+    "/connections", "connections", "Connection", (_REMOVE,), _connection_label, _present
+)
 """Selection of several connections, and the steps for them."""

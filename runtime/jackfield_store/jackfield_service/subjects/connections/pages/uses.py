@@ -1,4 +1,6 @@
-"""Links to automatic users of connections or connectors: they follow a new name, and stop with a removal."""
+"""Links to automatic users of connections or connectors: they follow a new name, and stop with a
+removal.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,16 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.subjects.connections.uses import uses_of, uses_of_connector
 
 _USES = {
-    "schedule": ("schedules", "schedule", None), "subscription": ("subscriptions", "subscription", None),
+    "schedule": ("schedules", "schedule", None),
+    "subscription": ("subscriptions", "subscription", None),
     "start": ("subscriptions", "subscription", " (what its events start)"),
-}  # fmt: skip
+}
 """Section of an automatic user of a connection, its name, and its kind of use, by kind."""
 
 
 def uses(request: PageRequest, names: Sequence[str]) -> dict[str, list[Node]]:
-    """Return links to the automatic users of each connection that has any; an empty object for a token with rules, which may not see all of
-    them.
+    """Return links to the automatic users of each connection that has any; an empty object for a
+    token with rules, which may not see all of them.
     """
     storage = request.server.storage
     if not _sees_all(request):
@@ -28,9 +31,19 @@ def uses(request: PageRequest, names: Sequence[str]) -> dict[str, list[Node]]:
 
 
 def connector_uses(request: PageRequest, connector: str) -> list[Node]:
-    """Return links to the automatic users of a connector in the visitor's workspace, as ``uses`` does."""
+    """Return links to the automatic users of a connector in the visitor's workspace, as ``uses``
+    does.
+    """
     storage = request.server.storage
-    return _links(uses_of_connector(storage.database, storage.vault, request.identity.workspace, connector)) if _sees_all(request) else []
+    return (
+        _links(
+            uses_of_connector(
+                storage.database, storage.vault, request.identity.workspace, connector
+            )
+        )
+        if _sees_all(request)
+        else []
+    )
 
 
 def _sees_all(request: PageRequest) -> bool:

@@ -14,7 +14,12 @@ from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.connectors.operations import changed, exactly, find_installer, key_of
+from jackfield_service.subjects.connectors.operations import (
+    changed,
+    exactly,
+    find_installer,
+    key_of,
+)
 
 _LONGEST = 300
 
@@ -30,23 +35,37 @@ async def available(_request: Request, server: ServerContext, identity: Identity
 
 
 async def outdated(_request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/installations:outdated``: installed connectors with a newer release or a revoked key."""
+    """Serve ``GET /v1/installations:outdated``: installed connectors with a newer release or a
+    revoked key.
+    """
     return await _rows(server, find_installer(server, identity).outdated)
 
 
 async def installed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/installations``: verify and install a connector."""
-    installer, body = find_installer(server, identity), await members_of(request, {"name"}, {"from", "pin"})
+    installer, body = (
+        find_installer(server, identity),
+        await members_of(request, {"name"}, {"from", "pin"}),
+    )
     name, source = _text(body, "name"), _text(body, "from") if "from" in body else None
     pin = _flag(body, "pin")
     key, change = key_of(name), partial(installer.install, name, source, pin=pin)
-    found = await server.slowly(lambda: changed(server, identity, "connector.installed", key, change, source=source, pin=pin or None))
+    found = await server.slowly(
+        lambda: changed(
+            server, identity, "connector.installed", key, change, source=source, pin=pin or None
+        )
+    )
     return answer(found, 201 if found["changed"] else 200)
 
 
 async def upgraded(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/installations/{key}/upgrade``: install the newest release unless it breaks callers; ``dryRun`` only compares."""
-    installer, body = find_installer(server, identity), await members_of(request, set(), {"allowBreaking", "dryRun"})
+    """Serve ``POST /v1/installations/{key}/upgrade``: install the newest release unless it breaks
+    callers; ``dryRun`` only compares.
+    """
+    installer, body = (
+        find_installer(server, identity),
+        await members_of(request, set(), {"allowBreaking", "dryRun"}),
+    )
     breaking, dry_run = (_flag(body, name) for name in ("allowBreaking", "dryRun"))
     key = exactly(request.path_params["key"])
 
@@ -54,17 +73,32 @@ async def upgraded(request: Request, server: ServerContext, identity: Identity) 
         if dry_run:
             return installer.upgrade(key, breaking=breaking, dry_run=True)
         change = partial(installer.upgrade, key, breaking=breaking, dry_run=False)
-        return changed(server, identity, "connector.upgraded", key, change, allowBreaking=breaking or None)
+        return changed(
+            server, identity, "connector.upgraded", key, change, allowBreaking=breaking or None
+        )
 
     return answer(await server.slowly(step))
 
 
 async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/installations/{key}``: remove all versions of a connector, or only ``?version=``."""
-    installer, key, version = find_installer(server, identity), request.path_params["key"], request.query_params.get("version")
+    """Serve ``DELETE /v1/installations/{key}``: remove all versions of a connector, or only
+    ``?version=``.
+    """
+    installer, key, version = (
+        find_installer(server, identity),
+        request.path_params["key"],
+        request.query_params.get("version"),
+    )
     name = exactly(key, version)
     rows = await server.slowly(
-        lambda: changed(server, identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
+        lambda: changed(
+            server,
+            identity,
+            "connector.removed",
+            key,
+            lambda: installer.uninstall(name),
+            version=version,
+        )
     )
     return answer({"removed": rows})
 

@@ -1,4 +1,6 @@
-"""Trial of a connector with sample data: its connection's test and a first read at a fake of its provider, without an account."""
+"""Trial of a connector with sample data: its connection's test and a first read at a fake of its
+provider, without an account.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from jackfield_service.subjects.connectors.pages.connectors import TRIAL
 
 
 def tried(request: PageRequest) -> Response:
-    """Serve ``POST /connectors/{key}/trial``: sign in at a fake of the provider, and call the first action that reads."""
+    """Serve ``POST /connectors/{key}/trial``: sign in at a fake of the provider, and call the first
+    action that reads.
+    """
     request.require("invoke")
     manifest = request.manifest()
     trial = part(TRIAL)
@@ -33,15 +37,29 @@ def tried(request: PageRequest) -> Response:
     except JackfieldError as error:
         return page(request, "connectors", title, fault(error), _back(manifest), status=422)
     action = manifest.actions[found["action"]]
-    lead = "No provider was called: a fake on this server has answered, with the connector's own examples. Nothing was stored."
+    lead = (
+        "No provider was called: a fake on this server has answered, with the connector's "
+        "own examples. Nothing was stored."
+    )
     return page(
         request,
         "connectors",
         title,
         h.ol(
             h.li(card("1. Signed in", _connection(found["connection"]))),
-            h.li(card(f"2. Called “{action.title}”", _result(found["result"], f"{manifest.key}/{action.key}"))),
-            h.li(card("3. The same call, over a connection of your own", _calls(request, found), _next(request, manifest, found))),
+            h.li(
+                card(
+                    f"2. Called “{action.title}”",
+                    _result(found["result"], f"{manifest.key}/{action.key}"),
+                )
+            ),
+            h.li(
+                card(
+                    "3. The same call, over a connection of your own",
+                    _calls(request, found),
+                    _next(request, manifest, found),
+                )
+            ),
             class_="stack plain",
         ),
         _back(manifest),
@@ -51,19 +69,36 @@ def tried(request: PageRequest) -> Response:
 
 def _connection(found: Mapping[str, Any]) -> Markup:
     account = found.get("account") or {}
-    told = ["Over a connection of the type ", h.code(found["type"]), ": ", badge(str(found["test"]))]
+    told = [
+        "Over a connection of the type ",
+        h.code(found["type"]),
+        ": ",
+        badge(str(found["test"])),
+    ]
     return h.p(told, [" as ", h.strong(account["label"]), "."] if account.get("label") else ".")
 
 
 def _result(result: Mapping[str, Any], name: str) -> Markup:
     shown = output_shown(result["output"], name) if "output" in result else None
     wrong = error_shown(result["error"]) if "error" in result else None
-    return h.div(h.p(badge(str(result["status"]))), wrong, shown, class_="result", data_status=result["status"], id="trial-result")
+    return h.div(
+        h.p(badge(str(result["status"]))),
+        wrong,
+        shown,
+        class_="result",
+        data_status=result["status"],
+        id="trial-result",
+    )
 
 
 def _calls(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     key = found["connector"]
-    call = {"connector": key, "action": found["action"], "connection": f"my-{key}", "inputs": found["inputs"]}
+    call = {
+        "connector": key,
+        "action": found["action"],
+        "connection": f"my-{key}",
+        "inputs": found["inputs"],
+    }
     return call_as_code(request, call, "trial-calls")
 
 

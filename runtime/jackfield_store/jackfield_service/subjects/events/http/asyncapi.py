@@ -1,4 +1,6 @@
-"""The AsyncAPI 3.0 document of the deliveries to callbacks, built from the types of events and served as ``/asyncapi.json``."""
+"""The AsyncAPI 3.0 document of the deliveries to callbacks, built from the types of events and
+served as ``/asyncapi.json``.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,10 @@ Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
 _ABOUT = (
-    "Requests that jackfield sends to callbacks (POST /v1/callbacks, /v1/platform/callbacks). They follow Standard Webhooks: verify "
-    "'webhook-signature' over the raw body, answer with 2xx within 15 seconds, and ignore a 'webhook-id' that you have seen, since an "
+    "Requests that jackfield sends to callbacks (POST /v1/callbacks, /v1/platform/callbacks). "
+    "They follow Standard Webhooks: verify "
+    "'webhook-signature' over the raw body, answer with 2xx within 15 seconds, and ignore a "
+    "'webhook-id' that you have seen, since an "
     "event comes at least once."
 )
 _HEADERS: Json = {
@@ -26,8 +30,17 @@ _HEADERS: Json = {
     "required": ["webhook-id", "webhook-timestamp", "webhook-signature"],
     "properties": {
         "webhook-id": {**_TEXT, "description": "The event's ID, the same for all attempts."},
-        "webhook-timestamp": {**_TEXT, "pattern": "^[0-9]+$", "description": "When this attempt was made, in seconds since 1970."},
-        "webhook-signature": {**_TEXT, "description": "One 'v1,…' (HMAC) or 'v1a,…' (Ed25519) for each valid secret, separated by spaces."},
+        "webhook-timestamp": {
+            **_TEXT,
+            "pattern": "^[0-9]+$",
+            "description": "When this attempt was made, in seconds since 1970.",
+        },
+        "webhook-signature": {
+            **_TEXT,
+            "description": (
+                "One 'v1,…' (HMAC) or 'v1a,…' (Ed25519) for each valid secret, separated by spaces."
+            ),
+        },
     },
 }
 
@@ -37,15 +50,19 @@ def document() -> Json:
     names = [_name(kind) for kind in DATA]
     messages = {name: {"$ref": f"#/components/messages/{name}"} for name in names}
     deliver = {
-        "action": "send", "channel": {"$ref": "#/channels/callback"}, "summary": "Deliver an event.",
+        "action": "send",
+        "channel": {"$ref": "#/channels/callback"},
+        "summary": "Deliver an event.",
         "messages": [{"$ref": f"#/channels/callback/messages/{name}"} for name in names],
         "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
-    }  # fmt: skip
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "jackfield callbacks", "version": __version__, "description": _ABOUT},
         "defaultContentType": "application/json",
-        "channels": {"callback": {"address": None, "title": "The URL of the callback", "messages": messages}},
+        "channels": {
+            "callback": {"address": None, "title": "The URL of the callback", "messages": messages}
+        },
         "operations": {"deliver": deliver},
         "components": {
             "messages": {_name(kind): _message(kind, about) for kind, (about, _) in DATA.items()},
@@ -61,23 +78,34 @@ async def served(request: Request, _server: ServerContext, _identity: Identity) 
 
 def _message(type: str, about: str) -> Json:
     data = {
-        "type": "object", "required": ["eventId", "sequence", "subject"],
+        "type": "object",
+        "required": ["eventId", "sequence", "subject"],
         "properties": {
-            "workspace": {**_TEXT, "description": "Of a platform's callback: the workspace of the event; not in 'callback.test'."},
-            "eventId": _TEXT, "sequence": {"type": "integer"}, "subject": {**_TEXT, "description": "What it happened to."},
+            "workspace": {
+                **_TEXT,
+                "description": (
+                    "Of a platform's callback: the workspace of the event; not in 'callback.test'."
+                ),
+            },
+            "eventId": _TEXT,
+            "sequence": {"type": "integer"},
+            "subject": {**_TEXT, "description": "What it happened to."},
             "payload": {"$ref": f"#/components/schemas/{_name(type)}"},
         },
         "description": "A thin callback gets no payload: its receiver looks the event up.",
-    }  # fmt: skip
+    }
     kind = {**_TEXT, "pattern": r"^audit\."} if type == "audit.*" else {"const": type}
     payload = {
-        "type": "object", "required": ["type", "timestamp", "data"],
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
         "properties": {"type": kind, "timestamp": {**_TEXT, "format": "date-time"}, "data": data},
-    }  # fmt: skip
+    }
     return {"name": type, "title": type, "summary": about, "headers": _HEADERS, "payload": payload}
 
 
 def _name(type: str) -> str:
-    """Return the key of a type in the document, which must not have an asterisk: ``invocationFinished``, ``audit``."""
+    """Return the key of a type in the document, which must not have an asterisk:
+    ``invocationFinished``, ``audit``.
+    """
     first, _, second = type.partition(".")
     return first + (second.capitalize() if second != "*" else "")

@@ -27,8 +27,8 @@ from jackfield_service.subjects.events.visible import feed_of
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/events``: a page of events after a cursor, oldest first.
 
-    :raises Problem: 410 for a cursor whose events are gone; 400 for an unknown type; 401 or 403 if the caller's rights end during a
-    wait.
+    :raises Problem: 410 for a cursor whose events are gone; 400 for an unknown type; 401 or 403 if
+        the caller's rights end during a wait.
     """
     server.require_database("events")
     given, text = request.query_params, bearer(request)
@@ -44,7 +44,12 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     waits = partial(server.requests.waiting, identity.holder, identity.id, reads=True)
     reader = EventReader(partial(_feed, server, identity), again, left, server.briefly, waits)
     try:
-        page = await reader.page(given.get("after"), listed_types(given.get("types")), limit_of(request), int(given.get("wait", 0)))
+        page = await reader.page(
+            given.get("after"),
+            listed_types(given.get("types")),
+            limit_of(request),
+            int(given.get("wait", 0)),
+        )
     except CursorExpired as error:
         raise of_error(error, 410) from None
     except InvalidInvocation as error:
@@ -56,7 +61,9 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
     """Serve ``GET /v1/events/{id}``."""
     server.require_database("events")
     try:
-        event = await server.briefly(lambda: _feed(server, identity).find(request.path_params["id"]))
+        event = await server.briefly(
+            lambda: _feed(server, identity).find(request.path_params["id"])
+        )
     except InvalidInvocation as error:
         raise Problem(404, error.message) from None
     return answer(event.to_json())
@@ -64,29 +71,65 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 def _feed(server: ServerContext, identity: Identity) -> Feed:
     runtime = server.runtimes.find(identity.workspace)
-    return feed_of(server.storage, identity.workspace, runtime.catalog, runtime.access.authorizer(identity.caller))
+    return feed_of(
+        server.storage,
+        identity.workspace,
+        runtime.catalog,
+        runtime.access.authorizer(identity.caller),
+    )
 
 
 _EVENTS: Mapping[str, Schema] = {
     "after": {
-        "type": "string", "pattern": f"^{PATTERN}$",
-        "description": "The nextCursor of the previous page, or an event's cursor; without it from the oldest event kept.",
+        "type": "string",
+        "pattern": f"^{PATTERN}$",
+        "description": (
+            "The nextCursor of the previous page, or an event's cursor; without it from the "
+            "oldest event kept."
+        ),
     },
-    "types": {**LONG, "description": "Types and patterns, separated by commas: invocation.finished,connection.*"},
-    "wait": {"type": "integer", "minimum": 0, "maximum": 60, "description": "Seconds for which to wait for an event."},
+    "types": {
+        **LONG,
+        "description": "Types and patterns, separated by commas: invocation.finished,connection.*",
+    },
+    "wait": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 60,
+        "description": "Seconds for which to wait for an event.",
+    },
     "limit": LIMIT,
-}  # fmt: skip
+}
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "GET", "/v1/events", listed, "read", "listEvents",
+        "GET",
+        "/v1/events",
+        listed,
+        "read",
+        "listEvents",
         "List events after a cursor, oldest first; 'wait' holds the request until there is one.",
-        {200: "EventList"}, query=_EVENTS, problems=(410, 503),
+        {200: "EventList"},
+        query=_EVENTS,
+        problems=(410, 503),
     ),
     Operation(
-        "GET", "/v1/events/{id}", shown, "read", "showEvent", "Show an event.", {200: "Event"}, problems=(404, 503),
+        "GET",
+        "/v1/events/{id}",
+        shown,
+        "read",
+        "showEvent",
+        "Show an event.",
+        {200: "Event"},
+        problems=(404, 503),
     ),
     Operation(
-        "GET", "/asyncapi.json", asyncapi.served, None, "asyncapi", "Show the AsyncAPI document of what callbacks get.",
-        {200: "Schema", 304: ""}, headers=("If-None-Match",),
+        "GET",
+        "/asyncapi.json",
+        asyncapi.served,
+        None,
+        "asyncapi",
+        "Show the AsyncAPI document of what callbacks get.",
+        {200: "Schema", 304: ""},
+        headers=("If-None-Match",),
     ),
-)  # fmt: skip
+)

@@ -31,7 +31,9 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``GET /v1/files``."""
     cursor, limit = request.query_params.get("cursor"), int(request.query_params.get("limit", 50))
     files, workspace, owner = server.files, identity.workspace, identity.caller.owner
-    found, after = await server.briefly(lambda: files.list(workspace, owner, cursor=cursor, limit=limit))
+    found, after = await server.briefly(
+        lambda: files.list(workspace, owner, cursor=cursor, limit=limit)
+    )
     return answer({"items": [file.to_json() for file in found], "nextCursor": after})
 
 
@@ -43,7 +45,9 @@ async def deleted(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def download(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/files/{file}``: the content, or one range of it (RFC 9110). Memory use does not depend on the size."""
+    """Serve ``GET /v1/files/{file}``: the content, or one range of it (RFC 9110). Memory use does
+    not depend on the size.
+    """
     file = await _find_file(request, server, identity)
     etag = f'"{file.id}"'
     headers = {
@@ -52,13 +56,16 @@ async def download(request: Request, server: ServerContext, identity: Identity) 
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Cache-Control": "private, no-store",
         "Accept-Ranges": "bytes",
-        "X-Accel-Buffering": "no",  # nginx would take 1 GiB at once, then nothing until the client has read that
+        # nginx would take 1 GiB at once, then nothing until the client has read that
+        "X-Accel-Buffering": "no",
         "ETag": etag,
     }
     wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
     span = _span(wanted, file.size)
     if span is None:
-        raise Problem(416, "the range is outside the file", {"Content-Range": f"bytes */{file.size}"})
+        raise Problem(
+            416, "the range is outside the file", {"Content-Range": f"bytes */{file.size}"}
+        )
     first, end = span
     if (first, end) != (0, file.size):
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{file.size}"
@@ -72,14 +79,17 @@ async def download(request: Request, server: ServerContext, identity: Identity) 
 
 async def _find_file(request: Request, server: ServerContext, identity: Identity) -> StoredFile:
     identifier, owner = request.path_params["file"], identity.caller.owner
-    file: StoredFile | None = await server.briefly(lambda: server.files.find(identity.workspace, identifier, owner))
+    file: StoredFile | None = await server.briefly(
+        lambda: server.files.find(identity.workspace, identifier, owner)
+    )
     if file is None:
         raise Problem(404, f"no file has the ID '{identifier[:80]}', or it has expired")
     return file
 
 
 def _opened(server: ServerContext, file: StoredFile, first: int) -> SealedReader:
-    """Open a file at an offset. As far as possible, missing or damaged content is detected before the response begins.
+    """Open a file at an offset. As far as possible, missing or damaged content is detected before
+    the response begins.
 
     :raises Problem: 404 if the content is missing or damaged.
     """
@@ -93,8 +103,8 @@ def _opened(server: ServerContext, file: StoredFile, first: int) -> SealedReader
 
 
 async def _pieces(server: ServerContext, reader: SealedReader, left: int) -> AsyncGenerator[bytes]:
-    """Yield the content. An error in the middle ends the response before its announced length, so that no client mistakes it
-    for complete.
+    """Yield the content. An error in the middle ends the response before its announced length, so
+    that no client mistakes it for complete.
     """
     while left:
         size = min(_PIECE, left)
@@ -109,14 +119,15 @@ async def _pieces(server: ServerContext, reader: SealedReader, left: int) -> Asy
 
 
 def _span(wanted: str | None, size: int) -> tuple[int, int] | None:
-    """Return start and end of the bytes to send; None if the range cannot be satisfied. For several ranges, or other units, the whole file
-    is sent.
+    """Return start and end of the bytes to send; None if the range cannot be satisfied. For several
+    ranges, or other units, the whole file is sent.
     """
     match = _RANGE.match(wanted) if wanted is not None else None
     if match is None or match.groups() == ("", ""):
         return 0, size
     first, last = match.groups()
-    if not first:  # the last bytes of an empty file are all of it; only "the last 0 bytes" cannot be sent
+    # the last bytes of an empty file are all of it; only "the last 0 bytes" cannot be sent
+    if not first:
         return (max(0, size - int(last)), size) if int(last) else None
     if last and int(last) < int(first):
         return 0, size
@@ -134,18 +145,45 @@ def _disposition(file: StoredFile) -> str:
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/files", upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",
-        {201: "StoredFile"}, body="*/*", problems=(413, 503, 507),
+        "POST",
+        "/v1/files",
+        upload,
+        "invoke",
+        "uploadFile",
+        "Upload a file. Inputs refer to it by its ID.",
+        {201: "StoredFile"},
+        body="*/*",
+        problems=(413, 503, 507),
     ),
     Operation(
-        "GET", "/v1/files", listed, "read", "listFiles", "List stored files, newest first.", {200: "FileList"},
+        "GET",
+        "/v1/files",
+        listed,
+        "read",
+        "listFiles",
+        "List stored files, newest first.",
+        {200: "FileList"},
         query=paged(BY_MOMENT),
     ),
     Operation(
-        "GET", "/v1/files/{file}", download, "read", "downloadFile", "Download a file, or a range of it.",
-        {200: "*/*", 206: "*/*"}, headers=("Range", "If-Range"), problems=(404, 416, 503),
+        "GET",
+        "/v1/files/{file}",
+        download,
+        "read",
+        "downloadFile",
+        "Download a file, or a range of it.",
+        {200: "*/*", 206: "*/*"},
+        headers=("Range", "If-Range"),
+        problems=(404, 416, 503),
     ),
     Operation(
-        "DELETE", "/v1/files/{file}", deleted, "invoke", "deleteFile", "Delete a file.", {204: ""}, problems=(404, 503),
+        "DELETE",
+        "/v1/files/{file}",
+        deleted,
+        "invoke",
+        "deleteFile",
+        "Delete a file.",
+        {204: ""},
+        problems=(404, 503),
     ),
-)  # fmt: skip
+)

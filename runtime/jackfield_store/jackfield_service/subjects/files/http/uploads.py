@@ -29,7 +29,9 @@ _MOST_FIELDS = 10
 
 
 async def upload(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/files``: store one file as it arrives. Its ID can be used as a FILE in this workspace until it expires."""
+    """Serve ``POST /v1/files``: store one file as it arrives. Its ID can be used as a FILE in this
+    workspace until it expires.
+    """
     announced = request.headers.get("content-length", "")
     limit = server.settings.max_file
     if announced.isdigit() and int(announced) > limit + _FORM:
@@ -40,9 +42,14 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
         if given.lower().startswith("multipart/form-data"):
             stored = await _from_form(request, server, identity, given, max(0, size - _FORM))
         else:
-            name, keep = file_name(request.headers.get("content-disposition", "")), server.files.keep
+            name, keep = (
+                file_name(request.headers.get("content-disposition", "")),
+                server.files.keep,
+            )
             owner, kind = identity.caller.name, _content_type(given)
-            stored = await keep(identity.workspace, request.stream(), kind, name=name, caller=owner, announced=size)
+            stored = await keep(
+                identity.workspace, request.stream(), kind, name=name, caller=owner, announced=size
+            )
     except FileTooLarge as error:
         raise TooLarge(error.limit) from None
     except NoRoom as error:
@@ -55,12 +62,21 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
     return answer(found, 201, {"Location": f"/v1/files/{found['file']}"})
 
 
-async def _from_form(request: Request, server: ServerContext, identity: Identity, given: str, least: int) -> StoredFile:
+async def _from_form(
+    request: Request, server: ServerContext, identity: Identity, given: str, least: int
+) -> StoredFile:
     """Store the file of a form, which has at least ``least`` bytes."""
     file = FormFile(given, bounded(request, server.settings.max_file + _FORM))
     await file.open()
     kind = _content_type(file.content_type)
-    return await server.files.keep(identity.workspace, file.pieces(), kind, name=file.name, caller=identity.caller.name, announced=least)
+    return await server.files.keep(
+        identity.workspace,
+        file.pieces(),
+        kind,
+        name=file.name,
+        caller=identity.caller.name,
+        announced=least,
+    )
 
 
 def _content_type(given: str) -> str:
@@ -68,7 +84,9 @@ def _content_type(given: str) -> str:
 
 
 class FormFile:
-    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``content_type`` is the form's value."""
+    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped.
+    ``content_type`` is the form's value.
+    """
 
     def __init__(self, content_type: str, body: AsyncGenerator[bytes, None]) -> None:
         self.name: str | None = None
@@ -88,11 +106,15 @@ class FormFile:
             self._parser = MultipartParser(
                 options[b"boundary"],
                 {
-                    "on_part_begin": self._begun, "on_part_data": self._data, "on_header_field": self._add_header_name,
-                    "on_header_value": self._valued, "on_header_end": self._header, "on_headers_finished": self._described,
+                    "on_part_begin": self._begun,
+                    "on_part_data": self._data,
+                    "on_header_field": self._add_header_name,
+                    "on_header_value": self._valued,
+                    "on_header_end": self._header,
+                    "on_headers_finished": self._described,
                     "on_end": self._finished,
                 },
-            )  # fmt: skip
+            )
         except FormParserError as error:
             raise _unreadable(str(error)) from None
 
@@ -159,7 +181,10 @@ class FormFile:
         if self._files > 1:
             raise _not_one()
         self._in_file = True
-        self.name, self.content_type = name, self._headers.get(b"content-type", b"").decode("latin-1")
+        self.name, self.content_type = (
+            name,
+            self._headers.get(b"content-type", b"").decode("latin-1"),
+        )
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:

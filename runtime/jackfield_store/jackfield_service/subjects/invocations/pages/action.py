@@ -67,44 +67,93 @@ def action_form(
     address: str,
     example: Mapping[str, Any],
 ) -> Markup:
-    """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
+    """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can
+    serve the action.
+    """
     runs = request.may("invoke")
     buttons = [
         h.button(
-            "Run", name="mode", value="run", class_="primary", disabled=not runs, title="Ctrl+Enter", aria_keyshortcuts="Control+Enter"
+            "Run",
+            name="mode",
+            value="run",
+            class_="primary",
+            disabled=not runs,
+            title="Ctrl+Enter",
+            aria_keyshortcuts="Control+Enter",
         ),
-        h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Validates and connects, but does not run the action"),
-        h.button("Schedule", form=_SCHEDULING, class_="quiet", title="Runs it at given times") if request.may("manage") else None,
-        h.button("For each row of a file", form=_BATCHING, class_="quiet", title="One call for each row of a CSV file") if runs else None,
+        h.button(
+            "Dry run",
+            name="mode",
+            value="dry",
+            disabled=not runs,
+            title="Validates and connects, but does not run the action",
+        ),
+        h.button("Schedule", form=_SCHEDULING, class_="quiet", title="Runs it at given times")
+        if request.may("manage")
+        else None,
+        h.button(
+            "For each row of a file",
+            form=_BATCHING,
+            class_="quiet",
+            title="One call for each row of a CSV file",
+        )
+        if runs
+        else None,
         h.span("Running…", class_="busy-note", role="status"),
         None if runs else h.span("Your token is not allowed to run actions.", class_="muted"),
     ]
     return h.form(
         csrf_field(request.csrf),
-        call_fields(request, (request.manifest(), action), begin, choices, example if not begin else EMPTY),
+        call_fields(
+            request, (request.manifest(), action), begin, choices, example if not begin else EMPTY
+        ),
         _settings(request),
         bar(buttons, counts=False),
-        id="run", class_="card", hx_post=f"{address}/run", hx_target="#result", hx_swap="innerHTML", novalidate=True,
-    )  # fmt: skip
+        id="run",
+        class_="card",
+        hx_post=f"{address}/run",
+        hx_target="#result",
+        hx_swap="innerHTML",
+        novalidate=True,
+    )
 
 
 def call_fields(
-    request: PageRequest, called: tuple[Manifest, ActionManifest], begin: Mapping[str, Any], choices: list[dict[str, Any]],
+    request: PageRequest,
+    called: tuple[Manifest, ActionManifest],
+    begin: Mapping[str, Any],
+    choices: list[dict[str, Any]],
     example: Mapping[str, Any] = EMPTY,
-) -> list[Node]:  # fmt: skip
-    """Render the fields of a call: its connection, and its inputs, filled from ``begin``. The page's script collects them in the field
-    ``invocation``; ``example`` has inputs that a button fills into empty fields.
+) -> list[Node]:
+    """Render the fields of a call: its connection, and its inputs, filled from ``begin``. The
+    page's script collects them in the field ``invocation``; ``example`` has inputs that a button
+    fills into empty fields.
     """
     manifest, action = called
     inputs = begin.get("inputs", {})
     schema = call_schema(action, inputs if isinstance(inputs, Mapping) else ())
-    depends = {row["key"]: row["dependsOn"] for row in manifest.raw.get("optionSources", ()) if "dependsOn" in row}
-    depends["*"] = [name for name, _ in action.content.defaults]  # what may replace a value of the connection
+    depends = {
+        row["key"]: row["dependsOn"]
+        for row in manifest.raw.get("optionSources", ())
+        if "dependsOn" in row
+    }
+    # what may replace a value of the connection
+    depends["*"] = [name for name, _ in action.content.defaults]
     offered = (
-        h.button("Fill in example values", type="button", class_="quiet", data_example=json.dumps(example["inputs"]))
-        if example.get("inputs") else None
-    )  # fmt: skip
-    about = {"id": "inputs", "aria_labelledby": "heading-of-inputs", "data_depends": json.dumps(depends)}
+        h.button(
+            "Fill in example values",
+            type="button",
+            class_="quiet",
+            data_example=json.dumps(example["inputs"]),
+        )
+        if example.get("inputs")
+        else None
+    )
+    about = {
+        "id": "inputs",
+        "aria_labelledby": "heading-of-inputs",
+        "data_depends": json.dumps(depends),
+    }
     return [
         h.input(type="hidden", name="invocation", id="invocation", value="{}"),
         call_connection(request, manifest, choices, str(begin.get("connection") or "")),
@@ -115,15 +164,26 @@ def call_fields(
 
 def _settings(request: PageRequest) -> Markup:
     traced = h.label(
-        h.input(type="checkbox", id="trace", data_member="trace"), " Keep what is sent and answered, to look at it afterwards", for_="trace"
+        h.input(type="checkbox", id="trace", data_member="trace"),
+        " Keep what is sent and answered, to look at it afterwards",
+        for_="trace",
     )
-    told = h.label(h.input(type="checkbox", id="notify", data_notify=True), " Tell callbacks how it ends", for_="notify")
+    told = h.label(
+        h.input(type="checkbox", id="notify", data_notify=True),
+        " Tell callbacks how it ends",
+        for_="notify",
+    )
     repeats = "A repeated request with the same key returns the recorded Result and sends nothing."
-    limit, usual = f"For the whole call, at most {MAX_TIMEOUT:.0f}.", f"{DEFAULT_TIMEOUT:.0f} by default"
+    limit, usual = (
+        f"For the whole call, at most {MAX_TIMEOUT:.0f}.",
+        f"{DEFAULT_TIMEOUT:.0f} by default",
+    )
     return h.details(
         h.summary("Options"),
         _member("idempotencyKey", "Idempotency key", repeats, maxlength=255),
-        _member("timeoutSeconds", "Timeout in seconds", limit, inputmode="decimal", placeholder=usual),
+        _member(
+            "timeoutSeconds", "Timeout in seconds", limit, inputmode="decimal", placeholder=usual
+        ),
         h.div(told, class_="field check"),
         h.div(traced, class_="field check") if request.may("manage") else None,
         class_="further",
@@ -131,7 +191,9 @@ def _settings(request: PageRequest) -> Markup:
 
 
 def _member(name: str, label: str, hint: str, **attributes: Attribute) -> Markup:
-    """Render a field for a member of the invocation. It has no name in the form, since the page's script collects it."""
+    """Render a field for a member of the invocation. It has no name in the form, since the page's
+    script collects it.
+    """
     return text_field(name, label, hint=hint, data_member=name, **{**attributes, "name": None})
 
 
@@ -144,8 +206,8 @@ def still_in_doubt(request: PageRequest, identifier: str) -> bool:
 
 
 def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
-    """Return the recorded ``inputs`` of an earlier invocation without files, and the ``connection`` to preselect; empty for an
-    unknown ID.
+    """Return the recorded ``inputs`` of an earlier invocation without files, and the ``connection``
+    to preselect; empty for an unknown ID.
     """
     try:
         entry = request.journal.find(identifier)
@@ -158,15 +220,24 @@ def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
 
 _CHOICES = 1000
 _FRESH = 60
-"""Seconds for which a browser caches the choices of a field; otherwise each form would query the provider again."""
+"""Seconds for which a browser caches the choices of a field; otherwise each form would query the
+provider again.
+"""
 _EFFECTS = {
     "read": "Only reads. Retried automatically.",
     "idempotent": "Repeating it has no further effect. Retried automatically.",
-    "key": "Safe to repeat under the same idempotency key, as automatic retries are. Running it again without that key does it again.",
-    "write": "Changes something. Retried automatically only if it is certain that it did not take effect; if it may have taken effect, "
+    "key": (
+        "Safe to repeat under the same idempotency key, as automatic retries are. Running it "
+        "again without that key does it again."
+    ),
+    "write": "Changes something. Retried automatically only if it is certain that it did not take "
+    "effect; if it may have taken effect, "
     "the invocation is in doubt.",
 }
-_HANDS_OUT = "Hands out credentials, which rules treat as a write. Its output is shown once, in the Result of the call; records mask it."
+_HANDS_OUT = (
+    "Hands out credentials, which rules treat as a write. Its output is shown once, in the "
+    "Result of the call; records mask it."
+)
 
 
 def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
@@ -182,8 +253,8 @@ def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
 
 
 def shown(request: PageRequest) -> Response:
-    """Serve ``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` the inputs of an
-    example.
+    """Serve ``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an
+    invocation, ``?example=`` the inputs of an example.
     """
     request.require("read")
     manifest, action = found_action(request)
@@ -196,11 +267,19 @@ def shown(request: PageRequest) -> Response:
     title = heading(
         [icon_of(manifest), action.title],
         badge(action.rule_effect),
-        lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", summary(action.description)],
+        lead=[
+            h.a(manifest.title, href=f"/connectors/{manifest.key}"),
+            " · ",
+            summary(action.description),
+        ],
     )
     choices = fitting_connections(request, manifest, action, str(begin.get("connection") or ""))
     filled = action_form(request, action, begin, choices, address, example)
-    result = card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), id="answer")
+    result = card(
+        "Result",
+        h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"),
+        id="answer",
+    )
     aside = h.div(
         card("Code for this call", _code_holder(request, manifest, action, begin, address)),
         _about(manifest, action, address),
@@ -213,7 +292,14 @@ def shown(request: PageRequest) -> Response:
         _carrying(request, _BATCHING, "/new-batch", manifest, action),
         connection_dialog(),
     ]
-    return page(request, "connectors", f"{action.title} · {manifest.title}", *content, head=title, scripts=FORM_SCRIPTS)
+    return page(
+        request,
+        "connectors",
+        f"{action.title} · {manifest.title}",
+        *content,
+        head=title,
+        scripts=FORM_SCRIPTS,
+    )
 
 
 def code(request: PageRequest) -> Response:
@@ -224,15 +310,18 @@ def code(request: PageRequest) -> Response:
 
 
 def output(request: PageRequest) -> Response:
-    """Serve ``GET …/output``: the schema of the output, which would fill most of some actions' pages."""
+    """Serve ``GET …/output``: the schema of the output, which would fill most of some actions'
+    pages.
+    """
     request.require("read")
     _, action = found_action(request)
     return fragment(code_block(json_text(action.output), "Output schema"))
 
 
 def options(request: PageRequest) -> Response:
-    """Serve ``GET /connectors/{key}/options/{source}?connection=&inputs=``: choices for a field, as JSON. Only the scope ``invoke`` queries
-    providers. ``inputs`` is the JSON of the form's current values.
+    """Serve ``GET /connectors/{key}/options/{source}?connection=&inputs=``: choices for a field, as
+    JSON. Only the scope ``invoke`` queries providers. ``inputs`` is the JSON of the form's current
+    values.
     """
     request.require("read")
     connection = request.query.get("connection") if request.may("invoke") else None
@@ -240,14 +329,23 @@ def options(request: PageRequest) -> Response:
         inputs = decode(request.query.get("inputs", "{}"))
         given = inputs if isinstance(inputs, dict) else {}
         asked = request.path("key"), request.path("source")
-        found = request.runtime.options(*asked, connection=connection or None, inputs=given, caller=request.identity.caller)
+        found = request.runtime.options(
+            *asked, connection=connection or None, inputs=given, caller=request.identity.caller
+        )
     except JackfieldError as error:
-        return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)
-    return answer({"items": found[:_CHOICES]}, headers={"Cache-Control": f"private, max-age={_FRESH}"})
+        return answer(
+            {"items": [], "message": error.message}, 404 if error.http_status == 404 else 200
+        )
+    return answer(
+        {"items": found[:_CHOICES]}, headers={"Cache-Control": f"private, max-age={_FRESH}"}
+    )
 
 
-def read_invocation(request: PageRequest, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
-    """Decode the form's invocation. Connector and action always come from the path, never from the form.
+def read_invocation(
+    request: PageRequest, manifest: Manifest, action: ActionManifest
+) -> dict[str, Any]:
+    """Decode the form's invocation. Connector and action always come from the path, never from the
+    form.
 
     :raises Problem: 400 if it is not a JSON object.
     """
@@ -275,23 +373,50 @@ def _again_notice(request: PageRequest, again: Mapping[str, Any] | None) -> Mark
         return None
     entry = h.a("the earlier invocation", href=f"/invocations/{request.query['again']}")
     if still_in_doubt(request, request.query["again"]):
-        return notice("It is not known whether ", entry, " took effect. If it did, running it again repeats it.", tone="warn")
+        return notice(
+            "It is not known whether ",
+            entry,
+            " took effect. If it did, running it again repeats it.",
+            tone="warn",
+        )
     if "inputs" in again:
         lacks_files = request.journal.find(request.query["again"]).inputs != again["inputs"]
-        files = " Files that its caller passed by path are not kept; choose them again." if lacks_files else ""
-        return notice("The form is filled with the inputs of ", entry, f". Secrets are masked; enter them again.{files}")
+        files = (
+            " Files that its caller passed by path are not kept; choose them again."
+            if lacks_files
+            else ""
+        )
+        return notice(
+            "The form is filled with the inputs of ",
+            entry,
+            f". Secrets are masked; enter them again.{files}",
+        )
     setting = h.a("the workspace's settings", href="/workspace")
-    return notice("The inputs of ", entry, " were not recorded, so the form is empty. To record inputs, change ", setting, ".")
+    return notice(
+        "The inputs of ",
+        entry,
+        " were not recorded, so the form is empty. To record inputs, change ",
+        setting,
+        ".",
+    )
 
 
 def _example(manifest: Manifest, action: ActionManifest) -> Mapping[str, Any]:
-    raw: Mapping[str, Any] = next((item for item in manifest.raw.get("actions", ()) if item.get("key") == action.key), {})
+    raw: Mapping[str, Any] = next(
+        (item for item in manifest.raw.get("actions", ()) if item.get("key") == action.key), {}
+    )
     examples = raw.get("examples") or [{}]
     found = examples[0].get("invocation", {})
     return {"inputs": found.get("inputs", {})} if isinstance(found, Mapping) else {}
 
 
-def _code_holder(request: PageRequest, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
+def _code_holder(
+    request: PageRequest,
+    manifest: Manifest,
+    action: ActionManifest,
+    begin: Mapping[str, Any],
+    address: str,
+) -> Markup:
     first = {"connector": manifest.key, "action": action.key, **begin}
     return h.div(
         call_as_code(request, first),
@@ -321,7 +446,13 @@ def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
         h.details(
             h.summary("Output schema"),
             # shown once it is opened, also by a click that comes before the page's scripts
-            h.p("Loading…", class_="muted", hx_get=f"{address}/output", hx_trigger="intersect once", hx_swap="outerHTML"),
+            h.p(
+                "Loading…",
+                class_="muted",
+                hx_get=f"{address}/output",
+                hx_trigger="intersect once",
+                hx_swap="outerHTML",
+            ),
         ),
     )
 
@@ -334,9 +465,16 @@ def _effect_sentence(action: ActionManifest) -> str:
     return _EFFECTS["key" if is_by_key else action.effect]
 
 
-def _carrying(request: PageRequest, name: str, address: str, manifest: Manifest, action: ActionManifest) -> Markup:
-    """Render the form of a button that copies the values to another form: of a schedule, or of a file's rows."""
-    named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))]
+def _carrying(
+    request: PageRequest, name: str, address: str, manifest: Manifest, action: ActionManifest
+) -> Markup:
+    """Render the form of a button that copies the values to another form: of a schedule, or of a
+    file's rows.
+    """
+    named = [
+        h.input(type="hidden", name=name, value=value)
+        for name, value in (("connector", manifest.key), ("action", action.key))
+    ]
     carried = h.input(type="hidden", name="invocation", value="{}", data_carried=True)
     return form(request, address, named, carried, id=name)
 
@@ -358,14 +496,22 @@ async def run(request: PageRequest) -> Response:
     result = await _run(request, invocation)
     request.server.metrics.note(result)
     if refused := unchosen(request.form, result.error):
-        return outcome(request, "connectors", action.title, fault(refused), status=refused.http_status)
+        return outcome(
+            request, "connectors", action.title, fault(refused), status=refused.http_status
+        )
     return fragment(result_shown(result.to_json("console"), action))
 
 
 async def _run(request: PageRequest, invocation: Mapping[str, Any]) -> Result:
-    """Run the invocation. If the client disconnects before anything was sent, cancel it; after that it runs to its end."""
+    """Run the invocation. If the client disconnects before anything was sent, cancel it; after that
+    it runs to its end.
+    """
     cancelled = threading.Event()
     with cancelling(request.http, cancelled):
         return await asyncio.shield(
-            asyncio.ensure_future(request.runtime.ainvoke(invocation, cancelled=cancelled, caller=request.identity.caller))
+            asyncio.ensure_future(
+                request.runtime.ainvoke(
+                    invocation, cancelled=cancelled, caller=request.identity.caller
+                )
+            )
         )

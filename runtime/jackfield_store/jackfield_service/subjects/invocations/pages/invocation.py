@@ -1,4 +1,6 @@
-"""Page of an invocation: request, attempts, Result, and an operator's steps: cancel, run again. Doubts have a module of their own."""
+"""Page of an invocation: request, attempts, Result, and an operator's steps: cancel, run again.
+Doubts have a module of their own.
+"""
 
 from __future__ import annotations
 
@@ -56,13 +58,32 @@ def shown(request: PageRequest) -> Response:
     """Serve ``GET /invocations/{id}``."""
     request.require("read")
     entry = request.entry()
-    content = [approval_told(request, entry), *_content(request, entry), paced(_pace(request, entry))]
+    content = [
+        approval_told(request, entry),
+        *_content(request, entry),
+        paced(_pace(request, entry)),
+    ]
     if request.partial:
         return fragment(_title(request, entry, anew=True), content)
-    done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, *_WARNINGS) or redrive_done(request)
-    body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    asked = approval_shown(request, entry.id)  # beside what is refreshed: somebody may be writing a reason
-    return page(request, "invocations", name_of(request, entry), done, asked, body, head=_title(request, entry))
+    done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, *_WARNINGS) or redrive_done(
+        request
+    )
+    body = (
+        live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content)
+        if entry.is_open
+        else content
+    )
+    # beside what is refreshed: somebody may be writing a reason
+    asked = approval_shown(request, entry.id)
+    return page(
+        request,
+        "invocations",
+        name_of(request, entry),
+        done,
+        asked,
+        body,
+        head=_title(request, entry),
+    )
 
 
 def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
@@ -73,18 +94,28 @@ def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
 
 
 def _pace(request: PageRequest, entry: Entry) -> int | None:
-    """Return the seconds until the next refresh of an open invocation's page: a tenth of its age, so that a job of hours is not polled each
-    second. None once it has ended.
+    """Return the seconds until the next refresh of an open invocation's page: a tenth of its age,
+    so that a job of hours is not polled each second. None once it has ended.
     """
-    return max(_EVERY, min(_SLOWEST, int(request.now - entry.created_at) // 10)) if entry.is_open else None
+    return (
+        max(_EVERY, min(_SLOWEST, int(request.now - entry.created_at) // 10))
+        if entry.is_open
+        else None
+    )
 
 
 def _again(entry: Entry) -> Markup:
-    return h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
+    return h.a(
+        "Run again",
+        href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}",
+        class_="button",
+    )
 
 
 def _state(entry: Entry) -> Any:
-    """Return the displayed state of a call that can be cancelled; None for a call that has ended."""
+    """Return the displayed state of a call that can be cancelled; None for a call that has
+    ended.
+    """
     return [entry.id, entry.status] if entry.is_open else None
 
 
@@ -112,15 +143,24 @@ def _installed(request: PageRequest, entry: Entry) -> bool:
 
 def _content(request: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
-    error = error_shown(result["error"]) if "error" in result and entry.status != "in_doubt" else None  # doubt_shown tells it
+    # doubt_shown tells it
+    error = (
+        error_shown(result["error"]) if "error" in result and entry.status != "in_doubt" else None
+    )
     output = None
     if "output" in result and (result["output"] or entry.doubt is None):
         output = output_shown(result["output"], f"{entry.connector}/{entry.action}")
     answer = card("Result", error, output) if error or output else None
     tries = card(timeline_title(entry), timeline(entry))
-    whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
+    whole = h.details(
+        h.summary("Entry as JSON"),
+        code_block(json_text(entry.to_json()), "The entry as JSON"),
+        class_="card",
+    )
     return [
-        doubt_shown(request, entry, _marks(entry), _again(entry) if _installed(request, entry) else None),
+        doubt_shown(
+            request, entry, _marks(entry), _again(entry) if _installed(request, entry) else None
+        ),
         _dead(request, entry),
         resolution_shown(request, entry),
         looks_shown(request, entry),
@@ -142,16 +182,46 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
             [
                 ("Action", None if is_asked else _action(request, entry)),
                 ("Connector", _connector(entry)),
-                ("Connection", None if is_asked else connection_links(request, [entry]).get(entry.id, "none, or inline")),
+                (
+                    "Connection",
+                    None
+                    if is_asked
+                    else connection_links(request, [entry]).get(entry.id, "none, or inline"),
+                ),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
-                ("Caller", person(request, entry.caller) if entry.caller else "the library or the command line"),
+                (
+                    "Caller",
+                    person(request, entry.caller)
+                    if entry.caller
+                    else "the library or the command line",
+                ),
                 *([] if entry.status == "in_doubt" else _marks(entry)),
                 ("Created", at(entry.created_at, request.now, whole=True)),
-                ("Finished", at(entry.settled_at, request.now, whole=True) if entry.settled_at is not None else "not yet"),
-                ("Duration", span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "–"),
-                ("Request ID", h.code(entry.request_id) if entry.request_id and entry.status != "in_doubt" else None),
-                ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
+                (
+                    "Finished",
+                    at(entry.settled_at, request.now, whole=True)
+                    if entry.settled_at is not None
+                    else "not yet",
+                ),
+                (
+                    "Duration",
+                    span_text(entry.settled_at - entry.created_at)
+                    if entry.settled_at is not None
+                    else "–",
+                ),
+                (
+                    "Request ID",
+                    h.code(entry.request_id)
+                    if entry.request_id and entry.status != "in_doubt"
+                    else None,
+                ),
+                (
+                    "Trace",
+                    h.code(entry.context["traceparent"])
+                    if entry.context.get("traceparent")
+                    else None,
+                ),
                 ("Deciding rule", entry.rule),
                 ("Problem", entry.problem),
                 ("Resolved by", person(request, entry.resolved_by) if entry.resolved_by else None),
@@ -165,13 +235,20 @@ def _action(request: PageRequest, entry: Entry) -> Node:
     identifier = h.code(f"{entry.connector}/{entry.action}", class_="small")
     if not _installed(request, entry):
         return identifier
-    return [h.a(name_of(request, entry), href=f"/connectors/{entry.connector}/actions/{entry.action}"), " ", identifier]
+    return [
+        h.a(name_of(request, entry), href=f"/connectors/{entry.connector}/actions/{entry.action}"),
+        " ",
+        identifier,
+    ]
 
 
 def _connector(entry: Entry) -> Node:
     if entry.connector == HOST and entry.connector_version is None:
         return "none: a function of a program that embeds jackfield"
-    return [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]
+    return [
+        h.a(entry.connector, href=f"/connectors/{entry.connector}"),
+        f" {entry.connector_version or ''}",
+    ]
 
 
 def _marks(entry: Entry) -> list[tuple[str, Node]]:
@@ -181,38 +258,69 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
     return [
         ("Idempotency key", h.code(entry.idempotency_key) if entry.idempotency_key else None),
         ("Correlation ID", h.code(str(correlation)) if correlation else None),
-        ("Labels", [[h.code(f"{name}={value}"), " "] for name, value in labels.items()] if labels else None),
+        (
+            "Labels",
+            [[h.code(f"{name}={value}"), " "] for name, value in labels.items()]
+            if labels
+            else None,
+        ),
     ]
 
 
 def _inputs(request: PageRequest, entry: Entry) -> Node:
-    inputs = entry.inputs if entry.inputs is not None else readable_inputs(request, [entry]).get(entry.id)
+    inputs = (
+        entry.inputs
+        if entry.inputs is not None
+        else readable_inputs(request, [entry]).get(entry.id)
+    )
     if inputs is not None:
         return h.details(h.summary("Show"), code_block(json_text(inputs), "The inputs"))
     if entry.status == "waiting":
         return "kept until the call has ended, for whoever approves it"
     if request.runtime.access.settings.keep_inputs and entry.is_open:
         return "recorded once the call has ended"
-    setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if request.may("manage") else None
+    setting = (
+        ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")]
+        if request.may("manage")
+        else None
+    )
     return ["not recorded", setting]
 
 
 def _dead(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the form that queues a dead letter again, with its failed deliveries; None if the entry is no dead letter."""
+    """Render the form that queues a dead letter again, with its failed deliveries; None if the
+    entry is no dead letter.
+    """
     if entry.dead_at is None:
         return None
     scope = h.p("Redriving it requires the scope ", h.code("manage"), ".", class_="muted")
-    redrive = form(request, f"/invocations/{entry.id}/redrive", h.button("Redrive"), class_="actions", state=dead_state(entry))
+    redrive = form(
+        request,
+        f"/invocations/{entry.id}/redrive",
+        h.button("Redrive"),
+        class_="actions",
+        state=dead_state(entry),
+    )
     return card(
         "Dead letter",
-        h.p(f"Given up after {len(entry.deliveries)} deliveries: each time, its worker was lost. Find the cause before you redrive it."),
-        h.p("“Redrive” queues it again with the same inputs and idempotency key, and a fresh count of deliveries.", class_="muted"),
+        h.p(
+            f"Given up after {len(entry.deliveries)} deliveries: each time, its worker was lost. "
+            "Find the cause before you redrive it."
+        ),
+        h.p(
+            "“Redrive” queues it again with the same inputs and idempotency key, and a fresh "
+            "count of deliveries.",
+            class_="muted",
+        ),
         redrive if request.may("manage") else scope,
         class_="card doubt",
     )
 
 
-_OPEN = {"queued": "Waiting for a worker.", "waiting": "Waiting until a person approves it. Nothing was sent."}
+_OPEN = {
+    "queued": "Waiting for a worker.",
+    "waiting": "Waiting until a person approves it. Nothing was sent.",
+}
 
 
 def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
@@ -223,5 +331,14 @@ def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
     bar = None if entry.progress is None else progress_shown(entry.progress)
     why = None
     if entry.blocked is not None:
-        why = h.p("Nothing of this workspace is begun at present: ", entry.blocked["reason"], ". It is tried again by itself.")
-    return notice(h.p(word), why, bar, form(request, f"/invocations/{entry.id}/cancel", button, state=_state(entry)))
+        why = h.p(
+            "Nothing of this workspace is begun at present: ",
+            entry.blocked["reason"],
+            ". It is tried again by itself.",
+        )
+    return notice(
+        h.p(word),
+        why,
+        bar,
+        form(request, f"/invocations/{entry.id}/cancel", button, state=_state(entry)),
+    )

@@ -30,10 +30,14 @@ class _Try:
     request_id: str | None
 
     def label(self, *, paged: bool) -> str:
-        """Return the attempt's label; for a paginated action its page, with the attempt's number if the page was retried."""
+        """Return the attempt's label; for a paginated action its page, with the attempt's number if
+        the page was retried.
+        """
         if not paged:
             return f"Attempt {self.number}"
-        return f"Page {self.page}" if self.number == 1 else f"Page {self.page}, attempt {self.number}"
+        return (
+            f"Page {self.page}" if self.number == 1 else f"Page {self.page}, attempt {self.number}"
+        )
 
 
 def timeline_title(entry: Entry) -> str:
@@ -42,33 +46,52 @@ def timeline_title(entry: Entry) -> str:
 
 
 def timeline(entry: Entry) -> Markup:
-    """Draw a bar for each attempt if there are several, with the same data as a table. Gaps between the bars are back-off."""
+    """Draw a bar for each attempt if there are several, with the same data as a table. Gaps between
+    the bars are back-off.
+    """
     tries = [*_tries(entry)]
     if not tries:
         return h.p(_none(entry), class_="empty")
     paged = _is_paged(tries)
     end = max([item.end for item in tries] + [entry.settled_at or 0.0])
     span = max(end - entry.created_at, 0.001)
-    bars = [_bar(place, item, item.label(paged=paged), entry.created_at, span) for place, item in enumerate(tries)]
+    bars = [
+        _bar(place, item, item.label(paged=paged), entry.created_at, span)
+        for place, item in enumerate(tries)
+    ]
     title = f"{_counted(tries, paged=paged)} in {span_text(span)}"
     height = len(bars) * _ROW + _PAD
-    picture = h.svg(h.title(title), bars, viewBox=f"0 0 {_WIDTH} {height}", class_="timeline", role="img", aria_label=title)
+    picture = h.svg(
+        h.title(title),
+        bars,
+        viewBox=f"0 0 {_WIDTH} {height}",
+        class_="timeline",
+        role="img",
+        aria_label=title,
+    )
     rows = [
         (
-            item.label(paged=paged), badge(item.outcome), f"after {span_text(item.begin - entry.created_at)}",
-            span_text(item.end - item.begin) if item.outcome != "running" else "not yet", h.code(item.request_id) if item.request_id else "none",
+            item.label(paged=paged),
+            badge(item.outcome),
+            f"after {span_text(item.begin - entry.created_at)}",
+            span_text(item.end - item.begin) if item.outcome != "running" else "not yet",
+            h.code(item.request_id) if item.request_id else "none",
         )
         for item in tries
-    ]  # fmt: skip
+    ]
     first = "Page" if paged else "Attempt"
-    shown = table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request ID"), rows)
+    shown = table(
+        timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request ID"), rows
+    )
     drawn = [h.div(picture, class_="picture") if len(tries) > 1 else None, shown]
     summary = h.p(title, class_="muted")
     return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show all"), drawn))
 
 
 def _tries(entry: Entry) -> Iterator[_Try]:
-    """Number the logged requests: a success ends a page, so the next request belongs to the next page."""
+    """Number the logged requests: a success ends a page, so the next request belongs to the next
+    page.
+    """
     page, number = 1, 0
     for item in entry.attempt_log:
         number += 1
@@ -112,5 +135,12 @@ def _bar(place: int, item: _Try, label: str, zero: float, span: float) -> Markup
     return h.g(
         h.text(label, x=0, y=top + 15, class_="label"),
         h.rect(x=_LABEL, y=top + 9, width=room, height=2, class_="rail"),
-        h.rect(x=f"{left:.1f}", y=top, width=f"{width:.1f}", height=_ROW - 8, rx=3, class_=f"bar {_TONES.get(item.outcome, 'bad')}"),
+        h.rect(
+            x=f"{left:.1f}",
+            y=top,
+            width=f"{width:.1f}",
+            height=_ROW - 8,
+            rx=3,
+            class_=f"bar {_TONES.get(item.outcome, 'bad')}",
+        ),
     )

@@ -1,4 +1,6 @@
-"""Server-rendered SVG charts. Colours come from the style sheet; each chart has the same data as a table next to it."""
+"""Server-rendered SVG charts. Colours come from the style sheet; each chart has the same data as a
+table next to it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,14 @@ _WIDTH = 640
 _BROAD = 1160
 _LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 42
 _ROW, _NAME, _SPANS = 34, 200, 200
-_STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("cancelled", "idle"), ("running", "busy"), ("queued", "busy"))
+_STACK = (
+    ("succeeded", "good"),
+    ("failed", "bad"),
+    ("in_doubt", "warn"),
+    ("cancelled", "idle"),
+    ("running", "busy"),
+    ("queued", "busy"),
+)
 _LABEL = 200
 """Width for the last two time labels, in SVG units, in the font of a phone."""
 _MOST_ROWS = 12
@@ -28,7 +37,9 @@ def rate_chart(buckets: Sequence[Bucket]) -> Markup:
     bars = [_stack(bucket, _LEFT + place * wide, wide, top) for place, bucket in enumerate(buckets)]
     total = sum(sum(bucket.counts.values()) for bucket in buckets)
     drawn: list[Node] = [_lines(top), bars, _times(buckets, wide)]
-    return _picture(_TOP + _PLOT + _FOOT, f"{total} invocations over time", drawn, _BROAD, "chart broad")
+    return _picture(
+        _TOP + _PLOT + _FOOT, f"{total} invocations over time", drawn, _BROAD, "chart broad"
+    )
 
 
 def latency_chart(rows: Sequence[ConnectorFigures]) -> Markup:
@@ -41,9 +52,25 @@ def latency_chart(rows: Sequence[ConnectorFigures]) -> Markup:
         drawn.append(_name(row.connector, y))
         for value, tone, below in ((row.p95, "soft", 0), (row.p50, "accent", 8)):
             width = max((value or 0.0) / longest * (_WIDTH - _NAME - _SPANS), 2.0)
-            drawn.append(h.rect(x=_NAME, y=y + below // 2 + 2, width=f"{width:.1f}", height=20 - below, rx=3, class_=f"bar {tone}"))
+            drawn.append(
+                h.rect(
+                    x=_NAME,
+                    y=y + below // 2 + 2,
+                    width=f"{width:.1f}",
+                    height=20 - below,
+                    rx=3,
+                    class_=f"bar {tone}",
+                )
+            )
         end = _NAME + (row.p95 or 0.0) / longest * (_WIDTH - _NAME - _SPANS) + 8
-        drawn.append(h.text(f"{span_text(row.p50)} · {span_text(row.p95)}", x=f"{end:.1f}", y=y + 16, class_="label"))
+        drawn.append(
+            h.text(
+                f"{span_text(row.p50)} · {span_text(row.p95)}",
+                x=f"{end:.1f}",
+                y=y + 16,
+                class_="label",
+            )
+        )
     return _picture(len(shown) * _ROW + 4, "Latency by connector", drawn)
 
 
@@ -56,17 +83,38 @@ def failure_chart(rows: Sequence[ConnectorFigures]) -> Markup:
         failed, doubt = row.failed / row.count * room, row.in_doubt / row.count * room
         drawn.append(_name(row.connector, y))
         drawn.append(h.rect(x=_NAME, y=y + 2, width=room, height=20, rx=3, class_="bar rail"))
-        drawn.append(h.rect(x=_NAME, y=y + 2, width=f"{failed:.1f}", height=20, class_="bar bad") if row.failed else None)
         drawn.append(
-            h.rect(x=f"{_NAME + failed:.1f}", y=y + 2, width=f"{doubt:.1f}", height=20, class_="bar warn") if row.in_doubt else None
+            h.rect(x=_NAME, y=y + 2, width=f"{failed:.1f}", height=20, class_="bar bad")
+            if row.failed
+            else None
+        )
+        drawn.append(
+            h.rect(
+                x=f"{_NAME + failed:.1f}",
+                y=y + 2,
+                width=f"{doubt:.1f}",
+                height=20,
+                class_="bar warn",
+            )
+            if row.in_doubt
+            else None
         )
         text = f"{row.failed + row.in_doubt} of {row.count}"
         drawn.append(h.text(text, x=_NAME + room + 8, y=y + 16, class_="label"))
     return _picture(len(shown) * _ROW + 4, "Failures by connector", drawn)
 
 
-def _picture(height: int, title: str, drawn: Node, width: int = _WIDTH, kind: str = "chart") -> Markup:
-    return h.svg(h.title(title), drawn, viewBox=f"0 0 {width} {height}", class_=kind, role="img", aria_label=title)
+def _picture(
+    height: int, title: str, drawn: Node, width: int = _WIDTH, kind: str = "chart"
+) -> Markup:
+    return h.svg(
+        h.title(title),
+        drawn,
+        viewBox=f"0 0 {width} {height}",
+        class_=kind,
+        role="img",
+        aria_label=title,
+    )
 
 
 def _stack(bucket: Bucket, x: float, wide: float, top: int) -> list[Markup]:
@@ -97,12 +145,16 @@ def _lines(top: int) -> list[Markup]:
         drawn.append(h.line(x1=_LEFT, x2=_BROAD, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid"))
         value = top * share
         if value == int(value):
-            drawn.append(h.text(f"{int(value):,}", x=_LEFT - 6, y=f"{y + 4:.1f}", class_="label end"))
+            drawn.append(
+                h.text(f"{int(value):,}", x=_LEFT - 6, y=f"{y + 4:.1f}", class_="label end")
+            )
     return drawn
 
 
 def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
-    """Label the start of every few buckets and the end of the last. Labels are dates if the span exceeds two days."""
+    """Label the start of every few buckets and the end of the last. Labels are dates if the span
+    exceeds two days.
+    """
     if not buckets:
         return []
     days = buckets[-1].end - buckets[0].begin > 2 * _DAY
@@ -119,7 +171,14 @@ def _time(moment: float, x: float, kind: str, *, days: bool) -> Markup:
     """Write a time in UTC; the page's script converts it to the reader's time zone."""
     text = _day(moment) if days else _clock(moment)
     when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-    return h.text(text, x=f"{x:.1f}", y=_TOP + _PLOT + 34, class_=kind, data_at=when, data_local="day" if days else "clock")
+    return h.text(
+        text,
+        x=f"{x:.1f}",
+        y=_TOP + _PLOT + 34,
+        class_=kind,
+        data_at=when,
+        data_local="day" if days else "clock",
+    )
 
 
 def _name(text: str, y: int) -> Markup:

@@ -1,4 +1,6 @@
-"""Three steps from an empty installation to the first call that succeeds: connect an account, choose an action, run it."""
+"""Three steps from an empty installation to the first call that succeeds: connect an account,
+choose an action, run it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from jackfield_service.shell.pages.layout.components import card, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 _MOST_CONNECTORS, _MOST_ACTIONS = 200, 50
-"""Maximum numbers of connectors that are searched for one that a connection serves, and of its read-only actions."""
+"""Maximum numbers of connectors that are searched for one that a connection serves, and of its
+read-only actions.
+"""
 
 
 def first_steps(request: PageRequest) -> Markup:
@@ -25,9 +29,16 @@ def first_steps(request: PageRequest) -> Markup:
     return card(
         "First steps",
         h.ol(
-            h.li(_connect(request) if found is None else ["Connect an account. Done: ", found, "."]),
+            h.li(
+                _connect(request) if found is None else ["Connect an account. Done: ", found, "."]
+            ),
             h.li(_choose(row, suggested)),
-            h.li("Press ", h.strong("Run"), ". The Result is shown beside the form, and the same call as code for your own program."),
+            h.li(
+                "Press ",
+                h.strong("Run"),
+                ". The Result is shown beside the form, and the same call as code for your own "
+                "program.",
+            ),
             class_="stack",
         ),
         class_="card wide",
@@ -37,11 +48,20 @@ def first_steps(request: PageRequest) -> Markup:
 
 def _connect(request: PageRequest) -> list[Node]:
     if not request.may("manage"):
-        return ["Ask somebody with the scope ", h.code("manage"), " to connect an account, or use an action that needs none."]
-    return [h.a("Connect an account", href="/new-connection", class_="button primary"), " or use an action that needs none."]
+        return [
+            "Ask somebody with the scope ",
+            h.code("manage"),
+            " to connect an account, or use an action that needs none.",
+        ]
+    return [
+        h.a("Connect an account", href="/new-connection", class_="button primary"),
+        " or use an action that needs none.",
+    ]
 
 
-def _choose(row: Mapping[str, Any] | None, suggested: tuple[Manifest, ActionManifest] | None) -> list[Node]:
+def _choose(
+    row: Mapping[str, Any] | None, suggested: tuple[Manifest, ActionManifest] | None
+) -> list[Node]:
     search = h.a("Choose an action", href="/connectors")
     if row is None or suggested is None:
         return [search, ". One that only reads is a good first one."]
@@ -51,14 +71,23 @@ def _choose(row: Mapping[str, Any] | None, suggested: tuple[Manifest, ActionMani
     return [search, ", such as ", link, ", which only reads."]
 
 
-def _suggested(request: PageRequest, row: Mapping[str, Any]) -> tuple[Manifest, ActionManifest] | None:
-    """Return the read-only action with the fewest required inputs, of a connector that a connection serves; None without such an action."""
-    own = request.catalog.look(row["type"].partition("/")[0])[1]  # else a family's type, which others serve
-    for manifest in islice(request.catalog.manifests(), _MOST_CONNECTORS) if own is None else (own,):
+def _suggested(
+    request: PageRequest, row: Mapping[str, Any]
+) -> tuple[Manifest, ActionManifest] | None:
+    """Return the read-only action with the fewest required inputs, of a connector that a connection
+    serves; None without such an action.
+    """
+    # else a family's type, which others serve
+    own = request.catalog.look(row["type"].partition("/")[0])[1]
+    for manifest in (
+        islice(request.catalog.manifests(), _MOST_CONNECTORS) if own is None else (own,)
+    ):
         kind = manifest.connection_type(row["type"])
         if kind is None:
             continue
-        keys = (one.key for one in manifest.rows() if one.effect == "read" and kind.can_serve(one.key))
+        keys = (
+            one.key for one in manifest.rows() if one.effect == "read" and kind.can_serve(one.key)
+        )
         actions = [manifest.actions[key] for key in islice(keys, _MOST_ACTIONS)]
         if actions:
             return manifest, min(actions, key=lambda action: (_needed(action), action.key))
@@ -68,6 +97,7 @@ def _suggested(request: PageRequest, row: Mapping[str, Any]) -> tuple[Manifest, 
 def _needed(action: ActionManifest) -> int:
     known = action.inputs.get("properties", {})
     return sum(
-        "default" not in known.get(name, {}) and not extension(known.get(name, {})).get("fromConnection")
+        "default" not in known.get(name, {})
+        and not extension(known.get(name, {})).get("fromConnection")
         for name in action.inputs.get("required", ())
     )

@@ -1,8 +1,11 @@
-"""Figures of the overview: rate, latency and failures by connector within a span. Pure functions of samples, or of counts.
+"""Figures of the overview: rate, latency and failures by connector within a span. Pure functions of
+samples, or of counts.
 
-Cancelled or declined calls, which the journal stores as failed, are ``cancelled`` here, and neither succeeded nor failed.
+Cancelled or declined calls, which the journal stores as failed, are ``cancelled`` here, and neither
+succeeded nor failed.
 
-Bars begin at whole multiples of their length, so that a bar's counts do not change while time passes.
+Bars begin at whole multiples of their length, so that a bar's counts do not change while time
+passes.
 """
 
 from __future__ import annotations
@@ -40,7 +43,11 @@ class Span:
         return math.ceil(now / self.part) * self.part - self.seconds
 
 
-SPANS = (Span("1h", "Last hour", 3600.0, 30), Span("24h", "Last 24 hours", 86_400.0, 24), Span("7d", "Last 7 days", 604_800.0, 28))
+SPANS = (
+    Span("1h", "Last hour", 3600.0, 30),
+    Span("24h", "Last 24 hours", 86_400.0, 24),
+    Span("7d", "Last 7 days", 604_800.0, 28),
+)
 
 
 @dataclass(slots=True)
@@ -54,8 +61,9 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorFigures:
-    """Figures of one connector. Percentiles are in seconds, over ended invocations, None without any; ``codes`` are its most
-    frequent errors."""
+    """Figures of one connector. Percentiles are in seconds, over ended invocations, None without
+    any; ``codes`` are its most frequent errors.
+    """
 
     connector: str
     count: int
@@ -88,9 +96,13 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
         _bucket(buckets, sample.at, first, span).counts[sample.status] += 1
     settled = [sample for sample in inside if sample.seconds is not None]
     durations = _durations(settled)
-    succeeded, ended = (sum(sample.status in states for sample in settled) for states in (STATUSES[:1], STATUSES))
+    succeeded, ended = (
+        sum(sample.status in states for sample in settled) for states in (STATUSES[:1], STATUSES)
+    )
     connectors = sorted({sample.connector for sample in inside})
-    rows = [_row(name, [sample for sample in inside if sample.connector == name]) for name in connectors]
+    rows = [
+        _row(name, [sample for sample in inside if sample.connector == name]) for name in connectors
+    ]
     return Figures(
         total=len(inside),
         succeeded=succeeded,
@@ -103,7 +115,9 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
 
 
 def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
-    """Compute the figures of counts within the span that ends at ``now``. Percentiles are estimated from histograms."""
+    """Compute the figures of counts within the span that ends at ``now``. Percentiles are estimated
+    from histograms.
+    """
     buckets, first = _empty(span, now), span.begin(now)
     inside = [_with_list_status(part) for part in found if part.at >= first]
     counts = [part for part in inside if part.bucket < 0]
@@ -111,7 +125,9 @@ def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
         _bucket(buckets, part.at, first, span).counts[part.status] += part.invocations
     durations = histogram(inside)
     names = sorted({part.connector for part in counts})
-    rows = [_counted_row(name, [part for part in inside if part.connector == name]) for name in names]
+    rows = [
+        _counted_row(name, [part for part in inside if part.connector == name]) for name in names
+    ]
     return Figures(
         total=_total(counts),
         succeeded=_total(counts, "succeeded"),
@@ -125,7 +141,11 @@ def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
 
 def _with_list_status(one: Counted) -> Counted:
     """Return the counted row with its status in the words of lists of calls."""
-    return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
+    return (
+        replace(one, status="cancelled", error_code=None)
+        if (one.status, one.error_code) == ("failed", "cancelled")
+        else one
+    )
 
 
 def _counted_row(connector: str, found: Sequence[PeriodPart]) -> ConnectorFigures:
@@ -152,7 +172,10 @@ def _total(counts: Iterable[PeriodPart], status: str | None = None) -> int:
 
 def _empty(span: Span, now: float) -> list[Bucket]:
     first = span.begin(now)
-    return [Bucket(first + place * span.part, first + (place + 1) * span.part) for place in range(span.count)]
+    return [
+        Bucket(first + place * span.part, first + (place + 1) * span.part)
+        for place in range(span.count)
+    ]
 
 
 def _bucket(buckets: Sequence[Bucket], at: float, first: float, span: Span) -> Bucket:
@@ -160,7 +183,9 @@ def _bucket(buckets: Sequence[Bucket], at: float, first: float, span: Span) -> B
 
 
 def percentile(ordered: Sequence[float], share: int) -> float | None:
-    """Return a percentile of sorted values by the nearest-rank method; None if there are no values."""
+    """Return a percentile of sorted values by the nearest-rank method; None if there are no
+    values.
+    """
     return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] if ordered else None
 
 

@@ -47,34 +47,50 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.invocations.pages.action import call_fields
-from jackfield_service.subjects.schedules.pages.schedules import present_schedule, schedule_state, schedules_of
+from jackfield_service.subjects.schedules.pages.schedules import (
+    present_schedule,
+    schedule_state,
+    schedules_of,
+)
 from jackfield_service.subjects.schedules.pages.times import Times, placed
 from jackfield_service.subjects.schedules.subject import MISSED, OVERLAP
 
 _WHAT = "Choose what is to run at given times."
 _SHOWN = frozenset({"connector", "action", "connection", "inputs"})
-"""Members of an invocation for which the form has fields; an invocation with other members is edited as JSON."""
+"""Members of an invocation for which the form has fields; an invocation with other members is
+edited as JSON.
+"""
 _ROWS = 12
 _SLOT = "$slot"
 
 
 def shown(request: PageRequest) -> Response:
-    """Serve ``GET /new-schedule``: the search for an action, or with ``?connector=&action=`` its form, with ``&connection=`` filled in; a
-    dialog fetches only the part of the action.
+    """Serve ``GET /new-schedule``: the search for an action, or with ``?connector=&action=`` its
+    form, with ``&connection=`` filled in; a dialog fetches only the part of the action.
     """
     request.require("manage")
     if not request.query.get("action"):
         offered = partial(actions_offered, request, _address)
-        return choosing(request, "schedules", "New schedule", _WHAT, "Search actions", offered, "/new-schedule")
-    begun = {name: request.query[name] for name in ("connector", "action", "connection") if request.query.get(name)}
+        return choosing(
+            request, "schedules", "New schedule", _WHAT, "Search actions", offered, "/new-schedule"
+        )
+    begun = {
+        name: request.query[name]
+        for name in ("connector", "action", "connection")
+        if request.query.get(name)
+    }
     return fragment(_call(request, begun)) if request.partial else _new(request, begun)
 
 
 def begun(request: PageRequest) -> Response:
     """Serve ``POST /new-schedule``: the form of a schedule, filled with a call's values."""
     request.require("manage")
-    call = {**_decoded(request.form.get("invocation", "")), **{name: request.form.get(name, "") for name in ("connector", "action")}}
-    return _new(request, {name: value for name, value in call.items() if name != "idempotencyKey"})  # each slot has a key of its own
+    call = {
+        **_decoded(request.form.get("invocation", "")),
+        **{name: request.form.get(name, "") for name in ("connector", "action")},
+    }
+    # each slot has a key of its own
+    return _new(request, {name: value for name, value in call.items() if name != "idempotencyKey"})
 
 
 def edited(request: PageRequest) -> Response:
@@ -83,12 +99,18 @@ def edited(request: PageRequest) -> Response:
     name = request.path("name")
     found = schedules_of(request).show(name)
     if "invocation" not in found:
-        raise Problem(409, f"it cannot be changed: {found['problem']}", hint="Remove it, and add it again.")
-    chosen = {member: request.form[member] for member in ("connector", "action") if member in request.form}
-    if any(found["invocation"].get(member) != value for member, value in chosen.items()):  # before the page was to be shown anew
+        raise Problem(
+            409, f"it cannot be changed: {found['problem']}", hint="Remove it, and add it again."
+        )
+    chosen = {
+        member: request.form[member] for member in ("connector", "action") if member in request.form
+    }
+    # before the page was to be shown anew
+    if any(found["invocation"].get(member) != value for member, value in chosen.items()):
         found = {**found, "invocation": chosen}
     masked = h.p(
-        "Secrets of the inputs are shown as ***. They stay as they are unless you change the invocation; then enter them again.",
+        "Secrets of the inputs are shown as ***. They stay as they are unless you change the "
+        "invocation; then enter them again.",
         class_="muted",
     )
     content = _form(request, f"/schedules/{name}/edit", found, masked, "Save schedule")
@@ -114,15 +136,17 @@ def created(request: PageRequest) -> Response:
 
 @decides(present_schedule)
 def saved(request: PageRequest) -> Response:
-    """Serve ``POST /schedules/{name}/edit``. The secrets of an unchanged invocation, and the anchor of an unchanged interval, are not
-    replaced.
+    """Serve ``POST /schedules/{name}/edit``. The secrets of an unchanged invocation, and the anchor
+    of an unchanged interval, are not replaced.
     """
     request.require("manage")
     name, schedules, times = request.path("name"), schedules_of(request), Times.read(request.form)
     was = schedules.show(name)
     try:
         given = _invocation(request)
-        document: dict[str, Any] = {} if times.members() == Times.of(was).members() else dict(times.members())
+        document: dict[str, Any] = (
+            {} if times.members() == Times.of(was).members() else dict(times.members())
+        )
         document |= _policies(request)
         if _essence(request, given) != _essence(request, was.get("invocation", {})):
             refuse_masks(given.get("inputs"))
@@ -134,7 +158,16 @@ def saved(request: PageRequest) -> Response:
 
 
 def _page(request: PageRequest, title: str, lead: str, content: Node) -> Response:
-    return page(request, "schedules", title, content, choice_dialog(), connection_dialog(), lead=lead, scripts=FORM_SCRIPTS)
+    return page(
+        request,
+        "schedules",
+        title,
+        content,
+        choice_dialog(),
+        connection_dialog(),
+        lead=lead,
+        scripts=FORM_SCRIPTS,
+    )
 
 
 def _new(request: PageRequest, call: Mapping[str, Any]) -> Response:
@@ -150,10 +183,17 @@ def _new(request: PageRequest, call: Mapping[str, Any]) -> Response:
         ),
     )
     content = _form(request, "/schedules", {"invocation": call}, name, "Add schedule")
-    return _page(request, "New schedule", "An invocation that runs at given times, with your rights.", content)
+    return _page(
+        request,
+        "New schedule",
+        "An invocation that runs at given times, with your rights.",
+        content,
+    )
 
 
-def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: Node, button: str) -> Markup:
+def _form(
+    request: PageRequest, address: str, found: Mapping[str, Any], before: Node, button: str
+) -> Markup:
     times = Times.of(found) if "status" in found else Times()
     return form(
         request,
@@ -161,15 +201,28 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
         before,
         times.fields(request),
         h.div(
-            placed("missed", choice_field("missed", "Missed runs", MISSED.items(), found.get("missed", "latest"))),
-            placed("overlap", choice_field("overlap", "If still running", OVERLAP.items(), found.get("overlap", "skip"))),
+            placed(
+                "missed",
+                choice_field(
+                    "missed", "Missed runs", MISSED.items(), found.get("missed", "latest")
+                ),
+            ),
+            placed(
+                "overlap",
+                choice_field(
+                    "overlap", "If still running", OVERLAP.items(), found.get("overlap", "skip")
+                ),
+            ),
             class_="pair",
         ),
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),
         h.div(id="answered", aria_live="polite"),
         bar(h.button(button, class_="primary"), counts="status" in found),
-        into="#answered", class_="card stack", novalidate=True, state=schedule_state(found) if "status" in found else None,
-    )  # fmt: skip
+        into="#answered",
+        class_="card stack",
+        novalidate=True,
+        state=schedule_state(found) if "status" in found else None,
+    )
 
 
 def _call(request: PageRequest, call: Mapping[str, Any]) -> Markup:
@@ -179,28 +232,51 @@ def _call(request: PageRequest, call: Mapping[str, Any]) -> Markup:
     except Problem:
         if not call.get("inputs"):
             raise
-        fields: list[Node] = [h.input(type="hidden", name="invocation", value="{}")]  # its connector is no longer installed
+        # its connector is no longer installed
+        fields: list[Node] = [h.input(type="hidden", name="invocation", value="{}")]
         known = False
     else:
         choices = fitting_connections(request, manifest, action, str(call.get("connection") or ""))
         fields = [call_fields(request, (manifest, action), call, choices)]
         known = not _needs_json(call)
     about = h.p(
-        "Runs ", h.a(h.code(f"{connector}/{key}"), href=f"/connectors/{connector}/actions/{key}", target="_blank"), ". ",
+        "Runs ",
+        h.a(
+            h.code(f"{connector}/{key}"),
+            href=f"/connectors/{connector}/actions/{key}",
+            target="_blank",
+        ),
+        ". ",
         chooser("/new-schedule", "Choose another action"),
-    )  # fmt: skip
-    named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", connector), ("action", key))]
-    document = lines_field(
-        "document", "Invocation", json_text(dict(call)).splitlines(), "JSON, as beside the form of an action.", rows=_ROWS
     )
-    return h.join([
-        h.h2("What it runs"), about, *named, h.div(fields, class_="by-fields stack"),
-        check_field("as-json", "Write it as JSON", not known), h.div(document, class_="by-json"),
-    ])  # fmt: skip
+    named = [
+        h.input(type="hidden", name=name, value=value)
+        for name, value in (("connector", connector), ("action", key))
+    ]
+    document = lines_field(
+        "document",
+        "Invocation",
+        json_text(dict(call)).splitlines(),
+        "JSON, as beside the form of an action.",
+        rows=_ROWS,
+    )
+    return h.join(
+        [
+            h.h2("What it runs"),
+            about,
+            *named,
+            h.div(fields, class_="by-fields stack"),
+            check_field("as-json", "Write it as JSON", not known),
+            h.div(document, class_="by-json"),
+        ]
+    )
 
 
 def _needs_json(call: Mapping[str, Any]) -> bool:
-    return not _SHOWN.issuperset(call) or next(placeholders(call.get("inputs"), "", _SLOT), None) is not None
+    return (
+        not _SHOWN.issuperset(call)
+        or next(placeholders(call.get("inputs"), "", _SLOT), None) is not None
+    )
 
 
 def _address(connector: str, action: str) -> str:
@@ -221,7 +297,11 @@ def _invocation(request: PageRequest) -> dict[str, Any]:
         return _decoded(request.form.get("document", ""))
     given = _decoded(request.form.get("invocation", ""))
     refuse_unchosen(request.form, given)
-    return {"connector": request.form.get("connector", ""), "action": request.form.get("action", ""), **given}
+    return {
+        "connector": request.form.get("connector", ""),
+        "action": request.form.get("action", ""),
+        **given,
+    }
 
 
 def _decoded(text: str) -> dict[str, Any]:
@@ -229,26 +309,43 @@ def _decoded(text: str) -> dict[str, Any]:
         given = decode(text or "{}")
     except InvalidInvocation as error:
         wrong = "1 member of the schedule is not valid"
-        raise InvalidInvocation(wrong, details=[Detail("/document", error.message)], hint=error.hint) from None
+        raise InvalidInvocation(
+            wrong, details=[Detail("/document", error.message)], hint=error.hint
+        ) from None
     if not isinstance(given, dict):
-        raise InvalidInvocation("the invocation must be an object", details=[Detail("/document", "must be an object")])
+        raise InvalidInvocation(
+            "the invocation must be an object", details=[Detail("/document", "must be an object")]
+        )
     return given
 
 
 def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an invocation without inputs that equal the action's defaults, which the form leaves out."""
+    """Return an invocation without inputs that equal the action's defaults, which the form leaves
+    out.
+    """
     manifest = request.catalog.look(str(call.get("connector")))[1]
-    action: ActionManifest | None = None if manifest is None else manifest.actions.get(str(call.get("action")))
-    given, members = call.get("inputs") or {}, {} if action is None else action.inputs.get("properties", {})
+    action: ActionManifest | None = (
+        None if manifest is None else manifest.actions.get(str(call.get("action")))
+    )
+    given, members = (
+        call.get("inputs") or {},
+        {} if action is None else action.inputs.get("properties", {}),
+    )
     if not isinstance(given, Mapping):
         return dict(call)
     return {
         **call,
-        "inputs": {name: value for name, value in given.items() if name not in members or members[name].get("default") != value},
+        "inputs": {
+            name: value
+            for name, value in given.items()
+            if name not in members or members[name].get("default") != value
+        },
     }
 
 
-def _error_response(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:
+def _error_response(
+    request: PageRequest, title: str, error: JackfieldError, times: Times
+) -> Response:
     by_fields = request.form.get("as-json") != "on"
     error = (unchosen(request.form, error) if by_fields else None) or error
     of_inputs = error.code == "invalid_input" and by_fields
@@ -257,4 +354,10 @@ def _error_response(request: PageRequest, title: str, error: JackfieldError, tim
         return path if of_inputs else (by_fields and shown_at_choice(path)) or times.place(path)
 
     details = [{**item.to_json(), "path": place(item.path)} for item in error.details]
-    return outcome(request, "schedules", title, fault_of(error.message, error.hint, details), status=error.http_status)
+    return outcome(
+        request,
+        "schedules",
+        title,
+        fault_of(error.message, error.hint, details),
+        status=error.http_status,
+    )

@@ -1,4 +1,6 @@
-"""Pages of schedules: the times of each, the outcomes of its slots, and buttons to pause, resume, run and remove it."""
+"""Pages of schedules: the times of each, the outcomes of its slots, and buttons to pause, resume,
+run and remove it.
+"""
 
 from __future__ import annotations
 
@@ -62,14 +64,33 @@ def listed(request: PageRequest) -> Response:
     """Serve ``GET /schedules``: all schedules by name."""
     schedules = schedules_of(request)
     own: Cells = {
-        "nextAt": lambda item: _next(request, item), "slots": lambda item: _last(request, schedules.slots(item["name"], None, 1)[0]),
-    }  # fmt: skip
+        "nextAt": lambda item: _next(request, item),
+        "slots": lambda item: _last(request, schedules.slots(item["name"], None, 1)[0]),
+    }
     found = listing(
-        request, SCHEDULES, schedules, "/schedules", "Schedules", {**_cells(request), **own},
-        empty="No schedules yet. Search above for the action that is to run at given times.", actions=partial(edit_link, request, "/schedules"),
-    )  # fmt: skip
-    new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
-    return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, found, lead="Invocations that run at given times.")
+        request,
+        SCHEDULES,
+        schedules,
+        "/schedules",
+        "Schedules",
+        {**_cells(request), **own},
+        empty="No schedules yet. Search above for the action that is to run at given times.",
+        actions=partial(edit_link, request, "/schedules"),
+    )
+    new = (
+        offering("/new-schedule", "Schedule an action…", "New schedule")
+        if request.may("manage")
+        else None
+    )
+    return page(
+        request,
+        "schedules",
+        "Schedules",
+        done_notice(request, _DONE),
+        new,
+        found,
+        lead="Invocations that run at given times.",
+    )
 
 
 def shown(request: PageRequest) -> Response:
@@ -79,15 +100,22 @@ def shown(request: PageRequest) -> Response:
 
 
 def _schedule_page(request: PageRequest, refused: UnknownName | None = None) -> Response:
-    """Render the page of a schedule; ``refused`` is the missing reference that prevented its resumption."""
+    """Render the page of a schedule; ``refused`` is the missing reference that prevented its
+    resumption.
+    """
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
-    times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
+    times = (
+        [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)]
+        if found["status"] == "active"
+        else []
+    )
     own: Cells = {
-        "status": lambda _: _why_not(found) or None, "nextAt": lambda _: [h.div(text) for text in times] or "none",
+        "status": lambda _: _why_not(found) or None,
+        "nextAt": lambda _: [h.div(text) for text in times] or "none",
         "slots": lambda _: _last(request, slots),
-    }  # fmt: skip
+    }
     rows = [_slot(request, item) for item in slots]
     return page(
         request,
@@ -95,18 +123,36 @@ def _schedule_page(request: PageRequest, refused: UnknownName | None = None) -> 
         name,
         problem_notice(found),
         fault(refused) if refused else done_notice(request, _DONE),
-        h.section(facts(request, SCHEDULES, found, {**_cells(request), **own}), class_="card", aria_label="Schedule"),
+        h.section(
+            facts(request, SCHEDULES, found, {**_cells(request), **own}),
+            class_="card",
+            aria_label="Schedule",
+        ),
         _call(request, found),
-        card("Past runs", table("Past runs", ("Planned for", "Outcome", "Invocation"), rows, empty="It has not run yet.")),
+        card(
+            "Past runs",
+            table(
+                "Past runs",
+                ("Planned for", "Outcome", "Invocation"),
+                rows,
+                empty="It has not run yet.",
+            ),
+        ),
         more(f"/schedules/{name}", cursor=cursor),
-        head=heading(name, badge("broken" if _is_broken(found) else found["status"]), _buttons(request, found)),
+        head=heading(
+            name,
+            badge("broken" if _is_broken(found) else found["status"]),
+            _buttons(request, found),
+        ),
         status=refused.http_status if refused else 200,
     )
 
 
 def schedule_state(found: Mapping[str, Any]) -> Any:
     """Return the displayed state of a schedule, except the parts that change with time."""
-    return [found.get(member) for member in ("id", "status", "changedAt", "connection", "invocation")]
+    return [
+        found.get(member) for member in ("id", "status", "changedAt", "connection", "invocation")
+    ]
 
 
 def present_schedule(request: PageRequest) -> Any:
@@ -131,7 +177,10 @@ def changed(request: PageRequest) -> Response:
         return _schedule_page(request, refused)
     if isinstance(outcome, str | Result):
         request.server.wake()
-    return redirect(request, f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}")
+    return redirect(
+        request,
+        f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}",
+    )
 
 
 def schedules_of(request: PageRequest) -> WorkspaceSchedules:
@@ -140,7 +189,9 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 
 def _status(found: Mapping[str, Any]) -> Node:
-    """Render the schedule's status, which is broken if its action or its connection no longer exists."""
+    """Render the schedule's status, which is broken if its action or its connection no longer
+    exists.
+    """
     return [badge("broken"), f" {_gone(found)}"] if _is_broken(found) else badge(found["status"])
 
 
@@ -152,8 +203,12 @@ def _gone(found: Mapping[str, Any]) -> str:
 
 
 def _why_not(found: Mapping[str, Any]) -> str:
-    """Return the reason why the schedule does not run, for display below its title and status; an empty string if it runs."""
-    return " ".join(text for text in (_gone(found) if _is_broken(found) else "", _reason(found)) if text)
+    """Return the reason why the schedule does not run, for display below its title and status; an
+    empty string if it runs.
+    """
+    return " ".join(
+        text for text in (_gone(found) if _is_broken(found) else "", _reason(found)) if text
+    )
 
 
 def _is_broken(found: Mapping[str, Any]) -> bool:
@@ -161,10 +216,14 @@ def _is_broken(found: Mapping[str, Any]) -> bool:
 
 
 def _reason(found: Mapping[str, Any]) -> str:
-    """Return the reason why the schedule does not run, for display next to its status, and the remedy."""
+    """Return the reason why the schedule does not run, for display next to its status, and the
+    remedy.
+    """
     gone, reason = found.get("fault", {}), str(found.get("reason", ""))
     own = "" if gone and reason.startswith(gone["message"]) else reason
-    return " ".join(text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text)
+    return " ".join(
+        text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text
+    )
 
 
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
@@ -188,12 +247,20 @@ def _call(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     """Render the invocation: its inputs with the names of their form, and the whole as JSON."""
     call: Mapping[str, Any] = found.get("invocation", {})
     action = action_of(request, found["connector"], found["action"])
-    whole = h.details(h.summary("As JSON"), code_block(json_text(call), "The invocation"), class_="further")
-    return card("What it runs", inputs_shown(call.get("inputs") or {}, action.inputs if action else {}), whole)
+    whole = h.details(
+        h.summary("As JSON"), code_block(json_text(call), "The invocation"), class_="further"
+    )
+    return card(
+        "What it runs",
+        inputs_shown(call.get("inputs") or {}, action.inputs if action else {}),
+        whole,
+    )
 
 
 def _when(item: Mapping[str, Any]) -> Node:
-    """Render the times of a schedule in the words of its form, with the cron expression next to them."""
+    """Render the times of a schedule in the words of its form, with the cron expression next to
+    them.
+    """
     times = Times.of(item)
     return [
         times.words(),
@@ -222,17 +289,32 @@ def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     several = f" and {item['slots'] - 1:,} more" if "slots" in item else ""
     reason = [h.br(), h.span(item["reason"], class_="small")] if "reason" in item else None
     identifier = item.get("invocationId")
-    link = h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}") if identifier else "none"
+    link = (
+        h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}")
+        if identifier
+        else "none"
+    )
     return [at(item["slot"], request.now), several], [_outcome(item), reason], link
 
 
 def _cells(request: PageRequest) -> Cells:
     def action(item: Mapping[str, Any]) -> Node:
         known, over = action_of(request, item["connector"], item["action"]), item.get("connection")
-        name = h.a(known.title, href=f"/connectors/{item['connector']}/actions/{item['action']}") if known else item["action"]
-        return [name, " ", h.span(item["connector"], class_="muted small"), h.span("over ", over, class_="gist") if over else None]
+        name = (
+            h.a(known.title, href=f"/connectors/{item['connector']}/actions/{item['action']}")
+            if known
+            else item["action"]
+        )
+        return [
+            name,
+            " ",
+            h.span(item["connector"], class_="muted small"),
+            h.span("over ", over, class_="gist") if over else None,
+        ]
 
     return {
-        "status": _status, "cron": _when, "action": action,
+        "status": _status,
+        "cron": _when,
+        "action": action,
         "runsAs": lambda item: item["runsAs"]["caller"] or "the operator",
-    }  # fmt: skip
+    }

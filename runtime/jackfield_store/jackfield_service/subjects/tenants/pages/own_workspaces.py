@@ -1,4 +1,6 @@
-"""Workspaces in which a person who signed in at the identity provider has roles, and the switch from one to another."""
+"""Workspaces in which a person who signed in at the identity provider has roles, and the switch
+from one to another.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,19 @@ def listed(request: PageRequest) -> Response:
         for name in request.identity.others or (here,)
     ]
     lead = "The workspaces in which you have a role."
-    return page(request, "workspace", "Your workspaces", table("Your workspaces", ("Workspace", "Switch"), rows, empty=""), lead=lead)
+    return page(
+        request,
+        "workspace",
+        "Your workspaces",
+        table("Your workspaces", ("Workspace", "Switch"), rows, empty=""),
+        lead=lead,
+    )
 
 
 def entered(request: PageRequest) -> Response:
-    """Serve ``POST /workspaces/{w}``: continue in another workspace, in a session that ends at the time of the present one."""
+    """Serve ``POST /workspaces/{w}``: continue in another workspace, in a session that ends at the
+    time of the present one.
+    """
     request.require("read")
     workspace, sessions = request.path("w"), ConsoleSessions(request.server)
     if workspace not in request.identity.others:

@@ -1,4 +1,6 @@
-"""Page of one tenant, for the operator: usage, connections, tokens, limits, and the two steps of its end."""
+"""Page of one tenant, for the operator: usage, connections, tokens, limits, and the two steps of
+its end.
+"""
 
 from __future__ import annotations
 
@@ -46,15 +48,34 @@ from jackfield_service.subjects.tokens.page import token_row
 from jackfield_store.access import DEFAULT, Workspace
 from jackfield_store.access.settings import LIMITS
 
-_SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
+_SPANS = {
+    "14d": "in 14 days",
+    "90d": "in 90 days",
+    "month": "this month",
+    "last-month": "last month",
+}
 _COUNTS = ("calls", "attempts", "failures", "refused", "cancelled", "events", "deliveries")
-_USAGE = ("Day (UTC)", "Calls", "Attempts", "Not succeeded", "Refused", "Cancelled", "Events", "Deliveries", "Files stored")
+_USAGE = (
+    "Day (UTC)",
+    "Calls",
+    "Attempts",
+    "Not succeeded",
+    "Refused",
+    "Cancelled",
+    "Events",
+    "Deliveries",
+    "Files stored",
+)
 _SHOWN = 50
 _MEASURED = ("queued", "waiting", "connections", "storageBytes")
 _LIMIT_TITLES = {
-    "requestsPerSecond": "Requests per second", "concurrent": "Calls at once", "queued": "Queued invocations",
-    "waiting": "Calls that wait for a person", "connections": "Connections", "storageBytes": "Bytes of files",
-}  # fmt: skip
+    "requestsPerSecond": "Requests per second",
+    "concurrent": "Calls at once",
+    "queued": "Queued invocations",
+    "waiting": "Calls that wait for a person",
+    "connections": "Connections",
+    "storageBytes": "Bytes of files",
+}
 _DONE = {
     "created": "Tenant created.",
     "suspended": "Suspended: every call is refused, in all processes.",
@@ -64,11 +85,17 @@ _DONE = {
     "revoked": "Token revoked.",
 }
 _KEPT = {
-    "connections": "Connections", "grants": "Approvals at providers", "files": "Files", "invocations": "Invocations", "tokens": "Tokens",
-    "sessions": "Sessions in the console", "approvals": "Approvals revoked at providers",
-    "pending": "Approvals that are revoked when their providers answer", "webhooks": "Webhooks removed at providers",
+    "connections": "Connections",
+    "grants": "Approvals at providers",
+    "files": "Files",
+    "invocations": "Invocations",
+    "tokens": "Tokens",
+    "sessions": "Sessions in the console",
+    "approvals": "Approvals revoked at providers",
+    "pending": "Approvals that are revoked when their providers answer",
+    "webhooks": "Webhooks removed at providers",
     "running": "Invocations that run",
-}  # fmt: skip
+}
 
 
 def shown(request: PageRequest) -> Response:
@@ -76,12 +103,25 @@ def shown(request: PageRequest) -> Response:
     request.require_operator()
     found = workspaces_of(request).find(request.path("w"))
     inside = _inside(request, found.name)
-    head = heading(found.name, badge(status_of(found)), switch_form(request, found.name), lead=_lead(request, found))
+    head = heading(
+        found.name,
+        badge(status_of(found)),
+        switch_form(request, found.name),
+        lead=_lead(request, found),
+    )
     content = [
-        done_notice(request, _DONE), _attention(request, inside), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
+        done_notice(request, _DONE),
+        _attention(request, inside),
+        _usage(request, found.name),
+        _connections(inside),
+        _sessions(inside),
+        _tokens(inside),
         _limits(request, found),
-        QuotaCard(inside, found.settings.quotas, f"/tenants/{found.name}/quotas", _state(found)).drawn(), _end(request, found) if found.name != DEFAULT else None,
-    ]  # fmt: skip
+        QuotaCard(
+            inside, found.settings.quotas, f"/tenants/{found.name}/quotas", _state(found)
+        ).drawn(),
+        _end(request, found) if found.name != DEFAULT else None,
+    ]
     return page(request, "tenants", found.name, *content, head=head)
 
 
@@ -123,7 +163,10 @@ def _suspended(request: PageRequest, name: str) -> Response:
 
 def _limited(request: PageRequest, name: str) -> Response:
     given = {limit: request.form.get(limit, "").strip() for limit in LIMITS}
-    limits = {limit: None if not text else int(text) if text.isascii() and text.isdigit() else text for limit, text in given.items()}
+    limits = {
+        limit: None if not text else int(text) if text.isascii() and text.isdigit() else text
+        for limit, text in given.items()
+    }
     workspaces_of(request).set(name, {"limits": limits})
     return redirect(request, f"/tenants/{name}?done=limits")
 
@@ -137,7 +180,10 @@ def _allowed(request: PageRequest, name: str) -> Response:
 def _ended(request: PageRequest, name: str) -> Response:
     """Carry out the first step of the tenant's deletion: suspend it and revoke its tokens."""
     done = _tenants(request).suspend(name)
-    told = [h.p("The tenant is suspended. Nothing is deleted yet."), terms(_counts(done["revoked"], " revoked"))]
+    told = [
+        h.p("The tenant is suspended. Nothing is deleted yet."),
+        terms(_counts(done["revoked"], " revoked")),
+    ]
     back = h.p(h.a("Back to the tenant", href=f"/tenants/{name}"))
     return outcome(request, "tenants", name, notice(*told, back, tone="good"))
 
@@ -145,23 +191,55 @@ def _ended(request: PageRequest, name: str) -> Response:
 def _purged(request: PageRequest, name: str) -> Response:
     """Carry out the second step of the tenant's deletion: delete all its data."""
     if request.form.get("name", "").strip() != name:
-        return outcome(request, "tenants", name, notice("Enter the name of the tenant to delete it.", tone="warn"), status=400)
+        return outcome(
+            request,
+            "tenants",
+            name,
+            notice("Enter the name of the tenant to delete it.", tone="warn"),
+            status=400,
+        )
     if name == request.identity.workspace:
-        return outcome(request, "tenants", name, notice("You are in this tenant: switch to another one first.", tone="warn"), status=409)
+        return outcome(
+            request,
+            "tenants",
+            name,
+            notice("You are in this tenant: switch to another one first.", tone="warn"),
+            status=409,
+        )
     done = _tenants(request).purge(name)
     counts = [*_counts(done["deleted"], " deleted"), *_counts(done["revoked"])]
-    told = [h.p("The tenant is deleted, with its keys: nothing of it can be read again."), terms(counts)]
-    return outcome(request, "tenants", name, notice(*told, h.p(h.a("Back to the list", href="/tenants")), tone="good"))
+    told = [
+        h.p("The tenant is deleted, with its keys: nothing of it can be read again."),
+        terms(counts),
+    ]
+    return outcome(
+        request,
+        "tenants",
+        name,
+        notice(*told, h.p(h.a("Back to the list", href="/tenants")), tone="good"),
+    )
 
 
 _STEPS: dict[str, Callable[[PageRequest, str], Response]] = {
-    "suspend": _suspended, "resume": _suspended, "limits": _limited, "quotas": _allowed, "end": _ended, "purge": _purged,
-}  # fmt: skip
+    "suspend": _suspended,
+    "resume": _suspended,
+    "limits": _limited,
+    "quotas": _allowed,
+    "end": _ended,
+    "purge": _purged,
+}
 
 
 def _tenants(request: PageRequest) -> Tenants:
     server = request.server
-    return Tenants(server.storage, server.files, server.clock, "*", request.identity.actor, server.revoke_approvals)
+    return Tenants(
+        server.storage,
+        server.files,
+        server.clock,
+        "*",
+        request.identity.actor,
+        server.revoke_approvals,
+    )
 
 
 def _inside(request: PageRequest, workspace: str) -> PageRequest:
@@ -172,7 +250,11 @@ def _lead(request: PageRequest, found: Workspace) -> Node:
     if found.damage is not None:
         return found.damage
     kept = f"Finished invocations are kept for {found.settings.retention_days:,} days."
-    return ["Created ", at(found.created_at, request.now), ". ", kept] if found.created_at is not None else kept
+    return (
+        ["Created ", at(found.created_at, request.now), ". ", kept]
+        if found.created_at is not None
+        else kept
+    )
 
 
 def usage_saved(request: PageRequest) -> Response:
@@ -182,14 +264,16 @@ def usage_saved(request: PageRequest) -> Response:
     span = _usage_span(request)
     since, until = _days(span, request.now)
     days = usage(request.server.storage.database, name, since, until, "day")["items"]
-    rows = [(str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]) for row in days]
+    rows = [
+        (str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]) for row in days
+    ]
     text = csv_text([("day", *_COUNTS, "bytes"), *rows])
     return exported_file(text, f"usage-{name}-{span}", "csv")
 
 
 def _attention(request: PageRequest, inside: PageRequest) -> Markup | None:
-    """Render the objects of the workspace that need a person, with links only if the visitor is in it: from another workspace the links
-    would lead to the wrong objects.
+    """Render the objects of the workspace that need a person, with links only if the visitor is in
+    it: from another workspace the links would lead to the wrong objects.
     """
     return attention_card(inside, is_linked=inside.identity.workspace == request.identity.workspace)
 
@@ -207,7 +291,9 @@ def _days(span: str, now: float) -> tuple[float, float]:
     if span in ("month", "last-month"):
         first = today.replace(day=1)
         before = (first - timedelta(days=1)).replace(day=1)
-        return (first.timestamp(), now) if span == "month" else (before.timestamp(), first.timestamp())
+        return (
+            (first.timestamp(), now) if span == "month" else (before.timestamp(), first.timestamp())
+        )
     return (today - timedelta(days=int(span[:-1]) - 1)).timestamp(), now
 
 
@@ -217,12 +303,29 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
     rows = [
         (str(row["day"])[:10], *(f"{row[name]:,}" for name in _COUNTS), size_text(row["bytes"]))
         for row in reversed(found["items"])
-    ]  # fmt: skip
-    shown = table("Usage by day", _USAGE, rows, empty=f"Nothing was used {_SPANS[span]}.", numbers=_USAGE[1:])
+    ]
+    shown = table(
+        "Usage by day", _USAGE, rows, empty=f"Nothing was used {_SPANS[span]}.", numbers=_USAGE[1:]
+    )
     address = f"/tenants/{workspace}"
-    spans = choices("Days", [(title[:1].upper() + title[1:], f"{address}?usage={one}", one == span) for one, title in _SPANS.items()])
-    save = h.p(h.a("Save as CSV", href=f"{address}/usage?usage={span}", download=True), class_="small export")
-    return card("Usage", spans, h.p(summed(found["total"], _SPANS[span]), class_="muted") if rows else None, shown, save if rows else None)
+    spans = choices(
+        "Days",
+        [
+            (title[:1].upper() + title[1:], f"{address}?usage={one}", one == span)
+            for one, title in _SPANS.items()
+        ],
+    )
+    save = h.p(
+        h.a("Save as CSV", href=f"{address}/usage?usage={span}", download=True),
+        class_="small export",
+    )
+    return card(
+        "Usage",
+        spans,
+        h.p(summed(found["total"], _SPANS[span]), class_="muted") if rows else None,
+        shown,
+        save if rows else None,
+    )
 
 
 def summed(total: dict[str, Any], span: str) -> str:
@@ -233,52 +336,102 @@ def summed(total: dict[str, Any], span: str) -> str:
         return f"{said} {span}."
     parts = [
         f"{total[name]:,} {'was' if total[name] == 1 else 'were'} {words}"
-        for name, words in (("refused", "refused before anything was sent"), ("cancelled", "cancelled or declined"))
+        for name, words in (
+            ("refused", "refused before anything was sent"),
+            ("cancelled", "cancelled or declined"),
+        )
         if total[name]
     ]
-    return f"{said} {span}, of which {failures:,} did not succeed{': ' if parts else ''}{', '.join(parts)}."
+    return (
+        f"{said} {span}, of which {failures:,} did not "
+        f"succeed{': ' if parts else ''}{', '.join(parts)}."
+    )
 
 
 def _connections(inside: PageRequest) -> Markup:
     found = inside.connections.list(limit=_SHOWN)
     rows = [_connection(inside, connection_health(row, "console")) for row in found.items]
     columns = ("Name", "Status", "Account", "Type", "Since", "What to do")
-    further = h.p(f"The first {_SHOWN} by name; switch to the tenant for the others.", class_="muted") if found.next_cursor else None
-    return card("Connections", table("Connections", columns, rows, empty="No connections."), further)
+    further = (
+        h.p(f"The first {_SHOWN} by name; switch to the tenant for the others.", class_="muted")
+        if found.next_cursor
+        else None
+    )
+    return card(
+        "Connections", table("Connections", columns, rows, empty="No connections."), further
+    )
 
 
 def _connection(inside: PageRequest, row: dict[str, Any]) -> tuple[Node, ...]:
-    since = at(row["since"], inside.now) if row.get("since") else h.span("never tested", class_="muted")
-    return h.strong(row["name"]), badge(str(row["status"])), account_of(row), h.code(row["type"]), since, row.get("hint") or ""
+    since = (
+        at(row["since"], inside.now) if row.get("since") else h.span("never tested", class_="muted")
+    )
+    return (
+        h.strong(row["name"]),
+        badge(str(row["status"])),
+        account_of(row),
+        h.code(row["type"]),
+        since,
+        row.get("hint") or "",
+    )
 
 
 def _sessions(inside: PageRequest) -> Markup:
     rows = session_rows(inside, 5)
     address = f"/tenants/{inside.identity.workspace}/connect-sessions"
-    title = h.div(h.h2("Connect sessions"), h.a("Create one, or see all", href=address), class_="row")
+    title = h.div(
+        h.h2("Connect sessions"), h.a("Create one, or see all", href=address), class_="row"
+    )
     return h.section(title, rows, class_="card")
 
 
 def _tokens(inside: PageRequest) -> Markup:
     found, cursor = inside.tokens.list(limit=_SHOWN)
-    rows = [token_row(inside, token, f"/tenants/{inside.identity.workspace}/tokens") for token in found]
+    rows = [
+        token_row(inside, token, f"/tenants/{inside.identity.workspace}/tokens") for token in found
+    ]
     further = h.p(f"The newest {_SHOWN}.", class_="muted") if cursor else None
-    return card("Tokens", table("Tokens", TOKEN_COLUMNS, rows, empty="No tokens: programs cannot make calls for this tenant."), further)
+    return card(
+        "Tokens",
+        table(
+            "Tokens",
+            TOKEN_COLUMNS,
+            rows,
+            empty="No tokens: programs cannot make calls for this tenant.",
+        ),
+        further,
+    )
 
 
 def _limits(request: PageRequest, found: Workspace) -> Markup:
     database, limits = request.server.storage.database, found.settings.limits
-    used = {name: f"{in_use(database, found.name, name):,} in use. Empty: no limit." for name in _MEASURED}
+    used = {
+        name: f"{in_use(database, found.name, name):,} in use. Empty: no limit."
+        for name in _MEASURED
+    }
     fields = [
-        text_field(name, _LIMIT_TITLES[name], f"{limits[name]:.0f}" if name in limits else "",
-                   used.get(name, "Per process. Empty: no limit."), inputmode="numeric")
+        text_field(
+            name,
+            _LIMIT_TITLES[name],
+            f"{limits[name]:.0f}" if name in limits else "",
+            used.get(name, "Per process. Empty: no limit."),
+            inputmode="numeric",
+        )
         for name in LIMITS
-    ]  # fmt: skip
+    ]
     save = bar(h.button("Save limits", class_="primary"))
     into = h.div(id="limits", aria_live="polite")
     return card(
         "Limits",
-        form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), into, save, into="#limits", state=_state(found)),
+        form(
+            request,
+            f"/tenants/{found.name}/limits",
+            h.div(fields, class_="pair"),
+            into,
+            save,
+            into="#limits",
+            state=_state(found),
+        ),
     )
 
 
@@ -288,7 +441,11 @@ def _end(request: PageRequest, found: Workspace) -> Markup:
         steps: list[Node] = [
             h.p("Suspending refuses every call at once, and can be taken back.", class_="muted"),
             form(request, f"{address}/suspend", h.button("Suspend"), state=_state(found)),
-            h.p("Deleting takes two steps. The first suspends the tenant, revokes its tokens and ends its sessions.", class_="muted"),
+            h.p(
+                "Deleting takes two steps. The first suspends the tenant, revokes its tokens and "
+                "ends its sessions.",
+                class_="muted",
+            ),
             final(
                 request,
                 f"{address}/end",
@@ -299,15 +456,32 @@ def _end(request: PageRequest, found: Workspace) -> Markup:
         ]
         return card("Suspend or delete", h.div(steps, class_="stack"))
     kept = kept_by(request.server.storage.database, found.name)
-    named = text_field("name", "Name of the tenant", hint="Enter it to confirm.", required=True, data_asks=True)
+    named = text_field(
+        "name", "Name of the tenant", hint="Enter it to confirm.", required=True, data_asks=True
+    )
     steps = [
         form(request, f"{address}/resume", h.button("Resume"), state=_state(found)),
-        h.p("Deleting it for good cannot be taken back. It deletes its journal, audit log, settings and keys, and:", class_="muted"),
+        h.p(
+            "Deleting it for good cannot be taken back. It deletes its journal, audit log, "
+            "settings and keys, and:",
+            class_="muted",
+        ),
         terms(_counts(kept)),
-        form(request, f"{address}/purge", named, h.button("Delete for good", class_="danger"), into="#ended", state=_state(found)),
+        form(
+            request,
+            f"{address}/purge",
+            named,
+            h.button("Delete for good", class_="danger"),
+            into="#ended",
+            state=_state(found),
+        ),
     ]
-    return card("Resume or delete", h.div(steps, class_="stack"), h.div(id="ended", aria_live="polite"))
+    return card(
+        "Resume or delete", h.div(steps, class_="stack"), h.div(id="ended", aria_live="polite")
+    )
 
 
 def _counts(found: dict[str, Any], done: str = "") -> list[tuple[str, Node]]:
-    return [(f"{_KEPT[name]}{done}", f"{count:,}") for name, count in found.items() if name in _KEPT]
+    return [
+        (f"{_KEPT[name]}{done}", f"{count:,}") for name, count in found.items() if name in _KEPT
+    ]

@@ -1,4 +1,6 @@
-"""Pages of the tenants, for the operator: the list of workspaces with their health, and the switch from one to another."""
+"""Pages of the tenants, for the operator: the list of workspaces with their health, and the switch
+from one to another.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,12 @@ _COUNTS = ("Connections", "Calls in 24\N{NO-BREAK SPACE}h", "Failed")
 _COLUMNS = ("Tenant", "Status", *_COUNTS, "Limits", "Created", "Actions")
 _SORTS = Sorts({"Tenant": "name", "Created": "createdAt"}, names="name")
 _LIMITED = {
-    "requestsPerSecond": "requests a second", "concurrent": "calls at once", "queued": "queued calls", "waiting": "calls that wait",
+    "requestsPerSecond": "requests a second",
+    "concurrent": "calls at once",
+    "queued": "queued calls",
+    "waiting": "calls that wait",
     "connections": "connections",
-}  # fmt: skip
+}
 """Nouns of the limits on numbers."""
 _DONE = {"created": "Tenant created."}
 
@@ -55,7 +60,9 @@ def listed(request: PageRequest) -> Response:
     found = _render_results(request)
     if request.partial:
         return fragment(found)
-    beginning = text_field("text", "Names that begin with", request.query.get("text", ""), type="search")
+    beginning = text_field(
+        "text", "Names that begin with", request.query.get("text", ""), type="search"
+    )
     lead = "Each tenant has connections, tokens, invocations and keys of its own."
     shown = h.div(found, id="found", aria_live="polite")
     return page(
@@ -67,7 +74,12 @@ def listed(request: PageRequest) -> Response:
         shown,
         *server_cards(request),
         _platforms(request),
-        head=heading("Tenants", h.a("Shared settings", href="/shared-settings", class_="button"), _new(request), lead=lead),
+        head=heading(
+            "Tenants",
+            h.a("Shared settings", href="/shared-settings", class_="button"),
+            _new(request),
+            lead=lead,
+        ),
     )
 
 
@@ -75,13 +87,15 @@ def created(request: PageRequest) -> Response:
     """Serve ``POST /tenants``."""
     request.require_operator()
     name = request.form.get("name", "").strip()
-    workspaces_of(request).create(name, {"writes": "ask"} if request.form.get("writes") == "on" else {})
+    workspaces_of(request).create(
+        name, {"writes": "ask"} if request.form.get("writes") == "on" else {}
+    )
     return redirect(request, f"/tenants/{name}?done=created")
 
 
 def switched(request: PageRequest) -> Response:
-    """Serve ``POST /tenants/{w}/switch``: continue in another workspace, in a session of its own that ends at the time of the
-    present one.
+    """Serve ``POST /tenants/{w}/switch``: continue in another workspace, in a session of its own
+    that ends at the time of the present one.
     """
     request.require_operator()
     workspace = workspaces_of(request).find(request.path("w")).name
@@ -96,12 +110,22 @@ def switch_form(request: PageRequest, workspace: str) -> Markup:
     """Render the button that switches to a workspace, or a note if the visitor is in it."""
     if workspace == request.identity.workspace:
         return h.span("You are here.", class_="muted")
-    return form(request, f"/tenants/{workspace}/switch", h.button("Switch", aria_label=f"Switch to {workspace}"))
+    return form(
+        request,
+        f"/tenants/{workspace}/switch",
+        h.button("Switch", aria_label=f"Switch to {workspace}"),
+    )
 
 
 def status_of(workspace: Workspace) -> str:
     """Return the state of a workspace as one word."""
-    return "damaged" if workspace.damage is not None else "suspended" if workspace.settings.suspended else "active"
+    return (
+        "damaged"
+        if workspace.damage is not None
+        else "suspended"
+        if workspace.settings.suspended
+        else "active"
+    )
 
 
 def _render_results(request: PageRequest) -> Markup:
@@ -116,7 +140,15 @@ def _render_results(request: PageRequest) -> Markup:
     rows = [_row(request, workspace) for workspace in found.rows]
     empty = "No tenant has a name that begins so." if text else "No tenants yet."
     return found.table(
-        "/tenants", "Tenants", _COLUMNS, rows, empty=empty, older="More", whole=False, kept={"text": text or None}, numbers=_COUNTS
+        "/tenants",
+        "Tenants",
+        _COLUMNS,
+        rows,
+        empty=empty,
+        older="More",
+        whole=False,
+        kept={"text": text or None},
+        numbers=_COUNTS,
     )
 
 
@@ -125,27 +157,64 @@ def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
     if workspace.name == request.identity.workspace:
         name.append(h.span(" (you are here)", class_="muted"))
     if workspace.damage is not None:
-        return name, badge("damaged"), workspace.damage, "", "", "", at(workspace.created_at, request.now), ""
+        return (
+            name,
+            badge("damaged"),
+            workspace.damage,
+            "",
+            "",
+            "",
+            at(workspace.created_at, request.now),
+            "",
+        )
     found = health(request.server.storage.database, workspace.name, request.now)
-    connections = [badge("failing", f"{found.failing:,} failing") if found.failing else None, f" {found.connections:,}"]
-    limits = [[h.br() if place else None, limit_text(*limit)] for place, limit in enumerate(workspace.settings.limits.items())] or "none"
+    connections = [
+        badge("failing", f"{found.failing:,} failing") if found.failing else None,
+        f" {found.connections:,}",
+    ]
+    limits = [
+        [h.br() if place else None, limit_text(*limit)]
+        for place, limit in enumerate(workspace.settings.limits.items())
+    ] or "none"
     counts = (f"{found.calls:,}", f"{found.failures:,}")
-    created = at(workspace.created_at, request.now) if workspace.created_at is not None else h.span("with the server", class_="muted")
-    return name, badge(status_of(workspace)), connections, *counts, limits, created, _acts(request, workspace)
+    created = (
+        at(workspace.created_at, request.now)
+        if workspace.created_at is not None
+        else h.span("with the server", class_="muted")
+    )
+    return (
+        name,
+        badge(status_of(workspace)),
+        connections,
+        *counts,
+        limits,
+        created,
+        _acts(request, workspace),
+    )
 
 
 def limit_text(name: str, number: float) -> str:
     """Return a limit in words, such as ``20 connections``."""
-    return f"{size_text(int(number))} of files" if name == "storageBytes" else f"{number:,.0f} {_LIMITED[name]}"
+    return (
+        f"{size_text(int(number))} of files"
+        if name == "storageBytes"
+        else f"{number:,.0f} {_LIMITED[name]}"
+    )
 
 
 def _acts(request: PageRequest, workspace: Workspace) -> list[Node]:
     address = f"/tenants/{workspace.name}"
-    connect = h.a("Connect", href=f"{address}/connect-sessions", aria_label=f"Connect an account for {workspace.name}")
+    connect = h.a(
+        "Connect",
+        href=f"{address}/connect-sessions",
+        aria_label=f"Connect an account for {workspace.name}",
+    )
     switch = h.button("Switch", class_="quiet", aria_label=f"Switch to {workspace.name}")
     return [
         connect if status_of(workspace) == "active" else None,
-        form(request, f"{address}/switch", switch) if workspace.name != request.identity.workspace else None,
+        form(request, f"{address}/switch", switch)
+        if workspace.name != request.identity.workspace
+        else None,
     ]
 
 
@@ -155,7 +224,12 @@ def _new(request: PageRequest) -> list[Node]:
         request,
         "/tenants",
         text_field("name", "Name", hint=hint, maxlength=100, required=True),
-        check_field("writes", "Ask before each write", True, "A write waits until a person approves it. Its settings can name exceptions."),
+        check_field(
+            "writes",
+            "Ask before each write",
+            True,
+            "A write waits until a person approves it. Its settings can name exceptions.",
+        ),
         h.div(h.button("Create tenant", class_="primary"), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
         into="#outcome",
@@ -164,19 +238,33 @@ def _new(request: PageRequest) -> list[Node]:
 
 
 def _platforms(request: PageRequest) -> Markup:
-    """Render the platforms with tokens, with links to their callbacks, which get the events of all their workspaces."""
+    """Render the platforms with tokens, with links to their callbacks, which get the events of all
+    their workspaces.
+    """
     storage = request.server.storage
     tokens = PlatformTokens(storage.database, storage.vault, request.server.clock).list()
     active = Counter(token.workspaces for token in tokens if token.status(request.now) == "active")
     rows = [
-        (h.code(pattern), active[pattern], h.a("Callbacks", href=f"/platforms/{quote(pattern, safe='*')}/callbacks"))
+        (
+            h.code(pattern),
+            active[pattern],
+            h.a("Callbacks", href=f"/platforms/{quote(pattern, safe='*')}/callbacks"),
+        )
         for pattern in sorted({token.workspaces for token in tokens})
     ]
-    empty = ["No platform has a token. ", h.code("jackfield tokens create --kind platform"), " makes one."]
+    empty = [
+        "No platform has a token. ",
+        h.code("jackfield tokens create --kind platform"),
+        " makes one.",
+    ]
     lead = h.p(
         "Each is a program that manages the tenants whose names fit its pattern. ",
         h.a("OAuth clients", href="/oauth-clients"),
         " serve them all.",
         class_="muted",
     )
-    return card("Platforms", lead, table("Platforms", ("Names of its tenants", "Active tokens", "Events"), rows, empty=empty))
+    return card(
+        "Platforms",
+        lead,
+        table("Platforms", ("Names of its tenants", "Active tokens", "Events"), rows, empty=empty),
+    )

@@ -20,13 +20,17 @@ def _list(arguments: Namespace, output: Output) -> int:
         keys = [arguments.connector] if arguments.connector else list(catalog)
         rows = [
             {
-                "trigger": f"{key}/{trigger.key}", "kind": trigger.kind, "title": trigger.title, "types": list(trigger.types),
+                "trigger": f"{key}/{trigger.key}",
+                "kind": trigger.kind,
+                "title": trigger.title,
+                "types": list(trigger.types),
                 "description": trigger.description.partition("\n")[0],
             }
             for key in keys
-            if (manifest := catalog.find(key) if arguments.connector else catalog.look(key)[1]) is not None
+            if (manifest := catalog.find(key) if arguments.connector else catalog.look(key)[1])
+            is not None
             for trigger in manifest.triggers.values()
-        ]  # fmt: skip
+        ]
     output.rows(rows, _COLUMNS)
     return 0
 
@@ -44,5 +48,9 @@ def _show(arguments: Namespace, output: Output) -> int:
 
 VERBS = {
     "list": Verb("List the triggers of the installed connectors.", _declare_list, _list),
-    "show": Verb("Show a trigger: its inputs, the schema of its events, samples, and how to set it up.", _declare_show, _show),
+    "show": Verb(
+        "Show a trigger: its inputs, the schema of its events, samples, and how to set it up.",
+        _declare_show,
+        _show,
+    ),
 }

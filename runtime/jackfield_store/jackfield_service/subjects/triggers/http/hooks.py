@@ -1,4 +1,6 @@
-"""Operations ``/hooks/{path}``: requests of providers, which ``jackfield_service.subjects.triggers.intake`` receives."""
+"""Operations ``/hooks/{path}``: requests of providers, which
+``jackfield_service.subjects.triggers.intake`` receives.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,19 @@ from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.triggers.intake import Hook, Intake, RefusedError
 
 HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (
-    ("GET", "answerHook", "Answer the handshake by which a provider checks a webhook's URL, where the trigger declares one."),
-    ("OPTIONS", "allowHook", "Allow the origin of a CloudEvents sender, where the trigger declares it."),
+    (
+        "GET",
+        "answerHook",
+        (
+            "Answer the handshake by which a provider checks a webhook's URL, where the trigger "
+            "declares one."
+        ),
+    ),
+    (
+        "OPTIONS",
+        "allowHook",
+        "Allow the origin of a CloudEvents sender, where the trigger declares it.",
+    ),
 )
 """Further operations on a webhook's path: method, name and summary."""
 
@@ -27,7 +40,12 @@ class ServedIntake(Intake):
     """Intake of a server. ``turns`` are the turns of addresses that send forged requests."""
 
     def __init__(self, server: ServerContext) -> None:
-        super().__init__(runtimes=server.runtimes, rate=server.settings.hook_rate, unknown=server.unknown, wake=server.wake)
+        super().__init__(
+            runtimes=server.runtimes,
+            rate=server.settings.hook_rate,
+            unknown=server.unknown,
+            wake=server.wake,
+        )
         self.turns = Guesses(self.forged)
 
 
@@ -37,13 +55,29 @@ def intake_of(server: ServerContext) -> ServedIntake:
 
 
 async def received(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``/hooks/{path}``. Addresses with many unknown paths or forged requests wait here for their turn, without occupying a thread.
+    """Serve ``/hooks/{path}``. Addresses with many unknown paths or forged requests wait here for
+    their turn, without occupying a thread.
 
-    :raises Problem: as ``Intake.find`` and ``Intake.take`` refuse a request; 503 if the bodies of all requests exceed their quota.
+    :raises Problem: as ``Intake.find`` and ``Intake.take`` refuse a request; 503 if the bodies of
+        all requests exceed their quota.
     """
-    path, query, headers = request.path_params["path"], dict(request.query_params), dict(request.headers.items())
+    path, query, headers = (
+        request.path_params["path"],
+        dict(request.query_params),
+        dict(request.headers.items()),
+    )
     sent_query = request.url.query
-    hook, intake = Hook(request.method, path, query, headers, address=address_of(request), query_string=sent_query), intake_of(server)
+    hook, intake = (
+        Hook(
+            request.method,
+            path,
+            query,
+            headers,
+            address=address_of(request),
+            query_string=sent_query,
+        ),
+        intake_of(server),
+    )
     try:
         async with server.guesses.turn(request):
             found = await server.briefly(lambda: intake.find(hook))
@@ -57,14 +91,27 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/hooks/{path}", received, None, "receiveHook",
+        "POST",
+        "/hooks/{path}",
+        received,
+        None,
+        "receiveHook",
         "Receive a provider's webhook. Its events are stored before this responds.",
-        {200: "text/plain"}, body="*/*", problems=(400, 401, 404, 410, 413, 415, 429, 503),
+        {200: "text/plain"},
+        body="*/*",
+        problems=(400, 401, 404, 410, 413, 415, 429, 503),
     ),
     *(
         Operation(
-            method, "/hooks/{path}", received, None, name, text, {200: "text/plain"}, problems=(400, 401, 404, 405, 410, 429, 503)
+            method,
+            "/hooks/{path}",
+            received,
+            None,
+            name,
+            text,
+            {200: "text/plain"},
+            problems=(400, 401, 404, 405, 410, 429, 503),
         )
         for method, name, text in HANDSHAKES
     ),
-)  # fmt: skip
+)
